@@ -1,0 +1,8 @@
+/**
+ * Programs that find each other on a network and talk, encrypted, as Effect layers.
+ *
+ * @since 0.1.0
+ */
+export * as Crypto from "./Crypto.ts"
+export * as Network from "./Network.ts"
+export * as PublicKey from "./PublicKey.ts"
