@@ -12,10 +12,14 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import type * as Redacted from "effect/Redacted"
-import type * as Result from "effect/Result"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as Base64Url from "./internal/base64url.ts"
 import { fillRandom } from "./internal/platform.ts"
+import * as PublicKey_ from "./PublicKey.ts"
 import type { PublicKey } from "./PublicKey.ts"
 
 /**
@@ -66,6 +70,14 @@ export const boxOverhead = 16
 export const nonceLength = 24
 
 /**
+ * Bytes of a secret key, of a shared key, and of a Fernet key: 32.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const keyLength = 32
+
+/**
  * Why a Fernet token was refused. On the wire all of them are `ERR_NET_DECRYPTION_FAILED`; the kind is for logs.
  *
  * - `Malformed`: not canonical base64url, too short, another version, or a ciphertext that is not whole blocks
@@ -82,8 +94,19 @@ export class FernetError extends Schema.TaggedError<FernetError>("@pnet/core/Cry
   ageSeconds: Schema.optionalKey(Schema.Number)
 }) {
   override get message() {
-    const age = this.ageSeconds === undefined ? "" : ` (${this.ageSeconds} s old)`
-    return `a Fernet token was refused: ${this.kind}${age}`
+    switch (this.kind) {
+      case "Malformed":
+        return "a Fernet token was refused: it is not canonical base64url of a whole version 128 token"
+      case "Unauthentic":
+        return "a Fernet token was refused: it was not made with any of the keys held here; compare the network keys"
+      case "Expired":
+        return `a Fernet token was refused: it is ${this.ageSeconds} s old, which is too old; compare the clocks`
+      case "Future":
+        return `a Fernet token was refused: it is ${-(this.ageSeconds ??
+          0)} s ahead of this clock, which is too far; compare the clocks`
+      case "Padding":
+        return "a Fernet token was refused: it is authentic, but its padding is wrong, so its sender is broken"
+    }
   }
 }
 
@@ -126,6 +149,23 @@ export interface Primitives {
   readonly aesCbcDecrypt: (key: Uint8Array, iv: Uint8Array, ciphertext: Uint8Array) => Uint8Array | undefined
   /** Compares two byte strings of equal length in constant time. */
   readonly equal: (a: Uint8Array, b: Uint8Array) => boolean
+}
+
+/**
+ * The box half of the portable primitives, which an implementation can use for what its own library lacks or where that
+ * library does not load.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PortableBox
+  extends Pick<Primitives, "name" | "scalarMultBase" | "boxBefore" | "secretbox" | "secretboxOpen">
+{
+  /**
+   * What turns an X25519 product into a box key, for libraries that have `crypto_scalarmult` and no `crypto_box_beforenm`:
+   * HSalsa20 of a zero block under the 32-byte product.
+   */
+  readonly boxKey: (product: Uint8Array) => Uint8Array
 }
 
 /**
@@ -172,3 +212,167 @@ export class Crypto extends Context.Service<Crypto, {
   /** Compares two byte strings in constant time; those of different lengths differ. */
   readonly equal: (a: Uint8Array, b: Uint8Array) => boolean
 }>()("@pnet/core/Crypto") {}
+
+const expectLength = (what: string, bytes: Uint8Array, length: number): Uint8Array => {
+  if (bytes.length === length) return bytes
+  throw new RangeError(`${what} must be ${length} bytes, and ${bytes.length} were given`)
+}
+
+// Fernet's layout: version (1), seconds since the epoch (8, big-endian), IV (16), AES-128-CBC blocks, HMAC-SHA256 (32)
+const fernetVersion = 0x80
+const fernetIvAt = 9
+const fernetBodyAt = 25
+const fernetMacLength = 32
+const fernetShortest = fernetBodyAt + 16 + fernetMacLength
+
+const refused = (kind: FernetError["kind"], ageSeconds?: number): Result.Result<never, FernetError> =>
+  Result.fail(new FernetError(ageSeconds === undefined ? { kind } : { kind, ageSeconds }))
+
+/**
+ * The service over an implementation's primitives, with random bytes from `Entropy` as it is when this effect runs.
+ *
+ * Keys and nonces of a wrong length are bugs of the caller and throw; so does a `PublicKey` that did not come out of the
+ * `PublicKey` module. Bytes from a peer (boxes, tokens) never throw.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (primitives: Primitives): Effect.Effect<Crypto["Service"]> =>
+  Effect.map(Entropy, (fill) => {
+    const randomBytes = (length: number): Uint8Array => {
+      const bytes = new Uint8Array(length)
+      fill(bytes)
+      return bytes
+    }
+
+    const keyPairOf = (secretKey: Uint8Array): KeyPair => {
+      const publicKey = PublicKey_.fromBytes(primitives.scalarMultBase(secretKey))
+      if (publicKey === undefined) throw new Error(`${primitives.name} computed a public key that is none`)
+      return { publicKey, secretKey: Redacted.make(secretKey, { label: "secret key" }) }
+    }
+
+    const fernetKey = (key: Redacted.Redacted<Uint8Array>): Uint8Array =>
+      expectLength("a Fernet key", Redacted.value(key), keyLength)
+
+    return Crypto.of({
+      name: primitives.name,
+      randomBytes,
+      generateKeyPair: () => keyPairOf(randomBytes(keyLength)),
+      keyPair: (secretKey) => keyPairOf(expectLength("a secret key", Redacted.value(secretKey), keyLength).slice()),
+
+      sharedKey: (publicKey, secretKey) => {
+        if (PublicKey_.fromText(publicKey) === undefined) {
+          throw new TypeError(
+            "sharedKey was given a text that is no public key; make them with the PublicKey module alone"
+          )
+        }
+        const secret = expectLength("a secret key", Redacted.value(secretKey), keyLength)
+        return Redacted.make(primitives.boxBefore(PublicKey_.toBytes(publicKey), secret), { label: "shared key" })
+      },
+
+      seal: (key, nonce, message) => {
+        const out = new Uint8Array(message.length + boxOverhead)
+        primitives.secretbox(
+          out,
+          message,
+          expectLength("a nonce", nonce, nonceLength),
+          expectLength("a shared key", Redacted.value(key), keyLength)
+        )
+        return out
+      },
+
+      open: (key, nonce, box) => {
+        expectLength("a nonce", nonce, nonceLength)
+        const shared = expectLength("a shared key", Redacted.value(key), keyLength)
+        if (box.length < boxOverhead) return undefined
+        const out = new Uint8Array(box.length - boxOverhead)
+        return primitives.secretboxOpen(out, box, nonce, shared) ? out : undefined
+      },
+
+      fernetEncrypt: (key, plaintext, nowMillis, iv = randomBytes(16)) => {
+        const secret = fernetKey(key)
+        const seconds = Math.floor(nowMillis / 1000)
+        if (!Number.isSafeInteger(seconds) || seconds < 0) {
+          throw new RangeError(`the time of a Fernet token must be milliseconds since the epoch, and is ${nowMillis}`)
+        }
+        const body = primitives.aesCbcEncrypt(secret.subarray(16), expectLength("a Fernet IV", iv, 16), plaintext)
+        const token = new Uint8Array(fernetBodyAt + body.length + fernetMacLength)
+        const view = new DataView(token.buffer)
+        view.setUint8(0, fernetVersion)
+        view.setUint32(1, Math.floor(seconds / 2 ** 32))
+        view.setUint32(5, seconds % 2 ** 32)
+        token.set(iv, fernetIvAt)
+        token.set(body, fernetBodyAt)
+        const macAt = token.length - fernetMacLength
+        token.set(primitives.hmacSha256(secret.subarray(0, 16), token.subarray(0, macAt)), macAt)
+        return Base64Url.encode(token)
+      },
+
+      fernetDecrypt: (keys, token, nowMillis, ttlSeconds) => {
+        const now = Math.floor(nowMillis / 1000)
+        if (!Number.isSafeInteger(now)) {
+          throw new RangeError(`the time must be milliseconds since the epoch, and is ${nowMillis}`)
+        }
+        if (!(ttlSeconds >= 0)) throw new RangeError(`a time to live must be 0 s or more, and is ${ttlSeconds}`)
+        const secrets = keys.map(fernetKey)
+
+        const bytes = Base64Url.decode(token)
+        if (
+          bytes === undefined || bytes.length < fernetShortest || bytes[0] !== fernetVersion ||
+          (bytes.length - fernetShortest) % 16 !== 0
+        ) return refused("Malformed")
+
+        // All keys are tried, whichever fits, so that the time tells nothing about which one that was.
+        const macAt = bytes.length - fernetMacLength
+        const signed = bytes.subarray(0, macAt)
+        const mac = bytes.subarray(macAt)
+        let keyIndex = -1
+        for (let i = 0; i < secrets.length; i++) {
+          const fits = primitives.equal(primitives.hmacSha256(secrets[i]!.subarray(0, 16), signed), mac)
+          if (fits && keyIndex === -1) keyIndex = i
+        }
+        const secret = secrets[keyIndex]
+        if (secret === undefined) return refused("Unauthentic")
+
+        // Above 2^53 the number is rounded: then it is in the future, whatever the time to live.
+        const view = new DataView(bytes.buffer, bytes.byteOffset)
+        const timestamp = view.getUint32(1) * 2 ** 32 + view.getUint32(5)
+        const age = now - timestamp
+        if (!Number.isSafeInteger(timestamp) || -age > ttlSeconds) return refused("Future", age)
+        if (age > ttlSeconds) return refused("Expired", age)
+
+        const iv = bytes.subarray(fernetIvAt, fernetBodyAt)
+        const plaintext = primitives.aesCbcDecrypt(secret.subarray(16), iv, bytes.subarray(fernetBodyAt, macAt))
+        return plaintext === undefined ? refused("Padding") : Result.succeed({ plaintext, timestamp, keyIndex })
+      },
+
+      equal: (a, b) => a.length === b.length && primitives.equal(a, b)
+    })
+  })
+
+const portable = Effect.promise(() => import("./internal/portableCrypto.ts"))
+
+/**
+ * The box half of the portable primitives, from npm `tweetnacl`. Loads no Fernet.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const portableBox: Effect.Effect<PortableBox> = Effect.map(portable, (module) => module.box)
+
+/**
+ * The cryptography in JavaScript alone, from npm `tweetnacl` and npm `fernet`: runs everywhere, and many times slower than
+ * `NodeCrypto.layer`. Both packages load when the layer is built.
+ *
+ * **Gotchas**
+ *
+ * `fernet` adds a method `lpad` to `String.prototype` when it loads; this layer takes it away again (unless it was there
+ * before). A program that also uses `fernet` by itself should load it before this layer is built.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerPortable: Layer.Layer<Crypto> = Layer.effect(
+  Crypto,
+  Effect.flatMap(portable, (module) => Effect.flatMap(Effect.promise(module.load), make))
+)
