@@ -4,5 +4,8 @@
  * @since 0.1.0
  */
 export * as Crypto from "./Crypto.ts"
+export * as Identity from "./Identity.ts"
 export * as Network from "./Network.ts"
+export * as NetworkKey from "./NetworkKey.ts"
 export * as PublicKey from "./PublicKey.ts"
+export * as SharedKeys from "./SharedKeys.ts"
