@@ -8,7 +8,6 @@
  *
  * CryptoJS's AES looks up tables, so unlike node:crypto's it is not free of cache timing.
  */
-/// <reference path="./fernet.d.ts" />
 import type { Fernet, WordArray } from "fernet"
 import nacl from "tweetnacl"
 import type { PortableBox, Primitives } from "../Crypto.ts"
@@ -109,8 +108,10 @@ const fernetPrimitivesOf = (fernet: Fernet): Pick<Primitives, "hmacSha256" | "ae
   const withoutVersion = { versionHex: "" }
 
   const toWords = (bytes: Uint8Array): WordArray => {
-    const words = new Array<number>(bytes.length + 3 >> 2).fill(0)
-    for (let i = 0; i < bytes.length; i++) words[i >> 2]! |= bytes[i]! << (24 - (i & 3) * 8)
+    const words: Array<number> = []
+    for (let i = 0; i < bytes.length; i += 4) {
+      words.push(bytes[i]! << 24 | (bytes[i + 1] ?? 0) << 16 | (bytes[i + 2] ?? 0) << 8 | (bytes[i + 3] ?? 0))
+    }
     return new empty.init(words, bytes.length)
   }
 
@@ -127,9 +128,12 @@ const fernetPrimitivesOf = (fernet: Fernet): Pick<Primitives, "hmacSha256" | "ae
   const decryptBlocks = (ciphertext: WordArray, key: WordArray, iv: WordArray): WordArray => {
     const original = prototype.toString
     let blocks = empty
-    prototype.toString = function(this: WordArray) {
-      blocks = this
+    const keep = (words: WordArray): string => {
+      blocks = words
       return ""
+    }
+    prototype.toString = function(this: WordArray) {
+      return keep(this)
     }
     try {
       fernet.decryptMessage(ciphertext, key, iv)
