@@ -1,1 +1,7 @@
-export {}
+/**
+ * pnet on Node: sockets, crypto, key files.
+ *
+ * @since 0.1.0
+ */
+export * as NodeCrypto from "./NodeCrypto.ts"
+export * as NodeIdentity from "./NodeIdentity.ts"

@@ -1,0 +1,125 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Crypto from "@pnet/core/Crypto"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
+import { cryptoCrossSuite, cryptoSuite } from "@pnet/testing/CryptoSuite"
+import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import { execFile } from "node:child_process"
+import { createRequire } from "node:module"
+import { fileURLToPath } from "node:url"
+
+const sodium: NodeCrypto.Sodium = createRequire(import.meta.url)("sodium-native")
+
+const without = NodeCrypto.layerWith({
+  loadSodium: () => {
+    throw new Error("cannot open shared object file\nRequire stack:\n- somewhere")
+  }
+})
+const half = NodeCrypto.layerWith({
+  loadSodium: () => ({ ...sodium, crypto_secretbox_easy: undefined as never, crypto_scalarmult: () => undefined })
+})
+
+cryptoSuite("native", NodeCrypto.layer)
+cryptoSuite("without sodium-native", without)
+cryptoSuite("with half of sodium-native", half)
+cryptoCrossSuite("portable and native", Crypto.layerPortable, NodeCrypto.layer)
+cryptoCrossSuite("native and the fallback", NodeCrypto.layer, without)
+
+/** The name and the log lines of a layer that is built. */
+const build = (layer: typeof NodeCrypto.layer) =>
+  Effect.suspend(() => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ logLevel, message }) => void lines.push(`${logLevel}: ${String(message)}`))
+    return Crypto.Crypto.pipe(
+      Effect.map((crypto) => ({ lines, name: crypto.name })),
+      Effect.provide(layer, { local: true }),
+      Effect.provide(Logger.layer([logger]))
+    )
+  })
+
+describe("NodeCrypto", () => {
+  it.effect("says nothing where the addon loads", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* build(NodeCrypto.layer), { lines: [], name: "sodium-native + node:crypto" })
+    }))
+
+  it.effect("says in one line that the addon did not load, why, and what that means", () =>
+    Effect.gen(function*() {
+      const { lines, name } = yield* build(without)
+      assert.strictEqual(name, "tweetnacl + node:crypto")
+      assert.strictEqual(lines.length, 1)
+      assert.match(lines[0]!, /^Warn: sodium-native failed \(loading it: cannot open shared object file\)/)
+      assert.include(lines[0]!, "boxes are computed by tweetnacl")
+      assert.include(lines[0]!, "slower")
+      assert.notInclude(lines[0]!, "\n")
+    }))
+
+  it.effect("replaces only what does not work, and names it", () =>
+    Effect.gen(function*() {
+      const { lines, name } = yield* build(half)
+      assert.strictEqual(name, "sodium-native + tweetnacl + node:crypto")
+      assert.strictEqual(lines.length, 1)
+      assert.match(lines[0]!, /crypto_scalarmult: computed a wrong result/)
+      assert.match(lines[0]!, /crypto_secretbox_easy: sodium.crypto_secretbox_easy is not a function/)
+      assert.notInclude(lines[0]!, "crypto_secretbox_open_easy")
+      assert.notInclude(lines[0]!, "crypto_scalarmult_base")
+    }))
+
+  it.effect("uses tweetnacl altogether where nothing works", () =>
+    Effect.gen(function*() {
+      const { lines, name } = yield* build(NodeCrypto.layerWith({ loadSodium: () => ({}) }))
+      assert.strictEqual(name, "tweetnacl + node:crypto")
+      assert.strictEqual(lines.length, 1)
+      const opensAll = { ...sodium, crypto_secretbox_open_easy: () => true }
+      assert.strictEqual((yield* build(NodeCrypto.layerWith({ loadSodium: () => opensAll }))).lines.length, 1)
+    }))
+
+  it.effect("survives an addon that refuses a product later on", () =>
+    Effect.gen(function*() {
+      let broken = false
+      const layer = NodeCrypto.layerWith({
+        loadSodium: () => ({
+          ...sodium,
+          crypto_scalarmult: (product, secretKey, publicKey) => {
+            if (broken) throw new Error("status: -1")
+            sodium.crypto_scalarmult(product, secretKey, publicKey)
+          }
+        })
+      })
+      yield* Effect.gen(function*() {
+        const crypto = yield* Crypto.Crypto
+        const a = crypto.generateKeyPair()
+        const b = crypto.generateKeyPair()
+        const nonce = crypto.randomBytes(24)
+        const box = crypto.seal(crypto.sharedKey(b.publicKey, a.secretKey), nonce, Uint8Array.of(5))
+        broken = true
+        assert.deepStrictEqual(crypto.open(crypto.sharedKey(a.publicKey, b.secretKey), nonce, box), Uint8Array.of(5))
+      }).pipe(Effect.provide(layer))
+    }))
+
+  const loadedBy = (layer: string) =>
+    Effect.callback<{ readonly tokenLength: number; readonly loaded: ReadonlyArray<string>; readonly lpad: boolean }>(
+      (resume) => {
+        const fixture = fileURLToPath(new URL("fixtures/loaded.ts", import.meta.url))
+        execFile(process.execPath, [fixture, layer], (error, stdout) => {
+          resume(
+            error === null ?
+              Effect.succeed(JSON.parse(stdout.slice(stdout.lastIndexOf("{\"tokenLength\"")))) :
+              Effect.die(error)
+          )
+        })
+      }
+    )
+
+  it.live("never loads fernet, with or without the addon", () =>
+    Effect.gen(function*() {
+      const [portable, native, fallback] = yield* Effect.all([
+        loadedBy("portable"),
+        loadedBy("native"),
+        loadedBy("fallback")
+      ], { concurrency: "unbounded" })
+      assert.deepStrictEqual(portable, { tokenLength: 100, loaded: ["fernet", "crypto-js", "tweetnacl"], lpad: false })
+      assert.deepStrictEqual(native, { tokenLength: 100, loaded: ["sodium-native", "tweetnacl"], lpad: false })
+      assert.deepStrictEqual(fallback, { tokenLength: 100, loaded: ["tweetnacl"], lpad: false })
+    }), 20_000)
+})

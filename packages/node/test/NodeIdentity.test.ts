@@ -1,0 +1,199 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, layer } from "@effect/vitest"
+import * as Identity from "@pnet/core/Identity"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
+import * as NodeIdentity from "@pnet/node/NodeIdentity"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as PlatformError from "effect/PlatformError"
+import * as Redacted from "effect/Redacted"
+import { execFile } from "node:child_process"
+import { fileURLToPath } from "node:url"
+
+// RFC 7748 section 6.1
+const secret = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo="
+const publicKey = "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo="
+
+const folder = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped({ prefix: "pnet-identity-" }))
+
+const write = Effect.fnUntraced(function*(text: string, mode = 0o600) {
+  const fs = yield* FileSystem.FileSystem
+  const path = `${yield* folder}/identity`
+  yield* fs.writeFileString(path, text)
+  yield* fs.chmod(path, mode)
+  return path
+})
+
+const refusal = (path: string, options?: NodeIdentity.Options) => Effect.flip(NodeIdentity.fromFile(path, options))
+
+layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer))("NodeIdentity", (it) => {
+  it.effect("makes a file that only its owner can use, and reads it back", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const parent = yield* folder
+      const path = `${parent}/deep/down/identity`
+      const made = yield* NodeIdentity.fromFile(path)
+      assert.strictEqual((yield* fs.stat(path)).mode & 0o7777, 0o600)
+      assert.strictEqual((yield* fs.stat(`${parent}/deep/down`)).mode & 0o7777, 0o700)
+      assert.deepStrictEqual(yield* fs.readDirectory(`${parent}/deep/down`), ["identity"])
+      const again = yield* NodeIdentity.fromFile(path, { create: false })
+      assert.strictEqual(again.publicKey, made.publicKey)
+      const text = yield* fs.readFileString(path)
+      const lines = text.split("\n")
+      assert.strictEqual(lines.length, 4)
+      assert.match(lines[0]!, /^# The secret key of a pnet node/)
+      assert.strictEqual(lines[1], `# Public key: ${made.publicKey}`)
+      assert.strictEqual(lines[2], Redacted.value(Identity.exportSecret(made)))
+      assert.strictEqual(lines[3], "")
+    }))
+
+  it.effect("is a layer", () =>
+    Effect.gen(function*() {
+      const path = `${yield* folder}/identity`
+      const read = Identity.Identity.pipe(Effect.provide(NodeIdentity.layerFile(path), { local: true }))
+      assert.strictEqual((yield* read).publicKey, (yield* read).publicKey)
+    }))
+
+  it.effect("reads a secret with or without comments, blank lines and a last line feed", () =>
+    Effect.gen(function*() {
+      for (
+        const text of [
+          secret,
+          `${secret}\n`,
+          `${secret}\r\n`,
+          `# comment\r\n\r\n${secret}\r\n`,
+          `\n\n#\n# é\n${secret}\n# after\n`
+        ]
+      ) assert.strictEqual((yield* NodeIdentity.fromFile(yield* write(text))).publicKey, publicKey)
+    }))
+
+  it.effect("does not create where it is told not to", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const path = `${yield* folder}/identity`
+      const error = yield* refusal(path, { create: false })
+      assert.strictEqual(error.reason._tag, "IdentityFileMissing")
+      assert.include(error.message, path)
+      assert.isFalse(yield* fs.exists(path))
+    }))
+
+  for (const mode of [0o644, 0o640, 0o604, 0o660, 0o620, 0o602, 0o601, 0o777, 0o440]) {
+    it.effect(`refuses mode ${mode.toString(8)}, and says how to mend it`, () =>
+      Effect.gen(function*() {
+        const path = yield* write(secret, mode)
+        const error = yield* refusal(path)
+        assert.strictEqual(error._tag, "IdentityFileError")
+        assert.strictEqual(error.path, path)
+        assert.strictEqual(error.reason._tag, "IdentityFileExposed")
+        assert.include(error.message, `mode 0${mode.toString(8)}`)
+        assert.include(error.message, `chmod 600 ${path}`)
+        assert.notInclude(`${error.message}${JSON.stringify(error)}`, secret)
+        const fs = yield* FileSystem.FileSystem
+        yield* fs.chmod(path, 0o600)
+        assert.strictEqual((yield* NodeIdentity.fromFile(path)).publicKey, publicKey)
+      }))
+  }
+
+  it.effect("accepts a file that its owner can only read", () =>
+    Effect.gen(function*() {
+      assert.strictEqual((yield* NodeIdentity.fromFile(yield* write(secret, 0o400))).publicKey, publicKey)
+    }))
+
+  it.effect("refuses other content, leaves it as it is, and does not show it", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      for (
+        const [text, problem] of [
+          ["", "holds no secret"],
+          ["# only a comment\n", "holds no secret"],
+          [secret.slice(0, 20), "its secret is 15 bytes"],
+          [secret.slice(0, 21), "not canonical"],
+          [` ${secret}`, "not canonical"],
+          [`${secret} `, "not canonical"],
+          [secret.replace("Co=", "Cp="), "not canonical"],
+          [`${secret}\n${secret}\n`, "2 lines"],
+          ["-----BEGIN PRIVATE KEY-----", "not canonical"],
+          [`${"#\n".repeat(3_000)}${secret}`, "over 4096"]
+        ] as const
+      ) {
+        const path = yield* write(text)
+        const error = yield* refusal(path)
+        assert.strictEqual(error.reason._tag, "IdentityFileMalformed")
+        assert.include(error.message, problem)
+        assert.include(error.message, path)
+        assert.notInclude(`${error.message}${JSON.stringify(error)}`, secret.slice(0, 12))
+        assert.strictEqual(yield* fs.readFileString(path), text)
+      }
+    }))
+
+  it.effect("refuses a folder, and a folder that cannot be made", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const asFolder = yield* refusal(path)
+      assert.include(asFolder.message, "not a file but a Directory")
+      const inFile = yield* refusal(`${yield* write(secret)}/identity`)
+      assert.strictEqual(inFile.reason._tag, "IdentityFileUnusable")
+      assert.include(inFile.message, "could not be read")
+    }))
+
+  it.effect("refuses a symbolic link to nothing, and follows others", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const path = `${yield* folder}/identity`
+      yield* fs.symlink(`${path}.nothing`, path)
+      const error = yield* refusal(path)
+      assert.strictEqual(error.reason._tag, "IdentityFileUnusable")
+      assert.include(error.message, "link to nothing")
+      const link = `${yield* folder}/link`
+      yield* fs.symlink(yield* write(secret), link)
+      assert.strictEqual((yield* NodeIdentity.fromFile(link)).publicKey, publicKey)
+    }))
+
+  it.effect("says so where files cannot be linked, and leaves nothing behind", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const parent = yield* folder
+      const failure = PlatformError.systemError({ _tag: "Unknown", module: "FileSystem", method: "link" })
+      const error = yield* refusal(`${parent}/identity`).pipe(
+        Effect.provideService(FileSystem.FileSystem, { ...fs, link: () => Effect.fail(failure) })
+      )
+      assert.strictEqual(error.reason._tag, "IdentityFileUnusable")
+      assert.include(error.message, "could not be created")
+      assert.deepStrictEqual(yield* fs.readDirectory(parent), [])
+    }))
+
+  describe("started many times at once", () => {
+    it.effect("makes one key, in one process", () =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        for (let round = 0; round < 5; round++) {
+          const parent = yield* folder
+          const path = `${parent}/identity`
+          const keys = yield* Effect.all(
+            Array.from({ length: 24 }, () => NodeIdentity.fromFile(path)),
+            { concurrency: "unbounded" }
+          )
+          assert.strictEqual(new Set(keys.map((pair) => pair.publicKey)).size, 1)
+          assert.deepStrictEqual(yield* fs.readDirectory(parent), ["identity"])
+        }
+      }))
+
+    it.effect("makes one key, in several processes", () =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const parent = yield* folder
+        const path = `${parent}/identity`
+        const fixture = fileURLToPath(new URL("fixtures/identity.ts", import.meta.url))
+        const run = Effect.callback<string>((resume) => {
+          execFile(process.execPath, [fixture, path], (error, stdout) => {
+            resume(error === null ? Effect.succeed(stdout) : Effect.die(error))
+          })
+        })
+        const keys = yield* Effect.all(Array.from({ length: 5 }, () => run), { concurrency: "unbounded" })
+        assert.strictEqual(new Set(keys).size, 1)
+        assert.strictEqual(keys[0], (yield* NodeIdentity.fromFile(path)).publicKey)
+        assert.deepStrictEqual(yield* fs.readDirectory(parent), ["identity"])
+      }), 30_000)
+  })
+})
