@@ -1,0 +1,415 @@
+/**
+ * BasicNode: a node that sends messages and answers them, each sealed for its receiver (protocol section 3).
+ *
+ * Building the layer starts the node: it listens, advertises itself, and enters the peers it hears of. Closing the scope
+ * ends it: it says that it leaves, everyone who waits gets a `NodeClosedError`, and nothing is left behind.
+ *
+ * What bites: messages from one peer are handled one after another, in the order it sent them, like an actor's mailbox; a
+ * handler that waits makes that peer's next message wait. A message is handled at most once; whether it was, when the peer
+ * is lost before its answer, is what `PeerLostError.mayHaveRun` says. There is no forward secrecy in this exchange.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { parseEndpoint } from "./Advert.ts"
+import { Crypto } from "./Crypto.ts"
+import * as Discovery from "./Discovery.ts"
+import * as Acceptor from "./internal/acceptor.ts"
+import { textOf, utf8 } from "./internal/platform.ts"
+import * as RawClient from "./internal/rawClient.ts"
+import * as RawServer from "./internal/rawServer.ts"
+import { selfOf } from "./internal/self.ts"
+import type { Endpoint, ListenError, Network } from "./Network.ts"
+import * as NodeOptions from "./NodeOptions.ts"
+import type { NetworkId, NodeName } from "./Packet.ts"
+import * as Peers from "./Peers.ts"
+import type { ProtocolError } from "./ProtocolError.ts"
+import type { PublicKey } from "./PublicKey.ts"
+import * as Raw from "./Raw.ts"
+import * as SharedKeys from "./SharedKeys.ts"
+import * as Transport from "./Transport.ts"
+import { Trust, type UntrustedPeerError } from "./Trust.ts"
+
+/**
+ * The node is closed, or was while this waited.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NodeClosedError extends Schema.TaggedError<NodeClosedError>("@pnet/core/BasicNode/NodeClosedError")(
+  "NodeClosedError",
+  { name: Schema.String }
+) {
+  override get message() {
+    return `the node ${JSON.stringify(this.name)} is closed`
+  }
+}
+
+/**
+ * No answer came in time. Whether the peer handled the message is not known.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class SendTimeoutError extends Schema.TaggedError<SendTimeoutError>("@pnet/core/BasicNode/SendTimeoutError")(
+  "SendTimeoutError",
+  { name: Schema.String, timeout: Schema.Duration }
+) {
+  override get message() {
+    return `${JSON.stringify(this.name)} did not answer within ${
+      Duration.format(this.timeout)
+    }; it is busy, slow or cut off. Whether it handled the message is not known`
+  }
+}
+
+/**
+ * Why a message got no answer.
+ *
+ * - `PeerUnknownError`, `NameConflictError`: nothing was sent, since it is not clear to whom
+ * - `UntrustedPeerError`: the trust policy refuses the peer
+ * - `MessageTooLargeError`: nothing was sent
+ * - `DialError`: none of the peer's addresses could be reached
+ * - `ProtocolError`: the peer refused the message (`origin` `remote`) or sent what cannot be its answer (`local`)
+ * - `PeerLostError`: the peer was lost before it answered
+ * - `SendTimeoutError`, `NodeClosedError`
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type SendError =
+  | Peers.PeerUnknownError
+  | Peers.NameConflictError
+  | UntrustedPeerError
+  | Raw.MessageTooLargeError
+  | Transport.DialError
+  | ProtocolError
+  | Peers.PeerLostError
+  | SendTimeoutError
+  | NodeClosedError
+
+/**
+ * Why a node did not start.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type StartError = NodeOptions.OptionsError | ListenError | Discovery.DiscoveryError
+
+/**
+ * The sender of a message, as the message itself proved.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Sender {
+  readonly name: NodeName
+  readonly publicKey: PublicKey
+  /** Where its connection came from. */
+  readonly endpoint: Endpoint | undefined
+}
+
+/**
+ * A message that came in.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Message {
+  readonly from: Sender
+  readonly data: Uint8Array
+  /** `data` as text. */
+  readonly text: string
+  /** The node it came to, for sending further. */
+  readonly node: BasicNode["Service"]
+}
+
+/**
+ * What handles messages. The result is the answer: bytes, text, or nothing for an empty one. A failure is answered with
+ * `ERR_INTERNAL`, and logged here with its cause; the sender learns no more than that.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type MessageHandler<E = unknown, R = never> = (
+  message: Message
+) => Effect.Effect<Uint8Array | string | void, E, R>
+
+/**
+ * How one message is sent.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SendOptions {
+  /** How long to wait for the answer. Default `limits.sendTimeout`, 30 seconds. */
+  readonly timeout?: Duration.Input | undefined
+}
+
+/**
+ * A node that sends and answers messages.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class BasicNode extends Context.Service<BasicNode, {
+  readonly name: NodeName
+  readonly networkId: NetworkId
+  readonly publicKey: PublicKey
+  /** Where it listens, with the port that was chosen. */
+  readonly endpoint: Endpoint
+  /** The peers it knows. */
+  readonly peers: Peers.Peers["Service"]
+  /** Sends bytes or text (as UTF-8) to the peer of a name, and gives the bytes of its answer. */
+  readonly send: (
+    name: string,
+    data: Uint8Array | string,
+    options?: SendOptions
+  ) => Effect.Effect<Uint8Array, SendError>
+  /** `send`, with the answer as text. */
+  readonly sendText: (
+    name: string,
+    data: Uint8Array | string,
+    options?: SendOptions
+  ) => Effect.Effect<string, SendError>
+  /**
+   * Sends to several peers at once, or with `"*"` to every one that is known now, and gives each one's own outcome by name.
+   * None hides another's; it is complete when each has answered or failed.
+   */
+  readonly sendAll: (
+    target: Peers.Target,
+    data: Uint8Array | string,
+    options?: SendOptions
+  ) => Effect.Effect<ReadonlyMap<string, Exit.Exit<Uint8Array, SendError>>>
+  /**
+   * Handles the messages that come in until the scope closes, in place of any handler before. While there is none, messages
+   * are answered with `ERR_INTERNAL`.
+   */
+  readonly onMessage: <E, R>(handler: MessageHandler<E, R>) => Effect.Effect<void, never, R | Scope.Scope>
+}>()("@pnet/core/BasicNode") {}
+
+/**
+ * The options of a BasicNode.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<R = never> extends NodeOptions.Input {
+  /** Handles messages from the node's first moment on. */
+  readonly onMessage?: MessageHandler<unknown, R> | undefined
+}
+
+const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
+  Effect.gen(function*() {
+    const config = yield* NodeOptions.NodeConfig
+    const { limits } = config
+    const clock = yield* Clock.Clock
+    // The last microsecond at which a recorded message may be from before this node.
+    const start = Number(clock.currentTimeNanosUnsafe() / 1_000n) - 1
+    const crypto = yield* Crypto
+    const trust = yield* Trust
+    const transport = yield* Transport.Transport
+    const discovery = yield* Discovery.Discovery
+    const peers = yield* Peers.Peers
+    const context: Context.Context<never> = yield* Effect.context<never>()
+    const scope = yield* Effect.scope
+    const self = selfOf(crypto, clock, config)
+    const sharedKeys = SharedKeys.make(crypto, config.identity, { capacity: limits.sharedKeys })
+    const limit = Raw.maxPayload({ networkId: self.networkId, name: self.name, encrypted: self.cipher.encrypted })
+
+    let handler: ((message: Message) => Effect.Effect<Uint8Array | string | void, unknown>) | undefined
+    const listener = yield* transport.listen
+
+    const client = yield* RawClient.make({
+      self,
+      crypto,
+      sharedKeys,
+      clock,
+      transport,
+      trust,
+      peers,
+      limits,
+      closed: () => new NodeClosedError({ name: self.name })
+    })
+
+    const sendTo = (peer: Peers.Peer, payload: Uint8Array, options: SendOptions | undefined) => {
+      const timeout = Duration.fromInputUnsafe(options?.timeout ?? limits.sendTimeout)
+      return Effect.andThen(trust.check(peer.name, peer.publicKey), client.ask(peer, payload)).pipe(
+        Effect.timeoutOrElse({
+          duration: timeout,
+          orElse: () => Effect.fail(new SendTimeoutError({ name: peer.name, timeout }))
+        })
+      )
+    }
+
+    const payloadOf = (data: Uint8Array | string): Effect.Effect<Uint8Array, Raw.MessageTooLargeError> => {
+      const payload = typeof data === "string" ? utf8(data) : data
+      return payload.length > limit
+        ? Effect.fail(new Raw.MessageTooLargeError({ size: payload.length, limit }))
+        : Effect.succeed(payload)
+    }
+
+    const send = (name: string, data: Uint8Array | string, options?: SendOptions) =>
+      Effect.flatMap(payloadOf(data), (payload) =>
+        Effect.flatMap(peers.resolveOne(name), (peer) => sendTo(peer, payload, options)))
+
+    // Answered by name, so that a list may name peers that are not there.
+    const namesOf = (target: Peers.Target) =>
+      target === "*"
+        ? Effect.map(peers.all, (all) => [
+          ...new Set<string>(all.map((peer) =>
+            peer.name
+          ))
+        ])
+        : Effect.succeed([...new Set(typeof target === "string" ? [target] : target)])
+
+    const node: BasicNode["Service"] = {
+      name: self.name,
+      networkId: self.networkId,
+      publicKey: config.identity.publicKey,
+      endpoint: listener.endpoint,
+      peers,
+      send,
+      sendText: (name, data, options) => Effect.map(send(name, data, options), textOf),
+      sendAll: (target, data, options) =>
+        Effect.flatMap(namesOf(target), (names) =>
+          Effect.map(
+            Effect.forEach(names, (name) => Effect.exit(send(name, data, options)), { concurrency: "unbounded" }),
+            (exits) => new Map(names.map((name, i) => [name, exits[i]!]))
+          )),
+      onMessage: <E, R>(next: MessageHandler<E, R>) =>
+        Effect.contextWith((handlerContext: Context.Context<R>) =>
+          Effect.acquireRelease(
+            Effect.sync(() => {
+              const previous = handler
+              const current = (message: Message) => Effect.provideContext(next(message), handlerContext)
+              handler = current
+              return { current, previous }
+            }),
+            ({ current, previous }) =>
+              Effect.sync(() => {
+                if (handler === current) handler = previous
+              })
+          ).pipe(Effect.asVoid)
+        )
+    }
+
+    const handle: RawServer.Handle = (from, data) =>
+      Effect.suspend(() =>
+        handler === undefined
+          ? Effect.as(
+            Effect.logWarning(`a message from ${JSON.stringify(from.name)} came, and this node has no onMessage`),
+            Exit.fail("no handler")
+          )
+          : Effect.exit(handler({
+            from,
+            data,
+            get text() {
+              return textOf(data)
+            },
+            node
+          }))
+      )
+
+    const acceptor = Acceptor.make({
+      self,
+      clock,
+      limits,
+      listening: listener.endpoint,
+      context,
+      services: [RawServer.make({
+        self,
+        crypto,
+        sharedKeys,
+        clock,
+        trust,
+        limits,
+        replay: Raw.makeReplay({ start, capacity: limits.replayEntries }),
+        handle,
+        context
+      })]
+    })
+
+    if (initial !== undefined) yield* node.onMessage(initial)
+    yield* Effect.forkIn(listener.run(acceptor.handle), scope)
+    yield* discovery.advertise({ port: listener.endpoint.port })
+    yield* Effect.logInfo(
+      `${self.name} listens on ${listener.endpoint.host}:${listener.endpoint.port} in network ${self.networkId}`
+    )
+    return node
+  })
+
+/**
+ * The node over whatever Discovery, Transport, Peers and Trust are in the context, with no message handler of its own. For
+ * composing a node from other layers than the usual ones.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerNoDeps: Layer.Layer<
+  BasicNode,
+  ListenError | Discovery.DiscoveryError,
+  | NodeOptions.NodeConfig
+  | Crypto
+  | Trust
+  | Transport.Transport
+  | Discovery.Discovery
+  | Peers.Peers
+> = Layer.effect(BasicNode, serve(undefined))
+
+/**
+ * Discovery as the options ask for it: by UDP, unless `bindIp` is IPv6, and at the addresses of `peers`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerDiscovery: Layer.Layer<
+  Discovery.Discovery,
+  Discovery.DiscoveryError,
+  Network | Transport.Transport | Crypto | NodeOptions.NodeConfig
+> = Layer.unwrap(Effect.map(NodeOptions.NodeConfig, ({ bindIp, peers }): Layer.Layer<
+  Discovery.Discovery,
+  Discovery.DiscoveryError,
+  Network | Transport.Transport | Crypto | NodeOptions.NodeConfig
+> => {
+  const endpoints = peers.flatMap((text) => parseEndpoint(text) ?? [])
+  // Broadcasts are IPv4's.
+  const byUdp = bindIp.includes(":") ? undefined : Discovery.layerUdp
+  const byAddress = Discovery.layerStatic(endpoints)
+  return byUdp === undefined ? byAddress : endpoints.length === 0 ? byUdp : Discovery.layerMerged(byUdp, byAddress)
+}))
+
+/**
+ * A node, from its options. Building it starts it, closing its scope ends it.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <R = never>(
+  options: Options<R>
+): Layer.Layer<BasicNode | Peers.Peers, StartError, Network | Crypto | Trust | R> => {
+  const { onMessage, ...input } = options
+  return Layer.effect(BasicNode, serve(onMessage)).pipe(
+    Layer.provideMerge(Peers.layer),
+    Layer.provide(layerDiscovery),
+    Layer.provide(Transport.layerTcp),
+    Layer.provide(NodeOptions.layer(input))
+  )
+}
+
+/**
+ * A node, from its options, as an effect: it runs until the scope closes.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <R = never>(
+  options: Options<R>
+): Effect.Effect<BasicNode["Service"], StartError, Network | Crypto | Trust | R | Scope.Scope> =>
+  Effect.map(Layer.build(Layer.fresh(layer(options))), (context) => Context.get(context, BasicNode))

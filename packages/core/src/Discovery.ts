@@ -1,0 +1,139 @@
+/**
+ * How nodes find each other (protocol section 7). `layerUdp` broadcasts adverts and hears those of others; `layerStatic` asks
+ * at addresses it is given; `layerMerged` is both at once. Another way of finding nodes is another layer.
+ *
+ * Discovery tells what it saw and judges nothing: a `Sighting` is a hint, and `Peers` decides what becomes of it.
+ *
+ * What bites: whoever enters a sighting that is new or has changed must run its `answer`, which is how the newcomer learns
+ * of this node at once and not an interval later.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { Crypto } from "./Crypto.ts"
+import * as staticDiscovery from "./internal/staticDiscovery.ts"
+import * as udpDiscovery from "./internal/udpDiscovery.ts"
+import type { Endpoint, Network } from "./Network.ts"
+import { NodeConfig } from "./NodeOptions.ts"
+import type { NodeName } from "./Packet.ts"
+import type { PublicKey } from "./PublicKey.ts"
+import type { Transport } from "./Transport.ts"
+
+/**
+ * A node was heard of.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Sighting {
+  readonly name: NodeName
+  readonly publicKey: PublicKey
+  /** Where it says it listens. Port 0: it is leaving. */
+  readonly endpoint: Endpoint
+  /** Where the advert came from. */
+  readonly source: Endpoint
+  readonly via: "broadcast" | "static"
+  /** Tells the node of this one, at most as often as the protocol allows. To be run when the sighting is new or changed. */
+  readonly answer: Effect.Effect<void>
+}
+
+/**
+ * Discovery cannot work here.
+ *
+ * - `PortInUse`: a program that does not share the advertise port holds it
+ * - `AddressNotAvailable`: no interface that is up has the address of `bindIp`
+ * - `BroadcastImpossible`: the system forbids broadcasts on every interface
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class DiscoveryError extends Schema.TaggedError<DiscoveryError>("@pnet/core/Discovery/DiscoveryError")(
+  "DiscoveryError",
+  {
+    kind: Schema.Literals(["PortInUse", "AddressNotAvailable", "PermissionDenied", "BroadcastImpossible", "Unknown"]),
+    /** The address of the socket that failed. */
+    address: Schema.String,
+    /** The advertise port. */
+    port: Schema.Number,
+    cause: Schema.optionalKey(Schema.Defect())
+  }
+) {
+  override get message() {
+    switch (this.kind) {
+      case "PortInUse":
+        return `cannot hear adverts: UDP port ${this.port} is held by a program that does not share it; stop that program, or use another advertisePort on the whole network`
+      case "AddressNotAvailable":
+        return `cannot advertise from ${this.address}: no network interface that is up has this IPv4 address; bind to one that has, to 0.0.0.0, or list addresses in peers`
+      case "PermissionDenied":
+        return `cannot hear adverts on ${this.address}, UDP port ${this.port}: the system does not permit it`
+      case "BroadcastImpossible":
+        return `cannot advertise from ${this.address}: the system forbids broadcasts (a firewall rule, a container or a VPN); allow UDP to port ${this.port}, or list the other nodes' addresses in peers`
+      case "Unknown":
+        return `cannot advertise from ${this.address}, UDP port ${this.port}: ${
+          this.cause instanceof Error ? this.cause.message : "unknown cause"
+        }`
+    }
+  }
+}
+
+/**
+ * How nodes find each other.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Discovery extends Context.Service<Discovery, {
+  /** Tells the network that this node listens on the port, again and again until the scope closes, and then that it leaves. */
+  readonly advertise: (self: { readonly port: number }) => Effect.Effect<void, DiscoveryError, Scope.Scope>
+  /** The nodes that are heard of, this one excepted. Has one reader. */
+  readonly sightings: Stream.Stream<Sighting, DiscoveryError>
+}>()("@pnet/core/Discovery") {}
+
+/**
+ * Adverts by UDP broadcast, on the interfaces that `bindIp` names.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerUdp: Layer.Layer<Discovery, DiscoveryError, Network | Crypto | NodeConfig> = Layer.effect(
+  Discovery,
+  Effect.suspend(() => udpDiscovery.make((fields) => new DiscoveryError(fields)))
+)
+
+/**
+ * Nodes at known addresses: each is asked for its name and key over TCP, at once and then every broadcast interval.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerStatic = (
+  addresses: ReadonlyArray<Endpoint>
+): Layer.Layer<Discovery, never, Transport | Crypto | NodeConfig> =>
+  Layer.effect(Discovery, Effect.suspend(() => staticDiscovery.make(addresses)))
+
+/**
+ * Two ways of finding nodes as one.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerMerged = <E1, R1, E2, R2>(
+  first: Layer.Layer<Discovery, E1, R1>,
+  second: Layer.Layer<Discovery, E2, R2>
+): Layer.Layer<Discovery, E1 | E2, R1 | R2> =>
+  Layer.effect(
+    Discovery,
+    Effect.gen(function*() {
+      const a = Context.get(yield* Layer.build(first), Discovery)
+      const b = Context.get(yield* Layer.build(second), Discovery)
+      return {
+        advertise: (self) => Effect.andThen(a.advertise(self), b.advertise(self)),
+        sightings: Stream.merge(a.sightings, b.sightings)
+      }
+    })
+  )

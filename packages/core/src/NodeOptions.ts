@@ -1,0 +1,283 @@
+/**
+ * What a node is told: its name, its network, where it listens, and how much it may be made to hold.
+ *
+ * All three node types take the same options, as a plain object or from Effect `Config` (`PNET_NAME`, `PNET_NETWORK_ID`, …). They
+ * are checked by a Schema before anything starts; what is wrong is an `OptionsError` that names the option.
+ *
+ * What bites: `bindIp` is `127.0.0.1` by default, so a node is heard by its own machine only until you say `0.0.0.0` or an
+ * interface's address. Without `networkKey` adverts travel in clear and anyone on the network can join it; messages are
+ * encrypted to their receiver either way.
+ *
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as SchemaGetter from "effect/SchemaGetter"
+import * as SchemaIssue from "effect/SchemaIssue"
+import * as Advert from "./Advert.ts"
+import { Crypto, type KeyPair } from "./Crypto.ts"
+import * as NetworkKey from "./NetworkKey.ts"
+import { NetworkId, NodeName } from "./Packet.ts"
+
+const isDurationInput = (u: unknown): u is Duration.Input =>
+  Option.isSome(Duration.fromInput(u as Duration.Input)) && u !== undefined && u !== null
+
+const DurationFromInput = Schema.declare(isDurationInput, { expected: `a duration such as "2.5 seconds"` }).pipe(
+  Schema.decodeTo(Schema.Duration, {
+    decode: SchemaGetter.transformEffect((input: Duration.Input, options) => {
+      const duration = Duration.fromInputUnsafe(input)
+      return Duration.isPositive(duration)
+        ? Effect.succeed(duration)
+        : Effect.fail(new SchemaIssue.InvalidValue({ message: "expected a duration above zero" }, input, options))
+    }),
+    encode: SchemaGetter.transform((duration: Duration.Duration): Duration.Input => duration)
+  })
+)
+
+const duration = (value: Duration.Input, description: string) =>
+  DurationFromInput.annotate({ description }).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed<Duration.Input>(value))
+  )
+
+const count = (value: number, description: string, minimum = 1) =>
+  Schema.Int.check(Schema.isGreaterThanOrEqualTo(minimum)).annotate({ description }).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed(value))
+  )
+
+/**
+ * Every bound of a node, with its default. What is full says so in a typed error or drops what the protocol lets it drop,
+ * and nothing a peer sends makes anything grow past these.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Limits = Schema.Struct({
+  pendingConnections: count(
+    256,
+    "Accepted connections that have not proved themselves yet. One more is answered ERR_BUSY."
+  ),
+  pendingPerAddress: count(16, "Of those, from one source address. One more is answered ERR_BUSY."),
+  rawConnections: count(1_024, "Accepted connections that carry RAW messages. One more is answered ERR_BUSY."),
+  refusals: count(64, "ERR_BUSY answers being given at once. Beyond, connections are closed without a word."),
+  firstPacketTimeout: duration(
+    "5 seconds",
+    "Time for the first packet of a connection, and for a packet that has begun."
+  ),
+  rawIdleTimeout: duration("60 seconds", "Idle time after which an accepted RAW connection is closed."),
+  writeTimeout: duration("10 seconds", "Time that a write may block before its connection is closed."),
+  replayEntries: count(
+    65_536,
+    "Senders of RAW messages whose last stamp is remembered; those without a proved name share half.",
+    2
+  ),
+  dialTimeout: duration("5 seconds", "Time to connect to one address of a peer."),
+  sendTimeout: duration("30 seconds", "Time for the answer to a message, unless the call says otherwise."),
+  dialledConnections: count(
+    1_024,
+    "Peers that messages are being sent to, one connection each. The longest idle one is closed for a new one."
+  ),
+  dialledIdleTimeout: duration(
+    "45 seconds",
+    "Idle time after which a connection to a peer is closed; less than rawIdleTimeout, so that the sender closes first."
+  ),
+  pendingSends: count(1_024, "Messages to one peer that wait for their answer. Further senders wait."),
+  provedPeers: count(4_096, "Peers that have proved their key. When full, one more stays among the unproved."),
+  unprovedPeers: count(1_024, "Peers known by an advert alone. When full, the oldest is dropped."),
+  unprovedPerAddress: count(64, "Of those, from one source address. Further adverts are dropped."),
+  addressesPerPeer: count(4, "Addresses kept for a peer, the last proved first."),
+  pins: count(4_096, "Names pinned to the first key that proved itself. Then a new name is untrusted."),
+  peerEvents: count(1_024, "Events that a slow reader of Peers.changes may be behind. Older ones are dropped."),
+  probes: count(64, "Silent peers that are asked at once whether they still live."),
+  datagrams: count(1_024, "Datagrams received and not yet read, for each socket. Further ones are dropped."),
+  sightings: count(4_096, "Adverts read and not yet entered. The oldest are dropped."),
+  advertStamps: count(
+    8_192,
+    "Keys whose newest advert timestamp is remembered, on a network with a key. The oldest are dropped."
+  ),
+  sharedKeys: count(
+    1_024,
+    "Precomputed box keys kept, one a peer. The least recently used is dropped and computed again when needed."
+  )
+})
+
+/**
+ * Every bound of a node.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Limits = typeof Limits.Type
+
+const IsKeyPair = Schema.declare(
+  (u): u is KeyPair =>
+    typeof u === "object" && u !== null && "publicKey" in u && "secretKey" in u && Redacted.isRedacted(u.secretKey),
+  {
+    expected: "a key pair, from Identity or NodeIdentity"
+  }
+)
+
+const Endpoint = Schema.String.check(
+  Schema.makeFilter((text: string) => Advert.parseEndpoint(text) !== undefined || "expected host:port or [host]:port")
+)
+
+/**
+ * The options of a node.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const NodeOptions = Schema.Struct({
+  /** The node's name, unique on its network. Required. */
+  name: NodeName,
+  /** The network it belongs to. Default `"pnet"`. */
+  networkId: NetworkId.pipe(Schema.withDecodingDefaultKey(Effect.succeed("pnet"))),
+  /**
+   * The network key, or several: the first encrypts, all decrypt. Default: none, and adverts travel in clear. With one,
+   * only those who hold it can join, or see names and addresses.
+   */
+  networkKey: Schema.optionalKey(Schema.Union([NetworkKey.NetworkKey, Schema.Array(NetworkKey.NetworkKey)])),
+  /** The TCP port to listen on. Default 0, any free one. */
+  serverPort: Schema.Port.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0))),
+  /** The UDP port that adverts are sent to, the same on the whole network. Default 3334. */
+  advertisePort: Schema.Port.check(Schema.isGreaterThan(0)).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed(3334))
+  ),
+  /** How often the node advertises itself, give or take a tenth. Default 2.5 seconds. */
+  broadcastInterval: duration("2.5 seconds", "How often the node advertises itself."),
+  /**
+   * `127.0.0.1` (default): this machine only. `0.0.0.0`: every IPv4 interface that is up and not loopback. Or the address
+   * of one interface.
+   */
+  bindIp: Advert.Host.pipe(Schema.withDecodingDefaultKey(Effect.succeed("127.0.0.1"))),
+  /** Addresses (`host:port`) of nodes to look for besides those that advertise themselves. Default: none. */
+  peers: Schema.Array(Endpoint).pipe(Schema.withDecodingDefaultKey(Effect.succeed<ReadonlyArray<string>>([]))),
+  /** Whether an advert is dropped whose host is not the address it came from. Default `true`. */
+  checkAdvertSource: Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(true))),
+  /** The node's key pair, which is its identity. Default: a fresh one each time. */
+  identity: Schema.optionalKey(IsKeyPair),
+  /** The bounds, each with a default. */
+  limits: Limits.pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
+})
+
+/**
+ * Options with every default filled in.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type NodeOptions = typeof NodeOptions.Type
+
+/**
+ * Options as they are written: only `name` is required.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Input = typeof NodeOptions.Encoded
+
+/**
+ * An option is wrong. Nothing was started.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class OptionsError
+  extends Schema.TaggedError<OptionsError>("@pnet/core/NodeOptions/OptionsError")("OptionsError", {
+    /** What is wrong, with the path of the option. */
+    issue: Schema.String
+  })
+{
+  override get message() {
+    return `the node's options are wrong: ${this.issue}`
+  }
+}
+
+const decode = Schema.decodeUnknownEffect(NodeOptions, { errors: "all", onExcessProperty: "error" })
+
+/**
+ * Checks options and fills in defaults.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (input: Input): Effect.Effect<NodeOptions, OptionsError> =>
+  Effect.mapError(decode(input), (error) => new OptionsError({ issue: error.message }))
+
+/**
+ * A node's options with its key pair, as the layers of a node read them.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class NodeConfig extends Context.Service<NodeConfig, NodeOptions & { readonly identity: KeyPair }>()(
+  "@pnet/core/NodeOptions/NodeConfig"
+) {}
+
+/**
+ * Checks the options, and draws a key pair where they have none.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (input: Input): Layer.Layer<NodeConfig, OptionsError, Crypto> =>
+  Layer.effect(
+    NodeConfig,
+    Effect.gen(function*() {
+      const options = yield* make(input)
+      const crypto = yield* Crypto
+      return { ...options, identity: options.identity ?? crypto.generateKeyPair() }
+    })
+  )
+
+/**
+ * The network keys as bytes, in the order they are held.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const networkKeys = (options: NodeOptions): ReadonlyArray<Redacted.Redacted<Uint8Array>> =>
+  options.networkKey === undefined
+    ? []
+    : Array.isArray(options.networkKey)
+    ? options.networkKey.map(NetworkKey.toBytes)
+    : [NetworkKey.toBytes(options.networkKey as NetworkKey.NetworkKey)]
+
+const optional = <A>(config: Config.Config<A>) => Config.option(config)
+
+/**
+ * The options from Effect `Config`: `PNET_NAME` (required), `PNET_NETWORK_ID`, `PNET_NETWORK_KEY` (several with commas),
+ * `PNET_SERVER_PORT`, `PNET_ADVERTISE_PORT`, `PNET_BROADCAST_INTERVAL` (such as `2.5 seconds`), `PNET_BIND_IP` and
+ * `PNET_PEERS` (`host:port` with commas). What is not set has the option's default. Give the result to a node's `layer`,
+ * with what else it should have.
+ *
+ * @category config
+ * @since 0.1.0
+ */
+export const config: Config.Config<Input> = Config.map(
+  Config.all({
+    name: Config.String("PNET_NAME"),
+    networkId: optional(Config.String("PNET_NETWORK_ID")),
+    networkKey: optional(Config.Redacted("PNET_NETWORK_KEY")),
+    serverPort: optional(Config.Port("PNET_SERVER_PORT")),
+    advertisePort: optional(Config.Port("PNET_ADVERTISE_PORT")),
+    broadcastInterval: optional(Config.Duration("PNET_BROADCAST_INTERVAL")),
+    bindIp: optional(Config.String("PNET_BIND_IP")),
+    peers: optional(Config.String("PNET_PEERS"))
+  }),
+  ({ name, networkKey, peers, ...rest }): Input => ({
+    name,
+    ...Object.fromEntries(
+      Object.entries(rest).flatMap(([key, value]) => Option.isSome<unknown>(value) ? [[key, value.value]] : [])
+    ),
+    ...(Option.isSome(networkKey)
+      ? { networkKey: Redacted.value(networkKey.value).split(",").map((key) => Redacted.make(key.trim())) }
+      : {}),
+    ...(Option.isSome(peers) ? { peers: peers.value.split(",").map((peer) => peer.trim()) } : {})
+  })
+)

@@ -1,0 +1,224 @@
+/**
+ * Byte connections between nodes. `layerTcp` is written once over the `Network` seam; a broker or a relay would be another
+ * layer, and nothing above would notice.
+ *
+ * A `Connection` is open when you get it and closed when its scope closes. Reading is pulled: bytes that nobody pulls stay
+ * with the system, which makes the sender wait. What the two guarantee is tested by one suite over every implementation.
+ *
+ * What bites: the transport proves nothing about who is at the other end.
+ *
+ * @since 0.1.0
+ */
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as NetAddress from "effect/net/NetAddress"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
+import { formatEndpoint } from "./Advert.ts"
+import { type Endpoint, type ListenError, Network, RemoteAddress } from "./Network.ts"
+import { NodeConfig } from "./NodeOptions.ts"
+
+/**
+ * A connection could not be made.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class DialError extends Schema.TaggedError<DialError>("@pnet/core/Transport/DialError")("DialError", {
+  kind: Schema.Literals(["Refused", "Timeout", "Unreachable", "Unknown"]),
+  host: Schema.String,
+  port: Schema.Number,
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  override get message() {
+    const where = formatEndpoint(this)
+    switch (this.kind) {
+      case "Refused":
+        return `cannot connect to ${where}: refused; no node listens there any more`
+      case "Timeout":
+        return `cannot connect to ${where}: no answer in time; the machine is off, or a firewall drops the connection`
+      case "Unreachable":
+        return `cannot connect to ${where}: there is no way to that address from here`
+      case "Unknown":
+        return `cannot connect to ${where}: ${this.cause instanceof Error ? this.cause.message : "unknown cause"}`
+    }
+  }
+}
+
+/**
+ * A connection ended. `clean`: the other side ended it in order, between two of its bytes and with nothing lost.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ConnectionClosedError
+  extends Schema.TaggedError<ConnectionClosedError>("@pnet/core/Transport/ConnectionClosedError")(
+    "ConnectionClosedError",
+    { clean: Schema.Boolean, cause: Schema.optionalKey(Schema.Defect()) }
+  )
+{
+  override get message() {
+    return this.clean
+      ? "the connection was closed by the other side"
+      : `the connection broke: ${this.cause instanceof Error ? this.cause.message : "reset"}`
+  }
+}
+
+/**
+ * An open connection. It closes with its scope.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Connection {
+  /** The other end's address; `undefined` where the transport has none. */
+  readonly remote: Endpoint | undefined
+  /** The bytes that have come, at least one; waits for them. Fails when there are none to come. */
+  readonly pull: Effect.Effect<NonEmptyReadonlyArray<Uint8Array>, ConnectionClosedError>
+  /** Hands the bytes to the system, and waits while it has no room for more. */
+  readonly write: (bytes: Uint8Array) => Effect.Effect<void, ConnectionClosedError>
+  /** Says that no more bytes will be written. Reading goes on. */
+  readonly end: Effect.Effect<void>
+}
+
+/**
+ * An open listener. It closes with its scope.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Listener {
+  /** Where it listens, with the port that was chosen. */
+  readonly endpoint: Endpoint
+  /**
+   * Runs the handler for each connection that comes, each in a fiber of its own, for ever. A connection closes when its
+   * handler ends; interrupting `run` interrupts all of them.
+   */
+  readonly run: <R>(handler: (connection: Connection) => Effect.Effect<void, never, R>) => Effect.Effect<
+    never,
+    never,
+    Exclude<R, Scope.Scope>
+  >
+}
+
+/**
+ * How connections are made and accepted.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Transport extends Context.Service<Transport, {
+  /** Listens where the node's options say. */
+  readonly listen: Effect.Effect<Listener, ListenError, Scope.Scope>
+  /** Connects to an address. */
+  readonly dial: (endpoint: Endpoint) => Effect.Effect<Connection, DialError, Scope.Scope>
+}>()("@pnet/core/Transport") {}
+
+const codeOf = (cause: unknown): unknown =>
+  typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
+
+const dialError = (endpoint: Endpoint, error: Socket.SocketError): DialError => {
+  const { reason } = error
+  const cause = "cause" in reason ? reason.cause : reason
+  const code = codeOf(cause)
+  const kind = code === "ECONNREFUSED" || code === "ECONNRESET"
+    ? "Refused"
+    : code === "ETIMEDOUT"
+    ? "Timeout"
+    : code === "EHOSTUNREACH" || code === "ENETUNREACH" || code === "EHOSTDOWN" || code === "ENETDOWN" ||
+        code === "EADDRNOTAVAIL"
+    ? "Unreachable"
+    : "Unknown"
+  return new DialError({ kind, host: endpoint.host, port: endpoint.port, cause })
+}
+
+const closedError = (error: Socket.SocketError): ConnectionClosedError =>
+  error.reason._tag === "SocketCloseError" && error.reason.code === 1000
+    ? new ConnectionClosedError({ clean: true })
+    : new ConnectionClosedError({ clean: false, cause: "cause" in error.reason ? error.reason.cause : error.reason })
+
+/**
+ * A connection over an Effect socket: opens it now, closes it with the scope. For writing transports.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromSocket = (
+  socket: Socket.Socket,
+  remote?: Endpoint
+): Effect.Effect<Connection, Socket.SocketError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const pull = yield* Socket.readerBytes(socket)
+    // The writer has a scope of its own: closing it is how a socket is told to half-close.
+    const writing = yield* Scope.fork(yield* Effect.scope)
+    const writer = yield* Scope.provide(socket.writer, writing)
+    return {
+      remote,
+      pull: Effect.mapError(pull, closedError),
+      write: (bytes: Uint8Array) => Effect.mapError(writer.write(bytes), closedError),
+      end: Effect.exit(Effect.void).pipe(Effect.flatMap((exit) => Scope.close(writing, exit)))
+    }
+  })
+
+const endpointOf = (address: NetAddress.InetAddress): Endpoint => ({
+  host: NetAddress.formatIp(address.address),
+  port: address.port
+})
+
+/**
+ * TCP over the `Network` seam. Listens on the `bindIp` and `serverPort` of the options and gives up dialling after
+ * `limits.dialTimeout`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerTcp: Layer.Layer<Transport, never, Network | NodeConfig> = Layer.effect(
+  Transport,
+  Effect.gen(function*() {
+    const network = yield* Network
+    const { bindIp, limits, serverPort } = yield* NodeConfig
+    return make(network, { bindIp, serverPort, dialTimeout: limits.dialTimeout })
+  })
+)
+
+/**
+ * TCP over a `Network`, with the address and port to listen on.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (
+  network: Network["Service"],
+  options: { readonly bindIp: string; readonly serverPort: number; readonly dialTimeout: Duration.Input }
+): Transport["Service"] => ({
+  listen: Effect.map(
+    network.listen({ host: options.bindIp, port: options.serverPort }),
+    (server): Listener => ({
+      endpoint: { host: options.bindIp, port: server.address._tag === "UnixPathAddress" ? 0 : server.address.port },
+      run: (handler) =>
+        server.run((socket) =>
+          Effect.gen(function*() {
+            const remote = yield* RemoteAddress
+            const connection = yield* fromSocket(socket, remote === undefined ? undefined : endpointOf(remote))
+            return yield* handler(connection)
+          }).pipe(
+            // A connection that was gone before it could be read has nobody left to tell.
+            Effect.catchTag("SocketError", () => Effect.void),
+            Effect.scoped
+          )
+        ).pipe(Effect.catch(Effect.die)) as Effect.Effect<never, never, never>
+    })
+  ),
+  dial: (endpoint) =>
+    Effect.flatMap(network.dial(endpoint), (socket) => fromSocket(socket, endpoint)).pipe(
+      Effect.mapError((error) => dialError(endpoint, error)),
+      Effect.timeoutOrElse({
+        duration: options.dialTimeout,
+        orElse: () => Effect.fail(new DialError({ kind: "Timeout", host: endpoint.host, port: endpoint.port }))
+      })
+    )
+})

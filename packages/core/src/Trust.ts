@@ -1,0 +1,155 @@
+/**
+ * Who may be talked to: the policy that decides about a peer's name and the key it proved.
+ *
+ * `check` judges and changes nothing; `proved` judges a key that has just proved itself under a name, and may remember it.
+ * An advert never leads to either: whoever only claims a key is nobody yet.
+ *
+ * - `layerTofu` (trust on first use): the first key that proves itself under a name is pinned to it, like SSH's known hosts
+ * - `layerAllowList`: only the keys you list, under the names you list them with
+ * - `layerAny`: everyone; for tests and for networks whose key is trust enough
+ *
+ * What bites: with trust on first use, whoever is first has the name. Compare fingerprints, or list the keys.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import { NodeName } from "./Packet.ts"
+import * as PublicKey from "./PublicKey.ts"
+
+/**
+ * The trust policy refuses a peer.
+ *
+ * - `KeyChanged`: the name is pinned to `expected`, and somebody else uses it
+ * - `NotListed`: the allow list does not have this name with this key
+ * - `NameMismatch`: the peer at the address of `name` proved to be another, called `actualName`
+ * - `Full`: no further name can be pinned
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class UntrustedPeerError extends Schema.TaggedError<UntrustedPeerError>("@pnet/core/Trust/UntrustedPeerError")(
+  "UntrustedPeerError",
+  {
+    kind: Schema.Literals(["KeyChanged", "NotListed", "NameMismatch", "Full"]),
+    name: NodeName,
+    publicKey: PublicKey.PublicKey,
+    expected: Schema.optionalKey(PublicKey.PublicKey),
+    actualName: Schema.optionalKey(NodeName)
+  }
+) {
+  override get message() {
+    const who = `${JSON.stringify(this.name)} with key ${PublicKey.fingerprint(this.publicKey)}`
+    switch (this.kind) {
+      case "KeyChanged":
+        return `${who} is not trusted: that name belongs to key ${
+          this.expected === undefined ? "another" : PublicKey.fingerprint(this.expected)
+        }. If the peer was set up anew, remove its old key from the known peers; if not, somebody poses as it`
+      case "NotListed":
+        return `${who} is not trusted: the allow list does not have it. Add the key if you know whose it is`
+      case "NameMismatch":
+        return `${who} is not trusted: it proved to be ${JSON.stringify(this.actualName)}`
+      case "Full":
+        return `${who} is not trusted: no further name can be pinned; raise limits.pins or use an allow list`
+    }
+  }
+}
+
+/**
+ * The trust policy of a node.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Trust extends Context.Service<Trust, {
+  /** Judges a name and a key, and remembers nothing. */
+  readonly check: (name: NodeName, publicKey: PublicKey.PublicKey) => Effect.Effect<void, UntrustedPeerError>
+  /** Judges a key that has proved itself under a name; the policy may pin it. */
+  readonly proved: (name: NodeName, publicKey: PublicKey.PublicKey) => Effect.Effect<void, UntrustedPeerError>
+  /** The one key that a name may have by this policy; `undefined` where it may have any. */
+  readonly expected: (name: NodeName) => Effect.Effect<PublicKey.PublicKey | undefined>
+}>()("@pnet/core/Trust") {}
+
+/**
+ * Everyone is trusted.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerAny: Layer.Layer<Trust> = Layer.succeed(Trust, {
+  check: () => Effect.void,
+  proved: () => Effect.void,
+  expected: () => Effect.undefined
+})
+
+/**
+ * A policy over pinned names: the names and keys are `pins`, and a new name is pinned by the first key that proves itself
+ * under it, up to `capacity` of them (default 4,096). `onPin` is run for each new pin.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeTofu = (options?: {
+  readonly capacity?: number | undefined
+  readonly pins?: Iterable<readonly [NodeName, PublicKey.PublicKey]> | undefined
+  readonly onPin?: ((name: NodeName, publicKey: PublicKey.PublicKey) => Effect.Effect<void>) | undefined
+}): Trust["Service"] => {
+  const capacity = options?.capacity ?? 4_096
+  const pins = new Map(options?.pins ?? [])
+  const check = (name: NodeName, publicKey: PublicKey.PublicKey) =>
+    Effect.suspend(() => {
+      const pinned = pins.get(name)
+      return pinned === undefined || pinned === publicKey
+        ? Effect.void
+        : Effect.fail(new UntrustedPeerError({ kind: "KeyChanged", name, publicKey, expected: pinned }))
+    })
+  return {
+    check,
+    proved: (name, publicKey) =>
+      Effect.suspend(() => {
+        if (pins.has(name)) return check(name, publicKey)
+        if (pins.size >= capacity) return Effect.fail(new UntrustedPeerError({ kind: "Full", name, publicKey }))
+        pins.set(name, publicKey)
+        return options?.onPin === undefined ? Effect.void : options.onPin(name, publicKey)
+      }),
+    expected: (name) => Effect.sync(() => pins.get(name))
+  }
+}
+
+/**
+ * Trust on first use, remembered as long as the layer lives: at most `capacity` names (default 4,096).
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerTofu = (options?: { readonly capacity?: number | undefined }): Layer.Layer<Trust> =>
+  Layer.sync(Trust, () => makeTofu(options))
+
+/**
+ * Only these names, each with its key.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerAllowList = (
+  allowed: Iterable<readonly [name: NodeName, publicKey: PublicKey.PublicKey]>
+): Layer.Layer<Trust> => {
+  const list = new Map(allowed)
+  const check = (name: NodeName, publicKey: PublicKey.PublicKey) => {
+    const expected = list.get(name)
+    return expected === publicKey
+      ? Effect.void
+      : Effect.fail(
+        expected === undefined
+          ? new UntrustedPeerError({ kind: "NotListed", name, publicKey })
+          : new UntrustedPeerError({ kind: "KeyChanged", name, publicKey, expected })
+      )
+  }
+  return Layer.succeed(Trust, {
+    check,
+    proved: check,
+    expected: (name) => Effect.sync(() => list.get(name))
+  })
+}

@@ -1,0 +1,33 @@
+/** Counters of what pnet receives, drops and answers, readable with Effect's `Metric.snapshot`. */
+import * as Context from "effect/Context"
+import * as Metric from "effect/Metric"
+
+const counters = (name: string, description: string, label: string) => {
+  const base = Metric.counter(name, { description, incremental: true })
+  const byLabel = new Map<string, Metric.Counter<number>>()
+  const empty = Context.empty()
+  /** Adds one under the label's value. The values are pnet's own, never a peer's text, so there are few of them. */
+  return (value: string, context: Context.Context<never> = empty): void => {
+    let metric = byLabel.get(value)
+    if (metric === undefined) {
+      metric = Metric.withAttributes(base, { [label]: value }) as Metric.Counter<number>
+      byLabel.set(value, metric)
+    }
+    metric.updateUnsafe(1, context)
+  }
+}
+
+/** Advert datagrams by outcome: `accepted`, `own`, or the code or reason for which one was dropped. */
+export const adverts = counters("pnet_adverts_received", "Advert datagrams received", "outcome")
+
+/** Advert datagrams sent: `broadcast`, `answer`, or `failed`. */
+export const advertsSent = counters("pnet_adverts_sent", "Advert datagrams sent", "kind")
+
+/** RAW requests received, by outcome: `answered`, or the code that was sent. */
+export const rawRequests = counters("pnet_raw_requests", "RAW requests received", "outcome")
+
+/** Connections accepted, by outcome: `accepted`, or the reason for refusing. */
+export const connections = counters("pnet_connections_accepted", "Connections accepted", "outcome")
+
+/** Events of the membership table, by kind. */
+export const peerEvents = counters("pnet_peer_events", "Membership events", "kind")

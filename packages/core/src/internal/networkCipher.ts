@@ -1,0 +1,87 @@
+/**
+ * Network-level encryption (protocol section 2): what stands in a packet's content in place of its text, when the network
+ * has a key. The token's plaintext repeats the envelope, so that a token cannot be moved to another key, type or network.
+ */
+import type * as Clock from "effect/Clock"
+import type * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import type { Crypto } from "../Crypto.ts"
+import type { NetworkId, Packet, PacketType } from "../Packet.ts"
+import * as ProtocolError from "../ProtocolError.ts"
+import type { PublicKey } from "../PublicKey.ts"
+import { utf8 } from "./platform.ts"
+
+/** Seconds that a token is accepted for, on either side of the receiver's clock. */
+export const timeToLive = 60
+
+/** A content that opened. */
+export interface Opened {
+  /** The text that stood there before encryption. */
+  readonly text: Uint8Array
+  /** The token's timestamp in seconds since the epoch; `undefined` on a network without a key. */
+  readonly timestamp: number | undefined
+}
+
+export interface NetworkCipher {
+  /** The content for the text of a packet of this type under this key. */
+  readonly seal: (type: PacketType, publicKey: PublicKey, text: Uint8Array) => Uint8Array
+  /** The text of a packet's content, or `ERR_NET_DECRYPTION_FAILED`. */
+  readonly open: (packet: Packet) => Result.Result<Opened, ProtocolError.ProtocolError>
+  /** Whether the network has a key. */
+  readonly encrypted: boolean
+}
+
+const envelope = (networkId: NetworkId, type: PacketType, publicKey: PublicKey | null) =>
+  utf8(`${networkId}|${type}|${publicKey ?? ""}|`)
+
+// What a Fernet token cannot help looking like: version 0x80, and a timestamp of this age of the universe.
+const looksLikeToken = (content: Uint8Array): boolean => {
+  if (content.length < 100) return false
+  for (let i = 0; i < 5; i++) if (content[i] !== "gAAAA".charCodeAt(i)) return false
+  return content.every((c) =>
+    c >= 0x41 && c <= 0x5a || c >= 0x61 && c <= 0x7a || c >= 0x30 && c <= 0x39 || c === 0x2d || c === 0x5f || c === 0x3d
+  )
+}
+
+const failed = (detail?: string) => Result.fail(ProtocolError.local("ERR_NET_DECRYPTION_FAILED", detail))
+
+export const make = (options: {
+  readonly crypto: Crypto["Service"]
+  readonly clock: Clock.Clock
+  readonly networkId: NetworkId
+  /** The first encrypts, all decrypt; none: the network is not encrypted. */
+  readonly keys: ReadonlyArray<Redacted.Redacted<Uint8Array>>
+}): NetworkCipher => {
+  const { clock, crypto, keys, networkId } = options
+  const [first] = keys
+  if (first === undefined) {
+    return {
+      encrypted: false,
+      seal: (_type, _publicKey, text) => text,
+      open: ({ content }) =>
+        looksLikeToken(content)
+          ? failed("the peer uses a network key and this node has none")
+          : Result.succeed({ text: content, timestamp: undefined })
+    }
+  }
+  return {
+    encrypted: true,
+    seal: (type, publicKey, text) => {
+      const head = envelope(networkId, type, publicKey)
+      const plaintext = new Uint8Array(head.length + text.length)
+      plaintext.set(head)
+      plaintext.set(text, head.length)
+      return crypto.fernetEncrypt(first, plaintext, clock.currentTimeMillisUnsafe())
+    },
+    open: (packet) => {
+      const opened = crypto.fernetDecrypt(keys, packet.content, clock.currentTimeMillisUnsafe(), timeToLive)
+      if (Result.isFailure(opened)) return failed(opened.failure.message)
+      const { plaintext, timestamp } = opened.success
+      const head = envelope(packet.networkId, packet.type, packet.publicKey)
+      const bound = plaintext.length >= head.length && head.every((byte, i) => byte === plaintext[i])
+      return bound
+        ? Result.succeed({ text: plaintext.subarray(head.length), timestamp })
+        : failed("the token was made for another packet")
+    }
+  }
+}

@@ -1,0 +1,382 @@
+/**
+ * The asking side of RAW (protocol section 3): one connection to a peer at a time, kept while it is used, with any number of
+ * messages on their way. Answers come in order, so the oldest open exchange is the one an answer is for.
+ */
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as FiberMap from "effect/FiberMap"
+import * as Latch from "effect/Latch"
+import * as Random from "effect/Random"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import type { Crypto, SharedKey } from "../Crypto.ts"
+import type { Endpoint } from "../Network.ts"
+import type { Limits } from "../NodeOptions.ts"
+import * as Packet from "../Packet.ts"
+import { type Peer, PeerLostError, type Peers } from "../Peers.ts"
+import * as ProtocolError from "../ProtocolError.ts"
+import type { PublicKey } from "../PublicKey.ts"
+import * as Raw from "../Raw.ts"
+import type { SharedKeys } from "../SharedKeys.ts"
+import type { Connection, DialError, Transport } from "../Transport.ts"
+import { type Trust, UntrustedPeerError } from "../Trust.ts"
+import type { Self } from "./advertExchange.ts"
+import { dialAny } from "./dialAny.ts"
+import * as PacketStream from "./packetStream.ts"
+import * as WriteBuffer from "./writeBuffer.ts"
+
+export type ExchangeError<Closed> =
+  | DialError
+  | ProtocolError.ProtocolError
+  | PeerLostError
+  | UntrustedPeerError
+  | Closed
+
+interface Exchange<Closed> {
+  readonly payload: Uint8Array
+  readonly resume: (effect: Effect.Effect<Uint8Array, ExchangeError<Closed>>) => void
+  stamp: number
+  done: boolean
+}
+
+/** What a conversation over one connection came to. */
+type Ending =
+  /** The connection is gone; what was sent may have been handled. */
+  | { readonly _tag: "Broken"; readonly endpoint: Endpoint | undefined }
+  /** The peer refused the oldest message, and did not look at those behind it. */
+  | { readonly _tag: "Refused"; readonly error: ProtocolError.ProtocolError }
+  /** The peer broke the protocol, or is not who it should be. */
+  | { readonly _tag: "Violated"; readonly error: ProtocolError.ProtocolError | UntrustedPeerError }
+  | { readonly _tag: "Lost"; readonly error: PeerLostError }
+  | { readonly _tag: "Idle" }
+
+class Channel<Closed> {
+  peer: Peer
+  queued: Array<Exchange<Closed>> = []
+  sent: Array<Exchange<Closed>> = []
+  usedAt = 0
+  /** Connections in a row that ended before anything was answered, for want of room there. */
+  turnedAway = 0
+  readonly work = Latch.makeUnsafe(false)
+  readonly room = Latch.makeUnsafe(true)
+
+  constructor(peer: Peer) {
+    this.peer = peer
+  }
+
+  /** Exchanges that take room here, those that nobody waits for any more included. */
+  get size() {
+    return this.queued.length + this.sent.length
+  }
+
+  /** Whether anybody waits for an answer. */
+  get awaited() {
+    return this.queued.some(({ done }) => !done) || this.sent.some(({ done }) => !done)
+  }
+}
+
+export interface RawClient<Closed> {
+  /** Sends one message to a peer and gives its answer. */
+  readonly ask: (peer: Peer, payload: Uint8Array) => Effect.Effect<Uint8Array, ExchangeError<Closed>>
+  /** Connections that are open or being made. */
+  readonly connections: () => number
+}
+
+export const make = <Closed>(options: {
+  readonly self: Self
+  readonly crypto: Crypto["Service"]
+  readonly sharedKeys: SharedKeys
+  readonly clock: Clock.Clock
+  readonly transport: Transport["Service"]
+  readonly trust: Trust["Service"]
+  readonly peers: Peers["Service"]
+  readonly limits: Limits
+  /** The error of those who still wait when the scope closes. */
+  readonly closed: () => Closed
+}): Effect.Effect<RawClient<Closed>, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { clock, crypto, limits, peers, self, sharedKeys, transport, trust } = options
+    const own = self.identity.publicKey
+    const channels = new Map<PublicKey, Channel<Closed>>()
+    const fibers = yield* FiberMap.make<PublicKey>()
+    const runFiber = yield* FiberMap.runtime(fibers)<never>()
+    const freed = Latch.makeUnsafe(true)
+    let closed = false
+    // Before the fibers are interrupted: those who wait for room must find it closed.
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        closed = true
+        freed.openUnsafe()
+      })
+    )
+
+    // Stamps of one node strictly increase, to whomever it sends.
+    let lastStamp = 0
+    const nextStamp = () => {
+      lastStamp = Math.max(Number(clock.currentTimeNanosUnsafe() / 1_000n), lastStamp + 1)
+      return lastStamp
+    }
+
+    const complete = (exchange: Exchange<Closed>, effect: Effect.Effect<Uint8Array, ExchangeError<Closed>>) => {
+      if (exchange.done) return
+      exchange.done = true
+      exchange.resume(effect)
+    }
+
+    const lost = (channel: Channel<Closed>, endpoint: Endpoint | undefined, mayHaveRun: boolean) =>
+      new PeerLostError({
+        name: channel.peer.name,
+        publicKey: channel.peer.publicKey,
+        ...(endpoint === undefined ? {} : { endpoint }),
+        reason: "Disconnected",
+        mayHaveRun
+      })
+
+    const send = (channel: Channel<Closed>, key: SharedKey, out: WriteBuffer.WriteBuffer) => {
+      const { publicKey } = channel.peer
+      while (!out.full()) {
+        const exchange = channel.queued.shift()
+        if (exchange === undefined) break
+        if (exchange.done) continue
+        exchange.stamp = nextStamp()
+        const command = Raw.seal(crypto, key, {
+          kind: "request",
+          to: publicKey,
+          networkId: self.networkId,
+          name: self.name,
+          stamp: exchange.stamp,
+          payload: exchange.payload
+        })
+        out.offer(Packet.encode({
+          networkId: self.networkId,
+          type: "msg",
+          content: self.cipher.seal("msg", own, Raw.toText(command)),
+          publicKey: own
+        }))
+        channel.sent.push(exchange)
+      }
+      if (channel.queued.length === 0) channel.work.closeUnsafe()
+    }
+
+    const violated = (error: ProtocolError.ProtocolError | UntrustedPeerError): Ending => ({ _tag: "Violated", error })
+
+    /** Takes one answer; an Ending where it ends the conversation. */
+    const receive = (channel: Channel<Closed>, key: SharedKey, connection: Connection, bytes: Uint8Array) =>
+      Effect.gen(function*() {
+        const decoded = Packet.decode(bytes, {
+          networkId: self.networkId,
+          types: ["rsp", "err"],
+          maxLength: Packet.maxStreamLength
+        })
+        if (Result.isFailure(decoded)) return violated(decoded.failure)
+        const packet = decoded.success
+        if (packet.type === "err") return { _tag: "Refused", error: Packet.errorOf(packet) } as Ending
+        const { name, publicKey } = channel.peer
+        if (packet.publicKey !== publicKey) return violated(ProtocolError.local("ERR_PUBLIC_KEY", "not the peer's"))
+        const text = self.cipher.open(packet)
+        if (Result.isFailure(text)) return violated(text.failure)
+        const command = Raw.fromText(text.success.text)
+        if (command === undefined || !Raw.isRaw(command)) {
+          return violated(ProtocolError.local("ERR_NODE_DECRYPTION_FAILED", "not RAW"))
+        }
+        const opened = Raw.open(crypto, key, command, { kind: "answer", to: own, networkId: self.networkId })
+        if (Result.isFailure(opened)) return violated(opened.failure)
+        const answer = opened.success
+        const exchange = channel.sent[0]
+        if (exchange === undefined || exchange.stamp !== answer.stamp) {
+          return violated(ProtocolError.local("ERR_REPLAY", "the answer is to another message"))
+        }
+        // The advert that led here named somebody; the box says who it is.
+        if (answer.name !== name) {
+          return violated(new UntrustedPeerError({ kind: "NameMismatch", name, publicKey, actualName: answer.name }))
+        }
+        const trusted = yield* Effect.result(trust.proved(name, publicKey))
+        if (Result.isFailure(trusted)) return violated(trusted.failure)
+        yield* peers.proved({ name, publicKey, endpoint: connection.remote })
+        channel.sent.shift()
+        channel.turnedAway = 0
+        channel.usedAt = clock.currentTimeMillisUnsafe()
+        complete(exchange, Effect.succeed(answer.payload))
+        if (channel.size < limits.pendingSends) channel.room.openUnsafe()
+        return undefined
+      })
+
+    /** One connection, from its first message to its end. */
+    const converse = (channel: Channel<Closed>) =>
+      Effect.gen(function*() {
+        const { publicKey } = channel.peer
+        const connection = yield* dialAny(transport, channel.peer.endpoints)
+        const broken: Ending = { _tag: "Broken", endpoint: connection.remote }
+        const key = sharedKeys.get(publicKey)
+        const out = WriteBuffer.make(connection, limits.writeTimeout)
+        const stream = PacketStream.make(connection, { clock, packetTimeout: limits.firstPacketTimeout })
+
+        const write = Effect.as(Effect.ignore(out.run), broken)
+        const feed = Effect.forever(Effect.gen(function*() {
+          yield* channel.work.await
+          send(channel, key, out)
+          yield* out.room
+        }))
+        const read = Effect.gen(function*() {
+          while (true) {
+            const packet = yield* Effect.result(stream.read(limits.dialledIdleTimeout))
+            if (Result.isFailure(packet)) {
+              const { failure } = packet
+              if (failure._tag === "ConnectionClosedError") return broken
+              if (failure._tag === "ProtocolError") return violated(failure)
+              // Whoever still waits chose for how long.
+              if (!channel.awaited) return { _tag: "Idle" } as Ending
+              continue
+            }
+            const ending = yield* receive(channel, key, connection, packet.success)
+            if (ending !== undefined) return ending
+          }
+        })
+        const watch = Effect.catch(peers.lost(publicKey), (error) => Effect.succeed<Ending>({ _tag: "Lost", error }))
+        return yield* Effect.raceAllFirst([read, write, feed, watch])
+      }).pipe(Effect.scoped)
+
+    // Somebody is there and has no room: the wait doubles, and is never the same twice.
+    const backOff = (channel: Channel<Closed>) =>
+      Effect.flatMap(Random.next, (random) => {
+        const wait = Math.min(1_000, 50 * 2 ** channel.turnedAway++)
+        return Effect.sleep(wait * (0.75 + random * 0.5))
+      })
+
+    /** Settles what a conversation left open. */
+    const settle = (channel: Channel<Closed>, ending: Ending): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const sent = channel.sent
+        channel.sent = []
+        const fail = (exchanges: ReadonlyArray<Exchange<Closed>>, error: ExchangeError<Closed>) => {
+          for (const exchange of exchanges) complete(exchange, Effect.fail(error))
+        }
+        const again = (exchanges: ReadonlyArray<Exchange<Closed>>) => {
+          channel.queued = [...exchanges, ...channel.queued]
+          channel.work.openUnsafe()
+        }
+        // The one that an error is about: the oldest, sent or not.
+        const takeOldest = () => {
+          const oldest = sent.shift() ?? channel.queued.shift()
+          return oldest === undefined ? [] : [oldest]
+        }
+        switch (ending._tag) {
+          case "Idle":
+            return Effect.void
+          case "Lost":
+            fail([...sent, ...channel.queued], ending.error)
+            channel.queued = []
+            return Effect.void
+          case "Broken":
+            if (sent.length > 0) {
+              fail(sent, lost(channel, ending.endpoint, true))
+              return Effect.void
+            }
+            if (channel.queued.length === 0) return Effect.void
+            if (channel.turnedAway >= 3) {
+              fail(channel.queued, lost(channel, ending.endpoint, false))
+              channel.queued = []
+              return Effect.void
+            }
+            return backOff(channel)
+          case "Violated":
+            fail(takeOldest(), ending.error)
+            fail(sent, lost(channel, undefined, true))
+            return Effect.void
+          case "Refused":
+            if (ending.error.code === "ERR_BUSY") {
+              again(sent)
+              return backOff(channel)
+            }
+            fail(takeOldest(), ending.error)
+            // What stood behind the refused message was not looked at, so it may be sent again.
+            again(sent)
+            return Effect.void
+        }
+      })
+
+    const forget = (channel: Channel<Closed>) => {
+      if (channels.get(channel.peer.publicKey) === channel) channels.delete(channel.peer.publicKey)
+      channel.room.openUnsafe()
+      freed.openUnsafe()
+    }
+
+    // In one step with the look at the queue: a message that comes later finds no channel and makes another.
+    const hasWork = (channel: Channel<Closed>): boolean => {
+      channel.queued = channel.queued.filter((exchange) => !exchange.done)
+      if (channel.queued.length > 0) return true
+      forget(channel)
+      return false
+    }
+
+    const run = (channel: Channel<Closed>): Effect.Effect<void> =>
+      Effect.gen(function*() {
+        while (hasWork(channel)) {
+          yield* converse(channel).pipe(
+            Effect.flatMap((ending) => settle(channel, ending)),
+            Effect.catch((error) =>
+              Effect.sync(() => {
+                for (const exchange of channel.queued) complete(exchange, Effect.fail(error))
+                channel.queued = []
+              })
+            )
+          )
+        }
+      }).pipe(
+        Effect.onInterrupt(() =>
+          Effect.sync(() => {
+            forget(channel)
+            for (const exchange of [...channel.sent, ...channel.queued]) {
+              complete(exchange, Effect.fail(options.closed()))
+            }
+          })
+        )
+      )
+
+    const evictIdle: Effect.Effect<boolean> = Effect.suspend(() => {
+      let oldest: Channel<Closed> | undefined
+      for (const channel of channels.values()) {
+        if (channel.size === 0 && (oldest === undefined || channel.usedAt < oldest.usedAt)) oldest = channel
+      }
+      if (oldest === undefined) return Effect.succeed(false)
+      forget(oldest)
+      return Effect.as(FiberMap.remove(fibers, oldest.peer.publicKey), true)
+    })
+
+    const start = (peer: Peer): Channel<Closed> => {
+      const channel = new Channel<Closed>(peer)
+      channels.set(peer.publicKey, channel)
+      return channel
+    }
+
+    const ask = (peer: Peer, payload: Uint8Array): Effect.Effect<Uint8Array, ExchangeError<Closed>> =>
+      Effect.suspend(() => {
+        if (closed) return Effect.fail(options.closed())
+        const existing = channels.get(peer.publicKey)
+        if (existing === undefined && channels.size >= limits.dialledConnections) {
+          freed.closeUnsafe()
+          return Effect.flatMap(
+            evictIdle,
+            (evicted) => evicted ? ask(peer, payload) : Effect.andThen(freed.await, ask(peer, payload))
+          )
+        }
+        if (existing !== undefined && existing.size >= limits.pendingSends) {
+          existing.room.closeUnsafe()
+          return Effect.andThen(existing.room.await, ask(peer, payload))
+        }
+        const channel = existing ?? start(peer)
+        channel.peer = peer
+        return Effect.callback<Uint8Array, ExchangeError<Closed>>((resume) => {
+          const exchange: Exchange<Closed> = { payload, resume, stamp: 0, done: false }
+          channel.queued.push(exchange)
+          channel.work.openUnsafe()
+          if (existing === undefined) runFiber(peer.publicKey, run(channel))
+          return Effect.sync(() => {
+            // Its answer, should one come, is dropped; the peer may still handle it.
+            exchange.done = true
+          })
+        })
+      })
+
+    return { ask, connections: () => channels.size }
+  })

@@ -1,0 +1,190 @@
+/**
+ * The answering side of RAW (protocol section 3). Messages of one connection are handled one after another, and answered in
+ * that order, so a sender's messages arrive in the order it sent them, and nothing that comes after a refused one is run.
+ */
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
+import type { Crypto } from "../Crypto.ts"
+import type { Endpoint } from "../Network.ts"
+import type { Limits } from "../NodeOptions.ts"
+import * as Packet from "../Packet.ts"
+import * as ProtocolError from "../ProtocolError.ts"
+import * as PublicKey from "../PublicKey.ts"
+import * as Raw from "../Raw.ts"
+import type { SharedKeys } from "../SharedKeys.ts"
+import type { Trust } from "../Trust.ts"
+import * as Acceptor from "./acceptor.ts"
+import type { Self } from "./advertExchange.ts"
+import * as Metrics from "./metrics.ts"
+import { utf8 } from "./platform.ts"
+import * as WriteBuffer from "./writeBuffer.ts"
+
+/** The sender of a message, as its box proved. */
+export interface Sender {
+  readonly name: Packet.NodeName
+  readonly publicKey: PublicKey.PublicKey
+  readonly endpoint: Endpoint | undefined
+}
+
+/** Handles one message; what it gives is the answer. Never fails: failures are its Exit's. */
+export type Handle = (from: Sender, data: Uint8Array) => Effect.Effect<Exit.Exit<Uint8Array | string | void, unknown>>
+
+const empty = new Uint8Array(0)
+
+export const make = (options: {
+  readonly self: Self
+  readonly crypto: Crypto["Service"]
+  readonly sharedKeys: SharedKeys
+  readonly clock: Clock.Clock
+  readonly trust: Trust["Service"]
+  readonly limits: Limits
+  readonly replay: Raw.Replay
+  readonly handle: Handle
+  readonly context: Context.Context<never>
+}): Acceptor.Service => {
+  const { clock, context, crypto, limits, replay, self, sharedKeys, trust } = options
+  const own = self.identity.publicKey
+  const limit = Raw.maxPayload({ networkId: self.networkId, name: self.name, encrypted: self.cipher.encrypted })
+  let connections = 0
+
+  const refused = (error: ProtocolError.ProtocolError) => Effect.fail(new Acceptor.Refusal(error, true))
+
+  /** Everything that decides whether a message is handled, in the protocol's order. */
+  const admit = (command: Acceptor.Command) =>
+    Effect.gen(function*() {
+      const { bytes, publicKey } = command
+      if (!Raw.isRaw(bytes)) return yield* refused(ProtocolError.local("ERR_HANDSHAKE", "not RAW"))
+      const key = sharedKeys.get(publicKey)
+      const opened = Raw.open(crypto, key, bytes, { kind: "request", to: own, networkId: self.networkId })
+      if (Result.isFailure(opened)) return yield* refused(opened.failure)
+      const { name, payload, stamp } = opened.success
+      const now = clock.currentTimeMillisUnsafe()
+      const untimely = replay.checkTime(stamp, now)
+      if (untimely !== undefined) return yield* refused(untimely)
+      yield* trust.check(name, publicKey).pipe(
+        Effect.catch((error) =>
+          Effect.andThen(
+            Effect.logWarning(`refused a message: ${error.message}`),
+            refused(ProtocolError.local("ERR_UNTRUSTED"))
+          )
+        )
+      )
+      const known = (yield* trust.expected(name)) === publicKey
+      const replayed = replay.accept(publicKey, stamp, now, known)
+      if (replayed !== undefined) return yield* refused(replayed)
+      return { key, name, payload, publicKey, stamp }
+    })
+
+  const answerOf = (from: Sender, exit: Exit.Exit<Uint8Array | string | void, unknown>) => {
+    const who = `${JSON.stringify(from.name)} (${PublicKey.fingerprint(from.publicKey)})`
+    if (Exit.isFailure(exit)) {
+      // Interruption is this node closing; there is nothing to report.
+      const log = Cause.hasInterruptsOnly(exit.cause)
+        ? Effect.void
+        : Effect.logError(`handling a message from ${who} failed`, exit.cause)
+      return Effect.andThen(log, refused(ProtocolError.local("ERR_INTERNAL")))
+    }
+    const value = exit.value
+    const payload = value === undefined ? empty : typeof value === "string" ? utf8(value) : value
+    return payload.length > limit
+      ? Effect.andThen(
+        Effect.logError(
+          `the answer to ${who} has ${payload.length} bytes and may have ${limit}; ERR_INTERNAL was sent`
+        ),
+        refused(ProtocolError.local("ERR_INTERNAL"))
+      )
+      : Effect.succeed(payload)
+  }
+
+  const serve = (accepted: Acceptor.Accepted, first: Acceptor.Command) =>
+    Effect.gen(function*() {
+      const { connection, stream } = accepted
+      const out = WriteBuffer.make(connection, limits.writeTimeout)
+      // When writing fails the connection is gone, and reading will say so.
+      yield* Effect.forkScoped(Effect.ignore(out.run))
+
+      let command = first
+      const exchange = Effect.gen(function*() {
+        const message = yield* admit(command)
+        accepted.proved()
+        const from = { name: message.name, publicKey: message.publicKey, endpoint: connection.remote }
+        const payload = yield* Effect.flatMap(options.handle(from, message.payload), (exit) => answerOf(from, exit))
+        const answer = Raw.seal(crypto, message.key, {
+          kind: "answer",
+          to: message.publicKey,
+          networkId: self.networkId,
+          name: self.name,
+          stamp: message.stamp,
+          payload
+        })
+        Metrics.rawRequests("answered", context)
+        out.offer(Packet.encode({
+          networkId: self.networkId,
+          type: "rsp",
+          content: self.cipher.seal("rsp", own, Raw.toText(answer)),
+          publicKey: own
+        }))
+        if (out.full()) yield* out.room
+      })
+
+      const next = Effect.gen(function*() {
+        const bytes = yield* stream.read(limits.rawIdleTimeout)
+        const decoded = Packet.decode(bytes, {
+          networkId: self.networkId,
+          types: ["msg", "err"],
+          maxLength: Packet.maxStreamLength
+        })
+        if (Result.isFailure(decoded)) return yield* Effect.fail(Acceptor.refusal(decoded.failure))
+        if (decoded.success.type === "err") return undefined
+        if (decoded.success.publicKey !== first.publicKey) {
+          return yield* Effect.fail(Acceptor.refusal(ProtocolError.local("ERR_PUBLIC_KEY", "another than before")))
+        }
+        const following = Acceptor.commandOf(self, decoded.success)
+        if (Result.isFailure(following)) return yield* Effect.fail(Acceptor.refusal(following.failure))
+        return following.success
+      }).pipe(
+        // Closed, or idle for long: nothing is owed any more.
+        Effect.catchTags({
+          ConnectionClosedError: () => Effect.undefined,
+          Idle: () => Effect.undefined,
+          ProtocolError: (error) => Effect.fail(Acceptor.refusal(error))
+        })
+      )
+
+      yield* Effect.gen(function*() {
+        while (true) {
+          yield* exchange
+          const following = yield* next
+          if (following === undefined) return
+          command = following
+        }
+      }).pipe(
+        Effect.tapError(({ error }) => Effect.sync(() => Metrics.rawRequests(error.code, context))),
+        // Answers that were given go out before the connection closes, or before the err that ends it. Not when this node
+        // is closing: that waits for nobody.
+        Effect.tap(() => out.flushed),
+        Effect.tapError(() => out.flushed)
+      )
+    }).pipe(Effect.scoped)
+
+  return {
+    accepts: Raw.isRaw,
+    serve: (accepted, first) =>
+      Effect.suspend(() => {
+        if (connections >= limits.rawConnections) {
+          return refused(ProtocolError.local("ERR_BUSY", "RAW connections"))
+        }
+        connections++
+        return Effect.ensuring(
+          serve(accepted, first),
+          Effect.sync(() => {
+            connections--
+          })
+        )
+      })
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * What waits to be written to a connection. Everything offered in one turn leaves as one write; an idle connection sends at
+ * once. Bounded by its user, who stops offering while it is `full`.
+ */
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import { type Connection, ConnectionClosedError } from "../Transport.ts"
+
+const highWater = 262_144
+// One write's size: enough to make the system call cheap, small enough not to delay what comes behind.
+const batchBytes = 65_536
+
+export interface WriteBuffer {
+  /** Adds bytes to be written. */
+  readonly offer: (bytes: Uint8Array) => void
+  /** Whether so much waits that nothing more should be offered. */
+  readonly full: () => boolean
+  /** Waits until it is not full. */
+  readonly room: Effect.Effect<void>
+  /** Waits until everything that was offered has been written, or never will be because `run` has ended. */
+  readonly flushed: Effect.Effect<void>
+  /** Writes what is offered, for ever. To be run by one fiber. */
+  readonly run: Effect.Effect<never, ConnectionClosedError>
+}
+
+const concat = (parts: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
+  const [first] = parts
+  if (parts.length === 1 && first !== undefined) return first
+  const out = new Uint8Array(length)
+  let offset = 0
+  for (const part of parts) {
+    out.set(part, offset)
+    offset += part.length
+  }
+  return out
+}
+
+export const make = (connection: Connection, writeTimeout: Duration.Duration): WriteBuffer => {
+  let waiting: Array<Uint8Array> = []
+  let bytes = 0
+  const work = Latch.makeUnsafe(false)
+  const room = Latch.makeUnsafe(true)
+  const empty = Latch.makeUnsafe(true)
+
+  const take = () => {
+    const parts: Array<Uint8Array> = []
+    let length = 0
+    while (parts.length < waiting.length && length < batchBytes) {
+      const part = waiting[parts.length]!
+      parts.push(part)
+      length += part.length
+    }
+    waiting = parts.length === waiting.length ? [] : waiting.slice(parts.length)
+    return { batch: concat(parts, length), length }
+  }
+
+  const blocked = Effect.fail(
+    new ConnectionClosedError({ clean: false, cause: new Error("the other side does not read") })
+  )
+
+  const writeOnce = Effect.suspend(() => {
+    const { batch, length } = take()
+    return Effect.map(
+      Effect.timeoutOrElse(connection.write(batch), { duration: writeTimeout, orElse: () => blocked }),
+      () => {
+        bytes -= length
+        if (bytes < highWater) room.openUnsafe()
+        if (bytes === 0) {
+          empty.openUnsafe()
+          work.closeUnsafe()
+        }
+      }
+    )
+  })
+
+  return {
+    offer: (part) => {
+      waiting.push(part)
+      bytes += part.length
+      empty.closeUnsafe()
+      if (bytes >= highWater) room.closeUnsafe()
+      work.openUnsafe()
+    },
+    full: () => bytes >= highWater,
+    room: room.await,
+    flushed: empty.await,
+    run: Effect.onExit(Effect.forever(Effect.andThen(work.await, writeOnce)), () =>
+      Effect.sync(() => {
+        // Nothing more will be written: whoever waits for it need not.
+        bytes = 0
+        waiting = []
+        room.openUnsafe()
+        empty.openUnsafe()
+      }))
+  }
+}
