@@ -316,7 +316,7 @@ export const make = (errors: {
         const pardon = late > slice ? late : 0
         last = at
         for (const table of [proved, unproved]) {
-          for (const entry of [...table.values()]) {
+          for (const entry of table.values()) {
             entry.heardAt = Math.min(at, entry.heardAt + pardon)
             const silent = at - entry.heardAt
             if (entry.peer.status === "Online") {

@@ -277,7 +277,7 @@ export const make = (
 
     const refresh = Effect.gen(function*() {
       const now = yield* targets
-      for (const one of [...privates.values()]) {
+      for (const one of privates.values()) {
         if (!now.some((target) => target.address === one.address && target.broadcast === one.broadcast)) {
           yield* Effect.logInfo(`no longer advertising from ${one.address}: the interface is gone`)
           yield* close(one)
@@ -301,7 +301,7 @@ export const make = (
     const broadcast = (port: number) =>
       Effect.gen(function*() {
         let forbidden = 0
-        for (const one of [...privates.values()]) {
+        for (const one of privates.values()) {
           yield* one.writer.write({ payload: advert(one, port), address: one.destination }).pipe(
             Effect.tap(() => Effect.sync(() => Metrics.advertsSent("broadcast", context))),
             Effect.catch((failure) => {
