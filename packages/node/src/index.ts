@@ -5,3 +5,4 @@
  */
 export * as NodeCrypto from "./NodeCrypto.ts"
 export * as NodeIdentity from "./NodeIdentity.ts"
+export * as NodeNetwork from "./NodeNetwork.ts"

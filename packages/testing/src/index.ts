@@ -1,1 +1,6 @@
-export {}
+/**
+ * A simulated network for testing programs that talk over one.
+ *
+ * @since 0.1.0
+ */
+export * as SimNetwork from "./SimNetwork.ts"

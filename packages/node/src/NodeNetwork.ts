@@ -1,0 +1,225 @@
+/**
+ * The `Network` of the machine that this process runs on: Node's datagram and stream sockets.
+ *
+ * Made of Effect's Node adapters, plus what they leave open: writing to a connection that is gone fails (Node alone waits
+ * for a drain that never comes); half-close works in both directions; a handler that ends closes its connection even if it
+ * never read; and a connection whose scope has closed, but whose peer takes none of the remaining bytes, is cut after
+ * `LINGER`, so that nothing keeps the process alive.
+ *
+ * What bites: a socket whose scope closes sends what was written before and then ends in order; bytes that arrive after
+ * that are answered with a reset, as TCP does.
+ *
+ * @since 0.1.0
+ */
+import * as NodeDatagramSocket from "@effect/platform-node/NodeDatagramSocket"
+import * as NodeSocket from "@effect/platform-node/NodeSocket"
+import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
+import * as Network from "@pnet/core/Network"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as NetAddress from "effect/net/NetAddress"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
+import * as SocketServer from "effect/socket/SocketServer"
+import * as Net from "node:net"
+import * as Os from "node:os"
+
+/**
+ * How long, in milliseconds, a closed connection may make no progress with the bytes that were written to it.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const LINGER = 5_000
+
+/**
+ * The network of this machine.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<Network.Network> = Layer.sync(Network.Network, () => ({
+  interfaces: Effect.try({
+    try: () => interfacesOf(Os.networkInterfaces()),
+    catch: (cause) => new Network.InterfacesError({ cause })
+  }),
+  datagram: (options) =>
+    NodeDatagramSocket.make({
+      bind: { address: options.address, port: options.port },
+      reuseAddress: options.reuseAddress ?? false,
+      broadcast: options.broadcast ?? false,
+      receiveBuffer: { capacity: options.capacity }
+    }),
+  listen,
+  dial
+}))
+
+/**
+ * The network interfaces as Node reports them, one entry an address, with what follows from the netmask.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const interfacesOf = (
+  interfaces: NodeJS.Dict<Array<Os.NetworkInterfaceInfo>>
+): ReadonlyArray<Network.NetworkInterface> =>
+  Object.entries(interfaces).flatMap(([name, infos]) =>
+    (infos ?? []).map((info) => {
+      const address = info.address.split("%")[0]!
+      return {
+        name,
+        family: info.family,
+        address,
+        broadcast: info.family === "IPv4" ? directedBroadcast(address, info.netmask) : address,
+        prefixLength: prefixLength(info),
+        loopback: info.internal
+      }
+    })
+  )
+
+const octets = (address: string) => address.split(".").map(Number)
+
+const directedBroadcast = (address: string, netmask: string): string => {
+  const mask = octets(netmask)
+  return octets(address).map((octet, i) => octet | (~mask[i]! & 255)).join(".")
+}
+
+const prefixLength = (info: Os.NetworkInterfaceInfo): number => {
+  // The system's own answer where it gives one; Node derives it from the netmask.
+  const fromCidr = info.cidr === null ? undefined : Number(info.cidr.split("/")[1])
+  if (fromCidr !== undefined || info.family === "IPv6") return fromCidr ?? 128
+  return octets(info.netmask).reduce((bits, octet) => bits + octet.toString(2).replaceAll("0", "").length, 0)
+}
+
+const canonical = (host: string, port: number): NetAddress.InetAddress | undefined =>
+  Result.match(NetAddress.inetAddressFromIpString(host.split("%")[0]!, port), {
+    onFailure: () => undefined,
+    onSuccess: (address) => NetAddress.toCanonical(address)
+  })
+
+const writeError = (message: string) =>
+  new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause: new Error(message) }) })
+
+/**
+ * Node answers a write to a connection that is gone with `false`, and the drain that this asks to wait for never comes.
+ */
+const guardWrites = (socket: Socket.Socket, current: () => Net.Socket | undefined): Socket.Socket =>
+  Socket.make({
+    reader: socket.reader,
+    writer: Effect.map(socket.writer, (writer) => {
+      const guard = (write: Effect.Effect<void, Socket.SocketError>) =>
+        Effect.suspend(() => {
+          const connection = current()
+          if (connection === undefined || connection.writable) return write
+          return Effect.fail(
+            writeError(connection.destroyed ? "the connection is gone" : "this side has ended the stream")
+          )
+        })
+      return {
+        write: (chunk) => Socket.isCloseEvent(chunk) ? writer.write(chunk) : guard(writer.write(chunk)),
+        writeAll: (chunks: NonEmptyReadonlyArray<Uint8Array | string>) => guard(writer.writeAll(chunks))
+      }
+    })
+  })
+
+/** Ends a connection in order, and cuts it where the peer takes nothing more. */
+const release = (connection: Net.Socket) => {
+  if (connection.destroyed) return
+  // Node's own timer: it is restarted by progress and does not keep the process alive.
+  connection.setTimeout(LINGER, () => connection.destroy())
+  connection.destroySoon()
+}
+
+const dial = (endpoint: Network.Endpoint): Effect.Effect<Socket.Socket> => {
+  let current: Net.Socket | undefined
+  const open = Effect.gen(function*() {
+    let connection: Net.Socket | undefined
+    let connected = false
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        if (current === connection) current = undefined
+        if (connection === undefined) return
+        if (connected) release(connection)
+        else connection.destroy()
+      })
+    )
+    return yield* Effect.callback<Net.Socket, Socket.SocketError>((resume) => {
+      connection = Net.createConnection({
+        host: endpoint.host,
+        port: endpoint.port,
+        noDelay: true,
+        allowHalfOpen: true
+      })
+      connection.once("connect", () => {
+        connected = true
+        current = connection
+        resume(Effect.succeed(connection!))
+      })
+      // Stays for the connection's whole life: an `error` that nobody listens to ends the process.
+      connection.on("error", (cause) =>
+        resume(Effect.fail(
+          new Socket.SocketError({ reason: new Socket.SocketOpenError({ kind: "Unknown", cause }) })
+        )))
+    })
+  })
+  return Effect.map(NodeSocket.fromDuplex(open), (socket) => guardWrites(socket, () => current))
+}
+
+const listenKind = (cause: unknown): Network.ListenError["kind"] => {
+  switch (cause instanceof Error && "code" in cause ? cause.code : undefined) {
+    case "EADDRINUSE":
+      return "PortInUse"
+    case "EADDRNOTAVAIL":
+      return "AddressNotAvailable"
+    case "EACCES":
+    case "EPERM":
+      return "PermissionDenied"
+    default:
+      return "Unknown"
+  }
+}
+
+const listen = Effect.fnUntraced(function*(endpoint: Network.Endpoint) {
+  // The adapter waits, when it closes, until every connection has ended, which is their handlers' to decide. The port is
+  // free at once, so the wait goes on in the background.
+  const scope = yield* Effect.acquireRelease(
+    Scope.make(),
+    (scope) => Effect.forkDetach(Scope.close(scope, Exit.void), { startImmediately: true })
+  )
+  const server = yield* NodeSocketServer.make({
+    host: endpoint.host,
+    port: endpoint.port,
+    noDelay: true,
+    allowHalfOpen: true
+  }).pipe(
+    Scope.provide(scope),
+    Effect.mapError(({ reason }) =>
+      new Network.ListenError({
+        kind: listenKind(reason.cause),
+        host: endpoint.host,
+        port: endpoint.port,
+        cause: reason.cause
+      })
+    )
+  )
+  const run: SocketServer.SocketServer["Service"]["run"] = (handler) =>
+    server.run((socket) =>
+      Effect.flatMap(Effect.serviceOption(NodeSocket.NetSocket), (found) => {
+        const connection = Option.getOrThrow(found)
+        const { remoteAddress, remotePort } = connection
+        return handler(guardWrites(socket, () => connection)).pipe(
+          Effect.provideService(
+            Network.RemoteAddress,
+            remoteAddress === undefined || remotePort === undefined ? undefined : canonical(remoteAddress, remotePort)
+          ),
+          // Also where the handler never acquired the reader, which is what owns the connection.
+          Effect.ensuring(Effect.sync(() => release(connection)))
+        )
+      })
+    )
+  return SocketServer.SocketServer.of({ address: server.address, run })
+})

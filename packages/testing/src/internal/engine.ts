@@ -1,0 +1,163 @@
+/**
+ * The event queue that drives the simulation: a binary heap ordered by time, then by sequence, and one sleeping fiber.
+ *
+ * No packet has a fiber. `schedule` puts a callback in the heap; an alarm (a fiber that sleeps on the Clock until the
+ * earliest event) runs everything that is due, in order, in one synchronous pass. Callbacks resume waiting fibers inline,
+ * so a test clock that waits for the fibers it woke also waits for what the network woke.
+ *
+ * Time is the monotonic clock in milliseconds since the engine was made, so a wall clock that is set does not disturb it.
+ */
+import type * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+
+/** A scheduled callback; `cancelled` ones stay in the heap until their time and then do nothing. */
+export interface Timer {
+  readonly time: number
+  readonly sequence: number
+  run: (() => void) | undefined
+}
+
+// A sleep that ends a rounding error early still counts as due.
+const epsilon = 1e-4
+// Live timers cannot sleep beyond some 24 days.
+const longest = 1_000_000_000
+const passLimit = 10_000
+
+export class Engine {
+  readonly clock: Clock.Clock
+  readonly #runFork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+  readonly #origin: bigint
+  readonly #heap: Array<Timer> = []
+  #sequence = 0
+  #cancelled = 0
+  #pumping = false
+  #closed = false
+  #alarm: Fiber.Fiber<void> | undefined
+  #alarmTime = Infinity
+  /** Set while the pump runs: every read of the time in one pass sees the same instant. */
+  #instant: number | undefined
+
+  constructor(clock: Clock.Clock, context: Context.Context<never>) {
+    this.clock = clock
+    this.#runFork = Effect.runForkWith(context)
+    this.#origin = clock.monotonicTimeNanosUnsafe()
+  }
+
+  now(): number {
+    return this.#instant ?? Number(this.clock.monotonicTimeNanosUnsafe() - this.#origin) / 1e6
+  }
+
+  schedule(time: number, run: () => void): Timer {
+    const timer: Timer = { time, sequence: this.#sequence++, run }
+    if (this.#closed) return timer
+    this.#push(timer)
+    if (!this.#pumping && time < this.#alarmTime) this.#arm()
+    return timer
+  }
+
+  cancel(timer: Timer): void {
+    if (timer.run === undefined) return
+    timer.run = undefined
+    // Sleeps that are interrupted again and again (timeouts) must not pile up until their time comes.
+    if (++this.#cancelled > 64 && this.#cancelled > this.#heap.length / 2) this.#compact()
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#heap.length = 0
+    this.#alarm?.interruptUnsafe()
+    this.#alarm = undefined
+  }
+
+  #arm(): void {
+    const next = this.#heap[0]
+    if (this.#closed || next === undefined || next.time >= this.#alarmTime) return
+    this.#alarm?.interruptUnsafe()
+    this.#alarmTime = next.time
+    const wait = Math.min(next.time - this.now(), longest)
+    // An event that is due already runs in a task of its own, never inside the operation that caused it.
+    const pause = wait <= epsilon ? Effect.yieldNow : this.clock.sleep(
+      Number.isInteger(wait) ? Duration.millis(wait) : Duration.nanos(BigInt(Math.ceil(wait * 1e6)))
+    )
+    this.#alarm = this.#runFork(Effect.andThen(pause, this.#ring))
+  }
+
+  readonly #ring: Effect.Effect<void> = Effect.sync(() => {
+    this.#alarm = undefined
+    this.#alarmTime = Infinity
+    this.#pumping = true
+    this.#instant = this.now()
+    try {
+      this.#pump(this.#instant + epsilon)
+    } finally {
+      this.#instant = undefined
+      this.#pumping = false
+      this.#arm()
+    }
+  }).pipe(Effect.catchCause((cause) => Effect.logError("SimNetwork: an event failed", cause)))
+
+  #pump(due: number): void {
+    let count = 0
+    // What a callback schedules for this same instant runs in this pass, after what was scheduled before. The cap lets
+    // other fibers in where two parties answer each other forever without latency.
+    while (this.#heap.length > 0 && this.#heap[0]!.time <= due && count < passLimit) {
+      const timer = this.#pop()
+      const run = timer.run
+      if (run === undefined) {
+        this.#cancelled--
+        continue
+      }
+      timer.run = undefined
+      count++
+      run()
+    }
+  }
+
+  #push(timer: Timer): void {
+    const heap = this.#heap
+    let i = heap.length
+    heap.push(timer)
+    while (i > 0) {
+      const parent = (i - 1) >> 1
+      if (!before(timer, heap[parent]!)) break
+      heap[i] = heap[parent]!
+      i = parent
+    }
+    heap[i] = timer
+  }
+
+  #pop(): Timer {
+    const heap = this.#heap
+    const top = heap[0]!
+    const last = heap.pop()!
+    if (heap.length > 0) this.#sink(last)
+    return top
+  }
+
+  #sink(timer: Timer, from = 0): void {
+    const heap = this.#heap
+    const length = heap.length
+    let i = from
+    while (true) {
+      let child = 2 * i + 1
+      if (child >= length) break
+      if (child + 1 < length && before(heap[child + 1]!, heap[child]!)) child++
+      if (!before(heap[child]!, timer)) break
+      heap[i] = heap[child]!
+      i = child
+    }
+    heap[i] = timer
+  }
+
+  #compact(): void {
+    const live = this.#heap.filter((timer) => timer.run !== undefined)
+    this.#heap.length = 0
+    this.#cancelled = 0
+    for (const timer of live) this.#push(timer)
+  }
+}
+
+const before = (a: Timer, b: Timer): boolean => a.time < b.time || (a.time === b.time && a.sequence < b.sequence)

@@ -1,0 +1,138 @@
+/** A process of a simulated host: what freezes and dies together, and the clock its fibers read. */
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { Random } from "effect/Random"
+import type { Timer } from "./engine.ts"
+import type { HostState, World } from "./world.ts"
+
+/** A socket that its process holds. */
+export interface Held {
+  readonly kind: "datagram" | "listener" | "stream"
+  readonly localAddress: number
+  readonly localPort: number
+  readonly remote: { readonly address: number; readonly port: number } | undefined
+  /** The system closes it, its process being gone: the network sees what a kernel would do. */
+  readonly kill: () => void
+  /** Its host has lost power: the network sees nothing. */
+  readonly vanish: () => void
+}
+
+export class ProcessState {
+  readonly world: World
+  readonly host: HostState
+  readonly pid: number
+  readonly held = new Set<Held>()
+  /** Pending sleeps, each with what ends it. */
+  readonly sleeps = new Map<Timer, () => void>()
+  alive = true
+  paused = false
+  #deferred: Array<() => void> = []
+
+  constructor(world: World, host: HostState) {
+    this.world = world
+    this.host = host
+    this.pid = world.nextPid()
+    host.processes.add(this)
+  }
+
+  get frozen(): boolean {
+    return this.paused || this.host.paused
+  }
+
+  /** Runs what the process would notice or do now, or when it thaws. */
+  whenThawed(run: () => void): void {
+    if (this.frozen && this.alive) this.#deferred.push(run)
+    else run()
+  }
+
+  /** In the order in which it was held back. */
+  thaw(): void {
+    if (this.frozen) return
+    const deferred = this.#deferred
+    this.#deferred = []
+    for (const run of deferred) this.world.engine.schedule(this.world.engine.now(), () => this.whenThawed(run))
+  }
+
+  /** Waits while the process is frozen. */
+  readonly gate: Effect.Effect<void> = Effect.suspend(() =>
+    this.frozen && this.alive
+      ? Effect.callback<void>((resume) => this.whenThawed(() => resume(Effect.void)))
+      : Effect.void
+  )
+
+  /**
+   * From now on nothing it does has an effect. `finish` closes its sockets; its waiting fibers are to be interrupted before
+   * it, so that a dying program does not see its own death as a network failure.
+   */
+  die(): void {
+    this.alive = false
+    this.host.processes.delete(this)
+  }
+
+  finish(how: "kill" | "vanish"): void {
+    for (const socket of this.held) socket[how]()
+    this.held.clear()
+    const deferred = this.#deferred
+    this.#deferred = []
+    for (const run of deferred) run()
+    const sleeps = [...this.sleeps.values()]
+    for (const end of sleeps) end()
+  }
+}
+
+/**
+ * A process's Clock: the network's, shifted by the host's skew and stretched by its drift. Its sleeps are events of the
+ * engine, so that a frozen process's wait until it thaws and a dead one's end at once.
+ */
+export const makeClock = (process: ProcessState): Clock.Clock => {
+  const { engine } = process.world
+  const base = engine.clock
+  const host = process.host
+  const drift = () => engine.now() * (host.rate - 1)
+  const nanos = (ms: number) => BigInt(Math.round(ms * 1e6))
+  const currentTimeMillisUnsafe = () => {
+    const time = base.currentTimeMillisUnsafe() + host.skew + (host.rate === 1 ? 0 : drift())
+    return host.rate === 1 ? time : Math.floor(time)
+  }
+  const currentTimeNanosUnsafe = () => base.currentTimeNanosUnsafe() + nanos(host.skew + drift())
+  const monotonicTimeNanosUnsafe = () => base.monotonicTimeNanosUnsafe() + nanos(drift())
+  const sleep = (duration: Duration.Duration): Effect.Effect<void> => {
+    const wait = Duration.toMillis(duration) / host.rate
+    if (wait <= 0) return process.gate
+    return Effect.callback<void>((resume) => {
+      if (!process.alive) return resume(Effect.yieldNow)
+      const end = () => {
+        process.sleeps.delete(timer)
+        engine.cancel(timer)
+        resume(Effect.void)
+      }
+      const timer = engine.schedule(engine.now() + wait, () => process.whenThawed(end))
+      process.sleeps.set(timer, end)
+      return Effect.sync(() => {
+        process.sleeps.delete(timer)
+        engine.cancel(timer)
+      })
+    })
+  }
+  // A test clock's own verbs stay within reach of a program that runs on the host.
+  const verbs: Record<string, unknown> = {}
+  for (const name of ["adjust", "setTime", "withLive"]) if (name in base) verbs[name] = Reflect.get(base, name)
+  return {
+    ...verbs,
+    currentTimeMillisUnsafe,
+    currentTimeMillis: Effect.sync(currentTimeMillisUnsafe),
+    currentTimeNanosUnsafe,
+    currentTimeNanos: Effect.sync(currentTimeNanosUnsafe),
+    monotonicTimeNanosUnsafe,
+    monotonicTimeNanos: Effect.sync(monotonicTimeNanosUnsafe),
+    sleep
+  }
+}
+
+/** A process's Random. */
+export const makeRandom = (prng: { readonly double: () => number; readonly below: (n: number) => number }): Random => ({
+  nextIntUnsafe: () =>
+    Math.floor(prng.double() * (Number.MAX_SAFE_INTEGER - Number.MIN_SAFE_INTEGER + 1)) + Number.MIN_SAFE_INTEGER,
+  nextDoubleUnsafe: () => prng.double()
+})

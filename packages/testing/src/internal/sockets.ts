@@ -1,0 +1,221 @@
+/** The simulated streams as Effect's `Socket` and `SocketServer`, with the behaviour of the Node adapters. */
+import * as Network from "@pnet/core/Network"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as NetAddress from "effect/net/NetAddress"
+import * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
+import * as SocketServer from "effect/socket/SocketServer"
+import * as Address from "./address.ts"
+import { encodeText } from "./platform.ts"
+import type { ProcessState } from "./process.ts"
+import { connect, type End, failure, Listener, type StreamEndpoint } from "./streams.ts"
+
+const closeError = (code: number) => new Socket.SocketError({ reason: new Socket.SocketCloseError({ code }) })
+const readError = (cause: Error) => new Socket.SocketError({ reason: new Socket.SocketReadError({ cause }) })
+const writeError = (cause: Error) => new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause }) })
+const openError = (cause: Error) =>
+  new Socket.SocketError({ reason: new Socket.SocketOpenError({ kind: "Unknown", cause }) })
+
+const endError = (end: End): Socket.SocketError =>
+  end._tag === "Finished" ? closeError(1000) : end._tag === "Closed" ? closeError(1006) : readError(end.cause)
+
+const makeSocket = (
+  process: ProcessState,
+  open: Effect.Effect<StreamEndpoint, Socket.SocketError, Scope.Scope>
+): Socket.Socket => {
+  const latch = Latch.makeUnsafe(false)
+  let current: StreamEndpoint | undefined
+
+  const reader: Socket.Socket["reader"] = Effect.gen(function*() {
+    const endpoint = yield* open
+    current = endpoint
+    latch.openUnsafe()
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        if (current === endpoint) {
+          current = undefined
+          latch.closeUnsafe()
+        }
+      })
+    )
+    const pull = Effect.callback<NonEmptyReadonlyArray<Uint8Array>, Socket.SocketError>((resume) => {
+      let cancel = () => {}
+      const attempt = (): boolean => {
+        // A scope that is closed ends a pull whatever else there is.
+        const chunks = endpoint.closed ? undefined : endpoint.take()
+        if (chunks !== undefined) resume(Effect.succeed(chunks as NonEmptyReadonlyArray<Uint8Array>))
+        else if (endpoint.end !== undefined && !process.frozen) resume(Effect.fail(endError(endpoint.end)))
+        else if (endpoint.closed) resume(Effect.fail(closeError(1006)))
+        else return false
+        return true
+      }
+      const wait = () => {
+        cancel = endpoint.wait(() => {
+          if (!attempt()) wait()
+        })
+      }
+      if (process.frozen && process.alive) process.whenThawed(() => attempt() || wait())
+      else if (!attempt()) wait()
+      return Effect.sync(() => cancel())
+    })
+    return { pull, upgrade: Socket.SocketUpgradeError.unsupported }
+  })
+
+  const send = (bytes: Uint8Array, retry: () => Effect.Effect<void, Socket.SocketError>) =>
+    Effect.suspend((): Effect.Effect<void, Socket.SocketError> => {
+      // What a dying program still writes goes nowhere.
+      if (!process.alive) return Effect.void
+      const endpoint = current
+      if (endpoint === undefined) return latch.whenOpen(Effect.suspend(retry))
+      if (process.frozen) return Effect.andThen(process.gate, Effect.suspend(retry))
+      if (endpoint.gone) return Effect.fail(writeError(endpoint.failed ?? failure("EPIPE", "the connection is gone")))
+      if (endpoint.closed || endpoint.out.finishing) {
+        return Effect.fail(writeError(failure("EPIPE", "this side has ended the stream")))
+      }
+      let resume: ((effect: Effect.Effect<void, Socket.SocketError>) => void) | undefined
+      let settled: Effect.Effect<void, Socket.SocketError> | undefined
+      // Copied, since the caller may use its buffer again.
+      const all = endpoint.out.write(bytes.slice(), (error) => {
+        settled = error === undefined ? Effect.void : Effect.fail(writeError(error))
+        process.whenThawed(() => resume?.(settled!))
+      })
+      if (all) return Effect.void
+      // Interrupted, the bytes still go out: half a write would break the stream for whoever writes next.
+      return Effect.callback((callback) => {
+        if (settled !== undefined) return callback(settled)
+        resume = callback
+        return Effect.sync(() => {
+          resume = undefined
+        })
+      })
+    })
+
+  const write = (chunk: Uint8Array | string | Socket.CloseEvent): Effect.Effect<void, Socket.SocketError> => {
+    if (!Socket.isCloseEvent(chunk)) {
+      return send(typeof chunk === "string" ? encodeText(chunk) : chunk, () => write(chunk))
+    }
+    return Effect.suspend(() => {
+      const endpoint = current
+      if (!process.alive) return Effect.void
+      if (endpoint === undefined) return latch.whenOpen(write(chunk))
+      endpoint.destroy(chunk.code > 1000 ? new Error(`closed with code ${chunk.code}`) : undefined)
+      return Effect.void
+    })
+  }
+  const writeAll = (chunks: NonEmptyReadonlyArray<Uint8Array | string>): Effect.Effect<void, Socket.SocketError> => {
+    const parts = chunks.map((chunk) => typeof chunk === "string" ? encodeText(chunk) : chunk)
+    if (parts.length === 1) return send(parts[0]!, () => writeAll(chunks))
+    const all = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
+    let offset = 0
+    for (const part of parts) {
+      all.set(part, offset)
+      offset += part.length
+    }
+    return send(all, () => writeAll(chunks))
+  }
+  const writer: Socket.Socket["writer"] = Effect.acquireRelease(
+    Effect.succeed({ write, writeAll }),
+    () =>
+      Effect.sync(() => {
+        const endpoint = current
+        if (endpoint !== undefined && process.alive && !endpoint.gone) endpoint.out.finish()
+      })
+  )
+  return Socket.make({ reader, writer })
+}
+
+/** A socket that connects when its reader is acquired. */
+export const dial = (process: ProcessState, endpoint: Network.Endpoint): Socket.Socket =>
+  makeSocket(
+    process,
+    Effect.gen(function*() {
+      let opened: StreamEndpoint | undefined
+      // Registered before connecting, so that no interruption falls between the connection and its release.
+      yield* Effect.addFinalizer(() => Effect.sync(() => opened?.close()))
+      yield* process.gate
+      return yield* Effect.callback<StreamEndpoint, Socket.SocketError>((resume) => {
+        const address = Address.parse(endpoint.host)
+        if (address === undefined) {
+          return resume(Effect.fail(openError(failure("ENETUNREACH", `${endpoint.host} is not an IPv4 address`))))
+        }
+        const cancel = connect(process, address, endpoint.port, (result) => {
+          if (result instanceof Error) return resume(Effect.fail(openError(result)))
+          opened = result
+          resume(Effect.succeed(result))
+        })
+        return Effect.sync(cancel)
+      })
+    })
+  )
+
+/** Listens until the scope closes. */
+export const listen = Effect.fnUntraced(function*(process: ProcessState, endpoint: Network.Endpoint) {
+  yield* process.gate
+  const { host } = process
+  const refuse = (kind: Network.ListenError["kind"]) =>
+    new Network.ListenError({ kind, host: endpoint.host, port: endpoint.port })
+  if (!process.alive) return yield* refuse("Unknown")
+  const address = Address.parse(endpoint.host)
+  if (address === undefined || (address !== Address.any && !host.owns(address))) {
+    return yield* refuse("AddressNotAvailable")
+  }
+  const taken = (port: number) =>
+    (host.listeners.get(port) ?? []).some((other) =>
+      other.localAddress === address || other.localAddress === Address.any || address === Address.any
+    )
+  const port = endpoint.port === 0
+    ? host.ephemeral((p) => host.listeners.has(p) || [...host.streams].some((s) => s.localPort === p))
+    : endpoint.port
+  if (port === undefined || taken(port)) return yield* refuse("PortInUse")
+  const listener = yield* Effect.acquireRelease(
+    Effect.sync(() => new Listener(process, address, port)),
+    (listener) => Effect.sync(() => process.alive && listener.close())
+  )
+
+  const run = Effect.fnUntraced(function*<R, E, _>(handler: (socket: Socket.Socket) => Effect.Effect<_, E, R>) {
+    const scope = yield* Scope.make()
+    const services = Context.omit(Scope.Scope)(yield* Effect.context<R>()) as Context.Context<R>
+    const track = Fiber.runIn(scope)
+    const accept = (accepted: StreamEndpoint) => {
+      let taken = false
+      const socket = makeSocket(
+        process,
+        Effect.acquireRelease(
+          Effect.suspend(() => {
+            if (taken) return Effect.fail(closeError(1006))
+            taken = true
+            return accepted.failed === undefined ? Effect.succeed(accepted) : Effect.fail(openError(accepted.failed))
+          }),
+          (accepted) => Effect.sync(() => accepted.close())
+        )
+      )
+      const remote = NetAddress.inetAddressFromNativeUnsafe(
+        Address.format(accepted.remote.address),
+        accepted.remote.port
+      )
+      handler(socket).pipe(
+        Effect.ensuring(Effect.sync(() => accepted.close())),
+        Effect.ignoreCause({ log: "Unhandled", message: "Unhandled error in SocketServer" }),
+        Effect.runForkWith(Context.add(services, Network.RemoteAddress, remote)),
+        track
+      )
+    }
+    const previous = listener.accept(accept)
+    return yield* Effect.callback<never>(() =>
+      Effect.suspend(() => {
+        listener.accept(previous)
+        return Scope.close(scope, Exit.void)
+      })
+    )
+  })
+
+  return SocketServer.SocketServer.of({
+    address: NetAddress.inetAddressFromNativeUnsafe(Address.format(address), port),
+    run
+  })
+})

@@ -1,0 +1,445 @@
+/** Hosts, LANs and what lies between them: who reaches whom now, after how long, and with what luck. */
+import * as Duration from "effect/Duration"
+import * as Address from "./address.ts"
+import type { DatagramEndpoint } from "./datagrams.ts"
+import type { Engine } from "./engine.ts"
+import type { LanOptions, Latency, LinkModel, Options, Packet, StreamOptions, Verdict } from "./model.ts"
+import { Prng } from "./prng.ts"
+import type { ProcessState } from "./process.ts"
+import type { Listener, StreamEndpoint } from "./streams.ts"
+import { Trace } from "./trace.ts"
+
+/** A link model with its durations in milliseconds. */
+export interface Link {
+  readonly latency: (prng: Prng) => number
+  readonly bandwidth: number
+  readonly queue: number
+  readonly loss: number
+  readonly duplicate: number
+  readonly reorder: number
+  readonly reorderDelay: number
+  readonly model: LinkModel
+}
+
+const millis = (input: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(input))
+
+const sampler = (latency: Latency): (prng: Prng) => number => {
+  if (typeof latency === "object" && "max" in latency) {
+    const min = millis(latency.min)
+    const spread = millis(latency.max) - min
+    return (prng) => min + prng.double() * spread
+  }
+  if (typeof latency === "object" && "mean" in latency) {
+    const mean = millis(latency.mean)
+    const deviation = millis(latency.deviation)
+    const floor = millis(latency.floor ?? 0)
+    return (prng) => Math.max(floor, mean + prng.normal() * deviation)
+  }
+  const constant = millis(latency)
+  return () => constant
+}
+
+const linkOf = (model: LinkModel): Link => ({
+  latency: sampler(model.latency ?? 1),
+  bandwidth: model.bandwidth ?? Infinity,
+  queue: model.queue ?? 1 << 20,
+  loss: model.loss ?? 0,
+  duplicate: model.duplicate ?? 0,
+  reorder: model.reorder ?? 0,
+  reorderDelay: millis(model.reorderDelay ?? 10),
+  model
+})
+
+const override = (base: LinkModel, over: LinkModel | undefined): LinkModel => {
+  const merged: Record<string, unknown> = { ...base }
+  for (const [key, value] of Object.entries(over ?? {})) if (value !== undefined) merged[key] = value
+  return merged
+}
+
+export interface Lan {
+  readonly name: string
+  readonly network: number
+  readonly prefixLength: number
+  link: Link
+  /** By address, in the order of attachment. */
+  readonly interfaces: Map<number, Interface>
+  next: number
+}
+
+export interface Interface {
+  readonly id: number
+  readonly host: HostState
+  readonly name: string
+  readonly lan: Lan
+  address: number
+  up: boolean
+  /** When what it has been given to send will have left it. */
+  busyUntil: number
+  /** One stream of chance for each receiver. */
+  readonly chances: Map<number, Prng>
+}
+
+/** How a packet leaves a host. */
+export type Route =
+  | { readonly _tag: "Local"; readonly broadcast: boolean; readonly source: number }
+  | { readonly _tag: "Link"; readonly via: Interface; readonly broadcast: boolean; readonly source: number }
+
+/** One way from one interface to another, as it is now. `via` is absent on the way to oneself. */
+export interface Path {
+  readonly link: Link
+  readonly via: Interface | undefined
+  readonly to: HostState
+}
+
+export class HostState {
+  readonly id: number
+  readonly name: string
+  readonly interfaces: Array<Interface> = []
+  readonly processes = new Set<ProcessState>()
+  readonly datagrams = new Map<number, Array<DatagramEndpoint>>()
+  readonly listeners = new Map<number, Array<Listener>>()
+  readonly streams = new Set<StreamEndpoint>()
+  readonly chance: Prng
+  up = true
+  paused = false
+  skew: number
+  /** Rate of its clocks against the network's. */
+  readonly rate: number
+  nextInterface = 0
+  #nextPort = 49_152
+
+  constructor(id: number, name: string, skew: number, rate: number, chance: Prng) {
+    this.id = id
+    this.name = name
+    this.skew = skew
+    this.rate = rate
+    this.chance = chance
+  }
+
+  /** The next port that `taken` does not claim, in order, so that a trace reads well. */
+  ephemeral(taken: (port: number) => boolean): number | undefined {
+    for (let i = 0; i < 16_384; i++) {
+      const port = this.#nextPort
+      this.#nextPort = port === 65_535 ? 49_152 : port + 1
+      if (!taken(port)) return port
+    }
+    return undefined
+  }
+
+  owns(address: number): boolean {
+    return Address.isLoopback(address) || this.interfaces.some((i) => i.address === address)
+  }
+
+  /** Whether a socket may be bound to it. */
+  bindable(address: number): boolean {
+    return address === Address.any || address === Address.limitedBroadcast || this.owns(address) ||
+      this.interfaces.some((i) => broadcastOf(i) === address)
+  }
+}
+
+export const broadcastOf = (i: Interface): number => Address.broadcastOf(i.lan.network, i.lan.prefixLength)
+
+export class World {
+  readonly engine: Engine
+  readonly trace: Trace
+  readonly prng: Prng
+  readonly resolution: number
+  readonly kernelBuffer: number
+  readonly loopback: Link
+  readonly baseLink: LinkModel
+  readonly lans = new Map<string, Lan>()
+  readonly defaultLan: Lan
+  readonly hosts = new Map<string, HostState>()
+  readonly streams: {
+    readonly window: number
+    readonly backlog: number
+    readonly connectRetry: number
+    readonly connectRetries: number
+    readonly retry: number
+    readonly retryMax: number
+    readonly giveUp: number
+    readonly chunking: NonNullable<StreamOptions["chunking"]>
+  }
+  /** Directed pairs of hosts that are cut from each other. */
+  readonly #cuts = new Set<number>()
+  readonly #pairs = new Map<number, LinkModel>()
+  #pairLinks = new Map<string, Link>()
+  #interceptors: Array<(packet: Packet) => Verdict> = []
+  #interfaces = 0
+  #connections = 0
+  #pids = 0
+
+  constructor(engine: Engine, options: Options) {
+    this.engine = engine
+    this.trace = new Trace(options.traceCapacity ?? 10_000, () => engine.now())
+    this.prng = new Prng(String(options.seed ?? "pnet"))
+    this.resolution = millis(options.resolution ?? 1)
+    this.kernelBuffer = options.kernelBuffer ?? 212_992
+    this.baseLink = options.link ?? {}
+    this.loopback = linkOf({ latency: 0, ...options.loopback })
+    const streams = options.streams ?? {}
+    this.streams = {
+      window: streams.window ?? 262_144,
+      backlog: streams.backlog ?? 128,
+      connectRetry: millis(streams.connectRetry ?? 1_000),
+      connectRetries: streams.connectRetries ?? 6,
+      retry: millis(streams.retry ?? 200),
+      retryMax: millis(streams.retryMax ?? 120_000),
+      giveUp: millis(streams.giveUp ?? 900_000),
+      chunking: streams.chunking ?? "random"
+    }
+    for (const [name, lan] of Object.entries(options.lans ?? { lan: {} })) this.addLan(name, lan)
+    const first = this.lans.values().next().value
+    if (first === undefined) throw new Error("SimNetwork needs at least one LAN")
+    this.defaultLan = first
+  }
+
+  addLan(name: string, options: LanOptions): Lan {
+    if (this.lans.has(name)) throw new Error(`SimNetwork has a LAN ${name} already`)
+    const [text, length] = (options.subnet ?? `10.0.${this.lans.size}.0/24`).split("/")
+    const prefixLength = Number(length)
+    const address = Address.parse(text!)
+    if (address === undefined || !(prefixLength >= 8 && prefixLength <= 30)) {
+      throw new Error(`LAN ${name}: ${options.subnet} is not an IPv4 prefix of 8 to 30 bits, such as 10.0.0.0/24`)
+    }
+    const lan: Lan = {
+      name,
+      network: Address.networkOf(address, prefixLength),
+      prefixLength,
+      link: linkOf(override(this.baseLink, options.link)),
+      interfaces: new Map(),
+      next: 1
+    }
+    this.lans.set(name, lan)
+    return lan
+  }
+
+  lan(name: string): Lan {
+    const lan = this.lans.get(name)
+    if (lan === undefined) throw new Error(`SimNetwork has no LAN ${name}; it has ${[...this.lans.keys()].join(", ")}`)
+    return lan
+  }
+
+  setLink(name: string, model: LinkModel): void {
+    const lan = this.lan(name)
+    lan.link = linkOf(override(lan.link.model, model))
+    this.#pairLinks = new Map()
+  }
+
+  setPair(from: HostState, to: HostState, model: LinkModel | undefined): void {
+    const key = pair(from, to)
+    if (model === undefined) this.#pairs.delete(key)
+    else this.#pairs.set(key, override(this.#pairs.get(key) ?? {}, model))
+    this.#pairLinks = new Map()
+  }
+
+  addHost(name: string, skew: number, drift: number): HostState {
+    if (this.hosts.has(name)) throw new Error(`SimNetwork has a host ${name} already`)
+    const host = new HostState(this.hosts.size, name, skew, 1 + drift, this.prng.fork(`host/${name}`))
+    this.hosts.set(name, host)
+    return host
+  }
+
+  addInterface(host: HostState, lan: Lan, address: string | undefined, name: string | undefined): Interface {
+    const label = name ?? `eth${host.nextInterface}`
+    host.nextInterface++
+    if (label === "lo" || host.interfaces.some((i) => i.name === label)) {
+      throw new Error(`host ${host.name} has an interface ${label} already`)
+    }
+    const added: Interface = {
+      id: ++this.#interfaces,
+      host,
+      name: label,
+      lan,
+      address: this.#claim(lan, address),
+      up: true,
+      busyUntil: 0,
+      chances: new Map()
+    }
+    host.interfaces.push(added)
+    lan.interfaces.set(added.address, added)
+    return added
+  }
+
+  removeInterface(i: Interface): void {
+    i.lan.interfaces.delete(i.address)
+    i.up = false
+    i.host.interfaces.splice(i.host.interfaces.indexOf(i), 1)
+  }
+
+  changeAddress(i: Interface, address: string | undefined): void {
+    const claimed = this.#claim(i.lan, address)
+    i.lan.interfaces.delete(i.address)
+    i.address = claimed
+    i.lan.interfaces.set(claimed, i)
+  }
+
+  #claim(lan: Lan, text: string | undefined): number {
+    const last = Address.broadcastOf(lan.network, lan.prefixLength)
+    if (text === undefined) {
+      for (; lan.network + lan.next < last; lan.next++) {
+        const candidate = lan.network + lan.next
+        if (!lan.interfaces.has(candidate)) {
+          lan.next++
+          return candidate
+        }
+      }
+      throw new Error(`LAN ${lan.name} has no free address left; give it a shorter prefix`)
+    }
+    const address = Address.parse(text)
+    if (address === undefined || address <= lan.network || address >= last) {
+      throw new Error(
+        `${text} is not a host address of LAN ${lan.name} (${Address.format(lan.network)}/${lan.prefixLength})`
+      )
+    }
+    if (lan.interfaces.has(address)) {
+      throw new Error(`${text} is taken on LAN ${lan.name} by ${lan.interfaces.get(address)!.host.name}`)
+    }
+    return address
+  }
+
+  nextConnection(): number {
+    return ++this.#connections
+  }
+
+  nextPid(): number {
+    return ++this.#pids
+  }
+
+  quantise(time: number): number {
+    return this.resolution > 0 ? Math.ceil((time - 1e-6) / this.resolution) * this.resolution : time
+  }
+
+  setCut(from: HostState, to: HostState, cut: boolean): void {
+    if (from === to) return
+    if (cut) this.#cuts.add(pair(from, to))
+    else this.#cuts.delete(pair(from, to))
+  }
+
+  healAll(): void {
+    this.#cuts.clear()
+  }
+
+  isCut(from: HostState, to: HostState): boolean {
+    return this.#cuts.size > 0 && this.#cuts.has(pair(from, to))
+  }
+
+  linkBetween(from: Interface, to: Interface): Link {
+    if (this.#pairs.size === 0) return from.lan.link
+    const over = this.#pairs.get(pair(from.host, to.host))
+    if (over === undefined) return from.lan.link
+    const key = `${from.host.id} ${to.host.id} ${from.lan.name}`
+    let link = this.#pairLinks.get(key)
+    if (link === undefined) this.#pairLinks.set(key, link = linkOf(override(from.lan.link.model, over)))
+    return link
+  }
+
+  chance(from: Interface, to: Interface): Prng {
+    let prng = from.chances.get(to.id)
+    if (prng === undefined) {
+      prng = this.prng.fork(`link/${from.host.name}:${from.name}>${to.host.name}:${to.name}`)
+      from.chances.set(to.id, prng)
+    }
+    return prng
+  }
+
+  /** Where a host sends what goes to `address`; `bound` is the source it insists on. */
+  route(host: HostState, address: number, bound: number | undefined): Route | undefined {
+    if (Address.isLoopback(address)) {
+      return {
+        _tag: "Local",
+        broadcast: address === Address.loopbackBroadcast,
+        source: bound ?? (address === Address.loopbackBroadcast ? Address.loopback : address)
+      }
+    }
+    for (const i of host.interfaces) {
+      if (i.up && i.address === address) return { _tag: "Local", broadcast: false, source: bound ?? address }
+    }
+    if (address === Address.limitedBroadcast) {
+      if (bound !== undefined && Address.isLoopback(bound)) return { _tag: "Local", broadcast: true, source: bound }
+      // Like Linux: the interface the socket is bound to, or the first one alone.
+      const via = host.interfaces.find((i) => i.up && (bound === undefined || i.address === bound))
+      return via && { _tag: "Link", via, broadcast: true, source: bound ?? via.address }
+    }
+    for (const i of host.interfaces) {
+      if (i.up && Address.networkOf(address, i.lan.prefixLength) === i.lan.network) {
+        return { _tag: "Link", via: i, broadcast: broadcastOf(i) === address, source: bound ?? i.address }
+      }
+    }
+    return undefined
+  }
+
+  /** Who would receive a unicast packet now, or why nobody does. */
+  path(from: HostState, source: number, destination: number): Path | string {
+    if (!from.up) return "host-down"
+    const route = this.route(from, destination, source)
+    if (route === undefined) return "no-route"
+    if (route._tag === "Local") return { link: this.loopback, via: undefined, to: from }
+    if (!from.owns(source)) return "no-such-source"
+    return this.arrival(route.via, destination) ?? "no-host"
+  }
+
+  /** The way over one interface to an address of its LAN. */
+  arrival(via: Interface, destination: number): Path | string | undefined {
+    const to = via.lan.interfaces.get(destination)
+    if (to === undefined) return undefined
+    const reason = this.barrier(via, to)
+    return reason ?? { link: this.linkBetween(via, to), via, to: to.host }
+  }
+
+  /** Why nothing gets from one interface of a LAN to another now. */
+  barrier(from: Interface, to: Interface): string | undefined {
+    if (!from.up || !to.up) return "link-down"
+    if (!to.host.up) return "host-down"
+    if (this.isCut(from.host, to.host)) return "partitioned"
+    return undefined
+  }
+
+  /** When the last byte of a packet leaves an interface, or `undefined` when its queue is full. */
+  depart(via: Interface | undefined, link: Link, bytes: number, droppable: boolean): number | undefined {
+    const now = this.engine.now()
+    if (via === undefined || link.bandwidth === Infinity) return now
+    const start = Math.max(now, via.busyUntil)
+    if (droppable && (start - now) * link.bandwidth / 1000 + bytes > link.queue) return undefined
+    via.busyUntil = start + bytes / link.bandwidth * 1000
+    return via.busyUntil
+  }
+
+  intercept(hook: (packet: Packet) => Verdict): () => void {
+    this.#interceptors.push(hook)
+    return () => {
+      this.#interceptors = this.#interceptors.filter((other) => other !== hook)
+    }
+  }
+
+  /** What the interceptors make of a payload: the payloads to send instead, in order. `undefined`: just this one. */
+  inspect(
+    protocol: "udp" | "tcp",
+    host: HostState,
+    from: number,
+    fromPort: number,
+    to: number,
+    toPort: number,
+    payload: Uint8Array
+  ): ReadonlyArray<Uint8Array> | undefined {
+    if (this.#interceptors.length === 0) return undefined
+    let payloads: ReadonlyArray<Uint8Array> = [payload]
+    for (const hook of this.#interceptors) {
+      payloads = payloads.flatMap((current) => {
+        const verdict = hook({
+          protocol,
+          host: host.name,
+          from: `${Address.format(from)}:${fromPort}`,
+          to: `${Address.format(to)}:${toPort}`,
+          payload: current
+        })
+        if (verdict === "pass") return [current]
+        if (verdict === "drop") return []
+        return "replace" in verdict ? [verdict.replace] : [current, ...verdict.inject]
+      })
+    }
+    return payloads
+  }
+}
+
+const pair = (from: HostState, to: HostState): number => from.id * 65_536 + to.id
