@@ -303,10 +303,7 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
     const handle: RawServer.Handle = (from, data) =>
       Effect.suspend(() =>
         handler === undefined
-          ? Effect.as(
-            Effect.logWarning(`a message from ${JSON.stringify(from.name)} came, and this node has no onMessage`),
-            Exit.fail("no handler")
-          )
+          ? Effect.succeed(Exit.fail("this node has no onMessage"))
           : Effect.exit(handler({
             from,
             data,

@@ -19,7 +19,9 @@ const empty: Uint8Array = new Uint8Array(0)
  * @since 0.1.0
  */
 export interface Framer {
-  /** Takes the next bytes of the stream. Every packet of the bytes before must have been taken. */
+  /**
+   * Takes the next bytes of the stream. Every packet of the bytes before must have been taken. Once `tooLarge`, drops them.
+   */
   readonly push: (chunk: Uint8Array) => void
   /** The next whole packet, line feed included, or `undefined` until more bytes are pushed. */
   readonly next: () => Uint8Array | undefined
@@ -49,6 +51,7 @@ class FramerImpl implements Framer {
   }
 
   push(chunk: Uint8Array): void {
+    if (this.tooLarge) return
     if (this.offset < this.chunk.length) {
       throw new Error("Framer.push: take every packet of the last chunk before pushing another")
     }
@@ -57,7 +60,12 @@ class FramerImpl implements Framer {
   }
 
   next(): Uint8Array | undefined {
-    if (this.tooLarge || this.offset === this.chunk.length) return undefined
+    if (this.offset === this.chunk.length) {
+      // All of it was taken: an idle stream holds no memory.
+      this.chunk = empty
+      this.offset = 0
+      return undefined
+    }
     const { chunk, offset, partialLength } = this
     const feed = chunk.indexOf(0x0a, offset)
     const end = feed < 0 ? chunk.length : feed + 1

@@ -6,3 +6,4 @@
 export * as NodeCrypto from "./NodeCrypto.ts"
 export * as NodeIdentity from "./NodeIdentity.ts"
 export * as NodeNetwork from "./NodeNetwork.ts"
+export * as NodePnet from "./NodePnet.ts"

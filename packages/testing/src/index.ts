@@ -4,3 +4,4 @@
  * @since 0.1.0
  */
 export * as SimNetwork from "./SimNetwork.ts"
+export * as SimWorld from "./SimWorld.ts"
