@@ -29,12 +29,13 @@ import * as Net from "node:net"
 import * as Os from "node:os"
 
 /**
- * How long, in milliseconds, a closed connection may make no progress with the bytes that were written to it.
+ * How long, in milliseconds, a closed connection may make no progress with the bytes that were written to it. Node looks
+ * once in this time, so it may be twice as long.
  *
  * @category constants
  * @since 0.1.0
  */
-export const LINGER = 5_000
+export const LINGER = 3_000
 
 /**
  * The network of this machine.
@@ -101,33 +102,62 @@ const canonical = (host: string, port: number): NetAddress.InetAddress | undefin
     onSuccess: (address) => NetAddress.toCanonical(address)
   })
 
-const writeError = (message: string) =>
-  new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause: new Error(message) }) })
+const writeError = (cause: Error) => new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause }) })
+
+/** Emitted by `release`, so that writes which wait for the peer end with the scope that owned the connection. */
+const released = "pnet:released"
+
+const drained = (connection: Net.Socket): Effect.Effect<void, Socket.SocketError> =>
+  Effect.callback((resume) => {
+    const done = (result: Effect.Effect<void, Socket.SocketError>) => {
+      cleanup()
+      resume(result)
+    }
+    const onDrain = () => done(Effect.void)
+    const onError = (cause: Error) => done(Effect.fail(writeError(cause)))
+    const onGone = () => done(Effect.fail(writeError(new Error("socket closed"))))
+    const cleanup = () => {
+      connection.off("drain", onDrain).off("error", onError).off("close", onGone).off(released, onGone)
+    }
+    connection.on("drain", onDrain).on("error", onError).on("close", onGone).on(released, onGone)
+    return Effect.sync(cleanup)
+  })
 
 /**
- * Node answers a write to a connection that is gone with `false`, and the drain that this asks to wait for never comes.
+ * The adapter's socket with writes of its own while connected: Node answers a write to a connection that is gone with
+ * `false`, and the drain for which the adapter would then wait never comes.
  */
 const guardWrites = (socket: Socket.Socket, current: () => Net.Socket | undefined): Socket.Socket =>
   Socket.make({
     reader: socket.reader,
     writer: Effect.map(socket.writer, (writer) => {
-      const guard = (write: Effect.Effect<void, Socket.SocketError>) =>
+      const send = (
+        chunks: NonEmptyReadonlyArray<Uint8Array | string>,
+        unconnected: Effect.Effect<void, Socket.SocketError>
+      ) =>
         Effect.suspend(() => {
           const connection = current()
-          if (connection === undefined || connection.writable) return write
-          return Effect.fail(
-            writeError(connection.destroyed ? "the connection is gone" : "this side has ended the stream")
-          )
+          if (connection === undefined) return unconnected
+          if (!connection.writable) {
+            const what = connection.destroyed ? "the connection is gone" : "this side has ended the stream"
+            return Effect.fail(writeError(new Error(what)))
+          }
+          let room = true
+          connection.cork()
+          for (const chunk of chunks) room = connection.write(chunk)
+          connection.uncork()
+          return room ? Effect.void : drained(connection)
         })
       return {
-        write: (chunk) => Socket.isCloseEvent(chunk) ? writer.write(chunk) : guard(writer.write(chunk)),
-        writeAll: (chunks: NonEmptyReadonlyArray<Uint8Array | string>) => guard(writer.writeAll(chunks))
+        write: (chunk) => Socket.isCloseEvent(chunk) ? writer.write(chunk) : send([chunk], writer.write(chunk)),
+        writeAll: (chunks) => send(chunks, writer.writeAll(chunks))
       }
     })
   })
 
 /** Ends a connection in order, and cuts it where the peer takes nothing more. */
 const release = (connection: Net.Socket) => {
+  connection.emit(released)
   if (connection.destroyed) return
   // Node's own timer: it is restarted by progress and does not keep the process alive.
   connection.setTimeout(LINGER, () => connection.destroy())
