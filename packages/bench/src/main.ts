@@ -1,1 +1,91 @@
-export {}
+/**
+ * The benchmarks of pnet: `pnpm bench raw`, `pnpm bench contact`, `pnpm bench crypto`. Each prints a table and, with
+ * `--json FILE`, writes the numbers. Sockets are bound to 127.0.0.1 and broadcasts go to 127.255.255.255 alone.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Contact from "./contact.ts"
+import * as CryptoBench from "./crypto.ts"
+import * as Raw from "./raw.ts"
+
+const Seconds = Schema.Finite.check(Schema.isGreaterThan(0), Schema.isLessThanOrEqualTo(60))
+const Count = Schema.Int.check(Schema.isGreaterThan(0), Schema.isLessThanOrEqualTo(1_000))
+
+const seconds = (value: number) =>
+  Flag.Finite("seconds").pipe(
+    Flag.withSchema(Seconds),
+    Flag.withDefault(value),
+    Flag.withDescription(`Seconds of each measurement (default ${value})`)
+  )
+
+const json = Flag.String("json").pipe(
+  Flag.optional,
+  Flag.map(Option.getOrUndefined),
+  Flag.withDescription("A file to write the numbers to")
+)
+
+const pin = Flag.Boolean("pin").pipe(
+  Flag.withDefault(true),
+  Flag.withDescription("Pin the two processes to different cores, where taskset can (default)")
+)
+
+const raw = Command.make("raw", {
+  seconds: seconds(2),
+  atOnce: Flag.Int("at-once").pipe(
+    Flag.withSchema(Count),
+    Flag.atLeast(0),
+    Flag.map((counts) => counts.length === 0 ? [1, 16, 128] : counts),
+    Flag.withDescription("Messages on their way at once; may be repeated (default 1, 16 and 128)")
+  ),
+  only: Flag.Literals("only", Raw.subjects).pipe(
+    Flag.atLeast(0),
+    Flag.withDescription("What to measure besides the two raw echoes; may be repeated (default: everything)")
+  ),
+  rounds: Flag.Int("rounds").pipe(
+    Flag.withSchema(Count),
+    Flag.withDefault(1),
+    Flag.withDescription("How often to measure everything; the fastest is reported (default 1)")
+  ),
+  profile: Flag.String("profile").pipe(
+    Flag.optional,
+    Flag.map(Option.getOrUndefined),
+    Flag.withDescription("A folder for a CPU profile of each process in each measurement")
+  ),
+  pin,
+  json
+}, Raw.main).pipe(Command.withDescription("Messages a second and latency of BasicNode, against a raw node:net echo"))
+
+const contact = Command.make("contact", {
+  times: Flag.Int("times").pipe(
+    Flag.withSchema(Count),
+    Flag.withDefault(20),
+    Flag.withDescription("How many first contacts (default 20)")
+  ),
+  cryptography: Flag.Literals("crypto", ["native", "portable"]).pipe(
+    Flag.withDefault("native"),
+    Flag.withDescription("Which cryptography (default native)")
+  ),
+  networkKey: Flag.Boolean("key").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription("Whether the network has a key (default: it has none)")
+  ),
+  pin,
+  json
+}, Contact.main).pipe(Command.withDescription("How soon a node that starts and one that runs know each other"))
+
+const crypto = Command.make("crypto", { seconds: seconds(0.3), json }, CryptoBench.main).pipe(
+  Command.withDescription("Boxes and Fernet tokens, native against portable")
+)
+
+Command.make("bench").pipe(
+  Command.withDescription("The benchmarks of pnet"),
+  Command.withSubcommands([raw, contact, crypto]),
+  Command.run({ version: "0.1.0" }),
+  Effect.provide(NodeServices.layer),
+  NodeRuntime.runMain
+)

@@ -1,0 +1,181 @@
+/**
+ * What BasicNode is compared with: the least that a program on `node:net` does to ask and be answered. A request and an
+ * answer are 32 bits of length and that many bytes, and any number of requests may be on their way.
+ *
+ * There are two ways of writing. Plainly, each message is a write of its own, as such programs are usually written. Batched,
+ * whatever a turn has to say leaves as one write, as in pnet; with many messages at once that is several times faster.
+ *
+ * Sealed, each message is a secretbox under a fresh nonce: one seal and one open each way, like the box inside RAW.
+ */
+import type { Crypto, SharedKey } from "@pnet/core/Crypto"
+import { nonceLength } from "@pnet/core/Crypto"
+import { createServer, type Server, Socket } from "node:net"
+import { Samples } from "./samples.ts"
+
+/** How the messages of a raw echo are sealed. */
+export interface Sealing {
+  readonly crypto: Crypto["Service"]
+  readonly key: SharedKey
+}
+
+/** How a raw echo is made; the same on both sides. */
+export interface Options {
+  readonly batched: boolean
+  readonly sealing: Sealing | undefined
+}
+
+const now = () => performance.now()
+
+const headLength = 4
+
+/** Takes frames out of chunks. */
+class Frames {
+  private rest: Buffer = Buffer.alloc(0)
+
+  push(chunk: Buffer, onFrame: (frame: Buffer) => void): void {
+    const bytes = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk])
+    let offset = 0
+    while (bytes.length - offset >= headLength) {
+      const end = offset + headLength + bytes.readUInt32BE(offset)
+      if (end > bytes.length) break
+      onFrame(bytes.subarray(offset + headLength, end))
+      offset = end
+    }
+    this.rest = bytes.subarray(offset)
+  }
+}
+
+/** Writes frames, each at once or all of a turn together. */
+class Outbox {
+  private readonly socket: Socket
+  private readonly batched: boolean
+  private frames: Array<Uint8Array> = []
+  private length = 0
+
+  constructor(socket: Socket, batched: boolean) {
+    this.socket = socket
+    this.batched = batched
+  }
+
+  add(frame: Uint8Array): void {
+    this.frames.push(frame)
+    this.length += headLength + frame.length
+    if (!this.batched) this.flush()
+  }
+
+  /** The turn is over. */
+
+  flush(): void {
+    if (this.frames.length === 0) return
+    const out = Buffer.allocUnsafe(this.length)
+    let offset = 0
+    for (const frame of this.frames) {
+      offset = out.writeUInt32BE(frame.length, offset)
+      out.set(frame, offset)
+      offset += frame.length
+    }
+    this.frames = []
+    this.length = 0
+    this.socket.write(out)
+  }
+}
+
+interface Codec {
+  readonly seal: (message: Uint8Array) => Uint8Array
+  readonly open: (frame: Uint8Array) => Uint8Array
+}
+
+const codec = (sealing: Sealing | undefined): Codec => {
+  if (sealing === undefined) return { seal: (message) => message, open: (frame) => frame }
+  const { crypto, key } = sealing
+  return {
+    seal: (message) => {
+      const nonce = crypto.randomBytes(nonceLength)
+      const box = crypto.seal(key, nonce, message)
+      const frame = new Uint8Array(nonceLength + box.length)
+      frame.set(nonce)
+      frame.set(box, nonceLength)
+      return frame
+    },
+    open: (frame) => {
+      const message = crypto.open(key, frame.subarray(0, nonceLength), frame.subarray(nonceLength))
+      if (message === undefined) throw new Error("a box of the raw echo does not open")
+      return message
+    }
+  }
+}
+
+/** Answers every message with itself, on a free port of loopback. */
+export const serve = ({ batched, sealing }: Options): Promise<Server> =>
+  new Promise((resolve, reject) => {
+    const server = createServer({ noDelay: true }, (socket) => {
+      const frames = new Frames()
+      const out = new Outbox(socket, batched)
+      const { open, seal } = codec(sealing)
+      const answer = (frame: Uint8Array) => out.add(seal(open(frame)))
+      socket.on("data", (chunk) => {
+        frames.push(chunk, answer)
+        out.flush()
+      })
+      socket.on("error", () => socket.destroy())
+    })
+    server.once("error", reject)
+    server.listen(0, "127.0.0.1", () => resolve(server))
+  })
+
+/** The asking side of a raw echo. */
+export interface Client {
+  /** Keeps `atOnce` messages on their way for so long, and gives the latencies of those that were answered in that time. */
+  readonly measure: (options: {
+    readonly message: Uint8Array
+    readonly atOnce: number
+    readonly seconds: number
+  }) => Promise<Samples>
+}
+
+/** Connects to a raw echo. */
+export const connect = (port: number, { batched, sealing }: Options): Promise<Client> =>
+  new Promise((resolve, reject) => {
+    const socket = new Socket()
+    socket.setNoDelay(true)
+    socket.once("error", reject)
+    const frames = new Frames()
+    const out = new Outbox(socket, batched)
+    const { open, seal } = codec(sealing)
+    let onAnswer: (answer: Uint8Array) => void = () => {}
+    const onFrame = (frame: Uint8Array) => onAnswer(open(frame))
+    socket.on("data", (chunk) => {
+      frames.push(chunk, onFrame)
+      out.flush()
+    })
+    const measure: Client["measure"] = ({ atOnce, message, seconds }) =>
+      new Promise((resolve, reject) => {
+        const samples = new Samples()
+        // Answers come in order: a ring of the times at which the open requests were sent.
+        const sentAt = new Float64Array(atOnce)
+        let next = 0
+        let waiting = 0
+        const deadline = now() + seconds * 1_000
+        const send = (at: number) => {
+          sentAt[(next + waiting) % atOnce] = at
+          waiting++
+          out.add(seal(message))
+        }
+        onAnswer = (answer) => {
+          const at = now()
+          if (answer.length !== message.length) return reject(new Error(`the echo has ${answer.length} bytes`))
+          const sent = sentAt[next]!
+          next = (next + 1) % atOnce
+          waiting--
+          if (at < deadline) {
+            samples.push(at - sent)
+            send(at)
+          } else if (waiting === 0) {
+            resolve(samples)
+          }
+        }
+        for (let i = 0; i < atOnce; i++) send(now())
+        out.flush()
+      })
+    socket.connect(port, "127.0.0.1", () => resolve({ measure }))
+  })

@@ -1,0 +1,203 @@
+/**
+ * The program of a worker process: answers the calls of its parent, one side of a benchmark each. It ends when its parent
+ * does, because its IPC channel then closes.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as BasicNode from "@pnet/core/BasicNode"
+import { Crypto } from "@pnet/core/Crypto"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as References from "effect/References"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { writeFile } from "node:fs/promises"
+import { Session } from "node:inspector/promises"
+import type { Call, Calls, Request, Response, Subject } from "./calls.ts"
+import * as Echo from "./echo.ts"
+import * as Nodes from "./nodes.ts"
+import type { Samples } from "./samples.ts"
+
+const peerName = "server"
+
+/** One clock for all processes: the system's monotonic one, in milliseconds. */
+const instant = () => Number(process.hrtime.bigint()) / 1e6
+
+type Handlers = {
+  readonly [K in Call]: (payload: Calls[K]["payload"]) => Effect.Effect<Calls[K]["result"], unknown>
+}
+
+const handlers = Effect.gen(function*() {
+  const scope = yield* Effect.scope
+  const contexts = new Map<Nodes.Cryptography, Context.Context<Layer.Success<ReturnType<typeof Nodes.platform>>>>()
+  const platform = (cryptography: Nodes.Cryptography) =>
+    Effect.gen(function*() {
+      const context = contexts.get(cryptography) ??
+        (yield* Layer.buildWithScope(Nodes.platform(cryptography), scope))
+      contexts.set(cryptography, context)
+      return context
+    })
+
+  const sealingOf = (subject: Extract<Subject, { _tag: "Echo" }>) =>
+    Effect.gen(function*() {
+      if (subject.secret === null) return undefined
+      const crypto = Context.get(yield* platform("native"), Crypto)
+      return { crypto, key: Redacted.make(new Uint8Array(Buffer.from(subject.secret, "hex"))) }
+    })
+
+  const nodeOf = <A, E>(
+    subject: Extract<Subject, { _tag: "Node" }>,
+    start: Effect.Effect<A, E, Layer.Success<ReturnType<typeof Nodes.platform>> | Scope.Scope>
+  ) =>
+    Effect.gen(function*() {
+      const context = yield* platform(subject.cryptography)
+      const node = yield* start.pipe(Effect.provideContext(context), Scope.provide(scope))
+      return { node, crypto: Context.get(context, Crypto).name }
+    })
+
+  type Measure = (
+    options: { readonly message: Uint8Array; readonly atOnce: number; readonly seconds: number }
+  ) => Effect.Effect<Samples, unknown>
+  let measure: Measure | undefined
+  let profiler: Session | undefined
+  let meeting: Scope.Closeable | undefined
+  const joined = new Map<string, number>()
+
+  const table: Handlers = {
+    Serve: ({ subject }) =>
+      Effect.gen(function*() {
+        if (subject._tag === "Node") {
+          const { crypto } = yield* nodeOf(subject, Nodes.echo(peerName, subject.network))
+          return { port: 0, crypto }
+        }
+        const sealing = yield* sealingOf(subject)
+        const server = yield* Effect.promise(() => Echo.serve({ batched: subject.batched, sealing }))
+        const address = server.address()
+        return {
+          port: typeof address === "object" && address !== null ? address.port : 0,
+          crypto: sealing?.crypto.name ?? "none"
+        }
+      }),
+
+    Connect: ({ port, subject }) =>
+      Effect.gen(function*() {
+        if (subject._tag === "Node") {
+          const { crypto, node } = yield* nodeOf(
+            subject,
+            BasicNode.make(Nodes.options("client", subject.network))
+          )
+          yield* node.peers.awaitPeer(peerName)
+          measure = (options) => Nodes.measure(node, peerName, options)
+          return { crypto }
+        }
+        const sealing = yield* sealingOf(subject)
+        const client = yield* Effect.promise(() => Echo.connect(port, { batched: subject.batched, sealing }))
+        measure = (options) => Effect.promise(() => client.measure(options))
+        return { crypto: sealing?.crypto.name ?? "none" }
+      }),
+
+    Measure: ({ atOnce, bytes, seconds }) =>
+      Effect.gen(function*() {
+        if (measure === undefined) return yield* Effect.die("Measure came before Connect")
+        const samples = yield* measure({ message: new Uint8Array(bytes).fill(7), atOnce, seconds })
+        return { messages: samples.size, p50: samples.percentile(0.5), p99: samples.percentile(0.99) }
+      }),
+
+    Usage: () =>
+      Effect.sync(() => {
+        const { system, user } = process.cpuUsage()
+        return { rssBytes: process.memoryUsage.rss(), cpuMillis: (system + user) / 1_000 }
+      }),
+
+    ProfileStart: () =>
+      Effect.gen(function*() {
+        const session = new Session()
+        session.connect()
+        profiler = session
+        yield* Effect.promise(() => session.post("Profiler.enable"))
+        yield* Effect.promise(() => session.post("Profiler.setSamplingInterval", { interval: 200 }))
+        yield* Effect.promise(() => session.post("Profiler.start"))
+        return null
+      }),
+
+    ProfileStop: ({ file }) =>
+      Effect.gen(function*() {
+        const session = profiler
+        if (session === undefined) return yield* Effect.die("ProfileStop came before ProfileStart")
+        const { profile } = yield* Effect.promise(() => session.post("Profiler.stop"))
+        session.disconnect()
+        yield* Effect.promise(() => writeFile(file, JSON.stringify(profile)))
+        return null
+      }),
+
+    Host: ({ cryptography, name, network }) =>
+      Effect.gen(function*() {
+        const context = yield* platform(cryptography)
+        const node = yield* BasicNode.make(Nodes.options(name, network)).pipe(
+          Effect.provideContext(context),
+          Scope.provide(scope)
+        )
+        yield* node.peers.changes.pipe(
+          Stream.runForEach((event) =>
+            Effect.sync(() => {
+              if (event._tag === "Joined") joined.set(event.peer.name, instant())
+            })
+          ),
+          Effect.forkIn(scope, { startImmediately: true })
+        )
+        return null
+      }),
+
+    JoinedAt: ({ name }) =>
+      Effect.gen(function*() {
+        while (true) {
+          const at = joined.get(name)
+          if (at !== undefined) return at
+          yield* Effect.sleep(5)
+        }
+      }).pipe(Effect.timeout("10 seconds")),
+
+    Meet: ({ cryptography, host, name, network }) =>
+      Effect.gen(function*() {
+        const context = yield* platform(cryptography)
+        const nodeScope = yield* Scope.make()
+        meeting = nodeScope
+        const started = instant()
+        const node = yield* BasicNode.make(Nodes.options(name, network)).pipe(
+          Effect.provideContext(context),
+          Scope.provide(nodeScope)
+        )
+        const built = instant()
+        yield* node.peers.awaitPeer(host)
+        return { started, built, knows: instant() }
+      }),
+
+    Part: () =>
+      Effect.suspend(() => meeting === undefined ? Effect.void : Scope.close(meeting, Exit.void)).pipe(Effect.as(null))
+  }
+  return table
+})
+
+const send = (response: Response) => Effect.sync(() => void process.send?.(response))
+
+const program = Effect.gen(function*() {
+  const table = yield* handlers
+  const runFork = Effect.runForkWith(yield* Effect.context<never>())
+  process.on("message", ({ call, id, payload }: Request) => {
+    const handler = table[call] as (payload: unknown) => Effect.Effect<unknown, unknown>
+    runFork(Effect.flatMap(Effect.exit(handler(payload)), (exit) =>
+      send(
+        Exit.isSuccess(exit)
+          ? { id, ok: true, result: exit.value }
+          : { id, ok: false, error: Cause.pretty(exit.cause) }
+      )))
+  })
+  return yield* Effect.never
+}).pipe(Effect.scoped, Effect.provideService(References.MinimumLogLevel, "Warn"))
+
+// Nothing is worth waiting for: whatever this process held was its own.
+process.once("disconnect", () => process.exit(0))
+NodeRuntime.runMain(program)

@@ -1,0 +1,99 @@
+/**
+ * Worker processes, from their parent's side. A worker ends with the scope it was started in; and should the parent end
+ * without closing that scope, the worker notices the closed channel, and the parent's exit kills it.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { type ChildProcess, spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import type { Call, Calls, Request, Response } from "./calls.ts"
+
+/**
+ * A call that a worker could not answer.
+ */
+export class WorkerError extends Schema.TaggedError<WorkerError>("@pnet/bench/WorkerError")("WorkerError", {
+  worker: Schema.String,
+  call: Schema.String,
+  detail: Schema.String
+}) {
+  override get message() {
+    return `${this.call} in the ${this.worker} process failed: ${this.detail}`
+  }
+}
+
+/** A worker process. */
+export interface Worker {
+  readonly name: string
+  /** Asks it for something, for at most 30 seconds and what `within` adds. */
+  readonly call: <K extends Call>(
+    call: K,
+    payload: Calls[K]["payload"],
+    within?: Duration.Input
+  ) => Effect.Effect<Calls[K]["result"], WorkerError>
+}
+
+const file = fileURLToPath(new URL("./worker.ts", import.meta.url))
+
+const alive = new Set<ChildProcess>()
+process.on("exit", () => {
+  for (const child of alive) child.kill("SIGKILL")
+})
+
+const fork = (core: number | undefined): ChildProcess => {
+  const command = [process.execPath, file]
+  const [program, ...args] = core === undefined ? command : ["taskset", "-c", `${core}`, ...command]
+  // What a worker prints is about the benchmark, not its result.
+  const child = spawn(program!, args, { stdio: ["ignore", 2, 2, "ipc"] })
+  alive.add(child)
+  child.once("exit", () => alive.delete(child))
+  return child
+}
+
+const stop = (child: ChildProcess): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
+    child.once("exit", () => resume(Effect.void))
+    if (child.connected) child.disconnect()
+  }).pipe(
+    Effect.timeoutOption("2 seconds"),
+    Effect.andThen(Effect.sync(() => void child.kill("SIGKILL")))
+  )
+
+/** Starts a worker, on the core given or on any. */
+export const start = (name: string, core?: number | undefined): Effect.Effect<Worker, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const child = yield* Effect.acquireRelease(Effect.sync(() => fork(core)), stop)
+    const open = new Map<number, (response: Response) => void>()
+    let lastId = 0
+    let ended: string | undefined
+    const end = (how: string) => {
+      ended ??= how
+      for (const [id, respond] of open) respond({ id, ok: false, error: how })
+    }
+    child.on("message", (response: Response) => open.get(response.id)?.(response))
+    child.once("error", (error) => end(`it could not be started: ${error.message}`))
+    child.once("exit", (code, signal) => end(`it ended (${signal ?? `exit code ${code}`})`))
+    return {
+      name,
+      call: (call, payload, within = 0) =>
+        Effect.callback<never, WorkerError>((resume) => {
+          const id = ++lastId
+          const fail = (detail: string) => resume(Effect.fail(new WorkerError({ worker: name, call, detail })))
+          if (ended !== undefined) return fail(ended)
+          open.set(id, (response) => {
+            open.delete(id)
+            if (response.ok) resume(Effect.succeed(response.result as never))
+            else fail(response.error)
+          })
+          child.send({ id, call, payload } satisfies Request)
+          return Effect.sync(() => open.delete(id))
+        }).pipe(
+          Effect.timeoutOrElse({
+            duration: Duration.sum(Duration.seconds(30), Duration.fromInputUnsafe(within)),
+            orElse: () => Effect.fail(new WorkerError({ worker: name, call, detail: "no answer in time" }))
+          })
+        )
+    }
+  })

@@ -1,0 +1,82 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { execFile } from "node:child_process"
+import { mkdtemp, readFile, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import * as Contact from "../src/contact.ts"
+import * as CryptoBench from "../src/crypto.ts"
+import * as Raw from "../src/raw.ts"
+
+const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
+
+/** Runs a benchmark as `pnpm bench` does; what it printed, and what it wrote. */
+const bench = <S extends Schema.Top>(report: S, ...args: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const folder = yield* Effect.acquireRelease(
+      Effect.promise(() => mkdtemp(join(tmpdir(), "pnet-bench-"))),
+      (folder) => Effect.promise(() => rm(folder, { recursive: true }))
+    )
+    const json = join(folder, "report.json")
+    const printed = yield* Effect.callback<string, Error>((resume) => {
+      const child = execFile(process.execPath, [main, ...args, "--json", json], (error, stdout) =>
+        resume(error === null ? Effect.succeed(stdout) : Effect.fail(error)))
+      return Effect.sync(() =>
+        void child.kill()
+      )
+    })
+    const text = yield* Effect.promise(() => readFile(json, "utf8"))
+    return { printed, report: yield* Schema.decodeUnknownEffect(Schema.fromJsonString(report))(text) }
+  })
+
+describe("bench", () => {
+  it.live("raw measures a node against the raw echoes, and writes its report", () =>
+    Effect.gen(function*() {
+      const { printed, report } = yield* bench(
+        Raw.Report,
+        "raw",
+        "--seconds",
+        "0.1",
+        "--only",
+        "native",
+        "--at-once",
+        "1"
+      )
+      assert.deepStrictEqual(report.cells.map(({ atOnce, subject }) => [subject, atOnce]), [
+        ["echo", 1],
+        ["echo-batched", 1],
+        ["native", 1]
+      ])
+      assert.strictEqual(report.seconds, 0.1)
+      assert.strictEqual(report.messageBytes, 128)
+      for (const cell of report.cells) {
+        assert.isAbove(cell.messages, 0)
+        assert.isAbove(cell.p50, 0)
+        assert.isAtLeast(cell.p99, cell.p50)
+        assert.isAbove(cell.ofEcho, 0)
+      }
+      assert.deepStrictEqual(report.memory.map(({ subject }) => subject), ["echo", "echo-batched", "native"])
+      assert.include(printed, "pnet, native")
+      assert.include(printed, report.machine.node)
+    }), 20_000)
+
+  it.live("contact measures nodes that meet", () =>
+    Effect.gen(function*() {
+      const { printed, report } = yield* bench(Contact.Report, "contact", "--times", "1", "--key")
+      assert.isTrue(report.networkKey)
+      assert.strictEqual(report.contacts.length, 1)
+      for (const { aKnowsB, bKnowsA, both } of report.contacts) assert.strictEqual(both, Math.max(aKnowsB, bKnowsA))
+      assert.include(printed, "both know each other")
+    }), 20_000)
+
+  it.live("crypto measures both implementations", () =>
+    Effect.gen(function*() {
+      const { report } = yield* bench(CryptoBench.Report, "crypto", "--seconds", "0.01")
+      const operations = (cryptography: string) =>
+        report.cells.filter((cell) => cell.cryptography === cryptography).map(({ operation }) => operation)
+      assert.deepStrictEqual(operations("native"), operations("portable"))
+      assert.isTrue(report.cells.every(({ perSecond }) => perSecond > 0))
+    }), 20_000)
+})
