@@ -1,0 +1,39 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { convergence, crashes, falseAlarms } from "./membership.ts"
+
+describe("membership of 100 nodes on one LAN", () => {
+  for (const seed of [1, 2, 3]) {
+    it.effect(
+      `all know each other within 2 s at 5 % loss, and one that leaves is gone within 1 s (seed ${seed})`,
+      () =>
+        Effect.gen(function*() {
+          const result = yield* convergence({ seed, nodes: 100, loss: 0.05 })
+          assert.strictEqual(result.missingAfterTwoSeconds, 0)
+          assert.strictEqual(result.presentAfterLeaving, 0)
+          assert.strictEqual(result.socketsAfterClosing, 0)
+        }),
+      60_000
+    )
+  }
+
+  it.effect("one that crashes is lost everywhere, in time and not before", () =>
+    Effect.gen(function*() {
+      const lost = yield* crashes({ seed: 1, nodes: 100, loss: 0.05 })
+      assert.strictEqual(lost.length, 99)
+      // From the last sign of life that each had of it.
+      assert.isAtLeast(Math.min(...lost.map(({ silence }) => silence)), 7_500)
+      assert.isAtMost(Math.max(...lost.map(({ afterCrash }) => afterCrash)), 12_000)
+    }), 60_000)
+})
+
+describe("nobody is lost who is there", () => {
+  for (const seed of [1, 2]) {
+    it.effect(`20 nodes, 10 minutes, 10 % loss (seed ${seed})`, () =>
+      Effect.gen(function*() {
+        const result = yield* falseAlarms({ seed, nodes: 20, loss: 0.1, minutes: 10 })
+        assert.deepStrictEqual(result.lost, [])
+        assert.isAbove(result.suspicions, 0, "loss this high must have led to suspicions, or nothing was tested")
+      }), 60_000)
+  }
+})
