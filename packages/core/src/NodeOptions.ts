@@ -123,8 +123,14 @@ const IsKeyPair = Schema.declare(
 )
 
 const Endpoint = Schema.String.check(
-  Schema.makeFilter((text: string) => Advert.parseEndpoint(text) !== undefined || "expected host:port or [host]:port")
+  Schema.makeFilter((text: string) => {
+    const endpoint = Advert.parseEndpoint(text)
+    return endpoint !== undefined && endpoint.port > 0 || "expected host:port or [host]:port, and a port above 0"
+  })
 )
+
+// An empty list would be a network in clear, which is to be asked for by leaving the option out.
+const NetworkKeys = Schema.Array(NetworkKey.NetworkKey).check(Schema.isMinLength(1))
 
 /**
  * The options of a node.
@@ -141,7 +147,7 @@ export const NodeOptions = Schema.Struct({
    * The network key, or several: the first encrypts, all decrypt. Default: none, and adverts travel in clear. With one,
    * only those who hold it can join, or see names and addresses.
    */
-  networkKey: Schema.optionalKey(Schema.Union([NetworkKey.NetworkKey, Schema.Array(NetworkKey.NetworkKey)])),
+  networkKey: Schema.optionalKey(Schema.Union([NetworkKey.NetworkKey, NetworkKeys])),
   /** The TCP port to listen on. Default 0, any free one. */
   serverPort: Schema.Port.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0))),
   /** The UDP port that adverts are sent to, the same on the whole network. Default 3334. */

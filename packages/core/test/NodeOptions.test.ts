@@ -1,0 +1,275 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Crypto from "@pnet/core/Crypto"
+import * as NetworkKey from "@pnet/core/NetworkKey"
+import * as NodeOptions from "@pnet/core/NodeOptions"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+
+const keyText = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="
+const otherText = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="
+const keyOf = (text: string) => Result.getOrThrow(NetworkKey.parse(text))
+
+/** The error of options that may be of any type. */
+const issue = (input: unknown) =>
+  Effect.map(Effect.flip(NodeOptions.make(input as NodeOptions.Input)), (error) => {
+    assert.strictEqual(error._tag, "OptionsError")
+    assert.match(error.message, /^the node's options are wrong: /)
+    return error.issue
+  })
+
+const fromEnv = (env: Record<string, string>) => NodeOptions.config.parse(ConfigProvider.fromEnv({ env }))
+
+describe("NodeOptions", () => {
+  it.effect("fills in every default", () =>
+    Effect.gen(function*() {
+      const options = yield* NodeOptions.make({ name: "alpha" })
+      const { limits, broadcastInterval, ...rest } = options
+      assert.deepStrictEqual(rest as unknown, {
+        name: "alpha",
+        networkId: "pnet",
+        serverPort: 0,
+        advertisePort: 3334,
+        bindIp: "127.0.0.1",
+        peers: [],
+        checkAdvertSource: true
+      })
+      assert.strictEqual(Duration.toMillis(broadcastInterval), 2_500)
+      assert.deepStrictEqual(
+        Object.fromEntries(
+          Object.entries(limits).map(([name, value]) => [
+            name,
+            Duration.isDuration(value) ? `${Duration.toMillis(value)} ms` : value
+          ])
+        ),
+        {
+          pendingConnections: 256,
+          pendingPerAddress: 16,
+          rawConnections: 1_024,
+          refusals: 64,
+          firstPacketTimeout: "5000 ms",
+          rawIdleTimeout: "60000 ms",
+          writeTimeout: "10000 ms",
+          replayEntries: 65_536,
+          dialTimeout: "5000 ms",
+          sendTimeout: "30000 ms",
+          dialledConnections: 1_024,
+          dialledIdleTimeout: "45000 ms",
+          pendingSends: 1_024,
+          provedPeers: 4_096,
+          unprovedPeers: 1_024,
+          unprovedPerAddress: 64,
+          addressesPerPeer: 4,
+          pins: 4_096,
+          peerEvents: 1_024,
+          probes: 64,
+          datagrams: 1_024,
+          sightings: 4_096,
+          advertStamps: 8_192,
+          sharedKeys: 1_024
+        }
+      )
+    }))
+
+  it.effect("keeps what is given", () =>
+    Effect.gen(function*() {
+      const crypto = yield* Crypto.Crypto
+      const identity = crypto.generateKeyPair()
+      const options = yield* NodeOptions.make({
+        name: "alpha",
+        networkId: "lab",
+        networkKey: keyOf(keyText),
+        serverPort: 65_535,
+        advertisePort: 1,
+        broadcastInterval: "1 second",
+        bindIp: "10.0.0.1",
+        peers: ["10.0.0.2:4000", "[fe80::1]:1"],
+        checkAdvertSource: false,
+        identity,
+        limits: { refusals: 1, rawIdleTimeout: 250 }
+      })
+      assert.strictEqual(options.networkId, "lab")
+      assert.strictEqual(options.serverPort, 65_535)
+      assert.strictEqual(options.advertisePort, 1)
+      assert.strictEqual(Duration.toMillis(options.broadcastInterval), 1_000)
+      assert.deepStrictEqual(options.peers, ["10.0.0.2:4000", "[fe80::1]:1"])
+      assert.isFalse(options.checkAdvertSource)
+      assert.strictEqual(options.identity, identity)
+      assert.strictEqual(options.limits.refusals, 1)
+      assert.strictEqual(Duration.toMillis(options.limits.rawIdleTimeout), 250)
+      // The limits that are not given have their defaults.
+      assert.strictEqual(options.limits.pendingConnections, 256)
+    }).pipe(Effect.provide(Crypto.layerPortable)))
+
+  it.effect("names the option that is wrong", () =>
+    Effect.gen(function*() {
+      const wrong: Record<string, ReadonlyArray<unknown>> = {
+        name: ["", "*", "a@b", "a|b", "a\nb", "n".repeat(65), 7, null],
+        networkId: ["", "a|b", "a\u0000", "n".repeat(65), 7],
+        networkKey: [keyText, Redacted.make("hunter2"), Redacted.make(""), [Redacted.make("AAAA")], [], 7],
+        serverPort: [-1, 65_536, 1.5, "4000", Number.NaN],
+        advertisePort: [0, -1, 65_536, "3334"],
+        broadcastInterval: [0, -1, "0 seconds", "-1 seconds", "soon", "2.5", null, Number.NaN],
+        bindIp: ["localhost", "", "10.0.0.01", "[::1]", "FE80::1", "10.0.0.1:4000", 7],
+        peers: [["10.0.0.1"], ["10.0.0.1:0"], ["host:1"], ["::1:1"], [""], "10.0.0.1:4000", [7]],
+        checkAdvertSource: ["true", 1, null],
+        identity: [{}, "secret", null, { publicKey: "x", secretKey: "y" }],
+        limits: [7, null, []]
+      }
+      for (const [option, values] of Object.entries(wrong)) {
+        for (const value of values) {
+          const found = yield* issue({ name: "alpha", [option]: value })
+          assert.include(found, `["${option}"]`, `${option}: ${String(value)}`)
+        }
+      }
+      assert.include(yield* issue({}), `["name"]`)
+    }))
+
+  it.effect("names the limit that is wrong", () =>
+    Effect.gen(function*() {
+      const { limits } = yield* NodeOptions.make({ name: "alpha" })
+      for (const [limit, value] of Object.entries(limits)) {
+        const isDuration = Duration.isDuration(value)
+        const wrong = isDuration
+          ? [0, -1, "-1 seconds", "soon", null]
+          : [limit === "replayEntries" ? 1 : 0, -1, 1.5, "7", null, Number.NaN, Number.POSITIVE_INFINITY]
+        for (const value of wrong) {
+          assert.include(
+            yield* issue({ name: "alpha", limits: { [limit]: value } }),
+            `["limits"]["${limit}"]`,
+            `${limit}: ${value}`
+          )
+        }
+        const least = isDuration ? "1 milli" : limit === "replayEntries" ? 2 : 1
+        yield* NodeOptions.make({ name: "alpha", limits: { [limit]: least } })
+      }
+    }))
+
+  it.effect("refuses options that it does not know, by name", () =>
+    Effect.gen(function*() {
+      assert.include(yield* issue({ name: "alpha", netwrokKey: "x" }), `["netwrokKey"]`)
+      assert.include(yield* issue({ name: "alpha", limits: { refusal: 1 } }), `["limits"]["refusal"]`)
+    }))
+
+  it.effect("says all that is wrong at once", () =>
+    Effect.gen(function*() {
+      const found = yield* issue({ name: "", serverPort: -1, port: 7 })
+      for (const option of ["name", "serverPort", "port"]) assert.include(found, `["${option}"]`)
+    }))
+
+  it.effect("shows no secret", () =>
+    Effect.gen(function*() {
+      const secrets = ["hunter2hunter2", keyText.slice(1)]
+      for (const secret of secrets) {
+        for (const networkKey of [secret, Redacted.make(secret), [Redacted.make(secret)], [secret]]) {
+          const error = yield* Effect.flip(
+            NodeOptions.make({ name: "alpha", networkKey } as unknown as NodeOptions.Input)
+          )
+          for (const shown of [error.message, JSON.stringify(error), String(error.stack)]) {
+            assert.notInclude(shown, secret.slice(0, 8))
+          }
+        }
+      }
+      const options = yield* NodeOptions.make({ name: "alpha", networkKey: keyOf(keyText) })
+      assert.notInclude(JSON.stringify(options), keyText)
+    }))
+
+  it.effect("gives the network keys as bytes, in their order", () =>
+    Effect.gen(function*() {
+      const bytes = (networkKey?: NodeOptions.Input["networkKey"]) =>
+        Effect.map(
+          NodeOptions.make(networkKey === undefined ? { name: "alpha" } : { name: "alpha", networkKey }),
+          (options) => NodeOptions.networkKeys(options).map((key) => Redacted.value(key)[0])
+        )
+      assert.deepStrictEqual(yield* bytes(), [])
+      assert.deepStrictEqual(yield* bytes(keyOf(keyText)), [0x73])
+      assert.deepStrictEqual(yield* bytes(Redacted.make(keyText)), [0x73])
+      assert.deepStrictEqual(yield* bytes([keyOf(otherText), keyOf(keyText)]), [7, 0x73])
+    }))
+})
+
+describe("layer", () => {
+  it.effect("draws a key pair where there is none", () =>
+    Effect.gen(function*() {
+      const build = (input: NodeOptions.Input) =>
+        NodeOptions.NodeConfig.pipe(Effect.provide(Layer.fresh(NodeOptions.layer(input)), { local: true }))
+      const crypto = yield* Crypto.Crypto
+      const identity = crypto.generateKeyPair()
+      assert.strictEqual((yield* build({ name: "alpha", identity })).identity, identity)
+      const [a, b] = [yield* build({ name: "alpha" }), yield* build({ name: "alpha" })]
+      assert.notStrictEqual(a.identity.publicKey, b.identity.publicKey)
+      assert.strictEqual(a.limits.refusals, 64)
+      const error = yield* Effect.flip(build({ name: "" }))
+      assert.include(error.message, `["name"]`)
+    }).pipe(Effect.provide(Crypto.layerPortable)))
+})
+
+describe("config", () => {
+  it.effect("reads all from the environment", () =>
+    Effect.gen(function*() {
+      const input = yield* fromEnv({
+        PNET_NAME: "alpha",
+        PNET_NETWORK_ID: "lab",
+        PNET_NETWORK_KEY: `${keyText}, ${otherText}`,
+        PNET_SERVER_PORT: "4000",
+        PNET_ADVERTISE_PORT: "4001",
+        PNET_BROADCAST_INTERVAL: "500 millis",
+        PNET_BIND_IP: "0.0.0.0",
+        PNET_PEERS: "10.0.0.1:4000, [fe80::1]:4000"
+      })
+      const options = yield* NodeOptions.make(input)
+      assert.strictEqual(options.name, "alpha")
+      assert.strictEqual(options.networkId, "lab")
+      assert.strictEqual(options.serverPort, 4000)
+      assert.strictEqual(options.advertisePort, 4001)
+      assert.strictEqual(Duration.toMillis(options.broadcastInterval), 500)
+      assert.strictEqual(options.bindIp, "0.0.0.0")
+      assert.deepStrictEqual(options.peers, ["10.0.0.1:4000", "[fe80::1]:4000"])
+      assert.deepStrictEqual(NodeOptions.networkKeys(options).map((key) => Redacted.value(key)[0]), [0x73, 7])
+    }))
+
+  it.effect("leaves what is not set to its default", () =>
+    Effect.gen(function*() {
+      const input = yield* fromEnv({ PNET_NAME: "alpha" })
+      assert.deepStrictEqual(input, { name: "alpha" })
+      const plain = yield* NodeOptions.make({ name: "alpha" })
+      assert.deepStrictEqual(yield* NodeOptions.make(input), plain)
+    }))
+
+  it.effect("names the variable that is missing or wrong", () =>
+    Effect.gen(function*() {
+      for (
+        const [variable, env] of [
+          ["PNET_NAME", {}],
+          ["PNET_SERVER_PORT", { PNET_NAME: "alpha", PNET_SERVER_PORT: "http" }],
+          ["PNET_ADVERTISE_PORT", { PNET_NAME: "alpha", PNET_ADVERTISE_PORT: "65536" }],
+          ["PNET_BROADCAST_INTERVAL", { PNET_NAME: "alpha", PNET_BROADCAST_INTERVAL: "soon" }]
+        ] as const
+      ) {
+        const error = yield* Effect.flip(fromEnv(env as Record<string, string>))
+        assert.include(error.message, variable)
+      }
+    }))
+
+  it.effect("leaves the rest of the checks to the options, which name themselves", () =>
+    Effect.gen(function*() {
+      for (
+        const [option, variable, value] of [
+          ["networkKey", "PNET_NETWORK_KEY", "hunter2"],
+          ["networkKey", "PNET_NETWORK_KEY", `${keyText},`],
+          ["bindIp", "PNET_BIND_IP", "localhost"],
+          ["peers", "PNET_PEERS", "10.0.0.1"],
+          ["networkId", "PNET_NETWORK_ID", "a|b"]
+        ] as const
+      ) {
+        const input = yield* fromEnv({ PNET_NAME: "alpha", [variable]: value })
+        const found = yield* issue(input)
+        assert.include(found, `["${option}"]`)
+        assert.notInclude(found, "hunter2")
+        assert.notInclude(found, keyText)
+      }
+    }))
+})
