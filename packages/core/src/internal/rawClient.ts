@@ -236,11 +236,12 @@ export const make = <Closed>(options: {
         return yield* Effect.raceAllFirst([read, write, feed, watch])
       }).pipe(Effect.scoped)
 
-    // Somebody is there and has no room: the wait doubles, and is never the same twice.
+    // Somebody is there and has no room. Always the same wait, give or take half: an err in clear proves nothing, so it may
+    // delay one retry and no more.
     const backOff = (channel: Channel<Closed>) =>
       Effect.flatMap(Random.next, (random) => {
-        const wait = Math.min(1_000, 50 * 2 ** channel.turnedAway++)
-        return Effect.sleep(wait * (0.75 + random * 0.5))
+        channel.turnedAway++
+        return Effect.sleep(100 + random * 200)
       })
 
     /** Settles what a conversation left open. */

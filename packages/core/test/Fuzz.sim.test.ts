@@ -1,0 +1,21 @@
+import { assert, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { fuzz } from "./fuzzing.ts"
+
+for (const encrypted of [false, true]) {
+  for (const seed of [1, 2]) {
+    it.effect(
+      `a node survives arbitrary bytes, ${encrypted ? "with" : "without"} a network key (seed ${seed})`,
+      () =>
+        Effect.gen(function*() {
+          const result = yield* fuzz({ seed, cases: 400, encrypted })
+          assert.deepStrictEqual(result.defects, [])
+          assert.isTrue(result.served, "an honest peer is still served")
+          assert.isAtMost(result.peers, 1 + 3 * 64, "adverts that prove nothing take their share only")
+          assert.isAtMost(result.sockets, 3 + 256 + 64, "connections too")
+          assert.strictEqual(result.left, 0, "nothing is left open")
+        }),
+      60_000
+    )
+  }
+}
