@@ -1,0 +1,220 @@
+/** What the caller of a BasicNode sees: the types that flow through it, and what must not compile. Nothing here is run. */
+// What must not compile is expected to be TypeScript's own error; the Effect diagnostics would report it a second time.
+// @effect-diagnostics missingEffectError:off missingEffectContext:off floatingEffect:off
+import {
+  BasicNode,
+  type Crypto,
+  Discovery,
+  type Network,
+  type NetworkKey,
+  NodeOptions,
+  type Packet,
+  Peers,
+  type ProtocolError,
+  PublicKey,
+  type Raw,
+  Transport,
+  Trust
+} from "@pnet/core"
+import { type Config, Context, Effect, type Exit, Layer, type Scope, type Stream } from "effect"
+import { expectTypeOf } from "vitest"
+
+class Database extends Context.Service<Database, { readonly read: Effect.Effect<string, "unreadable"> }>()(
+  "typetest/Database"
+) {}
+
+type Host = Network.Network | Crypto.Crypto | Trust.Trust
+
+declare const node: BasicNode.BasicNode["Service"]
+declare const key: PublicKey.PublicKey
+declare const name: Packet.NodeName
+declare const host: Layer.Layer<Host>
+
+// --- errors ----------------------------------------------------------------------------------------------------------
+
+type SendErrors =
+  | Peers.PeerUnknownError
+  | Peers.NameConflictError
+  | Trust.UntrustedPeerError
+  | Raw.MessageTooLargeError
+  | Transport.DialError
+  | ProtocolError.ProtocolError
+  | Peers.PeerLostError
+  | BasicNode.SendTimeoutError
+  | BasicNode.NodeClosedError
+
+expectTypeOf<BasicNode.SendError>().toEqualTypeOf<SendErrors>()
+expectTypeOf<BasicNode.SendError["_tag"]>().toEqualTypeOf<
+  | "PeerUnknownError"
+  | "NameConflictError"
+  | "UntrustedPeerError"
+  | "MessageTooLargeError"
+  | "DialError"
+  | "ProtocolError"
+  | "PeerLostError"
+  | "SendTimeoutError"
+  | "NodeClosedError"
+>()
+expectTypeOf<BasicNode.StartError["_tag"]>().toEqualTypeOf<"OptionsError" | "ListenError" | "DiscoveryError">()
+
+expectTypeOf(node.send("bob", "hi")).toEqualTypeOf<Effect.Effect<Uint8Array, SendErrors>>()
+expectTypeOf(node.sendText("bob", new Uint8Array(1))).toEqualTypeOf<Effect.Effect<string, SendErrors>>()
+expectTypeOf(node.sendAll("*", "hi")).toEqualTypeOf<
+  Effect.Effect<ReadonlyMap<string, Exit.Exit<Uint8Array, SendErrors>>>
+>()
+expectTypeOf(node.peers.awaitPeer("bob")).toEqualTypeOf<Effect.Effect<Peers.Peer, Peers.PeerUnknownError>>()
+expectTypeOf(node.peers.changes).toEqualTypeOf<Stream.Stream<Peers.PeerEvent>>()
+expectTypeOf(NodeOptions.config).toEqualTypeOf<Config.Config<NodeOptions.Input>>()
+
+// What is caught is gone from the error channel, and the rest stays.
+const retried = node.sendText("bob", "hi").pipe(
+  Effect.catchTag("PeerUnknownError", (error) => Effect.succeed(`nobody is called ${error.name}`)),
+  Effect.catchReason("ProtocolError", "Busy", () => Effect.succeed("busy"))
+)
+expectTypeOf(retried).toExtend<Effect.Effect<string, Exclude<SendErrors, Peers.PeerUnknownError>>>()
+expectTypeOf(
+  node.sendText("bob", "hi").pipe(Effect.catchTag("PeerUnknownError", () => Effect.succeed("")))
+).toEqualTypeOf<Effect.Effect<string, Exclude<SendErrors, Peers.PeerUnknownError>>>()
+
+// @ts-expect-error: a message that can fail is not one that cannot
+export const cannotFail: Effect.Effect<string> = node.sendText("bob", "hi")
+
+// @ts-expect-error: one error handled is not all of them handled
+export const oneHandled: Effect.Effect<string> = node.sendText("bob", "hi").pipe(
+  Effect.catchTag("PeerUnknownError", () => Effect.succeed(""))
+)
+
+// @ts-expect-error: no such error
+node.sendText("bob", "hi").pipe(Effect.catchTag("NoSuchError", () => Effect.succeed("")))
+
+// --- handlers --------------------------------------------------------------------------------------------------------
+
+// What a handler needs, the layer needs.
+const reading = BasicNode.layer({
+  name: "alice",
+  onMessage: ({ from, text }) =>
+    Effect.gen(function*() {
+      expectTypeOf(from).toEqualTypeOf<BasicNode.Sender>()
+      expectTypeOf(text).toEqualTypeOf<string>()
+      return yield* (yield* Database).read
+    })
+})
+expectTypeOf(reading).toEqualTypeOf<
+  Layer.Layer<BasicNode.BasicNode | Peers.Peers, BasicNode.StartError, Host | Database>
+>()
+
+const madeReading = BasicNode.make({ name: "alice", onMessage: () => Effect.flatMap(Database, ({ read }) => read) })
+expectTypeOf(madeReading).toEqualTypeOf<
+  Effect.Effect<BasicNode.BasicNode["Service"], BasicNode.StartError, Host | Database | Scope.Scope>
+>()
+
+// A handler set later brings its needs along, and lives as long as a scope.
+expectTypeOf(node.onMessage(() => Effect.flatMap(Database, ({ read }) => read))).toEqualTypeOf<
+  Effect.Effect<void, never, Database | Scope.Scope>
+>()
+
+// A handler may give bytes, text or nothing.
+BasicNode.layer({ name: "alice", onMessage: () => Effect.void })
+BasicNode.layer({ name: "alice", onMessage: () => Effect.succeed("text") })
+BasicNode.layer({ name: "alice", onMessage: ({ data }) => Effect.succeed(data) })
+
+// @ts-expect-error: and no objects
+BasicNode.layer({ name: "alice", onMessage: () => Effect.succeed({ answer: 42 }) })
+
+// @ts-expect-error: it is an Effect, not a Promise
+BasicNode.layer({ name: "alice", onMessage: () => Promise.resolve("text") })
+
+// --- options ---------------------------------------------------------------------------------------------------------
+
+// @ts-expect-error: a node has a name
+BasicNode.layer({})
+
+// @ts-expect-error: the option is called networkId
+BasicNode.layer({ name: "alice", networkID: "home" })
+
+// @ts-expect-error: limits have names too
+BasicNode.layer({ name: "alice", limits: { pendingConnection: 1 } })
+
+// @ts-expect-error: a port is a number
+BasicNode.layer({ name: "alice", serverPort: "4000" })
+
+// @ts-expect-error: a network key is redacted, so that it cannot be logged by accident
+BasicNode.layer({ name: "alice", networkKey: "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=" })
+
+declare const networkKey: NetworkKey.NetworkKey
+BasicNode.layer({ name: "alice", networkKey })
+BasicNode.layer({ name: "alice", networkKey: [networkKey, networkKey] })
+
+// @ts-expect-error: several secrets are not an identity
+BasicNode.layer({ name: "alice", identity: networkKey })
+
+// --- keys ------------------------------------------------------------------------------------------------------------
+
+Trust.layerAllowList([[name, key]])
+
+// @ts-expect-error: a text is no public key until PublicKey.fromText has checked it
+Trust.layerAllowList([[name, "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo="]])
+
+// @ts-expect-error: nor is a text a name until it has been checked
+Trust.layerAllowList([["bob", key]])
+
+// @ts-expect-error: nor is one that may be undefined
+Trust.layerAllowList([[name, PublicKey.fromText("hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo=")]])
+
+// @ts-expect-error: a fingerprint is made of a key, not of a text
+PublicKey.fingerprint("hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo=")
+
+expectTypeOf<typeof node.publicKey>().toEqualTypeOf<PublicKey.PublicKey>()
+// A key is text all the same, so that it can be shown and compared.
+expectTypeOf<PublicKey.PublicKey>().toExtend<string>()
+
+// --- what is missing at run ------------------------------------------------------------------------------------------
+
+declare const network: Layer.Layer<Network.Network>
+declare const crypto: Layer.Layer<Crypto.Crypto>
+declare const trust: Layer.Layer<Trust.Trust>
+
+const Alice = BasicNode.layer({ name: "alice" })
+const program = Effect.flatMap(BasicNode.BasicNode, (alice) => alice.sendText("bob", "hi"))
+
+export const complete: Effect.Effect<string, SendErrors | BasicNode.StartError> = program.pipe(
+  Effect.provide(Alice.pipe(Layer.provide([network, crypto, trust])))
+)
+
+const withoutCrypto = program.pipe(Effect.provide(Alice.pipe(Layer.provide([network, trust]))))
+expectTypeOf<Effect.Services<typeof withoutCrypto>>().toEqualTypeOf<Crypto.Crypto>()
+// @ts-expect-error: Crypto is missing
+Effect.runFork(withoutCrypto)
+
+const withoutNetwork = program.pipe(Effect.provide(Alice.pipe(Layer.provide([crypto, trust]))))
+expectTypeOf<Effect.Services<typeof withoutNetwork>>().toEqualTypeOf<Network.Network>()
+// @ts-expect-error: Network is missing
+Effect.runFork(withoutNetwork)
+
+const withoutTrust = program.pipe(Effect.provide(Alice.pipe(Layer.provide([network, crypto]))))
+expectTypeOf<Effect.Services<typeof withoutTrust>>().toEqualTypeOf<Trust.Trust>()
+// @ts-expect-error: Trust is missing
+Effect.runFork(withoutTrust)
+
+// @ts-expect-error: make needs a scope, which is what ends the node
+Effect.runFork(Effect.provide(BasicNode.make({ name: "alice" }), host))
+
+Effect.runFork(Effect.provide(Effect.scoped(BasicNode.make({ name: "alice" })), host))
+
+// --- composing by hand -----------------------------------------------------------------------------------------------
+
+declare const discovery: Layer.Layer<Discovery.Discovery, "registry down", Network.Network>
+
+// Another Discovery brings its own error and takes away nothing but Discovery's.
+const custom = BasicNode.layerNoDeps.pipe(
+  Layer.provideMerge(Peers.layer),
+  Layer.provide(discovery),
+  Layer.provide(Transport.layerTcp),
+  Layer.provide(NodeOptions.layer({ name: "alice" }))
+)
+expectTypeOf(custom).toEqualTypeOf<
+  Layer.Layer<BasicNode.BasicNode | Peers.Peers, BasicNode.StartError | "registry down", Host>
+>()
+
+// @ts-expect-error: what is no Discovery cannot be merged into one
+Discovery.layerMerged(Discovery.layerUdp, trust)

@@ -1,0 +1,110 @@
+/**
+ * What each public layer gives, needs and can fail with, exactly. The compiler checks it: nothing here is run. A change of a
+ * requirement or an error is then a change of this file.
+ */
+import {
+  BasicNode,
+  type Crypto,
+  Discovery,
+  Identity,
+  type Network,
+  NetworkKey,
+  NodeOptions,
+  Peers,
+  Transport,
+  Trust
+} from "@pnet/core"
+import * as CoreCrypto from "@pnet/core/Crypto"
+import type { Effect, Layer, Scope } from "effect"
+import { expectTypeOf } from "vitest"
+
+type Out<L> = L extends Layer.Layer<infer A, infer _E, infer _R> ? A : never
+type Err<L> = L extends Layer.Layer<infer _A, infer E, infer _R> ? E : never
+type In<L> = L extends Layer.Layer<infer _A, infer _E, infer R> ? R : never
+
+/** The services that every host supplies: `NodePnet.layer`, or a simulated host with cryptography and trust. */
+type Host = Network.Network | Crypto.Crypto | Trust.Trust
+
+// --- BasicNode -------------------------------------------------------------------------------------------------------
+
+const node = BasicNode.layer({ name: "alice" })
+expectTypeOf<Out<typeof node>>().toEqualTypeOf<BasicNode.BasicNode | Peers.Peers>()
+expectTypeOf<Err<typeof node>>().toEqualTypeOf<
+  NodeOptions.OptionsError | Network.ListenError | Discovery.DiscoveryError
+>()
+expectTypeOf<Err<typeof node>>().toEqualTypeOf<BasicNode.StartError>()
+expectTypeOf<In<typeof node>>().toEqualTypeOf<Host>()
+
+const made = BasicNode.make({ name: "alice" })
+expectTypeOf(made).toEqualTypeOf<
+  Effect.Effect<BasicNode.BasicNode["Service"], BasicNode.StartError, Host | Scope.Scope>
+>()
+
+expectTypeOf(BasicNode.layerNoDeps).toEqualTypeOf<
+  Layer.Layer<
+    BasicNode.BasicNode,
+    Network.ListenError | Discovery.DiscoveryError,
+    | NodeOptions.NodeConfig
+    | Crypto.Crypto
+    | Trust.Trust
+    | Transport.Transport
+    | Discovery.Discovery
+    | Peers.Peers
+  >
+>()
+
+expectTypeOf(BasicNode.layerDiscovery).toEqualTypeOf<
+  Layer.Layer<
+    Discovery.Discovery,
+    Discovery.DiscoveryError,
+    Network.Network | Transport.Transport | Crypto.Crypto | NodeOptions.NodeConfig
+  >
+>()
+
+// --- the layers under it ---------------------------------------------------------------------------------------------
+
+expectTypeOf(Peers.layer).toEqualTypeOf<
+  Layer.Layer<
+    Peers.Peers,
+    never,
+    Discovery.Discovery | Transport.Transport | Trust.Trust | Crypto.Crypto | NodeOptions.NodeConfig
+  >
+>()
+
+expectTypeOf(Discovery.layerUdp).toEqualTypeOf<
+  Layer.Layer<
+    Discovery.Discovery,
+    Discovery.DiscoveryError,
+    Network.Network | Crypto.Crypto | NodeOptions.NodeConfig
+  >
+>()
+
+const byAddress = Discovery.layerStatic([{ host: "127.0.0.1", port: 4000 }])
+expectTypeOf(byAddress).toEqualTypeOf<
+  Layer.Layer<Discovery.Discovery, never, Transport.Transport | Crypto.Crypto | NodeOptions.NodeConfig>
+>()
+
+// Merged: the errors and needs of both, and nothing else.
+const merged = Discovery.layerMerged(Discovery.layerUdp, byAddress)
+expectTypeOf(merged).toEqualTypeOf<
+  Layer.Layer<
+    Discovery.Discovery,
+    Discovery.DiscoveryError,
+    Network.Network | Crypto.Crypto | NodeOptions.NodeConfig | Transport.Transport
+  >
+>()
+
+expectTypeOf(Transport.layerTcp).toEqualTypeOf<
+  Layer.Layer<Transport.Transport, never, Network.Network | NodeOptions.NodeConfig>
+>()
+
+expectTypeOf(NodeOptions.layer({ name: "alice" })).toEqualTypeOf<
+  Layer.Layer<NodeOptions.NodeConfig, NodeOptions.OptionsError, Crypto.Crypto>
+>()
+
+expectTypeOf(Trust.layerAny).toEqualTypeOf<Layer.Layer<Trust.Trust>>()
+expectTypeOf(Trust.layerTofu()).toEqualTypeOf<Layer.Layer<Trust.Trust>>()
+expectTypeOf(Trust.layerAllowList([])).toEqualTypeOf<Layer.Layer<Trust.Trust>>()
+expectTypeOf(CoreCrypto.layerPortable).toEqualTypeOf<Layer.Layer<Crypto.Crypto>>()
+expectTypeOf(Identity.layerGenerate).toEqualTypeOf<Layer.Layer<Identity.Identity, never, Crypto.Crypto>>()
+expectTypeOf(NetworkKey.generate).toEqualTypeOf<Effect.Effect<NetworkKey.NetworkKey, never, Crypto.Crypto>>()

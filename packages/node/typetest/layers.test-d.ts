@@ -1,0 +1,49 @@
+/** What the layers for Node give, need and can fail with, exactly. The compiler checks it: nothing here is run. */
+// What must not compile is expected to be TypeScript's own error; the Effect diagnostics would report it a second time.
+// @effect-diagnostics missingEffectContext:off floatingEffect:off
+import { BasicNode, type Crypto, type Identity, type Network, type Peers, Trust } from "@pnet/core"
+import { NodeCrypto, NodeIdentity, NodeNetwork, NodePnet } from "@pnet/node"
+import { Effect, type FileSystem, Layer, type Path } from "effect"
+import { expectTypeOf } from "vitest"
+
+expectTypeOf(NodePnet.layer).toEqualTypeOf<Layer.Layer<Network.Network | Crypto.Crypto | Trust.Trust>>()
+expectTypeOf(NodeNetwork.layer).toEqualTypeOf<Layer.Layer<Network.Network>>()
+expectTypeOf(NodeCrypto.layer).toEqualTypeOf<Layer.Layer<Crypto.Crypto>>()
+
+// A trust policy with an error and a need of its own keeps them.
+declare const trust: Layer.Layer<Trust.Trust, "no known peers", FileSystem.FileSystem>
+expectTypeOf(NodePnet.layerWithTrust(trust)).toEqualTypeOf<
+  Layer.Layer<Network.Network | Crypto.Crypto | Trust.Trust, "no known peers", FileSystem.FileSystem>
+>()
+expectTypeOf(NodePnet.layerWithTrust(Trust.layerAny)).toEqualTypeOf<
+  Layer.Layer<Network.Network | Crypto.Crypto | Trust.Trust>
+>()
+
+// Nothing is left to provide, and starting is all that can go wrong.
+expectTypeOf(BasicNode.layer({ name: "alice" }).pipe(Layer.provide(NodePnet.layer))).toEqualTypeOf<
+  Layer.Layer<BasicNode.BasicNode | Peers.Peers, BasicNode.StartError>
+>()
+
+expectTypeOf(NodeIdentity.fromFile("alice.key")).toEqualTypeOf<
+  Effect.Effect<
+    Crypto.KeyPair,
+    NodeIdentity.IdentityFileError,
+    Crypto.Crypto | FileSystem.FileSystem | Path.Path
+  >
+>()
+expectTypeOf(NodeIdentity.layerFile("alice.key")).toEqualTypeOf<
+  Layer.Layer<
+    Identity.Identity,
+    NodeIdentity.IdentityFileError,
+    Crypto.Crypto | FileSystem.FileSystem | Path.Path
+  >
+>()
+expectTypeOf<NodeIdentity.IdentityFileError["reason"]["_tag"]>().toEqualTypeOf<
+  "IdentityFileExposed" | "IdentityFileMalformed" | "IdentityFileMissing" | "IdentityFileUnusable"
+>()
+
+// @ts-expect-error: the path is a text
+NodeIdentity.fromFile(new URL("file:///alice.key"))
+
+// @ts-expect-error: a file's identity needs a file system, which NodePnet does not bring
+Effect.runFork(NodeIdentity.fromFile("alice.key").pipe(Effect.provide(NodePnet.layer)))
