@@ -239,9 +239,23 @@ const refused = (kind: FernetError["kind"], ageSeconds?: number): Result.Result<
  */
 export const make = (primitives: Primitives): Effect.Effect<Crypto["Service"]> =>
   Effect.map(Entropy, (fill) => {
+    // A nonce costs as much to draw as a kilobyte, so short draws share one. What was handed out is wiped from it.
+    const pool = new Uint8Array(1_024)
+    let drawn = pool.length
     const randomBytes = (length: number): Uint8Array => {
       const bytes = new Uint8Array(length)
-      fill(bytes)
+      if (length > 64) {
+        fill(bytes)
+        return bytes
+      }
+      if (drawn + length > pool.length) {
+        fill(pool)
+        drawn = 0
+      }
+      const part = pool.subarray(drawn, drawn + length)
+      bytes.set(part)
+      part.fill(0)
+      drawn += length
       return bytes
     }
 

@@ -67,6 +67,23 @@ export const maxPayload = (options: {
   return Math.min(98_000, command - prefix.length - nonceLength - boxOverhead - bodyHead(networkSize, nameSize))
 }
 
+/** Of a function whose arguments recur, such as ids, names and keys: its last results, a few at a time. */
+const remember = <K, A>(f: (key: K) => A): (key: K) => A => {
+  const known = new Map<K, A>()
+  return (key) => {
+    const found = known.get(key)
+    if (found !== undefined) return found
+    if (known.size >= 1_024) known.clear()
+    const made = f(key)
+    known.set(key, made)
+    return made
+  }
+}
+
+// Never handed out, only copied from and compared with.
+const labelBytes = remember<string, Uint8Array>(utf8)
+const keyBytes = remember(PublicKey.toBytes)
+
 const bodyHead = (networkSize: number, nameSize: number) =>
   2 + PublicKey.byteLength + 1 + networkSize + 1 + nameSize + 8
 
@@ -114,12 +131,12 @@ export const seal = (
   message: Message,
   random: Uint8Array = crypto.randomBytes(nonceLength - noncePrefix.length)
 ): Uint8Array => {
-  const network = utf8(message.networkId)
-  const name = utf8(message.name)
+  const network = labelBytes(message.networkId)
+  const name = labelBytes(message.name)
   const body = new Uint8Array(bodyHead(network.length, name.length) + message.payload.length)
   body[0] = version
   body[1] = message.kind === "request" ? 0 : 1
-  body.set(PublicKey.toBytes(message.to), 2)
+  body.set(keyBytes(message.to), 2)
   let o = 2 + PublicKey.byteLength
   body[o++] = network.length
   body.set(network, o)
@@ -167,7 +184,7 @@ export const open = (
   if (body.length < bodyHead(0, 0) || body[0] !== version) return failed("body")
   if (body[1] !== (expected.kind === "request" ? 0 : 1)) return failed("direction")
   let o = 2 + PublicKey.byteLength
-  if (!crypto.equal(body.subarray(2, o), PublicKey.toBytes(expected.to))) return failed("receiver")
+  if (!crypto.equal(body.subarray(2, o), keyBytes(expected.to))) return failed("receiver")
   const networkSize = body[o++]!
   const network = strictTextOf(body.subarray(o, o + networkSize))
   if (network !== expected.networkId) return failed("network")
