@@ -25,7 +25,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { datagramTests } from "./internal/datagramSuite.ts"
 import { streamTests } from "./internal/streamSuite.ts"
-import { Harness } from "./internal/suiteHarness.ts"
+import { type Harness, makeHarness } from "./internal/suiteHarness.ts"
 
 /**
  * One of the two sides that a test lets talk.
@@ -75,16 +75,18 @@ export const networkSuite = (
       () =>
         Effect.gen(function*() {
           const setup = yield* makeSetup
-          const harness = new Harness(setup, setup.advance)
+          const harness = makeHarness(setup)
           const before = yield* setup.openSockets
           yield* Effect.scoped(body(harness))
-          // Everything that a test opens, it opens in its scope.
-          let open = before
-          yield* harness.until("nothing is left open", () => open <= before).pipe(
-            Effect.raceFirst(Effect.forever(Effect.andThen(
-              Effect.tap(setup.openSockets, (now) => Effect.sync(() => open = now)),
-              Effect.yieldNow
-            )))
+          // Everything that a test opens, it opens in its scope. Real sockets take a moment to close.
+          let open = yield* setup.openSockets
+          yield* harness.settle(
+            "nothing is left open",
+            Effect.whileLoop({
+              while: () => open > before,
+              body: () => Effect.andThen(Effect.yieldNow, setup.openSockets),
+              step: (now) => void (open = now)
+            })
           )
         }),
       60_000

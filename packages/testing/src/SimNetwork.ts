@@ -140,8 +140,9 @@ export const make = Effect.fnUntraced(function*(
   yield* Effect.addFinalizer(() => Effect.sync(() => engine.close()))
   const world = new World(engine, options)
   const hosts = new Map<HostState, Host>()
-  // Closed before the engine, so that finalizers of programs can still send.
+  // Closed before the engine, so that finalizers of programs can still send, and wait without anybody passing the time.
   const processes = yield* Scope.fork(scope)
+  yield* Effect.addFinalizer(() => Effect.sync(() => engine.rush()))
 
   const states = (of: Hosts): ReadonlyArray<HostState> =>
     (typeof of === "string" || "name" in of ? [of] : of).map((each) => {

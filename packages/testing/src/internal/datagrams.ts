@@ -235,7 +235,8 @@ export const emit = (
   }
   const deliver = (to: HostState, broadcast: boolean) => {
     const sockets = matching(to, destination, port, broadcast)
-    if (sockets.length === 0) return drop(to.name, "no-socket")
+    // That a sender of broadcasts does not listen to them is not worth a word.
+    if (sockets.length === 0) return to === host && broadcast ? undefined : drop(to.name, "no-socket")
     for (const socket of sockets) {
       // A copy for each, since a receiver may keep it or change it.
       if (socket.receive(payload.slice(), Address.format(source), sourcePort)) {

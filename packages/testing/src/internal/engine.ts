@@ -39,6 +39,7 @@ export class Engine {
   #alarmTime = Infinity
   /** Set while the pump runs: every read of the time in one pass sees the same instant. */
   #instant: number | undefined
+  #rushing = false
 
   constructor(clock: Clock.Clock, context: Context.Context<never>) {
     this.clock = clock
@@ -65,6 +66,17 @@ export class Engine {
     if (++this.#cancelled > 64 && this.#cancelled > this.#heap.length / 2) this.#compact()
   }
 
+  /**
+   * From now on events do not wait for the Clock: time runs to the next one at once. For the end of a network, when nobody
+   * is left to adjust a test clock and finalizers may still wait for an answer.
+   */
+  rush(): void {
+    this.#instant ??= this.now()
+    this.#rushing = true
+    this.#alarmTime = Infinity
+    this.#arm()
+  }
+
   close(): void {
     this.#closed = true
     this.#heap.length = 0
@@ -77,7 +89,7 @@ export class Engine {
     if (this.#closed || next === undefined || next.time >= this.#alarmTime) return
     this.#alarm?.interruptUnsafe()
     this.#alarmTime = next.time
-    const wait = Math.min(next.time - this.now(), longest)
+    const wait = this.#rushing ? 0 : Math.min(next.time - this.now(), longest)
     // An event that is due already runs in a task of its own, never inside the operation that caused it.
     const pause = wait <= epsilon ? Effect.yieldNow : this.clock.sleep(
       Number.isInteger(wait) ? Duration.millis(wait) : Duration.nanos(BigInt(Math.ceil(wait * 1e6)))
@@ -89,11 +101,11 @@ export class Engine {
     this.#alarm = undefined
     this.#alarmTime = Infinity
     this.#pumping = true
-    this.#instant = this.now()
+    this.#instant = this.#rushing ? Math.max(this.now(), this.#heap[0]?.time ?? 0) : this.now()
     try {
       this.#pump(this.#instant + epsilon)
     } finally {
-      this.#instant = undefined
+      if (!this.#rushing) this.#instant = undefined
       this.#pumping = false
       this.#arm()
     }

@@ -45,7 +45,7 @@ const interfacesOf = (host: HostState): ReadonlyArray<Network.NetworkInterface> 
   ...host.interfaces.filter((i) => i.up).map(describe)
 ]
 
-/** The services of a process. */
+/** The services of a process. A memo map of its own makes the same layer another instance in another process. */
 const servicesOf = (process: ProcessState): Context.Context<Network.Network> => {
   const { host, world } = process
   const prng = world.prng.fork(`process/${host.name}/${process.pid}`)
@@ -58,7 +58,8 @@ const servicesOf = (process: ProcessState): Context.Context<Network.Network> => 
   }).pipe(
     Context.add(Clock.Clock, makeClock(process)),
     Context.add(Random.Random, makeRandom(prng.fork("random"))),
-    Context.add(Entropy, (bytes) => entropy.fill(bytes))
+    Context.add(Entropy, (bytes) => entropy.fill(bytes)),
+    Context.add(Layer.CurrentMemoMap, Layer.makeMemoMapUnsafe())
   )
 }
 
@@ -143,8 +144,7 @@ export const makeHost = (world: World, networkScope: Scope.Scope, name: string, 
   const launch: Host["launch"] = <A, E, R>(layer: Layer.Layer<A, E, R>) =>
     Effect.gen(function*() {
       const { process, scope, services } = yield* start(networkScope)
-      // A memo map of its own: the same layer on another host is another instance.
-      const built = yield* Layer.buildWithMemoMap(layer, Layer.makeMemoMapUnsafe(), scope).pipe(
+      const built = yield* Scope.provide(Layer.build(layer), scope).pipe(
         Effect.provideContext(services),
         (build) => inScope(scope, build),
         Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
@@ -162,7 +162,10 @@ export const makeHost = (world: World, networkScope: Scope.Scope, name: string, 
   const layer = Layer.effectContext(
     Effect.gen(function*() {
       const { services } = yield* start(yield* Effect.scope)
-      return services
+      // Whoever builds with this layer memoises where it likes.
+      return Context.omit(Layer.CurrentMemoMap)(
+        services as Context.Context<Network.Network | Layer.CurrentMemoMap>
+      )
     })
   )
 

@@ -149,7 +149,10 @@ export interface Process<A = never> {
   /** What the launched layer provides, besides the host's `Network`, Clock, Random and Entropy. */
   readonly context: Context.Context<A | Network>
   readonly isAlive: () => boolean
-  /** Runs an effect in this process: with its services, its clock and its randomness. A kill interrupts it. */
+  /**
+   * Runs an effect in this process: with its services, its clock and its randomness. The process's end interrupts it. What
+   * it acquires in a Scope stays in the caller's.
+   */
   readonly run: <B, E, R>(effect: Effect.Effect<B, E, R>) => Effect.Effect<B, E, Exclude<R, A | Network>>
   /** Ends it in order: its scope closes, finalizers can still send. */
   readonly stop: Effect.Effect<void>

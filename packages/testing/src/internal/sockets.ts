@@ -11,9 +11,11 @@ import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
 import * as Address from "./address.ts"
+import { connect, Listener } from "./handshake.ts"
+import { failure } from "./pipe.ts"
 import { encodeText } from "./platform.ts"
 import type { ProcessState } from "./process.ts"
-import { connect, type End, failure, Listener, type StreamEndpoint } from "./streams.ts"
+import type { End, StreamEndpoint } from "./streams.ts"
 
 const closeError = (code: number) => new Socket.SocketError({ reason: new Socket.SocketCloseError({ code }) })
 const readError = (cause: Error) => new Socket.SocketError({ reason: new Socket.SocketReadError({ cause }) })
@@ -23,6 +25,11 @@ const openError = (cause: Error) =>
 
 const endError = (end: End): Socket.SocketError =>
   end._tag === "Finished" ? closeError(1000) : end._tag === "Closed" ? closeError(1006) : readError(end.cause)
+
+/** A program that is being killed closes nothing in order; the system does that for it, or the power is gone. */
+const close = (process: ProcessState, endpoint: StreamEndpoint | undefined) => {
+  if (process.alive) endpoint?.close()
+}
 
 const makeSocket = (
   process: ProcessState,
@@ -136,7 +143,7 @@ export const dial = (process: ProcessState, endpoint: Network.Endpoint): Socket.
     Effect.gen(function*() {
       let opened: StreamEndpoint | undefined
       // Registered before connecting, so that no interruption falls between the connection and its release.
-      yield* Effect.addFinalizer(() => Effect.sync(() => opened?.close()))
+      yield* Effect.addFinalizer(() => Effect.sync(() => close(process, opened)))
       yield* process.gate
       return yield* Effect.callback<StreamEndpoint, Socket.SocketError>((resume) => {
         const address = Address.parse(endpoint.host)
@@ -191,7 +198,7 @@ export const listen = Effect.fnUntraced(function*(process: ProcessState, endpoin
             taken = true
             return accepted.failed === undefined ? Effect.succeed(accepted) : Effect.fail(openError(accepted.failed))
           }),
-          (accepted) => Effect.sync(() => accepted.close())
+          (accepted) => Effect.sync(() => close(process, accepted))
         )
       )
       const remote = NetAddress.inetAddressFromNativeUnsafe(
@@ -199,7 +206,7 @@ export const listen = Effect.fnUntraced(function*(process: ProcessState, endpoin
         accepted.remote.port
       )
       handler(socket).pipe(
-        Effect.ensuring(Effect.sync(() => accepted.close())),
+        Effect.ensuring(Effect.sync(() => close(process, accepted))),
         Effect.ignoreCause({ log: "Unhandled", message: "Unhandled error in SocketServer" }),
         Effect.runForkWith(Context.add(services, Network.RemoteAddress, remote)),
         track

@@ -1,19 +1,9 @@
-/**
- * TCP as a program sees it: connections with a handshake, ordered bytes under a window, half-close, resets, retransmission.
- *
- * Segments are the unit that travels, one event of the engine each. A lost one is known at once to arrive later (the wait
- * for its retransmission is added to its way), and what was sent after it waits for it. Where the way itself is cut, the
- * whole direction stalls: it tries again after 200 ms, doubling up to two minutes, and gives up after a quarter of an hour.
- */
+/** One end of a simulated connection, between its program and the network. */
 import * as Address from "./address.ts"
-import type { Timer } from "./engine.ts"
+import { failure, Pipe, type Segment } from "./pipe.ts"
 import type { Prng } from "./prng.ts"
 import type { Held, ProcessState } from "./process.ts"
 import type { HostState, Path, World } from "./world.ts"
-
-const segmentSize = 65_536
-// A segment that is lost more often than this counts as cut off.
-const maxLosses = 15
 
 /** Why a connection ended, before it is an error of Effect's. */
 export type End =
@@ -21,205 +11,7 @@ export type End =
   | { readonly _tag: "Closed" }
   | { readonly _tag: "Failed"; readonly cause: Error }
 
-export const failure = (code: string, message: string): Error =>
-  Object.assign(new Error(`${code}: ${message}`), { code })
-
-interface Segment {
-  readonly kind: "open" | "data" | "fin"
-  readonly bytes: Uint8Array
-}
-
-interface Pending {
-  readonly bytes: Uint8Array
-  taken: number
-  done: ((error?: Error) => void) | undefined
-}
-
 const empty: Uint8Array = new Uint8Array(0)
-
-/** One direction of a connection, from the sending end. */
-class Pipe {
-  readonly from: StreamEndpoint
-  readonly #world: World
-  /** Written, and not yet within the window. */
-  #pending: Array<Pending> = []
-  /** Sent, and not yet arrived. */
-  #unacked: Array<Segment> = []
-  /** Bytes that the other side's program has not pulled, as far as this side knows. */
-  #outstanding = 0
-  /** Bytes pulled that this side does not know of yet. */
-  #freed = 0
-  #credit: Timer | undefined
-  #lastArrival = 0
-  /** What was in flight when the way turned out to be cut does not count any more. */
-  #epoch = 0
-  #retry: Timer | undefined
-  #retries = 0
-  #stalledSince: number | undefined
-  #finishing = false
-  #finSent = false
-  #dead = false
-
-  constructor(from: StreamEndpoint) {
-    this.from = from
-    this.#world = from.process.world
-  }
-
-  get finishing(): boolean {
-    return this.#finishing
-  }
-
-  /** `true` when all of it is on its way; else `done` is called later. */
-  write(bytes: Uint8Array, done: (error?: Error) => void): boolean {
-    if (bytes.length === 0) return true
-    const entry: Pending = { bytes, taken: 0, done: undefined }
-    this.#pending.push(entry)
-    this.#push()
-    if (entry.taken === bytes.length) return true
-    entry.done = done
-    if (this.#freed > 0) this.#scheduleCredit()
-    return false
-  }
-
-  open(): void {
-    this.#send({ kind: "open", bytes: empty })
-  }
-
-  /** Half-close: what was written still goes out. */
-  finish(): void {
-    if (this.#finishing) return
-    this.#finishing = true
-    this.#push()
-  }
-
-  /** Bytes beyond the window are in the program's memory and die with it. */
-  forgetPending(error: Error): void {
-    this.failWriters(error)
-    this.#pending = []
-  }
-
-  failWriters(error: Error): void {
-    for (const entry of this.#pending) {
-      const { done } = entry
-      entry.done = undefined
-      done?.(error)
-    }
-  }
-
-  stop(): void {
-    this.#dead = true
-    this.#pending = []
-    for (const timer of [this.#retry, this.#credit]) if (timer) this.#world.engine.cancel(timer)
-    this.#retry = this.#credit = undefined
-  }
-
-  /** The other side's program has pulled bytes; this side learns of it one way later, if it waits for that. */
-  pulled(bytes: number): void {
-    this.#freed += bytes
-    if (this.#pending.length > 0) this.#scheduleCredit()
-  }
-
-  #scheduleCredit(): void {
-    if (this.#credit !== undefined || this.#dead) return
-    const { from } = this
-    const back = from.peer!.path()
-    // Like everything else, word of free space gets through only where there is a way.
-    const wait = typeof back === "string" ? this.#world.streams.retry : back.link.latency(from.chance)
-    const time = this.#world.quantise(this.#world.engine.now() + wait)
-    this.#credit = this.#world.engine.schedule(time, () => {
-      this.#credit = undefined
-      if (typeof from.peer!.path() === "string") return this.#scheduleCredit()
-      this.#outstanding -= this.#freed
-      this.#freed = 0
-      this.#push()
-    })
-  }
-
-  #push(): void {
-    const { window } = this.#world.streams
-    while (this.#pending.length > 0 && this.#outstanding < window) {
-      const entry = this.#pending[0]!
-      const size = Math.min(entry.bytes.length - entry.taken, window - this.#outstanding, segmentSize)
-      const bytes = entry.bytes.subarray(entry.taken, entry.taken + size)
-      entry.taken += size
-      if (entry.taken === entry.bytes.length) this.#pending.shift()
-      for (const each of this.from.inspect(bytes)) {
-        this.#outstanding += each.length
-        this.#send({ kind: "data", bytes: each })
-      }
-      if (entry.taken === entry.bytes.length) {
-        const { done } = entry
-        entry.done = undefined
-        done?.()
-      }
-    }
-    if (this.#finishing && !this.#finSent && this.#pending.length === 0 && !this.#dead) {
-      this.#finSent = true
-      this.#send({ kind: "fin", bytes: empty })
-    }
-  }
-
-  #send(segment: Segment): void {
-    if (this.#dead) return
-    this.#unacked.push(segment)
-    if (this.#retry === undefined) this.#transmit(segment)
-  }
-
-  #transmit(segment: Segment): void {
-    const { from } = this
-    const { engine, streams, trace } = this.#world
-    const path = from.path()
-    if (typeof path === "string") return this.#stall(path)
-    let delay = 0
-    for (let losses = 0; from.chance.chance(path.link.loss); losses++) {
-      if (losses === maxLosses) return this.#stall("lost")
-      delay += Math.min(streams.retry * 2 ** losses, streams.retryMax)
-      trace.stats.retransmitted++
-    }
-    const departure = this.#world.depart(path.via, path.link, segment.bytes.length, false)!
-    const arrival = this.#world.quantise(departure + path.link.latency(from.chance) + delay)
-    this.#lastArrival = Math.max(this.#lastArrival, arrival)
-    const epoch = this.#epoch
-    engine.schedule(this.#lastArrival, () => {
-      if (epoch === this.#epoch) this.#arrive(segment)
-    })
-  }
-
-  #arrive(segment: Segment): void {
-    const { from } = this
-    const to = from.peer!
-    const path = from.path()
-    if (typeof path === "string") return this.#stall(path)
-    this.#unacked.shift()
-    this.#retries = 0
-    this.#stalledSince = undefined
-    // The address may have passed to another host, or the connection died with its host.
-    if (path.to !== to.host || to.gone) return to.refuse(from, path)
-    to.receive(segment, path)
-  }
-
-  #stall(reason: string): void {
-    this.#epoch++
-    if (this.#dead || this.#retry !== undefined) return
-    const { engine, streams, trace } = this.#world
-    this.#stalledSince ??= engine.now()
-    if (engine.now() - this.#stalledSince >= streams.giveUp) {
-      return this.from.fail(failure("ETIMEDOUT", `no answer from ${this.from.remoteText}`))
-    }
-    if (this.#retries === 0) trace.verb("tcp.stall", this.from.text, reason)
-    const wait = Math.min(streams.retry * 2 ** this.#retries++, streams.retryMax)
-    this.#retry = engine.schedule(engine.now() + wait, () => {
-      this.#retry = undefined
-      this.#lastArrival = engine.now()
-      trace.stats.retransmitted += this.#unacked.length
-      const epoch = this.#epoch
-      for (const segment of this.#unacked.slice()) {
-        this.#transmit(segment)
-        if (this.#epoch !== epoch) return
-      }
-    })
-  }
-}
 
 /** One end of a connection. */
 export class StreamEndpoint implements Held {
@@ -276,8 +68,8 @@ export class StreamEndpoint implements Held {
     return `${Address.format(this.remote.address)}:${this.remote.port}`
   }
 
-  path(): Path | string {
-    return this.world.path(this.host, this.localAddress, this.remote.address)
+  path(inFlight = false): Path | string {
+    return this.world.path(this.host, this.localAddress, this.remote.address, inFlight)
   }
 
   record(kind: string, bytes: number, hash: number, detail?: string): void {
@@ -339,7 +131,7 @@ export class StreamEndpoint implements Held {
     const { engine } = this.world
     if (sender.chance.chance(path.link.loss)) return
     engine.schedule(this.world.quantise(engine.now() + path.link.latency(sender.chance)), () => {
-      const back = this.world.path(path.to, sender.remote.address, sender.localAddress)
+      const back = this.world.path(path.to, sender.remote.address, sender.localAddress, true)
       if (typeof back !== "string" && back.to === sender.host && !sender.gone) sender.reset()
     })
   }
@@ -436,6 +228,8 @@ export class StreamEndpoint implements Held {
   /** The reader's scope has closed, or the system closes it for a dead process. */
   close(): void {
     if (this.#closed) return
+    // Nothing to end in order where nothing was established.
+    if (this.peer === undefined) return this.abort()
     this.#closed = true
     this.process.held.delete(this)
     if (this.gone) return
@@ -475,7 +269,7 @@ export class StreamEndpoint implements Held {
       const { peer } = this
       const { engine } = this.world
       engine.schedule(this.world.quantise(engine.now() + path.link.latency(this.chance)), () => {
-        const now = this.world.path(this.host, this.localAddress, this.remote.address)
+        const now = this.path(true)
         if (typeof now !== "string" && now.to === peer.host && !peer.gone) peer.reset()
       })
     }
@@ -483,9 +277,18 @@ export class StreamEndpoint implements Held {
   }
 
   vanish(): void {
+    this.#forget("ENETDOWN", `${this.host.name} has lost power`)
+  }
+
+  /** An accepted handshake that was never completed. */
+  expire(): void {
+    this.#forget("ETIMEDOUT", `${this.remoteText} did not complete the handshake`)
+  }
+
+  #forget(code: string, message: string): void {
     this.#closed = true
     this.process.held.delete(this)
-    this.fail(failure("ENETDOWN", `${this.host.name} has lost power`))
+    this.fail(failure(code, message))
   }
 }
 
@@ -497,228 +300,4 @@ const concat = (chunks: ReadonlyArray<Uint8Array>, length: number): Uint8Array =
     offset += chunk.length
   }
   return all
-}
-
-/** A listening socket. */
-export class Listener implements Held {
-  readonly kind = "listener"
-  readonly process: ProcessState
-  readonly localAddress: number
-  readonly localPort: number
-  readonly remote = undefined
-  #open = true
-  #halfOpen = new Map<string, StreamEndpoint>()
-  #queue: Array<StreamEndpoint> = []
-  #acceptor: ((endpoint: StreamEndpoint) => void) | undefined
-
-  constructor(process: ProcessState, address: number, port: number) {
-    this.process = process
-    this.localAddress = address
-    this.localPort = port
-    const { listeners } = process.host
-    listeners.set(port, [...(listeners.get(port) ?? []), this])
-    process.held.add(this)
-  }
-
-  /** What accepts from now on; gives back what did so before. */
-  accept(acceptor: ((endpoint: StreamEndpoint) => void) | undefined): typeof acceptor {
-    const previous = this.#acceptor
-    this.#acceptor = acceptor
-    if (acceptor !== undefined) this.#drain()
-    return previous
-  }
-
-  #drain(): void {
-    const queue = this.#queue
-    this.#queue = []
-    for (const endpoint of queue) this.#offer(endpoint)
-  }
-
-  #offer(endpoint: StreamEndpoint): void {
-    this.#queue.push(endpoint)
-    if (this.#acceptor === undefined) return
-    this.process.whenThawed(() => {
-      const index = this.#queue.indexOf(endpoint)
-      if (index < 0 || this.#acceptor === undefined) return
-      this.#queue.splice(index, 1)
-      endpoint.onGone = undefined
-      this.process.held.add(endpoint)
-      this.#acceptor(endpoint)
-    })
-  }
-
-  /** A connection request; `undefined` when it is ignored. The same request again gives the same end. */
-  request(key: string, make: () => StreamEndpoint): StreamEndpoint | undefined {
-    const known = this.#halfOpen.get(key)
-    if (known !== undefined) return known
-    if (this.#halfOpen.size + this.#queue.length >= this.process.world.streams.backlog) return undefined
-    const endpoint = make()
-    this.#halfOpen.set(key, endpoint)
-    endpoint.onGone = () => {
-      this.#halfOpen.delete(key)
-      const index = this.#queue.indexOf(endpoint)
-      if (index >= 0) this.#queue.splice(index, 1)
-    }
-    endpoint.onOpen = () => {
-      this.#halfOpen.delete(key)
-      if (this.#open) this.#offer(endpoint)
-    }
-    return endpoint
-  }
-
-  close(): void {
-    if (!this.#open) return
-    this.#open = false
-    this.process.held.delete(this)
-    const { listeners } = this.process.host
-    const left = listeners.get(this.localPort)!.filter((other) => other !== this)
-    if (left.length === 0) listeners.delete(this.localPort)
-    else listeners.set(this.localPort, left)
-    for (const endpoint of [...this.#queue, ...this.#halfOpen.values()]) endpoint.abort()
-  }
-
-  kill(): void {
-    this.close()
-  }
-
-  vanish(): void {
-    const waiting = [...this.#queue, ...this.#halfOpen.values()]
-    for (const endpoint of waiting) endpoint.vanish()
-    this.close()
-  }
-}
-
-/** What a dial ends with. */
-export type Dialled = StreamEndpoint | Error
-
-/** Connects; `done` is called once, unless cancelled. */
-export const connect = (
-  process: ProcessState,
-  address: number,
-  port: number,
-  done: (result: Dialled) => void
-): () => void => {
-  const { host, world } = process
-  const { engine, streams, trace } = world
-  const where = `connect to ${Address.format(address)}:${port}`
-  const route = world.route(host, address, undefined)
-  const settle = (result: Dialled) => process.whenThawed(() => done(result))
-  const cancelNothing = () => {}
-  if (route === undefined && !host.interfaces.some((i) => i.up)) {
-    settle(failure("ENETUNREACH", `${where}: ${host.name} has no interface that is up`))
-    return cancelNothing
-  }
-  if (route?.broadcast || port < 1 || port > 65_535) {
-    settle(failure("EACCES", where))
-    return cancelNothing
-  }
-  // An address of no LAN of this host: the request leaves for nowhere, as through a gateway that drops it.
-  const source = route?.source ?? host.interfaces.find((i) => i.up)!.address
-  const local = host.ephemeral((p) => host.listeners.has(p) || [...host.streams].some((s) => s.localPort === p))
-  if (local === undefined) {
-    settle(failure("EADDRNOTAVAIL", `${where}: no free port`))
-    return cancelNothing
-  }
-  const chance = world.prng.fork(
-    `tcp/${host.name}:${local}>${Address.format(address)}:${port}/${world.nextConnection()}`
-  )
-  const near = new StreamEndpoint(process, source, local, { address, port }, chance)
-  process.held.add(near)
-  const key = `${source}:${local}`
-  let timer: Timer | undefined
-  let settled = false
-  const finish = (result: Dialled) => {
-    if (settled) return
-    settled = true
-    if (timer !== undefined) engine.cancel(timer)
-    if (result !== near) {
-      process.held.delete(near)
-      if (!near.gone) near.fail(result as Error)
-    }
-    settle(result)
-  }
-  // Should its process die, its waiting dial ends.
-  near.onGone = () => finish(near.failed ?? failure("ECONNABORTED", where))
-
-  let attempt = 0
-  const request = () => {
-    if (settled || near.gone) return
-    if (attempt > streams.connectRetries) {
-      trace.packet("tcp.timeout", host.name, source, local, undefined, address, port, -1, 0)
-      return finish(failure("ETIMEDOUT", where))
-    }
-    const wait = streams.connectRetry * 2 ** attempt++
-    timer = engine.schedule(engine.now() + wait, request)
-    const path = near.path()
-    trace.packet(
-      "tcp.connect",
-      host.name,
-      source,
-      local,
-      typeof path === "string" ? undefined : path.to.name,
-      address,
-      port,
-      -1,
-      0,
-      typeof path === "string" ? path : attempt > 1 ? `again ${attempt - 1}` : undefined
-    )
-    if (typeof path === "string" || chance.chance(path.link.loss)) return
-    engine.schedule(world.quantise(engine.now() + path.link.latency(chance)), requested)
-  }
-
-  const requested = () => {
-    const path = near.path()
-    if (typeof path === "string") return
-    const server = path.to
-    const listener = (server.listeners.get(port) ?? []).find((l) => l.localAddress === address) ??
-      (server.listeners.get(port) ?? []).find((l) => l.localAddress === Address.any)
-    const back = (then: () => void) => {
-      if (chance.chance(path.link.loss)) return
-      engine.schedule(world.quantise(engine.now() + path.link.latency(chance)), () => {
-        const way = world.path(server, address, source)
-        if (typeof way !== "string" && way.to === host) then()
-      })
-    }
-    if (listener === undefined) {
-      return back(() => {
-        if (settled) return
-        trace.stats.refused++
-        trace.packet("tcp.refuse", server.name, address, port, host.name, source, local, -1, 0)
-        finish(failure("ECONNREFUSED", where))
-      })
-    }
-    const far = listener.request(key, () => {
-      const made = new StreamEndpoint(
-        listener.process,
-        address,
-        port,
-        { address: source, port: local },
-        chance.fork("far")
-      )
-      made.peer = near
-      return made
-    })
-    if (far === undefined) return trace.dropped("backlog-full")
-    back(() => {
-      if (near.peer !== undefined || far.gone) return
-      if (settled || near.gone) return far.reset()
-      near.peer = far
-      near.onGone = undefined
-      trace.stats.connections++
-      near.record("tcp.open", -1, 0)
-      near.out.open()
-      finish(near)
-    })
-  }
-
-  if (process.alive) request()
-  else finish(failure("ENETDOWN", where))
-  return () => {
-    if (settled) return
-    settled = true
-    if (timer !== undefined) engine.cancel(timer)
-    process.held.delete(near)
-    near.onGone = undefined
-    if (!near.gone) near.fail(failure("ECANCELED", where))
-  }
 }

@@ -20,115 +20,95 @@ export interface Setup {
   readonly server: Side
   readonly client: Side
   readonly broadcast: string
-  readonly advance: (duration: Duration.Duration) => Effect.Effect<void>
+  readonly advance: (duration: Duration.Input) => Effect.Effect<void>
   readonly openSockets: Effect.Effect<number>
 }
 
 const step: Duration.Input = "10 millis"
 const patience = 1_500
 
-export class Harness {
-  readonly setup: Setup
-  readonly #advance: Effect.Effect<void>
+const on = <A, E, R>(side: Side, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<R, Network>> =>
+  Effect.provideContext(effect, side.context) as Effect.Effect<A, E, Exclude<R, Network>>
 
-  constructor(setup: Setup, advance: (step: Duration.Input) => Effect.Effect<void>) {
-    this.setup = setup
-    this.#advance = advance(step)
-  }
-
+export const makeHarness = (setup: Setup) => {
   /** Lets time pass until the condition holds. */
-  until(what: string, condition: () => boolean): Effect.Effect<void> {
-    const self = this
-    return Effect.gen(function*() {
+  const until = (what: string, condition: () => boolean): Effect.Effect<void> =>
+    Effect.gen(function*() {
       for (let i = 0; i < patience; i++) {
         if (condition()) return
-        yield* self.#advance
+        yield* setup.advance(step)
       }
       return yield* Effect.die(new Error(`waited in vain: ${what}`))
     })
-  }
 
   /** Lets time pass until the effect has ended. */
-  settle<A, E, R>(what: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    const self = this
-    return Effect.gen(function*() {
+  const settle = <A, E, R>(what: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.gen(function*() {
       const fiber = yield* Effect.forkChild(effect, { startImmediately: true })
-      yield* self.until(what, () => fiber.pollUnsafe() !== undefined)
+      yield* until(what, () => fiber.pollUnsafe() !== undefined)
       return yield* Fiber.join(fiber)
     })
-  }
 
   /** Lets a good deal of time pass and gives the value that did not change for `rounds` steps. */
-  stable(read: () => number, rounds = 30): Effect.Effect<number> {
-    const self = this
-    return Effect.gen(function*() {
+  const stable = (read: () => number, rounds = 30): Effect.Effect<number> =>
+    Effect.gen(function*() {
       let last = read()
       for (let same = 0, i = 0; same < rounds && i < patience; i++) {
-        yield* self.#advance
+        yield* setup.advance(step)
         const now = read()
         same = now === last ? same + 1 : 0
         last = now
       }
       return last
     })
-  }
 
-  on<A, E, R>(side: Side, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<R, Network>> {
-    return Effect.provideContext(effect, side.context) as Effect.Effect<A, E, Exclude<R, Network>>
-  }
-
-  datagram(side: Side, options: DatagramOptions): Effect.Effect<DatagramSocket.DatagramSocket> {
-    return this.on(side, Network.use((network) => network.datagram(options)))
-  }
+  const datagram = (side: Side, options: DatagramOptions): Effect.Effect<DatagramSocket.DatagramSocket> =>
+    on(side, Network.use((network) => network.datagram(options)))
 
   /** A bound datagram socket: both of its halves. */
-  bound(
+  const bound = (
     side: Side,
     options: DatagramOptions
   ): Effect.Effect<
     { readonly reader: DatagramSocket.Reader; readonly writer: DatagramSocket.Writer },
     DatagramSocket.DatagramSocketError,
     Scope.Scope
-  > {
-    const self = this
-    return Effect.gen(function*() {
-      const socket = yield* self.datagram(side, options)
-      const reader = yield* self.settle("a datagram socket opens", socket.reader)
+  > =>
+    Effect.gen(function*() {
+      const socket = yield* datagram(side, options)
+      const reader = yield* settle("a datagram socket opens", socket.reader)
       const writer = yield* socket.writer
       return { reader, writer }
     })
-  }
 
-  listen(
+  const listen = (
     side: Side,
     endpoint?: Partial<Endpoint>
-  ): Effect.Effect<SocketServer.SocketServer["Service"], ListenError, Scope.Scope> {
-    const { address } = side
-    return this.on(side, Network.use((network) => network.listen({ host: address, port: 0, ...endpoint })))
-  }
+  ): Effect.Effect<SocketServer.SocketServer["Service"], ListenError, Scope.Scope> =>
+    on(side, Network.use((network) => network.listen({ host: side.address, port: 0, ...endpoint })))
 
-  dial(side: Side, endpoint: Endpoint): Effect.Effect<Socket.Socket> {
-    return this.on(side, Network.use((network) => network.dial(endpoint)))
-  }
+  const dial = (side: Side, endpoint: Endpoint): Effect.Effect<Socket.Socket> =>
+    on(side, Network.use((network) => network.dial(endpoint)))
 
   /** A server with its handler running, and where it listens. */
-  serve<R>(
+  const serve = <R>(
     handler: (socket: Socket.Socket) => Effect.Effect<unknown, unknown, R>
-  ): Effect.Effect<Endpoint, ListenError, Scope.Scope | R> {
-    const self = this
-    const { server } = this.setup
-    return Effect.gen(function*() {
-      const listening = yield* self.listen(server)
+  ): Effect.Effect<Endpoint, ListenError, Scope.Scope | R> =>
+    Effect.gen(function*() {
+      const listening = yield* listen(setup.server)
       yield* Effect.forkScoped(listening.run(handler), { startImmediately: true })
-      return { host: server.address, port: portOf(listening) }
+      return { host: setup.server.address, port: portOf(listening) }
     })
-  }
 
   /** A free stream port of the server's side: one that was given out and returned. */
-  readonly freePort: Effect.Effect<number, ListenError> = Effect.suspend(() =>
-    Effect.scoped(Effect.map(this.listen(this.setup.server), portOf))
+  const freePort: Effect.Effect<number, ListenError> = Effect.suspend(() =>
+    Effect.scoped(Effect.map(listen(setup.server), portOf))
   )
+
+  return { setup, until, settle, stable, on, datagram, bound, listen, dial, serve, freePort }
 }
+
+export type Harness = ReturnType<typeof makeHarness>
 
 export const portOf = (server: SocketServer.SocketServer["Service"]): number =>
   server.address._tag === "UnixPathAddress" ? 0 : server.address.port

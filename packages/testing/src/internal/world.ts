@@ -3,10 +3,11 @@ import * as Duration from "effect/Duration"
 import * as Address from "./address.ts"
 import type { DatagramEndpoint } from "./datagrams.ts"
 import type { Engine } from "./engine.ts"
+import type { Listener } from "./handshake.ts"
 import type { LanOptions, Latency, LinkModel, Options, Packet, StreamOptions, Verdict } from "./model.ts"
 import { Prng } from "./prng.ts"
 import type { ProcessState } from "./process.ts"
-import type { Listener, StreamEndpoint } from "./streams.ts"
+import type { StreamEndpoint } from "./streams.ts"
 import { Trace } from "./trace.ts"
 
 /** A link model with its durations in milliseconds. */
@@ -369,9 +370,12 @@ export class World {
     return undefined
   }
 
-  /** Who would receive a unicast packet now, or why nobody does. */
-  path(from: HostState, source: number, destination: number): Path | string {
-    if (!from.up) return "host-down"
+  /**
+   * Who would receive a unicast packet now, or why nobody does. What is in flight does not care whether its sender still
+   * has power.
+   */
+  path(from: HostState, source: number, destination: number, inFlight = false): Path | string {
+    if (!from.up && !inFlight) return "host-down"
     const route = this.route(from, destination, source)
     if (route === undefined) return "no-route"
     if (route._tag === "Local") return { link: this.loopback, via: undefined, to: from }
