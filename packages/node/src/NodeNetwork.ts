@@ -241,7 +241,14 @@ const listen = Effect.fnUntraced(function*(endpoint: Network.Endpoint) {
       Effect.flatMap(Effect.serviceOption(NodeSocket.NetSocket), (found) => {
         const connection = Option.getOrThrow(found)
         const { remoteAddress, remotePort } = connection
-        return handler(guardWrites(socket, () => connection)).pipe(
+        let opened = false
+        const accepted = Socket.make({
+          reader: Effect.tap(socket.reader, () => Effect.sync(() => opened = true)),
+          writer: socket.writer
+        })
+        // Writes wait for the reader as on a dialled socket; there is no second connection to wait for.
+        const current = () => opened || !connection.writable ? connection : undefined
+        return handler(guardWrites(accepted, current)).pipe(
           Effect.provideService(
             Network.RemoteAddress,
             remoteAddress === undefined || remotePort === undefined ? undefined : canonical(remoteAddress, remotePort)

@@ -655,6 +655,36 @@ describe("processes and hosts", () => {
       assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(stubborn)))
     }))
 
+  it.effect("a process may end itself", () =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const host = yield* network.host("a")
+      const [one, two] = [yield* station(host), yield* station(host)]
+      yield* Effect.exit(one.process.run(one.process.kill))
+      yield* Effect.exit(two.process.run(two.process.stop))
+      assert.deepStrictEqual([one.process.isAlive(), two.process.isAlive()], [false, false])
+      assert.deepStrictEqual(network.openSockets(), [])
+    }))
+
+  it.effect("a pull that is interrupted while its process is frozen takes no bytes with it", () =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ streams: { chunking: "joined" } })
+      const [a, b] = [yield* network.host("a"), yield* network.host("b")]
+      yield* echoServer(a)
+      const process = yield* b.process
+      const socket = yield* process.run(Network.use((n) => n.dial({ host: a.address, port: 9000 })))
+      const { pull } = yield* during(process.run(socket.reader))
+      const writer = yield* socket.writer
+      yield* process.run(writer.write("kept"))
+      const waiting = yield* Effect.forkChild(pull, { startImmediately: true })
+      yield* process.pause
+      yield* TestClock.adjust("10 millis")
+      yield* Fiber.interrupt(waiting)
+      yield* process.resume
+      yield* TestClock.adjust("10 millis")
+      assert.strictEqual((yield* during(pull))[0].length, 4)
+    }))
+
   it.effect("a dead process finds its network dead as well", () =>
     Effect.gen(function*() {
       const network = yield* SimNetwork.make()

@@ -96,16 +96,24 @@ export const makeHost = (world: World, networkScope: Scope.Scope, name: string, 
     return { process, scope: child, services: servicesOf(process) }
   })
 
-  /** Its fibers are interrupted first, then its sockets closed, so that a dying program does not watch itself die. */
-  const end = ({ process, scope }: Running, how: "kill" | "vanish") =>
-    Effect.gen(function*() {
-      if (!process.alive) return
-      process.die()
-      running.delete(process)
-      const closing = yield* Effect.forkDetach(Scope.close(scope, Exit.interrupt()), { startImmediately: true })
-      process.finish(how)
-      yield* Fiber.await(closing)
-    }).pipe(Effect.uninterruptible)
+  /** Closed by a fiber of its own, so that a program may end itself: its wait for the end is interrupted like the rest. */
+  const close = (scope: Scope.Closeable, exit: Exit.Exit<unknown, unknown>) =>
+    Effect.forkDetach(Scope.close(scope, exit), { startImmediately: true })
+
+  /** Fibers are interrupted first, then sockets closed, so that a dying program does not watch itself die. */
+  const end = (victims: ReadonlyArray<Running>, how: "kill" | "vanish") =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function*() {
+        const living = victims.filter(({ process }) => process.alive)
+        for (const { process } of living) {
+          process.die()
+          running.delete(process)
+        }
+        const closing = yield* Effect.forEach(living, ({ scope }) => close(scope, Exit.interrupt()))
+        for (const { process } of living) process.finish(how)
+        yield* restore(Effect.forEach(closing, Fiber.await, { discard: true }))
+      })
+    )
 
   /** Runs in the process's scope, so that the process's end interrupts it, and gives its result to the caller. */
   const inScope = <A, E, R>(scope: Scope.Scope, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -125,10 +133,10 @@ export const makeHost = (world: World, networkScope: Scope.Scope, name: string, 
     context,
     isAlive: () => process.alive,
     run: (effect) => inScope(scope, Effect.provideContext(effect, context)) as never,
-    stop: Effect.suspend(() => process.alive ? Scope.close(scope, Exit.void) : Effect.void),
+    stop: Effect.suspend(() => process.alive ? Effect.flatMap(close(scope, Exit.void), Fiber.await) : Effect.void),
     kill: Effect.suspend(() => {
       if (process.alive) world.trace.verb("process.kill", name, `pid ${process.pid}`)
-      return end({ process, scope }, "kill")
+      return end([{ process, scope }], "kill")
     }),
     pause: Effect.sync(() => {
       world.trace.verb("process.pause", name, `pid ${process.pid}`)
@@ -184,7 +192,7 @@ export const makeHost = (world: World, networkScope: Scope.Scope, name: string, 
     world.trace.verb("host.crash", name)
     state.up = false
     state.paused = false
-    return Effect.forEach([...running.values()], (each) => end(each, "vanish"), { discard: true })
+    return end([...running.values()], "vanish")
   })
 
   const host: Host = {

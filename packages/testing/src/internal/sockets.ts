@@ -33,7 +33,9 @@ const close = (process: ProcessState, endpoint: StreamEndpoint | undefined) => {
 
 const makeSocket = (
   process: ProcessState,
-  open: Effect.Effect<StreamEndpoint, Socket.SocketError, Scope.Scope>
+  open: Effect.Effect<StreamEndpoint, Socket.SocketError, Scope.Scope>,
+  /** An accepted connection, which will not be opened again. */
+  accepted?: StreamEndpoint
 ): Socket.Socket => {
   const latch = Latch.makeUnsafe(false)
   let current: StreamEndpoint | undefined
@@ -52,7 +54,10 @@ const makeSocket = (
     )
     const pull = Effect.callback<NonEmptyReadonlyArray<Uint8Array>, Socket.SocketError>((resume) => {
       let cancel = () => {}
+      // Interrupted, it must take nothing any more, also where its wake-up is already on the way.
+      let interrupted = false
       const attempt = (): boolean => {
+        if (interrupted) return true
         // A scope that is closed ends a pull whatever else there is.
         const chunks = endpoint.closed ? undefined : endpoint.take()
         if (chunks !== undefined) resume(Effect.succeed(chunks as NonEmptyReadonlyArray<Uint8Array>))
@@ -68,7 +73,10 @@ const makeSocket = (
       }
       if (process.frozen && process.alive) process.whenThawed(() => attempt() || wait())
       else if (!attempt()) wait()
-      return Effect.sync(() => cancel())
+      return Effect.sync(() => {
+        interrupted = true
+        cancel()
+      })
     })
     return { pull, upgrade: Socket.SocketUpgradeError.unsupported }
   })
@@ -77,7 +85,7 @@ const makeSocket = (
     Effect.suspend((): Effect.Effect<void, Socket.SocketError> => {
       // What a dying program still writes goes nowhere.
       if (!process.alive) return Effect.void
-      const endpoint = current
+      const endpoint = current ?? (accepted?.closed === true || accepted?.gone === true ? accepted : undefined)
       if (endpoint === undefined) return latch.whenOpen(Effect.suspend(retry))
       if (process.frozen) return Effect.andThen(process.gate, Effect.suspend(retry))
       if (endpoint.gone) return Effect.fail(writeError(endpoint.failed ?? failure("EPIPE", "the connection is gone")))
@@ -199,7 +207,8 @@ export const listen = Effect.fnUntraced(function*(process: ProcessState, endpoin
             return accepted.failed === undefined ? Effect.succeed(accepted) : Effect.fail(openError(accepted.failed))
           }),
           (accepted) => Effect.sync(() => close(process, accepted))
-        )
+        ),
+        accepted
       )
       const remote = NetAddress.inetAddressFromNativeUnsafe(
         Address.format(accepted.remote.address),

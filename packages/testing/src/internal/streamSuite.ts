@@ -386,6 +386,22 @@ export const streamTests = (test: Test): void => {
         yield* h.settle("the pull fails", Effect.flip(pull))
       }))
 
+    test("fail writes on an accepted connection whose reader's scope has closed", (h) =>
+      Effect.gen(function*() {
+        const reason = yield* Deferred.make<string>()
+        const to = yield* h.serve((socket) =>
+          Effect.scoped(Effect.gen(function*() {
+            const writer = yield* socket.writer
+            yield* Effect.scoped(socket.reader)
+            const { _tag } = yield* reasonOf(writer.write("late"))
+            yield* Deferred.succeed(reason, _tag)
+          }))
+        )
+        const socket = yield* h.dial(h.setup.client, to)
+        yield* h.settle("a dial", socket.reader)
+        assert.strictEqual(yield* h.settle("the write fails", Deferred.await(reason)), "SocketWriteError")
+      }))
+
     test("fail writes after this side has ended its own", (h) =>
       Effect.gen(function*() {
         const to = yield* h.serve((socket) => Effect.scoped(Effect.andThen(socket.reader, Effect.never)))

@@ -3,12 +3,6 @@ import { format } from "./address.ts"
 import type { Stats, TraceEvent } from "./model.ts"
 import { hashBytes } from "./prng.ts"
 
-export interface Party {
-  readonly host: { readonly name: string } | undefined
-  readonly address: number
-  readonly port: number
-}
-
 interface Record_ {
   readonly at: number
   readonly kind: string
@@ -22,8 +16,6 @@ interface Record_ {
   readonly hash: number
   readonly detail: string | undefined
 }
-
-export type MutableStats = { -readonly [K in keyof Stats]: Stats[K] extends number ? number : Record<string, number> }
 
 export class Trace {
   readonly enabled: boolean
