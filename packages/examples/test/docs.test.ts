@@ -1,0 +1,204 @@
+/**
+ * Every `ts` block of the README files and of `docs/` is a whole program that compiles and does what it says.
+ *
+ * Each block becomes a module in a scratch folder, at the line it has in its document, so that an error names the place. All of
+ * them are type-checked by one run of the compiler under the workspace's own settings. A block that imports `@effect/vitest`
+ * runs as a test file; any other runs as a program, which has to end by itself with exit code 0, and to print what its comments
+ * `// prints: …` say.
+ *
+ * Programs run two at a time, and several runs of this test may share a machine. So that none hears another, the network id of
+ * a block (`networkId: "home"`, `PNET_NETWORK_ID: "home"`) gets a suffix of its own, and a port that a block names for adverts
+ * (`advertisePort: 4001`) is replaced by a free one, the same for the same number. For this a block that starts a node on real
+ * sockets has to name its network, and must not bind to more than loopback.
+ */
+import { NodeDatagramSocket, NodeServices } from "@effect/platform-node"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Effect, Semaphore, Stream } from "effect"
+import { ChildProcess, ChildProcessSpawner } from "effect/process"
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const root = fileURLToPath(new URL("../../../", import.meta.url))
+const scratches = join(root, "packages/examples/.docs")
+const scratch = join(scratches, String(process.pid))
+
+interface Block {
+  /** Path of the document from the root, and the line of the fence. */
+  readonly document: string
+  readonly line: number
+  readonly code: string
+}
+
+const documents = [
+  "README.md",
+  ...readdirSync(join(root, "packages")).map((name) => `packages/${name}/README.md`),
+  ...readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`)
+]
+
+const read = (document: string): string => {
+  try {
+    return readFileSync(join(root, document), "utf8")
+  } catch {
+    return ""
+  }
+}
+
+const blocks: ReadonlyArray<Block> = documents.flatMap((document) => {
+  const found: Array<Block> = []
+  let open:
+    | { readonly fence: string; readonly info: string; readonly line: number; readonly code: Array<string> }
+    | undefined
+  for (const [index, text] of read(document).split("\n").entries()) {
+    const [, fence, info] = /^(`{3,})\s*(.*)$/.exec(text) ?? []
+    if (open === undefined) {
+      if (fence !== undefined) open = { fence, info: (info ?? "").trim(), line: index + 1, code: [] }
+    } else if (fence === open.fence && info === "") {
+      if (/^(ts|typescript|tsx)\b/.test(open.info)) {
+        found.push({ document, line: open.line, code: open.code.join("\n") })
+      }
+      open = undefined
+    } else open.code.push(text)
+  }
+  return found
+})
+
+const isTest = ({ code }: Block) => /from "@effect\/vitest"/.test(code)
+const onRealSockets = ({ code }: Block) => /from "@pnet\/node"/.test(code)
+
+const nameOf = (block: Block) =>
+  `${block.document.replace(/\.md$/, "").replaceAll(/[^A-Za-z0-9]+/g, "-")}-L${block.line}`
+const fileOf = (block: Block) => `${nameOf(block)}.${isTest(block) ? "test.ts" : "ts"}`
+
+/** A UDP port that nobody on this machine uses now. */
+const freePort = Effect.gen(function*() {
+  const socket = yield* NodeDatagramSocket.make({ bind: { address: "127.0.0.1", port: 0 } })
+  return (yield* socket.reader).address.port
+}).pipe(Effect.scoped)
+
+const isolated = (block: Block, index: number) =>
+  Effect.gen(function*() {
+    const ports = new Map<string, number>()
+    for (const [, port] of block.code.matchAll(/(?:advertisePort|PNET_ADVERTISE_PORT"?):\s*"?(\d+)/g)) {
+      if (port !== undefined && !ports.has(port)) ports.set(port, yield* freePort)
+    }
+    const code = block.code
+      .replaceAll(
+        /((?:advertisePort|PNET_ADVERTISE_PORT"?):\s*"?)(\d+)/g,
+        (_, before, port) => before + ports.get(port)
+      )
+      .replaceAll(/((?:networkId|PNET_NETWORK_ID"?)\s*[:=]\s*)"([^"]+)"/g, `$1"$2-${process.pid}-${index}"`)
+    // As many lines before it as in the document.
+    return `${"\n".repeat(block.line)}${code}\n`
+  })
+
+const write = (name: string, content: string) => writeFileSync(join(scratch, name), content)
+
+const prepare = Effect.gen(function*() {
+  mkdirSync(join(scratch, "node_modules/@pnet"), { recursive: true })
+  for (const name of readdirSync(join(root, "packages"))) {
+    symlinkSync(join(root, "packages", name), join(scratch, "node_modules/@pnet", name), "dir")
+  }
+  write(
+    "tsconfig.json",
+    JSON.stringify({
+      extends: "../../tsconfig.json",
+      // The packages are compiled from their sources here, which takes the declarations that they bring along.
+      include: ["*.ts", "../../../*/src/**/*.d.ts"],
+      references: [],
+      compilerOptions: {
+        noEmit: true,
+        composite: false,
+        incremental: false,
+        tsBuildInfoFile: null,
+        declarationMap: false,
+        rootDir: "../../../.."
+      }
+    })
+  )
+  write("package.json", JSON.stringify({ private: true, type: "module" }))
+  write("vitest.config.mjs", `export default { test: { include: ["*.test.ts"], testTimeout: 20_000 } }\n`)
+  for (const [index, block] of blocks.entries()) write(fileOf(block), yield* isolated(block, index))
+})
+
+const alive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const atOnce = Semaphore.makeUnsafe(2)
+
+const environment = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !/^(VITEST|NODE_ENV|NODE_OPTIONS|PNET_|TEST$)/.test(name))
+)
+
+/** Runs Node in the scratch folder; what it wrote, and its exit code. */
+const node = (...args: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+    const handle = yield* spawner.spawn(ChildProcess.make(process.execPath, args, { cwd: scratch, env: environment }))
+    const output = yield* handle.all.pipe(Stream.decodeText(), Stream.mkString)
+    return { output, code: (yield* handle.exitCode) as number }
+  }).pipe(
+    Effect.scoped,
+    Effect.timeoutOrElse({
+      duration: "20 seconds",
+      orElse: () => Effect.succeed({ output: "it did not end within 20 seconds", code: -1 })
+    }),
+    atOnce.withPermit,
+    Effect.provide(NodeServices.layer)
+  )
+
+const hint = (text: string) => text.replaceAll(scratch, "").trim()
+
+describe.concurrent("documents", () => {
+  beforeAll(() => {
+    mkdirSync(scratches, { recursive: true })
+    // What a run that was killed has left.
+    for (const name of readdirSync(scratches)) {
+      if (name === String(process.pid) || !alive(Number(name))) {
+        rmSync(join(scratches, name), { recursive: true, force: true })
+      }
+    }
+    return Effect.runPromise(prepare)
+  })
+  afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+  it("have blocks, that say which network they are on and stay on this machine", () => {
+    assert.isAbove(blocks.length, 0)
+    for (const block of blocks) {
+      const where = `${block.document}:${block.line}`
+      if (!onRealSockets(block)) continue
+      assert.notInclude(block.code, "0.0.0.0", `${where} would bind to every interface; show that as text`)
+      if (/BasicNode\.(?:layer|make)\(/.test(block.code)) {
+        assert.match(block.code, /networkId|PNET_NETWORK_ID/, `${where} starts a node of no particular network`)
+      }
+    }
+  })
+
+  it.live("compile", () =>
+    Effect.map(
+      node(join(root, "node_modules/typescript/bin/tsc"), "--noEmit", "--pretty", "false", "-p", scratch),
+      ({ code, output }) => assert.strictEqual(code, 0, hint(output))
+    ), 60_000)
+
+  it.live("with tests pass them", () =>
+    Effect.map(
+      node(join(root, "node_modules/vitest/vitest.mjs"), "run", "--root", scratch, "--passWithNoTests"),
+      ({ code, output }) => assert.strictEqual(code, 0, hint(output))
+    ), 60_000)
+
+  for (const block of blocks.filter((block) => !isTest(block))) {
+    it.live(`${block.document}:${block.line} runs`, () =>
+      Effect.map(node(fileOf(block)), ({ code, output }) => {
+        assert.strictEqual(code, 0, hint(output))
+        for (const [, expected] of block.code.matchAll(/^\s*\/\/ prints: (.+)$/gm)) {
+          assert.include(output, expected!)
+        }
+      }), 60_000)
+  }
+})
