@@ -132,9 +132,16 @@ const alive = (pid: number): boolean => {
 
 const atOnce = Semaphore.makeUnsafe(2)
 
-const environment = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !/^(VITEST|NODE_ENV|NODE_OPTIONS|PNET_|TEST$)/.test(name))
-)
+const environment = {
+  ...Object.fromEntries(
+    Object.entries(process.env).filter(([name]) =>
+      !/^(VITEST|NODE_ENV|NODE_OPTIONS|FORCE_COLOR|PNET_|TEST$)/.test(name)
+    )
+  ),
+  // All programs load the same modules.
+  NODE_COMPILE_CACHE: join(scratch, "cache"),
+  NO_COLOR: "1"
+}
 
 /** Runs Node in the scratch folder; what it wrote, and its exit code. */
 const node = (...args: ReadonlyArray<string>) =>
