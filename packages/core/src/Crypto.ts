@@ -137,9 +137,15 @@ export interface Primitives {
   readonly scalarMultBase: (secretKey: Uint8Array) => Uint8Array
   /** `crypto_box_beforenm`: X25519, then HSalsa20. Only ever called with a public key that `PublicKey` admits. */
   readonly boxBefore: (publicKey: Uint8Array, secretKey: Uint8Array) => Uint8Array
-  /** Writes the secretbox of `message` into `out`, which is 16 bytes longer. */
+  /**
+   * Writes the secretbox of `message` into `out`, which is 16 bytes longer. `message` may be the end of `out`: then it is
+   * sealed in place. Any other overlap is not allowed.
+   */
   readonly secretbox: (out: Uint8Array, message: Uint8Array, nonce: Uint8Array, key: Uint8Array) => void
-  /** Writes the message of `box` into `out`, which is 16 bytes shorter; `false` when it does not open. */
+  /**
+   * Writes the message of `box` into `out`, which is 16 bytes shorter; `false` when it does not open, and then nothing has
+   * been written. `out` may be the end of `box`: then it is opened in place. Any other overlap is not allowed.
+   */
   readonly secretboxOpen: (out: Uint8Array, box: Uint8Array, nonce: Uint8Array, key: Uint8Array) => boolean
   /** HMAC-SHA256. */
   readonly hmacSha256: (key: Uint8Array, data: Uint8Array) => Uint8Array
@@ -169,6 +175,26 @@ export interface PortableBox
 }
 
 /**
+ * NaCl's box under one shared key, for the hot path: the key is looked up once, and nothing is allocated.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Boxer {
+  /**
+   * Writes the box of `message` into `out`, which is 16 bytes longer. `message` may be the last bytes of `out`: then it is
+   * sealed in place. Any other overlap is not allowed. Wrong lengths are bugs and throw.
+   */
+  readonly sealInto: (out: Uint8Array, message: Uint8Array, nonce: Uint8Array) => void
+  /**
+   * Writes the message of `box` into `out`, which is 16 bytes shorter, and says whether it opened; if not, nothing was
+   * written. `out` may be the last bytes of `box`: then it is opened in place. Any other overlap is not allowed. A box of
+   * any bytes never throws; a wrong length of `out` or the nonce is a bug and does, unless the box is under 16 bytes.
+   */
+  readonly openInto: (out: Uint8Array, box: Uint8Array, nonce: Uint8Array) => boolean
+}
+
+/**
  * The cryptography that the rest of pnet stands on.
  *
  * @category services
@@ -189,6 +215,8 @@ export class Crypto extends Context.Service<Crypto, {
   readonly seal: (key: SharedKey, nonce: Uint8Array, message: Uint8Array) => Uint8Array
   /** The message of a box; `undefined` when it does not open, for whatever reason. */
   readonly open: (key: SharedKey, nonce: Uint8Array, box: Uint8Array) => Uint8Array | undefined
+  /** `seal` and `open` under this key into buffers of the caller. Keeps the key's bytes themselves, not a copy. */
+  readonly boxer: (key: SharedKey) => Boxer
   /**
    * A Fernet token as ASCII, under the 32-byte key. `nowMillis` is milliseconds since the epoch; `iv` (16 bytes) is drawn
    * when it is not given, and only test vectors give it.
@@ -301,6 +329,27 @@ export const make = (primitives: Primitives): Effect.Effect<Crypto["Service"]> =
         if (box.length < boxOverhead) return undefined
         const out = new Uint8Array(box.length - boxOverhead)
         return primitives.secretboxOpen(out, box, nonce, shared) ? out : undefined
+      },
+
+      boxer: (key) => {
+        const shared = expectLength("a shared key", Redacted.value(key), keyLength)
+        return {
+          sealInto: (out, message, nonce) =>
+            primitives.secretbox(
+              expectLength("the room for a box", out, message.length + boxOverhead),
+              message,
+              expectLength("a nonce", nonce, nonceLength),
+              shared
+            ),
+          openInto: (out, box, nonce) =>
+            box.length >= boxOverhead &&
+            primitives.secretboxOpen(
+              expectLength("the room for a message", out, box.length - boxOverhead),
+              box,
+              expectLength("a nonce", nonce, nonceLength),
+              shared
+            )
+        }
       },
 
       fernetEncrypt: (key, plaintext, nowMillis, iv = randomBytes(16)) => {

@@ -1,0 +1,246 @@
+/**
+ * The handshake of a session (protocol section 4): CurveZMQ with pnet's metadata, as two pure state machines. Bytes go in,
+ * bytes and results come out; the only thing outside is the `Crypto` that is given, so a seeded `Entropy` fixes every byte.
+ * Packets, deadlines and trust are the caller's.
+ *
+ * ```ts
+ * const client = Handshake.client(options, serverKey)      const server = Handshake.server(options)
+ * client.hello()                            // HELLO    ->  server.hello(command)
+ * client.welcome(command)                   // <- WELCOME
+ *                                           // INITIATE ->  server.initiate(command, packetKey), then ask trust
+ * client.ready(command), then ask trust     // <- READY     server.ready()
+ * ```
+ *
+ * What bites: a machine is for one connection, and each of its steps is taken once. Whatever fails ends it: all that comes
+ * after is `ERR_HANDSHAKE`. A connection that is given up before `ready` has to `close` its machine, which wipes the
+ * secrets. The server's `hello` costs two products of the curve, so with a network key it is called only once a token has
+ * verified. Who the other side is, is known from `initiate` and `ready` on, never from a packet.
+ *
+ * @since 0.1.0
+ */
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type { Crypto, KeyPair, SharedKey } from "./Crypto.ts"
+import * as Curve from "./internal/curve.ts"
+import * as Metadata from "./internal/metadata.ts"
+import { strictTextOf, utf8 } from "./internal/platform.ts"
+import { type NetworkId, NodeName } from "./Packet.ts"
+import * as ProtocolError from "./ProtocolError.ts"
+import type { PublicKey } from "./PublicKey.ts"
+
+/**
+ * What both machines need to know about this node.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly crypto: Crypto["Service"]
+  /** This node's key pair. */
+  readonly identity: KeyPair
+  /** This node's name. */
+  readonly name: NodeName
+  readonly networkId: NetworkId
+  /** Whether to offer binary records (protocol section 4.1). */
+  readonly binary: boolean
+}
+
+/**
+ * A peer that proved, in this handshake, to hold the secret of `publicKey`, and calls itself `name`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Peer {
+  readonly name: NodeName
+  readonly publicKey: PublicKey
+}
+
+/**
+ * What a completed handshake leaves: everything that a session needs to seal and open its MESSAGEs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Established {
+  /** Which side this one is: the client is the one that dialled. */
+  readonly role: "client" | "server"
+  readonly peer: Peer
+  /** Whether both sides offered binary records: then everything after READY travels in them. */
+  readonly binary: boolean
+  /** The box key between the short-term keys of this connection. Whoever has it can read and forge the session. */
+  readonly sharedKey: SharedKey
+  /** The short nonce of the next command that this side sends; the handshake's are counted. */
+  readonly sendNonce: number
+  /** The short nonce that the peer's next command has to have. */
+  readonly recvNonce: number
+}
+
+/**
+ * The side that dialled. The methods are called once each, in this order.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Client {
+  /** HELLO, for a `msg`. Throws where it is called a second time. */
+  readonly hello: () => Uint8Array
+  /**
+   * Reads WELCOME and gives INITIATE, for a `msg`. Everything but this connection's WELCOME is `ERR_HANDSHAKE`. That the
+   * packet carries the server's key is the caller's to check.
+   */
+  readonly welcome: (command: Uint8Array) => Result.Result<Uint8Array, ProtocolError.ProtocolError>
+  /**
+   * Reads READY. `ERR_NETWORK_INCORRECT` where the server is in another network, everything else is `ERR_HANDSHAKE`. The
+   * trust policy is to be asked about the peer before anything is sent to it.
+   */
+  readonly ready: (command: Uint8Array) => Result.Result<Established, ProtocolError.ProtocolError>
+  /** Wipes the secrets of an unfinished handshake; after it everything is `ERR_HANDSHAKE`. */
+  readonly close: () => void
+}
+
+/**
+ * The side that accepted the connection. The methods are called once each, in this order.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Server {
+  /** Reads HELLO and gives WELCOME, for an `rsp`. Everything but a HELLO to this node's key is `ERR_HANDSHAKE`. */
+  readonly hello: (command: Uint8Array) => Result.Result<Uint8Array, ProtocolError.ProtocolError>
+  /**
+   * Reads INITIATE, whose packet carried `packetKey`, and gives the peer that it proved, about whom the trust policy is to
+   * be asked before `ready`. `ERR_PUBLIC_KEY` where it proved another key, `ERR_NETWORK_INCORRECT` where the client is in
+   * another network, everything else is `ERR_HANDSHAKE`. That HELLO's packet carried the same key is the caller's to check.
+   */
+  readonly initiate: (
+    command: Uint8Array,
+    packetKey: PublicKey
+  ) => Result.Result<Peer, ProtocolError.ProtocolError>
+  /** READY, for an `rsp`, to a peer that is trusted. Throws unless `initiate` has succeeded, and the second time. */
+  readonly ready: () => { readonly command: Uint8Array; readonly established: Established }
+  /** Wipes the secrets of an unfinished handshake; after it everything is `ERR_HANDSHAKE`. */
+  readonly close: () => void
+}
+
+/**
+ * Whether a command is a HELLO by its name; the machine checks the rest.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isHello: (command: Uint8Array) => boolean = Curve.isHello
+
+/**
+ * Whether a command is a WELCOME by its name; the machine checks the rest.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isWelcome: (command: Uint8Array) => boolean = Curve.isWelcome
+
+/**
+ * Whether a command is an INITIATE by its name; the machine checks the rest.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isInitiate: (command: Uint8Array) => boolean = Curve.isInitiate
+
+/**
+ * Whether a command is a READY by its name; the machine checks the rest.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isReady: (command: Uint8Array) => boolean = Curve.isReady
+
+/**
+ * The client's machine, for one connection to the node with `serverKey`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const client = (options: Options, serverKey: PublicKey): Client => {
+  const machine = Curve.client(curveOptions(options), serverKey)
+  return {
+    hello: machine.hello,
+    welcome: machine.welcome,
+    ready: (command) => Result.map(machine.ready(command), (secured) => establishedOf(options, secured)),
+    close: machine.close
+  }
+}
+
+/**
+ * The server's machine, for one connection that was accepted.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const server = (options: Options): Server => {
+  const machine = Curve.server(curveOptions(options))
+  return {
+    hello: machine.hello,
+    initiate: (command, packetKey) => Result.map(machine.initiate(command, packetKey), peerOf),
+    ready: () => {
+      const { command, secured } = machine.ready()
+      return { command, established: establishedOf(options, secured) }
+    },
+    close: machine.close
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// metadata
+// ---------------------------------------------------------------------------------------------------------------------
+
+interface Said {
+  readonly name: NodeName
+  readonly binary: boolean
+}
+
+const isNodeName = Schema.is(NodeName)
+
+const refused = (detail: string) => Result.fail(ProtocolError.local("ERR_HANDSHAKE", detail))
+
+/** What the peer's properties say. Their values are checked in the order of the protocol's list, the network last. */
+const readMetadata =
+  (networkId: NetworkId) => (bytes: Uint8Array): Result.Result<Said, ProtocolError.ProtocolError> => {
+    const properties = Metadata.decode(bytes)
+    if (properties === undefined) return refused("malformed metadata")
+    const text = (name: string): string | undefined => {
+      const value = properties.get(name)
+      return value === undefined ? undefined : strictTextOf(value)
+    }
+    if (!properties.has("network")) return refused("no property Network")
+    if (text("pnet") !== "1") return refused("the property Pnet is not 1")
+    const name = text("node")
+    if (name === undefined || !isNodeName(name)) return refused("the property Node is not a name")
+    if (text("network") !== networkId) return Result.fail(ProtocolError.local("ERR_NETWORK_INCORRECT", "Network"))
+    return Result.succeed({ name, binary: text("framing") === "binary" })
+  }
+
+const writeMetadata = (options: Options): Uint8Array => {
+  const properties = new Map([
+    ["Pnet", utf8("1")],
+    ["Node", utf8(options.name)],
+    ["Network", utf8(options.networkId)]
+  ])
+  if (options.binary) properties.set("Framing", utf8("binary"))
+  return Metadata.encode(properties)
+}
+
+const curveOptions = (options: Options): Curve.Options<Said> => ({
+  crypto: options.crypto,
+  identity: options.identity,
+  metadata: writeMetadata(options),
+  readMetadata: readMetadata(options.networkId)
+})
+
+const peerOf = ({ metadata, publicKey }: Curve.Proved<Said>): Peer => ({ name: metadata.name, publicKey })
+
+const establishedOf = (options: Options, { peer, ...secured }: Curve.Secured<Said>): Established => ({
+  ...secured,
+  peer: peerOf(peer),
+  binary: options.binary && peer.metadata.binary
+})
