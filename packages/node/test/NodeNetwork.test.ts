@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Network } from "@pnet/core/Network"
+import { Network, RemoteAddress } from "@pnet/core/Network"
 import { NodeNetwork } from "@pnet/node"
 import { networkSuite, type Setup } from "@pnet/testing/NetworkSuite"
-import { Effect, Fiber, Layer, Schedule, type Scope } from "effect"
+import { Deferred, Effect, Fiber, Layer, Schedule, type Scope } from "effect"
 import { Socket } from "effect/socket"
 import { spawn } from "node:child_process"
 import * as Net from "node:net"
@@ -40,7 +40,7 @@ const runProgram = (source: string) =>
 const prelude = `
   import { Effect, Exit, Scope } from "effect"
   import { Socket } from "effect/socket"
-  import { Network } from "@pnet/core/Network"
+  import { Network, RemoteAddress } from "@pnet/core/Network"
   import { NodeNetwork } from "@pnet/node"
   const run = (effect) => Effect.runPromise(Effect.provide(Effect.scoped(effect), NodeNetwork.layer))
 `
@@ -146,6 +146,19 @@ describe("NodeNetwork", () => {
       yield* Fiber.join(exited)
       const again = yield* Effect.flip(Effect.scoped(socket.reader))
       assert.strictEqual(again.reason._tag, "SocketOpenError")
+    }).pipe(Effect.provide(NodeNetwork.layer)), 30_000)
+
+  it.live("gives the address of an IPv4 peer as IPv4, also on an IPv6 socket", () =>
+    Effect.gen(function*() {
+      const network = yield* Network
+      const server = yield* network.listen({ host: "::ffff:127.0.0.1", port: 0 })
+      const seen = yield* Deferred.make<string>()
+      yield* Effect.forkScoped(
+        server.run(() => Effect.flatMap(RemoteAddress, (remote) => Deferred.succeed(seen, String(remote))))
+      )
+      const port = server.address._tag === "UnixPathAddress" ? 0 : server.address.port
+      yield* (yield* network.dial({ host: "127.0.0.1", port })).reader
+      assert.match(yield* Deferred.await(seen), /^127\.0\.0\.1:\d+$/)
     }).pipe(Effect.provide(NodeNetwork.layer)), 30_000)
 
   it("reads netmasks", () => {
