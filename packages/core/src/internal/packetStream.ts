@@ -35,7 +35,7 @@ export const make = (connection: Connection, options: {
   const chunks: Array<Uint8Array> = []
   let taken = 0
   // When the packet that has begun did so, by the monotonic clock.
-  let began = 0
+  let began: number | undefined
 
   const now = () => Number(options.clock.monotonicTimeNanosUnsafe() / 1_000_000n)
 
@@ -54,13 +54,13 @@ export const make = (connection: Connection, options: {
     Effect.suspend(() => {
       const packet = poll()
       if (packet !== undefined) {
-        began = 0
+        began = undefined
         return Effect.succeed(packet)
       }
       if (framer.tooLarge) return Effect.fail(ProtocolError.local("ERR_PACKET_TOO_LARGE"))
       const begun = framer.pending > 0
-      if (begun && began === 0) began = now()
-      const wait = begun ? Duration.millis(Math.max(0, packetMillis - (now() - began))) : idle
+      if (begun) began ??= now()
+      const wait = began === undefined ? idle : Duration.millis(Math.max(0, packetMillis - (now() - began)))
       return connection.pull.pipe(
         Effect.timeoutOrElse({
           duration: wait,

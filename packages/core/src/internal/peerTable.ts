@@ -25,8 +25,10 @@ import { selfOf } from "./self.ts"
 
 interface Entry {
   peer: Peers.Peer
-  /** Where its last advert came from. */
-  source: Endpoint
+  /** Where it was first heard from, which is whose share of the unproved it takes. */
+  readonly host: string
+  /** Where the adverts of each of its addresses come from. A node has a socket for each of its interfaces. */
+  readonly sources: Map<string, string>
   /** By the monotonic clock, in milliseconds. */
   heardAt: number
 }
@@ -111,7 +113,7 @@ export const make = (errors: {
       const { name, publicKey } = entry.peer
       unindexName(name, publicKey)
       if (unproved.delete(publicKey)) {
-        countHost(entry.source.host, -1)
+        countHost(entry.host, -1)
         return true
       }
       return proved.delete(publicKey)
@@ -193,7 +195,8 @@ export const make = (errors: {
           status: "Online",
           proved: room
         },
-        source: sighting.source,
+        host: sighting.source.host,
+        sources: new Map([[formatEndpoint(sighting.endpoint), formatEndpoint(sighting.source)]]),
         heardAt: now()
       }
       if (room) proved.set(sighting.publicKey, entry)
@@ -220,13 +223,15 @@ export const make = (errors: {
         entry.peer = { ...entry.peer, name: sighting.name }
         publish({ _tag: "Updated", peer: entry.peer, reason: "name" })
       }
-      const moved = !sameEndpoint(entry.source, sighting.source)
+      const address = formatEndpoint(sighting.endpoint)
+      const source = formatEndpoint(sighting.source)
+      const moved = entry.sources.get(address) !== source
       if (moved) {
-        if (unproved.has(publicKey)) {
-          countHost(entry.source.host, -1)
-          countHost(sighting.source.host, 1)
+        entry.sources.set(address, source)
+        if (entry.sources.size > limits.addressesPerPeer) {
+          const oldest = entry.sources.keys().next()
+          if (oldest.done !== true) entry.sources.delete(oldest.value)
         }
-        entry.source = sighting.source
       }
       const known = entry.peer.endpoints.some((endpoint) => sameEndpoint(endpoint, sighting.endpoint))
       if (!known) {
@@ -434,7 +439,7 @@ export const make = (errors: {
           if (entry.peer.proved && first && entry.peer.name === name) return
           if (!entry.peer.proved && proved.size < limits.provedPeers) {
             unproved.delete(publicKey)
-            countHost(entry.source.host, -1)
+            countHost(entry.host, -1)
             proved.set(publicKey, entry)
           }
           if (entry.peer.name !== name) {

@@ -35,8 +35,14 @@ export type ExchangeError<Closed> =
 interface Exchange<Closed> {
   readonly payload: Uint8Array
   readonly resume: (effect: Effect.Effect<Uint8Array, ExchangeError<Closed>>) => void
-  stamp: number
+  /**
+   * Drawn when it is first sent, and kept when it is sent again: the receiver accepts a stamp once, so that a message cannot
+   * be handled twice, whoever made it be sent twice.
+   */
+  stamp: number | undefined
   done: boolean
+  /** Whether it was sent before. */
+  again: boolean
 }
 
 /** What a conversation over one connection came to. */
@@ -138,7 +144,7 @@ export const make = <Closed>(options: {
         const exchange = channel.queued.shift()
         if (exchange === undefined) break
         if (exchange.done) continue
-        exchange.stamp = nextStamp()
+        exchange.stamp ??= nextStamp()
         const command = Raw.seal(crypto, key, {
           kind: "request",
           to: publicKey,
@@ -253,6 +259,7 @@ export const make = <Closed>(options: {
           for (const exchange of exchanges) complete(exchange, Effect.fail(error))
         }
         const again = (exchanges: ReadonlyArray<Exchange<Closed>>) => {
+          for (const exchange of exchanges) exchange.again = true
           channel.queued = [...exchanges, ...channel.queued]
           channel.work.openUnsafe()
         }
@@ -289,8 +296,12 @@ export const make = <Closed>(options: {
               again(sent)
               return backOff(channel)
             }
-            fail(takeOldest(), ending.error)
-            // What stood behind the refused message was not looked at, so it may be sent again.
+            for (const refused of takeOldest()) {
+              // Sent before, and accepted before: then the err that made it be sent again was not the peer's.
+              const twice = ending.error.code === "ERR_REPLAY" && refused.again
+              fail([refused], twice ? lost(channel, undefined, true) : ending.error)
+            }
+            // What stood behind the refused message was not looked at, so it is sent again, with the stamp it had.
             again(sent)
             return Effect.void
         }
@@ -368,7 +379,7 @@ export const make = <Closed>(options: {
         const channel = existing ?? start(peer)
         channel.peer = peer
         return Effect.callback<Uint8Array, ExchangeError<Closed>>((resume) => {
-          const exchange: Exchange<Closed> = { payload, resume, stamp: 0, done: false }
+          const exchange: Exchange<Closed> = { payload, resume, stamp: undefined, done: false, again: false }
           channel.queued.push(exchange)
           channel.work.openUnsafe()
           if (existing === undefined) runFiber(peer.publicKey, run(channel))

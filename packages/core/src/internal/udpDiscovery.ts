@@ -67,16 +67,17 @@ const sameSubnet = (a: string, b: string, prefixLength: number): boolean => {
   return Math.floor(ipv4Number(a) / size) === Math.floor(ipv4Number(b) / size)
 }
 
-/** A bucket of `rate` tokens that fills up in a second. */
-const makeBucket = (rate: number) => {
-  let tokens = rate
-  let at = 0
+/** Lets `rate` things happen in any one second. */
+const makeRate = (rate: number) => {
+  // The last times, oldest first.
+  const times: Array<number> = []
   return {
     take: (nowMillis: number): boolean => {
-      tokens = Math.min(rate, tokens + Math.max(0, nowMillis - at) * rate / 1_000)
-      at = nowMillis
-      if (tokens < 1) return false
-      tokens--
+      if (times.length === rate) {
+        if (nowMillis - times[0]! < 1_000) return false
+        times.shift()
+      }
+      times.push(nowMillis)
       return true
     }
   }
@@ -330,20 +331,20 @@ export const make = (
 
     // --- answering ----------------------------------------------------------------------------------------------------
 
-    const all = makeBucket(answersPerSecond)
-    const bySource = new Map<string, ReturnType<typeof makeBucket>>()
+    const all = makeRate(answersPerSecond)
+    const bySource = new Map<string, ReturnType<typeof makeRate>>()
     let catchingUp = false
 
     const mayAnswer = (host: string): boolean => {
       const now = monotonicMillis()
-      let bucket = bySource.get(host)
-      if (bucket === undefined) {
-        // Forgetting a source only gives it a fresh bucket; the bucket for all still holds.
+      let rate = bySource.get(host)
+      if (rate === undefined) {
+        // Forgetting a source only lets it have a few more; the rate of all still holds.
         if (bySource.size >= 1_024) bySource.clear()
-        bucket = makeBucket(answersPerSource)
-        bySource.set(host, bucket)
+        rate = makeRate(answersPerSource)
+        bySource.set(host, rate)
       }
-      return bucket.take(now) && all.take(now)
+      return rate.take(now) && all.take(now)
     }
 
     const jittered = (millis: number) =>
@@ -358,9 +359,17 @@ export const make = (
       catchingUp = false
     })))
 
+    // Only ever to one socket of one node: not to a broadcast address, and not to the shared port, where any node of that
+    // machine might get it.
+    const isOneSocket = (source: Endpoint) => {
+      if (source.port === advertisePort || source.host === "255.255.255.255") return false
+      for (const { broadcast } of privates.values()) if (broadcast === source.host) return false
+      return true
+    }
+
     const answer = (datagram: DatagramSocket.Datagram, source: Endpoint, via: Private | undefined) =>
       Effect.suspend(() => {
-        if (advertised === undefined) return Effect.void
+        if (advertised === undefined || !isOneSocket(source)) return Effect.void
         if (!mayAnswer(source.host)) {
           if (catchingUp) return Effect.void
           catchingUp = true

@@ -1,0 +1,153 @@
+/**
+ * Frames: what a session's messages carry (protocol section 5). A frame is `kind:u8 stream:u32 length:u32 payload`, big-endian;
+ * a message holds one or more whole frames.
+ *
+ * These are the constants and the JSON payloads; writing and reading frames is `internal/mux`'s work, where it is done
+ * without allocating for each.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * The kinds of frames, by name.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const Kind = {
+  open: 0,
+  data: 1,
+  end: 2,
+  reset: 3,
+  credit: 4,
+  ping: 5,
+  pong: 6,
+  goaway: 7
+} as const
+
+/**
+ * The bytes before a frame's payload: 9.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const headerLength = 9
+
+/**
+ * The bytes that may be sent on a stream before more are granted: 262,144 in each direction.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const initialCredit = 262_144
+
+/**
+ * The most bytes of a DATA frame, whatever the chunk size.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const maxDataLength = 98_000
+
+/**
+ * What a stream is for: a named function of an AdvancedNode, Effect RPC, or a bare byte pipe.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Protocol = Schema.Literals(["command", "rpc", "socket"])
+
+/**
+ * What a stream is for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Protocol = typeof Protocol.Type
+
+/**
+ * The payload of OPEN. A `protocol` that is not known is no violation: such a stream is reset with `unsupported`.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Open = Schema.Struct({
+  protocol: Schema.String,
+  name: Schema.String,
+  /** Milliseconds left when the frame was written. */
+  deadline: Schema.optionalKey(Schema.Int),
+  traceparent: Schema.optionalKey(Schema.String)
+})
+
+/**
+ * The payload of OPEN.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Open = typeof Open.Type
+
+/**
+ * Why a stream was reset.
+ *
+ * - `refused`: not run, and may be tried again
+ * - `deadline`: its time was up
+ * - `cancelled`: whoever opened it does not want it any more
+ * - `not_found`: nothing of that name
+ * - `unsupported`: nothing of that protocol
+ * - `too_large`: more than may be sent
+ * - `going_away`: the session ends
+ * - `internal`: the other side failed
+ * - `failed`: the handler failed with a typed error, which is in `error`
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ResetCode =
+  | "refused"
+  | "deadline"
+  | "cancelled"
+  | "not_found"
+  | "unsupported"
+  | "too_large"
+  | "going_away"
+  | "internal"
+  | "failed"
+
+/**
+ * The payload of RESET. Codes that are not known read as `internal`.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Reset = Schema.Struct({
+  code: Schema.String,
+  message: Schema.String,
+  /** The handler's typed error, as its Schema encodes it. */
+  error: Schema.optionalKey(Schema.Unknown)
+})
+
+/**
+ * The payload of RESET.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Reset = typeof Reset.Type
+
+/**
+ * The payload of GOAWAY. `shutdown`, `renew` and `duplicate` let open streams finish; any other code is the last frame.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const GoAway = Schema.Struct({ code: Schema.String, message: Schema.String })
+
+/**
+ * The payload of GOAWAY.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type GoAway = typeof GoAway.Type

@@ -1,0 +1,677 @@
+/**
+ * Many streams in one session (protocol section 5), as a synchronous machine: messages in, messages out, and callbacks where
+ * something waits. No I/O, no clock, no crypto: two of them can be joined in a test, byte by byte.
+ *
+ * Sending is pulled: whoever writes the connection asks for the next message when it has room, and gets control frames
+ * first, then one chunk of each stream in turn. Receiving is bounded by credit, and what waits to be read takes no more
+ * memory than twice its credit, however it was cut.
+ */
+import * as Frame from "../Frame.ts"
+import { strictTextOf, utf8 } from "./platform.ts"
+
+/** The types of messages: the sender's own streams, the receiver's streams, and resets of the receiver's streams. */
+export const Type = { msg: 0, rsp: 1, err: 2 } as const
+export type Type = 0 | 1 | 2
+
+const { Kind } = Frame
+const maxCredit = 0xffff_ffff
+const longestDeadline = 2 ** 31 - 1
+
+/** What a node, and each session of it, may owe its peers in credit. */
+export class Budget {
+  readonly limit: number
+  readonly parent: Budget | undefined
+  used = 0
+  constructor(limit: number, parent?: Budget) {
+    this.limit = limit
+    this.parent = parent
+  }
+  reserve(bytes: number): boolean {
+    if (this.used + bytes > this.limit) return false
+    if (this.parent !== undefined && !this.parent.reserve(bytes)) return false
+    this.used += bytes
+    return true
+  }
+  release(bytes: number): void {
+    this.used -= bytes
+    this.parent?.release(bytes)
+  }
+}
+
+/** How a stream ended before its time: by a RESET from either side, or with its session. */
+export interface Failure {
+  readonly code: Frame.ResetCode | "lost"
+  readonly message: string
+  /** The typed error of the other side's handler, encoded. */
+  readonly error?: unknown
+  /** Whether the other side said so. */
+  readonly remote: boolean
+}
+
+export interface Handlers {
+  /** The other side opened a stream. */
+  readonly onOpen: (stream: MuxStream) => void
+  /** There is something to send where there was nothing. */
+  readonly onWork: () => void
+  readonly onPong: (payload: Uint8Array) => void
+  readonly onGoAway: (goAway: Frame.GoAway) => void
+  /** A stream is closed and holds nothing any more. */
+  readonly onClosed: () => void
+}
+
+export interface Options extends Handlers {
+  /** The most bytes of a DATA frame that this side sends. */
+  readonly chunkSize: number
+  /** The most streams that either side may have open. */
+  readonly maxStreams: number
+  readonly budget: Budget
+}
+
+const resetCodes: ReadonlySet<string> = new Set<Frame.ResetCode>([
+  "refused",
+  "deadline",
+  "cancelled",
+  "not_found",
+  "unsupported",
+  "too_large",
+  "going_away",
+  "internal",
+  "failed"
+])
+
+const empty: ReadonlyArray<Uint8Array> = []
+
+const merge = (parts: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
+  const out = new Uint8Array(length)
+  let offset = 0
+  for (const part of parts) {
+    out.set(part, offset)
+    offset += part.length
+  }
+  return out
+}
+
+/** One stream, as one side sees it. */
+export class MuxStream {
+  readonly mux: Mux
+  readonly id: number
+  /** Whether this side opened it. */
+  readonly own: boolean
+  readonly open: Frame.Open
+
+  /** Set once, when it ends before its time. */
+  failure: Failure | undefined
+  /** No more DATA will come. */
+  remoteEnded = false
+  /** No more will be written. */
+  localEnded = false
+  /** Called once when there is something to read, or nothing to come. */
+  onReadable: (() => void) | undefined
+  /** Called once when there is room to write, or no point. */
+  onWritable: (() => void) | undefined
+  /** Called once when it failed; for whoever runs a handler. */
+  onFailure: (() => void) | undefined
+
+  // Received and not read.
+  #inbox: Array<Uint8Array> = []
+  #inboxBytes = 0
+  // Bytes of the messages that the inbox keeps alive.
+  #pinned = 0
+  #lastBuffer: unknown
+  /** DATA bytes that the other side may still send. */
+  #granted = Frame.initialCredit
+  /** Read since the last CREDIT. */
+  #consumed = 0
+
+  // To be sent.
+  #outbox: Array<Uint8Array> = []
+  #outboxOffset = 0
+  #outboxBytes = 0
+  #credit = Frame.initialCredit
+  #endSent = false
+  queued = false
+  #reserved = true
+
+  constructor(mux: Mux, id: number, own: boolean, open: Frame.Open) {
+    this.mux = mux
+    this.id = id
+    this.own = own
+    this.open = open
+  }
+
+  /** Both sides are done, or it failed. */
+  get closed(): boolean {
+    return this.failure !== undefined || this.remoteEnded && this.#endSent
+  }
+
+  /** Bytes that were written and not sent. */
+  get buffered(): number {
+    return this.#outboxBytes
+  }
+
+  /** Whether there is something to read now. */
+  get readable(): boolean {
+    return this.#inbox.length > 0
+  }
+
+  /** Takes everything that has come, which grants the other side as much again. */
+  read(): ReadonlyArray<Uint8Array> {
+    if (this.#inbox.length === 0) return empty
+    const parts = this.#inbox
+    const bytes = this.#inboxBytes
+    this.#inbox = []
+    this.#inboxBytes = 0
+    this.#pinned = 0
+    this.#lastBuffer = undefined
+    this.#consumed += bytes
+    if (this.closed || this.remoteEnded) this.#settle()
+    // Granted in halves: often enough to keep the other side going, seldom enough to cost nothing.
+    else if (this.#consumed >= Frame.initialCredit / 2) {
+      this.#granted += this.#consumed
+      this.mux.sendCredit(this, this.#consumed)
+      this.#consumed = 0
+    }
+    return parts
+  }
+
+  /** Adds bytes to be sent. They must not be changed afterwards. */
+  write(bytes: Uint8Array): void {
+    if (this.localEnded || this.failure !== undefined || bytes.length === 0) return
+    this.#outbox.push(bytes)
+    this.#outboxBytes += bytes.length
+    this.#enqueue()
+  }
+
+  /** Says that no more will be written, once what was has been sent. */
+  end(): void {
+    if (this.localEnded || this.failure !== undefined) return
+    this.localEnded = true
+    this.#enqueue()
+  }
+
+  /** Gives it up, and says why. */
+  reset(code: Frame.ResetCode, message: string, error?: unknown): void {
+    if (this.closed) return
+    this.mux.sendReset(this.id, this.own, { code, message, ...(error === undefined ? {} : { error }) })
+    this.fail({ code, message, remote: false })
+  }
+
+  // --- for the Mux -----------------------------------------------------------------------------------------------------
+
+  fail(failure: Failure): void {
+    if (this.closed) return
+    this.failure = failure
+    this.#outbox = []
+    this.#outboxBytes = 0
+    this.mux.removeStream(this)
+    this.#settle()
+    this.#wake()
+    const { onFailure } = this
+    this.onFailure = undefined
+    onFailure?.()
+  }
+
+  /** Takes DATA; `false` where it exceeds the credit or comes after END. */
+  onData(payload: Uint8Array): boolean {
+    if (this.remoteEnded) return false
+    if (payload.length === 0) return true
+    if (payload.length > this.#granted) return false
+    this.#granted -= payload.length
+    this.#keep(payload)
+    const { onReadable } = this
+    this.onReadable = undefined
+    onReadable?.()
+    return true
+  }
+
+  onEnd(): boolean {
+    if (this.remoteEnded) return false
+    this.remoteEnded = true
+    // The answer is complete: what is left of the question is not wanted.
+    if (this.own && !this.localEnded) {
+      this.#outbox = []
+      this.#outboxOffset = 0
+      this.#outboxBytes = 0
+      this.localEnded = true
+      this.#enqueue()
+    }
+    this.#finish()
+    this.#wake()
+    return true
+  }
+
+  onCredit(bytes: number): boolean {
+    if (this.#credit + bytes > maxCredit) return false
+    this.#credit += bytes
+    this.#enqueue()
+    return true
+  }
+
+  /** Whether it has a frame to send now. */
+  get sendable(): boolean {
+    return this.failure === undefined && !this.#endSent &&
+      (this.#outboxBytes > 0 ? this.#credit > 0 : this.localEnded)
+  }
+
+  /** Writes one DATA frame, and END behind the last, into `out` up to `limit`; where it stopped. */
+  fill(out: Uint8Array, view: DataView, offset: number, limit: number): number {
+    let at = offset
+    if (this.#outboxBytes > 0) {
+      const length = Math.min(
+        this.mux.options.chunkSize,
+        this.#outboxBytes,
+        this.#credit,
+        limit - at - Frame.headerLength
+      )
+      if (length <= 0) return at
+      at = writeHeader(view, at, Kind.data, this.id, length)
+      let left = length
+      let index = 0
+      while (left > 0) {
+        const part = this.#outbox[index]!
+        const take = Math.min(left, part.length - this.#outboxOffset)
+        out.set(
+          this.#outboxOffset === 0 && take === part.length
+            ? part
+            : part.subarray(this.#outboxOffset, this.#outboxOffset + take),
+          at
+        )
+        at += take
+        left -= take
+        this.#outboxOffset += take
+        if (this.#outboxOffset === part.length) {
+          index++
+          this.#outboxOffset = 0
+        }
+      }
+      if (index === this.#outbox.length) this.#outbox = []
+      else if (index > 0) this.#outbox.splice(0, index)
+      this.#outboxBytes -= length
+      this.#credit -= length
+      const { onWritable } = this
+      if (onWritable !== undefined && this.#outboxBytes < lowWater) {
+        this.onWritable = undefined
+        onWritable()
+      }
+    }
+    if (this.localEnded && this.#outboxBytes === 0 && !this.#endSent && limit - at >= Frame.headerLength) {
+      at = writeHeader(view, at, Kind.end, this.id, 0)
+      this.#endSent = true
+      this.#finish()
+    }
+    return at
+  }
+
+  // --- inside ----------------------------------------------------------------------------------------------------------
+
+  #enqueue(): void {
+    if (this.sendable) this.mux.enqueue(this)
+  }
+
+  #wake(): void {
+    const { onReadable, onWritable } = this
+    this.onReadable = undefined
+    this.onWritable = undefined
+    onReadable?.()
+    onWritable?.()
+  }
+
+  #finish(): void {
+    if (!this.closed) return
+    this.mux.removeStream(this)
+    this.#settle()
+  }
+
+  // Its credit is owed until nothing more can come and all that came was read.
+  #settle(): void {
+    if (!this.#reserved || this.failure === undefined && (!this.remoteEnded || this.#inbox.length > 0)) return
+    if (this.failure !== undefined) {
+      this.#inbox = []
+      this.#inboxBytes = 0
+    } else if (!this.closed) return
+    this.#reserved = false
+    this.mux.options.budget.release(Frame.initialCredit)
+    this.mux.options.onClosed()
+  }
+
+  // The payload is a view into its message. Many small ones, or small parts of large messages, are copied together, so that
+  // what waits here takes no more than twice its credit.
+  #keep(payload: Uint8Array): void {
+    this.#inbox.push(payload)
+    this.#inboxBytes += payload.length
+    if (payload.buffer !== this.#lastBuffer) {
+      this.#lastBuffer = payload.buffer
+      this.#pinned += payload.buffer.byteLength
+    }
+    const scattered = this.#inbox.length >= 64 && this.#inboxBytes < this.#inbox.length * 1_024
+    if (scattered || this.#pinned > 2 * Frame.initialCredit && this.#pinned > 2 * this.#inboxBytes) {
+      this.#inbox = [merge(this.#inbox, this.#inboxBytes)]
+      this.#pinned = this.#inboxBytes
+      this.#lastBuffer = undefined
+    }
+  }
+}
+
+/** Below this many bytes waiting to be sent, a stream takes more. */
+export const lowWater = 65_536
+
+const writeHeader = (view: DataView, at: number, kind: number, stream: number, length: number): number => {
+  view.setUint8(at, kind)
+  view.setUint32(at + 1, stream)
+  view.setUint32(at + 5, length)
+  return at + Frame.headerLength
+}
+
+const frame = (kind: number, stream: number, payload: Uint8Array): Uint8Array => {
+  const out = new Uint8Array(Frame.headerLength + payload.length)
+  writeHeader(new DataView(out.buffer), 0, kind, stream, payload.length)
+  out.set(payload, Frame.headerLength)
+  return out
+}
+
+/** The JSON object of a payload, or `undefined`. By hand, since every call opens a stream. */
+const json = (payload: Uint8Array): Readonly<Record<string, unknown>> | undefined => {
+  const text = strictTextOf(payload)
+  if (text === undefined) return undefined
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === "object" && value !== null ? value as Record<string, unknown> : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const openOf = (payload: Uint8Array): Frame.Open | undefined => {
+  const { deadline, name, protocol, traceparent } = json(payload) ?? {}
+  if (typeof protocol !== "string" || typeof name !== "string") return undefined
+  if (deadline !== undefined && !Number.isInteger(deadline)) return undefined
+  if (traceparent !== undefined && typeof traceparent !== "string") return undefined
+  return {
+    protocol,
+    name,
+    ...(deadline === undefined ? {} : { deadline: Math.min(deadline as number, longestDeadline) }),
+    ...(traceparent === undefined ? {} : { traceparent })
+  }
+}
+
+const resetOf = (payload: Uint8Array): Frame.Reset | undefined => {
+  const { code, message, ...rest } = json(payload) ?? {}
+  return typeof code === "string" && typeof message === "string"
+    ? { code, message, ...("error" in rest ? { error: rest.error } : {}) }
+    : undefined
+}
+
+const goAwayOf = (payload: Uint8Array): Frame.GoAway | undefined => {
+  const { code, message } = json(payload) ?? {}
+  return typeof code === "string" && typeof message === "string" ? { code, message } : undefined
+}
+
+/** Control frames of one type that wait, first in, first out. */
+class Control {
+  frames: Array<Uint8Array> = []
+  bytes = 0
+  push(frame: Uint8Array): void {
+    this.frames.push(frame)
+    this.bytes += frame.length
+  }
+  fill(out: Uint8Array, offset: number, limit: number): number {
+    let at = offset
+    let taken = 0
+    while (taken < this.frames.length) {
+      const next = this.frames[taken]!
+      if (at + next.length > limit) break
+      out.set(next, at)
+      at += next.length
+      taken++
+    }
+    if (taken > 0) this.frames = taken === this.frames.length ? [] : this.frames.slice(taken)
+    this.bytes -= at - offset
+    return at
+  }
+}
+
+export class Mux {
+  readonly options: Options
+  readonly own = new Map<number, MuxStream>()
+  readonly theirs = new Map<number, MuxStream>()
+  /** Set when no further streams may be opened, by either side. */
+  draining = false
+  #lastOwn = 0
+  #lastTheirs = 0
+  readonly #control = [new Control(), new Control(), new Control()] as const
+  #pong: Uint8Array | undefined
+  // Streams that have something to send, each at most once; by type.
+  readonly #ready: readonly [Array<MuxStream>, Array<MuxStream>] = [[], []]
+  #turn: 0 | 1 = 0
+
+  constructor(options: Options) {
+    this.options = options
+  }
+
+  /** Bytes of control frames that wait to be sent. */
+  get controlBytes(): number {
+    return this.#control[0].bytes + this.#control[1].bytes + this.#control[2].bytes
+  }
+
+  get streams(): number {
+    return this.own.size + this.theirs.size
+  }
+
+  /** Opens a stream, or says what there is no room for. */
+  openStream(open: Frame.Open): MuxStream | "draining" | "streams" | "credit" {
+    if (this.draining) return "draining"
+    if (this.own.size >= this.options.maxStreams || this.#lastOwn === maxCredit) return "streams"
+    if (!this.options.budget.reserve(Frame.initialCredit)) return "credit"
+    const stream = new MuxStream(this, ++this.#lastOwn, true, open)
+    this.own.set(stream.id, stream)
+    this.#send(Type.msg, frame(Kind.open, stream.id, utf8(JSON.stringify(open))))
+    return stream
+  }
+
+  ping(payload: Uint8Array): void {
+    this.#send(Type.msg, frame(Kind.ping, 0, payload))
+  }
+
+  goAway(goAway: Frame.GoAway): void {
+    this.draining = true
+    this.#send(Type.msg, frame(Kind.goaway, 0, utf8(JSON.stringify(goAway))))
+  }
+
+  /** Ends every stream that is open. */
+  failAll(failure: Failure): void {
+    this.draining = true
+    for (const streams of [this.own, this.theirs]) {
+      for (const stream of streams.values()) stream.fail(failure)
+    }
+  }
+
+  /** Resets every stream that is open. */
+  resetAll(code: Frame.ResetCode, message: string): void {
+    for (const streams of [this.own, this.theirs]) {
+      for (const stream of streams.values()) stream.reset(code, message)
+    }
+  }
+
+  // --- sending ---------------------------------------------------------------------------------------------------------
+
+  get hasWork(): boolean {
+    return this.#pong !== undefined || this.controlBytes > 0 || this.#ready[0].length > 0 || this.#ready[1].length > 0
+  }
+
+  /**
+   * Writes the frames of the next message into `out` between `offset` and `limit`. Gives its type and where it ends, or
+   * `undefined` when there is nothing to send.
+   */
+  fill(out: Uint8Array, view: DataView, offset: number, limit: number): { type: Type; end: number } | undefined {
+    const first = this.#turn
+    for (const type of [first, 1 - first as 0 | 1]) {
+      const end = this.#fillType(type, out, view, offset, limit)
+      if (end > offset) {
+        this.#turn = 1 - type as 0 | 1
+        return { type, end }
+      }
+    }
+    const end = this.#control[Type.err].fill(out, offset, limit)
+    return end > offset ? { type: Type.err, end } : undefined
+  }
+
+  #fillType(type: 0 | 1, out: Uint8Array, view: DataView, offset: number, limit: number): number {
+    let at = offset
+    // A PONG overtakes whatever waits.
+    if (type === Type.rsp && this.#pong !== undefined) {
+      at = writeHeader(view, at, Kind.pong, 0, this.#pong.length)
+      out.set(this.#pong, at)
+      at += this.#pong.length
+      this.#pong = undefined
+    }
+    at = this.#control[type].fill(out, at, limit)
+    if (this.#control[type].frames.length > 0) return at
+    const ready = this.#ready[type]
+    // One chunk each, in turn, for as long as there is room.
+    while (ready.length > 0) {
+      const stream = ready[0]!
+      if (stream.sendable) {
+        const end = stream.fill(out, view, at, limit)
+        if (end === at) return at
+        at = end
+      }
+      ready.shift()
+      if (stream.sendable) ready.push(stream)
+      else stream.queued = false
+    }
+    return at
+  }
+
+  #send(type: Type, bytes: Uint8Array): void {
+    const idle = !this.hasWork
+    this.#control[type].push(bytes)
+    if (idle) this.options.onWork()
+  }
+
+  enqueue(stream: MuxStream): void {
+    if (stream.queued) return
+    const idle = !this.hasWork
+    stream.queued = true
+    this.#ready[stream.own ? Type.msg : Type.rsp].push(stream)
+    if (idle) this.options.onWork()
+  }
+
+  sendCredit(stream: MuxStream, bytes: number): void {
+    const payload = new Uint8Array(4)
+    new DataView(payload.buffer).setUint32(0, bytes)
+    this.#send(stream.own ? Type.msg : Type.rsp, frame(Kind.credit, stream.id, payload))
+  }
+
+  sendReset(id: number, own: boolean, reset: Frame.Reset): void {
+    this.#send(own ? Type.msg : Type.err, frame(Kind.reset, id, utf8(JSON.stringify(reset))))
+  }
+
+  removeStream(stream: MuxStream): void {
+    ;(stream.own ? this.own : this.theirs).delete(stream.id)
+  }
+
+  // --- receiving -------------------------------------------------------------------------------------------------------
+
+  /** Takes the frames of one message. A text is the rule they break, which ends the session. */
+  receive(type: Type, message: Uint8Array): string | undefined {
+    const view = new DataView(message.buffer, message.byteOffset, message.byteLength)
+    let at = 0
+    if (message.length === 0) return "a message without a frame"
+    while (at < message.length) {
+      if (message.length - at < Frame.headerLength) return "trailing bytes"
+      const kind = view.getUint8(at)
+      const id = view.getUint32(at + 1)
+      const length = view.getUint32(at + 5)
+      at += Frame.headerLength
+      if (length > message.length - at) return "a frame longer than its message"
+      const violation = this.#onFrame(type, kind, id, message.subarray(at, at + length))
+      if (violation !== undefined) return violation
+      at += length
+    }
+    return undefined
+  }
+
+  #onFrame(type: Type, kind: number, id: number, payload: Uint8Array): string | undefined {
+    switch (kind) {
+      case Kind.data:
+      case Kind.end:
+      case Kind.credit: {
+        if (type === Type.err) return "a frame of the wrong type"
+        break
+      }
+      case Kind.reset: {
+        if (type === Type.rsp) return "a RESET of the wrong type"
+        break
+      }
+      case Kind.open:
+        return type === Type.msg ? this.#onOpen(id, payload) : "an OPEN of the wrong type"
+      case Kind.ping: {
+        if (type !== Type.msg || id !== 0 || payload.length !== 8) return "a malformed PING"
+        const idle = !this.hasWork
+        this.#pong = payload.slice()
+        if (idle) this.options.onWork()
+        return undefined
+      }
+      case Kind.pong: {
+        if (type !== Type.rsp || id !== 0 || payload.length !== 8) return "a malformed PONG"
+        this.options.onPong(payload)
+        return undefined
+      }
+      case Kind.goaway: {
+        const goAway = goAwayOf(payload)
+        if (type !== Type.msg || id !== 0 || goAway === undefined) return "a malformed GOAWAY"
+        this.draining = true
+        this.options.onGoAway(goAway)
+        return undefined
+      }
+      default:
+        return "an unknown frame"
+    }
+    // The type says whose numbering it is: the sender's own streams are this side's theirs.
+    const own = type !== Type.msg
+    if (id === 0 || id > (own ? this.#lastOwn : this.#lastTheirs)) return "a frame of a stream that was never opened"
+    const stream = (own ? this.own : this.theirs).get(id)
+    switch (kind) {
+      case Kind.data:
+        return stream === undefined || stream.onData(payload) ? undefined : "DATA beyond its credit or after END"
+      case Kind.end:
+        if (payload.length !== 0) return "an END with a payload"
+        return stream === undefined || stream.onEnd() ? undefined : "a second END"
+      case Kind.credit: {
+        if (payload.length !== 4) return "a malformed CREDIT"
+        const bytes = new DataView(payload.buffer, payload.byteOffset, 4).getUint32(0)
+        return bytes > 0 && (stream === undefined || stream.onCredit(bytes)) ? undefined : "a CREDIT out of bounds"
+      }
+      default: {
+        const reset = resetOf(payload)
+        if (reset === undefined) return "a malformed RESET"
+        stream?.fail({
+          code: resetCodes.has(reset.code) ? reset.code as Frame.ResetCode : "internal",
+          message: reset.message,
+          ...("error" in reset ? { error: reset.error } : {}),
+          remote: true
+        })
+        return undefined
+      }
+    }
+  }
+
+  #onOpen(id: number, payload: Uint8Array): string | undefined {
+    if (id <= this.#lastTheirs) return "an OPEN of a stream that was opened before"
+    this.#lastTheirs = id
+    const open = openOf(payload)
+    if (open === undefined) return "a malformed OPEN"
+    const refuse = (code: Frame.ResetCode, message: string) => {
+      this.sendReset(id, false, { code, message })
+      return undefined
+    }
+    if (this.draining) return refuse("refused", "the session is ending")
+    if (this.theirs.size >= this.options.maxStreams) return refuse("refused", "too many streams")
+    if (open.deadline !== undefined && open.deadline <= 0) return refuse("deadline", "its time was up on arrival")
+    if (!this.options.budget.reserve(Frame.initialCredit)) return refuse("refused", "no credit left")
+    const stream = new MuxStream(this, id, false, open)
+    this.theirs.set(id, stream)
+    this.options.onOpen(stream)
+    return undefined
+  }
+}
