@@ -87,7 +87,7 @@ export const Report = Schema.Struct({
   seconds: Schema.Number,
   rounds: Schema.Number,
   cells: Schema.Array(Cell),
-  /** Resident memory at the end. */
+  /** Resident memory at the end: all that the process has loaded, Effect and Node's own TypeScript loader included. */
   memory: Schema.Array(Schema.Struct({
     subject: Schema.Literals(subjects),
     crypto: Schema.String,
@@ -189,7 +189,7 @@ type Measurement = Effect.Success<ReturnType<typeof measureCell>>
 const fastest = (measurements: ReadonlyArray<Measurement>): Measurement =>
   measurements.reduce((best, one) => one.perSecond > best.perSecond ? one : best)
 
-/** Measures, and tells how far it is. */
+/** Measures. */
 export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError> =>
   Effect.gen(function*() {
     const machine = Machine.machine(options)
@@ -220,7 +220,6 @@ export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError
           ofBatched: cell.perSecond / batched.perSecond
         })
       }
-      yield* Effect.logDebug(`measured with ${atOnce} at once`)
     }
 
     const memory = yield* Effect.forEach(pairs, ({ client, crypto, name, server }) =>
