@@ -84,6 +84,10 @@ export const make = (errors: {
     const events = yield* PubSub.sliding<Peers.PeerEvent>(limits.peerEvents)
     const publish = (event: Peers.PeerEvent) => {
       Metrics.peerEvents(event._tag, context)
+      // Synchronous publishing leaves it to its caller to make room, and readers that keep up must not miss what is new
+      // because another does not.
+      if (PubSub.publishUnsafe(events, event)) return
+      events.pubsub.slide()
       PubSub.publishUnsafe(events, event)
     }
 

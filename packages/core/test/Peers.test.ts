@@ -1,0 +1,859 @@
+/** The membership table over a discovery and a transport made by hand. */
+import { assert, describe, it } from "@effect/vitest"
+import { Crypto, Discovery, type Network, NodeOptions, Packet, Peers, PublicKey, Transport, Trust } from "@pnet/core"
+import { SimNetwork, SimWorld } from "@pnet/testing"
+import { advertPacket } from "@pnet/testing/DiscoverySuite"
+import {
+  Cause,
+  Clock,
+  Context,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Logger,
+  Metric,
+  Queue,
+  Scope,
+  Stream
+} from "effect"
+import { TestClock } from "effect/testing"
+
+/** What happens at an address to which the table connects. */
+type There =
+  | "silent"
+  | "refused"
+  | "unreachable"
+  | "busy"
+  | "closed"
+  | { readonly publicKey: PublicKey.PublicKey }
+
+const settle = Effect.forEach(Array.from({ length: 20 }), () => Effect.yieldNow, { discard: true })
+
+const pass = (duration: Duration.Input) => Effect.andThen(settle, Effect.andThen(TestClock.adjust(duration), settle))
+
+const name = (text: string) => Packet.NodeName.make(text)
+
+/** A table, the sightings that it is given, and the addresses that it asks. */
+const setUp = (
+  options?: Partial<NodeOptions.Input> & { readonly trust?: Trust.Trust["Service"] }
+) =>
+  Effect.gen(function*() {
+    const { trust = Trust.makeTofu(), ...input } = options ?? {}
+    const crypto = Context.get(yield* Layer.build(Crypto.layerPortable), Crypto.Crypto)
+    const clock = yield* Clock.Clock
+    const identity = crypto.generateKeyPair()
+    const sightings = yield* Queue.unbounded<Discovery.Sighting>()
+    const answered: Array<string> = []
+    const dials: Array<{ readonly at: number; readonly port: number }> = []
+    const there = new Map<number, There>()
+
+    const connection = (bytes: Uint8Array | undefined): Transport.Connection => {
+      let first = bytes
+      return {
+        remote: undefined,
+        pull: Effect.suspend(() => {
+          const now = first
+          first = undefined
+          return now !== undefined
+            ? Effect.succeed([now] as const)
+            : bytes === undefined
+            ? Effect.fail(new Transport.ConnectionClosedError({ clean: true }))
+            : Effect.never
+        }),
+        write: () => Effect.void,
+        end: Effect.void
+      }
+    }
+    const transport: Transport.Transport["Service"] = {
+      listen: Effect.never,
+      dial: ({ host, port }) =>
+        Effect.suspend((): Effect.Effect<Transport.Connection, Transport.DialError> => {
+          dials.push({ at: clock.currentTimeMillisUnsafe(), port })
+          const what = there.get(port) ?? "silent"
+          switch (what) {
+            case "silent":
+              return Effect.never
+            case "refused":
+              return Effect.fail(new Transport.DialError({ kind: "Refused", host, port }))
+            case "unreachable":
+              return Effect.fail(new Transport.DialError({ kind: "Unreachable", host, port }))
+            case "closed":
+              return Effect.succeed(connection(undefined))
+            case "busy":
+              return Effect.succeed(connection(Packet.encode(Packet.err(networkId, "ERR_BUSY", null))))
+            default:
+              return Effect.succeed(connection(
+                advertPacket(crypto, { networkId, name: "whoever", host, port, publicKey: what.publicKey })
+              ))
+          }
+        })
+    }
+    const context = yield* Layer.build(Layer.fresh(
+      Peers.layer.pipe(
+        Layer.provide(Layer.succeed(Discovery.Discovery, {
+          advertise: () => Effect.void,
+          sightings: Stream.fromQueue(sightings)
+        })),
+        Layer.provide(Layer.succeed(Transport.Transport, transport)),
+        Layer.provide(Layer.succeed(Trust.Trust, trust)),
+        Layer.provide(NodeOptions.layer({ name: "self", identity, ...input })),
+        Layer.provide(Crypto.layerPortable)
+      )
+    ))
+    const peers = Context.get(context, Peers.Peers)
+    const events: Array<Peers.PeerEvent> = []
+    yield* peers.changes.pipe(
+      Stream.runForEach((event) => Effect.sync(() => void events.push(event))),
+      Effect.forkScoped({ startImmediately: true })
+    )
+    /** The key of a number, so that a test reads well. */
+    const keys = new Map<string, PublicKey.PublicKey>()
+    const key = (label: string) => {
+      const known = keys.get(label) ?? crypto.generateKeyPair().publicKey
+      keys.set(label, known)
+      return known
+    }
+    return {
+      peers,
+      trust,
+      answered,
+      dials,
+      there,
+      key,
+      own: identity.publicKey,
+      events,
+      /** The events since the last look, in short. */
+      told: () => events.splice(0).map(short),
+      /** An advert was heard. */
+      sight: (label: string, advert?: {
+        readonly name?: string
+        readonly key?: PublicKey.PublicKey
+        readonly host?: string
+        readonly port?: number
+        readonly source?: Network.Endpoint
+      }) => {
+        const host = advert?.host ?? "10.0.0.1"
+        return Effect.andThen(
+          Queue.offer(sightings, {
+            name: name(advert?.name ?? label),
+            publicKey: advert?.key ?? key(label),
+            endpoint: { host, port: advert?.port ?? 1_000 },
+            source: advert?.source ?? { host, port: 50_000 },
+            via: "broadcast",
+            answer: Effect.sync(() => void answered.push(label))
+          }),
+          settle
+        )
+      },
+      names: Effect.map(peers.all, (all) => all.map((peer) => peer.name as string))
+    }
+  })
+
+const networkId = "pnet" as Packet.NetworkId
+
+const short = (event: Peers.PeerEvent): string => {
+  switch (event._tag) {
+    case "Updated":
+    case "Lost":
+      return `${event._tag} ${event.peer.name} ${event.reason}`
+    case "KeyConflict":
+      return `KeyConflict ${event.name}`
+    default:
+      return `${event._tag} ${event.peer.name}`
+  }
+}
+
+const ports = (peer: Peers.Peer | undefined) => peer?.endpoints.map(({ port }) => port)
+
+const quietly = Effect.provide(Logger.layer([]))
+
+const test = (title: string, body: () => Effect.Effect<void, unknown, Scope.Scope>) =>
+  it.effect(
+    title,
+    () => Effect.suspend(body).pipe(Effect.scoped, Effect.provideService(Metric.MetricRegistry, new Map()), quietly)
+  )
+
+describe("Peers: adverts", () => {
+  test("join a peer, change its name and addresses, and take it off, each with its event, in order", () =>
+    Effect.gen(function*() {
+      const { peers, sight, told } = yield* setUp()
+      yield* sight("bob")
+      yield* sight("bob")
+      assert.deepStrictEqual(told(), ["Joined bob"])
+      const bob = yield* peers.resolveOne("bob")
+      assert.deepStrictEqual(
+        { ...bob, publicKey: undefined } as unknown,
+        {
+          name: "bob",
+          publicKey: undefined,
+          endpoints: [{ host: "10.0.0.1", port: 1_000 }],
+          status: "Online",
+          proved: false
+        }
+      )
+      yield* sight("bob", { name: "robert" })
+      yield* sight("bob", { name: "robert", port: 2_000 })
+      yield* sight("bob", { name: "roberto", port: 3_000 })
+      assert.deepStrictEqual(told(), [
+        "Updated robert name",
+        "Updated robert address",
+        "Updated roberto name",
+        "Updated roberto address"
+      ])
+      assert.isUndefined(yield* peers.get("bob"))
+      assert.deepStrictEqual(ports(yield* peers.get("roberto")), [3_000, 2_000, 1_000])
+      yield* sight("bob", { name: "roberto", port: 0 })
+      yield* sight("bob", { name: "roberto", port: 0 })
+      assert.deepStrictEqual(told(), ["Left roberto"])
+      assert.deepStrictEqual(yield* peers.all, [])
+      yield* sight("bob")
+      assert.deepStrictEqual(told(), ["Joined bob"])
+    }))
+
+  test("are answered where they are new, or their source or address is, and never when leaving", () =>
+    Effect.gen(function*() {
+      const { answered, sight } = yield* setUp()
+      const look = () => answered.splice(0)
+      yield* sight("bob")
+      assert.deepStrictEqual(look(), ["bob"])
+      yield* sight("bob")
+      assert.deepStrictEqual(look(), [])
+      // A restart: the same key and address from another socket.
+      yield* sight("bob", { source: { host: "10.0.0.1", port: 50_001 } })
+      assert.deepStrictEqual(look(), ["bob"])
+      yield* sight("bob", { source: { host: "10.0.0.1", port: 50_001 } })
+      assert.deepStrictEqual(look(), [])
+      yield* sight("bob", { port: 2_000, source: { host: "10.0.0.1", port: 50_001 } })
+      assert.deepStrictEqual(look(), ["bob"])
+      yield* sight("bob", { port: 0, source: { host: "10.0.0.1", port: 50_002 } })
+      yield* sight("carol", { port: 0 })
+      assert.deepStrictEqual(look(), [])
+    }))
+
+  test("are entered whole in order, however many come at once", () =>
+    Effect.gen(function*() {
+      const { events, names, sight } = yield* setUp({ limits: { unprovedPerAddress: 500 } })
+      const labels = Array.from({ length: 200 }, (_, i) => `n${String(i).padStart(3, "0")}`)
+      yield* Effect.forEach(labels, (label) => sight(label), { concurrency: "unbounded", discard: true })
+      yield* settle
+      assert.deepStrictEqual(events.map(short), labels.map((label) => `Joined ${label}`))
+      assert.deepStrictEqual(yield* names, labels)
+    }))
+})
+
+describe("Peers: bounds", () => {
+  test("of the unproved the oldest is evicted, and those that proved themselves never", () =>
+    Effect.gen(function*() {
+      const { key, names, peers, sight, told } = yield* setUp({ limits: { unprovedPeers: 3 } })
+      for (const label of ["a", "b", "c"]) yield* sight(label)
+      yield* peers.proved({ name: name("a"), publicKey: key("a"), endpoint: undefined })
+      // Being heard again does not make it younger.
+      yield* sight("b")
+      yield* sight("d")
+      told()
+      yield* sight("e")
+      assert.deepStrictEqual(told(), ["Lost b Evicted", "Joined e"])
+      yield* sight("f")
+      assert.deepStrictEqual(told(), ["Lost c Evicted", "Joined f"])
+      assert.deepStrictEqual(yield* names, ["a", "d", "e", "f"])
+      assert.isUndefined(yield* peers.get("b"))
+    }))
+
+  test("of one address only so many unproved are entered, and the others are counted", () =>
+    Effect.gen(function*() {
+      const { answered, key, names, peers, sight } = yield* setUp({ limits: { unprovedPerAddress: 2 } })
+      for (const label of ["a", "b", "c"]) yield* sight(label)
+      yield* sight("d", { host: "10.0.0.2" })
+      assert.deepStrictEqual(yield* names, ["a", "b", "d"])
+      assert.deepStrictEqual(answered, ["a", "b", "d"])
+      const dropped = (yield* Metric.snapshot).find((metric) =>
+        metric.attributes?.["outcome"] === "too_many_from_address"
+      )
+      assert.strictEqual(dropped?.type === "Counter" && dropped.state.count, 1)
+      // A place is free when one leaves, or proves itself.
+      yield* sight("a", { port: 0 })
+      yield* sight("c")
+      assert.deepStrictEqual(yield* names, ["b", "c", "d"])
+      yield* sight("e")
+      assert.deepStrictEqual(yield* names, ["b", "c", "d"])
+      yield* peers.proved({ name: name("b"), publicKey: key("b"), endpoint: undefined })
+      yield* sight("e")
+      assert.deepStrictEqual(yield* names, ["b", "c", "d", "e"])
+      yield* sight("f")
+      assert.deepStrictEqual(yield* names, ["b", "c", "d", "e"])
+    }))
+
+  test("of a peer only so many addresses are kept, the newest first while it is unproved", () =>
+    Effect.gen(function*() {
+      const { peers, sight } = yield* setUp({ limits: { addressesPerPeer: 3 } })
+      for (let port = 1; port <= 5; port++) yield* sight("bob", { port })
+      assert.deepStrictEqual(ports(yield* peers.get("bob")), [5, 4, 3])
+    }))
+
+  test("and the proved address first, wherever adverts point", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight, told } = yield* setUp({ limits: { addressesPerPeer: 3 } })
+      yield* sight("bob", { port: 1 })
+      yield* sight("bob", { port: 2 })
+      const endpoint = { host: "10.0.0.1", port: 1 }
+      yield* peers.proved({ name: name("bob"), publicKey: key("bob"), endpoint })
+      assert.deepStrictEqual(ports(yield* peers.get("bob")), [1, 2])
+      for (let port = 3; port <= 9; port++) yield* sight("bob", { port })
+      assert.deepStrictEqual(ports(yield* peers.get("bob")), [1, 9, 8])
+      told()
+      yield* peers.proved({ name: name("bob"), publicKey: key("bob"), endpoint: { host: "10.0.0.1", port: 8 } })
+      assert.deepStrictEqual(ports(yield* peers.get("bob")), [8, 1, 9])
+      yield* settle
+      assert.deepStrictEqual(told(), ["Updated bob proved"])
+      // Nothing that was not known already.
+      yield* peers.proved({ name: name("bob"), publicKey: key("bob"), endpoint: { host: "10.0.0.1", port: 8 } })
+      yield* settle
+      assert.deepStrictEqual(told(), [])
+      yield* peers.proved({ name: name("bob"), publicKey: key("bob"), endpoint: { host: "10.0.0.9", port: 7 } })
+      assert.deepStrictEqual(ports(yield* peers.get("bob")), [7, 8, 1])
+    }))
+
+  test("when the proved table is full, one more stays among the unproved", () =>
+    Effect.gen(function*() {
+      const { key, names, peers, sight } = yield* setUp({ limits: { provedPeers: 1, unprovedPeers: 2 } })
+      for (const label of ["a", "b"]) {
+        yield* sight(label)
+        yield* peers.proved({ name: name(label), publicKey: key(label), endpoint: undefined })
+      }
+      assert.isTrue((yield* peers.get("a"))?.proved)
+      assert.isFalse((yield* peers.get("b"))?.proved)
+      yield* sight("c")
+      yield* sight("d")
+      assert.deepStrictEqual(yield* names, ["a", "c", "d"])
+    }))
+
+  test("a slow reader of changes misses the oldest, and holds no more than it may", () =>
+    Effect.gen(function*() {
+      const { events, peers, sight } = yield* setUp({ limits: { peerEvents: 4, unprovedPerAddress: 100 } })
+      yield* sight("first")
+      const pull = yield* Stream.toPull(Stream.rechunk(peers.changes, 1))
+      const take = Effect.map(pull, ([event]) => short(event))
+      assert.strictEqual(yield* take, "Joined first")
+      const taking = yield* Effect.forkChild(take, { startImmediately: true })
+      yield* settle
+      yield* sight("n0")
+      assert.strictEqual(yield* Fiber.join(taking), "Joined n0")
+      for (let i = 1; i <= 20; i++) yield* sight(`n${i}`)
+      const rest: Array<string> = []
+      for (let i = 0; i < 4; i++) rest.push(yield* take)
+      assert.strictEqual(rest.at(-1), "Joined n20")
+      assert.isAbove(Number(rest[0]!.slice("Joined n".length)), 10)
+      const more = yield* Effect.forkChild(take, { startImmediately: true })
+      yield* settle
+      assert.isUndefined(more.pollUnsafe())
+      // And who keeps up misses nothing because of it.
+      assert.deepStrictEqual(
+        events.map(short),
+        ["first", ...Array.from({ length: 21 }, (_, i) => `n${i}`)].map((each) => `Joined ${each}`)
+      )
+    }))
+})
+
+describe("Peers: looking them up", () => {
+  test("changes begins with who is there, once each", () =>
+    Effect.gen(function*() {
+      const { peers, sight } = yield* setUp()
+      yield* sight("b")
+      yield* sight("a")
+      const seen: Array<string> = []
+      yield* peers.changes.pipe(
+        Stream.runForEach((event) => Effect.sync(() => void seen.push(short(event)))),
+        Effect.forkScoped({ startImmediately: true })
+      )
+      yield* settle
+      yield* sight("c")
+      assert.deepStrictEqual(seen, ["Joined a", "Joined b", "Joined c"])
+    }))
+
+  test("awaitPeer gives who is there at once, who comes later, and says how long it waited in vain", () =>
+    Effect.gen(function*() {
+      const { peers, sight } = yield* setUp()
+      yield* sight("bob")
+      assert.strictEqual((yield* peers.awaitPeer("bob")).name as string, "bob")
+      const waiting = yield* Effect.forkChild(peers.awaitPeer("carol"), { startImmediately: true })
+      yield* pass("9 seconds")
+      assert.isUndefined(waiting.pollUnsafe())
+      yield* sight("carol")
+      assert.strictEqual((yield* Fiber.join(waiting)).name as string, "carol")
+      // By another name before.
+      const renamed = yield* Effect.forkChild(peers.awaitPeer("caroline"), { startImmediately: true })
+      yield* settle
+      yield* sight("carol", { name: "caroline" })
+      assert.strictEqual((yield* Fiber.join(renamed)).name as string, "caroline")
+
+      for (const [timeout, waited] of [[undefined, 10_000], ["3 seconds", 3_000]] as const) {
+        const dave = yield* Effect.forkChild(Effect.flip(peers.awaitPeer("dave", timeout)), { startImmediately: true })
+        yield* pass(waited - 1)
+        assert.isUndefined(dave.pollUnsafe())
+        yield* pass(2)
+        const error = yield* Fiber.join(dave)
+        assert.strictEqual(error._tag, "PeerUnknownError")
+        assert.strictEqual(Duration.toMillis(error.waited!), waited)
+        assert.include(error.message, `after ${waited / 1_000}s`)
+      }
+    }))
+
+  test("resolve takes a name, several, and everybody", () =>
+    Effect.gen(function*() {
+      const { peers, sight } = yield* setUp()
+      const resolved = (target: Peers.Target) =>
+        Effect.map(peers.resolve(target), (all) => all.map((peer) => peer.name as string))
+      assert.deepStrictEqual(yield* resolved("*"), [])
+      assert.include((yield* Effect.flip(peers.resolve("bob"))).message, "no peer is known at all")
+      for (const label of ["carol", "bob", "alice"]) yield* sight(label)
+      assert.deepStrictEqual(yield* resolved("bob"), ["bob"])
+      assert.deepStrictEqual(yield* resolved(["carol", "bob", "carol"]), ["carol", "bob"])
+      assert.deepStrictEqual(yield* resolved([]), [])
+      assert.deepStrictEqual(yield* resolved("*"), ["alice", "bob", "carol"])
+      const error = yield* Effect.flip(peers.resolve(["bob", "dave"]))
+      assert.strictEqual(error._tag, "PeerUnknownError")
+      if (error._tag === "PeerUnknownError") {
+        assert.deepStrictEqual(error.known, ["alice", "bob", "carol"])
+        assert.isUndefined(error.waited)
+      }
+      assert.include(error.message, `no peer called "dave" is known; known are "alice", "bob", "carol"`)
+      assert.isUndefined(yield* peers.get("dave"))
+      assert.isUndefined(yield* peers.get("*"))
+    }))
+
+  test("names are compared as they are, and those of every object are no peers", () =>
+    Effect.gen(function*() {
+      const { peers, sight } = yield* setUp()
+      yield* sight("Bob")
+      for (const other of ["bob", "BOB", "constructor", "__proto__", "toString", ""]) {
+        assert.strictEqual((yield* Effect.flip(peers.resolveOne(other)))._tag, "PeerUnknownError")
+      }
+    }))
+})
+
+describe("Peers: conflicts", () => {
+  test("two keys under one name are no choice, until one leaves or is pinned", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight, told, trust } = yield* setUp()
+      yield* sight("first", { name: "bob" })
+      yield* sight("second", { name: "bob" })
+      // Nobody has a right to the name yet.
+      assert.deepStrictEqual(told(), ["Joined bob", "Joined bob"])
+      const error = yield* Effect.flip(peers.resolveOne("bob"))
+      assert.strictEqual(error._tag, "NameConflictError")
+      if (error._tag === "NameConflictError") {
+        assert.deepStrictEqual(new Set(error.publicKeys), new Set([key("first"), key("second")]))
+        for (const each of error.publicKeys) assert.include(error.message, PublicKey.fingerprint(each))
+      }
+      assert.isUndefined(yield* peers.get("bob"))
+      assert.strictEqual((yield* peers.resolve("*")).length, 2)
+
+      yield* trust.proved(name("bob"), key("second"))
+      assert.strictEqual((yield* peers.resolveOne("bob")).publicKey, key("second"))
+      // The other is taken off as soon as it says that name again.
+      yield* sight("first", { name: "bob" })
+      assert.deepStrictEqual(told(), ["Lost bob Conflict", "KeyConflict bob"])
+      assert.strictEqual((yield* peers.all).length, 1)
+    }))
+
+  test("one that leaves settles it too", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight } = yield* setUp()
+      yield* sight("first", { name: "bob" })
+      yield* sight("second", { name: "bob" })
+      yield* sight("first", { name: "bob", port: 0 })
+      assert.strictEqual((yield* peers.resolveOne("bob")).publicKey, key("second"))
+    }))
+
+  test("a pinned name with another key is an event at most once a minute a name, and replaces nothing", () =>
+    Effect.gen(function*() {
+      const { answered, events, key, peers, sight, trust } = yield* setUp()
+      yield* trust.proved(name("bob"), key("bob"))
+      yield* trust.proved(name("carol"), key("carol"))
+      yield* sight("bob")
+      const before = yield* peers.get("bob")
+      answered.length = 0
+      events.length = 0
+      const pretend = (as: string) => sight("imposter", { name: as, host: "10.0.0.66", port: 666 })
+      yield* pretend("bob")
+      assert.deepStrictEqual(events as unknown, [{
+        _tag: "KeyConflict",
+        name: "bob",
+        expected: key("bob"),
+        publicKey: key("imposter"),
+        source: { host: "10.0.0.66", port: 50_000 }
+      }])
+      yield* pretend("bob")
+      yield* pass("1 second")
+      yield* sight("another imposter", { name: "bob" })
+      assert.strictEqual(events.length, 1)
+      yield* pretend("carol")
+      assert.deepStrictEqual(events.map(short), ["KeyConflict bob", "KeyConflict carol"])
+      for (let i = 0; i < 58; i++) {
+        // Bob is there all the while.
+        yield* sight("bob")
+        yield* pass("1 second")
+      }
+      yield* pretend("bob")
+      assert.strictEqual(events.length, 2)
+      yield* pass("1 second")
+      yield* pretend("bob")
+      assert.deepStrictEqual(events.map(short).slice(2), ["KeyConflict bob"])
+      assert.deepStrictEqual(yield* peers.get("bob"), before)
+      assert.strictEqual((yield* peers.all).length, 1)
+      assert.deepStrictEqual(answered, [])
+    }))
+
+  test("the key that a name is pinned to joins as proved", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight, trust } = yield* setUp({ limits: { unprovedPerAddress: 1 } })
+      yield* trust.proved(name("bob"), key("bob"))
+      yield* sight("stranger")
+      yield* sight("bob")
+      assert.isTrue((yield* peers.get("bob"))?.proved)
+      assert.isFalse((yield* peers.get("stranger"))?.proved)
+    }))
+
+  test("a known peer that takes a pinned name keeps the one it had", () =>
+    Effect.gen(function*() {
+      const { key, names, sight, told, trust } = yield* setUp()
+      yield* trust.proved(name("bob"), key("bob"))
+      yield* sight("carol")
+      yield* sight("carol", { name: "bob" })
+      assert.deepStrictEqual(told(), ["Joined carol", "KeyConflict bob"])
+      assert.deepStrictEqual(yield* names, ["carol"])
+    }))
+
+  test("this node's own name and its own key belong to it", () =>
+    Effect.gen(function*() {
+      const { answered, events, key, own, peers, sight } = yield* setUp()
+      yield* sight("other", { name: "self" })
+      assert.deepStrictEqual(events.map(short), ["KeyConflict self"])
+      assert.deepInclude(events[0] as object, { expected: own, publicKey: key("other") })
+      yield* pass("1 minute")
+      yield* sight("clone", { name: "anything", key: own })
+      assert.deepStrictEqual(events.map(short), ["KeyConflict self", "KeyConflict self"])
+      assert.deepInclude(events[1] as object, { expected: own, publicKey: own })
+      assert.deepStrictEqual(yield* peers.all, [])
+      assert.deepStrictEqual(answered, [])
+    }))
+})
+
+describe("Peers: proved", () => {
+  test("moves a peer among the proved, puts its address first, and takes the name that it proved", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight, told } = yield* setUp()
+      yield* sight("bob")
+      told()
+      yield* peers.proved({ name: name("robert"), publicKey: key("bob"), endpoint: { host: "10.0.0.1", port: 5 } })
+      yield* settle
+      assert.deepStrictEqual(told(), ["Updated robert proved"])
+      assert.isUndefined(yield* peers.get("bob"))
+      const robert = yield* peers.resolveOne("robert")
+      assert.isTrue(robert.proved)
+      assert.deepStrictEqual(ports(robert), [5, 1_000])
+      // Of somebody who is not known nothing is made up.
+      yield* peers.proved({ name: name("x"), publicKey: key("x"), endpoint: { host: "10.0.0.1", port: 5 } })
+      assert.strictEqual((yield* peers.all).length, 1)
+    }))
+
+  test("keeps a silent peer alive", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight, told } = yield* setUp()
+      yield* sight("bob")
+      told()
+      for (let i = 0; i < 20; i++) {
+        yield* pass("5 seconds")
+        yield* peers.proved({ name: name("bob"), publicKey: key("bob"), endpoint: undefined })
+      }
+      assert.deepStrictEqual(told(), ["Updated bob proved"])
+      yield* pass("9 seconds")
+      assert.strictEqual((yield* peers.get("bob"))?.status, "Suspect")
+      yield* peers.proved({ name: name("bob"), publicKey: key("bob"), endpoint: undefined })
+      yield* pass("5 seconds")
+      assert.deepStrictEqual(told(), ["Suspect bob", "Updated bob heard"])
+    }))
+})
+
+describe("Peers: silence", () => {
+  /** Lets time pass until the peer is suspect, and tells how long that took. */
+  const untilSuspect = (world: Effect.Success<ReturnType<typeof setUp>>, label = "bob") =>
+    Effect.gen(function*() {
+      const start = yield* Clock.currentTimeMillis
+      while ((yield* world.peers.get(label))?.status !== "Suspect") {
+        yield* pass("10 millis")
+        if ((yield* Clock.currentTimeMillis) - start > 60_000) return yield* Effect.die("never suspect")
+      }
+      return (yield* Clock.currentTimeMillis) - start
+    })
+
+  test("of three intervals makes a peer suspect, and it is then asked five times, a fifth of an interval apart", () =>
+    Effect.gen(function*() {
+      const world = yield* setUp()
+      yield* world.sight("bob")
+      const took = yield* untilSuspect(world)
+      assert.isAtLeast(took, 7_500)
+      assert.isAtMost(took, 8_010)
+      const suspect = world.events.find((event) => event._tag === "Suspect")
+      assert.isTrue(suspect?._tag === "Suspect" && Duration.toMillis(suspect.silentFor) >= 7_500)
+      yield* pass("2900 millis")
+      const [first] = world.dials
+      assert.deepStrictEqual(world.dials.map(({ at }) => at - first!.at), [0, 500, 1_000, 1_500, 2_000])
+      assert.strictEqual((yield* world.peers.get("bob"))?.status, "Suspect")
+      // No answer for six fifths of an interval.
+      yield* pass("120 millis")
+      assert.deepStrictEqual(world.told(), ["Joined bob", "Suspect bob", "Lost bob NoAnswer"])
+      assert.deepStrictEqual(yield* world.peers.all, [])
+    }))
+
+  test("follows the interval of the options", () =>
+    Effect.gen(function*() {
+      const world = yield* setUp({ broadcastInterval: "1 second" })
+      yield* world.sight("bob")
+      const took = yield* untilSuspect(world)
+      assert.isTrue(took >= 3_000 && took <= 3_210, `after ${took}`)
+      yield* pass("1210 millis")
+      assert.deepStrictEqual(world.told(), ["Joined bob", "Suspect bob", "Lost bob NoAnswer"])
+    }))
+
+  test("ends with an advert, whatever the questions come to", () =>
+    Effect.gen(function*() {
+      const world = yield* setUp()
+      yield* world.sight("bob")
+      yield* untilSuspect(world)
+      yield* pass("1 second")
+      yield* world.sight("bob")
+      assert.deepStrictEqual(world.told(), ["Joined bob", "Suspect bob", "Updated bob heard"])
+      yield* pass("5 seconds")
+      assert.deepStrictEqual(world.told(), [])
+      assert.strictEqual((yield* world.peers.get("bob"))?.status, "Online")
+    }))
+
+  test("of one who answers with its key is none: it stays, and is asked again each time", () =>
+    Effect.gen(function*() {
+      const world = yield* setUp()
+      world.there.set(1_000, { publicKey: world.key("bob") })
+      yield* world.sight("bob")
+      yield* pass("60 seconds")
+      const told = world.told()
+      assert.deepStrictEqual(told.slice(0, 3), ["Joined bob", "Suspect bob", "Updated bob heard"])
+      assert.isAtLeast(told.length, 13)
+      assert.isAtMost(told.length, 17)
+      assert.isFalse(told.some((event) => event.startsWith("Lost")))
+      // Once each time, since the first answer is enough.
+      assert.strictEqual(world.dials.length, told.filter((event) => event === "Suspect bob").length)
+    }))
+
+  test("of one who is too busy to answer is none", () =>
+    Effect.gen(function*() {
+      const world = yield* setUp()
+      world.there.set(1_000, "busy")
+      yield* world.sight("bob")
+      yield* pass("60 seconds")
+      assert.isDefined(yield* world.peers.get("bob"))
+      assert.isFalse(world.told().some((event) => event.startsWith("Lost")))
+    }))
+
+  test("where nobody listens any more, or somebody else, is a loss at once", () =>
+    Effect.gen(function*() {
+      for (const what of ["refused", "other"] as const) {
+        const world = yield* setUp()
+        world.there.set(1_000, what === "refused" ? "refused" : { publicKey: world.key("other") })
+        yield* world.sight("bob")
+        yield* pass("8010 millis")
+        assert.deepStrictEqual(world.told(), ["Joined bob", "Suspect bob", "Lost bob Refused"])
+        assert.strictEqual(world.dials.length, 1)
+      }
+    }))
+
+  test("of every address is needed for a loss: one that refuses is not enough", () =>
+    Effect.gen(function*() {
+      const world = yield* setUp()
+      world.there.set(2_000, "refused")
+      world.there.set(1_000, { publicKey: world.key("bob") })
+      yield* world.sight("bob")
+      yield* world.sight("bob", { port: 2_000 })
+      world.told()
+      yield* pass("10 seconds")
+      assert.deepStrictEqual(world.told(), ["Suspect bob", "Updated bob heard"])
+      assert.deepStrictEqual(world.dials.slice(0, 2).map(({ port }) => port), [2_000, 1_000])
+      world.there.set(1_000, "refused")
+      yield* pass("10 seconds")
+      assert.deepStrictEqual(world.told(), ["Suspect bob", "Lost bob Refused"])
+    }))
+
+  test("with no way to the peer, or a connection that says nothing, is one without an answer", () =>
+    Effect.gen(function*() {
+      for (const what of ["unreachable", "closed"] as const) {
+        const world = yield* setUp()
+        world.there.set(1_000, what)
+        yield* world.sight("bob")
+        yield* pass("10400 millis")
+        assert.deepStrictEqual(world.told(), ["Joined bob", "Suspect bob"])
+        yield* pass("800 millis")
+        assert.deepStrictEqual(world.told(), ["Lost bob NoAnswer"])
+      }
+    }))
+
+  test("of six intervals is a loss, asked or not", () =>
+    Effect.gen(function*() {
+      // One question at a time, and there are six to be asked.
+      const world = yield* setUp({ limits: { probes: 1 } })
+      for (const label of ["a", "b", "c", "d", "e", "f"]) yield* world.sight(label)
+      world.told()
+      yield* pass("15510 millis")
+      const told = world.told()
+      assert.deepStrictEqual(told.filter((event) => event.startsWith("Suspect")).length, 6)
+      const lost = told.filter((event) => event.startsWith("Lost"))
+      assert.strictEqual(lost.length, 6)
+      assert.strictEqual(lost[0], "Lost a NoAnswer")
+      assert.isAtLeast(lost.filter((event) => event.endsWith("Silent")).length, 3)
+      assert.deepStrictEqual(yield* world.peers.all, [])
+    }))
+
+  test("asks no more peers at once than the limit says", () =>
+    Effect.gen(function*() {
+      const world = yield* setUp({ limits: { probes: 3 } })
+      for (let i = 0; i < 10; i++) yield* world.sight(`n${i}`, { port: 1_000 + i })
+      yield* pass("8400 millis")
+      assert.deepStrictEqual([...new Set(world.dials.map(({ port }) => port))], [1_000, 1_001, 1_002])
+    }))
+
+  test("nothing is asked after the scope has closed", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const world = yield* Scope.provide(setUp(), scope)
+      yield* world.sight("bob")
+      yield* Scope.close(scope, Exit.void)
+      yield* pass("30 seconds")
+      assert.deepStrictEqual(world.dials, [])
+    }))
+})
+
+describe("Peers: lost", () => {
+  test("fails all who wait, and only those of that key", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight, there } = yield* setUp()
+      there.set(2_000, { publicKey: key("carol") })
+      yield* sight("bob")
+      yield* sight("carol", { port: 2_000 })
+      const [one, two, other] = yield* Effect.forEach(
+        ["bob", "bob", "carol"],
+        (label) => Effect.forkScoped(Effect.exit(peers.lost(key(label))), { startImmediately: true })
+      )
+      yield* pass("7 seconds")
+      for (const fiber of [one!, two!, other!]) assert.isUndefined(fiber.pollUnsafe())
+      yield* pass("5 seconds")
+      for (const fiber of [one!, two!]) {
+        const exit = yield* Fiber.join(fiber)
+        const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+        assert.instanceOf(error, Peers.PeerLostError)
+        assert.deepInclude(error as object, {
+          name: "bob",
+          publicKey: key("bob"),
+          reason: "NoAnswer",
+          mayHaveRun: true,
+          endpoint: { host: "10.0.0.1", port: 1_000 }
+        })
+        assert.include((error as Error).message, "whether it handled the message is not known")
+      }
+      assert.isUndefined(other!.pollUnsafe())
+      // It is about the next time, too.
+      yield* sight("bob")
+      const again = yield* Effect.forkScoped(Effect.exit(peers.lost(key("bob"))), { startImmediately: true })
+      yield* settle
+      assert.isUndefined(again.pollUnsafe())
+      yield* pass("12 seconds")
+      assert.isDefined(again.pollUnsafe())
+    }))
+
+  test("who stops waiting is forgotten", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight } = yield* setUp()
+      yield* sight("bob")
+      const first = yield* Effect.forkScoped(Effect.exit(peers.lost(key("bob"))), { startImmediately: true })
+      const second = yield* Effect.forkScoped(Effect.exit(peers.lost(key("bob"))), { startImmediately: true })
+      yield* Fiber.interrupt(first)
+      yield* pass("12 seconds")
+      assert.isDefined(second.pollUnsafe())
+    }))
+})
+
+describe("Peers: a process that is frozen", () => {
+  const watch = ({ node }: SimWorld.SimNode) =>
+    Effect.gen(function*() {
+      const events: Array<string> = []
+      yield* node.peers.changes.pipe(
+        Stream.runForEach((event) => Effect.sync(() => void events.push(short(event)))),
+        Effect.forkScoped({ startImmediately: true })
+      )
+      return events
+    })
+
+  for (const seconds of [5, 10, 20, 120]) {
+    test(`for ${seconds} s blames nobody for that time`, () =>
+      Effect.gen(function*() {
+        const network = yield* SimNetwork.make({
+          seed: seconds,
+          link: { latency: { min: "1 millis", max: "5 millis" } }
+        })
+        const [alice, bob, carol] = yield* Effect.forEach(
+          ["alice", "bob", "carol"],
+          (name) => SimWorld.startNode(network, { name })
+        )
+        yield* pass("7 seconds")
+        const [byAlice, byBob] = [yield* watch(alice!), yield* watch(bob!)]
+        yield* settle
+        byAlice.length = 0
+        byBob.length = 0
+        yield* alice!.process.pause
+        yield* pass(Duration.seconds(seconds))
+        yield* alice!.process.resume
+        yield* pass("30 seconds")
+        assert.deepStrictEqual(byAlice.filter((event) => event.startsWith("Lost")), [])
+        assert.deepStrictEqual((yield* alice!.node.peers.all).map((peer) => peer.name as string), ["bob", "carol"])
+        // The others noticed, where it was long enough, and noticed its return.
+        assert.deepStrictEqual(
+          byBob.filter((event) => event.startsWith("Lost")),
+          seconds >= 10 ? ["Lost alice NoAnswer"] : []
+        )
+        for (const { node } of [bob!, carol!]) assert.isDefined(yield* node.peers.get("alice"))
+      }))
+  }
+
+  test("and does not hold a real loss back for long", () =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 9 })
+      const [alice, bob] = yield* Effect.forEach(["alice", "bob"], (name) => SimWorld.startNode(network, { name }))
+      yield* pass("5 seconds")
+      const byAlice = yield* watch(alice!)
+      yield* alice!.process.pause
+      yield* bob!.host.crash
+      yield* pass("20 seconds")
+      yield* alice!.process.resume
+      yield* pass("15 seconds")
+      assert.deepStrictEqual(byAlice, ["Joined bob", "Suspect bob", "Lost bob NoAnswer"])
+    }))
+})
+
+describe("Peers: discovery that fails", () => {
+  test("leaves the table as it is", () =>
+    Effect.gen(function*() {
+      const context = yield* Layer.build(Layer.fresh(
+        Peers.layer.pipe(
+          Layer.provide(Layer.succeed(Discovery.Discovery, {
+            advertise: () => Effect.void,
+            sightings: Stream.fail(new Discovery.DiscoveryError({ kind: "Unknown", address: "x", port: 1 }))
+          })),
+          Layer.provide(Layer.succeed(Transport.Transport, { listen: Effect.never, dial: () => Effect.never })),
+          Layer.provide(Trust.layerAny),
+          Layer.provide(NodeOptions.layer({ name: "self" })),
+          Layer.provide(Crypto.layerPortable)
+        )
+      ))
+      yield* pass("1 minute")
+      assert.deepStrictEqual(yield* Context.get(context, Peers.Peers).all, [])
+    }))
+})
