@@ -1,5 +1,6 @@
 /**
- * Every `ts` block of the README files and of `docs/` is a whole program that compiles and does what it says.
+ * Every `ts` block of the README files and of `docs/` is a whole program that compiles and does what it says, and every link
+ * between them leads somewhere.
  *
  * Each block becomes a module in a scratch folder, at the line it has in its document, so that an error names the place. All of
  * them are type-checked by one run of the compiler under the workspace's own settings. A block that imports `@effect/vitest`
@@ -15,8 +16,8 @@ import { NodeDatagramSocket, NodeServices } from "@effect/platform-node"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Semaphore, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
-import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("../../../", import.meta.url))
@@ -62,6 +63,26 @@ const blocks: ReadonlyArray<Block> = documents.flatMap((document) => {
   }
   return found
 })
+
+/** The anchors of a document's headings, as GitHub makes them. */
+const anchors = (document: string) =>
+  [...read(document).matchAll(/^#+ (.+)$/gm)].map(([, title]) =>
+    title!.toLowerCase().replaceAll(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-")
+  )
+
+/** What a document refers to and is not there: other documents, headings, and source files such as `core/src/Raw.ts`. */
+const missing = (document: string): ReadonlyArray<string> => {
+  const text = read(document)
+  const links = [...text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)].flatMap(([, path = "", anchor]) => {
+    const target = path === "" ? document : join(dirname(document), path)
+    if (!existsSync(join(root, target))) return [path]
+    return anchor === undefined || anchors(target).includes(anchor) ? [] : [`${path}#${anchor}`]
+  })
+  const files = [...text.matchAll(/`((?:core|node|testing|examples|bench)\/(?:src|test)\/[^`]+)`/g)].flatMap((
+    [, path]
+  ) => existsSync(join(root, "packages", path!)) ? [] : [path!])
+  return [...links, ...files]
+}
 
 const isTest = ({ code }: Block) => /from "@effect\/vitest"/.test(code)
 const onRealSockets = ({ code }: Block) => /from "@pnet\/node"/.test(code)
@@ -185,6 +206,10 @@ describe.concurrent("documents", () => {
         assert.match(block.code, /networkId|PNET_NETWORK_ID/, `${where} starts a node of no particular network`)
       }
     }
+  })
+
+  it("refer to what is there", () => {
+    for (const document of documents) assert.deepStrictEqual(missing(document), [], document)
   })
 
   it.live("compile", () =>
