@@ -12,7 +12,7 @@ import * as Schema from "effect/Schema"
 import { writeFile } from "node:fs/promises"
 import * as Machine from "./harness/machine.ts"
 import { type Cryptography, cryptoLayer } from "./harness/nodes.ts"
-import { count, table } from "./harness/table.ts"
+import { count, millis, table } from "./harness/table.ts"
 
 /** One operation. */
 export const Cell = Schema.Struct({
@@ -106,7 +106,7 @@ export const run = (options: Options): Effect.Effect<Report> =>
 export const format = (report: Report): string => {
   const { machine, names } = report
   const of = (cryptography: Cryptography) => report.cells.filter((cell) => cell.cryptography === cryptography)
-  const micros = (perSecond: number) => `${(1e6 / perSecond).toPrecision(3)} us`
+  const micros = (perSecond: number) => millis(1e3 / perSecond)
   const portable = of("portable")
   return [
     `Crypto operations one after another, ${report.seconds} s each; native is ${names.native}, portable ${names.portable}`,
