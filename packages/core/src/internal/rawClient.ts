@@ -204,6 +204,8 @@ export const make = <Closed>(options: {
         channel.usedAt = clock.currentTimeMillisUnsafe()
         complete(exchange, Effect.succeed(answer.payload))
         if (channel.size < limits.pendingSends) channel.room.openUnsafe()
+        // Idle now, so it may be closed for a peer that has to wait.
+        if (channel.size === 0) freed.openUnsafe()
         return undefined
       })
 
