@@ -265,8 +265,8 @@ const openReady = <A>(
 
 export interface Server<A> {
   readonly hello: (command: Uint8Array) => Answer<Uint8Array>
-  /** `expectedKey` is the C that INITIATE has to prove; `undefined` admits any, which pnet never does. */
-  readonly initiate: (command: Uint8Array, expectedKey: PublicKey.PublicKey | undefined) => Answer<Proved<A>>
+  /** `expectedKey` is the C that INITIATE has to prove. */
+  readonly initiate: (command: Uint8Array, expectedKey: PublicKey.PublicKey) => Answer<Proved<A>>
   readonly ready: () => { readonly command: Uint8Array; readonly secured: Secured<A> }
   readonly close: () => void
 }
@@ -387,7 +387,7 @@ const openInitiate = <A>(
   command: Uint8Array,
   { clientKey, expectedKey, secretKey, sharedKey }: {
     readonly clientKey: PublicKey.PublicKey
-    readonly expectedKey: PublicKey.PublicKey | undefined
+    readonly expectedKey: PublicKey.PublicKey
     readonly secretKey: Redacted.Redacted<Uint8Array>
     readonly sharedKey: SharedKey
   }
@@ -397,16 +397,15 @@ const openInitiate = <A>(
   const initiate = crypto.open(sharedKey, concat(initiatePrefix, secondNonce), fields.rest())
   if (initiate === undefined) return refused("the box of INITIATE does not open")
   const claims = reader(initiate, 0)
-  const publicKey = PublicKey.fromBytes(claims.take(keyLength))
-  if (publicKey === undefined || expectedKey !== undefined && publicKey !== expectedKey) {
+  if (PublicKey.fromBytes(claims.take(keyLength)) !== expectedKey) {
     return Result.fail(ProtocolError.local("ERR_PUBLIC_KEY", "C is not the key of the packet"))
   }
   const vouchNonce = concat(vouchPrefix, claims.take(longNonceLength))
-  const vouchKey = crypto.sharedKey(publicKey, secretKey)
+  const vouchKey = crypto.sharedKey(expectedKey, secretKey)
   const vouch = crypto.open(vouchKey, vouchNonce, claims.take(vouchLength - longNonceLength))
   wipe(vouchKey)
   if (vouch === undefined) return refused("the vouch does not open")
   const vouched = concat(PublicKey.toBytes(clientKey), PublicKey.toBytes(identity.publicKey))
   if (!crypto.equal(vouch, vouched)) return refused("the vouch is for another connection")
-  return Result.map(readMetadata(claims.rest()), (metadata) => ({ publicKey, metadata }))
+  return Result.map(readMetadata(claims.rest()), (metadata) => ({ publicKey: expectedKey, metadata }))
 }
