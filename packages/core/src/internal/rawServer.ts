@@ -104,8 +104,10 @@ export const make = (options: {
     Effect.gen(function*() {
       const { connection, stream } = accepted
       const out = WriteBuffer.make(connection, limits.writeTimeout)
-      // When writing fails the connection is gone, and reading will say so.
-      yield* Effect.forkScoped(Effect.ignore(out.run))
+      let reading = false
+      // An asker that takes no answers is served no longer: its connection may be as open as before, and reading would never
+      // say so. A message that is being handled is let finish.
+      const unread = Effect.andThen(Effect.ignore(out.run), Effect.suspend(() => reading ? Effect.void : Effect.never))
 
       let command = first
       const exchange = Effect.gen(function*() {
@@ -158,7 +160,10 @@ export const make = (options: {
       yield* Effect.gen(function*() {
         while (true) {
           yield* exchange
+          if (out.ended()) return
+          reading = true
           const following = yield* next
+          reading = false
           if (following === undefined) return
           command = following
         }
@@ -167,7 +172,8 @@ export const make = (options: {
         // Answers that were given go out before the connection closes, or before the err that ends it. Not when this node
         // is closing: that waits for nobody.
         Effect.tap(() => out.flushed),
-        Effect.tapError(() => out.flushed)
+        Effect.tapError(() => out.flushed),
+        Effect.raceFirst(unread)
       )
     }).pipe(Effect.scoped)
 

@@ -20,6 +20,8 @@ export interface WriteBuffer {
   readonly room: Effect.Effect<void>
   /** Waits until everything that was offered has been written, or never will be because `run` has ended. */
   readonly flushed: Effect.Effect<void>
+  /** Whether `run` has ended. What is offered then is dropped. */
+  readonly ended: () => boolean
   /** Writes what is offered, for ever. To be run by one fiber. */
   readonly run: Effect.Effect<never, ConnectionClosedError>
 }
@@ -39,6 +41,7 @@ const concat = (parts: ReadonlyArray<Uint8Array>, length: number): Uint8Array =>
 export const make = (connection: Connection, writeTimeout: Duration.Duration): WriteBuffer => {
   let waiting: Array<Uint8Array> = []
   let bytes = 0
+  let ended = false
   const work = Latch.makeUnsafe(false)
   const room = Latch.makeUnsafe(true)
   const empty = Latch.makeUnsafe(true)
@@ -76,6 +79,7 @@ export const make = (connection: Connection, writeTimeout: Duration.Duration): W
 
   return {
     offer: (part) => {
+      if (ended) return
       waiting.push(part)
       bytes += part.length
       empty.closeUnsafe()
@@ -85,9 +89,11 @@ export const make = (connection: Connection, writeTimeout: Duration.Duration): W
     full: () => bytes >= highWater,
     room: room.await,
     flushed: empty.await,
+    ended: () => ended,
     run: Effect.onExit(Effect.forever(Effect.andThen(work.await, writeOnce)), () =>
       Effect.sync(() => {
         // Nothing more will be written: whoever waits for it need not.
+        ended = true
         bytes = 0
         waiting = []
         room.openUnsafe()
