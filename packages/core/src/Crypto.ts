@@ -125,7 +125,8 @@ export interface FernetOpened {
 }
 
 /**
- * What an implementation supplies. All of it is synchronous and total: bad input never throws.
+ * What an implementation supplies. All of it is synchronous and total: bad input never throws. Keys are the same arrays each
+ * time and are not written to, so an implementation may keep what it makes of one, for as long as the array lives.
  *
  * @category models
  * @since 0.1.0
@@ -253,6 +254,11 @@ const fernetBodyAt = 25
 const fernetMacLength = 32
 const fernetShortest = fernetBodyAt + 16 + fernetMacLength
 
+interface FernetKey {
+  readonly signing: Uint8Array
+  readonly encryption: Uint8Array
+}
+
 const refused = (kind: FernetError["kind"], ageSeconds?: number): Result.Result<never, FernetError> =>
   Result.fail(new FernetError(ageSeconds === undefined ? { kind } : { kind, ageSeconds }))
 
@@ -293,8 +299,17 @@ export const make = (primitives: Primitives): Effect.Effect<Crypto["Service"]> =
       return { publicKey, secretKey: Redacted.make(secretKey, { label: "secret key" }) }
     }
 
-    const fernetKey = (key: Redacted.Redacted<Uint8Array>): Uint8Array =>
-      expectLength("a Fernet key", Redacted.value(key), keyLength)
+    // The same two arrays each time, so that primitives can keep what they have made of them; copies, so that nobody writes
+    // to them.
+    const halves = new WeakMap<Uint8Array, FernetKey>()
+    const fernetKey = (key: Redacted.Redacted<Uint8Array>): FernetKey => {
+      const secret = expectLength("a Fernet key", Redacted.value(key), keyLength)
+      const known = halves.get(secret)
+      if (known !== undefined) return known
+      const made = { signing: secret.slice(0, 16), encryption: secret.slice(16) }
+      halves.set(secret, made)
+      return made
+    }
 
     return Crypto.of({
       name: primitives.name,
@@ -358,7 +373,7 @@ export const make = (primitives: Primitives): Effect.Effect<Crypto["Service"]> =
         if (!Number.isSafeInteger(seconds) || seconds < 0) {
           throw new RangeError(`the time of a Fernet token must be milliseconds since the epoch, and is ${nowMillis}`)
         }
-        const body = primitives.aesCbcEncrypt(secret.subarray(16), expectLength("a Fernet IV", iv, 16), plaintext)
+        const body = primitives.aesCbcEncrypt(secret.encryption, expectLength("a Fernet IV", iv, 16), plaintext)
         const token = new Uint8Array(fernetBodyAt + body.length + fernetMacLength)
         const view = new DataView(token.buffer)
         view.setUint8(0, fernetVersion)
@@ -367,7 +382,7 @@ export const make = (primitives: Primitives): Effect.Effect<Crypto["Service"]> =
         token.set(iv, fernetIvAt)
         token.set(body, fernetBodyAt)
         const macAt = token.length - fernetMacLength
-        token.set(primitives.hmacSha256(secret.subarray(0, 16), token.subarray(0, macAt)), macAt)
+        token.set(primitives.hmacSha256(secret.signing, token.subarray(0, macAt)), macAt)
         return Base64Url.encode(token)
       },
 
@@ -391,7 +406,7 @@ export const make = (primitives: Primitives): Effect.Effect<Crypto["Service"]> =
         const mac = bytes.subarray(macAt)
         let keyIndex = -1
         for (let i = 0; i < secrets.length; i++) {
-          const fits = primitives.equal(primitives.hmacSha256(secrets[i]!.subarray(0, 16), signed), mac)
+          const fits = primitives.equal(primitives.hmacSha256(secrets[i]!.signing, signed), mac)
           if (fits && keyIndex === -1) keyIndex = i
         }
         const secret = secrets[keyIndex]
@@ -405,7 +420,7 @@ export const make = (primitives: Primitives): Effect.Effect<Crypto["Service"]> =
         if (age > ttlSeconds) return refused("Expired", age)
 
         const iv = bytes.subarray(fernetIvAt, fernetBodyAt)
-        const plaintext = primitives.aesCbcDecrypt(secret.subarray(16), iv, bytes.subarray(fernetBodyAt, macAt))
+        const plaintext = primitives.aesCbcDecrypt(secret.encryption, iv, bytes.subarray(fernetBodyAt, macAt))
         return plaintext === undefined ? refused("Padding") : Result.succeed({ plaintext, timestamp, keyIndex })
       },
 

@@ -13,7 +13,14 @@ import * as Crypto from "@pnet/core/Crypto"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
-import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from "node:crypto"
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  type KeyObject,
+  timingSafeEqual
+} from "node:crypto"
 import { createRequire } from "node:module"
 
 /**
@@ -145,14 +152,24 @@ const join = (first: Uint8Array, second: Uint8Array): Uint8Array => {
   return out
 }
 
+// Given bytes, node:crypto imports the key anew for each call, which takes several times as long as the call's own work.
+const keyObjects = new WeakMap<Uint8Array, KeyObject>()
+const keyObject = (key: Uint8Array): KeyObject => {
+  const known = keyObjects.get(key)
+  if (known !== undefined) return known
+  const made = createSecretKey(key)
+  keyObjects.set(key, made)
+  return made
+}
+
 const fernetPrimitives: Pick<Crypto.Primitives, "hmacSha256" | "aesCbcEncrypt" | "aesCbcDecrypt" | "equal"> = {
-  hmacSha256: (key, data) => createHmac("sha256", key).update(data).digest(),
+  hmacSha256: (key, data) => createHmac("sha256", keyObject(key)).update(data).digest(),
   aesCbcEncrypt: (key, iv, plaintext) => {
-    const cipher = createCipheriv("aes-128-cbc", key, iv)
+    const cipher = createCipheriv("aes-128-cbc", keyObject(key), iv)
     return join(cipher.update(plaintext), cipher.final())
   },
   aesCbcDecrypt: (key, iv, ciphertext) => {
-    const decipher = createDecipheriv("aes-128-cbc", key, iv)
+    const decipher = createDecipheriv("aes-128-cbc", keyObject(key), iv)
     const plaintext = decipher.update(ciphertext)
     try {
       return join(plaintext, decipher.final())
