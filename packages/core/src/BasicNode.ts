@@ -103,7 +103,8 @@ export type SendError =
 export type StartError = NodeOptions.OptionsError | ListenError | Discovery.DiscoveryError
 
 /**
- * The sender of a message, as the message itself proved.
+ * The sender of a message. The key is proved: the message was sealed with its secret. The name is what the holder of that key
+ * calls itself, which the trust policy has admitted; under trust on first use it is held to the key once it is pinned.
  *
  * @category models
  * @since 0.1.0
@@ -320,17 +321,20 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
       limits,
       listening: listener.endpoint,
       context,
-      services: [RawServer.make({
-        self,
-        crypto,
-        sharedKeys,
-        clock,
-        trust,
-        limits,
-        replay: Raw.makeReplay({ start, capacity: limits.replayEntries }),
-        handle,
-        context
-      })]
+      services: [
+        ...yield* Acceptor.Services,
+        RawServer.make({
+          self,
+          crypto,
+          sharedKeys,
+          clock,
+          trust,
+          limits,
+          replay: Raw.makeReplay({ start, capacity: limits.replayEntries }),
+          handle,
+          context
+        })
+      ]
     })
 
     if (initial !== undefined) yield* node.onMessage(initial)
@@ -341,6 +345,24 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
     )
     return node
   })
+
+/**
+ * `layerNoDeps` with a message handler.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerNoDepsWith = <R = never>(onMessage: MessageHandler<unknown, R>): Layer.Layer<
+  BasicNode,
+  ListenError | Discovery.DiscoveryError,
+  | NodeOptions.NodeConfig
+  | Crypto
+  | Trust
+  | Transport.Transport
+  | Discovery.Discovery
+  | Peers.Peers
+  | R
+> => Layer.effect(BasicNode, serve(onMessage))
 
 /**
  * The node over whatever Discovery, Transport, Peers and Trust are in the context, with no message handler of its own. For

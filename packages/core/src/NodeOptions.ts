@@ -22,6 +22,7 @@ import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as Advert from "./Advert.ts"
 import { Crypto, type KeyPair } from "./Crypto.ts"
+import { Identity } from "./Identity.ts"
 import * as NetworkKey from "./NetworkKey.ts"
 import { NetworkId, NodeName } from "./Packet.ts"
 
@@ -91,7 +92,6 @@ export const Limits = Schema.Struct({
   unprovedPeers: count(1_024, "Peers known by an advert alone. When full, the oldest is dropped."),
   unprovedPerAddress: count(64, "Of those, from one source address. Further adverts are dropped."),
   addressesPerPeer: count(4, "Addresses kept for a peer, the last proved first."),
-  pins: count(4_096, "Names pinned to the first key that proved itself. Then a new name is untrusted."),
   peerEvents: count(1_024, "Events that a slow reader of Peers.changes may be behind. Older ones are dropped."),
   probes: count(64, "Silent peers that are asked at once whether they still live."),
   datagrams: count(1_024, "Datagrams received and not yet read, for each socket. Further ones are dropped."),
@@ -99,6 +99,36 @@ export const Limits = Schema.Struct({
   advertStamps: count(
     8_192,
     "Keys whose newest advert timestamp is remembered, on a network with a key. The oldest are dropped."
+  ),
+  sessions: count(
+    1_024,
+    "Sessions with peers. The longest idle one is closed for a new one; where none is idle, a new one is answered ERR_BUSY."
+  ),
+  sessionSilence: duration(
+    "5 seconds",
+    "Silence after which a session's peer is asked for a sign of life. After as much again the session is dead."
+  ),
+  sessionIdle: duration(
+    "5 minutes",
+    "Time without a stream after which a session is closed by the side that opened it. The next stream makes a new one."
+  ),
+  sessionAge: duration(
+    "1 hour",
+    "Age of a session. It is replaced by a new one, with new keys, and open streams go on."
+  ),
+  shutdownDrain: duration(
+    "30 seconds",
+    "Time for open streams to finish when their session closes for good. Then they are reset with going_away."
+  ),
+  renewDrain: duration(
+    "1 hour",
+    "Time for open streams to finish when their session was replaced. Then they are reset with going_away."
+  ),
+  streams: count(1_024, "Streams that either side of a session may have open. One more is reset with refused."),
+  credit: count(
+    268_435_456,
+    "Bytes that all peers together may send before they are read, 262,144 a stream and a quarter of it for one session. A stream beyond it is reset with refused.",
+    1_048_576
   ),
   sharedKeys: count(
     1_024,
@@ -165,7 +195,13 @@ export const NodeOptions = Schema.Struct({
   peers: Schema.Array(Endpoint).pipe(Schema.withDecodingDefaultKey(Effect.succeed<ReadonlyArray<string>>([]))),
   /** Whether an advert is dropped whose host is not the address it came from. Default `true`. */
   checkAdvertSource: Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(true))),
-  /** The node's key pair, which is its identity. Default: a fresh one each time. */
+  /** The most bytes of a stream that travel in one frame, 98,000 at most. Default 16 KiB. */
+  chunkSize: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 98_000 })).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed(16_384))
+  ),
+  /** `binary` (default) sends sessions as bytes, `text` as packets that can be read on the wire, at a fifth less speed. */
+  framing: Schema.Literals(["binary", "text"]).pipe(Schema.withDecodingDefaultKey(Effect.succeed("binary" as const))),
+  /** The node's key pair, which is its identity. Default: the `Identity` service's, or without one a fresh pair each time. */
   identity: Schema.optionalKey(IsKeyPair),
   /** The bounds, each with a default. */
   limits: Limits.pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
@@ -226,7 +262,8 @@ export class NodeConfig extends Context.Service<NodeConfig, NodeOptions & { read
 ) {}
 
 /**
- * Checks the options, and draws a key pair where they have none.
+ * Checks the options. Where they have no key pair it is that of the `Identity` service, such as `NodeIdentity.layerFile` gives,
+ * and where there is none either, a fresh one.
  *
  * @category layers
  * @since 0.1.0
@@ -237,7 +274,8 @@ export const layer = (input: Input): Layer.Layer<NodeConfig, OptionsError, Crypt
     Effect.gen(function*() {
       const options = yield* make(input)
       const crypto = yield* Crypto
-      return { ...options, identity: options.identity ?? crypto.generateKeyPair() }
+      const provided = Option.getOrUndefined(yield* Effect.serviceOption(Identity))
+      return { ...options, identity: options.identity ?? provided ?? crypto.generateKeyPair() }
     })
   )
 

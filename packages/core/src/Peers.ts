@@ -209,6 +209,8 @@ export class Peers extends Context.Service<Peers, {
   readonly resolveOne: (name: string) => Effect.Effect<Peer, PeerUnknownError | NameConflictError>
   /** Never succeeds; fails when the peer of this key is declared lost. */
   readonly lost: (publicKey: PublicKey.PublicKey) => Effect.Effect<never, PeerLostError>
+  /** Says that the peer of a key gave a sign of life that it alone could give. Synchronous, for the layers that verify. */
+  readonly heardUnsafe: (publicKey: PublicKey.PublicKey) => void
   /**
    * Says that a key proved itself, just now, under a name and at an address. For the layers that verify: it keeps the peer
    * alive and puts that address first.

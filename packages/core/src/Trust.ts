@@ -52,7 +52,7 @@ export class UntrustedPeerError extends Schema.TaggedError<UntrustedPeerError>("
       case "NameMismatch":
         return `${who} is not trusted: it proved to be ${JSON.stringify(this.actualName)}`
       case "Full":
-        return `${who} is not trusted: no further name can be pinned; raise limits.pins or use an allow list`
+        return `${who} is not trusted: no further name can be pinned; raise the capacity of Trust.layerTofu, or use an allow list`
     }
   }
 }

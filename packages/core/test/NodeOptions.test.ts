@@ -35,7 +35,9 @@ describe("NodeOptions", () => {
         advertisePort: 3334,
         bindIp: "127.0.0.1",
         peers: [],
-        checkAdvertSource: true
+        checkAdvertSource: true,
+        chunkSize: 16_384,
+        framing: "binary"
       })
       assert.strictEqual(Duration.toMillis(broadcastInterval), 2_500)
       assert.deepStrictEqual(
@@ -63,12 +65,19 @@ describe("NodeOptions", () => {
           unprovedPeers: 1_024,
           unprovedPerAddress: 64,
           addressesPerPeer: 4,
-          pins: 4_096,
           peerEvents: 1_024,
           probes: 64,
           datagrams: 1_024,
           sightings: 4_096,
           advertStamps: 8_192,
+          sessions: 1_024,
+          sessionSilence: "5000 ms",
+          sessionIdle: "300000 ms",
+          sessionAge: "3600000 ms",
+          shutdownDrain: "30000 ms",
+          renewDrain: "3600000 ms",
+          streams: 1_024,
+          credit: 268_435_456,
           sharedKeys: 1_024
         }
       )
@@ -143,7 +152,7 @@ describe("NodeOptions", () => {
             `${limit}: ${value}`
           )
         }
-        const least = isDuration ? "1 milli" : limit === "replayEntries" ? 2 : 1
+        const least = isDuration ? "1 milli" : limit === "replayEntries" ? 2 : limit === "credit" ? 1_048_576 : 1
         yield* NodeOptions.make({ name: "alpha", limits: { [limit]: least } })
       }
     }))

@@ -65,7 +65,7 @@ describe("Trust.makeTofu", () => {
       yield* trust.proved(bob, two)
       const error = yield* Effect.flip(trust.proved(carol, one))
       assert.deepInclude(error, { kind: "Full", name: carol, publicKey: one })
-      assert.include(error.message, "limits.pins")
+      assert.include(error.message, "Trust.layerTofu")
       assert.isUndefined(yield* trust.expected(carol))
       yield* trust.proved(alice, one)
       yield* trust.check(bob, two)

@@ -24,7 +24,6 @@ const consequences: { readonly [L in Limit]?: string } = {
   sendTimeout: "Then `SendTimeoutError`.",
   dialledIdleTimeout: "The next message makes a new one.",
   addressesPerPeer: "The last one is dropped.",
-  pins: "`Trust.layerTofu` has the same default and does not read this option: give it `{ capacity }`.",
   probes: "Further ones wait for their turn."
 }
 

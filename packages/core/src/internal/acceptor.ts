@@ -3,7 +3,7 @@
  * which of the node's services the first `msg` is for. From then on the connection is that service's.
  */
 import type * as Clock from "effect/Clock"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Endpoint } from "../Network.ts"
@@ -47,6 +47,14 @@ export interface Service {
   readonly accepts: (command: Uint8Array) => boolean
   readonly serve: (accepted: Accepted, first: Command) => Effect.Effect<void, Refusal>
 }
+
+/** What a node serves besides what it serves by itself. */
+export const Services: Context.Reference<ReadonlyArray<Service>> = Context.Reference<ReadonlyArray<Service>>(
+  "@pnet/core/internal/Services",
+  {
+    defaultValue: () => []
+  }
+)
 
 const keyless: ReadonlySet<ProtocolError.Code> = new Set<ProtocolError.Code>([
   "ERR_PACKET_TOO_LARGE",

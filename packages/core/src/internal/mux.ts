@@ -109,8 +109,7 @@ export class MuxStream {
   onReadable: (() => void) | undefined
   /** Called once when there is room to write, or no point. */
   onWritable: (() => void) | undefined
-  /** Called once when it failed; for whoever runs a handler. */
-  onFailure: (() => void) | undefined
+  #onFailure: Set<() => void> | undefined
 
   // Received and not read.
   #inbox: Array<Uint8Array> = []
@@ -189,6 +188,13 @@ export class MuxStream {
     this.#enqueue()
   }
 
+  /** Calls the listener once it fails; what it gives takes the listener off. */
+  onFailure(listener: () => void): () => void {
+    const listeners = this.#onFailure ??= new Set()
+    listeners.add(listener)
+    return () => listeners.delete(listener)
+  }
+
   /** Gives it up, and says why. */
   reset(code: Frame.ResetCode, message: string, error?: unknown): void {
     if (this.closed) return
@@ -206,9 +212,9 @@ export class MuxStream {
     this.mux.removeStream(this)
     this.#settle()
     this.#wake()
-    const { onFailure } = this
-    this.onFailure = undefined
-    onFailure?.()
+    const listeners = this.#onFailure
+    this.#onFailure = undefined
+    if (listeners !== undefined) { for (const listener of listeners) listener() }
   }
 
   /** Takes DATA; `false` where it exceeds the credit or comes after END. */
@@ -291,7 +297,7 @@ export class MuxStream {
       const { onWritable } = this
       if (onWritable !== undefined && this.#outboxBytes < lowWater) {
         this.onWritable = undefined
-        onWritable()
+        this.mux.later(onWritable)
       }
     }
     if (this.localEnded && this.#outboxBytes === 0 && !this.#endSent && limit - at >= Frame.headerLength) {
@@ -443,6 +449,7 @@ export class Mux {
   // Streams that have something to send, each at most once; by type.
   readonly #ready: readonly [Array<MuxStream>, Array<MuxStream>] = [[], []]
   #turn: 0 | 1 = 0
+  #later: Array<() => void> = []
 
   constructor(options: Options) {
     this.options = options
@@ -496,6 +503,22 @@ export class Mux {
 
   get hasWork(): boolean {
     return this.#pong !== undefined || this.controlBytes > 0 || this.#ready[0].length > 0 || this.#ready[1].length > 0
+  }
+
+  /** Calls a listener when the message that is being filled has been. */
+  later(listener: () => void): void {
+    this.#later.push(listener)
+  }
+
+  /**
+   * Wakes those for whom the last `fill` made room. To be called when its bytes have been used: whoever is woken may write, on
+   * this session or another, and run at once.
+   */
+  wake(): void {
+    if (this.#later.length === 0) return
+    const listeners = this.#later
+    this.#later = []
+    for (const listener of listeners) listener()
   }
 
   /**

@@ -23,6 +23,8 @@ export interface PacketStream {
   readonly read: (idle: Duration.Duration) => Effect.Effect<Uint8Array, ReadError>
   /** A packet that is already here, or `undefined`. */
   readonly poll: () => Uint8Array | undefined
+  /** Gives up what has come and is not read, for what follows the packets. */
+  readonly rest: () => ReadonlyArray<Uint8Array>
 }
 
 export const make = (connection: Connection, options: {
@@ -80,7 +82,16 @@ export const make = (connection: Connection, options: {
       )
     })
 
-  return { read, poll }
+  return {
+    read,
+    poll,
+    rest: () => {
+      const rest = [framer.rest(), ...chunks.slice(taken)].filter((chunk) => chunk.length > 0)
+      chunks.length = 0
+      taken = 0
+      return rest
+    }
+  }
 }
 
 /**

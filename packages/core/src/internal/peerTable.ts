@@ -434,6 +434,10 @@ export const make = (errors: {
             })
           )
         }),
+      heardUnsafe: (publicKey) => {
+        const entry = find(publicKey)
+        if (entry !== undefined) heard(entry)
+      },
       proved: ({ endpoint, name, publicKey }) =>
         Effect.sync(() => {
           const entry = find(publicKey)

@@ -1,3 +1,4 @@
+/// <reference path="./fernet.d.ts" />
 /**
  * The primitives in JavaScript alone, from npm `tweetnacl` and npm `fernet`.
  *

@@ -1,0 +1,572 @@
+/**
+ * AdvancedNode: named functions over byte streams. A function gets the bytes that a peer sends it, as they come, and answers
+ * with bytes of its own; both directions have backpressure from end to end. Everything a BasicNode has, it has.
+ *
+ * ```ts
+ * yield* node.register("upper", ({ bytes }) => Stream.map(bytes, toUpper))
+ * const answer = node.send("bob", "upper", Stream.make(hello))
+ * ```
+ *
+ * What bites: a call that is interrupted interrupts the function on the other machine. A function that fails with a tagged
+ * error reaches its caller as a `RemoteError` with the error in it; a defect reaches it as a `StreamResetError` with the code
+ * `internal` and is logged where it happened.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Pull from "effect/Pull"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as BasicNode from "./BasicNode.ts"
+import type { Crypto } from "./Crypto.ts"
+import * as Acceptor from "./internal/acceptor.ts"
+import { textOf, utf8 } from "./internal/platform.ts"
+import type { Network } from "./Network.ts"
+import * as NodeOptions from "./NodeOptions.ts"
+import { NodeName } from "./Packet.ts"
+import * as Peers from "./Peers.ts"
+import type { PublicKey } from "./PublicKey.ts"
+import * as Sessions from "./Sessions.ts"
+import * as Transport from "./Transport.ts"
+import type { Trust } from "./Trust.ts"
+
+/**
+ * A function failed on the peer with a typed error.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class RemoteError extends Schema.TaggedError<RemoteError>("@pnet/core/AdvancedNode/RemoteError")("RemoteError", {
+  peer: NodeName,
+  /** The function's name. */
+  command: Schema.String,
+  /** The error as its Schema encodes it: JSON, with its `_tag` where it has one. A peer's text; decode it with your own Schema. */
+  error: Schema.Unknown
+}) {
+  /** The error's tag, where it has one. */
+  get tag(): string | undefined {
+    const error = this.error
+    return typeof error === "object" && error !== null && "_tag" in error && typeof error._tag === "string"
+      ? error._tag
+      : undefined
+  }
+  override get message() {
+    return `${JSON.stringify(this.command)} failed at ${JSON.stringify(this.peer)}${
+      this.tag === undefined ? "" : ` with ${JSON.stringify(this.tag)}`
+    }`
+  }
+}
+
+/**
+ * A function of that name is registered already.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class DuplicateFunctionError
+  extends Schema.TaggedError<DuplicateFunctionError>("@pnet/core/AdvancedNode/DuplicateFunctionError")(
+    "DuplicateFunctionError",
+    { name: Schema.String }
+  )
+{
+  override get message() {
+    return `a function called ${
+      JSON.stringify(this.name)
+    } is registered already; close the scope of the other, or choose another name`
+  }
+}
+
+/**
+ * Why a call failed.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type CallError =
+  | Peers.PeerUnknownError
+  | Peers.NameConflictError
+  | Sessions.OpenError
+  | Sessions.StreamError
+  | RemoteError
+
+/**
+ * A call that came in.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Call {
+  /** Who calls, as the handshake proved it. */
+  readonly from: { readonly name: NodeName; readonly publicKey: PublicKey }
+  /** The function's name. */
+  readonly command: string
+  /** What the caller sends, as it comes. */
+  readonly bytes: Stream.Stream<Uint8Array, Sessions.StreamError>
+  /** All of it, as text. Meant for what is short: it is held whole. */
+  readonly text: Effect.Effect<string, Sessions.StreamError>
+  /** The time that was left when the call came in. The function is interrupted when it is up. */
+  readonly deadline: Duration.Duration | undefined
+  /** The node it came to. */
+  readonly node: AdvancedNode["Service"]
+}
+
+/**
+ * What a function may answer with: a stream of bytes or text, or bytes, text, or nothing.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Answer<E = unknown, R = never> =
+  | Stream.Stream<Uint8Array | string, E, R>
+  | Effect.Effect<Uint8Array | string | void | Stream.Stream<Uint8Array | string, E, R>, E, R>
+
+/**
+ * A named function.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Handler<E = unknown, R = never> = (call: Call) => Answer<E, R>
+
+/**
+ * What is sent to a function: bytes, text, or a stream of bytes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Data<E = never, R = never> = Uint8Array | string | Stream.Stream<Uint8Array, E, R>
+
+/**
+ * How one call is made.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CallOptions {
+  /** Time in which the whole answer must have come. The function is never run after it. Default: none. */
+  readonly deadline?: Duration.Input | undefined
+}
+
+/**
+ * What came of a call to one of several peers.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Outcome<E = never> {
+  /** The peer's name. */
+  readonly peer: string
+  /** Its whole answer, or why there is none. */
+  readonly exit: Exit.Exit<Uint8Array, CallError | E>
+}
+
+/**
+ * A node with named functions over byte streams.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class AdvancedNode extends Context.Service<
+  AdvancedNode,
+  Omit<BasicNode.BasicNode["Service"], "send" | "sendText" | "sendAll"> & {
+    /** The BasicNode underneath, whose `send` is for single messages without a function's name. */
+    readonly raw: BasicNode.BasicNode["Service"]
+    /** Serves a function until the scope closes. */
+    readonly register: <E, R>(
+      name: string,
+      handler: Handler<E, R>
+    ) => Effect.Effect<void, DuplicateFunctionError, R | Scope.Scope>
+    /** The names of the functions that are registered, sorted. */
+    readonly functions: Effect.Effect<ReadonlyArray<string>>
+    /**
+     * Calls a function of one peer and gives its answer as it comes. Nothing happens until the stream is run; interrupting it
+     * interrupts the function.
+     */
+    readonly send: <E = never, R = never>(
+      name: string,
+      command: string,
+      data: Data<E, R>,
+      options?: CallOptions
+    ) => Stream.Stream<Uint8Array, CallError | E, R>
+    /** `send`, with the whole answer at once. Meant for what is short: it is held whole. */
+    readonly request: <E = never, R = never>(
+      name: string,
+      command: string,
+      data: Data<E, R>,
+      options?: CallOptions
+    ) => Effect.Effect<Uint8Array, CallError | E, R>
+    /**
+     * Calls a function of several peers, or with `"*"` of every one that is known now, and gives each one's outcome as soon as
+     * it has one. Ends when each addressed peer has answered, failed, or been lost. A streamed input is read once for all:
+     * the slowest sets the pace, and one that fails is left out of the rest.
+     */
+    readonly sendAll: <E = never, R = never>(
+      target: Peers.Target,
+      command: string,
+      data: Data<E, R>,
+      options?: CallOptions
+    ) => Stream.Stream<Outcome<E>, never, R>
+    /** The sessions with peers, for layers that open streams of their own. */
+    readonly sessions: Sessions.Sessions["Service"]
+  }
+>()("@pnet/core/AdvancedNode") {}
+
+/**
+ * The options of an AdvancedNode.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<R = never> extends BasicNode.Options<R> {
+  /** Functions that are served from the node's first moment on. */
+  readonly functions?: Readonly<Record<string, Handler<unknown, R>>> | undefined
+}
+
+const protocol = "command"
+
+const bytesOf = (data: Uint8Array | string): Uint8Array => typeof data === "string" ? utf8(data) : data
+
+const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const [first] = parts
+  if (first !== undefined && parts.length === 1) return first
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let offset = 0
+  for (const part of parts) {
+    out.set(part, offset)
+    offset += part.length
+  }
+  return out
+}
+
+/** All bytes of a stream. */
+const collect = (stream: Sessions.SessionStream): Effect.Effect<Uint8Array, Sessions.StreamError> =>
+  Effect.suspend(() => {
+    const parts: Array<Uint8Array> = []
+    return Effect.forever(Effect.map(stream.pull, (more) => {
+      for (const part of more) parts.push(part)
+    })).pipe(Pull.catchDone(() => Effect.sync(() => concat(parts))))
+  })
+
+/** A handler's typed error as JSON: by its own Schema where it has one. */
+const encodeError = (error: unknown): Effect.Effect<unknown> => {
+  const fallback = typeof error === "object" && error !== null && "_tag" in error
+    ? { _tag: String(error._tag), message: error instanceof Error ? error.message : "" }
+    : { message: error instanceof Error ? error.message : String(error) }
+  const constructor: unknown = typeof error === "object" && error !== null ? error.constructor : undefined
+  if (!Schema.isSchema(constructor)) return Effect.succeed(fallback)
+  return Schema.encodeUnknownEffect(Schema.toCodecJson(constructor as Schema.Codec<unknown>))(error).pipe(
+    Effect.orElseSucceed(() => fallback)
+  )
+}
+
+const remoteError = (error: Sessions.StreamError): Sessions.StreamError | RemoteError =>
+  error._tag === "StreamResetError" && error.code === "failed"
+    ? new RemoteError({ peer: error.peer, command: error.name, error: error.error ?? { message: error.detail } })
+    : error
+
+/** How the input of a call fared. */
+interface Input<E> {
+  failure: Cause.Cause<Sessions.StreamError | E> | undefined
+}
+
+const isStream = (data: unknown): data is Stream.Stream<Uint8Array, never, never> => Stream.isStream(data)
+
+const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
+  Effect.gen(function*() {
+    const basic = yield* BasicNode.BasicNode
+    const sessions = yield* Sessions.Sessions
+    const peers = yield* Peers.Peers
+    const handlers = new Map<string, (call: Call) => Answer<unknown>>()
+
+    // --- answering -------------------------------------------------------------------------------------------------------
+
+    const give = (stream: Sessions.SessionStream, answer: Uint8Array | string | void) =>
+      answer === undefined ? Effect.void : stream.write(bytesOf(answer))
+
+    const answer = (
+      stream: Sessions.SessionStream,
+      given: Answer<unknown> | Uint8Array | string | void
+    ): Effect.Effect<void, unknown> =>
+      Stream.isStream(given)
+        ? Stream.runForEach(given as Stream.Stream<Uint8Array | string, unknown>, (part) => give(stream, part))
+        : Effect.isEffect(given)
+        ? Effect.flatMap(given as Effect.Effect<Uint8Array | string | void, unknown>, (value) => answer(stream, value))
+        : give(stream, given)
+
+    const fail = (stream: Sessions.SessionStream, cause: Cause.Cause<unknown>) => {
+      const failure = Cause.findError(cause)
+      if (Result.isSuccess(failure)) {
+        // The stream's own failure needs no further word.
+        if (failure.success instanceof Sessions.StreamResetError || failure.success instanceof Peers.PeerLostError) {
+          return stream.reset("internal", "")
+        }
+        return Effect.flatMap(encodeError(failure.success), (error) =>
+          stream.reset("failed", failure.success instanceof Error ? failure.success.message : "", error))
+      }
+      return Cause.hasInterruptsOnly(cause)
+        ? stream.reset("going_away", "")
+        : Effect.andThen(
+          Effect.logError(
+            `the function ${JSON.stringify(stream.name)} failed for ${JSON.stringify(stream.peer.name)}`,
+            cause
+          ),
+          stream.reset("internal", "")
+        )
+    }
+
+    const onStream = (stream: Sessions.SessionStream): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const handler = handlers.get(stream.name)
+        if (handler === undefined) {
+          return stream.reset("not_found", `there is no function ${stream.name}`)
+        }
+        const call: Call = {
+          from: stream.peer,
+          command: stream.name,
+          bytes: Stream.fromPull(Effect.succeed(stream.pull)),
+          text: Effect.map(collect(stream), textOf),
+          deadline: stream.deadline,
+          node
+        }
+        const run = Effect.suspend(() =>
+          answer(stream, handler(call))
+        )
+        const timed = stream.deadline === undefined ? run : Effect.timeoutOrElse(run, {
+          duration: stream.deadline,
+          orElse: () => stream.reset("deadline", "its time was up")
+        })
+        return Effect.matchCauseEffect(timed, {
+          onFailure: (cause) => fail(stream, cause),
+          onSuccess: () => stream.end
+        })
+      })
+
+    // --- calling ---------------------------------------------------------------------------------------------------------
+
+    const open = (peer: Peers.Peer, command: string, options: CallOptions | undefined) =>
+      sessions.open(peer, { protocol, name: command, deadline: options?.deadline })
+
+    /** Sends what a call is given. Short data goes out with the call itself. */
+    const feed = <E, R>(
+      stream: Sessions.SessionStream,
+      data: Data<E, R>
+    ): Effect.Effect<void, Sessions.StreamError | E, R | Scope.Scope> => {
+      if (!isStream(data)) return Effect.andThen(stream.write(bytesOf(data as Uint8Array | string)), stream.end)
+      const source = data as Stream.Stream<Uint8Array, E, R>
+      return Effect.andThen(Stream.runForEach(source, stream.write), stream.end)
+    }
+
+    const begin = <E, R>(name: string, command: string, data: Data<E, R>, options: CallOptions | undefined) =>
+      Effect.gen(function*() {
+        const peer = yield* peers.resolveOne(name)
+        const stream = yield* open(peer, command, options)
+        if (!isStream(data)) {
+          yield* feed(stream, data)
+          return { stream, input: undefined }
+        }
+        // What makes the input fail, fails the call; what makes the call fail, ends the input.
+        const input: Input<E> = { failure: undefined }
+        yield* Effect.forkScoped(Effect.tapCause(feed(stream, data), (cause) => {
+          input.failure = cause
+          return stream.reset("cancelled", "its input failed")
+        }))
+        return { stream, input }
+      })
+
+    /** The answer's failure, or the input's where that came first. */
+    const blame = <E>(
+      error: Sessions.StreamError,
+      input: Input<E> | undefined
+    ): Effect.Effect<never, CallError | E> => {
+      const failure = error._tag === "StreamResetError" && !error.remote ? input?.failure : undefined
+      return failure !== undefined && !Cause.hasInterruptsOnly(failure)
+        ? Effect.failCause(failure)
+        : Effect.fail(remoteError(error))
+    }
+
+    const send = <E = never, R = never>(
+      name: string,
+      command: string,
+      data: Data<E, R>,
+      options?: CallOptions
+    ): Stream.Stream<Uint8Array, CallError | E, R> =>
+      Stream.unwrap(Effect.map(begin(name, command, data, options), ({ input, stream }) =>
+        Stream.fromPull(Effect.succeed(stream.pull)).pipe(
+          Stream.catch((error) =>
+            Stream.fromEffect(blame<E>(error, input))
+          )
+        ))) as Stream.Stream<Uint8Array, CallError | E, R>
+
+    const request = <E = never, R = never>(
+      name: string,
+      command: string,
+      data: Data<E, R>,
+      options?: CallOptions
+    ): Effect.Effect<Uint8Array, CallError | E, R> =>
+      Effect.scoped(
+        Effect.flatMap(begin(name, command, data, options), ({ input, stream }) =>
+          Effect.catch(collect(stream), (error) =>
+            blame<E>(error, input)))
+      ) as Effect.Effect<Uint8Array, CallError | E, R>
+
+    const namesOf = (target: Peers.Target) =>
+      target === "*"
+        ? Effect.map(peers.all, (all) => [...new Set<string>(all.map((peer) => peer.name))])
+        : Effect.succeed([...new Set(typeof target === "string" ? [target] : target)])
+
+    /** One input for several streams. Waits for the slowest; leaves out those that fail. */
+    const share = <E, R>(
+      source: Stream.Stream<Uint8Array, E, R>,
+      streams: ReadonlyArray<Sessions.SessionStream>,
+      input: Input<E>
+    ) =>
+      Effect.gen(function*() {
+        let live = streams
+        yield* Stream.runForEach(source, (bytes) =>
+          Effect.gen(function*() {
+            const written = yield* Effect.forEach(live, (stream) => Effect.result(stream.write(bytes)), {
+              concurrency: "unbounded"
+            })
+            live = live.filter((_, i) => Result.isSuccess(written[i]!))
+          }))
+        yield* Effect.forEach(live, (stream) => stream.end, { discard: true })
+      }).pipe(Effect.tapCause((cause) => {
+        input.failure = cause
+        return Effect.forEach(streams, (stream) => stream.reset("cancelled", "its input failed"), { discard: true })
+      }))
+
+    const sendAll = <E = never, R = never>(
+      target: Peers.Target,
+      command: string,
+      data: Data<E, R>,
+      options?: CallOptions
+    ): Stream.Stream<Outcome<E>, never, R> => {
+      if (!isStream(data)) {
+        return Stream.unwrap(Effect.map(namesOf(target), (names) =>
+          Stream.fromIterable(names).pipe(
+            Stream.mapEffect(
+              (peer) =>
+                Effect.map(Effect.exit(request<E, R>(peer, command, data, options)), (exit) => ({ peer, exit })),
+              { concurrency: "unbounded", unordered: true }
+            )
+          )))
+      }
+      return Stream.unwrap(Effect.gen(function*() {
+        const names = yield* namesOf(target)
+        // Every stream is open before the input begins, or known not to.
+        const opened = yield* Effect.forEach(
+          names,
+          (name) =>
+            Effect.map(
+              Effect.exit(Effect.flatMap(peers.resolveOne(name), (peer) => open(peer, command, options))),
+              (exit) => ({ name, exit })
+            ),
+          { concurrency: "unbounded" }
+        )
+        const streams = opened.flatMap(({ exit }) => Exit.isSuccess(exit) ? [exit.value] : [])
+        const input: Input<E> = { failure: undefined }
+        yield* Effect.forkScoped(share(data as Stream.Stream<Uint8Array, E, R>, streams, input))
+        return Stream.fromIterable(opened).pipe(
+          Stream.mapEffect(
+            ({ exit, name }): Effect.Effect<Outcome<E>> =>
+              Exit.isFailure(exit)
+                ? Effect.succeed({ peer: name, exit: Exit.failCause(exit.cause) })
+                : Effect.map(
+                  Effect.exit(Effect.catch(collect(exit.value), (error) => blame<E>(error, input))),
+                  (outcome) => ({ peer: name, exit: outcome })
+                ),
+            { concurrency: "unbounded", unordered: true }
+          )
+        )
+      })) as Stream.Stream<Outcome<E>, never, R>
+    }
+
+    // --- the service -------------------------------------------------------------------------------------------------------
+
+    const node: AdvancedNode["Service"] = {
+      name: basic.name,
+      networkId: basic.networkId,
+      publicKey: basic.publicKey,
+      endpoint: basic.endpoint,
+      peers,
+      onMessage: basic.onMessage,
+      raw: basic,
+      sessions,
+      functions: Effect.sync(() => [...handlers.keys()].sort()),
+      register: <E, R>(name: string, handler: Handler<E, R>) =>
+        Effect.contextWith((context: Context.Context<R>) =>
+          Effect.acquireRelease(
+            Effect.suspend(() => {
+              if (handlers.has(name)) return Effect.fail(new DuplicateFunctionError({ name }))
+              handlers.set(name, (call) => {
+                const given = handler(call)
+                return (Stream.isStream(given)
+                  ? Stream.provideContext(given, context)
+                  : Effect.map(
+                    Effect.provideContext(given, context),
+                    (value) => Stream.isStream(value) ? Stream.provideContext(value, context) : value
+                  )) as Answer<unknown>
+              })
+              return Effect.void
+            }),
+            () => Effect.sync(() => handlers.delete(name))
+          )
+        ),
+      send,
+      request,
+      sendAll
+    }
+
+    for (const [name, handler] of Object.entries(functions)) {
+      // The names of an object are no duplicates.
+      yield* Effect.orDie(node.register(name, handler))
+    }
+    yield* sessions.handle(protocol, onStream)
+    // Before the connections close under them.
+    yield* Effect.addFinalizer(() => sessions.closeAll)
+    return node
+  })
+
+/**
+ * A node, from its options. Building it starts it, closing its scope ends it.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <R = never>(
+  options: Options<R>
+): Layer.Layer<
+  AdvancedNode | BasicNode.BasicNode | Sessions.Sessions | Peers.Peers,
+  BasicNode.StartError,
+  Network | Crypto | Trust | R
+> => {
+  const { functions, onMessage, ...input } = options
+  const basic = onMessage === undefined ? BasicNode.layerNoDeps : BasicNode.layerNoDepsWith(onMessage)
+  return Layer.effect(AdvancedNode, serve(functions ?? {})).pipe(
+    Layer.provideMerge(basic),
+    Layer.provide(Layer.effect(Acceptor.Services, Effect.map(Sessions.Sessions, ({ acceptor }) => [acceptor]))),
+    Layer.provideMerge(Sessions.layer),
+    Layer.provideMerge(Peers.layer),
+    Layer.provide(BasicNode.layerDiscovery),
+    Layer.provide(Transport.layerTcp),
+    Layer.provide(NodeOptions.layer(input))
+  )
+}
+
+/**
+ * A node, from its options, as an effect: it runs until the scope closes.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <R = never>(
+  options: Options<R>
+): Effect.Effect<AdvancedNode["Service"], BasicNode.StartError, Network | Crypto | Trust | R | Scope.Scope> =>
+  Effect.map(Layer.build(Layer.fresh(layer(options))), (context) => Context.get(context, AdvancedNode))

@@ -1,0 +1,193 @@
+/**
+ * Sessions: one secure, multiplexed connection to a peer, made when it is first needed and shared by everything that talks to
+ * that peer (protocol sections 4 and 5).
+ *
+ * A `SessionStream` is a pair of byte streams with credit of their own: a slow reader stalls its own stream and no other. A
+ * peer that is declared lost, or whose session breaks, fails all its streams at once with `PeerLostError`.
+ *
+ * What bites: bytes that were written belong to the stream and must not be changed. A stream that its scope leaves
+ * unfinished is reset, which interrupts the handler on the other side.
+ *
+ * @since 0.1.0
+ */
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Pull from "effect/Pull"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type { Crypto } from "./Crypto.ts"
+import type * as Frame from "./Frame.ts"
+import type * as Acceptor from "./internal/acceptor.ts"
+import * as sessions from "./internal/sessions.ts"
+import type { NodeConfig } from "./NodeOptions.ts"
+import { NodeName } from "./Packet.ts"
+import type { Peer, PeerLostError, Peers } from "./Peers.ts"
+import type { ProtocolError } from "./ProtocolError.ts"
+import type { PublicKey } from "./PublicKey.ts"
+import type { DialError, Transport } from "./Transport.ts"
+import type { Trust, UntrustedPeerError } from "./Trust.ts"
+
+/**
+ * A stream was reset.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class StreamResetError extends Schema.TaggedError<StreamResetError>("@pnet/core/Sessions/StreamResetError")(
+  "StreamResetError",
+  {
+    /** The peer at the other end. */
+    peer: NodeName,
+    /** What the stream was for. */
+    name: Schema.String,
+    code: Schema.Literals([
+      "refused",
+      "deadline",
+      "cancelled",
+      "not_found",
+      "unsupported",
+      "too_large",
+      "going_away",
+      "internal",
+      "failed"
+    ]),
+    /** What the side that reset it says; a peer's text, escaped where it is shown. */
+    detail: Schema.String,
+    /** Whether the peer reset it, or this side. */
+    remote: Schema.Boolean,
+    /** The typed error of the peer's handler as its Schema encoded it, where `code` is `failed`. */
+    error: Schema.optionalKey(Schema.Unknown)
+  }
+) {
+  /** Whether it is known that nothing was run, so that it may be tried again. */
+  get retryable(): boolean {
+    return this.code === "refused"
+  }
+  override get message() {
+    const who = JSON.stringify(this.peer)
+    const what = JSON.stringify(this.name)
+    const why = {
+      refused: `${who} has no room for ${what} now; nothing was run, try again`,
+      deadline: `${what} at ${who} ran out of time`,
+      cancelled: `${what} at ${who} was given up`,
+      not_found: `${who} has no function ${what}`,
+      unsupported: `${who} does not serve what ${what} needs`,
+      too_large: `${what} at ${who}: more than may be sent`,
+      going_away: `${who} ended the session while ${what} was running`,
+      internal: `${what} failed at ${who}; its log has the cause`,
+      failed: `${what} failed at ${who}`
+    }[this.code]
+    return this.detail === "" ? why : `${why} (${JSON.stringify(this.detail)})`
+  }
+}
+
+/**
+ * Why a stream failed.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type StreamError = StreamResetError | PeerLostError
+
+/**
+ * Why a stream could not be opened.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type OpenError = DialError | ProtocolError | UntrustedPeerError | PeerLostError
+
+/**
+ * One stream of a session.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SessionStream {
+  /** The peer at the other end, as the handshake proved it. */
+  readonly peer: { readonly name: NodeName; readonly publicKey: PublicKey }
+  readonly protocol: string
+  readonly name: string
+  /** The time that was left when it was opened. */
+  readonly deadline: Duration.Duration | undefined
+  readonly traceparent: string | undefined
+  /** The bytes that have come, at least one; waits for them, and ends with the other side's END. */
+  readonly pull: Pull.Pull<NonEmptyReadonlyArray<Uint8Array>, StreamError>
+  /** Hands over bytes, and waits while the other side has no credit to give. Does nothing once the answer is complete. */
+  readonly write: (bytes: Uint8Array) => Effect.Effect<void, StreamError>
+  /** Says that no more will be written. */
+  readonly end: Effect.Effect<void>
+  /** Gives the stream up. */
+  readonly reset: (code: Frame.ResetCode, message: string, error?: unknown) => Effect.Effect<void>
+  /** Fails when the stream fails; never succeeds. */
+  readonly failed: Effect.Effect<never, StreamError>
+}
+
+/**
+ * What a stream is opened for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface OpenOptions {
+  readonly protocol: Frame.Protocol
+  readonly name: string
+  /** Time in which it must be done. It counts on both sides, and interrupts the handler. */
+  readonly deadline?: Duration.Input | undefined
+  readonly traceparent?: string | undefined
+}
+
+/**
+ * A session as it is now.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SessionInfo {
+  readonly peer: { readonly name: NodeName; readonly publicKey: PublicKey }
+  /** Whether this node dialled. */
+  readonly dialled: boolean
+  readonly binary: boolean
+  readonly streams: number
+  /** Whether open streams finish and no more begin. */
+  readonly draining: boolean
+}
+
+/**
+ * The sessions of a node.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Sessions extends Context.Service<Sessions, {
+  /** Opens a stream to a peer, with a session made for it if there is none. It is reset if its scope closes before its end. */
+  readonly open: (peer: Peer, options: OpenOptions) => Effect.Effect<SessionStream, OpenError, Scope.Scope>
+  /**
+   * Handles the streams of a protocol that peers open, until the scope closes. A stream ends with its handler: reset where it
+   * is not finished then. Streams of protocols that nobody handles are reset with `unsupported`.
+   */
+  readonly handle: <R>(
+    protocol: Frame.Protocol,
+    handler: (stream: SessionStream) => Effect.Effect<void, never, R>
+  ) => Effect.Effect<void, never, Exclude<R, Scope.Scope> | Scope.Scope>
+  /** Says goodbye on every session: open streams are reset with `going_away`, and nothing is waited for. */
+  readonly closeAll: Effect.Effect<void>
+  /** The sessions there are now. */
+  readonly all: Effect.Effect<ReadonlyArray<SessionInfo>>
+  /** The service that accepts sessions on a node's connections. */
+  readonly acceptor: Acceptor.Service
+}>()("@pnet/core/Sessions") {}
+
+/**
+ * Sessions over `Transport`, with the peers and the trust of the node.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<Sessions, never, Transport | Peers | Trust | Crypto | NodeConfig> = Layer.effect(
+  Sessions,
+  Effect.suspend(() => sessions.make((fields) => new StreamResetError(fields)))
+)

@@ -1,0 +1,592 @@
+/** The sessions of a node: dialled on first use, accepted, shared, kept alive, renewed and closed (protocol section 4). */
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import type * as Pull from "effect/Pull"
+import * as Random from "effect/Random"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import { Crypto } from "../Crypto.ts"
+import * as Handshake from "../Handshake.ts"
+import { NodeConfig } from "../NodeOptions.ts"
+import * as Packet from "../Packet.ts"
+import { type Peer, PeerLostError, Peers } from "../Peers.ts"
+import * as ProtocolError from "../ProtocolError.ts"
+import * as PublicKey from "../PublicKey.ts"
+import * as Raw from "../Raw.ts"
+import type * as Sessions from "../Sessions.ts"
+import { type Connection, Transport } from "../Transport.ts"
+import { Trust, UntrustedPeerError } from "../Trust.ts"
+import * as Acceptor from "./acceptor.ts"
+import { dialAny } from "./dialAny.ts"
+import { Budget, lowWater, type MuxStream } from "./mux.ts"
+import * as PacketStream from "./packetStream.ts"
+import { selfOf } from "./self.ts"
+import { Session } from "./session.ts"
+
+type ResetFields = ConstructorParameters<typeof Sessions.StreamResetError>[0]
+
+/** The sessions with one peer. */
+interface PeerState {
+  readonly sessions: Set<Session>
+  dialling: Deferred.Deferred<Session, Sessions.OpenError> | undefined
+  /** Dials that failed in a row, and the moment before which there is none. */
+  failures: number
+  notBefore: number
+}
+
+const tickEvery = 500
+// A receiver of GOAWAY gives its sender this much longer than the sender takes itself.
+const drainGrace = 60_000
+
+export const make = (
+  resetError: (fields: ResetFields) => Sessions.StreamResetError
+): Effect.Effect<
+  Sessions.Sessions["Service"],
+  never,
+  Transport | Peers | Trust | Crypto | NodeConfig | Scope.Scope
+> =>
+  Effect.gen(function*() {
+    const transport = yield* Transport
+    const peers = yield* Peers
+    const trust = yield* Trust
+    const crypto = yield* Crypto
+    const clock = yield* Clock.Clock
+    const config = yield* NodeConfig
+    const scope = yield* Effect.scope
+    const self = selfOf(crypto, clock, config)
+    const { limits } = config
+    const own = self.identity.publicKey
+    const budget = new Budget(limits.credit)
+    const states = new Map<PublicKey.PublicKey, PeerState>()
+    const handlers = new Map<string, (stream: MuxStream, session: Session) => void>()
+    // Opened whenever a stream closes: for those that wait for room.
+    const room = Latch.makeUnsafe(true)
+    let count = 0
+
+    const now = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+
+    const stateOf = (key: PublicKey.PublicKey): PeerState => {
+      let state = states.get(key)
+      if (state === undefined) {
+        state = { sessions: new Set(), dialling: undefined, failures: 0, notBefore: 0 }
+        states.set(key, state)
+      }
+      return state
+    }
+
+    const forget = (key: PublicKey.PublicKey, state: PeerState) => {
+      if (state.sessions.size === 0 && state.dialling === undefined && state.failures === 0) states.delete(key)
+    }
+
+    const smaller = (key: PublicKey.PublicKey) => PublicKey.Order(key, own) < 0
+
+    /** The session that new streams are opened on. */
+    const current = (state: PeerState, key: PublicKey.PublicKey): Session | undefined => {
+      let newest: Session | undefined
+      let staying: Session | undefined
+      for (const session of state.sessions) {
+        if (!session.usable) continue
+        if (newest === undefined || session.id > newest.id) newest = session
+        // The one opened by the smaller key, newest of those.
+        if (session.dialled !== smaller(key) && (staying === undefined || session.id > staying.id)) staying = session
+      }
+      // An older one may be the ghost of a peer that restarted: it has to have been heard since the newer one began.
+      return staying !== undefined && newest !== undefined && staying.heardAt > newest.startedAt ? staying : newest
+    }
+
+    /** Of several sessions with a peer, says goodbye to those that this side opened and that are not needed. */
+    const reconcile = (state: PeerState, key: PublicKey.PublicKey) => {
+      for (const mine of state.sessions) {
+        if (!mine.dialled || !mine.usable) continue
+        for (const other of state.sessions) {
+          if (other === mine || !other.usable) continue
+          if (other.dialled ? other.id > mine.id : smaller(key) && other.confirmed && other.heardAt >= mine.startedAt) {
+            mine.drain(other.dialled ? "renew" : "duplicate", "another session takes its place")
+            break
+          }
+        }
+      }
+    }
+
+    // --- streams ---------------------------------------------------------------------------------------------------------
+
+    const wrap = (stream: MuxStream, session: Session): Sessions.SessionStream => {
+      const { peer } = session
+      const fail = (): Effect.Effect<never, Sessions.StreamError> => {
+        const failure = stream.failure
+        if (failure === undefined || failure.code === "lost") {
+          return Effect.fail(
+            new PeerLostError({
+              name: peer.name,
+              publicKey: peer.publicKey,
+              reason: session.ending?.reason === "dead" ? "NoAnswer" : "Disconnected",
+              mayHaveRun: true
+            })
+          )
+        }
+        return Effect.fail(
+          resetError({
+            peer: peer.name,
+            name: stream.open.name,
+            code: failure.code,
+            detail: failure.message,
+            remote: failure.remote,
+            ...(failure.error === undefined ? {} : { error: failure.error })
+          })
+        )
+      }
+      const readable = Effect.callback<void>((resume) => {
+        stream.onReadable = () => resume(Effect.void)
+        return Effect.sync(() => {
+          stream.onReadable = undefined
+        })
+      })
+      const writable = Effect.callback<void>((resume) => {
+        stream.onWritable = () => resume(Effect.void)
+        return Effect.sync(() => {
+          stream.onWritable = undefined
+        })
+      })
+      const pull: Pull.Pull<NonEmptyReadonlyArray<Uint8Array>, Sessions.StreamError> = Effect.suspend(() => {
+        if (stream.failure !== undefined) return fail()
+        const parts = stream.read()
+        if (parts.length > 0) return Effect.succeed(parts as NonEmptyReadonlyArray<Uint8Array>)
+        return stream.remoteEnded ? Cause.done() : Effect.andThen(readable, pull)
+      })
+      return {
+        peer,
+        protocol: stream.open.protocol,
+        name: stream.open.name,
+        deadline: stream.open.deadline === undefined ? undefined : Duration.millis(stream.open.deadline),
+        traceparent: stream.open.traceparent,
+        pull,
+        write: (bytes) =>
+          Effect.suspend(() => {
+            if (stream.failure !== undefined) return fail()
+            stream.write(bytes)
+            if (stream.buffered < lowWater) return Effect.void
+            return Effect.andThen(
+              writable,
+              Effect.suspend(() => stream.failure === undefined ? Effect.void : fail())
+            )
+          }),
+        end: Effect.sync(() => stream.end()),
+        reset: (code, message, error) => Effect.sync(() => stream.reset(code, message, error)),
+        failed: Effect.callback<never, Sessions.StreamError>((resume) => {
+          if (stream.failure !== undefined) return resume(fail())
+          const off = stream.onFailure(() => resume(fail()))
+          return Effect.sync(off)
+        })
+      }
+    }
+
+    // --- the life of a session ---------------------------------------------------------------------------------------------
+
+    const establish = (connection: Connection, established: Handshake.Established): Session => {
+      const key = established.peer.publicKey
+      const state = stateOf(key)
+      let told = 0
+      const session: Session = new Session({
+        connection,
+        established,
+        crypto,
+        self,
+        clock,
+        chunkSize: config.chunkSize,
+        maxStreams: limits.streams,
+        budget,
+        silence: Duration.toMillis(limits.sessionSilence),
+        writeTimeout: Duration.toMillis(limits.writeTimeout),
+        onOpen: (stream) => {
+          const handler = handlers.get(stream.open.protocol)
+          if (handler === undefined) stream.reset("unsupported", `nothing serves ${stream.open.protocol} here`)
+          else handler(stream, session)
+        },
+        onHeard: () => {
+          if (state.sessions.size > 1) reconcile(state, key)
+          // The membership need not know more often than it asks.
+          if (session.heardAt - told < 1_000 && told !== 0) return
+          told = session.heardAt
+          peers.heardUnsafe(key)
+        },
+        onGoAway: () => {},
+        onIdle: () => {}
+      })
+      // An older one may be a ghost; whoever it is has five seconds to say otherwise.
+      if (!session.dialled) { for (const older of state.sessions) older.ping() }
+      state.sessions.add(session)
+      count++
+      reconcile(state, key)
+      return session
+    }
+
+    const live = (session: Session, early: ReadonlyArray<Uint8Array>) => {
+      const key = session.peer.publicKey
+      const state = stateOf(key)
+      return Effect.raceFirst(
+        session.run(early),
+        Effect.catch(peers.lost(key), (error) =>
+          Effect.sync(() =>
+            session.end({ reason: "dead", detail: error.message })
+          ).pipe(
+            Effect.andThen(Effect.never)
+          ))
+      ).pipe(
+        Effect.tap((ending) =>
+          Effect.logDebug(
+            `the session with ${JSON.stringify(session.peer.name)} ended: ${ending.reason}, ${ending.detail}`
+          )
+        ),
+        Effect.ensuring(Effect.sync(() => {
+          state.sessions.delete(session)
+          count--
+          room.openUnsafe()
+          forget(key, state)
+        }))
+      )
+    }
+
+    /** Closes the session that was idle the longest. */
+    const evict = (): boolean => {
+      let oldest: Session | undefined
+      for (const { sessions } of states.values()) {
+        for (const session of sessions) {
+          if (session.mux.streams === 0 && session.usable && (oldest === undefined || session.usedAt < oldest.usedAt)) {
+            oldest = session
+          }
+        }
+      }
+      oldest?.end({ reason: "closed", detail: "it was idle, and another needed its place" })
+      return oldest !== undefined
+    }
+
+    // --- handshakes --------------------------------------------------------------------------------------------------------
+
+    const handshakeOptions: Handshake.Options = {
+      crypto,
+      identity: self.identity,
+      name: self.name,
+      networkId: self.networkId,
+      binary: config.framing === "binary"
+    }
+
+    const packetOf = (type: "msg" | "rsp", command: Uint8Array) =>
+      Packet.encode({
+        networkId: self.networkId,
+        type,
+        content: self.cipher.seal(type, own, Raw.toText(command)),
+        publicKey: own
+      })
+
+    /** The next handshake packet's command, from the key that is expected. */
+    const readCommand = (stream: PacketStream.PacketStream, type: "msg" | "rsp", from: PublicKey.PublicKey) =>
+      Effect.gen(function*() {
+        const bytes = yield* stream.read(limits.firstPacketTimeout)
+        const packet = yield* Effect.fromResult(Packet.decode(bytes, {
+          networkId: self.networkId,
+          types: [type, "err"],
+          maxLength: Packet.maxStreamLength
+        }))
+        if (packet.type === "err") return yield* Packet.errorOf(packet)
+        if (packet.publicKey !== from) return yield* ProtocolError.local("ERR_PUBLIC_KEY", "another than before")
+        const opened = yield* Effect.fromResult(self.cipher.open(packet))
+        const command = Raw.fromText(opened.text)
+        return command === undefined ? yield* ProtocolError.local("ERR_HANDSHAKE", "not base64url") : command
+      })
+
+    const lostWhileOpening = (peer: Peer) =>
+      new PeerLostError({
+        name: peer.name,
+        publicKey: peer.publicKey,
+        endpoint: peer.endpoints[0],
+        reason: "Disconnected",
+        mayHaveRun: false
+      })
+
+    /** Dials a peer and completes the handshake. The session runs in the fiber of this effect's continuation. */
+    const connect = (peer: Peer) =>
+      Effect.gen(function*() {
+        const { name, publicKey } = peer
+        yield* trust.check(name, publicKey)
+        const connection = yield* dialAny(transport, peer.endpoints)
+        const stream = PacketStream.make(connection, { clock, packetTimeout: limits.firstPacketTimeout })
+        const handshake = Handshake.client(handshakeOptions, publicKey)
+        yield* Effect.addFinalizer(() => Effect.sync(() => handshake.close()))
+        yield* connection.write(packetOf("msg", handshake.hello()))
+        const initiate = yield* Effect.fromResult(handshake.welcome(yield* readCommand(stream, "rsp", publicKey)))
+        yield* connection.write(packetOf("msg", initiate))
+        const established = yield* Effect.fromResult(handshake.ready(yield* readCommand(stream, "rsp", publicKey)))
+        const early = stream.rest()
+        const session = establish(connection, established)
+        const actualName = established.peer.name
+        const trusted = yield* Effect.result(
+          actualName === name
+            ? trust.proved(name, publicKey)
+            : Effect.fail(new UntrustedPeerError({ kind: "NameMismatch", name, publicKey, actualName }))
+        )
+        if (Result.isFailure(trusted)) {
+          session.leave(
+            { reason: "untrusted", detail: trusted.failure.message },
+            "untrusted",
+            "the trust policy of the node that dialled refuses this one"
+          )
+        } else yield* peers.proved({ name, publicKey, endpoint: connection.remote })
+        return { session, early, trusted }
+      }).pipe(Effect.catchTags({
+        ConnectionClosedError: () => Effect.fail(lostWhileOpening(peer)),
+        Idle: () => Effect.fail(ProtocolError.local("ERR_PACKET_INCOMPLETE", "no answer in the handshake"))
+      }))
+
+    /** One dial for all who want one now. */
+    const dial = (peer: Peer, state: PeerState): Effect.Effect<Session, Sessions.OpenError> =>
+      Effect.suspend(() => {
+        if (state.dialling !== undefined) return Deferred.await(state.dialling)
+        const ready = Deferred.makeUnsafe<Session, Sessions.OpenError>()
+        state.dialling = ready
+        const settle = (exit: Exit.Exit<Session, Sessions.OpenError>) => {
+          if (state.dialling === ready) state.dialling = undefined
+          if (Exit.isSuccess(exit)) {
+            state.failures = 0
+            state.notBefore = 0
+          } else {
+            state.failures = Math.min(state.failures + 1, 6)
+            state.notBefore = now() + 100 * 2 ** state.failures
+          }
+          Deferred.doneUnsafe(ready, exit)
+        }
+        const attempt = Effect.gen(function*() {
+          const wait = state.notBefore - now()
+          // Those who ask again at once wait a little, and longer each time.
+          if (wait > 0) yield* Effect.flatMap(Random.next, (random) => Effect.sleep(wait * (0.75 + random * 0.5)))
+          if (count >= limits.sessions) evict()
+          const { early, session, trusted } = yield* connect(peer)
+          settle(Result.isSuccess(trusted) ? Exit.succeed(session) : Exit.fail(trusted.failure))
+          yield* live(session, early)
+        }).pipe(
+          Effect.scoped,
+          Effect.catch((error) => Effect.sync(() => settle(Exit.fail(error)))),
+          Effect.onExit((exit) =>
+            Effect.sync(() => {
+              if (state.dialling === ready) {
+                settle(Exit.isFailure(exit) ? Exit.fail(lostWhileOpening(peer)) : Exit.die("unsettled"))
+              }
+            })
+          )
+        )
+        return Effect.andThen(Effect.forkIn(attempt, scope), Deferred.await(ready))
+      })
+
+    const acquire = (peer: Peer): Effect.Effect<Session, Sessions.OpenError> =>
+      Effect.suspend(() => {
+        const state = stateOf(peer.publicKey)
+        const session = current(state, peer.publicKey)
+        return session === undefined ? dial(peer, state) : Effect.succeed(session)
+      })
+
+    const acceptor: Acceptor.Service = {
+      accepts: Handshake.isHello,
+      serve: (accepted, first) =>
+        Effect.gen(function*() {
+          const { connection, stream } = accepted
+          if (count >= limits.sessions && !evict()) {
+            return yield* Effect.fail(new Acceptor.Refusal(ProtocolError.local("ERR_BUSY", "sessions"), true))
+          }
+          const handshake = Handshake.server(handshakeOptions)
+          const opened = yield* Effect.gen(function*() {
+            const welcome = yield* Effect.fromResult(handshake.hello(first.bytes))
+            yield* connection.write(packetOf("rsp", welcome))
+            const command = yield* readCommand(stream, "msg", first.publicKey)
+            const peer = yield* Effect.fromResult(handshake.initiate(command, first.publicKey))
+            yield* trust.proved(peer.name, peer.publicKey).pipe(
+              Effect.catch((error) =>
+                Effect.andThen(
+                  Effect.logWarning(`refused a session: ${error.message}`),
+                  Effect.fail(ProtocolError.local("ERR_UNTRUSTED"))
+                )
+              )
+            )
+            const { command: ready, established } = handshake.ready()
+            yield* connection.write(packetOf("rsp", ready))
+            return established
+          }).pipe(
+            Effect.ensuring(Effect.sync(() => handshake.close())),
+            Effect.catchTags({
+              // An err is never answered, and who is gone cannot be.
+              ProtocolError: (error) =>
+                error.origin === "remote" ? Effect.undefined : Effect.fail(Acceptor.refusal(error)),
+              Idle: () =>
+                Effect.fail(Acceptor.refusal(ProtocolError.local("ERR_PACKET_INCOMPLETE", "the handshake stalled"))),
+              ConnectionClosedError: () => Effect.undefined
+            })
+          )
+          if (opened === undefined) return
+          accepted.proved()
+          const session = establish(connection, opened)
+          yield* peers.proved({ ...opened.peer, endpoint: undefined })
+          yield* live(session, stream.rest())
+        })
+    }
+
+    // --- time ----------------------------------------------------------------------------------------------------------------
+
+    const ageLimit = Duration.toMillis(limits.sessionAge)
+    const commandLimit = 2 ** 32
+    const idleLimit = Duration.toMillis(limits.sessionIdle)
+    const drainLimit = (session: Session) =>
+      Duration.toMillis(session.drainCode === "shutdown" ? limits.shutdownDrain : limits.renewDrain)
+
+    const tick = (session: Session, state: PeerState, pardon: number, at: number) => {
+      session.tick(pardon)
+      if (session.ending !== undefined) return
+      if (session.drainingSince !== undefined) {
+        const over = at - session.drainingSince - drainLimit(session)
+        // Who received the GOAWAY lets its sender be the first to close.
+        if (over >= (session.drainedByPeer ? drainGrace : 0)) {
+          session.mux.resetAll("going_away", "the session ends")
+          session.end({ reason: "closed", detail: "its streams did not finish in time" })
+        }
+        return
+      }
+      const age = at - session.startedAt
+      const commands = session.commands
+      if (session.dialled && session.mux.streams === 0 && at - session.usedAt >= idleLimit) {
+        return session.drain("shutdown", "idle")
+      }
+      if (session.dialled ? age >= ageLimit * 0.9 || commands >= commandLimit * 0.9 : false) {
+        return renew(session, state)
+      }
+      if (!session.dialled && (age >= ageLimit || commands >= commandLimit)) session.drain("renew", "its time is over")
+    }
+
+    // The new session drains the old one when it stands; until then the old one goes on.
+    const renew = (session: Session, state: PeerState) => {
+      if (state.dialling !== undefined || now() < state.notBefore) return
+      const { name, publicKey } = session.peer
+      runFork(Effect.ignore(Effect.flatMap(peers.resolve("*"), (all) => {
+        const peer = all.find((peer) => peer.publicKey === publicKey && peer.name === name)
+        return peer === undefined ? Effect.void : dial(peer, state)
+      })))
+    }
+
+    const context: Context.Context<never> = yield* Effect.context<never>()
+    const runFork = (effect: Effect.Effect<void | Session>) => Effect.runForkWith(context)(Effect.forkIn(effect, scope))
+
+    yield* Effect.forkScoped(Effect.gen(function*() {
+      let last = now()
+      while (true) {
+        yield* Effect.sleep(tickEvery)
+        const at = now()
+        const late = at - last - tickEvery
+        last = at
+        for (const state of states.values()) {
+          for (const session of state.sessions) tick(session, state, late > tickEvery ? late : 0, at)
+        }
+      }
+    }))
+
+    // Runs before the fibers of the sessions are interrupted: each gets a turn to say goodbye, and no more than that.
+    const closeAll = Effect.gen(function*() {
+      for (const { sessions } of states.values()) {
+        for (const session of sessions) {
+          session.mux.resetAll("going_away", "the node is closing")
+          session.leave({ reason: "shutdown", detail: "this node is closing" }, "shutdown", "the node is closing")
+        }
+      }
+      yield* Effect.yieldNow
+      yield* Effect.yieldNow
+    })
+    yield* Effect.addFinalizer(() => closeAll)
+
+    // --- the service ---------------------------------------------------------------------------------------------------------
+
+    const openOn = (peer: Peer, options: Sessions.OpenOptions, deadline: number | undefined) =>
+      Effect.gen(function*() {
+        while (true) {
+          const session = yield* acquire(peer)
+          const opened = session.mux.openStream({
+            protocol: options.protocol,
+            name: options.name,
+            ...(deadline === undefined ? {} : { deadline }),
+            ...(options.traceparent === undefined ? {} : { traceparent: options.traceparent })
+          })
+          if (typeof opened !== "string") {
+            session.usedAt = session.now()
+            return { session, stream: opened }
+          }
+          if (opened === "draining") {
+            if (session.drainingSince === undefined) session.drainingSince = session.now()
+            continue
+          }
+          room.closeUnsafe()
+          yield* room.await
+        }
+      })
+
+    return {
+      acceptor,
+      closeAll,
+      all: Effect.sync(() =>
+        [...states.values()].flatMap(({ sessions }) =>
+          [...sessions].map((session) => ({
+            peer: session.peer,
+            dialled: session.dialled,
+            binary: session.options.established.binary,
+            streams: session.mux.streams,
+            draining: !session.usable
+          }))
+        )
+      ),
+      open: (peer, options) =>
+        Effect.gen(function*() {
+          const deadline = options.deadline === undefined
+            ? undefined
+            : Math.ceil(Duration.toMillis(Duration.fromInputUnsafe(options.deadline)))
+          const { session, stream } = yield* Effect.acquireRelease(
+            openOn(peer, options, deadline),
+            ({ stream }) => Effect.sync(() => stream.reset("cancelled", "")),
+            { interruptible: true }
+          )
+          if (deadline !== undefined) {
+            yield* Effect.forkScoped(Effect.andThen(
+              Effect.sleep(deadline),
+              Effect.sync(() => stream.reset("deadline", "its time was up"))
+            ))
+          }
+          return wrap(stream, session)
+        }),
+      handle: <R>(
+        protocol: string,
+        handler: (stream: Sessions.SessionStream) => Effect.Effect<void, never, R>
+      ): Effect.Effect<void, never, Exclude<R, Scope.Scope> | Scope.Scope> =>
+        Effect.gen(function*() {
+          const services = yield* Effect.context<R>()
+          const fork = Effect.runForkWith(services)
+          const fibers = yield* Scope.Scope
+          yield* Effect.acquireRelease(
+            Effect.sync(() =>
+              handlers.set(protocol, (stream, session) => {
+                const fiber = fork(Effect.onExit(handler(wrap(stream, session)), (exit) =>
+                  Effect.sync(() => {
+                    off()
+                    if (stream.closed) return
+                    if (Exit.isFailure(exit)) stream.reset("internal", "")
+                    else stream.end()
+                  })))
+                // A handler is of no use any more when its stream has failed.
+                const off = stream.onFailure(() => fiber.interruptUnsafe())
+                Fiber.runIn(fiber, fibers)
+              })
+            ),
+            () => Effect.sync(() => handlers.delete(protocol))
+          )
+        }) as Effect.Effect<void, never, Exclude<R, Scope.Scope> | Scope.Scope>
+    }
+  })
