@@ -434,36 +434,43 @@ describe("limits of the answering side", () => {
     slowly
   )
 
-  test(
-    "writeTimeout: an asker that takes no answers loses its connection, and its place",
-    Effect.gen(function*() {
-      const network = yield* SimNetwork.make({ seed: 16 })
-      const rarely = { broadcastInterval: "10 minutes" as const }
-      const large = new Uint8Array(98_000)
-      const { alice, bob, carol } = yield* nodes<["alice", "bob", "carol"]>(network, {
-        alice: rarely,
-        bob: { ...rarely, limits: { rawConnections: 1 }, onMessage: () => Effect.succeed(large) },
-        carol: rarely
-      })
-      // Small to ask for, large to answer.
-      yield* Effect.forkChild(alice.process.run(
-        Effect.forEach(Array.from({ length: 50 }), () => Effect.exit(alice.node.send("bob", "x")), {
-          concurrency: "unbounded"
+  // With few, all are handled and the node waits for more; with many, it waits for room for their answers.
+  for (const count of [3, 50]) {
+    test(
+      `writeTimeout: an asker that takes none of ${count} answers loses its connection, and its place`,
+      Effect.gen(function*() {
+        const network = yield* SimNetwork.make({ seed: 16 })
+        const rarely = { broadcastInterval: "10 minutes" as const }
+        const large = new Uint8Array(98_000)
+        const { alice, bob, carol } = yield* nodes<["alice", "bob", "carol"]>(network, {
+          alice: rarely,
+          bob: {
+            ...rarely,
+            limits: { rawConnections: 1 },
+            onMessage: () => Effect.as(Effect.sleep("20 millis"), large)
+          },
+          carol: rarely
         })
-      ))
-      yield* Effect.sleep("10 millis")
-      yield* Effect.acquireRelease(alice.process.pause, () => alice.process.resume)
-      yield* Effect.sleep("9 seconds")
-      assert.strictEqual(streams(network, "bob").length, 1)
-      yield* Effect.sleep("4 seconds")
-      assert.strictEqual(streams(network, "bob").length, 0)
-      const [took, answer] = yield* timed(carol.node.send("bob", "x"))
-      assert.strictEqual(answer.length, large.length)
-      assert.isBelow(took, 1_000)
-      assert.isTrue(bob.process.isAlive())
-    }),
-    slowly
-  )
+        // Small to ask for, large to answer.
+        yield* Effect.forkChild(alice.process.run(
+          Effect.forEach(Array.from({ length: count }), () => Effect.exit(alice.node.send("bob", "x")), {
+            concurrency: "unbounded"
+          })
+        ))
+        yield* Effect.sleep("10 millis")
+        yield* Effect.acquireRelease(alice.process.pause, () => alice.process.resume)
+        yield* Effect.sleep("9 seconds")
+        assert.strictEqual(streams(network, "bob").length, 1)
+        yield* Effect.sleep("4 seconds")
+        assert.strictEqual(streams(network, "bob").length, 0)
+        const [took, answer] = yield* timed(carol.node.send("bob", "x"))
+        assert.strictEqual(answer.length, large.length)
+        assert.isBelow(took, 1_000)
+        assert.isTrue(bob.process.isAlive())
+      }),
+      slowly
+    )
+  }
 })
 
 describe("peers that go", () => {
