@@ -1,3 +1,5 @@
+// For those who compile these sources from another project: the package has no types of its own.
+// oxlint-disable-next-line typescript/triple-slash-reference
 /// <reference path="./fernet.d.ts" />
 /**
  * The primitives in JavaScript alone, from npm `tweetnacl` and npm `fernet`.

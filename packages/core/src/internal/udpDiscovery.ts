@@ -116,7 +116,8 @@ export const make = (
         Effect.map((all) =>
           all.filter((one) => one.family === "IPv4" && !one.loopback && (anyAddress || one.address === bindIp))
         ),
-        Effect.catch((cause) => Effect.as(Effect.logWarning(cause.message), []))
+        // What could not be read has not changed, as far as anybody knows.
+        Effect.catch((cause) => Effect.as(Effect.logWarning(cause.message), [...privates.values()]))
       )
 
     // --- hearing ------------------------------------------------------------------------------------------------------
