@@ -241,12 +241,7 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
 
     const sendTo = (peer: Peers.Peer, payload: Uint8Array, options: SendOptions | undefined) => {
       const timeout = Duration.fromInputUnsafe(options?.timeout ?? limits.sendTimeout)
-      return Effect.andThen(trust.check(peer.name, peer.publicKey), client.ask(peer, payload)).pipe(
-        Effect.timeoutOrElse({
-          duration: timeout,
-          orElse: () => Effect.fail(new SendTimeoutError({ name: peer.name, timeout }))
-        })
-      )
+      return client.ask(peer, payload, timeout, () => new SendTimeoutError({ name: peer.name, timeout }))
     }
 
     const payloadOf = (data: Uint8Array | string): Effect.Effect<Uint8Array, Raw.MessageTooLargeError> => {

@@ -1,9 +1,14 @@
 /**
  * The asking side of RAW (protocol section 3): one connection to a peer at a time, kept while it is used, with any number of
  * messages on their way. Answers come in order, so the oldest open exchange is the one an answer is for.
+ *
+ * Each message has a deadline, and one fiber of each channel sleeps to the earliest of them: a timer for each message would
+ * cost more than sealing it.
  */
 import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as FiberMap from "effect/FiberMap"
 import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
@@ -35,6 +40,10 @@ export type ExchangeError<Closed> =
 interface Exchange<Closed> {
   readonly payload: Uint8Array
   readonly resume: (effect: Effect.Effect<Uint8Array, ExchangeError<Closed>>) => void
+  /** By the monotonic clock, in milliseconds. */
+  readonly deadline: number
+  /** Ends it as its deadline does. */
+  readonly expire: () => void
   /**
    * Drawn when it is first sent, and kept when it is sent again: the receiver accepts a stamp once, so that a message cannot
    * be handled twice, whoever made it be sent twice.
@@ -63,6 +72,10 @@ class Channel<Closed> {
   usedAt = 0
   /** Connections in a row that ended before anything was answered, for want of room there. */
   turnedAway = 0
+  /** When the earliest deadline is looked for next. */
+  expiresAt = Infinity
+  /** Open when that has become too late. */
+  readonly sooner = Latch.makeUnsafe(false)
   readonly work = Latch.makeUnsafe(false)
   readonly room = Latch.makeUnsafe(true)
 
@@ -82,8 +95,13 @@ class Channel<Closed> {
 }
 
 export interface RawClient<Closed> {
-  /** Sends one message to a peer and gives its answer. */
-  readonly ask: (peer: Peer, payload: Uint8Array) => Effect.Effect<Uint8Array, ExchangeError<Closed>>
+  /** Sends one message to a peer, if it is trusted, and gives its answer; fails with `late` after the time. */
+  readonly ask: <Late>(
+    peer: Peer,
+    payload: Uint8Array,
+    timeout: Duration.Duration,
+    late: () => Late
+  ) => Effect.Effect<Uint8Array, ExchangeError<Closed> | Late>
   /** Connections that are open or being made. */
   readonly connections: () => number
 }
@@ -115,6 +133,8 @@ export const make = <Closed>(options: {
         freed.openUnsafe()
       })
     )
+
+    const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
 
     // Stamps of one node strictly increase, to whomever it sends.
     let lastStamp = 0
@@ -323,6 +343,31 @@ export const make = <Closed>(options: {
       return false
     }
 
+    /** Ends the messages whose time is up, for ever. */
+    const expire = (channel: Channel<Closed>): Effect.Effect<never> =>
+      Effect.gen(function*() {
+        while (true) {
+          const at = now()
+          const overdue: Array<Exchange<Closed>> = []
+          channel.expiresAt = Infinity
+          for (const exchanges of [channel.sent, channel.queued]) {
+            for (const exchange of exchanges) {
+              if (exchange.done) continue
+              if (exchange.deadline <= at) overdue.push(exchange)
+              else channel.expiresAt = Math.min(channel.expiresAt, exchange.deadline)
+            }
+          }
+          channel.sooner.closeUnsafe()
+          // Last, because who waited goes on at once and may send again.
+          for (const exchange of overdue) {
+            if (!exchange.done) exchange.expire()
+          }
+          yield* channel.expiresAt === Infinity
+            ? channel.sooner.await
+            : Effect.raceFirst(channel.sooner.await, clock.sleep(Duration.millis(Math.ceil(channel.expiresAt - at))))
+        }
+      })
+
     const run = (channel: Channel<Closed>): Effect.Effect<void> =>
       Effect.gen(function*() {
         while (hasWork(channel)) {
@@ -337,6 +382,7 @@ export const make = <Closed>(options: {
           )
         }
       }).pipe(
+        Effect.raceFirst(expire(channel)),
         Effect.onInterrupt(() =>
           Effect.sync(() => {
             forget(channel)
@@ -363,28 +409,52 @@ export const make = <Closed>(options: {
       return channel
     }
 
-    const ask = (peer: Peer, payload: Uint8Array): Effect.Effect<Uint8Array, ExchangeError<Closed>> =>
+    /** What has to happen before a message to this peer can be queued; `undefined`: nothing. */
+    const obstacle = (peer: Peer): Effect.Effect<unknown> | undefined => {
+      const channel = channels.get(peer.publicKey)
+      if (channel === undefined) {
+        if (channels.size < limits.dialledConnections) return undefined
+        freed.closeUnsafe()
+        return Effect.flatMap(evictIdle, (evicted) => evicted ? Effect.void : freed.await)
+      }
+      if (channel.size < limits.pendingSends) return undefined
+      channel.room.closeUnsafe()
+      return channel.room.await
+    }
+
+    interface Message<Late> {
+      readonly peer: Peer
+      readonly payload: Uint8Array
+      readonly deadline: number
+      readonly late: () => Late
+    }
+
+    const post = <Late>(message: Message<Late>): Effect.Effect<Uint8Array, ExchangeError<Closed> | Late> =>
       Effect.suspend(() => {
         if (closed) return Effect.fail(options.closed())
+        const { deadline, late, payload, peer } = message
+        const first = obstacle(peer)
+        if (first !== undefined) return Effect.andThen(first, post(message))
         const existing = channels.get(peer.publicKey)
-        if (existing === undefined && channels.size >= limits.dialledConnections) {
-          freed.closeUnsafe()
-          return Effect.flatMap(
-            evictIdle,
-            (evicted) => evicted ? ask(peer, payload) : Effect.andThen(freed.await, ask(peer, payload))
-          )
-        }
-        if (existing !== undefined && existing.size >= limits.pendingSends) {
-          existing.room.closeUnsafe()
-          return Effect.andThen(existing.room.await, ask(peer, payload))
-        }
         const channel = existing ?? start(peer)
         channel.peer = peer
-        return Effect.callback<Uint8Array, ExchangeError<Closed>>((resume) => {
-          const exchange: Exchange<Closed> = { payload, resume, stamp: undefined, done: false, again: false }
+        return Effect.callback<Uint8Array, ExchangeError<Closed> | Late>((resume) => {
+          const exchange: Exchange<Closed> = {
+            payload,
+            resume,
+            deadline,
+            expire: () => {
+              exchange.done = true
+              resume(Effect.failSync(late))
+            },
+            stamp: undefined,
+            done: false,
+            again: false
+          }
           channel.queued.push(exchange)
           channel.work.openUnsafe()
           if (existing === undefined) runFiber(peer.publicKey, run(channel))
+          else if (deadline < channel.expiresAt) channel.sooner.openUnsafe()
           return Effect.sync(() => {
             // Its answer, should one come, is dropped; the peer may still handle it.
             exchange.done = true
@@ -392,5 +462,33 @@ export const make = <Closed>(options: {
         })
       })
 
-    return { ask, connections: () => channels.size }
+    /** For what seldom waits: a timer of its own. */
+    const inTime = <A, E, Late>(effect: Effect.Effect<A, E>, { deadline, late }: Message<Late>) =>
+      Effect.suspend(() =>
+        Effect.timeoutOrElse(effect, {
+          duration: Duration.millis(Math.max(0, Math.ceil(deadline - now()))),
+          orElse: () => Effect.failSync(late)
+        })
+      )
+
+    const trusted = <Late>(message: Message<Late>): Effect.Effect<void, UntrustedPeerError | Late> =>
+      Effect.flatMap(
+        Effect.forkChild(trust.check(message.peer.name, message.peer.publicKey), { startImmediately: true }),
+        // A policy may ask somebody, but as a rule it knows.
+        (check) =>
+          check.pollUnsafe() ??
+            inTime(Effect.onInterrupt(Fiber.join(check), () => Fiber.interrupt(check)), message)
+      )
+
+    return {
+      ask: (peer, payload, timeout, late) =>
+        Effect.suspend(() => {
+          const message = { peer, payload, deadline: now() + Duration.toMillis(timeout), late }
+          return Effect.flatMap(
+            trusted(message),
+            () => obstacle(peer) === undefined ? post(message) : inTime(post(message), message)
+          )
+        }),
+      connections: () => channels.size
+    }
   })
