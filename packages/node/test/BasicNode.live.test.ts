@@ -20,7 +20,8 @@ const world: Effect.Effect<NodeWorld, never, Scope.Scope> = Effect.gen(function*
   })
   return {
     crypto: Context.get(context, Crypto.Crypto),
-    now: Clock.currentTimeMillis,
+    // To the microsecond: a stamp of the millisecond that a node started in may be from before it started.
+    now: Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos / 1_000n) / 1_000),
     start: (options, trust = Trust.layerTofu()) =>
       Effect.map(
         Layer.build(Layer.fresh(

@@ -50,7 +50,7 @@ export interface NodeWorld {
   readonly addressOf: (node: Node) => string
   /** Cryptography for making packets by hand. */
   readonly crypto: Crypto["Service"]
-  /** The nodes' wall clock, in milliseconds since the epoch. */
+  /** The nodes' wall clock, in milliseconds since the epoch, as finely as they read it. */
   readonly now: Effect.Effect<number>
 }
 
