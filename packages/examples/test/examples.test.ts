@@ -5,13 +5,20 @@ import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { fileURLToPath } from "node:url"
 
 /** Runs an example as a user would, in a process of its own. */
-const run = (name: string) =>
+const run = (
+  name: string,
+  options: { readonly stdin?: Stream.Stream<Uint8Array>; readonly args?: Array<string> } = {}
+) =>
   Effect.gen(function*() {
     const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
     const handle = yield* spawner.spawn(
-      ChildProcess.make(process.execPath, [fileURLToPath(new URL(`../src/${name}.ts`, import.meta.url))], {
-        env: { PNET_NETWORK_ID: `test-${process.pid}` },
-        extendEnv: true
+      ChildProcess.make(process.execPath, [
+        fileURLToPath(new URL(`../src/${name}.ts`, import.meta.url)),
+        ...options.args ?? []
+      ], {
+        env: { PNET_NETWORK_ID: `test-${name}-${process.pid}` },
+        extendEnv: true,
+        ...(options.stdin === undefined ? {} : { stdin: options.stdin })
       })
     )
     const output = yield* handle.all.pipe(Stream.decodeText(), Stream.mkString)
@@ -29,5 +36,31 @@ it.live("demo", () =>
   Effect.gen(function*() {
     const { code, output } = yield* run("demo")
     assert.include(output, "all steps went as they should")
+    assert.strictEqual(code as number, 0, output)
+  }), 30_000)
+
+it.live("copy", () =>
+  Effect.gen(function*() {
+    const { code, output } = yield* run("copy")
+    assert.include(output, "bob: the same")
+    assert.include(output, "carol: the same")
+    assert.include(output, "copied 32.0 MiB to 2 peers")
+    // Not on a terminal: no bar.
+    assert.notInclude(output, "\r")
+    assert.strictEqual(code as number, 0, output)
+  }), 30_000)
+
+it.live("copy, of a file of one's own", () =>
+  Effect.gen(function*() {
+    const { code, output } = yield* run("copy", { args: [fileURLToPath(import.meta.url)] })
+    assert.include(output, "to 2 peers")
+    assert.strictEqual(code as number, 0, output)
+  }), 30_000)
+
+it.live("pipe", () =>
+  Effect.gen(function*() {
+    const lines = Array.from({ length: 20_000 }, (_, i) => `line ${i}, straße\n`).join("")
+    const { code, output } = yield* run("pipe", { stdin: Stream.make(new TextEncoder().encode(lines)) })
+    assert.isTrue(output === lines.toUpperCase(), output.slice(0, 500))
     assert.strictEqual(code as number, 0, output)
   }), 30_000)
