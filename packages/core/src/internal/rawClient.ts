@@ -236,7 +236,7 @@ export const make = <Closed>(options: {
         const connection = yield* dialAny(transport, channel.peer.endpoints)
         const broken: Ending = { _tag: "Broken", endpoint: connection.remote }
         const key = sharedKeys.get(publicKey)
-        const out = WriteBuffer.make(connection, limits.writeTimeout)
+        const out = WriteBuffer.make(connection, { clock, writeTimeout: limits.writeTimeout })
         const stream = PacketStream.make(connection, { clock, packetTimeout: limits.firstPacketTimeout })
 
         const write = Effect.as(Effect.ignore(out.run), broken)
@@ -247,21 +247,24 @@ export const make = <Closed>(options: {
         }))
         const read = Effect.gen(function*() {
           while (true) {
-            const packet = yield* Effect.result(stream.read(limits.dialledIdleTimeout))
+            const packet = yield* Effect.result(stream.next)
             if (Result.isFailure(packet)) {
-              const { failure } = packet
-              if (failure._tag === "ConnectionClosedError") return broken
-              if (failure._tag === "ProtocolError") return violated(failure)
-              // Whoever still waits chose for how long.
-              if (!channel.awaited) return { _tag: "Idle" } as Ending
-              continue
+              return packet.failure._tag === "ConnectionClosedError" ? broken : violated(packet.failure)
             }
             const ending = yield* receive(channel, key, connection, packet.success)
             if (ending !== undefined) return ending
           }
         })
+        const slow = Effect.gen(function*() {
+          while (true) {
+            const failure = yield* Effect.flip(stream.watch(limits.dialledIdleTimeout))
+            if (failure._tag === "ProtocolError") return violated(failure)
+            // Whoever still waits chose for how long.
+            if (!channel.awaited) return { _tag: "Idle" } as Ending
+          }
+        })
         const watch = Effect.catch(peers.lost(publicKey), (error) => Effect.succeed<Ending>({ _tag: "Lost", error }))
-        return yield* Effect.raceAllFirst([read, write, feed, watch])
+        return yield* Effect.raceAllFirst([read, write, feed, slow, watch])
       }).pipe(Effect.scoped)
 
     // Somebody is there and has no room. Always the same wait, give or take half: an err in clear proves nothing, so it may

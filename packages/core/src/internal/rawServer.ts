@@ -103,7 +103,7 @@ export const make = (options: {
   const serve = (accepted: Acceptor.Accepted, first: Acceptor.Command) =>
     Effect.gen(function*() {
       const { connection, stream } = accepted
-      const out = WriteBuffer.make(connection, limits.writeTimeout)
+      const out = WriteBuffer.make(connection, { clock, writeTimeout: limits.writeTimeout })
       let reading = false
       // An asker that takes no answers is served no longer: its connection may be as open as before, and reading would never
       // say so. A message that is being handled is let finish.
@@ -134,7 +134,7 @@ export const make = (options: {
       })
 
       const next = Effect.gen(function*() {
-        const bytes = yield* stream.read(limits.rawIdleTimeout)
+        const bytes = yield* stream.next
         const decoded = Packet.decode(bytes, {
           networkId: self.networkId,
           types: ["msg", "err"],
@@ -149,13 +149,16 @@ export const make = (options: {
         if (Result.isFailure(following)) return yield* Effect.fail(Acceptor.refusal(following.failure))
         return following.success
       }).pipe(
-        // Closed, or idle for long: nothing is owed any more.
+        // Closed: nothing is owed any more.
         Effect.catchTags({
           ConnectionClosedError: () => Effect.undefined,
-          Idle: () => Effect.undefined,
           ProtocolError: (error) => Effect.fail(Acceptor.refusal(error))
         })
       )
+      const slow = Effect.catchTags(stream.watch(limits.rawIdleTimeout), {
+        Idle: () => Effect.void,
+        ProtocolError: (error) => Effect.fail(Acceptor.refusal(error))
+      })
 
       yield* Effect.gen(function*() {
         while (true) {
@@ -168,6 +171,7 @@ export const make = (options: {
           command = following
         }
       }).pipe(
+        Effect.raceFirst(slow),
         Effect.tapError(({ error }) => Effect.sync(() => Metrics.rawRequests(error.code, context))),
         // Answers that were given go out before the connection closes, or before the err that ends it. Not when this node
         // is closing: that waits for nobody.

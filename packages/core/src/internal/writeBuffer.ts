@@ -2,7 +2,8 @@
  * What waits to be written to a connection. Everything offered in one turn leaves as one write; an idle connection sends at
  * once. Bounded by its user, who stops offering while it is `full`.
  */
-import type * as Duration from "effect/Duration"
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import { type Connection, ConnectionClosedError } from "../Transport.ts"
@@ -38,13 +39,22 @@ const concat = (parts: ReadonlyArray<Uint8Array>, length: number): Uint8Array =>
   return out
 }
 
-export const make = (connection: Connection, writeTimeout: Duration.Duration): WriteBuffer => {
+export const make = (connection: Connection, options: {
+  readonly clock: Clock.Clock
+  /** Time that one write may take. */
+  readonly writeTimeout: Duration.Duration
+}): WriteBuffer => {
+  const timeoutMillis = Duration.toMillis(options.writeTimeout)
   let waiting: Array<Uint8Array> = []
   let bytes = 0
   let ended = false
+  // When the write that is under way began.
+  let began: number | undefined
   const work = Latch.makeUnsafe(false)
   const room = Latch.makeUnsafe(true)
   const empty = Latch.makeUnsafe(true)
+
+  const now = () => Number(options.clock.monotonicTimeNanosUnsafe()) / 1e6
 
   const take = () => {
     const parts: Array<Uint8Array> = []
@@ -64,17 +74,24 @@ export const make = (connection: Connection, writeTimeout: Duration.Duration): W
 
   const writeOnce = Effect.suspend(() => {
     const { batch, length } = take()
-    return Effect.map(
-      Effect.timeoutOrElse(connection.write(batch), { duration: writeTimeout, orElse: () => blocked }),
-      () => {
-        bytes -= length
-        if (bytes < highWater) room.openUnsafe()
-        if (bytes === 0) {
-          empty.openUnsafe()
-          work.closeUnsafe()
-        }
+    began = now()
+    return Effect.map(connection.write(batch), () => {
+      began = undefined
+      bytes -= length
+      if (bytes < highWater) room.openUnsafe()
+      if (bytes === 0) {
+        empty.openUnsafe()
+        work.closeUnsafe()
       }
-    )
+    })
+  })
+
+  // One fiber that looks now and then, in place of a timer for each write. While nothing is written it sleeps.
+  const watch: Effect.Effect<never, ConnectionClosedError> = Effect.suspend(() => {
+    const left = (began === undefined ? 0 : began - now()) + timeoutMillis
+    return left <= 0
+      ? blocked
+      : Effect.andThen(options.clock.sleep(Duration.millis(Math.ceil(left))), Effect.andThen(work.await, watch))
   })
 
   return {
@@ -90,14 +107,17 @@ export const make = (connection: Connection, writeTimeout: Duration.Duration): W
     room: room.await,
     flushed: empty.await,
     ended: () => ended,
-    run: Effect.onExit(Effect.forever(Effect.andThen(work.await, writeOnce)), () =>
-      Effect.sync(() => {
-        // Nothing more will be written: whoever waits for it need not.
-        ended = true
-        bytes = 0
-        waiting = []
-        room.openUnsafe()
-        empty.openUnsafe()
-      }))
+    run: Effect.onExit(
+      Effect.raceFirst(Effect.forever(Effect.andThen(work.await, writeOnce)), Effect.andThen(work.await, watch)),
+      () =>
+        Effect.sync(() => {
+          // Nothing more will be written: whoever waits for it need not.
+          ended = true
+          bytes = 0
+          waiting = []
+          room.openUnsafe()
+          empty.openUnsafe()
+        })
+    )
   }
 }
