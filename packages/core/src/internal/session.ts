@@ -249,7 +249,8 @@ export class Session {
     const write = Effect.catch(
       Effect.whileLoop({
         while: () => this.ending === undefined,
-        body: () => Effect.andThen(this.#work.await, this.#flush),
+        // After whatever else is ready to run now, which may have more to send: it leaves with the same write.
+        body: () => Effect.andThen(Effect.andThen(this.#work.await, Effect.yieldNow), this.#flush),
         step: () => {}
       }),
       broken
