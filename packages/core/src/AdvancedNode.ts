@@ -19,7 +19,6 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -109,7 +108,9 @@ export interface Call {
   readonly command: string
   /** What the caller sends, as it comes. */
   readonly bytes: Stream.Stream<Uint8Array, Sessions.StreamError>
-  /** All of it, as text. Meant for what is short: it is held whole. */
+  /** All of it at once. Meant for what is short. */
+  readonly whole: Effect.Effect<Uint8Array, Sessions.StreamError>
+  /** All of it, as text. */
   readonly text: Effect.Effect<string, Sessions.StreamError>
   /** The time that was left when the call came in. The function is interrupted when it is up. */
   readonly deadline: Duration.Duration | undefined
@@ -233,27 +234,6 @@ const protocol = "command"
 
 const bytesOf = (data: Uint8Array | string): Uint8Array => typeof data === "string" ? utf8(data) : data
 
-const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const [first] = parts
-  if (first !== undefined && parts.length === 1) return first
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let offset = 0
-  for (const part of parts) {
-    out.set(part, offset)
-    offset += part.length
-  }
-  return out
-}
-
-/** All bytes of a stream. */
-const collect = (stream: Sessions.SessionStream): Effect.Effect<Uint8Array, Sessions.StreamError> =>
-  Effect.suspend(() => {
-    const parts: Array<Uint8Array> = []
-    return Effect.forever(Effect.map(stream.pull, (more) => {
-      for (const part of more) parts.push(part)
-    })).pipe(Pull.catchDone(() => Effect.sync(() => concat(parts))))
-  })
-
 /** A handler's typed error as JSON: by its own Schema where it has one. */
 const encodeError = (error: unknown): Effect.Effect<unknown> => {
   const fallback = typeof error === "object" && error !== null && "_tag" in error
@@ -276,7 +256,38 @@ interface Input<E> {
   failure: Cause.Cause<Sessions.StreamError | E> | undefined
 }
 
+const asCallError = (error: Sessions.OpenError | Sessions.StreamError) =>
+  error._tag === "StreamResetError" ? remoteError(error) : error
+
 const isStream = (data: unknown): data is Stream.Stream<Uint8Array, never, never> => Stream.isStream(data)
+
+/** What a handler does not ask for is not made. */
+class IncomingCall implements Call {
+  readonly #stream: Sessions.SessionStream
+  readonly node: AdvancedNode["Service"]
+  constructor(stream: Sessions.SessionStream, node: AdvancedNode["Service"]) {
+    this.#stream = stream
+    this.node = node
+  }
+  get from() {
+    return this.#stream.peer
+  }
+  get command() {
+    return this.#stream.name
+  }
+  get bytes() {
+    return Stream.fromPull(Effect.sync(() => this.#stream.pull))
+  }
+  get whole() {
+    return this.#stream.whole
+  }
+  get text() {
+    return Effect.map(this.#stream.whole, textOf)
+  }
+  get deadline() {
+    return this.#stream.deadline
+  }
+}
 
 const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
   Effect.gen(function*() {
@@ -327,17 +338,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
         if (handler === undefined) {
           return stream.reset("not_found", `there is no function ${stream.name}`)
         }
-        const call: Call = {
-          from: stream.peer,
-          command: stream.name,
-          bytes: Stream.fromPull(Effect.succeed(stream.pull)),
-          text: Effect.map(collect(stream), textOf),
-          deadline: stream.deadline,
-          node
-        }
-        const run = Effect.suspend(() =>
-          answer(stream, handler(call))
-        )
+        const run = Effect.suspend(() => answer(stream, handler(new IncomingCall(stream, node))))
         const timed = stream.deadline === undefined ? run : Effect.timeoutOrElse(run, {
           duration: stream.deadline,
           orElse: () => stream.reset("deadline", "its time was up")
@@ -360,7 +361,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
     ): Effect.Effect<void, Sessions.StreamError | E, R | Scope.Scope> => {
       if (!isStream(data)) return Effect.andThen(stream.write(bytesOf(data as Uint8Array | string)), stream.end)
       const source = data as Stream.Stream<Uint8Array, E, R>
-      return Effect.andThen(Stream.runForEach(source, stream.write), stream.end)
+      return Effect.andThen(Stream.runForEach(source, (bytes) => stream.write(bytes)), stream.end)
     }
 
     const begin = <E, R>(name: string, command: string, data: Data<E, R>, options: CallOptions | undefined) =>
@@ -409,16 +410,29 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
       command: string,
       data: Data<E, R>,
       options?: CallOptions
-    ): Effect.Effect<Uint8Array, CallError | E, R> =>
-      Effect.scoped(
+    ): Effect.Effect<Uint8Array, CallError | E, R> => {
+      if (!isStream(data) && options?.deadline === undefined) {
+        const bytes = bytesOf(data as Uint8Array | string)
+        return Effect.flatMap(
+          peers.resolveOne(name),
+          (peer) =>
+            Effect.mapError(sessions.exchange(peer, { protocol, name: command }, bytes), asCallError)
+        )
+      }
+      return Effect.scoped(
         Effect.flatMap(begin(name, command, data, options), ({ input, stream }) =>
-          Effect.catch(collect(stream), (error) =>
+          Effect.catch(stream.whole, (error) =>
             blame<E>(error, input)))
       ) as Effect.Effect<Uint8Array, CallError | E, R>
+    }
 
     const namesOf = (target: Peers.Target) =>
       target === "*"
-        ? Effect.map(peers.all, (all) => [...new Set<string>(all.map((peer) => peer.name))])
+        ? Effect.map(peers.all, (all) => [
+          ...new Set<string>(all.map((peer) =>
+            peer.name
+          ))
+        ])
         : Effect.succeed([...new Set(typeof target === "string" ? [target] : target)])
 
     /** One input for several streams. Waits for the slowest; leaves out those that fail. */
@@ -479,7 +493,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
               Exit.isFailure(exit)
                 ? Effect.succeed({ peer: name, exit: Exit.failCause(exit.cause) })
                 : Effect.map(
-                  Effect.exit(Effect.catch(collect(exit.value), (error) => blame<E>(error, input))),
+                  Effect.exit(Effect.catch(exit.value.whole, (error) => blame<E>(error, input))),
                   (outcome) => ({ peer: name, exit: outcome })
                 ),
             { concurrency: "unbounded", unordered: true }

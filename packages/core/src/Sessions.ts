@@ -93,12 +93,13 @@ export class StreamResetError extends Schema.TaggedError<StreamResetError>("@pne
 export type StreamError = StreamResetError | PeerLostError
 
 /**
- * Why a stream could not be opened.
+ * Why a stream could not be opened. A `StreamResetError` is one of this side: its deadline passed before there was a session and
+ * room for it, or its name is too long to be sent.
  *
  * @category errors
  * @since 0.1.0
  */
-export type OpenError = DialError | ProtocolError | UntrustedPeerError | PeerLostError
+export type OpenError = DialError | ProtocolError | UntrustedPeerError | PeerLostError | StreamResetError
 
 /**
  * One stream of a session.
@@ -116,7 +117,9 @@ export interface SessionStream {
   readonly traceparent: string | undefined
   /** The bytes that have come, at least one; waits for them, and ends with the other side's END. */
   readonly pull: Pull.Pull<NonEmptyReadonlyArray<Uint8Array>, StreamError>
-  /** Hands over bytes, and waits while the other side has no credit to give. Does nothing once the answer is complete. */
+  /** Everything that comes, until the other side says that it is all. It is held whole; interrupting it gives the stream up. */
+  readonly whole: Effect.Effect<Uint8Array, StreamError>
+  /** Hands over bytes, from any fiber, and waits while the other side has no credit to give. Does nothing once the answer is complete. */
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, StreamError>
   /** Says that no more will be written. */
   readonly end: Effect.Effect<void>
@@ -165,6 +168,15 @@ export interface SessionInfo {
 export class Sessions extends Context.Service<Sessions, {
   /** Opens a stream to a peer, with a session made for it if there is none. It is reset if its scope closes before its end. */
   readonly open: (peer: Peer, options: OpenOptions) => Effect.Effect<SessionStream, OpenError, Scope.Scope>
+  /**
+   * Opens a stream, sends the bytes, and gives the whole answer: what is done with `open` otherwise, at a fraction of the cost.
+   * Interrupting it resets the stream. The answer is held whole.
+   */
+  readonly exchange: (
+    peer: Peer,
+    options: { readonly protocol: Frame.Protocol; readonly name: string },
+    data: Uint8Array
+  ) => Effect.Effect<Uint8Array, OpenError | StreamError>
   /**
    * Handles the streams of a protocol that peers open, until the scope closes. A stream ends with its handler: reset where it
    * is not finished then. Streams of protocols that nobody handles are reset with `unsupported`.

@@ -242,11 +242,18 @@ export const advancedSuite = (name: string, setup: AdvancedSetup): void => {
 
     test("an input that fails, fails the call and interrupts the function", (world) =>
       Effect.gen(function*() {
+        const begun = yield* Deferred.make<void>()
         const outcome = yield* Deferred.make<Exit.Exit<void, unknown>>()
         const { alice } = yield* pair(world, {
-          drain: ({ bytes }) => Stream.runDrain(bytes).pipe(Effect.onExit((exit) => Deferred.succeed(outcome, exit)))
+          drain: ({ bytes }) =>
+            Stream.runForEach(bytes, () => Deferred.succeed(begun, undefined)).pipe(
+              Effect.onExit((exit) => Deferred.succeed(outcome, exit))
+            )
         })
-        const input = Stream.concat(Stream.make(encodeText("some")), Stream.fail("no more" as const))
+        const input = Stream.concat(
+          Stream.make(encodeText("some")),
+          Stream.fromEffect(Effect.andThen(Deferred.await(begun), Effect.fail("no more" as const)))
+        )
         const error = yield* failureOf(Stream.runDrain(alice.send("bob", "drain", input)))
         assert.strictEqual(error, "no more")
         assert.isTrue(Exit.isFailure(yield* Deferred.await(outcome)))

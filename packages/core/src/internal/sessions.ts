@@ -1,6 +1,4 @@
 /** The sessions of a node: dialled on first use, accepted, shared, kept alive, renewed and closed (protocol section 4). */
-import type { NonEmptyReadonlyArray } from "effect/Array"
-import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -9,9 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
-import type * as Pull from "effect/Pull"
 import * as Random from "effect/Random"
-import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import { Crypto } from "../Crypto.ts"
 import * as Handshake from "../Handshake.ts"
@@ -26,12 +22,11 @@ import { type Connection, Transport } from "../Transport.ts"
 import { Trust, UntrustedPeerError } from "../Trust.ts"
 import * as Acceptor from "./acceptor.ts"
 import { dialAny } from "./dialAny.ts"
-import { Budget, lowWater, type MuxStream } from "./mux.ts"
+import { Budget, type MuxStream } from "./mux.ts"
 import * as PacketStream from "./packetStream.ts"
 import { selfOf } from "./self.ts"
 import { Session } from "./session.ts"
-
-type ResetFields = ConstructorParameters<typeof Sessions.StreamResetError>[0]
+import { type ResetFields, SessionStream } from "./sessionStream.ts"
 
 /** The sessions with one peer. */
 interface PeerState {
@@ -40,11 +35,17 @@ interface PeerState {
   /** Dials that failed in a row, and the moment before which there is none. */
   failures: number
   notBefore: number
+  /** Those who wait until a stream may be opened, the longest waiting first. */
+  readonly waiting: Set<Latch.Latch>
 }
 
 const tickEvery = 500
 // A receiver of GOAWAY gives its sender this much longer than the sender takes itself.
 const drainGrace = 60_000
+// Failures in a row are forgotten after this long.
+const failureMemory = 60_000
+// As the protocol takes it; timers overflow beyond.
+const longestDeadline = 2 ** 31 - 1
 
 export const make = (
   resetError: (fields: ResetFields) => Sessions.StreamResetError
@@ -67,16 +68,18 @@ export const make = (
     const budget = new Budget(limits.credit)
     const states = new Map<PublicKey.PublicKey, PeerState>()
     const handlers = new Map<string, (stream: MuxStream, session: Session) => void>()
-    // Opened whenever a stream closes: for those that wait for room.
-    const room = Latch.makeUnsafe(true)
+    // Peers with streams to open that all peers' credit together leaves no room for.
+    const starved = new Set<PeerState>()
+    // Sessions there are, and those that are being made; each gives its place back once.
     let count = 0
+    const places = new Map<Session, () => void>()
 
     const now = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
 
     const stateOf = (key: PublicKey.PublicKey): PeerState => {
       let state = states.get(key)
       if (state === undefined) {
-        state = { sessions: new Set(), dialling: undefined, failures: 0, notBefore: 0 }
+        state = { sessions: new Set(), dialling: undefined, failures: 0, notBefore: 0, waiting: new Set() }
         states.set(key, state)
       }
       return state
@@ -84,6 +87,40 @@ export const make = (
 
     const forget = (key: PublicKey.PublicKey, state: PeerState) => {
       if (state.sessions.size === 0 && state.dialling === undefined && state.failures === 0) states.delete(key)
+    }
+
+    /** Lets one try that waits for room: where it gets none, it waits again. */
+    const wakeOne = (state: PeerState) => {
+      for (const latch of state.waiting) {
+        state.waiting.delete(latch)
+        latch.openUnsafe()
+        return
+      }
+    }
+
+    const wakeAll = (state: PeerState) => {
+      for (const latch of state.waiting) latch.openUnsafe()
+      state.waiting.clear()
+    }
+
+    const onRoom = (state: PeerState) => {
+      if (state.waiting.size > 0) wakeOne(state)
+      if (starved.size === 0) return
+      for (const other of starved) {
+        if (other !== state) wakeOne(other)
+        if (other.waiting.size === 0) starved.delete(other)
+      }
+    }
+
+    /** Waits for room. To be made in the same turn in which there was none, so that no news of it is missed. */
+    const ticket = (state: PeerState) => {
+      const latch = Latch.makeUnsafe(false)
+      state.waiting.add(latch)
+      return Effect.onInterrupt(latch.await, () =>
+        Effect.sync(() => {
+          // Somebody else's turn, if it was this one's.
+          if (!state.waiting.delete(latch)) wakeOne(state)
+        }))
     }
 
     const smaller = (key: PublicKey.PublicKey) => PublicKey.Order(key, own) < 0
@@ -118,79 +155,11 @@ export const make = (
 
     // --- streams ---------------------------------------------------------------------------------------------------------
 
-    const wrap = (stream: MuxStream, session: Session): Sessions.SessionStream => {
-      const { peer } = session
-      const fail = (): Effect.Effect<never, Sessions.StreamError> => {
-        const failure = stream.failure
-        if (failure === undefined || failure.code === "lost") {
-          return Effect.fail(
-            new PeerLostError({
-              name: peer.name,
-              publicKey: peer.publicKey,
-              reason: session.ending?.reason === "dead" ? "NoAnswer" : "Disconnected",
-              mayHaveRun: true
-            })
-          )
-        }
-        return Effect.fail(
-          resetError({
-            peer: peer.name,
-            name: stream.open.name,
-            code: failure.code,
-            detail: failure.message,
-            remote: failure.remote,
-            ...(failure.error === undefined ? {} : { error: failure.error })
-          })
-        )
-      }
-      const readable = Effect.callback<void>((resume) => {
-        stream.onReadable = () => resume(Effect.void)
-        return Effect.sync(() => {
-          stream.onReadable = undefined
-        })
-      })
-      const writable = Effect.callback<void>((resume) => {
-        stream.onWritable = () => resume(Effect.void)
-        return Effect.sync(() => {
-          stream.onWritable = undefined
-        })
-      })
-      const pull: Pull.Pull<NonEmptyReadonlyArray<Uint8Array>, Sessions.StreamError> = Effect.suspend(() => {
-        if (stream.failure !== undefined) return fail()
-        const parts = stream.read()
-        if (parts.length > 0) return Effect.succeed(parts as NonEmptyReadonlyArray<Uint8Array>)
-        return stream.remoteEnded ? Cause.done() : Effect.andThen(readable, pull)
-      })
-      return {
-        peer,
-        protocol: stream.open.protocol,
-        name: stream.open.name,
-        deadline: stream.open.deadline === undefined ? undefined : Duration.millis(stream.open.deadline),
-        traceparent: stream.open.traceparent,
-        pull,
-        write: (bytes) =>
-          Effect.suspend(() => {
-            if (stream.failure !== undefined) return fail()
-            stream.write(bytes)
-            if (stream.buffered < lowWater) return Effect.void
-            return Effect.andThen(
-              writable,
-              Effect.suspend(() => stream.failure === undefined ? Effect.void : fail())
-            )
-          }),
-        end: Effect.sync(() => stream.end()),
-        reset: (code, message, error) => Effect.sync(() => stream.reset(code, message, error)),
-        failed: Effect.callback<never, Sessions.StreamError>((resume) => {
-          if (stream.failure !== undefined) return resume(fail())
-          const off = stream.onFailure(() => resume(fail()))
-          return Effect.sync(off)
-        })
-      }
-    }
+    const wrap = (stream: MuxStream, session: Session) => new SessionStream(stream, session, resetError)
 
     // --- the life of a session ---------------------------------------------------------------------------------------------
 
-    const establish = (connection: Connection, established: Handshake.Established): Session => {
+    const makeSession = (connection: Connection, established: Handshake.Established): Session => {
       const key = established.peer.publicKey
       const state = stateOf(key)
       let told = 0
@@ -217,14 +186,22 @@ export const make = (
           told = session.heardAt
           peers.heardUnsafe(key)
         },
-        onGoAway: () => {},
-        onIdle: () => {}
+        onGoAway: () => wakeAll(state),
+        onRoom: () => onRoom(state)
       })
+      return session
+    }
+
+    /** Lets streams be opened on a session. */
+    const enter = (session: Session, place: () => void) => {
+      const key = session.peer.publicKey
+      const state = stateOf(key)
       // An older one may be a ghost; whoever it is has five seconds to say otherwise.
       if (!session.dialled) { for (const older of state.sessions) older.ping() }
       state.sessions.add(session)
-      count++
+      places.set(session, place)
       reconcile(state, key)
+      wakeAll(state)
       return session
     }
 
@@ -247,8 +224,9 @@ export const make = (
         ),
         Effect.ensuring(Effect.sync(() => {
           state.sessions.delete(session)
-          count--
-          room.openUnsafe()
+          places.delete(session)
+          wakeAll(state)
+          onRoom(state)
           forget(key, state)
         }))
       )
@@ -264,9 +242,30 @@ export const make = (
           }
         }
       }
-      oldest?.end({ reason: "closed", detail: "it was idle, and another needed its place" })
-      return oldest !== undefined
+      if (oldest === undefined) return false
+      places.get(oldest)?.()
+      oldest.leave(
+        { reason: "closed", detail: "it was idle, and another needed its place" },
+        "shutdown",
+        "it was idle, and another session needed its place"
+      )
+      return true
     }
+
+    /** A place for one more session, until the scope closes or another needs it more. */
+    const reserve = (detail: string) =>
+      Effect.acquireRelease(
+        Effect.suspend(() => {
+          if (count >= limits.sessions && !evict()) return Effect.fail(ProtocolError.local("ERR_BUSY", detail))
+          count++
+          let held = true
+          return Effect.succeed(() => {
+            if (held) count--
+            held = false
+          })
+        }),
+        (place) => Effect.sync(place)
+      )
 
     // --- handshakes --------------------------------------------------------------------------------------------------------
 
@@ -316,6 +315,7 @@ export const make = (
       Effect.gen(function*() {
         const { name, publicKey } = peer
         yield* trust.check(name, publicKey)
+        const place = yield* reserve("as many sessions as there may be, and none of them idle")
         const connection = yield* dialAny(transport, peer.endpoints)
         const stream = PacketStream.make(connection, { clock, packetTimeout: limits.firstPacketTimeout })
         const handshake = Handshake.client(handshakeOptions, publicKey)
@@ -324,22 +324,23 @@ export const make = (
         const initiate = yield* Effect.fromResult(handshake.welcome(yield* readCommand(stream, "rsp", publicKey)))
         yield* connection.write(packetOf("msg", initiate))
         const established = yield* Effect.fromResult(handshake.ready(yield* readCommand(stream, "rsp", publicKey)))
-        const early = stream.rest()
-        const session = establish(connection, established)
         const actualName = established.peer.name
-        const trusted = yield* Effect.result(
+        yield* Effect.catch(
           actualName === name
             ? trust.proved(name, publicKey)
-            : Effect.fail(new UntrustedPeerError({ kind: "NameMismatch", name, publicKey, actualName }))
+            : Effect.fail(new UntrustedPeerError({ kind: "NameMismatch", name, publicKey, actualName })),
+          (error) => {
+            const session = makeSession(connection, established)
+            session.leave(
+              { reason: "untrusted", detail: error.message },
+              "untrusted",
+              "the trust policy of the node that dialled refuses this one"
+            )
+            return Effect.andThen(session.run([]), Effect.fail(error))
+          }
         )
-        if (Result.isFailure(trusted)) {
-          session.leave(
-            { reason: "untrusted", detail: trusted.failure.message },
-            "untrusted",
-            "the trust policy of the node that dialled refuses this one"
-          )
-        } else yield* peers.proved({ name, publicKey, endpoint: connection.remote })
-        return { session, early, trusted }
+        yield* peers.proved({ name, publicKey, endpoint: connection.remote })
+        return { session: enter(makeSession(connection, established), place), early: stream.rest() }
       }).pipe(Effect.catchTags({
         ConnectionClosedError: () => Effect.fail(lostWhileOpening(peer)),
         Idle: () => Effect.fail(ProtocolError.local("ERR_PACKET_INCOMPLETE", "no answer in the handshake"))
@@ -366,9 +367,8 @@ export const make = (
           const wait = state.notBefore - now()
           // Those who ask again at once wait a little, and longer each time.
           if (wait > 0) yield* Effect.flatMap(Random.next, (random) => Effect.sleep(wait * (0.75 + random * 0.5)))
-          if (count >= limits.sessions) evict()
-          const { early, session, trusted } = yield* connect(peer)
-          settle(Result.isSuccess(trusted) ? Exit.succeed(session) : Exit.fail(trusted.failure))
+          const { early, session } = yield* connect(peer)
+          settle(Exit.succeed(session))
           yield* live(session, early)
         }).pipe(
           Effect.scoped,
@@ -396,9 +396,7 @@ export const make = (
       serve: (accepted, first) =>
         Effect.gen(function*() {
           const { connection, stream } = accepted
-          if (count >= limits.sessions && !evict()) {
-            return yield* Effect.fail(new Acceptor.Refusal(ProtocolError.local("ERR_BUSY", "sessions"), true))
-          }
+          const place = yield* Effect.mapError(reserve("sessions"), Acceptor.refusal)
           const handshake = Handshake.server(handshakeOptions)
           const opened = yield* Effect.gen(function*() {
             const welcome = yield* Effect.fromResult(handshake.hello(first.bytes))
@@ -429,10 +427,9 @@ export const make = (
           )
           if (opened === undefined) return
           accepted.proved()
-          const session = establish(connection, opened)
           yield* peers.proved({ ...opened.peer, endpoint: undefined })
-          yield* live(session, stream.rest())
-        })
+          yield* live(enter(makeSession(connection, opened), place), stream.rest())
+        }).pipe(Effect.scoped)
     }
 
     // --- time ----------------------------------------------------------------------------------------------------------------
@@ -472,7 +469,7 @@ export const make = (
       const { name, publicKey } = session.peer
       runFork(Effect.ignore(Effect.flatMap(peers.resolve("*"), (all) => {
         const peer = all.find((peer) => peer.publicKey === publicKey && peer.name === name)
-        return peer === undefined ? Effect.void : dial(peer, state)
+        return peer === undefined ? Effect.void : dial(peer, stateOf(publicKey))
       })))
     }
 
@@ -486,8 +483,12 @@ export const make = (
         const at = now()
         const late = at - last - tickEvery
         last = at
-        for (const state of states.values()) {
+        for (const [key, state] of states) {
           for (const session of state.sessions) tick(session, state, late > tickEvery ? late : 0, at)
+          if (state.failures > 0 && state.dialling === undefined && at - state.notBefore >= failureMemory) {
+            state.failures = 0
+            forget(key, state)
+          }
         }
       }
     }))
@@ -507,28 +508,51 @@ export const make = (
 
     // --- the service ---------------------------------------------------------------------------------------------------------
 
+    /** Opens a stream and has the scope reset it, with nothing in between where it could be forgotten. */
     const openOn = (peer: Peer, options: Sessions.OpenOptions, deadline: number | undefined) =>
-      Effect.gen(function*() {
-        while (true) {
-          const session = yield* acquire(peer)
-          const opened = session.mux.openStream({
-            protocol: options.protocol,
-            name: options.name,
-            ...(deadline === undefined ? {} : { deadline }),
-            ...(options.traceparent === undefined ? {} : { traceparent: options.traceparent })
-          })
-          if (typeof opened !== "string") {
+      Effect.uninterruptibleMask((restore) =>
+        Effect.gen(function*() {
+          const fail = (code: "deadline" | "too_large", detail: string) =>
+            Effect.fail(resetError({ peer: peer.name, name: options.name, code, detail, remote: false }))
+          const late = fail("deadline", "its time was up before it could be sent")
+          const left = () => deadline === undefined ? 1 : Math.ceil(deadline - now())
+          const within = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | Sessions.StreamResetError> =>
+            deadline === undefined
+              ? restore(effect)
+              : restore(Effect.timeoutOrElse(effect, { duration: left(), orElse: () => late }))
+          while (true) {
+            if (left() <= 0) return yield* late
+            const session = yield* within(acquire(peer))
+            const millis = left()
+            if (millis <= 0) return yield* late
+            const opened = session.mux.openStream({
+              protocol: options.protocol,
+              name: options.name,
+              ...(deadline === undefined ? {} : { deadline: millis }),
+              ...(options.traceparent === undefined ? {} : { traceparent: options.traceparent })
+            })
+            if (opened === "too_large") return yield* fail("too_large", "its name")
+            if (opened === "draining") {
+              if (session.drainingSince === undefined) session.drainingSince = session.now()
+              continue
+            }
+            if (typeof opened === "string") {
+              const state = stateOf(peer.publicKey)
+              if (opened === "credit") starved.add(state)
+              yield* within(ticket(state))
+              continue
+            }
             session.usedAt = session.now()
+            yield* Effect.addFinalizer(() =>
+              Effect.sync(() => {
+                opened.reset("cancelled", "")
+                opened.abandon()
+              })
+            )
             return { session, stream: opened }
           }
-          if (opened === "draining") {
-            if (session.drainingSince === undefined) session.drainingSince = session.now()
-            continue
-          }
-          room.closeUnsafe()
-          yield* room.await
-        }
-      })
+        })
+      )
 
     return {
       acceptor,
@@ -544,19 +568,37 @@ export const make = (
           }))
         )
       ),
+      exchange: (peer, options, data) => {
+        const converse = (stream: MuxStream, session: Session) => {
+          stream.write(data)
+          stream.end()
+          return wrap(stream, session).whole
+        }
+        return Effect.suspend(() => {
+          // The common case, without a fiber or a scope of its own.
+          const state = states.get(peer.publicKey)
+          const session = state === undefined ? undefined : current(state, peer.publicKey)
+          const opened = session?.mux.openStream({ protocol: options.protocol, name: options.name })
+          if (session !== undefined && typeof opened === "object") {
+            session.usedAt = session.now()
+            return converse(opened, session)
+          }
+          return Effect.scoped(
+            Effect.flatMap(openOn(peer, options, undefined), ({ session, stream }) => converse(stream, session))
+          )
+        })
+      },
       open: (peer, options) =>
         Effect.gen(function*() {
-          const deadline = options.deadline === undefined
-            ? undefined
-            : Math.ceil(Duration.toMillis(Duration.fromInputUnsafe(options.deadline)))
-          const { session, stream } = yield* Effect.acquireRelease(
-            openOn(peer, options, deadline),
-            ({ stream }) => Effect.sync(() => stream.reset("cancelled", "")),
-            { interruptible: true }
-          )
+          const millis = options.deadline === undefined
+            ? Infinity
+            : Duration.toMillis(Duration.fromInputUnsafe(options.deadline))
+          // It counts from here, whatever the way to the peer takes.
+          const deadline = millis === Infinity ? undefined : now() + Math.min(Math.ceil(millis), longestDeadline)
+          const { session, stream } = yield* openOn(peer, options, deadline)
           if (deadline !== undefined) {
             yield* Effect.forkScoped(Effect.andThen(
-              Effect.sleep(deadline),
+              Effect.sleep(Math.max(0, deadline - now())),
               Effect.sync(() => stream.reset("deadline", "its time was up"))
             ))
           }
@@ -573,15 +615,20 @@ export const make = (
           yield* Effect.acquireRelease(
             Effect.sync(() =>
               handlers.set(protocol, (stream, session) => {
+                // A handler that ends at once does so before there is anything to take off.
+                let off = () => {}
                 const fiber = fork(Effect.onExit(handler(wrap(stream, session)), (exit) =>
                   Effect.sync(() => {
                     off()
-                    if (stream.closed) return
-                    if (Exit.isFailure(exit)) stream.reset("internal", "")
-                    else stream.end()
+                    if (Exit.isSuccess(exit)) stream.end()
+                    else if (Exit.hasInterrupts(exit)) stream.reset("going_away", "")
+                    else stream.reset("internal", "")
+                    // Nobody reads what it did not.
+                    stream.abandon()
                   })))
+                if (fiber.pollUnsafe() !== undefined) return
                 // A handler is of no use any more when its stream has failed.
-                const off = stream.onFailure(() => fiber.interruptUnsafe())
+                off = stream.onFailure(() => fiber.interruptUnsafe())
                 Fiber.runIn(fiber, fibers)
               })
             ),

@@ -1,0 +1,160 @@
+/**
+ * A stream of a session as an Effect program sees it. A class, so that a call allocates what it uses and no more: thousands of
+ * them are made a second.
+ */
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Pull from "effect/Pull"
+import type * as Frame from "../Frame.ts"
+import { PeerLostError } from "../Peers.ts"
+import type * as Sessions from "../Sessions.ts"
+import { lowWater, type MuxStream } from "./mux.ts"
+import type { Session } from "./session.ts"
+
+export type ResetFields = ConstructorParameters<typeof Sessions.StreamResetError>[0]
+
+export class SessionStream implements Sessions.SessionStream {
+  readonly #stream: MuxStream
+  readonly #session: Session
+  readonly #resetError: (fields: ResetFields) => Sessions.StreamResetError
+
+  constructor(
+    stream: MuxStream,
+    session: Session,
+    resetError: (fields: ResetFields) => Sessions.StreamResetError
+  ) {
+    this.#stream = stream
+    this.#session = session
+    this.#resetError = resetError
+  }
+
+  get peer() {
+    return this.#session.peer
+  }
+  get protocol() {
+    return this.#stream.open.protocol
+  }
+  get name() {
+    return this.#stream.open.name
+  }
+  get deadline() {
+    const { deadline } = this.#stream.open
+    return deadline === undefined ? undefined : Duration.millis(deadline)
+  }
+  get traceparent() {
+    return this.#stream.open.traceparent
+  }
+
+  get pull(): Pull.Pull<NonEmptyReadonlyArray<Uint8Array>, Sessions.StreamError> {
+    return Effect.suspend(() => {
+      const stream = this.#stream
+      if (stream.failure !== undefined) return Effect.fail(this.error())
+      const parts = stream.read()
+      if (parts.length > 0) return Effect.succeed(parts as NonEmptyReadonlyArray<Uint8Array>)
+      return stream.remoteEnded ? Cause.done() : Effect.andThen(this.#readable, this.pull)
+    })
+  }
+
+  write(bytes: Uint8Array): Effect.Effect<void, Sessions.StreamError> {
+    return Effect.suspend(() => {
+      const stream = this.#stream
+      if (stream.failure !== undefined) return Effect.fail(this.error())
+      stream.write(bytes)
+      return stream.buffered < lowWater ? Effect.void : Effect.andThen(this.#writable, this.#settled)
+    })
+  }
+
+  get end(): Effect.Effect<void> {
+    return Effect.sync(() => this.#stream.end())
+  }
+
+  reset(code: Frame.ResetCode, message: string, error?: unknown): Effect.Effect<void> {
+    return Effect.sync(() => this.#stream.reset(code, message, error))
+  }
+
+  get failed(): Effect.Effect<never, Sessions.StreamError> {
+    return Effect.callback((resume) => {
+      const stream = this.#stream
+      if (stream.failure !== undefined) return resume(Effect.fail(this.error()))
+      return Effect.sync(stream.onFailure(() => resume(Effect.fail(this.error()))))
+    })
+  }
+
+  /** Everything that comes, until the other side has said that it is all. Gives the stream up when it is interrupted. */
+  get whole(): Effect.Effect<Uint8Array, Sessions.StreamError> {
+    return Effect.callback((resume) => {
+      const stream = this.#stream
+      const parts: Array<Uint8Array> = []
+      const onReadable = () => {
+        for (const part of stream.read()) parts.push(part)
+        if (stream.failure !== undefined) resume(Effect.fail(this.error()))
+        else if (stream.remoteEnded) resume(Effect.succeed(concat(parts)))
+        else stream.onReadable = onReadable
+      }
+      onReadable()
+      return Effect.sync(() => {
+        stream.onReadable = undefined
+        stream.reset("cancelled", "")
+      })
+    })
+  }
+
+  /** Why it failed. */
+  error(): Sessions.StreamError {
+    const { failure, open } = this.#stream
+    const { ending, peer } = this.#session
+    return failure === undefined || failure.code === "lost"
+      ? new PeerLostError({
+        name: peer.name,
+        publicKey: peer.publicKey,
+        reason: ending?.reason === "dead" ? "NoAnswer" : "Disconnected",
+        mayHaveRun: true
+      })
+      : this.#resetError({
+        peer: peer.name,
+        name: open.name,
+        code: failure.code,
+        detail: failure.message,
+        remote: failure.remote,
+        ...(failure.error === undefined ? {} : { error: failure.error })
+      })
+  }
+
+  get #readable(): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      const stream = this.#stream
+      stream.onReadable = () => resume(Effect.void)
+      return Effect.sync(() => {
+        stream.onReadable = undefined
+      })
+    })
+  }
+
+  get #writable(): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      const stream = this.#stream
+      stream.onWritable = () => resume(Effect.void)
+      return Effect.sync(() => {
+        stream.onWritable = undefined
+      })
+    })
+  }
+
+  get #settled(): Effect.Effect<void, Sessions.StreamError> {
+    return Effect.suspend(() => this.#stream.failure === undefined ? Effect.void : Effect.fail(this.error()))
+  }
+}
+
+const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const [first] = parts
+  if (first !== undefined && parts.length === 1) return first
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let offset = 0
+  for (const part of parts) {
+    out.set(part, offset)
+    offset += part.length
+  }
+  return out
+}
