@@ -12,14 +12,13 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
 import { mkdir, writeFile } from "node:fs/promises"
-import { join } from "node:path"
-import type { Subject, Usage } from "./harness/calls.ts"
+import type { Subject } from "./harness/calls.ts"
 import * as Machine from "./harness/machine.ts"
+import * as Pairs from "./harness/pairs.ts"
 import { count, mebibytes, millis, percent, table } from "./harness/table.ts"
-import * as Workers from "./harness/workers.ts"
+import type * as Workers from "./harness/workers.ts"
 
 /** Bytes of a message and of its answer. */
 export const messageBytes = 128
@@ -114,17 +113,12 @@ export interface Options {
   readonly profile?: string | undefined
 }
 
-interface Pair {
-  readonly name: SubjectName
-  readonly crypto: string
-  readonly server: Workers.Worker
-  readonly client: Workers.Worker
-}
-
 const subjectOf = (name: SubjectName): Effect.Effect<Subject> =>
   Effect.gen(function*() {
-    if (name === "echo" || name === "echo-batched") return { _tag: "Echo", batched: name !== "echo", secret: null }
-    if (name === "echo-sodium") return { _tag: "Echo", batched: true, secret: randomBytes(32).toString("hex") }
+    if (name === "echo" || name === "echo-batched") return { _tag: "Echo", batched: name !== "echo", sealing: null }
+    if (name === "echo-sodium") {
+      return { _tag: "Echo", batched: true, sealing: { kind: "fresh", secret: randomBytes(32).toString("hex") } }
+    }
     return {
       _tag: "Node",
       cryptography: name === "native" || name === "native-key" ? "native" : "portable",
@@ -136,58 +130,7 @@ const subjectOf = (name: SubjectName): Effect.Effect<Subject> =>
     }
   })
 
-const start = (
-  name: SubjectName,
-  machine: Machine.Machine
-): Effect.Effect<Pair, Workers.WorkerError, Scope.Scope> =>
-  Effect.gen(function*() {
-    const subject = yield* subjectOf(name)
-    const server = yield* Workers.start(`${name} server`, machine.pinned?.[0])
-    const client = yield* Workers.start(`${name} client`, machine.pinned?.[1])
-    const { crypto, port } = yield* server.call("Serve", { subject })
-    yield* client.call("Connect", { subject, port })
-    return { name, crypto, server, client }
-  })
-
-const measure = (pair: Pair, atOnce: number, seconds: number) =>
-  pair.client.call("Measure", { atOnce, seconds, bytes: messageBytes }, `${seconds} seconds`)
-
-const cpuMicros = (before: Usage, after: Usage, messages: number) =>
-  messages === 0 ? 0 : (after.cpuMillis - before.cpuMillis) * 1_000 / messages
-
-const measureCell = (pair: Pair, atOnce: number, options: Options) =>
-  Effect.gen(function*() {
-    const { client, server } = pair
-    const { profile, seconds } = options
-    yield* measure(pair, atOnce, Math.min(0.25, seconds))
-    if (profile !== undefined) {
-      yield* client.call("ProfileStart", null)
-      yield* server.call("ProfileStart", null)
-    }
-    const clientBefore = yield* client.call("Usage", null)
-    const serverBefore = yield* server.call("Usage", null)
-    const measured = yield* measure(pair, atOnce, seconds)
-    const serverAfter = yield* server.call("Usage", null)
-    const clientAfter = yield* client.call("Usage", null)
-    if (profile !== undefined) {
-      const file = (side: string) => join(profile, `${pair.name}-${atOnce}-${side}.cpuprofile`)
-      yield* client.call("ProfileStop", { file: file("client") })
-      yield* server.call("ProfileStop", { file: file("server") })
-    }
-    return {
-      ...measured,
-      subject: pair.name,
-      atOnce,
-      perSecond: measured.messages / seconds,
-      clientMicros: cpuMicros(clientBefore, clientAfter, measured.messages),
-      serverMicros: cpuMicros(serverBefore, serverAfter, measured.messages)
-    }
-  })
-
-type Measurement = Effect.Success<ReturnType<typeof measureCell>>
-
-const fastest = (measurements: ReadonlyArray<Measurement>): Measurement =>
-  measurements.reduce((best, one) => one.perSecond > best.perSecond ? one : best)
+type Measurement = Effect.Success<ReturnType<typeof Pairs.measure<SubjectName>>>
 
 /** Measures. */
 export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError> =>
@@ -199,21 +142,27 @@ export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError
     const { profile } = options
     if (profile !== undefined) yield* Effect.promise(() => mkdir(profile, { recursive: true }))
 
-    const pairs: Array<Pair> = []
-    for (const name of names) pairs.push(yield* start(name, machine))
+    const pairs: Array<Pairs.Pair<SubjectName>> = []
+    for (const name of names) pairs.push(yield* Pairs.start(name, yield* subjectOf(name), machine))
     // Compiled and warm before anything counts.
-    for (const pair of pairs) yield* measure(pair, Math.max(...options.atOnce), Math.min(1, options.seconds))
+    for (const pair of pairs) {
+      const seconds = Math.min(1, options.seconds)
+      yield* Pairs.warm(pair, { atOnce: Math.max(...options.atOnce), seconds, bytes: messageBytes })
+    }
 
     const cells: Array<Cell> = []
     for (const atOnce of options.atOnce) {
       const measured = new Map(names.map((name) => [name, [] as Array<Measurement>]))
+      const { seconds } = options
       for (let round = 0; round < options.rounds; round++) {
-        for (const pair of pairs) measured.get(pair.name)!.push(yield* measureCell(pair, atOnce, options))
+        for (const pair of pairs) {
+          measured.get(pair.name)!.push(yield* Pairs.measure(pair, { atOnce, seconds, profile, bytes: messageBytes }))
+        }
       }
-      const echo = fastest(measured.get("echo")!)
-      const batched = fastest(measured.get("echo-batched")!)
+      const echo = Pairs.fastest(measured.get("echo")!)
+      const batched = Pairs.fastest(measured.get("echo-batched")!)
       for (const name of names) {
-        const cell = fastest(measured.get(name)!)
+        const cell = Pairs.fastest(measured.get(name)!)
         cells.push({
           ...cell,
           ofEcho: cell.perSecond / echo.perSecond,

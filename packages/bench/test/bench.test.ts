@@ -6,9 +6,12 @@ import { mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as Bulk from "../src/bulk.ts"
 import * as Contact from "../src/contact.ts"
 import * as CryptoBench from "../src/crypto.ts"
+import * as Idle from "../src/idle.ts"
 import * as Raw from "../src/raw.ts"
+import * as Rpc from "../src/rpc.ts"
 
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
 
@@ -60,6 +63,82 @@ describe("bench", () => {
       assert.deepStrictEqual(report.memory.map(({ subject }) => subject), ["echo", "echo-batched", "native"])
       assert.include(printed, "pnet, native")
       assert.include(printed, report.machine.node)
+    }), 20_000)
+
+  it.live("rpc measures calls against the raw echoes with and without boxes", () =>
+    Effect.gen(function*() {
+      const { printed, report } = yield* bench(
+        Rpc.Report,
+        "rpc",
+        "--seconds",
+        "0.1",
+        "--only",
+        "text",
+        "--at-once",
+        "1"
+      )
+      assert.deepStrictEqual(report.cells.map(({ atOnce, subject }) => [subject, atOnce]), [
+        ["echo", 1],
+        ["echo-batched", 1],
+        ["echo-box", 1],
+        ["echo-box-batch", 1],
+        ["text", 1]
+      ])
+      for (const cell of report.cells) {
+        assert.isAbove(cell.messages, 0)
+        assert.isAtLeast(cell.p99, cell.p50)
+        assert.strictEqual(cell.of[cell.subject as "echo"] ?? 1, 1)
+      }
+      const [goal] = report.goals
+      assert.strictEqual(report.goals.length, 1)
+      assert.strictEqual(goal!.met, goal!.value <= 1.6)
+      assert.include(printed, goal!.text)
+    }), 20_000)
+
+  it.live("bulk measures streams against raw connections with and without boxes", () =>
+    Effect.gen(function*() {
+      const { printed, report } = yield* bench(
+        Bulk.Report,
+        "bulk",
+        "--mib",
+        "4",
+        "--rounds",
+        "1",
+        "--only",
+        "binary"
+      )
+      assert.deepStrictEqual(report.cells.map(({ streams, subject }) => [subject, streams]), [
+        ["raw", 1],
+        ["raw-box", 1],
+        ["binary", 1],
+        ["binary", 8]
+      ])
+      for (const { fastest, median, receiver, sender } of report.cells) {
+        assert.isAbove(median, 0)
+        assert.isAtLeast(fastest, median)
+        assert.isAtLeast(sender.maxBytes, sender.beforeBytes)
+        assert.isAtLeast(receiver.maxBytes, receiver.beforeBytes)
+      }
+      assert.strictEqual(report.goals.length, 4)
+      for (const { text } of report.goals) assert.include(printed, text)
+    }), 20_000)
+
+  it.live("idle measures what sessions hold and streams leave", () =>
+    Effect.gen(function*() {
+      const { printed, report } = yield* bench(
+        Idle.Report,
+        "idle",
+        "--sessions",
+        "8",
+        "--streams",
+        "100",
+        "--seconds",
+        "0.1"
+      )
+      assert.strictEqual(report.sessions.size, 8)
+      assert.strictEqual(report.streams.size, 100)
+      assert.isAbove(report.sessions.accepted.heapAfter, 0)
+      assert.include(printed, "sessions, accepting side")
     }), 20_000)
 
   it.live("contact measures nodes that meet", () =>

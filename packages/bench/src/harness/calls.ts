@@ -1,12 +1,25 @@
 /**
  * What the parent asks of a worker process, and what the worker answers. Both travel over Node's IPC channel as JSON.
  */
-import type { Cryptography, NodeNetworkOptions } from "./nodes.ts"
+import type { Cryptography, Framing, NodeNetworkOptions } from "./nodes.ts"
 
-/** What is measured: a raw echo, or a BasicNode. */
+/** What is measured: a raw echo, raw bulk, a BasicNode, or an AdvancedNode. */
 export type Subject =
-  | { readonly _tag: "Echo"; readonly batched: boolean; readonly secret: string | null }
+  | {
+    readonly _tag: "Echo"
+    readonly batched: boolean
+    /** With a 32-byte key in hex. */
+    readonly sealing: { readonly kind: "fresh" | "message" | "batch"; readonly secret: string } | null
+  }
+  /** With a secretbox for each chunk where there is a key. */
+  | { readonly _tag: "Bulk"; readonly secret: string | null }
   | { readonly _tag: "Node"; readonly cryptography: Cryptography; readonly network: NodeNetworkOptions }
+  | {
+    readonly _tag: "Advanced"
+    readonly cryptography: Cryptography
+    readonly network: NodeNetworkOptions
+    readonly framing: Framing
+  }
 
 /** One measurement. Times are milliseconds. */
 export interface Measured {
@@ -20,6 +33,13 @@ export interface Usage {
   readonly rssBytes: number
   /** Processor time since it started, of all its threads. */
   readonly cpuMillis: number
+}
+
+/** What a process holds, after a garbage collection. */
+export interface Memory {
+  readonly rssBytes: number
+  /** Objects, and the buffers that they keep. */
+  readonly heapBytes: number
 }
 
 /** Every call by name. Instants are `process.hrtime` in milliseconds, which is one clock for all processes of a machine. */
@@ -39,7 +59,25 @@ export interface Calls {
     readonly payload: { readonly atOnce: number; readonly seconds: number; readonly bytes: number }
     readonly result: Measured
   }
+  /** Asks so many times, with so many on their way. */
+  readonly Calls: {
+    readonly payload: { readonly count: number; readonly atOnce: number; readonly bytes: number }
+    readonly result: null
+  }
+  /** Sends so many bytes one way, in so many streams at once, until all of them were counted at the other side. */
+  readonly Transfer: {
+    readonly payload: { readonly bytes: number; readonly streams: number }
+    readonly result: { readonly millis: number }
+  }
   readonly Usage: { readonly payload: null; readonly result: Usage }
+  readonly Memory: { readonly payload: null; readonly result: Memory }
+  /** Begins to watch the resident memory, after a garbage collection. */
+  readonly WatchStart: { readonly payload: null; readonly result: { readonly rssBytes: number } }
+  /** The most there was since, and what is left after a garbage collection. */
+  readonly WatchStop: {
+    readonly payload: null
+    readonly result: { readonly maxBytes: number; readonly rssBytes: number }
+  }
   /** Starts V8's sampling profiler. */
   readonly ProfileStart: { readonly payload: null; readonly result: null }
   /** Stops it and writes the profile. */
@@ -67,6 +105,25 @@ export interface Calls {
   }
   /** Ends the node that `Meet` started. */
   readonly Part: { readonly payload: null; readonly result: null }
+  /** Starts an AdvancedNode for a crowd to have sessions with. */
+  readonly Hub: {
+    readonly payload: { readonly cryptography: Cryptography; readonly network: NodeNetworkOptions }
+    readonly result: { readonly publicKey: string; readonly port: number }
+  }
+  /** How many sessions the hub has. */
+  readonly HubSessions: { readonly payload: null; readonly result: number }
+  /** Makes so many nodes, with no more to them than sessions need, that know the hub. */
+  readonly Crowd: {
+    readonly payload: {
+      readonly cryptography: Cryptography
+      readonly network: NodeNetworkOptions
+      readonly hub: { readonly publicKey: string; readonly port: number }
+      readonly size: number
+    }
+    readonly result: null
+  }
+  /** Each of the crowd calls the hub once, which leaves it with an idle session. */
+  readonly Gather: { readonly payload: null; readonly result: null }
 }
 
 /** The name of a call. */

@@ -1,19 +1,22 @@
 /**
- * What BasicNode is compared with: the least that a program on `node:net` does to ask and be answered. A request and an
+ * What nodes are compared with: the least that a program on `node:net` does to ask and be answered. A request and an
  * answer are 32 bits of length and that many bytes, and any number of requests may be on their way.
  *
  * There are two ways of writing. Plainly, each message is a write of its own, as such programs are usually written. Batched,
  * whatever a turn has to say leaves as one write, as in pnet; with many messages at once that is several times faster.
  *
- * Sealed, each message is a secretbox under a fresh nonce: one seal and one open each way, like the box inside RAW.
+ * Sealed, there are secretboxes in between. `fresh`: one a message under a fresh nonce that travels with it, like the box
+ * inside RAW. `message` and `batch`: one a message, or one a write, under a nonce that both sides count, like a session's;
+ * sealed where it is sent from and opened where it was received.
  */
-import type { Crypto, SharedKey } from "@pnet/core/Crypto"
-import { nonceLength } from "@pnet/core/Crypto"
+import type { Boxer, Crypto, SharedKey } from "@pnet/core/Crypto"
+import { boxOverhead, nonceLength } from "@pnet/core/Crypto"
 import { createServer, type Server, Socket } from "node:net"
 import { Samples } from "./samples.ts"
 
 /** How the messages of a raw echo are sealed. */
 export interface Sealing {
+  readonly kind: "fresh" | "message" | "batch"
   readonly crypto: Crypto["Service"]
   readonly key: SharedKey
 }
@@ -49,12 +52,18 @@ class Frames {
 class Outbox {
   private readonly socket: Socket
   private readonly batched: boolean
+  private readonly sealing: "message" | "batch" | undefined
+  private readonly box: CountedBox | undefined
   private frames: Array<Uint8Array> = []
   private length = 0
 
-  constructor(socket: Socket, batched: boolean) {
+  constructor(socket: Socket, batched: boolean, sealing: Sealing | undefined, direction: Direction) {
     this.socket = socket
     this.batched = batched
+    if (sealing !== undefined && sealing.kind !== "fresh") {
+      this.sealing = sealing.kind
+      this.box = new CountedBox(sealing, direction)
+    }
   }
 
   add(frame: Uint8Array): void {
@@ -64,20 +73,75 @@ class Outbox {
   }
 
   /** The turn is over. */
-
   flush(): void {
     if (this.frames.length === 0) return
-    const out = Buffer.allocUnsafe(this.length)
-    let offset = 0
+    const { box, sealing } = this
+    const head = sealing === "batch" ? headLength + boxOverhead : 0
+    const each = sealing === "message" ? boxOverhead : 0
+    const out = Buffer.allocUnsafe(head + this.length + each * this.frames.length)
+    let offset = head
     for (const frame of this.frames) {
-      offset = out.writeUInt32BE(frame.length, offset)
-      out.set(frame, offset)
-      offset += frame.length
+      offset = out.writeUInt32BE(frame.length + each, offset)
+      if (sealing === "message") box!.seal(out.subarray(offset, offset + boxOverhead + frame.length), frame)
+      else out.set(frame, offset)
+      offset += frame.length + each
+    }
+    if (sealing === "batch") {
+      out.writeUInt32BE(out.length - headLength)
+      box!.seal(out.subarray(headLength), out.subarray(head))
     }
     this.frames = []
     this.length = 0
     this.socket.write(out)
   }
+}
+
+type Direction = "asking" | "answering"
+
+/** Boxes of one direction, under nonces that count. */
+class CountedBox {
+  private readonly boxer: Boxer
+  private readonly nonce = new Uint8Array(nonceLength)
+  private readonly view = new DataView(this.nonce.buffer)
+  private count = 0
+
+  constructor({ crypto, key }: Sealing, direction: Direction) {
+    this.boxer = crypto.boxer(key)
+    this.nonce[0] = direction === "asking" ? 1 : 2
+  }
+
+  seal(out: Uint8Array, message: Uint8Array): void {
+    this.view.setUint32(20, ++this.count)
+    this.boxer.sealInto(out, message, this.nonce)
+  }
+
+  /** In place: the message is a view into the box. */
+  open(box: Uint8Array): Uint8Array {
+    this.view.setUint32(20, ++this.count)
+    const message = box.subarray(boxOverhead)
+    if (!this.boxer.openInto(message, box, this.nonce)) throw new Error("a box of the raw echo does not open")
+    return message
+  }
+}
+
+/** Takes messages out of chunks. */
+const reader = (
+  sealing: Sealing | undefined,
+  direction: Direction,
+  open: (frame: Uint8Array) => Uint8Array,
+  onMessage: (message: Uint8Array) => void
+): (chunk: Buffer) => void => {
+  const frames = new Frames()
+  if (sealing === undefined || sealing.kind === "fresh") {
+    return (chunk) => frames.push(chunk, (frame) => onMessage(open(frame)))
+  }
+  const box = new CountedBox(sealing, direction)
+  if (sealing.kind === "message") return (chunk) => frames.push(chunk, (frame) => onMessage(box.open(frame)))
+  const onBatch = (frame: Buffer) => {
+    const inner = new Frames()
+    inner.push(box.open(frame) as Buffer, onMessage)
+  }
+  return (chunk) => frames.push(chunk, onBatch)
 }
 
 interface Codec {
@@ -86,7 +150,7 @@ interface Codec {
 }
 
 const codec = (sealing: Sealing | undefined): Codec => {
-  if (sealing === undefined) return { seal: (message) => message, open: (frame) => frame }
+  if (sealing?.kind !== "fresh") return { seal: (message) => message, open: (frame) => frame }
   const { crypto, key } = sealing
   return {
     seal: (message) => {
@@ -109,12 +173,11 @@ const codec = (sealing: Sealing | undefined): Codec => {
 export const serve = ({ batched, sealing }: Options): Promise<Server> =>
   new Promise((resolve, reject) => {
     const server = createServer({ noDelay: true }, (socket) => {
-      const frames = new Frames()
-      const out = new Outbox(socket, batched)
+      const out = new Outbox(socket, batched, sealing, "answering")
       const { open, seal } = codec(sealing)
-      const answer = (frame: Uint8Array) => out.add(seal(open(frame)))
+      const read = reader(sealing, "asking", open, (message) => out.add(seal(message)))
       socket.on("data", (chunk) => {
-        frames.push(chunk, answer)
+        read(chunk)
         out.flush()
       })
       socket.on("error", () => socket.destroy())
@@ -139,13 +202,12 @@ export const connect = (port: number, { batched, sealing }: Options): Promise<Cl
     const socket = new Socket()
     socket.setNoDelay(true)
     socket.once("error", reject)
-    const frames = new Frames()
-    const out = new Outbox(socket, batched)
+    const out = new Outbox(socket, batched, sealing, "asking")
     const { open, seal } = codec(sealing)
     let onAnswer: (answer: Uint8Array) => void = () => {}
-    const onFrame = (frame: Uint8Array) => onAnswer(open(frame))
+    const read = reader(sealing, "answering", open, (answer) => onAnswer(answer))
     socket.on("data", (chunk) => {
-      frames.push(chunk, onFrame)
+      read(chunk)
       out.flush()
     })
     const measure: Client["measure"] = ({ atOnce, message, seconds }) =>

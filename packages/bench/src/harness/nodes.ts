@@ -1,12 +1,18 @@
-/** BasicNodes on loopback, and the same measurement as the raw echo's over them. */
+/** Nodes on loopback, and the same measurements over them as over raw connections. */
+import * as AdvancedNode from "@pnet/core/AdvancedNode"
 import * as BasicNode from "@pnet/core/BasicNode"
 import * as Crypto from "@pnet/core/Crypto"
 import * as Trust from "@pnet/core/Trust"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as NodeNetwork from "@pnet/node/NodeNetwork"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Pull from "effect/Pull"
 import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import { chunkBytes } from "./bulk.ts"
 import { Samples } from "./samples.ts"
 
 /** Which implementation of the cryptography. */
@@ -40,15 +46,62 @@ export const options = (name: string, network: NodeNetworkOptions) => ({
 export const echo = (name: string, network: NodeNetworkOptions) =>
   BasicNode.make({ ...options(name, network), onMessage: ({ data }) => Effect.succeed(data) })
 
+/** How an AdvancedNode frames its sessions. */
+export type Framing = "binary" | "text"
+
 /**
- * Sends to a peer in `atOnce` fibers, each of which waits for its answer before it sends again, and gives the latencies of
+ * An AdvancedNode with two functions: `echo` answers with what it is sent, as it comes, and `sink` with how many bytes it
+ * was.
+ */
+export const advanced = (name: string, network: NodeNetworkOptions, framing: Framing) =>
+  AdvancedNode.make({
+    ...options(name, network),
+    framing,
+    functions: {
+      echo: ({ bytes }) => bytes,
+      sink: ({ bytes }) =>
+        Effect.suspend(() => {
+          let count = 0
+          return Stream.runForEachArray(bytes, (parts) =>
+            Effect.sync(() => {
+              for (const part of parts) count += part.length
+            })).pipe(Effect.map(() => `${count}`))
+        })
+    }
+  })
+
+/** Sends so many bytes to `sink`, in so many streams at once, and waits for their counts. */
+export const transfer = (
+  node: AdvancedNode.AdvancedNode["Service"],
+  to: string,
+  { bytes, streams }: { readonly bytes: number; readonly streams: number }
+): Effect.Effect<void, AdvancedNode.CallError> => {
+  const chunk = new Uint8Array(chunkBytes).fill(7)
+  const one = Effect.suspend(() => {
+    let left = Math.ceil(bytes / streams / chunkBytes)
+    const expected = left * chunkBytes
+    const parts: NonEmptyReadonlyArray<Uint8Array> = [chunk]
+    const pull: Pull.Pull<NonEmptyReadonlyArray<Uint8Array>> = Effect.suspend(() =>
+      left-- > 0 ? Effect.succeed(parts) : Cause.done()
+    )
+    const source = Stream.fromPull(Effect.succeed(pull))
+    return Effect.flatMap(node.request(to, "sink", source), (answer) => {
+      const counted = new TextDecoder().decode(answer)
+      return counted === `${expected}` ? Effect.void : Effect.die(`${counted} bytes came of ${expected}`)
+    })
+  })
+  return Effect.forEach(Array.from({ length: streams }), () => one, { concurrency: "unbounded", discard: true })
+}
+
+/**
+ * Asks in `atOnce` fibers, each of which waits for its answer before it sends again, and gives the latencies of
  * the messages that were answered within so many seconds.
  */
-export const measure = (node: BasicNode.BasicNode["Service"], to: string, options: {
+export const measure = <E>(ask: (message: Uint8Array) => Effect.Effect<Uint8Array, E>, options: {
   readonly message: Uint8Array
   readonly atOnce: number
   readonly seconds: number
-}): Effect.Effect<Samples, BasicNode.SendError> =>
+}): Effect.Effect<Samples, E> =>
   Effect.suspend(() => {
     const { atOnce, message, seconds } = options
     const samples = new Samples()
@@ -57,7 +110,7 @@ export const measure = (node: BasicNode.BasicNode["Service"], to: string, option
       let at = performance.now()
       while (at < deadline) {
         const sent = at
-        const answer = yield* node.send(to, message)
+        const answer = yield* ask(message)
         if (answer.length !== message.length) return yield* Effect.die(`the echo has ${answer.length} bytes`)
         at = performance.now()
         if (at < deadline) samples.push(at - sent)

@@ -3,12 +3,14 @@
  * does, because its IPC channel then closes.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import type * as AdvancedNode from "@pnet/core/AdvancedNode"
 import * as BasicNode from "@pnet/core/BasicNode"
 import { Crypto } from "@pnet/core/Crypto"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
@@ -16,12 +18,33 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { writeFile } from "node:fs/promises"
 import { Session } from "node:inspector/promises"
+import type { Server } from "node:net"
+import * as v8 from "node:v8"
+import { runInNewContext } from "node:vm"
+import * as Bulk from "./bulk.ts"
 import type { Call, Calls, Request, Response, Subject } from "./calls.ts"
+import * as Crowd from "./crowd.ts"
 import * as Echo from "./echo.ts"
 import * as Nodes from "./nodes.ts"
 import type { Samples } from "./samples.ts"
 
 const peerName = "server"
+
+const portOf = (server: Server): number => {
+  const address = server.address()
+  return typeof address === "object" && address !== null ? address.port : 0
+}
+
+// So that workers need no flag to be started with.
+v8.setFlagsFromString("--expose-gc")
+const gc = runInNewContext("gc") as () => void
+
+/** Twice, with time between for what waits for the first to be let go. */
+const collectGarbage = Effect.gen(function*() {
+  gc()
+  yield* Effect.sleep(50)
+  gc()
+})
 
 /** One clock for all processes: the system's monotonic one, in milliseconds. */
 const instant = () => Number(process.hrtime.bigint()) / 1e6
@@ -41,15 +64,20 @@ const handlers = Effect.gen(function*() {
       return context
     })
 
+  const keyOf = (secret: string) =>
+    Effect.map(platform("native"), (context) => ({
+      crypto: Context.get(context, Crypto),
+      key: Redacted.make(new Uint8Array(Buffer.from(secret, "hex")))
+    }))
+
   const sealingOf = (subject: Extract<Subject, { _tag: "Echo" }>) =>
     Effect.gen(function*() {
-      if (subject.secret === null) return undefined
-      const crypto = Context.get(yield* platform("native"), Crypto)
-      return { crypto, key: Redacted.make(new Uint8Array(Buffer.from(subject.secret, "hex"))) }
+      if (subject.sealing === null) return undefined
+      return { kind: subject.sealing.kind, ...yield* keyOf(subject.sealing.secret) }
     })
 
   const nodeOf = <A, E>(
-    subject: Extract<Subject, { _tag: "Node" }>,
+    subject: { readonly cryptography: Nodes.Cryptography },
     start: Effect.Effect<A, E, Layer.Success<ReturnType<typeof Nodes.platform>> | Scope.Scope>
   ) =>
     Effect.gen(function*() {
@@ -62,6 +90,14 @@ const handlers = Effect.gen(function*() {
     options: { readonly message: Uint8Array; readonly atOnce: number; readonly seconds: number }
   ) => Effect.Effect<Samples, unknown>
   let measure: Measure | undefined
+  let calls: ((message: Uint8Array) => Effect.Effect<unknown, unknown>) | undefined
+  let transfer:
+    | ((options: { readonly bytes: number; readonly streams: number }) => Effect.Effect<void, unknown>)
+    | undefined
+  let watch: { readonly fiber: Fiber.Fiber<never>; max: number } | undefined
+  let hub: AdvancedNode.AdvancedNode["Service"] | undefined
+  let members = 0
+  let crowd: ReadonlyArray<Effect.Effect<void, unknown>> = []
   let profiler: Session | undefined
   let meeting: Scope.Closeable | undefined
   const joined = new Map<string, number>()
@@ -73,13 +109,18 @@ const handlers = Effect.gen(function*() {
           const { crypto } = yield* nodeOf(subject, Nodes.echo(peerName, subject.network))
           return { port: 0, crypto }
         }
+        if (subject._tag === "Advanced") {
+          const { crypto } = yield* nodeOf(subject, Nodes.advanced(peerName, subject.network, subject.framing))
+          return { port: 0, crypto }
+        }
+        if (subject._tag === "Bulk") {
+          const sealing = subject.secret === null ? undefined : yield* keyOf(subject.secret)
+          const server = yield* Effect.promise(() => Bulk.serve(sealing))
+          return { port: portOf(server), crypto: sealing?.crypto.name ?? "none" }
+        }
         const sealing = yield* sealingOf(subject)
         const server = yield* Effect.promise(() => Echo.serve({ batched: subject.batched, sealing }))
-        const address = server.address()
-        return {
-          port: typeof address === "object" && address !== null ? address.port : 0,
-          crypto: sealing?.crypto.name ?? "none"
-        }
+        return { port: portOf(server), crypto: sealing?.crypto.name ?? "none" }
       }),
 
     Connect: ({ port, subject }) =>
@@ -90,8 +131,21 @@ const handlers = Effect.gen(function*() {
             BasicNode.make(Nodes.options("client", subject.network))
           )
           yield* node.peers.awaitPeer(peerName)
-          measure = (options) => Nodes.measure(node, peerName, options)
+          measure = (options) => Nodes.measure((message) => node.send(peerName, message), options)
           return { crypto }
+        }
+        if (subject._tag === "Advanced") {
+          const { crypto, node } = yield* nodeOf(subject, Nodes.advanced("client", subject.network, subject.framing))
+          yield* node.peers.awaitPeer(peerName)
+          measure = (options) => Nodes.measure((message) => node.request(peerName, "echo", message), options)
+          calls = (message) => node.request(peerName, "echo", message)
+          transfer = (options) => Nodes.transfer(node, peerName, options)
+          return { crypto }
+        }
+        if (subject._tag === "Bulk") {
+          const sealing = subject.secret === null ? undefined : yield* keyOf(subject.secret)
+          transfer = ({ bytes }) => Effect.promise(() => Bulk.transfer(port, bytes, sealing))
+          return { crypto: sealing?.crypto.name ?? "none" }
         }
         const sealing = yield* sealingOf(subject)
         const client = yield* Effect.promise(() => Echo.connect(port, { batched: subject.batched, sealing }))
@@ -104,6 +158,55 @@ const handlers = Effect.gen(function*() {
         if (measure === undefined) return yield* Effect.die("Measure came before Connect")
         const samples = yield* measure({ message: new Uint8Array(bytes).fill(7), atOnce, seconds })
         return { messages: samples.size, p50: samples.percentile(0.5), p99: samples.percentile(0.99) }
+      }),
+
+    Calls: ({ atOnce, bytes, count }) =>
+      Effect.gen(function*() {
+        if (calls === undefined) return yield* Effect.die("Calls came before Connect")
+        const call = calls(new Uint8Array(bytes).fill(7))
+        let left = count
+        const asker = Effect.whileLoop({ while: () => left-- > 0, body: () => call, step: () => {} })
+        yield* Effect.forEach(Array.from({ length: atOnce }), () => asker, { concurrency: "unbounded", discard: true })
+        return null
+      }),
+
+    Transfer: (options) =>
+      Effect.gen(function*() {
+        if (transfer === undefined) return yield* Effect.die("Transfer came before Connect")
+        const start = performance.now()
+        yield* transfer(options)
+        return { millis: performance.now() - start }
+      }),
+
+    Memory: () =>
+      Effect.map(collectGarbage, () => {
+        const { arrayBuffers, heapUsed, rss } = process.memoryUsage()
+        return { rssBytes: rss, heapBytes: heapUsed + arrayBuffers }
+      }),
+
+    WatchStart: () =>
+      Effect.gen(function*() {
+        yield* collectGarbage
+        const rssBytes = process.memoryUsage.rss()
+        const look = Effect.andThen(
+          Effect.sleep(10),
+          Effect.sync(() => {
+            if (watch !== undefined) watch.max = Math.max(watch.max, process.memoryUsage.rss())
+          })
+        )
+        watch = { fiber: yield* Effect.forkIn(Effect.forever(look), scope), max: rssBytes }
+        return { rssBytes }
+      }),
+
+    WatchStop: () =>
+      Effect.gen(function*() {
+        if (watch === undefined) return yield* Effect.die("WatchStop came before WatchStart")
+        const { fiber, max } = watch
+        watch = undefined
+        yield* Fiber.interrupt(fiber)
+        const maxBytes = Math.max(max, process.memoryUsage.rss())
+        yield* collectGarbage
+        return { maxBytes, rssBytes: process.memoryUsage.rss() }
       }),
 
     Usage: () =>
@@ -176,7 +279,32 @@ const handlers = Effect.gen(function*() {
       }),
 
     Part: () =>
-      Effect.suspend(() => meeting === undefined ? Effect.void : Scope.close(meeting, Exit.void)).pipe(Effect.as(null))
+      Effect.suspend(() => meeting === undefined ? Effect.void : Scope.close(meeting, Exit.void)).pipe(Effect.as(null)),
+
+    Hub: ({ cryptography, network }) =>
+      Effect.gen(function*() {
+        const { node } = yield* nodeOf({ cryptography }, Nodes.advanced(peerName, network, "binary"))
+        hub = node
+        return { publicKey: node.publicKey, port: node.endpoint.port }
+      }),
+
+    HubSessions: () =>
+      Effect.suspend(() => hub === undefined ? Effect.die("HubSessions came before Hub") : hub.sessions.all).pipe(
+        Effect.map((all) => all.length)
+      ),
+
+    Crowd: ({ cryptography, hub, network, size }) =>
+      Effect.gen(function*() {
+        const context = yield* platform(cryptography)
+        crowd = yield* Effect.forEach(Array.from({ length: size }, () => `member${++members}`), (name) =>
+          Crowd.member(name, network, { name: peerName, ...hub }).pipe(
+            Effect.provideContext(context),
+            Scope.provide(scope)
+          ))
+        return null
+      }),
+
+    Gather: () => Effect.as(Effect.forEach(crowd, (call) => call, { concurrency: 8, discard: true }), null)
   }
   return table
 })

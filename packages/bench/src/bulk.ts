@@ -1,0 +1,250 @@
+/**
+ * Many bytes one way: to an AdvancedNode's function `sink`, which counts them, in one stream and in eight at once, against a raw
+ * `node:net` connection without cryptography and with a secretbox for each 64 KiB.
+ *
+ * The sender gives the same chunk of 64 KiB again and again, so that what is measured is moving bytes and not making them. A
+ * round measures each subject once, in turns; the fastest and the median of the rounds are reported.
+ *
+ * Memory is the growth of a process: the most that was resident while it ran, looked at every 10 ms, less what was before, after a
+ * transfer that does not count and a garbage collection. Node's own buffers are in it, for the raw connection as well.
+ */
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { randomBytes } from "node:crypto"
+import { mkdir, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import type { Subject } from "./harness/calls.ts"
+import * as Machine from "./harness/machine.ts"
+import * as Pairs from "./harness/pairs.ts"
+import * as Samples from "./harness/samples.ts"
+import { type Goal, goal, GoalSchema, mebibytes, percent, table } from "./harness/table.ts"
+import type * as Workers from "./harness/workers.ts"
+
+/** What can be measured: a raw connection, one with a secretbox a chunk, and AdvancedNode with either framing. */
+export const subjects = ["raw", "raw-box", "binary", "text"] as const
+
+/** The name of something that can be measured. */
+export type SubjectName = typeof subjects[number]
+
+const titles: Record<SubjectName, string> = {
+  "raw": "raw",
+  "raw-box": "raw, a box a chunk",
+  "binary": "pnet, binary framing",
+  "text": "pnet, text framing"
+}
+
+const Memory = Schema.Struct({
+  beforeBytes: Schema.Number,
+  /** The most of all rounds. */
+  maxBytes: Schema.Number,
+  /** After the last round and a garbage collection. */
+  afterBytes: Schema.Number
+})
+
+/** One subject with so many streams. */
+export const Cell = Schema.Struct({
+  subject: Schema.Literals(subjects),
+  streams: Schema.Number,
+  /** Millions of bytes a second, of the fastest round and of the median one. */
+  fastest: Schema.Number,
+  median: Schema.Number,
+  /** The fastest as a share of the fastest raw one, and of that with a box a chunk. */
+  ofRaw: Schema.Number,
+  ofBox: Schema.Number,
+  /** Processor seconds of the fastest round. */
+  senderCpu: Schema.Number,
+  receiverCpu: Schema.Number,
+  sender: Memory,
+  receiver: Memory
+})
+
+/** One subject with so many streams. */
+export type Cell = typeof Cell.Type
+
+/** What a run writes with `--json`. */
+export const Report = Schema.Struct({
+  benchmark: Schema.Literal("bulk"),
+  machine: Machine.Machine,
+  mebibytes: Schema.Number,
+  rounds: Schema.Number,
+  cells: Schema.Array(Cell),
+  goals: Schema.Array(GoalSchema)
+})
+
+/** What a run writes with `--json`. */
+export type Report = typeof Report.Type
+
+/** How to run. */
+export interface Options {
+  /** How much each measurement transfers. */
+  readonly mib: number
+  /** How many streams at once share it. */
+  readonly streams: ReadonlyArray<number>
+  /** What to measure besides the two raw ones; nothing: all. */
+  readonly only: ReadonlyArray<SubjectName>
+  readonly rounds: number
+  readonly pin: boolean
+  /** A folder for a CPU profile of each process in each measurement. Profiling costs some speed. */
+  readonly profile?: string | undefined
+}
+
+const subjectOf = (name: SubjectName): Effect.Effect<Subject> =>
+  Effect.gen(function*() {
+    if (name === "raw" || name === "raw-box") {
+      return { _tag: "Bulk", secret: name === "raw" ? null : randomBytes(32).toString("hex") }
+    }
+    return {
+      _tag: "Advanced",
+      cryptography: "native",
+      framing: name,
+      network: {
+        networkId: `bench-${randomBytes(6).toString("hex")}`,
+        networkKey: null,
+        advertisePort: yield* Machine.freeAdvertisePort
+      }
+    }
+  })
+
+const transfer = (pair: Pairs.Pair<SubjectName>, mib: number, streams: number) =>
+  pair.client.call("Transfer", { bytes: mib * 1_048_576, streams }, "2 minutes")
+
+const measure = (pair: Pairs.Pair<SubjectName>, streams: number, { mib, profile }: Options) =>
+  Effect.gen(function*() {
+    const { client, server } = pair
+    const clientBefore = yield* client.call("WatchStart", null)
+    const serverBefore = yield* server.call("WatchStart", null)
+    const { clientMillis, result, serverMillis } = yield* Pairs.observe(
+      pair,
+      transfer(pair, mib, streams),
+      profile === undefined ? undefined : join(profile, `${pair.name}-${streams}`)
+    )
+    const clientAfter = yield* client.call("WatchStop", null)
+    const serverAfter = yield* server.call("WatchStop", null)
+    return {
+      perSecond: mib * 1_048_576 / 1e3 / result.millis,
+      senderCpu: clientMillis / 1_000,
+      receiverCpu: serverMillis / 1_000,
+      sender: { beforeBytes: clientBefore.rssBytes, maxBytes: clientAfter.maxBytes, afterBytes: clientAfter.rssBytes },
+      receiver: { beforeBytes: serverBefore.rssBytes, maxBytes: serverAfter.maxBytes, afterBytes: serverAfter.rssBytes }
+    }
+  })
+
+type Measurement = Effect.Success<ReturnType<typeof measure>>
+
+const overall = (rounds: ReadonlyArray<typeof Memory.Type>): typeof Memory.Type => ({
+  beforeBytes: rounds[0]!.beforeBytes,
+  maxBytes: Math.max(...rounds.map(({ maxBytes }) => maxBytes)),
+  afterBytes: rounds[rounds.length - 1]!.afterBytes
+})
+
+const growth = ({ beforeBytes, maxBytes }: typeof Memory.Type) => maxBytes - beforeBytes
+
+const goalsOf = (cells: ReadonlyArray<Cell>): ReadonlyArray<Goal> =>
+  cells.filter(({ subject }) => subject === "binary" || subject === "text").flatMap((cell) => {
+    const what = `${titles[cell.subject]}, ${cell.streams === 1 ? "1 stream" : `${cell.streams} streams`}`
+    return [
+      goal(`${what}: of the raw connection's speed with a box a chunk`, cell.ofBox, "at least", 0.6),
+      goal(
+        `${what}: MiB that a process grows by`,
+        Math.max(growth(cell.sender), growth(cell.receiver)) / 1_048_576,
+        "at most",
+        64
+      )
+    ]
+  })
+
+/** Measures. */
+export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError> =>
+  Effect.gen(function*() {
+    const machine = Machine.machine(options)
+    const { mib, profile, rounds, streams } = options
+    const names = subjects.filter((name) =>
+      name === "raw" || name === "raw-box" || options.only.length === 0 || options.only.includes(name)
+    )
+    if (profile !== undefined) yield* Effect.promise(() => mkdir(profile, { recursive: true }))
+
+    const pairs: Array<Pairs.Pair<SubjectName>> = []
+    for (const name of names) pairs.push(yield* Pairs.start(name, yield* subjectOf(name), machine))
+    // Compiled and warm before anything counts, memory least of all.
+    for (const pair of pairs) yield* transfer(pair, Math.min(64, mib), Math.max(...streams))
+
+    // A raw connection has no streams: it is measured once a round.
+    const tasks = pairs.flatMap((pair) =>
+      (pair.name === "raw" || pair.name === "raw-box" ? [1] : streams).map((streams) => ({
+        pair,
+        streams,
+        measured: [] as Array<Measurement>
+      }))
+    )
+    for (let round = 0; round < rounds; round++) {
+      for (const { measured, pair, streams } of tasks) measured.push(yield* measure(pair, streams, options))
+    }
+    const fastestOf = (name: SubjectName) =>
+      Pairs.fastest(tasks.find(({ pair }) => pair.name === name)!.measured).perSecond
+    const cells = tasks.map(({ measured, pair, streams }): Cell => {
+      const best = Pairs.fastest(measured)
+      return {
+        subject: pair.name,
+        streams,
+        fastest: best.perSecond,
+        median: Samples.from(measured.map(({ perSecond }) => perSecond)).percentile(0.5),
+        ofRaw: best.perSecond / fastestOf("raw"),
+        ofBox: best.perSecond / fastestOf("raw-box"),
+        senderCpu: best.senderCpu,
+        receiverCpu: best.receiverCpu,
+        sender: overall(measured.map(({ sender }) => sender)),
+        receiver: overall(measured.map(({ receiver }) => receiver))
+      }
+    })
+    return { benchmark: "bulk" as const, machine, mebibytes: mib, rounds, cells, goals: goalsOf(cells) }
+  }).pipe(Effect.scoped)
+
+const memory = (measured: typeof Memory.Type) =>
+  [measured.beforeBytes, measured.maxBytes, measured.afterBytes].map((bytes) => mebibytes(bytes).replace(" MiB", ""))
+    .join(" / ")
+
+/** A report for people. */
+export const format = (report: Report): string =>
+  [
+    `${report.mebibytes} MiB one way, in chunks of 64 KiB; two processes on 127.0.0.1; ${report.rounds} rounds`,
+    Machine.describe(report.machine),
+    "",
+    table(
+      [
+        "",
+        "streams",
+        "MB/s",
+        "median",
+        "of raw",
+        "of box/chunk",
+        "CPU sending",
+        "receiving",
+        "MiB sending (before / max / after)",
+        "receiving"
+      ],
+      report.cells.map((cell) => [
+        titles[cell.subject],
+        cell.subject === "raw" || cell.subject === "raw-box" ? "" : `${cell.streams}`,
+        cell.fastest.toFixed(0),
+        cell.median.toFixed(0),
+        percent(cell.ofRaw),
+        percent(cell.ofBox),
+        `${cell.senderCpu.toFixed(2)} s`,
+        `${cell.receiverCpu.toFixed(2)} s`,
+        memory(cell.sender),
+        memory(cell.receiver)
+      ])
+    ),
+    "",
+    ...report.goals.map(({ text }) => text)
+  ].join("\n")
+
+/** Measures, prints, and writes JSON to a file if one is named. */
+export const main = (options: Options & { readonly json?: string | undefined }) =>
+  Effect.gen(function*() {
+    const report = yield* run(options)
+    yield* Console.log(format(report))
+    const { json } = options
+    if (json !== undefined) yield* Effect.promise(() => writeFile(json, `${JSON.stringify(report, null, 2)}\n`))
+  })

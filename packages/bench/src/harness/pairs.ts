@@ -1,0 +1,101 @@
+/** Pairs of processes, one that answers and one that asks, and one measurement of a pair. */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { join } from "node:path"
+import type { Subject, Usage } from "./calls.ts"
+import type * as Machine from "./machine.ts"
+import * as Workers from "./workers.ts"
+
+/** Two processes with one subject. */
+export interface Pair<Name extends string = string> {
+  readonly name: Name
+  /** The name that the cryptography gives itself. */
+  readonly crypto: string
+  readonly server: Workers.Worker
+  readonly client: Workers.Worker
+}
+
+/** Starts a pair and connects it. */
+export const start = <Name extends string>(
+  name: Name,
+  subject: Subject,
+  machine: Machine.Machine
+): Effect.Effect<Pair<Name>, Workers.WorkerError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const server = yield* Workers.start(`${name} server`, machine.pinned?.[0])
+    const client = yield* Workers.start(`${name} client`, machine.pinned?.[1])
+    const { crypto, port } = yield* server.call("Serve", { subject })
+    yield* client.call("Connect", { subject, port })
+    return { name, crypto, server, client }
+  })
+
+const cpuMillis = (before: Usage, after: Usage) => after.cpuMillis - before.cpuMillis
+
+/** Runs an effect and says what processor time both processes used meanwhile; profiles them if a file name is given. */
+export const observe = <A, E, R>(
+  { client, server }: Pair,
+  effect: Effect.Effect<A, E, R>,
+  profile?: string | undefined
+): Effect.Effect<
+  { readonly result: A; readonly clientMillis: number; readonly serverMillis: number },
+  E | Workers.WorkerError,
+  R
+> =>
+  Effect.gen(function*() {
+    if (profile !== undefined) {
+      yield* client.call("ProfileStart", null)
+      yield* server.call("ProfileStart", null)
+    }
+    const clientBefore = yield* client.call("Usage", null)
+    const serverBefore = yield* server.call("Usage", null)
+    const result = yield* effect
+    const serverAfter = yield* server.call("Usage", null)
+    const clientAfter = yield* client.call("Usage", null)
+    if (profile !== undefined) {
+      yield* client.call("ProfileStop", { file: `${profile}-client.cpuprofile` })
+      yield* server.call("ProfileStop", { file: `${profile}-server.cpuprofile` })
+    }
+    return {
+      result,
+      clientMillis: cpuMillis(clientBefore, clientAfter),
+      serverMillis: cpuMillis(serverBefore, serverAfter)
+    }
+  })
+
+/** How messages are measured. */
+export interface MessageOptions {
+  readonly atOnce: number
+  readonly seconds: number
+  readonly bytes: number
+  /** A folder for profiles. */
+  readonly profile?: string | undefined
+}
+
+/** Asks, without counting it. */
+export const warm = (pair: Pair, { atOnce, bytes, seconds }: MessageOptions) =>
+  pair.client.call("Measure", { atOnce, bytes, seconds }, `${seconds} seconds`)
+
+/** Measures messages and what they cost. */
+export const measure = <Name extends string>(pair: Pair<Name>, options: MessageOptions) =>
+  Effect.gen(function*() {
+    const { atOnce, profile, seconds } = options
+    yield* warm(pair, { ...options, seconds: Math.min(0.25, seconds) })
+    const { clientMillis, result, serverMillis } = yield* observe(
+      pair,
+      warm(pair, options),
+      profile === undefined ? undefined : join(profile, `${pair.name}-${atOnce}`)
+    )
+    const micros = (millis: number) => result.messages === 0 ? 0 : millis * 1_000 / result.messages
+    return {
+      ...result,
+      subject: pair.name,
+      atOnce,
+      perSecond: result.messages / seconds,
+      clientMicros: micros(clientMillis),
+      serverMicros: micros(serverMillis)
+    }
+  })
+
+/** The fastest of some measurements, since what else runs can only slow. */
+export const fastest = <M extends { readonly perSecond: number }>(measurements: ReadonlyArray<M>): M =>
+  measurements.reduce((best, one) => one.perSecond > best.perSecond ? one : best)
