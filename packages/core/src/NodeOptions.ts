@@ -104,6 +104,10 @@ export const Limits = Schema.Struct({
     1_024,
     "Sessions with peers. The longest idle one is closed for a new one; where none is idle, a new one is answered ERR_BUSY."
   ),
+  handshakes: count(
+    256,
+    "Handshakes of sessions begun in any one second, by whomever. One more is answered ERR_BUSY, before any curve product."
+  ),
   sessionSilence: duration(
     "5 seconds",
     "Silence after which a session's peer is asked for a sign of life. After as much again the session is dead."

@@ -71,6 +71,7 @@ describe("NodeOptions", () => {
           sightings: 4_096,
           advertStamps: 8_192,
           sessions: 1_024,
+          handshakes: 256,
           sessionSilence: "5000 ms",
           sessionIdle: "300000 ms",
           sessionAge: "3600000 ms",

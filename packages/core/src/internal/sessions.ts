@@ -8,6 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { Crypto } from "../Crypto.ts"
 import * as Handshake from "../Handshake.ts"
@@ -24,6 +25,7 @@ import * as Acceptor from "./acceptor.ts"
 import { dialAny } from "./dialAny.ts"
 import { Budget, type MuxStream } from "./mux.ts"
 import * as PacketStream from "./packetStream.ts"
+import * as Rate from "./rate.ts"
 import { selfOf } from "./self.ts"
 import { Session } from "./session.ts"
 import { type ResetFields, SessionStream } from "./sessionStream.ts"
@@ -40,6 +42,9 @@ interface PeerState {
 }
 
 const tickEvery = 500
+// A peer that has no room now has some soon. Always the same wait, since an err in clear may be anybody's.
+const busyRetries = Schedule.spaced("200 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 25 }))
+const isBusy = (error: Sessions.OpenError) => error._tag === "ProtocolError" && error.code === "ERR_BUSY"
 // A receiver of GOAWAY gives its sender this much longer than the sender takes itself.
 const drainGrace = 60_000
 // Failures in a row are forgotten after this long.
@@ -66,6 +71,7 @@ export const make = (
     const { limits } = config
     const own = self.identity.publicKey
     const budget = new Budget(limits.credit)
+    const handshakes = Rate.make(limits.handshakes)
     const states = new Map<PublicKey.PublicKey, PeerState>()
     const handlers = new Map<string, (stream: MuxStream, session: Session) => void>()
     // Peers with streams to open that all peers' credit together leaves no room for.
@@ -372,6 +378,7 @@ export const make = (
           yield* live(session, early)
         }).pipe(
           Effect.scoped,
+          Effect.retry({ while: isBusy, schedule: busyRetries }),
           Effect.catch((error) => Effect.sync(() => settle(Exit.fail(error)))),
           Effect.onExit((exit) =>
             Effect.sync(() => {
@@ -397,6 +404,9 @@ export const make = (
         Effect.gen(function*() {
           const { connection, stream } = accepted
           const place = yield* Effect.mapError(reserve("sessions"), Acceptor.refusal)
+          if (!handshakes.take(now())) {
+            return yield* Effect.fail(new Acceptor.Refusal(ProtocolError.local("ERR_BUSY", "handshakes"), true))
+          }
           const handshake = Handshake.server(handshakeOptions)
           const opened = yield* Effect.gen(function*() {
             const welcome = yield* Effect.fromResult(handshake.hello(first.bytes))

@@ -31,6 +31,7 @@ import type { PublicKey } from "../PublicKey.ts"
 import * as AdvertExchange from "./advertExchange.ts"
 import * as Metrics from "./metrics.ts"
 import { timeToLive } from "./networkCipher.ts"
+import * as Rate from "./rate.ts"
 import { selfOf } from "./self.ts"
 
 type ErrorFields = ConstructorParameters<typeof DiscoveryError>[0]
@@ -65,22 +66,6 @@ const sameSubnet = (a: string, b: string, prefixLength: number): boolean => {
   if (a.includes(":") || b.includes(":")) return false
   const size = 2 ** (32 - prefixLength)
   return Math.floor(ipv4Number(a) / size) === Math.floor(ipv4Number(b) / size)
-}
-
-/** Lets `rate` things happen in any one second. */
-const makeRate = (rate: number) => {
-  // The last times, oldest first.
-  const times: Array<number> = []
-  return {
-    take: (nowMillis: number): boolean => {
-      if (times.length === rate) {
-        if (nowMillis - times[0]! < 1_000) return false
-        times.shift()
-      }
-      times.push(nowMillis)
-      return true
-    }
-  }
 }
 
 export const make = (
@@ -332,8 +317,8 @@ export const make = (
 
     // --- answering ----------------------------------------------------------------------------------------------------
 
-    const all = makeRate(answersPerSecond)
-    const bySource = new Map<string, ReturnType<typeof makeRate>>()
+    const all = Rate.make(answersPerSecond)
+    const bySource = new Map<string, Rate.Rate>()
     let catchingUp = false
 
     const mayAnswer = (host: string): boolean => {
@@ -342,7 +327,7 @@ export const make = (
       if (rate === undefined) {
         // Forgetting a source only lets it have a few more; the rate of all still holds.
         if (bySource.size >= 1_024) bySource.clear()
-        rate = makeRate(answersPerSource)
+        rate = Rate.make(answersPerSource)
         bySource.set(host, rate)
       }
       return rate.take(now) && all.take(now)
