@@ -56,7 +56,7 @@ expectTypeOf<AdvancedNode.CallError["_tag"]>().toEqualTypeOf<
 >()
 expectTypeOf<Sessions.StreamError["_tag"]>().toEqualTypeOf<"StreamResetError" | "PeerLostError">()
 expectTypeOf<Sessions.OpenError["_tag"]>().toEqualTypeOf<
-  "DialError" | "ProtocolError" | "UntrustedPeerError" | "PeerLostError"
+  "DialError" | "ProtocolError" | "UntrustedPeerError" | "PeerLostError" | "StreamResetError"
 >()
 
 // A peer's error is nothing that is known before it has been decoded.

@@ -49,13 +49,13 @@ export interface Failure {
 }
 
 export interface Handlers {
-  /** The other side opened a stream. */
+  /** The other side opened a stream. Called when the whole message that it came in has been taken. */
   readonly onOpen: (stream: MuxStream) => void
   /** There is something to send where there was nothing. */
   readonly onWork: () => void
   readonly onPong: (payload: Uint8Array) => void
   readonly onGoAway: (goAway: Frame.GoAway) => void
-  /** A stream is closed and holds nothing any more. */
+  /** A stream is closed, or holds nothing any more: there is room where there was none. */
   readonly onClosed: () => void
 }
 
@@ -130,6 +130,8 @@ export class MuxStream {
   #endSent = false
   queued = false
   #reserved = true
+  /** Nobody reads what comes. */
+  #abandoned = false
 
   constructor(mux: Mux, id: number, own: boolean, open: Frame.Open) {
     this.mux = mux
@@ -158,10 +160,7 @@ export class MuxStream {
     if (this.#inbox.length === 0) return empty
     const parts = this.#inbox
     const bytes = this.#inboxBytes
-    this.#inbox = []
-    this.#inboxBytes = 0
-    this.#pinned = 0
-    this.#lastBuffer = undefined
+    this.#dropInbox()
     this.#consumed += bytes
     if (this.closed || this.remoteEnded) this.#settle()
     // Granted in halves: often enough to keep the other side going, seldom enough to cost nothing.
@@ -188,6 +187,13 @@ export class MuxStream {
     this.#enqueue()
   }
 
+  /** Reads no more: what has come, and what still comes, is dropped. */
+  abandon(): void {
+    this.#abandoned = true
+    this.#dropInbox()
+    this.#settle()
+  }
+
   /** Calls the listener once it fails; what it gives takes the listener off. */
   onFailure(listener: () => void): () => void {
     const listeners = this.#onFailure ??= new Set()
@@ -206,6 +212,11 @@ export class MuxStream {
 
   fail(failure: Failure): void {
     if (this.closed) return
+    // The answer is whole. Only this side's END had not left yet, which nobody waits for any more.
+    if (this.own && this.remoteEnded && (failure.remote || failure.code === "lost")) {
+      this.#endSent = true
+      return this.#finish()
+    }
     this.failure = failure
     this.#outbox = []
     this.#outboxBytes = 0
@@ -223,6 +234,7 @@ export class MuxStream {
     if (payload.length === 0) return true
     if (payload.length > this.#granted) return false
     this.#granted -= payload.length
+    if (this.#abandoned) return true
     this.#keep(payload)
     const { onReadable } = this
     this.onReadable = undefined
@@ -330,14 +342,19 @@ export class MuxStream {
 
   // Its credit is owed until nothing more can come and all that came was read.
   #settle(): void {
-    if (!this.#reserved || this.failure === undefined && (!this.remoteEnded || this.#inbox.length > 0)) return
-    if (this.failure !== undefined) {
-      this.#inbox = []
-      this.#inboxBytes = 0
-    } else if (!this.closed) return
+    if (!this.#reserved || !this.closed) return
+    if (this.failure !== undefined) this.#dropInbox()
+    else if (this.#inbox.length > 0) return
     this.#reserved = false
     this.mux.options.budget.release(Frame.initialCredit)
     this.mux.options.onClosed()
+  }
+
+  #dropInbox(): void {
+    this.#inbox = []
+    this.#inboxBytes = 0
+    this.#pinned = 0
+    this.#lastBuffer = undefined
   }
 
   // The payload is a view into its message. Many small ones, or small parts of large messages, are copied together, so that
@@ -373,6 +390,20 @@ const frame = (kind: number, stream: number, payload: Uint8Array): Uint8Array =>
   writeHeader(new DataView(out.buffer), 0, kind, stream, payload.length)
   out.set(payload, Frame.headerLength)
   return out
+}
+
+// A control frame has to fit in a message, whatever its texts are.
+const maxControl = Frame.maxDataLength
+
+/** The payload of a RESET. What is too large, or no JSON, is left out: the code matters the most. */
+const resetPayload = (reset: Frame.Reset): Uint8Array => {
+  try {
+    const payload = utf8(JSON.stringify(reset))
+    if (payload.length <= maxControl) return payload
+  } catch {
+    // Not JSON.
+  }
+  return utf8(JSON.stringify({ code: reset.code, message: reset.message.slice(0, 1_000) }))
 }
 
 /** The JSON object of a payload, or `undefined`. By hand, since every call opens a stream. */
@@ -440,16 +471,20 @@ export class Mux {
   readonly options: Options
   readonly own = new Map<number, MuxStream>()
   readonly theirs = new Map<number, MuxStream>()
-  /** Set when no further streams may be opened, by either side. */
+  /** Set when this side may open no further streams. */
   draining = false
+  /** Set when the other side may open none. It may not know yet that this side is draining. */
+  refusing = false
   #lastOwn = 0
   #lastTheirs = 0
   readonly #control = [new Control(), new Control(), new Control()] as const
   #pong: Uint8Array | undefined
   // Streams that have something to send, each at most once; by type.
   readonly #ready: readonly [Array<MuxStream>, Array<MuxStream>] = [[], []]
-  #turn: 0 | 1 = 0
+  #turn: Type = 0
   #later: Array<() => void> = []
+  // Opened by the message that is being taken.
+  #opened: Array<MuxStream> | undefined
 
   constructor(options: Options) {
     this.options = options
@@ -464,14 +499,16 @@ export class Mux {
     return this.own.size + this.theirs.size
   }
 
-  /** Opens a stream, or says what there is no room for. */
-  openStream(open: Frame.Open): MuxStream | "draining" | "streams" | "credit" {
+  /** Opens a stream, or says what there is no room for; `too_large` is an OPEN that would fit in no message. */
+  openStream(open: Frame.Open): MuxStream | "draining" | "streams" | "credit" | "too_large" {
     if (this.draining) return "draining"
+    const payload = utf8(JSON.stringify(open))
+    if (payload.length > maxControl) return "too_large"
     if (this.own.size >= this.options.maxStreams || this.#lastOwn === maxCredit) return "streams"
     if (!this.options.budget.reserve(Frame.initialCredit)) return "credit"
     const stream = new MuxStream(this, ++this.#lastOwn, true, open)
     this.own.set(stream.id, stream)
-    this.#send(Type.msg, frame(Kind.open, stream.id, utf8(JSON.stringify(open))))
+    this.#send(Type.msg, frame(Kind.open, stream.id, payload))
     return stream
   }
 
@@ -484,19 +521,21 @@ export class Mux {
     this.#send(Type.msg, frame(Kind.goaway, 0, utf8(JSON.stringify(goAway))))
   }
 
-  /** Ends every stream that is open. */
+  /** Ends every stream that is open, and lets no more begin. */
   failAll(failure: Failure): void {
-    this.draining = true
-    for (const streams of [this.own, this.theirs]) {
-      for (const stream of streams.values()) stream.fail(failure)
-    }
+    for (const stream of this.#last()) stream.fail(failure)
   }
 
-  /** Resets every stream that is open. */
+  /** Resets every stream that is open, and lets no more begin. */
   resetAll(code: Frame.ResetCode, message: string): void {
-    for (const streams of [this.own, this.theirs]) {
-      for (const stream of streams.values()) stream.reset(code, message)
-    }
+    for (const stream of this.#last()) stream.reset(code, message)
+  }
+
+  // Whoever is told that a stream failed runs at once, and may try again.
+  #last(): ReadonlyArray<MuxStream> {
+    this.draining = true
+    this.refusing = true
+    return [...this.own.values(), ...this.theirs.values()]
   }
 
   // --- sending ---------------------------------------------------------------------------------------------------------
@@ -526,16 +565,19 @@ export class Mux {
    * `undefined` when there is nothing to send.
    */
   fill(out: Uint8Array, view: DataView, offset: number, limit: number): { type: Type; end: number } | undefined {
-    const first = this.#turn
-    for (const type of [first, 1 - first as 0 | 1]) {
-      const end = this.#fillType(type, out, view, offset, limit)
+    // The types take turns, so that none waits for another's bulk; a PONG's is now.
+    const first = this.#pong === undefined ? this.#turn : Type.rsp
+    for (let i = 0; i < 3; i++) {
+      const type = (first + i) % 3 as Type
+      const end = type === Type.err
+        ? this.#control[type].fill(out, offset, limit)
+        : this.#fillType(type, out, view, offset, limit)
       if (end > offset) {
-        this.#turn = 1 - type as 0 | 1
+        this.#turn = (type + 1) % 3 as Type
         return { type, end }
       }
     }
-    const end = this.#control[Type.err].fill(out, offset, limit)
-    return end > offset ? { type: Type.err, end } : undefined
+    return undefined
   }
 
   #fillType(type: 0 | 1, out: Uint8Array, view: DataView, offset: number, limit: number): number {
@@ -586,11 +628,12 @@ export class Mux {
   }
 
   sendReset(id: number, own: boolean, reset: Frame.Reset): void {
-    this.#send(own ? Type.msg : Type.err, frame(Kind.reset, id, utf8(JSON.stringify(reset))))
+    this.#send(own ? Type.msg : Type.err, frame(Kind.reset, id, resetPayload(reset)))
   }
 
   removeStream(stream: MuxStream): void {
     ;(stream.own ? this.own : this.theirs).delete(stream.id)
+    this.options.onClosed()
   }
 
   // --- receiving -------------------------------------------------------------------------------------------------------
@@ -610,6 +653,11 @@ export class Mux {
       const violation = this.#onFrame(type, kind, id, message.subarray(at, at + length))
       if (violation !== undefined) return violation
       at += length
+    }
+    if (this.#opened !== undefined) {
+      const opened = this.#opened
+      this.#opened = undefined
+      for (const stream of opened) if (stream.failure === undefined) this.options.onOpen(stream)
     }
     return undefined
   }
@@ -644,6 +692,7 @@ export class Mux {
         const goAway = goAwayOf(payload)
         if (type !== Type.msg || id !== 0 || goAway === undefined) return "a malformed GOAWAY"
         this.draining = true
+        this.refusing = true
         this.options.onGoAway(goAway)
         return undefined
       }
@@ -688,13 +737,14 @@ export class Mux {
       this.sendReset(id, false, { code, message })
       return undefined
     }
-    if (this.draining) return refuse("refused", "the session is ending")
+    if (this.refusing) return refuse("refused", "the session is ending")
     if (this.theirs.size >= this.options.maxStreams) return refuse("refused", "too many streams")
     if (open.deadline !== undefined && open.deadline <= 0) return refuse("deadline", "its time was up on arrival")
     if (!this.options.budget.reserve(Frame.initialCredit)) return refuse("refused", "no credit left")
     const stream = new MuxStream(this, id, false, open)
     this.theirs.set(id, stream)
-    this.options.onOpen(stream)
+    const opened = this.#opened ??= []
+    opened.push(stream)
     return undefined
   }
 }

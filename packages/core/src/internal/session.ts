@@ -51,8 +51,8 @@ export interface SessionOptions {
   /** A MESSAGE opened: the peer lives. */
   readonly onHeard: (session: Session) => void
   readonly onGoAway: (session: Session, goAway: Frame.GoAway) => void
-  /** The last stream has closed. */
-  readonly onIdle: (session: Session) => void
+  /** A stream has closed, or was read to its end: there may be room for another. */
+  readonly onRoom: () => void
 }
 
 /** Codes of GOAWAY after which open streams may finish. */
@@ -102,6 +102,9 @@ export class Session {
   readonly #limit: number
   #pingedAt: number | undefined
   #writingSince: number | undefined
+  /** A message is being made, which nobody has been given yet. */
+  #filling = false
+  #saidGoodbye = false
   /** The GOAWAY's PING has been answered: everything sent before has arrived. */
   #drained = false
 
@@ -132,7 +135,7 @@ export class Session {
       onGoAway: (goAway) => this.#onGoAway(goAway),
       onClosed: () => {
         this.usedAt = this.now()
-        if (this.mux.streams === 0) options.onIdle(this)
+        options.onRoom()
         this.#settle()
       }
     })
@@ -156,10 +159,14 @@ export class Session {
   ping(): void {
     if (this.ending !== undefined || this.#pingedAt !== undefined) return
     this.#pingedAt = this.now()
-    this.mux.ping(lifePing)
+    // Of several only the last is answered, and the answer to this one says all that the drain's would have.
+    this.mux.ping(this.drainingSince === undefined || this.drainedByPeer ? lifePing : drainPing)
   }
 
-  /** Lets open streams finish and no more begin, then closes. */
+  /**
+   * Lets open streams finish and no more begin, then closes. What the peer opens until it knows, which its PONG says, is
+   * served like the rest: nobody's call fails because a session made room for another.
+   */
   drain(code: "shutdown" | "renew" | "duplicate", message: string): void {
     if (!this.usable) return
     this.mux.goAway({ code, message })
@@ -173,6 +180,7 @@ export class Session {
   leave(ending: Ending, code: string, message: string): void {
     if (this.ending !== undefined) return
     this.mux.goAway({ code, message })
+    this.#saidGoodbye = true
     this.end(ending)
   }
 
@@ -195,10 +203,11 @@ export class Session {
     if (this.ending !== undefined) return
     const now = this.now()
     const { silence, writeTimeout } = this.options
-    this.heardAt += pardon
-    if (this.#pingedAt !== undefined) this.#pingedAt += pardon
+    // No later than now, or what was heard first after the freeze would count for longer.
+    this.heardAt = Math.min(now, this.heardAt + pardon)
+    if (this.#pingedAt !== undefined) this.#pingedAt = Math.min(now, this.#pingedAt + pardon)
     if (this.#writingSince !== undefined) {
-      this.#writingSince += pardon
+      this.#writingSince = Math.min(now, this.#writingSince + pardon)
       if (now - this.#writingSince >= writeTimeout) {
         return this.end({ reason: "dead", detail: "it does not read what is sent to it" })
       }
@@ -237,7 +246,7 @@ export class Session {
       )
     const read = Effect.catch(
       Effect.andThen(
-        Effect.suspend(() => onChunks(early)),
+        Effect.suspend(() => this.ending === undefined ? onChunks(early) : Effect.void),
         Effect.whileLoop({
           while: () => this.ending === undefined,
           body: () => Effect.flatMap(connection.pull, onChunks),
@@ -258,6 +267,7 @@ export class Session {
     // Reading ends when the session does, whatever it waits for; writing gets one more turn, for the last word.
     return Effect.raceAllFirst([read, write, this.#ended.await]).pipe(
       Effect.andThen(Effect.suspend(() => this.#flushNow)),
+      Effect.andThen(Effect.suspend(() => this.#saidGoodbye ? this.#letRead : Effect.void)),
       Effect.onExit(() =>
         Effect.sync(() => {
           this.end({ reason: "shutdown", detail: "this node is closing" })
@@ -272,15 +282,18 @@ export class Session {
 
   /** Everything that waits, one message after another. */
   readonly #flush: Effect.Effect<void, ConnectionClosedError> = Effect.suspend(() => {
+    this.#filling = true
     const message = this.#nextMessage()
+    this.#filling = false
     if (message === undefined) {
       this.#work.closeUnsafe()
       return Effect.void
     }
-    this.mux.wake()
     this.#writingSince = this.now()
+    this.mux.wake()
     return Effect.flatMap(this.options.connection.write(message), () => {
       this.#writingSince = undefined
+      this.#settle()
       if (this.mux.controlBytes <= controlHighWater) this.#readable.openUnsafe()
       return this.#flush
     })
@@ -289,6 +302,26 @@ export class Session {
   /** `#flush` as far as the system takes it without waiting. */
   get #flushNow(): Effect.Effect<void> {
     return Effect.ignore(Effect.raceFirst(this.#flush, Effect.yieldNow))
+  }
+
+  /**
+   * Half-closes and drops what still comes, for at most a second or a mebibyte: closing with unread bytes would reset the
+   * connection, and destroy the last word on its way.
+   */
+  get #letRead(): Effect.Effect<void> {
+    const { connection } = this.options
+    let dropped = 0
+    return connection.end.pipe(
+      Effect.andThen(Effect.whileLoop({
+        while: () => dropped < 1_048_576,
+        body: () => connection.pull,
+        step: (chunks) => {
+          for (const chunk of chunks) dropped += chunk.length
+        }
+      })),
+      Effect.timeoutOption("1 second"),
+      Effect.ignore
+    )
   }
 
   #nextMessage(): Uint8Array | undefined {
@@ -355,7 +388,10 @@ export class Session {
   }
 
   #onPong(payload: Uint8Array): void {
-    if (payload[0] === drainPing[0]) this.#drained = true
+    if (payload[0] === drainPing[0] && this.drainingSince !== undefined && !this.drainedByPeer) {
+      this.#drained = true
+      this.mux.refusing = true
+    }
     this.#settle()
   }
 
@@ -363,8 +399,11 @@ export class Session {
     if (!drains.has(goAway.code)) {
       this.end(
         goAway.code === "untrusted"
-          ? { reason: "untrusted", detail: `it does not trust this node: ${goAway.message}` }
-          : { reason: "violation", detail: `it ended the session: ${goAway.code}, ${goAway.message}` }
+          ? { reason: "untrusted", detail: `it does not trust this node: ${JSON.stringify(goAway.message)}` }
+          : {
+            reason: "violation",
+            detail: `it ended the session: ${JSON.stringify(goAway.code)}, ${JSON.stringify(goAway.message)}`
+          }
       )
       return
     }
@@ -378,6 +417,8 @@ export class Session {
 
   /** Whoever sent the GOAWAY closes when everything before it has arrived and no stream is left. */
   #settle(): void {
+    // What says that the last stream has ended has to be with the system first.
+    if (this.#filling || this.#writingSince !== undefined) return
     if (this.#drained && this.mux.streams === 0) this.end({ reason: "closed", detail: "the session was closed" })
   }
 }
