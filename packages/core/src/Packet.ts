@@ -18,7 +18,8 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
-import { asciiOf, strictTextOf, textOf, utf8 } from "./internal/platform.ts"
+import { equalAt, remember } from "./internal/bytes.ts"
+import { strictTextOf, textOf, utf8 } from "./internal/platform.ts"
 import * as ProtocolError from "./ProtocolError.ts"
 import * as PublicKey from "./PublicKey.ts"
 
@@ -138,6 +139,11 @@ const bar = 0x7c
 const lineFeed = 0x0a
 const tail = utf8("|END\n")
 
+const networkBytes = remember<NetworkId, Uint8Array>(utf8)
+const keyBytes = remember<PublicKey.PublicKey, Uint8Array>(utf8)
+const noKey = new Uint8Array(0)
+const typeBytes = { adv: utf8("adv"), msg: utf8("msg"), rsp: utf8("rsp"), err: utf8("err") }
+
 /**
  * The bytes of a packet, line feed included. The caller keeps to the limits of its carrier.
  *
@@ -145,14 +151,22 @@ const tail = utf8("|END\n")
  * @since 0.1.0
  */
 export const encode = (packet: Packet): Uint8Array => {
-  const head = utf8(`${packet.networkId}|${packet.type}|`)
+  const { content } = packet
+  const network = networkBytes(packet.networkId)
   // An err without a key keeps its bar: `…|CODE||END`.
-  const key = utf8(`|${packet.publicKey ?? ""}`)
-  const out = new Uint8Array(head.length + packet.content.length + key.length + tail.length)
-  out.set(head)
-  out.set(packet.content, head.length)
-  out.set(key, head.length + packet.content.length)
-  out.set(tail, out.length - tail.length)
+  const key = packet.publicKey === null ? noKey : keyBytes(packet.publicKey)
+  const out = new Uint8Array(network.length + 5 + content.length + 1 + key.length + tail.length)
+  out.set(network)
+  let o = network.length
+  out[o++] = bar
+  out.set(typeBytes[packet.type], o)
+  o += 3
+  out[o++] = bar
+  out.set(content, o)
+  o += content.length
+  out[o++] = bar
+  out.set(key, o)
+  out.set(tail, o + key.length)
   return out
 }
 
@@ -169,11 +183,18 @@ export interface Expected {
   readonly types: ReadonlyArray<PacketType>
   /** The most bytes: `maxDatagramLength` or `maxStreamLength`. */
   readonly maxLength: number
+  /** The key that it probably has, which costs no more than to compare it. Any other does as well. */
+  readonly likelyKey?: PublicKey.PublicKey | undefined
 }
 
-const typeOf = (bytes: Uint8Array): PacketType | undefined => {
-  const text = bytes.length === 3 ? asciiOf(bytes) : ""
-  return text === "adv" || text === "msg" || text === "rsp" || text === "err" ? text : undefined
+const typeOf = (bytes: Uint8Array, start: number, end: number): PacketType | undefined => {
+  for (const type of PacketType.literals) if (equalAt(bytes, start, end, typeBytes[type])) return type
+  return undefined
+}
+
+const networkIdOf = (bytes: Uint8Array): NetworkId | undefined => {
+  const text = strictTextOf(bytes)
+  return text !== undefined && isLabel(text, /[|]/) === true ? text as NetworkId : undefined
 }
 
 const fail = (code: ProtocolError.Code, detail?: string) => Result.fail(ProtocolError.local(code, detail))
@@ -197,20 +218,24 @@ export const decode = (bytes: Uint8Array, expected: Expected): Result.Result<Pac
   if (end - fourth !== 4 || bytes[fourth + 1] !== 0x45 || bytes[fourth + 2] !== 0x4e || bytes[fourth + 3] !== 0x44) {
     return fail("ERR_PACKET_INCOMPLETE", "the last section is not END")
   }
-  const networkText = strictTextOf(bytes.subarray(0, first))
-  if (networkText === undefined) return fail("ERR_NETWORK_INCORRECT")
-  if (expected.networkId === undefined ? isLabel(networkText, /[|]/) !== true : networkText !== expected.networkId) {
-    return fail("ERR_NETWORK_INCORRECT")
-  }
-  const type = typeOf(bytes.subarray(first + 1, second))
+  const networkId = expected.networkId === undefined
+    ? networkIdOf(bytes.subarray(0, first))
+    : equalAt(bytes, 0, first, networkBytes(expected.networkId))
+    ? expected.networkId
+    : undefined
+  if (networkId === undefined) return fail("ERR_NETWORK_INCORRECT")
+  const type = typeOf(bytes, first + 1, second)
   if (type === undefined || !expected.types.includes(type)) {
     return fail("ERR_PACKET_TYPE", type === undefined ? "unknown" : `${type} was not expected here`)
   }
-  const keyText = bytes.subarray(third + 1, fourth)
-  const publicKey = type === "err" && keyText.length === 0 ? null : PublicKey.fromText(keyText)
+  const publicKey = type === "err" && fourth - third === 1
+    ? null
+    : expected.likelyKey !== undefined && equalAt(bytes, third + 1, fourth, keyBytes(expected.likelyKey))
+    ? expected.likelyKey
+    : PublicKey.fromText(bytes.subarray(third + 1, fourth))
   if (publicKey === undefined) return fail("ERR_PUBLIC_KEY")
   return Result.succeed({
-    networkId: networkText as NetworkId,
+    networkId,
     type,
     content: bytes.subarray(second + 1, third),
     publicKey

@@ -11,6 +11,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { boxOverhead, type Crypto, nonceLength, type SharedKey } from "./Crypto.ts"
 import * as Base64Url from "./internal/base64url.ts"
+import { equalAt, remember } from "./internal/bytes.ts"
 import { strictTextOf, utf8 } from "./internal/platform.ts"
 import { maxStreamLength, type NetworkId, NodeName } from "./Packet.ts"
 import * as ProtocolError from "./ProtocolError.ts"
@@ -67,20 +68,6 @@ export const maxPayload = (options: {
   return Math.min(98_000, command - prefix.length - nonceLength - boxOverhead - bodyHead(networkSize, nameSize))
 }
 
-/** Of a function whose arguments recur, such as ids, names and keys: its last results, a few at a time. */
-const remember = <K, A>(f: (key: K) => A): (key: K) => A => {
-  const known = new Map<K, A>()
-  return (key) => {
-    const found = known.get(key)
-    if (found !== undefined) return found
-    if (known.size >= 1_024) known.clear()
-    const made = f(key)
-    known.set(key, made)
-    return made
-  }
-}
-
-// Never handed out, only copied from and compared with.
 const labelBytes = remember<string, Uint8Array>(utf8)
 const keyBytes = remember(PublicKey.toBytes)
 
@@ -115,8 +102,7 @@ export class MessageTooLargeError
  * @category guards
  * @since 0.1.0
  */
-export const isRaw = (command: Uint8Array): boolean =>
-  command.length >= prefix.length && prefix.every((byte, i) => command[i] === byte)
+export const isRaw = (command: Uint8Array): boolean => equalAt(command, 0, prefix.length, prefix)
 
 /**
  * The command of a message: sealed under the shared key, with a nonce of 16 fresh random bytes. `random` is given only for
@@ -133,7 +119,11 @@ export const seal = (
 ): Uint8Array => {
   const network = labelBytes(message.networkId)
   const name = labelBytes(message.name)
-  const body = new Uint8Array(bodyHead(network.length, name.length) + message.payload.length)
+  const boxAt = prefix.length + nonceLength
+  const command = new Uint8Array(
+    boxAt + boxOverhead + bodyHead(network.length, name.length) + message.payload.length
+  )
+  const body = command.subarray(boxAt + boxOverhead)
   body[0] = version
   body[1] = message.kind === "request" ? 0 : 1
   body.set(keyBytes(message.to), 2)
@@ -144,29 +134,32 @@ export const seal = (
   body[o++] = name.length
   body.set(name, o)
   o += name.length
-  const view = new DataView(body.buffer)
+  const view = new DataView(body.buffer, body.byteOffset)
   view.setUint32(o, Math.floor(message.stamp / 0x1_0000_0000))
   view.setUint32(o + 4, message.stamp % 0x1_0000_0000)
   body.set(message.payload, o + 8)
 
-  const nonce = new Uint8Array(nonceLength)
+  command.set(prefix)
+  const nonce = command.subarray(prefix.length, boxAt)
   nonce.set(noncePrefix)
   nonce.set(random, noncePrefix.length)
-  const box = crypto.seal(key, nonce, body)
-  const command = new Uint8Array(prefix.length + nonceLength + box.length)
-  command.set(prefix)
-  command.set(nonce, prefix.length)
-  command.set(box, prefix.length + nonceLength)
+  crypto.boxer(key).sealInto(command.subarray(boxAt), body, nonce)
   return command
 }
 
 const isNodeName = Schema.is(NodeName)
 
+const nameOf = (bytes: Uint8Array): NodeName | undefined => {
+  const text = strictTextOf(bytes)
+  return text !== undefined && isNodeName(text) ? text : undefined
+}
+
 const failed = (detail: string) => Result.fail(ProtocolError.local("ERR_NODE_DECRYPTION_FAILED", detail))
 
 /**
  * Opens a command that `isRaw`. Anything that is not a message of this kind, to this receiver, in this network, is
- * `ERR_NODE_DECRYPTION_FAILED`. The stamp is not judged here.
+ * `ERR_NODE_DECRYPTION_FAILED`. The stamp is not judged here. `likely` is the name that the sender probably has, which costs
+ * no more than to compare it; any other does as well.
  *
  * @category codecs
  * @since 0.1.0
@@ -175,24 +168,26 @@ export const open = (
   crypto: Crypto["Service"],
   key: SharedKey,
   command: Uint8Array,
-  expected: { readonly kind: Kind; readonly to: PublicKey.PublicKey; readonly networkId: NetworkId }
+  expected: { readonly kind: Kind; readonly to: PublicKey.PublicKey; readonly networkId: NetworkId },
+  likely?: NodeName
 ): Result.Result<Message, ProtocolError.ProtocolError> => {
   const nonce = command.subarray(prefix.length, prefix.length + nonceLength)
-  if (nonce.length < nonceLength || !noncePrefix.every((byte, i) => nonce[i] === byte)) return failed("nonce")
+  if (nonce.length < nonceLength || !equalAt(nonce, 0, noncePrefix.length, noncePrefix)) return failed("nonce")
   const body = crypto.open(key, nonce, command.subarray(prefix.length + nonceLength))
   if (body === undefined) return failed("the box does not open")
   if (body.length < bodyHead(0, 0) || body[0] !== version) return failed("body")
   if (body[1] !== (expected.kind === "request" ? 0 : 1)) return failed("direction")
   let o = 2 + PublicKey.byteLength
-  if (!crypto.equal(body.subarray(2, o), keyBytes(expected.to))) return failed("receiver")
+  if (!equalAt(body, 2, o, keyBytes(expected.to))) return failed("receiver")
   const networkSize = body[o++]!
-  const network = strictTextOf(body.subarray(o, o + networkSize))
-  if (network !== expected.networkId) return failed("network")
+  if (!equalAt(body, o, o + networkSize, labelBytes(expected.networkId))) return failed("network")
   o += networkSize
   const nameSize = body[o++]
   if (nameSize === undefined || o + nameSize + 8 > body.length) return failed("size")
-  const name = strictTextOf(body.subarray(o, o + nameSize))
-  if (name === undefined || !isNodeName(name)) return failed("name")
+  const name = likely !== undefined && equalAt(body, o, o + nameSize, labelBytes(likely))
+    ? likely
+    : nameOf(body.subarray(o, o + nameSize))
+  if (name === undefined) return failed("name")
   o += nameSize
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength)
   const stamp = view.getUint32(o) * 0x1_0000_0000 + view.getUint32(o + 4)

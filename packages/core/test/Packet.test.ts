@@ -294,6 +294,22 @@ describe("decode", () => {
     assert.isUndefined(codeOf(sections({ key: ofBytes(`eb${"ff".repeat(30)}7f`) })))
   })
 
+  it("takes any key, whichever is likely", () => {
+    const other = PublicKey.fromText("hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo=")!
+    for (const key of [publicKey, other]) {
+      const bytes = Packet.encode({ networkId, type: "msg", content: utf8("x"), publicKey: key })
+      for (const likelyKey of [publicKey, other]) {
+        assert.strictEqual(succeeds(bytes, { ...everything, likelyKey }).publicKey, key)
+      }
+    }
+    // Near the likely one, and no key: longer, shorter, and not canonical.
+    for (const key of [keyText + "=", keyText.slice(0, -1), keyText.slice(0, -2) + "9=", ""]) {
+      assert.strictEqual(codeOf(sections({ key }), { ...everything, likelyKey: publicKey }), "ERR_PUBLIC_KEY")
+    }
+    const bare = Packet.encode(Packet.err(networkId, "ERR_BUSY", null))
+    assert.isNull(succeeds(bare, { ...everything, likelyKey: publicKey }).publicKey)
+  })
+
   it("admits an empty key in an err and nowhere else", () => {
     assert.isNull(succeeds(sections({ type: "err", content: "ERR_BUSY", key: "" })).publicKey)
     for (const type of ["adv", "msg", "rsp"]) {

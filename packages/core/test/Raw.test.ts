@@ -197,6 +197,18 @@ layer(Crypto.layerPortable)("RAW", (it) => {
       }
     }))
 
+  it.effect("has the name that its sender gave it, whichever is likely", () =>
+    Effect.gen(function*() {
+      const { crypto, key, request, toB } = yield* setUp
+      const names = ["alpha", "alph", "alphab", "beta", "ä"].map((name) => Packet.NodeName.make(name))
+      for (const name of names) {
+        const command = Raw.seal(crypto, key, { ...request, name })
+        for (const likely of [...names, undefined]) {
+          assert.strictEqual(Result.getOrThrow(Raw.open(crypto, key, command, toB, likely)).name, name)
+        }
+      }
+    }))
+
   it.effect("reads sizes, not separators", () =>
     Effect.gen(function*() {
       const { body, box, opens } = yield* setUp

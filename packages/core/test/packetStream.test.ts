@@ -1,16 +1,22 @@
 /** Packets read from a connection, and writes to it, each in its time. */
 import { assert, describe, it } from "@effect/vitest"
+import type { Transport } from "@pnet/core"
 import { Clock, Duration, Effect, Exit, Fiber, Option, Queue } from "effect"
 import { TestClock } from "effect/testing"
-import * as PacketStream from "../src/internal/packetStream.ts"
-import { utf8 } from "../src/internal/platform.ts"
-import * as WriteBuffer from "../src/internal/writeBuffer.ts"
-import { type Connection, ConnectionClosedError } from "../src/Transport.ts"
+import type * as InternalPacketStream from "../src/internal/packetStream.ts"
+import type * as InternalWriteBuffer from "../src/internal/writeBuffer.ts"
 
-const connected = (write: Connection["write"] = () => Effect.void) =>
+// The package exports no internals, and tsc does not let a static import cross into another project's sources.
+const internal = (name: string) => import(new URL(`../src/internal/${name}.ts`, import.meta.url).href)
+const PacketStream: typeof InternalPacketStream = await internal("packetStream")
+const WriteBuffer: typeof InternalWriteBuffer = await internal("writeBuffer")
+
+const utf8 = (text: string): Uint8Array => new Uint8Array(new TextEncoder().encode(text))
+
+const connected = (write: Transport.Connection["write"] = () => Effect.void) =>
   Effect.gen(function*() {
-    const incoming = yield* Queue.make<Uint8Array, ConnectionClosedError>()
-    const connection: Connection = {
+    const incoming = yield* Queue.make<Uint8Array, Transport.ConnectionClosedError>()
+    const connection: Transport.Connection = {
       remote: undefined,
       pull: Effect.map(Queue.take(incoming), (chunk) => [chunk]),
       write,

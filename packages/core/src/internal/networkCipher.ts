@@ -9,6 +9,7 @@ import type { Crypto } from "../Crypto.ts"
 import type { NetworkId, Packet, PacketType } from "../Packet.ts"
 import * as ProtocolError from "../ProtocolError.ts"
 import type { PublicKey } from "../PublicKey.ts"
+import { equalAt, remember } from "./bytes.ts"
 import { utf8 } from "./platform.ts"
 
 /** Seconds that a token is accepted for, on either side of the receiver's clock. */
@@ -35,9 +36,10 @@ const envelope = (networkId: NetworkId, type: PacketType, publicKey: PublicKey |
   utf8(`${networkId}|${type}|${publicKey ?? ""}|`)
 
 // What a Fernet token cannot help looking like: version 0x80, and a timestamp of this age of the universe.
+const tokenStart = utf8("gAAAA")
 const looksLikeToken = (content: Uint8Array): boolean => {
   if (content.length < 100) return false
-  for (let i = 0; i < 5; i++) if (content[i] !== "gAAAA".charCodeAt(i)) return false
+  if (!equalAt(content, 0, 5, tokenStart)) return false
   return content.every((c) =>
     c >= 0x41 && c <= 0x5a || c >= 0x61 && c <= 0x7a || c >= 0x30 && c <= 0x39 || c === 0x2d || c === 0x5f || c === 0x3d
   )
@@ -64,10 +66,12 @@ export const make = (options: {
           : Result.succeed({ text: content, timestamp: undefined })
     }
   }
+  const ofType = (type: PacketType) => remember((publicKey: PublicKey | null) => envelope(networkId, type, publicKey))
+  const envelopes = { adv: ofType("adv"), msg: ofType("msg"), rsp: ofType("rsp"), err: ofType("err") }
   return {
     encrypted: true,
     seal: (type, publicKey, text) => {
-      const head = envelope(networkId, type, publicKey)
+      const head = envelopes[type](publicKey)
       const plaintext = new Uint8Array(head.length + text.length)
       plaintext.set(head)
       plaintext.set(text, head.length)
@@ -77,9 +81,10 @@ export const make = (options: {
       const opened = crypto.fernetDecrypt(keys, packet.content, clock.currentTimeMillisUnsafe(), timeToLive)
       if (Result.isFailure(opened)) return failed(opened.failure.message)
       const { plaintext, timestamp } = opened.success
-      const head = envelope(packet.networkId, packet.type, packet.publicKey)
-      const bound = plaintext.length >= head.length && head.every((byte, i) => byte === plaintext[i])
-      return bound
+      const head = packet.networkId === networkId
+        ? envelopes[packet.type](packet.publicKey)
+        : envelope(packet.networkId, packet.type, packet.publicKey)
+      return equalAt(plaintext, 0, head.length, head)
         ? Result.succeed({ text: plaintext.subarray(head.length), timestamp })
         : failed("the token was made for another packet")
     }

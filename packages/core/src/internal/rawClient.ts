@@ -192,7 +192,8 @@ export const make = <Closed>(options: {
         const decoded = Packet.decode(bytes, {
           networkId: self.networkId,
           types: ["rsp", "err"],
-          maxLength: Packet.maxStreamLength
+          maxLength: Packet.maxStreamLength,
+          likelyKey: channel.peer.publicKey
         })
         if (Result.isFailure(decoded)) return violated(decoded.failure)
         const packet = decoded.success
@@ -205,7 +206,7 @@ export const make = <Closed>(options: {
         if (command === undefined || !Raw.isRaw(command)) {
           return violated(ProtocolError.local("ERR_NODE_DECRYPTION_FAILED", "not RAW"))
         }
-        const opened = Raw.open(crypto, key, command, { kind: "answer", to: own, networkId: self.networkId })
+        const opened = Raw.open(crypto, key, command, { kind: "answer", to: own, networkId: self.networkId }, name)
         if (Result.isFailure(opened)) return violated(opened.failure)
         const answer = opened.success
         const exchange = channel.sent[0]

@@ -54,12 +54,12 @@ export const make = (options: {
   const refused = (error: ProtocolError.ProtocolError) => Effect.fail(new Acceptor.Refusal(error, true))
 
   /** Everything that decides whether a message is handled, in the protocol's order. */
-  const admit = (command: Acceptor.Command) =>
+  const admit = (command: Acceptor.Command, likely: Packet.NodeName | undefined) =>
     Effect.gen(function*() {
       const { bytes, publicKey } = command
       if (!Raw.isRaw(bytes)) return yield* refused(ProtocolError.local("ERR_HANDSHAKE", "not RAW"))
       const key = sharedKeys.get(publicKey)
-      const opened = Raw.open(crypto, key, bytes, { kind: "request", to: own, networkId: self.networkId })
+      const opened = Raw.open(crypto, key, bytes, { kind: "request", to: own, networkId: self.networkId }, likely)
       if (Result.isFailure(opened)) return yield* refused(opened.failure)
       const { name, payload, stamp } = opened.success
       const now = clock.currentTimeMillisUnsafe()
@@ -110,8 +110,10 @@ export const make = (options: {
       const unread = Effect.andThen(Effect.ignore(out.run), Effect.suspend(() => reading ? Effect.void : Effect.never))
 
       let command = first
+      let name: Packet.NodeName | undefined
       const exchange = Effect.gen(function*() {
-        const message = yield* admit(command)
+        const message = yield* admit(command, name)
+        name = message.name
         accepted.proved()
         const from = { name: message.name, publicKey: message.publicKey, endpoint: connection.remote }
         const payload = yield* Effect.flatMap(options.handle(from, message.payload), (exit) => answerOf(from, exit))
@@ -138,7 +140,8 @@ export const make = (options: {
         const decoded = Packet.decode(bytes, {
           networkId: self.networkId,
           types: ["msg", "err"],
-          maxLength: Packet.maxStreamLength
+          maxLength: Packet.maxStreamLength,
+          likelyKey: first.publicKey
         })
         if (Result.isFailure(decoded)) return yield* Effect.fail(Acceptor.refusal(decoded.failure))
         if (decoded.success.type === "err") return undefined

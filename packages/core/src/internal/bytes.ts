@@ -1,0 +1,23 @@
+/** Bytes of texts that recur, such as ids, names and keys: made once, and compared as they are. */
+
+const capacity = 1_024
+
+/** A function's last results, a bounded number of them. What it gives is shared: only to be copied from and compared with. */
+export const remember = <K, A>(f: (key: K) => A): (key: K) => A => {
+  const known = new Map<K, A>()
+  return (key) => {
+    const found = known.get(key)
+    if (found !== undefined) return found
+    if (known.size >= capacity) known.clear()
+    const made = f(key)
+    known.set(key, made)
+    return made
+  }
+}
+
+/** Whether `expected` stands in `bytes` from `start` to `end`, and nothing else. */
+export const equalAt = (bytes: Uint8Array, start: number, end: number, expected: Uint8Array): boolean => {
+  if (end - start !== expected.length || end > bytes.length) return false
+  for (let i = 0; i < expected.length; i++) if (bytes[start + i] !== expected[i]) return false
+  return true
+}
