@@ -80,12 +80,12 @@ export const make = (options: {
     })
 
   const answerOf = (from: Sender, exit: Exit.Exit<Uint8Array | string | void, unknown>) => {
-    const who = `${JSON.stringify(from.name)} (${PublicKey.fingerprint(from.publicKey)})`
+    const who = () => `${JSON.stringify(from.name)} (${PublicKey.fingerprint(from.publicKey)})`
     if (Exit.isFailure(exit)) {
       // Interruption is this node closing; there is nothing to report.
       const log = Cause.hasInterruptsOnly(exit.cause)
         ? Effect.void
-        : Effect.logError(`handling a message from ${who} failed`, exit.cause)
+        : Effect.logError(`handling a message from ${who()} failed`, exit.cause)
       return Effect.andThen(log, refused(ProtocolError.local("ERR_INTERNAL")))
     }
     const value = exit.value
@@ -93,7 +93,7 @@ export const make = (options: {
     return payload.length > limit
       ? Effect.andThen(
         Effect.logError(
-          `the answer to ${who} has ${payload.length} bytes and may have ${limit}; ERR_INTERNAL was sent`
+          `the answer to ${who()} has ${payload.length} bytes and may have ${limit}; ERR_INTERNAL was sent`
         ),
         refused(ProtocolError.local("ERR_INTERNAL"))
       )
