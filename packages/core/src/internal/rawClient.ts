@@ -65,10 +65,21 @@ type Ending =
   | { readonly _tag: "Lost"; readonly error: PeerLostError }
   | { readonly _tag: "Idle" }
 
+// Every answer proves who the peer is. Over one connection it says nothing new, so it is passed on now and then: that the
+// peer lives, and that its name is still trusted.
+const proofMillis = 100
+
+/** What the answers of a conversation have proved, and when that was passed on. */
+interface Proof {
+  name: string | undefined
+  at: number
+}
+
 class Channel<Closed> {
   peer: Peer
   queued: Array<Exchange<Closed>> = []
   sent: Array<Exchange<Closed>> = []
+  /** By the monotonic clock, in milliseconds. */
   usedAt = 0
   /** Connections in a row that ended before anything was answered, for want of room there. */
   turnedAway = 0
@@ -187,7 +198,13 @@ export const make = <Closed>(options: {
     const violated = (error: ProtocolError.ProtocolError | UntrustedPeerError): Ending => ({ _tag: "Violated", error })
 
     /** Takes one answer; an Ending where it ends the conversation. */
-    const receive = (channel: Channel<Closed>, key: SharedKey, connection: Connection, bytes: Uint8Array) =>
+    const receive = (
+      channel: Channel<Closed>,
+      key: SharedKey,
+      connection: Connection,
+      proof: Proof,
+      bytes: Uint8Array
+    ) =>
       Effect.gen(function*() {
         const decoded = Packet.decode(bytes, {
           networkId: self.networkId,
@@ -217,12 +234,17 @@ export const make = <Closed>(options: {
         if (answer.name !== name) {
           return violated(new UntrustedPeerError({ kind: "NameMismatch", name, publicKey, actualName: answer.name }))
         }
-        const trusted = yield* Effect.result(trust.proved(name, publicKey))
-        if (Result.isFailure(trusted)) return violated(trusted.failure)
-        yield* peers.proved({ name, publicKey, endpoint: connection.remote })
+        const at = now()
+        if (name !== proof.name || at - proof.at >= proofMillis) {
+          const trusted = yield* Effect.result(trust.proved(name, publicKey))
+          if (Result.isFailure(trusted)) return violated(trusted.failure)
+          yield* peers.proved({ name, publicKey, endpoint: connection.remote })
+          proof.name = name
+          proof.at = at
+        }
         channel.sent.shift()
         channel.turnedAway = 0
-        channel.usedAt = clock.currentTimeMillisUnsafe()
+        channel.usedAt = at
         complete(exchange, Effect.succeed(answer.payload))
         if (channel.size < limits.pendingSends) channel.room.openUnsafe()
         // Idle now, so it may be closed for a peer that has to wait.
@@ -235,6 +257,7 @@ export const make = <Closed>(options: {
       Effect.gen(function*() {
         const { publicKey } = channel.peer
         const connection = yield* dialAny(transport, channel.peer.endpoints)
+        const proof: Proof = { name: undefined, at: 0 }
         const broken: Ending = { _tag: "Broken", endpoint: connection.remote }
         const key = sharedKeys.get(publicKey)
         const out = WriteBuffer.make(connection, { clock, writeTimeout: limits.writeTimeout })
@@ -252,7 +275,7 @@ export const make = <Closed>(options: {
             if (Result.isFailure(packet)) {
               return packet.failure._tag === "ConnectionClosedError" ? broken : violated(packet.failure)
             }
-            const ending = yield* receive(channel, key, connection, packet.success)
+            const ending = yield* receive(channel, key, connection, proof, packet.success)
             if (ending !== undefined) return ending
           }
         })
