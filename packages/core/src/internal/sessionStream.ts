@@ -18,6 +18,7 @@ export type ResetFields = ConstructorParameters<typeof Sessions.StreamResetError
 export class SessionStream implements Sessions.SessionStream {
   readonly #stream: MuxStream
   readonly #session: Session
+  #writers: Set<() => void> | undefined
   readonly #resetError: (fields: ResetFields) => Sessions.StreamResetError
 
   constructor(
@@ -84,20 +85,24 @@ export class SessionStream implements Sessions.SessionStream {
 
   /** Everything that comes, until the other side has said that it is all. Gives the stream up when it is interrupted. */
   get whole(): Effect.Effect<Uint8Array, Sessions.StreamError> {
-    return Effect.callback((resume) => {
-      const stream = this.#stream
-      const parts: Array<Uint8Array> = []
-      const onReadable = () => {
-        for (const part of stream.read()) parts.push(part)
-        if (stream.failure !== undefined) resume(Effect.fail(this.error()))
-        else if (stream.remoteEnded) resume(Effect.succeed(concat(parts)))
-        else stream.onReadable = onReadable
-      }
-      onReadable()
-      return Effect.sync(() => {
-        stream.onReadable = undefined
-        stream.reset("cancelled", "")
-      })
+    return Effect.callback((resume) => this.collect(resume))
+  }
+
+  /** `whole` from inside a callback: gives what is to be done where it is interrupted. */
+  collect(resume: (whole: Effect.Effect<Uint8Array, Sessions.StreamError>) => void): Effect.Effect<void> {
+    const stream = this.#stream
+    const parts: Array<Uint8Array> = []
+    const onReadable = () => {
+      for (const part of stream.read()) parts.push(part)
+      if (stream.failure !== undefined) resume(Effect.fail(this.error()))
+      else if (stream.remoteEnded) resume(Effect.succeed(concat(parts)))
+      else stream.onReadable = onReadable
+    }
+    onReadable()
+    return Effect.sync(() => {
+      stream.onReadable = undefined
+      stream.reset("cancelled", "")
+      stream.abandon()
     })
   }
 
@@ -125,6 +130,8 @@ export class SessionStream implements Sessions.SessionStream {
   get #readable(): Effect.Effect<void> {
     return Effect.callback((resume) => {
       const stream = this.#stream
+      // It may have come since it was looked for: a fiber can be made to yield in between.
+      if (stream.readable || stream.remoteEnded || stream.failure !== undefined) return resume(Effect.void)
       stream.onReadable = () => resume(Effect.void)
       return Effect.sync(() => {
         stream.onReadable = undefined
@@ -135,10 +142,16 @@ export class SessionStream implements Sessions.SessionStream {
   get #writable(): Effect.Effect<void> {
     return Effect.callback((resume) => {
       const stream = this.#stream
-      stream.onWritable = () => resume(Effect.void)
-      return Effect.sync(() => {
-        stream.onWritable = undefined
-      })
+      if (stream.buffered < lowWater || stream.failure !== undefined) return resume(Effect.void)
+      // Several fibers may write.
+      const writers = this.#writers ??= new Set()
+      const writer = () => resume(Effect.void)
+      writers.add(writer)
+      stream.onWritable = () => {
+        this.#writers = undefined
+        for (const each of writers) each()
+      }
+      return Effect.sync(() => writers.delete(writer))
     })
   }
 

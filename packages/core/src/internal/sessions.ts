@@ -579,23 +579,23 @@ export const make = (
         )
       ),
       exchange: (peer, options, data) => {
-        const converse = (stream: MuxStream, session: Session) => {
+        const say = (stream: MuxStream, session: Session) => {
           stream.write(data)
           stream.end()
-          return wrap(stream, session).whole
+          return wrap(stream, session)
         }
-        return Effect.suspend(() => {
-          // The common case, without a fiber or a scope of its own.
+        // The common case, without a fiber or a scope of its own; in one step, so that nothing opened can be forgotten.
+        return Effect.callback((resume) => {
           const state = states.get(peer.publicKey)
           const session = state === undefined ? undefined : current(state, peer.publicKey)
           const opened = session?.mux.openStream({ protocol: options.protocol, name: options.name })
           if (session !== undefined && typeof opened === "object") {
             session.usedAt = session.now()
-            return converse(opened, session)
+            return say(opened, session).collect(resume)
           }
-          return Effect.scoped(
-            Effect.flatMap(openOn(peer, options, undefined), ({ session, stream }) => converse(stream, session))
-          )
+          resume(Effect.scoped(
+            Effect.flatMap(openOn(peer, options, undefined), ({ session, stream }) => say(stream, session).whole)
+          ))
         })
       },
       open: (peer, options) =>
