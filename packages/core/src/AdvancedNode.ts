@@ -338,7 +338,9 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
         if (handler === undefined) {
           return stream.reset("not_found", `there is no function ${stream.name}`)
         }
-        const run = Effect.suspend(() => answer(stream, handler(new IncomingCall(stream, node))))
+        const run = Effect.suspend(() =>
+          answer(stream, handler(new IncomingCall(stream, node)))
+        )
         const timed = stream.deadline === undefined ? run : Effect.timeoutOrElse(run, {
           duration: stream.deadline,
           orElse: () => stream.reset("deadline", "its time was up")
