@@ -20,6 +20,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -234,14 +235,29 @@ const protocol = "command"
 
 const bytesOf = (data: Uint8Array | string): Uint8Array => typeof data === "string" ? utf8(data) : data
 
+/** A typed error that is larger than this as JSON is sent as its tag and the beginning of its message. */
+const maxError = 65_536
+
 /** A handler's typed error as JSON: by its own Schema where it has one. */
 const encodeError = (error: unknown): Effect.Effect<unknown> => {
+  const message = (error instanceof Error ? error.message : String(error)).slice(0, 1_024)
   const fallback = typeof error === "object" && error !== null && "_tag" in error
-    ? { _tag: String(error._tag), message: error instanceof Error ? error.message : "" }
-    : { message: error instanceof Error ? error.message : String(error) }
+    ? { _tag: String(error._tag), message }
+    : { message }
   const constructor: unknown = typeof error === "object" && error !== null ? error.constructor : undefined
   if (!Schema.isSchema(constructor)) return Effect.succeed(fallback)
   return Schema.encodeUnknownEffect(Schema.toCodecJson(constructor as Schema.Codec<unknown>))(error).pipe(
+    Effect.flatMap((encoded): Effect.Effect<unknown> => {
+      const length = JSON.stringify(encoded).length
+      return length <= maxError
+        ? Effect.succeed(encoded)
+        : Effect.as(
+          Effect.logWarning(
+            `a typed error of ${length} characters is sent as its tag alone: ${JSON.stringify(fallback)}`
+          ),
+          fallback
+        )
+    }),
     Effect.orElseSucceed(() => fallback)
   )
 }
@@ -255,6 +271,12 @@ const remoteError = (error: Sessions.StreamError): Sessions.StreamError | Remote
 interface Input<E> {
   failure: Cause.Cause<Sessions.StreamError | E> | undefined
 }
+
+/** What was refused for want of room was not run, so a call that has its data at hand is made again. */
+const isRefused = (error: Sessions.OpenError | Sessions.StreamError) =>
+  error._tag === "StreamResetError" && error.remote && error.retryable
+
+const refusedRetries = Schedule.exponential("20 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 6 }))
 
 const asCallError = (error: Sessions.OpenError | Sessions.StreamError) =>
   error._tag === "StreamResetError" ? remoteError(error) : error
@@ -314,10 +336,6 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
     const fail = (stream: Sessions.SessionStream, cause: Cause.Cause<unknown>) => {
       const failure = Cause.findError(cause)
       if (Result.isSuccess(failure)) {
-        // The stream's own failure needs no further word.
-        if (failure.success instanceof Sessions.StreamResetError || failure.success instanceof Peers.PeerLostError) {
-          return stream.reset("internal", "")
-        }
         return Effect.flatMap(encodeError(failure.success), (error) =>
           stream.reset("failed", failure.success instanceof Error ? failure.success.message : "", error))
       }
@@ -417,8 +435,13 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
         const bytes = bytesOf(data as Uint8Array | string)
         return Effect.flatMap(
           peers.resolveOne(name),
-          (peer) =>
-            Effect.mapError(sessions.exchange(peer, { protocol, name: command }, bytes), asCallError)
+          (peer) => {
+            const exchange = sessions.exchange(peer, { protocol, name: command }, bytes)
+            return Effect.catch(exchange, (error) =>
+              isRefused(error)
+                ? Effect.mapError(Effect.retry(exchange, { while: isRefused, schedule: refusedRetries }), asCallError)
+                : Effect.fail(asCallError(error)))
+          }
         )
       }
       return Effect.scoped(

@@ -212,6 +212,11 @@ export class Peers extends Context.Service<Peers, {
   /** Says that the peer of a key gave a sign of life that it alone could give. Synchronous, for the layers that verify. */
   readonly heardUnsafe: (publicKey: PublicKey.PublicKey) => void
   /**
+   * Says that something live, such as a session, is held with the peer of a key, until what it gives is called. Meanwhile the
+   * peer's "leaving", which anybody could have sent, takes nothing off, but calls `onLeaving`, to find out.
+   */
+  readonly holdUnsafe: (publicKey: PublicKey.PublicKey, onLeaving: () => void) => () => void
+  /**
    * Says that a key proved itself, just now, under a name and at an address. For the layers that verify: it keeps the peer
    * alive and puts that address first.
    */

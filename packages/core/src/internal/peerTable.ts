@@ -79,6 +79,9 @@ export const make = (errors: {
     const names = new Map<string, Set<PublicKey.PublicKey>>()
     const unprovedByHost = new Map<string, number>()
     const watchers = new Map<PublicKey.PublicKey, Watcher>()
+    // What is held with peers, and those of them that said they leave and gave no sign of life since.
+    const held = new Map<PublicKey.PublicKey, Set<() => void>>()
+    const leaving = new Set<PublicKey.PublicKey>()
     const conflictsTold = new Map<string, number>()
 
     const events = yield* PubSub.sliding<Peers.PeerEvent>(limits.peerEvents)
@@ -145,7 +148,12 @@ export const make = (errors: {
       }
     }
 
+    const left = (entry: Entry) => {
+      if (remove(entry)) publish({ _tag: "Left", peer: entry.peer })
+    }
+
     const heard = (entry: Entry) => {
+      leaving.delete(entry.peer.publicKey)
       entry.heardAt = now()
       if (entry.peer.status === "Suspect") {
         entry.peer = { ...entry.peer, status: "Online" }
@@ -251,7 +259,11 @@ export const make = (errors: {
         if (publicKey === own) return yield* tellConflict(self.name, own, publicKey, source)
         const entry = find(publicKey)
         if (sighting.endpoint.port === 0) {
-          if (entry !== undefined && remove(entry)) publish({ _tag: "Left", peer: entry.peer })
+          if (entry === undefined) return
+          const listeners = held.get(publicKey)
+          if (listeners === undefined) return left(entry)
+          leaving.add(publicKey)
+          for (const onLeaving of listeners) onLeaving()
           return
         }
         if (name === self.name) return yield* tellConflict(name, own, publicKey, source)
@@ -434,6 +446,17 @@ export const make = (errors: {
             })
           )
         }),
+      holdUnsafe: (publicKey, onLeaving) => {
+        const listeners = held.get(publicKey) ?? new Set()
+        held.set(publicKey, listeners)
+        listeners.add(onLeaving)
+        return () => {
+          if (!listeners.delete(onLeaving) || listeners.size > 0) return
+          held.delete(publicKey)
+          const entry = find(publicKey)
+          if (leaving.delete(publicKey) && entry !== undefined) left(entry)
+        }
+      },
       heardUnsafe: (publicKey) => {
         const entry = find(publicKey)
         if (entry !== undefined) heard(entry)

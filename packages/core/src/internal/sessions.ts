@@ -72,6 +72,8 @@ export const make = (
     const own = self.identity.publicKey
     const budget = new Budget(limits.credit)
     const handshakes = Rate.make(limits.handshakes)
+    // Each session keeps its peer in the table when an advert says that it leaves, and is asked instead.
+    const holds = new WeakMap<Session, () => void>()
     const states = new Map<PublicKey.PublicKey, PeerState>()
     const handlers = new Map<string, (stream: MuxStream, session: Session) => void>()
     // Peers with streams to open that all peers' credit together leaves no room for.
@@ -205,6 +207,7 @@ export const make = (
       // An older one may be a ghost; whoever it is has five seconds to say otherwise.
       if (!session.dialled) { for (const older of state.sessions) older.ping() }
       state.sessions.add(session)
+      holds.set(session, peers.holdUnsafe(key, () => session.ping()))
       places.set(session, place)
       reconcile(state, key)
       wakeAll(state)
@@ -230,6 +233,7 @@ export const make = (
         ),
         Effect.ensuring(Effect.sync(() => {
           state.sessions.delete(session)
+          holds.get(session)?.()
           places.delete(session)
           wakeAll(state)
           onRoom(state)
