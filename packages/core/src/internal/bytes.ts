@@ -1,4 +1,4 @@
-/** Bytes of texts that recur, such as ids, names and keys: made once, and compared as they are. */
+/** Byte arrays: joined, compared in place, and made once where they recur, as those of ids, names and keys do. */
 
 const capacity = 1_024
 
@@ -20,4 +20,17 @@ export const equalAt = (bytes: Uint8Array, start: number, end: number, expected:
   if (end - start !== expected.length || end > bytes.length) return false
   for (let i = 0; i < expected.length; i++) if (bytes[start + i] !== expected[i]) return false
   return true
+}
+
+/** The parts joined; the part itself where there is only one. `length` is their sum. */
+export const concat = (parts: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
+  const [first] = parts
+  if (first !== undefined && parts.length === 1) return first
+  const out = new Uint8Array(length)
+  let offset = 0
+  for (const part of parts) {
+    out.set(part, offset)
+    offset += part.length
+  }
+  return out
 }

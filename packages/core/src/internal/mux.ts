@@ -7,6 +7,7 @@
  * memory than twice its credit, however it was cut.
  */
 import * as Frame from "../Frame.ts"
+import { concat } from "./bytes.ts"
 import { strictTextOf, utf8 } from "./platform.ts"
 
 /** The types of messages: the sender's own streams, the receiver's streams, and resets of the receiver's streams. */
@@ -80,16 +81,6 @@ const resetCodes: ReadonlySet<string> = new Set<Frame.ResetCode>([
 ])
 
 const empty: ReadonlyArray<Uint8Array> = []
-
-const merge = (parts: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
-  const out = new Uint8Array(length)
-  let offset = 0
-  for (const part of parts) {
-    out.set(part, offset)
-    offset += part.length
-  }
-  return out
-}
 
 /** One stream, as one side sees it. */
 export class MuxStream {
@@ -368,7 +359,9 @@ export class MuxStream {
     }
     const scattered = this.#inbox.length >= 64 && this.#inboxBytes < this.#inbox.length * 1_024
     if (scattered || this.#pinned > 2 * Frame.initialCredit && this.#pinned > 2 * this.#inboxBytes) {
-      this.#inbox = [merge(this.#inbox, this.#inboxBytes)]
+      const joined = concat(this.#inbox, this.#inboxBytes)
+      // One part alone is a view into its message still.
+      this.#inbox = [this.#inbox.length === 1 ? joined.slice() : joined]
       this.#pinned = this.#inboxBytes
       this.#lastBuffer = undefined
     }

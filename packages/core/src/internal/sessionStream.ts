@@ -10,6 +10,7 @@ import type * as Pull from "effect/Pull"
 import type * as Frame from "../Frame.ts"
 import { PeerLostError } from "../Peers.ts"
 import type * as Sessions from "../Sessions.ts"
+import { concat } from "./bytes.ts"
 import { lowWater, type MuxStream } from "./mux.ts"
 import type { Session } from "./session.ts"
 
@@ -92,10 +93,14 @@ export class SessionStream implements Sessions.SessionStream {
   collect(resume: (whole: Effect.Effect<Uint8Array, Sessions.StreamError>) => void): Effect.Effect<void> {
     const stream = this.#stream
     const parts: Array<Uint8Array> = []
+    let length = 0
     const onReadable = () => {
-      for (const part of stream.read()) parts.push(part)
+      for (const part of stream.read()) {
+        parts.push(part)
+        length += part.length
+      }
       if (stream.failure !== undefined) resume(Effect.fail(this.error()))
-      else if (stream.remoteEnded) resume(Effect.succeed(concat(parts)))
+      else if (stream.remoteEnded) resume(Effect.succeed(concat(parts, length)))
       else stream.onReadable = onReadable
     }
     onReadable()
@@ -158,16 +163,4 @@ export class SessionStream implements Sessions.SessionStream {
   get #settled(): Effect.Effect<void, Sessions.StreamError> {
     return Effect.suspend(() => this.#stream.failure === undefined ? Effect.void : Effect.fail(this.error()))
   }
-}
-
-const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const [first] = parts
-  if (first !== undefined && parts.length === 1) return first
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let offset = 0
-  for (const part of parts) {
-    out.set(part, offset)
-    offset += part.length
-  }
-  return out
 }

@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import { type Connection, ConnectionClosedError } from "../Transport.ts"
+import { concat } from "./bytes.ts"
 
 const highWater = 262_144
 // One write's size: enough to make the system call cheap, small enough not to delay what comes behind.
@@ -25,18 +26,6 @@ export interface WriteBuffer {
   readonly ended: () => boolean
   /** Writes what is offered, for ever. To be run by one fiber. */
   readonly run: Effect.Effect<never, ConnectionClosedError>
-}
-
-const concat = (parts: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
-  const [first] = parts
-  if (parts.length === 1 && first !== undefined) return first
-  const out = new Uint8Array(length)
-  let offset = 0
-  for (const part of parts) {
-    out.set(part, offset)
-    offset += part.length
-  }
-  return out
 }
 
 export const make = (connection: Connection, options: {
@@ -108,7 +97,10 @@ export const make = (connection: Connection, options: {
     flushed: empty.await,
     ended: () => ended,
     run: Effect.onExit(
-      Effect.raceFirst(Effect.forever(Effect.andThen(work.await, writeOnce)), Effect.andThen(work.await, watch)),
+      Effect.raceFirst(
+        Effect.forever(Effect.andThen(work.await, writeOnce)),
+        Effect.andThen(work.await, watch)
+      ),
       () =>
         Effect.sync(() => {
           // Nothing more will be written: whoever waits for it need not.
