@@ -101,19 +101,28 @@ export type Open = typeof Open.Type
  * - `internal`: the other side failed
  * - `failed`: the handler failed with a typed error, which is in `error`
  *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const ResetCode = Schema.Literals([
+  "refused",
+  "deadline",
+  "cancelled",
+  "not_found",
+  "unsupported",
+  "too_large",
+  "going_away",
+  "internal",
+  "failed"
+])
+
+/**
+ * Why a stream was reset.
+ *
  * @category models
  * @since 0.1.0
  */
-export type ResetCode =
-  | "refused"
-  | "deadline"
-  | "cancelled"
-  | "not_found"
-  | "unsupported"
-  | "too_large"
-  | "going_away"
-  | "internal"
-  | "failed"
+export type ResetCode = typeof ResetCode.Type
 
 /**
  * The payload of RESET. Codes that are not known read as `internal`.

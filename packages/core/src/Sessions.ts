@@ -19,7 +19,7 @@ import type * as Pull from "effect/Pull"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Crypto } from "./Crypto.ts"
-import type * as Frame from "./Frame.ts"
+import * as Frame from "./Frame.ts"
 import type * as Acceptor from "./internal/acceptor.ts"
 import * as sessions from "./internal/sessions.ts"
 import type { NodeConfig } from "./NodeOptions.ts"
@@ -43,17 +43,7 @@ export class StreamResetError extends Schema.TaggedError<StreamResetError>("@pne
     peer: NodeName,
     /** What the stream was for. */
     name: Schema.String,
-    code: Schema.Literals([
-      "refused",
-      "deadline",
-      "cancelled",
-      "not_found",
-      "unsupported",
-      "too_large",
-      "going_away",
-      "internal",
-      "failed"
-    ]),
+    code: Frame.ResetCode,
     /** What the side that reset it says; a peer's text, escaped where it is shown. */
     detail: Schema.String,
     /** Whether the peer reset it, or this side. */

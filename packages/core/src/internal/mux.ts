@@ -68,17 +68,7 @@ export interface Options extends Handlers {
   readonly budget: Budget
 }
 
-const resetCodes: ReadonlySet<string> = new Set<Frame.ResetCode>([
-  "refused",
-  "deadline",
-  "cancelled",
-  "not_found",
-  "unsupported",
-  "too_large",
-  "going_away",
-  "internal",
-  "failed"
-])
+const resetCodes: ReadonlySet<string> = new Set(Frame.ResetCode.literals)
 
 const empty: ReadonlyArray<Uint8Array> = []
 
