@@ -411,19 +411,26 @@ describe("Mux: how streams end", () => {
     }
   })
 
-  it("an acceptor that has ended stops its opener", () => {
-    const [a, b] = [new Side(), new Side()]
-    const stream = a.open()
-    for (let i = 0; i < 30; i++) stream.write(new Uint8Array(20_000))
-    let woken = 0
-    stream.onWritable = () => void woken++
-    b.onOpen = (theirs) => theirs.end()
-    settle(a, b)
-    assert.strictEqual(woken, 1)
-    assert.strictEqual(stream.buffered, 0)
-    assert.isTrue(stream.closed && b.opened[0]!.closed)
-    stream.write(utf8("too late"))
-    assert.isFalse(a.mux.hasWork)
+  it("an acceptor that has ended stops its opener, also one that has said all it wanted and has no credit for it", () => {
+    for (const complete of [false, true]) {
+      const [a, b] = [new Side(), new Side()]
+      const stream = a.open()
+      for (let i = 0; i < 30; i++) stream.write(new Uint8Array(20_000))
+      if (complete) stream.end()
+      settle(a, b)
+      assert.isAbove(stream.buffered, 0)
+      let woken = 0
+      stream.onWritable = () => void woken++
+      b.opened[0]!.end()
+      b.opened[0]!.abandon()
+      settle(a, b)
+      assert.strictEqual(woken, 1)
+      assert.strictEqual(stream.buffered, 0)
+      assert.isTrue(stream.closed && b.opened[0]!.closed)
+      assert.deepStrictEqual([a.budget.used, b.budget.used], [0, 0])
+      stream.write(utf8("too late"))
+      assert.isFalse(a.mux.hasWork)
+    }
   })
 
   it("a RESET after one's own END is legal, and so is one that crosses it", () => {

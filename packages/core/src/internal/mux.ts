@@ -227,7 +227,7 @@ export class MuxStream {
     if (this.remoteEnded) return false
     this.remoteEnded = true
     // The answer is complete: what is left of the question is not wanted.
-    if (this.own && !this.localEnded) {
+    if (this.own && !this.#endSent) {
       this.#outbox = []
       this.#outboxOffset = 0
       this.#outboxBytes = 0
