@@ -5,8 +5,9 @@
  * The sender gives the same chunk of 64 KiB again and again, so that what is measured is moving bytes and not making them. A
  * round measures each subject once, in turns; the fastest and the median of the rounds are reported.
  *
- * Memory is the growth of a process: the most that was resident while it ran, looked at every 10 ms, less what was before, after a
- * transfer that does not count and a garbage collection. Node's own buffers are in it, for the raw connection as well.
+ * Memory is the growth of a process: the most that was resident in one more transfer, looked at every 10 ms, less what was
+ * before, after a garbage collection. Looking takes time, so that transfer's speed does not count. Node's own buffers are in
+ * it, for the raw connection as well.
  */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -36,9 +37,8 @@ const titles: Record<SubjectName, string> = {
 
 const Memory = Schema.Struct({
   beforeBytes: Schema.Number,
-  /** The most of all rounds. */
   maxBytes: Schema.Number,
-  /** After the last round and a garbage collection. */
+  /** Once it was over, after a garbage collection. */
   afterBytes: Schema.Number
 })
 
@@ -98,6 +98,7 @@ const subjectOf = (name: SubjectName): Effect.Effect<Subject> =>
       _tag: "Advanced",
       cryptography: "native",
       framing: name,
+      command: "echo",
       network: {
         networkId: `bench-${randomBytes(6).toString("hex")}`,
         networkKey: null,
@@ -110,33 +111,33 @@ const transfer = (pair: Pairs.Pair<SubjectName>, mib: number, streams: number) =
   pair.client.call("Transfer", { bytes: mib * 1_048_576, streams }, "2 minutes")
 
 const measure = (pair: Pairs.Pair<SubjectName>, streams: number, { mib, profile }: Options) =>
-  Effect.gen(function*() {
-    const { client, server } = pair
-    const clientBefore = yield* client.call("WatchStart", null)
-    const serverBefore = yield* server.call("WatchStart", null)
-    const { clientMillis, result, serverMillis } = yield* Pairs.observe(
+  Effect.map(
+    Pairs.observe(
       pair,
       transfer(pair, mib, streams),
       profile === undefined ? undefined : join(profile, `${pair.name}-${streams}`)
-    )
-    const clientAfter = yield* client.call("WatchStop", null)
-    const serverAfter = yield* server.call("WatchStop", null)
-    return {
+    ),
+    ({ clientMillis, result, serverMillis }) => ({
       perSecond: mib * 1_048_576 / 1e3 / result.millis,
       senderCpu: clientMillis / 1_000,
-      receiverCpu: serverMillis / 1_000,
-      sender: { beforeBytes: clientBefore.rssBytes, maxBytes: clientAfter.maxBytes, afterBytes: clientAfter.rssBytes },
-      receiver: { beforeBytes: serverBefore.rssBytes, maxBytes: serverAfter.maxBytes, afterBytes: serverAfter.rssBytes }
-    }
-  })
+      receiverCpu: serverMillis / 1_000
+    })
+  )
 
 type Measurement = Effect.Success<ReturnType<typeof measure>>
 
-const overall = (rounds: ReadonlyArray<typeof Memory.Type>): typeof Memory.Type => ({
-  beforeBytes: rounds[0]!.beforeBytes,
-  maxBytes: Math.max(...rounds.map(({ maxBytes }) => maxBytes)),
-  afterBytes: rounds[rounds.length - 1]!.afterBytes
-})
+const watch = ({ client, server, ...pair }: Pairs.Pair<SubjectName>, streams: number, { mib }: Options) =>
+  Effect.gen(function*() {
+    const senderBefore = yield* client.call("WatchStart", null)
+    const receiverBefore = yield* server.call("WatchStart", null)
+    yield* transfer({ client, server, ...pair }, mib, streams)
+    const sender = yield* client.call("WatchStop", null)
+    const receiver = yield* server.call("WatchStop", null)
+    return {
+      sender: { beforeBytes: senderBefore.rssBytes, maxBytes: sender.maxBytes, afterBytes: sender.rssBytes },
+      receiver: { beforeBytes: receiverBefore.rssBytes, maxBytes: receiver.maxBytes, afterBytes: receiver.rssBytes }
+    }
+  })
 
 const growth = ({ beforeBytes, maxBytes }: typeof Memory.Type) => maxBytes - beforeBytes
 
@@ -182,9 +183,11 @@ export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError
     }
     const fastestOf = (name: SubjectName) =>
       Pairs.fastest(tasks.find(({ pair }) => pair.name === name)!.measured).perSecond
-    const cells = tasks.map(({ measured, pair, streams }): Cell => {
+    const cells: Array<Cell> = []
+    for (const { measured, pair, streams } of tasks) {
       const best = Pairs.fastest(measured)
-      return {
+      const memory = yield* watch(pair, streams, options)
+      cells.push({
         subject: pair.name,
         streams,
         fastest: best.perSecond,
@@ -193,10 +196,9 @@ export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError
         ofBox: best.perSecond / fastestOf("raw-box"),
         senderCpu: best.senderCpu,
         receiverCpu: best.receiverCpu,
-        sender: overall(measured.map(({ sender }) => sender)),
-        receiver: overall(measured.map(({ receiver }) => receiver))
-      }
-    })
+        ...memory
+      })
+    }
     return { benchmark: "bulk" as const, machine, mebibytes: mib, rounds, cells, goals: goalsOf(cells) }
   }).pipe(Effect.scoped)
 

@@ -123,7 +123,7 @@ const measureStreams = (machine: Machine.Machine, { streams }: Options) =>
   Effect.gen(function*() {
     const { client, server } = yield* Pairs.start(
       "streams",
-      { _tag: "Advanced", cryptography, framing: "binary", network: yield* networkOf },
+      { _tag: "Advanced", cryptography, framing: "binary", command: "echo", network: yield* networkOf },
       machine
     )
     const open = (count: number) => client.call("Calls", { count, atOnce: 64, bytes: 128 }, "1 minute")

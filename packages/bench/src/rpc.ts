@@ -1,11 +1,11 @@
 /**
- * Calls of an AdvancedNode's function `echo`, one stream each, against a raw `node:net` echo of the same size and
+ * Calls of an AdvancedNode's function that answers with what it was sent, one stream each, against a raw `node:net` echo of the same size and
  * concurrency, without cryptography and with a secretbox a message or a write.
  *
  * As in `raw`, each subject has two processes on loopback, and all are measured in turns.
  *
- * What bites: a call is three frames each way or more (OPEN, DATA, END), two fibers and an Effect `Stream` on the answering side,
- * where the raw echo is a length and a callback. Both batch: whatever a turn has to say is one write, and in pnet one box.
+ * What bites: a call is three frames one way (OPEN, DATA, END) and two the other, and a fiber on each side, where the raw
+ * echo is a length and a callback. Both batch: whatever a turn has to say is one write, and in pnet one box.
  */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -28,9 +28,18 @@ export const messageBytes = 128
  * - `echo-batched`: the raw echo, a write a turn
  * - `echo-box`: that with a secretbox for each message
  * - `echo-box-batch`: that with a secretbox for each write
- * - `binary`, `text`: AdvancedNode with `NodeCrypto.layer` and that framing
+ * - `binary`, `text`: AdvancedNode with `NodeCrypto.layer` and that framing, and a function that takes its bytes at once
+ * - `binary-stream`: the same with a function that answers with the stream of its bytes
  */
-export const subjects = ["echo", "echo-batched", "echo-box", "echo-box-batch", "binary", "text"] as const
+export const subjects = [
+  "echo",
+  "echo-batched",
+  "echo-box",
+  "echo-box-batch",
+  "binary",
+  "text",
+  "binary-stream"
+] as const
 
 /** The name of something that can be measured. */
 export type SubjectName = typeof subjects[number]
@@ -44,7 +53,8 @@ const titles: Record<SubjectName, string> = {
   "echo-box": "raw echo, batched, a box a message",
   "echo-box-batch": "raw echo, batched, a box a write",
   "binary": "pnet, binary framing",
-  "text": "pnet, text framing"
+  "text": "pnet, text framing",
+  "binary-stream": "pnet, binary framing, Stream handler"
 }
 
 /** One subject at one concurrency. Times are milliseconds. */
@@ -115,7 +125,8 @@ const subjectOf = (name: SubjectName): Effect.Effect<Subject> =>
         return {
           _tag: "Advanced",
           cryptography: "native",
-          framing: name,
+          framing: name === "text" ? "text" : "binary",
+          command: name === "binary-stream" ? "echo-stream" : "echo",
           network: {
             networkId: `bench-${randomBytes(6).toString("hex")}`,
             networkKey: null,
@@ -131,7 +142,7 @@ type Measurement = Effect.Success<ReturnType<typeof Pairs.measure<SubjectName>>>
 const goalsOf = (cells: ReadonlyArray<Cell>): ReadonlyArray<Goal> =>
   cells.flatMap((cell) => {
     const echo = cells.find(({ atOnce, subject }) => atOnce === cell.atOnce && subject === "echo")
-    if (cell.subject !== "binary" && cell.subject !== "text" || echo === undefined) return []
+    if (comparisons.some((comparison) => comparison === cell.subject) || echo === undefined) return []
     const what = `${titles[cell.subject]}, ${cell.atOnce} at once`
     if (cell.atOnce === 1) {
       return [goal(`${what}: p50 of the raw echo's`, cell.p50 / echo.p50, "at most", 1.6)]

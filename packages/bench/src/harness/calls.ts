@@ -19,6 +19,8 @@ export type Subject =
     readonly cryptography: Cryptography
     readonly network: NodeNetworkOptions
     readonly framing: Framing
+    /** Which function is called. */
+    readonly command: "echo" | "echo-stream"
   }
 
 /** One measurement. Times are milliseconds. */

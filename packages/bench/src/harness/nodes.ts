@@ -50,15 +50,16 @@ export const echo = (name: string, network: NodeNetworkOptions) =>
 export type Framing = "binary" | "text"
 
 /**
- * An AdvancedNode with two functions: `echo` answers with what it is sent, as it comes, and `sink` with how many bytes it
- * was.
+ * An AdvancedNode with three functions: `echo` answers with what it is sent once it has all of it, `echo-stream` as it comes,
+ * and `sink` with how many bytes it was.
  */
 export const advanced = (name: string, network: NodeNetworkOptions, framing: Framing) =>
   AdvancedNode.make({
     ...options(name, network),
     framing,
     functions: {
-      echo: ({ bytes }) => bytes,
+      echo: ({ whole }) => whole,
+      "echo-stream": ({ bytes }) => bytes,
       sink: ({ bytes }) =>
         Effect.suspend(() => {
           let count = 0

@@ -137,8 +137,8 @@ const handlers = Effect.gen(function*() {
         if (subject._tag === "Advanced") {
           const { crypto, node } = yield* nodeOf(subject, Nodes.advanced("client", subject.network, subject.framing))
           yield* node.peers.awaitPeer(peerName)
-          measure = (options) => Nodes.measure((message) => node.request(peerName, "echo", message), options)
-          calls = (message) => node.request(peerName, "echo", message)
+          measure = (options) => Nodes.measure((message) => node.request(peerName, subject.command, message), options)
+          calls = (message) => node.request(peerName, subject.command, message)
           transfer = (options) => Nodes.transfer(node, peerName, options)
           return { crypto }
         }
