@@ -168,11 +168,12 @@ export class Sessions extends Context.Service<Sessions, {
     data: Uint8Array
   ) => Effect.Effect<Uint8Array, OpenError | StreamError>
   /**
-   * Handles the streams of a protocol that peers open, until the scope closes. A stream ends with its handler: reset where it
-   * is not finished then. Streams of protocols that nobody handles are reset with `unsupported`.
+   * Handles the streams that peers open for a protocol, or for one name of it, until the scope closes. A stream ends with its
+   * handler: reset where it is not finished then. Streams of a protocol that nobody handles are reset with `unsupported`, those
+   * of a name that nobody handles with `not_found`.
    */
   readonly handle: <R>(
-    protocol: Frame.Protocol,
+    where: Frame.Protocol | { readonly protocol: Frame.Protocol; readonly name: string },
     handler: (stream: SessionStream) => Effect.Effect<void, never, R>
   ) => Effect.Effect<void, never, Exclude<R, Scope.Scope> | Scope.Scope>
   /** Says goodbye on every session: open streams are reset with `going_away`, and nothing is waited for. */

@@ -41,6 +41,10 @@ interface PeerState {
   readonly waiting: Set<Latch.Latch>
 }
 
+/** Where a handler is kept: under its protocol, or under that and a name. Protocols have no line feeds. */
+const placeOf = (where: string | { readonly protocol: string; readonly name: string }): string =>
+  typeof where === "string" ? where : `${where.protocol}\n${where.name}`
+
 const tickEvery = 500
 // A peer that has no room now has some soon. Always the same wait, since an err in clear may be anybody's.
 const busyRetries = Schedule.spaced("200 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 25 }))
@@ -183,9 +187,12 @@ export const make = (
         silence: Duration.toMillis(limits.sessionSilence),
         writeTimeout: Duration.toMillis(limits.writeTimeout),
         onOpen: (stream) => {
-          const handler = handlers.get(stream.open.protocol)
-          if (handler === undefined) stream.reset("unsupported", `nothing serves ${stream.open.protocol} here`)
-          else handler(stream, session)
+          const { name, protocol } = stream.open
+          const handler = handlers.get(placeOf({ protocol, name })) ?? handlers.get(protocol)
+          if (handler !== undefined) handler(stream, session)
+          else if ([...handlers.keys()].some((place) => place.startsWith(placeOf({ protocol, name: "" })))) {
+            stream.reset("not_found", `nothing is called ${name} here`)
+          } else stream.reset("unsupported", `nothing serves ${protocol} here`)
         },
         onHeard: () => {
           if (state.sessions.size > 1) reconcile(state, key)
@@ -619,7 +626,7 @@ export const make = (
           return wrap(stream, session)
         }),
       handle: <R>(
-        protocol: string,
+        where: string | { readonly protocol: string; readonly name: string },
         handler: (stream: Sessions.SessionStream) => Effect.Effect<void, never, R>
       ): Effect.Effect<void, never, Exclude<R, Scope.Scope> | Scope.Scope> =>
         Effect.gen(function*() {
@@ -628,7 +635,7 @@ export const make = (
           const fibers = yield* Scope.Scope
           yield* Effect.acquireRelease(
             Effect.sync(() =>
-              handlers.set(protocol, (stream, session) => {
+              handlers.set(placeOf(where), (stream, session) => {
                 // A handler that ends at once does so before there is anything to take off.
                 let off = () => {}
                 const fiber = fork(Effect.onExit(handler(wrap(stream, session)), (exit) =>
@@ -646,7 +653,7 @@ export const make = (
                 Fiber.runIn(fiber, fibers)
               })
             ),
-            () => Effect.sync(() => handlers.delete(protocol))
+            () => Effect.sync(() => handlers.delete(placeOf(where)))
           )
         }) as Effect.Effect<void, never, Exclude<R, Scope.Scope> | Scope.Scope>
     }
