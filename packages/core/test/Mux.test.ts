@@ -894,6 +894,20 @@ describe("Mux: turns", () => {
     assert.isFalse(b.all().some(({ bytes }) => framesOf(bytes).some(({ kind }) => kind === Kind.pong)))
   })
 
+  it("a PONG does not overtake what was opened before it", () => {
+    const [a, b] = [new Side(), new Side()]
+    bulk(b)
+    a.mux.goAway({ code: "renew", message: "" })
+    a.mux.ping(new Uint8Array(8))
+    for (const message of a.all()) b.take(message)
+    const kinds = [b.next(50_000)!, b.next(50_000)!].map(({ bytes, type }) => [
+      type,
+      framesOf(bytes).map(({ kind }) => kind)
+    ])
+    assert.deepStrictEqual(kinds, [[Type.msg, [Kind.open]], [Type.rsp, [Kind.pong]]])
+    assert.isTrue(b.all().some(({ bytes }) => framesOf(bytes).some(({ kind }) => kind === Kind.data)))
+  })
+
   it("small frames travel together, chunks are cut at the chunk size, and a record is filled", () => {
     const a = new Side({ chunkSize: 1_000 })
     for (let i = 0; i < 50; i++) {

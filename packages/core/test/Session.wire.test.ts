@@ -1,5 +1,5 @@
 /** Sessions against whoever sits on the wire, and against peers that break the rules. */
-import { assert, describe } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import { Crypto, Frame, Handshake, Identity, NetworkKey, type Packet, Raw, Trust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import { Clock, Effect, Fiber, Layer, Redacted, Result, Stream } from "effect"
@@ -14,12 +14,19 @@ import {
   networkId,
   openFrame,
   portable,
+  quietly,
   start,
   stranger,
-  test,
   text,
   two
 } from "./sessionWorld.ts"
+
+const test = (
+  title: string,
+  body: Parameters<typeof quietly>[0],
+  options?: Parameters<typeof quietly>[1],
+  timeout?: number
+) => it.effect(title, () => quietly(body, options), timeout)
 
 const { Kind } = Frame
 const framings = ["binary", "text"] as const
@@ -235,7 +242,7 @@ for (const framing of framings) {
         })
         yield* alice.node.request("bob", "count", "x")
         const host = yield* network.host("mallory")
-        const mallory = yield* stranger(network, yield* portable, { host })
+        const mallory = yield* stranger(network, yield* portable(), { host })
         // At alice's pace, and all at once.
         for (const all of [false, true]) {
           const connection = yield* mallory.dial(bob)
@@ -269,7 +276,7 @@ for (const framing of framings) {
           functions: { echo, stall: () => Effect.never }
         })
         const host = yield* network.host("mallory")
-        const mallory = yield* stranger(network, yield* portable, { host, binary: framing === "binary" })
+        const mallory = yield* stranger(network, yield* portable(), { host, binary: framing === "binary" })
         const violations: Record<string, (peer: Effect.Success<ReturnType<typeof mallory.connect>>) => Uint8Array> = {
           "DATA for nothing": (peer) => peer.seal(0, frame(Kind.data, 7, "x")),
           "OPEN twice": (peer) => peer.seal(0, concat(openFrame(2), openFrame(2))),
@@ -345,7 +352,7 @@ describe("who may have a session", () => {
     "an untrusted peer that dials is refused before READY, one that was dialled is told after it",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 5, ...joined })
-      const crypto = yield* portable
+      const crypto = yield* portable()
       const trust = Trust.layerAllowList([])
       const bob = yield* start(network, { name: "bob" }, { trust })
       const host = yield* network.host("mallory")
@@ -403,7 +410,7 @@ describe("who may have a session", () => {
       assert.strictEqual((yield* bob.node.sessions.all).length, 0)
 
       const host = yield* network.host("mallory")
-      const mallory = yield* stranger(network, yield* portable, { host })
+      const mallory = yield* stranger(network, yield* portable(), { host })
       const server = yield* mallory.listen
       yield* server.run((connection) =>
         Effect.gen(function*() {
@@ -437,7 +444,7 @@ describe("the limits of handshakes", () => {
       const network = yield* SimNetwork.make({ seed, ...joined })
       const bob = yield* start(network, options)
       const host = yield* network.host("mallory")
-      const mallory = yield* stranger(network, yield* portable, { host })
+      const mallory = yield* stranger(network, yield* portable(), { host })
       return { network, bob, host, mallory }
     })
 
@@ -509,7 +516,7 @@ describe("the limits of handshakes", () => {
         limits: { sessions: 2 },
         functions: { echo, hang: () => Effect.never }
       })
-      const crypto = yield* portable
+      const crypto = yield* portable()
       const another = (name: string) => stranger(network, crypto, { host, name })
       const first = yield* mallory.connect(bob)
       yield* Effect.sleep("100 millis")
@@ -536,7 +543,7 @@ describe("the limits of handshakes", () => {
     "what is not the next step of this handshake is ERR_HANDSHAKE, or what the protocol names",
     Effect.gen(function*() {
       const { bob, mallory, network } = yield* world(23, { name: "bob" })
-      const crypto = yield* portable
+      const crypto = yield* portable()
       const other = yield* stranger(network, crypto, { host: yield* network.host("other") })
       const metadata = (change: (properties: Map<string, Uint8Array>) => void) => {
         const properties = new Map([
@@ -625,7 +632,7 @@ describe("the limits of handshakes", () => {
         }))
       ).pipe(Layer.provide(Crypto.layerPortable))
       const network = yield* SimNetwork.make({ seed: 24, ...joined })
-      const crypto = yield* portable
+      const crypto = yield* portable()
       const generate = NetworkKey.generate.pipe(Effect.provideService(Crypto.Crypto, crypto))
       const [networkKey, wrong] = [yield* generate, yield* generate]
       const identity = yield* Identity.generate.pipe(Effect.provideService(Crypto.Crypto, crypto))
@@ -667,7 +674,7 @@ describe("a peer on the wire that is hostile but keeps the rules", () => {
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed, ...joined })
       const bob = yield* start(network, { name: "bob", ...options })
-      const mallory = yield* stranger(network, yield* portable, { host: yield* network.host("mallory") })
+      const mallory = yield* stranger(network, yield* portable(), { host: yield* network.host("mallory") })
       return { bob, mallory, network, peer: yield* mallory.connect(bob) }
     })
 

@@ -1,11 +1,18 @@
 /** What becomes of sessions over time: shared, settled, kept alive, renewed, drained, bounded and lost. */
-import { assert, describe } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import { type AdvancedNode, Crypto, Identity, type Packet, Trust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import { Clock, Context, Deferred, Duration, Effect, Fiber, Layer, Queue, Stream } from "effect"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
-import { bytes, echo, failureOf, type Net, portable, start, type Started, test, text, two } from "./sessionWorld.ts"
+import { bytes, echo, failureOf, type Net, portable, quietly, start, type Started, text, two } from "./sessionWorld.ts"
+
+const test = (
+  title: string,
+  body: Parameters<typeof quietly>[0],
+  options?: Parameters<typeof quietly>[1],
+  timeout?: number
+) => it.effect(title, () => quietly(body, options), timeout)
 
 const coarse = { step: "20 millis" } as const
 const slow = { step: "100 millis", limit: "3 hours" } as const
@@ -23,7 +30,7 @@ const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   })
 
 const keyPair = Effect.flatMap(
-  portable,
+  Effect.suspend(() => portable()),
   (crypto) => Identity.generate.pipe(Effect.provideService(Crypto.Crypto, crypto))
 )
 

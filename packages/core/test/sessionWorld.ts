@@ -1,5 +1,4 @@
 /** Nodes with sessions on a simulated network, and peers made by hand that say what no node would: for the tests of sessions. */
-import { it } from "@effect/vitest"
 import {
   AdvancedNode,
   Advert,
@@ -29,18 +28,11 @@ export interface Started {
   readonly process: SimNetwork.Process<AdvancedNode.AdvancedNode>
 }
 
-/** A test in virtual time, without a word. */
-export const test = (
-  title: string,
-  body: Effect.Effect<void, unknown, Scope.Scope>,
-  options?: Parameters<typeof SimWorld.passing>[0],
-  timeout?: number
-) =>
-  it.effect(
-    title,
-    () => body.pipe(Effect.scoped, SimWorld.passing(options), Effect.provide(Logger.layer([]))),
-    timeout
-  )
+/** The body of a test: in virtual time, without a word. */
+export const quietly = <E>(
+  body: Effect.Effect<void, E, Scope.Scope>,
+  options?: Parameters<typeof SimWorld.passing>[0]
+): Effect.Effect<void, E> => body.pipe(Effect.scoped, SimWorld.passing(options), Effect.provide(Logger.layer([])))
 
 /** Starts a node on a host of its own. */
 export const start = (
@@ -318,4 +310,23 @@ export const stranger = (
     return { identity, name, handshakeOptions, packet, command, reader, dial, connect, listen, session }
   })
 
-export const portable = Effect.map(Layer.build(Crypto.layerPortable), (context) => Context.get(context, Crypto.Crypto))
+let instances = 0
+
+/** The portable cryptography, with chance that is the same each time. */
+export const portable = (seed = ++instances) =>
+  Layer.build(Layer.fresh(Crypto.layerPortable)).pipe(
+    Effect.map((context) => Context.get(context, Crypto.Crypto)),
+    Effect.provideService(Crypto.Entropy, entropy(seed))
+  )
+
+const entropy = (seed: number) => {
+  let state = seed >>> 0
+  return (out: Uint8Array) => {
+    for (let i = 0; i < out.length; i++) {
+      state = state + 0x6d2b79f5 >>> 0
+      let t = Math.imul(state ^ state >>> 15, 1 | state)
+      t = t + Math.imul(t ^ t >>> 7, 61 | t) ^ t
+      out[i] = t >>> 11
+    }
+  }
+}

@@ -548,8 +548,13 @@ export class Mux {
    * `undefined` when there is nothing to send.
    */
   fill(out: Uint8Array, view: DataView, offset: number, limit: number): { type: Type; end: number } | undefined {
-    // The types take turns, so that none waits for another's bulk; a PONG's is now.
-    const first = this.#pong === undefined ? this.#turn : Type.rsp
+    // The types take turns, so that none waits for another's bulk. A PONG's is now, but not before an OPEN that was made
+    // before it: whoever drains a session takes it to mean that there is none on its way.
+    const first = this.#pong === undefined
+      ? this.#turn
+      : this.#control[Type.msg].frames.length > 0
+      ? Type.msg
+      : Type.rsp
     for (let i = 0; i < 3; i++) {
       const type = (first + i) % 3 as Type
       const end = type === Type.err
@@ -573,7 +578,7 @@ export class Mux {
       this.#pong = undefined
     }
     at = this.#control[type].fill(out, at, limit)
-    if (this.#control[type].frames.length > 0) return at
+    if (this.#control[type].frames.length > 0 || this.#pong !== undefined) return at
     const ready = this.#ready[type]
     // One chunk each, in turn, for as long as there is room.
     while (ready.length > 0) {

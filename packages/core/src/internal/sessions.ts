@@ -111,14 +111,16 @@ export const make = (
     }
 
     const wakeAll = (state: PeerState) => {
-      for (const latch of state.waiting) latch.openUnsafe()
+      // They run at once, and may wait again.
+      const latches = [...state.waiting]
       state.waiting.clear()
+      for (const latch of latches) latch.openUnsafe()
     }
 
     const onRoom = (state: PeerState) => {
       if (state.waiting.size > 0) wakeOne(state)
       if (starved.size === 0) return
-      for (const other of starved) {
+      for (const other of [...starved]) {
         if (other !== state) wakeOne(other)
         if (other.waiting.size === 0) starved.delete(other)
       }

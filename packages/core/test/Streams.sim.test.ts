@@ -1,0 +1,16 @@
+import { assert, describe, it } from "@effect/vitest"
+import { SimWorld } from "@pnet/testing"
+import { Effect, Logger } from "effect"
+import { workload } from "./streams.ts"
+
+describe("random work while everything fails", () => {
+  for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
+    it.effect(`every byte is right, every call ends, nothing is left (seed ${seed})`, () =>
+      Effect.gen(function*() {
+        const { faults, outcomes, problems } = yield* workload({ seed })
+        assert.deepStrictEqual(problems, [])
+        assert.isAbove(outcomes["success"] ?? 0, 20)
+        assert.isAbove(Object.keys(faults).length, 0)
+      }).pipe(SimWorld.passing({ step: "20 millis" }), Effect.provide(Logger.layer([]))), 60_000)
+  }
+})
