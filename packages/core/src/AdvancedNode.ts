@@ -28,6 +28,7 @@ import * as BasicNode from "./BasicNode.ts"
 import type { Crypto } from "./Crypto.ts"
 import * as Acceptor from "./internal/acceptor.ts"
 import { textOf, utf8 } from "./internal/platform.ts"
+import { separate } from "./internal/separate.ts"
 import type { Network } from "./Network.ts"
 import * as NodeOptions from "./NodeOptions.ts"
 import { NodeName } from "./Packet.ts"
@@ -588,14 +589,16 @@ export const layer = <R = never>(
 > => {
   const { functions, onMessage, ...input } = options
   const basic = onMessage === undefined ? BasicNode.layerNoDeps : BasicNode.layerNoDepsWith(onMessage)
-  return Layer.effect(AdvancedNode, serve(functions ?? {})).pipe(
-    Layer.provideMerge(basic),
-    Layer.provide(Layer.effect(Acceptor.Services, Effect.map(Sessions.Sessions, ({ acceptor }) => [acceptor]))),
-    Layer.provideMerge(Sessions.layer),
-    Layer.provideMerge(Peers.layer),
-    Layer.provide(BasicNode.layerDiscovery),
-    Layer.provide(Transport.layerTcp),
-    Layer.provide(NodeOptions.layer(input))
+  return separate(
+    Layer.effect(AdvancedNode, serve(functions ?? {})).pipe(
+      Layer.provideMerge(basic),
+      Layer.provide(Layer.effect(Acceptor.Services, Effect.map(Sessions.Sessions, ({ acceptor }) => [acceptor]))),
+      Layer.provideMerge(Sessions.layer),
+      Layer.provideMerge(Peers.layer),
+      Layer.provide(BasicNode.layerDiscovery),
+      Layer.provide(Transport.layerTcp),
+      Layer.provide(NodeOptions.layer(input))
+    )
   )
 }
 

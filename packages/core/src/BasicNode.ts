@@ -26,6 +26,7 @@ import { textOf, utf8 } from "./internal/platform.ts"
 import * as RawClient from "./internal/rawClient.ts"
 import * as RawServer from "./internal/rawServer.ts"
 import { selfOf } from "./internal/self.ts"
+import { separate } from "./internal/separate.ts"
 import type { Endpoint, ListenError, Network } from "./Network.ts"
 import * as NodeOptions from "./NodeOptions.ts"
 import type { NetworkId, NodeName } from "./Packet.ts"
@@ -409,11 +410,13 @@ export const layer = <R = never>(
   options: Options<R>
 ): Layer.Layer<BasicNode | Peers.Peers, StartError, Network | Crypto | Trust | R> => {
   const { onMessage, ...input } = options
-  return Layer.effect(BasicNode, serve(onMessage)).pipe(
-    Layer.provideMerge(Peers.layer),
-    Layer.provide(layerDiscovery),
-    Layer.provide(Transport.layerTcp),
-    Layer.provide(NodeOptions.layer(input))
+  return separate(
+    Layer.effect(BasicNode, serve(onMessage)).pipe(
+      Layer.provideMerge(Peers.layer),
+      Layer.provide(layerDiscovery),
+      Layer.provide(Transport.layerTcp),
+      Layer.provide(NodeOptions.layer(input))
+    )
   )
 }
 
