@@ -120,7 +120,9 @@ export const make = (
     const onRoom = (state: PeerState) => {
       if (state.waiting.size > 0) wakeOne(state)
       if (starved.size === 0) return
-      for (const other of [...starved]) {
+      // Those that are woken run at once, and may starve again.
+      const before = [...starved]
+      for (const other of before) {
         if (other !== state) wakeOne(other)
         if (other.waiting.size === 0) starved.delete(other)
       }
