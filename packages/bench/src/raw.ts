@@ -142,8 +142,11 @@ export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError
     const { profile } = options
     if (profile !== undefined) yield* Effect.promise(() => mkdir(profile, { recursive: true }))
 
-    const pairs: Array<Pairs.Pair<SubjectName>> = []
-    for (const name of names) pairs.push(yield* Pairs.start(name, yield* subjectOf(name), machine))
+    const pairs = yield* Effect.forEach(
+      names,
+      (name) => Effect.flatMap(subjectOf(name), (subject) => Pairs.start(name, subject, machine)),
+      { concurrency: "unbounded" }
+    )
     // Compiled and warm before anything counts.
     for (const pair of pairs) {
       const seconds = Math.min(1, options.seconds)
