@@ -7,9 +7,9 @@ describe("random work while everything fails", () => {
   for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
     it.effect(`every byte is right, every call ends, nothing is left (seed ${seed})`, () =>
       Effect.gen(function*() {
-        const { faults, outcomes, problems } = yield* workload({ seed })
+        const { faults, outcomes, problems } = yield* workload({ seed, seconds: 20 })
         assert.deepStrictEqual(problems, [])
-        assert.isAbove(outcomes["success"] ?? 0, 20)
+        assert.isAbove(outcomes["success"] ?? 0, 10)
         assert.isAbove(Object.keys(faults).length, 0)
       }).pipe(SimWorld.passing({ step: "20 millis" }), Effect.provide(Logger.layer([]))), 60_000)
   }
