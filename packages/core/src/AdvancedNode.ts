@@ -318,6 +318,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
     const sessions = yield* Sessions.Sessions
     const peers = yield* Peers.Peers
     const handlers = new Map<string, (call: Call) => Answer<unknown>>()
+    const base: Context.Context<never> = yield* Effect.context<never>()
 
     // --- answering -------------------------------------------------------------------------------------------------------
 
@@ -545,12 +546,16 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
           Effect.acquireRelease(
             Effect.suspend(() => {
               if (handlers.has(name)) return Effect.fail(new DuplicateFunctionError({ name }))
+              // Merged once, and not on each call.
+              const whole = Context.merge(base, context)
+              const provide = <A, E>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E> =>
+                Effect.updateContext(effect, () => whole)
               handlers.set(name, (call) => {
                 const given = handler(call)
                 return (Stream.isStream(given)
                   ? Stream.provideContext(given, context)
                   : Effect.map(
-                    Effect.provideContext(given, context),
+                    provide(given),
                     (value) => Stream.isStream(value) ? Stream.provideContext(value, context) : value
                   )) as Answer<unknown>
               })

@@ -143,6 +143,10 @@ export const make = (
 
     /** The session that new streams are opened on. */
     const current = (state: PeerState, key: PublicKey.PublicKey): Session | undefined => {
+      // Nearly always, and on the way of every call.
+      if (state.sessions.size === 1) {
+        for (const session of state.sessions) return session.usable ? session : undefined
+      }
       let newest: Session | undefined
       let staying: Session | undefined
       for (const session of state.sessions) {
