@@ -74,12 +74,12 @@ export class RemoteError extends Schema.TaggedError<RemoteError>("@pnet/core/Adv
 export class DuplicateFunctionError
   extends Schema.TaggedError<DuplicateFunctionError>("@pnet/core/AdvancedNode/DuplicateFunctionError")(
     "DuplicateFunctionError",
-    { name: Schema.String }
+    { function: Schema.String }
   )
 {
   override get message() {
     return `a function called ${
-      JSON.stringify(this.name)
+      JSON.stringify(this.function)
     } is registered already; close the scope of the other, or choose another name`
   }
 }
@@ -265,7 +265,7 @@ const encodeError = (error: unknown): Effect.Effect<unknown> => {
 
 const remoteError = (error: Sessions.StreamError): Sessions.StreamError | RemoteError =>
   error._tag === "StreamResetError" && error.code === "failed"
-    ? new RemoteError({ peer: error.peer, command: error.name, error: error.error ?? { message: error.detail } })
+    ? new RemoteError({ peer: error.peer, command: error.stream, error: error.error ?? { message: error.detail } })
     : error
 
 /** How the input of a call fared. */
@@ -545,7 +545,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
         Effect.contextWith((context: Context.Context<R>) =>
           Effect.acquireRelease(
             Effect.suspend(() => {
-              if (handlers.has(name)) return Effect.fail(new DuplicateFunctionError({ name }))
+              if (handlers.has(name)) return Effect.fail(new DuplicateFunctionError({ function: name }))
               // Merged once, and not on each call.
               const whole = Context.merge(base, context)
               const provide = <A, E>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E> =>

@@ -46,10 +46,10 @@ import { Trust, type UntrustedPeerError } from "./Trust.ts"
  */
 export class NodeClosedError extends Schema.TaggedError<NodeClosedError>("@pnet/core/BasicNode/NodeClosedError")(
   "NodeClosedError",
-  { name: Schema.String }
+  { node: Schema.String }
 ) {
   override get message() {
-    return `the node ${JSON.stringify(this.name)} is closed`
+    return `the node ${JSON.stringify(this.node)} is closed`
   }
 }
 
@@ -61,10 +61,10 @@ export class NodeClosedError extends Schema.TaggedError<NodeClosedError>("@pnet/
  */
 export class SendTimeoutError extends Schema.TaggedError<SendTimeoutError>("@pnet/core/BasicNode/SendTimeoutError")(
   "SendTimeoutError",
-  { name: Schema.String, timeout: Schema.Duration }
+  { peer: Schema.String, timeout: Schema.Duration }
 ) {
   override get message() {
-    return `${JSON.stringify(this.name)} did not answer within ${
+    return `${JSON.stringify(this.peer)} did not answer within ${
       Duration.format(this.timeout)
     }; it is busy, slow or cut off. Whether it handled the message is not known`
   }
@@ -237,12 +237,12 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
       trust,
       peers,
       limits,
-      closed: () => new NodeClosedError({ name: self.name })
+      closed: () => new NodeClosedError({ node: self.name })
     })
 
     const sendTo = (peer: Peers.Peer, payload: Uint8Array, options: SendOptions | undefined) => {
       const timeout = Duration.fromInputUnsafe(options?.timeout ?? limits.sendTimeout)
-      return client.ask(peer, payload, timeout, () => new SendTimeoutError({ name: peer.name, timeout }))
+      return client.ask(peer, payload, timeout, () => new SendTimeoutError({ peer: peer.name, timeout }))
     }
 
     const payloadOf = (data: Uint8Array | string): Effect.Effect<Uint8Array, Raw.MessageTooLargeError> => {

@@ -118,7 +118,8 @@ export type Target = string | ReadonlyArray<string>
 export class PeerUnknownError extends Schema.TaggedError<PeerUnknownError>("@pnet/core/Peers/PeerUnknownError")(
   "PeerUnknownError",
   {
-    name: Schema.String,
+    /** The name that was asked for. */
+    peer: Schema.String,
     /** Some of the names that are known, at most ten. */
     known: Schema.Array(Schema.String),
     /** How long it was waited for, if it was. */
@@ -130,7 +131,7 @@ export class PeerUnknownError extends Schema.TaggedError<PeerUnknownError>("@pne
     const known = this.known.length === 0
       ? "no peer is known at all: check that both nodes have the same networkId, networkKey and advertisePort, and a bindIp that reaches the other"
       : `known are ${this.known.map((name) => JSON.stringify(name)).join(", ")}`
-    return `no peer called ${JSON.stringify(this.name)} is known${waited}; ${known}`
+    return `no peer called ${JSON.stringify(this.peer)} is known${waited}; ${known}`
   }
 }
 
@@ -142,10 +143,10 @@ export class PeerUnknownError extends Schema.TaggedError<PeerUnknownError>("@pne
  */
 export class NameConflictError extends Schema.TaggedError<NameConflictError>("@pnet/core/Peers/NameConflictError")(
   "NameConflictError",
-  { name: NodeName, publicKeys: Schema.Array(PublicKey.PublicKey) }
+  { peer: NodeName, publicKeys: Schema.Array(PublicKey.PublicKey) }
 ) {
   override get message() {
-    return `${this.publicKeys.length} nodes are called ${JSON.stringify(this.name)} (keys ${
+    return `${this.publicKeys.length} nodes are called ${JSON.stringify(this.peer)} (keys ${
       this.publicKeys.map(PublicKey.fingerprint).join(", ")
     }); give each a name of its own, or list the right key with Trust.layerAllowList`
   }
@@ -159,7 +160,8 @@ export class NameConflictError extends Schema.TaggedError<NameConflictError>("@p
  */
 export class PeerLostError
   extends Schema.TaggedError<PeerLostError>("@pnet/core/Peers/PeerLostError")("PeerLostError", {
-    name: NodeName,
+    /** Its name. */
+    peer: NodeName,
     publicKey: PublicKey.PublicKey,
     /** Where it was reached. */
     endpoint: Schema.optionalKey(Schema.Struct({ host: Schema.String, port: Schema.Number })),
@@ -179,7 +181,7 @@ export class PeerLostError
       Conflict: "its name belongs to another key",
       Disconnected: "its connection ended before the answer came"
     }[this.reason]
-    return `lost ${JSON.stringify(this.name)}${where}: ${why}; ${
+    return `lost ${JSON.stringify(this.peer)}${where}: ${why}; ${
       this.mayHaveRun ? "whether it handled the message is not known" : "it did not handle the message"
     }`
   }

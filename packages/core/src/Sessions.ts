@@ -42,7 +42,7 @@ export class StreamResetError extends Schema.TaggedError<StreamResetError>("@pne
     /** The peer at the other end. */
     peer: NodeName,
     /** What the stream was for. */
-    name: Schema.String,
+    stream: Schema.String,
     code: Frame.ResetCode,
     /** What the side that reset it says; a peer's text, escaped where it is shown. */
     detail: Schema.String,
@@ -58,7 +58,7 @@ export class StreamResetError extends Schema.TaggedError<StreamResetError>("@pne
   }
   override get message() {
     const who = JSON.stringify(this.peer)
-    const what = JSON.stringify(this.name)
+    const what = JSON.stringify(this.stream)
     const why = {
       refused: `${who} has no room for ${what} now; nothing was run, try again`,
       deadline: `${what} at ${who} ran out of time`,

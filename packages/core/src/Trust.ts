@@ -34,14 +34,15 @@ export class UntrustedPeerError extends Schema.TaggedError<UntrustedPeerError>("
   "UntrustedPeerError",
   {
     kind: Schema.Literals(["KeyChanged", "NotListed", "NameMismatch", "Full"]),
-    name: NodeName,
+    /** The name it goes by. */
+    peer: NodeName,
     publicKey: PublicKey.PublicKey,
     expected: Schema.optionalKey(PublicKey.PublicKey),
     actualName: Schema.optionalKey(NodeName)
   }
 ) {
   override get message() {
-    const who = `${JSON.stringify(this.name)} with key ${PublicKey.fingerprint(this.publicKey)}`
+    const who = `${JSON.stringify(this.peer)} with key ${PublicKey.fingerprint(this.publicKey)}`
     switch (this.kind) {
       case "KeyChanged":
         return `${who} is not trusted: that name belongs to key ${
@@ -103,14 +104,14 @@ export const makeTofu = (options?: {
       const pinned = pins.get(name)
       return pinned === undefined || pinned === publicKey
         ? Effect.void
-        : Effect.fail(new UntrustedPeerError({ kind: "KeyChanged", name, publicKey, expected: pinned }))
+        : Effect.fail(new UntrustedPeerError({ kind: "KeyChanged", peer: name, publicKey, expected: pinned }))
     })
   return {
     check,
     proved: (name, publicKey) =>
       Effect.suspend(() => {
         if (pins.has(name)) return check(name, publicKey)
-        if (pins.size >= capacity) return Effect.fail(new UntrustedPeerError({ kind: "Full", name, publicKey }))
+        if (pins.size >= capacity) return Effect.fail(new UntrustedPeerError({ kind: "Full", peer: name, publicKey }))
         pins.set(name, publicKey)
         return options?.onPin === undefined ? Effect.void : options.onPin(name, publicKey)
       }),
@@ -143,8 +144,8 @@ export const layerAllowList = (
       ? Effect.void
       : Effect.fail(
         expected === undefined
-          ? new UntrustedPeerError({ kind: "NotListed", name, publicKey })
-          : new UntrustedPeerError({ kind: "KeyChanged", name, publicKey, expected })
+          ? new UntrustedPeerError({ kind: "NotListed", peer: name, publicKey })
+          : new UntrustedPeerError({ kind: "KeyChanged", peer: name, publicKey, expected })
       )
   }
   return Layer.succeed(Trust, {

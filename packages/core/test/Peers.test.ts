@@ -751,7 +751,7 @@ describe("Peers: lost", () => {
         const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
         assert.instanceOf(error, Peers.PeerLostError)
         assert.deepInclude(error as object, {
-          name: "bob",
+          peer: "bob",
           publicKey: key("bob"),
           reason: "NoAnswer",
           mayHaveRun: true,

@@ -26,7 +26,7 @@ const late = (node: BasicNode.BasicNode["Service"], to: string, millis: number, 
   Effect.gen(function*() {
     const [took, error] = yield* timed(failureOf(node.send(to, text, { timeout: Duration.millis(millis) })))
     assert(error._tag === "SendTimeoutError", `${error._tag}: ${error.message}`)
-    assert.strictEqual(error.name, to)
+    assert.strictEqual(error.peer, to)
     assert.strictEqual(Duration.toMillis(error.timeout), millis)
     // The clock moves in steps of 5 ms, and has fractions of a millisecond.
     assert.isAtLeast(took, millis - 0.01)

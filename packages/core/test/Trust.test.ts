@@ -41,7 +41,7 @@ describe("Trust.makeTofu", () => {
       for (const judged of [trust.check(alice, two), trust.proved(alice, two)]) {
         const error = yield* Effect.flip(judged)
         assert.strictEqual(error._tag, "UntrustedPeerError")
-        assert.deepInclude(error, { kind: "KeyChanged", name: alice, publicKey: two, expected: one })
+        assert.deepInclude(error, { kind: "KeyChanged", peer: alice, publicKey: two, expected: one })
         assert.include(error.message, PublicKey.fingerprint(one))
         assert.include(error.message, PublicKey.fingerprint(two))
       }
@@ -64,7 +64,7 @@ describe("Trust.makeTofu", () => {
       yield* trust.proved(alice, one)
       yield* trust.proved(bob, two)
       const error = yield* Effect.flip(trust.proved(carol, one))
-      assert.deepInclude(error, { kind: "Full", name: carol, publicKey: one })
+      assert.deepInclude(error, { kind: "Full", peer: carol, publicKey: one })
       assert.include(error.message, "Trust.layerTofu")
       assert.isUndefined(yield* trust.expected(carol))
       yield* trust.proved(alice, one)
@@ -145,9 +145,9 @@ describe("Trust.layerAllowList", () => {
       for (const judge of [trust.check, trust.proved]) {
         yield* judge(alice, one)
         const changed = yield* Effect.flip(judge(alice, two))
-        assert.deepInclude(changed, { kind: "KeyChanged", name: alice, publicKey: two, expected: one })
+        assert.deepInclude(changed, { kind: "KeyChanged", peer: alice, publicKey: two, expected: one })
         const unlisted = yield* Effect.flip(judge(bob, one))
-        assert.deepInclude(unlisted, { kind: "NotListed", name: bob, publicKey: one })
+        assert.deepInclude(unlisted, { kind: "NotListed", peer: bob, publicKey: one })
         assert.notProperty(unlisted, "expected")
         assert.include(unlisted.message, `"bob" with key ${PublicKey.fingerprint(one)}`)
       }

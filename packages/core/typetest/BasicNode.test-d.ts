@@ -68,7 +68,7 @@ expectTypeOf(NodeOptions.config).toEqualTypeOf<Config.Config<NodeOptions.Input>>
 
 // What is caught is gone from the error channel, and the rest stays.
 const retried = node.sendText("bob", "hi").pipe(
-  Effect.catchTag("PeerUnknownError", (error) => Effect.succeed(`nobody is called ${error.name}`)),
+  Effect.catchTag("PeerUnknownError", (error) => Effect.succeed(`nobody is called ${error.peer}`)),
   Effect.catchReason("ProtocolError", "Busy", () => Effect.succeed("busy"))
 )
 expectTypeOf(retried).toExtend<Effect.Effect<string, Exclude<SendErrors, Peers.PeerUnknownError>>>()

@@ -137,7 +137,7 @@ export const make = (errors: {
           watcher.lost,
           Effect.fail(
             new errors.PeerLostError({
-              name: peer.name,
+              peer: peer.name,
               publicKey: peer.publicKey,
               endpoint: peer.endpoints[0],
               reason,
@@ -369,7 +369,7 @@ export const make = (errors: {
       Effect.suspend((): Effect.Effect<Peers.Peer, Peers.PeerUnknownError | Peers.NameConflictError> => {
         const entries = entriesOf(name)
         const [first] = entries
-        if (first === undefined) return Effect.fail(new errors.PeerUnknownError({ name, known: knownNames() }))
+        if (first === undefined) return Effect.fail(new errors.PeerUnknownError({ peer: name, known: knownNames() }))
         if (entries.length === 1) return Effect.succeed(first.peer)
         // Of several, the one that the name is known to belong to.
         return Effect.flatMap(trust.expected(first.peer.name), (expected) => {
@@ -378,7 +378,7 @@ export const make = (errors: {
             ? Effect.succeed(rightful.peer)
             : Effect.fail(
               new errors.NameConflictError({
-                name: first.peer.name,
+                peer: first.peer.name,
                 publicKeys: entries.map(({ peer }) => peer.publicKey)
               })
             )
@@ -419,7 +419,7 @@ export const make = (errors: {
             orElse: () =>
               Effect.fail(
                 new errors.PeerUnknownError({
-                  name,
+                  peer: name,
                   known: knownNames(),
                   waited: Duration.fromInputUnsafe(timeout)
                 })

@@ -162,7 +162,7 @@ export const make = <Closed>(options: {
 
     const lost = (channel: Channel<Closed>, endpoint: Endpoint | undefined, mayHaveRun: boolean) =>
       new PeerLostError({
-        name: channel.peer.name,
+        peer: channel.peer.name,
         publicKey: channel.peer.publicKey,
         ...(endpoint === undefined ? {} : { endpoint }),
         reason: "Disconnected",
@@ -232,7 +232,9 @@ export const make = <Closed>(options: {
         }
         // The advert that led here named somebody; the box says who it is.
         if (answer.name !== name) {
-          return violated(new UntrustedPeerError({ kind: "NameMismatch", name, publicKey, actualName: answer.name }))
+          return violated(
+            new UntrustedPeerError({ kind: "NameMismatch", peer: name, publicKey, actualName: answer.name })
+          )
         }
         const at = now()
         if (name !== proof.name || at - proof.at >= proofMillis) {

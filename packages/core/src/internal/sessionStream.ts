@@ -117,14 +117,14 @@ export class SessionStream implements Sessions.SessionStream {
     const { ending, peer } = this.#session
     return failure === undefined || failure.code === "lost"
       ? new PeerLostError({
-        name: peer.name,
+        peer: peer.name,
         publicKey: peer.publicKey,
         reason: ending?.reason === "dead" ? "NoAnswer" : "Disconnected",
         mayHaveRun: true
       })
       : this.#resetError({
         peer: peer.name,
-        name: open.name,
+        stream: open.name,
         code: failure.code,
         detail: failure.message,
         remote: failure.remote,

@@ -328,7 +328,7 @@ export const make = (
 
     const lostWhileOpening = (peer: Peer) =>
       new PeerLostError({
-        name: peer.name,
+        peer: peer.name,
         publicKey: peer.publicKey,
         endpoint: peer.endpoints[0],
         reason: "Disconnected",
@@ -353,7 +353,7 @@ export const make = (
         yield* Effect.catch(
           actualName === name
             ? trust.proved(name, publicKey)
-            : Effect.fail(new UntrustedPeerError({ kind: "NameMismatch", name, publicKey, actualName })),
+            : Effect.fail(new UntrustedPeerError({ kind: "NameMismatch", peer: name, publicKey, actualName })),
           (error) => {
             const session = makeSession(connection, established)
             session.leave(
@@ -542,7 +542,7 @@ export const make = (
       Effect.uninterruptibleMask((restore) =>
         Effect.gen(function*() {
           const fail = (code: "deadline" | "too_large", detail: string) =>
-            Effect.fail(resetError({ peer: peer.name, name: options.name, code, detail, remote: false }))
+            Effect.fail(resetError({ peer: peer.name, stream: options.name, code, detail, remote: false }))
           const late = fail("deadline", "its time was up before it could be sent")
           const left = () => deadline === undefined ? 1 : Math.ceil(deadline - now())
           const within = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | Sessions.StreamResetError> =>

@@ -1,0 +1,26 @@
+import { assert, describe, it } from "@effect/vitest"
+import { AdvancedNode, BasicNode, Packet, Peers, PublicKey, Sessions, Trust } from "@pnet/core"
+import * as Duration from "effect/Duration"
+
+// A field called `name` would hide `Error.name`, and a console would print the peer's name where the error's belongs.
+describe("errors", () => {
+  const peer = Packet.NodeName.make("bob")
+  const publicKey = PublicKey.fromBytes(new Uint8Array(32).fill(9))!
+  for (
+    const error of [
+      new Peers.PeerUnknownError({ peer, known: [] }),
+      new Peers.NameConflictError({ peer, publicKeys: [publicKey] }),
+      new Peers.PeerLostError({ peer, publicKey, reason: "Silent", mayHaveRun: true }),
+      new Trust.UntrustedPeerError({ kind: "Full", peer, publicKey }),
+      new Sessions.StreamResetError({ peer, stream: "upper", code: "refused", detail: "", remote: true }),
+      new BasicNode.SendTimeoutError({ peer, timeout: Duration.seconds(1) }),
+      new BasicNode.NodeClosedError({ node: "alice" }),
+      new AdvancedNode.DuplicateFunctionError({ function: "upper" })
+    ]
+  ) {
+    it(`${error._tag} has its own name`, () => {
+      assert.isTrue(error.name.endsWith(`/${error._tag}`), error.name)
+      assert.strictEqual(String(error), `${error.name}: ${error.message}`)
+    })
+  }
+})
