@@ -47,7 +47,7 @@ export class UntrustedPeerError extends Schema.TaggedError<UntrustedPeerError>("
       case "KeyChanged":
         return `${who} is not trusted: that name belongs to key ${
           this.expected === undefined ? "another" : PublicKey.fingerprint(this.expected)
-        }. If the peer was set up anew, remove its old key from the known peers; if not, somebody poses as it`
+        }. If the peer was set up anew, compare the new key and give it the name with peers.resolveConflict; if not, somebody poses as it`
       case "NotListed":
         return `${who} is not trusted: the allow list does not have it. Add the key if you know whose it is`
       case "NameMismatch":
@@ -71,6 +71,13 @@ export class Trust extends Context.Service<Trust, {
   readonly proved: (name: NodeName, publicKey: PublicKey.PublicKey) => Effect.Effect<void, UntrustedPeerError>
   /** The one key that a name may have by this policy; `undefined` where it may have any. */
   readonly expected: (name: NodeName) => Effect.Effect<PublicKey.PublicKey | undefined>
+  /**
+   * The operator's decision that a name belongs to a key from now on, whatever it was pinned to. Only for a key that somebody
+   * has compared. Does nothing where the policy pins nothing, and fails where a list says otherwise.
+   */
+  readonly pin: (name: NodeName, publicKey: PublicKey.PublicKey) => Effect.Effect<void, UntrustedPeerError>
+  /** The operator's decision that a name belongs to nobody: the next key that proves itself under it has it. */
+  readonly forget: (name: NodeName) => Effect.Effect<void>
 }>()("@pnet/core/Trust") {}
 
 /**
@@ -82,12 +89,15 @@ export class Trust extends Context.Service<Trust, {
 export const layerAny: Layer.Layer<Trust> = Layer.succeed(Trust, {
   check: () => Effect.void,
   proved: () => Effect.void,
-  expected: () => Effect.undefined
+  expected: () => Effect.undefined,
+  pin: () => Effect.void,
+  forget: () => Effect.void
 })
 
 /**
  * A policy over pinned names: the names and keys are `pins`, and a new name is pinned by the first key that proves itself
- * under it, up to `capacity` of them (default 4,096). `onPin` is run for each new pin.
+ * under it, up to `capacity` of them (default 4,096). `onPin` is run for each new pin and each that the operator changes,
+ * `onForget` for each that the operator takes away.
  *
  * @category constructors
  * @since 0.1.0
@@ -96,6 +106,7 @@ export const makeTofu = (options?: {
   readonly capacity?: number | undefined
   readonly pins?: Iterable<readonly [NodeName, PublicKey.PublicKey]> | undefined
   readonly onPin?: ((name: NodeName, publicKey: PublicKey.PublicKey) => Effect.Effect<void>) | undefined
+  readonly onForget?: ((name: NodeName) => Effect.Effect<void>) | undefined
 }): Trust["Service"] => {
   const capacity = options?.capacity ?? 4_096
   const pins = new Map(options?.pins ?? [])
@@ -106,16 +117,20 @@ export const makeTofu = (options?: {
         ? Effect.void
         : Effect.fail(new UntrustedPeerError({ kind: "KeyChanged", peer: name, publicKey, expected: pinned }))
     })
+  const add = (name: NodeName, publicKey: PublicKey.PublicKey) => {
+    if (!pins.has(name) && pins.size >= capacity) {
+      return Effect.fail(new UntrustedPeerError({ kind: "Full", peer: name, publicKey }))
+    }
+    pins.set(name, publicKey)
+    return options?.onPin === undefined ? Effect.void : options.onPin(name, publicKey)
+  }
   return {
     check,
-    proved: (name, publicKey) =>
-      Effect.suspend(() => {
-        if (pins.has(name)) return check(name, publicKey)
-        if (pins.size >= capacity) return Effect.fail(new UntrustedPeerError({ kind: "Full", peer: name, publicKey }))
-        pins.set(name, publicKey)
-        return options?.onPin === undefined ? Effect.void : options.onPin(name, publicKey)
-      }),
-    expected: (name) => Effect.sync(() => pins.get(name))
+    proved: (name, publicKey) => Effect.suspend(() => pins.has(name) ? check(name, publicKey) : add(name, publicKey)),
+    expected: (name) => Effect.sync(() => pins.get(name)),
+    pin: (name, publicKey) => Effect.suspend(() => pins.get(name) === publicKey ? Effect.void : add(name, publicKey)),
+    forget: (name) =>
+      Effect.suspend(() => pins.delete(name) && options?.onForget !== undefined ? options.onForget(name) : Effect.void)
   }
 }
 
@@ -151,6 +166,8 @@ export const layerAllowList = (
   return Layer.succeed(Trust, {
     check,
     proved: check,
-    expected: (name) => Effect.sync(() => list.get(name))
+    expected: (name) => Effect.sync(() => list.get(name)),
+    pin: check,
+    forget: () => Effect.void
   })
 }

@@ -22,6 +22,10 @@ describe("Trust.layerAny", () => {
       yield* trust.check(alice, two)
       yield* trust.proved(alice, two)
       assert.isUndefined(yield* trust.expected(alice))
+      yield* trust.pin(alice, one)
+      yield* trust.forget(alice)
+      yield* trust.check(alice, two)
+      assert.isUndefined(yield* trust.expected(alice))
     }))
 })
 
@@ -113,6 +117,28 @@ describe("Trust.makeTofu", () => {
       assert.strictEqual(yield* trust.expected(alice), one)
     }))
 
+  it.effect("follows the operator, who moves a name to another key, or takes it from all", () =>
+    Effect.gen(function*() {
+      const [one, two] = yield* keys
+      const told: Array<readonly [string, PublicKey.PublicKey | undefined]> = []
+      const trust = Trust.makeTofu({
+        capacity: 1,
+        onPin: (name, key) => Effect.sync(() => void told.push([name, key])),
+        onForget: (name) => Effect.sync(() => void told.push([name, undefined]))
+      })
+      yield* trust.proved(alice, one)
+      yield* trust.pin(alice, two)
+      yield* trust.pin(alice, two)
+      assert.strictEqual(yield* trust.expected(alice), two)
+      assert.strictEqual((yield* Effect.flip(trust.check(alice, one))).kind, "KeyChanged")
+      assert.strictEqual((yield* Effect.flip(trust.pin(bob, one))).kind, "Full")
+      yield* trust.forget(alice)
+      yield* trust.forget(alice)
+      assert.isUndefined(yield* trust.expected(alice))
+      yield* trust.proved(alice, one)
+      assert.deepStrictEqual(told, [[alice, one], [alice, two], [alice, undefined], [alice, one]])
+    }))
+
   it.effect("names that every object has are names like others", () =>
     Effect.gen(function*() {
       const [one] = yield* keys
@@ -153,6 +179,11 @@ describe("Trust.layerAllowList", () => {
       }
       assert.strictEqual(yield* trust.expected(alice), one)
       assert.isUndefined(yield* trust.expected(bob))
+      // The list is the decision.
+      yield* trust.pin(alice, one)
+      yield* trust.forget(alice)
+      assert.strictEqual((yield* Effect.flip(trust.pin(alice, two))).kind, "KeyChanged")
+      assert.strictEqual((yield* Effect.flip(trust.pin(bob, one))).kind, "NotListed")
     }))
 
   it.effect("reads its list once, whatever becomes of it", () =>
