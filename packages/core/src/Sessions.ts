@@ -160,11 +160,12 @@ export class Sessions extends Context.Service<Sessions, {
   readonly open: (peer: Peer, options: OpenOptions) => Effect.Effect<SessionStream, OpenError, Scope.Scope>
   /**
    * Opens a stream, sends the bytes, and gives the whole answer: what is done with `open` otherwise, at a fraction of the cost.
-   * Interrupting it resets the stream. The answer is held whole.
+   * Interrupting it resets the stream. The answer is held whole, up to `limit` bytes; a longer one resets the stream with
+   * `too_large`. Default: no limit.
    */
   readonly exchange: (
     peer: Peer,
-    options: { readonly protocol: Frame.Protocol; readonly name: string },
+    options: OpenOptions & { readonly limit?: number | undefined },
     data: Uint8Array
   ) => Effect.Effect<Uint8Array, OpenError | StreamError>
   /**

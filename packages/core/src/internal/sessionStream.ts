@@ -89,8 +89,15 @@ export class SessionStream implements Sessions.SessionStream {
     return Effect.callback((resume) => this.collect(resume))
   }
 
-  /** `whole` from inside a callback: gives what is to be done where it is interrupted. */
-  collect(resume: (whole: Effect.Effect<Uint8Array, Sessions.StreamError>) => void): Effect.Effect<void> {
+  /**
+   * `whole` from inside a callback: gives what is to be done where it is interrupted, `onCancel` with it. More than `limit` bytes
+   * are not held: the stream is given up.
+   */
+  collect(
+    resume: (whole: Effect.Effect<Uint8Array, Sessions.StreamError>) => void,
+    limit = Infinity,
+    onCancel?: () => void
+  ): Effect.Effect<void> {
     const stream = this.#stream
     const parts: Array<Uint8Array> = []
     let length = 0
@@ -99,15 +106,33 @@ export class SessionStream implements Sessions.SessionStream {
         parts.push(part)
         length += part.length
       }
+      if (length > limit) {
+        parts.length = 0
+        stream.abandon()
+        // An answer that is complete closes its stream, which nothing can be said about any more.
+        if (stream.closed && stream.failure === undefined) return resume(Effect.fail(this.tooLarge(limit)))
+        stream.reset("too_large", `more than ${limit} bytes`)
+      }
       if (stream.failure !== undefined) resume(Effect.fail(this.error()))
       else if (stream.remoteEnded) resume(Effect.succeed(concat(parts, length)))
       else stream.onReadable = onReadable
     }
     onReadable()
     return Effect.sync(() => {
+      onCancel?.()
       stream.onReadable = undefined
       stream.reset("cancelled", "")
       stream.abandon()
+    })
+  }
+
+  tooLarge(limit: number): Sessions.StreamError {
+    return this.#resetError({
+      peer: this.#session.peer.name,
+      stream: this.#stream.open.name,
+      code: "too_large",
+      detail: `more than ${limit} bytes`,
+      remote: false
     })
   }
 

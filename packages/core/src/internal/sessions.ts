@@ -11,6 +11,7 @@ import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { Crypto } from "../Crypto.ts"
+import type * as Frame from "../Frame.ts"
 import * as Handshake from "../Handshake.ts"
 import { NodeConfig } from "../NodeOptions.ts"
 import * as Packet from "../Packet.ts"
@@ -414,7 +415,14 @@ export const make = (
       Effect.suspend(() => {
         const state = stateOf(peer.publicKey)
         const session = current(state, peer.publicKey)
-        return session === undefined ? dial(peer, state) : Effect.succeed(session)
+        return session === undefined
+          // What takes the time of a first call is to be seen in its trace.
+          ? Effect.withSpan(dial(peer, state), "pnet.session", {
+            captureStackTrace: false,
+            kind: "client",
+            attributes: { "pnet.peer": peer.name }
+          })
+          : Effect.succeed(session)
       })
 
     const acceptor: Acceptor.Service = {
@@ -537,6 +545,27 @@ export const make = (
 
     // --- the service ---------------------------------------------------------------------------------------------------------
 
+    /** When the time for a stream is up. It counts from here, whatever the way to the peer takes. */
+    const deadlineOf = ({ deadline }: Sessions.OpenOptions): number | undefined => {
+      if (deadline === undefined) return undefined
+      const millis = Duration.toMillis(Duration.fromInputUnsafe(deadline))
+      return millis === Infinity ? undefined : now() + Math.min(Math.ceil(millis), longestDeadline)
+    }
+
+    const openFrame = (options: Sessions.OpenOptions, millis: number | undefined): Frame.Open => ({
+      protocol: options.protocol,
+      name: options.name,
+      ...(millis === undefined ? {} : { deadline: millis }),
+      ...(options.traceparent === undefined ? {} : { traceparent: options.traceparent })
+    })
+
+    /** Gives a stream up when its time is up. */
+    const expire = (stream: MuxStream, deadline: number) =>
+      Effect.andThen(
+        Effect.sleep(Math.max(0, deadline - now())),
+        Effect.sync(() => stream.reset("deadline", "its time was up"))
+      )
+
     /** Opens a stream and has the scope reset it, with nothing in between where it could be forgotten. */
     const openOn = (peer: Peer, options: Sessions.OpenOptions, deadline: number | undefined) =>
       Effect.uninterruptibleMask((restore) =>
@@ -554,12 +583,7 @@ export const make = (
             const session = yield* within(acquire(peer))
             const millis = left()
             if (millis <= 0) return yield* late
-            const opened = session.mux.openStream({
-              protocol: options.protocol,
-              name: options.name,
-              ...(deadline === undefined ? {} : { deadline: millis }),
-              ...(options.traceparent === undefined ? {} : { traceparent: options.traceparent })
-            })
+            const opened = session.mux.openStream(openFrame(options, deadline === undefined ? undefined : millis))
             if (opened === "too_large") return yield* fail("too_large", "its name")
             if (opened === "draining") {
               if (session.drainingSince === undefined) session.drainingSince = session.now()
@@ -605,32 +629,43 @@ export const make = (
         }
         // The common case, without a fiber or a scope of its own; in one step, so that nothing opened can be forgotten.
         return Effect.callback((resume) => {
+          const deadline = deadlineOf(options)
+          const millis = deadline === undefined ? undefined : Math.ceil(deadline - now())
           const state = states.get(peer.publicKey)
           const session = state === undefined ? undefined : current(state, peer.publicKey)
-          const opened = session?.mux.openStream({ protocol: options.protocol, name: options.name })
+          const opened = millis === undefined || millis > 0
+            ? session?.mux.openStream(openFrame(options, millis))
+            : undefined
           if (session !== undefined && typeof opened === "object") {
             session.usedAt = session.now()
-            return say(opened, session).collect(resume)
+            if (deadline === undefined) return say(opened, session).collect(resume, options.limit)
+            const timer = Effect.runForkWith(context)(expire(opened, deadline))
+            return say(opened, session).collect(
+              (answer) => {
+                timer.interruptUnsafe()
+                resume(answer)
+              },
+              options.limit,
+              () => timer.interruptUnsafe()
+            )
           }
           resume(Effect.scoped(
-            Effect.flatMap(openOn(peer, options, undefined), ({ session, stream }) => say(stream, session).whole)
+            Effect.flatMap(openOn(peer, options, deadline), ({ session, stream }) => {
+              const answer = Effect.callback<Uint8Array, Sessions.StreamError>((resume) =>
+                say(stream, session).collect(resume, options.limit)
+              )
+              return deadline === undefined
+                ? answer
+                : Effect.andThen(Effect.forkScoped(expire(stream, deadline)), answer)
+            })
           ))
         })
       },
       open: (peer, options) =>
         Effect.gen(function*() {
-          const millis = options.deadline === undefined
-            ? Infinity
-            : Duration.toMillis(Duration.fromInputUnsafe(options.deadline))
-          // It counts from here, whatever the way to the peer takes.
-          const deadline = millis === Infinity ? undefined : now() + Math.min(Math.ceil(millis), longestDeadline)
+          const deadline = deadlineOf(options)
           const { session, stream } = yield* openOn(peer, options, deadline)
-          if (deadline !== undefined) {
-            yield* Effect.forkScoped(Effect.andThen(
-              Effect.sleep(Math.max(0, deadline - now())),
-              Effect.sync(() => stream.reset("deadline", "its time was up"))
-            ))
-          }
+          if (deadline !== undefined) yield* Effect.forkScoped(expire(stream, deadline))
           return wrap(stream, session)
         }),
       handle: <R>(
