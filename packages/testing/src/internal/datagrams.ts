@@ -179,6 +179,7 @@ const transmit = (
   const route = world.route(host, destination, bound)
   if (route === undefined) return writeError("Unreachable", `${where}: ENETUNREACH`)
   if (route.broadcast && !endpoint.broadcast) return writeError("PermissionDenied", `${where}: EACCES`)
+  if (route.broadcast && !host.broadcasts) return writeError("PermissionDenied", `${where}: EPERM`)
   if (route._tag === "Link" && bound !== undefined && Address.isLoopback(bound)) {
     return writeError("Unknown", `${where}: EINVAL, ${Address.format(bound)} is a loopback address`)
   }

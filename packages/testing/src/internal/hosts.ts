@@ -232,6 +232,11 @@ export const makeHost = (world: World, networkScope: Scope.Scope, name: string, 
         named(label).up = up
         world.trace.verb(up ? "link.up" : "link.down", name, label)
       }),
+    setBroadcastAllowed: (allowed) =>
+      Effect.sync(() => {
+        state.broadcasts = allowed
+        world.trace.verb(allowed ? "broadcast.allow" : "broadcast.forbid", name)
+      }),
     setSkew: (skew) =>
       Effect.sync(() => {
         state.skew = millis(skew)

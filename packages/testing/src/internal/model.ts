@@ -193,6 +193,8 @@ export interface Host {
   readonly changeAddress: (name: string, address?: string) => Effect.Effect<NetworkInterface>
   /** Link down and up: an interface that is down keeps its address and carries nothing. */
   readonly setLinkUp: (name: string, up: boolean) => Effect.Effect<void>
+  /** Whether its system lets anybody send broadcasts, as a firewall may not. At first it does. */
+  readonly setBroadcastAllowed: (allowed: boolean) => Effect.Effect<void>
   /** Makes the wall clock jump. Timers are not affected, as with a real one. */
   readonly setSkew: (skew: Duration.Input) => Effect.Effect<void>
   /** Power loss: every process dies and nothing more is sent, not even a reset. */

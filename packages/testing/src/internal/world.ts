@@ -103,6 +103,8 @@ export class HostState {
   readonly chance: Prng
   up = true
   paused = false
+  /** Whether its system lets anybody send broadcasts. */
+  broadcasts = true
   skew: number
   /** Rate of its clocks against the network's. */
   readonly rate: number
