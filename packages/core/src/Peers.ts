@@ -3,11 +3,21 @@
  * section 7).
  *
  * Sightings come in from `Discovery` and enter a table that is bounded twice: peers that have proved their key, and those
- * known by an advert alone, which anyone can make up. A peer that goes silent is first `Suspect`, then asked, and `Lost` only
- * when it does not answer; that takes about four broadcast intervals.
+ * known by an advert alone, which anyone can make up. A peer that goes silent is first `Suspected`, then asked, and `Lost` only
+ * when it does not answer; that takes about four broadcast intervals, at most 12 seconds with the usual one.
+ *
+ * What is done with a peer can be bound to its presence, and then ends when the peer is gone:
+ *
+ * ```ts
+ * yield* peers.whileOnline("bob", () => mirror)             // once; PeerLostError when bob is lost or leaves
+ * yield* peers.wheneverOnline("bob", () => mirror)          // again each time he is there
+ * const bob = yield* peers.scoped("bob")                    // bob.scope closes when he is gone
+ * yield* SubscriptionRef.changes(peers.presence).pipe(…)    // who is there, for a user interface
+ * ```
  *
  * What bites: an entry is a hint until it is `proved`. Two nodes of one name are a conflict, never a choice: nothing is sent
- * to that name until one of them has gone, or one is pinned.
+ * to that name until one of them has gone, one is pinned, or `resolveConflict` says whose it is. A peer that restarts with
+ * its key within the time of a detection was never gone: its connections broke, and its presence did not.
  *
  * @since 0.1.0
  */
@@ -16,7 +26,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
+import type * as SubscriptionRef from "effect/SubscriptionRef"
 import { formatEndpoint } from "./Advert.ts"
 import type { Crypto } from "./Crypto.ts"
 import type { Discovery } from "./Discovery.ts"
@@ -26,7 +38,7 @@ import type { NodeConfig } from "./NodeOptions.ts"
 import { NodeName } from "./Packet.ts"
 import * as PublicKey from "./PublicKey.ts"
 import type { Transport } from "./Transport.ts"
-import type { Trust } from "./Trust.ts"
+import type { Trust, UntrustedPeerError } from "./Trust.ts"
 
 /**
  * A peer as it is known now.
@@ -46,37 +58,55 @@ export interface Peer {
 }
 
 /**
- * Something happened to a peer.
+ * Something happened to a peer. A peer enters the table with `Joined` and is taken off with `Left` or `Lost`, and with nothing
+ * else, so that whoever counts these three has the table.
  *
- * - `Joined`: it is new here
- * - `Updated`: its name, address or status changed, or it proved its key; `reason` says which
- * - `Suspect`: it was not heard for three intervals, and is being asked
- * - `Left`: it said that it leaves
+ * - `Joined`: it is in the table now. `reason`: it is `New` here, it has `Returned` after it was lost or had left, or it was
+ *   `Known` already when this stream of events began
+ * - `Updated`: its `name` or an `address` changed, or it `proved` its key; `reason` says which
+ * - `Suspected`: it was not heard for three intervals (`silentFor`), and is asked from now on
+ * - `Probed`: what the asking came to, after `tries` questions. `Answered` or `Busy`: it lives. `Refused`: nothing listens at
+ *   any of its addresses, or somebody else does. `NoAnswer`: it did not answer in time
+ * - `Returned`: it was suspected, and lives. `reason` says by what: an `Advert`, its answer to a `Probe`, or `Traffic`, which is
+ *   anything that only it could have sent
+ * - `Left`: it said that it leaves. `reason`: that was all there was to it, `SaidSo`, or its connections ended after it had said
+ *   so, `ConnectionsEnded`
  * - `Lost`: it did not answer, or was pushed out of a full table; `reason` says which
- * - `KeyConflict`: a name appeared with another key than the one it belongs to, or this node's own key or name somewhere
- *   else. At most once a minute for a name. Nothing was replaced
+ * - `KeyConflict`: a name appeared with another key. `reason`: `KeyChanged`, the name belongs to `expected`; `SharedName`, it
+ *   belongs to nobody, and both keys use it; `OwnName`, it is this node's; `OwnKey`, somebody else uses this node's key. At most
+ *   once a minute for a name. Nothing was replaced; see `resolveConflict`
  *
  * @category models
  * @since 0.1.0
  */
 export type PeerEvent =
-  | { readonly _tag: "Joined"; readonly peer: Peer }
+  | { readonly _tag: "Joined"; readonly peer: Peer; readonly reason: "New" | "Returned" | "Known" }
+  | { readonly _tag: "Updated"; readonly peer: Peer; readonly reason: "name" | "address" | "proved" }
+  | { readonly _tag: "Suspected"; readonly peer: Peer; readonly silentFor: Duration.Duration }
   | {
-    readonly _tag: "Updated"
+    readonly _tag: "Probed"
     readonly peer: Peer
-    readonly reason: "name" | "address" | "heard" | "proved"
+    readonly reason: "Answered" | "Busy" | "Refused" | "NoAnswer"
+    /** How often it was asked. */
+    readonly tries: number
   }
-  | { readonly _tag: "Suspect"; readonly peer: Peer; readonly silentFor: Duration.Duration }
-  | { readonly _tag: "Left"; readonly peer: Peer }
+  | {
+    readonly _tag: "Returned"
+    readonly peer: Peer
+    readonly reason: "Advert" | "Probe" | "Traffic"
+    readonly silentFor: Duration.Duration
+  }
+  | { readonly _tag: "Left"; readonly peer: Peer; readonly reason: "SaidSo" | "ConnectionsEnded" }
   | { readonly _tag: "Lost"; readonly peer: Peer; readonly reason: LostReason }
   | {
     readonly _tag: "KeyConflict"
     readonly name: NodeName
-    /** The key that the name belongs to. */
+    /** The key that the name belongs to; with `SharedName` one that has used it before. */
     readonly expected: PublicKey.PublicKey
     /** The key that appeared. */
     readonly publicKey: PublicKey.PublicKey
     readonly source: Endpoint
+    readonly reason: "KeyChanged" | "SharedName" | "OwnName" | "OwnKey"
   }
 
 /**
@@ -100,6 +130,40 @@ export const LostReason = Schema.Literals(["NoAnswer", "Refused", "Silent", "Evi
  * @since 0.1.0
  */
 export type LostReason = typeof LostReason.Type
+
+/**
+ * A name that more than one key claims, for an operator to decide about.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Conflict {
+  readonly name: NodeName
+  /** The key that the name belongs to; `undefined` where it belongs to nobody yet. */
+  readonly expected: PublicKey.PublicKey | undefined
+  /** The other keys that were advertised under the name in the last minute, and where the last advert came from: at most four. */
+  readonly claims: ReadonlyArray<{ readonly publicKey: PublicKey.PublicKey; readonly source: Endpoint }>
+}
+
+/**
+ * A peer and the scope of its presence.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PeerScope {
+  /** The peer as it was when this was made. */
+  readonly peer: Peer
+  /**
+   * Closes, with the `PeerLostError` as its exit, when the peer is lost or leaves, and with the surrounding scope. Fibers forked in
+   * it (`Effect.forkIn`) are interrupted then, and what was acquired in it (`Scope.provide`) is released.
+   */
+  readonly scope: Scope.Scope
+  /** Never succeeds; fails as soon as the peer is lost or leaves, at once where it is gone already. */
+  readonly lost: Effect.Effect<never, PeerLostError>
+  /** Runs an effect, which is interrupted when the peer is lost or leaves; then this fails with `PeerLostError`. */
+  readonly run: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PeerLostError, R>
+}
 
 /**
  * What a message is addressed to: a name, several, or `"*"` for every known peer.
@@ -148,12 +212,12 @@ export class NameConflictError extends Schema.TaggedError<NameConflictError>("@p
   override get message() {
     return `${this.publicKeys.length} nodes are called ${JSON.stringify(this.peer)} (keys ${
       this.publicKeys.map(PublicKey.fingerprint).join(", ")
-    }); give each a name of its own, or list the right key with Trust.layerAllowList`
+    }); give each a name of its own, say which key it is with peers.resolveConflict, or list it with Trust.layerAllowList`
   }
 }
 
 /**
- * A peer was lost while something depended on it.
+ * A peer was lost, or left, while something depended on it.
  *
  * @category errors
  * @since 0.1.0
@@ -165,8 +229,8 @@ export class PeerLostError
     publicKey: PublicKey.PublicKey,
     /** Where it was reached. */
     endpoint: Schema.optionalKey(Schema.Struct({ host: Schema.String, port: Schema.Number })),
-    /** A `LostReason`, or `Disconnected`: its connection ended. */
-    reason: Schema.Literals([...LostReason.literals, "Disconnected"]),
+    /** A `LostReason`; or `Left`: it said that it leaves; or `Disconnected`: its connection ended. */
+    reason: Schema.Literals([...LostReason.literals, "Left", "Disconnected"]),
     /** Whether what was asked may have been done. */
     mayHaveRun: Schema.Boolean
   })
@@ -179,6 +243,7 @@ export class PeerLostError
       Silent: "it has not been heard for six intervals",
       Evicted: "it was pushed out of a full table of peers",
       Conflict: "its name belongs to another key",
+      Left: "it said that it leaves",
       Disconnected: "its connection ended before the answer came"
     }[this.reason]
     return `lost ${JSON.stringify(this.peer)}${where}: ${why}; ${
@@ -198,6 +263,14 @@ export class Peers extends Context.Service<Peers, {
   readonly get: (name: string) => Effect.Effect<Peer | undefined>
   /** Every known peer, in the order of their names. */
   readonly all: Effect.Effect<ReadonlyArray<Peer>>
+  /**
+   * Every known peer, in the order of their names, as a value that can be observed: `SubscriptionRef.changes(peers.presence)`
+   * begins with who is there, and gives the newest state after each event. A slow reader skips states and never falls behind.
+   * For reading only.
+   */
+  readonly presence: SubscriptionRef.SubscriptionRef<ReadonlyArray<Peer>>
+  /** The peer of a name as it is now, and after each change; `undefined` while there is none, or more than one. */
+  readonly presenceOf: (name: string) => Stream.Stream<Peer | undefined>
   /** Waits for a peer of that name, by default for 10 seconds. */
   readonly awaitPeer: (name: string, timeout?: Duration.Input) => Effect.Effect<Peer, PeerUnknownError>
   /**
@@ -209,15 +282,52 @@ export class Peers extends Context.Service<Peers, {
   readonly resolve: (target: Target) => Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError | NameConflictError>
   /** The one peer of a name. */
   readonly resolveOne: (name: string) => Effect.Effect<Peer, PeerUnknownError | NameConflictError>
-  /** Never succeeds; fails when the peer of this key is declared lost. */
+  /**
+   * Runs an effect while the peer of a name is there. When it is lost, or leaves, the effect is interrupted, its finalizers are
+   * waited for, and this fails with `PeerLostError`, whatever else failed in the effect for the same reason. It is bound to the
+   * peer, not to the name: who takes the name later is somebody else.
+   */
+  readonly whileOnline: <A, E, R>(
+    name: string,
+    use: (peer: Peer) => Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | PeerLostError | PeerUnknownError | NameConflictError, R>
+  /**
+   * Runs an effect whenever the peer of a name is there: waits for it, interrupts the effect when it is lost or leaves, and begins
+   * anew when it is back. An effect that completes is not run again before that. With `"*"` it is run for each peer, all at once;
+   * those known by an advert alone are among them (see `Peer.proved`).
+   *
+   * Never ends by itself. A failure of the effect ends it, except the `PeerLostError` of that peer: where only a connection was
+   * lost, the effect begins anew after one broadcast interval.
+   */
+  readonly wheneverOnline: <A, E, R>(
+    name: string,
+    use: (peer: Peer) => Effect.Effect<A, E, R>
+  ) => Effect.Effect<never, E, R>
+  /** The peer of a name with a scope that closes when it is lost or leaves, and with the scope that this is run in. */
+  readonly scoped: (
+    name: string
+  ) => Effect.Effect<PeerScope, PeerUnknownError | NameConflictError, Scope.Scope>
+  /** The names that more than one key claims now. */
+  readonly conflicts: Effect.Effect<ReadonlyArray<Conflict>>
+  /**
+   * An operator's decision that a name belongs to a key, which somebody has compared. The trust policy pins it; other peers of that
+   * name are `Lost` with the reason `Conflict`, and everything bound to them ends; one of that key which was kept out is let in.
+   * Fails where the policy has a list that says otherwise. This node's own name cannot be given away: that has no effect.
+   */
+  readonly resolveConflict: (
+    name: NodeName,
+    publicKey: PublicKey.PublicKey
+  ) => Effect.Effect<void, UntrustedPeerError>
+  /** Never succeeds; fails when the peer of this key is declared lost, or leaves. */
   readonly lost: (publicKey: PublicKey.PublicKey) => Effect.Effect<never, PeerLostError>
   /** Says that the peer of a key gave a sign of life that it alone could give. Synchronous, for the layers that verify. */
   readonly heardUnsafe: (publicKey: PublicKey.PublicKey) => void
   /**
    * Says that something live, such as a session, is held with the peer of a key, until what it gives is called. Meanwhile the
-   * peer's "leaving", which anybody could have sent, takes nothing off, but calls `onLeaving`, to find out.
+   * peer's "leaving", which anybody could have sent, takes nothing off, but calls `onDoubt`, to find out. So does an advert from
+   * another address or socket, which is how a restarted peer shows.
    */
-  readonly holdUnsafe: (publicKey: PublicKey.PublicKey, onLeaving: () => void) => () => void
+  readonly holdUnsafe: (publicKey: PublicKey.PublicKey, onDoubt: () => void) => () => void
   /**
    * Says that a key proved itself, just now, under a name and at an address. For the layers that verify: it keeps the peer
    * alive and puts that address first.

@@ -157,6 +157,8 @@ const short = (event: Peers.PeerEvent): string => {
   switch (event._tag) {
     case "Updated":
     case "Lost":
+    case "Probed":
+    case "Returned":
       return `${event._tag} ${event.peer.name} ${event.reason}`
     case "KeyConflict":
       return `KeyConflict ${event.name}`
@@ -436,11 +438,17 @@ describe("Peers: looking them up", () => {
 describe("Peers: conflicts", () => {
   test("two keys under one name are no choice, until one leaves or is pinned", () =>
     Effect.gen(function*() {
-      const { key, peers, sight, told, trust } = yield* setUp()
+      const { events, key, peers, sight, told, trust } = yield* setUp()
       yield* sight("first", { name: "bob" })
       yield* sight("second", { name: "bob" })
       // Nobody has a right to the name yet.
-      assert.deepStrictEqual(told(), ["Joined bob", "Joined bob"])
+      assert.deepInclude(events[2] as object, {
+        _tag: "KeyConflict",
+        reason: "SharedName",
+        expected: key("first"),
+        publicKey: key("second")
+      })
+      assert.deepStrictEqual(told(), ["Joined bob", "Joined bob", "KeyConflict bob"])
       const error = yield* Effect.flip(peers.resolveOne("bob"))
       assert.strictEqual(error._tag, "NameConflictError")
       if (error._tag === "NameConflictError") {
@@ -454,7 +462,7 @@ describe("Peers: conflicts", () => {
       assert.strictEqual((yield* peers.resolveOne("bob")).publicKey, key("second"))
       // The other is taken off as soon as it says that name again.
       yield* sight("first", { name: "bob" })
-      assert.deepStrictEqual(told(), ["Lost bob Conflict", "KeyConflict bob"])
+      assert.deepStrictEqual(told(), ["Lost bob Conflict"])
       assert.strictEqual((yield* peers.all).length, 1)
     }))
 
@@ -483,7 +491,8 @@ describe("Peers: conflicts", () => {
         name: "bob",
         expected: key("bob"),
         publicKey: key("imposter"),
-        source: { host: "10.0.0.66", port: 50_000 }
+        source: { host: "10.0.0.66", port: 50_000 },
+        reason: "KeyChanged"
       }])
       yield* pretend("bob")
       yield* pass("1 second")
@@ -531,11 +540,11 @@ describe("Peers: conflicts", () => {
       const { answered, events, key, own, peers, sight } = yield* setUp()
       yield* sight("other", { name: "self" })
       assert.deepStrictEqual(events.map(short), ["KeyConflict self"])
-      assert.deepInclude(events[0] as object, { expected: own, publicKey: key("other") })
+      assert.deepInclude(events[0] as object, { expected: own, publicKey: key("other"), reason: "OwnName" })
       yield* pass("1 minute")
       yield* sight("clone", { name: "anything", key: own })
       assert.deepStrictEqual(events.map(short), ["KeyConflict self", "KeyConflict self"])
-      assert.deepInclude(events[1] as object, { expected: own, publicKey: own })
+      assert.deepInclude(events[1] as object, { expected: own, publicKey: own, reason: "OwnKey" })
       assert.deepStrictEqual(yield* peers.all, [])
       assert.deepStrictEqual(answered, [])
     }))
@@ -573,7 +582,7 @@ describe("Peers: proved", () => {
       assert.strictEqual((yield* peers.get("bob"))?.status, "Suspect")
       yield* peers.proved({ name: name("bob"), publicKey: key("bob"), endpoint: undefined })
       yield* pass("5 seconds")
-      assert.deepStrictEqual(told(), ["Suspect bob", "Updated bob heard"])
+      assert.deepStrictEqual(told(), ["Suspected bob", "Returned bob Traffic"])
     }))
 })
 
@@ -596,15 +605,15 @@ describe("Peers: silence", () => {
       const took = yield* untilSuspect(world)
       assert.isAtLeast(took, 7_500)
       assert.isAtMost(took, 8_010)
-      const suspect = world.events.find((event) => event._tag === "Suspect")
-      assert.isTrue(suspect?._tag === "Suspect" && Duration.toMillis(suspect.silentFor) >= 7_500)
+      const suspect = world.events.find((event) => event._tag === "Suspected")
+      assert.isTrue(suspect?._tag === "Suspected" && Duration.toMillis(suspect.silentFor) >= 7_500)
       yield* pass("2900 millis")
       const [first] = world.dials
       assert.deepStrictEqual(world.dials.map(({ at }) => at - first!.at), [0, 500, 1_000, 1_500, 2_000])
       assert.strictEqual((yield* world.peers.get("bob"))?.status, "Suspect")
       // No answer for six fifths of an interval.
       yield* pass("120 millis")
-      assert.deepStrictEqual(world.told(), ["Joined bob", "Suspect bob", "Lost bob NoAnswer"])
+      assert.deepStrictEqual(world.told(), ["Joined bob", "Suspected bob", "Probed bob NoAnswer", "Lost bob NoAnswer"])
       assert.deepStrictEqual(yield* world.peers.all, [])
     }))
 
@@ -615,7 +624,7 @@ describe("Peers: silence", () => {
       const took = yield* untilSuspect(world)
       assert.isTrue(took >= 3_000 && took <= 3_210, `after ${took}`)
       yield* pass("1210 millis")
-      assert.deepStrictEqual(world.told(), ["Joined bob", "Suspect bob", "Lost bob NoAnswer"])
+      assert.deepStrictEqual(world.told(), ["Joined bob", "Suspected bob", "Probed bob NoAnswer", "Lost bob NoAnswer"])
     }))
 
   test("ends with an advert, whatever the questions come to", () =>
@@ -625,7 +634,7 @@ describe("Peers: silence", () => {
       yield* untilSuspect(world)
       yield* pass("1 second")
       yield* world.sight("bob")
-      assert.deepStrictEqual(world.told(), ["Joined bob", "Suspect bob", "Updated bob heard"])
+      assert.deepStrictEqual(world.told(), ["Joined bob", "Suspected bob", "Returned bob Advert"])
       yield* pass("5 seconds")
       assert.deepStrictEqual(world.told(), [])
       assert.strictEqual((yield* world.peers.get("bob"))?.status, "Online")
@@ -638,12 +647,17 @@ describe("Peers: silence", () => {
       yield* world.sight("bob")
       yield* pass("60 seconds")
       const told = world.told()
-      assert.deepStrictEqual(told.slice(0, 3), ["Joined bob", "Suspect bob", "Updated bob heard"])
-      assert.isAtLeast(told.length, 13)
-      assert.isAtMost(told.length, 17)
+      assert.deepStrictEqual(told.slice(0, 4), [
+        "Joined bob",
+        "Suspected bob",
+        "Probed bob Answered",
+        "Returned bob Probe"
+      ])
+      assert.isAtLeast(told.length, 19)
+      assert.isAtMost(told.length, 25)
       assert.isFalse(told.some((event) => event.startsWith("Lost")))
       // Once each time, since the first answer is enough.
-      assert.strictEqual(world.dials.length, told.filter((event) => event === "Suspect bob").length)
+      assert.strictEqual(world.dials.length, told.filter((event) => event === "Suspected bob").length)
     }))
 
   test("of one who is too busy to answer is none", () =>
@@ -653,6 +667,7 @@ describe("Peers: silence", () => {
       yield* world.sight("bob")
       yield* pass("60 seconds")
       assert.isDefined(yield* world.peers.get("bob"))
+      assert.deepStrictEqual(world.events.slice(2, 4).map(short), ["Probed bob Busy", "Returned bob Probe"])
       assert.isFalse(world.told().some((event) => event.startsWith("Lost")))
     }))
 
@@ -663,7 +678,7 @@ describe("Peers: silence", () => {
         world.there.set(1_000, what === "refused" ? "refused" : { publicKey: world.key("other") })
         yield* world.sight("bob")
         yield* pass("8010 millis")
-        assert.deepStrictEqual(world.told(), ["Joined bob", "Suspect bob", "Lost bob Refused"])
+        assert.deepStrictEqual(world.told(), ["Joined bob", "Suspected bob", "Probed bob Refused", "Lost bob Refused"])
         assert.strictEqual(world.dials.length, 1)
       }
     }))
@@ -677,11 +692,11 @@ describe("Peers: silence", () => {
       yield* world.sight("bob", { port: 2_000 })
       world.told()
       yield* pass("10 seconds")
-      assert.deepStrictEqual(world.told(), ["Suspect bob", "Updated bob heard"])
+      assert.deepStrictEqual(world.told(), ["Suspected bob", "Probed bob Answered", "Returned bob Probe"])
       assert.deepStrictEqual(world.dials.slice(0, 2).map(({ port }) => port), [2_000, 1_000])
       world.there.set(1_000, "refused")
       yield* pass("10 seconds")
-      assert.deepStrictEqual(world.told(), ["Suspect bob", "Lost bob Refused"])
+      assert.deepStrictEqual(world.told(), ["Suspected bob", "Probed bob Refused", "Lost bob Refused"])
     }))
 
   test("with no way to the peer, or a connection that says nothing, is one without an answer", () =>
@@ -691,9 +706,9 @@ describe("Peers: silence", () => {
         world.there.set(1_000, what)
         yield* world.sight("bob")
         yield* pass("10400 millis")
-        assert.deepStrictEqual(world.told(), ["Joined bob", "Suspect bob"])
+        assert.deepStrictEqual(world.told(), ["Joined bob", "Suspected bob"])
         yield* pass("800 millis")
-        assert.deepStrictEqual(world.told(), ["Lost bob NoAnswer"])
+        assert.deepStrictEqual(world.told(), ["Probed bob NoAnswer", "Lost bob NoAnswer"])
       }
     }))
 
@@ -705,7 +720,7 @@ describe("Peers: silence", () => {
       world.told()
       yield* pass("15510 millis")
       const told = world.told()
-      assert.deepStrictEqual(told.filter((event) => event.startsWith("Suspect")).length, 6)
+      assert.deepStrictEqual(told.filter((event) => event.startsWith("Suspected")).length, 6)
       const lost = told.filter((event) => event.startsWith("Lost"))
       assert.strictEqual(lost.length, 6)
       assert.strictEqual(lost[0], "Lost a NoAnswer")
@@ -834,7 +849,7 @@ describe("Peers: a process that is frozen", () => {
       yield* pass("20 seconds")
       yield* alice!.process.resume
       yield* pass("15 seconds")
-      assert.deepStrictEqual(byAlice, ["Joined bob", "Suspect bob", "Lost bob NoAnswer"])
+      assert.deepStrictEqual(byAlice, ["Joined bob", "Suspected bob", "Probed bob NoAnswer", "Lost bob NoAnswer"])
     }))
 })
 

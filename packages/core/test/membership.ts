@@ -94,7 +94,7 @@ export const falseAlarms = (scenario: Scenario & { readonly minutes: number }) =
     let suspicions = 0
     const note = (by: string) => (event: Peers.PeerEvent) =>
       Effect.sync(() => {
-        if (event._tag === "Suspect") suspicions++
+        if (event._tag === "Suspected") suspicions++
         if (event._tag === "Lost") lost.push(`${by} lost ${event.peer.name}: ${event.reason}`)
       })
     for (const one of nodes) {

@@ -139,7 +139,7 @@ const program = Effect.gen(function*() {
 
   yield* Effect.ignore(bob.kill)
   yield* say("bob was killed, without a word")
-  yield* alice.expect("Suspect", "bob")
+  yield* alice.expect("Suspected", "bob")
   yield* say("alice has not heard bob for three intervals, and asks him")
   const lost = yield* alice.expect("Lost", "bob")
   yield* say(

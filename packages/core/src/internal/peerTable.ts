@@ -1,14 +1,17 @@
 /** The membership table behind `Peers` (protocol section 7). */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as FiberMap from "effect/FiberMap"
 import * as PubSub from "effect/PubSub"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
 import { formatEndpoint } from "../Advert.ts"
 import { Crypto } from "../Crypto.ts"
 import { Discovery, type Sighting } from "../Discovery.ts"
@@ -31,9 +34,17 @@ interface Entry {
   readonly sources: Map<string, string>
   /** By the monotonic clock, in milliseconds. */
   heardAt: number
+  /** While it is being asked: what ends that. */
+  probe: Deferred.Deferred<Verdict> | undefined
 }
 
-/** Those who wait for a peer to be lost. */
+/** What asking a peer came to; `Moot` where it was heard otherwise, or was taken off. */
+type Verdict = Extract<Peers.PeerEvent, { readonly _tag: "Probed" }>["reason"] | "Moot"
+
+type Returned = Extract<Peers.PeerEvent, { readonly _tag: "Returned" }>["reason"]
+type Conflicting = Extract<Peers.PeerEvent, { readonly _tag: "KeyConflict" }>["reason"]
+
+/** Those who wait for a peer to be gone. */
 interface Watcher {
   readonly lost: Deferred.Deferred<never, Peers.PeerLostError>
   waiting: number
@@ -46,6 +57,29 @@ const lostAfter = 6
 // them, so that a crash is noticed between 10 and 11 seconds after the last sign of life. A single lost SYN costs a second.
 const probeTries = 5
 const probeSlices = 6
+
+// An operator reads about a conflict this long after it was last seen, in milliseconds.
+const conflictMemory = 60_000
+const claimsPerName = 4
+
+const byName = (a: Peers.Peer, b: Peers.Peer) =>
+  a.name < b.name ? -1 : a.name > b.name ? 1 : a.publicKey < b.publicKey ? -1 : a.publicKey > b.publicKey ? 1 : 0
+
+/** A `SubscriptionRef` whose slow readers skip states, where the usual one keeps every state for them. */
+const makeLatest = <A>(value: A) =>
+  Effect.gen(function*() {
+    const ref = yield* SubscriptionRef.make(value)
+    const pubsub = yield* PubSub.sliding<A>({ capacity: 1, replay: 1 })
+    PubSub.publishUnsafe(pubsub, value)
+    return Object.assign(ref, { pubsub })
+  })
+
+/** Publishes at once. That leaves it to its caller to make room. */
+const publishUnsafe = <A>(pubsub: PubSub.PubSub<A>, value: A) => {
+  if (PubSub.publishUnsafe(pubsub, value)) return
+  pubsub.pubsub.slide()
+  PubSub.publishUnsafe(pubsub, value)
+}
 
 const sameEndpoint = (a: Endpoint, b: Endpoint) => a.port === b.port && a.host === b.host
 
@@ -83,15 +117,49 @@ export const make = (errors: {
     const held = new Map<PublicKey.PublicKey, Set<() => void>>()
     const leaving = new Set<PublicKey.PublicKey>()
     const conflictsTold = new Map<string, number>()
+    // Adverts that were kept out because their name belongs to another key.
+    const claims = new Map<
+      string,
+      Map<PublicKey.PublicKey, { readonly sighting: Sighting; readonly at: number }>
+    >()
+    // The operator's decisions that the trust policy has no place for.
+    const decided = new Map<string, PublicKey.PublicKey>()
+    // Keys that were in the table before.
+    const gone = new Set<PublicKey.PublicKey>()
+
+    const remember = <K, V>(map: Map<K, V>, key: K, value: V, capacity: number) => {
+      map.delete(key)
+      map.set(key, value)
+      if (map.size <= capacity) return
+      const oldest = map.keys().next()
+      if (oldest.done !== true) map.delete(oldest.value)
+    }
 
     const events = yield* PubSub.sliding<Peers.PeerEvent>(limits.peerEvents)
+    const presence = yield* makeLatest<ReadonlyArray<Peers.Peer>>([])
+
+    const show = (publicKey: PublicKey.PublicKey, peer: Peers.Peer | undefined) => {
+      const next = presence.value.filter((other) => other.publicKey !== publicKey)
+      if (peer !== undefined) {
+        let [low, high] = [0, next.length]
+        while (low < high) {
+          const middle = (low + high) >> 1
+          if (byName(next[middle]!, peer) < 0) low = middle + 1
+          else high = middle
+        }
+        next.splice(low, 0, peer)
+      }
+      presence.value = next
+    }
+
     const publish = (event: Peers.PeerEvent) => {
       Metrics.peerEvents(event._tag, context)
-      // Synchronous publishing leaves it to its caller to make room, and readers that keep up must not miss what is new
-      // because another does not.
-      if (PubSub.publishUnsafe(events, event)) return
-      events.pubsub.slide()
-      PubSub.publishUnsafe(events, event)
+      // Readers run at once, and may change the table. So who reads the event has to find what it led to, who is woken by the
+      // new state must not get the event again, and what is published is the newest.
+      if (event._tag === "Left" || event._tag === "Lost") show(event.peer.publicKey, undefined)
+      else if (event._tag !== "KeyConflict" && event._tag !== "Probed") show(event.peer.publicKey, event.peer)
+      publishUnsafe(events, event)
+      publishUnsafe(presence.pubsub, presence.value)
     }
 
     const find = (key: PublicKey.PublicKey): Entry | undefined => proved.get(key) ?? unproved.get(key)
@@ -118,46 +186,63 @@ export const make = (errors: {
 
     const remove = (entry: Entry): boolean => {
       const { name, publicKey } = entry.peer
+      if (find(publicKey) !== entry) return false
       unindexName(name, publicKey)
-      if (unproved.delete(publicKey)) {
-        countHost(entry.host, -1)
-        return true
+      if (unproved.delete(publicKey)) countHost(entry.host, -1)
+      else proved.delete(publicKey)
+      gone.delete(publicKey)
+      gone.add(publicKey)
+      if (gone.size > limits.unprovedPeers) {
+        const oldest = gone.values().next()
+        if (oldest.done !== true) gone.delete(oldest.value)
       }
-      return proved.delete(publicKey)
+      settleProbe(entry)
+      return true
+    }
+
+    const settleProbe = (entry: Entry) => {
+      if (entry.probe !== undefined) Deferred.doneUnsafe(entry.probe, Exit.succeed("Moot" as const))
+    }
+
+    /** Ends everything that is bound to a peer. */
+    const wake = (peer: Peers.Peer, reason: Peers.PeerLostError["reason"]) => {
+      const watcher = watchers.get(peer.publicKey)
+      if (watcher === undefined) return
+      watchers.delete(peer.publicKey)
+      Deferred.doneUnsafe(
+        watcher.lost,
+        Effect.fail(
+          new errors.PeerLostError({
+            peer: peer.name,
+            publicKey: peer.publicKey,
+            endpoint: peer.endpoints[0],
+            reason,
+            mayHaveRun: true
+          })
+        )
+      )
     }
 
     const lose = (entry: Entry, reason: Peers.LostReason) => {
       if (!remove(entry)) return
-      const { peer } = entry
-      publish({ _tag: "Lost", peer, reason })
-      const watcher = watchers.get(peer.publicKey)
-      if (watcher !== undefined) {
-        watchers.delete(peer.publicKey)
-        Deferred.doneUnsafe(
-          watcher.lost,
-          Effect.fail(
-            new errors.PeerLostError({
-              peer: peer.name,
-              publicKey: peer.publicKey,
-              endpoint: peer.endpoints[0],
-              reason,
-              mayHaveRun: true
-            })
-          )
-        )
-      }
+      publish({ _tag: "Lost", peer: entry.peer, reason })
+      wake(entry.peer, reason)
     }
 
-    const left = (entry: Entry) => {
-      if (remove(entry)) publish({ _tag: "Left", peer: entry.peer })
+    const left = (entry: Entry, reason: "SaidSo" | "ConnectionsEnded") => {
+      if (!remove(entry)) return
+      publish({ _tag: "Left", peer: entry.peer, reason })
+      wake(entry.peer, "Left")
     }
 
-    const heard = (entry: Entry) => {
+    const heard = (entry: Entry, reason: Returned) => {
       leaving.delete(entry.peer.publicKey)
+      const silentFor = Duration.millis(now() - entry.heardAt)
       entry.heardAt = now()
       if (entry.peer.status === "Suspect") {
         entry.peer = { ...entry.peer, status: "Online" }
-        publish({ _tag: "Updated", peer: entry.peer, reason: "heard" })
+        settleProbe(entry)
+        publish({ _tag: "Returned", peer: entry.peer, reason, silentFor })
       }
     }
 
@@ -165,7 +250,8 @@ export const make = (errors: {
       name: NodeName,
       expected: PublicKey.PublicKey,
       publicKey: PublicKey.PublicKey,
-      source: Endpoint
+      source: Endpoint,
+      reason: Conflicting
     ) =>
       Effect.suspend(() => {
         const at = now()
@@ -173,16 +259,31 @@ export const make = (errors: {
         if (last !== undefined && at - last < 60_000) return Effect.void
         if (conflictsTold.size >= limits.unprovedPeers) conflictsTold.clear()
         conflictsTold.set(name, at)
-        publish({ _tag: "KeyConflict", name, expected, publicKey, source })
+        publish({ _tag: "KeyConflict", name, expected, publicKey, source, reason })
+        const place = formatEndpoint(source)
+        const appeared = `${JSON.stringify(name)} appeared at ${place} with key ${PublicKey.fingerprint(publicKey)}`
         return Effect.logWarning(
-          publicKey === own
-            ? `this node's key (${PublicKey.fingerprint(own)}) is in use by another node at ${formatEndpoint(source)}`
-            : name === self.name
-            ? `another node at ${formatEndpoint(source)} uses this node's name ${JSON.stringify(name)}`
-            : `${JSON.stringify(name)} appeared at ${formatEndpoint(source)} with key ${
-              PublicKey.fingerprint(publicKey)
-            }, but that name belongs to ${PublicKey.fingerprint(expected)}`
+          {
+            OwnKey: `this node's key (${PublicKey.fingerprint(own)}) is in use by another node at ${place}`,
+            OwnName: `another node at ${place} uses this node's name ${JSON.stringify(name)}`,
+            KeyChanged: `${appeared}, but that name belongs to ${PublicKey.fingerprint(expected)}`,
+            SharedName: `${appeared}, and ${PublicKey.fingerprint(expected)} uses that name too`
+          }[reason]
         )
+      })
+
+    const claim = (sighting: Sighting) => {
+      const { name, publicKey } = sighting
+      const keys = claims.get(name) ?? new Map()
+      remember(keys, publicKey, { sighting, at: now() }, claimsPerName)
+      remember(claims, name, keys, limits.unprovedPeers)
+    }
+
+    /** The key that a name belongs to. */
+    const expectedFor = (name: NodeName) =>
+      Effect.suspend(() => {
+        const key = decided.get(name)
+        return key === undefined ? trust.expected(name) : Effect.succeed(key)
       })
 
     // A new address stands behind those that were proved: an advert may be made up.
@@ -209,7 +310,8 @@ export const make = (errors: {
         },
         host: sighting.source.host,
         sources: new Map([[formatEndpoint(sighting.endpoint), formatEndpoint(sighting.source)]]),
-        heardAt: now()
+        heardAt: now(),
+        probe: undefined
       }
       if (room) proved.set(sighting.publicKey, entry)
       else {
@@ -221,13 +323,14 @@ export const make = (errors: {
         countHost(sighting.source.host, 1)
       }
       indexName(sighting.name, sighting.publicKey)
-      publish({ _tag: "Joined", peer: entry.peer })
+      const { publicKey } = sighting
+      publish({ _tag: "Joined", peer: entry.peer, reason: gone.delete(publicKey) ? "Returned" : "New" })
       return entry
     }
 
     /** Enters a repeated sighting and says whether its source or address had changed. */
     const update = (entry: Entry, sighting: Sighting): boolean => {
-      heard(entry)
+      heard(entry, "Advert")
       const { publicKey } = sighting
       if (entry.peer.name !== sighting.name) {
         unindexName(entry.peer.name, publicKey)
@@ -250,32 +353,46 @@ export const make = (errors: {
         entry.peer = { ...entry.peer, endpoints: withEndpoint(entry.peer, sighting.endpoint, false) }
         publish({ _tag: "Updated", peer: entry.peer, reason: "address" })
       }
-      return moved || !known
+      if (!moved && known) return false
+      // Perhaps it was started anew, and what is held with it is a ghost.
+      doubt(publicKey)
+      return true
+    }
+
+    const doubt = (publicKey: PublicKey.PublicKey) => {
+      const listeners = held.get(publicKey)
+      if (listeners !== undefined) { for (const onDoubt of listeners) onDoubt() }
     }
 
     const onSighting = (sighting: Sighting): Effect.Effect<void> =>
       Effect.gen(function*() {
         const { name, publicKey, source } = sighting
-        if (publicKey === own) return yield* tellConflict(self.name, own, publicKey, source)
-        const entry = find(publicKey)
+        if (publicKey === own) return yield* tellConflict(self.name, own, publicKey, source, "OwnKey")
         if (sighting.endpoint.port === 0) {
+          const entry = find(publicKey)
           if (entry === undefined) return
-          const listeners = held.get(publicKey)
-          if (listeners === undefined) return left(entry)
+          if (!held.has(publicKey)) return left(entry, "SaidSo")
           leaving.add(publicKey)
-          for (const onLeaving of listeners) onLeaving()
+          doubt(publicKey)
           return
         }
-        if (name === self.name) return yield* tellConflict(name, own, publicKey, source)
-        const expected = yield* trust.expected(name)
+        if (name === self.name) return yield* tellConflict(name, own, publicKey, source, "OwnName")
+        const expected = yield* expectedFor(name)
+        // Deciding may have taken time.
+        const entry = find(publicKey)
         if (expected !== undefined && expected !== publicKey) {
           if (entry !== undefined && entry.peer.name === name) lose(entry, "Conflict")
-          return yield* tellConflict(name, expected, publicKey, source)
+          claim(sighting)
+          return yield* tellConflict(name, expected, publicKey, source, "KeyChanged")
         }
         const changed = entry === undefined
           ? insert(sighting, expected === publicKey) !== undefined
           : update(entry, sighting)
         if (changed) yield* sighting.answer
+        if (expected !== undefined || find(publicKey) === undefined) return
+        for (const other of names.get(name) ?? []) {
+          if (other !== publicKey) return yield* tellConflict(name, other, publicKey, source, "SharedName")
+        }
       })
 
     // --- liveness ------------------------------------------------------------------------------------------------------
@@ -290,41 +407,50 @@ export const make = (errors: {
       }).pipe(Effect.match({
         onFailure: (error) =>
           error._tag === "DialError" && error.kind === "Refused"
-            ? "refused" as const
+            ? "Refused" as const
             // Somebody too busy to answer is there.
             : error._tag === "ProtocolError" && error.origin === "remote" && error.code === "ERR_BUSY"
-            ? "alive" as const
-            : "unanswered" as const,
-        onSuccess: ({ publicKey }) => publicKey === entry.peer.publicKey ? "alive" as const : "refused" as const
+            ? "Busy" as const
+            : "NoAnswer" as const,
+        onSuccess: ({ publicKey }) => publicKey === entry.peer.publicKey ? "Answered" as const : "Refused" as const
       }))
 
     const probe = (entry: Entry) =>
       Effect.gen(function*() {
+        // It was heard, or taken off, before its turn came.
+        if (entry.peer.status !== "Suspect" || find(entry.peer.publicKey) !== entry) return
         const { endpoints } = entry.peer
         const started = now()
-        const decided = yield* Deferred.make<Peers.LostReason | "Alive">()
+        const decided = Deferred.makeUnsafe<Verdict>()
+        entry.probe = decided
         const refused = new Set<Endpoint>()
+        let tries = 0
         const attempt = (endpoint: Endpoint) =>
           Effect.flatMap(ask(entry, endpoint), (answer) => {
-            if (answer === "alive") return Deferred.succeed(decided, "Alive")
-            if (answer === "refused") refused.add(endpoint)
+            if (answer === "Answered" || answer === "Busy") return Deferred.succeed(decided, answer)
+            if (answer === "Refused") refused.add(endpoint)
             return refused.size === endpoints.length ? Deferred.succeed(decided, "Refused") : Effect.void
           })
         // Counted in slices slept, not in time passed: a process that was frozen meanwhile finds its answers waiting, and
         // must read them before it blames anybody.
         const watch = Effect.gen(function*() {
           for (let i = 0; i < probeSlices; i++) {
-            if (i < probeTries) yield* Effect.forkScoped(attempt(endpoints[i % endpoints.length]!))
+            if (i < probeTries) {
+              tries++
+              yield* Effect.forkScoped(attempt(endpoints[i % endpoints.length]!))
+            }
             yield* Effect.sleep(slice)
           }
           if (now() - started > (probeSlices + 1) * slice) yield* Effect.sleep(slice)
-          yield* Deferred.succeed(decided, "NoAnswer" as const)
+          yield* Deferred.succeed(decided, "NoAnswer")
         })
         yield* Effect.forkScoped(watch)
         const verdict = yield* Deferred.await(decided)
-        if (verdict === "Alive") heard(entry)
-        // Unless it was heard in some other way while it was being asked.
-        else if (entry.peer.status === "Suspect") lose(entry, verdict)
+        entry.probe = undefined
+        if (verdict === "Moot" || entry.peer.status !== "Suspect") return
+        publish({ _tag: "Probed", peer: entry.peer, reason: verdict, tries })
+        if (verdict === "Answered" || verdict === "Busy") heard(entry, "Probe")
+        else lose(entry, verdict)
       }).pipe(Effect.scoped, room.withPermit)
 
     const watchAll = Effect.gen(function*() {
@@ -343,7 +469,7 @@ export const make = (errors: {
             if (entry.peer.status === "Online") {
               if (silent < suspectAfter * intervalMillis) continue
               entry.peer = { ...entry.peer, status: "Suspect" }
-              publish({ _tag: "Suspect", peer: entry.peer, silentFor: Duration.millis(silent) })
+              publish({ _tag: "Suspected", peer: entry.peer, silentFor: Duration.millis(silent) })
               yield* FiberMap.run(probes, entry.peer.publicKey, probe(entry))
             } else if (silent >= lostAfter * intervalMillis) {
               lose(entry, "Silent")
@@ -372,7 +498,7 @@ export const make = (errors: {
         if (first === undefined) return Effect.fail(new errors.PeerUnknownError({ peer: name, known: knownNames() }))
         if (entries.length === 1) return Effect.succeed(first.peer)
         // Of several, the one that the name is known to belong to.
-        return Effect.flatMap(trust.expected(first.peer.name), (expected) => {
+        return Effect.flatMap(expectedFor(first.peer.name), (expected) => {
           const rightful = entries.find(({ peer }) => peer.publicKey === expected)
           return rightful !== undefined
             ? Effect.succeed(rightful.peer)
@@ -385,17 +511,186 @@ export const make = (errors: {
         })
       })
 
-    const snapshot = () =>
-      [...proved.values(), ...unproved.values()].map(({ peer }) => peer)
-        .sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : a.publicKey < b.publicKey ? -1 : 1)
+    const snapshot = () => presence.value
 
     const changes: Stream.Stream<Peers.PeerEvent> = Stream.unwrap(
       Effect.map(PubSub.subscribe(events), (subscription) =>
         Stream.concat(
-          Stream.fromIterable(snapshot().map((peer): Peers.PeerEvent => ({ _tag: "Joined", peer }))),
+          Stream.fromIterable(snapshot().map((peer): Peers.PeerEvent => ({ _tag: "Joined", peer, reason: "Known" }))),
           Stream.fromSubscription(subscription)
         ))
     )
+
+    const current = (name: string) => Effect.orElseSucceed(resolveOne(name), () => undefined)
+
+    const presenceOf = (name: string): Stream.Stream<Peers.Peer | undefined> =>
+      SubscriptionRef.changes(presence).pipe(Stream.mapEffect(() => current(name)), Stream.changes)
+
+    /** The peer of a name, however long it takes to come. */
+    const there = (name: string): Effect.Effect<Peers.Peer> =>
+      presenceOf(name).pipe(
+        Stream.filter((peer) => peer !== undefined),
+        Stream.runHead,
+        // The stream does not end.
+        Effect.flatMap((head) => Effect.orDie(Effect.fromOption(head)))
+      )
+
+    // --- what is bound to a peer ---------------------------------------------------------------------------------------
+
+    const watch = (publicKey: PublicKey.PublicKey): Watcher => {
+      const watcher = watchers.get(publicKey) ?? { lost: Deferred.makeUnsafe(), waiting: 0 }
+      watchers.set(publicKey, watcher)
+      watcher.waiting++
+      return watcher
+    }
+
+    const unwatch = (publicKey: PublicKey.PublicKey, watcher: Watcher) =>
+      Effect.sync(() => {
+        if (--watcher.waiting === 0 && watchers.get(publicKey) === watcher) watchers.delete(publicKey)
+      })
+
+    interface Bound {
+      readonly peer: Peers.Peer
+      readonly watcher: Watcher
+    }
+
+    /** In one step with the look at the table, so that nothing that happens to the peer is missed. */
+    const bindKey = (publicKey: PublicKey.PublicKey): Bound | undefined => {
+      const entry = find(publicKey)
+      return entry === undefined ? undefined : { peer: entry.peer, watcher: watch(publicKey) }
+    }
+
+    const bind = (name: string): Effect.Effect<Bound, Peers.PeerUnknownError | Peers.NameConflictError> =>
+      Effect.flatMap(resolveOne(name), (peer) =>
+        Effect.suspend(() => {
+          const bound = bindKey(peer.publicKey)
+          return bound === undefined
+            ? Effect.fail(new errors.PeerUnknownError({ peer: name, known: knownNames() }))
+            : Effect.succeed(bound)
+        }))
+
+    const release = ({ peer, watcher }: Bound) => unwatch(peer.publicKey, watcher)
+
+    /** Runs an effect until the peer is gone. What fails in it because of that fails with that. */
+    const guard = <A, E, R>(
+      { peer: { publicKey }, watcher: { lost } }: Bound,
+      effect: Effect.Effect<A, E, R>
+    ): Effect.Effect<A, E | Peers.PeerLostError, R> =>
+      Effect.catchCause(
+        Effect.raceFirst(Deferred.await(lost), effect),
+        (cause): Effect.Effect<never, E | Peers.PeerLostError> =>
+          // Taken off the table: the others are told in the same turn.
+          (Deferred.isDoneUnsafe(lost) || find(publicKey) === undefined) && !Cause.hasDies(cause)
+            ? Deferred.await(lost)
+            : Effect.failCause(cause)
+      )
+
+    /** Runs an effect while the peer of a key is there, and waits until it is gone. */
+    const untilGone = <A, E, R>(
+      publicKey: PublicKey.PublicKey,
+      use: (peer: Peers.Peer) => Effect.Effect<A, E, R>
+    ): Effect.Effect<void, E, R> =>
+      Effect.acquireUseRelease(
+        Effect.sync(() => bindKey(publicKey)),
+        (bound): Effect.Effect<void, E, R> => {
+          if (bound === undefined) return Effect.void
+          const { lost } = bound.watcher
+          return Effect.catch(
+            guard(bound, Effect.andThen(use(bound.peer), Effect.never)),
+            (error: E | Peers.PeerLostError) =>
+              !(error instanceof errors.PeerLostError) || error.publicKey !== publicKey
+                ? Effect.fail(error as E)
+                : Deferred.isDoneUnsafe(lost)
+                ? Effect.void
+                // Only a connection was lost.
+                : Effect.raceFirst(Effect.sleep(config.broadcastInterval), Effect.ignore(Deferred.await(lost)))
+          )
+        },
+        (bound) => bound === undefined ? Effect.void : release(bound)
+      )
+
+    /** Runs an effect for each peer while it is there. */
+    const forEach = <A, E, R>(use: (peer: Peers.Peer) => Effect.Effect<A, E, R>): Effect.Effect<never, E, R> =>
+      Effect.scoped(Effect.gen(function*() {
+        const failed = Deferred.makeUnsafe<never, E>()
+        const following = new Set<PublicKey.PublicKey>()
+        const follow = (publicKey: PublicKey.PublicKey): Effect.Effect<void, E, R> =>
+          Effect.flatMap(untilGone(publicKey, use), () => {
+            // It may be back before this one had ended.
+            if (find(publicKey) !== undefined) return follow(publicKey)
+            following.delete(publicKey)
+            return Effect.void
+          })
+        const all = Stream.runForEach(SubscriptionRef.changes(presence), (peers) =>
+          Effect.forEach(peers, ({ publicKey }) => {
+            if (following.has(publicKey)) {
+              return Effect.void
+            }
+            following.add(publicKey)
+            return Effect.forkScoped(
+              Effect.catchCause(follow(publicKey), (cause) =>
+                Deferred.failCause(failed, cause))
+            )
+          }, { discard: true }))
+        return yield* Effect.raceFirst(Deferred.await(failed), Effect.andThen(all, Effect.never))
+      }))
+
+    const scoped = (name: string) =>
+      Effect.gen(function*() {
+        const outer = yield* Effect.scope
+        const bound = yield* Effect.acquireRelease(bind(name), release)
+        const { peer, watcher } = bound
+        const scope = yield* Scope.fork(outer)
+        yield* Effect.forkIn(
+          Effect.catch(
+            Deferred.await(watcher.lost),
+            (error) =>
+              Effect.uninterruptible(Scope.close(scope, Exit.fail(error)))
+          ),
+          outer
+        )
+        return {
+          peer,
+          scope,
+          lost: Deferred.await(watcher.lost),
+          run: (effect) => guard(bound, effect)
+        } satisfies Peers.PeerScope as Peers.PeerScope
+      })
+
+    // --- conflicts -----------------------------------------------------------------------------------------------------
+
+    const conflicts = Effect.gen(function*() {
+      const all: Array<Peers.Conflict> = []
+      const contested = new Set<string>(claims.keys())
+      for (const [name, keys] of names) if (keys.size > 1) contested.add(name)
+      for (const text of [...contested].sort()) {
+        const name = text as NodeName
+        const expected = yield* expectedFor(name)
+        const found = new Map<PublicKey.PublicKey, Endpoint>()
+        for (const { peer } of entriesOf(name)) found.set(peer.publicKey, peer.endpoints[0])
+        for (const [key, { at, sighting }] of claims.get(name) ?? []) {
+          if (now() - at < conflictMemory) found.set(key, sighting.source)
+        }
+        if (expected !== undefined) found.delete(expected)
+        if (found.size < (expected === undefined ? 2 : 1)) continue
+        const keys = [...found].slice(0, claimsPerName).map(([publicKey, source]) => ({ publicKey, source }))
+        all.push({ name, expected, claims: keys })
+      }
+      return all
+    })
+
+    const resolveConflict = (name: NodeName, publicKey: PublicKey.PublicKey) =>
+      Effect.gen(function*() {
+        if (name === self.name) return
+        yield* trust.pin(name, publicKey)
+        decided.delete(name)
+        if ((yield* trust.expected(name)) !== publicKey) remember(decided, name, publicKey, limits.provedPeers)
+        for (const entry of entriesOf(name)) if (entry.peer.publicKey !== publicKey) lose(entry, "Conflict")
+        const waiting = claims.get(name)?.get(publicKey)
+        claims.delete(name)
+        conflictsTold.delete(name)
+        if (waiting !== undefined && now() - waiting.at < conflictMemory) yield* onSighting(waiting.sighting)
+      })
 
     yield* Effect.forkScoped(
       Stream.runForEach(discovery.sightings, onSighting).pipe(
@@ -405,27 +700,35 @@ export const make = (errors: {
     yield* Effect.forkScoped(watchAll)
 
     return {
-      get: (name) => Effect.orElseSucceed(resolveOne(name), () => undefined),
+      get: current,
       all: Effect.sync(snapshot),
+      presence,
+      presenceOf,
       awaitPeer: (name, timeout = "10 seconds") =>
-        changes.pipe(
-          Stream.mapEffect(() => Effect.orElseSucceed(resolveOne(name), () => undefined)),
-          Stream.filter((peer) => peer !== undefined),
-          Stream.runHead,
-          Effect.flatMap((head) => Effect.fromOption(head)),
-          Effect.orDie,
-          Effect.timeoutOrElse({
-            duration: timeout,
-            orElse: () =>
-              Effect.fail(
-                new errors.PeerUnknownError({
-                  peer: name,
-                  known: knownNames(),
-                  waited: Duration.fromInputUnsafe(timeout)
-                })
-              )
-          })
+        Effect.timeoutOrElse(there(name), {
+          duration: timeout,
+          orElse: () =>
+            Effect.fail(
+              new errors.PeerUnknownError({
+                peer: name,
+                known: knownNames(),
+                waited: Duration.fromInputUnsafe(timeout)
+              })
+            )
+        }),
+      whileOnline: (name, use) =>
+        Effect.acquireUseRelease(
+          bind(name),
+          (bound) => guard(bound, Effect.suspend(() => use(bound.peer))),
+          release
         ),
+      wheneverOnline: (name, use) =>
+        name === "*"
+          ? forEach(use)
+          : Effect.forever(Effect.flatMap(there(name), ({ publicKey }) => untilGone(publicKey, use))),
+      scoped,
+      conflicts,
+      resolveConflict,
       changes,
       resolve: (target) =>
         target === "*"
@@ -436,36 +739,29 @@ export const make = (errors: {
       resolveOne,
       lost: (publicKey) =>
         Effect.suspend(() => {
-          const watcher = watchers.get(publicKey) ?? { lost: Deferred.makeUnsafe(), waiting: 0 }
-          watchers.set(publicKey, watcher)
-          watcher.waiting++
-          return Effect.ensuring(
-            Deferred.await(watcher.lost),
-            Effect.sync(() => {
-              if (--watcher.waiting === 0 && watchers.get(publicKey) === watcher) watchers.delete(publicKey)
-            })
-          )
+          const watcher = watch(publicKey)
+          return Effect.ensuring(Deferred.await(watcher.lost), unwatch(publicKey, watcher))
         }),
-      holdUnsafe: (publicKey, onLeaving) => {
+      holdUnsafe: (publicKey, onDoubt) => {
         const listeners = held.get(publicKey) ?? new Set()
         held.set(publicKey, listeners)
-        listeners.add(onLeaving)
+        listeners.add(onDoubt)
         return () => {
-          if (!listeners.delete(onLeaving) || listeners.size > 0) return
+          if (!listeners.delete(onDoubt) || listeners.size > 0) return
           held.delete(publicKey)
           const entry = find(publicKey)
-          if (leaving.delete(publicKey) && entry !== undefined) left(entry)
+          if (leaving.delete(publicKey) && entry !== undefined) left(entry, "ConnectionsEnded")
         }
       },
       heardUnsafe: (publicKey) => {
         const entry = find(publicKey)
-        if (entry !== undefined) heard(entry)
+        if (entry !== undefined) heard(entry, "Traffic")
       },
       proved: ({ endpoint, name, publicKey }) =>
         Effect.sync(() => {
           const entry = find(publicKey)
           if (entry === undefined) return
-          heard(entry)
+          heard(entry, "Traffic")
           const first = endpoint === undefined || sameEndpoint(entry.peer.endpoints[0], endpoint)
           if (entry.peer.proved && first && entry.peer.name === name) return
           if (!entry.peer.proved && proved.size < limits.provedPeers) {

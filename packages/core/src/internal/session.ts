@@ -13,6 +13,7 @@ import type * as Frame from "../Frame.ts"
 import * as Framer from "../Framer.ts"
 import type { Established } from "../Handshake.ts"
 import * as Packet from "../Packet.ts"
+import type { PeerLostError } from "../Peers.ts"
 import type { Connection, ConnectionClosedError } from "../Transport.ts"
 import type { Self } from "./advertExchange.ts"
 import * as Base64Url from "./base64url.ts"
@@ -32,6 +33,8 @@ export interface Ending {
    */
   readonly reason: "closed" | "broken" | "violation" | "dead" | "untrusted" | "shutdown"
   readonly detail: string
+  /** How the peer was lost, where that is what ended it: its streams fail as all else does that is bound to the peer. */
+  readonly lost?: PeerLostError["reason"]
 }
 
 export interface SessionOptions {

@@ -89,22 +89,34 @@ export class SessionStream implements Sessions.SessionStream {
     return Effect.callback((resume) => this.collect(resume))
   }
 
+  /** `whole` of at most so many bytes, for which `room` is asked as they come. */
+  wholeUpTo(limit: number, room?: (bytes: number) => boolean): Effect.Effect<Uint8Array, Sessions.StreamError> {
+    return Effect.callback((resume) => this.collect(resume, limit, undefined, room))
+  }
+
   /**
    * `whole` from inside a callback: gives what is to be done where it is interrupted, `onCancel` with it. More than `limit` bytes
-   * are not held: the stream is given up.
+   * are not held, nor those that there is no `room` for: the stream is given up.
    */
   collect(
     resume: (whole: Effect.Effect<Uint8Array, Sessions.StreamError>) => void,
     limit = Infinity,
-    onCancel?: () => void
+    onCancel?: () => void,
+    room?: (bytes: number) => boolean
   ): Effect.Effect<void> {
     const stream = this.#stream
     const parts: Array<Uint8Array> = []
     let length = 0
     const onReadable = () => {
+      const before = length
       for (const part of stream.read()) {
         parts.push(part)
         length += part.length
+      }
+      if (room !== undefined && length > before && length <= limit && !room(length - before)) {
+        parts.length = 0
+        stream.reset("refused", "no room for so much at once")
+        stream.abandon()
       }
       if (length > limit) {
         parts.length = 0
@@ -144,7 +156,7 @@ export class SessionStream implements Sessions.SessionStream {
       ? new PeerLostError({
         peer: peer.name,
         publicKey: peer.publicKey,
-        reason: ending?.reason === "dead" ? "NoAnswer" : "Disconnected",
+        reason: ending?.lost ?? (ending?.reason === "dead" ? "NoAnswer" : "Disconnected"),
         mayHaveRun: true
       })
       : this.#resetError({

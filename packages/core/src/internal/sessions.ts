@@ -237,7 +237,7 @@ export const make = (
         session.run(early),
         Effect.catch(peers.lost(key), (error) =>
           Effect.sync(() =>
-            session.end({ reason: "dead", detail: error.message })
+            session.end({ reason: "dead", detail: error.message, lost: error.reason })
           ).pipe(
             Effect.andThen(Effect.never)
           ))
@@ -327,14 +327,18 @@ export const make = (
         return command === undefined ? yield* ProtocolError.local("ERR_HANDSHAKE", "not base64url") : command
       })
 
-    const lostWhileOpening = (peer: Peer) =>
+    const lostWhileOpening = (peer: Peer, reason: PeerLostError["reason"] = "Disconnected") =>
       new PeerLostError({
         peer: peer.name,
         publicKey: peer.publicKey,
         endpoint: peer.endpoints[0],
-        reason: "Disconnected",
+        reason,
         mayHaveRun: false
       })
+
+    /** Fails when the peer is lost before there is a session or a stream. */
+    const lostMeanwhile = (peer: Peer) =>
+      Effect.mapError(peers.lost(peer.publicKey), ({ reason }) => lostWhileOpening(peer, reason))
 
     /** Dials a peer and completes the handshake. The session runs in the fiber of this effect's continuation. */
     const connect = (peer: Peer) =>
@@ -393,7 +397,7 @@ export const make = (
           const wait = state.notBefore - now()
           // Those who ask again at once wait a little, and longer each time.
           if (wait > 0) yield* Effect.flatMap(Random.next, (random) => Effect.sleep(wait * (0.75 + random * 0.5)))
-          const { early, session } = yield* connect(peer)
+          const { early, session } = yield* Effect.raceFirst(connect(peer), lostMeanwhile(peer))
           settle(Exit.succeed(session))
           yield* live(session, early)
         }).pipe(
@@ -592,7 +596,7 @@ export const make = (
             if (typeof opened === "string") {
               const state = stateOf(peer.publicKey)
               if (opened === "credit") starved.add(state)
-              yield* within(ticket(state))
+              yield* within(Effect.raceFirst(ticket(state), lostMeanwhile(peer)))
               continue
             }
             session.usedAt = session.now()
