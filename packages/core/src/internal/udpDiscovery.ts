@@ -24,7 +24,7 @@ import * as Stream from "effect/Stream"
 import { formatEndpoint } from "../Advert.ts"
 import { Crypto } from "../Crypto.ts"
 import type { Discovery, DiscoveryError, Sighting } from "../Discovery.ts"
-import { type Endpoint, Network } from "../Network.ts"
+import { type Endpoint, Network, type NetworkInterface } from "../Network.ts"
 import { NodeConfig } from "../NodeOptions.ts"
 import * as Packet from "../Packet.ts"
 import type { PublicKey } from "../PublicKey.ts"
@@ -37,7 +37,7 @@ import { selfOf } from "./self.ts"
 type ErrorFields = ConstructorParameters<typeof DiscoveryError>[0]
 
 /** An interface address that adverts go out from. */
-interface Target {
+export interface Target {
   readonly address: string
   readonly broadcast: string
   readonly prefixLength: number
@@ -62,7 +62,53 @@ const answersPerSource = 5
 
 const ipv4Number = (address: string): number => address.split(".").reduce((word, part) => word * 256 + Number(part), 0)
 
-const sameSubnet = (a: string, b: string, prefixLength: number): boolean => {
+/** Networks of one or two addresses, as tunnels have them, have no broadcast address. */
+export const hasBroadcast = (one: NetworkInterface): boolean => one.family === "IPv4" && one.prefixLength < 31
+
+export const isLoopback = (bindIp: string): boolean => bindIp.startsWith("127.")
+
+/** The interfaces that `bindIp` means, with or without a broadcast address. */
+export const selected = (bindIp: string, all: ReadonlyArray<NetworkInterface>): ReadonlyArray<NetworkInterface> =>
+  all.filter((one) => one.family === "IPv4" && !one.loopback && (bindIp === "0.0.0.0" || one.address === bindIp))
+
+/** What adverts to this machine alone go out from. */
+export const loopbackTarget = (bindIp: string): Target => ({
+  address: bindIp,
+  broadcast: "127.255.255.255",
+  prefixLength: 8
+})
+
+/**
+ * The socket that hears broadcasts. For one interface it is bound to the broadcast address; where the system does not do that,
+ * everything is heard, and what comes from other subnets than `subnet` is to be dropped.
+ */
+export const openShared = (
+  network: Network["Service"],
+  options: { readonly target: Target | undefined; readonly port: number; readonly capacity: number }
+) => {
+  const bind = (address: string) =>
+    Effect.gen(function*() {
+      const socket = yield* network.datagram({
+        address,
+        port: options.port,
+        reuseAddress: true,
+        capacity: options.capacity
+      })
+      return yield* socket.reader
+    })
+  const everything = (subnet: Target | undefined) => Effect.map(bind("0.0.0.0"), (reader) => ({ reader, subnet }))
+  const { target } = options
+  return target === undefined
+    ? everything(undefined)
+    : Effect.map(bind(target.broadcast), (reader) => ({ reader, subnet: undefined })).pipe(
+      Effect.catch((failure) => isInUse(failure) ? Effect.fail(failure) : everything(target))
+    )
+}
+
+export const isInUse = (failure: DatagramSocket.DatagramSocketError): boolean =>
+  failure.reason._tag === "DatagramSocketOpenError" && failure.reason.kind === "AddressInUse"
+
+export const sameSubnet = (a: string, b: string, prefixLength: number): boolean => {
   if (a.includes(":") || b.includes(":")) return false
   const size = 2 ** (32 - prefixLength)
   return Math.floor(ipv4Number(a) / size) === Math.floor(ipv4Number(b) / size)
@@ -85,7 +131,9 @@ export const make = (
     const privates = new Map<string, Private>()
     // Set while advertising: the port this node listens on.
     let advertised: number | undefined
-    let warned = ""
+    // What was said of an address that adverts cannot be sent from.
+    const warned = new Map<string, string>()
+    let nothingToAdvertiseOn = false
 
     const count = (outcome: string) => Metrics.adverts(outcome, context)
     const monotonicMillis = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
@@ -93,17 +141,19 @@ export const make = (
     // --- interfaces ---------------------------------------------------------------------------------------------------
 
     const anyAddress = bindIp === "0.0.0.0"
-    const loopback = bindIp.startsWith("127.")
-
-    const targets: Effect.Effect<ReadonlyArray<Target>> = loopback
-      ? Effect.succeed([{ address: bindIp, broadcast: "127.255.255.255", prefixLength: 8 }])
+    const interfaces: Effect.Effect<ReadonlyArray<Target & { readonly broadcasts: boolean }>> = isLoopback(bindIp)
+      ? Effect.succeed([{ ...loopbackTarget(bindIp), broadcasts: true }])
       : network.interfaces.pipe(
-        Effect.map((all) =>
-          all.filter((one) => one.family === "IPv4" && !one.loopback && (anyAddress || one.address === bindIp))
-        ),
+        Effect.map((all) => selected(bindIp, all).map((one) => ({ ...one, broadcasts: hasBroadcast(one) }))),
         // What could not be read has not changed, as far as anybody knows.
-        Effect.catch((cause) => Effect.as(Effect.logWarning(cause.message), [...privates.values()]))
+        Effect.catch((cause) =>
+          Effect.as(
+            Effect.logWarning(cause.message),
+            [...privates.values()].map((one) => ({ ...one, broadcasts: true }))
+          )
+        )
       )
+    const targets = Effect.map(interfaces, (all) => all.filter(({ broadcasts }) => broadcasts))
 
     // --- hearing ------------------------------------------------------------------------------------------------------
 
@@ -113,7 +163,8 @@ export const make = (
     const isFresh = (publicKey: PublicKey, timestamp: number, leaving: boolean): boolean => {
       const now = Math.floor(clock.currentTimeMillisUnsafe() / 1_000)
       const last = stamps.get(publicKey)
-      if (last !== undefined && now - last.timestamp <= timeToLive) {
+      // One far ahead is from before this clock was set back: no token that could be compared with it is accepted any more.
+      if (last !== undefined && Math.abs(now - last.timestamp) <= timeToLive) {
         if (timestamp < last.timestamp || last.left && timestamp === last.timestamp) return false
       }
       stamps.delete(publicKey)
@@ -187,36 +238,22 @@ export const make = (
       })
     }
 
-    const openShared = (address: string) =>
-      Effect.gen(function*() {
-        const socket = yield* network.datagram({
-          address,
-          port: advertisePort,
-          reuseAddress: true,
-          capacity: limits.datagrams
-        })
-        return yield* socket.reader
-      }).pipe(Effect.mapError((cause) => openError(address, cause)))
+    // Nodes at known addresses can be reached all the same.
+    const broadcastImpossible = Effect.suspend(() =>
+      config.peers.length > 0
+        ? Effect.void
+        : Effect.fail(error({ kind: "BroadcastImpossible", address: bindIp, port: advertisePort }))
+    )
 
-    const found = yield* targets
-    if (anyAddress) {
-      const reader = yield* openShared("0.0.0.0")
-      yield* Effect.forkScoped(Effect.ignore(hear(reader, () => undefined)))
-    } else {
-      const [target] = found
-      if (target === undefined) {
-        return yield* Effect.fail(error({ kind: "AddressNotAvailable", address: bindIp, port: advertisePort }))
-      }
-      // Where the system does not bind to a broadcast address, everything is heard, and other subnets are dropped.
-      const [reader, subnet] = yield* Effect.map(
-        openShared(target.broadcast),
-        (reader) => [reader, undefined] as const
-      ).pipe(
-        Effect.catch((failure) =>
-          failure.kind === "PortInUse"
-            ? Effect.fail(failure)
-            : Effect.map(openShared("0.0.0.0"), (reader) => [reader, target] as const)
-        )
+    const [found] = anyAddress ? [] : yield* interfaces
+    if (!anyAddress && found === undefined) {
+      return yield* Effect.fail(error({ kind: "AddressNotAvailable", address: bindIp, port: advertisePort }))
+    }
+    if (found !== undefined && !found.broadcasts) yield* broadcastImpossible
+    else {
+      const { reader, subnet } = yield* Effect.mapError(
+        openShared(network, { target: found, port: advertisePort, capacity: limits.datagrams }),
+        (cause) => openError(found?.broadcast ?? "0.0.0.0", cause)
       )
       yield* Effect.forkScoped(Effect.ignore(hear(reader, () => undefined, subnet)))
     }
@@ -255,7 +292,7 @@ export const make = (
           Scope.provide(scope),
           Effect.catch((cause) =>
             Effect.andThen(
-              Effect.logWarning(`cannot advertise from ${target.address}: ${openError(target.address, cause).message}`),
+              warnOnce(target.address, openError(target.address, cause).message),
               Scope.close(scope, Exit.void)
             )
           )
@@ -271,17 +308,23 @@ export const make = (
         }
       }
       for (const target of now) if (!privates.has(target.address)) yield* open(target)
-      yield* warnOnce(
-        now.length === 0 ? `no network interface to advertise on for bindIp ${bindIp}; waiting for one` : ""
-      )
+      for (const address of warned.keys()) {
+        if (!now.some((target) => target.address === address)) warned.delete(address)
+      }
+      if (now.length === 0 && !nothingToAdvertiseOn) {
+        yield* Effect.logWarning(
+          `no network interface to advertise on for bindIp ${bindIp}; waiting for one that can broadcast`
+        )
+      }
+      nothingToAdvertiseOn = now.length === 0
     })
 
     // A state that lasts is said once, not every interval.
-    const warnOnce = (message: string) =>
+    const warnOnce = (address: string, message: string) =>
       Effect.suspend(() => {
-        if (message === warned) return Effect.void
-        warned = message
-        return message === "" ? Effect.void : Effect.logWarning(message)
+        if (warned.get(address) === message) return Effect.void
+        warned.set(address, message)
+        return Effect.logWarning(message)
       })
 
     /** Sends one advert on every interface; how many the system forbade. */
@@ -290,17 +333,31 @@ export const make = (
         let forbidden = 0
         for (const one of privates.values()) {
           yield* one.writer.write({ payload: advert(one, port), address: one.destination }).pipe(
-            Effect.tap(() => Effect.sync(() => Metrics.advertsSent("broadcast", context))),
+            Effect.tap(() =>
+              Effect.sync(() => {
+                warned.delete(one.address)
+                Metrics.advertsSent("broadcast", context)
+              })
+            ),
             Effect.catch((failure) => {
               Metrics.advertsSent("failed", context)
-              const kind = failure.reason._tag === "DatagramSocketWriteError" ? failure.reason.kind : "Closed"
-              if (kind === "PermissionDenied") forbidden++
-              // The next round opens it anew, if the interface is still there.
-              else if (kind !== "MessageTooLarge") return close(one)
-              return warnOnce(
-                error({ kind: "BroadcastImpossible", address: one.address, port: advertisePort, cause: failure })
-                  .message
+              const { reason } = failure
+              const kind = reason._tag === "DatagramSocketWriteError" ? reason.kind : "Closed"
+              if (kind === "PermissionDenied") {
+                forbidden++
+                return warnOnce(
+                  one.address,
+                  error({ kind: "BroadcastImpossible", address: one.address, port: advertisePort, cause: failure })
+                    .message
+                )
+              }
+              const cause = "cause" in reason ? reason.cause : failure
+              const said = warnOnce(
+                one.address,
+                error({ kind: "Unknown", address: one.address, port: advertisePort, cause }).message
               )
+              // The next round opens it anew, if the interface is still there.
+              return kind === "MessageTooLarge" ? said : Effect.andThen(said, close(one))
             })
           )
         }
@@ -385,9 +442,7 @@ export const make = (
           yield* Effect.addFinalizer(() => leave)
           const forbidden = yield* round
           if (forbidden > 0 && forbidden === privates.size) {
-            return yield* Effect.fail(
-              error({ kind: "BroadcastImpossible", address: bindIp, port: advertisePort })
-            )
+            yield* broadcastImpossible
           }
           yield* Effect.forkScoped(Effect.gen(function*() {
             for (const wait of burst.slice(1)) {
