@@ -212,8 +212,12 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
     const config = yield* NodeOptions.NodeConfig
     const { limits } = config
     const clock = yield* Clock.Clock
-    // The last microsecond at which a recorded message may be from before this node.
-    const start = Number(clock.currentTimeNanosUnsafe() / 1_000n) - 1
+    const begun = clock.monotonicTimeNanosUnsafe()
+    // The last microsecond at which a recorded message may be from before this node. Its clock may have been set since.
+    const start = () => {
+      const uptime = clock.monotonicTimeNanosUnsafe() - begun
+      return Number((clock.currentTimeNanosUnsafe() - uptime) / 1_000n) - 1
+    }
     const crypto = yield* Crypto
     const trust = yield* Trust
     const transport = yield* Transport.Transport

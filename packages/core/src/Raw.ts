@@ -234,19 +234,25 @@ export interface Replay {
   readonly size: number
 }
 
-const window = 60_000_000
+/**
+ * Microseconds that a stamp may be from the receiver's clock, on either side.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const replayWindow = 60_000_000
 
 const format = (micros: number) => `${(micros / 1_000_000).toFixed(1)} s`
 
 class ReplayImpl implements Replay {
-  readonly start: number
+  readonly start: () => number
   readonly capacity: number
   // Insertion order is not age: stamps are the senders'. A sweep removes what has passed, at most once a second.
   private readonly entries = new Map<PublicKey.PublicKey, { stamp: number; known: boolean }>()
   private strangers = 0
   private swept = 0
 
-  constructor(start: number, capacity: number) {
+  constructor(start: () => number, capacity: number) {
     this.start = start
     this.capacity = capacity
   }
@@ -257,14 +263,14 @@ class ReplayImpl implements Replay {
 
   checkTime(stamp: number, nowMillis: number) {
     const age = nowMillis * 1_000 - stamp
-    return Math.abs(age) > window
+    return Math.abs(age) > replayWindow
       ? ProtocolError.local("ERR_REPLAY", `stamped ${format(Math.abs(age))} ${age > 0 ? "ago" : "ahead"}`)
       : undefined
   }
 
   accept(publicKey: PublicKey.PublicKey, stamp: number, nowMillis: number, known: boolean) {
     const entry = this.entries.get(publicKey)
-    if (stamp <= this.start) return ProtocolError.local("ERR_REPLAY", "stamped before this node started")
+    if (stamp <= this.start()) return ProtocolError.local("ERR_REPLAY", "stamped before this node started")
     if (entry !== undefined && stamp <= entry.stamp) {
       return ProtocolError.local("ERR_REPLAY", "not later than the last message")
     }
@@ -286,7 +292,7 @@ class ReplayImpl implements Replay {
     if (nowMillis < this.swept + 1_000 && nowMillis >= this.swept) return
     this.swept = nowMillis
     for (const [publicKey, { known, stamp }] of this.entries) {
-      if (stamp + window < nowMillis * 1_000) {
+      if (stamp + replayWindow < nowMillis * 1_000) {
         this.entries.delete(publicKey)
         if (!known) this.strangers--
       }
@@ -295,10 +301,15 @@ class ReplayImpl implements Replay {
 }
 
 /**
- * A replay table. `start` is the microsecond since the epoch at which the receiver started; stamps must be later.
+ * A replay table. `start` is the microsecond since the epoch at which the receiver started, as its clock has it now, which
+ * may have been set since; stamps must be later.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const makeReplay = (options: { readonly start: number; readonly capacity: number }): Replay =>
-  new ReplayImpl(options.start, options.capacity)
+export const makeReplay = (
+  options: { readonly start: number | (() => number); readonly capacity: number }
+): Replay => {
+  const { capacity, start } = options
+  return new ReplayImpl(typeof start === "function" ? start : () => start, capacity)
+}

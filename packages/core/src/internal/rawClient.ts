@@ -147,10 +147,12 @@ export const make = <Closed>(options: {
 
     const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
 
-    // Stamps of one node strictly increase, to whomever it sends.
+    // Stamps of one node strictly increase, to whomever it sends; except where its clock was set back by more than a minute,
+    // since nobody who shares the new time accepts the old one's.
     let lastStamp = 0
     const nextStamp = () => {
-      lastStamp = Math.max(Number(clock.currentTimeNanosUnsafe() / 1_000n), lastStamp + 1)
+      const stamp = Number(clock.currentTimeNanosUnsafe() / 1_000n)
+      lastStamp = lastStamp - stamp > Raw.replayWindow ? stamp : Math.max(stamp, lastStamp + 1)
       return lastStamp
     }
 
