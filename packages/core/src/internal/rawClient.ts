@@ -171,6 +171,15 @@ export const make = <Closed>(options: {
         mayHaveRun
       })
 
+    const neverSent = ({ endpoint, peer, publicKey, reason }: PeerLostError) =>
+      new PeerLostError({
+        peer,
+        publicKey,
+        ...(endpoint === undefined ? {} : { endpoint }),
+        reason,
+        mayHaveRun: false
+      })
+
     const send = (channel: Channel<Closed>, key: SharedKey, out: WriteBuffer.WriteBuffer) => {
       const { publicKey } = channel.peer
       while (!out.full()) {
@@ -261,6 +270,11 @@ export const make = <Closed>(options: {
       Effect.gen(function*() {
         const { publicKey } = channel.peer
         const connection = yield* dialAny(transport, channel.peer.endpoints)
+        // A "leaving" may be anybody's. Who really leaves closes the connection.
+        yield* Effect.acquireRelease(
+          Effect.sync(() => peers.holdUnsafe(publicKey, () => {})),
+          (release) => Effect.sync(release)
+        )
         const proof: Proof = { name: undefined, at: 0 }
         const broken: Ending = { _tag: "Broken", endpoint: connection.remote }
         const key = sharedKeys.get(publicKey)
@@ -291,9 +305,17 @@ export const make = <Closed>(options: {
             if (!channel.awaited) return { _tag: "Idle" } as Ending
           }
         })
-        const watch = Effect.catch(peers.lost(publicKey), (error) => Effect.succeed<Ending>({ _tag: "Lost", error }))
-        return yield* Effect.raceAllFirst([read, write, feed, slow, watch])
-      }).pipe(Effect.scoped)
+        return yield* Effect.raceAllFirst([read, write, feed, slow])
+      }).pipe(
+        Effect.scoped,
+        // While it is being dialled, too.
+        Effect.raceFirst(
+          Effect.catch(
+            peers.lost(channel.peer.publicKey),
+            (error) => Effect.succeed<Ending>({ _tag: "Lost", error })
+          )
+        )
+      )
 
     // Somebody is there and has no room. Always the same wait, give or take half: an err in clear proves nothing, so it may
     // delay one retry and no more.
@@ -325,7 +347,9 @@ export const make = <Closed>(options: {
           case "Idle":
             return Effect.void
           case "Lost":
-            fail([...sent, ...channel.queued], ending.error)
+            for (const exchange of [...sent, ...channel.queued]) {
+              fail([exchange], exchange.stamp === undefined ? neverSent(ending.error) : ending.error)
+            }
             channel.queued = []
             return Effect.void
           case "Broken":
