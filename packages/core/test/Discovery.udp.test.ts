@@ -670,6 +670,7 @@ describe("what is heard", () => {
       }
       assert.deepStrictEqual(conflicts as unknown, [{
         _tag: "KeyConflict",
+        reason: "OwnKey",
         name: "one",
         expected: node.publicKey,
         publicKey: node.publicKey,

@@ -52,6 +52,9 @@ interface Private extends Target {
 }
 
 const burst = [0, 100, 200]
+// On a network with a key "leaving" outdates all other adverts of its second, also those of a node that starts again within it.
+// One more, a second after the first, has a later time than whatever was said before the start.
+const nextSecond = 750
 // After the limit kept an answer back. Between the burst's end and the first interval.
 const catchUp = [400, 600]
 // Datagrams get lost, and nobody is left to repeat this one.
@@ -445,7 +448,7 @@ export const make = (
             yield* broadcastImpossible
           }
           yield* Effect.forkScoped(Effect.gen(function*() {
-            for (const wait of burst.slice(1)) {
+            for (const wait of [...burst.slice(1), ...self.cipher.encrypted ? [nextSecond] : []]) {
               yield* Effect.sleep(wait)
               yield* round
             }
