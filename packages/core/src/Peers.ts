@@ -229,8 +229,11 @@ export class PeerLostError
     publicKey: PublicKey.PublicKey,
     /** Where it was reached. */
     endpoint: Schema.optionalKey(Schema.Struct({ host: Schema.String, port: Schema.Number })),
-    /** A `LostReason`; or `Left`: it said that it leaves; or `Disconnected`: its connection ended. */
-    reason: Schema.Literals([...LostReason.literals, "Left", "Disconnected"]),
+    /**
+     * A `LostReason`; or `Left`: it said that it leaves; or `Disconnected`: its connection ended; or `Untrusted`: this node's
+     * trust policy refuses it from now on; or `UntrustedByPeer`: its trust policy refuses this node.
+     */
+    reason: Schema.Literals([...LostReason.literals, "Left", "Disconnected", "Untrusted", "UntrustedByPeer"]),
     /** Whether what was asked may have been done. */
     mayHaveRun: Schema.Boolean
   })
@@ -244,7 +247,9 @@ export class PeerLostError
       Evicted: "it was pushed out of a full table of peers",
       Conflict: "its name belongs to another key",
       Left: "it said that it leaves",
-      Disconnected: "its connection ended before the answer came"
+      Disconnected: "its connection ended before the answer came",
+      Untrusted: "this node's trust policy refuses it now",
+      UntrustedByPeer: "its trust policy refuses this node"
     }[this.reason]
     return `lost ${JSON.stringify(this.peer)}${where}: ${why}; ${
       this.mayHaveRun ? "whether it handled the message is not known" : "it did not handle the message"

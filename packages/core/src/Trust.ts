@@ -4,18 +4,29 @@
  * `check` judges and changes nothing; `proved` judges a key that has just proved itself under a name, and may remember it.
  * An advert never leads to either: whoever only claims a key is nobody yet.
  *
- * - `layerTofu` (trust on first use): the first key that proves itself under a name is pinned to it, like SSH's known hosts
- * - `layerAllowList`: only the keys you list, under the names you list them with
+ * - `layerTofu` (trust on first use): the first key that proves itself under a name is pinned to it, like SSH's known hosts.
+ *   `layerTofuStored` keeps the pins somewhere; `NodeTrust.layerKnownPeers` in `@pnet/node` keeps them in a file
+ * - `layerAllowList`: only the keys you list, under the names you list them with; `NodeTrust.layerAllowListFile` reads a file
  * - `layerAny`: everyone; for tests and for networks whose key is trust enough
  *
- * What bites: with trust on first use, whoever is first has the name. Compare fingerprints, or list the keys.
+ * A policy can change while nodes run. It says so in `changes`, and sessions with peers that it refuses from then on end at
+ * once. RAW messages are judged one by one.
+ *
+ * What bites: with trust on first use, whoever is first has the name. Compare fingerprints, or list the keys. So that one
+ * stranger cannot use up the pins, those that were made because somebody connected to this node are at most half of them, and
+ * at most 64 from one address; what is beyond is refused, and nothing is ever taken away to make room.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Signal from "./internal/signal.ts"
 import { NodeName } from "./Packet.ts"
 import * as PublicKey from "./PublicKey.ts"
 
@@ -25,7 +36,8 @@ import * as PublicKey from "./PublicKey.ts"
  * - `KeyChanged`: the name is pinned to `expected`, and somebody else uses it
  * - `NotListed`: the allow list does not have this name with this key
  * - `NameMismatch`: the peer at the address of `name` proved to be another, called `actualName`
- * - `Full`: no further name can be pinned
+ * - `Full`: no further name can be pinned; with `from`, none of those who connect from that address
+ * - `Revoked`: the key was revoked, under whatever name
  *
  * @category errors
  * @since 0.1.0
@@ -33,12 +45,14 @@ import * as PublicKey from "./PublicKey.ts"
 export class UntrustedPeerError extends Schema.TaggedError<UntrustedPeerError>("@pnet/core/Trust/UntrustedPeerError")(
   "UntrustedPeerError",
   {
-    kind: Schema.Literals(["KeyChanged", "NotListed", "NameMismatch", "Full"]),
+    kind: Schema.Literals(["KeyChanged", "NotListed", "NameMismatch", "Full", "Revoked"]),
     /** The name it goes by. */
     peer: NodeName,
     publicKey: PublicKey.PublicKey,
     expected: Schema.optionalKey(PublicKey.PublicKey),
-    actualName: Schema.optionalKey(NodeName)
+    actualName: Schema.optionalKey(NodeName),
+    /** The address whose share of the pins is used up, where it is that. */
+    from: Schema.optionalKey(Schema.String)
   }
 ) {
   override get message() {
@@ -53,7 +67,11 @@ export class UntrustedPeerError extends Schema.TaggedError<UntrustedPeerError>("
       case "NameMismatch":
         return `${who} is not trusted: it proved to be ${JSON.stringify(this.actualName)}`
       case "Full":
-        return `${who} is not trusted: no further name can be pinned; raise the capacity of Trust.layerTofu, or use an allow list`
+        return `${who} is not trusted: no further name can be pinned${
+          this.from === undefined ? "" : ` for those who connect from ${this.from}`
+        }; raise the capacity of Trust.layerTofu, pin it yourself, or use an allow list`
+      case "Revoked":
+        return `${who} is not trusted: its key was revoked, and needs to be replaced by a new one`
     }
   }
 }
@@ -67,8 +85,15 @@ export class UntrustedPeerError extends Schema.TaggedError<UntrustedPeerError>("
 export class Trust extends Context.Service<Trust, {
   /** Judges a name and a key, and remembers nothing. */
   readonly check: (name: NodeName, publicKey: PublicKey.PublicKey) => Effect.Effect<void, UntrustedPeerError>
-  /** Judges a key that has proved itself under a name; the policy may pin it. */
-  readonly proved: (name: NodeName, publicKey: PublicKey.PublicKey) => Effect.Effect<void, UntrustedPeerError>
+  /**
+   * Judges a key that has proved itself under a name; the policy may pin it. `from` is the address of one who connected to
+   * this node; absent, this node reached the peer itself, which a stranger cannot bring about.
+   */
+  readonly proved: (
+    name: NodeName,
+    publicKey: PublicKey.PublicKey,
+    from?: string | undefined
+  ) => Effect.Effect<void, UntrustedPeerError>
   /** The one key that a name may have by this policy; `undefined` where it may have any. */
   readonly expected: (name: NodeName) => Effect.Effect<PublicKey.PublicKey | undefined>
   /**
@@ -78,6 +103,8 @@ export class Trust extends Context.Service<Trust, {
   readonly pin: (name: NodeName, publicKey: PublicKey.PublicKey) => Effect.Effect<void, UntrustedPeerError>
   /** The operator's decision that a name belongs to nobody: the next key that proves itself under it has it. */
   readonly forget: (name: NodeName) => Effect.Effect<void>
+  /** Says that the policy has changed, so that what was allowed before has to be judged again. */
+  readonly changes: Stream.Stream<void>
 }>()("@pnet/core/Trust") {}
 
 /**
@@ -91,46 +118,175 @@ export const layerAny: Layer.Layer<Trust> = Layer.succeed(Trust, {
   proved: () => Effect.void,
   expected: () => Effect.undefined,
   pin: () => Effect.void,
-  forget: () => Effect.void
+  forget: () => Effect.void,
+  changes: Stream.never
 })
 
 /**
+ * A name that belongs to a key.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Pin {
+  readonly name: NodeName
+  readonly publicKey: PublicKey.PublicKey
+  /**
+   * The address that it connected from, where it was pinned for no other reason than that it connected. Absent: this node
+   * reached it itself, or the operator pinned it.
+   */
+  readonly from?: string | undefined
+}
+
+/**
+ * What a policy of trust on first use goes by.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface KnownPeers {
+  readonly pins: ReadonlyArray<Pin>
+  /** Keys that are refused under any name. */
+  readonly revoked: ReadonlyArray<PublicKey.PublicKey>
+}
+
+/**
+ * Trust on first use, with what the operator may do to it while nodes run.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Tofu extends Context.Service.Shape<typeof Trust> {
+  /** What it goes by now. */
+  readonly known: Effect.Effect<KnownPeers>
+  /** Refuses a key from now on, under any name; its pins stay, so that nobody else gets its names. */
+  readonly revoke: (publicKey: PublicKey.PublicKey) => Effect.Effect<void>
+  /** Puts other pins and revoked keys in the place of those there are. */
+  readonly replace: (known: KnownPeers) => Effect.Effect<void>
+}
+
+const pinsFrom = 64
+
+/**
  * A policy over pinned names: the names and keys are `pins`, and a new name is pinned by the first key that proves itself
- * under it, up to `capacity` of them (default 4,096). `onPin` is run for each new pin and each that the operator changes,
- * `onForget` for each that the operator takes away.
+ * under it, up to `capacity` of them (default 4,096). Of those, who connects to this node gets at most half, and at most
+ * `perAddress` (default 64) from one address. `onPin` is run for each new pin and each that changes, `onForget` for each that
+ * the operator takes away, `onRevoke` for each key that the operator revokes.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const makeTofu = (options?: {
   readonly capacity?: number | undefined
+  readonly perAddress?: number | undefined
   readonly pins?: Iterable<readonly [NodeName, PublicKey.PublicKey]> | undefined
-  readonly onPin?: ((name: NodeName, publicKey: PublicKey.PublicKey) => Effect.Effect<void>) | undefined
+  readonly onPin?:
+    | ((name: NodeName, publicKey: PublicKey.PublicKey, from: string | undefined) => Effect.Effect<void>)
+    | undefined
   readonly onForget?: ((name: NodeName) => Effect.Effect<void>) | undefined
-}): Trust["Service"] => {
+  readonly onRevoke?: ((publicKey: PublicKey.PublicKey) => Effect.Effect<void>) | undefined
+}): Tofu => {
   const capacity = options?.capacity ?? 4_096
-  const pins = new Map(options?.pins ?? [])
-  const check = (name: NodeName, publicKey: PublicKey.PublicKey) =>
-    Effect.suspend(() => {
-      const pinned = pins.get(name)
-      return pinned === undefined || pinned === publicKey
-        ? Effect.void
-        : Effect.fail(new UntrustedPeerError({ kind: "KeyChanged", peer: name, publicKey, expected: pinned }))
-    })
-  const add = (name: NodeName, publicKey: PublicKey.PublicKey) => {
-    if (!pins.has(name) && pins.size >= capacity) {
-      return Effect.fail(new UntrustedPeerError({ kind: "Full", peer: name, publicKey }))
-    }
-    pins.set(name, publicKey)
-    return options?.onPin === undefined ? Effect.void : options.onPin(name, publicKey)
+  const perAddress = options?.perAddress ?? pinsFrom
+  const signal = Signal.make()
+  const pins = new Map<NodeName, Pin>()
+  let revoked = new Set<PublicKey.PublicKey>()
+  // How many of the pins are there because somebody connected.
+  let inbound = 0
+  const byAddress = new Map<string, number>()
+
+  const count = (from: string | undefined, by: 1 | -1) => {
+    if (from === undefined) return
+    inbound += by
+    const now = (byAddress.get(from) ?? 0) + by
+    if (now === 0) byAddress.delete(from)
+    else byAddress.set(from, now)
   }
+  const put = (pin: Pin) => {
+    count(pins.get(pin.name)?.from, -1)
+    pins.set(pin.name, pin)
+    count(pin.from, 1)
+  }
+  for (const [name, publicKey] of options?.pins ?? []) put({ name, publicKey })
+
+  const judge = (name: NodeName, publicKey: PublicKey.PublicKey): UntrustedPeerError | undefined => {
+    if (revoked.has(publicKey)) return new UntrustedPeerError({ kind: "Revoked", peer: name, publicKey })
+    const pinned = pins.get(name)?.publicKey
+    return pinned === undefined || pinned === publicKey
+      ? undefined
+      : new UntrustedPeerError({ kind: "KeyChanged", peer: name, publicKey, expected: pinned })
+  }
+  const room = (name: NodeName, publicKey: PublicKey.PublicKey, from: string | undefined) => {
+    if (pins.size >= capacity) return new UntrustedPeerError({ kind: "Full", peer: name, publicKey })
+    if (from === undefined || inbound < Math.ceil(capacity / 2) && (byAddress.get(from) ?? 0) < perAddress) {
+      return undefined
+    }
+    return new UntrustedPeerError({ kind: "Full", peer: name, publicKey, from })
+  }
+  const add = (pin: Pin) => {
+    put(pin)
+    return options?.onPin === undefined ? Effect.void : options.onPin(pin.name, pin.publicKey, pin.from)
+  }
+
   return {
-    check,
-    proved: (name, publicKey) => Effect.suspend(() => pins.has(name) ? check(name, publicKey) : add(name, publicKey)),
-    expected: (name) => Effect.sync(() => pins.get(name)),
-    pin: (name, publicKey) => Effect.suspend(() => pins.get(name) === publicKey ? Effect.void : add(name, publicKey)),
+    check: (name, publicKey) =>
+      Effect.suspend(() => {
+        const refused = judge(name, publicKey)
+        return refused === undefined ? Effect.void : Effect.fail(refused)
+      }),
+    proved: (name, publicKey, from) =>
+      Effect.suspend(() => {
+        const pinned = pins.get(name)
+        const refused = judge(name, publicKey) ?? (pinned === undefined ? room(name, publicKey, from) : undefined)
+        if (refused !== undefined) return Effect.fail(refused)
+        if (pinned === undefined) return add({ name, publicKey, from })
+        // It connected, and now this node has reached it, too.
+        return pinned.from !== undefined && from === undefined ? add({ name, publicKey }) : Effect.void
+      }),
+    expected: (name) => Effect.sync(() => pins.get(name)?.publicKey),
+    pin: (name, publicKey) =>
+      Effect.suspend(() => {
+        const pinned = pins.get(name)
+        if (pinned?.publicKey === publicKey && pinned.from === undefined) return Effect.void
+        const refused = revoked.has(publicKey)
+          ? judge(name, publicKey)
+          : pinned === undefined
+          ? room(name, publicKey, undefined)
+          : undefined
+        if (refused !== undefined) return Effect.fail(refused)
+        return Effect.andThen(add({ name, publicKey }), Effect.sync(signal.notify))
+      }),
     forget: (name) =>
-      Effect.suspend(() => pins.delete(name) && options?.onForget !== undefined ? options.onForget(name) : Effect.void)
+      Effect.suspend(() => {
+        const pinned = pins.get(name)
+        if (pinned === undefined) return Effect.void
+        count(pinned.from, -1)
+        pins.delete(name)
+        return Effect.andThen(
+          options?.onForget === undefined ? Effect.void : options.onForget(name),
+          Effect.sync(signal.notify)
+        )
+      }),
+    changes: signal.changes,
+    known: Effect.sync(() => ({ pins: [...pins.values()], revoked: [...revoked] })),
+    revoke: (publicKey) =>
+      Effect.suspend(() => {
+        if (revoked.has(publicKey)) return Effect.void
+        revoked.add(publicKey)
+        return Effect.andThen(
+          options?.onRevoke === undefined ? Effect.void : options.onRevoke(publicKey),
+          Effect.sync(signal.notify)
+        )
+      }),
+    replace: (known) =>
+      Effect.sync(() => {
+        pins.clear()
+        byAddress.clear()
+        inbound = 0
+        for (const pin of known.pins) put(pin)
+        revoked = new Set(known.revoked)
+        signal.notify()
+      })
   }
 }
 
@@ -144,30 +300,262 @@ export const layerTofu = (options?: { readonly capacity?: number | undefined }):
   Layer.sync(Trust, () => makeTofu(options))
 
 /**
- * Only these names, each with its key.
+ * What has happened to the known peers since it was last saved: the last word about each name, and keys that were revoked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface KnownPeersEdit {
+  readonly pinned: ReadonlyArray<Pin>
+  readonly forgotten: ReadonlyArray<NodeName>
+  readonly revoked: ReadonlyArray<PublicKey.PublicKey>
+}
+
+/**
+ * Where pins are kept. Somebody else may change it at the same time: other nodes, and the operator.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PinStore<E extends { readonly message: string }> {
+  /** All that is kept. */
+  readonly load: Effect.Effect<KnownPeers, E>
+  /** All that is kept, if it may have changed since it was last loaded or saved; `undefined`: it has not. */
+  readonly reload: Effect.Effect<KnownPeers | undefined, E>
+  /** Makes the edit to what is kept now, and gives all that is kept then. */
+  readonly save: (edit: KnownPeersEdit) => Effect.Effect<KnownPeers, E>
+}
+
+/**
+ * Options of trust on first use with a store.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StoredOptions {
+  /** The most names that are pinned. Default 4,096. */
+  readonly capacity?: number | undefined
+  /** The most of them for those who connect from one address. Default 64. */
+  readonly perAddress?: number | undefined
+  /** How often the store is asked whether it has changed, and new pins are saved. Default 1 second. */
+  readonly interval?: Duration.Input | undefined
+}
+
+/**
+ * Trust on first use whose pins are kept in a store. What is in the store is what holds: pins that are taken out of it are
+ * forgotten, and those that are put into it apply within an interval. New pins are saved within an interval, and when the
+ * scope closes. A store that cannot be read or written is logged, and tried again; until then the last that was read holds.
+ * Fails where the store cannot be read to begin with.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeTofuStored = <E extends { readonly message: string }>(
+  store: PinStore<E>,
+  options?: StoredOptions
+): Effect.Effect<Tofu, E, Scope.Scope> =>
+  Effect.gen(function*() {
+    // What is not saved yet; a name with no key is to be forgotten.
+    const unsaved = new Map<NodeName, Pin | undefined>()
+    const revoked = new Set<PublicKey.PublicKey>()
+    const tofu = makeTofu({
+      capacity: options?.capacity,
+      perAddress: options?.perAddress,
+      onPin: (name, publicKey, from) => Effect.sync(() => void unsaved.set(name, { name, publicKey, from })),
+      onForget: (name) => Effect.sync(() => void unsaved.set(name, undefined)),
+      onRevoke: (publicKey) => Effect.sync(() => void revoked.add(publicKey))
+    })
+    yield* tofu.replace(yield* store.load)
+
+    const apply = (kept: KnownPeers) =>
+      Effect.suspend(() => {
+        const pins = new Map(kept.pins.map((pin) => [pin.name, pin]))
+        for (const [name, pin] of unsaved) {
+          if (pin === undefined) pins.delete(name)
+          else pins.set(name, pin)
+        }
+        return tofu.replace({ pins: [...pins.values()], revoked: [...kept.revoked, ...revoked] })
+      })
+
+    const save = Effect.suspend(() => {
+      if (unsaved.size === 0 && revoked.size === 0) return Effect.void
+      const edits = [...unsaved]
+      const keys = [...revoked]
+      return Effect.flatMap(
+        store.save({
+          pinned: edits.flatMap(([, pin]) => pin === undefined ? [] : [pin]),
+          forgotten: edits.flatMap(([name, pin]) => pin === undefined ? [name] : []),
+          revoked: keys
+        }),
+        (kept) => {
+          // Unless there is news of it since.
+          for (const [name, pin] of edits) if (unsaved.get(name) === pin) unsaved.delete(name)
+          for (const key of keys) revoked.delete(key)
+          return apply(kept)
+        }
+      )
+    })
+
+    // A state that lasts is said once.
+    let told = ""
+    const tell = (error: E | undefined) =>
+      Effect.suspend(() => {
+        const message = error === undefined ? "" : error.message
+        if (message === told) return Effect.void
+        told = message
+        return message === ""
+          ? Effect.logInfo("the known peers can be read and written again")
+          : Effect.logWarning(`the known peers stay as they were: ${message}`)
+      })
+    const step = Effect.flatMap(store.reload, (kept) => kept === undefined ? Effect.void : apply(kept)).pipe(
+      Effect.andThen(save),
+      Effect.matchEffect({ onFailure: tell, onSuccess: () => tell(undefined) })
+    )
+
+    yield* Effect.addFinalizer(() => Effect.catch(save, tell))
+    yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(options?.interval ?? "1 second"), step)))
+    return tofu
+  })
+
+/**
+ * `makeTofuStored` as a layer.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layerAllowList = (
-  allowed: Iterable<readonly [name: NodeName, publicKey: PublicKey.PublicKey]>
-): Layer.Layer<Trust> => {
-  const list = new Map(allowed)
-  const check = (name: NodeName, publicKey: PublicKey.PublicKey) => {
-    const expected = list.get(name)
-    return expected === publicKey
-      ? Effect.void
-      : Effect.fail(
-        expected === undefined
-          ? new UntrustedPeerError({ kind: "NotListed", peer: name, publicKey })
-          : new UntrustedPeerError({ kind: "KeyChanged", peer: name, publicKey, expected })
-      )
+export const layerTofuStored = <E extends { readonly message: string }>(
+  store: PinStore<E>,
+  options?: StoredOptions
+): Layer.Layer<Trust, E> => Layer.effect(Trust, makeTofuStored(store, options))
+
+/**
+ * An entry that cannot be put on an allow list, which was not changed.
+ *
+ * - `Name`: no name of a node
+ * - `PublicKey`: no public key
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class AllowListError extends Schema.TaggedError<AllowListError>("@pnet/core/Trust/AllowListError")(
+  "AllowListError",
+  {
+    kind: Schema.Literals(["Name", "PublicKey"]),
+    /** The name of the entry, as it was given. */
+    peer: Schema.String,
+    /** The key of the entry, as it was given. */
+    publicKey: Schema.String
   }
-  return Layer.succeed(Trust, {
-    check,
-    proved: check,
-    expected: (name) => Effect.sync(() => list.get(name)),
-    pin: check,
-    forget: () => Effect.void
-  })
+) {
+  override get message() {
+    return this.kind === "Name"
+      ? `the allow list was not changed: ${
+        JSON.stringify(this.peer)
+      } is no name of a node; expected 1 to 64 bytes without ` +
+        "| and @ and control characters, and not *"
+      : `the allow list was not changed: ${JSON.stringify(this.publicKey)}, for ${
+        JSON.stringify(this.peer)
+      }, is no public ` +
+        "key; expected its base64url text of 44 characters, as the peer's node.publicKey is"
+  }
 }
+
+const isNodeName = Schema.is(NodeName)
+
+const entryOf = (
+  name: string,
+  key: string
+): Result.Result<readonly [NodeName, PublicKey.PublicKey], AllowListError> => {
+  if (!isNodeName(name)) return Result.fail(new AllowListError({ kind: "Name", peer: name, publicKey: key }))
+  const publicKey = PublicKey.fromText(key)
+  return publicKey === undefined
+    ? Result.fail(new AllowListError({ kind: "PublicKey", peer: name, publicKey: key }))
+    : Result.succeed([name, publicKey])
+}
+
+/**
+ * An allow list, which can be changed while nodes run: sessions with those who are not on it any more end at once.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AllowList extends Context.Service.Shape<typeof Trust> {
+  /** The names that are listed, each with its key. */
+  readonly entries: Effect.Effect<ReadonlyArray<readonly [name: NodeName, publicKey: PublicKey.PublicKey]>>
+  /** Puts another list in the place of the one there is. Of a name that is there twice the last counts. */
+  readonly set: (
+    entries: Iterable<readonly [name: string, publicKey: string]>
+  ) => Effect.Effect<void, AllowListError>
+  /** Lists a name with its key, in place of the key it had. */
+  readonly add: (name: string, publicKey: string) => Effect.Effect<void, AllowListError>
+  /** Takes a name off. */
+  readonly remove: (name: string) => Effect.Effect<void>
+}
+
+/**
+ * A policy over a list of names, each with its key, both as text.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeAllowList = (
+  allowed: Iterable<readonly [name: string, publicKey: string]>
+): Effect.Effect<AllowList, AllowListError> =>
+  Effect.gen(function*() {
+    const signal = Signal.make()
+    let list: ReadonlyMap<NodeName, PublicKey.PublicKey> = new Map()
+    const put = (next: ReadonlyMap<NodeName, PublicKey.PublicKey>) =>
+      Effect.sync(() => {
+        list = next
+        signal.notify()
+      })
+    const set = (entries: Iterable<readonly [name: string, publicKey: string]>) =>
+      Effect.flatMap(
+        Effect.forEach([...entries], ([name, key]) => Effect.fromResult(entryOf(name, key))),
+        (entries) => put(new Map(entries))
+      )
+    yield* set(allowed)
+    const check = (name: NodeName, publicKey: PublicKey.PublicKey) =>
+      Effect.suspend(() => {
+        const expected = list.get(name)
+        return expected === publicKey
+          ? Effect.void
+          : Effect.fail(
+            expected === undefined
+              ? new UntrustedPeerError({ kind: "NotListed", peer: name, publicKey })
+              : new UntrustedPeerError({ kind: "KeyChanged", peer: name, publicKey, expected })
+          )
+      })
+    return {
+      check,
+      proved: check,
+      expected: (name) => Effect.sync(() => list.get(name)),
+      pin: check,
+      forget: () => Effect.void,
+      changes: signal.changes,
+      entries: Effect.sync(() => [...list]),
+      set,
+      add: (name, key) =>
+        Effect.flatMap(
+          Effect.fromResult(entryOf(name, key)),
+          ([name, publicKey]) => Effect.suspend(() => put(new Map([...list, [name, publicKey]])))
+        ),
+      remove: (name) =>
+        Effect.suspend(() => {
+          const left = [...list].filter(([other]) => other !== name)
+          return left.length < list.size ? put(new Map(left)) : Effect.void
+        })
+    }
+  })
+
+/**
+ * Only these names, each with its key. Names and keys may be texts, of which one that is malformed is an `AllowListError`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerAllowList: {
+  (allowed: Iterable<readonly [name: NodeName, publicKey: PublicKey.PublicKey]>): Layer.Layer<Trust>
+  (allowed: Iterable<readonly [name: string, publicKey: string]>): Layer.Layer<Trust, AllowListError>
+} = (allowed: Iterable<readonly [name: string, publicKey: string]>): Layer.Layer<Trust, never> =>
+  Layer.effect(Trust, makeAllowList(allowed)) as Layer.Layer<Trust, never>

@@ -152,13 +152,17 @@ BasicNode.layer({ name: "alice", identity: networkKey })
 
 Trust.layerAllowList([[name, key]])
 
-// @ts-expect-error: a text is no public key until PublicKey.fromText has checked it
-Trust.layerAllowList([[name, "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo="]])
+expectTypeOf(Trust.layerAllowList([[name, key]])).toEqualTypeOf<Layer.Layer<Trust.Trust>>()
 
-// @ts-expect-error: nor is a text a name until it has been checked
-Trust.layerAllowList([["bob", key]])
+// Texts have to be checked first, and the layer does so.
+expectTypeOf(Trust.layerAllowList([["bob", "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo="]])).toEqualTypeOf<
+  Layer.Layer<Trust.Trust, Trust.AllowListError>
+>()
+expectTypeOf(Trust.layerAllowList(Object.entries({ bob: key }))).toEqualTypeOf<
+  Layer.Layer<Trust.Trust, Trust.AllowListError>
+>()
 
-// @ts-expect-error: nor is one that may be undefined
+// @ts-expect-error: a key may not be undefined
 Trust.layerAllowList([[name, PublicKey.fromText("hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo=")]])
 
 // @ts-expect-error: a fingerprint is made of a key, not of a text
