@@ -535,6 +535,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
       name: basic.name,
       networkId: basic.networkId,
       publicKey: basic.publicKey,
+      networkKeys: basic.networkKeys,
       endpoint: basic.endpoint,
       peers,
       onMessage: basic.onMessage,

@@ -28,6 +28,7 @@ import * as RawServer from "./internal/rawServer.ts"
 import { selfOf } from "./internal/self.ts"
 import { separate } from "./internal/separate.ts"
 import type { Endpoint, ListenError, Network } from "./Network.ts"
+import type { NetworkKeys } from "./NetworkKeys.ts"
 import * as NodeOptions from "./NodeOptions.ts"
 import type { NetworkId, NodeName } from "./Packet.ts"
 import * as Peers from "./Peers.ts"
@@ -164,6 +165,8 @@ export class BasicNode extends Context.Service<BasicNode, {
   readonly name: NodeName
   readonly networkId: NetworkId
   readonly publicKey: PublicKey
+  /** The network keys, to be changed while it runs. */
+  readonly networkKeys: NetworkKeys["Service"]
   /** Where it listens, with the port that was chosen. */
   readonly endpoint: Endpoint
   /** The peers it knows. */
@@ -274,6 +277,7 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
       name: self.name,
       networkId: self.networkId,
       publicKey: config.identity.publicKey,
+      networkKeys: config.keyRing,
       endpoint: listener.endpoint,
       peers,
       send,

@@ -24,7 +24,9 @@ import * as Advert from "./Advert.ts"
 import { Crypto, type KeyPair } from "./Crypto.ts"
 import { Identity } from "./Identity.ts"
 import * as NetworkKey from "./NetworkKey.ts"
+import * as NetworkKeys from "./NetworkKeys.ts"
 import { NetworkId, NodeName } from "./Packet.ts"
+import * as PublicKey from "./PublicKey.ts"
 
 const isDurationInput = (u: unknown): u is Duration.Input =>
   Option.isSome(Duration.fromInput(u as Duration.Input)) && u !== undefined && u !== null
@@ -164,7 +166,10 @@ const Endpoint = Schema.String.check(
 )
 
 // An empty list would be a network in clear, which is to be asked for by leaving the option out.
-const NetworkKeys = Schema.Array(NetworkKey.NetworkKey).check(Schema.isMinLength(1))
+const KeyList = Schema.Array(NetworkKey.NetworkKey).check(
+  Schema.isMinLength(1),
+  Schema.isMaxLength(NetworkKeys.maxKeys)
+)
 
 /**
  * The options of a node.
@@ -178,10 +183,15 @@ export const NodeOptions = Schema.Struct({
   /** The network it belongs to. Default `"pnet"`. */
   networkId: NetworkId.pipe(Schema.withDecodingDefaultKey(Effect.succeed("pnet"))),
   /**
-   * The network key, or several: the first encrypts, all decrypt. Default: none, and adverts travel in clear. With one,
-   * only those who hold it can join, or see names and addresses.
+   * The network key. Default: none, and adverts travel in clear. With one, only those who hold it can join, or see names and
+   * addresses. A list is taken as `networkKeys`.
    */
-  networkKey: Schema.optionalKey(Schema.Union([NetworkKey.NetworkKey, NetworkKeys])),
+  networkKey: Schema.optionalKey(Schema.Union([NetworkKey.NetworkKey, KeyList])),
+  /**
+   * Several network keys, 1 to 16, in place of `networkKey`: the first encrypts, all decrypt. They are what the node begins
+   * with; its `networkKeys` change them while it runs. Default: those of the `NetworkKeys` service, where there is one.
+   */
+  networkKeys: Schema.optionalKey(KeyList),
   /** The TCP port to listen on. Default 0, any free one. */
   serverPort: Schema.Port.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0))),
   /** The UDP port that adverts are sent to, the same on the whole network. Default 3334. */
@@ -209,7 +219,12 @@ export const NodeOptions = Schema.Struct({
   identity: Schema.optionalKey(IsKeyPair),
   /** The bounds, each with a default. */
   limits: Limits.pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
-})
+}).check(
+  Schema.makeFilter(({ networkKey, networkKeys }) =>
+    networkKey === undefined || networkKeys === undefined ||
+    { path: ["networkKeys"], issue: "expected only one of networkKey and networkKeys" }
+  )
+)
 
 /**
  * Options with every default filled in.
@@ -261,13 +276,19 @@ export const make = (input: Input): Effect.Effect<NodeOptions, OptionsError> =>
  * @category services
  * @since 0.1.0
  */
-export class NodeConfig extends Context.Service<NodeConfig, NodeOptions & { readonly identity: KeyPair }>()(
-  "@pnet/core/NodeOptions/NodeConfig"
-) {}
+export class NodeConfig extends Context.Service<
+  NodeConfig,
+  NodeOptions & {
+    readonly identity: KeyPair
+    /** The network keys as they are now: those of the options are what it began with. */
+    readonly keyRing: NetworkKeys.NetworkKeys["Service"]
+  }
+>()("@pnet/core/NodeOptions/NodeConfig") {}
 
 /**
  * Checks the options. Where they have no key pair it is that of the `Identity` service, such as `NodeIdentity.layerFile` gives,
- * and where there is none either, a fresh one.
+ * and where there is none either, a fresh one, which the log says. Where they have no network key, the keys are those of the
+ * `NetworkKeys` service; where there is none either, the network is in clear.
  *
  * @category layers
  * @since 0.1.0
@@ -279,28 +300,48 @@ export const layer = (input: Input): Layer.Layer<NodeConfig, OptionsError, Crypt
       const options = yield* make(input)
       const crypto = yield* Crypto
       const provided = Option.getOrUndefined(yield* Effect.serviceOption(Identity))
-      return { ...options, identity: options.identity ?? provided ?? crypto.generateKeyPair() }
+      const identity = options.identity ?? provided ?? crypto.generateKeyPair()
+      if (identity !== options.identity && identity !== provided) {
+        yield* Effect.logInfo(
+          `${options.name} has a throwaway identity (${
+            PublicKey.fingerprint(identity.publicKey)
+          }): after a restart its ` +
+            "peers will not know it, and those that pinned its name will refuse it; NodeIdentity.layerFile keeps one"
+        )
+      }
+      const keys = keysOf(options)
+      const shared = keys.length > 0 ? Option.none() : yield* Effect.serviceOption(NetworkKeys.NetworkKeys)
+      return {
+        ...options,
+        identity,
+        // The options have been checked to have no more keys than there may be.
+        keyRing: Option.isSome(shared) ? shared.value : yield* Effect.orDie(NetworkKeys.make(keys))
+      }
     })
   )
 
+const keysOf = ({ networkKey, networkKeys }: NodeOptions): ReadonlyArray<NetworkKey.NetworkKey> =>
+  networkKeys ?? (networkKey === undefined ? [] : Array.isArray(networkKey) ? networkKey : [
+    networkKey as NetworkKey.NetworkKey
+  ])
+
 /**
- * The network keys as bytes, in the order they are held.
+ * The network keys of the options as bytes, the one that encrypts first.
  *
  * @category conversions
  * @since 0.1.0
  */
 export const networkKeys = (options: NodeOptions): ReadonlyArray<Redacted.Redacted<Uint8Array>> =>
-  options.networkKey === undefined
-    ? []
-    : Array.isArray(options.networkKey)
-    ? options.networkKey.map(NetworkKey.toBytes)
-    : [NetworkKey.toBytes(options.networkKey as NetworkKey.NetworkKey)]
+  keysOf(options).map(NetworkKey.toBytes)
+
+const listOf = (text: Redacted.Redacted<string>) =>
+  Redacted.value(text).split(",").map((key) => Redacted.make(key.trim()))
 
 const optional = <A>(config: Config.Config<A>) => Config.option(config)
 
 /**
- * The options from Effect `Config`: `PNET_NAME` (required), `PNET_NETWORK_ID`, `PNET_NETWORK_KEY` (several with commas),
- * `PNET_SERVER_PORT`, `PNET_ADVERTISE_PORT`, `PNET_BROADCAST_INTERVAL` (such as `2.5 seconds`), `PNET_BIND_IP` and
+ * The options from Effect `Config`: `PNET_NAME` (required), `PNET_NETWORK_ID`, `PNET_NETWORK_KEY` (one, or several
+ * with commas), `PNET_NETWORK_KEYS` (in its place; several with commas, the first encrypts), `PNET_SERVER_PORT`, `PNET_ADVERTISE_PORT`, `PNET_BROADCAST_INTERVAL` (such as `2.5 seconds`), `PNET_BIND_IP` and
  * `PNET_PEERS` (`host:port` with commas). What is not set has the option's default. Give the result to a node's `layer`,
  * with what else it should have.
  *
@@ -312,20 +353,20 @@ export const config: Config.Config<Input> = Config.map(
     name: Config.String("PNET_NAME"),
     networkId: optional(Config.String("PNET_NETWORK_ID")),
     networkKey: optional(Config.Redacted("PNET_NETWORK_KEY")),
+    networkKeys: optional(Config.Redacted("PNET_NETWORK_KEYS")),
     serverPort: optional(Config.Port("PNET_SERVER_PORT")),
     advertisePort: optional(Config.Port("PNET_ADVERTISE_PORT")),
     broadcastInterval: optional(Config.Duration("PNET_BROADCAST_INTERVAL")),
     bindIp: optional(Config.String("PNET_BIND_IP")),
     peers: optional(Config.String("PNET_PEERS"))
   }),
-  ({ name, networkKey, peers, ...rest }): Input => ({
+  ({ name, networkKey, networkKeys, peers, ...rest }): Input => ({
     name,
     ...Object.fromEntries(
       Object.entries(rest).flatMap(([key, value]) => Option.isSome<unknown>(value) ? [[key, value.value]] : [])
     ),
-    ...(Option.isSome(networkKey)
-      ? { networkKey: Redacted.value(networkKey.value).split(",").map((key) => Redacted.make(key.trim())) }
-      : {}),
+    ...(Option.isSome(networkKey) ? { networkKey: listOf(networkKey.value) } : {}),
+    ...(Option.isSome(networkKeys) ? { networkKeys: listOf(networkKeys.value) } : {}),
     ...(Option.isSome(peers) ? { peers: peers.value.split(",").map((peer) => peer.trim()) } : {})
   })
 )

@@ -179,7 +179,11 @@ layer(Crypto.layerPortable)("networkCipher", (it) => {
       const clear = make([])
       assert.isFalse(clear.encrypted)
       assert.strictEqual(clear.seal("adv", publicKey, text), text)
-      assert.deepStrictEqual(Result.getOrThrow(clear.open(packet(text))), { text, timestamp: undefined })
+      assert.deepStrictEqual(Result.getOrThrow(clear.open(packet(text))), {
+        text,
+        timestamp: undefined,
+        key: undefined
+      })
     }))
 
   it.effect("tells a token from a text where there is no key", () =>
@@ -280,6 +284,7 @@ layer(Crypto.layerPortable)("the order of checks, beyond the envelope", (it) => 
       assert.strictEqual(codeOf(read(sealed(publicKey, "A1JBVx=="))), "ERR_HANDSHAKE")
       assert.strictEqual(codeOf(read(packet(Uint8Array.of(0xff), { type: "msg" }), [])), "ERR_HANDSHAKE")
       assert.deepStrictEqual(Result.getOrThrow(read(sealed(publicKey, "A1JBVw=="))), {
+        networkKey: key1,
         publicKey,
         bytes: utf8("\u0003RAW")
       })

@@ -15,12 +15,15 @@ import * as Raw from "../Raw.ts"
 import type { Connection } from "../Transport.ts"
 import * as AdvertExchange from "./advertExchange.ts"
 import * as Metrics from "./metrics.ts"
+import type * as NetworkCipher from "./networkCipher.ts"
 import * as PacketStream from "./packetStream.ts"
 
 /** A `msg` whose network-level encryption opened. */
 export interface Command {
   readonly publicKey: PublicKey
   readonly bytes: Uint8Array
+  /** The network key that it opened under; `undefined` on a network without one. */
+  readonly networkKey: NetworkCipher.Opened["key"]
 }
 
 /** An accepted connection that has sent its first `msg`. */
@@ -82,7 +85,7 @@ export const commandOf = (
   const bytes = Raw.fromText(opened.success.text)
   return bytes === undefined
     ? Result.fail(ProtocolError.local("ERR_HANDSHAKE", "not base64url"))
-    : Result.succeed({ publicKey, bytes })
+    : Result.succeed({ publicKey, bytes, networkKey: opened.success.key })
 }
 
 export interface Acceptor {

@@ -21,6 +21,8 @@ export interface Opened {
   readonly text: Uint8Array
   /** The token's timestamp in seconds since the epoch; `undefined` on a network without a key. */
   readonly timestamp: number | undefined
+  /** The key that it opened under, the very value that is held; `undefined` on a network without a key. */
+  readonly key: Redacted.Redacted<Uint8Array> | undefined
 }
 
 export interface NetworkCipher {
@@ -28,7 +30,9 @@ export interface NetworkCipher {
   readonly seal: (type: PacketType, publicKey: PublicKey, text: Uint8Array) => Uint8Array
   /** The text of a packet's content, or `ERR_NET_DECRYPTION_FAILED`. */
   readonly open: (packet: Packet) => Result.Result<Opened, ProtocolError.ProtocolError>
-  /** Whether the network has a key. */
+  /** The keys that are held now. */
+  readonly keys: () => ReadonlyArray<Redacted.Redacted<Uint8Array>>
+  /** Whether the network has a key; it has one for good, or none. */
   readonly encrypted: boolean
 }
 
@@ -47,45 +51,66 @@ const looksLikeToken = (content: Uint8Array): boolean => {
 
 const failed = (detail?: string) => Result.fail(ProtocolError.local("ERR_NET_DECRYPTION_FAILED", detail))
 
+/** Opens the content of a packet however old its token is, for comparing clocks: `undefined` where no key fits. */
+export const openAtAnyAge = (
+  crypto: Crypto["Service"],
+  keys: ReadonlyArray<Redacted.Redacted<Uint8Array>>,
+  packet: Packet,
+  nowMillis: number
+): { readonly text: Uint8Array; readonly timestamp: number } | undefined => {
+  const opened = crypto.fernetDecrypt(keys, packet.content, nowMillis, Infinity)
+  if (Result.isFailure(opened)) return undefined
+  const { plaintext, timestamp } = opened.success
+  const head = envelope(packet.networkId, packet.type, packet.publicKey)
+  return equalAt(plaintext, 0, head.length, head) ? { text: plaintext.subarray(head.length), timestamp } : undefined
+}
+
 export const make = (options: {
   readonly crypto: Crypto["Service"]
   readonly clock: Clock.Clock
   readonly networkId: NetworkId
-  /** The first encrypts, all decrypt; none: the network is not encrypted. */
-  readonly keys: ReadonlyArray<Redacted.Redacted<Uint8Array>>
+  /**
+   * The keys, or what gives those that are held at the moment: the first encrypts, all decrypt. None to begin with: the
+   * network is not encrypted, and stays so.
+   */
+  readonly keys: ReadonlyArray<Redacted.Redacted<Uint8Array>> | (() => ReadonlyArray<Redacted.Redacted<Uint8Array>>)
 }): NetworkCipher => {
-  const { clock, crypto, keys, networkId } = options
-  const [first] = keys
-  if (first === undefined) {
+  const { clock, crypto, networkId } = options
+  const given = options.keys
+  const keys = typeof given === "function" ? given : () => given
+  if (keys().length === 0) {
     return {
       encrypted: false,
+      keys,
       seal: (_type, _publicKey, text) => text,
       open: ({ content }) =>
         looksLikeToken(content)
           ? failed("the peer uses a network key and this node has none")
-          : Result.succeed({ text: content, timestamp: undefined })
+          : Result.succeed({ text: content, timestamp: undefined, key: undefined })
     }
   }
   const ofType = (type: PacketType) => remember((publicKey: PublicKey | null) => envelope(networkId, type, publicKey))
   const envelopes = { adv: ofType("adv"), msg: ofType("msg"), rsp: ofType("rsp"), err: ofType("err") }
   return {
     encrypted: true,
+    keys,
     seal: (type, publicKey, text) => {
       const head = envelopes[type](publicKey)
       const plaintext = new Uint8Array(head.length + text.length)
       plaintext.set(head)
       plaintext.set(text, head.length)
-      return crypto.fernetEncrypt(first, plaintext, clock.currentTimeMillisUnsafe())
+      return crypto.fernetEncrypt(keys()[0]!, plaintext, clock.currentTimeMillisUnsafe())
     },
     open: (packet) => {
-      const opened = crypto.fernetDecrypt(keys, packet.content, clock.currentTimeMillisUnsafe(), timeToLive)
+      const held = keys()
+      const opened = crypto.fernetDecrypt(held, packet.content, clock.currentTimeMillisUnsafe(), timeToLive)
       if (Result.isFailure(opened)) return failed(opened.failure.message)
-      const { plaintext, timestamp } = opened.success
+      const { keyIndex, plaintext, timestamp } = opened.success
       const head = packet.networkId === networkId
         ? envelopes[packet.type](packet.publicKey)
         : envelope(packet.networkId, packet.type, packet.publicKey)
       return equalAt(plaintext, 0, head.length, head)
-        ? Result.succeed({ text: plaintext.subarray(head.length), timestamp })
+        ? Result.succeed({ text: plaintext.subarray(head.length), timestamp, key: held[keyIndex] })
         : failed("the token was made for another packet")
     }
   }

@@ -1,7 +1,7 @@
 /** What a node says about itself in every packet, from its options. */
 import type * as Clock from "effect/Clock"
 import type { Crypto } from "../Crypto.ts"
-import { networkKeys, type NodeConfig } from "../NodeOptions.ts"
+import type { NodeConfig } from "../NodeOptions.ts"
 import type { Self } from "./advertExchange.ts"
 import * as NetworkCipher from "./networkCipher.ts"
 
@@ -9,5 +9,5 @@ export const selfOf = (crypto: Crypto["Service"], clock: Clock.Clock, config: No
   networkId: config.networkId,
   name: config.name,
   identity: config.identity,
-  cipher: NetworkCipher.make({ crypto, clock, networkId: config.networkId, keys: networkKeys(config) })
+  cipher: NetworkCipher.make({ crypto, clock, networkId: config.networkId, keys: config.keyRing.bytesUnsafe })
 })

@@ -402,7 +402,11 @@ export class Session {
     if (!drains.has(goAway.code)) {
       this.end(
         goAway.code === "untrusted"
-          ? { reason: "untrusted", detail: `it does not trust this node: ${JSON.stringify(goAway.message)}` }
+          ? {
+            reason: "untrusted",
+            detail: `it does not trust this node: ${JSON.stringify(goAway.message)}`,
+            lost: "UntrustedByPeer"
+          }
           : {
             reason: "violation",
             detail: `it ended the session: ${JSON.stringify(goAway.code)}, ${JSON.stringify(goAway.message)}`

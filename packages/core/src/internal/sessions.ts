@@ -10,6 +10,7 @@ import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import { Crypto } from "../Crypto.ts"
 import type * as Frame from "../Frame.ts"
 import * as Handshake from "../Handshake.ts"
@@ -25,6 +26,7 @@ import { Trust, UntrustedPeerError } from "../Trust.ts"
 import * as Acceptor from "./acceptor.ts"
 import { dialAny } from "./dialAny.ts"
 import { Budget, type MuxStream } from "./mux.ts"
+import type * as NetworkCipher from "./networkCipher.ts"
 import * as PacketStream from "./packetStream.ts"
 import * as Rate from "./rate.ts"
 import { selfOf } from "./self.ts"
@@ -40,6 +42,25 @@ interface PeerState {
   notBefore: number
   /** Those who wait until a stream may be opened, the longest waiting first. */
   readonly waiting: Set<Latch.Latch>
+}
+
+/** A network key that a packet of a handshake came in under; `undefined` on a network without one. */
+type NetworkKey = NetworkCipher.Opened["key"]
+
+/** What a session was made by. */
+interface Origin {
+  /** The network keys that the peer's packets of its handshake came in under. */
+  readonly keys: ReadonlyArray<NetworkKey>
+  /** How often the trust policy had changed when it was asked. */
+  readonly policy: number
+}
+
+/** A session that was made under a network key that is held no longer. */
+interface Outdated {
+  /** By the monotonic clock, in milliseconds. */
+  readonly since: number
+  /** Whether the peer has made another session since, under a key that is held. */
+  renewed: boolean
 }
 
 /** Where a handler is kept: under its protocol, or under that and a name. Protocols have no line feeds. */
@@ -80,6 +101,10 @@ export const make = (
     // Each session keeps its peer in the table when an advert says that it leaves, and is asked instead.
     const holds = new WeakMap<Session, () => void>()
     const states = new Map<PublicKey.PublicKey, PeerState>()
+    const origins = new WeakMap<Session, Origin>()
+    const outdated = new WeakMap<Session, Outdated>()
+    // How often the trust policy has changed.
+    let policy = 0
     const handlers = new Map<string, (stream: MuxStream, session: Session) => void>()
     // Peers with streams to open that all peers' credit together leaves no room for.
     const starved = new Set<PeerState>()
@@ -205,27 +230,43 @@ export const make = (
         },
         onHeard: () => {
           if (state.sessions.size > 1) reconcile(state, key)
+          // Who has not shown that it has a network key that is held is nobody to this network.
+          if (outdated.get(session)?.renewed === false) return
           // The membership need not know more often than it asks.
           if (session.heardAt - told < 1_000 && told !== 0) return
           told = session.heardAt
           peers.heardUnsafe(key)
         },
-        onGoAway: () => wakeAll(state),
+        onGoAway: (_, { code }) => {
+          // To make the next one is the opener's duty; where no stream waits for it, the next stream does so.
+          if (code === "renew" && session.dialled && session.mux.streams > 0) renew(session, state)
+          wakeAll(state)
+        },
         onRoom: () => onRoom(state)
       })
       return session
     }
 
     /** Lets streams be opened on a session. */
-    const enter = (session: Session, place: () => void) => {
+    const enter = (session: Session, place: () => void, origin: Origin) => {
       const key = session.peer.publicKey
       const state = stateOf(key)
+      origins.set(session, origin)
+      if (isCurrent(session)) {
+        for (const older of state.sessions) {
+          const old = outdated.get(older)
+          if (old !== undefined) old.renewed = true
+        }
+      }
       // An older one may be a ghost; whoever it is has five seconds to say otherwise.
       if (!session.dialled) { for (const older of state.sessions) older.ping() }
       state.sessions.add(session)
       holds.set(session, peers.holdUnsafe(key, () => session.ping()))
       places.set(session, place)
       reconcile(state, key)
+      // A key may have been removed, and the policy may have changed, while the handshake went on.
+      outdate(session, state)
+      if (origin.policy !== policy) runFork(judge(session))
       wakeAll(state)
       return session
     }
@@ -324,7 +365,9 @@ export const make = (
         if (packet.publicKey !== from) return yield* ProtocolError.local("ERR_PUBLIC_KEY", "another than before")
         const opened = yield* Effect.fromResult(self.cipher.open(packet))
         const command = Raw.fromText(opened.text)
-        return command === undefined ? yield* ProtocolError.local("ERR_HANDSHAKE", "not base64url") : command
+        return command === undefined
+          ? yield* ProtocolError.local("ERR_HANDSHAKE", "not base64url")
+          : { bytes: command, networkKey: opened.key }
       })
 
     const lostWhileOpening = (peer: Peer, reason: PeerLostError["reason"] = "Disconnected") =>
@@ -351,9 +394,12 @@ export const make = (
         const handshake = Handshake.client(handshakeOptions, publicKey)
         yield* Effect.addFinalizer(() => Effect.sync(() => handshake.close()))
         yield* connection.write(packetOf("msg", handshake.hello()))
-        const initiate = yield* Effect.fromResult(handshake.welcome(yield* readCommand(stream, "rsp", publicKey)))
+        const welcome = yield* readCommand(stream, "rsp", publicKey)
+        const initiate = yield* Effect.fromResult(handshake.welcome(welcome.bytes))
         yield* connection.write(packetOf("msg", initiate))
-        const established = yield* Effect.fromResult(handshake.ready(yield* readCommand(stream, "rsp", publicKey)))
+        const ready = yield* readCommand(stream, "rsp", publicKey)
+        const established = yield* Effect.fromResult(handshake.ready(ready.bytes))
+        const origin: Origin = { keys: [welcome.networkKey, ready.networkKey], policy }
         const actualName = established.peer.name
         yield* Effect.catch(
           actualName === name
@@ -370,7 +416,7 @@ export const make = (
           }
         )
         yield* peers.proved({ name, publicKey, endpoint: connection.remote })
-        return { session: enter(makeSession(connection, established), place), early: stream.rest() }
+        return { session: enter(makeSession(connection, established), place, origin), early: stream.rest() }
       }).pipe(Effect.catchTags({
         ConnectionClosedError: () => Effect.fail(lostWhileOpening(peer)),
         Idle: () => Effect.fail(ProtocolError.local("ERR_PACKET_INCOMPLETE", "no answer in the handshake"))
@@ -443,8 +489,9 @@ export const make = (
             const welcome = yield* Effect.fromResult(handshake.hello(first.bytes))
             yield* connection.write(packetOf("rsp", welcome))
             const command = yield* readCommand(stream, "msg", first.publicKey)
-            const peer = yield* Effect.fromResult(handshake.initiate(command, first.publicKey))
-            yield* trust.proved(peer.name, peer.publicKey).pipe(
+            const peer = yield* Effect.fromResult(handshake.initiate(command.bytes, first.publicKey))
+            const origin: Origin = { keys: [first.networkKey, command.networkKey], policy }
+            yield* trust.proved(peer.name, peer.publicKey, connection.remote?.host ?? "").pipe(
               Effect.catch((error) =>
                 Effect.andThen(
                   Effect.logWarning(`refused a session: ${error.message}`),
@@ -454,7 +501,7 @@ export const make = (
             )
             const { command: ready, established } = handshake.ready()
             yield* connection.write(packetOf("rsp", ready))
-            return established
+            return { established, origin }
           }).pipe(
             Effect.ensuring(Effect.sync(() => handshake.close())),
             Effect.catchTags({
@@ -468,8 +515,9 @@ export const make = (
           )
           if (opened === undefined) return
           accepted.proved()
-          yield* peers.proved({ ...opened.peer, endpoint: undefined })
-          yield* live(enter(makeSession(connection, opened), place), stream.rest())
+          const { established, origin } = opened
+          yield* peers.proved({ ...established.peer, endpoint: undefined })
+          yield* live(enter(makeSession(connection, established), place, origin), stream.rest())
         }).pipe(Effect.scoped)
     }
 
@@ -483,7 +531,16 @@ export const make = (
 
     const tick = (session: Session, state: PeerState, pardon: number, at: number) => {
       session.tick(pardon)
+      outdate(session, state)
       if (session.ending !== undefined) return
+      const old = outdated.get(session)
+      if (old !== undefined && !old.renewed && at - old.since >= renewalLimit) {
+        session.mux.resetAll("going_away", "it was made under a network key that is no longer held here")
+        session.end({ reason: "closed", detail: "its peer made no other under a network key that is held here" })
+        return
+      }
+      // The first try may have failed.
+      if (old !== undefined && !old.renewed && session.mux.streams > 0) renew(session, state)
       if (session.drainingSince !== undefined) {
         const over = at - session.drainingSince - drainLimit(session)
         // Who received the GOAWAY lets its sender be the first to close.
@@ -514,6 +571,56 @@ export const make = (
       })))
     }
 
+    // --- what sessions depend on ---------------------------------------------------------------------------------------------
+
+    // A peer has an interval and the time of one dial to make a session under a key that is held.
+    const renewalLimit = Duration.toMillis(config.broadcastInterval) + Duration.toMillis(limits.dialTimeout) +
+      Duration.toMillis(limits.firstPacketTimeout)
+
+    const isCurrent = (session: Session): boolean => {
+      const held = self.cipher.keys()
+      const keys = origins.get(session)?.keys ?? []
+      return keys.every((key) => key === undefined || held.includes(key))
+    }
+
+    /** Ends the time of a session that was made under a network key that is held no longer. */
+    const outdate = (session: Session, state: PeerState) => {
+      if (session.ending !== undefined || outdated.has(session) || isCurrent(session)) return
+      // Told apart from a peer that is to show what it has: one that has shown it already, in another session.
+      const renewed = [...state.sessions].some((other) =>
+        other !== session && other.ending === undefined && isCurrent(other)
+      )
+      outdated.set(session, { since: now(), renewed })
+      session.drain("renew", "it was made under a network key that is no longer held here")
+      if (session.mux.streams > 0) renew(session, state)
+    }
+
+    /** Ends a session that the trust policy refuses now. */
+    const judge = (session: Session): Effect.Effect<void> =>
+      Effect.suspend(() =>
+        session.ending !== undefined ? Effect.void : trust.check(session.peer.name, session.peer.publicKey)
+      )
+        .pipe(
+          Effect.catch((error) => {
+            if (session.ending !== undefined) return Effect.void
+            session.leave(
+              { reason: "untrusted", detail: error.message, lost: "Untrusted" },
+              "untrusted",
+              "the trust policy of the other node refuses this one now"
+            )
+            return Effect.logWarning(`ended a session: ${error.message}`)
+          })
+        )
+
+    const every = (f: (session: Session, state: PeerState) => Effect.Effect<void>) =>
+      Effect.suspend(() =>
+        Effect.forEach(
+          [...states.values()].flatMap((state) => [...state.sessions].map((session) => [session, state] as const)),
+          ([session, state]) => f(session, state),
+          { discard: true }
+        )
+      )
+
     const context: Context.Context<never> = yield* Effect.context<never>()
     const runFork = (effect: Effect.Effect<void | Session>) => Effect.runForkWith(context)(Effect.forkIn(effect, scope))
 
@@ -533,6 +640,22 @@ export const make = (
         }
       }
     }))
+
+    yield* Effect.forkScoped(
+      Stream.runForEach(config.keyRing.changes, () =>
+        every((session, state) =>
+          Effect.sync(() => outdate(session, state))
+        )),
+      { startImmediately: true }
+    )
+    yield* Effect.forkScoped(
+      Stream.runForEach(trust.changes, () =>
+        Effect.suspend(() => {
+          policy++
+          return every(judge)
+        })),
+      { startImmediately: true }
+    )
 
     // Runs before the fibers of the sessions are interrupted: each gets a turn to say goodbye, and no more than that.
     const closeAll = Effect.gen(function*() {
