@@ -27,6 +27,7 @@ import * as Stream from "effect/Stream"
 import * as BasicNode from "./BasicNode.ts"
 import type { Crypto } from "./Crypto.ts"
 import * as Acceptor from "./internal/acceptor.ts"
+import { encodeError } from "./internal/encodeError.ts"
 import { textOf, utf8 } from "./internal/platform.ts"
 import { separate } from "./internal/separate.ts"
 import type { Network } from "./Network.ts"
@@ -222,46 +223,27 @@ export class AdvancedNode extends Context.Service<
 >()("@pnet/core/AdvancedNode") {}
 
 /**
+ * Functions by name, as a node's options take them. `Services` has what each of them needs, by its name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Functions<Services> = { readonly [Name in keyof Services]: Handler<unknown, Services[Name]> }
+
+/**
  * The options of an AdvancedNode.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options<R = never> extends BasicNode.Options<R> {
+export interface Options<Services = Record<string, never>, R = never> extends BasicNode.Options<R> {
   /** Functions that are served from the node's first moment on. */
-  readonly functions?: Readonly<Record<string, Handler<unknown, R>>> | undefined
+  readonly functions?: Functions<Services> | undefined
 }
 
 const protocol = "command"
 
 const bytesOf = (data: Uint8Array | string): Uint8Array => typeof data === "string" ? utf8(data) : data
-
-/** A typed error that is larger than this as JSON is sent as its tag and the beginning of its message. */
-const maxError = 65_536
-
-/** A handler's typed error as JSON: by its own Schema where it has one. */
-const encodeError = (error: unknown): Effect.Effect<unknown> => {
-  const message = (error instanceof Error ? error.message : String(error)).slice(0, 1_024)
-  const fallback = typeof error === "object" && error !== null && "_tag" in error
-    ? { _tag: String(error._tag), message }
-    : { message }
-  const constructor: unknown = typeof error === "object" && error !== null ? error.constructor : undefined
-  if (!Schema.isSchema(constructor)) return Effect.succeed(fallback)
-  return Schema.encodeUnknownEffect(Schema.toCodecJson(constructor as Schema.Codec<unknown>))(error).pipe(
-    Effect.flatMap((encoded): Effect.Effect<unknown> => {
-      const length = JSON.stringify(encoded).length
-      return length <= maxError
-        ? Effect.succeed(encoded)
-        : Effect.as(
-          Effect.logWarning(
-            `a typed error of ${length} characters is sent as its tag alone: ${JSON.stringify(fallback)}`
-          ),
-          fallback
-        )
-    }),
-    Effect.orElseSucceed(() => fallback)
-  )
-}
 
 const remoteError = (error: Sessions.StreamError): Sessions.StreamError | RemoteError =>
   error._tag === "StreamResetError" && error.code === "failed"
@@ -586,25 +568,38 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
  * @category layers
  * @since 0.1.0
  */
-export const layer = <R = never>(
-  options: Options<R>
+export const layer = <Services extends Record<string, unknown> = {}, R = never>(
+  options: Options<Services, R>
 ): Layer.Layer<
   AdvancedNode | BasicNode.BasicNode | Sessions.Sessions | Peers.Peers,
   BasicNode.StartError,
-  Network | Crypto | Trust | R
+  Network | Crypto | Trust | Services[keyof Services] | R
+> => separate(layerWithConfig(options))
+
+/**
+ * `layer`, with the node's configuration beside it, for node types that are built on this one. It is not kept apart from other
+ * nodes that are built together with it: whoever builds on it sees to that.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerWithConfig = <Services extends Record<string, unknown> = {}, R = never>(
+  options: Options<Services, R>
+): Layer.Layer<
+  AdvancedNode | BasicNode.BasicNode | Sessions.Sessions | Peers.Peers | NodeOptions.NodeConfig,
+  BasicNode.StartError,
+  Network | Crypto | Trust | Services[keyof Services] | R
 > => {
   const { functions, onMessage, ...input } = options
   const basic = onMessage === undefined ? BasicNode.layerNoDeps : BasicNode.layerNoDepsWith(onMessage)
-  return separate(
-    Layer.effect(AdvancedNode, serve(functions ?? {})).pipe(
-      Layer.provideMerge(basic),
-      Layer.provide(Layer.effect(Acceptor.Services, Effect.map(Sessions.Sessions, ({ acceptor }) => [acceptor]))),
-      Layer.provideMerge(Sessions.layer),
-      Layer.provideMerge(Peers.layer),
-      Layer.provide(BasicNode.layerDiscovery),
-      Layer.provide(Transport.layerTcp),
-      Layer.provide(NodeOptions.layer(input))
-    )
+  return Layer.effect(AdvancedNode, serve<Services[keyof Services]>(functions ?? {})).pipe(
+    Layer.provideMerge(basic),
+    Layer.provide(Layer.effect(Acceptor.Services, Effect.map(Sessions.Sessions, ({ acceptor }) => [acceptor]))),
+    Layer.provideMerge(Sessions.layer),
+    Layer.provideMerge(Peers.layer),
+    Layer.provide(BasicNode.layerDiscovery),
+    Layer.provide(Transport.layerTcp),
+    Layer.provideMerge(NodeOptions.layer(input))
   )
 }
 
@@ -614,7 +609,10 @@ export const layer = <R = never>(
  * @category constructors
  * @since 0.1.0
  */
-export const make = <R = never>(
-  options: Options<R>
-): Effect.Effect<AdvancedNode["Service"], BasicNode.StartError, Network | Crypto | Trust | R | Scope.Scope> =>
-  Effect.map(Layer.build(Layer.fresh(layer(options))), (context) => Context.get(context, AdvancedNode))
+export const make = <Services extends Record<string, unknown> = {}, R = never>(
+  options: Options<Services, R>
+): Effect.Effect<
+  AdvancedNode["Service"],
+  BasicNode.StartError,
+  Network | Crypto | Trust | Services[keyof Services] | R | Scope.Scope
+> => Effect.map(Layer.build(Layer.fresh(layer(options))), (context) => Context.get(context, AdvancedNode))

@@ -131,10 +131,21 @@ export const Limits = Schema.Struct({
     "Time for open streams to finish when their session was replaced. Then they are reset with going_away."
   ),
   streams: count(1_024, "Streams that either side of a session may have open. One more is reset with refused."),
+  calls: count(
+    4_096,
+    "Streams of peers whose handlers run at once, a quarter of them for one peer. One more is reset with refused."
+  ),
+  callSize: count(
+    8_388_608,
+    "Bytes of a command or a typed call, and of its answer; of a streamed one, of each element. A longer one is reset with too_large."
+  ),
+  callMemory: count(
+    67_108_864,
+    "Bytes held of calls over 64 KiB that are coming in or being handled, a quarter of them for one peer. One more is reset with refused."
+  ),
   credit: count(
     268_435_456,
-    "Bytes that all peers together may send before they are read, 262,144 a stream and a quarter of it for one session. A stream beyond it is reset with refused.",
-    1_048_576
+    "Bytes that all peers together may send before they are read, 262,144 a stream and a quarter of it for one session. A stream beyond it is reset with refused."
   ),
   sharedKeys: count(
     1_024,

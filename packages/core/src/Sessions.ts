@@ -109,6 +109,11 @@ export interface SessionStream {
   readonly pull: Pull.Pull<NonEmptyReadonlyArray<Uint8Array>, StreamError>
   /** Everything that comes, until the other side says that it is all. It is held whole; interrupting it gives the stream up. */
   readonly whole: Effect.Effect<Uint8Array, StreamError>
+  /**
+   * `whole` of at most so many bytes: a longer one resets the stream with `too_large`, and fails. Before more is held, `room` is
+   * asked whether there is any; where not, the stream is reset with `refused`, which tells the peer to try again.
+   */
+  readonly wholeUpTo: (limit: number, room?: (bytes: number) => boolean) => Effect.Effect<Uint8Array, StreamError>
   /** Hands over bytes, from any fiber, and waits while the other side has no credit to give. Does nothing once the answer is complete. */
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, StreamError>
   /** Says that no more will be written. */

@@ -78,6 +78,9 @@ describe("NodeOptions", () => {
           shutdownDrain: "30000 ms",
           renewDrain: "3600000 ms",
           streams: 1_024,
+          calls: 4_096,
+          callSize: 8_388_608,
+          callMemory: 67_108_864,
           credit: 268_435_456,
           sharedKeys: 1_024
         }

@@ -106,9 +106,9 @@ expectTypeOf(
   Effect.Effect<AdvancedNode.AdvancedNode["Service"], BasicNode.StartError, Host | Database | Scope.Scope>
 >()
 
-// Of several functions, and of onMessage beside them, all that they need. Where they need different things, these are named.
+// Of several functions, and of onMessage beside them, all that they need.
 expectTypeOf(
-  AdvancedNode.layer<Database | Disk>({
+  AdvancedNode.layer({
     name: "alice",
     onMessage: () => Effect.flatMap(Database, ({ read }) => read),
     functions: {

@@ -106,6 +106,9 @@ export const make = (
     // How often the trust policy has changed.
     let policy = 0
     const handlers = new Map<string, (stream: MuxStream, session: Session) => void>()
+    // Handlers that run, in all and for each peer that has any.
+    let running = 0
+    const runningFor = new Map<PublicKey.PublicKey, number>()
     // Peers with streams to open that all peers' credit together leaves no room for.
     const starved = new Set<PeerState>()
     // Sessions there are, and those that are being made; each gives its place back once.
@@ -806,11 +809,22 @@ export const make = (
           yield* Effect.acquireRelease(
             Effect.sync(() =>
               handlers.set(placeOf(where), (stream, session) => {
+                const key = session.peer.publicKey
+                const forPeer = runningFor.get(key) ?? 0
+                if (running >= limits.calls || forPeer >= Math.max(1, limits.calls / 4)) {
+                  return stream.reset("refused", "as many calls run here as may at once")
+                }
+                running++
+                runningFor.set(key, forPeer + 1)
                 // A handler that ends at once does so before there is anything to take off.
                 let off = () => {}
                 const fiber = fork(Effect.onExit(handler(wrap(stream, session)), (exit) =>
                   Effect.sync(() => {
                     off()
+                    running--
+                    const left = runningFor.get(key)! - 1
+                    if (left === 0) runningFor.delete(key)
+                    else runningFor.set(key, left)
                     if (Exit.isSuccess(exit)) stream.end()
                     else if (Exit.hasInterrupts(exit)) stream.reset("going_away", "")
                     else stream.reset("internal", "")

@@ -1,0 +1,36 @@
+/** A handler's typed error as what travels: JSON, by its own Schema where it has one, and never with its stack. */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+
+/** A typed error that is larger than this as JSON is sent as its tag and the beginning of its message. */
+const maxError = 65_536
+
+/** The beginning of what an error says of itself. */
+export const messageOf = (error: unknown): string => {
+  const message: unknown = typeof error === "object" && error !== null && "message" in error ? error.message : error
+  return (typeof message === "object" ? "" : String(message)).slice(0, 1_024)
+}
+
+/** The error as JSON. Errors without a Schema become their tag and message. */
+export const encodeError = (error: unknown): Effect.Effect<unknown> => {
+  const message = messageOf(error)
+  const fallback = typeof error === "object" && error !== null && "_tag" in error
+    ? { _tag: String(error._tag), message }
+    : { message }
+  const constructor: unknown = typeof error === "object" && error !== null ? error.constructor : undefined
+  if (!Schema.isSchema(constructor)) return Effect.succeed(fallback)
+  return Schema.encodeUnknownEffect(Schema.toCodecJson(constructor as Schema.Codec<unknown>))(error).pipe(
+    Effect.flatMap((encoded): Effect.Effect<unknown> => {
+      const length = JSON.stringify(encoded).length
+      return length <= maxError
+        ? Effect.succeed(encoded)
+        : Effect.as(
+          Effect.logWarning(
+            `a typed error of ${length} characters is sent as its tag alone: ${JSON.stringify(fallback)}`
+          ),
+          fallback
+        )
+    }),
+    Effect.orElseSucceed(() => fallback)
+  )
+}
