@@ -195,7 +195,7 @@ export class BindSucceeded extends Schema.TaggedClass<BindSucceeded>("@pnet/core
   }
   get message() {
     return this.port === 0
-      ? `${this.protocol} on ${this.address} can be opened`
+      ? `any free ${this.protocol} port on ${this.address} can be opened`
       : `${this.protocol} port ${this.port} on ${this.address} can be opened`
   }
   get remedy() {
@@ -244,7 +244,9 @@ export class BindFailed extends Schema.TaggedClass<BindFailed>("@pnet/core/Diagn
     return "error"
   }
   get message() {
-    return `${this.protocol} port ${this.port} on ${this.address} cannot be opened: ${this.detail}`
+    return `${
+      this.port === 0 ? `any ${this.protocol} port` : `${this.protocol} port ${this.port}`
+    } on ${this.address} cannot be opened: ${this.detail}`
   }
   get remedy() {
     switch (this.kind) {
@@ -724,6 +726,7 @@ export const run = (
     const otherNetworks = new Set<string>()
     const mismatches = new Map<string, KeyMismatch>()
     const elsewhere = new Map<PublicKey.PublicKey, SourceMismatch>()
+    let listened = false
     /** Addresses whose own broadcast came back. */
     const returned = new Set<string>()
 
@@ -907,15 +910,16 @@ export const run = (
       )
       if (shared !== undefined) {
         find(new BindSucceeded({ protocol: "UDP", address: where, port: advertisePort }))
+        listened = true
         yield* Effect.forkScoped(hear(shared.reader, shared.subnet), { startImmediately: true })
       }
       const [sent] = yield* Effect.all([
         Effect.forEach(targets, (target) => Effect.map(broadcast(target), (could) => could ? [target] : []), {
           concurrency: "unbounded"
         }),
-        Effect.sleep(listening)
+        listened ? Effect.sleep(listening) : Effect.void
       ], { concurrency: 2 })
-      if (shared === undefined) return
+      if (!listened) return
       for (const { address, broadcast } of sent.flat()) {
         find(
           returned.has(address)
@@ -1002,7 +1006,7 @@ export const run = (
     const [listed] = yield* Effect.all([askListed, ipv6 ? Effect.void : byBroadcast], { concurrency: 2 })
     for (const tell of listed) tell()
     for (const tell of yield* askHeard) tell()
-    if (heard.size === 0 && !ipv6) {
+    if (heard.size === 0 && listened) {
       find(new NoPeerFound({ networkId, port: advertisePort, listenedFor: listening }))
     }
     for (const finding of [...mismatches.values(), ...elsewhere.values()]) find(finding)

@@ -7,7 +7,11 @@ import { fileURLToPath } from "node:url"
 /** Runs an example as a user would, in a process of its own. */
 const run = (
   name: string,
-  options: { readonly stdin?: Stream.Stream<Uint8Array>; readonly args?: Array<string> } = {}
+  options: {
+    readonly stdin?: Stream.Stream<Uint8Array>
+    readonly args?: Array<string>
+    readonly env?: Record<string, string>
+  } = {}
 ) =>
   Effect.gen(function*() {
     const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
@@ -16,7 +20,7 @@ const run = (
         fileURLToPath(new URL(`../src/${name}.ts`, import.meta.url)),
         ...options.args ?? []
       ], {
-        env: { PNET_NETWORK_ID: `test-${name}-${process.pid}` },
+        env: { PNET_NETWORK_ID: `test-${name}-${process.pid}`, ...options.env },
         extendEnv: true,
         ...(options.stdin === undefined ? {} : { stdin: options.stdin })
       })
@@ -55,6 +59,19 @@ it.live("copy, of a file of one's own", () =>
     const { code, output } = yield* run("copy", { args: [fileURLToPath(import.meta.url)] })
     assert.include(output, "to 2 peers")
     assert.strictEqual(code as number, 0, output)
+  }), 30_000)
+
+it.live("diagnose", () =>
+  Effect.gen(function*() {
+    const env = { PNET_BROADCAST_INTERVAL: "500 millis" }
+    const { code, output } = yield* run("diagnose", { env })
+    assert.include(output, "a broadcast from 127.0.0.1 to 127.255.255.255 came back to this machine")
+    assert.include(output, "nothing is wrong")
+    assert.strictEqual(code as number, 0, output)
+    // An address that is for documentation, and nobody's.
+    const wrong = yield* run("diagnose", { args: ["203.0.113.7"], env })
+    assert.include(wrong.output, "no network interface that is up has the address 203.0.113.7")
+    assert.strictEqual(wrong.code as number, 1, wrong.output)
   }), 30_000)
 
 it.live("pipe", () =>
