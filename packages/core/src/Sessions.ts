@@ -139,6 +139,17 @@ export interface OpenOptions {
 }
 
 /**
+ * How streams are handled.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HandleOptions {
+  /** What the interruption of a handler is annotated with, where its peer gave the stream up. Default: nothing. */
+  readonly cancelled?: Context.Context<never> | undefined
+}
+
+/**
  * A session as it is now.
  *
  * @category models
@@ -180,7 +191,8 @@ export class Sessions extends Context.Service<Sessions, {
    */
   readonly handle: <R>(
     where: Frame.Protocol | { readonly protocol: Frame.Protocol; readonly name: string },
-    handler: (stream: SessionStream) => Effect.Effect<void, never, R>
+    handler: (stream: SessionStream) => Effect.Effect<void, never, R>,
+    options?: HandleOptions
   ) => Effect.Effect<void, never, Exclude<R, Scope.Scope> | Scope.Scope>
   /** Says goodbye on every session: open streams are reset with `going_away`, and nothing is waited for. */
   readonly closeAll: Effect.Effect<void>

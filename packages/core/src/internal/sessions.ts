@@ -800,7 +800,8 @@ export const make = (
         }),
       handle: <R>(
         where: string | { readonly protocol: string; readonly name: string },
-        handler: (stream: Sessions.SessionStream) => Effect.Effect<void, never, R>
+        handler: (stream: Sessions.SessionStream) => Effect.Effect<void, never, R>,
+        options?: Sessions.HandleOptions
       ): Effect.Effect<void, never, Exclude<R, Scope.Scope> | Scope.Scope> =>
         Effect.gen(function*() {
           const services = yield* Effect.context<R>()
@@ -833,7 +834,11 @@ export const make = (
                   })))
                 if (fiber.pollUnsafe() !== undefined) return
                 // A handler is of no use any more when its stream has failed.
-                off = stream.onFailure(() => fiber.interruptUnsafe())
+                off = stream.onFailure(() => {
+                  const { failure } = stream
+                  const cancelled = failure !== undefined && failure.remote && failure.code === "cancelled"
+                  fiber.interruptUnsafe(undefined, cancelled ? options?.cancelled : undefined)
+                })
                 Fiber.runIn(fiber, fibers)
               })
             ),
