@@ -1,0 +1,299 @@
+/**
+ * Typed calls: any `effect/rpc` RpcGroup, served to peers and called at peers, in both directions of one session.
+ *
+ * ```ts
+ * class Files extends RpcGroup.make(
+ *   Rpc.make("hash", { payload: { path: Schema.String }, success: Schema.Uint8Array, error: NotFound }),
+ *   Rpc.make("tail", { payload: { path: Schema.String }, success: Schema.String, error: NotFound, stream: true })
+ * ) {}
+ *
+ * const files = yield* PeerRpc.client(Files, "bob")
+ * const hash = yield* files.hash({ path: "/etc/hosts" })
+ * yield* files.tail({ path: "/var/log/syslog" }).pipe(Stream.take(10), Stream.runForEach(Console.log))
+ * ```
+ *
+ * Each call is a stream of its own with credit of its own: one that stalls stalls no other. Interrupting a call interrupts its
+ * handler, whose cause has `RpcSchema.ClientAbort` then. Spans, deadlines and headers go along. A call of a served group is one
+ * of the node's functions too, for callers by JSON.
+ *
+ * What bites:
+ *
+ * - Two versions of a group understand each other as far as `SchemaBinary` can: fields may be added where they are optional, and
+ *   left out. Where they do not, the call fails with a `ContractError` that names the differences.
+ * - A handler's defect does not travel: its caller gets a `RemoteDefectError`, and the peer's log has the cause.
+ * - A stream gets up to `window` chunks ahead of its consumer, and up to the credit of a stream in bytes.
+ * - The elements of a stream of `Schema.Uint8Array` are sent without a copy: a handler must not change them afterwards.
+ *
+ * @since 0.1.0
+ */
+import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Exits from "effect/Exit"
+import type * as Headers from "effect/http/Headers"
+import type * as Rpc from "effect/rpc/Rpc"
+import type * as RpcClient from "effect/rpc/RpcClient"
+import type * as RpcGroup from "effect/rpc/RpcGroup"
+import * as RpcSchema from "effect/rpc/RpcSchema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { DuplicateFunctionError } from "./AdvancedNode.ts"
+import type { Authenticated } from "./Caller.ts"
+import type {
+  CallTooLargeError,
+  ContractError,
+  DeadlineError,
+  RemoteDefectError,
+  UnknownFunctionError
+} from "./FunctionError.ts"
+import * as internal from "./internal/rpcClient.ts"
+import * as server from "./internal/rpcServer.ts"
+import type { NameConflictError, PeerUnknownError, Target } from "./Peers.ts"
+import { Peers } from "./Peers.ts"
+import type { RpcRegistry } from "./RpcRegistry.ts"
+import type * as Sessions from "./Sessions.ts"
+
+/**
+ * Why a typed call failed, besides the errors that its group declares.
+ *
+ * - `PeerUnknownError`, `NameConflictError`: nothing was sent, since it is not clear to whom
+ * - `PeerLostError`: the peer is gone; `mayHaveRun` says whether it may have run the call. The next call works when it is back
+ * - `UnknownFunctionError`, `CallTooLargeError`: the peer did not run it, or its answer is larger than may be sent
+ * - `DeadlineError`: its time was up
+ * - `ContractError`: the two sides have different versions of the group, and could not understand each other
+ * - `RemoteDefectError`: the handler broke
+ * - the others: there is no session, or it ended
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type RpcError =
+  | PeerUnknownError
+  | NameConflictError
+  | Sessions.OpenError
+  | Sessions.StreamError
+  | DeadlineError
+  | ContractError
+  | UnknownFunctionError
+  | CallTooLargeError
+  | RemoteDefectError
+
+/**
+ * How a group is served.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServeOptions {
+  /** Handlers of this group that run at once. Further calls wait. Default: no bound but that of the streams. */
+  readonly concurrency?: number | "unbounded" | undefined
+  /** What the names of the handlers' spans begin with. Default: nothing; a span is called like its rpc. */
+  readonly spanPrefix?: string | undefined
+  /** Attributes of the handlers' spans, besides the peer's name and the rpc's. */
+  readonly spanAttributes?: Readonly<Record<string, unknown>> | undefined
+  /** Bytes of a request, of an answer, and of an element of a stream, at the most. Default 8 MiB. */
+  readonly limit?: number | undefined
+  /**
+   * Room for the requests of a peer as they come in: `room` says whether there is any for so many bytes more, `free` gives all
+   * of it back. A request without room is refused, and tried again by its caller. Default: no bound but those of the streams.
+   */
+  readonly memory?: server.Memory | undefined
+}
+
+/**
+ * How a client calls.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ClientOptions {
+  /** Time for each call, its whole stream included. Default: none but that of `Deadline.within`. */
+  readonly timeout?: Duration.Input | undefined
+  /** Chunks of a stream that the peer may send ahead of the consumer, 1 to 255. Default 16. */
+  readonly window?: number | undefined
+  /** Bytes of a request, of an answer, and of an element of a stream, at the most. Default 8 MiB. */
+  readonly limit?: number | undefined
+  /** What the names of the calls' spans begin with. Default: nothing; a span is called like its rpc. */
+  readonly spanPrefix?: string | undefined
+  /** Attributes of the calls' spans, besides the peer's name and the rpc's. */
+  readonly spanAttributes?: Readonly<Record<string, unknown>> | undefined
+}
+
+/**
+ * How a client of several peers calls.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AllOptions extends ClientOptions {
+  /** Peers that are called at once. Default: all. */
+  readonly concurrency?: number | "unbounded" | undefined
+}
+
+/**
+ * What comes of a streaming call of several peers: their elements as they come, and as the last thing of each peer how its
+ * stream ended.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type PeerItem<A, E> =
+  | { readonly _tag: "Value"; readonly peer: string; readonly value: A }
+  | { readonly _tag: "Exit"; readonly peer: string; readonly exit: Exit.Exit<void, E> }
+
+/**
+ * What the methods of a client of several peers take besides the payload.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ManyCallOptions {
+  readonly headers?: Headers.Input | undefined
+  readonly context?: Context.Context<never> | undefined
+}
+
+/**
+ * A client of several peers: one method a rpc. A unary one gives an object with the Exit of each addressed peer, by its name. A
+ * streaming one gives a stream of `PeerItem`s.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ManyClient<Rpcs extends Rpc.Any, E = RpcError> = {
+  readonly [Current in Rpcs as Current["_tag"]]: (
+    input: Rpc.PayloadConstructor<Current>,
+    options?: ManyCallOptions
+  ) => Current extends Rpc.Rpc<
+    infer _Tag,
+    infer _Payload,
+    infer _Success,
+    infer _Error,
+    infer _Middleware,
+    infer _Requires
+  > ? [_Success] extends [RpcSchema.Stream<infer _A, infer _E>] ? Stream.Stream<
+        PeerItem<
+          _A["Type"],
+          _E["Type"] | _Error["Type"] | E | _Middleware["error"]["Type"] | _Middleware["~ClientError"]
+        >,
+        never,
+        | _Payload["EncodingServices"]
+        | _Success["DecodingServices"]
+        | _Error["DecodingServices"]
+        | _Middleware["error"]["DecodingServices"]
+      >
+    : Effect.Effect<
+      Readonly<
+        Record<
+          string,
+          Exit.Exit<
+            _Success["Type"],
+            _Error["Type"] | E | _Middleware["error"]["Type"] | _Middleware["~ClientError"]
+          >
+        >
+      >,
+      never,
+      | _Payload["EncodingServices"]
+      | _Success["DecodingServices"]
+      | _Error["DecodingServices"]
+      | _Middleware["error"]["DecodingServices"]
+    >
+    : never
+}
+
+/**
+ * Serves a group to peers, and enters its calls in the node's functions, until the scope closes. `Authenticated` is provided;
+ * every other middleware is asked for.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const serve: <Rpcs extends Rpc.Any>(
+  group: RpcGroup.RpcGroup<Rpcs>,
+  options?: ServeOptions
+) => Effect.Effect<
+  void,
+  DuplicateFunctionError,
+  | Rpc.ToHandler<Rpcs>
+  | Exclude<Rpc.Middleware<Rpcs>, Authenticated>
+  | Rpc.ServicesServer<Rpcs>
+  | Sessions.Sessions
+  | RpcRegistry
+  | Scope.Scope
+> = server.serve
+
+/**
+ * A client of a group at one peer: Effect's own RpcClient. The peer need not be there yet; each call finds it by its name.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const client = <Rpcs extends Rpc.Any>(
+  group: RpcGroup.RpcGroup<Rpcs>,
+  peer: string,
+  options?: ClientOptions
+): Effect.Effect<
+  RpcClient.RpcClient<Rpcs, RpcError>,
+  never,
+  Rpc.MiddlewareClient<Rpcs> | Sessions.Sessions | Peers | Scope.Scope
+> => internal.make(group, peer, options)
+
+/**
+ * A client of a group at several peers, or with `"*"` at every one that is known when a call is made.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const clientAll = <Rpcs extends Rpc.Any>(
+  group: RpcGroup.RpcGroup<Rpcs>,
+  target: Target,
+  options?: AllOptions
+): Effect.Effect<
+  ManyClient<Rpcs>,
+  never,
+  Rpc.MiddlewareClient<Rpcs> | Sessions.Sessions | Peers | Scope.Scope
+> =>
+  Effect.gen(function*() {
+    const peers = yield* Peers
+    const one = (yield* internal.make(group, undefined, options)) as Record<string, (...args: any) => any>
+    const concurrency = options?.concurrency ?? "unbounded"
+    const names: Effect.Effect<ReadonlyArray<string>> = target === "*"
+      ? Effect.map(peers.all, (all) => [...new Set<string>(all.map((peer) => peer.name))])
+      : Effect.succeed([...new Set(typeof target === "string" ? [target] : target)])
+
+    const methods: Array<[string, unknown]> = []
+    for (const rpc of group.requests.values() as Iterable<unknown> as Iterable<Rpc.AnyWithProps>) {
+      const call = one[rpc._tag]!
+      const at = (peer: string, input: unknown, given: ManyCallOptions | undefined) =>
+        call(input, { ...given, context: internal.addressed(peer, given?.context) })
+      methods.push([
+        rpc._tag,
+        RpcSchema.isStreamSchema(rpc.successSchema)
+          ? (input: unknown, given?: ManyCallOptions) =>
+            Stream.unwrap(Effect.map(names, (names) =>
+              Stream.flatMap(
+                Stream.fromIterable(names),
+                (peer): Stream.Stream<PeerItem<unknown, unknown>> => {
+                  const values = at(peer, input, given) as Stream.Stream<unknown, unknown>
+                  return values.pipe(
+                    Stream.map((value) => ({ _tag: "Value" as const, peer, value })),
+                    Stream.concat(Stream.succeed({ _tag: "Exit" as const, peer, exit: Exits.void })),
+                    Stream.catchCause((cause) =>
+                      Stream.succeed({ _tag: "Exit" as const, peer, exit: Exits.failCause(cause) })
+                    )
+                  )
+                },
+                { concurrency }
+              )))
+          : (input: unknown, given?: ManyCallOptions) =>
+            Effect.flatMap(names, (names) =>
+              Effect.map(
+                Effect.forEach(names, (peer) => Effect.exit(at(peer, input, given) as Effect.Effect<unknown>), {
+                  concurrency
+                }),
+                (exits) => Object.fromEntries(names.map((peer, i) => [peer, exits[i]]))
+              ))
+      ])
+    }
+    return Object.fromEntries(methods) as unknown as ManyClient<Rpcs>
+  })

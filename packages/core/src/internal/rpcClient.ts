@@ -1,0 +1,418 @@
+/** Calls RPC groups of peers: Effect's own client, over one stream a call. */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { Headers } from "effect/http/Headers"
+import type * as Rpc from "effect/rpc/Rpc"
+import * as RpcClient from "effect/rpc/RpcClient"
+import type * as RpcGroup from "effect/rpc/RpcGroup"
+import type { FromServer, Request } from "effect/rpc/RpcMessage"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import type * as Tracer from "effect/Tracer"
+import { CurrentDeadline, nowUnsafe } from "../Deadline.ts"
+import {
+  CallTooLargeError,
+  ContractError,
+  DeadlineError,
+  RemoteDefectError,
+  UnknownFunctionError
+} from "../FunctionError.ts"
+import type { NodeName } from "../Packet.ts"
+import { type NameConflictError, type Peer, PeerLostError, Peers, type PeerUnknownError } from "../Peers.ts"
+import * as Sessions from "../Sessions.ts"
+import { differences } from "./contract.ts"
+import * as Wire from "./rpcWire.ts"
+import { toTraceparent } from "./trace.ts"
+
+export type RpcError =
+  | PeerUnknownError
+  | NameConflictError
+  | Sessions.OpenError
+  | Sessions.StreamError
+  | DeadlineError
+  | ContractError
+  | UnknownFunctionError
+  | CallTooLargeError
+  | RemoteDefectError
+
+export interface Options {
+  readonly timeout?: Duration.Input | undefined
+  readonly window?: number | undefined
+  readonly limit?: number | undefined
+  readonly spanPrefix?: string | undefined
+  readonly spanAttributes?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** Which peer a call is for, where a client has several. */
+const To: Context.Reference<string | undefined> = Context.Reference("@pnet/core/internal/rpcClient/To", {
+  defaultValue: (): string | undefined => undefined
+})
+
+/** The context of a call that is for this peer. */
+export const addressed = (peer: string, context: Context.Context<never> = Context.empty()): Context.Context<never> =>
+  Context.add(context, To, peer)
+
+/** What was refused for want of room was not run. */
+const isRefused = (error: RpcError) => error._tag === "StreamResetError" && error.remote && error.retryable
+
+/** Names of peers that a client remembers. */
+const maxMet = 4_096
+
+const refusedRetries = Schedule.exponential("20 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 6 }))
+
+/** An answer, and what the peer's contract is where it has another. */
+interface Answer {
+  readonly exit: Exit.Exit<any, any>
+}
+
+export const make = <Rpcs extends Rpc.Any>(
+  group: RpcGroup.RpcGroup<Rpcs>,
+  only: string | undefined,
+  options: Options = {}
+): Effect.Effect<
+  RpcClient.RpcClient<Rpcs, RpcError>,
+  never,
+  Rpc.MiddlewareClient<Rpcs> | Sessions.Sessions | Peers | Scope.Scope
+> =>
+  Effect.gen(function*() {
+    const sessions = yield* Sessions.Sessions
+    const peers = yield* Peers
+    const clock = yield* Clock.Clock
+    const limit = options.limit ?? Wire.defaultLimit
+    // An answer, its kind, and a contract before it.
+    const answerLimit = limit + 1 + Wire.maxContract + 5
+    const window = Math.min(255, Math.max(1, options.window ?? Wire.defaultWindow))
+    const timeout = options.timeout === undefined
+      ? Infinity
+      : Duration.toMillis(Duration.fromInputUnsafe(options.timeout))
+    // The peers that this client has had to do with, of which the one that is gone is lost, not unknown.
+    const met = new Map<string, Peer>()
+
+    const { client, write } = yield* RpcClient.makeNoSerialization<Rpcs, RpcError>(group, {
+      supportsAck: false,
+      spanPrefix: options.spanPrefix,
+      spanAttributes: { ...(only === undefined ? {} : { "pnet.peer": only }), ...options.spanAttributes },
+      onFromClient: ({ context, message }) => {
+        // An interrupted call closes its stream by itself.
+        if (message._tag !== "Request") return Effect.void
+        const rpc = group.requests.get(message.tag)! as unknown as Rpc.AnyWithProps
+        const wire = Wire.wireOf(rpc)
+        const to = only ?? Context.get(context, To)!
+        const call = new Call(to as NodeName, wire, message)
+        return only === undefined
+          ? Effect.andThen(
+            Effect.annotateCurrentSpan("pnet.peer", to),
+            wire.isStream ? streaming(call) : unary(call)
+          )
+          : wire.isStream
+          ? streaming(call)
+          : unary(call)
+      }
+    })
+
+    /** One call of one peer. */
+    class Call {
+      readonly to: NodeName
+      readonly wire: Wire.Wire
+      readonly message: Request<Rpcs>
+      /** Whether any of the answer has come. */
+      heard = false
+      constructor(to: NodeName, wire: Wire.Wire, message: Request<Rpcs>) {
+        this.to = to
+        this.wire = wire
+        this.message = message
+      }
+      get name() {
+        return this.wire.rpc._tag
+      }
+      exit(exit: Exit.Exit<any, any>): Effect.Effect<void> {
+        return write({ _tag: "Exit", clientId: 0, requestId: this.message.id, exit } as FromServer<Rpcs>)
+      }
+      get late() {
+        return new DeadlineError({ peer: this.to, function: this.name })
+      }
+      get tooLarge() {
+        return new CallTooLargeError({ peer: this.to, function: this.name, limit })
+      }
+      /** The peer's answer is not what this side's schemas say. */
+      disagree(theirs: unknown, mayHaveRun: boolean, detail?: string) {
+        const found = theirs === undefined ? [] : differences(this.wire.contract(), theirs)
+        return new ContractError({
+          peer: this.to,
+          function: this.name,
+          mayHaveRun,
+          differences: found.length === 0 && detail !== undefined ? [detail] : found
+        })
+      }
+      /** A stream's failure, as what became of the call. */
+      mapError(error: Sessions.OpenError | Sessions.StreamError): RpcError {
+        if (error._tag === "DialError") {
+          const peer = met.get(this.to)
+          return peer === undefined ? error : lost(peer, error.kind === "Refused" ? "Refused" : "NoAnswer")
+        }
+        if (error._tag !== "StreamResetError") return error
+        switch (error.code) {
+          case "deadline":
+            return this.late
+          case "too_large":
+            return this.tooLarge
+          case "not_found":
+          case "unsupported":
+            return new UnknownFunctionError({ peer: this.to, function: this.name })
+          case "internal":
+          case "failed":
+            return error.remote ? new RemoteDefectError({ peer: this.to, function: this.name }) : error
+          default:
+            return error
+        }
+      }
+    }
+
+    const lost = (peer: Peer, reason: PeerLostError["reason"]) =>
+      new PeerLostError({
+        peer: peer.name,
+        publicKey: peer.publicKey,
+        endpoint: peer.endpoints[0],
+        reason,
+        mayHaveRun: false
+      })
+
+    const meet = (peer: Peer) => {
+      if (met.get(peer.name) !== peer && (met.size < maxMet || met.has(peer.name))) met.set(peer.name, peer)
+    }
+
+    const resolve = (call: Call): Effect.Effect<Peer, RpcError> => {
+      const { to } = call
+      return Effect.mapError(peers.resolveOne(to), (error) => {
+        const known = error._tag === "PeerUnknownError" ? met.get(to) : undefined
+        return known === undefined ? error : lost(known, "Disconnected")
+      })
+    }
+
+    /** What is left of the time that the call may take: its client's and that of the work it is part of. */
+    const millisOf = (inherited: number | undefined, begun: number): number =>
+      Math.min(timeout, inherited === undefined ? Infinity : inherited - nowUnsafe(clock)) -
+      (timeout === Infinity ? 0 : nowUnsafe(clock) - begun)
+
+    const openOptions = (call: Call, millis: number): Sessions.OpenOptions => {
+      const { message } = call
+      const traceparent = message.spanId === undefined ? undefined : toTraceparent(message as unknown as Tracer.AnySpan)
+      return {
+        protocol: Wire.protocol,
+        name: call.name,
+        ...(millis === Infinity ? {} : { deadline: Duration.millis(millis) }),
+        ...(traceparent === undefined ? {} : { traceparent })
+      }
+    }
+
+    const encodeRequest = (call: Call): Effect.Effect<Uint8Array, CallTooLargeError> => {
+      const { message, wire } = call
+      const build = (payload: Uint8Array): Effect.Effect<Uint8Array, CallTooLargeError> => {
+        const headers = Wire.headersText(message.headers as Headers)
+        if (payload.length > limit || headers !== undefined && headers.length > Wire.maxHeaders) {
+          return Effect.fail(call.tooLarge)
+        }
+        return Effect.succeed(Wire.encodeRequest({
+          hash: wire.hash(),
+          window: wire.isStream ? window : 0,
+          discard: message.discard === true,
+          raw: wire.isRaw,
+          headers,
+          payload
+        }))
+      }
+      const encoded = wire.encodePayload(message.payload)
+      const exit = Wire.valueOf(encoded)
+      return exit !== undefined && Exit.isSuccess(exit)
+        ? build(exit.value)
+        : Effect.flatMap(Effect.orDie(encoded), build)
+    }
+
+    /** Does it again while the peer has no room, which is known not to have run it. */
+    const patiently = <A>(call: Call, once: Effect.Effect<A, RpcError>): Effect.Effect<A, RpcError> => {
+      const again = (error: RpcError) => !call.heard && isRefused(error)
+      return Effect.catch(once, (error) =>
+        again(error)
+          ? Effect.retry(once, { while: again, schedule: refusedRetries })
+          : Effect.fail(error))
+    }
+
+    /** Calls with the peer and the time that is left. */
+    const begin = <A>(
+      call: Call,
+      run: (peer: Peer, options: Sessions.OpenOptions, request: Uint8Array) => Effect.Effect<A, RpcError>
+    ): Effect.Effect<A, RpcError> =>
+      Effect.withFiber((fiber) => {
+        const inherited = fiber.getRef(CurrentDeadline)
+        const begun = timeout === Infinity ? 0 : nowUnsafe(clock)
+        return Effect.flatMap(encodeRequest(call), (request) =>
+          patiently(
+            call,
+            Effect.flatMap(resolve(call), (peer) => {
+              const millis = millisOf(inherited, begun)
+              return millis <= 0 ? Effect.fail(call.late) : run(peer, openOptions(call, millis), request)
+            })
+          ))
+      })
+
+    // --- unary calls -----------------------------------------------------------------------------------------------------
+
+    const failureOf = (call: Call, body: Uint8Array, theirs: unknown): Effect.Effect<Answer, RpcError> =>
+      Effect.matchEffect(call.wire.decodeExit(body), {
+        onSuccess: (exit) => {
+          const failures = Exit.isFailure(exit) ? Wire.failuresOf(exit.cause) : undefined
+          return failures === undefined
+            // Defects and interruptions do not travel, whatever a peer says.
+            ? Effect.fail<RpcError>(new RemoteDefectError({ peer: call.to, function: call.name }))
+            : Effect.succeed<Answer>({ exit: Exit.failCause(failures) })
+        },
+        onFailure: () => Effect.fail<RpcError>(call.disagree(theirs, true))
+      })
+
+    const answerOf = (call: Call, bytes: Uint8Array, theirs: unknown): Effect.Effect<Answer, RpcError> => {
+      const body = bytes.subarray(1)
+      switch (bytes[0]) {
+        case Wire.Kind.success: {
+          if (call.message.discard === true) return Effect.succeed({ exit: Exit.void })
+          const decoded = call.wire.decodeSuccess(body)
+          const exit = Wire.valueOf(decoded)
+          return exit !== undefined && Exit.isSuccess(exit) ? Effect.succeed({ exit }) : Effect.matchEffect(decoded, {
+            onSuccess: (value) => Effect.succeed<Answer>({ exit: Exit.succeed(value) }),
+            onFailure: () => Effect.fail<RpcError>(call.disagree(theirs, true))
+          })
+        }
+        case Wire.Kind.failure:
+          return failureOf(call, body, theirs)
+        case Wire.Kind.mismatch:
+          return Effect.fail(call.disagree(Wire.contractOf(body), false))
+        case Wire.Kind.contract: {
+          const length = body.length < 4 ? Infinity : Wire.getU32(body, 0)
+          if (theirs !== undefined || length > Wire.maxContract || 4 + length > body.length) break
+          return answerOf(call, body.subarray(4 + length), Wire.contractOf(body.subarray(4, 4 + length)) ?? null)
+        }
+      }
+      return Effect.fail(call.disagree(undefined, true, "the peer's answer is malformed"))
+    }
+
+    const unary = (call: Call): Effect.Effect<void, RpcError> =>
+      Effect.flatMap(
+        begin(call, (peer, options, request) =>
+          Effect.matchEffect(sessions.exchange(peer, { ...options, limit: answerLimit }, request), {
+            onSuccess: (bytes) => {
+              meet(peer)
+              return Effect.succeed(bytes)
+            },
+            onFailure: (error) => Effect.fail(call.mapError(error))
+          })),
+        (bytes) =>
+          Effect.flatMap(answerOf(call, bytes, undefined), ({ exit }) => call.exit(exit))
+      )
+
+    // --- streams -------------------------------------------------------------------------------------------------------------
+
+    const chunk = (call: Call, kind: number, body: Uint8Array, theirs: unknown) => {
+      const { message, wire } = call
+      const give = (values: ReadonlyArray<unknown>) =>
+        write({ _tag: "Chunk", clientId: 0, requestId: message.id, values } as unknown as FromServer<Rpcs>)
+      if (kind === Wire.Kind.raw) {
+        const elements = wire.isRaw ? Wire.rawElements(body) : undefined
+        return elements === undefined
+          ? Effect.fail<RpcError>(call.disagree(theirs, true, "the peer's answer is malformed"))
+          : give(elements)
+      }
+      return Effect.flatMap(
+        Effect.mapError(wire.decodeChunk(body), (): RpcError => call.disagree(theirs, true)),
+        give
+      )
+    }
+
+    const listen = (call: Call, stream: Sessions.SessionStream): Effect.Effect<Answer, RpcError> =>
+      Effect.gen(function*() {
+        const pieces = new Wire.Pieces()
+        let theirs: unknown
+        // Chunks that were taken and not granted again.
+        let taken = 0
+        const malformed = Effect.suspend(() =>
+          Effect.fail<RpcError>(call.disagree(theirs, true, "the peer's answer is malformed"))
+        )
+        const pull = Effect.map(
+          Effect.catch(stream.pull, (error) =>
+            Cause.isDone(error)
+              ? Effect.succeed(undefined)
+              : Effect.fail<RpcError>(call.mapError(error))),
+          (parts) => {
+            if (parts !== undefined) {
+              call.heard = true
+              pieces.push(parts)
+            }
+            return parts !== undefined
+          }
+        )
+        while (true) {
+          if (pieces.length === 0) {
+            if (!(yield* pull)) return yield* malformed
+            continue
+          }
+          const kind = pieces.byte(0)
+          switch (kind) {
+            case Wire.Kind.chunk:
+            case Wire.Kind.raw:
+            case Wire.Kind.contract: {
+              if (pieces.length < 5) break
+              const length = pieces.u32(1)
+              if (length > (kind === Wire.Kind.contract ? Wire.maxContract : limit)) return yield* call.tooLarge
+              if (pieces.length < 5 + length) break
+              pieces.skip(5)
+              const body = pieces.take(length)
+              if (kind === Wire.Kind.contract) {
+                theirs = Wire.contractOf(body) ?? null
+                continue
+              }
+              // Waits while the caller has enough, which stalls this stream and no other.
+              yield* chunk(call, kind, body, theirs)
+              taken++
+              if (taken * 2 >= window) {
+                yield* Effect.mapError(stream.write(Uint8Array.of(taken)), (error) => call.mapError(error))
+                taken = 0
+              }
+              continue
+            }
+            case Wire.Kind.success:
+            case Wire.Kind.failure:
+            case Wire.Kind.mismatch: {
+              while (yield* pull) {
+                if (pieces.length > limit + Wire.maxContract) return yield* call.tooLarge
+              }
+              pieces.skip(1)
+              const body = pieces.take(pieces.length)
+              if (kind === Wire.Kind.success) return { exit: Exit.void }
+              return kind === Wire.Kind.failure
+                ? yield* failureOf(call, body, theirs)
+                : yield* Effect.fail(call.disagree(Wire.contractOf(body), false))
+            }
+            default:
+              return yield* malformed
+          }
+          // No whole message yet.
+          if (!(yield* pull)) return yield* malformed
+        }
+      })
+
+    const streaming = (call: Call): Effect.Effect<void, RpcError> =>
+      Effect.flatMap(
+        begin(call, (peer, options, request) =>
+          Effect.scoped(Effect.gen(function*() {
+            const stream = yield* Effect.mapError(sessions.open(peer, options), (error) => call.mapError(error))
+            meet(peer)
+            yield* Effect.mapError(stream.write(request), (error) => call.mapError(error))
+            return yield* listen(call, stream)
+          }))),
+        ({ exit }) => call.exit(exit)
+      )
+
+    return client as RpcClient.RpcClient<Rpcs, RpcError>
+  }) as Effect.Effect<RpcClient.RpcClient<Rpcs, RpcError>, never, any>

@@ -1,0 +1,594 @@
+/**
+ * Runs the handlers of RPC groups for peers: one stream, one fiber, one scope a call.
+ *
+ * It does what Effect's `RpcServer.makeNoSerialization` does, without its tables of clients and requests: a stream already says
+ * whose call it is and when it is given up.
+ */
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Headers from "effect/http/Headers"
+import * as Pull from "effect/Pull"
+import * as Queue from "effect/Queue"
+import * as Rpc from "effect/rpc/Rpc"
+import type * as RpcGroup from "effect/rpc/RpcGroup"
+import { RequestId } from "effect/rpc/RpcMessage"
+import type * as RpcMiddleware from "effect/rpc/RpcMiddleware"
+import * as RpcSchema from "effect/rpc/RpcSchema"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
+import type { DuplicateFunctionError } from "../AdvancedNode.ts"
+import { Authenticated, Caller, CurrentCaller } from "../Caller.ts"
+import type * as Command from "../Command.ts"
+import { CurrentDeadline, nowUnsafe } from "../Deadline.ts"
+import { RunError } from "../FunctionError.ts"
+import type { PublicKey } from "../PublicKey.ts"
+import { type Description, type Entry, RpcRegistry } from "../RpcRegistry.ts"
+import { Sessions, type SessionStream } from "../Sessions.ts"
+import * as Contract from "./contract.ts"
+import * as Wire from "./rpcWire.ts"
+import { fromTraceparent } from "./trace.ts"
+
+export interface Options {
+  readonly concurrency?: number | "unbounded" | undefined
+  readonly spanPrefix?: string | undefined
+  readonly spanAttributes?: Readonly<Record<string, unknown>> | undefined
+  readonly limit?: number | undefined
+  readonly memory?: Memory | undefined
+}
+
+/** What the requests of a peer may take together: `room` as one comes, all of it given back by `free`. */
+export type Memory = (peer: PublicKey) => {
+  readonly room: (bytes: number) => boolean
+  readonly free: () => void
+}
+
+const plenty: Memory = () => ({ room: () => true, free: () => {} })
+
+/** More grants than this are as good as this many. */
+const maxWindow = 65_536
+
+type Handler = (payload: unknown, metadata: Metadata) => unknown
+
+interface Metadata {
+  readonly rpc: Rpc.AnyWithProps
+  readonly client: Rpc.ServerClient
+  readonly requestId: RequestId
+  readonly headers: Headers.Headers
+  readonly payload: unknown
+}
+
+/** One call, from wherever it came. */
+interface Incoming {
+  readonly payload: unknown
+  readonly headers: Headers.Headers
+  readonly caller: Caller["Service"]
+  readonly client: Rpc.ServerClient
+  /** By the monotonic clock. */
+  readonly deadline: number | undefined
+  /** What runs the handler's effect in the caller's span. */
+  readonly span: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+  /** Says that its time was up before it could run. */
+  readonly expired: Effect.Effect<void>
+  /** Says that the call runs, to a caller who waits for no more. */
+  readonly acknowledge: Effect.Effect<void> | undefined
+  /** Takes the elements of a stream. */
+  readonly onChunk: (values: NonEmptyReadonlyArray<unknown>) => Effect.Effect<void>
+  /** Takes the result, in the handler's span. */
+  readonly onExit: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
+}
+
+let requests = 0
+let clients = 0
+
+/** The handlers of middlewares see one client a session, which they may annotate. */
+const serverClients = new WeakMap<object, Rpc.ServerClient>()
+const clientOf = (peer: object): Rpc.ServerClient => {
+  let client = serverClients.get(peer)
+  if (client === undefined) {
+    client = new Rpc.ServerClient(clients++)
+    serverClients.set(peer, client)
+  }
+  return client
+}
+
+const ownMiddleware = (caller: Caller["Service"]): RpcMiddleware.Any => (effect) =>
+  Effect.provideService(effect, Caller, caller)
+
+const spanName = (prefix: string | undefined, tag: string) => prefix === undefined ? tag : `${prefix}.${tag}`
+
+const forever = () => true
+
+/** The effect that feeds the elements of what a streaming handler gave to `onChunk`. */
+const drain = (
+  given: unknown,
+  onChunk: (values: NonEmptyReadonlyArray<unknown>) => Effect.Effect<void>
+): Effect.Effect<unknown, unknown> =>
+  Effect.isEffect(given)
+    ? (given as Effect.Effect<Queue.Dequeue<unknown, unknown>, unknown>).pipe(
+      Effect.flatMap((queue) =>
+        Effect.whileLoop({
+          while: forever,
+          body: () => Effect.flatMap(Queue.takeAll(queue), onChunk),
+          step: () => {}
+        })
+      ),
+      Pull.catchDone(() => Effect.void),
+      Effect.scoped
+    )
+    : Stream.runForEachArray(given as Stream.Stream<unknown, unknown>, onChunk)
+
+export const serve = <Rpcs extends Rpc.Any>(
+  group: RpcGroup.RpcGroup<Rpcs>,
+  options: Options = {}
+): Effect.Effect<
+  void,
+  DuplicateFunctionError,
+  | Rpc.ToHandler<Rpcs>
+  | Exclude<Rpc.Middleware<Rpcs>, Authenticated>
+  | Rpc.ServicesServer<Rpcs>
+  | Sessions
+  | RpcRegistry
+  | Scope.Scope
+> =>
+  Effect.gen(function*() {
+    const sessions = yield* Sessions
+    const registry = yield* RpcRegistry
+    const clock = yield* Clock.Clock
+    const services = Context.omit(Tracer.ParentSpan)(yield* Effect.context<never>()) as Context.Context<never>
+    const limit = options.limit ?? Wire.defaultLimit
+    const memory = options.memory ?? plenty
+    const { concurrency = "unbounded" } = options
+    const semaphore = concurrency === "unbounded" ? undefined : yield* Semaphore.make(concurrency)
+
+    const serveOne = (rpc: Rpc.AnyWithProps) => {
+      const entry = Context.getUnsafe(services, { key: rpc.key } as Context.Key<any, any>) as Rpc.Handler<string>
+      const handlerOf = entry.handler as Handler
+      // Merged once, and not on each call.
+      const base = Context.merge(entry.context, services)
+      const middlewares = [...rpc.middlewares].map((service) =>
+        service.key === Authenticated.key
+          ? undefined
+          : Context.getUnsafe(services, service) as RpcMiddleware.Any
+      )
+      const wire = Wire.wireOf(rpc)
+      const name = spanName(options.spanPrefix, rpc._tag)
+
+      const applyMiddleware = (handler: Effect.Effect<any, any>, caller: Caller["Service"], metadata: Metadata) => {
+        let whole = handler
+        for (const middleware of middlewares) {
+          whole = (middleware ?? ownMiddleware(caller))(whole, metadata) as Effect.Effect<any, any>
+        }
+        return whole
+      }
+
+      const execute = (call: Incoming): Effect.Effect<unknown, unknown> => {
+        const metadata: Metadata = {
+          rpc,
+          client: call.client,
+          requestId: RequestId(requests++),
+          headers: call.headers,
+          payload: call.payload
+        }
+        let given: unknown
+        // What throws while it is made is neither streamed nor acknowledged.
+        let broken = false
+        try {
+          given = handlerOf(call.payload, metadata)
+        } catch (defect) {
+          given = Effect.die(defect)
+          broken = true
+        }
+        const wrapper = Rpc.isWrapper(given as object) ? given as Rpc.Wrapper<unknown> : undefined
+        const value = wrapper === undefined ? given : wrapper.value
+        let failedWrite: Cause.Cause<never> | undefined
+        let handler = (wire.isStream && !broken
+          ? drain(value, (values) =>
+            Effect.onError(call.onChunk(values), (cause) => {
+              failedWrite = cause
+              return Effect.void
+            }))
+          : value) as Effect.Effect<unknown, unknown>
+        if (call.acknowledge !== undefined && !broken) handler = Effect.andThen(call.acknowledge, handler)
+        if (middlewares.length > 0) {
+          handler = applyMiddleware(handler, call.caller, metadata)
+          if (wire.isStream) {
+            // A middleware may have made something else of it.
+            handler = Effect.flatMap(
+              Effect.exit(handler),
+              (exit) => failedWrite === undefined ? exit : Effect.failCause(failedWrite)
+            )
+          }
+        }
+        const { deadline } = call
+        if (deadline !== undefined) {
+          // It may have waited for its turn, or for a busy process.
+          const inTime = handler
+          handler = Effect.suspend(() =>
+            nowUnsafe(clock) < deadline ? inTime : Effect.andThen(call.expired, Effect.interrupt)
+          )
+        }
+        const scope = Scope.makeUnsafe()
+        let deferred: Deferred.Deferred<unknown, unknown> | undefined
+        let effect = Effect.onExit(handler, (exit) => {
+          let answered: Effect.Effect<void>
+          if (exit._tag === "Success" && Deferred.isDeferred(exit.value)) {
+            deferred = exit.value as Deferred.Deferred<unknown, unknown>
+            answered = Effect.void
+          } else {
+            answered = call.onExit(exit)
+          }
+          const close = Scope.closeUnsafe(scope, exit)
+          return close === undefined ? answered : Effect.ensuring(answered, close)
+        })
+        let context = Context.add(Context.add(base, Scope.Scope, scope), CurrentCaller, call.caller)
+        if (deadline !== undefined) context = Context.add(context, CurrentDeadline, deadline)
+        effect = call.span(effect)
+        if (semaphore !== undefined && wrapper?.fork !== true) effect = semaphore.withPermit(effect)
+        if (wrapper?.uninterruptible === true) effect = Effect.uninterruptible(effect)
+        const whole = Effect.flatMap(effect, (result) =>
+          deferred === undefined
+            ? Effect.succeed(result)
+            : Effect.onExit(Deferred.await(deferred), call.onExit))
+        return Effect.updateContext(whole, () => context as Context.Context<never>) as Effect.Effect<unknown, unknown>
+      }
+
+      const broke = (peer: string, cause: Cause.Cause<unknown>) =>
+        Effect.logError(`the call ${JSON.stringify(rpc._tag)} broke for ${JSON.stringify(peer)}`, cause)
+
+      // --- streams -----------------------------------------------------------------------------------------------------
+
+      /** Writes elements in chunks as the caller grants them. */
+      const chunks = (stream: SessionStream, window: number, raw: boolean) => {
+        let left = window
+        // Who is gone interrupts the handler; until then there is nothing to be done.
+        const written = (bytes: Uint8Array) => Effect.catch(stream.write(bytes), () => Effect.interrupt)
+        const granted: Effect.Effect<void> = Effect.suspend(() =>
+          left > 0 ? Effect.void : Effect.matchEffect(stream.pull, {
+            onSuccess: (parts) => {
+              for (const part of parts) for (const chunks of part) left += chunks
+              left = Math.min(left, maxWindow)
+              return granted
+            },
+            onFailure: (error) =>
+              Cause.isDone(error)
+                ? Effect.andThen(stream.reset("cancelled", "it grants no more chunks"), Effect.interrupt)
+                : Effect.interrupt
+          })
+        )
+        const tooLarge = Effect.andThen(
+          stream.reset("too_large", `an element is over ${limit} bytes`),
+          Effect.interrupt
+        )
+
+        const sendRaw = (values: ReadonlyArray<Uint8Array>): Effect.Effect<void> =>
+          Effect.gen(function*() {
+            let at = 0
+            while (at < values.length) {
+              let length = 0
+              let end = at
+              while (end < values.length && (end === at || length + 4 + values[end]!.length <= Wire.chunkBytes)) {
+                length += 4 + values[end]!.length
+                end++
+              }
+              if (length > limit) return yield* tooLarge
+              yield* granted
+              left--
+              yield* written(Wire.header(Wire.Kind.raw, length))
+              for (; at < end; at++) {
+                yield* written(Wire.lengthOf(values[at]!.length))
+                yield* written(values[at]!)
+              }
+            }
+          })
+
+        const send = (values: ReadonlyArray<unknown>): Effect.Effect<void> =>
+          Effect.flatMap(
+            Effect.catch(wire.encodeChunk(values), (error) => Effect.die(error)),
+            (bytes) => {
+              if (values.length > 1 && (bytes.length > Wire.chunkBytes || bytes.length > limit)) {
+                const half = values.length >> 1
+                return Effect.andThen(send(values.slice(0, half)), Effect.suspend(() => send(values.slice(half))))
+              }
+              if (bytes.length > limit) return tooLarge
+              return Effect.andThen(
+                granted,
+                Effect.suspend(() => {
+                  left--
+                  return Effect.andThen(written(Wire.header(Wire.Kind.chunk, bytes.length)), written(bytes))
+                })
+              )
+            }
+          )
+        return raw ? sendRaw as (values: NonEmptyReadonlyArray<any>) => Effect.Effect<void> : send
+      }
+
+      const answer = (stream: SessionStream, request: Wire.Request): Effect.Effect<void> => {
+        const { peer } = stream
+        const agreed = Wire.sameHash(request.hash, wire.hash())
+        const mismatch = () =>
+          Effect.ignore(stream.write(Wire.last(Wire.Kind.mismatch, Wire.contractText(wire.contract()))))
+        const decoded = wire.decodePayload(request.payload)
+
+        const run = (payload: unknown): Effect.Effect<void> => {
+          const arrived = nowUnsafe(clock)
+          const deadline = stream.deadline === undefined ? undefined : arrived + Duration.toMillis(stream.deadline)
+          const discard = (request.flags & Wire.Flag.discard) !== 0 && !wire.isStream
+          // What came before, when the caller has another contract: it may not understand the answer.
+          let before = agreed ? undefined : Wire.contractText(wire.contract())
+          let answered = false
+
+          const say = (bytes: Uint8Array): Effect.Effect<void> => {
+            if (before === undefined) return Effect.ignore(stream.write(bytes))
+            const contract = before
+            before = undefined
+            return Effect.ignore(
+              stream.write(Wire.header(Wire.Kind.contract, contract.length)).pipe(
+                Effect.andThen(stream.write(contract)),
+                Effect.andThen(stream.write(bytes))
+              )
+            )
+          }
+          const finish = (kind: number, encoded: Effect.Effect<Uint8Array, Schema.SchemaError>) => {
+            answered = true
+            return Effect.matchCauseEffect(encoded, {
+              onSuccess: (bytes) =>
+                bytes.length <= limit
+                  ? say(Wire.last(kind, bytes))
+                  : stream.reset("too_large", `an answer over ${limit} bytes`),
+              onFailure: (cause) =>
+                Effect.andThen(
+                  broke(peer.name, cause),
+                  stream.reset("internal", "its answer is not what its Schema says")
+                )
+            })
+          }
+          const empty = Effect.succeed(new Uint8Array(0))
+
+          const onExit = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
+            if (Exit.isSuccess(exit)) {
+              return answered
+                ? Effect.void
+                : finish(Wire.Kind.success, wire.isStream ? empty : wire.encodeSuccess(exit.value))
+            }
+            const failures = Wire.failuresOf(exit.cause)
+            const report = failures !== undefined && failures === exit.cause && !answered
+              ? Effect.void
+              : Cause.hasInterruptsOnly(exit.cause)
+              ? Effect.void
+              : broke(peer.name, exit.cause)
+            return failures === undefined || answered
+              ? report
+              : Effect.andThen(report, finish(Wire.Kind.failure, wire.encodeExit(Exit.failCause(failures))))
+          }
+
+          const late = stream.reset("deadline", "its time was up")
+          const parent = fromTraceparent(stream.traceparent)
+          const attributes = {
+            "rpc.system.name": "effect_rpc",
+            "rpc.method": rpc._tag,
+            "pnet.peer": peer.name,
+            ...options.spanAttributes
+          }
+          const work = Effect.suspend(() =>
+            execute({
+              payload,
+              headers: request.headers,
+              caller: peer,
+              client: clientOf(peer),
+              deadline,
+              span: (effect) =>
+                Effect.withSpan(effect, name, {
+                  captureStackTrace: false,
+                  kind: "server",
+                  attributes,
+                  ...(parent === undefined ? { root: true } : { parent })
+                }),
+              expired: late,
+              acknowledge: discard
+                ? Effect.suspend(() => Effect.andThen(finish(Wire.Kind.success, empty), stream.end))
+                : undefined,
+              onChunk: wire.isStream ? withContract(chunks(stream, request.window, raw(request))) : never,
+              onExit
+            })
+          )
+          const withContract =
+            (send: (values: NonEmptyReadonlyArray<unknown>) => Effect.Effect<void>) =>
+            (values: NonEmptyReadonlyArray<unknown>) =>
+              before === undefined ? send(values) : Effect.andThen(say(new Uint8Array(0)), send(values))
+
+          const timed = deadline === undefined ? work : Effect.withFiber<unknown, unknown>((fiber) =>
+            Effect.andThen(
+              Effect.forkChild(
+                Effect.sleep(Math.max(0, deadline - arrived)).pipe(
+                  Effect.andThen(late),
+                  // One that was acknowledged has no stream any more.
+                  Effect.andThen(Effect.sync(() => fiber.interruptUnsafe()))
+                )
+              ),
+              work
+            )
+          )
+          // An answered failure is over; of others the stream is told.
+          return Effect.catchCause(timed, (cause) =>
+            answered ? Effect.void : Effect.failCause(cause as Cause.Cause<never>)) as Effect.Effect<void>
+        }
+
+        return Effect.matchCauseEffect(Effect.provideContext(decoded, base), {
+          onSuccess: run,
+          onFailure: (cause) =>
+            // Whether it is bytes that no schema gave, or another schema's: the caller can tell.
+            Cause.hasDies(cause) ? Effect.andThen(broke(peer.name, cause), mismatch()) : mismatch()
+        })
+      }
+
+      const raw = (request: Wire.Request) =>
+        wire.isRaw && (request.flags & Wire.Flag.raw) !== 0
+
+      const onStream = (stream: SessionStream): Effect.Effect<void> => {
+        const held = memory(stream.peer.publicKey)
+        const pieces = new Wire.Pieces()
+        let length: number | undefined
+        const refused = (code: "too_large" | "refused" | "internal", detail: string) =>
+          Effect.as(stream.reset(code, detail), undefined)
+        const read: Effect.Effect<Wire.Request | undefined, unknown> = Effect.suspend(() => {
+          if (length === undefined && pieces.length >= 4) {
+            length = pieces.u32(0)
+            if (length > limit + Wire.maxHeaders) return refused("too_large", `a call over ${limit} bytes`)
+          }
+          if (length !== undefined && pieces.length >= 4 + length) {
+            pieces.skip(4)
+            const request = Wire.decodeRequest(pieces.take(length))
+            return typeof request === "string" ? refused("internal", request) : Effect.succeed(request)
+          }
+          return Effect.flatMap(stream.pull, (parts) => {
+            const before = pieces.length
+            pieces.push(parts)
+            return held.room(pieces.length - before) ? read : refused("refused", "no memory for it now")
+          })
+        })
+        return Effect.ensuring(
+          Effect.matchEffect(read, {
+            // It ended, or was given up, before it was whole.
+            onFailure: (error) =>
+              Cause.isDone(error) ? stream.reset("internal", "a request that is cut short") : Effect.void,
+            onSuccess: (request) => request === undefined ? Effect.void : answer(stream, request)
+          }),
+          Effect.sync(held.free)
+        )
+      }
+
+      return Effect.andThen(
+        registry.add(entryOf(rpc, wire, limit, base, execute)),
+        sessions.handle({ protocol: Wire.protocol, name: rpc._tag }, onStream, {
+          cancelled: RpcSchema.ClientAbort.annotation as Context.Context<never>
+        })
+      )
+    }
+
+    for (const rpc of group.requests.values()) yield* serveOne(rpc as unknown as Rpc.AnyWithProps)
+  }) as Effect.Effect<void, any, any>
+
+const never = () => Effect.void
+
+// --- calls by JSON -----------------------------------------------------------------------------------------------------------
+
+const invalid = (description: string) => new RunError({ code: "invalid_arguments", description })
+
+/** A call of a group as the callers of commands meet it: one argument, or keyword arguments, and a result that is JSON. */
+const entryOf = (
+  rpc: Rpc.AnyWithProps,
+  wire: Wire.Wire,
+  limit: number,
+  base: Context.Context<never>,
+  execute: (call: Incoming) => Effect.Effect<unknown, unknown>
+): Entry => {
+  const name = rpc._tag
+  const codec = (schema: Schema.Top) => Schema.toCodecJson(schema) as unknown as Schema.Codec<unknown, Schema.Json>
+  const exit = Rpc.exitSchema(rpc as Rpc.Any)
+  const decodePayload = Schema.decodeUnknownEffect(codec(rpc.payloadSchema), { errors: "all" })
+  const success = wire.isStream ? (rpc.successSchema as any).success as Schema.Top : rpc.successSchema
+  const encodeSuccess = Schema.encodeUnknownEffect(codec(success))
+  const encodeError = Schema.encodeUnknownEffect(codec(exit.error as Schema.Top))
+  const notJson = (error: Schema.SchemaError) =>
+    new RunError({ code: "not_json", description: `its result is not what its Schema says: ${error.message}` })
+  const tooLarge = new RunError({ code: "too_large", description: `its result is over ${limit} bytes` })
+
+  return {
+    name,
+    describe: (): Description => {
+      const contract = wire.contract() as Record<string, Schema.Json>
+      const takesNothing = (contract["payload"] as any)?.type === "null"
+      return {
+        name,
+        kind: "rpc",
+        args: takesNothing
+          ? { type: "array", maxItems: 0 }
+          : { type: "array", prefixItems: [contract["payload"]!], maxItems: 1 },
+        kwargs: takesNothing ? { type: "object", maxProperties: 0 } : contract["payload"]!,
+        success: contract["success"]!,
+        error: contract["error"]!,
+        stream: wire.isStream,
+        contract: Contract.hashOf(contract)
+      }
+    },
+    run: (call: Command.Call, args) => {
+      const decode = args.length > 1
+        ? Effect.fail(invalid(`${JSON.stringify(name)} takes one argument, or keyword arguments`))
+        : args.length === 1
+        ? Effect.mapError(decodePayload(args[0]), (error) => invalid(error.message))
+        : Effect.catch(
+          decodePayload(call.kwargs),
+          (error) =>
+            // What takes nothing is given nothing.
+            Object.keys(call.kwargs).length > 0
+              ? Effect.fail(invalid(error.message))
+              : Effect.mapError(decodePayload(null), () => invalid(error.message))
+        )
+      const elements: Array<Schema.Json> = []
+      let length = 2
+      let failure: RunError | undefined
+      const take = (value: unknown): Effect.Effect<Schema.Json, RunError> =>
+        Effect.flatMap(Effect.mapError(encodeSuccess(value), notJson), (json) => {
+          length += JSON.stringify(json).length + 1
+          return length > limit ? Effect.fail(tooLarge) : Effect.succeed(json)
+        })
+      const run = (payload: unknown): Effect.Effect<Schema.Json, RunError> =>
+        Effect.withFiber((fiber) =>
+          Effect.matchCauseEffect(
+            execute({
+              payload,
+              headers: Headers.empty,
+              caller: call.from,
+              client: clientOf(call.from),
+              deadline: fiber.getRef(CurrentDeadline),
+              // The command has a span already.
+              span: (effect) => Effect.withParentSpan(effect, call.span, { captureStackTrace: false }),
+              expired: Effect.void,
+              acknowledge: undefined,
+              onChunk: (values) =>
+                Effect.catch(
+                  Effect.forEach(values, (value) => Effect.map(take(value), (json) => elements.push(json)), {
+                    discard: true
+                  }),
+                  (error) => {
+                    failure = error
+                    return Effect.interrupt
+                  }
+                ),
+              onExit: () => Effect.void
+            }),
+            {
+              onSuccess: (value) => wire.isStream ? Effect.succeed(elements) : take(value),
+              onFailure: (cause): Effect.Effect<Schema.Json, RunError> => {
+                if (failure !== undefined) return Effect.fail(failure)
+                const failures = Wire.failuresOf(cause)
+                if (failures === undefined) return Effect.failCause(cause as Cause.Cause<never>)
+                const error = failures.reasons.find(Cause.isFailReason)!.error
+                return Effect.flatMap(
+                  Effect.mapError(encodeError(error), notJson),
+                  (encoded) =>
+                    Effect.fail(
+                      new RunError({
+                        code: "failed",
+                        description: error instanceof Error ? error.message.slice(0, 1_024) : "",
+                        error: encoded
+                      })
+                    )
+                )
+              }
+            }
+          )
+        )
+      return Effect.flatMap(Effect.provideContext(decode, base), run) as Effect.Effect<Schema.Json, RunError>
+    }
+  }
+}
