@@ -1,0 +1,424 @@
+/**
+ * CommandNode: functions that peers call by name, with JSON values, and typed calls of any RPC group. Everything an AdvancedNode
+ * has, it has.
+ *
+ * ```ts
+ * yield* node.register("add", (_call, a: number, b: number) => Effect.succeed(a + b))
+ *
+ * interface Api { add(a: number, b: number): number }
+ * const sum = yield* node.target<Api>("bob").add(1, 2)      // one peer: the value, or a typed error
+ * const all = yield* node.target<Api>("*").add(1, 2)        // every peer: a record of one Exit each
+ * const files = yield* node.client(Files, "bob")            // Files: an RpcGroup
+ * ```
+ *
+ * Three functions are built in: `get_funcs` gives the names of the functions, `get_peers` those of the peers, and `describe`
+ * what each function takes and gives.
+ *
+ * What bites: a call that is interrupted interrupts the function on the other machine. A call that failed with `PeerLostError`
+ * may have run; its `mayHaveRun` says so. `target<Api>` believes you: nothing checks that the peer has that API, which is what
+ * commands with Schemas and RPC groups are for.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Rpc from "effect/rpc/Rpc"
+import type * as RpcClient from "effect/rpc/RpcClient"
+import type * as RpcGroup from "effect/rpc/RpcGroup"
+import type * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as AdvancedNode from "./AdvancedNode.ts"
+import type * as BasicNode from "./BasicNode.ts"
+import * as Command from "./Command.ts"
+import type { Crypto } from "./Crypto.ts"
+import type * as FunctionError from "./FunctionError.ts"
+import * as Caller from "./internal/commandClient.ts"
+import * as Server from "./internal/commandServer.ts"
+import { streamName } from "./internal/commandWire.ts"
+import { separate } from "./internal/separate.ts"
+import type { Network } from "./Network.ts"
+import { NodeConfig } from "./NodeOptions.ts"
+import * as PeerRpc from "./PeerRpc.ts"
+import * as Peers from "./Peers.ts"
+import * as RpcRegistry from "./RpcRegistry.ts"
+import * as Sessions from "./Sessions.ts"
+import type { Trust } from "./Trust.ts"
+
+/**
+ * Why a call got no value.
+ *
+ * - `PeerUnknownError`, `NameConflictError`: nothing was sent, since it is not clear to whom
+ * - `NotJsonError`: an argument cannot be sent; nothing was
+ * - `UnknownFunctionError`, `InvalidArgumentsError`, `CallTooLargeError`: the peer did not run it
+ * - `RemoteError`: it failed with an error, which is in it as JSON
+ * - `RemoteDefectError`: it broke; the peer's log has the cause
+ * - `DeadlineError`: its time was up
+ * - `PeerLostError`: the peer was lost before it answered
+ * - `DialError`, `ProtocolError`, `UntrustedPeerError`: there could be no session with the peer
+ * - `StreamResetError`: the peer had no room, or gave it up, with a code that says which
+ * - `ContractError`: the answer is not what the caller's Schema says
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type CommandError =
+  | AdvancedNode.CallError
+  | FunctionError.NotJsonError
+  | FunctionError.UnknownFunctionError
+  | FunctionError.InvalidArgumentsError
+  | FunctionError.RemoteDefectError
+  | FunctionError.DeadlineError
+  | FunctionError.CallTooLargeError
+  | FunctionError.ContractError
+
+/**
+ * How calls are made.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CallOptions {
+  /** Time in which an answer must have come, for each call. Default: what `Deadline.within` leaves, or none. */
+  readonly timeout?: Duration.Input | undefined
+  /** How many peers are asked at once. Default: all. */
+  readonly concurrency?: number | "unbounded" | undefined
+}
+
+/**
+ * `CallOptions`, with the commands that the peer serves: their names and types become the target's, arguments are encoded and
+ * results and errors decoded by their Schemas.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CommandOptions<Commands extends ReadonlyArray<Command.Any>> extends CallOptions {
+  readonly commands: Commands
+}
+
+/**
+ * A peer whose functions are not known here: any name, any JSON. It may be called with the name first, too:
+ * `node.target("bob")("add", 1, 2)`, which suits names that are not known when the program is written.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Untyped<Error = CommandError> {
+  (name: string, ...args: ReadonlyArray<unknown>): Effect.Effect<Schema.Json, Error>
+  readonly [name: string]: (...args: ReadonlyArray<unknown>) => Effect.Effect<Schema.Json, Error>
+}
+
+/** The functions of an API that returns values, promises of nothing: what is called remotely gives an Effect. */
+type Value<R> = R extends Effect.Effect<infer A, infer _E, infer _R> ? A : R
+
+/**
+ * The functions of one peer. `Api` is an interface of functions as they are written: `{ add(a: number, b: number): number }`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type One<Api> = [Api] extends [never] ? Untyped : {
+  readonly [Name in keyof Api]: Api[Name] extends (...args: infer Args) => infer Result
+    ? (...args: [...Args, kwargs?: Command.Kwargs]) => Effect.Effect<Value<Result>, CommandError>
+    : never
+}
+
+/**
+ * What each peer answered, by name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Exits<A, E> = Readonly<Record<string, Exit.Exit<A, E>>>
+
+/**
+ * A target of several peers whose functions are not known here.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface UntypedMany {
+  (name: string, ...args: ReadonlyArray<unknown>): Effect.Effect<Exits<Schema.Json, CommandError>>
+  readonly [name: string]: (...args: ReadonlyArray<unknown>) => Effect.Effect<Exits<Schema.Json, CommandError>>
+}
+
+/**
+ * The functions of several peers: each gives a record of one Exit for each peer that was addressed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Many<Api> = [Api] extends [never] ? UntypedMany : {
+  readonly [Name in keyof Api]: Api[Name] extends (...args: infer Args) => infer Result
+    ? (...args: [...Args, kwargs?: Command.Kwargs]) => Effect.Effect<Exits<Value<Result>, CommandError>>
+    : never
+}
+
+/** The arguments of a command: its keyword arguments come last, and may be left out where none is required. */
+type ArgumentsOf<C extends Command.Any> = {} extends C["kwargs"]["Type"]
+  ? [...args: C["args"]["Type"], kwargs?: Command.Kwargs<C["kwargs"]["Type"]>]
+  : [...args: C["args"]["Type"], kwargs: Command.Kwargs<C["kwargs"]["Type"]>]
+
+/**
+ * The functions of one peer, by their commands.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type OneOf<Commands extends ReadonlyArray<Command.Any>> = {
+  readonly [C in Commands[number] as C["name"]]: (
+    ...args: ArgumentsOf<C>
+  ) => Effect.Effect<C["success"]["Type"], CommandError | C["error"]["Type"]>
+}
+
+/**
+ * The functions of several peers, by their commands.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ManyOf<Commands extends ReadonlyArray<Command.Any>> = {
+  readonly [C in Commands[number] as C["name"]]: (
+    ...args: ArgumentsOf<C>
+  ) => Effect.Effect<Exits<C["success"]["Type"], CommandError | C["error"]["Type"]>>
+}
+
+/**
+ * Names the peers to call.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Target {
+  /** Several peers, or with `"*"` every one that is known when the call is made, by their commands. */
+  <const Commands extends ReadonlyArray<Command.Any>>(
+    target: "*" | ReadonlyArray<string>,
+    options: CommandOptions<Commands>
+  ): ManyOf<Commands>
+  /** One peer, by its commands. */
+  <const Commands extends ReadonlyArray<Command.Any>>(
+    target: string,
+    options: CommandOptions<Commands>
+  ): OneOf<Commands>
+  /** Several peers, or with `"*"` every one that is known when the call is made. */
+  <Api = never>(target: "*" | ReadonlyArray<string>, options?: CallOptions): Many<Api>
+  /** One peer. */
+  <Api = never>(target: string, options?: CallOptions): One<Api>
+}
+
+/**
+ * Makes clients of an RPC group.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Client {
+  /** Several peers, or with `"*"` every one that is known when the call is made. */
+  <Rpcs extends Rpc.Any>(
+    group: RpcGroup.RpcGroup<Rpcs>,
+    target: "*" | ReadonlyArray<string>,
+    options?: PeerRpc.AllOptions
+  ): Effect.Effect<PeerRpc.ManyClient<Rpcs>, never, Rpc.MiddlewareClient<Rpcs> | Scope.Scope>
+  /** One peer: Effect's own RpcClient. */
+  <Rpcs extends Rpc.Any>(
+    group: RpcGroup.RpcGroup<Rpcs>,
+    target: string,
+    options?: PeerRpc.ClientOptions
+  ): Effect.Effect<
+    RpcClient.RpcClient<Rpcs, PeerRpc.RpcError>,
+    never,
+    Rpc.MiddlewareClient<Rpcs> | Scope.Scope
+  >
+}
+
+/**
+ * A node with functions that peers call.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class CommandNode extends Context.Service<
+  CommandNode,
+  Omit<AdvancedNode.AdvancedNode["Service"], "register" | "functions"> & {
+    /** The AdvancedNode underneath, whose `register` is for functions over byte streams. */
+    readonly streams: AdvancedNode.AdvancedNode["Service"]
+    /** The functions it serves. */
+    readonly registry: RpcRegistry.RpcRegistry["Service"]
+    /** Serves a function, or a command with its handler, until the scope closes. */
+    readonly register: RpcRegistry.Register
+    /** The names of the functions that peers may call, sorted: the built-in ones too. */
+    readonly functions: Effect.Effect<ReadonlyArray<string>>
+    /** What each function takes and gives, sorted by name. */
+    readonly describe: (names?: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<RpcRegistry.Description>>
+    /** The functions of one peer, or of several. Nothing happens until one of them is called and its Effect run. */
+    readonly target: Target
+    /** Effect's own RpcClient of a group that a peer serves, for as long as the scope is open. */
+    readonly client: Client
+  }
+>()("@pnet/core/CommandNode") {}
+
+/**
+ * Functions by name, as a node's options take them. `Services` has what each of them needs, by its name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Functions<Services> = { readonly [Name in keyof Services]: Command.Handler<unknown, Services[Name]> }
+
+/**
+ * The options of a CommandNode.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<
+  Services = Record<string, never>,
+  Commands = never,
+  Streams = Record<string, never>,
+  R = never
+> extends BasicNode.Options<R> {
+  /** Functions that are served from the node's first moment on. */
+  readonly functions?: Functions<Services> | undefined
+  /** Commands that are served from the node's first moment on, made with `Command.implement`. */
+  readonly commands?: ReadonlyArray<Command.Implementation<Commands>> | undefined
+  /** Functions over byte streams, as an AdvancedNode has them, that are served from the node's first moment on. */
+  readonly streams?: AdvancedNode.Functions<Streams> | undefined
+}
+
+const builtIns = ["describe", "get_funcs", "get_peers"] as const
+
+const serveNode = (functions: Functions<Record<string, any>>, commands: ReadonlyArray<Command.Implementation<any>>) =>
+  Effect.gen(function*() {
+    const streams = yield* AdvancedNode.AdvancedNode
+    const sessions = yield* Sessions.Sessions
+    const peers = yield* Peers.Peers
+    const clock = yield* Clock.Clock
+    const { limits } = yield* NodeConfig
+    const given = yield* Effect.serviceOption(RpcRegistry.RpcRegistry)
+    const registry = Option.isSome(given) ? given.value : yield* RpcRegistry.make
+
+    const { functions: _functions, register: _register, ...advanced } = streams
+    const client = Caller.make({ sessions, peers, clock, limit: limits.callSize })
+    const context = Context.make(Sessions.Sessions, sessions).pipe(
+      Context.add(Peers.Peers, peers),
+      Context.add(RpcRegistry.RpcRegistry, registry)
+    )
+
+    const node: CommandNode["Service"] = {
+      ...advanced,
+      streams,
+      registry,
+      register: registry.register,
+      functions: Effect.map(registry.functions, (names) => [...names, ...builtIns].sort()),
+      describe: registry.describe,
+      target: client.target as Target,
+      client: ((
+        group: RpcGroup.RpcGroup<Rpc.Any>,
+        target: string | ReadonlyArray<string>,
+        options?: PeerRpc.ClientOptions & PeerRpc.AllOptions
+      ) =>
+        (typeof target === "string" && target !== "*"
+          ? PeerRpc.client(group, target, options)
+          : PeerRpc.clientAll(group, target as Peers.Target, options) as Effect.Effect<unknown, never, any>).pipe(
+            Effect.provideContext(context)
+          )) as unknown as Client
+    }
+
+    // The name of the stream that commands travel in is no function of the AdvancedNode's.
+    yield* Effect.orDie(streams.register(streamName, () => Effect.die("commands are handled apart")))
+    for (const [name, handler] of Object.entries(functions)) yield* node.register(name, handler)
+    for (const { command, handler } of commands) {
+      yield* node.register(command, handler as Command.HandlerOf<Command.Any>)
+    }
+    yield* sessions.handle(
+      { protocol: "command", name: streamName },
+      Server.make({ node, registry, peers, clock, limits })
+    )
+    yield* Effect.addFinalizer(() => sessions.closeAll)
+    return node
+  })
+
+/**
+ * A node, from its options. Building it starts it, closing its scope ends it. It serves the functions of the RpcRegistry in the
+ * context, where there is one, and of one of its own otherwise.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <
+  Services extends Record<string, unknown> = {},
+  Commands = never,
+  Streams extends Record<string, unknown> = {},
+  R = never
+>(
+  options: Options<Services, Commands, Streams, R>
+): Layer.Layer<
+  | CommandNode
+  | AdvancedNode.AdvancedNode
+  | BasicNode.BasicNode
+  | Sessions.Sessions
+  | Peers.Peers,
+  BasicNode.StartError | AdvancedNode.DuplicateFunctionError,
+  Network | Crypto | Trust | Services[keyof Services] | Commands | Streams[keyof Streams] | R
+> => {
+  const { commands, functions, streams, ...rest } = options
+  return separate(
+    Layer.effect(CommandNode, serveNode(functions ?? {}, commands ?? [])).pipe(
+      Layer.provideMerge(
+        AdvancedNode.layerWithConfig({ ...rest, functions: streams } as AdvancedNode.Options<Streams, R>)
+      )
+    )
+  ) as Layer.Layer<any, any, any>
+}
+
+/**
+ * A node, from its options, as an effect: it runs until the scope closes.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <
+  Services extends Record<string, unknown> = {},
+  Commands = never,
+  Streams extends Record<string, unknown> = {},
+  R = never
+>(
+  options: Options<Services, Commands, Streams, R>
+): Effect.Effect<
+  CommandNode["Service"],
+  BasicNode.StartError | AdvancedNode.DuplicateFunctionError,
+  Network | Crypto | Trust | Services[keyof Services] | Commands | Streams[keyof Streams] | R | Scope.Scope
+> => Effect.map(Layer.build(Layer.fresh(layer(options))), (context) => Context.get(context, CommandNode))
+
+/**
+ * Serves an RPC group to the node's peers: each call in a stream of its own. Its calls are functions of the node, too, which
+ * `get_funcs` and `describe` show and which callers by JSON may call.
+ *
+ * ```ts
+ * const Live = CommandNode.serve(Files).pipe(Layer.provide(FilesHandlers), Layer.provide(CommandNode.layer(options)))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const serve = <Rpcs extends Rpc.Any>(
+  group: RpcGroup.RpcGroup<Rpcs>,
+  options?: PeerRpc.ServeOptions
+): Layer.Layer<
+  never,
+  AdvancedNode.DuplicateFunctionError,
+  | CommandNode
+  | Exclude<
+    Effect.Services<ReturnType<typeof PeerRpc.serve<Rpcs>>>,
+    Scope.Scope | Sessions.Sessions | RpcRegistry.RpcRegistry
+  >
+> =>
+  Layer.effectDiscard(Effect.flatMap(CommandNode, (node) =>
+    Effect.provideContext(
+      PeerRpc.serve(group, options),
+      Context.add(Context.make(Sessions.Sessions, node.sessions), RpcRegistry.RpcRegistry, node.registry)
+    ))) as Layer.Layer<never, any, any>

@@ -1,0 +1,173 @@
+/**
+ * Why a function of a peer could not be called, or did not answer with a value: the errors that commands and typed calls share.
+ *
+ * What bites: texts in them (`issue`, `description`, names) may be a peer's. They are quoted in `message`; quote them where you
+ * show them yourself.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import { NodeName } from "./Packet.ts"
+
+/**
+ * The peer has no function of that name.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class UnknownFunctionError
+  extends Schema.TaggedError<UnknownFunctionError>("@pnet/core/FunctionError/UnknownFunctionError")(
+    "UnknownFunctionError",
+    { peer: NodeName, function: Schema.String }
+  )
+{
+  override get message() {
+    return `${JSON.stringify(this.peer)} has no function ${
+      JSON.stringify(this.function)
+    }; call get_funcs to see those it has`
+  }
+}
+
+/**
+ * The function does not take these arguments; it was not run.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InvalidArgumentsError
+  extends Schema.TaggedError<InvalidArgumentsError>("@pnet/core/FunctionError/InvalidArgumentsError")(
+    "InvalidArgumentsError",
+    {
+      peer: NodeName,
+      function: Schema.String,
+      /** What Schema says of them, with the path to what is wrong. */
+      issue: Schema.String
+    }
+  )
+{
+  override get message() {
+    return `${JSON.stringify(this.function)} at ${JSON.stringify(this.peer)} does not take these arguments: ${
+      JSON.stringify(this.issue)
+    }`
+  }
+}
+
+/**
+ * A value cannot be written as JSON. Fails on the side that made the value: before anything is sent, or, for a result, at the
+ * peer, whose caller gets a `RemoteError` with this one's tag.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NotJsonError extends Schema.TaggedError<NotJsonError>("@pnet/core/FunctionError/NotJsonError")(
+  "NotJsonError",
+  {
+    /** Where in the value, like `$.args[0].size`. */
+    path: Schema.String,
+    /** What is there instead, like `a function` or `NaN`. */
+    found: Schema.String
+  }
+) {
+  override get message() {
+    return `${this.path} is ${this.found}, which JSON has no form for`
+  }
+}
+
+/**
+ * The function broke at the peer with something else than a typed error. The peer's log has the cause; it does not travel.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class RemoteDefectError
+  extends Schema.TaggedError<RemoteDefectError>("@pnet/core/FunctionError/RemoteDefectError")("RemoteDefectError", {
+    peer: NodeName,
+    function: Schema.String
+  })
+{
+  override get message() {
+    return `${JSON.stringify(this.function)} broke at ${JSON.stringify(this.peer)}; its log has the cause`
+  }
+}
+
+/**
+ * The call's time was up. The function is not begun after that; whether it ran before, and how far, is not known.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class DeadlineError extends Schema.TaggedError<DeadlineError>("@pnet/core/FunctionError/DeadlineError")(
+  "DeadlineError",
+  { peer: NodeName, function: Schema.String }
+) {
+  override get message() {
+    return `${JSON.stringify(this.function)} at ${JSON.stringify(this.peer)} did not answer before its deadline`
+  }
+}
+
+/**
+ * A call or an answer is larger than may be sent.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class CallTooLargeError
+  extends Schema.TaggedError<CallTooLargeError>("@pnet/core/FunctionError/CallTooLargeError")("CallTooLargeError", {
+    peer: NodeName,
+    function: Schema.String,
+    /** Bytes that may be sent at the most. */
+    limit: Schema.Int
+  })
+{
+  override get message() {
+    return `a call of ${JSON.stringify(this.function)} at ${
+      JSON.stringify(this.peer)
+    }, or its answer, is over ${this.limit} bytes; send what is large as a stream`
+  }
+}
+
+/**
+ * Caller and peer disagree on what a typed call takes or gives, and could not understand each other.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ContractError extends Schema.TaggedError<ContractError>("@pnet/core/FunctionError/ContractError")(
+  "ContractError",
+  {
+    peer: NodeName,
+    function: Schema.String,
+    /** Whether the call was run at the peer before that was found. */
+    mayHaveRun: Schema.Boolean,
+    /** Where they differ, like `payload.size: number here, string at the peer`. */
+    differences: Schema.Array(Schema.String)
+  }
+) {
+  override get message() {
+    return `this node and ${JSON.stringify(this.peer)} disagree on the contract of ${JSON.stringify(this.function)}: ${
+      this.differences.length === 0 ? "in a way their schemas do not show" : this.differences.join("; ")
+    }. Give both the same version of the group`
+  }
+}
+
+/**
+ * Why a registered function gave no value: what travels to a caller by JSON, without a stack.
+ *
+ * - `unknown_function`, `invalid_arguments`: it was not run
+ * - `failed`: it failed with a typed error, in `error` as JSON
+ * - `not_json`: its result cannot be written as JSON
+ * - `too_large`: its result is over the limit
+ * - `internal`: a defect; the log has it
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class RunError extends Schema.TaggedError<RunError>("@pnet/core/FunctionError/RunError")("RunError", {
+  code: Schema.Literals(["unknown_function", "invalid_arguments", "failed", "not_json", "too_large", "internal"]),
+  description: Schema.String,
+  error: Schema.optionalKey(Schema.Unknown)
+}) {
+  override get message() {
+    return this.description
+  }
+}

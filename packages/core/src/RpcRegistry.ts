@@ -1,0 +1,230 @@
+/**
+ * The functions that a node's peers may call, by name. Functions, commands and the calls of served RPC groups are entries of one
+ * registry, so that one name means one thing. A registry may be shared by several nodes.
+ *
+ * ```ts
+ * const registry = yield* RpcRegistry
+ * yield* registry.register("add", (_call, a: number, b: number) => Effect.succeed(a + b))
+ * yield* registry.register(Hash, (_call, path) => hashFile(path))   // Hash = Command.make("hash", { ... })
+ * ```
+ *
+ * What bites: an entry lives as long as the scope it was registered in. A call that is running when its entry goes ends as it
+ * would have.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
+import { DuplicateFunctionError } from "./AdvancedNode.ts"
+import { CurrentCaller } from "./Caller.ts"
+import * as Command from "./Command.ts"
+import { CurrentDeadline } from "./Deadline.ts"
+import { RunError } from "./FunctionError.ts"
+import * as Contract from "./internal/contract.ts"
+import { encodeError, messageOf } from "./internal/encodeError.ts"
+import { notJson } from "./internal/json.ts"
+
+/**
+ * What a function takes and gives, as JSON Schema. A plain function has no more than its name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Description {
+  readonly name: string
+  /** A plain function, a command with Schemas, or a call of an RPC group. */
+  readonly kind: "function" | "command" | "rpc"
+  readonly description?: string
+  /** The array of positional arguments. */
+  readonly args?: Schema.Json
+  /** The object of keyword arguments. */
+  readonly kwargs?: Schema.Json
+  /** The result; of a stream, each of its elements. */
+  readonly success?: Schema.Json
+  /** The typed error. */
+  readonly error?: Schema.Json
+  /** Whether it gives a stream. Called by JSON, it answers with the array of all elements. */
+  readonly stream?: boolean
+  /** A hash of the schemas without their annotations: who has the same one understands the function. 16 hexadecimal digits. */
+  readonly contract?: string
+}
+
+/**
+ * One entry, as a caller by JSON meets it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Entry {
+  readonly name: string
+  readonly describe: () => Description
+  /** Checks the arguments, runs the function, and gives its result as JSON. */
+  readonly run: (call: Command.Call, args: ReadonlyArray<unknown>) => Effect.Effect<Schema.Json, RunError>
+}
+
+/**
+ * Registers a function until the scope closes: a name with a handler, or a command with one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Register {
+  <const C extends Command.Any, R = never>(
+    command: C,
+    handler: Command.HandlerOf<C, R>
+  ): Effect.Effect<void, DuplicateFunctionError, R | Scope.Scope>
+  <E, R = never>(
+    name: string,
+    handler: Command.Handler<E, R>
+  ): Effect.Effect<void, DuplicateFunctionError, R | Scope.Scope>
+}
+
+/**
+ * Functions by name.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class RpcRegistry extends Context.Service<RpcRegistry, {
+  readonly register: Register
+  /** Registers an entry as it is, until the scope closes. */
+  readonly add: (entry: Entry) => Effect.Effect<void, DuplicateFunctionError, Scope.Scope>
+  /** The entry that a name has now. */
+  readonly getUnsafe: (name: string) => Entry | undefined
+  /** The names, sorted. */
+  readonly functions: Effect.Effect<ReadonlyArray<string>>
+  /** What each function takes and gives, sorted by name; of those names alone, where some are given. */
+  readonly describe: (names?: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Description>>
+}>()("@pnet/core/RpcRegistry") {}
+
+const invalid = (where: string, error: Schema.SchemaError) =>
+  new RunError({ code: "invalid_arguments", description: `${where}: ${error.message}` })
+
+const failed = (error: unknown, encode: (error: unknown) => Effect.Effect<unknown>) =>
+  Effect.flatMap(encode(error), (encoded) =>
+    Effect.fail(
+      new RunError({
+        code: "failed",
+        description: messageOf(error),
+        error: encoded
+      })
+    ))
+
+/** Provides what a handler was registered with, and what belongs to the call that it runs for. */
+const provideTo =
+  (context: Context.Context<never>) =>
+  (call: Command.Call) =>
+  <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.updateContext(effect, (current: Context.Context<never>) =>
+      context.pipe(
+        Context.add(Tracer.ParentSpan, call.span),
+        Context.add(CurrentCaller, call.from),
+        Context.add(CurrentDeadline, Context.get(current, CurrentDeadline))
+      ))
+
+/** What each node answers itself. */
+const builtIns: ReadonlySet<string> = new Set(["describe", "get_funcs", "get_peers"])
+
+type Run = (call: Command.Call, ...args: ReadonlyArray<any>) => Effect.Effect<unknown, unknown>
+
+const plain = (name: string, handler: Run, context: Context.Context<never>): Entry => {
+  const provide = provideTo(context)
+  return {
+    name,
+    describe: () => ({ name, kind: "function" }),
+    run: (call, args) =>
+      Effect.matchEffect(provide(call)(Effect.suspend(() => handler(call, ...args))), {
+        onSuccess: (value) => {
+          const fault = notJson(value, "$")
+          return fault === undefined
+            ? Effect.succeed((value ?? null) as Schema.Json)
+            : Effect.fail(new RunError({ code: "not_json", description: `its result is not JSON: ${fault.message}` }))
+        },
+        onFailure: (error) => failed(error, encodeError)
+      })
+  }
+}
+
+const checked = (command: Command.Any, handler: Run, context: Context.Context<never>): Entry => {
+  const { name } = command
+  const provide = provideTo(context)
+  const all = { errors: "all" } as const
+  const decodeArgs = Schema.decodeUnknownEffect(Schema.toCodecJson(command.args), all)
+  const decodeKwargs = Schema.decodeUnknownEffect(Schema.toCodecJson(command.kwargs), all)
+  const encodeSuccess = Schema.encodeUnknownEffect(Schema.toCodecJson(command.success))
+  const encodeDeclared = Schema.encodeUnknownEffect(Schema.toCodecJson(command.error))
+  const encode = (error: unknown) => Effect.catch(encodeDeclared(error), () => encodeError(error))
+  return {
+    name,
+    describe: () => ({ name, kind: "command", ...Contract.ofCommand(command) }),
+    run: (call, args) =>
+      Effect.gen(function*() {
+        const values = yield* Effect.mapError(decodeArgs(args), (error) => invalid("args", error))
+        const kwargs = yield* Effect.mapError(decodeKwargs(call.kwargs), (error) => invalid("kwargs", error))
+        return yield* Effect.matchEffect(provide(call)(Effect.suspend(() => handler({ ...call, kwargs }, ...values))), {
+          onSuccess: (value) =>
+            Effect.mapError(encodeSuccess(value), (error) =>
+              new RunError({
+                code: "not_json",
+                description: `its result is not what its Schema says: ${error.message}`
+              })) as Effect.Effect<Schema.Json, RunError>,
+          onFailure: (error) => failed(error, encode)
+        })
+      })
+  }
+}
+
+/**
+ * An empty registry.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make: Effect.Effect<RpcRegistry["Service"]> = Effect.gen(function*() {
+  const base: Context.Context<never> = yield* Effect.context<never>()
+  const entries = new Map<string, Entry>()
+
+  const add = (entry: Entry): Effect.Effect<void, DuplicateFunctionError, Scope.Scope> =>
+    Effect.acquireRelease(
+      Effect.suspend(() => {
+        if (entries.has(entry.name) || builtIns.has(entry.name)) {
+          return Effect.fail(new DuplicateFunctionError({ function: entry.name }))
+        }
+        entries.set(entry.name, entry)
+        return Effect.void
+      }),
+      () => Effect.sync(() => entries.delete(entry.name))
+    )
+
+  const register = (what: string | Command.Any, handler: Run) =>
+    Effect.contextWith((context: Context.Context<never>) => {
+      const whole = Context.merge(base, context)
+      return add(typeof what === "string" ? plain(what, handler, whole) : checked(what, handler, whole))
+    })
+
+  return {
+    register: register as Register,
+    add,
+    getUnsafe: (name) => entries.get(name),
+    functions: Effect.sync(() => [...entries.keys()].sort()),
+    describe: (names) =>
+      Effect.sync(() =>
+        [...entries.values()]
+          .filter(({ name }) => names === undefined || names.includes(name))
+          .sort((a, b) => a.name < b.name ? -1 : 1)
+          .map((entry) => entry.describe())
+      )
+  }
+})
+
+/**
+ * An empty registry of its own. Provide it to several nodes to have them serve the same functions.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<RpcRegistry> = Layer.effect(RpcRegistry, make)

@@ -1,0 +1,79 @@
+/**
+ * What calls cost, by direction, kind, peer and function, readable with Effect's `Metric.snapshot`.
+ *
+ * The labels are peers' names, so there is a bound: beyond it calls are counted under the peer and the function `other`.
+ */
+import * as Context from "effect/Context"
+import * as Metric from "effect/Metric"
+
+const maxSeries = 2_048
+const other = "other"
+
+const calls = Metric.counter("pnet_calls", { description: "Calls that ended", incremental: true })
+const failures = Metric.counter("pnet_call_failures", { description: "Calls that failed", incremental: true })
+const millis = Metric.histogram("pnet_call_milliseconds", {
+  description: "Time from a call's beginning to its end",
+  boundaries: Metric.exponentialBoundaries({ start: 0.25, factor: 2, count: 18 })
+})
+const sent = Metric.counter("pnet_call_bytes_sent", {
+  description: "Bytes of calls or answers sent",
+  incremental: true
+})
+const received = Metric.counter("pnet_call_bytes_received", {
+  description: "Bytes of calls or answers received",
+  incremental: true
+})
+
+const empty = Context.empty()
+
+/** Counts the calls of one function, to or from one peer. */
+export class CallMeter {
+  readonly #labels: Record<string, string>
+  readonly #calls: Metric.Metric<number, any>
+  readonly #millis: Metric.Metric<number, any>
+  readonly #sent: Metric.Metric<number, any>
+  readonly #received: Metric.Metric<number, any>
+  readonly #failures = new Map<string, Metric.Metric<number, any>>()
+
+  constructor(labels: Record<string, string>) {
+    this.#labels = labels
+    this.#calls = Metric.withAttributes(calls, labels)
+    this.#millis = Metric.withAttributes(millis, labels)
+    this.#sent = Metric.withAttributes(sent, labels)
+    this.#received = Metric.withAttributes(received, labels)
+  }
+
+  /** One call ended. `tag` is that of its error, one of pnet's own. */
+  ended(elapsed: number, sentBytes: number, receivedBytes: number, tag: string | undefined): void {
+    this.#calls.updateUnsafe(1, empty)
+    this.#millis.updateUnsafe(elapsed, empty)
+    if (sentBytes > 0) this.#sent.updateUnsafe(sentBytes, empty)
+    if (receivedBytes > 0) this.#received.updateUnsafe(receivedBytes, empty)
+    if (tag === undefined) return
+    let metric = this.#failures.get(tag)
+    if (metric === undefined) {
+      metric = Metric.withAttributes(failures, { ...this.#labels, tag })
+      this.#failures.set(tag, metric)
+    }
+    metric.updateUnsafe(1, empty)
+  }
+}
+
+const meters = new Map<string, CallMeter>()
+
+/** The meter of a function, made when it is first asked for. */
+export const meterOf = (
+  direction: "in" | "out",
+  kind: "command" | "rpc",
+  peer: string,
+  name: string
+): CallMeter => {
+  const key = `${direction}\n${kind}\n${peer}\n${name}`
+  let meter = meters.get(key)
+  if (meter === undefined) {
+    if (meters.size >= maxSeries && peer !== other) return meterOf(direction, kind, other, other)
+    meter = new CallMeter({ direction, kind, peer, function: name })
+    meters.set(key, meter)
+  }
+  return meter
+}

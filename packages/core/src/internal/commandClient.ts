@@ -1,0 +1,251 @@
+/** Calls of commands: the proxies that name them, and the one or several calls behind each. */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import { RemoteError } from "../AdvancedNode.ts"
+import * as Command from "../Command.ts"
+import type { CallOptions, CommandError } from "../CommandNode.ts"
+import { CurrentDeadline, nowUnsafe } from "../Deadline.ts"
+import {
+  CallTooLargeError,
+  ContractError,
+  DeadlineError,
+  InvalidArgumentsError,
+  UnknownFunctionError
+} from "../FunctionError.ts"
+import type { NodeName } from "../Packet.ts"
+import type { Peer, Peers, Target } from "../Peers.ts"
+import type * as Sessions from "../Sessions.ts"
+import { meterOf } from "./callMetrics.ts"
+import * as Wire from "./commandWire.ts"
+import { toTraceparent } from "./trace.ts"
+
+interface Dependencies {
+  readonly sessions: Sessions.Sessions["Service"]
+  readonly peers: Peers["Service"]
+  readonly clock: Clock.Clock
+  /** Bytes of an answer. */
+  readonly limit: number
+}
+
+type Args = ReadonlyArray<unknown>
+
+/** How the values of one function travel. */
+interface Coder {
+  readonly request: (name: string, args: Args) => Effect.Effect<Uint8Array, (peer: NodeName) => CommandError>
+  readonly reply: (peer: NodeName, name: string, value: Schema.Json) => Effect.Effect<unknown, CommandError>
+  readonly failure: (error: CommandError) => Effect.Effect<never, unknown>
+}
+
+/** What was refused for want of room was not run. */
+const isRefused = (error: CommandError | Sessions.OpenError | Sessions.StreamError) =>
+  error._tag === "StreamResetError" && error.remote && error.retryable
+
+const refusedRetries = Schedule.exponential("20 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 6 }))
+
+const split = (args: Args): { readonly args: Args; readonly kwargs: Readonly<Record<string, unknown>> } => {
+  const last = args[args.length - 1]
+  return last instanceof Command.Kwargs
+    ? { args: args.slice(0, -1), kwargs: last.values as Readonly<Record<string, unknown>> }
+    : { args, kwargs: {} }
+}
+
+const encode = (request: Wire.Request): Effect.Effect<Uint8Array, (peer: NodeName) => CommandError> => {
+  const bytes = Wire.encodeRequest(request)
+  return bytes instanceof Uint8Array ? Effect.succeed(bytes) : Effect.fail(() => bytes)
+}
+
+const untyped: Coder = {
+  request: (name, args) => encode({ function: name, ...split(args) }),
+  reply: (_peer, _name, value) => Effect.succeed(value),
+  failure: Effect.fail
+}
+
+const coders = new WeakMap<Command.Any, Coder>()
+
+const coderOf = (command: Command.Any): Coder => {
+  const known = coders.get(command)
+  if (known !== undefined) return known
+  const encodeArgs = Schema.encodeUnknownEffect(Schema.toCodecJson(command.args))
+  const encodeKwargs = Schema.encodeUnknownEffect(Schema.toCodecJson(command.kwargs))
+  const decodeSuccess = Schema.decodeUnknownEffect(Schema.toCodecJson(command.success))
+  const decodeError = Schema.decodeUnknownEffect(Schema.toCodecJson(command.error))
+  const invalid = (where: string) => (error: Schema.SchemaError) => (peer: NodeName) =>
+    new InvalidArgumentsError({ peer, function: command.name, issue: `${where}: ${error.message}` })
+  const coder: Coder = {
+    request: (name, given) =>
+      Effect.gen(function*() {
+        const { args, kwargs } = split(given)
+        return yield* encode({
+          function: name,
+          args: (yield* Effect.mapError(encodeArgs(args), invalid("args"))) as Args,
+          kwargs: (yield* Effect.mapError(encodeKwargs(kwargs), invalid("kwargs"))) as Wire.Request["kwargs"]
+        })
+      }),
+    reply: (peer, name, value) =>
+      Effect.mapError(decodeSuccess(value), (error) =>
+        new ContractError({
+          peer,
+          function: name,
+          mayHaveRun: true,
+          differences: [`its result is not what the command says: ${error.message}`]
+        })),
+    failure: (error) =>
+      error._tag === "RemoteError"
+        ? Effect.flatMap(
+          Effect.catch(decodeError(error.error), () => Effect.succeed(error)),
+          Effect.fail
+        )
+        : Effect.fail(error)
+  }
+  coders.set(command, coder)
+  return coder
+}
+
+/** A function for every name that is asked for. */
+const proxyOf = (invoke: (name: string, args: Args) => unknown): unknown =>
+  new Proxy(() => {}, {
+    // A target is no promise and no iterable, whatever looks at it.
+    get: (_target, name) =>
+      typeof name !== "string" || name === "then" || name === "toJSON"
+        ? undefined
+        : (...args: Args) => invoke(name, args),
+    apply: (_target, _this, [name, ...args]: [string, ...Args]) => invoke(name, args)
+  })
+
+const mapError = (peer: NodeName, name: string, limit: number) =>
+(
+  error: Sessions.OpenError | Sessions.StreamError
+): CommandError => {
+  if (error._tag !== "StreamResetError") return error
+  switch (error.code) {
+    case "deadline":
+      return new DeadlineError({ peer, function: name })
+    case "too_large":
+      return new CallTooLargeError({ peer, function: name, limit })
+    case "not_found":
+    case "unsupported":
+      return new UnknownFunctionError({ peer, function: name })
+    case "failed":
+      return new RemoteError({ peer, command: name, error: error.error ?? { message: error.detail } })
+    default:
+      return error
+  }
+}
+
+export const make = ({ clock, limit, peers, sessions }: Dependencies) => {
+  const exchange = (peer: Peer, bytes: Uint8Array, deadline: number | undefined, traceparent: string | undefined) =>
+    sessions.exchange(peer, {
+      protocol: "command",
+      name: Wire.streamName,
+      limit,
+      deadline: deadline === undefined ? undefined : Duration.millis(deadline - nowUnsafe(clock)),
+      traceparent
+    }, bytes)
+
+  /** One call of one peer. */
+  const call = (
+    name: string,
+    to: string,
+    coder: Coder,
+    request: Effect.Effect<Uint8Array, (peer: NodeName) => CommandError>,
+    options: CallOptions | undefined
+  ): Effect.Effect<unknown, unknown> => {
+    const peerName = to as NodeName
+    return Effect.useSpan(
+      `call ${name}`,
+      { kind: "client", attributes: { "pnet.peer": to, "pnet.function": name } },
+      (span) =>
+        Effect.withFiber((fiber) => {
+          const begun = nowUnsafe(clock)
+          const inherited = fiber.getRef(CurrentDeadline)
+          const own = options?.timeout === undefined
+            ? Infinity
+            : begun + Duration.toMillis(Duration.fromInputUnsafe(options.timeout))
+          const earliest = Math.min(inherited ?? Infinity, own)
+          const deadline = earliest === Infinity ? undefined : earliest
+          const meter = meterOf("out", "command", to, name)
+          let sent = 0
+          let received = 0
+          const answer = Effect.flatMap(
+            Effect.mapError(request, (error) => error(peerName)),
+            (bytes): Effect.Effect<unknown, CommandError> => {
+              if (deadline !== undefined && deadline <= nowUnsafe(clock)) {
+                return Effect.fail(new DeadlineError({ peer: peerName, function: name }))
+              }
+              sent = bytes.length
+              return Effect.flatMap(peers.resolveOne(to), (peer) => {
+                const once = Effect.suspend(() => exchange(peer, bytes, deadline, toTraceparent(span)))
+                const patient = Effect.catch(once, (error) =>
+                  isRefused(error)
+                    ? Effect.retry(once, { while: isRefused, schedule: refusedRetries })
+                    : Effect.fail(error))
+                return Effect.flatMap(Effect.mapError(patient, mapError(peerName, name, limit)), (reply) => {
+                  received = reply.length
+                  return Effect.flatMap(Wire.decodeReply(reply, peerName, name, limit), (value) =>
+                    coder.reply(peerName, name, value))
+                })
+              })
+            }
+          )
+          return Effect.matchCauseEffect(Effect.withParentSpan(answer, span, { captureStackTrace: false }), {
+            onSuccess: (value) => {
+              meter.ended(nowUnsafe(clock) - begun, sent, received, undefined)
+              return Effect.succeed(value)
+            },
+            onFailure: (cause) => {
+              const reason = cause.reasons.find((reason) =>
+                reason._tag === "Fail"
+              )
+              meter.ended(nowUnsafe(clock) - begun, sent, received, reason?.error._tag ?? "Interrupted")
+              return reason === undefined ? Effect.failCause(cause) : coder.failure(reason.error)
+            }
+          })
+        })
+    )
+  }
+
+  const namesOf = (target: Target) =>
+    target === "*"
+      ? Effect.map(peers.all, (all) => [...new Set<string>(all.map((peer) => peer.name))])
+      : Effect.succeed([...new Set(typeof target === "string" ? [target] : target)])
+
+  const target = (
+    to: string | ReadonlyArray<string>,
+    options?: CallOptions & { readonly commands?: ReadonlyArray<Command.Any> }
+  ): unknown => {
+    const byName = options?.commands === undefined
+      ? undefined
+      : new Map(options.commands.map((command) => [command.name, command]))
+    const coder = (name: string): Coder => {
+      const command = byName?.get(name)
+      return command === undefined ? untyped : coderOf(command)
+    }
+    return typeof to === "string" && to !== "*"
+      ? proxyOf((name, args) =>
+        Effect.suspend(() => {
+          const by = coder(name)
+          return call(name, to, by, by.request(name, args), options)
+        })
+      )
+      : proxyOf((name, args) =>
+        Effect.gen(function*() {
+          const by = coder(name)
+          // Made once for all of them.
+          const request = Effect.fromResult(yield* Effect.result(by.request(name, args)))
+          const names = yield* namesOf(to as Target)
+          const exits = yield* Effect.forEach(
+            names,
+            (peer) => Effect.exit(call(name, peer, by, request, options)),
+            { concurrency: options?.concurrency ?? "unbounded" }
+          )
+          return Object.fromEntries(names.map((peer, i): [string, Exit.Exit<unknown, unknown>] => [peer, exits[i]!]))
+        })
+      )
+  }
+
+  return { target }
+}

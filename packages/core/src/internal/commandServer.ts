@@ -1,0 +1,211 @@
+/** Answers commands: reads a call, runs its function, and replies. */
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { Json } from "effect/Schema"
+import type { Span } from "effect/Tracer"
+import type { Call } from "../Command.ts"
+import type { CommandNode } from "../CommandNode.ts"
+import { CurrentDeadline, nowUnsafe } from "../Deadline.ts"
+import { RunError } from "../FunctionError.ts"
+import type { NodeConfig } from "../NodeOptions.ts"
+import type { Peers } from "../Peers.ts"
+import type { PublicKey } from "../PublicKey.ts"
+import type { RpcRegistry } from "../RpcRegistry.ts"
+import type { SessionStream } from "../Sessions.ts"
+import { meterOf } from "./callMetrics.ts"
+import * as Wire from "./commandWire.ts"
+import { Budget } from "./mux.ts"
+import { fromTraceparent } from "./trace.ts"
+
+interface Dependencies {
+  readonly node: CommandNode["Service"]
+  readonly registry: RpcRegistry["Service"]
+  readonly peers: Peers["Service"]
+  readonly clock: Clock.Clock
+  readonly limits: NodeConfig["Service"]["limits"]
+}
+
+/** Calls up to this size are not counted: there are at most `limits.calls` of them. */
+const smallCall = 65_536
+
+/** The memory that calls take, counted for each peer while it has any. */
+export const makeCallMemory = (limit: number) => {
+  const all = new Budget(limit)
+  const budgets = new Map<PublicKey, Budget>()
+  /** What one call takes: `room` as it comes, all of it given back by `free`. */
+  return (peer: PublicKey) => {
+    let length = 0
+    let held = 0
+    return {
+      room: (bytes: number): boolean => {
+        length += bytes
+        if (length <= smallCall) return true
+        let budget = budgets.get(peer)
+        if (budget === undefined) {
+          budget = new Budget(limit / 4, all)
+          budgets.set(peer, budget)
+        }
+        if (!budget.reserve(length - held)) return false
+        held = length
+        return true
+      },
+      free: (): void => {
+        if (held === 0) return
+        const budget = budgets.get(peer)!
+        budget.release(held)
+        held = 0
+        if (budget.used === 0) budgets.delete(peer)
+      }
+    }
+  }
+}
+
+class IncomingCall implements Call {
+  readonly #stream: SessionStream
+  readonly function: string
+  readonly kwargs: Call["kwargs"]
+  readonly span: Span
+  readonly node: CommandNode["Service"]
+  constructor(stream: SessionStream, request: Wire.Request, span: Span, node: CommandNode["Service"]) {
+    this.#stream = stream
+    this.function = request.function
+    this.kwargs = request.kwargs
+    this.span = span
+    this.node = node
+  }
+  get from() {
+    return this.#stream.peer
+  }
+  get deadline() {
+    return this.#stream.deadline
+  }
+}
+
+const parentOf = (stream: SessionStream) => {
+  const parent = fromTraceparent(stream.traceparent)
+  return parent === undefined ? { root: true } : { parent }
+}
+
+export const make = ({ clock, limits, node, peers, registry }: Dependencies) => {
+  const memory = makeCallMemory(limits.callMemory)
+
+  const builtIn = (name: string, args: ReadonlyArray<unknown>): Effect.Effect<unknown> | undefined => {
+    switch (name) {
+      case "get_funcs":
+        return node.functions
+      case "get_peers":
+        return Effect.map(peers.all, (all) => [...new Set<string>(all.map((peer) => peer.name))].sort())
+      case "describe": {
+        const names = args.filter((arg) => typeof arg === "string")
+        return node.describe(names.length === 0 ? undefined : names)
+      }
+      default:
+        return undefined
+    }
+  }
+
+  const run = (stream: SessionStream, request: Wire.Request, span: Span): Effect.Effect<Json, RunError> => {
+    const entry = registry.getUnsafe(request.function)
+    if (entry !== undefined) return entry.run(new IncomingCall(stream, request, span, node), request.args)
+    const given = builtIn(request.function, request.args)
+    return given === undefined
+      ? Effect.fail(
+        new RunError({
+          code: "unknown_function",
+          description: `there is no function ${JSON.stringify(request.function)}; get_funcs gives those there are`
+        })
+      )
+      : given as Effect.Effect<Json>
+  }
+
+  const answer = (stream: SessionStream, request: Wire.Request, size: number): Effect.Effect<void> => {
+    const begun = nowUnsafe(clock)
+    const known = registry.getUnsafe(request.function) !== undefined
+    // A caller may ask for any name: those that are not there share one series.
+    const meter = meterOf("in", "command", stream.peer.name, known ? request.function : "unknown or built in")
+    let sent = 0
+    const reply = (bytes: Uint8Array) => {
+      sent = bytes.length
+      // The stream may be reset already, which nobody here needs to hear of.
+      return Effect.ignore(stream.write(bytes))
+    }
+    return Effect.useSpan(
+      request.function,
+      {
+        kind: "server",
+        ...parentOf(stream),
+        attributes: { "pnet.peer": stream.peer.name, "pnet.function": request.function }
+      },
+      (span) => {
+        const work = Effect.flatMap(run(stream, request, span), (value) => {
+          const bytes = Wire.encodeSuccess(value)
+          if (bytes.length <= limits.callSize) return Effect.as(reply(bytes), undefined)
+          return Effect.fail(
+            new RunError({ code: "too_large", description: `its result is over ${limits.callSize} bytes` })
+          )
+        })
+        const within = stream.deadline === undefined
+          ? work
+          : Effect.provideService(
+            Effect.timeoutOrElse(work, {
+              duration: stream.deadline,
+              orElse: () => Effect.as(stream.reset("deadline", "its time was up"), "DeadlineError")
+            }),
+            CurrentDeadline,
+            begun + Duration.toMillis(stream.deadline)
+          )
+        return Effect.matchCauseEffect(within, {
+          onSuccess: (tag) => {
+            meter.ended(nowUnsafe(clock) - begun, sent, size, tag)
+            return Effect.void
+          },
+          onFailure: (cause) => {
+            const failure = cause.reasons.find((reason) => reason._tag === "Fail")
+            if (failure !== undefined) {
+              span.attribute("error.type", failure.error.code)
+              return Effect.map(
+                reply(Wire.encodeError(failure.error)),
+                () => meter.ended(nowUnsafe(clock) - begun, sent, size, failure.error.code)
+              )
+            }
+            if (cause.reasons.every((reason) => reason._tag === "Interrupt")) {
+              meter.ended(nowUnsafe(clock) - begun, sent, size, "Interrupted")
+              return stream.reset("going_away", "")
+            }
+            meter.ended(nowUnsafe(clock) - begun, sent, size, "internal")
+            span.attribute("error.type", "internal")
+            return Effect.andThen(
+              Effect.logError(
+                `the function ${JSON.stringify(request.function)} broke for ${JSON.stringify(stream.peer.name)}`,
+                cause
+              ),
+              reply(Wire.encodeError({ code: "internal", description: "it broke; the log of its node has the cause" }))
+            )
+          }
+        })
+      }
+    )
+  }
+
+  return (stream: SessionStream): Effect.Effect<void> => {
+    const held = memory(stream.peer.publicKey)
+    return Effect.ensuring(
+      Effect.matchEffect(stream.wholeUpTo(limits.callSize, held.room), {
+        // The stream is over; there is nobody to answer.
+        onFailure: () => Effect.void,
+        onSuccess: (bytes) => {
+          const request = Wire.decodeRequest(bytes)
+          return typeof request === "string"
+            ? Effect.ignore(
+              stream.write(
+                Wire.encodeError({ code: "invalid_arguments", description: `the call is malformed: ${request}` })
+              )
+            )
+            : answer(stream, request, bytes.length)
+        }
+      }),
+      Effect.sync(held.free)
+    )
+  }
+}

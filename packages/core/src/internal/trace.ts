@@ -1,0 +1,22 @@
+/** Spans across peers, as W3C's `traceparent` text. */
+import * as Tracer from "effect/Tracer"
+
+const traceId = /^[0-9a-f]{32}$/
+const spanId = /^[0-9a-f]{16}$/
+const parts = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
+
+/** A span's `traceparent`, where it has ids that can be sent: tracing may be off. */
+export const toTraceparent = (span: Tracer.AnySpan): string | undefined =>
+  spanId.test(span.spanId) && traceId.test(span.traceId)
+    ? `00-${span.traceId}-${span.spanId}-${span.sampled ? "01" : "00"}`
+    : undefined
+
+/** The span that a peer's `traceparent` names. What is malformed is no span. */
+export const fromTraceparent = (text: string | undefined): Tracer.ExternalSpan | undefined => {
+  const found = text === undefined ? null : parts.exec(text)
+  return found === null ? undefined : Tracer.externalSpan({
+    traceId: found[1]!,
+    spanId: found[2]!,
+    sampled: (Number.parseInt(found[3]!, 16) & 1) === 1
+  })
+}
