@@ -332,7 +332,10 @@ export class Peers extends Context.Service<Peers, {
    * peer's "leaving", which anybody could have sent, takes nothing off, but calls `onDoubt`, to find out. So does an advert from
    * another address or socket, which is how a restarted peer shows.
    */
-  readonly holdUnsafe: (publicKey: PublicKey.PublicKey, onDoubt: () => void) => () => void
+  readonly holdUnsafe: (
+    publicKey: PublicKey.PublicKey,
+    onDoubt: (doubt: "leaving" | "restarted") => void
+  ) => () => void
   /**
    * Says that a key proved itself, just now, under a name and at an address. For the layers that verify: it keeps the peer
    * alive and puts that address first.

@@ -15,8 +15,10 @@ import {
   Logger,
   Metric,
   Queue,
+  Ref,
   Scope,
-  Stream
+  Stream,
+  SubscriptionRef
 } from "effect"
 import { TestClock } from "effect/testing"
 
@@ -793,6 +795,473 @@ describe("Peers: lost", () => {
       yield* Fiber.interrupt(first)
       yield* pass("12 seconds")
       assert.isDefined(second.pollUnsafe())
+    }))
+})
+
+const lostError = (exit: Exit.Exit<unknown, unknown> | undefined) => {
+  const error = exit !== undefined && Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+  assert.instanceOf(error, Peers.PeerLostError)
+  return error as Peers.PeerLostError
+}
+
+describe("Peers: what is bound to one", () => {
+  const fork = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.forkScoped(Effect.exit(effect), { startImmediately: true })
+
+  test("whileOnline runs to its end while the peer is there, and not at all where it is not", () =>
+    Effect.gen(function*() {
+      const { peers, sight } = yield* setUp()
+      let runs = 0
+      const use = (peer: Peers.Peer) => Effect.sync(() => `${++runs} ${peer.name}`)
+      assert.strictEqual((yield* Effect.flip(peers.whileOnline("bob", use)))._tag, "PeerUnknownError")
+      yield* sight("bob")
+      assert.strictEqual(yield* peers.whileOnline("bob", use), "1 bob")
+      assert.strictEqual(yield* Effect.flip(peers.whileOnline("bob", () => Effect.fail("its own"))), "its own")
+      yield* sight("other", { name: "bob" })
+      assert.strictEqual((yield* Effect.flip(peers.whileOnline("bob", use)))._tag, "NameConflictError")
+      assert.strictEqual(runs, 1)
+    }))
+
+  for (const how of ["lost", "left"] as const) {
+    test(`whileOnline ends when the peer is ${how}: the effect first, and with the one error`, () =>
+      Effect.gen(function*() {
+        const { peers, sight } = yield* setUp()
+        yield* sight("bob")
+        yield* sight("carol", { port: 2_000 })
+        const order: Array<string> = []
+        const bound = yield* fork(
+          Effect.ensuring(
+            peers.whileOnline(
+              "bob",
+              () => Effect.onInterrupt(Effect.never, () => Effect.sync(() => void order.push("interrupted")))
+            ),
+            Effect.sync(() => void order.push("ended"))
+          )
+        )
+        // What fails because of the loss does not hide it.
+        const reacting = yield* fork(peers.whileOnline("bob", () =>
+          peers.changes.pipe(
+            Stream.filter((event) => event._tag === "Lost" || event._tag === "Left"),
+            Stream.runHead,
+            Effect.andThen(Effect.fail("something else"))
+          )))
+        const other = yield* fork(peers.whileOnline("carol", () => Effect.never))
+        yield* settle
+        for (const fiber of [bound, reacting, other]) assert.isUndefined(fiber.pollUnsafe())
+        if (how === "left") yield* sight("bob", { port: 0 })
+        else yield* pass("9 seconds")
+        if (how === "lost") {
+          assert.deepStrictEqual(order, [])
+          // carol is silent as well, and heard just in time.
+          yield* sight("carol", { port: 2_000 })
+          yield* pass("2 seconds")
+        }
+        assert.deepStrictEqual(order, ["interrupted", "ended"])
+        for (const fiber of [bound, reacting]) {
+          const error = lostError(yield* Fiber.join(fiber))
+          assert.strictEqual(error.peer as string, "bob")
+          assert.strictEqual(error.reason, how === "left" ? "Left" : "NoAnswer")
+          assert.include(error.message, how === "left" ? "it said that it leaves" : "it went silent")
+        }
+        assert.isUndefined(other.pollUnsafe())
+      }))
+  }
+
+  test("whileOnline is bound to the peer, and a defect stays a defect", () =>
+    Effect.gen(function*() {
+      const { peers, sight } = yield* setUp()
+      yield* sight("bob")
+      const bound = yield* fork(peers.whileOnline("bob", () => Effect.never))
+      yield* sight("bob", { name: "robert" })
+      yield* sight("another", { name: "bob", port: 2_000 })
+      yield* settle
+      assert.isUndefined(bound.pollUnsafe())
+      yield* sight("another", { name: "bob", port: 0 })
+      assert.isUndefined(bound.pollUnsafe())
+      const dying = yield* fork(peers.whileOnline("robert", () =>
+        peers.changes.pipe(
+          Stream.filter((event) => event._tag === "Left"),
+          Stream.runHead,
+          Effect.andThen(Effect.die("a bug"))
+        )))
+      yield* settle
+      yield* sight("bob", { name: "robert", port: 0 })
+      assert.strictEqual(lostError(yield* Fiber.join(bound)).reason, "Left")
+      const exit = yield* Fiber.join(dying)
+      assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
+    }))
+
+  test("scoped gives a scope that closes with the peer, and runs what ends with it", () =>
+    Effect.gen(function*() {
+      const { peers, sight } = yield* setUp()
+      assert.strictEqual((yield* Effect.flip(peers.scoped("bob")))._tag, "PeerUnknownError")
+      yield* sight("bob")
+      const bob = yield* peers.scoped("bob")
+      assert.strictEqual(bob.peer.name as string, "bob")
+      let closed: Exit.Exit<unknown, unknown> | undefined
+      yield* Scope.addFinalizerExit(bob.scope, (exit) => Effect.sync(() => void (closed = exit)))
+      const beating = yield* Effect.forkIn(Effect.never, bob.scope, { startImmediately: true })
+      const running = yield* fork(bob.run(Effect.never))
+      const waiting = yield* fork(bob.lost)
+      assert.strictEqual(yield* bob.run(Effect.succeed(7)), 7)
+      assert.strictEqual(yield* Effect.flip(bob.run(Effect.fail("its own"))), "its own")
+      yield* settle
+      assert.isUndefined(beating.pollUnsafe())
+      yield* sight("bob", { port: 0 })
+      for (const exit of [closed, yield* Fiber.join(running), yield* Fiber.join(waiting)]) {
+        assert.strictEqual(lostError(exit).reason, "Left")
+      }
+      const beaten = beating.pollUnsafe()
+      assert.isTrue(beaten !== undefined && Exit.isFailure(beaten) && Cause.hasInterruptsOnly(beaten.cause))
+      // It stays lost, also when the peer is back.
+      yield* sight("bob")
+      let ran = false
+      assert.strictEqual(
+        (yield* Effect.flip(bob.run(Effect.andThen(Effect.yieldNow, Effect.sync(() => void (ran = true)))))).reason,
+        "Left"
+      )
+      assert.isFalse(ran)
+    }))
+
+  test("scoped ends with the scope it was made in", () =>
+    Effect.gen(function*() {
+      const { peers, sight } = yield* setUp()
+      yield* sight("bob")
+      const outer = yield* Scope.make()
+      const bob = yield* Scope.provide(peers.scoped("bob"), outer)
+      let closed: Exit.Exit<unknown, unknown> | undefined
+      yield* Scope.addFinalizerExit(bob.scope, (exit) => Effect.sync(() => void (closed = exit)))
+      yield* Scope.close(outer, Exit.succeed("done"))
+      assert.isTrue(closed !== undefined && Exit.isSuccess(closed))
+      yield* sight("bob", { port: 0 })
+      assert.isTrue(closed !== undefined && Exit.isSuccess(closed))
+    }))
+
+  test("wheneverOnline begins anew at each return, and only then", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight } = yield* setUp()
+      const log: Array<string> = []
+      let after: Effect.Effect<void, string> = Effect.never
+      const bound = yield* fork(peers.wheneverOnline("bob", (peer) =>
+        Effect.suspend(() => {
+          log.push(`on ${peer.publicKey === key("bob") ? "old" : "new"}`)
+          return after
+        }).pipe(Effect.onInterrupt(() => Effect.sync(() => void log.push("off"))))))
+      const look = () => log.splice(0)
+      yield* settle
+      assert.deepStrictEqual(look(), [])
+      yield* sight("bob")
+      yield* sight("bob", { port: 1_001 })
+      assert.deepStrictEqual(look(), ["on old"])
+      yield* sight("bob", { port: 0 })
+      assert.deepStrictEqual(look(), ["off"])
+      after = Effect.void
+      yield* sight("bob")
+      yield* sight("bob", { port: 1_002 })
+      // It is done until the next time.
+      assert.deepStrictEqual(look(), ["on old"])
+      yield* pass("12 seconds")
+      after = Effect.fail("its own")
+      // Whoever has the name.
+      yield* sight("bob again", { name: "bob" })
+      assert.deepStrictEqual(look(), ["on new"])
+      const exit = yield* Fiber.join(bound)
+      assert.isTrue(Exit.isFailure(exit) && Cause.squash(exit.cause) === "its own")
+    }))
+
+  test("wheneverOnline takes a lost connection for no more than that, and another peer's loss for a failure", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight, there } = yield* setUp()
+      there.set(1_000, { publicKey: key("bob") })
+      yield* sight("bob")
+      const disconnected = (label: string) =>
+        new Peers.PeerLostError({
+          peer: name(label),
+          publicKey: key(label),
+          reason: "Disconnected",
+          mayHaveRun: true
+        })
+      const runs = yield* Ref.make(0)
+      const bound = yield* fork(peers.wheneverOnline("bob", () =>
+        Effect.andThen(
+          Ref.update(runs, (count) => count + 1),
+          Effect.flatMap(Ref.get(runs), (count) => Effect.fail(disconnected(count < 3 ? "bob" : "carol")))
+        )))
+      yield* settle
+      assert.strictEqual(yield* Ref.get(runs), 1)
+      yield* pass("2400 millis")
+      assert.strictEqual(yield* Ref.get(runs), 1)
+      yield* pass("200 millis")
+      assert.strictEqual(yield* Ref.get(runs), 2)
+      yield* pass("2600 millis")
+      assert.strictEqual(lostError(yield* Fiber.join(bound)).peer as string, "carol")
+    }))
+
+  test("wheneverOnline of everybody follows each, and fails with the first", () =>
+    Effect.gen(function*() {
+      const { peers, sight } = yield* setUp()
+      yield* sight("alice")
+      const log: Array<string> = []
+      const bound = yield* fork(peers.wheneverOnline("*", (peer) =>
+        Effect.suspend(() => {
+          log.push(`+${peer.name}`)
+          return peer.name === "mallory" ? Effect.fail("mallory") : Effect.never
+        }).pipe(
+          // Slow to end, so that it may be back before.
+          Effect.onInterrupt(() =>
+            Effect.andThen(Effect.sleep("1 second"), Effect.sync(() => void log.push(`-${peer.name}`)))
+          )
+        )))
+      const look = () => log.splice(0).sort()
+      yield* settle
+      yield* sight("bob", { port: 2_000 })
+      assert.deepStrictEqual(look(), ["+alice", "+bob"])
+      yield* sight("bob", { port: 0 })
+      yield* sight("bob", { port: 2_000 })
+      assert.deepStrictEqual(look(), [])
+      yield* pass("1 second")
+      assert.deepStrictEqual(look(), ["+bob", "-bob"])
+      yield* sight("mallory", { port: 3_000 })
+      yield* pass("2 seconds")
+      assert.deepStrictEqual(look(), ["+mallory", "-alice", "-bob"])
+      const exit = yield* Fiber.join(bound)
+      assert.isTrue(Exit.isFailure(exit) && Cause.squash(exit.cause) === "mallory")
+    }))
+
+  test("what is held with a peer outlives its leaving, and is told when there is doubt", () =>
+    Effect.gen(function*() {
+      const { events, key, peers, sight, told } = yield* setUp()
+      yield* sight("bob")
+      let doubts = 0
+      const release = peers.holdUnsafe(key("bob"), () => doubts++)
+      const bound = yield* fork(peers.whileOnline("bob", () => Effect.never))
+      yield* sight("bob", { port: 0 })
+      assert.strictEqual(doubts, 1)
+      // As after a restart.
+      yield* sight("bob", { source: { host: "10.0.0.1", port: 50_001 } })
+      assert.strictEqual(doubts, 2)
+      yield* sight("bob", { source: { host: "10.0.0.1", port: 50_001 } })
+      assert.strictEqual(doubts, 2)
+      assert.isUndefined(bound.pollUnsafe())
+      yield* sight("bob", { port: 0 })
+      assert.deepStrictEqual(told(), ["Joined bob"])
+      release()
+      release()
+      yield* settle
+      assert.deepInclude(events[0] as object, { _tag: "Left", reason: "ConnectionsEnded" })
+      assert.strictEqual(lostError(yield* Fiber.join(bound)).reason, "Left")
+    }))
+})
+
+describe("Peers: presence", () => {
+  const namesOf = (peers: ReadonlyArray<Peers.Peer>) =>
+    peers.map((peer) => `${peer.name}${peer.status === "Suspect" ? "?" : ""}`)
+
+  test("is who is there, as a value and as a stream of it", () =>
+    Effect.gen(function*() {
+      const { peers, sight } = yield* setUp()
+      yield* sight("b")
+      const seen: Array<string> = []
+      yield* SubscriptionRef.changes(peers.presence).pipe(
+        Stream.runForEach((all) => Effect.sync(() => void seen.push(namesOf(all).join()))),
+        Effect.forkScoped({ startImmediately: true })
+      )
+      yield* settle
+      yield* sight("c", { port: 2_000 })
+      yield* sight("a", { port: 3_000 })
+      yield* sight("c", { name: "A", port: 2_000 })
+      yield* sight("a", { port: 0 })
+      assert.deepStrictEqual(seen.splice(0), ["b", "b,c", "a,b,c", "A,a,b", "A,b"])
+      assert.deepStrictEqual(namesOf(yield* SubscriptionRef.get(peers.presence)), ["A", "b"])
+      assert.strictEqual(yield* peers.all, yield* SubscriptionRef.get(peers.presence))
+      yield* pass("8100 millis")
+      assert.deepStrictEqual(namesOf(yield* peers.all), ["A?", "b?"])
+      yield* pass("4 seconds")
+      assert.strictEqual(seen.at(-1), "")
+    }))
+
+  test("holds one state for a slow reader, and that the newest", () =>
+    Effect.gen(function*() {
+      const { peers, sight } = yield* setUp()
+      const pull = yield* Stream.toPull(Stream.rechunk(SubscriptionRef.changes(peers.presence), 1))
+      const take = Effect.map(pull, ([all]) => all.length)
+      assert.strictEqual(yield* take, 0)
+      for (let i = 0; i < 30; i++) yield* sight(`n${i}`)
+      const rest = [yield* take]
+      while (rest.at(-1)! < 30) rest.push(yield* take)
+      assert.isAtMost(rest.length, 3)
+    }))
+
+  test("of one name is its peer, or nobody", () =>
+    Effect.gen(function*() {
+      const { peers, sight } = yield* setUp()
+      const seen: Array<string> = []
+      yield* peers.presenceOf("bob").pipe(
+        Stream.runForEach((peer) => Effect.sync(() => void seen.push(peer === undefined ? "-" : peer.status))),
+        Effect.forkScoped({ startImmediately: true })
+      )
+      yield* settle
+      yield* sight("carol", { port: 2_000 })
+      yield* sight("bob")
+      yield* sight("other", { name: "bob", port: 3_000 })
+      yield* sight("other", { name: "bob", port: 0 })
+      yield* pass("12 seconds")
+      assert.deepStrictEqual(seen, ["-", "Online", "-", "Online", "Suspect", "-"])
+    }))
+})
+
+describe("Peers: reasons", () => {
+  test("of joining: new, returned, or known before somebody looked", () =>
+    Effect.gen(function*() {
+      const { events, peers, sight } = yield* setUp()
+      yield* sight("bob")
+      yield* sight("bob", { port: 0 })
+      yield* sight("bob")
+      yield* pass("12 seconds")
+      yield* sight("bob")
+      assert.deepStrictEqual(
+        events.flatMap((event) =>
+          event._tag === "Joined" || event._tag === "Left" ? [`${event._tag} ${event.reason}`] : []
+        ),
+        ["Joined New", "Left SaidSo", "Joined Returned", "Joined Returned"]
+      )
+      const [first] = yield* Stream.runCollect(Stream.take(peers.changes, 1))
+      assert.isTrue(first?._tag === "Joined" && first.reason === "Known")
+    }))
+
+  test("of return: by an advert, an answer, or traffic, and after how long a silence", () =>
+    Effect.gen(function*() {
+      const { events, key, peers, sight, there } = yield* setUp()
+      yield* sight("bob")
+      yield* pass("8200 millis")
+      peers.heardUnsafe(key("bob"))
+      yield* pass("8200 millis")
+      yield* sight("bob")
+      there.set(1_000, { publicKey: key("bob") })
+      yield* pass("8200 millis")
+      const returned = events.flatMap((event) => event._tag === "Returned" ? [event] : [])
+      assert.deepStrictEqual(returned.map(({ reason }) => reason), ["Traffic", "Advert", "Probe"])
+      for (const { peer, silentFor } of returned) {
+        assert.strictEqual(peer.status, "Online")
+        assert.isAtLeast(Duration.toMillis(silentFor), 7_500)
+        assert.isAtMost(Duration.toMillis(silentFor), 8_200)
+      }
+    }))
+
+  test("of a probe: what it came to, and how often it asked; none where it became moot", () =>
+    Effect.gen(function*() {
+      const { events, sight, there } = yield* setUp()
+      yield* sight("bob")
+      yield* pass("9200 millis")
+      yield* sight("bob")
+      // What was asked before is forgotten.
+      yield* pass("3 seconds")
+      assert.isFalse(events.some(({ _tag }) => _tag === "Probed"))
+      yield* pass("6400 millis")
+      there.set(1_000, "refused")
+      yield* pass("2 seconds")
+      const probed = events.find((event) => event._tag === "Probed")
+      assert.isTrue(probed?._tag === "Probed" && probed.reason === "Refused" && probed.tries > 1)
+      assert.deepInclude(events.at(-1) as object, { _tag: "Lost", reason: "Refused" })
+    }))
+})
+
+describe("Peers: an operator's decision", () => {
+  const pinned = Effect.gen(function*() {
+    const world = yield* setUp()
+    yield* world.trust.proved(name("bob"), world.key("old"))
+    yield* world.sight("old", { name: "bob" })
+    yield* world.sight("new", { name: "bob", host: "10.0.0.9" })
+    return world
+  })
+
+  test("gives a pinned name to another key: at once, and for everything that was bound to the old one", () =>
+    Effect.gen(function*() {
+      const { events, key, peers, sight, told, trust } = yield* pinned
+      assert.deepStrictEqual(yield* peers.conflicts, [{
+        name: name("bob"),
+        expected: key("old"),
+        claims: [{ publicKey: key("new"), source: { host: "10.0.0.9", port: 50_000 } }]
+      }])
+      assert.strictEqual((yield* peers.resolveOne("bob")).publicKey, key("old"))
+      const bound = yield* Effect.forkScoped(Effect.exit(peers.whileOnline("bob", () => Effect.never)), {
+        startImmediately: true
+      })
+      told()
+      yield* peers.resolveConflict(name("bob"), key("new"))
+      yield* settle
+      assert.strictEqual(lostError(yield* Fiber.join(bound)).reason, "Conflict")
+      assert.deepStrictEqual(events.map(short), ["Lost bob Conflict", "Joined bob"])
+      const bob = yield* peers.resolveOne("bob")
+      assert.strictEqual(bob.publicKey, key("new"))
+      assert.isTrue(bob.proved)
+      assert.deepStrictEqual(yield* peers.conflicts, [])
+      assert.strictEqual(yield* trust.expected(name("bob")), key("new"))
+      // The old one is the stranger now.
+      yield* sight("old", { name: "bob" })
+      assert.strictEqual((yield* peers.resolveOne("bob")).publicKey, key("new"))
+      assert.deepInclude(events.at(-1) as object, { _tag: "KeyConflict", expected: key("new"), publicKey: key("old") })
+    }))
+
+  test("may be for the key that has the name", () =>
+    Effect.gen(function*() {
+      const { key, peers, told } = yield* pinned
+      told()
+      yield* peers.resolveConflict(name("bob"), key("old"))
+      assert.deepStrictEqual(told(), [])
+      assert.deepStrictEqual(yield* peers.conflicts, [])
+      assert.strictEqual((yield* peers.resolveOne("bob")).publicKey, key("old"))
+    }))
+
+  test("settles a name that two share, whether the policy pins or not", () =>
+    Effect.gen(function*() {
+      for (const trust of [undefined, Context.get(yield* Layer.build(Trust.layerAny), Trust.Trust)]) {
+        const { key, peers, sight } = yield* setUp(trust === undefined ? {} : { trust })
+        yield* sight("one", { name: "bob" })
+        yield* sight("two", { name: "bob", host: "10.0.0.9" })
+        const [conflict, ...others] = yield* peers.conflicts
+        assert.deepStrictEqual(others, [])
+        assert.isUndefined(conflict?.expected)
+        assert.deepStrictEqual(
+          new Set(conflict?.claims.map(({ publicKey }) => publicKey)),
+          new Set([key("one"), key("two")])
+        )
+        yield* peers.resolveConflict(name("bob"), key("two"))
+        assert.strictEqual((yield* peers.resolveOne("bob")).publicKey, key("two"))
+        yield* sight("one", { name: "bob" })
+        assert.strictEqual((yield* peers.resolveOne("bob")).publicKey, key("two"))
+        assert.strictEqual((yield* peers.all).length, 1)
+      }
+    }))
+
+  test("cannot go against a list, nor give this node's own name away", () =>
+    Effect.gen(function*() {
+      const crypto = Context.get(yield* Layer.build(Crypto.layerPortable), Crypto.Crypto)
+      const right = crypto.generateKeyPair().publicKey
+      const list = Context.get(yield* Layer.build(Trust.layerAllowList([[name("bob"), right]])), Trust.Trust)
+      const { key, own, peers, sight } = yield* setUp({ trust: list })
+      yield* sight("bob", { key: right })
+      const error = yield* Effect.flip(peers.resolveConflict(name("bob"), key("wrong")))
+      assert.deepInclude(error, { _tag: "UntrustedPeerError", kind: "KeyChanged", expected: right })
+      assert.strictEqual((yield* peers.resolveOne("bob")).publicKey, right)
+      yield* peers.resolveConflict(name("self"), key("wrong"))
+      assert.notStrictEqual(own, key("wrong"))
+      yield* sight("wrong", { name: "self" })
+      assert.isUndefined(yield* peers.get("self"))
+    }))
+
+  test("is asked for with no more claims than memory allows, and forgets those that are over", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight, trust } = yield* setUp()
+      yield* trust.proved(name("bob"), key("bob"))
+      for (let i = 0; i < 20; i++) yield* sight(`imposter ${i}`, { name: "bob" })
+      const [conflict] = yield* peers.conflicts
+      assert.deepStrictEqual(
+        conflict?.claims.map(({ publicKey }) => publicKey),
+        [16, 17, 18, 19].map((i) => key(`imposter ${i}`))
+      )
+      yield* pass("61 seconds")
+      assert.deepStrictEqual(yield* peers.conflicts, [])
     }))
 })
 

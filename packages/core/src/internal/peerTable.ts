@@ -44,6 +44,8 @@ type Verdict = Extract<Peers.PeerEvent, { readonly _tag: "Probed" }>["reason"] |
 type Returned = Extract<Peers.PeerEvent, { readonly _tag: "Returned" }>["reason"]
 type Conflicting = Extract<Peers.PeerEvent, { readonly _tag: "KeyConflict" }>["reason"]
 
+type Doubt = Parameters<Parameters<Peers.Peers["Service"]["holdUnsafe"]>[1]>[0]
+
 /** Those who wait for a peer to be gone. */
 interface Watcher {
   readonly lost: Deferred.Deferred<never, Peers.PeerLostError>
@@ -113,8 +115,8 @@ export const make = (errors: {
     const names = new Map<string, Set<PublicKey.PublicKey>>()
     const unprovedByHost = new Map<string, number>()
     const watchers = new Map<PublicKey.PublicKey, Watcher>()
-    // What is held with peers, and those of them that said they leave and gave no sign of life since.
-    const held = new Map<PublicKey.PublicKey, Set<() => void>>()
+    // What is held with peers, and those of them that said they leave and have not said otherwise since.
+    const held = new Map<PublicKey.PublicKey, Set<(doubt: Doubt) => void>>()
     const leaving = new Set<PublicKey.PublicKey>()
     const conflictsTold = new Map<string, number>()
     // Adverts that were kept out because their name belongs to another key.
@@ -236,7 +238,8 @@ export const make = (errors: {
     }
 
     const heard = (entry: Entry, reason: Returned) => {
-      leaving.delete(entry.peer.publicKey)
+      // Not by traffic: what it sent before it left may come behind its "leaving".
+      if (reason !== "Traffic") leaving.delete(entry.peer.publicKey)
       const silentFor = Duration.millis(now() - entry.heardAt)
       entry.heardAt = now()
       if (entry.peer.status === "Suspect") {
@@ -355,13 +358,13 @@ export const make = (errors: {
       }
       if (!moved && known) return false
       // Perhaps it was started anew, and what is held with it is a ghost.
-      doubt(publicKey)
+      doubt(publicKey, "restarted")
       return true
     }
 
-    const doubt = (publicKey: PublicKey.PublicKey) => {
+    const doubt = (publicKey: PublicKey.PublicKey, why: Doubt) => {
       const listeners = held.get(publicKey)
-      if (listeners !== undefined) { for (const onDoubt of listeners) onDoubt() }
+      if (listeners !== undefined) { for (const onDoubt of listeners) onDoubt(why) }
     }
 
     const onSighting = (sighting: Sighting): Effect.Effect<void> =>
@@ -373,7 +376,7 @@ export const make = (errors: {
           if (entry === undefined) return
           if (!held.has(publicKey)) return left(entry, "SaidSo")
           leaving.add(publicKey)
-          doubt(publicKey)
+          doubt(publicKey, "leaving")
           return
         }
         if (name === self.name) return yield* tellConflict(name, own, publicKey, source, "OwnName")

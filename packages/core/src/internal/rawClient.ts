@@ -270,9 +270,15 @@ export const make = <Closed>(options: {
       Effect.gen(function*() {
         const { publicKey } = channel.peer
         const connection = yield* dialAny(transport, channel.peer.endpoints)
-        // A "leaving" may be anybody's. Who really leaves closes the connection.
+        // A "leaving" may be anybody's. Who really leaves closes the connection. Of who was started anew the connection is a
+        // ghost, which can only be found out by sending; so a connection that nothing is awaited on makes way for a new one.
+        const doubtful = Latch.makeUnsafe(false)
         yield* Effect.acquireRelease(
-          Effect.sync(() => peers.holdUnsafe(publicKey, () => {})),
+          Effect.sync(() =>
+            peers.holdUnsafe(publicKey, (doubt) => {
+              if (doubt === "restarted" && channel.sent.length === 0) doubtful.openUnsafe()
+            })
+          ),
           (release) => Effect.sync(release)
         )
         const proof: Proof = { name: undefined, at: 0 }
@@ -305,7 +311,8 @@ export const make = <Closed>(options: {
             if (!channel.awaited) return { _tag: "Idle" } as Ending
           }
         })
-        return yield* Effect.raceAllFirst([read, write, feed, slow])
+        const renew = Effect.as(doubtful.await, { _tag: "Idle" } as Ending)
+        return yield* Effect.raceAllFirst([read, write, feed, slow, renew])
       }).pipe(
         Effect.scoped,
         // While it is being dialled, too.
@@ -345,6 +352,8 @@ export const make = <Closed>(options: {
         }
         switch (ending._tag) {
           case "Idle":
+            // What was sent in the moment in which it ended is sent again, with the stamp it had.
+            if (sent.length > 0) again(sent)
             return Effect.void
           case "Lost":
             for (const exchange of [...sent, ...channel.queued]) {
