@@ -1,7 +1,6 @@
 /** Scenarios of many nodes on one simulated LAN, shared by the tests (a few seeds) and the script that runs all of them. */
-import type { Peers } from "@pnet/core"
 import { SimNetwork, SimWorld } from "@pnet/testing"
-import { Clock, Effect, Logger, Stream } from "effect"
+import { Clock, Duration, Effect, Logger, Stream } from "effect"
 import { TestClock } from "effect/testing"
 
 interface Scenario {
@@ -51,12 +50,43 @@ export const convergence = (scenario: Scenario) =>
     }
   }).pipe(Effect.scoped, quiet)
 
-/** One loses power; when does each of the others notice, from the crash and from the last advert that it was given? */
-export const crashes = (scenario: Scenario) =>
+/** Numbers in [0, 1) from a seed. */
+const random = (seed: number) => {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let t = Math.imul(state ^ (state >>> 15), state | 1)
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+/** Freezes a node for so long, again and again: 60 times an hour on average, at any moment. */
+const freezing = ({ process }: SimWorld.SimNode, seed: number, duration: Duration.Input, count: () => void) => {
+  const next = random(seed)
+  return Effect.forever(Effect.gen(function*() {
+    yield* Effect.sleep(Duration.seconds(18 + next() * 80))
+    yield* process.pause
+    count()
+    // Nor left frozen at the end, when it has to close.
+    yield* Effect.ensuring(Effect.sleep(duration), process.resume)
+  }))
+}
+
+/**
+ * One loses power; when does each of the others notice, from the crash and from the last advert that it was given? With `talking`
+ * each has had an answer from it in the moment before.
+ */
+export const crashes = (scenario: Scenario & { readonly talking?: boolean; readonly pauses?: Duration.Input }) =>
   Effect.gen(function*() {
     const { network, nodes } = yield* start({ ...scenario, traceCapacity: 200_000 })
     const [victim, ...others] = nodes
     yield* TestClock.adjust("5 seconds")
+    if (scenario.pauses !== undefined) {
+      for (const [i, one] of others.entries()) {
+        yield* Effect.forkScoped(freezing(one, scenario.seed * 1_000 + i, scenario.pauses, () => {}))
+      }
+    }
 
     const lost: Array<{ readonly by: string; readonly at: number }> = []
     for (const one of others) {
@@ -72,6 +102,16 @@ export const crashes = (scenario: Scenario) =>
       )
     }
     yield* TestClock.adjust("3700 millis")
+    if (scenario.talking === true) {
+      yield* victim!.node.onMessage(() => Effect.void)
+      // The second answer comes over a connection that is there, so within moments; unless what carries it is lost.
+      for (const wait of ["5 seconds", "500 millis"] as const) {
+        for (const one of others) {
+          yield* Effect.forkScoped(Effect.ignore(one.node.send(victim!.node.name, "hello")), { startImmediately: true })
+        }
+        yield* TestClock.adjust(wait)
+      }
+    }
     const crashedAt = yield* Clock.currentTimeMillis
     yield* victim!.host.crash
     yield* TestClock.adjust("20 seconds")
@@ -85,23 +125,40 @@ export const crashes = (scenario: Scenario) =>
     return lost.map(({ at, by }) => ({ by, afterCrash: at - crashedAt, silence: at - lastAdvert.get(by)! }))
   }).pipe(Effect.scoped, quiet)
 
-/** Nobody fails; who is called lost all the same? */
-export const falseAlarms = (scenario: Scenario & { readonly minutes: number }) =>
+/** Nobody fails; who is called lost all the same? With `pauses` each node is frozen for so long about once a minute. */
+export const falseAlarms = (
+  scenario: Scenario & {
+    readonly minutes: number
+    readonly pauses?: Duration.Input
+    readonly onMinute?: (minute: number, found: { readonly suspicions: number; readonly lost: number }) => void
+  }
+) =>
   Effect.gen(function*() {
     const { nodes } = yield* start(scenario)
     yield* TestClock.adjust("10 seconds")
     const lost: Array<string> = []
     let suspicions = 0
-    const note = (by: string) => (event: Peers.PeerEvent) =>
-      Effect.sync(() => {
-        if (event._tag === "Suspected") suspicions++
-        if (event._tag === "Lost") lost.push(`${by} lost ${event.peer.name}: ${event.reason}`)
-      })
-    for (const one of nodes) {
-      yield* Effect.forkScoped(Stream.runForEach(one.node.peers.changes, note(one.node.name)), {
-        startImmediately: true
-      })
+    let answered = 0
+    let paused = 0
+    for (const [i, one] of nodes.entries()) {
+      yield* one.node.peers.changes.pipe(
+        Stream.runForEach((event) =>
+          Effect.sync(() => {
+            if (event._tag === "Suspected") suspicions++
+            if (event._tag === "Probed" && event.reason === "Answered") answered++
+            if (event._tag === "Lost") lost.push(`${one.node.name} lost ${event.peer.name}: ${event.reason}`)
+          })
+        ),
+        Effect.forkScoped({ startImmediately: true })
+      )
+      if (scenario.pauses !== undefined) {
+        yield* Effect.forkScoped(freezing(one, scenario.seed * 1_000 + i, scenario.pauses, () => paused++))
+      }
     }
-    yield* TestClock.adjust(`${scenario.minutes} minutes`)
-    return { lost, suspicions }
+    for (let minute = 1; minute <= scenario.minutes; minute++) {
+      yield* TestClock.adjust("1 minute")
+      scenario.onMinute?.(minute, { suspicions, lost: lost.length })
+    }
+    const known = yield* Effect.forEach(nodes, knownTo)
+    return { lost, suspicions, answered, paused, unknown: known.filter((count) => count !== nodes.length - 1).length }
   }).pipe(Effect.scoped, quiet)
