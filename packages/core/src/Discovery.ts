@@ -68,7 +68,7 @@ export class DiscoveryError extends Schema.TaggedError<DiscoveryError>("@pnet/co
       case "PortInUse":
         return `cannot hear adverts: UDP port ${this.port} is held by a program that does not share it; stop that program, or use another advertisePort on the whole network`
       case "AddressNotAvailable":
-        return `cannot advertise from ${this.address}: no network interface that is up has this IPv4 address; bind to one that has, to 0.0.0.0, or list addresses in peers`
+        return `cannot advertise from ${this.address}: no network interface that is up has this IPv4 address; bind to one that has, or to 0.0.0.0`
       case "PermissionDenied":
         return `cannot hear adverts on ${this.address}, UDP port ${this.port}: the system does not permit it`
       case "BroadcastImpossible":

@@ -62,6 +62,56 @@ describe("several interfaces", () => {
   )
 
   test(
+    "two on one network, as cable and Wi-Fi of one machine, are two addresses, and either may go",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make(lans)
+      const host = yield* network.host("bob", { interfaces: [{ lan: "a" }, { lan: "a" }] })
+      const bob = yield* start(network, { name: "bob", functions: { echo } }, { host })
+      const alice = yield* start(network, { name: "alice", functions: { echo } })
+      const addresses = Effect.map(alice.node.peers.resolveOne("bob"), ({ endpoints }) => endpoints.map((e) => e.host))
+      yield* alice.node.peers.awaitPeer("bob")
+      yield* Effect.sleep("3 seconds")
+      assert.deepStrictEqual((yield* addresses).slice().sort(), ["10.0.0.1", "10.0.0.2"])
+      assert.lengthOf(yield* bob.node.peers.all, 1)
+      yield* call(alice.node)
+      const [used] = yield* addresses
+      yield* host.removeInterface(used === "10.0.0.1" ? "eth0" : "eth1")
+      assert.isAtMost(yield* untilCalls(alice.node), 12_000)
+      assert.isAtMost(yield* untilCalls(bob.node, "alice"), 1_000)
+    })
+  )
+
+  test(
+    "that cannot be read are waited for, which is said once",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const said: Array<string> = []
+      let broken = true
+      const over = Layer.effect(
+        Network.Network,
+        Effect.map(Network.Network, (network) => ({
+          ...network,
+          interfaces: Effect.suspend(() =>
+            broken ? Effect.fail(new Network.InterfacesError({ cause: new Error("no netlink") })) : network.interfaces
+          )
+        }))
+      )
+      const bob = yield* start(network, { name: "bob", functions: { echo } })
+      const host = yield* network.host("alice")
+      yield* host.launch(
+        AdvancedNode.layer({ networkId, bindIp: "0.0.0.0", name: "alice" }).pipe(
+          Layer.provide([Crypto.layerPortable, Trust.layerTofu(), over, logTo(said)])
+        )
+      )
+      yield* TestClock.adjust("1 minute")
+      assert.lengthOf(said.filter((line) => line.includes("no netlink")), 1)
+      assert.isUndefined(yield* status(bob, "alice"))
+      broken = false
+      yield* bob.node.peers.awaitPeer("alice", "3 seconds")
+    })
+  )
+
+  test(
     "a host between two networks is found from both, each at the address it has there",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make(lans)

@@ -137,6 +137,7 @@ export const make = (
     // What was said of an address that adverts cannot be sent from.
     const warned = new Map<string, string>()
     let nothingToAdvertiseOn = false
+    let unreadable = false
 
     const count = (outcome: string) => Metrics.adverts(outcome, context)
     const monotonicMillis = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
@@ -148,10 +149,19 @@ export const make = (
       ? Effect.succeed([{ ...loopbackTarget(bindIp), broadcasts: true }])
       : network.interfaces.pipe(
         Effect.map((all) => selected(bindIp, all).map((one) => ({ ...one, broadcasts: hasBroadcast(one) }))),
-        // What could not be read has not changed, as far as anybody knows.
+        Effect.tap(() =>
+          Effect.sync(() => {
+            unreadable = false
+          })
+        ),
         Effect.catch((cause) =>
           Effect.as(
-            Effect.logWarning(cause.message),
+            Effect.suspend(() => {
+              if (unreadable) return Effect.void
+              unreadable = true
+              return Effect.logWarning(cause.message)
+            }),
+            // What could not be read has not changed, as far as anybody knows.
             [...privates.values()].map((one) => ({ ...one, broadcasts: true }))
           )
         )
