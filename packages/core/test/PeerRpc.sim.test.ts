@@ -4,7 +4,7 @@ import {
   Caller,
   Crypto,
   Deadline,
-  type FunctionError,
+  Identity,
   PeerRpc,
   Peers,
   RpcRegistry,
@@ -22,14 +22,13 @@ import {
   Layer,
   Logger,
   Queue,
-  Ref,
   Schema,
   Scope,
   Stream,
   Tracer
 } from "effect"
 import { Rpc, RpcClient, RpcGroup, RpcMiddleware, RpcSchema } from "effect/rpc"
-import { type Net, networkId, quietly } from "./sessionWorld.ts"
+import { type Net, networkId, portable, quietly } from "./sessionWorld.ts"
 
 // --- the world -------------------------------------------------------------------------------------------------------------
 
@@ -73,7 +72,7 @@ const serving = <Rpcs extends Rpc.Any, R>(
 /** Two nodes that know each other; bob serves. */
 const two = (network: Net, serve: Layer.Layer<never, unknown, any>, options?: Partial<AdvancedNode.Options>) =>
   Effect.gen(function*() {
-    const bob = yield* start(network, "bob", serve, { ...(options === undefined ? {} : { options }) })
+    const bob = yield* start(network, "bob", serve, options === undefined ? {} : { options })
     const alice = yield* start(network, "alice")
     yield* Effect.all([alice.node.peers.awaitPeer("bob"), bob.node.peers.awaitPeer("alice")], { concurrency: 2 }).pipe(
       Effect.orDie
@@ -306,9 +305,398 @@ describe("typed calls", () => {
       assert.strictEqual(none._tag, "UnknownFunctionError")
     })))
 })
-void Ref
-void Tracer
-void Caller
-void Deadline
-void RpcMiddleware
-export type Unused = FunctionError.ContractError
+
+// --- what goes along ---------------------------------------------------------------------------------------------------------
+
+class Unauthorized extends Schema.TaggedError<Unauthorized>()("Unauthorized", { why: Schema.String }) {}
+class Token extends Context.Service<Token, string>()("test/Token") {}
+class Auth extends RpcMiddleware.Service<Auth, { provides: Token }>()("test/Auth", {
+  error: Unauthorized,
+  requiredForClient: true
+}) {}
+
+class Guarded extends RpcGroup.make(
+  Rpc.make("whoami", { success: Schema.String }),
+  Rpc.make("headers", { success: Schema.Record(Schema.String, Schema.String) }),
+  Rpc.make("tokens", { success: Schema.String, stream: true }).middleware(Auth),
+  Rpc.make("token", { payload: { n: Schema.Int }, success: Schema.String }).middleware(Auth)
+).middleware(Caller.Authenticated) {}
+
+const authLayer = Layer.succeed(Auth, (effect, { headers, payload, rpc }) =>
+  headers["token"] === undefined
+    ? Effect.fail(new Unauthorized({ why: `no token for ${rpc._tag} ${JSON.stringify(payload ?? null)}` }))
+    : Effect.provideService(effect, Token, headers["token"]))
+
+const guarded = Guarded.toLayer({
+  whoami: () =>
+    Effect.gen(function*() {
+      const caller = yield* Caller.Caller
+      const current = yield* Caller.CurrentCaller
+      assert.deepStrictEqual(current, caller)
+      return `${caller.name} ${caller.publicKey.slice(0, 8)}`
+    }),
+  headers: (_, { headers }) => Effect.succeed({ ...headers }),
+  tokens: () => Stream.fromEffect(Token),
+  token: ({ n }) => Effect.map(Token, (token) => `${token} ${n}`)
+})
+
+describe("what goes along with a typed call", () => {
+  const world = Effect.gen(function*() {
+    const network = yield* SimNetwork.make()
+    return yield* two(network, serving(Guarded, guarded).pipe(Layer.provide(authLayer)))
+  })
+
+  const withToken = RpcMiddleware.layerClient(
+    Auth,
+    ({ next, request }) => next({ ...request, headers: { ...request.headers, token: "t" } as typeof request.headers })
+  )
+
+  it.effect("the caller, as its handshake proved it", () =>
+    quietly(Effect.gen(function*() {
+      const { alice } = yield* world
+      const client = yield* clientOf(alice, Guarded).pipe(Effect.provide(withToken))
+      assert.strictEqual(yield* client.whoami(), `alice ${alice.node.publicKey.slice(0, 8)}`)
+      // Serving asks for every middleware but the one that it provides itself.
+      type Needs = Effect.Services<ReturnType<typeof PeerRpc.serve<RpcGroup.Rpcs<typeof Guarded>>>>
+      expectTypeOf<Extract<Needs, Auth | Caller.Authenticated | Caller.Caller>>().toEqualTypeOf<Auth>()
+      // And a client for those that say so.
+      const made = PeerRpc.client(Guarded, "bob")
+      expectTypeOf<Extract<Effect.Services<typeof made>, RpcMiddleware.ForClient<any>>>().toEqualTypeOf<
+        RpcMiddleware.ForClient<Auth>
+      >()
+    })))
+
+  it.effect("headers, of the call and of the work around it", () =>
+    quietly(Effect.gen(function*() {
+      const { alice } = yield* world
+      const client = yield* clientOf(alice, Guarded).pipe(Effect.provide(withToken))
+      assert.deepStrictEqual(yield* client.headers(undefined, { headers: { A: "1" } }), { a: "1" })
+      assert.deepStrictEqual(
+        yield* client.headers(undefined, { headers: { a: "ä" } }).pipe(RpcClient.withHeaders({ a: "0", b: "2" })),
+        { a: "ä", b: "2" }
+      )
+      assert.deepStrictEqual(yield* client.headers(), {})
+      const error = yield* errorOf(client.headers(undefined, { headers: { a: "x".repeat(70_000) } }))
+      assert.strictEqual(error._tag, "CallTooLargeError")
+    })))
+
+  it.effect("middleware, on both sides, for unary calls and streams", () =>
+    quietly(Effect.gen(function*() {
+      const { alice } = yield* world
+      const client = yield* clientOf(alice, Guarded).pipe(Effect.provide(withToken))
+      assert.strictEqual(yield* client.token({ n: 1 }), "t 1")
+      assert.deepStrictEqual(yield* Stream.runCollect(client.tokens()), ["t"])
+      const without = yield* clientOf(alice, Guarded).pipe(
+        Effect.provide(RpcMiddleware.layerClient(Auth, ({ next, request }) => next(request)))
+      )
+      const error = yield* errorOf(without.token({ n: 7 }))
+      assert.strictEqual(error._tag === "Unauthorized" && error.why, `no token for token {"n":7}`)
+      assert.strictEqual((yield* errorOf(Stream.runCollect(without.tokens())))._tag, "Unauthorized")
+    })))
+
+  it.effect("a trace: caller, session and handler are one tree", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const spans: Array<Tracer.NativeSpan> = []
+      const tracer = Tracer.make({
+        span: (options) => {
+          const span = new Tracer.NativeSpan(options)
+          spans.push(span)
+          return span
+        }
+      })
+      const traced = <A, E, R>(layer: Layer.Layer<A, E, R>) =>
+        Layer.provide(layer, Layer.succeed(Tracer.Tracer, tracer))
+      const { alice } = yield* two(network, traced(served(undefined, { spanPrefix: "srv", spanAttributes: { x: 1 } })))
+      const client = yield* clientOf(alice, Basics, "bob", { spanPrefix: "cli", spanAttributes: { y: 2 } })
+      yield* client.hello({ name: "x" }).pipe(Effect.withSpan("work"), Effect.provideService(Tracer.Tracer, tracer))
+      const named = (name: string) => spans.find((span) => span.name === name)!
+      const [work, call, session, handler] = ["work", "cli.hello", "pnet.session", "srv.hello"].map(named) as [
+        any,
+        any,
+        any,
+        any
+      ]
+      assert.deepStrictEqual(spans.map(({ name }) => name), ["work", "cli.hello", "pnet.session", "srv.hello"])
+      for (const span of [call, session, handler]) assert.strictEqual(span.traceId, work.traceId)
+      assert.strictEqual(call.parent.value.spanId, work.spanId)
+      assert.strictEqual(session.parent.value.spanId, call.spanId)
+      assert.strictEqual(handler.parent.value.spanId, call.spanId)
+      assert.deepStrictEqual([call.kind, handler.kind], ["client", "server"])
+      assert.strictEqual(call.attributes.get("pnet.peer"), "bob")
+      assert.strictEqual(call.attributes.get("y"), 2)
+      assert.strictEqual(handler.attributes.get("pnet.peer"), "alice")
+      assert.strictEqual(handler.attributes.get("rpc.method"), "hello")
+      assert.strictEqual(handler.attributes.get("x"), 1)
+      assert.strictEqual(handler.status._tag, "Ended")
+      // A stream's too, a failure is seen in it, and a call without tracing begins a trace of its own at the handler.
+      yield* Effect.exit(Stream.runDrain(client.count({ to: -1 }))).pipe(Effect.provideService(Tracer.Tracer, tracer))
+      const stream = named("srv.count")
+      assert.strictEqual(stream.traceId, named("cli.count").traceId)
+      assert.isTrue(stream.status._tag === "Ended" && Exit.isFailure(stream.status.exit))
+      spans.length = 0
+      yield* client.hello({ name: "x" }).pipe(Effect.withTracerEnabled(false))
+      assert.deepStrictEqual(spans.map(({ name, parent }) => [name, parent._tag]), [["srv.hello", "None"]])
+    })))
+})
+
+// --- how handlers run ----------------------------------------------------------------------------------------------------------
+
+class Runs extends RpcGroup.make(
+  Rpc.make("slow", { payload: { id: Schema.Int }, success: Schema.Int }),
+  Rpc.make("forked", { success: Schema.String }),
+  Rpc.make("stubborn", { success: Schema.String }),
+  Rpc.make("later", { success: Schema.String, error: NotFound }),
+  Rpc.make("scoped", { success: Schema.String }),
+  Rpc.make("throws", { success: Schema.String }),
+  Rpc.make("left", { success: Schema.Unknown }),
+  Rpc.make("wrong", { success: Schema.String }),
+  Rpc.make("queue", { success: Schema.Int, error: NotFound, stream: true }),
+  Rpc.make("stops", { success: Schema.Int, stream: true }),
+  Rpc.make("large", { payload: { size: Schema.Int }, success: Schema.Uint8Array })
+) {}
+
+const runs = (log: Array<string>, gate: Deferred.Deferred<void>, answer: Deferred.Deferred<string, NotFound>) =>
+  Runs.toLayer({
+    slow: ({ id }) =>
+      Effect.onInterrupt(
+        Effect.gen(function*() {
+          log.push(`begin ${id}`)
+          yield* Deferred.await(gate)
+          log.push(`end ${id}`)
+          return id
+        }),
+        () => Effect.sync(() => log.push(`interrupted ${id}`))
+      ),
+    forked: () => Rpc.fork(Effect.succeed("forked")),
+    stubborn: () =>
+      Rpc.uninterruptible(Effect.andThen(
+        Effect.sleep("2 seconds"),
+        Effect.sync(() => {
+          log.push("done")
+          return "done"
+        })
+      )),
+    later: () => Effect.succeed(answer),
+    scoped: () =>
+      Effect.as(Effect.addFinalizer(() => Effect.sync(() => log.push("closed"))), "open") as Effect.Effect<string>,
+    throws: () => {
+      throw new Error("thrown")
+    },
+    left: () => Effect.map(Deadline.remaining, (left) => left === undefined ? "none" : Math.round(Number(left) || 0)),
+    wrong: () => Effect.succeed(7 as unknown as string),
+    queue: () =>
+      Effect.gen(function*() {
+        const queue = yield* Queue.bounded<number, NotFound | Cause.Done>(4)
+        yield* Effect.forkChild(Effect.andThen(Queue.offerAll(queue, [1, 2, 3]), Queue.end(queue)))
+        return queue
+      }),
+    stops: () => Stream.concat(Stream.make(1), Stream.die(new Error("secret"))),
+    large: ({ size }) => Effect.succeed(new Uint8Array(size))
+  })
+
+describe("handlers of typed calls", () => {
+  const world = (serve?: PeerRpc.ServeOptions, logger?: Layer.Layer<never>) =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const log: Array<string> = []
+      const gate = yield* Deferred.make<void>()
+      const answer = yield* Deferred.make<string, NotFound>()
+      const bob = yield* start(network, "bob", serving(Runs, runs(log, gate, answer), serve), {
+        ...(logger === undefined ? {} : { logger })
+      })
+      const alice = yield* start(network, "alice")
+      yield* alice.node.peers.awaitPeer("bob")
+      return { alice, bob, log, gate, answer, client: yield* clientOf(alice, Runs) }
+    })
+
+  it.effect("run as many at once as they are told to; one that is forked does not wait", () =>
+    quietly(Effect.gen(function*() {
+      const { client, gate, log } = yield* world({ concurrency: 2 })
+      const fibers = yield* Effect.forEach([1, 2, 3, 4], (id) => Effect.forkChild(client.slow({ id })))
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(log, ["begin 1", "begin 2"])
+      assert.strictEqual(yield* client.forked(), "forked")
+      // One that was given up while it waited is never begun.
+      yield* Fiber.interrupt(fibers[2]!)
+      yield* Effect.sleep("1 second")
+      yield* Deferred.succeed(gate, undefined)
+      assert.strictEqual(yield* Fiber.join(fibers[3]!), 4)
+      assert.deepStrictEqual(log.sort(), ["begin 1", "begin 2", "begin 4", "end 1", "end 2", "end 4"])
+    })))
+
+  it.effect("never begin after the deadline, and are interrupted by it", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, client, gate, log } = yield* world({ concurrency: 1 })
+      const hurried = yield* clientOf(alice, Runs, "bob", { timeout: "2 seconds" })
+      const first = yield* Effect.forkChild(errorOf(hurried.slow({ id: 1 })))
+      const second = yield* Effect.forkChild(errorOf(client.slow({ id: 2 }).pipe(Deadline.within("1 second"))))
+      assert.strictEqual((yield* Fiber.join(second))._tag, "DeadlineError")
+      assert.strictEqual((yield* Fiber.join(first))._tag, "DeadlineError")
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(log, ["begin 1", "interrupted 1"])
+      // One that has no time is not sent.
+      const late = yield* errorOf(client.slow({ id: 3 }).pipe(Deadline.within(0)))
+      assert.strictEqual(late._tag, "DeadlineError")
+      yield* Deferred.succeed(gate, undefined)
+      assert.strictEqual(yield* hurried.slow({ id: 4 }), 4)
+      assert.notInclude(log.join(), "begin 3")
+    })))
+
+  it.effect("know how much time is left", () =>
+    quietly(Effect.gen(function*() {
+      const { client } = yield* world()
+      assert.strictEqual(yield* client.left(), "none")
+      assert.notStrictEqual(yield* client.left().pipe(Deadline.within("5 seconds")), "none")
+    })))
+
+  it.effect("go on uninterruptibly where they say so", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, client, log } = yield* world()
+      const fiber = yield* Effect.forkChild(client.stubborn())
+      yield* Effect.sleep("1 second")
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(log, [])
+      yield* Effect.sleep("2 seconds")
+      assert.deepStrictEqual(log, ["done"])
+      assert.strictEqual(yield* streamsOf(alice), 0)
+    })))
+
+  it.effect("may answer later, by a Deferred, and others run meanwhile", () =>
+    quietly(Effect.gen(function*() {
+      const { answer, client } = yield* world({ concurrency: 1 })
+      const fiber = yield* Effect.forkChild(client.later())
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(yield* client.forked(), "forked")
+      assert.strictEqual(yield* client.scoped(), "open")
+      yield* Deferred.succeed(answer, "at last")
+      assert.strictEqual(yield* Fiber.join(fiber), "at last")
+    })))
+
+  it.effect("may answer later with a typed error", () =>
+    quietly(Effect.gen(function*() {
+      const { answer, client } = yield* world()
+      const fiber = yield* Effect.forkChild(errorOf(client.later()))
+      yield* Effect.sleep("1 second")
+      yield* Deferred.fail(answer, new NotFound({ path: "later" }))
+      assert.strictEqual((yield* Fiber.join(fiber))._tag, "NotFound")
+    })))
+
+  it.effect("have a scope that closes with the call", () =>
+    quietly(Effect.gen(function*() {
+      const { client, log } = yield* world()
+      assert.strictEqual(yield* client.scoped(), "open")
+      yield* Effect.sleep("100 millis")
+      assert.deepStrictEqual(log, ["closed"])
+    })))
+
+  it.effect("go on when their result is not wanted, and are acknowledged when they begin", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, client, gate, log } = yield* world({ concurrency: 1 })
+      assert.isUndefined(yield* client.slow({ id: 1 }, { discard: true }))
+      assert.deepStrictEqual(log, ["begin 1"])
+      assert.strictEqual(yield* streamsOf(alice), 0)
+      const waiting = yield* Effect.forkChild(client.slow({ id: 2 }, { discard: true }))
+      yield* Effect.sleep("1 second")
+      assert.isUndefined(waiting.pollUnsafe())
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(waiting)
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(log, ["begin 1", "end 1", "begin 2", "end 2"])
+      const broken = yield* errorOf(client.throws(undefined, { discard: true }))
+      assert.strictEqual(broken._tag, "RemoteDefectError")
+    })))
+
+  it.effect("may give a queue", () =>
+    quietly(Effect.gen(function*() {
+      const { client } = yield* world()
+      assert.deepStrictEqual(yield* Stream.runCollect(client.queue()), [1, 2, 3])
+    })))
+
+  it.effect("that throw, break in a stream, or give what their Schema is not, are told apart from typed errors, and logged", () =>
+    quietly(Effect.gen(function*() {
+      const logged: Array<string> = []
+      const logger = Logger.layer([Logger.make(({ cause, message }) => {
+        logged.push(`${String(message)} ${Cause.pretty(cause)}`)
+      })])
+      const { client } = yield* world(undefined, logger)
+      assert.strictEqual((yield* errorOf(client.throws()))._tag, "RemoteDefectError")
+      assert.strictEqual((yield* errorOf(client.wrong()))._tag, "RemoteDefectError")
+      const got: Array<number> = []
+      const stopped = yield* errorOf(Stream.runForEach(client.stops(), (n) => Effect.sync(() => got.push(n))))
+      assert.strictEqual(stopped._tag, "RemoteDefectError")
+      assert.deepStrictEqual(got, [1])
+      const all = logged.join("\n")
+      for (const word of ["thrown", "secret", `"alice"`, `"throws"`, `"stops"`]) assert.include(all, word)
+      assert.strictEqual(yield* client.forked(), "forked")
+    })))
+
+  it.effect("may answer with as much as is allowed, and no more", () =>
+    quietly(Effect.gen(function*() {
+      const { alice } = yield* world({ limit: 100_000 })
+      const client = yield* clientOf(alice, Runs)
+      assert.strictEqual((yield* client.large({ size: 90_000 })).length, 90_000)
+      assert.strictEqual((yield* errorOf(client.large({ size: 200_000 })))._tag, "CallTooLargeError")
+      const careful = yield* clientOf(alice, Runs, "bob", { limit: 1_000 })
+      assert.strictEqual((yield* errorOf(careful.large({ size: 90_000 * 5 })))._tag, "CallTooLargeError")
+    })))
+})
+
+// --- peers that come and go ----------------------------------------------------------------------------------------------------
+
+describe("clients and their peers", () => {
+  it.effect("fail when the peer leaves or crashes, at once and later, and work again when it is back", () =>
+    quietly(
+      Effect.gen(function*() {
+        const network = yield* SimNetwork.make()
+        // The same key after each start, as a node with a key file has.
+        const identity = yield* Effect.provideService(Identity.generate, Crypto.Crypto, yield* portable())
+        let { alice, bob } = yield* two(network, served(), { identity })
+        const client = yield* clientOf(alice, Basics)
+        const unknown = yield* errorOf((yield* clientOf(alice, Basics, "nobody")).nothing())
+        assert.strictEqual(unknown._tag, "PeerUnknownError")
+        for (const how of ["stop", "kill"] as const) {
+          assert.strictEqual(yield* client.hello({ name: "x" }), "Hello, x")
+          const open = yield* Effect.forkChild(errorOf(client.forever()))
+          const stream = yield* Effect.forkChild(
+            errorOf(Stream.runForEach(client.count({ to: 1e9 }), () => Effect.sleep("10 millis")))
+          )
+          yield* Effect.sleep("1 second")
+          yield* bob.process[how]
+          const lost = yield* Fiber.join(open)
+          assert.isTrue(lost._tag === "PeerLostError" && lost.mayHaveRun || lost._tag === "StreamResetError", lost._tag)
+          yield* Fiber.join(stream)
+          const at: Array<string> = []
+          for (let i = 0; i < 30; i++) {
+            const error = yield* errorOf(client.hello({ name: "x" }))
+            at.push(error._tag)
+            if (error._tag === "PeerLostError") assert.isFalse(error.mayHaveRun)
+            yield* Effect.sleep("1 second")
+          }
+          assert.deepStrictEqual([...new Set(at)], ["PeerLostError"])
+          bob = yield* start(network, "bob", served(), {
+            host: bob.host,
+            options: { identity }
+          })
+          yield* alice.node.peers.awaitPeer("bob", "30 seconds")
+          assert.strictEqual(yield* client.hello({ name: "x" }), "Hello, x")
+        }
+      }).pipe(Effect.orDie)
+    ))
+
+  it.effect("try again when the peer has no room", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const { alice } = yield* two(network, served(), { limits: { calls: 4 } } as never)
+      const client = yield* clientOf(alice, Basics)
+      const busy = yield* Effect.forkChild(Effect.timeoutOption(client.forever(), "100 millis"))
+      yield* Effect.sleep("50 millis")
+      assert.strictEqual(yield* client.hello({ name: "x" }), "Hello, x")
+      assert.deepStrictEqual(yield* Stream.runCollect(client.count({ to: 2 })), [1, 2])
+      yield* Fiber.join(busy)
+      yield* Effect.forkChild(client.forever())
+      yield* Effect.sleep("50 millis")
+      const error = yield* errorOf(client.hello({ name: "x" }))
+      assert.strictEqual(error._tag === "StreamResetError" && error.code, "refused")
+    })))
+})

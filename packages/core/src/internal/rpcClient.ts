@@ -135,6 +135,9 @@ export const make = <Rpcs extends Rpc.Any>(
       get late() {
         return new DeadlineError({ peer: this.to, function: this.name })
       }
+      get broken() {
+        return new RemoteDefectError({ peer: this.to, function: this.name })
+      }
       get tooLarge() {
         return new CallTooLargeError({ peer: this.to, function: this.name, limit })
       }
@@ -165,7 +168,7 @@ export const make = <Rpcs extends Rpc.Any>(
             return new UnknownFunctionError({ peer: this.to, function: this.name })
           case "internal":
           case "failed":
-            return error.remote ? new RemoteDefectError({ peer: this.to, function: this.name }) : error
+            return error.remote ? this.broken : error
           default:
             return error
         }
@@ -267,7 +270,7 @@ export const make = <Rpcs extends Rpc.Any>(
           const failures = Exit.isFailure(exit) ? Wire.failuresOf(exit.cause) : undefined
           return failures === undefined
             // Defects and interruptions do not travel, whatever a peer says.
-            ? Effect.fail<RpcError>(new RemoteDefectError({ peer: call.to, function: call.name }))
+            ? Effect.fail<RpcError>(call.broken)
             : Effect.succeed<Answer>({ exit: Exit.failCause(failures) })
         },
         onFailure: () => Effect.fail<RpcError>(call.disagree(theirs, true))
@@ -287,6 +290,8 @@ export const make = <Rpcs extends Rpc.Any>(
         }
         case Wire.Kind.failure:
           return failureOf(call, body, theirs)
+        case Wire.Kind.broken:
+          return Effect.fail(call.broken)
         case Wire.Kind.mismatch:
           return Effect.fail(call.disagree(Wire.contractOf(body), false))
         case Wire.Kind.contract: {
@@ -383,6 +388,7 @@ export const make = <Rpcs extends Rpc.Any>(
             }
             case Wire.Kind.success:
             case Wire.Kind.failure:
+            case Wire.Kind.broken:
             case Wire.Kind.mismatch: {
               while (yield* pull) {
                 if (pieces.length > limit + Wire.maxContract) return yield* call.tooLarge
@@ -390,6 +396,7 @@ export const make = <Rpcs extends Rpc.Any>(
               pieces.skip(1)
               const body = pieces.take(pieces.length)
               if (kind === Wire.Kind.success) return { exit: Exit.void }
+              if (kind === Wire.Kind.broken) return yield* call.broken
               return kind === Wire.Kind.failure
                 ? yield* failureOf(call, body, theirs)
                 : yield* Effect.fail(call.disagree(Wire.contractOf(body), false))

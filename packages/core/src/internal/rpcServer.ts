@@ -344,6 +344,7 @@ export const serve = <Rpcs extends Rpc.Any>(
                 bytes.length <= limit
                   ? say(Wire.last(kind, bytes))
                   : stream.reset("too_large", `an answer over ${limit} bytes`),
+              // It is not what its Schema says.
               onFailure: (cause) =>
                 Effect.andThen(
                   broke(peer.name, cause),
@@ -359,15 +360,20 @@ export const serve = <Rpcs extends Rpc.Any>(
                 ? Effect.void
                 : finish(Wire.Kind.success, wire.isStream ? empty : wire.encodeSuccess(exit.value))
             }
+            if (Cause.hasInterruptsOnly(exit.cause)) return Effect.void
             const failures = Wire.failuresOf(exit.cause)
-            const report = failures !== undefined && failures === exit.cause && !answered
-              ? Effect.void
-              : Cause.hasInterruptsOnly(exit.cause)
-              ? Effect.void
-              : broke(peer.name, exit.cause)
-            return failures === undefined || answered
-              ? report
-              : Effect.andThen(report, finish(Wire.Kind.failure, wire.encodeExit(Exit.failCause(failures))))
+            if (failures === exit.cause && !answered) {
+              return finish(Wire.Kind.failure, wire.encodeExit(Exit.failCause(failures)))
+            }
+            // What breaks, or fails after it was acknowledged, is for the log of this node.
+            const report = broke(peer.name, exit.cause)
+            if (answered) return report
+            return Effect.andThen(
+              report,
+              failures === undefined
+                ? finish(Wire.Kind.broken, empty)
+                : finish(Wire.Kind.failure, wire.encodeExit(Exit.failCause(failures)))
+            )
           }
 
           const late = stream.reset("deadline", "its time was up")

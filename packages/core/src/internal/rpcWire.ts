@@ -3,12 +3,13 @@
  *
  *     request  = length:u32 version:u8 flags:u8 hash:8 window:u8 [length:u32 headers] payload
  *     grant    = chunks:u8
- *     answer   = [contract] *chunk (success / failure / mismatch)
+ *     answer   = [contract] *chunk (success / failure / broken / mismatch)
  *     success  = %x00 value                      ; to END; no value for a stream, or a call whose result is not wanted
  *     failure  = %x01 exit                       ; to END
  *     chunk    = %x02 length:u32 elements
  *     mismatch = %x03 contract-JSON              ; to END; the call was not run
  *     contract = %x04 length:u32 contract-JSON   ; the caller's has another hash, and the call is run all the same
+ *     broken   = %x06                            ; to END; the handler broke, and the log of its node has the cause
  *     raw      = %x05 length:u32 *(length:u32 bytes)   ; a chunk of a stream of byte arrays
  *
  * Values are encoded by `SchemaBinary` in its default mode, in which either side may have fields that the other does not know.
@@ -35,7 +36,7 @@ const version = 1
 /** What a request says about itself. */
 export const Flag = { headers: 1, discard: 2, raw: 4 } as const
 
-export const Kind = { success: 0, failure: 1, chunk: 2, mismatch: 3, contract: 4, raw: 5 } as const
+export const Kind = { success: 0, failure: 1, chunk: 2, mismatch: 3, contract: 4, raw: 5, broken: 6 } as const
 
 /** Bytes of a request or an answer, unless the node says otherwise. */
 export const defaultLimit = 8_388_608
