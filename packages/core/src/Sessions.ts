@@ -18,6 +18,7 @@ import * as Layer from "effect/Layer"
 import type * as Pull from "effect/Pull"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type { AnySpan } from "effect/Tracer"
 import type { Crypto } from "./Crypto.ts"
 import * as Frame from "./Frame.ts"
 import type * as Acceptor from "./internal/acceptor.ts"
@@ -181,7 +182,11 @@ export class Sessions extends Context.Service<Sessions, {
    */
   readonly exchange: (
     peer: Peer,
-    options: OpenOptions & { readonly limit?: number | undefined },
+    options: OpenOptions & {
+      readonly limit?: number | undefined
+      /** The span that a session which has to be made first is a part of. Default: the current one. */
+      readonly span?: AnySpan | undefined
+    },
     data: Uint8Array
   ) => Effect.Effect<Uint8Array, OpenError | StreamError>
   /**

@@ -17,7 +17,7 @@ import {
   UnknownFunctionError
 } from "../FunctionError.ts"
 import type { NodeName } from "../Packet.ts"
-import type { Peer, Peers, Target } from "../Peers.ts"
+import type { Peers, Target } from "../Peers.ts"
 import type * as Sessions from "../Sessions.ts"
 import { meterOf } from "./callMetrics.ts"
 import * as Wire from "./commandWire.ts"
@@ -57,6 +57,12 @@ const encode = (request: Wire.Request): Effect.Effect<Uint8Array, (peer: NodeNam
   const bytes = Wire.encodeRequest(request)
   return bytes instanceof Uint8Array ? Effect.succeed(bytes) : Effect.fail(() => bytes)
 }
+
+type Encoded = Effect.Effect<Uint8Array, (peer: NodeName) => CommandError>
+
+/** Nearly always, what is to be sent is there at once. */
+const isEncoded = (request: Encoded): request is Exit.Success<Uint8Array, (peer: NodeName) => CommandError> =>
+  Exit.isExit(request) && Exit.isSuccess(request)
 
 const untyped: Coder = {
   request: (name, args) => encode({ function: name, ...split(args) }),
@@ -137,73 +143,78 @@ const mapError = (peer: NodeName, name: string, limit: number) =>
 }
 
 export const make = ({ clock, limit, peers, sessions }: Dependencies) => {
-  const exchange = (peer: Peer, bytes: Uint8Array, deadline: number | undefined, traceparent: string | undefined) =>
-    sessions.exchange(peer, {
-      protocol: "command",
-      name: Wire.streamName,
-      limit,
-      deadline: deadline === undefined ? undefined : Duration.millis(deadline - nowUnsafe(clock)),
-      traceparent
-    }, bytes)
-
   /** One call of one peer. */
   const call = (
     name: string,
     to: string,
     coder: Coder,
-    request: Effect.Effect<Uint8Array, (peer: NodeName) => CommandError>,
+    request: Encoded,
     options: CallOptions | undefined
   ): Effect.Effect<unknown, unknown> => {
     const peerName = to as NodeName
+    const own = options?.timeout === undefined
+      ? Infinity
+      : Duration.toMillis(Duration.fromInputUnsafe(options.timeout))
     return Effect.useSpan(
       `call ${name}`,
       { kind: "client", attributes: { "pnet.peer": to, "pnet.function": name } },
       (span) =>
         Effect.withFiber((fiber) => {
           const begun = nowUnsafe(clock)
-          const inherited = fiber.getRef(CurrentDeadline)
-          const own = options?.timeout === undefined
-            ? Infinity
-            : begun + Duration.toMillis(Duration.fromInputUnsafe(options.timeout))
-          const earliest = Math.min(inherited ?? Infinity, own)
+          const earliest = Math.min(fiber.getRef(CurrentDeadline) ?? Infinity, begun + own)
           const deadline = earliest === Infinity ? undefined : earliest
-          const meter = meterOf("out", "command", to, name)
           let sent = 0
           let received = 0
-          const answer = Effect.flatMap(
-            Effect.mapError(request, (error) => error(peerName)),
-            (bytes): Effect.Effect<unknown, CommandError> => {
-              if (deadline !== undefined && deadline <= nowUnsafe(clock)) {
-                return Effect.fail(new DeadlineError({ peer: peerName, function: name }))
-              }
-              sent = bytes.length
-              return Effect.flatMap(peers.resolveOne(to), (peer) => {
-                const once = Effect.suspend(() => exchange(peer, bytes, deadline, toTraceparent(span)))
-                const patient = Effect.catch(once, (error) =>
+          const send = (bytes: Uint8Array): Effect.Effect<unknown, CommandError> => {
+            if (deadline !== undefined && deadline <= nowUnsafe(clock)) {
+              return Effect.fail(new DeadlineError({ peer: peerName, function: name }))
+            }
+            sent = bytes.length
+            return Effect.flatMap(peers.resolveOne(to), (peer) => {
+              const exchange = () =>
+                sessions.exchange(peer, {
+                  protocol: "command",
+                  name: Wire.streamName,
+                  limit,
+                  span,
+                  deadline: deadline === undefined ? undefined : Duration.millis(deadline - nowUnsafe(clock)),
+                  traceparent: toTraceparent(span)
+                }, bytes)
+              const again = Effect.retry(Effect.suspend(exchange), { while: isRefused, schedule: refusedRetries })
+              return Effect.matchEffect(exchange(), {
+                onFailure: (error) =>
                   isRefused(error)
-                    ? Effect.retry(once, { while: isRefused, schedule: refusedRetries })
-                    : Effect.fail(error))
-                return Effect.flatMap(Effect.mapError(patient, mapError(peerName, name, limit)), (reply) => {
-                  received = reply.length
-                  return Effect.flatMap(Wire.decodeReply(reply, peerName, name, limit), (value) =>
-                    coder.reply(peerName, name, value))
-                })
+                    ? Effect.flatMap(Effect.mapError(again, mapError(peerName, name, limit)), receive)
+                    : Effect.fail(mapError(peerName, name, limit)(error)),
+                onSuccess: receive
               })
+            })
+          }
+          const receive = (reply: Uint8Array): Effect.Effect<unknown, CommandError> => {
+            received = reply.length
+            const decoded = Wire.decodeReply(reply, peerName, name, limit)
+            return coder === untyped
+              ? decoded
+              : Effect.flatMap(decoded, (value) => coder.reply(peerName, name, value))
+          }
+          const ended = (tag: string | undefined) =>
+            meterOf("out", "command", to, name).ended(nowUnsafe(clock) - begun, sent, received, tag)
+          return Effect.matchCauseEffect(
+            isEncoded(request)
+              ? send(request.value)
+              : Effect.flatMap(Effect.mapError(request, (error) => error(peerName)), send),
+            {
+              onSuccess: (value) => {
+                ended(undefined)
+                return Effect.succeed(value)
+              },
+              onFailure: (cause) => {
+                const reason = cause.reasons.find((reason) => reason._tag === "Fail")
+                ended(reason?.error._tag ?? "Interrupted")
+                return reason === undefined ? Effect.failCause(cause) : coder.failure(reason.error)
+              }
             }
           )
-          return Effect.matchCauseEffect(Effect.withParentSpan(answer, span, { captureStackTrace: false }), {
-            onSuccess: (value) => {
-              meter.ended(nowUnsafe(clock) - begun, sent, received, undefined)
-              return Effect.succeed(value)
-            },
-            onFailure: (cause) => {
-              const reason = cause.reasons.find((reason) =>
-                reason._tag === "Fail"
-              )
-              meter.ended(nowUnsafe(clock) - begun, sent, received, reason?.error._tag ?? "Interrupted")
-              return reason === undefined ? Effect.failCause(cause) : coder.failure(reason.error)
-            }
-          })
         })
     )
   }

@@ -779,8 +779,11 @@ export const make = (
               () => timer.interruptUnsafe()
             )
           }
+          const opening = options.span === undefined
+            ? openOn(peer, options, deadline)
+            : Effect.withParentSpan(openOn(peer, options, deadline), options.span, { captureStackTrace: false })
           resume(Effect.scoped(
-            Effect.flatMap(openOn(peer, options, deadline), ({ session, stream }) => {
+            Effect.flatMap(opening, ({ session, stream }) => {
               const answer = Effect.callback<Uint8Array, Sessions.StreamError>((resume) =>
                 say(stream, session).collect(resume, options.limit)
               )

@@ -1,13 +1,11 @@
 /** Spans across peers, as W3C's `traceparent` text. */
 import * as Tracer from "effect/Tracer"
 
-const traceId = /^[0-9a-f]{32}$/
-const spanId = /^[0-9a-f]{16}$/
 const parts = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
 
-/** A span's `traceparent`, where it has ids that can be sent: tracing may be off. */
+/** A span's `traceparent`, where it has ids of the right length: where tracing is off it has none. */
 export const toTraceparent = (span: Tracer.AnySpan): string | undefined =>
-  spanId.test(span.spanId) && traceId.test(span.traceId)
+  span.spanId.length === 16 && span.traceId.length === 32
     ? `00-${span.traceId}-${span.spanId}-${span.sampled ? "01" : "00"}`
     : undefined
 
