@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Crypto, Packet, PublicKey, Trust } from "@pnet/core"
-import { Cause, Context, Effect, Exit, Layer } from "effect"
+import { Cause, Context, Effect, Exit, Layer, Logger, Schema, Scope, Stream } from "effect"
+import * as TestClock from "effect/testing/TestClock"
 
 const name = (text: string) => Packet.NodeName.make(text)
 const [alice, bob, carol] = [name("alice"), name("bob"), name("carol")]
@@ -194,5 +195,162 @@ describe("Trust.layerAllowList", () => {
       list.push([bob, two])
       const exit = yield* Effect.exit(trust.check(bob, two))
       assert.isTrue(Exit.isFailure(exit) && Cause.hasFails(exit.cause))
+    }))
+})
+
+describe("Trust.makeAllowList", () => {
+  it.effect("takes texts, and names what is malformed", () =>
+    Effect.gen(function*() {
+      const [one, two] = yield* keys
+      const list = yield* Trust.makeAllowList([["alice", one as string]])
+      yield* list.check(alice, one)
+      for (
+        const [name, key, kind] of [
+          ["a@b", one, "Name"],
+          ["*", one, "Name"],
+          ["", one, "Name"],
+          ["bob", "hunter2", "PublicKey"],
+          ["bob", one.slice(0, -1), "PublicKey"],
+          ["bob", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "PublicKey"]
+        ] as const
+      ) {
+        for (
+          const refused of [
+            Trust.makeAllowList([["bob", two], [name, key]]),
+            list.set([["bob", two], [name, key]]),
+            list.add(name, key)
+          ]
+        ) {
+          const error = yield* Effect.flip(refused)
+          assert.deepInclude(error, { _tag: "AllowListError", kind, peer: name, publicKey: key })
+          assert.include(error.message, kind === "Name" ? JSON.stringify(name) : JSON.stringify(key))
+        }
+      }
+      assert.deepStrictEqual(yield* list.entries, [[alice, one]], "nothing was changed by what failed")
+    }))
+
+  it.effect("is changed while it runs, and says so", () =>
+    Effect.gen(function*() {
+      const [one, two] = yield* keys
+      const list = yield* Trust.makeAllowList([])
+      let told = 0
+      yield* Effect.forkChild(Stream.runForEach(list.changes, () => Effect.sync(() => told++)), {
+        startImmediately: true
+      })
+      const settle = Effect.andThen(Effect.yieldNow, Effect.andThen(Effect.yieldNow, Effect.yieldNow))
+      yield* settle
+      yield* list.add("alice", one)
+      yield* settle
+      assert.strictEqual(told, 1)
+      yield* list.check(alice, one)
+      yield* list.add("alice", two)
+      assert.strictEqual((yield* Effect.flip(list.check(alice, one))).kind, "KeyChanged")
+      yield* list.remove("alice")
+      yield* list.remove("alice")
+      assert.strictEqual((yield* Effect.flip(list.check(alice, two))).kind, "NotListed")
+      yield* list.set([["bob", one], ["alice", two]])
+      assert.deepStrictEqual(yield* list.entries, [[bob, one], [alice, two]])
+      yield* settle
+      assert.isAbove(told, 1)
+    }))
+})
+
+class Broken extends Schema.TaggedError<Broken>()("Broken", { message: Schema.String }) {}
+
+describe("Trust.makeTofuStored", () => {
+  const storeOf = (initial: Trust.KnownPeers) => {
+    let kept = initial
+    let changed = false
+    let broken: string | undefined
+    const saves: Array<Trust.KnownPeersEdit> = []
+    const working = <A>(effect: Effect.Effect<A>) =>
+      Effect.suspend((): Effect.Effect<A, Broken> =>
+        broken === undefined ? effect : Effect.fail(new Broken({ message: broken }))
+      )
+    const store: Trust.PinStore<Broken> = {
+      load: working(Effect.sync(() => kept)),
+      reload: working(Effect.sync(() => {
+        if (!changed) return undefined
+        changed = false
+        return kept
+      })),
+      save: (edit) =>
+        working(Effect.sync(() => {
+          saves.push(edit)
+          const touched = new Set([...edit.forgotten, ...edit.pinned.map((pin) => pin.name)])
+          kept = {
+            pins: [...kept.pins.filter((pin) => !touched.has(pin.name)), ...edit.pinned],
+            revoked: [...kept.revoked, ...edit.revoked]
+          }
+          return kept
+        }))
+    }
+    return {
+      store,
+      saves,
+      kept: () => kept,
+      edit: (next: Trust.KnownPeers) => {
+        kept = next
+        changed = true
+      },
+      fail: (message: string | undefined) => {
+        broken = message
+      }
+    }
+  }
+
+  it.effect("keeps new pins within an interval, and at the end, and takes over what others change", () =>
+    Effect.gen(function*() {
+      const [one, two] = yield* keys
+      const place = storeOf({ pins: [{ name: alice, publicKey: one }], revoked: [] })
+      const scope = yield* Scope.make()
+      const trust = yield* Scope.provide(Trust.makeTofuStored(place.store), scope)
+      assert.strictEqual(yield* trust.expected(alice), one)
+      yield* trust.proved(bob, two, "10.0.0.9")
+      assert.deepStrictEqual(place.saves, [])
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(place.saves.map(({ pinned }) => pinned), [[{
+        name: bob,
+        publicKey: two,
+        from: "10.0.0.9"
+      }]])
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual(place.saves.length, 1, "and not again")
+      // An edit from outside, while there is one of this node's own.
+      yield* trust.proved(carol, one)
+      place.edit({ pins: [{ name: alice, publicKey: two }], revoked: [] })
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* trust.expected(alice), two)
+      assert.isUndefined(yield* trust.expected(bob))
+      assert.deepStrictEqual(place.kept().pins.map(({ name }) => name), [alice, carol])
+      yield* trust.revoke(one)
+      yield* trust.forget(alice)
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(place.kept().pins.map(({ name }) => name), [carol])
+      assert.deepStrictEqual(place.kept().revoked, [one])
+    }))
+
+  it.effect("what cannot be read or written is said once, and tried again; nothing is lost meanwhile", () =>
+    Effect.gen(function*() {
+      const [one, two] = yield* keys
+      const place = storeOf({ pins: [{ name: alice, publicKey: one }], revoked: [two] })
+      const logs: Array<string> = []
+      const logger = Logger.layer([Logger.make(({ message }) => void logs.push(String(message)))])
+      const trust = yield* Trust.makeTofuStored(place.store).pipe(Effect.provide(logger))
+      assert.strictEqual((yield* Effect.flip(trust.check(bob, two))).kind, "Revoked")
+      place.fail("the disk is full")
+      yield* trust.proved(bob, one)
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual(yield* trust.expected(bob), one)
+      assert.strictEqual(yield* trust.expected(alice), one)
+      assert.strictEqual(logs.length, 1)
+      assert.include(logs[0], "the disk is full")
+      place.fail(undefined)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(place.kept().pins.map(({ name }) => name), [alice, bob])
+      assert.strictEqual(logs.length, 2)
+      place.fail("it is gone")
+      assert.strictEqual((yield* Effect.flip(Trust.makeTofuStored(place.store))).message, "it is gone")
+      place.fail(undefined)
     }))
 })
