@@ -1,0 +1,551 @@
+/**
+ * Trust in files: known peers, which a node pins by itself as SSH does, and allow lists, which people write. Both are text, one
+ * name and its public key on each line; both are read again when they change, while nodes run, and a peer that is refused from
+ * then on loses its sessions at once.
+ *
+ *     # Comments begin with #. A name with blanks stands in double quotes.
+ *     alice hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo=
+ *     "living room" 3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08=   # the old laptop
+ *
+ * In a file of known peers, besides:
+ *
+ *     bob mJ-lYKDhCg_ePPPFVZ7Vq3HW4JbJqyLnJzXyUuV1mXI= # from 10.0.0.7     (it connected from there; nobody has vouched for it)
+ *     @revoked B8dCVvrxLvrFFBGbMJN0nTUC_hyDlcGjXvDLBCgFoH4=               (refused under any name)
+ *
+ * What bites:
+ *
+ * - A change is looked for every second, by the file's identity, size and time, and by its contents while those are recent; so
+ *   one that is replaced is noticed as well as one that is written to. There is nothing to signal.
+ * - New contents that are malformed are logged, and those before them go on to hold; so they do when the file is taken
+ *   away. At the start both are errors.
+ * - To take a line out of the known peers is to forget that peer: the next key that proves itself under its name has the name.
+ *   To refuse a key, revoke it.
+ * - A file that anybody may write is refused (not on Windows, where the mode says nothing).
+ *
+ * @since 0.1.0
+ */
+import { NodeName } from "@pnet/core/Packet"
+import * as PublicKey from "@pnet/core/PublicKey"
+import * as Trust from "@pnet/core/Trust"
+import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Path from "effect/Path"
+import type * as PlatformError from "effect/PlatformError"
+import * as Random from "effect/Random"
+import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { isUtf8 } from "node:buffer"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// errors
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * A line of the file cannot be understood. Lines count from 1; `problem` says what is wrong with it.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TrustFileMalformed extends Schema.TaggedError<TrustFileMalformed>(
+  "@pnet/node/NodeTrust/TrustFileMalformed"
+)("TrustFileMalformed", { line: Schema.Number, problem: Schema.String }) {}
+
+/**
+ * Anybody may write the file, and so decide who is trusted. `mode` has the permission bits.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TrustFileExposed extends Schema.TaggedError<TrustFileExposed>("@pnet/node/NodeTrust/TrustFileExposed")(
+  "TrustFileExposed",
+  { mode: Schema.Number }
+) {}
+
+/**
+ * There is no file, or there is none any more.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TrustFileMissing
+  extends Schema.TaggedError<TrustFileMissing>("@pnet/node/NodeTrust/TrustFileMissing")("TrustFileMissing", {})
+{}
+
+/**
+ * The system refused something. `operation` says what was tried: `read`, `write`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TrustFileUnusable extends Schema.TaggedError<TrustFileUnusable>("@pnet/node/NodeTrust/TrustFileUnusable")(
+  "TrustFileUnusable",
+  { operation: Schema.Literals(["read", "write"]), cause: Schema.Defect() }
+) {}
+
+/**
+ * Why the trust file at `path` cannot be used.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TrustFileError extends Schema.TaggedError<TrustFileError>("@pnet/node/NodeTrust/TrustFileError")(
+  "TrustFileError",
+  {
+    path: Schema.String,
+    reason: Schema.Union([TrustFileMalformed, TrustFileExposed, TrustFileMissing, TrustFileUnusable])
+  }
+) {
+  override get message() {
+    const { path, reason } = this
+    switch (reason._tag) {
+      case "TrustFileMalformed":
+        return `${path}, line ${reason.line}: ${reason.problem}; expected a name and its public key, such as: ` +
+          "alice hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo="
+      case "TrustFileExposed":
+        return `${path} has mode ${
+          reason.mode.toString(8).padStart(4, "0")
+        }, so that anybody may decide who is trusted, and ` +
+          `was refused; look through it, and run: chmod 600 ${path}`
+      case "TrustFileMissing":
+        return `${path} does not exist`
+      case "TrustFileUnusable": {
+        const cause = reason.cause instanceof Error ? reason.cause.message : String(reason.cause)
+        return `${path} could not be ${reason.operation === "read" ? "read" : "written"}: ${cause}`
+      }
+    }
+  }
+}
+
+type Reason = TrustFileError["reason"]
+
+// ---------------------------------------------------------------------------------------------------------------------
+// the text
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What one line says. */
+type Line =
+  | { readonly _tag: "Nothing" }
+  | { readonly _tag: "Pin"; readonly pin: Trust.Pin }
+  | { readonly _tag: "Revoked"; readonly publicKey: PublicKey.PublicKey }
+
+const isNodeName = Schema.is(NodeName)
+
+// A name in quotes or without blanks, a key, and what may stand behind it.
+const pinLine = /^(?:("(?:[^"\\]|\\.)*")|([^\s"#]\S*))\s+(\S+)(?:\s+#(.*))?$/u
+const revokedLine = /^@revoked\s+(\S+)(?:\s+#.*)?$/u
+const fromComment = /^ from (\S+)$/u
+
+const shown = (text: string) => JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)
+
+const unquoted = (text: string): string | undefined =>
+  Result.getOrUndefined(Result.try(() => JSON.parse(text) as string))
+
+const readLine = (text: string): Result.Result<Line, string> => {
+  const line = text.trim()
+  if (line === "" || line.startsWith("#")) return Result.succeed({ _tag: "Nothing" })
+  const keyOf = (key: string): Result.Result<PublicKey.PublicKey, string> => {
+    const publicKey = PublicKey.fromText(key)
+    return publicKey === undefined ? Result.fail(`${shown(key)} is no public key`) : Result.succeed(publicKey)
+  }
+  if (line.startsWith("@")) {
+    const [, key] = revokedLine.exec(line) ?? []
+    return key === undefined
+      ? Result.fail(`${shown(line)} is neither an entry nor "@revoked" and a public key`)
+      : Result.map(keyOf(key), (publicKey) => ({ _tag: "Revoked", publicKey }))
+  }
+  const found = pinLine.exec(line)
+  if (found === null) return Result.fail(`${shown(line)} is no entry`)
+  const [, quoted, plain, key, comment] = found
+  const name = quoted === undefined ? plain : unquoted(quoted)
+  if (name === undefined || !isNodeName(name)) {
+    return Result.fail(`${shown(quoted ?? plain ?? "")} is no name of a node`)
+  }
+  const from = comment === undefined ? undefined : fromComment.exec(comment)?.[1]
+  return Result.map(keyOf(key!), (publicKey) => ({ _tag: "Pin", pin: { name, publicKey, from } }))
+}
+
+type Kind = "known peers" | "allow list"
+
+interface Parsed extends Trust.KnownPeers {
+  /** Every line, and the name that it is about, if it is about one. */
+  readonly lines: ReadonlyArray<{ readonly text: string; readonly name: NodeName | undefined }>
+}
+
+const parse = (bytes: Buffer, kind: Kind): Result.Result<Parsed, TrustFileMalformed> => {
+  const lines: Array<{ readonly text: string; readonly name: NodeName | undefined }> = []
+  const pins = new Map<NodeName, Trust.Pin>()
+  const at = new Map<NodeName, number>()
+  const revoked: Array<PublicKey.PublicKey> = []
+  for (let start = 0; start < bytes.length;) {
+    const end = bytes.indexOf(0x0a, start)
+    const slice = bytes.subarray(start, end === -1 ? bytes.length : end)
+    start = end === -1 ? bytes.length : end + 1
+    const line = lines.length + 1
+    const malformed = (problem: string) => Result.fail(new TrustFileMalformed({ line, problem }))
+    if (!isUtf8(slice)) return malformed("it is not UTF-8")
+    // Editors on Windows end lines with CR, and may begin the file with a mark.
+    const text = slice.toString("utf8").replace(/\r$/, "").replace(line === 1 ? /^\uFEFF/ : /^$/, "")
+    const read = readLine(text)
+    if (Result.isFailure(read)) return malformed(read.failure)
+    const said = read.success
+    if (said._tag === "Revoked") {
+      if (kind === "allow list") {
+        return malformed("an allow list revokes nothing: take out the line that allows the key")
+      }
+      revoked.push(said.publicKey)
+    }
+    if (said._tag === "Pin") {
+      const { name } = said.pin
+      if (pins.has(name)) return malformed(`${shown(name)} is on line ${at.get(name)} already`)
+      pins.set(name, said.pin)
+      at.set(name, line)
+    }
+    lines.push({ text, name: said._tag === "Pin" ? said.pin.name : undefined })
+  }
+  return Result.succeed({ pins: [...pins.values()], revoked, lines })
+}
+
+const header = [
+  "# The peers that this node knows: a name and its public key on each line, pinned at the first contact.",
+  "# It may be edited while nodes run. Behind a key, \"# from\" and an address says that the peer connected from there, and that",
+  "# nobody has vouched for it. To refuse a key under any name, write: @revoked and the key."
+]
+
+const nameText = (name: string): string =>
+  /^[^\s"#@]\S*$/u.test(name) && !name.includes("\"") ? name : JSON.stringify(name)
+
+const pinText = ({ from, name, publicKey }: Trust.Pin): string =>
+  `${nameText(name)} ${publicKey}${
+    from === undefined ? "" : ` # from ${from === "" ? "?" : from.replace(/\s/gu, "?")}`
+  }`
+
+/** The lines with an edit made to them; comments and the order stay. */
+const edited = ({ lines, revoked }: Parsed, edit: Trust.KnownPeersEdit): string => {
+  const pinned = new Map(edit.pinned.map((pin) => [pin.name, pin]))
+  const forgotten = new Set(edit.forgotten)
+  const out: Array<string> = []
+  for (const { name, text } of lines) {
+    if (name === undefined) out.push(text)
+    else if (!forgotten.has(name)) {
+      const pin = pinned.get(name)
+      out.push(pin === undefined ? text : pinText(pin))
+      pinned.delete(name)
+    }
+  }
+  for (const pin of pinned.values()) out.push(pinText(pin))
+  for (const key of edit.revoked) if (!revoked.includes(key)) out.push(`@revoked ${key}`)
+  return `${out.join("\n")}\n`
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// the file
+// ---------------------------------------------------------------------------------------------------------------------
+
+// 4,096 lines of the longest names are half of it.
+const maximumSize = 1_048_576
+
+const modeIsMeaningful = process.platform !== "win32"
+
+// A file may be written to twice within what its system takes for one moment: until it has aged, only its contents tell.
+const settledAfter = 3_000
+
+interface Contents {
+  readonly bytes: Buffer
+  /** Tells one state of the file from another. */
+  readonly stamp: string
+  /** Whether the stamp is old enough to be relied on. */
+  readonly settled: boolean
+}
+
+const isNotFound = (error: PlatformError.PlatformError): boolean => error.reason._tag === "NotFound"
+
+const unusable = (operation: TrustFileUnusable["operation"]) => (cause: PlatformError.PlatformError): Reason =>
+  isNotFound(cause) && operation === "read" ? new TrustFileMissing() : new TrustFileUnusable({ operation, cause })
+
+/** What is in the file; `undefined` where it is as it was at the stamp. */
+const read = Effect.fnUntraced(function*(
+  fs: FileSystem.FileSystem,
+  path: string,
+  known: Contents | undefined
+): Effect.fn.Return<Contents | undefined, Reason> {
+  return yield* Effect.gen(function*() {
+    const file = yield* fs.open(path, { flag: "r" })
+    const info = yield* file.stat
+    const now = yield* Clock.currentTimeMillis
+    const modified = Option.getOrUndefined(info.mtime)?.getTime()
+    const stamp = [info.dev, Option.getOrUndefined(info.ino), info.size, modified, info.mode].join(":")
+    if (known !== undefined && known.settled && known.stamp === stamp) return undefined
+    if (info.type !== "File") {
+      return yield* new TrustFileMalformed({ line: 1, problem: `it is not a file but a ${info.type}` })
+    }
+    if (modeIsMeaningful && (info.mode & 0o002) !== 0) return yield* new TrustFileExposed({ mode: info.mode & 0o7777 })
+    const chunks: Array<Uint8Array> = []
+    let length = 0
+    while (length <= maximumSize) {
+      const chunk = yield* file.readAlloc(65_536)
+      if (Option.isNone(chunk)) break
+      length += chunk.value.length
+      chunks.push(chunk.value)
+    }
+    if (length > maximumSize) {
+      return yield* new TrustFileMalformed({ line: 1, problem: `the file is longer than ${maximumSize} bytes` })
+    }
+    return {
+      bytes: Buffer.concat(chunks),
+      stamp,
+      settled: modified !== undefined && now - modified > settledAfter
+    }
+  }).pipe(
+    Effect.scoped,
+    Effect.catchTag("PlatformError", (error) => Effect.fail(unusable("read")(error)))
+  )
+})
+
+// Not every program puts a whole file in the place of another: what has just changed may be half written.
+const writtenWithin = 100
+
+/** A file that is read again when it has changed. */
+const follow = (fs: FileSystem.FileSystem, path: string, kind: Kind) => {
+  let known: Contents | undefined
+  const failed = Effect.mapError((reason: Reason) => new TrustFileError({ path, reason }))
+  /** The contents now, whatever they were before. */
+  const load = Effect.gen(function*() {
+    const contents = (yield* read(fs, path, undefined))!
+    const parsed = yield* Effect.fromResult(parse(contents.bytes, kind))
+    known = contents
+    return parsed
+  })
+  /** The contents, if they are others than those that were last loaded. */
+  const reload = Effect.gen(function*() {
+    const contents = yield* read(fs, path, known)
+    if (contents === undefined) return undefined
+    if (known !== undefined && known.bytes.equals(contents.bytes)) {
+      known = contents
+      return undefined
+    }
+    yield* Effect.sleep(writtenWithin)
+    const again = (yield* read(fs, path, undefined))!
+    if (!again.bytes.equals(contents.bytes)) return undefined
+    const parsed = yield* Effect.fromResult(parse(contents.bytes, kind))
+    known = contents
+    return parsed
+  })
+  return { failed, load, reload }
+}
+
+/** Puts a text in the place of a file, or in a place where there is none: whole, and readable by its owner alone. */
+const put = Effect.fnUntraced(function*(
+  fs: FileSystem.FileSystem,
+  paths: Path.Path,
+  path: string,
+  text: string,
+  how: "replace" | "create"
+): Effect.fn.Return<void, PlatformError.PlatformError> {
+  // A link stays a link to the same place.
+  const target = how === "create" ? path : yield* Effect.orElseSucceed(fs.realPath(path), () => path)
+  const folder = paths.dirname(target)
+  const random = (yield* Random.nextIntBetween(0, 2 ** 32)).toString(16)
+  const temporary = paths.join(folder, `.${paths.basename(target)}.${process.pid}.${random}.tmp`)
+  yield* Effect.scoped(Effect.gen(function*() {
+    const file = yield* fs.open(temporary, { flag: "wx", mode: 0o600 })
+    yield* Effect.addFinalizer(() => Effect.ignore(fs.remove(temporary, { force: true })))
+    yield* file.writeAll(Buffer.from(text))
+    yield* file.sync
+    yield* how === "replace"
+      ? fs.rename(temporary, target)
+      : Effect.catchTag(
+        fs.link(temporary, target),
+        "PlatformError",
+        (error) => error.reason._tag === "AlreadyExists" ? Effect.void : Effect.fail(error)
+      )
+  }))
+  // Makes the name durable as well, where folders can be synced.
+  yield* Effect.ignore(Effect.scoped(Effect.flatMap(fs.open(folder, { flag: "r" }), (file) => file.sync)))
+})
+
+// A lock that is this old was left behind.
+const staleAfter = 10_000
+
+/** Runs an effect while no other program of this kind writes the file. */
+const exclusively = <A, E>(
+  fs: FileSystem.FileSystem,
+  path: string,
+  effect: Effect.Effect<A, E>
+): Effect.Effect<A, E | PlatformError.PlatformError> => {
+  const lock = `${path}.lock`
+  const take = Effect.scoped(fs.open(lock, { flag: "wx", mode: 0o600 })).pipe(
+    Effect.tapError((error) =>
+      error.reason._tag !== "AlreadyExists" ? Effect.void : Effect.ignore(Effect.gen(function*() {
+        const { mtime } = yield* fs.stat(lock)
+        const now = yield* Clock.currentTimeMillis
+        if (Option.isSome(mtime) && now - mtime.value.getTime() > staleAfter) yield* fs.remove(lock, { force: true })
+      }))
+    ),
+    Effect.retry({
+      while: (error) => error.reason._tag === "AlreadyExists",
+      schedule: Schedule.spaced("20 millis").pipe(Schedule.upTo({ times: 100 }))
+    })
+  )
+  return Effect.acquireUseRelease(take, () => effect, () => Effect.ignore(fs.remove(lock, { force: true })))
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// known peers
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * The known peers in the file at `path`, for `Trust.makeTofuStored`. The file is made where there is none, with mode 0600, and
+ * the folders it is in; each save puts a whole new file in its place, which keeps comments and the order of the lines. Several
+ * programs may use one file: none loses what another has pinned.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const knownPeersStore = (
+  path: string
+): Effect.Effect<Trust.PinStore<TrustFileError>, never, FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const paths = yield* Path.Path
+    const { failed, load, reload } = follow(fs, path, "known peers")
+    const writing = Effect.mapError((error: Reason | PlatformError.PlatformError): Reason =>
+      error._tag === "PlatformError" ? unusable("write")(error) : error
+    )
+    let last: Parsed["lines"] = []
+    const remember = <P extends Parsed | undefined>(parsed: P): P => {
+      if (parsed !== undefined) last = parsed.lines
+      return parsed
+    }
+    const text = (lines: Parsed["lines"]) => `${lines.map((line) => line.text).join("\n")}\n`
+    const create = (lines: ReadonlyArray<string>) =>
+      writing(Effect.andThen(
+        fs.makeDirectory(paths.dirname(path), { recursive: true, mode: 0o700 }),
+        put(fs, paths, path, text(lines.map((line) => ({ text: line, name: undefined }))), "create")
+      ))
+    return {
+      load: load.pipe(
+        Effect.catchTag("TrustFileMissing", () => Effect.andThen(create(header), load)),
+        Effect.map(remember),
+        failed
+      ),
+      reload: reload.pipe(
+        // An editor may be about to put another there, which is not to be overwritten.
+        Effect.catchTag("TrustFileMissing", () =>
+          Effect.logWarning(`${path} is gone, and is written again as it was; to forget all peers, empty it`).pipe(
+            Effect.andThen(create(last.map((line) =>
+              line.text
+            ))),
+            Effect.andThen(load)
+          )),
+        Effect.map(remember),
+        failed
+      ),
+      save: (edit) =>
+        exclusively(
+          fs,
+          path,
+          Effect.gen(function*() {
+            yield* put(fs, paths, path, edited(yield* load, edit), "replace")
+            return remember(yield* load)
+          })
+        ).pipe(writing, failed)
+    }
+  })
+
+/**
+ * Options of `layerKnownPeers`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface KnownPeersOptions extends Trust.StoredOptions {}
+
+/**
+ * Trust on first use, with the pins in the file at `path`, as SSH has its known hosts. What is pinned is in the file within a
+ * second; what is changed in the file applies within a second, and a peer whose key is another there, or revoked, loses its
+ * sessions.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerKnownPeers = (
+  path: string,
+  options?: KnownPeersOptions
+): Layer.Layer<Trust.Trust, TrustFileError, FileSystem.FileSystem | Path.Path> =>
+  Layer.effect(
+    Trust.Trust,
+    Effect.flatMap(knownPeersStore(path), (store) => Trust.makeTofuStored(store, options))
+  )
+
+// ---------------------------------------------------------------------------------------------------------------------
+// allow lists
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Options of `layerAllowListFile`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AllowListOptions {
+  /** How often it is looked for a change of the file. Default 1 second. */
+  readonly interval?: Duration.Input | undefined
+}
+
+/**
+ * The allow list in the file at `path`, followed until the scope closes. Whoever is not on it any more loses its sessions.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeAllowListFile = (
+  path: string,
+  options?: AllowListOptions
+): Effect.Effect<Trust.AllowList, TrustFileError, FileSystem.FileSystem | Scope.Scope> =>
+  Effect.gen(function*() {
+    const { failed, load, reload } = follow(yield* FileSystem.FileSystem, path, "allow list")
+    // Names and keys have been checked.
+    const list = yield* Effect.orDie(Trust.makeAllowList([]))
+    const set = ({ pins }: Parsed) => Effect.orDie(list.set(pins.map(({ name, publicKey }) => [name, publicKey])))
+    yield* failed(Effect.flatMap(load, set))
+    // A state that lasts is said once.
+    let told = ""
+    const step = failed(
+      Effect.flatMap(reload, (parsed) => parsed === undefined ? Effect.void : set(parsed))
+    ).pipe(
+      Effect.matchEffect({
+        onFailure: ({ message }) =>
+          Effect.suspend(() => {
+            if (message === told) return Effect.void
+            told = message
+            return Effect.logWarning(`the allow list stays as it was: ${message}`)
+          }),
+        onSuccess: () =>
+          Effect.suspend(() => {
+            if (told === "") return Effect.void
+            told = ""
+            return Effect.logInfo(`the allow list of ${path} is followed again`)
+          })
+      })
+    )
+    yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(options?.interval ?? "1 second"), step)))
+    return list
+  })
+
+/**
+ * Only the peers that are listed in the file at `path`, each with its key. The file has to be there at the start.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerAllowListFile = (
+  path: string,
+  options?: AllowListOptions
+): Layer.Layer<Trust.Trust, TrustFileError, FileSystem.FileSystem> =>
+  Layer.effect(Trust.Trust, makeAllowListFile(path, options))

@@ -1,0 +1,294 @@
+import * as NodeDatagramSocket from "@effect/platform-node/NodeDatagramSocket"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, layer } from "@effect/vitest"
+import * as AdvancedNode from "@pnet/core/AdvancedNode"
+import * as Crypto from "@pnet/core/Crypto"
+import type { NodeName } from "@pnet/core/Packet"
+import type * as PublicKey from "@pnet/core/PublicKey"
+import * as Trust from "@pnet/core/Trust"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
+import * as NodePnet from "@pnet/node/NodePnet"
+import * as NodeTrust from "@pnet/node/NodeTrust"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+
+const nameOf = (name: string) => name as NodeName
+const [alice, bob] = [nameOf("alice"), nameOf("bob")]
+const interval = "10 millis"
+
+const folder = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped({ prefix: "pnet-trust-" }))
+const fileSystem = FileSystem.FileSystem
+const newKey = Effect.map(Crypto.Crypto, (crypto) => crypto.generateKeyPair().publicKey)
+
+/** Waits until something holds: files are looked at in real time. */
+const until = <E, R>(what: string, holds: Effect.Effect<boolean, E, R>) =>
+  Effect.gen(function*() {
+    while (!(yield* holds)) yield* Effect.sleep("5 millis")
+  }).pipe(Effect.timeoutOrElse({ duration: "10 seconds", orElse: () => Effect.die(new Error(`not yet: ${what}`)) }))
+
+const logged = () => {
+  const logs: Array<string> = []
+  return {
+    logs,
+    layer: Logger.layer([Logger.make(({ logLevel, message }) => void logs.push(`${logLevel} ${String(message)}`))])
+  }
+}
+
+/** Puts a file in the place of another, as editors do. */
+const replace = (path: string, text: string) =>
+  Effect.gen(function*() {
+    const fs = yield* fileSystem
+    yield* fs.writeFileString(`${path}.new`, text)
+    yield* fs.rename(`${path}.new`, path)
+  })
+
+const write = (path: string, text: string) => Effect.flatMap(fileSystem, (fs) => fs.writeFileString(path, text))
+const read = (path: string) => Effect.flatMap(fileSystem, (fs) => fs.readFileString(path))
+const linesOf = (path: string) =>
+  Effect.map(read(path), (text) => text.split("\n").filter((line) => line !== "" && !line.startsWith("#")))
+
+const known = (path: string) =>
+  Effect.flatMap(NodeTrust.knownPeersStore(path), (store) => Trust.makeTofuStored(store, { interval }))
+
+const expects = (trust: Trust.Trust["Service"], name: NodeName, key: PublicKey.PublicKey | undefined) =>
+  until(`${name} has the key`, Effect.map(trust.expected(name), (found) => found === key))
+
+const freePort = Effect.gen(function*() {
+  const socket = yield* NodeDatagramSocket.make({ bind: { address: "127.0.0.1", port: 0 } })
+  return (yield* socket.reader).address.port
+}).pipe(Effect.scoped, Effect.orDie)
+
+layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestServices: true })("NodeTrust", (it) => {
+  describe("known peers", () => {
+    it.effect("makes a file that only its owner can use, keeps pins in it, and reads them at the next start", () =>
+      Effect.gen(function*() {
+        const fs = yield* fileSystem
+        const parent = yield* folder
+        const path = `${parent}/deep/down/known_peers`
+        const [one, two] = [yield* newKey, yield* newKey]
+        const awkward = [
+          "with blanks",
+          " leads",
+          "#hash",
+          "\"quoted\"",
+          "back\\slash",
+          "é\u2028ü",
+          `evil ${two} # from`,
+          "__proto__"
+        ].map(nameOf)
+        yield* Effect.scoped(Effect.gen(function*() {
+          const trust = yield* known(path)
+          assert.strictEqual((yield* fs.stat(path)).mode & 0o7777, 0o600)
+          assert.strictEqual((yield* fs.stat(`${parent}/deep/down`)).mode & 0o7777, 0o700)
+          assert.deepStrictEqual(yield* linesOf(path), [])
+          yield* trust.proved(alice, one)
+          yield* trust.proved(bob, two, "10.0.0.7")
+          yield* until("both are in the file", Effect.map(linesOf(path), ({ length }) => length === 2))
+          assert.deepStrictEqual(yield* linesOf(path), [`alice ${one}`, `bob ${two} # from 10.0.0.7`])
+          for (const name of awkward) yield* trust.proved(name, one, "fe80::1")
+          // The last of them are saved at the end.
+        }))
+        assert.strictEqual((yield* fs.stat(path)).mode & 0o7777, 0o600)
+        assert.deepStrictEqual(yield* fs.readDirectory(`${parent}/deep/down`), ["known_peers"])
+        const again = yield* known(path)
+        const { pins } = yield* again.known
+        assert.deepStrictEqual(pins.map(({ name }) => name), [alice, bob, ...awkward])
+        assert.deepStrictEqual(pins.slice(1).map(({ from }) => from), ["10.0.0.7", ...awkward.map(() => "fe80::1")])
+        assert.isTrue(pins.every(({ name, publicKey }) => publicKey === (name === "bob" ? two : one)))
+        assert.strictEqual((yield* Effect.flip(again.check(alice, two))).kind, "KeyChanged")
+      }).pipe(Effect.scoped))
+
+    it.effect("follows the file, whether it is written to or replaced, and keeps its comments", () =>
+      Effect.gen(function*() {
+        const path = `${yield* folder}/known_peers`
+        const [one, two, three] = [yield* newKey, yield* newKey, yield* newKey]
+        yield* write(path, `# mine\r\nalice ${one}   # the laptop\n\n`)
+        const trust = yield* known(path)
+        assert.strictEqual(yield* trust.expected(alice), one)
+        yield* write(path, `# mine\nalice ${two} # the laptop\n`)
+        yield* expects(trust, alice, two)
+        // Of the same length, within the same moment, in the same place.
+        yield* write(path, `# mine\nalice ${three} # the laptop\n`)
+        yield* expects(trust, alice, three)
+        yield* trust.proved(bob, one)
+        yield* until("bob is in the file", Effect.map(linesOf(path), ({ length }) => length === 2))
+        assert.strictEqual(yield* read(path), `# mine\nalice ${three} # the laptop\nbob ${one}\n`)
+        yield* replace(path, `bob ${one}\n@revoked ${two}\n`)
+        yield* expects(trust, alice, undefined)
+        assert.strictEqual((yield* Effect.flip(trust.check(nameOf("x"), two))).kind, "Revoked")
+        yield* trust.revoke(three)
+        yield* trust.forget(bob)
+        yield* until("both are in the file", Effect.map(linesOf(path), (lines) => !lines.join().includes("bob")))
+        assert.deepStrictEqual(yield* linesOf(path), [`@revoked ${two}`, `@revoked ${three}`])
+        yield* write(path, "")
+        yield* until("nobody is known", Effect.map(trust.known, ({ revoked }) => revoked.length === 0))
+      }).pipe(Effect.scoped))
+
+    it.effect("keeps the last good contents when those that follow are malformed, or the file is taken away", () =>
+      Effect.gen(function*() {
+        const fs = yield* fileSystem
+        const path = `${yield* folder}/known_peers`
+        const [one, two] = [yield* newKey, yield* newKey]
+        yield* write(path, `alice ${one}\n`)
+        const { layer: logger, logs } = logged()
+        const trust = yield* known(path).pipe(Effect.provide(logger))
+        yield* replace(path, `alice ${one}\nbob hunter2\n`)
+        yield* until("it is said", Effect.sync(() => logs.length > 0))
+        assert.include(logs[0], `Warn`)
+        assert.include(logs[0], `${path}, line 2: "hunter2" is no public key`)
+        assert.strictEqual(yield* trust.expected(alice), one)
+        // What is being edited is not overwritten; the pin waits.
+        yield* trust.proved(bob, two)
+        for (let i = 0; i < 50; i++) {
+          assert.strictEqual(yield* read(path), `alice ${one}\nbob hunter2\n`)
+          yield* Effect.sleep("1 millis")
+        }
+        yield* replace(path, `alice ${one}\n`)
+        yield* until("bob is in the file", Effect.map(linesOf(path), ({ length }) => length === 2))
+        assert.strictEqual(logs.filter((line) => line.startsWith("Warn")).length, 1, logs.join("\n"))
+        yield* fs.remove(path)
+        const lines = Effect.orElseSucceed(linesOf(path), () => [])
+        yield* until("it is there again", Effect.map(lines, ({ length }) => length === 2))
+        assert.deepStrictEqual(yield* linesOf(path), [`alice ${one}`, `bob ${two}`])
+        assert.strictEqual(yield* trust.expected(bob), two)
+      }).pipe(Effect.scoped))
+
+    it.effect("is shared by several programs, and none loses what another pins", () =>
+      Effect.gen(function*() {
+        const path = `${yield* folder}/known_peers`
+        const trusts = yield* Effect.forEach([0, 1, 2, 3], () => known(path))
+        const keys = yield* Effect.forEach(Array.from({ length: 40 }), () => newKey)
+        yield* Effect.forEach(keys, (key, i) =>
+          Effect.andThen(trusts[i % 4]!.proved(nameOf(`peer-${i}`), key), Effect.sleep("3 millis")))
+        for (const [i, key] of keys.entries()) {
+          for (const trust of trusts) {
+            yield* expects(trust, nameOf(`peer-${i}`), key)
+          }
+        }
+        assert.strictEqual((yield* linesOf(path)).length, 40)
+      }).pipe(Effect.scoped))
+
+    it.effect("refuses what it cannot understand, naming the file and the line", () =>
+      Effect.gen(function*() {
+        const fs = yield* fileSystem
+        const parent = yield* folder
+        const path = `${parent}/known_peers`
+        const one = yield* newKey
+        for (
+          const [line, text] of [
+            [1, "alice"],
+            [1, `alice ${one} ${one}`],
+            [2, `alice ${one}\nalice ${one}`],
+            [3, `#\n\nliving room ${one}`],
+            [1, `a@b ${one}`],
+            [1, `"" ${one}`],
+            [1, `"open ${one}`],
+            [1, `"\\q" ${one}`],
+            [1, `alice ${one.slice(0, -1)}`],
+            [1, `alice AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=`],
+            [1, `${one}`],
+            [2, `#\n@revoked`],
+            [1, `@revoked alice ${one}`],
+            [1, `@trusted ${one}`]
+          ] as const
+        ) {
+          yield* write(path, text)
+          const error = yield* Effect.flip(known(path))
+          assert(error.reason._tag === "TrustFileMalformed", text)
+          assert.strictEqual(error.reason.line, line, text)
+          assert.include(error.message, `${path}, line ${line}: `)
+        }
+        yield* fs.writeFile(path, Uint8Array.of(0x23, 0x0a, 0xff, 0x0a))
+        assert.include((yield* Effect.flip(known(path))).message, "line 2: it is not UTF-8")
+        yield* fs.writeFile(path, new Uint8Array(1_048_577).fill(0x0a))
+        assert.include((yield* Effect.flip(known(path))).message, "longer than")
+        assert.include((yield* Effect.flip(known(parent))).message, "not a file but a Directory")
+        if (process.platform !== "win32") {
+          yield* write(path, `alice ${one}\n`)
+          yield* fs.chmod(path, 0o666)
+          const exposed = yield* Effect.flip(known(path))
+          assert.strictEqual(exposed.reason._tag, "TrustFileExposed")
+          assert.include(exposed.message, "0666")
+        }
+      }).pipe(Effect.scoped))
+  })
+
+  describe("allow lists", () => {
+    it.effect("are read at the start, where they have to be, and followed", () =>
+      Effect.gen(function*() {
+        const fs = yield* fileSystem
+        const path = `${yield* folder}/allowed`
+        const [one, two] = [yield* newKey, yield* newKey]
+        const missing = yield* Effect.flip(NodeTrust.makeAllowListFile(path))
+        assert.strictEqual(missing.reason._tag, "TrustFileMissing")
+        assert.include(missing.message, path)
+        yield* write(path, `# ours\nalice ${one}\n@revoked ${two}\n`)
+        const revoking = yield* Effect.flip(NodeTrust.makeAllowListFile(path))
+        assert.include(revoking.message, `${path}, line 3`)
+
+        yield* write(path, `# ours\nalice ${one}\n`)
+        const { layer: logger, logs } = logged()
+        const trust = yield* NodeTrust.makeAllowListFile(path, { interval }).pipe(Effect.provide(logger))
+        yield* trust.check(alice, one)
+        assert.strictEqual((yield* Effect.flip(trust.check(bob, two))).kind, "NotListed")
+        yield* replace(path, `bob ${two}`)
+        yield* expects(trust, bob, two)
+        assert.strictEqual((yield* Effect.flip(trust.check(alice, one))).kind, "NotListed")
+        yield* replace(path, `bob ${two}\n@revoked ${one}`)
+        yield* until("it is said", Effect.sync(() => logs.some((line) => line.includes("line 2"))))
+        yield* fs.remove(path)
+        yield* until("it is said", Effect.sync(() => logs.some((line) => line.includes("does not exist"))))
+        yield* trust.check(bob, two)
+        yield* write(path, `alice ${one}`)
+        yield* expects(trust, alice, one)
+        assert.deepStrictEqual(logs.map((line) => line.split(" ")[0]), ["Warn", "Warn", "Info"])
+        assert.strictEqual(yield* read(path), `alice ${one}`, "it is never written to")
+      }).pipe(Effect.scoped))
+  })
+
+  it.effect("a node whose peer is taken off the file ends its sessions, over real sockets", () =>
+    Effect.gen(function*() {
+      const path = `${yield* folder}/allowed`
+      yield* write(path, "")
+      const advertisePort = yield* freePort
+      const begun = yield* Deferred.make<void>()
+      const start = <E>(name: string, trust: Layer.Layer<Trust.Trust, E>) =>
+        Effect.map(
+          Layer.build(Layer.fresh(
+            AdvancedNode.layer({
+              name,
+              advertisePort,
+              broadcastInterval: "200 millis",
+              functions: { stuck: () => Effect.andThen(Deferred.succeed(begun, undefined), Effect.never) }
+            }).pipe(Layer.provide([NodePnet.layerWithTrust(trust), Logger.layer([])]))
+          )),
+          (built) => Context.get(built, AdvancedNode.AdvancedNode)
+        )
+      const files = Layer.succeed(fileSystem, yield* fileSystem)
+      const a = yield* start("alice", NodeTrust.layerAllowListFile(path, { interval }).pipe(Layer.provide(files)))
+      const b = yield* start("bob", Trust.layerTofu())
+      yield* replace(path, `bob ${b.publicKey}\n`)
+      yield* a.peers.awaitPeer("bob")
+      yield* b.peers.awaitPeer("alice")
+      yield* until("bob is let in", Effect.map(Effect.exit(b.raw.peers.get("alice")), Exit.isSuccess))
+      const call = yield* Effect.forkChild(
+        Effect.flip(
+          Effect.retry(b.request("alice", "stuck", "x"), { while: (e) => e._tag === "ProtocolError", times: 50 })
+        )
+      )
+      yield* Deferred.await(begun)
+      yield* replace(path, "# nobody\n")
+      const error = yield* Fiber.join(call)
+      assert(error._tag === "PeerLostError", error.message)
+      assert.strictEqual(error.reason, "UntrustedByPeer")
+      yield* until("no session is left", Effect.map(a.sessions.all, ({ length }) => length === 0))
+      const refused = yield* Effect.flip(b.request("alice", "stuck", "x"))
+      assert.strictEqual(refused._tag === "ProtocolError" && refused.code, "ERR_UNTRUSTED")
+    }).pipe(Effect.scoped))
+})
