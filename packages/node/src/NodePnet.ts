@@ -9,20 +9,27 @@
  * const Alice = BasicNode.layer({ name: "alice" }).pipe(Layer.provide(NodePnet.layer))
  * ```
  *
- * What bites: trust is remembered as long as the layer lives. Nodes that are given this one layer in one process share it, as
- * programs of one user share a known-hosts file.
+ * What bites: with `layer` trust is remembered as long as the layer lives, and the node is another one at each start; `layerConfig`
+ * keeps both in files. Nodes that are given one layer in one process share its trust, as programs of one user share a known-hosts
+ * file.
  *
  * @since 0.1.0
  */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
 import type { Crypto } from "@pnet/core/Crypto"
 import * as Diagnose from "@pnet/core/Diagnose"
 import type { Network } from "@pnet/core/Network"
-import type { OptionsError } from "@pnet/core/NodeOptions"
+import { OptionsError } from "@pnet/core/NodeOptions"
 import * as Trust from "@pnet/core/Trust"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as NodeCrypto from "./NodeCrypto.ts"
+import * as NodeIdentity from "./NodeIdentity.ts"
 import * as NodeNetwork from "./NodeNetwork.ts"
+import * as NodeTrust from "./NodeTrust.ts"
 
 /**
  * Sockets, cryptography and trust on first use.
@@ -45,6 +52,42 @@ export const layer: Layer.Layer<Network | Crypto | Trust.Trust> = Layer.mergeAll
 export const layerWithTrust = <E, R>(
   trust: Layer.Layer<Trust.Trust, E, R>
 ): Layer.Layer<Network | Crypto | Trust.Trust, E, R> => Layer.mergeAll(NodeNetwork.layer, NodeCrypto.layer, trust)
+
+/**
+ * `layer`, with what the environment says about files: `PNET_IDENTITY_FILE` has the node's identity and is made where there is none;
+ * `PNET_KNOWN_PEERS` has the peers that it has pinned, see `NodeTrust.layerKnownPeers`; or in its place `PNET_ALLOW_LIST` has those
+ * that it trusts at all, see `NodeTrust.layerAllowListFile`. What is not set is as in `layer`. Nodes that run at the same time need
+ * an identity each.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig: Layer.Layer<
+  Network | Crypto | Trust.Trust,
+  Config.ConfigError | OptionsError | NodeIdentity.IdentityFileError | NodeTrust.TrustFileError
+> = Layer.unwrap(
+  Effect.gen(function*() {
+    const { allowList, identity, knownPeers } = yield* Config.all({
+      identity: Config.option(Config.NonEmptyString("PNET_IDENTITY_FILE")),
+      knownPeers: Config.option(Config.NonEmptyString("PNET_KNOWN_PEERS")),
+      allowList: Config.option(Config.NonEmptyString("PNET_ALLOW_LIST"))
+    })
+    if (Option.isSome(knownPeers) && Option.isSome(allowList)) {
+      return yield* new OptionsError({ issue: "expected only one of PNET_KNOWN_PEERS and PNET_ALLOW_LIST" })
+    }
+    const trust = Option.isSome(allowList)
+      ? NodeTrust.layerAllowListFile(allowList.value)
+      : Option.isSome(knownPeers)
+      ? NodeTrust.layerKnownPeers(knownPeers.value)
+      : Trust.layerTofu()
+    // A node takes the identity that is in its context, if there is one.
+    const who = Option.isSome(identity) ? NodeIdentity.layerFile(identity.value) : Layer.empty
+    return Layer.mergeAll(NodeNetwork.layer, trust, who).pipe(
+      Layer.provideMerge(NodeCrypto.layer),
+      Layer.provide([NodeFileSystem.layer, NodePath.layer])
+    )
+  })
+)
 
 /**
  * Tests this machine and its network with the options that a node is to have, and says what is wrong and what to do about it: see
