@@ -1,7 +1,8 @@
 /**
- * The demo: three nodes, each a process of its own, find each other over UDP on loopback and exchange encrypted messages over
- * TCP, with a network key. One leaves in order and one is killed; the others notice. Ends by itself, with exit code 0 only if
- * every step went as it should.
+ * The demo: three nodes, each a process of its own, find each other over UDP on loopback and talk over TCP, encrypted, with a
+ * network key: messages, a typed call, a description of what a node can do, a streamed file, and a call of everyone in the middle
+ * of which one is killed. One leaves in order; the others notice. Ends by itself, with exit code 0 only if every step went as
+ * it should.
  */
 import { NodeDatagramSocket, NodeRuntime, NodeServices } from "@effect/platform-node"
 import { NetworkKey } from "@pnet/core"
@@ -119,36 +120,70 @@ const program = Effect.gen(function*() {
     { concurrency: "unbounded" }
   ).pipe(Effect.tap(() => say("each has found the two others by UDP broadcast")))
 
-  yield* alice.tell("bob good morning, bob")
+  yield* alice.tell("message bob good morning, bob")
   const answer = yield* alice.expect("answer", "bob")
   const heard = yield* bob.expect("message")
   yield* say(
     `bob got ${JSON.stringify(heard.text)} from ${String(heard.from)}; alice got ${JSON.stringify(answer.text)}`
   )
 
-  yield* bob.tell("* anyone there?")
+  yield* bob.tell("message * anyone there?")
   yield* bob.expectAll("answer", ["alice", "carol"])
   yield* say("bob asked everyone, and alice and carol answered")
 
-  yield* carol.leave
-  yield* Effect.all([alice.expect("Left", "carol"), bob.expect("Left", "carol")], { concurrency: "unbounded" })
-  yield* say("carol left, and said so: alice and bob took her off at once")
-  const code = yield* carol.exit
-  yield* say(`carol's process ended by itself with exit code ${code}`)
-  if (code !== 0) return yield* new StepFailed({ step: "carol ends in order", seen: `exit code ${code}` })
+  yield* alice.tell("count bob how many words are these")
+  const counted = yield* alice.expect("counted", "bob")
+  yield* say(`a typed call, count({ text }), gave alice ${JSON.stringify(counted.value)}`)
+  yield* alice.tell("count bob")
+  const none = yield* alice.expect("counted", "bob")
+  if (none.tag !== "NoWords") return yield* new StepFailed({ step: "a typed error", seen: JSON.stringify(none) })
+  yield* say("without any words the same call fails with its own typed error, NoWords")
 
+  yield* alice.tell("describe bob")
+  const described = yield* alice.expect("described", "bob")
+  const functions = described.value as ReadonlyArray<{ name: string; kind: string; contract?: string }>
+  yield* say(
+    `bob describes himself: ${
+      functions.map(({ contract, kind, name }) =>
+        contract === undefined ? `${name} (${kind})` : `${name} (${kind} ${contract})`
+      )
+        .join(", ")
+    }`
+  )
+
+  yield* alice.tell("file bob")
+  const sent = yield* alice.expect("sent", "bob")
+  if (sent.same !== true) return yield* new StepFailed({ step: "a streamed file", seen: JSON.stringify(sent) })
+  yield* say(
+    `alice streamed a file of ${Number(sent.bytes) / 1_048_576} MiB through bob's sha256, which gives the same digest`
+  )
+
+  yield* alice.tell("ponder *")
+  yield* Effect.all([bob.expect("begun", "alice"), carol.expect("begun", "alice")], { concurrency: "unbounded" })
+  yield* say("alice called a slow function of everyone, and bob and carol have begun")
   yield* Effect.ignore(bob.kill)
-  yield* say("bob was killed, without a word")
-  yield* alice.expect("Suspected", "bob")
-  yield* say("alice has not heard bob for three intervals, and asks him")
+  const pondered = yield* alice.expect("pondered")
+  const exits = pondered.exits as Record<string, { readonly value?: unknown; readonly tag?: string }>
+  if (exits.bob?.tag !== "PeerLostError" || exits.carol?.value === undefined) {
+    return yield* new StepFailed({ step: "a call of everyone", seen: JSON.stringify(exits) })
+  }
+  yield* say(
+    `bob was killed in the middle of it: his call failed with ${exits.bob.tag}, and ${String(exits.carol.value)}`
+  )
   const lost = yield* alice.expect("Lost", "bob")
   yield* say(
     `alice has lost bob: ${lost.reason === "Refused" ? "nothing listens at his address any more" : lost.reason}`
   )
-
-  yield* alice.tell("bob still there?")
+  yield* alice.tell("message bob still there?")
   const failure = yield* alice.expect("failure", "bob")
   yield* say(`a message to bob fails at once: ${String(failure.error)}`)
+
+  yield* carol.leave
+  yield* alice.expect("Left", "carol")
+  yield* say("carol left, and said so: alice took her off at once")
+  const code = yield* carol.exit
+  yield* say(`carol's process ended by itself with exit code ${code}`)
+  if (code !== 0) return yield* new StepFailed({ step: "carol ends in order", seen: `exit code ${code}` })
 
   yield* alice.leave
   const last = yield* alice.exit
@@ -159,7 +194,7 @@ const program = Effect.gen(function*() {
 
 program.pipe(
   Effect.scoped,
-  Effect.timeout("15 seconds"),
+  Effect.timeout("20 seconds"),
   Effect.provide([NodeServices.layer, NodeCrypto.layer]),
   NodeRuntime.runMain
 )
