@@ -15,6 +15,7 @@ import * as CryptoBench from "./crypto.ts"
 import * as Idle from "./idle.ts"
 import * as Raw from "./raw.ts"
 import * as Rpc from "./rpc.ts"
+import * as Typed from "./typed.ts"
 
 const Seconds = Schema.Finite.check(Schema.isGreaterThan(0), Schema.isLessThanOrEqualTo(60))
 const Count = Schema.Int.check(Schema.isGreaterThan(0), Schema.isLessThanOrEqualTo(1_000))
@@ -87,6 +88,22 @@ const rpc = Command.make("rpc", {
   )
 )
 
+const typed = Command.make("typed", {
+  seconds: seconds(2),
+  atOnce,
+  mib: Flag.Int("mib").pipe(
+    Flag.withSchema(Schema.Int.check(Schema.isGreaterThan(0), Schema.isLessThanOrEqualTo(8_192))),
+    Flag.withDefault(256),
+    Flag.withDescription("MiB of each stream (default 256)")
+  ),
+  rounds: rounds(3),
+  profile,
+  pin,
+  json
+}, Typed.main).pipe(
+  Command.withDescription("Calls a second and streams of an RPC group, against Effect's own RPC over plain TCP")
+)
+
 const bulk = Command.make("bulk", {
   mib: Flag.Int("mib").pipe(
     Flag.withSchema(Schema.Int.check(Schema.isGreaterThan(0), Schema.isLessThanOrEqualTo(8_192))),
@@ -151,7 +168,7 @@ const crypto = Command.make("crypto", { seconds: seconds(0.3), json }, CryptoBen
 
 Command.make("bench").pipe(
   Command.withDescription("The benchmarks of pnet"),
-  Command.withSubcommands([raw, rpc, bulk, idle, contact, crypto]),
+  Command.withSubcommands([raw, rpc, typed, bulk, idle, contact, crypto]),
   Command.run({ version: "0.1.0" }),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain

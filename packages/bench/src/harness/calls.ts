@@ -3,7 +3,7 @@
  */
 import type { Cryptography, Framing, NodeNetworkOptions } from "./nodes.ts"
 
-/** What is measured: a raw echo, raw bulk, a BasicNode, or an AdvancedNode. */
+/** What is measured: a raw echo, raw bulk, a BasicNode, an AdvancedNode, or an RPC group. */
 export type Subject =
   | {
     readonly _tag: "Echo"
@@ -21,6 +21,13 @@ export type Subject =
     readonly framing: Framing
     /** Which function is called. */
     readonly command: "echo" | "echo-stream"
+  }
+  /** An RPC group, over pnet where there is a network and over Effect's own protocol on plain TCP where there is none. */
+  | {
+    readonly _tag: "Typed"
+    readonly cryptography: Cryptography
+    readonly network: NodeNetworkOptions | null
+    readonly tracing: boolean
   }
 
 /** One measurement. Times are milliseconds. */

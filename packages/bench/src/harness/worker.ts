@@ -27,6 +27,7 @@ import * as Crowd from "./crowd.ts"
 import * as Echo from "./echo.ts"
 import * as Nodes from "./nodes.ts"
 import type { Samples } from "./samples.ts"
+import * as Typed from "./typed.ts"
 
 const peerName = "server"
 
@@ -113,6 +114,18 @@ const handlers = Effect.gen(function*() {
           const { crypto } = yield* nodeOf(subject, Nodes.advanced(peerName, subject.network, subject.framing))
           return { port: 0, crypto }
         }
+        if (subject._tag === "Typed") {
+          const { network } = subject
+          if (network === null) {
+            const port = yield* Typed.serveTcp.pipe(Effect.withTracerEnabled(subject.tracing), Scope.provide(scope))
+            return { port, crypto: "none" }
+          }
+          const { crypto } = yield* nodeOf(
+            subject,
+            Effect.withTracerEnabled(Typed.servePeer(peerName, network), subject.tracing)
+          )
+          return { port: 0, crypto }
+        }
         if (subject._tag === "Bulk") {
           const sealing = subject.secret === null ? undefined : yield* keyOf(subject.secret)
           const server = yield* Effect.promise(() => Bulk.serve(sealing))
@@ -140,6 +153,16 @@ const handlers = Effect.gen(function*() {
           measure = (options) => Nodes.measure((message) => node.request(peerName, subject.command, message), options)
           calls = (message) => node.request(peerName, subject.command, message)
           transfer = (options) => Nodes.transfer(node, peerName, options)
+          return { crypto }
+        }
+        if (subject._tag === "Typed") {
+          const { network } = subject
+          const { crypto, node: client } = network === null
+            ? { crypto: "none", node: yield* Scope.provide(Typed.connectTcp(port), scope) }
+            : yield* nodeOf(subject, Typed.connectPeer("client", network, peerName))
+          const ask = Typed.ask(client)
+          measure = (options) => Effect.withTracerEnabled(Nodes.measure(ask, options), subject.tracing)
+          transfer = (options) => Effect.withTracerEnabled(Typed.receive(client, options), subject.tracing)
           return { crypto }
         }
         if (subject._tag === "Bulk") {
