@@ -11,7 +11,7 @@
  *   `broadcast` fails with kind `PermissionDenied`; the port of two sockets may be the same only if both set `reuseAddress`
  * - a dialled socket connects when its reader is acquired; every end of a stream is an error, `SocketCloseError` with code
  *   1000 where the other side closed in order; releasing the writer half-closes; a suspended `pull` fails when its scope
- *   closes; `write` suspends while the other side does not read
+ *   closes; `write` suspends while the other side does not read, and once it has succeeded its bytes may be overwritten
  * - stream sockets send at once (no Nagle delay)
  *
  * @since 0.1.0

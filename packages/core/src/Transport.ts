@@ -79,7 +79,10 @@ export interface Connection {
   readonly remote: Endpoint | undefined
   /** The bytes that have come, at least one; waits for them. Fails when there are none to come. */
   readonly pull: Effect.Effect<NonEmptyReadonlyArray<Uint8Array>, ConnectionClosedError>
-  /** Hands the bytes to the system, and waits while it has no room for more. */
+  /**
+   * Hands the bytes to the system, and waits while it has no room for more. Once it has succeeded the caller may overwrite
+   * them; after a failure or an interruption they may still be on their way.
+   */
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, ConnectionClosedError>
   /** Says that no more bytes will be written. Reading goes on. */
   readonly end: Effect.Effect<void>
@@ -144,25 +147,32 @@ const closedError = (error: Socket.SocketError): ConnectionClosedError =>
 /**
  * A connection over an Effect socket: opens it now, closes it with the scope. For writing transports.
  *
+ * What is written is copied, since a socket may hold on to it. `takesBytes` says that this one does not once a write has
+ * succeeded, as those of `Network` do not; it defaults to `false`.
+ *
  * @category constructors
  * @since 0.1.0
  */
 export const fromSocket = (
   socket: Socket.Socket,
-  remote?: Endpoint
+  remote?: Endpoint,
+  options?: { readonly takesBytes?: boolean | undefined }
 ): Effect.Effect<Connection, Socket.SocketError, Scope.Scope> =>
   Effect.gen(function*() {
     const pull = yield* Socket.readerBytes(socket)
     // The writer has a scope of its own: closing it is how a socket is told to half-close.
     const writing = yield* Scope.fork(yield* Effect.scope)
     const writer = yield* Scope.provide(socket.writer, writing)
+    const takesBytes = options?.takesBytes === true
     return {
       remote,
       pull: Effect.mapError(pull, closedError),
-      write: (bytes: Uint8Array) => Effect.mapError(writer.write(bytes), closedError),
+      write: (bytes: Uint8Array) => Effect.mapError(writer.write(takesBytes ? bytes : bytes.slice()), closedError),
       end: Effect.exit(Effect.void).pipe(Effect.flatMap((exit) => Scope.close(writing, exit)))
     }
   })
+
+const taking = { takesBytes: true }
 
 const endpointOf = (address: NetAddress.InetAddress): Endpoint => ({
   host: NetAddress.formatIp(address.address),
@@ -203,7 +213,7 @@ export const make = (
         server.run((socket) =>
           Effect.gen(function*() {
             const remote = yield* RemoteAddress
-            const connection = yield* fromSocket(socket, remote === undefined ? undefined : endpointOf(remote))
+            const connection = yield* fromSocket(socket, remote === undefined ? undefined : endpointOf(remote), taking)
             return yield* handler(connection)
           }).pipe(
             // A connection that was gone before it could be read has nobody left to tell.
@@ -214,7 +224,7 @@ export const make = (
     })
   ),
   dial: (endpoint) =>
-    Effect.flatMap(network.dial(endpoint), (socket) => fromSocket(socket, endpoint)).pipe(
+    Effect.flatMap(network.dial(endpoint), (socket) => fromSocket(socket, endpoint, taking)).pipe(
       Effect.mapError((error) => dialError(endpoint, error)),
       Effect.timeoutOrElse({
         duration: options.dialTimeout,

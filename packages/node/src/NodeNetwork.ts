@@ -124,6 +124,13 @@ const drained = (connection: Net.Socket): Effect.Effect<void, Socket.SocketError
   })
 
 /**
+ * What is shorter than the high-water mark is copied: Node keeps it, and says that there is room for more. After anything
+ * longer it asks to wait until all has been handed to the system.
+ */
+const owned = (connection: Net.Socket, chunk: Uint8Array | string): Uint8Array | string =>
+  typeof chunk === "string" || chunk.length >= connection.writableHighWaterMark ? chunk : Buffer.from(chunk)
+
+/**
  * The adapter's socket with writes of its own while connected: Node answers a write to a connection that is gone with
  * `false`, and the drain for which the adapter would then wait never comes.
  */
@@ -144,7 +151,7 @@ const guardWrites = (socket: Socket.Socket, current: () => Net.Socket | undefine
           }
           let room = true
           connection.cork()
-          for (const chunk of chunks) room = connection.write(chunk)
+          for (const chunk of chunks) room = connection.write(owned(connection, chunk))
           connection.uncork()
           return room ? Effect.void : drained(connection)
         })

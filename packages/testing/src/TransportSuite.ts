@@ -349,6 +349,34 @@ export const transportSuite = (name: string, setup: TransportSetup): void => {
         yield* until("the writer goes on", Effect.sync(() => written > stalled + 4 * chunk.length))
       }))
 
+    test("what was written may be overwritten, also while the other side does not read", (world) =>
+      Effect.gen(function*() {
+        const go = yield* Deferred.make<void>()
+        const heard = yield* Deferred.make<Uint8Array>()
+        const to = yield* serve(world, (connection) =>
+          Effect.andThen(
+            Deferred.await(go),
+            Effect.flatMap(readAll(connection), ({ bytes }) => Deferred.succeed(heard, bytes))
+          ))
+        const connection = yield* world.client.dial(to)
+        const bytes = pattern(Math.max(2 * held, 1_048_576), 0x2545f491)
+        let at = 0
+        yield* Effect.forkScoped(Effect.orDie(Effect.gen(function*() {
+          const page = new Uint8Array(131_072)
+          for (let n = 0; at < bytes.length; n++) {
+            const part = bytes.subarray(at, at + [1, 65_536, 40_000, 131_072, 16_384, 65_535][n % 6]!)
+            page.set(part)
+            yield* connection.write(page.subarray(0, part.length))
+            page.fill(0xee)
+            at += part.length
+          }
+          yield* connection.end
+        })))
+        assert.isBelow(yield* stable(() => at), bytes.length)
+        yield* Deferred.succeed(go, undefined)
+        assert.isTrue(sameBytes(yield* Deferred.await(heard), bytes))
+      }))
+
     test("one reader that does not pull makes nobody else wait", (world) =>
       Effect.gen(function*() {
         let connections = 0
