@@ -55,10 +55,11 @@ interface Watcher {
 // In broadcast intervals.
 const suspectAfter = 3
 const lostAfter = 6
-// A probe tries this often, this far apart, and is given up after so much time, all in fifths of an interval: six of
-// them, so that a crash is noticed between 10 and 11 seconds after the last sign of life. A single lost SYN costs a second.
-const probeTries = 5
-const probeSlices = 6
+// A probe tries this often, this far apart, and is given up after so much time, all in fifths of an interval: seven of
+// them, so that a crash is noticed between 11 and 11.5 seconds after the last sign of life. A single lost SYN costs a second,
+// and who is asked may be frozen for two.
+const probeTries = 6
+const probeSlices = 7
 
 // An operator reads about a conflict this long after it was last seen, in milliseconds.
 const conflictMemory = 60_000
