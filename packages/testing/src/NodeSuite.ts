@@ -28,6 +28,7 @@ import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
 import { decodeText, encodeText } from "./internal/platform.ts"
 
 type Node = BasicNode.BasicNode["Service"]
@@ -429,6 +430,51 @@ export const nodeSuite = (name: string, setup: Setup): void => {
         assert.strictEqual((yield* failureOf(alice.send("bob", "x")))._tag, "NodeClosedError")
         yield* Fiber.join(left)
         assert.isUndefined(yield* bob.peers.get("alice"))
+      }))
+
+    test("what is bound to a peer ends when it leaves, and begins anew when it is back", (world) =>
+      Effect.gen(function*() {
+        const alice = yield* world.start({ networkId, name: "alice" })
+        const turns = yield* Queue.unbounded<string>()
+        yield* Effect.forkScoped(
+          alice.peers.wheneverOnline("bob", () =>
+            Effect.andThen(Queue.offer(turns, "there"), Effect.never).pipe(
+              Effect.onInterrupt(() => Queue.offer(turns, "gone"))
+            ))
+        )
+        const start = world.start({ networkId, name: "bob", onMessage: () => Effect.succeed("hello") })
+        const scope = yield* Scope.make()
+        yield* Scope.provide(start, scope)
+        assert.strictEqual(yield* Queue.take(turns), "there")
+        // A connection that lives keeps a peer, so it has to end too.
+        yield* alice.send("bob", "x")
+        const bound = yield* Effect.forkChild(Effect.flip(alice.peers.whileOnline("bob", () => Effect.never)), {
+          startImmediately: true
+        })
+        const scoped = yield* Effect.forkChild(
+          Effect.scoped(Effect.flatMap(alice.peers.scoped("bob"), ({ lost }) => Effect.flip(lost))),
+          { startImmediately: true }
+        )
+        yield* Effect.yieldNow
+        yield* Scope.close(scope, Exit.void)
+        for (const fiber of [bound, scoped]) {
+          const error = yield* Fiber.join(fiber)
+          assert.strictEqual(error._tag === "PeerLostError" && error.reason, "Left")
+        }
+        assert.strictEqual(yield* Queue.take(turns), "gone")
+        assert.deepStrictEqual(
+          (yield* SubscriptionRef.get(alice.peers.presence)).map((peer) => peer.name as string),
+          []
+        )
+
+        // As somebody else, who has to be given the name.
+        const anew = yield* start
+        const claim = Effect.map(alice.peers.conflicts, ([conflict]) => conflict?.claims[0]?.publicKey)
+        yield* Effect.repeat(Effect.delay(claim, "20 millis"), { until: (key) => key === anew.publicKey })
+        assert.strictEqual((yield* failureOf(alice.send("bob", "x")))._tag, "PeerUnknownError")
+        yield* alice.peers.resolveConflict(anew.name, anew.publicKey)
+        assert.strictEqual(yield* Queue.take(turns), "there")
+        assert.strictEqual(yield* alice.sendText("bob", "x"), "hello")
       }))
 
     test("a peer that closes while it handles a message is lost, and says so", (world) =>
