@@ -21,6 +21,7 @@ import { fileURLToPath } from "node:url"
 import type * as InternalAcceptor from "../src/internal/acceptor.ts"
 import type * as InternalExchange from "../src/internal/advertExchange.ts"
 import type * as InternalCipher from "../src/internal/networkCipher.ts"
+import * as CommandVectors from "./commandVectors.ts"
 import * as HandshakeVectors from "./handshakeVectors.ts"
 
 // The package exports no internals, and tsc does not let a static import cross into another project's sources.
@@ -99,6 +100,7 @@ export interface Document {
   readonly valid: ReadonlyArray<Vector>
   readonly invalid: ReadonlyArray<Vector>
   readonly handshake: HandshakeVectors.Section
+  readonly commands: CommandVectors.Section
 }
 
 export const path = fileURLToPath(new URL("../../../docs/vectors.json", import.meta.url))
@@ -173,6 +175,7 @@ const fields: Document["fields"] = {
   "receiver.last": "the stamp of the last RAW request it accepted from the packet's key, in microseconds, if it did",
   "receiver.asked": "for an answer: whom it asked, and the stamp of its oldest open request",
   handshake: "sessions: the handshake and its messages; it has a description and fields of its own",
+  commands: "whole calls of functions; it has a description and fields of its own",
   packet: "what it reads: as text (to be taken as UTF-8), or as hex where the bytes are no UTF-8, or as texts that are "
     + "repeated so many times and joined",
   steps: "intermediate values of a packet that is made right, hex unless said otherwise: text is the content before "
@@ -834,7 +837,8 @@ export const generate = (crypto: Service): Document => {
     carriers,
     valid,
     invalid,
-    handshake: HandshakeVectors.generate(crypto)
+    handshake: HandshakeVectors.generate(crypto),
+    commands: CommandVectors.generate(crypto)
   }
 }
 
