@@ -14,6 +14,7 @@ import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Pull from "effect/Pull"
 import * as Schema from "effect/Schema"
@@ -189,6 +190,17 @@ export class Sessions extends Context.Service<Sessions, {
     },
     data: Uint8Array
   ) => Effect.Effect<Uint8Array, OpenError | StreamError>
+  /**
+   * `exchange` without an Effect, for layers that make thousands of calls a second: on a session that stands, with parts that are
+   * sent one after another. Gives what gives the call up, or `undefined` where a session has to be made or waited for, and
+   * nothing was done. `answer` is called once, which may be before this returns.
+   */
+  readonly exchangeUnsafe: (
+    peer: Peer,
+    options: Omit<OpenOptions, "deadline"> & { readonly limit?: number | undefined },
+    parts: ReadonlyArray<Uint8Array>,
+    answer: (exit: Exit.Exit<Uint8Array, StreamError>) => void
+  ) => Effect.Effect<void> | undefined
   /**
    * Handles the streams that peers open for a protocol, or for one name of it, until the scope closes. A stream ends with its
    * handler: reset where it is not finished then. Streams of a protocol that nobody handles are reset with `unsupported`, those

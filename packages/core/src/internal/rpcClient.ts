@@ -5,11 +5,12 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import type { Headers } from "effect/http/Headers"
 import type * as Rpc from "effect/rpc/Rpc"
 import * as RpcClient from "effect/rpc/RpcClient"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
-import type { FromServer, Request } from "effect/rpc/RpcMessage"
+import type { FromServer, Request, RequestId } from "effect/rpc/RpcMessage"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as Tracer from "effect/Tracer"
@@ -24,6 +25,7 @@ import {
 import type { NodeName } from "../Packet.ts"
 import { type NameConflictError, type Peer, PeerLostError, Peers, type PeerUnknownError } from "../Peers.ts"
 import * as Sessions from "../Sessions.ts"
+import { concat } from "./bytes.ts"
 import { differences } from "./contract.ts"
 import * as Wire from "./rpcWire.ts"
 import { toTraceparent } from "./trace.ts"
@@ -92,13 +94,28 @@ export const make = <Rpcs extends Rpc.Any>(
     // The peers that this client has had to do with, of which the one that is gone is lost, not unknown.
     const met = new Map<string, Peer>()
 
+    // Calls that wait for their answer without a fiber, and what gives each up.
+    const pending = new Map<RequestId, Effect.Effect<void>>()
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        const cancels = [...pending.values()]
+        pending.clear()
+        return Effect.forEach(cancels, (cancel) => cancel, { discard: true })
+      })
+    )
+
     const { client, write } = yield* RpcClient.makeNoSerialization<Rpcs, RpcError>(group, {
       supportsAck: false,
       spanPrefix: options.spanPrefix,
       spanAttributes: { ...(only === undefined ? {} : { "pnet.peer": only }), ...options.spanAttributes },
       onFromClient: ({ context, message }) => {
-        // An interrupted call closes its stream by itself.
-        if (message._tag !== "Request") return Effect.void
+        if (message._tag !== "Request") {
+          if (message._tag !== "Interrupt") return Effect.void
+          // Where it is none of these, its fiber has closed its stream already.
+          const cancel = pending.get(message.requestId)
+          pending.delete(message.requestId)
+          return cancel ?? Effect.void
+        }
         const rpc = group.requests.get(message.tag)! as unknown as Rpc.AnyWithProps
         const wire = Wire.wireOf(rpc)
         const to = only ?? Context.get(context, To)!
@@ -201,39 +218,45 @@ export const make = <Rpcs extends Rpc.Any>(
       Math.min(timeout, inherited === undefined ? Infinity : inherited - nowUnsafe(clock)) -
       (timeout === Infinity ? 0 : nowUnsafe(clock) - begun)
 
-    const openOptions = (call: Call, millis: number): Sessions.OpenOptions => {
+    const openOptions = (call: Call, millis: number): Sessions.OpenOptions & { readonly limit: number } => {
       const { message } = call
       const traceparent = message.spanId === undefined ? undefined : toTraceparent(message as unknown as Tracer.AnySpan)
       return {
         protocol: Wire.protocol,
         name: call.name,
-        ...(millis === Infinity ? {} : { deadline: Duration.millis(millis) }),
-        ...(traceparent === undefined ? {} : { traceparent })
+        deadline: millis === Infinity ? undefined : Duration.millis(millis),
+        traceparent,
+        limit: answerLimit
       }
     }
 
-    const encodeRequest = (call: Call): Effect.Effect<Uint8Array, CallTooLargeError> => {
+    /** What is said before the payload, and the payload; `undefined` where it is too much. */
+    const requestOf = (call: Call, payload: Uint8Array): ReadonlyArray<Uint8Array> | undefined => {
       const { message, wire } = call
-      const build = (payload: Uint8Array): Effect.Effect<Uint8Array, CallTooLargeError> => {
-        const headers = Wire.headersText(message.headers as Headers)
-        if (payload.length > limit || headers !== undefined && headers.length > Wire.maxHeaders) {
-          return Effect.fail(call.tooLarge)
-        }
-        return Effect.succeed(Wire.encodeRequest({
-          hash: wire.hash(),
-          window: wire.isStream ? window : 0,
-          discard: message.discard === true,
-          raw: wire.isRaw,
-          headers,
-          payload
-        }))
-      }
-      const encoded = wire.encodePayload(message.payload)
-      const exit = Wire.valueOf(encoded)
-      return exit !== undefined && Exit.isSuccess(exit)
-        ? build(exit.value)
-        : Effect.flatMap(Effect.orDie(encoded), build)
+      const headers = Wire.headersText(message.headers as Headers)
+      if (payload.length > limit || headers !== undefined && headers.length > Wire.maxHeaders) return undefined
+      return [
+        Wire.requestHead(
+          {
+            hash: wire.hash(),
+            window: wire.isStream ? window : 0,
+            discard: message.discard === true,
+            raw: wire.isRaw,
+            headers
+          },
+          payload.length
+        ),
+        payload
+      ]
     }
+
+    const encodeRequest = (call: Call): Effect.Effect<Uint8Array, CallTooLargeError> =>
+      Effect.flatMap(Effect.orDie(call.wire.encodePayload(call.message.payload)), (payload) => {
+        const parts = requestOf(call, payload)
+        return parts === undefined
+          ? Effect.fail(call.tooLarge)
+          : Effect.succeed(concat(parts, parts[0]!.length + payload.length))
+      })
 
     /** Does it again while the peer has no room, which is known not to have run it. */
     const patiently = <A>(call: Call, once: Effect.Effect<A, RpcError>): Effect.Effect<A, RpcError> => {
@@ -247,7 +270,11 @@ export const make = <Rpcs extends Rpc.Any>(
     /** Calls with the peer and the time that is left. */
     const begin = <A>(
       call: Call,
-      run: (peer: Peer, options: Sessions.OpenOptions, request: Uint8Array) => Effect.Effect<A, RpcError>
+      run: (
+        peer: Peer,
+        options: Sessions.OpenOptions & { readonly limit: number },
+        request: Uint8Array
+      ) => Effect.Effect<A, RpcError>
     ): Effect.Effect<A, RpcError> =>
       Effect.withFiber((fiber) => {
         const inherited = fiber.getRef(CurrentDeadline)
@@ -303,19 +330,88 @@ export const make = <Rpcs extends Rpc.Any>(
       return Effect.fail(call.disagree(undefined, true, "the peer's answer is malformed"))
     }
 
-    const unary = (call: Call): Effect.Effect<void, RpcError> =>
+    const slow = (call: Call): Effect.Effect<void, RpcError> =>
       Effect.flatMap(
         begin(call, (peer, options, request) =>
-          Effect.matchEffect(sessions.exchange(peer, { ...options, limit: answerLimit }, request), {
+          Effect.matchEffect(sessions.exchange(peer, options, request), {
             onSuccess: (bytes) => {
               meet(peer)
               return Effect.succeed(bytes)
             },
             onFailure: (error) => Effect.fail(call.mapError(error))
           })),
-        (bytes) =>
-          Effect.flatMap(answerOf(call, bytes, undefined), ({ exit }) => call.exit(exit))
+        (bytes) => Effect.flatMap(answerOf(call, bytes, undefined), ({ exit }) => call.exit(exit))
       )
+
+    /** Gives the caller what came of its call; in one step, where the answer can be decoded in one. */
+    const settle = (call: Call, exit: Exit.Exit<any, any>): void => {
+      const written = call.exit(exit)
+      // It is done already, unless Effect's client has more to do than to wake its caller.
+      if (written !== Effect.void) Effect.runFork(written)
+    }
+
+    const onAnswer = (
+      call: Call,
+      peer: Peer,
+      context: Context.Context<never>,
+      exit: Exit.Exit<Uint8Array, Sessions.StreamError>
+    ) => {
+      if (Exit.isSuccess(exit)) {
+        meet(peer)
+        const bytes = exit.value
+        if (bytes[0] === Wire.Kind.success) {
+          const decoded = Wire.valueOf(call.wire.decodeSuccess(bytes.subarray(1)))
+          if (decoded !== undefined && Exit.isSuccess(decoded)) {
+            pending.delete(call.message.id)
+            return settle(call, decoded)
+          }
+        }
+      }
+      // With a fiber, which is what gives it up from now on.
+      const rest = exit._tag === "Success"
+        ? Effect.flatMap(answerOf(call, exit.value, undefined), (answer) => call.exit(answer.exit))
+        : Effect.suspend(() => {
+          const error = call.mapError(exit.cause.reasons.find(Cause.isFailReason)!.error)
+          return isRefused(error) ? slow(call) : Effect.fail(error)
+        })
+      const fiber = Effect.runForkWith(context)(
+        Effect.catchCause(rest, (cause) => {
+          pending.delete(call.message.id)
+          return call.exit(Exit.failCause(cause))
+        })
+      )
+      if (fiber.pollUnsafe() === undefined) pending.set(call.message.id, Fiber.interrupt(fiber))
+      else pending.delete(call.message.id)
+    }
+
+    /**
+     * One call of one peer. Nearly always there is a session, the payload can be encoded at once, and nobody asked for more than
+     * the answer: then nothing waits for it but an entry in a table.
+     */
+    const unary = (call: Call): Effect.Effect<void, RpcError> =>
+      Effect.withFiber((fiber) => {
+        const { message, wire } = call
+        if (timeout !== Infinity || message.discard === true || fiber.getRef(CurrentDeadline) !== undefined) {
+          return slow(call)
+        }
+        const payload = Wire.valueOf(wire.encodePayload(message.payload))
+        if (payload === undefined || Exit.isFailure(payload)) return slow(call)
+        return Effect.matchEffect(peers.resolveOne(call.to), {
+          onFailure: () => slow(call),
+          onSuccess: (peer) => {
+            const parts = requestOf(call, payload.value)
+            if (parts === undefined) return Effect.fail(call.tooLarge)
+            let answered = false
+            const cancel = sessions.exchangeUnsafe(peer, openOptions(call, Infinity), parts, (exit) => {
+              answered = true
+              onAnswer(call, peer, fiber.context, exit)
+            })
+            if (cancel === undefined) return slow(call)
+            if (!answered) pending.set(message.id, cancel)
+            return Effect.void
+          }
+        })
+      })
 
     // --- streams -------------------------------------------------------------------------------------------------------------
 

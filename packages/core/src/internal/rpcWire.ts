@@ -27,6 +27,7 @@ import * as Rpc from "effect/rpc/Rpc"
 import * as RpcSchema from "effect/rpc/RpcSchema"
 import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import * as Schema from "effect/Schema"
+import { concat } from "./bytes.ts"
 import * as Contract from "./contract.ts"
 import { strictTextOf, utf8 } from "./platform.ts"
 
@@ -167,31 +168,35 @@ export const headersText = (headers: Headers.Headers): Uint8Array | undefined =>
   return undefined
 }
 
-export const encodeRequest = (request: {
+/** What stands before a payload of so many bytes. */
+export const requestHead = (request: {
   readonly hash: Uint8Array
   readonly window: number
   readonly discard: boolean
   readonly raw: boolean
   readonly headers: Uint8Array | undefined
-  readonly payload: Uint8Array
-}): Uint8Array => {
-  const { headers, payload } = request
-  const length = fixedLength + (headers === undefined ? 0 : 4 + headers.length) + payload.length
+}, payloadLength: number): Uint8Array => {
+  const { hash, headers } = request
+  const length = fixedLength + (headers === undefined ? 0 : 4 + headers.length)
   const out = new Uint8Array(4 + length)
-  putU32(out, 0, length)
+  putU32(out, 0, length + payloadLength)
   out[4] = version
   out[5] = (headers === undefined ? 0 : Flag.headers) | (request.discard ? Flag.discard : 0) |
     (request.raw ? Flag.raw : 0)
-  out.set(request.hash, 6)
+  for (let i = 0; i < 8; i++) out[6 + i] = hash[i]!
   out[14] = request.window
-  let at = 4 + fixedLength
   if (headers !== undefined) {
-    putU32(out, at, headers.length)
-    out.set(headers, at + 4)
-    at += 4 + headers.length
+    putU32(out, 4 + fixedLength, headers.length)
+    out.set(headers, 8 + fixedLength)
   }
-  out.set(payload, at)
   return out
+}
+
+export const encodeRequest = (
+  request: Parameters<typeof requestHead>[0] & { readonly payload: Uint8Array }
+): Uint8Array => {
+  const head = requestHead(request, request.payload.length)
+  return concat([head, request.payload], head.length + request.payload.length)
 }
 
 const headersOf = (bytes: Uint8Array): Headers.Headers | undefined => {

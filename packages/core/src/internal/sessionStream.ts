@@ -105,21 +105,21 @@ export class SessionStream implements Sessions.SessionStream {
     room?: (bytes: number) => boolean
   ): Effect.Effect<void> {
     const stream = this.#stream
-    const parts: Array<Uint8Array> = []
+    // What comes at once is nearly always all.
+    let parts: Array<Uint8Array> = []
     let length = 0
     const onReadable = () => {
       const before = length
-      for (const part of stream.read()) {
-        parts.push(part)
-        length += part.length
-      }
+      const more = stream.read()
+      for (const part of more) length += part.length
+      if (more.length > 0) parts = before === 0 ? more as Array<Uint8Array> : parts.concat(more)
       if (room !== undefined && length > before && length <= limit && !room(length - before)) {
-        parts.length = 0
+        parts = []
         stream.reset("refused", "no room for so much at once")
         stream.abandon()
       }
       if (length > limit) {
-        parts.length = 0
+        parts = []
         stream.abandon()
         // An answer that is complete closes its stream, which nothing can be said about any more.
         if (stream.closed && stream.failure === undefined) return resume(Effect.fail(this.tooLarge(limit)))
@@ -136,6 +136,17 @@ export class SessionStream implements Sessions.SessionStream {
       stream.reset("cancelled", "")
       stream.abandon()
     })
+  }
+
+  /** What has come and was not read. */
+  readUnsafe(): ReadonlyArray<Uint8Array> {
+    return this.#stream.read()
+  }
+
+  /** Writes a short answer and ends it, in one step. */
+  answerUnsafe(parts: ReadonlyArray<Uint8Array>): void {
+    for (const part of parts) this.#stream.write(part)
+    this.#stream.end()
   }
 
   tooLarge(limit: number): Sessions.StreamError {

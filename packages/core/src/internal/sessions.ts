@@ -751,6 +751,18 @@ export const make = (
           }))
         )
       ),
+      exchangeUnsafe: (peer, options, parts, answer) => {
+        const state = states.get(peer.publicKey)
+        const session = state === undefined ? undefined : current(state, peer.publicKey)
+        const opened = session?.mux.openStream(openFrame(options, undefined))
+        if (session === undefined || typeof opened !== "object") return undefined
+        session.usedAt = session.now()
+        for (const part of parts) opened.write(part)
+        opened.end()
+        const onWhole = (whole: Effect.Effect<Uint8Array, Sessions.StreamError>) =>
+          answer(whole as Exit.Exit<Uint8Array, Sessions.StreamError>)
+        return wrap(opened, session).collect(onWhole, options.limit)
+      },
       exchange: (peer, options, data) => {
         const say = (stream: MuxStream, session: Session) => {
           stream.write(data)
