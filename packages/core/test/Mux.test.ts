@@ -124,6 +124,13 @@ class Side {
     assert.isUndefined(this.mux.receive(message.type, message.bytes))
   }
 
+  /** Takes a message that is only lent, in whose place there are `homes`. */
+  borrow(message: Message, homes: ReadonlyArray<Uint8Array>): void {
+    const lent = message.bytes.slice()
+    assert.isUndefined(this.mux.receive(message.type, lent, homes))
+    lent.fill(0xee)
+  }
+
   /** Everything there is to send. */
   all(limit?: number): ReadonlyArray<Message> {
     const messages: Array<Message> = []
@@ -151,6 +158,21 @@ const settle = (a: Side, b: Side) => {
 }
 
 const bytesOf = (parts: ReadonlyArray<Uint8Array>) => concat(...parts)
+
+/** Memory of that length in up to four pieces of larger arrays, some of them next to each other and some empty. */
+const pieces = (length: number, random: ReturnType<typeof chance>): ReadonlyArray<Uint8Array> => {
+  const out: Array<Uint8Array> = []
+  let left = length
+  let behind = new Uint8Array(0)
+  for (let i = 0; i < 4; i++) {
+    const size = i === 3 ? left : random.below(left + 1)
+    if (behind.length < size) behind = new Uint8Array(size + random.below(100)).fill(0xdd)
+    out.push(behind.subarray(0, size))
+    behind = behind.subarray(size)
+    left -= size
+  }
+  return out
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // random conversations
@@ -301,7 +323,8 @@ const converse = (seed: number) => {
       if (message !== undefined) {
         moved = true
         ledger.arrived(other[name], message)
-        sides[other[name]].take(message)
+        if (random.next() < 0.5) sides[other[name]].take(message)
+        else sides[other[name]].borrow(message, pieces(message.bytes.length, random))
       }
     }
     for (const actor of actors) {
@@ -808,6 +831,32 @@ describe("Mux: limits", () => {
     }
   })
 
+  it("and so it is where messages are lent, and their places kept", () => {
+    const random = chance(8)
+    const bound = 2 * initialCredit + 131_072 * 0.2
+    // Of records of 65,536 bytes that come in reads of as many, how much is this stream's.
+    for (const share of [1, 100, 1_000, 20_000, 65_000]) {
+      for (const stopAt of [1, 8, 63, 64, 65, 300, Infinity]) {
+        const side = established()
+        const [stream] = side.opened
+        let rest = new Uint8Array(65_536)
+        let sum = 0
+        for (let n = 0; n < Math.min(stopAt, 1_000) && sum + share <= initialCredit; n++) {
+          const next = new Uint8Array(65_536)
+          const cut = random.below(65_536)
+          const message = { type: Type.msg, bytes: frame(Kind.data, 1, new Uint8Array(share).fill(n)) }
+          side.borrow(message, [rest.subarray(65_536 - cut), next.subarray(0, 65_536 - cut)])
+          rest = next
+          sum += share
+        }
+        const parts = stream!.read()
+        assert.strictEqual(parts.reduce((total, part) => total + part.length, 0), sum)
+        const held = [...new Set(parts.map((part) => part.buffer))].reduce((all, { byteLength }) => all + byteLength, 0)
+        assert.isAtMost(held + parts.length * 100, bound, `${share}, stopped at ${stopAt}`)
+      }
+    }
+  })
+
   it("credit is granted as the data is read, not as it comes, and in halves", () => {
     const side = established()
     const [stream] = side.opened
@@ -921,6 +970,50 @@ describe("Mux: turns", () => {
       payload.length
     )
     assert.deepStrictEqual([...new Set(sizes)], [1_000, 500])
+  })
+
+  it("DATA ends where it is told to, and a control frame may be longer", () => {
+    const side = established()
+    const [stream] = side.opened
+    stream!.write(new Uint8Array(100_000))
+    const out = new Uint8Array(98_000)
+    const fill = () => side.mux.fill(out, new DataView(out.buffer), 5, 98_000, 30_005)
+    assert.deepStrictEqual(fill(), { type: Type.rsp, end: 30_005 })
+    assert.deepStrictEqual(framesOf(out.subarray(5, 30_005)).map(({ payload }) => payload.length), [16_384, 13_598])
+    side.open("x".repeat(60_000))
+    const opening = fill()
+    assert.strictEqual(opening?.type, Type.msg)
+    assert.isAbove(opening!.end, 60_000)
+    assert.deepStrictEqual(fill(), { type: Type.rsp, end: 30_005 })
+  })
+
+  it("who reads is woken once for all that a message has, and before the stream is reset", () => {
+    const side = established()
+    const [stream] = side.opened
+    const read: Array<number> = []
+    const wait = () => {
+      stream!.onReadable = () => {
+        read.push(bytesOf(stream!.read()).length)
+        wait()
+      }
+    }
+    wait()
+    const data = (length: number) => frame(Kind.data, 1, new Uint8Array(length))
+    side.take({ type: Type.msg, bytes: concat(data(3), data(4), data(5)) })
+    assert.deepStrictEqual(read, [12])
+    side.take({ type: Type.msg, bytes: concat(data(6), data(7), resetFrame(1)) })
+    assert.deepStrictEqual(read.slice(0, 2), [12, 13])
+    assert.strictEqual(stream!.failure?.code, "cancelled")
+  })
+
+  it("it owes credit from when it is granted until it is sent", () => {
+    const side = established()
+    side.take({ type: Type.msg, bytes: frame(Kind.data, 1, new Uint8Array(initialCredit / 2)) })
+    assert.isFalse(side.mux.owesCredit)
+    side.opened[0]!.read()
+    assert.isTrue(side.mux.owesCredit)
+    assert.strictEqual(side.all().length, 1)
+    assert.isFalse(side.mux.owesCredit)
   })
 
   it("after GOAWAY this side opens no more; what crossed it is served until the other side knows", () => {

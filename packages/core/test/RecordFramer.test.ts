@@ -28,8 +28,18 @@ const drain = (framer: RecordFramer): ReadonlyArray<Uint8Array> => {
     const next = framer.next()
     if (next === undefined) return records
     records.push(next.slice())
-    // They are the caller's to overwrite.
+    // They are the caller's to overwrite, and so is where they lay.
     next.fill(0xee)
+    const { homes } = framer
+    if (homes !== undefined) {
+      assert.strictEqual(homes.reduce((sum, home) => sum + home.length, 0), next.length)
+      for (const home of homes) {
+        assert.isTrue(home.buffer !== next.buffer)
+        home.fill(0xdd)
+      }
+    }
+    framer.release()
+    assert.isUndefined(framer.homes)
   }
 }
 
@@ -105,6 +115,80 @@ describe("RecordFramer", () => {
         assert.isUndefined(framer.next())
       }
     }
+  })
+
+  it.prop(
+    "long records in any chunks",
+    [
+      Arbitrary.array(between(100_000), { minLength: 1, maxLength: 8 }),
+      Arbitrary.array(between(70_000), { minLength: 1, maxLength: 20 })
+    ],
+    ([lengths, cuts]) => {
+      const bytes = concat(lengths.map((length) => record(length)))
+      const chunks: Array<Uint8Array> = []
+      let at = 0
+      for (let i = 0; at < bytes.length; i++) {
+        const size = cuts[i % cuts.length]! + (i > 30 ? 10_000 : 0)
+        chunks.push(bytes.subarray(at, at + size))
+        at += size
+      }
+      const { framer, records } = feed(chunks)
+      assert.isTrue(records.length === lengths.length && concat(records).length === bytes.length - 4 * lengths.length)
+      records.forEach((got, i) => assert.isTrue(got.every((byte) => byte === (lengths[i]! & 255)), `record ${i}`))
+      assert.strictEqual(framer.pending, 0)
+    },
+    { arbitrary: { runs: 100, seed: 2 } }
+  )
+
+  it("a long record in two pieces is lent, with the pieces as its homes; one in many is a copy", () => {
+    const framer = new RecordFramer()
+    const whole = record(60_000)
+    const [one, two] = [whole.slice(0, 20_000), whole.slice(20_000)]
+    framer.push(one)
+    assert.isUndefined(framer.next())
+    framer.push(two)
+    assert.strictEqual(framer.next()?.length, 60_000)
+    assert.deepStrictEqual(framer.homes?.map(({ buffer, length }) => [buffer === one.buffer, length]), [
+      [true, 19_996],
+      [false, 40_004]
+    ])
+    framer.release()
+    for (let at = 0; at < whole.length; at += 1_000) {
+      framer.push(whole.slice(at, at + 1_000))
+      if (at + 1_000 < whole.length) assert.isUndefined(framer.next())
+    }
+    assert.deepStrictEqual(framer.next(), whole.slice(4))
+    assert.isUndefined(framer.homes)
+  })
+
+  it("records that are lent at the same time are not in one another's way", () => {
+    const framers = [1, 2, 3].map((fill) => {
+      const framer = new RecordFramer()
+      const whole = record(50_000, fill)
+      framer.push(whole.subarray(0, 25_000))
+      assert.isUndefined(framer.next())
+      framer.push(whole.subarray(25_000))
+      return { fill, framer }
+    })
+    const lent = framers.map(({ fill, framer }) => ({ fill, record: framer.next()! }))
+    for (const { fill, record } of lent) assert.isTrue(record.every((byte) => byte === fill))
+    for (const { framer } of framers) framer.release()
+  })
+
+  it("keeps a few times its length for the record it is in the middle of, also in parts of large chunks", () => {
+    const framer = new RecordFramer()
+    const whole = record(100_000)
+    for (let at = 0; at < 99_000; at += 33_000) {
+      // As if the rest were something else's.
+      const chunk = new Uint8Array(1 << 20)
+      chunk.set(whole.subarray(at, at + 33_000))
+      framer.push(chunk.subarray(0, 33_000))
+      assert.isUndefined(framer.next())
+    }
+    // Given as a copy: nothing of the large chunks is its home.
+    framer.push(whole.subarray(99_000))
+    assert.deepStrictEqual(framer.next(), whole.subarray(4))
+    assert.isUndefined(framer.homes)
   })
 
   it("holds the record it is in the middle of, and no more", () => {

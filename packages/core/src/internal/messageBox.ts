@@ -100,22 +100,30 @@ export class MessageBox {
    * the caller writes there. Throws on a box that was closed.
    */
   seal(flags: Flags, parts: ReadonlyArray<Uint8Array>, headroom = 0): Uint8Array {
-    if (this.closed) throw new Error("a MESSAGE was to be sealed after its session had ended")
     let length = headroom + overhead
     for (let i = 0; i < parts.length; i++) length += parts[i]!.length
     const out = new Uint8Array(length)
-    out.set(name, headroom)
-    const nonce = this.sending.bytes
-    for (let i = 0; i < 8; i++) out[headroom + nonceAt + i] = nonce[16 + i]!
-    out[headroom + flagsAt] = flags
     let offset = headroom + overhead
     for (let i = 0; i < parts.length; i++) {
       out.set(parts[i]!, offset)
       offset += parts[i]!.length
     }
-    this.boxer.sealInto(out.subarray(headroom + boxAt), out.subarray(headroom + flagsAt), nonce)
-    this.sending.advance()
+    this.sealInPlace(flags, out, headroom, length)
     return out
+  }
+
+  /**
+   * `seal` without a copy: makes the next MESSAGE of the bytes from `at` to `end`, whose payload stands there already,
+   * `overhead` bytes behind `at`.
+   */
+  sealInPlace(flags: Flags, out: Uint8Array, at: number, end: number): void {
+    if (this.closed) throw new Error("a MESSAGE was to be sealed after its session had ended")
+    out.set(name, at)
+    const nonce = this.sending.bytes
+    for (let i = 0; i < 8; i++) out[at + nonceAt + i] = nonce[16 + i]!
+    out[at + flagsAt] = flags
+    this.boxer.sealInto(out.subarray(at + boxAt, end), out.subarray(at + flagsAt, end), nonce)
+    this.sending.advance()
   }
 
   /** Opens the peer's next MESSAGE, or says why it is a violation. The command's bytes stay as they are. */

@@ -209,18 +209,30 @@ export class MuxStream {
     if (listeners !== undefined) { for (const listener of listeners) listener() }
   }
 
-  /** Takes DATA; `false` where it exceeds the credit or comes after END. */
-  onData(payload: Uint8Array): boolean {
+  /** Takes DATA; `false` where it exceeds the credit or comes after END. Whoever waits for it is woken by the Mux. */
+  onData(payload: Uint8Array, room: Room | undefined): boolean {
     if (this.remoteEnded) return false
     if (payload.length === 0) return true
     if (payload.length > this.#granted) return false
     this.#granted -= payload.length
     if (this.#abandoned) return true
-    this.#keep(payload)
+    if (room === undefined) this.#keep(payload)
+    else {
+      for (let at = 0; at < payload.length;) {
+        const placed = room.place(at === 0 ? payload : payload.subarray(at))
+        this.#keep(placed)
+        at += placed.length
+      }
+    }
+    if (this.onReadable !== undefined) this.mux.heard(this)
+    return true
+  }
+
+  /** Tells whoever waits that there is something to read. */
+  wakeReader(): void {
     const { onReadable } = this
     this.onReadable = undefined
     onReadable?.()
-    return true
   }
 
   onEnd(): boolean {
@@ -341,8 +353,20 @@ export class MuxStream {
   // The payload is a view into its message. Many small ones, or small parts of large messages, are copied together, so that
   // what waits here takes no more than twice its credit.
   #keep(payload: Uint8Array): void {
-    this.#inbox.push(payload)
     this.#inboxBytes += payload.length
+    const last = this.#inbox[this.#inbox.length - 1]
+    // The frames of one message were placed side by side: they are read as one.
+    if (
+      last !== undefined && last.buffer === payload.buffer && last.byteOffset + last.length === payload.byteOffset
+    ) {
+      this.#inbox[this.#inbox.length - 1] = new Uint8Array(
+        last.buffer,
+        last.byteOffset,
+        last.length + payload.length
+      )
+      return
+    }
+    this.#inbox.push(payload)
     if (payload.buffer !== this.#lastBuffer) {
       this.#lastBuffer = payload.buffer
       this.#pinned += payload.buffer.byteLength
@@ -355,6 +379,32 @@ export class MuxStream {
       this.#pinned = this.#inboxBytes
       this.#lastBuffer = undefined
     }
+  }
+}
+
+/**
+ * Memory for the DATA of one message: the pieces that its record came in, which nobody else uses and which are longer than
+ * all that is in it. So nothing is allocated for what was put together in a shared buffer.
+ */
+class Room {
+  readonly #pieces: ReadonlyArray<Uint8Array>
+  #index = 0
+  #offset = 0
+  constructor(pieces: ReadonlyArray<Uint8Array>) {
+    this.#pieces = pieces
+  }
+  /** Copies as much as the piece whose turn it is has room for. */
+  place(bytes: Uint8Array): Uint8Array {
+    while (this.#offset === this.#pieces[this.#index]!.length) {
+      this.#index++
+      this.#offset = 0
+    }
+    const piece = this.#pieces[this.#index]!
+    const length = Math.min(bytes.length, piece.length - this.#offset)
+    piece.set(length === bytes.length ? bytes : bytes.subarray(0, length), this.#offset)
+    const placed = new Uint8Array(piece.buffer, piece.byteOffset + this.#offset, length)
+    this.#offset += length
+    return placed
   }
 }
 
@@ -466,8 +516,11 @@ export class Mux {
   readonly #ready: readonly [Array<MuxStream>, Array<MuxStream>] = [[], []]
   #turn: Type = 0
   #later: Array<() => void> = []
-  // Opened by the message that is being taken.
+  // Opened by the message that is being taken, and those for whose readers it has something.
   #opened: Array<MuxStream> | undefined
+  #heard: Array<MuxStream> | undefined
+  /** Whether a CREDIT waits to be sent. */
+  owesCredit = false
 
   constructor(options: Options) {
     this.options = options
@@ -544,10 +597,17 @@ export class Mux {
   }
 
   /**
-   * Writes the frames of the next message into `out` between `offset` and `limit`. Gives its type and where it ends, or
-   * `undefined` when there is nothing to send.
+   * Writes the frames of the next message into `out` between `offset` and `limit`, none of DATA beyond `dataLimit`. Gives its
+   * type and where it ends, or `undefined` when there is nothing to send.
    */
-  fill(out: Uint8Array, view: DataView, offset: number, limit: number): { type: Type; end: number } | undefined {
+  fill(
+    out: Uint8Array,
+    view: DataView,
+    offset: number,
+    limit: number,
+    dataLimit = limit
+  ): { type: Type; end: number } | undefined {
+    this.owesCredit = false
     // The types take turns, so that none waits for another's bulk. A PONG's is now, but not before an OPEN that was made
     // before it: whoever drains a session takes it to mean that there is none on its way.
     const first = this.#pong === undefined
@@ -559,7 +619,7 @@ export class Mux {
       const type = (first + i) % 3 as Type
       const end = type === Type.err
         ? this.#control[type].fill(out, offset, limit)
-        : this.#fillType(type, out, view, offset, limit)
+        : this.#fillType(type, out, view, offset, limit, dataLimit)
       if (end > offset) {
         this.#turn = (type + 1) % 3 as Type
         return { type, end }
@@ -568,7 +628,14 @@ export class Mux {
     return undefined
   }
 
-  #fillType(type: 0 | 1, out: Uint8Array, view: DataView, offset: number, limit: number): number {
+  #fillType(
+    type: 0 | 1,
+    out: Uint8Array,
+    view: DataView,
+    offset: number,
+    limit: number,
+    dataLimit: number
+  ): number {
     let at = offset
     // A PONG overtakes whatever waits.
     if (type === Type.rsp && this.#pong !== undefined) {
@@ -584,7 +651,7 @@ export class Mux {
     while (ready.length > 0) {
       const stream = ready[0]!
       if (stream.sendable) {
-        const end = stream.fill(out, view, at, limit)
+        const end = stream.fill(out, view, at, dataLimit)
         if (end === at) return at
         at = end
       }
@@ -612,6 +679,7 @@ export class Mux {
   sendCredit(stream: MuxStream, bytes: number): void {
     const payload = new Uint8Array(4)
     new DataView(payload.buffer).setUint32(0, bytes)
+    this.owesCredit = true
     this.#send(stream.own ? Type.msg : Type.rsp, frame(Kind.credit, stream.id, payload))
   }
 
@@ -626,8 +694,19 @@ export class Mux {
 
   // --- receiving -------------------------------------------------------------------------------------------------------
 
-  /** Takes the frames of one message. A text is the rule they break, which ends the session. */
-  receive(type: Type, message: Uint8Array): string | undefined {
+  /** To be called by a stream that has DATA for one who waits. */
+  heard(stream: MuxStream): void {
+    const heard = this.#heard ??= []
+    if (heard[heard.length - 1] !== stream) heard.push(stream)
+  }
+
+  /**
+   * Takes the frames of one message. A text is the rule they break, which ends the session. Streams keep views into the
+   * message, and those who wait for them run when all of it has been taken; or the message is only lent, and `homes` is
+   * memory of at least its length that the streams may have in its place.
+   */
+  receive(type: Type, message: Uint8Array, homes?: ReadonlyArray<Uint8Array>): string | undefined {
+    const room = homes === undefined ? undefined : new Room(homes)
     const view = new DataView(message.buffer, message.byteOffset, message.byteLength)
     let at = 0
     if (message.length === 0) return "a message without a frame"
@@ -638,9 +717,14 @@ export class Mux {
       const length = view.getUint32(at + 5)
       at += Frame.headerLength
       if (length > message.length - at) return "a frame longer than its message"
-      const violation = this.#onFrame(type, kind, id, message.subarray(at, at + length))
+      const violation = this.#onFrame(type, kind, id, message.subarray(at, at + length), room)
       if (violation !== undefined) return violation
       at += length
+    }
+    if (this.#heard !== undefined) {
+      const heard = this.#heard
+      this.#heard = undefined
+      for (const stream of heard) stream.wakeReader()
     }
     if (this.#opened !== undefined) {
       const opened = this.#opened
@@ -650,7 +734,13 @@ export class Mux {
     return undefined
   }
 
-  #onFrame(type: Type, kind: number, id: number, payload: Uint8Array): string | undefined {
+  #onFrame(
+    type: Type,
+    kind: number,
+    id: number,
+    payload: Uint8Array,
+    room: Room | undefined
+  ): string | undefined {
     switch (kind) {
       case Kind.data:
       case Kind.end:
@@ -693,7 +783,7 @@ export class Mux {
     const stream = (own ? this.own : this.theirs).get(id)
     switch (kind) {
       case Kind.data:
-        return stream === undefined || stream.onData(payload) ? undefined : "DATA beyond its credit or after END"
+        return stream === undefined || stream.onData(payload, room) ? undefined : "DATA beyond its credit or after END"
       case Kind.end:
         if (payload.length !== 0) return "an END with a payload"
         return stream === undefined || stream.onEnd() ? undefined : "a second END"
@@ -705,6 +795,8 @@ export class Mux {
       default: {
         const reset = resetOf(payload)
         if (reset === undefined) return "a malformed RESET"
+        // What came before it is read before it, where somebody waits.
+        stream?.wakeReader()
         stream?.fail({
           code: resetCodes.has(reset.code) ? reset.code as Frame.ResetCode : "internal",
           message: reset.message,

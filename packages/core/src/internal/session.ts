@@ -61,11 +61,30 @@ export interface SessionOptions {
 /** Codes of GOAWAY after which open streams may finish. */
 const drains: ReadonlySet<string> = new Set(["shutdown", "renew", "duplicate"])
 
-// What waits to be written is copied here before it is sealed. One buffer serves all sessions: nothing of anybody else runs
-// between the filling and the sealing.
-const scratch = new Uint8Array(Packet.maxStreamLength)
-const scratchView = new DataView(scratch.buffer)
 const recordHeader = 4
+
+/**
+ * Bytes of a record of DATA, with its length: what systems read at once. So whoever keeps up finds most records whole in what
+ * was read, and opens them where they are.
+ */
+const bulkRecord = 65_536
+
+/**
+ * Where messages are put together, sealed, and written from: taken for one message, and given back once the connection has
+ * taken its bytes. Memory made anew for each is what bulk would spend most of its time on, in the garbage collector.
+ */
+class Page {
+  readonly bytes = new Uint8Array(recordHeader + Packet.maxStreamLength)
+  readonly view = new DataView(this.bytes.buffer)
+}
+
+// Shared by all sessions. Those that write at once need one each; of these so many are kept.
+const pages: Array<Page> = []
+const keptPages = 4
+const takePage = (): Page => pages.pop() ?? new Page()
+const givePage = (page: Page): void => {
+  if (pages.length < keptPages) pages.push(page)
+}
 /** Reading stops while more than this waits to be written in answer. */
 const controlHighWater = 1_048_576
 
@@ -99,10 +118,13 @@ export class Session {
   ending: Ending | undefined
 
   readonly #box: MessageBox
+  /** What the message that is being written lies in. */
+  #page: Page | undefined
   readonly #work = Latch.makeUnsafe(false)
   readonly #readable = Latch.makeUnsafe(true)
   readonly #ended = Latch.makeUnsafe(false)
   readonly #limit: number
+  readonly #dataLimit: number
   #pingedAt: number | undefined
   #writingSince: number | undefined
   /** A message is being made, which nobody has been given yet. */
@@ -128,6 +150,7 @@ export class Session {
       publicKey: self.identity.publicKey
     }).length
     this.#limit = (established.binary ? Packet.maxStreamLength : Math.floor(content / 4) * 3) - overhead
+    this.#dataLimit = established.binary ? bulkRecord - recordHeader - overhead : this.#limit
     this.mux = new Mux({
       chunkSize: options.chunkSize,
       maxStreams: options.maxStreams,
@@ -261,8 +284,7 @@ export class Session {
     const write = Effect.catch(
       Effect.whileLoop({
         while: () => this.ending === undefined,
-        // After whatever else is ready to run now, which may have more to send: it leaves with the same write.
-        body: () => Effect.andThen(Effect.andThen(this.#work.await, Effect.yieldNow), this.#flush),
+        body: () => Effect.andThen(Effect.andThen(this.#work.await, this.#pause), this.#flush),
         step: () => {}
       }),
       broken
@@ -283,6 +305,13 @@ export class Session {
 
   // --- writing ---------------------------------------------------------------------------------------------------------
 
+  /**
+   * What comes before a message: whatever else is ready to run now may have more to send, which leaves with the same write.
+   * That includes reading on, and who reads bulk has so much to read that its CREDIT would come late: it leaves at once, or
+   * the other side would stand still.
+   */
+  readonly #pause: Effect.Effect<void> = Effect.suspend(() => this.mux.owesCredit ? Effect.void : Effect.yieldNow)
+
   /** Everything that waits, one message after another. */
   readonly #flush: Effect.Effect<void, ConnectionClosedError> = Effect.suspend(() => {
     this.#filling = true
@@ -296,6 +325,9 @@ export class Session {
     this.mux.wake()
     return Effect.flatMap(this.options.connection.write(message), () => {
       this.#writingSince = undefined
+      // Only now: what is interrupted, or fails, may still be on its way.
+      if (this.#page !== undefined) givePage(this.#page)
+      this.#page = undefined
       this.#settle()
       if (this.mux.controlBytes <= controlHighWater) this.#readable.openUnsafe()
       return this.#flush
@@ -328,26 +360,35 @@ export class Session {
   }
 
   #nextMessage(): Uint8Array | undefined {
-    const filled = this.mux.fill(scratch, scratchView, 0, this.#limit)
-    if (filled === undefined) return undefined
-    const payload = scratch.subarray(0, filled.end)
-    const { established, self } = this.options
-    if (!established.binary) {
-      return Packet.encode({
-        networkId: self.networkId,
-        type: packetTypes[filled.type],
-        content: Base64Url.encode(this.#box.seal(filled.type, [payload])),
-        publicKey: self.identity.publicKey
-      })
+    const page = takePage()
+    const { bytes, view } = page
+    const start = recordHeader + overhead
+    const filled = this.mux.fill(bytes, view, start, start + this.#limit, start + this.#dataLimit)
+    if (filled === undefined) {
+      givePage(page)
+      return undefined
     }
-    const record = this.#box.seal(filled.type, [payload], recordHeader)
-    new DataView(record.buffer).setUint32(0, record.length - recordHeader)
-    return record
+    const { end, type } = filled
+    this.#box.sealInPlace(type, bytes, recordHeader, end)
+    const { established, self } = this.options
+    if (established.binary) {
+      view.setUint32(0, end - recordHeader)
+      this.#page = page
+      return bytes.subarray(0, end)
+    }
+    const packet = Packet.encode({
+      networkId: self.networkId,
+      type: packetTypes[type],
+      content: Base64Url.encode(bytes.subarray(recordHeader, end)),
+      publicKey: self.identity.publicKey
+    })
+    givePage(page)
+    return packet
   }
 
   // --- reading ---------------------------------------------------------------------------------------------------------
 
-  #onCommand(command: Uint8Array, flags: Flags | undefined): string | undefined {
+  #onCommand(command: Uint8Array, flags: Flags | undefined, homes?: ReadonlyArray<Uint8Array>): string | undefined {
     const opened = this.#box.openInPlace(command)
     if (typeof opened === "string") return `a message that does not open: ${opened}`
     if (flags !== undefined && opened.flags !== flags) return "a message in a packet of another type"
@@ -355,7 +396,7 @@ export class Session {
     this.#pingedAt = undefined
     this.confirmed = true
     this.options.onHeard(this)
-    return this.mux.receive(opened.flags, opened.payload)
+    return this.mux.receive(opened.flags, opened.payload, homes)
   }
 
   #binaryReader() {
@@ -363,7 +404,8 @@ export class Session {
     return (chunk: Uint8Array): string | undefined => {
       framer.push(chunk)
       for (let record = framer.next(); record !== undefined; record = framer.next()) {
-        const broken = this.#onCommand(record, undefined)
+        const broken = this.#onCommand(record, undefined, framer.homes)
+        framer.release()
         if (broken !== undefined || this.ending !== undefined) return broken
       }
       return framer.malformed ? "a record of no length, or too long" : undefined
