@@ -5,3 +5,4 @@
  */
 export * as SimNetwork from "./SimNetwork.ts"
 export * as SimWorld from "./SimWorld.ts"
+export * as TestNetwork from "./TestNetwork.ts"
