@@ -542,7 +542,7 @@ export const make = (
         session.end({ reason: "closed", detail: "its peer made no other under a network key that is held here" })
         return
       }
-      // The first try may have failed.
+      // Streams that are open show nothing of the peer's key: only another session does.
       if (old !== undefined && !old.renewed && session.mux.streams > 0) renew(session, state)
       if (session.drainingSince !== undefined) {
         const over = at - session.drainingSince - drainLimit(session)
@@ -595,7 +595,6 @@ export const make = (
       )
       outdated.set(session, { since: now(), renewed })
       session.drain("renew", "it was made under a network key that is no longer held here")
-      if (session.mux.streams > 0) renew(session, state)
     }
 
     /** Ends a session that the trust policy refuses now. */
