@@ -15,6 +15,7 @@ import * as Exit from "effect/Exit"
 import * as Headers from "effect/http/Headers"
 import * as Pull from "effect/Pull"
 import * as Queue from "effect/Queue"
+import * as References from "effect/References"
 import * as Rpc from "effect/rpc/Rpc"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
 import { RequestId } from "effect/rpc/RpcMessage"
@@ -35,6 +36,7 @@ import { type Description, type Entry, RpcRegistry } from "../RpcRegistry.ts"
 import { Sessions, type SessionStream } from "../Sessions.ts"
 import * as Contract from "./contract.ts"
 import * as Wire from "./rpcWire.ts"
+import type { SessionStream as InternalStream } from "./sessionStream.ts"
 import { fromTraceparent } from "./trace.ts"
 
 export interface Options {
@@ -53,6 +55,11 @@ export type Memory = (peer: PublicKey) => {
 
 const plenty: Memory = () => ({ room: () => true, free: () => {} })
 
+/** What is so short is read, and answered, in one step. */
+const atOnce = 65_536
+
+const nothing = Effect.succeed(new Uint8Array(0))
+
 /** More grants than this are as good as this many. */
 const maxWindow = 65_536
 
@@ -70,26 +77,36 @@ interface Metadata {
 interface Incoming {
   readonly payload: unknown
   readonly headers: Headers.Headers
-  readonly caller: Caller["Service"]
-  readonly client: Rpc.ServerClient
+  readonly from: From
   /** By the monotonic clock. */
   readonly deadline: number | undefined
-  /** What runs the handler's effect in the caller's span. */
-  readonly span: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+  /** Whether the caller waits for no more than that the call runs. */
+  readonly discard: boolean
+  /** Runs the handler's effect in a span. */
+  span(effect: Effect.Effect<unknown, unknown>): Effect.Effect<unknown, unknown>
   /** Says that its time was up before it could run. */
-  readonly expired: Effect.Effect<void>
-  /** Says that the call runs, to a caller who waits for no more. */
-  readonly acknowledge: Effect.Effect<void> | undefined
+  expired(): Effect.Effect<void>
+  /** Says that it runs, to a caller who waits for no more. */
+  acknowledge(): Effect.Effect<void>
   /** Takes the elements of a stream. */
-  readonly onChunk: (values: NonEmptyReadonlyArray<unknown>) => Effect.Effect<void>
+  onChunk(values: NonEmptyReadonlyArray<unknown>): Effect.Effect<void>
   /** Takes the result, in the handler's span. */
-  readonly onExit: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
+  onExit(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void>
+}
+
+/** What the calls of one session, or of one command, have in common. */
+interface From {
+  readonly caller: Caller["Service"]
+  /** What the handlers of middlewares see, and may annotate. */
+  readonly client: Rpc.ServerClient
+  /** That of the handlers, with the caller in it. */
+  readonly context: Context.Context<never>
+  readonly attributes: Record<string, unknown>
 }
 
 let requests = 0
 let clients = 0
 
-/** The handlers of middlewares see one client a session, which they may annotate. */
 const serverClients = new WeakMap<object, Rpc.ServerClient>()
 const clientOf = (peer: object): Rpc.ServerClient => {
   let client = serverClients.get(peer)
@@ -160,20 +177,46 @@ export const serve = <Rpcs extends Rpc.Any>(
           : Context.getUnsafe(services, service) as RpcMiddleware.Any
       )
       const wire = Wire.wireOf(rpc)
+      const traced = Context.get(base, References.TracerEnabled)
       const name = spanName(options.spanPrefix, rpc._tag)
 
-      const applyMiddleware = (handler: Effect.Effect<any, any>, caller: Caller["Service"], metadata: Metadata) => {
-        let whole = handler
+      const froms = new WeakMap<object, From>()
+      const fromOf = (peer: Caller["Service"]): From => {
+        let from = froms.get(peer)
+        if (from === undefined) {
+          from = {
+            caller: peer,
+            client: clientOf(peer),
+            context: Context.add(base, CurrentCaller, peer),
+            attributes: {
+              "rpc.system.name": "effect_rpc",
+              "rpc.method": rpc._tag,
+              "pnet.peer": peer.name,
+              ...options.spanAttributes
+            }
+          }
+          froms.set(peer, from)
+        }
+        return from
+      }
+
+      const withMiddlewares = (
+        handler: Effect.Effect<unknown, unknown>,
+        caller: Caller["Service"],
+        metadata: Metadata
+      ) => {
+        let whole = handler as Effect.Effect<any, any>
         for (const middleware of middlewares) {
           whole = (middleware ?? ownMiddleware(caller))(whole, metadata) as Effect.Effect<any, any>
         }
-        return whole
+        return whole as Effect.Effect<unknown, unknown>
       }
 
       const execute = (call: Incoming): Effect.Effect<unknown, unknown> => {
+        const { deadline, from } = call
         const metadata: Metadata = {
           rpc,
-          client: call.client,
+          client: from.client,
           requestId: RequestId(requests++),
           headers: call.headers,
           payload: call.payload
@@ -197,9 +240,9 @@ export const serve = <Rpcs extends Rpc.Any>(
               return Effect.void
             }))
           : value) as Effect.Effect<unknown, unknown>
-        if (call.acknowledge !== undefined && !broken) handler = Effect.andThen(call.acknowledge, handler)
+        if (call.discard && !broken) handler = Effect.andThen(Effect.suspend(() => call.acknowledge()), handler)
         if (middlewares.length > 0) {
-          handler = applyMiddleware(handler, call.caller, metadata)
+          handler = withMiddlewares(handler, from.caller, metadata)
           if (wire.isStream) {
             // A middleware may have made something else of it.
             handler = Effect.flatMap(
@@ -208,17 +251,16 @@ export const serve = <Rpcs extends Rpc.Any>(
             )
           }
         }
-        const { deadline } = call
         if (deadline !== undefined) {
           // It may have waited for its turn, or for a busy process.
           const inTime = handler
           handler = Effect.suspend(() =>
-            nowUnsafe(clock) < deadline ? inTime : Effect.andThen(call.expired, Effect.interrupt)
+            nowUnsafe(clock) < deadline ? inTime : Effect.andThen(call.expired(), Effect.interrupt)
           )
         }
         const scope = Scope.makeUnsafe()
         let deferred: Deferred.Deferred<unknown, unknown> | undefined
-        let effect = Effect.onExit(handler, (exit) => {
+        let effect = call.span(Effect.onExit(handler, (exit) => {
           let answered: Effect.Effect<void>
           if (exit._tag === "Success" && Deferred.isDeferred(exit.value)) {
             deferred = exit.value as Deferred.Deferred<unknown, unknown>
@@ -228,17 +270,16 @@ export const serve = <Rpcs extends Rpc.Any>(
           }
           const close = Scope.closeUnsafe(scope, exit)
           return close === undefined ? answered : Effect.ensuring(answered, close)
-        })
-        let context = Context.add(Context.add(base, Scope.Scope, scope), CurrentCaller, call.caller)
-        if (deadline !== undefined) context = Context.add(context, CurrentDeadline, deadline)
-        effect = call.span(effect)
+        }))
         if (semaphore !== undefined && wrapper?.fork !== true) effect = semaphore.withPermit(effect)
         if (wrapper?.uninterruptible === true) effect = Effect.uninterruptible(effect)
-        const whole = Effect.flatMap(effect, (result) =>
+        let context: Context.Context<any> = Context.add(from.context, Scope.Scope, scope)
+        if (deadline !== undefined) context = Context.add(context, CurrentDeadline, deadline)
+        const settled = Effect.flatMap(effect, (result) =>
           deferred === undefined
             ? Effect.succeed(result)
-            : Effect.onExit(Deferred.await(deferred), call.onExit))
-        return Effect.updateContext(whole, () => context as Context.Context<never>) as Effect.Effect<unknown, unknown>
+            : Effect.onExit(Deferred.await(deferred), (exit) => call.onExit(exit)))
+        return Effect.updateContext(settled, () => context as Context.Context<never>)
       }
 
       const broke = (peer: string, cause: Cause.Cause<unknown>) =>
@@ -311,158 +352,187 @@ export const serve = <Rpcs extends Rpc.Any>(
         return raw ? sendRaw as (values: NonEmptyReadonlyArray<any>) => Effect.Effect<void> : send
       }
 
-      const answer = (stream: SessionStream, request: Wire.Request): Effect.Effect<void> => {
-        const { peer } = stream
-        const agreed = Wire.sameHash(request.hash, wire.hash())
-        const mismatch = () =>
-          Effect.ignore(stream.write(Wire.last(Wire.Kind.mismatch, Wire.contractText(wire.contract()))))
-        const decoded = wire.decodePayload(request.payload)
+      /** A call of a peer, in its stream. */
+      class StreamCall implements Incoming {
+        readonly stream: InternalStream
+        readonly request: Wire.Request
+        readonly payload: unknown
+        readonly from: From
+        readonly deadline: number | undefined
+        readonly discard: boolean
+        answered = false
+        // Said before all else to a caller that has another contract: it may not understand the answer.
+        #contract: Uint8Array | undefined
+        #chunks: ((values: NonEmptyReadonlyArray<unknown>) => Effect.Effect<void>) | undefined
 
-        const run = (payload: unknown): Effect.Effect<void> => {
-          const arrived = nowUnsafe(clock)
-          const deadline = stream.deadline === undefined ? undefined : arrived + Duration.toMillis(stream.deadline)
-          const discard = (request.flags & Wire.Flag.discard) !== 0 && !wire.isStream
-          // What came before, when the caller has another contract: it may not understand the answer.
-          let before = agreed ? undefined : Wire.contractText(wire.contract())
-          let answered = false
-
-          const say = (bytes: Uint8Array): Effect.Effect<void> => {
-            if (before === undefined) return Effect.ignore(stream.write(bytes))
-            const contract = before
-            before = undefined
-            return Effect.ignore(
-              stream.write(Wire.header(Wire.Kind.contract, contract.length)).pipe(
-                Effect.andThen(stream.write(contract)),
-                Effect.andThen(stream.write(bytes))
-              )
-            )
-          }
-          const finish = (kind: number, encoded: Effect.Effect<Uint8Array, Schema.SchemaError>) => {
-            answered = true
-            return Effect.matchCauseEffect(encoded, {
-              onSuccess: (bytes) =>
-                bytes.length <= limit
-                  ? say(Wire.last(kind, bytes))
-                  : stream.reset("too_large", `an answer over ${limit} bytes`),
-              // It is not what its Schema says.
-              onFailure: (cause) =>
-                Effect.andThen(
-                  broke(peer.name, cause),
-                  stream.reset("internal", "its answer is not what its Schema says")
-                )
-            })
-          }
-          const empty = Effect.succeed(new Uint8Array(0))
-
-          const onExit = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
-            if (Exit.isSuccess(exit)) {
-              return answered
-                ? Effect.void
-                : finish(Wire.Kind.success, wire.isStream ? empty : wire.encodeSuccess(exit.value))
-            }
-            if (Cause.hasInterruptsOnly(exit.cause)) return Effect.void
-            const failures = Wire.failuresOf(exit.cause)
-            if (failures === exit.cause && !answered) {
-              return finish(Wire.Kind.failure, wire.encodeExit(Exit.failCause(failures)))
-            }
-            // What breaks, or fails after it was acknowledged, is for the log of this node.
-            const report = broke(peer.name, exit.cause)
-            if (answered) return report
-            return Effect.andThen(
-              report,
-              failures === undefined
-                ? finish(Wire.Kind.broken, empty)
-                : finish(Wire.Kind.failure, wire.encodeExit(Exit.failCause(failures)))
-            )
-          }
-
-          const late = stream.reset("deadline", "its time was up")
-          const parent = fromTraceparent(stream.traceparent)
-          const attributes = {
-            "rpc.system.name": "effect_rpc",
-            "rpc.method": rpc._tag,
-            "pnet.peer": peer.name,
-            ...options.spanAttributes
-          }
-          const work = Effect.suspend(() =>
-            execute({
-              payload,
-              headers: request.headers,
-              caller: peer,
-              client: clientOf(peer),
-              deadline,
-              span: (effect) =>
-                Effect.withSpan(effect, name, {
-                  captureStackTrace: false,
-                  kind: "server",
-                  attributes,
-                  ...(parent === undefined ? { root: true } : { parent })
-                }),
-              expired: late,
-              acknowledge: discard
-                ? Effect.suspend(() => Effect.andThen(finish(Wire.Kind.success, empty), stream.end))
-                : undefined,
-              onChunk: wire.isStream ? withContract(chunks(stream, request.window, raw(request))) : never,
-              onExit
-            })
-          )
-          const withContract =
-            (send: (values: NonEmptyReadonlyArray<unknown>) => Effect.Effect<void>) =>
-            (values: NonEmptyReadonlyArray<unknown>) =>
-              before === undefined ? send(values) : Effect.andThen(say(new Uint8Array(0)), send(values))
-
-          const timed = deadline === undefined ? work : Effect.withFiber<unknown, unknown>((fiber) =>
-            Effect.andThen(
-              Effect.forkChild(
-                Effect.sleep(Math.max(0, deadline - arrived)).pipe(
-                  Effect.andThen(late),
-                  // One that was acknowledged has no stream any more.
-                  Effect.andThen(Effect.sync(() => fiber.interruptUnsafe()))
-                )
-              ),
-              work
-            )
-          )
-          // An answered failure is over; of others the stream is told.
-          return Effect.catchCause(timed, (cause) =>
-            answered ? Effect.void : Effect.failCause(cause as Cause.Cause<never>)) as Effect.Effect<void>
+        constructor(stream: InternalStream, request: Wire.Request, payload: unknown, agreed: boolean) {
+          this.stream = stream
+          this.request = request
+          this.payload = payload
+          this.from = fromOf(stream.peer)
+          this.deadline = stream.deadline === undefined
+            ? undefined
+            : nowUnsafe(clock) + Duration.toMillis(stream.deadline)
+          this.discard = !wire.isStream && (request.flags & Wire.Flag.discard) !== 0
+          this.#contract = agreed ? undefined : Wire.contractText(wire.contract())
         }
 
+        get headers() {
+          return this.request.headers
+        }
+
+        span(effect: Effect.Effect<unknown, unknown>): Effect.Effect<unknown, unknown> {
+          if (!traced) return effect
+          const parent = fromTraceparent(this.stream.traceparent)
+          const { attributes } = this.from
+          return Effect.withSpan(
+            effect,
+            name,
+            parent === undefined
+              ? { captureStackTrace: false, kind: "server", attributes, root: true }
+              : { captureStackTrace: false, kind: "server", attributes, parent }
+          )
+        }
+
+        expired() {
+          return this.stream.reset("deadline", "its time was up")
+        }
+
+        acknowledge() {
+          return Effect.andThen(this.finish(Wire.Kind.success, nothing), this.stream.end)
+        }
+
+        /** What stands before the first of the answer. */
+        #preface(): ReadonlyArray<Uint8Array> {
+          const contract = this.#contract
+          this.#contract = undefined
+          return contract === undefined ? [] : [Wire.header(Wire.Kind.contract, contract.length), contract]
+        }
+
+        onChunk(values: NonEmptyReadonlyArray<unknown>): Effect.Effect<void> {
+          const send = this.#chunks ??= chunks(
+            this.stream,
+            this.request.window,
+            wire.isRaw && (this.request.flags & Wire.Flag.raw) !== 0
+          )
+          return this.#contract === undefined
+            ? send(values)
+            : Effect.andThen(this.#write(this.#preface()), send(values))
+        }
+
+        onExit(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+          if (Exit.isSuccess(exit)) {
+            if (this.answered) return Effect.void
+            return this.finish(Wire.Kind.success, wire.isStream ? nothing : wire.encodeSuccess(exit.value))
+          }
+          if (Cause.hasInterruptsOnly(exit.cause)) return Effect.void
+          const failures = Wire.failuresOf(exit.cause)
+          if (failures === exit.cause && !this.answered) {
+            return this.finish(Wire.Kind.failure, wire.encodeExit(Exit.failCause(failures)))
+          }
+          // What breaks, or fails after it was acknowledged, is for the log of this node.
+          const report = broke(this.from.caller.name, exit.cause)
+          if (this.answered) return report
+          return Effect.andThen(
+            report,
+            failures === undefined
+              ? this.finish(Wire.Kind.broken, nothing)
+              : this.finish(Wire.Kind.failure, wire.encodeExit(Exit.failCause(failures)))
+          )
+        }
+
+        finish(kind: number, encoded: Effect.Effect<Uint8Array, Schema.SchemaError>): Effect.Effect<void> {
+          this.answered = true
+          const exit = Wire.valueOf(encoded)
+          return exit !== undefined && Exit.isSuccess(exit)
+            ? this.#say(kind, exit.value)
+            : Effect.matchCauseEffect(encoded, {
+              onSuccess: (bytes) => this.#say(kind, bytes),
+              // It is not what its Schema says.
+              onFailure: (cause) =>
+                Effect.andThen(broke(this.from.caller.name, cause), this.#write([Wire.kindOnly(Wire.Kind.broken)]))
+            })
+        }
+
+        #say(kind: number, bytes: Uint8Array): Effect.Effect<void> {
+          if (bytes.length > limit) return this.stream.reset("too_large", `an answer over ${limit} bytes`)
+          if (this.#contract === undefined && bytes.length <= atOnce) {
+            this.stream.answerUnsafe([Wire.kindOnly(kind), bytes])
+            return Effect.void
+          }
+          return this.#write([...this.#preface(), Wire.kindOnly(kind), bytes])
+        }
+
+        /** The stream may be reset already, which nobody here needs to hear of. */
+        #write(parts: ReadonlyArray<Uint8Array>): Effect.Effect<void> {
+          return Effect.ignore(Effect.forEach(parts, (part) => this.stream.write(part), { discard: true }))
+        }
+      }
+
+      const runCall = (call: StreamCall): Effect.Effect<void> => {
+        const work = execute(call)
+        const { deadline } = call
+        const timed = deadline === undefined ? work : Effect.withFiber<unknown, unknown>((fiber) =>
+          Effect.andThen(
+            Effect.forkChild(
+              Effect.sleep(Math.max(0, deadline - nowUnsafe(clock))).pipe(
+                Effect.andThen(call.expired()),
+                // One that was acknowledged has no stream any more.
+                Effect.andThen(Effect.sync(() => fiber.interruptUnsafe()))
+              )
+            ),
+            work
+          )
+        )
+        // An answered failure is over; of others the stream is told.
+        return Effect.catchCause(
+          timed,
+          (cause) => call.answered ? Effect.void : Effect.failCause(cause as Cause.Cause<never>)
+        ) as Effect.Effect<void>
+      }
+
+      const answer = (stream: InternalStream, request: Wire.Request): Effect.Effect<void> => {
+        const agreed = Wire.sameHash(request.hash, wire.hash())
+        const decoded = wire.decodePayload(request.payload)
+        const exit = Wire.valueOf(decoded)
+        if (exit !== undefined && Exit.isSuccess(exit)) {
+          return runCall(new StreamCall(stream, request, exit.value, agreed))
+        }
+        const mismatch = Effect.suspend(() =>
+          Effect.ignore(stream.write(Wire.last(Wire.Kind.mismatch, Wire.contractText(wire.contract()))))
+        )
         return Effect.matchCauseEffect(Effect.provideContext(decoded, base), {
-          onSuccess: run,
+          onSuccess: (payload) => runCall(new StreamCall(stream, request, payload, agreed)),
           onFailure: (cause) =>
             // Whether it is bytes that no schema gave, or another schema's: the caller can tell.
-            Cause.hasDies(cause) ? Effect.andThen(broke(peer.name, cause), mismatch()) : mismatch()
+            Cause.hasDies(cause) ? Effect.andThen(broke(stream.peer.name, cause), mismatch) : mismatch
         })
       }
 
-      const raw = (request: Wire.Request) =>
-        wire.isRaw && (request.flags & Wire.Flag.raw) !== 0
-
-      const onStream = (stream: SessionStream): Effect.Effect<void> => {
+      /** Reads a request that does not come at once, or is large. */
+      const readSlowly = (stream: InternalStream, first: ReadonlyArray<Uint8Array>): Effect.Effect<void> => {
         const held = memory(stream.peer.publicKey)
         const pieces = new Wire.Pieces()
         let length: number | undefined
         const refused = (code: "too_large" | "refused" | "internal", detail: string) =>
           Effect.as(stream.reset(code, detail), undefined)
-        const read: Effect.Effect<Wire.Request | undefined, unknown> = Effect.suspend(() => {
+        const take = (parts: ReadonlyArray<Uint8Array>): Effect.Effect<Wire.Request | undefined, unknown> => {
+          const before = pieces.length
+          pieces.push(parts)
+          if (!held.room(pieces.length - before)) return refused("refused", "no memory for it now")
           if (length === undefined && pieces.length >= 4) {
             length = pieces.u32(0)
-            if (length > limit + Wire.maxHeaders) return refused("too_large", `a call over ${limit} bytes`)
+            if (length > limit + Wire.maxHeaders + 64) return refused("too_large", `a call over ${limit} bytes`)
           }
           if (length !== undefined && pieces.length >= 4 + length) {
             pieces.skip(4)
             const request = Wire.decodeRequest(pieces.take(length))
             return typeof request === "string" ? refused("internal", request) : Effect.succeed(request)
           }
-          return Effect.flatMap(stream.pull, (parts) => {
-            const before = pieces.length
-            pieces.push(parts)
-            return held.room(pieces.length - before) ? read : refused("refused", "no memory for it now")
-          })
-        })
+          return Effect.flatMap(stream.pull, take)
+        }
         return Effect.ensuring(
-          Effect.matchEffect(read, {
+          Effect.matchEffect(Effect.suspend(() => take(first)), {
             // It ended, or was given up, before it was whole.
             onFailure: (error) =>
               Cause.isDone(error) ? stream.reset("internal", "a request that is cut short") : Effect.void,
@@ -472,8 +542,22 @@ export const serve = <Rpcs extends Rpc.Any>(
         )
       }
 
+      const onStream = (given: SessionStream): Effect.Effect<void> => {
+        const stream = given as InternalStream
+        const parts = stream.readUnsafe()
+        const [bytes] = parts
+        if (
+          parts.length === 1 && bytes!.length <= atOnce && bytes!.length > 4 &&
+          Wire.getU32(bytes!, 0) === bytes!.length - 4
+        ) {
+          const request = Wire.decodeRequest(bytes!.subarray(4))
+          return typeof request === "string" ? stream.reset("internal", request) : answer(stream, request)
+        }
+        return readSlowly(stream, parts)
+      }
+
       return Effect.andThen(
-        registry.add(entryOf(rpc, wire, limit, base, execute)),
+        registry.add(entryOf(rpc, wire, limit, base, fromOf, execute)),
         sessions.handle({ protocol: Wire.protocol, name: rpc._tag }, onStream, {
           cancelled: RpcSchema.ClientAbort.annotation as Context.Context<never>
         })
@@ -482,8 +566,6 @@ export const serve = <Rpcs extends Rpc.Any>(
 
     for (const rpc of group.requests.values()) yield* serveOne(rpc as unknown as Rpc.AnyWithProps)
   }) as Effect.Effect<void, any, any>
-
-const never = () => Effect.void
 
 // --- calls by JSON -----------------------------------------------------------------------------------------------------------
 
@@ -495,6 +577,7 @@ const entryOf = (
   wire: Wire.Wire,
   limit: number,
   base: Context.Context<never>,
+  fromOf: (caller: Caller["Service"]) => From,
   execute: (call: Incoming) => Effect.Effect<unknown, unknown>
 ): Entry => {
   const name = rpc._tag
@@ -553,13 +636,13 @@ const entryOf = (
             execute({
               payload,
               headers: Headers.empty,
-              caller: call.from,
-              client: clientOf(call.from),
+              from: fromOf(call.from),
               deadline: fiber.getRef(CurrentDeadline),
               // The command has a span already.
               span: (effect) => Effect.withParentSpan(effect, call.span, { captureStackTrace: false }),
-              expired: Effect.void,
-              acknowledge: undefined,
+              discard: false,
+              expired: () => Effect.void,
+              acknowledge: () => Effect.void,
               onChunk: (values) =>
                 Effect.catch(
                   Effect.forEach(values, (value) => Effect.map(take(value), (json) => elements.push(json)), {

@@ -248,6 +248,11 @@ export const last = (kind: number, body: Uint8Array): Uint8Array => {
   return out
 }
 
+const kinds = Array.from({ length: 7 }, (_, kind) => Uint8Array.of(kind))
+
+/** A kind, in front of a body that is sent as it is. Shared: not to be changed. */
+export const kindOnly = (kind: number): Uint8Array => kinds[kind]!
+
 /** A kind and a length, in front of a body that is sent as it is. */
 export const header = (kind: number, length: number): Uint8Array => {
   const out = new Uint8Array(5)
