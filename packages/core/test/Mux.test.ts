@@ -542,6 +542,28 @@ describe("Mux: how streams end", () => {
     }
   })
 
+  it("every OPEN says what it opens, however much it is like the one before", () => {
+    const [a, b] = [new Side(), new Side()]
+    const opens: ReadonlyArray<Partial<Frame.Open>> = [
+      { name: "x" },
+      { name: "x" },
+      { name: "y" },
+      { name: "x", deadline: 5 },
+      { name: "x" },
+      { name: "x", deadline: 6 },
+      { name: "x", traceparent: "t" },
+      { name: "x" },
+      { name: "x", protocol: "rpc" },
+      { name: "x" },
+      { name: "" },
+      { name: "x".repeat(300) },
+      { name: "x".repeat(300) }
+    ]
+    for (const open of opens) a.open(undefined, open)
+    settle(a, b)
+    assert.deepStrictEqual(b.opened.map(({ open }) => open), opens.map((open) => ({ protocol: "command", ...open })))
+  })
+
   it("an OPEN that fits in no message is not made", () => {
     const a = new Side()
     assert.strictEqual(a.mux.openStream({ protocol: "command", name: "x".repeat(98_000) }), "too_large")

@@ -7,7 +7,7 @@
  * memory than twice its credit, however it was cut.
  */
 import * as Frame from "../Frame.ts"
-import { concat } from "./bytes.ts"
+import { concat, equalAt } from "./bytes.ts"
 import { strictTextOf, utf8 } from "./platform.ts"
 
 /** The types of messages: the sender's own streams, the receiver's streams, and resets of the receiver's streams. */
@@ -451,7 +451,32 @@ const json = (payload: Uint8Array): Readonly<Record<string, unknown>> | undefine
   }
 }
 
+// An OPEN is the same text for each call of a function, but for a deadline or a trace. Of those without, the last one is kept,
+// since making and reading JSON is a good part of what a short call costs.
+let lastSent: { readonly open: Frame.Open; readonly payload: Uint8Array } | undefined
+let lastHeard: { readonly open: Frame.Open; readonly payload: Uint8Array } | undefined
+const longestKept = 256
+
+const recurs = (open: Frame.Open): boolean => open.deadline === undefined && open.traceparent === undefined
+
+const openPayload = (open: Frame.Open): Uint8Array => {
+  const again = recurs(open)
+  if (again && lastSent?.open.name === open.name && lastSent.open.protocol === open.protocol) return lastSent.payload
+  const payload = utf8(JSON.stringify(open))
+  if (again && payload.length <= longestKept) lastSent = { open, payload }
+  return payload
+}
+
 const openOf = (payload: Uint8Array): Frame.Open | undefined => {
+  if (lastHeard !== undefined && equalAt(payload, 0, payload.length, lastHeard.payload)) return lastHeard.open
+  const open = readOpen(payload)
+  if (open !== undefined && recurs(open) && payload.length <= longestKept) {
+    lastHeard = { open, payload: payload.slice() }
+  }
+  return open
+}
+
+const readOpen = (payload: Uint8Array): Frame.Open | undefined => {
   const { deadline, name, protocol, traceparent } = json(payload) ?? {}
   if (typeof protocol !== "string" || typeof name !== "string") return undefined
   if (deadline !== undefined && !Number.isInteger(deadline)) return undefined
@@ -538,7 +563,7 @@ export class Mux {
   /** Opens a stream, or says what there is no room for; `too_large` is an OPEN that would fit in no message. */
   openStream(open: Frame.Open): MuxStream | "draining" | "streams" | "credit" | "too_large" {
     if (this.draining) return "draining"
-    const payload = utf8(JSON.stringify(open))
+    const payload = openPayload(open)
     if (payload.length > maxControl) return "too_large"
     if (this.own.size >= this.options.maxStreams || this.#lastOwn === maxCredit) return "streams"
     if (!this.options.budget.reserve(Frame.initialCredit)) return "credit"
