@@ -65,7 +65,7 @@ export interface Peer {
  *   `Known` already when this stream of events began
  * - `Updated`: its `name` or an `address` changed, or it `proved` its key; `reason` says which
  * - `Suspected`: it was not heard for three intervals (`silentFor`), and is asked from now on
- * - `Probed`: what the asking came to, after `tries` questions. `Answered` or `Busy`: it lives. `Refused`: nothing listens at
+ * - `Probed`: what the asking came to, after `tries` questions. `Answered` or, without a network key, `Busy`: it lives. `Refused`: nothing listens at
  *   any of its addresses, or somebody else does. `NoAnswer`: it did not answer in time
  * - `Returned`: it was suspected, and lives. `reason` says by what: an `Advert`, its answer to a `Probe`, or `Traffic`, which is
  *   anything that only it could have sent

@@ -15,6 +15,7 @@ import {
   Logger,
   Metric,
   Queue,
+  Redacted,
   Ref,
   Scope,
   Stream,
@@ -671,6 +672,18 @@ describe("Peers: silence", () => {
       assert.isDefined(yield* world.peers.get("bob"))
       assert.deepStrictEqual(world.events.slice(2, 4).map(short), ["Probed bob Busy", "Returned bob Probe"])
       assert.isFalse(world.told().some((event) => event.startsWith("Lost")))
+    }))
+
+  test("of one who says that it is too busy is none on a network with a key, since anybody can say so: its silence goes on", () =>
+    Effect.gen(function*() {
+      const networkKey = Redacted.make("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=")
+      const world = yield* setUp({ networkKey })
+      world.there.set(1_000, "busy")
+      yield* world.sight("bob")
+      yield* pass("14 seconds")
+      assert.isDefined(yield* world.peers.get("bob"))
+      yield* pass("2 seconds")
+      assert.deepStrictEqual(world.told(), ["Joined bob", "Suspected bob", "Probed bob Busy", "Lost bob Silent"])
     }))
 
   test("where nobody listens any more, or somebody else, is a loss at once", () =>

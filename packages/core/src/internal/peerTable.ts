@@ -453,6 +453,9 @@ export const make = (errors: {
         entry.probe = undefined
         if (verdict === "Moot" || entry.peer.status !== "Suspect") return
         publish({ _tag: "Probed", peer: entry.peer, reason: verdict, tries })
+        // An err is in clear: on a network with a key anybody could keep a peer alive by it that has no key any more. So it
+        // only leaves it the time that its silence may last.
+        if (verdict === "Busy" && self.cipher.encrypted) return
         if (verdict === "Answered" || verdict === "Busy") heard(entry, "Probe")
         else lose(entry, verdict)
       }).pipe(Effect.scoped, room.withPermit)
