@@ -90,6 +90,22 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "60 s",
     "`ERR_REPLAY` for a message; on a network with a key, `ERR_NET_DECRYPTION_FAILED` for every packet."
   ],
+  ["Network keys that a node holds", "16", "`NetworkKeysError` with the kind `Full`."],
+  [
+    "Time for a peer to make its session anew when the network key of the old one is removed",
+    "an interval, `dialTimeout` and `firstPacketTimeout` together",
+    "The streams that are left are reset with `going_away`, and the session ends."
+  ],
+  [
+    "Names pinned by trust on first use, by default",
+    "4,096; half of them for those who connect, 64 from one address",
+    "`UntrustedPeerError` with the kind `Full`. No pin is taken away to make room."
+  ],
+  [
+    "A file of known peers, an allow list",
+    "1 MiB",
+    "`TrustFileError`; a later one is not read, and the last good one holds."
+  ],
   ["After an `err` was sent: reading on", "1 s, 1 MiB", "The connection is closed."],
   [
     "Answers to adverts",

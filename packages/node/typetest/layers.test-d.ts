@@ -2,7 +2,7 @@
 // What must not compile is expected to be TypeScript's own error; the Effect diagnostics would report it a second time.
 // @effect-diagnostics missingEffectContext:off floatingEffect:off
 import { BasicNode, type Crypto, type Identity, type Network, type Peers, Trust } from "@pnet/core"
-import { NodeCrypto, NodeIdentity, NodeNetwork, NodePnet } from "@pnet/node"
+import { NodeCrypto, NodeIdentity, NodeNetwork, NodePnet, NodeTrust } from "@pnet/node"
 import { Effect, type FileSystem, Layer, type Path } from "effect"
 import { expectTypeOf } from "vitest"
 
@@ -40,6 +40,16 @@ expectTypeOf(NodeIdentity.layerFile("alice.key")).toEqualTypeOf<
 >()
 expectTypeOf<NodeIdentity.IdentityFileError["reason"]["_tag"]>().toEqualTypeOf<
   "IdentityFileExposed" | "IdentityFileMalformed" | "IdentityFileMissing" | "IdentityFileUnusable"
+>()
+
+expectTypeOf(NodeTrust.layerKnownPeers("known_peers")).toEqualTypeOf<
+  Layer.Layer<Trust.Trust, NodeTrust.TrustFileError, FileSystem.FileSystem | Path.Path>
+>()
+expectTypeOf(NodeTrust.layerAllowListFile("allowed")).toEqualTypeOf<
+  Layer.Layer<Trust.Trust, NodeTrust.TrustFileError, FileSystem.FileSystem>
+>()
+expectTypeOf<NodeTrust.TrustFileError["reason"]["_tag"]>().toEqualTypeOf<
+  "TrustFileMalformed" | "TrustFileExposed" | "TrustFileMissing" | "TrustFileUnusable"
 >()
 
 // @ts-expect-error: the path is a text
