@@ -22,9 +22,12 @@ export type Cryptography = "native" | "portable"
 export const cryptoLayer = (cryptography: Cryptography): Layer.Layer<Crypto.Crypto> =>
   cryptography === "native" ? NodeCrypto.layer : Crypto.layerPortable
 
+/** Trust on first use of however many nodes, all of which are on one address here. */
+const trust = Layer.sync(Trust.Trust, () => Trust.makeTofu({ capacity: 65_536, perAddress: 32_768 }))
+
 /** Everything that a node needs of this machine. */
 export const platform = (cryptography: Cryptography) =>
-  Layer.mergeAll(NodeNetwork.layer, cryptoLayer(cryptography), Trust.layerTofu())
+  Layer.mergeAll(NodeNetwork.layer, cryptoLayer(cryptography), trust)
 
 /** A node's network: its own, so that benchmarks and whatever else runs on this machine do not hear each other. */
 export interface NodeNetworkOptions {
