@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Bulk from "./bulk.ts"
+import * as Commands from "./commands.ts"
 import * as Contact from "./contact.ts"
 import * as CryptoBench from "./crypto.ts"
 import * as Idle from "./idle.ts"
@@ -144,6 +145,19 @@ const idle = Command.make("idle", {
   json
 }, Idle.main).pipe(Command.withDescription("What idle sessions hold, and what closed streams leave behind"))
 
+const commands = Command.make("commands", {
+  seconds: seconds(2),
+  atOnce,
+  rounds: rounds(3),
+  profile,
+  pin,
+  json
+}, Commands.main).pipe(
+  Command.withDescription(
+    "Calls a second and latency of a CommandNode's function, against Effect's own RPC over plain TCP"
+  )
+)
+
 const contact = Command.make("contact", {
   times: Flag.Int("times").pipe(
     Flag.withSchema(Count),
@@ -168,7 +182,7 @@ const crypto = Command.make("crypto", { seconds: seconds(0.3), json }, CryptoBen
 
 Command.make("bench").pipe(
   Command.withDescription("The benchmarks of pnet"),
-  Command.withSubcommands([raw, rpc, typed, bulk, idle, contact, crypto]),
+  Command.withSubcommands([raw, rpc, typed, bulk, idle, commands, contact, crypto]),
   Command.run({ version: "0.1.0" }),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain

@@ -3,7 +3,7 @@
  */
 import type { Cryptography, Framing, NodeNetworkOptions } from "./nodes.ts"
 
-/** What is measured: a raw echo, raw bulk, a BasicNode, an AdvancedNode, or an RPC group. */
+/** What is measured: a raw echo, raw bulk, a BasicNode, an AdvancedNode, an RPC group, or a function of a CommandNode. */
 export type Subject =
   | {
     readonly _tag: "Echo"
@@ -27,6 +27,13 @@ export type Subject =
     readonly _tag: "Typed"
     readonly cryptography: Cryptography
     readonly network: NodeNetworkOptions | null
+    readonly tracing: boolean
+  }
+  /** A function of a CommandNode, by its name. */
+  | {
+    readonly _tag: "Command"
+    readonly cryptography: Cryptography
+    readonly network: NodeNetworkOptions
     readonly tracing: boolean
   }
 

@@ -23,6 +23,7 @@ import * as v8 from "node:v8"
 import { runInNewContext } from "node:vm"
 import * as Bulk from "./bulk.ts"
 import type { Call, Calls, Request, Response, Subject } from "./calls.ts"
+import * as Commands from "./commands.ts"
 import * as Crowd from "./crowd.ts"
 import * as Echo from "./echo.ts"
 import * as Nodes from "./nodes.ts"
@@ -126,6 +127,13 @@ const handlers = Effect.gen(function*() {
           )
           return { port: 0, crypto }
         }
+        if (subject._tag === "Command") {
+          const { crypto } = yield* nodeOf(
+            subject,
+            Effect.withTracerEnabled(Commands.serve(peerName, subject.network), subject.tracing)
+          )
+          return { port: 0, crypto }
+        }
         if (subject._tag === "Bulk") {
           const sealing = subject.secret === null ? undefined : yield* keyOf(subject.secret)
           const server = yield* Effect.promise(() => Bulk.serve(sealing))
@@ -163,6 +171,14 @@ const handlers = Effect.gen(function*() {
           const ask = Typed.ask(client)
           measure = (options) => Effect.withTracerEnabled(Nodes.measure(ask, options), subject.tracing)
           transfer = (options) => Effect.withTracerEnabled(Typed.receive(client, options), subject.tracing)
+          return { crypto }
+        }
+        if (subject._tag === "Command") {
+          const { crypto, node: ask } = yield* nodeOf(
+            subject,
+            Commands.connect("client", subject.network, peerName)
+          )
+          measure = (options) => Effect.withTracerEnabled(Nodes.measure(ask, options), subject.tracing)
           return { crypto }
         }
         if (subject._tag === "Bulk") {
