@@ -14,7 +14,7 @@
  *
  * What bites: with trust on first use, whoever is first has the name. Compare fingerprints, or list the keys. So that one
  * stranger cannot use up the pins, those that were made because somebody connected to this node are at most half of them, and
- * at most 64 from one address; what is beyond is refused, and nothing is ever taken away to make room.
+ * at most a quarter from one address; what is beyond is refused, and nothing is ever taken away to make room.
  *
  * @since 0.1.0
  */
@@ -165,12 +165,10 @@ export interface Tofu extends Context.Service.Shape<typeof Trust> {
   readonly replace: (known: KnownPeers) => Effect.Effect<void>
 }
 
-const pinsFrom = 64
-
 /**
  * A policy over pinned names: the names and keys are `pins`, and a new name is pinned by the first key that proves itself
  * under it, up to `capacity` of them (default 4,096). Of those, who connects to this node gets at most half, and at most
- * `perAddress` (default 64) from one address. `onPin` is run for each new pin and each that changes, `onForget` for each that
+ * `perAddress` (default a quarter) from one address. `onPin` is run for each new pin and each that changes, `onForget` for each that
  * the operator takes away, `onRevoke` for each key that the operator revokes.
  *
  * @category constructors
@@ -187,7 +185,7 @@ export const makeTofu = (options?: {
   readonly onRevoke?: ((publicKey: PublicKey.PublicKey) => Effect.Effect<void>) | undefined
 }): Tofu => {
   const capacity = options?.capacity ?? 4_096
-  const perAddress = options?.perAddress ?? pinsFrom
+  const perAddress = options?.perAddress ?? Math.ceil(capacity / 4)
   const signal = Signal.make()
   const pins = new Map<NodeName, Pin>()
   let revoked = new Set<PublicKey.PublicKey>()
@@ -291,13 +289,16 @@ export const makeTofu = (options?: {
 }
 
 /**
- * Trust on first use, remembered as long as the layer lives: at most `capacity` names (default 4,096).
+ * Trust on first use, remembered as long as the layer lives: at most `capacity` names (default 4,096), of which those who
+ * connect from one address get at most `perAddress` (default a quarter).
  *
  * @category layers
  * @since 0.1.0
  */
-export const layerTofu = (options?: { readonly capacity?: number | undefined }): Layer.Layer<Trust> =>
-  Layer.sync(Trust, () => makeTofu(options))
+export const layerTofu = (options?: {
+  readonly capacity?: number | undefined
+  readonly perAddress?: number | undefined
+}): Layer.Layer<Trust> => Layer.sync(Trust, () => makeTofu(options))
 
 /**
  * What has happened to the known peers since it was last saved: the last word about each name, and keys that were revoked.
@@ -335,7 +336,7 @@ export interface PinStore<E extends { readonly message: string }> {
 export interface StoredOptions {
   /** The most names that are pinned. Default 4,096. */
   readonly capacity?: number | undefined
-  /** The most of them for those who connect from one address. Default 64. */
+  /** The most of them for those who connect from one address. Default a quarter. */
   readonly perAddress?: number | undefined
   /** How often the store is asked whether it has changed, and new pins are saved. Default 1 second. */
   readonly interval?: Duration.Input | undefined

@@ -140,6 +140,27 @@ describe("Trust.makeTofu", () => {
       assert.deepStrictEqual(told, [[alice, one], [alice, two], [alice, undefined], [alice, one]])
     }))
 
+  it.effect("of those who connect, one address gets a quarter of the pins, and all get half", () =>
+    Effect.gen(function*() {
+      const [one] = yield* keys
+      const trust = Trust.makeTofu({ capacity: 16 })
+      const tries = (who: string, from?: string) =>
+        Effect.map(Effect.exit(trust.proved(name(who), one, from)), Exit.isSuccess)
+      for (let i = 0; i < 6; i++) assert.strictEqual(yield* tries(`a${i}`, "10.0.0.1"), i < 4)
+      for (let i = 0; i < 6; i++) assert.strictEqual(yield* tries(`b${i}`, "10.0.0.2"), i < 4)
+      assert.isFalse(yield* tries("c", "10.0.0.3"))
+      // One that this node reaches itself, or that the operator pins or forgets, gives its share back.
+      assert.isTrue(yield* tries("a0"))
+      assert.isTrue(yield* tries("c", "10.0.0.3"))
+      assert.isFalse(yield* tries("d", "10.0.0.3"))
+      yield* trust.pin(name("b0"), one)
+      assert.isTrue(yield* tries("d", "10.0.0.3"))
+      yield* trust.forget(name("b1"))
+      assert.isTrue(yield* tries("e", "10.0.0.2"))
+      assert.isFalse(yield* tries("f", "10.0.0.2"))
+      for (let i = 0; i < 8; i++) assert.strictEqual(yield* tries(`own${i}`), i < 6)
+    }))
+
   it.effect("names that every object has are names like others", () =>
     Effect.gen(function*() {
       const [one] = yield* keys

@@ -98,7 +98,7 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
   ],
   [
     "Names pinned by trust on first use, by default",
-    "4,096; half of them for those who connect, 64 from one address",
+    "4,096; half of them for those who connect, a quarter from one address",
     "`UntrustedPeerError` with the kind `Full`. No pin is taken away to make room."
   ],
   [

@@ -174,6 +174,23 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
         assert.strictEqual((yield* linesOf(path)).length, 40)
       }).pipe(Effect.scoped))
 
+    it.effect("waits for a lock that is held, and breaks one that was left behind", () =>
+      Effect.gen(function*() {
+        const fs = yield* fileSystem
+        const path = `${yield* folder}/known_peers`
+        const one = yield* newKey
+        const trust = yield* known(path)
+        yield* write(`${path}.lock`, "")
+        yield* trust.proved(alice, one)
+        for (let i = 0; i < 50; i++) {
+          assert.deepStrictEqual(yield* linesOf(path), [])
+          yield* Effect.sleep("1 millis")
+        }
+        yield* fs.utimes(`${path}.lock`, 1, 1)
+        yield* until("alice is in the file", Effect.map(linesOf(path), ({ length }) => length === 1))
+        yield* until("the lock is gone", Effect.map(fs.exists(`${path}.lock`), (exists) => !exists))
+      }).pipe(Effect.scoped))
+
     it.effect("refuses what it cannot understand, naming the file and the line", () =>
       Effect.gen(function*() {
         const fs = yield* fileSystem
