@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Entropy } from "@pnet/core/Crypto"
 import { Network } from "@pnet/core/Network"
 import { SimNetwork } from "@pnet/testing"
-import { Clock, Context, Duration, Effect, Exit, Fiber, Layer, Random, Ref, type Scope } from "effect"
+import { Clock, Context, Duration, Effect, Exit, Fiber, Layer, Random, Ref, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { caller, during, echoServer, inet, station } from "./sim.ts"
 
@@ -529,6 +529,45 @@ describe("processes and hosts", () => {
       yield* TestClock.adjust("1 hour")
       assert.isUndefined(second.state.end)
       assert.deepStrictEqual(network.openSockets().map((socket) => socket.host), ["b"])
+    }))
+
+  it.effect("a reset ends a write that waits for room", () =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ streams: { window: 1_000 } })
+      const [a, b] = [yield* network.host("a"), yield* network.host("b")]
+      const server = yield* echoServer(a)
+      const call = yield* caller(b, a.address)
+      yield* TestClock.adjust("10 millis")
+      yield* server.process.pause
+      const write = yield* Effect.forkScoped(Effect.exit(call.write("x".repeat(5_000))))
+      yield* TestClock.adjust("10 millis")
+      assert.isUndefined(write.pollUnsafe())
+      yield* server.process.kill
+      yield* TestClock.adjust("10 millis")
+      assert.strictEqual((yield* Fiber.join(write))._tag, "Failure")
+    }))
+
+  it.effect("a socket that is closed unread makes room for what waits, which is answered with a reset", () =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ streams: { window: 1_000 } })
+      const [a, b] = [yield* network.host("a"), yield* network.host("b")]
+      const server = yield* a.process
+      const scope = yield* Scope.make()
+      const { run } = yield* server.run(
+        Effect.flatMap(Network, (network) => network.listen({ host: "0.0.0.0", port: 9_000 }))
+      )
+      // Reads nothing, and closes with its scope.
+      yield* Effect.forkScoped(
+        server.run(run((socket) => Effect.andThen(Scope.provide(socket.reader, scope), Effect.never)))
+      )
+      const call = yield* caller(b, a.address)
+      yield* TestClock.adjust("10 millis")
+      const write = yield* Effect.forkScoped(Effect.exit(call.write("x".repeat(5_000))))
+      yield* TestClock.adjust("10 millis")
+      assert.isUndefined(write.pollUnsafe())
+      yield* Scope.close(scope, Exit.void)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Fiber.join(write))._tag, "Failure")
     }))
 
   it.effect("kill resets a stream whose bytes nobody read", () =>

@@ -99,9 +99,9 @@ export class Pipe {
     }
   }
 
+  /** Nothing more goes out. Who still waits for room is to be told why, with `failWriters`. */
   stop(): void {
     this.#dead = true
-    this.#pending = []
     for (const timer of [this.#retry, this.#credit]) if (timer) this.#world.engine.cancel(timer)
     this.#retry = this.#credit = undefined
   }
@@ -136,6 +136,7 @@ export class Pipe {
   }
 
   #push(): void {
+    if (this.#dead) return
     const { window } = this.#world.streams
     const segmentSize = this.#segmentSize()
     while (this.#pending.length > 0 && this.#outstanding < window) {

@@ -235,6 +235,8 @@ export class StreamEndpoint implements Held {
     if (this.gone) return
     this.record("tcp.close", -1, 0)
     this.out.failWriters(new Error("socket closed"))
+    // What nobody will read makes room: the other side sends on, and is reset.
+    if (this.#receivedBytes > 0) this.peer.out.pulled(this.#receivedBytes)
     this.#received = []
     this.#receivedBytes = 0
     this.#end ??= { _tag: "Closed" }
