@@ -1,6 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { fuzz } from "./fuzzing.ts"
+import { fuzzSessions } from "./fuzzSessions.ts"
 
 for (const encrypted of [false, true]) {
   for (const seed of [1, 2]) {
@@ -8,7 +9,7 @@ for (const encrypted of [false, true]) {
       `a node survives arbitrary bytes, ${encrypted ? "with" : "without"} a network key (seed ${seed})`,
       () =>
         Effect.gen(function*() {
-          const result = yield* fuzz({ seed, cases: 400, encrypted })
+          const result = yield* fuzz({ seed, cases: 300, encrypted })
           assert.deepStrictEqual(result.defects, [])
           assert.isTrue(result.served, "an honest peer is still served")
           assert.isAtMost(result.peers, 1 + 3 * 64, "adverts that prove nothing take their share only")
@@ -18,4 +19,16 @@ for (const encrypted of [false, true]) {
       60_000
     )
   }
+}
+
+for (const seed of [1, 2]) {
+  it.effect(
+    `a node survives a peer that says whatever comes to its mind, in handshakes, frames, calls and answers (seed ${seed})`,
+    () =>
+      Effect.gen(function*() {
+        const { problems } = yield* fuzzSessions({ seed, cases: 40 })
+        assert.deepStrictEqual(problems, [])
+      }),
+    60_000
+  )
 }
