@@ -149,6 +149,16 @@ const plain = (name: string, handler: Run, context: Context.Context<never>): Ent
   }
 }
 
+// One by one: a call from a peer has some of them as getters, which a spread leaves behind.
+const withKwargs = (call: Command.Call, kwargs: Command.Call["kwargs"]): Command.Call => ({
+  from: call.from,
+  function: call.function,
+  kwargs,
+  deadline: call.deadline,
+  span: call.span,
+  node: call.node
+})
+
 const checked = (command: Command.Any, handler: Run, context: Context.Context<never>): Entry => {
   const { name } = command
   const provide = provideTo(context)
@@ -165,15 +175,18 @@ const checked = (command: Command.Any, handler: Run, context: Context.Context<ne
       Effect.gen(function*() {
         const values = yield* Effect.mapError(decodeArgs(args), (error) => invalid("args", error))
         const kwargs = yield* Effect.mapError(decodeKwargs(call.kwargs), (error) => invalid("kwargs", error))
-        return yield* Effect.matchEffect(provide(call)(Effect.suspend(() => handler({ ...call, kwargs }, ...values))), {
-          onSuccess: (value) =>
-            Effect.mapError(encodeSuccess(value), (error) =>
-              new RunError({
-                code: "not_json",
-                description: `its result is not what its Schema says: ${error.message}`
-              })) as Effect.Effect<Schema.Json, RunError>,
-          onFailure: (error) => failed(error, encode)
-        })
+        return yield* Effect.matchEffect(
+          provide(call)(Effect.suspend(() => handler(withKwargs(call, kwargs), ...values))),
+          {
+            onSuccess: (value) =>
+              Effect.mapError(encodeSuccess(value), (error) =>
+                new RunError({
+                  code: "not_json",
+                  description: `its result is not what its Schema says: ${error.message}`
+                })) as Effect.Effect<Schema.Json, RunError>,
+            onFailure: (error) => failed(error, encode)
+          }
+        )
       })
   }
 }

@@ -133,6 +133,25 @@ describe("CommandNode", () => {
       assert.strictEqual(taken._tag, "DuplicateFunctionError")
     })))
 
+  it.effect("a command's handler is told of the call as any other is", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* two()
+      const Who = Command.make("who", { kwargs: { loud: Schema.Boolean }, success: Schema.Json })
+      yield* bob.node.register(Who, ({ deadline, from, function: name, kwargs, node, span }) =>
+        Effect.succeed({
+          from: from.name,
+          name,
+          loud: kwargs.loud,
+          node: node.name,
+          timed: deadline !== undefined,
+          span: span.name
+        }))
+      assert.deepStrictEqual(
+        yield* alice.node.target("bob", { commands: [Who], timeout: "5 seconds" }).who(Command.kwargs({ loud: true })),
+        { from: "alice", name: "who", loud: true, node: "bob", timed: true, span: "who" }
+      )
+    })))
+
   it.effect("a function lives as long as its scope", () =>
     quietly(Effect.gen(function*() {
       const { alice, bob } = yield* two()
