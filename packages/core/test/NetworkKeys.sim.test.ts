@@ -87,12 +87,12 @@ describe("replacing the network key", () => {
                   Effect.tap((answer) => Effect.sync(() => (assert.strictEqual(text(answer), "x"), calls++))),
                   Effect.catch(failed(from, to))
                 )
-                yield* Effect.flatMap(Random.next, (random) => Effect.sleep(20 + random * 60))
+                yield* Effect.flatMap(Random.next, (random) => Effect.sleep(60 + random * 120))
                 yield* from.node.raw.sendText(to.node.name, "y").pipe(
                   Effect.tap((answer) => Effect.sync(() => (assert.strictEqual(answer, "y"), messages++))),
                   Effect.catch(failed(from, to))
                 )
-                yield* Effect.flatMap(Random.next, (random) => Effect.sleep(20 + random * 60))
+                yield* Effect.flatMap(Random.next, (random) => Effect.sleep(60 + random * 120))
               }
             })))
           yield* Effect.sleep("500 millis")
@@ -105,8 +105,8 @@ describe("replacing the network key", () => {
           stop = true
           for (const fiber of traffic) yield* Fiber.join(fiber)
           assert.deepStrictEqual(failures, [])
-          assert.isAbove(calls, 500)
-          assert.isAbove(messages, 500)
+          assert.isAbove(calls, 200)
+          assert.isAbove(messages, 200)
           // Well past the moment at which a peer that had not shown the new key would be out.
           yield* Effect.sleep(renewalOf(2_500) + 2_000)
           assert.strictEqual(held.running(), names.length)
