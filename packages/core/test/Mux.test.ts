@@ -120,8 +120,15 @@ class Side {
     return { type: filled.type, bytes: out.slice(0, filled.end) }
   }
 
+  /** Takes a message that arrives alone. */
+  receive(type: Type, message: Uint8Array): string | undefined {
+    const violation = this.mux.receive(type, message)
+    if (violation === undefined) this.mux.begin()
+    return violation
+  }
+
   take(message: Message): void {
-    assert.isUndefined(this.mux.receive(message.type, message.bytes))
+    assert.isUndefined(this.receive(message.type, message.bytes))
   }
 
   /** Takes a message that is only lent, in whose place there are `homes`. */
@@ -129,6 +136,7 @@ class Side {
     const lent = message.bytes.slice()
     assert.isUndefined(this.mux.receive(message.type, lent, homes))
     lent.fill(0xee)
+    this.mux.begin()
   }
 
   /** Everything there is to send. */
@@ -500,17 +508,17 @@ describe("Mux: how streams end", () => {
     stream.reset("cancelled", "")
     settle(a, b)
     for (const late of [frame(Kind.data, 1, "late"), frame(Kind.end, 1), frame(Kind.credit, 1, u32(5))]) {
-      assert.isUndefined(b.mux.receive(Type.msg, late))
-      assert.isUndefined(a.mux.receive(Type.rsp, late))
+      assert.isUndefined(b.receive(Type.msg, late))
+      assert.isUndefined(a.receive(Type.rsp, late))
     }
-    assert.isUndefined(b.mux.receive(Type.msg, resetFrame(1)))
-    assert.isUndefined(a.mux.receive(Type.err, resetFrame(1)))
+    assert.isUndefined(b.receive(Type.msg, resetFrame(1)))
+    assert.isUndefined(a.receive(Type.err, resetFrame(1)))
     assert.deepStrictEqual([a.mux.streams, b.mux.streams], [0, 0])
   })
 
   it("a stream opened and reset in one message is never handed on", () => {
     const side = new Side()
-    assert.isUndefined(side.mux.receive(Type.msg, concat(openFrame(1), openFrame(2), resetFrame(1))))
+    assert.isUndefined(side.receive(Type.msg, concat(openFrame(1), openFrame(2), resetFrame(1))))
     assert.deepStrictEqual(side.opened.map(({ id }) => id), [2])
     assert.strictEqual(side.budget.used, initialCredit)
   })
@@ -597,7 +605,7 @@ const established = (options?: ConstructorParameters<typeof Side>[0]) => {
   const side = new Side(options)
   side.open()
   side.all()
-  assert.isUndefined(side.mux.receive(Type.msg, openFrame(1)))
+  assert.isUndefined(side.receive(Type.msg, openFrame(1)))
   return side
 }
 
@@ -701,19 +709,19 @@ describe("Mux: what ends a session", () => {
   }
   for (const [title, messages] of Object.entries(violations)) {
     it(title, () => {
-      for (const [type, message] of messages) assert.isString(established().mux.receive(type, message))
+      for (const [type, message] of messages) assert.isString(established().receive(type, message))
     })
   }
 
   it("a violation hands nothing on of what came before it in its message", () => {
     const side = new Side()
-    assert.isString(side.mux.receive(Type.msg, concat(openFrame(1), frame(Kind.end, 9))))
+    assert.isString(side.receive(Type.msg, concat(openFrame(1), frame(Kind.end, 9))))
     assert.strictEqual(side.opened.length, 0)
   })
 
   it("and what does not: gaps in numbers, empty DATA, unknown fields and protocols, the largest credit", () => {
     const side = established()
-    const fine = (type: Type, message: Uint8Array) => assert.isUndefined(side.mux.receive(type, message))
+    const fine = (type: Type, message: Uint8Array) => assert.isUndefined(side.receive(type, message))
     fine(Type.msg, openFrame(1_000, { extra: { deep: [1] }, protocol: "tomorrow's" }))
     assert.strictEqual(side.opened.at(-1)!.open.protocol, "tomorrow's")
     // Numbers in the gap are below the highest: closed.
@@ -728,11 +736,11 @@ describe("Mux: what ends a session", () => {
 
   it("a deadline comes with the stream, the longest as 2^31-1, and one that is over is reset unrun", () => {
     const side = new Side()
-    side.mux.receive(
+    side.receive(
       Type.msg,
       concat(openFrame(1, { deadline: 1_500 }), openFrame(2, { deadline: 1e300 }), openFrame(3, { deadline: 0 }))
     )
-    assert.isUndefined(side.mux.receive(Type.msg, openFrame(4, { deadline: -7 })))
+    assert.isUndefined(side.receive(Type.msg, openFrame(4, { deadline: -7 })))
     assert.deepStrictEqual(side.opened.map(({ open }) => open.deadline), [1_500, 2 ** 31 - 1])
     const resets = side.all().flatMap(({ bytes, type }) => {
       assert.strictEqual(type, Type.err)
@@ -755,7 +763,7 @@ describe("Mux: what ends a session", () => {
       for (let n = random.below(4); n > 0 && message.length > 0; n--) {
         message[random.below(message.length)] = random.next() < 0.5 ? random.below(256) : random.below(9)
       }
-      const result = side.mux.receive(type, message)
+      const result = side.receive(type, message)
       assert.isTrue(result === undefined || typeof result === "string")
       side.all()
       assert.isAtMost(side.mux.streams, 2 + message.length / 9)
@@ -777,13 +785,13 @@ describe("Mux: limits", () => {
 
   it("more streams than there may be are refused, and not opened by this side", () => {
     const side = new Side({ maxStreams: 3 })
-    side.mux.receive(Type.msg, concat(...[1, 2, 3, 4, 5].map((id) => openFrame(id))))
+    side.receive(Type.msg, concat(...[1, 2, 3, 4, 5].map((id) => openFrame(id))))
     assert.strictEqual(side.opened.length, 3)
     assert.deepStrictEqual(refused(side), [[4, "refused"], [5, "refused"]])
     // What is sent on the refused ones is on its way already.
-    assert.isUndefined(side.mux.receive(Type.msg, concat(frame(Kind.data, 4, "x"), frame(Kind.end, 4))))
+    assert.isUndefined(side.receive(Type.msg, concat(frame(Kind.data, 4, "x"), frame(Kind.end, 4))))
     side.opened[0]!.reset("internal", "")
-    assert.isUndefined(side.mux.receive(Type.msg, openFrame(6)))
+    assert.isUndefined(side.receive(Type.msg, openFrame(6)))
     assert.strictEqual(side.opened.length, 4)
 
     const own = new Side({ maxStreams: 2 })
@@ -799,7 +807,7 @@ describe("Mux: limits", () => {
     const side = new Side({ budget: new Budget(2 * initialCredit, node) })
     const another = new Side({ budget: new Budget(2 * initialCredit, node) })
     const stream = side.open()
-    side.mux.receive(Type.msg, concat(openFrame(1), openFrame(2)))
+    side.receive(Type.msg, concat(openFrame(1), openFrame(2)))
     assert.deepStrictEqual(refused(side), [[2, "refused"]])
     assert.strictEqual(side.mux.openStream({ protocol: "command", name: "x" }), "credit")
     another.open()
@@ -843,7 +851,7 @@ describe("Mux: limits", () => {
           const message = new Uint8Array(size)
           message.set(frame(Kind.data, 1, new Uint8Array(data).fill(sum & 255)))
           // As if the rest were other streams'.
-          assert.isUndefined(side.mux.receive(Type.msg, message.subarray(0, 9 + data)))
+          assert.isUndefined(side.receive(Type.msg, message.subarray(0, 9 + data)))
           sum += data
         }
         const parts = stream!.read()
@@ -887,15 +895,15 @@ describe("Mux: limits", () => {
         kind,
         new DataView(payload.buffer, payload.byteOffset).getUint32(0)
       ])
-    side.mux.receive(Type.msg, frame(Kind.data, 1, new Uint8Array(100_000)))
+    side.receive(Type.msg, frame(Kind.data, 1, new Uint8Array(100_000)))
     assert.deepStrictEqual(credits(), [])
     stream!.read()
     assert.deepStrictEqual(credits(), [])
-    side.mux.receive(Type.msg, frame(Kind.data, 1, new Uint8Array(100_000)))
+    side.receive(Type.msg, frame(Kind.data, 1, new Uint8Array(100_000)))
     stream!.read()
     assert.deepStrictEqual(credits(), [[Kind.credit, 200_000]])
     // Not for what can not come any more.
-    side.mux.receive(Type.msg, concat(frame(Kind.data, 1, new Uint8Array(200_000)), frame(Kind.end, 1)))
+    side.receive(Type.msg, concat(frame(Kind.data, 1, new Uint8Array(200_000)), frame(Kind.end, 1)))
     stream!.read()
     assert.deepStrictEqual(credits(), [])
   })
@@ -1050,10 +1058,10 @@ describe("Mux: turns", () => {
     assert.strictEqual(b.mux.openStream({ protocol: "command", name: "x" }), "draining")
     // Once it does, there is no crossing any more.
     a.mux.refusing = true
-    a.mux.receive(Type.msg, openFrame(2))
+    a.receive(Type.msg, openFrame(2))
     assert.strictEqual(a.opened.length, 1)
     // And whoever got it gets no more from its sender.
-    b.mux.receive(Type.msg, openFrame(1))
+    b.receive(Type.msg, openFrame(1))
     assert.strictEqual(b.opened.length, 0)
   })
 })

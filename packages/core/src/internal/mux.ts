@@ -50,7 +50,7 @@ export interface Failure {
 }
 
 export interface Handlers {
-  /** The other side opened a stream. Called when the whole message that it came in has been taken. */
+  /** The other side opened a stream, which `begin` hands over. */
   readonly onOpen: (stream: MuxStream) => void
   /** There is something to send where there was nothing. */
   readonly onWork: () => void
@@ -751,12 +751,18 @@ export class Mux {
       this.#heard = undefined
       for (const stream of heard) stream.wakeReader()
     }
-    if (this.#opened !== undefined) {
-      const opened = this.#opened
-      this.#opened = undefined
-      for (const stream of opened) if (stream.failure === undefined) this.options.onOpen(stream)
-    }
     return undefined
+  }
+
+  /**
+   * Hands over the streams that the other side opened, when everything that has arrived is taken in: what was given up by then,
+   * as after this side was frozen, is never begun.
+   */
+  begin(): void {
+    const opened = this.#opened
+    if (opened === undefined) return
+    this.#opened = undefined
+    for (const stream of opened) if (stream.failure === undefined) this.options.onOpen(stream)
   }
 
   #onFrame(

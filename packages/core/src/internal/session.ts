@@ -258,6 +258,7 @@ export class Session {
         if (broken !== undefined) return violation(broken)
         if (this.ending !== undefined) return Effect.void
       }
+      this.mux.begin()
       if (this.mux.controlBytes <= controlHighWater) return Effect.void
       this.#readable.closeUnsafe()
       return this.#readable.await
