@@ -7,7 +7,9 @@
  * memory than twice its credit, however it was cut.
  */
 import * as Frame from "../Frame.ts"
-import { concat, equalAt } from "./bytes.ts"
+import { concat } from "./bytes.ts"
+import { IntMap } from "./intMap.ts"
+import * as OpenText from "./openText.ts"
 import { strictTextOf, utf8 } from "./platform.ts"
 
 /** The types of messages: the sender's own streams, the receiver's streams, and resets of the receiver's streams. */
@@ -16,7 +18,6 @@ export type Type = 0 | 1 | 2
 
 const { Kind } = Frame
 const maxCredit = 0xffff_ffff
-const longestDeadline = 2 ** 31 - 1
 
 /** What a node, and each session of it, may owe its peers in credit. */
 export class Budget {
@@ -49,11 +50,16 @@ export interface Failure {
   readonly remote: boolean
 }
 
+/** Streams with something to send that leave together without waiting for more. */
+const plenty = Number((globalThis as any).process?.env.PLENTY ?? 32)
+
 export interface Handlers {
   /** The other side opened a stream, which `begin` hands over. */
   readonly onOpen: (stream: MuxStream) => void
   /** There is something to send where there was nothing. */
   readonly onWork: () => void
+  /** So much waits to be sent that it should not wait for more. */
+  readonly onPlenty?: (() => void) | undefined
   readonly onPong: (payload: Uint8Array) => void
   readonly onGoAway: (goAway: Frame.GoAway) => void
   /** A stream is closed, or holds nothing any more: there is room where there was none. */
@@ -418,6 +424,15 @@ const writeHeader = (view: DataView, at: number, kind: number, stream: number, l
   return at + Frame.headerLength
 }
 
+/** `writeHeader` at the beginning, without a view. */
+const putHeader = (out: Uint8Array, kind: number, stream: number, length: number): void => {
+  out[0] = kind
+  for (let i = 0; i < 4; i++) {
+    out[1 + i] = stream >>> 24 - 8 * i
+    out[5 + i] = length >>> 24 - 8 * i
+  }
+}
+
 const frame = (kind: number, stream: number, payload: Uint8Array): Uint8Array => {
   const out = new Uint8Array(Frame.headerLength + payload.length)
   writeHeader(new DataView(out.buffer), 0, kind, stream, payload.length)
@@ -448,44 +463,6 @@ const json = (payload: Uint8Array): Readonly<Record<string, unknown>> | undefine
     return typeof value === "object" && value !== null ? value as Record<string, unknown> : undefined
   } catch {
     return undefined
-  }
-}
-
-// An OPEN is the same text for each call of a function, but for a deadline or a trace. Of those without, the last one is kept,
-// since making and reading JSON is a good part of what a short call costs.
-let lastSent: { readonly open: Frame.Open; readonly payload: Uint8Array } | undefined
-let lastHeard: { readonly open: Frame.Open; readonly payload: Uint8Array } | undefined
-const longestKept = 256
-
-const recurs = (open: Frame.Open): boolean => open.deadline === undefined && open.traceparent === undefined
-
-const openPayload = (open: Frame.Open): Uint8Array => {
-  const again = recurs(open)
-  if (again && lastSent?.open.name === open.name && lastSent.open.protocol === open.protocol) return lastSent.payload
-  const payload = utf8(JSON.stringify(open))
-  if (again && payload.length <= longestKept) lastSent = { open, payload }
-  return payload
-}
-
-const openOf = (payload: Uint8Array): Frame.Open | undefined => {
-  if (lastHeard !== undefined && equalAt(payload, 0, payload.length, lastHeard.payload)) return lastHeard.open
-  const open = readOpen(payload)
-  if (open !== undefined && recurs(open) && payload.length <= longestKept) {
-    lastHeard = { open, payload: payload.slice() }
-  }
-  return open
-}
-
-const readOpen = (payload: Uint8Array): Frame.Open | undefined => {
-  const { deadline, name, protocol, traceparent } = json(payload) ?? {}
-  if (typeof protocol !== "string" || typeof name !== "string") return undefined
-  if (deadline !== undefined && !Number.isInteger(deadline)) return undefined
-  if (traceparent !== undefined && typeof traceparent !== "string") return undefined
-  return {
-    protocol,
-    name,
-    ...(deadline === undefined ? {} : { deadline: Math.min(deadline as number, longestDeadline) }),
-    ...(traceparent === undefined ? {} : { traceparent })
   }
 }
 
@@ -527,8 +504,8 @@ class Control {
 
 export class Mux {
   readonly options: Options
-  readonly own = new Map<number, MuxStream>()
-  readonly theirs = new Map<number, MuxStream>()
+  readonly own = new IntMap<MuxStream>()
+  readonly theirs = new IntMap<MuxStream>()
   /** Set when this side may open no further streams. */
   draining = false
   /** Set when the other side may open none. It may not know yet that this side is draining. */
@@ -563,13 +540,15 @@ export class Mux {
   /** Opens a stream, or says what there is no room for; `too_large` is an OPEN that would fit in no message. */
   openStream(open: Frame.Open): MuxStream | "draining" | "streams" | "credit" | "too_large" {
     if (this.draining) return "draining"
-    const payload = openPayload(open)
-    if (payload.length > maxControl) return "too_large"
+    const out = OpenText.encode(open, Frame.headerLength)
+    const length = out.length - Frame.headerLength
+    if (length > maxControl) return "too_large"
     if (this.own.size >= this.options.maxStreams || this.#lastOwn === maxCredit) return "streams"
     if (!this.options.budget.reserve(Frame.initialCredit)) return "credit"
     const stream = new MuxStream(this, ++this.#lastOwn, true, open)
     this.own.set(stream.id, stream)
-    this.#send(Type.msg, frame(Kind.open, stream.id, payload))
+    putHeader(out, Kind.open, stream.id, length)
+    this.#send(Type.msg, out)
     return stream
   }
 
@@ -596,7 +575,7 @@ export class Mux {
   #last(): ReadonlyArray<MuxStream> {
     this.draining = true
     this.refusing = true
-    return [...this.own.values(), ...this.theirs.values()]
+    return [...this.own.values(), ...this.theirs.values()].sort((a, b) => a.id - b.id)
   }
 
   // --- sending ---------------------------------------------------------------------------------------------------------
@@ -697,8 +676,9 @@ export class Mux {
     if (stream.queued) return
     const idle = !this.hasWork
     stream.queued = true
-    this.#ready[stream.own ? Type.msg : Type.rsp].push(stream)
+    const waiting = this.#ready[stream.own ? Type.msg : Type.rsp].push(stream)
     if (idle) this.options.onWork()
+    else if (waiting === plenty) this.options.onPlenty?.()
   }
 
   sendCredit(stream: MuxStream, bytes: number): void {
@@ -842,7 +822,7 @@ export class Mux {
   #onOpen(id: number, payload: Uint8Array): string | undefined {
     if (id <= this.#lastTheirs) return "an OPEN of a stream that was opened before"
     this.#lastTheirs = id
-    const open = openOf(payload)
+    const open = OpenText.decode(payload)
     if (open === undefined) return "a malformed OPEN"
     const refuse = (code: Frame.ResetCode, message: string) => {
       this.sendReset(id, false, { code, message })

@@ -10,7 +10,7 @@ import type { Headers } from "effect/http/Headers"
 import type * as Rpc from "effect/rpc/Rpc"
 import * as RpcClient from "effect/rpc/RpcClient"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
-import type { FromServer, Request, RequestId } from "effect/rpc/RpcMessage"
+import { type FromServer, type Request, RequestId } from "effect/rpc/RpcMessage"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as Tracer from "effect/Tracer"
@@ -27,6 +27,7 @@ import { type NameConflictError, type Peer, PeerLostError, Peers, type PeerUnkno
 import * as Sessions from "../Sessions.ts"
 import { concat } from "./bytes.ts"
 import { differences } from "./contract.ts"
+import { IntMap } from "./intMap.ts"
 import * as Wire from "./rpcWire.ts"
 import { toTraceparent } from "./trace.ts"
 
@@ -95,10 +96,11 @@ export const make = <Rpcs extends Rpc.Any>(
     const met = new Map<string, Peer>()
 
     // Calls that wait for their answer without a fiber, and what gives each up.
-    const pending = new Map<RequestId, Effect.Effect<void>>()
+    const pending = new IntMap<Effect.Effect<void>>()
+    let lastRequest = 0
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {
-        const cancels = [...pending.values()]
+        const cancels = pending.values()
         pending.clear()
         return Effect.forEach(cancels, (cancel) => cancel, { discard: true })
       })
@@ -106,14 +108,15 @@ export const make = <Rpcs extends Rpc.Any>(
 
     const { client, write } = yield* RpcClient.makeNoSerialization<Rpcs, RpcError>(group, {
       supportsAck: false,
+      generateRequestId: () => RequestId(++lastRequest),
       spanPrefix: options.spanPrefix,
       spanAttributes: { ...(only === undefined ? {} : { "pnet.peer": only }), ...options.spanAttributes },
       onFromClient: ({ context, message }) => {
         if (message._tag !== "Request") {
           if (message._tag !== "Interrupt") return Effect.void
           // Where it is none of these, its fiber has closed its stream already.
-          const cancel = pending.get(message.requestId)
-          pending.delete(message.requestId)
+          const cancel = pending.get(Number(message.requestId))
+          pending.delete(Number(message.requestId))
           return cancel ?? Effect.void
         }
         const rpc = group.requests.get(message.tag)! as unknown as Rpc.AnyWithProps
@@ -142,6 +145,9 @@ export const make = <Rpcs extends Rpc.Any>(
         this.to = to
         this.wire = wire
         this.message = message
+      }
+      get id() {
+        return Number(this.message.id)
       }
       get name() {
         return this.wire.rpc._tag
@@ -362,7 +368,7 @@ export const make = <Rpcs extends Rpc.Any>(
         if (bytes[0] === Wire.Kind.success) {
           const decoded = Wire.valueOf(call.wire.decodeSuccess(bytes.subarray(1)))
           if (decoded !== undefined && Exit.isSuccess(decoded)) {
-            pending.delete(call.message.id)
+            pending.delete(call.id)
             return settle(call, decoded)
           }
         }
@@ -376,12 +382,12 @@ export const make = <Rpcs extends Rpc.Any>(
         })
       const fiber = Effect.runForkWith(context)(
         Effect.catchCause(rest, (cause) => {
-          pending.delete(call.message.id)
+          pending.delete(call.id)
           return call.exit(Exit.failCause(cause))
         })
       )
-      if (fiber.pollUnsafe() === undefined) pending.set(call.message.id, Fiber.interrupt(fiber))
-      else pending.delete(call.message.id)
+      if (fiber.pollUnsafe() === undefined) pending.set(call.id, Fiber.interrupt(fiber))
+      else pending.delete(call.id)
     }
 
     /**
@@ -407,7 +413,7 @@ export const make = <Rpcs extends Rpc.Any>(
               onAnswer(call, peer, fiber.context, exit)
             })
             if (cancel === undefined) return slow(call)
-            if (!answered) pending.set(message.id, cancel)
+            if (!answered) pending.set(call.id, cancel)
             return Effect.void
           }
         })
