@@ -1,0 +1,21 @@
+import { assert, describe, it } from "@effect/vitest"
+import { SimWorld } from "@pnet/testing"
+import { Effect } from "effect"
+import { everyone } from "./everyone.ts"
+
+describe("calls of everyone, 50 nodes", () => {
+  for (const seed of [1, 2]) {
+    it.effect(
+      `one Exit each, in time, while nodes crash, leave, join and stall (seed ${seed})`,
+      () =>
+        Effect.gen(function*() {
+          const { exits, faults, problems } = yield* everyone({ seed })
+          assert.deepStrictEqual(problems, [])
+          assert.isAbove(exits["success"] ?? 0, 200)
+          assert.isAbove(Object.keys(exits).length, 3)
+          assert.isAbove(Object.keys(faults).length, 5)
+        }).pipe(SimWorld.passing({ step: "20 millis" })),
+      60_000
+    )
+  }
+})
