@@ -21,6 +21,7 @@ import {
   Fiber,
   Layer,
   Logger,
+  Option,
   Queue,
   Schema,
   Scope,
@@ -502,9 +503,7 @@ describe("handlers of typed calls", () => {
       const log: Array<string> = []
       const gate = yield* Deferred.make<void>()
       const answer = yield* Deferred.make<string, NotFound>()
-      const bob = yield* start(network, "bob", serving(Runs, runs(log, gate, answer), serve), {
-        ...(logger === undefined ? {} : { logger })
-      })
+      const bob = yield* start(network, "bob", serving(Runs, runs(log, gate, answer), serve), logger && { logger })
       const alice = yield* start(network, "alice")
       yield* alice.node.peers.awaitPeer("bob")
       return { alice, bob, log, gate, answer, client: yield* clientOf(alice, Runs) }
@@ -698,5 +697,400 @@ describe("clients and their peers", () => {
       yield* Effect.sleep("50 millis")
       const error = yield* errorOf(client.hello({ name: "x" }))
       assert.strictEqual(error._tag === "StreamResetError" && error.code, "refused")
+    })))
+})
+
+// --- several peers -------------------------------------------------------------------------------------------------------------
+
+class Places extends RpcGroup.make(
+  Rpc.make("where", { payload: { fail: Schema.String }, success: Schema.String, error: NotFound }),
+  Rpc.make("steps", { payload: { fail: Schema.String }, success: Schema.Int, error: NotFound, stream: true })
+) {}
+
+const places = (name: string) =>
+  serving(
+    Places,
+    Places.toLayer({
+      where: ({ fail }) => fail === name ? Effect.fail(new NotFound({ path: name })) : Effect.succeed(name),
+      steps: ({ fail }) =>
+        Stream.concat(Stream.make(1, 2), fail === name ? Stream.fail(new NotFound({ path: name })) : Stream.empty)
+    })
+  )
+
+describe("a client of several peers", () => {
+  const world = Effect.gen(function*() {
+    const network = yield* SimNetwork.make()
+    const nodes = yield* Effect.forEach(["bob", "carol", "dave"], (name) => start(network, name, places(name)))
+    const alice = yield* start(network, "alice")
+    yield* Effect.forEach(["bob", "carol", "dave"], (name) => alice.node.peers.awaitPeer(name))
+    const many = (target: Peers.Target, options?: PeerRpc.AllOptions) =>
+      Effect.provideContext(
+        PeerRpc.clientAll(Places, target, options),
+        alice.context as Context.Context<any>
+      ) as Effect.Effect<PeerRpc.ManyClient<RpcGroup.Rpcs<typeof Places>>, never, Scope.Scope>
+    return { alice, many, nodes }
+  })
+
+  const shown = (exits: Readonly<Record<string, Exit.Exit<unknown, { readonly _tag: string }>>>) =>
+    Object.fromEntries(
+      Object.entries(exits).map(([name, exit]) => [
+        name,
+        Exit.isSuccess(exit) ? exit.value : exit.cause.reasons.find(Cause.isFailReason)?.error._tag
+      ])
+    )
+
+  it.effect("gathers each addressed peer's typed Exit, once", () =>
+    quietly(Effect.gen(function*() {
+      const { many, nodes } = yield* world
+      const all = yield* many("*")
+      const exits = yield* all.where({ fail: "carol" })
+      assert.deepStrictEqual(shown(exits), { bob: "bob", carol: "NotFound", dave: "dave" })
+      expectTypeOf(exits).toEqualTypeOf<Readonly<Record<string, Exit.Exit<string, NotFound | PeerRpc.RpcError>>>>()
+      const some = yield* many(["dave", "nobody", "bob", "dave"], { concurrency: 1, timeout: "5 seconds" })
+      assert.deepStrictEqual(shown(yield* some.where({ fail: "" })), {
+        dave: "dave",
+        nobody: "PeerUnknownError",
+        bob: "bob"
+      })
+      // Those that are there when it is called.
+      yield* nodes[0]!.process.stop
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(shown(yield* all.where({ fail: "" })), { carol: "carol", dave: "dave" })
+      assert.deepStrictEqual(shown(yield* some.where({ fail: "" })), {
+        dave: "dave",
+        nobody: "PeerUnknownError",
+        bob: "PeerLostError"
+      })
+    })))
+
+  it.effect("streams each one's elements, and then how it ended", () =>
+    quietly(Effect.gen(function*() {
+      const { many } = yield* world
+      const items = yield* Stream.runCollect((yield* many("*")).steps({ fail: "bob" }))
+      for (const peer of ["bob", "carol", "dave"]) {
+        const own = items.filter((item) => item.peer === peer)
+        assert.deepStrictEqual(own.map((item) => item._tag === "Value" ? item.value : item._tag), [1, 2, "Exit"])
+        const exit = own.flatMap((item) => item._tag === "Exit" ? [item.exit] : [])[0]!
+        assert.strictEqual(Exit.isSuccess(exit), peer !== "bob")
+      }
+      const steps = (yield* many("*")).steps({ fail: "" })
+      expectTypeOf<Stream.Success<typeof steps>>().toEqualTypeOf<
+        PeerRpc.PeerItem<number, NotFound | PeerRpc.RpcError>
+      >()
+      expectTypeOf<Stream.Error<typeof steps>>().toEqualTypeOf<never>()
+    })))
+})
+
+// --- contracts -----------------------------------------------------------------------------------------------------------------
+
+describe("two versions of a group", () => {
+  const against = <Ours extends Rpc.Any>(ours: Ours, theirs: Rpc.Any, handler: (payload: any) => unknown) =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const seen: Array<unknown> = []
+      const group = RpcGroup.make(theirs) as RpcGroup.RpcGroup<any>
+      const { alice } = yield* two(
+        network,
+        serving(
+          group,
+          group.toLayer({
+            call: (payload: unknown) => {
+              seen.push(payload)
+              return handler(payload)
+            }
+          } as never) as Layer.Layer<any>
+        )
+      )
+      const client = (yield* clientOf(alice, RpcGroup.make(ours) as RpcGroup.RpcGroup<any>)) as any
+      return { call: client.call as (payload?: unknown) => Effect.Effect<unknown, any>, seen }
+    })
+  const make = (payload: Schema.Struct.Fields, success: Schema.Top = Schema.String) =>
+    Rpc.make("call", { payload, success })
+
+  const works: ReadonlyArray<readonly [string, Rpc.Any, Rpc.Any, object, object]> = [
+    [
+      "an optional field that the peer does not know",
+      make({ a: Schema.String, b: Schema.optionalKey(Schema.Int) }),
+      make({ a: Schema.String }),
+      { a: "x", b: 1 },
+      { a: "x" }
+    ],
+    [
+      "an optional field that this side does not know",
+      make({ a: Schema.String }),
+      make({ a: Schema.String, b: Schema.optionalKey(Schema.Int) }),
+      { a: "x" },
+      { a: "x" }
+    ],
+    ["a field that the peer has removed", make({ a: Schema.String, b: Schema.Int }), make({ a: Schema.String }), {
+      a: "x",
+      b: 2
+    }, { a: "x" }],
+    ["another order", make({ b: Schema.Int, a: Schema.String }), make({ a: Schema.String, b: Schema.Int }), {
+      b: 2,
+      a: "x"
+    }, { a: "x", b: 2 }]
+  ]
+  for (const [what, ours, theirs, sent, received] of works) {
+    it.effect(`understand each other over ${what}`, () =>
+      quietly(Effect.gen(function*() {
+        const { call, seen } = yield* against(ours, theirs, () => Effect.succeed("done"))
+        assert.strictEqual(yield* call(sent), "done")
+        assert.deepStrictEqual(seen, [received])
+      })))
+  }
+
+  const refused: ReadonlyArray<readonly [string, Rpc.Any, Rpc.Any, object, ReadonlyArray<string>]> = [
+    ["a field of another type", make({ size: Schema.Number }), make({ size: Schema.String }), { size: 1 }, [
+      "payload.size: number here, string at the peer"
+    ]],
+    ["a field that it requires", make({ a: Schema.String }), make({ a: Schema.String, name: Schema.String }), {
+      a: "x"
+    }, [
+      "payload.name: missing here, string at the peer"
+    ]],
+    [
+      "a stream where one value was expected",
+      make({ a: Schema.String }),
+      Rpc.make("call", { payload: { a: Schema.String }, success: Schema.String, stream: true }),
+      { a: "x" },
+      ["stream: false here, true at the peer"]
+    ]
+  ]
+  for (const [what, ours, theirs, sent, differences] of refused) {
+    it.effect(`name the difference where the peer has ${what}, and nothing is run`, () =>
+      quietly(Effect.gen(function*() {
+        const { call, seen } = yield* against(ours, theirs, () => Effect.succeed("done"))
+        const error = (yield* errorOf(call(sent))) as any
+        assert.strictEqual(error._tag, "ContractError")
+        assert.deepStrictEqual(error.differences, differences)
+        assert.isFalse(error.mayHaveRun)
+        assert.include(error.message, differences[0])
+        assert.deepStrictEqual(seen, [])
+      })))
+  }
+
+  it.effect("name the difference of an answer that is not understood, and say that it may have run", () =>
+    quietly(Effect.gen(function*() {
+      const { call, seen } = yield* against(
+        make({ a: Schema.String }, Schema.Struct({ n: Schema.Int })),
+        make({ a: Schema.String }, Schema.Struct({ n: Schema.String })),
+        () => Effect.succeed({ n: "x" })
+      )
+      const error = (yield* errorOf(call({ a: "x" }))) as any
+      assert.deepStrictEqual([error._tag, error.mayHaveRun, error.differences], [
+        "ContractError",
+        true,
+        ["success.n: integer here, string at the peer"]
+      ])
+      assert.strictEqual(seen.length, 1)
+      const stream = yield* against(
+        Rpc.make("call", { success: Schema.Int, stream: true }),
+        Rpc.make("call", { success: Schema.String, stream: true }),
+        () => Stream.make("a")
+      )
+      const streamed = (yield* errorOf(Stream.runDrain(stream.call() as unknown as Stream.Stream<unknown, any>))) as any
+      assert.deepStrictEqual(streamed.differences, ["success: integer here, string at the peer"])
+      const failing = yield* against(
+        Rpc.make("call", { error: NotFound }),
+        Rpc.make("call", { error: Unauthorized }),
+        () => Effect.fail(new Unauthorized({ why: "no" }))
+      )
+      const failed = (yield* errorOf(failing.call())) as any
+      assert.deepStrictEqual([failed._tag, failed.differences], [
+        "ContractError",
+        ["error: NotFound here, Unauthorized at the peer"]
+      ])
+    })))
+
+  it.effect("understand an answer that has gained a field", () =>
+    quietly(Effect.gen(function*() {
+      const { call } = yield* against(
+        make({ a: Schema.String }, Schema.Struct({ n: Schema.Int })),
+        make({ a: Schema.String }, Schema.Struct({ n: Schema.Int, m: Schema.Int })),
+        () => Effect.succeed({ n: 1, m: 2 })
+      )
+      assert.deepStrictEqual(yield* call({ a: "x" }), { n: 1 })
+    })))
+})
+
+// --- calls by JSON, and peers that break the rules ---------------------------------------------------------------------------------
+
+const span = new Tracer.NativeSpan({
+  name: "call",
+  parent: Option.none(),
+  annotations: Context.empty(),
+  links: [],
+  startTime: 0n,
+  kind: "server",
+  sampled: true
+})
+
+describe("the calls of a served group", () => {
+  it.effect("are functions of the node, described and callable by JSON", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const bob = yield* start(
+        network,
+        "bob",
+        Layer.mergeAll(served(), serving(Guarded, guarded).pipe(Layer.provide(authLayer)))
+      )
+      const registry = Context.get(bob.context, RpcRegistry.RpcRegistry)
+      assert.deepStrictEqual(yield* registry.functions, [...Basics.requests.keys(), ...Guarded.requests.keys()].sort())
+      const [count] = yield* registry.describe(["count"])
+      assert.deepInclude(count, { name: "count", kind: "rpc", stream: true })
+      assert.match(count!.contract!, /^[0-9a-f]{16}$/)
+      const run = (name: string, args: ReadonlyArray<unknown>, kwargs: Record<string, any> = {}) =>
+        registry.getUnsafe(name)!.run(
+          {
+            from: { name: "zoe", publicKey: "key" },
+            function: name,
+            kwargs,
+            deadline: undefined,
+            span,
+            node: {}
+          } as never,
+          args
+        )
+      assert.strictEqual(yield* run("hello", [{ name: "Ann" }]), "Hello, Ann")
+      assert.strictEqual(yield* run("hello", [], { name: "Ann" }), "Hello, Ann")
+      assert.isNull(yield* run("nothing", []))
+      assert.deepStrictEqual(yield* run("count", [{ to: 3 }]), [1, 2, 3])
+      assert.deepStrictEqual(yield* run("bytes", [{ sizes: [1, 2] }]), ["AQ==", "AgI="])
+      assert.strictEqual(yield* run("find", [{ path: "abc" }]), "3")
+      assert.strictEqual(yield* run("whoami", []), "zoe key")
+      const failures = yield* Effect.forEach([
+        run("hello", [{ name: 1 }]),
+        run("hello", [{ name: "a" }, 2]),
+        run("hello", []),
+        run("find", [{ path: "" }]),
+        run("count", [{ to: -1 }]),
+        run("token", [{ n: 1 }])
+      ], errorOf)
+      assert.deepStrictEqual(failures.map(({ code, error }) => [code, error]), [
+        ["invalid_arguments", undefined],
+        ["invalid_arguments", undefined],
+        ["invalid_arguments", undefined],
+        ["failed", { _tag: "NotFound", path: "" }],
+        ["failed", { _tag: "NotFound", path: "end" }],
+        ["failed", { _tag: "Unauthorized", why: `no token for token {"n":1}` }]
+      ])
+      // A name means one thing.
+      const twice = yield* errorOf(
+        Effect.scoped(PeerRpc.serve(Basics)).pipe(Effect.provide(basics()), Effect.provideContext(bob.context))
+      )
+      assert.strictEqual(twice._tag, "DuplicateFunctionError")
+    })))
+
+  it.effect("answer in an array no longer than is allowed", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const bob = yield* start(network, "bob", served(undefined, { limit: 1_000 }))
+      const registry = Context.get(bob.context, RpcRegistry.RpcRegistry)
+      const error = yield* errorOf(registry.getUnsafe("count")!.run(
+        { kwargs: {}, from: { name: "zoe", publicKey: "key" }, span } as never,
+        [{ to: 1e9 }]
+      ))
+      assert.strictEqual(error.code, "too_large")
+    })))
+})
+
+describe("whoever breaks the rules of typed calls", () => {
+  it.effect("by calling is told so, and harms nobody", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const { alice, bob } = yield* two(network, served(undefined, { limit: 100_000 }))
+      const client = yield* clientOf(alice, Basics)
+      const peer = yield* alice.node.peers.resolveOne("bob")
+      const say = (name: string, data: Uint8Array) =>
+        alice.node.sessions.exchange(peer, { protocol: "rpc", name }, data).pipe(
+          Effect.map((answer) => `answer ${answer[0]}`),
+          Effect.catch((error) => Effect.succeed(error._tag === "StreamResetError" ? error.code : error._tag))
+        )
+      const request = (length: number, ...rest: ReadonlyArray<number>) =>
+        Uint8Array.of(length >>> 24, length >>> 16, length >>> 8, length, ...rest)
+      const zeros = (count: number) => Array<number>(count).fill(0)
+      const tries: ReadonlyArray<readonly [string, Uint8Array, string]> = [
+        ["hello", new Uint8Array(0), "internal"],
+        ["hello", Uint8Array.of(0, 0), "internal"],
+        ["hello", request(3, 1, 0, 0), "internal"],
+        ["hello", request(11, 9, ...zeros(10)), "internal"],
+        ["hello", request(0xffff_ffff), "too_large"],
+        ["hello", request(40, 1, 0), "internal"],
+        // Headers beyond the request, and such as are none.
+        ["hello", request(15, 1, 1, ...zeros(9), 0, 0, 1, 0), "internal"],
+        ["hello", request(17, 1, 1, ...zeros(9), 0, 0, 0, 2, 0x7b, 0x7d), "internal"],
+        // A payload that is none, and a stream where there is one value.
+        ["hello", request(14, 1, 0, ...zeros(9), 255, 255, 255), "answer 3"],
+        ["hello", request(11, 1, 8, ...zeros(9)), "answer 3"],
+        ["count", request(11, 1, 0, ...zeros(9)), "answer 3"],
+        ["hello", new Uint8Array(300_000).fill(7), "too_large"]
+      ]
+      for (const [name, data, expected] of tries) assert.strictEqual(yield* say(name, data), expected)
+      let seed = 1
+      for (let i = 0; i < 200; i++) {
+        const junk = Uint8Array.from({ length: i % 60 }, () => (seed = Math.imul(seed, 48_271) % 0x7fff_ffff) & 255)
+        yield* say(
+          ["hello", "count", "bytes", "find"][i % 4]!,
+          request(junk.length, 1, 8 * (i % 2), ...junk.subarray(2))
+        )
+      }
+      assert.strictEqual(yield* client.hello({ name: "x" }), "Hello, x")
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual([yield* streamsOf(alice), yield* streamsOf(bob)], [0, 0])
+    })))
+
+  it.effect("by answering gives its caller a typed error", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const bob = yield* start(network, "bob")
+      const alice = yield* start(network, "alice")
+      yield* alice.node.peers.awaitPeer("bob")
+      let answer = new Uint8Array(0)
+      for (const name of ["hello", "find", "count", "bytes"]) {
+        yield* bob.node.sessions.handle({ protocol: "rpc", name }, (stream) => Effect.ignore(stream.write(answer)))
+      }
+      const client = yield* clientOf(alice, Basics, "bob", { limit: 1_000 })
+      const calls: Array<Effect.Effect<unknown, { readonly _tag: string }>> = [
+        client.hello({ name: "x" }),
+        client.find({ path: "" }),
+        Stream.runDrain(client.count({ to: 1 })),
+        Stream.runDrain(client.bytes({ sizes: [] }))
+      ]
+      const deep = `{"payload":${"[".repeat(50)}${"]".repeat(50)}}`
+      const bytes = (text: string) => [...new TextEncoder().encode(text)]
+      const answers: ReadonlyArray<ReadonlyArray<number>> = [
+        [],
+        [9],
+        [0, 255, 255],
+        [1],
+        [1, 0, 0, 0],
+        [1, ...Array<number>(40).fill(255)],
+        [2],
+        [2, 0, 0, 0, 1, 7],
+        [2, 0, 0, 0, 9, 7],
+        [2, 255, 255, 255, 255],
+        [3],
+        [3, ...bytes("null")],
+        [3, ...bytes(deep)],
+        [4, 0, 0, 0, 2, 0x7b, 0x7d],
+        [4, 255, 255, 255, 255],
+        [4, 0, 0, 0, 1, 0x78, 4, 0, 0, 0, 1, 0x78],
+        [5, 0, 0, 0, 4, 0, 0, 0, 9],
+        [5, 0, 0, 0, 0],
+        [5, 255, 255, 255, 255],
+        [6]
+      ]
+      const known = new Set(["ContractError", "RemoteDefectError", "CallTooLargeError"])
+      for (const given of answers) {
+        answer = Uint8Array.from(given)
+        for (const call of calls) {
+          const exit = yield* Effect.exit(call)
+          // A stream that ends with a success, of which nothing is read, is one.
+          if (Exit.isSuccess(exit)) assert.strictEqual(given[0], 0)
+          else assert.isTrue(known.has((yield* errorOf(exit))._tag), `${given}`)
+        }
+      }
+      assert.strictEqual(yield* streamsOf(alice), 0)
     })))
 })

@@ -335,6 +335,10 @@ export const differences = (mine: Contract, theirs: unknown): ReadonlyArray<stri
       if (here !== there) add(path, `${here} here`, `${there} at the peer`)
       return
     }
+    // Things of different tags have nothing in common that would be worth naming.
+    if (tagOf(a) !== undefined && tagOf(b) !== undefined && tagOf(a) !== tagOf(b)) {
+      return add(path, `${here} here`, `${there} at the peer`)
+    }
     if (type === "object") return properties(path, a, b, x, y, depth)
     if (type === "array") return elements(path, a, b, x, y, depth)
     if (here !== there) return add(path, `${here} here`, `${there} at the peer`)

@@ -248,6 +248,7 @@ export const make = <Rpcs extends Rpc.Any>(
             window: wire.isStream ? window : 0,
             discard: message.discard === true,
             raw: wire.isRaw,
+            stream: wire.isStream,
             headers
           },
           payload.length
@@ -333,7 +334,7 @@ export const make = <Rpcs extends Rpc.Any>(
           return answerOf(call, body.subarray(4 + length), Wire.contractOf(body.subarray(4, 4 + length)) ?? null)
         }
       }
-      return Effect.fail(call.disagree(undefined, true, "the peer's answer is malformed"))
+      return Effect.fail(call.disagree(theirs, true, "the peer's answer is malformed"))
     }
 
     const slow = (call: Call): Effect.Effect<void, RpcError> =>

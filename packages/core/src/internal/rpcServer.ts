@@ -493,14 +493,16 @@ export const serve = <Rpcs extends Rpc.Any>(
 
       const answer = (stream: InternalStream, request: Wire.Request): Effect.Effect<void> => {
         const agreed = Wire.sameHash(request.hash, wire.hash())
+        const mismatch = Effect.suspend(() =>
+          Effect.ignore(stream.write(Wire.last(Wire.Kind.mismatch, Wire.contractText(wire.contract()))))
+        )
+        const wantsStream = (request.flags & Wire.Flag.stream) !== 0
+        if (wantsStream !== wire.isStream) return mismatch
         const decoded = wire.decodePayload(request.payload)
         const exit = Wire.valueOf(decoded)
         if (exit !== undefined && Exit.isSuccess(exit)) {
           return runCall(new StreamCall(stream, request, exit.value, agreed))
         }
-        const mismatch = Effect.suspend(() =>
-          Effect.ignore(stream.write(Wire.last(Wire.Kind.mismatch, Wire.contractText(wire.contract()))))
-        )
         return Effect.matchCauseEffect(Effect.provideContext(decoded, base), {
           onSuccess: (payload) => runCall(new StreamCall(stream, request, payload, agreed)),
           onFailure: (cause) =>

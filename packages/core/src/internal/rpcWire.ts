@@ -35,7 +35,7 @@ export const protocol = "rpc" as const
 const version = 1
 
 /** What a request says about itself. */
-export const Flag = { headers: 1, discard: 2, raw: 4 } as const
+export const Flag = { headers: 1, discard: 2, raw: 4, stream: 8 } as const
 
 export const Kind = { success: 0, failure: 1, chunk: 2, mismatch: 3, contract: 4, raw: 5, broken: 6 } as const
 
@@ -174,6 +174,7 @@ export const requestHead = (request: {
   readonly window: number
   readonly discard: boolean
   readonly raw: boolean
+  readonly stream: boolean
   readonly headers: Uint8Array | undefined
 }, payloadLength: number): Uint8Array => {
   const { hash, headers } = request
@@ -182,7 +183,7 @@ export const requestHead = (request: {
   putU32(out, 0, length + payloadLength)
   out[4] = version
   out[5] = (headers === undefined ? 0 : Flag.headers) | (request.discard ? Flag.discard : 0) |
-    (request.raw ? Flag.raw : 0)
+    (request.raw ? Flag.raw : 0) | (request.stream ? Flag.stream : 0)
   for (let i = 0; i < 8; i++) out[6 + i] = hash[i]!
   out[14] = request.window
   if (headers !== undefined) {
