@@ -570,6 +570,33 @@ describe("trust", () => {
 
 describe("the end", () => {
   test(
+    "a call of a node that is closed ends, whoever it is for",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 41 })
+      const { alice, bob } = yield* two(network)
+      yield* ask(alice, "bob")
+      yield* bob.process.stop
+      yield* alice.process.stop
+      // As one does that went on meanwhile: the sessions are gone, and the peers are still in the table.
+      const peer = {
+        name: bob.node.name,
+        publicKey: bob.node.publicKey,
+        endpoints: [{ host: bob.host.address, port: bob.node.endpoint.port }] as const,
+        status: "Online" as const,
+        proved: true
+      }
+      const exit = yield* alice.node.sessions.exchange(peer, { protocol: "command", name: "echo" }, bytes("x")).pipe(
+        failureOf,
+        Effect.timeoutOption("5 seconds")
+      )
+      const error = exit._tag === "Some" ? exit.value : undefined
+      assert.strictEqual(error?._tag, "PeerLostError")
+      assert.isFalse(error?._tag === "PeerLostError" && error.mayHaveRun)
+    }),
+    coarse
+  )
+
+  test(
     "a node that closes says so on every session, and leaves nothing behind",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 40 })

@@ -452,16 +452,17 @@ export const make = (
         }).pipe(
           Effect.scoped,
           Effect.retry({ while: isBusy, schedule: busyRetries }),
-          Effect.catch((error) => Effect.sync(() => settle(Exit.fail(error)))),
-          Effect.onExit((exit) =>
-            Effect.sync(() => {
-              if (state.dialling === ready) {
-                settle(Exit.isFailure(exit) ? Exit.fail(lostWhileOpening(peer)) : Exit.die("unsettled"))
-              }
-            })
-          )
+          Effect.catch((error) => Effect.sync(() => settle(Exit.fail(error))))
         )
-        return Effect.andThen(Effect.forkIn(attempt, scope), Deferred.await(ready))
+        return Effect.flatMap(Effect.forkIn(attempt, scope), (fiber) => {
+          // Not a part of the attempt, which never begins where the node is closed.
+          fiber.addObserver((exit) => {
+            if (state.dialling === ready) {
+              settle(Exit.isFailure(exit) ? Exit.fail(lostWhileOpening(peer)) : Exit.die("unsettled"))
+            }
+          })
+          return Deferred.await(ready)
+        })
       })
 
     const acquire = (peer: Peer): Effect.Effect<Session, Sessions.OpenError> =>
