@@ -380,6 +380,33 @@ describe("streams", () => {
       assert.isAbove(written, 100)
     }))
 
+  it.effect("leave nothing of a dial that is given up while its process is frozen", () =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const [a, b] = [yield* network.host("a"), yield* network.host("b")]
+      yield* echoServer(a)
+      const process = yield* b.process
+      const dialling = yield* Effect.forkChild(
+        process.run(Effect.scoped(Network.use((n) =>
+          Effect.flatMap(n.dial({ host: a.address, port: 9000 }), (socket) =>
+            Effect.andThen(socket.reader, Effect.never))
+        ))),
+        { startImmediately: true }
+      )
+      yield* process.pause
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(network.stats().connections, 1)
+      yield* Fiber.interrupt(dialling)
+      yield* process.resume
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(
+        network.openSockets().filter(({ kind }) =>
+          kind === "stream"
+        ),
+        []
+      )
+    }))
+
   it.effect("cut bytes as the options say", () =>
     Effect.gen(function*() {
       const sizes = (chunking: "random" | "joined" | "bytes") =>

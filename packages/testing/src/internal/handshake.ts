@@ -117,7 +117,14 @@ export const connect = (
   const { engine, streams, trace } = world
   const where = `connect to ${Address.format(address)}:${port}`
   const route = world.route(host, address, undefined)
-  const settle = (result: Dialled) => process.whenThawed(() => done(result))
+  let cancelled = false
+  let told = false
+  const settle = (result: Dialled) =>
+    process.whenThawed(() => {
+      if (cancelled) return
+      told = true
+      done(result)
+    })
   const cancelNothing = () => {}
   if (route === undefined && !host.interfaces.some((i) => i.up)) {
     settle(failure("ENETUNREACH", `${where}: ${host.name} has no interface that is up`))
@@ -229,7 +236,12 @@ export const connect = (
   if (process.alive) request()
   else finish(failure("ENETDOWN", where))
   return () => {
-    if (settled) return
+    cancelled = true
+    if (settled) {
+      // It stood before its process, which was frozen, could be told.
+      if (!told) near.close()
+      return
+    }
     settled = true
     if (timer !== undefined) engine.cancel(timer)
     process.held.delete(near)
