@@ -95,8 +95,15 @@ export const makeClock = (process: ProcessState): Clock.Clock => {
     const time = base.currentTimeMillisUnsafe() + host.skew + (host.rate === 1 ? 0 : drift())
     return host.rate === 1 ? time : Math.floor(time)
   }
-  const currentTimeNanosUnsafe = () => base.currentTimeNanosUnsafe() + nanos(host.skew + drift())
-  const monotonicTimeNanosUnsafe = () => base.monotonicTimeNanosUnsafe() + nanos(drift())
+  // Read many times for each packet, and seldom by a host that drifts.
+  const currentTimeNanosUnsafe = () => {
+    const time = base.currentTimeNanosUnsafe()
+    return host.rate === 1 && host.skew === 0 ? time : time + nanos(host.skew + drift())
+  }
+  const monotonicTimeNanosUnsafe = () => {
+    const time = base.monotonicTimeNanosUnsafe()
+    return host.rate === 1 ? time : time + nanos(drift())
+  }
   const sleep = (duration: Duration.Duration): Effect.Effect<void> => {
     const wait = Duration.toMillis(duration) / host.rate
     if (wait <= 0) return process.gate
