@@ -51,7 +51,7 @@ export interface Failure {
 }
 
 /** Streams with something to send that leave together without waiting for more. */
-const plenty = Number((globalThis as any).process?.env.PLENTY ?? 32)
+const plenty = 32
 
 export interface Handlers {
   /** The other side opened a stream, which `begin` hands over. */

@@ -127,6 +127,8 @@ export class Session {
   readonly #dataLimit: number
   #pingedAt: number | undefined
   #writingSince: number | undefined
+  /** Ends the pause before a message. */
+  #go: (() => void) | undefined
   /** A message is being made, which nobody has been given yet. */
   #filling = false
   #saidGoodbye = false
@@ -157,6 +159,7 @@ export class Session {
       budget: new Budget(options.budget.limit / 4, options.budget),
       onOpen: (stream) => options.onOpen(stream, this),
       onWork: () => this.#work.openUnsafe(),
+      onPlenty: () => this.#go?.(),
       onPong: (payload) => this.#onPong(payload),
       onGoAway: (goAway) => this.#onGoAway(goAway),
       onClosed: () => {
@@ -309,9 +312,23 @@ export class Session {
   /**
    * What comes before a message: whatever else is ready to run now may have more to send, which leaves with the same write.
    * That includes reading on, and who reads bulk has so much to read that its CREDIT would come late: it leaves at once, or
-   * the other side would stand still.
+   * the other side would stand still. When the messages of many streams wait they leave, too, so that the other side has
+   * something to do while this one goes on.
    */
-  readonly #pause: Effect.Effect<void> = Effect.suspend(() => this.mux.owesCredit ? Effect.void : Effect.yieldNow)
+  readonly #pause: Effect.Effect<void> = Effect.withFiber((fiber) =>
+    this.mux.owesCredit ? Effect.void : Effect.callback((resume) => {
+      const go = () => {
+        if (this.#go !== go) return
+        this.#go = undefined
+        resume(Effect.void)
+      }
+      this.#go = go
+      fiber.currentDispatcher.scheduleTask(go, 0)
+      return Effect.sync(() => {
+        this.#go = undefined
+      })
+    })
+  )
 
   /** Everything that waits, one message after another. */
   readonly #flush: Effect.Effect<void, ConnectionClosedError> = Effect.suspend(() => {
