@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Caller, Command, CommandNode, Crypto, Deadline, RpcRegistry, Trust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import {
+  Clock,
   Context,
   DateTime,
   Deferred,
@@ -518,6 +519,11 @@ describe("CommandNode", () => {
       yield* Effect.sleep("100 millis")
       const third = yield* failureOf(peer("wait"))
       assert.strictEqual(third._tag === "StreamResetError" && third.code, "refused")
+      // And no longer than it has time.
+      const begun = yield* Clock.currentTimeMillis
+      const hasty = yield* failureOf(alice.node.target("bob", { timeout: "100 millis" })("wait"))
+      assert.strictEqual(hasty._tag, "DeadlineError")
+      assert.isAtMost((yield* Clock.currentTimeMillis) - begun, 110)
       assert.strictEqual(yield* carol.node.target("bob")("size", "abc"), 3)
       yield* Deferred.succeed(gate, void 0)
       assert.deepStrictEqual(yield* Effect.forEach(waiting, Fiber.join), [1, 1])

@@ -14,6 +14,7 @@ import {
 import { SimNetwork } from "@pnet/testing"
 import {
   Cause,
+  Clock,
   Context,
   Deferred,
   Effect,
@@ -697,6 +698,12 @@ describe("clients and their peers", () => {
       yield* Effect.sleep("50 millis")
       const error = yield* errorOf(client.hello({ name: "x" }))
       assert.strictEqual(error._tag === "StreamResetError" && error.code, "refused")
+      // And no longer than they have time.
+      const hasty = yield* clientOf(alice, Basics, "bob", { timeout: "100 millis" })
+      const begun = yield* Clock.currentTimeMillis
+      assert.strictEqual((yield* errorOf(hasty.hello({ name: "x" })))._tag, "DeadlineError")
+      assert.strictEqual((yield* errorOf(Stream.runDrain(hasty.count({ to: 2 }))))._tag, "DeadlineError")
+      assert.isAtMost((yield* Clock.currentTimeMillis) - begun, 220)
     })))
 })
 

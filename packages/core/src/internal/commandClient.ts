@@ -165,10 +165,15 @@ export const make = ({ clock, limit, peers, sessions }: Dependencies) => {
           const deadline = earliest === Infinity ? undefined : earliest
           let sent = 0
           let received = 0
+          const late = () => Effect.fail(new DeadlineError({ peer: peerName, function: name }))
+          const within = <A>(effect: Effect.Effect<A, CommandError>): Effect.Effect<A, CommandError> =>
+            deadline === undefined ?
+              effect :
+              Effect.suspend(() =>
+                Effect.timeoutOrElse(effect, { duration: Math.max(0, deadline - nowUnsafe(clock)), orElse: late })
+              )
           const send = (bytes: Uint8Array): Effect.Effect<unknown, CommandError> => {
-            if (deadline !== undefined && deadline <= nowUnsafe(clock)) {
-              return Effect.fail(new DeadlineError({ peer: peerName, function: name }))
-            }
+            if (deadline !== undefined && deadline <= nowUnsafe(clock)) return late()
             sent = bytes.length
             return Effect.flatMap(peers.resolveOne(to), (peer) => {
               const exchange = () =>
@@ -180,11 +185,17 @@ export const make = ({ clock, limit, peers, sessions }: Dependencies) => {
                   deadline: deadline === undefined ? undefined : Duration.millis(deadline - nowUnsafe(clock)),
                   traceparent: toTraceparent(span)
                 }, bytes)
-              const again = Effect.retry(Effect.suspend(exchange), { while: isRefused, schedule: refusedRetries })
+              // Each of them keeps to the deadline by itself, and the waits between them have to.
+              const again = within(
+                Effect.mapError(
+                  Effect.retry(Effect.suspend(exchange), { while: isRefused, schedule: refusedRetries }),
+                  mapError(peerName, name, limit)
+                )
+              )
               return Effect.matchEffect(exchange(), {
                 onFailure: (error) =>
                   isRefused(error)
-                    ? Effect.flatMap(Effect.mapError(again, mapError(peerName, name, limit)), receive)
+                    ? Effect.flatMap(again, receive)
                     : Effect.fail(mapError(peerName, name, limit)(error)),
                 onSuccess: receive
               })

@@ -265,13 +265,24 @@ export const make = <Rpcs extends Rpc.Any>(
           : Effect.succeed(concat(parts, parts[0]!.length + payload.length))
       })
 
-    /** Does it again while the peer has no room, which is known not to have run it. */
-    const patiently = <A>(call: Call, once: Effect.Effect<A, RpcError>): Effect.Effect<A, RpcError> => {
+    /**
+     * Does it again while the peer has no room, which is known not to have run it. `left` is the time that there is for it: what is
+     * done keeps to that by itself, and the waits in between have to.
+     */
+    const patiently = <A>(
+      call: Call,
+      left: () => number,
+      once: Effect.Effect<A, RpcError>
+    ): Effect.Effect<A, RpcError> => {
       const again = (error: RpcError) => !call.heard && isRefused(error)
-      return Effect.catch(once, (error) =>
-        again(error)
-          ? Effect.retry(once, { while: again, schedule: refusedRetries })
-          : Effect.fail(error))
+      return Effect.catch(once, (error) => {
+        if (!again(error)) return Effect.fail(error)
+        const retried = Effect.retry(once, { while: again, schedule: refusedRetries })
+        const duration = left()
+        return duration === Infinity
+          ? retried
+          : Effect.timeoutOrElse(retried, { duration: Math.max(0, duration), orElse: () => Effect.fail(call.late) })
+      })
     }
 
     /** Calls with the peer and the time that is left. */
@@ -289,6 +300,7 @@ export const make = <Rpcs extends Rpc.Any>(
         return Effect.flatMap(encodeRequest(call), (request) =>
           patiently(
             call,
+            () => millisOf(inherited, begun),
             Effect.flatMap(resolve(call), (peer) => {
               const millis = millisOf(inherited, begun)
               return millis <= 0 ? Effect.fail(call.late) : run(peer, openOptions(call, millis), request)
