@@ -148,7 +148,11 @@ const prepare = Effect.gen(function*() {
     })
   )
   write("package.json", JSON.stringify({ private: true, type: "module" }))
-  write("vitest.config.mjs", `export default { test: { include: ["*.test.ts"], testTimeout: 20_000 } }\n`)
+  // All of them in the same workers: loading the modules anew for each would take most of the time.
+  write(
+    "vitest.config.mjs",
+    `export default { test: { include: ["*.test.ts"], testTimeout: 20_000, isolate: false } }\n`
+  )
   for (const [index, block] of blocks.entries()) {
     if (objection(block) === undefined) write(fileOf(block), yield* isolated(block, index))
   }
