@@ -30,7 +30,8 @@
  * `Random`. Ids of spans, which travel with calls, are drawn from it too where the tracer is Effect's own. So a run that failed
  * is repeated by its seed, with the same trace (`network.formatTrace()`), byte for byte.
  *
- * **What bites.** While a test waits for something outside of Effect, such as a promise of a real disk, virtual time flies, and every
+ * **What bites.** A test clock waits a second of real time for what is due at one instant, and then goes on and says so in the
+ * log: hundreds of calls at one moment on a slow machine may take that long, and the run is not the same each time. While a test waits for something outside of Effect, such as a promise of a real disk, virtual time flies, and every
  * timeout with it. One layer for several tests gives them one network, and time passes between them too: build one for each test
  * where a run has to be the same each time. After `restart` a node is another value: read `bob.node` again.
  *
@@ -226,7 +227,8 @@ export interface TestNode<A, E = never> {
   readonly resume: Effect.Effect<void>
   /**
    * Starts it anew, with nothing left but its key pair and its address: after `stop`, if it still runs. Its peers find it with
-   * its next advert; `awaitAll` waits for that.
+   * its next advert; `awaitAll` waits for that. After a `crash` those who had a session with it learn of its end by their
+   * next call, which fails with `PeerLostError`.
    */
   readonly restart: Effect.Effect<void, E>
 }
@@ -433,9 +435,16 @@ const start = Effect.fnUntraced(function*(options: NetworkOptions<Record<string,
       )
     })
 
+  // What is frozen cannot end.
+  yield* Effect.addFinalizer(() => Effect.forEach(testNodes.values(), ({ resume }) => resume, { discard: true }))
   const driver = yield* Effect.forkScoped(drive)
   const launches = yield* Effect.forEach(Object.entries(specs), ([name, spec]) => prepare(name, spec))
-  yield* Effect.all(launches, { concurrency: "unbounded", discard: true })
+  // One after another, since a test clock waits a second of real time for what is due at one instant, and no longer. None waits
+  // for the one before, which may be waiting for it.
+  yield* Effect.all(launches.map((launch, i) => Effect.delay(launch, `${i} millis`)), {
+    concurrency: "unbounded",
+    discard: true
+  })
   yield* awaitAll()
   if (time === "manual") yield* Fiber.interrupt(driver)
 
