@@ -288,10 +288,11 @@ export const serve = <Rpcs extends Rpc.Any>(
       // --- streams -----------------------------------------------------------------------------------------------------
 
       /** Writes elements in chunks as the caller grants them. */
-      const chunks = (stream: SessionStream, window: number, raw: boolean) => {
+      const chunks = (stream: InternalStream, window: number, raw: boolean) => {
         let left = window
         // Who is gone interrupts the handler; until then there is nothing to be done.
-        const written = (bytes: Uint8Array) => Effect.catch(stream.write(bytes), () => Effect.interrupt)
+        const written = (parts: ReadonlyArray<Uint8Array>) =>
+          Effect.catch(stream.writeAll(parts), () => Effect.interrupt)
         const granted: Effect.Effect<void> = Effect.suspend(() =>
           left > 0 ? Effect.void : Effect.matchEffect(stream.pull, {
             onSuccess: (parts) => {
@@ -323,11 +324,9 @@ export const serve = <Rpcs extends Rpc.Any>(
               if (length > limit) return yield* tooLarge
               yield* granted
               left--
-              yield* written(Wire.header(Wire.Kind.raw, length))
-              for (; at < end; at++) {
-                yield* written(Wire.lengthOf(values[at]!.length))
-                yield* written(values[at]!)
-              }
+              const parts = [Wire.header(Wire.Kind.raw, length)]
+              for (; at < end; at++) parts.push(Wire.lengthOf(values[at]!.length), values[at]!)
+              yield* written(parts)
             }
           })
 
@@ -344,7 +343,7 @@ export const serve = <Rpcs extends Rpc.Any>(
                 granted,
                 Effect.suspend(() => {
                   left--
-                  return Effect.andThen(written(Wire.header(Wire.Kind.chunk, bytes.length)), written(bytes))
+                  return written([Wire.header(Wire.Kind.chunk, bytes.length), bytes])
                 })
               )
             }
@@ -465,7 +464,7 @@ export const serve = <Rpcs extends Rpc.Any>(
 
         /** The stream may be reset already, which nobody here needs to hear of. */
         #write(parts: ReadonlyArray<Uint8Array>): Effect.Effect<void> {
-          return Effect.ignore(Effect.forEach(parts, (part) => this.stream.write(part), { discard: true }))
+          return Effect.ignore(this.stream.writeAll(parts))
         }
       }
 

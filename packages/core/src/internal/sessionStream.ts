@@ -60,10 +60,15 @@ export class SessionStream implements Sessions.SessionStream {
   }
 
   write(bytes: Uint8Array): Effect.Effect<void, Sessions.StreamError> {
+    return this.writeAll([bytes])
+  }
+
+  /** Writes parts one after another, and waits once. */
+  writeAll(parts: ReadonlyArray<Uint8Array>): Effect.Effect<void, Sessions.StreamError> {
     return Effect.suspend(() => {
       const stream = this.#stream
       if (stream.failure !== undefined) return Effect.fail(this.error())
-      stream.write(bytes)
+      for (const part of parts) stream.write(part)
       return stream.buffered < lowWater ? Effect.void : Effect.andThen(this.#writable, this.#settled)
     })
   }
