@@ -92,6 +92,10 @@ const rpc = Command.make("rpc", {
 const typed = Command.make("typed", {
   seconds: seconds(2),
   atOnce,
+  only: Flag.Literals("only", Typed.subjects).pipe(
+    Flag.atLeast(0),
+    Flag.withDescription("What to measure, with what it is compared to; may be repeated (default: everything)")
+  ),
   mib: Flag.Int("mib").pipe(
     Flag.withSchema(Schema.Int.check(Schema.isGreaterThan(0), Schema.isLessThanOrEqualTo(8_192))),
     Flag.withDefault(256),

@@ -86,6 +86,8 @@ export interface Options {
   readonly seconds: number
   /** Calls on their way at once. */
   readonly atOnce: ReadonlyArray<number>
+  /** What to measure, with what it is compared to; nothing: all. */
+  readonly only: ReadonlyArray<SubjectName>
   /** What each stream carries. */
   readonly mib: number
   /** How often to measure everything; of several the fastest is reported, since what else runs can only slow. */
@@ -130,8 +132,12 @@ export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError
     const machine = Machine.machine(options)
     const { mib, profile, rounds, seconds } = options
     if (profile !== undefined) yield* Effect.promise(() => mkdir(profile, { recursive: true }))
+    const names = subjects.filter((name) =>
+      options.only.length === 0 || options.only.includes(name) ||
+      options.only.some((other) => comparisonOf(other) === name)
+    )
     const pairs = yield* Effect.forEach(
-      subjects,
+      names,
       (name) => Effect.flatMap(subjectOf(name), (subject) => Pairs.start(name, subject, machine)),
       { concurrency: "unbounded" }
     )
@@ -142,14 +148,14 @@ export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError
     }
     const cells: Array<Cell> = []
     for (const atOnce of options.atOnce) {
-      const measured = new Map(subjects.map((name) => [name, [] as Array<Measurement>]))
+      const measured = new Map(names.map((name) => [name, [] as Array<Measurement>]))
       for (let round = 0; round < rounds; round++) {
         for (const pair of pairs) {
           measured.get(pair.name)!.push(yield* Pairs.measure(pair, { atOnce, seconds, profile, bytes: messageBytes }))
         }
       }
       const best = (name: SubjectName) => Pairs.fastest(measured.get(name)!)
-      for (const name of subjects) {
+      for (const name of names) {
         cells.push({ ...best(name), ofEffect: best(name).perSecond / best(comparisonOf(name)).perSecond })
       }
     }
@@ -169,7 +175,7 @@ export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError
         fastest.set(pair.name, Math.max(fastest.get(pair.name) ?? 0, megabytes))
       }
     }
-    const streams = subjects.map((subject) => ({
+    const streams = names.map((subject) => ({
       subject,
       megabytes: fastest.get(subject)!,
       ofEffect: fastest.get(subject)! / fastest.get(comparisonOf(subject))!
