@@ -341,14 +341,30 @@ const constructors: { readonly [C in Code]: (fields: { readonly detail?: string 
  */
 export const codes = Object.keys(constructors) as ReadonlyArray<Code>
 
+// What engines have that keep stacks, unless somebody froze it.
+const engine = Error as { readonly prototype: Error; stackTraceLimit?: unknown }
+const canLimit = Object.getOwnPropertyDescriptor(Error, "stackTraceLimit")?.writable === true
+
+// Whoever floods a node makes an error with each datagram. A stack is most of what that would cost, and says nothing.
+const withoutStack = <A>(make: () => A): A => {
+  if (!canLimit) return make()
+  const kept = engine.stackTraceLimit
+  engine.stackTraceLimit = 0
+  const made = make()
+  engine.stackTraceLimit = kept
+  return made
+}
+
 /**
- * The error of a rule broken in what the peer sent.
+ * The error of a rule broken in what the peer sent. It has no stack: it tells of bytes, not of code.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const local = (code: Code, detail?: string): ProtocolError =>
-  new ProtocolError({ origin: "local", reason: constructors[code](detail === undefined ? {} : { detail }) })
+  withoutStack(() =>
+    new ProtocolError({ origin: "local", reason: constructors[code](detail === undefined ? {} : { detail }) })
+  )
 
 const isCode = (text: string): text is Code => Object.hasOwn(constructors, text)
 

@@ -41,6 +41,13 @@ describe("ProtocolError", () => {
     assert.strictEqual(tags.size, all.length)
   })
 
+  it("keeps no stack of what a peer sent, and leaves those of other errors alone", () => {
+    const error = ProtocolError.local("ERR_BUSY", "here")
+    assert.notInclude(error.stack ?? "", "ProtocolError.test")
+    assert.include(error.message, "here")
+    assert.include(new Error("another").stack, "ProtocolError.test")
+  })
+
   it("reads codes that it does not know as ERR_INTERNAL", () => {
     for (
       const content of [
