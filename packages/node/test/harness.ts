@@ -1,0 +1,190 @@
+/**
+ * Nodes in processes of the operating system, on 127.0.0.1 and on a network of their own, and what happens to processes: they are
+ * started, killed, frozen, resumed and started again, and flooded by another that means them ill. All of them end with the scope,
+ * whatever state they are in, and with the process that made them.
+ */
+import { NodeDatagramSocket } from "@effect/platform-node"
+import { Deferred, Effect, Scope } from "effect"
+import { type ChildProcess, spawn } from "node:child_process"
+import { randomBytes, randomUUID } from "node:crypto"
+import { tmpdir } from "node:os"
+import { createInterface } from "node:readline"
+import { fileURLToPath } from "node:url"
+import type { Flooded, Kind, Network, Order as Harm } from "./fixtures/attacker.ts"
+import type { Orders, Start } from "./fixtures/commandNode.ts"
+
+type Order<Name extends keyof Orders> = Parameters<Orders[Name]>[0]
+
+/** A node in a process. */
+export interface NodeProcess {
+  readonly name: string
+  readonly pid: number
+  readonly port: number
+  readonly publicKey: string
+  /** Its secret key, hex. */
+  readonly secret: string
+  /** Gives an order, and waits for what came of it. */
+  readonly ask: <Name extends keyof Orders>(name: Name, order: Order<Name>) => Effect.Effect<ReturnType<Orders[Name]>>
+}
+
+export interface Harness {
+  readonly networkId: string
+  /** Starts a node, with a key of its own or a given one, and waits until it listens. */
+  readonly start: (name: string, options?: { readonly secret?: string }) => Effect.Effect<NodeProcess>
+  /** Kills it as the system does, without a word to anybody, and waits until it is gone. */
+  readonly kill: (node: NodeProcess) => Effect.Effect<void>
+  /** Stops it where it is. */
+  readonly freeze: (node: NodeProcess) => Effect.Effect<void>
+  /** Lets it go on. */
+  readonly resume: (node: NodeProcess) => Effect.Effect<void>
+  /** Kills it, and starts another of its name, with the same key or another. */
+  readonly restart: (node: NodeProcess, options: { readonly key: "same" | "another" }) => Effect.Effect<NodeProcess>
+  /** Floods nodes while an effect runs. What it did is told at the end. */
+  readonly flood: <A, E, R>(
+    kind: Kind,
+    nodes: ReadonlyArray<NodeProcess>,
+    during: Effect.Effect<A, E, R>
+  ) => Effect.Effect<readonly [A, Flooded], E, R>
+}
+
+/** A UDP port that nobody on this machine uses now. */
+const freePort = Effect.gen(function*() {
+  const socket = yield* NodeDatagramSocket.make({ bind: { address: "127.0.0.1", port: 0 } })
+  return (yield* socket.reader).address.port
+}).pipe(Effect.scoped, Effect.orDie)
+
+type Answer = Readonly<Record<string, unknown>>
+
+interface Child {
+  readonly ask: (order: Record<string, unknown>) => Effect.Effect<Answer>
+  /** The line that it says when it is ready. */
+  readonly ready: Effect.Effect<Answer>
+  readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
+  readonly exited: Effect.Effect<void>
+}
+
+/** A fixture in a process. The first answer has the number 0. */
+const child = (fixture: string, environment: Record<string, string>): Effect.Effect<Child, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const exited = Deferred.makeUnsafe<void>()
+    const waiting = new Map<number, Deferred.Deferred<Answer>>()
+    const wait = (id: number) => {
+      const answer = Deferred.makeUnsafe<Answer>()
+      waiting.set(id, answer)
+      return answer
+    }
+    const first = wait(0)
+    let next = 1
+    const handle: ChildProcess = yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        const file = fileURLToPath(new URL(`fixtures/${fixture}`, import.meta.url))
+        const handle = spawn(process.execPath, ["--expose-gc", file], {
+          // Compiled once for all of them.
+          env: { NODE_COMPILE_CACHE: `${tmpdir()}/pnet-compile-cache`, ...process.env, ...environment },
+          stdio: ["pipe", "pipe", "inherit"]
+        })
+        const gone = () => {
+          Deferred.doneUnsafe(exited, Effect.void)
+          for (const answer of waiting.values()) {
+            Deferred.doneUnsafe(answer, Effect.die(new Error(`${fixture} ended before it answered`)))
+          }
+        }
+        handle.once("exit", gone)
+        handle.once("error", gone)
+        // To one that has just been killed; its exit is what tells.
+        handle.stdin.on("error", () => {})
+        createInterface({ input: handle.stdout }).on("line", (line) => {
+          const { id, ...answer } = JSON.parse(line) as { readonly id: number; readonly failed?: string }
+          const waiter = waiting.get(id)
+          waiting.delete(id)
+          if (waiter === undefined) return
+          Deferred.doneUnsafe(
+            waiter,
+            answer.failed === undefined ? Effect.succeed(answer as Answer) : Effect.die(new Error(answer.failed))
+          )
+        })
+        return handle
+      }),
+      (handle) => Effect.andThen(Effect.sync(() => handle.kill("SIGKILL")), Deferred.await(exited))
+    )
+    return {
+      ask: (order) =>
+        Effect.suspend(() => {
+          const id = next++
+          const answer = wait(id)
+          handle.stdin!.write(`${JSON.stringify({ ...order, id })}\n`)
+          return Deferred.await(answer)
+        }),
+      ready: Deferred.await(first),
+      signal: (signal) => Effect.sync(() => void handle.kill(signal)),
+      exited: Deferred.await(exited)
+    }
+  })
+
+/** A network of processes. */
+export const make = (
+  options: { readonly networkKey?: string } = {}
+): Effect.Effect<Harness, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const scope = yield* Effect.scope
+    const networkId = `harness-${randomUUID()}`
+    const advertisePort = yield* freePort
+    const { networkKey } = options
+    const children = new WeakMap<NodeProcess, Child>()
+    const childOf = (node: NodeProcess) => children.get(node)!
+
+    const start: Harness["start"] = (name, options) =>
+      Effect.gen(function*() {
+        const secret = options?.secret ?? randomBytes(32).toString("hex")
+        const started: Start = { name, networkId, advertisePort, secret, networkKey }
+        const process = yield* child("commandNode.ts", { HARNESS: JSON.stringify(started) })
+        const { pid, port, publicKey } = (yield* process.ready) as {
+          readonly pid: number
+          readonly port: number
+          readonly publicKey: string
+        }
+        const node: NodeProcess = {
+          name,
+          pid,
+          port,
+          publicKey,
+          secret,
+          ask: (name, order) => process.ask({ ...order, do: name }) as Effect.Effect<any>
+        }
+        children.set(node, process)
+        return node
+      }).pipe(Scope.provide(scope))
+
+    const kill: Harness["kill"] = (node) => Effect.andThen(childOf(node).signal("SIGKILL"), childOf(node).exited)
+
+    // One for all floods, once it is needed.
+    const attacker = yield* Effect.cached(
+      Effect.gen(function*() {
+        const network: Network = { networkId, advertisePort, networkKey }
+        const process = yield* child("attacker.ts", { FLOOD: JSON.stringify(network) })
+        yield* process.ready
+        return process
+      }).pipe(Scope.provide(scope))
+    )
+
+    return {
+      networkId,
+      start,
+      kill,
+      freeze: (node) => childOf(node).signal("SIGSTOP"),
+      resume: (node) => childOf(node).signal("SIGCONT"),
+      restart: (node, { key }) =>
+        Effect.andThen(kill(node), start(node.name, key === "same" ? { secret: node.secret } : {})),
+      flood: (kind, nodes, during) =>
+        Effect.gen(function*() {
+          const process = yield* attacker
+          const order: Harm = {
+            kind,
+            targets: nodes.map(({ name, port, publicKey }) => ({ name, port, publicKey }))
+          }
+          yield* process.ask({ ...order })
+          const result = yield* during
+          return [result, (yield* process.ask({})) as unknown as Flooded] as const
+        })
+    }
+  })
