@@ -29,6 +29,7 @@ import type { Crypto } from "./Crypto.ts"
 import * as Acceptor from "./internal/acceptor.ts"
 import { encodeError } from "./internal/encodeError.ts"
 import { textOf, utf8 } from "./internal/platform.ts"
+import { quote } from "./internal/quote.ts"
 import { separate } from "./internal/separate.ts"
 import type { Network } from "./Network.ts"
 import * as NodeOptions from "./NodeOptions.ts"
@@ -60,8 +61,8 @@ export class RemoteError extends Schema.TaggedError<RemoteError>("@pnet/core/Adv
       : undefined
   }
   override get message() {
-    return `${JSON.stringify(this.command)} failed at ${JSON.stringify(this.peer)}${
-      this.tag === undefined ? "" : ` with ${JSON.stringify(this.tag)}`
+    return `${quote(this.command)} failed at ${quote(this.peer)}${
+      this.tag === undefined ? "" : ` with ${quote(this.tag)}`
     }`
   }
 }
@@ -80,7 +81,7 @@ export class DuplicateFunctionError
 {
   override get message() {
     return `a function called ${
-      JSON.stringify(this.function)
+      quote(this.function)
     } is registered already; close the scope of the other, or choose another name`
   }
 }
@@ -327,7 +328,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
         ? stream.reset("going_away", "")
         : Effect.andThen(
           Effect.logError(
-            `the function ${JSON.stringify(stream.name)} failed for ${JSON.stringify(stream.peer.name)}`,
+            `the function ${quote(stream.name)} failed for ${quote(stream.peer.name)}`,
             cause
           ),
           stream.reset("internal", "")

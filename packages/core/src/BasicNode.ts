@@ -23,6 +23,7 @@ import { Crypto } from "./Crypto.ts"
 import * as Discovery from "./Discovery.ts"
 import * as Acceptor from "./internal/acceptor.ts"
 import { textOf, utf8 } from "./internal/platform.ts"
+import { quote } from "./internal/quote.ts"
 import * as RawClient from "./internal/rawClient.ts"
 import * as RawServer from "./internal/rawServer.ts"
 import { selfOf } from "./internal/self.ts"
@@ -50,7 +51,7 @@ export class NodeClosedError extends Schema.TaggedError<NodeClosedError>("@pnet/
   { node: Schema.String }
 ) {
   override get message() {
-    return `the node ${JSON.stringify(this.node)} is closed`
+    return `the node ${quote(this.node)} is closed`
   }
 }
 
@@ -65,7 +66,7 @@ export class SendTimeoutError extends Schema.TaggedError<SendTimeoutError>("@pne
   { peer: Schema.String, timeout: Schema.Duration }
 ) {
   override get message() {
-    return `${JSON.stringify(this.peer)} did not answer within ${
+    return `${quote(this.peer)} did not answer within ${
       Duration.format(this.timeout)
     }; it is busy, slow or cut off. Whether it handled the message is not known`
   }

@@ -27,6 +27,7 @@ import { Crypto, type KeyPair } from "./Crypto.ts"
 import * as AdvertExchange from "./internal/advertExchange.ts"
 import * as NetworkCipher from "./internal/networkCipher.ts"
 import { utf8 } from "./internal/platform.ts"
+import { quote } from "./internal/quote.ts"
 import * as Udp from "./internal/udpDiscovery.ts"
 import { type Endpoint, type InterfacesError, Network } from "./Network.ts"
 import * as NodeOptions from "./NodeOptions.ts"
@@ -58,7 +59,6 @@ export interface Described {
 }
 
 const transportProtocol = Schema.Literals(["UDP", "TCP"])
-const quote = (text: string) => JSON.stringify(text)
 const seconds = (value: number) => `${value} second${value === 1 ? "" : "s"}`
 
 /**

@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import { quote } from "./internal/quote.ts"
 import { NodeName } from "./Packet.ts"
 
 /**
@@ -22,9 +23,7 @@ export class UnknownFunctionError
   )
 {
   override get message() {
-    return `${JSON.stringify(this.peer)} has no function ${
-      JSON.stringify(this.function)
-    }; call get_funcs to see those it has`
+    return `${quote(this.peer)} has no function ${quote(this.function)}; call get_funcs to see those it has`
   }
 }
 
@@ -46,9 +45,7 @@ export class InvalidArgumentsError
   )
 {
   override get message() {
-    return `${JSON.stringify(this.function)} at ${JSON.stringify(this.peer)} does not take these arguments: ${
-      JSON.stringify(this.issue)
-    }`
+    return `${quote(this.function)} at ${quote(this.peer)} does not take these arguments: ${quote(this.issue)}`
   }
 }
 
@@ -86,7 +83,7 @@ export class RemoteDefectError
   })
 {
   override get message() {
-    return `${JSON.stringify(this.function)} broke at ${JSON.stringify(this.peer)}; its log has the cause`
+    return `${quote(this.function)} broke at ${quote(this.peer)}; its log has the cause`
   }
 }
 
@@ -101,7 +98,7 @@ export class DeadlineError extends Schema.TaggedError<DeadlineError>("@pnet/core
   { peer: NodeName, function: Schema.String }
 ) {
   override get message() {
-    return `${JSON.stringify(this.function)} at ${JSON.stringify(this.peer)} did not answer before its deadline`
+    return `${quote(this.function)} at ${quote(this.peer)} did not answer before its deadline`
   }
 }
 
@@ -120,8 +117,8 @@ export class CallTooLargeError
   })
 {
   override get message() {
-    return `a call of ${JSON.stringify(this.function)} at ${
-      JSON.stringify(this.peer)
+    return `a call of ${quote(this.function)} at ${
+      quote(this.peer)
     }, or its answer, is over ${this.limit} bytes; send what is large as a stream`
   }
 }
@@ -144,7 +141,7 @@ export class ContractError extends Schema.TaggedError<ContractError>("@pnet/core
   }
 ) {
   override get message() {
-    return `this node and ${JSON.stringify(this.peer)} disagree on the contract of ${JSON.stringify(this.function)}: ${
+    return `this node and ${quote(this.peer)} disagree on the contract of ${quote(this.function)}: ${
       this.differences.length === 0 ? "in a way their schemas do not show" : this.differences.join("; ")
     }. Give both the same version of the group`
   }

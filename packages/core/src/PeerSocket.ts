@@ -19,6 +19,7 @@ import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
 import { utf8 } from "./internal/platform.ts"
+import { quote } from "./internal/quote.ts"
 import type { NodeName } from "./Packet.ts"
 import { Peers } from "./Peers.ts"
 import type { PublicKey } from "./PublicKey.ts"
@@ -140,7 +141,7 @@ export const makeServer = (name: string): Effect.Effect<SocketServer.SocketServe
             sessions.handle({ protocol, name }, (stream) =>
               handler(fromStream(Effect.succeed(stream))).pipe(
                 Effect.provideService(Caller, stream.peer),
-                Effect.ignoreCause({ log: "Warn", message: `handling a socket of ${JSON.stringify(name)} failed` })
+                Effect.ignoreCause({ log: "Warn", message: `handling a socket of ${quote(name)} failed` })
               )),
             Effect.never
           )

@@ -33,6 +33,7 @@ import { formatEndpoint } from "./Advert.ts"
 import type { Crypto } from "./Crypto.ts"
 import type { Discovery } from "./Discovery.ts"
 import * as peerTable from "./internal/peerTable.ts"
+import { quote } from "./internal/quote.ts"
 import type { Endpoint } from "./Network.ts"
 import type { NodeConfig } from "./NodeOptions.ts"
 import { NodeName } from "./Packet.ts"
@@ -194,8 +195,8 @@ export class PeerUnknownError extends Schema.TaggedError<PeerUnknownError>("@pne
     const waited = this.waited === undefined ? "" : ` after ${Duration.format(this.waited)}`
     const known = this.known.length === 0
       ? "no peer is known at all: check that both nodes have the same networkId, networkKey and advertisePort, and a bindIp that reaches the other"
-      : `known are ${this.known.map((name) => JSON.stringify(name)).join(", ")}`
-    return `no peer called ${JSON.stringify(this.peer)} is known${waited}; ${known}`
+      : `known are ${this.known.map((name) => quote(name)).join(", ")}`
+    return `no peer called ${quote(this.peer)} is known${waited}; ${known}`
   }
 }
 
@@ -210,7 +211,7 @@ export class NameConflictError extends Schema.TaggedError<NameConflictError>("@p
   { peer: NodeName, publicKeys: Schema.Array(PublicKey.PublicKey) }
 ) {
   override get message() {
-    return `${this.publicKeys.length} nodes are called ${JSON.stringify(this.peer)} (keys ${
+    return `${this.publicKeys.length} nodes are called ${quote(this.peer)} (keys ${
       this.publicKeys.map(PublicKey.fingerprint).join(", ")
     }); give each a name of its own, say which key it is with peers.resolveConflict, or list it with Trust.layerAllowList`
   }
@@ -251,7 +252,7 @@ export class PeerLostError
       Untrusted: "this node's trust policy refuses it now",
       UntrustedByPeer: "its trust policy refuses this node"
     }[this.reason]
-    return `lost ${JSON.stringify(this.peer)}${where}: ${why}; ${
+    return `lost ${quote(this.peer)}${where}: ${why}; ${
       this.mayHaveRun ? "whether it handled the message is not known" : "it did not handle the message"
     }`
   }

@@ -23,6 +23,7 @@ import type { AnySpan } from "effect/Tracer"
 import type { Crypto } from "./Crypto.ts"
 import * as Frame from "./Frame.ts"
 import type * as Acceptor from "./internal/acceptor.ts"
+import { quote } from "./internal/quote.ts"
 import * as sessions from "./internal/sessions.ts"
 import type { NodeConfig } from "./NodeOptions.ts"
 import { NodeName } from "./Packet.ts"
@@ -59,8 +60,8 @@ export class StreamResetError extends Schema.TaggedError<StreamResetError>("@pne
     return this.code === "refused"
   }
   override get message() {
-    const who = JSON.stringify(this.peer)
-    const what = JSON.stringify(this.stream)
+    const who = quote(this.peer)
+    const what = quote(this.stream)
     const why = {
       refused: `${who} has no room for ${what} now; nothing was run, try again`,
       deadline: `${what} at ${who} ran out of time`,
@@ -72,7 +73,7 @@ export class StreamResetError extends Schema.TaggedError<StreamResetError>("@pne
       internal: `${what} failed at ${who}; its log has the cause`,
       failed: `${what} failed at ${who}`
     }[this.code]
-    return this.detail === "" ? why : `${why} (${JSON.stringify(this.detail)})`
+    return this.detail === "" ? why : `${why} (${quote(this.detail)})`
   }
 }
 

@@ -26,6 +26,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { quote } from "./internal/quote.ts"
 import * as Signal from "./internal/signal.ts"
 import { NodeName } from "./Packet.ts"
 import * as PublicKey from "./PublicKey.ts"
@@ -56,7 +57,7 @@ export class UntrustedPeerError extends Schema.TaggedError<UntrustedPeerError>("
   }
 ) {
   override get message() {
-    const who = `${JSON.stringify(this.peer)} with key ${PublicKey.fingerprint(this.publicKey)}`
+    const who = `${quote(this.peer)} with key ${PublicKey.fingerprint(this.publicKey)}`
     switch (this.kind) {
       case "KeyChanged":
         return `${who} is not trusted: that name belongs to key ${
@@ -65,7 +66,7 @@ export class UntrustedPeerError extends Schema.TaggedError<UntrustedPeerError>("
       case "NotListed":
         return `${who} is not trusted: the allow list does not have it. Add the key if you know whose it is`
       case "NameMismatch":
-        return `${who} is not trusted: it proved to be ${JSON.stringify(this.actualName)}`
+        return `${who} is not trusted: it proved to be ${quote(this.actualName)}`
       case "Full":
         return `${who} is not trusted: no further name can be pinned${
           this.from === undefined ? "" : ` for those who connect from ${this.from}`
@@ -450,13 +451,9 @@ export class AllowListError extends Schema.TaggedError<AllowListError>("@pnet/co
 ) {
   override get message() {
     return this.kind === "Name"
-      ? `the allow list was not changed: ${
-        JSON.stringify(this.peer)
-      } is no name of a node; expected 1 to 64 bytes without ` +
+      ? `the allow list was not changed: ${quote(this.peer)} is no name of a node; expected 1 to 64 bytes without ` +
         "| and @ and control characters, and not *"
-      : `the allow list was not changed: ${JSON.stringify(this.publicKey)}, for ${
-        JSON.stringify(this.peer)
-      }, is no public ` +
+      : `the allow list was not changed: ${quote(this.publicKey)}, for ${quote(this.peer)}, is no public ` +
         "key; expected its base64url text of 44 characters, as the peer's node.publicKey is"
   }
 }

@@ -16,6 +16,7 @@ import type { SessionStream } from "../Sessions.ts"
 import { meterOf } from "./callMetrics.ts"
 import * as Wire from "./commandWire.ts"
 import { Budget } from "./mux.ts"
+import { quote } from "./quote.ts"
 import { fromTraceparent } from "./trace.ts"
 
 interface Dependencies {
@@ -113,7 +114,7 @@ export const make = ({ clock, limits, node, peers, registry }: Dependencies) => 
       ? Effect.fail(
         new RunError({
           code: "unknown_function",
-          description: `there is no function ${JSON.stringify(request.function)}; get_funcs gives those there are`
+          description: `there is no function ${quote(request.function)}; get_funcs gives those there are`
         })
       )
       : given as Effect.Effect<Json>
@@ -177,7 +178,7 @@ export const make = ({ clock, limits, node, peers, registry }: Dependencies) => 
             span.attribute("error.type", "internal")
             return Effect.andThen(
               Effect.logError(
-                `the function ${JSON.stringify(request.function)} broke for ${JSON.stringify(stream.peer.name)}`,
+                `the function ${quote(request.function)} broke for ${quote(stream.peer.name)}`,
                 cause
               ),
               reply(Wire.encodeError({ code: "internal", description: "it broke; the log of its node has the cause" }))

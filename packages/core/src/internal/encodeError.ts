@@ -1,6 +1,7 @@
 /** A handler's typed error as what travels: JSON, by its own Schema where it has one, and never with its stack. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { quote } from "./quote.ts"
 
 /** A typed error that is larger than this as JSON is sent as its tag and the beginning of its message. */
 const maxError = 65_536
@@ -26,7 +27,7 @@ export const encodeError = (error: unknown): Effect.Effect<unknown> => {
         ? Effect.succeed(encoded)
         : Effect.as(
           Effect.logWarning(
-            `a typed error of ${length} characters is sent as its tag alone: ${JSON.stringify(fallback)}`
+            `a typed error of ${length} characters is sent as its tag alone: ${quote(fallback)}`
           ),
           fallback
         )

@@ -24,6 +24,7 @@ import { Transport } from "../Transport.ts"
 import { Trust } from "../Trust.ts"
 import * as AdvertExchange from "./advertExchange.ts"
 import * as Metrics from "./metrics.ts"
+import { quote } from "./quote.ts"
 import { selfOf } from "./self.ts"
 
 interface Entry {
@@ -265,11 +266,11 @@ export const make = (errors: {
         conflictsTold.set(name, at)
         publish({ _tag: "KeyConflict", name, expected, publicKey, source, reason })
         const place = formatEndpoint(source)
-        const appeared = `${JSON.stringify(name)} appeared at ${place} with key ${PublicKey.fingerprint(publicKey)}`
+        const appeared = `${quote(name)} appeared at ${place} with key ${PublicKey.fingerprint(publicKey)}`
         return Effect.logWarning(
           {
             OwnKey: `this node's key (${PublicKey.fingerprint(own)}) is in use by another node at ${place}`,
-            OwnName: `another node at ${place} uses this node's name ${JSON.stringify(name)}`,
+            OwnName: `another node at ${place} uses this node's name ${quote(name)}`,
             KeyChanged: `${appeared}, but that name belongs to ${PublicKey.fingerprint(expected)}`,
             SharedName: `${appeared}, and ${PublicKey.fingerprint(expected)} uses that name too`
           }[reason]

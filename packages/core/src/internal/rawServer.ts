@@ -21,6 +21,7 @@ import * as Acceptor from "./acceptor.ts"
 import type { Self } from "./advertExchange.ts"
 import * as Metrics from "./metrics.ts"
 import { utf8 } from "./platform.ts"
+import { quote } from "./quote.ts"
 import * as WriteBuffer from "./writeBuffer.ts"
 
 /** The sender of a message, as its box proved. */
@@ -80,7 +81,7 @@ export const make = (options: {
     })
 
   const answerOf = (from: Sender, exit: Exit.Exit<Uint8Array | string | void, unknown>) => {
-    const who = () => `${JSON.stringify(from.name)} (${PublicKey.fingerprint(from.publicKey)})`
+    const who = () => `${quote(from.name)} (${PublicKey.fingerprint(from.publicKey)})`
     if (Exit.isFailure(exit)) {
       // Interruption is this node closing; there is nothing to report.
       const log = Cause.hasInterruptsOnly(exit.cause)

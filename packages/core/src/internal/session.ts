@@ -19,6 +19,7 @@ import type { Self } from "./advertExchange.ts"
 import * as Base64Url from "./base64url.ts"
 import { type Flags, MessageBox, overhead } from "./messageBox.ts"
 import { Budget, type Failure, Mux, type MuxStream } from "./mux.ts"
+import { quote } from "./quote.ts"
 import { RecordFramer } from "./recordFramer.ts"
 
 /** How a session ended. */
@@ -464,12 +465,12 @@ export class Session {
         goAway.code === "untrusted"
           ? {
             reason: "untrusted",
-            detail: `it does not trust this node: ${JSON.stringify(goAway.message)}`,
+            detail: `it does not trust this node: ${quote(goAway.message)}`,
             lost: "UntrustedByPeer"
           }
           : {
             reason: "violation",
-            detail: `it ended the session: ${JSON.stringify(goAway.code)}, ${JSON.stringify(goAway.message)}`
+            detail: `it ended the session: ${quote(goAway.code)}, ${quote(goAway.message)}`
           }
       )
       return

@@ -1,0 +1,10 @@
+/**
+ * A peer's text as it is shown: in quotes, and with nothing in it that a terminal or a log would act on. JSON leaves the upper
+ * control characters as they are, some of which begin an escape sequence, and those that turn the direction of a line.
+ */
+const acted = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu
+
+const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
+
+/** A value as JSON in one line of characters that only stand for themselves. */
+export const quote = (value: unknown): string => String(JSON.stringify(value)).replace(acted, escaped)
