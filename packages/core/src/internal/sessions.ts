@@ -28,6 +28,7 @@ import { dialAny } from "./dialAny.ts"
 import { Budget, type MuxStream } from "./mux.ts"
 import type * as NetworkCipher from "./networkCipher.ts"
 import * as PacketStream from "./packetStream.ts"
+import { quote } from "./quote.ts"
 import * as Rate from "./rate.ts"
 import { selfOf } from "./self.ts"
 import { Session } from "./session.ts"
@@ -288,7 +289,7 @@ export const make = (
       ).pipe(
         Effect.tap((ending) =>
           Effect.logDebug(
-            `the session with ${JSON.stringify(session.peer.name)} ended: ${ending.reason}, ${ending.detail}`
+            `the session with ${quote(session.peer.name)} ended: ${ending.reason}, ${ending.detail}`
           )
         ),
         Effect.ensuring(Effect.sync(() => {
@@ -302,8 +303,8 @@ export const make = (
       )
     }
 
-    /** Closes the session that was idle the longest. */
-    const evict = (): boolean => {
+    /** The session that was idle the longest. */
+    const idlest = (): Session | undefined => {
       let oldest: Session | undefined
       for (const { sessions } of states.values()) {
         for (const session of sessions) {
@@ -312,6 +313,12 @@ export const make = (
           }
         }
       }
+      return oldest
+    }
+
+    /** Closes it, to make room. */
+    const evict = (): boolean => {
+      const oldest = idlest()
       if (oldest === undefined) return false
       places.get(oldest)?.()
       oldest.leave(
@@ -484,9 +491,12 @@ export const make = (
       serve: (accepted, first) =>
         Effect.gen(function*() {
           const { connection, stream } = accepted
-          const place = yield* Effect.mapError(reserve("sessions"), Acceptor.refusal)
           if (!handshakes.take(now())) {
             return yield* Effect.fail(new Acceptor.Refusal(ProtocolError.local("ERR_BUSY", "handshakes"), true))
+          }
+          // Room is made below, for whoever has proved itself: a stranger's HELLO costs nobody a session.
+          if (count >= limits.sessions && idlest() === undefined) {
+            return yield* Effect.fail(Acceptor.refusal(ProtocolError.local("ERR_BUSY", "sessions")))
           }
           const handshake = Handshake.server(handshakeOptions)
           const opened = yield* Effect.gen(function*() {
@@ -503,9 +513,10 @@ export const make = (
                 )
               )
             )
+            const place = yield* reserve("sessions")
             const { command: ready, established } = handshake.ready()
             yield* connection.write(packetOf("rsp", ready))
-            return { established, origin }
+            return { established, origin, place }
           }).pipe(
             Effect.ensuring(Effect.sync(() => handshake.close())),
             Effect.catchTags({
@@ -519,7 +530,7 @@ export const make = (
           )
           if (opened === undefined) return
           accepted.proved()
-          const { established, origin } = opened
+          const { established, origin, place } = opened
           yield* peers.proved({ ...established.peer, endpoint: undefined })
           yield* live(enter(makeSession(connection, established), place, origin), stream.rest())
         }).pipe(Effect.scoped)
