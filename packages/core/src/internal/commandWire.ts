@@ -32,6 +32,9 @@ export interface Request {
 
 const none = {}
 
+/** Each is an argument of a call of JavaScript, of which the stack takes so many. */
+const maxArgs = 10_000
+
 /** A request's bytes, or why its values cannot be sent. */
 export const encodeRequest = (request: Request): Uint8Array | NotJsonError => {
   const { args, kwargs } = request
@@ -44,11 +47,12 @@ export const decodeRequest = (bytes: Uint8Array): Request | string => {
   const text = strictTextOf(bytes)
   if (text === undefined) return "not UTF-8"
   const parsed = parse(text)
-  if (parsed === undefined) return "not JSON"
+  if (typeof parsed === "string") return parsed
   if (!isObject(parsed.value)) return "not an object"
   const { args = [], function: name, kwargs = none } = parsed.value
   if (typeof name !== "string") return "\"function\" is not a string"
   if (!Array.isArray(args)) return "\"args\" is not an array"
+  if (args.length > maxArgs) return `"args" has more than ${maxArgs} elements`
   if (!isObject(kwargs)) return "\"kwargs\" is not an object"
   return { function: name, args, kwargs }
 }
@@ -82,8 +86,8 @@ export const decodeReply = (
   limit: number
 ): Effect.Effect<Json, ReplyError> => {
   const text = strictTextOf(bytes)
-  const parsed = text === undefined ? undefined : parse(text)
-  const reply: unknown = parsed?.value
+  const parsed = text === undefined ? "not UTF-8" : parse(text)
+  const reply: unknown = typeof parsed === "string" ? undefined : parsed.value
   if (isObject(reply)) {
     if (reply.type === "success") return Effect.succeed((reply.value ?? null) as Json)
     if (reply.type === "error") {
@@ -113,7 +117,9 @@ export const decodeReply = (
       peer,
       function: name,
       mayHaveRun: true,
-      differences: ["its answer is not the JSON that commands are answered with"]
+      differences: [
+        `its answer is not the JSON that commands are answered with${typeof parsed === "string" ? `: ${parsed}` : ""}`
+      ]
     })
   )
 }

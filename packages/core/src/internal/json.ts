@@ -70,12 +70,45 @@ export const notJson = (value: unknown, root: string): NotJsonError | undefined 
     : new NotJsonError({ path: root + found.path.reverse().join(""), found: found.found })
 }
 
-/** Parses JSON, or `undefined` where it is none. */
-export const parse = (text: string): { readonly value: Json } | undefined => {
+// What `notJson` lets through, inside the document that carries it.
+const maxTextDepth = maxDepth + 2
+
+/**
+ * Whether arrays and objects are nested deeper than this side would write them. `JSON.parse` takes any depth, and whatever
+ * walks through its value afterwards, such as a Schema, would run out of stack.
+ */
+export const isDeep = (text: string): boolean => {
+  // Each level is opened and closed.
+  if (text.length <= 2 * maxTextDepth) return false
+  let depth = 0
+  let inText = false
+  for (let i = 0; i < text.length; i++) {
+    switch (text.charCodeAt(i)) {
+      case 0x22: // "
+        inText = !inText
+        break
+      case 0x5c: // a backslash
+        if (inText) i++
+        break
+      case 0x5b: // [
+      case 0x7b: // {
+        if (!inText && ++depth > maxTextDepth) return true
+        break
+      case 0x5d: // ]
+      case 0x7d: // }
+        if (!inText) depth--
+    }
+  }
+  return false
+}
+
+/** Parses a peer's JSON; a text says what is wrong with it. */
+export const parse = (text: string): { readonly value: Json } | string => {
   try {
-    return { value: JSON.parse(text) as Json }
+    const value = JSON.parse(text) as Json
+    return isDeep(text) ? `nested deeper than ${maxDepth}` : { value }
   } catch {
-    return undefined
+    return "not JSON"
   }
 }
 

@@ -9,8 +9,9 @@
 import * as Frame from "../Frame.ts"
 import { concat } from "./bytes.ts"
 import { IntMap } from "./intMap.ts"
+import { isDeep } from "./json.ts"
 import * as OpenText from "./openText.ts"
-import { strictTextOf, utf8 } from "./platform.ts"
+import { strictTextOf, textOf, utf8 } from "./platform.ts"
 
 /** The types of messages: the sender's own streams, the receiver's streams, and resets of the receiver's streams. */
 export const Type = { msg: 0, rsp: 1, err: 2 } as const
@@ -468,9 +469,10 @@ const json = (payload: Uint8Array): Readonly<Record<string, unknown>> | undefine
 
 const resetOf = (payload: Uint8Array): Frame.Reset | undefined => {
   const { code, message, ...rest } = json(payload) ?? {}
-  return typeof code === "string" && typeof message === "string"
-    ? { code, message, ...("error" in rest ? { error: rest.error } : {}) }
-    : undefined
+  if (typeof code !== "string" || typeof message !== "string") return undefined
+  // An error that nobody could walk through is left out, as one that does not fit is.
+  const hasError = "error" in rest && !isDeep(textOf(payload))
+  return { code, message, ...(hasError ? { error: rest.error } : {}) }
 }
 
 const goAwayOf = (payload: Uint8Array): Frame.GoAway | undefined => {
