@@ -571,6 +571,25 @@ layer(Crypto.layerPortable)("a handshake is refused with", (it) => {
       refused(before.initiate().initiate(claimed, alpha.publicKey), "", "ERR_PUBLIC_KEY")
     }))
 
+  it.effect("a stolen secret, by which the thief would pose as others to whom it was stolen from", () =>
+    Effect.gen(function*() {
+      const { alpha, before, beta, build, crypto } = yield* setUp
+      // All that either secret gives without the other: the product of both long-term keys, which is what RAW is sealed with.
+      const stolen = crypto.sharedKey(alpha.publicKey, beta.secretKey)
+      assert.deepStrictEqual(stolen, crypto.sharedKey(beta.publicKey, alpha.secretKey))
+      // With beta's, as alpha to beta: the vouch is between alpha's key and beta's short-term one.
+      const { initiate } = build({ vouchKey: stolen })
+      refused(
+        before.initiate().initiate(initiate, alpha.publicKey),
+        "as alpha",
+        "ERR_HANDSHAKE",
+        "the vouch does not open"
+      )
+      // With alpha's, as beta to alpha: WELCOME is between alpha's short-term key and beta's.
+      const { welcome } = build({ helloKey: stolen })
+      refused(before.welcome().welcome(welcome), "as beta", "ERR_HANDSHAKE")
+    }))
+
   it.effect("short-term keys of low order, or that are not canonical", () =>
     Effect.gen(function*() {
       const { alpha, before, build, crypto } = yield* setUp
