@@ -27,6 +27,134 @@ const consequences: { readonly [L in Limit]?: string } = {
   probes: "Further ones wait for their turn."
 }
 
+/**
+ * The test that fills each limit, and shows what happens at the bound: the file, in `packages/`, and what it is called there.
+ */
+const tests: { readonly [L in Limit]: readonly [file: string, title: string] } = {
+  pendingConnections: [
+    "core/test/Connections.sim.test.ts",
+    "pendingConnections: those that said nothing make room after their time"
+  ],
+  pendingPerAddress: [
+    "testing/src/NodeSuite.ts",
+    "connections that prove nothing are bounded, one address takes its share only, and the node goes on"
+  ],
+  rawConnections: [
+    "core/test/Connections.sim.test.ts",
+    "rawConnections: one more is answered ERR_BUSY, which the asker tries again until there is room"
+  ],
+  refusals: [
+    "core/test/Connections.sim.test.ts",
+    "refusals: so many are told ERR_BUSY at once, and those beyond are closed without a word"
+  ],
+  firstPacketTimeout: [
+    "testing/src/NodeSuite.ts",
+    "a packet that stalls, and a connection that says nothing, are given up after five seconds"
+  ],
+  rawIdleTimeout: [
+    "core/test/Limits.sim.test.ts",
+    "rawIdleTimeout: a stranger's idle connection is closed then, and gives its place to another"
+  ],
+  writeTimeout: [
+    "core/test/Connections.sim.test.ts",
+    "writeTimeout: a peer that takes no bytes loses its connection, and who waited is told"
+  ],
+  replayEntries: [
+    "core/test/Limits.sim.test.ts",
+    "replayEntries: strangers share half of the table, one more is answered ERR_BUSY, and who is known is served"
+  ],
+  dialTimeout: [
+    "testing/src/TransportSuite.ts",
+    "a dial that nobody answers is DialError Timeout, after the time of the options"
+  ],
+  sendTimeout: [
+    "core/test/Limits.sim.test.ts",
+    "sendTimeout: who gets no answer is told so then, and messages to others do not wait"
+  ],
+  dialledConnections: [
+    "core/test/Connections.sim.test.ts",
+    "dialledConnections: the longest idle one is closed for a new one"
+  ],
+  dialledIdleTimeout: [
+    "core/test/Connections.sim.test.ts",
+    "are closed by whoever dialled after 45 s without use, and made again"
+  ],
+  pendingSends: [
+    "core/test/Connections.sim.test.ts",
+    "pendingSends: further messages to that peer wait, and all are handled in order"
+  ],
+  provedPeers: ["core/test/Peers.test.ts", "when the proved table is full, one more stays among the unproved"],
+  unprovedPeers: [
+    "core/test/Peers.test.ts",
+    "of the unproved the oldest is evicted, and those that proved themselves never"
+  ],
+  unprovedPerAddress: [
+    "core/test/Peers.test.ts",
+    "of one address only so many unproved are entered, and the others are counted"
+  ],
+  addressesPerPeer: [
+    "core/test/Peers.test.ts",
+    "of a peer only so many addresses are kept, the newest first while it is unproved"
+  ],
+  peerEvents: [
+    "core/test/Peers.test.ts",
+    "a slow reader of changes misses the oldest, and holds no more than it may"
+  ],
+  probes: ["core/test/Peers.test.ts", "asks no more peers at once than the limit says"],
+  datagrams: [
+    "core/test/Limits.sim.test.ts",
+    "datagrams: of those that nobody had time to read the further ones are dropped, and calls go on"
+  ],
+  sightings: [
+    "core/test/Limits.sim.test.ts",
+    "sightings: of adverts that were read at once and not yet entered the oldest are dropped, and who is known stays"
+  ],
+  advertStamps: ["core/test/Limits.sim.test.ts", "advertStamps: with ${advertStamps} of them a recorded"],
+  sessions: [
+    "core/test/Session.wire.test.ts",
+    "sessions are bounded: the longest idle one makes room, and where none is idle the answer is ERR_BUSY"
+  ],
+  handshakes: [
+    "core/test/Limits.sim.test.ts",
+    "handshakes: so many are begun in a second, one more is answered ERR_BUSY before any product, and sessions go on"
+  ],
+  sessionSilence: [
+    "core/test/Sessions.sim.test.ts",
+    "a peer that vanishes is dead after twice the silence, and its streams fail at once"
+  ],
+  sessionIdle: [
+    "core/test/Sessions.sim.test.ts",
+    "is closed by its opener when it was idle, and nothing of it is left"
+  ],
+  sessionAge: [
+    "core/test/Sessions.sim.test.ts",
+    "is renewed by its opener before it is too old, and open streams go on"
+  ],
+  shutdownDrain: [
+    "core/test/Limits.sim.test.ts",
+    "shutdownDrain: a session that ends for good resets what has not finished by then, and the next call makes another"
+  ],
+  renewDrain: ["core/test/Sessions.sim.test.ts", "that drains is given its time, and no more"],
+  streams: [
+    "core/test/Sessions.sim.test.ts",
+    "openers beyond the streams there may be wait, and go on one after another"
+  ],
+  calls: ["core/test/CommandNode.sim.test.ts", "calls beyond the limits are refused, and neighbours go on"],
+  callSize: ["core/test/CommandNode.sim.test.ts", "calls beyond the limits are refused, and neighbours go on"],
+  callMemory: [
+    "core/test/Limits.sim.test.ts",
+    "callMemory: large calls of one peer have a quarter of it, one more is refused, and others are served"
+  ],
+  credit: [
+    "core/test/Sessions.sim.test.ts",
+    "openers beyond the credit of a session or of the node wait, for another peer's streams too"
+  ],
+  sharedKeys: [
+    "core/test/Limits.sim.test.ts",
+    "sharedKeys: a key that was dropped is computed again, and nobody notices"
+  ]
+}
+
 const names = Object.keys(NodeOptions.Limits.fields) as ReadonlyArray<Limit>
 
 const upperFirst = (text: string) => text.slice(0, 1).toUpperCase() + text.slice(1)
@@ -63,6 +191,76 @@ const options = Effect.map(NodeOptions.make({ name: "n" }), ({ limits }) =>
       ]
     })
   ))
+
+const packages = fileURLToPath(new URL("../../", import.meta.url))
+
+const filledBy = table(
+  ["`limits.`", "filled by", "in `packages/`"],
+  names.map((name) => {
+    const [file, title] = tests[name]
+    return [`\`${name}\``, title.replace("${advertStamps}", "2, with 64"), `\`${file}\``]
+  })
+)
+
+const packet = Packet.maxStreamLength
+const kibibyte = 1_024
+
+/** What a node can be made to hold: which kind of node, the term with the names of limits, its value, and what it is. */
+const memoryTerms: ReadonlyArray<
+  readonly [node: string, term: string, value: (limits: NodeOptions.Limits) => number, what: string]
+> = [
+  ["every node", "`pendingConnections` × packet", (l) => l.pendingConnections * packet, "a packet that has begun"],
+  [
+    "every node",
+    "`rawConnections` × (2 packets + 256 KiB)",
+    (l) => l.rawConnections * (2 * packet + 256 * kibibyte),
+    "a packet that has begun, and answers that the peer does not read"
+  ],
+  [
+    "every node",
+    "`datagrams` × 2 sockets × 64 KiB",
+    (l) => l.datagrams * 2 * 64 * kibibyte,
+    "datagrams that the node had no time to read; a socket more for each further interface"
+  ],
+  [
+    "every node",
+    "`sightings` × 2 KiB",
+    (l) => l.sightings * 2 * kibibyte,
+    "adverts that were read, with their datagrams"
+  ],
+  [
+    "every node",
+    "(`unprovedPeers` + `provedPeers` + `replayEntries` + `advertStamps` + `sharedKeys`) × 512 bytes",
+    (l) => (l.unprovedPeers + l.provedPeers + l.replayEntries + l.advertStamps + l.sharedKeys) * 512,
+    "entries of tables"
+  ],
+  [
+    "with sessions",
+    "`sessions` × 112 KiB",
+    (l) => l.sessions * 112 * kibibyte,
+    "a session that is idle, with its socket"
+  ],
+  [
+    "with sessions",
+    "`sessions` × (2 packets + 1 MiB)",
+    (l) => l.sessions * (2 * packet + 1_024 * kibibyte),
+    "a message that has begun, frames of control that the peer does not read, and a message of them"
+  ],
+  ["with sessions", "2 × `credit`", (l) => 2 * l.credit, "what streams have received and nobody has read"],
+  ["CommandNode", "`calls` × 64 KiB", (l) => l.calls * 64 * kibibyte, "calls of up to 64 KiB that are being handled"],
+  ["CommandNode", "`callMemory`", (l) => l.callMemory, "calls over that"]
+]
+
+const mebibytes = (bytes: number) => `${grouped(Math.round(bytes / 1_048_576 * 10) / 10)} MiB`
+
+const memory = Effect.map(NodeOptions.make({ name: "n" }), ({ limits }) => {
+  let sum = 0
+  const rows = memoryTerms.map(([node, term, value, what]) => {
+    sum += value(limits)
+    return [node, term, mebibytes(value(limits)), mebibytes(sum), what]
+  })
+  return table(["which nodes", "at most", "by default", "up to here", "what it is"], rows)
+})
 
 const largest = (encrypted: boolean) =>
   Raw.maxPayload({ networkId: "n" as Packet.NetworkId, name: "n" as Packet.NodeName, encrypted })
@@ -159,7 +357,18 @@ const replaceSection = (document: string, name: string, content: string): string
 it.effect("docs/limits.md has the limits as they are", () =>
   Effect.gen(function*() {
     const written = readFileSync(file, "utf8")
-    const generated = replaceSection(replaceSection(written, "options", yield* options), "fixed", fixed)
+    const sections = { options: yield* options, tests: filledBy, fixed, memory: yield* memory }
+    const generated = Object.entries(sections).reduce(
+      (document, [name, content]) => replaceSection(document, name, content),
+      written
+    )
     if (process.env.UPDATE_DOCS === "1") return writeFileSync(file, generated)
     assert.strictEqual(written, generated, "run this test with UPDATE_DOCS=1")
   }))
+
+it("the tests that docs/limits.md names are there", () => {
+  for (const name of names) {
+    const [file, title] = tests[name]
+    assert.include(readFileSync(packages + file, "utf8"), title, `limits.${name}: ${file}`)
+  }
+})
