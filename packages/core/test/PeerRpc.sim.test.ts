@@ -24,12 +24,14 @@ import {
   Logger,
   Option,
   Queue,
+  Random,
   Schema,
   Scope,
   Stream,
   Tracer
 } from "effect"
 import { Rpc, RpcClient, RpcGroup, RpcMiddleware, RpcSchema } from "effect/rpc"
+import { wireOf } from "../src/internal/rpcWire.ts"
 import { type Net, networkId, portable, quietly } from "./sessionWorld.ts"
 
 // --- the world -------------------------------------------------------------------------------------------------------------
@@ -631,6 +633,30 @@ describe("handlers of typed calls", () => {
       assert.strictEqual(yield* client.forked(), "forked")
     })))
 
+  it.effect("are interrupted when their group is served no longer, and found no more", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const seen: Seen = { interrupted: 0, aborted: 0, produced: 0 }
+      const bob = yield* start(network, "bob")
+      const alice = yield* start(network, "alice")
+      yield* alice.node.peers.awaitPeer("bob")
+      const client = yield* clientOf(alice, Basics)
+      const scope = yield* Scope.make()
+      const context = bob.context as Context.Context<any>
+      yield* Layer.buildWithScope(served(seen), scope).pipe(Effect.provideContext(context))
+      const open = yield* Effect.forkChild(errorOf(client.forever()))
+      assert.strictEqual(yield* client.hello({ name: "x" }), "Hello, x")
+      yield* Scope.close(scope, Exit.void)
+      const error = yield* Fiber.join(open)
+      assert.strictEqual(error._tag === "StreamResetError" && error.code, "going_away")
+      assert.deepStrictEqual([seen.interrupted, seen.aborted], [1, 0])
+      assert.strictEqual((yield* errorOf(client.hello({ name: "x" })))._tag, "UnknownFunctionError")
+      assert.deepStrictEqual(yield* Context.get(bob.context, RpcRegistry.RpcRegistry).functions, [])
+      // And again.
+      yield* Layer.build(served()).pipe(Effect.provideContext(context))
+      assert.strictEqual(yield* client.hello({ name: "x" }), "Hello, x")
+    })))
+
   it.effect("may answer with as much as is allowed, and no more", () =>
     quietly(Effect.gen(function*() {
       const { alice } = yield* world({ limit: 100_000 })
@@ -698,6 +724,17 @@ describe("clients and their peers", () => {
       yield* Effect.sleep("50 millis")
       const error = yield* errorOf(client.hello({ name: "x" }))
       assert.strictEqual(error._tag === "StreamResetError" && error.code, "refused")
+      // With the services of their caller, which has nothing to do meanwhile.
+      let draws = 0
+      const counting = {
+        nextIntUnsafe: () => draws++,
+        nextDoubleUnsafe: () => {
+          draws++
+          return 0.5
+        }
+      }
+      yield* Effect.provideService(errorOf(client.hello({ name: "x" })), Random.Random, counting)
+      assert.isAbove(draws, 0)
       // And no longer than they have time.
       const hasty = yield* clientOf(alice, Basics, "bob", { timeout: "100 millis" })
       const begun = yield* Clock.currentTimeMillis
@@ -877,7 +914,7 @@ describe("two versions of a group", () => {
       })))
   }
 
-  it.effect("name the difference of an answer that is not understood, and say that it may have run", () =>
+  it.effect("name the difference of an answer that would not be understood, before anything is run", () =>
     quietly(Effect.gen(function*() {
       const { call, seen } = yield* against(
         make({ a: Schema.String }, Schema.Struct({ n: Schema.Int })),
@@ -887,10 +924,10 @@ describe("two versions of a group", () => {
       const error = (yield* errorOf(call({ a: "x" }))) as any
       assert.deepStrictEqual([error._tag, error.mayHaveRun, error.differences], [
         "ContractError",
-        true,
+        false,
         ["success.n: integer here, string at the peer"]
       ])
-      assert.strictEqual(seen.length, 1)
+      assert.strictEqual(seen.length, 0)
       const stream = yield* against(
         Rpc.make("call", { success: Schema.Int, stream: true }),
         Rpc.make("call", { success: Schema.String, stream: true }),
@@ -908,6 +945,26 @@ describe("two versions of a group", () => {
         "ContractError",
         ["error: NotFound here, Unauthorized at the peer"]
       ])
+    })))
+
+  it.effect("never read the bytes of one kind of value as another", () =>
+    quietly(Effect.gen(function*() {
+      // Each of these can be decoded, as something that nobody wrote.
+      const pairs: ReadonlyArray<readonly [Schema.Top, Schema.Top, unknown]> = [
+        [Schema.NullOr(Schema.String), Schema.String, "z"],
+        [Schema.Array(Schema.String), Schema.String, ["a"]],
+        [Schema.BigInt, Schema.Uint8Array, 77n],
+        [Schema.Tuple([Schema.String, Schema.Int]), Schema.String, ["q", 9]],
+        [Schema.Struct({ a: Schema.String }), Schema.Record(Schema.String, Schema.String), { a: "x" }],
+        [Schema.Union([Schema.String, Schema.Number]), Schema.String, 4]
+      ]
+      for (const [ours, theirs, value] of pairs) {
+        const { call, seen } = yield* against(make({ v: ours }), make({ v: theirs }), () => Effect.succeed("done"))
+        const error = (yield* errorOf(call({ v: value }))) as any
+        assert.strictEqual(error._tag, "ContractError")
+        assert.match(error.differences[0], /^payload\.v/)
+        assert.deepStrictEqual(seen, [])
+      }
     })))
 
   it.effect("understand an answer that has gained a field", () =>
@@ -1016,6 +1073,8 @@ describe("whoever breaks the rules of typed calls", () => {
         )
       const request = (length: number, ...rest: ReadonlyArray<number>) =>
         Uint8Array.of(length >>> 24, length >>> 16, length >>> 8, length, ...rest)
+      const hashOf = (name: string) => wireOf(Basics.requests.get(name) as never).hash()
+      const hash = hashOf("hello")
       const zeros = (count: number) => Array<number>(count).fill(0)
       const tries: ReadonlyArray<readonly [string, Uint8Array, string]> = [
         ["hello", new Uint8Array(0), "internal"],
@@ -1029,7 +1088,8 @@ describe("whoever breaks the rules of typed calls", () => {
         ["hello", request(17, 1, 1, ...zeros(9), 0, 0, 0, 2, 0x7b, 0x7d), "internal"],
         // A payload that is none, and a stream where there is one value.
         ["hello", request(14, 1, 0, ...zeros(9), 255, 255, 255), "answer 3"],
-        ["hello", request(11, 1, 8, ...zeros(9)), "answer 3"],
+        ["hello", request(14, 1, 0, ...hash, 0, 255, 255, 255), "answer 3"],
+        ["hello", request(11, 1, 8, ...hash, 0), "answer 3"],
         ["count", request(11, 1, 0, ...zeros(9)), "answer 3"],
         ["hello", new Uint8Array(300_000).fill(7), "too_large"]
       ]

@@ -11,6 +11,7 @@ import type { Json } from "effect/Schema"
 import * as Schema from "effect/Schema"
 import nacl from "tweetnacl"
 import { utf8 } from "./platform.ts"
+import { quote } from "./quote.ts"
 
 /** What a function takes and gives. */
 export type Contract = Readonly<Record<string, Json>>
@@ -169,7 +170,7 @@ const maxSteps = 20_000
 const maxMembers = 8
 
 const keyOf = (name: string): string =>
-  /^[A-Za-z_$][\w$]*$/.test(name) && name.length <= 100 ? `.${name}` : `[${short(JSON.stringify(name))}]`
+  /^[A-Za-z_$][\w$]*$/.test(name) && name.length <= 100 ? `.${name}` : `[${short(quote(name))}]`
 
 const short = (text: string): string => text.length <= maxText ? text : `${text.slice(0, maxText)}…`
 
@@ -227,7 +228,7 @@ const describe = (side: Side, depth = 0): string => {
   if (objectOf(object["not"]) !== undefined) return "nothing"
   const values = arrayOf(object["enum"])
   if (values !== undefined) {
-    const shown = values.slice(0, maxMembers).map((value) => short(JSON.stringify(value)))
+    const shown = values.slice(0, maxMembers).map((value) => short(quote(value)))
     return short([...shown, ...(values.length > maxMembers ? ["…"] : [])].join(" | "))
   }
   const members = membersOf(side)
@@ -239,7 +240,7 @@ const describe = (side: Side, depth = 0): string => {
   }
   const { type } = object
   if (typeof type !== "string") return "anything"
-  if (!typeNames.has(type)) return short(JSON.stringify(type))
+  if (!typeNames.has(type)) return short(quote(type))
   if (type === "array") {
     const items = object["items"]
     if (Array.isArray(object["prefixItems"])) return "a tuple"
@@ -249,7 +250,7 @@ const describe = (side: Side, depth = 0): string => {
   }
   if (type === "object") {
     const tag = tagOf(side)
-    return tag === undefined ? "object" : short(/^\w+$/.test(tag) ? tag : JSON.stringify(tag))
+    return tag === undefined ? "object" : short(/^\w+$/.test(tag) ? tag : quote(tag))
   }
   return type === "string" && object["contentEncoding"] === "base64" ? "bytes" : type
 }
@@ -348,7 +349,7 @@ export const differences = (mine: Contract, theirs: unknown): ReadonlyArray<stri
       if (!step()) return
       const [one, other] = [x, y].map((side) => {
         const value = own(side, key)
-        return value === undefined ? "none" : short(JSON.stringify(canonicalData(value)))
+        return value === undefined ? "none" : short(quote(canonicalData(value)))
       })
       if (one !== other) add(`${path}${keyOf(key).replace(".", ", ")}`, `${one} here`, `${other} at the peer`)
     }
@@ -411,7 +412,7 @@ export const differences = (mine: Contract, theirs: unknown): ReadonlyArray<stri
     if (objectOf(one) === undefined || objectOf(two) === undefined) {
       const [here, there] = [one, two].map((value) =>
         objectOf(value) === undefined
-          ? short(JSON.stringify(value ?? null))
+          ? short(quote(value ?? null))
           : describe({ schema: value!, root: value! })
       )
       if (here !== there) add(key, `${here} here`, `${there} at the peer`)
@@ -420,4 +421,87 @@ export const differences = (mine: Contract, theirs: unknown): ReadonlyArray<stri
     go(key, { schema: one, root: one }, { schema: two!, root: two! }, 0)
   }
   return found
+}
+
+// --- compatible ----------------------------------------------------------------------------------------------------------
+
+const isNumber = (type: unknown): boolean => type === "number" || type === "integer"
+
+/**
+ * Whether two contracts let each side read what the other writes, as `SchemaBinary` does in its default mode: struct fields may
+ * be added where the reader does not ask for them, and everything else has to be of the same kind. It does not check kinds
+ * by itself: an array that is read as a text is a text. `theirs` may be anything that a peer sent, and costs no more than it may.
+ */
+export const compatible = (mine: Contract, theirs: unknown): boolean => {
+  const seen = new Set<string>()
+  let steps = 0
+
+  const readable = (writer: Side, reader: Side, depth: number): boolean => {
+    if (depth > maxDepth || ++steps > maxSteps) return false
+    const refs = [objectOf(writer.schema)?.["$ref"], objectOf(reader.schema)?.["$ref"]]
+    if (typeof refs[0] === "string" && typeof refs[1] === "string") {
+      const pair = JSON.stringify(refs)
+      if (seen.has(pair)) return true
+      seen.add(pair)
+    }
+    const ws = membersOf(resolve(writer))
+    const rs = membersOf(resolve(reader))
+    if (ws.length !== rs.length) return false
+    if (ws.length !== 1) {
+      return ws.every((w, i) => tagOf(w) === tagOf(rs[i]!) && readable(w, rs[i]!, depth + 1))
+    }
+    const [w] = ws as [Side]
+    const [r] = rs as [Side]
+    const x = objectOf(w.schema)
+    const y = objectOf(r.schema)
+    if (x === undefined || y === undefined) return x === y && w.schema === r.schema
+    if ((objectOf(x["not"]) !== undefined) !== (objectOf(y["not"]) !== undefined)) return false
+    const { type } = x
+    if (isNumber(type) && isNumber(y["type"])) return true
+    if (type !== y["type"] || tagOf(w) !== tagOf(r)) return false
+    const same = (key: string) =>
+      JSON.stringify(canonicalData(own(x, key) ?? null)) === JSON.stringify(canonicalData(own(y, key) ?? null))
+    if (type === undefined) return same("enum")
+    if (type === "string") return same("format") && same("contentEncoding") && same("pattern")
+    const both = (key: string): boolean => {
+      const one = x[key]
+      const other = y[key]
+      if (objectOf(one) === undefined && objectOf(other) === undefined) return true
+      return one !== undefined && other !== undefined &&
+        readable({ schema: one, root: w.root }, { schema: other, root: r.root }, depth + 1)
+    }
+    if (type === "array") {
+      const ours = arrayOf(x["prefixItems"]) ?? []
+      const yours = arrayOf(y["prefixItems"]) ?? []
+      return ours.length === yours.length && both("items") &&
+        ours.every((item, i) =>
+          readable({ schema: item, root: w.root }, { schema: yours[i]!, root: r.root }, depth + 1)
+        )
+    }
+    if (type !== "object") return true
+    if (!both("additionalProperties")) return false
+    const written = objectOf(x["properties"]) ?? {}
+    const read = objectOf(y["properties"]) ?? {}
+    const required = arrayOf(y["required"]) ?? []
+    return Object.keys(read).every((name) => {
+      const one = own(written, name)
+      return one === undefined
+        ? !required.includes(name)
+        : readable({ schema: one, root: w.root }, { schema: read[name]!, root: r.root }, depth + 1)
+    })
+  }
+
+  const other = objectOf(theirs)
+  if (other === undefined) return false
+  const ways = (key: string, writes: boolean): boolean => {
+    const one = own(mine, key)
+    const two = own(other, key)
+    if (one === undefined || two === undefined) return false
+    // A reference means one thing on the way there, and another on the way back.
+    seen.clear()
+    const [a, b] = [{ schema: one, root: one }, { schema: two, root: two }]
+    return writes ? readable(a, b, 0) : readable(b, a, 0)
+  }
+  return own(mine, "stream") === own(other, "stream") && ways("payload", true) && ways("success", false) &&
+    ways("error", false)
 }

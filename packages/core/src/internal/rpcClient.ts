@@ -26,7 +26,7 @@ import type { NodeName } from "../Packet.ts"
 import { type NameConflictError, type Peer, PeerLostError, Peers, type PeerUnknownError } from "../Peers.ts"
 import * as Sessions from "../Sessions.ts"
 import { concat } from "./bytes.ts"
-import { differences } from "./contract.ts"
+import { compatible, differences } from "./contract.ts"
 import { IntMap } from "./intMap.ts"
 import * as Wire from "./rpcWire.ts"
 import { toTraceparent } from "./trace.ts"
@@ -62,6 +62,13 @@ export const addressed = (peer: string, context: Context.Context<never> = Contex
 /** What was refused for want of room was not run. */
 const isRefused = (error: RpcError) => error._tag === "StreamResetError" && error.remote && error.retryable
 
+/** The peer has another contract that goes with this one: the call is made again, by that one's hash. */
+class Again {
+  readonly _tag = "Again"
+}
+const isAgain = (error: unknown): boolean => error instanceof Again
+const again = (): Effect.Effect<never> => Effect.fail(new Again() as never)
+
 /** Names of peers that a client remembers. */
 const maxMet = 4_096
 
@@ -92,6 +99,9 @@ export const make = <Rpcs extends Rpc.Any>(
     const timeout = options.timeout === undefined
       ? Infinity
       : Duration.toMillis(Duration.fromInputUnsafe(options.timeout))
+    // Hashes of other contracts that were found to go with this side's, by peer and call.
+    const adopted = new Map<string, Uint8Array>()
+    const placeOf = (call: Call, peer: Peer) => `${peer.publicKey}\n${call.name}`
     // The peers that this client has had to do with, of which the one that is gone is lost, not unknown.
     const met = new Map<string, Peer>()
 
@@ -139,6 +149,8 @@ export const make = <Rpcs extends Rpc.Any>(
       readonly to: NodeName
       readonly wire: Wire.Wire
       readonly message: Request<Rpcs>
+      /** By which contract it was made. */
+      hash: Uint8Array | undefined
       /** Whether any of the answer has come. */
       heard = false
       constructor(to: NodeName, wire: Wire.Wire, message: Request<Rpcs>) {
@@ -237,14 +249,16 @@ export const make = <Rpcs extends Rpc.Any>(
     }
 
     /** What is said before the payload, and the payload; `undefined` where it is too much. */
-    const requestOf = (call: Call, payload: Uint8Array): ReadonlyArray<Uint8Array> | undefined => {
+    const requestOf = (call: Call, payload: Uint8Array, peer: Peer): ReadonlyArray<Uint8Array> | undefined => {
       const { message, wire } = call
+      const hash = adopted.size === 0 ? wire.hash() : adopted.get(placeOf(call, peer)) ?? wire.hash()
+      call.hash = hash
       const headers = Wire.headersText(message.headers as Headers)
       if (payload.length > limit || headers !== undefined && headers.length > Wire.maxHeaders) return undefined
       return [
         Wire.requestHead(
           {
-            hash: wire.hash(),
+            hash,
             window: wire.isStream ? window : 0,
             discard: message.discard === true,
             raw: wire.isRaw,
@@ -257,14 +271,6 @@ export const make = <Rpcs extends Rpc.Any>(
       ]
     }
 
-    const encodeRequest = (call: Call): Effect.Effect<Uint8Array, CallTooLargeError> =>
-      Effect.flatMap(Effect.orDie(call.wire.encodePayload(call.message.payload)), (payload) => {
-        const parts = requestOf(call, payload)
-        return parts === undefined
-          ? Effect.fail(call.tooLarge)
-          : Effect.succeed(concat(parts, parts[0]!.length + payload.length))
-      })
-
     /**
      * Does it again while the peer has no room, which is known not to have run it. `left` is the time that there is for it: what is
      * done keeps to that by itself, and the waits in between have to.
@@ -274,10 +280,10 @@ export const make = <Rpcs extends Rpc.Any>(
       left: () => number,
       once: Effect.Effect<A, RpcError>
     ): Effect.Effect<A, RpcError> => {
-      const again = (error: RpcError) => !call.heard && isRefused(error)
+      const refused = (error: RpcError) => !call.heard && isRefused(error)
       return Effect.catch(once, (error) => {
-        if (!again(error)) return Effect.fail(error)
-        const retried = Effect.retry(once, { while: again, schedule: refusedRetries })
+        if (!refused(error)) return Effect.fail(error)
+        const retried = Effect.retry(once, { while: refused, schedule: refusedRetries })
         const duration = left()
         return duration === Infinity
           ? retried
@@ -297,20 +303,40 @@ export const make = <Rpcs extends Rpc.Any>(
       Effect.withFiber((fiber) => {
         const inherited = fiber.getRef(CurrentDeadline)
         const begun = timeout === Infinity ? 0 : nowUnsafe(clock)
-        return Effect.flatMap(encodeRequest(call), (request) =>
-          patiently(
-            call,
-            () => millisOf(inherited, begun),
-            Effect.flatMap(resolve(call), (peer) => {
-              const millis = millisOf(inherited, begun)
-              return millis <= 0 ? Effect.fail(call.late) : run(peer, openOptions(call, millis), request)
-            })
-          ))
+        return Effect.flatMap(Effect.orDie(call.wire.encodePayload(call.message.payload)), (payload) => {
+          const once = Effect.flatMap(resolve(call), (peer) => {
+            const millis = millisOf(inherited, begun)
+            if (millis <= 0) return Effect.fail(call.late)
+            const parts = requestOf(call, payload, peer)
+            return parts === undefined
+              ? Effect.fail(call.tooLarge)
+              : run(peer, openOptions(call, millis), concat(parts, parts[0]!.length + payload.length))
+          })
+          // Not for ever, should the peer have another contract each time.
+          const onceMore = <B>(other: Effect.Effect<B, RpcError>) =>
+            Effect.catch(once, (error) => isAgain(error) ? other : Effect.fail(error))
+          const agreed = onceMore(
+            onceMore(Effect.fail(call.disagree(undefined, false, "the peer's contract changes with every call")))
+          )
+          return patiently(call, () => millisOf(inherited, begun), agreed)
+        })
       })
+
+    /** What a mismatch comes to: the call is made again, or the two sides do not go together. */
+    const disagreement = (call: Call, peer: Peer, body: Uint8Array): Effect.Effect<never, RpcError> => {
+      const theirs = Wire.contractOf(body)
+      if (theirs === undefined) return Effect.fail(call.disagree(undefined, false, "the peer's answer is malformed"))
+      if (Wire.sameHash(theirs.hash, call.hash!) || !compatible(call.wire.contract(), theirs.contract)) {
+        return Effect.fail(call.disagree(theirs.contract, false))
+      }
+      if (adopted.size >= maxMet) adopted.clear()
+      adopted.set(placeOf(call, peer), theirs.hash)
+      return again()
+    }
 
     // --- unary calls -----------------------------------------------------------------------------------------------------
 
-    const failureOf = (call: Call, body: Uint8Array, theirs: unknown): Effect.Effect<Answer, RpcError> =>
+    const failureOf = (call: Call, body: Uint8Array): Effect.Effect<Answer, RpcError> =>
       Effect.matchEffect(call.wire.decodeExit(body), {
         onSuccess: (exit) => {
           const failures = Exit.isFailure(exit) ? Wire.failuresOf(exit.cause) : undefined
@@ -319,10 +345,10 @@ export const make = <Rpcs extends Rpc.Any>(
             ? Effect.fail<RpcError>(call.broken)
             : Effect.succeed<Answer>({ exit: Exit.failCause(failures) })
         },
-        onFailure: () => Effect.fail<RpcError>(call.disagree(theirs, true))
+        onFailure: () => Effect.fail<RpcError>(call.disagree(undefined, true))
       })
 
-    const answerOf = (call: Call, bytes: Uint8Array, theirs: unknown): Effect.Effect<Answer, RpcError> => {
+    const answerOf = (call: Call, bytes: Uint8Array): Effect.Effect<Answer, RpcError> => {
       const body = bytes.subarray(1)
       switch (bytes[0]) {
         case Wire.Kind.success: {
@@ -331,22 +357,15 @@ export const make = <Rpcs extends Rpc.Any>(
           const exit = Wire.valueOf(decoded)
           return exit !== undefined && Exit.isSuccess(exit) ? Effect.succeed({ exit }) : Effect.matchEffect(decoded, {
             onSuccess: (value) => Effect.succeed<Answer>({ exit: Exit.succeed(value) }),
-            onFailure: () => Effect.fail<RpcError>(call.disagree(theirs, true))
+            onFailure: () => Effect.fail<RpcError>(call.disagree(undefined, true))
           })
         }
         case Wire.Kind.failure:
-          return failureOf(call, body, theirs)
+          return failureOf(call, body)
         case Wire.Kind.broken:
           return Effect.fail(call.broken)
-        case Wire.Kind.mismatch:
-          return Effect.fail(call.disagree(Wire.contractOf(body), false))
-        case Wire.Kind.contract: {
-          const length = body.length < 4 ? Infinity : Wire.getU32(body, 0)
-          if (theirs !== undefined || length > Wire.maxContract || 4 + length > body.length) break
-          return answerOf(call, body.subarray(4 + length), Wire.contractOf(body.subarray(4, 4 + length)) ?? null)
-        }
       }
-      return Effect.fail(call.disagree(theirs, true, "the peer's answer is malformed"))
+      return Effect.fail(call.disagree(undefined, true, "the peer's answer is malformed"))
     }
 
     const slow = (call: Call): Effect.Effect<void, RpcError> =>
@@ -355,11 +374,13 @@ export const make = <Rpcs extends Rpc.Any>(
           Effect.matchEffect(sessions.exchange(peer, options, request), {
             onSuccess: (bytes) => {
               meet(peer)
-              return Effect.succeed(bytes)
+              return bytes[0] === Wire.Kind.mismatch
+                ? disagreement(call, peer, bytes.subarray(1))
+                : Effect.succeed(bytes)
             },
             onFailure: (error) => Effect.fail(call.mapError(error))
           })),
-        (bytes) => Effect.flatMap(answerOf(call, bytes, undefined), ({ exit }) => call.exit(exit))
+        (bytes) => Effect.flatMap(answerOf(call, bytes), ({ exit }) => call.exit(exit))
       )
 
     /** Gives the caller what came of its call; in one step, where the answer can be decoded in one. */
@@ -388,7 +409,12 @@ export const make = <Rpcs extends Rpc.Any>(
       }
       // With a fiber, which is what gives it up from now on.
       const rest = exit._tag === "Success"
-        ? Effect.flatMap(answerOf(call, exit.value, undefined), (answer) => call.exit(answer.exit))
+        ? exit.value[0] === Wire.Kind.mismatch
+          ? Effect.catch(
+            disagreement(call, peer, exit.value.subarray(1)),
+            (error) => isAgain(error) ? slow(call) : Effect.fail(error)
+          )
+          : Effect.flatMap(answerOf(call, exit.value), (answer) => call.exit(answer.exit))
         : Effect.suspend(() => {
           const error = call.mapError(exit.cause.reasons.find(Cause.isFailReason)!.error)
           return isRefused(error) ? slow(call) : Effect.fail(error)
@@ -410,6 +436,8 @@ export const make = <Rpcs extends Rpc.Any>(
     const unary = (call: Call): Effect.Effect<void, RpcError> =>
       Effect.withFiber((fiber) => {
         const { message, wire } = call
+        // As it is now: a fiber that has ended has none.
+        const { context } = fiber
         if (timeout !== Infinity || message.discard === true || fiber.getRef(CurrentDeadline) !== undefined) {
           return slow(call)
         }
@@ -418,12 +446,12 @@ export const make = <Rpcs extends Rpc.Any>(
         return Effect.matchEffect(peers.resolveOne(call.to), {
           onFailure: () => slow(call),
           onSuccess: (peer) => {
-            const parts = requestOf(call, payload.value)
+            const parts = requestOf(call, payload.value, peer)
             if (parts === undefined) return Effect.fail(call.tooLarge)
             let answered = false
             const cancel = sessions.exchangeUnsafe(peer, openOptions(call, Infinity), parts, (exit) => {
               answered = true
-              onAnswer(call, peer, fiber.context, exit)
+              onAnswer(call, peer, context, exit)
             })
             if (cancel === undefined) return slow(call)
             if (!answered) pending.set(call.id, cancel)
@@ -434,30 +462,29 @@ export const make = <Rpcs extends Rpc.Any>(
 
     // --- streams -------------------------------------------------------------------------------------------------------------
 
-    const chunk = (call: Call, kind: number, body: Uint8Array, theirs: unknown) => {
+    const chunk = (call: Call, kind: number, body: Uint8Array) => {
       const { message, wire } = call
       const give = (values: ReadonlyArray<unknown>) =>
         write({ _tag: "Chunk", clientId: 0, requestId: message.id, values } as unknown as FromServer<Rpcs>)
       if (kind === Wire.Kind.raw) {
         const elements = wire.isRaw ? Wire.rawElements(body) : undefined
         return elements === undefined
-          ? Effect.fail<RpcError>(call.disagree(theirs, true, "the peer's answer is malformed"))
+          ? Effect.fail<RpcError>(call.disagree(undefined, true, "the peer's answer is malformed"))
           : give(elements)
       }
       return Effect.flatMap(
-        Effect.mapError(wire.decodeChunk(body), (): RpcError => call.disagree(theirs, true)),
+        Effect.mapError(wire.decodeChunk(body), (): RpcError => call.disagree(undefined, true)),
         give
       )
     }
 
-    const listen = (call: Call, stream: Sessions.SessionStream): Effect.Effect<Answer, RpcError> =>
+    const listen = (call: Call, peer: Peer, stream: Sessions.SessionStream): Effect.Effect<Answer, RpcError> =>
       Effect.gen(function*() {
         const pieces = new Wire.Pieces()
-        let theirs: unknown
         // Chunks that were taken and not granted again.
         let taken = 0
         const malformed = Effect.suspend(() =>
-          Effect.fail<RpcError>(call.disagree(theirs, true, "the peer's answer is malformed"))
+          Effect.fail<RpcError>(call.disagree(undefined, true, "the peer's answer is malformed"))
         )
         const pull = Effect.map(
           Effect.catch(stream.pull, (error) =>
@@ -480,20 +507,15 @@ export const make = <Rpcs extends Rpc.Any>(
           const kind = pieces.byte(0)
           switch (kind) {
             case Wire.Kind.chunk:
-            case Wire.Kind.raw:
-            case Wire.Kind.contract: {
+            case Wire.Kind.raw: {
               if (pieces.length < 5) break
               const length = pieces.u32(1)
-              if (length > (kind === Wire.Kind.contract ? Wire.maxContract : limit)) return yield* call.tooLarge
+              if (length > limit) return yield* call.tooLarge
               if (pieces.length < 5 + length) break
               pieces.skip(5)
               const body = pieces.take(length)
-              if (kind === Wire.Kind.contract) {
-                theirs = Wire.contractOf(body) ?? null
-                continue
-              }
               // Waits while the caller has enough, which stalls this stream and no other.
-              yield* chunk(call, kind, body, theirs)
+              yield* chunk(call, kind, body)
               taken++
               if (taken * 2 >= window) {
                 yield* Effect.mapError(stream.write(Uint8Array.of(taken)), (error) => call.mapError(error))
@@ -513,8 +535,8 @@ export const make = <Rpcs extends Rpc.Any>(
               if (kind === Wire.Kind.success) return { exit: Exit.void }
               if (kind === Wire.Kind.broken) return yield* call.broken
               return kind === Wire.Kind.failure
-                ? yield* failureOf(call, body, theirs)
-                : yield* Effect.fail(call.disagree(Wire.contractOf(body), false))
+                ? yield* failureOf(call, body)
+                : yield* disagreement(call, peer, body)
             }
             default:
               return yield* malformed
@@ -531,7 +553,7 @@ export const make = <Rpcs extends Rpc.Any>(
             const stream = yield* Effect.mapError(sessions.open(peer, options), (error) => call.mapError(error))
             meet(peer)
             yield* Effect.mapError(stream.write(request), (error) => call.mapError(error))
-            return yield* listen(call, stream)
+            return yield* listen(call, peer, stream)
           }))),
         ({ exit }) => call.exit(exit)
       )

@@ -35,6 +35,7 @@ import type { PublicKey } from "../PublicKey.ts"
 import { type Description, type Entry, RpcRegistry } from "../RpcRegistry.ts"
 import { Sessions, type SessionStream } from "../Sessions.ts"
 import * as Contract from "./contract.ts"
+import { quote } from "./quote.ts"
 import * as Wire from "./rpcWire.ts"
 import type { SessionStream as InternalStream } from "./sessionStream.ts"
 import { fromTraceparent } from "./trace.ts"
@@ -283,7 +284,7 @@ export const serve = <Rpcs extends Rpc.Any>(
       }
 
       const broke = (peer: string, cause: Cause.Cause<unknown>) =>
-        Effect.logError(`the call ${JSON.stringify(rpc._tag)} broke for ${JSON.stringify(peer)}`, cause)
+        Effect.logError(`the call ${quote(rpc._tag)} broke for ${quote(peer)}`, cause)
 
       // --- streams -----------------------------------------------------------------------------------------------------
 
@@ -360,11 +361,9 @@ export const serve = <Rpcs extends Rpc.Any>(
         readonly deadline: number | undefined
         readonly discard: boolean
         answered = false
-        // Said before all else to a caller that has another contract: it may not understand the answer.
-        #contract: Uint8Array | undefined
         #chunks: ((values: NonEmptyReadonlyArray<unknown>) => Effect.Effect<void>) | undefined
 
-        constructor(stream: InternalStream, request: Wire.Request, payload: unknown, agreed: boolean) {
+        constructor(stream: InternalStream, request: Wire.Request, payload: unknown) {
           this.stream = stream
           this.request = request
           this.payload = payload
@@ -373,7 +372,6 @@ export const serve = <Rpcs extends Rpc.Any>(
             ? undefined
             : nowUnsafe(clock) + Duration.toMillis(stream.deadline)
           this.discard = !wire.isStream && (request.flags & Wire.Flag.discard) !== 0
-          this.#contract = agreed ? undefined : Wire.contractText(wire.contract())
         }
 
         get headers() {
@@ -401,22 +399,13 @@ export const serve = <Rpcs extends Rpc.Any>(
           return Effect.andThen(this.finish(Wire.Kind.success, nothing), this.stream.end)
         }
 
-        /** What stands before the first of the answer. */
-        #preface(): ReadonlyArray<Uint8Array> {
-          const contract = this.#contract
-          this.#contract = undefined
-          return contract === undefined ? [] : [Wire.header(Wire.Kind.contract, contract.length), contract]
-        }
-
         onChunk(values: NonEmptyReadonlyArray<unknown>): Effect.Effect<void> {
           const send = this.#chunks ??= chunks(
             this.stream,
             this.request.window,
             wire.isRaw && (this.request.flags & Wire.Flag.raw) !== 0
           )
-          return this.#contract === undefined
-            ? send(values)
-            : Effect.andThen(this.#write(this.#preface()), send(values))
+          return send(values)
         }
 
         onExit(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
@@ -455,11 +444,11 @@ export const serve = <Rpcs extends Rpc.Any>(
 
         #say(kind: number, bytes: Uint8Array): Effect.Effect<void> {
           if (bytes.length > limit) return this.stream.reset("too_large", `an answer over ${limit} bytes`)
-          if (this.#contract === undefined && bytes.length <= atOnce) {
+          if (bytes.length <= atOnce) {
             this.stream.answerUnsafe([Wire.kindOnly(kind), bytes])
             return Effect.void
           }
-          return this.#write([...this.#preface(), Wire.kindOnly(kind), bytes])
+          return this.#write([Wire.kindOnly(kind), bytes])
         }
 
         /** The stream may be reset already, which nobody here needs to hear of. */
@@ -491,19 +480,20 @@ export const serve = <Rpcs extends Rpc.Any>(
       }
 
       const answer = (stream: InternalStream, request: Wire.Request): Effect.Effect<void> => {
-        const agreed = Wire.sameHash(request.hash, wire.hash())
         const mismatch = Effect.suspend(() =>
-          Effect.ignore(stream.write(Wire.last(Wire.Kind.mismatch, Wire.contractText(wire.contract()))))
+          Effect.ignore(stream.write(Wire.mismatchOf(wire.contract(), wire.hash())))
         )
         const wantsStream = (request.flags & Wire.Flag.stream) !== 0
-        if (wantsStream !== wire.isStream) return mismatch
+        // Bytes of another schema may be read as values that nobody wrote: whoever has another contract finds out first whether
+        // the two go together, and says so by calling with the hash of this one.
+        if (wantsStream !== wire.isStream || !Wire.sameHash(request.hash, wire.hash())) return mismatch
         const decoded = wire.decodePayload(request.payload)
         const exit = Wire.valueOf(decoded)
         if (exit !== undefined && Exit.isSuccess(exit)) {
-          return runCall(new StreamCall(stream, request, exit.value, agreed))
+          return runCall(new StreamCall(stream, request, exit.value))
         }
         return Effect.matchCauseEffect(Effect.provideContext(decoded, base), {
-          onSuccess: (payload) => runCall(new StreamCall(stream, request, payload, agreed)),
+          onSuccess: (payload) => runCall(new StreamCall(stream, request, payload)),
           onFailure: (cause) =>
             // Whether it is bytes that no schema gave, or another schema's: the caller can tell.
             Cause.hasDies(cause) ? Effect.andThen(broke(stream.peer.name, cause), mismatch) : mismatch

@@ -3,12 +3,11 @@
  *
  *     request  = length:u32 version:u8 flags:u8 hash:8 window:u8 [length:u32 headers] payload
  *     grant    = chunks:u8
- *     answer   = [contract] *chunk (success / failure / broken / mismatch)
+ *     answer   = *chunk (success / failure / broken / mismatch)
  *     success  = %x00 value                      ; to END; no value for a stream, or a call whose result is not wanted
  *     failure  = %x01 exit                       ; to END
  *     chunk    = %x02 length:u32 elements
- *     mismatch = %x03 contract-JSON              ; to END; the call was not run
- *     contract = %x04 length:u32 contract-JSON   ; the caller's has another hash, and the call is run all the same
+ *     mismatch = %x03 hash:8 contract-JSON       ; to END; the hash was another's, and the call was not run
  *     broken   = %x06                            ; to END; the handler broke, and the log of its node has the cause
  *     raw      = %x05 length:u32 *(length:u32 bytes)   ; a chunk of a stream of byte arrays
  *
@@ -29,6 +28,7 @@ import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import * as Schema from "effect/Schema"
 import { concat } from "./bytes.ts"
 import * as Contract from "./contract.ts"
+import { parse } from "./json.ts"
 import { strictTextOf, utf8 } from "./platform.ts"
 
 export const protocol = "rpc" as const
@@ -37,7 +37,7 @@ const version = 1
 /** What a request says about itself. */
 export const Flag = { headers: 1, discard: 2, raw: 4, stream: 8 } as const
 
-export const Kind = { success: 0, failure: 1, chunk: 2, mismatch: 3, contract: 4, raw: 5, broken: 6 } as const
+export const Kind = { success: 0, failure: 1, chunk: 2, mismatch: 3, raw: 5, broken: 6 } as const
 
 /** Bytes of a request or an answer, unless the node says otherwise. */
 export const defaultLimit = 8_388_608
@@ -273,15 +273,16 @@ export const contractText = (contract: Contract.Contract): Uint8Array => {
   return text.length <= maxContract ? text : utf8("{}")
 }
 
-/** A peer's contract; `undefined` where it is none. */
-export const contractOf = (bytes: Uint8Array): unknown => {
-  const text = strictTextOf(bytes)
-  if (text === undefined) return undefined
-  try {
-    return JSON.parse(text) as unknown
-  } catch {
-    return undefined
-  }
+/** The other side's contract and its hash, which is what the caller has to know to call it. */
+export const mismatchOf = (contract: Contract.Contract, hash: Uint8Array): Uint8Array =>
+  last(Kind.mismatch, concat([hash, contractText(contract)], 8 + contractText(contract).length))
+
+/** What a mismatch says; `undefined` where it is none. */
+export const contractOf = (body: Uint8Array): { readonly hash: Uint8Array; readonly contract: unknown } | undefined => {
+  if (body.length < 8 || body.length > 8 + maxContract) return undefined
+  const text = strictTextOf(body.subarray(8))
+  const parsed = text === undefined ? "not UTF-8" : parse(text)
+  return typeof parsed === "string" ? undefined : { hash: body.slice(0, 8), contract: parsed.value }
 }
 
 /** The elements of a raw chunk; `undefined` where they do not fill it. Views, of `bytes`. */
