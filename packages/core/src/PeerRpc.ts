@@ -18,8 +18,8 @@
  *
  * What bites:
  *
- * - Two versions of a group understand each other as far as `SchemaBinary` can: fields may be added where they are optional, and
- *   left out. Where they do not, the call fails with a `ContractError` that names the differences.
+ * - Two versions of a group understand each other where fields were added that the reader does not require, or left out. Where
+ *   they do not, the call fails with a `ContractError` that names the differences, and is not run.
  * - A handler's defect does not travel: its caller gets a `RemoteDefectError`, and the peer's log has the cause.
  * - A stream gets up to `window` chunks ahead of its consumer, and up to the credit of a stream in bytes.
  * - The elements of a stream of `Schema.Uint8Array` are sent without a copy: a handler must not change them afterwards.
