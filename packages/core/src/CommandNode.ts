@@ -37,7 +37,8 @@ import type * as BasicNode from "./BasicNode.ts"
 import * as Command from "./Command.ts"
 import type { Crypto } from "./Crypto.ts"
 import type * as FunctionError from "./FunctionError.ts"
-import * as Caller from "./internal/commandClient.ts"
+import { makeCallMemory, resources } from "./internal/callMemory.ts"
+import * as Calls from "./internal/commandClient.ts"
 import * as Server from "./internal/commandServer.ts"
 import { streamName } from "./internal/commandWire.ts"
 import { separate } from "./internal/separate.ts"
@@ -302,7 +303,8 @@ const serveNode = (functions: Functions<Record<string, any>>, commands: Readonly
     const registry = Option.isSome(given) ? given.value : yield* RpcRegistry.make
 
     const { functions: _functions, register: _register, ...advanced } = streams
-    const client = Caller.make({ sessions, peers, clock, limit: limits.callSize })
+    const client = Calls.make({ sessions, peers, clock, limit: limits.callSize })
+    const memory = makeCallMemory(limits.callMemory)
     const context = Context.make(Sessions.Sessions, sessions).pipe(
       Context.add(Peers.Peers, peers),
       Context.add(RpcRegistry.RpcRegistry, registry)
@@ -322,11 +324,17 @@ const serveNode = (functions: Functions<Record<string, any>>, commands: Readonly
         options?: PeerRpc.ClientOptions & PeerRpc.AllOptions
       ) =>
         (typeof target === "string" && target !== "*"
-          ? PeerRpc.client(group, target, options)
-          : PeerRpc.clientAll(group, target as Peers.Target, options) as Effect.Effect<unknown, never, any>).pipe(
+          ? PeerRpc.client(group, target, { limit: limits.callSize, ...options })
+          : PeerRpc.clientAll(group, target as Peers.Target, { limit: limits.callSize, ...options }) as Effect.Effect<
+            unknown,
+            never,
+            any
+          >).pipe(
             Effect.provideContext(context)
           )) as unknown as Client
     }
+
+    resources.set(node, { memory, limit: limits.callSize })
 
     // The name of the stream that commands travel in is no function of the AdvancedNode's.
     yield* Effect.orDie(streams.register(streamName, () => Effect.die("commands are handled apart")))
@@ -336,7 +344,7 @@ const serveNode = (functions: Functions<Record<string, any>>, commands: Readonly
     }
     yield* sessions.handle(
       { protocol: "command", name: streamName },
-      Server.make({ node, registry, peers, clock, limits })
+      Server.make({ node, registry, peers, clock, limits, memory })
     )
     yield* Effect.addFinalizer(() => sessions.closeAll)
     return node
@@ -419,6 +427,6 @@ export const serve = <Rpcs extends Rpc.Any>(
 > =>
   Layer.effectDiscard(Effect.flatMap(CommandNode, (node) =>
     Effect.provideContext(
-      PeerRpc.serve(group, options),
+      PeerRpc.serve(group, { ...resources.get(node), ...options }),
       Context.add(Context.make(Sessions.Sessions, node.sessions), RpcRegistry.RpcRegistry, node.registry)
     ))) as Layer.Layer<never, any, any>

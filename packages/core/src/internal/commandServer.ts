@@ -10,12 +10,11 @@ import { CurrentDeadline, nowUnsafe } from "../Deadline.ts"
 import { RunError } from "../FunctionError.ts"
 import type { NodeConfig } from "../NodeOptions.ts"
 import type { Peers } from "../Peers.ts"
-import type { PublicKey } from "../PublicKey.ts"
 import type { RpcRegistry } from "../RpcRegistry.ts"
 import type { SessionStream } from "../Sessions.ts"
+import type { CallMemory } from "./callMemory.ts"
 import { meterOf } from "./callMetrics.ts"
 import * as Wire from "./commandWire.ts"
-import { Budget } from "./mux.ts"
 import { quote } from "./quote.ts"
 import { fromTraceparent } from "./trace.ts"
 
@@ -25,41 +24,7 @@ interface Dependencies {
   readonly peers: Peers["Service"]
   readonly clock: Clock.Clock
   readonly limits: NodeConfig["Service"]["limits"]
-}
-
-/** Calls up to this size are not counted: there are at most `limits.calls` of them. */
-const smallCall = 65_536
-
-/** The memory that calls take, counted for each peer while it has any. */
-export const makeCallMemory = (limit: number) => {
-  const all = new Budget(limit)
-  const budgets = new Map<PublicKey, Budget>()
-  /** What one call takes: `room` as it comes, all of it given back by `free`. */
-  return (peer: PublicKey) => {
-    let length = 0
-    let held = 0
-    return {
-      room: (bytes: number): boolean => {
-        length += bytes
-        if (length <= smallCall) return true
-        let budget = budgets.get(peer)
-        if (budget === undefined) {
-          budget = new Budget(limit / 4, all)
-          budgets.set(peer, budget)
-        }
-        if (!budget.reserve(length - held)) return false
-        held = length
-        return true
-      },
-      free: (): void => {
-        if (held === 0) return
-        const budget = budgets.get(peer)!
-        budget.release(held)
-        held = 0
-        if (budget.used === 0) budgets.delete(peer)
-      }
-    }
-  }
+  readonly memory: CallMemory
 }
 
 class IncomingCall implements Call {
@@ -88,9 +53,7 @@ const parentOf = (stream: SessionStream) => {
   return parent === undefined ? { root: true } : { parent }
 }
 
-export const make = ({ clock, limits, node, peers, registry }: Dependencies) => {
-  const memory = makeCallMemory(limits.callMemory)
-
+export const make = ({ clock, limits, memory, node, peers, registry }: Dependencies) => {
   const builtIn = (name: string, args: ReadonlyArray<unknown>): Effect.Effect<unknown> | undefined => {
     switch (name) {
       case "get_funcs":

@@ -26,6 +26,7 @@ import type { NodeName } from "../Packet.ts"
 import { type NameConflictError, type Peer, PeerLostError, Peers, type PeerUnknownError } from "../Peers.ts"
 import * as Sessions from "../Sessions.ts"
 import { concat } from "./bytes.ts"
+import { meterOf } from "./callMetrics.ts"
 import { compatible, differences } from "./contract.ts"
 import { IntMap } from "./intMap.ts"
 import * as Wire from "./rpcWire.ts"
@@ -60,6 +61,29 @@ export const addressed = (peer: string, context: Context.Context<never> = Contex
   Context.add(context, To, peer)
 
 /** What was refused for want of room was not run. */
+/** The tags of pnet's own errors. A handler's may be a peer's text, which is no label. */
+const ownTags: ReadonlySet<unknown> = new Set<RpcError["_tag"]>([
+  "PeerUnknownError",
+  "NameConflictError",
+  "PeerLostError",
+  "DialError",
+  "ProtocolError",
+  "UntrustedPeerError",
+  "StreamResetError",
+  "DeadlineError",
+  "ContractError",
+  "UnknownFunctionError",
+  "CallTooLargeError",
+  "RemoteDefectError"
+])
+
+const tagOf = (cause: Cause.Cause<any>): string => {
+  const failure = cause.reasons.find(Cause.isFailReason)
+  if (failure === undefined) return "Interrupted"
+  const tag: unknown = typeof failure.error === "object" && failure.error !== null ? failure.error._tag : undefined
+  return ownTags.has(tag) ? tag as string : "failed"
+}
+
 const isRefused = (error: RpcError) => error._tag === "StreamResetError" && error.remote && error.retryable
 
 /** The peer has another contract that goes with this one: the call is made again, by that one's hash. */
@@ -106,13 +130,16 @@ export const make = <Rpcs extends Rpc.Any>(
     const met = new Map<string, Peer>()
 
     // Calls that wait for their answer without a fiber, and what gives each up.
-    const pending = new IntMap<Effect.Effect<void>>()
+    const pending = new IntMap<{ readonly call: Call; readonly cancel: Effect.Effect<void> }>()
     let lastRequest = 0
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {
-        const cancels = pending.values()
+        const waiting = pending.values()
         pending.clear()
-        return Effect.forEach(cancels, (cancel) => cancel, { discard: true })
+        return Effect.forEach(waiting, ({ call, cancel }) => {
+          call.ended("Interrupted")
+          return cancel
+        }, { discard: true })
       })
     )
 
@@ -125,9 +152,11 @@ export const make = <Rpcs extends Rpc.Any>(
         if (message._tag !== "Request") {
           if (message._tag !== "Interrupt") return Effect.void
           // Where it is none of these, its fiber has closed its stream already.
-          const cancel = pending.get(Number(message.requestId))
+          const waiting = pending.get(Number(message.requestId))
           pending.delete(Number(message.requestId))
-          return cancel ?? Effect.void
+          if (waiting === undefined) return Effect.void
+          waiting.call.ended("Interrupted")
+          return waiting.cancel
         }
         const rpc = group.requests.get(message.tag)! as unknown as Rpc.AnyWithProps
         const wire = Wire.wireOf(rpc)
@@ -136,10 +165,10 @@ export const make = <Rpcs extends Rpc.Any>(
         return only === undefined
           ? Effect.andThen(
             Effect.annotateCurrentSpan("pnet.peer", to),
-            wire.isStream ? streaming(call) : unary(call)
+            wire.isStream ? counted(call, streaming(call)) : unary(call)
           )
           : wire.isStream
-          ? streaming(call)
+          ? counted(call, streaming(call))
           : unary(call)
       }
     })
@@ -153,10 +182,21 @@ export const make = <Rpcs extends Rpc.Any>(
       hash: Uint8Array | undefined
       /** Whether any of the answer has come. */
       heard = false
+      readonly begun = nowUnsafe(clock)
+      /** Bytes, for the metrics. */
+      sent = 0
+      received = 0
+      #counted = false
       constructor(to: NodeName, wire: Wire.Wire, message: Request<Rpcs>) {
         this.to = to
         this.wire = wire
         this.message = message
+      }
+      /** Counts it, once. */
+      ended(tag: string | undefined): void {
+        if (this.#counted) return
+        this.#counted = true
+        meterOf("out", "rpc", this.to, this.name).ended(nowUnsafe(clock) - this.begun, this.sent, this.received, tag)
       }
       get id() {
         return Number(this.message.id)
@@ -165,6 +205,7 @@ export const make = <Rpcs extends Rpc.Any>(
         return this.wire.rpc._tag
       }
       exit(exit: Exit.Exit<any, any>): Effect.Effect<void> {
+        this.ended(Exit.isSuccess(exit) ? undefined : tagOf(exit.cause))
         return write({ _tag: "Exit", clientId: 0, requestId: this.message.id, exit } as FromServer<Rpcs>)
       }
       get late() {
@@ -254,6 +295,7 @@ export const make = <Rpcs extends Rpc.Any>(
       const hash = adopted.size === 0 ? wire.hash() : adopted.get(placeOf(call, peer)) ?? wire.hash()
       call.hash = hash
       const headers = Wire.headersText(message.headers as Headers)
+      call.sent = payload.length
       if (payload.length > limit || headers !== undefined && headers.length > Wire.maxHeaders) return undefined
       return [
         Wire.requestHead(
@@ -368,19 +410,29 @@ export const make = <Rpcs extends Rpc.Any>(
       return Effect.fail(call.disagree(undefined, true, "the peer's answer is malformed"))
     }
 
+    /** What fails, or is interrupted, before the caller was told anything. */
+    const counted = (call: Call, effect: Effect.Effect<void, RpcError>): Effect.Effect<void, RpcError> =>
+      Effect.onError(effect, (cause) => Effect.sync(() => call.ended(tagOf(cause))))
+
     const slow = (call: Call): Effect.Effect<void, RpcError> =>
-      Effect.flatMap(
-        begin(call, (peer, options, request) =>
-          Effect.matchEffect(sessions.exchange(peer, options, request), {
-            onSuccess: (bytes) => {
-              meet(peer)
-              return bytes[0] === Wire.Kind.mismatch
-                ? disagreement(call, peer, bytes.subarray(1))
-                : Effect.succeed(bytes)
-            },
-            onFailure: (error) => Effect.fail(call.mapError(error))
-          })),
-        (bytes) => Effect.flatMap(answerOf(call, bytes), ({ exit }) => call.exit(exit))
+      counted(
+        call,
+        Effect.flatMap(
+          begin(call, (peer, options, request) =>
+            Effect.matchEffect(sessions.exchange(peer, options, request), {
+              onSuccess: (bytes) => {
+                meet(peer)
+                return bytes[0] === Wire.Kind.mismatch
+                  ? disagreement(call, peer, bytes.subarray(1))
+                  : Effect.succeed(bytes)
+              },
+              onFailure: (error) => Effect.fail(call.mapError(error))
+            })),
+          (bytes) => {
+            call.received = bytes.length
+            return Effect.flatMap(answerOf(call, bytes), ({ exit }) => call.exit(exit))
+          }
+        )
       )
 
     /** Gives the caller what came of its call; in one step, where the answer can be decoded in one. */
@@ -399,6 +451,7 @@ export const make = <Rpcs extends Rpc.Any>(
       if (Exit.isSuccess(exit)) {
         meet(peer)
         const bytes = exit.value
+        call.received = bytes.length
         if (bytes[0] === Wire.Kind.success) {
           const decoded = Wire.valueOf(call.wire.decodeSuccess(bytes.subarray(1)))
           if (decoded !== undefined && Exit.isSuccess(decoded)) {
@@ -425,7 +478,7 @@ export const make = <Rpcs extends Rpc.Any>(
           return call.exit(Exit.failCause(cause))
         })
       )
-      if (fiber.pollUnsafe() === undefined) pending.set(call.id, Fiber.interrupt(fiber))
+      if (fiber.pollUnsafe() === undefined) pending.set(call.id, { call, cancel: Fiber.interrupt(fiber) })
       else pending.delete(call.id)
     }
 
@@ -447,14 +500,14 @@ export const make = <Rpcs extends Rpc.Any>(
           onFailure: () => slow(call),
           onSuccess: (peer) => {
             const parts = requestOf(call, payload.value, peer)
-            if (parts === undefined) return Effect.fail(call.tooLarge)
+            if (parts === undefined) return counted(call, Effect.fail(call.tooLarge))
             let answered = false
             const cancel = sessions.exchangeUnsafe(peer, openOptions(call, Infinity), parts, (exit) => {
               answered = true
               onAnswer(call, peer, context, exit)
             })
             if (cancel === undefined) return slow(call)
-            if (!answered) pending.set(call.id, cancel)
+            if (!answered) pending.set(call.id, { call, cancel })
             return Effect.void
           }
         })
@@ -494,6 +547,7 @@ export const make = <Rpcs extends Rpc.Any>(
           (parts) => {
             if (parts !== undefined) {
               call.heard = true
+              for (const part of parts) call.received += part.length
               pieces.push(parts)
             }
             return parts !== undefined

@@ -34,6 +34,7 @@ import { RunError } from "../FunctionError.ts"
 import type { PublicKey } from "../PublicKey.ts"
 import { type Description, type Entry, RpcRegistry } from "../RpcRegistry.ts"
 import { Sessions, type SessionStream } from "../Sessions.ts"
+import { meterOf } from "./callMetrics.ts"
 import * as Contract from "./contract.ts"
 import { quote } from "./quote.ts"
 import * as Wire from "./rpcWire.ts"
@@ -289,11 +290,13 @@ export const serve = <Rpcs extends Rpc.Any>(
       // --- streams -----------------------------------------------------------------------------------------------------
 
       /** Writes elements in chunks as the caller grants them. */
-      const chunks = (stream: InternalStream, window: number, raw: boolean) => {
+      const chunks = (stream: InternalStream, window: number, raw: boolean, sent: (bytes: number) => void) => {
         let left = window
         // Who is gone interrupts the handler; until then there is nothing to be done.
-        const written = (parts: ReadonlyArray<Uint8Array>) =>
-          Effect.catch(stream.writeAll(parts), () => Effect.interrupt)
+        const written = (parts: ReadonlyArray<Uint8Array>) => {
+          for (const part of parts) sent(part.length)
+          return Effect.catch(stream.writeAll(parts), () => Effect.interrupt)
+        }
         const granted: Effect.Effect<void> = Effect.suspend(() =>
           left > 0 ? Effect.void : Effect.matchEffect(stream.pull, {
             onSuccess: (parts) => {
@@ -361,6 +364,8 @@ export const serve = <Rpcs extends Rpc.Any>(
         readonly deadline: number | undefined
         readonly discard: boolean
         answered = false
+        readonly begun = nowUnsafe(clock)
+        sent = 0
         #chunks: ((values: NonEmptyReadonlyArray<unknown>) => Effect.Effect<void>) | undefined
 
         constructor(stream: InternalStream, request: Wire.Request, payload: unknown) {
@@ -403,12 +408,33 @@ export const serve = <Rpcs extends Rpc.Any>(
           const send = this.#chunks ??= chunks(
             this.stream,
             this.request.window,
-            wire.isRaw && (this.request.flags & Wire.Flag.raw) !== 0
+            wire.isRaw && (this.request.flags & Wire.Flag.raw) !== 0,
+            (bytes) => {
+              this.sent += bytes
+            }
           )
           return send(values)
         }
 
         onExit(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+          const done = this.#answer(exit)
+          const tag = Exit.isSuccess(exit)
+            ? undefined
+            : Cause.hasInterruptsOnly(exit.cause)
+            ? "Interrupted"
+            : Cause.hasDies(exit.cause)
+            ? "internal"
+            : "failed"
+          meterOf("in", "rpc", this.from.caller.name, rpc._tag).ended(
+            nowUnsafe(clock) - this.begun,
+            this.sent,
+            this.request.payload.length,
+            tag
+          )
+          return done
+        }
+
+        #answer(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
           if (Exit.isSuccess(exit)) {
             if (this.answered) return Effect.void
             return this.finish(Wire.Kind.success, wire.isStream ? nothing : wire.encodeSuccess(exit.value))
@@ -443,6 +469,7 @@ export const serve = <Rpcs extends Rpc.Any>(
         }
 
         #say(kind: number, bytes: Uint8Array): Effect.Effect<void> {
+          this.sent += bytes.length
           if (bytes.length > limit) return this.stream.reset("too_large", `an answer over ${limit} bytes`)
           if (bytes.length <= atOnce) {
             this.stream.answerUnsafe([Wire.kindOnly(kind), bytes])

@@ -1,0 +1,47 @@
+/** The memory that calls of a node take while they come in and are handled, commands and typed calls together. */
+import type { PublicKey } from "../PublicKey.ts"
+import { Budget } from "./mux.ts"
+
+/** For each call of a peer: `room` as its bytes come, and `free` when it is over, which gives all of it back. */
+export type CallMemory = (peer: PublicKey) => {
+  readonly room: (bytes: number) => boolean
+  readonly free: () => void
+}
+
+/** Calls up to this size are not counted: there are at most `limits.calls` of them. */
+const smallCall = 65_536
+
+/** The memory that calls take, counted for each peer while it has any. */
+export const makeCallMemory = (limit: number): CallMemory => {
+  const all = new Budget(limit)
+  const budgets = new Map<PublicKey, Budget>()
+  /** What one call takes: `room` as it comes, all of it given back by `free`. */
+  return (peer) => {
+    let length = 0
+    let held = 0
+    return {
+      room: (bytes: number): boolean => {
+        length += bytes
+        if (length <= smallCall) return true
+        let budget = budgets.get(peer)
+        if (budget === undefined) {
+          budget = new Budget(limit / 4, all)
+          budgets.set(peer, budget)
+        }
+        if (!budget.reserve(length - held)) return false
+        held = length
+        return true
+      },
+      free: (): void => {
+        if (held === 0) return
+        const budget = budgets.get(peer)!
+        budget.release(held)
+        held = 0
+        if (budget.used === 0) budgets.delete(peer)
+      }
+    }
+  }
+}
+
+/** What is shared by everything that serves calls of one node, by the node's service. */
+export const resources = new WeakMap<object, { readonly memory: CallMemory; readonly limit: number }>()
