@@ -1,6 +1,6 @@
 /** What `docs/security.md` says of peers that keep to the letter of the protocol and to nothing else, where no other test does. */
 import { assert, describe, it } from "@effect/vitest"
-import { Command, Crypto, Frame, Handshake, Trust } from "@pnet/core"
+import { Command, Crypto, Frame, Handshake, NetworkKey, Trust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import { Clock, Effect, Layer, Logger, References, Schema, type Scope } from "effect"
 import { meterOf } from "../src/internal/callMetrics.ts"
@@ -46,35 +46,99 @@ const helloTo = (mallory: Stranger, node: Started) =>
 const sessionsOf = ({ node }: Started) =>
   Effect.map(node.sessions.all, (all) => all.map(({ peer }) => peer.name as string).sort())
 
-describe("handshakes", () => {
+describe("who is in between", () => {
   test(
-    "are begun so often in a second and no more, and one more costs no product",
+    "reads no message, and on a network with a key no name and no address",
     Effect.gen(function*() {
-      let products = 0
-      const counting = Layer.effect(
-        Crypto.Crypto,
-        Effect.map(Crypto.Crypto, (crypto): Crypto.Crypto["Service"] => ({
-          ...crypto,
-          generateKeyPair: () => (products++, crypto.generateKeyPair()),
-          sharedKey: (...args) => (products++, crypto.sharedKey(...args))
-        }))
-      ).pipe(Layer.provide(Crypto.layerPortable))
-      const network = yield* SimNetwork.make({ seed: 1, ...joined })
-      const bob = yield* start(network, { name: "bob", limits: { handshakes: 5 } }, { crypto: counting })
-      const mallory = yield* stranger(network, yield* portable(), { host: yield* network.host("mallory") })
-      const hello = Effect.scoped(helloTo(mallory, bob))
-      for (const _ of [1, 2]) {
-        for (let i = 0; i < 5; i++) assert.strictEqual(yield* hello, "rsp")
-        const before = products
-        assert.isAbove(before, 0)
-        for (let i = 0; i < 5; i++) assert.strictEqual(yield* hello, "ERR_BUSY")
-        assert.strictEqual(products, before)
-        yield* Effect.sleep("1 second")
+      const crypto = yield* portable()
+      for (const encrypted of [true, false]) {
+        const network = yield* SimNetwork.make({ seed: 10, ...joined })
+        const networkKey = yield* NetworkKey.generate.pipe(Effect.provideService(Crypto.Crypto, crypto))
+        const options = { networkId: `lan${encrypted}`, ...(encrypted ? { networkKey } : {}) }
+        const [said, names] = [{ tcp: "", udp: "" }, ["alice.name", "bob.name"]]
+        yield* network.intercept(({ payload, protocol }) => {
+          said[protocol] += new TextDecoder("latin1").decode(payload)
+          return "pass"
+        })
+        const bob = yield* start(network, {
+          ...options,
+          name: "bob.name",
+          onMessage: ({ text }) => Effect.succeed(`answer to ${text}`),
+          functions: { function_name: echo }
+        })
+        const alice = yield* start(network, { ...options, name: "alice.name" })
+        yield* alice.node.peers.awaitPeer("bob.name")
+        assert.strictEqual(yield* alice.node.raw.sendText("bob.name", "a message"), "answer to a message")
+        assert.strictEqual(text(yield* alice.node.request("bob.name", "function_name", "a call")), "a call")
+        // A stranger learns the network id and the public keys, always.
+        for (const all of [said.tcp, said.udp]) {
+          assert.include(all, options.networkId)
+          assert.include(all, bob.node.publicKey)
+        }
+        for (const secret of ["a message", "a call", "function_name", "answer to"]) {
+          assert.notInclude(said.tcp, secret)
+        }
+        for (const clear of [...names, `${bob.host.address}:${bob.node.endpoint.port}`]) {
+          assert.notInclude(said.tcp, clear)
+          assert[encrypted ? "notInclude" : "include"](said.udp, clear)
+        }
       }
-    }),
-    { step: "1 millis" }
+    })
   )
 
+  test(
+    "passes no other answer off as the one to a message: not an earlier one, another peer's, or the message itself",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 11, ...joined })
+      const nodes = yield* Effect.forEach(
+        ["bob", "carol"],
+        (name) => start(network, { name, onMessage: ({ text }) => Effect.succeed(`${name} to ${text}`) })
+      )
+      const alice = yield* start(network, { name: "alice" })
+      const [bob, carol] = nodes
+      for (const name of ["bob", "carol"]) yield* alice.node.peers.awaitPeer(name)
+      const heard: Record<string, Uint8Array> = {}
+      let instead: string | undefined
+      yield* network.intercept(({ host, payload, protocol }) => {
+        if (protocol !== "tcp" || payload.length === 0) return "pass"
+        const other = host === "bob" && instead !== undefined ? heard[instead] : undefined
+        if (other !== undefined) {
+          instead = undefined
+          return { replace: other }
+        }
+        heard[host] = payload.slice()
+        return "pass"
+      })
+      assert.strictEqual(yield* alice.node.raw.sendText("carol", "1"), "carol to 1")
+      assert.strictEqual(yield* alice.node.raw.sendText("bob", "2"), "bob to 2")
+      // As a packet of bob's, in what is clear.
+      heard["posed"] = new TextEncoder().encode(
+        text(heard["carol"]!).replace(carol!.node.publicKey, bob!.node.publicKey)
+      )
+      heard["turned"] = new TextEncoder().encode(
+        text(heard["alice"]!).replace("|msg|", "|rsp|").replace(alice.node.publicKey, bob!.node.publicKey)
+      )
+      for (
+        const [from, code] of [
+          ["bob", "ERR_REPLAY"],
+          ["carol", "ERR_PUBLIC_KEY"],
+          ["posed", "ERR_NODE_DECRYPTION_FAILED"],
+          ["turned", "ERR_NODE_DECRYPTION_FAILED"],
+          ["alice", "ERR_PACKET_TYPE"]
+        ] as const
+      ) {
+        instead = from
+        const error = yield* failureOf(alice.node.raw.sendText("bob", "3"))
+        assert.isUndefined(instead)
+        assert.strictEqual(error._tag === "ProtocolError" && error.code, code, from)
+        yield* Effect.sleep("2 seconds")
+      }
+      assert.strictEqual(yield* alice.node.raw.sendText("bob", "4"), "bob to 4")
+    })
+  )
+})
+
+describe("handshakes", () => {
   test(
     "end nobody's session before they are complete",
     Effect.gen(function*() {
