@@ -313,6 +313,13 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
   ["Sources of adverts that are counted for that", "1,024", "All start anew; the bound for all sources still holds."],
   ["A key conflict that is told", "once a minute for a name", "It is not told again."],
   [
+    "Levels of arrays and objects in a peer's JSON",
+    "512",
+    "A call is answered `invalid_arguments`, an answer is a `ContractError`, and the typed error of a RESET is left out."
+  ],
+  ["Arguments of a command", "10,000", "It is answered `invalid_arguments`, and not run."],
+  ["Series of the metrics of calls", "2,048", "Calls of further peers and functions are counted under `other`."],
+  [
     "Bytes that wait to be written to a connection",
     "256 KiB, and the packet that went over it",
     "Nothing more is handled, or sent, until some have left."
