@@ -838,7 +838,8 @@ const contractTarget: Target = {
   folders: ["rpc-contract"],
   cost: 1,
   mutate: Mutate.any(Mutate.json),
-  check: (bytes) => RpcWire.contractOf(bytes) !== undefined
+  // Behind the hash, which is any eight bytes.
+  check: (bytes) => RpcWire.contractOf(concat(new Uint8Array(8), bytes)) !== undefined
 }
 
 /** All of them. */
