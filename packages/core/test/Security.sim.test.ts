@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Command, Crypto, Frame, Handshake, NetworkKey, Trust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
-import { Clock, Effect, Layer, Logger, References, Schema, type Scope } from "effect"
+import { Clock, Effect, Layer, Logger, References, Schema, type Scope, Tracer } from "effect"
 import { meterOf } from "../src/internal/callMetrics.ts"
 import { differences, jsonSchemaOf } from "../src/internal/contract.ts"
 import { quote } from "../src/internal/quote.ts"
@@ -530,7 +530,31 @@ describe("what a caller learns of a failure", () => {
   )
 })
 
-describe("metrics", () => {
+describe("metrics and traces", () => {
+  test(
+    "have no names that are not there, however a caller asks for them",
+    Effect.gen(function*() {
+      const spans: Array<string> = []
+      const tracer = Tracer.make({
+        span: (options) => {
+          spans.push(options.name)
+          return new Tracer.NativeSpan(options)
+        }
+      })
+      const network = yield* SimNetwork.make({ seed: 12, ...joined })
+      const bob = yield* startCommand(network, { name: "bob" }, { logger: Layer.succeed(Tracer.Tracer, tracer) })
+      const alice = yield* startCommand(network, { name: "alice" })
+      yield* Effect.orDie(alice.node.peers.awaitPeer("bob"))
+      yield* bob.node.register("there", () => Effect.succeed(1))
+      const long = "x".repeat(1_000_000)
+      for (const name of ["there", `${evil}1`, `${evil}2`, long]) {
+        const answer = yield* alice.node.request("bob", "handle", JSON.stringify({ function: name }))
+        assert.isBelow(answer.length, 1_000)
+      }
+      assert.deepStrictEqual(new Set(spans), new Set(["there", "unknown or built in"]))
+    })
+  )
+
   it("have as many series as they may, whatever peers call themselves", () => {
     const made = new Set(Array.from({ length: 10_000 }, (_, i) => meterOf("in", "command", `peer ${i}`, "f")))
     assert.isAtMost(made.size, 2_048 + 1)

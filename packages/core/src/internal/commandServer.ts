@@ -27,6 +27,9 @@ interface Dependencies {
   readonly memory: CallMemory
 }
 
+/** Characters of a name that is not known here. */
+const maxShown = 100
+
 class IncomingCall implements Call {
   readonly #stream: SessionStream
   readonly function: string
@@ -77,7 +80,9 @@ export const make = ({ clock, limits, memory, node, peers, registry }: Dependenc
       ? Effect.fail(
         new RunError({
           code: "unknown_function",
-          description: `there is no function ${quote(request.function)}; get_funcs gives those there are`
+          description: `there is no function ${
+            quote(request.function.slice(0, maxShown))
+          }; get_funcs gives those there are`
         })
       )
       : given as Effect.Effect<Json>
@@ -86,8 +91,9 @@ export const make = ({ clock, limits, memory, node, peers, registry }: Dependenc
   const answer = (stream: SessionStream, request: Wire.Request, size: number): Effect.Effect<void> => {
     const begun = nowUnsafe(clock)
     const known = registry.getUnsafe(request.function) !== undefined
-    // A caller may ask for any name: those that are not there share one series.
-    const meter = meterOf("in", "command", stream.peer.name, known ? request.function : "unknown or built in")
+    // A caller may ask for any name: those that are not there share one series, and one name for their spans.
+    const name = known ? request.function : "unknown or built in"
+    const meter = meterOf("in", "command", stream.peer.name, name)
     let sent = 0
     const reply = (bytes: Uint8Array) => {
       sent = bytes.length
@@ -95,11 +101,11 @@ export const make = ({ clock, limits, memory, node, peers, registry }: Dependenc
       return Effect.ignore(stream.write(bytes))
     }
     return Effect.useSpan(
-      request.function,
+      name,
       {
         kind: "server",
         ...parentOf(stream),
-        attributes: { "pnet.peer": stream.peer.name, "pnet.function": request.function }
+        attributes: { "pnet.peer": stream.peer.name, "pnet.function": name }
       },
       (span) => {
         const work = Effect.flatMap(run(stream, request, span), (value) => {
