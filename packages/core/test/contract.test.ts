@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { differences, hashBytesOf, hashOf, jsonSchemaOf } from "../src/internal/contract.ts"
+import { compatible, differences, hashBytesOf, hashOf, jsonSchemaOf } from "../src/internal/contract.ts"
 
 const of = (payload: Schema.Constraint, success: Schema.Constraint = Schema.Void) => ({
   payload: jsonSchemaOf(payload),
@@ -252,5 +252,18 @@ describe("the differences of two contracts", () => {
       }
     }
     assert.isNotEmpty(differences(mine, { payload: wide }))
+  })
+
+  it("cost little, whatever unions a peer makes of unions", () => {
+    const mine = of(Schema.Struct({ list: Schema.Array(Schema.NullOr(Schema.String)) }))
+    const itself = { $ref: "#/$defs/A" }
+    // A quarter of a megabyte, which is what a contract may be.
+    const A = { anyOf: [{ type: "null" }, ...Array.from({ length: 11_000 }, () => itself)] }
+    const theirs = { payload: { ...itself, $defs: { A } }, success: { ...itself, $defs: { A } } }
+    const begin = performance.now()
+    assert.isAbove(differences(mine, theirs).length, 0)
+    assert.isFalse(compatible(mine, theirs))
+    // Some milliseconds; it was a minute.
+    assert.isBelow(performance.now() - begin, 5_000)
   })
 })

@@ -200,11 +200,22 @@ const resolve = (side: Side): Side => {
   return { schema, root: side.root }
 }
 
+// A peer may send unions of thousands of members that refer to each other: each is looked through once.
+const unions = new WeakMap<object, ReadonlyArray<Side>>()
+
 /** The members of a union; of anything else, itself. */
 const membersOf = (side: Side): ReadonlyArray<Side> => {
   const object = objectOf(side.schema)
   const list = object === undefined ? undefined : arrayOf(object["anyOf"]) ?? arrayOf(object["oneOf"])
-  if (list === undefined) return [side]
+  if (object === undefined || list === undefined) return [side]
+  const known = unions.get(object)
+  if (known !== undefined) return known
+  const members = membersIn(list, side)
+  unions.set(object, members)
+  return members
+}
+
+const membersIn = (list: ReadonlyArray<Json>, side: Side): ReadonlyArray<Side> => {
   const members = list.map((schema) => resolve({ schema, root: side.root }))
     .filter(({ schema }) => objectOf(objectOf(schema)?.["not"]) === undefined)
   return members.some(({ schema }) => objectOf(schema)?.["type"] === "number")
@@ -221,10 +232,19 @@ const tagOf = ({ root, schema }: Side): string | undefined => {
   return values?.length === 1 && typeof values[0] === "string" ? values[0] : undefined
 }
 
+// By how deep it stands in what is described.
+const descriptions = new WeakMap<object, Array<string | undefined>>()
+
 /** A schema in few words. Texts in it are quoted. */
 const describe = (side: Side, depth = 0): string => {
   const object = objectOf(side.schema)
   if (object === undefined) return side.schema === false ? "nothing" : "anything"
+  let known = descriptions.get(object)
+  if (known === undefined) descriptions.set(object, known = [])
+  return known[depth] ??= describeObject(side, object, depth)
+}
+
+const describeObject = (side: Side, object: JsonObject, depth: number): string => {
   if (objectOf(object["not"]) !== undefined) return "nothing"
   const values = arrayOf(object["enum"])
   if (values !== undefined) {
