@@ -14,6 +14,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { fileURLToPath } from "node:url"
 import * as Framer from "../src/Framer.ts"
 import * as CommandWire from "../src/internal/commandWire.ts"
+import * as Contract from "../src/internal/contract.ts"
 import { notJson } from "../src/internal/json.ts"
 import { MessageBox } from "../src/internal/messageBox.ts"
 import * as Metadata from "../src/internal/metadata.ts"
@@ -650,8 +651,11 @@ const commandTargets: ReadonlyArray<Target> = [
       }
       rule(({} as any).polluted === undefined, "the prototype of all objects was changed")
       const encoded = CommandWire.encodeRequest(request)
-      // Nested deeper than this side sends; it is not the callers who are held to that.
-      if (!(encoded instanceof Uint8Array)) return true
+      if (!(encoded instanceof Uint8Array)) {
+        // JSON has numbers that are too large for a number here, and nothing else that it has no form for.
+        rule(encoded.found.includes("Infinity"), `a request that cannot be sent on: ${encoded.message}`)
+        return true
+      }
       const twice = CommandWire.decodeRequest(encoded)
       rule(typeof twice === "object", "decode(encode(request)) is none")
       const again = CommandWire.encodeRequest(twice)
@@ -670,7 +674,11 @@ const commandTargets: ReadonlyArray<Target> = [
         "a reply"
       )
       if (value === undefined) return false
-      if (notJson(value, "$") !== undefined) return true
+      const fault = notJson(value, "$")
+      if (fault !== undefined) {
+        rule(fault.found.includes("Infinity"), `a value that cannot be sent on: ${fault.message}`)
+        return true
+      }
       const encoded = CommandWire.encodeSuccess(value)
       const twice = settled(CommandWire.decodeReply(encoded, "bob" as Packet.NodeName, "f", 1_000), "a reply")
       rule(twice !== undefined && same(CommandWire.encodeSuccess(twice), encoded), "encode(decode(reply)) is another")
@@ -833,13 +841,42 @@ const requestTarget: Target = {
   }
 }
 
-const contractTarget: Target = {
-  name: "rpc-contract",
-  folders: ["rpc-contract"],
-  cost: 1,
-  mutate: Mutate.any(Mutate.json),
-  // Behind the hash, which is any eight bytes.
-  check: (bytes) => RpcWire.contractOf(concat(new Uint8Array(8), bytes)) !== undefined
+/** What a peer says its contract is: a hash, and JSON, which is compared with each contract here. */
+const contractTarget = (): Target => {
+  const mine = Object.values(calls).map((rpc) => RpcWire.wireOf(rpc as never).contract())
+  for (const contract of mine) {
+    rule(Contract.differences(contract, contract).length === 0, "a contract differs from itself")
+    rule(Contract.compatible(contract, contract), "a contract does not go together with itself")
+  }
+  return {
+    name: "rpc-contract",
+    folders: ["rpc-contract"],
+    cost: 3,
+    mutate: Mutate.any(
+      Mutate.blind,
+      ...Array.from({ length: 4 }, (): Mutate.Mutate => (random, input, pool) =>
+        concat(
+          input.subarray(0, 8),
+          Mutate.json(
+            random,
+            input.subarray(8),
+            pool.map((each) => each.subarray(8))
+          )
+        ))
+    ),
+    check: (bytes) => {
+      const said = RpcWire.contractOf(bytes)
+      if (said === undefined) return false
+      rule(said.hash.length === 8, "a hash of another length")
+      for (const contract of mine) {
+        const differences = Contract.differences(contract, said.contract)
+        rule(JSON.stringify(differences).length < 20_000, "what differs is told at length")
+        Contract.compatible(contract, said.contract)
+      }
+      rule(({} as any).polluted === undefined, "the prototype of all objects was changed")
+      return true
+    }
+  }
 }
 
 /** All of them. */
@@ -856,7 +893,7 @@ export const targets: Effect.Effect<ReadonlyArray<Target>> = Effect.scoped(Effec
     ...commandTargets,
     requestTarget,
     ...valueTargets(),
-    contractTarget
+    contractTarget()
   ]
 }))
 
