@@ -149,7 +149,7 @@ describe("bench", () => {
         assert.isAtLeast(sender.maxBytes, sender.beforeBytes)
         assert.isAtLeast(receiver.maxBytes, receiver.beforeBytes)
       }
-      assert.strictEqual(report.goals.length, 2)
+      assert.strictEqual(report.goals.length, 4)
       for (const { text } of report.goals) assert.include(printed, text)
     }), 20_000)
 
