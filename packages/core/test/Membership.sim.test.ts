@@ -2,10 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { convergence, crashes, falseAlarms } from "./membership.ts"
 
-describe("membership of 100 nodes on one LAN", () => {
-  for (const seed of [1, 2, 3]) {
+describe("membership of many nodes on one LAN", () => {
+  // More seeds, and more nodes at once, are `pnpm membership`'s.
+  for (const seed of [1]) {
     it.effect(
-      `all know each other within 2 s at 5 % loss, and one that leaves is gone within 1 s (seed ${seed})`,
+      `100 nodes know each other within 2 s at 5 % loss, and one that leaves is gone within 1 s (seed ${seed})`,
       () =>
         Effect.gen(function*() {
           const result = yield* convergence({ seed, nodes: 100, loss: 0.05 })
@@ -22,8 +23,8 @@ describe("membership of 100 nodes on one LAN", () => {
     () =>
       Effect.gen(function*() {
         // Each had an answer from it in the last half second: the longest way to its loss.
-        const lost = yield* crashes({ seed: 1, nodes: 100, loss: 0.05, talking: true })
-        assert.strictEqual(lost.length, 99)
+        const lost = yield* crashes({ seed: 1, nodes: 40, loss: 0.05, talking: true })
+        assert.strictEqual(lost.length, 39)
         // From the last sign of life that each had of it.
         assert.isAtLeast(Math.min(...lost.map(({ silence }) => silence)), 7_500)
         assert.isAtMost(Math.max(...lost.map(({ afterCrash }) => afterCrash)), 12_000)
