@@ -4,7 +4,7 @@
  *
  * - `--seeds N`: how many, 100 by default; `--from N`: the first, 1 by default
  * - `--seed N`: this one alone; `--verbose`: says what happens, as it happens
- * - `--nodes N`: so many nodes in each; `--seconds N`: virtual seconds of work and faults in each, 120 by default
+ * - `--nodes N`: so many nodes in each; `--seconds N`: virtual seconds of work and faults in each, 180 by default
  * - `--shrink N`: seconds to look for a shorter list of steps with, 60 by default
  * - `--stop N`: ends after so many failures, 5 by default
  */

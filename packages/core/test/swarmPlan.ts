@@ -47,6 +47,7 @@ export interface NodeSpec {
     readonly pendingSends?: number
     readonly sessionAge?: `${number} millis`
     readonly sessionIdle?: `${number} millis`
+    readonly sessionSilence?: `${number} millis`
   }
 }
 
@@ -166,7 +167,7 @@ export interface PlanOptions {
   readonly seed: number
   /** Default: 2 to 20, from the seed. */
   readonly nodes?: number | undefined
-  /** Virtual seconds in which work begins and things fail. Default 120. */
+  /** Virtual seconds in which work begins and things fail. Default 180. */
   readonly seconds?: number | undefined
 }
 
@@ -208,6 +209,8 @@ const makeNodes = (random: Chance, count: number, lans: number): ReadonlyArray<N
   const framing = random.pick<"binary" | "text" | undefined>(["binary", "binary", "text", undefined])
   const small = random.chance(0.25)
   const drifts = random.chance(0.2)
+  // Where many sessions are, most of what travels asks whether the others are there.
+  const patient = count > 6 && random.chance(0.7)
   const on = Array.from({ length: count }, (_, i) => {
     const first = i < lans ? i : random.below(lans)
     const second = random.below(lans)
@@ -235,6 +238,7 @@ const makeNodes = (random: Chance, count: number, lans: number): ReadonlyArray<N
         ...(small && random.chance(0.3) ? { callMemory: 400_000 } : {}),
         ...(small && random.chance(0.3) ? { credit: 16 * 262_144 } : {}),
         ...(small && random.chance(0.3) ? { pendingSends: 1 + random.below(4) } : {}),
+        ...(patient ? { sessionSilence: "10000 millis" as const } : {}),
         // Each of its sessions is made anew that often.
         ...(random.chance(0.1) ? { sessionAge: count <= 6 ? "7000 millis" as const : "45000 millis" as const } : {}),
         ...(random.chance(0.3) ? { sessionIdle: random.pick(["1000 millis", "10000 millis"] as const) } : {})
@@ -433,7 +437,7 @@ export const makePlan = (options: PlanOptions): Plan => {
       window: random.pick([262_144, 262_144, 20_000])
     },
     keyed: random.chance(0.5),
-    duration: (options.seconds ?? 120) * 1_000
+    duration: (options.seconds ?? 180) * 1_000
   }
   const calm = random.chance(0.1)
   // Work comes in bursts, with quiet in between.
