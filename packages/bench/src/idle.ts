@@ -92,19 +92,20 @@ const measureSessions = (machine: Machine.Machine, { seconds, sessions }: Option
         crowd.call("Crowd", { cryptography, network, hub: found, size }, "1 minute"),
         crowd.call("Gather", null, "1 minute")
       )
-    // The first session of a process loads and compiles what all of them need. Those of the first crowd stay.
-    const warmUps = 16
+    // The first sessions of a process compile what all of them need, and grow the space for what lives shortly. They stay.
+    const warmUps = Math.max(16, Math.ceil(sessions / 4))
     yield* join(warmUps)
     yield* crowd.call("Crowd", { cryptography, network, hub: found, size: sessions }, "1 minute")
     const hubBefore = yield* memoryOf(hub)
     const crowdBefore = yield* memoryOf(crowd)
     yield* crowd.call("Gather", null, "1 minute")
-    const hubAfter = yield* memoryOf(hub)
-    const crowdAfter = yield* memoryOf(crowd)
     const { clientMillis, serverMillis } = yield* Pairs.observe(
       { name: "idle", crypto: "", server: hub, client: crowd },
       Effect.sleep(seconds * 1_000)
     )
+    // Idle, they are: what making them has left is given back by then.
+    const hubAfter = yield* memoryOf(hub)
+    const crowdAfter = yield* memoryOf(crowd)
     const there = yield* hub.call("HubSessions", null)
     if (there !== sessions + warmUps) {
       return yield* Effect.die(`the hub has ${there} sessions instead of ${sessions + warmUps}`)

@@ -60,6 +60,8 @@ export const advanced = (name: string, network: NodeNetworkOptions, framing: Fra
   AdvancedNode.make({
     ...options(name, network),
     framing,
+    // A crowd may be larger than the default lets in.
+    limits: { sessions: 8_192 },
     functions: {
       echo: ({ whole }) => whole,
       "echo-stream": ({ bytes }) => bytes,

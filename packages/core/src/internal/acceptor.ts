@@ -172,9 +172,12 @@ export const make = (options: {
           return yield* Effect.fail(new Refusal(ProtocolError.local("ERR_HANDSHAKE", "not served here"), true))
         }
         Metrics.connections("accepted", context)
-        return yield* service.serve({ connection, stream, proved }, command.success)
+        return service.serve({ connection, stream, proved }, command.success)
       }
-    })
+    }).pipe(
+      // Behind the generator, so that it keeps none of the packets for as long as the connection lives.
+      Effect.flatMap((served) => served ?? Effect.void)
+    )
 
   return {
     handle: (connection) =>

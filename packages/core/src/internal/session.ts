@@ -253,6 +253,7 @@ export class Session {
   /** Runs the session, to its end. `early` is what came behind the handshake. */
   run(early: ReadonlyArray<Uint8Array>): Effect.Effect<Ending> {
     const { connection, established } = this.options
+    let behind = early
     const takeIn = established.binary ? this.#binaryReader() : this.#textReader()
     const violation = (detail: string) =>
       Effect.sync(() => this.leave({ reason: "violation", detail }, "protocol", detail))
@@ -277,7 +278,11 @@ export class Session {
       )
     const read = Effect.catch(
       Effect.andThen(
-        Effect.suspend(() => this.ending === undefined ? onChunks(early) : Effect.void),
+        Effect.suspend(() => {
+          const chunks = behind
+          behind = []
+          return this.ending === undefined ? onChunks(chunks) : Effect.void
+        }),
         Effect.whileLoop({
           while: () => this.ending === undefined,
           body: () => Effect.flatMap(connection.pull, onChunks),

@@ -488,8 +488,15 @@ export const make = (
 
     const acceptor: Acceptor.Service = {
       accepts: Handshake.isHello,
-      serve: (accepted, first) =>
-        Effect.gen(function*() {
+      serve: (accepted, first) => {
+        // What the handshake takes is let go of when there is a session, which outlives it by far.
+        let given: { readonly accepted: Acceptor.Accepted; readonly first: Acceptor.Command } | undefined = {
+          accepted,
+          first
+        }
+        const shake = Effect.gen(function*() {
+          const { accepted, first } = given!
+          given = undefined
           const { connection, stream } = accepted
           if (!handshakes.take(now())) {
             return yield* Effect.fail(new Acceptor.Refusal(ProtocolError.local("ERR_BUSY", "handshakes"), true))
@@ -532,8 +539,12 @@ export const make = (
           accepted.proved()
           const { established, origin, place } = opened
           yield* peers.proved({ ...established.peer, endpoint: undefined })
-          yield* live(enter(makeSession(connection, established), place, origin), stream.rest())
-        }).pipe(Effect.scoped)
+          return { session: enter(makeSession(connection, established), place, origin), early: stream.rest() }
+        })
+        return Effect.scoped(
+          Effect.flatMap(shake, (made) => made === undefined ? Effect.void : live(made.session, made.early))
+        )
+      }
     }
 
     // --- time ----------------------------------------------------------------------------------------------------------------
