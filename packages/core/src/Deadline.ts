@@ -34,7 +34,7 @@ export const CurrentDeadline: Context.Reference<number | undefined> = Context.Re
  * @category accessors
  * @since 0.1.0
  */
-export const nowUnsafe = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+export const nowUnsafe = (clock: Clock.Clock): number => Math.floor(Number(clock.monotonicTimeNanosUnsafe()) / 1e6)
 
 /**
  * Gives the calls in an effect this much time, counted from its start. Inside another deadline the earlier one counts.

@@ -26,7 +26,7 @@ import type { NodeName } from "../Packet.ts"
 import { type NameConflictError, type Peer, PeerLostError, Peers, type PeerUnknownError } from "../Peers.ts"
 import * as Sessions from "../Sessions.ts"
 import { concat } from "./bytes.ts"
-import { meterOf } from "./callMetrics.ts"
+import { type CallMeter, meterOf } from "./callMetrics.ts"
 import { compatible, differences } from "./contract.ts"
 import { IntMap } from "./intMap.ts"
 import * as Wire from "./rpcWire.ts"
@@ -173,6 +173,16 @@ export const make = <Rpcs extends Rpc.Any>(
       }
     })
 
+    // Of a client of one peer, the meter of each rpc.
+    const meters = new Map<Wire.Wire, CallMeter>()
+    const meterFor = ({ name, to, wire }: Call): CallMeter => {
+      const known = only === undefined ? undefined : meters.get(wire)
+      if (known !== undefined) return known
+      const meter = meterOf("out", "rpc", to, name)
+      if (only !== undefined) meters.set(wire, meter)
+      return meter
+    }
+
     /** One call of one peer. */
     class Call {
       readonly to: NodeName
@@ -196,7 +206,7 @@ export const make = <Rpcs extends Rpc.Any>(
       ended(tag: string | undefined): void {
         if (this.#counted) return
         this.#counted = true
-        meterOf("out", "rpc", this.to, this.name).ended(nowUnsafe(clock) - this.begun, this.sent, this.received, tag)
+        meterFor(this).ended(nowUnsafe(clock) - this.begun, this.sent, this.received, tag)
       }
       get id() {
         return Number(this.message.id)

@@ -34,7 +34,7 @@ import { RunError } from "../FunctionError.ts"
 import type { PublicKey } from "../PublicKey.ts"
 import { type Description, type Entry, RpcRegistry } from "../RpcRegistry.ts"
 import { Sessions, type SessionStream } from "../Sessions.ts"
-import { meterOf } from "./callMetrics.ts"
+import { type CallMeter, meterOf } from "./callMetrics.ts"
 import * as Contract from "./contract.ts"
 import { quote } from "./quote.ts"
 import * as Wire from "./rpcWire.ts"
@@ -99,6 +99,7 @@ interface Incoming {
 /** What the calls of one session, or of one command, have in common. */
 interface From {
   readonly caller: Caller["Service"]
+  readonly meter: CallMeter
   /** What the handlers of middlewares see, and may annotate. */
   readonly client: Rpc.ServerClient
   /** That of the handlers, with the caller in it. */
@@ -188,6 +189,7 @@ export const serve = <Rpcs extends Rpc.Any>(
         if (from === undefined) {
           from = {
             caller: peer,
+            meter: meterOf("in", "rpc", peer.name, rpc._tag),
             client: clientOf(peer),
             context: Context.add(base, CurrentCaller, peer),
             attributes: {
@@ -425,7 +427,7 @@ export const serve = <Rpcs extends Rpc.Any>(
             : Cause.hasDies(exit.cause)
             ? "internal"
             : "failed"
-          meterOf("in", "rpc", this.from.caller.name, rpc._tag).ended(
+          this.from.meter.ended(
             nowUnsafe(clock) - this.begun,
             this.sent,
             this.request.payload.length,
