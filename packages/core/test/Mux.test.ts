@@ -550,15 +550,15 @@ describe("Mux: how streams end", () => {
     }
   })
 
-  it("says once that much waits, when 32 streams have something to send", () => {
+  it("says once that much waits, when 48 streams have something to send", () => {
     let plenty = 0
     const side = new Side({ onPlenty: () => void plenty++ })
-    for (let i = 0; i < 31; i++) side.open().write(Uint8Array.of(i))
+    for (let i = 0; i < 47; i++) side.open().write(Uint8Array.of(i))
     assert.strictEqual(plenty, 0)
-    for (let i = 31; i < 60; i++) side.open().write(Uint8Array.of(i))
+    for (let i = 47; i < 90; i++) side.open().write(Uint8Array.of(i))
     assert.strictEqual(plenty, 1)
     side.all()
-    for (let i = 0; i < 32; i++) side.open().write(Uint8Array.of(i))
+    for (let i = 0; i < 48; i++) side.open().write(Uint8Array.of(i))
     assert.strictEqual(plenty, 2)
   })
 

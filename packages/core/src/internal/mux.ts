@@ -52,7 +52,7 @@ export interface Failure {
 }
 
 /** Streams with something to send that leave together without waiting for more. */
-const plenty = 32
+const plenty = 48
 
 export interface Handlers {
   /** The other side opened a stream, which `begin` hands over. */
