@@ -7,6 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Bulk from "../src/bulk.ts"
+import * as Commands from "../src/commands.ts"
 import * as Contact from "../src/contact.ts"
 import * as CryptoBench from "../src/crypto.ts"
 import * as Idle from "../src/idle.ts"
@@ -93,6 +94,32 @@ describe("bench", () => {
       for (const stream of report.streams) assert.isAbove(stream.megabytes, 0)
       assert.strictEqual(report.goals.length, 2)
       assert.include(printed, "Effect over TCP")
+    }), 20_000)
+
+  it.live("commands measures calls by name against Effect's own RPC", () =>
+    Effect.gen(function*() {
+      const { printed, report } = yield* bench(
+        Commands.Report,
+        "commands",
+        "--seconds",
+        "0.1",
+        "--rounds",
+        "1",
+        "--at-once",
+        "128"
+      )
+      assert.deepStrictEqual(report.cells.map(({ subject }) => subject), [
+        "effect",
+        "pnet",
+        "effect-untraced",
+        "pnet-untraced"
+      ])
+      for (const cell of report.cells) {
+        assert.isAbove(cell.messages, 0)
+        assert.isAbove(cell.ofEffect, 0)
+      }
+      assert.strictEqual(report.goals.length, 2)
+      assert.include(printed, "pnet, by name")
     }), 20_000)
 
   it.live("rpc measures calls against the raw echoes with and without boxes", () =>
