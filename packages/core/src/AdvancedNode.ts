@@ -20,7 +20,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
-import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -30,7 +29,9 @@ import * as Acceptor from "./internal/acceptor.ts"
 import { encodeError } from "./internal/encodeError.ts"
 import { textOf, utf8 } from "./internal/platform.ts"
 import { quote } from "./internal/quote.ts"
+import { isRefused, refusedRetries } from "./internal/refused.ts"
 import { separate } from "./internal/separate.ts"
+import { namesOf } from "./internal/targets.ts"
 import type { Network } from "./Network.ts"
 import * as NodeOptions from "./NodeOptions.ts"
 import { NodeName } from "./Packet.ts"
@@ -256,12 +257,6 @@ interface Input<E> {
   failure: Cause.Cause<Sessions.StreamError | E> | undefined
 }
 
-/** What was refused for want of room was not run, so a call that has its data at hand is made again. */
-const isRefused = (error: Sessions.OpenError | Sessions.StreamError) =>
-  error._tag === "StreamResetError" && error.remote && error.retryable
-
-const refusedRetries = Schedule.exponential("20 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 6 }))
-
 const asCallError = (error: Sessions.OpenError | Sessions.StreamError) =>
   error._tag === "StreamResetError" ? remoteError(error) : error
 
@@ -436,15 +431,6 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
       ) as Effect.Effect<Uint8Array, CallError | E, R>
     }
 
-    const namesOf = (target: Peers.Target) =>
-      target === "*"
-        ? Effect.map(peers.all, (all) => [
-          ...new Set<string>(all.map((peer) =>
-            peer.name
-          ))
-        ])
-        : Effect.succeed([...new Set(typeof target === "string" ? [target] : target)])
-
     /** One input for several streams. Waits for the slowest; leaves out those that fail. */
     const share = <E, R>(
       source: Stream.Stream<Uint8Array, E, R>,
@@ -455,10 +441,13 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
         let live = streams
         yield* Stream.runForEach(source, (bytes) =>
           Effect.gen(function*() {
-            const written = yield* Effect.forEach(live, (stream) => Effect.result(stream.write(bytes)), {
+            const written = yield* Effect.forEach(live, (stream) =>
+              Effect.result(stream.write(bytes)), {
               concurrency: "unbounded"
             })
-            live = live.filter((_, i) => Result.isSuccess(written[i]!))
+            live = live.filter((_, i) =>
+              Result.isSuccess(written[i]!)
+            )
           }))
         yield* Effect.forEach(live, (stream) => stream.end, { discard: true })
       }).pipe(Effect.tapCause((cause) => {
@@ -473,7 +462,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
       options?: CallOptions
     ): Stream.Stream<Outcome<E>, never, R> => {
       if (!isStream(data)) {
-        return Stream.unwrap(Effect.map(namesOf(target), (names) =>
+        return Stream.unwrap(Effect.map(namesOf(peers, target), (names) =>
           Stream.fromIterable(names).pipe(
             Stream.mapEffect(
               (peer) =>
@@ -483,7 +472,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
           )))
       }
       return Stream.unwrap(Effect.gen(function*() {
-        const names = yield* namesOf(target)
+        const names = yield* namesOf(peers, target)
         // Every stream is open before the input begins, or known not to.
         const opened = yield* Effect.forEach(
           names,

@@ -28,6 +28,7 @@ import * as RawClient from "./internal/rawClient.ts"
 import * as RawServer from "./internal/rawServer.ts"
 import { selfOf } from "./internal/self.ts"
 import { separate } from "./internal/separate.ts"
+import { namesOf } from "./internal/targets.ts"
 import type { Endpoint, ListenError, Network } from "./Network.ts"
 import type { NetworkKeys } from "./NetworkKeys.ts"
 import * as NodeOptions from "./NodeOptions.ts"
@@ -264,16 +265,6 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
       Effect.flatMap(payloadOf(data), (payload) =>
         Effect.flatMap(peers.resolveOne(name), (peer) => sendTo(peer, payload, options)))
 
-    // Answered by name, so that a list may name peers that are not there.
-    const namesOf = (target: Peers.Target) =>
-      target === "*"
-        ? Effect.map(peers.all, (all) => [
-          ...new Set<string>(all.map((peer) =>
-            peer.name
-          ))
-        ])
-        : Effect.succeed([...new Set(typeof target === "string" ? [target] : target)])
-
     const node: BasicNode["Service"] = {
       name: self.name,
       networkId: self.networkId,
@@ -282,9 +273,10 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
       endpoint: listener.endpoint,
       peers,
       send,
-      sendText: (name, data, options) => Effect.map(send(name, data, options), textOf),
+      sendText: (name, data, options) =>
+        Effect.map(send(name, data, options), textOf),
       sendAll: (target, data, options) =>
-        Effect.flatMap(namesOf(target), (names) =>
+        Effect.flatMap(namesOf(peers, target), (names) =>
           Effect.map(
             Effect.forEach(names, (name) => Effect.exit(send(name, data, options)), { concurrency: "unbounded" }),
             (exits) => new Map(names.map((name, i) => [name, exits[i]!]))

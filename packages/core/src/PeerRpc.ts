@@ -49,6 +49,7 @@ import type {
 } from "./FunctionError.ts"
 import * as internal from "./internal/rpcClient.ts"
 import * as server from "./internal/rpcServer.ts"
+import { namesOf } from "./internal/targets.ts"
 import type { NameConflictError, PeerUnknownError, Target } from "./Peers.ts"
 import { Peers } from "./Peers.ts"
 import type { RpcRegistry } from "./RpcRegistry.ts"
@@ -257,9 +258,7 @@ export const clientAll = <Rpcs extends Rpc.Any>(
     const peers = yield* Peers
     const one = (yield* internal.make(group, undefined, options)) as Record<string, (...args: any) => any>
     const concurrency = options?.concurrency ?? "unbounded"
-    const names: Effect.Effect<ReadonlyArray<string>> = target === "*"
-      ? Effect.map(peers.all, (all) => [...new Set<string>(all.map((peer) => peer.name))])
-      : Effect.succeed([...new Set(typeof target === "string" ? [target] : target)])
+    const names = namesOf(peers, target)
 
     const methods: Array<[string, unknown]> = []
     for (const rpc of group.requests.values() as Iterable<unknown> as Iterable<Rpc.AnyWithProps>) {

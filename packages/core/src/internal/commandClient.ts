@@ -3,7 +3,6 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { RemoteError } from "../AdvancedNode.ts"
 import * as Command from "../Command.ts"
@@ -17,10 +16,12 @@ import {
   UnknownFunctionError
 } from "../FunctionError.ts"
 import type { NodeName } from "../Packet.ts"
-import type { Peers, Target } from "../Peers.ts"
+import type { Peers } from "../Peers.ts"
 import type * as Sessions from "../Sessions.ts"
 import { meterOf } from "./callMetrics.ts"
 import * as Wire from "./commandWire.ts"
+import { isRefused, refusedRetries } from "./refused.ts"
+import { namesOf } from "./targets.ts"
 import { toTraceparent } from "./trace.ts"
 
 interface Dependencies {
@@ -39,12 +40,6 @@ interface Coder {
   readonly reply: (peer: NodeName, name: string, value: Schema.Json) => Effect.Effect<unknown, CommandError>
   readonly failure: (error: CommandError) => Effect.Effect<never, unknown>
 }
-
-/** What was refused for want of room was not run. */
-const isRefused = (error: CommandError | Sessions.OpenError | Sessions.StreamError) =>
-  error._tag === "StreamResetError" && error.remote && error.retryable
-
-const refusedRetries = Schedule.exponential("20 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 6 }))
 
 const split = (args: Args): { readonly args: Args; readonly kwargs: Readonly<Record<string, unknown>> } => {
   const last = args[args.length - 1]
@@ -230,11 +225,6 @@ export const make = ({ clock, limit, peers, sessions }: Dependencies) => {
     )
   }
 
-  const namesOf = (target: Target) =>
-    target === "*"
-      ? Effect.map(peers.all, (all) => [...new Set<string>(all.map((peer) => peer.name))])
-      : Effect.succeed([...new Set(typeof target === "string" ? [target] : target)])
-
   const target = (
     to: string | ReadonlyArray<string>,
     options?: CallOptions & { readonly commands?: ReadonlyArray<Command.Any> }
@@ -258,7 +248,7 @@ export const make = ({ clock, limit, peers, sessions }: Dependencies) => {
           const by = coder(name)
           // Made once for all of them.
           const request = Effect.fromResult(yield* Effect.result(by.request(name, args)))
-          const names = yield* namesOf(to as Target)
+          const names = yield* namesOf(peers, to)
           const exits = yield* Effect.forEach(
             names,
             (peer) => Effect.exit(call(name, peer, by, request, options)),

@@ -16,6 +16,7 @@ import type { CallMemory } from "./callMemory.ts"
 import { meterOf } from "./callMetrics.ts"
 import * as Wire from "./commandWire.ts"
 import { quote } from "./quote.ts"
+import { namesOfAll } from "./targets.ts"
 import { fromTraceparent } from "./trace.ts"
 
 interface Dependencies {
@@ -62,7 +63,7 @@ export const make = ({ clock, limits, memory, node, peers, registry }: Dependenc
       case "get_funcs":
         return node.functions
       case "get_peers":
-        return Effect.map(peers.all, (all) => [...new Set<string>(all.map((peer) => peer.name))].sort())
+        return Effect.map(namesOfAll(peers), (names) => names.toSorted())
       case "describe": {
         const names = args.filter((arg) => typeof arg === "string")
         return node.describe(names.length === 0 ? undefined : names)

@@ -11,7 +11,6 @@ import type * as Rpc from "effect/rpc/Rpc"
 import * as RpcClient from "effect/rpc/RpcClient"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
 import { type FromServer, type Request, RequestId } from "effect/rpc/RpcMessage"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as Tracer from "effect/Tracer"
 import { CurrentDeadline, nowUnsafe } from "../Deadline.ts"
@@ -29,6 +28,7 @@ import { concat } from "./bytes.ts"
 import { type CallMeter, meterOf } from "./callMetrics.ts"
 import { compatible, differences } from "./contract.ts"
 import { IntMap } from "./intMap.ts"
+import { isRefused, refusedRetries } from "./refused.ts"
 import * as Wire from "./rpcWire.ts"
 import { toTraceparent } from "./trace.ts"
 
@@ -84,8 +84,6 @@ const tagOf = (cause: Cause.Cause<any>): string => {
   return ownTags.has(tag) ? tag as string : "failed"
 }
 
-const isRefused = (error: RpcError) => error._tag === "StreamResetError" && error.remote && error.retryable
-
 /** The peer has another contract that goes with this one: the call is made again, by that one's hash. */
 class Again {
   readonly _tag = "Again"
@@ -95,8 +93,6 @@ const again = (): Effect.Effect<never> => Effect.fail(new Again() as never)
 
 /** Names of peers that a client remembers. */
 const maxMet = 4_096
-
-const refusedRetries = Schedule.exponential("20 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 6 }))
 
 /** An answer, and what the peer's contract is where it has another. */
 interface Answer {

@@ -1,0 +1,13 @@
+/** A peer that has no room for a call refuses it unrun, so a call that has its data at hand is made again. */
+import * as Schedule from "effect/Schedule"
+import type * as Sessions from "../Sessions.ts"
+
+/** Whether the peer refused it for want of room, and has not run it. */
+export const isRefused = (error: { readonly _tag: string }): boolean => {
+  if (error._tag !== "StreamResetError") return false
+  const { remote, retryable } = error as Sessions.StreamResetError
+  return remote && retryable
+}
+
+/** When it is made again: six times, over some 1.3 seconds. */
+export const refusedRetries = Schedule.exponential("20 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 6 }))
