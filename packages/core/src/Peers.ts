@@ -75,7 +75,7 @@ export interface Peer {
  * - `Lost`: it did not answer, or was pushed out of a full table; `reason` says which
  * - `KeyConflict`: a name appeared with another key. `reason`: `KeyChanged`, the name belongs to `expected`; `SharedName`, it
  *   belongs to nobody, and both keys use it; `OwnName`, it is this node's; `OwnKey`, somebody else uses this node's key. At most
- *   once a minute for a name. Nothing was replaced; see `resolveConflict`
+ *   once a minute for a name, and ten times a minute for a reason. Nothing was replaced; see `resolveConflict`
  *
  * @category models
  * @since 0.1.0

@@ -518,6 +518,26 @@ describe("Peers: conflicts", () => {
       assert.deepStrictEqual(answered, [])
     }))
 
+  test("two keys with fresh names make few warnings, and hide none about a name that belongs to somebody", () => {
+    const said: Array<string> = []
+    return Effect.gen(function*() {
+      const { events, key, sight, trust } = yield* setUp()
+      yield* trust.proved(name("bob"), key("bob"))
+      const rename = (i: number) =>
+        Effect.andThen(sight("one", { name: `n${i}` }), sight("two", { name: `n${i}`, host: "10.0.0.2" }))
+      for (let i = 0; i < 200; i++) yield* rename(i)
+      assert.lengthOf(said, 10)
+      assert.lengthOf(events.filter(({ _tag }) => _tag === "KeyConflict"), 10)
+      yield* sight("imposter", { name: "bob" })
+      assert.lengthOf(said, 11)
+      assert.include(said[10], "that name belongs to")
+      yield* pass("1 minute")
+      yield* rename(200)
+      // How many were kept back is said with the next.
+      assert.include(said[11], "(190 more of this kind were not written)")
+    }).pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => void said.push(String(message)))])))
+  })
+
   test("the key that a name is pinned to joins as proved", () =>
     Effect.gen(function*() {
       const { key, peers, sight, trust } = yield* setUp({ limits: { unprovedPerAddress: 1 } })

@@ -311,7 +311,11 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "The newcomers are told by two further broadcasts within a second."
   ],
   ["Sources of adverts that are counted for that", "1,024", "All start anew; the bound for all sources still holds."],
-  ["A key conflict that is told", "once a minute for a name", "It is not told again."],
+  [
+    "A key conflict that is told",
+    "once a minute for a name, ten a minute of a kind",
+    "It is not told again; the next line says how many were left out."
+  ],
   [
     "Levels of arrays and objects in a peer's JSON",
     "512",

@@ -25,6 +25,7 @@ import { Trust } from "../Trust.ts"
 import * as AdvertExchange from "./advertExchange.ts"
 import * as Metrics from "./metrics.ts"
 import { quote } from "./quote.ts"
+import * as Seldom from "./seldom.ts"
 import { selfOf } from "./self.ts"
 
 interface Entry {
@@ -120,7 +121,7 @@ export const make = (errors: {
     // What is held with peers, and those of them that said they leave and have not said otherwise since.
     const held = new Map<PublicKey.PublicKey, Set<(doubt: Doubt) => void>>()
     const leaving = new Set<PublicKey.PublicKey>()
-    const conflictsTold = new Map<string, number>()
+    const conflictsTold = Seldom.make()
     // Adverts that were kept out because their name belongs to another key.
     const claims = new Map<
       string,
@@ -259,11 +260,10 @@ export const make = (errors: {
       reason: Conflicting
     ) =>
       Effect.suspend(() => {
-        const at = now()
-        const last = conflictsTold.get(name)
-        if (last !== undefined && at - last < 60_000) return Effect.void
-        if (conflictsTold.size >= limits.unprovedPeers) conflictsTold.clear()
-        conflictsTold.set(name, at)
+        // Anybody can make up names and keys. So each reason has a rate of its own: what is made up must not hide what concerns
+        // a name that belongs to somebody.
+        const more = conflictsTold.take(name, now(), reason)
+        if (more === undefined) return Effect.void
         publish({ _tag: "KeyConflict", name, expected, publicKey, source, reason })
         const place = formatEndpoint(source)
         const appeared = `${quote(name)} appeared at ${place} with key ${PublicKey.fingerprint(publicKey)}`
@@ -273,7 +273,7 @@ export const make = (errors: {
             OwnName: `another node at ${place} uses this node's name ${quote(name)}`,
             KeyChanged: `${appeared}, but that name belongs to ${PublicKey.fingerprint(expected)}`,
             SharedName: `${appeared}, and ${PublicKey.fingerprint(expected)} uses that name too`
-          }[reason]
+          }[reason] + more
         )
       })
 
@@ -696,7 +696,7 @@ export const make = (errors: {
         for (const entry of entriesOf(name)) if (entry.peer.publicKey !== publicKey) lose(entry, "Conflict")
         const waiting = claims.get(name)?.get(publicKey)
         claims.delete(name)
-        conflictsTold.delete(name)
+        conflictsTold.forget(name)
         if (waiting !== undefined && now() - waiting.at < conflictMemory) yield* onSighting(waiting.sighting)
       })
 
