@@ -431,7 +431,7 @@ export const make = (primitives: Primitives): Effect.Effect<Crypto["Service"]> =
 const portable = Effect.promise(() => import("./internal/portableCrypto.ts"))
 
 /**
- * The box half of the portable primitives, from npm `tweetnacl`. Loads no Fernet.
+ * The box half of the portable primitives, by npm `@stablelib/nacl`. Loads no Fernet.
  *
  * @category constructors
  * @since 0.1.0
@@ -439,18 +439,17 @@ const portable = Effect.promise(() => import("./internal/portableCrypto.ts"))
 export const portableBox: Effect.Effect<PortableBox> = Effect.map(portable, (module) => module.box)
 
 /**
- * The cryptography in JavaScript alone, from npm `tweetnacl` and npm `fernet`: runs everywhere, and many times slower than
- * `NodeCrypto.layer`. Both packages load when the layer is built.
- *
- * **Gotchas**
- *
- * `fernet` adds a method `lpad` to `String.prototype` when it loads; this layer takes it away again (unless it was there
- * before). A program that also uses `fernet` by itself should load it before this layer is built.
+ * The cryptography in JavaScript alone, by npm `@stablelib/nacl`, `@noble/ciphers` and `@noble/hashes`: runs everywhere, and many
+ * times slower than `NodeCrypto.layer`. They load when the layer is built.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layerPortable: Layer.Layer<Crypto> = Layer.effect(
   Crypto,
-  Effect.flatMap(portable, (module) => Effect.flatMap(Effect.promise(module.load), make))
+  Effect.gen(function*() {
+    const box = yield* portableBox
+    const { fernet } = yield* Effect.promise(() => import("./internal/portableFernet.ts"))
+    return yield* make({ ...box, ...fernet, name: "portable" })
+  })
 )

@@ -3,23 +3,58 @@ import * as Crypto from "@pnet/core/Crypto"
 import { cryptoSuite } from "@pnet/testing/CryptoSuite"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import { createRequire } from "node:module"
+import nacl from "tweetnacl"
+
+// It has no types of its own.
+const fernet = createRequire(import.meta.url)("fernet")
 
 cryptoSuite("portable", Crypto.layerPortable)
 
 describe("layerPortable", () => {
-  it.effect("leaves String.prototype as it was", () =>
-    Effect.gen(function*() {
-      const crypto = yield* Crypto.Crypto
-      const key = Redacted.make(crypto.randomBytes(32))
-      const token = crypto.fernetEncrypt(key, crypto.randomBytes(50), 0)
-      assert.strictEqual(crypto.fernetDecrypt([key], token, 0, 60)._tag, "Success")
-      assert.isFalse("lpad" in String.prototype)
-    }).pipe(Effect.provide(Crypto.layerPortable)))
-
   it.effect("is called portable", () =>
     Effect.map(Crypto.Crypto, (crypto) => assert.strictEqual(crypto.name, "portable")).pipe(
       Effect.provide(Crypto.layerPortable)
     ))
+})
+
+describe("programs that use the packages of old", () => {
+  const bytes = (length: number) => Uint8Array.from({ length }, (_, i) => i * 7 & 255)
+  const buffer = (text: string) => new Uint8Array(Buffer.from(text))
+
+  it.effect("box what we open, and open what we box", () =>
+    Effect.gen(function*() {
+      const box = yield* Crypto.portableBox
+      const ours = bytes(32)
+      const theirs = nacl.box.keyPair.fromSecretKey(bytes(32).reverse())
+      assert.deepStrictEqual(box.scalarMultBase(theirs.secretKey), theirs.publicKey)
+      const key = box.boxBefore(theirs.publicKey, ours)
+      assert.deepStrictEqual(key, nacl.box.before(box.scalarMultBase(ours), theirs.secretKey))
+      const nonce = bytes(24)
+      for (const length of [0, 1, 31, 32, 33, 64, 1_000, 65_536]) {
+        const sealed = new Uint8Array(length + 16)
+        box.secretbox(sealed, bytes(length), nonce, key)
+        assert.deepStrictEqual(sealed, nacl.secretbox(bytes(length), nonce, key))
+        const opened = new Uint8Array(length)
+        assert.isTrue(box.secretboxOpen(opened, sealed, nonce, key))
+        assert.deepStrictEqual(opened, bytes(length))
+      }
+    }))
+
+  it.effect("make tokens that we open, and open tokens of ours", () =>
+    Effect.gen(function*() {
+      const crypto = yield* Crypto.Crypto
+      const key = Redacted.make(bytes(32))
+      const secret = new fernet.Secret(Buffer.from(bytes(32)).toString("base64url") + "=")
+      for (const text of ["a", "fifteen letters", "sixteen letters!", "x".repeat(1_000)]) {
+        const ours = crypto.fernetEncrypt(key, buffer(text), 0)
+        assert.strictEqual(new fernet.Token({ secret, token: Buffer.from(ours).toString(), ttl: 0 }).decode(), text)
+        const theirs = new fernet.Token({ secret, time: "1970-01-01T00:00:01Z" }).encode(text)
+        const result = crypto.fernetDecrypt([key], buffer(theirs), 1_000, 60)
+        assert.deepStrictEqual(Result.getOrThrow(result).plaintext, buffer(text))
+      }
+    }).pipe(Effect.provide(Crypto.layerPortable)))
 })
 
 describe("FernetError", () => {

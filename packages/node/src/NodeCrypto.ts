@@ -4,8 +4,9 @@
  *
  * `sodium-native` is a compiled addon, which may not load (another platform, `--no-addons`, a broken install). Each of its
  * functions that pnet needs is tried once when the layer is built; what is missing, throws, or computes something wrong is
- * taken from `tweetnacl` instead, and **one warning is logged** that says so. Nothing else changes but the speed. `fernet`
- * is never loaded.
+ * taken from `@stablelib/nacl` instead, in JavaScript, and **one warning is logged** that says so. Nothing else changes but the speed.
+ *
+ * Bundlers leave the addon out, and the bundle loads it from where it lies, so install `sodium-native` beside it.
  *
  * @since 0.1.0
  */
@@ -79,7 +80,7 @@ const boxPrimitives = (
     sodium.crypto_scalarmult_base(product, secretKey)
     return product
   }
-  // libsodium has crypto_box_beforenm, the addon does not: the product is libsodium's, the hash over it tweetnacl's.
+  // libsodium has crypto_box_beforenm, the addon does not: the product is libsodium's, the hash over it JavaScript's.
   const product = (publicKey: Uint8Array, secretKey: Uint8Array): Uint8Array => {
     const out = new Uint8Array(32)
     sodium.crypto_scalarmult(out, secretKey, publicKey)
@@ -180,7 +181,10 @@ const fernetPrimitives: Pick<Crypto.Primitives, "hmacSha256" | "aesCbcEncrypt" |
   equal: timingSafeEqual
 }
 
-const requireSodium = (): Partial<Sodium> => createRequire(import.meta.url)("sodium-native")
+// A bundle in CommonJS knows itself by `__filename`, and has nothing in `import.meta`.
+const here = typeof __filename === "string" ? __filename : import.meta.url
+
+const requireSodium = (): Partial<Sodium> => createRequire(here)("sodium-native")
 
 /**
  * `layer` with options.
@@ -203,13 +207,11 @@ export const layerWith = (options: Options): Layer.Layer<Crypto.Crypto> =>
       const none = Object.keys(working).length === 0
       if (failed.length > 0) {
         yield* Effect.logWarning(
-          `sodium-native failed (${failed.join("; ")}), so ${
-            none ? "boxes are" : "what failed is"
-          } computed by tweetnacl ` +
+          `sodium-native failed (${failed.join("; ")}), so ${none ? "boxes are" : "what failed is"} computed ` +
             "in JavaScript: the same bytes, many times slower. Reinstall sodium-native for this platform to be fast again"
         )
       }
-      const boxes = failed.length === 0 ? "sodium-native" : none ? "tweetnacl" : "sodium-native + tweetnacl"
+      const boxes = failed.length === 0 ? "sodium-native" : none ? portable.name : `sodium-native + ${portable.name}`
       return yield* Crypto.make({
         scalarMultBase: portable.scalarMultBase,
         boxBefore: portable.boxBefore,
@@ -224,7 +226,7 @@ export const layerWith = (options: Options): Layer.Layer<Crypto.Crypto> =>
 
 /**
  * The cryptography on Node, by `sodium-native` and node:crypto. The addon loads when the layer is built; where it cannot,
- * `tweetnacl` takes its place and a warning is logged.
+ * `@stablelib/nacl` takes its place and a warning is logged.
  *
  * @category layers
  * @since 0.1.0

@@ -46,10 +46,10 @@ describe("NodeCrypto", () => {
   it.effect("says in one line that the addon did not load, why, and what that means", () =>
     Effect.gen(function*() {
       const { lines, name } = yield* build(without)
-      assert.strictEqual(name, "tweetnacl + node:crypto")
+      assert.strictEqual(name, "stablelib + node:crypto")
       assert.strictEqual(lines.length, 1)
       assert.match(lines[0]!, /^Warn: sodium-native failed \(loading it: cannot open shared object file\)/)
-      assert.include(lines[0]!, "boxes are computed by tweetnacl")
+      assert.include(lines[0]!, "boxes are computed in JavaScript")
       assert.include(lines[0]!, "slower")
       assert.notInclude(lines[0]!, "\n")
     }))
@@ -57,7 +57,7 @@ describe("NodeCrypto", () => {
   it.effect("replaces only what does not work, and names it", () =>
     Effect.gen(function*() {
       const { lines, name } = yield* build(half)
-      assert.strictEqual(name, "sodium-native + tweetnacl + node:crypto")
+      assert.strictEqual(name, "sodium-native + stablelib + node:crypto")
       assert.strictEqual(lines.length, 1)
       assert.match(lines[0]!, /crypto_scalarmult: computed a wrong result/)
       assert.match(lines[0]!, /crypto_secretbox_easy: sodium.crypto_secretbox_easy is not a function/)
@@ -65,10 +65,10 @@ describe("NodeCrypto", () => {
       assert.notInclude(lines[0]!, "crypto_scalarmult_base")
     }))
 
-  it.effect("uses tweetnacl altogether where nothing works", () =>
+  it.effect("uses JavaScript altogether where nothing works", () =>
     Effect.gen(function*() {
       const { lines, name } = yield* build(NodeCrypto.layerWith({ loadSodium: () => ({}) }))
-      assert.strictEqual(name, "tweetnacl + node:crypto")
+      assert.strictEqual(name, "stablelib + node:crypto")
       assert.strictEqual(lines.length, 1)
       const opensAll = { ...sodium, crypto_secretbox_open_easy: () => true }
       assert.strictEqual((yield* build(NodeCrypto.layerWith({ loadSodium: () => opensAll }))).lines.length, 1)
@@ -98,7 +98,7 @@ describe("NodeCrypto", () => {
     }))
 
   const loadedBy = (layer: string) =>
-    Effect.callback<{ readonly tokenLength: number; readonly loaded: ReadonlyArray<string>; readonly lpad: boolean }>(
+    Effect.callback<{ readonly tokenLength: number; readonly loaded: ReadonlyArray<string> }>(
       (resume) => {
         const fixture = fileURLToPath(new URL("fixtures/loaded.ts", import.meta.url))
         execFile(process.execPath, [fixture, layer], (error, stdout) => {
@@ -111,15 +111,15 @@ describe("NodeCrypto", () => {
       }
     )
 
-  it.live("never loads fernet, with or without the addon", () =>
+  it.live("never loads the AES in JavaScript, with or without the addon", () =>
     Effect.gen(function*() {
       const [portable, native, fallback] = yield* Effect.all([
         loadedBy("portable"),
         loadedBy("native"),
         loadedBy("fallback")
       ], { concurrency: "unbounded" })
-      assert.deepStrictEqual(portable, { tokenLength: 100, loaded: ["fernet", "crypto-js", "tweetnacl"], lpad: false })
-      assert.deepStrictEqual(native, { tokenLength: 100, loaded: ["sodium-native", "tweetnacl"], lpad: false })
-      assert.deepStrictEqual(fallback, { tokenLength: 100, loaded: ["tweetnacl"], lpad: false })
+      assert.deepStrictEqual(portable, { tokenLength: 100, loaded: ["@noble/ciphers", "@stablelib/nacl"] })
+      assert.deepStrictEqual(native, { tokenLength: 100, loaded: ["@stablelib/nacl", "sodium-native"] })
+      assert.deepStrictEqual(fallback, { tokenLength: 100, loaded: ["@stablelib/nacl"] })
     }), 20_000)
 })

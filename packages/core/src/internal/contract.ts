@@ -7,9 +7,9 @@
  * What bites: JSON Schema knows less than a Schema does. A `Date` and a `String` are both text there, so equal hashes do not
  * prove that values can be decoded.
  */
+import { sha512 } from "@noble/hashes/sha2.js"
 import type { Json } from "effect/Schema"
 import * as Schema from "effect/Schema"
-import nacl from "tweetnacl"
 import { utf8 } from "./platform.ts"
 import { quote } from "./quote.ts"
 
@@ -155,7 +155,7 @@ const canonical = (root: Json): Json => {
 
 /** The first eight bytes of the SHA-512 of a contract's schemas without their annotations. */
 export const hashBytesOf = (contract: Contract): Uint8Array =>
-  nacl.hash(utf8(JSON.stringify(sorted(contract, canonical)))).slice(0, 8)
+  sha512(utf8(JSON.stringify(sorted(contract, canonical)))).slice(0, 8)
 
 /** `hashBytesOf` as 16 hexadecimal digits. */
 export const hashOf = (contract: Contract): string =>
