@@ -42,7 +42,7 @@ export interface Message {
   readonly networkId: NetworkId
   /** The sender's name. */
   readonly name: NodeName
-  /** Microseconds since the epoch; an answer repeats its request's. */
+  /** Microseconds since the epoch, below 2^53; an answer repeats its request's. */
   readonly stamp: number
   readonly payload: Uint8Array
 }
@@ -158,7 +158,7 @@ const failed = (detail: string) => Result.fail(ProtocolError.local("ERR_NODE_DEC
 
 /**
  * Opens a command that `isRaw`. Anything that is not a message of this kind, to this receiver, in this network, is
- * `ERR_NODE_DECRYPTION_FAILED`. The stamp is not judged here. `likely` is the name that the sender probably has, which costs
+ * `ERR_NODE_DECRYPTION_FAILED`; a stamp of 2^53 or more is `ERR_REPLAY`. No other stamp is judged here. `likely` is the name that the sender probably has, which costs
  * no more than to compare it; any other does as well.
  *
  * @category codecs
@@ -190,7 +190,10 @@ export const open = (
   if (name === undefined) return failed("name")
   o += nameSize
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength)
-  const stamp = view.getUint32(o) * 0x1_0000_0000 + view.getUint32(o + 4)
+  const high = view.getUint32(o)
+  // 2^53 and above: read as a number it would be rounded, and then be the stamp of another message.
+  if (high >= 0x20_0000) return Result.fail(ProtocolError.local("ERR_REPLAY", "the stamp is no exact number"))
+  const stamp = high * 0x1_0000_0000 + view.getUint32(o + 4)
   return Result.succeed({ ...expected, name, stamp, payload: body.subarray(o + 8) })
 }
 

@@ -213,7 +213,7 @@ layer(Crypto.layerPortable)("RAW", (it) => {
     Effect.gen(function*() {
       const { body, box, opens } = yield* setUp
       // Sizes that do not fit what their writer meant shift what follows, and are for the reader to take at their word.
-      const shifted = opens(box(body({ nameSize: 4, payload: new Uint8Array(0) })))
+      const shifted = opens(box(body({ name: utf8("alph\0"), nameSize: 4, payload: new Uint8Array(0) })))
       assert.strictEqual(shifted.name, "alph")
       assert.strictEqual(shifted.payload.length, 1)
       assert.strictEqual(opens(box(body({ payload: new Uint8Array(0) }))).payload.length, 0)
@@ -242,14 +242,25 @@ layer(Crypto.layerPortable)("RAW", (it) => {
       refused(concat(utf8("\u0003RAWPnetRAW-"), new Uint8Array(16)), "the box does not open")
     }))
 
-  it.effect("keeps stamps of all eight bytes", () =>
+  it.effect("has a stamp that a number holds exactly, or is refused", () =>
     Effect.gen(function*() {
-      const { body, box, crypto, key, opens, request } = yield* setUp
+      const { body, box, crypto, key, open, opens, request, toB } = yield* setUp
+      const stamped = (stamp: bigint) => {
+        const bytes = new Uint8Array(8)
+        new DataView(bytes.buffer).setBigUint64(0, stamp)
+        return box(body({ stamp: bytes }))
+      }
       for (const stamp of [0, 1, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1]) {
         assert.strictEqual(opens(Raw.seal(crypto, key, { ...request, stamp })).stamp, stamp)
+        assert.strictEqual(opens(stamped(BigInt(stamp))).stamp, stamp)
       }
-      // Beyond what a number holds exactly it is rounded, and in the far future all the same.
-      assert.isAtLeast(opens(box(body({ stamp: new Uint8Array(8).fill(255) }))).stamp, 2 ** 63)
+      for (const stamp of [2n ** 53n, 2n ** 53n + 1n, 2n ** 53n + 2n, 2n ** 63n, 2n ** 64n - 1n]) {
+        const error = Result.getOrThrow(Result.flip(open(stamped(stamp))))
+        assert.strictEqual(error.code, "ERR_REPLAY", String(stamp))
+        // What else is wrong comes first, as with any other stamp.
+        const answer = Result.getOrThrow(Result.flip(open(stamped(stamp), { ...toB, kind: "answer" })))
+        assert.strictEqual(answer.code, "ERR_NODE_DECRYPTION_FAILED")
+      }
     }))
 
   it.effect.prop("comes back as it was", {

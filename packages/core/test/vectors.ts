@@ -474,7 +474,7 @@ export const generate = (crypto: Service): Document => {
 
   // --- RAW -----------------------------------------------------------------------------------------------------------
 
-  const stampBytes = (micros: number): Uint8Array => {
+  const stampBytes = (micros: number | bigint): Uint8Array => {
     const out = new Uint8Array(8)
     new DataView(out.buffer).setBigUint64(0, BigInt(micros))
     return out
@@ -487,7 +487,7 @@ export const generate = (crypto: Service): Document => {
     readonly networkSize?: number
     readonly name?: Uint8Array | string
     readonly nameSize?: number
-    readonly stamp?: number
+    readonly stamp?: number | bigint
     readonly payload?: Uint8Array
   }): Uint8Array => {
     const network = utf8(fields.network ?? "lab")
@@ -555,6 +555,15 @@ export const generate = (crypto: Service): Document => {
       { ...asked, stamp: at }
     )
   }
+  // The last stamp that a number holds exactly, in the year 2255.
+  const latest = Math.floor(Number.MAX_SAFE_INTEGER / 1_000)
+  accept(
+    "raw-request-latest",
+    "a stamp of 2^53-1, within 60 s of the receiver's clock",
+    sections("msg", content(command(["alpha", "beta"], body({ stamp: Number.MAX_SAFE_INTEGER })))),
+    { ...asked, stamp: Number.MAX_SAFE_INTEGER },
+    { clock: latest }
+  )
   accept(
     "raw-request-next",
     "a stamp one microsecond later than the last one",
@@ -633,10 +642,19 @@ export const generate = (crypto: Service): Document => {
     sections("msg", content(request), { key: text("beta") })
   )
 
-  const at = (micros: number) => rawMsg(command(["alpha", "beta"], body({ stamp: micros })))
+  const at = (micros: number | bigint) => rawMsg(command(["alpha", "beta"], body({ stamp: micros })))
   refuse("raw-too-old", "ERR_REPLAY", "a stamp 60 s and 1 µs behind the clock", at(clock * 1_000 - minute - 1))
   refuse("raw-too-new", "ERR_REPLAY", "a stamp 60 s and 1 µs ahead of the clock", at(clock * 1_000 + minute + 1))
   refuse("raw-far-future", "ERR_REPLAY", "a stamp of 2^53-1", at(Number.MAX_SAFE_INTEGER))
+  for (const [name, micros] of [["2^53", 2n ** 53n], ["2^53+1", 2n ** 53n + 1n]] as const) {
+    refuse(
+      `raw-stamp-${name}`,
+      "ERR_REPLAY",
+      `a stamp of ${name}, within 60 s of the receiver's clock`,
+      at(micros),
+      { clock: latest }
+    )
+  }
   refuse("raw-before-start", "ERR_REPLAY", "a stamp that is the receiver's start", rawMsg(request), { start: stamp })
   refuse("raw-replayed", "ERR_REPLAY", "the stamp of the last request again", rawMsg(request), { last: stamp })
   refuse("raw-earlier", "ERR_REPLAY", "a stamp earlier than the last request's", rawMsg(request), { last: stamp + 1 })
