@@ -169,8 +169,9 @@ export interface Tofu extends Context.Service.Shape<typeof Trust> {
 /**
  * A policy over pinned names: the names and keys are `pins`, and a new name is pinned by the first key that proves itself
  * under it, up to `capacity` of them (default 4,096). Of those, who connects to this node gets at most half, and at most
- * `perAddress` (default a quarter) from one address. `onPin` is run for each new pin and each that changes, `onForget` for each that
- * the operator takes away, `onRevoke` for each key that the operator revokes.
+ * `perAddress` (default a quarter) from one address. `onPin` is run for each new pin and each that changes: `by` says whether the
+ * operator decided it or it was learnt from a key that proved itself. `onForget` is run for each that the operator takes away,
+ * `onRevoke` for each key that the operator revokes.
  *
  * @category constructors
  * @since 0.1.0
@@ -180,7 +181,12 @@ export const makeTofu = (options?: {
   readonly perAddress?: number | undefined
   readonly pins?: Iterable<readonly [NodeName, PublicKey.PublicKey]> | undefined
   readonly onPin?:
-    | ((name: NodeName, publicKey: PublicKey.PublicKey, from: string | undefined) => Effect.Effect<void>)
+    | ((
+      name: NodeName,
+      publicKey: PublicKey.PublicKey,
+      from: string | undefined,
+      by: "operator" | "proof"
+    ) => Effect.Effect<void>)
     | undefined
   readonly onForget?: ((name: NodeName) => Effect.Effect<void>) | undefined
   readonly onRevoke?: ((publicKey: PublicKey.PublicKey) => Effect.Effect<void>) | undefined
@@ -222,9 +228,9 @@ export const makeTofu = (options?: {
     }
     return new UntrustedPeerError({ kind: "Full", peer: name, publicKey, from })
   }
-  const add = (pin: Pin) => {
+  const add = (pin: Pin, by: "operator" | "proof") => {
     put(pin)
-    return options?.onPin === undefined ? Effect.void : options.onPin(pin.name, pin.publicKey, pin.from)
+    return options?.onPin === undefined ? Effect.void : options.onPin(pin.name, pin.publicKey, pin.from, by)
   }
 
   return {
@@ -238,9 +244,9 @@ export const makeTofu = (options?: {
         const pinned = pins.get(name)
         const refused = judge(name, publicKey) ?? (pinned === undefined ? room(name, publicKey, from) : undefined)
         if (refused !== undefined) return Effect.fail(refused)
-        if (pinned === undefined) return add({ name, publicKey, from })
+        if (pinned === undefined) return add({ name, publicKey, from }, "proof")
         // It connected, and now this node has reached it, too.
-        return pinned.from !== undefined && from === undefined ? add({ name, publicKey }) : Effect.void
+        return pinned.from !== undefined && from === undefined ? add({ name, publicKey }, "proof") : Effect.void
       }),
     expected: (name) => Effect.sync(() => pins.get(name)?.publicKey),
     pin: (name, publicKey) =>
@@ -253,7 +259,7 @@ export const makeTofu = (options?: {
           ? room(name, publicKey, undefined)
           : undefined
         if (refused !== undefined) return Effect.fail(refused)
-        return Effect.andThen(add({ name, publicKey }), Effect.sync(signal.notify))
+        return Effect.andThen(add({ name, publicKey }, "operator"), Effect.sync(signal.notify))
       }),
     forget: (name) =>
       Effect.suspend(() => {
@@ -302,15 +308,46 @@ export const layerTofu = (options?: {
 }): Layer.Layer<Trust> => Layer.sync(Trust, () => makeTofu(options))
 
 /**
- * What has happened to the known peers since it was last saved: the last word about each name, and keys that were revoked.
+ * What has happened to the known peers since it was last saved, in the order in which it is to be made: names to forget, pins
+ * of the operator, pins that were learnt, and keys that were revoked.
  *
  * @category models
  * @since 0.1.0
  */
 export interface KnownPeersEdit {
-  readonly pinned: ReadonlyArray<Pin>
+  /** Names that the operator gave back. */
   readonly forgotten: ReadonlyArray<NodeName>
+  /** What the operator decided. It takes the place of whatever the name is pinned to. */
+  readonly pinned: ReadonlyArray<Pin>
+  /**
+   * What was learnt from a key that proved itself. It is added where its name is pinned to no key, and where its name is pinned to
+   * this very key no more is taken from it than its `from`; a name that is pinned to another key keeps that.
+   */
+  readonly learnt: ReadonlyArray<Pin>
+  /** Keys that the operator revoked. */
   readonly revoked: ReadonlyArray<PublicKey.PublicKey>
+}
+
+/**
+ * The pins after an edit, as every store has to make it: for stores that keep them as a list.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const editPins = (
+  pins: Iterable<Pin>,
+  edit: Pick<KnownPeersEdit, "forgotten" | "pinned" | "learnt">
+): ReadonlyArray<Pin> => {
+  const edited = new Map([...pins].map((pin) => [pin.name, pin]))
+  for (const name of edit.forgotten) edited.delete(name)
+  for (const pin of edit.pinned) edited.set(pin.name, pin)
+  for (const pin of edit.learnt) {
+    const kept = edited.get(pin.name)
+    if (kept === undefined || kept.publicKey === pin.publicKey && kept.from !== undefined && pin.from === undefined) {
+      edited.set(pin.name, pin)
+    }
+  }
+  return [...edited.values()]
 }
 
 /**
@@ -324,7 +361,10 @@ export interface PinStore<E extends { readonly message: string }> {
   readonly load: Effect.Effect<KnownPeers, E>
   /** All that is kept, if it may have changed since it was last loaded or saved; `undefined`: it has not. */
   readonly reload: Effect.Effect<KnownPeers | undefined, E>
-  /** Makes the edit to what is kept now, and gives all that is kept then. */
+  /**
+   * Makes the edit to what is kept now, as `editPins` does, and gives all that is kept then. Nobody else may change it in
+   * between.
+   */
   readonly save: (edit: KnownPeersEdit) => Effect.Effect<KnownPeers, E>
 }
 
@@ -346,8 +386,9 @@ export interface StoredOptions {
 /**
  * Trust on first use whose pins are kept in a store. What is in the store is what holds: pins that are taken out of it are
  * forgotten, and those that are put into it apply within an interval. New pins are saved within an interval, and when the
- * scope closes. A store that cannot be read or written is logged, and tried again; until then the last that was read holds.
- * Fails where the store cannot be read to begin with.
+ * scope closes. One that was learnt is only ever added: where the store has another key for the name by then, that holds, a
+ * warning says so, and sessions are judged again. A store that cannot be read or written is logged, and tried again; until then
+ * the last that was read holds. Fails where the store cannot be read to begin with.
  *
  * @category constructors
  * @since 0.1.0
@@ -357,43 +398,79 @@ export const makeTofuStored = <E extends { readonly message: string }>(
   options?: StoredOptions
 ): Effect.Effect<Tofu, E, Scope.Scope> =>
   Effect.gen(function*() {
-    // What is not saved yet; a name with no key is to be forgotten.
-    const unsaved = new Map<NodeName, Pin | undefined>()
+    // What is not saved yet of each name: whether it was given back, and what it has been pinned to since.
+    interface News {
+      readonly forgotten: boolean
+      readonly pin: Pin | undefined
+      readonly by: "operator" | "proof"
+    }
+    const unsaved = new Map<NodeName, News>()
     const revoked = new Set<PublicKey.PublicKey>()
     const tofu = makeTofu({
       capacity: options?.capacity,
       perAddress: options?.perAddress,
-      onPin: (name, publicKey, from) => Effect.sync(() => void unsaved.set(name, { name, publicKey, from })),
-      onForget: (name) => Effect.sync(() => void unsaved.set(name, undefined)),
+      onPin: (name, publicKey, from, by) =>
+        Effect.sync(() => {
+          const forgotten = unsaved.get(name)?.forgotten ?? false
+          unsaved.set(name, { forgotten, pin: { name, publicKey, from }, by })
+        }),
+      onForget: (name) =>
+        Effect.sync(() => void unsaved.set(name, { forgotten: true, pin: undefined, by: "operator" })),
       onRevoke: (publicKey) => Effect.sync(() => void revoked.add(publicKey))
     })
     yield* tofu.replace(yield* store.load)
 
+    const editOf = (news: Iterable<readonly [NodeName, News]>): Omit<KnownPeersEdit, "revoked"> => {
+      const edits = [...news]
+      const pins = (by: News["by"]) =>
+        edits.flatMap(([, news]) => news.pin !== undefined && news.by === by ? [news.pin] : [])
+      return {
+        forgotten: edits.flatMap(([name, { forgotten }]) => forgotten ? [name] : []),
+        pinned: pins("operator"),
+        learnt: pins("proof")
+      }
+    }
+
+    // What was learnt and is not what holds: somebody has been known under that name elsewhere.
+    const overruled = (learnt: ReadonlyArray<Pin>, kept: ReadonlyArray<Pin>) =>
+      Effect.suspend(() => {
+        const keys = new Map(kept.map((pin) => [pin.name, pin.publicKey]))
+        return Effect.forEach(learnt, ({ name, publicKey }) => {
+          const key = keys.get(name)
+          if (key === undefined || key === publicKey) return Effect.void
+          return Effect.logWarning(
+            `${quote(name)} proved itself with key ${PublicKey.fingerprint(publicKey)} here, and is known with ${
+              PublicKey.fingerprint(key)
+            }, which holds: if it was set up anew, compare the new key and pin it; if not, somebody poses as it`
+          )
+        }, { discard: true })
+      })
+
     const apply = (kept: KnownPeers) =>
       Effect.suspend(() => {
-        const pins = new Map(kept.pins.map((pin) => [pin.name, pin]))
-        for (const [name, pin] of unsaved) {
-          if (pin === undefined) pins.delete(name)
-          else pins.set(name, pin)
-        }
-        return tofu.replace({ pins: [...pins.values()], revoked: [...kept.revoked, ...revoked] })
+        const edit = editOf(unsaved)
+        const pins = editPins(kept.pins, edit)
+        const holds = new Map(pins.map((pin) => [pin.name, pin.publicKey]))
+        // It will not be saved either, so that it comes to nothing once.
+        for (const pin of edit.learnt) if (holds.get(pin.name) !== pin.publicKey) unsaved.delete(pin.name)
+        return Effect.andThen(
+          tofu.replace({ pins, revoked: [...kept.revoked, ...revoked] }),
+          overruled(edit.learnt, pins)
+        )
       })
 
     const save = Effect.suspend(() => {
       if (unsaved.size === 0 && revoked.size === 0) return Effect.void
-      const edits = [...unsaved]
+      const news = [...unsaved]
       const keys = [...revoked]
+      const edit = editOf(news)
       return Effect.flatMap(
-        store.save({
-          pinned: edits.flatMap(([, pin]) => pin === undefined ? [] : [pin]),
-          forgotten: edits.flatMap(([name, pin]) => pin === undefined ? [name] : []),
-          revoked: keys
-        }),
+        store.save({ ...edit, revoked: keys }),
         (kept) => {
           // Unless there is news of it since.
-          for (const [name, pin] of edits) if (unsaved.get(name) === pin) unsaved.delete(name)
+          for (const [name, one] of news) if (unsaved.get(name) === one) unsaved.delete(name)
           for (const key of keys) revoked.delete(key)
-          return apply(kept)
+          return Effect.andThen(apply(kept), overruled(edit.learnt, kept.pins))
         }
       )
     })

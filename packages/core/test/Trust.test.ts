@@ -298,11 +298,7 @@ describe("Trust.makeTofuStored", () => {
       save: (edit) =>
         working(Effect.sync(() => {
           saves.push(edit)
-          const touched = new Set([...edit.forgotten, ...edit.pinned.map((pin) => pin.name)])
-          kept = {
-            pins: [...kept.pins.filter((pin) => !touched.has(pin.name)), ...edit.pinned],
-            revoked: [...kept.revoked, ...edit.revoked]
-          }
+          kept = { pins: Trust.editPins(kept.pins, edit), revoked: [...kept.revoked, ...edit.revoked] }
           return kept
         }))
     }
@@ -313,6 +309,10 @@ describe("Trust.makeTofuStored", () => {
       edit: (next: Trust.KnownPeers) => {
         kept = next
         changed = true
+      },
+      put: (next: Trust.KnownPeers, noticed: boolean) => {
+        kept = next
+        changed = noticed
       },
       fail: (message: string | undefined) => {
         broken = message
@@ -330,7 +330,7 @@ describe("Trust.makeTofuStored", () => {
       yield* trust.proved(bob, two, "10.0.0.9")
       assert.deepStrictEqual(place.saves, [])
       yield* TestClock.adjust("1 second")
-      assert.deepStrictEqual(place.saves.map(({ pinned }) => pinned), [[{
+      assert.deepStrictEqual(place.saves.map(({ learnt }) => learnt), [[{
         name: bob,
         publicKey: two,
         from: "10.0.0.9"
@@ -349,6 +349,58 @@ describe("Trust.makeTofuStored", () => {
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual(place.kept().pins.map(({ name }) => name), [carol])
       assert.deepStrictEqual(place.kept().revoked, [one])
+    }))
+
+  it.effect("what was learnt never takes the place of what the store has by then; sessions are judged again, and it is said", () =>
+    Effect.gen(function*() {
+      const [real, evil] = yield* keys
+      const place = storeOf({ pins: [], revoked: [] })
+      const logs: Array<string> = []
+      const logger = Logger.layer([
+        Logger.make(({ logLevel, message }) => void logs.push(`${logLevel} ${String(message)}`))
+      ])
+      const trust = yield* Trust.makeTofuStored(place.store).pipe(Effect.provide(logger))
+      let told = 0
+      yield* Effect.forkChild(Stream.runForEach(trust.changes, () => Effect.sync(() => told++)), {
+        startImmediately: true
+      })
+      yield* TestClock.adjust("1 millis")
+      // Another program has pinned it, and this one has not looked yet; or it has, and cannot write.
+      for (const seen of [false, true]) {
+        yield* trust.forget(bob)
+        yield* TestClock.adjust("1 second")
+        told = 0
+        logs.length = 0
+        yield* trust.proved(bob, evil, "10.0.0.66")
+        place.put({ pins: [{ name: bob, publicKey: real }], revoked: [] }, seen)
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(place.kept().pins, [{ name: bob, publicKey: real }])
+        assert.strictEqual(yield* trust.expected(bob), real)
+        assert.isAbove(told, 0)
+        assert.strictEqual(logs.length, 1, logs.join("\n"))
+        assert.match(logs[0]!, /^Warn "bob" proved itself with key .* which holds/)
+        yield* TestClock.adjust("5 seconds")
+        assert.strictEqual(logs.length, 1, "once")
+      }
+    }))
+
+  it.effect("the operator's word does, and who was forgotten is learnt anew", () =>
+    Effect.gen(function*() {
+      const [one, two] = yield* keys
+      const place = storeOf({ pins: [{ name: alice, publicKey: one }, { name: bob, publicKey: one }], revoked: [] })
+      const trust = yield* Trust.makeTofuStored(place.store)
+      yield* trust.pin(alice, two)
+      yield* trust.forget(bob)
+      yield* trust.proved(bob, two, "10.0.0.9")
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(place.kept().pins, [
+        { name: alice, publicKey: two, from: undefined },
+        { name: bob, publicKey: two, from: "10.0.0.9" }
+      ])
+      // It is reached as well: nothing but the mark goes.
+      yield* trust.proved(bob, two)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(place.kept().pins[1], { name: bob, publicKey: two, from: undefined })
     }))
 
   it.effect("what cannot be read or written is said once, and tried again; nothing is lost meanwhile", () =>

@@ -41,6 +41,8 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { isUtf8 } from "node:buffer"
+import { createHash } from "node:crypto"
+import * as Hold from "./internal/hold.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // errors
@@ -226,19 +228,18 @@ const pinText = ({ from, name, publicKey }: Trust.Pin): string =>
   }`
 
 /** The lines with an edit made to them; comments and the order stay. */
-const edited = ({ lines, revoked }: Parsed, edit: Trust.KnownPeersEdit): string => {
-  const pinned = new Map(edit.pinned.map((pin) => [pin.name, pin]))
-  const forgotten = new Set(edit.forgotten)
+const edited = ({ lines, pins, revoked }: Parsed, edit: Trust.KnownPeersEdit): string => {
+  const before = new Map(pins.map((pin) => [pin.name, pin]))
+  const after = new Map(Trust.editPins(pins, edit).map((pin) => [pin.name, pin]))
   const out: Array<string> = []
   for (const { name, text } of lines) {
-    if (name === undefined) out.push(text)
-    else if (!forgotten.has(name)) {
-      const pin = pinned.get(name)
-      out.push(pin === undefined ? text : pinText(pin))
-      pinned.delete(name)
-    }
+    const pin = name === undefined ? undefined : after.get(name)
+    // What has not changed stays as it was written.
+    if (name === undefined || pin !== undefined && pin === before.get(name)) out.push(text)
+    else if (pin !== undefined) out.push(pinText(pin))
+    if (name !== undefined) after.delete(name)
   }
-  for (const pin of pinned.values()) out.push(pinText(pin))
+  for (const pin of after.values()) out.push(pinText(pin))
   for (const key of edit.revoked) if (!revoked.includes(key)) out.push(`@revoked ${key}`)
   return `${out.join("\n")}\n`
 }
@@ -369,30 +370,51 @@ const put = Effect.fnUntraced(function*(
   yield* Effect.ignore(Effect.scoped(Effect.flatMap(fs.open(folder, { flag: "r" }), (file) => file.sync)))
 })
 
-// A lock that is this old was left behind.
+// A lock file that is this old was left behind.
 const staleAfter = 10_000
 
-/** Runs an effect while no other program of this kind writes the file. */
-const exclusively = <A, E>(
-  fs: FileSystem.FileSystem,
-  path: string,
-  effect: Effect.Effect<A, E>
-): Effect.Effect<A, E | PlatformError.PlatformError> => {
+const patiently = Schedule.spaced("20 millis").pipe(Schedule.upTo({ times: 100 }))
+
+/**
+ * Runs an effect while no other program of this kind writes the file: by a file beside it, which whoever shares the folder sees. One
+ * that was left behind is taken away, and only by the one program of this machine that holds the name for doing so: two that
+ * judge it at once would take away each other's.
+ */
+const exclusive = (fs: FileSystem.FileSystem, path: string) => {
   const lock = `${path}.lock`
-  const take = Effect.scoped(fs.open(lock, { flag: "wx", mode: 0o600 })).pipe(
-    Effect.tapError((error) =>
-      error.reason._tag !== "AlreadyExists" ? Effect.void : Effect.ignore(Effect.gen(function*() {
-        const { mtime } = yield* fs.stat(lock)
-        const now = yield* Clock.currentTimeMillis
-        if (Option.isSome(mtime) && now - mtime.value.getTime() > staleAfter) yield* fs.remove(lock, { force: true })
-      }))
-    ),
-    Effect.retry({
-      while: (error) => error.reason._tag === "AlreadyExists",
-      schedule: Schedule.spaced("20 millis").pipe(Schedule.upTo({ times: 100 }))
-    })
-  )
-  return Effect.acquireUseRelease(take, () => effect, () => Effect.ignore(fs.remove(lock, { force: true })))
+  // Since when the same lock file has been there, by a clock that nobody sets.
+  let seen: { readonly stamp: string; readonly since: number } | undefined
+  const breakStale = Effect.gen(function*() {
+    const clock = yield* Clock.Clock
+    const { ino, mtime } = yield* fs.stat(lock)
+    const made = Option.getOrUndefined(mtime)?.getTime()
+    const stamp = `${Option.getOrUndefined(ino)}:${made}`
+    const now = Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+    if (seen?.stamp !== stamp) seen = { stamp, since: now }
+    const age = made === undefined ? 0 : clock.currentTimeMillisUnsafe() - made
+    if (Math.max(age, now - seen.since) > staleAfter) yield* fs.remove(lock, { force: true })
+  })
+  const take = (mayBreak: boolean) =>
+    Effect.scoped(Effect.flatMap(fs.open(lock, { flag: "wx", mode: 0o600 }), (file) => file.stat)).pipe(
+      Effect.tapError((error) =>
+        mayBreak && error.reason._tag === "AlreadyExists" ? Effect.ignore(breakStale) : Effect.void
+      ),
+      Effect.retry({ while: (error) => error.reason._tag === "AlreadyExists", schedule: patiently })
+    )
+  // Unless somebody took it for left behind, and it is another's by now.
+  const giveBack = (mine: FileSystem.File.Info) =>
+    Effect.ignore(Effect.gen(function*() {
+      const { ino } = yield* fs.stat(lock)
+      if (Option.getOrUndefined(ino) === Option.getOrUndefined(mine.ino)) yield* fs.remove(lock, { force: true })
+    }))
+  return <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | PlatformError.PlatformError> =>
+    Effect.scoped(Effect.gen(function*() {
+      const real = yield* Effect.orElseSucceed(fs.realPath(path), () => path)
+      const name = `known-peers-${createHash("sha256").update(real).digest("base64url")}`
+      const held = yield* Effect.repeat(Hold.hold(name), { until: ({ _tag }) => _tag !== "Taken", schedule: patiently })
+      yield* Effect.acquireRelease(take(held._tag !== "Taken"), giveBack)
+      return yield* effect
+    }))
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -414,6 +436,7 @@ export const knownPeersStore = (
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path
     const { failed, load, reload } = follow(fs, path, "known peers")
+    const exclusively = exclusive(fs, path)
     const writing = Effect.mapError((error: Reason | PlatformError.PlatformError): Reason =>
       error._tag === "PlatformError" ? unusable("write")(error) : error
     )
@@ -448,10 +471,11 @@ export const knownPeersStore = (
       ),
       save: (edit) =>
         exclusively(
-          fs,
-          path,
           Effect.gen(function*() {
-            yield* put(fs, paths, path, edited(yield* load, edit), "replace")
+            const now = yield* load
+            const next = edited(now, edit)
+            if (next === text(now.lines)) return remember(now)
+            yield* put(fs, paths, path, next, "replace")
             return remember(yield* load)
           })
         ).pipe(writing, failed)

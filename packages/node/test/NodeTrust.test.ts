@@ -174,6 +174,65 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
         assert.strictEqual((yield* linesOf(path)).length, 40)
       }).pipe(Effect.scoped))
 
+    it.effect("what a stranger made one program pin does not replace what another has saved", () =>
+      Effect.gen(function*() {
+        const path = `${yield* folder}/known_peers`
+        const [real, evil] = [yield* newKey, yield* newKey]
+        const { layer: logger, logs } = logged()
+        const a = yield* known(path)
+        const b = yield* Effect.flatMap(
+          NodeTrust.knownPeersStore(path),
+          (store) => Trust.makeTofuStored(store, { interval: "300 millis" })
+        ).pipe(Effect.provide(logger))
+        yield* a.proved(bob, real)
+        yield* until("a has saved", Effect.map(linesOf(path), ({ length }) => length === 1))
+        yield* b.proved(bob, evil, "10.0.0.66")
+        yield* expects(b, bob, real)
+        assert.deepStrictEqual(yield* linesOf(path), [`bob ${real}`])
+        assert.strictEqual(yield* a.expected(bob), real)
+        assert.strictEqual(logs.filter((line) => line.startsWith("Warn \"bob\" proved itself")).length, 1)
+      }).pipe(Effect.scoped))
+
+    it.effect("of two that find a lock left behind one breaks it, however slow they are, and no pin is lost", () =>
+      Effect.gen(function*() {
+        const fs = yield* fileSystem
+        const path = `${yield* folder}/known_peers`
+        const [one, two] = [yield* newKey, yield* newKey]
+        yield* write(path, "# known\n")
+        yield* write(`${path}.lock`, "")
+        yield* fs.utimes(`${path}.lock`, 1, 1)
+        // What the scheduler of a busy machine may do: b is held up between its look at the lock and taking it away, and a in
+        // the middle of its save.
+        let removed = 0
+        const slowB: FileSystem.FileSystem = {
+          ...fs,
+          remove: (p, options) =>
+            p.endsWith(".lock") && removed++ === 0
+              ? Effect.delay(fs.remove(p, options), "120 millis")
+              : fs.remove(p, options)
+        }
+        const slowA: FileSystem.FileSystem = {
+          ...fs,
+          rename: (from, to) => Effect.delay(fs.rename(from, to), "300 millis")
+        }
+        const over = (fs: FileSystem.FileSystem, interval: "100 millis" | "140 millis") =>
+          Effect.flatMap(NodeTrust.knownPeersStore(path), (store) => Trust.makeTofuStored(store, { interval })).pipe(
+            Effect.provideService(fileSystem, fs)
+          )
+        const b = yield* over(slowB, "100 millis")
+        const a = yield* over(slowA, "140 millis")
+        yield* a.proved(alice, one)
+        yield* b.proved(bob, two)
+        for (const trust of [a, b]) {
+          yield* expects(trust, alice, one)
+          yield* expects(trust, bob, two)
+        }
+        yield* until("both are in the file", Effect.map(linesOf(path), ({ length }) => length === 2))
+        yield* Effect.sleep("500 millis")
+        assert.strictEqual((yield* linesOf(path)).length, 2)
+        assert.isAbove(removed, 0)
+      }).pipe(Effect.scoped))
+
     it.effect("waits for a lock that is held, and breaks one that was left behind", () =>
       Effect.gen(function*() {
         const fs = yield* fileSystem
