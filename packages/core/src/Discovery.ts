@@ -38,6 +38,8 @@ export interface Sighting {
   /** Where the advert came from. */
   readonly source: Endpoint
   readonly via: "broadcast" | "static"
+  /** Whether it came from this very machine. Default `false`. */
+  readonly local?: boolean | undefined
   /** Tells the node of this one, at most as often as the protocol allows. To be run when the sighting is new or changed. */
   readonly answer: Effect.Effect<void>
 }

@@ -23,6 +23,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as Advert from "./Advert.ts"
 import { Crypto, type KeyPair } from "./Crypto.ts"
 import { Identity } from "./Identity.ts"
+import { Obstacles } from "./internal/obstacles.ts"
 import * as NetworkKey from "./NetworkKey.ts"
 import * as NetworkKeys from "./NetworkKeys.ts"
 import { NetworkId, NodeName } from "./Packet.ts"
@@ -92,7 +93,14 @@ export const Limits = Schema.Struct({
   pendingSends: count(1_024, "Messages to one peer that wait for their answer. Further senders wait."),
   provedPeers: count(4_096, "Peers that have proved their key. When full, one more stays among the unproved."),
   unprovedPeers: count(1_024, "Peers known by an advert alone. When full, the oldest is dropped."),
-  unprovedPerAddress: count(64, "Of those, from one source address. Further adverts are dropped."),
+  unprovedPerAddress: count(
+    64,
+    "Of those, from one source address. Further adverts are dropped, which the log says."
+  ),
+  unprovedPerOwnAddress: count(
+    512,
+    "The same for an address of this machine, loopback included, and for one that is listed in peers. Further adverts are dropped, which the log says."
+  ),
   addressesPerPeer: count(4, "Addresses kept for a peer, the last proved first."),
   peerEvents: count(1_024, "Events that a slow reader of Peers.changes may be behind. Older ones are dropped."),
   probes: count(64, "Silent peers that are asked at once whether they still live."),
@@ -293,6 +301,8 @@ export class NodeConfig extends Context.Service<
     readonly identity: KeyPair
     /** The network keys as they are now: those of the options are what it began with. */
     readonly keyRing: NetworkKeys.NetworkKeys["Service"]
+    /** Where the layers note what keeps nodes from being found. It is read as `peers.obstacles`. */
+    readonly obstacles: Obstacles
   }
 >()("@pnet/core/NodeOptions/NodeConfig") {}
 
@@ -325,6 +335,7 @@ export const layer = (input: Input): Layer.Layer<NodeConfig, OptionsError, Crypt
       return {
         ...options,
         identity,
+        obstacles: new Obstacles(),
         // The options have been checked to have no more keys than there may be.
         keyRing: Option.isSome(shared) ? shared.value : yield* Effect.orDie(NetworkKeys.make(keys))
       }

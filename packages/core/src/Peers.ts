@@ -175,6 +175,48 @@ export interface PeerScope {
 export type Target = string | ReadonlyArray<string>
 
 /**
+ * Something that keeps nodes which were heard, or are listed in `peers`, from being found.
+ *
+ * - `NetworkKey`: the network keys differ, or one of the two has none
+ * - `Clock`: on a network with a key, the clocks differ by over a minute
+ * - `NetworkId`: it belongs to another network
+ * - `Source`: its adverts name another address than they come from
+ * - `Limit`: a bound of this node leaves it out
+ * - `HostName`: a name in the option `peers` does not resolve
+ * - `NoAnswer`: nobody answers at an address of the option `peers`, or something that is no node
+ * - `NothingListed`: nodes at IPv6 addresses are found by the option `peers` alone, and it is empty
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Obstacle = Schema.Struct({
+  kind: Schema.Literals([
+    "NetworkKey",
+    "Clock",
+    "NetworkId",
+    "Source",
+    "Limit",
+    "HostName",
+    "NoAnswer",
+    "NothingListed"
+  ]),
+  /** The node's address, or what is listed. */
+  where: Schema.String,
+  /** What is in the way, as a sentence. */
+  what: Schema.String,
+  /** What to do about it. */
+  remedy: Schema.String
+})
+
+/**
+ * Something that keeps nodes from being found.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Obstacle = typeof Obstacle.Type
+
+/**
  * No peer of that name is known.
  *
  * @category errors
@@ -188,15 +230,21 @@ export class PeerUnknownError extends Schema.TaggedError<PeerUnknownError>("@pne
     /** Some of the names that are known, at most ten. */
     known: Schema.Array(Schema.String),
     /** How long it was waited for, if it was. */
-    waited: Schema.optionalKey(Schema.Duration)
+    waited: Schema.optionalKey(Schema.Duration),
+    /** What kept nodes from being found in the last minute, at most five: it may be why. */
+    obstacles: Schema.optionalKey(Schema.Array(Obstacle))
   }
 ) {
   override get message() {
     const waited = this.waited === undefined ? "" : ` after ${Duration.format(this.waited)}`
-    const known = this.known.length === 0
+    const obstacles = this.obstacles ?? []
+    const known = this.known.length === 0 && obstacles.length > 0
+      ? "no peer is known at all"
+      : this.known.length === 0
       ? "no peer is known at all: check that both nodes have the same networkId, networkKey and advertisePort, and a bindIp that reaches the other"
       : `known are ${this.known.map((name) => quote(name)).join(", ")}`
-    return `no peer called ${quote(this.peer)} is known${waited}; ${known}`
+    const why = obstacles.map(({ remedy, what }) => `. ${what[0]?.toUpperCase()}${what.slice(1)}: ${remedy}`).join("")
+    return `no peer called ${quote(this.peer)} is known${waited}; ${known}${why}`
   }
 }
 
@@ -313,6 +361,11 @@ export class Peers extends Context.Service<Peers, {
   readonly scoped: (
     name: string
   ) => Effect.Effect<PeerScope, PeerUnknownError | NameConflictError, Scope.Scope>
+  /**
+   * What kept nodes that were heard, or are listed in the option `peers`, from being found in the last minute. The log says the
+   * same, once for each, and `PeerUnknownError` has it.
+   */
+  readonly obstacles: Effect.Effect<ReadonlyArray<Obstacle>>
   /** The names that more than one key claims now. */
   readonly conflicts: Effect.Effect<ReadonlyArray<Conflict>>
   /**

@@ -64,6 +64,7 @@ describe("NodeOptions", () => {
           provedPeers: 4_096,
           unprovedPeers: 1_024,
           unprovedPerAddress: 64,
+          unprovedPerOwnAddress: 512,
           addressesPerPeer: 4,
           peerEvents: 1_024,
           probes: 64,

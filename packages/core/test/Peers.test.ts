@@ -136,6 +136,8 @@ const setUp = (
         readonly host?: string
         readonly port?: number
         readonly source?: Network.Endpoint
+        readonly via?: "broadcast" | "static"
+        readonly local?: boolean
       }) => {
         const host = advert?.host ?? "10.0.0.1"
         return Effect.andThen(
@@ -144,7 +146,8 @@ const setUp = (
             publicKey: advert?.key ?? key(label),
             endpoint: { host, port: advert?.port ?? 1_000 },
             source: advert?.source ?? { host, port: 50_000 },
-            via: "broadcast",
+            via: advert?.via ?? "broadcast",
+            ...(advert?.local === undefined ? {} : { local: advert.local }),
             answer: Effect.sync(() => void answered.push(label))
           }),
           settle
@@ -289,6 +292,55 @@ describe("Peers: bounds", () => {
       yield* sight("f")
       assert.deepStrictEqual(yield* names, ["b", "c", "d", "e"])
     }))
+
+  test("of this machine, and of addresses that are listed, more are entered, and who is left out is named", () => {
+    const said: Array<string> = []
+    return Effect.gen(function*() {
+      const { names, peers, sight } = yield* setUp({ limits: { unprovedPerAddress: 1, unprovedPerOwnAddress: 2 } })
+      const places = {
+        far: { host: "10.0.0.2" },
+        loopback: { host: "127.0.0.1" },
+        own: { host: "10.0.0.3", local: true },
+        listed: { host: "10.0.0.4", via: "static" as const }
+      }
+      for (const [label, place] of Object.entries(places)) {
+        for (let i = 1; i <= 3; i++) yield* sight(`${label}${i}`, place)
+      }
+      assert.deepStrictEqual(yield* names, ["far1", "listed1", "listed2", "loopback1", "loopback2", "own1", "own2"])
+      assert.deepStrictEqual(said.map((line) => line.split(";")[0]), [
+        `a node, "far2", is left out: 1 nodes at 10.0.0.2 are known that have proved nothing yet`,
+        `a node, "loopback3", is left out: 2 nodes at 127.0.0.1 are known that have proved nothing yet`,
+        `a node, "own3", is left out: 2 nodes at 10.0.0.3 are known that have proved nothing yet`,
+        `a node, "listed3", is left out: 2 nodes at 10.0.0.4 are known that have proved nothing yet`
+      ])
+      const waiting = yield* Effect.forkChild(Effect.flip(peers.awaitPeer("loopback3", "1 second")))
+      yield* pass("1 second")
+      const error = yield* Fiber.join(waiting)
+      assert.deepStrictEqual(error.obstacles?.map(({ kind, where }) => [kind, where]), [["Limit", "127.0.0.1"]])
+      assert.include(error.message, `"loopback3" is left out`)
+      assert.include(error.message, "raise limits.unprovedPerOwnAddress")
+      assert.lengthOf(yield* peers.obstacles, 4)
+      // Who has a place is left out no longer, and what is over is forgotten.
+      yield* sight("loopback1", { host: "127.0.0.1", port: 0 })
+      yield* sight("loopback3", places.loopback)
+      assert.include(yield* names, "loopback3")
+      assert.lengthOf(said, 4)
+      yield* pass("61 seconds")
+      assert.deepStrictEqual(yield* peers.obstacles, [])
+    }).pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => void said.push(String(message)))])))
+  })
+
+  test("of a full table the oldest is named that makes room", () => {
+    const said: Array<string> = []
+    return Effect.gen(function*() {
+      const { peers, sight } = yield* setUp({ limits: { unprovedPeers: 2 } })
+      for (const label of ["a", "b", "c"]) yield* sight(label)
+      assert.lengthOf(said, 1)
+      assert.include(said[0], `"a", at 10.0.0.1 is left out: 2 nodes are known that have proved nothing yet`)
+      const error = yield* Effect.flip(peers.resolveOne("a"))
+      assert.include(error.message, "raise limits.unprovedPeers")
+    }).pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => void said.push(String(message)))])))
+  })
 
   test("of a peer only so many addresses are kept, the newest first while it is unproved", () =>
     Effect.gen(function*() {

@@ -3,9 +3,10 @@
  * change, machines that sleep, clocks that jump, names that two have, and systems that forbid broadcasts.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { AdvancedNode, Crypto, Network, NetworkKey, Trust } from "@pnet/core"
+import { AdvancedNode, Crypto, Network, NetworkKey, type Peers, Trust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
-import { Clock, Context, Duration, Effect, Exit, Fiber, Layer, Logger, Metric, type Scope } from "effect"
+import { advertPacket } from "@pnet/testing/DiscoverySuite"
+import { Clock, Context, Duration, Effect, Exit, Fiber, Layer, Logger, Metric, Result, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { echo, failureOf, networkId, type Node, quietly, start, type Started, text, two } from "./sessionWorld.ts"
 
@@ -29,6 +30,8 @@ const untilCalls = (node: Node, peer = "bob") =>
 
 const status = ({ node }: Started, peer: string) => Effect.map(node.peers.get(peer), (found) => found?.status)
 
+const keyOf = (byte: number) => Result.getOrThrow(NetworkKey.parse(`${Buffer.alloc(32, byte).toString("base64url")}=`))
+
 const logTo = (said: Array<string>) =>
   Logger.layer([Logger.make(({ message }) => {
     said.push(String(message))
@@ -38,6 +41,141 @@ const onBoth = (network: SimNetwork.SimNetwork["Service"], name: string) =>
   network.host(name, { interfaces: [{ lan: "a" }, { lan: "b" }] })
 
 const lans = { lans: { a: {}, b: {} } }
+
+/** The lines that a node logs, with their levels, but for what it says when it starts. */
+const linesTo = (said: Array<string>) =>
+  Logger.layer([Logger.make(({ logLevel, message }) => {
+    const line = String(message)
+    if (!/listens on|throwaway/.test(line)) said.push(`${logLevel} ${line}`)
+  })])
+
+describe("nodes that do not understand each other", () => {
+  const cases: ReadonlyArray<{
+    readonly title: string
+    readonly alice: Partial<AdvancedNode.Options>
+    readonly bob: Partial<AdvancedNode.Options>
+    readonly skew?: Duration.Input
+    readonly kind: Peers.Obstacle["kind"]
+    readonly said: readonly [alice: string, bob: string]
+    readonly remedy: string
+  }> = [
+    {
+      title: "other network keys",
+      alice: { networkKey: keyOf(1) },
+      bob: { networkKey: keyOf(2) },
+      kind: "NetworkKey",
+      said: ["at 10.0.0.2 uses another network key", "at 10.0.0.1 uses another network key"],
+      remedy: "the same networkKey"
+    },
+    {
+      title: "a network key on one side alone",
+      alice: {},
+      bob: { networkKey: keyOf(2) },
+      kind: "NetworkKey",
+      said: [
+        "at 10.0.0.2 uses a network key, and none is given here",
+        "at 10.0.0.1 uses no network key, and one is given here"
+      ],
+      remedy: "the same networkKey"
+    },
+    {
+      title: "other networks",
+      alice: { networkId: "one" },
+      bob: { networkId: "two" },
+      kind: "NetworkId",
+      said: [
+        `a node at 10.0.0.2 belongs to network "two", and this one to "one"`,
+        `a node at 10.0.0.1 belongs to network "one", and this one to "two"`
+      ],
+      remedy: "the same networkId"
+    },
+    {
+      title: "clocks five minutes apart",
+      alice: { networkKey: keyOf(1) },
+      bob: { networkKey: keyOf(1) },
+      skew: "5 minutes",
+      kind: "Clock",
+      said: [
+        `the clock of "bob" at 10.0.0.2 is 300 seconds ahead of this machine's`,
+        `the clock of "alice" at 10.0.0.1 is 300 seconds behind this machine's`
+      ],
+      remedy: "by NTP"
+    }
+  ]
+  for (const { alice, bob, kind, remedy, said, skew, title } of cases) {
+    test(
+      `${title}: the log of each says so once, with the remedy, and the error of who waits too`,
+      Effect.gen(function*() {
+        const network = yield* SimNetwork.make()
+        const [here, there]: [Array<string>, Array<string>] = [[], []]
+        const a = yield* start(network, { ...alice, name: "alice" }, { logger: linesTo(here) })
+        const host = yield* network.host("bob", { clockSkew: skew ?? 0 })
+        const b = yield* start(network, { ...bob, name: "bob" }, { host, logger: linesTo(there) })
+        const error = yield* failureOf(a.node.peers.awaitPeer("bob", "8 seconds"))
+        assert.strictEqual(error._tag, "PeerUnknownError")
+        const what = (line: string | undefined) =>
+          (line ?? "").replace(/(\d+) seconds (ahead|behind)/, "300 seconds $2")
+        const [obstacle, ...more] = "obstacles" in error ? error.obstacles ?? [] : []
+        assert.deepStrictEqual(more, [])
+        assert.deepInclude(obstacle, { kind, where: host.address })
+        assert.include(error.message.toLowerCase(), obstacle!.what.toLowerCase())
+        assert.include(error.message, remedy)
+        assert.deepStrictEqual(yield* b.node.peers.obstacles.pipe(Effect.map((all) => all.map(({ kind }) => kind))), [
+          kind
+        ])
+        yield* Effect.sleep("3 minutes")
+        for (const [i, lines] of [here, there].entries()) {
+          assert.lengthOf(lines, 1, lines.join("\n"))
+          assert.include(what(lines[0]), said[i]!)
+          assert.include(lines[0], remedy)
+          // Networks share a port, as they may.
+          assert.strictEqual(lines[0]!.split(" ")[0], kind === "NetworkId" ? "Info" : "Warn")
+        }
+      })
+    )
+  }
+
+  test(
+    "any number of strangers of other keys make few lines, and take little room",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const said: Array<string> = []
+      const alice = yield* start(network, { name: "alice", networkKey: keyOf(1) }, { logger: linesTo(said) })
+      const mallory = yield* network.host("mallory")
+      const crypto = Context.get(yield* Layer.build(Crypto.layerPortable), Crypto.Crypto)
+      const { publicKey } = crypto.generateKeyPair()
+      for (let i = 0; i < 240; i++) {
+        const host = `10.0.0.${i + 3}`
+        const payload = advertPacket(crypto, { networkId, name: "x", host, port: 1, publicKey, networkKey: keyOf(2) })
+        yield* network.inject(mallory, { from: `${host}:4001`, to: "10.0.0.255:3334", payload })
+        yield* Effect.sleep("50 millis")
+      }
+      assert.lengthOf(said, 10)
+      assert.lengthOf(yield* alice.node.peers.obstacles, 64)
+    })
+  )
+
+  test(
+    "an advert whose address was translated on the way is named, once",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const said: Array<string> = []
+      const alice = yield* start(network, { name: "alice" }, { logger: linesTo(said) })
+      const mallory = yield* network.host("bridge")
+      const crypto = Context.get(yield* Layer.build(Crypto.layerPortable), Crypto.Crypto)
+      const { publicKey } = crypto.generateKeyPair()
+      const payload = advertPacket(crypto, { networkId, name: "bob", host: "172.17.0.2", port: 1, publicKey })
+      for (let i = 0; i < 5; i++) {
+        yield* network.inject(mallory, { from: `${mallory.address}:4001`, to: "10.0.0.255:3334", payload })
+        yield* Effect.sleep("3 seconds")
+      }
+      assert.lengthOf(said, 1)
+      assert.include(said[0], `"bob" advertises 172.17.0.2, and its adverts come from ${mallory.address}`)
+      const error = yield* failureOf(alice.node.peers.resolveOne("bob"))
+      assert.include(error.message, "translated on the way")
+    })
+  )
+})
 
 describe("several interfaces", () => {
   test(

@@ -92,6 +92,10 @@ const tests: { readonly [L in Limit]: readonly [file: string, title: string] } =
     "core/test/Peers.test.ts",
     "of one address only so many unproved are entered, and the others are counted"
   ],
+  unprovedPerOwnAddress: [
+    "core/test/Peers.test.ts",
+    "of this machine, and of addresses that are listed, more are entered, and who is left out is named"
+  ],
   addressesPerPeer: [
     "core/test/Peers.test.ts",
     "of a peer only so many addresses are kept, the newest first while it is unproved"
@@ -311,6 +315,11 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "The newcomers are told by two further broadcasts within a second."
   ],
   ["Sources of adverts that are counted for that", "1,024", "All start anew; the bound for all sources still holds."],
+  [
+    "What keeps nodes from being found, as `peers.obstacles` has it",
+    "64, for a minute; each is said once in ten minutes, ten a minute of a kind",
+    "The oldest is forgotten; the next line says how many were left out."
+  ],
   [
     "A key conflict that is told",
     "once a minute for a name, ten a minute of a kind",

@@ -51,18 +51,21 @@ const looksLikeToken = (content: Uint8Array): boolean => {
 
 const failed = (detail?: string) => Result.fail(ProtocolError.local("ERR_NET_DECRYPTION_FAILED", detail))
 
-/** Opens the content of a packet however old its token is, for comparing clocks: `undefined` where no key fits. */
+/**
+ * Opens the content of a packet however old its token is, for comparing clocks: `undefined` where no key fits, `"moved"` where
+ * the token was made for another packet.
+ */
 export const openAtAnyAge = (
   crypto: Crypto["Service"],
   keys: ReadonlyArray<Redacted.Redacted<Uint8Array>>,
   packet: Packet,
   nowMillis: number
-): { readonly text: Uint8Array; readonly timestamp: number } | undefined => {
+): { readonly text: Uint8Array; readonly timestamp: number } | "moved" | undefined => {
   const opened = crypto.fernetDecrypt(keys, packet.content, nowMillis, Infinity)
   if (Result.isFailure(opened)) return undefined
   const { plaintext, timestamp } = opened.success
   const head = envelope(packet.networkId, packet.type, packet.publicKey)
-  return equalAt(plaintext, 0, head.length, head) ? { text: plaintext.subarray(head.length), timestamp } : undefined
+  return equalAt(plaintext, 0, head.length, head) ? { text: plaintext.subarray(head.length), timestamp } : "moved"
 }
 
 export const make = (options: {

@@ -67,6 +67,11 @@ const probeSlices = 7
 const conflictMemory = 60_000
 const claimsPerName = 4
 
+// Names that were left out, and for how long, in milliseconds; and how many obstacles an error has.
+const hiddenKept = 256
+const hiddenMemory = 60_000
+const obstaclesTold = 5
+
 const byName = (a: Peers.Peer, b: Peers.Peer) =>
   a.name < b.name ? -1 : a.name > b.name ? 1 : a.publicKey < b.publicKey ? -1 : a.publicKey > b.publicKey ? 1 : 0
 
@@ -129,6 +134,8 @@ export const make = (errors: {
     >()
     // The operator's decisions that the trust policy has no place for.
     const decided = new Map<string, PublicKey.PublicKey>()
+    // Names that a bound left out.
+    const hidden = new Map<string, { readonly at: number; readonly obstacle: Peers.Obstacle }>()
     // Keys that were in the table before.
     const gone = new Set<PublicKey.PublicKey>()
 
@@ -299,9 +306,56 @@ export const make = (errors: {
       return [start ?? endpoint, ...rest.slice(0, limits.addressesPerPeer - 1)]
     }
 
+    /** How many of the unproved may come from where this one does: the operator vouches for this machine, and for what is listed. */
+    const boundOf = ({ local, source: { host }, via }: Sighting) =>
+      local === true || via === "static" || host === "::1" || host.startsWith("127.")
+        ? "unprovedPerOwnAddress" as const
+        : "unprovedPerAddress" as const
+
+    /** Notes that a bound left a node out. */
+    const leftOut = (name: string, where: string, what: string, remedy: string) => {
+      remember(
+        hidden,
+        name,
+        { at: now(), obstacle: { kind: "Limit", where, what: `${quote(name)} ${what}`, remedy } },
+        hiddenKept
+      )
+      return config.obstacles.met(`limit ${where}`, now(), () => ({
+        kind: "Limit",
+        where,
+        what: `a node, ${quote(name)}, ${what}`,
+        remedy
+      })) ?? Effect.void
+    }
+
+    const tooMany = (sighting: Sighting) => {
+      const { name, source: { host } } = sighting
+      const bound = boundOf(sighting)
+      return leftOut(
+        name,
+        host,
+        `is left out: ${limits[bound]} nodes at ${host} are known that have proved nothing yet`,
+        `raise limits.${bound}; who has proved its key, or has it listed, does not count`
+      )
+    }
+
+    // Who was pushed out of the full table and is not said yet.
+    let evicted: Peers.Peer | undefined
+    const pushedOut = Effect.suspend(() => {
+      if (evicted === undefined) return Effect.void
+      const { endpoints: [{ host }], name } = evicted
+      evicted = undefined
+      return leftOut(
+        name,
+        "unprovedPeers",
+        `at ${host} is left out: ${limits.unprovedPeers} nodes are known that have proved nothing yet, and the oldest makes room`,
+        "raise limits.unprovedPeers, or see who sends so many adverts"
+      )
+    })
+
     const insert = (sighting: Sighting, pinned: boolean): Entry | undefined => {
       const room = pinned && proved.size < limits.provedPeers
-      if (!room && (unprovedByHost.get(sighting.source.host) ?? 0) >= limits.unprovedPerAddress) {
+      if (!room && (unprovedByHost.get(sighting.source.host) ?? 0) >= limits[boundOf(sighting)]) {
         Metrics.adverts("too_many_from_address", context)
         return undefined
       }
@@ -322,7 +376,10 @@ export const make = (errors: {
       else {
         if (unproved.size >= limits.unprovedPeers) {
           const oldest = unproved.values().next()
-          if (oldest.done !== true) lose(oldest.value, "Evicted")
+          if (oldest.done !== true) {
+            lose(oldest.value, "Evicted")
+            evicted = oldest.value.peer
+          }
         }
         unproved.set(sighting.publicKey, entry)
         countHost(sighting.source.host, 1)
@@ -393,6 +450,9 @@ export const make = (errors: {
         const changed = entry === undefined
           ? insert(sighting, expected === publicKey) !== undefined
           : update(entry, sighting)
+        if (entry === undefined && !changed) return yield* tooMany(sighting)
+        hidden.delete(name)
+        yield* pushedOut
         if (changed) yield* sighting.answer
         if (expected !== undefined || find(publicKey) === undefined) return
         for (const other of names.get(name) ?? []) {
@@ -497,13 +557,30 @@ export const make = (errors: {
 
     const knownNames = () => [...names.keys()].sort().slice(0, 10)
 
+    const unknown = (name: string, waited?: Duration.Duration): Peers.PeerUnknownError => {
+      const known = knownNames()
+      const left = hidden.get(name)
+      const leftOut = left !== undefined && now() - left.at < hiddenMemory ? [left.obstacle] : []
+      // Where somebody is known, other networks are as they should be; and of bounds, only its own keeps a name out.
+      const others = config.obstacles.now(now()).filter(({ kind }) =>
+        kind === "Limit" ? leftOut.length === 0 : kind !== "NetworkId" || known.length === 0
+      )
+      const obstacles = [...leftOut, ...others].slice(0, obstaclesTold)
+      return new errors.PeerUnknownError({
+        peer: name,
+        known,
+        ...(waited === undefined ? {} : { waited }),
+        ...(obstacles.length === 0 ? {} : { obstacles })
+      })
+    }
+
     const resolveOne = (
       name: string
     ): Effect.Effect<Peers.Peer, Peers.PeerUnknownError | Peers.NameConflictError> =>
       Effect.suspend((): Effect.Effect<Peers.Peer, Peers.PeerUnknownError | Peers.NameConflictError> => {
         const entries = entriesOf(name)
         const [first] = entries
-        if (first === undefined) return Effect.fail(new errors.PeerUnknownError({ peer: name, known: knownNames() }))
+        if (first === undefined) return Effect.fail(unknown(name))
         if (entries.length === 1) return Effect.succeed(first.peer)
         // Of several, the one that the name is known to belong to.
         return Effect.flatMap(expectedFor(first.peer.name), (expected) => {
@@ -573,7 +650,7 @@ export const make = (errors: {
         Effect.suspend(() => {
           const bound = bindKey(peer.publicKey)
           return bound === undefined
-            ? Effect.fail(new errors.PeerUnknownError({ peer: name, known: knownNames() }))
+            ? Effect.fail(unknown(name))
             : Effect.succeed(bound)
         }))
 
@@ -715,14 +792,7 @@ export const make = (errors: {
       awaitPeer: (name, timeout = "10 seconds") =>
         Effect.timeoutOrElse(there(name), {
           duration: timeout,
-          orElse: () =>
-            Effect.fail(
-              new errors.PeerUnknownError({
-                peer: name,
-                known: knownNames(),
-                waited: Duration.fromInputUnsafe(timeout)
-              })
-            )
+          orElse: () => Effect.fail(unknown(name, Duration.fromInputUnsafe(timeout)))
         }),
       whileOnline: (name, use) =>
         Effect.acquireUseRelease(
@@ -735,6 +805,7 @@ export const make = (errors: {
           ? forEach(use)
           : Effect.forever(Effect.flatMap(there(name), ({ publicKey }) => untilGone(publicKey, use))),
       scoped,
+      obstacles: Effect.sync(() => config.obstacles.now(now())),
       conflicts,
       resolveConflict,
       changes,

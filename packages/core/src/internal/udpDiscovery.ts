@@ -21,7 +21,7 @@ import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type * as DatagramSocket from "effect/socket/DatagramSocket"
 import * as Stream from "effect/Stream"
-import { formatEndpoint } from "../Advert.ts"
+import { type Advert, formatEndpoint } from "../Advert.ts"
 import { Crypto } from "../Crypto.ts"
 import type { Discovery, DiscoveryError, Sighting } from "../Discovery.ts"
 import { type Endpoint, Network, type NetworkInterface } from "../Network.ts"
@@ -30,7 +30,9 @@ import * as Packet from "../Packet.ts"
 import type { PublicKey } from "../PublicKey.ts"
 import * as AdvertExchange from "./advertExchange.ts"
 import * as Metrics from "./metrics.ts"
+import * as Mismatch from "./mismatch.ts"
 import { timeToLive } from "./networkCipher.ts"
+import { quote } from "./quote.ts"
 import * as Rate from "./rate.ts"
 import { selfOf } from "./self.ts"
 
@@ -126,8 +128,9 @@ export const make = (
     const config = yield* NodeConfig
     const layerScope = yield* Effect.scope
     const context: Context.Context<never> = yield* Effect.context<never>()
-    const self = selfOf(yield* Crypto, clock, config)
-    const { advertisePort, bindIp, limits } = config
+    const crypto = yield* Crypto
+    const self = selfOf(crypto, clock, config)
+    const { advertisePort, bindIp, limits, obstacles } = config
     const own = self.identity.publicKey
 
     const sightings = yield* Queue.sliding<Sighting>(limits.sightings)
@@ -137,7 +140,7 @@ export const make = (
     // What was said of an address that adverts cannot be sent from.
     const warned = new Map<string, string>()
     let nothingToAdvertiseOn = false
-    let unreadable = false
+    let interfacesUnreadable = false
 
     const count = (outcome: string) => Metrics.adverts(outcome, context)
     const monotonicMillis = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
@@ -151,14 +154,14 @@ export const make = (
         Effect.map((all) => selected(bindIp, all).map((one) => ({ ...one, broadcasts: hasBroadcast(one) }))),
         Effect.tap(() =>
           Effect.sync(() => {
-            unreadable = false
+            interfacesUnreadable = false
           })
         ),
         Effect.catch((cause) =>
           Effect.as(
             Effect.suspend(() => {
-              if (unreadable) return Effect.void
-              unreadable = true
+              if (interfacesUnreadable) return Effect.void
+              interfacesUnreadable = true
               return Effect.logWarning(cause.message)
             }),
             // What could not be read has not changed, as far as anybody knows.
@@ -205,22 +208,84 @@ export const make = (
       return undefined
     }
 
-    const onDatagram = (datagram: DatagramSocket.Datagram, via: Private | undefined, subnet: Target | undefined) => {
+    // What comes from this machine itself. Systems drop what comes in from outside with such a source.
+    const isLocal = (source: Endpoint): boolean => isLoopback(source.host) || privates.has(source.host)
+
+    /** A node of another network: most often as it should be. */
+    const otherNetwork = (payload: Uint8Array, { host }: Endpoint) =>
+      obstacles.met(`network ${host}`, monotonicMillis(), () => {
+        const other = Packet.decode(payload, { types: ["adv"], maxLength: Packet.maxDatagramLength })
+        return Result.isFailure(other) ? undefined : {
+          kind: "NetworkId",
+          where: host,
+          what: `a node at ${host} belongs to network ${quote(other.success.networkId)}, and this one to ${
+            quote(self.networkId)
+          }`,
+          remedy: Mismatch.sameIdRemedy
+        }
+      }, { level: "Info" })
+
+    /** A node of this network whose adverts do not open. */
+    const unreadable = (packet: Packet.Packet, { host }: Endpoint) =>
+      obstacles.met(`key ${host}`, monotonicMillis(), () => {
+        const mismatch = Mismatch.mismatchOf(crypto, self.cipher.keys(), packet, clock.currentTimeMillisUnsafe())
+        return mismatch === undefined
+          ? undefined
+          : mismatch._tag === "Clock"
+          ? {
+            kind: "Clock",
+            where: host,
+            what: Mismatch.clockText(mismatch.name, host, mismatch.seconds),
+            remedy: Mismatch.clockRemedy
+          }
+          : {
+            kind: "NetworkKey",
+            where: host,
+            what: `a node of network ${quote(self.networkId)} at ${host} ${Mismatch.keyText(mismatch._tag)}`,
+            remedy: Mismatch.sameKeyRemedy
+          }
+      })
+
+    const translated = (advert: Advert, { host }: Endpoint) =>
+      obstacles.met(`source ${host}`, monotonicMillis(), () => ({
+        kind: "Source",
+        where: host,
+        what: `${quote(advert.name)} advertises ${advert.host}, and its adverts come from ${host}: they are dropped`,
+        remedy: Mismatch.translatedRemedy
+      }))
+
+    /** Enters what a datagram says; what is to be said about it in the log, if anything. */
+    const onDatagram = (
+      datagram: DatagramSocket.Datagram,
+      via: Private | undefined,
+      subnet: Target | undefined
+    ): Effect.Effect<void> | void => {
       const decoded = Packet.decode(datagram.payload, {
         networkId: self.networkId,
         types: ["adv"],
         maxLength: Packet.maxDatagramLength
       })
-      if (Result.isFailure(decoded)) return count(decoded.failure.code)
       const source: Endpoint = { host: NetAddress.formatIp(datagram.address.address), port: datagram.address.port }
+      if (Result.isFailure(decoded)) {
+        const { code } = decoded.failure
+        count(code)
+        return code === "ERR_NETWORK_INCORRECT" ? otherNetwork(datagram.payload, source) : undefined
+      }
       if (decoded.success.publicKey === own && isOwnSocket(source)) return count("own")
       if (subnet !== undefined && !sameSubnet(subnet.address, source.host, subnet.prefixLength)) {
         return count("other_subnet")
       }
       const heard = AdvertExchange.read(self, decoded.success)
-      if (Result.isFailure(heard)) return count(heard.failure.code)
+      if (Result.isFailure(heard)) {
+        const { code } = heard.failure
+        count(code)
+        return code === "ERR_NET_DECRYPTION_FAILED" ? unreadable(decoded.success, source) : undefined
+      }
       const { advert, publicKey, timestamp } = heard.success
-      if (config.checkAdvertSource && advert.host !== source.host) return count("source_mismatch")
+      if (config.checkAdvertSource && advert.host !== source.host) {
+        count("source_mismatch")
+        return translated(advert, source)
+      }
       if (timestamp !== undefined && !isFresh(publicKey, timestamp, advert.port === 0)) return count("stale")
       count("accepted")
       Queue.offerUnsafe(sightings, {
@@ -229,6 +294,7 @@ export const make = (
         endpoint: { host: advert.host, port: advert.port },
         source,
         via: "broadcast",
+        local: isLocal(source),
         answer: answer(datagram, source, via)
       })
     }
@@ -236,8 +302,13 @@ export const make = (
     // The socket's errors end with its scope; while it lives there is nothing to read but datagrams.
     const hear = (reader: DatagramSocket.Reader, via: () => Private | undefined, subnet?: Target) =>
       Effect.forever(
-        Effect.map(reader.pull, (datagrams) => {
-          for (const datagram of datagrams) onDatagram(datagram, via(), subnet)
+        Effect.flatMap(reader.pull, (datagrams) => {
+          let said: Effect.Effect<void> = Effect.void
+          for (const datagram of datagrams) {
+            const line = onDatagram(datagram, via(), subnet)
+            if (line !== undefined) said = Effect.andThen(said, line)
+          }
+          return said
         })
       )
 

@@ -1,0 +1,83 @@
+/**
+ * What keeps nodes that were heard, or are listed, from being found: noted where it is seen, said in the log, and part of the
+ * error of who waits for a peer.
+ */
+import * as Effect from "effect/Effect"
+import type { LogLevel } from "effect/LogLevel"
+import type { Obstacle } from "../Peers.ts"
+import * as Rate from "./rate.ts"
+import * as Seldom from "./seldom.ts"
+
+export type Severity = "Info" | "Warn"
+
+interface Noted {
+  obstacle: Obstacle | undefined
+  /** When it was last met, and when it was last looked into, in milliseconds. */
+  at: number
+  lookedAt: number
+}
+
+// What strangers can make a node remember; what is listed is as many as the options say.
+const heardKept = 64
+// What is met is forgotten when it is not met again, and looked into again while it is.
+const memory = 60_000
+// Looking into a datagram may take as long as opening it did.
+const looksPerSecond = 20
+const saidAgain = 600_000
+
+export class Obstacles {
+  // Insertion order is age.
+  private readonly heard = new Map<string, Noted>()
+  private readonly listed = new Map<string, Noted>()
+  private readonly looks = Rate.make(looksPerSecond)
+  private readonly told = Seldom.make(saidAgain)
+
+  /**
+   * Something was met, at a time of the monotonic clock in milliseconds. `look` says what it is and is run seldom. `key` is what
+   * makes it the same again; `listed` means that the operator named the place, so that there are only so many.
+   */
+  met(
+    key: string,
+    now: number,
+    look: () => Obstacle | undefined,
+    options?: { readonly listed?: boolean; readonly level?: Severity }
+  ): Effect.Effect<void> | undefined {
+    const table = options?.listed === true ? this.listed : this.heard
+    let noted = table.get(key)
+    if (noted !== undefined && now - noted.lookedAt < memory) {
+      noted.at = now
+      return undefined
+    }
+    if (table === this.heard && !this.looks.take(now)) return undefined
+    const obstacle = look()
+    noted = { obstacle, at: now, lookedAt: now }
+    table.delete(key)
+    table.set(key, noted)
+    if (this.heard.size > heardKept) {
+      const oldest = this.heard.keys().next()
+      if (oldest.done !== true) this.heard.delete(oldest.value)
+    }
+    if (obstacle === undefined) return undefined
+    const more = this.told.take(`${key} ${obstacle.what}`, now, obstacle.kind)
+    if (more === undefined) return undefined
+    const level: LogLevel = options?.level ?? "Warn"
+    return Effect.logWithLevel(level)(`${obstacle.what}; ${obstacle.remedy}${more}`)
+  }
+
+  /** It is over: it may be said again when it comes back. */
+  over(key: string): void {
+    for (const table of [this.listed, this.heard]) {
+      const noted = table.get(key)
+      if (noted === undefined) continue
+      table.delete(key)
+      if (noted.obstacle !== undefined) this.told.forget(`${key} ${noted.obstacle.what}`)
+    }
+  }
+
+  /** What was met in the last minute: what is listed first, then the newest. */
+  now(now: number): ReadonlyArray<Obstacle> {
+    return [...this.listed.values(), ...[...this.heard.values()].reverse()].flatMap(({ at, obstacle }) =>
+      obstacle !== undefined && now - at < memory ? [obstacle] : []
+    )
+  }
+}
