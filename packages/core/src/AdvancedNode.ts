@@ -41,6 +41,9 @@ import * as Sessions from "./Sessions.ts"
 import * as Transport from "./Transport.ts"
 import type { Trust } from "./Trust.ts"
 
+/** Characters of a peer's text in a message of this node's. */
+const maxShown = 500
+
 /**
  * A function failed on the peer with a typed error.
  *
@@ -62,9 +65,11 @@ export class RemoteError extends Schema.TaggedError<RemoteError>("@pnet/core/Adv
       : undefined
   }
   override get message() {
+    const error = this.error
+    const text = typeof error === "object" && error !== null && "message" in error ? error.message : error
     return `${quote(this.command)} failed at ${quote(this.peer)}${
-      this.tag === undefined ? "" : ` with ${quote(this.tag)}`
-    }`
+      this.tag === undefined ? "" : ` with ${quote(this.tag.slice(0, maxShown))}`
+    }${typeof text === "string" && text !== "" ? `: ${quote(text.slice(0, maxShown))}` : ""}`
   }
 }
 

@@ -148,8 +148,8 @@ export const Limits = Schema.Struct({
     "Bytes of a command or a typed call, and of its answer; of a streamed one, of each element. A longer one is reset with too_large."
   ),
   callMemory: count(
-    67_108_864,
-    "Bytes held of calls over 64 KiB that are coming in or being handled, a quarter of them for one peer. One more is reset with refused."
+    134_217_728,
+    "Bytes held of calls over 64 KiB that are coming in or being handled, with what their JSON is parsed to, a quarter of them for one peer. One more is reset with refused."
   ),
   credit: count(
     268_435_456,

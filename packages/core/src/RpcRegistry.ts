@@ -162,9 +162,9 @@ const withKwargs = (call: Command.Call, kwargs: Command.Call["kwargs"]): Command
 const checked = (command: Command.Any, handler: Run, context: Context.Context<never>): Entry => {
   const { name } = command
   const provide = provideTo(context)
-  const all = { errors: "all" } as const
-  const decodeArgs = Schema.decodeUnknownEffect(Schema.toCodecJson(command.args), all)
-  const decodeKwargs = Schema.decodeUnknownEffect(Schema.toCodecJson(command.kwargs), all)
+  // The first thing that is wrong is all that is said: a caller's call may have a million of them.
+  const decodeArgs = Schema.decodeUnknownEffect(Schema.toCodecJson(command.args))
+  const decodeKwargs = Schema.decodeUnknownEffect(Schema.toCodecJson(command.kwargs))
   const encodeSuccess = Schema.encodeUnknownEffect(Schema.toCodecJson(command.success))
   const encodeDeclared = Schema.encodeUnknownEffect(Schema.toCodecJson(command.error))
   const encode = (error: unknown) => Effect.catch(encodeDeclared(error), () => encodeError(error))

@@ -81,7 +81,7 @@ describe("NodeOptions", () => {
           streams: 1_024,
           calls: 4_096,
           callSize: 8_388_608,
-          callMemory: 67_108_864,
+          callMemory: 134_217_728,
           credit: 268_435_456,
           sharedKeys: 1_024
         }

@@ -331,6 +331,12 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "A call is answered `invalid_arguments`, an answer is a `ContractError`, and the typed error of a RESET is left out."
   ],
   ["Arguments of a command", "10,000", "It is answered `invalid_arguments`, and not run."],
+  [
+    "What the arrays, objects and fields of an answer by JSON hold besides its bytes",
+    "8 times `callSize`",
+    "It is not parsed; `CallTooLargeError`."
+  ],
+  ["The description in a refusal", "1,024 characters", "The rest is left out."],
   ["Series of the metrics of calls", "2,048", "Calls of further peers and functions are counted under `other`."],
   [
     "Bytes that wait to be written to a connection",

@@ -2,13 +2,17 @@
 import type { PublicKey } from "../PublicKey.ts"
 import { Budget } from "./mux.ts"
 
-/** For each call of a peer: `room` as its bytes come, and `free` when it is over, which gives all of it back. */
+/**
+ * For each call of a peer: `room` as its bytes come and for what is made of them, and `free` when it is over, which gives all of it
+ * back. What does not `fit` beside what the call has already has no room at any time.
+ */
 export type CallMemory = (peer: PublicKey) => {
+  readonly fits: (bytes: number) => boolean
   readonly room: (bytes: number) => boolean
   readonly free: () => void
 }
 
-/** Calls up to this size are not counted: there are at most `limits.calls` of them. */
+/** Calls that hold no more than this are not counted: there are at most `limits.calls` of them. */
 const smallCall = 65_536
 
 /** The memory that calls take, counted for each peer while it has any. */
@@ -20,6 +24,7 @@ export const makeCallMemory = (limit: number): CallMemory => {
     let length = 0
     let held = 0
     return {
+      fits: (bytes: number): boolean => length + bytes <= Math.max(smallCall, limit / 4),
       room: (bytes: number): boolean => {
         length += bytes
         if (length <= smallCall) return true

@@ -15,6 +15,7 @@ import type { SessionStream } from "../Sessions.ts"
 import type { CallMemory } from "./callMemory.ts"
 import { meterOf } from "./callMetrics.ts"
 import * as Wire from "./commandWire.ts"
+import { weigh } from "./json.ts"
 import { quote } from "./quote.ts"
 import { namesOfAll } from "./targets.ts"
 import { fromTraceparent } from "./trace.ts"
@@ -110,8 +111,8 @@ export const make = ({ clock, limits, memory, node, peers, registry }: Dependenc
       },
       (span) => {
         const work = Effect.flatMap(run(stream, request, span), (value) => {
-          const bytes = Wire.encodeSuccess(value)
-          if (bytes.length <= limits.callSize) return Effect.as(reply(bytes), undefined)
+          const bytes = Wire.encodeSuccessUpTo(value, limits.callSize)
+          if (bytes !== undefined) return Effect.as(reply(bytes), undefined)
           return Effect.fail(
             new RunError({ code: "too_large", description: `its result is over ${limits.callSize} bytes` })
           )
@@ -136,7 +137,7 @@ export const make = ({ clock, limits, memory, node, peers, registry }: Dependenc
             if (failure !== undefined) {
               span.attribute("error.type", failure.error.code)
               return Effect.map(
-                reply(Wire.encodeError(failure.error)),
+                reply(Wire.encodeError(failure.error, limits.callSize)),
                 () => meter.ended(nowUnsafe(clock) - begun, sent, size, failure.error.code)
               )
             }
@@ -166,13 +167,19 @@ export const make = ({ clock, limits, memory, node, peers, registry }: Dependenc
         // The stream is over; there is nobody to answer.
         onFailure: () => Effect.void,
         onSuccess: (bytes) => {
+          const refuse = (code: "invalid_arguments" | "too_large", description: string) =>
+            Effect.ignore(stream.write(Wire.encodeError({ code, description })))
+          const weight = weigh(bytes)
+          // What is too deep is not parsed, and has its answer below.
+          if (weight < Infinity) {
+            if (!held.fits(weight)) {
+              return refuse("too_large", "its arrays, objects and fields take more memory than a call may have")
+            }
+            if (!held.room(weight)) return stream.reset("refused", "no room for so much at once")
+          }
           const request = Wire.decodeRequest(bytes)
           return typeof request === "string"
-            ? Effect.ignore(
-              stream.write(
-                Wire.encodeError({ code: "invalid_arguments", description: `the call is malformed: ${request}` })
-              )
-            )
+            ? refuse("invalid_arguments", `the call is malformed: ${request}`)
             : answer(stream, request, bytes.length)
         }
       }),

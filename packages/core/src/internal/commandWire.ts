@@ -18,8 +18,8 @@ import {
   UnknownFunctionError
 } from "../FunctionError.ts"
 import type { NodeName } from "../Packet.ts"
-import { isObject, notJson, parse } from "./json.ts"
-import { strictTextOf, utf8 } from "./platform.ts"
+import { isObject, lengthUpTo, notJson, parse, weigh } from "./json.ts"
+import { utf8 } from "./platform.ts"
 
 /** The name of the stream that carries a command. */
 export const streamName = "handle"
@@ -44,9 +44,7 @@ export const encodeRequest = (request: Request): Uint8Array | NotJsonError => {
 
 /** A peer's request, or what is wrong with it. */
 export const decodeRequest = (bytes: Uint8Array): Request | string => {
-  const text = strictTextOf(bytes)
-  if (text === undefined) return "not UTF-8"
-  const parsed = parse(text)
+  const parsed = parse(bytes)
   if (typeof parsed === "string") return parsed
   if (!isObject(parsed.value)) return "not an object"
   const { args = [], function: name, kwargs = none } = parsed.value
@@ -61,13 +59,37 @@ const successHead = "{\"type\":\"success\",\"value\":"
 
 export const encodeSuccess = (value: Json): Uint8Array => utf8(`${successHead}${JSON.stringify(value)}}`)
 
-export const encodeError = (error: Pick<RunError, "code" | "description" | "error">): Uint8Array =>
-  utf8(JSON.stringify({
-    type: "error",
-    code: error.code,
-    description: error.description,
-    ...(error.error === undefined ? {} : { error: error.error })
-  }))
+/** `encodeSuccess`, or `undefined` where the bytes would be more than `limit`: then they are not made. */
+export const encodeSuccessUpTo = (value: Json, limit: number): Uint8Array | undefined => {
+  if (lengthUpTo(value, limit) > limit) return undefined
+  const bytes = encodeSuccess(value)
+  return bytes.length <= limit ? bytes : undefined
+}
+
+/** Characters of a description. It may speak of what a peer sent, and is no longer for that. */
+export const maxDescription = 1_024
+
+export const encodeError = (
+  error: Pick<RunError, "code" | "description" | "error">,
+  limit = Infinity
+): Uint8Array => {
+  const description = error.description.slice(0, maxDescription)
+  if (error.error !== undefined) {
+    const bytes = lengthUpTo(error.error, limit) > limit
+      ? undefined
+      : utf8(JSON.stringify({ type: "error", code: error.code, description, error: error.error }))
+    if (bytes === undefined || bytes.length > limit) {
+      return encodeError({ code: "too_large", description: `its error is over ${limit} bytes` })
+    }
+    return bytes
+  }
+  return utf8(JSON.stringify({ type: "error", code: error.code, description }))
+}
+
+const shortReply = 65_536
+
+/** How much the arrays, objects and fields of an answer may hold, as so many times the bytes that it may have. */
+const maxWeight = 8
 
 /** Why a reply is no value. */
 export type ReplyError =
@@ -85,8 +107,14 @@ export const decodeReply = (
   name: string,
   limit: number
 ): Effect.Effect<Json, ReplyError> => {
-  const text = strictTextOf(bytes)
-  const parsed = text === undefined ? "not UTF-8" : parse(text)
+  // What is short is no more than its caller has room for.
+  if (bytes.length > shortReply) {
+    const weight = weigh(bytes)
+    if (weight < Infinity && weight > limit * maxWeight) {
+      return Effect.fail(new CallTooLargeError({ peer, function: name, limit }))
+    }
+  }
+  const parsed = parse(bytes)
   const reply: unknown = typeof parsed === "string" ? undefined : parsed.value
   if (isObject(reply)) {
     if (reply.type === "success") return Effect.succeed((reply.value ?? null) as Json)

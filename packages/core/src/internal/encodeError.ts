@@ -1,6 +1,8 @@
 /** A handler's typed error as what travels: JSON, by its own Schema where it has one, and never with its stack. */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { lengthUpTo } from "./json.ts"
 import { quote } from "./quote.ts"
 
 /** A typed error that is larger than this as JSON is sent as its tag and the beginning of its message. */
@@ -8,6 +10,8 @@ const maxError = 65_536
 
 /** The beginning of what an error says of itself. */
 export const messageOf = (error: unknown): string => {
+  // What a promise was rejected with, where nobody said what that means: its own message says no more than that.
+  if (error instanceof Cause.UnknownError && error.cause !== undefined) return messageOf(error.cause)
   const message: unknown = typeof error === "object" && error !== null && "message" in error ? error.message : error
   return (typeof message === "object" ? "" : String(message)).slice(0, 1_024)
 }
@@ -16,18 +20,17 @@ export const messageOf = (error: unknown): string => {
 export const encodeError = (error: unknown): Effect.Effect<unknown> => {
   const message = messageOf(error)
   const fallback = typeof error === "object" && error !== null && "_tag" in error
-    ? { _tag: String(error._tag), message }
+    ? { _tag: String(error._tag).slice(0, 1_024), message }
     : { message }
   const constructor: unknown = typeof error === "object" && error !== null ? error.constructor : undefined
   if (!Schema.isSchema(constructor)) return Effect.succeed(fallback)
   return Schema.encodeUnknownEffect(Schema.toCodecJson(constructor as Schema.Codec<unknown>))(error).pipe(
     Effect.flatMap((encoded): Effect.Effect<unknown> => {
-      const length = JSON.stringify(encoded).length
-      return length <= maxError
+      return lengthUpTo(encoded, maxError) <= maxError
         ? Effect.succeed(encoded)
         : Effect.as(
           Effect.logWarning(
-            `a typed error of ${length} characters is sent as its tag alone: ${quote(fallback)}`
+            `a typed error of over ${maxError} characters is sent as its tag alone: ${quote(fallback)}`
           ),
           fallback
         )

@@ -11,7 +11,7 @@ import { concat } from "./bytes.ts"
 import { IntMap } from "./intMap.ts"
 import { isDeep } from "./json.ts"
 import * as OpenText from "./openText.ts"
-import { strictTextOf, textOf, utf8 } from "./platform.ts"
+import { strictTextOf, utf8 } from "./platform.ts"
 
 /** The types of messages: the sender's own streams, the receiver's streams, and resets of the receiver's streams. */
 export const Type = { msg: 0, rsp: 1, err: 2 } as const
@@ -471,7 +471,7 @@ const resetOf = (payload: Uint8Array): Frame.Reset | undefined => {
   const { code, message, ...rest } = json(payload) ?? {}
   if (typeof code !== "string" || typeof message !== "string") return undefined
   // An error that nobody could walk through is left out, as one that does not fit is.
-  const hasError = "error" in rest && !isDeep(textOf(payload))
+  const hasError = "error" in rest && !isDeep(payload)
   return { code, message, ...(hasError ? { error: rest.error } : {}) }
 }
 

@@ -36,6 +36,7 @@ import { type Description, type Entry, RpcRegistry } from "../RpcRegistry.ts"
 import { Sessions, type SessionStream } from "../Sessions.ts"
 import { type CallMeter, meterOf } from "./callMetrics.ts"
 import * as Contract from "./contract.ts"
+import { lengthUpTo } from "./json.ts"
 import { quote } from "./quote.ts"
 import * as Wire from "./rpcWire.ts"
 import type { SessionStream as InternalStream } from "./sessionStream.ts"
@@ -603,7 +604,7 @@ const entryOf = (
   const name = rpc._tag
   const codec = (schema: Schema.Top) => Schema.toCodecJson(schema) as unknown as Schema.Codec<unknown, Schema.Json>
   const exit = Rpc.exitSchema(rpc as Rpc.Any)
-  const decodePayload = Schema.decodeUnknownEffect(codec(rpc.payloadSchema), { errors: "all" })
+  const decodePayload = Schema.decodeUnknownEffect(codec(rpc.payloadSchema))
   const success = wire.isStream ? (rpc.successSchema as any).success as Schema.Top : rpc.successSchema
   const encodeSuccess = Schema.encodeUnknownEffect(codec(success))
   const encodeError = Schema.encodeUnknownEffect(codec(exit.error as Schema.Top))
@@ -647,7 +648,7 @@ const entryOf = (
       let failure: RunError | undefined
       const take = (value: unknown): Effect.Effect<Schema.Json, RunError> =>
         Effect.flatMap(Effect.mapError(encodeSuccess(value), notJson), (json) => {
-          length += JSON.stringify(json).length + 1
+          length += lengthUpTo(json, limit) + 1
           return length > limit ? Effect.fail(tooLarge) : Effect.succeed(json)
         })
       const run = (payload: unknown): Effect.Effect<Schema.Json, RunError> =>

@@ -280,8 +280,7 @@ export const mismatchOf = (contract: Contract.Contract, hash: Uint8Array): Uint8
 /** What a mismatch says; `undefined` where it is none. */
 export const contractOf = (body: Uint8Array): { readonly hash: Uint8Array; readonly contract: unknown } | undefined => {
   if (body.length < 8 || body.length > 8 + maxContract) return undefined
-  const text = strictTextOf(body.subarray(8))
-  const parsed = text === undefined ? "not UTF-8" : parse(text)
+  const parsed = parse(body.subarray(8))
   return typeof parsed === "string" ? undefined : { hash: body.slice(0, 8), contract: parsed.value }
 }
 
