@@ -1,0 +1,59 @@
+/**
+ * The packages of this workspace that are published.
+ */
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+export const root = fileURLToPath(new URL("../../../", import.meta.url))
+
+/** A program of this package's own dependencies. */
+export const tool = (name: string): string => join(root, "packages/release/node_modules/.bin", name)
+
+export interface Manifest {
+  readonly name: string
+  readonly version: string
+  readonly private?: boolean
+  readonly license?: string
+  readonly description?: string
+  readonly keywords?: ReadonlyArray<string>
+  readonly engines?: { readonly node?: string }
+  readonly repository?: unknown
+  readonly exports: Readonly<Record<string, string | null>>
+  readonly files: ReadonlyArray<string>
+  readonly dependencies?: Readonly<Record<string, string>>
+  readonly peerDependencies?: Readonly<Record<string, string>>
+  readonly devDependencies?: Readonly<Record<string, string>>
+  readonly publishConfig?: { readonly access?: string; readonly provenance?: boolean }
+}
+
+export const manifestIn = (folder: string): Manifest => JSON.parse(readFileSync(join(folder, "package.json"), "utf8"))
+
+export interface Package {
+  /** The name of its folder in `packages`, which is what follows the scope in its own name. */
+  readonly id: string
+  readonly folder: string
+  readonly manifest: Manifest
+}
+
+export const publicPackages: ReadonlyArray<Package> = readdirSync(join(root, "packages"))
+  .map((id) => ({ id, folder: join(root, "packages", id) }))
+  .map(({ folder, id }) => ({ id, folder, manifest: manifestIn(folder) }))
+  .filter(({ manifest }) => manifest.private !== true)
+
+/** A version that the workspace pins, so that what is checked is what is developed with. */
+export const pinned = (dependency: string): string => {
+  for (
+    const manifest of [
+      manifestIn(root),
+      ...publicPackages.map(({ manifest }) => manifest),
+      manifestIn(
+        join(root, "packages/release")
+      )
+    ]
+  ) {
+    const version = manifest.devDependencies?.[dependency]
+    if (version !== undefined && !version.startsWith("workspace:")) return version
+  }
+  throw new Error(`nothing in the workspace pins ${dependency}`)
+}

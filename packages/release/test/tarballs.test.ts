@@ -1,0 +1,91 @@
+/**
+ * The fast half of `pnpm release:check`: the tarballs are packed and looked at, but neither installed nor run.
+ */
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { internals, modules, problems } from "../src/inspect.ts"
+import { pack, relinked, type Tarball } from "../src/pack.ts"
+import { done } from "../src/run.ts"
+import { publicPackages, tool } from "../src/workspace.ts"
+
+describe("the tarballs", () => {
+  const folder = mkdtempSync(join(tmpdir(), "pnet-tarballs-"))
+  let tarballs: ReadonlyArray<Tarball> = []
+
+  beforeAll(() =>
+    Effect.runPromise(Effect.map(pack(folder), (packed) => {
+      tarballs = packed
+    })), 60_000)
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  it("have what they need and nothing else, and all in them leads somewhere", () => {
+    assert.deepStrictEqual(problems(tarballs, { stale: true }), [])
+  })
+
+  it.live("please publint", () =>
+    Effect.forEach(
+      tarballs,
+      ({ file }) => done(tool("publint"), ["run", file, "--strict"], { cwd: folder }),
+      { concurrency: 2 }
+    ), 60_000)
+
+  it.live("export every public module, and no other", () =>
+    Effect.gen(function*() {
+      for (const { folder: source, manifest } of publicPackages) {
+        for (const name of Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })) {
+          const target = join(folder, "node_modules", name)
+          if (name.startsWith("@pnet/") || existsSync(target)) continue
+          mkdirSync(dirname(target), { recursive: true })
+          symlinkSync(realpathSync(join(source, "node_modules", name)), target, "dir")
+        }
+      }
+      const program = join(folder, "all.mjs")
+      // The suites need vitest's own process.
+      const suites = /Suite$/
+      writeFileSync(
+        program,
+        `
+          for (const name of ${JSON.stringify(tarballs.flatMap(modules).filter((name) => !suites.test(name)))}) {
+            if (Object.keys(await import(name)).length === 0) throw new Error(name + " exports nothing")
+          }
+          for (const name of ${JSON.stringify(tarballs.flatMap(internals))}) {
+            let code
+            try { import.meta.resolve(name) } catch (error) { code = error.code }
+            if (code !== "ERR_PACKAGE_PATH_NOT_EXPORTED") throw new Error(name + " can be imported")
+          }
+        `
+      )
+      yield* done(process.execPath, [program], { cwd: folder })
+    }), 60_000)
+})
+
+describe("links", () => {
+  const written = (document: string, text: string) => relinked(document, text).written
+
+  it("lead to the documents in core", () => {
+    assert.strictEqual(written("packages/core/README.md", "[a](../../docs/a.md#b)"), "[a](docs/a.md#b)")
+    assert.strictEqual(written("packages/node/README.md", "[a](../../docs/a.md)"), "[a](../core/docs/a.md)")
+  })
+
+  it("from documents lead to packages", () => {
+    assert.strictEqual(
+      written("docs/a.md", "[a](b.md) [c](../packages/node/README.md)"),
+      "[a](b.md) [c](../../node/README.md)"
+    )
+  })
+
+  it("to other places stay", () => {
+    const text = "[a](https://example.org/a) [b](#c)"
+    assert.deepStrictEqual(relinked("docs/a.md", text), { written: text, lost: [] })
+  })
+
+  it("to what is in no package are told", () => {
+    assert.strictEqual(
+      relinked("packages/node/README.md", "[a](../../README.md) [b](../bench/README.md)").lost.length,
+      2
+    )
+  })
+})
