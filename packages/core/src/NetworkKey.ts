@@ -7,6 +7,12 @@
  *
  * Whoever has the key can read and write all that is not inside a session: treat it as a password. Errors never show it.
  *
+ * In a node's options it may be a plain text, which is redacted at once:
+ *
+ * ```ts
+ * const options = { name: "alice", networkKey: "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=" }
+ * ```
+ *
  * @since 0.1.0
  */
 import type * as Brand from "effect/Brand"
@@ -49,16 +55,29 @@ export class NetworkKeyError extends Schema.TaggedError<NetworkKeyError>("@pnet/
   {
     kind: Schema.Literals(["Encoding", "Length"]),
     /** How many bytes the text stands for; absent for `Encoding`. */
-    length: Schema.optionalKey(Schema.Number)
+    length: Schema.optionalKey(Schema.Number),
+    /** What is wrong with the text, showing none of it. */
+    problem: Schema.String
   }
 ) {
   override get message() {
-    const found = this.kind === "Encoding"
-      ? "it is not canonical base64url (only A-Z a-z 0-9 - _, padded with =, unused bits zero, no blanks)"
-      : `it stands for ${this.length} bytes`
-    return `reading a network key failed: ${found}; expected the base64url text of 32 bytes, 44 characters, ` +
-      "as NetworkKey.generate makes it"
+    return `reading a network key failed: ${this.problem}; expected the base64url text of 32 bytes, 44 characters, as ` +
+      "NetworkKey.generate makes it, or: openssl rand -base64 32 | tr '+/' '-_'"
   }
+}
+
+/** What people have in place of a network key, by what it looks like. */
+const problemOf = (text: string, length: number | undefined): string => {
+  if (text === "") return "it is empty (0 bytes)"
+  if (/\s/u.test(text)) return "it has blanks or a line end in it or around it"
+  if (/^[0-9a-f]{64}$/iu.test(text)) return "it is 64 hexadecimal digits: write the 32 bytes as base64url"
+  if (length !== undefined) return `it stands for ${length} bytes`
+  if (/^[A-Za-z0-9+/]+={0,2}$/u.test(text) && /[+/]/u.test(text)) {
+    return "it is base64 with + and /: write - for each + and _ for each /"
+  }
+  if (/^[A-Za-z0-9_-]{43}$/u.test(text)) return "the = at its end is missing"
+  if (/^[A-Za-z0-9_-]+=*$/u.test(text) && text.length !== 44) return `it is ${text.length} characters long`
+  return "it is not canonical base64url (only A-Z a-z 0-9 - _, padded with =, unused bits zero)"
 }
 
 const fromBytes = (bytes: Uint8Array): NetworkKey =>
@@ -71,12 +90,15 @@ const fromBytes = (bytes: Uint8Array): NetworkKey =>
  * @since 0.1.0
  */
 export const parse = (text: string | Redacted.Redacted<string>): Result.Result<NetworkKey, NetworkKeyError> => {
-  const bytes = Base64Url.decodeString(typeof text === "string" ? text : Redacted.value(text))
-  if (bytes === undefined) return Result.fail(new NetworkKeyError({ kind: "Encoding" }))
-  if (bytes.length !== byteLength) {
-    return Result.fail(new NetworkKeyError({ kind: "Length", length: bytes.length }))
+  const plain = typeof text === "string" ? text : Redacted.value(text)
+  const bytes = Base64Url.decodeString(plain)
+  if (bytes === undefined) {
+    return Result.fail(new NetworkKeyError({ kind: "Encoding", problem: problemOf(plain, undefined) }))
   }
-  return Result.succeed(fromBytes(bytes))
+  const { length } = bytes
+  return length === byteLength
+    ? Result.succeed(fromBytes(bytes))
+    : Result.fail(new NetworkKeyError({ kind: "Length", length, problem: problemOf(plain, length) }))
 }
 
 /**

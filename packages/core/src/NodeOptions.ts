@@ -11,12 +11,14 @@
  * @since 0.1.0
  */
 import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
@@ -184,10 +186,69 @@ const Endpoint = Schema.String.check(
   })
 )
 
-// An empty list would be a network in clear, which is to be asked for by leaving the option out.
-const KeyList = Schema.Array(NetworkKey.NetworkKey).check(
-  Schema.isMinLength(1),
-  Schema.isMaxLength(NetworkKeys.maxKeys)
+/** A network key as it is written in options: its text, redacted or not. */
+type KeyInput = string | Redacted.Redacted<string>
+
+const isKeyInput = (u: unknown): u is KeyInput =>
+  typeof u === "string" || Redacted.isRedacted(u) && typeof Redacted.value(u) === "string"
+
+const isOneOrMoreKeys = (u: unknown): u is NetworkKey.NetworkKey | ReadonlyArray<NetworkKey.NetworkKey> =>
+  Array.isArray(u) ? u.every(NetworkKey.isNetworkKey) : NetworkKey.isNetworkKey(u)
+
+// The value itself is left out, so that nothing can show it.
+const keyIssue = (message: string) => new SchemaIssue.InvalidValue({ message })
+
+/** One network key, or none where it is no text of one: said in words, and without any of it. */
+const readKey = (u: unknown): Result.Result<NetworkKey.NetworkKey, SchemaIssue.Issue> =>
+  isKeyInput(u)
+    ? Result.mapError(NetworkKey.parse(u), ({ message }) => keyIssue(message))
+    : Result.fail(keyIssue(
+      u === undefined
+        ? "expected a network key, and it is there and undefined: leave the option out for a network in clear"
+        : "expected the text of a network key, 44 characters of base64url, as it is or as Redacted.make(text)"
+    ))
+
+const readKeys = (
+  list: ReadonlyArray<unknown>
+): Result.Result<ReadonlyArray<NetworkKey.NetworkKey>, SchemaIssue.Issue> => {
+  // An empty list would be a network in clear, which is to be asked for by leaving the option out.
+  if (list.length < 1 || list.length > NetworkKeys.maxKeys) {
+    return Result.fail(keyIssue(
+      `expected 1 to ${NetworkKeys.maxKeys} network keys, and there are ${list.length}: leave the option out for a network in clear`
+    ))
+  }
+  return Result.all(
+    list.map((u, i) => Result.mapError(readKey(u), (issue) => new SchemaIssue.Pointer([i], issue)))
+  )
+}
+
+const OneOrMoreKeys = Schema.declare((_u): _u is KeyInput | ReadonlyArray<KeyInput> => true).pipe(
+  Schema.decodeTo(Schema.declare(isOneOrMoreKeys, { identifier: "NetworkKey" }), {
+    decode: SchemaGetter.transformEffect((input: unknown) =>
+      Effect.fromResult<NetworkKey.NetworkKey | ReadonlyArray<NetworkKey.NetworkKey>, SchemaIssue.Issue>(
+        Array.isArray(input) ? readKeys(input) : readKey(input)
+      )
+    ),
+    encode: SchemaGetter.transform((keys): KeyInput | ReadonlyArray<KeyInput> => keys)
+  })
+)
+
+const KeyList = Schema.declare((_u): _u is ReadonlyArray<KeyInput> => true).pipe(
+  Schema.decodeTo(
+    Schema.declare((u): u is ReadonlyArray<NetworkKey.NetworkKey> => Array.isArray(u) && isOneOrMoreKeys(u)),
+    {
+      decode: SchemaGetter.transformEffect((input: unknown) =>
+        Effect.fromResult(
+          Array.isArray(input)
+            ? readKeys(input)
+            : Result.fail<SchemaIssue.Issue>(
+              keyIssue("expected a list of network keys; one alone is networkKey")
+            )
+        )
+      ),
+      encode: SchemaGetter.transform((keys): ReadonlyArray<KeyInput> => keys)
+    }
+  )
 )
 
 /**
@@ -202,10 +263,10 @@ export const NodeOptions = Schema.Struct({
   /** The network it belongs to. Default `"pnet"`. */
   networkId: NetworkId.pipe(Schema.withDecodingDefaultKey(Effect.succeed("pnet"))),
   /**
-   * The network key. Default: none, and adverts travel in clear. With one, only those who hold it can join, or see names and
-   * addresses. A list is taken as `networkKeys`.
+   * The network key: its text, 44 characters of base64url, redacted or not (it is at once). Default: none, and adverts travel in
+   * clear. With one, only those who hold it can join, or see names and addresses. A list is taken as `networkKeys`.
    */
-  networkKey: Schema.optionalKey(Schema.Union([NetworkKey.NetworkKey, KeyList])),
+  networkKey: Schema.optionalKey(OneOrMoreKeys),
   /**
    * Several network keys, 1 to 16, in place of `networkKey`: the first encrypts, all decrypt. They are what the node begins
    * with; its `networkKeys` change them while it runs. Default: those of the `NetworkKeys` service, where there is one.
@@ -361,11 +422,53 @@ const listOf = (text: Redacted.Redacted<string>) =>
 
 const optional = <A>(config: Config.Config<A>) => Config.option(config)
 
+/** Whether the source has the variable, if only as an empty text, which sources do not count as a value. */
+const isThere = (name: string): Effect.Effect<boolean> =>
+  Effect.flatMap(ConfigProvider.ConfigProvider, (provider) => {
+    const has = (path: ConfigProvider.Path, key: string) =>
+      Effect.map(provider.load(path), (node) => node?._tag === "Record" && node.keys.has(key))
+    // The environment has names cut at each "_", others have them whole.
+    const parts = name.split("_")
+    return Effect.zipWith(has([], name), has(parts.slice(0, -1), parts.at(-1)!), (whole, cut) => whole || cut).pipe(
+      // A source that fails has failed the value already.
+      Effect.orElseSucceed(() => false)
+    )
+  })
+
+/**
+ * A variable that is set or not, and that may not be set to nothing: a secret that was not injected leaves its variable empty, and
+ * taking that for "not set" would turn off what it is for. `unset` says what leaving it out means.
+ *
+ * @category config
+ * @since 0.1.0
+ */
+export const variable = (name: string, unset: string): Config.Config<Option.Option<Redacted.Redacted<string>>> =>
+  Config.mapEffect(Config.option(Config.Redacted(name)), (found) => {
+    const empty = Option.isSome(found) ? Effect.succeed(Redacted.value(found.value).trim() === "") : isThere(name)
+    return Effect.flatMap(empty, (empty) =>
+      empty
+        ? Effect.fail(
+          new Config.ConfigError(
+            new Schema.SchemaError(
+              new SchemaIssue.Pointer(
+                [name],
+                new SchemaIssue.InvalidValue({
+                  message:
+                    `${name} is set, and empty, as where a secret was not injected: give it its value, or unset it for ${unset}`
+                })
+              )
+            )
+          )
+        )
+        : Effect.succeed(found))
+  })
+
 /**
  * The options from Effect `Config`: `PNET_NAME` (required), `PNET_NETWORK_ID`, `PNET_NETWORK_KEY` (one, or several
  * with commas), `PNET_NETWORK_KEYS` (in its place; several with commas, the first encrypts), `PNET_SERVER_PORT`, `PNET_ADVERTISE_PORT`, `PNET_BROADCAST_INTERVAL` (such as `2.5 seconds`), `PNET_BIND_IP` and
- * `PNET_PEERS` (`host:port` with commas). What is not set has the option's default. Give the result to a node's `layer`,
- * with what else it should have.
+ * `PNET_PEERS` (`host:port` with commas). What is not set has the option's default. A network key that is set and
+ * empty is an error: an empty variable is a secret that did not arrive. Give the result to a node's `layer`, with what else it should
+ * have.
  *
  * @category config
  * @since 0.1.0
@@ -374,8 +477,8 @@ export const config: Config.Config<Input> = Config.map(
   Config.all({
     name: Config.String("PNET_NAME"),
     networkId: optional(Config.String("PNET_NETWORK_ID")),
-    networkKey: optional(Config.Redacted("PNET_NETWORK_KEY")),
-    networkKeys: optional(Config.Redacted("PNET_NETWORK_KEYS")),
+    networkKey: variable("PNET_NETWORK_KEY", "a network in clear"),
+    networkKeys: variable("PNET_NETWORK_KEYS", "a network in clear"),
     serverPort: optional(Config.Port("PNET_SERVER_PORT")),
     advertisePort: optional(Config.Port("PNET_ADVERTISE_PORT")),
     broadcastInterval: optional(Config.Duration("PNET_BROADCAST_INTERVAL")),

@@ -55,6 +55,27 @@ describe("NetworkKey", () => {
     }
   })
 
+  it("says what is wrong with a text that people take for one, by what it looks like", () => {
+    const base64 = Buffer.alloc(32, 255).toString("base64")
+    for (
+      const [input, problem] of [
+        ["", "it is empty"],
+        ["short", "it is 5 characters long"],
+        [base64, "base64 with + and /"],
+        [text.slice(0, -1), "the = at its end is missing"],
+        [`${text}\n`, "blanks or a line end"],
+        [` ${text}`, "blanks or a line end"],
+        ["ab".repeat(32), "64 hexadecimal digits"],
+        ["AAAA", "3 bytes"],
+        ["hunter2!", "not canonical base64url"]
+      ] as const
+    ) {
+      const { message } = parseError(input)
+      assert.include(message, problem)
+      assert.include(message, "openssl rand -base64 32")
+    }
+  })
+
   it.effect("is generated from the randomness of Crypto", () =>
     Effect.gen(function*() {
       const a = yield* NetworkKey.generate

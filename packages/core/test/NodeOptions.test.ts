@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import { inspect } from "node:util"
 
 const keyText = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="
 const otherText = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="
@@ -123,7 +124,17 @@ describe("NodeOptions", () => {
       const wrong: Record<string, ReadonlyArray<unknown>> = {
         name: ["", "*", "a@b", "a|b", "a\nb", "n".repeat(65), 7, null],
         networkId: ["", "a|b", "a\u0000", "n".repeat(65), 7],
-        networkKey: [keyText, Redacted.make("hunter2"), Redacted.make(""), [Redacted.make("AAAA")], [], 7],
+        networkKey: [
+          "hunter2",
+          "",
+          Redacted.make("hunter2"),
+          Redacted.make(""),
+          [Redacted.make("AAAA")],
+          [],
+          7,
+          undefined
+        ],
+        networkKeys: [keyText, [], ["AAAA"], Array(17).fill(keyText), undefined],
         serverPort: [-1, 65_536, 1.5, "4000", Number.NaN],
         advertisePort: [0, -1, 65_536, "3334"],
         broadcastInterval: [0, -1, "0 seconds", "-1 seconds", "soon", "2.5", null, Number.NaN],
@@ -189,6 +200,31 @@ describe("NodeOptions", () => {
       }
       const options = yield* NodeOptions.make({ name: "alpha", networkKey: keyOf(keyText) })
       assert.notInclude(JSON.stringify(options), keyText)
+    }))
+
+  it.effect("takes a network key as a plain text, redacts it at once, and says what is wrong with one", () =>
+    Effect.gen(function*() {
+      for (const networkKey of [keyText, Redacted.make(keyText), [keyText], [keyText, Redacted.make(otherText)]]) {
+        const options = yield* NodeOptions.make({ name: "alpha", networkKey })
+        assert.strictEqual(Redacted.value(NodeOptions.networkKeys(options)[0]!)[0], 0x73)
+        assert.notInclude(JSON.stringify(options) + inspect(options, { depth: 9 }), keyText)
+      }
+      for (
+        const [networkKey, ...said] of [
+          [keyText.slice(0, -1), "the = at its end is missing"],
+          [Redacted.make(keyText.slice(0, -1)), "the = at its end is missing"],
+          ["", "it is empty"],
+          [undefined, "there and undefined", "leave the option out"],
+          [7, "expected the text of a network key"],
+          [[], "expected 1 to 16 network keys, and there are 0"],
+          [[keyText, `${keyText}\n`], "blanks or a line end", `["networkKey"][1]`]
+        ] as const
+      ) {
+        const found = yield* issue({ name: "alpha", networkKey })
+        for (const words of said) assert.include(found, words)
+        assert.notInclude(found, "Expected Redacted")
+        assert.notInclude(found, keyText.slice(0, 8))
+      }
     }))
 
   it.effect("gives the network keys as bytes, in their order", () =>
@@ -265,6 +301,27 @@ describe("config", () => {
       ) {
         const error = yield* Effect.flip(fromEnv(env as Record<string, string>))
         assert.include(error.message, variable)
+      }
+    }))
+
+  it.effect("refuses a network key that is set and empty, whatever the source makes of empty texts", () =>
+    Effect.gen(function*() {
+      for (const variable of ["PNET_NETWORK_KEY", "PNET_NETWORK_KEYS"]) {
+        for (const value of ["", " ", "\n"]) {
+          const env = { PNET_NAME: "alpha", [variable]: value }
+          for (
+            const provider of [
+              ConfigProvider.fromEnv({ env }),
+              ConfigProvider.fromEnv({ env, preserveEmptyStrings: true }),
+              ConfigProvider.fromUnknown(env),
+              ConfigProvider.fromDotEnvContents(`PNET_NAME=alpha\n${variable}="${value}"`)
+            ]
+          ) {
+            const error = yield* Effect.flip(Effect.provide(NodeOptions.config, ConfigProvider.layer(provider)))
+            assert.include(error.message, `${variable} is set, and empty`)
+            assert.include(error.message, "unset it for a network in clear")
+          }
+        }
       }
     }))
 

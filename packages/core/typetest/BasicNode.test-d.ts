@@ -138,8 +138,11 @@ BasicNode.layer({ name: "alice", limits: { pendingConnection: 1 } })
 // @ts-expect-error: a port is a number
 BasicNode.layer({ name: "alice", serverPort: "4000" })
 
-// @ts-expect-error: a network key is redacted, so that it cannot be logged by accident
+// A network key may be written as a text, which is redacted at once.
 BasicNode.layer({ name: "alice", networkKey: "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=" })
+expectTypeOf<NodeOptions.NodeOptions["networkKey"]>().toEqualTypeOf<
+  NetworkKey.NetworkKey | ReadonlyArray<NetworkKey.NetworkKey> | undefined
+>()
 
 declare const networkKey: NetworkKey.NetworkKey
 BasicNode.layer({ name: "alice", networkKey })

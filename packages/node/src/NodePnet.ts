@@ -20,12 +20,13 @@ import * as NodePath from "@effect/platform-node/NodePath"
 import type { Crypto } from "@pnet/core/Crypto"
 import * as Diagnose from "@pnet/core/Diagnose"
 import type { Network } from "@pnet/core/Network"
-import { OptionsError } from "@pnet/core/NodeOptions"
+import * as NodeOptions from "@pnet/core/NodeOptions"
 import * as Trust from "@pnet/core/Trust"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as NodeCrypto from "./NodeCrypto.ts"
 import * as NodeIdentity from "./NodeIdentity.ts"
 import * as NodeNetwork from "./NodeNetwork.ts"
@@ -56,24 +57,26 @@ export const layerWithTrust = <E, R>(
 /**
  * `layer`, with what the environment says about files: `PNET_IDENTITY_FILE` has the node's identity and is made where there is none;
  * `PNET_KNOWN_PEERS` has the peers that it has pinned, see `NodeTrust.layerKnownPeers`; or in its place `PNET_ALLOW_LIST` has those
- * that it trusts at all, see `NodeTrust.layerAllowListFile`. What is not set is as in `layer`. Nodes that run at the same time need
- * an identity each.
+ * that it trusts at all, see `NodeTrust.layerAllowListFile`. What is not set is as in `layer`; what is set and empty is an error.
+ * Nodes that run at the same time need an identity each.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layerConfig: Layer.Layer<
   Network | Crypto | Trust.Trust,
-  Config.ConfigError | OptionsError | NodeIdentity.IdentityFileError | NodeTrust.TrustFileError
+  Config.ConfigError | NodeOptions.OptionsError | NodeIdentity.IdentityFileError | NodeTrust.TrustFileError
 > = Layer.unwrap(
   Effect.gen(function*() {
+    const file = (name: string, unset: string) =>
+      Config.map(NodeOptions.variable(name, unset), Option.map(Redacted.value))
     const { allowList, identity, knownPeers } = yield* Config.all({
-      identity: Config.option(Config.NonEmptyString("PNET_IDENTITY_FILE")),
-      knownPeers: Config.option(Config.NonEmptyString("PNET_KNOWN_PEERS")),
-      allowList: Config.option(Config.NonEmptyString("PNET_ALLOW_LIST"))
+      identity: file("PNET_IDENTITY_FILE", "an identity that ends with the process"),
+      knownPeers: file("PNET_KNOWN_PEERS", "pins that end with the process"),
+      allowList: file("PNET_ALLOW_LIST", "trust on first use")
     })
     if (Option.isSome(knownPeers) && Option.isSome(allowList)) {
-      return yield* new OptionsError({ issue: "expected only one of PNET_KNOWN_PEERS and PNET_ALLOW_LIST" })
+      return yield* new NodeOptions.OptionsError({ issue: "expected only one of PNET_KNOWN_PEERS and PNET_ALLOW_LIST" })
     }
     const trust = Option.isSome(allowList)
       ? NodeTrust.layerAllowListFile(allowList.value)
@@ -104,6 +107,7 @@ export const layerConfig: Layer.Layer<
  */
 export const diagnose = (
   options?: Diagnose.Options
-): Effect.Effect<ReadonlyArray<Diagnose.Finding>, OptionsError> => Effect.provide(Diagnose.run(options), diagnoseLayer)
+): Effect.Effect<ReadonlyArray<Diagnose.Finding>, NodeOptions.OptionsError> =>
+  Effect.provide(Diagnose.run(options), diagnoseLayer)
 
 const diagnoseLayer: Layer.Layer<Network | Crypto> = Layer.mergeAll(NodeNetwork.layer, NodeCrypto.layer)

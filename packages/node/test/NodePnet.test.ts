@@ -44,6 +44,24 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
         assert.strictEqual(logs.filter((line) => line.includes("throwaway identity")).length, 1)
       }).pipe(Effect.scoped))
 
+    it.effect("refuses a variable of trust or identity that is set and empty", () =>
+      Effect.gen(function*() {
+        for (
+          const [variable, unset] of [
+            ["PNET_ALLOW_LIST", "trust on first use"],
+            ["PNET_KNOWN_PEERS", "pins that end with the process"],
+            ["PNET_IDENTITY_FILE", "an identity that ends with the process"]
+          ] as const
+        ) {
+          const error = yield* Effect.flip(
+            fromEnv({ [variable]: "" }, Layer.build(Layer.fresh(NodePnet.layerConfig)))
+          )
+          assert.strictEqual(error._tag, "ConfigError")
+          assert.include(error.message, `${variable} is set, and empty`)
+          assert.include(error.message, `unset it for ${unset}`)
+        }
+      }).pipe(Effect.scoped))
+
     it.effect("takes an allow list, and not both", () =>
       Effect.gen(function*() {
         const fs = yield* FileSystem.FileSystem
