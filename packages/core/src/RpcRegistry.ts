@@ -168,9 +168,11 @@ const checked = (command: Command.Any, handler: Run, context: Context.Context<ne
   const encodeSuccess = Schema.encodeUnknownEffect(Schema.toCodecJson(command.success))
   const encodeDeclared = Schema.encodeUnknownEffect(Schema.toCodecJson(command.error))
   const encode = (error: unknown) => Effect.catch(encodeDeclared(error), () => encodeError(error))
+  // Hashed once, however often a peer asks.
+  let description: Description | undefined
   return {
     name,
-    describe: () => ({ name, kind: "command", ...Contract.ofCommand(command) }),
+    describe: () => description ??= { name, kind: "command", ...Contract.ofCommand(command) },
     run: (call, args) =>
       Effect.gen(function*() {
         const values = yield* Effect.mapError(decodeArgs(args), (error) => invalid("args", error))

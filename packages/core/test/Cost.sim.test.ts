@@ -1,9 +1,10 @@
 /** What the calls of one peer cost a node: every reply is bounded before it is built, and nothing is held that is not counted. */
 import { assert, describe, it } from "@effect/vitest"
-import { Command } from "@pnet/core"
+import { Command, PeerRpc, RpcRegistry, Sessions } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import { Deferred, Effect, Fiber, Schema } from "effect"
 import type { Scope } from "effect"
+import { Rpc, RpcGroup } from "effect/rpc"
 import { startAll } from "./commandWorld.ts"
 import { failureOf, quietly, text } from "./sessionWorld.ts"
 
@@ -99,6 +100,37 @@ describe("a call by JSON", () => {
           stream.write(new TextEncoder().encode(`{"type":"success","value":[${"[],".repeat(1_500_000)}0]}`))
         ))
       assert.strictEqual((yield* failureOf(alice.node.target("bob")("any")))._tag, "CallTooLargeError")
+    })
+  )
+})
+
+describe("a description", () => {
+  test(
+    "of a command or a typed call is made once, however often a peer asks",
+    Effect.gen(function*() {
+      const { alice, bob } = yield* world(5)
+      let hashed = 0
+      const counted = Schema.String.annotate({
+        get description() {
+          hashed++
+          return "counted"
+        }
+      } as { readonly description: string })
+      yield* bob.node.register(Command.make("counted", { args: [counted] }), () => Effect.void)
+      const group = RpcGroup.make(Rpc.make("typed", { payload: { a: Schema.String } }))
+      yield* Effect.provide(
+        PeerRpc.serve(group),
+        group.toLayer({ typed: () => Effect.void })
+      ).pipe(
+        Effect.provideService(Sessions.Sessions, bob.node.sessions),
+        Effect.provideService(RpcRegistry.RpcRegistry, bob.node.registry)
+      )
+      const before = yield* bob.node.registry.describe()
+      const once = hashed
+      assert.deepStrictEqual(yield* alice.node.target("bob")("describe", "counted", "typed"), before as any)
+      const again = yield* bob.node.registry.describe()
+      assert.strictEqual(hashed, once)
+      again.forEach((description, i) => assert.strictEqual(description, before[i]))
     })
   )
 })

@@ -254,6 +254,51 @@ describe("the differences of two contracts", () => {
     assert.isNotEmpty(differences(mine, { payload: wide }))
   })
 
+  it("cost as much as a peer's contract is long, however often it refers to one thing", () => {
+    const fields = Object.fromEntries(
+      Array.from({ length: 10 }, (_, i) => [`f${i}`, Schema.Struct({ x: Schema.Number })])
+    )
+    const mine = { ...of(Schema.Struct(fields)), success: { type: "null" }, error: { not: {} }, stream: false }
+    const names = Array.from({ length: 1_500 }, (_, i) => `n${i}`)
+    let read = 0
+    const counted = <A extends object>(value: A): A =>
+      new Proxy(value, {
+        get: (target, name, self) => {
+          if (typeof name === "string" && /^\d+$/.test(name)) read++
+          return Reflect.get(target, name, self)
+        }
+      })
+    const big = {
+      type: "object",
+      properties: Object.fromEntries(names.map((name) => [name, {}])),
+      required: counted(names.map((name) => `r${name}`))
+    }
+    const payload = {
+      type: "object",
+      properties: Object.fromEntries(Object.keys(fields).map((name) => [name, { $ref: "#/$defs/B" }])),
+      $defs: { B: big }
+    }
+    const theirs: any = { payload, success: { type: "null" }, error: { not: {} }, stream: false }
+    assert.isTrue(compatible(mine as any, theirs))
+    differences(mine as any, theirs)
+    assert.isAtMost(read, 2 * names.length)
+    // And what takes too many steps is not compatible.
+    const many = {
+      ...payload,
+      $defs: { B: { ...big, properties: Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`n${i}`, {}])) } }
+    }
+    assert.isFalse(compatible(mine as any, { ...theirs, payload: many }))
+
+    // What is not a structure is written once.
+    let listed = 0
+    const list = new Proxy(["x"], { get: (target, name, self) => (listed++, Reflect.get(target, name, self)) })
+    const texts = of(Schema.Struct(Object.fromEntries(Object.keys(fields).map((name) => [name, Schema.String]))))
+    const odd = { type: "string", format: list }
+    const properties = Object.fromEntries(Object.keys(fields).map((name) => [name, { $ref: "#/$defs/B" }]))
+    differences(texts, { payload: { type: "object", properties, required: Object.keys(fields), $defs: { B: odd } } })
+    assert.isAtMost(listed, 20)
+  })
+
   it("cost little, whatever unions a peer makes of unions", () => {
     const mine = of(Schema.Struct({ list: Schema.Array(Schema.NullOr(Schema.String)) }))
     const itself = { $ref: "#/$defs/A" }

@@ -11,7 +11,7 @@ import { sha512 } from "@noble/hashes/sha2.js"
 import type { Json } from "effect/Schema"
 import * as Schema from "effect/Schema"
 import { utf8 } from "./platform.ts"
-import { quote } from "./quote.ts"
+import { escapeText, quote } from "./quote.ts"
 
 /** What a function takes and gives. */
 export type Contract = Readonly<Record<string, Json>>
@@ -275,6 +275,28 @@ const describeObject = (side: Side, object: JsonObject, depth: number): string =
   return type === "string" && object["contentEncoding"] === "base64" ? "bytes" : type
 }
 
+// A peer may name thousands, and refer to them from many places.
+const requireds = new WeakMap<object, ReadonlySet<Json>>()
+
+/** Whether an object of that schema has to have the field. */
+const isRequired = (schema: JsonObject, name: string): boolean => {
+  const list = arrayOf(schema["required"])
+  if (list === undefined) return false
+  let set = requireds.get(list)
+  if (set === undefined) requireds.set(list, set = new Set(list))
+  return set.has(name)
+}
+
+const texts = new WeakMap<object, string>()
+
+/** A value as JSON with sorted keys; what is large is written once, however often it is referred to. */
+const textOf = (value: Json): string => {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value)
+  let text = texts.get(value)
+  if (text === undefined) texts.set(value, text = JSON.stringify(canonicalData(value)))
+  return text
+}
+
 /** Keywords that are looked at one by one, and so not compared as they are. */
 const structure: ReadonlySet<string> = new Set([
   ...annotations,
@@ -319,6 +341,8 @@ export const differences = (mine: Contract, theirs: unknown): ReadonlyArray<stri
     single(path, as[0]!, bs[0]!, depth)
   }
 
+  const memberKey = (tag: string | undefined, member: Side) => tag === undefined ? describe(member) : `#${tag}`
+
   /** Members with one tag are compared with each other; what is left over on both sides is named. */
   const union = (
     path: string,
@@ -328,21 +352,26 @@ export const differences = (mine: Contract, theirs: unknown): ReadonlyArray<stri
     bs: ReadonlyArray<Side>,
     depth: number
   ): void => {
-    const rest = [...bs]
-    let left = false
+    // Those that have not been compared, by tag and by what they are, the last one first.
+    const rest = new Map<string, Array<Side>>()
+    for (let i = bs.length - 1; i >= 0; i--) {
+      if (!step()) return
+      const other = bs[i]!
+      const key = memberKey(tagOf(other), other)
+      const same = rest.get(key)
+      if (same === undefined) rest.set(key, [other])
+      else same.push(other)
+    }
+    let compared = 0
     for (const member of as) {
       if (!step()) return
       const tag = tagOf(member)
-      const text = describe(member)
-      const at = rest.findIndex((other) => tag === undefined ? describe(other) === text : tagOf(other) === tag)
-      if (at < 0) {
-        left = true
-        continue
-      }
-      const [other] = rest.splice(at, 1)
-      single(tag === undefined ? path : `${path}(${text})`, member, other!, depth + 1)
+      const other = rest.get(memberKey(tag, member))?.pop()
+      if (other === undefined) continue
+      compared++
+      single(tag === undefined ? path : `${path}(${describe(member)})`, member, other, depth + 1)
     }
-    if (left || rest.length > 0) add(path, `${describe(a)} here`, `${describe(b)} at the peer`)
+    if (compared < as.length || compared < bs.length) add(path, `${describe(a)} here`, `${describe(b)} at the peer`)
   }
 
   const single = (path: string, a: Side, b: Side, depth: number): void => {
@@ -369,7 +398,8 @@ export const differences = (mine: Contract, theirs: unknown): ReadonlyArray<stri
       if (!step()) return
       const [one, other] = [x, y].map((side) => {
         const value = own(side, key)
-        return value === undefined ? "none" : short(quote(canonicalData(value)))
+        // Escaped when it is short: what is escaped is no shorter.
+        return value === undefined ? "none" : short(escapeText(short(textOf(value))))
       })
       if (one !== other) add(`${path}${keyOf(key).replace(".", ", ")}`, `${one} here`, `${other} at the peer`)
     }
@@ -378,7 +408,6 @@ export const differences = (mine: Contract, theirs: unknown): ReadonlyArray<stri
   const properties = (path: string, a: Side, b: Side, x: JsonObject, y: JsonObject, depth: number): void => {
     const ours = objectOf(x["properties"]) ?? {}
     const yours = objectOf(y["properties"]) ?? {}
-    const isRequired = (side: JsonObject, name: string) => arrayOf(side["required"])?.includes(name) === true
     for (const name of new Set([...Object.keys(ours), ...Object.keys(yours)])) {
       if (!step()) return
       const at = `${path}${keyOf(name)}`
@@ -479,8 +508,7 @@ export const compatible = (mine: Contract, theirs: unknown): boolean => {
     const { type } = x
     if (isNumber(type) && isNumber(y["type"])) return true
     if (type !== y["type"] || tagOf(w) !== tagOf(r)) return false
-    const same = (key: string) =>
-      JSON.stringify(canonicalData(own(x, key) ?? null)) === JSON.stringify(canonicalData(own(y, key) ?? null))
+    const same = (key: string) => textOf(own(x, key) ?? null) === textOf(own(y, key) ?? null)
     if (type === undefined) return same("enum")
     if (type === "string") return same("format") && same("contentEncoding") && same("pattern")
     const both = (key: string): boolean => {
@@ -502,11 +530,10 @@ export const compatible = (mine: Contract, theirs: unknown): boolean => {
     if (!both("additionalProperties")) return false
     const written = objectOf(x["properties"]) ?? {}
     const read = objectOf(y["properties"]) ?? {}
-    const required = arrayOf(y["required"]) ?? []
     return Object.keys(read).every((name) => {
       const one = own(written, name)
       return one === undefined
-        ? !required.includes(name)
+        ? ++steps < maxSteps && !isRequired(y, name)
         : readable({ schema: one, root: w.root }, { schema: read[name]!, root: r.root }, depth + 1)
     })
   }

@@ -6,5 +6,8 @@ const acted = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu
 
 const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
 
+/** A text of JSON in one line of characters that only stand for themselves. */
+export const escapeText = (text: string): string => text.replace(acted, escaped)
+
 /** A value as JSON in one line of characters that only stand for themselves. */
-export const quote = (value: unknown): string => String(JSON.stringify(value)).replace(acted, escaped)
+export const quote = (value: unknown): string => escapeText(String(JSON.stringify(value)))

@@ -611,13 +611,16 @@ const entryOf = (
   const notJson = (error: Schema.SchemaError) =>
     new RunError({ code: "not_json", description: `its result is not what its Schema says: ${error.message}` })
   const tooLarge = new RunError({ code: "too_large", description: `its result is over ${limit} bytes` })
+  // Hashed once, however often a peer asks.
+  let description: Description | undefined
 
   return {
     name,
     describe: (): Description => {
+      if (description !== undefined) return description
       const contract = wire.contract() as Record<string, Schema.Json>
       const takesNothing = (contract["payload"] as any)?.type === "null"
-      return {
+      return description = {
         name,
         kind: "rpc",
         args: takesNothing
