@@ -18,20 +18,25 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import * as BasicNode from "./BasicNode.ts"
 import type { Crypto } from "./Crypto.ts"
 import * as Acceptor from "./internal/acceptor.ts"
+import { isBytes } from "./internal/bytes.ts"
 import { encodeError } from "./internal/encodeError.ts"
+import * as Given from "./internal/given.ts"
 import { textOf, utf8 } from "./internal/platform.ts"
 import { quote } from "./internal/quote.ts"
 import { isRefused, refusedRetries } from "./internal/refused.ts"
 import { separate } from "./internal/separate.ts"
 import { namesOf } from "./internal/targets.ts"
+import { fromTraceparent, toTraceparent } from "./internal/trace.ts"
 import type { Network } from "./Network.ts"
 import * as NodeOptions from "./NodeOptions.ts"
 import { NodeName } from "./Packet.ts"
@@ -124,12 +129,15 @@ export interface Call {
   readonly text: Effect.Effect<string, Sessions.StreamError>
   /** The time that was left when the call came in. The function is interrupted when it is up. */
   readonly deadline: Duration.Duration | undefined
+  /** Aborted when the call is given up: its caller is gone, its time is up, or the node closes. For what is not an Effect. */
+  readonly signal: AbortSignal
   /** The node it came to. */
   readonly node: AdvancedNode["Service"]
 }
 
 /**
- * What a function may answer with: a stream of bytes or text, or bytes, text, or nothing.
+ * What a function may answer with: a stream of bytes or text, or bytes, text, or nothing, or an Effect or a promise of one of
+ * these. A promise cannot be interrupted: `call.signal` tells an `async` function when to stop.
  *
  * @category models
  * @since 0.1.0
@@ -137,9 +145,15 @@ export interface Call {
 export type Answer<E = unknown, R = never> =
   | Stream.Stream<Uint8Array | string, E, R>
   | Effect.Effect<Uint8Array | string | void | Stream.Stream<Uint8Array | string, E, R>, E, R>
+  | PromiseLike<Uint8Array | string | void | Stream.Stream<Uint8Array | string, E, R>>
+  | Uint8Array
+  | string
+  | void
 
 /**
- * A named function.
+ * A named function. Each call of it has a scope of its own, which closes when the answer is complete, and runs under its
+ * caller's span. What it throws, and what its promise is rejected with, is its failure where it is a tagged error, and a defect
+ * otherwise.
  *
  * @category models
  * @since 0.1.0
@@ -238,6 +252,16 @@ export class AdvancedNode extends Context.Service<
 export type Functions<Services> = { readonly [Name in keyof Services]: Handler<unknown, Services[Name]> }
 
 /**
+ * What functions need, of `Services`: nothing where they give no Effect, and no Scope, which each call has of its own.
+ *
+ * @category utility types
+ * @since 0.1.0
+ */
+export type Needs<Services> = {
+  [Name in keyof Services]: unknown extends Services[Name] ? never : Exclude<Services[Name], Scope.Scope>
+}[keyof Services]
+
+/**
  * The options of an AdvancedNode.
  *
  * @category models
@@ -249,6 +273,10 @@ export interface Options<Services = Record<string, never>, R = never> extends Ba
 }
 
 const protocol = "command"
+
+/** The span of the caller, as it travels. */
+const spanOf = (fiber: Fiber.Fiber<any, any>): string | undefined =>
+  fiber.cache.span === undefined ? undefined : toTraceparent(fiber.cache.span)
 
 const bytesOf = (data: Uint8Array | string): Uint8Array => typeof data === "string" ? utf8(data) : data
 
@@ -268,10 +296,11 @@ const asCallError = (error: Sessions.OpenError | Sessions.StreamError) =>
 const isStream = (data: unknown): data is Stream.Stream<Uint8Array, never, never> => Stream.isStream(data)
 
 /** What a handler does not ask for is not made. */
-class IncomingCall implements Call {
+class IncomingCall extends Given.Interruptible implements Call {
   readonly #stream: Sessions.SessionStream
   readonly node: AdvancedNode["Service"]
   constructor(stream: Sessions.SessionStream, node: AdvancedNode["Service"]) {
+    super()
     this.#stream = stream
     this.node = node
   }
@@ -295,28 +324,34 @@ class IncomingCall implements Call {
   }
 }
 
+/** A function, with what it was registered with. */
+interface Registered {
+  readonly handler: (call: Call) => unknown
+  readonly context: Context.Context<never>
+  readonly who: () => string
+}
+
 const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
   Effect.gen(function*() {
     const basic = yield* BasicNode.BasicNode
     const sessions = yield* Sessions.Sessions
     const peers = yield* Peers.Peers
-    const handlers = new Map<string, (call: Call) => Answer<unknown>>()
+    const handlers = new Map<string, Registered>()
     const base: Context.Context<never> = yield* Effect.context<never>()
 
     // --- answering -------------------------------------------------------------------------------------------------------
 
-    const give = (stream: Sessions.SessionStream, answer: Uint8Array | string | void) =>
-      answer === undefined ? Effect.void : stream.write(bytesOf(answer))
+    const give = (stream: Sessions.SessionStream, part: unknown, who: () => string): Effect.Effect<void, unknown> =>
+      part === undefined
+        ? Effect.void
+        : typeof part === "string" || isBytes(part)
+        ? stream.write(bytesOf(part))
+        : Given.mistaken(who(), Given.describe(part), "bytes or text")
 
-    const answer = (
-      stream: Sessions.SessionStream,
-      given: Answer<unknown> | Uint8Array | string | void
-    ): Effect.Effect<void, unknown> =>
-      Stream.isStream(given)
-        ? Stream.runForEach(given as Stream.Stream<Uint8Array | string, unknown>, (part) => give(stream, part))
-        : Effect.isEffect(given)
-        ? Effect.flatMap(given as Effect.Effect<Uint8Array | string | void, unknown>, (value) => answer(stream, value))
-        : give(stream, given)
+    const answer = (stream: Sessions.SessionStream, given: unknown, who: () => string): Effect.Effect<void, unknown> =>
+      Given.isStream(given)
+        ? Stream.runForEach(given, (part) => give(stream, part, who))
+        : give(stream, given, who)
 
     const fail = (stream: Sessions.SessionStream, cause: Cause.Cause<unknown>) => {
       const failure = Cause.findError(cause)
@@ -341,8 +376,23 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
         if (handler === undefined) {
           return stream.reset("not_found", `there is no function ${stream.name}`)
         }
-        const run = Effect.suspend(() =>
-          answer(stream, handler(new IncomingCall(stream, node)))
+        const { context, who } = handler
+        const call = new IncomingCall(stream, node)
+        const run = Given.scoped(
+          Effect.flatMap(
+            Given.run(
+              () =>
+                handler.handler(call),
+              who,
+              { call, streams: true }
+            ),
+            (given) => answer(stream, given, who)
+          ),
+          (scope) => {
+            const parent = fromTraceparent(stream.traceparent)
+            const own = Context.add(context, Scope.Scope, scope)
+            return parent === undefined ? own : Context.add(own, Tracer.ParentSpan, parent)
+          }
         )
         const timed = stream.deadline === undefined ? run : Effect.timeoutOrElse(run, {
           duration: stream.deadline,
@@ -357,7 +407,9 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
     // --- calling ---------------------------------------------------------------------------------------------------------
 
     const open = (peer: Peers.Peer, command: string, options: CallOptions | undefined) =>
-      sessions.open(peer, { protocol, name: command, deadline: options?.deadline })
+      Effect.withFiber<Sessions.SessionStream, Sessions.OpenError, Scope.Scope>((fiber) =>
+        sessions.open(peer, { protocol, name: command, deadline: options?.deadline, traceparent: spanOf(fiber) })
+      )
 
     /** Sends what a call is given. Short data goes out with the call itself. */
     const feed = <E, R>(
@@ -420,13 +472,14 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
         const bytes = bytesOf(data as Uint8Array | string)
         return Effect.flatMap(
           peers.resolveOne(name),
-          (peer) => {
-            const exchange = sessions.exchange(peer, { protocol, name: command }, bytes)
-            return Effect.catch(exchange, (error) =>
-              isRefused(error)
-                ? Effect.mapError(Effect.retry(exchange, { while: isRefused, schedule: refusedRetries }), asCallError)
-                : Effect.fail(asCallError(error)))
-          }
+          (peer) =>
+            Effect.withFiber<Uint8Array, CallError>((fiber) => {
+              const exchange = sessions.exchange(peer, { protocol, name: command, traceparent: spanOf(fiber) }, bytes)
+              return Effect.catch(exchange, (error) =>
+                isRefused(error)
+                  ? Effect.mapError(Effect.retry(exchange, { while: isRefused, schedule: refusedRetries }), asCallError)
+                  : Effect.fail(asCallError(error)))
+            })
         )
       }
       return Effect.scoped(
@@ -524,18 +577,11 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
           Effect.acquireRelease(
             Effect.suspend(() => {
               if (handlers.has(name)) return Effect.fail(new DuplicateFunctionError({ function: name }))
-              // Merged once, and not on each call.
-              const whole = Context.merge(base, context)
-              const provide = <A, E>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E> =>
-                Effect.updateContext(effect, () => whole)
-              handlers.set(name, (call) => {
-                const given = handler(call)
-                return (Stream.isStream(given)
-                  ? Stream.provideContext(given, context)
-                  : Effect.map(
-                    provide(given),
-                    (value) => Stream.isStream(value) ? Stream.provideContext(value, context) : value
-                  )) as Answer<unknown>
+              handlers.set(name, {
+                handler,
+                // Merged once, and not on each call. The span of whoever registers it is nobody's who calls.
+                context: Context.omit(Tracer.ParentSpan)(Context.merge(base, context)) as Context.Context<never>,
+                who: Given.titled("the function", name)
               })
               return Effect.void
             }),
@@ -551,7 +597,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
       // The names of an object are no duplicates.
       yield* Effect.orDie(node.register(name, handler))
     }
-    yield* sessions.handle(protocol, onStream)
+    yield* sessions.handle(protocol, onStream, { scoped: false })
     // Before the connections close under them.
     yield* Effect.addFinalizer(() => sessions.closeAll)
     return node
@@ -568,7 +614,7 @@ export const layer = <Services extends Record<string, unknown> = {}, R = never>(
 ): Layer.Layer<
   AdvancedNode | BasicNode.BasicNode | Sessions.Sessions | Peers.Peers,
   BasicNode.StartError,
-  Network | Crypto | Trust | Services[keyof Services] | R
+  Network | Crypto | Trust | Needs<Services> | Exclude<R, Scope.Scope>
 > => separate(layerWithConfig(options))
 
 /**
@@ -583,11 +629,14 @@ export const layerWithConfig = <Services extends Record<string, unknown> = {}, R
 ): Layer.Layer<
   AdvancedNode | BasicNode.BasicNode | Sessions.Sessions | Peers.Peers | NodeOptions.NodeConfig,
   BasicNode.StartError,
-  Network | Crypto | Trust | Services[keyof Services] | R
+  Network | Crypto | Trust | Needs<Services> | Exclude<R, Scope.Scope>
 > => {
   const { functions, onMessage, ...input } = options
   const basic = onMessage === undefined ? BasicNode.layerNoDeps : BasicNode.layerNoDepsWith(onMessage)
-  return Layer.effect(AdvancedNode, serve<Services[keyof Services]>(functions ?? {})).pipe(
+  return Layer.effect(
+    AdvancedNode,
+    serve<Needs<Services>>((functions ?? {}) as Functions<Record<string, Needs<Services>>>)
+  ).pipe(
     Layer.provideMerge(basic),
     Layer.provide(Layer.effect(Acceptor.Services, Effect.map(Sessions.Sessions, ({ acceptor }) => [acceptor]))),
     Layer.provideMerge(Sessions.layer),
@@ -609,5 +658,5 @@ export const make = <Services extends Record<string, unknown> = {}, R = never>(
 ): Effect.Effect<
   AdvancedNode["Service"],
   BasicNode.StartError,
-  Network | Crypto | Trust | Services[keyof Services] | R | Scope.Scope
+  Network | Crypto | Trust | Needs<Services> | Exclude<R, Scope.Scope> | Scope.Scope
 > => Effect.map(Layer.build(Layer.fresh(layer(options))), (context) => Context.get(context, AdvancedNode))

@@ -15,13 +15,16 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
 import { parseEndpoint } from "./Advert.ts"
 import { Crypto } from "./Crypto.ts"
 import * as Discovery from "./Discovery.ts"
 import * as Acceptor from "./internal/acceptor.ts"
+import * as Given from "./internal/given.ts"
 import { textOf, utf8 } from "./internal/platform.ts"
 import { quote } from "./internal/quote.ts"
 import * as RawClient from "./internal/rawClient.ts"
@@ -131,20 +134,29 @@ export interface Message {
   readonly data: Uint8Array
   /** `data` as text. */
   readonly text: string
+  /** Aborted when the message is given up: its sender is gone, or the node closes. For what is not an Effect. */
+  readonly signal: AbortSignal
   /** The node it came to, for sending further. */
   readonly node: BasicNode["Service"]
 }
 
 /**
- * What handles messages. The result is the answer: bytes, text, or nothing for an empty one. A failure is answered with
- * `ERR_INTERNAL`, and logged here with its cause; the sender learns no more than that.
+ * What handles messages. The result is the answer: bytes, text, or nothing for an empty one; or an Effect or a promise of one of
+ * these. Each message has a scope of its own, which closes with it. A failure, and whatever is thrown, is answered with
+ * `ERR_INTERNAL`, and logged here with its cause; the sender learns no more than that. A promise cannot be interrupted:
+ * `message.signal` tells an `async` function when to stop.
  *
  * @category models
  * @since 0.1.0
  */
 export type MessageHandler<E = unknown, R = never> = (
   message: Message
-) => Effect.Effect<Uint8Array | string | void, E, R>
+) =>
+  | Effect.Effect<Uint8Array | string | void, E, R>
+  | PromiseLike<Uint8Array | string | void>
+  | Uint8Array
+  | string
+  | void
 
 /**
  * How one message is sent.
@@ -198,7 +210,7 @@ export class BasicNode extends Context.Service<BasicNode, {
    * Handles the messages that come in until the scope closes, in place of any handler before. While there is none, messages
    * are answered with `ERR_INTERNAL`.
    */
-  readonly onMessage: <E, R>(handler: MessageHandler<E, R>) => Effect.Effect<void, never, R | Scope.Scope>
+  readonly onMessage: <E, R = never>(handler: MessageHandler<E, R>) => Effect.Effect<void, never, R | Scope.Scope>
 }>()("@pnet/core/BasicNode") {}
 
 /**
@@ -211,6 +223,35 @@ export interface Options<R = never> extends NodeOptions.Input {
   /** Handles messages from the node's first moment on. */
   readonly onMessage?: MessageHandler<unknown, R> | undefined
 }
+
+class IncomingMessage extends Given.Interruptible implements Message {
+  readonly from: Sender
+  readonly data: Uint8Array
+  readonly node: BasicNode["Service"]
+  constructor(from: Sender, data: Uint8Array, node: BasicNode["Service"]) {
+    super()
+    this.from = from
+    this.data = data
+    this.node = node
+  }
+  get text() {
+    return textOf(this.data)
+  }
+}
+
+const onMessage = () => "onMessage"
+
+/** Runs a handler in a fiber of its own: whatever it does, the connection with its other messages goes on. */
+const apart = (
+  effect: Effect.Effect<unknown, unknown>,
+  context: Context.Context<never>
+): Effect.Effect<Exit.Exit<unknown, unknown>> =>
+  Effect.callback((resume) => {
+    const fiber = Effect.runForkWith(context)(effect)
+    const settle = (exit: Exit.Exit<unknown, unknown>) => resume(Exit.succeed(exit))
+    fiber.addObserver(settle)
+    return Fiber.interrupt(fiber)
+  })
 
 const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
   Effect.gen(function*() {
@@ -234,7 +275,7 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
     const sharedKeys = SharedKeys.make(crypto, config.identity, { capacity: limits.sharedKeys })
     const limit = Raw.maxPayload({ networkId: self.networkId, name: self.name, encrypted: self.cipher.encrypted })
 
-    let handler: ((message: Message) => Effect.Effect<Uint8Array | string | void, unknown>) | undefined
+    let handler: ((message: IncomingMessage) => Effect.Effect<unknown, unknown>) | undefined
     const listener = yield* transport.listen
 
     const client = yield* RawClient.make({
@@ -281,12 +322,20 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
             Effect.forEach(names, (name) => Effect.exit(send(name, data, options)), { concurrency: "unbounded" }),
             (exits) => new Map(names.map((name, i) => [name, exits[i]!]))
           )),
-      onMessage: <E, R>(next: MessageHandler<E, R>) =>
+      onMessage: <E, R = never>(next: MessageHandler<E, R>) =>
         Effect.contextWith((handlerContext: Context.Context<R>) =>
           Effect.acquireRelease(
             Effect.sync(() => {
               const previous = handler
-              const current = (message: Message) => Effect.provideContext(next(message), handlerContext)
+              // The span of whoever sets it is nobody's who sends.
+              const base = Context.omit(Tracer.ParentSpan)(
+                Context.merge(context, handlerContext)
+              ) as Context.Context<never>
+              const current = (message: IncomingMessage) =>
+                Given.scoped(
+                  Given.run(() => next(message), onMessage, { call: message }),
+                  (scope) => Context.add(base, Scope.Scope, scope)
+                )
               handler = current
               return { current, previous }
             }),
@@ -302,14 +351,7 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
       Effect.suspend(() =>
         handler === undefined
           ? Effect.succeed(Exit.fail("this node has no onMessage"))
-          : Effect.exit(handler({
-            from,
-            data,
-            get text() {
-              return textOf(data)
-            },
-            node
-          }))
+          : apart(handler(new IncomingMessage(from, data, node)), context)
       )
 
     const acceptor = Acceptor.make({
@@ -358,7 +400,7 @@ export const layerNoDepsWith = <R = never>(onMessage: MessageHandler<unknown, R>
   | Transport.Transport
   | Discovery.Discovery
   | Peers.Peers
-  | R
+  | Exclude<R, Scope.Scope>
 > => Layer.effect(BasicNode, serve(onMessage))
 
 /**
@@ -409,7 +451,7 @@ export const layerDiscovery: Layer.Layer<
  */
 export const layer = <R = never>(
   options: Options<R>
-): Layer.Layer<BasicNode | Peers.Peers, StartError, Network | Crypto | Trust | R> => {
+): Layer.Layer<BasicNode | Peers.Peers, StartError, Network | Crypto | Trust | Exclude<R, Scope.Scope>> => {
   const { onMessage, ...input } = options
   return separate(
     Layer.effect(BasicNode, serve(onMessage)).pipe(
@@ -429,5 +471,5 @@ export const layer = <R = never>(
  */
 export const make = <R = never>(
   options: Options<R>
-): Effect.Effect<BasicNode["Service"], StartError, Network | Crypto | Trust | R | Scope.Scope> =>
+): Effect.Effect<BasicNode["Service"], StartError, Network | Crypto | Trust | Exclude<R, Scope.Scope> | Scope.Scope> =>
   Effect.map(Layer.build(Layer.fresh(layer(options))), (context) => Context.get(context, BasicNode))

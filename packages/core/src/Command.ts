@@ -176,6 +176,8 @@ export interface Call<Kwargs = Readonly<Record<string, any>>> {
   readonly kwargs: Kwargs
   /** The time that was left when the call came in. The handler is interrupted when it is up, and so are the calls it makes. */
   readonly deadline: Duration.Duration | undefined
+  /** Aborted when the call is given up: its caller is gone, its time is up, or the node closes. For what is not an Effect. */
+  readonly signal: AbortSignal
   /** The span that the handler runs in, a child of the caller's. */
   readonly span: Span
   /** The node it came to. */
@@ -183,15 +185,41 @@ export interface Call<Kwargs = Readonly<Record<string, any>>> {
 }
 
 /**
- * A function without Schemas. The types of its arguments are what you say they are: nothing checks what a peer sends.
+ * What a function may give without an Effect: any value that JSON has a form for.
  *
  * @category models
  * @since 0.1.0
  */
-export type Handler<E = unknown, R = never> = (call: Call, ...args: ReadonlyArray<any>) => Effect.Effect<unknown, E, R>
+export type Value =
+  | string
+  | number
+  | boolean
+  | null
+  | undefined
+  | void
+  // An object that is no Effect, no Stream and no promise.
+  | (object & {
+    readonly "~effect/Effect"?: never
+    readonly "~effect/Stream"?: never
+    readonly then?: Schema.Json | undefined
+  })
 
 /**
- * The handler of a command.
+ * A function without Schemas. The types of its arguments are what you say they are: nothing checks what a peer sends.
+ *
+ * It gives an Effect, a promise or a value. What it throws, and what its promise is rejected with, is its failure where it is a
+ * tagged error, and a defect otherwise. A promise cannot be interrupted: `call.signal` tells an `async` function when to stop.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Handler<E = unknown, R = never> = (
+  call: Call,
+  ...args: ReadonlyArray<any>
+) => Effect.Effect<unknown, E, R> | PromiseLike<Value> | Value
+
+/**
+ * The handler of a command: it gives an Effect, a promise or a value, as a `Handler` does.
  *
  * @category models
  * @since 0.1.0
@@ -199,7 +227,10 @@ export type Handler<E = unknown, R = never> = (call: Call, ...args: ReadonlyArra
 export type HandlerOf<C extends Any, R = never> = (
   call: Call<C["kwargs"]["Type"]>,
   ...args: C["args"]["Type"]
-) => Effect.Effect<C["success"]["Type"], C["error"]["Type"], R>
+) =>
+  | Effect.Effect<C["success"]["Type"], C["error"]["Type"], R>
+  | PromiseLike<C["success"]["Type"]>
+  | C["success"]["Type"]
 
 /**
  * A command with its handler, for the options of a node.
@@ -209,7 +240,10 @@ export type HandlerOf<C extends Any, R = never> = (
  */
 export interface Implementation<out R = never> {
   readonly command: Any
-  readonly handler: (call: Call<any>, ...args: ReadonlyArray<any>) => Effect.Effect<unknown, unknown, R>
+  readonly handler: (
+    call: Call<any>,
+    ...args: ReadonlyArray<any>
+  ) => Effect.Effect<unknown, unknown, R> | PromiseLike<unknown>
 }
 
 /**

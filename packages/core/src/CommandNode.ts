@@ -344,7 +344,8 @@ const serveNode = (functions: Functions<Record<string, any>>, commands: Readonly
     }
     yield* sessions.handle(
       { protocol: "command", name: streamName },
-      Server.make({ node, registry, peers, clock, limits, memory })
+      Server.make({ node, registry, peers, clock, limits, memory }),
+      { scoped: false }
     )
     yield* Effect.addFinalizer(() => sessions.closeAll)
     return node
@@ -371,7 +372,13 @@ export const layer = <
   | Sessions.Sessions
   | Peers.Peers,
   BasicNode.StartError | AdvancedNode.DuplicateFunctionError,
-  Network | Crypto | Trust | Services[keyof Services] | Commands | Streams[keyof Streams] | R
+  | Network
+  | Crypto
+  | Trust
+  | AdvancedNode.Needs<Services>
+  | Commands
+  | AdvancedNode.Needs<Streams>
+  | Exclude<R, Scope.Scope>
 > => {
   const { commands, functions, streams, ...rest } = options
   return separate(
@@ -399,7 +406,14 @@ export const make = <
 ): Effect.Effect<
   CommandNode["Service"],
   BasicNode.StartError | AdvancedNode.DuplicateFunctionError,
-  Network | Crypto | Trust | Services[keyof Services] | Commands | Streams[keyof Streams] | R | Scope.Scope
+  | Network
+  | Crypto
+  | Trust
+  | AdvancedNode.Needs<Services>
+  | Commands
+  | AdvancedNode.Needs<Streams>
+  | Exclude<R, Scope.Scope>
+  | Scope.Scope
 > => Effect.map(Layer.build(Layer.fresh(layer(options))), (context) => Context.get(context, CommandNode))
 
 /**

@@ -18,6 +18,7 @@ import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
+import * as Given from "./internal/given.ts"
 import { utf8 } from "./internal/platform.ts"
 import { quote } from "./internal/quote.ts"
 import type { NodeName } from "./Packet.ts"
@@ -131,22 +132,25 @@ export const layer = (peer: string, name: string): Layer.Layer<Socket.Socket, ne
  * @since 0.1.0
  */
 export const makeServer = (name: string): Effect.Effect<SocketServer.SocketServer["Service"], never, Sessions> =>
-  Effect.map(Sessions, (sessions) =>
-    SocketServer.SocketServer.of({
+  Effect.map(Sessions, (sessions) => {
+    const who = Given.titled("the handler of the socket", name)
+    return SocketServer.SocketServer.of({
       // The seam wants an address; a path is the one that is free text.
       address: NetAddress.unixPathAddress(`pnet/${name}`),
       run: <R, E, _>(handler: (socket: Socket.Socket) => Effect.Effect<_, E, R>) =>
         Effect.scoped(
           Effect.andThen(
             sessions.handle({ protocol, name }, (stream) =>
-              handler(fromStream(Effect.succeed(stream))).pipe(
-                Effect.provideService(Caller, stream.peer),
-                Effect.ignoreCause({ log: "Warn", message: `handling a socket of ${quote(name)} failed` })
-              )),
+              Given.run(() =>
+                handler(fromStream(Effect.succeed(stream))), who).pipe(
+                  Effect.provideService(Caller, stream.peer),
+                  Effect.ignoreCause({ log: "Warn", message: `handling a socket of ${quote(name)} failed` })
+                )),
             Effect.never
           )
         ) as Effect.Effect<never, never, R>
-    }))
+    })
+  })
 
 /**
  * `makeServer` as the `SocketServer` service.

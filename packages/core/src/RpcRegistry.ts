@@ -17,7 +17,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import { DuplicateFunctionError } from "./AdvancedNode.ts"
 import { CurrentCaller } from "./Caller.ts"
@@ -26,6 +26,7 @@ import { CurrentDeadline } from "./Deadline.ts"
 import { RunError } from "./FunctionError.ts"
 import * as Contract from "./internal/contract.ts"
 import { encodeError, messageOf } from "./internal/encodeError.ts"
+import * as Given from "./internal/given.ts"
 import { notJson } from "./internal/json.ts"
 
 /**
@@ -114,30 +115,34 @@ const failed = (error: unknown, encode: (error: unknown) => Effect.Effect<unknow
       })
     ))
 
-/** Provides what a handler was registered with, and what belongs to the call that it runs for. */
-const provideTo =
-  (context: Context.Context<never>) =>
-  (call: Command.Call) =>
-  <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-    Effect.updateContext(effect, (current: Context.Context<never>) =>
+/** Runs a handler with what it was registered with, what belongs to the call, and a scope of its own. */
+const running = (
+  name: string,
+  context: Context.Context<never>
+): (call: Command.Call, handler: () => unknown) => Effect.Effect<unknown, unknown> => {
+  const who = Given.titled("the function", name)
+  return (call, handler) =>
+    Given.scoped(Given.run(handler, who, { call }), (scope, current) =>
       context.pipe(
+        Context.add(Scope.Scope, scope),
         Context.add(Tracer.ParentSpan, call.span),
         Context.add(CurrentCaller, call.from),
         Context.add(CurrentDeadline, Context.get(current, CurrentDeadline))
       ))
+}
 
 /** What each node answers itself. */
 const builtIns: ReadonlySet<string> = new Set(["describe", "get_funcs", "get_peers"])
 
-type Run = (call: Command.Call, ...args: ReadonlyArray<any>) => Effect.Effect<unknown, unknown>
+type Run = (call: Command.Call, ...args: ReadonlyArray<any>) => unknown
 
 const plain = (name: string, handler: Run, context: Context.Context<never>): Entry => {
-  const provide = provideTo(context)
+  const run = running(name, context)
   return {
     name,
     describe: () => ({ name, kind: "function" }),
     run: (call, args) =>
-      Effect.matchEffect(provide(call)(Effect.suspend(() => handler(call, ...args))), {
+      Effect.matchEffect(run(call, () => handler(call, ...args)), {
         onSuccess: (value) => {
           const fault = notJson(value, "$")
           return fault === undefined
@@ -155,13 +160,16 @@ const withKwargs = (call: Command.Call, kwargs: Command.Call["kwargs"]): Command
   function: call.function,
   kwargs,
   deadline: call.deadline,
+  get signal() {
+    return call.signal
+  },
   span: call.span,
   node: call.node
 })
 
 const checked = (command: Command.Any, handler: Run, context: Context.Context<never>): Entry => {
   const { name } = command
-  const provide = provideTo(context)
+  const run = running(name, context)
   // The first thing that is wrong is all that is said: a caller's call may have a million of them.
   const decodeArgs = Schema.decodeUnknownEffect(Schema.toCodecJson(command.args))
   const decodeKwargs = Schema.decodeUnknownEffect(Schema.toCodecJson(command.kwargs))
@@ -178,7 +186,7 @@ const checked = (command: Command.Any, handler: Run, context: Context.Context<ne
         const values = yield* Effect.mapError(decodeArgs(args), (error) => invalid("args", error))
         const kwargs = yield* Effect.mapError(decodeKwargs(call.kwargs), (error) => invalid("kwargs", error))
         return yield* Effect.matchEffect(
-          provide(call)(Effect.suspend(() => handler(withKwargs(call, kwargs), ...values))),
+          run(call, () => handler(withKwargs(call, kwargs), ...values)),
           {
             onSuccess: (value) =>
               Effect.mapError(encodeSuccess(value), (error) =>

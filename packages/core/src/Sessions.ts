@@ -150,6 +150,11 @@ export interface OpenOptions {
 export interface HandleOptions {
   /** What the interruption of a handler is annotated with, where its peer gave the stream up. Default: nothing. */
   readonly cancelled?: Context.Context<never> | undefined
+  /**
+   * Whether each stream's handler has a scope of its own, which closes with it, and the span of the caller as its parent.
+   * Default: true. A handler that sees to both itself is cheaper without.
+   */
+  readonly scoped?: boolean | undefined
 }
 
 /**
@@ -205,11 +210,12 @@ export class Sessions extends Context.Service<Sessions, {
   /**
    * Handles the streams that peers open for a protocol, or for one name of it, until the scope closes. A stream ends with its
    * handler: reset where it is not finished then. Streams of a protocol that nobody handles are reset with `unsupported`, those
-   * of a name that nobody handles with `not_found`.
+   * of a name that nobody handles with `not_found`. A handler that throws, or gives no Effect, resets its own stream with
+   * `internal`, and no other; the log has it.
    */
   readonly handle: <R>(
     where: Frame.Protocol | { readonly protocol: Frame.Protocol; readonly name: string },
-    handler: (stream: SessionStream) => Effect.Effect<void, never, R>,
+    handler: (stream: SessionStream) => Effect.Effect<void, never, R> | PromiseLike<void> | void,
     options?: HandleOptions
   ) => Effect.Effect<void, never, Exclude<R, Scope.Scope> | Scope.Scope>
   /** Says goodbye on every session: open streams are reset with `going_away`, and nothing is waited for. */

@@ -1,6 +1,6 @@
 /** What the caller of an AdvancedNode sees: the types that flow through it, and what must not compile. Nothing here is run. */
 // What must not compile is expected to be TypeScript's own error; the Effect diagnostics would report it a second time.
-// @effect-diagnostics missingEffectError:off missingEffectContext:off floatingEffect:off
+// @effect-diagnostics missingEffectError:off missingEffectContext:off floatingEffect:off asyncFunction:off
 import {
   AdvancedNode,
   type BasicNode,
@@ -156,11 +156,15 @@ node.register("object", () => Effect.succeed({ answer: 42 }))
 // @ts-expect-error: nor a stream of them
 node.register("objects", () => Stream.make(1, 2, 3))
 
-// @ts-expect-error: it is an Effect or a Stream, not a Promise
 node.register("promise", () => Promise.resolve("text"))
-
-// @ts-expect-error: nor a bare text
 node.register("bare", () => "text")
+node.register("none", () => {})
+
+// @ts-expect-error: nor bare
+node.register("number", () => 42)
+
+// @ts-expect-error: nor as a promise
+node.register("number", async () => 42)
 
 // @ts-expect-error: the same in the options
 AdvancedNode.layer({ name: "alice", functions: { object: () => Effect.succeed({ answer: 42 }) } })

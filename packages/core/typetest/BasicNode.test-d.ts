@@ -1,6 +1,6 @@
 /** What the caller of a BasicNode sees: the types that flow through it, and what must not compile. Nothing here is run. */
 // What must not compile is expected to be TypeScript's own error; the Effect diagnostics would report it a second time.
-// @effect-diagnostics missingEffectError:off missingEffectContext:off floatingEffect:off
+// @effect-diagnostics missingEffectError:off missingEffectContext:off floatingEffect:off asyncFunction:off
 import {
   BasicNode,
   type Crypto,
@@ -121,8 +121,24 @@ BasicNode.layer({ name: "alice", onMessage: ({ data }) => Effect.succeed(data) }
 // @ts-expect-error: and no objects
 BasicNode.layer({ name: "alice", onMessage: () => Effect.succeed({ answer: 42 }) })
 
-// @ts-expect-error: it is an Effect, not a Promise
+// Or a promise of them, or them as they are.
 BasicNode.layer({ name: "alice", onMessage: () => Promise.resolve("text") })
+BasicNode.layer({ name: "alice", onMessage: ({ data }) => data })
+BasicNode.layer({ name: "alice", onMessage: () => {} })
+
+// Each message has a scope of its own.
+expectTypeOf(
+  BasicNode.layer({
+    name: "alice",
+    onMessage: () => Effect.acquireRelease(Effect.succeed("text"), () => Effect.void)
+  })
+).toEqualTypeOf<Layer.Layer<BasicNode.BasicNode | Peers.Peers, BasicNode.StartError, Host>>()
+
+// @ts-expect-error: and no objects
+BasicNode.layer({ name: "alice", onMessage: () => ({ answer: 42 }) })
+
+// @ts-expect-error: nor as a promise
+BasicNode.layer({ name: "alice", onMessage: () => Promise.resolve(42) })
 
 // --- options ---------------------------------------------------------------------------------------------------------
 

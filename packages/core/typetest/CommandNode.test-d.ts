@@ -1,6 +1,6 @@
 /** What the caller of a CommandNode sees: the types that flow through it, and what must not compile. Nothing here is run. */
 // What must not compile is expected to be TypeScript's own error; the Effect diagnostics would report it a second time.
-// @effect-diagnostics missingEffectError:off missingEffectContext:off missingLayerContext:off floatingEffect:off
+// @effect-diagnostics missingEffectError:off missingEffectContext:off missingLayerContext:off floatingEffect:off asyncFunction:off
 import {
   AdvancedNode,
   type BasicNode,
@@ -170,8 +170,26 @@ node.register(Read, (_call, path) => Effect.fail(new Missing({ path })))
 node.register(Read, () => Effect.succeed("text"))
 // @ts-expect-error: an error that the command does not declare
 node.register(Greet, (_call, path) => Effect.fail(new Missing({ path })))
-// @ts-expect-error: an Effect, not a value
-node.register("value", () => 7)
+// A value, and a promise of one, in place of an Effect.
+expectTypeOf(node.register("value", (_call, a: number) => a + 1)).toEqualTypeOf<
+  Effect.Effect<void, AdvancedNode.DuplicateFunctionError, Scope.Scope>
+>()
+expectTypeOf(
+  node.register("later", async ({ signal }) => {
+    expectTypeOf(signal).toEqualTypeOf<AbortSignal>()
+    return 7
+  })
+).toEqualTypeOf<Effect.Effect<void, AdvancedNode.DuplicateFunctionError, Scope.Scope>>()
+node.register(Sum, (_call, ...numbers) => numbers.length)
+node.register(Sum, async (_call, ...numbers) => numbers.length)
+// @ts-expect-error: a text, not a number
+node.register(Sum, () => "text")
+// @ts-expect-error: nor a promise of one
+node.register(Sum, async () => "text")
+// @ts-expect-error: a Stream is no value
+node.register("stream", () => Stream.make(1))
+// @ts-expect-error: nor is an Effect that a promise brings
+node.register("both", async () => Effect.succeed(1))
 // @ts-expect-error: the argument is a text
 node.register(Greet, (_call, name: number) => Effect.succeed(`${name}`))
 
@@ -188,6 +206,21 @@ expectTypeOf(
     streams: { dump: () => Effect.map(Disk, ({ bytes }) => bytes), upper: ({ bytes }) => bytes }
   })
 ).toEqualTypeOf<Layer.Layer<Given, StartErrors, Host | Database | Disk>>()
+// What gives no Effect needs nothing, and each call has a scope of its own.
+expectTypeOf(
+  CommandNode.layer({
+    name: "alice",
+    functions: {
+      add: (_call, a, b) => a + b,
+      later: async () => 7,
+      nothing: () => {},
+      rows: () => Effect.map(Database, ({ rows }) => rows),
+      held: () => Effect.acquireRelease(Effect.succeed(1), () => Effect.void)
+    },
+    streams: { text: () => "text", bytes: async () => new Uint8Array(1) },
+    onMessage: async ({ signal, text }) => signal.aborted ? "" : text
+  })
+).toEqualTypeOf<Layer.Layer<Given, StartErrors, Host | Database>>()
 expectTypeOf(
   CommandNode.layer({
     name: "alice",

@@ -150,7 +150,7 @@ export const node = <
   CommandServices | SuccessOf<Beside> | SuccessOf<Provided>,
   BasicNode.StartError | AdvancedNode.DuplicateFunctionError | ErrorOf<Beside> | ErrorOf<Provided>,
   | Exclude<
-    | Exclude<Services[keyof Services] | Commands | Streams[keyof Streams] | R, Host>
+    | Exclude<AdvancedNode.Needs<Services> | Commands | AdvancedNode.Needs<Streams> | Exclude<R, Scope.Scope>, Host>
     | Exclude<NeedsOf<Beside>, CommandServices | Host>,
     SuccessOf<Provided>
   >

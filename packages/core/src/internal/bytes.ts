@@ -34,3 +34,8 @@ export const concat = (parts: ReadonlyArray<Uint8Array>, length: number): Uint8A
   }
   return out
 }
+
+/** Whether a value is a byte array, of this realm or another. */
+export const isBytes = (value: unknown): value is Uint8Array =>
+  value instanceof Uint8Array ||
+  (ArrayBuffer.isView(value) && Object.prototype.toString.call(value) === "[object Uint8Array]")

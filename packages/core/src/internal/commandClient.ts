@@ -13,6 +13,7 @@ import {
   ContractError,
   DeadlineError,
   InvalidArgumentsError,
+  RemoteDefectError,
   UnknownFunctionError
 } from "../FunctionError.ts"
 import type { NodeName } from "../Packet.ts"
@@ -130,6 +131,8 @@ const mapError = (peer: NodeName, name: string, limit: number) =>
     case "not_found":
     case "unsupported":
       return new UnknownFunctionError({ peer, function: name })
+    case "internal":
+      return error.remote ? new RemoteDefectError({ peer, function: name }) : error
     case "failed":
       return new RemoteError({ peer, command: name, error: error.error ?? { message: error.detail } })
     default:

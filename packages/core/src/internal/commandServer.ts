@@ -15,8 +15,10 @@ import type { SessionStream } from "../Sessions.ts"
 import type { CallMemory } from "./callMemory.ts"
 import { meterOf } from "./callMetrics.ts"
 import * as Wire from "./commandWire.ts"
+import { Interruptible } from "./given.ts"
 import { weigh } from "./json.ts"
 import { quote } from "./quote.ts"
+import type { SessionStream as InternalStream } from "./sessionStream.ts"
 import { namesOfAll } from "./targets.ts"
 import { fromTraceparent } from "./trace.ts"
 
@@ -32,13 +34,14 @@ interface Dependencies {
 /** Characters of a name that is not known here. */
 const maxShown = 100
 
-class IncomingCall implements Call {
+class IncomingCall extends Interruptible implements Call {
   readonly #stream: SessionStream
   readonly function: string
   readonly kwargs: Call["kwargs"]
   readonly span: Span
   readonly node: CommandNode["Service"]
   constructor(stream: SessionStream, request: Wire.Request, span: Span, node: CommandNode["Service"]) {
+    super()
     this.#stream = stream
     this.function = request.function
     this.kwargs = request.kwargs
@@ -97,6 +100,7 @@ export const make = ({ clock, limits, memory, node, peers, registry }: Dependenc
     const name = known ? request.function : "unknown or built in"
     const meter = meterOf("in", "command", stream.peer.name, name)
     let sent = 0
+    ;(stream as InternalStream).title = request.function
     const reply = (bytes: Uint8Array) => {
       sent = bytes.length
       // The stream may be reset already, which nobody here needs to hear of.
@@ -160,10 +164,12 @@ export const make = ({ clock, limits, memory, node, peers, registry }: Dependenc
     )
   }
 
-  return (stream: SessionStream): Effect.Effect<void> => {
-    const held = memory(stream.peer.publicKey)
-    return Effect.ensuring(
-      Effect.matchEffect(stream.wholeUpTo(limits.callSize, held.room), {
+  return (stream: SessionStream): Effect.Effect<void> =>
+    Effect.withFiber((fiber) => {
+      const held = memory(stream.peer.publicKey)
+      // Of the fiber and not in it: what is no effect deep inside of a handler's ends it without its finalizers.
+      fiber.addObserver(held.free)
+      return Effect.matchEffect(stream.wholeUpTo(limits.callSize, held.room), {
         // The stream is over; there is nobody to answer.
         onFailure: () => Effect.void,
         onSuccess: (bytes) => {
@@ -182,8 +188,6 @@ export const make = ({ clock, limits, memory, node, peers, registry }: Dependenc
             ? refuse("invalid_arguments", `the call is malformed: ${request}`)
             : answer(stream, request, bytes.length)
         }
-      }),
-      Effect.sync(held.free)
-    )
-  }
+      })
+    })
 }

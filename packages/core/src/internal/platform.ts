@@ -15,8 +15,24 @@ interface Globals {
     options?: { readonly fatal?: boolean; readonly ignoreBOM?: boolean }
   ) => Decoder
   readonly crypto: { getRandomValues(bytes: Uint8Array): Uint8Array }
+  readonly AbortController: new() => Aborting
 }
 const globals = globalThis as unknown as Globals
+
+declare global {
+  /** The platform's own, which has more. */
+  interface AbortSignal {
+    readonly aborted: boolean
+  }
+}
+
+/** An AbortController. */
+export interface Aborting {
+  readonly signal: AbortSignal
+  abort(): void
+}
+
+export const aborting = (): Aborting => new globals.AbortController()
 
 const encoder = new globals.TextEncoder()
 const lenient = new globals.TextDecoder("utf-8", { ignoreBOM: true })

@@ -19,6 +19,8 @@ import type { SharedKeys } from "../SharedKeys.ts"
 import type { Trust } from "../Trust.ts"
 import * as Acceptor from "./acceptor.ts"
 import type { Self } from "./advertExchange.ts"
+import { isBytes } from "./bytes.ts"
+import { describe } from "./given.ts"
 import * as Metrics from "./metrics.ts"
 import { utf8 } from "./platform.ts"
 import { quote } from "./quote.ts"
@@ -32,7 +34,7 @@ export interface Sender {
 }
 
 /** Handles one message; what it gives is the answer. Never fails: failures are its Exit's. */
-export type Handle = (from: Sender, data: Uint8Array) => Effect.Effect<Exit.Exit<Uint8Array | string | void, unknown>>
+export type Handle = (from: Sender, data: Uint8Array) => Effect.Effect<Exit.Exit<unknown, unknown>>
 
 const empty = new Uint8Array(0)
 
@@ -80,7 +82,7 @@ export const make = (options: {
       return { key, name, payload, publicKey, stamp }
     })
 
-  const answerOf = (from: Sender, exit: Exit.Exit<Uint8Array | string | void, unknown>) => {
+  const answerOf = (from: Sender, exit: Exit.Exit<unknown, unknown>) => {
     const who = () => `${quote(from.name)} (${PublicKey.fingerprint(from.publicKey)})`
     if (Exit.isFailure(exit)) {
       // Interruption is this node closing; there is nothing to report.
@@ -91,6 +93,14 @@ export const make = (options: {
     }
     const value = exit.value
     const payload = value === undefined ? empty : typeof value === "string" ? utf8(value) : value
+    if (!isBytes(payload)) {
+      return Effect.andThen(
+        Effect.logError(
+          `onMessage answered ${who()} with ${describe(payload)}, and has to answer with bytes, text or nothing`
+        ),
+        refused(ProtocolError.local("ERR_INTERNAL"))
+      )
+    }
     return payload.length > limit
       ? Effect.andThen(
         Effect.logError(

@@ -36,6 +36,7 @@ import { type Description, type Entry, RpcRegistry } from "../RpcRegistry.ts"
 import { Sessions, type SessionStream } from "../Sessions.ts"
 import { type CallMeter, meterOf } from "./callMetrics.ts"
 import * as Contract from "./contract.ts"
+import * as Given from "./given.ts"
 import { lengthUpTo } from "./json.ts"
 import { quote } from "./quote.ts"
 import * as Wire from "./rpcWire.ts"
@@ -131,9 +132,10 @@ const forever = () => true
 /** The effect that feeds the elements of what a streaming handler gave to `onChunk`. */
 const drain = (
   given: unknown,
-  onChunk: (values: NonEmptyReadonlyArray<unknown>) => Effect.Effect<void>
+  onChunk: (values: NonEmptyReadonlyArray<unknown>) => Effect.Effect<void>,
+  who: () => string
 ): Effect.Effect<unknown, unknown> =>
-  Effect.isEffect(given)
+  Given.isEffect(given)
     ? (given as Effect.Effect<Queue.Dequeue<unknown, unknown>, unknown>).pipe(
       Effect.flatMap((queue) =>
         Effect.whileLoop({
@@ -145,7 +147,16 @@ const drain = (
       Pull.catchDone(() => Effect.void),
       Effect.scoped
     )
-    : Stream.runForEachArray(given as Stream.Stream<unknown, unknown>, onChunk)
+    : Given.isStream(given)
+    ? Stream.runForEachArray(given, onChunk)
+    : Given.mistaken(who(), Given.describe(given), "a Stream, or an Effect of a queue")
+
+/** What a handler gave with options of Effect's own. Its mark is a key that JSON can carry, and what is inside of it is not. */
+const wrapperOf = (given: unknown): Rpc.Wrapper<unknown> | undefined => {
+  if (typeof given !== "object" || given === null || !Rpc.isWrapper(given)) return undefined
+  const { value } = given
+  return Given.isEffect(value) || Given.isStream(value) ? given : undefined
+}
 
 export const serve = <Rpcs extends Rpc.Any>(
   group: RpcGroup.RpcGroup<Rpcs>,
@@ -183,6 +194,7 @@ export const serve = <Rpcs extends Rpc.Any>(
       const wire = Wire.wireOf(rpc)
       const traced = Context.get(base, References.TracerEnabled)
       const name = spanName(options.spanPrefix, rpc._tag)
+      const who = Given.titled("the handler of", rpc._tag)
 
       const froms = new WeakMap<object, From>()
       const fromOf = (peer: Caller["Service"]): From => {
@@ -212,7 +224,15 @@ export const serve = <Rpcs extends Rpc.Any>(
       ) => {
         let whole = handler as Effect.Effect<any, any>
         for (const middleware of middlewares) {
-          whole = (middleware ?? ownMiddleware(caller))(whole, metadata) as Effect.Effect<any, any>
+          try {
+            const given: unknown = (middleware ?? ownMiddleware(caller))(whole, metadata)
+            // Not a value either: what it gives in place of the handler's Effect might let a call through that it should not.
+            whole = Given.isEffect(given)
+              ? given
+              : Given.mistaken(`a middleware of ${quote(rpc._tag)}`, Given.describe(given), "an Effect")
+          } catch (defect) {
+            whole = Effect.die(defect)
+          }
         }
         return whole as Effect.Effect<unknown, unknown>
       }
@@ -232,10 +252,10 @@ export const serve = <Rpcs extends Rpc.Any>(
         try {
           given = handlerOf(call.payload, metadata)
         } catch (defect) {
-          given = Effect.die(defect)
+          given = Given.thrown(defect)
           broken = true
         }
-        const wrapper = Rpc.isWrapper(given as object) ? given as Rpc.Wrapper<unknown> : undefined
+        const wrapper = wrapperOf(given)
         const value = wrapper === undefined ? given : wrapper.value
         let failedWrite: Cause.Cause<never> | undefined
         let handler = (wire.isStream && !broken
@@ -243,8 +263,8 @@ export const serve = <Rpcs extends Rpc.Any>(
             Effect.onError(call.onChunk(values), (cause) => {
               failedWrite = cause
               return Effect.void
-            }))
-          : value) as Effect.Effect<unknown, unknown>
+            }), who)
+          : Given.effectOf(value, who)) as Effect.Effect<unknown, unknown>
         if (call.discard && !broken) handler = Effect.andThen(Effect.suspend(() => call.acknowledge()), handler)
         if (middlewares.length > 0) {
           handler = withMiddlewares(handler, from.caller, metadata)
@@ -265,9 +285,9 @@ export const serve = <Rpcs extends Rpc.Any>(
         }
         const scope = Scope.makeUnsafe()
         let deferred: Deferred.Deferred<unknown, unknown> | undefined
-        let effect = call.span(Effect.onExit(handler, (exit) => {
+        const handled = call.span(Effect.onExit(handler, (exit) => {
           let answered: Effect.Effect<void>
-          if (exit._tag === "Success" && Deferred.isDeferred(exit.value)) {
+          if (exit._tag === "Success" && Given.isDeferred(exit.value)) {
             deferred = exit.value as Deferred.Deferred<unknown, unknown>
             answered = Effect.void
           } else {
@@ -276,7 +296,11 @@ export const serve = <Rpcs extends Rpc.Any>(
           const close = Scope.closeUnsafe(scope, exit)
           return close === undefined ? answered : Effect.ensuring(answered, close)
         }))
-        if (semaphore !== undefined && wrapper?.fork !== true) effect = semaphore.withPermit(effect)
+        let effect = handled
+        if (semaphore !== undefined && wrapper?.fork !== true) {
+          // Given back with the scope, which closes whatever becomes of the handler.
+          effect = Effect.flatMap(semaphore.takeScoped(1).pipe(Scope.provide(scope)), () => handled)
+        }
         if (wrapper?.uninterruptible === true) effect = Effect.uninterruptible(effect)
         let context: Context.Context<any> = Context.add(from.context, Scope.Scope, scope)
         if (deadline !== undefined) context = Context.add(context, CurrentDeadline, deadline)
@@ -284,7 +308,10 @@ export const serve = <Rpcs extends Rpc.Any>(
           deferred === undefined
             ? Effect.succeed(result)
             : Effect.onExit(Deferred.await(deferred), (exit) => call.onExit(exit)))
-        return Effect.updateContext(settled, () => context as Context.Context<never>)
+        return Effect.withFiber((fiber) => {
+          Given.closeWith(fiber, scope)
+          return Effect.updateContext(settled, () => context as Context.Context<never>)
+        })
       }
 
       const broke = (peer: string, cause: Cause.Cause<unknown>) =>
@@ -552,15 +579,16 @@ export const serve = <Rpcs extends Rpc.Any>(
           }
           return Effect.flatMap(stream.pull, take)
         }
-        return Effect.ensuring(
-          Effect.matchEffect(Effect.suspend(() => take(first)), {
+        return Effect.withFiber((fiber) => {
+          // Of the fiber and not in it: what is no effect deep inside of a handler's ends it without its finalizers.
+          fiber.addObserver(held.free)
+          return Effect.matchEffect(Effect.suspend(() => take(first)), {
             // It ended, or was given up, before it was whole.
             onFailure: (error) =>
               Cause.isDone(error) ? stream.reset("internal", "a request that is cut short") : Effect.void,
             onSuccess: (request) => request === undefined ? Effect.void : answer(stream, request)
-          }),
-          Effect.sync(held.free)
-        )
+          })
+        })
       }
 
       const onStream = (given: SessionStream): Effect.Effect<void> => {
@@ -580,7 +608,8 @@ export const serve = <Rpcs extends Rpc.Any>(
       return Effect.andThen(
         registry.add(entryOf(rpc, wire, limit, base, fromOf, execute)),
         sessions.handle({ protocol: Wire.protocol, name: rpc._tag }, onStream, {
-          cancelled: RpcSchema.ClientAbort.annotation as Context.Context<never>
+          cancelled: RpcSchema.ClientAbort.annotation as Context.Context<never>,
+          scoped: false
         })
       )
     }

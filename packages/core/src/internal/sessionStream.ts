@@ -19,6 +19,8 @@ export type ResetFields = ConstructorParameters<typeof Sessions.StreamResetError
 export class SessionStream implements Sessions.SessionStream {
   readonly #stream: MuxStream
   readonly #session: Session
+  /** What runs for it, for the log: a command's stream has a name that says less. */
+  title: string | undefined
   #writers: Set<() => void> | undefined
   readonly #resetError: (fields: ResetFields) => Sessions.StreamResetError
 
@@ -30,6 +32,7 @@ export class SessionStream implements Sessions.SessionStream {
     this.#stream = stream
     this.#session = session
     this.#resetError = resetError
+    this.title = undefined
   }
 
   get peer() {

@@ -1,6 +1,6 @@
 /** The sessions of a node: dialled on first use, accepted, shared, kept alive, renewed and closed (protocol section 4). */
 import * as Clock from "effect/Clock"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -11,6 +11,7 @@ import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import { Crypto } from "../Crypto.ts"
 import type * as Frame from "../Frame.ts"
 import * as Handshake from "../Handshake.ts"
@@ -25,6 +26,7 @@ import { type Connection, Transport } from "../Transport.ts"
 import { Trust, UntrustedPeerError } from "../Trust.ts"
 import * as Acceptor from "./acceptor.ts"
 import { dialAny } from "./dialAny.ts"
+import * as Given from "./given.ts"
 import { Budget, type MuxStream } from "./mux.ts"
 import type * as NetworkCipher from "./networkCipher.ts"
 import * as PacketStream from "./packetStream.ts"
@@ -33,6 +35,7 @@ import * as Rate from "./rate.ts"
 import { selfOf } from "./self.ts"
 import { Session } from "./session.ts"
 import { type ResetFields, SessionStream } from "./sessionStream.ts"
+import { fromTraceparent } from "./trace.ts"
 
 /** The sessions with one peer. */
 interface PeerState {
@@ -837,12 +840,15 @@ export const make = (
         }),
       handle: <R>(
         where: string | { readonly protocol: string; readonly name: string },
-        handler: (stream: Sessions.SessionStream) => Effect.Effect<void, never, R>,
+        handler: (stream: Sessions.SessionStream) => Effect.Effect<void, never, R> | PromiseLike<void> | void,
         options?: Sessions.HandleOptions
       ): Effect.Effect<void, never, Exclude<R, Scope.Scope> | Scope.Scope> =>
         Effect.gen(function*() {
-          const services = yield* Effect.context<R>()
+          const services: Context.Context<never> = yield* Effect.context<never>()
           const fork = Effect.runForkWith(services)
+          // The span of whoever sets the handler is nobody's who opens a stream.
+          const base = Context.omit(Tracer.ParentSpan)(services) as Context.Context<never>
+          const who = Given.titled("the handler of", typeof where === "string" ? where : where.name)
           const fibers = yield* Scope.Scope
           yield* Effect.acquireRelease(
             Effect.sync(() =>
@@ -856,19 +862,34 @@ export const make = (
                 runningFor.set(key, forPeer + 1)
                 // A handler that ends at once does so before there is anything to take off.
                 let off = () => {}
-                const fiber = fork(Effect.onExit(handler(wrap(stream, session)), (exit) =>
-                  Effect.sync(() => {
-                    off()
-                    running--
-                    const left = runningFor.get(key)! - 1
-                    if (left === 0) runningFor.delete(key)
-                    else runningFor.set(key, left)
-                    if (Exit.isSuccess(exit)) stream.end()
-                    else if (Exit.hasInterrupts(exit)) stream.reset("going_away", "")
-                    else stream.reset("internal", "")
-                    // Nobody reads what it did not.
-                    stream.abandon()
-                  })))
+                const given = wrap(stream, session)
+                const run = Given.run(() => handler(given), who)
+                const fiber = fork(
+                  options?.scoped === false ? run : Given.scoped(run, (scope) => {
+                    const own = Context.add(base, Scope.Scope, scope)
+                    const parent = fromTraceparent(stream.open.traceparent)
+                    return parent === undefined ? own : Context.add(own, Tracer.ParentSpan, parent)
+                  })
+                )
+                // Of the fiber and not in it: what is no effect deep inside of one ends a fiber without its finalizers.
+                fiber.addObserver((exit) => {
+                  off()
+                  running--
+                  const left = runningFor.get(key)! - 1
+                  if (left === 0) runningFor.delete(key)
+                  else runningFor.set(key, left)
+                  if (Exit.isSuccess(exit)) stream.end()
+                  else if (Exit.hasInterrupts(exit)) stream.reset("going_away", "")
+                  else {
+                    stream.reset("internal", "")
+                    fork(Effect.logError(
+                      `the handler of ${quote(given.title ?? given.name)} broke for ${quote(session.peer.name)}`,
+                      exit.cause
+                    ))
+                  }
+                  // Nobody reads what it did not.
+                  stream.abandon()
+                })
                 if (fiber.pollUnsafe() !== undefined) return
                 // A handler is of no use any more when its stream has failed.
                 off = stream.onFailure(() => {

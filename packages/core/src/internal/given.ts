@@ -1,0 +1,171 @@
+/**
+ * What a user's handler gave, as an Effect: an Effect itself, a promise, a plain value, or what it threw.
+ *
+ * What bites: a plain value may be a peer's, and JSON carries any key. So nothing is recognised by a key alone: an Effect and a
+ * Stream by the functions that their prototypes have under it, a promise by a callable `then`; JSON has no functions.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { type Aborting, aborting } from "./platform.ts"
+import { quote } from "./quote.ts"
+
+/** Whether a value has the types of an Effect or a Stream as functions, under its key. */
+const isOf = (value: unknown, key: string): boolean => {
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) return false
+  const variance: unknown = (value as Record<string, unknown>)[key]
+  return typeof variance === "object" && variance !== null && "_A" in variance && typeof variance._A === "function"
+}
+
+export const isEffect = (value: unknown): value is Effect.Effect<unknown, unknown> => isOf(value, Effect.TypeId)
+
+export const isStream = (value: unknown): value is Stream.Stream<unknown, unknown> => isOf(value, Stream.TypeId)
+
+/** Whether a value is a Deferred, which has no other mark than its types. */
+export const isDeferred = (value: unknown): boolean => isOf(value, "~effect/Deferred")
+
+const isPlain = (value: object): boolean => {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}
+
+const isPromise = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === "object" && value !== null && "then" in value && typeof value.then === "function" &&
+  !(isPlain(value) && Object.hasOwn(value, "then"))
+
+const nameOf = (value: object): string => {
+  const constructor: unknown = value.constructor
+  return typeof constructor === "function" && constructor.name !== "" && constructor !== Object
+    ? `an instance of ${constructor.name}`
+    : Array.isArray(value)
+    ? "an array"
+    : "an object"
+}
+
+/** What a value is, for the log. Its content may be a secret, and is not shown. */
+export const describe = (value: unknown): string => {
+  if (value === null || value === undefined) return String(value)
+  if (isEffect(value)) return "an Effect"
+  if (isStream(value)) return "a Stream"
+  if (isPromise(value)) return "a promise"
+  if (isGenerator(value)) return "a generator"
+  return typeof value === "object" ? nameOf(value) : `a ${typeof value}`
+}
+
+const isGenerator = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && !isPlain(value) && "next" in value &&
+  typeof value.next === "function" &&
+  (Symbol.iterator in value || Symbol.asyncIterator in value)
+
+/** A handler gave what is no answer. It is a defect: the log has it, and its caller learns no more than that. */
+export class HandlerError extends Error {
+  override readonly name = "HandlerError"
+}
+
+/** The defect of a handler that gave something else than it may. */
+export const mistaken = (who: string, given: string, wanted: string): Effect.Effect<never> =>
+  Effect.die(new HandlerError(`${who} gave ${given}, and has to give ${wanted}`))
+
+const wantedValue = "an Effect, a promise or a value (a generator function goes into Effect.fn or Effect.gen)"
+
+/** What a handler threw, or its promise was rejected with: a tagged error is its failure, anything else a defect. */
+export const thrown = (error: unknown): Exit.Exit<never, unknown> =>
+  error instanceof Error && isEffect(error) ? Exit.fail(error) : Exit.die(error)
+
+const fromPromise = (
+  given: PromiseLike<unknown>,
+  who: () => string,
+  streams: boolean
+): Effect.Effect<unknown, unknown> =>
+  Effect.callback((resume) => {
+    Promise.resolve(given).then(
+      (value) =>
+        resume(
+          isEffect(value) || (!streams && isStream(value)) || isGenerator(value)
+            ? mistaken(who(), `a promise of ${describe(value)}`, "the Effect itself, or a promise of a value")
+            : Exit.succeed(value)
+        ),
+      (error) => resume(thrown(error))
+    )
+  })
+
+/** What a handler gave, as an Effect. With `streams`, a Stream is a value. */
+export const effectOf = (
+  given: unknown,
+  who: () => string,
+  streams = false
+): Effect.Effect<unknown, unknown> => {
+  if (isEffect(given)) return given
+  if (isPromise(given)) return fromPromise(given, who, streams)
+  // Boxed: whatever it carries, it is a value.
+  return (isStream(given) && !streams) || isGenerator(given) || typeof given === "function"
+    ? mistaken(who(), describe(given), wantedValue)
+    : Exit.succeed(given)
+}
+
+/** Runs a handler, whatever it gives or throws. `call` is told of the fiber, for its signal. */
+export const run = (
+  handler: () => unknown,
+  who: () => string,
+  options?: { readonly call?: unknown; readonly streams?: boolean }
+): Effect.Effect<unknown, unknown> =>
+  Effect.withFiber((fiber) => {
+    const call = options?.call
+    if (call instanceof Interruptible) call.runIn(fiber)
+    try {
+      return effectOf(handler(), who, options?.streams)
+    } catch (error) {
+      return thrown(error)
+    }
+  })
+
+/** `the function "add"`, for errors and the log. */
+export const titled = (what: string, name: string) => (): string => `${what} ${quote(name)}`
+
+/**
+ * Runs an effect with a scope of its own, in the context that is made of it. What is no effect deep inside of one ends a fiber
+ * without its finalizers; the scope is closed then, too.
+ */
+export const scoped = <A, E>(
+  effect: Effect.Effect<A, E>,
+  context: (scope: Scope.Scope, current: Context.Context<never>) => Context.Context<never>
+): Effect.Effect<A, E> =>
+  Effect.withFiber((fiber) => {
+    const scope = Scope.makeUnsafe()
+    closeWith(fiber, scope)
+    return Effect.onExit(
+      Effect.updateContext(effect, (current: Context.Context<never>) => context(scope, current)),
+      (exit) => Scope.closeUnsafe(scope, exit) ?? Effect.void
+    ) as Effect.Effect<A, E>
+  })
+
+/** Closes a scope at the end of a fiber, where nothing else has. */
+export const closeWith = (fiber: Fiber.Fiber<any, any>, scope: Scope.Closeable): void => {
+  const { context } = fiber
+  fiber.addObserver((exit) => {
+    if (scope.state._tag === "Closed") return
+    const closing = Scope.closeUnsafe(scope, exit)
+    if (closing !== undefined) Effect.runForkWith(context)(closing)
+  })
+}
+
+/** A call that a handler may be told the end of. */
+export class Interruptible {
+  #fiber: Fiber.Fiber<unknown, unknown> | undefined
+  #aborting: Aborting | undefined
+  runIn(fiber: Fiber.Fiber<any, any>): void {
+    this.#fiber = fiber
+  }
+  get signal(): AbortSignal {
+    if (this.#aborting === undefined) {
+      const made = this.#aborting = aborting()
+      this.#fiber?.addObserver((exit) => {
+        if (Exit.isFailure(exit)) made.abort()
+      })
+    }
+    return this.#aborting.signal
+  }
+}
