@@ -113,8 +113,9 @@ export interface SessionStream {
   /** Everything that comes, until the other side says that it is all. It is held whole; interrupting it gives the stream up. */
   readonly whole: Effect.Effect<Uint8Array, StreamError>
   /**
-   * `whole` of at most so many bytes: a longer one resets the stream with `too_large`, and fails. Before more is held, `room` is
-   * asked whether there is any; where not, the stream is reset with `refused`, which tells the peer to try again.
+   * `whole` of at most so many bytes: a longer one resets the stream with `too_large`, and fails. `room` is asked whether there is
+   * any for what is held now and was not before, which is more than the bytes that came, or less than nothing where it became
+   * less; where there is none, the stream is reset with `refused`, which tells the peer to try again.
    */
   readonly wholeUpTo: (limit: number, room?: (bytes: number) => boolean) => Effect.Effect<Uint8Array, StreamError>
   /** Hands over bytes, from any fiber, and waits while the other side has no credit to give. Does nothing once the answer is complete. */

@@ -731,6 +731,81 @@ describe("Mux: what ends a session", () => {
     assert.strictEqual(side.opened.length, 0)
   })
 
+  it("nor its END or RESET, its GOAWAY or PONG, to whoever waits or will read, and the streams fail with the session", () => {
+    const before: Record<string, ReadonlyArray<Uint8Array>> = {
+      "an answer": [frame(Kind.data, 1, "answer"), frame(Kind.end, 1)],
+      "an END": [frame(Kind.end, 1)],
+      "a RESET": [frame(Kind.data, 1, "answer"), frame(Kind.reset, 1, `{"code":"failed","message":"","error":1}`)],
+      "a PONG": [frame(Kind.pong, 0, new Uint8Array(8))]
+    }
+    for (const [title, frames] of Object.entries(before)) {
+      for (const ended of [true, false]) {
+        for (const waits of [true, false]) {
+          const what = `${title}, ${ended ? "ended" : "not ended"}, ${waits ? "waited for" : "not waited for"}`
+          const told: Array<string> = []
+          const budget = new Budget(1e9)
+          const mux = new Mux({
+            chunkSize: 16_384,
+            maxStreams: 10,
+            budget,
+            onOpen: () => {},
+            onWork: () => {},
+            onPong: () => told.push("PONG"),
+            onGoAway: () => told.push("GOAWAY"),
+            onClosed: () => {}
+          })
+          const stream = mux.openStream({ protocol: "command", name: "x" })
+          assert.isObject(stream)
+          if (typeof stream === "string") return
+          if (ended) stream.end()
+          const page = new Uint8Array(65_536)
+          mux.fill(page, new DataView(page.buffer), 0, page.length)
+          if (waits) {
+            stream.onReadable = () =>
+              told.push(`${stream.read().length} pieces, ${stream.failure?.code ?? "no failure"}`)
+          }
+          const type = title === "a RESET" ? Type.err : Type.rsp
+          assert.isString(mux.receive(type, concat(...frames, frame(99, 1))), what)
+          assert.strictEqual(mux.openStream({ protocol: "command", name: "y" }), "draining", what)
+          mux.failAll({ code: "lost", message: "", remote: false })
+          assert.deepStrictEqual(told, waits ? ["0 pieces, lost"] : [], what)
+          assert.strictEqual(stream.failure?.code, "lost", what)
+          assert.strictEqual(stream.read().length, 0, what)
+          assert.isFalse(stream.remoteEnded, what)
+          assert.strictEqual(mux.streams + budget.used, 0, what)
+        }
+      }
+    }
+    const side = new Side()
+    assert.isString(
+      side.receive(Type.msg, concat(frame(Kind.goaway, 0, `{"code":"renew","message":""}`), frame(99, 1)))
+    )
+    assert.strictEqual(side.goAways.length, 0)
+  })
+
+  it("a place that one message frees is there for what it opens", () => {
+    for (const last of [frame(Kind.end, 1), resetFrame(1)]) {
+      const side = new Side({ maxStreams: 1, credit: initialCredit })
+      side.receive(Type.msg, openFrame(1))
+      side.opened[0]!.end()
+      side.all()
+      assert.isUndefined(side.receive(Type.msg, concat(last, openFrame(2))))
+      assert.deepStrictEqual(side.opened.map(({ id }) => id), [1, 2])
+    }
+  })
+
+  it("an OPEN counts for what it says, where that is long", () => {
+    const budget = new Budget(2 * initialCredit)
+    const side = new Side({ budget })
+    const name = "n".repeat(50_000)
+    side.receive(Type.msg, openFrame(1, { name }))
+    assert.isAtLeast(budget.used, initialCredit + name.length)
+    side.receive(Type.msg, openFrame(2))
+    assert.strictEqual(side.opened.length, 1)
+    side.receive(Type.msg, resetFrame(1))
+    assert.strictEqual(budget.used, 0)
+  })
+
   it("and what does not: gaps in numbers, empty DATA, unknown fields and protocols, the largest credit", () => {
     const side = established()
     const fine = (type: Type, message: Uint8Array) => assert.isUndefined(side.receive(type, message))

@@ -20,6 +20,7 @@ import { MessageBox } from "../src/internal/messageBox.ts"
 import * as Metadata from "../src/internal/metadata.ts"
 import { Budget, Mux, type MuxStream } from "../src/internal/mux.ts"
 import * as NetworkCipher from "../src/internal/networkCipher.ts"
+import { Pieces } from "../src/internal/pieces.ts"
 import { RecordFramer } from "../src/internal/recordFramer.ts"
 import * as RpcWire from "../src/internal/rpcWire.ts"
 import * as Vectors from "./handshakeVectors.ts"
@@ -801,8 +802,8 @@ const requestTarget: Target = {
   }),
   check: (bytes, random) => {
     // What is read in pieces is what came.
-    const pieces = new RpcWire.Pieces()
-    pieces.push(cut(bytes, random))
+    const pieces = new Pieces(1_024)
+    pieces.addAll(cut(bytes, random))
     const out: Array<Uint8Array> = []
     while (pieces.length > 0) {
       const length = Math.min(pieces.length, 1 + random.below(random.pick([2, 20, 70_000])))

@@ -251,7 +251,7 @@ const memoryTerms: ReadonlyArray<
     "a message that has begun, frames of control that the peer does not read, and a message of them"
   ],
   ["with sessions", "2 × `credit`", (l) => 2 * l.credit, "what streams have received and nobody has read"],
-  ["CommandNode", "`calls` × 64 KiB", (l) => l.calls * 64 * kibibyte, "calls of up to 64 KiB that are being handled"],
+  ["CommandNode", "`calls` × 68 KiB", (l) => l.calls * 68 * kibibyte, "calls of up to 64 KiB that are being handled"],
   ["CommandNode", "`callMemory`", (l) => l.callMemory, "calls over that"]
 ]
 

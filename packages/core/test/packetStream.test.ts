@@ -179,4 +179,23 @@ describe("writing", () => {
       yield* out.flushed
       assert.isUndefined(run.pollUnsafe())
     }))
+
+  it.effect("is full of short parts before their bytes alone would fill it, and takes more when they have left", () =>
+    Effect.gen(function*() {
+      let go = false
+      const { clock, connection } = yield* connected(() => go ? Effect.void : Effect.never)
+      const out = WriteBuffer.make(connection, { clock, writeTimeout: Duration.seconds(10) })
+      let offered = 0
+      while (!out.full() && offered < 262_144) {
+        out.offer(new Uint8Array(1))
+        offered++
+      }
+      // Each costs about a hundred bytes.
+      assert.closeTo(offered, 262_144 / 101, 10)
+      go = true
+      yield* Effect.forkChild(out.run, { startImmediately: true })
+      yield* out.flushed
+      assert.isFalse(out.full())
+      yield* out.room
+    }))
 })

@@ -3,8 +3,8 @@ import type { PublicKey } from "../PublicKey.ts"
 import { Budget } from "./mux.ts"
 
 /**
- * For each call of a peer: `room` as its bytes come and for what is made of them, and `free` when it is over, which gives all of it
- * back. What does not `fit` beside what the call has already has no room at any time.
+ * For each call of a peer: `room` as what it holds grows, or shrinks where that is below zero, and for what is made of it, and
+ * `free` when it is over, which gives all of it back. What does not `fit` beside what the call has already has no room at any time.
  */
 export type CallMemory = (peer: PublicKey) => {
   readonly fits: (bytes: number) => boolean
@@ -12,8 +12,8 @@ export type CallMemory = (peer: PublicKey) => {
   readonly free: () => void
 }
 
-/** Calls that hold no more than this are not counted: there are at most `limits.calls` of them. */
-const smallCall = 65_536
+/** Calls that hold no more than this are not counted: there are at most `limits.calls` of them. 64 KiB, and a little for pieces. */
+const smallCall = 69_632
 
 /** The memory that calls take, counted for each peer while it has any. */
 export const makeCallMemory = (limit: number): CallMemory => {
@@ -27,13 +27,16 @@ export const makeCallMemory = (limit: number): CallMemory => {
       fits: (bytes: number): boolean => length + bytes <= Math.max(smallCall, limit / 4),
       room: (bytes: number): boolean => {
         length += bytes
-        if (length <= smallCall) return true
+        if (length <= smallCall && held === 0) return true
         let budget = budgets.get(peer)
         if (budget === undefined) {
           budget = new Budget(limit / 4, all)
           budgets.set(peer, budget)
         }
-        if (!budget.reserve(length - held)) return false
+        if (!budget.reserve(length - held)) {
+          if (budget.used === 0) budgets.delete(peer)
+          return false
+        }
         held = length
         return true
       },

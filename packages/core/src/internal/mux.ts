@@ -7,10 +7,10 @@
  * memory than twice its credit, however it was cut.
  */
 import * as Frame from "../Frame.ts"
-import { concat } from "./bytes.ts"
 import { IntMap } from "./intMap.ts"
 import { isDeep } from "./json.ts"
 import * as OpenText from "./openText.ts"
+import { perPiece, Pieces } from "./pieces.ts"
 import { strictTextOf, utf8 } from "./platform.ts"
 
 /** The types of messages: the sender's own streams, the receiver's streams, and resets of the receiver's streams. */
@@ -75,9 +75,18 @@ export interface Options extends Handlers {
   readonly budget: Budget
 }
 
+// Of what ends in a message that breaks the rules, which the session will end for.
+const brokenOff: Failure = { code: "lost", message: "its peer broke the protocol", remote: false }
+
 const resetCodes: ReadonlySet<string> = new Set(Frame.ResetCode.literals)
 
 const empty: ReadonlyArray<Uint8Array> = []
+
+// What waits to be read, or to be sent, keeps at most so much alive, whatever little of it is wanted.
+const slack = 2 * Frame.initialCredit
+
+/** Of an OPEN this much is not counted: what it says is held for as long as its stream is. */
+const shortOpen = 1_024
 
 /** One stream, as one side sees it. */
 export class MuxStream {
@@ -99,43 +108,43 @@ export class MuxStream {
   onWritable: (() => void) | undefined
   #onFailure: Set<() => void> | undefined
 
-  // Received and not read.
-  #inbox: Array<Uint8Array> = []
-  #inboxBytes = 0
-  // Bytes of the messages that the inbox keeps alive.
-  #pinned = 0
-  #lastBuffer: unknown
+  // Received and not read: views into messages.
+  readonly #inbox = new Pieces(slack)
   /** DATA bytes that the other side may still send. */
   #granted = Frame.initialCredit
   /** Read since the last CREDIT. */
   #consumed = 0
 
   // To be sent.
-  #outbox: Array<Uint8Array> = []
-  #outboxOffset = 0
-  #outboxBytes = 0
+  readonly #outbox = new Pieces(slack)
   #credit = Frame.initialCredit
   #endSent = false
   queued = false
-  #reserved = true
+  /** What is reserved for it. */
+  #owed: number
+  /** Whether the message that is being taken has something for it; whether that is END, or a RESET. */
+  news = false
+  #ended = false
+  #failing: Failure | undefined
   /** Nobody reads what comes. */
   #abandoned = false
 
-  constructor(mux: Mux, id: number, own: boolean, open: Frame.Open) {
+  constructor(mux: Mux, id: number, own: boolean, open: Frame.Open, owed: number) {
     this.mux = mux
     this.id = id
     this.own = own
     this.open = open
+    this.#owed = owed
   }
 
   /** Both sides are done, or it failed. */
   get closed(): boolean {
-    return this.failure !== undefined || this.remoteEnded && this.#endSent
+    return this.failure !== undefined || this.#failing !== undefined || this.remoteEnded && this.#endSent
   }
 
   /** Bytes that were written and not sent. */
   get buffered(): number {
-    return this.#outboxBytes
+    return this.#outbox.length
   }
 
   /** Whether there is something to read now. */
@@ -145,10 +154,9 @@ export class MuxStream {
 
   /** Takes everything that has come, which grants the other side as much again. */
   read(): ReadonlyArray<Uint8Array> {
-    if (this.#inbox.length === 0) return empty
-    const parts = this.#inbox
-    const bytes = this.#inboxBytes
-    this.#dropInbox()
+    const bytes = this.#inbox.length
+    if (bytes === 0) return empty
+    const parts = this.#inbox.takeAll()
     this.#consumed += bytes
     if (this.closed || this.remoteEnded) this.#settle()
     // Granted in halves: often enough to keep the other side going, seldom enough to cost nothing.
@@ -163,8 +171,7 @@ export class MuxStream {
   /** Adds bytes to be sent. They must not be changed afterwards. */
   write(bytes: Uint8Array): void {
     if (this.localEnded || this.failure !== undefined || bytes.length === 0) return
-    this.#outbox.push(bytes)
-    this.#outboxBytes += bytes.length
+    this.#outbox.add(bytes)
     this.#enqueue()
   }
 
@@ -178,7 +185,7 @@ export class MuxStream {
   /** Reads no more: what has come, and what still comes, is dropped. */
   abandon(): void {
     this.#abandoned = true
-    this.#dropInbox()
+    this.#inbox.clear()
     this.#settle()
   }
 
@@ -205,9 +212,12 @@ export class MuxStream {
       this.#endSent = true
       return this.#finish()
     }
+    this.#fail(failure)
+  }
+
+  #fail(failure: Failure): void {
     this.failure = failure
-    this.#outbox = []
-    this.#outboxBytes = 0
+    this.#outbox.clear()
     this.mux.removeStream(this)
     this.#settle()
     this.#wake()
@@ -223,16 +233,41 @@ export class MuxStream {
     if (payload.length > this.#granted) return false
     this.#granted -= payload.length
     if (this.#abandoned) return true
-    if (room === undefined) this.#keep(payload)
+    if (room === undefined) this.#inbox.add(payload)
     else {
       for (let at = 0; at < payload.length;) {
         const placed = room.place(at === 0 ? payload : payload.subarray(at))
-        this.#keep(placed)
+        this.#inbox.add(placed)
         at += placed.length
       }
     }
     if (this.onReadable !== undefined) this.mux.heard(this)
     return true
+  }
+
+  /** What the message that has been taken says to those who wait. */
+  tell(): void {
+    this.news = false
+    const failing = this.#failing
+    if (failing !== undefined) {
+      // What came before the RESET is read before it, where somebody waits.
+      this.wakeReader()
+      this.#failing = undefined
+      this.#fail(failing)
+    } else if (this.#ended) {
+      this.#ended = false
+      this.#wake()
+    } else this.wakeReader()
+  }
+
+  /** The message that said so broke the rules: its END, or its RESET, is none. */
+  takeBack(failure: Failure): void {
+    this.news = false
+    if (!this.#ended && this.#failing === undefined) return
+    if (this.#ended) this.remoteEnded = false
+    this.#ended = false
+    this.#failing = undefined
+    this.#fail(failure)
   }
 
   /** Tells whoever waits that there is something to read. */
@@ -247,15 +282,24 @@ export class MuxStream {
     this.remoteEnded = true
     // The answer is complete: what is left of the question is not wanted.
     if (this.own && !this.#endSent) {
-      this.#outbox = []
-      this.#outboxOffset = 0
-      this.#outboxBytes = 0
+      this.#outbox.clear()
       this.localEnded = true
       this.#enqueue()
     }
+    this.#ended = true
+    this.mux.heard(this)
     this.#finish()
-    this.#wake()
     return true
+  }
+
+  /** The other side gives it up. Whoever waits is told by the Mux. */
+  onReset(failure: Failure): void {
+    // Its answer is whole, as `fail` has it.
+    if (this.own && this.remoteEnded) return this.fail(failure)
+    this.#failing = failure
+    this.mux.heard(this)
+    this.mux.removeStream(this)
+    this.#release()
   }
 
   onCredit(bytes: number): boolean {
@@ -268,51 +312,32 @@ export class MuxStream {
   /** Whether it has a frame to send now. */
   get sendable(): boolean {
     return this.failure === undefined && !this.#endSent &&
-      (this.#outboxBytes > 0 ? this.#credit > 0 : this.localEnded)
+      (this.#outbox.length > 0 ? this.#credit > 0 : this.localEnded)
   }
 
   /** Writes one DATA frame, and END behind the last, into `out` up to `limit`; where it stopped. */
   fill(out: Uint8Array, view: DataView, offset: number, limit: number): number {
     let at = offset
-    if (this.#outboxBytes > 0) {
+    const outbox = this.#outbox
+    if (outbox.length > 0) {
       const length = Math.min(
         this.mux.options.chunkSize,
-        this.#outboxBytes,
+        outbox.length,
         this.#credit,
         limit - at - Frame.headerLength
       )
       if (length <= 0) return at
       at = writeHeader(view, at, Kind.data, this.id, length)
-      let left = length
-      let index = 0
-      while (left > 0) {
-        const part = this.#outbox[index]!
-        const take = Math.min(left, part.length - this.#outboxOffset)
-        out.set(
-          this.#outboxOffset === 0 && take === part.length
-            ? part
-            : part.subarray(this.#outboxOffset, this.#outboxOffset + take),
-          at
-        )
-        at += take
-        left -= take
-        this.#outboxOffset += take
-        if (this.#outboxOffset === part.length) {
-          index++
-          this.#outboxOffset = 0
-        }
-      }
-      if (index === this.#outbox.length) this.#outbox = []
-      else if (index > 0) this.#outbox.splice(0, index)
-      this.#outboxBytes -= length
+      outbox.copy(out, at, length)
+      at += length
       this.#credit -= length
       const { onWritable } = this
-      if (onWritable !== undefined && this.#outboxBytes < lowWater) {
+      if (onWritable !== undefined && outbox.length < lowWater) {
         this.onWritable = undefined
         this.mux.later(onWritable)
       }
     }
-    if (this.localEnded && this.#outboxBytes === 0 && !this.#endSent && limit - at >= Frame.headerLength) {
+    if (this.localEnded && outbox.length === 0 && !this.#endSent && limit - at >= Frame.headerLength) {
       at = writeHeader(view, at, Kind.end, this.id, 0)
       this.#endSent = true
       this.#finish()
@@ -342,50 +367,18 @@ export class MuxStream {
 
   // Its credit is owed until nothing more can come and all that came was read.
   #settle(): void {
-    if (!this.#reserved || !this.closed) return
-    if (this.failure !== undefined) this.#dropInbox()
+    if (this.#owed === 0 || !this.closed) return
+    if (this.failure !== undefined) this.#inbox.clear()
     else if (this.#inbox.length > 0) return
-    this.#reserved = false
-    this.mux.options.budget.release(Frame.initialCredit)
-    this.mux.options.onClosed()
+    this.#release()
   }
 
-  #dropInbox(): void {
-    this.#inbox = []
-    this.#inboxBytes = 0
-    this.#pinned = 0
-    this.#lastBuffer = undefined
-  }
-
-  // The payload is a view into its message. Many small ones, or small parts of large messages, are copied together, so that
-  // what waits here takes no more than twice its credit.
-  #keep(payload: Uint8Array): void {
-    this.#inboxBytes += payload.length
-    const last = this.#inbox[this.#inbox.length - 1]
-    // The frames of one message were placed side by side: they are read as one.
-    if (
-      last !== undefined && last.buffer === payload.buffer && last.byteOffset + last.length === payload.byteOffset
-    ) {
-      this.#inbox[this.#inbox.length - 1] = new Uint8Array(
-        last.buffer,
-        last.byteOffset,
-        last.length + payload.length
-      )
-      return
-    }
-    this.#inbox.push(payload)
-    if (payload.buffer !== this.#lastBuffer) {
-      this.#lastBuffer = payload.buffer
-      this.#pinned += payload.buffer.byteLength
-    }
-    const scattered = this.#inbox.length >= 64 && this.#inboxBytes < this.#inbox.length * 1_024
-    if (scattered || this.#pinned > 2 * Frame.initialCredit && this.#pinned > 2 * this.#inboxBytes) {
-      const joined = concat(this.#inbox, this.#inboxBytes)
-      // One part alone is a view into its message still.
-      this.#inbox = [this.#inbox.length === 1 ? joined.slice() : joined]
-      this.#pinned = this.#inboxBytes
-      this.#lastBuffer = undefined
-    }
+  #release(): void {
+    const owed = this.#owed
+    if (owed === 0) return
+    this.#owed = 0
+    this.mux.options.budget.release(owed)
+    this.mux.roomMade()
   }
 }
 
@@ -480,13 +473,13 @@ const goAwayOf = (payload: Uint8Array): Frame.GoAway | undefined => {
   return typeof code === "string" && typeof message === "string" ? { code, message } : undefined
 }
 
-/** Control frames of one type that wait, first in, first out. */
+/** Control frames of one type that wait, first in, first out. They count for what they hold, which is more than their bytes. */
 class Control {
   frames: Array<Uint8Array> = []
   bytes = 0
   push(frame: Uint8Array): void {
     this.frames.push(frame)
-    this.bytes += frame.length
+    this.bytes += frame.length + perPiece
   }
   fill(out: Uint8Array, offset: number, limit: number): number {
     let at = offset
@@ -499,7 +492,7 @@ class Control {
       taken++
     }
     if (taken > 0) this.frames = taken === this.frames.length ? [] : this.frames.slice(taken)
-    this.bytes -= at - offset
+    this.bytes -= at - offset + taken * perPiece
     return at
   }
 }
@@ -523,6 +516,10 @@ export class Mux {
   // Opened by the message that is being taken, and those for whose readers it has something.
   #opened: Array<MuxStream> | undefined
   #heard: Array<MuxStream> | undefined
+  // A message is being taken: until all of it has been, nobody is told of anything.
+  #taking = false
+  #roomMade = 0
+  #signals: Array<() => void> | undefined
   /** Whether a CREDIT waits to be sent. */
   owesCredit = false
 
@@ -530,7 +527,7 @@ export class Mux {
     this.options = options
   }
 
-  /** Bytes of control frames that wait to be sent. */
+  /** The memory that control frames take which wait to be sent. */
   get controlBytes(): number {
     return this.#control[0].bytes + this.#control[1].bytes + this.#control[2].bytes
   }
@@ -547,7 +544,7 @@ export class Mux {
     if (length > maxControl) return "too_large"
     if (this.own.size >= this.options.maxStreams || this.#lastOwn === maxCredit) return "streams"
     if (!this.options.budget.reserve(Frame.initialCredit)) return "credit"
-    const stream = new MuxStream(this, ++this.#lastOwn, true, open)
+    const stream = new MuxStream(this, ++this.#lastOwn, true, open, Frame.initialCredit)
     this.own.set(stream.id, stream)
     putHeader(out, Kind.open, stream.id, length)
     this.#send(Type.msg, out)
@@ -695,25 +692,54 @@ export class Mux {
   }
 
   removeStream(stream: MuxStream): void {
-    ;(stream.own ? this.own : this.theirs).delete(stream.id)
-    this.options.onClosed()
+    if ((stream.own ? this.own : this.theirs).delete(stream.id)) this.roomMade()
+  }
+
+  /** Says that a stream has closed, or holds nothing any more. */
+  roomMade(): void {
+    if (this.#taking) this.#roomMade++
+    else this.options.onClosed()
   }
 
   // --- receiving -------------------------------------------------------------------------------------------------------
 
-  /** To be called by a stream that has DATA for one who waits. */
+  /** To be called by a stream that has something for those who wait. */
   heard(stream: MuxStream): void {
+    if (stream.news) return
+    stream.news = true
     const heard = this.#heard ??= []
-    if (heard[heard.length - 1] !== stream) heard.push(stream)
+    heard.push(stream)
   }
 
   /**
-   * Takes the frames of one message. A text is the rule they break, which ends the session. Streams keep views into the
-   * message, and those who wait for them run when all of it has been taken; or the message is only lent, and `homes` is
-   * memory of at least its length that the streams may have in its place.
+   * Takes the frames of one message. A text is the rule they break, which ends the session: then nothing of the message is handed
+   * on. Streams keep views into the message, and those who wait for them run when all of it has been taken; or the message is
+   * only lent, and `homes` is memory of at least its length that the streams may have in its place.
    */
   receive(type: Type, message: Uint8Array, homes?: ReadonlyArray<Uint8Array>): string | undefined {
-    const room = homes === undefined ? undefined : new Room(homes)
+    this.#taking = true
+    const violation = this.#take(type, message, homes === undefined ? undefined : new Room(homes))
+    this.#taking = false
+    const heard = this.#heard
+    const signals = this.#signals
+    this.#heard = undefined
+    this.#signals = undefined
+    if (violation !== undefined) {
+      // Whoever is told may try again, and not on this session.
+      this.draining = true
+      this.refusing = true
+    }
+    for (; this.#roomMade > 0; this.#roomMade--) this.options.onClosed()
+    if (violation !== undefined) {
+      if (heard !== undefined) { for (const stream of heard) stream.takeBack(brokenOff) }
+      return violation
+    }
+    if (heard !== undefined) { for (const stream of heard) stream.tell() }
+    if (signals !== undefined) { for (const signal of signals) signal() }
+    return undefined
+  }
+
+  #take(type: Type, message: Uint8Array, room: Room | undefined): string | undefined {
     const view = new DataView(message.buffer, message.byteOffset, message.byteLength)
     let at = 0
     if (message.length === 0) return "a message without a frame"
@@ -728,12 +754,12 @@ export class Mux {
       if (violation !== undefined) return violation
       at += length
     }
-    if (this.#heard !== undefined) {
-      const heard = this.#heard
-      this.#heard = undefined
-      for (const stream of heard) stream.wakeReader()
-    }
     return undefined
+  }
+
+  #signal(signal: () => void): void {
+    const signals = this.#signals ??= []
+    signals.push(signal)
   }
 
   /**
@@ -776,7 +802,7 @@ export class Mux {
       }
       case Kind.pong: {
         if (type !== Type.rsp || id !== 0 || payload.length !== 8) return "a malformed PONG"
-        this.options.onPong(payload)
+        this.#signal(() => this.options.onPong(payload))
         return undefined
       }
       case Kind.goaway: {
@@ -784,7 +810,7 @@ export class Mux {
         if (type !== Type.msg || id !== 0 || goAway === undefined) return "a malformed GOAWAY"
         this.draining = true
         this.refusing = true
-        this.options.onGoAway(goAway)
+        this.#signal(() => this.options.onGoAway(goAway))
         return undefined
       }
       default:
@@ -793,7 +819,8 @@ export class Mux {
     // The type says whose numbering it is: the sender's own streams are this side's theirs.
     const own = type !== Type.msg
     if (id === 0 || id > (own ? this.#lastOwn : this.#lastTheirs)) return "a frame of a stream that was never opened"
-    const stream = (own ? this.own : this.theirs).get(id)
+    const found = (own ? this.own : this.theirs).get(id)
+    const stream = found === undefined || found.closed ? undefined : found
     switch (kind) {
       case Kind.data:
         return stream === undefined || stream.onData(payload, room) ? undefined : "DATA beyond its credit or after END"
@@ -808,9 +835,7 @@ export class Mux {
       default: {
         const reset = resetOf(payload)
         if (reset === undefined) return "a malformed RESET"
-        // What came before it is read before it, where somebody waits.
-        stream?.wakeReader()
-        stream?.fail({
+        stream?.onReset({
           code: resetCodes.has(reset.code) ? reset.code as Frame.ResetCode : "internal",
           message: reset.message,
           ...("error" in reset ? { error: reset.error } : {}),
@@ -833,8 +858,9 @@ export class Mux {
     if (this.refusing) return refuse("refused", "the session is ending")
     if (this.theirs.size >= this.options.maxStreams) return refuse("refused", "too many streams")
     if (open.deadline !== undefined && open.deadline <= 0) return refuse("deadline", "its time was up on arrival")
-    if (!this.options.budget.reserve(Frame.initialCredit)) return refuse("refused", "no credit left")
-    const stream = new MuxStream(this, id, false, open)
+    const owed = Frame.initialCredit + (payload.length > shortOpen ? payload.length : 0)
+    if (!this.options.budget.reserve(owed)) return refuse("refused", "no credit left")
+    const stream = new MuxStream(this, id, false, open, owed)
     this.theirs.set(id, stream)
     const opened = this.#opened ??= []
     opened.push(stream)

@@ -14,6 +14,7 @@ import { type FromServer, type Request, RequestId } from "effect/rpc/RpcMessage"
 import type * as Scope from "effect/Scope"
 import type * as Tracer from "effect/Tracer"
 import { CurrentDeadline, nowUnsafe } from "../Deadline.ts"
+import * as Frame from "../Frame.ts"
 import {
   CallTooLargeError,
   ContractError,
@@ -28,6 +29,7 @@ import { concat } from "./bytes.ts"
 import { type CallMeter, meterOf } from "./callMetrics.ts"
 import { compatible, differences } from "./contract.ts"
 import { IntMap } from "./intMap.ts"
+import { Pieces } from "./pieces.ts"
 import { isRefused, refusedRetries } from "./refused.ts"
 import * as Wire from "./rpcWire.ts"
 import { toTraceparent } from "./trace.ts"
@@ -539,7 +541,7 @@ export const make = <Rpcs extends Rpc.Any>(
 
     const listen = (call: Call, peer: Peer, stream: Sessions.SessionStream): Effect.Effect<Answer, RpcError> =>
       Effect.gen(function*() {
-        const pieces = new Wire.Pieces()
+        const pieces = new Pieces(2 * Frame.initialCredit)
         // Chunks that were taken and not granted again.
         let taken = 0
         const malformed = Effect.suspend(() =>
@@ -554,7 +556,7 @@ export const make = <Rpcs extends Rpc.Any>(
             if (parts !== undefined) {
               call.heard = true
               for (const part of parts) call.received += part.length
-              pieces.push(parts)
+              pieces.addAll(parts)
             }
             return parts !== undefined
           }

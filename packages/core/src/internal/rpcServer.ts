@@ -38,6 +38,7 @@ import { type CallMeter, meterOf } from "./callMetrics.ts"
 import * as Contract from "./contract.ts"
 import * as Given from "./given.ts"
 import { lengthUpTo } from "./json.ts"
+import { keptAlive, Pieces } from "./pieces.ts"
 import { quote } from "./quote.ts"
 import * as Wire from "./rpcWire.ts"
 import type { SessionStream as InternalStream } from "./sessionStream.ts"
@@ -560,14 +561,14 @@ export const serve = <Rpcs extends Rpc.Any>(
       /** Reads a request that does not come at once, or is large. */
       const readSlowly = (stream: InternalStream, first: ReadonlyArray<Uint8Array>): Effect.Effect<void> => {
         const held = memory(stream.peer.publicKey)
-        const pieces = new Wire.Pieces()
+        const pieces = new Pieces(keptAlive)
         let length: number | undefined
         const refused = (code: "too_large" | "refused" | "internal", detail: string) =>
           Effect.as(stream.reset(code, detail), undefined)
         const take = (parts: ReadonlyArray<Uint8Array>): Effect.Effect<Wire.Request | undefined, unknown> => {
-          const before = pieces.length
-          pieces.push(parts)
-          if (!held.room(pieces.length - before)) return refused("refused", "no memory for it now")
+          const before = pieces.held
+          pieces.addAll(parts)
+          if (!held.room(pieces.held - before)) return refused("refused", "no memory for it now")
           if (length === undefined && pieces.length >= 4) {
             length = pieces.u32(0)
             if (length > limit + Wire.maxHeaders + 64) return refused("too_large", `a call over ${limit} bytes`)

@@ -255,12 +255,11 @@ export class Session {
     const { connection, established } = this.options
     let behind = early
     const takeIn = established.binary ? this.#binaryReader() : this.#textReader()
-    const violation = (detail: string) =>
-      Effect.sync(() => this.leave({ reason: "violation", detail }, "protocol", detail))
     const onChunks = (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<void> => {
       for (const chunk of chunks) {
         const broken = takeIn(chunk)
-        if (broken !== undefined) return violation(broken)
+        // In the same turn: nobody may read on in between.
+        if (broken !== undefined) this.leave({ reason: "violation", detail: broken }, "protocol", broken)
         if (this.ending !== undefined) return Effect.void
       }
       this.mux.begin()

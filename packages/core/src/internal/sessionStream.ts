@@ -12,6 +12,7 @@ import { PeerLostError } from "../Peers.ts"
 import type * as Sessions from "../Sessions.ts"
 import { concat } from "./bytes.ts"
 import { lowWater, type MuxStream } from "./mux.ts"
+import { keptAlive, perPiece, Pieces } from "./pieces.ts"
 import type { Session } from "./session.ts"
 
 export type ResetFields = ConstructorParameters<typeof Sessions.StreamResetError>[0]
@@ -113,29 +114,40 @@ export class SessionStream implements Sessions.SessionStream {
     room?: (bytes: number) => boolean
   ): Effect.Effect<void> {
     const stream = this.#stream
-    // What comes at once is nearly always all.
-    let parts: Array<Uint8Array> = []
-    let length = 0
+    // What comes at once is nearly always all, and is not collected.
+    let pieces: Pieces | undefined
     const onReadable = () => {
-      const before = length
       const more = stream.read()
-      for (const part of more) length += part.length
-      if (more.length > 0) parts = before === 0 ? more as Array<Uint8Array> : parts.concat(more)
-      if (room !== undefined && length > before && length <= limit && !room(length - before)) {
-        parts = []
+      let parts = more
+      let length = 0
+      let taken = 0
+      if (pieces === undefined && stream.remoteEnded) {
+        for (const part of more) length += part.length
+        taken = length + perPiece * more.length
+      } else {
+        pieces ??= new Pieces(keptAlive)
+        taken = -pieces.held
+        pieces.addAll(more)
+        taken += pieces.held
+        length = pieces.length
+      }
+      if (room !== undefined && taken !== 0 && length <= limit && !room(taken)) {
+        pieces?.clear()
         stream.reset("refused", "no room for so much at once")
         stream.abandon()
       }
       if (length > limit) {
-        parts = []
+        pieces?.clear()
         stream.abandon()
         // An answer that is complete closes its stream, which nothing can be said about any more.
         if (stream.closed && stream.failure === undefined) return resume(Effect.fail(this.tooLarge(limit)))
         stream.reset("too_large", `more than ${limit} bytes`)
       }
       if (stream.failure !== undefined) resume(Effect.fail(this.error()))
-      else if (stream.remoteEnded) resume(Effect.succeed(concat(parts, length)))
-      else stream.onReadable = onReadable
+      else if (stream.remoteEnded) {
+        if (pieces !== undefined) parts = pieces.takeAll()
+        resume(Effect.succeed(concat(parts, length)))
+      } else stream.onReadable = onReadable
     }
     onReadable()
     return Effect.sync(() => {

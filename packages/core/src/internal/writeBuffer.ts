@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import { type Connection, ConnectionClosedError } from "../Transport.ts"
 import { concat } from "./bytes.ts"
+import { perPiece } from "./pieces.ts"
 
 const highWater = 262_144
 // One write's size: enough to make the system call cheap, small enough not to delay what comes behind.
@@ -35,6 +36,7 @@ export const make = (connection: Connection, options: {
 }): WriteBuffer => {
   const timeoutMillis = Duration.toMillis(options.writeTimeout)
   let waiting: Array<Uint8Array> = []
+  // What they hold, which is more than their bytes where they are short.
   let bytes = 0
   let ended = false
   // When the write that is under way began.
@@ -54,7 +56,7 @@ export const make = (connection: Connection, options: {
       length += part.length
     }
     waiting = parts.length === waiting.length ? [] : waiting.slice(parts.length)
-    return { batch: concat(parts, length), length }
+    return { batch: concat(parts, length), held: length + parts.length * perPiece }
   }
 
   const blocked = Effect.fail(
@@ -62,11 +64,11 @@ export const make = (connection: Connection, options: {
   )
 
   const writeOnce = Effect.suspend(() => {
-    const { batch, length } = take()
+    const { batch, held } = take()
     began = now()
     return Effect.map(connection.write(batch), () => {
       began = undefined
-      bytes -= length
+      bytes -= held
       if (bytes < highWater) room.openUnsafe()
       if (bytes === 0) {
         empty.openUnsafe()
@@ -87,7 +89,7 @@ export const make = (connection: Connection, options: {
     offer: (part) => {
       if (ended) return
       waiting.push(part)
-      bytes += part.length
+      bytes += part.length + perPiece
       empty.closeUnsafe()
       if (bytes >= highWater) room.closeUnsafe()
       work.openUnsafe()
