@@ -686,27 +686,29 @@ export const make = (errors: {
     /** Why nobody is known under a name. */
     const unknown = (name: string, waited?: Duration.Duration): Effect.Effect<never, Peers.PeerUnknownError> =>
       Effect.flatMap(expectedFor(name as NodeName), (expected) => {
-      // The last one, whose advert is news still.
-      const claim = [...claims.get(name)?.values() ?? []].findLast(({ at }) => now() - at < conflictMemory)
-      const known = knownNames()
-      const left = hidden.get(name)
-      const leftOut = left !== undefined && now() - left.at < hiddenMemory ? [left.obstacle] : []
-      // Where somebody is known, other networks are as they should be; and of bounds, only its own keeps a name out.
-      const others = config.obstacles.now(now()).filter(({ kind }) =>
-        kind === "Limit" ? leftOut.length === 0 : kind !== "NetworkId" || known.length === 0
-      )
-      const obstacles = [...leftOut, ...others].slice(0, obstaclesTold)
-      return Effect.fail(new errors.PeerUnknownError({
-        peer: name,
-        known,
-        ...(waited === undefined ? {} : { waited }),
-        ...(obstacles.length === 0 ? {} : { obstacles }),
-        ...(name === self.name ? { self: true } : {}),
-        ...(claim === undefined || expected === undefined ? {} : {
-          conflict: { expected, publicKey: claim.sighting.publicKey, source: claim.sighting.source }
-        })
-      }))
-    })
+        // The last one, whose advert is news still.
+        const claim = [...claims.get(name)?.values() ?? []].findLast(({ at }) => now() - at < conflictMemory)
+        const known = knownNames()
+        const left = hidden.get(name)
+        const leftOut = left !== undefined && now() - left.at < hiddenMemory ? [left.obstacle] : []
+        // Where somebody is known, other networks are as they should be; and of bounds, only its own keeps a name out.
+        const others = config.obstacles.now(now()).filter(({ kind }) =>
+          kind === "Limit" ? leftOut.length === 0 : kind !== "NetworkId" || known.length === 0
+        )
+        const obstacles = [...leftOut, ...others].slice(0, obstaclesTold)
+        return Effect.fail(
+          new errors.PeerUnknownError({
+            peer: name,
+            known,
+            ...(waited === undefined ? {} : { waited }),
+            ...(obstacles.length === 0 ? {} : { obstacles }),
+            ...(name === self.name ? { self: true } : {}),
+            ...(claim === undefined || expected === undefined ? {} : {
+              conflict: { expected, publicKey: claim.sighting.publicKey, source: claim.sighting.source }
+            })
+          })
+        )
+      })
 
     const resolveOne = (
       name: string
