@@ -20,11 +20,11 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
+import { parseEndpoint } from "./Advert.ts"
 import { Crypto } from "./Crypto.ts"
 import * as Discovery from "./Discovery.ts"
 import * as Acceptor from "./internal/acceptor.ts"
 import * as Given from "./internal/given.ts"
-import { parseListed } from "./internal/hostName.ts"
 import { textOf, utf8 } from "./internal/platform.ts"
 import { quote } from "./internal/quote.ts"
 import * as RawClient from "./internal/rawClient.ts"
@@ -37,7 +37,7 @@ import type { NetworkKeys } from "./NetworkKeys.ts"
 import * as NodeOptions from "./NodeOptions.ts"
 import type { NetworkId, NodeName } from "./Packet.ts"
 import * as Peers from "./Peers.ts"
-import type { ProtocolError } from "./ProtocolError.ts"
+import * as ProtocolError from "./ProtocolError.ts"
 import type { PublicKey } from "./PublicKey.ts"
 import * as Raw from "./Raw.ts"
 import * as SharedKeys from "./SharedKeys.ts"
@@ -96,7 +96,7 @@ export type SendError =
   | UntrustedPeerError
   | Raw.MessageTooLargeError
   | Transport.DialError
-  | ProtocolError
+  | ProtocolError.ProtocolError
   | Peers.PeerLostError
   | SendTimeoutError
   | NodeClosedError
@@ -292,7 +292,10 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
 
     const sendTo = (peer: Peers.Peer, payload: Uint8Array, options: SendOptions | undefined) => {
       const timeout = Duration.fromInputUnsafe(options?.timeout ?? limits.sendTimeout)
-      return client.ask(peer, payload, timeout, () => new SendTimeoutError({ peer: peer.name, timeout }))
+      return Effect.mapError(
+        client.ask(peer, payload, timeout, () => new SendTimeoutError({ peer: peer.name, timeout })),
+        (error) => error._tag === "ProtocolError" ? ProtocolError.of(peer.name)(error) : error
+      )
     }
 
     const payloadOf = (data: Uint8Array | string): Effect.Effect<Uint8Array, Raw.MessageTooLargeError> => {
@@ -304,7 +307,15 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
 
     const send = (name: string, data: Uint8Array | string, options?: SendOptions) =>
       Effect.flatMap(payloadOf(data), (payload) =>
-        Effect.flatMap(peers.resolveOne(name), (peer) => sendTo(peer, payload, options)))
+        Effect.catch(
+          Effect.flatMap(peers.resolveOne(name), (peer) => sendTo(peer, payload, options)),
+          (error: SendError) =>
+            Effect.fail(
+              error._tag === "PeerUnknownError" && error.closed === true
+                ? new NodeClosedError({ node: self.name })
+                : error
+            )
+        ))
 
     const node: BasicNode["Service"] = {
       name: self.name,
@@ -314,8 +325,7 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
       endpoint: listener.endpoint,
       peers,
       send,
-      sendText: (name, data, options) =>
-        Effect.map(send(name, data, options), textOf),
+      sendText: (name, data, options) => Effect.map(send(name, data, options), textOf),
       sendAll: (target, data, options) =>
         Effect.flatMap(namesOf(peers, target), (names) =>
           Effect.map(
@@ -360,8 +370,6 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
       limits,
       listening: listener.endpoint,
       context,
-      crypto,
-      obstacles: config.obstacles,
       services: [
         ...yield* Acceptor.Services,
         RawServer.make({
@@ -438,7 +446,7 @@ export const layerDiscovery: Layer.Layer<
   Discovery.DiscoveryError,
   Network | Transport.Transport | Crypto | NodeOptions.NodeConfig
 > => {
-  const endpoints = peers.flatMap((text) => parseListed(text) ?? [])
+  const endpoints = peers.flatMap((text) => parseEndpoint(text) ?? [])
   // Broadcasts are IPv4's.
   const byUdp = bindIp.includes(":") ? undefined : Discovery.layerUdp
   const byAddress = Discovery.layerStatic(endpoints)

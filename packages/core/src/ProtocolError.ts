@@ -10,6 +10,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import { quote } from "./internal/quote.ts"
 
 /**
  * The codes as they stand in `err` packets.
@@ -211,7 +212,10 @@ export class Handshake extends Schema.TaggedError<Handshake>("@pnet/core/Protoco
   ...detail
 }) {
   override get message() {
-    return describe("the handshake failed, or this kind of message is not served there", this.detail)
+    return describe(
+      "the handshake failed, or this kind of message is not served there: a BasicNode takes single messages and no calls",
+      this.detail
+    )
   }
 }
 
@@ -303,16 +307,21 @@ export type ProtocolErrorReason = typeof ProtocolErrorReason.Type
 export class ProtocolError extends Schema.TaggedError<ProtocolError>("@pnet/core/ProtocolError")("ProtocolError", {
   /** `local`: found here, in what the peer sent. `remote`: reported by the peer in an `err` packet. */
   origin: Schema.Literals(["local", "remote"]),
-  reason: ProtocolErrorReason
+  reason: ProtocolErrorReason,
+  /** The name of the peer, where it was addressed by name. */
+  peer: Schema.optionalKey(Schema.String)
 }) {
   /** The code of protocol section 6. */
   get code(): Code {
     return this.reason.code
   }
   override get message() {
-    return this.origin === "local"
+    const who = this.peer === undefined ? "the peer" : quote(this.peer)
+    return this.origin === "remote"
+      ? `${who} answered ${this.code}: ${this.reason.message}`
+      : this.peer === undefined
       ? `${this.code}: ${this.reason.message}`
-      : `the peer answered ${this.code}: ${this.reason.message}`
+      : `${who} sent what cannot be accepted, ${this.code}: ${this.reason.message}`
   }
 }
 
@@ -367,6 +376,17 @@ export const local = (code: Code, detail?: string): ProtocolError =>
   )
 
 const isCode = (text: string): text is Code => Object.hasOwn(constructors, text)
+
+/**
+ * The same error with the name of the peer that it is of.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const of = (peer: string) => (error: ProtocolError): ProtocolError =>
+  error.peer === undefined
+    ? withoutStack(() => new ProtocolError({ origin: error.origin, reason: error.reason, peer }))
+    : error
 
 /**
  * The error of an `err` packet's content. Codes that are not known read as `ERR_INTERNAL`.

@@ -62,6 +62,11 @@ export class StreamResetError extends Schema.TaggedError<StreamResetError>("@pne
   override get message() {
     const who = quote(this.peer)
     const what = quote(this.stream)
+    if (this.code === "going_away" && !this.remote) {
+      return `this node ended its session with ${who} while ${what} was running${
+        this.detail === "" ? "" : ` (${quote(this.detail)})`
+      }; whether it was done is not known`
+    }
     const why = {
       refused: `${who} has no room for ${what} now; nothing was run, try again`,
       deadline: `${what} at ${who} ran out of time`,

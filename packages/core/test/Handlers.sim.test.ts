@@ -19,6 +19,7 @@ import {
   Stream
 } from "effect"
 import { Rpc, RpcGroup, RpcMiddleware } from "effect/rpc"
+import { inspect } from "node:util"
 import { startCommand } from "./commandWorld.ts"
 import { quietly, start } from "./sessionWorld.ts"
 
@@ -676,6 +677,88 @@ describe("a handler of Sessions.handle, or of a PeerSocket, that gives what it l
       }
       assert.strictEqual(new TextDecoder().decode(yield* Fiber.join(slow)), "slow")
       assert.strictEqual((yield* bob.node.sessions.all)[0]!.streams, 0)
+    })
+  )
+})
+
+// --- what callers meet -------------------------------------------------------------------------------------------------------
+
+describe("what a caller is told", () => {
+  test(
+    "a target says whom it means, and stays a target",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 1, traceCapacity: 0 })
+      const bob = yield* startCommand(network, {
+        name: "bob",
+        functions: { toString: () => "called", inspect: () => "called" }
+      })
+      const alice = yield* startCommand(network, { name: "alice" })
+      yield* alice.node.peers.awaitPeer("bob")
+      const one: any = alice.node.target("bob")
+      const several: any = alice.node.target(["bob", "carol"])
+      const all: any = alice.node.target("*")
+      assert.strictEqual(`${one}`, "target(\"bob\")")
+      assert.strictEqual(String(several), "target([\"bob\",\"carol\"])")
+      assert.strictEqual([all].join(), "target(\"*\")")
+      assert.strictEqual(one + "", "target(\"bob\")")
+      assert.isFalse(one == 1)
+      assert.strictEqual(inspect(one), "target(\"bob\")")
+      assert.strictEqual(inspect({ all }), "{ all: target(\"*\") }")
+      assert.isBelow(String(alice.node.target(Array.from({ length: 1_000 }, (_, i) => `peer ${i}`))).length, 250)
+      // Functions of these names are functions still.
+      assert.strictEqual(yield* one.toString() as Effect.Effect<unknown>, "called")
+      assert.strictEqual(yield* one.inspect() as Effect.Effect<unknown>, "called")
+      assert.isFalse(Effect.isEffect(one))
+      assert.isUndefined(one.then)
+      void bob
+    })
+  )
+
+  test(
+    "a BasicNode that is called is named, with the reason",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 1, traceCapacity: 0 })
+      const host = yield* network.host("bob")
+      yield* host.launch(
+        BasicNode.layer({ name: "bob", networkId: "commands", bindIp: "0.0.0.0" }).pipe(
+          Layer.provide([Crypto.layerPortable, Trust.layerTofu(), Logger.layer([])])
+        )
+      )
+      const alice = yield* startCommand(network, { name: "alice" })
+      yield* alice.node.peers.awaitPeer("bob")
+      for (const call of [alice.node.target("bob")("f"), alice.node.request("bob", "f", "")]) {
+        const { message } = yield* Effect.flip(call as Effect.Effect<unknown, Error>)
+        assert.include(message, "\"bob\" answered ERR_HANDSHAKE")
+        assert.include(message, "a BasicNode takes single messages and no calls")
+      }
+      const message = (yield* Effect.flip(alice.node.raw.send("bob", "x"))).message
+      assert.include(message, "\"bob\" answered ERR_INTERNAL")
+    })
+  )
+
+  test(
+    "the closing of one's own node is not blamed on the peer, and no function but the one that was called is named",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 1, traceCapacity: 0 })
+      yield* startCommand(network, { name: "bob", functions: { f: () => Effect.never } })
+      const alice = yield* startCommand(network, { name: "alice" })
+      yield* alice.node.peers.awaitPeer("bob")
+      const call = yield* Effect.forkChild(Effect.flip(alice.node.target("bob")("f")))
+      yield* Effect.sleep("1 second")
+      yield* alice.process.stop
+      const { message } = yield* Fiber.join(call)
+      assert.include(message, "this node ended its session with \"bob\" while \"f\" was running")
+      const after = [
+        alice.node.target("bob")("f"),
+        alice.node.request("bob", "f", ""),
+        alice.node.raw.send("bob", ""),
+        alice.node.peers.awaitPeer("bob", "1 second")
+      ]
+      for (const call of after) {
+        const { message } = yield* Effect.flip(call as Effect.Effect<unknown, Error>)
+        assert.match(message, /node (is|"alice" is) closed/)
+        assert.notInclude(message, "networkId")
+      }
     })
   )
 })

@@ -1,6 +1,18 @@
 /** The membership table over a discovery and a transport made by hand. */
 import { assert, describe, it } from "@effect/vitest"
-import { Crypto, Discovery, type Network, NodeOptions, Packet, Peers, PublicKey, Transport, Trust } from "@pnet/core"
+import {
+  Crypto,
+  Discovery,
+  type Network,
+  NodeOptions,
+  Packet,
+  Peers,
+  ProtocolError,
+  PublicKey,
+  Sessions,
+  Transport,
+  Trust
+} from "@pnet/core"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { advertPacket } from "@pnet/testing/DiscoverySuite"
 import {
@@ -590,16 +602,14 @@ describe("Peers: conflicts", () => {
     }).pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => void said.push(String(message)))])))
   })
 
-  test("the key that a name is pinned to has a place of its own, and is still to prove itself", () =>
+  test("the key that a name is pinned to joins as proved", () =>
     Effect.gen(function*() {
       const { key, peers, sight, trust } = yield* setUp({ limits: { unprovedPerAddress: 1 } })
       yield* trust.proved(name("bob"), key("bob"))
       yield* sight("stranger")
       yield* sight("bob")
-      assert.isFalse((yield* peers.get("bob"))?.proved)
-      assert.isFalse((yield* peers.get("stranger"))?.proved)
-      yield* peers.proved({ name: name("bob"), publicKey: key("bob"), endpoint: undefined })
       assert.isTrue((yield* peers.get("bob"))?.proved)
+      assert.isFalse((yield* peers.get("stranger"))?.proved)
     }))
 
   test("a known peer that takes a pinned name keeps the one it had", () =>
@@ -1115,6 +1125,56 @@ describe("Peers: what is bound to one", () => {
       assert.isTrue(Exit.isFailure(exit) && Cause.squash(exit.cause) === "mallory")
     }))
 
+  test("wheneverOnline begins anew for a peer that cannot be reached or refuses, and ends for nobody else", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight, there } = yield* setUp()
+      there.set(1_000, { publicKey: key("bob") })
+      there.set(2_000, { publicKey: key("carol") })
+      yield* sight("bob")
+      yield* sight("carol", { port: 2_000 })
+      const [bob] = (yield* peers.get("bob"))!.endpoints
+      const faults: ReadonlyArray<Error> = [
+        new Transport.DialError({ kind: "Refused", ...bob }),
+        ProtocolError.of("bob")(ProtocolError.remote("ERR_HANDSHAKE")),
+        new Trust.UntrustedPeerError({ kind: "NotListed", peer: name("bob"), publicKey: key("bob") }),
+        new Sessions.StreamResetError({ peer: name("bob"), stream: "f", code: "going_away", detail: "", remote: true })
+      ]
+      for (const target of ["*", "bob"]) {
+        const log: Array<string> = []
+        let next: ReadonlyArray<Error> = faults
+        const bound = yield* fork(peers.wheneverOnline(target, (peer) =>
+          Effect.suspend(() => {
+            log.push(`+${peer.name}`)
+            const [error] = next
+            if (peer.name !== "bob" || error === undefined) return Effect.never
+            next = next.slice(1)
+            return Effect.fail(error)
+          }).pipe(Effect.onInterrupt(() => Effect.sync(() => void log.push(`-${peer.name}`))))))
+        yield* settle
+        for (const _ of faults) yield* pass("2600 millis")
+        assert.deepStrictEqual(log.filter((each) => each === "+bob").length, faults.length + 1, target)
+        assert.deepStrictEqual(log.filter((each) => each.startsWith("-")), [])
+        assert.strictEqual(log.filter((each) => each === "+carol").length, target === "*" ? 1 : 0)
+        assert.isUndefined(bound.pollUnsafe())
+        yield* Fiber.interrupt(bound)
+      }
+      // Of another peer, or of none, they are the effect's own.
+      const others: ReadonlyArray<Error> = [
+        new Transport.DialError({ kind: "Refused", host: bob.host, port: 9 }),
+        ProtocolError.of("carol")(ProtocolError.remote("ERR_HANDSHAKE")),
+        ProtocolError.remote("ERR_HANDSHAKE"),
+        new Trust.UntrustedPeerError({ kind: "NotListed", peer: name("bob"), publicKey: key("carol") }),
+        new Sessions.StreamResetError({ peer: name("bob"), stream: "f", code: "internal", detail: "", remote: true })
+      ]
+      for (const error of others) {
+        const bound = yield* fork(peers.wheneverOnline("bob", () => Effect.fail(error)))
+        yield* settle
+        assert.isDefined(bound.pollUnsafe())
+        const exit = yield* Fiber.join(bound)
+        assert.isTrue(Exit.isFailure(exit) && Cause.squash(exit.cause) === error)
+      }
+    }))
+
   test("what is held with a peer outlives its leaving, and is told when there is doubt", () =>
     Effect.gen(function*() {
       const { events, key, peers, sight, told } = yield* setUp()
@@ -1281,7 +1341,7 @@ describe("Peers: an operator's decision", () => {
       assert.deepStrictEqual(events.map(short), ["Lost bob Conflict", "Joined bob"])
       const bob = yield* peers.resolveOne("bob")
       assert.strictEqual(bob.publicKey, key("new"))
-      assert.isFalse(bob.proved)
+      assert.isTrue(bob.proved)
       assert.deepStrictEqual(yield* peers.conflicts, [])
       assert.strictEqual(yield* trust.expected(name("bob")), key("new"))
       // The old one is the stranger now.

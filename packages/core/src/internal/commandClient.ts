@@ -18,6 +18,7 @@ import {
 } from "../FunctionError.ts"
 import type { NodeName } from "../Packet.ts"
 import type { Peers } from "../Peers.ts"
+import { StreamResetError } from "../Sessions.ts"
 import type * as Sessions from "../Sessions.ts"
 import { meterOf } from "./callMetrics.ts"
 import * as Wire from "./commandWire.ts"
@@ -107,16 +108,31 @@ const coderOf = (command: Command.Any): Coder => {
   return coder
 }
 
+/** What `console.log` of Node, Bun and Deno asks a value for. */
+const inspected = Symbol.for("nodejs.util.inspect.custom")
+
+/** Characters of the names in what a target says of itself. */
+const maxShown = 200
+
 /** A function for every name that is asked for. */
-const proxyOf = (invoke: (name: string, args: Args) => unknown): unknown =>
-  new Proxy(() => {}, {
-    // A target is no promise and no iterable, whatever looks at it.
+const proxyOf = (to: string | ReadonlyArray<string>, invoke: (name: string, args: Args) => unknown): unknown => {
+  const say = () => {
+    const names = JSON.stringify(to) ?? String(to)
+    return `target(${names.length > maxShown ? `${names.slice(0, maxShown)}…` : names})`
+  }
+  // Node looks behind a proxy, and everybody else at it.
+  const behind = Object.assign(() => {}, { [inspected]: say })
+  return new Proxy(behind, {
+    // A target is no promise and no iterable, whatever looks at it; as a text it says whom it means.
     get: (_target, name) =>
-      typeof name !== "string" || name === "then" || name === "toJSON"
+      typeof name !== "string"
+        ? name === Symbol.toPrimitive || name === inspected ? say : undefined
+        : name === "then" || name === "toJSON"
         ? undefined
         : (...args: Args) => invoke(name, args),
     apply: (_target, _this, [name, ...args]: [string, ...Args]) => invoke(name, args)
   })
+}
 
 const mapError = (peer: NodeName, name: string, limit: number) =>
 (
@@ -136,7 +152,14 @@ const mapError = (peer: NodeName, name: string, limit: number) =>
     case "failed":
       return new RemoteError({ peer, command: name, error: error.error ?? { message: error.detail } })
     default:
-      return error
+      // The stream of every command has the same name.
+      return new StreamResetError({
+        peer: error.peer,
+        stream: name,
+        code: error.code,
+        detail: error.detail,
+        remote: error.remote
+      })
   }
 }
 
@@ -240,13 +263,12 @@ export const make = ({ clock, limit, peers, sessions }: Dependencies) => {
       return command === undefined ? untyped : coderOf(command)
     }
     return typeof to === "string" && to !== "*"
-      ? proxyOf((name, args) =>
+      ? proxyOf(to, (name, args) =>
         Effect.suspend(() => {
           const by = coder(name)
           return call(name, to, by, by.request(name, args), options)
-        })
-      )
-      : proxyOf((name, args) =>
+        }))
+      : proxyOf(to, (name, args) =>
         Effect.gen(function*() {
           const by = coder(name)
           // Made once for all of them.
@@ -258,8 +280,7 @@ export const make = ({ clock, limit, peers, sessions }: Dependencies) => {
             { concurrency: options?.concurrency ?? "unbounded" }
           )
           return Object.fromEntries(names.map((peer, i): [string, Exit.Exit<unknown, unknown>] => [peer, exits[i]!]))
-        })
-      )
+        }))
   }
 
   return { target }

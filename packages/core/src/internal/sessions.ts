@@ -10,13 +10,11 @@ import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import { Crypto } from "../Crypto.ts"
 import type * as Frame from "../Frame.ts"
 import * as Handshake from "../Handshake.ts"
-import type { Endpoint } from "../Network.ts"
 import { NodeConfig } from "../NodeOptions.ts"
 import * as Packet from "../Packet.ts"
 import { type Peer, PeerLostError, Peers } from "../Peers.ts"
@@ -41,20 +39,13 @@ import { fromTraceparent } from "./trace.ts"
 
 /** The sessions with one peer. */
 interface PeerState {
-  /** Under whatever names its key has proved. Each serves the one that was proved in its handshake, and no other. */
   readonly sessions: Set<Session>
-  /** By the name that is to be proved. */
-  readonly dials: Map<Packet.NodeName, Dial>
-  /** Those who wait until a stream may be opened, the longest waiting first. */
-  readonly waiting: Set<Latch.Latch>
-}
-
-/** The making of a session with a key under a name. */
-interface Dial {
   dialling: Deferred.Deferred<Session, Sessions.OpenError> | undefined
   /** Dials that failed in a row, and the moment before which there is none. */
   failures: number
   notBefore: number
+  /** Those who wait until a stream may be opened, the longest waiting first. */
+  readonly waiting: Set<Latch.Latch>
 }
 
 /** A network key that a packet of a handshake came in under; `undefined` on a network without one. */
@@ -133,34 +124,18 @@ export const make = (
     const stateOf = (key: PublicKey.PublicKey): PeerState => {
       let state = states.get(key)
       if (state === undefined) {
-        state = { sessions: new Set(), dials: new Map(), waiting: new Set() }
+        state = { sessions: new Set(), dialling: undefined, failures: 0, notBefore: 0, waiting: new Set() }
         states.set(key, state)
       }
       return state
     }
 
     const forget = (key: PublicKey.PublicKey, state: PeerState) => {
-      for (const [name, dial] of state.dials) {
-        if (dial.dialling === undefined && dial.failures === 0) state.dials.delete(name)
-      }
-      if (state.sessions.size === 0 && state.dials.size === 0) states.delete(key)
-    }
-
-    const dialOf = (state: PeerState, name: Packet.NodeName): Dial => {
-      let dial = state.dials.get(name)
-      if (dial === undefined) {
-        dial = { dialling: undefined, failures: 0, notBefore: 0 }
-        state.dials.set(name, dial)
-      }
-      return dial
+      if (state.sessions.size === 0 && state.dialling === undefined && state.failures === 0) states.delete(key)
     }
 
     /** Lets one try that waits for room: where it gets none, it waits again. */
     const wakeOne = (state: PeerState) => {
-      // Room under one name is none under another.
-      if (state.waiting.size > 1 && new Set([...state.sessions].map(({ peer }) => peer.name)).size > 1) {
-        return wakeAll(state)
-      }
       for (const latch of state.waiting) {
         state.waiting.delete(latch)
         latch.openUnsafe()
@@ -199,18 +174,16 @@ export const make = (
 
     const smaller = (key: PublicKey.PublicKey) => PublicKey.Order(key, own) < 0
 
-    /** The session that new streams are opened on: one that has proved the name. */
-    const current = (state: PeerState, { name, publicKey: key }: Peer): Session | undefined => {
+    /** The session that new streams are opened on. */
+    const current = (state: PeerState, key: PublicKey.PublicKey): Session | undefined => {
       // Nearly always, and on the way of every call.
       if (state.sessions.size === 1) {
-        for (const session of state.sessions) {
-          return session.usable && session.peer.name === name ? session : undefined
-        }
+        for (const session of state.sessions) return session.usable ? session : undefined
       }
       let newest: Session | undefined
       let staying: Session | undefined
       for (const session of state.sessions) {
-        if (!session.usable || session.peer.name !== name) continue
+        if (!session.usable) continue
         if (newest === undefined || session.id > newest.id) newest = session
         // The one opened by the smaller key, newest of those.
         if (session.dialled !== smaller(key) && (staying === undefined || session.id > staying.id)) staying = session
@@ -224,7 +197,7 @@ export const make = (
       for (const mine of state.sessions) {
         if (!mine.dialled || !mine.usable) continue
         for (const other of state.sessions) {
-          if (other === mine || !other.usable || other.peer.name !== mine.peer.name) continue
+          if (other === mine || !other.usable) continue
           if (other.dialled ? other.id > mine.id : smaller(key) && other.confirmed && other.heardAt >= mine.startedAt) {
             mine.drain(other.dialled ? "renew" : "duplicate", "another session takes its place")
             break
@@ -281,29 +254,8 @@ export const make = (
       return session
     }
 
-    /** Lets streams be opened on a session until the scope closes, whoever is interrupted in between. */
-    const enter = (session: Session, place: () => void, origin: Origin) =>
-      Effect.acquireRelease(
-        Effect.sync(() => enterUnsafe(session, place, origin)),
-        () =>
-          Effect.sync(() => {
-            const key = session.peer.publicKey
-            const state = stateOf(key)
-            // One whose peer was lost before it ran.
-            if (session.ending === undefined) {
-              session.mux.resetAll("going_away", "the session ends")
-              session.end({ reason: "dead", detail: "it was given up before it began" })
-            }
-            state.sessions.delete(session)
-            holds.get(session)?.()
-            places.delete(session)
-            wakeAll(state)
-            onRoom(state)
-            forget(key, state)
-          })
-      )
-
-    const enterUnsafe = (session: Session, place: () => void, origin: Origin) => {
+    /** Lets streams be opened on a session. */
+    const enter = (session: Session, place: () => void, origin: Origin) => {
       const key = session.peer.publicKey
       const state = stateOf(key)
       origins.set(session, origin)
@@ -328,6 +280,7 @@ export const make = (
 
     const live = (session: Session, early: ReadonlyArray<Uint8Array>) => {
       const key = session.peer.publicKey
+      const state = stateOf(key)
       return Effect.raceFirst(
         session.run(early),
         Effect.catch(peers.lost(key), (error) =>
@@ -341,7 +294,15 @@ export const make = (
           Effect.logDebug(
             `the session with ${quote(session.peer.name)} ended: ${ending.reason}, ${ending.detail}`
           )
-        )
+        ),
+        Effect.ensuring(Effect.sync(() => {
+          state.sessions.delete(session)
+          holds.get(session)?.()
+          places.delete(session)
+          wakeAll(state)
+          onRoom(state)
+          forget(key, state)
+        }))
       )
     }
 
@@ -435,56 +396,23 @@ export const make = (
     const lostMeanwhile = (peer: Peer) =>
       Effect.mapError(peers.lost(peer.publicKey), ({ reason }) => lostWhileOpening(peer, reason))
 
-    /**
-     * Completes the handshake with whoever is at an address. WELCOME shows that its key is there, or that somebody is in between;
-     * from then on one address goes on at a time, so that a peer which is reached by two is not left with two sessions.
-     */
-    const shake = (peer: Peer, one: Semaphore.Semaphore) => (endpoint: Endpoint, promising: () => void) =>
-      Effect.gen(function*() {
-        const { publicKey } = peer
-        const connection = yield* transport.dial(endpoint)
-        const stream = PacketStream.make(connection, { clock, packetTimeout: limits.firstPacketTimeout })
-        const handshake = Handshake.client(handshakeOptions, publicKey)
-        yield* Effect.addFinalizer(() => Effect.sync(() => handshake.close()))
-        yield* connection.write(packetOf("msg", handshake.hello()))
-        const welcome = yield* readCommand(stream, "rsp", publicKey)
-        const initiate = yield* Effect.fromResult(handshake.welcome(welcome.bytes))
-        promising()
-        return yield* one.withPermit(Effect.gen(function*() {
-          yield* connection.write(packetOf("msg", initiate))
-          const ready = yield* readCommand(stream, "rsp", publicKey)
-          const established = yield* Effect.fromResult(handshake.ready(ready.bytes))
-          const origin: Origin = { keys: [welcome.networkKey, ready.networkKey], policy }
-          return { connection, established, origin, stream }
-        }))
-      }).pipe(Effect.catchTags({
-        ConnectionClosedError: () => Effect.fail(lostWhileOpening({ ...peer, endpoints: [endpoint] })),
-        Idle: () => Effect.fail(ProtocolError.local("ERR_PACKET_INCOMPLETE", "no answer in the handshake"))
-      }))
-
     /** Dials a peer and completes the handshake. The session runs in the fiber of this effect's continuation. */
     const connect = (peer: Peer) =>
       Effect.gen(function*() {
         const { name, publicKey } = peer
         yield* trust.check(name, publicKey)
         const place = yield* reserve("as many sessions as there may be, and none of them idle")
-        // As they are now, in the order that the last dial left.
-        const { endpoints } = peers.presence.value.find((other) => other.publicKey === publicKey) ?? peer
-        const { connection, established, origin, stream } = yield* dialAny(
-          endpoints,
-          shake(peer, yield* Semaphore.make(1)),
-          {
-            onFailure: ({ endpoint, error }) => {
-              // Who has no room is there, as far as anybody can say.
-              if (!isBusy(error)) peers.failedUnsafe(publicKey, endpoint)
-            },
-            // What somebody said tells more than that nobody is there.
-            blame: (failures) =>
-              (failures.find(({ error }) => isBusy(error)) ??
-                failures.find(({ error }) => error._tag !== "DialError") ?? failures[0]!).error
-          }
-        )
-        const endpoint = connection.remote
+        const connection = yield* dialAny(transport, peer.endpoints)
+        const stream = PacketStream.make(connection, { clock, packetTimeout: limits.firstPacketTimeout })
+        const handshake = Handshake.client(handshakeOptions, publicKey)
+        yield* Effect.addFinalizer(() => Effect.sync(() => handshake.close()))
+        yield* connection.write(packetOf("msg", handshake.hello()))
+        const welcome = yield* readCommand(stream, "rsp", publicKey)
+        const initiate = yield* Effect.fromResult(handshake.welcome(welcome.bytes))
+        yield* connection.write(packetOf("msg", initiate))
+        const ready = yield* readCommand(stream, "rsp", publicKey)
+        const established = yield* Effect.fromResult(handshake.ready(ready.bytes))
+        const origin: Origin = { keys: [welcome.networkKey, ready.networkKey], policy }
         const actualName = established.peer.name
         yield* Effect.catch(
           actualName === name
@@ -497,40 +425,35 @@ export const make = (
               "untrusted",
               "the trust policy of the node that dialled refuses this one"
             )
-            // An advert gave it a name, and it proved which one it has; unless that belongs to somebody else.
-            const proof = actualName === name
-              ? Effect.void
-              : Effect.ignore(Effect.andThen(
-                trust.check(actualName, publicKey),
-                peers.proved({ name: actualName, publicKey, endpoint })
-              ))
-            return Effect.andThen(Effect.andThen(proof, session.run([])), Effect.fail(error))
+            return Effect.andThen(session.run([]), Effect.fail(error))
           }
         )
-        yield* peers.proved({ name, publicKey, endpoint })
-        return { session: yield* enter(makeSession(connection, established), place, origin), early: stream.rest() }
-      })
+        yield* peers.proved({ name, publicKey, endpoint: connection.remote })
+        return { session: enter(makeSession(connection, established), place, origin), early: stream.rest() }
+      }).pipe(Effect.catchTags({
+        ConnectionClosedError: () => Effect.fail(lostWhileOpening(peer)),
+        Idle: () => Effect.fail(ProtocolError.local("ERR_PACKET_INCOMPLETE", "no answer in the handshake"))
+      }))
 
     /** One dial for all who want one now. */
     const dial = (peer: Peer, state: PeerState): Effect.Effect<Session, Sessions.OpenError> =>
       Effect.suspend(() => {
-        const making = dialOf(state, peer.name)
-        if (making.dialling !== undefined) return Deferred.await(making.dialling)
+        if (state.dialling !== undefined) return Deferred.await(state.dialling)
         const ready = Deferred.makeUnsafe<Session, Sessions.OpenError>()
-        making.dialling = ready
+        state.dialling = ready
         const settle = (exit: Exit.Exit<Session, Sessions.OpenError>) => {
-          if (making.dialling === ready) making.dialling = undefined
+          if (state.dialling === ready) state.dialling = undefined
           if (Exit.isSuccess(exit)) {
-            making.failures = 0
-            making.notBefore = 0
+            state.failures = 0
+            state.notBefore = 0
           } else {
-            making.failures = Math.min(making.failures + 1, 6)
-            making.notBefore = now() + 100 * 2 ** making.failures
+            state.failures = Math.min(state.failures + 1, 6)
+            state.notBefore = now() + 100 * 2 ** state.failures
           }
           Deferred.doneUnsafe(ready, exit)
         }
         const attempt = Effect.gen(function*() {
-          const wait = making.notBefore - now()
+          const wait = state.notBefore - now()
           // Those who ask again at once wait a little, and longer each time.
           if (wait > 0) yield* Effect.flatMap(Random.next, (random) => Effect.sleep(wait * (0.75 + random * 0.5)))
           const { early, session } = yield* Effect.raceFirst(connect(peer), lostMeanwhile(peer))
@@ -544,7 +467,7 @@ export const make = (
         return Effect.flatMap(Effect.forkIn(attempt, scope), (fiber) => {
           // Not a part of the attempt, which never begins where the node is closed.
           fiber.addObserver((exit) => {
-            if (making.dialling === ready) {
+            if (state.dialling === ready) {
               settle(Exit.isFailure(exit) ? Exit.fail(lostWhileOpening(peer)) : Exit.die("unsettled"))
             }
           })
@@ -555,7 +478,7 @@ export const make = (
     const acquire = (peer: Peer): Effect.Effect<Session, Sessions.OpenError> =>
       Effect.suspend(() => {
         const state = stateOf(peer.publicKey)
-        const session = current(state, peer)
+        const session = current(state, peer.publicKey)
         return session === undefined
           // What takes the time of a first call is to be seen in its trace.
           ? Effect.withSpan(dial(peer, state), "pnet.session", {
@@ -619,7 +542,7 @@ export const make = (
           accepted.proved()
           const { established, origin, place } = opened
           yield* peers.proved({ ...established.peer, endpoint: undefined })
-          return { session: yield* enter(makeSession(connection, established), place, origin), early: stream.rest() }
+          return { session: enter(makeSession(connection, established), place, origin), early: stream.rest() }
         })
         return Effect.scoped(
           Effect.flatMap(shake, (made) => made === undefined ? Effect.void : live(made.session, made.early))
@@ -669,9 +592,8 @@ export const make = (
 
     // The new session drains the old one when it stands; until then the old one goes on.
     const renew = (session: Session, state: PeerState) => {
+      if (state.dialling !== undefined || now() < state.notBefore) return
       const { name, publicKey } = session.peer
-      const making = state.dials.get(name)
-      if (making !== undefined && (making.dialling !== undefined || now() < making.notBefore)) return
       runFork(Effect.ignore(Effect.flatMap(peers.resolve("*"), (all) => {
         const peer = all.find((peer) => peer.publicKey === publicKey && peer.name === name)
         return peer === undefined ? Effect.void : dial(peer, stateOf(publicKey))
@@ -739,11 +661,8 @@ export const make = (
         last = at
         for (const [key, state] of states) {
           for (const session of state.sessions) tick(session, state, late > tickEvery ? late : 0, at)
-          for (const making of state.dials.values()) {
-            if (making.failures === 0 || making.dialling !== undefined || at - making.notBefore < failureMemory) {
-              continue
-            }
-            making.failures = 0
+          if (state.failures > 0 && state.dialling === undefined && at - state.notBefore >= failureMemory) {
+            state.failures = 0
             forget(key, state)
           }
         }
@@ -751,10 +670,10 @@ export const make = (
     }))
 
     yield* Effect.forkScoped(
-      Stream.runForEach(
-        config.keyRing.changes,
-        () => every((session, state) => Effect.sync(() => outdate(session, state)))
-      ),
+      Stream.runForEach(config.keyRing.changes, () =>
+        every((session, state) =>
+          Effect.sync(() => outdate(session, state))
+        )),
       { startImmediately: true }
     )
     yield* Effect.forkScoped(
@@ -816,18 +735,29 @@ export const make = (
               : restore(Effect.timeoutOrElse(effect, { duration: left(), orElse: () => late }))
           while (true) {
             if (left() <= 0) return yield* late
-            const session = yield* within(acquire(peer))
+            const session = yield* within(
+              Effect.mapError(acquire(peer), (error) =>
+                error._tag === "ProtocolError" ? ProtocolError.of(peer.name)(error) : error)
+            )
             const millis = left()
-            if (millis <= 0) return yield* late
+            if (millis <= 0) {
+              return yield* late
+            }
             const opened = session.mux.openStream(openFrame(options, deadline === undefined ? undefined : millis))
-            if (opened === "too_large") return yield* fail("too_large", "its name")
+            if (opened === "too_large") {
+              return yield* fail("too_large", "its name")
+            }
             if (opened === "draining") {
-              if (session.drainingSince === undefined) session.drainingSince = session.now()
+              if (session.drainingSince === undefined) {
+                session.drainingSince = session.now()
+              }
               continue
             }
             if (typeof opened === "string") {
               const state = stateOf(peer.publicKey)
-              if (opened === "credit") starved.add(state)
+              if (opened === "credit") {
+                starved.add(state)
+              }
               yield* within(Effect.raceFirst(ticket(state), lostMeanwhile(peer)))
               continue
             }
@@ -859,7 +789,7 @@ export const make = (
       ),
       exchangeUnsafe: (peer, options, parts, answer) => {
         const state = states.get(peer.publicKey)
-        const session = state === undefined ? undefined : current(state, peer)
+        const session = state === undefined ? undefined : current(state, peer.publicKey)
         const opened = session?.mux.openStream(openFrame(options, undefined))
         if (session === undefined || typeof opened !== "object") return undefined
         session.usedAt = session.now()
@@ -880,7 +810,7 @@ export const make = (
           const deadline = deadlineOf(options)
           const millis = deadline === undefined ? undefined : Math.ceil(deadline - now())
           const state = states.get(peer.publicKey)
-          const session = state === undefined ? undefined : current(state, peer)
+          const session = state === undefined ? undefined : current(state, peer.publicKey)
           const opened = millis === undefined || millis > 0
             ? session?.mux.openStream(openFrame(options, millis))
             : undefined
