@@ -132,6 +132,14 @@ export interface Server {
 export const isHello: (command: Uint8Array) => boolean = Curve.isHello
 
 /**
+ * What tells a HELLO from every other: its short-term key, C', as text. Empty where the command is too short to have one.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const helloId: (command: Uint8Array) => string = Curve.helloId
+
+/**
  * Whether a command is a WELCOME by its name; the machine checks the rest.
  *
  * @category guards

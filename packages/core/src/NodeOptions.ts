@@ -116,9 +116,17 @@ export const Limits = Schema.Struct({
     1_024,
     "Sessions with peers. The longest idle one is closed for a new one; where none is idle, a new one is answered ERR_BUSY."
   ),
+  sessionsPerPeer: count(
+    8,
+    "Of those, with one key. One more takes the place of one that is idle, or that was silent the longest."
+  ),
   handshakes: count(
     256,
     "Handshakes of sessions begun in any one second, by whomever. One more is answered ERR_BUSY, before any curve product."
+  ),
+  handshakesPerAddress: count(
+    64,
+    "Of those, from one source address. One more is answered ERR_BUSY, before any curve product."
   ),
   sessionSilence: duration(
     "5 seconds",
@@ -155,7 +163,7 @@ export const Limits = Schema.Struct({
   ),
   credit: count(
     268_435_456,
-    "Bytes that all peers together may send before they are read, 262,144 a stream and a quarter of it for one session. A stream beyond it is reset with refused."
+    "Bytes that all peers together may send before they are read, 262,144 a stream and a quarter of it for one peer. A stream beyond it is reset with refused."
   ),
   sharedKeys: count(
     1_024,

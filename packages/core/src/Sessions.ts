@@ -216,7 +216,8 @@ export class Sessions extends Context.Service<Sessions, {
   /**
    * Handles the streams that peers open for a protocol, or for one name of it, until the scope closes. A stream ends with its
    * handler: reset where it is not finished then. Streams of a protocol that nobody handles are reset with `unsupported`, those
-   * of a name that nobody handles with `not_found`. A handler that throws, or gives no Effect, resets its own stream with
+   * of a name that nobody handles with `not_found`. Of several handlers of the same, the last one that was set serves, and the one
+   * before it again when its scope closes. A handler that throws, or gives no Effect, resets its own stream with
    * `internal`, and no other; the log has it.
    */
   readonly handle: <R>(

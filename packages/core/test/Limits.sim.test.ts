@@ -362,6 +362,89 @@ describe("sessions", () => {
   )
 
   test(
+    "handshakesPerAddress: one address begins so many in a second, one more is answered ERR_BUSY before any product, and others go on",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 11 })
+      const crypto = yield* portable()
+      let products = 0
+      const counting = Layer.succeed(Crypto.Crypto, {
+        ...crypto,
+        sharedKey: (publicKey, secretKey) => {
+          products++
+          return crypto.sharedKey(publicKey, secretKey)
+        }
+      })
+      const bob = yield* start(network, { name: "bob", limits: { handshakesPerAddress: 3 }, functions: { echo } }, {
+        crypto: counting
+      })
+      const alice = yield* start(network, { name: "alice" })
+      yield* alice.node.peers.awaitPeer("bob").pipe(Effect.orDie)
+      yield* Effect.sleep("2 seconds")
+      const host = yield* network.host("mallory")
+      const mallory = yield* stranger(network, yield* portable(), { host })
+      const outcomes: Array<string> = []
+      let after = 0
+      for (let i = 0; i < 8; i++) {
+        const connection = yield* mallory.dial(bob)
+        yield* connection.write(
+          mallory.command("msg", Handshake.client(mallory.handshakeOptions, bob.node.publicKey).hello())
+        )
+        outcomes.push(yield* heard(connection))
+        if (i === 2) after = products
+      }
+      assert.deepStrictEqual(outcomes, ["rsp", "rsp", "rsp", ...Array.from({ length: 5 }, () => "ERR_BUSY")])
+      assert.strictEqual(products, after)
+      const at = yield* Clock.currentTimeMillis
+      assert.strictEqual(text(yield* alice.node.request("bob", "echo", "me")), "me")
+      assert.isBelow((yield* Clock.currentTimeMillis) - at, 150)
+    }),
+    { step: "5 millis" }
+  )
+
+  test(
+    "a recorded HELLO is answered ERR_HANDSHAKE on a network with a key, before any product, and takes nobody's handshake",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 12, streams: { chunking: "joined" } })
+      const crypto = yield* portable()
+      const networkKey = yield* NetworkKey.generate.pipe(Effect.provideService(Crypto.Crypto, crypto))
+      let products = 0
+      const counting = Layer.succeed(Crypto.Crypto, {
+        ...crypto,
+        sharedKey: (publicKey, secretKey) => {
+          products++
+          return crypto.sharedKey(publicKey, secretKey)
+        }
+      })
+      const limits = { handshakes: 4, handshakesPerAddress: 4 }
+      let hello: Uint8Array | undefined
+      yield* network.intercept(({ payload, protocol }) => {
+        if (protocol === "tcp" && hello === undefined && text(payload).includes("|msg|")) hello = payload.slice()
+        return "pass"
+      })
+      const bob = yield* start(network, { name: "bob", functions: { echo }, networkKey, limits }, { crypto: counting })
+      const alice = yield* start(network, { name: "alice", networkKey })
+      yield* alice.node.peers.awaitPeer("bob").pipe(Effect.orDie)
+      yield* alice.node.request("bob", "echo", "x")
+      const mallory = yield* stranger(network, crypto, { host: alice.host })
+      const before = products
+      for (let i = 0; i < 40; i++) {
+        const said = yield* Effect.scoped(Effect.gen(function*() {
+          const connection = yield* mallory.dial(bob)
+          yield* connection.write(hello!)
+          return yield* heard(connection)
+        }))
+        assert.strictEqual(said, "ERR_HANDSHAKE")
+        if (i % 2 === 0) yield* Effect.sleep("1 second")
+      }
+      assert.strictEqual(products, before)
+      const carol = yield* start(network, { name: "carol", networkKey })
+      yield* carol.node.peers.awaitPeer("bob").pipe(Effect.orDie)
+      assert.strictEqual(text(yield* carol.node.request("bob", "echo", "me")), "me")
+    }),
+    { step: "5 millis" }
+  )
+
+  test(
     "shutdownDrain: a session that ends for good resets what has not finished by then, and the next call makes another",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 9 })

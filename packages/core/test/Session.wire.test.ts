@@ -545,6 +545,78 @@ describe("the limits of handshakes", () => {
   )
 
   test(
+    "sessionsPerPeer: one more takes the place of one of the same key, idle or silent, and no place of others",
+    Effect.gen(function*() {
+      const { bob, mallory, network } = yield* world(24, {
+        name: "bob",
+        limits: { sessions: 8, sessionsPerPeer: 3, sessionSilence: "1 minute" },
+        functions: { echo, hang: () => Effect.never }
+      })
+      const carol = yield* start(network, { name: "carol" })
+      yield* carol.node.peers.awaitPeer("bob")
+      yield* carol.node.request("bob", "echo", "before")
+      const mine: Array<Effect.Success<ReturnType<typeof mallory.connect>>> = []
+      const busy = () =>
+        Effect.gen(function*() {
+          const session = yield* mallory.connect(bob)
+          yield* session.send(0, openFrame(1, "hang"))
+          mine.push(session)
+          yield* Effect.sleep("200 millis")
+          return session
+        })
+      for (let i = 0; i < 3; i++) yield* busy()
+      // The first says something, the third says that it is idle.
+      yield* mine[0]!.send(0, frame(Kind.ping, 0, new Uint8Array(8)))
+      yield* mine[2]!.send(0, frame(Kind.reset, 1, JSON.stringify({ code: "cancelled", message: "" })))
+      yield* Effect.sleep("200 millis")
+      yield* busy()
+      const goodbye = yield* mine[2]!.expect(Kind.goaway)
+      assert.strictEqual(JSON.parse(text(goodbye.payload)).code, "shutdown")
+      // None is idle any more: the one that was silent the longest goes, and its stream is told.
+      yield* busy()
+      const reset = yield* mine[1]!.expect(Kind.reset)
+      assert.strictEqual(JSON.parse(text(reset.payload)).code, "going_away")
+      for (let i = 0; i < 20; i++) yield* busy()
+      yield* Effect.sleep("2 seconds")
+      const names = (yield* bob.node.sessions.all).map(({ peer }) => peer.name as string).sort()
+      assert.deepStrictEqual(names, ["carol", "mallory", "mallory", "mallory"])
+      assert.strictEqual(text(yield* carol.node.request("bob", "echo", "after")), "after")
+    }),
+    coarse
+  )
+
+  test(
+    "one key has a quarter of all credit, however many sessions it makes, and others are served",
+    Effect.gen(function*() {
+      const { bob, mallory, network } = yield* world(25, {
+        name: "bob",
+        limits: { credit: 16 * Frame.initialCredit },
+        functions: { echo, hang: () => Effect.never }
+      })
+      const sessions = []
+      for (let i = 0; i < 5; i++) {
+        const session = yield* mallory.connect(bob)
+        for (let id = 1; id <= 4; id++) yield* session.send(0, openFrame(id, "hang"))
+        yield* Effect.sleep("100 millis")
+        sessions.push(session)
+      }
+      const streams = (yield* bob.node.sessions.all).map(({ streams }) => streams)
+      assert.deepStrictEqual(streams, [4, 0, 0, 0, 0])
+      assert.strictEqual(JSON.parse(text((yield* sessions[1]!.expect(Kind.reset)).payload)).code, "refused")
+      const alice = yield* start(network, { name: "alice" })
+      yield* alice.node.peers.awaitPeer("bob")
+      assert.strictEqual(text(yield* alice.node.request("bob", "echo", "me")), "me")
+      // What a session held is free for the next when it has ended.
+      yield* sessions[0]!.connection.end
+      yield* Effect.sleep("1 second")
+      yield* sessions[4]!.send(0, openFrame(5, "hang"))
+      yield* Effect.sleep("1 second")
+      assert.strictEqual((yield* bob.node.sessions.all).reduce((sum, { streams }) => sum + streams, 0), 1)
+    }),
+    coarse
+  )
+
+  test(
     "what is not the next step of this handshake is ERR_HANDSHAKE, or what the protocol names",
     Effect.gen(function*() {
       const { bob, mallory, network } = yield* world(23, { name: "bob" })

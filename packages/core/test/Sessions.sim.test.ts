@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type AdvancedNode, Crypto, Identity, type Packet, Trust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
-import { Clock, Context, Deferred, Duration, Effect, Fiber, Layer, Queue, Stream } from "effect"
+import { Clock, Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Queue, Scope, Stream } from "effect"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { bytes, echo, failureOf, type Net, portable, quietly, start, type Started, text, two } from "./sessionWorld.ts"
@@ -661,5 +661,52 @@ describe("the end", () => {
     }),
     coarse,
     30_000
+  )
+})
+
+describe("who handles what is opened", () => {
+  test(
+    "is the last that was set, and again the one before it, whichever scope closes first; a line feed makes no name",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 90 })
+      const { alice, bob } = yield* two(network)
+      const peer = (yield* alice.node.peers.get("bob"))!
+      const where = { protocol: "socket", name: "files" } as const
+      const ask = (protocol: "socket" | "rpc", name: string) =>
+        alice.node.sessions.exchange(peer, { protocol, name }, new Uint8Array(0)).pipe(
+          Effect.match({
+            onFailure: (error) => error._tag === "StreamResetError" ? error.code : error._tag,
+            onSuccess: text
+          })
+        )
+      const set = (place: Parameters<typeof bob.node.sessions.handle>[0], said: string) =>
+        Effect.gen(function*() {
+          const scope = yield* Scope.make()
+          yield* Scope.provide(
+            bob.node.sessions.handle(place, (stream) => Effect.ignore(stream.write(bytes(said)))),
+            scope
+          )
+          return Scope.close(scope, Exit.void)
+        })
+      assert.strictEqual(yield* ask("socket", "files"), "unsupported")
+      const closeFirst = yield* set(where, "first")
+      const closeSecond = yield* set(where, "second")
+      const closeThird = yield* set(where, "third")
+      assert.strictEqual(yield* ask("socket", "files"), "third")
+      yield* closeFirst
+      assert.strictEqual(yield* ask("socket", "files"), "third")
+      yield* closeThird
+      assert.strictEqual(yield* ask("socket", "files"), "second")
+      assert.strictEqual(yield* ask("socket", "other"), "not_found")
+      assert.strictEqual(yield* ask("socket\nfiles" as "socket", "files"), "unsupported")
+      assert.strictEqual(yield* ask("socket\nfiles" as "socket", ""), "unsupported")
+      const closeAll = yield* set("socket", "whatever")
+      assert.strictEqual(yield* ask("socket", "files"), "second")
+      assert.strictEqual(yield* ask("socket", "other"), "whatever")
+      yield* closeSecond
+      assert.strictEqual(yield* ask("socket", "files"), "whatever")
+      yield* closeAll
+      assert.strictEqual(yield* ask("socket", "files"), "unsupported")
+    })
   )
 })

@@ -118,6 +118,14 @@ const tests: { readonly [L in Limit]: readonly [file: string, title: string] } =
     "core/test/Session.wire.test.ts",
     "sessions are bounded: the longest idle one makes room, and where none is idle the answer is ERR_BUSY"
   ],
+  sessionsPerPeer: [
+    "core/test/Session.wire.test.ts",
+    "sessionsPerPeer: one more takes the place of one of the same key, idle or silent, and no place of others"
+  ],
+  handshakesPerAddress: [
+    "core/test/Limits.sim.test.ts",
+    "handshakesPerAddress: one address begins so many in a second, one more is answered ERR_BUSY before any product, and others go on"
+  ],
   handshakes: [
     "core/test/Limits.sim.test.ts",
     "handshakes: so many are begun in a second, one more is answered ERR_BUSY before any product, and sessions go on"
@@ -249,6 +257,12 @@ const memoryTerms: ReadonlyArray<
     "`sessions` × (2 packets + 1 MiB)",
     (l) => l.sessions * (2 * packet + 1_024 * kibibyte),
     "a message that has begun, frames of control that the peer does not read, and a message of them"
+  ],
+  [
+    "with sessions",
+    "`handshakes` × 122 × 160 bytes",
+    (l) => l.handshakes * 122 * 160,
+    "short-term keys of the last two minutes, on a network with a key"
   ],
   ["with sessions", "2 × `credit`", (l) => 2 * l.credit, "what streams have received and nobody has read"],
   ["CommandNode", "`calls` × 68 KiB", (l) => l.calls * 68 * kibibyte, "calls of up to 64 KiB that are being handled"],

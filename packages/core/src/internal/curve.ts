@@ -111,6 +111,12 @@ const welcomeLength = welcomeName.length + longNonceLength + keyLength + cookieL
 const initiateShortest = initiateName.length + cookieLength + 8 + keyLength + vouchLength + boxOverhead
 const readyShortest = readyName.length + 8 + boxOverhead
 
+/** C' of a HELLO, as text. */
+export const helloId = (command: Uint8Array): string => {
+  const at = helloName.length + version.length + 72
+  return PublicKey.fromBytes(command.subarray(at, at + keyLength)) ?? ""
+}
+
 const refused = (detail: string): Result.Result<never, ProtocolError.ProtocolError> =>
   Result.fail(ProtocolError.local("ERR_HANDSHAKE", detail))
 

@@ -4,6 +4,29 @@ export interface Rate {
   readonly take: (nowMillis: number) => boolean
 }
 
+/** Rates of sources of which there may be any number. */
+export interface Rates {
+  readonly take: (source: string, nowMillis: number) => boolean
+}
+
+// When there are more they all start anew: then it is a bound for all of them together that holds.
+const maxSources = 1_024
+
+export const bySource = (count: number): Rates => {
+  const rates = new Map<string, Rate>()
+  return {
+    take: (source, nowMillis) => {
+      let rate = rates.get(source)
+      if (rate === undefined) {
+        if (rates.size >= maxSources) rates.clear()
+        rate = make(count)
+        rates.set(source, rate)
+      }
+      return rate.take(nowMillis)
+    }
+  }
+}
+
 export const make = (count: number, windowMillis = 1_000): Rate => {
   // The last times, in a ring.
   const times: Array<number> = []

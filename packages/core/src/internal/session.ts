@@ -18,7 +18,7 @@ import type { Connection, ConnectionClosedError } from "../Transport.ts"
 import type { Self } from "./advertExchange.ts"
 import * as Base64Url from "./base64url.ts"
 import { type Flags, MessageBox, overhead } from "./messageBox.ts"
-import { Budget, type Failure, Mux, type MuxStream } from "./mux.ts"
+import { type Budget, type Failure, Mux, type MuxStream } from "./mux.ts"
 import { quote } from "./quote.ts"
 import { RecordFramer } from "./recordFramer.ts"
 
@@ -46,6 +46,7 @@ export interface SessionOptions {
   readonly clock: Clock.Clock
   readonly chunkSize: number
   readonly maxStreams: number
+  /** What its peer may have of the node's credit, over all sessions with it. */
   readonly budget: Budget
   /** Milliseconds of silence after which the peer is asked, and again after which it is dead. */
   readonly silence: number
@@ -157,7 +158,7 @@ export class Session {
     this.mux = new Mux({
       chunkSize: options.chunkSize,
       maxStreams: options.maxStreams,
-      budget: new Budget(options.budget.limit / 4, options.budget),
+      budget: options.budget,
       onOpen: (stream) => options.onOpen(stream, this),
       onWork: () => this.#work.openUnsafe(),
       onPlenty: () => this.#go?.(),

@@ -32,6 +32,7 @@ import type * as NetworkCipher from "./networkCipher.ts"
 import * as PacketStream from "./packetStream.ts"
 import { quote } from "./quote.ts"
 import * as Rate from "./rate.ts"
+import * as Seen from "./seen.ts"
 import { selfOf } from "./self.ts"
 import { Session } from "./session.ts"
 import { type ResetFields, SessionStream } from "./sessionStream.ts"
@@ -46,6 +47,10 @@ interface PeerState {
   notBefore: number
   /** Those who wait until a stream may be opened, the longest waiting first. */
   readonly waiting: Set<Latch.Latch>
+  /** The peer's part of all credit, over all its sessions. */
+  readonly budget: Budget
+  /** Sessions with it that there are, and that are being made. */
+  places: number
 }
 
 /** A network key that a packet of a handshake came in under; `undefined` on a network without one. */
@@ -67,9 +72,16 @@ interface Outdated {
   renewed: boolean
 }
 
-/** Where a handler is kept: under its protocol, or under that and a name. Protocols have no line feeds. */
-const placeOf = (where: string | { readonly protocol: string; readonly name: string }): string =>
-  typeof where === "string" ? where : `${where.protocol}\n${where.name}`
+type Handler = (stream: MuxStream, session: Session) => void
+
+/** The handlers of a protocol: of all its names, and of single ones. The last of each serves, until it is taken away. */
+interface Handlers {
+  readonly all: Array<Handler>
+  readonly named: Map<string, Array<Handler>>
+}
+
+/** A peer's text, in what it is told about it. */
+const shown = (text: string): string => text.length <= 100 ? text : `${text.slice(0, 100)}…`
 
 const tickEvery = 500
 // A peer that has no room now has some soon. Always the same wait, since an err in clear may be anybody's.
@@ -79,6 +91,8 @@ const isBusy = (error: Sessions.OpenError) => error._tag === "ProtocolError" && 
 const drainGrace = 60_000
 // Failures in a row are forgotten after this long.
 const failureMemory = 60_000
+// Tokens open until their time is a minute past or ahead, in whole seconds.
+const helloMemory = 122_000
 // As the protocol takes it; timers overflow beyond.
 const longestDeadline = 2 ** 31 - 1
 
@@ -102,6 +116,10 @@ export const make = (
     const own = self.identity.publicKey
     const budget = new Budget(limits.credit)
     const handshakes = Rate.make(limits.handshakes)
+    const handshakesFrom = Rate.bySource(limits.handshakesPerAddress)
+    // By C', which nobody draws twice. A token opens for two minutes at the most, so on a network with a key no recorded HELLO
+    // costs anything; without a key anybody can make new ones. As many as there are handshakes in that time.
+    const hellos = Seen.make(helloMemory)
     // Each session keeps its peer in the table when an advert says that it leaves, and is asked instead.
     const holds = new WeakMap<Session, () => void>()
     const states = new Map<PublicKey.PublicKey, PeerState>()
@@ -109,7 +127,7 @@ export const make = (
     const outdated = new WeakMap<Session, Outdated>()
     // How often the trust policy has changed.
     let policy = 0
-    const handlers = new Map<string, (stream: MuxStream, session: Session) => void>()
+    const handlers = new Map<string, Handlers>()
     // Handlers that run, in all and for each peer that has any.
     let running = 0
     const runningFor = new Map<PublicKey.PublicKey, number>()
@@ -124,14 +142,24 @@ export const make = (
     const stateOf = (key: PublicKey.PublicKey): PeerState => {
       let state = states.get(key)
       if (state === undefined) {
-        state = { sessions: new Set(), dialling: undefined, failures: 0, notBefore: 0, waiting: new Set() }
+        state = {
+          sessions: new Set(),
+          dialling: undefined,
+          failures: 0,
+          notBefore: 0,
+          waiting: new Set(),
+          budget: new Budget(limits.credit / 4, budget),
+          places: 0
+        }
         states.set(key, state)
       }
       return state
     }
 
     const forget = (key: PublicKey.PublicKey, state: PeerState) => {
-      if (state.sessions.size === 0 && state.dialling === undefined && state.failures === 0) states.delete(key)
+      const { budget, dialling, failures, places, sessions } = state
+      // What it owes is counted on, also where its sessions have ended and somebody has yet to read what came over them.
+      if (sessions.size + places + budget.used + failures === 0 && dialling === undefined) states.delete(key)
     }
 
     /** Lets one try that waits for room: where it gets none, it waits again. */
@@ -206,6 +234,22 @@ export const make = (
       }
     }
 
+    /** What it gives takes this handler away, and no other of the same place. */
+    const addHandler = (where: string | { readonly protocol: string; readonly name: string }, handler: Handler) => {
+      const protocol = typeof where === "string" ? where : where.protocol
+      let served = handlers.get(protocol)
+      if (served === undefined) handlers.set(protocol, served = { all: [], named: new Map() })
+      const { all, named } = served
+      const place = typeof where === "string" ? all : named.get(where.name) ?? []
+      if (typeof where !== "string") named.set(where.name, place)
+      place.push(handler)
+      return () => {
+        place.splice(place.lastIndexOf(handler), 1)
+        if (typeof where !== "string" && place.length === 0) named.delete(where.name)
+        if (all.length === 0 && named.size === 0) handlers.delete(protocol)
+      }
+    }
+
     // --- streams ---------------------------------------------------------------------------------------------------------
 
     const wrap = (stream: MuxStream, session: Session) => new SessionStream(stream, session, resetError)
@@ -224,16 +268,16 @@ export const make = (
         clock,
         chunkSize: config.chunkSize,
         maxStreams: limits.streams,
-        budget,
+        budget: state.budget,
         silence: Duration.toMillis(limits.sessionSilence),
         writeTimeout: Duration.toMillis(limits.writeTimeout),
         onOpen: (stream) => {
           const { name, protocol } = stream.open
-          const handler = handlers.get(placeOf({ protocol, name })) ?? handlers.get(protocol)
+          const served = handlers.get(protocol)
+          const handler = served?.named.get(name)?.at(-1) ?? served?.all.at(-1)
           if (handler !== undefined) handler(stream, session)
-          else if ([...handlers.keys()].some((place) => place.startsWith(placeOf({ protocol, name: "" })))) {
-            stream.reset("not_found", `nothing is called ${name} here`)
-          } else stream.reset("unsupported", `nothing serves ${protocol} here`)
+          else if (served !== undefined) stream.reset("not_found", `nothing is called ${shown(name)} here`)
+          else stream.reset("unsupported", `nothing serves ${shown(protocol)} here`)
         },
         onHeard: () => {
           if (state.sessions.size > 1) reconcile(state, key)
@@ -249,7 +293,10 @@ export const make = (
           if (code === "renew" && session.dialled && session.mux.streams > 0) renew(session, state)
           wakeAll(state)
         },
-        onRoom: () => onRoom(state)
+        onRoom: () => {
+          onRoom(state)
+          if (state.sessions.size === 0) forget(key, state)
+        }
       })
       return session
     }
@@ -332,16 +379,42 @@ export const make = (
       return true
     }
 
-    /** A place for one more session, until the scope closes or another needs it more. */
-    const reserve = (detail: string) =>
+    /** Ends one session of a peer that has as many as it may: one that is idle, or the one that was silent the longest. */
+    const supersede = (state: PeerState): boolean => {
+      let oldest: Session | undefined
+      const rank = (session: Session) => session.mux.streams === 0 ? session.usedAt - 2 ** 52 : session.heardAt
+      for (const session of state.sessions) {
+        if (session.ending === undefined && (oldest === undefined || rank(session) < rank(oldest))) oldest = session
+      }
+      if (oldest === undefined) return false
+      places.get(oldest)?.()
+      oldest.mux.resetAll("going_away", "its peer has made another session in its place")
+      oldest.leave(
+        { reason: "closed", detail: "its peer has as many sessions as it may, and has made another" },
+        "shutdown",
+        "there are as many sessions with this node as there may be"
+      )
+      return true
+    }
+
+    /** A place for one more session with a peer, until the scope closes or another needs it more. */
+    const reserve = (key: PublicKey.PublicKey, detail: string) =>
       Effect.acquireRelease(
         Effect.suspend(() => {
+          const state = stateOf(key)
+          if (state.places >= limits.sessionsPerPeer && !supersede(state)) {
+            return Effect.fail(ProtocolError.local("ERR_BUSY", "sessions with one peer"))
+          }
           if (count >= limits.sessions && !evict()) return Effect.fail(ProtocolError.local("ERR_BUSY", detail))
           count++
+          state.places++
           let held = true
           return Effect.succeed(() => {
-            if (held) count--
+            if (!held) return
             held = false
+            count--
+            state.places--
+            forget(key, state)
           })
         }),
         (place) => Effect.sync(place)
@@ -401,7 +474,7 @@ export const make = (
       Effect.gen(function*() {
         const { name, publicKey } = peer
         yield* trust.check(name, publicKey)
-        const place = yield* reserve("as many sessions as there may be, and none of them idle")
+        const place = yield* reserve(publicKey, "as many sessions as there may be, and none of them idle")
         const connection = yield* dialAny(transport, peer.endpoints)
         const stream = PacketStream.make(connection, { clock, packetTimeout: limits.firstPacketTimeout })
         const handshake = Handshake.client(handshakeOptions, publicKey)
@@ -501,13 +574,20 @@ export const make = (
           const { accepted, first } = given!
           given = undefined
           const { connection, stream } = accepted
-          if (!handshakes.take(now())) {
+          const begun = now()
+          if (self.cipher.encrypted && hellos.has(Handshake.helloId(first.bytes), begun)) {
+            return yield* Effect.fail(
+              new Acceptor.Refusal(ProtocolError.local("ERR_HANDSHAKE", "a HELLO that has come before"), true)
+            )
+          }
+          if (!handshakesFrom.take(connection.remote?.host ?? "", begun) || !handshakes.take(begun)) {
             return yield* Effect.fail(new Acceptor.Refusal(ProtocolError.local("ERR_BUSY", "handshakes"), true))
           }
           // Room is made below, for whoever has proved itself: a stranger's HELLO costs nobody a session.
           if (count >= limits.sessions && idlest() === undefined) {
             return yield* Effect.fail(Acceptor.refusal(ProtocolError.local("ERR_BUSY", "sessions")))
           }
+          if (self.cipher.encrypted) hellos.add(Handshake.helloId(first.bytes), begun)
           const handshake = Handshake.server(handshakeOptions)
           const opened = yield* Effect.gen(function*() {
             const welcome = yield* Effect.fromResult(handshake.hello(first.bytes))
@@ -523,7 +603,7 @@ export const make = (
                 )
               )
             )
-            const place = yield* reserve("sessions")
+            const place = yield* reserve(peer.publicKey, "sessions")
             const { command: ready, established } = handshake.ready()
             yield* connection.write(packetOf("rsp", ready))
             return { established, origin, place }
@@ -863,7 +943,7 @@ export const make = (
           const fibers = yield* Scope.Scope
           yield* Effect.acquireRelease(
             Effect.sync(() =>
-              handlers.set(placeOf(where), (stream, session) => {
+              addHandler(where, (stream, session) => {
                 const key = session.peer.publicKey
                 const forPeer = runningFor.get(key) ?? 0
                 if (running >= limits.calls || forPeer >= Math.max(1, limits.calls / 4)) {
@@ -911,7 +991,7 @@ export const make = (
                 Fiber.runIn(fiber, fibers)
               })
             ),
-            () => Effect.sync(() => handlers.delete(placeOf(where)))
+            (remove) => Effect.sync(remove)
           )
         }) as Effect.Effect<void, never, Exclude<R, Scope.Scope> | Scope.Scope>
     }

@@ -459,19 +459,12 @@ export const make = (
     // --- answering ----------------------------------------------------------------------------------------------------
 
     const all = Rate.make(answersPerSecond)
-    const bySource = new Map<string, Rate.Rate>()
+    const bySource = Rate.bySource(answersPerSource)
     let catchingUp = false
 
     const mayAnswer = (host: string): boolean => {
       const now = monotonicMillis()
-      let rate = bySource.get(host)
-      if (rate === undefined) {
-        // Forgetting a source only lets it have a few more; the rate of all still holds.
-        if (bySource.size >= 1_024) bySource.clear()
-        rate = Rate.make(answersPerSource)
-        bySource.set(host, rate)
-      }
-      return rate.take(now) && all.take(now)
+      return bySource.take(host, now) && all.take(now)
     }
 
     const jittered = (millis: number) =>
