@@ -6,6 +6,9 @@
  * never read; and a connection whose scope has closed, but whose peer takes none of the remaining bytes, is cut after
  * `LINGER`, so that nothing keeps the process alive.
  *
+ * Sockets are the process's own also in the workers of Node's cluster and of `pm2 -i`, which share those of their primary otherwise:
+ * each worker is a node.
+ *
  * What bites: a socket whose scope closes sends what was written before and then ends in order; bytes that arrive after
  * that are answered with a reset, as TCP does.
  *
@@ -23,8 +26,10 @@ import * as NetAddress from "effect/net/NetAddress"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
+import * as DatagramSocket from "effect/socket/DatagramSocket"
 import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
+import * as Dgram from "node:dgram"
 import * as Net from "node:net"
 import * as Os from "node:os"
 
@@ -49,15 +54,64 @@ export const layer: Layer.Layer<Network.Network> = Layer.sync(Network.Network, (
     catch: (cause) => new Network.InterfacesError({ cause })
   }),
   datagram: (options) =>
-    NodeDatagramSocket.make({
-      bind: { address: options.address, port: options.port },
-      reuseAddress: options.reuseAddress ?? false,
-      broadcast: options.broadcast ?? false,
-      receiveBuffer: { capacity: options.capacity }
-    }),
+    NodeDatagramSocket.fromSocket(bound(options), { receiveBuffer: { capacity: options.capacity } }),
   listen,
   dial
 }))
+
+const openKind = (cause: unknown): DatagramSocket.DatagramSocketOpenError["kind"] => {
+  const kind = listenKind(cause)
+  return kind === "PortInUse" ? "AddressInUse" : kind
+}
+
+const openError = (cause: unknown) =>
+  new DatagramSocket.DatagramSocketError({
+    reason: new DatagramSocket.DatagramSocketOpenError({ kind: openKind(cause), cause })
+  })
+
+/**
+ * A bound socket of Node, which the adapter adopts. It is bound exclusively, which the adapter's own are not: in a worker of
+ * Node's cluster (and of `pm2 -i`) they would be the primary's, one for all workers, and each datagram would reach any one of
+ * them.
+ */
+const bound = (options: Network.DatagramOptions): Effect.Effect<Dgram.Socket, DatagramSocket.DatagramSocketError> =>
+  Effect.callback((resume) => {
+    let socket: Dgram.Socket | undefined
+    const close = () => {
+      socket?.close()
+      socket = undefined
+    }
+    const fail = (cause: unknown) => {
+      close()
+      resume(Effect.fail(openError(cause)))
+    }
+    try {
+      const opening = Dgram.createSocket({
+        type: Net.isIPv6(options.address) ? "udp6" : "udp4",
+        reuseAddr: options.reuseAddress ?? false,
+        lookup: addressItself
+      })
+      socket = opening
+      opening.once("error", fail)
+      opening.bind({ address: options.address, port: options.port, exclusive: true }, () => {
+        try {
+          opening.setBroadcast(options.broadcast ?? false)
+          opening.off("error", fail)
+          resume(Effect.succeed(opening))
+        } catch (cause) {
+          fail(cause)
+        }
+      })
+    } catch (cause) {
+      fail(cause)
+    }
+    return Effect.sync(close)
+  })
+
+// All that reaches a datagram socket is an address already: Node's own lookup would put off each datagram by a tick. It is called
+// with the family in the place of the options that its type speaks of.
+const addressItself: NonNullable<Dgram.SocketOptions["lookup"]> = (host, family, resume) =>
+  resume(null, host, (family as unknown) === 6 ? 6 : 4)
 
 /**
  * The network interfaces as Node reports them, one entry an address, with what follows from the netmask.
@@ -230,6 +284,8 @@ const listen = Effect.fnUntraced(function*(endpoint: Network.Endpoint) {
   const server = yield* NodeSocketServer.make({
     host: endpoint.host,
     port: endpoint.port,
+    // A worker of Node's cluster (and of pm2 -i) has a port of its own, and not the primary's with all other workers.
+    exclusive: true,
     noDelay: true,
     allowHalfOpen: true
   }).pipe(
