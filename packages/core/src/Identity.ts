@@ -14,9 +14,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import { Crypto, keyLength } from "./Crypto.ts"
 import type { KeyPair } from "./Crypto.ts"
 import * as Base64Url from "./internal/base64url.ts"
+import { quote } from "./internal/quote.ts"
+import type { NodeName } from "./Packet.ts"
 
 /**
  * The key pair of this node.
@@ -25,6 +28,43 @@ import * as Base64Url from "./internal/base64url.ts"
  * @since 0.1.0
  */
 export class Identity extends Context.Service<Identity, KeyPair>()("@pnet/core/Identity") {}
+
+/**
+ * The identity of a node by its name could not be had.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class IdentityStoreError extends Schema.TaggedError<IdentityStoreError>(
+  "@pnet/core/Identity/IdentityStoreError"
+)("IdentityStoreError", {
+  /** The node's name. */
+  name: Schema.String,
+  /** Why: the store's own error. */
+  cause: Schema.Defect()
+}) {
+  override get message() {
+    return `the identity of ${quote(this.name)} could not be had: ${
+      this.cause instanceof Error ? this.cause.message : String(this.cause)
+    }`
+  }
+}
+
+/**
+ * Where the identities of nodes are kept, each under its node's name. A node asks for its own where its options have no `identity` and
+ * there is no `Identity` service, so one store can be provided to a whole program. `NodeIdentity.layerFolder` in `@pnet/node` keeps
+ * them in files.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class IdentityStore extends Context.Service<IdentityStore, {
+  /**
+   * The key pair of a name, the same at every start. It is the caller's alone until the scope closes: a store that others can
+   * reach fails for a second one.
+   */
+  readonly keyPair: (name: NodeName) => Effect.Effect<KeyPair, IdentityStoreError, Scope.Scope>
+}>()("@pnet/core/Identity/IdentityStore") {}
 
 /**
  * A secret that is none. It never holds what was given.

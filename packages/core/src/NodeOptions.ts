@@ -24,7 +24,7 @@ import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as Advert from "./Advert.ts"
 import { Crypto, type KeyPair } from "./Crypto.ts"
-import { Identity } from "./Identity.ts"
+import { Identity, IdentityStore } from "./Identity.ts"
 import { Obstacles } from "./internal/obstacles.ts"
 import * as NetworkKey from "./NetworkKey.ts"
 import * as NetworkKeys from "./NetworkKeys.ts"
@@ -303,7 +303,10 @@ export const NodeOptions = Schema.Struct({
   ),
   /** `binary` (default) sends sessions as bytes, `text` as packets that can be read on the wire, at a fifth less speed. */
   framing: Schema.Literals(["binary", "text"]).pipe(Schema.withDecodingDefaultKey(Effect.succeed("binary" as const))),
-  /** The node's key pair, which is its identity. Default: the `Identity` service's, or without one a fresh pair each time. */
+  /**
+   * The node's key pair, which is its identity. Default: the `Identity` service's; without one, what the `IdentityStore` has for the
+   * name; and without either a fresh pair each time.
+   */
   identity: Schema.optionalKey(IsKeyPair),
   /** The bounds, each with a default. */
   limits: Limits.pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
@@ -339,11 +342,15 @@ export type Input = typeof NodeOptions.Encoded
 export class OptionsError
   extends Schema.TaggedError<OptionsError>("@pnet/core/NodeOptions/OptionsError")("OptionsError", {
     /** What is wrong, with the path of the option. */
-    issue: Schema.String
+    issue: Schema.String,
+    /** What the store of identities failed with, where it is that. */
+    cause: Schema.optionalKey(Schema.Defect())
   })
 {
   override get message() {
-    return `the node's options are wrong: ${this.issue}`
+    return this.cause === undefined
+      ? `the node's options are wrong: ${this.issue}`
+      : `the node did not start: ${this.issue}`
   }
 }
 
@@ -376,8 +383,9 @@ export class NodeConfig extends Context.Service<
 >()("@pnet/core/NodeOptions/NodeConfig") {}
 
 /**
- * Checks the options. Where they have no key pair it is that of the `Identity` service, such as `NodeIdentity.layerFile` gives,
- * and where there is none either, a fresh one, which the log says. Where they have no network key, the keys are those of the
+ * Checks the options. Where they have no key pair it is that of the `Identity` service, such as `NodeIdentity.layerFile` gives; where
+ * there is none, that of the node's name in the `IdentityStore`, which is held as long as the layer lives; and where there is neither, a
+ * fresh one, which the log says. Where they have no network key, the keys are those of the
  * `NetworkKeys` service; where there is none either, the network is in clear.
  *
  * @category layers
@@ -390,13 +398,19 @@ export const layer = (input: Input): Layer.Layer<NodeConfig, OptionsError, Crypt
       const options = yield* make(input)
       const crypto = yield* Crypto
       const provided = Option.getOrUndefined(yield* Effect.serviceOption(Identity))
-      const identity = options.identity ?? provided ?? crypto.generateKeyPair()
-      if (identity !== options.identity && identity !== provided) {
+      const store = Option.getOrUndefined(yield* Effect.serviceOption(IdentityStore))
+      const kept = options.identity ?? provided ?? (store === undefined ? undefined : yield* Effect.mapError(
+        store.keyPair(options.name),
+        (error) => new OptionsError({ issue: error.message, cause: error.cause })
+      ))
+      const identity = kept ?? crypto.generateKeyPair()
+      if (kept === undefined) {
         yield* Effect.logInfo(
           `${options.name} has a throwaway identity (${
             PublicKey.fingerprint(identity.publicKey)
           }): after a restart its ` +
-            "peers will not know it, and those that pinned its name will refuse it; NodeIdentity.layerFile keeps one"
+            "peers will not know it, and those that pinned its name will refuse it; NodePnet.layerKeys(folder), in the place of " +
+            "NodePnet.layer, keeps one for each node by its name"
         )
       }
       const keys = keysOf(options)

@@ -9,8 +9,9 @@
  * const Alice = BasicNode.layer({ name: "alice" }).pipe(Layer.provide(NodePnet.layer))
  * ```
  *
- * What bites: with `layer` trust is remembered as long as the layer lives, and the node is another one at each start; `layerConfig`
- * keeps both in files. Nodes that are given one layer in one process share its trust, as programs of one user share a known-hosts
+ * What bites: with `layer` trust is remembered as long as the layer lives, and the node is another one at each start: peers that have
+ * pinned its name refuse the next. `layerKeys(folder)` keeps a key for each node by its name, and `layerConfig` keys and trust in
+ * files. Nodes that are given one layer in one process share its trust, as programs of one user share a known-hosts
  * file.
  *
  * @since 0.1.0
@@ -19,6 +20,7 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import type { Crypto } from "@pnet/core/Crypto"
 import * as Diagnose from "@pnet/core/Diagnose"
+import type { IdentityStore } from "@pnet/core/Identity"
 import type { Network } from "@pnet/core/Network"
 import * as NodeOptions from "@pnet/core/NodeOptions"
 import * as Trust from "@pnet/core/Trust"
@@ -45,6 +47,30 @@ export const layer: Layer.Layer<Network | Crypto | Trust.Trust> = Layer.mergeAll
 )
 
 /**
+ * `layer`, with the identities of nodes kept in a folder, which is made where there is none: the node `alice` has the key in
+ * `alice.key` there, is the same node at its next start, and is the only one that runs with that key; see `NodeIdentity.layerFolder`.
+ *
+ * ```ts
+ * import { BasicNode } from "@pnet/core"
+ * import { NodePnet } from "@pnet/node"
+ * import { Layer } from "effect"
+ *
+ * const Alice = BasicNode.layer({ name: "alice" }).pipe(Layer.provide(NodePnet.layerKeys("keys")))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerKeys = (
+  folder: string,
+  options?: NodeIdentity.HoldOptions
+): Layer.Layer<Network | Crypto | Trust.Trust | IdentityStore> =>
+  NodeIdentity.layerFolder(folder, options).pipe(
+    Layer.provide([NodeFileSystem.layer, NodePath.layer]),
+    Layer.provideMerge(layer)
+  )
+
+/**
  * Sockets and cryptography, with a trust policy of your own.
  *
  * @category layers
@@ -55,7 +81,8 @@ export const layerWithTrust = <E, R>(
 ): Layer.Layer<Network | Crypto | Trust.Trust, E, R> => Layer.mergeAll(NodeNetwork.layer, NodeCrypto.layer, trust)
 
 /**
- * `layer`, with what the environment says about files: `PNET_IDENTITY_FILE` has the node's identity and is made where there is none;
+ * `layer`, with what the environment says about files: `PNET_IDENTITY_FILE` has the node's identity and is made where there is none; or in
+ * its place `PNET_IDENTITY_FOLDER` has one for each node by its name, see `NodeIdentity.layerFolder`;
  * `PNET_KNOWN_PEERS` has the peers that it has pinned, see `NodeTrust.layerKnownPeers`; or in its place `PNET_ALLOW_LIST` has those
  * that it trusts at all, see `NodeTrust.layerAllowListFile`. What is not set is as in `layer`; what is set and empty is an error.
  * Nodes that run at the same time need an identity each.
@@ -70,7 +97,8 @@ export const layerConfig: Layer.Layer<
   Effect.gen(function*() {
     const file = (name: string, unset: string) =>
       Config.map(NodeOptions.variable(name, unset), Option.map(Redacted.value))
-    const { allowList, identity, knownPeers } = yield* Config.all({
+    const { allowList, folder, identity, knownPeers } = yield* Config.all({
+      folder: file("PNET_IDENTITY_FOLDER", "an identity that ends with the process"),
       identity: file("PNET_IDENTITY_FILE", "an identity that ends with the process"),
       knownPeers: file("PNET_KNOWN_PEERS", "pins that end with the process"),
       allowList: file("PNET_ALLOW_LIST", "trust on first use")
@@ -78,13 +106,22 @@ export const layerConfig: Layer.Layer<
     if (Option.isSome(knownPeers) && Option.isSome(allowList)) {
       return yield* new NodeOptions.OptionsError({ issue: "expected only one of PNET_KNOWN_PEERS and PNET_ALLOW_LIST" })
     }
+    if (Option.isSome(identity) && Option.isSome(folder)) {
+      return yield* new NodeOptions.OptionsError({
+        issue: "expected only one of PNET_IDENTITY_FILE and PNET_IDENTITY_FOLDER"
+      })
+    }
     const trust = Option.isSome(allowList)
       ? NodeTrust.layerAllowListFile(allowList.value)
       : Option.isSome(knownPeers)
       ? NodeTrust.layerKnownPeers(knownPeers.value)
       : Trust.layerTofu()
     // A node takes the identity that is in its context, if there is one.
-    const who = Option.isSome(identity) ? NodeIdentity.layerFile(identity.value) : Layer.empty
+    const who = Option.isSome(identity)
+      ? NodeIdentity.layerFile(identity.value)
+      : Option.isSome(folder)
+      ? NodeIdentity.layerFolder(folder.value)
+      : Layer.empty
     return Layer.mergeAll(NodeNetwork.layer, trust, who).pipe(
       Layer.provideMerge(NodeCrypto.layer),
       Layer.provide([NodeFileSystem.layer, NodePath.layer])

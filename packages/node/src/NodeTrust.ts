@@ -20,7 +20,8 @@
  *   away. At the start both are errors.
  * - To take a line out of the known peers is to forget that peer: the next key that proves itself under its name has the name.
  *   To refuse a key, revoke it.
- * - A file that anybody may write is refused (not on Windows, where the mode says nothing).
+ * - A file that anybody may write is refused, and so is one that belongs to another user than that of the process or root (not on
+ *   Windows, where mode and owner say nothing).
  *
  * @since 0.1.0
  */
@@ -42,6 +43,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { isUtf8 } from "node:buffer"
 import { createHash } from "node:crypto"
+import * as Files from "./internal/files.ts"
 import * as Hold from "./internal/hold.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -59,14 +61,14 @@ export class TrustFileMalformed extends Schema.TaggedError<TrustFileMalformed>(
 )("TrustFileMalformed", { line: Schema.Number, problem: Schema.String }) {}
 
 /**
- * Anybody may write the file, and so decide who is trusted. `mode` has the permission bits.
+ * Anybody may write the file, or another user, `owner`, may, and so decide who is trusted. `mode` has the permission bits.
  *
  * @category errors
  * @since 0.1.0
  */
 export class TrustFileExposed extends Schema.TaggedError<TrustFileExposed>("@pnet/node/NodeTrust/TrustFileExposed")(
   "TrustFileExposed",
-  { mode: Schema.Number }
+  { mode: Schema.Number, owner: Schema.optionalKey(Schema.Number) }
 ) {}
 
 /**
@@ -110,16 +112,20 @@ export class TrustFileError extends Schema.TaggedError<TrustFileError>("@pnet/no
         return `${path}, line ${reason.line}: ${reason.problem}; expected a name and its public key, such as: ` +
           "alice hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo="
       case "TrustFileExposed":
+        if (reason.owner !== undefined) {
+          return `${path} belongs to user ${reason.owner}, who may decide who is trusted, and was refused; look through it, and ` +
+            `run: chown ${process.geteuid?.()} ${path}`
+        }
         return `${path} has mode ${
           reason.mode.toString(8).padStart(4, "0")
         }, so that anybody may decide who is trusted, and ` +
           `was refused; look through it, and run: chmod 600 ${path}`
       case "TrustFileMissing":
         return `${path} does not exist`
-      case "TrustFileUnusable": {
-        const cause = reason.cause instanceof Error ? reason.cause.message : String(reason.cause)
-        return `${path} could not be ${reason.operation === "read" ? "read" : "written"}: ${cause}`
-      }
+      case "TrustFileUnusable":
+        return `${path} could not be ${reason.operation === "read" ? "read" : "written"}: ${
+          Files.reasonOf(reason.cause)
+        }`
     }
   }
 }
@@ -251,8 +257,6 @@ const edited = ({ lines, pins, revoked }: Parsed, edit: Trust.KnownPeersEdit): s
 // 4,096 lines of the longest names are half of it.
 const maximumSize = 1_048_576
 
-const modeIsMeaningful = process.platform !== "win32"
-
 // A file may be written to twice within what its system takes for one moment: until it has aged, only its contents tell.
 const settledAfter = 3_000
 
@@ -275,17 +279,35 @@ const read = Effect.fnUntraced(function*(
   path: string,
   known: Contents | undefined
 ): Effect.fn.Return<Contents | undefined, Reason> {
-  return yield* Effect.gen(function*() {
-    const file = yield* fs.open(path, { flag: "r" })
-    const info = yield* file.stat
-    const now = yield* Clock.currentTimeMillis
-    const modified = Option.getOrUndefined(info.mtime)?.getTime()
-    const stamp = [info.dev, Option.getOrUndefined(info.ino), info.size, modified, info.mode].join(":")
-    if (known !== undefined && known.settled && known.stamp === stamp) return undefined
+  const judge = Effect.fnUntraced(function*(info: FileSystem.File.Info) {
     if (info.type !== "File") {
       return yield* new TrustFileMalformed({ line: 1, problem: `it is not a file but a ${info.type}` })
     }
-    if (modeIsMeaningful && (info.mode & 0o002) !== 0) return yield* new TrustFileExposed({ mode: info.mode & 0o7777 })
+    const mode = info.mode & 0o7777
+    if (Files.modeIsMeaningful && (mode & 0o002) !== 0) return yield* new TrustFileExposed({ mode })
+    const owner = Files.strangerOf(info)
+    if (owner !== undefined) return yield* new TrustFileExposed({ mode, owner })
+  })
+  const stampOf = (info: FileSystem.File.Info) =>
+    [
+      info.dev,
+      Option.getOrUndefined(info.ino),
+      info.size,
+      Option.getOrUndefined(info.mtime)?.getTime(),
+      info.mode,
+      Option.getOrUndefined(info.uid)
+    ].join(":")
+  return yield* Effect.gen(function*() {
+    // Before it is opened, which of a pipe would wait for a writer; and then again, for what was opened.
+    const there = yield* fs.stat(path)
+    if (known !== undefined && known.settled && known.stamp === stampOf(there)) return undefined
+    yield* judge(there)
+    const file = yield* fs.open(path, { flag: "r" })
+    const info = yield* file.stat
+    yield* judge(info)
+    const now = yield* Clock.currentTimeMillis
+    const modified = Option.getOrUndefined(info.mtime)?.getTime()
+    const stamp = stampOf(info)
     const chunks: Array<Uint8Array> = []
     let length = 0
     while (length <= maximumSize) {
@@ -360,11 +382,15 @@ const put = Effect.fnUntraced(function*(
     yield* file.sync
     yield* how === "replace"
       ? fs.rename(temporary, target)
-      : Effect.catchTag(
-        fs.link(temporary, target),
-        "PlatformError",
-        (error) => error.reason._tag === "AlreadyExists" ? Effect.void : Effect.fail(error)
-      )
+      : Effect.catchTag(fs.link(temporary, target), "PlatformError", (error) =>
+        error.reason._tag === "AlreadyExists"
+          ? Effect.void
+          // Not every file system has links. This does not take the place of a file that somebody has put there.
+          : Effect.catchTag(
+            Effect.scoped(fs.open(target, { flag: "wx", mode: 0o600 })),
+            "PlatformError",
+            (error) => error.reason._tag === "AlreadyExists" ? Effect.void : Effect.fail(error)
+          ).pipe(Effect.andThen(fs.rename(temporary, target))))
   }))
   // Makes the name durable as well, where folders can be synced.
   yield* Effect.ignore(Effect.scoped(Effect.flatMap(fs.open(folder, { flag: "r" }), (file) => file.sync)))

@@ -1,14 +1,19 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, layer } from "@effect/vitest"
 import * as Identity from "@pnet/core/Identity"
+import type { NodeName } from "@pnet/core/Packet"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as NodeIdentity from "@pnet/node/NodeIdentity"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as PlatformError from "effect/PlatformError"
 import * as Redacted from "effect/Redacted"
-import { execFile } from "node:child_process"
+import * as Scope from "effect/Scope"
+import * as TestClock from "effect/testing/TestClock"
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 
 // RFC 7748 section 6.1
@@ -24,6 +29,14 @@ const write = Effect.fnUntraced(function*(text: string, mode = 0o600) {
   yield* fs.chmod(path, mode)
   return path
 })
+
+const systemError = (code: string, words: string) =>
+  PlatformError.systemError({
+    _tag: "Unknown",
+    module: "FileSystem",
+    method: "test",
+    cause: Object.assign(new Error(`${code}: ${words}`), { code })
+  })
 
 const refusal = (path: string, options?: NodeIdentity.Options) => Effect.flip(NodeIdentity.fromFile(path, options))
 
@@ -150,18 +163,176 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer))("NodeIdentity", (it)
       assert.strictEqual((yield* NodeIdentity.fromFile(link)).publicKey, publicKey)
     }))
 
-  it.effect("says so where files cannot be linked, and leaves nothing behind", () =>
+  it.effect("makes the file where files cannot be linked, once, and leaves nothing else behind", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
       const parent = yield* folder
-      const failure = PlatformError.systemError({ _tag: "Unknown", module: "FileSystem", method: "link" })
-      const error = yield* refusal(`${parent}/identity`).pipe(
-        Effect.provideService(FileSystem.FileSystem, { ...fs, link: () => Effect.fail(failure) })
-      )
-      assert.strictEqual(error.reason._tag, "IdentityFileUnusable")
-      assert.include(error.message, "could not be created")
-      assert.deepStrictEqual(yield* fs.readDirectory(parent), [])
+      const path = `${parent}/identity`
+      const linkless: FileSystem.FileSystem = { ...fs, link: () => Effect.fail(systemError("EPERM", "link")) }
+      const keys = yield* Effect.all(
+        Array.from({ length: 12 }, () => NodeIdentity.fromFile(path)),
+        { concurrency: "unbounded" }
+      ).pipe(Effect.provideService(FileSystem.FileSystem, linkless), TestClock.withLive)
+      assert.strictEqual(new Set(keys.map((pair) => pair.publicKey)).size, 1)
+      assert.strictEqual((yield* fs.stat(path)).mode & 0o7777, 0o600)
+      assert.deepStrictEqual(yield* fs.readDirectory(parent), ["identity"])
     }))
+
+  it.effect("says with the system's own words and the path why a file cannot be made, and leaves nothing behind", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      for (
+        const [code, words] of [["EROFS", "read-only file system"], ["ENOSPC", "no space left on device"]] as const
+      ) {
+        const parent = yield* folder
+        const path = `${parent}/identity`
+        const refuse = () => Effect.fail(systemError(code, `${words}, open '${parent}'`))
+        for (
+          const broken of [
+            { ...fs, open: refuse },
+            { ...fs, link: () => Effect.fail(systemError("EPERM", "link")), rename: refuse }
+          ]
+        ) {
+          const error = yield* refusal(path).pipe(Effect.provideService(FileSystem.FileSystem, broken))
+          assert.strictEqual(error.reason._tag, "IdentityFileUnusable")
+          for (const said of [path, `could not be created: ${code}: ${words}`, parent]) {
+            assert.include(error.message, said)
+          }
+          assert.deepStrictEqual(yield* fs.readDirectory(parent), [])
+        }
+      }
+    }))
+
+  it.effect("says that the file system keeps no modes, where a file that it made is not its owner's alone", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const path = `${yield* folder}/identity`
+      const loose: FileSystem.FileSystem = {
+        ...fs,
+        stat: (path) => Effect.map(fs.stat(path), (info) => ({ ...info, mode: 0o100755 }))
+      }
+      const error = yield* refusal(path).pipe(Effect.provideService(FileSystem.FileSystem, loose))
+      assert.deepInclude(error.reason, { _tag: "IdentityFileExposed", created: true })
+      assert.include(error.message, "does not keep modes")
+      assert.notInclude(error.message, "chmod")
+    }))
+
+  it.effect.skipIf(process.platform === "win32")(
+    "refuses a pipe at once, which would wait for a writer",
+    () =>
+      Effect.gen(function*() {
+        const path = `${yield* folder}/identity`
+        yield* Effect.sync(() => execFileSync("mkfifo", ["-m", "600", path]))
+        const error = yield* refusal(path)
+        assert.include(error.message, "not a file but a FIFO")
+      })
+  )
+
+  it.effect.skipIf(process.geteuid?.() !== 0)(
+    "refuses a file of another user, also as root, and takes root's own",
+    () =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const path = yield* write(secret)
+        yield* fs.chown(path, 12_345, 12_345)
+        const error = yield* refusal(path)
+        assert.deepInclude(error.reason, { _tag: "IdentityFileExposed", owner: 12_345 })
+        assert.include(error.message, "belongs to user 12345")
+        assert.include(error.message, `chown 0 ${path}`)
+        yield* fs.chown(path, 0, 0)
+        assert.strictEqual((yield* NodeIdentity.fromFile(path)).publicKey, publicKey)
+      })
+  )
+
+  describe("held", () => {
+    const at = { patience: "0 millis" } as const
+
+    it.effect("by one at a time, also of a copy, until its scope closes", () =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const path = yield* write(secret)
+        const copy = yield* write(secret)
+        const scope = yield* Scope.make()
+        yield* Scope.provide(NodeIdentity.holdFile(path, at), scope)
+        for (const taken of [path, copy]) {
+          const error = yield* Effect.flip(NodeIdentity.holdFile(taken, at))
+          assert.strictEqual(error.reason._tag, "IdentityFileInUse")
+          assert.include(error.message, taken)
+          assert.include(error.message, "NodePnet.layerKeys")
+        }
+        // To read is allowed.
+        assert.strictEqual((yield* NodeIdentity.fromFile(path)).publicKey, publicKey)
+        // Another key is another matter.
+        yield* NodeIdentity.holdFile(`${path}.another`, at)
+        yield* Scope.close(scope, Exit.void)
+        for (const free of [path, copy]) yield* Effect.scoped(NodeIdentity.holdFile(free, at))
+        yield* fs.remove(path)
+      }))
+
+    it.effect("waits for one that is about to end", () =>
+      Effect.gen(function*() {
+        const path = yield* write(secret)
+        const scope = yield* Scope.make()
+        yield* Scope.provide(NodeIdentity.holdFile(path), scope)
+        const waiting = yield* Effect.forkScoped(NodeIdentity.holdFile(path))
+        yield* Effect.sleep("200 millis")
+        assert.isUndefined(waiting.pollUnsafe())
+        yield* Scope.close(scope, Exit.void)
+        assert.strictEqual((yield* Fiber.join(waiting)).publicKey, publicKey)
+      }).pipe(TestClock.withLive))
+
+    it.effect("by a process, and by nobody when that is killed", () =>
+      Effect.gen(function*() {
+        const path = yield* write(secret)
+        const fixture = fileURLToPath(new URL("fixtures/identity.ts", import.meta.url))
+        const child = yield* Effect.acquireRelease(
+          Effect.callback<ChildProcess>((resume) => {
+            const child = spawn(process.execPath, [fixture, path, "hold"], { stdio: ["ignore", "pipe", "inherit"] })
+            child.stdout.once("data", () => resume(Effect.succeed(child)))
+          }),
+          (child) => Effect.sync(() => child.kill("SIGKILL"))
+        )
+        assert.strictEqual((yield* Effect.flip(NodeIdentity.holdFile(path, at))).reason._tag, "IdentityFileInUse")
+        yield* Effect.callback<void>((resume) => {
+          child.once("exit", () => resume(Effect.void))
+          child.kill("SIGKILL")
+        })
+        assert.strictEqual((yield* NodeIdentity.holdFile(path, at)).publicKey, publicKey)
+      }), 60_000)
+
+    it.effect("is a layer, which gives it back", () =>
+      Effect.gen(function*() {
+        const path = yield* write(secret)
+        const read = Identity.Identity.pipe(Effect.provide(NodeIdentity.layerFile(path, at), { local: true }))
+        assert.strictEqual((yield* read).publicKey, publicKey)
+        const both = Effect.provide(Effect.flip(read), NodeIdentity.layerFile(path, at), { local: true })
+        assert.strictEqual((yield* both).reason._tag, "IdentityFileInUse")
+      }))
+  })
+
+  it("has a file name for every name, which stays in the folder and is no other name's", () => {
+    const names = [
+      "alice",
+      "Alice",
+      "living room",
+      "..",
+      "../alice",
+      "a/b",
+      "a\\b",
+      "a%2fb",
+      ".",
+      "é",
+      "alice.key",
+      "con:",
+      "\u202e",
+      "n".repeat(64),
+      "é".repeat(32)
+    ].map((name) => NodeIdentity.fileName(name as NodeName))
+    assert.strictEqual(names[0], "alice.key")
+    assert.strictEqual(names[1], "%41lice.key")
+    assert.strictEqual(new Set(names.map((name) => name.toLowerCase())).size, names.length)
+    for (const name of names) assert.match(name, /^[a-z0-9_%-]{1,192}\.key$/)
+  })
 
   describe("started many times at once", () => {
     it.effect("makes one key, in one process", () =>

@@ -1,6 +1,8 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
 import * as BasicNode from "@pnet/core/BasicNode"
+import * as Identity from "@pnet/core/Identity"
+import type * as NodeOptions from "@pnet/core/NodeOptions"
 import * as Trust from "@pnet/core/Trust"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as NodeIdentity from "@pnet/node/NodeIdentity"
@@ -44,13 +46,33 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
         assert.strictEqual(logs.filter((line) => line.includes("throwaway identity")).length, 1)
       }).pipe(Effect.scoped))
 
+    it.effect("takes identities by name from a folder, and not a file as well", () =>
+      Effect.gen(function*() {
+        const parent = yield* folder
+        const start = (name: string, env: Record<string, string>) =>
+          Effect.map(
+            fromEnv(
+              env,
+              Layer.build(Layer.fresh(BasicNode.layer({ name }).pipe(Layer.provide(NodePnet.layerConfig))))
+            ),
+            (built) => Context.get(built, BasicNode.BasicNode).publicKey
+          )
+        const env = { PNET_IDENTITY_FOLDER: parent }
+        const alice = yield* Effect.scoped(start("alice", env))
+        assert.strictEqual(yield* start("alice", env), alice)
+        assert.notStrictEqual(yield* start("bob", env), alice)
+        const both = yield* Effect.flip(start("carol", { ...env, PNET_IDENTITY_FILE: `${parent}/key` }))
+        assert.strictEqual(both._tag, "OptionsError")
+      }).pipe(Effect.scoped))
+
     it.effect("refuses a variable of trust or identity that is set and empty", () =>
       Effect.gen(function*() {
         for (
           const [variable, unset] of [
             ["PNET_ALLOW_LIST", "trust on first use"],
             ["PNET_KNOWN_PEERS", "pins that end with the process"],
-            ["PNET_IDENTITY_FILE", "an identity that ends with the process"]
+            ["PNET_IDENTITY_FILE", "an identity that ends with the process"],
+            ["PNET_IDENTITY_FOLDER", "an identity that ends with the process"]
           ] as const
         ) {
           const error = yield* Effect.flip(
@@ -81,3 +103,41 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
       }).pipe(Effect.scoped))
   }
 )
+
+layer(NodeServices.layer, { excludeTestServices: true })("NodePnet.layerKeys", (it) => {
+  it.effect("keeps a key for each node by its name, says nothing of a throwaway, and lets one node have each", () =>
+    Effect.gen(function*() {
+      const parent = yield* folder
+      const logs: Array<string> = []
+      const logger = Logger.layer([Logger.make(({ message }) => void logs.push(String(message)))])
+      const keys = NodePnet.layerKeys(`${parent}/keys`, { patience: "0 millis" })
+      const start = (name: string, options?: Partial<NodeOptions.Input>) =>
+        Effect.map(
+          Layer.build(
+            Layer.fresh(BasicNode.layer({ name, ...options }).pipe(Layer.provide(keys), Layer.provide(logger)))
+          ),
+          (built) => Context.get(built, BasicNode.BasicNode)
+        )
+      const first = yield* Effect.scoped(Effect.map(start("alice"), ({ publicKey }) => publicKey))
+      assert.strictEqual(logs.filter((line) => line.startsWith("made a new identity, ")).length, 1)
+      const alice = yield* start("alice")
+      assert.strictEqual(alice.publicKey, first)
+      const bob = yield* start("Bob")
+      assert.notStrictEqual(bob.publicKey, first)
+      assert.deepStrictEqual((yield* (yield* FileSystem.FileSystem).readDirectory(`${parent}/keys`)).sort(), [
+        "%42ob.key",
+        "alice.key"
+      ])
+      assert.isFalse(logs.some((line) => line.includes("throwaway")), logs.join("\n"))
+      const again = yield* Effect.flip(start("alice"))
+      assert(again._tag === "OptionsError")
+      assert.include(again.message, "the node did not start: the identity of \"alice\" could not be had")
+      assert.include(again.message, "alice.key is in use")
+      // An identity of the options' own goes first, and is nobody else's matter.
+      const { identity } = yield* Effect.provide(
+        Effect.map(Identity.generate, (identity) => ({ identity })),
+        NodeCrypto.layer
+      )
+      assert.strictEqual((yield* start("alice", { identity })).publicKey, identity.publicKey)
+    }).pipe(Effect.scoped))
+})

@@ -17,6 +17,8 @@ import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as PlatformError from "effect/PlatformError"
+import { execFileSync } from "node:child_process"
 
 const nameOf = (name: string) => name as NodeName
 const [alice, bob] = [nameOf("alice"), nameOf("bob")]
@@ -233,6 +235,34 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
         assert.isAbove(removed, 0)
       }).pipe(Effect.scoped))
 
+    it.effect("makes and keeps the file where files cannot be linked, and says why where it cannot be made", () =>
+      Effect.gen(function*() {
+        const fs = yield* fileSystem
+        const parent = yield* folder
+        const path = `${parent}/known_peers`
+        const refuse = (code: string) => () =>
+          Effect.fail(PlatformError.systemError({
+            _tag: "Unknown",
+            module: "FileSystem",
+            method: "test",
+            cause: Object.assign(new Error(`${code}: no, '${parent}'`), { code })
+          }))
+        const one = yield* newKey
+        yield* Effect.scoped(Effect.gen(function*() {
+          const trust = yield* known(path)
+          assert.strictEqual((yield* fs.stat(path)).mode & 0o7777, 0o600)
+          yield* trust.proved(alice, one)
+        })).pipe(Effect.provideService(fileSystem, { ...fs, link: refuse("EPERM") }))
+        assert.deepStrictEqual(yield* linesOf(path), [`alice ${one}`])
+        assert.deepStrictEqual(yield* fs.readDirectory(parent), ["known_peers"])
+        for (const code of ["EROFS", "ENOSPC"]) {
+          const error = yield* Effect.flip(known(`${path}.${code}`)).pipe(
+            Effect.provideService(fileSystem, { ...fs, open: refuse(code) })
+          )
+          assert.include(error.message, `${path}.${code} could not be written: ${code}: no, '${parent}'`)
+        }
+      }).pipe(Effect.scoped))
+
     it.effect("waits for a lock that is held, and breaks one that was left behind", () =>
       Effect.gen(function*() {
         const fs = yield* fileSystem
@@ -286,7 +316,16 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
         assert.include((yield* Effect.flip(known(path))).message, "longer than")
         assert.include((yield* Effect.flip(known(parent))).message, "not a file but a Directory")
         if (process.platform !== "win32") {
+          yield* Effect.sync(() => execFileSync("mkfifo", [`${path}.pipe`]))
+          assert.include((yield* Effect.flip(known(`${path}.pipe`))).message, "not a file but a FIFO")
           yield* write(path, `alice ${one}\n`)
+          if (process.geteuid?.() === 0) {
+            yield* fs.chown(path, 12_345, 12_345)
+            const strange = yield* Effect.flip(known(path))
+            assert.deepInclude(strange.reason, { _tag: "TrustFileExposed", owner: 12_345 })
+            assert.include(strange.message, "belongs to user 12345")
+            yield* fs.chown(path, 0, 0)
+          }
           yield* fs.chmod(path, 0o666)
           const exposed = yield* Effect.flip(known(path))
           assert.strictEqual(exposed.reason._tag, "TrustFileExposed")

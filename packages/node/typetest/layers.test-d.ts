@@ -3,7 +3,7 @@
 // @effect-diagnostics missingEffectContext:off floatingEffect:off
 import { BasicNode, type Crypto, type Identity, type Network, type Peers, Trust } from "@pnet/core"
 import { NodeCrypto, NodeIdentity, NodeNetwork, NodePnet, NodeTrust } from "@pnet/node"
-import { Effect, type FileSystem, Layer, type Path } from "effect"
+import { Effect, type FileSystem, Layer, type Path, type Scope } from "effect"
 import { expectTypeOf } from "vitest"
 
 expectTypeOf(NodePnet.layer).toEqualTypeOf<Layer.Layer<Network.Network | Crypto.Crypto | Trust.Trust>>()
@@ -31,6 +31,19 @@ expectTypeOf(NodeIdentity.fromFile("alice.key")).toEqualTypeOf<
     Crypto.Crypto | FileSystem.FileSystem | Path.Path
   >
 >()
+expectTypeOf(NodeIdentity.holdFile("alice.key")).toEqualTypeOf<
+  Effect.Effect<
+    Crypto.KeyPair,
+    NodeIdentity.IdentityFileError,
+    Crypto.Crypto | FileSystem.FileSystem | Path.Path | Scope.Scope
+  >
+>()
+expectTypeOf(NodePnet.layerKeys("keys")).toEqualTypeOf<
+  Layer.Layer<Network.Network | Crypto.Crypto | Trust.Trust | Identity.IdentityStore>
+>()
+expectTypeOf(BasicNode.layer({ name: "alice" }).pipe(Layer.provide(NodePnet.layerKeys("keys")))).toEqualTypeOf<
+  Layer.Layer<BasicNode.BasicNode | Peers.Peers, BasicNode.StartError>
+>()
 expectTypeOf(NodeIdentity.layerFile("alice.key")).toEqualTypeOf<
   Layer.Layer<
     Identity.Identity,
@@ -39,7 +52,11 @@ expectTypeOf(NodeIdentity.layerFile("alice.key")).toEqualTypeOf<
   >
 >()
 expectTypeOf<NodeIdentity.IdentityFileError["reason"]["_tag"]>().toEqualTypeOf<
-  "IdentityFileExposed" | "IdentityFileMalformed" | "IdentityFileMissing" | "IdentityFileUnusable"
+  | "IdentityFileExposed"
+  | "IdentityFileInUse"
+  | "IdentityFileMalformed"
+  | "IdentityFileMissing"
+  | "IdentityFileUnusable"
 >()
 
 expectTypeOf(NodeTrust.layerKnownPeers("known_peers")).toEqualTypeOf<

@@ -1,0 +1,29 @@
+/** What files of secrets and of trust have in common. */
+import type * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+
+/** Why the system refused something: its own words, which have the errno and the path, where there are any. */
+export const reasonOf = (cause: unknown): string => {
+  for (let at = cause, depth = 0; depth < 4 && typeof at === "object" && at !== null; depth++) {
+    if ("code" in at && typeof at.code === "string" && "message" in at && typeof at.message === "string") {
+      return at.message
+    }
+    at = "cause" in at && at.cause !== undefined ? at.cause : "reason" in at ? at.reason : undefined
+  }
+  return cause instanceof Error ? cause.message : String(cause)
+}
+
+/** Whether the mode and the owner of a file say anything. */
+export const modeIsMeaningful = process.platform !== "win32"
+
+/**
+ * The owner of a file, where it is neither this process's user nor root, who may do anything: such a file is in the hands of
+ * somebody else, whatever its mode says, also for a process of root that could read any.
+ */
+export const strangerOf = (info: FileSystem.File.Info): number | undefined => {
+  const self = process.geteuid?.()
+  const owner = Option.getOrUndefined(info.uid)
+  return !modeIsMeaningful || self === undefined || owner === undefined || owner === self || owner === 0
+    ? undefined
+    : owner
+}
