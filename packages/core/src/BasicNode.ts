@@ -20,11 +20,11 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
-import { parseEndpoint } from "./Advert.ts"
 import { Crypto } from "./Crypto.ts"
 import * as Discovery from "./Discovery.ts"
 import * as Acceptor from "./internal/acceptor.ts"
 import * as Given from "./internal/given.ts"
+import { parseListed } from "./internal/hostName.ts"
 import { textOf, utf8 } from "./internal/platform.ts"
 import { quote } from "./internal/quote.ts"
 import * as RawClient from "./internal/rawClient.ts"
@@ -370,6 +370,8 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
       limits,
       listening: listener.endpoint,
       context,
+      crypto,
+      obstacles: config.obstacles,
       services: [
         ...yield* Acceptor.Services,
         RawServer.make({
@@ -446,7 +448,7 @@ export const layerDiscovery: Layer.Layer<
   Discovery.DiscoveryError,
   Network | Transport.Transport | Crypto | NodeOptions.NodeConfig
 > => {
-  const endpoints = peers.flatMap((text) => parseEndpoint(text) ?? [])
+  const endpoints = peers.flatMap((text) => parseListed(text) ?? [])
   // Broadcasts are IPv4's.
   const byUdp = bindIp.includes(":") ? undefined : Discovery.layerUdp
   const byAddress = Discovery.layerStatic(endpoints)

@@ -108,14 +108,16 @@ export const layerUdp: Layer.Layer<Discovery, DiscoveryError, Network | Crypto |
 )
 
 /**
- * Nodes at known addresses: each is asked for its name and key over TCP, at once and then every broadcast interval.
+ * Nodes at known addresses: each is asked for its name and key over TCP, at once and then every broadcast interval. A `host` may be
+ * a host name: it stands for every address that it has, at most `limits.addressesPerName`, and is resolved again every four intervals,
+ * or every interval while it does not resolve. What it had last is asked until there is a new answer.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layerStatic = (
   addresses: ReadonlyArray<Endpoint>
-): Layer.Layer<Discovery, never, Transport | Crypto | NodeConfig> =>
+): Layer.Layer<Discovery, never, Network | Transport | Crypto | NodeConfig> =>
   Layer.effect(Discovery, Effect.suspend(() => staticDiscovery.make(addresses)))
 
 /**

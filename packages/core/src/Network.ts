@@ -13,6 +13,7 @@
  *   1000 where the other side closed in order; releasing the writer half-closes; a suspended `pull` fails when its scope
  *   closes; `write` suspends while the other side does not read, and once it has succeeded its bytes may be overwritten
  * - stream sockets send at once (no Nagle delay)
+ * - a name resolves to every address that it has now, each once and in its one form, or fails; an address stands for itself
  *
  * @since 0.1.0
  */
@@ -121,6 +122,29 @@ export class InterfacesError extends Schema.TaggedError<InterfacesError>("@pnet/
 }
 
 /**
+ * A name has no addresses, as far as this host can find out.
+ *
+ * - `NotFound`: there is no such name, or it has no address
+ * - `Unavailable`: nobody could be asked just now
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ResolveError extends Schema.TaggedError<ResolveError>("@pnet/core/Network/ResolveError")("ResolveError", {
+  kind: Schema.Literals(["NotFound", "Unavailable"]),
+  name: Schema.String,
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  override get message() {
+    return this.kind === "NotFound"
+      ? `the host name ${this.name} has no address`
+      : `the host name ${this.name} could not be resolved: ${
+        this.cause instanceof Error ? this.cause.message : "no name server answered"
+      }`
+  }
+}
+
+/**
  * In the handler of an accepted connection: where it came from. `undefined` outside of one.
  *
  * @category services
@@ -150,4 +174,9 @@ export class Network extends Context.Service<Network, {
   ) => Effect.Effect<SocketServer.SocketServer["Service"], ListenError, Scope.Scope>
   /** A stream socket that connects when its reader is acquired. It has no timeout of its own. */
   readonly dial: (endpoint: Endpoint) => Effect.Effect<Socket.Socket>
+  /**
+   * Every address that a host name has now, IPv4 and IPv6, as `Endpoint.host` has them, without link-local ones, which need a
+   * zone. Asked afresh each time. It has no timeout of its own.
+   */
+  readonly resolve: (name: string) => Effect.Effect<ReadonlyArray<string>, ResolveError>
 }>()("@pnet/core/Network") {}

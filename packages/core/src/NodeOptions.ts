@@ -25,6 +25,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as Advert from "./Advert.ts"
 import { Crypto, type KeyPair } from "./Crypto.ts"
 import { Identity, IdentityStore } from "./Identity.ts"
+import { parseListed } from "./internal/hostName.ts"
 import { Obstacles } from "./internal/obstacles.ts"
 import * as NetworkKey from "./NetworkKey.ts"
 import * as NetworkKeys from "./NetworkKeys.ts"
@@ -104,6 +105,10 @@ export const Limits = Schema.Struct({
     "The same for an address of this machine, loopback included, and for one that is listed in peers. Further adverts are dropped, which the log says."
   ),
   addressesPerPeer: count(4, "Addresses kept for a peer, the last proved first."),
+  addressesPerName: count(
+    256,
+    "Addresses of a host name in peers that are asked. Those that come last as text are not, which the log says."
+  ),
   peerEvents: count(1_024, "Events that a slow reader of Peers.changes may be behind. Older ones are dropped."),
   probes: count(64, "Silent peers that are asked at once whether they still live."),
   datagrams: count(1_024, "Datagrams received and not yet read, for each socket. Further ones are dropped."),
@@ -189,8 +194,9 @@ const IsKeyPair = Schema.declare(
 
 const Endpoint = Schema.String.check(
   Schema.makeFilter((text: string) => {
-    const endpoint = Advert.parseEndpoint(text)
-    return endpoint !== undefined && endpoint.port > 0 || "expected host:port or [host]:port, and a port above 0"
+    const endpoint = parseListed(text)
+    return endpoint !== undefined && endpoint.port > 0 ||
+      "expected host:port, [host]:port or name:port, and a port above 0"
   })
 )
 
@@ -293,7 +299,10 @@ export const NodeOptions = Schema.Struct({
    * of one interface.
    */
   bindIp: Advert.Host.pipe(Schema.withDecodingDefaultKey(Effect.succeed("127.0.0.1"))),
-  /** Addresses (`host:port`) of nodes to look for besides those that advertise themselves. Default: none. */
+  /**
+   * Addresses (`host:port`, `[host]:port`) of nodes to look for besides those that advertise themselves, and host names
+   * (`name:port`), which stand for every address they have, as time goes. Default: none.
+   */
   peers: Schema.Array(Endpoint).pipe(Schema.withDecodingDefaultKey(Effect.succeed<ReadonlyArray<string>>([]))),
   /** Whether an advert is dropped whose host is not the address it came from. Default `true`. */
   checkAdvertSource: Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(true))),
@@ -418,7 +427,7 @@ export const layer = (input: Input): Layer.Layer<NodeConfig, OptionsError, Crypt
       return {
         ...options,
         identity,
-        obstacles: new Obstacles(),
+        obstacles: new Obstacles(Duration.toMillis(options.broadcastInterval)),
         // The options have been checked to have no more keys than there may be.
         keyRing: Option.isSome(shared) ? shared.value : yield* Effect.orDie(NetworkKeys.make(keys))
       }
@@ -488,7 +497,7 @@ export const variable = (name: string, unset: string): Config.Config<Option.Opti
 /**
  * The options from Effect `Config`: `PNET_NAME` (required), `PNET_NETWORK_ID`, `PNET_NETWORK_KEY` (one, or several
  * with commas), `PNET_NETWORK_KEYS` (in its place; several with commas, the first encrypts), `PNET_SERVER_PORT`, `PNET_ADVERTISE_PORT`, `PNET_BROADCAST_INTERVAL` (such as `2.5 seconds`), `PNET_BIND_IP` and
- * `PNET_PEERS` (`host:port` with commas). What is not set has the option's default. A network key that is set and
+ * `PNET_PEERS` (`host:port` or `name:port`, with commas). What is not set has the option's default. A network key that is set and
  * empty is an error: an empty variable is a secret that did not arrive. Give the result to a node's `layer`, with what else it should
  * have.
  *

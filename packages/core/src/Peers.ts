@@ -15,7 +15,8 @@
  * yield* SubscriptionRef.changes(peers.presence).pipe(…)    // who is there, for a user interface
  * ```
  *
- * What bites: an entry is a hint until it is `proved`. Two nodes of one name are a conflict, never a choice: nothing is sent
+ * What bites: an entry is a hint until it is `proved`, and what adverts say of it then changes neither its name nor an address
+ * that was proved. Two nodes of one name are a conflict, never a choice: nothing is sent
  * to that name until one of them has gone, one is pinned, or `resolveConflict` says whose it is. A peer that restarts with
  * its key within the time of a detection was never gone: its connections broke, and its presence did not.
  *
@@ -50,7 +51,7 @@ import type { Trust, UntrustedPeerError } from "./Trust.ts"
 export interface Peer {
   readonly name: NodeName
   readonly publicKey: PublicKey.PublicKey
-  /** Where it may be reached, the address that was last proved first. At least one. */
+  /** Where it may be reached: first the address that was last proved, last those where nobody proved its key. At least one. */
   readonly endpoints: readonly [Endpoint, ...Array<Endpoint>]
   /** `Suspect`: not heard for three intervals, and being asked. */
   readonly status: "Online" | "Suspect"
@@ -233,6 +234,17 @@ export class PeerUnknownError extends Schema.TaggedError<PeerUnknownError>("@pne
     waited: Schema.optionalKey(Schema.Duration),
     /** What kept nodes from being found in the last minute, at most five: it may be why. */
     obstacles: Schema.optionalKey(Schema.Array(Obstacle)),
+    /** `true` where it is the name of the node that asked. */
+    self: Schema.optionalKey(Schema.Boolean),
+    /**
+     * Where the name is known and belongs to the key `expected`: the other key that said in the last minute, from `source`, that
+     * the name is its own, as a peer does that was set up anew or started without the file of its key.
+     */
+    conflict: Schema.optionalKey(Schema.Struct({
+      expected: PublicKey.PublicKey,
+      publicKey: PublicKey.PublicKey,
+      source: Schema.Struct({ host: Schema.String, port: Schema.Number })
+    })),
     /** The node that was asked is closed, and knows nobody any more. */
     closed: Schema.optionalKey(Schema.Boolean)
   }
@@ -243,7 +255,22 @@ export class PeerUnknownError extends Schema.TaggedError<PeerUnknownError>("@pne
         quote(this.peer)
       } is known: this node is closed; keep its scope open for as long as it is used`
     }
+    if (this.self === true) {
+      return `${
+        quote(this.peer)
+      } is this node itself, which is no peer of its own: run what it serves directly, or send to another name`
+    }
     const waited = this.waited === undefined ? "" : ` after ${Duration.format(this.waited)}`
+    if (this.conflict !== undefined) {
+      const { expected, publicKey, source } = this.conflict
+      return `the peer that is called ${quote(this.peer)} now is not trusted${waited}: that name belongs to key ${
+        PublicKey.fingerprint(expected)
+      }, and ${formatEndpoint(source)} uses it with key ${
+        PublicKey.fingerprint(publicKey)
+      }. If the peer was set up anew, or started ` +
+        "without the file of its key, compare the new key and give it the name with peers.resolveConflict, or start the peer " +
+        "with its old key; a peer with an identity file keeps its key. If not, somebody poses as it"
+    }
     const obstacles = this.obstacles ?? []
     const known = this.known.length === 0 && obstacles.length > 0
       ? "no peer is known at all"
@@ -287,9 +314,17 @@ export class PeerLostError
     endpoint: Schema.optionalKey(Schema.Struct({ host: Schema.String, port: Schema.Number })),
     /**
      * A `LostReason`; or `Left`: it said that it leaves; or `Disconnected`: its connection ended; or `Untrusted`: this node's
-     * trust policy refuses it from now on; or `UntrustedByPeer`: its trust policy refuses this node.
+     * trust policy refuses it from now on; or `UntrustedByPeer`: its trust policy refuses this node; or `Renamed`: its key
+     * proved another name.
      */
-    reason: Schema.Literals([...LostReason.literals, "Left", "Disconnected", "Untrusted", "UntrustedByPeer"]),
+    reason: Schema.Literals([
+      ...LostReason.literals,
+      "Left",
+      "Disconnected",
+      "Untrusted",
+      "UntrustedByPeer",
+      "Renamed"
+    ]),
     /** Whether what was asked may have been done. */
     mayHaveRun: Schema.Boolean
   })
@@ -305,7 +340,8 @@ export class PeerLostError
       Left: "it said that it leaves",
       Disconnected: "its connection ended before the answer came",
       Untrusted: "this node's trust policy refuses it now",
-      UntrustedByPeer: "its trust policy refuses this node"
+      UntrustedByPeer: "its trust policy refuses this node",
+      Renamed: "its key proved to have another name"
     }[this.reason]
     return `lost ${quote(this.peer)}${where}: ${why}; ${
       this.mayHaveRun ? "whether it handled the message is not known" : "it did not handle the message"
@@ -407,6 +443,11 @@ export class Peers extends Context.Service<Peers, {
     readonly publicKey: PublicKey.PublicKey
     readonly endpoint: Endpoint | undefined
   }) => Effect.Effect<void>
+  /**
+   * Says that whoever is at an address did not prove the key when it was dialled. It is tried last from then on, until the key
+   * proves itself there. Synchronous, for the layers that dial.
+   */
+  readonly failedUnsafe: (publicKey: PublicKey.PublicKey, endpoint: Endpoint) => void
 }>()("@pnet/core/Peers") {}
 
 /**

@@ -66,6 +66,7 @@ describe("NodeOptions", () => {
           unprovedPeers: 1_024,
           unprovedPerAddress: 64,
           unprovedPerOwnAddress: 512,
+          addressesPerName: 256,
           addressesPerPeer: 4,
           peerEvents: 1_024,
           probes: 64,
@@ -139,7 +140,7 @@ describe("NodeOptions", () => {
         advertisePort: [0, -1, 65_536, "3334"],
         broadcastInterval: [0, -1, "0 seconds", "-1 seconds", "soon", "2.5", null, Number.NaN],
         bindIp: ["localhost", "", "10.0.0.01", "[::1]", "FE80::1", "10.0.0.1:4000", 7],
-        peers: [["10.0.0.1"], ["10.0.0.1:0"], ["host:1"], ["::1:1"], [""], "10.0.0.1:4000", [7]],
+        peers: [["10.0.0.1"], ["10.0.0.1:0"], ["host!:1"], ["::1:1"], [""], "10.0.0.1:4000", [7]],
         checkAdvertSource: ["true", 1, null],
         identity: [{}, "secret", null, { publicKey: "x", secretKey: "y" }],
         limits: [7, null, []]

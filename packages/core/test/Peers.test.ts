@@ -602,14 +602,16 @@ describe("Peers: conflicts", () => {
     }).pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => void said.push(String(message)))])))
   })
 
-  test("the key that a name is pinned to joins as proved", () =>
+  test("the key that a name is pinned to has a place of its own, and is still to prove itself", () =>
     Effect.gen(function*() {
       const { key, peers, sight, trust } = yield* setUp({ limits: { unprovedPerAddress: 1 } })
       yield* trust.proved(name("bob"), key("bob"))
       yield* sight("stranger")
       yield* sight("bob")
-      assert.isTrue((yield* peers.get("bob"))?.proved)
+      assert.isFalse((yield* peers.get("bob"))?.proved)
       assert.isFalse((yield* peers.get("stranger"))?.proved)
+      yield* peers.proved({ name: name("bob"), publicKey: key("bob"), endpoint: undefined })
+      assert.isTrue((yield* peers.get("bob"))?.proved)
     }))
 
   test("a known peer that takes a pinned name keeps the one it had", () =>
@@ -1341,7 +1343,7 @@ describe("Peers: an operator's decision", () => {
       assert.deepStrictEqual(events.map(short), ["Lost bob Conflict", "Joined bob"])
       const bob = yield* peers.resolveOne("bob")
       assert.strictEqual(bob.publicKey, key("new"))
-      assert.isTrue(bob.proved)
+      assert.isFalse(bob.proved)
       assert.deepStrictEqual(yield* peers.conflicts, [])
       assert.strictEqual(yield* trust.expected(name("bob")), key("new"))
       // The old one is the stranger now.

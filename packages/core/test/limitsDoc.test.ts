@@ -100,6 +100,10 @@ const tests: { readonly [L in Limit]: readonly [file: string, title: string] } =
     "core/test/Peers.test.ts",
     "of a peer only so many addresses are kept, the newest first while it is unproved"
   ],
+  addressesPerName: [
+    "core/test/HostNames.sim.test.ts",
+    "addressesPerName: of a name with more addresses the first are asked, which the log says"
+  ],
   peerEvents: [
     "core/test/Peers.test.ts",
     "a slow reader of changes misses the oldest, and holds no more than it may"

@@ -118,6 +118,20 @@ layer(Crypto.layerPortable)("networkCipher", (it) => {
       refused(make([key1], other).open(packet(content, { networkId: other })), "made for another packet")
     }))
 
+  it.effect("opens a token of any age for comparing clocks, and none that was moved", () =>
+    Effect.gen(function*() {
+      const { cipher, crypto, packet } = yield* setUp
+      const content = cipher.seal("adv", publicKey, text)
+      const open = (fields: Partial<Packet.Packet>, keys = [key2, key1]) =>
+        NetworkCipher.openAtAnyAge(crypto, keys, packet(content, fields), now + 86_400_000)
+      const opened = open({})
+      assert.isTrue(typeof opened === "object" && opened.timestamp === Math.floor(now / 1_000))
+      assert.isUndefined(open({}, [key2]))
+      for (
+        const moved of [{ type: "msg" }, { publicKey: keyOf(3) }, { networkId: Packet.NetworkId.make("LAB") }] as const
+      ) assert.strictEqual(open(moved), "moved")
+    }))
+
   it.effect("opens nothing whose plaintext is shorter than its envelope", () =>
     Effect.gen(function*() {
       const { cipher, crypto, packet } = yield* setUp

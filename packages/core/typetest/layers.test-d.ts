@@ -81,7 +81,11 @@ expectTypeOf(Discovery.layerUdp).toEqualTypeOf<
 
 const byAddress = Discovery.layerStatic([{ host: "127.0.0.1", port: 4000 }])
 expectTypeOf(byAddress).toEqualTypeOf<
-  Layer.Layer<Discovery.Discovery, never, Transport.Transport | Crypto.Crypto | NodeOptions.NodeConfig>
+  Layer.Layer<
+    Discovery.Discovery,
+    never,
+    Network.Network | Transport.Transport | Crypto.Crypto | NodeOptions.NodeConfig
+  >
 >()
 
 // Merged: the errors and needs of both, and nothing else.

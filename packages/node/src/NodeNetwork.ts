@@ -17,6 +17,7 @@
 import * as NodeDatagramSocket from "@effect/platform-node/NodeDatagramSocket"
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
+import { canonicalHost } from "@pnet/core/Advert"
 import * as Network from "@pnet/core/Network"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -30,6 +31,7 @@ import * as DatagramSocket from "effect/socket/DatagramSocket"
 import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
 import * as Dgram from "node:dgram"
+import * as Dns from "node:dns"
 import * as Net from "node:net"
 import * as Os from "node:os"
 
@@ -56,7 +58,8 @@ export const layer: Layer.Layer<Network.Network> = Layer.sync(Network.Network, (
   datagram: (options) =>
     NodeDatagramSocket.fromSocket(bound(options), { receiveBuffer: { capacity: options.capacity } }),
   listen,
-  dial
+  dial,
+  resolve
 }))
 
 const openKind = (cause: unknown): DatagramSocket.DatagramSocketOpenError["kind"] => {
@@ -323,3 +326,24 @@ const listen = Effect.fnUntraced(function*(endpoint: Network.Endpoint) {
     )
   return SocketServer.SocketServer.of({ address: server.address, run })
 })
+
+/**
+ * By the system's own resolver, and so by its hosts file, its search domains and whatever else it asks, such as mDNS. An
+ * interruption only stops waiting for it.
+ */
+const resolve: Network.Network["Service"]["resolve"] = (name) =>
+  Effect.callback((resume) => {
+    Dns.lookup(name, { all: true }, (cause, found) => {
+      if (cause !== null) {
+        const kind = cause.code === "ENOTFOUND" || cause.code === "ENODATA" ? "NotFound" : "Unavailable"
+        return resume(Effect.fail(new Network.ResolveError({ kind, name, cause })))
+      }
+      const addresses = new Set(found.flatMap(({ address }) => canonicalHost(address) ?? []))
+      for (const address of addresses) if (/^fe[89ab]/.test(address)) addresses.delete(address)
+      resume(
+        addresses.size === 0
+          ? Effect.fail(new Network.ResolveError({ kind: "NotFound", name }))
+          : Effect.succeed([...addresses])
+      )
+    })
+  })

@@ -5,6 +5,7 @@ import { networkSuite, type Setup } from "@pnet/testing/NetworkSuite"
 import { Deferred, Effect, Fiber, Layer, Schedule, type Scope } from "effect"
 import { Socket } from "effect/socket"
 import { spawn } from "node:child_process"
+import * as Dns from "node:dns"
 import * as Net from "node:net"
 
 // What keeps Node's event loop alive and is a socket of ours.
@@ -12,10 +13,15 @@ const openSockets = Effect.sync(() => process.getActiveResourcesInfo().filter((n
 
 const setup = Effect.gen(function*(): Effect.fn.Return<Setup, never, Scope.Scope> {
   const side = { context: yield* Layer.build(NodeNetwork.layer), address: "127.0.0.1" }
+  // What this machine's hosts file says of it; a label of 64 letters is asked of nobody.
+  const localhost = yield* Effect.callback<ReadonlyArray<string>>((resume) =>
+    Dns.lookup("localhost", { all: true }, (_, found) => resume(Effect.succeed(found.map(({ address }) => address))))
+  )
   return {
     server: side,
     client: side,
     broadcast: "127.255.255.255",
+    names: { known: "localhost", addresses: [...new Set(localhost)], unknown: `${"a".repeat(64)}.invalid` },
     advance: (duration) => Effect.sleep(duration),
     openSockets
   }

@@ -622,6 +622,29 @@ export const cryptoSuite = (name: string, implementation: Layer.Layer<Crypto.Cry
         assert.deepStrictEqual(Redacted.value(crypto.generateKeyPair().secretKey), expected)
       }))
 
+    it.effect("keeps no random bytes that it has handed out", () =>
+      Effect.gen(function*() {
+        const given: Array<Uint8Array> = []
+        const crypto = yield* Crypto.Crypto.pipe(
+          Effect.provide(
+            Layer.fresh(implementation).pipe(
+              Layer.provide(Layer.succeed(Crypto.Entropy, (bytes: Uint8Array) => {
+                bytes.fill(7)
+                given.push(bytes)
+              }))
+            ),
+            { local: true }
+          )
+        )
+        // What is drawn in advance has no more of it than what was not asked for yet.
+        const secret = Redacted.value(crypto.generateKeyPair().secretKey)
+        assert.deepStrictEqual(secret, new Uint8Array(32).fill(7))
+        const drawn = given.filter((bytes) => bytes !== secret)
+        for (const bytes of drawn) {
+          assert.strictEqual(bytes.filter((byte) => byte === 0).length, bytes.length === 32 ? 0 : 32)
+        }
+      }))
+
     it.effect("gives as many random bytes as asked for, also more than 65,536", () =>
       Effect.map(Crypto.Crypto, (crypto) => {
         for (const length of [0, 1, 24, 65_537, 200_000]) {

@@ -24,6 +24,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { datagramTests } from "./internal/datagramSuite.ts"
+import { nameTests } from "./internal/nameSuite.ts"
 import { streamTests } from "./internal/streamSuite.ts"
 import { type Harness, makeHarness } from "./internal/suiteHarness.ts"
 
@@ -51,6 +52,8 @@ export interface Setup {
   readonly client: Side
   /** The directed broadcast address with which each side reaches the other. */
   readonly broadcast: string
+  /** A host name that the client side knows, with its addresses, and one that nobody knows. */
+  readonly names: { readonly known: string; readonly addresses: ReadonlyArray<string>; readonly unknown: string }
   /** Lets time pass: `TestClock.adjust` for a simulated network, `Effect.sleep` for a real one. */
   readonly advance: (duration: Duration.Input) => Effect.Effect<void>
   /** How many sockets are open that the tests may have opened, to see that nothing is left. */
@@ -94,5 +97,6 @@ export const networkSuite = (
   describe(`Network: ${name}`, () => {
     datagramTests(test)
     streamTests(test)
+    nameTests(test)
   })
 }

@@ -116,6 +116,13 @@ export class SimNetwork extends Context.Service<SimNetwork, {
     host: Host | string,
     datagram: { readonly from: string; readonly to: string; readonly payload: Uint8Array }
   ) => Effect.Effect<void>
+  /**
+   * Gives a host name its addresses, in place of those it had, on every host; `undefined` takes the name away. At first there is
+   * `localhost` alone.
+   */
+  readonly setName: (name: string, addresses: ReadonlyArray<string> | undefined) => Effect.Effect<void>
+  /** Whether names can be resolved, as they cannot while no name server answers. At first they can. */
+  readonly setNamesAvailable: (available: boolean) => Effect.Effect<void>
   /** What happened, oldest first, as far as the ring reaches. */
   readonly trace: () => ReadonlyArray<TraceEvent>
   /** The trace as text, one line an event; `filter` picks events. */
@@ -177,6 +184,16 @@ export const make = Effect.fnUntraced(function*(
         return host
       }),
     hosts: () => [...hosts.values()],
+    setName: (name, addresses) =>
+      Effect.sync(() => {
+        world.setName(name, addresses)
+        world.trace.verb("name.set", name, addresses?.join(",") ?? "")
+      }),
+    setNamesAvailable: (available) =>
+      Effect.sync(() => {
+        world.resolves = available
+        world.trace.verb(available ? "names.up" : "names.down", "")
+      }),
     lan: (name, lanOptions = {}) => Effect.sync(() => void world.addLan(name, lanOptions)),
     setLink: (lan, link) =>
       Effect.sync(() => {

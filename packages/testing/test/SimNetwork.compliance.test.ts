@@ -12,6 +12,7 @@ const oneHost = Effect.gen(function*(): Effect.fn.Return<Setup, never, Scope.Sco
     server: side,
     client: side,
     broadcast: "127.255.255.255",
+    names: { known: "localhost", addresses: ["127.0.0.1"], unknown: "nobody.lan" },
     advance: TestClock.adjust,
     openSockets: Effect.sync(() => network.openSockets().length)
   }
@@ -21,10 +22,12 @@ const twoHosts = (options?: SimNetwork.Options) =>
   Effect.gen(function*(): Effect.fn.Return<Setup, never, Scope.Scope> {
     const network = yield* SimNetwork.make(options)
     const [a, b] = [yield* network.host("a"), yield* network.host("b")]
+    yield* network.setName("tasks.web", [a.address, b.address, "fd00::7", a.address])
     return {
       server: { context: (yield* a.process).context, address: a.address },
       client: { context: (yield* b.process).context, address: b.address },
       broadcast: "10.0.0.255",
+      names: { known: "tasks.web", addresses: [a.address, b.address, "fd00::7"], unknown: "nobody.lan" },
       advance: TestClock.adjust,
       openSockets: Effect.sync(() => network.openSockets().length)
     }

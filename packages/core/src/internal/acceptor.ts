@@ -6,6 +6,7 @@ import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import type { Crypto } from "../Crypto.ts"
 import type { Endpoint } from "../Network.ts"
 import type { Limits } from "../NodeOptions.ts"
 import * as Packet from "../Packet.ts"
@@ -15,7 +16,9 @@ import * as Raw from "../Raw.ts"
 import type { Connection } from "../Transport.ts"
 import * as AdvertExchange from "./advertExchange.ts"
 import * as Metrics from "./metrics.ts"
+import * as Mismatch from "./mismatch.ts"
 import type * as NetworkCipher from "./networkCipher.ts"
+import type { Obstacles } from "./obstacles.ts"
 import * as PacketStream from "./packetStream.ts"
 
 /** A `msg` whose network-level encryption opened. */
@@ -100,8 +103,10 @@ export const make = (options: {
   readonly listening: Endpoint
   readonly services: ReadonlyArray<Service>
   readonly context: Context.Context<never>
+  readonly crypto: Crypto["Service"]
+  readonly obstacles: Obstacles
 }): Acceptor => {
-  const { clock, context, limits, listening, self, services } = options
+  const { clock, context, crypto, limits, listening, obstacles, self, services } = options
   let pending = 0
   let refusing = 0
   const byAddress = new Map<string, number>()
@@ -133,6 +138,23 @@ export const make = (options: {
       )
     })
 
+  const monotonicMillis = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+
+  /** Who connects means this node, and cannot talk to it: an operator has to know, on this side too. */
+  const note = ({ remote }: Connection, bytes: Uint8Array, { code }: ProtocolError.ProtocolError) => {
+    const host = remote?.host
+    if (host === undefined || code !== "ERR_NETWORK_INCORRECT" && code !== "ERR_NET_DECRYPTION_FAILED") return
+    // The key of its network key is that of its broadcasts, which say the same.
+    const key = code === "ERR_NETWORK_INCORRECT" ? `connection ${host}` : `key ${host}`
+    return obstacles.met(key, monotonicMillis(), () => {
+      const decoded = Packet.decode(bytes, { types: ["adv", "msg"], maxLength: Packet.maxStreamLength })
+      if (Result.isFailure(decoded)) return undefined
+      return code === "ERR_NETWORK_INCORRECT"
+        ? Mismatch.otherNetwork(decoded.success.networkId, self.networkId, host)
+        : Mismatch.obstacleOf(crypto, self.cipher.keys(), decoded.success, host, clock.currentTimeMillisUnsafe())
+    })
+  }
+
   const read = (stream: PacketStream.PacketStream) =>
     stream.read(limits.firstPacketTimeout).pipe(
       Effect.mapError((error) =>
@@ -154,19 +176,28 @@ export const make = (options: {
           types: expected,
           maxLength: Packet.maxStreamLength
         })
-        if (Result.isFailure(decoded)) return yield* Effect.fail(refusal(decoded.failure))
+        if (Result.isFailure(decoded)) {
+          yield* note(connection, bytes, decoded.failure) ?? Effect.void
+          return yield* Effect.fail(refusal(decoded.failure))
+        }
         const packet = decoded.success
         // An err is never answered.
         if (packet.type === "err") return
         if (packet.type === "adv") {
           const heard = AdvertExchange.read(self, packet)
-          if (Result.isFailure(heard)) return yield* Effect.fail(refusal(heard.failure))
+          if (Result.isFailure(heard)) {
+            yield* note(connection, bytes, heard.failure) ?? Effect.void
+            return yield* Effect.fail(refusal(heard.failure))
+          }
           yield* connection.write(AdvertExchange.packet(self, listening))
           expected = ["msg", "err"]
           continue
         }
         const command = commandOf(self, packet)
-        if (Result.isFailure(command)) return yield* Effect.fail(refusal(command.failure))
+        if (Result.isFailure(command)) {
+          yield* note(connection, bytes, command.failure) ?? Effect.void
+          return yield* Effect.fail(refusal(command.failure))
+        }
         const service = services.find((service) => service.accepts(command.success.bytes))
         if (service === undefined) {
           return yield* Effect.fail(new Refusal(ProtocolError.local("ERR_HANDSHAKE", "not served here"), true))

@@ -41,7 +41,7 @@ const envelope = (networkId: NetworkId, type: PacketType, publicKey: PublicKey |
 
 // What a Fernet token cannot help looking like: version 0x80, and a timestamp of this age of the universe.
 const tokenStart = utf8("gAAAA")
-const looksLikeToken = (content: Uint8Array): boolean => {
+export const looksLikeToken = (content: Uint8Array): boolean => {
   if (content.length < 100) return false
   if (!equalAt(content, 0, 5, tokenStart)) return false
   return content.every((c) =>

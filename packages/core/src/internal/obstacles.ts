@@ -12,6 +12,7 @@ export type Severity = "Info" | "Warn"
 
 interface Noted {
   obstacle: Obstacle | undefined
+  subject: string
   /** When it was last met, and when it was last looked into, in milliseconds. */
   at: number
   lookedAt: number
@@ -21,6 +22,7 @@ interface Noted {
 const heardKept = 64
 // What is met is forgotten when it is not met again, and looked into again while it is.
 const memory = 60_000
+const memoryIntervals = 3
 // Looking into a datagram may take as long as opening it did.
 const looksPerSecond = 20
 const saidAgain = 600_000
@@ -31,6 +33,11 @@ export class Obstacles {
   private readonly listed = new Map<string, Noted>()
   private readonly looks = Rate.make(looksPerSecond)
   private readonly told = Seldom.make(saidAgain)
+  private readonly memory: number
+
+  constructor(intervalMillis: number) {
+    this.memory = Math.max(memory, memoryIntervals * intervalMillis)
+  }
 
   /**
    * Something was met, at a time of the monotonic clock in milliseconds. `look` says what it is and is run seldom. `key` is what
@@ -44,23 +51,26 @@ export class Obstacles {
   ): Effect.Effect<void> | undefined {
     const table = options?.listed === true ? this.listed : this.heard
     let noted = table.get(key)
-    if (noted !== undefined && now - noted.lookedAt < memory) {
+    if (noted !== undefined && now - noted.lookedAt < this.memory) {
       noted.at = now
       return undefined
     }
     if (table === this.heard && !this.looks.take(now)) return undefined
     const obstacle = look()
-    noted = { obstacle, at: now, lookedAt: now }
+    const level: LogLevel = options?.level ?? "Warn"
+    const subject = `${level} ${obstacle?.what}`
+    noted = { obstacle, subject, at: now, lookedAt: now }
     table.delete(key)
     table.set(key, noted)
+    // Addresses that a name had once.
+    for (const [other, { at }] of this.listed) if (now - at >= this.memory) this.listed.delete(other)
     if (this.heard.size > heardKept) {
       const oldest = this.heard.keys().next()
       if (oldest.done !== true) this.heard.delete(oldest.value)
     }
     if (obstacle === undefined) return undefined
-    const more = this.told.take(`${key} ${obstacle.what}`, now, obstacle.kind)
+    const more = this.told.take(subject, now, obstacle.kind)
     if (more === undefined) return undefined
-    const level: LogLevel = options?.level ?? "Warn"
     return Effect.logWithLevel(level)(`${obstacle.what}; ${obstacle.remedy}${more}`)
   }
 
@@ -70,14 +80,16 @@ export class Obstacles {
       const noted = table.get(key)
       if (noted === undefined) continue
       table.delete(key)
-      if (noted.obstacle !== undefined) this.told.forget(`${key} ${noted.obstacle.what}`)
+      this.told.forget(noted.subject)
     }
   }
 
-  /** What was met in the last minute: what is listed first, then the newest. */
+  /** What was met in the last minute, each once: what is listed first, then the newest. */
   now(now: number): ReadonlyArray<Obstacle> {
-    return [...this.listed.values(), ...[...this.heard.values()].reverse()].flatMap(({ at, obstacle }) =>
-      obstacle !== undefined && now - at < memory ? [obstacle] : []
-    )
+    const met = new Map<string, Obstacle>()
+    for (const { at, obstacle } of [...this.listed.values(), ...[...this.heard.values()].reverse()]) {
+      if (obstacle !== undefined && now - at < this.memory && !met.has(obstacle.what)) met.set(obstacle.what, obstacle)
+    }
+    return [...met.values()]
   }
 }

@@ -28,12 +28,33 @@ import { quote } from "./quote.ts"
 import * as Seldom from "./seldom.ts"
 import { selfOf } from "./self.ts"
 
+/** An address of a peer. */
+interface Address {
+  readonly endpoint: Endpoint
+  /** The socket that its adverts come from. A node has one for each of its interfaces. */
+  source: string | undefined
+  /** The host that adverts of it come from: whose share of the peer's addresses it takes. */
+  readonly host: string
+  /** Whether the key proved itself there. Adverts neither move nor drop such an address. */
+  proved: boolean
+  /** Whether whoever is there did not prove the key when it was last dialled. */
+  failed: boolean
+}
+
 interface Entry {
+  /** Its name is one of `names`, and its endpoints are those of `addresses`. */
   peer: Peers.Peer
   /** Where it was first heard from, which is whose share of the unproved it takes. */
   readonly host: string
-  /** Where the adverts of each of its addresses come from. A node has a socket for each of its interfaces. */
-  readonly sources: Map<string, string>
+  /** In the order in which they are tried: those that were proved, the last one first; those of adverts; those that failed. */
+  readonly addresses: Array<Address>
+  /**
+   * The names that adverts give it, and the host that says so: anybody can make one up, so none takes the place of what another
+   * host says. Only one where it is fixed.
+   */
+  readonly names: Map<NodeName, { readonly host: string; readonly at: number }>
+  /** Why adverts do not change its name: its key proved it, or it is pinned to its key. */
+  fixed: "proved" | "pinned" | undefined
   /** By the monotonic clock, in milliseconds. */
   heardAt: number
   /** While it is being asked: what ends that. */
@@ -66,6 +87,8 @@ const probeSlices = 7
 // An operator reads about a conflict this long after it was last seen, in milliseconds.
 const conflictMemory = 60_000
 const claimsPerName = 4
+// Hosts that may each say another name for a key that has proved none.
+const namesPerKey = 4
 
 // Names that were left out, and for how long, in milliseconds; and how many obstacles an error has.
 const hiddenKept = 256
@@ -122,7 +145,8 @@ export const make = (errors: {
     const unproved = new Map<PublicKey.PublicKey, Entry>()
     const names = new Map<string, Set<PublicKey.PublicKey>>()
     const unprovedByHost = new Map<string, number>()
-    const watchers = new Map<PublicKey.PublicKey, Watcher>()
+    // By the name that they know the peer by; "": whatever it is.
+    const watchers = new Map<PublicKey.PublicKey, Map<NodeName | "", Watcher>>()
     // What is held with peers, and those of them that said they leave and have not said otherwise since.
     const held = new Map<PublicKey.PublicKey, Set<(doubt: Doubt) => void>>()
     const leaving = new Set<PublicKey.PublicKey>()
@@ -197,9 +221,9 @@ export const make = (errors: {
     }
 
     const remove = (entry: Entry): boolean => {
-      const { name, publicKey } = entry.peer
+      const { publicKey } = entry.peer
       if (find(publicKey) !== entry) return false
-      unindexName(name, publicKey)
+      for (const name of entry.names.keys()) unindexName(name, publicKey)
       if (unproved.delete(publicKey)) countHost(entry.host, -1)
       else proved.delete(publicKey)
       gone.delete(publicKey)
@@ -216,16 +240,29 @@ export const make = (errors: {
       if (entry.probe !== undefined) Deferred.doneUnsafe(entry.probe, Exit.succeed("Moot" as const))
     }
 
-    /** Ends everything that is bound to a peer. */
-    const wake = (peer: Peers.Peer, reason: Peers.PeerLostError["reason"]) => {
-      const watcher = watchers.get(peer.publicKey)
-      if (watcher === undefined) return
-      watchers.delete(peer.publicKey)
+    /** Ends what is bound to a peer, but for that which knows it by the name `except`. */
+    const wake = (peer: Peers.Peer, reason: Peers.PeerLostError["reason"], except?: NodeName) => {
+      const { publicKey } = peer
+      const ended = [...watchers.get(publicKey) ?? []]
+        .filter(([name]) => except === undefined || name !== "" && name !== except)
+      for (const [name, watcher] of ended) {
+        dropWatcher(publicKey, name)
+        wakeOne(watcher, name === "" ? peer.name : name, peer, reason)
+      }
+    }
+
+    const dropWatcher = (publicKey: PublicKey.PublicKey, name: NodeName | "") => {
+      const byName = watchers.get(publicKey)
+      byName?.delete(name)
+      if (byName?.size === 0) watchers.delete(publicKey)
+    }
+
+    const wakeOne = (watcher: Watcher, name: NodeName, peer: Peers.Peer, reason: Peers.PeerLostError["reason"]) =>
       Deferred.doneUnsafe(
         watcher.lost,
         Effect.fail(
           new errors.PeerLostError({
-            peer: peer.name,
+            peer: name,
             publicKey: peer.publicKey,
             endpoint: peer.endpoints[0],
             reason,
@@ -233,12 +270,33 @@ export const make = (errors: {
           })
         )
       )
+
+    /** A peer has a name, and of the others those that are to be kept. */
+    const takeNames = (entry: Entry, kept: (name: NodeName) => boolean, added: NodeName, from: string) => {
+      const { publicKey } = entry.peer
+      for (const name of entry.names.keys()) {
+        if (name === added || kept(name)) continue
+        entry.names.delete(name)
+        unindexName(name, publicKey)
+      }
+      entry.names.delete(added)
+      entry.names.set(added, { host: from, at: now() })
+      indexName(added, publicKey)
+      if (!entry.names.has(entry.peer.name)) entry.peer = { ...entry.peer, name: added }
     }
 
     const lose = (entry: Entry, reason: Peers.LostReason) => {
       if (!remove(entry)) return
       publish({ _tag: "Lost", peer: entry.peer, reason })
       wake(entry.peer, reason)
+    }
+
+    /** Takes a name from a peer that it does not belong to. */
+    const loseName = (entry: Entry, name: NodeName) => {
+      const other = [...entry.names].find(([other]) => other !== name)
+      if (other === undefined) return lose(entry, "Conflict")
+      takeNames(entry, (kept) => kept !== name, other[0], other[1].host)
+      publish({ _tag: "Updated", peer: entry.peer, reason: "name" })
     }
 
     const left = (entry: Entry, reason: "SaidSo" | "ConnectionsEnded") => {
@@ -298,12 +356,58 @@ export const make = (errors: {
         return key === undefined ? trust.expected(name) : Effect.succeed(key)
       })
 
-    // A new address stands behind those that were proved: an advert may be made up.
-    const withEndpoint = (peer: Peers.Peer, endpoint: Endpoint, first: boolean): Peers.Peer["endpoints"] => {
-      const others = peer.endpoints.filter((other) => !sameEndpoint(other, endpoint))
-      const head = first || !peer.proved ? 0 : 1
-      const [start, ...rest] = [...others.slice(0, head), endpoint, ...others.slice(head)]
-      return [start ?? endpoint, ...rest.slice(0, limits.addressesPerPeer - 1)]
+    const place = (entry: Entry): Peers.Peer["endpoints"] => {
+      const [first, ...rest] = entry.addresses
+      return first === undefined ? entry.peer.endpoints : [first.endpoint, ...rest.map(({ endpoint }) => endpoint)]
+    }
+
+    const addressAt = (entry: Entry, endpoint: Endpoint) =>
+      entry.addresses.find((address) => sameEndpoint(address.endpoint, endpoint))
+
+    /**
+     * Makes room for an address that was added. What one host says pushes out what it has said itself, so that whoever makes
+     * adverts up leaves the address that the peer says of itself where it is.
+     */
+    const trim = (entry: Entry, added: Address) => {
+      const { addresses } = entry
+      if (addresses.length <= limits.addressesPerPeer) return
+      const share = new Map<string, number>()
+      for (const { host, proved } of addresses) if (!proved) share.set(host, (share.get(host) ?? 0) + 1)
+      // Those that were proved stay, unless nobody proves anything there any more and there is no other.
+      const cost = ({ failed, host, proved }: Address) =>
+        proved ? failed ? 0 : -1 : 2 * share.get(host)! + (failed ? 1 : 0)
+      let [least, most] = [added, -1]
+      for (const address of addresses) {
+        if (address === added || cost(address) < Math.max(0, most)) continue
+        least = address
+        most = cost(address)
+      }
+      addresses.splice(addresses.indexOf(least), 1)
+    }
+
+    /** Enters an address from an advert, which may be made up: behind those that were proved. */
+    const addAddress = (entry: Entry, { endpoint, source }: Sighting) => {
+      const { addresses } = entry
+      const added = { endpoint, source: formatEndpoint(source), host: source.host, proved: false, failed: false }
+      const behind = addresses.findIndex(({ failed, proved }) => !proved || failed)
+      addresses.splice(behind < 0 ? addresses.length : behind, 0, added)
+      trim(entry, added)
+      entry.peer = { ...entry.peer, endpoints: place(entry) }
+    }
+
+    /** Puts an address at which the key proved itself first. One place is left for adverts, in which a peer says that it moved. */
+    const proveAddress = (entry: Entry, endpoint: Endpoint) => {
+      const { addresses } = entry
+      const known = addressAt(entry, endpoint)
+      const address = known ?? { endpoint, source: undefined, host: endpoint.host, proved: true, failed: false }
+      if (known !== undefined) addresses.splice(addresses.indexOf(known), 1)
+      address.proved = true
+      address.failed = false
+      addresses.unshift(address)
+      let room = Math.max(1, limits.addressesPerPeer - 1)
+      for (const other of addresses) if (other.proved && --room < 0) other.proved = false
+      trim(entry, address)
+      entry.peer = { ...entry.peer, endpoints: place(entry) }
     }
 
     /** How many of the unproved may come from where this one does: the operator vouches for this machine, and for what is listed. */
@@ -365,13 +469,17 @@ export const make = (errors: {
           publicKey: sighting.publicKey,
           endpoints: [sighting.endpoint],
           status: "Online",
-          proved: room
+          proved: false
         },
         host: sighting.source.host,
-        sources: new Map([[formatEndpoint(sighting.endpoint), formatEndpoint(sighting.source)]]),
+        addresses: [],
+        names: new Map([[sighting.name, { host: sighting.source.host, at: now() }]]),
+        fixed: pinned ? "pinned" : undefined,
         heardAt: now(),
         probe: undefined
       }
+      addAddress(entry, sighting)
+      // Kept from those who flood the unproved, and still to be proved: an advert of a pinned key can be made up, too.
       if (room) proved.set(sighting.publicKey, entry)
       else {
         if (unproved.size >= limits.unprovedPeers) {
@@ -390,32 +498,40 @@ export const make = (errors: {
       return entry
     }
 
+    /**
+     * Whether an advert may speak for a peer. Not where it says another name than the one that was proved, or is pinned: whoever
+     * made it up can be anybody, and a peer that has another name now proves it when it is called, or goes silent under the old.
+     */
+    const speaksFor = (entry: Entry, name: NodeName, pinned: boolean): boolean =>
+      entry.fixed === undefined || name === entry.peer.name || pinned && entry.fixed === "pinned"
+
     /** Enters a repeated sighting and says whether its source or address had changed. */
-    const update = (entry: Entry, sighting: Sighting): boolean => {
+    const update = (entry: Entry, sighting: Sighting, pinned: boolean): boolean => {
       heard(entry, "Advert")
-      const { publicKey } = sighting
-      if (entry.peer.name !== sighting.name) {
-        unindexName(entry.peer.name, publicKey)
-        indexName(sighting.name, publicKey)
-        entry.peer = { ...entry.peer, name: sighting.name }
-        publish({ _tag: "Updated", peer: entry.peer, reason: "name" })
-      }
-      const address = formatEndpoint(sighting.endpoint)
-      const source = formatEndpoint(sighting.source)
-      const moved = entry.sources.get(address) !== source
-      if (moved) {
-        entry.sources.set(address, source)
-        if (entry.sources.size > limits.addressesPerPeer) {
-          const oldest = entry.sources.keys().next()
-          if (oldest.done !== true) entry.sources.delete(oldest.value)
-        }
-      }
-      const known = entry.peer.endpoints.some((endpoint) => sameEndpoint(endpoint, sighting.endpoint))
-      if (!known) {
-        entry.peer = { ...entry.peer, endpoints: withEndpoint(entry.peer, sighting.endpoint, false) }
+      const { name, publicKey, source } = sighting
+      const fixes = pinned && entry.fixed === undefined
+      if (fixes) entry.fixed = "pinned"
+      const { host } = source
+      const isNew = !entry.names.has(name)
+      const longAgo = now() - lostAfter * intervalMillis
+      // Of several names none is the peer's before it is proved, so all lead to it that are said still; of each host one.
+      takeNames(
+        entry,
+        (other) => {
+          const said = entry.names.get(other)!
+          return !fixes && said.host !== host && said.at > longAgo && (!isNew || entry.names.size < namesPerKey)
+        },
+        name,
+        host
+      )
+      if (isNew) publish({ _tag: "Updated", peer: entry.peer, reason: "name" })
+      const address = addressAt(entry, sighting.endpoint)
+      const from = formatEndpoint(source)
+      if (address === undefined) {
+        addAddress(entry, sighting)
         publish({ _tag: "Updated", peer: entry.peer, reason: "address" })
-      }
-      if (!moved && known) return false
+      } else if (address.source === from) return false
+      else address.source = from
       // Perhaps it was started anew, and what is held with it is a ghost.
       doubt(publicKey, "restarted")
       return true
@@ -443,13 +559,15 @@ export const make = (errors: {
         // Deciding may have taken time.
         const entry = find(publicKey)
         if (expected !== undefined && expected !== publicKey) {
-          if (entry !== undefined && entry.peer.name === name) lose(entry, "Conflict")
+          if (entry !== undefined && entry.names.has(name)) loseName(entry, name)
           claim(sighting)
           return yield* tellConflict(name, expected, publicKey, source, "KeyChanged")
         }
+        const pinned = expected === publicKey
+        if (entry !== undefined && !speaksFor(entry, name, pinned)) return Metrics.adverts("other_name", context)
         const changed = entry === undefined
-          ? insert(sighting, expected === publicKey) !== undefined
-          : update(entry, sighting)
+          ? insert(sighting, pinned) !== undefined
+          : update(entry, sighting, pinned)
         if (entry === undefined && !changed) return yield* tooMany(sighting)
         hidden.delete(name)
         yield* pushedOut
@@ -477,7 +595,11 @@ export const make = (errors: {
             : error._tag === "ProtocolError" && error.origin === "remote" && error.code === "ERR_BUSY"
             ? "Busy" as const
             : "NoAnswer" as const,
-        onSuccess: ({ publicKey }) => publicKey === entry.peer.publicKey ? "Answered" as const : "Refused" as const
+        // One that has another name now is not the one that proved this name.
+        onSuccess: ({ advert, publicKey }) =>
+          publicKey === entry.peer.publicKey && (entry.fixed === undefined || advert.name === entry.peer.name)
+            ? "Answered" as const
+            : "Refused" as const
       }))
 
     const probe = (entry: Entry) =>
@@ -564,23 +686,37 @@ export const make = (errors: {
       })
     )
 
-    const unknown = (name: string, waited?: Duration.Duration): Peers.PeerUnknownError => {
-      const known = knownNames()
-      const left = hidden.get(name)
-      const leftOut = left !== undefined && now() - left.at < hiddenMemory ? [left.obstacle] : []
-      // Where somebody is known, other networks are as they should be; and of bounds, only its own keeps a name out.
-      const others = config.obstacles.now(now()).filter(({ kind }) =>
-        kind === "Limit" ? leftOut.length === 0 : kind !== "NetworkId" || known.length === 0
-      )
-      const obstacles = [...leftOut, ...others].slice(0, obstaclesTold)
-      return new errors.PeerUnknownError({
-        peer: name,
-        known,
-        ...(waited === undefined ? {} : { waited }),
-        ...(closed ? { closed } : {}),
-        ...(obstacles.length === 0 ? {} : { obstacles })
+    /** A peer under the name that it was asked for by: of one that has proved none, each that adverts give it. */
+    const named = ({ names, peer }: Entry, name: string): Peers.Peer =>
+      peer.name === name || !names.has(name as NodeName) ? peer : { ...peer, name: name as NodeName }
+
+    /** Why nobody is known under a name. */
+    const unknown = (name: string, waited?: Duration.Duration): Effect.Effect<never, Peers.PeerUnknownError> =>
+      Effect.flatMap(expectedFor(name as NodeName), (expected) => {
+        // The last one, whose advert is news still.
+        const claim = [...claims.get(name)?.values() ?? []].findLast(({ at }) => now() - at < conflictMemory)
+        const known = knownNames()
+        const left = hidden.get(name)
+        const leftOut = left !== undefined && now() - left.at < hiddenMemory ? [left.obstacle] : []
+        // Where somebody is known, other networks are as they should be; and of bounds, only its own keeps a name out.
+        const others = config.obstacles.now(now()).filter(({ kind }) =>
+          kind === "Limit" ? leftOut.length === 0 : kind !== "NetworkId" || known.length === 0
+        )
+        const obstacles = [...leftOut, ...others].slice(0, obstaclesTold)
+        return Effect.fail(
+          new errors.PeerUnknownError({
+            peer: name,
+            known,
+            ...(waited === undefined ? {} : { waited }),
+            ...(obstacles.length === 0 ? {} : { obstacles }),
+            ...(closed ? { closed } : {}),
+            ...(name === self.name ? { self: true } : {}),
+            ...(claim === undefined || expected === undefined ? {} : {
+              conflict: { expected, publicKey: claim.sighting.publicKey, source: claim.sighting.source }
+            })
+          })
+        )
       })
-    }
 
     const resolveOne = (
       name: string
@@ -588,16 +724,16 @@ export const make = (errors: {
       Effect.suspend((): Effect.Effect<Peers.Peer, Peers.PeerUnknownError | Peers.NameConflictError> => {
         const entries = entriesOf(name)
         const [first] = entries
-        if (first === undefined || closed) return Effect.fail(unknown(name))
-        if (entries.length === 1) return Effect.succeed(first.peer)
+        if (first === undefined || closed) return unknown(name)
+        if (entries.length === 1) return Effect.succeed(named(first, name))
         // Of several, the one that the name is known to belong to.
-        return Effect.flatMap(expectedFor(first.peer.name), (expected) => {
+        return Effect.flatMap(expectedFor(name as NodeName), (expected) => {
           const rightful = entries.find(({ peer }) => peer.publicKey === expected)
           return rightful !== undefined
-            ? Effect.succeed(rightful.peer)
+            ? Effect.succeed(named(rightful, name))
             : Effect.fail(
               new errors.NameConflictError({
-                peer: first.peer.name,
+                peer: name as NodeName,
                 publicKeys: entries.map(({ peer }) => peer.publicKey)
               })
             )
@@ -630,16 +766,18 @@ export const make = (errors: {
 
     // --- what is bound to a peer ---------------------------------------------------------------------------------------
 
-    const watch = (publicKey: PublicKey.PublicKey): Watcher => {
-      const watcher = watchers.get(publicKey) ?? { lost: Deferred.makeUnsafe(), waiting: 0 }
-      watchers.set(publicKey, watcher)
+    const watch = (publicKey: PublicKey.PublicKey, name: NodeName | ""): Watcher => {
+      const byName = watchers.get(publicKey) ?? new Map<NodeName | "", Watcher>()
+      watchers.set(publicKey, byName)
+      const watcher = byName.get(name) ?? { lost: Deferred.makeUnsafe(), waiting: 0 }
+      byName.set(name, watcher)
       watcher.waiting++
       return watcher
     }
 
-    const unwatch = (publicKey: PublicKey.PublicKey, watcher: Watcher) =>
+    const unwatch = (publicKey: PublicKey.PublicKey, name: NodeName | "", watcher: Watcher) =>
       Effect.sync(() => {
-        if (--watcher.waiting === 0 && watchers.get(publicKey) === watcher) watchers.delete(publicKey)
+        if (--watcher.waiting === 0 && watchers.get(publicKey)?.get(name) === watcher) dropWatcher(publicKey, name)
       })
 
     interface Bound {
@@ -647,33 +785,35 @@ export const make = (errors: {
       readonly watcher: Watcher
     }
 
-    /** In one step with the look at the table, so that nothing that happens to the peer is missed. */
-    const bindKey = (publicKey: PublicKey.PublicKey): Bound | undefined => {
+    /** Whether a key is there that has not proved another name. */
+    const isThere = ({ name, publicKey }: Peers.Peer): boolean => {
       const entry = find(publicKey)
-      return entry === undefined ? undefined : { peer: entry.peer, watcher: watch(publicKey) }
+      return entry !== undefined && (entry.fixed !== "proved" || entry.peer.name === name)
     }
+
+    /** In one step with the look at the table, so that nothing that happens to the peer is missed. */
+    const bindPeer = (peer: Peers.Peer): Bound | undefined =>
+      isThere(peer) ? { peer, watcher: watch(peer.publicKey, peer.name) } : undefined
 
     const bind = (name: string): Effect.Effect<Bound, Peers.PeerUnknownError | Peers.NameConflictError> =>
       Effect.flatMap(resolveOne(name), (peer) =>
         Effect.suspend(() => {
-          const bound = bindKey(peer.publicKey)
-          return bound === undefined
-            ? Effect.fail(unknown(name))
-            : Effect.succeed(bound)
+          const bound = bindPeer(peer)
+          return bound === undefined ? unknown(name) : Effect.succeed(bound)
         }))
 
-    const release = ({ peer, watcher }: Bound) => unwatch(peer.publicKey, watcher)
+    const release = ({ peer, watcher }: Bound) => unwatch(peer.publicKey, peer.name, watcher)
 
     /** Runs an effect until the peer is gone. What fails in it because of that fails with that. */
     const guard = <A, E, R>(
-      { peer: { publicKey }, watcher: { lost } }: Bound,
+      { peer, watcher: { lost } }: Bound,
       effect: Effect.Effect<A, E, R>
     ): Effect.Effect<A, E | Peers.PeerLostError, R> =>
       Effect.catchCause(
         Effect.raceFirst(Deferred.await(lost), effect),
         (cause): Effect.Effect<never, E | Peers.PeerLostError> =>
           // Taken off the table: the others are told in the same turn.
-          (Deferred.isDoneUnsafe(lost) || find(publicKey) === undefined) && !Cause.hasDies(cause)
+          (Deferred.isDoneUnsafe(lost) || !isThere(peer)) && !Cause.hasDies(cause)
             ? Deferred.await(lost)
             : Effect.failCause(cause)
       )
@@ -720,14 +860,14 @@ export const make = (errors: {
         })
     }
 
-    /** Runs an effect while the peer of a key is there, and waits until it is gone. */
+    /** Runs an effect while a peer is there under its name, and waits until it is gone. */
     const untilGone = <A, E, R>(
-      publicKey: PublicKey.PublicKey,
+      peer: Peers.Peer,
       use: (peer: Peers.Peer) => Effect.Effect<A, E, R>,
       tell: Tell
     ): Effect.Effect<void, E, R> =>
       Effect.acquireUseRelease(
-        Effect.sync(() => bindKey(publicKey)),
+        Effect.sync(() => bindPeer(peer)),
         (bound): Effect.Effect<void, E, R> => {
           if (bound === undefined) return Effect.void
           const { lost } = bound.watcher
@@ -739,7 +879,7 @@ export const make = (errors: {
                   ? Effect.void
                   // It could not be reached, or only a connection was lost.
                   : Effect.andThen(
-                    tell(publicKey, error),
+                    tell(peer.publicKey, error),
                     Effect.raceFirst(Effect.sleep(config.broadcastInterval), Effect.ignore(Deferred.await(lost)))
                   )
                 : Effect.fail(error as E)
@@ -755,9 +895,10 @@ export const make = (errors: {
         const following = new Set<PublicKey.PublicKey>()
         const tell = telling()
         const follow = (publicKey: PublicKey.PublicKey): Effect.Effect<void, E, R> =>
-          Effect.flatMap(untilGone(publicKey, use, tell), () => {
-            // It may be back before this one had ended.
-            if (find(publicKey) !== undefined) return follow(publicKey)
+          Effect.suspend(() => {
+            // It may be back, or there under another name, before this one had ended.
+            const entry = find(publicKey)
+            if (entry !== undefined) return Effect.flatMap(untilGone(entry.peer, use, tell), () => follow(publicKey))
             following.delete(publicKey)
             return Effect.void
           })
@@ -825,7 +966,7 @@ export const make = (errors: {
         yield* trust.pin(name, publicKey)
         decided.delete(name)
         if ((yield* trust.expected(name)) !== publicKey) remember(decided, name, publicKey, limits.provedPeers)
-        for (const entry of entriesOf(name)) if (entry.peer.publicKey !== publicKey) lose(entry, "Conflict")
+        for (const entry of entriesOf(name)) if (entry.peer.publicKey !== publicKey) loseName(entry, name)
         const waiting = claims.get(name)?.get(publicKey)
         claims.delete(name)
         conflictsTold.forget(name)
@@ -845,10 +986,11 @@ export const make = (errors: {
       presence,
       presenceOf,
       awaitPeer: (name, timeout = "10 seconds") =>
+        // This node does not come to itself, however long it waits, and to a closed one nobody does.
         Effect.suspend(() =>
-          closed ? Effect.fail(unknown(name)) : Effect.timeoutOrElse(there(name), {
+          name === self.name || closed ? unknown(name) : Effect.timeoutOrElse(there(name), {
             duration: timeout,
-            orElse: () => Effect.fail(unknown(name, Duration.fromInputUnsafe(timeout)))
+            orElse: () => unknown(name, Duration.fromInputUnsafe(timeout))
           })
         ),
       whileOnline: (name, use) =>
@@ -862,7 +1004,7 @@ export const make = (errors: {
           ? forEach(use)
           : Effect.suspend(() => {
             const tell = telling()
-            return Effect.forever(Effect.flatMap(there(name), ({ publicKey }) => untilGone(publicKey, use, tell)))
+            return Effect.forever(Effect.flatMap(there(name), (peer) => untilGone(peer, use, tell)))
           }),
       scoped,
       obstacles: Effect.sync(() => config.obstacles.now(now())),
@@ -878,8 +1020,8 @@ export const make = (errors: {
       resolveOne,
       lost: (publicKey) =>
         Effect.suspend(() => {
-          const watcher = watch(publicKey)
-          return Effect.ensuring(Deferred.await(watcher.lost), unwatch(publicKey, watcher))
+          const watcher = watch(publicKey, "")
+          return Effect.ensuring(Deferred.await(watcher.lost), unwatch(publicKey, "", watcher))
         }),
       holdUnsafe: (publicKey, onDoubt) => {
         const listeners = held.get(publicKey) ?? new Set()
@@ -901,25 +1043,32 @@ export const make = (errors: {
           const entry = find(publicKey)
           if (entry === undefined) return
           heard(entry, "Traffic")
-          const first = endpoint === undefined || sameEndpoint(entry.peer.endpoints[0], endpoint)
-          if (entry.peer.proved && first && entry.peer.name === name) return
-          if (!entry.peer.proved && proved.size < limits.provedPeers) {
-            unproved.delete(publicKey)
+          const [first] = entry.addresses
+          const isFirst = endpoint === undefined ||
+            first !== undefined && first.proved && sameEndpoint(first.endpoint, endpoint)
+          const isProved = entry.fixed === "proved" && entry.peer.name === name
+          if (entry.peer.proved && isFirst && isProved) return
+          if (proved.size < limits.provedPeers && unproved.delete(publicKey)) {
             countHost(entry.host, -1)
             proved.set(publicKey, entry)
           }
-          if (entry.peer.name !== name) {
-            unindexName(entry.peer.name, publicKey)
-            indexName(name, publicKey)
-          }
-          const isProved = proved.has(publicKey)
-          entry.peer = {
-            ...entry.peer,
-            name,
-            proved: isProved,
-            endpoints: endpoint === undefined ? entry.peer.endpoints : withEndpoint(entry.peer, endpoint, true)
-          }
+          entry.fixed = "proved"
+          takeNames(entry, () => false, name, entry.host)
+          if (endpoint !== undefined) proveAddress(entry, endpoint)
+          entry.peer = { ...entry.peer, proved: proved.has(publicKey) }
           publish({ _tag: "Updated", peer: entry.peer, reason: "proved" })
-        })
+          // What knew it by a name that adverts gave it, or by one that it had.
+          wake(entry.peer, "Renamed", name)
+        }),
+      failedUnsafe: (publicKey, endpoint) => {
+        const entry = find(publicKey)
+        const address = entry === undefined ? undefined : addressAt(entry, endpoint)
+        if (entry === undefined || address === undefined) return
+        address.failed = true
+        entry.addresses.splice(entry.addresses.indexOf(address), 1)
+        entry.addresses.push(address)
+        entry.peer = { ...entry.peer, endpoints: place(entry) }
+        show(publicKey, entry.peer)
+      }
     }
   })

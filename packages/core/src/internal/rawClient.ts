@@ -2,6 +2,10 @@
  * The asking side of RAW (protocol section 3): one connection to a peer at a time, kept while it is used, with any number of
  * messages on their way. Answers come in order, so the oldest open exchange is the one an answer is for.
  *
+ * A key has one channel, whatever names it is addressed by: each message is for a name, and an answer under another is none.
+ * Of several addresses the first message finds out at which of them the peer is: it is sent to one after another, always with
+ * the one stamp, so that the peer handles it once, and the address of the first answer that opens is the one that is used.
+ *
  * Each message has a deadline, and one fiber of each channel sleeps to the earliest of them: a timer for each message would
  * cost more than sealing it.
  */
@@ -38,6 +42,8 @@ export type ExchangeError<Closed> =
   | Closed
 
 interface Exchange<Closed> {
+  /** Whom it is for. */
+  readonly name: Packet.NodeName
   readonly payload: Uint8Array
   readonly resume: (effect: Effect.Effect<Uint8Array, ExchangeError<Closed>>) => void
   /** By the monotonic clock, in milliseconds. */
@@ -50,6 +56,8 @@ interface Exchange<Closed> {
    */
   stamp: number | undefined
   done: boolean
+  /** Called when it is done. */
+  onDone: (() => void) | undefined
   /** Whether it was sent before. */
   again: boolean
 }
@@ -71,9 +79,21 @@ const proofMillis = 100
 
 /** What the answers of a conversation have proved, and when that was passed on. */
 interface Proof {
-  name: string | undefined
+  name: Packet.NodeName | undefined
   at: number
 }
+
+/** A connection on which messages are exchanged, and what it has proved. */
+interface Line {
+  readonly connection: Connection
+  readonly stream: PacketStream.PacketStream
+  readonly proof: Proof
+  /** Open when the peer may be another since. */
+  readonly doubtful: Latch.Latch
+}
+
+/** Why an address did not prove to be the peer's. */
+type Vain = Ending | DialError
 
 class Channel<Closed> {
   peer: Peer
@@ -83,6 +103,10 @@ class Channel<Closed> {
   usedAt = 0
   /** Connections in a row that ended before anything was answered, for want of room there. */
   turnedAway = 0
+  /** Addresses of a connection on which nothing is proved yet. */
+  unproved: Peer["endpoints"] | undefined
+  /** Open when there are others, and this one has let its messages wait in vain. */
+  readonly stale = Latch.makeUnsafe(false)
   /** When the earliest deadline is looked for next. */
   expiresAt = Infinity
   /** Open when that has become too late. */
@@ -159,48 +183,65 @@ export const make = <Closed>(options: {
     const complete = (exchange: Exchange<Closed>, effect: Effect.Effect<Uint8Array, ExchangeError<Closed>>) => {
       if (exchange.done) return
       exchange.done = true
+      exchange.onDone?.()
       exchange.resume(effect)
     }
 
-    const lost = (channel: Channel<Closed>, endpoint: Endpoint | undefined, mayHaveRun: boolean) =>
+    const lost = (
+      channel: Channel<Closed>,
+      { name }: Exchange<Closed>,
+      endpoint: Endpoint | undefined,
+      mayHaveRun: boolean
+    ) =>
       new PeerLostError({
-        peer: channel.peer.name,
+        peer: name,
         publicKey: channel.peer.publicKey,
         ...(endpoint === undefined ? {} : { endpoint }),
         reason: "Disconnected",
         mayHaveRun
       })
 
-    const neverSent = ({ endpoint, peer, publicKey, reason }: PeerLostError) =>
+    const gone = ({ name, stamp }: Exchange<Closed>, { endpoint, publicKey, reason }: PeerLostError) =>
       new PeerLostError({
-        peer,
+        peer: name,
         publicKey,
         ...(endpoint === undefined ? {} : { endpoint }),
         reason,
-        mayHaveRun: false
+        mayHaveRun: stamp !== undefined
       })
 
-    const send = (channel: Channel<Closed>, key: SharedKey, out: WriteBuffer.WriteBuffer) => {
-      const { publicKey } = channel.peer
+    const mismatch = (channel: Channel<Closed>, { name }: Exchange<Closed>, actualName: Packet.NodeName) =>
+      new UntrustedPeerError({ kind: "NameMismatch", peer: name, publicKey: channel.peer.publicKey, actualName })
+
+    const packetOf = (channel: Channel<Closed>, key: SharedKey, exchange: Exchange<Closed>): Uint8Array => {
+      exchange.stamp ??= nextStamp()
+      const command = Raw.seal(crypto, key, {
+        kind: "request",
+        to: channel.peer.publicKey,
+        networkId: self.networkId,
+        name: self.name,
+        stamp: exchange.stamp,
+        payload: exchange.payload
+      })
+      return Packet.encode({
+        networkId: self.networkId,
+        type: "msg",
+        content: self.cipher.seal("msg", own, Raw.toText(command)),
+        publicKey: own
+      })
+    }
+
+    const send = (channel: Channel<Closed>, key: SharedKey, proof: Proof, out: WriteBuffer.WriteBuffer) => {
       while (!out.full()) {
         const exchange = channel.queued.shift()
         if (exchange === undefined) break
         if (exchange.done) continue
-        exchange.stamp ??= nextStamp()
-        const command = Raw.seal(crypto, key, {
-          kind: "request",
-          to: publicKey,
-          networkId: self.networkId,
-          name: self.name,
-          stamp: exchange.stamp,
-          payload: exchange.payload
-        })
-        out.offer(Packet.encode({
-          networkId: self.networkId,
-          type: "msg",
-          content: self.cipher.seal("msg", own, Raw.toText(command)),
-          publicKey: own
-        }))
+        // Whoever is there is known, and it is somebody else.
+        if (proof.name !== undefined && proof.name !== exchange.name) {
+          complete(exchange, Effect.fail(mismatch(channel, exchange, proof.name)))
+          continue
+        }
+        out.offer(packetOf(channel, key, exchange))
         channel.sent.push(exchange)
       }
       if (channel.queued.length === 0) channel.work.closeUnsafe()
@@ -208,112 +249,204 @@ export const make = <Closed>(options: {
 
     const violated = (error: ProtocolError.ProtocolError | UntrustedPeerError): Ending => ({ _tag: "Violated", error })
 
-    /** Takes one answer; an Ending where it ends the conversation. */
-    const receive = (
+    /** Opens the answer to a message. */
+    const open = (
       channel: Channel<Closed>,
       key: SharedKey,
-      connection: Connection,
-      proof: Proof,
+      exchange: Exchange<Closed> | undefined,
       bytes: Uint8Array
-    ) =>
+    ): Result.Result<Raw.Message, Ending> => {
+      const { publicKey } = channel.peer
+      const decoded = Packet.decode(bytes, {
+        networkId: self.networkId,
+        types: ["rsp", "err"],
+        maxLength: Packet.maxStreamLength,
+        likelyKey: publicKey
+      })
+      if (Result.isFailure(decoded)) return Result.fail(violated(decoded.failure))
+      const packet = decoded.success
+      if (packet.type === "err") return Result.fail({ _tag: "Refused", error: Packet.errorOf(packet) })
+      if (packet.publicKey !== publicKey) {
+        return Result.fail(violated(ProtocolError.local("ERR_PUBLIC_KEY", "not the peer's")))
+      }
+      const text = self.cipher.open(packet)
+      if (Result.isFailure(text)) return Result.fail(violated(text.failure))
+      const command = Raw.fromText(text.success.text)
+      if (command === undefined || !Raw.isRaw(command)) {
+        return Result.fail(violated(ProtocolError.local("ERR_NODE_DECRYPTION_FAILED", "not RAW")))
+      }
+      const expected = { kind: "answer", to: own, networkId: self.networkId } as const
+      const opened = Raw.open(crypto, key, command, expected, exchange?.name)
+      if (Result.isFailure(opened)) return Result.fail(violated(opened.failure))
+      return exchange === undefined || exchange.stamp !== opened.success.stamp
+        ? Result.fail(violated(ProtocolError.local("ERR_REPLAY", "the answer is to another message")))
+        : Result.succeed(opened.success)
+    }
+
+    /** Takes the answer to the oldest message; an Ending where it ends the conversation. */
+    const take = (channel: Channel<Closed>, { connection, proof }: Line, answer: Raw.Message) =>
       Effect.gen(function*() {
-        const decoded = Packet.decode(bytes, {
-          networkId: self.networkId,
-          types: ["rsp", "err"],
-          maxLength: Packet.maxStreamLength,
-          likelyKey: channel.peer.publicKey
-        })
-        if (Result.isFailure(decoded)) return violated(decoded.failure)
-        const packet = decoded.success
-        if (packet.type === "err") return { _tag: "Refused", error: Packet.errorOf(packet) } as Ending
-        const { name, publicKey } = channel.peer
-        if (packet.publicKey !== publicKey) return violated(ProtocolError.local("ERR_PUBLIC_KEY", "not the peer's"))
-        const text = self.cipher.open(packet)
-        if (Result.isFailure(text)) return violated(text.failure)
-        const command = Raw.fromText(text.success.text)
-        if (command === undefined || !Raw.isRaw(command)) {
-          return violated(ProtocolError.local("ERR_NODE_DECRYPTION_FAILED", "not RAW"))
-        }
-        const opened = Raw.open(crypto, key, command, { kind: "answer", to: own, networkId: self.networkId }, name)
-        if (Result.isFailure(opened)) return violated(opened.failure)
-        const answer = opened.success
-        const exchange = channel.sent[0]
-        if (exchange === undefined || exchange.stamp !== answer.stamp) {
-          return violated(ProtocolError.local("ERR_REPLAY", "the answer is to another message"))
-        }
-        // The advert that led here named somebody; the box says who it is.
-        if (answer.name !== name) {
-          return violated(
-            new UntrustedPeerError({ kind: "NameMismatch", peer: name, publicKey, actualName: answer.name })
-          )
-        }
+        const { publicKey } = channel.peer
+        const { name } = answer
+        const exchange = channel.sent[0]!
+        if (proof.name !== undefined && proof.name !== name) return violated(mismatch(channel, exchange, name))
         const at = now()
+        // The advert that led here named somebody; the box says who it is.
+        const isOther = name !== exchange.name
         if (name !== proof.name || at - proof.at >= proofMillis) {
-          const trusted = yield* Effect.result(trust.proved(name, publicKey))
-          if (Result.isFailure(trusted)) return violated(trusted.failure)
+          // Nobody asked for the other one, so it is not pinned. But the table learns what the key is called.
+          const trusted = yield* Effect.result(isOther ? trust.check(name, publicKey) : trust.proved(name, publicKey))
+          if (Result.isFailure(trusted)) return violated(isOther ? mismatch(channel, exchange, name) : trusted.failure)
           yield* peers.proved({ name, publicKey, endpoint: connection.remote })
           proof.name = name
           proof.at = at
+          channel.unproved = undefined
         }
         channel.sent.shift()
         channel.turnedAway = 0
         channel.usedAt = at
-        complete(exchange, Effect.succeed(answer.payload))
+        complete(exchange, isOther ? Effect.fail(mismatch(channel, exchange, name)) : Effect.succeed(answer.payload))
         if (channel.size < limits.pendingSends) channel.room.openUnsafe()
         // Idle now, so it may be closed for a peer that has to wait.
         if (channel.size === 0) freed.openUnsafe()
         return undefined
       })
 
-    /** One connection, from its first message to its end. */
-    const converse = (channel: Channel<Closed>) =>
+    /** A connection to an address; it proves nothing. */
+    const connect = (channel: Channel<Closed>, endpoint: Endpoint): Effect.Effect<Line, DialError, Scope.Scope> =>
       Effect.gen(function*() {
-        const { publicKey } = channel.peer
-        const connection = yield* dialAny(transport, channel.peer.endpoints)
+        const connection = yield* transport.dial(endpoint)
         // A "leaving" may be anybody's. Who really leaves closes the connection. Of who was started anew the connection is a
         // ghost, which can only be found out by sending; so a connection that nothing is awaited on makes way for a new one.
         const doubtful = Latch.makeUnsafe(false)
         yield* Effect.acquireRelease(
           Effect.sync(() =>
-            peers.holdUnsafe(publicKey, (doubt) => {
+            peers.holdUnsafe(channel.peer.publicKey, (doubt) => {
               if (doubt === "restarted" && channel.sent.length === 0) doubtful.openUnsafe()
             })
           ),
           (release) => Effect.sync(release)
         )
-        const proof: Proof = { name: undefined, at: 0 }
-        const broken: Ending = { _tag: "Broken", endpoint: connection.remote }
-        const key = sharedKeys.get(publicKey)
-        const out = WriteBuffer.make(connection, { clock, writeTimeout: limits.writeTimeout })
         const stream = PacketStream.make(connection, { clock, packetTimeout: limits.firstPacketTimeout })
+        return { connection, stream, proof: { name: undefined, at: 0 }, doubtful }
+      })
 
-        const write = Effect.as(Effect.ignore(out.run), broken)
+    /** Ends when nothing comes for too long. */
+    const slow = (channel: Channel<Closed>, { stream }: Line) =>
+      Effect.gen(function*() {
+        while (true) {
+          const failure = yield* Effect.flip(stream.watch(limits.dialledIdleTimeout))
+          if (failure._tag === "ProtocolError") return violated(failure)
+          // Whoever still waits chose for how long.
+          if (!channel.awaited) return { _tag: "Idle" } as Ending
+        }
+      })
+
+    const broken = ({ connection }: Line): Ending => ({ _tag: "Broken", endpoint: connection.remote })
+
+    /** The next packet. */
+    const next = (line: Line): Effect.Effect<Uint8Array, Ending> =>
+      Effect.mapError(
+        line.stream.next,
+        (error) => error._tag === "ConnectionClosedError" ? broken(line) : violated(error)
+      )
+
+    /**
+     * Finds out at which of its addresses the peer is, by its answer to the oldest message. The peer handles messages one after
+     * another, so those behind it lose no time. Gives the connection with the answer, or how it ended.
+     */
+    const seek = (channel: Channel<Closed>, key: SharedKey, endpoints: Peer["endpoints"]) =>
+      Effect.gen(function*() {
+        const exchange = channel.queued.find(({ done }) => !done)!
+        let written = 0
+        // Of what was heard, this tells the most.
+        const blame = (failures: ReadonlyArray<{ readonly endpoint: Endpoint; readonly error: Vain }>): Vain => {
+          const said = failures.map(({ error }) => error).filter((error) => error._tag !== "DialError")
+          const refused = said.filter((error) => error._tag === "Refused")
+          const coded = (code: "ERR_REPLAY" | "ERR_BUSY") => refused.find(({ error }) => error.code === code)
+          // Accepted where the connection broke, or where somebody kept its answer to himself.
+          if (written > 1 && coded("ERR_REPLAY") !== undefined) return { _tag: "Broken", endpoint: undefined }
+          return coded("ERR_BUSY") ?? refused[0] ?? said[0] ?? failures[0]!.error
+        }
+        const attempt = (endpoint: Endpoint): Effect.Effect<readonly [Line, Raw.Message], Vain, Scope.Scope> =>
+          Effect.gen(function*() {
+            const line = yield* connect(channel, endpoint)
+            written++
+            const write = Effect.mapError(line.connection.write(packetOf(channel, key, exchange)), () => broken(line))
+            const bytes = yield* Effect.raceFirst(
+              Effect.andThen(write, next(line)),
+              Effect.flatMap(slow(channel, line), Effect.fail)
+            )
+            return [line, yield* Effect.fromResult(open(channel, key, exchange, bytes))] as const
+          })
+        const done = Latch.makeUnsafe(false)
+        exchange.onDone = done.openUnsafe
+        // Nobody waits for its answer any more, and others may wait for theirs: then from the beginning.
+        const moot = Effect.gen(function*() {
+          yield* done.await
+          while (!channel.awaited) {
+            channel.work.closeUnsafe()
+            yield* channel.work.await
+          }
+          return yield* Effect.fail<Vain>({ _tag: "Idle" })
+        })
+        const found = yield* Effect.result(Effect.raceFirst(
+          dialAny(endpoints, attempt, {
+            onFailure: ({ endpoint, error }) => {
+              // Who has no room is there, as far as anybody can say.
+              if (error._tag === "Refused" && error.error.code === "ERR_BUSY" || error._tag === "Idle") return
+              peers.failedUnsafe(channel.peer.publicKey, endpoint)
+            },
+            blame
+          }),
+          moot
+        ))
+        exchange.onDone = undefined
+        if (written > 0) {
+          channel.queued = channel.queued.filter((other) => other !== exchange)
+          channel.sent.push(exchange)
+        }
+        return yield* Effect.fromResult(found)
+      })
+
+    /** One connection, from its first message to its end. */
+    const converse = (channel: Channel<Closed>) =>
+      Effect.gen(function*() {
+        const { endpoints, publicKey } = channel.peer
+        const key = sharedKeys.get(publicKey)
+        let line: Line
+        channel.stale.closeUnsafe()
+        channel.unproved = endpoints
+        if (endpoints.length === 1) line = yield* connect(channel, endpoints[0])
+        else {
+          const [found, answer] = yield* seek(channel, key, endpoints)
+          line = found
+          const ending = yield* take(channel, line, answer)
+          if (ending !== undefined) return ending
+        }
+        const { connection, doubtful, proof } = line
+        const out = WriteBuffer.make(connection, { clock, writeTimeout: limits.writeTimeout })
+
+        const write = Effect.as(Effect.ignore(out.run), broken(line))
         const feed = Effect.forever(Effect.gen(function*() {
           yield* channel.work.await
-          send(channel, key, out)
+          send(channel, key, proof, out)
           yield* out.room
         }))
         const read = Effect.gen(function*() {
           while (true) {
-            const packet = yield* Effect.result(stream.next)
-            if (Result.isFailure(packet)) {
-              return packet.failure._tag === "ConnectionClosedError" ? broken : violated(packet.failure)
-            }
-            const ending = yield* receive(channel, key, connection, proof, packet.success)
+            const packet = yield* Effect.result(next(line))
+            if (Result.isFailure(packet)) return packet.failure
+            const answer = open(channel, key, channel.sent[0], packet.success)
+            if (Result.isFailure(answer)) return answer.failure
+            const ending = yield* take(channel, line, answer.success)
             if (ending !== undefined) return ending
           }
         })
-        const slow = Effect.gen(function*() {
-          while (true) {
-            const failure = yield* Effect.flip(stream.watch(limits.dialledIdleTimeout))
-            if (failure._tag === "ProtocolError") return violated(failure)
-            // Whoever still waits chose for how long.
-            if (!channel.awaited) return { _tag: "Idle" } as Ending
-          }
-        })
-        const renew = Effect.as(doubtful.await, { _tag: "Idle" } as Ending)
-        return yield* Effect.raceAllFirst([read, write, feed, slow, renew])
+        const renew = Effect.as(Effect.raceFirst(doubtful.await, channel.stale.await), { _tag: "Idle" } as Ending)
+        return yield* Effect.raceAllFirst([read, write, feed, slow(channel, line), renew])
       }).pipe(
+        Effect.catch((error) => error._tag === "DialError" ? Effect.fail(error) : Effect.succeed(error)),
         Effect.scoped,
         // While it is being dialled, too.
         Effect.raceFirst(
@@ -337,8 +470,11 @@ export const make = <Closed>(options: {
       Effect.suspend(() => {
         const sent = channel.sent
         channel.sent = []
-        const fail = (exchanges: ReadonlyArray<Exchange<Closed>>, error: ExchangeError<Closed>) => {
-          for (const exchange of exchanges) complete(exchange, Effect.fail(error))
+        const fail = (
+          exchanges: ReadonlyArray<Exchange<Closed>>,
+          error: (exchange: Exchange<Closed>) => ExchangeError<Closed>
+        ) => {
+          for (const exchange of exchanges) complete(exchange, Effect.fail(error(exchange)))
         }
         const again = (exchanges: ReadonlyArray<Exchange<Closed>>) => {
           for (const exchange of exchanges) exchange.again = true
@@ -356,26 +492,24 @@ export const make = <Closed>(options: {
             if (sent.length > 0) again(sent)
             return Effect.void
           case "Lost":
-            for (const exchange of [...sent, ...channel.queued]) {
-              fail([exchange], exchange.stamp === undefined ? neverSent(ending.error) : ending.error)
-            }
+            fail([...sent, ...channel.queued], (exchange) => gone(exchange, ending.error))
             channel.queued = []
             return Effect.void
           case "Broken":
             if (sent.length > 0) {
-              fail(sent, lost(channel, ending.endpoint, true))
+              fail(sent, (exchange) => lost(channel, exchange, ending.endpoint, true))
               return Effect.void
             }
             if (channel.queued.length === 0) return Effect.void
             if (channel.turnedAway >= 3) {
-              fail(channel.queued, lost(channel, ending.endpoint, false))
+              fail(channel.queued, (exchange) => lost(channel, exchange, ending.endpoint, false))
               channel.queued = []
               return Effect.void
             }
             return backOff(channel)
           case "Violated":
-            fail(takeOldest(), ending.error)
-            fail(sent, lost(channel, undefined, true))
+            fail(takeOldest(), () => ending.error)
+            fail(sent, (exchange) => lost(channel, exchange, undefined, true))
             return Effect.void
           case "Refused":
             if (ending.error.code === "ERR_BUSY") {
@@ -385,7 +519,7 @@ export const make = <Closed>(options: {
             for (const refused of takeOldest()) {
               // Sent before, and accepted before: then the err that made it be sent again was not the peer's.
               const twice = ending.error.code === "ERR_REPLAY" && refused.again
-              fail([refused], twice ? lost(channel, undefined, true) : ending.error)
+              fail([refused], (exchange) => twice ? lost(channel, exchange, undefined, true) : ending.error)
             }
             // What stood behind the refused message was not looked at, so it is sent again, with the stamp it had.
             again(sent)
@@ -502,17 +636,25 @@ export const make = <Closed>(options: {
         const existing = channels.get(peer.publicKey)
         const channel = existing ?? start(peer)
         channel.peer = peer
+        // Somebody took what was sent and has said nothing, and by now there are other addresses.
+        if (
+          channel.unproved !== undefined && channel.unproved.length < peer.endpoints.length &&
+          channel.sent.length > 0 && !channel.sent.some(({ done }) => !done)
+        ) channel.stale.openUnsafe()
         return Effect.callback<Uint8Array, ExchangeError<Closed> | Late>((resume) => {
           const exchange: Exchange<Closed> = {
+            name: peer.name,
             payload,
             resume,
             deadline,
             expire: () => {
               exchange.done = true
+              exchange.onDone?.()
               resume(Effect.failSync(late))
             },
             stamp: undefined,
             done: false,
+            onDone: undefined,
             again: false
           }
           channel.queued.push(exchange)
@@ -522,6 +664,7 @@ export const make = <Closed>(options: {
           return Effect.sync(() => {
             // Its answer, should one come, is dropped; the peer may still handle it.
             exchange.done = true
+            exchange.onDone?.()
           })
         })
       })

@@ -10,11 +10,13 @@ import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import { Crypto } from "../Crypto.ts"
 import type * as Frame from "../Frame.ts"
 import * as Handshake from "../Handshake.ts"
+import type { Endpoint } from "../Network.ts"
 import { NodeConfig } from "../NodeOptions.ts"
 import * as Packet from "../Packet.ts"
 import { type Peer, PeerLostError, Peers } from "../Peers.ts"
@@ -40,17 +42,24 @@ import { fromTraceparent } from "./trace.ts"
 
 /** The sessions with one peer. */
 interface PeerState {
+  /** Under whatever names its key has proved. Each serves the one that was proved in its handshake, and no other. */
   readonly sessions: Set<Session>
-  dialling: Deferred.Deferred<Session, Sessions.OpenError> | undefined
-  /** Dials that failed in a row, and the moment before which there is none. */
-  failures: number
-  notBefore: number
+  /** By the name that is to be proved. */
+  readonly dials: Map<Packet.NodeName, Dial>
   /** Those who wait until a stream may be opened, the longest waiting first. */
   readonly waiting: Set<Latch.Latch>
   /** The peer's part of all credit, over all its sessions. */
   readonly budget: Budget
   /** Sessions with it that there are, and that are being made. */
   places: number
+}
+
+/** The making of a session with a key under a name. */
+interface Dial {
+  dialling: Deferred.Deferred<Session, Sessions.OpenError> | undefined
+  /** Dials that failed in a row, and the moment before which there is none. */
+  failures: number
+  notBefore: number
 }
 
 /** A network key that a packet of a handshake came in under; `undefined` on a network without one. */
@@ -144,9 +153,7 @@ export const make = (
       if (state === undefined) {
         state = {
           sessions: new Set(),
-          dialling: undefined,
-          failures: 0,
-          notBefore: 0,
+          dials: new Map(),
           waiting: new Set(),
           budget: new Budget(limits.credit / 4, budget),
           places: 0
@@ -157,13 +164,29 @@ export const make = (
     }
 
     const forget = (key: PublicKey.PublicKey, state: PeerState) => {
-      const { budget, dialling, failures, places, sessions } = state
+      for (const [name, dial] of state.dials) {
+        if (dial.dialling === undefined && dial.failures === 0) state.dials.delete(name)
+      }
+      const { budget, dials, places, sessions } = state
       // What it owes is counted on, also where its sessions have ended and somebody has yet to read what came over them.
-      if (sessions.size + places + budget.used + failures === 0 && dialling === undefined) states.delete(key)
+      if (sessions.size + places + budget.used + dials.size === 0) states.delete(key)
+    }
+
+    const dialOf = (state: PeerState, name: Packet.NodeName): Dial => {
+      let dial = state.dials.get(name)
+      if (dial === undefined) {
+        dial = { dialling: undefined, failures: 0, notBefore: 0 }
+        state.dials.set(name, dial)
+      }
+      return dial
     }
 
     /** Lets one try that waits for room: where it gets none, it waits again. */
     const wakeOne = (state: PeerState) => {
+      // Room under one name is none under another.
+      if (state.waiting.size > 1 && new Set([...state.sessions].map(({ peer }) => peer.name)).size > 1) {
+        return wakeAll(state)
+      }
       for (const latch of state.waiting) {
         state.waiting.delete(latch)
         latch.openUnsafe()
@@ -202,16 +225,18 @@ export const make = (
 
     const smaller = (key: PublicKey.PublicKey) => PublicKey.Order(key, own) < 0
 
-    /** The session that new streams are opened on. */
-    const current = (state: PeerState, key: PublicKey.PublicKey): Session | undefined => {
+    /** The session that new streams are opened on: one that has proved the name. */
+    const current = (state: PeerState, { name, publicKey: key }: Peer): Session | undefined => {
       // Nearly always, and on the way of every call.
       if (state.sessions.size === 1) {
-        for (const session of state.sessions) return session.usable ? session : undefined
+        for (const session of state.sessions) {
+          return session.usable && session.peer.name === name ? session : undefined
+        }
       }
       let newest: Session | undefined
       let staying: Session | undefined
       for (const session of state.sessions) {
-        if (!session.usable) continue
+        if (!session.usable || session.peer.name !== name) continue
         if (newest === undefined || session.id > newest.id) newest = session
         // The one opened by the smaller key, newest of those.
         if (session.dialled !== smaller(key) && (staying === undefined || session.id > staying.id)) staying = session
@@ -225,7 +250,7 @@ export const make = (
       for (const mine of state.sessions) {
         if (!mine.dialled || !mine.usable) continue
         for (const other of state.sessions) {
-          if (other === mine || !other.usable) continue
+          if (other === mine || !other.usable || other.peer.name !== mine.peer.name) continue
           if (other.dialled ? other.id > mine.id : smaller(key) && other.confirmed && other.heardAt >= mine.startedAt) {
             mine.drain(other.dialled ? "renew" : "duplicate", "another session takes its place")
             break
@@ -301,8 +326,29 @@ export const make = (
       return session
     }
 
-    /** Lets streams be opened on a session. */
-    const enter = (session: Session, place: () => void, origin: Origin) => {
+    /** Lets streams be opened on a session until the scope closes, whoever is interrupted in between. */
+    const enter = (session: Session, place: () => void, origin: Origin) =>
+      Effect.acquireRelease(
+        Effect.sync(() => enterUnsafe(session, place, origin)),
+        () =>
+          Effect.sync(() => {
+            const key = session.peer.publicKey
+            const state = stateOf(key)
+            // One whose peer was lost before it ran.
+            if (session.ending === undefined) {
+              session.mux.resetAll("going_away", "the session ends")
+              session.end({ reason: "dead", detail: "it was given up before it began" })
+            }
+            state.sessions.delete(session)
+            holds.get(session)?.()
+            places.delete(session)
+            wakeAll(state)
+            onRoom(state)
+            forget(key, state)
+          })
+      )
+
+    const enterUnsafe = (session: Session, place: () => void, origin: Origin) => {
       const key = session.peer.publicKey
       const state = stateOf(key)
       origins.set(session, origin)
@@ -327,7 +373,6 @@ export const make = (
 
     const live = (session: Session, early: ReadonlyArray<Uint8Array>) => {
       const key = session.peer.publicKey
-      const state = stateOf(key)
       return Effect.raceFirst(
         session.run(early),
         Effect.catch(peers.lost(key), (error) =>
@@ -341,15 +386,7 @@ export const make = (
           Effect.logDebug(
             `the session with ${quote(session.peer.name)} ended: ${ending.reason}, ${ending.detail}`
           )
-        ),
-        Effect.ensuring(Effect.sync(() => {
-          state.sessions.delete(session)
-          holds.get(session)?.()
-          places.delete(session)
-          wakeAll(state)
-          onRoom(state)
-          forget(key, state)
-        }))
+        )
       )
     }
 
@@ -469,23 +506,56 @@ export const make = (
     const lostMeanwhile = (peer: Peer) =>
       Effect.mapError(peers.lost(peer.publicKey), ({ reason }) => lostWhileOpening(peer, reason))
 
-    /** Dials a peer and completes the handshake. The session runs in the fiber of this effect's continuation. */
-    const connect = (peer: Peer) =>
+    /**
+     * Completes the handshake with whoever is at an address. WELCOME shows that its key is there, or that somebody is in between;
+     * from then on one address goes on at a time, so that a peer which is reached by two is not left with two sessions.
+     */
+    const shake = (peer: Peer, one: Semaphore.Semaphore) => (endpoint: Endpoint, promising: () => void) =>
       Effect.gen(function*() {
-        const { name, publicKey } = peer
-        yield* trust.check(name, publicKey)
-        const place = yield* reserve(publicKey, "as many sessions as there may be, and none of them idle")
-        const connection = yield* dialAny(transport, peer.endpoints)
+        const { publicKey } = peer
+        const connection = yield* transport.dial(endpoint)
         const stream = PacketStream.make(connection, { clock, packetTimeout: limits.firstPacketTimeout })
         const handshake = Handshake.client(handshakeOptions, publicKey)
         yield* Effect.addFinalizer(() => Effect.sync(() => handshake.close()))
         yield* connection.write(packetOf("msg", handshake.hello()))
         const welcome = yield* readCommand(stream, "rsp", publicKey)
         const initiate = yield* Effect.fromResult(handshake.welcome(welcome.bytes))
-        yield* connection.write(packetOf("msg", initiate))
-        const ready = yield* readCommand(stream, "rsp", publicKey)
-        const established = yield* Effect.fromResult(handshake.ready(ready.bytes))
-        const origin: Origin = { keys: [welcome.networkKey, ready.networkKey], policy }
+        promising()
+        return yield* one.withPermit(Effect.gen(function*() {
+          yield* connection.write(packetOf("msg", initiate))
+          const ready = yield* readCommand(stream, "rsp", publicKey)
+          const established = yield* Effect.fromResult(handshake.ready(ready.bytes))
+          const origin: Origin = { keys: [welcome.networkKey, ready.networkKey], policy }
+          return { connection, established, origin, stream }
+        }))
+      }).pipe(Effect.catchTags({
+        ConnectionClosedError: () => Effect.fail(lostWhileOpening({ ...peer, endpoints: [endpoint] })),
+        Idle: () => Effect.fail(ProtocolError.local("ERR_PACKET_INCOMPLETE", "no answer in the handshake"))
+      }))
+
+    /** Dials a peer and completes the handshake. The session runs in the fiber of this effect's continuation. */
+    const connect = (peer: Peer) =>
+      Effect.gen(function*() {
+        const { name, publicKey } = peer
+        yield* trust.check(name, publicKey)
+        const place = yield* reserve(publicKey, "as many sessions as there may be, and none of them idle")
+        // As they are now, in the order that the last dial left.
+        const { endpoints } = peers.presence.value.find((other) => other.publicKey === publicKey) ?? peer
+        const { connection, established, origin, stream } = yield* dialAny(
+          endpoints,
+          shake(peer, yield* Semaphore.make(1)),
+          {
+            onFailure: ({ endpoint, error }) => {
+              // Who has no room is there, as far as anybody can say.
+              if (!isBusy(error)) peers.failedUnsafe(publicKey, endpoint)
+            },
+            // What somebody said tells more than that nobody is there.
+            blame: (failures) =>
+              (failures.find(({ error }) => isBusy(error)) ??
+                failures.find(({ error }) => error._tag !== "DialError") ?? failures[0]!).error
+          }
+        )
+        const endpoint = connection.remote
         const actualName = established.peer.name
         yield* Effect.catch(
           actualName === name
@@ -498,35 +568,40 @@ export const make = (
               "untrusted",
               "the trust policy of the node that dialled refuses this one"
             )
-            return Effect.andThen(session.run([]), Effect.fail(error))
+            // An advert gave it a name, and it proved which one it has; unless that belongs to somebody else.
+            const proof = actualName === name
+              ? Effect.void
+              : Effect.ignore(Effect.andThen(
+                trust.check(actualName, publicKey),
+                peers.proved({ name: actualName, publicKey, endpoint })
+              ))
+            return Effect.andThen(Effect.andThen(proof, session.run([])), Effect.fail(error))
           }
         )
-        yield* peers.proved({ name, publicKey, endpoint: connection.remote })
-        return { session: enter(makeSession(connection, established), place, origin), early: stream.rest() }
-      }).pipe(Effect.catchTags({
-        ConnectionClosedError: () => Effect.fail(lostWhileOpening(peer)),
-        Idle: () => Effect.fail(ProtocolError.local("ERR_PACKET_INCOMPLETE", "no answer in the handshake"))
-      }))
+        yield* peers.proved({ name, publicKey, endpoint })
+        return { session: yield* enter(makeSession(connection, established), place, origin), early: stream.rest() }
+      })
 
     /** One dial for all who want one now. */
     const dial = (peer: Peer, state: PeerState): Effect.Effect<Session, Sessions.OpenError> =>
       Effect.suspend(() => {
-        if (state.dialling !== undefined) return Deferred.await(state.dialling)
+        const making = dialOf(state, peer.name)
+        if (making.dialling !== undefined) return Deferred.await(making.dialling)
         const ready = Deferred.makeUnsafe<Session, Sessions.OpenError>()
-        state.dialling = ready
+        making.dialling = ready
         const settle = (exit: Exit.Exit<Session, Sessions.OpenError>) => {
-          if (state.dialling === ready) state.dialling = undefined
+          if (making.dialling === ready) making.dialling = undefined
           if (Exit.isSuccess(exit)) {
-            state.failures = 0
-            state.notBefore = 0
+            making.failures = 0
+            making.notBefore = 0
           } else {
-            state.failures = Math.min(state.failures + 1, 6)
-            state.notBefore = now() + 100 * 2 ** state.failures
+            making.failures = Math.min(making.failures + 1, 6)
+            making.notBefore = now() + 100 * 2 ** making.failures
           }
           Deferred.doneUnsafe(ready, exit)
         }
         const attempt = Effect.gen(function*() {
-          const wait = state.notBefore - now()
+          const wait = making.notBefore - now()
           // Those who ask again at once wait a little, and longer each time.
           if (wait > 0) yield* Effect.flatMap(Random.next, (random) => Effect.sleep(wait * (0.75 + random * 0.5)))
           const { early, session } = yield* Effect.raceFirst(connect(peer), lostMeanwhile(peer))
@@ -540,7 +615,7 @@ export const make = (
         return Effect.flatMap(Effect.forkIn(attempt, scope), (fiber) => {
           // Not a part of the attempt, which never begins where the node is closed.
           fiber.addObserver((exit) => {
-            if (state.dialling === ready) {
+            if (making.dialling === ready) {
               settle(Exit.isFailure(exit) ? Exit.fail(lostWhileOpening(peer)) : Exit.die("unsettled"))
             }
           })
@@ -551,7 +626,7 @@ export const make = (
     const acquire = (peer: Peer): Effect.Effect<Session, Sessions.OpenError> =>
       Effect.suspend(() => {
         const state = stateOf(peer.publicKey)
-        const session = current(state, peer.publicKey)
+        const session = current(state, peer)
         return session === undefined
           // What takes the time of a first call is to be seen in its trace.
           ? Effect.withSpan(dial(peer, state), "pnet.session", {
@@ -622,7 +697,7 @@ export const make = (
           accepted.proved()
           const { established, origin, place } = opened
           yield* peers.proved({ ...established.peer, endpoint: undefined })
-          return { session: enter(makeSession(connection, established), place, origin), early: stream.rest() }
+          return { session: yield* enter(makeSession(connection, established), place, origin), early: stream.rest() }
         })
         return Effect.scoped(
           Effect.flatMap(shake, (made) => made === undefined ? Effect.void : live(made.session, made.early))
@@ -672,8 +747,9 @@ export const make = (
 
     // The new session drains the old one when it stands; until then the old one goes on.
     const renew = (session: Session, state: PeerState) => {
-      if (state.dialling !== undefined || now() < state.notBefore) return
       const { name, publicKey } = session.peer
+      const making = state.dials.get(name)
+      if (making !== undefined && (making.dialling !== undefined || now() < making.notBefore)) return
       runFork(Effect.ignore(Effect.flatMap(peers.resolve("*"), (all) => {
         const peer = all.find((peer) => peer.publicKey === publicKey && peer.name === name)
         return peer === undefined ? Effect.void : dial(peer, stateOf(publicKey))
@@ -741,8 +817,11 @@ export const make = (
         last = at
         for (const [key, state] of states) {
           for (const session of state.sessions) tick(session, state, late > tickEvery ? late : 0, at)
-          if (state.failures > 0 && state.dialling === undefined && at - state.notBefore >= failureMemory) {
-            state.failures = 0
+          for (const making of state.dials.values()) {
+            if (making.failures === 0 || making.dialling !== undefined || at - making.notBefore < failureMemory) {
+              continue
+            }
+            making.failures = 0
             forget(key, state)
           }
         }
@@ -750,10 +829,10 @@ export const make = (
     }))
 
     yield* Effect.forkScoped(
-      Stream.runForEach(config.keyRing.changes, () =>
-        every((session, state) =>
-          Effect.sync(() => outdate(session, state))
-        )),
+      Stream.runForEach(
+        config.keyRing.changes,
+        () => every((session, state) => Effect.sync(() => outdate(session, state)))
+      ),
       { startImmediately: true }
     )
     yield* Effect.forkScoped(
@@ -869,7 +948,7 @@ export const make = (
       ),
       exchangeUnsafe: (peer, options, parts, answer) => {
         const state = states.get(peer.publicKey)
-        const session = state === undefined ? undefined : current(state, peer.publicKey)
+        const session = state === undefined ? undefined : current(state, peer)
         const opened = session?.mux.openStream(openFrame(options, undefined))
         if (session === undefined || typeof opened !== "object") return undefined
         session.usedAt = session.now()
@@ -890,7 +969,7 @@ export const make = (
           const deadline = deadlineOf(options)
           const millis = deadline === undefined ? undefined : Math.ceil(deadline - now())
           const state = states.get(peer.publicKey)
-          const session = state === undefined ? undefined : current(state, peer.publicKey)
+          const session = state === undefined ? undefined : current(state, peer)
           const opened = millis === undefined || millis > 0
             ? session?.mux.openStream(openFrame(options, millis))
             : undefined

@@ -215,36 +215,18 @@ export const make = (
     const otherNetwork = (payload: Uint8Array, { host }: Endpoint) =>
       obstacles.met(`network ${host}`, monotonicMillis(), () => {
         const other = Packet.decode(payload, { types: ["adv"], maxLength: Packet.maxDatagramLength })
-        return Result.isFailure(other) ? undefined : {
-          kind: "NetworkId",
-          where: host,
-          what: `a node at ${host} belongs to network ${quote(other.success.networkId)}, and this one to ${
-            quote(self.networkId)
-          }`,
-          remedy: Mismatch.sameIdRemedy
-        }
+        return Result.isFailure(other)
+          ? undefined
+          : Mismatch.otherNetwork(other.success.networkId, self.networkId, host)
       }, { level: "Info" })
 
     /** A node of this network whose adverts do not open. */
     const unreadable = (packet: Packet.Packet, { host }: Endpoint) =>
-      obstacles.met(`key ${host}`, monotonicMillis(), () => {
-        const mismatch = Mismatch.mismatchOf(crypto, self.cipher.keys(), packet, clock.currentTimeMillisUnsafe())
-        return mismatch === undefined
-          ? undefined
-          : mismatch._tag === "Clock"
-          ? {
-            kind: "Clock",
-            where: host,
-            what: Mismatch.clockText(mismatch.name, host, mismatch.seconds),
-            remedy: Mismatch.clockRemedy
-          }
-          : {
-            kind: "NetworkKey",
-            where: host,
-            what: `a node of network ${quote(self.networkId)} at ${host} ${Mismatch.keyText(mismatch._tag)}`,
-            remedy: Mismatch.sameKeyRemedy
-          }
-      })
+      obstacles.met(
+        `key ${host}`,
+        monotonicMillis(),
+        () => Mismatch.obstacleOf(crypto, self.cipher.keys(), packet, host, clock.currentTimeMillisUnsafe())
+      )
 
     const translated = (advert: Advert, { host }: Endpoint) =>
       obstacles.met(`source ${host}`, monotonicMillis(), () => ({

@@ -54,7 +54,14 @@ const servicesOf = (process: ProcessState): Context.Context<Network.Network> => 
     interfaces: Effect.sync(() => interfacesOf(host)),
     datagram: (options) => Datagrams.makeSocket(process, options),
     listen: (endpoint) => Sockets.listen(process, endpoint),
-    dial: (endpoint) => Effect.sync(() => Sockets.dial(process, endpoint))
+    dial: (endpoint) => Effect.sync(() => Sockets.dial(process, endpoint)),
+    resolve: (name) =>
+      Effect.suspend(() => {
+        const found = world.resolve(name)
+        return typeof found === "string"
+          ? Effect.fail(new Network.ResolveError({ kind: found, name }))
+          : Effect.succeed(found)
+      })
   }).pipe(
     Context.add(Clock.Clock, makeClock(process)),
     Context.add(Random.Random, makeRandom(prng.fork("random"))),

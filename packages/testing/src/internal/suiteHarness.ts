@@ -20,6 +20,7 @@ export interface Setup {
   readonly server: Side
   readonly client: Side
   readonly broadcast: string
+  readonly names: { readonly known: string; readonly addresses: ReadonlyArray<string>; readonly unknown: string }
   readonly advance: (duration: Duration.Input) => Effect.Effect<void>
   readonly openSockets: Effect.Effect<number>
 }

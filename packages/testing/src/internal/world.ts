@@ -1,4 +1,5 @@
 /** Hosts, LANs and what lies between them: who reaches whom now, after how long, and with what luck. */
+import { canonicalHost } from "@pnet/core/Advert"
 import * as Duration from "effect/Duration"
 import * as Address from "./address.ts"
 import type { DatagramEndpoint } from "./datagrams.ts"
@@ -165,6 +166,8 @@ export class World {
   }
   /** Directed pairs of hosts that are cut from each other. */
   readonly #cuts = new Set<number>()
+  readonly #names = new Map<string, ReadonlyArray<string>>()
+  resolves = true
   readonly #pairs = new Map<number, LinkModel>()
   #pairLinks = new Map<string, Link>()
   #interceptors: Array<(packet: Packet) => Verdict> = []
@@ -195,6 +198,28 @@ export class World {
     const first = this.lans.values().next().value
     if (first === undefined) throw new Error("SimNetwork needs at least one LAN")
     this.defaultLan = first
+  }
+
+  setName(name: string, addresses: ReadonlyArray<string> | undefined): void {
+    if (addresses === undefined) this.#names.delete(nameKey(name))
+    else {this.#names.set(
+        nameKey(name),
+        addresses.map((text) => {
+          const address = canonicalHost(text)
+          if (address === undefined) throw new Error(`${text} is not an address, which ${name} could have`)
+          return address
+        })
+      )}
+  }
+
+  /** The addresses of a name; an address has itself. Or why there are none. */
+  resolve(name: string): ReadonlyArray<string> | "NotFound" | "Unavailable" {
+    const address = canonicalHost(name)
+    if (address !== undefined) return [address]
+    if (nameKey(name) === "localhost") return ["127.0.0.1"]
+    if (!this.resolves) return "Unavailable"
+    const found = this.#names.get(nameKey(name)) ?? []
+    return found.length === 0 ? "NotFound" : [...new Set(found)]
   }
 
   addLan(name: string, options: LanOptions): Lan {
@@ -449,3 +474,6 @@ export class World {
 }
 
 const pair = (from: HostState, to: HostState): number => from.id * 65_536 + to.id
+
+// Names are compared without regard to case, and may end in a dot.
+const nameKey = (name: string): string => name.toLowerCase().replace(/\.$/, "")
