@@ -3,7 +3,8 @@
  *
  * It can be run before a node starts, and beside one that runs. It opens what a node would open, broadcasts an advert that says
  * "leaving" under a key of its own, which no node enters in its table, listens for a while to the adverts of others, and asks
- * those it heard, and the addresses of `peers`, for theirs over TCP. It ends by itself, by default within six seconds.
+ * those it heard, and the addresses of `peers`, for theirs over TCP. It ends by itself, by default within six seconds, and eight
+ * where no name server answers.
  *
  * ```ts
  * const findings = yield* Diagnose.run({ name: "alice", bindIp: "0.0.0.0" })
@@ -25,11 +26,12 @@ import type * as DatagramSocket from "effect/socket/DatagramSocket"
 import * as Advert from "./Advert.ts"
 import { Crypto, type KeyPair } from "./Crypto.ts"
 import * as AdvertExchange from "./internal/advertExchange.ts"
+import { isNamed, parseListed } from "./internal/hostName.ts"
+import * as Mismatch from "./internal/mismatch.ts"
 import * as NetworkCipher from "./internal/networkCipher.ts"
-import { utf8 } from "./internal/platform.ts"
 import { quote } from "./internal/quote.ts"
 import * as Udp from "./internal/udpDiscovery.ts"
-import { type Endpoint, type InterfacesError, Network } from "./Network.ts"
+import { type Endpoint, type InterfacesError, Network, ResolveError } from "./Network.ts"
 import * as NodeOptions from "./NodeOptions.ts"
 import * as Packet from "./Packet.ts"
 import * as PublicKey from "./PublicKey.ts"
@@ -393,7 +395,7 @@ export class NoPeerFound extends Schema.TaggedClass<NoPeerFound>("@pnet/core/Dia
     } on UDP port ${this.port}`
   }
   get remedy() {
-    return "if one is running: compare networkId and advertisePort, run this on its machine, and see whether the network carries broadcasts (guest Wi-Fi, clouds, containers and VPNs do not: list addresses in peers there)"
+    return "if one is running: compare networkId and advertisePort, run this on its machine, and see whether the network carries broadcasts (guest Wi-Fi, clouds, containers and VPNs do not, and no route leads them to another subnet: list addresses in peers there)"
   }
 }
 
@@ -437,18 +439,10 @@ export class KeyMismatch extends Schema.TaggedClass<KeyMismatch>("@pnet/core/Dia
     return "error"
   }
   get message() {
-    const who = `a node of network ${quote(this.networkId)} at ${this.source}`
-    switch (this.kind) {
-      case "OtherKey":
-        return `${who} uses another network key`
-      case "PeerEncrypts":
-        return `${who} uses a network key, and none is given here`
-      case "PeerInClear":
-        return `${who} uses no network key, and one is given here`
-    }
+    return `a node of network ${quote(this.networkId)} at ${this.source} ${Mismatch.keyText(this.kind)}`
   }
   get remedy() {
-    return "give all nodes of the network the same networkKey, or this one another networkId"
+    return Mismatch.sameKeyRemedy
   }
 }
 
@@ -471,12 +465,18 @@ export class SourceMismatch extends Schema.TaggedClass<SourceMismatch>("@pnet/co
     } advertises ${this.advertised}, and its adverts come from ${this.source}: they are dropped`
   }
   get remedy() {
-    return "an address is translated on the way (a container's bridge, NAT): run the container on the host's network, or list an address at which it can be reached in peers"
+    return Mismatch.translatedRemedy
   }
 }
 
 /**
- * A node that was heard, or is listed in `peers`, could not be asked over TCP.
+ * A node that was heard, or is listed in `peers`, could not be asked over TCP, or answered that it cannot talk to this one.
+ *
+ * - `Refused`, `Timeout`, `Unreachable`, `Unknown`: there was no connection
+ * - `NoAnswer`: what is there does not answer as nodes do
+ * - `AnotherNode`: another node than the one that was heard answers
+ * - `OtherNetwork`: it belongs to another network
+ * - `OtherKey`: it has another network key, or one of the two has none, or the clocks differ by over a minute
  *
  * @category findings
  * @since 0.1.0
@@ -487,32 +487,146 @@ export class PeerUnreachable extends Schema.TaggedClass<PeerUnreachable>("@pnet/
     /** Its name; absent where only its address is known. */
     peer: Schema.optionalKey(Schema.String),
     address: Schema.String,
-    kind: Schema.Literals(["Refused", "Timeout", "Unreachable", "NoAnswer", "AnotherNode", "Unknown"]),
-    detail: Schema.String
+    /** The host name in `peers` that has this address, if it is one. */
+    listedAs: Schema.optionalKey(Schema.String),
+    kind: Schema.Literals([
+      "Refused",
+      "Timeout",
+      "Unreachable",
+      "NoAnswer",
+      "AnotherNode",
+      "OtherNetwork",
+      "OtherKey",
+      "Unknown"
+    ]),
+    detail: Schema.String,
+    /** Whether a node answers at another address of the same host name. Default `false`. */
+    othersAnswer: Schema.optionalKey(Schema.Boolean)
   }
 ) implements Described {
   get severity(): Severity {
-    return this.peer === undefined ? "warning" : "error"
+    return this.othersAnswer === true && this.kind !== "OtherKey" && this.kind !== "OtherNetwork" ? "warning" : "error"
   }
   get message() {
-    const who = this.peer === undefined ? `the peer at ${this.address}` : `${quote(this.peer)} at ${this.address}`
-    return `${who} is ${this.peer === undefined ? "not reached" : "heard and not reached"} over TCP: ${this.detail}`
+    const place = this.listedAs === undefined ? this.address : `${this.address} (${this.listedAs})`
+    const who = this.peer === undefined ? `the peer at ${place}` : `${quote(this.peer)} at ${place}`
+    if (this.kind === "OtherNetwork") return `${who} belongs to another network`
+    if (this.kind === "OtherKey") return `${who} and a node with these options cannot read each other`
+    return `${who} is ${this.peer === undefined ? "listed" : "heard"} and not reached over TCP: ${this.detail}`
   }
   get remedy() {
     switch (this.kind) {
-      case "Refused":
-        return "start the node, or correct the port in peers: give it a serverPort that is always the same"
-      case "Timeout":
-        return "allow incoming TCP to the node's port in its machine's firewall (give it a serverPort, and allow that); on Wi-Fi, switch off client isolation"
-      case "Unreachable":
-        return "see whether this machine has a route to that address, and an address of the same family (IPv4, IPv6)"
       case "NoAnswer":
-        return "something else listens there, or the node uses another networkId or networkKey, or the clocks differ by over a minute"
+        return "see what listens there: it is no node, or one that is too busy or closing"
       case "AnotherNode":
         return "another node has taken that address and port since"
-      case "Unknown":
-        return "see the system's own message"
+      case "OtherNetwork":
+        return Mismatch.sameIdRemedy
+      case "OtherKey":
+        return `${Mismatch.sameKeyRemedy}; and ${Mismatch.clockRemedy}`
+      default:
+        return Mismatch.dialRemedy(this.kind)
     }
+  }
+}
+
+/**
+ * A host name in `peers` has addresses.
+ *
+ * @category findings
+ * @since 0.1.0
+ */
+export class HostNameResolved extends Schema.TaggedClass<HostNameResolved>("@pnet/core/Diagnose/HostNameResolved")(
+  "HostNameResolved",
+  { name: Schema.String, addresses: Schema.Array(Schema.String) }
+) implements Described {
+  get severity(): Severity {
+    return "ok"
+  }
+  get message() {
+    const [first, ...more] = this.addresses
+    return `the host name ${this.name} has ${
+      more.length === 0 ? `the address ${first}` : `${this.addresses.length} addresses: ${this.addresses.join(", ")}`
+    }`
+  }
+  get remedy() {
+    return ""
+  }
+}
+
+/**
+ * A host name in `peers` has no address, as far as this machine can find out.
+ *
+ * @category findings
+ * @since 0.1.0
+ */
+export class HostNameUnresolved
+  extends Schema.TaggedClass<HostNameUnresolved>("@pnet/core/Diagnose/HostNameUnresolved")(
+    "HostNameUnresolved",
+    { name: Schema.String, detail: Schema.String }
+  )
+  implements Described
+{
+  get severity(): Severity {
+    return "error"
+  }
+  get message() {
+    return this.detail
+  }
+  get remedy() {
+    return Mismatch.nameRemedy
+  }
+}
+
+/**
+ * Several nodes of this network have one name, and nobody chooses between them.
+ *
+ * @category findings
+ * @since 0.1.0
+ */
+export class NameShared extends Schema.TaggedClass<NameShared>("@pnet/core/Diagnose/NameShared")("NameShared", {
+  name: Schema.String,
+  /** How many they are. */
+  count: Schema.Number,
+  /** The first eight of them, each with its key and address. */
+  nodes: Schema.Array(Schema.Struct({ publicKey: PublicKey.PublicKey, address: Schema.String }))
+}) implements Described {
+  get severity(): Severity {
+    return "error"
+  }
+  get message() {
+    return `${this.count} nodes are called ${quote(this.name)}: ${
+      this.nodes.map(({ address, publicKey }) => `${PublicKey.fingerprint(publicKey)} at ${address}`).join(", ")
+    }`
+  }
+  get remedy() {
+    return "give each a name of its own; where it is one node that was started anew, let it keep its key (NodeIdentity.layerFile), and stop the old one"
+  }
+}
+
+/**
+ * More nodes are heard from one address than a node with these options enters in its table.
+ *
+ * @category findings
+ * @since 0.1.0
+ */
+export class PeersHidden extends Schema.TaggedClass<PeersHidden>("@pnet/core/Diagnose/PeersHidden")("PeersHidden", {
+  address: Schema.String,
+  /** How many were heard. */
+  heard: Schema.Number,
+  /** The bound, by its name in `limits`, and what it is. */
+  limit: Schema.Literals(["unprovedPerAddress", "unprovedPerOwnAddress", "unprovedPeers"]),
+  bound: Schema.Number
+}) implements Described {
+  get severity(): Severity {
+    return "warning"
+  }
+  get message() {
+    const where = this.limit === "unprovedPeers" ? "" : ` at ${this.address}`
+    return `${this.heard} nodes${where} are heard, and a node knows ${this.bound}${where} that have proved nothing: the others are hidden from it`
+  }
+  get remedy() {
+    return `raise limits.${this.limit} on every node`
   }
 }
 
@@ -585,12 +699,10 @@ export class ClockSkew extends Schema.TaggedClass<ClockSkew>("@pnet/core/Diagnos
     return Math.abs(this.seconds) >= NetworkCipher.timeToLive ? "error" : "warning"
   }
   get message() {
-    return `the clock of ${quote(this.peer)} at ${this.address} is ${seconds(Math.abs(this.seconds))} ${
-      this.seconds > 0 ? "ahead of" : "behind"
-    } this machine's; up to ${NetworkCipher.timeToLive} are accepted`
+    return Mismatch.clockText(this.peer, this.address, this.seconds)
   }
   get remedy() {
-    return "set the clocks of both machines by NTP (timedatectl set-ntp true)"
+    return Mismatch.clockRemedy
   }
 }
 
@@ -642,7 +754,11 @@ export const Finding = Schema.Union([
   KeyMismatch,
   SourceMismatch,
   PeerUnreachable,
+  HostNameResolved,
+  HostNameUnresolved,
   NameTaken,
+  NameShared,
+  PeersHidden,
   ClockAgrees,
   ClockSkew,
   ClockNotCompared
@@ -670,8 +786,13 @@ export interface Options extends Omit<NodeOptions.Input, "name"> {
 
 // Nobody waits longer than this for one node's answer.
 const askTimeout = Duration.seconds(2)
-// What any number of strangers can make this remember.
-const peersKept = 64
+// A name that does not resolve is no reason to wait for ever.
+const resolveTimeout = Duration.seconds(2)
+const addressesShown = 16
+// What any number of strangers can make this remember, and of them ask; and how many nodes of one name are shown.
+const peersKept = 2_048
+const peersAsked = 64
+const sharingShown = 8
 const othersKept = 16
 // Beyond this much the minute that is allowed is soon used up. Timestamps are whole seconds.
 const skewNoted = 10
@@ -683,6 +804,9 @@ interface Heard {
   readonly publicKey: PublicKey.PublicKey
   readonly endpoint: Endpoint
   readonly via: "broadcast" | "static"
+  /** Where its advert came from, and whether that is this machine. */
+  readonly source: string
+  readonly local: boolean
   /** How far its clock is ahead, in seconds. */
   readonly skew: number | undefined
 }
@@ -718,7 +842,7 @@ export const run = (
     }
     const findings: Array<Finding> = []
     const find = (finding: Finding) => void findings.push(finding)
-    const nowSeconds = () => clock.currentTimeMillisUnsafe() / 1_000
+    const nowMillis = () => clock.currentTimeMillisUnsafe()
 
     // --- what was heard ------------------------------------------------------------------------------------------------
 
@@ -726,6 +850,7 @@ export const run = (
     const otherNetworks = new Set<string>()
     const mismatches = new Map<string, KeyMismatch>()
     const elsewhere = new Map<PublicKey.PublicKey, SourceMismatch>()
+    const ownAddresses = new Set<string>()
     let listened = false
     /** Addresses whose own broadcast came back. */
     const returned = new Set<string>()
@@ -737,22 +862,22 @@ export const run = (
 
     /** The text of an advert, whatever its age; `undefined` after a finding that says why there is none. */
     const open = (packet: Packet.Packet, source: string) => {
-      const mismatch = (kind: KeyMismatch["kind"]) => {
-        if (mismatches.size < othersKept) mismatches.set(source, new KeyMismatch({ kind, networkId, source }))
+      const opened = self.cipher.open(packet)
+      if (Result.isSuccess(opened)) {
+        const { text, timestamp } = opened.success
+        return { text, skew: timestamp === undefined ? undefined : Mismatch.skewOf(timestamp, nowMillis()) }
+      }
+      const mismatch = Mismatch.mismatchOf(crypto, keys, packet, nowMillis())
+      if (mismatch === undefined) return undefined
+      if (mismatch._tag !== "Clock") {
+        if (mismatches.size < othersKept) {
+          mismatches.set(source, new KeyMismatch({ kind: mismatch._tag, networkId, source }))
+        }
         return undefined
       }
-      if (keys.length === 0) {
-        const opened = self.cipher.open(packet)
-        return Result.isSuccess(opened) ? { text: opened.success.text, skew: undefined } : mismatch("PeerEncrypts")
-      }
-      if (Result.isSuccess(Advert.decode(packet.content))) return mismatch("PeerInClear")
-      // However old its token is: that is what is wanted.
-      const opened = crypto.fernetDecrypt(keys, packet.content, clock.currentTimeMillisUnsafe(), Infinity)
-      if (Result.isFailure(opened)) return mismatch("OtherKey")
-      const { plaintext, timestamp } = opened.success
-      const text = plaintext.subarray(utf8(`${packet.networkId}|${packet.type}|${packet.publicKey}|`).length)
-      // The second it was written in has begun, and half of it has passed on average.
-      return { text, skew: Math.round(timestamp + 0.5 - nowSeconds()) }
+      // However old its token is: that is what is wanted. It was made for this packet.
+      const aged = NetworkCipher.openAtAnyAge(crypto, keys, packet, nowMillis())
+      return aged === undefined || aged === "moved" ? undefined : { text: aged.text, skew: mismatch.seconds }
     }
 
     const onDatagram = (datagram: DatagramSocket.Datagram, subnet: Udp.Target | undefined) => {
@@ -781,7 +906,15 @@ export const run = (
         }
         return
       }
-      enter({ name, publicKey: packet.publicKey, endpoint: { host, port }, via: "broadcast", skew: opened.skew })
+      enter({
+        name,
+        publicKey: packet.publicKey,
+        endpoint: { host, port },
+        via: "broadcast",
+        source: source.host,
+        local: Udp.isLoopback(source.host) || ownAddresses.has(source.host),
+        skew: opened.skew
+      })
     }
 
     const hear = (reader: DatagramSocket.Reader, subnet: Udp.Target | undefined) =>
@@ -826,6 +959,7 @@ export const run = (
         return [target]
       }
       const all = yield* network.interfaces
+      for (const { address } of all) ownAddresses.add(address)
       const chosen = Udp.selected(bindIp, all)
       if (chosen.length === 0) {
         find(
@@ -947,32 +1081,72 @@ export const run = (
           duration: Duration.times(askTimeout, 1.25),
           orElse: () => Effect.fail(new Transport.DialError({ kind: "Timeout", ...to }))
         }),
-        Effect.mapError((error) => ({
-          kind: error._tag === "DialError" ? error.kind : "NoAnswer" as const,
+        Effect.mapError((error): { readonly kind: PeerUnreachable["kind"]; readonly detail: string } => ({
+          kind: error._tag === "DialError"
+            ? error.kind
+            : error._tag === "ProtocolError" && error.code === "ERR_NETWORK_INCORRECT"
+            ? "OtherNetwork"
+            : error._tag === "ProtocolError" && error.code === "ERR_NET_DECRYPTION_FAILED"
+            ? "OtherKey"
+            : "NoAnswer",
           detail: error.message
         }))
       )
 
     const unreachable = (
-      one: { readonly peer?: string },
+      one: { readonly peer?: string; readonly listedAs?: string; readonly othersAnswer?: boolean },
       to: Endpoint,
       failure: { readonly kind: PeerUnreachable["kind"]; readonly detail: string }
     ) => find(new PeerUnreachable({ ...one, address: Advert.formatEndpoint(to), ...failure }))
 
+    /** The addresses of what is listed: its own, or those of its name. */
+    const addressesOf = ({ host, port }: Endpoint) =>
+      !isNamed({ host, port }) ? Effect.succeed([{ host, port }]) : network.resolve(host).pipe(
+        Effect.timeoutOrElse({
+          duration: resolveTimeout,
+          orElse: () => Effect.fail(new ResolveError({ kind: "Unavailable", name: host }))
+        }),
+        Effect.match({
+          onFailure: (error) => {
+            find(new HostNameUnresolved({ name: host, detail: error.message }))
+            return []
+          },
+          onSuccess: (found) => {
+            const addresses = [...new Set(found)].sort().slice(0, limits.addressesPerName)
+            find(new HostNameResolved({ name: host, addresses: addresses.slice(0, addressesShown) }))
+            return addresses.map((address): Endpoint => ({ host: address, port }))
+          }
+        })
+      )
+
     const askListed = Effect.forEach(
-      config.peers.flatMap((text) => Advert.parseEndpoint(text) ?? []),
-      (to) =>
-        Effect.map(Effect.result(ask(to)), (answer) => {
-          if (Result.isFailure(answer)) return () => unreachable({}, to, answer.failure)
-          const { advert, publicKey, timestamp } = answer.success
-          const skew = timestamp === undefined ? undefined : Math.round(timestamp + 0.5 - nowSeconds())
-          return () => enter({ name: advert.name, publicKey, endpoint: to, via: "static", skew })
+      config.peers.flatMap((text) => parseListed(text) ?? []),
+      (listed) =>
+        Effect.gen(function*() {
+          const endpoints = yield* addressesOf(listed)
+          const answers = yield* Effect.forEach(
+            endpoints,
+            (to) => Effect.map(Effect.result(ask(to)), (answer) => [to, answer] as const),
+            { concurrency: peersAsked }
+          )
+          const othersAnswer = answers.some(([, answer]) => Result.isSuccess(answer))
+          return () => {
+            for (const [to, answer] of answers) {
+              if (Result.isFailure(answer)) {
+                unreachable(isNamed(listed) ? { listedAs: listed.host, othersAnswer } : {}, to, answer.failure)
+                continue
+              }
+              const { advert, publicKey, timestamp } = answer.success
+              const skew = timestamp === undefined ? undefined : Mismatch.skewOf(timestamp, nowMillis())
+              enter({ name: advert.name, publicKey, endpoint: to, via: "static", source: to.host, local: true, skew })
+            }
+          }
         }),
       { concurrency: "unbounded" }
     )
 
     const askHeard = Effect.suspend(() =>
-      Effect.forEach([...heard.values()], (one) => {
+      Effect.forEach([...heard.values()].slice(0, peersAsked), (one) => {
         const found = () =>
           find(
             new PeerFound({
@@ -1011,24 +1185,46 @@ export const run = (
     }
     for (const finding of [...mismatches.values(), ...elsewhere.values()]) find(finding)
     if (otherNetworks.size > 0) find(new OtherNetworks({ networkId, others: [...otherNetworks].sort() }))
+    const taken = [...heard.values()].filter((one) =>
+      name !== undefined && one.name === name || one.publicKey === config.identity?.publicKey
+    )
+    for (const one of taken.slice(0, othersKept)) {
+      find(
+        new NameTaken({
+          name: one.name,
+          publicKey: one.publicKey,
+          address: Advert.formatEndpoint(one.endpoint),
+          sameKey: one.publicKey === config.identity?.publicKey
+        })
+      )
+    }
+    const byName = new Map<string, Array<Heard>>()
+    const bySource = new Map<string, Array<Heard>>()
     for (const one of heard.values()) {
-      const sameKey = one.publicKey === config.identity?.publicKey
-      if (name !== undefined && one.name === name || sameKey) {
-        find(
-          new NameTaken({
-            name: one.name,
-            publicKey: one.publicKey,
-            address: Advert.formatEndpoint(one.endpoint),
-            sameKey
-          })
-        )
+      byName.set(one.name, [...byName.get(one.name) ?? [], one])
+      // What is listed is found whatever the bounds.
+      if (one.via === "broadcast") bySource.set(one.source, [...bySource.get(one.source) ?? [], one])
+    }
+    for (const [name, sharing] of [...byName].filter(([, all]) => all.length > 1).slice(0, othersKept)) {
+      const nodes = sharing.slice(0, sharingShown).map(({ endpoint, publicKey }) => ({
+        publicKey,
+        address: Advert.formatEndpoint(endpoint)
+      }))
+      find(new NameShared({ name, count: sharing.length, nodes }))
+    }
+    for (const [address, there] of [...bySource].sort(([, a], [, b]) => b.length - a.length).slice(0, othersKept)) {
+      const limit = there[0]!.local ? "unprovedPerOwnAddress" as const : "unprovedPerAddress" as const
+      if (there.length > limits[limit]) {
+        find(new PeersHidden({ address, heard: there.length, limit, bound: limits[limit] }))
       }
     }
+    if (heard.size > limits.unprovedPeers) {
+      find(new PeersHidden({ address: "", heard: heard.size, limit: "unprovedPeers", bound: limits.unprovedPeers }))
+    }
     const compared = [...heard.values()].filter((one) => one.skew !== undefined)
-    for (const { endpoint, name, skew = 0 } of compared) {
-      if (Math.abs(skew) >= skewNoted) {
-        find(new ClockSkew({ peer: name, address: Advert.formatEndpoint(endpoint), seconds: skew }))
-      }
+    const apart = compared.filter(({ skew = 0 }) => Math.abs(skew) >= skewNoted)
+    for (const { endpoint, name, skew = 0 } of apart.slice(0, peersAsked)) {
+      find(new ClockSkew({ peer: name, address: Advert.formatEndpoint(endpoint), seconds: skew }))
     }
     const agreeing = compared.map(({ skew = 0 }) => Math.abs(skew)).filter((skew) => skew < skewNoted)
     if (agreeing.length > 0) find(new ClockAgrees({ peers: agreeing.length, seconds: Math.max(...agreeing) }))

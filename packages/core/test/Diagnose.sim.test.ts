@@ -1,9 +1,9 @@
 /** What `Diagnose` finds on simulated networks that are as they should be, and on such that are not. */
 import { assert, describe, it } from "@effect/vitest"
-import { Crypto, Diagnose, Network, NetworkKey } from "@pnet/core"
+import { Crypto, Diagnose, Network, NetworkKey, Packet } from "@pnet/core"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { advertPacket } from "@pnet/testing/DiscoverySuite"
-import { Clock, Context, Duration, Effect, Layer, Logger, type Scope } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Logger, Result, type Scope } from "effect"
 
 const quietly = (body: Effect.Effect<void, unknown, Scope.Scope>) =>
   body.pipe(Effect.scoped, SimWorld.passing(), Effect.provide(Logger.layer([])))
@@ -320,6 +320,125 @@ describe("what is wrong between machines", () => {
       const kinds = of("PeerUnreachable").map(({ kind, peer }) => `${peer ?? ""} ${kind}`)
       assert.deepStrictEqual(kinds, [" Refused", " Timeout", "bob NoAnswer"])
       assert.strictEqual(worst, "error")
+    })
+  )
+
+  test(
+    "a listed node that is not reached is an error, and says how, with the routes; one that answers what it is",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const [one, two] = [yield* key, yield* key]
+      const nodes = yield* Effect.forEach(
+        [
+          { name: "key", networkKey: one },
+          { name: "clear" },
+          { name: "id", networkKey: two, networkId: "elsewhere" }
+        ],
+        (options) => SimWorld.startNode(network, { ...options, advertisePort: 9_999 })
+      )
+      const peers = [
+        ...nodes.map(({ host, node }) => `${host.address}:${node.endpoint.port}`),
+        "192.168.99.1:4000",
+        "10.0.0.77:4000"
+      ]
+      const { of, worst } = yield* diagnose(yield* network.host("here"), { networkKey: two, peers })
+      const found = of("PeerUnreachable")
+      assert.deepStrictEqual(found.map(({ kind }) => kind), [
+        "OtherKey",
+        "OtherKey",
+        "OtherNetwork",
+        "Timeout",
+        "Timeout"
+      ])
+      assert.deepStrictEqual(found.map(({ severity }) => severity), Array.from(found, () => "error"))
+      assert.strictEqual(worst, "error")
+      for (const { kind, remedy } of found) {
+        assert.include(remedy, kind === "OtherKey" ? "networkKey" : kind === "OtherNetwork" ? "networkId" : "route")
+      }
+    })
+  )
+
+  test(
+    "host names: what they have, that they have nothing, and that one of their addresses answers",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const bob = yield* SimWorld.startNode(network, { name: "bob", advertisePort: 9_999 })
+      const carol = yield* network.host("carol")
+      yield* network.setName("web", [bob.host.address, carol.address])
+      const peers = [`web:${bob.node.endpoint.port}`, "bob.local:4000"]
+      const { of } = yield* diagnose(yield* network.host("here"), { peers })
+      assert.deepStrictEqual(of("HostNameResolved").map(({ addresses, name }) => [name, addresses]), [
+        ["web", [bob.host.address, carol.address]]
+      ])
+      assert.deepStrictEqual(of("HostNameUnresolved").map(({ name, severity }) => [name, severity]), [
+        ["bob.local", "error"]
+      ])
+      assert.deepStrictEqual(of("PeerFound").map(({ peer }) => peer), ["bob"])
+      const [finding, ...more] = of("PeerUnreachable")
+      assert.deepStrictEqual(more, [])
+      assert.deepInclude(finding, { kind: "Refused", listedAs: "web", othersAnswer: true, severity: "warning" })
+      yield* network.setNamesAvailable(false)
+      const down = yield* diagnose(yield* network.host("later"), { peers })
+      assert.include(down.of("HostNameUnresolved")[0]!.message, "no name server answered")
+    })
+  )
+
+  test(
+    "two nodes of one name, and more of one address than a node enters",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const [a, b] = [
+        yield* SimWorld.startNode(network, { name: "bob" }),
+        yield* SimWorld.startNode(network, { name: "bob" }, { host: yield* network.host("other") })
+      ]
+      yield* SimWorld.startNode(network, { name: "carol" }, { host: a.host })
+      const here = yield* network.host("here")
+      yield* SimWorld.startNode(network, { name: "dave" }, { host: here })
+      yield* SimWorld.startNode(network, { name: "erin" }, { host: here })
+      const { of, worst } = yield* diagnose(here, { limits: { unprovedPerAddress: 1, unprovedPerOwnAddress: 1 } })
+      const [shared, ...more] = of("NameShared")
+      assert.deepStrictEqual(more, [])
+      assert.deepInclude(shared, { name: "bob", count: 2 })
+      assert.deepStrictEqual(
+        shared!.nodes.map(({ publicKey }) => publicKey as string).sort(),
+        [a.node.publicKey as string, b.node.publicKey as string].sort()
+      )
+      assert.include(shared!.remedy, "a name of its own")
+      assert.strictEqual(worst, "error")
+      const hidden = of("PeersHidden").map(({ address, bound, heard, limit }) => [address, heard, limit, bound])
+      assert.deepStrictEqual(hidden.sort(), [
+        [a.host.address, 2, "unprovedPerAddress", 1],
+        [here.address, 2, "unprovedPerOwnAddress", 1]
+      ])
+      assert.include(of("PeersHidden")[0]!.remedy, "raise limits.unproved")
+      assert.deepStrictEqual((yield* diagnose(here)).of("PeersHidden"), [])
+    })
+  )
+
+  test(
+    "a token that was made for another packet is nobody",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const networkKey = yield* key
+      const crypto = Context.get(yield* Layer.build(Crypto.layerPortable), Crypto.Crypto)
+      const attacker = yield* network.host("attacker")
+      const advert = { networkId: "pnet", name: "bob", host: attacker.address, port: 4_000, networkKey }
+      const original = advertPacket(crypto, { ...advert, publicKey: crypto.generateKeyPair().publicKey })
+      const copied = Result.getOrThrow(Packet.decode(original, { types: ["adv"], maxLength: Packet.maxDatagramLength }))
+      // The same token under the attacker's key, which anybody who heard it can send.
+      const moved = Packet.encode({ ...copied, publicKey: crypto.generateKeyPair().publicKey })
+      const send = (payload: Uint8Array) =>
+        network.inject(attacker, { from: `${attacker.address}:5000`, to: "10.0.0.255:3334", payload })
+      const heard = (payload: Uint8Array) =>
+        Effect.scoped(Effect.gen(function*() {
+          yield* Effect.forkScoped(Effect.forever(Effect.andThen(send(payload), Effect.sleep("500 millis"))))
+          return yield* diagnose(yield* network.host(`here-${payload === moved}`), { networkKey, limits: {} })
+        }))
+      assert.deepStrictEqual((yield* heard(original)).of("PeerUnreachable").map(({ peer }) => peer), ["bob"])
+      const { of, tags } = yield* heard(moved)
+      assert.deepStrictEqual(of("PeerUnreachable"), [])
+      assert.includeMembers(tags, ["NoPeerFound"])
+      assert.notInclude(tags, "KeyMismatch")
     })
   )
 
