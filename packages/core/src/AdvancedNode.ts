@@ -14,8 +14,9 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -27,14 +28,18 @@ import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import * as BasicNode from "./BasicNode.ts"
 import type { Crypto } from "./Crypto.ts"
+import { CurrentDeadline, nowUnsafe } from "./Deadline.ts"
+import { CallTooLargeError } from "./FunctionError.ts"
 import * as Acceptor from "./internal/acceptor.ts"
 import { isBytes } from "./internal/bytes.ts"
+import { type CallMemory, makeCallMemory, resources } from "./internal/callMemory.ts"
 import { encodeError } from "./internal/encodeError.ts"
 import * as Given from "./internal/given.ts"
 import { textOf, utf8 } from "./internal/platform.ts"
 import { quote } from "./internal/quote.ts"
-import { isRefused, refusedRetries } from "./internal/refused.ts"
+import { isRefused, nameTooLong, refusedRetries } from "./internal/refused.ts"
 import { separate } from "./internal/separate.ts"
+import type { SessionStream as InternalStream } from "./internal/sessionStream.ts"
 import { namesOf } from "./internal/targets.ts"
 import { fromTraceparent, toTraceparent } from "./internal/trace.ts"
 import type { Network } from "./Network.ts"
@@ -108,6 +113,7 @@ export type CallError =
   | Peers.NameConflictError
   | Sessions.OpenError
   | Sessions.StreamError
+  | CallTooLargeError
   | RemoteError
 
 /**
@@ -123,9 +129,12 @@ export interface Call {
   readonly command: string
   /** What the caller sends, as it comes. */
   readonly bytes: Stream.Stream<Uint8Array, Sessions.StreamError>
-  /** All of it at once. Meant for what is short. */
+  /**
+   * All of it at once, up to `limits.callSize` bytes, of which all calls together may hold `limits.callMemory`. What is longer fails
+   * with `too_large`, what there is no room for with `refused`, here and at the caller. Larger things come as `bytes`.
+   */
   readonly whole: Effect.Effect<Uint8Array, Sessions.StreamError>
-  /** All of it, as text. */
+  /** `whole`, as text. */
   readonly text: Effect.Effect<string, Sessions.StreamError>
   /** The time that was left when the call came in. The function is interrupted when it is up. */
   readonly deadline: Duration.Duration | undefined
@@ -175,8 +184,16 @@ export type Data<E = never, R = never> = Uint8Array | string | Stream.Stream<Uin
  * @since 0.1.0
  */
 export interface CallOptions {
-  /** Time in which the whole answer must have come. The function is never run after it. Default: none. */
+  /**
+   * Time in which the whole answer must have come. The function is never run after it. Default: what `Deadline.within` leaves,
+   * or none.
+   */
   readonly deadline?: Duration.Input | undefined
+  /**
+   * Bytes that `request` and `sendAll` hold of one answer; a longer one fails with a `CallTooLargeError`. Default:
+   * `limits.callSize`, 8 MiB. The answers of `send` have no end.
+   */
+  readonly limit?: number | undefined
 }
 
 /**
@@ -220,7 +237,7 @@ export class AdvancedNode extends Context.Service<
       data: Data<E, R>,
       options?: CallOptions
     ) => Stream.Stream<Uint8Array, CallError | E, R>
-    /** `send`, with the whole answer at once. Meant for what is short: it is held whole. */
+    /** `send`, with the whole answer at once, which is held whole and so has a limit. */
     readonly request: <E = never, R = never>(
       name: string,
       command: string,
@@ -280,29 +297,59 @@ const spanOf = (fiber: Fiber.Fiber<any, any>): string | undefined =>
 
 const bytesOf = (data: Uint8Array | string): Uint8Array => typeof data === "string" ? utf8(data) : data
 
-const remoteError = (error: Sessions.StreamError): Sessions.StreamError | RemoteError =>
-  error._tag === "StreamResetError" && error.code === "failed"
-    ? new RemoteError({ peer: error.peer, command: error.stream, error: error.error ?? { message: error.detail } })
-    : error
+const remoteError = (
+  error: Sessions.StreamError,
+  limit: number
+): Sessions.StreamError | RemoteError | CallTooLargeError => {
+  if (error._tag !== "StreamResetError") return error
+  switch (error.code) {
+    case "failed":
+      return new RemoteError({
+        peer: error.peer,
+        command: error.stream,
+        error: error.error ?? { message: error.detail }
+      })
+    case "too_large":
+      if (error.detail === nameTooLong && !error.remote) return error
+      return new CallTooLargeError({ peer: error.peer, function: error.stream, limit })
+    default:
+      return error
+  }
+}
 
 /** How the input of a call fared. */
 interface Input<E> {
   failure: Cause.Cause<Sessions.StreamError | E> | undefined
 }
 
-const asCallError = (error: Sessions.OpenError | Sessions.StreamError) =>
-  error._tag === "StreamResetError" ? remoteError(error) : error
+const asCallError = (limit: number) => (error: Sessions.OpenError | Sessions.StreamError) =>
+  error._tag === "StreamResetError" ? remoteError(error, limit) : error
 
-const isStream = (data: unknown): data is Stream.Stream<Uint8Array, never, never> => Stream.isStream(data)
+const isStream = (data: unknown): data is Stream.Stream<Uint8Array, never, never> => Given.isStream(data)
+
+/** What is to be sent is none of what can be: only a program without types gets there. */
+const notSendable = (what: unknown) =>
+  Effect.die(new TypeError(`${Given.describe(what)} was to be sent, which is not bytes, text or a Stream of bytes`))
+
+const isWhole = (data: unknown): data is Uint8Array | string => typeof data === "string" || isBytes(data)
 
 /** What a handler does not ask for is not made. */
 class IncomingCall extends Given.Interruptible implements Call {
   readonly #stream: Sessions.SessionStream
   readonly node: AdvancedNode["Service"]
-  constructor(stream: Sessions.SessionStream, node: AdvancedNode["Service"]) {
+  readonly #held: ReturnType<CallMemory>
+  readonly #limit: number
+  constructor(
+    stream: Sessions.SessionStream,
+    node: AdvancedNode["Service"],
+    held: ReturnType<CallMemory>,
+    limit: number
+  ) {
     super()
     this.#stream = stream
     this.node = node
+    this.#held = held
+    this.#limit = limit
   }
   get from() {
     return this.#stream.peer
@@ -314,10 +361,10 @@ class IncomingCall extends Given.Interruptible implements Call {
     return Stream.fromPull(Effect.sync(() => this.#stream.pull))
   }
   get whole() {
-    return this.#stream.whole
+    return this.#stream.wholeUpTo(this.#limit, this.#held.room)
   }
   get text() {
-    return Effect.map(this.#stream.whole, textOf)
+    return Effect.map(this.whole, textOf)
   }
   get deadline() {
     return this.#stream.deadline
@@ -336,6 +383,9 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
     const basic = yield* BasicNode.BasicNode
     const sessions = yield* Sessions.Sessions
     const peers = yield* Peers.Peers
+    const clock = yield* Clock.Clock
+    const { limits } = yield* NodeOptions.NodeConfig
+    const memory = makeCallMemory(limits.callMemory)
     const handlers = new Map<string, Registered>()
     const base: Context.Context<never> = yield* Effect.context<never>()
 
@@ -371,18 +421,26 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
     }
 
     const onStream = (stream: Sessions.SessionStream): Effect.Effect<void> =>
-      Effect.suspend(() => {
+      Effect.withFiber((fiber) => {
         const handler = handlers.get(stream.name)
         if (handler === undefined) {
           return stream.reset("not_found", `there is no function ${stream.name}`)
         }
         const { context, who } = handler
-        const call = new IncomingCall(stream, node)
+        const { expires } = stream as InternalStream
+        // This process may have been frozen since the call was read.
+        const left = expires === undefined ? undefined : expires - nowUnsafe(clock)
+        const late = Effect.suspend(() =>
+          stream.reset("deadline", "its time was up")
+        )
+        if (left !== undefined && left <= 0) return late
+        const held = memory(stream.peer.publicKey)
+        fiber.addObserver(held.free)
+        const call = new IncomingCall(stream, node, held, limits.callSize)
         const run = Given.scoped(
           Effect.flatMap(
             Given.run(
-              () =>
-                handler.handler(call),
+              () => handler.handler(call),
               who,
               { call, streams: true }
             ),
@@ -390,14 +448,13 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
           ),
           (scope) => {
             const parent = fromTraceparent(stream.traceparent)
-            const own = Context.add(context, Scope.Scope, scope)
+            const scoped = Context.add(context, Scope.Scope, scope)
+            // The calls that it makes in turn have no more time than it has.
+            const own = expires === undefined ? scoped : Context.add(scoped, CurrentDeadline, expires)
             return parent === undefined ? own : Context.add(own, Tracer.ParentSpan, parent)
           }
         )
-        const timed = stream.deadline === undefined ? run : Effect.timeoutOrElse(run, {
-          duration: stream.deadline,
-          orElse: () => stream.reset("deadline", "its time was up")
-        })
+        const timed = left === undefined ? run : Effect.timeoutOrElse(run, { duration: left, orElse: () => late })
         return Effect.matchCauseEffect(timed, {
           onFailure: (cause) => fail(stream, cause),
           onSuccess: () => stream.end
@@ -406,9 +463,27 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
 
     // --- calling ---------------------------------------------------------------------------------------------------------
 
+    const limitOf = (options: CallOptions | undefined) => options?.limit ?? limits.callSize
+
+    /** When a call's time is up: its own, or that of the work that it is a part of. */
+    const deadlineOf = (fiber: Fiber.Fiber<unknown, unknown>, options: CallOptions | undefined): number => {
+      const inherited = fiber.getRef(CurrentDeadline) ?? Infinity
+      return options?.deadline === undefined
+        ? inherited
+        : Math.min(inherited, nowUnsafe(clock) + Duration.toMillis(Duration.fromInputUnsafe(options.deadline)))
+    }
+
+    const leftUntil = (deadline: number) =>
+      deadline === Infinity ? undefined : Duration.millis(Math.max(0, deadline - nowUnsafe(clock)))
+
     const open = (peer: Peers.Peer, command: string, options: CallOptions | undefined) =>
       Effect.withFiber<Sessions.SessionStream, Sessions.OpenError, Scope.Scope>((fiber) =>
-        sessions.open(peer, { protocol, name: command, deadline: options?.deadline, traceparent: spanOf(fiber) })
+        sessions.open(peer, {
+          protocol,
+          name: command,
+          deadline: leftUntil(deadlineOf(fiber, options)),
+          traceparent: spanOf(fiber)
+        })
       )
 
     /** Sends what a call is given. Short data goes out with the call itself. */
@@ -418,11 +493,15 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
     ): Effect.Effect<void, Sessions.StreamError | E, R | Scope.Scope> => {
       if (!isStream(data)) return Effect.andThen(stream.write(bytesOf(data as Uint8Array | string)), stream.end)
       const source = data as Stream.Stream<Uint8Array, E, R>
-      return Effect.andThen(Stream.runForEach(source, (bytes) => stream.write(bytes)), stream.end)
+      return Effect.andThen(
+        Stream.runForEach(source, (bytes) => isWhole(bytes) ? stream.write(bytesOf(bytes)) : notSendable(bytes)),
+        stream.end
+      )
     }
 
     const begin = <E, R>(name: string, command: string, data: Data<E, R>, options: CallOptions | undefined) =>
       Effect.gen(function*() {
+        if (!isStream(data) && !isWhole(data)) return yield* notSendable(data)
         const peer = yield* peers.resolveOne(name)
         const stream = yield* open(peer, command, options)
         if (!isStream(data)) {
@@ -441,12 +520,14 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
     /** The answer's failure, or the input's where that came first. */
     const blame = <E>(
       error: Sessions.StreamError,
-      input: Input<E> | undefined
+      input: Input<E> | undefined,
+      limit: number
     ): Effect.Effect<never, CallError | E> => {
-      const failure = error._tag === "StreamResetError" && !error.remote ? input?.failure : undefined
+      const tooLarge = error._tag === "StreamResetError" && error.code === "too_large"
+      const failure = !tooLarge && error._tag === "StreamResetError" && !error.remote ? input?.failure : undefined
       return failure !== undefined && !Cause.hasInterruptsOnly(failure)
         ? Effect.failCause(failure)
-        : Effect.fail(remoteError(error))
+        : Effect.fail(remoteError(error, limit))
     }
 
     const send = <E = never, R = never>(
@@ -458,7 +539,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
       Stream.unwrap(Effect.map(begin(name, command, data, options), ({ input, stream }) =>
         Stream.fromPull(Effect.succeed(stream.pull)).pipe(
           Stream.catch((error) =>
-            Stream.fromEffect(blame<E>(error, input))
+            Stream.fromEffect(blame<E>(error, input, limitOf(options)))
           )
         ))) as Stream.Stream<Uint8Array, CallError | E, R>
 
@@ -468,24 +549,52 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
       data: Data<E, R>,
       options?: CallOptions
     ): Effect.Effect<Uint8Array, CallError | E, R> => {
-      if (!isStream(data) && options?.deadline === undefined) {
-        const bytes = bytesOf(data as Uint8Array | string)
-        return Effect.flatMap(
-          peers.resolveOne(name),
-          (peer) =>
-            Effect.withFiber<Uint8Array, CallError>((fiber) => {
-              const exchange = sessions.exchange(peer, { protocol, name: command, traceparent: spanOf(fiber) }, bytes)
-              return Effect.catch(exchange, (error) =>
-                isRefused(error)
-                  ? Effect.mapError(Effect.retry(exchange, { while: isRefused, schedule: refusedRetries }), asCallError)
-                  : Effect.fail(asCallError(error)))
+      const limit = limitOf(options)
+      if (!isStream(data)) {
+        if (!isWhole(data)) {
+          return notSendable(data)
+        }
+        const bytes = bytesOf(data)
+        return Effect.withFiber<Uint8Array, CallError>((fiber) => {
+          const deadline = deadlineOf(fiber, options)
+          const traceparent = spanOf(fiber)
+          return Effect.flatMap(peers.resolveOne(name), (peer) => {
+            const exchange = Effect.suspend(() =>
+              sessions.exchange(
+                peer,
+                { protocol, name: command, deadline: leftUntil(deadline), traceparent, limit },
+                bytes
+              )
+            )
+            return Effect.catch(exchange, (error) => {
+              if (!isRefused(error)) {
+                return Effect.fail(asCallError(limit)(error))
+              }
+              const again = Effect.retry(exchange, { while: isRefused, schedule: refusedRetries })
+              const left = leftUntil(deadline)
+              // Each of them keeps to the deadline by itself, and the waits between them have to.
+              const timed = left === undefined ? again : Effect.timeoutOrElse(again, {
+                duration: left,
+                orElse: () =>
+                  Effect.fail(
+                    new Sessions.StreamResetError({
+                      peer: peer.name,
+                      stream: command,
+                      code: "deadline",
+                      detail: "",
+                      remote: false
+                    })
+                  )
+              })
+              return Effect.mapError(timed, asCallError(limit))
             })
-        )
+          })
+        })
       }
       return Effect.scoped(
         Effect.flatMap(begin(name, command, data, options), ({ input, stream }) =>
-          Effect.catch(stream.whole, (error) =>
-            blame<E>(error, input)))
+          Effect.catch(stream.wholeUpTo(limit), (error) =>
+            blame<E>(error, input, limit)))
       ) as Effect.Effect<Uint8Array, CallError | E, R>
     }
 
@@ -500,17 +609,19 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
         yield* Stream.runForEach(source, (bytes) =>
           Effect.gen(function*() {
             const written = yield* Effect.forEach(live, (stream) =>
-              Effect.result(stream.write(bytes)), {
+              Effect.result(isWhole(bytes) ? stream.write(bytesOf(bytes)) : notSendable(bytes)), {
               concurrency: "unbounded"
             })
             live = live.filter((_, i) =>
               Result.isSuccess(written[i]!)
             )
           }))
-        yield* Effect.forEach(live, (stream) => stream.end, { discard: true })
+        yield* Effect.forEach(live, (stream) =>
+          stream.end, { discard: true })
       }).pipe(Effect.tapCause((cause) => {
         input.failure = cause
-        return Effect.forEach(streams, (stream) => stream.reset("cancelled", "its input failed"), { discard: true })
+        return Effect.forEach(streams, (stream) =>
+          stream.reset("cancelled", "its input failed"), { discard: true })
       }))
 
     const sendAll = <E = never, R = never>(
@@ -550,7 +661,12 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
               Exit.isFailure(exit)
                 ? Effect.succeed({ peer: name, exit: Exit.failCause(exit.cause) })
                 : Effect.map(
-                  Effect.exit(Effect.catch(exit.value.whole, (error) => blame<E>(error, input))),
+                  Effect.exit(
+                    Effect.catch(
+                      exit.value.wholeUpTo(limitOf(options)),
+                      (error) => blame<E>(error, input, limitOf(options))
+                    )
+                  ),
                   (outcome) => ({ peer: name, exit: outcome })
                 ),
             { concurrency: "unbounded", unordered: true }
@@ -592,6 +708,8 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
       request,
       sendAll
     }
+
+    resources.set(node, { memory, limit: limits.callSize })
 
     for (const [name, handler] of Object.entries(functions)) {
       // The names of an object are no duplicates.

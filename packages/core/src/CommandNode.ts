@@ -37,7 +37,7 @@ import type * as BasicNode from "./BasicNode.ts"
 import * as Command from "./Command.ts"
 import type { Crypto } from "./Crypto.ts"
 import type * as FunctionError from "./FunctionError.ts"
-import { makeCallMemory, resources } from "./internal/callMemory.ts"
+import { resources } from "./internal/callMemory.ts"
 import * as Calls from "./internal/commandClient.ts"
 import * as Server from "./internal/commandServer.ts"
 import { streamName } from "./internal/commandWire.ts"
@@ -304,7 +304,8 @@ const serveNode = (functions: Functions<Record<string, any>>, commands: Readonly
 
     const { functions: _functions, register: _register, ...advanced } = streams
     const client = Calls.make({ sessions, peers, clock, limit: limits.callSize })
-    const memory = makeCallMemory(limits.callMemory)
+    // Shared with the functions of the AdvancedNode.
+    const { memory } = resources.get(streams)!
     const context = Context.make(Sessions.Sessions, sessions).pipe(
       Context.add(Peers.Peers, peers),
       Context.add(RpcRegistry.RpcRegistry, registry)

@@ -6,7 +6,9 @@
  * yield* node.target("bob").report().pipe(Deadline.within("2 seconds"))
  * ```
  *
- * A handler of a call with a deadline runs inside it. A call whose time is up is not begun, and not run by the peer.
+ * A handler of a call with a deadline runs inside it: typed calls, commands, and the functions of an AdvancedNode. It counts from
+ * when the peer reads the call's first frame, however slowly the rest comes. A call whose time is up is not begun, and not run by
+ * the peer, which looks at its clock again before it runs it.
  *
  * What bites: it bounds calls to peers and nothing else. To interrupt other work too, use `Effect.timeout`, which ends the
  * calls inside it as well.

@@ -160,7 +160,7 @@ export const Limits = Schema.Struct({
   ),
   callSize: count(
     8_388_608,
-    "Bytes of a command or a typed call, and of its answer; of a streamed one, of each element. A longer one is reset with too_large."
+    "Bytes of a command or a typed call, of its answer, and of what request, whole and text hold; of a streamed one, of each element. A longer one is reset with too_large."
   ),
   callMemory: count(
     134_217_728,

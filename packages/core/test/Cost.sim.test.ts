@@ -1,12 +1,19 @@
 /** What the calls of one peer cost a node: every reply is bounded before it is built, and nothing is held that is not counted. */
 import { assert, describe, it } from "@effect/vitest"
-import { Command, PeerRpc, RpcRegistry, Sessions } from "@pnet/core"
+import type { AdvancedNode } from "@pnet/core"
+import { Command, Deadline, Frame, PeerRpc, RpcRegistry, Sessions } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
-import { Deferred, Effect, Fiber, Schema } from "effect"
+import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Schema, Stream } from "effect"
 import type { Scope } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
-import { startAll } from "./commandWorld.ts"
-import { failureOf, quietly, text } from "./sessionWorld.ts"
+import * as Wire from "../src/internal/rpcWire.ts"
+import { startAll, startCommand } from "./commandWorld.ts"
+import { bytes, echo, failureOf, frame, networkId, portable, quietly, start, stranger, text } from "./sessionWorld.ts"
+
+const { Kind } = Frame
+
+const failureTag = (exit: Exit.Exit<unknown, { readonly _tag: string }>) =>
+  Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error._tag : undefined
 
 const test = (title: string, body: Effect.Effect<void, any, Scope.Scope>) => it.effect(title, () => quietly(body))
 
@@ -131,6 +138,194 @@ describe("a description", () => {
       const again = yield* bob.node.registry.describe()
       assert.strictEqual(hashed, once)
       again.forEach((description, i) => assert.strictEqual(description, before[i]))
+    })
+  )
+})
+
+describe("bytes that are held whole", () => {
+  const chunk = new Uint8Array(16_384)
+  const endless = Stream.forever(Stream.succeed(chunk))
+
+  test(
+    "have a limit at the caller, its own where it says one",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 6, traceCapacity: 0 })
+      let stopped = 0
+      const functions = {
+        endless: () => Stream.ensuring(endless, Effect.sync(() => stopped++)),
+        some: () => Stream.take(endless, 8)
+      }
+      yield* start(network, { name: "bob", functions })
+      const alice = yield* start(network, { name: "alice", limits: { callSize: 200_000 } })
+      yield* alice.node.peers.awaitPeer("bob")
+      for (const data of ["", Stream.make(chunk)]) {
+        const error = yield* failureOf(alice.node.request("bob", "endless", data))
+        assert.strictEqual(error._tag === "CallTooLargeError" && error.limit, 200_000)
+        assert.strictEqual((yield* alice.node.request("bob", "some", data)).length, 131_072)
+        const small = yield* failureOf(alice.node.request("bob", "some", data, { limit: 100_000 }))
+        assert.strictEqual(small._tag === "CallTooLargeError" && small.limit, 100_000)
+        const [outcome] = yield* Stream.runCollect(alice.node.sendAll("*", "endless", data))
+        assert.strictEqual(failureTag(outcome!.exit), "CallTooLargeError")
+      }
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(stopped, 4)
+      // As a stream it has no end.
+      const taken = yield* Stream.runCollect(Stream.take(alice.node.send("bob", "endless", ""), 40))
+      assert.strictEqual(taken.length, 40)
+    })
+  )
+
+  test(
+    "and at the function, where they count as a call does",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 7, traceCapacity: 0 })
+      const gate = yield* Deferred.make<void>()
+      const read: AdvancedNode.Handler = ({ text, whole }) => Effect.map(Effect.andThen(whole, text), () => "read")
+      const bob = yield* start(network, {
+        name: "bob",
+        limits: { callSize: 200_000, callMemory: 1_048_576 },
+        functions: {
+          read,
+          keep: ({ whole }) => Effect.andThen(whole, Effect.as(Deferred.await(gate), "kept"))
+        }
+      })
+      const alice = yield* start(network, { name: "alice" })
+      yield* alice.node.peers.awaitPeer("bob")
+      const ask = (name: string, chunks: number) => alice.node.request("bob", name, Stream.take(endless, chunks))
+      assert.strictEqual((yield* failureOf(ask("read", 100)))._tag, "CallTooLargeError")
+      const kept = yield* Effect.forkChild(ask("keep", 10))
+      yield* Effect.sleep("200 millis")
+      // A quarter of a mebibyte is what one peer may have.
+      const refused = yield* failureOf(ask("keep", 10))
+      assert.strictEqual(refused._tag === "StreamResetError" && refused.code, "refused")
+      yield* Deferred.succeed(gate, void 0)
+      assert.strictEqual(text(yield* Fiber.join(kept)), "kept")
+      assert.strictEqual(text(yield* ask("keep", 10)), "kept")
+      void bob
+    })
+  )
+
+  test(
+    "are bytes or text, and what is neither is a defect at once",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 8, traceCapacity: 0 })
+      yield* start(network, { name: "bob", functions: { echo } })
+      const alice = yield* start(network, { name: "alice" })
+      yield* alice.node.peers.awaitPeer("bob")
+      const brand = JSON.parse(`{"~effect/Stream":{"_A":1}}`)
+      for (const what of [{ a: 1 }, brand, 7, null, Stream.make({ a: 1 } as any), Stream.make(1 as any)]) {
+        for (
+          const effect of [
+            alice.node.request("bob", "echo", what as any),
+            Stream.runDrain(alice.node.send("bob", "echo", what as any))
+          ]
+        ) {
+          const exit = yield* Effect.exit(effect)
+          assert.isTrue(Exit.hasDies(exit))
+          assert.include(String(Exit.isFailure(exit) && Cause.squash(exit.cause)), "bytes")
+        }
+      }
+      assert.strictEqual(text(yield* alice.node.request("bob", "echo", Stream.make("hi" as any))), "hi")
+    })
+  )
+})
+
+describe("a deadline", () => {
+  const run = () => {
+    const ran: Array<string> = []
+    return { ran, function: (name: string) => () => Effect.sync(() => (ran.push(name), 1)) }
+  }
+
+  test(
+    "counts from the OPEN, however slowly the question comes",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 9, traceCapacity: 0 })
+      const group = RpcGroup.make(Rpc.make("typed", { payload: { a: Schema.String }, success: Schema.Number }))
+      const { function: handler, ran } = run()
+      const bob = yield* startCommand(network, {
+        name: "bob",
+        networkId,
+        functions: { f: handler("f") }
+      })
+      yield* Effect.provide(PeerRpc.serve(group), group.toLayer({ typed: handler("typed") })).pipe(
+        Effect.provideService(Sessions.Sessions, bob.node.sessions),
+        Effect.provideService(RpcRegistry.RpcRegistry, bob.node.registry)
+      )
+      const mallory = yield* stranger(network, yield* portable(), { host: yield* network.host("mallory") })
+      const session = yield* mallory.connect(bob as unknown as Parameters<typeof mallory.connect>[0])
+      const wire = Wire.wireOf(group.requests.get("typed") as any)
+      const payload = yield* wire.encodePayload({ a: "x" })
+      const request = Wire.encodeRequest({
+        hash: wire.hash(),
+        window: 0,
+        discard: false,
+        raw: false,
+        stream: false,
+        headers: undefined,
+        payload
+      })
+      const question = bytes(JSON.stringify({ function: "f" }))
+      const calls = [
+        { id: 1, protocol: "command", name: "handle", question },
+        { id: 3, protocol: "rpc", name: "typed", question: request }
+      ]
+      for (const { id, name, protocol, question } of calls) {
+        const open = (id: number, deadline: number) =>
+          frame(Kind.open, id, JSON.stringify({ protocol, name, deadline }))
+        const late = id * 100 + 1
+        yield* session.send(0, open(late, 1_000), frame(Kind.data, late, question.subarray(0, 5)))
+        yield* Effect.sleep("1500 millis")
+        yield* session.send(0, frame(Kind.data, late, question.subarray(5)), frame(Kind.end, late))
+        // One that has time for it is run.
+        const good = id * 100 + 3
+        yield* session.send(0, open(good, 5_000), frame(Kind.data, good, question.subarray(0, 5)))
+        yield* Effect.sleep("1500 millis")
+        yield* session.send(0, frame(Kind.data, good, question.subarray(5)), frame(Kind.end, good))
+        yield* Effect.sleep("100 millis")
+      }
+      assert.deepStrictEqual(ran, ["f", "typed"])
+    })
+  )
+
+  test(
+    "of the work at hand bounds the calls of an AdvancedNode, and goes along to the calls that they make",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 10, traceCapacity: 0 })
+      const seen: Array<number | undefined> = []
+      const slow: AdvancedNode.Handler = ({ deadline }) => {
+        seen.push(deadline === undefined ? undefined : Duration.toMillis(deadline))
+        return Effect.as(Effect.sleep("30 seconds"), "late")
+      }
+      yield* start(network, { name: "carol", functions: { slow } })
+      const bob = yield* start(network, {
+        name: "bob",
+        functions: { slow, pass: ({ node }) => node.request("carol", "slow", "") }
+      })
+      const alice = yield* start(network, { name: "alice" })
+      yield* alice.node.peers.awaitPeer("bob")
+      yield* bob.node.peers.awaitPeer("carol")
+      const calls: ReadonlyArray<Effect.Effect<unknown, any>> = [
+        alice.node.request("bob", "slow", ""),
+        alice.node.request("bob", "slow", Stream.empty),
+        Stream.runDrain(alice.node.send("bob", "slow", "")),
+        alice.node.request("bob", "slow", "", { deadline: "1 minute" }),
+        alice.node.request("bob", "pass", "")
+      ]
+      for (const call of calls) {
+        const begun = yield* Clock.currentTimeMillis
+        const error = yield* failureOf(Deadline.within("2 seconds")(call))
+        assert.strictEqual(error._tag === "StreamResetError" && error.code, "deadline")
+        assert.isBelow((yield* Clock.currentTimeMillis) - begun, 2_200)
+      }
+      assert.strictEqual(seen.length, calls.length)
+      for (const left of seen) assert.isAtMost(left!, 2_000)
+      // Its own, where that is the earlier one; and what is over is not begun.
+      yield* failureOf(Deadline.within("1 minute")(alice.node.request("bob", "slow", "", { deadline: "1 second" })))
+      assert.isAtMost(seen.pop()!, 1_000)
+      const before = seen.length
+      const over = yield* failureOf(Deadline.within(0)(alice.node.request("bob", "slow", "")))
+      assert.strictEqual(over._tag === "StreamResetError" && over.code, "deadline")
+      assert.strictEqual(seen.length, before)
     })
   )
 })

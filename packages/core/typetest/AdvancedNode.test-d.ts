@@ -5,6 +5,7 @@ import {
   AdvancedNode,
   type BasicNode,
   type Crypto,
+  type FunctionError,
   type Network,
   type NodeOptions,
   type Packet,
@@ -41,6 +42,7 @@ type CallErrors =
   | Trust.UntrustedPeerError
   | Peers.PeerLostError
   | Sessions.StreamResetError
+  | FunctionError.CallTooLargeError
   | AdvancedNode.RemoteError
 
 expectTypeOf<AdvancedNode.CallError>().toEqualTypeOf<CallErrors>()
@@ -52,6 +54,7 @@ expectTypeOf<AdvancedNode.CallError["_tag"]>().toEqualTypeOf<
   | "UntrustedPeerError"
   | "PeerLostError"
   | "StreamResetError"
+  | "CallTooLargeError"
   | "RemoteError"
 >()
 expectTypeOf<Sessions.StreamError["_tag"]>().toEqualTypeOf<"StreamResetError" | "PeerLostError">()

@@ -1,6 +1,5 @@
 /** Answers commands: reads a call, runs its function, and replies. */
 import type * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Json } from "effect/Schema"
 import type { Span } from "effect/Tracer"
@@ -93,14 +92,14 @@ export const make = ({ clock, limits, memory, node, peers, registry }: Dependenc
       : given as Effect.Effect<Json>
   }
 
-  const answer = (stream: SessionStream, request: Wire.Request, size: number): Effect.Effect<void> => {
+  const answer = (stream: InternalStream, request: Wire.Request, size: number): Effect.Effect<void> => {
     const begun = nowUnsafe(clock)
     const known = registry.getUnsafe(request.function) !== undefined
     // A caller may ask for any name: those that are not there share one series, and one name for their spans.
     const name = known ? request.function : "unknown or built in"
     const meter = meterOf("in", "command", stream.peer.name, name)
     let sent = 0
-    ;(stream as InternalStream).title = request.function
+    stream.title = request.function
     const reply = (bytes: Uint8Array) => {
       sent = bytes.length
       // The stream may be reset already, which nobody here needs to hear of.
@@ -121,16 +120,19 @@ export const make = ({ clock, limits, memory, node, peers, registry }: Dependenc
             new RunError({ code: "too_large", description: `its result is over ${limits.callSize} bytes` })
           )
         })
-        const within = stream.deadline === undefined
-          ? work
-          : Effect.provideService(
-            Effect.timeoutOrElse(work, {
-              duration: stream.deadline,
-              orElse: () => Effect.as(stream.reset("deadline", "its time was up"), "DeadlineError")
-            }),
-            CurrentDeadline,
-            begun + Duration.toMillis(stream.deadline)
-          )
+        const { expires } = stream
+        const late = Effect.as(Effect.suspend(() => stream.reset("deadline", "its time was up")), "DeadlineError")
+        const within = expires === undefined ? work : Effect.suspend(() => {
+          // Counted from the OPEN: the question may have taken all of it to come, or this process have been frozen since.
+          const left = expires - nowUnsafe(clock)
+          return left <= 0
+            ? late
+            : Effect.provideService(
+              Effect.timeoutOrElse(work, { duration: left, orElse: () => late }),
+              CurrentDeadline,
+              expires
+            )
+        })
         return Effect.matchCauseEffect(within, {
           onSuccess: (tag) => {
             meter.ended(nowUnsafe(clock) - begun, sent, size, tag)
@@ -186,7 +188,7 @@ export const make = ({ clock, limits, memory, node, peers, registry }: Dependenc
           const request = Wire.decodeRequest(bytes)
           return typeof request === "string"
             ? refuse("invalid_arguments", `the call is malformed: ${request}`)
-            : answer(stream, request, bytes.length)
+            : answer(stream as InternalStream, request, bytes.length)
         }
       })
     })

@@ -2,6 +2,9 @@
 import * as Schedule from "effect/Schedule"
 import type * as Sessions from "../Sessions.ts"
 
+/** The detail of `too_large` where it is the name of a call that cannot be sent, and not the call or its answer. */
+export const nameTooLong = "its name"
+
 /** Whether the peer refused it for want of room, and has not run it. */
 export const isRefused = (error: { readonly _tag: string }): boolean => {
   if (error._tag !== "StreamResetError") return false

@@ -9,7 +9,6 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Headers from "effect/http/Headers"
@@ -404,9 +403,7 @@ export const serve = <Rpcs extends Rpc.Any>(
           this.request = request
           this.payload = payload
           this.from = fromOf(stream.peer)
-          this.deadline = stream.deadline === undefined
-            ? undefined
-            : nowUnsafe(clock) + Duration.toMillis(stream.deadline)
+          this.deadline = stream.expires
           this.discard = !wire.isStream && (request.flags & Wire.Flag.discard) !== 0
         }
 

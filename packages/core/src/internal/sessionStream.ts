@@ -22,6 +22,8 @@ export class SessionStream implements Sessions.SessionStream {
   readonly #session: Session
   /** What runs for it, for the log: a command's stream has a name that says less. */
   title: string | undefined
+  /** When its time is up, by the monotonic clock in milliseconds, counted from when its OPEN was read, or written. */
+  readonly expires: number | undefined
   #writers: Set<() => void> | undefined
   readonly #resetError: (fields: ResetFields) => Sessions.StreamResetError
 
@@ -34,6 +36,8 @@ export class SessionStream implements Sessions.SessionStream {
     this.#session = session
     this.#resetError = resetError
     this.title = undefined
+    const { deadline } = stream.open
+    this.expires = deadline === undefined ? undefined : session.now() + deadline
   }
 
   get peer() {

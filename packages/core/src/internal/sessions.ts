@@ -34,6 +34,7 @@ import type * as NetworkCipher from "./networkCipher.ts"
 import * as PacketStream from "./packetStream.ts"
 import { quote } from "./quote.ts"
 import * as Rate from "./rate.ts"
+import { nameTooLong } from "./refused.ts"
 import * as Seen from "./seen.ts"
 import { selfOf } from "./self.ts"
 import { Session } from "./session.ts"
@@ -904,7 +905,7 @@ export const make = (
             }
             const opened = session.mux.openStream(openFrame(options, deadline === undefined ? undefined : millis))
             if (opened === "too_large") {
-              return yield* fail("too_large", "its name")
+              return yield* fail("too_large", nameTooLong)
             }
             if (opened === "draining") {
               if (session.drainingSince === undefined) {
