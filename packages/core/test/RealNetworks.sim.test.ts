@@ -502,6 +502,32 @@ describe("a clock that jumps", () => {
     })
   )
 
+  for (const keyed of [false, true]) {
+    test(
+      `is before 1970 on all machines, and nodes ${keyed ? "with a network key " : ""}find each other, call and send`,
+      Effect.gen(function*() {
+        const network = yield* SimNetwork.make()
+        const options = { onMessage: () => Effect.succeed("here"), ...keyed ? { networkKey: keyOf(1) } : {} }
+        const started = yield* Effect.forEach(["alice", "bob"], (name) =>
+          Effect.gen(function*() {
+            const host = yield* network.host(name, { clockSkew: "-100 days" })
+            return yield* start(network, { name, functions: { echo }, ...options }, { host })
+          }))
+        const [alice, bob] = [started[0]!, started[1]!]
+        yield* alice.node.peers.awaitPeer("bob")
+        yield* bob.node.peers.awaitPeer("alice")
+        assert.strictEqual(yield* call(alice.node), "are you there?")
+        for (let i = 0; i < 3; i++) assert.strictEqual(yield* alice.node.raw.sendText("bob", "there?"), "here")
+        // And when the time is set right on both.
+        for (const { host } of started) yield* host.setSkew("20000 days")
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(yield* call(bob.node, "alice"), "are you there?")
+        assert.strictEqual(yield* alice.node.raw.sendText("bob", "there?"), "here")
+        assert.strictEqual(yield* status(alice, "bob"), "Online")
+      })
+    )
+  }
+
   test(
     "back to the right time, after the node began with one ahead, lets it take messages",
     Effect.gen(function*() {
@@ -570,9 +596,9 @@ describe("a name that two nodes have", () => {
 })
 
 describe("broadcasts that the system forbids", () => {
-  const layer = (options: AdvancedNode.Options) =>
+  const layer = (options: AdvancedNode.Options, logger: Layer.Layer<never> = Logger.layer([])) =>
     AdvancedNode.layer({ networkId, bindIp: "0.0.0.0", ...options }).pipe(
-      Layer.provide([Crypto.layerPortable, Trust.layerTofu(), Logger.layer([])])
+      Layer.provide([Crypto.layerPortable, Trust.layerTofu(), logger])
     )
 
   test(
@@ -633,7 +659,35 @@ describe("broadcasts that the system forbids", () => {
   )
 
   test(
-    "are nothing to send on an interface without a broadcast address: such as a tunnel's",
+    "are no reason not to start where the interfaces cannot be read, at one address: the log says why",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const cause = new Error("A system error occurred: uv_interface_addresses returned 13 (permission denied)")
+      const sandbox = Layer.effect(
+        Network.Network,
+        Effect.map(Network.Network, (network) => ({
+          ...network,
+          interfaces: Effect.fail(new Network.InterfacesError({ cause }))
+        }))
+      )
+      const said: Array<string> = []
+      const bob = yield* start(network, { name: "bob", functions: { echo } })
+      const host = yield* network.host("alice")
+      const alice = yield* host.launch(
+        layer(
+          { name: "alice", bindIp: host.address, peers: [`${bob.host.address}:${bob.node.endpoint.port}`] },
+          linesTo(said)
+        ).pipe(Layer.provide(sandbox))
+      )
+      const node = Context.get(alice.context, AdvancedNode.AdvancedNode)
+      yield* node.peers.awaitPeer("bob")
+      assert.strictEqual(yield* call(node), "are you there?")
+      assert.strictEqual(said.filter((line) => line.includes("uv_interface_addresses returned 13")).length, 1)
+    })
+  )
+
+  test(
+    "are nothing to send on an interface without a broadcast address, such as a tunnel's, where a node starts all the same and says so",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make()
       const tunnel = Layer.effect(
@@ -648,14 +702,30 @@ describe("broadcasts that the system forbids", () => {
       )
       const bob = yield* start(network, { name: "bob", functions: { echo } })
       const host = yield* network.host("alice")
+      const said: Array<string> = []
       const bound = (options: Partial<AdvancedNode.Options>) =>
-        host.launch(layer({ name: "alice", bindIp: host.address, ...options }).pipe(Layer.provide(tunnel)))
-      const error = yield* failureOf(bound({}))
-      assert.strictEqual((error as { kind?: string }).kind, "BroadcastImpossible")
+        Effect.map(
+          host.launch(
+            layer({ name: "alice", bindIp: host.address, functions: { echo }, ...options }, linesTo(said)).pipe(
+              Layer.provide(tunnel)
+            )
+          ),
+          (process) => ({ process, node: Context.get(process.context, AdvancedNode.AdvancedNode) })
+        )
+      // It is found by those that list it.
+      const alone = yield* bound({})
+      assert.strictEqual(said.length, 1, said.join("\n"))
+      assert.include(said[0]!, `Warn ${host.address} is on a network of one or two addresses (/32)`)
+      assert.include(said[0]!, "list addresses in peers")
+      const carol = yield* start(network, { name: "carol", peers: [`${host.address}:${alone.node.endpoint.port}`] })
+      yield* carol.node.peers.awaitPeer("alice")
+      assert.strictEqual(yield* call(carol.node, "alice"), "are you there?")
+      yield* alone.process.kill
+      // And finds what it lists.
       const listed = yield* bound({ peers: [`${bob.host.address}:${bob.node.endpoint.port}`] })
-      const alice = Context.get(listed.context, AdvancedNode.AdvancedNode)
-      yield* alice.peers.awaitPeer("bob")
-      assert.strictEqual(yield* call(alice), "are you there?")
+      yield* listed.node.peers.awaitPeer("bob")
+      assert.strictEqual(yield* call(listed.node), "are you there?")
+      assert.lengthOf(said, 2)
       const trace = network.formatTrace(({ from, kind }) => kind === "udp.send" && from.startsWith("alice "))
       assert.strictEqual(trace, "")
     })

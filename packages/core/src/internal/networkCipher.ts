@@ -11,6 +11,7 @@ import * as ProtocolError from "../ProtocolError.ts"
 import type { PublicKey } from "../PublicKey.ts"
 import { equalAt, remember } from "./bytes.ts"
 import { utf8 } from "./platform.ts"
+import * as WallTime from "./wallTime.ts"
 
 /** Seconds that a token is accepted for, on either side of the receiver's clock. */
 export const timeToLive = 60
@@ -102,11 +103,11 @@ export const make = (options: {
       const plaintext = new Uint8Array(head.length + text.length)
       plaintext.set(head)
       plaintext.set(text, head.length)
-      return crypto.fernetEncrypt(keys()[0]!, plaintext, clock.currentTimeMillisUnsafe())
+      return crypto.fernetEncrypt(keys()[0]!, plaintext, WallTime.millisUnsafe(clock))
     },
     open: (packet) => {
       const held = keys()
-      const opened = crypto.fernetDecrypt(held, packet.content, clock.currentTimeMillisUnsafe(), timeToLive)
+      const opened = crypto.fernetDecrypt(held, packet.content, WallTime.millisUnsafe(clock), timeToLive)
       if (Result.isFailure(opened)) return failed(opened.failure.message)
       const { keyIndex, plaintext, timestamp } = opened.success
       const head = packet.networkId === networkId

@@ -32,6 +32,7 @@ import { type Trust, UntrustedPeerError } from "../Trust.ts"
 import type { Self } from "./advertExchange.ts"
 import { dialAny } from "./dialAny.ts"
 import * as PacketStream from "./packetStream.ts"
+import * as WallTime from "./wallTime.ts"
 import * as WriteBuffer from "./writeBuffer.ts"
 
 export type ExchangeError<Closed> =
@@ -175,7 +176,7 @@ export const make = <Closed>(options: {
     // since nobody who shares the new time accepts the old one's.
     let lastStamp = 0
     const nextStamp = () => {
-      const stamp = Number(clock.currentTimeNanosUnsafe() / 1_000n)
+      const stamp = WallTime.microsUnsafe(clock)
       lastStamp = lastStamp - stamp > Raw.replayWindow ? stamp : Math.max(stamp, lastStamp + 1)
       return lastStamp
     }

@@ -24,6 +24,7 @@ import { describe } from "./given.ts"
 import * as Metrics from "./metrics.ts"
 import { utf8 } from "./platform.ts"
 import { quote } from "./quote.ts"
+import * as WallTime from "./wallTime.ts"
 import * as WriteBuffer from "./writeBuffer.ts"
 
 /** The sender of a message, as its box proved. */
@@ -65,7 +66,7 @@ export const make = (options: {
       const opened = Raw.open(crypto, key, bytes, { kind: "request", to: own, networkId: self.networkId }, likely)
       if (Result.isFailure(opened)) return yield* refused(opened.failure)
       const { name, payload, stamp } = opened.success
-      const now = clock.currentTimeMillisUnsafe()
+      const now = WallTime.millisUnsafe(clock)
       const untimely = replay.checkTime(stamp, now)
       if (untimely !== undefined) return yield* refused(untimely)
       yield* trust.check(name, publicKey).pipe(

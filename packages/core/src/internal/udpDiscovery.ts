@@ -35,6 +35,7 @@ import { timeToLive } from "./networkCipher.ts"
 import { quote } from "./quote.ts"
 import * as Rate from "./rate.ts"
 import { selfOf } from "./self.ts"
+import * as WallTime from "./wallTime.ts"
 
 type ErrorFields = ConstructorParameters<typeof DiscoveryError>[0]
 
@@ -177,7 +178,7 @@ export const make = (
 
     // The newest accepted timestamp of each key, so that a recorded advert cannot bring back what it said.
     const isFresh = (publicKey: PublicKey, timestamp: number, leaving: boolean): boolean => {
-      const now = Math.floor(clock.currentTimeMillisUnsafe() / 1_000)
+      const now = Math.floor(WallTime.millisUnsafe(clock) / 1_000)
       const last = stamps.get(publicKey)
       // One far ahead is from before this clock was set back: no token that could be compared with it is accepted any more.
       if (last !== undefined && Math.abs(now - last.timestamp) <= timeToLive) {
@@ -312,11 +313,21 @@ export const make = (
     )
 
     const [found] = anyAddress ? [] : yield* interfaces
-    if (!anyAddress && found === undefined) {
+    // Where the interfaces cannot be read, which has been said, whether there is one of this address shows when the node listens.
+    if (!anyAddress && found === undefined && !interfacesUnreadable) {
       return yield* Effect.fail(error({ kind: "AddressNotAvailable", address: bindIp, port: advertisePort }))
     }
-    if (found !== undefined && !found.broadcasts) yield* broadcastImpossible
-    else {
+    // Nothing is to be heard there, and the node is found by who lists it, and finds what it lists.
+    if (found !== undefined && !found.broadcasts) {
+      nothingToAdvertiseOn = true
+      yield* Effect.logWarning(
+        `${bindIp} is on a network of one or two addresses (/${found.prefixLength}), as tunnels are, which carries no broadcasts: ${
+          config.peers.length === 0
+            ? "this node finds nobody itself (list addresses in peers)"
+            : "this node finds its peers alone"
+        }, and is found by those that list it in theirs`
+      )
+    } else if (anyAddress || found !== undefined) {
       const { reader, subnet } = yield* Effect.mapError(
         openShared(network, { target: found, port: advertisePort, capacity: limits.datagrams }),
         (cause) => openError(found?.broadcast ?? "0.0.0.0", cause)
