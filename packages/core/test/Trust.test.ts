@@ -140,6 +140,19 @@ describe("Trust.makeTofu", () => {
       assert.deepStrictEqual(told, [[alice, one], [alice, two], [alice, undefined], [alice, one]])
     }))
 
+  it.effect("a key that was revoked is refused under any name, also to the operator, and its name waits for another", () =>
+    Effect.gen(function*() {
+      const [one, two] = yield* keys
+      const trust = Trust.makeTofu({ pins: [[alice, one]] })
+      yield* trust.revoke(one)
+      for (const judged of [trust.check(alice, one), trust.proved(bob, one), trust.pin(bob, one)]) {
+        assert.deepInclude(yield* Effect.flip(judged), { kind: "Revoked", publicKey: one })
+      }
+      assert.isUndefined(yield* trust.expected(bob))
+      yield* trust.pin(alice, two)
+      yield* trust.check(alice, two)
+    }))
+
   it.effect("of those who connect, one address gets a quarter of the pins, and all get half", () =>
     Effect.gen(function*() {
       const [one] = yield* keys

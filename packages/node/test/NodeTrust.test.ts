@@ -161,6 +161,30 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
         assert.strictEqual(yield* trust.expected(bob), two)
       }).pipe(Effect.scoped))
 
+    it.effect("takes no file for whole that is being written", () =>
+      Effect.gen(function*() {
+        const fs = yield* fileSystem
+        const path = `${yield* folder}/known_peers`
+        const [one, two] = [yield* newKey, yield* newKey]
+        // Between the two looks at what has changed, its writer goes on.
+        let looks = -1
+        const open: FileSystem.FileSystem["open"] = (file, options) =>
+          Effect.suspend(() =>
+            looks >= 0 && ++looks === 2
+              ? Effect.andThen(fs.writeFileString(path, `alice ${two}\nbob ${two}\n`), fs.open(file, options))
+              : fs.open(file, options)
+          )
+        yield* write(path, `alice ${one}\nbob ${one}\n`)
+        const store = yield* Effect.provideService(NodeTrust.knownPeersStore(path), fileSystem, { ...fs, open })
+        yield* store.load
+        yield* write(path, `alice ${two}\n`)
+        looks = 0
+        assert.isUndefined(yield* store.reload)
+        assert.strictEqual(looks, 2)
+        const kept = yield* store.reload
+        assert.deepStrictEqual(kept?.pins.map(({ name }) => name), [alice, bob])
+      }))
+
     it.effect("is shared by several programs, and none loses what another pins", () =>
       Effect.gen(function*() {
         const path = `${yield* folder}/known_peers`
