@@ -212,53 +212,58 @@ export interface Outcome<E = never> {
 /**
  * A node with named functions over byte streams.
  *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AdvancedNodeService extends Omit<BasicNode.BasicNodeService, "send" | "sendText" | "sendAll"> {
+  /** The BasicNode underneath, whose `send` is for single messages without a function's name. */
+  readonly raw: BasicNode.BasicNode["Service"]
+  /** Serves a function until the scope closes. */
+  readonly register: <E, R>(
+    name: string,
+    handler: Handler<E, R>
+  ) => Effect.Effect<void, DuplicateFunctionError, R | Scope.Scope>
+  /** The names of the functions that are registered, sorted. */
+  readonly functions: Effect.Effect<ReadonlyArray<string>>
+  /**
+   * Calls a function of one peer and gives its answer as it comes. Nothing happens until the stream is run; interrupting it
+   * interrupts the function.
+   */
+  readonly send: <E = never, R = never>(
+    name: string,
+    command: string,
+    data: Data<E, R>,
+    options?: CallOptions
+  ) => Stream.Stream<Uint8Array, CallError | E, R>
+  /** `send`, with the whole answer at once, which is held whole and so has a limit. */
+  readonly request: <E = never, R = never>(
+    name: string,
+    command: string,
+    data: Data<E, R>,
+    options?: CallOptions
+  ) => Effect.Effect<Uint8Array, CallError | E, R>
+  /**
+   * Calls a function of several peers, or with `"*"` of every one that is known now, and gives each one's outcome as soon as
+   * it has one. Ends when each addressed peer has answered, failed, or been lost. A streamed input is read once for all:
+   * the slowest sets the pace, and one that fails is left out of the rest.
+   */
+  readonly sendAll: <E = never, R = never>(
+    target: Peers.Target,
+    command: string,
+    data: Data<E, R>,
+    options?: CallOptions
+  ) => Stream.Stream<Outcome<E>, never, R>
+  /** The sessions with peers, for layers that open streams of their own. */
+  readonly sessions: Sessions.Sessions["Service"]
+}
+
+/**
+ * The AdvancedNode of a program.
+ *
  * @category services
  * @since 0.1.0
  */
-export class AdvancedNode extends Context.Service<
-  AdvancedNode,
-  Omit<BasicNode.BasicNode["Service"], "send" | "sendText" | "sendAll"> & {
-    /** The BasicNode underneath, whose `send` is for single messages without a function's name. */
-    readonly raw: BasicNode.BasicNode["Service"]
-    /** Serves a function until the scope closes. */
-    readonly register: <E, R>(
-      name: string,
-      handler: Handler<E, R>
-    ) => Effect.Effect<void, DuplicateFunctionError, R | Scope.Scope>
-    /** The names of the functions that are registered, sorted. */
-    readonly functions: Effect.Effect<ReadonlyArray<string>>
-    /**
-     * Calls a function of one peer and gives its answer as it comes. Nothing happens until the stream is run; interrupting it
-     * interrupts the function.
-     */
-    readonly send: <E = never, R = never>(
-      name: string,
-      command: string,
-      data: Data<E, R>,
-      options?: CallOptions
-    ) => Stream.Stream<Uint8Array, CallError | E, R>
-    /** `send`, with the whole answer at once, which is held whole and so has a limit. */
-    readonly request: <E = never, R = never>(
-      name: string,
-      command: string,
-      data: Data<E, R>,
-      options?: CallOptions
-    ) => Effect.Effect<Uint8Array, CallError | E, R>
-    /**
-     * Calls a function of several peers, or with `"*"` of every one that is known now, and gives each one's outcome as soon as
-     * it has one. Ends when each addressed peer has answered, failed, or been lost. A streamed input is read once for all:
-     * the slowest sets the pace, and one that fails is left out of the rest.
-     */
-    readonly sendAll: <E = never, R = never>(
-      target: Peers.Target,
-      command: string,
-      data: Data<E, R>,
-      options?: CallOptions
-    ) => Stream.Stream<Outcome<E>, never, R>
-    /** The sessions with peers, for layers that open streams of their own. */
-    readonly sessions: Sessions.Sessions["Service"]
-  }
->()("@pnet/core/AdvancedNode") {}
+export class AdvancedNode extends Context.Service<AdvancedNode, AdvancedNodeService>()("@pnet/core/AdvancedNode") {}
 
 /**
  * Functions by name, as a node's options take them. `Services` has what each of them needs, by its name.

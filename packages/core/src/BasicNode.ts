@@ -172,10 +172,10 @@ export interface SendOptions {
 /**
  * A node that sends and answers messages.
  *
- * @category services
+ * @category models
  * @since 0.1.0
  */
-export class BasicNode extends Context.Service<BasicNode, {
+export interface BasicNodeService {
   readonly name: NodeName
   readonly networkId: NetworkId
   readonly publicKey: PublicKey
@@ -211,7 +211,15 @@ export class BasicNode extends Context.Service<BasicNode, {
    * are answered with `ERR_INTERNAL`.
    */
   readonly onMessage: <E, R = never>(handler: MessageHandler<E, R>) => Effect.Effect<void, never, R | Scope.Scope>
-}>()("@pnet/core/BasicNode") {}
+}
+
+/**
+ * The BasicNode of a program.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class BasicNode extends Context.Service<BasicNode, BasicNodeService>()("@pnet/core/BasicNode") {}
 
 /**
  * The options of a BasicNode.

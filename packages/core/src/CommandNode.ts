@@ -239,28 +239,33 @@ export interface Client {
 /**
  * A node with functions that peers call.
  *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CommandNodeService extends Omit<AdvancedNode.AdvancedNodeService, "register" | "functions"> {
+  /** The AdvancedNode underneath, whose `register` is for functions over byte streams. */
+  readonly streams: AdvancedNode.AdvancedNode["Service"]
+  /** The functions it serves. */
+  readonly registry: RpcRegistry.RpcRegistry["Service"]
+  /** Serves a function, or a command with its handler, until the scope closes. */
+  readonly register: RpcRegistry.Register
+  /** The names of the functions that peers may call, sorted: the built-in ones too. */
+  readonly functions: Effect.Effect<ReadonlyArray<string>>
+  /** What each function takes and gives, sorted by name. */
+  readonly describe: (names?: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<RpcRegistry.Description>>
+  /** The functions of one peer, or of several. Nothing happens until one of them is called and its Effect run. */
+  readonly target: Target
+  /** Effect's own RpcClient of a group that a peer serves, for as long as the scope is open. */
+  readonly client: Client
+}
+
+/**
+ * The CommandNode of a program.
+ *
  * @category services
  * @since 0.1.0
  */
-export class CommandNode extends Context.Service<
-  CommandNode,
-  Omit<AdvancedNode.AdvancedNode["Service"], "register" | "functions"> & {
-    /** The AdvancedNode underneath, whose `register` is for functions over byte streams. */
-    readonly streams: AdvancedNode.AdvancedNode["Service"]
-    /** The functions it serves. */
-    readonly registry: RpcRegistry.RpcRegistry["Service"]
-    /** Serves a function, or a command with its handler, until the scope closes. */
-    readonly register: RpcRegistry.Register
-    /** The names of the functions that peers may call, sorted: the built-in ones too. */
-    readonly functions: Effect.Effect<ReadonlyArray<string>>
-    /** What each function takes and gives, sorted by name. */
-    readonly describe: (names?: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<RpcRegistry.Description>>
-    /** The functions of one peer, or of several. Nothing happens until one of them is called and its Effect run. */
-    readonly target: Target
-    /** Effect's own RpcClient of a group that a peer serves, for as long as the scope is open. */
-    readonly client: Client
-  }
->()("@pnet/core/CommandNode") {}
+export class CommandNode extends Context.Service<CommandNode, CommandNodeService>()("@pnet/core/CommandNode") {}
 
 /**
  * Functions by name, as a node's options take them. `Services` has what each of them needs, by its name.
