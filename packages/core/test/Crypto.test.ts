@@ -17,6 +17,25 @@ describe("layerPortable", () => {
     Effect.map(Crypto.Crypto, (crypto) => assert.strictEqual(crypto.name, "portable")).pipe(
       Effect.provide(Crypto.layerPortable)
     ))
+
+  it.effect("wipes the product of the curve that a key is made of", () =>
+    Effect.gen(function*() {
+      const box = yield* Crypto.portableBox
+      const theirs = box.scalarMultBase(new Uint8Array(32).fill(3))
+      const product = Buffer.from(nacl.scalarMult(new Uint8Array(32).fill(5), theirs)).toString("hex")
+      const wiped: Array<string> = []
+      const { fill } = Uint8Array.prototype
+      Uint8Array.prototype.fill = function(value, ...range) {
+        if (this.length === 32 && value === 0) wiped.push(Buffer.from(this).toString("hex"))
+        return fill.call(this, value, ...range)
+      }
+      try {
+        box.boxBefore(theirs, new Uint8Array(32).map(() => 5))
+      } finally {
+        Uint8Array.prototype.fill = fill
+      }
+      assert.include(wiped, product)
+    }))
 })
 
 describe("programs that use the packages of old", () => {

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Crypto, Frame, Handshake, Identity, NetworkKey, type Packet, Raw, Trust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
-import { Clock, Effect, Fiber, Layer, Redacted, Result, Stream } from "effect"
+import { Clock, Context, Effect, Fiber, Layer, Redacted, Result, Stream } from "effect"
 import * as Metadata from "../src/internal/metadata.ts"
 import {
   bytes,
@@ -429,6 +429,120 @@ describe("who may have a session", () => {
       yield* alice.node.peers.awaitPeer("mallory")
       const error = yield* failureOf(alice.node.request("mallory", "echo", "x"))
       assert.strictEqual(error._tag, "PeerLostError")
+    }),
+    coarse
+  )
+})
+
+describe("the secrets of sessions", () => {
+  test(
+    "are wiped when a session ends, and when a handshake fails at whichever step, on both sides",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 40, ...joined })
+      const secrets: Array<Uint8Array> = []
+      const crypto = yield* portable()
+      // Of everything that is drawn or derived from now on.
+      let watching = false
+      const keep = (secret: Redacted.Redacted<Uint8Array>) => {
+        if (watching) secrets.push(Redacted.value(secret))
+      }
+      const spy = Layer.succeed(Crypto.Crypto, {
+        ...crypto,
+        generateKeyPair: () => {
+          const pair = crypto.generateKeyPair()
+          keep(pair.secretKey)
+          return pair
+        },
+        sharedKey: (publicKey, secretKey) => {
+          const key = crypto.sharedKey(publicKey, secretKey)
+          keep(key)
+          return key
+        },
+        randomBytes: (length) => {
+          const bytes = crypto.randomBytes(length)
+          if (length === 32) keep(Redacted.make(bytes))
+          return bytes
+        }
+      })
+      const left = () => secrets.filter((secret) => secret.some((byte) => byte !== 0)).length
+      const trust = Trust.layerTofu()
+      const bob = yield* start(network, { name: "bob", functions: { echo, hang: () => Effect.never } }, {
+        crypto: spy,
+        trust
+      })
+      const alice = yield* start(network, { name: "alice" }, { crypto: spy })
+      yield* alice.node.peers.awaitPeer("bob")
+      const host = yield* network.host("mallory")
+      const mallory = yield* stranger(network, yield* portable(), { host })
+      watching = true
+
+      // A session, with both sides in this process: of its nine secrets two are the copies of its key.
+      yield* alice.node.request("bob", "echo", "x")
+      assert.strictEqual(secrets.length, 9)
+      assert.strictEqual(left(), 2)
+      yield* alice.node.sessions.closeAll
+      yield* Effect.sleep("3 seconds")
+      assert.strictEqual(left(), 0, "a session that was closed")
+
+      // Its connection breaks, with a call running.
+      yield* Effect.forkScoped(Effect.exit(alice.node.request("bob", "hang", "x")))
+      yield* Effect.sleep("200 millis")
+      assert.strictEqual(left(), 2)
+      let cut = true
+      yield* network.intercept(({ protocol }) => cut && protocol === "tcp" ? "drop" : "pass")
+      yield* Effect.sleep("30 seconds")
+      cut = false
+      assert.strictEqual(left(), 0, "a session that died")
+
+      // The server's side of handshakes that come to nothing.
+      const shake = (
+        name: string,
+        until: "hello" | "initiate",
+        last: (connection: Effect.Success<ReturnType<typeof mallory.dial>>) => Effect.Effect<unknown, unknown>
+      ) =>
+        Effect.gen(function*() {
+          const connection = yield* mallory.dial(bob)
+          const client = Handshake.client(
+            { ...mallory.handshakeOptions, name: name as Packet.NodeName },
+            bob.node.publicKey
+          )
+          const packets = mallory.reader(connection)
+          yield* connection.write(mallory.command("msg", client.hello()))
+          const welcome = (yield* packets.next)!
+          if (until === "initiate") {
+            yield* connection.write(
+              mallory.command("msg", Result.getOrThrow(client.welcome(Raw.fromText(welcome.content)!)))
+            )
+          }
+          yield* Effect.ignore(last(connection))
+        }).pipe(Effect.scoped)
+      const before = secrets.length
+      yield* shake("mallory", "hello", () => Effect.void)
+      yield* shake("mallory", "hello", () => Effect.sleep("7 seconds"))
+      yield* shake(
+        "mallory",
+        "hello",
+        (connection) => connection.write(mallory.command("msg", bytes("\u0008INITIATE")))
+      )
+      yield* shake("alice", "initiate", () => Effect.sleep("2 seconds"))
+      yield* shake("mallory", "initiate", () => Effect.void)
+      yield* Effect.sleep("20 seconds")
+      assert.isAtLeast(secrets.length, before + 5 * 3)
+      assert.strictEqual(left(), 0, "handshakes that came to nothing")
+
+      // The client's, given up when the key was made and the policy was still asked.
+      const tofu = Context.get(yield* Layer.build(Trust.layerTofu()), Trust.Trust)
+      const slow = Layer.succeed(Trust.Trust, { ...tofu, proved: () => Effect.never })
+      watching = false
+      const carol = yield* start(network, { name: "carol" }, { crypto: spy, trust: slow })
+      watching = true
+      yield* carol.node.peers.awaitPeer("bob")
+      yield* Effect.forkScoped(Effect.exit(carol.node.request("bob", "echo", "x")))
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(left(), 2)
+      yield* carol.process.stop
+      yield* Effect.sleep("20 seconds")
+      assert.strictEqual(left(), 0, "a handshake that was given up")
     }),
     coarse
   )

@@ -81,14 +81,16 @@ const boxPrimitives = (
     return product
   }
   // libsodium has crypto_box_beforenm, the addon does not: the product is libsodium's, the hash over it JavaScript's.
-  const product = (publicKey: Uint8Array, secretKey: Uint8Array): Uint8Array => {
+  const productKey = (publicKey: Uint8Array, secretKey: Uint8Array): Uint8Array => {
     const out = new Uint8Array(32)
     sodium.crypto_scalarmult(out, secretKey, publicKey)
-    return out
+    const key = portable.boxKey(out)
+    out.fill(0)
+    return key
   }
   const boxBefore = (publicKey: Uint8Array, secretKey: Uint8Array): Uint8Array => {
     try {
-      return portable.boxKey(product(publicKey, secretKey))
+      return productKey(publicKey, secretKey)
     } catch {
       // libsodium refuses low order, which `PublicKey` has excluded: primitives are total all the same.
       return portable.boxBefore(publicKey, secretKey)
@@ -129,7 +131,7 @@ const boxPrimitives = (
     "boxBefore",
     boxBefore,
     "crypto_scalarmult",
-    () => same(portable.boxKey(product(bobPublic, aliceSecret)), firstKey)
+    () => same(productKey(bobPublic, aliceSecret), firstKey)
   )
   tryOut("secretbox", secretbox, "crypto_secretbox_easy", () => {
     const out = new Uint8Array(box.length)

@@ -74,6 +74,25 @@ describe("NodeCrypto", () => {
       assert.strictEqual((yield* build(NodeCrypto.layerWith({ loadSodium: () => opensAll }))).lines.length, 1)
     }))
 
+  it.effect("wipes the product of the curve that a key is made of", () =>
+    Effect.gen(function*() {
+      const products: Array<Uint8Array> = []
+      const crypto = yield* Crypto.Crypto.pipe(Effect.provide(NodeCrypto.layerWith({
+        loadSodium: () => ({
+          ...sodium,
+          crypto_scalarmult: (out, secretKey, publicKey) => {
+            sodium.crypto_scalarmult(out, secretKey, publicKey)
+            assert.isTrue(out.some((byte) => byte !== 0))
+            products.push(out)
+          }
+        })
+      })))
+      const [one, other] = [crypto.generateKeyPair(), crypto.generateKeyPair()]
+      crypto.sharedKey(one.publicKey, other.secretKey)
+      assert.isAtLeast(products.length, 1)
+      assert.isTrue(products.every((product) => product.every((byte) => byte === 0)))
+    }))
+
   it.effect("survives an addon that refuses a product later on", () =>
     Effect.gen(function*() {
       let broken = false

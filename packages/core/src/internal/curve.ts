@@ -384,7 +384,9 @@ const openCookie = (
   const same = crypto.equal(secrets.subarray(0, keyLength), PublicKey.toBytes(clientKey))
   const secretKey = Redacted.make(secrets.slice(keyLength), { label: "secret key" })
   secrets.fill(0)
-  return same ? secretKey : undefined
+  if (same) return secretKey
+  wipe(secretKey)
+  return undefined
 }
 
 /** Everything in an INITIATE but its cookie. */

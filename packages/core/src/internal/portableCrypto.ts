@@ -14,7 +14,12 @@ const boxKey = (product: Uint8Array): Uint8Array => hsalsa(product, zeros, new U
 export const box: PortableBox = {
   name: "stablelib",
   scalarMultBase,
-  boxBefore: (publicKey, secretKey) => boxKey(scalarMult(secretKey, publicKey)),
+  boxBefore: (publicKey, secretKey) => {
+    const product = scalarMult(secretKey, publicKey)
+    const key = boxKey(product)
+    product.fill(0)
+    return key
+  },
   boxKey,
   secretbox: (out, message, nonce, key) => out.set(secretBox(key, nonce, message)),
   secretboxOpen: (out, box, nonce, key) => {

@@ -8,6 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
+import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
@@ -507,6 +508,10 @@ export const make = (
     const lostMeanwhile = (peer: Peer) =>
       Effect.mapError(peers.lost(peer.publicKey), ({ reason }) => lostWhileOpening(peer, reason))
 
+    /** Wipes a session's key when the scope closes, which is when the session has ended or has come to nothing. */
+    const wiped = ({ sharedKey }: Handshake.Established) =>
+      Effect.addFinalizer(() => Effect.sync(() => Redacted.value(sharedKey).fill(0)))
+
     /**
      * Completes the handshake with whoever is at an address. WELCOME shows that its key is there, or that somebody is in between;
      * from then on one address goes on at a time, so that a peer which is reached by two is not left with two sessions.
@@ -526,6 +531,7 @@ export const make = (
           yield* connection.write(packetOf("msg", initiate))
           const ready = yield* readCommand(stream, "rsp", publicKey)
           const established = yield* Effect.fromResult(handshake.ready(ready.bytes))
+          yield* wiped(established)
           const origin: Origin = { keys: [welcome.networkKey, ready.networkKey], policy }
           return { connection, established, origin, stream }
         }))
@@ -681,6 +687,7 @@ export const make = (
             )
             const place = yield* reserve(peer.publicKey, "sessions")
             const { command: ready, established } = handshake.ready()
+            yield* wiped(established)
             yield* connection.write(packetOf("rsp", ready))
             return { established, origin, place }
           }).pipe(
