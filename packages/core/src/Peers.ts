@@ -448,6 +448,8 @@ export class Peers extends Context.Service<Peers, {
    * proves itself there. Synchronous, for the layers that dial.
    */
   readonly failedUnsafe: (publicKey: PublicKey.PublicKey, endpoint: Endpoint) => void
+  /** The address at which a key proved itself last, if that has not failed since. */
+  readonly provedAtUnsafe: (publicKey: PublicKey.PublicKey) => Endpoint | undefined
 }>()("@pnet/core/Peers") {}
 
 /**

@@ -1069,6 +1069,8 @@ export const make = (errors: {
         entry.addresses.push(address)
         entry.peer = { ...entry.peer, endpoints: place(entry) }
         show(publicKey, entry.peer)
-      }
+      },
+      provedAtUnsafe: (publicKey) =>
+        find(publicKey)?.addresses.find(({ failed, proved }) => proved && !failed)?.endpoint
     }
   })

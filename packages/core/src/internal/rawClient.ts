@@ -30,7 +30,7 @@ import type { SharedKeys } from "../SharedKeys.ts"
 import type { Connection, DialError, Transport } from "../Transport.ts"
 import { type Trust, UntrustedPeerError } from "../Trust.ts"
 import type { Self } from "./advertExchange.ts"
-import { dialAny } from "./dialAny.ts"
+import * as DialAny from "./dialAny.ts"
 import * as PacketStream from "./packetStream.ts"
 import * as WallTime from "./wallTime.ts"
 import * as WriteBuffer from "./writeBuffer.ts"
@@ -77,6 +77,8 @@ type Ending =
 // Every answer proves who the peer is. Over one connection it says nothing new, so it is passed on now and then: that the
 // peer lives, and that its name is still trusted.
 const proofMillis = 100
+// Those who may yet prove that they are the peer have so long where somebody says in clear that it is he and refuses.
+const refusalTime = "1 second"
 
 /** What the answers of a conversation have proved, and when that was passed on. */
 interface Proof {
@@ -359,15 +361,21 @@ export const make = <Closed>(options: {
     const seek = (channel: Channel<Closed>, key: SharedKey, endpoints: Peer["endpoints"]) =>
       Effect.gen(function*() {
         const exchange = channel.queued.find(({ done }) => !done)!
+        const proved = peers.provedAtUnsafe(channel.peer.publicKey)
+        const isProved = ({ endpoint }: DialAny.Failure<Vain>) =>
+          endpoint.port === proved?.port && endpoint.host === proved.host
         let written = 0
         // Of what was heard, this tells the most.
-        const blame = (failures: ReadonlyArray<{ readonly endpoint: Endpoint; readonly error: Vain }>): Vain => {
+        const blame = (failures: ReadonlyArray<DialAny.Failure<Vain>>): Vain => {
           const said = failures.map(({ error }) => error).filter((error) => error._tag !== "DialError")
-          const refused = said.filter((error) => error._tag === "Refused")
-          const coded = (code: "ERR_REPLAY" | "ERR_BUSY") => refused.find(({ error }) => error.code === code)
+          const errs = said.filter((error) => error._tag === "Refused")
+          const replayed = errs.find(({ error }) => error.code === "ERR_REPLAY")
+          const busy = errs.find(({ error }) => error.code === "ERR_BUSY")
+          const other = errs.find((error) => error !== replayed && error !== busy)
+          if (other !== undefined) return other
           // Accepted where the connection broke, or where somebody kept its answer to himself.
-          if (written > 1 && coded("ERR_REPLAY") !== undefined) return { _tag: "Broken", endpoint: undefined }
-          return coded("ERR_BUSY") ?? refused[0] ?? said[0] ?? failures[0]!.error
+          if (written > 1 && replayed !== undefined) return { _tag: "Broken", endpoint: undefined }
+          return replayed ?? busy ?? said[0] ?? failures[0]!.error
         }
         const attempt = (endpoint: Endpoint): Effect.Effect<readonly [Line, Raw.Message], Vain, Scope.Scope> =>
           Effect.gen(function*() {
@@ -381,7 +389,22 @@ export const make = <Closed>(options: {
             return [line, yield* Effect.fromResult(open(channel, key, exchange, bytes))] as const
           })
         const done = Latch.makeUnsafe(false)
-        exchange.onDone = done.openUnsafe
+        exchange.onDone = () => done.openUnsafe()
+        // An err is in clear. Where the peer was before, it is as good as any; elsewhere it counts once those who might prove that
+        // it was not the peer's had some time for that, and not as long as nothing has come from where the peer was before.
+        const failed: Array<DialAny.Failure<Vain>> = []
+        const doubt = Latch.makeUnsafe(false)
+        const refused = Effect.andThen(
+          doubt.await,
+          Effect.suspend(() =>
+            Effect.andThen(
+              failed.some((failure) => isProved(failure) && failure.error._tag === "Refused")
+                ? Effect.void
+                : Effect.sleep(refusalTime),
+              Effect.suspend(() => Effect.fail(blame(failed)))
+            )
+          )
+        )
         // Nobody waits for its answer any more, and others may wait for theirs: then from the beginning.
         const moot = Effect.gen(function*() {
           yield* done.await
@@ -391,17 +414,22 @@ export const make = <Closed>(options: {
           }
           return yield* Effect.fail<Vain>({ _tag: "Idle" })
         })
-        const found = yield* Effect.result(Effect.raceFirst(
-          dialAny(endpoints, attempt, {
+        const found = yield* Effect.result(Effect.raceAllFirst([
+          DialAny.dialAny(endpoints, attempt, {
             onFailure: ({ endpoint, error }) => {
-              // Who has no room is there, as far as anybody can say.
-              if (error._tag === "Refused" && error.error.code === "ERR_BUSY" || error._tag === "Idle") return
+              failed.push({ endpoint, error })
+              if (failed.some(({ error }) => error._tag === "Refused")) {
+                if (proved === undefined || failed.some(isProved)) doubt.openUnsafe()
+              }
+              // Neither is an err a reason to go elsewhere next time.
+              if (error._tag === "Refused" || error._tag === "Idle") return
               peers.failedUnsafe(channel.peer.publicKey, endpoint)
             },
             blame
           }),
-          moot
-        ))
+          moot,
+          refused
+        ]))
         exchange.onDone = undefined
         if (written > 0) {
           channel.queued = channel.queued.filter((other) => other !== exchange)

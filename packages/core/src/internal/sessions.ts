@@ -553,8 +553,8 @@ export const make = (
           shake(peer, yield* Semaphore.make(1)),
           {
             onFailure: ({ endpoint, error }) => {
-              // Who has no room is there, as far as anybody can say.
-              if (!isBusy(error)) peers.failedUnsafe(publicKey, endpoint)
+              // An err is in clear and may be anybody\'s: it changes nothing of the peer.
+              if (error._tag !== "ProtocolError" || error.origin === "local") peers.failedUnsafe(publicKey, endpoint)
             },
             // What somebody said tells more than that nobody is there.
             blame: (failures) =>
