@@ -63,6 +63,11 @@ const catchUp = [400, 600]
 // Datagrams get lost, and nobody is left to repeat this one.
 const leavingCopies = 4
 
+// The end of a token tells it from every other: the last characters of its HMAC's base64url. So many are kept of a key, which
+// makes some four within a second.
+const macLength = 24
+const seenPerKey = 16
+
 const answersPerSecond = 10
 const answersPerSource = 5
 
@@ -174,21 +179,40 @@ export const make = (
 
     // --- hearing ------------------------------------------------------------------------------------------------------
 
-    const stamps = new Map<PublicKey, { readonly timestamp: number; readonly left: boolean }>()
+    interface Stamps {
+      /** None that is older is accepted. */
+      readonly timestamp: number
+      readonly left: boolean
+      /** The adverts that were accepted and are not older, by the end of their tokens. */
+      readonly seen: ReadonlyArray<{ readonly mac: string; readonly timestamp: number }>
+    }
+    const stamps = new Map<PublicKey, Stamps>()
 
-    // The newest accepted timestamp of each key, so that a recorded advert cannot bring back what it said.
-    const isFresh = (publicKey: PublicKey, timestamp: number, leaving: boolean): boolean => {
+    // The newest accepted timestamp of each key, so that a recorded advert cannot bring back what it said; and which adverts
+    // had it, so that a recorded one is no sign of life: whoever made it makes another each time.
+    const isFresh = (publicKey: PublicKey, timestamp: number, leaving: boolean, token: Uint8Array): boolean => {
       const now = Math.floor(WallTime.millisUnsafe(clock) / 1_000)
       const last = stamps.get(publicKey)
+      const mac = String.fromCharCode(...token.subarray(-macLength))
+      let seen: Stamps["seen"] = []
+      let oldest = Math.min(timestamp, now)
       // One far ahead is from before this clock was set back: no token that could be compared with it is accepted any more.
       if (last !== undefined && Math.abs(now - last.timestamp) <= timeToLive) {
         if (timestamp < last.timestamp || last.left && timestamp === last.timestamp) return false
+        if (last.seen.some((other) => other.mac === mac)) return false
+        seen = last.seen.filter((other) => other.timestamp >= oldest)
+      }
+      seen = [...seen, { mac, timestamp }]
+      if (seen.length > seenPerKey) {
+        // What is forgotten must not come again.
+        oldest = Math.max(oldest, Math.min(...seen.map((other) => other.timestamp)) + 1)
+        seen = seen.filter((other) => other.timestamp >= oldest)
       }
       stamps.delete(publicKey)
-      stamps.set(publicKey, { timestamp: Math.min(timestamp, now), left: leaving })
+      stamps.set(publicKey, { timestamp: oldest, left: leaving, seen })
       if (stamps.size > limits.advertStamps) {
-        const oldest = stamps.keys().next()
-        if (oldest.done !== true) stamps.delete(oldest.value)
+        const first = stamps.keys().next()
+        if (first.done !== true) stamps.delete(first.value)
       }
       return true
     }
@@ -269,7 +293,9 @@ export const make = (
         count("source_mismatch")
         return translated(advert, source)
       }
-      if (timestamp !== undefined && !isFresh(publicKey, timestamp, advert.port === 0)) return count("stale")
+      if (timestamp !== undefined && !isFresh(publicKey, timestamp, advert.port === 0, decoded.success.content)) {
+        return count("stale")
+      }
       count("accepted")
       Queue.offerUnsafe(sightings, {
         name: advert.name,
