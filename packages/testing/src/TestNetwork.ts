@@ -332,6 +332,27 @@ const drive: Effect.Effect<void> = Effect.flatMap(
   (clock) => isTestClock(clock) ? Effect.forever(clock.adjust("1 second")) : Effect.void
 )
 
+/**
+ * Closes a node, and says which one it is that does not close: a runner's own timeout would name the test and nothing else. A
+ * test's clock tells it in ten minutes of virtual time, and then the test fails; any other in three seconds, and goes on waiting.
+ */
+const closing = (name: string, stop: Effect.Effect<void>): Effect.Effect<void> =>
+  Effect.flatMap(Clock.Clock, (clock) => {
+    const virtual = isTestClock(clock)
+    const stuck = new Error(
+      `TestNetwork: the node ${name} does not close: something on it cannot be interrupted, such as a handler under `
+        + "Effect.uninterruptible, or a finalizer that waits for what does not come"
+    )
+    return Effect.gen(function*() {
+      const fiber = yield* Effect.forkDetach(stop, { startImmediately: true })
+      const hint = Effect.andThen(
+        Effect.sleep(virtual ? "10 minutes" : "3 seconds"),
+        virtual ? Effect.die(stuck) : Effect.andThen(Effect.logError(stuck.message), Effect.never)
+      )
+      yield* Effect.raceFirst(Fiber.join(fiber), hint)
+    })
+  })
+
 /** The node that a context has in it. */
 const nodeIn = (context: Context.Context<any>) => {
   for (const key of [CommandNode.CommandNode, AdvancedNode.AdvancedNode, BasicNode.BasicNode] as const) {
@@ -377,7 +398,7 @@ const start = Effect.fnUntraced(function*(options: NetworkOptions<Record<string,
       return process.context
     }
     const ofProcess = (verb: "stop" | "kill") =>
-      Effect.suspend(() => process === undefined ? Effect.void : process[verb])
+      Effect.suspend(() => process === undefined ? Effect.void : closing(name, process[verb]))
 
     testNodes.set(name, {
       name,
@@ -435,8 +456,15 @@ const start = Effect.fnUntraced(function*(options: NetworkOptions<Record<string,
       )
     })
 
-  // What is frozen cannot end.
-  yield* Effect.addFinalizer(() => Effect.forEach(testNodes.values(), ({ resume }) => resume, { discard: true }))
+  // What is frozen cannot end. Before the network ends, which would wait for a node that does not close without a word.
+  yield* Effect.addFinalizer(() =>
+    Effect.gen(function*() {
+      yield* Effect.forEach(testNodes.values(), ({ resume }) => resume, { discard: true })
+      const all = Effect.forEach(testNodes.values(), ({ stop }) => stop, { concurrency: "unbounded", discard: true })
+      // Time has to pass for whatever waits in order to close.
+      yield* Effect.raceFirst(all, Effect.andThen(drive, Effect.never))
+    }).pipe(Effect.interruptible)
+  )
   const driver = yield* Effect.forkScoped(drive)
   const launches = yield* Effect.forEach(Object.entries(specs), ([name, spec]) => prepare(name, spec))
   // One after another, since a test clock waits a second of real time for what is due at one instant, and no longer. None waits

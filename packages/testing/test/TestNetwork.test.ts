@@ -404,6 +404,38 @@ describe("TestNetwork", () => {
       assert.strictEqual(yield* millis, before)
     }))
 
+  it.effect("names the node that does not close, when the network ends and when it is stopped", () =>
+    Effect.gen(function*() {
+      const stuck = (
+        end: (nodes: { readonly bob: { readonly stop: Effect.Effect<void> } }) => Effect.Effect<void>,
+        time?: "manual"
+      ) =>
+        Effect.exit(Effect.scoped(Effect.gen(function*() {
+          const { nodes } = yield* TestNetwork.make({
+            ...(time === undefined ? {} : { time }),
+            nodes: {
+              alice: TestNetwork.node(),
+              bob: TestNetwork.node({ functions: { hold: () => Effect.uninterruptible(Effect.never) } }),
+              carol: TestNetwork.node()
+            }
+          })
+          yield* Effect.forkScoped(nodes.alice.node.target("bob")("hold"), { startImmediately: true })
+          yield* time === undefined ? Effect.sleep("1 second") : TestClock.adjust("1 second")
+          yield* end(nodes)
+        })))
+      for (
+        const exit of [
+          yield* stuck(() => Effect.void),
+          yield* stuck(({ bob }) => bob.stop),
+          yield* stuck(() => Effect.void, "manual")
+        ]
+      ) {
+        const text = Exit.isFailure(exit) ? Cause.pretty(exit.cause) : ""
+        assert.include(text, "the node bob does not close")
+        assert.notInclude(text, "carol")
+      }
+    }).pipe(Effect.provide(Logger.layer([]))))
+
   it.live("runs in real time under a live clock", () =>
     Effect.gen(function*() {
       const { nodes } = yield* Home
