@@ -1200,6 +1200,19 @@ describe("Peers: what is bound to one", () => {
       assert.deepInclude(events[0] as object, { _tag: "Left", reason: "ConnectionsEnded" })
       assert.strictEqual(lostError(yield* Fiber.join(bound)).reason, "Left")
     }))
+
+  test("traffic that comes behind a leaving does not take it back", () =>
+    Effect.gen(function*() {
+      const { events, key, peers, sight } = yield* setUp()
+      yield* sight("bob")
+      const release = peers.holdUnsafe(key("bob"), () => {})
+      yield* sight("bob", { port: 0 })
+      peers.heardUnsafe(key("bob"))
+      yield* peers.proved({ name: name("bob"), publicKey: key("bob"), endpoint: undefined })
+      release()
+      yield* settle
+      assert.deepInclude(events.at(-1) as object, { _tag: "Left", reason: "ConnectionsEnded" })
+    }))
 })
 
 describe("Peers: presence", () => {
@@ -1276,6 +1289,20 @@ describe("Peers: reasons", () => {
       )
       const [first] = yield* Stream.runCollect(Stream.take(peers.changes, 1))
       assert.isTrue(first?._tag === "Joined" && first.reason === "Known")
+    }))
+
+  test("of joining are remembered of so many keys and no more", () =>
+    Effect.gen(function*() {
+      const { events, sight } = yield* setUp({ limits: { unprovedPeers: 2 } })
+      for (const label of ["a", "b", "c"]) {
+        yield* sight(label)
+        yield* sight(label, { port: 0 })
+      }
+      for (const label of ["c", "a"]) yield* sight(label)
+      assert.deepStrictEqual(
+        events.flatMap((event) => event._tag === "Joined" ? [`${event.peer.name} ${event.reason}`] : []),
+        ["a New", "b New", "c New", "c Returned", "a New"]
+      )
     }))
 
   test("of return: by an advert, an answer, or traffic, and after how long a silence", () =>
