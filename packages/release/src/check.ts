@@ -1,0 +1,96 @@
+/**
+ * `pnpm release:check`: does with the packages, packed as they are published, all that a user would do with them, outside of the
+ * workspace. `--keep` leaves the folder in which it was done; `--only TEXT` does only those steps whose names have the text, and
+ * what they need.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { mkdtempSync, realpathSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { parseArgs } from "node:util"
+import type { Tarball } from "./pack.ts"
+import type { Failed } from "./run.ts"
+import * as Steps from "./steps.ts"
+import { runtimes, typescripts } from "./versions.ts"
+
+/** Does every step that can be done, prints a line for each, and gives the tarballs if all went well. */
+export const check = (
+  options: { readonly only: string; readonly folder: string }
+): Effect.Effect<ReadonlyArray<Tarball> | undefined> =>
+  Effect.gen(function*() {
+    const say = (line: string) => Effect.sync(() => process.stdout.write(`${line}\n`))
+    const problems: Array<string> = []
+    let count = 0
+    const step = <A>(name: string, effect: Effect.Effect<A, Failed>, detail: (value: A) => string) =>
+      Effect.gen(function*() {
+        count++
+        const started = yield* Clock.currentTimeMillis
+        const exit = yield* Effect.result(effect)
+        const seconds = (((yield* Clock.currentTimeMillis) - started) / 1000).toFixed(1).padStart(6)
+        if (exit._tag === "Failure") {
+          problems.push(`${name}: ${exit.failure.problem}`)
+          yield* say(`FAILED  ${seconds} s  ${name}`)
+          return undefined
+        }
+        yield* say(`passed  ${seconds} s  ${name.padEnd(24)}  ${detail(exit.success)}`)
+        return exit.success
+      })
+    const same = (detail: string) => detail
+
+    const built = yield* step("build", Steps.build, same)
+    const packed = built === undefined
+      ? undefined
+      : yield* step("pack", Steps.packed(options.folder), ([detail]) => detail)
+    if (packed !== undefined) {
+      const [, place] = packed
+      const later: Array<readonly [string, (place: Steps.Place) => Effect.Effect<string, Failed>]> = [
+        ...typescripts.flatMap((version) =>
+          (["nodenext", "bundler"] as const).map((resolution) =>
+            [
+              `TypeScript ${version} ${resolution}`,
+              (at: Steps.Place) => Steps.compiled(at, version, resolution)
+            ] as const
+          )
+        ),
+        ...runtimes.map((runtime) => [runtime.name, (at: Steps.Place) => Steps.ran(at, runtime)] as const),
+        ["vitest", Steps.tested],
+        ["esbuild, browser", Steps.esbuildBrowser],
+        ["vite, browser", Steps.viteBrowser],
+        ["esbuild, Node, ESM", (at) => Steps.esbuildNode(at, "esm")],
+        ["esbuild, Node, CJS", (at) => Steps.esbuildNode(at, "cjs")],
+        ["vite, Node, ESM", Steps.viteNode]
+      ]
+      yield* step("inspect", Steps.inspected(place), same)
+      yield* step("publint", Steps.publint(place), same)
+      yield* step("are the types wrong", Steps.attw(place), same)
+      if ((yield* step("install", Steps.installed(place), same)) !== undefined) {
+        for (const [name, make] of later) {
+          if (name.startsWith("TypeScript") || name.includes(options.only)) yield* step(name, make(place), same)
+        }
+      }
+    }
+    for (const problem of problems) yield* say(`\n${problem}`)
+    yield* say(`\n${count - problems.length} passed, ${problems.length} failed`)
+    return problems.length === 0 ? packed?.[1].tarballs : undefined
+  })
+
+/** A folder for it, that is removed at the end. */
+export const scratch = (keep: boolean): Effect.Effect<string, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => realpathSync(mkdtempSync(join(tmpdir(), "pnet-release-")))),
+    (folder) =>
+      Effect.sync(() => {
+        if (keep) process.stdout.write(`it was done in ${folder}\n`)
+        else rmSync(folder, { recursive: true, force: true })
+      })
+  )
+
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { keep: { type: "boolean" }, only: { type: "string" } } })
+  const program = Effect.flatMap(scratch(values.keep ?? false), (folder) => check({ only: values.only ?? "", folder }))
+  Effect.runPromise(Effect.scoped(program)).then((tarballs) => {
+    process.exitCode = tarballs === undefined ? 1 : 0
+  })
+}
