@@ -26,8 +26,10 @@ import * as NodeOptions from "@pnet/core/NodeOptions"
 import * as Trust from "@pnet/core/Trust"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import type { FileSystem } from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type { Path } from "effect/Path"
 import * as Redacted from "effect/Redacted"
 import * as NodeCrypto from "./NodeCrypto.ts"
 import * as NodeIdentity from "./NodeIdentity.ts"
@@ -35,16 +37,27 @@ import * as NodeNetwork from "./NodeNetwork.ts"
 import * as NodeTrust from "./NodeTrust.ts"
 
 /**
- * Sockets, cryptography and trust on first use.
+ * What Node supplies: sockets, cryptography, and the files and paths that the modules of this package work with.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Platform = Network | Crypto | FileSystem | Path
+
+const platform: Layer.Layer<Platform> = Layer.mergeAll(
+  NodeNetwork.layer,
+  NodeCrypto.layer,
+  NodeFileSystem.layer,
+  NodePath.layer
+)
+
+/**
+ * Sockets, cryptography, files and trust on first use.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Network | Crypto | Trust.Trust> = Layer.mergeAll(
-  NodeNetwork.layer,
-  NodeCrypto.layer,
-  Trust.layerTofu()
-)
+export const layer: Layer.Layer<Platform | Trust.Trust> = Layer.merge(platform, Trust.layerTofu())
 
 /**
  * `layer`, with the identities of nodes kept in a folder, which is made where there is none: the node `alice` has the key in
@@ -64,21 +77,18 @@ export const layer: Layer.Layer<Network | Crypto | Trust.Trust> = Layer.mergeAll
 export const layerKeys = (
   folder: string,
   options?: NodeIdentity.HoldOptions
-): Layer.Layer<Network | Crypto | Trust.Trust | IdentityStore> =>
-  NodeIdentity.layerFolder(folder, options).pipe(
-    Layer.provide([NodeFileSystem.layer, NodePath.layer]),
-    Layer.provideMerge(layer)
-  )
+): Layer.Layer<Platform | Trust.Trust | IdentityStore> =>
+  Layer.provideMerge(NodeIdentity.layerFolder(folder, options), layer)
 
 /**
- * Sockets and cryptography, with a trust policy of your own.
+ * Sockets, cryptography and files, with a trust policy of your own, which may need them.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layerWithTrust = <E, R>(
   trust: Layer.Layer<Trust.Trust, E, R>
-): Layer.Layer<Network | Crypto | Trust.Trust, E, R> => Layer.mergeAll(NodeNetwork.layer, NodeCrypto.layer, trust)
+): Layer.Layer<Platform | Trust.Trust, E, Exclude<R, Platform>> => Layer.provideMerge(trust, platform)
 
 /**
  * `layer`, with what the environment says about files: `PNET_IDENTITY_FILE` has the node's identity and is made where there is none; or in
@@ -91,7 +101,7 @@ export const layerWithTrust = <E, R>(
  * @since 0.1.0
  */
 export const layerConfig: Layer.Layer<
-  Network | Crypto | Trust.Trust,
+  Platform | Trust.Trust,
   Config.ConfigError | NodeOptions.OptionsError | NodeIdentity.IdentityFileError | NodeTrust.TrustFileError
 > = Layer.unwrap(
   Effect.gen(function*() {
@@ -122,10 +132,7 @@ export const layerConfig: Layer.Layer<
       : Option.isSome(folder)
       ? NodeIdentity.layerFolder(folder.value)
       : Layer.empty
-    return Layer.mergeAll(NodeNetwork.layer, trust, who).pipe(
-      Layer.provideMerge(NodeCrypto.layer),
-      Layer.provide([NodeFileSystem.layer, NodePath.layer])
-    )
+    return Layer.provideMerge(Layer.merge(trust, who), platform)
   })
 )
 

@@ -6,17 +6,20 @@ import { NodeCrypto, NodeIdentity, NodeNetwork, NodePnet, NodeTrust } from "@pne
 import { Effect, type FileSystem, Layer, type Path, type Scope } from "effect"
 import { expectTypeOf } from "vitest"
 
-expectTypeOf(NodePnet.layer).toEqualTypeOf<Layer.Layer<Network.Network | Crypto.Crypto | Trust.Trust>>()
+expectTypeOf<NodePnet.Platform>().toEqualTypeOf<
+  Network.Network | Crypto.Crypto | FileSystem.FileSystem | Path.Path
+>()
+expectTypeOf(NodePnet.layer).toEqualTypeOf<Layer.Layer<NodePnet.Platform | Trust.Trust>>()
 expectTypeOf(NodeNetwork.layer).toEqualTypeOf<Layer.Layer<Network.Network>>()
 expectTypeOf(NodeCrypto.layer).toEqualTypeOf<Layer.Layer<Crypto.Crypto>>()
 
-// A trust policy with an error and a need of its own keeps them.
-declare const trust: Layer.Layer<Trust.Trust, "no known peers", FileSystem.FileSystem>
+// A trust policy with an error and a need of its own keeps them, but for what Node supplies.
+declare const trust: Layer.Layer<Trust.Trust, "no known peers", FileSystem.FileSystem | "a database">
 expectTypeOf(NodePnet.layerWithTrust(trust)).toEqualTypeOf<
-  Layer.Layer<Network.Network | Crypto.Crypto | Trust.Trust, "no known peers", FileSystem.FileSystem>
+  Layer.Layer<NodePnet.Platform | Trust.Trust, "no known peers", "a database">
 >()
 expectTypeOf(NodePnet.layerWithTrust(Trust.layerAny)).toEqualTypeOf<
-  Layer.Layer<Network.Network | Crypto.Crypto | Trust.Trust>
+  Layer.Layer<NodePnet.Platform | Trust.Trust>
 >()
 
 // Nothing is left to provide, and starting is all that can go wrong.
@@ -39,7 +42,7 @@ expectTypeOf(NodeIdentity.holdFile("alice.key")).toEqualTypeOf<
   >
 >()
 expectTypeOf(NodePnet.layerKeys("keys")).toEqualTypeOf<
-  Layer.Layer<Network.Network | Crypto.Crypto | Trust.Trust | Identity.IdentityStore>
+  Layer.Layer<NodePnet.Platform | Trust.Trust | Identity.IdentityStore>
 >()
 expectTypeOf(BasicNode.layer({ name: "alice" }).pipe(Layer.provide(NodePnet.layerKeys("keys")))).toEqualTypeOf<
   Layer.Layer<BasicNode.BasicNode | Peers.Peers, BasicNode.StartError>
@@ -72,5 +75,7 @@ expectTypeOf<NodeTrust.TrustFileError["reason"]["_tag"]>().toEqualTypeOf<
 // @ts-expect-error: the path is a text
 NodeIdentity.fromFile(new URL("file:///alice.key"))
 
-// @ts-expect-error: a file's identity needs a file system, which NodePnet does not bring
-Effect.runFork(NodeIdentity.fromFile("alice.key").pipe(Effect.provide(NodePnet.layer)))
+// What the modules of this package need, its layer brings.
+Effect.runFork(NodeIdentity.fromFile("alice.key").pipe(Effect.scoped, Effect.provide(NodePnet.layer)))
+const withTrustInFiles = NodePnet.layerWithTrust(NodeTrust.layerKnownPeers("known_peers"))
+expectTypeOf(withTrustInFiles).toEqualTypeOf<Layer.Layer<NodePnet.Platform | Trust.Trust, NodeTrust.TrustFileError>>()
