@@ -495,6 +495,25 @@ describe("answers", () => {
 
 describe("what is heard", () => {
   test(
+    "is of this machine where it is an address of it, or loopback",
+    Effect.gen(function*() {
+      const world = yield* setUp()
+      const here = yield* discover(world, "here")
+      const beside = yield* discover(world, "beside", { on: here.host })
+      const far = yield* discover(world, "far")
+      const loop = yield* discover(world, "loop", { on: here.host, bindIp: "127.0.0.1" })
+      const other = yield* discover(world, "other", { on: here.host, bindIp: "127.0.0.1" })
+      for (const one of [here, beside, far, loop, other]) yield* one.advertise
+      yield* pass("3 seconds")
+      const seen = (one: typeof here) => new Map(one.sighted.map(({ local, name }) => [name as string, local]))
+      // Bound to everything it hears loopback too.
+      const all = { beside: true, far: false, loop: true, other: true }
+      assert.deepStrictEqual(Object.fromEntries(seen(here)), all)
+      assert.deepStrictEqual(Object.fromEntries(seen(loop)), { other: true })
+    })
+  )
+
+  test(
     "is dropped where an advert's host is not its source, unless the options say otherwise",
     Effect.gen(function*() {
       const world = yield* setUp()

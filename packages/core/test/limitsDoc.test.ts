@@ -335,7 +335,7 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
   ["Sources of adverts that are counted for that", "1,024", "All start anew; the bound for all sources still holds."],
   [
     "What keeps nodes from being found, as `peers.obstacles` has it",
-    "64, for a minute; each is said once in ten minutes, ten a minute of a kind",
+    "64, for a minute; each is said once an hour, ten a minute of a kind",
     "The oldest is forgotten; the next line says how many were left out."
   ],
   [

@@ -95,6 +95,41 @@ describe("one machine", () => {
   )
 
   test(
+    "has a node on IPv6 that lists nobody, which it says, and so does the error of who waits",
+    Effect.gen(function*() {
+      const options = yield* isolated
+      const said: Array<string> = []
+      const logger = Logger.layer([
+        Logger.make(({ logLevel, message }) => void (logLevel === "Warn" && said.push(String(message))))
+      ])
+      const alice = yield* onThisMachine(BasicNode.make({ ...options, name: "alice", bindIp: "::1" })).pipe(
+        Effect.provide(logger)
+      )
+      const error = yield* Effect.flip(alice.peers.awaitPeer("bob", "1 second"))
+      assert.deepStrictEqual(error.obstacles?.map(({ kind }) => kind), ["NothingListed"])
+      assert.include(error.message, "list the addresses of other nodes in peers")
+      assert.lengthOf(said, 1)
+      assert.include(said[0], "This node is bound to ::1, where nothing is broadcast, and peers is empty".slice(1))
+    }),
+    !hasIPv6
+  )
+
+  test(
+    "has nodes that list each other by a host name",
+    Effect.gen(function*() {
+      const options = yield* isolated
+      const common = { ...options, functions: { echo } }
+      const bob = yield* onThisMachine(AdvancedNode.make({ ...common, name: "bob", advertisePort: yield* freePort }))
+      const alice = yield* onThisMachine(
+        AdvancedNode.make({ ...common, name: "alice", peers: [`localhost:${bob.endpoint.port}`] })
+      )
+      const peer = yield* alice.peers.awaitPeer("bob", "5 seconds")
+      assert.deepStrictEqual<ReadonlyArray<Network.Endpoint>>(peer.endpoints, [bob.endpoint])
+      assert.strictEqual(yield* words(alice, "bob", "by name"), "by name")
+    })
+  )
+
+  test(
     "has a node of IPv4 that is told an IPv6 peer, and calls it",
     Effect.gen(function*() {
       const options = yield* isolated

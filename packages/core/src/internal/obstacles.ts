@@ -25,7 +25,7 @@ const memory = 60_000
 const memoryIntervals = 3
 // Looking into a datagram may take as long as opening it did.
 const looksPerSecond = 20
-const saidAgain = 600_000
+const saidAgain = 3_600_000
 
 export class Obstacles {
   // Insertion order is age.

@@ -228,7 +228,7 @@ export const make = (
               kind: "NothingListed",
               where: config.bindIp,
               what:
-                `this node is bound to ${config.bindIp} and finds nodes by the option peers alone, which is empty: it finds nobody`,
+                `this node is bound to ${config.bindIp}, where nothing is broadcast, and peers is empty: it finds nobody, and is found by those that list it`,
               remedy:
                 "list the addresses of other nodes in peers, or bind to an IPv4 address, on which nodes find each other"
             }
