@@ -95,10 +95,16 @@ export class RemoteDefectError
  */
 export class DeadlineError extends Schema.TaggedError<DeadlineError>("@pnet/core/FunctionError/DeadlineError")(
   "DeadlineError",
-  { peer: NodeName, function: Schema.String }
+  {
+    peer: NodeName,
+    function: Schema.String,
+    /** What kept the call from being sent in time, where that is known. */
+    detail: Schema.optionalKey(Schema.String)
+  }
 ) {
   override get message() {
-    return `${quote(this.function)} at ${quote(this.peer)} did not answer before its deadline`
+    const why = this.detail === undefined ? "" : ` (${this.detail})`
+    return `${quote(this.function)} at ${quote(this.peer)} did not answer before its deadline${why}`
   }
 }
 

@@ -1,11 +1,25 @@
 /** What becomes of sessions over time: shared, settled, kept alive, renewed, drained, bounded and lost. */
 import { assert, describe, it } from "@effect/vitest"
-import { type AdvancedNode, Crypto, Identity, type Packet, Trust } from "@pnet/core"
+import { type AdvancedNode, Crypto, Identity, Packet, Trust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import { Clock, Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Queue, Scope, Stream } from "effect"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
-import { bytes, echo, failureOf, type Net, portable, quietly, start, type Started, text, two } from "./sessionWorld.ts"
+import { startCommand } from "./commandWorld.ts"
+import {
+  bytes,
+  echo,
+  failureOf,
+  type Net,
+  networkId,
+  portable,
+  quietly,
+  start,
+  type Started,
+  stranger,
+  text,
+  two
+} from "./sessionWorld.ts"
 
 const test = (
   title: string,
@@ -709,4 +723,79 @@ describe("who handles what is opened", () => {
       assert.strictEqual(yield* ask("socket", "files"), "unsupported")
     })
   )
+})
+
+describe("a peer that cannot be reached", () => {
+  test(
+    "is named with the last reason by whatever error follows, however long the next dial is put off",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 91 })
+      const crypto = yield* portable()
+      const host = yield* network.host("mallory")
+      const mallory = yield* stranger(network, crypto, { host })
+      const listening = yield* mallory.listen
+      // It holds its key, and proves another name than its advert has: refused by this side's policy.
+      yield* listening.run((connection) => listening.accept(connection, { name: "eve" as Packet.NodeName }))
+      const alice = yield* startCommand(network, { name: "alice", networkId })
+      yield* listening.advertise
+      yield* alice.node.peers.awaitPeer("mallory")
+      const peer = (yield* alice.node.peers.get("mallory"))!
+      const told: Array<string> = []
+      for (let i = 0; i < 8; i++) {
+        const error = yield* failureOf(
+          alice.node.sessions.exchange(
+            peer,
+            { protocol: "socket", name: "x", deadline: "400 millis" },
+            new Uint8Array(0)
+          )
+        )
+        told.push(`${error._tag}: ${error.message}`)
+      }
+      assert.isTrue(told.some((text) => text.startsWith("StreamResetError")), told.join("\n"))
+      for (const text of told) assert.include(text, "eve")
+    }),
+    coarse
+  )
+
+  const putOff = (forged: boolean) =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 92 })
+      const crypto = yield* portable()
+      const host = yield* network.host("mallory")
+      const mallory = yield* stranger(network, crypto, { host })
+      const listening = yield* mallory.listen
+      let dials = 0
+      yield* listening.run((connection) => {
+        dials++
+        return forged
+          ? connection.write(Packet.encode(Packet.err(networkId, "ERR_HANDSHAKE", mallory.identity.publicKey)))
+          : Effect.void
+      })
+      const alice = yield* startCommand(network, { name: "alice", networkId })
+      yield* listening.advertise
+      yield* alice.node.peers.awaitPeer("mallory")
+      const peer = (yield* alice.node.peers.get("mallory"))!
+      dials = 0
+      const ask = alice.node.sessions.exchange(peer, { protocol: "socket", name: "x" }, new Uint8Array(0))
+      yield* Effect.timeoutOption(Effect.forever(Effect.ignore(ask)), "4500 millis")
+      if (forged) assert.isAbove(dials, 10)
+      else {
+        assert.isBelow(dials, 8)
+        const call = alice.node.target("mallory", { timeout: "60 millis" }) as (
+          name: string
+        ) => Effect.Effect<unknown, Error>
+        const late = yield* failureOf(call("f"))
+        assert.include(
+          late.message,
+          "did not answer before its deadline (the last attempt to reach its peer failed: "
+        )
+      }
+    })
+
+  test(
+    "by an err in clear, which may be anybody's, puts the next dial off by one wait and no longer",
+    putOff(true),
+    coarse
+  )
+  test("for real puts each dial off for longer, and says so where time runs out", putOff(false), coarse)
 })

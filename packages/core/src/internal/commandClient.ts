@@ -22,7 +22,7 @@ import { StreamResetError } from "../Sessions.ts"
 import type * as Sessions from "../Sessions.ts"
 import { meterOf } from "./callMetrics.ts"
 import * as Wire from "./commandWire.ts"
-import { isRefused, refusedRetries } from "./refused.ts"
+import { isRefused, refusedRetries, unsent } from "./refused.ts"
 import { namesOf } from "./targets.ts"
 import { toTraceparent } from "./trace.ts"
 
@@ -141,7 +141,7 @@ const mapError = (peer: NodeName, name: string, limit: number) =>
   if (error._tag !== "StreamResetError") return error
   switch (error.code) {
     case "deadline":
-      return new DeadlineError({ peer, function: name })
+      return new DeadlineError({ peer, function: name, ...unsent(error) })
     case "too_large":
       return new CallTooLargeError({ peer, function: name, limit })
     case "not_found":

@@ -14,3 +14,10 @@ export const isRefused = (error: { readonly _tag: string }): boolean => {
 
 /** When it is made again: six times, over some 1.3 seconds. */
 export const refusedRetries = Schedule.exponential("20 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 6 }))
+
+/** What the time of a call ran out on before it could be sent; and behind it why it could not, where that is known. */
+export const notSent = "its time was up before it could be sent"
+
+/** Why a call whose time was up had not been sent by then, for its `DeadlineError`. */
+export const unsent = ({ detail, remote }: Sessions.StreamResetError): { readonly detail?: string } =>
+  !remote && detail.startsWith(`${notSent}; `) ? { detail: detail.slice(notSent.length + 2) } : {}

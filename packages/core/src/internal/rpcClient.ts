@@ -30,7 +30,7 @@ import { type CallMeter, meterOf } from "./callMetrics.ts"
 import { compatible, differences } from "./contract.ts"
 import { IntMap } from "./intMap.ts"
 import { Pieces } from "./pieces.ts"
-import { isRefused, refusedRetries } from "./refused.ts"
+import { isRefused, refusedRetries, unsent } from "./refused.ts"
 import * as Wire from "./rpcWire.ts"
 import { toTraceparent } from "./trace.ts"
 
@@ -244,7 +244,7 @@ export const make = <Rpcs extends Rpc.Any>(
         if (error._tag !== "StreamResetError") return error
         switch (error.code) {
           case "deadline":
-            return this.late
+            return new DeadlineError({ peer: this.to, function: this.name, ...unsent(error) })
           case "too_large":
             return this.tooLarge
           case "not_found":

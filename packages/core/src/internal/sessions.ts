@@ -9,6 +9,7 @@ import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
@@ -35,6 +36,7 @@ import type * as NetworkCipher from "./networkCipher.ts"
 import * as PacketStream from "./packetStream.ts"
 import { quote } from "./quote.ts"
 import * as Rate from "./rate.ts"
+import { notSent } from "./refused.ts"
 import { nameTooLong } from "./refused.ts"
 import * as Seen from "./seen.ts"
 import { selfOf } from "./self.ts"
@@ -62,6 +64,8 @@ interface Dial {
   /** Dials that failed in a row, and the moment before which there is none. */
   failures: number
   notBefore: number
+  /** What the last dial failed with, where none has succeeded since. */
+  last: Sessions.OpenError | undefined
 }
 
 /** A network key that a packet of a handshake came in under; `undefined` on a network without one. */
@@ -98,6 +102,7 @@ const tickEvery = 500
 // A peer that has no room now has some soon. Always the same wait, since an err in clear may be anybody's.
 const busyRetries = Schedule.spaced("200 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 25 }))
 const isBusy = (error: Sessions.OpenError) => error._tag === "ProtocolError" && error.code === "ERR_BUSY"
+const isInClear = (error: Sessions.OpenError) => error._tag === "ProtocolError" && error.origin === "remote"
 // A receiver of GOAWAY gives its sender this much longer than the sender takes itself.
 const drainGrace = 60_000
 // Failures in a row are forgotten after this long.
@@ -177,7 +182,7 @@ export const make = (
     const dialOf = (state: PeerState, name: Packet.NodeName): Dial => {
       let dial = state.dials.get(name)
       if (dial === undefined) {
-        dial = { dialling: undefined, failures: 0, notBefore: 0 }
+        dial = { dialling: undefined, failures: 0, notBefore: 0, last: undefined }
         state.dials.set(name, dial)
       }
       return dial
@@ -601,8 +606,12 @@ export const make = (
           if (Exit.isSuccess(exit)) {
             making.failures = 0
             making.notBefore = 0
+            making.last = undefined
           } else {
-            making.failures = Math.min(making.failures + 1, 6)
+            const error = Exit.findError(exit)
+            if (Result.isSuccess(error)) making.last = error.success
+            // An err is in clear and may be anybody's: it puts the next dial off, and those after it no longer.
+            making.failures = Result.isSuccess(error) && isInClear(error.success) ? 1 : Math.min(making.failures + 1, 6)
             making.notBefore = now() + 100 * 2 ** making.failures
           }
           Deferred.doneUnsafe(ready, exit)
@@ -894,7 +903,14 @@ export const make = (
         Effect.gen(function*() {
           const fail = (code: "deadline" | "too_large", detail: string) =>
             Effect.fail(resetError({ peer: peer.name, stream: options.name, code, detail, remote: false }))
-          const late = fail("deadline", "its time was up before it could be sent")
+          const late = Effect.suspend(() => {
+            // It may have waited for the next dial all that time, and the reason for that is what its caller has to know.
+            const last = states.get(peer.publicKey)?.dials.get(peer.name)?.last
+            return fail(
+              "deadline",
+              `${notSent}${last === undefined ? "" : `; the last attempt to reach its peer failed: ${last.message}`}`
+            )
+          })
           const left = () => deadline === undefined ? 1 : Math.ceil(deadline - now())
           const within = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | Sessions.StreamResetError> =>
             deadline === undefined
