@@ -38,6 +38,7 @@ import * as Given from "./internal/given.ts"
 import { textOf, utf8 } from "./internal/platform.ts"
 import { quote } from "./internal/quote.ts"
 import { isRefused, nameTooLong, refusedRetries } from "./internal/refused.ts"
+import * as Seldom from "./internal/seldom.ts"
 import { separate } from "./internal/separate.ts"
 import type { SessionStream as InternalStream } from "./internal/sessionStream.ts"
 import { namesOf } from "./internal/targets.ts"
@@ -127,7 +128,10 @@ export interface Call {
   readonly from: { readonly name: NodeName; readonly publicKey: PublicKey }
   /** The function's name. */
   readonly command: string
-  /** What the caller sends, as it comes. */
+  /**
+   * What the caller sends, as it comes. Each part is a view into a buffer that may hold more: its `.buffer` is not it alone, and
+   * `part.slice()` is a copy to keep.
+   */
   readonly bytes: Stream.Stream<Uint8Array, Sessions.StreamError>
   /**
    * All of it at once, up to `limits.callSize` bytes, of which all calls together may hold `limits.callMemory`. What is longer fails
@@ -391,6 +395,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
     const clock = yield* Clock.Clock
     const { limits } = yield* NodeOptions.NodeConfig
     const memory = makeCallMemory(limits.callMemory)
+    const lines = Seldom.lines(clock)
     const handlers = new Map<string, Registered>()
     const base: Context.Context<never> = yield* Effect.context<never>()
 
@@ -411,16 +416,17 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
     const fail = (stream: Sessions.SessionStream, cause: Cause.Cause<unknown>) => {
       const failure = Cause.findError(cause)
       if (Result.isSuccess(failure)) {
-        return Effect.flatMap(encodeError(failure.success), (error) =>
+        return Effect.flatMap(encodeError(failure.success, lines), (error) =>
           stream.reset("failed", failure.success instanceof Error ? failure.success.message : "", error))
       }
       return Cause.hasInterruptsOnly(cause)
         ? stream.reset("going_away", "")
         : Effect.andThen(
-          Effect.logError(
-            `the function ${quote(stream.name)} failed for ${quote(stream.peer.name)}`,
-            cause
-          ),
+          lines(Seldom.defect(stream.name, cause), stream.name, (more) =>
+            Effect.logError(
+              `the function ${quote(stream.name)} failed for ${quote(stream.peer.name)}${more}`,
+              cause
+            )),
           stream.reset("internal", "")
         )
     }

@@ -23,6 +23,7 @@ import * as Tracer from "effect/Tracer"
 import { Crypto } from "./Crypto.ts"
 import * as Discovery from "./Discovery.ts"
 import * as Acceptor from "./internal/acceptor.ts"
+import { isBytes } from "./internal/bytes.ts"
 import * as Given from "./internal/given.ts"
 import { parseListed } from "./internal/hostName.ts"
 import { textOf, utf8 } from "./internal/platform.ts"
@@ -131,6 +132,7 @@ export interface Sender {
  */
 export interface Message {
   readonly from: Sender
+  /** What it says. It may be a view: its `.buffer` may hold more than it does, and `data.slice()` is a copy to keep. */
   readonly data: Uint8Array
   /** `data` as text. */
   readonly text: string
@@ -307,7 +309,11 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
     }
 
     const payloadOf = (data: Uint8Array | string): Effect.Effect<Uint8Array, Raw.MessageTooLargeError> => {
-      const payload = typeof data === "string" ? utf8(data) : data
+      const payload: unknown = typeof data === "string" ? utf8(data) : data
+      // Only a program without types gets there.
+      if (!isBytes(payload)) {
+        return Effect.die(new TypeError(`${Given.describe(payload)} was to be sent, which is neither bytes nor text`))
+      }
       return payload.length > limit
         ? Effect.fail(new Raw.MessageTooLargeError({ size: payload.length, limit }))
         : Effect.succeed(payload)

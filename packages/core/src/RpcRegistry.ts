@@ -13,6 +13,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -28,6 +29,7 @@ import * as Contract from "./internal/contract.ts"
 import { encodeError, messageOf } from "./internal/encodeError.ts"
 import * as Given from "./internal/given.ts"
 import { notJson } from "./internal/json.ts"
+import * as Seldom from "./internal/seldom.ts"
 
 /**
  * What a function takes and gives, as JSON Schema. A plain function has no more than its name.
@@ -136,7 +138,7 @@ const builtIns: ReadonlySet<string> = new Set(["describe", "get_funcs", "get_pee
 
 type Run = (call: Command.Call, ...args: ReadonlyArray<any>) => unknown
 
-const plain = (name: string, handler: Run, context: Context.Context<never>): Entry => {
+const plain = (name: string, handler: Run, context: Context.Context<never>, lines: Seldom.Lines): Entry => {
   const run = running(name, context)
   return {
     name,
@@ -149,7 +151,7 @@ const plain = (name: string, handler: Run, context: Context.Context<never>): Ent
             ? Effect.succeed((value ?? null) as Schema.Json)
             : Effect.fail(new RunError({ code: "not_json", description: `its result is not JSON: ${fault.message}` }))
         },
-        onFailure: (error) => failed(error, encodeError)
+        onFailure: (error) => failed(error, (error) => encodeError(error, lines))
       })
   }
 }
@@ -167,7 +169,10 @@ const withKwargs = (call: Command.Call, kwargs: Command.Call["kwargs"]): Command
   node: call.node
 })
 
-const checked = (command: Command.Any, handler: Run, context: Context.Context<never>): Entry => {
+/** As JSON writes it, for a Schema. */
+const orNull = (value: unknown): unknown => value === undefined ? null : value
+
+const checked = (command: Command.Any, handler: Run, context: Context.Context<never>, lines: Seldom.Lines): Entry => {
   const { name } = command
   const run = running(name, context)
   // The first thing that is wrong is all that is said: a caller's call may have a million of them.
@@ -175,7 +180,7 @@ const checked = (command: Command.Any, handler: Run, context: Context.Context<ne
   const decodeKwargs = Schema.decodeUnknownEffect(Schema.toCodecJson(command.kwargs))
   const encodeSuccess = Schema.encodeUnknownEffect(Schema.toCodecJson(command.success))
   const encodeDeclared = Schema.encodeUnknownEffect(Schema.toCodecJson(command.error))
-  const encode = (error: unknown) => Effect.catch(encodeDeclared(error), () => encodeError(error))
+  const encode = (error: unknown) => Effect.catch(encodeDeclared(error), () => encodeError(error, lines))
   // Hashed once, however often a peer asks.
   let description: Description | undefined
   return {
@@ -183,7 +188,7 @@ const checked = (command: Command.Any, handler: Run, context: Context.Context<ne
     describe: () => description ??= { name, kind: "command", ...Contract.ofCommand(command) },
     run: (call, args) =>
       Effect.gen(function*() {
-        const values = yield* Effect.mapError(decodeArgs(args), (error) => invalid("args", error))
+        const values = yield* Effect.mapError(decodeArgs(args.map(orNull)), (error) => invalid("args", error))
         const kwargs = yield* Effect.mapError(decodeKwargs(call.kwargs), (error) => invalid("kwargs", error))
         return yield* Effect.matchEffect(
           run(call, () => handler(withKwargs(call, kwargs), ...values)),
@@ -210,6 +215,7 @@ const checked = (command: Command.Any, handler: Run, context: Context.Context<ne
 export const make: Effect.Effect<RpcRegistry["Service"]> = Effect.gen(function*() {
   const base: Context.Context<never> = yield* Effect.context<never>()
   const entries = new Map<string, Entry>()
+  const lines = Seldom.lines(yield* Clock.Clock)
 
   const add = (entry: Entry): Effect.Effect<void, DuplicateFunctionError, Scope.Scope> =>
     Effect.acquireRelease(
@@ -226,7 +232,7 @@ export const make: Effect.Effect<RpcRegistry["Service"]> = Effect.gen(function*(
   const register = (what: string | Command.Any, handler: Run) =>
     Effect.contextWith((context: Context.Context<never>) => {
       const whole = Context.merge(base, context)
-      return add(typeof what === "string" ? plain(what, handler, whole) : checked(what, handler, whole))
+      return add(typeof what === "string" ? plain(what, handler, whole, lines) : checked(what, handler, whole, lines))
     })
 
   return {

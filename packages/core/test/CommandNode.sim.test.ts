@@ -292,6 +292,37 @@ describe("CommandNode", () => {
       assert.strictEqual(ran, 0)
     })))
 
+  it.effect("an argument that is undefined is so at the function, whose defaults apply, and null to a Schema", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* two()
+      yield* bob.node.register(
+        "of",
+        (_call, a: unknown = "default", b: unknown = "other", ...rest) => Effect.succeed([a, b, rest.length])
+      )
+      yield* bob.node.register(
+        Command.make("typed", {
+          args: [Schema.NullOr(Schema.String), Schema.UndefinedOr(Schema.String)],
+          success: Schema.Json
+        }),
+        (_call, a, b) => Effect.succeed([a, b === undefined ? "nothing" : b])
+      )
+      const call = alice.node.target("bob")
+      assert.deepStrictEqual(yield* call("of", undefined), ["default", "other", 0])
+      assert.deepStrictEqual(yield* call("of", undefined, 1), ["default", 1, 0])
+      assert.deepStrictEqual(yield* call("of", null, undefined, undefined), [null, "other", 1])
+      assert.deepStrictEqual(yield* call("typed", undefined, undefined), [null, "nothing"])
+      // Whoever knows nothing of that reads null, and what is no list of places changes nothing.
+      const ask = (absent: unknown) =>
+        Effect.map(
+          alice.node.request("bob", "handle", JSON.stringify({ function: "of", args: [null, 2], absent })),
+          (answer) => JSON.parse(text(answer)).value
+        )
+      for (const absent of [undefined, 1, {}, ["0x0"], [1, 7, -1, "length", "__proto__", null]]) {
+        assert.deepStrictEqual(yield* ask(absent), [null, 2, 0])
+      }
+      assert.deepStrictEqual(yield* ask([0]), ["default", 2, 0])
+    })))
+
   it.effect("several peers give a record with one Exit for each, and no failure hides another's answer", () =>
     quietly(Effect.gen(function*() {
       const network = yield* SimNetwork.make()

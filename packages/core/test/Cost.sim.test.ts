@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { AdvancedNode } from "@pnet/core"
 import { Command, Deadline, Frame, PeerRpc, RpcRegistry, Sessions } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
-import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Schema, Stream } from "effect"
+import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Logger, Schema, Stream } from "effect"
 import type { Scope } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import * as Wire from "../src/internal/rpcWire.ts"
@@ -326,6 +326,51 @@ describe("a deadline", () => {
       const over = yield* failureOf(Deadline.within(0)(alice.node.request("bob", "slow", "")))
       assert.strictEqual(over._tag === "StreamResetError" && over.code, "deadline")
       assert.strictEqual(seen.length, before)
+    })
+  )
+})
+
+describe("the log", () => {
+  test(
+    "has a defect once, and of each function only so many a minute, however often peers call it",
+    Effect.gen(function*() {
+      const logs: Array<string> = []
+      const logger = Logger.layer([Logger.make(({ message }) => void logs.push(String(message)))])
+      const network = yield* SimNetwork.make({ seed: 11, traceCapacity: 0 })
+      const group = RpcGroup.make(Rpc.make("typed"))
+      let n = 0
+      const breaks = () => Effect.die(new Error(`defect ${n++ % 100}`))
+      class Large extends Schema.TaggedError<Large>()("Large", { text: Schema.String }) {}
+      const bob = yield* startCommand(network, {
+        name: "bob",
+        functions: {
+          command: breaks,
+          same: () => Effect.die(new Error("same")),
+          large: () => Effect.fail(new Large({ text: "x".repeat(70_000) }))
+        },
+        streams: { stream: breaks }
+      } as any, { logger })
+      yield* Effect.provide(PeerRpc.serve(group), [group.toLayer({ typed: breaks }), logger]).pipe(
+        Effect.provideService(Sessions.Sessions, bob.node.sessions),
+        Effect.provideService(RpcRegistry.RpcRegistry, bob.node.registry)
+      )
+      const alice = yield* startCommand(network, { name: "alice" })
+      yield* alice.node.peers.awaitPeer("bob")
+      const client = yield* alice.node.client(group, "bob")
+      const calls: Record<string, Effect.Effect<unknown, unknown>> = {
+        command: alice.node.target("bob")("command"),
+        same: alice.node.target("bob")("same"),
+        large: alice.node.target("bob")("large"),
+        stream: alice.node.request("bob", "stream", ""),
+        typed: client.typed()
+      }
+      for (const [name, call] of Object.entries(calls)) {
+        logs.length = 0
+        for (let i = 0; i < 50; i++) yield* Effect.exit(call)
+        const most = name === "same" || name === "large" ? 1 : 10
+        assert.isAtLeast(logs.length, 1, name)
+        assert.isAtMost(logs.length, most, `${name}: ${logs.join("; ")}`)
+      }
     })
   )
 })

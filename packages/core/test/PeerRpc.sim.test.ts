@@ -545,6 +545,32 @@ describe("handlers of typed calls", () => {
       assert.notInclude(log.join(), "begin 3")
     })))
 
+  it.effect("that waited for their turn beyond the deadline are not begun, be they uninterruptible", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const group = RpcGroup.make(Rpc.make("keep", { payload: { id: Schema.Number } }))
+      const gate = yield* Deferred.make<void>()
+      const begun: Array<number> = []
+      const handlers = group.toLayer({
+        keep: ({ id }) =>
+          Rpc.uninterruptible(Effect.suspend(() => {
+            begun.push(id)
+            return Deferred.await(gate)
+          }))
+      })
+      const { alice } = yield* two(network, serving(group, handlers, { concurrency: 1 }))
+      const client = yield* clientOf(alice, group)
+      const first = yield* Effect.forkChild(client.keep({ id: 1 }))
+      yield* Effect.sleep("100 millis")
+      const second = yield* errorOf(client.keep({ id: 2 }).pipe(Deadline.within("1 second")))
+      assert.strictEqual(second._tag, "DeadlineError")
+      yield* Effect.sleep("1 second")
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(first)
+      yield* client.keep({ id: 3 })
+      assert.deepStrictEqual(begun, [1, 3])
+    })))
+
   it.effect("know how much time is left", () =>
     quietly(Effect.gen(function*() {
       const { client } = yield* world()
@@ -1105,6 +1131,37 @@ describe("whoever breaks the rules of typed calls", () => {
       assert.strictEqual(yield* client.hello({ name: "x" }), "Hello, x")
       yield* Effect.sleep("1 second")
       assert.deepStrictEqual([yield* streamsOf(alice), yield* streamsOf(bob)], [0, 0])
+    })))
+
+  it.effect("refuses a stream of which something has come already: that is not called again", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const bob = yield* start(network, "bob")
+      const alice = yield* start(network, "alice")
+      yield* alice.node.peers.awaitPeer("bob")
+      const chunk = yield* wireOf(Basics.requests.get("count") as any).encodeChunk([1, 2])
+      let calls = 0
+      let told = false
+      yield* bob.node.sessions.handle({ protocol: "rpc", name: "count" }, (stream) => {
+        calls++
+        const says = told ? stream.write(Uint8Array.of(2, 0, 0, 0, chunk.length, ...chunk)) : Effect.void
+        return Effect.ignore(Effect.andThen(
+          Effect.andThen(says, Effect.sleep("100 millis")),
+          stream.reset("refused", "no room after all")
+        ))
+      })
+      const client = yield* clientOf(alice, Basics)
+      const got: Array<number> = []
+      const run = errorOf(Stream.runForEach(client.count({ to: 9 }), (n) => Effect.sync(() => got.push(n))))
+      assert.strictEqual((yield* run)._tag, "StreamResetError")
+      // Of a call that was refused before anything came, nothing ran.
+      assert.isAbove(calls, 1)
+      calls = 0
+      told = true
+      const error = yield* run
+      assert.strictEqual(error._tag === "StreamResetError" && error.code, "refused")
+      assert.strictEqual(calls, 1)
+      assert.deepStrictEqual(got, [1, 2])
     })))
 
   it.effect("by answering gives its caller a typed error", () =>

@@ -17,6 +17,7 @@ import * as Wire from "./commandWire.ts"
 import { Interruptible } from "./given.ts"
 import { weigh } from "./json.ts"
 import { quote } from "./quote.ts"
+import * as Seldom from "./seldom.ts"
 import type { SessionStream as InternalStream } from "./sessionStream.ts"
 import { namesOfAll } from "./targets.ts"
 import { fromTraceparent } from "./trace.ts"
@@ -61,6 +62,8 @@ const parentOf = (stream: SessionStream) => {
 }
 
 export const make = ({ clock, limits, memory, node, peers, registry }: Dependencies) => {
+  const lines = Seldom.lines(clock)
+
   const builtIn = (name: string, args: ReadonlyArray<unknown>): Effect.Effect<unknown> | undefined => {
     switch (name) {
       case "get_funcs":
@@ -154,10 +157,12 @@ export const make = ({ clock, limits, memory, node, peers, registry }: Dependenc
             meter.ended(nowUnsafe(clock) - begun, sent, size, "internal")
             span.attribute("error.type", "internal")
             return Effect.andThen(
-              Effect.logError(
-                `the function ${quote(request.function)} broke for ${quote(stream.peer.name)}`,
-                cause
-              ),
+              // Those that are not there have no log of their own.
+              lines(Seldom.defect(name, cause), name, (more) =>
+                Effect.logError(
+                  `the function ${quote(request.function)} broke for ${quote(stream.peer.name)}${more}`,
+                  cause
+                )),
               reply(Wire.encodeError({ code: "internal", description: "it broke; the log of its node has the cause" }))
             )
           }

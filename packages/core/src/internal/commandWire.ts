@@ -1,7 +1,7 @@
 /**
  * The JSON of commands (protocol section 5): one document from the caller, one in answer.
  *
- *     {"function": name, "args": [...], "kwargs": {...}}
+ *     {"function": name, "args": [...], "kwargs": {...}, "absent"?: [index, ...]}
  *     {"type": "success", "value": ...}
  *     {"type": "error", "code": ..., "description": ..., "error"?: ...}
  */
@@ -39,7 +39,18 @@ const maxArgs = 10_000
 export const encodeRequest = (request: Request): Uint8Array | NotJsonError => {
   const { args, kwargs } = request
   const fault = notJson(args, "$.args") ?? notJson(kwargs, "$.kwargs")
-  return fault ?? utf8(JSON.stringify({ function: request.function, args, kwargs }))
+  if (fault !== undefined) return fault
+  // JSON writes them as null, and a parameter's default is for undefined alone.
+  return utf8(JSON.stringify(
+    args.includes(undefined)
+      ? {
+        function: request.function,
+        args,
+        kwargs,
+        absent: args.flatMap((arg, i) => arg === undefined ? [i] : [])
+      }
+      : { function: request.function, args, kwargs }
+  ))
 }
 
 /** A peer's request, or what is wrong with it. */
@@ -47,11 +58,13 @@ export const decodeRequest = (bytes: Uint8Array): Request | string => {
   const parsed = parse(bytes)
   if (typeof parsed === "string") return parsed
   if (!isObject(parsed.value)) return "not an object"
-  const { args = [], function: name, kwargs = none } = parsed.value
+  const { absent, args = [], function: name, kwargs = none } = parsed.value
   if (typeof name !== "string") return "\"function\" is not a string"
   if (!Array.isArray(args)) return "\"args\" is not an array"
   if (args.length > maxArgs) return `"args" has more than ${maxArgs} elements`
   if (!isObject(kwargs)) return "\"kwargs\" is not an object"
+  // Whatever else stands there is for later versions.
+  if (Array.isArray(absent)) { for (const i of absent) if (args[i] === null) args[i] = undefined }
   return { function: name, args, kwargs }
 }
 

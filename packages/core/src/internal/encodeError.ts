@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { lengthUpTo } from "./json.ts"
 import { quote } from "./quote.ts"
+import type { Lines } from "./seldom.ts"
 
 /** A typed error that is larger than this as JSON is sent as its tag and the beginning of its message. */
 const maxError = 65_536
@@ -17,21 +18,24 @@ export const messageOf = (error: unknown): string => {
 }
 
 /** The error as JSON. Errors without a Schema become their tag and message. */
-export const encodeError = (error: unknown): Effect.Effect<unknown> => {
+export const encodeError = (error: unknown, lines: Lines): Effect.Effect<unknown> => {
   const message = messageOf(error)
-  const fallback = typeof error === "object" && error !== null && "_tag" in error
-    ? { _tag: String(error._tag).slice(0, 1_024), message }
-    : { message }
+  const fallback: { readonly _tag?: string; readonly message: string } =
+    typeof error === "object" && error !== null && "_tag" in error && typeof error._tag === "string"
+      ? { _tag: error._tag.slice(0, 1_024), message }
+      : { message }
   const constructor: unknown = typeof error === "object" && error !== null ? error.constructor : undefined
-  if (!Schema.isSchema(constructor)) return Effect.succeed(fallback)
+  // A class: what an error carries as a value may be a peer's.
+  if (typeof constructor !== "function" || !Schema.isSchema(constructor)) return Effect.succeed(fallback)
   return Schema.encodeUnknownEffect(Schema.toCodecJson(constructor as Schema.Codec<unknown>))(error).pipe(
     Effect.flatMap((encoded): Effect.Effect<unknown> => {
       return lengthUpTo(encoded, maxError) <= maxError
         ? Effect.succeed(encoded)
         : Effect.as(
-          Effect.logWarning(
-            `a typed error of over ${maxError} characters is sent as its tag alone: ${quote(fallback)}`
-          ),
+          lines(fallback._tag ?? "", "large", (more) =>
+            Effect.logWarning(
+              `a typed error of over ${maxError} characters is sent as its tag alone: ${quote(fallback)}${more}`
+            )),
           fallback
         )
     }),

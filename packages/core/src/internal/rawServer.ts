@@ -24,6 +24,7 @@ import { describe } from "./given.ts"
 import * as Metrics from "./metrics.ts"
 import { utf8 } from "./platform.ts"
 import { quote } from "./quote.ts"
+import * as Seldom from "./seldom.ts"
 import * as WallTime from "./wallTime.ts"
 import * as WriteBuffer from "./writeBuffer.ts"
 
@@ -51,6 +52,7 @@ export const make = (options: {
   readonly context: Context.Context<never>
 }): Acceptor.Service => {
   const { clock, context, crypto, limits, replay, self, sharedKeys, trust } = options
+  const lines = Seldom.lines(clock)
   const own = self.identity.publicKey
   const limit = Raw.maxPayload({ networkId: self.networkId, name: self.name, encrypted: self.cipher.encrypted })
   let connections = 0
@@ -72,7 +74,11 @@ export const make = (options: {
       yield* trust.check(name, publicKey).pipe(
         Effect.catch((error) =>
           Effect.andThen(
-            Effect.logWarning(`refused a message: ${error.message}`),
+            lines(
+              error.message,
+              "untrusted",
+              (more) => Effect.logWarning(`refused a message: ${error.message}${more}`)
+            ),
             refused(ProtocolError.local("ERR_UNTRUSTED"))
           )
         )
@@ -89,24 +95,32 @@ export const make = (options: {
       // Interruption is this node closing; there is nothing to report.
       const log = Cause.hasInterruptsOnly(exit.cause)
         ? Effect.void
-        : Effect.logError(`handling a message from ${who()} failed`, exit.cause)
+        : lines(
+          Seldom.defect("", exit.cause),
+          "failed",
+          (more) => Effect.logError(`handling a message from ${who()} failed${more}`, exit.cause)
+        )
       return Effect.andThen(log, refused(ProtocolError.local("ERR_INTERNAL")))
     }
     const value = exit.value
     const payload = value === undefined ? empty : typeof value === "string" ? utf8(value) : value
     if (!isBytes(payload)) {
       return Effect.andThen(
-        Effect.logError(
-          `onMessage answered ${who()} with ${describe(payload)}, and has to answer with bytes, text or nothing`
-        ),
+        lines(describe(payload), "answer", (more) =>
+          Effect.logError(
+            `onMessage answered ${who()} with ${
+              describe(payload)
+            }, and has to answer with bytes, text or nothing${more}`
+          )),
         refused(ProtocolError.local("ERR_INTERNAL"))
       )
     }
     return payload.length > limit
       ? Effect.andThen(
-        Effect.logError(
-          `the answer to ${who()} has ${payload.length} bytes and may have ${limit}; ERR_INTERNAL was sent`
-        ),
+        lines("too large", "answer", (more) =>
+          Effect.logError(
+            `the answer to ${who()} has ${payload.length} bytes and may have ${limit}; ERR_INTERNAL was sent${more}`
+          )),
         refused(ProtocolError.local("ERR_INTERNAL"))
       )
       : Effect.succeed(payload)

@@ -40,6 +40,7 @@ import { lengthUpTo } from "./json.ts"
 import { keptAlive, Pieces } from "./pieces.ts"
 import { quote } from "./quote.ts"
 import * as Wire from "./rpcWire.ts"
+import * as Seldom from "./seldom.ts"
 import type { SessionStream as InternalStream } from "./sessionStream.ts"
 import { fromTraceparent } from "./trace.ts"
 
@@ -176,6 +177,7 @@ export const serve = <Rpcs extends Rpc.Any>(
     const registry = yield* RpcRegistry
     const clock = yield* Clock.Clock
     const services = Context.omit(Tracer.ParentSpan)(yield* Effect.context<never>()) as Context.Context<never>
+    const lines = Seldom.lines(clock)
     const limit = options.limit ?? Wire.defaultLimit
     const memory = options.memory ?? plenty
     const { concurrency = "unbounded" } = options
@@ -314,8 +316,10 @@ export const serve = <Rpcs extends Rpc.Any>(
         })
       }
 
-      const broke = (peer: string, cause: Cause.Cause<unknown>) =>
-        Effect.logError(`the call ${quote(rpc._tag)} broke for ${quote(peer)}`, cause)
+      const broke = (peer: string, cause: Cause.Cause<unknown>) => {
+        const text = `the call ${quote(rpc._tag)} broke for ${quote(peer)}`
+        return lines(Seldom.defect(rpc._tag, cause), rpc._tag, (more) => Effect.logError(text + more, cause))
+      }
 
       // --- streams -----------------------------------------------------------------------------------------------------
 
@@ -664,7 +668,7 @@ const entryOf = (
       const decode = args.length > 1
         ? Effect.fail(invalid(`${JSON.stringify(name)} takes one argument, or keyword arguments`))
         : args.length === 1
-        ? Effect.mapError(decodePayload(args[0]), (error) => invalid(error.message))
+        ? Effect.mapError(decodePayload(args[0] === undefined ? null : args[0]), (error) => invalid(error.message))
         : Effect.catch(
           decodePayload(call.kwargs),
           (error) =>

@@ -2,6 +2,10 @@
  * Lines of the log that somebody else can cause: about the same subject seldom, and of one kind only so many a minute, whatever
  * is sent. How many were kept back is said in the next one that is written.
  */
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { nowUnsafe } from "../Deadline.ts"
 import * as Rate from "./rate.ts"
 
 export interface Seldom {
@@ -48,4 +52,23 @@ export const make = (everyMillis = 60_000): Seldom => {
     },
     forget: (subject) => void written.delete(subject)
   }
+}
+
+/** Writes a line about a subject, of a kind, where one is to be written now; `more` is what it says behind it. */
+export type Lines = (subject: string, kind: string, log: (more: string) => Effect.Effect<void>) => Effect.Effect<void>
+
+/** For one part of a node. */
+export const lines = (clock: Clock.Clock): Lines => {
+  const seldom = make()
+  return (subject, kind, log) =>
+    Effect.suspend(() => {
+      const more = seldom.take(subject, nowUnsafe(clock), kind)
+      return more === undefined ? Effect.void : log(more)
+    })
+}
+
+/** What a defect is, as a subject: the same one of the same function is one. */
+export const defect = (what: string, cause: Cause.Cause<unknown>): string => {
+  const thrown = Cause.squash(cause)
+  return `${what} ${thrown instanceof Error ? `${thrown.name} ${thrown.message.slice(0, 200)}` : typeof thrown}`
 }

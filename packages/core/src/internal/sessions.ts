@@ -39,6 +39,7 @@ import * as Rate from "./rate.ts"
 import { notSent } from "./refused.ts"
 import { nameTooLong } from "./refused.ts"
 import * as Seen from "./seen.ts"
+import * as Seldom from "./seldom.ts"
 import { selfOf } from "./self.ts"
 import { Session } from "./session.ts"
 import { type ResetFields, SessionStream } from "./sessionStream.ts"
@@ -143,6 +144,7 @@ export const make = (
     const outdated = new WeakMap<Session, Outdated>()
     // How often the trust policy has changed.
     let policy = 0
+    const lines = Seldom.lines(clock)
     const handlers = new Map<string, Handlers>()
     // Handlers that run, in all and for each peer that has any.
     let running = 0
@@ -689,7 +691,8 @@ export const make = (
             yield* trust.proved(peer.name, peer.publicKey, connection.remote?.host ?? "").pipe(
               Effect.catch((error) =>
                 Effect.andThen(
-                  Effect.logWarning(`refused a session: ${error.message}`),
+                  lines(error.message, "refused", (more) =>
+                    Effect.logWarning(`refused a session: ${error.message}${more}`)),
                   Effect.fail(ProtocolError.local("ERR_UNTRUSTED"))
                 )
               )
@@ -809,7 +812,11 @@ export const make = (
               "untrusted",
               "the trust policy of the other node refuses this one now"
             )
-            return Effect.logWarning(`ended a session: ${error.message}`)
+            return lines(
+              error.message,
+              "ended",
+              (more) => Effect.logWarning(`ended a session: ${error.message}${more}`)
+            )
           })
         )
 
@@ -974,7 +981,9 @@ export const make = (
         const state = states.get(peer.publicKey)
         const session = state === undefined ? undefined : current(state, peer)
         const opened = session?.mux.openStream(openFrame(options, undefined))
-        if (session === undefined || typeof opened !== "object") return undefined
+        if (session === undefined || typeof opened !== "object") {
+          return undefined
+        }
         session.usedAt = session.now()
         for (const part of parts) opened.write(part)
         opened.end()
@@ -1076,10 +1085,12 @@ export const make = (
                   else if (Exit.hasInterrupts(exit)) stream.reset("going_away", "")
                   else {
                     stream.reset("internal", "")
-                    fork(Effect.logError(
-                      `the handler of ${quote(given.title ?? given.name)} broke for ${quote(session.peer.name)}`,
-                      exit.cause
-                    ))
+                    const what = given.title ?? given.name
+                    fork(lines(Seldom.defect(what, exit.cause), "broke", (more) =>
+                      Effect.logError(
+                        `the handler of ${quote(what)} broke for ${quote(session.peer.name)}${more}`,
+                        exit.cause
+                      )))
                   }
                   // Nobody reads what it did not.
                   stream.abandon()
