@@ -297,6 +297,10 @@ layer(Crypto.layerPortable)("a handshake", (it) => {
           if (!secrets.includes(secret) && !kept.some((own) => crypto.equal(own, secret))) secrets.push(secret)
           return key
         },
+        seal: (key, nonce, message) => {
+          if (nonce[0] === 0x43 && nonce[1] === 0x4f) secrets.push(message)
+          return crypto.seal(key, nonce, message)
+        },
         open: (key, nonce, box) => {
           const message = crypto.open(key, nonce, box)
           // The cookie's, which hold s'.
@@ -309,10 +313,18 @@ layer(Crypto.layerPortable)("a handshake", (it) => {
       const server = () => Handshake.server(optionsOf("beta", { crypto: spy }))
 
       const { client: one, server: other } = handshake(client(), server())
-      assert.strictEqual(secrets.length, 11)
+      assert.strictEqual(secrets.length, 12)
       assert.deepStrictEqual(left(), [Redacted.value(one.sharedKey), Redacted.value(other.sharedKey)])
       new MessageBox(crypto, one).close()
       new MessageBox(crypto, other).close()
+      assert.deepStrictEqual(left(), [])
+
+      // Refused for what it says, after its cookie opened.
+      secrets.length = 0
+      const [dialled, accepted] = [client(), server()]
+      const said = get(dialled.welcome(get(accepted.hello(dialled.hello()))))
+      assert.isTrue(Result.isFailure(accepted.initiate(said, beta.publicKey)))
+      dialled.close()
       assert.deepStrictEqual(left(), [])
 
       // Given up, failed and out of turn, at each step.

@@ -384,6 +384,24 @@ describe("Peers: bounds", () => {
       assert.deepStrictEqual(ports(yield* peers.get("bob")), [7, 8, 1])
     }))
 
+  test("made-up adverts of one host push out what it said itself, and not what the peer says", () =>
+    Effect.gen(function*() {
+      const { peers, sight } = yield* setUp({ limits: { addressesPerPeer: 3 } })
+      yield* sight("bob", { host: "10.0.0.1", port: 1_000 })
+      for (const port of [1, 2, 3, 4, 5]) yield* sight("bob", { host: "10.0.0.9", port })
+      const hosts = (yield* peers.get("bob"))!.endpoints.map(({ host }) => host)
+      assert.deepStrictEqual(hosts.toSorted(), ["10.0.0.1", "10.0.0.9", "10.0.0.9"])
+    }))
+
+  test("nor where the peer proved itself, also where there is no other place", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight } = yield* setUp({ limits: { addressesPerPeer: 1 } })
+      yield* sight("bob", { host: "10.0.0.1", port: 1_000 })
+      yield* peers.proved({ name: name("bob"), publicKey: key("bob"), endpoint: { host: "10.0.0.1", port: 1_000 } })
+      yield* sight("bob", { host: "10.0.0.9", port: 1 })
+      assert.deepStrictEqual((yield* peers.get("bob"))!.endpoints, [{ host: "10.0.0.1", port: 1_000 }])
+    }))
+
   test("when the proved table is full, one more stays among the unproved", () =>
     Effect.gen(function*() {
       const { key, names, peers, sight } = yield* setUp({ limits: { provedPeers: 1, unprovedPeers: 2 } })

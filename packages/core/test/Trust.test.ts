@@ -153,6 +153,31 @@ describe("Trust.makeTofu", () => {
       yield* trust.check(alice, two)
     }))
 
+  it.effect("says of each decision of the operator that there is something to judge again", () =>
+    Effect.gen(function*() {
+      const [one, two] = yield* keys
+      const trust = Trust.makeTofu({ pins: [[alice, one]] })
+      let said = 0
+      yield* trust.changes.pipe(
+        Stream.runForEach(() => Effect.sync(() => void said++)),
+        Effect.forkScoped({ startImmediately: true })
+      )
+      const told = (effect: Effect.Effect<void, Trust.UntrustedPeerError>) =>
+        Effect.gen(function*() {
+          const before = said
+          yield* effect
+          for (let i = 0; i < 5; i++) yield* Effect.yieldNow
+          return said > before
+        })
+      assert.isTrue(yield* told(trust.pin(alice, two)))
+      assert.isFalse(yield* told(trust.pin(alice, two)))
+      assert.isTrue(yield* told(trust.revoke(two)))
+      assert.isTrue(yield* told(trust.forget(alice)))
+      assert.isTrue(yield* told(trust.replace({ pins: [], revoked: [] })))
+      // What proves itself takes nothing from anybody.
+      assert.isFalse(yield* told(trust.proved(bob, one)))
+    }))
+
   it.effect("of those who connect, one address gets a quarter of the pins, and all get half", () =>
     Effect.gen(function*() {
       const [one] = yield* keys
