@@ -382,6 +382,9 @@ describe("Peers: bounds", () => {
       assert.deepStrictEqual(told(), [])
       yield* peers.proved({ name: name("bob"), publicKey: key("bob"), endpoint: { host: "10.0.0.9", port: 7 } })
       assert.deepStrictEqual(ports(yield* peers.get("bob")), [7, 8, 1])
+      // One place is left for where it says that it has moved.
+      yield* sight("bob", { port: 5 })
+      assert.deepStrictEqual(ports(yield* peers.get("bob")), [7, 8, 5])
     }))
 
   test("made-up adverts of one host push out what it said itself, and not what the peer says", () =>
@@ -800,6 +803,17 @@ describe("Peers: silence", () => {
         assert.deepStrictEqual(world.told(), ["Joined bob", "Suspected bob", "Probed bob Refused", "Lost bob Refused"])
         assert.strictEqual(world.dials.length, 1)
       }
+    }))
+
+  test("where its key has another name than the one that it proved is a loss, too", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight, there, told } = yield* setUp()
+      yield* sight("bob")
+      yield* peers.proved({ name: name("bob"), publicKey: key("bob"), endpoint: undefined })
+      there.set(1_000, { publicKey: key("bob") })
+      told()
+      yield* pass("8 seconds")
+      assert.deepStrictEqual(told().slice(-1), ["Lost bob Refused"])
     }))
 
   test("of every address is needed for a loss: one that refuses is not enough", () =>
