@@ -1,0 +1,28 @@
+/** The workspace's tests, with the mutation of the environment made in what they load, and in the programs that they start. */
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config"
+import workspace from "../../../../vitest.workspace.ts"
+import { inEnvironment } from "./mutation.ts"
+
+const mutated = inEnvironment()
+const hook = `--import ${new URL("hook.ts", import.meta.url).href}`
+
+const projects = workspace.test!.projects as ReadonlyArray<TestProjectInlineConfiguration>
+
+export default defineConfig({
+  ...workspace,
+  test: {
+    ...workspace.test,
+    projects: projects.map((project) => ({
+      ...project,
+      // What was loaded in another run is not what this one is to load.
+      plugins: [
+        {
+          name: "mutation",
+          enforce: "pre",
+          transform: (source: string, id: string) => mutated(id.split("?", 1)[0]!, source)
+        }
+      ],
+      test: { ...project.test, fsModuleCache: false, env: { ...project.test?.env, NODE_OPTIONS: hook } }
+    }))
+  }
+})

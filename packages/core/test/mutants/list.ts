@@ -1,0 +1,19 @@
+/** All mutations, by what they are about. */
+import { bytes } from "./lists/bytes.ts"
+import { callsList } from "./lists/calls.ts"
+import { handlersList } from "./lists/handlers.ts"
+import { machinesList } from "./lists/machines.ts"
+import { namesList } from "./lists/names.ts"
+import { peersList } from "./lists/peers.ts"
+import { sessionsList } from "./lists/sessions.ts"
+import type { Mutation } from "./mutation.ts"
+
+export const all: ReadonlyArray<Mutation> = [
+  ...bytes,
+  ...peersList,
+  ...namesList,
+  ...sessionsList,
+  ...callsList,
+  ...handlersList,
+  ...machinesList
+]

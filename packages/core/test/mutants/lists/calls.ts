@@ -1,0 +1,434 @@
+/** Calls: commands, typed calls, their contracts, and what they may hold. */
+import { of, suites } from "./of.ts"
+
+const json = of(
+  "json",
+  "packages/core/src/internal/json.ts",
+  suites("CommandNode.sim", "Limits.sim", "Security.sim", "Fuzz", "errors"),
+  {
+    "deep": [`if (isDeep(bytes)) return tooDeep`, ``, "JSON of a peer is nested deeper than anybody can walk through"],
+    "deep-string": [`if (byte === 0x5c) i++`, ``, "a backslash in a text hides what comes behind it"],
+    "finite": [
+      `return Number.isFinite(value) ? undefined : fault(String(value))`,
+      `return undefined`,
+      "NaN arrives as null"
+    ],
+    "instance": [
+      `if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return`,
+      `if (false) return`,
+      "a Date arrives as a text"
+    ],
+    "own-depth": [`if (depth > maxDepth) return fault(tooDeep)`, ``, "a value that is in itself breaks its caller"],
+    "weight-array": [
+      `weight += array
+        break`,
+      `break`,
+      "a call of nothing but arrays takes twenty times its bytes"
+    ],
+    "weight-object": [
+      `weight += object
+        break`,
+      `break`,
+      "a call of nothing but objects takes many times its bytes"
+    ]
+  }
+)
+
+const commandWire = of(
+  "command-wire",
+  "packages/core/src/internal/commandWire.ts",
+  suites("CommandNode.sim", "commandVectors", "Fuzz", "Limits.sim"),
+  {
+    "args": [`if (args.length > maxArgs) return`, `if (false) return`, "a call has more arguments than the stack"],
+    "kwargs": [`if (!isObject(kwargs)) return "\\"kwargs\\" is not an object"`, ``, "keyword arguments are no object"],
+    "args-array": [`if (!Array.isArray(args)) return "\\"args\\" is not an array"`, ``, "arguments are no list"],
+    "description": [
+      `const description = error.description.slice(0, maxDescription)`,
+      `const description = error.description`,
+      "a refusal is as long as what it refuses"
+    ],
+    "answer": [
+      `if (lengthUpTo(value, limit) > limit) return undefined`,
+      ``,
+      "an answer over the limit is made before it is refused",
+      {
+        equivalent:
+          "the bytes are compared with the limit behind it, so it bounds the memory of making them and nothing that a caller sees"
+      }
+    ],
+    "answer-bytes": [
+      `return bytes.length <= limit ? bytes : undefined`,
+      `return bytes`,
+      "an answer over the limit is sent"
+    ],
+    "error-bytes": [
+      `if (bytes === undefined || bytes.length > limit) {`,
+      `if (bytes === undefined) {`,
+      "an error over the limit is sent"
+    ],
+    "reply-weight": [
+      `if (weight < Infinity && weight > limit * maxWeight) {`,
+      `if (false) {`,
+      "an answer takes many times its bytes at its caller"
+    ]
+  }
+)
+
+const commandServer = of(
+  "command-server",
+  "packages/core/src/internal/commandServer.ts",
+  suites("CommandNode.sim", "Security.sim", "Limits.sim", "Exchange.sim"),
+  {
+    "limit": [
+      `stream.wholeUpTo(limits.callSize, held.room)`,
+      `stream.wholeUpTo(Infinity, held.room)`,
+      "a call of any length is read"
+    ],
+    "memory": [
+      `stream.wholeUpTo(limits.callSize, held.room)`,
+      `stream.wholeUpTo(limits.callSize)`,
+      "calls that come in hold more than there is room for"
+    ],
+    "memory-free": [`fiber.addObserver(held.free)`, ``, "the memory of calls that are over is never given back"],
+    "weight": [`if (!held.fits(weight)) {`, `if (false) {`, "a call takes many times its bytes"],
+    "weight-room": [
+      `if (!held.room(weight)) return stream.reset("refused", "no room for so much at once")`,
+      ``,
+      "calls together take many times their bytes"
+    ],
+    "name": [
+      `const name = known ? request.function : "unknown or built in"`,
+      `const name = request.function`,
+      "made-up names fill the metrics and name spans"
+    ],
+    "shown": [
+      `quote(request.function.slice(0, maxShown))`,
+      `quote(request.function)`,
+      "an answer repeats a name of any length"
+    ],
+    "defect": [
+      `reply(Wire.encodeError({ code: "internal", description: "it broke; the log of its node has the cause" }))`,
+      `reply(Wire.encodeError({ code: "internal", description: String(cause) }))`,
+      "a defect's text travels to the caller"
+    ],
+    "late": [
+      `return left <= 0
+            ? late`,
+      `return false
+            ? late`,
+      "a call whose question took all of its time to come is run"
+    ],
+    "deadline": [
+      `Effect.timeoutOrElse(work, { duration: left, orElse: () => late })`,
+      `work`,
+      "a handler runs on after its deadline"
+    ]
+  }
+)
+
+const callMemory = of(
+  "call-memory",
+  "packages/core/src/internal/callMemory.ts",
+  suites("Limits.sim", "CommandNode.sim", "PeerRpc.sim"),
+  {
+    "peer": [
+      `budget = new Budget(limit / 4, all)`,
+      `budget = new Budget(limit, all)`,
+      "one peer holds the memory of all calls"
+    ],
+    "all": [
+      `budget = new Budget(limit / 4, all)`,
+      `budget = new Budget(limit / 4)`,
+      "peers together hold more than there is"
+    ],
+    "held": [`if (!budget.reserve(length - held)) {`, `if (false) {`, "calls hold more than there is room for"],
+    "forget": [
+      `held = 0
+        if (budget.used === 0) budgets.delete(peer)`,
+      `held = 0`,
+      "every peer that called is remembered",
+      {
+        equivalent:
+          "a key's empty budget is a few bytes, and keys that may call are bounded by the trust policy; nothing outside shows whether it is there"
+      }
+    ]
+  }
+)
+
+const registry = of(
+  "registry",
+  "packages/core/src/RpcRegistry.ts",
+  suites("CommandNode.sim", "Limits.sim", "contract"),
+  {
+    "duplicate": [
+      `if (entries.has(entry.name) || builtIns.has(entry.name)) {`,
+      `if (builtIns.has(entry.name)) {`,
+      "a function takes another's name"
+    ],
+    "built-in": [
+      `if (entries.has(entry.name) || builtIns.has(entry.name)) {`,
+      `if (entries.has(entry.name)) {`,
+      "a function takes the name of one that every node has"
+    ],
+    "args": [
+      `const values = yield* Effect.mapError(decodeArgs(args), (error) => invalid("args", error))`,
+      `const values = args as ReadonlyArray<any>`,
+      "a command's arguments are not checked"
+    ],
+    "result": [
+      `return fault === undefined
+            ? Effect.succeed((value ?? null) as Schema.Json)`,
+      `return true
+            ? Effect.succeed((value ?? null) as Schema.Json)`,
+      "a result that JSON cannot carry arrives as another"
+    ]
+  }
+)
+
+const commandClient = of(
+  "command-client",
+  "packages/core/src/internal/commandClient.ts",
+  suites("CommandNode.sim", "Exchange.sim"),
+  {
+    "late": [
+      `if (deadline !== undefined && deadline <= nowUnsafe(clock)) return late()`,
+      ``,
+      "a call is sent after its time is up"
+    ],
+    "earliest": [
+      `const earliest = Math.min(fiber.getRef(CurrentDeadline) ?? Infinity, begun + own)`,
+      `const earliest = Math.min(Infinity, begun + own)`,
+      "a call made by a handler outlives the one that it is made for"
+    ],
+    "retry": [
+      `Effect.retry(Effect.suspend(exchange), { while: isRefused, schedule: refusedRetries })`,
+      `Effect.retry(Effect.suspend(exchange), { while: () => true, schedule: refusedRetries })`,
+      "a call that may have run is made again"
+    ]
+  }
+)
+
+const refused = of(
+  "refused",
+  "packages/core/src/internal/refused.ts",
+  suites("CommandNode.sim", "PeerRpc.sim", "AdvancedNode.sim", "Limits.sim"),
+  {
+    "remote": [`return remote && retryable`, `return true`, "a call that may have run is made again"],
+    "never": [`return remote && retryable`, `return false`, "a call that a busy peer refused fails at once"]
+  }
+)
+
+const rpcWire = of(
+  "rpc-wire",
+  "packages/core/src/internal/rpcWire.ts",
+  suites("PeerRpc.sim", "CommandRpc.sim", "Fuzz"),
+  {
+    "version": [
+      `if (bytes[0] !== version) return "a request of another version"`,
+      ``,
+      "a request of another version is run"
+    ],
+    "headers": [
+      `if (length > maxHeaders || length > bytes.length - at) return`,
+      `if (length > bytes.length - at) return`,
+      "headers are as long as a peer makes them"
+    ],
+    "headers-end": [
+      `if (length > maxHeaders || length > bytes.length - at) return`,
+      `if (length > maxHeaders) return`,
+      "headers end behind their request"
+    ],
+    "hash": [`for (let i = 0; i < 8; i++) if (a[i] !== b[i]) return false`, ``, "a call of another contract is run"],
+    "contract": [
+      `|| body.length > 8 + maxContract) return undefined`,
+      `) return undefined`,
+      "a peer's contract is as long as it makes it"
+    ],
+    "raw-length": [
+      `if (length > bytes.length - at) return undefined
+    out.push`,
+      `out.push`,
+      "a raw element ends behind its chunk"
+    ],
+    "raw-empty": [`return out.length === 0 ? undefined : out`, `return out`, "a chunk without elements is taken"]
+  }
+)
+
+const rpcServer = of(
+  "rpc-server",
+  "packages/core/src/internal/rpcServer.ts",
+  suites("PeerRpc.sim", "CommandRpc.sim", "Limits.sim"),
+  {
+    "late": [
+      `nowUnsafe(clock) < deadline ? inTime :`,
+      `true ? inTime :`,
+      "a call that waited for its turn begins after its deadline"
+    ],
+    "window": [`left = Math.min(left, maxWindow)`, ``, "a caller grants chunks without end"],
+    "granted": [
+      `left > 0 ? Effect.void : Effect.matchEffect(stream.pull, {`,
+      `true ? Effect.void : Effect.matchEffect(stream.pull, {`,
+      "a stream goes on though its consumer has stopped"
+    ],
+    "contract": [
+      `if (wantsStream !== wire.isStream || !Wire.sameHash(request.hash, wire.hash())) return mismatch`,
+      `if (wantsStream !== wire.isStream) return mismatch`,
+      "bytes of another schema are read as values that nobody wrote"
+    ],
+    "contract-stream": [
+      `if (wantsStream !== wire.isStream || !Wire.sameHash`,
+      `if (!Wire.sameHash`,
+      "one who wants a value gets a stream"
+    ],
+    "request": [
+      `if (length > limit + Wire.maxHeaders + 64) return`,
+      `if (false) return`,
+      "a request of any length is read"
+    ],
+    "memory": [
+      `if (!held.room(pieces.held - before)) return refused("refused", "no memory for it now")`,
+      ``,
+      "requests that come in hold more than there is room for"
+    ],
+    "memory-free": [`fiber.addObserver(held.free)`, ``, "the memory of requests that are over is never given back"],
+    "answer": [
+      `if (bytes.length > limit) return this.stream.reset("too_large", \`an answer over`,
+      `if (false) return this.stream.reset("too_large", \`an answer over`,
+      "an answer over the limit is sent"
+    ],
+    "json-limit": [
+      `return length > limit ? Effect.fail(tooLarge) : Effect.succeed(json)`,
+      `return Effect.succeed(json)`,
+      "a stream that is called by JSON is collected without end"
+    ],
+    "defects": [
+      `const failures = Wire.failuresOf(exit.cause)
+          if (failures === exit.cause`,
+      `const failures = exit.cause as Cause.Cause<any>
+          if (failures === exit.cause`,
+      "a defect of a handler travels to its caller"
+    ]
+  }
+)
+
+const rpcClient = of(
+  "rpc-client",
+  "packages/core/src/internal/rpcClient.ts",
+  suites("PeerRpc.sim", "CommandRpc.sim", "Limits.sim"),
+  {
+    "retry-stream": [
+      `const refused = (error: RpcError) => !call.heard && isRefused(error)`,
+      `const refused = (error: RpcError) => isRefused(error)`,
+      "a stream is begun anew after chunks of it have come"
+    ],
+    "late": [`if (millis <= 0) return Effect.fail(call.late)`, ``, "a call that waited begins after its deadline"],
+    "limit": [`if (length > limit) return yield* call.tooLarge`, ``, "a chunk of any length is read"],
+    "answer-limit": [
+      `if (pieces.length > limit + Wire.maxContract) return yield* call.tooLarge`,
+      ``,
+      "the end of a stream is as long as a peer makes it"
+    ],
+    "request-limit": [`if (payload.length > limit || headers`, `if (headers`, "a call over the limit is sent"],
+    "compatible": [
+      `|| !compatible(call.wire.contract(), theirs.contract)) {`,
+      `) {`,
+      "a call is made though the two sides do not understand each other"
+    ],
+    "adopted": [`if (adopted.size >= maxMet) adopted.clear()`, ``, "every peer's contract is remembered", {
+      equivalent:
+        "names are those that the program calls by itself, so nothing that a peer does fills it; the bound is for programs that make names up"
+    }],
+    "again": [
+      `onceMore(Effect.fail(call.disagree(undefined, false, "the peer's contract changes with every call")))`,
+      `onceMore(Effect.suspend(() => agreed))`,
+      "a peer whose contract changes with every call is called for ever"
+    ]
+  }
+)
+
+const contract = of("contract", "packages/core/src/internal/contract.ts", suites("contract", "PeerRpc.sim", "Fuzz"), {
+  "stream": [
+    `return own(mine, "stream") === own(other, "stream") && ways`,
+    `return ways`,
+    "a stream and a value go together"
+  ],
+  "success": [`ways("success", false) &&`, ``, "results that cannot be read go together"],
+  "errors": [
+    `ways("success", false) &&
+    ways("error", false)`,
+    `ways("success", false)`,
+    "errors that cannot be read go together"
+  ],
+  "required": [`&& !isRequired(y, name)`, ``, "a field that the reader needs is missing"],
+  "tags": [
+    `if (type !== y["type"] || tagOf(w) !== tagOf(r)) return false`,
+    `if (type !== y["type"]) return false`,
+    "a value of one tag is read as another's"
+  ],
+  "annotations": [
+    `Object.entries(object).filter(([key]) => !annotations.has(key))`,
+    `Object.entries(object)`,
+    "a description makes another contract"
+  ]
+})
+
+const advanced = of("advanced", "packages/core/src/AdvancedNode.ts", suites("AdvancedNode.sim", "Limits.sim"), {
+  "duplicate": [
+    `if (handlers.has(name)) return Effect.fail`,
+    `if (false) return Effect.fail`,
+    "a function takes another's name"
+  ],
+  "retry": [
+    `Effect.retry(exchange, { while: isRefused, schedule`,
+    `Effect.retry(exchange, { while: () => true, schedule`,
+    "a call that may have run is made again"
+  ]
+})
+
+const metrics = of(
+  "metrics",
+  "packages/core/src/internal/callMetrics.ts",
+  suites("CommandNode.sim", "Security.sim", "Limits.sim"),
+  {
+    "series": [
+      `if (meters.size >= maxSeries && peer !== other) return`,
+      `if (false) return`,
+      "peers and functions make series without end"
+    ]
+  }
+)
+
+const deadline = of(
+  "deadline",
+  "packages/core/src/Deadline.ts",
+  suites("CommandNode.sim", "PeerRpc.sim", "Exchange.sim"),
+  {
+    "earlier": [
+      `Math.min(fiber.getRef(CurrentDeadline) ?? Infinity, at)`,
+      `at`,
+      "a deadline inside another gives more time"
+    ]
+  }
+)
+
+const trace = of("socket", "packages/core/src/PeerSocket.ts", suites("PeerSocket.sim"), {
+  "caller": [`Effect.provideService(Caller, stream.peer),`, ``, "a socket's handler does not know who calls"]
+})
+
+export const callsList = [
+  ...json,
+  ...commandWire,
+  ...commandServer,
+  ...callMemory,
+  ...registry,
+  ...commandClient,
+  ...refused,
+  ...rpcWire,
+  ...rpcServer,
+  ...rpcClient,
+  ...contract,
+  ...advanced,
+  ...metrics,
+  ...deadline,
+  ...trace
+]

@@ -1,0 +1,102 @@
+/** What a handler gives, whatever it is. */
+import { of, suites } from "./of.ts"
+
+const handlers = suites("Handlers.sim", "CommandRpc.sim", "PeerRpc.sim")
+
+const given = of("given", "packages/core/src/internal/given.ts", handlers, {
+  "effect": [
+    `"_A" in variance && typeof variance._A === "function"`,
+    `"_A" in variance`,
+    "JSON of a peer is run as an Effect"
+  ],
+  "promise": [
+    `&&
+  !(isPlain(value) && Object.hasOwn(value, "then"))`,
+    ``,
+    "a value with a function called then is waited for",
+    {
+      equivalent:
+        "JSON has no functions: a plain object with a callable then is a program's own, and waiting for it is what its maker meant or a fault of that program alone"
+    }
+  ],
+  "stream": [`(isStream(given) && !streams) || isGenerator`, `isGenerator`, "a Stream is sent as a value"],
+  "function": [
+    `|| isGenerator(given) || typeof given === "function"`,
+    `|| isGenerator(given)`,
+    "a function is sent as a value"
+  ],
+  "promised-effect": [
+    `isEffect(value) || (!streams && isStream(value)) || isGenerator(value)`,
+    `false`,
+    "an async handler that gives an Effect answers with what is inside of it"
+  ],
+  "throws": [
+    `} catch (error) {
+      return thrown(error)
+    }
+  })`,
+    `} catch (error) {
+      throw error
+    }
+  })`,
+    "a handler that throws ends more than its call"
+  ],
+  "scope": [
+    `(exit) => Scope.closeUnsafe(scope, exit) ?? Effect.void
+    )`,
+    `() => Effect.void
+    )`,
+    "what a handler acquires is not given back when it ends"
+  ],
+  "scope-broken": [
+    `if (scope.state._tag === "Closed") return`,
+    `return`,
+    "a fiber that ends without its finalizers keeps what it acquired"
+  ],
+  "abort": [`if (Exit.isFailure(exit)) made.abort()`, ``, "an async handler is not told that its call was given up"]
+})
+
+const sessions = of("given", "packages/core/src/internal/sessions.ts", suites("Handlers.sim", "Sessions.sim"), {
+  "run": [
+    `const run = Given.run(() => handler(given), who)`,
+    `const run = handler(given) as Effect.Effect<unknown, unknown>`,
+    "a handler that throws before it gives an Effect ends the session"
+  ],
+  "parent": [
+    `const base = Context.omit(Tracer.ParentSpan)(services) as Context.Context<never>`,
+    `const base = services as Context.Context<never>`,
+    "a handler runs in the span of whoever set it"
+  ],
+  "abandon": [
+    `// Nobody reads what it did not.
+                  stream.abandon()`,
+    ``,
+    "what a handler did not read is held for as long as its session"
+  ]
+})
+
+const rpc = of("given", "packages/core/src/internal/rpcServer.ts", suites("Handlers.sim", "PeerRpc.sim"), {
+  "wrapper": [
+    `return Given.isEffect(value) || Given.isStream(value) ? given : undefined`,
+    `return given as Rpc.Wrapper<unknown>`,
+    "a result that looks like Effect's own wrapper is run"
+  ],
+  "middleware": [
+    `whole = Given.isEffect(given)
+              ? given`,
+    `whole = true
+              ? given as Effect.Effect<unknown, unknown>`,
+    "a middleware's value lets a call through that it should not"
+  ],
+  "middleware-throws": [
+    `} catch (defect) {
+            whole = Effect.die(defect)
+          }`,
+    `} catch (defect) {
+            throw defect
+          }`,
+    "a middleware that throws ends more than its call"
+  ]
+})
+
+export const handlersList = [...given, ...sessions, ...rpc]

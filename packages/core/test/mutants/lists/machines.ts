@@ -1,0 +1,90 @@
+/** Real machines, their variables, files and names; and what keeps nodes from each other. */
+import { of, suites } from "./of.ts"
+
+const variables = of("variables", "packages/core/src/NodeOptions.ts", suites("NodeOptions", "node/NodePnet"), {
+  "empty": [
+    `Effect.succeed(Redacted.value(found.value).trim() === "") : isThere(name)`,
+    `Effect.succeed(false) : isThere(name)`,
+    "a secret of blanks starts a network in clear"
+  ],
+  "there": [
+    `Effect.succeed(Redacted.value(found.value).trim() === "") : isThere(name)`,
+    `Effect.succeed(Redacted.value(found.value).trim() === "") : Effect.succeed(false)`,
+    "a variable that is set and empty turns security off"
+  ]
+})
+
+const cost = of(
+  "cost",
+  "packages/core/src/internal/sessions.ts",
+  suites("Limits.sim", "Security.sim", "Sessions.sim", "Connections.sim"),
+  {
+    "per-peer": [
+      `if (state.places >= limits.sessionsPerPeer && !supersede(state)) {`,
+      `if (false) {`,
+      "one key has all sessions"
+    ],
+    "per-peer-given-back": [
+      `state.places--
+            forget`,
+      `forget`,
+      "a key whose sessions have ended can make no more"
+    ],
+    "credit-per-peer": [
+      `budget: new Budget(limits.credit / 4, budget),`,
+      `budget: new Budget(limits.credit, budget),`,
+      "one key has all credit, over several sessions"
+    ],
+    "per-address": [
+      `if (!handshakesFrom.take(connection.remote?.host ?? "", begun) || !handshakes.take(begun)) {`,
+      `if (!handshakes.take(begun)) {`,
+      "one address takes a whole second's handshakes"
+    ],
+    "hello-again": [
+      `if (self.cipher.encrypted && hellos.has(Handshake.helloId(first.bytes), begun)) {`,
+      `if (false) {`,
+      "a recorded HELLO makes this node compute again"
+    ],
+    "hello-kept": [
+      `if (self.cipher.encrypted) hellos.add(Handshake.helloId(first.bytes), begun)`,
+      ``,
+      "a recorded HELLO makes this node compute again"
+    ],
+    "handler-newer": [
+      `place.splice(place.lastIndexOf(handler), 1)`,
+      `place.pop()`,
+      "closing an older handler takes the newer one away"
+    ],
+    "shown": [`text.length <= 100 ? text :`, `true ? text :`, "what a peer is told repeats its own text, however long"]
+  }
+)
+
+const obstacles = of(
+  "obstacles",
+  "packages/core/src/internal/obstacles.ts",
+  suites("Discovery.udp", "Peers", "RealNetworks.sim", "Diagnose.sim", "HostNames.sim"),
+  {
+    "heard": [`if (this.heard.size > heardKept) {`, `if (false) {`, "what strangers make a node remember has no end"],
+    "looks": [
+      `if (table === this.heard && !this.looks.take(now)) return undefined`,
+      ``,
+      "looking into bad datagrams takes as long as they come"
+    ],
+    "said": [
+      `if (more === undefined) return undefined
+    return Effect.logWithLevel`,
+      `return Effect.logWithLevel`,
+      "what lasts is said with every datagram"
+    ]
+  }
+)
+
+const hold = of("hold", "packages/node/src/internal/hold.ts", suites("node/NodeTrust", "node/NodeIdentity"), {
+  "taken": [
+    `codeOf(cause) === "EADDRINUSE" ? taken : unavailable(cause)`,
+    `unavailable(cause)`,
+    "two programs that judge a lock at once take away each other's"
+  ]
+})
+
+export const machinesList = [...variables, ...cost, ...obstacles, ...hold]

@@ -1,0 +1,97 @@
+/** Who is who: a name is served by the key that proved it, and only proof changes what was proved. */
+import { of, suites } from "./of.ts"
+
+const sessions = of(
+  "names",
+  "packages/core/src/internal/sessions.ts",
+  suites("Security.sim", "Sessions.sim", "Connections.sim", "RealNetworks.sim"),
+  {
+    "only-session": [
+      `return session.usable && session.peer.name === name ? session : undefined`,
+      `return session.usable ? session : undefined`,
+      "calls to one name run at another peer, whose key an advert gave to the name"
+    ],
+    "several-sessions": [
+      `if (!session.usable || session.peer.name !== name) continue`,
+      `if (!session.usable) continue`,
+      "of several sessions with a key one is used that proved another name"
+    ],
+    "reconcile": [
+      `|| other.peer.name !== mine.peer.name) continue`,
+      `) continue`,
+      "a session is closed for one that proved another name"
+    ],
+    "dial-proof": [
+      `promising()
+        return yield* one.withPermit(`,
+      `promising()
+        return yield* Effect.suspend(() => `,
+      "a peer that is reached by two addresses is left with two sessions"
+    ],
+    "dial-err": [
+      `if (error._tag !== "ProtocolError" || error.origin === "local") peers`,
+      `peers`,
+      "a forged err puts a peer's address last"
+    ],
+    "dial-failed": [
+      `if (error._tag !== "ProtocolError" || error.origin === "local") peers.failedUnsafe(publicKey, endpoint)`,
+      ``,
+      "an address that fails the handshake is tried first again"
+    ],
+    "other-name": [
+      `trust.check(actualName, publicKey),
+                peers.proved(`,
+      `Effect.void,
+                peers.proved(`,
+      "a key that proves a name which belongs to another gets it"
+    ]
+  }
+)
+
+const dial = of(
+  "names",
+  "packages/core/src/internal/dialAny.ts",
+  suites("Connections.sim", "RealNetworks.sim", "Security.sim"),
+  {
+    "dial-failure": [
+      `options.onFailure(failure)
+            failed`,
+      `failed`,
+      "an address that fails is tried first again"
+    ],
+    "dial-next": [
+      `failed.openUnsafe()
+            const known`,
+      `const known`,
+      "an address that refuses at once holds up the next"
+    ],
+    "dial-promising": [
+      `if (isPromising) yield* Effect.timeoutOption(failed.await, headStart)`,
+      ``,
+      "a slow peer at its own address is dialled at all the others, too"
+    ]
+  }
+)
+
+const peers = of("names", "packages/core/src/internal/peerTable.ts", suites("Peers", "Security.sim"), {
+  "probe-fixed": [
+    `(entry.fixed === undefined || advert.name === entry.peer.name)`,
+    `(entry.fixed !== undefined || advert.name === entry.peer.name)`,
+    "a peer that was not proved yet is lost because it has another name now"
+  ]
+})
+
+const client = of(
+  "names",
+  "packages/core/src/internal/rawClient.ts",
+  suites("Security.sim", "BasicNode.sim", "Connections.sim"),
+  {
+    "raw-busy": [
+      `const isOther = name !== exchange.name`,
+      `const isOther = true`,
+      "an answer of the one that was asked is taken for another's"
+    ]
+  }
+)
+
+export const namesList = [...sessions, ...dial, ...peers, ...client]

@@ -1,0 +1,593 @@
+/** Who is there, who is trusted, what is in files, and what adverts may do. */
+import { of, suites } from "./of.ts"
+
+const trust = of("trust", "packages/core/src/Trust.ts", suites("Trust"), {
+  "pinned": [
+    `return pinned === undefined || pinned === publicKey
+      ? undefined`,
+    `return true
+      ? undefined`,
+    "a name that is pinned to a key is taken by another"
+  ],
+  "revoked": [
+    `if (revoked.has(publicKey)) return new UntrustedPeerError`,
+    `if (false) return new UntrustedPeerError`,
+    "a key that was revoked is trusted"
+  ],
+  "pin-revoked": [
+    `const refused = revoked.has(publicKey)
+          ? judge(name, publicKey)`,
+    `const refused = false
+          ? judge(name, publicKey)`,
+    "a key that was revoked is pinned again"
+  ],
+  "capacity": [`if (pins.size >= capacity) return`, `if (false) return`, "strangers make as many pins as they like"],
+  "half": [`inbound < Math.ceil(capacity / 2) && (byAddress`, `(byAddress`, "those who connect use up all pins"],
+  "per-address": [`&& (byAddress.get(from) ?? 0) < perAddress) {`, `) {`, "one address uses up the pins"],
+  "counted": [
+    `count(pins.get(pin.name)?.from, -1)
+    pins.set`,
+    `pins.set`,
+    "a pin that changed is counted twice"
+  ],
+  "forget-counted": [
+    `count(pinned.from, -1)
+        pins.delete`,
+    `pins.delete`,
+    "a pin that was given back is counted for ever"
+  ],
+  "pin-signal": [
+    `return Effect.andThen(add({ name, publicKey }, "operator"), Effect.sync(signal.notify))`,
+    `return add({ name, publicKey }, "operator")`,
+    "a session with a key that the operator has replaced goes on",
+    { tests: ["Trust", "Trust.sim"] }
+  ],
+  "revoke-signal": [
+    `options?.onRevoke === undefined ? Effect.void : options.onRevoke(publicKey),
+          Effect.sync(signal.notify)`,
+    `options?.onRevoke === undefined ? Effect.void : options.onRevoke(publicKey),
+          Effect.void`,
+    "a session with a key that was revoked goes on",
+    { tests: ["Trust", "Trust.sim"] }
+  ],
+  "replace-signal": [
+    `revoked = new Set(known.revoked)
+        signal.notify()`,
+    `revoked = new Set(known.revoked)`,
+    "sessions are not judged again when the file has changed",
+    { tests: ["Trust", "Trust.sim"] }
+  ],
+  "learnt": [
+    `if (kept === undefined || kept.publicKey === pin.publicKey && kept.from !== undefined && pin.from === undefined) {`,
+    `{`,
+    "what a program learnt replaces what its file says"
+  ],
+  "learnt-from": [
+    `if (kept === undefined || kept.publicKey === pin.publicKey && kept.from !== undefined && pin.from === undefined) {`,
+    `if (kept === undefined) {`,
+    "who was reached is kept as one who only connected"
+  ],
+  "allow-key": [
+    `return expected === publicKey
+          ? Effect.void`,
+    `return expected !== undefined
+          ? Effect.void`,
+    "a listed name is taken by another key"
+  ],
+  "allow-name": [
+    `return expected === publicKey
+          ? Effect.void`,
+    `return expected === publicKey || expected === undefined
+          ? Effect.void`,
+    "who is not listed is trusted"
+  ],
+  "allow-signal": [
+    `list = next
+        signal.notify()`,
+    `list = next`,
+    "a session with one who was taken off the list goes on",
+    { tests: ["Trust", "Trust.sim"] }
+  ],
+  "allow-checked": [
+    `if (!isNodeName(name)) return Result.fail(new AllowListError`,
+    `if (false) return Result.fail(new AllowListError`,
+    "a list has a name that is none, and lists nobody"
+  ]
+})
+
+const trustFile = of("trust-file", "packages/node/src/NodeTrust.ts", suites("node/NodeTrust"), {
+  "owner": [
+    `if (owner !== undefined) return yield* new TrustFileExposed({ mode, owner })`,
+    ``,
+    "another user decides who is trusted"
+  ],
+  "pipe": [`yield* judge(there)`, ``, "a pipe in place of the file hangs the start"],
+  "mode": [
+    `if (Files.modeIsMeaningful && (mode & 0o002) !== 0) return`,
+    `if (false) return`,
+    "a file that everybody may write says who is trusted"
+  ],
+  "kind": [`if (info.type !== "File") {`, `if (false) {`, "a folder or a device is read for a file"],
+  "length": [`if (length > maximumSize) {`, `if (false) {`, "a file of any length is parsed"],
+  "half-written": [
+    `if (!again.bytes.equals(contents.bytes)) return undefined`,
+    ``,
+    "a file that is half written is taken for whole"
+  ],
+  "private": [
+    `const file = yield* fs.open(temporary, { flag: "wx", mode: 0o600 })`,
+    `const file = yield* fs.open(temporary, { flag: "wx", mode: 0o666 })`,
+    "others may read, or write, the file of known peers"
+  ],
+  "twice": [`if (pins.has(name)) return malformed(`, `if (false) return malformed(`, "a name is pinned to two keys"],
+  "revoked-list": [
+    `if (kind === "allow list") {
+        return malformed`,
+    `if (false) {
+        return malformed`,
+    "a revocation in an allow list does nothing"
+  ],
+  "lock": [
+    `yield* Effect.acquireRelease(take(held._tag !== "Taken"), giveBack)
+      return`,
+    `return`,
+    "two programs write one file at once, and one loses its pins"
+  ],
+  "stale": [
+    `if (Math.max(age, now - seen.since) > staleAfter) yield* fs.remove`,
+    `yield* fs.remove`,
+    "a lock that is held is taken away"
+  ],
+  "missing": [
+    `Effect.andThen(create(last.map((line) =>
+              line.text
+            ))),`,
+    `Effect.andThen(create(header)),`,
+    "a file that is gone for a moment loses all pins"
+  ]
+})
+
+const identityFile = of("identity-file", "packages/node/src/NodeIdentity.ts", suites("node/NodeIdentity"), {
+  "mode": [
+    `(mode & 0o077) !== 0) return yield* new IdentityFileExposed`,
+    `false) return yield* new IdentityFileExposed`,
+    "a secret that others may read is used"
+  ],
+  "private": [
+    `const file = yield* fs.open(temporary, { flag: "wx", mode: 0o600 })`,
+    `const file = yield* fs.open(temporary, { flag: "wx", mode: 0o644 })`,
+    "a new secret is written for all to read"
+  ],
+  "owner": [
+    `if (owner !== undefined) return yield* new IdentityFileExposed({ mode, owner })`,
+    ``,
+    "another user has the secret, and it is used"
+  ],
+  "pipe": [`yield* judge(yield* fs.stat(path))`, ``, "a pipe in place of the file hangs the start"],
+  "held": [`if (held._tag !== "Taken") return keyPair`, `return keyPair`, "two processes run with one key"],
+  "name": [
+    `return /[a-z0-9_-]/.test(letter) ? letter :`,
+    `return /[A-Za-z0-9_.\\/-]/.test(letter) ? letter :`,
+    "the name of a node leads out of the folder of its key"
+  ],
+  "exclusive": [
+    `Effect.as(fs.link(temporary, path), true).pipe(`,
+    `Effect.as(fs.rename(temporary, path), true).pipe(`,
+    "of two processes that begin at once one loses its identity"
+  ],
+  "lines": [`if (lines.length > 1) {`, `if (false) {`, "a file with two secrets is read as the first"]
+})
+
+const udp = of("adverts", "packages/core/src/internal/udpDiscovery.ts", suites("Discovery.udp", "Limits.sim"), {
+  "network": [
+    `networkId: self.networkId,
+        types: ["adv"],`,
+    `types: ["adv"],`,
+    "adverts of another network are heard"
+  ],
+  "source": [
+    `if (config.checkAdvertSource && advert.host !== source.host) {`,
+    `if (false) {`,
+    "an advert names an address that it does not come from"
+  ],
+  "again": [
+    `if (last.seen.some((other) => other.mac === mac)) return false`,
+    ``,
+    "a recorded advert is a sign of life"
+  ],
+  "again-forgotten": [
+    `oldest = Math.max(oldest, Math.min(...seen.map((other) => other.timestamp)) + 1)`,
+    ``,
+    "of many adverts a recorded one is a sign of life"
+  ],
+  "again-bound": [`if (seen.length > seenPerKey) {`, `if (false) {`, "every advert of a minute is remembered"],
+  "fresh": [
+    `if (timestamp !== undefined && !isFresh(publicKey,`,
+    `if (timestamp === null && !isFresh(publicKey,`,
+    "a recorded advert brings back what it said"
+  ],
+  "older": [`if (timestamp < last.timestamp || last.left`, `if (last.left`, "an older advert overrides a newer one"],
+  "left": [
+    `|| last.left && timestamp === last.timestamp) return false`,
+    `) return false`,
+    "a recorded advert of the second in which a peer left brings it back"
+  ],
+  "ahead": [
+    `let oldest = Math.min(timestamp, now)`,
+    `let oldest = timestamp`,
+    "an advert from a clock ahead locks out the later ones"
+  ],
+  "window": [
+    `Math.abs(now - last.timestamp) <= timeToLive) {`,
+    `true) {`,
+    "a clock that was set back locks its own peers out"
+  ],
+  "stamps": [
+    `if (stamps.size > limits.advertStamps) {`,
+    `if (false) {`,
+    "a time is remembered for every key that was ever heard"
+  ],
+  "own": [
+    `if (decoded.success.publicKey === own && isOwnSocket(source)) return count("own")`,
+    ``,
+    "a node takes its own adverts for another node with its key"
+  ],
+  "subnet": [
+    `if (subnet !== undefined && !sameSubnet(subnet.address, source.host, subnet.prefixLength)) {`,
+    `if (false) {`,
+    "a node that is bound to one interface hears the others"
+  ],
+  "rate": [
+    `return bySource.take(host, now) && all.take(now)`,
+    `return bySource.take(host, now)`,
+    "many sources make a node answer without end"
+  ],
+  "rate-source": [
+    `return bySource.take(host, now) && all.take(now)`,
+    `return all.take(now)`,
+    "one source gets all the answers"
+  ],
+
+  "one-socket": [
+    `if (source.port === advertisePort || source.host === "255.255.255.255") return false`,
+    ``,
+    "an answer is sent to all nodes of a network"
+  ],
+  "broadcast": [
+    `for (const { broadcast } of privates.values()) if (broadcast === source.host) return false`,
+    ``,
+    "an answer is broadcast, because a datagram claims to come from there"
+  ],
+  "leaving": [
+    `advertised = undefined
+      return rounds`,
+    `return rounds`,
+    "a node that has left goes on answering"
+  ],
+  "leaving-copies": [
+    `const leavingCopies = 4`,
+    `const leavingCopies = 1`,
+    "one lost datagram makes a node that left a silent one"
+  ],
+  "next-second": [
+    `...self.cipher.encrypted ? [nextSecond] : []`,
+    ``,
+    "a node that starts in the second in which it left is not heard",
+    { tests: ["Presence.sim"] }
+  ]
+})
+
+const peers = of("peers", "packages/core/src/internal/peerTable.ts", suites("Peers", "Limits.sim"), {
+  "own-key": [
+    `if (publicKey === own) return yield* tellConflict(self.name, own, publicKey, source, "OwnKey")`,
+    ``,
+    "a node takes whoever has its key for a peer"
+  ],
+  "own-name": [
+    `if (name === self.name) return yield* tellConflict(name, own, publicKey, source, "OwnName")`,
+    ``,
+    "a node takes whoever has its name for a peer"
+  ],
+  "key-changed": [
+    `return yield* tellConflict(name, expected, publicKey, source, "KeyChanged")`,
+    `yield* tellConflict(name, expected, publicKey, source, "KeyChanged")`,
+    "an advert takes a name that belongs to another key"
+  ],
+  "unproved": [`if (unproved.size >= limits.unprovedPeers) {`, `if (false) {`, "adverts fill the table without end"],
+  "addresses": [
+    `if (addresses.length <= limits.addressesPerPeer) return`,
+    `return`,
+    "a peer gets as many addresses as adverts give it"
+  ],
+  "addresses-proved": [
+    `proved ? failed ? 0 : -1 : 2 * share.get(host)! + (failed ? 1 : 0)`,
+    `2 * (share.get(host) ?? 0) + (failed ? 1 : 0)`,
+    "forged adverts push out the address at which a peer proved itself"
+  ],
+  "addresses-share": [
+    `2 * share.get(host)! + (failed ? 1 : 0)`,
+    `(failed ? 1 : 0)`,
+    "forged adverts of one host push out the address that a peer says of itself"
+  ],
+  "addresses-room": [
+    `if (other.proved && --room < 0) other.proved = false`,
+    ``,
+    "a peer that moved is not found: no place is left for its adverts"
+  ],
+
+  "held": [
+    `if (!held.has(publicKey)) return left(entry, "SaidSo")`,
+    `return left(entry, "SaidSo")`,
+    "a forged leaving takes a peer with an open session off the table"
+  ],
+  "left": [
+    `if (leaving.delete(publicKey) && entry !== undefined) left(entry, "ConnectionsEnded")`,
+    `leaving.delete(publicKey)`,
+    "who has left stays in the table until its silence is noticed"
+  ],
+  "traffic": [
+    `if (reason !== "Traffic") leaving.delete(entry.peer.publicKey)`,
+    `leaving.delete(entry.peer.publicKey)`,
+    "what was sent before a leaving takes it back"
+  ],
+  "pardon": [
+    `entry.heardAt = Math.min(at, entry.heardAt + pardon)`,
+    ``,
+    "time in which this process was frozen is a peer's silence"
+  ],
+  "probe-name": [
+    `(entry.fixed === undefined || advert.name === entry.peer.name)`,
+    `true`,
+    "one that has another name now keeps the one that it proved alive"
+  ],
+  "probe-key": [
+    `publicKey === entry.peer.publicKey && (entry.fixed`,
+    `(entry.fixed`,
+    "another node at its address keeps a peer alive"
+  ],
+  "probe-busy": [
+    `if (verdict === "Busy" && self.cipher.encrypted) return`,
+    ``,
+    "an err in clear keeps a peer alive that has lost the network key"
+  ],
+  "probes": [
+    `}).pipe(Effect.scoped, room.withPermit)`,
+    `}).pipe(Effect.scoped)`,
+    "a network that falls silent is asked all at once"
+  ],
+  "gone": [`if (gone.size > limits.unprovedPeers) {`, `if (false) {`, "every key that was ever there is remembered"],
+  "claims": [
+    `remember(keys, publicKey, { sighting, at: now() }, claimsPerName)`,
+    `keys.set(publicKey, { sighting, at: now() })`,
+    "a contested name remembers every key that claims it"
+  ],
+  "conflict-lost": [
+    `if (other === undefined) return lose(entry, "Conflict")`,
+    `if (other === undefined) return`,
+    "whoever lost a name stays under it"
+  ]
+})
+
+const exchange = of(
+  "advert-exchange",
+  "packages/core/src/internal/advertExchange.ts",
+  suites("Security.sim", "Peers", "Connections.sim"),
+  {
+    "keyless": [
+      `if (decoded.publicKey === null) return Result.fail(ProtocolError.local("ERR_PUBLIC_KEY"))`,
+      ``,
+      "an advert comes without a key",
+      { equivalent: "Packet.decode gives a key with every packet that is no err; the line is for the compiler" }
+    ]
+  }
+)
+
+const seldom = of("seldom", "packages/core/src/internal/seldom.ts", suites("rate", "Peers"), {
+  "same": [
+    `if (last !== undefined && now - last < everyMillis) return undefined`,
+    ``,
+    "the same warning is written for every advert"
+  ],
+  "rate": [`if (!kind.rate.take(now)) {`, `if (false) {`, "made-up names write as many lines as they are"],
+  "subjects": [`if (written.size > subjects) {`, `if (false) {`, "every name that was warned of is remembered"]
+})
+
+const acceptor = of(
+  "acceptor",
+  "packages/core/src/internal/acceptor.ts",
+  suites("Connections.sim", "Security.sim", "Limits.sim"),
+  {
+    "own-key": [
+      `if (publicKey === null || publicKey === self.identity.publicKey) {`,
+      `if (publicKey === null) {`,
+      "a message comes under the receiver's own key",
+      { tests: ["vectors"] }
+    ],
+    "pending": [
+      `if (pending >= limits.pendingConnections) return busy(connection, "connections")`,
+      ``,
+      "strangers hold as many connections as they like"
+    ],
+    "pending-address": [
+      `if ((byAddress.get(address) ?? 0) >= limits.pendingPerAddress) return busy(connection, "connections from there")`,
+      ``,
+      "one address holds all connections that have proved nothing"
+    ],
+    "refusals": [`if (refusing >= limits.refusals) {`, `if (false) {`, "saying that there is no room has no end"],
+    "first-packet": [
+      `stream.read(limits.firstPacketTimeout).pipe(`,
+      `stream.read(limits.rawIdleTimeout).pipe(`,
+      "a connection that says nothing is held for a minute"
+    ],
+    "second-advert": [
+      `expected = ["msg", "err"]
+          continue`,
+      `continue`,
+      "one connection is asked for adverts without end"
+    ],
+    "err": [
+      `if (packet.type === "err") return
+`,
+      ``,
+      "an err is answered, and two nodes refuse each other for ever"
+    ]
+  }
+)
+
+const rawServer = of(
+  "raw-server",
+  "packages/core/src/internal/rawServer.ts",
+  suites("Security.sim", "BasicNode.sim", "Connections.sim"),
+  {
+    "time": [`if (untimely !== undefined) return yield* refused(untimely)`, ``, "a message of any time is handled"],
+    "trust": [
+      `refused(ProtocolError.local("ERR_UNTRUSTED"))
+          )`,
+      `Effect.void
+          )`,
+      "a message of one who is not trusted is handled"
+    ],
+    "replay": [
+      `if (replayed !== undefined) return yield* refused(replayed)`,
+      ``,
+      "a message is handled as often as it is sent"
+    ],
+    "key": [
+      `if (decoded.success.publicKey !== first.publicKey) {`,
+      `if (false) {`,
+      "one connection speaks for several keys"
+    ],
+    "connections": [
+      `if (connections >= limits.rawConnections) {`,
+      `if (false) {`,
+      "there are as many RAW connections as are opened"
+    ],
+    "limit": [
+      `return payload.length > limit
+      ? Effect.andThen(`,
+      `return false
+      ? Effect.andThen(`,
+      "an answer over the limit is sent, which its receiver cannot read"
+    ],
+    "full": [`if (out.full()) yield* out.room`, ``, "answers that nobody reads are held without end"],
+    "unread": [
+      `Effect.raceFirst(unread)
+      )
+    }).pipe(Effect.scoped)`,
+      `
+      )
+    }).pipe(Effect.scoped)`,
+      "an asker that reads no answers is served for ever"
+    ]
+  }
+)
+
+const rawClient = of(
+  "raw-client",
+  "packages/core/src/internal/rawClient.ts",
+  suites("Security.sim", "BasicNode.sim", "Connections.sim", "SendTimeout.sim"),
+  {
+    "key": [`if (packet.publicKey !== publicKey) {`, `if (false) {`, "an answer comes under another key"],
+    "stamp": [
+      `return exchange === undefined || exchange.stamp !== opened.success.stamp`,
+      `return exchange === undefined`,
+      "an answer to an earlier message is taken for this one's"
+    ],
+    "name": [
+      `const isOther = name !== exchange.name`,
+      `const isOther = false`,
+      "a peer answers under another name than the one that was asked"
+    ],
+    "name-line": [
+      `if (proof.name !== undefined && proof.name !== name) return violated(mismatch(channel, exchange, name))`,
+      ``,
+      "a key answers under two names over one connection"
+    ],
+    "name-pinned": [
+      `isOther ? trust.check(name, publicKey) : trust.proved(name, publicKey)`,
+      `trust.proved(name, publicKey)`,
+      "a name that nobody asked for is pinned"
+    ],
+    "trusted": [
+      `if (Result.isFailure(trusted)) return violated(isOther ? mismatch(channel, exchange, name) : trusted.failure)`,
+      ``,
+      "an answer of one who is not trusted is taken"
+    ],
+    "stamps": [
+      `Math.max(stamp, lastStamp + 1)`,
+      `stamp`,
+      "two messages of one microsecond have one stamp, and one is refused"
+    ],
+    "set-back": [
+      `lastStamp = lastStamp - stamp > Raw.replayWindow ? stamp :`,
+      `lastStamp =`,
+      "after its clock was set back a node is refused until that time comes again"
+    ],
+    "kept-stamp": [
+      `exchange.stamp ??= nextStamp()`,
+      `exchange.stamp = nextStamp()`,
+      "a message that is sent again runs again"
+    ],
+    "refused-oldest": [
+      `const oldest = sent.shift() ?? channel.queued.shift()
+          return`,
+      `const oldest = sent.pop() ?? channel.queued.shift()
+          return`,
+      "an err ends another message than the oldest"
+    ],
+    "twice": [
+      `const twice = ending.error.code === "ERR_REPLAY" && refused.again`,
+      `const twice = false`,
+      "a message that may have been handled is said not to have been"
+    ],
+    "connections": [
+      `if (channels.size < limits.dialledConnections) return undefined`,
+      `return undefined`,
+      "there are as many connections as peers that are asked"
+    ],
+    "pending": [
+      `if (channel.size < limits.pendingSends) return undefined`,
+      `return undefined`,
+      "messages that wait are held without end"
+    ]
+  }
+)
+
+const options = of("options", "packages/core/src/NodeOptions.ts", suites("NodeOptions"), {
+  "excess": [
+    `onExcessProperty: "error" })`,
+    `onExcessProperty: "ignore" })`,
+    "an option that is misspelt is left out without a word"
+  ],
+  "keys-empty": [
+    `if (list.length < 1 || list.length > NetworkKeys.maxKeys) {`,
+    `if (list.length > NetworkKeys.maxKeys) {`,
+    "an empty list of keys starts a network in clear"
+  ],
+  "keys-two": [
+    `networkKey === undefined || networkKeys === undefined ||
+    {`,
+    `true ||
+    {`,
+    "of two lists of keys one is left out without a word"
+  ]
+})
+
+const quote = of("quote", "packages/core/src/internal/quote.ts", suites("errors", "Security.sim"), {
+  "escaped": [`text.replace(acted, escaped)`, `text`, "a peer's text acts on the operator's terminal"]
+})
+
+export const peersList = [
+  ...trust,
+  ...trustFile,
+  ...identityFile,
+  ...udp,
+  ...peers,
+  ...exchange,
+  ...seldom,
+  ...acceptor,
+  ...rawServer,
+  ...rawClient,
+  ...options,
+  ...quote
+]

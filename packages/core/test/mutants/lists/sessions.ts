@@ -1,0 +1,559 @@
+/** Sessions, the streams in them, and what they cost. */
+import { of, suites } from "./of.ts"
+
+const wire = suites("Session.wire", "Sessions.sim", "Connections.sim")
+
+const session = of("session", "packages/core/src/internal/session.ts", wire, {
+  "page": [
+    `// Only now: what is interrupted, or fails, may still be on its way.
+      if (this.#page !== undefined) givePage(this.#page)
+      this.#page = undefined`,
+    `this.#page = undefined`,
+    "a page is made anew for each message",
+    {
+      equivalent:
+        "it costs memory for a while and no more: pages are shared so that they need not be made, and the collector takes those that are not given back"
+    }
+  ],
+  "page-early": [
+    `this.#writingSince = this.now()
+    this.mux.wake()`,
+    `this.#writingSince = this.now()
+    if (this.#page !== undefined) givePage(this.#page)
+    this.#page = undefined
+    this.mux.wake()`,
+    "a page is given back before its write ends, and another session writes into it"
+  ],
+  "key-wiped": [
+    `this.#box.close()
+        })`,
+    `})`,
+    "the session key stays in memory when its session has ended"
+  ],
+  "pardon-heard": [
+    `this.heardAt = Math.min(now, this.heardAt + pardon)`,
+    ``,
+    "time in which this process was frozen is the peer's silence"
+  ],
+  "pardon-ping": [
+    `if (this.#pingedAt !== undefined) this.#pingedAt = Math.min(now, this.#pingedAt + pardon)`,
+    ``,
+    "time in which this process was frozen counts against an outstanding PING"
+  ],
+  "pardon-write": [
+    `this.#writingSince = Math.min(now, this.#writingSince + pardon)`,
+    ``,
+    "time in which this process was frozen counts against a write"
+  ],
+  "pong-drain": [
+    `if (payload[0] === drainPing[0] && this.drainingSince`,
+    `if (this.drainingSince`,
+    "any PONG completes a drain"
+  ],
+  "pong-peer": [
+    `&& !this.drainedByPeer) {
+      this.#drained = true`,
+    `) {
+      this.#drained = true`,
+    "the PONG of one who received the GOAWAY completes the drain"
+  ],
+  "dead": [
+    `if (this.#pingedAt !== undefined && now - this.#pingedAt >= silence) {`,
+    `if (false) {`,
+    "a dead peer's session lasts"
+  ],
+  "silence": [`if (now - this.heardAt >= silence) this.ping()`, ``, "nobody asks a silent peer"],
+  "blocked": [
+    `if (now - this.#writingSince >= writeTimeout) {`,
+    `if (false) {`,
+    "a peer that does not read holds its session"
+  ],
+  "control": [
+    `this.#readable.closeUnsafe()
+      return this.#readable.await`,
+    `return Effect.void`,
+    "answers to control frames are held without end for a peer that does not read"
+  ],
+  "type": [
+    `if (flags !== undefined && opened.flags !== flags) return "a message in a packet of another type"`,
+    ``,
+    "a message is read as of another type than its packet's"
+  ],
+  "text-key": [
+    `if (packet.publicKey !== established.peer.publicKey) return "a packet with another key"`,
+    ``,
+    "a packet in a session has another key"
+  ],
+  "text-limit": [
+    `return framer.tooLarge ? "a packet over the limit" : undefined`,
+    `return undefined`,
+    "a packet over the limit stalls a session for good"
+  ],
+  "malformed": [
+    `return framer.malformed ? "a record of no length, or too long" : undefined`,
+    `return undefined`,
+    "a malformed record stalls a session for good"
+  ],
+  "goodbye": [
+    `Effect.andThen(Effect.suspend(() => this.#saidGoodbye ? this.#letRead : Effect.void)),`,
+    ``,
+    "closing with unread bytes destroys the last word",
+    { tests: ["Session.wire", "Sessions.sim", "Connections.sim", "node/sessions.processes"] }
+  ],
+  "violation": [
+    `if (broken !== undefined) this.leave({ reason: "violation", detail: broken }, "protocol", broken)`,
+    ``,
+    "a session goes on after a violation"
+  ]
+})
+
+const mux = of("mux", "packages/core/src/internal/mux.ts", suites("Mux", "Session.wire"), {
+  "budget": [`if (this.used + bytes > this.limit) return false`, ``, "peers are owed more than this node has"],
+  "budget-parent": [
+    `if (this.parent !== undefined && !this.parent.reserve(bytes)) return false`,
+    ``,
+    "peers together are owed more than this node has"
+  ],
+  "budget-release": [`this.parent?.release(bytes)`, ``, "what is owed is never paid back, until nothing is left"],
+  "credit": [`if (payload.length > this.#granted) return false`, ``, "a peer sends more than it was granted"],
+  "credit-counted": [`this.#granted -= payload.length`, ``, "a peer sends without end what nobody reads"],
+  "after-end": [
+    `onData(payload: Uint8Array, room: Room | undefined): boolean {
+    if (this.remoteEnded) return false`,
+    `onData(payload: Uint8Array, room: Room | undefined): boolean {`,
+    "DATA comes behind the END"
+  ],
+  "end-twice": [
+    `onEnd(): boolean {
+    if (this.remoteEnded) return false`,
+    `onEnd(): boolean {`,
+    "a stream ends twice"
+  ],
+  "credit-max": [`if (this.#credit + bytes > maxCredit) return false`, ``, "credit grows beyond what its field holds"],
+  "credit-zero": [
+    `return bytes > 0 && (stream === undefined`,
+    `return (stream === undefined`,
+    "a CREDIT of nothing is taken"
+  ],
+  "half-closed": [
+    `|| this.#failing !== undefined || this.remoteEnded && this.#endSent`,
+    `|| this.#failing !== undefined || this.remoteEnded || this.#endSent`,
+    "a stream of which one side has ended is over for both"
+  ],
+  "sent-credit": [
+    `this.#credit -= length
+`,
+    ``,
+    "this side sends more than it was granted"
+  ],
+  "abandoned": [`if (this.#abandoned) return true`, ``, "what nobody reads is kept"],
+  "open-owed": [
+    `Frame.initialCredit + (payload.length > shortOpen ? payload.length : 0)`,
+    `Frame.initialCredit`,
+    "the texts of OPENs are held and not counted"
+  ],
+  "taken-back": [
+    `if (!this.#ended && this.#failing === undefined) return`,
+    `return`,
+    "a violation in a message hands on what came before it"
+  ],
+
+  "streams-own": [
+    `if (this.own.size >= this.options.maxStreams || this.#lastOwn === maxCredit) return "streams"`,
+    ``,
+    "this side opens more streams than there may be"
+  ],
+  "streams-theirs": [
+    `if (this.theirs.size >= this.options.maxStreams) return refuse("refused", "too many streams")`,
+    ``,
+    "a peer opens as many streams as it likes"
+  ],
+  "credit-theirs": [
+    `if (!this.options.budget.reserve(owed)) return refuse("refused", "no credit left")`,
+    ``,
+    "streams of peers are owed more than this node has"
+  ],
+  "open-again": [
+    `if (id <= this.#lastTheirs) return "an OPEN of a stream that was opened before"`,
+    ``,
+    "a stream is opened a second time"
+  ],
+  "unknown": [
+    `if (id === 0 || id > (own ? this.#lastOwn : this.#lastTheirs)) return "a frame of a stream that was never opened"`,
+    ``,
+    "a frame of a stream that was never opened is taken"
+  ],
+  "refusing": [
+    `if (this.refusing) return refuse("refused", "the session is ending")`,
+    ``,
+    "a stream begins in a session that is over"
+  ],
+  "deadline": [
+    `if (open.deadline !== undefined && open.deadline <= 0) return`,
+    `if (false) return`,
+    "a call begins after its time is up"
+  ],
+  "type-data": [
+    `if (type === Type.err) return "a frame of the wrong type"`,
+    ``,
+    "DATA comes in a message of the wrong type"
+  ],
+  "type-reset": [
+    `if (type === Type.rsp) return "a RESET of the wrong type"`,
+    ``,
+    "a RESET comes in a message of the wrong type"
+  ],
+  "type-open": [
+    `return type === Type.msg ? this.#onOpen(id, payload) : "an OPEN of the wrong type"`,
+    `return this.#onOpen(id, payload)`,
+    "an OPEN comes in a message of the wrong type"
+  ],
+  "ping": [
+    `if (type !== Type.msg || id !== 0 || payload.length !== 8) return "a malformed PING"`,
+    ``,
+    "a PING carries what is to be sent back"
+  ],
+  "goaway": [
+    `if (type !== Type.msg || id !== 0 || goAway === undefined) return "a malformed GOAWAY"`,
+    `if (goAway === undefined) return undefined`,
+    "a malformed GOAWAY is taken"
+  ],
+  "trailing": [
+    `if (message.length - at < Frame.headerLength) return "trailing bytes"`,
+    `if (message.length - at < Frame.headerLength) return undefined`,
+    "bytes behind the last frame are left out"
+  ],
+  "longer": [
+    `if (length > message.length - at) return "a frame longer than its message"`,
+    ``,
+    "a frame is longer than its message"
+  ],
+  "empty": [
+    `if (message.length === 0) return "a message without a frame"`,
+    ``,
+    "a message without a frame keeps a session alive"
+  ],
+  "unknown-kind": [
+    `default:
+        return "an unknown frame"`,
+    `default:
+        return undefined`,
+    "an unknown frame is taken"
+  ],
+  "reset-deep": [
+    `const hasError = "error" in rest && !isDeep(`,
+    `const hasError = "error" in rest || !isDeep(`,
+    "an error of a peer is nested too deep to be walked through"
+  ],
+  "reset-once": [
+    `reset(code: Frame.ResetCode, message: string, error?: unknown): void {
+    if (this.closed) return`,
+    `reset(code: Frame.ResetCode, message: string, error?: unknown): void {`,
+    "a stream that is over is reset"
+  ],
+  "reset-fits": [
+    `if (payload.length <= maxControl) return payload`,
+    `return payload`,
+    "a RESET fits in no message, and stalls the session"
+  ],
+  "open-fits": [
+    `if (length > maxControl) return "too_large"`,
+    ``,
+    "an OPEN fits in no message, and stalls the session"
+  ],
+  "failure-owed": [
+    `if (this.failure !== undefined) this.#inbox.clear()
+    else if (this.#inbox.length > 0) return`,
+    `if (this.failure !== undefined) this.#inbox.clear()`,
+    "credit is given to others while what it stands for is held"
+  ],
+  "given-up": [
+    `for (const stream of opened) if (stream.failure === undefined) this.options.onOpen(stream)`,
+    `for (const stream of opened) this.options.onOpen(stream)`,
+    "a call that was given up before it began is run"
+  ]
+})
+
+const sessions = of(
+  "sessions",
+  "packages/core/src/internal/sessions.ts",
+  suites("Sessions.sim", "Connections.sim", "Security.sim", "Limits.sim", "NetworkKeys.sim"),
+  {
+    "server-close": [
+      `Effect.ensuring(Effect.sync(() => handshake.close())),`,
+      ``,
+      "the secrets of a handshake that failed at the server stay in memory"
+    ],
+    "client-close": [
+      `yield* Effect.addFinalizer(() => Effect.sync(() => handshake.close()))`,
+      ``,
+      "the secrets of a handshake that failed at the client stay in memory"
+    ],
+    "ghost": [
+      `if (!session.dialled) { for (const older of state.sessions) older.ping() }`,
+      ``,
+      "the session of a peer's former life is not asked"
+    ],
+    "ghost-heard": [
+      `staying.heardAt > newest.startedAt ? staying : newest`,
+      `true ? staying : newest`,
+      "calls go to the session of a peer's former life"
+    ],
+    "key-meanwhile": [
+      `// A key may have been removed, and the policy may have changed, while the handshake went on.
+      outdate(session, state)`,
+      ``,
+      "a network key that is removed during a handshake is forgotten"
+    ],
+    "key-hello": [
+      `const origin: Origin = { keys: [first.networkKey, command.networkKey], policy }`,
+      `const origin: Origin = { keys: [first.networkKey], policy }`,
+      "only HELLO's network key is remembered"
+    ],
+    "key-initiate": [
+      `const origin: Origin = { keys: [first.networkKey, command.networkKey], policy }`,
+      `const origin: Origin = { keys: [command.networkKey], policy }`,
+      "HELLO's network key is forgotten"
+    ],
+    "key-client": [
+      `const origin: Origin = { keys: [welcome.networkKey, ready.networkKey], policy }`,
+      `const origin: Origin = { keys: [ready.networkKey], policy }`,
+      "WELCOME's network key is forgotten"
+    ],
+    "key-client-ready": [
+      `const origin: Origin = { keys: [welcome.networkKey, ready.networkKey], policy }`,
+      `const origin: Origin = { keys: [welcome.networkKey], policy }`,
+      "READY's network key is forgotten"
+    ],
+    "policy-meanwhile": [
+      `if (origin.policy !== policy) runFork(judge(session))`,
+      ``,
+      "a peer that is refused during its handshake has a session all the same"
+    ],
+    "outdated-heard": [
+      `if (outdated.get(session)?.renewed === false) return`,
+      ``,
+      "who has no network key any more is alive by the session it had"
+    ],
+    "packet-key": [
+      `if (packet.publicKey !== from) return yield* ProtocolError.local("ERR_PUBLIC_KEY", "another than before")`,
+      ``,
+      "the packets of one handshake have several keys"
+    ],
+    "client-name": [
+      `actualName === name
+            ? trust.proved(name, publicKey)`,
+      `true
+            ? trust.proved(name, publicKey)`,
+      "a peer that proves another name is called by the one that was dialled"
+    ],
+    "client-check": [
+      `yield* trust.check(name, publicKey)
+        const place`,
+      `const place`,
+      "a peer that is not trusted is dialled"
+    ],
+    "server-trust": [
+      `Effect.fail(ProtocolError.local("ERR_UNTRUSTED"))
+                )`,
+      `Effect.void
+                )`,
+      "a peer that is not trusted gets a session"
+    ],
+    "handshakes": [`|| !handshakes.take(begun)) {`, `) {`, "a flood of HELLO makes this node compute without end"],
+    "places": [
+      `if (count >= limits.sessions && !evict()) return`,
+      `if (false) return`,
+      "there are as many sessions as peers make"
+    ],
+    "stranger-evicts": [
+      `if (count >= limits.sessions && idlest() === undefined) {`,
+      `if (count >= limits.sessions && !evict()) {`,
+      "a stranger's HELLO ends a session"
+    ],
+    "place-once": [
+      `if (!held) return
+            held = false`,
+      ``,
+      "a place is given back twice"
+    ],
+    "silent-handshake": [
+      `stream.read(limits.firstPacketTimeout)
+        const packet`,
+      `stream.read(limits.rawIdleTimeout)
+        const packet`,
+      "a handshake that stalls is held for a minute"
+    ],
+    "drained": [
+      `session.end({ reason: "closed", detail: "its streams did not finish in time" })`,
+      ``,
+      "a stream that never ends keeps a session that drains"
+    ],
+    "age": [
+      `if (!session.dialled && (age >= ageLimit || commands >= commandLimit)) session.drain("renew", "its time is over")`,
+      ``,
+      "a session lasts as long as its opener lets it"
+    ],
+    "idle": [
+      `if (session.dialled && session.mux.streams === 0 && at - session.usedAt >= idleLimit) {`,
+      `if (false) {`,
+      "a session that nobody uses lasts"
+    ],
+    "outdated-end": [
+      `if (old !== undefined && !old.renewed && at - old.since >= renewalLimit) {`,
+      `if (false) {`,
+      "who has no network key any more keeps its streams"
+    ],
+    "judged": [`return every(judge)`, `return Effect.void`, "a peer that the policy refuses now keeps its session"],
+    "back-off": [
+      `making.notBefore = now() + 100 * 2 ** making.failures`,
+      `making.notBefore = 0`,
+      "a peer that cannot be reached is dialled without a pause"
+    ],
+    "back-off-clear": [
+      `Result.isSuccess(error) && isInClear(error.success) ? 1 :`,
+      ``,
+      "a forged err puts a peer off for seconds"
+    ],
+    "back-off-bound": [
+      `? 1 : Math.min(making.failures + 1, 6)`,
+      `? 1 : making.failures + 1`,
+      "a peer that could not be reached for a while is not dialled for hours"
+    ],
+    "calls": [`if (running >= limits.calls || forPeer`, `if (forPeer`, "there are as many handlers as peers call"],
+    "calls-peer": [`|| forPeer >= Math.max(1, limits.calls / 4)) {`, `) {`, "one peer has all handlers"],
+    "calls-back": [
+      `running--
+                  const left`,
+      `const left`,
+      "the place of a handler that ended is gone"
+    ]
+  }
+)
+
+const stream = of(
+  "stream",
+  "packages/core/src/internal/sessionStream.ts",
+  suites("Sessions.sim", "Limits.sim", "PeerRpc.sim"),
+  {
+    "limit": [
+      `if (length > limit) {
+        pieces?.clear()`,
+      `if (false) {
+        pieces?.clear()`,
+      "an answer of any length is held"
+    ],
+    "room-pieces": [`taken = length + perPiece * more.length`, `taken = length`, "what a view costs is not counted"],
+    "room": [`&& length <= limit && !room(taken)) {`, `&& false) {`, "calls hold more than there is room for"],
+    "low-water": [
+      `return stream.buffered < lowWater ? Effect.void : Effect.andThen(this.#writable, this.#settled)`,
+      `return Effect.void`,
+      "who writes faster than the other reads holds it all"
+    ],
+    "cancelled": [
+      `stream.reset("cancelled", "")
+      stream.abandon()`,
+      `stream.abandon()`,
+      "a call that was given up goes on at the peer"
+    ]
+  }
+)
+
+const openText = of("open", "packages/core/src/internal/openText.ts", suites("openText", "Mux"), {
+  "deadline": [
+    `if (deadline !== undefined && !Number.isInteger(deadline)) return undefined`,
+    ``,
+    "a deadline is no number"
+  ],
+  "deadline-max": [
+    `deadline: Math.min(deadline as number, longestDeadline)`,
+    `deadline: deadline as number`,
+    "a deadline overflows its timer, and is up at once"
+  ],
+  "types": [`if (typeof protocol !== "string" || typeof name !== "string") return undefined`, ``, "a name is no text"]
+})
+
+const packets = of("packets", "packages/core/src/internal/packetStream.ts", suites("packetStream", "Connections.sim"), {
+  "too-large": [
+    `if (framer.tooLarge) return Effect.fail(ProtocolError.local("ERR_PACKET_TOO_LARGE"))`,
+    ``,
+    "a packet over the limit is waited for"
+  ],
+  "slow": [`if (framer.pending > 0) began ??= waiting`, ``, "a packet comes a byte a minute"],
+  "refuse-bound": [
+    `while (dropped < 1_048_576) {`,
+    `while (true) {`,
+    "who was refused is read from as much as it sends in a second"
+  ],
+  "refuse-time": [
+    `}).pipe(Effect.timeoutOption("1 second"), Effect.ignore)`,
+    `}).pipe(Effect.ignore)`,
+    "who was refused is read from for ever"
+  ]
+})
+
+const writes = of("writes", "packages/core/src/internal/writeBuffer.ts", suites("Connections.sim", "BasicNode.sim"), {
+  "blocked": [
+    `return left <= 0
+      ? blocked`,
+    `return false
+      ? blocked`,
+    "a peer that does not read holds what was written"
+  ],
+  "bound": [`full: () => bytes >= highWater,`, `full: () => false,`, "what waits to be written has no end"]
+})
+
+const dial = of(
+  "dial",
+  "packages/core/src/internal/dialAny.ts",
+  suites("Connections.sim", "RealNetworks.sim", "Transport"),
+  {
+    "losers": [
+      `for (const own of attempts) if (own !== won) yield* Scope.close(own, Exit.void)`,
+      ``,
+      "the connections that lost the race stay open"
+    ]
+  }
+)
+
+const rate = of("rate", "packages/core/src/internal/rate.ts", suites("rate"), {
+  "sources": [`if (rates.size >= maxSources) rates.clear()`, ``, "every source address is remembered for ever"],
+  "window": [`if (nowMillis - times[oldest]! < windowMillis) return false`, ``, "a rate bounds nothing"]
+})
+
+const pieces = of("pieces", "packages/core/src/internal/pieces.ts", suites("Pieces"), {
+  "joined": [
+    `if (this.#pinned > this.#slack && this.#pinned > 2 * this.length) this.#join()`,
+    ``,
+    "a small piece keeps its whole message alive"
+  ],
+  "crowd": [
+    `if (piece.length < small && index - this.#head >= crowd - 1) {`,
+    `if (false) {`,
+    "many small pieces take many times their bytes"
+  ],
+  "held": [
+    `return this.#pinned + perPiece * (this.#list.length - this.#head)`,
+    `return this.length`,
+    "what is held is counted as what is wanted of it"
+  ],
+  "let-go": [`list[head - 1] = none`, ``, "a piece that was taken is kept alive"],
+  "copied": [
+    `return view.buffer.byteLength > 4_096 && view.buffer.byteLength > length * 2 ? view.slice() : view`,
+    `return view`,
+    "a small value keeps a large buffer alive"
+  ]
+})
+
+export const sessionsList = [
+  ...pieces,
+  ...session,
+  ...mux,
+  ...sessions,
+  ...stream,
+  ...openText,
+  ...packets,
+  ...writes,
+  ...dial,
+  ...rate
+]
