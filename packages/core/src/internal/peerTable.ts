@@ -698,7 +698,7 @@ export const make = (errors: {
         const known = knownNames()
         const left = hidden.get(name)
         const leftOut = left !== undefined && now() - left.at < hiddenMemory ? [left.obstacle] : []
-        // Where somebody is known, other networks are as they should be; and of bounds, only its own keeps a name out.
+        // Where somebody is known, other networks are as they should be. Where the bound that left this name out is known, no other did.
         const others = config.obstacles.now(now()).filter(({ kind }) =>
           kind === "Limit" ? leftOut.length === 0 : kind !== "NetworkId" || known.length === 0
         )
