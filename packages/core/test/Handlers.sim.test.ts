@@ -737,6 +737,22 @@ describe("what a caller is told", () => {
   )
 
   test(
+    "what is no data is not sent, and holds no message up",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 1, traceCapacity: 0 })
+      yield* startCommand(network, { name: "bob", onMessage: () => "fine" })
+      const alice = yield* startCommand(network, { name: "alice" })
+      yield* alice.node.peers.awaitPeer("bob")
+      const exit = yield* Effect.exit(Effect.timeout(alice.node.raw.send("bob", { hello: 1 } as any), "5 seconds"))
+      assert.include(
+        Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "",
+        "an object was to be sent, which is neither bytes nor text"
+      )
+      assert.strictEqual(yield* Effect.timeout(alice.node.raw.sendText("bob", "x"), "5 seconds"), "fine")
+    })
+  )
+
+  test(
     "the closing of one's own node is not blamed on the peer, and no function but the one that was called is named",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 1, traceCapacity: 0 })
