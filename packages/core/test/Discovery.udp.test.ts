@@ -615,6 +615,45 @@ describe("what is heard", () => {
   )
 
   test(
+    "with a network key: a recorded advert is dropped, also within its second, and however many there are",
+    Effect.gen(function*() {
+      const world = yield* setUp()
+      yield* pass("1000 seconds")
+      const networkKey = yield* NetworkKey.generate.pipe(Effect.provideService(Crypto.Crypto, world.crypto))
+      const one = yield* discover(world, "one", { networkKey })
+      const attacker = yield* world.network.host("attacker")
+      const host = attacker.address
+      const publicKey = world.stranger()
+      const advert = (name: string, at: number) =>
+        advertPacket(world.crypto, {
+          networkId: "pnet",
+          name,
+          host,
+          port: 4_000,
+          publicKey,
+          networkKey,
+          at: at * 1_000
+        })
+      const say = (payload: Uint8Array) =>
+        Effect.andThen(
+          world.network.inject(attacker, { from: `${host}:6000`, to: "10.0.0.255:3334", payload }),
+          pass("1 millis")
+        )
+      // Of a clock that is ahead of this one all are newer than what is kept.
+      const adverts = Array.from({ length: 40 }, (_, i) => advert(`a${i}`, 1_010 + Math.floor(i / 4)))
+      for (const each of adverts) yield* say(each)
+      const heard = one.names().length
+      assert.strictEqual(heard, 40)
+      for (let round = 0; round < 2; round++) {
+        for (const each of adverts) yield* say(each)
+      }
+      assert.strictEqual(one.names().length, heard)
+      yield* say(advert("later", 1_020))
+      assert.strictEqual(one.names().at(-1), "later")
+    })
+  )
+
+  test(
     "with a network key: of each key an older advert than the newest is dropped, and after leaving only a later one counts",
     Effect.gen(function*() {
       const world = yield* setUp()

@@ -696,6 +696,113 @@ describe("Peers: proved", () => {
     }))
 })
 
+describe("Peers: what adverts say of a key", () => {
+  const mallory = "10.0.0.66"
+
+  for (const how of ["has proved its name", "is pinned to it"]) {
+    test(`is nothing to one that ${how}, where it says another name`, () =>
+      Effect.gen(function*() {
+        const { answered, key, names, peers, sight, told, trust } = yield* setUp()
+        if (how === "is pinned to it") yield* trust.proved(name("bob"), key("bob"))
+        yield* sight("bob")
+        if (how === "has proved its name") {
+          yield* peers.proved({ name: name("bob"), publicKey: key("bob"), endpoint: { host: "10.0.0.1", port: 1_000 } })
+        }
+        const before = yield* peers.get("bob")
+        yield* settle
+        told()
+        answered.length = 0
+        yield* pass("7 seconds")
+        yield* sight("bob", { name: "nobody", host: mallory, port: 6 })
+        assert.deepStrictEqual(yield* names, ["bob"])
+        assert.deepStrictEqual(yield* peers.get("bob"), before)
+        assert.deepStrictEqual([told(), answered], [[], []])
+        // It is no sign of life either.
+        yield* pass("1 second")
+        assert.deepStrictEqual(told(), ["Suspected bob"])
+      }))
+  }
+
+  test("gives one that has proved none the names that several hosts say, until it proves one", () =>
+    Effect.gen(function*() {
+      const { key, names, peers, sight } = yield* setUp()
+      yield* sight("k", { name: "nobody", host: mallory })
+      yield* sight("k", { name: "carol" })
+      assert.deepStrictEqual(yield* names, ["nobody"])
+      for (const each of ["nobody", "carol"]) {
+        const peer = yield* peers.resolveOne(each)
+        assert.strictEqual(peer.name, name(each))
+        assert.strictEqual(peer.publicKey, key("k"))
+      }
+      // One host has one name to say.
+      yield* sight("k", { name: "another", host: mallory })
+      assert.isUndefined(yield* peers.get("nobody"))
+      assert.strictEqual((yield* peers.get("carol"))?.name, name("carol"))
+      const fork = <A, E>(effect: Effect.Effect<A, E>) =>
+        Effect.forkScoped(Effect.exit(effect), { startImmediately: true })
+      const [wrong, right] = [
+        yield* fork(peers.whileOnline("another", () => Effect.never)),
+        yield* fork(peers.whileOnline("carol", () => Effect.never))
+      ]
+      yield* peers.proved({ name: name("carol"), publicKey: key("k"), endpoint: undefined })
+      yield* settle
+      const error = lostError(yield* Fiber.join(wrong))
+      assert.deepStrictEqual([error.peer as string, error.reason], ["another", "Renamed"])
+      assert.isUndefined(right.pollUnsafe())
+      assert.deepStrictEqual(yield* names, ["carol"])
+      assert.isUndefined(yield* peers.get("another"))
+    }))
+
+  test("pushes out the addresses of the host that says it, and none that was proved", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight } = yield* setUp()
+      yield* sight("bob", { port: 1_000 })
+      for (let port = 1; port <= 9; port++) yield* sight("bob", { host: mallory, port })
+      assert.deepStrictEqual(ports(yield* peers.get("bob")), [9, 8, 7, 1_000])
+      const bob = { name: name("bob"), publicKey: key("bob") }
+      yield* peers.proved({ ...bob, endpoint: { host: "10.0.0.1", port: 1_000 } })
+      for (let host = 70; host < 80; host++) yield* sight("bob", { host: `10.0.0.${host}`, port: host })
+      assert.strictEqual(ports(yield* peers.get("bob"))?.[0], 1_000)
+      // However many were proved, there is a place for where it is next.
+      for (const port of [2_000, 3_000, 4_000, 5_000]) {
+        yield* peers.proved({ ...bob, endpoint: { host: "10.0.0.1", port } })
+      }
+      yield* sight("bob", { port: 6_000 })
+      assert.deepStrictEqual(ports(yield* peers.get("bob")), [5_000, 4_000, 3_000, 6_000])
+    }))
+
+  test("does not bring forward an address where the key was not proved", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight } = yield* setUp()
+      for (const port of [1, 2, 3]) yield* sight("bob", { host: `10.0.0.${port}`, port })
+      assert.isUndefined(peers.provedAtUnsafe(key("bob")))
+      peers.failedUnsafe(key("bob"), { host: "10.0.0.3", port: 3 })
+      assert.deepStrictEqual(ports(yield* peers.get("bob")), [2, 1, 3])
+      yield* sight("bob", { host: "10.0.0.3", port: 3 })
+      yield* sight("bob", { host: "10.0.0.4", port: 4 })
+      assert.deepStrictEqual(ports(yield* peers.get("bob")), [4, 2, 1, 3])
+      const endpoint = { host: "10.0.0.3", port: 3 }
+      yield* peers.proved({ name: name("bob"), publicKey: key("bob"), endpoint })
+      assert.deepStrictEqual(ports(yield* peers.get("bob")), [3, 4, 2, 1])
+      assert.deepStrictEqual(peers.provedAtUnsafe(key("bob")), endpoint)
+      peers.failedUnsafe(key("bob"), endpoint)
+      assert.isUndefined(peers.provedAtUnsafe(key("bob")))
+    }))
+
+  test("of one that proved its name ends with it: whoever answers under another is another", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight, there, told } = yield* setUp()
+      yield* sight("bob")
+      yield* peers.proved({ name: name("bob"), publicKey: key("bob"), endpoint: undefined })
+      // It says "whoever".
+      there.set(1_000, { publicKey: key("bob") })
+      yield* settle
+      told()
+      yield* pass("8 seconds")
+      assert.deepStrictEqual(told(), ["Suspected bob", "Probed bob Refused", "Lost bob Refused"])
+    }))
+})
+
 describe("Peers: silence", () => {
   /** Lets time pass until the peer is suspect, and tells how long that took. */
   const untilSuspect = (world: Effect.Success<ReturnType<typeof setUp>>, label = "bob") =>

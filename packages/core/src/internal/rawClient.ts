@@ -418,7 +418,8 @@ export const make = <Closed>(options: {
           DialAny.dialAny(endpoints, attempt, {
             onFailure: ({ endpoint, error }) => {
               failed.push({ endpoint, error })
-              if (failed.some(({ error }) => error._tag === "Refused")) {
+              // That it came before is what the peer says where it has the message from elsewhere.
+              if (failed.some(({ error }) => error._tag === "Refused" && error.error.code !== "ERR_REPLAY")) {
                 if (proved === undefined || failed.some(isProved)) doubt.openUnsafe()
               }
               // Neither is an err a reason to go elsewhere next time.
@@ -666,10 +667,8 @@ export const make = <Closed>(options: {
         const channel = existing ?? start(peer)
         channel.peer = peer
         // Somebody took what was sent and has said nothing, and by now there are other addresses.
-        if (
-          channel.unproved !== undefined && channel.unproved.length < peer.endpoints.length &&
-          channel.sent.length > 0 && !channel.sent.some(({ done }) => !done)
-        ) channel.stale.openUnsafe()
+        const isStale = channel.unproved !== undefined && channel.unproved.length < peer.endpoints.length &&
+          channel.sent.length > 0 && channel.sent.every(({ done }) => done)
         return Effect.callback<Uint8Array, ExchangeError<Closed> | Late>((resume) => {
           const exchange: Exchange<Closed> = {
             name: peer.name,
@@ -689,7 +688,11 @@ export const make = <Closed>(options: {
           channel.queued.push(exchange)
           channel.work.openUnsafe()
           if (existing === undefined) runFiber(peer.publicKey, run(channel))
-          else if (deadline < channel.expiresAt) channel.sooner.openUnsafe()
+          else {
+            if (deadline < channel.expiresAt) channel.sooner.openUnsafe()
+            // Last, because the channel goes on at once.
+            if (isStale) channel.stale.openUnsafe()
+          }
           return Effect.sync(() => {
             // Its answer, should one come, is dropped; the peer may still handle it.
             exchange.done = true

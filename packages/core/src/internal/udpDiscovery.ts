@@ -200,6 +200,7 @@ export const make = (
       if (last !== undefined && Math.abs(now - last.timestamp) <= timeToLive) {
         if (timestamp < last.timestamp || last.left && timestamp === last.timestamp) return false
         if (last.seen.some((other) => other.mac === mac)) return false
+        oldest = Math.max(oldest, last.timestamp)
         seen = last.seen.filter((other) => other.timestamp >= oldest)
       }
       seen = [...seen, { mac, timestamp }]

@@ -1,0 +1,295 @@
+/** Who is called under a name: only who proved it, whatever adverts say of it, and wherever they say that it is. */
+import { assert, describe, it } from "@effect/vitest"
+import { type AdvancedNode, Advert, Crypto, Identity, Packet, Peers, type PublicKey, Raw, Trust } from "@pnet/core"
+import { SimNetwork } from "@pnet/testing"
+import { Clock, Effect, Layer, Result, type Scope } from "effect"
+import {
+  bytes,
+  echo,
+  failureOf,
+  type Net,
+  networkId,
+  portable,
+  quietly,
+  start,
+  type Started,
+  stranger,
+  text
+} from "./sessionWorld.ts"
+
+const test = (title: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
+  it.effect(title, () => quietly(body, { step: "50 millis" }))
+
+/** A datagram that says where a key is and what it is called. Whoever sends it has no key at all. */
+const lie = (network: Net, host: SimNetwork.Host, publicKey: PublicKey.PublicKey, name: string, port = 6_666) =>
+  network.inject(host, {
+    from: `${host.address}:4001`,
+    to: "10.0.0.255:3334",
+    payload: Packet.encode({
+      networkId,
+      type: "adv",
+      content: Advert.encode({ name: name as Packet.NodeName, host: host.address, port }),
+      publicKey
+    })
+  })
+
+const tells: AdvancedNode.Handler = ({ node }) => Effect.succeed(`this is ${node.name}`)
+
+const ask = (alice: Started, name: string) => Effect.map(alice.node.request(name, "who", "a secret"), text)
+
+/** Ports at which somebody only accepts connections. */
+const traps = (network: Net, host: SimNetwork.Host, count: number) =>
+  Effect.gen(function*() {
+    const mallory = yield* stranger(network, yield* portable(), { host })
+    let taken = 0
+    for (let i = 0; i < count; i++) {
+      const listening = yield* mallory.listen
+      yield* listening.run(() => {
+        taken++
+        return Effect.never
+      })
+    }
+    return { ports: Array.from({ length: count }, (_, i) => 49_152 + i), taken: () => taken }
+  })
+
+describe("a name that an advert gives to another's key", () => {
+  for (const policy of ["trust on first use", "an allow list"]) {
+    test(
+      `is not answered by who has the key, over no session (${policy})`,
+      Effect.gen(function*() {
+        const network = yield* SimNetwork.make({ seed: 1, traceCapacity: 0 })
+        const bob = yield* start(network, { name: "bob", functions: { who: tells } })
+        const trust = policy === "an allow list"
+          ? Layer.orDie(Trust.layerAllowList([["bob", bob.node.publicKey]]))
+          : undefined
+        const alice = yield* start(network, { name: "alice" }, trust === undefined ? {} : { trust })
+        const host = yield* network.host("mallory")
+        yield* alice.node.peers.awaitPeer("bob")
+        assert.strictEqual(yield* ask(alice, "bob"), "this is bob")
+        yield* lie(network, host, bob.node.publicKey, "carol")
+        yield* Effect.sleep("50 millis")
+        assert.strictEqual((yield* failureOf(ask(alice, "carol")))._tag, "PeerUnknownError")
+        // Nor where a program has the two together from elsewhere: each way to a session looks at the name that was proved.
+        const { sessions } = alice.node
+        const peer = { ...(yield* alice.node.peers.resolveOne("bob")), name: "carol" as Packet.NodeName }
+        const options = { protocol: "command", name: "who" } as const
+        assert.isUndefined(sessions.exchangeUnsafe(peer, options, [bytes("a secret")], () => {}))
+        for (
+          const call of [
+            sessions.exchange(peer, options, bytes("a secret")),
+            Effect.scoped(sessions.open(peer, options))
+          ]
+        ) {
+          const error = yield* failureOf<unknown, { readonly _tag: string; readonly kind?: string }, never>(call)
+          assert.strictEqual(error._tag, "UntrustedPeerError")
+          assert.strictEqual(error.kind, trust === undefined ? "NameMismatch" : "NotListed")
+        }
+        assert.strictEqual(yield* ask(alice, "bob"), "this is bob")
+      })
+    )
+  }
+
+  test(
+    "before the key has proved any: the call fails, and from then on the key has the name that it proved",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 2, traceCapacity: 0 })
+      const bob = yield* start(network, { name: "bob", functions: { who: tells } })
+      const alice = yield* start(network, { name: "alice" })
+      const host = yield* network.host("mallory")
+      yield* alice.node.peers.awaitPeer("bob")
+      yield* lie(network, host, bob.node.publicKey, "carol")
+      yield* Effect.sleep("50 millis")
+      const error = yield* failureOf(ask(alice, "carol"))
+      assert.strictEqual(error._tag === "UntrustedPeerError" && error.kind, "NameMismatch")
+      assert.strictEqual(yield* ask(alice, "bob"), "this is bob")
+      yield* lie(network, host, bob.node.publicKey, "carol")
+      yield* Effect.sleep("50 millis")
+      assert.deepStrictEqual((yield* alice.node.peers.all).map(({ name }) => name as string), ["bob"])
+    })
+  )
+
+  test(
+    "ten times a second takes no call from a peer that has proved its own",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 3, traceCapacity: 0 })
+      const bob = yield* start(network, {
+        name: "bob",
+        functions: { who: tells },
+        onMessage: ({ data }) => Effect.succeed(data)
+      })
+      const alice = yield* start(network, { name: "alice" })
+      const host = yield* network.host("mallory")
+      yield* alice.node.peers.awaitPeer("bob")
+      yield* ask(alice, "bob")
+      const lies = Effect.andThen(lie(network, host, bob.node.publicKey, "nobody"), Effect.sleep("100 millis"))
+      yield* Effect.forkScoped(Effect.forever(lies))
+      for (let i = 0; i < 50; i++) {
+        yield* Effect.sleep("130 millis")
+        assert.strictEqual(yield* ask(alice, "bob"), "this is bob")
+        assert.strictEqual(yield* alice.node.raw.sendText("bob", "x"), "x")
+      }
+    })
+  )
+})
+
+describe("addresses where somebody only accepts connections", () => {
+  test(
+    "do not keep a peer from being reached, by calls and by messages, and are tried last the next time",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 4, traceCapacity: 0 })
+      const bob = yield* start(network, {
+        name: "bob",
+        functions: { who: tells },
+        onMessage: ({ data }) => Effect.succeed(data)
+      })
+      const host = yield* network.host("mallory")
+      const { ports, taken } = yield* traps(network, host, 6)
+      let n = 0
+      const lies = Effect.suspend(() => lie(network, host, bob.node.publicKey, "bob", ports[n++ % ports.length]))
+      yield* Effect.forkScoped(Effect.forever(Effect.andThen(lies, Effect.sleep("100 millis"))))
+      for (const way of ["call", "message"] as const) {
+        const alice = yield* start(network, { name: `alice-${way}` })
+        yield* alice.node.peers.awaitPeer("bob")
+        yield* Effect.sleep("3 seconds")
+        const { endpoints } = yield* alice.node.peers.resolveOne("bob")
+        assert.deepInclude(endpoints, { host: bob.host.address, port: bob.node.endpoint.port })
+        const go = way === "call" ? ask(alice, "bob") : alice.node.raw.sendText("bob", "this is bob")
+        const began = yield* Clock.currentTimeMillis
+        assert.strictEqual(yield* go, "this is bob")
+        assert.isBelow((yield* Clock.currentTimeMillis) - began, 2_000)
+        assert.isAbove(taken(), 0)
+        const [first] = (yield* alice.node.peers.resolveOne("bob")).endpoints
+        assert.strictEqual(first.host, bob.host.address)
+        yield* alice.process.kill
+      }
+    })
+  )
+
+  test(
+    "delay no failure that a peer says, and a message whose time is up leaves its way to the next",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 5, traceCapacity: 0 })
+      const host = yield* network.host("mallory")
+      const { ports } = yield* traps(network, host, 2)
+      const identity = yield* Effect.provide(Identity.generate, Crypto.layerPortable)
+      const alice = yield* start(network, { name: "alice" })
+      for (const port of ports) yield* lie(network, host, identity.publicKey, "bob", port)
+      yield* alice.node.peers.awaitPeer("bob")
+      const late = yield* failureOf(alice.node.raw.sendText("bob", "x", { timeout: "2 seconds" }))
+      assert.strictEqual(late._tag, "SendTimeoutError")
+      // Now the peer comes. It refuses every message, in clear.
+      yield* start(network, { name: "bob", identity })
+      yield* Effect.sleep("1 second")
+      const began = yield* Clock.currentTimeMillis
+      const error = yield* failureOf(alice.node.raw.sendText("bob", "x"))
+      assert.strictEqual(error._tag === "ProtocolError" ? error.code : error.message, "ERR_INTERNAL")
+      assert.isBelow((yield* Clock.currentTimeMillis) - began, 3_000)
+    })
+  )
+})
+
+describe("a message that is sent to two addresses of its peer", () => {
+  test(
+    "is handled once, however long that takes",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 6, traceCapacity: 0 })
+      let handled = 0
+      const onMessage = () =>
+        Effect.andThen(Effect.sync(() => void handled++), Effect.as(Effect.sleep("2 seconds"), "done"))
+      const host = yield* network.host("bob", { interfaces: [{ lan: "lan" }, { lan: "lan" }] })
+      yield* start(network, { name: "bob", onMessage }, { host })
+      const alice = yield* start(network, { name: "alice" })
+      yield* alice.node.peers.awaitPeer("bob")
+      yield* Effect.sleep("3 seconds")
+      assert.lengthOf((yield* alice.node.peers.resolveOne("bob")).endpoints, 2)
+      assert.strictEqual(yield* alice.node.raw.sendText("bob", "x"), "done")
+      assert.strictEqual(handled, 1)
+    })
+  )
+})
+
+describe("a message's answer", () => {
+  for (const policy of ["tofu", "any"] as const) {
+    test(
+      `is refused under another name than the one that was asked for (${policy}), and the table learns the name`,
+      Effect.gen(function*() {
+        const network = yield* SimNetwork.make({ seed: 7, traceCapacity: 0 })
+        const crypto = yield* portable()
+        const other = yield* stranger(network, crypto, { host: yield* network.host("other"), name: "carol" })
+        const alice = yield* start(network, { name: "alice" }, {
+          trust: policy === "any" ? Trust.layerAny : Trust.layerTofu()
+        })
+        const listening = yield* other.listen
+        const key = crypto.sharedKey(alice.node.publicKey, other.identity.secretKey)
+        yield* listening.run((connection) =>
+          Effect.gen(function*() {
+            const { next } = other.reader(connection)
+            while (true) {
+              const packet = yield* next
+              if (packet === undefined) return
+              const to = { kind: "request", to: other.identity.publicKey, networkId } as const
+              const { payload, stamp } = Result.getOrThrow(Raw.open(crypto, key, Raw.fromText(packet.content)!, to))
+              const name = "dave" as Packet.NodeName
+              const answer = { kind: "answer", to: alice.node.publicKey, networkId, name, stamp, payload } as const
+              yield* connection.write(other.command("rsp", Raw.seal(crypto, key, answer)))
+            }
+          })
+        )
+        yield* listening.advertise
+        yield* alice.node.peers.awaitPeer("carol")
+        const error = yield* failureOf(alice.node.raw.sendText("carol", "x"))
+        assert.strictEqual(error._tag, "UntrustedPeerError")
+        if (error._tag !== "UntrustedPeerError") return
+        assert.deepInclude(error as object, { kind: "NameMismatch", peer: "carol", actualName: "dave" })
+        assert.strictEqual((yield* failureOf(alice.node.raw.sendText("carol", "x")))._tag, "PeerUnknownError")
+        assert.strictEqual(yield* alice.node.raw.sendText("dave", "x"), "x")
+        // A program that has the two together from elsewhere is told before anything is sent.
+        const { sessions } = alice.node
+        assert.lengthOf(yield* sessions.all, 0)
+      })
+    )
+  }
+})
+
+describe("a peer that starts again with a new key", () => {
+  test(
+    "is named with both keys by the error of whoever asks for it, and how to mend that",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 8, traceCapacity: 0 })
+      const old = yield* start(network, { name: "bob", functions: { who: tells } })
+      const alice = yield* start(network, { name: "alice" })
+      yield* alice.node.peers.awaitPeer("bob")
+      yield* ask(alice, "bob")
+      yield* old.process.stop
+      const bob = yield* start(network, { name: "bob", functions: { who: tells } }, { host: old.host })
+      yield* Effect.sleep("1 second")
+      for (const asked of [alice.node.peers.awaitPeer("bob", "2 seconds"), ask(alice, "bob")]) {
+        const error = yield* failureOf<unknown, { readonly _tag: string; readonly message: string }, never>(asked)
+        assert.instanceOf(error, Peers.PeerUnknownError)
+        if (!(error instanceof Peers.PeerUnknownError)) return
+        assert.strictEqual(error.conflict?.expected, old.node.publicKey)
+        assert.strictEqual(error.conflict?.publicKey, bob.node.publicKey)
+        for (const part of ["resolveConflict", "identity file", "poses"]) assert.include(error.message, part)
+      }
+      yield* alice.node.peers.resolveConflict("bob" as Packet.NodeName, bob.node.publicKey)
+      assert.strictEqual(yield* ask(alice, "bob"), "this is bob")
+    })
+  )
+
+  test(
+    "and a node that asks for itself is told so at once",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 9, traceCapacity: 0 })
+      const alice = yield* start(network, { name: "alice", functions: { echo } })
+      const began = yield* Clock.currentTimeMillis
+      for (
+        const asked of [alice.node.peers.awaitPeer("alice"), ask(alice, "alice"), alice.node.raw.sendText("alice", "x")]
+      ) {
+        const error = yield* failureOf<unknown, { readonly _tag: string; readonly message: string }, never>(asked)
+        assert.isTrue(error instanceof Peers.PeerUnknownError && error.self)
+        assert.include(error.message, "this node itself")
+      }
+      assert.strictEqual(yield* Clock.currentTimeMillis, began)
+    })
+  )
+})
