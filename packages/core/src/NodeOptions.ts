@@ -94,7 +94,10 @@ export const Limits = Schema.Struct({
     "Idle time after which a connection to a peer is closed; less than rawIdleTimeout, so that the sender closes first."
   ),
   pendingSends: count(1_024, "Messages to one peer that wait for their answer. Further senders wait."),
-  provedPeers: count(4_096, "Peers that have proved their key. When full, one more stays among the unproved."),
+  provedPeers: count(
+    4_096,
+    "Peers that have proved their key, or are pinned to it. When full, one more stays among the unproved."
+  ),
   unprovedPeers: count(1_024, "Peers known by an advert alone. When full, the oldest is dropped."),
   unprovedPerAddress: count(
     64,
@@ -104,7 +107,10 @@ export const Limits = Schema.Struct({
     512,
     "The same for an address of this machine, loopback included, and for one that is listed in peers. Further adverts are dropped, which the log says."
   ),
-  addressesPerPeer: count(4, "Addresses kept for a peer, the last proved first."),
+  addressesPerPeer: count(
+    4,
+    "Addresses kept for a peer, the last proved first, of which one place at least is for adverts."
+  ),
   addressesPerName: count(
     256,
     "Addresses of a host name in peers that are asked. Those that come last as text are not, which the log says."

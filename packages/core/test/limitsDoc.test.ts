@@ -23,7 +23,7 @@ const consequences: { readonly [L in Limit]?: string } = {
   dialTimeout: "Then `DialError` with kind `Timeout`, unless another address answers.",
   sendTimeout: "Then `SendTimeoutError`.",
   dialledIdleTimeout: "The next message makes a new one.",
-  addressesPerPeer: "The last one is dropped.",
+  addressesPerPeer: "The last one is dropped of the host that says the most, and none that was proved.",
   probes: "Further ones wait for their turn."
 }
 
@@ -246,9 +246,15 @@ const memoryTerms: ReadonlyArray<
   ],
   [
     "every node",
-    "(`unprovedPeers` + `provedPeers` + `replayEntries` + `advertStamps` + `sharedKeys`) × 512 bytes",
-    (l) => (l.unprovedPeers + l.provedPeers + l.replayEntries + l.advertStamps + l.sharedKeys) * 512,
+    "(`replayEntries` + `sharedKeys`) × 512 bytes",
+    (l) => (l.replayEntries + l.sharedKeys) * 512,
     "entries of tables"
+  ],
+  [
+    "every node",
+    "(`unprovedPeers` + `provedPeers` + `advertStamps`) × 2 KiB",
+    (l) => (l.unprovedPeers + l.provedPeers + l.advertStamps) * 2 * kibibyte,
+    "peers with what adverts say of them, and the adverts of a key that were accepted last"
   ],
   [
     "with sessions",
@@ -370,7 +376,17 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
   [
     "Head start of an address over a peer's next one",
     "250 ms",
-    "The next one is tried as well; the first that answers wins."
+    "The next one is tried as well; the first at which the key proves itself wins."
+  ],
+  [
+    "Names that a key has which proved none: one for each host that says one",
+    "4",
+    "The one that was said the longest ago is dropped; where the key proves one, all others."
+  ],
+  [
+    "Adverts in datagrams that are told from recorded ones, of each key, on a network with a key",
+    "16",
+    "Those of the oldest second are forgotten, and no advert of that second is accepted any more."
   ],
   [
     "Silence of a peer, in its broadcast intervals",

@@ -275,7 +275,9 @@ export const make = <Rpcs extends Rpc.Any>(
     const resolve = (call: Call): Effect.Effect<Peer, RpcError> => {
       const { to } = call
       return Effect.mapError(peers.resolveOne(to), (error) => {
-        const known = error._tag === "PeerUnknownError" ? met.get(to) : undefined
+        // Where it is known why nobody is there, that says more than that somebody was.
+        const told = error._tag !== "PeerUnknownError" || error.conflict !== undefined || error.self === true
+        const known = told ? undefined : met.get(to)
         return known === undefined ? error : lost(known, "Disconnected")
       })
     }
