@@ -134,6 +134,8 @@ export class Session {
   /** A message is being made, which nobody has been given yet. */
   #filling = false
   #saidGoodbye = false
+  /** A GOAWAY has come that lets streams finish. */
+  #toldToGo = false
   /** The GOAWAY's PING has been answered: everything sent before has arrived. */
   #drained = false
 
@@ -243,8 +245,11 @@ export class Session {
         return this.end({ reason: "dead", detail: "it does not read what is sent to it" })
       }
     }
-    // While this side does not read, the other's silence is its own doing.
-    if (this.mux.controlBytes > controlHighWater) this.heardAt = now
+    // While this side does not read, the other's silence is its own doing, and an answer to PING may lie there.
+    if (this.mux.controlBytes > controlHighWater) {
+      this.heardAt = now
+      if (this.#pingedAt !== undefined) this.#pingedAt = now
+    }
     if (this.#pingedAt !== undefined && now - this.#pingedAt >= silence) {
       return this.end({ reason: "dead", detail: "it did not answer when asked for a sign of life" })
     }
@@ -485,6 +490,9 @@ export class Session {
       this.drainCode = goAway.code
       this.drainedByPeer = true
     }
+    // Saying it again makes nothing more of it: each would cost its receiver another dial.
+    if (this.#toldToGo) return
+    this.#toldToGo = true
     this.options.onGoAway(this, goAway)
   }
 
