@@ -1,9 +1,21 @@
 /** A network whose key is replaced while it works, and what becomes of a node that has only the old one. */
 import { assert, describe, it } from "@effect/vitest"
-import { type AdvancedNode, NetworkKey } from "@pnet/core"
+import { type AdvancedNode, type Crypto, Handshake, NetworkKey, Raw } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import { Clock, Deferred, Effect, Fiber, Random, Result } from "effect"
-import { echo, failureOf, type Net, quietly, start, type Started, text } from "./sessionWorld.ts"
+import * as NetworkCipher from "../src/internal/networkCipher.ts"
+import {
+  echo,
+  failureOf,
+  type Net,
+  networkId,
+  portable,
+  quietly,
+  start,
+  type Started,
+  stranger,
+  text
+} from "./sessionWorld.ts"
 
 const k1 = Result.getOrThrow(NetworkKey.parse(Buffer.alloc(32, 1).toString("base64url") + "="))
 const k2 = Result.getOrThrow(NetworkKey.parse(Buffer.alloc(32, 2).toString("base64url") + "="))
@@ -315,5 +327,83 @@ describe("a node that is left behind with the old key", () => {
         }
       }),
       coarse
+    ))
+})
+
+describe("a handshake whose packets came in under several keys", () => {
+  /** A peer by hand, whose HELLO and INITIATE are each under a key of their own. */
+  const shaking = (
+    bob: Started,
+    mallory: Effect.Success<ReturnType<typeof stranger>>,
+    crypto: Crypto.Crypto["Service"]
+  ) =>
+    Effect.gen(function*() {
+      const clock = yield* Clock.Clock
+      const under = (key: NetworkKey.NetworkKey) =>
+        NetworkCipher.make({ crypto, clock, networkId, keys: [NetworkKey.toBytes(key)] })
+      const reading = NetworkCipher.make({ crypto, clock, networkId, keys: [k1, k2].map(NetworkKey.toBytes) })
+      const connection = yield* mallory.dial(bob)
+      const packets = mallory.reader(connection)
+      const client = Handshake.client(mallory.handshakeOptions, bob.node.publicKey)
+      const say = (key: NetworkKey.NetworkKey, command: Uint8Array) =>
+        connection.write(
+          mallory.packet("msg", under(key).seal("msg", mallory.identity.publicKey, Raw.toText(command)))
+        )
+      const read = Effect.map(packets.next, (packet) => Raw.fromText(Result.getOrThrow(reading.open(packet!)).text)!)
+      return {
+        hello: (key: NetworkKey.NetworkKey) => say(key, client.hello()),
+        initiate: (key: NetworkKey.NetworkKey) =>
+          Effect.flatMap(read, (welcome) => say(key, Result.getOrThrow(client.welcome(welcome)))),
+        ready: read
+      }
+    })
+
+  const world = (seed: number) =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed, traceCapacity: 0, streams: { chunking: "joined" } })
+      const crypto = yield* portable()
+      const bob = yield* start(network, { name: "bob", networkKeys: [k2, k1], functions: { echo } })
+      const host = yield* network.host("mallory")
+      const mallory = () => stranger(network, crypto, { host, name: "mallory" })
+      const draining = Effect.map(bob.node.sessions.all, (all) => all.map(({ draining }) => draining))
+      return { bob, crypto, draining, mallory }
+    })
+
+  for (const [hello, initiate] of [[k1, k2], [k2, k1]] as const) {
+    it.effect(`is over when the key of its ${hello === k1 ? "HELLO" : "INITIATE"} alone is removed`, () =>
+      quietly(
+        Effect.gen(function*() {
+          const { bob, crypto, draining, mallory } = yield* world(60)
+          const peer = yield* shaking(bob, yield* mallory(), crypto)
+          yield* peer.hello(hello)
+          yield* peer.initiate(initiate)
+          yield* peer.ready
+          yield* Effect.sleep("1 second")
+          assert.deepStrictEqual(yield* draining, [false])
+          yield* bob.node.networkKeys.remove(k1)
+          yield* Effect.sleep("1 second")
+          assert.deepStrictEqual(yield* draining, [true])
+        }),
+        coarse
+      ))
+  }
+
+  it.effect("makes a session that drains from its first moment, where one was removed meanwhile", () =>
+    quietly(
+      Effect.gen(function*() {
+        // At several moments, since what looks after sessions twice a second would see it, too.
+        for (let seed = 61; seed < 64; seed++) {
+          const { bob, crypto, draining, mallory } = yield* world(seed)
+          const peer = yield* shaking(bob, yield* mallory(), crypto)
+          yield* Effect.sleep((seed - 61) * 170)
+          yield* peer.hello(k1)
+          yield* Effect.sleep("20 millis")
+          yield* bob.node.networkKeys.remove(k1)
+          yield* peer.initiate(k2)
+          yield* peer.ready
+          assert.deepStrictEqual(yield* draining, [true])
+        }
+      }),
+      { step: "1 millis" }
     ))
 })

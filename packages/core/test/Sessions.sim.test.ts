@@ -1,6 +1,6 @@
 /** What becomes of sessions over time: shared, settled, kept alive, renewed, drained, bounded and lost. */
 import { assert, describe, it } from "@effect/vitest"
-import { type AdvancedNode, Crypto, Identity, Packet, Trust } from "@pnet/core"
+import { type AdvancedNode, Crypto, Frame, Identity, Packet, PublicKey, Trust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import { Clock, Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Queue, Scope, Stream } from "effect"
 import { setFlagsFromString } from "node:v8"
@@ -10,6 +10,7 @@ import {
   bytes,
   echo,
   failureOf,
+  frame,
   type Net,
   networkId,
   portable,
@@ -798,4 +799,48 @@ describe("a peer that cannot be reached", () => {
     coarse
   )
   test("for real puts each dial off for longer, and says so where time runs out", putOff(false), coarse)
+})
+
+describe("a ghost", () => {
+  test(
+    "of a peer's former life is asked for a sign of life, and has no new streams until it gives one",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 93, traceCapacity: 0, streams: { chunking: "joined" } })
+      const crypto = yield* portable()
+      const host = yield* network.host("mallory")
+      const mallory = yield* stranger(network, crypto, { host })
+      // The session that stays is the one that the smaller key opened: bob's.
+      let identity = yield* keyPair
+      while (PublicKey.Order(identity.publicKey, mallory.identity.publicKey) > 0) identity = yield* keyPair
+      const listening = yield* mallory.listen
+      const dialled = yield* Deferred.make<Effect.Success<ReturnType<typeof listening.accept>>>()
+      yield* listening.run((connection) =>
+        Effect.gen(function*() {
+          yield* Deferred.succeed(dialled, yield* listening.accept(connection))
+          return yield* Effect.never
+        })
+      )
+      const bob = yield* start(network, { name: "bob", identity })
+      yield* listening.advertise
+      yield* bob.node.peers.awaitPeer("mallory")
+      const call = (name: string) => Effect.forkScoped(Effect.exit(bob.node.request("mallory", name, "")))
+      const name = (payload: Uint8Array) => JSON.parse(text(payload)).name as string
+      yield* call("first")
+      const older = yield* Deferred.await(dialled)
+      assert.strictEqual(name((yield* older.expect(Frame.Kind.open)).payload), "first")
+      yield* Effect.sleep("1 second")
+
+      const newer = yield* mallory.connect(bob)
+      // At once, and not when it has been silent for as long as others may be.
+      const asked = yield* Effect.timeout(older.expect(Frame.Kind.ping), "1 second")
+      yield* call("second")
+      assert.strictEqual(name((yield* newer.expect(Frame.Kind.open)).payload), "second")
+
+      yield* older.send(1, frame(Frame.Kind.pong, 0, asked.payload))
+      yield* Effect.sleep("200 millis")
+      yield* call("third")
+      assert.strictEqual(name((yield* older.expect(Frame.Kind.open)).payload), "third")
+    }),
+    coarse
+  )
 })
