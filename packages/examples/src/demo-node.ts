@@ -165,7 +165,7 @@ program.pipe(
     CommandNode.serve(Words).pipe(
       Layer.provide(WordsLive),
       Layer.provideMerge(Node),
-      Layer.provide(NodePnet.layer),
+      Layer.provide(NodePnet.layerConfig),
       Layer.provideMerge(NodeServices.layer),
       // What it says belongs to the demo; of its log only what is wrong, on standard error.
       Layer.provideMerge(Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)])),

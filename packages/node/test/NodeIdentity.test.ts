@@ -38,6 +38,8 @@ const systemError = (code: string, words: string) =>
     cause: Object.assign(new Error(`${code}: ${words}`), { code })
   })
 
+const asRoot = process.geteuid?.() === 0
+
 const refusal = (path: string, options?: NodeIdentity.Options) => Effect.flip(NodeIdentity.fromFile(path, options))
 
 layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer))("NodeIdentity", (it) => {
@@ -228,7 +230,7 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer))("NodeIdentity", (it)
       })
   )
 
-  it.effect.skipIf(process.geteuid?.() !== 0)(
+  it.effect.skipIf(!asRoot)(
     "refuses a file of another user, also as root, and takes root's own",
     () =>
       Effect.gen(function*() {
