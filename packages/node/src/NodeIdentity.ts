@@ -27,6 +27,7 @@ import * as Identity from "@pnet/core/Identity"
 import type { NodeName } from "@pnet/core/Packet"
 import * as PublicKey from "@pnet/core/PublicKey"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -444,8 +445,12 @@ export const layerFolder = (
   Layer.effect(
     Identity.IdentityStore,
     Effect.gen(function*() {
-      const context = yield* Effect.context<Crypto.Crypto | FileSystem.FileSystem | Path.Path>()
       const paths = yield* Path.Path
+      // These and no more: the scope that holds a key is the caller's, not this layer's.
+      const context = Context.make(Path.Path, paths).pipe(
+        Context.add(Crypto.Crypto, yield* Crypto.Crypto),
+        Context.add(FileSystem.FileSystem, yield* FileSystem.FileSystem)
+      )
       return {
         keyPair: (name) =>
           holdFile(paths.join(folder, fileName(name)), options).pipe(

@@ -133,6 +133,11 @@ layer(NodeServices.layer, { excludeTestServices: true })("NodePnet.layerKeys", (
       assert(again._tag === "OptionsError")
       assert.include(again.message, "the node did not start: the identity of \"alice\" could not be had")
       assert.include(again.message, "alice.key is in use")
+      // The key is the node's as long as that runs, and not the layer's.
+      const store = yield* Layer.build(keys)
+      for (let i = 0; i < 2; i++) {
+        yield* Effect.scoped(Effect.provide(BasicNode.make({ name: "carol" }), store))
+      }
       // An identity of the options' own goes first, and is nobody else's matter.
       const { identity } = yield* Effect.provide(
         Effect.map(Identity.generate, (identity) => ({ identity })),
