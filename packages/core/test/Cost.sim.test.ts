@@ -6,6 +6,7 @@ import { SimNetwork } from "@pnet/testing"
 import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Logger, Schema, Stream } from "effect"
 import type { Scope } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
+import { compatible, differences } from "../src/internal/contract.ts"
 import * as Wire from "../src/internal/rpcWire.ts"
 import { startAll, startCommand } from "./commandWorld.ts"
 import { bytes, echo, failureOf, frame, networkId, portable, quietly, start, stranger, text } from "./sessionWorld.ts"
@@ -371,6 +372,79 @@ describe("the log", () => {
         assert.isAtLeast(logs.length, 1, name)
         assert.isAtMost(logs.length, most, `${name}: ${logs.join("; ")}`)
       }
+    })
+  )
+})
+
+describe("a typed call", () => {
+  interface List extends ReadonlyArray<List> {}
+  const List: Schema.Codec<List> = Schema.Array(Schema.suspend((): Schema.Codec<List> => List))
+  const group = RpcGroup.make(
+    Rpc.make("deep", { payload: { list: List }, success: List }),
+    Rpc.make("nothings", { payload: { list: Schema.Array(Schema.Void) }, success: Schema.Number }),
+    Rpc.make("ticks", { success: Schema.Void, stream: true })
+  )
+  const served = (seed: number) =>
+    Effect.gen(function*() {
+      const nodes = yield* world(seed)
+      const handlers = group.toLayer({
+        deep: ({ list }) => Effect.succeed(list),
+        nothings: ({ list }) => Effect.succeed(list.length),
+        ticks: () => Stream.fromIterable([undefined, undefined, undefined])
+      })
+      yield* Effect.provide(PeerRpc.serve(group), handlers).pipe(
+        Effect.provideService(Sessions.Sessions, nodes.bob.node.sessions),
+        Effect.provideService(RpcRegistry.RpcRegistry, nodes.bob.node.registry)
+      )
+      return { ...nodes, client: yield* nodes.alice.node.client(group, "bob") }
+    })
+
+  test(
+    "of what refers to itself, or lists nothings, is JSON, of which as much is made as there is",
+    Effect.gen(function*() {
+      const { client } = yield* served(12)
+      assert.deepStrictEqual(yield* client.deep({ list: [[[]], []] }), [[[]], []])
+      assert.strictEqual(yield* client.nothings({ list: [undefined, undefined] }), 2)
+      assert.strictEqual((yield* Stream.runCollect(client.ticks())).length, 3)
+      const wire = (tag: string) => Wire.wireOf(group.requests.get(tag) as any)
+      // As the binary form has them: a list of a million lists, of which the first is one of a million, and so on.
+      const varint = (n: number): Array<number> => n < 128 ? [n] : [n & 127 | 128, ...varint(n >>> 7)]
+      let body = [0]
+      for (let i = 0; i < 100; i++) body = [...varint(1_000_000), ...varint(body.length), ...body]
+      const lists = Uint8Array.from([...varint(body.length + 1), 32, ...body])
+      const nothings = Uint8Array.from([...varint(5), 32, ...varint(1_000_000).concat(0).slice(0, 4)])
+      for (const bytes of [lists, nothings, new TextEncoder().encode("[".repeat(100_000))]) {
+        for (const tag of ["deep", "nothings", "ticks"]) {
+          const { decodeChunk, decodePayload, decodeSuccess, isStream } = wire(tag)
+          const decodes: ReadonlyArray<(bytes: Uint8Array) => Effect.Effect<unknown, Schema.SchemaError>> = isStream
+            ? [decodeChunk]
+            : [decodePayload, decodeSuccess]
+          for (const decode of decodes) assert.isTrue(Exit.isFailure(yield* Effect.exit(decode(bytes))))
+        }
+      }
+      assert.strictEqual(yield* client.nothings({ list: [] }), 0)
+    })
+  )
+
+  test(
+    "of anything else is binary as before, and one whose form differs is of another contract",
+    Effect.gen(function*() {
+      class Plain extends Schema.Class<Plain>("Plain")({
+        texts: Schema.Array(Schema.String),
+        maybe: Schema.Option(Schema.Number),
+        at: Schema.Date,
+        bytes: Schema.Uint8Array,
+        more: Schema.Record(Schema.String, Schema.NullOr(Schema.Number))
+      }) {}
+      assert.isFalse(Wire.swells(Plain))
+      assert.isFalse(Wire.swells(Schema.Json))
+      assert.isTrue(Wire.swells(Schema.Struct({ a: Schema.Option(Schema.Array(Schema.Null)) })))
+      assert.isTrue(Wire.swells(Schema.Array(Schema.Undefined)))
+      const { form, ...rest } = Wire.wireOf(group.requests.get("deep") as any).contract()
+      assert.strictEqual(form, "json")
+      assert.isFalse(compatible({ ...rest, form: form! }, rest))
+      assert.include(differences({ ...rest, form: form! }, rest).join(), "form")
+      yield* Effect.void
     })
   )
 })

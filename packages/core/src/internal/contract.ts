@@ -549,6 +549,7 @@ export const compatible = (mine: Contract, theirs: unknown): boolean => {
     const [a, b] = [{ schema: one, root: one }, { schema: two, root: two }]
     return writes ? readable(a, b, 0) : readable(b, a, 0)
   }
-  return own(mine, "stream") === own(other, "stream") && ways("payload", true) && ways("success", false) &&
+  return own(mine, "stream") === own(other, "stream") && own(mine, "form") === own(other, "form") &&
+    ways("payload", true) && ways("success", false) &&
     ways("error", false)
 }

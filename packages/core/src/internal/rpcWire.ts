@@ -11,7 +11,8 @@
  *     broken   = %x06                            ; to END; the handler broke, and the log of its node has the cause
  *     raw      = %x05 length:u32 *(length:u32 bytes)   ; a chunk of a stream of byte arrays
  *
- * Values are encoded by `SchemaBinary` in its default mode, in which either side may have fields that the other does not know.
+ * Values are encoded by `SchemaBinary` in its default mode, in which either side may have fields that the other does not know. Those
+ * of calls that refer to themselves, or list nothings, are JSON: see `swells`.
  *
  * What bites: everything that is read here may be a peer's. Nothing throws, and lengths are checked before anything is held.
  */
@@ -26,9 +27,11 @@ import * as Rpc from "effect/rpc/Rpc"
 import * as RpcSchema from "effect/rpc/RpcSchema"
 import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import * as Schema from "effect/Schema"
+import type * as SchemaAST from "effect/SchemaAST"
+import * as SchemaIssue from "effect/SchemaIssue"
 import { concat } from "./bytes.ts"
 import * as Contract from "./contract.ts"
-import { parse } from "./json.ts"
+import { parse, weigh } from "./json.ts"
 import { strictTextOf, utf8 } from "./platform.ts"
 
 export const protocol = "rpc" as const
@@ -82,6 +85,61 @@ const codecFor: RpcSerialization.CodecFor = (schema) =>
     (context) => Context.get(context, RpcSerialization.RpcSerialization).codecFor
   ))))(schema)
 
+/** What a schema is encoded as. */
+const encodedOf = (ast: SchemaAST.AST): SchemaAST.AST => {
+  let at = ast
+  while (at.encoding !== undefined) at = at.encoding[at.encoding.length - 1]!.to
+  return at
+}
+
+const isNothing = (ast: SchemaAST.AST): boolean => ["Null", "Undefined", "Void"].includes(encodedOf(ast)._tag)
+
+/**
+ * Whether a few bytes of a schema may be decoded to very much. `SchemaBinary` makes room for as many elements as a list says it has,
+ * up to a million more than there are bytes: where lists nest as deep as a peer likes, 2,400 bytes take four gigabytes. And of
+ * nothings, which have no bytes, it makes four million. JSON has what it says, and is weighed before it is parsed.
+ */
+export const swells = (schema: Schema.Constraint): boolean => {
+  const seen = new Set<SchemaAST.AST>()
+  const go = (ast: SchemaAST.AST): boolean => {
+    if (seen.has(ast)) return false
+    seen.add(ast)
+    if (ast.encoding?.some(({ to }) => go(to)) === true) return true
+    switch (ast._tag) {
+      case "Suspend":
+        return true
+      case "Arrays":
+        return ast.rest.some(isNothing) || ast.elements.some(go) || ast.rest.some(go)
+      case "Objects":
+        return ast.propertySignatures.some(({ type }) => go(type)) || ast.indexSignatures.some(({ type }) => go(type))
+      case "Union":
+        return ast.types.some(go)
+      case "Declaration":
+        return ast.typeParameters.some(go)
+    }
+    return false
+  }
+  return go(schema.ast)
+}
+
+/** What the arrays, objects and fields of a value in JSON may hold. */
+const maxWeight = 8 * defaultLimit
+
+const notJson = (expected: string) => new Schema.SchemaError(new SchemaIssue.InvalidValue({ expected }, undefined, {}))
+
+const jsonEncoder = (schema: Schema.Top, options: SchemaAST.ParseOptions): Coding<any, Uint8Array> => {
+  const encode = Schema.encodeUnknownEffect(Schema.toCodecJson(schema), options) as Coding<any, unknown>
+  return (value) => Effect.map(encode(value), (json) => utf8(JSON.stringify(json) ?? "null"))
+}
+
+const jsonDecoder = (schema: Schema.Top, options: SchemaAST.ParseOptions): Coding<Uint8Array, any> => {
+  const decode = Schema.decodeUnknownEffect(Schema.toCodecJson(schema), options) as Coding<unknown, any>
+  return (bytes) => {
+    const parsed = weigh(bytes) > maxWeight ? "a value that holds less" : parse(bytes)
+    return typeof parsed === "string" ? Effect.fail(notJson(parsed)) : decode(parsed.value)
+  }
+}
+
 const wires = new WeakMap<Rpc.AnyWithProps, Wire>()
 
 /** How the values of a call travel; compiled once. */
@@ -92,16 +150,22 @@ export const wireOf = (rpc: Rpc.AnyWithProps): Wire => {
   const stream = RpcSchema.isStreamSchema(rpc.successSchema) ? rpc.successSchema : undefined
   const success = stream === undefined ? rpc.successSchema : Schema.Void
   const exit = Rpc.exitSchema(rpc as Rpc.Any)
+  const json = swells(rpc.payloadSchema) || swells(exit.error) ||
+    (stream === undefined ? swells(success) : swells(stream.success) || isNothing(stream.success.ast))
   // Compiled when first needed: who only calls has no use for half of them.
   const encoder = (schema: () => Schema.Top): Coding<any, Uint8Array> => {
     let encode: Coding<any, Uint8Array> | undefined
     return (value) =>
-      (encode ??= Schema.encodeUnknownEffect(codecFor(schema()), options) as Coding<any, Uint8Array>)(value)
+      (encode ??= json
+        ? jsonEncoder(schema(), options)
+        : Schema.encodeUnknownEffect(codecFor(schema()), options) as Coding<any, Uint8Array>)(value)
   }
   const decoder = (schema: () => Schema.Top): Coding<Uint8Array, any> => {
     let decode: Coding<Uint8Array, any> | undefined
     return (bytes) =>
-      (decode ??= Schema.decodeUnknownEffect(codecFor(schema()), options) as Coding<Uint8Array, any>)(bytes)
+      (decode ??= json
+        ? jsonDecoder(schema(), options)
+        : Schema.decodeUnknownEffect(codecFor(schema()), options) as Coding<Uint8Array, any>)(bytes)
   }
   const chunk = () => Schema.NonEmptyArray(stream === undefined ? Schema.Any : stream.success) as Schema.Top
   const exitOf = () => exit as unknown as Schema.Top
@@ -112,7 +176,8 @@ export const wireOf = (rpc: Rpc.AnyWithProps): Wire => {
       payload: Contract.jsonSchemaOf(rpc.payloadSchema),
       success: Contract.jsonSchemaOf(stream === undefined ? rpc.successSchema : stream.success),
       error: Contract.jsonSchemaOf(exit.error),
-      stream: stream !== undefined
+      stream: stream !== undefined,
+      ...(json ? { form: "json" } : {})
     }
   const wire: Wire = {
     rpc,
