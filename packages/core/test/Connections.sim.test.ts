@@ -1,6 +1,6 @@
 /** What becomes of the connections between nodes: kept, shared, bounded, closed, lost and made again. */
 import { assert, describe, it } from "@effect/vitest"
-import { type BasicNode, Crypto, Identity, Packet, type Peers, type Transport } from "@pnet/core"
+import { Advert, type BasicNode, Crypto, Identity, Packet, type Peers, Raw, type Transport } from "@pnet/core"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { failureOf } from "@pnet/testing/NodeSuite"
 import { Clock, Deferred, Effect, Fiber, Logger, Metric, type Scope } from "effect"
@@ -389,6 +389,79 @@ describe("limits of the answering side", () => {
       })).pipe(Effect.catch(() => Effect.sync(() => heard)))
     })
 
+  /** What a node answers to packets, one after another on one connection; each is the next of what it is given. */
+  const said = (
+    outside: SimNetwork.Host,
+    { host, node }: SimWorld.SimNode,
+    packets: ReadonlyArray<Uint8Array>
+  ) =>
+    Effect.gen(function*() {
+      const connection = yield* SimWorld.dial(outside, { host: host.address, port: node.endpoint.port })
+      for (const packet of packets) {
+        yield* connection.write(packet)
+        yield* Effect.sleep("100 millis")
+      }
+      return (yield* listenTo(connection)).split("\n").slice(0, -1).map((line) => line.split("|").slice(1, 3))
+    })
+
+  test(
+    "an advert asks once on a connection, and an err that opens one ends it without a word",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 16 })
+      const outside = yield* network.host("outside")
+      const bob = yield* SimWorld.startNode(network, { name: "bob" })
+      const { networkId } = bob.node
+      const crypto = yield* Effect.provide(Crypto.Crypto, Crypto.layerPortable)
+      const { publicKey } = crypto.generateKeyPair()
+      const advert = Packet.encode({
+        networkId,
+        type: "adv",
+        publicKey,
+        content: Advert.encode({ name: Packet.NodeName.make("eve"), host: "10.0.0.9", port: 4_000 })
+      })
+      const answers = yield* said(outside, bob, [advert, advert])
+      assert.deepStrictEqual(answers.map(([type]) => type), ["adv", "err"])
+      assert.strictEqual(answers[1]?.[1], "ERR_PACKET_TYPE")
+      assert.deepStrictEqual(
+        yield* said(outside, bob, [Packet.encode(Packet.err(networkId, "ERR_BUSY", publicKey))]),
+        []
+      )
+    })
+  )
+
+  test(
+    "a RAW connection speaks for the key of its first message and no other",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 17 })
+      const outside = yield* network.host("outside")
+      const handled: Array<string> = []
+      const bob = yield* SimWorld.startNode(network, {
+        name: "bob",
+        onMessage: ({ text }) => Effect.sync(() => void handled.push(text))
+      })
+      const { networkId, publicKey: to } = bob.node
+      const crypto = yield* Effect.provide(Crypto.Crypto, Crypto.layerPortable)
+      const messageOf = (name: string) =>
+        Effect.map(Clock.currentTimeMillis, (now) => {
+          const { publicKey, secretKey } = crypto.generateKeyPair()
+          const command = Raw.seal(crypto, crypto.sharedKey(to, secretKey), {
+            kind: "request",
+            to,
+            networkId,
+            name: Packet.NodeName.make(name),
+            stamp: now * 1_000 + 1_000,
+            payload: new TextEncoder().encode(name)
+          })
+          return Packet.encode({ networkId, type: "msg", publicKey, content: Raw.toText(command) })
+        })
+      yield* Effect.sleep("1 second")
+      const answers = yield* said(outside, bob, [yield* messageOf("eve"), yield* messageOf("mallory")])
+      assert.deepStrictEqual(answers.map(([type]) => type), ["rsp", "err"])
+      assert.strictEqual(answers[1]?.[1], "ERR_PUBLIC_KEY")
+      assert.deepStrictEqual(handled, ["eve"])
+    })
+  )
+
   test(
     "refusals: so many are told ERR_BUSY at once, and those beyond are closed without a word",
     Effect.gen(function*() {
@@ -442,12 +515,17 @@ describe("limits of the answering side", () => {
         const network = yield* SimNetwork.make({ seed: 16 })
         const rarely = { broadcastInterval: "10 minutes" as const }
         const large = new Uint8Array(98_000)
+        let handled = 0
         const { alice, bob, carol } = yield* nodes<["alice", "bob", "carol"]>(network, {
           alice: rarely,
           bob: {
             ...rarely,
             limits: { rawConnections: 1 },
-            onMessage: () => Effect.as(Effect.sleep("20 millis"), large)
+            onMessage: () =>
+              Effect.suspend(() => {
+                handled++
+                return Effect.as(Effect.sleep("20 millis"), large)
+              })
           },
           carol: rarely
         })
@@ -461,6 +539,7 @@ describe("limits of the answering side", () => {
         yield* Effect.acquireRelease(alice.process.pause, () => alice.process.resume)
         yield* Effect.sleep("9 seconds")
         assert.strictEqual(streams(network, "bob").length, 1)
+        assert.isAtMost(handled, 10, "answers that wait to be written are few")
         yield* Effect.sleep("4 seconds")
         assert.strictEqual(streams(network, "bob").length, 0)
         const [took, answer] = yield* timed(carol.node.send("bob", "x"))

@@ -395,7 +395,7 @@ const seldom = of("seldom", "packages/core/src/internal/seldom.ts", suites("rate
 const acceptor = of(
   "acceptor",
   "packages/core/src/internal/acceptor.ts",
-  suites("Connections.sim", "Security.sim", "Limits.sim"),
+  suites("Connections.sim", "BasicNode.sim", "Security.sim", "Limits.sim"),
   {
     "own-key": [
       `if (publicKey === null || publicKey === self.identity.publicKey) {`,
