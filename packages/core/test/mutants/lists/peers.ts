@@ -485,7 +485,7 @@ const rawServer = of(
 const rawClient = of(
   "raw-client",
   "packages/core/src/internal/rawClient.ts",
-  suites("Security.sim", "BasicNode.sim", "Connections.sim", "SendTimeout.sim"),
+  suites("Security.sim", "BasicNode.sim", "Connections.sim", "SendTimeout.sim", "Trust.sim", "RealNetworks.sim"),
   {
     "key": [`if (packet.publicKey !== publicKey) {`, `if (false) {`, "an answer comes under another key"],
     "stamp": [
