@@ -171,7 +171,7 @@ const registry = of(
       "a function takes the name of one that every node has"
     ],
     "args": [
-      `const values = yield* Effect.mapError(decodeArgs(args), (error) => invalid("args", error))`,
+      `const values = yield* Effect.mapError(decodeArgs(args.map(orNull)), (error) => invalid("args", error))`,
       `const values = args as ReadonlyArray<any>`,
       "a command's arguments are not checked"
     ],
