@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { isBuiltin } from "node:module"
 import { join } from "node:path"
 import { type Block, blocks } from "./blocks.ts"
 import { converse } from "./conversation.ts"
@@ -258,15 +259,13 @@ export const tested = (place: Place): Effect.Effect<string, Failed> =>
 // --- bundled ---------------------------------------------------------------------------------------------------------------
 
 /**
- * What a bundle for browsers must not have: imports that are left, and what vite puts in the place of Node's modules. Effect asks
- * `process.getBuiltinModule` where there is one, which is no import.
+ * What asks for a module of Node in a bundle for browsers, or is what vite puts in the place of one. It is a classic script, which has no
+ * static imports; and `process.getBuiltinModule`, which Effect calls where there is one, is none.
  */
 const nodeIn = (code: string) =>
-  [
-    ...code.matchAll(
-      /\b(?:from|import)\s*\(?\s*["'][^"'\n]+["']|\brequire\(\s*["'][^"']+["']\s*\)|__vite-browser-external/g
-    )
-  ].map(([found]) => found)
+  [...code.matchAll(/\b(?:import|require)\(\s*["'`]([^"'`\n]+)["'`]\s*\)|__vite-browser-external/g)]
+    .filter(([, specifier]) => specifier === undefined || isBuiltin(specifier))
+    .map(([found]) => found)
 
 /** Runs a script where there is what a browser has, and nothing of Node. */
 const browser = (folder: string) => {
