@@ -33,6 +33,7 @@ interface Block {
 
 const documents = [
   "README.md",
+  "CONTRIBUTING.md",
   ...readdirSync(join(root, "packages")).map((name) => `packages/${name}/README.md`),
   ...readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`)
 ]

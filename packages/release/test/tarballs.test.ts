@@ -32,16 +32,21 @@ describe("the tarballs", () => {
       { concurrency: 2 }
     ), 60_000)
 
+  /** What the packages need besides themselves, from where the workspace has it. */
+  const furnished = Effect.sync(() => {
+    for (const { folder: source, manifest } of publicPackages) {
+      for (const name of Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })) {
+        const target = join(folder, "node_modules", name)
+        if (name.startsWith("@pnet/") || existsSync(target)) continue
+        mkdirSync(dirname(target), { recursive: true })
+        symlinkSync(realpathSync(join(source, "node_modules", name)), target, "dir")
+      }
+    }
+  })
+
   it.live("export every public module, and no other", () =>
     Effect.gen(function*() {
-      for (const { folder: source, manifest } of publicPackages) {
-        for (const name of Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })) {
-          const target = join(folder, "node_modules", name)
-          if (name.startsWith("@pnet/") || existsSync(target)) continue
-          mkdirSync(dirname(target), { recursive: true })
-          symlinkSync(realpathSync(join(source, "node_modules", name)), target, "dir")
-        }
-      }
+      yield* furnished
       const program = join(folder, "all.mjs")
       // The suites need vitest's own process.
       const suites = /Suite$/
@@ -60,6 +65,45 @@ describe("the tarballs", () => {
       )
       yield* done(process.execPath, [program], { cwd: folder })
     }), 60_000)
+
+  it.live(
+    "become bundles: one for browsers, and one for Node that loads its cryptography",
+    () =>
+      Effect.gen(function*() {
+        yield* furnished
+        const bundle = (name: string, code: string, platform: string) => {
+          writeFileSync(join(folder, `${name}.js`), code)
+          const out = join(folder, `${name}.mjs`)
+          const options = [
+            "--bundle",
+            "--format=esm",
+            `--platform=${platform}`,
+            "--log-level=warning",
+            `--outfile=${out}`
+          ]
+          return Effect.as(done(tool("esbuild"), [`${name}.js`, ...options], { cwd: folder }), out)
+        }
+        // A module of Node in it would be an error.
+        yield* bundle("page", `export * from "@pnet/core"; export * from "@pnet/testing"`, "browser")
+        const program = yield* bundle(
+          "program",
+          `
+          import { Crypto } from "@pnet/core"
+          import { NodePnet } from "@pnet/node"
+          import { Effect } from "effect"
+          const name = Effect.map(Crypto.Crypto, ({ name }) => name)
+          Effect.runPromise(Effect.zip(Effect.provide(name, NodePnet.layer), Effect.provide(name, Crypto.layerPortable)))
+            .then((names) => console.log(names.join(", ")))
+        `,
+          "node"
+        )
+        assert.strictEqual(
+          yield* done(process.execPath, [program], { cwd: folder }),
+          "sodium-native + node:crypto, portable"
+        )
+      }),
+    60_000
+  )
 })
 
 describe("links", () => {
