@@ -1,8 +1,22 @@
 /** Who is called under a name: only who proved it, whatever adverts say of it, and wherever they say that it is. */
 import { assert, describe, it } from "@effect/vitest"
-import { type AdvancedNode, Advert, Crypto, Identity, Packet, Peers, type PublicKey, Raw, Trust } from "@pnet/core"
+import {
+  type AdvancedNode,
+  Advert,
+  BasicNode,
+  Crypto,
+  Identity,
+  NodeOptions,
+  Packet,
+  Peers,
+  type PublicKey,
+  Raw,
+  Sessions,
+  Transport,
+  Trust
+} from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
-import { Clock, Effect, Layer, Result, type Scope } from "effect"
+import { Clock, Context, Effect, Layer, Result, type Scope } from "effect"
 import {
   bytes,
   echo,
@@ -290,6 +304,52 @@ describe("a peer that starts again with a new key", () => {
         assert.include(error.message, "this node itself")
       }
       assert.strictEqual(yield* Clock.currentTimeMillis, began)
+    })
+  )
+})
+
+describe("a session that stands in the turn in which its peer is lost", () => {
+  test(
+    "is not kept, nor what it holds",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 10, traceCapacity: 0 })
+      const bob = yield* start(network, { name: "bob", functions: { echo } })
+      const crypto = yield* portable()
+      let held = 0
+      let lost = 0
+      // Loses the peer as soon as something is held with it, which is when the session is entered.
+      const layerPeers = Layer.effect(
+        Peers.Peers,
+        Effect.map(Effect.all([Peers.Peers, Effect.context<never>()]), ([peers, context]): Peers.Peers["Service"] => ({
+          ...peers,
+          holdUnsafe: (publicKey, onDoubt) => {
+            const release = peers.holdUnsafe(publicKey, onDoubt)
+            held++
+            lost++
+            const other = crypto.generateKeyPair().publicKey
+            Effect.runSyncWith(context)(peers.resolveConflict(bob.node.name, other))
+            return () => {
+              held--
+              release()
+            }
+          }
+        }))
+      ).pipe(Layer.provide(Peers.layer))
+      const layer = Sessions.layer.pipe(
+        Layer.provideMerge(layerPeers),
+        Layer.provide(BasicNode.layerDiscovery),
+        Layer.provide(Transport.layerTcp),
+        Layer.provide(NodeOptions.layer({ name: "alice", networkId, bindIp: "0.0.0.0" })),
+        Layer.provide([Crypto.layerPortable, Trust.layerTofu()])
+      )
+      const host = yield* network.host("alice")
+      const { context } = yield* Effect.orDie(host.launch(layer))
+      const [peers, sessions] = [Context.get(context, Peers.Peers), Context.get(context, Sessions.Sessions)]
+      const peer = yield* peers.awaitPeer("bob")
+      const error = yield* failureOf(sessions.exchange(peer, { protocol: "command", name: "echo" }, bytes("x")))
+      assert.strictEqual(error._tag, "PeerLostError")
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual([yield* sessions.all, lost, held], [[], 1, 0])
     })
   )
 })
