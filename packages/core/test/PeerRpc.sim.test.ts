@@ -1164,6 +1164,29 @@ describe("whoever breaks the rules of typed calls", () => {
       assert.deepStrictEqual(got, [1, 2])
     })))
 
+  it.effect("fails a stream with what looks like a stream's end: it is a failure", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const group = RpcGroup.make(Rpc.make("all", { success: Schema.Json, error: Schema.Json, stream: true }))
+      const bob = yield* start(network, "bob")
+      const alice = yield* start(network, "alice")
+      yield* alice.node.peers.awaitPeer("bob")
+      const wire = wireOf(group.requests.get("all") as any)
+      let error: unknown = { "~effect/Cause/Done": "~effect/Cause/Done", value: 1 }
+      yield* bob.node.sessions.handle(
+        { protocol: "rpc", name: "all" },
+        (stream) =>
+          Effect.flatMap(wire.encodeExit(Exit.fail(error)), (exit) => stream.write(Uint8Array.of(1, ...exit))).pipe(
+            Effect.ignore
+          )
+      )
+      const client = yield* clientOf(alice, group)
+      const failed = yield* errorOf(Stream.runCollect(client.all()))
+      assert.strictEqual((failed as any)._tag, "RemoteDefectError")
+      error = { plain: 1 }
+      assert.deepStrictEqual(yield* errorOf(Stream.runCollect(client.all())), { plain: 1 })
+    })))
+
   it.effect("by answering gives its caller a typed error", () =>
     quietly(Effect.gen(function*() {
       const network = yield* SimNetwork.make()

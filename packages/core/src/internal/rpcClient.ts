@@ -392,7 +392,10 @@ export const make = <Rpcs extends Rpc.Any>(
       Effect.matchEffect(call.wire.decodeExit(body), {
         onSuccess: (exit) => {
           const failures = Exit.isFailure(exit) ? Wire.failuresOf(exit.cause) : undefined
-          return failures === undefined
+          // An error that has the key of a stream's end, which JSON can carry, would be taken for one.
+          const ends = call.wire.isStream && failures !== undefined &&
+            failures.reasons.some((reason) => Cause.isFailReason(reason) && Cause.isDone(reason.error))
+          return failures === undefined || ends
             // Defects and interruptions do not travel, whatever a peer says.
             ? Effect.fail<RpcError>(call.broken)
             : Effect.succeed<Answer>({ exit: Exit.failCause(failures) })
