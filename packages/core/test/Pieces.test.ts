@@ -228,3 +228,13 @@ describe("a question that comes a byte at a time", () => {
     assert.isTrue(exit() !== undefined && Exit.isFailure(exit()!))
   })
 })
+
+describe("what is taken", () => {
+  it("keeps no large buffer alive where it is small", () => {
+    const pieces = new Pieces(1_000_000)
+    pieces.add(new Uint8Array(100_000))
+    assert.strictEqual(pieces.take(10).buffer.byteLength, 10)
+    // Most of one costs no copy.
+    assert.strictEqual(pieces.take(60_000).buffer.byteLength, 100_000)
+  })
+})

@@ -361,7 +361,11 @@ const curve = of("handshake", "packages/core/src/internal/curve.ts", suites("Han
     `wipe(secretKey)
   return undefined`,
     `return undefined`,
-    "the short-term secret of a cookie that is another client's stays in memory"
+    "the short-term secret of a cookie that is another client's stays in memory",
+    {
+      equivalent:
+        "the key of a cookie is drawn for one connection and seals one cookie: another client's opens only where random bytes repeat, as in vectors"
+    }
   ],
   "cookie-client": [`if (same) return secretKey`, `return secretKey`, "the cookie of one client serves another"],
   "cookie-open": [

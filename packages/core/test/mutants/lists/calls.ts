@@ -348,11 +348,11 @@ const rpcClient = of(
 
 const contract = of("contract", "packages/core/src/internal/contract.ts", suites("contract", "PeerRpc.sim", "Fuzz"), {
   "stream": [
-    `return own(mine, "stream") === own(other, "stream") && ways`,
-    `return ways`,
+    `return own(mine, "stream") === own(other, "stream") && own`,
+    `return own`,
     "a stream and a value go together"
   ],
-  "success": [`ways("success", false) &&`, ``, "results that cannot be read go together"],
+  "success": [`&& ways("success", false) &&`, `&&`, "results that cannot be read go together"],
   "errors": [
     `ways("success", false) &&
     ways("error", false)`,

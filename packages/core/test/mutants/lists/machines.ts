@@ -17,7 +17,7 @@ const variables = of("variables", "packages/core/src/NodeOptions.ts", suites("No
 const cost = of(
   "cost",
   "packages/core/src/internal/sessions.ts",
-  suites("Limits.sim", "Security.sim", "Sessions.sim", "Connections.sim"),
+  suites("Cost.sim", "Session.wire", "Limits.sim", "Security.sim", "Sessions.sim", "Connections.sim"),
   {
     "per-peer": [
       `if (state.places >= limits.sessionsPerPeer && !supersede(state)) {`,

@@ -4,7 +4,7 @@ import { of, suites } from "./of.ts"
 const sessions = of(
   "names",
   "packages/core/src/internal/sessions.ts",
-  suites("Security.sim", "Sessions.sim", "Connections.sim", "RealNetworks.sim"),
+  suites("WhoIsWho.sim", "Security.sim", "Sessions.sim", "Connections.sim", "RealNetworks.sim"),
   {
     "only-session": [
       `return session.usable && session.peer.name === name ? session : undefined`,
@@ -51,7 +51,7 @@ const sessions = of(
 const dial = of(
   "names",
   "packages/core/src/internal/dialAny.ts",
-  suites("Connections.sim", "RealNetworks.sim", "Security.sim"),
+  suites("WhoIsWho.sim", "Connections.sim", "RealNetworks.sim", "Security.sim"),
   {
     "dial-failure": [
       `options.onFailure(failure)
@@ -73,7 +73,7 @@ const dial = of(
   }
 )
 
-const peers = of("names", "packages/core/src/internal/peerTable.ts", suites("Peers", "Security.sim"), {
+const peers = of("names", "packages/core/src/internal/peerTable.ts", suites("Peers", "WhoIsWho.sim", "Security.sim"), {
   "probe-fixed": [
     `(entry.fixed === undefined || advert.name === entry.peer.name)`,
     `(entry.fixed !== undefined || advert.name === entry.peer.name)`,
@@ -84,7 +84,7 @@ const peers = of("names", "packages/core/src/internal/peerTable.ts", suites("Pee
 const client = of(
   "names",
   "packages/core/src/internal/rawClient.ts",
-  suites("Security.sim", "BasicNode.sim", "Connections.sim"),
+  suites("WhoIsWho.sim", "Security.sim", "BasicNode.sim", "Connections.sim"),
   {
     "raw-busy": [
       `const isOther = name !== exchange.name`,

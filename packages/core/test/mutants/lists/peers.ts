@@ -200,7 +200,9 @@ const udp = of("adverts", "packages/core/src/internal/udpDiscovery.ts", suites("
     ``,
     "of many adverts a recorded one is a sign of life"
   ],
-  "again-bound": [`if (seen.length > seenPerKey) {`, `if (false) {`, "every advert of a minute is remembered"],
+  "again-bound": [`if (seen.length > seenPerKey) {`, `if (false) {`, "every advert of a minute is remembered", {
+    equivalent: "memory alone tells: what is remembered is refused, and what was forgotten is refused by its time"
+  }],
   "fresh": [
     `if (timestamp !== undefined && !isFresh(publicKey,`,
     `if (timestamp === null && !isFresh(publicKey,`,
@@ -437,7 +439,7 @@ const acceptor = of(
 const rawServer = of(
   "raw-server",
   "packages/core/src/internal/rawServer.ts",
-  suites("Security.sim", "BasicNode.sim", "Connections.sim"),
+  suites("WhoIsWho.sim", "Security.sim", "BasicNode.sim", "Connections.sim"),
   {
     "time": [`if (untimely !== undefined) return yield* refused(untimely)`, ``, "a message of any time is handled"],
     "trust": [
@@ -485,7 +487,15 @@ const rawServer = of(
 const rawClient = of(
   "raw-client",
   "packages/core/src/internal/rawClient.ts",
-  suites("Security.sim", "BasicNode.sim", "Connections.sim", "SendTimeout.sim", "Trust.sim", "RealNetworks.sim"),
+  suites(
+    "WhoIsWho.sim",
+    "Security.sim",
+    "BasicNode.sim",
+    "Connections.sim",
+    "SendTimeout.sim",
+    "Trust.sim",
+    "RealNetworks.sim"
+  ),
   {
     "key": [`if (packet.publicKey !== publicKey) {`, `if (false) {`, "an answer comes under another key"],
     "stamp": [

@@ -537,7 +537,9 @@ const pieces = of("pieces", "packages/core/src/internal/pieces.ts", suites("Piec
     `return this.length`,
     "what is held is counted as what is wanted of it"
   ],
-  "let-go": [`list[head - 1] = none`, ``, "a piece that was taken is kept alive"],
+  "let-go": [`list[head - 1] = none`, ``, "a piece that was taken is kept alive", {
+    equivalent: "the collector alone tells, and the list is cut every 64 pieces; what is held is counted without them"
+  }],
   "copied": [
     `return view.buffer.byteLength > 4_096 && view.buffer.byteLength > length * 2 ? view.slice() : view`,
     `return view`,
