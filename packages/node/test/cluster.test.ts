@@ -27,8 +27,9 @@ describe("three workers of a cluster", () => {
           })
           return Effect.sync(() => child.kill("SIGKILL"))
         })
-        const { answers, known, ports, second } = JSON.parse(output) as Report
+        const { answers, datagrams, known, ports, second } = JSON.parse(output) as Report
         assert.strictEqual(new Set(ports).size, 3, `ports: ${ports}`)
+        assert.strictEqual(new Set(datagrams).size, 3, `ports of datagrams: ${datagrams}`)
         assert.deepStrictEqual(answers, ["one", "two", "three"].map((name) => [name, name, name, name, name]))
         assert.deepStrictEqual(known, ["boss,two,three", "boss,one,three", "boss,one,two"])
         assert.include(second, "one.key is in use")
