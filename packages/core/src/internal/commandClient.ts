@@ -121,7 +121,7 @@ const proxyOf = (to: string | ReadonlyArray<string>, invoke: (name: string, args
     return `target(${names.length > maxShown ? `${names.slice(0, maxShown)}…` : names})`
   }
   // Node looks behind a proxy, and everybody else at it.
-  const behind = Object.assign(() => {}, { [inspected]: say })
+  const behind = Object.defineProperty(() => {}, inspected, { value: say })
   return new Proxy(behind, {
     // A target is no promise and no iterable, whatever looks at it; as a text it says whom it means.
     get: (_target, name) =>
