@@ -230,8 +230,9 @@ describe("a message's answer", () => {
         const network = yield* SimNetwork.make({ seed: 7, traceCapacity: 0 })
         const crypto = yield* portable()
         const other = yield* stranger(network, crypto, { host: yield* network.host("other"), name: "carol" })
+        const tofu = Trust.makeTofu()
         const alice = yield* start(network, { name: "alice" }, {
-          trust: policy === "any" ? Trust.layerAny : Trust.layerTofu()
+          trust: policy === "any" ? Trust.layerAny : Layer.succeed(Trust.Trust, tofu)
         })
         const listening = yield* other.listen
         const key = crypto.sharedKey(alice.node.publicKey, other.identity.secretKey)
@@ -255,6 +256,7 @@ describe("a message's answer", () => {
         assert.strictEqual(error._tag, "UntrustedPeerError")
         if (error._tag !== "UntrustedPeerError") return
         assert.deepInclude(error as object, { kind: "NameMismatch", peer: "carol", actualName: "dave" })
+        assert.deepStrictEqual((yield* tofu.known).pins, [], "nobody asked for that name")
         assert.strictEqual((yield* failureOf(alice.node.raw.sendText("carol", "x")))._tag, "PeerUnknownError")
         assert.strictEqual(yield* alice.node.raw.sendText("dave", "x"), "x")
         // A program that has the two together from elsewhere is told before anything is sent.
@@ -263,6 +265,46 @@ describe("a message's answer", () => {
       })
     )
   }
+})
+
+describe("the answers of one connection", () => {
+  test(
+    "have one name: another ends it, and the table keeps the one that was proved",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 9, traceCapacity: 0 })
+      const crypto = yield* portable()
+      const other = yield* stranger(network, crypto, { host: yield* network.host("other"), name: "carol" })
+      const alice = yield* start(network, { name: "alice" })
+      const listening = yield* other.listen
+      const key = crypto.sharedKey(alice.node.publicKey, other.identity.secretKey)
+      const names = ["carol", "carol", "dave"]
+      let connections = 0
+      yield* listening.run((connection) =>
+        Effect.gen(function*() {
+          connections++
+          const { next } = other.reader(connection)
+          while (true) {
+            const packet = yield* next
+            if (packet === undefined) return
+            const to = { kind: "request", to: other.identity.publicKey, networkId } as const
+            const { payload, stamp } = Result.getOrThrow(Raw.open(crypto, key, Raw.fromText(packet.content)!, to))
+            const name = (names.shift() ?? "carol") as Packet.NodeName
+            const answer = { kind: "answer", to: alice.node.publicKey, networkId, name, stamp, payload } as const
+            yield* connection.write(other.command("rsp", Raw.seal(crypto, key, answer)))
+          }
+        })
+      )
+      yield* listening.advertise
+      yield* alice.node.peers.awaitPeer("carol")
+      for (const text of ["one", "two"]) assert.strictEqual(yield* alice.node.raw.sendText("carol", text), text)
+      const before = connections
+      const error = yield* failureOf(alice.node.raw.sendText("carol", "three"))
+      assert.deepInclude(error as object, { kind: "NameMismatch", peer: "carol", actualName: "dave" })
+      assert.deepStrictEqual((yield* alice.node.peers.all).map(({ name }) => name as string), ["carol"])
+      assert.strictEqual(yield* alice.node.raw.sendText("carol", "four"), "four")
+      assert.strictEqual(connections, before + 1)
+    })
+  )
 })
 
 describe("a peer that starts again with a new key", () => {
