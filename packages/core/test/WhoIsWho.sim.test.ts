@@ -202,6 +202,32 @@ describe("addresses where somebody only accepts connections", () => {
   )
 })
 
+describe("an address at which nobody proves anything", () => {
+  test(
+    "is tried last the next time, and one that says an err, which may be anybody's, is where it was",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 10, traceCapacity: 0 })
+      const host = yield* network.host("mallory")
+      const mallory = yield* stranger(network, yield* portable(), { host })
+      const { publicKey } = yield* Effect.provide(Identity.generate, Crypto.layerPortable)
+      const says = yield* mallory.listen
+      yield* says.run((connection) =>
+        Effect.ignore(connection.write(Packet.encode(Packet.err(networkId, "ERR_INTERNAL", null))))
+      )
+      const closes = yield* mallory.listen
+      yield* closes.run(() => Effect.void)
+      const alice = yield* start(network, { name: "alice" })
+      for (const port of [49_152, 49_153]) yield* lie(network, host, publicKey, "bob", port)
+      yield* alice.node.peers.awaitPeer("bob")
+      yield* Effect.sleep("50 millis")
+      const ports = Effect.map(alice.node.peers.resolveOne("bob"), ({ endpoints }) => endpoints.map(({ port }) => port))
+      assert.deepStrictEqual(yield* ports, [49_153, 49_152])
+      yield* failureOf(ask(alice, "bob"))
+      assert.deepStrictEqual(yield* ports, [49_152, 49_153])
+    })
+  )
+})
+
 describe("a message that is sent to two addresses of its peer", () => {
   test(
     "is handled once, however long that takes",
