@@ -1,7 +1,7 @@
 /** Sessions, the streams in them, and what they cost. */
 import { of, suites } from "./of.ts"
 
-const wire = suites("Session.wire", "Sessions.sim", "Connections.sim")
+const wire = suites("Session", "Session.wire", "Sessions.sim", "Connections.sim")
 
 const session = of("session", "packages/core/src/internal/session.ts", wire, {
   "page": [
