@@ -16,7 +16,7 @@ import {
   Trust
 } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
-import { Clock, Context, Effect, Layer, Result, type Scope } from "effect"
+import { Clock, Context, Effect, Exit, Fiber, Layer, Result, type Scope } from "effect"
 import {
   bytes,
   echo,
@@ -198,6 +198,29 @@ describe("addresses where somebody only accepts connections", () => {
       const error = yield* failureOf(alice.node.raw.sendText("bob", "x"))
       assert.strictEqual(error._tag === "ProtocolError" ? error.code : error.message, "ERR_INTERNAL")
       assert.isBelow((yield* Clock.currentTimeMillis) - began, 3_000)
+    })
+  )
+
+  test(
+    "hold messages that overlap no longer than the time of one, once the peer says where it is",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 8, traceCapacity: 0 })
+      const host = yield* network.host("mallory")
+      const { ports } = yield* traps(network, host, 1)
+      const identity = yield* Effect.provide(Identity.generate, Crypto.layerPortable)
+      const alice = yield* start(network, { name: "alice" })
+      yield* lie(network, host, identity.publicKey, "bob", ports[0])
+      yield* alice.node.peers.awaitPeer("bob")
+      // At each time some of them still wait. Those from before bob started are refused for their stamps.
+      const send = alice.node.raw.sendText("bob", "x", { timeout: "5 seconds" })
+      const sending: Array<Fiber.Fiber<Exit.Exit<string, unknown>>> = []
+      for (let i = 0; i < 30; i++) {
+        if (i === 4) yield* start(network, { name: "bob", identity, onMessage: ({ data }) => Effect.succeed(data) })
+        sending.push(yield* Effect.forkScoped(Effect.exit(send)))
+        yield* Effect.sleep("500 millis")
+      }
+      const exits = yield* Effect.forEach(sending, Fiber.join)
+      assert.deepStrictEqual(exits.slice(4).filter(Exit.isFailure), [])
     })
   )
 })

@@ -666,9 +666,10 @@ export const make = <Closed>(options: {
         const existing = channels.get(peer.publicKey)
         const channel = existing ?? start(peer)
         channel.peer = peer
-        // Somebody took what was sent and has said nothing, and by now there are other addresses.
+        // Somebody took what was sent and has said nothing, and by now there are other addresses. The oldest tells, whose answer
+        // comes first: messages that overlap would wait there one after another.
         const isStale = channel.unproved !== undefined && channel.unproved.length < peer.endpoints.length &&
-          channel.sent.length > 0 && channel.sent.every(({ done }) => done)
+          channel.sent[0]?.done === true
         return Effect.callback<Uint8Array, ExchangeError<Closed> | Late>((resume) => {
           const exchange: Exchange<Closed> = {
             name: peer.name,

@@ -90,6 +90,11 @@ const client = of(
       `const isOther = name !== exchange.name`,
       `const isOther = true`,
       "an answer of the one that was asked is taken for another's"
+    ],
+    "raw-stale": [
+      `channel.sent[0]?.done === true`,
+      `channel.sent.length > 0 && channel.sent.every(({ done }) => done)`,
+      "messages that overlap wait for ever where somebody only accepts connections"
     ]
   }
 )
