@@ -117,28 +117,33 @@ const run = (tests: ReadonlyArray<string>, options: {
     }
   }).pipe(Effect.scoped)
 
-/** Makes one mutation and runs its tests. */
+/** What a run of a test file with a mutation comes to. */
+const outcomeOf = ({ code, failed, output, passed }: Run, minutes: number): Outcome =>
+  failed.length > 0
+    ? { _tag: "Killed", by: failed[0]! }
+    : code === undefined
+    ? { _tag: "Killed", by: `the tests had not ended after ${minutes} minutes` }
+    : code === 0 && passed > 0
+    ? { _tag: "Survived" }
+    : passed > 0
+    ? { _tag: "Killed", by: "an error outside of a test" }
+    : { _tag: "Invalid", why: `its tests do not even begin: ${output.trim().slice(-2_000)}` }
+
+/** Makes one mutation and runs its tests, until one fails. */
 export const attempt = (mutation: Mutation, options: { readonly minutes: number }): Effect.Effect<Outcome> =>
   Effect.gen(function*() {
     const why = objection(mutation, read(mutation.file))
     if (why !== undefined) return { _tag: "Invalid", why }
-    const { code, failed, output, passed, seen } = yield* run(mutation.tests, {
-      mutation,
-      minutes: options.minutes,
-      bail: true,
-      workers: 1
-    })
-    const outcome: Outcome = !seen
-      ? { _tag: "Invalid", why: "nothing that its tests load is changed by it" }
-      : failed.length > 0
-      ? { _tag: "Killed", by: failed[0]! }
-      : code === undefined
-      ? { _tag: "Killed", by: `the tests had not ended after ${options.minutes} minutes` }
-      : code === 0 && passed > 0
-      ? { _tag: "Survived" }
-      : passed > 0
-      ? { _tag: "Killed", by: "an error outside of a test" }
-      : { _tag: "Invalid", why: `its tests do not even begin: ${output.trim().slice(-2_000)}` }
+    let seen = false
+    let outcome: Outcome = { _tag: "Survived" }
+    // One file after another: the first is nearly always enough, and others may take minutes.
+    for (const test of mutation.tests) {
+      const ran = yield* run([test], { mutation, minutes: options.minutes, bail: true, workers: 1 })
+      seen ||= ran.seen
+      outcome = outcomeOf(ran, options.minutes)
+      if (outcome._tag !== "Survived") break
+    }
+    if (!seen) return { _tag: "Invalid", why: "nothing that its tests load is changed by it" }
     if (mutation.equivalent === undefined) return outcome
     return outcome._tag === "Survived"
       ? { _tag: "Explained" }
