@@ -193,7 +193,11 @@ const commandClient = of(
     "late": [
       `if (deadline !== undefined && deadline <= nowUnsafe(clock)) return late()`,
       ``,
-      "a call is sent after its time is up"
+      "a call is sent after its time is up",
+      {
+        equivalent:
+          "a session opens no stream for which there is no time left, and fails in the same way: this only saves finding the peer"
+      }
     ],
     "earliest": [
       `const earliest = Math.min(fiber.getRef(CurrentDeadline) ?? Infinity, begun + own)`,

@@ -282,12 +282,14 @@ const sessions = of(
     "server-close": [
       `Effect.ensuring(Effect.sync(() => handshake.close())),`,
       ``,
-      "the secrets of a handshake that failed at the server stay in memory"
+      "the secrets of a handshake that failed at the server stay in memory",
+      { tests: ["Session.wire", "Sessions.sim"] }
     ],
     "client-close": [
       `yield* Effect.addFinalizer(() => Effect.sync(() => handshake.close()))`,
       ``,
-      "the secrets of a handshake that failed at the client stay in memory"
+      "the secrets of a handshake that failed at the client stay in memory",
+      { tests: ["Session.wire", "Sessions.sim"] }
     ],
     "ghost": [
       `if (!session.dialled) { for (const older of state.sessions) older.ping() }`,
