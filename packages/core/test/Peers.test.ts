@@ -789,6 +789,36 @@ describe("Peers: what adverts say of a key", () => {
       assert.isUndefined(peers.provedAtUnsafe(key("bob")))
     }))
 
+  test("by a host that says it leaves takes back what that host says, and the peer with the last, or with what was proved", () =>
+    Effect.gen(function*() {
+      const { key, names, peers, sight, told } = yield* setUp()
+      const here = { host: "10.0.0.1", port: 1_000 }
+      for (const isProved of [false, true]) {
+        yield* sight("bob", here)
+        if (isProved) yield* peers.proved({ name: name("bob"), publicKey: key("bob"), endpoint: here })
+        for (let i = 0; i < 10; i++) {
+          yield* sight("bob", { host: mallory, port: 0 })
+          yield* sight("bob", { host: mallory, port: 6 })
+        }
+        yield* sight("bob", { host: mallory, port: 0 })
+        assert.deepStrictEqual(ports(yield* peers.get("bob")), [1_000])
+        assert.notInclude(told(), "Left bob")
+        // It has one more interface, and says so on each.
+        yield* sight("bob", { host: "10.0.1.1", port: 1_000 })
+        yield* sight("bob", { host: "10.0.1.1", port: 0 })
+        assert.deepStrictEqual(yield* names, ["bob"])
+        yield* sight("bob", { ...here, port: 0 })
+        assert.deepStrictEqual(yield* names, [])
+        assert.deepStrictEqual(told().slice(-1), ["Left bob"])
+      }
+      // Where it proved itself, one of them is enough.
+      yield* sight("bob", here)
+      yield* peers.proved({ name: name("bob"), publicKey: key("bob"), endpoint: here })
+      yield* sight("bob", { host: "10.0.1.1", port: 1_000 })
+      yield* sight("bob", { ...here, port: 0 })
+      assert.deepStrictEqual(yield* names, [])
+    }))
+
   test("of one that proved its name ends with it: whoever answers under another is another", () =>
     Effect.gen(function*() {
       const { key, peers, sight, there, told } = yield* setUp()

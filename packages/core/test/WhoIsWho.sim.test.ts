@@ -146,6 +146,37 @@ describe("a name that an advert gives to another's key", () => {
   )
 })
 
+describe("somebody else's word that a peer leaves", () => {
+  test(
+    "ten times a second takes no call from it, neither its first nor those without a session",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 9, traceCapacity: 0 })
+      const bob = yield* start(network, {
+        name: "bob",
+        functions: { who: tells },
+        onMessage: ({ data }) => Effect.succeed(data)
+      })
+      const host = yield* network.host("mallory")
+      const lies = Effect.gen(function*() {
+        yield* lie(network, host, bob.node.publicKey, "bob")
+        yield* lie(network, host, bob.node.publicKey, "bob", 0)
+        yield* Effect.sleep("100 millis")
+      })
+      for (const way of ["call", "message"] as const) {
+        const alice = yield* start(network, { name: `alice-${way}`, limits: { dialledIdleTimeout: "1 second" } })
+        yield* alice.node.peers.awaitPeer("bob")
+        const lying = yield* Effect.forkChild(Effect.forever(lies))
+        for (let i = 0; i < 20; i++) {
+          yield* Effect.sleep("1300 millis")
+          const go = way === "call" ? ask(alice, "bob") : alice.node.raw.sendText("bob", "this is bob")
+          assert.strictEqual(yield* go, "this is bob")
+        }
+        yield* Fiber.interrupt(lying)
+      }
+    })
+  )
+})
+
 describe("addresses where somebody only accepts connections", () => {
   test(
     "do not keep a peer from being reached, by calls and by messages, and are tried last the next time",

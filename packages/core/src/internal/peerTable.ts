@@ -410,6 +410,21 @@ export const make = (errors: {
       entry.peer = { ...entry.peer, endpoints: place(entry) }
     }
 
+    /**
+     * A host says that a peer leaves, which anybody can say of anybody. So it takes back what it has said itself; and whether that
+     * was all there is of the peer, or its key has proved itself there.
+     */
+    const withdraw = (entry: Entry, host: string): boolean => {
+      const others = entry.addresses.filter((address) => address.host !== host && address.endpoint.host !== host)
+      const taken = entry.addresses.filter((address) => !others.includes(address))
+      if (others.length === 0 || taken.some(({ proved }) => proved)) return true
+      if (taken.length === 0) return false
+      entry.addresses.splice(0, entry.addresses.length, ...others)
+      entry.peer = { ...entry.peer, endpoints: place(entry) }
+      publish({ _tag: "Updated", peer: entry.peer, reason: "address" })
+      return false
+    }
+
     /** How many of the unproved may come from where this one does: the operator vouches for this machine, and for what is listed. */
     const boundOf = ({ local, source: { host }, via }: Sighting) =>
       local === true || via === "static" || host === "::1" || host.startsWith("127.")
@@ -548,7 +563,7 @@ export const make = (errors: {
         if (publicKey === own) return yield* tellConflict(self.name, own, publicKey, source, "OwnKey")
         if (sighting.endpoint.port === 0) {
           const entry = find(publicKey)
-          if (entry === undefined) return
+          if (entry === undefined || !withdraw(entry, source.host)) return
           if (!held.has(publicKey)) return left(entry, "SaidSo")
           leaving.add(publicKey)
           doubt(publicKey, "leaving")

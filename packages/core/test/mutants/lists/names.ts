@@ -78,6 +78,16 @@ const peers = of("names", "packages/core/src/internal/peerTable.ts", suites("Pee
     `(entry.fixed === undefined || advert.name === entry.peer.name)`,
     `(entry.fixed !== undefined || advert.name === entry.peer.name)`,
     "a peer that was not proved yet is lost because it has another name now"
+  ],
+  "leaving-elsewhere": [
+    `if (entry === undefined || !withdraw(entry, source.host)) return`,
+    `if (entry === undefined) return`,
+    "anybody takes a peer without a session off the table"
+  ],
+  "leaving-proved": [
+    `if (others.length === 0 || taken.some(({ proved }) => proved)) return true`,
+    `if (others.length === 0) return true`,
+    "a peer that leaves stays where somebody made up an address for it"
   ]
 })
 
