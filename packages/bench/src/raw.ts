@@ -30,7 +30,7 @@ export const messageBytes = 128
  * - `echo-batched`: the raw echo, a write a turn
  * - `echo-sodium`: that with a libsodium secretbox each way
  * - `native`, `native-key`: BasicNode with `NodeCrypto.layer`, without and with a network key
- * - `portable`, `portable-key`: BasicNode with `Crypto.layerPortable`, without and with a network key
+ * - `portable`, `portable-key`: BasicNode with `PortableCrypto.layer`, without and with a network key
  */
 export const subjects = [
   "echo",

@@ -2,8 +2,8 @@
  * The cryptography of pnet: X25519 key pairs, NaCl box under precomputed keys, Fernet, and random bytes.
  *
  * Everything here is synchronous, because it is the hot path and because a simulation has to own the order of things.
- * There are two implementations, `layerPortable` here (JavaScript alone) and `NodeCrypto.layer` in `@pnet/node` (many
- * times faster); both make and accept the same bytes. An implementation supplies `Primitives`; whatever must not differ
+ * Implementations are layers of modules of their own: `PortableCrypto` (JavaScript alone) and `NodeCrypto` in `@pnet/node`
+ * (many times faster); all make and accept the same bytes. An implementation supplies `Primitives`; whatever must not differ
  * between implementations (token layout, strict base64url, time checks, key checks) is written once, in `make`.
  *
  * What bites: a nonce must never be used twice with the same `SharedKey`; and nothing here consults a clock, so the
@@ -13,7 +13,6 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -156,23 +155,6 @@ export interface Primitives {
   readonly aesCbcDecrypt: (key: Uint8Array, iv: Uint8Array, ciphertext: Uint8Array) => Uint8Array | undefined
   /** Compares two byte strings of equal length in constant time. */
   readonly equal: (a: Uint8Array, b: Uint8Array) => boolean
-}
-
-/**
- * The box half of the portable primitives, which an implementation can use for what its own library lacks or where that
- * library does not load.
- *
- * @category models
- * @since 0.1.0
- */
-export interface PortableBox
-  extends Pick<Primitives, "name" | "scalarMultBase" | "boxBefore" | "secretbox" | "secretboxOpen">
-{
-  /**
-   * What turns an X25519 product into a box key, for libraries that have `crypto_scalarmult` and no `crypto_box_beforenm`:
-   * HSalsa20 of a zero block under the 32-byte product.
-   */
-  readonly boxKey: (product: Uint8Array) => Uint8Array
 }
 
 /**
@@ -427,29 +409,3 @@ export const make = (primitives: Primitives): Effect.Effect<Crypto["Service"]> =
       equal: (a, b) => a.length === b.length && primitives.equal(a, b)
     })
   })
-
-const portable = Effect.promise(() => import("./internal/portableCrypto.ts"))
-
-/**
- * The box half of the portable primitives, by npm `@stablelib/nacl`. Loads no Fernet.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const portableBox: Effect.Effect<PortableBox> = Effect.map(portable, (module) => module.box)
-
-/**
- * The cryptography in JavaScript alone, by npm `@stablelib/nacl`, `@noble/ciphers` and `@noble/hashes`: runs everywhere, and many
- * times slower than `NodeCrypto.layer`. They load when the layer is built.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layerPortable: Layer.Layer<Crypto> = Layer.effect(
-  Crypto,
-  Effect.gen(function*() {
-    const box = yield* portableBox
-    const { fernet } = yield* Effect.promise(() => import("./internal/portableFernet.ts"))
-    return yield* make({ ...box, ...fernet, name: "portable" })
-  })
-)

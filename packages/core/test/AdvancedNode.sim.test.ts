@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { AdvancedNode, Advert, Crypto, Packet, Trust } from "@pnet/core"
+import { AdvancedNode, Advert, Packet, PortableCrypto, Trust } from "@pnet/core"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { advancedSuite, type AdvancedWorld } from "@pnet/testing/AdvancedSuite"
 import { Context, Effect, Fiber, Layer, Logger, Schema, type Scope, Stream } from "effect"
@@ -13,7 +13,7 @@ const world = (options?: SimNetwork.Options): Effect.Effect<AdvancedWorld, never
         Effect.gen(function*() {
           const host = yield* network.host(`host${++started}`)
           const layer = AdvancedNode.layer({ bindIp: "0.0.0.0", ...options }).pipe(
-            Layer.provide([Crypto.layerPortable, trust, Logger.layer([])])
+            Layer.provide([PortableCrypto.layer, trust, Logger.layer([])])
           )
           const process = yield* Effect.acquireRelease(host.launch(layer), (process) => process.stop)
           return Context.get(process.context, AdvancedNode.AdvancedNode)
@@ -41,7 +41,7 @@ describe("AdvancedNode, what the suite does not see", () => {
         const host = yield* network.host(options.name)
         const process = yield* host.launch(
           AdvancedNode.layer({ bindIp: "0.0.0.0", ...options }).pipe(
-            Layer.provide([Crypto.layerPortable, Trust.layerTofu(), Logger.layer([])])
+            Layer.provide([PortableCrypto.layer, Trust.layerTofu(), Logger.layer([])])
           )
         )
         return { host, process, node: Context.get(process.context, AdvancedNode.AdvancedNode) }

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type BasicNode, Crypto, Packet } from "@pnet/core"
+import { type BasicNode, Crypto, Packet, PortableCrypto } from "@pnet/core"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { nodeSuite, type NodeWorld } from "@pnet/testing/NodeSuite"
 import { Cause, Clock, Context, Effect, Exit, Layer, type Scope } from "effect"
@@ -10,7 +10,7 @@ const world = (options?: SimNetwork.Options): Effect.Effect<NodeWorld, never, Sc
   Effect.gen(function*() {
     const network = yield* SimNetwork.make(options)
     const outside = yield* network.host("outside")
-    const crypto = Context.get(yield* Layer.build(Crypto.layerPortable), Crypto.Crypto)
+    const crypto = Context.get(yield* Layer.build(PortableCrypto.layer), Crypto.Crypto)
     const hosts = new Map<Node, SimNetwork.Host>()
     const hostOf = (node: Node) => hosts.get(node)!.address
     let started = 0

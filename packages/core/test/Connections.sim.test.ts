@@ -1,6 +1,16 @@
 /** What becomes of the connections between nodes: kept, shared, bounded, closed, lost and made again. */
 import { assert, describe, it } from "@effect/vitest"
-import { Advert, type BasicNode, Crypto, Identity, Packet, type Peers, Raw, type Transport } from "@pnet/core"
+import {
+  Advert,
+  type BasicNode,
+  Crypto,
+  Identity,
+  Packet,
+  type Peers,
+  PortableCrypto,
+  Raw,
+  type Transport
+} from "@pnet/core"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { failureOf } from "@pnet/testing/NodeSuite"
 import { Clock, Deferred, Effect, Fiber, Logger, Metric, type Scope } from "effect"
@@ -411,7 +421,7 @@ describe("limits of the answering side", () => {
       const outside = yield* network.host("outside")
       const bob = yield* SimWorld.startNode(network, { name: "bob" })
       const { networkId } = bob.node
-      const crypto = yield* Effect.provide(Crypto.Crypto, Crypto.layerPortable)
+      const crypto = yield* Effect.provide(Crypto.Crypto, PortableCrypto.layer)
       const { publicKey } = crypto.generateKeyPair()
       const advert = Packet.encode({
         networkId,
@@ -440,7 +450,7 @@ describe("limits of the answering side", () => {
         onMessage: ({ text }) => Effect.sync(() => void handled.push(text))
       })
       const { networkId, publicKey: to } = bob.node
-      const crypto = yield* Effect.provide(Crypto.Crypto, Crypto.layerPortable)
+      const crypto = yield* Effect.provide(Crypto.Crypto, PortableCrypto.layer)
       const messageOf = (name: string) =>
         Effect.map(Clock.currentTimeMillis, (now) => {
           const { publicKey, secretKey } = crypto.generateKeyPair()
@@ -635,7 +645,7 @@ describe("peers that go", () => {
     "a peer that restarts on another port with its key is reached there at once, without having said that it left",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 20 })
-      const identity = yield* Effect.provide(Identity.generate, Crypto.layerPortable)
+      const identity = yield* Effect.provide(Identity.generate, PortableCrypto.layer)
       const { alice, bob } = yield* two(network, {}, { identity })
       assert.strictEqual(yield* alice.node.sendText("bob", "before"), "before")
       yield* bob.process.kill
@@ -711,7 +721,7 @@ describe("peers with several addresses", () => {
       const { alice, bob, network } = yield* twice({ seed: 23 })
       // The same host, restarted on another port, has two addresses where nobody listens any more.
       yield* alice.node.send("bob", "x")
-      const identity = yield* Effect.provide(Identity.generate, Crypto.layerPortable)
+      const identity = yield* Effect.provide(Identity.generate, PortableCrypto.layer)
       yield* bob.process.stop
       const carol = yield* SimWorld.startNode(network, { name: "carol", identity, onMessage: () => Effect.void }, {
         host: bob.host

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Crypto from "@pnet/core/Crypto"
+import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import { cryptoSuite } from "@pnet/testing/CryptoSuite"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -10,17 +11,17 @@ import nacl from "tweetnacl"
 // It has no types of its own.
 const fernet = createRequire(import.meta.url)("fernet")
 
-cryptoSuite("portable", Crypto.layerPortable)
+cryptoSuite("portable", PortableCrypto.layer)
 
-describe("layerPortable", () => {
+describe("PortableCrypto.layer", () => {
   it.effect("is called portable", () =>
     Effect.map(Crypto.Crypto, (crypto) => assert.strictEqual(crypto.name, "portable")).pipe(
-      Effect.provide(Crypto.layerPortable)
+      Effect.provide(PortableCrypto.layer)
     ))
 
   it.effect("wipes the product of the curve that a key is made of", () =>
     Effect.gen(function*() {
-      const box = yield* Crypto.portableBox
+      const box = yield* PortableCrypto.box
       const theirs = box.scalarMultBase(new Uint8Array(32).fill(3))
       const product = Buffer.from(nacl.scalarMult(new Uint8Array(32).fill(5), theirs)).toString("hex")
       const wiped: Array<string> = []
@@ -44,7 +45,7 @@ describe("programs that use the packages of old", () => {
 
   it.effect("box what we open, and open what we box", () =>
     Effect.gen(function*() {
-      const box = yield* Crypto.portableBox
+      const box = yield* PortableCrypto.box
       const ours = bytes(32)
       const theirs = nacl.box.keyPair.fromSecretKey(bytes(32).reverse())
       assert.deepStrictEqual(box.scalarMultBase(theirs.secretKey), theirs.publicKey)
@@ -73,7 +74,7 @@ describe("programs that use the packages of old", () => {
         const result = crypto.fernetDecrypt([key], buffer(theirs), 1_000, 60)
         assert.deepStrictEqual(Result.getOrThrow(result).plaintext, buffer(text))
       }
-    }).pipe(Effect.provide(Crypto.layerPortable)))
+    }).pipe(Effect.provide(PortableCrypto.layer)))
 })
 
 describe("FernetError", () => {

@@ -1,6 +1,6 @@
 /** What `Diagnose` finds on simulated networks that are as they should be, and on such that are not. */
 import { assert, describe, it } from "@effect/vitest"
-import { Crypto, Diagnose, Network, NetworkKey, Packet } from "@pnet/core"
+import { Crypto, Diagnose, Network, NetworkKey, Packet, PortableCrypto } from "@pnet/core"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { advertPacket } from "@pnet/testing/DiscoverySuite"
 import { Clock, Context, Duration, Effect, Layer, Logger, Result, type Scope } from "effect"
@@ -18,7 +18,7 @@ const diagnose = (
 ) =>
   Effect.gen(function*() {
     const began = yield* Clock.currentTimeMillis
-    const process = yield* host.launch(Layer.fresh(over).pipe(Layer.merge(Crypto.layerPortable)))
+    const process = yield* host.launch(Layer.fresh(over).pipe(Layer.merge(PortableCrypto.layer)))
     const findings = yield* process.run(
       Diagnose.run({ bindIp: "0.0.0.0", ...options }).pipe(Effect.provide(process.context))
     )
@@ -29,7 +29,7 @@ const diagnose = (
     return { findings, of, tags: findings.map(({ _tag }) => _tag as string), worst: Diagnose.worst(findings) }
   })
 
-const key = NetworkKey.generate.pipe(Effect.provide(Crypto.layerPortable))
+const key = NetworkKey.generate.pipe(Effect.provide(PortableCrypto.layer))
 
 describe("a network that is as it should be", () => {
   test(
@@ -235,7 +235,7 @@ describe("what is wrong between machines", () => {
     "a name that is taken, and an identity that runs already",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make()
-      const crypto = Context.get(yield* Layer.build(Crypto.layerPortable), Crypto.Crypto)
+      const crypto = Context.get(yield* Layer.build(PortableCrypto.layer), Crypto.Crypto)
       const identity = crypto.generateKeyPair()
       const alice = yield* SimWorld.startNode(network, { name: "alice", identity })
       const here = yield* network.host("here")
@@ -420,7 +420,7 @@ describe("what is wrong between machines", () => {
     Effect.gen(function*() {
       const network = yield* SimNetwork.make()
       const networkKey = yield* key
-      const crypto = Context.get(yield* Layer.build(Crypto.layerPortable), Crypto.Crypto)
+      const crypto = Context.get(yield* Layer.build(PortableCrypto.layer), Crypto.Crypto)
       const attacker = yield* network.host("attacker")
       const advert = { networkId: "pnet", name: "bob", host: attacker.address, port: 4_000, networkKey }
       const original = advertPacket(crypto, { ...advert, publicKey: crypto.generateKeyPair().publicKey })
@@ -453,7 +453,7 @@ describe("what is wrong between machines", () => {
     "adverts whose address was translated on the way",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make()
-      const crypto = Context.get(yield* Layer.build(Crypto.layerPortable), Crypto.Crypto)
+      const crypto = Context.get(yield* Layer.build(PortableCrypto.layer), Crypto.Crypto)
       const router = yield* network.host("router")
       const here = yield* network.host("here")
       const payload = advertPacket(crypto, {
@@ -483,7 +483,7 @@ describe("what is wrong between machines", () => {
     "a flood of strangers costs bounded findings",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ traceCapacity: 0 })
-      const crypto = Context.get(yield* Layer.build(Crypto.layerPortable), Crypto.Crypto)
+      const crypto = Context.get(yield* Layer.build(PortableCrypto.layer), Crypto.Crypto)
       const attacker = yield* network.host("attacker")
       const here = yield* network.host("here")
       const flood = Effect.gen(function*() {

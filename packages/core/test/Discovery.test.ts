@@ -1,4 +1,4 @@
-import { Crypto, Discovery, Network, NodeOptions, Transport } from "@pnet/core"
+import { Crypto, Discovery, Network, NodeOptions, PortableCrypto, Transport } from "@pnet/core"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { answerAdverts, type DiscoverySetup, discoverySuite, type DiscoveryWorld } from "@pnet/testing/DiscoverySuite"
 import { Context, Effect, Layer, type Scope } from "effect"
@@ -13,7 +13,7 @@ type Layers = (endpoints: ReadonlyArray<Network.Endpoint>) => Layer.Layer<
 const world = (layers: Layers, options: SimNetwork.Options): Effect.Effect<DiscoveryWorld, never, Scope.Scope> =>
   Effect.gen(function*() {
     const network = yield* SimNetwork.make(options)
-    const crypto = Context.get(yield* Layer.build(Crypto.layerPortable), Crypto.Crypto)
+    const crypto = Context.get(yield* Layer.build(PortableCrypto.layer), Crypto.Crypto)
     const slots = yield* Effect.forEach(["one", "two", "three"], (name) =>
       Effect.gen(function*() {
         const host = yield* network.host(name)
@@ -37,7 +37,7 @@ const world = (layers: Layers, options: SimNetwork.Options): Effect.Effect<Disco
           const layer = discovery.pipe(
             Layer.provide(Transport.layerTcp),
             Layer.provideMerge(NodeOptions.layer({ bindIp: "0.0.0.0", ...input })),
-            Layer.provide(Crypto.layerPortable)
+            Layer.provide(PortableCrypto.layer)
           )
           const process = yield* Effect.acquireRelease(
             Effect.catchTag(host.launch(layer), "OptionsError", Effect.die),

@@ -1,6 +1,17 @@
 /** The letter of protocol section 7, where it is about datagrams. */
 import { assert, describe, it } from "@effect/vitest"
-import { Advert, Crypto, Discovery, Network, NetworkKey, NodeOptions, Packet, Peers, type PublicKey } from "@pnet/core"
+import {
+  Advert,
+  Crypto,
+  Discovery,
+  Network,
+  NetworkKey,
+  NodeOptions,
+  Packet,
+  Peers,
+  PortableCrypto,
+  type PublicKey
+} from "@pnet/core"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { advertPacket } from "@pnet/testing/DiscoverySuite"
 import { Clock, Context, type Duration, Effect, Exit, Layer, Logger, Metric, Result, Scope, Stream } from "effect"
@@ -31,7 +42,7 @@ const advertOf = ({ payload }: Sent) => {
 const setUp = (options?: SimNetwork.Options) =>
   Effect.gen(function*() {
     const network = yield* SimNetwork.make(options)
-    const crypto = Context.get(yield* Layer.build(Crypto.layerPortable), Crypto.Crypto)
+    const crypto = Context.get(yield* Layer.build(PortableCrypto.layer), Crypto.Crypto)
     const clock = yield* Clock.Clock
     const sent: Array<Sent> = []
     yield* network.intercept(({ from, host, payload, protocol, to }) => {
@@ -81,7 +92,7 @@ const discover = (
     const host = on ?? (yield* network.host(name))
     const layer = Discovery.layerUdp.pipe(
       Layer.provideMerge(NodeOptions.layer({ name, bindIp: "0.0.0.0", ...input })),
-      Layer.provide(Crypto.layerPortable)
+      Layer.provide(PortableCrypto.layer)
     )
     const process = yield* host.launch(over === undefined ? layer : Layer.provide(layer, over))
     const discovery = Context.get(process.context, Discovery.Discovery)

@@ -1,7 +1,7 @@
 /** Handlers as people write them on the first day: values, promises, throws, and what is none of these. */
 // @effect-diagnostics asyncFunction:off
 import { assert, describe, it } from "@effect/vitest"
-import { BasicNode, Command, CommandNode, Crypto, PeerSocket, Sessions, Trust } from "@pnet/core"
+import { BasicNode, Command, CommandNode, PeerSocket, PortableCrypto, Sessions, Trust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import {
   Cause,
@@ -582,7 +582,7 @@ describe("onMessage that gives what it likes", () => {
               bindIp: "0.0.0.0",
               ...(onMessage === undefined ? {} : { onMessage })
             }).pipe(
-              Layer.provide([Crypto.layerPortable, Trust.layerTofu(), log.logger])
+              Layer.provide([PortableCrypto.layer, Trust.layerTofu(), log.logger])
             )
           )
           return Context.get(process.context, BasicNode.BasicNode)
@@ -721,7 +721,7 @@ describe("what a caller is told", () => {
       const host = yield* network.host("bob")
       yield* host.launch(
         BasicNode.layer({ name: "bob", networkId: "commands", bindIp: "0.0.0.0" }).pipe(
-          Layer.provide([Crypto.layerPortable, Trust.layerTofu(), Logger.layer([])])
+          Layer.provide([PortableCrypto.layer, Trust.layerTofu(), Logger.layer([])])
         )
       )
       const alice = yield* startCommand(network, { name: "alice" })

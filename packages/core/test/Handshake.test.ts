@@ -2,6 +2,7 @@ import { assert, describe, it, layer } from "@effect/vitest"
 import * as Crypto from "@pnet/core/Crypto"
 import * as Handshake from "@pnet/core/Handshake"
 import * as Packet from "@pnet/core/Packet"
+import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import type * as ProtocolError from "@pnet/core/ProtocolError"
 import * as PublicKey from "@pnet/core/PublicKey"
 import * as Effect from "effect/Effect"
@@ -172,12 +173,12 @@ const seeded = (seed: number) => {
 
 const cryptoOf = (seed: number): Effect.Effect<Service> =>
   Crypto.Crypto.pipe(
-    Effect.provide(Layer.fresh(Crypto.layerPortable).pipe(Layer.provide(Layer.succeed(Crypto.Entropy, seeded(seed)))), {
+    Effect.provide(Layer.fresh(PortableCrypto.layer).pipe(Layer.provide(Layer.succeed(Crypto.Entropy, seeded(seed)))), {
       local: true
     })
   )
 
-layer(Crypto.layerPortable)("a handshake", (it) => {
+layer(PortableCrypto.layer)("a handshake", (it) => {
   it.effect.each([
     { clientBinary: false, serverBinary: false },
     { clientBinary: false, serverBinary: true },
@@ -389,7 +390,7 @@ layer(Crypto.layerPortable)("a handshake", (it) => {
     }))
 })
 
-layer(Crypto.layerPortable)("a damaged command is refused:", (it) => {
+layer(PortableCrypto.layer)("a damaged command is refused:", (it) => {
   const cases = (command: Uint8Array) => [...damaged(command), ...resized(command)]
 
   it.effect("HELLO", () =>
@@ -465,7 +466,7 @@ layer(Crypto.layerPortable)("a damaged command is refused:", (it) => {
   )
 })
 
-layer(Crypto.layerPortable)("a handshake is refused with", (it) => {
+layer(PortableCrypto.layer)("a handshake is refused with", (it) => {
   it.effect("commands out of turn, repeated, or sent back to their sender", () =>
     Effect.gen(function*() {
       const { alpha, before, right } = yield* setUp
@@ -609,7 +610,7 @@ layer(Crypto.layerPortable)("a handshake is refused with", (it) => {
   it.effect("short-term keys of low order, or that are not canonical", () =>
     Effect.gen(function*() {
       const { alpha, before, build, crypto } = yield* setUp
-      const { boxBefore } = yield* Crypto.portableBox
+      const { boxBefore } = yield* PortableCrypto.box
       for (const [name, key] of Vectors.badKeys) {
         // A library that multiplies with these makes a key that everybody knows.
         assert.deepStrictEqual(
@@ -661,7 +662,7 @@ layer(Crypto.layerPortable)("a handshake is refused with", (it) => {
     }), 20_000)
 })
 
-layer(Crypto.layerPortable)("metadata", (it) => {
+layer(PortableCrypto.layer)("metadata", (it) => {
   it.effect("are read whatever the order, the case, and the company of the properties", () =>
     Effect.gen(function*() {
       const { alpha, before, build } = yield* setUp
@@ -701,7 +702,7 @@ layer(Crypto.layerPortable)("metadata", (it) => {
   })
 })
 
-layer(Crypto.layerPortable)("bytes of any kind", (it) => {
+layer(PortableCrypto.layer)("bytes of any kind", (it) => {
   const runs = { arbitrary: { runs: 40 } }
 
   it.effect.prop("never throw, and never complete a handshake", { bytes: Schema.Uint8Array, pad: Schema.Boolean }, ({
@@ -766,7 +767,7 @@ layer(Crypto.layerPortable)("bytes of any kind", (it) => {
   )
 })
 
-layer(Crypto.layerPortable)("a MESSAGE", (it) => {
+layer(PortableCrypto.layer)("a MESSAGE", (it) => {
   const payload = range(0, 100)
 
   it.effect("carries flags and parts, both ways, with exact nonces", () =>
@@ -923,7 +924,7 @@ layer(Crypto.layerPortable)("a MESSAGE", (it) => {
     }), { arbitrary: { runs: 40 }, timeout: 30_000 })
 })
 
-layer(Crypto.layerPortable)("a Boxer", (it) => {
+layer(PortableCrypto.layer)("a Boxer", (it) => {
   it.effect("seals and opens as seal and open do, beside and in place, and checks what it is given", () =>
     Effect.gen(function*() {
       const { crypto, right } = yield* setUp
@@ -959,7 +960,7 @@ layer(Crypto.layerPortable)("a Boxer", (it) => {
     }))
 })
 
-layer(Crypto.layerPortable)("the handshake in docs/vectors.json", (it) => {
+layer(PortableCrypto.layer)("the handshake in docs/vectors.json", (it) => {
   it.effect("is made by the library from the same random bytes", () =>
     Effect.gen(function*() {
       const { alpha, beta, crypto, optionsOf } = yield* setUp

@@ -1,6 +1,6 @@
 import { assert, describe, layer } from "@effect/vitest"
-import * as Crypto from "@pnet/core/Crypto"
 import * as Identity from "@pnet/core/Identity"
+import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import * as PublicKey from "@pnet/core/PublicKey"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 const secret = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo="
 const publicKey = "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo="
 
-layer(Crypto.layerPortable)("Identity", (it) => {
+layer(PortableCrypto.layer)("Identity", (it) => {
   it.effect("comes from the text or the bytes of its secret", () =>
     Effect.gen(function*() {
       const fromText = yield* Identity.fromSecret(Redacted.make(secret))

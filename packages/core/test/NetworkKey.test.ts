@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Crypto from "@pnet/core/Crypto"
 import * as NetworkKey from "@pnet/core/NetworkKey"
+import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
@@ -89,14 +90,14 @@ describe("NetworkKey", () => {
       )
       const seeded = yield* NetworkKey.generate.pipe(
         Effect.provide(
-          Layer.fresh(Crypto.layerPortable).pipe(
+          Layer.fresh(PortableCrypto.layer).pipe(
             Layer.provide(Layer.succeed(Crypto.Entropy, (bytes) => void bytes.fill(0)))
           ),
           { local: true }
         )
       )
       assert.strictEqual(Redacted.value(seeded), "A".repeat(43) + "=")
-    }).pipe(Effect.provide(Crypto.layerPortable)))
+    }).pipe(Effect.provide(PortableCrypto.layer)))
 
   it("throws for a value whose brand was forged", () => {
     assert.throws(() => NetworkKey.toBytes(Redacted.make("secret") as NetworkKey.NetworkKey), /no network key/)

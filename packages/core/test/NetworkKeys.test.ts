@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Crypto from "@pnet/core/Crypto"
 import * as NetworkKey from "@pnet/core/NetworkKey"
 import * as NetworkKeys from "@pnet/core/NetworkKeys"
 import * as NodeOptions from "@pnet/core/NodeOptions"
+import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -99,7 +99,7 @@ describe("NodeOptions", () => {
     Effect.map(
       Layer.build(
         NodeOptions.layer(input).pipe(
-          Layer.provide(Crypto.layerPortable),
+          Layer.provide(PortableCrypto.layer),
           shared === undefined ? (layer) => layer : Layer.provide(shared)
         )
       ),

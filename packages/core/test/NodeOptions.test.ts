@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Crypto from "@pnet/core/Crypto"
 import * as NetworkKey from "@pnet/core/NetworkKey"
 import * as NodeOptions from "@pnet/core/NodeOptions"
+import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -120,7 +121,7 @@ describe("NodeOptions", () => {
       assert.strictEqual(Duration.toMillis(options.limits.rawIdleTimeout), 250)
       // The limits that are not given have their defaults.
       assert.strictEqual(options.limits.pendingConnections, 256)
-    }).pipe(Effect.provide(Crypto.layerPortable)))
+    }).pipe(Effect.provide(PortableCrypto.layer)))
 
   it.effect("names the option that is wrong", () =>
     Effect.gen(function*() {
@@ -257,7 +258,7 @@ describe("layer", () => {
       assert.strictEqual(a.limits.refusals, 64)
       const error = yield* Effect.flip(build({ name: "" }))
       assert.include(error.message, `["name"]`)
-    }).pipe(Effect.provide(Crypto.layerPortable)))
+    }).pipe(Effect.provide(PortableCrypto.layer)))
 })
 
 describe("config", () => {

@@ -7,6 +7,7 @@ import {
   Identity,
   PeerRpc,
   Peers,
+  PortableCrypto,
   RpcRegistry,
   Sessions,
   Trust
@@ -61,7 +62,7 @@ const start = (
     const layer = serve.pipe(
       Layer.provideMerge(RpcRegistry.layer),
       Layer.provideMerge(AdvancedNode.layer({ networkId, bindIp: "0.0.0.0", ...overrides?.options, name })),
-      Layer.provide([Crypto.layerPortable, Trust.layerTofu(), overrides?.logger ?? Logger.layer([])])
+      Layer.provide([PortableCrypto.layer, Trust.layerTofu(), overrides?.logger ?? Logger.layer([])])
     ) as Layer.Layer<Services, never, any>
     const process = yield* Effect.orDie(host.launch(layer as never)) as Effect.Effect<SimNetwork.Process<Services>>
     return { context: process.context, node: Context.get(process.context, AdvancedNode.AdvancedNode), process, host }

@@ -7,6 +7,7 @@ import {
   NodeOptions,
   Packet,
   Peers,
+  PortableCrypto,
   ProtocolError,
   PublicKey,
   Sessions,
@@ -56,7 +57,7 @@ const setUp = (
 ) =>
   Effect.gen(function*() {
     const { trust = Trust.makeTofu(), ...input } = options ?? {}
-    const crypto = Context.get(yield* Layer.build(Crypto.layerPortable), Crypto.Crypto)
+    const crypto = Context.get(yield* Layer.build(PortableCrypto.layer), Crypto.Crypto)
     const clock = yield* Clock.Clock
     const identity = crypto.generateKeyPair()
     const sightings = yield* Queue.unbounded<Discovery.Sighting>()
@@ -114,7 +115,7 @@ const setUp = (
         Layer.provide(Layer.succeed(Transport.Transport, transport)),
         Layer.provide(Layer.succeed(Trust.Trust, trust)),
         Layer.provide(NodeOptions.layer({ name: "self", identity, ...input })),
-        Layer.provide(Crypto.layerPortable)
+        Layer.provide(PortableCrypto.layer)
       )
     ))
     const peers = Context.get(context, Peers.Peers)
@@ -1581,7 +1582,7 @@ describe("Peers: an operator's decision", () => {
 
   test("cannot go against a list, nor give this node's own name away", () =>
     Effect.gen(function*() {
-      const crypto = Context.get(yield* Layer.build(Crypto.layerPortable), Crypto.Crypto)
+      const crypto = Context.get(yield* Layer.build(PortableCrypto.layer), Crypto.Crypto)
       const right = crypto.generateKeyPair().publicKey
       const list = Context.get(yield* Layer.build(Trust.layerAllowList([[name("bob"), right]])), Trust.Trust)
       const { key, own, peers, sight } = yield* setUp({ trust: list })
@@ -1679,7 +1680,7 @@ describe("Peers: discovery that fails", () => {
           Layer.provide(Layer.succeed(Transport.Transport, { listen: Effect.never, dial: () => Effect.never })),
           Layer.provide(Trust.layerAny),
           Layer.provide(NodeOptions.layer({ name: "self" })),
-          Layer.provide(Crypto.layerPortable)
+          Layer.provide(PortableCrypto.layer)
         )
       ))
       yield* pass("1 minute")

@@ -1,6 +1,6 @@
 /** What whole nodes do when a peer leaves, crashes, restarts, or is somebody else: over a simulated network, in virtual time. */
 import { assert, describe, it } from "@effect/vitest"
-import { type AdvancedNode, Advert, Crypto, Identity, NetworkKey, Packet, type Peers } from "@pnet/core"
+import { type AdvancedNode, Advert, Identity, NetworkKey, Packet, type Peers, PortableCrypto } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import { Cause, Clock, Effect, Exit, Fiber, Result, type Scope, Stream } from "effect"
 import { echo, type Net, quietly, start, type Started } from "./sessionWorld.ts"
@@ -107,7 +107,7 @@ describe("Presence: everything that is bound to a peer ends at once, with one er
         if (how === "crash") yield* bob.host.crash
         else if (how === "partition") yield* network.partition(alice.host, bob.host)
         else {
-          const other = yield* Identity.generate.pipe(Effect.provide(Crypto.layerPortable))
+          const other = yield* Identity.generate.pipe(Effect.provide(PortableCrypto.layer))
           yield* alice.node.peers.resolveConflict(bob.node.name, other.publicKey)
         }
         const ended = yield* join(bound)
@@ -212,7 +212,7 @@ describe("Presence: everything that is bound to a peer ends at once, with one er
 })
 
 describe("Presence: a peer that starts again", () => {
-  const identity = Identity.generate.pipe(Effect.provide(Crypto.layerPortable))
+  const identity = Identity.generate.pipe(Effect.provide(PortableCrypto.layer))
   const fast = { ...bobOptions, onMessage: () => Effect.succeed("there") }
 
   for (const how of ["killed", "without power"] as const) {
@@ -277,7 +277,7 @@ describe("Presence: a peer that starts again", () => {
   test(
     "within the second in which it left, on a network with a key, is back in the next",
     Effect.gen(function*() {
-      const networkKey = yield* NetworkKey.generate.pipe(Effect.provide(Crypto.layerPortable))
+      const networkKey = yield* NetworkKey.generate.pipe(Effect.provide(PortableCrypto.layer))
       for (const [seed, within] of [[1, 20], [2, 500], [3, 950], [4, 500]] as const) {
         const network = yield* SimNetwork.make({ seed, link })
         const key = yield* identity

@@ -1,6 +1,7 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import * as Crypto from "@pnet/core/Crypto"
 import * as Packet from "@pnet/core/Packet"
+import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import type * as ProtocolError from "@pnet/core/ProtocolError"
 import * as PublicKey from "@pnet/core/PublicKey"
 import * as Raw from "@pnet/core/Raw"
@@ -90,7 +91,7 @@ const setUp = Effect.map(Crypto.Crypto, (crypto) => {
   return { a, b, body, box, crypto, key, open, opens, refused, request, toB }
 })
 
-layer(Crypto.layerPortable)("RAW", (it) => {
+layer(PortableCrypto.layer)("RAW", (it) => {
   it.effect("is laid out as the protocol says", () =>
     Effect.gen(function*() {
       const { b, crypto, key, opens, request } = yield* setUp

@@ -3,7 +3,7 @@
  * change, machines that sleep, clocks that jump, names that two have, and systems that forbid broadcasts.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { AdvancedNode, Crypto, Network, NetworkKey, type Peers, Trust } from "@pnet/core"
+import { AdvancedNode, Crypto, Network, NetworkKey, type Peers, PortableCrypto, Trust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import { advertPacket } from "@pnet/testing/DiscoverySuite"
 import { Clock, Context, Duration, Effect, Exit, Fiber, Layer, Logger, Metric, Result, type Scope } from "effect"
@@ -142,7 +142,7 @@ describe("nodes that do not understand each other", () => {
       const said: Array<string> = []
       const alice = yield* start(network, { name: "alice", networkKey: keyOf(1) }, { logger: linesTo(said) })
       const mallory = yield* network.host("mallory")
-      const crypto = Context.get(yield* Layer.build(Crypto.layerPortable), Crypto.Crypto)
+      const crypto = Context.get(yield* Layer.build(PortableCrypto.layer), Crypto.Crypto)
       const { publicKey } = crypto.generateKeyPair()
       for (let i = 0; i < 240; i++) {
         const host = `10.0.0.${i + 3}`
@@ -162,7 +162,7 @@ describe("nodes that do not understand each other", () => {
       const said: Array<string> = []
       const alice = yield* start(network, { name: "alice" }, { logger: linesTo(said) })
       const mallory = yield* network.host("bridge")
-      const crypto = Context.get(yield* Layer.build(Crypto.layerPortable), Crypto.Crypto)
+      const crypto = Context.get(yield* Layer.build(PortableCrypto.layer), Crypto.Crypto)
       const { publicKey } = crypto.generateKeyPair()
       const payload = advertPacket(crypto, { networkId, name: "bob", host: "172.17.0.2", port: 1, publicKey })
       for (let i = 0; i < 5; i++) {
@@ -238,7 +238,7 @@ describe("several interfaces", () => {
       const host = yield* network.host("alice")
       yield* host.launch(
         AdvancedNode.layer({ networkId, bindIp: "0.0.0.0", name: "alice" }).pipe(
-          Layer.provide([Crypto.layerPortable, Trust.layerTofu(), over, logTo(said)])
+          Layer.provide([PortableCrypto.layer, Trust.layerTofu(), over, logTo(said)])
         )
       )
       yield* TestClock.adjust("1 minute")
@@ -388,7 +388,7 @@ describe("a machine that sleeps", () => {
     "for half an hour is found again within two intervals of its waking, and calls and is called",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ traceCapacity: 0 })
-      const networkKey = yield* NetworkKey.generate.pipe(Effect.provide(Crypto.layerPortable))
+      const networkKey = yield* NetworkKey.generate.pipe(Effect.provide(PortableCrypto.layer))
       const { alice, bob } = yield* two(network, { networkKey }, { networkKey })
       yield* call(alice.node)
       yield* call(bob.node, "alice")
@@ -462,7 +462,7 @@ describe("a clock that jumps", () => {
       `by ${jump} and back does not keep anybody from sending messages, on a network with a key`,
       Effect.gen(function*() {
         const network = yield* SimNetwork.make({ seed: jump })
-        const networkKey = yield* NetworkKey.generate.pipe(Effect.provide(Crypto.layerPortable))
+        const networkKey = yield* NetworkKey.generate.pipe(Effect.provide(PortableCrypto.layer))
         yield* TestClock.setTime(7_200_000)
         const options = { networkKey, onMessage: () => Effect.succeed("here") }
         const { alice, bob } = yield* two(network, options, options)
@@ -483,7 +483,7 @@ describe("a clock that jumps", () => {
     "back by an hour, under two nodes of one host, lets one that starts again be found at once",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make()
-      const crypto = Context.get(yield* Layer.build(Crypto.layerPortable), Crypto.Crypto)
+      const crypto = Context.get(yield* Layer.build(PortableCrypto.layer), Crypto.Crypto)
       const networkKey = yield* NetworkKey.generate.pipe(Effect.provideService(Crypto.Crypto, crypto))
       const identity = crypto.generateKeyPair()
       yield* TestClock.setTime(7_200_000)
@@ -598,7 +598,7 @@ describe("a name that two nodes have", () => {
 describe("broadcasts that the system forbids", () => {
   const layer = (options: AdvancedNode.Options, logger: Layer.Layer<never> = Logger.layer([])) =>
     AdvancedNode.layer({ networkId, bindIp: "0.0.0.0", ...options }).pipe(
-      Layer.provide([Crypto.layerPortable, Trust.layerTofu(), logger])
+      Layer.provide([PortableCrypto.layer, Trust.layerTofu(), logger])
     )
 
   test(

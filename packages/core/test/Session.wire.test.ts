@@ -1,6 +1,6 @@
 /** Sessions against whoever sits on the wire, and against peers that break the rules. */
 import { assert, describe, it } from "@effect/vitest"
-import { Crypto, Frame, Handshake, Identity, NetworkKey, type Packet, Raw, Trust } from "@pnet/core"
+import { Crypto, Frame, Handshake, Identity, NetworkKey, type Packet, PortableCrypto, Raw, Trust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import { Clock, Context, Effect, Fiber, Layer, Redacted, Result, Stream } from "effect"
 import * as Metadata from "../src/internal/metadata.ts"
@@ -821,7 +821,7 @@ describe("the limits of handshakes", () => {
           generateKeyPair: () => (products++, crypto.generateKeyPair()),
           sharedKey: (...args) => (products++, crypto.sharedKey(...args))
         }))
-      ).pipe(Layer.provide(Crypto.layerPortable))
+      ).pipe(Layer.provide(PortableCrypto.layer))
       const network = yield* SimNetwork.make({ seed: 24, ...joined })
       const crypto = yield* portable()
       const generate = NetworkKey.generate.pipe(Effect.provideService(Crypto.Crypto, crypto))

@@ -1,5 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import * as Crypto from "@pnet/core/Crypto"
+import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import type { PublicKey } from "@pnet/core/PublicKey"
 import * as SharedKeys from "@pnet/core/SharedKeys"
 import * as Effect from "effect/Effect"
@@ -20,7 +21,7 @@ const counting = Effect.map(Crypto.Crypto, (crypto) => {
   }
 })
 
-layer(Crypto.layerPortable)("SharedKeys", (it) => {
+layer(PortableCrypto.layer)("SharedKeys", (it) => {
   it.effect("computes a key once, and the right one", () =>
     Effect.map(counting, ({ computed, crypto }) => {
       const [me, a, b] = [crypto.generateKeyPair(), crypto.generateKeyPair(), crypto.generateKeyPair()]

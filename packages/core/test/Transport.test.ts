@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Crypto, Network, NodeOptions, Transport } from "@pnet/core"
+import { Network, NodeOptions, PortableCrypto, Transport } from "@pnet/core"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { transportSuite, type TransportWorld } from "@pnet/testing/TransportSuite"
 import { Clock, Context, Deferred, Duration, Effect, Layer, type Scope } from "effect"
@@ -82,7 +82,7 @@ describe("Transport", () => {
       const layer = (input: Partial<NodeOptions.Input>) =>
         Transport.layerTcp.pipe(
           Layer.provide(NodeOptions.layer({ name: "x", bindIp: "0.0.0.0", ...input })),
-          Layer.provide(Crypto.layerPortable)
+          Layer.provide(PortableCrypto.layer)
         )
       const process = yield* server.launch(layer({ serverPort: 4_242 }))
       const listener = yield* Context.get(process.context, Transport.Transport).listen

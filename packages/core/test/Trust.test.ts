@@ -1,12 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Crypto, Packet, PublicKey, Trust } from "@pnet/core"
+import { Crypto, Packet, PortableCrypto, PublicKey, Trust } from "@pnet/core"
 import { Cause, Context, Effect, Exit, Layer, Logger, Schema, Scope, Stream } from "effect"
 import * as TestClock from "effect/testing/TestClock"
 
 const name = (text: string) => Packet.NodeName.make(text)
 const [alice, bob, carol] = [name("alice"), name("bob"), name("carol")]
 
-const keys = Effect.map(Layer.build(Crypto.layerPortable), (context) => {
+const keys = Effect.map(Layer.build(PortableCrypto.layer), (context) => {
   const crypto = Context.get(context, Crypto.Crypto)
   return [crypto.generateKeyPair().publicKey, crypto.generateKeyPair().publicKey] as const
 })

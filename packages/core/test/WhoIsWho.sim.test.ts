@@ -4,11 +4,11 @@ import {
   type AdvancedNode,
   Advert,
   BasicNode,
-  Crypto,
   Identity,
   NodeOptions,
   Packet,
   Peers,
+  PortableCrypto,
   type PublicKey,
   Raw,
   Sessions,
@@ -216,7 +216,7 @@ describe("addresses where somebody only accepts connections", () => {
       const network = yield* SimNetwork.make({ seed: 5, traceCapacity: 0 })
       const host = yield* network.host("mallory")
       const { ports } = yield* traps(network, host, 2)
-      const identity = yield* Effect.provide(Identity.generate, Crypto.layerPortable)
+      const identity = yield* Effect.provide(Identity.generate, PortableCrypto.layer)
       const alice = yield* start(network, { name: "alice" })
       for (const port of ports) yield* lie(network, host, identity.publicKey, "bob", port)
       yield* alice.node.peers.awaitPeer("bob")
@@ -238,7 +238,7 @@ describe("addresses where somebody only accepts connections", () => {
       const network = yield* SimNetwork.make({ seed: 8, traceCapacity: 0 })
       const host = yield* network.host("mallory")
       const { ports } = yield* traps(network, host, 1)
-      const identity = yield* Effect.provide(Identity.generate, Crypto.layerPortable)
+      const identity = yield* Effect.provide(Identity.generate, PortableCrypto.layer)
       const alice = yield* start(network, { name: "alice" })
       yield* lie(network, host, identity.publicKey, "bob", ports[0])
       yield* alice.node.peers.awaitPeer("bob")
@@ -263,7 +263,7 @@ describe("an address at which nobody proves anything", () => {
       const network = yield* SimNetwork.make({ seed: 10, traceCapacity: 0 })
       const host = yield* network.host("mallory")
       const mallory = yield* stranger(network, yield* portable(), { host })
-      const { publicKey } = yield* Effect.provide(Identity.generate, Crypto.layerPortable)
+      const { publicKey } = yield* Effect.provide(Identity.generate, PortableCrypto.layer)
       const says = yield* mallory.listen
       yield* says.run((connection) =>
         Effect.ignore(connection.write(Packet.encode(Packet.err(networkId, "ERR_INTERNAL", null))))
@@ -462,7 +462,7 @@ describe("a session that stands in the turn in which its peer is lost", () => {
         Layer.provide(BasicNode.layerDiscovery),
         Layer.provide(Transport.layerTcp),
         Layer.provide(NodeOptions.layer({ name: "alice", networkId, bindIp: "0.0.0.0" })),
-        Layer.provide([Crypto.layerPortable, Trust.layerTofu()])
+        Layer.provide([PortableCrypto.layer, Trust.layerTofu()])
       )
       const host = yield* network.host("alice")
       const { context } = yield* Effect.orDie(host.launch(layer))

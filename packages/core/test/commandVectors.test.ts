@@ -1,6 +1,7 @@
 /** The calls of `docs/vectors.json`, as the library reads, writes and seals them. */
 import { assert, layer } from "@effect/vitest"
 import * as Crypto from "@pnet/core/Crypto"
+import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
@@ -60,7 +61,7 @@ const side = (crypto: Crypto.Crypto["Service"], role: "client" | "server", sessi
 
 const whole = (stream: MuxStream): Uint8Array => new Uint8Array(Buffer.concat(stream.read()))
 
-layer(Crypto.layerPortable)("the calls of docs/vectors.json", (it) => {
+layer(PortableCrypto.layer)("the calls of docs/vectors.json", (it) => {
   it.effect("are said and heard by the library, byte by byte", () =>
     Effect.gen(function*() {
       const crypto = yield* Crypto.Crypto

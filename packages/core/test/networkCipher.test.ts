@@ -2,6 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import * as Advert from "@pnet/core/Advert"
 import * as Crypto from "@pnet/core/Crypto"
 import * as Packet from "@pnet/core/Packet"
+import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import type * as ProtocolError from "@pnet/core/ProtocolError"
 import * as PublicKey from "@pnet/core/PublicKey"
 import * as Raw from "@pnet/core/Raw"
@@ -57,7 +58,7 @@ const refused = <A>(result: Result.Result<A, ProtocolError.ProtocolError>, detai
   if (detail !== undefined) assert.include(error.reason.detail, detail)
 }
 
-layer(Crypto.layerPortable)("networkCipher", (it) => {
+layer(PortableCrypto.layer)("networkCipher", (it) => {
   it.effect("seals the envelope with the text, and opens to the text and the time", () =>
     Effect.gen(function*() {
       const { cipher, crypto, packet } = yield* setUp
@@ -222,7 +223,7 @@ layer(Crypto.layerPortable)("networkCipher", (it) => {
     }))
 })
 
-layer(Crypto.layerPortable)("the order of checks, beyond the envelope", (it) => {
+layer(PortableCrypto.layer)("the order of checks, beyond the envelope", (it) => {
   const setUpNode = Effect.gen(function*() {
     const { crypto, make, packet } = yield* setUp
     const identity = crypto.keyPair(Redacted.make(new Uint8Array(32).fill(7)))

@@ -8,6 +8,7 @@ import {
   Identity,
   Network,
   Packet,
+  PortableCrypto,
   Raw,
   Transport,
   Trust
@@ -49,7 +50,7 @@ export const start = (
     const host = overrides?.host ?? (yield* network.host(options.name))
     const layer = AdvancedNode.layer({ networkId, bindIp: "0.0.0.0", ...options }).pipe(
       Layer.provide([
-        overrides?.crypto ?? Crypto.layerPortable,
+        overrides?.crypto ?? PortableCrypto.layer,
         overrides?.trust ?? Trust.layerTofu(),
         overrides?.logger ?? Logger.layer([])
       ])
@@ -314,7 +315,7 @@ let instances = 0
 
 /** The portable cryptography, with chance that is the same each time. */
 export const portable = (seed = ++instances) =>
-  Layer.build(Layer.fresh(Crypto.layerPortable)).pipe(
+  Layer.build(Layer.fresh(PortableCrypto.layer)).pipe(
     Effect.map((context) => Context.get(context, Crypto.Crypto)),
     Effect.provideService(Crypto.Entropy, entropy(seed))
   )

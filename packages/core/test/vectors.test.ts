@@ -1,12 +1,13 @@
 import { assert, layer } from "@effect/vitest"
 import * as Crypto from "@pnet/core/Crypto"
+import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import * as ProtocolError from "@pnet/core/ProtocolError"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { readFileSync, writeFileSync } from "node:fs"
 import * as Vectors from "./vectors.ts"
 
-layer(Crypto.layerPortable)("docs/vectors.json", (it) => {
+layer(PortableCrypto.layer)("docs/vectors.json", (it) => {
   it.effect("is what the generator makes; UPDATE_VECTORS=1 writes it anew", () =>
     Effect.gen(function*() {
       const text = Vectors.print(Vectors.generate(yield* Crypto.Crypto))

@@ -14,7 +14,7 @@ import {
   Transport,
   Trust
 } from "@pnet/core"
-import * as CoreCrypto from "@pnet/core/Crypto"
+import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import type { Effect, Layer, Scope } from "effect"
 import { expectTypeOf } from "vitest"
 
@@ -109,6 +109,6 @@ expectTypeOf(NodeOptions.layer({ name: "alice" })).toEqualTypeOf<
 expectTypeOf(Trust.layerAny).toEqualTypeOf<Layer.Layer<Trust.Trust>>()
 expectTypeOf(Trust.layerTofu()).toEqualTypeOf<Layer.Layer<Trust.Trust>>()
 expectTypeOf(Trust.layerAllowList([])).toEqualTypeOf<Layer.Layer<Trust.Trust>>()
-expectTypeOf(CoreCrypto.layerPortable).toEqualTypeOf<Layer.Layer<Crypto.Crypto>>()
+expectTypeOf(PortableCrypto.layer).toEqualTypeOf<Layer.Layer<Crypto.Crypto>>()
 expectTypeOf(Identity.layerGenerate).toEqualTypeOf<Layer.Layer<Identity.Identity, never, Crypto.Crypto>>()
 expectTypeOf(NetworkKey.generate).toEqualTypeOf<Effect.Effect<NetworkKey.NetworkKey, never, Crypto.Crypto>>()

@@ -1,6 +1,6 @@
 /**
  * The cryptography on Node: boxes by libsodium (npm `sodium-native`), Fernet by node:crypto. It makes and accepts the same
- * bytes as `Crypto.layerPortable`, many times faster, and is the one to use on Node.
+ * bytes as `PortableCrypto.layer`, many times faster, and is the one to use on Node.
  *
  * `sodium-native` is a compiled addon, which may not load (another platform, `--no-addons`, a broken install). Each of its
  * functions that pnet needs is tried once when the layer is built; what is missing, throws, or computes something wrong is
@@ -11,6 +11,7 @@
  * @since 0.1.0
  */
 import * as Crypto from "@pnet/core/Crypto"
+import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
@@ -73,7 +74,7 @@ const describe = (cause: unknown): string => cause instanceof Error ? cause.mess
 /** The box primitives over libsodium, as far as they work, and why the others do not. */
 const boxPrimitives = (
   sodium: Sodium,
-  portable: Crypto.PortableBox
+  portable: PortableCrypto.PortableBox
 ): { readonly working: Partial<Pick<Crypto.Primitives, BoxPrimitive>>; readonly failed: ReadonlyArray<string> } => {
   const scalarMultBase = (secretKey: Uint8Array): Uint8Array => {
     const product = new Uint8Array(32)
@@ -198,7 +199,7 @@ export const layerWith = (options: Options): Layer.Layer<Crypto.Crypto> =>
   Layer.effect(
     Crypto.Crypto,
     Effect.gen(function*() {
-      const portable = yield* Crypto.portableBox
+      const portable = yield* PortableCrypto.box
       const loaded = yield* Effect.result(Effect.try({
         try: options.loadSodium ?? requireSodium,
         catch: describe

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Crypto from "@pnet/core/Crypto"
+import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { cryptoCrossSuite, cryptoSuite } from "@pnet/testing/CryptoSuite"
 import * as Effect from "effect/Effect"
@@ -22,7 +23,7 @@ const half = NodeCrypto.layerWith({
 cryptoSuite("native", NodeCrypto.layer)
 cryptoSuite("without sodium-native", without)
 cryptoSuite("with half of sodium-native", half)
-cryptoCrossSuite("portable and native", Crypto.layerPortable, NodeCrypto.layer)
+cryptoCrossSuite("portable and native", PortableCrypto.layer, NodeCrypto.layer)
 cryptoCrossSuite("native and the fallback", NodeCrypto.layer, without)
 
 /** The name and the log lines of a layer that is built. */

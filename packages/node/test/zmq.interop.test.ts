@@ -9,6 +9,7 @@ import { assert, describe, layer } from "@effect/vitest"
 import * as Crypto from "@pnet/core/Crypto"
 import * as Handshake from "@pnet/core/Handshake"
 import * as Packet from "@pnet/core/Packet"
+import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import * as ProtocolError from "@pnet/core/ProtocolError"
 import * as PublicKey from "@pnet/core/PublicKey"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
@@ -260,7 +261,7 @@ const converse = (
     assert.deepStrictEqual([box.sent, box.received], secured.role === "client" ? [10, 9] : [9, 10])
   })
 
-for (const [name, implementation] of [["native", NodeCrypto.layer], ["portable", Crypto.layerPortable]] as const) {
+for (const [name, implementation] of [["native", NodeCrypto.layer], ["portable", PortableCrypto.layer]] as const) {
   describe.skipIf(zmq === undefined)(`libzmq, with ${name} cryptography`, () => {
     layer(implementation)((it) => {
       it.effect("as the server: takes our handshake and our messages", () =>

@@ -88,11 +88,11 @@ describe("the tarballs", () => {
         const program = yield* bundle(
           "program",
           `
-          import { Crypto } from "@pnet/core"
+          import { Crypto, PortableCrypto } from "@pnet/core"
           import { NodePnet } from "@pnet/node"
           import { Effect } from "effect"
           const name = Effect.map(Crypto.Crypto, ({ name }) => name)
-          Effect.runPromise(Effect.zip(Effect.provide(name, NodePnet.layer), Effect.provide(name, Crypto.layerPortable)))
+          Effect.runPromise(Effect.zip(Effect.provide(name, NodePnet.layer), Effect.provide(name, PortableCrypto.layer)))
             .then((names) => console.log(names.join(", ")))
         `,
           "node"

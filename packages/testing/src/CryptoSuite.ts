@@ -5,7 +5,7 @@
  *
  * ```ts
  * cryptoSuite("NodeCrypto", NodeCrypto.layer)
- * cryptoCrossSuite("portable and native", Crypto.layerPortable, NodeCrypto.layer)
+ * cryptoCrossSuite("portable and native", PortableCrypto.layer, NodeCrypto.layer)
  * ```
  *
  * Both register vitest tests when called, so they belong at the top level of a test file.

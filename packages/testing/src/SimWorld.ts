@@ -9,6 +9,7 @@
 import * as BasicNode from "@pnet/core/BasicNode"
 import * as Crypto from "@pnet/core/Crypto"
 import { Network } from "@pnet/core/Network"
+import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import * as Transport from "@pnet/core/Transport"
 import * as Trust from "@pnet/core/Trust"
 import * as Context from "effect/Context"
@@ -55,7 +56,7 @@ export const startNode = <R = never>(
   Effect.gen(function*() {
     const host = overrides?.host ?? (yield* network.host(options.name))
     const layer = BasicNode.layer<R>({ bindIp: "0.0.0.0", ...options }).pipe(
-      Layer.provide([overrides?.crypto ?? Crypto.layerPortable, overrides?.trust ?? Trust.layerTofu()])
+      Layer.provide([overrides?.crypto ?? PortableCrypto.layer, overrides?.trust ?? Trust.layerTofu()])
     )
     const process = yield* host.launch(layer)
     return { node: Context.get(process.context, BasicNode.BasicNode), host, process }

@@ -45,6 +45,7 @@ import * as Identity from "@pnet/core/Identity"
 import { Network } from "@pnet/core/Network"
 import type * as NodeOptions from "@pnet/core/NodeOptions"
 import * as Peers from "@pnet/core/Peers"
+import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import type * as Sessions from "@pnet/core/Sessions"
 import * as Trust from "@pnet/core/Trust"
 import * as Clock from "effect/Clock"
@@ -297,7 +298,7 @@ export interface NetworkOptions<Specs> extends SimNetwork.Options {
   readonly nodes: Specs
   /** The network id of nodes that do not say otherwise. Default `"test"`. */
   readonly networkId?: string | undefined
-  /** Cryptography of all nodes. Default `Crypto.layerPortable`, which draws from the seed. */
+  /** Cryptography of all nodes. Default `PortableCrypto.layer`, which draws from the seed. */
   readonly crypto?: Layer.Layer<Crypto.Crypto> | undefined
   /** The trust policy of all nodes, each with an instance of its own. Default `Trust.layerTofu()`. */
   readonly trust?: Layer.Layer<Trust.Trust> | undefined
@@ -385,7 +386,7 @@ const start = Effect.fnUntraced(function*(options: NetworkOptions<Record<string,
     )
     const layer = spec.layer(name, networkId).pipe(
       Layer.provideMerge(identity),
-      Layer.provideMerge(Layer.mergeAll(crypto ?? Crypto.layerPortable, trust ?? Trust.layerTofu()))
+      Layer.provideMerge(Layer.mergeAll(crypto ?? PortableCrypto.layer, trust ?? Trust.layerTofu()))
     ) as Layer.Layer<Peers.Peers, unknown, Network>
     let process: SimNetwork.Process<Peers.Peers> | undefined
 

@@ -2,6 +2,7 @@
 import * as AdvancedNode from "@pnet/core/AdvancedNode"
 import * as BasicNode from "@pnet/core/BasicNode"
 import * as Crypto from "@pnet/core/Crypto"
+import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import * as Trust from "@pnet/core/Trust"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as NodeNetwork from "@pnet/node/NodeNetwork"
@@ -20,7 +21,7 @@ export type Cryptography = "native" | "portable"
 
 /** Its layer. */
 export const cryptoLayer = (cryptography: Cryptography): Layer.Layer<Crypto.Crypto> =>
-  cryptography === "native" ? NodeCrypto.layer : Crypto.layerPortable
+  cryptography === "native" ? NodeCrypto.layer : PortableCrypto.layer
 
 /** Trust on first use of however many nodes, all of which are on one address here. */
 const trust = Layer.sync(Trust.Trust, () => Trust.makeTofu({ capacity: 65_536, perAddress: 32_768 }))

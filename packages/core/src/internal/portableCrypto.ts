@@ -5,13 +5,15 @@
 import { openSecretBox, secretBox } from "@stablelib/nacl"
 import { scalarMult, scalarMultBase } from "@stablelib/x25519"
 import { hsalsa } from "@stablelib/xsalsa20"
-import type { PortableBox } from "../Crypto.ts"
+import type { Primitives } from "../Crypto.ts"
 
 const zeros = new Uint8Array(16)
 
 const boxKey = (product: Uint8Array): Uint8Array => hsalsa(product, zeros, new Uint8Array(32))
 
-export const box: PortableBox = {
+type BoxPrimitives = Pick<Primitives, "name" | "scalarMultBase" | "boxBefore" | "secretbox" | "secretboxOpen">
+
+export const box: BoxPrimitives & { readonly boxKey: (product: Uint8Array) => Uint8Array } = {
   name: "stablelib",
   scalarMultBase,
   boxBefore: (publicKey, secretKey) => {
