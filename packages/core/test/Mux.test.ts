@@ -783,6 +783,46 @@ describe("Mux: what ends a session", () => {
     assert.strictEqual(side.goAways.length, 0)
   })
 
+  it("nor to whoever is told of one stream and reads another, and whoever waits for room", () => {
+    const told: Array<string> = []
+    const read = (title: string, stream: MuxStream) => {
+      const parts = stream.read()
+      told.push(`${title}: ${parts.length} pieces, ${stream.remoteEnded ? "whole" : "not whole"}`)
+    }
+    const streams: Array<MuxStream> = []
+    const readAll = (when: string) => () => {
+      for (const stream of streams) read(`${when}, ${stream.id}`, stream)
+    }
+    const mux = new Mux({
+      chunkSize: 16_384,
+      maxStreams: 10,
+      budget: new Budget(1e9),
+      onOpen: () => {},
+      onWork: () => {},
+      onPong: () => {},
+      onGoAway: () => {},
+      onClosed: readAll("room")
+    })
+    for (const end of [true, false, true]) {
+      const stream = mux.openStream({ protocol: "command", name: "x" })
+      assert.isObject(stream)
+      if (typeof stream === "string") return
+      if (end) stream.end()
+      streams.push(stream)
+    }
+    const page = new Uint8Array(65_536)
+    mux.fill(page, new DataView(page.buffer), 0, page.length)
+    streams[0]!.onReadable = readAll("told")
+    const answers = [1, 2, 3].map((id) => frame(Kind.data, id, "answer"))
+    assert.isString(
+      mux.receive(Type.rsp, concat(...answers, frame(Kind.end, 1), frame(Kind.end, 3), frame(99, 1)))
+    )
+    mux.failAll({ code: "lost", message: "", remote: false })
+    assert.includeMembers(told, ["told, 2: 0 pieces, not whole", "room, 3: 0 pieces, not whole"])
+    assert.isTrue(told.every((line) => line.endsWith("0 pieces, not whole")), told.join("\n"))
+    for (const stream of streams) assert.strictEqual(stream.failure?.code, "lost")
+  })
+
   it("a place that one message frees is there for what it opens", () => {
     for (const last of [frame(Kind.end, 1), resetFrame(1)]) {
       const side = new Side({ maxStreams: 1, credit: initialCredit })

@@ -441,6 +441,9 @@ describe("the secrets of sessions", () => {
       const network = yield* SimNetwork.make({ seed: 40, ...joined })
       const secrets: Array<Uint8Array> = []
       const crypto = yield* portable()
+      // Accepts a peer, and is interrupted while READY is made.
+      let accepting: Fiber.Fiber<unknown, unknown> | undefined
+      let keys = 0
       // Of everything that is drawn or derived from now on.
       let watching = false
       const keep = (secret: Redacted.Redacted<Uint8Array>) => {
@@ -458,6 +461,14 @@ describe("the secrets of sessions", () => {
           keep(key)
           return key
         },
+        seal: (key, nonce, message) => {
+          if (accepting !== undefined && text(nonce).startsWith("CurveZMQREADY")) {
+            accepting.interruptUnsafe()
+            accepting = undefined
+            keys++
+          }
+          return crypto.seal(key, nonce, message)
+        },
         randomBytes: (length) => {
           const bytes = crypto.randomBytes(length)
           if (length === 32) keep(Redacted.make(bytes))
@@ -465,7 +476,15 @@ describe("the secrets of sessions", () => {
         }
       })
       const left = () => secrets.filter((secret) => secret.some((byte) => byte !== 0)).length
-      const trust = Trust.layerTofu()
+      const tofu = Context.get(yield* Layer.build(Trust.layerTofu()), Trust.Trust)
+      const trust = Layer.succeed(Trust.Trust, {
+        ...tofu,
+        proved: (name, ...proof) =>
+          Effect.withFiber((fiber) => {
+            if (name === "late") accepting = fiber
+            return tofu.proved(name, ...proof)
+          })
+      })
       const bob = yield* start(network, { name: "bob", functions: { echo, hang: () => Effect.never } }, {
         crypto: spy,
         trust
@@ -529,9 +548,11 @@ describe("the secrets of sessions", () => {
       yield* Effect.sleep("20 seconds")
       assert.isAtLeast(secrets.length, before + 5 * 3)
       assert.strictEqual(left(), 0, "handshakes that came to nothing")
+      yield* shake("late", "initiate", () => Effect.sleep("2 seconds"))
+      assert.strictEqual(keys, 1)
+      assert.strictEqual(left(), 0, "a session that never began")
 
       // The client's, given up when the key was made and the policy was still asked.
-      const tofu = Context.get(yield* Layer.build(Trust.layerTofu()), Trust.Trust)
       const slow = Layer.succeed(Trust.Trust, { ...tofu, proved: () => Effect.never })
       watching = false
       const carol = yield* start(network, { name: "carol" }, { crypto: spy, trust: slow })

@@ -260,14 +260,15 @@ export class MuxStream {
     } else this.wakeReader()
   }
 
-  /** The message that said so broke the rules: its END, or its RESET, is none. */
-  takeBack(failure: Failure): void {
+  /** A message broke the rules: what it brought is not read, and its END, or its RESET, is none. Whether it had one. */
+  takeBack(): boolean {
     this.news = false
-    if (!this.#ended && this.#failing === undefined) return
+    this.#inbox.clear()
+    if (!this.#ended && this.#failing === undefined) return false
     if (this.#ended) this.remoteEnded = false
     this.#ended = false
     this.#failing = undefined
-    this.#fail(failure)
+    return true
   }
 
   /** Tells whoever waits that there is something to read. */
@@ -724,14 +725,17 @@ export class Mux {
     const signals = this.#signals
     this.#heard = undefined
     this.#signals = undefined
+    let broken: ReadonlyArray<MuxStream> = []
     if (violation !== undefined) {
-      // Whoever is told may try again, and not on this session.
+      // Whoever is told runs at once. It may try again, and not on this session, and may read any stream of it.
       this.draining = true
       this.refusing = true
+      const all = new Set([...heard ?? [], ...this.own.values(), ...this.theirs.values()])
+      broken = [...all].filter((stream) => stream.takeBack())
     }
     for (; this.#roomMade > 0; this.#roomMade--) this.options.onClosed()
     if (violation !== undefined) {
-      if (heard !== undefined) { for (const stream of heard) stream.takeBack(brokenOff) }
+      for (const stream of broken) stream.fail(brokenOff)
       return violation
     }
     if (heard !== undefined) { for (const stream of heard) stream.tell() }

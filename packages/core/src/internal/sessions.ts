@@ -515,9 +515,8 @@ export const make = (
     const lostMeanwhile = (peer: Peer) =>
       Effect.mapError(peers.lost(peer.publicKey), ({ reason }) => lostWhileOpening(peer, reason))
 
-    /** Wipes a session's key when the scope closes, which is when the session has ended or has come to nothing. */
-    const wiped = ({ sharedKey }: Handshake.Established) =>
-      Effect.addFinalizer(() => Effect.sync(() => Redacted.value(sharedKey).fill(0)))
+    /** For when the scope closes in which a handshake was completed: its session has ended, or never began. */
+    const wipe = ({ sharedKey }: Handshake.Established) => Effect.sync(() => Redacted.value(sharedKey).fill(0))
 
     /**
      * Completes the handshake with whoever is at an address. WELCOME shows that its key is there, or that somebody is in between;
@@ -537,8 +536,10 @@ export const make = (
         return yield* one.withPermit(Effect.gen(function*() {
           yield* connection.write(packetOf("msg", initiate))
           const ready = yield* readCommand(stream, "rsp", publicKey)
-          const established = yield* Effect.fromResult(handshake.ready(ready.bytes))
-          yield* wiped(established)
+          const established = yield* Effect.acquireRelease(
+            Effect.suspend(() => Effect.fromResult(handshake.ready(ready.bytes))),
+            wipe
+          )
           const origin: Origin = { keys: [welcome.networkKey, ready.networkKey], policy }
           return { connection, established, origin, stream }
         }))
@@ -698,8 +699,10 @@ export const make = (
               )
             )
             const place = yield* reserve(peer.publicKey, "sessions")
-            const { command: ready, established } = handshake.ready()
-            yield* wiped(established)
+            const { command: ready, established } = yield* Effect.acquireRelease(
+              Effect.sync(handshake.ready),
+              ({ established }) => wipe(established)
+            )
             yield* connection.write(packetOf("rsp", ready))
             return { established, origin, place }
           }).pipe(

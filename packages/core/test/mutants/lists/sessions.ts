@@ -157,6 +157,11 @@ const mux = of("mux", "packages/core/src/internal/mux.ts", suites("Mux", "Sessio
     `return`,
     "a violation in a message hands on what came before it"
   ],
+  "taken-back-all": [
+    `new Set([...heard ?? [], ...this.own.values(), ...this.theirs.values()])`,
+    `new Set(heard ?? [])`,
+    "whoever is told of one stream reads from another what a broken message brought"
+  ],
 
   "streams-own": [
     `if (this.own.size >= this.options.maxStreams || this.#lastOwn === maxCredit) return "streams"`,
@@ -290,6 +295,20 @@ const sessions = of(
       ``,
       "the secrets of a handshake that failed at the client stay in memory",
       { tests: ["Session.wire", "Sessions.sim"] }
+    ],
+    "server-wiped": [
+      `({ established }) => wipe(established)`,
+      `() => Effect.void`,
+      "the key of a session that never began stays in memory at the server",
+      { tests: ["Session.wire"] }
+    ],
+    "client-wiped": [
+      `Effect.suspend(() => Effect.fromResult(handshake.ready(ready.bytes))),
+            wipe`,
+      `Effect.suspend(() => Effect.fromResult(handshake.ready(ready.bytes))),
+            () => Effect.void`,
+      "the key of a session that never began stays in memory at the client",
+      { tests: ["Session.wire"] }
     ],
     "ghost": [
       `if (!session.dialled) { for (const older of state.sessions) older.ping() }`,
