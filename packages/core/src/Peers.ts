@@ -76,7 +76,7 @@ export interface Peer {
  * - `Lost`: it did not answer, or was pushed out of a full table; `reason` says which
  * - `KeyConflict`: a name appeared with another key. `reason`: `KeyChanged`, the name belongs to `expected`; `SharedName`, it
  *   belongs to nobody, and both keys use it; `OwnName`, it is this node's; `OwnKey`, somebody else uses this node's key. At most
- *   once a minute for a name, and ten times a minute for a reason. Nothing was replaced; see `resolveConflict`
+ *   once a minute for a name and for this node's key, and ten times a minute for a reason. Nothing was replaced; see `resolveConflict`
  *
  * @category models
  * @since 0.1.0
@@ -217,6 +217,17 @@ export const Obstacle = Schema.Struct({
  */
 export type Obstacle = typeof Obstacle.Type
 
+// Anybody can use a name, with any number of keys.
+const keysShown = 8
+
+const sharing = (name: string, keys: ReadonlyArray<PublicKey.PublicKey>) => {
+  const shown = keys.slice(0, keysShown).map(PublicKey.fingerprint).join(", ")
+  const more = keys.length > keysShown ? `, and ${keys.length - keysShown} more` : ""
+  return `${keys.length} nodes are called ${
+    quote(name)
+  } (keys ${shown}${more}); give each a name of its own, say which key it is with peers.resolveConflict, or list it with Trust.layerAllowList`
+}
+
 /**
  * No peer of that name is known.
  *
@@ -245,6 +256,8 @@ export class PeerUnknownError extends Schema.TaggedError<PeerUnknownError>("@pne
       publicKey: PublicKey.PublicKey,
       source: Schema.Struct({ host: Schema.String, port: Schema.Number })
     })),
+    /** Where it was waited for: the keys of the several peers that use the name, if it belongs to none of them. */
+    sharedBy: Schema.optionalKey(Schema.Array(PublicKey.PublicKey)),
     /** The node that was asked is closed, and knows nobody any more. */
     closed: Schema.optionalKey(Schema.Boolean)
   }
@@ -271,6 +284,9 @@ export class PeerUnknownError extends Schema.TaggedError<PeerUnknownError>("@pne
         "without the file of its key, compare the new key and give it the name with peers.resolveConflict, or start the peer " +
         "with its old key; a peer with an identity file keeps its key. If not, somebody poses as it"
     }
+    if (this.sharedBy !== undefined) {
+      return `no peer is the one called ${quote(this.peer)}${waited}: ${sharing(this.peer, this.sharedBy)}`
+    }
     const obstacles = this.obstacles ?? []
     const known = this.known.length === 0 && obstacles.length > 0
       ? "no peer is known at all"
@@ -293,9 +309,7 @@ export class NameConflictError extends Schema.TaggedError<NameConflictError>("@p
   { peer: NodeName, publicKeys: Schema.Array(PublicKey.PublicKey) }
 ) {
   override get message() {
-    return `${this.publicKeys.length} nodes are called ${quote(this.peer)} (keys ${
-      this.publicKeys.map(PublicKey.fingerprint).join(", ")
-    }); give each a name of its own, say which key it is with peers.resolveConflict, or list it with Trust.layerAllowList`
+    return sharing(this.peer, this.publicKeys)
   }
 }
 
@@ -368,7 +382,7 @@ export class Peers extends Context.Service<Peers, {
   readonly presence: SubscriptionRef.SubscriptionRef<ReadonlyArray<Peer>>
   /** The peer of a name as it is now, and after each change; `undefined` while there is none, or more than one. */
   readonly presenceOf: (name: string) => Stream.Stream<Peer | undefined>
-  /** Waits for a peer of that name, by default for 10 seconds. */
+  /** Waits for the one peer of that name, by default for 10 seconds. */
   readonly awaitPeer: (name: string, timeout?: Duration.Input) => Effect.Effect<Peer, PeerUnknownError>
   /**
    * What happens, from now on: first a `Joined` for each peer that is known already. A reader that falls

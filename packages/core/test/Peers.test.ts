@@ -555,6 +555,23 @@ describe("Peers: conflicts", () => {
       assert.strictEqual((yield* peers.all).length, 1)
     }))
 
+  test("are what the error of who waited for the name says, with the first of any number of keys", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight } = yield* setUp()
+      for (let i = 0; i < 100; i++) yield* sight(`k${i}`, { name: "bob", host: `10.0.0.${i % 2}` })
+      const waiting = yield* Effect.forkScoped(Effect.flip(peers.awaitPeer("bob", "1 second")))
+      yield* pass("1 second")
+      const error = yield* Fiber.join(waiting)
+      assert.lengthOf(error.sharedBy ?? [], 100)
+      const conflict = yield* Effect.flip(peers.resolveOne("bob"))
+      assert.strictEqual(conflict._tag, "NameConflictError")
+      assert.include(conflict.message, `100 nodes are called "bob"`)
+      assert.include(conflict.message, PublicKey.fingerprint(key("k7")))
+      assert.notInclude(conflict.message, PublicKey.fingerprint(key("k8")))
+      assert.include(conflict.message, "and 92 more")
+      assert.strictEqual(error.message, `no peer is the one called "bob" after 1s: ${conflict.message}`)
+    }))
+
   test("one that leaves settles it too", () =>
     Effect.gen(function*() {
       const { key, peers, sight } = yield* setUp()
@@ -652,7 +669,7 @@ describe("Peers: conflicts", () => {
       yield* sight("other", { name: "self" })
       assert.deepStrictEqual(events.map(short), ["KeyConflict self"])
       assert.deepInclude(events[0] as object, { expected: own, publicKey: key("other"), reason: "OwnName" })
-      yield* pass("1 minute")
+      // Whoever takes the one does not hide who has the other.
       yield* sight("clone", { name: "anything", key: own })
       assert.deepStrictEqual(events.map(short), ["KeyConflict self", "KeyConflict self"])
       assert.deepInclude(events[1] as object, { expected: own, publicKey: own, reason: "OwnKey" })
@@ -1386,6 +1403,26 @@ describe("Peers: what is bound to one", () => {
 })
 
 describe("Peers: presence", () => {
+  test("costs who waits for somebody a look at each change, and no error that nobody reads", () =>
+    Effect.gen(function*() {
+      let asked = 0
+      const tofu = Trust.makeTofu()
+      const trust = {
+        ...tofu,
+        expected: (name: Packet.NodeName) =>
+          Effect.andThen(Effect.sync(() => void (asked += name === "bob" ? 1 : 0)), tofu.expected(name))
+      }
+      const { peers, sight } = yield* setUp({ trust })
+      const waiting = yield* Effect.forkScoped(Effect.exit(peers.awaitPeer("bob", "1 second")), {
+        startImmediately: true
+      })
+      for (let i = 0; i < 50; i++) yield* sight(`n${i}`)
+      assert.strictEqual(asked, 0)
+      yield* pass("1 second")
+      assert.isTrue(Exit.isFailure(yield* Fiber.join(waiting)))
+      assert.strictEqual(asked, 1)
+    }))
+
   const namesOf = (peers: ReadonlyArray<Peers.Peer>) =>
     peers.map((peer) => `${peer.name}${peer.status === "Suspect" ? "?" : ""}`)
 
@@ -1513,6 +1550,29 @@ describe("Peers: reasons", () => {
 })
 
 describe("Peers: an operator's decision", () => {
+  test("ends what is bound to a peer under the name that it loses, and nothing under its other", () =>
+    Effect.gen(function*() {
+      const { key, names, peers, sight } = yield* setUp()
+      yield* sight("k", { name: "bob" })
+      yield* sight("k", { name: "carol", host: "10.0.0.66" })
+      const fork = <A, E>(effect: Effect.Effect<A, E>) =>
+        Effect.forkScoped(Effect.exit(effect), { startImmediately: true })
+      const begun: Array<string> = []
+      const run = (peer: Peers.Peer) => Effect.andThen(Effect.sync(() => void begun.push(peer.publicKey)), Effect.never)
+      const [bob, carol] = [yield* fork(peers.whileOnline("bob", run)), yield* fork(peers.whileOnline("carol", run))]
+      yield* Effect.forkScoped(peers.wheneverOnline("bob", run), { startImmediately: true })
+      yield* settle
+      yield* peers.resolveConflict(name("bob"), key("rightful"))
+      yield* settle
+      const error = lostError(yield* Fiber.join(bob))
+      assert.deepStrictEqual([error.peer as string, error.reason], ["bob", "Conflict"])
+      assert.isUndefined(carol.pollUnsafe())
+      assert.deepStrictEqual(yield* names, ["carol"])
+      begun.length = 0
+      yield* sight("rightful", { name: "bob" })
+      assert.deepStrictEqual(begun, [key("rightful")])
+    }))
+
   const pinned = Effect.gen(function*() {
     const world = yield* setUp()
     yield* world.trust.proved(name("bob"), world.key("old"))

@@ -90,10 +90,11 @@ const claimsPerName = 4
 // Hosts that may each say another name for a key that has proved none.
 const namesPerKey = 4
 
-// Names that were left out, and for how long, in milliseconds; and how many obstacles an error has.
+// Names that were left out, and for how long, in milliseconds; and how many obstacles and known names an error has.
 const hiddenKept = 256
 const hiddenMemory = 60_000
 const obstaclesTold = 5
+const namesTold = 10
 
 const byName = (a: Peers.Peer, b: Peers.Peer) =>
   a.name < b.name ? -1 : a.name > b.name ? 1 : a.publicKey < b.publicKey ? -1 : a.publicKey > b.publicKey ? 1 : 0
@@ -240,12 +241,14 @@ export const make = (errors: {
       if (entry.probe !== undefined) Deferred.doneUnsafe(entry.probe, Exit.succeed("Moot" as const))
     }
 
-    /** Ends what is bound to a peer, but for that which knows it by the name `except`. */
-    const wake = (peer: Peers.Peer, reason: Peers.PeerLostError["reason"], except?: NodeName) => {
+    /** Ends what is bound to a peer, or of that what knows it by some names. */
+    const wake = (
+      peer: Peers.Peer,
+      reason: Peers.PeerLostError["reason"],
+      by: (name: NodeName | "") => boolean = () => true
+    ) => {
       const { publicKey } = peer
-      const ended = [...watchers.get(publicKey) ?? []]
-        .filter(([name]) => except === undefined || name !== "" && name !== except)
-      for (const [name, watcher] of ended) {
+      for (const [name, watcher] of [...watchers.get(publicKey) ?? []].filter(([name]) => by(name))) {
         dropWatcher(publicKey, name)
         wakeOne(watcher, name === "" ? peer.name : name, peer, reason)
       }
@@ -297,6 +300,7 @@ export const make = (errors: {
       if (other === undefined) return lose(entry, "Conflict")
       takeNames(entry, (kept) => kept !== name, other[0], other[1].host)
       publish({ _tag: "Updated", peer: entry.peer, reason: "name" })
+      wake(entry.peer, "Conflict", (bound) => bound === name)
     }
 
     const left = (entry: Entry, reason: "SaidSo" | "ConnectionsEnded") => {
@@ -327,7 +331,7 @@ export const make = (errors: {
       Effect.suspend(() => {
         // Anybody can make up names and keys. So each reason has a rate of its own: what is made up must not hide what concerns
         // a name that belongs to somebody.
-        const more = conflictsTold.take(name, now(), reason)
+        const more = conflictsTold.take(reason === "OwnKey" ? "" : name, now(), reason)
         if (more === undefined) return Effect.void
         publish({ _tag: "KeyConflict", name, expected, publicKey, source, reason })
         const place = formatEndpoint(source)
@@ -692,7 +696,12 @@ export const make = (errors: {
         return entry === undefined ? [] : [entry]
       })
 
-    const knownNames = () => [...names.keys()].sort().slice(0, 10)
+    /** The first names that are known. */
+    const knownNames = (): ReadonlyArray<string> => {
+      const known = new Set<string>()
+      for (const { name } of presence.value) if (known.add(name).size === namesTold) break
+      return [...known]
+    }
 
     let closed = false
     yield* Effect.addFinalizer(() =>
@@ -711,6 +720,7 @@ export const make = (errors: {
         // The last one, whose advert is news still.
         const claim = [...claims.get(name)?.values() ?? []].findLast(({ at }) => now() - at < conflictMemory)
         const known = knownNames()
+        const sharedBy = sharing(name)
         const left = hidden.get(name)
         const leftOut = left !== undefined && now() - left.at < hiddenMemory ? [left.obstacle] : []
         // Where somebody is known, other networks are as they should be. Where the bound that left this name out is known, no other did.
@@ -726,6 +736,7 @@ export const make = (errors: {
             ...(obstacles.length === 0 ? {} : { obstacles }),
             ...(closed ? { closed } : {}),
             ...(name === self.name ? { self: true } : {}),
+            ...(sharedBy.length < 2 ? {} : { sharedBy }),
             ...(claim === undefined || expected === undefined ? {} : {
               conflict: { expected, publicKey: claim.sighting.publicKey, source: claim.sighting.source }
             })
@@ -733,27 +744,34 @@ export const make = (errors: {
         )
       })
 
-    const resolveOne = (
-      name: string
-    ): Effect.Effect<Peers.Peer, Peers.PeerUnknownError | Peers.NameConflictError> =>
-      Effect.suspend((): Effect.Effect<Peers.Peer, Peers.PeerUnknownError | Peers.NameConflictError> => {
+    /** The one peer of a name. Who waits for it looks at each change, so that nothing is made here for an error. */
+    const current = (name: string): Effect.Effect<Peers.Peer | undefined> =>
+      Effect.suspend(() => {
         const entries = entriesOf(name)
         const [first] = entries
-        if (first === undefined || closed) return unknown(name)
+        if (first === undefined || closed) return Effect.undefined
         if (entries.length === 1) return Effect.succeed(named(first, name))
         // Of several, the one that the name is known to belong to.
-        return Effect.flatMap(expectedFor(name as NodeName), (expected) => {
+        return Effect.map(expectedFor(name as NodeName), (expected) => {
           const rightful = entries.find(({ peer }) => peer.publicKey === expected)
-          return rightful !== undefined
-            ? Effect.succeed(named(rightful, name))
-            : Effect.fail(
-              new errors.NameConflictError({
-                peer: name as NodeName,
-                publicKeys: entries.map(({ peer }) => peer.publicKey)
-              })
-            )
+          return rightful === undefined ? undefined : named(rightful, name)
         })
       })
+
+    /** The keys of those who use a name that belongs to none of them. */
+    const sharing = (name: string) => closed ? [] : entriesOf(name).map(({ peer }) => peer.publicKey)
+
+    const resolveOne = (name: string): Effect.Effect<Peers.Peer, Peers.PeerUnknownError | Peers.NameConflictError> =>
+      Effect.flatMap(
+        current(name),
+        (peer): Effect.Effect<Peers.Peer, Peers.PeerUnknownError | Peers.NameConflictError> => {
+          if (peer !== undefined) return Effect.succeed(peer)
+          const publicKeys = sharing(name)
+          return publicKeys.length < 2
+            ? unknown(name)
+            : Effect.fail(new errors.NameConflictError({ peer: name as NodeName, publicKeys }))
+        }
+      )
 
     const snapshot = () => presence.value
 
@@ -764,8 +782,6 @@ export const make = (errors: {
           Stream.fromSubscription(subscription)
         ))
     )
-
-    const current = (name: string) => Effect.orElseSucceed(resolveOne(name), () => undefined)
 
     const presenceOf = (name: string): Stream.Stream<Peers.Peer | undefined> =>
       SubscriptionRef.changes(presence).pipe(Stream.mapEffect(() => current(name)), Stream.changes)
@@ -1073,7 +1089,7 @@ export const make = (errors: {
           entry.peer = { ...entry.peer, proved: proved.has(publicKey) }
           publish({ _tag: "Updated", peer: entry.peer, reason: "proved" })
           // What knew it by a name that adverts gave it, or by one that it had.
-          wake(entry.peer, "Renamed", name)
+          wake(entry.peer, "Renamed", (bound) => bound !== "" && bound !== name)
         }),
       failedUnsafe: (publicKey, endpoint) => {
         const entry = find(publicKey)

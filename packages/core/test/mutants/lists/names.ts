@@ -79,6 +79,11 @@ const peers = of("names", "packages/core/src/internal/peerTable.ts", suites("Pee
     `(entry.fixed !== undefined || advert.name === entry.peer.name)`,
     "a peer that was not proved yet is lost because it has another name now"
   ],
+  "conflict-name": [
+    `wake(entry.peer, "Conflict", (bound) => bound === name)`,
+    ``,
+    "what is bound to a peer goes on under a name that the operator took from it"
+  ],
   "leaving-elsewhere": [
     `if (entry === undefined || !withdraw(entry, source.host)) return`,
     `if (entry === undefined) return`,
