@@ -49,7 +49,7 @@ import { NodeName } from "./Packet.ts"
 import * as Peers from "./Peers.ts"
 import type { PublicKey } from "./PublicKey.ts"
 import * as Sessions from "./Sessions.ts"
-import * as Transport from "./Transport.ts"
+import * as TcpTransport from "./TcpTransport.ts"
 import type { Trust } from "./Trust.ts"
 
 /** Characters of a peer's text in a message of this node's. */
@@ -771,7 +771,7 @@ export const layerWithConfig = <Services extends Record<string, unknown> = {}, R
     Layer.provideMerge(Sessions.layer),
     Layer.provideMerge(Peers.layer),
     Layer.provide(BasicNode.layerDiscovery),
-    Layer.provide(Transport.layerTcp),
+    Layer.provide(TcpTransport.layer),
     Layer.provideMerge(NodeOptions.layer(input))
   )
 }

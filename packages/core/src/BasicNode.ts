@@ -42,8 +42,11 @@ import * as ProtocolError from "./ProtocolError.ts"
 import type { PublicKey } from "./PublicKey.ts"
 import * as Raw from "./Raw.ts"
 import * as SharedKeys from "./SharedKeys.ts"
+import * as StaticDiscovery from "./StaticDiscovery.ts"
+import * as TcpTransport from "./TcpTransport.ts"
 import * as Transport from "./Transport.ts"
 import { Trust, type UntrustedPeerError } from "./Trust.ts"
+import * as UdpDiscovery from "./UdpDiscovery.ts"
 
 /**
  * The node is closed, or was while this waited.
@@ -464,8 +467,8 @@ export const layerDiscovery: Layer.Layer<
 > => {
   const endpoints = peers.flatMap((text) => parseListed(text) ?? [])
   // Broadcasts are IPv4's.
-  const byUdp = bindIp.includes(":") ? undefined : Discovery.layerUdp
-  const byAddress = Discovery.layerStatic(endpoints)
+  const byUdp = bindIp.includes(":") ? undefined : UdpDiscovery.layer
+  const byAddress = StaticDiscovery.layer(endpoints)
   return byUdp === undefined ? byAddress : endpoints.length === 0 ? byUdp : Discovery.layerMerged(byUdp, byAddress)
 }))
 
@@ -483,7 +486,7 @@ export const layer = <R = never>(
     Layer.effect(BasicNode, serve(onMessage)).pipe(
       Layer.provideMerge(Peers.layer),
       Layer.provide(layerDiscovery),
-      Layer.provide(Transport.layerTcp),
+      Layer.provide(TcpTransport.layer),
       Layer.provide(NodeOptions.layer(input))
     )
   )

@@ -35,6 +35,7 @@ import { type Endpoint, type InterfacesError, Network, ResolveError } from "./Ne
 import * as NodeOptions from "./NodeOptions.ts"
 import * as Packet from "./Packet.ts"
 import * as PublicKey from "./PublicKey.ts"
+import * as TcpTransport from "./TcpTransport.ts"
 import * as Transport from "./Transport.ts"
 
 /**
@@ -1065,7 +1066,7 @@ export const run = (
 
     // --- asking --------------------------------------------------------------------------------------------------------
 
-    const transport = Transport.make(network, { bindIp, serverPort: config.serverPort, dialTimeout: askTimeout })
+    const transport = TcpTransport.make(network, { bindIp, serverPort: config.serverPort, dialTimeout: askTimeout })
 
     const listen = Effect.scoped(transport.listen).pipe(
       Effect.match({

@@ -1,6 +1,6 @@
 /**
- * How nodes find each other (protocol section 7). `layerUdp` broadcasts adverts and hears those of others; `layerStatic` asks
- * at addresses it is given; `layerMerged` is both at once. Another way of finding nodes is another layer.
+ * How nodes find each other (protocol section 7). `UdpDiscovery` broadcasts adverts and hears those of others; `StaticDiscovery`
+ * asks at addresses it is given; `layerMerged` is two ways at once. Another way of finding nodes is another layer.
  *
  * Discovery tells what it saw and judges nothing: a `Sighting` is a hint, and `Peers` decides what becomes of it.
  *
@@ -15,14 +15,9 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { Crypto } from "./Crypto.ts"
-import * as staticDiscovery from "./internal/staticDiscovery.ts"
-import * as udpDiscovery from "./internal/udpDiscovery.ts"
-import type { Endpoint, Network } from "./Network.ts"
-import { NodeConfig } from "./NodeOptions.ts"
+import type { Endpoint } from "./Network.ts"
 import type { NodeName } from "./Packet.ts"
 import type { PublicKey } from "./PublicKey.ts"
-import type { Transport } from "./Transport.ts"
 
 /**
  * A node was heard of.
@@ -95,30 +90,6 @@ export class Discovery extends Context.Service<Discovery, {
   /** The nodes that are heard of, this one excepted. Has one reader. */
   readonly sightings: Stream.Stream<Sighting, DiscoveryError>
 }>()("@pnet/core/Discovery") {}
-
-/**
- * Adverts by UDP broadcast, on the interfaces that `bindIp` names.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layerUdp: Layer.Layer<Discovery, DiscoveryError, Network | Crypto | NodeConfig> = Layer.effect(
-  Discovery,
-  Effect.suspend(() => udpDiscovery.make((fields) => new DiscoveryError(fields)))
-)
-
-/**
- * Nodes at known addresses: each is asked for its name and key over TCP, at once and then every broadcast interval. A `host` may be
- * a host name: it stands for every address that it has, at most `limits.addressesPerName`, and is resolved again every four intervals,
- * or every interval while it does not resolve. What it had last is asked until there is a new answer.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layerStatic = (
-  addresses: ReadonlyArray<Endpoint>
-): Layer.Layer<Discovery, never, Network | Transport | Crypto | NodeConfig> =>
-  Layer.effect(Discovery, Effect.suspend(() => staticDiscovery.make(addresses)))
 
 /**
  * Two ways of finding nodes as one.

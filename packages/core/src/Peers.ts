@@ -37,6 +37,7 @@ import * as peerTable from "./internal/peerTable.ts"
 import { quote } from "./internal/quote.ts"
 import type { Endpoint } from "./Network.ts"
 import type { NodeConfig } from "./NodeOptions.ts"
+import { Obstacle } from "./Obstacle.ts"
 import { NodeName } from "./Packet.ts"
 import * as PublicKey from "./PublicKey.ts"
 import type { Transport } from "./Transport.ts"
@@ -174,48 +175,6 @@ export interface PeerScope {
  * @since 0.1.0
  */
 export type Target = string | ReadonlyArray<string>
-
-/**
- * Something that keeps nodes which were heard, or are listed in `peers`, from being found.
- *
- * - `NetworkKey`: the network keys differ, or one of the two has none
- * - `Clock`: on a network with a key, the clocks differ by over a minute
- * - `NetworkId`: it belongs to another network
- * - `Source`: its adverts name another address than they come from
- * - `Limit`: a bound of this node leaves it out
- * - `HostName`: a name in the option `peers` does not resolve
- * - `NoAnswer`: nobody answers at an address of the option `peers`, or something that is no node
- * - `NothingListed`: nodes at IPv6 addresses are found by the option `peers` alone, and it is empty
- *
- * @category schemas
- * @since 0.1.0
- */
-export const Obstacle = Schema.Struct({
-  kind: Schema.Literals([
-    "NetworkKey",
-    "Clock",
-    "NetworkId",
-    "Source",
-    "Limit",
-    "HostName",
-    "NoAnswer",
-    "NothingListed"
-  ]),
-  /** The node's address, or what is listed. */
-  where: Schema.String,
-  /** What is in the way, as a sentence. */
-  what: Schema.String,
-  /** What to do about it. */
-  remedy: Schema.String
-})
-
-/**
- * Something that keeps nodes from being found.
- *
- * @category models
- * @since 0.1.0
- */
-export type Obstacle = typeof Obstacle.Type
 
 // Anybody can use a name, with any number of keys.
 const keysShown = 8

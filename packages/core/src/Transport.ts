@@ -1,6 +1,6 @@
 /**
- * Byte connections between nodes. `layerTcp` is written once over the `Network` seam; a broker or a relay would be another
- * layer, and nothing above would notice.
+ * Byte connections between nodes. `TcpTransport` is one implementation, over the `Network` seam; a broker or a relay would be
+ * another layer, and nothing above would notice.
  *
  * A `Connection` is open when you get it and closed when its scope closes. Reading is pulled: bytes that nobody pulls stay
  * with the system, which makes the sender wait. What the two guarantee is tested by one suite over every implementation.
@@ -11,16 +11,12 @@
  */
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as NetAddress from "effect/net/NetAddress"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import { formatEndpoint } from "./Advert.ts"
-import { type Endpoint, type ListenError, Network, RemoteAddress } from "./Network.ts"
-import { NodeConfig } from "./NodeOptions.ts"
+import type { Endpoint, ListenError } from "./Network.ts"
 
 /**
  * A connection could not be made.
@@ -121,24 +117,6 @@ export class Transport extends Context.Service<Transport, {
   readonly dial: (endpoint: Endpoint) => Effect.Effect<Connection, DialError, Scope.Scope>
 }>()("@pnet/core/Transport") {}
 
-const codeOf = (cause: unknown): unknown =>
-  typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
-
-const dialError = (endpoint: Endpoint, error: Socket.SocketError): DialError => {
-  const { reason } = error
-  const cause = "cause" in reason ? reason.cause : reason
-  const code = codeOf(cause)
-  const kind = code === "ECONNREFUSED" || code === "ECONNRESET"
-    ? "Refused"
-    : code === "ETIMEDOUT"
-    ? "Timeout"
-    : code === "EHOSTUNREACH" || code === "ENETUNREACH" || code === "EHOSTDOWN" || code === "ENETDOWN" ||
-        code === "EADDRNOTAVAIL"
-    ? "Unreachable"
-    : "Unknown"
-  return new DialError({ kind, host: endpoint.host, port: endpoint.port, cause })
-}
-
 const closedError = (error: Socket.SocketError): ConnectionClosedError =>
   error.reason._tag === "SocketCloseError" && error.reason.code === 1000
     ? new ConnectionClosedError({ clean: true })
@@ -171,64 +149,3 @@ export const fromSocket = (
       end: Effect.exit(Effect.void).pipe(Effect.flatMap((exit) => Scope.close(writing, exit)))
     }
   })
-
-const taking = { takesBytes: true }
-
-const endpointOf = (address: NetAddress.InetAddress): Endpoint => ({
-  host: NetAddress.formatIp(address.address),
-  port: address.port
-})
-
-/**
- * TCP over the `Network` seam. Listens on the `bindIp` and `serverPort` of the options and gives up dialling after
- * `limits.dialTimeout`.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layerTcp: Layer.Layer<Transport, never, Network | NodeConfig> = Layer.effect(
-  Transport,
-  Effect.gen(function*() {
-    const network = yield* Network
-    const { bindIp, limits, serverPort } = yield* NodeConfig
-    return make(network, { bindIp, serverPort, dialTimeout: limits.dialTimeout })
-  })
-)
-
-/**
- * TCP over a `Network`, with the address and port to listen on.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const make = (
-  network: Network["Service"],
-  options: { readonly bindIp: string; readonly serverPort: number; readonly dialTimeout: Duration.Input }
-): Transport["Service"] => ({
-  listen: Effect.map(
-    network.listen({ host: options.bindIp, port: options.serverPort }),
-    (server): Listener => ({
-      endpoint: { host: options.bindIp, port: server.address._tag === "UnixPathAddress" ? 0 : server.address.port },
-      run: (handler) =>
-        server.run((socket) =>
-          Effect.gen(function*() {
-            const remote = yield* RemoteAddress
-            const connection = yield* fromSocket(socket, remote === undefined ? undefined : endpointOf(remote), taking)
-            return yield* handler(connection)
-          }).pipe(
-            // A connection that was gone before it could be read has nobody left to tell.
-            Effect.catchTag("SocketError", () => Effect.void),
-            Effect.scoped
-          )
-        ).pipe(Effect.catch(Effect.die)) as Effect.Effect<never, never, never>
-    })
-  ),
-  dial: (endpoint) =>
-    Effect.flatMap(network.dial(endpoint), (socket) => fromSocket(socket, endpoint, taking)).pipe(
-      Effect.mapError((error) => dialError(endpoint, error)),
-      Effect.timeoutOrElse({
-        duration: options.dialTimeout,
-        orElse: () => Effect.fail(new DialError({ kind: "Timeout", host: endpoint.host, port: endpoint.port }))
-      })
-    )
-})

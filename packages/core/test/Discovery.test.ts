@@ -1,4 +1,14 @@
-import { Crypto, Discovery, Network, NodeOptions, PortableCrypto, Transport } from "@pnet/core"
+import {
+  Crypto,
+  Discovery,
+  Network,
+  NodeOptions,
+  PortableCrypto,
+  StaticDiscovery,
+  TcpTransport,
+  Transport,
+  UdpDiscovery
+} from "@pnet/core"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { answerAdverts, type DiscoverySetup, discoverySuite, type DiscoveryWorld } from "@pnet/testing/DiscoverySuite"
 import { Context, Effect, Layer, type Scope } from "effect"
@@ -18,7 +28,7 @@ const world = (layers: Layers, options: SimNetwork.Options): Effect.Effect<Disco
       Effect.gen(function*() {
         const host = yield* network.host(name)
         const process = yield* host.process
-        const transport = Transport.make(Context.get(process.context, Network.Network), {
+        const transport = TcpTransport.make(Context.get(process.context, Network.Network), {
           bindIp: "0.0.0.0",
           serverPort: 7_000,
           dialTimeout: "5 seconds"
@@ -35,7 +45,7 @@ const world = (layers: Layers, options: SimNetwork.Options): Effect.Effect<Disco
         Effect.gen(function*() {
           const { endpoint, host, listener } = slots[used++]!
           const layer = discovery.pipe(
-            Layer.provide(Transport.layerTcp),
+            Layer.provide(TcpTransport.layer),
             Layer.provideMerge(NodeOptions.layer({ bindIp: "0.0.0.0", ...input })),
             Layer.provide(PortableCrypto.layer)
           )
@@ -59,9 +69,9 @@ const world = (layers: Layers, options: SimNetwork.Options): Effect.Effect<Disco
     }
   })
 
-const byUdp: Layers = () => Discovery.layerUdp
-const byAddress: Layers = Discovery.layerStatic
-const byBoth: Layers = (endpoints) => Discovery.layerMerged(Discovery.layerUdp, Discovery.layerStatic(endpoints))
+const byUdp: Layers = () => UdpDiscovery.layer
+const byAddress: Layers = StaticDiscovery.layer
+const byBoth: Layers = (endpoints) => Discovery.layerMerged(UdpDiscovery.layer, StaticDiscovery.layer(endpoints))
 
 const simulated = (
   name: string,

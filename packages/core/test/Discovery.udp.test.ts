@@ -10,7 +10,8 @@ import {
   Packet,
   Peers,
   PortableCrypto,
-  type PublicKey
+  type PublicKey,
+  UdpDiscovery
 } from "@pnet/core"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { advertPacket } from "@pnet/testing/DiscoverySuite"
@@ -90,7 +91,7 @@ const discover = (
   Effect.gen(function*() {
     const { answers = true, on, over, ...input } = options ?? {}
     const host = on ?? (yield* network.host(name))
-    const layer = Discovery.layerUdp.pipe(
+    const layer = UdpDiscovery.layer.pipe(
       Layer.provideMerge(NodeOptions.layer({ name, bindIp: "0.0.0.0", ...input })),
       Layer.provide(PortableCrypto.layer)
     )

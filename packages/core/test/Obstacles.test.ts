@@ -1,9 +1,9 @@
 /** What keeps nodes from being found: how it is noted, bounded and forgotten. */
 import { assert, describe, it } from "@effect/vitest"
-import type { Peers } from "@pnet/core"
+import type { Obstacle } from "@pnet/core"
 import { Obstacles } from "../src/internal/obstacles.ts"
 
-const obstacle = (where: string, what = `a node at ${where}`): Peers.Obstacle => ({
+const obstacle = (where: string, what = `a node at ${where}`): Obstacle.Obstacle => ({
   kind: "NetworkKey",
   where,
   what,

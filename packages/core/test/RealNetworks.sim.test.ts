@@ -3,7 +3,7 @@
  * change, machines that sleep, clocks that jump, names that two have, and systems that forbid broadcasts.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { AdvancedNode, Crypto, Network, NetworkKey, type Peers, PortableCrypto, Trust } from "@pnet/core"
+import { AdvancedNode, Crypto, Network, NetworkKey, type Obstacle, PortableCrypto, Trust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import { advertPacket } from "@pnet/testing/DiscoverySuite"
 import { Clock, Context, Duration, Effect, Exit, Fiber, Layer, Logger, Metric, Result, type Scope } from "effect"
@@ -55,7 +55,7 @@ describe("nodes that do not understand each other", () => {
     readonly alice: Partial<AdvancedNode.Options>
     readonly bob: Partial<AdvancedNode.Options>
     readonly skew?: Duration.Input
-    readonly kind: Peers.Obstacle["kind"]
+    readonly kind: Obstacle.Obstacle["kind"]
     readonly said: readonly [alice: string, bob: string]
     readonly remedy: string
   }> = [

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Network, NodeOptions, PortableCrypto, Transport } from "@pnet/core"
+import { Network, NodeOptions, PortableCrypto, TcpTransport, Transport } from "@pnet/core"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { transportSuite, type TransportWorld } from "@pnet/testing/TransportSuite"
 import { Clock, Context, Deferred, Duration, Effect, Layer, type Scope } from "effect"
@@ -18,7 +18,7 @@ const world = (options?: SimNetwork.Options): Effect.Effect<TransportWorld, neve
       Effect.map(
         host.process,
         ({ context }) => (serverPort: number) =>
-          Transport.make(Context.get(context, Network.Network), { bindIp: "0.0.0.0", serverPort, dialTimeout })
+          TcpTransport.make(Context.get(context, Network.Network), { bindIp: "0.0.0.0", serverPort, dialTimeout })
       )
     const onServer = yield* over(server!)
     const onClient = yield* over(client!)
@@ -29,7 +29,7 @@ const world = (options?: SimNetwork.Options): Effect.Effect<TransportWorld, neve
       clientAddress: client!.address,
       breaking: Effect.gen(function*() {
         const process = yield* broken!.process
-        const transport = Transport.make(Context.get(process.context, Network.Network), {
+        const transport = TcpTransport.make(Context.get(process.context, Network.Network), {
           bindIp: "0.0.0.0",
           serverPort: 7_000,
           dialTimeout
@@ -75,12 +75,12 @@ transportSuite("TCP on a simulated network where bytes arrive one by one", {
 })
 
 describe("Transport", () => {
-  it.effect("layerTcp listens and gives up dialling as the options say", () =>
+  it.effect("TcpTransport.layer listens and gives up dialling as the options say", () =>
     Effect.gen(function*() {
       const network = yield* SimNetwork.make()
       const [server, client] = [yield* network.host("server"), yield* network.host("client")]
       const layer = (input: Partial<NodeOptions.Input>) =>
-        Transport.layerTcp.pipe(
+        TcpTransport.layer.pipe(
           Layer.provide(NodeOptions.layer({ name: "x", bindIp: "0.0.0.0", ...input })),
           Layer.provide(PortableCrypto.layer)
         )

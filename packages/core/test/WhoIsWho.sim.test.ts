@@ -12,7 +12,7 @@ import {
   type PublicKey,
   Raw,
   Sessions,
-  Transport,
+  TcpTransport,
   Trust
 } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
@@ -460,7 +460,7 @@ describe("a session that stands in the turn in which its peer is lost", () => {
       const layer = Sessions.layer.pipe(
         Layer.provideMerge(layerPeers),
         Layer.provide(BasicNode.layerDiscovery),
-        Layer.provide(Transport.layerTcp),
+        Layer.provide(TcpTransport.layer),
         Layer.provide(NodeOptions.layer({ name: "alice", networkId, bindIp: "0.0.0.0" })),
         Layer.provide([PortableCrypto.layer, Trust.layerTofu()])
       )

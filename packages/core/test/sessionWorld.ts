@@ -10,6 +10,7 @@ import {
   Packet,
   PortableCrypto,
   Raw,
+  TcpTransport,
   Transport,
   Trust
 } from "@pnet/core"
@@ -267,7 +268,7 @@ export const stranger = (
     /** Answers the next dial, as the side that is dialled; `before` may say what it likes. */
     const listen = Effect.gen(function*() {
       const process = yield* host.process
-      const transport = Transport.make(Context.get(process.context, Network.Network), {
+      const transport = TcpTransport.make(Context.get(process.context, Network.Network), {
         bindIp: "0.0.0.0",
         serverPort: 0,
         dialTimeout: "5 seconds"

@@ -13,8 +13,10 @@ import {
   type ProtocolError,
   PublicKey,
   type Raw,
+  TcpTransport,
   Transport,
-  Trust
+  Trust,
+  UdpDiscovery
 } from "@pnet/core"
 import { type Config, Context, Effect, type Exit, Layer, type Scope, type Stream } from "effect"
 import { expectTypeOf } from "vitest"
@@ -232,7 +234,7 @@ declare const discovery: Layer.Layer<Discovery.Discovery, "registry down", Netwo
 const custom = BasicNode.layerNoDeps.pipe(
   Layer.provideMerge(Peers.layer),
   Layer.provide(discovery),
-  Layer.provide(Transport.layerTcp),
+  Layer.provide(TcpTransport.layer),
   Layer.provide(NodeOptions.layer({ name: "alice" }))
 )
 expectTypeOf(custom).toEqualTypeOf<
@@ -240,4 +242,4 @@ expectTypeOf(custom).toEqualTypeOf<
 >()
 
 // @ts-expect-error: what is no Discovery cannot be merged into one
-Discovery.layerMerged(Discovery.layerUdp, trust)
+Discovery.layerMerged(UdpDiscovery.layer, trust)

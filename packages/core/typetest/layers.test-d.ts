@@ -11,8 +11,11 @@ import {
   NetworkKey,
   NodeOptions,
   Peers,
+  StaticDiscovery,
+  TcpTransport,
   Transport,
-  Trust
+  Trust,
+  UdpDiscovery
 } from "@pnet/core"
 import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import type { Effect, Layer, Scope } from "effect"
@@ -71,7 +74,7 @@ expectTypeOf(Peers.layer).toEqualTypeOf<
   >
 >()
 
-expectTypeOf(Discovery.layerUdp).toEqualTypeOf<
+expectTypeOf(UdpDiscovery.layer).toEqualTypeOf<
   Layer.Layer<
     Discovery.Discovery,
     Discovery.DiscoveryError,
@@ -79,7 +82,7 @@ expectTypeOf(Discovery.layerUdp).toEqualTypeOf<
   >
 >()
 
-const byAddress = Discovery.layerStatic([{ host: "127.0.0.1", port: 4000 }])
+const byAddress = StaticDiscovery.layer([{ host: "127.0.0.1", port: 4000 }])
 expectTypeOf(byAddress).toEqualTypeOf<
   Layer.Layer<
     Discovery.Discovery,
@@ -89,7 +92,7 @@ expectTypeOf(byAddress).toEqualTypeOf<
 >()
 
 // Merged: the errors and needs of both, and nothing else.
-const merged = Discovery.layerMerged(Discovery.layerUdp, byAddress)
+const merged = Discovery.layerMerged(UdpDiscovery.layer, byAddress)
 expectTypeOf(merged).toEqualTypeOf<
   Layer.Layer<
     Discovery.Discovery,
@@ -98,7 +101,7 @@ expectTypeOf(merged).toEqualTypeOf<
   >
 >()
 
-expectTypeOf(Transport.layerTcp).toEqualTypeOf<
+expectTypeOf(TcpTransport.layer).toEqualTypeOf<
   Layer.Layer<Transport.Transport, never, Network.Network | NodeOptions.NodeConfig>
 >()
 

@@ -1,5 +1,5 @@
 import { NodeDatagramSocket } from "@effect/platform-node"
-import { BasicNode, Crypto, Network, Transport, Trust } from "@pnet/core"
+import { BasicNode, Crypto, Network, TcpTransport, Trust } from "@pnet/core"
 import { NodePnet } from "@pnet/node"
 import { nodeSuite, type NodeWorld } from "@pnet/testing/NodeSuite"
 import { Clock, Context, Effect, identity, Layer, type Scope } from "effect"
@@ -13,7 +13,7 @@ const freePort = Effect.gen(function*() {
 const world: Effect.Effect<NodeWorld, never, Scope.Scope> = Effect.gen(function*() {
   const context = yield* Layer.build(Layer.fresh(NodePnet.layer))
   const advertisePort = yield* freePort
-  const transport = Transport.make(Context.get(context, Network.Network), {
+  const transport = TcpTransport.make(Context.get(context, Network.Network), {
     bindIp: "127.0.0.1",
     serverPort: 0,
     dialTimeout: "5 seconds"

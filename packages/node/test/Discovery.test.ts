@@ -1,5 +1,14 @@
 import { NodeDatagramSocket } from "@effect/platform-node"
-import { Crypto, Discovery, Network, NodeOptions, Transport } from "@pnet/core"
+import {
+  Crypto,
+  Discovery,
+  Network,
+  NodeOptions,
+  StaticDiscovery,
+  TcpTransport,
+  Transport,
+  UdpDiscovery
+} from "@pnet/core"
 import { NodeCrypto, NodeNetwork } from "@pnet/node"
 import { answerAdverts, type DiscoverySetup, discoverySuite, type DiscoveryWorld } from "@pnet/testing/DiscoverySuite"
 import { Context, Effect, identity, Layer, type Scope } from "effect"
@@ -22,7 +31,7 @@ const world = (layers: Layers): Effect.Effect<DiscoveryWorld, never, Scope.Scope
     const context = yield* Layer.build(platform)
     const crypto = Context.get(context, Crypto.Crypto)
     const advertisePort = yield* freePort
-    const transport = Transport.make(Context.get(context, Network.Network), {
+    const transport = TcpTransport.make(Context.get(context, Network.Network), {
       bindIp: "127.0.0.1",
       serverPort: 0,
       dialTimeout: "5 seconds"
@@ -40,7 +49,7 @@ const world = (layers: Layers): Effect.Effect<DiscoveryWorld, never, Scope.Scope
           const listener = listeners[used++]!
           const built = yield* Layer.build(Layer.fresh(
             discovery.pipe(
-              Layer.provide(Transport.layerTcp),
+              Layer.provide(TcpTransport.layer),
               Layer.provideMerge(NodeOptions.layer({ advertisePort, ...input })),
               Layer.provide(platform)
             )
@@ -64,10 +73,10 @@ const world = (layers: Layers): Effect.Effect<DiscoveryWorld, never, Scope.Scope
 const real = (name: string, layers: Layers, via: DiscoverySetup["via"]) =>
   discoverySuite(name, { world: world(layers), run: identity, live: true, via })
 
-real("UDP on loopback", () => Discovery.layerUdp, ["broadcast"])
-real("known addresses on loopback", Discovery.layerStatic, ["static"])
+real("UDP on loopback", () => UdpDiscovery.layer, ["broadcast"])
+real("known addresses on loopback", StaticDiscovery.layer, ["static"])
 real(
   "UDP and known addresses on loopback",
-  (endpoints) => Discovery.layerMerged(Discovery.layerUdp, Discovery.layerStatic(endpoints)),
+  (endpoints) => Discovery.layerMerged(UdpDiscovery.layer, StaticDiscovery.layer(endpoints)),
   ["broadcast", "static"]
 )

@@ -1,4 +1,4 @@
-import { Network, Transport } from "@pnet/core"
+import { Network, TcpTransport } from "@pnet/core"
 import { NodeNetwork } from "@pnet/node"
 import { transportSuite, type TransportWorld } from "@pnet/testing/TransportSuite"
 import { Context, Effect, identity, Layer, type Scope } from "effect"
@@ -7,7 +7,7 @@ import * as Net from "node:net"
 const world: Effect.Effect<TransportWorld, never, Scope.Scope> = Effect.gen(function*() {
   const network = Context.get(yield* Layer.build(NodeNetwork.layer), Network.Network)
   const at = (bindIp: string) => (serverPort: number) =>
-    Transport.make(network, { bindIp, serverPort, dialTimeout: "5 seconds" })
+    TcpTransport.make(network, { bindIp, serverPort, dialTimeout: "5 seconds" })
   return {
     server: at("127.0.0.1"),
     client: at("127.0.0.1")(0),

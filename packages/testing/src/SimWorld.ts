@@ -10,6 +10,7 @@ import * as BasicNode from "@pnet/core/BasicNode"
 import * as Crypto from "@pnet/core/Crypto"
 import { Network } from "@pnet/core/Network"
 import * as PortableCrypto from "@pnet/core/PortableCrypto"
+import * as TcpTransport from "@pnet/core/TcpTransport"
 import * as Transport from "@pnet/core/Transport"
 import * as Trust from "@pnet/core/Trust"
 import * as Context from "effect/Context"
@@ -74,7 +75,7 @@ export const dial = (
 ): Effect.Effect<Transport.Connection, Transport.DialError, Scope.Scope> =>
   Effect.gen(function*() {
     const process = yield* from.process
-    const transport = Transport.make(Context.get(process.context, Network), {
+    const transport = TcpTransport.make(Context.get(process.context, Network), {
       bindIp: "0.0.0.0",
       serverPort: 0,
       dialTimeout: "5 seconds"

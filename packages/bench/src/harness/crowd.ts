@@ -7,7 +7,7 @@ import { NodeName } from "@pnet/core/Packet"
 import * as Peers from "@pnet/core/Peers"
 import { PublicKey } from "@pnet/core/PublicKey"
 import * as Sessions from "@pnet/core/Sessions"
-import * as Transport from "@pnet/core/Transport"
+import * as TcpTransport from "@pnet/core/TcpTransport"
 import type { Trust } from "@pnet/core/Trust"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -50,7 +50,7 @@ export const member = (
           sightings: Stream.fromQueue(sightings)
         })
       ),
-      Layer.provide(Transport.layerTcp),
+      Layer.provide(TcpTransport.layer),
       // Sightings do not come again, so nobody may be missed for want of one.
       Layer.provide(NodeOptions.layer({ ...options(name, network), broadcastInterval: "1 hour" }))
     )

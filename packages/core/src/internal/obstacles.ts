@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { LogLevel } from "effect/LogLevel"
-import type { Obstacle } from "../Peers.ts"
+import type { Obstacle } from "../Obstacle.ts"
 import * as Rate from "./rate.ts"
 import * as Seldom from "./seldom.ts"
 

@@ -17,6 +17,7 @@ import { Crypto } from "../Crypto.ts"
 import { Discovery, type Sighting } from "../Discovery.ts"
 import type { Endpoint } from "../Network.ts"
 import { NodeConfig } from "../NodeOptions.ts"
+import type { Obstacle } from "../Obstacle.ts"
 import type { NodeName } from "../Packet.ts"
 import type * as Peers from "../Peers.ts"
 import * as PublicKey from "../PublicKey.ts"
@@ -160,7 +161,7 @@ export const make = (errors: {
     // The operator's decisions that the trust policy has no place for.
     const decided = new Map<string, PublicKey.PublicKey>()
     // Names that a bound left out.
-    const hidden = new Map<string, { readonly at: number; readonly obstacle: Peers.Obstacle }>()
+    const hidden = new Map<string, { readonly at: number; readonly obstacle: Obstacle }>()
     // Keys that were in the table before.
     const gone = new Set<PublicKey.PublicKey>()
 

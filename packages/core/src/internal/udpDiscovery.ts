@@ -23,7 +23,7 @@ import type * as DatagramSocket from "effect/socket/DatagramSocket"
 import * as Stream from "effect/Stream"
 import { type Advert, formatEndpoint } from "../Advert.ts"
 import { Crypto } from "../Crypto.ts"
-import type { Discovery, DiscoveryError, Sighting } from "../Discovery.ts"
+import { type Discovery, DiscoveryError, type Sighting } from "../Discovery.ts"
 import { type Endpoint, Network, type NetworkInterface } from "../Network.ts"
 import { NodeConfig } from "../NodeOptions.ts"
 import * as Packet from "../Packet.ts"
@@ -36,8 +36,6 @@ import { quote } from "./quote.ts"
 import * as Rate from "./rate.ts"
 import { selfOf } from "./self.ts"
 import * as WallTime from "./wallTime.ts"
-
-type ErrorFields = ConstructorParameters<typeof DiscoveryError>[0]
 
 /** An interface address that adverts go out from. */
 export interface Target {
@@ -125,9 +123,11 @@ export const sameSubnet = (a: string, b: string, prefixLength: number): boolean 
   return Math.floor(ipv4Number(a) / size) === Math.floor(ipv4Number(b) / size)
 }
 
-export const make = (
-  error: (fields: ErrorFields) => DiscoveryError
-): Effect.Effect<Discovery["Service"], DiscoveryError, Network | Crypto | NodeConfig | Scope.Scope> =>
+export const make = (): Effect.Effect<
+  Discovery["Service"],
+  DiscoveryError,
+  Network | Crypto | NodeConfig | Scope.Scope
+> =>
   Effect.gen(function*() {
     const network = yield* Network
     const clock = yield* Clock.Clock
@@ -324,7 +324,7 @@ export const make = (
 
     const openError = (address: string, cause: DatagramSocket.DatagramSocketError) => {
       const kind = cause.reason._tag === "DatagramSocketOpenError" ? cause.reason.kind : "Unknown"
-      return error({
+      return new DiscoveryError({
         kind: kind === "AddressInUse" ? "PortInUse" : kind,
         address,
         port: advertisePort,
@@ -336,13 +336,15 @@ export const make = (
     const broadcastImpossible = Effect.suspend(() =>
       config.peers.length > 0
         ? Effect.void
-        : Effect.fail(error({ kind: "BroadcastImpossible", address: bindIp, port: advertisePort }))
+        : Effect.fail(new DiscoveryError({ kind: "BroadcastImpossible", address: bindIp, port: advertisePort }))
     )
 
     const [found] = anyAddress ? [] : yield* interfaces
     // Where the interfaces cannot be read, which has been said, whether there is one of this address shows when the node listens.
     if (!anyAddress && found === undefined && !interfacesUnreadable) {
-      return yield* Effect.fail(error({ kind: "AddressNotAvailable", address: bindIp, port: advertisePort }))
+      return yield* Effect.fail(
+        new DiscoveryError({ kind: "AddressNotAvailable", address: bindIp, port: advertisePort })
+      )
     }
     // Nothing is to be heard there, and the node is found by who lists it, and finds what it lists.
     if (found !== undefined && !found.broadcasts) {
@@ -451,14 +453,19 @@ export const make = (
                 forbidden++
                 return warnOnce(
                   one.address,
-                  error({ kind: "BroadcastImpossible", address: one.address, port: advertisePort, cause: failure })
+                  new DiscoveryError({
+                    kind: "BroadcastImpossible",
+                    address: one.address,
+                    port: advertisePort,
+                    cause: failure
+                  })
                     .message
                 )
               }
               const cause = "cause" in reason ? reason.cause : failure
               const said = warnOnce(
                 one.address,
-                error({ kind: "Unknown", address: one.address, port: advertisePort, cause }).message
+                new DiscoveryError({ kind: "Unknown", address: one.address, port: advertisePort, cause }).message
               )
               // The next round opens it anew, if the interface is still there.
               return kind === "MessageTooLarge" ? said : Effect.andThen(said, close(one))

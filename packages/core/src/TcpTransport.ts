@@ -1,0 +1,92 @@
+/**
+ * Byte connections between nodes by TCP, written once over the `Network` seam.
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as NetAddress from "effect/net/NetAddress"
+import type * as Socket from "effect/socket/Socket"
+import { type Endpoint, Network, RemoteAddress } from "./Network.ts"
+import { NodeConfig } from "./NodeOptions.ts"
+import { DialError, fromSocket, type Listener, Transport } from "./Transport.ts"
+
+const codeOf = (cause: unknown): unknown =>
+  typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
+
+const dialError = (endpoint: Endpoint, error: Socket.SocketError): DialError => {
+  const { reason } = error
+  const cause = "cause" in reason ? reason.cause : reason
+  const code = codeOf(cause)
+  const kind = code === "ECONNREFUSED" || code === "ECONNRESET"
+    ? "Refused"
+    : code === "ETIMEDOUT"
+    ? "Timeout"
+    : code === "EHOSTUNREACH" || code === "ENETUNREACH" || code === "EHOSTDOWN" || code === "ENETDOWN" ||
+        code === "EADDRNOTAVAIL"
+    ? "Unreachable"
+    : "Unknown"
+  return new DialError({ kind, host: endpoint.host, port: endpoint.port, cause })
+}
+
+const taking = { takesBytes: true }
+
+const endpointOf = (address: NetAddress.InetAddress): Endpoint => ({
+  host: NetAddress.formatIp(address.address),
+  port: address.port
+})
+
+/**
+ * TCP over a `Network`, with the address and port to listen on.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (
+  network: Network["Service"],
+  options: { readonly bindIp: string; readonly serverPort: number; readonly dialTimeout: Duration.Input }
+): Transport["Service"] => ({
+  listen: Effect.map(
+    network.listen({ host: options.bindIp, port: options.serverPort }),
+    (server): Listener => ({
+      endpoint: { host: options.bindIp, port: server.address._tag === "UnixPathAddress" ? 0 : server.address.port },
+      run: (handler) =>
+        server.run((socket) =>
+          Effect.gen(function*() {
+            const remote = yield* RemoteAddress
+            const connection = yield* fromSocket(socket, remote === undefined ? undefined : endpointOf(remote), taking)
+            return yield* handler(connection)
+          }).pipe(
+            // A connection that was gone before it could be read has nobody left to tell.
+            Effect.catchTag("SocketError", () => Effect.void),
+            Effect.scoped
+          )
+        ).pipe(Effect.catch(Effect.die)) as Effect.Effect<never, never, never>
+    })
+  ),
+  dial: (endpoint) =>
+    Effect.flatMap(network.dial(endpoint), (socket) => fromSocket(socket, endpoint, taking)).pipe(
+      Effect.mapError((error) => dialError(endpoint, error)),
+      Effect.timeoutOrElse({
+        duration: options.dialTimeout,
+        orElse: () => Effect.fail(new DialError({ kind: "Timeout", host: endpoint.host, port: endpoint.port }))
+      })
+    )
+})
+
+/**
+ * TCP over the `Network` seam. Listens on the `bindIp` and `serverPort` of the options and gives up dialling after
+ * `limits.dialTimeout`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<Transport, never, Network | NodeConfig> = Layer.effect(
+  Transport,
+  Effect.gen(function*() {
+    const network = yield* Network
+    const { bindIp, limits, serverPort } = yield* NodeConfig
+    return make(network, { bindIp, serverPort, dialTimeout: limits.dialTimeout })
+  })
+)
