@@ -25,6 +25,7 @@ import { CurrentCaller } from "./Caller.ts"
 import * as Command from "./Command.ts"
 import { CurrentDeadline } from "./Deadline.ts"
 import { RunError } from "./FunctionError.ts"
+import { resources } from "./internal/callMemory.ts"
 import * as Contract from "./internal/contract.ts"
 import { encodeError, messageOf } from "./internal/encodeError.ts"
 import * as Given from "./internal/given.ts"
@@ -146,10 +147,14 @@ const plain = (name: string, handler: Run, context: Context.Context<never>, line
     run: (call, args) =>
       Effect.matchEffect(run(call, () => handler(call, ...args)), {
         onSuccess: (value) => {
-          const fault = notJson(value, "$")
-          return fault === undefined
-            ? Effect.succeed((value ?? null) as Schema.Json)
-            : Effect.fail(new RunError({ code: "not_json", description: `its result is not JSON: ${fault.message}` }))
+          const limit = resources.get(call.node)?.limit ?? Infinity
+          const fault = notJson(value, "$", limit)
+          if (fault === undefined) return Effect.succeed((value ?? null) as Schema.Json)
+          return Effect.fail(
+            fault === "too large"
+              ? new RunError({ code: "too_large", description: `its result is over ${limit} bytes` })
+              : new RunError({ code: "not_json", description: `its result is not JSON: ${fault.message}` })
+          )
         },
         onFailure: (error) => failed(error, (error) => encodeError(error, lines))
       })

@@ -289,6 +289,13 @@ describe("CommandNode", () => {
       }
       const kwargs = yield* failureOf(alice.node.target("bob")("echo", Command.kwargs({ n: Number.NaN })))
       assert.strictEqual(kwargs._tag === "NotJsonError" && kwargs.path, "$.kwargs.n")
+      // As JSON it would have 2^100 leaves.
+      let shared: object = {}
+      for (let i = 0; i < 100; i++) shared = { a: shared, b: shared }
+      for (const large of [shared, Object.assign([], { length: 4_000_000_000 }), "x".repeat(8_388_600)]) {
+        const error = yield* failureOf(alice.node.target("bob")("echo", large))
+        assert.strictEqual(error._tag === "CallTooLargeError" && error.limit, 8_388_608)
+      }
       assert.strictEqual(ran, 0)
     })))
 

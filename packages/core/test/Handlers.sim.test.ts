@@ -120,6 +120,13 @@ const gives: Record<string, readonly [handler: () => any, outcome: string, ...lo
   function: [() => () => 42, "RemoteDefectError", "\"function\"", "a function"],
   lateEffect: [async () => Effect.succeed(1), "RemoteDefectError", "\"lateEffect\"", "a promise of an Effect"],
   option: [() => Option.some(1), "RemoteError NotJsonError"],
+  // As JSON it would have 2^100 leaves.
+  shared: [() => {
+    let shared: object = {}
+    for (let i = 0; i < 100; i++) shared = { a: shared, b: shared }
+    return shared
+  }, "CallTooLargeError"],
+  sparse: [() => Object.assign([], { length: 4_000_000_000 }), "CallTooLargeError"],
   nested: [() => Effect.flatMap(Effect.void, () => 42 as any), "RemoteDefectError", "nested", "Not a valid effect"],
   nestedLater: [
     () => Effect.flatMap(Effect.sleep(10), () => Promise.resolve() as any),

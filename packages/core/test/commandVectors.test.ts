@@ -111,7 +111,7 @@ layer(PortableCrypto.layer)("the calls of docs/vectors.json", (it) => {
         const { args = [], function: called, kwargs = {} } = JSON.parse(request.text) as Wire.Request
         const decoded = Wire.decodeRequest(utf8(request.text))
         assert.deepStrictEqual(decoded, { function: called, args, kwargs }, name)
-        const encoded = Wire.encodeRequest({ function: called, args, kwargs })
+        const encoded = Wire.encodeRequest({ function: called, args, kwargs }, Infinity)
         assert.instanceOf(encoded, Uint8Array)
         assert.deepStrictEqual(Wire.decodeRequest(encoded as Uint8Array), decoded)
 

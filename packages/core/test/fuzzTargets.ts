@@ -651,15 +651,18 @@ const commandTargets: ReadonlyArray<Target> = [
         return false
       }
       rule(({} as any).polluted === undefined, "the prototype of all objects was changed")
-      const encoded = CommandWire.encodeRequest(request)
+      const encoded = CommandWire.encodeRequest(request, Infinity)
       if (!(encoded instanceof Uint8Array)) {
         // JSON has numbers that are too large for a number here, and nothing else that it has no form for.
-        rule(encoded.found.includes("Infinity"), `a request that cannot be sent on: ${encoded.message}`)
+        rule(
+          encoded !== "too large" && encoded.found.includes("Infinity"),
+          `a request that cannot be sent on: ${String(encoded)}`
+        )
         return true
       }
       const twice = CommandWire.decodeRequest(encoded)
       rule(typeof twice === "object", "decode(encode(request)) is none")
-      const again = CommandWire.encodeRequest(twice)
+      const again = CommandWire.encodeRequest(twice, Infinity)
       rule(again instanceof Uint8Array && same(again, encoded), "encode(decode(request)) is another")
       return true
     }
@@ -675,9 +678,12 @@ const commandTargets: ReadonlyArray<Target> = [
         "a reply"
       )
       if (value === undefined) return false
-      const fault = notJson(value, "$")
+      const fault = notJson(value, "$", Infinity)
       if (fault !== undefined) {
-        rule(fault.found.includes("Infinity"), `a value that cannot be sent on: ${fault.message}`)
+        rule(
+          fault !== "too large" && fault.found.includes("Infinity"),
+          `a value that cannot be sent on: ${String(fault)}`
+        )
         return true
       }
       const encoded = CommandWire.encodeSuccess(value)

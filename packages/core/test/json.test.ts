@@ -1,6 +1,7 @@
 /** What a peer's JSON may cost before it is parsed, and how what JSON cannot carry is named. */
 import { assert, describe, it } from "@effect/vitest"
 import { NotJsonError } from "@pnet/core/FunctionError"
+import { Effect, Option, Result } from "effect"
 import { isDeep, lengthUpTo, notJson, parse, weigh } from "../src/internal/json.ts"
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -42,9 +43,9 @@ describe("a peer's JSON", () => {
 
 describe("what is in itself", () => {
   const found = (value: unknown): readonly [string, string] => {
-    const error = notJson(value, "$")
+    const error = notJson(value, "$", Infinity) as NotJsonError
     assert.instanceOf(error, NotJsonError)
-    return [error!.path, error!.found]
+    return [error.path, error.found]
   }
 
   it("is named by where it is met again, in a short path", () => {
@@ -64,5 +65,43 @@ describe("what is in itself", () => {
     assert.isBelow(path.length, 100)
     assert.match(path, /^\$\.next.*…\.next/)
     assert.isBelow(found({ ["x".repeat(100_000)]: 1n })[0].length, 600)
+  })
+})
+
+describe("what JSON has no form for", () => {
+  const found = (value: unknown) => {
+    const fault = notJson({ a: [value] }, "$", Infinity)
+    return fault === "too large" ? fault : fault?.found
+  }
+
+  it("is named by what it is, whether it has a class or not", () => {
+    class Own {}
+    assert.strictEqual(found(new Own()), "an instance of Own")
+    assert.strictEqual(found(new Map()), "an instance of Map")
+    assert.strictEqual(found(Option.some(1)), "an Option")
+    assert.strictEqual(found(Result.succeed(1)), "a Result")
+    assert.strictEqual(found(Object.create(Object.create(null))), undefined)
+    assert.strictEqual(found(Object.create({ "~effect/Option": 1 })), "an Option")
+    assert.strictEqual(found(Object.create({})), "an object")
+    assert.strictEqual(found(Promise.resolve()), "a promise")
+    assert.strictEqual(found(Effect.void), "an Effect")
+  })
+
+  it("is what stands in so many places that it would have no end, of which no more is looked at", () => {
+    let shared: object = {}
+    for (let i = 0; i < 100; i++) shared = { a: shared, b: [shared] }
+    for (
+      const value of [
+        shared,
+        Object.assign([], { length: 4_000_000_000 }),
+        Array.from({ length: 300 }).fill("x".repeat(1_000_000))
+      ]
+    ) {
+      assert.strictEqual(notJson([value], "$", 1_000_000), "too large")
+    }
+    const value = { list: [1, null, "text", { a: true, b: undefined }], "a key": "x".repeat(50) }
+    assert.isUndefined(notJson(value, "$", JSON.stringify(value).length))
+    assert.strictEqual(notJson(value, "$", 80), "too large")
+    assert.strictEqual(notJson("xxx", "$", 4), "too large")
   })
 })

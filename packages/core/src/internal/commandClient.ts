@@ -30,7 +30,7 @@ interface Dependencies {
   readonly sessions: Sessions.Sessions["Service"]
   readonly peers: Peers["Service"]
   readonly clock: Clock.Clock
-  /** Bytes of an answer. */
+  /** Bytes of a call, and of an answer. */
   readonly limit: number
 }
 
@@ -38,7 +38,11 @@ type Args = ReadonlyArray<unknown>
 
 /** How the values of one function travel. */
 interface Coder {
-  readonly request: (name: string, args: Args) => Effect.Effect<Uint8Array, (peer: NodeName) => CommandError>
+  readonly request: (
+    name: string,
+    args: Args,
+    limit: number
+  ) => Effect.Effect<Uint8Array, (peer: NodeName) => CommandError>
   readonly reply: (peer: NodeName, name: string, value: Schema.Json) => Effect.Effect<unknown, CommandError>
   readonly failure: (error: CommandError) => Effect.Effect<never, unknown>
 }
@@ -50,9 +54,13 @@ const split = (args: Args): { readonly args: Args; readonly kwargs: Readonly<Rec
     : { args, kwargs: {} }
 }
 
-const encode = (request: Wire.Request): Effect.Effect<Uint8Array, (peer: NodeName) => CommandError> => {
-  const bytes = Wire.encodeRequest(request)
-  return bytes instanceof Uint8Array ? Effect.succeed(bytes) : Effect.fail(() => bytes)
+const encode = (request: Wire.Request, limit: number): Effect.Effect<Uint8Array, (peer: NodeName) => CommandError> => {
+  const bytes = Wire.encodeRequest(request, limit)
+  return bytes instanceof Uint8Array ?
+    Effect.succeed(bytes) :
+    Effect.fail((peer) =>
+      bytes === "too large" ? new CallTooLargeError({ peer, function: request.function, limit }) : bytes
+    )
 }
 
 type Encoded = Effect.Effect<Uint8Array, (peer: NodeName) => CommandError>
@@ -62,7 +70,7 @@ const isEncoded = (request: Encoded): request is Exit.Success<Uint8Array, (peer:
   Exit.isExit(request) && Exit.isSuccess(request)
 
 const untyped: Coder = {
-  request: (name, args) => encode({ function: name, ...split(args) }),
+  request: (name, args, limit) => encode({ function: name, ...split(args) }, limit),
   reply: (_peer, _name, value) => Effect.succeed(value),
   failure: Effect.fail
 }
@@ -79,14 +87,14 @@ const coderOf = (command: Command.Any): Coder => {
   const invalid = (where: string) => (error: Schema.SchemaError) => (peer: NodeName) =>
     new InvalidArgumentsError({ peer, function: command.name, issue: `${where}: ${error.message}` })
   const coder: Coder = {
-    request: (name, given) =>
+    request: (name, given, limit) =>
       Effect.gen(function*() {
         const { args, kwargs } = split(given)
         return yield* encode({
           function: name,
           args: (yield* Effect.mapError(encodeArgs(args), invalid("args"))) as Args,
           kwargs: (yield* Effect.mapError(encodeKwargs(kwargs), invalid("kwargs"))) as Wire.Request["kwargs"]
-        })
+        }, limit)
       }),
     reply: (peer, name, value) =>
       Effect.mapError(decodeSuccess(value), (error) =>
@@ -266,13 +274,13 @@ export const make = ({ clock, limit, peers, sessions }: Dependencies) => {
       ? proxyOf(to, (name, args) =>
         Effect.suspend(() => {
           const by = coder(name)
-          return call(name, to, by, by.request(name, args), options)
+          return call(name, to, by, by.request(name, args, limit), options)
         }))
       : proxyOf(to, (name, args) =>
         Effect.gen(function*() {
           const by = coder(name)
           // Made once for all of them.
-          const request = Effect.fromResult(yield* Effect.result(by.request(name, args)))
+          const request = Effect.fromResult(yield* Effect.result(by.request(name, args, limit)))
           const names = yield* namesOf(peers, to)
           const exits = yield* Effect.forEach(
             names,

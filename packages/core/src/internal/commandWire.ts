@@ -35,13 +35,13 @@ const none = {}
 /** Each is an argument of a call of JavaScript, of which the stack takes so many. */
 const maxArgs = 10_000
 
-/** A request's bytes, or why its values cannot be sent. */
-export const encodeRequest = (request: Request): Uint8Array | NotJsonError => {
+/** A request's bytes, of which there are no more than `limit`, or why its values cannot be sent. */
+export const encodeRequest = (request: Request, limit: number): Uint8Array | NotJsonError | "too large" => {
   const { args, kwargs } = request
-  const fault = notJson(args, "$.args") ?? notJson(kwargs, "$.kwargs")
+  const fault = notJson(args, "$.args", limit) ?? notJson(kwargs, "$.kwargs", limit)
   if (fault !== undefined) return fault
   // JSON writes them as null, and a parameter's default is for undefined alone.
-  return utf8(JSON.stringify(
+  const bytes = utf8(JSON.stringify(
     args.includes(undefined)
       ? {
         function: request.function,
@@ -51,6 +51,7 @@ export const encodeRequest = (request: Request): Uint8Array | NotJsonError => {
       }
       : { function: request.function, args, kwargs }
   ))
+  return bytes.length <= limit ? bytes : "too large"
 }
 
 /** A peer's request, or what is wrong with it. */

@@ -36,13 +36,23 @@ const isPromise = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === "object" && value !== null && "then" in value && typeof value.then === "function" &&
   !(isPlain(value) && Object.hasOwn(value, "then"))
 
+/** What marks a value of Effect's as what it is, like `~effect/Option`: many have no class that would say so. */
+const effectMark = /^~effect\/(?!Equal$|Hash$)(\w+)$/
+
 const nameOf = (value: object): string => {
   const constructor: unknown = value.constructor
-  return typeof constructor === "function" && constructor.name !== "" && constructor !== Object
-    ? `an instance of ${constructor.name}`
-    : Array.isArray(value)
-    ? "an array"
-    : "an object"
+  if (typeof constructor === "function" && constructor.name !== "" && constructor !== Object) {
+    return `an instance of ${constructor.name}`
+  }
+  if (Array.isArray(value)) return "an array"
+  // Of its prototypes alone: its own keys may be a peer's.
+  for (let at: unknown = value; (at = Object.getPrototypeOf(at)) !== null;) {
+    for (const key of Object.getOwnPropertyNames(at)) {
+      const name = effectMark.exec(key)?.[1]
+      if (name !== undefined) return `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name}`
+    }
+  }
+  return "an object"
 }
 
 /** What a value is, for the log. Its content may be a secret, and is not shown. */

@@ -4,16 +4,12 @@
  */
 import type { Json } from "effect/Schema"
 import { NotJsonError } from "../FunctionError.ts"
+import { describe } from "./given.ts"
 import { strictTextOf } from "./platform.ts"
 
 /** Deeper values are taken for endless ones. */
 const maxDepth = 512
 const tooDeep = `nested deeper than ${maxDepth}`
-
-const nameOf = (value: object): string => {
-  const constructor: unknown = value.constructor
-  return typeof constructor === "function" && constructor.name !== "" ? constructor.name : "class"
-}
 
 const key = (name: string): string => /^[A-Za-z_$][\w$]*$/.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`
 
@@ -25,11 +21,17 @@ interface Fault {
 
 const fault = (found: string): Fault => ({ path: [], found })
 
-const check = (value: unknown, depth: number): Fault | undefined => {
+const tooLarge = "too large"
+
+/** `left` is how long it may still be as JSON; what stands in several places counts in each of them. */
+const check = (value: unknown, depth: number, room: { left: number }): Fault | undefined => {
+  if (--room.left < 0) return fault(tooLarge)
   switch (typeof value) {
+    case "string":
+      room.left -= value.length + 1
+      return undefined
     // Undefined is left out of objects, and null elsewhere, as everybody who writes JSON expects.
     case "undefined":
-    case "string":
     case "boolean":
       return undefined
     case "number":
@@ -43,7 +45,8 @@ const check = (value: unknown, depth: number): Fault | undefined => {
   if (depth > maxDepth) return fault(tooDeep)
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) {
-      const found = check(value[i], depth + 1)
+      room.left--
+      const found = check(value[i], depth + 1, room)
       if (found !== undefined) {
         found.path.push(`[${i}]`)
         return found
@@ -53,9 +56,12 @@ const check = (value: unknown, depth: number): Fault | undefined => {
   }
   const prototype: unknown = Object.getPrototypeOf(value)
   // Plain objects of another realm are plain, too.
-  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return fault(`an instance of ${nameOf(value)}`)
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return fault(describe(value))
   for (const name in value) {
-    const found = check((value as Record<string, unknown>)[name], depth + 1)
+    const each = (value as Record<string, unknown>)[name]
+    if (each === undefined) continue
+    room.left -= name.length + 4
+    const found = check(each, depth + 1, room)
     if (found !== undefined) {
       found.path.push(key(name))
       return found
@@ -75,10 +81,15 @@ const shown = (root: string, steps: ReadonlyArray<string>): string => {
     : `${short.slice(0, maxSteps / 2).join("")}…${short.slice(-maxSteps / 2).join("")}`)
 }
 
-/** The first thing in a value that JSON has no form for. */
-export const notJson = (value: unknown, root: string): NotJsonError | undefined => {
-  const found = check(value, 0)
-  if (found === undefined) return undefined
+/**
+ * The first thing in a value that JSON has no form for, or that it is longer than `limit` characters as JSON: no more of it is
+ * looked at than it takes to see that.
+ */
+export const notJson = (value: unknown, root: string, limit: number): NotJsonError | "too large" | undefined => {
+  const room = { left: limit }
+  const found = check(value, 0, room)
+  if (found === undefined) return room.left < 0 ? tooLarge : undefined
+  if (found.found === tooLarge) return tooLarge
   const steps = found.path.reverse()
   // What is in itself is found where it is met again, and not after hundreds of rounds.
   const round = found.found === tooDeep ? roundOf(value, steps) : undefined

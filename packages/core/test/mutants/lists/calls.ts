@@ -4,7 +4,7 @@ import { of, suites } from "./of.ts"
 const json = of(
   "json",
   "packages/core/src/internal/json.ts",
-  suites("CommandNode.sim", "Limits.sim", "Security.sim", "Fuzz", "errors"),
+  suites("json", "CommandNode.sim", "Limits.sim", "Security.sim", "Fuzz", "errors"),
   {
     "deep": [`if (isDeep(bytes)) return tooDeep`, ``, "JSON of a peer is nested deeper than anybody can walk through"],
     "deep-string": [`if (byte === 0x5c) i++`, ``, "a backslash in a text hides what comes behind it"],
@@ -17,6 +17,11 @@ const json = of(
       `if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return`,
       `if (false) return`,
       "a Date arrives as a text"
+    ],
+    "own-length": [
+      `if (--room.left < 0) return fault(tooLarge)`,
+      `if (--room.left < -1e9) return fault(tooLarge)`,
+      "a value that stands in many places of itself holds its process for ever"
     ],
     "own-depth": [`if (depth > maxDepth) return fault(tooDeep)`, ``, "a value that is in itself breaks its caller"],
     "weight-array": [
@@ -39,6 +44,11 @@ const commandWire = of(
   "packages/core/src/internal/commandWire.ts",
   suites("CommandNode.sim", "commandVectors", "Fuzz", "Limits.sim"),
   {
+    "request-bytes": [
+      `return bytes.length <= limit ? bytes : "too large"`,
+      `return bytes`,
+      "a call over the limit is sent, and sent in vain"
+    ],
     "args": [`if (args.length > maxArgs) return`, `if (false) return`, "a call has more arguments than the stack"],
     "kwargs": [`if (!isObject(kwargs)) return "\\"kwargs\\" is not an object"`, ``, "keyword arguments are no object"],
     "args-array": [`if (!Array.isArray(args)) return "\\"args\\" is not an array"`, ``, "arguments are no list"],
@@ -176,10 +186,8 @@ const registry = of(
       "a command's arguments are not checked"
     ],
     "result": [
-      `return fault === undefined
-            ? Effect.succeed((value ?? null) as Schema.Json)`,
-      `return true
-            ? Effect.succeed((value ?? null) as Schema.Json)`,
+      `if (fault === undefined) return Effect.succeed`,
+      `if (true) return Effect.succeed`,
       "a result that JSON cannot carry arrives as another"
     ]
   }
