@@ -459,46 +459,83 @@ const listOf = (text: Redacted.Redacted<string>) =>
 
 const optional = <A>(config: Config.Config<A>) => Config.option(config)
 
-/** Whether the source has the variable, if only as an empty text, which sources do not count as a value. */
-const isThere = (name: string): Effect.Effect<boolean> =>
+/** The config, with the source that it is parsed with in the context of its effects too. */
+const seesSource = <A>(self: Config.Config<A>): Config.Config<A> =>
+  Object.create(self, {
+    parse: {
+      value: (provider: ConfigProvider.ConfigProvider) =>
+        Effect.provideService(self.parse(provider), ConfigProvider.ConfigProvider, provider)
+    }
+  })
+
+/**
+ * What the source has of a variable that has no value: nothing; the variable, if only as an empty text, which sources do not count as
+ * a value; or longer names that begin with it, behind which an environment does not show whether it is there.
+ */
+const traceOf = (
+  prefix: ConfigProvider.Path,
+  name: string
+): Effect.Effect<ReadonlyArray<string> | "empty" | undefined> =>
   Effect.flatMap(ConfigProvider.ConfigProvider, (provider) => {
     const has = (path: ConfigProvider.Path, key: string) =>
       Effect.map(provider.load(path), (node) => node?._tag === "Record" && node.keys.has(key))
-    // The environment has names cut at each "_", others have them whole.
-    const parts = name.split("_")
-    return Effect.zipWith(has([], name), has(parts.slice(0, -1), parts.at(-1)!), (whole, cut) => whole || cut).pipe(
+    return Effect.gen(function*() {
+      if (yield* has(prefix, name)) return "empty"
+      // The environment has names cut at each "_", others have them whole.
+      const parts = [...prefix, name].flatMap((part) => String(part).split("_"))
+      if (!(yield* has(parts.slice(0, -1), parts.at(-1)!))) return undefined
+      const node = yield* provider.load(parts)
+      return node?._tag === "Record" ? Array.from(node.keys, (key) => [...parts, key].join("_")) : "empty"
+    }).pipe(
       // A source that fails has failed the value already.
-      Effect.orElseSucceed(() => false)
+      Effect.orElseSucceed(() => undefined)
     )
   })
 
 /**
  * A variable that is set or not, and that may not be set to nothing: a secret that was not injected leaves its variable empty, and
- * taking that for "not set" would turn off what it is for. `unset` says what leaving it out means.
+ * taking that for "not set" would turn off what it is for. Nor may it be missing beside a longer name, such as one with `_FILE`, which
+ * is meant to be read and is not. `unset` says what leaving it out means.
  *
  * @category config
  * @since 0.1.0
  */
-export const variable = (name: string, unset: string): Config.Config<Option.Option<Redacted.Redacted<string>>> =>
-  Config.mapEffect(Config.option(Config.Redacted(name)), (found) => {
-    const empty = Option.isSome(found) ? Effect.succeed(Redacted.value(found.value).trim() === "") : isThere(name)
-    return Effect.flatMap(empty, (empty) =>
-      empty
-        ? Effect.fail(
-          new Config.ConfigError(
-            new Schema.SchemaError(
-              new SchemaIssue.Pointer(
-                [name],
-                new SchemaIssue.InvalidValue({
-                  message:
-                    `${name} is set, and empty, as where a secret was not injected: give it its value, or unset it for ${unset}`
-                })
-              )
-            )
-          )
-        )
-        : Effect.succeed(found))
-  })
+export const variable = (name: string, unset: string): Config.Config<Option.Option<Redacted.Redacted<string>>> => {
+  const refused = (message: string) =>
+    Effect.fail(
+      new Config.ConfigError(
+        new Schema.SchemaError(new SchemaIssue.Pointer([name], new SchemaIssue.InvalidValue({ message })))
+      )
+    )
+  const empty = refused(
+    `${name} is set, and empty, as where a secret was not injected: give it its value, or unset it for ${unset}`
+  )
+  const missing = (error: Config.ConfigError) => {
+    if (!Schema.isSchemaError(error.cause)) return Effect.fail(error)
+    // Where it looked: under the names of the configs that this one is nested in.
+    const { issue } = error.cause
+    const prefix = issue._tag === "Pointer" ? issue.path.slice(0, -1).map(String) : []
+    return Effect.flatMap(traceOf(prefix, name), (trace) =>
+      trace === undefined
+        ? Effect.succeedNone
+        : trace === "empty"
+        ? empty
+        : refused(
+          `${name} is not set, or empty, and ${
+            trace.join(", ")
+          }, which pnet does not read, is: give ${name} its value, ` +
+            `or unset both for ${unset}`
+        ))
+  }
+  return Config.Redacted(name).pipe(
+    Config.map(Option.some),
+    Config.orElse((error) => Config.mapEffect(Config.succeed(error), missing)),
+    Config.mapEffect((found) =>
+      Option.isSome(found) && Redacted.value(found.value).trim() === "" ? empty : Effect.succeed(found)
+    ),
+    seesSource
+  )
+}
 
 /**
  * The options from Effect `Config`: `PNET_NAME` (required), `PNET_NETWORK_ID`, `PNET_NETWORK_KEY` (one, or several
@@ -510,7 +547,7 @@ export const variable = (name: string, unset: string): Config.Config<Option.Opti
  * @category config
  * @since 0.1.0
  */
-export const config: Config.Config<Input> = Config.map(
+export const config: Config.Config<Input> = seesSource(Config.map(
   Config.all({
     name: Config.String("PNET_NAME"),
     networkId: optional(Config.String("PNET_NETWORK_ID")),
@@ -531,4 +568,4 @@ export const config: Config.Config<Input> = Config.map(
     ...(Option.isSome(networkKeys) ? { networkKeys: listOf(networkKeys.value) } : {}),
     ...(Option.isSome(peers) ? { peers: peers.value.split(",").map((peer) => peer.trim()) } : {})
   })
-)
+))

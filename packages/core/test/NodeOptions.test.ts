@@ -3,6 +3,7 @@ import * as Crypto from "@pnet/core/Crypto"
 import * as NetworkKey from "@pnet/core/NetworkKey"
 import * as NodeOptions from "@pnet/core/NodeOptions"
 import * as PortableCrypto from "@pnet/core/PortableCrypto"
+import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -324,9 +325,45 @@ describe("config", () => {
             const error = yield* Effect.flip(Effect.provide(NodeOptions.config, ConfigProvider.layer(provider)))
             assert.include(error.message, `${variable} is set, and empty`)
             assert.include(error.message, "unset it for a network in clear")
+            const parsed = yield* Effect.flip(NodeOptions.config.parse(provider))
+            assert.strictEqual(parsed.message, error.message)
           }
         }
       }
+    }))
+
+  it.effect("refuses a network key that is missing beside a longer name, which nobody reads, and names that", () =>
+    Effect.gen(function*() {
+      for (const empty of [{}, { PNET_NETWORK_KEY: "" }]) {
+        const error = yield* Effect.flip(
+          fromEnv({ PNET_NAME: "alpha", ...empty, PNET_NETWORK_KEY_FILE: "/run/secrets/key" })
+        )
+        assert.include(
+          error.message,
+          "PNET_NETWORK_KEY is not set, or empty, and PNET_NETWORK_KEY_FILE, which pnet does not read"
+        )
+      }
+      const key = Redacted.value(yield* NetworkKey.generate)
+      const input = yield* fromEnv({
+        PNET_NAME: "alpha",
+        PNET_NETWORK_KEY: key,
+        PNET_NETWORK_KEY_FILE: "/run/secrets/key"
+      })
+      assert.isDefined(input.networkKey)
+    }).pipe(Effect.provide(PortableCrypto.layer)))
+
+  it.effect("refuses one that is set and empty under the name of a config that it is nested in", () =>
+    Effect.gen(function*() {
+      for (const value of ["", " "]) {
+        const provider = ConfigProvider.fromEnv({ env: { APP_PNET_NAME: "alpha", APP_PNET_NETWORK_KEY: value } })
+        const error = yield* Effect.flip(
+          Effect.provide(Config.nested(NodeOptions.config, "APP"), ConfigProvider.layer(provider))
+        )
+        assert.include(error.message, "PNET_NETWORK_KEY is set, and empty")
+      }
+      const provider = ConfigProvider.fromEnv({ env: { APP_PNET_NAME: "alpha" } })
+      const input = yield* Effect.provide(Config.nested(NodeOptions.config, "APP"), ConfigProvider.layer(provider))
+      assert.deepStrictEqual(input, { name: "alpha" })
     }))
 
   it.effect("leaves the rest of the checks to the options, which name themselves", () =>

@@ -3,14 +3,34 @@ import { of, suites } from "./of.ts"
 
 const variables = of("variables", "packages/core/src/NodeOptions.ts", suites("NodeOptions", "node/NodePnet"), {
   "empty": [
-    `Effect.succeed(Redacted.value(found.value).trim() === "") : isThere(name)`,
-    `Effect.succeed(false) : isThere(name)`,
+    `Redacted.value(found.value).trim() === "" ? empty : Effect.succeed(found)`,
+    `false ? empty : Effect.succeed(found)`,
     "a secret of blanks starts a network in clear"
   ],
   "there": [
-    `Effect.succeed(Redacted.value(found.value).trim() === "") : isThere(name)`,
-    `Effect.succeed(Redacted.value(found.value).trim() === "") : Effect.succeed(false)`,
+    `: trace === "empty"
+        ? empty`,
+    `: trace === "empty"
+        ? Effect.succeedNone`,
     "a variable that is set and empty turns security off"
+  ],
+  "longer": [
+    `if (!(yield* has(parts.slice(0, -1), parts.at(-1)!))) return undefined
+      const node = yield* provider.load(parts)`,
+    `if (!(yield* has(parts.slice(0, -1), parts.at(-1)!))) return undefined
+      const node = yield* provider.load(parts)
+      if (node !== undefined) return undefined`,
+    "a key in a file that nobody reads starts a network in clear"
+  ],
+  "nested": [
+    `issue.path.slice(0, -1).map(String) : []`,
+    `[] : []`,
+    "a variable that is set and empty turns security off, under another name"
+  ],
+  "source": [
+    `Effect.provideService(self.parse(provider), ConfigProvider.ConfigProvider, provider)`,
+    `self.parse(provider)`,
+    "a variable that is set and empty turns security off, where the source is not that of the program"
   ]
 })
 
