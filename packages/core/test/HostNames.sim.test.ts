@@ -1,8 +1,8 @@
 /** Nodes that are listed by host names, and what is said of listed nodes that are not found. */
 import { assert, describe, it } from "@effect/vitest"
-import { type AdvancedNode, NetworkKey, NodeOptions } from "@pnet/core"
+import { type AdvancedNode, Network, NetworkKey, NodeOptions } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
-import { Clock, Effect, Logger, Result, type Scope } from "effect"
+import { Clock, Deferred, Effect, Layer, Logger, Result, type Scope } from "effect"
 import { failureOf, type Net, quietly, start } from "./sessionWorld.ts"
 
 const test = (title: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
@@ -110,6 +110,28 @@ describe("a host name in peers", () => {
       yield* network.setName("web", undefined)
       yield* Effect.sleep("1 minute")
       assert.deepStrictEqual(yield* names(alice), ["bob"])
+    })
+  )
+
+  test(
+    "that a name server takes its time for is said to be resolved still, and found when it answers",
+    Effect.gen(function*() {
+      const network = yield* cloud
+      const bob = yield* startListed(network, { name: "bob" })
+      const answer = yield* Deferred.make<ReadonlyArray<string>>()
+      const slow = Layer.effect(
+        Network.Network,
+        Network.Network.use((network) => Effect.succeed({ ...network, resolve: () => Deferred.await(answer) }))
+      )
+      const host = yield* network.host("alice")
+      const { node } = yield* start(network, { name: "alice", peers: ["bob.local:4000"] }, {
+        host: { ...host, launch: (layer) => host.launch(Layer.provide(layer, slow)) }
+      })
+      const error = yield* failureOf(node.peers.awaitPeer("bob"))
+      assert.include(error.message, "The host name bob.local, which peers lists, is still being resolved")
+      yield* Deferred.succeed(answer, [bob.host.address])
+      yield* node.peers.awaitPeer("bob", "1 second")
+      assert.deepStrictEqual(yield* node.peers.obstacles, [])
     })
   )
 

@@ -62,8 +62,8 @@ describe("Obstacles", () => {
     for (let i = 0; i < 1_000; i++) {
       obstacles.met(`listed ${i}`, i * 10_000, () => obstacle(`l${i}`), { listed: true })
     }
-    const { listed } = obstacles as unknown as { readonly listed: ReadonlyMap<string, unknown> }
-    assert.isAtMost(listed.size, 7)
+    const { listed } = obstacles as unknown as { readonly listed: { readonly noted: ReadonlyMap<string, unknown> } }
+    assert.isAtMost(listed.noted.size, 7)
   })
 
   it("says the same once an hour, and again when it was over meanwhile", () => {
@@ -75,6 +75,19 @@ describe("Obstacles", () => {
     obstacles.over("listed a")
     assert.deepStrictEqual(wheres(obstacles, 3_700_000), [])
     assert.isTrue(say(3_710_000))
+    obstacles.over("listed a", "later")
+    assert.deepStrictEqual(wheres(obstacles, 3_720_000), [])
+    assert.isFalse(say(3_720_000))
+    assert.deepStrictEqual(wheres(obstacles, 3_720_000), ["a"])
+  })
+
+  it("says what is listed, however many strangers have something said", () => {
+    const obstacles = new Obstacles(2_500)
+    for (let i = 0; i < 20; i++) obstacles.met(`key ${i}`, 0, () => obstacle(`h${i}`))
+    assert.isDefined(obstacles.met("listed a", 0, () => obstacle("a"), { listed: true }))
+    // Nor do they let it be said again before its hour.
+    for (let at = 1_000; at < 3_500_000; at += 1_000) obstacles.met(`key ${at}`, at, () => obstacle(`h${at}`))
+    assert.isUndefined(obstacles.met("listed a", 3_500_000, () => obstacle("a"), { listed: true }))
   })
 
   it("names the same thing once, however it was met", () => {

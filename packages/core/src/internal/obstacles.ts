@@ -27,12 +27,17 @@ const memoryIntervals = 3
 const looksPerSecond = 20
 const saidAgain = 3_600_000
 
+/** What is noted, in the order of its age, and what was said of it. */
+class Notes {
+  readonly noted = new Map<string, Noted>()
+  readonly told = Seldom.make(saidAgain)
+}
+
 export class Obstacles {
-  // Insertion order is age.
-  private readonly heard = new Map<string, Noted>()
-  private readonly listed = new Map<string, Noted>()
+  // Apart, so that no number of strangers keeps back a line about what the operator listed.
+  private readonly heard = new Notes()
+  private readonly listed = new Notes()
   private readonly looks = Rate.make(looksPerSecond)
-  private readonly told = Seldom.make(saidAgain)
   private readonly memory: number
 
   constructor(intervalMillis: number) {
@@ -49,13 +54,14 @@ export class Obstacles {
     look: () => Obstacle | undefined,
     options?: { readonly listed?: boolean; readonly level?: Severity }
   ): Effect.Effect<void> | undefined {
-    const table = options?.listed === true ? this.listed : this.heard
+    const { noted: table, told } = options?.listed === true ? this.listed : this.heard
+    const { noted: heard } = this.heard
     let noted = table.get(key)
     if (noted !== undefined && now - noted.lookedAt < this.memory) {
       noted.at = now
       return undefined
     }
-    if (table === this.heard && !this.looks.take(now)) return undefined
+    if (table === heard && !this.looks.take(now)) return undefined
     const obstacle = look()
     const level: LogLevel = options?.level ?? "Warn"
     const subject = `${level} ${obstacle?.what}`
@@ -63,31 +69,31 @@ export class Obstacles {
     table.delete(key)
     table.set(key, noted)
     // Addresses that a name had once.
-    for (const [other, { at }] of this.listed) if (now - at >= this.memory) this.listed.delete(other)
-    if (this.heard.size > heardKept) {
-      const oldest = this.heard.keys().next()
-      if (oldest.done !== true) this.heard.delete(oldest.value)
+    for (const [other, { at }] of this.listed.noted) if (now - at >= this.memory) this.listed.noted.delete(other)
+    if (heard.size > heardKept) {
+      const oldest = heard.keys().next()
+      if (oldest.done !== true) heard.delete(oldest.value)
     }
     if (obstacle === undefined) return undefined
-    const more = this.told.take(subject, now, obstacle.kind)
+    const more = told.take(subject, now, obstacle.kind)
     if (more === undefined) return undefined
     return Effect.logWithLevel(level)(`${obstacle.what}; ${obstacle.remedy}${more}`)
   }
 
-  /** It is over: it may be said again when it comes back. */
-  over(key: string): void {
-    for (const table of [this.listed, this.heard]) {
-      const noted = table.get(key)
-      if (noted === undefined) continue
-      table.delete(key)
-      this.told.forget(noted.subject)
+  /** It is over: it may be said again when it comes back, or only after its hour. */
+  over(key: string, again: "at once" | "later" = "at once"): void {
+    for (const { noted, told } of [this.listed, this.heard]) {
+      const one = noted.get(key)
+      if (one === undefined) continue
+      noted.delete(key)
+      if (again === "at once") told.forget(one.subject)
     }
   }
 
   /** What was met in the last minute, each once: what is listed first, then the newest. */
   now(now: number): ReadonlyArray<Obstacle> {
     const met = new Map<string, Obstacle>()
-    for (const { at, obstacle } of [...this.listed.values(), ...[...this.heard.values()].reverse()]) {
+    for (const { at, obstacle } of [...this.listed.noted.values(), ...[...this.heard.noted.values()].reverse()]) {
       if (obstacle !== undefined && now - at < this.memory && !met.has(obstacle.what)) met.set(obstacle.what, obstacle)
     }
     return [...met.values()]

@@ -29,12 +29,18 @@ import { selfOf } from "./self.ts"
 const resolveEvery = 4
 // A node that starts is asked before it listens; only that it goes on is worth a word.
 const failuresNoted = 2
+// A resolver may try for half a minute before it says that nobody answers it.
+const resolvesFor = "3 seconds"
 
 /** What is asked because one entry of the list says so. */
 interface Listed {
   readonly text: string
-  endpoints: ReadonlyArray<Endpoint>
+  /** As they are written. */
+  endpoints: ReadonlyMap<string, Endpoint>
 }
+
+const written = (endpoints: ReadonlyArray<Endpoint>): ReadonlyMap<string, Endpoint> =>
+  new Map(endpoints.map((endpoint) => [formatEndpoint(endpoint), endpoint]))
 
 const order = (a: string, b: string) =>
   Number(a.includes(":")) - Number(b.includes(":")) || (a < b ? -1 : a > b ? 1 : 0)
@@ -63,7 +69,7 @@ export const make = (
 
     const listed = addresses.map((endpoint): Listed => ({
       text: formatEndpoint(endpoint),
-      endpoints: isNamed(endpoint) ? [] : [endpoint]
+      endpoints: written(isNamed(endpoint) ? [] : [endpoint])
     }))
     /** How often in a row nobody answered at an address. */
     const failures = new Map<string, number>()
@@ -72,17 +78,15 @@ export const make = (
       failures.delete(place)
       obstacles.over(`listed ${place}`)
       for (const one of listed) {
-        if (one.endpoints.some((endpoint) => formatEndpoint(endpoint) === place)) obstacles.over(`listed ${one.text}`)
+        if (one.endpoints.has(place)) obstacles.over(`listed ${one.text}`)
       }
     }
 
     /** Nobody answers at an address; of a name it is worth a word only where nobody does at any. */
     const noAnswer = (place: string, error: DialError | ConnectionClosedError | ProtocolError.ProtocolError) => {
       failures.set(place, (failures.get(place) ?? 0) + 1)
-      const silent = listed.filter(({ endpoints }) => {
-        const all = endpoints.map(formatEndpoint)
-        return all.includes(place) && all.every((one) => (failures.get(one) ?? 0) >= failuresNoted)
-      })
+      const isSilent = (one: string) => (failures.get(one) ?? 0) >= failuresNoted
+      const silent = listed.filter(({ endpoints }) => endpoints.has(place) && [...endpoints.keys()].every(isSilent))
       return Effect.forEach(silent, ({ text }) =>
         met(text, {
           kind: "NoAnswer",
@@ -161,9 +165,23 @@ export const make = (
     /** The endpoints of a name now; `undefined` where it does not resolve. */
     const resolve = ({ host, port }: Endpoint, { endpoints, text }: Listed) =>
       Effect.gen(function*() {
-        const found = yield* Effect.result(network.resolve(host))
+        const still = endpoints.size === 0 ? "" : "; the addresses that it had are asked on"
+        const slow = Effect.andThen(
+          Effect.sleep(resolvesFor),
+          met(`slow ${text}`, {
+            kind: "HostName",
+            where: text,
+            what:
+              `the host name ${host}, which peers lists, is still being resolved: no name server has answered yet${still}`,
+            remedy: Mismatch.nameRemedy
+          })
+        )
+        const found = yield* Effect.raceFirst(
+          Effect.result(network.resolve(host)),
+          Effect.andThen(slow, Effect.never)
+        )
+        obstacles.over(`listed slow ${text}`, "later")
         if (Result.isFailure(found)) {
-          const still = endpoints.length === 0 ? "" : "; the addresses that it had are asked on"
           yield* met(`name ${text}`, {
             kind: "HostName",
             where: text,
@@ -183,7 +201,7 @@ export const make = (
             remedy: "raise limits.addressesPerName"
           })
         }
-        return all.slice(0, limits.addressesPerName).map((host): Endpoint => ({ host, port }))
+        return written(all.slice(0, limits.addressesPerName).map((host) => ({ host, port })))
       })
 
     return {
@@ -193,9 +211,7 @@ export const make = (
 
           /** Asks at every address that is listed now, and at no other. */
           const follow = Effect.suspend(() => {
-            const wanted = new Map(
-              listed.flatMap(({ endpoints }) => endpoints.map((to) => [formatEndpoint(to), to] as const))
-            )
+            const wanted = new Map(listed.flatMap(({ endpoints }) => [...endpoints]))
             for (const place of failures.keys()) if (!wanted.has(place)) failures.delete(place)
             return Effect.gen(function*() {
               for (const [place] of asking) {

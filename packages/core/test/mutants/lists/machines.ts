@@ -84,11 +84,17 @@ const obstacles = of(
   "packages/core/src/internal/obstacles.ts",
   suites("Discovery.udp", "Peers", "RealNetworks.sim", "Diagnose.sim", "HostNames.sim"),
   {
-    "heard": [`if (this.heard.size > heardKept) {`, `if (false) {`, "what strangers make a node remember has no end"],
+    "heard": [`if (heard.size > heardKept) {`, `if (false) {`, "what strangers make a node remember has no end"],
     "looks": [
-      `if (table === this.heard && !this.looks.take(now)) return undefined`,
+      `if (table === heard && !this.looks.take(now)) return undefined`,
       ``,
       "looking into bad datagrams takes as long as they come"
+    ],
+    "listed": [
+      `private readonly listed = new Notes()`,
+      `private readonly listed = Object.assign(new Notes(), { told: this.heard.told })`,
+      "strangers keep back what is to be said of a listed peer",
+      { tests: ["Obstacles"] }
     ],
     "said": [
       `if (more === undefined) return undefined
