@@ -47,7 +47,9 @@ import type { Network } from "./Network.ts"
 import * as NodeOptions from "./NodeOptions.ts"
 import { NodeName } from "./Packet.ts"
 import * as Peers from "./Peers.ts"
+import * as PeerTable from "./PeerTable.ts"
 import type { PublicKey } from "./PublicKey.ts"
+import * as SessionPool from "./SessionPool.ts"
 import * as Sessions from "./Sessions.ts"
 import * as TcpTransport from "./TcpTransport.ts"
 import type { Trust } from "./Trust.ts"
@@ -768,8 +770,8 @@ export const layerWithConfig = <Services extends Record<string, unknown> = {}, R
   ).pipe(
     Layer.provideMerge(basic),
     Layer.provide(Layer.effect(Acceptor.Services, Effect.map(Sessions.Sessions, ({ acceptor }) => [acceptor]))),
-    Layer.provideMerge(Sessions.layer),
-    Layer.provideMerge(Peers.layer),
+    Layer.provideMerge(SessionPool.layer),
+    Layer.provideMerge(PeerTable.layer),
     Layer.provide(BasicNode.layerDiscovery),
     Layer.provide(TcpTransport.layer),
     Layer.provideMerge(NodeOptions.layer(input))

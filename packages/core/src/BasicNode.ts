@@ -38,6 +38,7 @@ import type { NetworkKeys } from "./NetworkKeys.ts"
 import * as NodeOptions from "./NodeOptions.ts"
 import type { NetworkId, NodeName } from "./Packet.ts"
 import * as Peers from "./Peers.ts"
+import * as PeerTable from "./PeerTable.ts"
 import * as ProtocolError from "./ProtocolError.ts"
 import type { PublicKey } from "./PublicKey.ts"
 import * as Raw from "./Raw.ts"
@@ -484,7 +485,7 @@ export const layer = <R = never>(
   const { onMessage, ...input } = options
   return separate(
     Layer.effect(BasicNode, serve(onMessage)).pipe(
-      Layer.provideMerge(Peers.layer),
+      Layer.provideMerge(PeerTable.layer),
       Layer.provide(layerDiscovery),
       Layer.provide(TcpTransport.layer),
       Layer.provide(NodeOptions.layer(input))

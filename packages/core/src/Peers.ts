@@ -25,23 +25,17 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as SubscriptionRef from "effect/SubscriptionRef"
 import { formatEndpoint } from "./Advert.ts"
-import type { Crypto } from "./Crypto.ts"
-import type { Discovery } from "./Discovery.ts"
-import * as peerTable from "./internal/peerTable.ts"
 import { quote } from "./internal/quote.ts"
 import type { Endpoint } from "./Network.ts"
-import type { NodeConfig } from "./NodeOptions.ts"
 import { Obstacle } from "./Obstacle.ts"
 import { NodeName } from "./Packet.ts"
 import * as PublicKey from "./PublicKey.ts"
-import type { Transport } from "./Transport.ts"
-import type { Trust, UntrustedPeerError } from "./Trust.ts"
+import type { UntrustedPeerError } from "./Trust.ts"
 
 /**
  * A peer as it is known now.
@@ -424,14 +418,3 @@ export class Peers extends Context.Service<Peers, {
   /** The address at which a key proved itself last, if that has not failed since. */
   readonly provedAtUnsafe: (publicKey: PublicKey.PublicKey) => Endpoint | undefined
 }>()("@pnet/core/Peers") {}
-
-/**
- * The table over whatever `Discovery` sees, judged by `Trust`. Silent peers are asked through `Transport`.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layer: Layer.Layer<Peers, never, Discovery | Transport | Trust | Crypto | NodeConfig> = Layer.effect(
-  Peers,
-  Effect.suspend(() => peerTable.make({ PeerUnknownError, NameConflictError, PeerLostError }))
-)

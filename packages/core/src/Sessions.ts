@@ -15,23 +15,19 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
 import type * as Pull from "effect/Pull"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { AnySpan } from "effect/Tracer"
-import type { Crypto } from "./Crypto.ts"
 import * as Frame from "./Frame.ts"
 import type * as Acceptor from "./internal/acceptor.ts"
 import { quote } from "./internal/quote.ts"
-import * as sessions from "./internal/sessions.ts"
-import type { NodeConfig } from "./NodeOptions.ts"
 import { NodeName } from "./Packet.ts"
-import type { Peer, PeerLostError, Peers } from "./Peers.ts"
+import type { Peer, PeerLostError } from "./Peers.ts"
 import type { ProtocolError } from "./ProtocolError.ts"
 import type { PublicKey } from "./PublicKey.ts"
-import type { DialError, Transport } from "./Transport.ts"
-import type { Trust, UntrustedPeerError } from "./Trust.ts"
+import type { DialError } from "./Transport.ts"
+import type { UntrustedPeerError } from "./Trust.ts"
 
 /**
  * A stream was reset.
@@ -232,14 +228,3 @@ export class Sessions extends Context.Service<Sessions, {
   /** The service that accepts sessions on a node's connections. */
   readonly acceptor: Acceptor.Service
 }>()("@pnet/core/Sessions") {}
-
-/**
- * Sessions over `Transport`, with the peers and the trust of the node.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layer: Layer.Layer<Sessions, never, Transport | Peers | Trust | Crypto | NodeConfig> = Layer.effect(
-  Sessions,
-  Effect.suspend(() => sessions.make((fields) => new StreamResetError(fields)))
-)

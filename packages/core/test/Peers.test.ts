@@ -7,6 +7,7 @@ import {
   NodeOptions,
   Packet,
   Peers,
+  PeerTable,
   PortableCrypto,
   ProtocolError,
   PublicKey,
@@ -107,7 +108,7 @@ const setUp = (
         })
     }
     const context = yield* Layer.build(Layer.fresh(
-      Peers.layer.pipe(
+      PeerTable.layer.pipe(
         Layer.provide(Layer.succeed(Discovery.Discovery, {
           advertise: () => Effect.void,
           sightings: Stream.fromQueue(sightings)
@@ -1732,7 +1733,7 @@ describe("Peers: discovery that fails", () => {
   test("leaves the table as it is", () =>
     Effect.gen(function*() {
       const context = yield* Layer.build(Layer.fresh(
-        Peers.layer.pipe(
+        PeerTable.layer.pipe(
           Layer.provide(Layer.succeed(Discovery.Discovery, {
             advertise: () => Effect.void,
             sightings: Stream.fail(new Discovery.DiscoveryError({ kind: "Unknown", address: "x", port: 1 }))

@@ -6,7 +6,6 @@ import { Budget, Mux, Type } from "../src/internal/mux.ts"
 import { keptAlive, perPiece, Pieces } from "../src/internal/pieces.ts"
 import type { Session } from "../src/internal/session.ts"
 import { SessionStream } from "../src/internal/sessionStream.ts"
-import { StreamResetError } from "../src/Sessions.ts"
 import { bytes, concat, frame } from "./sessionWorld.ts"
 
 const { Kind } = Frame
@@ -176,7 +175,7 @@ describe("a question that comes a byte at a time", () => {
     mux.receive(Type.msg, frame(Kind.open, 1, JSON.stringify({ protocol: "command", name: "x" })))
     mux.begin()
     const session = { peer: { name: "mallory" }, ending: undefined } as unknown as Session
-    const wrapped = new SessionStream(stream!, session, (fields) => new StreamResetError(fields))
+    const wrapped = new SessionStream(stream!, session)
     const page = new Uint8Array(131_072)
     const flush = () => mux.fill(page, new DataView(page.buffer), 0, page.length)
     let exit: Exit.Exit<Uint8Array, unknown> | undefined

@@ -8,9 +8,11 @@ import {
   NodeOptions,
   Packet,
   Peers,
+  PeerTable,
   PortableCrypto,
   type PublicKey,
   Raw,
+  SessionPool,
   Sessions,
   TcpTransport,
   Trust
@@ -456,8 +458,8 @@ describe("a session that stands in the turn in which its peer is lost", () => {
             }
           }
         }))
-      ).pipe(Layer.provide(Peers.layer))
-      const layer = Sessions.layer.pipe(
+      ).pipe(Layer.provide(PeerTable.layer))
+      const layer = SessionPool.layer.pipe(
         Layer.provideMerge(layerPeers),
         Layer.provide(BasicNode.layerDiscovery),
         Layer.provide(TcpTransport.layer),

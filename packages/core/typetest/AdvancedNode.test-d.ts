@@ -12,6 +12,7 @@ import {
   Peers,
   type ProtocolError,
   type PublicKey,
+  SessionPool,
   Sessions,
   type Transport,
   type Trust
@@ -80,7 +81,7 @@ expectTypeOf(AdvancedNode.layer({ name: "alice" })).toEqualTypeOf<Layer.Layer<Gi
 expectTypeOf(AdvancedNode.make({ name: "alice" })).toEqualTypeOf<
   Effect.Effect<AdvancedNode.AdvancedNode["Service"], BasicNode.StartError, Host | Scope.Scope>
 >()
-expectTypeOf(Sessions.layer).toEqualTypeOf<
+expectTypeOf(SessionPool.layer).toEqualTypeOf<
   Layer.Layer<
     Sessions.Sessions,
     never,

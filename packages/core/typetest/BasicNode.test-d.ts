@@ -10,6 +10,7 @@ import {
   NodeOptions,
   type Packet,
   Peers,
+  PeerTable,
   type ProtocolError,
   PublicKey,
   type Raw,
@@ -232,7 +233,7 @@ declare const discovery: Layer.Layer<Discovery.Discovery, "registry down", Netwo
 
 // Another Discovery brings its own error and takes away nothing but Discovery's.
 const custom = BasicNode.layerNoDeps.pipe(
-  Layer.provideMerge(Peers.layer),
+  Layer.provideMerge(PeerTable.layer),
   Layer.provide(discovery),
   Layer.provide(TcpTransport.layer),
   Layer.provide(NodeOptions.layer({ name: "alice" }))

@@ -11,6 +11,7 @@ import {
   NetworkKey,
   NodeOptions,
   Peers,
+  PeerTable,
   StaticDiscovery,
   TcpTransport,
   Transport,
@@ -66,7 +67,7 @@ expectTypeOf(BasicNode.layerDiscovery).toEqualTypeOf<
 
 // --- the layers under it ---------------------------------------------------------------------------------------------
 
-expectTypeOf(Peers.layer).toEqualTypeOf<
+expectTypeOf(PeerTable.layer).toEqualTypeOf<
   Layer.Layer<
     Peers.Peers,
     never,

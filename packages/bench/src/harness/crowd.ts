@@ -5,7 +5,9 @@ import type { Network } from "@pnet/core/Network"
 import * as NodeOptions from "@pnet/core/NodeOptions"
 import { NodeName } from "@pnet/core/Packet"
 import * as Peers from "@pnet/core/Peers"
+import * as PeerTable from "@pnet/core/PeerTable"
 import { PublicKey } from "@pnet/core/PublicKey"
+import * as SessionPool from "@pnet/core/SessionPool"
 import * as Sessions from "@pnet/core/Sessions"
 import * as TcpTransport from "@pnet/core/TcpTransport"
 import type { Trust } from "@pnet/core/Trust"
@@ -42,8 +44,8 @@ export const member = (
       via: "static",
       answer: Effect.void
     })
-    const layer = Sessions.layer.pipe(
-      Layer.provideMerge(Peers.layer),
+    const layer = SessionPool.layer.pipe(
+      Layer.provideMerge(PeerTable.layer),
       Layer.provide(
         Layer.succeed(Discovery.Discovery, {
           advertise: () => Effect.void,

@@ -19,7 +19,7 @@ import type { Endpoint } from "../Network.ts"
 import { NodeConfig } from "../NodeOptions.ts"
 import type { Obstacle } from "../Obstacle.ts"
 import type { NodeName } from "../Packet.ts"
-import type * as Peers from "../Peers.ts"
+import * as Peers from "../Peers.ts"
 import * as PublicKey from "../PublicKey.ts"
 import { Transport } from "../Transport.ts"
 import { Trust } from "../Trust.ts"
@@ -118,11 +118,7 @@ const publishUnsafe = <A>(pubsub: PubSub.PubSub<A>, value: A) => {
 
 const sameEndpoint = (a: Endpoint, b: Endpoint) => a.port === b.port && a.host === b.host
 
-export const make = (errors: {
-  readonly PeerUnknownError: typeof Peers.PeerUnknownError
-  readonly NameConflictError: typeof Peers.NameConflictError
-  readonly PeerLostError: typeof Peers.PeerLostError
-}): Effect.Effect<
+export const make = (): Effect.Effect<
   Peers.Peers["Service"],
   never,
   Discovery | Transport | Trust | Crypto | NodeConfig | Scope.Scope
@@ -265,7 +261,7 @@ export const make = (errors: {
       Deferred.doneUnsafe(
         watcher.lost,
         Effect.fail(
-          new errors.PeerLostError({
+          new Peers.PeerLostError({
             peer: name,
             publicKey: peer.publicKey,
             endpoint: peer.endpoints[0],
@@ -730,7 +726,7 @@ export const make = (errors: {
         )
         const obstacles = [...leftOut, ...others].slice(0, obstaclesTold)
         return Effect.fail(
-          new errors.PeerUnknownError({
+          new Peers.PeerUnknownError({
             peer: name,
             known,
             ...(waited === undefined ? {} : { waited }),
@@ -770,7 +766,7 @@ export const make = (errors: {
           const publicKeys = sharing(name)
           return publicKeys.length < 2
             ? unknown(name)
-            : Effect.fail(new errors.NameConflictError({ peer: name as NodeName, publicKeys }))
+            : Effect.fail(new Peers.NameConflictError({ peer: name as NodeName, publicKeys }))
         }
       )
 
@@ -856,7 +852,7 @@ export const make = (errors: {
      */
     const isFaultOf = (error: unknown, { endpoints, name, publicKey }: Peers.Peer): error is Error => {
       if (!(error instanceof Error)) return false
-      if (error instanceof errors.PeerLostError) return error.publicKey === publicKey
+      if (error instanceof Peers.PeerLostError) return error.publicKey === publicKey
       const named = error as Error & Readonly<Record<string, unknown>>
       switch (named["_tag"]) {
         case "DialError":
@@ -882,7 +878,7 @@ export const make = (errors: {
       return (publicKey, error) =>
         Effect.suspend(() => {
           const { message } = error
-          if (error instanceof errors.PeerLostError || told.get(publicKey) === message) return Effect.void
+          if (error instanceof Peers.PeerLostError || told.get(publicKey) === message) return Effect.void
           remember(told, publicKey, message, limits.provedPeers)
           return Effect.logWarning(
             `what runs while ${quote(find(publicKey)?.peer.name ?? "a peer")} is there has failed, and begins anew in ${

@@ -9,13 +9,11 @@ import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import type * as Frame from "../Frame.ts"
 import { PeerLostError } from "../Peers.ts"
-import type * as Sessions from "../Sessions.ts"
+import * as Sessions from "../Sessions.ts"
 import { concat } from "./bytes.ts"
 import { lowWater, type MuxStream } from "./mux.ts"
 import { keptAlive, perPiece, Pieces } from "./pieces.ts"
 import type { Session } from "./session.ts"
-
-export type ResetFields = ConstructorParameters<typeof Sessions.StreamResetError>[0]
 
 export class SessionStream implements Sessions.SessionStream {
   readonly #stream: MuxStream
@@ -25,16 +23,10 @@ export class SessionStream implements Sessions.SessionStream {
   /** When its time is up, by the monotonic clock in milliseconds, counted from when its OPEN was read, or written. */
   readonly expires: number | undefined
   #writers: Set<() => void> | undefined
-  readonly #resetError: (fields: ResetFields) => Sessions.StreamResetError
 
-  constructor(
-    stream: MuxStream,
-    session: Session,
-    resetError: (fields: ResetFields) => Sessions.StreamResetError
-  ) {
+  constructor(stream: MuxStream, session: Session) {
     this.#stream = stream
     this.#session = session
-    this.#resetError = resetError
     this.title = undefined
     const { deadline } = stream.open
     this.expires = deadline === undefined ? undefined : session.now() + deadline
@@ -174,7 +166,7 @@ export class SessionStream implements Sessions.SessionStream {
   }
 
   tooLarge(limit: number): Sessions.StreamError {
-    return this.#resetError({
+    return new Sessions.StreamResetError({
       peer: this.#session.peer.name,
       stream: this.#stream.open.name,
       code: "too_large",
@@ -194,7 +186,7 @@ export class SessionStream implements Sessions.SessionStream {
         reason: ending?.lost ?? (ending?.reason === "dead" ? "NoAnswer" : "Disconnected"),
         mayHaveRun: true
       })
-      : this.#resetError({
+      : new Sessions.StreamResetError({
         peer: peer.name,
         stream: open.name,
         code: failure.code,

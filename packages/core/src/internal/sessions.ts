@@ -25,7 +25,7 @@ import { type Peer, PeerLostError, Peers } from "../Peers.ts"
 import * as ProtocolError from "../ProtocolError.ts"
 import * as PublicKey from "../PublicKey.ts"
 import * as Raw from "../Raw.ts"
-import type * as Sessions from "../Sessions.ts"
+import * as Sessions from "../Sessions.ts"
 import { type Connection, Transport } from "../Transport.ts"
 import { Trust, UntrustedPeerError } from "../Trust.ts"
 import * as Acceptor from "./acceptor.ts"
@@ -42,7 +42,7 @@ import * as Seen from "./seen.ts"
 import * as Seldom from "./seldom.ts"
 import { selfOf } from "./self.ts"
 import { Session } from "./session.ts"
-import { type ResetFields, SessionStream } from "./sessionStream.ts"
+import { SessionStream } from "./sessionStream.ts"
 import { fromTraceparent } from "./trace.ts"
 
 /** The sessions with one peer. */
@@ -113,9 +113,7 @@ const helloMemory = 122_000
 // As the protocol takes it; timers overflow beyond.
 const longestDeadline = 2 ** 31 - 1
 
-export const make = (
-  resetError: (fields: ResetFields) => Sessions.StreamResetError
-): Effect.Effect<
+export const make = (): Effect.Effect<
   Sessions.Sessions["Service"],
   never,
   Transport | Peers | Trust | Crypto | NodeConfig | Scope.Scope
@@ -286,7 +284,7 @@ export const make = (
 
     // --- streams ---------------------------------------------------------------------------------------------------------
 
-    const wrap = (stream: MuxStream, session: Session) => new SessionStream(stream, session, resetError)
+    const wrap = (stream: MuxStream, session: Session) => new SessionStream(stream, session)
 
     // --- the life of a session ---------------------------------------------------------------------------------------------
 
@@ -912,7 +910,9 @@ export const make = (
       Effect.uninterruptibleMask((restore) =>
         Effect.gen(function*() {
           const fail = (code: "deadline" | "too_large", detail: string) =>
-            Effect.fail(resetError({ peer: peer.name, stream: options.name, code, detail, remote: false }))
+            Effect.fail(
+              new Sessions.StreamResetError({ peer: peer.name, stream: options.name, code, detail, remote: false })
+            )
           const late = Effect.suspend(() => {
             // It may have waited for the next dial all that time, and the reason for that is what its caller has to know.
             const last = states.get(peer.publicKey)?.dials.get(peer.name)?.last

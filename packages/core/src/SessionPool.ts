@@ -1,0 +1,24 @@
+/**
+ * The sessions of a node, dialled and accepted, each shared by everything that talks to its peer.
+ *
+ * @since 0.1.0
+ */
+import * as Layer from "effect/Layer"
+import type { Crypto } from "./Crypto.ts"
+import * as sessions from "./internal/sessions.ts"
+import type { NodeConfig } from "./NodeOptions.ts"
+import type { Peers } from "./Peers.ts"
+import { Sessions } from "./Sessions.ts"
+import type { Transport } from "./Transport.ts"
+import type { Trust } from "./Trust.ts"
+
+/**
+ * Sessions over `Transport`, with the peers and the trust of the node.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<Sessions, never, Transport | Peers | Trust | Crypto | NodeConfig> = Layer.effect(
+  Sessions,
+  sessions.make()
+)
