@@ -190,7 +190,10 @@ const textOf = (keyPair: Crypto.KeyPair): string =>
 const parse = Effect.fnUntraced(function*(
   text: string
 ): Effect.fn.Return<Crypto.KeyPair, IdentityFileMalformed, Crypto.Crypto> {
-  const lines = text.split(/\r?\n/).filter((line) => line !== "" && !line.startsWith("#"))
+  // Editors on Windows may begin the file with a mark, which is three letters here.
+  const lines = text.replace(/^\u00ef\u00bb\u00bf/, "").split(/\r?\n/).filter((line) =>
+    line !== "" && !line.startsWith("#")
+  )
   const [secret] = lines
   if (secret === undefined) return yield* new IdentityFileMalformed({ problem: "it holds no secret" })
   if (lines.length > 1) {
@@ -258,6 +261,7 @@ const read = Effect.fnUntraced(function*(path: string): Effect.fn.Return<
 /** Puts a file in a place where there is none; whether it did. Where files cannot be linked it is done by one at a time. */
 const place = (
   fs: FileSystem.FileSystem,
+  paths: Path.Path,
   temporary: string,
   path: string
 ): Effect.Effect<boolean, PlatformError.PlatformError> =>
@@ -266,7 +270,9 @@ const place = (
       error.reason._tag === "AlreadyExists"
         ? Effect.succeed(false)
         : Effect.scoped(Effect.gen(function*() {
-          const name = `identity-file-${createHash("sha256").update(path).digest("base64url")}`
+          // Each program may call the place by another path.
+          const real = paths.join(yield* fs.realPath(paths.dirname(path)), paths.basename(path))
+          const name = `identity-file-${createHash("sha256").update(real).digest("base64url")}`
           yield* Effect.repeat(Hold.hold(name), {
             until: ({ _tag }) => _tag !== "Taken",
             schedule: Schedule.spaced("10 millis").pipe(Schedule.upTo({ times: 500 }))
@@ -296,7 +302,7 @@ const create = Effect.fnUntraced(function*(path: string): Effect.fn.Return<
     yield* Effect.addFinalizer(() => Effect.ignore(fs.remove(temporary, { force: true })))
     yield* file.writeAll(Buffer.from(textOf(crypto.generateKeyPair())))
     yield* file.sync
-    return yield* place(fs, temporary, path)
+    return yield* place(fs, paths, temporary, path)
   }))
   // Makes the name durable as well, where folders can be synced.
   yield* Effect.ignore(Effect.scoped(Effect.flatMap(fs.open(folder, { flag: "r" }), (file) => file.sync)))
@@ -314,7 +320,8 @@ const find = Effect.fnUntraced(function*(path: string, options: Options | undefi
   IdentityFileError,
   Crypto.Crypto | FileSystem.FileSystem | Path.Path
 > {
-  const failed = (reason: IdentityFileError["reason"]) => new IdentityFileError({ path, reason })
+  // An environment that lacks a variable gives `undefined`, which types do not see and the error is to show.
+  const failed = (reason: IdentityFileError["reason"]) => new IdentityFileError({ path: String(path), reason })
   const existing = yield* Effect.mapError(read(path), failed)
   if (Option.isSome(existing)) return { keyPair: existing.value, created: false }
   if (options?.create === false) return yield* failed(new IdentityFileMissing())

@@ -336,7 +336,8 @@ const writtenWithin = 100
 /** A file that is read again when it has changed. */
 const follow = (fs: FileSystem.FileSystem, path: string, kind: Kind) => {
   let known: Contents | undefined
-  const failed = Effect.mapError((reason: Reason) => new TrustFileError({ path, reason }))
+  // An environment that lacks a variable gives `undefined`, which types do not see and the error is to show.
+  const failed = Effect.mapError((reason: Reason) => new TrustFileError({ path: String(path), reason }))
   /** The contents now, whatever they were before. */
   const load = Effect.gen(function*() {
     const contents = (yield* read(fs, path, undefined))!
@@ -407,38 +408,40 @@ const patiently = Schedule.spaced("20 millis").pipe(Schedule.upTo({ times: 100 }
  * judge it at once would take away each other's.
  */
 const exclusive = (fs: FileSystem.FileSystem, path: string) => {
-  const lock = `${path}.lock`
   // Since when the same lock file has been there, by a clock that nobody sets.
   let seen: { readonly stamp: string; readonly since: number } | undefined
-  const breakStale = Effect.gen(function*() {
-    const clock = yield* Clock.Clock
-    const { ino, mtime } = yield* fs.stat(lock)
-    const made = Option.getOrUndefined(mtime)?.getTime()
-    const stamp = `${Option.getOrUndefined(ino)}:${made}`
-    const now = Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
-    if (seen?.stamp !== stamp) seen = { stamp, since: now }
-    const age = made === undefined ? 0 : clock.currentTimeMillisUnsafe() - made
-    if (Math.max(age, now - seen.since) > staleAfter) yield* fs.remove(lock, { force: true })
-  })
-  const take = (mayBreak: boolean) =>
+  const breakStale = (lock: string) =>
+    Effect.gen(function*() {
+      const clock = yield* Clock.Clock
+      const { ino, mtime } = yield* fs.stat(lock)
+      const made = Option.getOrUndefined(mtime)?.getTime()
+      const stamp = `${Option.getOrUndefined(ino)}:${made}`
+      const now = Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+      if (seen?.stamp !== stamp) seen = { stamp, since: now }
+      const age = made === undefined ? 0 : clock.currentTimeMillisUnsafe() - made
+      if (Math.max(age, now - seen.since) > staleAfter) yield* fs.remove(lock, { force: true })
+    })
+  const take = (lock: string, mayBreak: boolean) =>
     Effect.scoped(Effect.flatMap(fs.open(lock, { flag: "wx", mode: 0o600 }), (file) => file.stat)).pipe(
       Effect.tapError((error) =>
-        mayBreak && error.reason._tag === "AlreadyExists" ? Effect.ignore(breakStale) : Effect.void
+        mayBreak && error.reason._tag === "AlreadyExists" ? Effect.ignore(breakStale(lock)) : Effect.void
       ),
       Effect.retry({ while: (error) => error.reason._tag === "AlreadyExists", schedule: patiently })
     )
   // Unless somebody took it for left behind, and it is another's by now.
-  const giveBack = (mine: FileSystem.File.Info) =>
+  const giveBack = (lock: string, mine: FileSystem.File.Info) =>
     Effect.ignore(Effect.gen(function*() {
       const { ino } = yield* fs.stat(lock)
       if (Option.getOrUndefined(ino) === Option.getOrUndefined(mine.ino)) yield* fs.remove(lock, { force: true })
     }))
   return <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | PlatformError.PlatformError> =>
     Effect.scoped(Effect.gen(function*() {
+      // Beside the file itself, whatever links lead to it: it is that which is replaced, and its folder that can be written to.
       const real = yield* Effect.orElseSucceed(fs.realPath(path), () => path)
+      const lock = `${real}.lock`
       const name = `known-peers-${createHash("sha256").update(real).digest("base64url")}`
       const held = yield* Effect.repeat(Hold.hold(name), { until: ({ _tag }) => _tag !== "Taken", schedule: patiently })
-      yield* Effect.acquireRelease(take(held._tag !== "Taken"), giveBack)
+      yield* Effect.acquireRelease(take(lock, held._tag !== "Taken"), (mine) => giveBack(lock, mine))
       return yield* effect
     }))
 }
@@ -480,6 +483,11 @@ export const knownPeersStore = (
     return {
       load: load.pipe(
         Effect.catchTag("TrustFileMissing", () => Effect.andThen(create(header), load)),
+        Effect.catchTag("TrustFileMissing", () =>
+          new TrustFileUnusable({
+            operation: "write",
+            cause: new Error("it was created, and is gone again; or the path is a symbolic link to nothing")
+          })),
         Effect.map(remember),
         failed
       ),

@@ -78,7 +78,9 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer))("NodeIdentity", (it)
           `${secret}\n`,
           `${secret}\r\n`,
           `# comment\r\n\r\n${secret}\r\n`,
-          `\n\n#\n# é\n${secret}\n# after\n`
+          `\n\n#\n# é\n${secret}\n# after\n`,
+          `\uFEFF# comment\r\n${secret}\r\n`,
+          `\uFEFF${secret}`
         ]
       ) assert.strictEqual((yield* NodeIdentity.fromFile(yield* write(text))).publicKey, publicKey)
     }))
@@ -178,6 +180,34 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer))("NodeIdentity", (it)
       assert.strictEqual(new Set(keys.map((pair) => pair.publicKey)).size, 1)
       assert.strictEqual((yield* fs.stat(path)).mode & 0o7777, 0o600)
       assert.deepStrictEqual(yield* fs.readDirectory(parent), ["identity"])
+    }))
+
+  it.effect("makes one key where files cannot be linked, by whatever path it is asked for", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const parent = yield* folder
+      yield* fs.makeDirectory(`${parent}/keys`)
+      yield* fs.symlink(`${parent}/keys`, `${parent}/link`)
+      const linkless: FileSystem.FileSystem = {
+        ...fs,
+        link: () => Effect.fail(systemError("EPERM", "link")),
+        // Time for another to come in between.
+        rename: (from, to) => Effect.delay(fs.rename(from, to), "50 millis")
+      }
+      const keys = yield* Effect.all(
+        ["keys/identity", "link/identity", "link/../keys/identity"].map((path) =>
+          NodeIdentity.fromFile(`${parent}/${path}`)
+        ),
+        { concurrency: "unbounded" }
+      ).pipe(Effect.provideService(FileSystem.FileSystem, linkless), TestClock.withLive)
+      assert.strictEqual(new Set(keys.map((pair) => pair.publicKey)).size, 1)
+      assert.strictEqual((yield* NodeIdentity.fromFile(`${parent}/keys/identity`)).publicKey, keys[0]!.publicKey)
+    }))
+
+  it.effect("says what it was given in place of a path", () =>
+    Effect.gen(function*() {
+      const error = yield* refusal(process.env.PNET_NO_SUCH_VARIABLE!)
+      assert.include(error.message, "the identity file undefined could not be read")
     }))
 
   it.effect("says with the system's own words and the path why a file cannot be made, and leaves nothing behind", () =>

@@ -304,6 +304,34 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
         yield* until("the lock is gone", Effect.map(fs.exists(`${path}.lock`), (exists) => !exists))
       }).pipe(Effect.scoped))
 
+    it.effect("through a link is locked and written where the file is, and a link to nothing is refused", () =>
+      Effect.gen(function*() {
+        const fs = yield* fileSystem
+        const parent = yield* folder
+        yield* fs.makeDirectory(`${parent}/real`)
+        const [link, path] = [`${parent}/known_peers`, `${parent}/real/known_peers`]
+        yield* fs.symlink(path, link)
+        const lost = yield* Effect.flip(known(link))
+        assert.include(lost.message, `${link} could not be written: `)
+        assert.include(lost.message, "a symbolic link to nothing")
+        yield* write(path, "# known\n")
+        yield* write(`${path}.lock`, "")
+        const one = yield* newKey
+        const trust = yield* known(link)
+        yield* trust.proved(alice, one)
+        for (let i = 0; i < 50; i++) {
+          assert.deepStrictEqual(yield* linesOf(path), [])
+          yield* Effect.sleep("1 millis")
+        }
+        yield* fs.remove(`${path}.lock`)
+        yield* until("alice is in the file", Effect.map(linesOf(path), ({ length }) => length === 1))
+        assert.strictEqual(yield* fs.readLink(link), path)
+        assert.include(
+          (yield* Effect.flip(known(process.env.PNET_NO_SUCH_VARIABLE!))).message,
+          "undefined could not be read"
+        )
+      }).pipe(Effect.scoped))
+
     it.effect("refuses what it cannot understand, naming the file and the line", () =>
       Effect.gen(function*() {
         const fs = yield* fileSystem

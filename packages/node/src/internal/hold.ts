@@ -66,8 +66,9 @@ const O_EXLOCK = 0x20
 
 const lockFile = (path: string): Effect.Effect<Attempt> =>
   Effect.callback((resume) => {
-    const { O_CREAT, O_RDWR } = Fs.constants
-    Fs.open(path, O_CREAT | O_RDWR | O_NONBLOCK | O_EXLOCK, 0o600, (cause, fd) => {
+    // Anybody can put a link into the folder, which is not to lead to a file made elsewhere in the name of this user.
+    const { O_CREAT, O_NOFOLLOW, O_RDWR } = Fs.constants
+    Fs.open(path, O_CREAT | O_NOFOLLOW | O_RDWR | O_NONBLOCK | O_EXLOCK, 0o600, (cause, fd) => {
       if (cause !== null) {
         return resume(Effect.succeed(without(codeOf(cause) === "EAGAIN" ? taken : unavailable(cause))))
       }
