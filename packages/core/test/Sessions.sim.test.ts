@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type AdvancedNode, Crypto, Frame, Identity, Packet, PublicKey, Trust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
-import { Clock, Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Queue, Scope, Stream } from "effect"
+import { Clock, Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Queue, Scheduler, Scope, Stream } from "effect"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { startCommand } from "./commandWorld.ts"
@@ -66,6 +66,49 @@ const holding = Effect.gen(function*() {
       Effect.andThen(Queue.offer(begun, undefined), Effect.andThen(Deferred.await(go), whole))) as AdvancedNode.Handler
   }
 })
+
+/**
+ * Runs an effect that others interrupt at its nth step, where its fiber has let them run; whether it came so far. What is
+ * begun in one step and noted in the next is lost in between.
+ */
+const interruptedAt = (step: number, effect: Effect.Effect<unknown, unknown>): Effect.Effect<boolean> =>
+  Effect.gen(function*() {
+    const base = new Scheduler.MixedScheduler()
+    let own: Fiber.Fiber<unknown, unknown> | undefined
+    let left = step
+    let yielding: Fiber.Fiber<unknown, unknown> | undefined
+    const scheduler: Scheduler.Scheduler = {
+      executionMode: base.executionMode,
+      shouldYield: (fiber) => {
+        if (fiber !== own || --left !== 0) return false
+        yielding = fiber
+        return true
+      },
+      makeDispatcher: () => {
+        const dispatcher = base.makeDispatcher()
+        return {
+          flush: () => dispatcher.flush(),
+          scheduleTask: (task, priority) => {
+            const fiber = yielding
+            yielding = undefined
+            dispatcher.scheduleTask(() => {
+              fiber?.interruptUnsafe()
+              task()
+            }, priority)
+          }
+        }
+      }
+    }
+    const fiber = yield* Effect.forkChild(
+      Effect.withFiber((fiber) => {
+        own = fiber
+        return effect
+      }).pipe(Effect.provideService(Scheduler.Scheduler, scheduler))
+    )
+    yield* Effect.timeoutOption(Fiber.await(fiber), "1 second")
+    yield* Fiber.interrupt(fiber)
+    return left <= 0
+  })
 
 describe("one session with a peer", () => {
   test(
@@ -190,6 +233,24 @@ describe("one session with a peer", () => {
       assert.closeTo(took, 29_000, 1_500)
     }),
     slow
+  )
+
+  test(
+    "is dialled for others also when whoever wanted it first is interrupted, at whichever step",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 22, traceCapacity: 0 })
+      const { alice, bob } = yield* two(network)
+      let steps = 1
+      for (; yield* interruptedAt(steps, ask(alice, "bob")); steps++) {
+        assert.strictEqual(yield* Effect.timeout(ask(alice, "bob", "y"), "10 seconds"), "y", `step ${steps}`)
+        yield* Effect.sleep("100 millis")
+        assert.strictEqual((yield* sessions(alice)).reduce((sum, { streams }) => sum + streams, 0), 0)
+        for (const { node } of [alice, bob]) yield* node.sessions.closeAll
+        yield* Effect.sleep("2 seconds")
+      }
+      assert.isAbove(steps, 20)
+    }),
+    coarse
   )
 })
 
@@ -468,6 +529,29 @@ describe("limits", () => {
       assert.strictEqual((yield* sessions(alice))[0]!.streams, 0)
     }),
     { step: "10 millis" }
+  )
+
+  test(
+    "openers that are interrupted, at whichever step, take nobody's turn",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 21, traceCapacity: 0 })
+      const { alice } = yield* two(network, { limits: { streams: 1 } })
+      const peer = yield* alice.node.peers.awaitPeer("bob")
+      const open = alice.node.sessions.open(peer, { protocol: "command", name: "echo" })
+      const first = yield* Scope.make()
+      yield* Scope.provide(open, first)
+      let steps = 0
+      for (let i = 0; i < 3; i++) {
+        for (steps = 1; yield* interruptedAt(steps, Effect.scoped(open));) steps++
+      }
+      assert.isAbove(steps, 10)
+      const other = yield* Effect.forkScoped(Effect.scoped(Effect.asVoid(open)))
+      yield* Effect.sleep("1 second")
+      yield* Scope.close(first, Exit.void)
+      yield* Effect.sleep("1 second")
+      assert.isDefined(other.pollUnsafe())
+    }),
+    coarse
   )
 
   test(

@@ -219,11 +219,14 @@ export const make = (): Effect.Effect<
       }
     }
 
-    /** Waits for room. To be made in the same turn in which there was none, so that no news of it is missed. */
-    const ticket = (state: PeerState) => {
+    /**
+     * Lets an effect wait for room. To be made in the same turn in which there was none, so that no news of it is missed, and by
+     * whoever cannot be interrupted before it runs.
+     */
+    const queue = <A, E>(state: PeerState, wait: (room: Effect.Effect<void>) => Effect.Effect<A, E>) => {
       const latch = Latch.makeUnsafe(false)
       state.waiting.add(latch)
-      return Effect.onInterrupt(latch.await, () =>
+      return Effect.onError(wait(latch.await), () =>
         Effect.sync(() => {
           // Somebody else's turn, if it was this one's.
           if (!state.waiting.delete(latch)) wakeOne(state)
@@ -597,9 +600,10 @@ export const make = (): Effect.Effect<
 
     /** One dial for all who want one now. */
     const dial = (peer: Peer, state: PeerState): Effect.Effect<Session, Sessions.OpenError> =>
-      Effect.suspend(() => {
+      // Whoever begins it may be interrupted, and the others still wait for it.
+      Effect.uninterruptibleMask((restore) => {
         const making = dialOf(state, peer.name)
-        if (making.dialling !== undefined) return Deferred.await(making.dialling)
+        if (making.dialling !== undefined) return restore(Deferred.await(making.dialling))
         const ready = Deferred.makeUnsafe<Session, Sessions.OpenError>()
         making.dialling = ready
         const settle = (exit: Exit.Exit<Session, Sessions.OpenError>) => {
@@ -636,7 +640,7 @@ export const make = (): Effect.Effect<
               settle(Exit.isFailure(exit) ? Exit.fail(lostWhileOpening(peer)) : Exit.die("unsettled"))
             }
           })
-          return Deferred.await(ready)
+          return restore(Deferred.await(ready))
         })
       })
 
@@ -951,7 +955,8 @@ export const make = (): Effect.Effect<
               if (opened === "credit") {
                 starved.add(state)
               }
-              yield* within(Effect.raceFirst(ticket(state), lostMeanwhile(peer)))
+              yield* queue(state, (room) =>
+                within(Effect.raceFirst(room, lostMeanwhile(peer))))
               continue
             }
             session.usedAt = session.now()

@@ -296,6 +296,19 @@ const sessions = of(
       "the secrets of a handshake that failed at the client stay in memory",
       { tests: ["Session.wire", "Sessions.sim"] }
     ],
+    "dial-begun": [
+      `Effect.uninterruptibleMask((restore) => {
+        const making`,
+      `Effect.suspend(() => {
+        const restore = <A>(effect: A): A => effect
+        const making`,
+      "a dial that its first caller was interrupted before is waited for without end"
+    ],
+    "queue-left": [
+      `return Effect.onError(wait(latch.await), () =>`,
+      `return ((_: unknown, left: () => Effect.Effect<void>) => wait(Effect.onInterrupt(latch.await, left)))(undefined, () =>`,
+      "whoever was interrupted before it waited takes the turn of another"
+    ],
     "server-wiped": [
       `({ established }) => wipe(established)`,
       `() => Effect.void`,
