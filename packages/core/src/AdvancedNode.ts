@@ -412,7 +412,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
 
     const answer = (stream: Sessions.SessionStream, given: unknown, who: () => string): Effect.Effect<void, unknown> =>
       Given.isStream(given)
-        ? Stream.runForEach(given, (part) => give(stream, part, who))
+        ? Given.forEach(given, (part) => give(stream, part, who))
         : give(stream, given, who)
 
     const fail = (stream: Sessions.SessionStream, cause: Cause.Cause<unknown>) => {
@@ -507,7 +507,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
       if (!isStream(data)) return Effect.andThen(stream.write(bytesOf(data as Uint8Array | string)), stream.end)
       const source = data as Stream.Stream<Uint8Array, E, R>
       return Effect.andThen(
-        Stream.runForEach(source, (bytes) => isWhole(bytes) ? stream.write(bytesOf(bytes)) : notSendable(bytes)),
+        Given.forEach(source, (bytes) => isWhole(bytes) ? stream.write(bytesOf(bytes)) : notSendable(bytes)),
         stream.end
       )
     }
@@ -552,7 +552,8 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
       Stream.unwrap(Effect.map(begin(name, command, data, options), ({ input, stream }) =>
         Stream.fromPull(Effect.succeed(stream.pull)).pipe(
           Stream.catch((error) =>
-            Stream.fromEffect(blame<E>(error, input, limitOf(options)))
+            // A stream cannot fail with what looks like its end.
+            Stream.fromEffect(Effect.catchIf(blame<E>(error, input, limitOf(options)), Cause.isDone, Effect.die))
           )
         ))) as Stream.Stream<Uint8Array, CallError | E, R>
 
@@ -619,7 +620,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
     ) =>
       Effect.gen(function*() {
         let live = streams
-        yield* Stream.runForEach(source, (bytes) =>
+        yield* Given.forEach(source, (bytes) =>
           Effect.gen(function*() {
             const written = yield* Effect.forEach(live, (stream) =>
               Effect.result(isWhole(bytes) ? stream.write(bytesOf(bytes)) : notSendable(bytes)), {

@@ -111,10 +111,13 @@ export interface SessionStream {
   readonly traceparent: string | undefined
   /** The bytes that have come, at least one; waits for them, and ends with the other side's END. */
   readonly pull: Pull.Pull<NonEmptyReadonlyArray<Uint8Array>, StreamError>
-  /** Everything that comes, until the other side says that it is all. It is held whole; interrupting it gives the stream up. */
+  /**
+   * Everything that comes, until the other side says that it is all: `wholeUpTo` of the node's `limits.callSize`. It is held whole;
+   * interrupting it gives the stream up.
+   */
   readonly whole: Effect.Effect<Uint8Array, StreamError>
   /**
-   * `whole` of at most so many bytes: a longer one resets the stream with `too_large`, and fails. `room` is asked whether there is
+   * Everything, of at most so many bytes: a longer one resets the stream with `too_large`, and fails. `room` is asked whether there is
    * any for what is held now and was not before, which is more than the bytes that came, or less than nothing where it became
    * less; where there is none, the stream is reset with `refused`, which tells the peer to try again.
    */
@@ -187,7 +190,7 @@ export class Sessions extends Context.Service<Sessions, {
   /**
    * Opens a stream, sends the bytes, and gives the whole answer: what is done with `open` otherwise, at a fraction of the cost.
    * Interrupting it resets the stream. The answer is held whole, up to `limit` bytes; a longer one resets the stream with
-   * `too_large`. Default: no limit.
+   * `too_large`. Default: the node's `limits.callSize`.
    */
   readonly exchange: (
     peer: Peer,

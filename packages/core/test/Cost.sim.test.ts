@@ -170,6 +170,17 @@ describe("bytes that are held whole", () => {
       }
       yield* Effect.sleep("1 second")
       assert.strictEqual(stopped, 4)
+      // And for layers of their own.
+      const bob = yield* alice.node.peers.resolveOne("bob")
+      const whole = Effect.scoped(Effect.flatMap(
+        alice.node.sessions.open(bob, { protocol: "command", name: "endless" }),
+        (stream) => Effect.andThen(stream.end, stream.whole)
+      ))
+      const options = { protocol: "command", name: "endless" } as const
+      for (const effect of [whole, alice.node.sessions.exchange(bob, options, new Uint8Array(0))]) {
+        const error = yield* failureOf(effect)
+        assert.strictEqual(error._tag === "StreamResetError" && error.code, "too_large")
+      }
       // As a stream it has no end.
       const taken = yield* Stream.runCollect(Stream.take(alice.node.send("bob", "endless", ""), 40))
       assert.strictEqual(taken.length, 40)

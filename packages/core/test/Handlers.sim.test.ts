@@ -1,7 +1,16 @@
 /** Handlers as people write them on the first day: values, promises, throws, and what is none of these. */
 // @effect-diagnostics asyncFunction:off
 import { assert, describe, it } from "@effect/vitest"
-import { BasicNode, Command, CommandNode, PeerSocket, PortableCrypto, Sessions, Trust } from "@pnet/core"
+import {
+  type AdvancedNode,
+  BasicNode,
+  Command,
+  CommandNode,
+  PeerSocket,
+  PortableCrypto,
+  Sessions,
+  Trust
+} from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import {
   Cause,
@@ -13,6 +22,7 @@ import {
   Layer,
   Logger,
   Option,
+  Queue,
   Result,
   Schema,
   type Scope,
@@ -63,6 +73,11 @@ const brands = [
   "~effect/Effect/evaluate",
   "then"
 ]
+
+/** What looks like the end of a stream, as JSON can, and is an error. */
+const forgedEnd = branded("~effect/Cause/Done")
+const failing = <A>(first: A): Stream.Stream<A, unknown> =>
+  Stream.mapEffect(Stream.make(first, first), (value, i) => i === 0 ? Effect.succeed(value) : Effect.fail(forgedEnd))
 
 const gives: Record<string, readonly [handler: () => any, outcome: string, ...log: ReadonlyArray<string>]> = {
   value: [() => 42, "value 42"],
@@ -335,7 +350,8 @@ describe("a function over bytes that gives what it likes", () => {
     rejectsTagged: [async () => {
       throw new Missing({ path: "/" })
     }, "failed Missing"],
-    nested: [() => Effect.flatMap(Effect.void, () => 42 as any), "internal", "\"nested\""]
+    nested: [() => Effect.flatMap(Effect.void, () => 42 as any), "internal", "\"nested\""],
+    endsAsFailed: [() => failing("a"), "failed Success"]
   }
 
   test(
@@ -436,6 +452,8 @@ class Group extends RpcGroup.make(
   Rpc.make("guarded", { success: Schema.Json }).middleware(Guard),
   Rpc.make("streamThrows", { success: Schema.Json, stream: true }),
   Rpc.make("streamValue", { success: Schema.Json, stream: true }),
+  Rpc.make("streamFails", { success: Schema.Json, error: Schema.Json, stream: true }),
+  Rpc.make("streamQueue", { success: Schema.Json, error: Schema.Json, stream: true }),
   Rpc.make("slow", { success: Schema.Json })
 ) {}
 
@@ -451,8 +469,31 @@ const typed: Record<string, readonly [outcome: string, ...log: ReadonlyArray<str
   deferred: ["value 1"],
   guarded: ["RemoteDefectError", "\"guarded\""],
   streamThrows: ["RemoteDefectError", "\"streamThrows\"", "boom"],
-  streamValue: ["RemoteDefectError", "\"streamValue\"", "a number"]
+  streamValue: ["RemoteDefectError", "\"streamValue\"", "a number"],
+  streamFails: ["RemoteDefectError"],
+  streamQueue: ["RemoteDefectError"]
 }
+
+describe("an input that fails with what looks like its end", () => {
+  test(
+    "has not ended",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 1, traceCapacity: 0 })
+      let ended = 0
+      const read: AdvancedNode.Handler = ({ whole }) =>
+        Effect.as(Effect.tap(whole, () => Effect.sync(() => ended++)), "read")
+      yield* start(network, { name: "bob", functions: { read } })
+      const alice = yield* start(network, { name: "alice" })
+      yield* alice.node.peers.awaitPeer("bob")
+      const input = failing("some") as Stream.Stream<any, unknown>
+      assert.strictEqual(yield* Effect.flip(alice.node.request("bob", "read", input)), forgedEnd)
+      const [outcome] = yield* Stream.runCollect(alice.node.sendAll("*", "read", input))
+      assert.strictEqual(yield* Effect.flip(outcome!.exit), forgedEnd)
+      assert.isTrue(Exit.hasDies(yield* Effect.exit(Stream.runDrain(alice.node.send("bob", "read", input)))))
+      assert.strictEqual(ended, 0)
+    })
+  )
+})
 
 describe("a typed handler that gives what it likes", () => {
   const serving = (middleware: unknown) =>
@@ -485,7 +526,12 @@ describe("a typed handler that gives what it likes", () => {
           throw new Error("boom")
         },
         streamValue: () => 42 as any,
-        slow: () => Rpc.fork(Effect.as(Effect.sleep("1 minute"), "slow"))
+        streamFails: () => failing(1),
+        streamQueue: () =>
+          Effect.tap(Queue.make<number, any>(), (queue) =>
+            Effect.andThen(Queue.offer(queue, 1), Queue.fail(queue, forgedEnd))),
+        slow: () =>
+          Rpc.fork(Effect.as(Effect.sleep("1 minute"), "slow"))
       } as any)),
       Layer.provide(Layer.succeed(Guard, middleware as any))
     ) as unknown as Layer.Layer<never, never, CommandNode.CommandNode>
@@ -523,6 +569,7 @@ describe("a typed handler that gives what it likes", () => {
           if (parts.length > 0) assert.isTrue(log.has(...parts), `${name}: ${log.lines.join("\n")}`)
           const byJson = yield* Effect.exit(Effect.timeout(alice.node.target(`bob${i}`)(name), "5 seconds"))
           assert.notInclude(["TimeoutError", "StreamResetError"], said(byJson), name)
+          if (name === "streamFails" || name === "streamQueue") assert.strictEqual(said(byJson), "RemoteError Success")
         }
         for (const brand of brands) {
           const value = branded(brand)

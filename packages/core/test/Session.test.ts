@@ -47,6 +47,7 @@ const make = (
       self: { networkId: "n", name: "alice", identity } as unknown as SessionOptions["self"],
       established: mine,
       chunkSize: 16_384,
+      callSize: 8_388_608,
       maxStreams: 10,
       budget: new Budget(1e9),
       silence: 5_000,

@@ -4,6 +4,9 @@
  * What bites: a plain value may be a peer's, and JSON carries any key. So nothing is recognised by a key alone: an Effect and a
  * Stream by the functions that their prototypes have under it, a promise by a callable `then`; JSON has no functions.
  */
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Channel from "effect/Channel"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -131,6 +134,50 @@ export const run = (
       return thrown(error)
     }
   })
+
+/**
+ * The end of a stream or a queue. Its mark is a key that JSON can carry, so that it is told by being this very object. Inside a
+ * stream, Effect's own `concat` and the like go by the mark.
+ */
+const end: unknown = Cause.Done()
+
+const isEnd = (reason: Cause.Reason<unknown>): boolean => Cause.isFailReason(reason) && reason.error === end
+
+/** Runs what gives the elements of a stream or a queue to `f`, until the end. An error that looks like an end is none. */
+export const untilEnd = <A, E, R, E2, R2>(
+  pull: Effect.Effect<A, E, R>,
+  f: (elements: A) => Effect.Effect<void, E2, R2>
+): Effect.Effect<void, E | E2, R | R2> =>
+  Effect.catchCause(
+    Effect.forever(Effect.flatMap(pull, f), { disableYield: true }),
+    (cause) =>
+      cause.reasons.some(isEnd) && cause.reasons.every((reason) => isEnd(reason) || Cause.isInterruptReason(reason))
+        ? Effect.void
+        : Effect.failCause(cause)
+  )
+
+/** `Stream.runForEachArray`, and a stream that fails with what looks like an end has failed. */
+export const forEachArray = <A, E, R, E2, R2>(
+  stream: Stream.Stream<A, E, R>,
+  f: (elements: NonEmptyReadonlyArray<A>) => Effect.Effect<void, E2, R2>
+): Effect.Effect<void, E | E2, R | R2> =>
+  Effect.suspend(() => {
+    const scope = Scope.makeUnsafe()
+    return Effect.onExit(
+      Effect.flatMap(Channel.toPullScoped(Stream.toChannel(stream), scope), (pull) => untilEnd(pull, f)),
+      (exit) => Scope.close(scope, exit)
+    ) as Effect.Effect<void, E | E2, R | R2>
+  })
+
+/** `forEachArray`, one by one. */
+export const forEach = <A, E, R, E2, R2>(
+  stream: Stream.Stream<A, E, R>,
+  f: (element: A) => Effect.Effect<void, E2, R2>
+): Effect.Effect<void, E | E2, R | R2> =>
+  forEachArray(
+    stream,
+    (elements) => elements.length === 1 ? f(elements[0]) : Effect.forEach(elements, f, { discard: true })
+  )
 
 /** `the function "add"`, for errors and the log. */
 export const titled = (what: string, name: string) => (): string => `${what} ${quote(name)}`

@@ -12,7 +12,6 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Headers from "effect/http/Headers"
-import * as Pull from "effect/Pull"
 import * as Queue from "effect/Queue"
 import * as References from "effect/References"
 import * as Rpc from "effect/rpc/Rpc"
@@ -23,7 +22,6 @@ import * as RpcSchema from "effect/rpc/RpcSchema"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
-import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type { DuplicateFunctionError } from "../AdvancedNode.ts"
 import { Authenticated, Caller, CurrentCaller } from "../Caller.ts"
@@ -128,8 +126,6 @@ const ownMiddleware = (caller: Caller["Service"]): RpcMiddleware.Any => (effect)
 
 const spanName = (prefix: string | undefined, tag: string) => prefix === undefined ? tag : `${prefix}.${tag}`
 
-const forever = () => true
-
 /** The effect that feeds the elements of what a streaming handler gave to `onChunk`. */
 const drain = (
   given: unknown,
@@ -137,19 +133,14 @@ const drain = (
   who: () => string
 ): Effect.Effect<unknown, unknown> =>
   Given.isEffect(given)
-    ? (given as Effect.Effect<Queue.Dequeue<unknown, unknown>, unknown>).pipe(
-      Effect.flatMap((queue) =>
-        Effect.whileLoop({
-          while: forever,
-          body: () => Effect.flatMap(Queue.takeAll(queue), onChunk),
-          step: () => {}
-        })
-      ),
-      Pull.catchDone(() => Effect.void),
-      Effect.scoped
+    ? Effect.scoped(
+      Effect.flatMap(
+        given as Effect.Effect<Queue.Dequeue<unknown, unknown>, unknown>,
+        (queue) => Given.untilEnd(Queue.takeAll(queue), onChunk)
+      )
     )
     : Given.isStream(given)
-    ? Stream.runForEachArray(given, onChunk)
+    ? Given.forEachArray(given, onChunk)
     : Given.mistaken(who(), Given.describe(given), "a Stream, or an Effect of a queue")
 
 /** What a handler gave with options of Effect's own. Its mark is a key that JSON can carry, and what is inside of it is not. */

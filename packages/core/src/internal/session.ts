@@ -46,6 +46,8 @@ export interface SessionOptions {
   readonly clock: Clock.Clock
   readonly chunkSize: number
   readonly maxStreams: number
+  /** Bytes that are held whole where nobody says another limit. */
+  readonly callSize: number
   /** What its peer may have of the node's credit, over all sessions with it. */
   readonly budget: Budget
   /** Milliseconds of silence after which the peer is asked, and again after which it is dead. */

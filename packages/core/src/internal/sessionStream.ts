@@ -89,23 +89,26 @@ export class SessionStream implements Sessions.SessionStream {
     })
   }
 
-  /** Everything that comes, until the other side has said that it is all. Gives the stream up when it is interrupted. */
+  /** `wholeUpTo` of as much as a call may be. */
   get whole(): Effect.Effect<Uint8Array, Sessions.StreamError> {
     return Effect.callback((resume) => this.collect(resume))
   }
 
-  /** `whole` of at most so many bytes, for which `room` is asked as they come. */
+  /**
+   * Everything that comes, until the other side has said that it is all: at most so many bytes, for which `room` is asked as they
+   * come. Gives the stream up when it is interrupted.
+   */
   wholeUpTo(limit: number, room?: (bytes: number) => boolean): Effect.Effect<Uint8Array, Sessions.StreamError> {
     return Effect.callback((resume) => this.collect(resume, limit, undefined, room))
   }
 
   /**
-   * `whole` from inside a callback: gives what is to be done where it is interrupted, `onCancel` with it. More than `limit` bytes
+   * `wholeUpTo` from inside a callback: gives what is to be done where it is interrupted, `onCancel` with it. More than `limit` bytes
    * are not held, nor those that there is no `room` for: the stream is given up.
    */
   collect(
     resume: (whole: Effect.Effect<Uint8Array, Sessions.StreamError>) => void,
-    limit = Infinity,
+    limit = this.#session.options.callSize,
     onCancel?: () => void,
     room?: (bytes: number) => boolean
   ): Effect.Effect<void> {

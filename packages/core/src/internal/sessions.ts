@@ -303,6 +303,7 @@ export const make = (): Effect.Effect<
         clock,
         chunkSize: config.chunkSize,
         maxStreams: limits.streams,
+        callSize: limits.callSize,
         budget: state.budget,
         silence: Duration.toMillis(limits.sessionSilence),
         writeTimeout: Duration.toMillis(limits.writeTimeout),

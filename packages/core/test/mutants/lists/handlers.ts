@@ -53,6 +53,11 @@ const given = of("given", "packages/core/src/internal/given.ts", handlers, {
     `return`,
     "a fiber that ends without its finalizers keeps what it acquired"
   ],
+  "end": [
+    `Cause.isFailReason(reason) && reason.error === end`,
+    `Cause.isFailReason(reason) && Cause.isDone(reason.error)`,
+    "a stream that fails with a peer's value seems to have ended well"
+  ],
   "abort": [`if (Exit.isFailure(exit)) made.abort()`, ``, "an async handler is not told that its call was given up"]
 })
 
