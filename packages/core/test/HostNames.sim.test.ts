@@ -1,8 +1,17 @@
 /** Nodes that are listed by host names, and what is said of listed nodes that are not found. */
 import { assert, describe, it } from "@effect/vitest"
-import { type AdvancedNode, Network, NetworkKey, NodeOptions } from "@pnet/core"
+import {
+  type AdvancedNode,
+  Discovery,
+  Network,
+  NetworkKey,
+  NodeOptions,
+  PortableCrypto,
+  StaticDiscovery,
+  TcpTransport
+} from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
-import { Clock, Deferred, Effect, Layer, Logger, Result, type Scope } from "effect"
+import { Clock, Context, Deferred, Effect, Layer, Logger, Result, type Scope } from "effect"
 import { failureOf, type Net, quietly, start } from "./sessionWorld.ts"
 
 const test = (title: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
@@ -127,6 +136,8 @@ describe("a host name in peers", () => {
       const { node } = yield* start(network, { name: "alice", peers: ["bob.local:4000"] }, {
         host: { ...host, launch: (layer) => host.launch(Layer.provide(layer, slow)) }
       })
+      const early = yield* failureOf(node.peers.awaitPeer("bob", "1 second"))
+      assert.isUndefined(early.obstacles)
       const error = yield* failureOf(node.peers.awaitPeer("bob"))
       assert.include(error.message, "The host name bob.local, which peers lists, is still being resolved")
       yield* Deferred.succeed(answer, [bob.host.address])
@@ -202,6 +213,31 @@ describe("a host name in peers", () => {
       ]
     ) assert.isFalse(isListed(bad), bad)
   })
+})
+
+describe("a node that lists none, and is bound where nothing is broadcast", () => {
+  test(
+    "says so as long as it lasts",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const host = yield* network.host("alice")
+      const { context } = yield* host.launch(
+        StaticDiscovery.layer([]).pipe(
+          Layer.provide(TcpTransport.layer),
+          Layer.provideMerge(NodeOptions.layer({ name: "alice", bindIp: "::1" })),
+          Layer.provide(PortableCrypto.layer)
+        )
+      )
+      const { obstacles } = Context.get(context, NodeOptions.NodeConfig)
+      yield* Context.get(context, Discovery.Discovery).advertise({ port: 4000 })
+      const clock = yield* Clock.Clock
+      for (let i = 0; i < 3; i++) {
+        const now = Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+        assert.deepStrictEqual(obstacles.now(now).map(({ kind }) => kind), ["NothingListed"])
+        yield* Effect.sleep("2 minutes")
+      }
+    })
+  )
 })
 
 describe("a listed node", () => {

@@ -63,7 +63,9 @@ export const make = (
     const monotonicMillis = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
 
     const met = (key: string, obstacle: Obstacle, level: "Info" | "Warn" = "Warn") =>
-      obstacles.met(`listed ${key}`, monotonicMillis(), () => obstacle, { listed: true, level }) ?? Effect.void
+      Effect.suspend(() =>
+        obstacles.met(`listed ${key}`, monotonicMillis(), () => obstacle, { listed: true, level }) ?? Effect.void
+      )
 
     // --- asking -------------------------------------------------------------------------------------------------------
 
