@@ -24,7 +24,6 @@ import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Span } from "effect/Tracer"
 import type { Caller } from "./Caller.ts"
-import type * as CommandNode from "./CommandNode.ts"
 
 /**
  * A Schema that needs no services.
@@ -162,6 +161,15 @@ export const isCommand = (value: unknown): value is Any =>
   typeof value === "object" && value !== null && "_tag" in value && value._tag === "Command" && "args" in value
 
 /**
+ * The node that a call came to: a `CommandNode["Service"]`. It is empty here, so that a contract can be read without the node types;
+ * `CommandNode`, which makes the calls, says what is in it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Node {}
+
+/**
  * A call that came in.
  *
  * @category models
@@ -181,7 +189,7 @@ export interface Call<Kwargs = Readonly<Record<string, any>>> {
   /** The span that the handler runs in, a child of the caller's. */
   readonly span: Span
   /** The node it came to. */
-  readonly node: CommandNode.CommandNode["Service"]
+  readonly node: Node
 }
 
 /**

@@ -36,7 +36,6 @@ import * as AdvancedNode from "./AdvancedNode.ts"
 import type * as BasicNode from "./BasicNode.ts"
 import * as Command from "./Command.ts"
 import type { Crypto } from "./Crypto.ts"
-import type * as FunctionError from "./FunctionError.ts"
 import { resources } from "./internal/callMemory.ts"
 import * as Calls from "./internal/commandClient.ts"
 import * as Server from "./internal/commandServer.ts"
@@ -67,15 +66,7 @@ import type { Trust } from "./Trust.ts"
  * @category errors
  * @since 0.1.0
  */
-export type CommandError =
-  | AdvancedNode.CallError
-  | FunctionError.NotJsonError
-  | FunctionError.UnknownFunctionError
-  | FunctionError.InvalidArgumentsError
-  | FunctionError.RemoteDefectError
-  | FunctionError.DeadlineError
-  | FunctionError.CallTooLargeError
-  | FunctionError.ContractError
+export type CommandError = Calls.CommandError
 
 /**
  * How calls are made.
@@ -266,6 +257,10 @@ export interface CommandNodeService extends Omit<AdvancedNode.AdvancedNodeServic
  * @since 0.1.0
  */
 export class CommandNode extends Context.Service<CommandNode, CommandNodeService>()("@pnet/core/CommandNode") {}
+
+declare module "./Command.ts" {
+  interface Node extends CommandNodeService {}
+}
 
 /**
  * Functions by name, as a node's options take them. `Services` has what each of them needs, by its name.

@@ -4,15 +4,15 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
-import { RemoteError } from "../AdvancedNode.ts"
+import { type CallError, RemoteError } from "../AdvancedNode.ts"
 import * as Command from "../Command.ts"
-import type { CallOptions, CommandError } from "../CommandNode.ts"
 import { CurrentDeadline, nowUnsafe } from "../Deadline.ts"
 import {
   CallTooLargeError,
   ContractError,
   DeadlineError,
   InvalidArgumentsError,
+  type NotJsonError,
   RemoteDefectError,
   UnknownFunctionError
 } from "../FunctionError.ts"
@@ -35,6 +35,22 @@ interface Dependencies {
 }
 
 type Args = ReadonlyArray<unknown>
+
+/** Why a call got no value. */
+export type CommandError =
+  | CallError
+  | CallTooLargeError
+  | ContractError
+  | DeadlineError
+  | InvalidArgumentsError
+  | NotJsonError
+  | RemoteDefectError
+  | UnknownFunctionError
+
+interface CallOptions {
+  readonly timeout?: Duration.Input | undefined
+  readonly concurrency?: number | "unbounded" | undefined
+}
 
 /** How the values of one function travel. */
 interface Coder {

@@ -4,7 +4,6 @@ import * as Effect from "effect/Effect"
 import type { Json } from "effect/Schema"
 import type { Span } from "effect/Tracer"
 import type { Call } from "../Command.ts"
-import type { CommandNode } from "../CommandNode.ts"
 import { CurrentDeadline, nowUnsafe } from "../Deadline.ts"
 import { RunError } from "../FunctionError.ts"
 import type { NodeConfig } from "../NodeOptions.ts"
@@ -23,7 +22,7 @@ import { namesOfAll } from "./targets.ts"
 import { fromTraceparent } from "./trace.ts"
 
 interface Dependencies {
-  readonly node: CommandNode["Service"]
+  readonly node: Call["node"]
   readonly registry: RpcRegistry["Service"]
   readonly peers: Peers["Service"]
   readonly clock: Clock.Clock
@@ -39,8 +38,8 @@ class IncomingCall extends Interruptible implements Call {
   readonly function: string
   readonly kwargs: Call["kwargs"]
   readonly span: Span
-  readonly node: CommandNode["Service"]
-  constructor(stream: SessionStream, request: Wire.Request, span: Span, node: CommandNode["Service"]) {
+  readonly node: Call["node"]
+  constructor(stream: SessionStream, request: Wire.Request, span: Span, node: Call["node"]) {
     super()
     this.#stream = stream
     this.function = request.function
