@@ -148,6 +148,25 @@ const gives: Record<string, readonly [handler: () => any, outcome: string, ...lo
     "RemoteDefectError",
     "nestedLater"
   ],
+  // oxlint-disable-next-line no-thenable
+  thenable: [() => ({ then: (resolve: (value: number) => void) => resolve(42) }), "value 42"],
+  lateGetter: [
+    async () => ({
+      get "~effect/Effect"() {
+        throw new Error("boom")
+      }
+    }),
+    "RemoteDefectError",
+    "\"lateGetter\"",
+    "boom"
+  ],
+  rejectsProxy: [
+    // oxlint-disable-next-line prefer-promise-reject-errors
+    () => Promise.reject(new Proxy({}, { getPrototypeOf: () => assert.fail("boom") })),
+    "RemoteDefectError",
+    "\"rejectsProxy\"",
+    "boom"
+  ],
   proxy: [
     () =>
       new Proxy({}, {

@@ -36,8 +36,7 @@ const isPlain = (value: object): boolean => {
 }
 
 const isPromise = (value: unknown): value is PromiseLike<unknown> =>
-  typeof value === "object" && value !== null && "then" in value && typeof value.then === "function" &&
-  !(isPlain(value) && Object.hasOwn(value, "then"))
+  typeof value === "object" && value !== null && "then" in value && typeof value.then === "function"
 
 /** What marks a value of Effect's as what it is, like `~effect/Option`: many have no class that would say so. */
 const effectMark = /^~effect\/(?!Equal$|Hash$)(\w+)$/
@@ -96,13 +95,12 @@ const fromPromise = (
   Effect.callback((resume) => {
     Promise.resolve(given).then(
       (value) =>
-        resume(
-          isEffect(value) || (!streams && isStream(value)) || isGenerator(value)
-            ? mistaken(who(), `a promise of ${describe(value)}`, "the Effect itself, or a promise of a value")
-            : Exit.succeed(value)
-        ),
-      (error) => resume(thrown(error))
-    )
+        isEffect(value) || (!streams && isStream(value)) || isGenerator(value)
+          ? mistaken(who(), `a promise of ${describe(value)}`, "the Effect itself, or a promise of a value")
+          : Exit.succeed(value),
+      thrown
+      // Whoever looks at a value may meet a getter that throws.
+    ).then(resume, (defect) => resume(Exit.die(defect)))
   })
 
 /** What a handler gave, as an Effect. With `streams`, a Stream is a value. */

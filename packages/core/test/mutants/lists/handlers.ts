@@ -10,14 +10,9 @@ const given = of("given", "packages/core/src/internal/given.ts", handlers, {
     "JSON of a peer is run as an Effect"
   ],
   "promise": [
-    `&&
-  !(isPlain(value) && Object.hasOwn(value, "then"))`,
-    ``,
-    "a value with a function called then is waited for",
-    {
-      equivalent:
-        "JSON has no functions: a plain object with a callable then is a program's own, and waiting for it is what its maker meant or a fault of that program alone"
-    }
+    `).then(resume, (defect) => resume(Exit.die(defect)))`,
+    `).then(resume)`,
+    "a promise of what throws when it is looked at is waited for without end"
   ],
   "stream": [`(isStream(given) && !streams) || isGenerator`, `isGenerator`, "a Stream is sent as a value"],
   "function": [
