@@ -4,8 +4,9 @@ import { Frame, type Handshake, type Packet, type Transport } from "@pnet/core"
 import { Clock, Effect, Fiber, Queue, Redacted } from "effect"
 import { TestClock } from "effect/testing"
 import { type Flags, MessageBox } from "../src/internal/messageBox.ts"
-import { Budget } from "../src/internal/mux.ts"
+import { Budget, type MuxStream } from "../src/internal/mux.ts"
 import { Session, type SessionOptions } from "../src/internal/session.ts"
+import { SessionStream } from "../src/internal/sessionStream.ts"
 import { bytes, concat, frame, portable } from "./sessionWorld.ts"
 
 const { Kind } = Frame
@@ -119,6 +120,24 @@ describe("a session", () => {
         assert.isTrue(made.sharedKey.every((byte) => byte === 0), title)
         assert.isDefined(made.session.ending)
       }
+    }).pipe(Effect.scoped))
+
+  it.effect("gives nothing of a question that there was no room for, also when it was answered before it was whole", () =>
+    Effect.gen(function*() {
+      const opened: Array<MuxStream> = []
+      const { hear, session, turns } = yield* make({ overrides: { onOpen: (stream) => opened.push(stream) } })
+      const open = JSON.stringify({ protocol: "command", name: "x" })
+      yield* hear(0, frame(Kind.open, 1, open), frame(Kind.data, 1, "abc"))
+      const given = new SessionStream(opened[0]!, session)
+      let room = true
+      const whole = yield* Effect.forkScoped(Effect.flip(given.wholeUpTo(100, () => room)))
+      yield* turns
+      opened[0]!.end()
+      yield* turns
+      room = false
+      yield* hear(0, frame(Kind.data, 1, "def"), frame(Kind.end, 1))
+      const error = yield* Fiber.join(whole)
+      assert.strictEqual(error._tag === "StreamResetError" ? error.code : error._tag, "refused")
     }).pipe(Effect.scoped))
 
   it.effect("that was frozen gives its peer the whole time to answer the PING that was on its way", () =>

@@ -11,7 +11,7 @@ import type * as Frame from "../Frame.ts"
 import { PeerLostError } from "../Peers.ts"
 import * as Sessions from "../Sessions.ts"
 import { concat } from "./bytes.ts"
-import { lowWater, type MuxStream } from "./mux.ts"
+import { type Failure, lowWater, type MuxStream } from "./mux.ts"
 import { keptAlive, perPiece, Pieces } from "./pieces.ts"
 import type { Session } from "./session.ts"
 
@@ -130,17 +130,9 @@ export class SessionStream implements Sessions.SessionStream {
         taken += pieces.held
         length = pieces.length
       }
-      if (room !== undefined && taken !== 0 && length <= limit && !room(taken)) {
-        pieces?.clear()
-        stream.reset("refused", "no room for so much at once")
-        stream.abandon()
-      }
-      if (length > limit) {
-        pieces?.clear()
-        stream.abandon()
-        // An answer that is complete closes its stream, which nothing can be said about any more.
-        if (stream.closed && stream.failure === undefined) return resume(Effect.fail(this.tooLarge(limit)))
-        stream.reset("too_large", `more than ${limit} bytes`)
+      if (length > limit) return resume(this.#refuse(pieces, "too_large", `more than ${limit} bytes`))
+      if (room !== undefined && taken !== 0 && !room(taken)) {
+        return resume(this.#refuse(pieces, "refused", "no room for so much at once"))
       }
       if (stream.failure !== undefined) resume(Effect.fail(this.error()))
       else if (stream.remoteEnded) {
@@ -157,6 +149,23 @@ export class SessionStream implements Sessions.SessionStream {
     })
   }
 
+  /** Gives the stream up for what comes, and holds nothing of it any more. */
+  #refuse(
+    pieces: Pieces | undefined,
+    code: Frame.ResetCode,
+    detail: string
+  ): Effect.Effect<never, Sessions.StreamError> {
+    const stream = this.#stream
+    pieces?.clear()
+    stream.abandon()
+    // What is whole may have closed its stream, which nothing can be said about any more.
+    if (stream.closed && stream.failure === undefined) {
+      return Effect.fail(this.#resetBy(code, { message: detail, remote: false }))
+    }
+    stream.reset(code, detail)
+    return Effect.fail(this.error())
+  }
+
   /** What has come and was not read. */
   readUnsafe(): ReadonlyArray<Uint8Array> {
     return this.#stream.read()
@@ -168,19 +177,9 @@ export class SessionStream implements Sessions.SessionStream {
     this.#stream.end()
   }
 
-  tooLarge(limit: number): Sessions.StreamError {
-    return new Sessions.StreamResetError({
-      peer: this.#session.peer.name,
-      stream: this.#stream.open.name,
-      code: "too_large",
-      detail: `more than ${limit} bytes`,
-      remote: false
-    })
-  }
-
   /** Why it failed. */
   error(): Sessions.StreamError {
-    const { failure, open } = this.#stream
+    const { failure } = this.#stream
     const { ending, peer } = this.#session
     return failure === undefined || failure.code === "lost"
       ? new PeerLostError({
@@ -189,14 +188,18 @@ export class SessionStream implements Sessions.SessionStream {
         reason: ending?.lost ?? (ending?.reason === "dead" ? "NoAnswer" : "Disconnected"),
         mayHaveRun: true
       })
-      : new Sessions.StreamResetError({
-        peer: peer.name,
-        stream: open.name,
-        code: failure.code,
-        detail: failure.message,
-        remote: failure.remote,
-        ...(failure.error === undefined ? {} : { error: failure.error })
-      })
+      : this.#resetBy(failure.code, failure)
+  }
+
+  #resetBy(code: Frame.ResetCode, { error, message, remote }: Omit<Failure, "code">) {
+    return new Sessions.StreamResetError({
+      peer: this.#session.peer.name,
+      stream: this.#stream.open.name,
+      code,
+      detail: message,
+      remote,
+      ...(error === undefined ? {} : { error })
+    })
   }
 
   get #readable(): Effect.Effect<void> {

@@ -309,6 +309,12 @@ const sessions = of(
       `return ((_: unknown, left: () => Effect.Effect<void>) => wait(Effect.onInterrupt(latch.await, left)))(undefined, () =>`,
       "whoever was interrupted before it waited takes the turn of another"
     ],
+    "budget-of-key": [
+      `budget: state.budget,`,
+      `budget: new Budget(limits.credit / 4, budget),`,
+      "one key has a quarter of all credit in each of its sessions",
+      { tests: ["Session.wire", "Sessions.sim", "WhoIsWho.sim", "Limits.sim"] }
+    ],
     "server-wiped": [
       `({ established }) => wipe(established)`,
       `() => Effect.void`,
@@ -471,14 +477,18 @@ const stream = of(
   suites("Sessions.sim", "Limits.sim", "PeerRpc.sim"),
   {
     "limit": [
-      `if (length > limit) {
-        pieces?.clear()`,
-      `if (false) {
-        pieces?.clear()`,
+      `if (length > limit) return resume(`,
+      `if (false) return resume(`,
       "an answer of any length is held"
     ],
     "room-pieces": [`taken = length + perPiece * more.length`, `taken = length`, "what a view costs is not counted"],
-    "room": [`&& length <= limit && !room(taken)) {`, `&& false) {`, "calls hold more than there is room for"],
+    "room": [`taken !== 0 && !room(taken)) {`, `false) {`, "calls hold more than there is room for"],
+    "room-whole": [
+      `if (stream.closed && stream.failure === undefined) {`,
+      `if (false) {`,
+      "what there was no room for is given as lost, of a peer that is there",
+      { tests: ["Session"] }
+    ],
     "low-water": [
       `return stream.buffered < lowWater ? Effect.void : Effect.andThen(this.#writable, this.#settled)`,
       `return Effect.void`,
