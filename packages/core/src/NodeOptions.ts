@@ -121,7 +121,7 @@ export const Limits = Schema.Struct({
   sightings: count(4_096, "Adverts read and not yet entered. The oldest are dropped."),
   advertStamps: count(
     8_192,
-    "Keys whose newest advert timestamp is remembered, on a network with a key. The oldest are dropped."
+    "Keys whose newest advert timestamp is remembered, of each host that adverts name, on a network with a key. The oldest are dropped."
   ),
   sessions: count(
     1_024,

@@ -666,6 +666,34 @@ describe("what is heard", () => {
   )
 
   test(
+    "with a network key: adverts of somebody else's key that are dated ahead outdate none of its own",
+    Effect.gen(function*() {
+      const world = yield* setUp()
+      yield* pass("1000 seconds")
+      const networkKey = yield* NetworkKey.generate.pipe(Effect.provideService(Crypto.Crypto, world.crypto))
+      const one = yield* discover(world, "one", { networkKey })
+      const publicKey = world.stranger()
+      const [bob, mallory] = [yield* world.network.host("bob"), yield* world.network.host("mallory")]
+      const say = ({ address: host }: typeof bob, name: string, at: number, port = 4_000) => {
+        const fields = { networkId: "pnet", name, host, port, publicKey, networkKey, at: at * 1_000 }
+        const payload = advertPacket(world.crypto, fields)
+        return Effect.andThen(
+          world.network.inject(host === bob.address ? bob : mallory, {
+            from: `${host}:6000`,
+            to: "10.0.0.255:3334",
+            payload
+          }),
+          pass("1 millis")
+        )
+      }
+      for (let i = 0; i < 40; i++) yield* say(mallory, `m${i}`, 1_059)
+      yield* say(mallory, "m", 1_059, 0)
+      yield* say(bob, "bob", 1_000)
+      assert.strictEqual(one.names().at(-1), "bob")
+    })
+  )
+
+  test(
     "with a network key: of each key an older advert than the newest is dropped, and after leaving only a later one counts",
     Effect.gen(function*() {
       const world = yield* setUp()

@@ -384,7 +384,7 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "The one that was said the longest ago is dropped; where the key proves one, all others."
   ],
   [
-    "Adverts in datagrams that are told from recorded ones, of each key, on a network with a key",
+    "Adverts in datagrams that are told from recorded ones, of each key and host, on a network with a key",
     "16",
     "Those of the oldest second are forgotten, and no advert of that second is accepted any more."
   ],

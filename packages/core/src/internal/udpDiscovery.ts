@@ -186,13 +186,15 @@ export const make = (): Effect.Effect<
       /** The adverts that were accepted and are not older, by the end of their tokens. */
       readonly seen: ReadonlyArray<{ readonly mac: string; readonly timestamp: number }>
     }
-    const stamps = new Map<PublicKey, Stamps>()
+    const stamps = new Map<string, Stamps>()
 
     // The newest accepted timestamp of each key, so that a recorded advert cannot bring back what it said; and which adverts
-    // had it, so that a recorded one is no sign of life: whoever made it makes another each time.
-    const isFresh = (publicKey: PublicKey, timestamp: number, leaving: boolean, token: Uint8Array): boolean => {
+    // had it, so that a recorded one is no sign of life: whoever made it makes another each time. At each host that the tokens
+    // name, so that who dates adverts of somebody else's key ahead outdates what he says himself.
+    const isFresh = (publicKey: PublicKey, { host, port }: Advert, timestamp: number, token: Uint8Array): boolean => {
       const now = Math.floor(WallTime.millisUnsafe(clock) / 1_000)
-      const last = stamps.get(publicKey)
+      const key = `${publicKey} ${host}`
+      const last = stamps.get(key)
       const mac = String.fromCharCode(...token.subarray(-macLength))
       let seen: Stamps["seen"] = []
       let oldest = Math.min(timestamp, now)
@@ -209,8 +211,8 @@ export const make = (): Effect.Effect<
         oldest = Math.max(oldest, Math.min(...seen.map((other) => other.timestamp)) + 1)
         seen = seen.filter((other) => other.timestamp >= oldest)
       }
-      stamps.delete(publicKey)
-      stamps.set(publicKey, { timestamp: oldest, left: leaving, seen })
+      stamps.delete(key)
+      stamps.set(key, { timestamp: oldest, left: port === 0, seen })
       if (stamps.size > limits.advertStamps) {
         const first = stamps.keys().next()
         if (first.done !== true) stamps.delete(first.value)
@@ -294,7 +296,7 @@ export const make = (): Effect.Effect<
         count("source_mismatch")
         return translated(advert, source)
       }
-      if (timestamp !== undefined && !isFresh(publicKey, timestamp, advert.port === 0, decoded.success.content)) {
+      if (timestamp !== undefined && !isFresh(publicKey, advert, timestamp, decoded.success.content)) {
         return count("stale")
       }
       count("accepted")

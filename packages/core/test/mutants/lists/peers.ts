@@ -200,12 +200,17 @@ const udp = of("adverts", "packages/core/src/internal/udpDiscovery.ts", suites("
     ``,
     "of many adverts a recorded one is a sign of life"
   ],
+  "again-host": [
+    "const key = `${publicKey} ${host}`",
+    "const key = publicKey",
+    "who dates adverts of another's key ahead silences it"
+  ],
   "again-bound": [`if (seen.length > seenPerKey) {`, `if (false) {`, "every advert of a minute is remembered", {
     equivalent: "memory alone tells: what is remembered is refused, and what was forgotten is refused by its time"
   }],
   "fresh": [
-    `if (timestamp !== undefined && !isFresh(publicKey,`,
-    `if (timestamp === null && !isFresh(publicKey,`,
+    `if (timestamp !== undefined && !isFresh(publicKey, advert,`,
+    `if (timestamp === null && !isFresh(publicKey, advert,`,
     "a recorded advert brings back what it said"
   ],
   "older": [`if (timestamp < last.timestamp || last.left`, `if (last.left`, "an older advert overrides a newer one"],
