@@ -47,6 +47,7 @@ import type {
   TraceEvent,
   Verdict
 } from "./internal/model.ts"
+import { processesOf } from "./internal/process.ts"
 import { formatEvent } from "./internal/trace.ts"
 import { type HostState, World } from "./internal/world.ts"
 
@@ -252,7 +253,7 @@ export const make = Effect.fnUntraced(function*(
     stats: () => world.trace.snapshot(),
     openSockets: () =>
       [...world.hosts.values()].flatMap((host) =>
-        [...host.processes].flatMap((process) =>
+        [...processesOf(host)].flatMap((process) =>
           [...process.held].map((socket) => ({
             host: host.name,
             pid: process.pid,

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as DatagramSocket from "effect/socket/DatagramSocket"
 import * as Address from "./address.ts"
 import type { Held, ProcessState } from "./process.ts"
-import { broadcastOf, type HostState, type Interface, type Link, type World } from "./world.ts"
+import { broadcastOf, type HostState, type Interface, type Link, ofHost, type World } from "./world.ts"
 
 const maxPayload = 65_507
 // What the kernel charges a socket for a datagram besides its payload.
@@ -19,6 +19,9 @@ const writeError = (kind: DatagramSocket.IoErrorKind, message: string) =>
   new DatagramSocket.DatagramSocketError({
     reason: new DatagramSocket.DatagramSocketWriteError({ kind, cause: new Error(message) })
   })
+
+/** The datagram sockets of a host, by port. */
+const datagramsOf = ofHost(() => new Map<number, Array<DatagramEndpoint>>())
 
 export class DatagramEndpoint implements Held {
   readonly kind = "datagram"
@@ -45,7 +48,7 @@ export class DatagramEndpoint implements Held {
     this.reuseAddress = options.reuseAddress ?? false
     this.broadcast = options.broadcast ?? false
     this.events = events
-    const { datagrams } = process.host
+    const datagrams = datagramsOf(process.host)
     const others = datagrams.get(port)
     if (others === undefined) datagrams.set(port, [this])
     else others.push(this)
@@ -57,7 +60,7 @@ export class DatagramEndpoint implements Held {
     if (!this.#open) return
     this.#open = false
     this.process.held.delete(this)
-    const { datagrams } = this.process.host
+    const datagrams = datagramsOf(this.process.host)
     const left = datagrams.get(this.localPort)!.filter((other) => other !== this)
     if (left.length === 0) datagrams.delete(this.localPort)
     else datagrams.set(this.localPort, left)
@@ -121,11 +124,11 @@ const open = (
   const address = Address.parse(options.address)
   if (address === undefined || !host.bindable(address)) return fail("AddressNotAvailable", "EADDRNOTAVAIL")
   const inUse = (port: number) =>
-    (host.datagrams.get(port) ?? []).some((other) =>
+    (datagramsOf(host).get(port) ?? []).some((other) =>
       !(other.reuseAddress && options.reuseAddress === true) &&
       (other.localAddress === address || other.localAddress === Address.any || address === Address.any)
     )
-  const port = options.port === 0 ? host.ephemeral((p) => host.datagrams.has(p)) : options.port
+  const port = options.port === 0 ? host.ephemeral((p) => datagramsOf(host).has(p)) : options.port
   if (port === undefined || inUse(port)) return fail("AddressInUse", "EADDRINUSE")
   const endpoint = new DatagramEndpoint(process, address, port, options, events)
   const send = (
@@ -312,7 +315,7 @@ const matching = (
   port: number,
   broadcast: boolean
 ): ReadonlyArray<DatagramEndpoint> => {
-  const sockets = (host.datagrams.get(port) ?? []).filter((socket) =>
+  const sockets = (datagramsOf(host).get(port) ?? []).filter((socket) =>
     socket.localAddress === Address.any || socket.localAddress === destination
   )
   if (broadcast || sockets.length < 2) return sockets

@@ -3,9 +3,13 @@ import * as Address from "./address.ts"
 import type { Timer } from "./engine.ts"
 import { failure } from "./pipe.ts"
 import type { Held, ProcessState } from "./process.ts"
-import { StreamEndpoint } from "./streams.ts"
+import { StreamEndpoint, streamsOf } from "./streams.ts"
+import { ofHost } from "./world.ts"
 
 const handshakeLimit = 60_000
+
+/** The listening sockets of a host, by port. */
+export const listenersOf = ofHost(() => new Map<number, Array<Listener>>())
 
 /** A listening socket. */
 export class Listener implements Held {
@@ -23,7 +27,7 @@ export class Listener implements Held {
     this.process = process
     this.localAddress = address
     this.localPort = port
-    const { listeners } = process.host
+    const listeners = listenersOf(process.host)
     listeners.set(port, [...(listeners.get(port) ?? []), this])
     process.held.add(this)
   }
@@ -85,7 +89,7 @@ export class Listener implements Held {
     if (!this.#open) return
     this.#open = false
     this.process.held.delete(this)
-    const { listeners } = this.process.host
+    const listeners = listenersOf(this.process.host)
     const left = listeners.get(this.localPort)!.filter((other) => other !== this)
     if (left.length === 0) listeners.delete(this.localPort)
     else listeners.set(this.localPort, left)
@@ -136,7 +140,7 @@ export const connect = (
   }
   // An address of no LAN of this host: the request leaves for nowhere, as through a gateway that drops it.
   const source = route?.source ?? host.interfaces.find((i) => i.up)!.address
-  const local = host.ephemeral((p) => host.listeners.has(p) || [...host.streams].some((s) => s.localPort === p))
+  const local = host.ephemeral((p) => listenersOf(host).has(p) || [...streamsOf(host)].some((s) => s.localPort === p))
   if (local === undefined) {
     settle(failure("EADDRNOTAVAIL", `${where}: no free port`))
     return cancelNothing
@@ -192,8 +196,8 @@ export const connect = (
     const path = near.path(true)
     if (typeof path === "string") return
     const server = path.to
-    const listener = (server.listeners.get(port) ?? []).find((l) => l.localAddress === address) ??
-      (server.listeners.get(port) ?? []).find((l) => l.localAddress === Address.any)
+    const listener = (listenersOf(server).get(port) ?? []).find((l) => l.localAddress === address) ??
+      (listenersOf(server).get(port) ?? []).find((l) => l.localAddress === Address.any)
     const back = (then: () => void) => {
       if (chance.chance(path.link.loss)) return
       engine.schedule(world.quantise(engine.now() + path.link.latency(chance)), () => {

@@ -13,7 +13,7 @@ import * as Scope from "effect/Scope"
 import * as Address from "./address.ts"
 import * as Datagrams from "./datagrams.ts"
 import type { Host, HostOptions, Process } from "./model.ts"
-import { makeClock, makeRandom, ProcessState } from "./process.ts"
+import { makeClock, makeRandom, processesOf, ProcessState } from "./process.ts"
 import * as Sockets from "./sockets.ts"
 import { broadcastOf, type HostState, type Interface, type World } from "./world.ts"
 
@@ -264,7 +264,7 @@ export const makeHost = (world: World, networkScope: Scope.Scope, name: string, 
     resume: Effect.sync(() => {
       world.trace.verb("host.resume", name)
       state.paused = false
-      for (const process of state.processes) process.thaw()
+      for (const process of processesOf(state)) process.thaw()
     }),
     isUp: () => state.up
   }

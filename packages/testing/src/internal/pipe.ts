@@ -6,8 +6,8 @@
  * whole direction stalls: it tries again after 200 ms, doubling up to two minutes, and gives up after a quarter of an hour.
  */
 import type { Timer } from "./engine.ts"
-import type { StreamEndpoint } from "./streams.ts"
-import type { World } from "./world.ts"
+import type { Prng } from "./prng.ts"
+import type { HostState, Path, World } from "./world.ts"
 
 const segmentMax = 65_536
 const segmentMin = 1_460
@@ -22,6 +22,25 @@ export interface Segment {
   readonly bytes: Uint8Array
 }
 
+/** The end of a connection that a pipe goes out from, or comes to. */
+export interface Side {
+  readonly world: World
+  readonly host: HostState
+  readonly chance: Prng
+  /** The other end. */
+  readonly peer: Side | undefined
+  readonly gone: boolean
+  readonly text: string
+  readonly remoteText: string
+  path(inFlight?: boolean): Path | string
+  /** What is sent in place of the bytes. */
+  inspect(bytes: Uint8Array): ReadonlyArray<Uint8Array>
+  receive(segment: Segment, path: Path): void
+  /** Answers with a reset. */
+  refuse(sender: Side, path: Path): void
+  fail(cause: Error): void
+}
+
 interface Pending {
   readonly bytes: Uint8Array
   taken: number
@@ -32,7 +51,7 @@ const empty: Uint8Array = new Uint8Array(0)
 
 /** One direction of a connection, from the sending end. */
 export class Pipe {
-  readonly from: StreamEndpoint
+  readonly from: Side
   readonly #world: World
   /** Written, and not yet within the window. */
   #pending: Array<Pending> = []
@@ -53,9 +72,9 @@ export class Pipe {
   #finSent = false
   #dead = false
 
-  constructor(from: StreamEndpoint) {
+  constructor(from: Side) {
     this.from = from
-    this.#world = from.process.world
+    this.#world = from.world
   }
 
   get finishing(): boolean {

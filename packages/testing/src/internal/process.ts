@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Random } from "effect/Random"
 import type { Timer } from "./engine.ts"
-import type { HostState, World } from "./world.ts"
+import { type HostState, ofHost, type World } from "./world.ts"
 
 /** A socket that its process holds. */
 export interface Held {
@@ -17,6 +17,9 @@ export interface Held {
   /** Its host has lost power: the network sees nothing. */
   readonly vanish: () => void
 }
+
+/** The processes of a host. */
+export const processesOf = ofHost(() => new Set<ProcessState>())
 
 export class ProcessState {
   readonly world: World
@@ -33,7 +36,7 @@ export class ProcessState {
     this.world = world
     this.host = host
     this.pid = world.nextPid()
-    host.processes.add(this)
+    processesOf(host).add(this)
   }
 
   get frozen(): boolean {
@@ -67,7 +70,7 @@ export class ProcessState {
    */
   die(): void {
     this.alive = false
-    this.host.processes.delete(this)
+    processesOf(this.host).delete(this)
   }
 
   finish(how: "kill" | "vanish"): void {

@@ -11,11 +11,11 @@ import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
 import * as Address from "./address.ts"
-import { connect, Listener } from "./handshake.ts"
+import { connect, Listener, listenersOf } from "./handshake.ts"
 import { failure } from "./pipe.ts"
 import { encodeText } from "./platform.ts"
 import type { ProcessState } from "./process.ts"
-import type { End, StreamEndpoint } from "./streams.ts"
+import { type End, type StreamEndpoint, streamsOf } from "./streams.ts"
 
 const closeError = (code: number) => new Socket.SocketError({ reason: new Socket.SocketCloseError({ code }) })
 const readError = (cause: Error) => new Socket.SocketError({ reason: new Socket.SocketReadError({ cause }) })
@@ -180,11 +180,11 @@ export const listen = Effect.fnUntraced(function*(process: ProcessState, endpoin
     return yield* refuse("AddressNotAvailable")
   }
   const taken = (port: number) =>
-    (host.listeners.get(port) ?? []).some((other) =>
+    (listenersOf(host).get(port) ?? []).some((other) =>
       other.localAddress === address || other.localAddress === Address.any || address === Address.any
     )
   const port = endpoint.port === 0
-    ? host.ephemeral((p) => host.listeners.has(p) || [...host.streams].some((s) => s.localPort === p))
+    ? host.ephemeral((p) => listenersOf(host).has(p) || [...streamsOf(host)].some((s) => s.localPort === p))
     : endpoint.port
   if (port === undefined || taken(port)) return yield* refuse("PortInUse")
   const listener = yield* Effect.acquireRelease(

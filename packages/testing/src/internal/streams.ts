@@ -1,9 +1,9 @@
 /** One end of a simulated connection, between its program and the network. */
 import * as Address from "./address.ts"
-import { failure, Pipe, type Segment } from "./pipe.ts"
+import { failure, Pipe, type Segment, type Side } from "./pipe.ts"
 import type { Prng } from "./prng.ts"
 import type { Held, ProcessState } from "./process.ts"
-import type { HostState, Path, World } from "./world.ts"
+import { type HostState, ofHost, type Path, type World } from "./world.ts"
 
 /** Why a connection ended, before it is an error of Effect's. */
 export type End =
@@ -13,8 +13,11 @@ export type End =
 
 const empty: Uint8Array = new Uint8Array(0)
 
+/** The ends of connections that a host has. */
+export const streamsOf = ofHost(() => new Set<StreamEndpoint>())
+
 /** One end of a connection. */
-export class StreamEndpoint implements Held {
+export class StreamEndpoint implements Held, Side {
   readonly kind = "stream"
   readonly process: ProcessState
   readonly host: HostState
@@ -53,7 +56,7 @@ export class StreamEndpoint implements Held {
     this.chance = chance
     this.#chunks = chance.fork("chunks")
     this.out = new Pipe(this)
-    this.host.streams.add(this)
+    streamsOf(this.host).add(this)
   }
 
   get world(): World {
@@ -155,7 +158,7 @@ export class StreamEndpoint implements Held {
 
   #release(): void {
     this.gone = true
-    this.host.streams.delete(this)
+    streamsOf(this.host).delete(this)
     this.out.stop()
     const { onGone } = this
     this.onGone = undefined
@@ -164,7 +167,7 @@ export class StreamEndpoint implements Held {
 
   /** Both sides have ended in order, so the system forgets it. */
   #retire(): void {
-    if (this.#closed && this.#end !== undefined && this.peer !== undefined) this.host.streams.delete(this)
+    if (this.#closed && this.#end !== undefined && this.peer !== undefined) streamsOf(this.host).delete(this)
   }
 
   #wake(): void {

@@ -2,13 +2,9 @@
 import { canonicalHost } from "@pnet/core/Advert"
 import * as Duration from "effect/Duration"
 import * as Address from "./address.ts"
-import type { DatagramEndpoint } from "./datagrams.ts"
 import type { Engine } from "./engine.ts"
-import type { Listener } from "./handshake.ts"
 import type { LanOptions, Latency, LinkModel, Options, Packet, StreamOptions, Verdict } from "./model.ts"
 import { Prng } from "./prng.ts"
-import type { ProcessState } from "./process.ts"
-import type { StreamEndpoint } from "./streams.ts"
 import { Trace } from "./trace.ts"
 
 /** A link model with its durations in milliseconds. */
@@ -97,10 +93,6 @@ export class HostState {
   readonly id: number
   readonly name: string
   readonly interfaces: Array<Interface> = []
-  readonly processes = new Set<ProcessState>()
-  readonly datagrams = new Map<number, Array<DatagramEndpoint>>()
-  readonly listeners = new Map<number, Array<Listener>>()
-  readonly streams = new Set<StreamEndpoint>()
   readonly chance: Prng
   up = true
   paused = false
@@ -138,6 +130,16 @@ export class HostState {
   bindable(address: number): boolean {
     return address === Address.any || address === Address.limitedBroadcast || this.owns(address) ||
       this.interfaces.some((i) => broadcastOf(i) === address)
+  }
+}
+
+/** What a module keeps of each host that it has to do with: what a host is made of knows nothing of what runs on it. */
+export const ofHost = <A>(make: () => A): (host: HostState) => A => {
+  const kept = new WeakMap<HostState, A>()
+  return (host) => {
+    let one = kept.get(host)
+    if (one === undefined) kept.set(host, one = make())
+    return one
   }
 }
 
