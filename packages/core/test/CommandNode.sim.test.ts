@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Caller, Command, CommandNode, Deadline, PortableCrypto, RpcRegistry, Trust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import {
+  Cause,
   Clock,
   Context,
   DateTime,
@@ -355,6 +356,10 @@ describe("CommandNode", () => {
       const broken = yield* nodes.alice.node.target("*")("add", 1n)
       assert.deepStrictEqual(Object.values(broken).map(failureTag), ["NotJsonError", "NotJsonError", "NotJsonError"])
       assert.deepStrictEqual(yield* nodes.alice.node.target([])("add"), {})
+      // A variable that is not set is no list of nobody.
+      const unset = process.env.PNET_NO_SUCH_VARIABLE!
+      const nobody = Cause.squash(yield* Effect.flip(Effect.sandbox(nodes.alice.node.target(unset)("add"))))
+      assert.include(String(nobody), "a name, a list of names, or \"*\" for all peers, and undefined was given")
     })))
 
   it.effect("a call whose time is up fails on both sides, and one that is late is never run", () =>

@@ -188,11 +188,12 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer))("NodeIdentity", (it)
       const parent = yield* folder
       yield* fs.makeDirectory(`${parent}/keys`)
       yield* fs.symlink(`${parent}/keys`, `${parent}/link`)
+      let renames = 0
       const linkless: FileSystem.FileSystem = {
         ...fs,
         link: () => Effect.fail(systemError("EPERM", "link")),
-        // Time for another to come in between.
-        rename: (from, to) => Effect.delay(fs.rename(from, to), "50 millis")
+        // Time for the others to come in between, and for each to read what it has put there.
+        rename: (from, to) => Effect.delay(fs.rename(from, to), `${++renames * 60} millis`)
       }
       const keys = yield* Effect.all(
         ["keys/identity", "link/identity", "link/../keys/identity"].map((path) =>
@@ -259,6 +260,15 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer))("NodeIdentity", (it)
         assert.include(error.message, "not a file but a FIFO")
       })
   )
+
+  it.effect("judges what it has opened, and not what was there before", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const [good, path] = [yield* write(secret), yield* write(secret, 0o644)]
+      const swapped: FileSystem.FileSystem = { ...fs, stat: () => fs.stat(good) }
+      const error = yield* refusal(path).pipe(Effect.provideService(FileSystem.FileSystem, swapped))
+      assert.deepInclude(error.reason, { _tag: "IdentityFileExposed", mode: 0o644 })
+    }))
 
   it.effect.skipIf(!asRoot)(
     "refuses a file of another user, also as root, and takes root's own",
@@ -330,6 +340,19 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer))("NodeIdentity", (it)
           child.kill("SIGKILL")
         })
         assert.strictEqual((yield* NodeIdentity.holdFile(path, at)).publicKey, publicKey)
+      }), 60_000)
+
+    it.effect("keeps no process alive", () =>
+      Effect.gen(function*() {
+        const path = yield* write(secret)
+        const fixture = fileURLToPath(new URL("fixtures/identity.ts", import.meta.url))
+        const output = yield* Effect.callback<string>((resume) => {
+          const child = execFile(process.execPath, [fixture, path, "leave"], (error, stdout) => {
+            resume(error === null ? Effect.succeed(stdout) : Effect.die(error))
+          })
+          return Effect.sync(() => child.kill("SIGKILL"))
+        })
+        assert.strictEqual(output, publicKey)
       }), 60_000)
 
     it.effect("is a layer, which gives it back", () =>

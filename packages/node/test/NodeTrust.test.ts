@@ -19,6 +19,8 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as PlatformError from "effect/PlatformError"
 import { execFileSync } from "node:child_process"
+import { createHash } from "node:crypto"
+import * as Hold from "../src/internal/hold.ts"
 
 const nameOf = (name: string) => name as NodeName
 const [alice, bob] = [nameOf("alice"), nameOf("bob")]
@@ -275,6 +277,7 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
         yield* Effect.scoped(Effect.gen(function*() {
           const trust = yield* known(path)
           assert.strictEqual((yield* fs.stat(path)).mode & 0o7777, 0o600)
+          assert.include(yield* read(path), "# The peers that this node knows")
           yield* trust.proved(alice, one)
         })).pipe(Effect.provideService(fileSystem, { ...fs, link: refuse("EPERM") }))
         assert.deepStrictEqual(yield* linesOf(path), [`alice ${one}`])
@@ -286,6 +289,51 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
           assert.include(error.message, `${path}.${code} could not be written: ${code}: no, '${parent}'`)
         }
       }).pipe(Effect.scoped))
+
+    it.effect("gives back no lock that is another's by now", () =>
+      Effect.gen(function*() {
+        const fs = yield* fileSystem
+        const path = `${yield* folder}/known_peers`
+        const one = yield* newKey
+        yield* write(path, "# known\n")
+        yield* write(`${path}.other`, "another's")
+        // In the middle of the save somebody takes the lock for left behind, as after a freeze.
+        const overtaken: FileSystem.FileSystem = {
+          ...fs,
+          rename: (from, to) => Effect.andThen(fs.rename(`${path}.other`, `${path}.lock`), fs.rename(from, to))
+        }
+        yield* Effect.scoped(Effect.flatMap(known(path), (trust) => trust.proved(alice, one))).pipe(
+          Effect.provideService(fileSystem, overtaken)
+        )
+        assert.deepStrictEqual(yield* linesOf(path), [`alice ${one}`])
+        assert.strictEqual(yield* read(`${path}.lock`), "another's")
+      }).pipe(Effect.scoped))
+
+    it.effect(
+      "breaks no lock while another program may be about to, and saves once that is gone",
+      () =>
+        Effect.gen(function*() {
+          const fs = yield* fileSystem
+          const path = yield* fs.realPath(yield* folder).pipe(Effect.map((parent) => `${parent}/known_peers`))
+          const one = yield* newKey
+          yield* write(path, "# known\n")
+          yield* write(`${path}.lock`, "")
+          yield* fs.utimes(`${path}.lock`, 1, 1)
+          const { layer: logger, logs } = logged()
+          yield* Effect.scoped(Effect.gen(function*() {
+            yield* Hold.hold(`known-peers-${createHash("sha256").update(path).digest("base64url")}`)
+            yield* Effect.scoped(Effect.flatMap(known(path), (trust) => trust.proved(alice, one))).pipe(
+              Effect.provide(logger)
+            )
+          }))
+          assert.isTrue(yield* fs.exists(`${path}.lock`))
+          assert.include(logs.join(), "could not be written: EEXIST")
+          yield* Effect.scoped(Effect.flatMap(known(path), (trust) => trust.proved(alice, one)))
+          assert.deepStrictEqual(yield* linesOf(path), [`alice ${one}`])
+          assert.isFalse(yield* fs.exists(`${path}.lock`))
+        }).pipe(Effect.scoped),
+      30_000
+    )
 
     it.effect("waits for a lock that is held, and breaks one that was left behind", () =>
       Effect.gen(function*() {
@@ -382,6 +430,12 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
           const exposed = yield* Effect.flip(known(path))
           assert.strictEqual(exposed.reason._tag, "TrustFileExposed")
           assert.include(exposed.message, "0666")
+          // It is what was opened that is judged, and not what was there before.
+          yield* write(`${path}.good`, `alice ${one}\n`)
+          const swapped = yield* Effect.flip(known(path)).pipe(
+            Effect.provideService(fileSystem, { ...fs, stat: () => fs.stat(`${path}.good`) })
+          )
+          assert.strictEqual(swapped.reason._tag, "TrustFileExposed")
         }
       }).pipe(Effect.scoped))
   })
