@@ -170,7 +170,7 @@ export const Limits = Schema.Struct({
   ),
   callMemory: count(
     134_217_728,
-    "Bytes held of calls over 64 KiB that are coming in or being handled, with what their JSON is parsed to, a quarter of them for one peer. One more is reset with refused."
+    "Bytes held of calls over 64 KiB that are coming in or being handled, with what their JSON and lists are made to, a quarter of them for one peer. One more is reset with refused."
   ),
   credit: count(
     268_435_456,

@@ -1,9 +1,9 @@
 /** What the calls of one peer cost a node: every reply is bounded before it is built, and nothing is held that is not counted. */
 import { assert, describe, it } from "@effect/vitest"
 import type { AdvancedNode } from "@pnet/core"
-import { Command, Deadline, Frame, PeerRpc, RpcRegistry, Sessions } from "@pnet/core"
+import { Command, CommandNode, Deadline, Frame, PeerRpc, RpcRegistry, Sessions } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
-import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Logger, Schema, Stream } from "effect"
+import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Layer, Logger, Schema, Stream } from "effect"
 import type { Scope } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { compatible, differences } from "../src/internal/contract.ts"
@@ -434,6 +434,43 @@ describe("a typed call", () => {
         }
       }
       assert.strictEqual(yield* client.nothings({ list: [] }), 0)
+    })
+  )
+
+  test(
+    "of lists of what takes no bytes counts as what it is decoded to, and gives it back",
+    Effect.gen(function*() {
+      const { alice, bob } = yield* world(13, { callMemory: 4_194_304 })
+      const gate = yield* Deferred.make<void>()
+      const Maybe = Schema.Struct({ a: Schema.optionalKey(Schema.Number) })
+      const group = RpcGroup.make(
+        Rpc.make("keep", { payload: { list: Schema.Array(Maybe) }, success: Schema.Number }),
+        Rpc.make("bytes", { payload: { list: Schema.Array(Schema.Uint8Array) }, success: Schema.Number })
+      )
+      const keep = ({ list }: { readonly list: ReadonlyArray<unknown> }) =>
+        Effect.as(list.length > 1_000 ? Deferred.await(gate) : Effect.void, list.length)
+      yield* Layer.build(CommandNode.serve(group).pipe(Layer.provide(group.toLayer({ keep, bytes: keep })))).pipe(
+        Effect.provideService(CommandNode.CommandNode, bob.node)
+      )
+      const client = yield* alice.node.client(group, "bob")
+      const nothings = (length: number) => ({ list: Array.from({ length }, () => ({})) })
+      const views = (length: number) => ({ list: Array.from({ length }, () => new Uint8Array(0)) })
+      // A mebibyte is what one peer may have: of 20 KB more is made.
+      for (const call of [client.keep(nothings(20_000)), client.bytes(views(20_000))]) {
+        assert.strictEqual((yield* failureOf(call))._tag, "CallTooLargeError")
+      }
+      const kept = yield* Effect.forkChild(client.keep(nothings(10_000)))
+      yield* Effect.sleep("100 millis")
+      const refused = yield* failureOf(client.bytes(views(6_000)))
+      assert.strictEqual(refused._tag === "StreamResetError" && refused.code, "refused")
+      assert.strictEqual(yield* client.keep(nothings(500)), 500)
+      // One that is given up gives all of it back, as does one that ends.
+      yield* Fiber.interrupt(kept)
+      const again = yield* Effect.forkChild(client.bytes(views(6_000)))
+      yield* Effect.sleep("100 millis")
+      yield* Deferred.succeed(gate, undefined)
+      assert.strictEqual(yield* Fiber.join(again), 6_000)
+      assert.strictEqual(yield* client.keep(nothings(10_000)), 10_000)
     })
   )
 

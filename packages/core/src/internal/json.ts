@@ -128,6 +128,7 @@ const place = 12
 const array = 48
 const object = 56
 const field = 32
+const view = 100
 
 /**
  * About how many bytes the value of a document holds besides its texts, or `Infinity` where its arrays and objects are nested
@@ -167,6 +168,35 @@ export const weigh = (bytes: Uint8Array): number => {
         depth--
     }
   }
+  return weight
+}
+
+/** Deeper than this no value is weighed. It may be in itself. */
+const maxWeighed = 64
+
+/** `weigh` of a value that was made of other bytes, its empty texts and bytes included; no more is looked at than makes `limit`. */
+export const weightOf = (value: unknown, limit: number): number => {
+  let weight = 0
+  const go = (value: object, depth: number): void => {
+    if (ArrayBuffer.isView(value)) weight += view
+    else if (depth > maxWeighed) return
+    else if (Array.isArray(value)) {
+      weight += array + place * value.length
+      for (let i = 0; i < value.length && weight <= limit; i++) {
+        const each: unknown = value[i]
+        if (typeof each === "object" && each !== null) go(each, depth + 1)
+      }
+    } else {
+      weight += object
+      for (const name in value) {
+        if (weight > limit) return
+        weight += field
+        const each: unknown = (value as Record<string, unknown>)[name]
+        if (typeof each === "object" && each !== null) go(each, depth + 1)
+      }
+    }
+  }
+  if (typeof value === "object" && value !== null) go(value, 0)
   return weight
 }
 

@@ -34,7 +34,7 @@ import { Sessions, type SessionStream } from "../Sessions.ts"
 import { type CallMeter, meterOf } from "./callMetrics.ts"
 import * as Contract from "./contract.ts"
 import * as Given from "./given.ts"
-import { lengthUpTo } from "./json.ts"
+import { lengthUpTo, weightOf } from "./json.ts"
 import { keptAlive, Pieces } from "./pieces.ts"
 import { quote } from "./quote.ts"
 import * as Wire from "./rpcWire.ts"
@@ -52,6 +52,7 @@ export interface Options {
 
 /** What the requests of a peer may take together: `room` as one comes, all of it given back by `free`. */
 export type Memory = (peer: PublicKey) => {
+  readonly fits?: (bytes: number) => boolean
   readonly room: (bytes: number) => boolean
   readonly free: () => void
 }
@@ -60,6 +61,9 @@ const plenty: Memory = () => ({ room: () => true, free: () => {} })
 
 /** What is so short is read, and answered, in one step. */
 const atOnce = 65_536
+
+/** What is made of fewer bytes is not weighed: no byte makes much more than a hundred. */
+const few = 1_024
 
 const nothing = Effect.succeed(new Uint8Array(0))
 
@@ -529,7 +533,31 @@ export const serve = <Rpcs extends Rpc.Any>(
         ) as Effect.Effect<void>
       }
 
-      const answer = (stream: InternalStream, request: Wire.Request): Effect.Effect<void> => {
+      /** Runs a call, if there is room for what its payload was decoded to. */
+      const admit = (
+        stream: InternalStream,
+        request: Wire.Request,
+        payload: unknown,
+        held: ReturnType<Memory> | undefined
+      ): Effect.Effect<void> => {
+        const run = () => runCall(new StreamCall(stream, request, payload))
+        if (!wire.hasLists || request.payload.length <= few) return run()
+        return Effect.withFiber((fiber) => {
+          const own = held ?? memory(stream.peer.publicKey)
+          if (held === undefined) fiber.addObserver(own.free)
+          const weight = weightOf(payload, 128 * limit)
+          if (own.fits?.(weight) === false) {
+            return stream.reset("too_large", "its lists take more memory than a call may have")
+          }
+          return own.room(weight) ? run() : stream.reset("refused", "no memory for it now")
+        })
+      }
+
+      const answer = (
+        stream: InternalStream,
+        request: Wire.Request,
+        held?: ReturnType<Memory>
+      ): Effect.Effect<void> => {
         const mismatch = Effect.suspend(() =>
           Effect.ignore(stream.write(Wire.mismatchOf(wire.contract(), wire.hash())))
         )
@@ -540,10 +568,10 @@ export const serve = <Rpcs extends Rpc.Any>(
         const decoded = wire.decodePayload(request.payload)
         const exit = Wire.valueOf(decoded)
         if (exit !== undefined && Exit.isSuccess(exit)) {
-          return runCall(new StreamCall(stream, request, exit.value))
+          return admit(stream, request, exit.value, held)
         }
         return Effect.matchCauseEffect(Effect.provideContext(decoded, base), {
-          onSuccess: (payload) => runCall(new StreamCall(stream, request, payload)),
+          onSuccess: (payload) => admit(stream, request, payload, held),
           onFailure: (cause) =>
             // Whether it is bytes that no schema gave, or another schema's: the caller can tell.
             Cause.hasDies(cause) ? Effect.andThen(broke(stream.peer.name, cause), mismatch) : mismatch
@@ -579,7 +607,7 @@ export const serve = <Rpcs extends Rpc.Any>(
             // It ended, or was given up, before it was whole.
             onFailure: (error) =>
               Cause.isDone(error) ? stream.reset("internal", "a request that is cut short") : Effect.void,
-            onSuccess: (request) => request === undefined ? Effect.void : answer(stream, request)
+            onSuccess: (request) => request === undefined ? Effect.void : answer(stream, request, held)
           })
         })
       }

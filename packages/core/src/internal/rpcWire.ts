@@ -61,6 +61,8 @@ export interface Wire {
   readonly isStream: boolean
   /** Whether it is a stream of byte arrays, which need no codec. */
   readonly isRaw: boolean
+  /** Whether its payload has lists, of which many elements may stand in few bytes. */
+  readonly hasLists: boolean
   readonly encodePayload: Coding<unknown, Uint8Array>
   readonly decodePayload: Coding<Uint8Array, unknown>
   readonly encodeSuccess: Coding<unknown, Uint8Array>
@@ -94,22 +96,16 @@ const encodedOf = (ast: SchemaAST.AST): SchemaAST.AST => {
 
 const isNothing = (ast: SchemaAST.AST): boolean => ["Null", "Undefined", "Void"].includes(encodedOf(ast)._tag)
 
-/**
- * Whether a few bytes of a schema may be decoded to very much. `SchemaBinary` makes room for as many elements as a list says it has,
- * up to a million more than there are bytes: where lists nest as deep as a peer likes, 2,400 bytes take four gigabytes. And of
- * nothings, which have no bytes, it makes four million. JSON has what it says, and is weighed before it is parsed.
- */
-export const swells = (schema: Schema.Constraint): boolean => {
+/** Whether a schema, or what it is encoded as, has such a part. What a `Suspend` stands for is not looked at. */
+const has = (schema: Schema.Constraint, is: (ast: SchemaAST.AST) => boolean): boolean => {
   const seen = new Set<SchemaAST.AST>()
   const go = (ast: SchemaAST.AST): boolean => {
     if (seen.has(ast)) return false
     seen.add(ast)
-    if (ast.encoding?.some(({ to }) => go(to)) === true) return true
+    if (is(ast) || ast.encoding?.some(({ to }) => go(to)) === true) return true
     switch (ast._tag) {
-      case "Suspend":
-        return true
       case "Arrays":
-        return ast.rest.some(isNothing) || ast.elements.some(go) || ast.rest.some(go)
+        return ast.elements.some(go) || ast.rest.some(go)
       case "Objects":
         return ast.propertySignatures.some(({ type }) => go(type)) || ast.indexSignatures.some(({ type }) => go(type))
       case "Union":
@@ -121,6 +117,20 @@ export const swells = (schema: Schema.Constraint): boolean => {
   }
   return go(schema.ast)
 }
+
+/**
+ * Whether a few bytes of a schema may be decoded to very much. `SchemaBinary` makes room for as many elements as a list says it has,
+ * up to a million more than there are bytes: where lists nest as deep as a peer likes, 2,400 bytes take four gigabytes. And of
+ * nothings, which have no bytes, it makes four million. JSON has what it says, and is weighed before it is parsed.
+ */
+export const swells = (schema: Schema.Constraint): boolean =>
+  has(schema, (ast) => ast._tag === "Suspend" || (ast._tag === "Arrays" && ast.rest.some(isNothing)))
+
+/** Whether a schema has lists or records, of which many may stand in few bytes. */
+const lists = (schema: Schema.Constraint): boolean =>
+  has(schema, (ast) =>
+    ast._tag === "Suspend" || (ast._tag === "Arrays" && ast.rest.length > 0) ||
+    (ast._tag === "Objects" && ast.indexSignatures.length > 0))
 
 /** What the arrays, objects and fields of a value in JSON may hold. */
 const maxWeight = 8 * defaultLimit
@@ -183,6 +193,7 @@ export const wireOf = (rpc: Rpc.AnyWithProps): Wire => {
     rpc,
     isStream: stream !== undefined,
     isRaw: stream !== undefined && stream.success.ast === Schema.Uint8Array.ast,
+    hasLists: lists(rpc.payloadSchema),
     encodePayload: encoder(() => rpc.payloadSchema),
     decodePayload: decoder(() => rpc.payloadSchema),
     encodeSuccess: encoder(() => success),

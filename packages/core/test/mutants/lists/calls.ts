@@ -269,8 +269,13 @@ const rpcWire = of(
 const rpcServer = of(
   "rpc-server",
   "packages/core/src/internal/rpcServer.ts",
-  suites("PeerRpc.sim", "CommandRpc.sim", "Limits.sim"),
+  suites("PeerRpc.sim", "CommandRpc.sim", "Limits.sim", "Cost.sim"),
   {
+    "weight": [
+      `if (!wire.hasLists || request.payload.length <= few) return run()`,
+      `return run()`,
+      "lists of nothings take a hundred times what they are counted as"
+    ],
     "late": [
       `nowUnsafe(clock) < deadline ? inTime :`,
       `true ? inTime :`,
@@ -326,7 +331,7 @@ const rpcServer = of(
 const rpcClient = of(
   "rpc-client",
   "packages/core/src/internal/rpcClient.ts",
-  suites("PeerRpc.sim", "CommandRpc.sim", "Limits.sim"),
+  suites("PeerRpc.sim", "CommandRpc.sim", "Limits.sim", "Cost.sim"),
   {
     "retry-stream": [
       `const refused = (error: RpcError) => !call.heard && isRefused(error)`,
