@@ -752,6 +752,30 @@ describe("the limits of handshakes", () => {
   )
 
   test(
+    "what a key sent and nobody has read is owed also when its sessions have ended and it comes again",
+    Effect.gen(function*() {
+      const { bob, mallory } = yield* world(26, { name: "bob", limits: { credit: 16 * Frame.initialCredit } })
+      yield* bob.node.sessions.handle(
+        { protocol: "socket", name: "late" },
+        (stream) => Effect.andThen(stream.end, Effect.never)
+      )
+      const opens = (id: number) => frame(Kind.open, id, JSON.stringify({ protocol: "socket", name: "late" }))
+      const first = yield* mallory.connect(bob)
+      for (let id = 1; id <= 4; id++) {
+        yield* first.send(0, opens(id), frame(Kind.data, id, "unread"), frame(Kind.end, id))
+      }
+      yield* Effect.sleep("500 millis")
+      yield* first.connection.end
+      yield* Effect.sleep("5 seconds")
+      assert.deepStrictEqual(yield* bob.node.sessions.all, [])
+      const again = yield* mallory.connect(bob)
+      yield* again.send(0, opens(1))
+      assert.strictEqual(JSON.parse(text((yield* again.expect(Kind.reset)).payload)).code, "refused")
+    }),
+    coarse
+  )
+
+  test(
     "what is not the next step of this handshake is ERR_HANDSHAKE, or what the protocol names",
     Effect.gen(function*() {
       const { bob, mallory, network } = yield* world(23, { name: "bob" })

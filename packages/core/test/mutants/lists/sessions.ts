@@ -313,7 +313,22 @@ const sessions = of(
       `budget: state.budget,`,
       `budget: new Budget(limits.credit / 4, budget),`,
       "one key has a quarter of all credit in each of its sessions",
-      { tests: ["Session.wire", "Sessions.sim", "WhoIsWho.sim", "Limits.sim"] }
+      { tests: ["Session.wire", "Sessions.sim"] }
+    ],
+    "budget-owed": [
+      `if (sessions.size + places + budget.used + dials.size === 0) states.delete(key)`,
+      `if (sessions.size + places + dials.size === 0) states.delete(key)`,
+      "a key that comes again has its whole credit, whatever of it is owed",
+      { tests: ["Session.wire", "Sessions.sim"] }
+    ],
+    "place-given-up": [
+      `if (oldest === undefined) return false
+      places.get(oldest)?.()
+      oldest.mux.resetAll`,
+      `if (oldest === undefined) return false
+      oldest.mux.resetAll`,
+      "a session that another takes the place of is counted until it is gone",
+      { tests: ["Session.wire", "Sessions.sim"] }
     ],
     "server-wiped": [
       `({ established }) => wipe(established)`,
@@ -415,7 +430,8 @@ const sessions = of(
       `if (!held) return
             held = false`,
       ``,
-      "a place is given back twice"
+      "a place is given back twice",
+      { tests: ["Session.wire", "Limits.sim"] }
     ],
     "silent-handshake": [
       `stream.read(limits.firstPacketTimeout)
