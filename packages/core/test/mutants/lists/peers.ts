@@ -197,7 +197,7 @@ const udp = of("adverts", "packages/core/src/internal/udpDiscovery.ts", suites("
   ],
   "again-forgotten": [
     `oldest = Math.max(oldest, Math.min(...seen.map((other) => other.timestamp)) + 1)`,
-    ``,
+    `seen = seen.slice(1)`,
     "of many adverts a recorded one is a sign of life"
   ],
   "again-host": [
