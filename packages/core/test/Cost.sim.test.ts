@@ -300,6 +300,55 @@ describe("a deadline", () => {
   )
 
   test(
+    "that is up when a call would begin, as after a freeze, leaves it unrun",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 14, traceCapacity: 0 })
+      const group = RpcGroup.make(Rpc.make("typed", { success: Schema.Number }))
+      const { function: handler, ran } = run()
+      const bob = yield* startCommand(network, {
+        name: "bob",
+        networkId,
+        functions: { f: handler("f") },
+        streams: { bytes: () => Effect.sync(() => void ran.push("bytes")) }
+      })
+      yield* Effect.provide(PeerRpc.serve(group), group.toLayer({ typed: handler("typed") })).pipe(
+        Effect.provideService(Sessions.Sessions, bob.node.sessions),
+        Effect.provideService(RpcRegistry.RpcRegistry, bob.node.registry)
+      )
+      const mallory = yield* stranger(network, yield* portable(), { host: yield* network.host("mallory") })
+      const session = yield* mallory.connect(bob as unknown as Parameters<typeof mallory.connect>[0])
+      const wire = Wire.wireOf(group.requests.get("typed") as any)
+      const request = Wire.encodeRequest({
+        hash: wire.hash(),
+        window: 0,
+        discard: false,
+        raw: false,
+        stream: false,
+        headers: undefined,
+        payload: yield* wire.encodePayload(undefined)
+      })
+      const calls = [
+        { protocol: "command", name: "bytes", question: bytes("x") },
+        { protocol: "command", name: "handle", question: bytes(JSON.stringify({ function: "f" })) },
+        { protocol: "rpc", name: "typed", question: request }
+      ]
+      for (const [i, { name, protocol, question }] of calls.entries()) {
+        for (const [j, deadline] of [0, 5_000].entries()) {
+          const id = 4 * i + 2 * j + 1
+          yield* session.send(
+            0,
+            frame(Kind.open, id, JSON.stringify({ protocol, name, deadline })),
+            frame(Kind.data, id, question),
+            frame(Kind.end, id)
+          )
+          yield* Effect.sleep("100 millis")
+          assert.deepStrictEqual(ran.splice(0), deadline === 0 ? [] : [name === "handle" ? "f" : name], name)
+        }
+      }
+    })
+  )
+
+  test(
     "of the work at hand bounds the calls of an AdvancedNode, and goes along to the calls that they make",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 10, traceCapacity: 0 })

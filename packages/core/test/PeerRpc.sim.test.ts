@@ -32,7 +32,8 @@ import {
   Tracer
 } from "effect"
 import { Rpc, RpcClient, RpcGroup, RpcMiddleware, RpcSchema } from "effect/rpc"
-import { wireOf } from "../src/internal/rpcWire.ts"
+import { hashBytesOf } from "../src/internal/contract.ts"
+import { encodeRequest, Kind, mismatchOf, wireOf } from "../src/internal/rpcWire.ts"
 import { type Net, networkId, portable, quietly } from "./sessionWorld.ts"
 
 // --- the world -------------------------------------------------------------------------------------------------------------
@@ -972,6 +973,47 @@ describe("two versions of a group", () => {
         "ContractError",
         ["error: NotFound here, Unauthorized at the peer"]
       ])
+    })))
+
+  it.effect("name the form where the peer has that of an older version, either way, and nothing is run or read", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      interface Tree extends ReadonlyArray<Tree> {}
+      const Tree: Schema.Codec<Tree> = Schema.Array(Schema.suspend((): Schema.Codec<Tree> => Tree))
+      const group = RpcGroup.make(Rpc.make("tree", { payload: { tree: Tree }, success: Tree }))
+      let ran = 0
+      yield* start(
+        network,
+        "bob",
+        PeerRpc.serve(group).pipe(
+          Layer.effectDiscard,
+          Layer.provide(group.toLayer({ tree: () => Effect.sync(() => (ran++, [])) }))
+        )
+      )
+      const alice = yield* start(network, "alice")
+      yield* alice.node.peers.awaitPeer("bob")
+      // As it was before there was a form: binary, and a contract that says nothing of it.
+      const wire = wireOf(group.requests.get("tree") as any)
+      const { form: _form, ...contract } = wire.contract()
+      const hash = hashBytesOf(contract)
+      const flags = { window: 0, discard: false, raw: false, stream: false, headers: undefined }
+      const asked = encodeRequest({ ...flags, hash, payload: Uint8Array.of(3, 32, 1, 0) })
+      const peer = yield* alice.node.peers.resolveOne("bob")
+      const answer = yield* alice.node.sessions.exchange(peer, { protocol: "rpc", name: "tree" }, asked)
+      assert.strictEqual(answer[0], Kind.mismatch)
+      assert.include(new TextDecoder().decode(answer), "\"form\":\"json\"")
+      assert.strictEqual(ran, 0)
+      const old = yield* start(network, "old")
+      let heard = 0
+      yield* old.node.sessions.handle(
+        { protocol: "rpc", name: "tree" },
+        (stream) => Effect.ignore(Effect.suspend(() => (heard++, stream.write(mismatchOf(contract, hash)))))
+      )
+      yield* alice.node.peers.awaitPeer("old")
+      const client = yield* clientOf(alice, group, "old")
+      const error = (yield* errorOf(client.tree({ tree: [[]] }))) as any
+      assert.deepStrictEqual([error._tag, error.mayHaveRun, heard], ["ContractError", false, 1])
+      assert.include(error.differences.join(), "form")
     })))
 
   it.effect("never read the bytes of one kind of value as another", () =>
