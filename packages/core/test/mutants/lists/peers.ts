@@ -128,7 +128,7 @@ const trustFile = of("trust-file", "packages/node/src/NodeTrust.ts", suites("nod
     "a revocation in an allow list does nothing"
   ],
   "lock": [
-    `yield* Effect.acquireRelease(take(held._tag !== "Taken"), giveBack)
+    `yield* Effect.acquireRelease(take(lock, held._tag !== "Taken"), (mine) => giveBack(lock, mine))
       return`,
     `return`,
     "two programs write one file at once, and one loses its pins"
