@@ -16,7 +16,7 @@
  *
  * Any other handler may read `CurrentCaller`, which is `undefined` where nobody calls.
  *
- * What bites: a name is what the trust policy says it is. Under `Trust.layerAny` everyone may have any; decide by `publicKey`,
+ * What bites: a name is what the trust policy says it is. Under `AnyTrust.layer` everyone may have any; decide by `publicKey`,
  * or use a policy that pins names to keys, as the default does.
  *
  * @since 0.1.0

@@ -178,7 +178,7 @@ const sharing = (name: string, keys: ReadonlyArray<PublicKey.PublicKey>) => {
   const more = keys.length > keysShown ? `, and ${keys.length - keysShown} more` : ""
   return `${keys.length} nodes are called ${
     quote(name)
-  } (keys ${shown}${more}); give each a name of its own, say which key it is with peers.resolveConflict, or list it with Trust.layerAllowList`
+  } (keys ${shown}${more}); give each a name of its own, say which key it is with peers.resolveConflict, or list it with AllowListTrust.layer`
 }
 
 /**

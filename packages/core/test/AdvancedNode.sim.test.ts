@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { AdvancedNode, Advert, Packet, PortableCrypto, Trust } from "@pnet/core"
+import { AdvancedNode, Advert, Packet, PortableCrypto, TofuTrust } from "@pnet/core"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { advancedSuite, type AdvancedWorld } from "@pnet/testing/AdvancedSuite"
 import { Context, Effect, Fiber, Layer, Logger, Schema, type Scope, Stream } from "effect"
@@ -9,7 +9,7 @@ const world = (options?: SimNetwork.Options): Effect.Effect<AdvancedWorld, never
     const network = yield* SimNetwork.make(options)
     let started = 0
     return {
-      start: (options, trust = Trust.layerTofu()) =>
+      start: (options, trust = TofuTrust.layer()) =>
         Effect.gen(function*() {
           const host = yield* network.host(`host${++started}`)
           const layer = AdvancedNode.layer({ bindIp: "0.0.0.0", ...options }).pipe(
@@ -41,7 +41,7 @@ describe("AdvancedNode, what the suite does not see", () => {
         const host = yield* network.host(options.name)
         const process = yield* host.launch(
           AdvancedNode.layer({ bindIp: "0.0.0.0", ...options }).pipe(
-            Layer.provide([PortableCrypto.layer, Trust.layerTofu(), Logger.layer([])])
+            Layer.provide([PortableCrypto.layer, TofuTrust.layer(), Logger.layer([])])
           )
         )
         return { host, process, node: Context.get(process.context, AdvancedNode.AdvancedNode) }

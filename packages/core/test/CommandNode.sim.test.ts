@@ -1,6 +1,6 @@
 /** CommandNode over a simulated network: calls, values, errors, deadlines, interruption, several peers, traces, bounds. */
 import { assert, describe, it } from "@effect/vitest"
-import { Caller, Command, CommandNode, Deadline, PortableCrypto, RpcRegistry, Trust } from "@pnet/core"
+import { Caller, Command, CommandNode, Deadline, PortableCrypto, RpcRegistry, TofuTrust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import {
   Cause,
@@ -50,7 +50,7 @@ const Read = Command.make("read", {
 })
 const Sum = Command.make("sum", { args: Schema.Array(Schema.Finite), success: Schema.Finite })
 
-const quietCrypto = [PortableCrypto.layer, Trust.layerTofu(), Logger.layer([])] as const
+const quietCrypto = [PortableCrypto.layer, TofuTrust.layer(), Logger.layer([])] as const
 
 const failureTag = (exit: Exit.Exit<unknown, { readonly _tag: string }>): string | undefined =>
   Exit.isFailure(exit)

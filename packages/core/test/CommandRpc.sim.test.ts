@@ -1,6 +1,6 @@
 /** RPC groups served and called through a CommandNode: what the node adds to PeerRpc. */
 import { assert, describe, it } from "@effect/vitest"
-import { CommandNode, PortableCrypto, Trust } from "@pnet/core"
+import { CommandNode, PortableCrypto, TofuTrust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import { Context, Effect, Exit, Layer, Logger, Metric, Schema, Stream } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
@@ -35,7 +35,7 @@ const start = (network: Net, name: string, limits: CommandNode.Options["limits"]
           functions: { plain: () => Effect.succeed(1) }
         })
       ),
-      Layer.provide([PortableCrypto.layer, Trust.layerTofu(), Logger.layer([])])
+      Layer.provide([PortableCrypto.layer, TofuTrust.layer(), Logger.layer([])])
     )
     const process = yield* Effect.orDie(host.launch(layer))
     return { node: Context.get(process.context, CommandNode.CommandNode), process, host }

@@ -9,7 +9,7 @@ import {
   PeerSocket,
   PortableCrypto,
   Sessions,
-  Trust
+  TofuTrust
 } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import {
@@ -655,7 +655,7 @@ describe("onMessage that gives what it likes", () => {
               bindIp: "0.0.0.0",
               ...(onMessage === undefined ? {} : { onMessage })
             }).pipe(
-              Layer.provide([PortableCrypto.layer, Trust.layerTofu(), log.logger])
+              Layer.provide([PortableCrypto.layer, TofuTrust.layer(), log.logger])
             )
           )
           return Context.get(process.context, BasicNode.BasicNode)
@@ -794,7 +794,7 @@ describe("what a caller is told", () => {
       const host = yield* network.host("bob")
       yield* host.launch(
         BasicNode.layer({ name: "bob", networkId: "commands", bindIp: "0.0.0.0" }).pipe(
-          Layer.provide([PortableCrypto.layer, Trust.layerTofu(), Logger.layer([])])
+          Layer.provide([PortableCrypto.layer, TofuTrust.layer(), Logger.layer([])])
         )
       )
       const alice = yield* startCommand(network, { name: "alice" })

@@ -10,7 +10,7 @@ import {
   PortableCrypto,
   RpcRegistry,
   Sessions,
-  Trust
+  TofuTrust
 } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import {
@@ -63,7 +63,7 @@ const start = (
     const layer = serve.pipe(
       Layer.provideMerge(RpcRegistry.layer),
       Layer.provideMerge(AdvancedNode.layer({ networkId, bindIp: "0.0.0.0", ...overrides?.options, name })),
-      Layer.provide([PortableCrypto.layer, Trust.layerTofu(), overrides?.logger ?? Logger.layer([])])
+      Layer.provide([PortableCrypto.layer, TofuTrust.layer(), overrides?.logger ?? Logger.layer([])])
     ) as Layer.Layer<Services, never, any>
     const process = yield* Effect.orDie(host.launch(layer as never)) as Effect.Effect<SimNetwork.Process<Services>>
     return { context: process.context, node: Context.get(process.context, AdvancedNode.AdvancedNode), process, host }

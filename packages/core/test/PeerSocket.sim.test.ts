@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { AdvancedNode, PeerSocket, PortableCrypto, Trust } from "@pnet/core"
+import { AdvancedNode, PeerSocket, PortableCrypto, TofuTrust } from "@pnet/core"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Schema, type Scope, Stream } from "effect"
 import { Rpc, RpcClient, RpcGroup, RpcSerialization, RpcServer } from "effect/rpc"
@@ -16,7 +16,7 @@ const pair: Effect.Effect<
       const host = yield* network.host(name)
       return yield* host.launch(
         AdvancedNode.layer({ name, bindIp: "0.0.0.0" }).pipe(
-          Layer.provide([PortableCrypto.layer, Trust.layerTofu(), Logger.layer([])])
+          Layer.provide([PortableCrypto.layer, TofuTrust.layer(), Logger.layer([])])
         )
       )
     })

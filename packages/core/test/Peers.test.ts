@@ -1,6 +1,8 @@
 /** The membership table over a discovery and a transport made by hand. */
 import { assert, describe, it } from "@effect/vitest"
 import {
+  AllowListTrust,
+  AnyTrust,
   Crypto,
   Discovery,
   type Network,
@@ -12,6 +14,7 @@ import {
   ProtocolError,
   PublicKey,
   Sessions,
+  TofuTrust,
   Transport,
   Trust
 } from "@pnet/core"
@@ -57,7 +60,7 @@ const setUp = (
   options?: Partial<NodeOptions.Input> & { readonly trust?: Trust.Trust["Service"] }
 ) =>
   Effect.gen(function*() {
-    const { trust = Trust.makeTofu(), ...input } = options ?? {}
+    const { trust = TofuTrust.make(), ...input } = options ?? {}
     const crypto = Context.get(yield* Layer.build(PortableCrypto.layer), Crypto.Crypto)
     const clock = yield* Clock.Clock
     const identity = crypto.generateKeyPair()
@@ -1407,7 +1410,7 @@ describe("Peers: presence", () => {
   test("costs who waits for somebody a look at each change, and no error that nobody reads", () =>
     Effect.gen(function*() {
       let asked = 0
-      const tofu = Trust.makeTofu()
+      const tofu = TofuTrust.make()
       const trust = {
         ...tofu,
         expected: (name: Packet.NodeName) =>
@@ -1622,7 +1625,7 @@ describe("Peers: an operator's decision", () => {
 
   test("settles a name that two share, whether the policy pins or not", () =>
     Effect.gen(function*() {
-      for (const trust of [undefined, Context.get(yield* Layer.build(Trust.layerAny), Trust.Trust)]) {
+      for (const trust of [undefined, Context.get(yield* Layer.build(AnyTrust.layer), Trust.Trust)]) {
         const { key, peers, sight } = yield* setUp(trust === undefined ? {} : { trust })
         yield* sight("one", { name: "bob" })
         yield* sight("two", { name: "bob", host: "10.0.0.9" })
@@ -1645,7 +1648,7 @@ describe("Peers: an operator's decision", () => {
     Effect.gen(function*() {
       const crypto = Context.get(yield* Layer.build(PortableCrypto.layer), Crypto.Crypto)
       const right = crypto.generateKeyPair().publicKey
-      const list = Context.get(yield* Layer.build(Trust.layerAllowList([[name("bob"), right]])), Trust.Trust)
+      const list = Context.get(yield* Layer.build(AllowListTrust.layer([[name("bob"), right]])), Trust.Trust)
       const { key, own, peers, sight } = yield* setUp({ trust: list })
       yield* sight("bob", { key: right })
       const error = yield* Effect.flip(peers.resolveConflict(name("bob"), key("wrong")))
@@ -1739,7 +1742,7 @@ describe("Peers: discovery that fails", () => {
             sightings: Stream.fail(new Discovery.DiscoveryError({ kind: "Unknown", address: "x", port: 1 }))
           })),
           Layer.provide(Layer.succeed(Transport.Transport, { listen: Effect.never, dial: () => Effect.never })),
-          Layer.provide(Trust.layerAny),
+          Layer.provide(AnyTrust.layer),
           Layer.provide(NodeOptions.layer({ name: "self" })),
           Layer.provide(PortableCrypto.layer)
         )

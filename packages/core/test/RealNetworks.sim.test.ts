@@ -3,7 +3,7 @@
  * change, machines that sleep, clocks that jump, names that two have, and systems that forbid broadcasts.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { AdvancedNode, Crypto, Network, NetworkKey, type Obstacle, PortableCrypto, Trust } from "@pnet/core"
+import { AdvancedNode, Crypto, Network, NetworkKey, type Obstacle, PortableCrypto, TofuTrust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import { advertPacket } from "@pnet/testing/DiscoverySuite"
 import { Clock, Context, Duration, Effect, Exit, Fiber, Layer, Logger, Metric, Result, type Scope } from "effect"
@@ -238,7 +238,7 @@ describe("several interfaces", () => {
       const host = yield* network.host("alice")
       yield* host.launch(
         AdvancedNode.layer({ networkId, bindIp: "0.0.0.0", name: "alice" }).pipe(
-          Layer.provide([PortableCrypto.layer, Trust.layerTofu(), over, logTo(said)])
+          Layer.provide([PortableCrypto.layer, TofuTrust.layer(), over, logTo(said)])
         )
       )
       yield* TestClock.adjust("1 minute")
@@ -598,7 +598,7 @@ describe("a name that two nodes have", () => {
 describe("broadcasts that the system forbids", () => {
   const layer = (options: AdvancedNode.Options, logger: Layer.Layer<never> = Logger.layer([])) =>
     AdvancedNode.layer({ networkId, bindIp: "0.0.0.0", ...options }).pipe(
-      Layer.provide([PortableCrypto.layer, Trust.layerTofu(), logger])
+      Layer.provide([PortableCrypto.layer, TofuTrust.layer(), logger])
     )
 
   test(

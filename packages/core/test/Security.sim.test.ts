@@ -1,6 +1,6 @@
 /** What `docs/security.md` says of peers that keep to the letter of the protocol and to nothing else, where no other test does. */
 import { assert, describe, it } from "@effect/vitest"
-import { Command, Crypto, Frame, Handshake, NetworkKey, Trust } from "@pnet/core"
+import { AllowListTrust, Command, Crypto, Frame, Handshake, NetworkKey, Trust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import { Clock, Effect, Layer, Logger, References, Schema, type Scope, Tracer } from "effect"
 import { meterOf } from "../src/internal/callMetrics.ts"
@@ -256,7 +256,7 @@ describe("a peer's texts", () => {
         Layer.succeed(References.MinimumLogLevel, "Trace")
       )
       const network = yield* SimNetwork.make({ seed: 5, ...joined })
-      const list = yield* Effect.orDie(Trust.makeAllowList([]))
+      const list = yield* Effect.orDie(AllowListTrust.make([]))
       const bob = yield* start(network, { name: "bob", functions: { echo } }, {
         logger,
         trust: Layer.succeed(Trust.Trust, list)

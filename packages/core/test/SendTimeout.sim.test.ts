@@ -1,6 +1,6 @@
 /** When `send` gives up: after the caller's own time, whatever the message waits for, and with nothing left behind. */
 import { assert, describe, it } from "@effect/vitest"
-import { type BasicNode, Trust } from "@pnet/core"
+import { type BasicNode, TofuTrust, Trust } from "@pnet/core"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { failureOf } from "@pnet/testing/NodeSuite"
 import { Clock, Duration, Effect, Exit, Fiber, Layer, Logger, type Scope } from "effect"
@@ -88,7 +88,7 @@ describe("a message that is not answered in time", () => {
       let interrupted = 0
       let wait: Effect.Effect<void> = Effect.never
       const trust = Layer.succeed(Trust.Trust, {
-        ...Trust.makeTofu(),
+        ...TofuTrust.make(),
         check: () => {
           asked++
           return Effect.onInterrupt(wait, () =>

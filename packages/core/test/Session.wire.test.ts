@@ -1,6 +1,18 @@
 /** Sessions against whoever sits on the wire, and against peers that break the rules. */
 import { assert, describe, it } from "@effect/vitest"
-import { Crypto, Frame, Handshake, Identity, NetworkKey, type Packet, PortableCrypto, Raw, Trust } from "@pnet/core"
+import {
+  AllowListTrust,
+  Crypto,
+  Frame,
+  Handshake,
+  Identity,
+  NetworkKey,
+  type Packet,
+  PortableCrypto,
+  Raw,
+  TofuTrust,
+  Trust
+} from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import { Clock, Context, Effect, Fiber, Layer, Redacted, Result, Stream } from "effect"
 import * as Metadata from "../src/internal/metadata.ts"
@@ -358,7 +370,7 @@ describe("who may have a session", () => {
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 5, ...joined })
       const crypto = yield* portable()
-      const trust = Trust.layerAllowList([])
+      const trust = AllowListTrust.layer([])
       const bob = yield* start(network, { name: "bob" }, { trust })
       const host = yield* network.host("mallory")
       const mallory = yield* stranger(network, crypto, { host })
@@ -407,7 +419,7 @@ describe("who may have a session", () => {
     "a peer that refuses this node, before READY or after it, is a typed error",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 6, ...joined })
-      const bob = yield* start(network, { name: "bob" }, { trust: Trust.layerAllowList([]) })
+      const bob = yield* start(network, { name: "bob" }, { trust: AllowListTrust.layer([]) })
       const alice = yield* start(network, { name: "alice", functions: { echo } })
       yield* alice.node.peers.awaitPeer("bob")
       const refused = yield* failureOf(alice.node.request("bob", "echo", "x"))
@@ -476,7 +488,7 @@ describe("the secrets of sessions", () => {
         }
       })
       const left = () => secrets.filter((secret) => secret.some((byte) => byte !== 0)).length
-      const tofu = Context.get(yield* Layer.build(Trust.layerTofu()), Trust.Trust)
+      const tofu = Context.get(yield* Layer.build(TofuTrust.layer()), Trust.Trust)
       const trust = Layer.succeed(Trust.Trust, {
         ...tofu,
         proved: (name, ...proof) =>

@@ -1,6 +1,6 @@
 /** What becomes of sessions over time: shared, settled, kept alive, renewed, drained, bounded and lost. */
 import { assert, describe, it } from "@effect/vitest"
-import { type AdvancedNode, Crypto, Frame, Identity, Packet, PublicKey, Trust } from "@pnet/core"
+import { type AdvancedNode, Crypto, Frame, Identity, Packet, PublicKey, TofuTrust, Trust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import { Clock, Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Queue, Scheduler, Scope, Stream } from "effect"
 import { setFlagsFromString } from "node:v8"
@@ -644,7 +644,7 @@ describe("trust", () => {
     "a pin is made by a completed handshake, and by nothing before",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 30 })
-      const built = yield* Layer.build(Trust.layerTofu())
+      const built = yield* Layer.build(TofuTrust.layer())
       const trust = Context.get(built, Trust.Trust)
       const bob = yield* start(network, { name: "bob", functions: { echo } }, {
         trust: Layer.succeed(Trust.Trust, trust)

@@ -1,6 +1,16 @@
 /** A trust policy that changes while nodes run, and strangers who would use up the pins. */
 import { assert, describe, it } from "@effect/vitest"
-import { type AdvancedNode, BasicNode, Crypto, Handshake, type Packet, Raw, Trust } from "@pnet/core"
+import {
+  type AdvancedNode,
+  AllowListTrust,
+  BasicNode,
+  Crypto,
+  Handshake,
+  type Packet,
+  Raw,
+  TofuTrust,
+  Trust
+} from "@pnet/core"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { Clock, Deferred, Effect, Fiber, Layer, Result } from "effect"
 import { echo, failureOf, portable, quietly, start, stranger, text } from "./sessionWorld.ts"
@@ -27,7 +37,7 @@ describe("a policy that changes", () => {
       Effect.gen(function*() {
         for (const opener of ["alice", "bob"] as const) {
           const network = yield* SimNetwork.make({ seed: 21, link: { latency: "1 millis" } })
-          const list = yield* Effect.orDie(Trust.makeAllowList([]))
+          const list = yield* Effect.orDie(AllowListTrust.make([]))
           const served = yield* stuck
           const functions = { echo, stuck: served.handler }
           const alice = yield* start(network, { name: "alice", functions }, { trust: Layer.succeed(Trust.Trust, list) })
@@ -69,7 +79,7 @@ describe("a policy that changes", () => {
     quietly(
       Effect.gen(function*() {
         const network = yield* SimNetwork.make({ seed: 22, link: { latency: "1 millis" } })
-        const tofu = Trust.makeTofu()
+        const tofu = TofuTrust.make()
         const functions = { echo }
         const alice = yield* start(network, { name: "alice", functions }, { trust: Layer.succeed(Trust.Trust, tofu) })
         const others = yield* Effect.forEach(["bob", "carol", "dave"], (name) => start(network, { name, functions }))
@@ -101,7 +111,7 @@ describe("a policy that changes", () => {
       Effect.gen(function*() {
         for (let wait = 0; wait <= 700; wait += 50) {
           const network = yield* SimNetwork.make({ seed: 23, link: { latency: "100 millis" } })
-          const list = yield* Effect.orDie(Trust.makeAllowList([]))
+          const list = yield* Effect.orDie(AllowListTrust.make([]))
           // A policy that has to ask somebody, and whose answer may be old when it comes.
           const slow = {
             ...list,
@@ -133,7 +143,7 @@ describe("a policy that changes", () => {
     quietly(
       Effect.gen(function*() {
         const network = yield* SimNetwork.make({ seed: 24, link: { latency: "1 millis" } })
-        const list = yield* Effect.orDie(Trust.makeAllowList([]))
+        const list = yield* Effect.orDie(AllowListTrust.make([]))
         const onMessage: BasicNode.MessageHandler = ({ text }) => Effect.succeed(text)
         const alice = yield* Effect.orDie(
           SimWorld.startNode(network, { name: "alice", onMessage }, { trust: Layer.succeed(Trust.Trust, list) })
@@ -160,7 +170,7 @@ describe("pins of those who connect", () => {
     quietly(
       Effect.gen(function*() {
         const network = yield* SimNetwork.make({ seed: 25, link: { latency: "1 millis" } })
-        const tofu = Trust.makeTofu({ capacity: 16, perAddress: 5 })
+        const tofu = TofuTrust.make({ capacity: 16, perAddress: 5 })
         const crypto = yield* portable()
         const alice = yield* start(network, { name: "alice", functions: { echo } }, {
           trust: Layer.succeed(Trust.Trust, tofu),

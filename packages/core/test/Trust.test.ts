@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Crypto, Packet, PortableCrypto, PublicKey, Trust } from "@pnet/core"
+import { AllowListTrust, AnyTrust, Crypto, Packet, PortableCrypto, PublicKey, TofuTrust, Trust } from "@pnet/core"
 import { Cause, Context, Effect, Exit, Layer, Logger, Schema, Scope, Stream } from "effect"
 import * as TestClock from "effect/testing/TestClock"
 
@@ -14,11 +14,11 @@ const keys = Effect.map(Layer.build(PortableCrypto.layer), (context) => {
 const build = (layer: Layer.Layer<Trust.Trust>) =>
   Effect.map(Layer.build(layer), (context) => Context.get(context, Trust.Trust))
 
-describe("Trust.layerAny", () => {
+describe("AnyTrust.layer", () => {
   it.effect("trusts everyone and expects nobody", () =>
     Effect.gen(function*() {
       const [one, two] = yield* keys
-      const trust = yield* build(Trust.layerAny)
+      const trust = yield* build(AnyTrust.layer)
       yield* trust.proved(alice, one)
       yield* trust.check(alice, two)
       yield* trust.proved(alice, two)
@@ -30,11 +30,11 @@ describe("Trust.layerAny", () => {
     }))
 })
 
-describe("Trust.makeTofu", () => {
+describe("TofuTrust.make", () => {
   it.effect("pins a name to the first key that proves itself, and to nothing before", () =>
     Effect.gen(function*() {
       const [one, two] = yield* keys
-      const trust = Trust.makeTofu()
+      const trust = TofuTrust.make()
       // Judging remembers nothing, however often.
       yield* trust.check(alice, one)
       yield* trust.check(alice, two)
@@ -56,7 +56,7 @@ describe("Trust.makeTofu", () => {
   it.effect("lets one key have several names", () =>
     Effect.gen(function*() {
       const [one] = yield* keys
-      const trust = Trust.makeTofu()
+      const trust = TofuTrust.make()
       yield* trust.proved(alice, one)
       yield* trust.proved(bob, one)
       assert.deepStrictEqual([yield* trust.expected(alice), yield* trust.expected(bob)], [one, one])
@@ -65,12 +65,12 @@ describe("Trust.makeTofu", () => {
   it.effect("pins no more names than its capacity; the ones it has go on", () =>
     Effect.gen(function*() {
       const [one, two] = yield* keys
-      const trust = Trust.makeTofu({ capacity: 2 })
+      const trust = TofuTrust.make({ capacity: 2 })
       yield* trust.proved(alice, one)
       yield* trust.proved(bob, two)
       const error = yield* Effect.flip(trust.proved(carol, one))
       assert.deepInclude(error, { kind: "Full", peer: carol, publicKey: one })
-      assert.include(error.message, "Trust.layerTofu")
+      assert.include(error.message, "TofuTrust.layer")
       assert.isUndefined(yield* trust.expected(carol))
       yield* trust.proved(alice, one)
       yield* trust.check(bob, two)
@@ -81,7 +81,7 @@ describe("Trust.makeTofu", () => {
     Effect.gen(function*() {
       const [one, two] = yield* keys
       const pinned: Array<readonly [Packet.NodeName, PublicKey.PublicKey]> = []
-      const trust = Trust.makeTofu({
+      const trust = TofuTrust.make({
         pins: [[alice, one]],
         onPin: (name, key) => Effect.sync(() => void pinned.push([name, key]))
       })
@@ -100,7 +100,7 @@ describe("Trust.makeTofu", () => {
     Effect.gen(function*() {
       const [one, two] = yield* keys
       const pins = new Map([[alice, one]])
-      const trust = Trust.makeTofu({ pins })
+      const trust = TofuTrust.make({ pins })
       pins.set(alice, two)
       yield* trust.proved(bob, two)
       assert.strictEqual(yield* trust.expected(alice), one)
@@ -110,7 +110,7 @@ describe("Trust.makeTofu", () => {
   it.effect("of several at once only the first has the name", () =>
     Effect.gen(function*() {
       const [one, two] = yield* keys
-      const trust = Trust.makeTofu({ onPin: () => Effect.yieldNow })
+      const trust = TofuTrust.make({ onPin: () => Effect.yieldNow })
       const exits = yield* Effect.forEach([one, two, one], (key) => Effect.exit(trust.proved(alice, key)), {
         concurrency: "unbounded"
       })
@@ -122,7 +122,7 @@ describe("Trust.makeTofu", () => {
     Effect.gen(function*() {
       const [one, two] = yield* keys
       const told: Array<readonly [string, PublicKey.PublicKey | undefined]> = []
-      const trust = Trust.makeTofu({
+      const trust = TofuTrust.make({
         capacity: 1,
         onPin: (name, key) => Effect.sync(() => void told.push([name, key])),
         onForget: (name) => Effect.sync(() => void told.push([name, undefined]))
@@ -143,7 +143,7 @@ describe("Trust.makeTofu", () => {
   it.effect("a key that was revoked is refused under any name, also to the operator, and its name waits for another", () =>
     Effect.gen(function*() {
       const [one, two] = yield* keys
-      const trust = Trust.makeTofu({ pins: [[alice, one]] })
+      const trust = TofuTrust.make({ pins: [[alice, one]] })
       yield* trust.revoke(one)
       for (const judged of [trust.check(alice, one), trust.proved(bob, one), trust.pin(bob, one)]) {
         assert.deepInclude(yield* Effect.flip(judged), { kind: "Revoked", publicKey: one })
@@ -156,7 +156,7 @@ describe("Trust.makeTofu", () => {
   it.effect("says of each decision of the operator that there is something to judge again", () =>
     Effect.gen(function*() {
       const [one, two] = yield* keys
-      const trust = Trust.makeTofu({ pins: [[alice, one]] })
+      const trust = TofuTrust.make({ pins: [[alice, one]] })
       let said = 0
       yield* trust.changes.pipe(
         Stream.runForEach(() => Effect.sync(() => void said++)),
@@ -181,7 +181,7 @@ describe("Trust.makeTofu", () => {
   it.effect("of those who connect, one address gets a quarter of the pins, and all get half", () =>
     Effect.gen(function*() {
       const [one] = yield* keys
-      const trust = Trust.makeTofu({ capacity: 16 })
+      const trust = TofuTrust.make({ capacity: 16 })
       const tries = (who: string, from?: string) =>
         Effect.map(Effect.exit(trust.proved(name(who), one, from)), Exit.isSuccess)
       for (let i = 0; i < 6; i++) assert.strictEqual(yield* tries(`a${i}`, "10.0.0.1"), i < 4)
@@ -202,18 +202,18 @@ describe("Trust.makeTofu", () => {
   it.effect("names that every object has are names like others", () =>
     Effect.gen(function*() {
       const [one] = yield* keys
-      const trust = Trust.makeTofu()
+      const trust = TofuTrust.make()
       assert.isUndefined(yield* trust.expected(name("constructor")))
       yield* trust.proved(name("__proto__"), one)
       assert.strictEqual(yield* trust.expected(name("__proto__")), one)
     }))
 })
 
-describe("Trust.layerTofu", () => {
+describe("TofuTrust.layer", () => {
   it.effect("has a memory of its own for each build", () =>
     Effect.gen(function*() {
       const [one, two] = yield* keys
-      const layer = Trust.layerTofu({ capacity: 1 })
+      const layer = TofuTrust.layer({ capacity: 1 })
       const first = yield* build(Layer.fresh(layer))
       const second = yield* build(Layer.fresh(layer))
       yield* first.proved(alice, one)
@@ -223,11 +223,11 @@ describe("Trust.layerTofu", () => {
     }))
 })
 
-describe("Trust.layerAllowList", () => {
+describe("AllowListTrust.layer", () => {
   it.effect("trusts the names it lists with their keys, and nobody else", () =>
     Effect.gen(function*() {
       const [one, two] = yield* keys
-      const trust = yield* build(Trust.layerAllowList([[alice, one]]))
+      const trust = yield* build(AllowListTrust.layer([[alice, one]]))
       for (const judge of [trust.check, trust.proved]) {
         yield* judge(alice, one)
         const changed = yield* Effect.flip(judge(alice, two))
@@ -250,18 +250,18 @@ describe("Trust.layerAllowList", () => {
     Effect.gen(function*() {
       const [one, two] = yield* keys
       const list: Array<readonly [Packet.NodeName, PublicKey.PublicKey]> = [[alice, one]]
-      const trust = yield* build(Trust.layerAllowList(list))
+      const trust = yield* build(AllowListTrust.layer(list))
       list.push([bob, two])
       const exit = yield* Effect.exit(trust.check(bob, two))
       assert.isTrue(Exit.isFailure(exit) && Cause.hasFails(exit.cause))
     }))
 })
 
-describe("Trust.makeAllowList", () => {
+describe("AllowListTrust.make", () => {
   it.effect("takes texts, and names what is malformed", () =>
     Effect.gen(function*() {
       const [one, two] = yield* keys
-      const list = yield* Trust.makeAllowList([["alice", one as string]])
+      const list = yield* AllowListTrust.make([["alice", one as string]])
       yield* list.check(alice, one)
       for (
         const [name, key, kind] of [
@@ -275,7 +275,7 @@ describe("Trust.makeAllowList", () => {
       ) {
         for (
           const refused of [
-            Trust.makeAllowList([["bob", two], [name, key]]),
+            AllowListTrust.make([["bob", two], [name, key]]),
             list.set([["bob", two], [name, key]]),
             list.add(name, key)
           ]
@@ -291,7 +291,7 @@ describe("Trust.makeAllowList", () => {
   it.effect("is changed while it runs, and says so", () =>
     Effect.gen(function*() {
       const [one, two] = yield* keys
-      const list = yield* Trust.makeAllowList([])
+      const list = yield* AllowListTrust.make([])
       let told = 0
       yield* Effect.forkChild(Stream.runForEach(list.changes, () => Effect.sync(() => told++)), {
         startImmediately: true
@@ -316,17 +316,17 @@ describe("Trust.makeAllowList", () => {
 
 class Broken extends Schema.TaggedError<Broken>()("Broken", { message: Schema.String }) {}
 
-describe("Trust.makeTofuStored", () => {
-  const storeOf = (initial: Trust.KnownPeers) => {
+describe("TofuTrust.makeStored", () => {
+  const storeOf = (initial: TofuTrust.KnownPeers) => {
     let kept = initial
     let changed = false
     let broken: string | undefined
-    const saves: Array<Trust.KnownPeersEdit> = []
+    const saves: Array<TofuTrust.KnownPeersEdit> = []
     const working = <A>(effect: Effect.Effect<A>) =>
       Effect.suspend((): Effect.Effect<A, Broken> =>
         broken === undefined ? effect : Effect.fail(new Broken({ message: broken }))
       )
-    const store: Trust.PinStore<Broken> = {
+    const store: TofuTrust.PinStore<Broken> = {
       load: working(Effect.sync(() => kept)),
       reload: working(Effect.sync(() => {
         if (!changed) return undefined
@@ -336,7 +336,7 @@ describe("Trust.makeTofuStored", () => {
       save: (edit) =>
         working(Effect.sync(() => {
           saves.push(edit)
-          kept = { pins: Trust.editPins(kept.pins, edit), revoked: [...kept.revoked, ...edit.revoked] }
+          kept = { pins: TofuTrust.editPins(kept.pins, edit), revoked: [...kept.revoked, ...edit.revoked] }
           return kept
         }))
     }
@@ -344,11 +344,11 @@ describe("Trust.makeTofuStored", () => {
       store,
       saves,
       kept: () => kept,
-      edit: (next: Trust.KnownPeers) => {
+      edit: (next: TofuTrust.KnownPeers) => {
         kept = next
         changed = true
       },
-      put: (next: Trust.KnownPeers, noticed: boolean) => {
+      put: (next: TofuTrust.KnownPeers, noticed: boolean) => {
         kept = next
         changed = noticed
       },
@@ -363,7 +363,7 @@ describe("Trust.makeTofuStored", () => {
       const [one, two] = yield* keys
       const place = storeOf({ pins: [{ name: alice, publicKey: one }], revoked: [] })
       const scope = yield* Scope.make()
-      const trust = yield* Scope.provide(Trust.makeTofuStored(place.store), scope)
+      const trust = yield* Scope.provide(TofuTrust.makeStored(place.store), scope)
       assert.strictEqual(yield* trust.expected(alice), one)
       yield* trust.proved(bob, two, "10.0.0.9")
       assert.deepStrictEqual(place.saves, [])
@@ -397,7 +397,7 @@ describe("Trust.makeTofuStored", () => {
       const logger = Logger.layer([
         Logger.make(({ logLevel, message }) => void logs.push(`${logLevel} ${String(message)}`))
       ])
-      const trust = yield* Trust.makeTofuStored(place.store).pipe(Effect.provide(logger))
+      const trust = yield* TofuTrust.makeStored(place.store).pipe(Effect.provide(logger))
       let told = 0
       yield* Effect.forkChild(Stream.runForEach(trust.changes, () => Effect.sync(() => told++)), {
         startImmediately: true
@@ -426,7 +426,7 @@ describe("Trust.makeTofuStored", () => {
     Effect.gen(function*() {
       const [one, two] = yield* keys
       const place = storeOf({ pins: [{ name: alice, publicKey: one }, { name: bob, publicKey: one }], revoked: [] })
-      const trust = yield* Trust.makeTofuStored(place.store)
+      const trust = yield* TofuTrust.makeStored(place.store)
       yield* trust.pin(alice, two)
       yield* trust.forget(bob)
       yield* trust.proved(bob, two, "10.0.0.9")
@@ -447,7 +447,7 @@ describe("Trust.makeTofuStored", () => {
       const place = storeOf({ pins: [{ name: alice, publicKey: one }], revoked: [two] })
       const logs: Array<string> = []
       const logger = Logger.layer([Logger.make(({ message }) => void logs.push(String(message)))])
-      const trust = yield* Trust.makeTofuStored(place.store).pipe(Effect.provide(logger))
+      const trust = yield* TofuTrust.makeStored(place.store).pipe(Effect.provide(logger))
       assert.strictEqual((yield* Effect.flip(trust.check(bob, two))).kind, "Revoked")
       place.fail("the disk is full")
       yield* trust.proved(bob, one)
@@ -461,7 +461,7 @@ describe("Trust.makeTofuStored", () => {
       assert.deepStrictEqual(place.kept().pins.map(({ name }) => name), [alice, bob])
       assert.strictEqual(logs.length, 2)
       place.fail("it is gone")
-      assert.strictEqual((yield* Effect.flip(Trust.makeTofuStored(place.store))).message, "it is gone")
+      assert.strictEqual((yield* Effect.flip(TofuTrust.makeStored(place.store))).message, "it is gone")
       place.fail(undefined)
     }))
 })

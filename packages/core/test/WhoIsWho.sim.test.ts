@@ -3,6 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import {
   type AdvancedNode,
   Advert,
+  AllowListTrust,
+  AnyTrust,
   BasicNode,
   Identity,
   NodeOptions,
@@ -15,6 +17,7 @@ import {
   SessionPool,
   Sessions,
   TcpTransport,
+  TofuTrust,
   Trust
 } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
@@ -76,7 +79,7 @@ describe("a name that an advert gives to another's key", () => {
         const network = yield* SimNetwork.make({ seed: 1, traceCapacity: 0 })
         const bob = yield* start(network, { name: "bob", functions: { who: tells } })
         const trust = policy === "an allow list"
-          ? Layer.orDie(Trust.layerAllowList([["bob", bob.node.publicKey]]))
+          ? Layer.orDie(AllowListTrust.layer([["bob", bob.node.publicKey]]))
           : undefined
         const alice = yield* start(network, { name: "alice" }, trust === undefined ? {} : { trust })
         const host = yield* network.host("mallory")
@@ -312,9 +315,9 @@ describe("a message's answer", () => {
         const network = yield* SimNetwork.make({ seed: 7, traceCapacity: 0 })
         const crypto = yield* portable()
         const other = yield* stranger(network, crypto, { host: yield* network.host("other"), name: "carol" })
-        const tofu = Trust.makeTofu()
+        const tofu = TofuTrust.make()
         const alice = yield* start(network, { name: "alice" }, {
-          trust: policy === "any" ? Trust.layerAny : Layer.succeed(Trust.Trust, tofu)
+          trust: policy === "any" ? AnyTrust.layer : Layer.succeed(Trust.Trust, tofu)
         })
         const listening = yield* other.listen
         const key = crypto.sharedKey(alice.node.publicKey, other.identity.secretKey)
@@ -464,7 +467,7 @@ describe("a session that stands in the turn in which its peer is lost", () => {
         Layer.provide(BasicNode.layerDiscovery),
         Layer.provide(TcpTransport.layer),
         Layer.provide(NodeOptions.layer({ name: "alice", networkId, bindIp: "0.0.0.0" })),
-        Layer.provide([PortableCrypto.layer, Trust.layerTofu()])
+        Layer.provide([PortableCrypto.layer, TofuTrust.layer()])
       )
       const host = yield* network.host("alice")
       const { context } = yield* Effect.orDie(host.launch(layer))

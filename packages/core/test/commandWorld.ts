@@ -1,5 +1,5 @@
 /** CommandNodes on a simulated network, for the tests of calls. */
-import { CommandNode, PortableCrypto, Trust } from "@pnet/core"
+import { CommandNode, PortableCrypto, TofuTrust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import { Context, Effect, Layer, Logger } from "effect"
 import type { Net } from "./sessionWorld.ts"
@@ -21,7 +21,7 @@ export const startCommand = (
   Effect.gen(function*() {
     const host = overrides?.host ?? (yield* network.host(options.name))
     const layer = CommandNode.layer({ networkId: "commands", bindIp: "0.0.0.0", ...options }).pipe(
-      Layer.provide([PortableCrypto.layer, Trust.layerTofu(), overrides?.logger ?? Logger.layer([])])
+      Layer.provide([PortableCrypto.layer, TofuTrust.layer(), overrides?.logger ?? Logger.layer([])])
     ) as Layer.Layer<CommandNode.CommandNode, never, any>
     const process = yield* Effect.orDie(host.launch(layer as never)) as Effect.Effect<
       SimNetwork.Process<CommandNode.CommandNode>

@@ -2,7 +2,7 @@
  * A node whose peer has a key, and says whatever comes to its mind: broken handshakes, broken frames in a session that stands, calls
  * that are none, answers that are none. Shared by a test (a few seeds) and the script that goes on for as long as it is told.
  */
-import { CommandNode, Frame, Packet, PortableCrypto, Raw, Trust } from "@pnet/core"
+import { CommandNode, Frame, Packet, PortableCrypto, Raw, TofuTrust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import { Cause, Context, Effect, Exit, Layer, Logger, Random, Stream } from "effect"
 import { RpcGroup } from "effect/rpc"
@@ -41,7 +41,7 @@ const start = (network: SimNetwork.SimNetwork["Service"], name: string, logger: 
         },
         streams: { upper: ({ bytes }) => Stream.map(bytes, (part) => part.slice()) }
       })),
-      Layer.provide([PortableCrypto.layer, Trust.layerTofu(), logger])
+      Layer.provide([PortableCrypto.layer, TofuTrust.layer(), logger])
     ) as Layer.Layer<CommandNode.CommandNode, never, any>
     const process = (yield* Effect.orDie(host.launch(layer as never))) as SimNetwork.Process<CommandNode.CommandNode>
     return { node: Context.get(process.context, CommandNode.CommandNode), host, process }

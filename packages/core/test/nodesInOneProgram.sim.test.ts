@@ -1,5 +1,5 @@
 import { assert, it } from "@effect/vitest"
-import { AdvancedNode, BasicNode, PortableCrypto, Trust } from "@pnet/core"
+import { AdvancedNode, BasicNode, PortableCrypto, TofuTrust } from "@pnet/core"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { Context, Effect, Layer, Logger } from "effect"
 
@@ -24,7 +24,7 @@ it.effect("nodes that are built together share nothing, and each is built once",
         Layer.effect(B, BasicNode.BasicNode).pipe(Layer.provide(BasicNode.layer({ name: "b", bindIp }))),
         Layer.effect(C, AdvancedNode.AdvancedNode).pipe(Layer.provide(carol)),
         Layer.effect(D, AdvancedNode.AdvancedNode).pipe(Layer.provide(AdvancedNode.layer({ name: "d", bindIp })))
-      ).pipe(Layer.provide([PortableCrypto.layer, Trust.layerTofu(), Logger.layer([])]))
+      ).pipe(Layer.provide([PortableCrypto.layer, TofuTrust.layer(), Logger.layer([])]))
       const { context } = yield* host.launch(layers)
       const [a, b, c, d] = [
         Context.get(context, A),

@@ -11,6 +11,7 @@ import {
   PortableCrypto,
   Raw,
   TcpTransport,
+  TofuTrust,
   Transport,
   Trust
 } from "@pnet/core"
@@ -52,7 +53,7 @@ export const start = (
     const layer = AdvancedNode.layer({ networkId, bindIp: "0.0.0.0", ...options }).pipe(
       Layer.provide([
         overrides?.crypto ?? PortableCrypto.layer,
-        overrides?.trust ?? Trust.layerTofu(),
+        overrides?.trust ?? TofuTrust.layer(),
         overrides?.logger ?? Logger.layer([])
       ])
     )

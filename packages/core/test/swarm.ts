@@ -15,6 +15,8 @@
  */
 import {
   type AdvancedNode,
+  AllowListTrust,
+  AnyTrust,
   type BasicNode,
   Caller,
   Command,
@@ -27,6 +29,7 @@ import {
   type Peers,
   RpcRegistry,
   Sessions,
+  TofuTrust,
   Trust
 } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
@@ -770,7 +773,7 @@ const world = (options: Options, crypto: Crypto.Crypto["Service"]) =>
       return own[(own.indexOf(slot.identity) + 1) % own.length]!
     }
 
-    const anybody = Context.get(yield* Layer.build(Trust.layerAny), Trust.Trust)
+    const anybody = Context.get(yield* Layer.build(AnyTrust.layer), Trust.Trust)
 
     /** A policy, with what it is to decide. */
     const policyOf = (spec: Plan["nodes"][number], changed: () => void) => {
@@ -790,7 +793,7 @@ const world = (options: Options, crypto: Crypto.Crypto["Service"]) =>
         case "tofu": {
           const pins = new Map<string, string>()
           let deciding = false
-          const trust = Trust.makeTofu({
+          const trust = TofuTrust.make({
             onPin: (name, key) =>
               Effect.sync(() => {
                 const pinned = pins.get(name)
@@ -825,7 +828,7 @@ const world = (options: Options, crypto: Crypto.Crypto["Service"]) =>
         }
         case "allow": {
           const list = new Map(plan.nodes.map(({ name }) => [name, identities.get(name)![0]!.publicKey as string]))
-          return Effect.map(Effect.orDie(Trust.makeAllowList(list)), (trust) => ({
+          return Effect.map(Effect.orDie(AllowListTrust.make(list)), (trust) => ({
             trust,
             permits: (name: string, key: string) => list.get(name) === key,
             revoke: (name: string, key: string) =>

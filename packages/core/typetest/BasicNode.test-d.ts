@@ -2,6 +2,7 @@
 // What must not compile is expected to be TypeScript's own error; the Effect diagnostics would report it a second time.
 // @effect-diagnostics missingEffectError:off missingEffectContext:off floatingEffect:off asyncFunction:off
 import {
+  AllowListTrust,
   BasicNode,
   type Crypto,
   Discovery,
@@ -172,20 +173,20 @@ BasicNode.layer({ name: "alice", identity: networkKey })
 
 // --- keys ------------------------------------------------------------------------------------------------------------
 
-Trust.layerAllowList([[name, key]])
+AllowListTrust.layer([[name, key]])
 
-expectTypeOf(Trust.layerAllowList([[name, key]])).toEqualTypeOf<Layer.Layer<Trust.Trust>>()
+expectTypeOf(AllowListTrust.layer([[name, key]])).toEqualTypeOf<Layer.Layer<Trust.Trust>>()
 
 // Texts have to be checked first, and the layer does so.
-expectTypeOf(Trust.layerAllowList([["bob", "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo="]])).toEqualTypeOf<
-  Layer.Layer<Trust.Trust, Trust.AllowListError>
+expectTypeOf(AllowListTrust.layer([["bob", "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo="]])).toEqualTypeOf<
+  Layer.Layer<Trust.Trust, AllowListTrust.AllowListError>
 >()
-expectTypeOf(Trust.layerAllowList(Object.entries({ bob: key }))).toEqualTypeOf<
-  Layer.Layer<Trust.Trust, Trust.AllowListError>
+expectTypeOf(AllowListTrust.layer(Object.entries({ bob: key }))).toEqualTypeOf<
+  Layer.Layer<Trust.Trust, AllowListTrust.AllowListError>
 >()
 
 // @ts-expect-error: a key may not be undefined
-Trust.layerAllowList([[name, PublicKey.fromText("hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo=")]])
+AllowListTrust.layer([[name, PublicKey.fromText("hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo=")]])
 
 // @ts-expect-error: a fingerprint is made of a key, not of a text
 PublicKey.fingerprint("hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo=")

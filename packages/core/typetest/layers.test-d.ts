@@ -3,6 +3,8 @@
  * requirement or an error is then a change of this file.
  */
 import {
+  AllowListTrust,
+  AnyTrust,
   BasicNode,
   type Crypto,
   Discovery,
@@ -14,6 +16,7 @@ import {
   PeerTable,
   StaticDiscovery,
   TcpTransport,
+  TofuTrust,
   Transport,
   Trust,
   UdpDiscovery
@@ -110,9 +113,9 @@ expectTypeOf(NodeOptions.layer({ name: "alice" })).toEqualTypeOf<
   Layer.Layer<NodeOptions.NodeConfig, NodeOptions.OptionsError, Crypto.Crypto>
 >()
 
-expectTypeOf(Trust.layerAny).toEqualTypeOf<Layer.Layer<Trust.Trust>>()
-expectTypeOf(Trust.layerTofu()).toEqualTypeOf<Layer.Layer<Trust.Trust>>()
-expectTypeOf(Trust.layerAllowList([])).toEqualTypeOf<Layer.Layer<Trust.Trust>>()
+expectTypeOf(AnyTrust.layer).toEqualTypeOf<Layer.Layer<Trust.Trust>>()
+expectTypeOf(TofuTrust.layer()).toEqualTypeOf<Layer.Layer<Trust.Trust>>()
+expectTypeOf(AllowListTrust.layer([])).toEqualTypeOf<Layer.Layer<Trust.Trust>>()
 expectTypeOf(PortableCrypto.layer).toEqualTypeOf<Layer.Layer<Crypto.Crypto>>()
 expectTypeOf(Identity.layerGenerate).toEqualTypeOf<Layer.Layer<Identity.Identity, never, Crypto.Crypto>>()
 expectTypeOf(NetworkKey.generate).toEqualTypeOf<Effect.Effect<NetworkKey.NetworkKey, never, Crypto.Crypto>>()

@@ -23,6 +23,7 @@ import * as Diagnose from "@pnet/core/Diagnose"
 import type { IdentityStore } from "@pnet/core/Identity"
 import type { Network } from "@pnet/core/Network"
 import * as NodeOptions from "@pnet/core/NodeOptions"
+import * as TofuTrust from "@pnet/core/TofuTrust"
 import * as Trust from "@pnet/core/Trust"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -57,7 +58,7 @@ const platform: Layer.Layer<Platform> = Layer.mergeAll(
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Platform | Trust.Trust> = Layer.merge(platform, Trust.layerTofu())
+export const layer: Layer.Layer<Platform | Trust.Trust> = Layer.merge(platform, TofuTrust.layer())
 
 /**
  * `layer`, with the identities of nodes kept in a folder, which is made where there is none: the node `alice` has the key in
@@ -125,7 +126,7 @@ export const layerConfig: Layer.Layer<
       ? NodeTrust.layerAllowListFile(allowList.value)
       : Option.isSome(knownPeers)
       ? NodeTrust.layerKnownPeers(knownPeers.value)
-      : Trust.layerTofu()
+      : TofuTrust.layer()
     // A node takes the identity that is in its context, if there is one.
     const who = Option.isSome(identity)
       ? NodeIdentity.layerFile(identity.value)

@@ -25,8 +25,10 @@
  *
  * @since 0.1.0
  */
+import * as AllowListTrust from "@pnet/core/AllowListTrust"
 import { NodeName } from "@pnet/core/Packet"
 import * as PublicKey from "@pnet/core/PublicKey"
+import * as TofuTrust from "@pnet/core/TofuTrust"
 import * as Trust from "@pnet/core/Trust"
 import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
@@ -139,7 +141,7 @@ type Reason = TrustFileError["reason"]
 /** What one line says. */
 type Line =
   | { readonly _tag: "Nothing" }
-  | { readonly _tag: "Pin"; readonly pin: Trust.Pin }
+  | { readonly _tag: "Pin"; readonly pin: TofuTrust.Pin }
   | { readonly _tag: "Revoked"; readonly publicKey: PublicKey.PublicKey }
 
 const isNodeName = Schema.is(NodeName)
@@ -180,14 +182,14 @@ const readLine = (text: string): Result.Result<Line, string> => {
 
 type Kind = "known peers" | "allow list"
 
-interface Parsed extends Trust.KnownPeers {
+interface Parsed extends TofuTrust.KnownPeers {
   /** Every line, and the name that it is about, if it is about one. */
   readonly lines: ReadonlyArray<{ readonly text: string; readonly name: NodeName | undefined }>
 }
 
 const parse = (bytes: Buffer, kind: Kind): Result.Result<Parsed, TrustFileMalformed> => {
   const lines: Array<{ readonly text: string; readonly name: NodeName | undefined }> = []
-  const pins = new Map<NodeName, Trust.Pin>()
+  const pins = new Map<NodeName, TofuTrust.Pin>()
   const at = new Map<NodeName, number>()
   const revoked: Array<PublicKey.PublicKey> = []
   for (let start = 0; start < bytes.length;) {
@@ -228,15 +230,15 @@ const header = [
 const nameText = (name: string): string =>
   /^[^\s"#@]\S*$/u.test(name) && !name.includes("\"") ? name : JSON.stringify(name)
 
-const pinText = ({ from, name, publicKey }: Trust.Pin): string =>
+const pinText = ({ from, name, publicKey }: TofuTrust.Pin): string =>
   `${nameText(name)} ${publicKey}${
     from === undefined ? "" : ` # from ${from === "" ? "?" : from.replace(/\s/gu, "?")}`
   }`
 
 /** The lines with an edit made to them; comments and the order stay. */
-const edited = ({ lines, pins, revoked }: Parsed, edit: Trust.KnownPeersEdit): string => {
+const edited = ({ lines, pins, revoked }: Parsed, edit: TofuTrust.KnownPeersEdit): string => {
   const before = new Map(pins.map((pin) => [pin.name, pin]))
-  const after = new Map(Trust.editPins(pins, edit).map((pin) => [pin.name, pin]))
+  const after = new Map(TofuTrust.editPins(pins, edit).map((pin) => [pin.name, pin]))
   const out: Array<string> = []
   for (const { name, text } of lines) {
     const pin = name === undefined ? undefined : after.get(name)
@@ -451,7 +453,7 @@ const exclusive = (fs: FileSystem.FileSystem, path: string) => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * The known peers in the file at `path`, for `Trust.makeTofuStored`. The file is made where there is none, with mode 0600, and
+ * The known peers in the file at `path`, for `TofuTrust.makeStored`. The file is made where there is none, with mode 0600, and
  * the folders it is in; each save puts a whole new file in its place, which keeps comments and the order of the lines. Several
  * programs may use one file: none loses what another has pinned.
  *
@@ -460,7 +462,7 @@ const exclusive = (fs: FileSystem.FileSystem, path: string) => {
  */
 export const knownPeersStore = (
   path: string
-): Effect.Effect<Trust.PinStore<TrustFileError>, never, FileSystem.FileSystem | Path.Path> =>
+): Effect.Effect<TofuTrust.PinStore<TrustFileError>, never, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path
@@ -493,13 +495,14 @@ export const knownPeersStore = (
       ),
       reload: reload.pipe(
         // An editor may be about to put another there, which is not to be overwritten.
-        Effect.catchTag("TrustFileMissing", () =>
-          Effect.logWarning(`${path} is gone, and is written again as it was; to forget all peers, empty it`).pipe(
-            Effect.andThen(create(last.map((line) =>
-              line.text
-            ))),
-            Effect.andThen(load)
-          )),
+        Effect.catchTag(
+          "TrustFileMissing",
+          () =>
+            Effect.logWarning(`${path} is gone, and is written again as it was; to forget all peers, empty it`).pipe(
+              Effect.andThen(create(last.map((line) => line.text))),
+              Effect.andThen(load)
+            )
+        ),
         Effect.map(remember),
         failed
       ),
@@ -522,7 +525,7 @@ export const knownPeersStore = (
  * @category models
  * @since 0.1.0
  */
-export interface KnownPeersOptions extends Trust.StoredOptions {}
+export interface KnownPeersOptions extends TofuTrust.StoredOptions {}
 
 /**
  * Trust on first use, with the pins in the file at `path`, as SSH has its known hosts. What is pinned is in the file within a
@@ -538,7 +541,7 @@ export const layerKnownPeers = (
 ): Layer.Layer<Trust.Trust, TrustFileError, FileSystem.FileSystem | Path.Path> =>
   Layer.effect(
     Trust.Trust,
-    Effect.flatMap(knownPeersStore(path), (store) => Trust.makeTofuStored(store, options))
+    Effect.flatMap(knownPeersStore(path), (store) => TofuTrust.makeStored(store, options))
   )
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -565,11 +568,11 @@ export interface AllowListOptions {
 export const makeAllowListFile = (
   path: string,
   options?: AllowListOptions
-): Effect.Effect<Trust.AllowList, TrustFileError, FileSystem.FileSystem | Scope.Scope> =>
+): Effect.Effect<AllowListTrust.AllowList, TrustFileError, FileSystem.FileSystem | Scope.Scope> =>
   Effect.gen(function*() {
     const { failed, load, reload } = follow(yield* FileSystem.FileSystem, path, "allow list")
     // Names and keys have been checked.
-    const list = yield* Effect.orDie(Trust.makeAllowList([]))
+    const list = yield* Effect.orDie(AllowListTrust.make([]))
     const set = ({ pins }: Parsed) => Effect.orDie(list.set(pins.map(({ name, publicKey }) => [name, publicKey])))
     yield* failed(Effect.flatMap(load, set))
     // A state that lasts is said once.

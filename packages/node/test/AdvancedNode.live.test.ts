@@ -1,5 +1,5 @@
 import { NodeDatagramSocket } from "@effect/platform-node"
-import { AdvancedNode, Trust } from "@pnet/core"
+import { AdvancedNode, TofuTrust } from "@pnet/core"
 import { NodePnet } from "@pnet/node"
 import { advancedSuite, type AdvancedWorld } from "@pnet/testing/AdvancedSuite"
 import { Context, Effect, identity, Layer, Logger, type Scope } from "effect"
@@ -13,7 +13,7 @@ const freePort = Effect.gen(function*() {
 const world: Effect.Effect<AdvancedWorld, never, Scope.Scope> = Effect.gen(function*() {
   const advertisePort = yield* freePort
   return {
-    start: (options, trust = Trust.layerTofu()) =>
+    start: (options, trust = TofuTrust.layer()) =>
       Effect.map(
         Layer.build(Layer.fresh(
           AdvancedNode.layer({ advertisePort, ...options }).pipe(

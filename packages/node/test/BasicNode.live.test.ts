@@ -1,5 +1,5 @@
 import { NodeDatagramSocket } from "@effect/platform-node"
-import { BasicNode, Crypto, Network, TcpTransport, Trust } from "@pnet/core"
+import { BasicNode, Crypto, Network, TcpTransport, TofuTrust } from "@pnet/core"
 import { NodePnet } from "@pnet/node"
 import { nodeSuite, type NodeWorld } from "@pnet/testing/NodeSuite"
 import { Clock, Context, Effect, identity, Layer, type Scope } from "effect"
@@ -22,7 +22,7 @@ const world: Effect.Effect<NodeWorld, never, Scope.Scope> = Effect.gen(function*
     crypto: Context.get(context, Crypto.Crypto),
     // To the microsecond: a stamp of the millisecond that a node started in may be from before it started.
     now: Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos / 1_000n) / 1_000),
-    start: (options, trust = Trust.layerTofu()) =>
+    start: (options, trust = TofuTrust.layer()) =>
       Effect.map(
         Layer.build(Layer.fresh(
           BasicNode.layer({ advertisePort, ...options }).pipe(

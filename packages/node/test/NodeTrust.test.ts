@@ -5,6 +5,7 @@ import * as AdvancedNode from "@pnet/core/AdvancedNode"
 import * as Crypto from "@pnet/core/Crypto"
 import type { NodeName } from "@pnet/core/Packet"
 import type * as PublicKey from "@pnet/core/PublicKey"
+import * as TofuTrust from "@pnet/core/TofuTrust"
 import * as Trust from "@pnet/core/Trust"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as NodePnet from "@pnet/node/NodePnet"
@@ -58,7 +59,7 @@ const linesOf = (path: string) =>
   Effect.map(read(path), (text) => text.split("\n").filter((line) => line !== "" && !line.startsWith("#")))
 
 const known = (path: string) =>
-  Effect.flatMap(NodeTrust.knownPeersStore(path), (store) => Trust.makeTofuStored(store, { interval }))
+  Effect.flatMap(NodeTrust.knownPeersStore(path), (store) => TofuTrust.makeStored(store, { interval }))
 
 const expects = (trust: Trust.Trust["Service"], name: NodeName, key: PublicKey.PublicKey | undefined) =>
   until(`${name} has the key`, Effect.map(trust.expected(name), (found) => found === key))
@@ -210,7 +211,7 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
         const a = yield* known(path)
         const b = yield* Effect.flatMap(
           NodeTrust.knownPeersStore(path),
-          (store) => Trust.makeTofuStored(store, { interval: "300 millis" })
+          (store) => TofuTrust.makeStored(store, { interval: "300 millis" })
         ).pipe(Effect.provide(logger))
         yield* a.proved(bob, real)
         yield* until("a has saved", Effect.map(linesOf(path), ({ length }) => length === 1))
@@ -244,7 +245,7 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
           rename: (from, to) => Effect.delay(fs.rename(from, to), "300 millis")
         }
         const over = (fs: FileSystem.FileSystem, interval: "100 millis" | "140 millis") =>
-          Effect.flatMap(NodeTrust.knownPeersStore(path), (store) => Trust.makeTofuStored(store, { interval })).pipe(
+          Effect.flatMap(NodeTrust.knownPeersStore(path), (store) => TofuTrust.makeStored(store, { interval })).pipe(
             Effect.provideService(fileSystem, fs)
           )
         const b = yield* over(slowB, "100 millis")
@@ -493,7 +494,7 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
         )
       const files = Layer.succeed(fileSystem, yield* fileSystem)
       const a = yield* start("alice", NodeTrust.layerAllowListFile(path, { interval }).pipe(Layer.provide(files)))
-      const b = yield* start("bob", Trust.layerTofu())
+      const b = yield* start("bob", TofuTrust.layer())
       yield* replace(path, `bob ${b.publicKey}\n`)
       yield* a.peers.awaitPeer("bob")
       yield* b.peers.awaitPeer("alice")

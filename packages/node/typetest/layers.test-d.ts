@@ -1,7 +1,7 @@
 /** What the layers for Node give, need and can fail with, exactly. The compiler checks it: nothing here is run. */
 // What must not compile is expected to be TypeScript's own error; the Effect diagnostics would report it a second time.
 // @effect-diagnostics missingEffectContext:off floatingEffect:off
-import { BasicNode, type Crypto, type Identity, type Network, type Peers, Trust } from "@pnet/core"
+import { AnyTrust, BasicNode, type Crypto, type Identity, type Network, type Peers, Trust } from "@pnet/core"
 import { NodeCrypto, NodeIdentity, NodeNetwork, NodePnet, NodeTrust } from "@pnet/node"
 import { Effect, type FileSystem, Layer, type Path, type Scope } from "effect"
 import { expectTypeOf } from "vitest"
@@ -18,7 +18,7 @@ declare const trust: Layer.Layer<Trust.Trust, "no known peers", FileSystem.FileS
 expectTypeOf(NodePnet.layerWithTrust(trust)).toEqualTypeOf<
   Layer.Layer<NodePnet.Platform | Trust.Trust, "no known peers", "a database">
 >()
-expectTypeOf(NodePnet.layerWithTrust(Trust.layerAny)).toEqualTypeOf<
+expectTypeOf(NodePnet.layerWithTrust(AnyTrust.layer)).toEqualTypeOf<
   Layer.Layer<NodePnet.Platform | Trust.Trust>
 >()
 

@@ -8,6 +8,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Advert from "@pnet/core/Advert"
+import * as AllowListTrust from "@pnet/core/AllowListTrust"
 import type * as BasicNode from "@pnet/core/BasicNode"
 import { Crypto } from "@pnet/core/Crypto"
 import * as Framer from "@pnet/core/Framer"
@@ -371,7 +372,7 @@ export const nodeSuite = (name: string, setup: Setup): void => {
       Effect.gen(function*() {
         const bob = yield* world.start(
           { networkId, name: "bob", onMessage: () => Effect.succeed("hi") },
-          Trust.layerAllowList([])
+          AllowListTrust.layer([])
         )
         const alice = yield* world.start({ networkId, name: "alice" })
         yield* alice.peers.awaitPeer("bob")

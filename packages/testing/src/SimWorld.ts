@@ -11,6 +11,7 @@ import * as Crypto from "@pnet/core/Crypto"
 import { Network } from "@pnet/core/Network"
 import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import * as TcpTransport from "@pnet/core/TcpTransport"
+import * as TofuTrust from "@pnet/core/TofuTrust"
 import * as Transport from "@pnet/core/Transport"
 import * as Trust from "@pnet/core/Trust"
 import * as Context from "effect/Context"
@@ -57,7 +58,7 @@ export const startNode = <R = never>(
   Effect.gen(function*() {
     const host = overrides?.host ?? (yield* network.host(options.name))
     const layer = BasicNode.layer<R>({ bindIp: "0.0.0.0", ...options }).pipe(
-      Layer.provide([overrides?.crypto ?? PortableCrypto.layer, overrides?.trust ?? Trust.layerTofu()])
+      Layer.provide([overrides?.crypto ?? PortableCrypto.layer, overrides?.trust ?? TofuTrust.layer()])
     )
     const process = yield* host.launch(layer)
     return { node: Context.get(process.context, BasicNode.BasicNode), host, process }

@@ -47,6 +47,7 @@ import type * as NodeOptions from "@pnet/core/NodeOptions"
 import * as Peers from "@pnet/core/Peers"
 import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import type * as Sessions from "@pnet/core/Sessions"
+import * as TofuTrust from "@pnet/core/TofuTrust"
 import * as Trust from "@pnet/core/Trust"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -300,7 +301,7 @@ export interface NetworkOptions<Specs> extends SimNetwork.Options {
   readonly networkId?: string | undefined
   /** Cryptography of all nodes. Default `PortableCrypto.layer`, which draws from the seed. */
   readonly crypto?: Layer.Layer<Crypto.Crypto> | undefined
-  /** The trust policy of all nodes, each with an instance of its own. Default `Trust.layerTofu()`. */
+  /** The trust policy of all nodes, each with an instance of its own. Default `TofuTrust.layer()`. */
   readonly trust?: Layer.Layer<Trust.Trust> | undefined
   /** Who adjusts the TestClock once the nodes know each other: the network, always, or the test. Default `"passes"`. */
   readonly time?: "passes" | "manual" | undefined
@@ -386,7 +387,7 @@ const start = Effect.fnUntraced(function*(options: NetworkOptions<Record<string,
     )
     const layer = spec.layer(name, networkId).pipe(
       Layer.provideMerge(identity),
-      Layer.provideMerge(Layer.mergeAll(crypto ?? PortableCrypto.layer, trust ?? Trust.layerTofu()))
+      Layer.provideMerge(Layer.mergeAll(crypto ?? PortableCrypto.layer, trust ?? TofuTrust.layer()))
     ) as Layer.Layer<Peers.Peers, unknown, Network>
     let process: SimNetwork.Process<Peers.Peers> | undefined
 

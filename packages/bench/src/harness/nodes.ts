@@ -3,6 +3,7 @@ import * as AdvancedNode from "@pnet/core/AdvancedNode"
 import * as BasicNode from "@pnet/core/BasicNode"
 import * as Crypto from "@pnet/core/Crypto"
 import * as PortableCrypto from "@pnet/core/PortableCrypto"
+import * as TofuTrust from "@pnet/core/TofuTrust"
 import * as Trust from "@pnet/core/Trust"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as NodeNetwork from "@pnet/node/NodeNetwork"
@@ -24,7 +25,7 @@ export const cryptoLayer = (cryptography: Cryptography): Layer.Layer<Crypto.Cryp
   cryptography === "native" ? NodeCrypto.layer : PortableCrypto.layer
 
 /** Trust on first use of however many nodes, all of which are on one address here. */
-const trust = Layer.sync(Trust.Trust, () => Trust.makeTofu({ capacity: 65_536, perAddress: 32_768 }))
+const trust = Layer.sync(Trust.Trust, () => TofuTrust.make({ capacity: 65_536, perAddress: 32_768 }))
 
 /** Everything that a node needs of this machine. */
 export const platform = (cryptography: Cryptography) =>

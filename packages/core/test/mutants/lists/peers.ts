@@ -1,7 +1,7 @@
 /** Who is there, who is trusted, what is in files, and what adverts may do. */
 import { of, suites } from "./of.ts"
 
-const trust = of("trust", "packages/core/src/Trust.ts", suites("Trust"), {
+const trust = of("trust", "packages/core/src/TofuTrust.ts", suites("Trust"), {
   "pinned": [
     `return pinned === undefined || pinned === publicKey
       ? undefined`,
@@ -66,7 +66,10 @@ const trust = of("trust", "packages/core/src/Trust.ts", suites("Trust"), {
     `if (kept === undefined || kept.publicKey === pin.publicKey && kept.from !== undefined && pin.from === undefined) {`,
     `if (kept === undefined) {`,
     "who was reached is kept as one who only connected"
-  ],
+  ]
+})
+
+const allowList = of("trust", "packages/core/src/AllowListTrust.ts", suites("Trust"), {
   "allow-key": [
     `return expected === publicKey
           ? Effect.void`,
@@ -139,9 +142,7 @@ const trustFile = of("trust-file", "packages/node/src/NodeTrust.ts", suites("nod
     "a lock that is held is taken away"
   ],
   "missing": [
-    `Effect.andThen(create(last.map((line) =>
-              line.text
-            ))),`,
+    `Effect.andThen(create(last.map((line) => line.text))),`,
     `Effect.andThen(create(header)),`,
     "a file that is gone for a moment loses all pins"
   ]
@@ -594,6 +595,7 @@ const quote = of("quote", "packages/core/src/internal/quote.ts", suites("errors"
 
 export const peersList = [
   ...trust,
+  ...allowList,
   ...trustFile,
   ...identityFile,
   ...udp,

@@ -1,0 +1,26 @@
+/**
+ * Trust in everyone: for tests, and for networks whose key is trust enough.
+ *
+ * What bites: a name is a claim then, which anybody on the network may make.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import { Trust } from "./Trust.ts"
+
+/**
+ * Everyone is trusted.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<Trust> = Layer.succeed(Trust, {
+  check: () => Effect.void,
+  proved: () => Effect.void,
+  expected: () => Effect.undefined,
+  pin: () => Effect.void,
+  forget: () => Effect.void,
+  changes: Stream.never
+})
