@@ -492,6 +492,13 @@ const traceOf = (
     )
   })
 
+const refused = (name: string, message: string): Effect.Effect<never, Config.ConfigError> =>
+  Effect.fail(
+    new Config.ConfigError(
+      new Schema.SchemaError(new SchemaIssue.Pointer([name], new SchemaIssue.InvalidValue({ message })))
+    )
+  )
+
 /**
  * A variable that is set or not, and that may not be set to nothing: a secret that was not injected leaves its variable empty, and
  * taking that for "not set" would turn off what it is for. Nor may it be missing beside a longer name, such as one with `_FILE`, which
@@ -501,13 +508,8 @@ const traceOf = (
  * @since 0.1.0
  */
 export const variable = (name: string, unset: string): Config.Config<Option.Option<Redacted.Redacted<string>>> => {
-  const refused = (message: string) =>
-    Effect.fail(
-      new Config.ConfigError(
-        new Schema.SchemaError(new SchemaIssue.Pointer([name], new SchemaIssue.InvalidValue({ message })))
-      )
-    )
   const empty = refused(
+    name,
     `${name} is set, and empty, as where a secret was not injected: give it its value, or unset it for ${unset}`
   )
   const missing = (error: Config.ConfigError) => {
@@ -521,6 +523,7 @@ export const variable = (name: string, unset: string): Config.Config<Option.Opti
         : trace === "empty"
         ? empty
         : refused(
+          name,
           `${name} is not set, or empty, and ${
             trace.join(", ")
           }, which pnet does not read, is: give ${name} its value, ` +
@@ -549,7 +552,13 @@ export const variable = (name: string, unset: string): Config.Config<Option.Opti
  */
 export const config: Config.Config<Input> = seesSource(Config.map(
   Config.all({
-    name: Config.String("PNET_NAME"),
+    name: Config.mapEffect(
+      optional(Config.String("PNET_NAME")),
+      Option.match({
+        onNone: () => refused("PNET_NAME", "PNET_NAME is not set, or empty, and every node needs a name"),
+        onSome: Effect.succeed
+      })
+    ),
     networkId: optional(Config.String("PNET_NETWORK_ID")),
     networkKey: variable("PNET_NETWORK_KEY", "a network in clear"),
     networkKeys: variable("PNET_NETWORK_KEYS", "a network in clear"),

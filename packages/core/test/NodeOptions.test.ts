@@ -309,6 +309,13 @@ describe("config", () => {
       }
     }))
 
+  it.effect("says that there is no name", () =>
+    Effect.gen(function*() {
+      for (const env of [{}, { PNET_NAME: "" }] as ReadonlyArray<Record<string, string>>) {
+        assert.include((yield* Effect.flip(fromEnv(env))).message, "PNET_NAME is not set, or empty")
+      }
+    }))
+
   it.effect("refuses a network key that is set and empty, whatever the source makes of empty texts", () =>
     Effect.gen(function*() {
       for (const variable of ["PNET_NETWORK_KEY", "PNET_NETWORK_KEYS"]) {

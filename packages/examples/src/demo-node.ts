@@ -154,7 +154,9 @@ const program = Effect.gen(function*() {
     Stream.splitLines,
     Stream.runForEach((line) => {
       const [order = "", target = "", ...words] = line.split(" ")
-      return orders[order]?.(target, words.join(" ")) ?? tell({ event: "not understood", line })
+      return Object.hasOwn(orders, order)
+        ? orders[order]!(target, words.join(" "))
+        : tell({ event: "not understood", line })
     })
   )
 })
@@ -169,7 +171,7 @@ program.pipe(
       Layer.provideMerge(NodeServices.layer),
       // What it says belongs to the demo; of its log only what is wrong, on standard error.
       Layer.provideMerge(Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)])),
-      Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "Error"))
+      Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "Warn"))
     )
   ),
   NodeRuntime.runMain
