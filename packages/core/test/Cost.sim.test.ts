@@ -300,7 +300,7 @@ describe("a deadline", () => {
   )
 
   test(
-    "that is up when a call would begin, as after a freeze, leaves it unrun",
+    "of no time at all runs nothing, and leaves the session as it is",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 14, traceCapacity: 0 })
       const group = RpcGroup.make(Rpc.make("typed", { success: Schema.Number }))
