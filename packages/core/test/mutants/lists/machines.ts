@@ -110,7 +110,42 @@ const hold = of("hold", "packages/node/src/internal/hold.ts", suites("node/NodeT
     `codeOf(cause) === "EADDRINUSE" ? taken : unavailable(cause)`,
     `unavailable(cause)`,
     "two programs that judge a lock at once take away each other's"
+  ],
+  "stays": [
+    `server.unref()`,
+    ``,
+    "a key that is held keeps a process alive that has nothing more to do"
   ]
 })
 
-export const machinesList = [...variables, ...cost, ...obstacles, ...hold]
+const keyFiles = of("key-files", "packages/node/src/NodeIdentity.ts", suites("node/NodeIdentity"), {
+  "opened": [
+    `    yield* judge(yield* file.stat)
+`,
+    ``,
+    "a file that was put in the place of the one that was judged is read"
+  ],
+  "place": [
+    `update(real).digest`,
+    `update(path).digest`,
+    "two starts make two keys where files cannot be linked"
+  ]
+})
+
+const trustFiles = of("trust-files", "packages/node/src/NodeTrust.ts", suites("node/NodeTrust"), {
+  "opened": [
+    `    yield* judge(info)
+`,
+    ``,
+    "a file that was put in the place of the one that was judged is read"
+  ],
+  "lock": ["const lock = `${real}.lock`", "const lock = `${path}.lock`", "a link leads to another lock than its file"],
+  "another's": [
+    `if (Option.getOrUndefined(ino) === Option.getOrUndefined(mine.ino)) yield*`,
+    `yield*`,
+    "a program that was frozen takes away another's lock"
+  ],
+  "breaks": [`take(lock, held._tag !== "Taken")`, `take(lock, true)`, "two take away each other's lock"]
+})
+
+export const machinesList = [...variables, ...cost, ...obstacles, ...hold, ...keyFiles, ...trustFiles]
