@@ -3,7 +3,6 @@ import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config
 import workspace from "../../../../vitest.workspace.ts"
 import { inEnvironment } from "./mutation.ts"
 
-const mutated = inEnvironment()
 const hook = `--import ${new URL("hook.ts", import.meta.url).href}`
 
 const projects = workspace.test!.projects as ReadonlyArray<TestProjectInlineConfiguration>
@@ -19,7 +18,8 @@ export default defineConfig({
         {
           name: "mutation",
           enforce: "pre",
-          transform: (source: string, id: string) => mutated(id.split("?", 1)[0]!, source)
+          // The environment changes from one run to the next.
+          transform: (source: string, id: string) => inEnvironment()(id.split("?", 1)[0]!, source)
         }
       ],
       test: { ...project.test, fsModuleCache: false, env: { ...project.test?.env, NODE_OPTIONS: hook } }

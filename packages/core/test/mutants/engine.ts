@@ -1,10 +1,11 @@
-/** Makes mutations, each in a run of vitest of its own, and says what became of them. */
-import { Effect, Option } from "effect"
-import { spawn } from "node:child_process"
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+/** Makes mutations, each in a run of the tests beside it, and says what became of them. */
+import { Clock, Effect, Option, type Scope } from "effect"
+import { type ChildProcess, fork } from "node:child_process"
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { type Mutation, objection, read, root, seenVariable, variable } from "./mutation.ts"
+import { fileURLToPath } from "node:url"
+import { type Mutation, objection, read, root } from "./mutation.ts"
 
 export type Outcome =
   /** A test failed, as it should. */
@@ -19,128 +20,184 @@ export type Outcome =
 /** Whether an outcome is one that a run may end with. */
 export const isFine = ({ _tag }: Outcome): boolean => _tag === "Killed" || _tag === "Explained"
 
+/** What `warm.ts` is asked. */
+export interface Question {
+  readonly test: string
+  readonly mutation?: Mutation | undefined
+  /** The name of the only test of the file to run. */
+  readonly only?: string | undefined
+  /** Whether to stop at the first that fails. */
+  readonly bail: boolean
+  /** The file that is written when the mutation has been made. */
+  readonly seen: string
+}
+
+/** What it answers. */
+export interface Answer {
+  readonly passed: number
+  /** The first test that failed. */
+  readonly failed: string | undefined
+  /** What failed outside of a test. */
+  readonly error: string | undefined
+}
+
+interface Run extends Answer {
+  /** Whether it took too long, and was stopped. */
+  readonly late: boolean
+  /** Whether the mutated file was loaded. */
+  readonly seen: boolean
+}
+
+/** A process that runs test files, one at a time. */
+export interface Runner {
+  readonly run: (question: Omit<Question, "seen">, minutes: number) => Effect.Effect<Run>
+}
+
 // What the tests that this runs in may have set for themselves.
 const environment = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !/^(VITEST|NODE_ENV|NODE_OPTIONS|FORCE_COLOR|PNET_|TEST$)/.test(name))
 )
 
-interface Run {
-  /** `undefined`: it took too long, and was stopped. */
-  readonly code: number | null | undefined
-  readonly passed: number
-  readonly failed: ReadonlyArray<string>
-  /** Whether the mutated file was loaded. */
-  readonly seen: boolean
-  readonly output: string
-}
-
-const vitest = join(root, "node_modules/vitest/vitest.mjs")
-const config = "packages/core/test/mutants/config.ts"
+const warm = fileURLToPath(new URL("warm.ts", import.meta.url))
 
 // A group of its own, with the programs that its tests start.
-const stop = (pid: number | undefined) => {
+const stop = (child: ChildProcess | undefined) => {
   try {
-    if (pid !== undefined) process.kill(-pid, "SIGKILL")
+    if (child?.pid !== undefined) process.kill(-child.pid, "SIGKILL")
   } catch {
     // It has ended.
   }
 }
 
-const textOf = (file: string): string | undefined => existsSync(file) ? readFileSync(file, "utf8") : undefined
-
-/** What vitest writes of a run. */
-interface Report {
-  readonly testResults: ReadonlyArray<{
-    readonly assertionResults: ReadonlyArray<{ readonly status: string; readonly fullName: string }>
-  }>
-}
-
-const run = (tests: ReadonlyArray<string>, options: {
-  readonly mutation?: Mutation
-  readonly minutes: number
-  readonly bail: boolean
-  readonly workers: number
-}): Effect.Effect<Run> =>
-  Effect.gen(function*() {
-    const folder = yield* Effect.acquireRelease(
-      Effect.sync(() => mkdtempSync(join(tmpdir(), "pnet-mutants-"))),
-      (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
-    )
-    const report = join(folder, "report.json")
-    const seen = join(folder, "seen")
-    let output = ""
-    const ended = Effect.callback<number | null>((resume) => {
-      const child = spawn(process.execPath, [
-        vitest,
-        "run",
-        `--config=${config}`,
-        "--reporter=json",
-        `--outputFile=${report}`,
-        `--maxWorkers=${options.workers}`,
-        ...options.bail ? ["--bail", "1"] : [],
-        ...tests
-      ], {
-        cwd: root,
-        detached: true,
-        stdio: ["ignore", "pipe", "pipe"],
-        env: {
-          ...environment,
-          NO_COLOR: "1",
-          ...options.mutation === undefined
-            ? {}
-            : { [variable]: JSON.stringify(options.mutation), [seenVariable]: seen }
-        }
-      })
-      for (const from of [child.stdout, child.stderr]) {
-        from.on("data", (text) => {
-          output = (output + String(text)).slice(-20_000)
-        })
-      }
-      const done = (exit: Effect.Effect<number | null>) => {
-        stop(child.pid)
-        resume(exit)
-      }
-      child.on("error", (error) => done(Effect.die(error)))
-      child.on("exit", (code) => done(Effect.succeed(code)))
-      return Effect.sync(() => stop(child.pid))
+export const makeRunner: Effect.Effect<Runner, never, Scope.Scope> = Effect.gen(function*() {
+  const folder = yield* Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "pnet-mutants-"))),
+    (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+  )
+  const seen = join(folder, "seen")
+  let child: ChildProcess | undefined
+  let output = ""
+  const start = () => {
+    const started = fork(warm, [], {
+      cwd: root,
+      detached: true,
+      execArgv: [],
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+      env: { ...environment, NODE_ENV: "test", NO_COLOR: "1" }
     })
-    const code = yield* Effect.timeoutOption(ended, `${options.minutes} minutes`)
-    const text = textOf(report)
-    const { testResults }: Report = text === undefined ? { testResults: [] } : JSON.parse(text)
-    const all = testResults.flatMap(({ assertionResults }) => assertionResults)
-    return {
-      code: Option.getOrUndefined(code),
-      passed: all.filter(({ status }) => status === "passed").length,
-      failed: all.filter(({ status }) => status === "failed").map(({ fullName }) => fullName),
-      seen: existsSync(seen),
-      output
+    for (const from of [started.stdout, started.stderr]) {
+      from?.on("data", (text) => {
+        output = (output + String(text)).slice(-20_000)
+      })
     }
-  }).pipe(Effect.scoped)
+    return started
+  }
+  yield* Effect.addFinalizer(() => Effect.sync(() => stop(child)))
+  const ask = (question: Question) =>
+    Effect.callback<Answer>((resume) => {
+      const one = child ??= start()
+      output = ""
+      const end = (told: Answer) => {
+        one.off("message", end).off("exit", onExit)
+        resume(Effect.succeed(told))
+      }
+      const onExit = () => {
+        stop(one)
+        child = undefined
+        end({ passed: 0, failed: undefined, error: `it ended: ${output.trim()}` })
+      }
+      one.on("message", end).on("exit", onExit)
+      one.send(question)
+      // What hangs is of no use any more.
+      return Effect.sync(() => {
+        one.off("message", end).off("exit", onExit)
+        stop(one)
+        child = undefined
+      })
+    })
+  return {
+    run: (question, minutes) =>
+      Effect.map(
+        Effect.timeoutOption(ask({ ...question, seen }), `${minutes} minutes`),
+        (told): Run => ({
+          ...Option.getOrElse(told, () => ({ passed: 0, failed: undefined, error: undefined })),
+          late: Option.isNone(told),
+          seen: existsSync(seen)
+        })
+      )
+  }
+})
 
 /** What a run of a test file with a mutation comes to. */
-const outcomeOf = ({ code, failed, output, passed }: Run, minutes: number): Outcome =>
-  failed.length > 0
-    ? { _tag: "Killed", by: failed[0]! }
-    : code === undefined
+const outcomeOf = ({ error, failed, late, passed }: Run, minutes: number): Outcome =>
+  failed !== undefined
+    ? { _tag: "Killed", by: failed }
+    : late
     ? { _tag: "Killed", by: `the tests had not ended after ${minutes} minutes` }
-    : code === 0 && passed > 0
+    : passed === 0
+    ? { _tag: "Invalid", why: `its tests do not even begin: ${(error ?? "there are none").slice(-2_000)}` }
+    : error === undefined
     ? { _tag: "Survived" }
-    : passed > 0
-    ? { _tag: "Killed", by: "an error outside of a test" }
-    : { _tag: "Invalid", why: `its tests do not even begin: ${output.trim().slice(-2_000)}` }
+    : { _tag: "Killed", by: "an error outside of a test" }
+
+/** Which test noticed each mutation in an earlier run, to be asked first. Nothing but time is lost with it. */
+export class Killers {
+  readonly #file = `${root}node_modules/.cache/mutants.json`
+  readonly #known: Record<string, { readonly test: string; readonly name: string }>
+
+  constructor() {
+    try {
+      this.#known = JSON.parse(readFileSync(this.#file, "utf8"))
+    } catch {
+      this.#known = {}
+    }
+  }
+
+  of({ id, tests }: Mutation) {
+    const known = this.#known[id]
+    return known !== undefined && tests.includes(known.test) ? known : undefined
+  }
+
+  add({ id }: Mutation, test: string, name: string): void {
+    this.#known[id] = { test, name }
+    mkdirSync(`${root}node_modules/.cache`, { recursive: true })
+    writeFileSync(this.#file, JSON.stringify(this.#known))
+  }
+}
 
 /** Makes one mutation and runs its tests, until one fails. */
-export const attempt = (mutation: Mutation, options: { readonly minutes: number }): Effect.Effect<Outcome> =>
+export const attempt = (
+  runner: Runner,
+  mutation: Mutation,
+  options: {
+    readonly minutes: number
+    readonly killers?: Killers
+    /** How many minutes a test file took on the sources as they are. */
+    readonly took?: ReadonlyMap<string, number>
+  }
+): Effect.Effect<Outcome> =>
   Effect.gen(function*() {
     const why = objection(mutation, read(mutation.file))
     if (why !== undefined) return { _tag: "Invalid", why }
+    // What loops takes all of it.
+    const minutesFor = (test: string) => Math.min(options.minutes, 1 + 5 * (options.took?.get(test) ?? Infinity))
+    const known = options.killers?.of(mutation)
+    if (known !== undefined && mutation.equivalent === undefined) {
+      const { failed } = yield* runner.run(
+        { test: known.test, mutation, only: known.name, bail: true },
+        minutesFor(known.test)
+      )
+      if (failed !== undefined) return { _tag: "Killed", by: failed }
+    }
     let seen = false
     let outcome: Outcome = { _tag: "Survived" }
     // One file after another: the first is nearly always enough, and others may take minutes.
     for (const test of mutation.tests) {
-      const ran = yield* run([test], { mutation, minutes: options.minutes, bail: true, workers: 1 })
+      const minutes = minutesFor(test)
+      const ran = yield* runner.run({ test, mutation, bail: true }, minutes)
       seen ||= ran.seen
-      outcome = outcomeOf(ran, options.minutes)
+      outcome = outcomeOf(ran, minutes)
+      if (ran.failed !== undefined) options.killers?.add(mutation, test, ran.failed)
       if (outcome._tag !== "Survived") break
     }
     if (!seen) return { _tag: "Invalid", why: "nothing that its tests load is changed by it" }
@@ -152,13 +209,23 @@ export const attempt = (mutation: Mutation, options: { readonly minutes: number 
       : outcome
   })
 
-/** Runs tests on the sources as they are; what fails, or `undefined`. */
+/** Runs a test file on the sources as they are: what fails, or how many minutes it took. */
 export const untouched = (
-  tests: ReadonlyArray<string>,
-  options: { readonly minutes: number; readonly workers: number }
-): Effect.Effect<string | undefined> =>
-  Effect.map(
-    run(tests, { ...options, bail: false }),
-    ({ code, failed, output }) =>
-      code === 0 ? undefined : code === undefined || failed.length === 0 ? output.trim() : failed.join("\n")
-  )
+  runner: Runner,
+  test: string,
+  options: { readonly minutes: number }
+): Effect.Effect<{ readonly failed: string | undefined; readonly minutes: number }> =>
+  Effect.gen(function*() {
+    const began = yield* Clock.currentTimeMillis
+    const { error, failed, late, passed } = yield* runner.run({ test, bail: false }, options.minutes)
+    return {
+      failed: late
+        ? `${test} had not ended after ${options.minutes} minutes`
+        : failed !== undefined
+        ? `${test}: ${failed}`
+        : error !== undefined || passed === 0
+        ? `${test}: ${error ?? "no test in it"}`
+        : undefined,
+      minutes: ((yield* Clock.currentTimeMillis) - began) / 60_000
+    }
+  })

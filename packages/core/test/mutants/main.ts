@@ -14,7 +14,7 @@
 import { Cause, Clock, Console, Effect } from "effect"
 import { availableParallelism } from "node:os"
 import { parseArgs } from "node:util"
-import { attempt, isFine, type Outcome, untouched } from "./engine.ts"
+import { attempt, isFine, Killers, makeRunner, type Outcome, type Runner, untouched } from "./engine.ts"
 import { all } from "./list.ts"
 import type { Mutation } from "./mutation.ts"
 
@@ -82,23 +82,41 @@ const main = Effect.gen(function*() {
     yield* Console.log(`${chosen.length} mutations`)
     return true
   }
+  const idle: Array<Runner> = []
+  for (let i = 0; i < jobs; i++) idle.push(yield* makeRunner)
+  const withRunner = <A>(use: (runner: Runner) => Effect.Effect<A>) =>
+    Effect.acquireUseRelease(Effect.sync(() => idle.pop()!), use, (runner) => Effect.sync(() => idle.push(runner)))
+  const took = new Map<string, number>()
   if (!values.unchecked) {
     const tests = [...new Set(chosen.flatMap(({ tests }) => tests))]
     yield* Console.log(`${chosen.length} mutations; first ${tests.length} test files on the sources as they are`)
-    const failed = yield* untouched(tests, { minutes: minutes * 4, workers: jobs })
-    if (failed !== undefined) {
-      yield* Console.log(`these have to pass before mutations say anything:\n${failed}`)
+    const failed = yield* Effect.forEach(
+      tests,
+      (test) =>
+        withRunner((runner) =>
+          Effect.map(untouched(runner, test, { minutes: minutes * 4 }), (ran) => {
+            took.set(test, ran.minutes)
+            return ran.failed
+          })
+        ),
+      { concurrency: jobs }
+    )
+    if (failed.some((one) => one !== undefined)) {
+      yield* Console.log(`these have to pass before mutations say anything:\n${failed.filter(Boolean).join("\n")}`)
       return false
     }
   }
+  const killers = new Killers()
   const outcomes = yield* Effect.forEach(chosen, (mutation) =>
-    Effect.gen(function*() {
-      const began = yield* Clock.currentTimeMillis
-      const outcome = yield* attempt(mutation, { minutes })
-      const took = (((yield* Clock.currentTimeMillis) - began) / 1_000).toFixed(1).padStart(6)
-      yield* Console.log(`${took} s  ${mutation.id.padEnd(34)} ${say(outcome)}`)
-      return { mutation, outcome }
-    }), { concurrency: jobs })
+    withRunner((runner) =>
+      Effect.gen(function*() {
+        const began = yield* Clock.currentTimeMillis
+        const outcome = yield* attempt(runner, mutation, { minutes, killers, took })
+        const seconds = (((yield* Clock.currentTimeMillis) - began) / 1_000).toFixed(1).padStart(6)
+        yield* Console.log(`${seconds} s  ${mutation.id.padEnd(34)} ${say(outcome)}`)
+        return { mutation, outcome }
+      })
+    ), { concurrency: jobs })
   const count = (tag: Outcome["_tag"]) => outcomes.filter(({ outcome }) => outcome._tag === tag).length
   const bad = outcomes.filter(({ outcome }) => !isFine(outcome))
   for (const { mutation, outcome } of bad) yield* Console.log(`\n${say(outcome)}\n${show(mutation)}`)
@@ -107,7 +125,7 @@ const main = Effect.gen(function*() {
       `${count("Survived")} survived, ${count("Invalid")} invalid`
   )
   return bad.length === 0
-})
+}).pipe(Effect.scoped)
 
 const fiber = Effect.runFork(main)
 // What runs is stopped, too.

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import { attempt } from "./engine.ts"
+import { attempt, makeRunner } from "./engine.ts"
 import { all } from "./list.ts"
 import { type Mutation, objection, read, root, variable } from "./mutation.ts"
 
@@ -55,7 +55,8 @@ describe("the mutations", () => {
 })
 
 describe("the engine", () => {
-  const outcome = (mutation: Mutation) => attempt(mutation, { minutes: 2 })
+  const outcome = (mutation: Mutation) =>
+    Effect.scoped(Effect.flatMap(makeRunner, (runner) => attempt(runner, mutation, { minutes: 2 })))
 
   it.live("sees the test that fails", () =>
     Effect.map(outcome(planted), (result) => {
