@@ -3,10 +3,11 @@
  * and compiling the sources takes is paid once: of a mutation only the file that it changes is compiled anew. Each test file runs in
  * a process of its own all the same.
  */
+import { Cause, Effect } from "effect"
 import { rmSync } from "node:fs"
 import { createVitest, type TestCase } from "vitest/node"
 import type { Answer, Question } from "./engine.ts"
-import { root, seenVariable, variable } from "./mutation.ts"
+import { type Mutation, root, seenVariable, variable } from "./mutation.ts"
 
 const vitest = await createVitest("test", {
   config: "packages/core/test/mutants/config.ts",
@@ -22,7 +23,7 @@ const titleOf = (test: TestCase): string => {
   return titles.join(" ")
 }
 
-const answer = async ({ bail, mutation, only, seen, test }: Question): Promise<Answer> => {
+const prepare = ({ bail, mutation, only, seen }: Question) => {
   // The processes of the tests take them from this one.
   if (mutation === undefined) delete process.env[variable]
   else process.env[variable] = JSON.stringify(mutation)
@@ -31,31 +32,33 @@ const answer = async ({ bail, mutation, only, seen, test }: Question): Promise<A
   if (only === undefined) vitest.resetGlobalTestNamePattern()
   else vitest.setGlobalTestNamePattern(new RegExp(`^${only.replace(/[^\w\s]/g, "\\$&")}$`))
   vitest.config.bail = bail ? 1 : 0
-  const changed = mutation === undefined ? undefined : root + mutation.file
-  if (changed !== undefined) vitest.invalidateFile(changed)
-  try {
-    const specifications = await vitest.globTestSpecifications([test])
-    const { testModules, unhandledErrors } = await vitest.runTestSpecifications(specifications)
-    const modules = testModules.filter(({ moduleId }) => moduleId === root + test)
+}
+
+const forget = (mutation: Mutation | undefined) => {
+  if (mutation !== undefined) vitest.invalidateFile(root + mutation.file)
+}
+
+const answer = (question: Question): Effect.Effect<Answer> =>
+  Effect.gen(function*() {
+    prepare(question)
+    forget(question.mutation)
+    const specifications = yield* Effect.promise(() => vitest.globTestSpecifications([question.test]))
+    const { testModules, unhandledErrors } = yield* Effect.promise(() => vitest.runTestSpecifications(specifications))
+    const modules = testModules.filter(({ moduleId }) => moduleId === root + question.test)
     const tests = modules.flatMap((module) => [...module.children.allTests()])
-    const errors = [...modules.flatMap((module) => module.errors()), ...unhandledErrors]
+    const errors = [...modules.flatMap((module) => module.errors()), ...unhandledErrors] as ReadonlyArray<Error>
     const broken = tests.find((one) => one.result().state === "failed")
     return {
       passed: tests.filter((one) => one.result().state === "passed").length,
       failed: broken === undefined ? undefined : titleOf(broken),
-      error: errors.length === 0
-        ? undefined
-        : errors.map((error) => (error as Error).stack ?? (error as Error).message).join("\n")
+      error: errors.length === 0 ? undefined : errors.map((error) => error.stack ?? error.message).join("\n")
     }
-  } finally {
-    if (changed !== undefined) vitest.invalidateFile(changed)
-  }
-}
+  }).pipe(
+    Effect.catchCause((cause) => Effect.succeed({ passed: 0, failed: undefined, error: Cause.pretty(cause) })),
+    Effect.ensuring(Effect.sync(() => forget(question.mutation)))
+  )
 
 process.on("message", (question: Question) => {
-  answer(question).then(
-    (told) => process.send!(told),
-    (error: unknown) => process.send!({ passed: 0, failed: undefined, error: String(error) } satisfies Answer)
-  )
+  Effect.runFork(Effect.map(answer(question), (told) => process.send!(told)))
 })
 process.on("disconnect", () => process.exit())
