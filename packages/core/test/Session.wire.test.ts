@@ -525,6 +525,20 @@ describe("the secrets of sessions", () => {
       cut = false
       assert.strictEqual(left(), 0, "a session that died")
 
+      // The client's side of a handshake that nobody answers.
+      const hellos = secrets.length
+      let mute = true
+      yield* network.intercept(({ from, payload, protocol }) =>
+        mute && protocol === "tcp" && payload.length > 0 && from === `${bob.host.address}:${bob.node.endpoint.port}`
+          ? "drop"
+          : "pass"
+      )
+      yield* Effect.timeoutOption(alice.node.request("bob", "echo", "x"), "10 seconds").pipe(Effect.exit)
+      yield* Effect.sleep("20 seconds")
+      mute = false
+      assert.isAbove(secrets.length, hellos)
+      assert.strictEqual(left(), 0, "a handshake without an answer")
+
       // The server's side of handshakes that come to nothing.
       const shake = (
         name: string,

@@ -1,7 +1,7 @@
 /** Makes mutations, each in a run of the tests beside it, and says what became of them. */
 import { Clock, Effect, Option, type Scope } from "effect"
 import { type ChildProcess, fork } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -140,28 +140,36 @@ const outcomeOf = ({ error, failed, late, passed }: Run, minutes: number): Outco
     ? { _tag: "Survived" }
     : { _tag: "Killed", by: "an error outside of a test" }
 
-/** Which test noticed each mutation in an earlier run, to be asked first. Nothing but time is lost with it. */
-export class Killers {
-  readonly #file = `${root}node_modules/.cache/mutants.json`
-  readonly #known: Record<string, { readonly test: string; readonly name: string }>
+/**
+ * Which test noticed each mutation in an earlier run, as `noticed.json` says. It is asked first, since what takes time is the tests
+ * before it; where it notices nothing any more, all the tests are run.
+ */
+export class Noticed {
+  readonly #file = fileURLToPath(new URL("noticed.json", import.meta.url))
+  readonly #known: Map<string, readonly [test: string, name: string]>
 
   constructor() {
-    try {
-      this.#known = JSON.parse(readFileSync(this.#file, "utf8"))
-    } catch {
-      this.#known = {}
-    }
+    this.#known = new Map(Object.entries(JSON.parse(readFileSync(this.#file, "utf8"))))
   }
 
   of({ id, tests }: Mutation) {
-    const known = this.#known[id]
-    return known !== undefined && tests.includes(known.test) ? known : undefined
+    const known = this.#known.get(id)
+    return known !== undefined && tests.includes(known[0]) ? known : undefined
   }
 
   add({ id }: Mutation, test: string, name: string): void {
-    this.#known[id] = { test, name }
-    mkdirSync(`${root}node_modules/.cache`, { recursive: true })
-    writeFileSync(this.#file, JSON.stringify(this.#known))
+    this.#known.set(id, [test, name])
+  }
+
+  /** Keeps what there is of these mutations. */
+  save(all: ReadonlyArray<Mutation>): void {
+    const kept = all.map(({ id }) => id).sort().flatMap((id) => {
+      const known = this.#known.get(id)
+      return known === undefined
+        ? []
+        : [`  ${JSON.stringify(id)}: [\n    ${known.map((text) => JSON.stringify(text)).join(",\n    ")}\n  ]`]
+    })
+    writeFileSync(this.#file, `{\n${kept.join(",\n")}\n}\n`)
   }
 }
 
@@ -171,7 +179,7 @@ export const attempt = (
   mutation: Mutation,
   options: {
     readonly minutes: number
-    readonly killers?: Killers
+    readonly noticed?: Noticed
     /** How many minutes a test file took on the sources as they are. */
     readonly took?: ReadonlyMap<string, number>
   }
@@ -181,11 +189,11 @@ export const attempt = (
     if (why !== undefined) return { _tag: "Invalid", why }
     // What loops takes all of it.
     const minutesFor = (test: string) => Math.min(options.minutes, 1 + 5 * (options.took?.get(test) ?? Infinity))
-    const known = options.killers?.of(mutation)
+    const known = options.noticed?.of(mutation)
     if (known !== undefined && mutation.equivalent === undefined) {
       const { failed } = yield* runner.run(
-        { test: known.test, mutation, only: known.name, bail: true },
-        minutesFor(known.test)
+        { test: known[0], mutation, only: known[1], bail: true },
+        minutesFor(known[0])
       )
       if (failed !== undefined) return { _tag: "Killed", by: failed }
     }
@@ -197,7 +205,7 @@ export const attempt = (
       const ran = yield* runner.run({ test, mutation, bail: true }, minutes)
       seen ||= ran.seen
       outcome = outcomeOf(ran, minutes)
-      if (ran.failed !== undefined) options.killers?.add(mutation, test, ran.failed)
+      if (ran.failed !== undefined) options.noticed?.add(mutation, test, ran.failed)
       if (outcome._tag !== "Survived") break
     }
     if (!seen) return { _tag: "Invalid", why: "nothing that its tests load is changed by it" }

@@ -14,7 +14,7 @@
 import { Cause, Clock, Console, Effect } from "effect"
 import { availableParallelism } from "node:os"
 import { parseArgs } from "node:util"
-import { attempt, isFine, Killers, makeRunner, type Outcome, type Runner, untouched } from "./engine.ts"
+import { attempt, isFine, makeRunner, Noticed, type Outcome, type Runner, untouched } from "./engine.ts"
 import { all } from "./list.ts"
 import type { Mutation } from "./mutation.ts"
 
@@ -106,17 +106,18 @@ const main = Effect.gen(function*() {
       return false
     }
   }
-  const killers = new Killers()
+  const noticed = new Noticed()
   const outcomes = yield* Effect.forEach(chosen, (mutation) =>
     withRunner((runner) =>
       Effect.gen(function*() {
         const began = yield* Clock.currentTimeMillis
-        const outcome = yield* attempt(runner, mutation, { minutes, killers, took })
+        const outcome = yield* attempt(runner, mutation, { minutes, noticed, took })
         const seconds = (((yield* Clock.currentTimeMillis) - began) / 1_000).toFixed(1).padStart(6)
         yield* Console.log(`${seconds} s  ${mutation.id.padEnd(34)} ${say(outcome)}`)
         return { mutation, outcome }
       })
     ), { concurrency: jobs })
+  noticed.save(all)
   const count = (tag: Outcome["_tag"]) => outcomes.filter(({ outcome }) => outcome._tag === tag).length
   const bad = outcomes.filter(({ outcome }) => !isFine(outcome))
   for (const { mutation, outcome } of bad) yield* Console.log(`\n${say(outcome)}\n${show(mutation)}`)

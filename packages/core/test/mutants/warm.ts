@@ -5,7 +5,7 @@
  */
 import { Cause, Effect } from "effect"
 import { rmSync } from "node:fs"
-import { createVitest, type TestCase } from "vitest/node"
+import { createVitest } from "vitest/node"
 import type { Answer, Question } from "./engine.ts"
 import { type Mutation, root, seenVariable, variable } from "./mutation.ts"
 
@@ -16,21 +16,12 @@ const vitest = await createVitest("test", {
   reporters: [{}]
 })
 
-/** As `-t` takes it. */
-const titleOf = (test: TestCase): string => {
-  const titles = [test.name]
-  for (let at = test.parent; at.type === "suite"; at = at.parent) titles.unshift(at.name)
-  return titles.join(" ")
-}
-
-const prepare = ({ bail, mutation, only, seen }: Question) => {
+const prepare = ({ bail, mutation, seen }: Question) => {
   // The processes of the tests take them from this one.
   if (mutation === undefined) delete process.env[variable]
   else process.env[variable] = JSON.stringify(mutation)
   process.env[seenVariable] = seen
   rmSync(seen, { force: true })
-  if (only === undefined) vitest.resetGlobalTestNamePattern()
-  else vitest.setGlobalTestNamePattern(new RegExp(`^${only.replace(/[^\w\s]/g, "\\$&")}$`))
   vitest.config.bail = bail ? 1 : 0
 }
 
@@ -42,15 +33,22 @@ const answer = (question: Question): Effect.Effect<Answer> =>
   Effect.gen(function*() {
     prepare(question)
     forget(question.mutation)
-    const specifications = yield* Effect.promise(() => vitest.globTestSpecifications([question.test]))
-    const { testModules, unhandledErrors } = yield* Effect.promise(() => vitest.runTestSpecifications(specifications))
+    const found = yield* Effect.promise(() => vitest.globTestSpecifications([question.test]))
+    const { only } = question
+    const { testModules, unhandledErrors } = yield* Effect.promise(() =>
+      vitest.runTestSpecifications(
+        only === undefined
+          ? found
+          : found.map(({ moduleId, project }) => project.createSpecification(moduleId, { testNames: [only] }))
+      )
+    )
     const modules = testModules.filter(({ moduleId }) => moduleId === root + question.test)
     const tests = modules.flatMap((module) => [...module.children.allTests()])
     const errors = [...modules.flatMap((module) => module.errors()), ...unhandledErrors] as ReadonlyArray<Error>
     const broken = tests.find((one) => one.result().state === "failed")
     return {
       passed: tests.filter((one) => one.result().state === "passed").length,
-      failed: broken === undefined ? undefined : titleOf(broken),
+      failed: broken?.fullName,
       error: errors.length === 0 ? undefined : errors.map((error) => error.stack ?? error.message).join("\n")
     }
   }).pipe(
