@@ -156,6 +156,34 @@ describe("a session", () => {
       assert.strictEqual(session.ending!.reason, "dead")
     }).pipe(Effect.scoped))
 
+  it.effect("that was frozen takes that time neither for its peer's silence nor for a write that its peer does not take", () =>
+    Effect.gen(function*() {
+      const quiet = yield* make()
+      yield* TestClock.adjust("3 seconds")
+      quiet.session.tick(0)
+      yield* TestClock.adjust("1 minute")
+      quiet.session.tick(60_000)
+      yield* quiet.turns
+      assert.lengthOf(quiet.lent, 0, "asked for a sign of life")
+      yield* TestClock.adjust("2 seconds")
+      quiet.session.tick(0)
+      yield* quiet.turns
+      assert.lengthOf(quiet.lent, 1)
+
+      const { session, turns } = yield* make({ writes: false, overrides: { silence: 600_000, writeTimeout: 10_000 } })
+      session.ping()
+      yield* turns
+      yield* TestClock.adjust("1 minute")
+      session.tick(59_500)
+      assert.isUndefined(session.ending)
+      yield* TestClock.adjust("9400 millis")
+      session.tick(0)
+      assert.isUndefined(session.ending)
+      yield* TestClock.adjust("100 millis")
+      session.tick(0)
+      assert.strictEqual(session.ending!.reason, "dead")
+    }).pipe(Effect.scoped))
+
   it.effect("that does not read, for what waits to be written, calls nobody dead whose answer it has not looked for", () =>
     Effect.gen(function*() {
       const { session } = yield* make({ writes: false })
@@ -192,6 +220,8 @@ describe("a session", () => {
       const renew = frame(Kind.goaway, 0, JSON.stringify({ code: "renew", message: "" }))
       for (let i = 0; i < 3; i++) yield* hear(0, renew, renew)
       assert.deepStrictEqual(goAways, ["renew"])
+      // Whoever said it closes: to this side no PONG says that all has arrived.
+      yield* hear(1, frame(Kind.pong, 0, ping(1)))
       assert.isUndefined(session.ending)
       yield* hear(0, frame(Kind.goaway, 0, JSON.stringify({ code: "untrusted", message: "" })))
       assert.strictEqual(session.ending!.reason, "untrusted")

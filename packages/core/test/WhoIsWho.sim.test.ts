@@ -21,7 +21,7 @@ import {
   Trust
 } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
-import { Clock, Context, Effect, Exit, Fiber, Layer, Result, type Scope } from "effect"
+import { Clock, Context, Effect, Exit, Fiber, Latch, Layer, Result, type Scope } from "effect"
 import {
   bytes,
   echo,
@@ -147,6 +147,63 @@ describe("a name that an advert gives to another's key", () => {
         assert.strictEqual(yield* ask(alice, "bob"), "this is bob")
         assert.strictEqual(yield* alice.node.raw.sendText("bob", "x"), "x")
       }
+    })
+  )
+})
+
+describe("several sessions with one key", () => {
+  test(
+    "serve the name that was proved on them, each",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 11, traceCapacity: 0 })
+      const alice = yield* start(network, { name: "alice" })
+      const mallory = yield* stranger(network, yield* portable(), { host: yield* network.host("mallory") })
+      yield* (yield* mallory.listen).advertise
+      for (let i = 0; i < 2; i++) yield* mallory.connect(alice)
+      yield* Effect.sleep("1 second")
+      const { peers, sessions } = alice.node
+      assert.lengthOf(yield* sessions.all, 2)
+      const peer = yield* peers.resolveOne("mallory")
+      const over = (name: string) =>
+        sessions.exchangeUnsafe(
+          { ...peer, name: name as Packet.NodeName },
+          { protocol: "command", name: "who" },
+          [bytes("a secret")],
+          () => {}
+        )
+      assert.isUndefined(over("carol"))
+      assert.isDefined(over("mallory"))
+    })
+  )
+
+  test(
+    "are not made where a key is at two addresses: from WELCOME on one address goes on at a time",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 12, traceCapacity: 0 })
+      const host = yield* network.host("mallory")
+      const mallory = yield* stranger(network, yield* portable(), { host })
+      const both = Latch.makeUnsafe(false)
+      let arrived = 0
+      let accepted = 0
+      for (let i = 0; i < 2; i++) {
+        const listening = yield* mallory.listen
+        yield* listening.run((connection) =>
+          Effect.gen(function*() {
+            if (++arrived === 2) yield* both.open
+            yield* both.await
+            yield* listening.accept(connection)
+            accepted++
+            return yield* Effect.never
+          })
+        )
+      }
+      const alice = yield* start(network, { name: "alice" })
+      for (const port of [49_152, 49_153]) yield* lie(network, host, mallory.identity.publicKey, "mallory", port)
+      yield* alice.node.peers.awaitPeer("mallory")
+      yield* Effect.sleep("50 millis")
+      yield* Effect.forkScoped(Effect.exit(ask(alice, "mallory")))
+      yield* Effect.sleep("3 seconds")
+      assert.deepStrictEqual([arrived, accepted, (yield* alice.node.sessions.all).length], [2, 1, 1])
     })
   )
 })
@@ -353,6 +410,28 @@ describe("a message's answer", () => {
 })
 
 describe("the answers of one connection", () => {
+  test(
+    "are not handed on where the policy refuses who proved itself",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 13, traceCapacity: 0 })
+      const bob = yield* start(network, { name: "bob", onMessage: ({ data }) => Effect.succeed(data) })
+      const tofu = Trust.makeTofu()
+      // It changes while the message is on its way.
+      const trust = Layer.succeed(Trust.Trust, {
+        ...tofu,
+        proved: (peer, publicKey) => Effect.fail(new Trust.UntrustedPeerError({ kind: "KeyChanged", peer, publicKey }))
+      })
+      const alice = yield* start(network, { name: "alice" }, { trust })
+      yield* alice.node.peers.awaitPeer("bob")
+      const error = yield* failureOf(alice.node.raw.sendText("bob", "x"))
+      assert.deepInclude(error as object, {
+        _tag: "UntrustedPeerError",
+        kind: "KeyChanged",
+        publicKey: bob.node.publicKey
+      })
+    })
+  )
+
   test(
     "have one name: another ends it, and the table keeps the one that was proved",
     Effect.gen(function*() {

@@ -249,10 +249,10 @@ export const stranger = (
     }
 
     /** Completes the handshake with a node, as the side that dials. */
-    const connect = (node: Started) =>
+    const connect = (node: Started, overrides?: Partial<Handshake.Options>) =>
       Effect.gen(function*() {
         const connection = yield* dial(node)
-        const client = Handshake.client(handshakeOptions, node.node.publicKey)
+        const client = Handshake.client({ ...handshakeOptions, ...overrides }, node.node.publicKey)
         const packets = reader(connection)
         const read = Effect.map(packets.next, (one) => {
           if (one === undefined || one.type === "err") {

@@ -1,7 +1,7 @@
 /** Makes mutations, each in a run of the tests beside it, and says what became of them. */
 import { Clock, Effect, Option, type Scope } from "effect"
 import { type ChildProcess, fork } from "node:child_process"
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -24,8 +24,8 @@ export const isFine = ({ _tag }: Outcome): boolean => _tag === "Killed" || _tag 
 export interface Question {
   readonly test: string
   readonly mutation?: Mutation | undefined
-  /** The name of the only test of the file to run. */
-  readonly only?: string | undefined
+  /** The names of those tests of the file to run; all where there are none. */
+  readonly only?: ReadonlyArray<string> | undefined
   /** Whether to stop at the first that fails. */
   readonly bail: boolean
   /** The file that is written when the mutation has been made. */
@@ -37,6 +37,8 @@ export interface Answer {
   readonly passed: number
   /** The first test that failed. */
   readonly failed: string | undefined
+  /** Of those that passed, how many milliseconds each took. */
+  readonly times: ReadonlyArray<readonly [name: string, millis: number]>
   /** What failed outside of a test. */
   readonly error: string | undefined
 }
@@ -104,7 +106,7 @@ export const makeRunner: Effect.Effect<Runner, never, Scope.Scope> = Effect.gen(
       const onExit = () => {
         stop(one)
         child = undefined
-        end({ passed: 0, failed: undefined, error: `it ended: ${output.trim()}` })
+        end({ passed: 0, failed: undefined, times: [], error: `it ended: ${output.trim()}` })
       }
       one.on("message", end).on("exit", onExit)
       one.send(question)
@@ -120,7 +122,7 @@ export const makeRunner: Effect.Effect<Runner, never, Scope.Scope> = Effect.gen(
       Effect.map(
         Effect.timeoutOption(ask({ ...question, seen }), `${minutes} minutes`),
         (told): Run => ({
-          ...Option.getOrElse(told, () => ({ passed: 0, failed: undefined, error: undefined })),
+          ...Option.getOrElse(told, () => ({ passed: 0, failed: undefined, times: [], error: undefined })),
           late: Option.isNone(told),
           seen: existsSync(seen)
         })
@@ -173,6 +175,34 @@ export class Noticed {
   }
 }
 
+/** What a test file took, and each of its tests. */
+export interface Took {
+  readonly minutes: number
+  readonly times: Answer["times"]
+}
+
+const timesFile = `${root}node_modules/.cache/mutants.json`
+
+/** What test files took when they were last run on the sources as they are. */
+export const recall = (): Map<string, Took> =>
+  new Map(existsSync(timesFile) ? Object.entries(JSON.parse(readFileSync(timesFile, "utf8"))) : [])
+
+export const remember = (took: ReadonlyMap<string, Took>): void => {
+  mkdirSync(`${root}node_modules/.cache`, { recursive: true })
+  writeFileSync(timesFile, JSON.stringify(Object.fromEntries(took)))
+}
+
+/** The tests that take two seconds altogether, where there are others: most mutations are noticed by one of them. */
+const quickest = (times: Answer["times"]): ReadonlyArray<string> | undefined => {
+  const names: Array<string> = []
+  let sum = 0
+  for (const [name, millis] of [...times].sort(([, a], [, b]) => a - b)) {
+    if ((sum += millis) > 2_000) return names
+    names.push(name)
+  }
+  return undefined
+}
+
 /** Makes one mutation and runs its tests, until one fails. */
 export const attempt = (
   runner: Runner,
@@ -180,19 +210,20 @@ export const attempt = (
   options: {
     readonly minutes: number
     readonly noticed?: Noticed
-    /** How many minutes a test file took on the sources as they are. */
-    readonly took?: ReadonlyMap<string, number>
+    /** What the test files took on the sources as they are. */
+    readonly took?: ReadonlyMap<string, Took>
   }
 ): Effect.Effect<Outcome> =>
   Effect.gen(function*() {
     const why = objection(mutation, read(mutation.file))
     if (why !== undefined) return { _tag: "Invalid", why }
     // What loops takes all of it.
-    const minutesFor = (test: string) => Math.min(options.minutes, 1 + 5 * (options.took?.get(test) ?? Infinity))
+    const minutesFor = (test: string) =>
+      Math.min(options.minutes, 1 + 5 * (options.took?.get(test)?.minutes ?? Infinity))
     const known = options.noticed?.of(mutation)
     if (known !== undefined && mutation.equivalent === undefined) {
       const { failed } = yield* runner.run(
-        { test: known[0], mutation, only: known[1], bail: true },
+        { test: known[0], mutation, only: [known[1]], bail: true },
         minutesFor(known[0])
       )
       if (failed !== undefined) return { _tag: "Killed", by: failed }
@@ -202,7 +233,11 @@ export const attempt = (
     // One file after another: the first is nearly always enough, and others may take minutes.
     for (const test of mutation.tests) {
       const minutes = minutesFor(test)
-      const ran = yield* runner.run({ test, mutation, bail: true }, minutes)
+      const quick = quickest(options.took?.get(test)?.times ?? [])
+      let ran = yield* runner.run({ test, mutation, bail: true, only: quick }, minutes)
+      if (quick !== undefined && ran.failed === undefined) {
+        ran = yield* runner.run({ test, mutation, bail: true }, minutes)
+      }
       seen ||= ran.seen
       outcome = outcomeOf(ran, minutes)
       if (ran.failed !== undefined) options.noticed?.add(mutation, test, ran.failed)
@@ -222,10 +257,10 @@ export const untouched = (
   runner: Runner,
   test: string,
   options: { readonly minutes: number }
-): Effect.Effect<{ readonly failed: string | undefined; readonly minutes: number }> =>
+): Effect.Effect<Took & { readonly failed: string | undefined }> =>
   Effect.gen(function*() {
     const began = yield* Clock.currentTimeMillis
-    const { error, failed, late, passed } = yield* runner.run({ test, bail: false }, options.minutes)
+    const { error, failed, late, passed, times } = yield* runner.run({ test, bail: false }, options.minutes)
     return {
       failed: late
         ? `${test} had not ended after ${options.minutes} minutes`
@@ -234,6 +269,7 @@ export const untouched = (
         : error !== undefined || passed === 0
         ? `${test}: ${error ?? "no test in it"}`
         : undefined,
+      times,
       minutes: ((yield* Clock.currentTimeMillis) - began) / 60_000
     }
   })

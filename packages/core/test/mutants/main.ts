@@ -14,7 +14,17 @@
 import { Cause, Clock, Console, Effect } from "effect"
 import { availableParallelism } from "node:os"
 import { parseArgs } from "node:util"
-import { attempt, isFine, makeRunner, Noticed, type Outcome, type Runner, untouched } from "./engine.ts"
+import {
+  attempt,
+  isFine,
+  makeRunner,
+  Noticed,
+  type Outcome,
+  recall,
+  remember,
+  type Runner,
+  untouched
+} from "./engine.ts"
 import { all } from "./list.ts"
 import type { Mutation } from "./mutation.ts"
 
@@ -86,7 +96,7 @@ const main = Effect.gen(function*() {
   for (let i = 0; i < jobs; i++) idle.push(yield* makeRunner)
   const withRunner = <A>(use: (runner: Runner) => Effect.Effect<A>) =>
     Effect.acquireUseRelease(Effect.sync(() => idle.pop()!), use, (runner) => Effect.sync(() => idle.push(runner)))
-  const took = new Map<string, number>()
+  const took = recall()
   if (!values.unchecked) {
     const tests = [...new Set(chosen.flatMap(({ tests }) => tests))]
     yield* Console.log(`${chosen.length} mutations; first ${tests.length} test files on the sources as they are`)
@@ -95,12 +105,13 @@ const main = Effect.gen(function*() {
       (test) =>
         withRunner((runner) =>
           Effect.map(untouched(runner, test, { minutes: minutes * 4 }), (ran) => {
-            took.set(test, ran.minutes)
+            took.set(test, ran)
             return ran.failed
           })
         ),
       { concurrency: jobs }
     )
+    remember(took)
     if (failed.some((one) => one !== undefined)) {
       yield* Console.log(`these have to pass before mutations say anything:\n${failed.filter(Boolean).join("\n")}`)
       return false

@@ -39,7 +39,7 @@ const answer = (question: Question): Effect.Effect<Answer> =>
       vitest.runTestSpecifications(
         only === undefined
           ? found
-          : found.map(({ moduleId, project }) => project.createSpecification(moduleId, { testNames: [only] }))
+          : found.map(({ moduleId, project }) => project.createSpecification(moduleId, { testNames: [...only] }))
       )
     )
     const modules = testModules.filter(({ moduleId }) => moduleId === root + question.test)
@@ -49,10 +49,15 @@ const answer = (question: Question): Effect.Effect<Answer> =>
     return {
       passed: tests.filter((one) => one.result().state === "passed").length,
       failed: broken?.fullName,
+      times: tests
+        .filter((one) => one.result().state === "passed")
+        .map((one) => [one.fullName, one.diagnostic()?.duration ?? 0] as const),
       error: errors.length === 0 ? undefined : errors.map((error) => error.stack ?? error.message).join("\n")
     }
   }).pipe(
-    Effect.catchCause((cause) => Effect.succeed({ passed: 0, failed: undefined, error: Cause.pretty(cause) })),
+    Effect.catchCause((cause) =>
+      Effect.succeed({ passed: 0, failed: undefined, times: [], error: Cause.pretty(cause) })
+    ),
     Effect.ensuring(Effect.sync(() => forget(question.mutation)))
   )
 
