@@ -6,13 +6,14 @@ import {
   AllowListTrust,
   AnyTrust,
   BasicNode,
+  Frame,
   Identity,
   NodeOptions,
   Packet,
   Peers,
   PeerTable,
   PortableCrypto,
-  type PublicKey,
+  PublicKey,
   Raw,
   SessionPool,
   Sessions,
@@ -26,6 +27,7 @@ import {
   bytes,
   echo,
   failureOf,
+  frame,
   type Net,
   networkId,
   portable,
@@ -173,6 +175,44 @@ describe("several sessions with one key", () => {
         )
       assert.isUndefined(over("carol"))
       assert.isDefined(over("mallory"))
+    })
+  )
+
+  test(
+    "are closed for one another only where the same name was proved on both",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 14, traceCapacity: 0 })
+      const host = yield* network.host("mallory")
+      const mallory = yield* stranger(network, yield* portable(), { host })
+      const generate = Effect.provide(Identity.generate, PortableCrypto.layer)
+      // Of two sessions the one that the smaller key opened stays.
+      let identity = yield* generate
+      while (PublicKey.Order(mallory.identity.publicKey, identity.publicKey) > 0) identity = yield* generate
+      for (const [name, closed] of [["dave", false], ["mallory", true]] as const) {
+        const alice = yield* start(network, { name: `alice-${name}`, identity })
+        const listening = yield* mallory.listen
+        const kinds: Array<number> = []
+        yield* listening.run((connection) =>
+          Effect.gen(function*() {
+            const session = yield* listening.accept(connection)
+            while (true) {
+              const frame = yield* session.next
+              if (frame === undefined) return
+              kinds.push(frame.kind)
+            }
+          })
+        )
+        yield* listening.advertise
+        yield* alice.node.peers.awaitPeer("mallory")
+        yield* Effect.forkScoped(Effect.exit(ask(alice, "mallory")))
+        yield* Effect.sleep("1 second")
+        const other = yield* mallory.connect(alice, { name: name as Packet.NodeName })
+        yield* other.send(0, frame(Frame.Kind.ping, 0, new Uint8Array(8)))
+        yield* Effect.sleep("1 second")
+        assert.lengthOf(yield* alice.node.sessions.all, 2)
+        assert.strictEqual(kinds.includes(Frame.Kind.goaway), closed, name)
+        yield* alice.process.kill
+      }
     })
   )
 
@@ -415,7 +455,7 @@ describe("the answers of one connection", () => {
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 13, traceCapacity: 0 })
       const bob = yield* start(network, { name: "bob", onMessage: ({ data }) => Effect.succeed(data) })
-      const tofu = Trust.makeTofu()
+      const tofu = TofuTrust.make()
       // It changes while the message is on its way.
       const trust = Layer.succeed(Trust.Trust, {
         ...tofu,

@@ -15,10 +15,9 @@ export type CallMemory = (peer: PublicKey) => {
 /** Calls that hold no more than this are not counted: there are at most `limits.calls` of them. 64 KiB, and a little for pieces. */
 const smallCall = 69_632
 
-/** The memory that calls take, counted for each peer while it has any. */
-export const makeCallMemory = (limit: number): CallMemory => {
+/** The memory that calls take, counted for each peer while it has any, in `budgets`. */
+export const makeCallMemory = (limit: number, budgets = new Map<PublicKey, Budget>()): CallMemory => {
   const all = new Budget(limit)
-  const budgets = new Map<PublicKey, Budget>()
   /** What one call takes: `room` as it comes, all of it given back by `free`. */
   return (peer) => {
     let length = 0

@@ -139,7 +139,7 @@ const commandServer = of(
 const callMemory = of(
   "call-memory",
   "packages/core/src/internal/callMemory.ts",
-  suites("Limits.sim", "CommandNode.sim", "PeerRpc.sim"),
+  suites("CallMemory", "Limits.sim", "CommandNode.sim", "PeerRpc.sim"),
   {
     "peer": [
       `budget = new Budget(limit / 4, all)`,
@@ -156,11 +156,7 @@ const callMemory = of(
       `held = 0
         if (budget.used === 0) budgets.delete(peer)`,
       `held = 0`,
-      "every peer that called is remembered",
-      {
-        equivalent:
-          "a key's empty budget is a few bytes, and keys that may call are bounded by the trust policy; nothing outside shows whether it is there"
-      }
+      "every peer that called is remembered"
     ]
   }
 )
