@@ -1,6 +1,6 @@
 /** A network whose key is replaced while it works, and what becomes of a node that has only the old one. */
 import { assert, describe, it } from "@effect/vitest"
-import { type AdvancedNode, type Crypto, Handshake, NetworkKey, Raw } from "@pnet/core"
+import { type AdvancedNode, Advert, type Crypto, Handshake, NetworkKey, Raw } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import { Clock, Deferred, Effect, Fiber, Random, Result } from "effect"
 import * as NetworkCipher from "../src/internal/networkCipher.ts"
@@ -366,8 +366,54 @@ describe("a handshake whose packets came in under several keys", () => {
       const host = yield* network.host("mallory")
       const mallory = () => stranger(network, crypto, { host, name: "mallory" })
       const draining = Effect.map(bob.node.sessions.all, (all) => all.map(({ draining }) => draining))
-      return { bob, crypto, draining, mallory }
+      return { bob, crypto, draining, host, mallory, network }
     })
+
+  for (const [welcome, ready] of [[k1, k2], [k2, k1]] as const) {
+    it.effect(`is over when the key of its ${welcome === k1 ? "WELCOME" : "READY"} alone is removed`, () =>
+      quietly(
+        Effect.gen(function*() {
+          const { bob, crypto, draining, host, mallory, network } = yield* world(59)
+          const clock = yield* Clock.Clock
+          const cipher = (...keys: ReadonlyArray<NetworkKey.NetworkKey>) =>
+            NetworkCipher.make({ crypto, clock, networkId, keys: keys.map(NetworkKey.toBytes) })
+          const peer = yield* mallory()
+          const { publicKey } = peer.identity
+          const listening = yield* peer.listen
+          yield* listening.run((connection) =>
+            Effect.gen(function*() {
+              const server = Handshake.server(peer.handshakeOptions)
+              const { next } = peer.reader(connection)
+              const read = Effect.map(next, (packet) => ({
+                key: packet!.publicKey!,
+                command: Raw.fromText(Result.getOrThrow(cipher(k1, k2).open(packet!)).text)!
+              }))
+              const say = (key: NetworkKey.NetworkKey, command: Uint8Array) =>
+                connection.write(peer.packet("rsp", cipher(key).seal("rsp", publicKey, Raw.toText(command))))
+              yield* say(welcome, Result.getOrThrow(server.hello((yield* read).command)))
+              const second = yield* read
+              Result.getOrThrow(server.initiate(second.command, second.key))
+              yield* say(ready, server.ready().command)
+              return yield* Effect.never
+            })
+          )
+          const advert = Advert.encode({ name: peer.name, host: host.address, port: 49_152 })
+          yield* network.inject(host, {
+            from: `${host.address}:4001`,
+            to: "10.0.0.255:3334",
+            payload: peer.packet("adv", cipher(k2).seal("adv", publicKey, advert))
+          })
+          yield* bob.node.peers.awaitPeer("mallory")
+          yield* Effect.forkScoped(Effect.exit(bob.node.request("mallory", "echo", "x")))
+          yield* Effect.sleep("1 second")
+          assert.deepStrictEqual(yield* draining, [false])
+          yield* bob.node.networkKeys.remove(k1)
+          yield* Effect.sleep("1 second")
+          assert.deepStrictEqual(yield* draining, [true])
+        }),
+        coarse
+      ))
+  }
 
   for (const [hello, initiate] of [[k1, k2], [k2, k1]] as const) {
     it.effect(`is over when the key of its ${hello === k1 ? "HELLO" : "INITIATE"} alone is removed`, () =>

@@ -153,6 +153,29 @@ describe("a name that an advert gives to another's key", () => {
   )
 })
 
+describe("a key that proves another name than it was dialled for", () => {
+  test(
+    "does not get it where it belongs to another",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 15, traceCapacity: 0 })
+      const host = yield* network.host("mallory")
+      const mallory = yield* stranger(network, yield* portable(), { host, name: "carol" })
+      const listening = yield* mallory.listen
+      yield* listening.run((connection) =>
+        Effect.andThen(listening.accept(connection, { name: "bob" as Packet.NodeName }), Effect.never)
+      )
+      const bob = yield* Effect.provide(Identity.generate, PortableCrypto.layer)
+      const trust = Layer.orDie(AllowListTrust.layer([["carol", mallory.identity.publicKey], ["bob", bob.publicKey]]))
+      const alice = yield* start(network, { name: "alice" }, { trust })
+      yield* listening.advertise
+      yield* alice.node.peers.awaitPeer("carol")
+      const error = yield* failureOf(ask(alice, "carol"))
+      assert.deepInclude(error as object, { kind: "NameMismatch", actualName: "bob" })
+      assert.notInclude((yield* alice.node.peers.all).map(({ name }) => name as string), "bob")
+    })
+  )
+})
+
 describe("several sessions with one key", () => {
   test(
     "serve the name that was proved on them, each",

@@ -229,7 +229,7 @@ const refused = of(
 const rpcWire = of(
   "rpc-wire",
   "packages/core/src/internal/rpcWire.ts",
-  suites("PeerRpc.sim", "CommandRpc.sim", "Fuzz"),
+  suites("rpcWire", "PeerRpc.sim", "CommandRpc.sim", "Fuzz"),
   {
     "version": [
       `if (bytes[0] !== version) return "a request of another version"`,

@@ -358,27 +358,32 @@ const sessions = of(
       `// A key may have been removed, and the policy may have changed, while the handshake went on.
       outdate(session, state)`,
       ``,
-      "a network key that is removed during a handshake is forgotten"
+      "a network key that is removed during a handshake is forgotten",
+      { tests: ["NetworkKeys.sim", "Sessions.sim"] }
     ],
     "key-hello": [
       `const origin: Origin = { keys: [first.networkKey, command.networkKey], policy }`,
       `const origin: Origin = { keys: [first.networkKey], policy }`,
-      "only HELLO's network key is remembered"
+      "only HELLO's network key is remembered",
+      { tests: ["NetworkKeys.sim", "Sessions.sim"] }
     ],
     "key-initiate": [
       `const origin: Origin = { keys: [first.networkKey, command.networkKey], policy }`,
       `const origin: Origin = { keys: [command.networkKey], policy }`,
-      "HELLO's network key is forgotten"
+      "HELLO's network key is forgotten",
+      { tests: ["NetworkKeys.sim", "Sessions.sim"] }
     ],
     "key-client": [
       `const origin: Origin = { keys: [welcome.networkKey, ready.networkKey], policy }`,
       `const origin: Origin = { keys: [ready.networkKey], policy }`,
-      "WELCOME's network key is forgotten"
+      "WELCOME's network key is forgotten",
+      { tests: ["NetworkKeys.sim", "Sessions.sim"] }
     ],
     "key-client-ready": [
       `const origin: Origin = { keys: [welcome.networkKey, ready.networkKey], policy }`,
       `const origin: Origin = { keys: [welcome.networkKey], policy }`,
-      "READY's network key is forgotten"
+      "READY's network key is forgotten",
+      { tests: ["NetworkKeys.sim", "Sessions.sim"] }
     ],
     "policy-meanwhile": [
       `if (origin.policy !== policy) runFork(judge(session))`,
