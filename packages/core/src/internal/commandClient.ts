@@ -145,7 +145,8 @@ const proxyOf = (to: string | ReadonlyArray<string>, invoke: (name: string, args
     return `target(${names.length > maxShown ? `${names.slice(0, maxShown)}…` : names})`
   }
   // Node looks behind a proxy, and everybody else at it.
-  const behind = Object.defineProperty(() => {}, inspected, { value: say })
+  const behind: { (): void; [inspected]?: () => string } = () => {}
+  behind[inspected] = say
   return new Proxy(behind, {
     // A target is no promise and no iterable, whatever looks at it; as a text it says whom it means.
     get: (_target, name) =>
@@ -231,16 +232,17 @@ export const make = ({ clock, limit, peers, sessions }: Dependencies) => {
                   traceparent: toTraceparent(span)
                 }, bytes)
               // Each of them keeps to the deadline by itself, and the waits between them have to.
-              const again = within(
-                Effect.mapError(
-                  Effect.retry(Effect.suspend(exchange), { while: isRefused, schedule: refusedRetries }),
-                  mapError(peerName, name, limit)
+              const again = () =>
+                within(
+                  Effect.mapError(
+                    Effect.retry(Effect.suspend(exchange), { while: isRefused, schedule: refusedRetries }),
+                    mapError(peerName, name, limit)
+                  )
                 )
-              )
               return Effect.matchEffect(exchange(), {
                 onFailure: (error) =>
                   isRefused(error)
-                    ? Effect.flatMap(again, receive)
+                    ? Effect.flatMap(again(), receive)
                     : Effect.fail(mapError(peerName, name, limit)(error)),
                 onSuccess: receive
               })
