@@ -22,8 +22,8 @@ const expectations: {
   adverts: {
     felt: (row) => sum(counted(row), "too_many_from_address"),
     bounded: ({ after }) => {
-      // The honest ones, and what one address may have.
-      for (const { peers } of after) assert.isAtMost(peers, 2 + 64)
+      // The honest ones, and what an address of one's own machine may have.
+      for (const { peers } of after) assert.isAtMost(peers, 2 + 512)
     }
   },
   handshakesOutside: {
