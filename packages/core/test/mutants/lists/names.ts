@@ -51,7 +51,7 @@ const sessions = of(
 const dial = of(
   "names",
   "packages/core/src/internal/dialAny.ts",
-  suites("WhoIsWho.sim", "Connections.sim", "RealNetworks.sim", "Security.sim"),
+  suites("dialAny", "WhoIsWho.sim", "Connections.sim", "RealNetworks.sim", "Security.sim"),
   {
     "dial-failure": [
       `options.onFailure(failure)
