@@ -516,6 +516,19 @@ describe("Mux: how streams end", () => {
     assert.deepStrictEqual([a.mux.streams, b.mux.streams], [0, 0])
   })
 
+  it("an error that nobody could walk through is left out, and its RESET is one all the same", () => {
+    const side = new Side()
+    const nested = (levels: number) => "[".repeat(levels) + "]".repeat(levels)
+    const failed = (id: number, error: string) =>
+      frame(Kind.reset, id, `{"code":"failed","message":"no","error":${error}}`)
+    const shallow = side.open()
+    const deep = side.open()
+    assert.isUndefined(side.receive(Type.err, concat(failed(shallow.id, nested(10)), failed(deep.id, nested(2_000)))))
+    assert.isArray(shallow.failure?.error)
+    assert.strictEqual(deep.failure?.code, "failed")
+    assert.isFalse("error" in deep.failure!)
+  })
+
   it("a stream opened and reset in one message is never handed on", () => {
     const side = new Side()
     assert.isUndefined(side.receive(Type.msg, concat(openFrame(1), openFrame(2), resetFrame(1))))

@@ -104,6 +104,42 @@ describe("a session", () => {
       assert.deepStrictEqual(one.lent[0]!.slice(), was)
     }).pipe(Effect.scoped))
 
+  it.effect("half-closes behind its last word and drops what still comes, so that the word is not lost", () =>
+    Effect.gen(function*() {
+      const chunk = new Uint8Array(65_536)
+      const endings: Record<string, (session: Session) => void> = {
+        leave: (session) => session.leave({ reason: "untrusted", detail: "" }, "untrusted", ""),
+        end: (session) => session.end({ reason: "dead", detail: "" })
+      }
+      const seen: Record<string, readonly [boolean, boolean]> = {}
+      for (const [name, end] of Object.entries(endings)) {
+        let halfClosed = false
+        let dropped = 0
+        const { running, session, turns } = yield* make({
+          overrides: {
+            connection: {
+              remote: undefined,
+              write: () => Effect.void,
+              end: Effect.sync(() => {
+                halfClosed = true
+              }),
+              pull: Effect.suspend(() => {
+                if (!halfClosed) return Effect.never
+                dropped++
+                return Effect.succeed([chunk] as const)
+              })
+            }
+          }
+        })
+        end(session)
+        yield* turns
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(running)
+        seen[name] = [halfClosed, dropped > 0]
+      }
+      assert.deepStrictEqual(seen, { leave: [true, true], end: [false, false] })
+    }).pipe(Effect.scoped))
+
   it.effect("wipes its key when it has ended, however that was", () =>
     Effect.gen(function*() {
       const ends: Record<string, (made: Effect.Success<ReturnType<typeof make>>) => Effect.Effect<unknown>> = {
