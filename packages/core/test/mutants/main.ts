@@ -125,10 +125,11 @@ const main = Effect.gen(function*() {
         const outcome = yield* attempt(runner, mutation, { minutes, noticed, took })
         const seconds = (((yield* Clock.currentTimeMillis) - began) / 1_000).toFixed(1).padStart(6)
         yield* Console.log(`${seconds} s  ${mutation.id.padEnd(34)} ${say(outcome)}`)
+        // Now, and not at the end: a run of all takes long, and may be stopped.
+        noticed.save(all)
         return { mutation, outcome }
       })
     ), { concurrency: jobs })
-  noticed.save(all)
   const count = (tag: Outcome["_tag"]) => outcomes.filter(({ outcome }) => outcome._tag === tag).length
   const bad = outcomes.filter(({ outcome }) => !isFine(outcome))
   for (const { mutation, outcome } of bad) yield* Console.log(`\n${say(outcome)}\n${show(mutation)}`)
