@@ -299,10 +299,10 @@ describe("a deadline", () => {
     })
   )
 
-  test(
-    "of no time at all runs nothing, and leaves the session as it is",
+  /** Nodes whose handlers are called by mallory's own OPENs, with or without the time for them. */
+  const asked = (seed: number, clock?: Clock.Clock) =>
     Effect.gen(function*() {
-      const network = yield* SimNetwork.make({ seed: 14, traceCapacity: 0 })
+      const network = yield* SimNetwork.make({ seed, traceCapacity: 0 })
       const group = RpcGroup.make(Rpc.make("typed", { success: Schema.Number }))
       const { function: handler, ran } = run()
       const bob = yield* startCommand(network, {
@@ -310,10 +310,11 @@ describe("a deadline", () => {
         networkId,
         functions: { f: handler("f") },
         streams: { bytes: () => Effect.sync(() => void ran.push("bytes")) }
-      })
+      }, clock === undefined ? {} : { clock })
       yield* Effect.provide(PeerRpc.serve(group), group.toLayer({ typed: handler("typed") })).pipe(
         Effect.provideService(Sessions.Sessions, bob.node.sessions),
-        Effect.provideService(RpcRegistry.RpcRegistry, bob.node.registry)
+        Effect.provideService(RpcRegistry.RpcRegistry, bob.node.registry),
+        clock === undefined ? (effect) => effect : Effect.provideService(Clock.Clock, clock)
       )
       const mallory = yield* stranger(network, yield* portable(), { host: yield* network.host("mallory") })
       const session = yield* mallory.connect(bob as unknown as Parameters<typeof mallory.connect>[0])
@@ -328,13 +329,15 @@ describe("a deadline", () => {
         payload: yield* wire.encodePayload(undefined)
       })
       const calls = [
-        { protocol: "command", name: "bytes", question: bytes("x") },
-        { protocol: "command", name: "handle", question: bytes(JSON.stringify({ function: "f" })) },
-        { protocol: "rpc", name: "typed", question: request }
+        { protocol: "command", name: "bytes", question: bytes("x"), runs: "bytes" },
+        { protocol: "command", name: "handle", question: bytes(JSON.stringify({ function: "f" })), runs: "f" },
+        { protocol: "rpc", name: "typed", question: request, runs: "typed" }
       ]
-      for (const [i, { name, protocol, question }] of calls.entries()) {
-        for (const [j, deadline] of [0, 5_000].entries()) {
-          const id = 4 * i + 2 * j + 1
+      let id = -1
+      /** What ran, of one call. */
+      const ask = ({ name, protocol, question }: typeof calls[number], deadline: number) =>
+        Effect.gen(function*() {
+          id += 2
           yield* session.send(
             0,
             frame(Kind.open, id, JSON.stringify({ protocol, name, deadline })),
@@ -342,8 +345,40 @@ describe("a deadline", () => {
             frame(Kind.end, id)
           )
           yield* Effect.sleep("100 millis")
-          assert.deepStrictEqual(ran.splice(0), deadline === 0 ? [] : [name === "handle" ? "f" : name], name)
-        }
+          return ran.splice(0)
+        })
+      return { ask, calls, session }
+    })
+
+  test(
+    "of no time at all runs nothing, and leaves the session as it is",
+    Effect.gen(function*() {
+      const { ask, calls } = yield* asked(14)
+      for (const call of calls) {
+        assert.deepStrictEqual(yield* ask(call, 0), [], call.runs)
+        assert.deepStrictEqual(yield* ask(call, 5_000), [call.runs])
+      }
+    })
+  )
+
+  test(
+    "that passes between a call and its turn, as in a process that was frozen there, runs nothing and is told",
+    Effect.gen(function*() {
+      const steady = yield* Clock.Clock
+      let ahead = 0n
+      let step = 0n
+      // Two looks at it are never of the same moment, where it is to be so.
+      const clock: Clock.Clock = {
+        ...steady,
+        monotonicTimeNanosUnsafe: () => steady.monotonicTimeNanosUnsafe() + (ahead += step)
+      }
+      const { ask, calls, session } = yield* asked(15, clock)
+      for (const call of calls) {
+        step = 6_000_000_000n
+        assert.deepStrictEqual(yield* ask(call, 5_000), [], call.runs)
+        step = 0n
+        assert.strictEqual(JSON.parse(text((yield* session.expect(Kind.reset)).payload)).code, "deadline", call.runs)
+        assert.deepStrictEqual(yield* ask(call, 5_000), [call.runs])
       }
     })
   )

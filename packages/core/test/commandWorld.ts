@@ -1,7 +1,7 @@
 /** CommandNodes on a simulated network, for the tests of calls. */
 import { CommandNode, PortableCrypto, TofuTrust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
-import { Context, Effect, Layer, Logger } from "effect"
+import { Clock, Context, Effect, Layer, Logger } from "effect"
 import type { Net } from "./sessionWorld.ts"
 
 export type Node = CommandNode.CommandNode["Service"]
@@ -16,14 +16,21 @@ export interface Started {
 export const startCommand = (
   network: Net,
   options: CommandNode.Options<any, never, any, never>,
-  overrides?: { readonly logger?: Layer.Layer<never>; readonly host?: SimNetwork.Host }
+  overrides?: {
+    readonly logger?: Layer.Layer<never>
+    readonly host?: SimNetwork.Host
+    readonly clock?: Clock.Clock
+  }
 ): Effect.Effect<Started> =>
   Effect.gen(function*() {
     const host = overrides?.host ?? (yield* network.host(options.name))
     const layer = CommandNode.layer({ networkId: "commands", bindIp: "0.0.0.0", ...options }).pipe(
       Layer.provide([PortableCrypto.layer, TofuTrust.layer(), overrides?.logger ?? Logger.layer([])])
     ) as Layer.Layer<CommandNode.CommandNode, never, any>
-    const process = yield* Effect.orDie(host.launch(layer as never)) as Effect.Effect<
+    const timed = overrides?.clock === undefined
+      ? layer
+      : Layer.provide(layer, Layer.succeed(Clock.Clock, overrides.clock))
+    const process = yield* Effect.orDie(host.launch(timed as never)) as Effect.Effect<
       SimNetwork.Process<CommandNode.CommandNode>
     >
     return { node: Context.get(process.context, CommandNode.CommandNode), host, process }

@@ -126,7 +126,8 @@ const commandServer = of(
             ? late`,
       `return false
             ? late`,
-      "a call whose question took all of its time to come is run"
+      "a call whose question took all of its time to come is run",
+      { tests: ["Cost.sim", "CommandNode.sim"] }
     ],
     "deadline": [
       `Effect.timeoutOrElse(work, { duration: left, orElse: () => late })`,
@@ -275,7 +276,8 @@ const rpcServer = of(
     "late": [
       `nowUnsafe(clock) < deadline ? inTime :`,
       `true ? inTime :`,
-      "a call that waited for its turn begins after its deadline"
+      "a call that waited for its turn begins after its deadline",
+      { tests: ["Cost.sim", "PeerRpc.sim"] }
     ],
     "window": [`left = Math.min(left, maxWindow)`, ``, "a caller grants chunks without end"],
     "granted": [
@@ -390,6 +392,12 @@ const advanced = of("advanced", "packages/core/src/AdvancedNode.ts", suites("Adv
     `if (handlers.has(name)) return Effect.fail`,
     `if (false) return Effect.fail`,
     "a function takes another's name"
+  ],
+  "late": [
+    `if (left !== undefined && left <= 0) return late`,
+    ``,
+    "a function is begun in a process that was frozen until its time was up",
+    { tests: ["Cost.sim"] }
   ],
   "retry": [
     `Effect.retry(exchange, { while: isRefused, schedule`,
