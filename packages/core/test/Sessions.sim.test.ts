@@ -1,8 +1,32 @@
 /** What becomes of sessions over time: shared, settled, kept alive, renewed, drained, bounded and lost. */
 import { assert, describe, it } from "@effect/vitest"
-import { type AdvancedNode, Crypto, Frame, Identity, Packet, PublicKey, TofuTrust, Trust } from "@pnet/core"
+import {
+  type AdvancedNode,
+  AllowListTrust,
+  Crypto,
+  Frame,
+  Identity,
+  Packet,
+  PublicKey,
+  TofuTrust,
+  Trust
+} from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
-import { Clock, Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Queue, Scheduler, Scope, Stream } from "effect"
+import {
+  Clock,
+  Context,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  PubSub,
+  Queue,
+  Scheduler,
+  Scope,
+  Stream
+} from "effect"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { startCommand } from "./commandWorld.ts"
@@ -664,6 +688,70 @@ describe("trust", () => {
       assert.strictEqual(error._tag === "ProtocolError" && error.code, "ERR_UNTRUSTED")
     }),
     coarse
+  )
+
+  for (const side of ["dials", "is dialled"] as const) {
+    test(
+      `a peer that the policy refuses since it was asked, while the handshake of a node that ${side} went on, has no session`,
+      Effect.gen(function*() {
+        const network = yield* SimNetwork.make({ seed: 31 })
+        const tofu = Context.get(yield* Layer.build(TofuTrust.layer()), Trust.Trust)
+        const changed = yield* PubSub.unbounded<void>()
+        let revoked = false
+        const judge = (peer: Packet.NodeName, publicKey: PublicKey.PublicKey) =>
+          revoked ? Effect.fail(new Trust.UntrustedPeerError({ kind: "Revoked", peer, publicKey })) : Effect.void
+        const trust = Layer.succeed(Trust.Trust, {
+          ...tofu,
+          check: judge,
+          // It says yes, and the operator says no before there is a session that could be ended.
+          proved: (name, publicKey) =>
+            Effect.andThen(
+              judge(name, publicKey),
+              Effect.suspend(() => {
+                revoked = true
+                return Effect.andThen(PubSub.publish(changed, undefined), Effect.sleep("100 millis"))
+              })
+            ),
+          changes: Stream.fromPubSub(changed)
+        })
+        const bob = yield* start(network, { name: "bob", functions: { echo } }, side === "is dialled" ? { trust } : {})
+        const alice = yield* start(network, { name: "alice", functions: { echo } }, side === "dials" ? { trust } : {})
+        yield* alice.node.peers.awaitPeer("bob")
+        yield* bob.node.peers.awaitPeer("alice")
+        yield* Effect.exit(ask(alice, "bob"))
+        assert.isTrue(revoked)
+        yield* Effect.sleep("1 second")
+        assert.deepStrictEqual([...yield* sessions(alice), ...yield* sessions(bob)], [])
+        const error = yield* failureOf(ask(alice, "bob"))
+        if (side === "dials") assert.strictEqual(error._tag, "UntrustedPeerError")
+        else assert.strictEqual(error._tag === "ProtocolError" && error.code, "ERR_UNTRUSTED")
+      })
+    )
+  }
+
+  test(
+    "a peer that the policy refuses is not dialled",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 32 })
+      const bob = yield* start(network, { name: "bob", functions: { echo } })
+      const alice = yield* start(network, { name: "alice" }, { trust: AllowListTrust.layer([]) })
+      const peer = yield* alice.node.peers.awaitPeer("bob")
+      let told = 0
+      yield* network.intercept(({ payload, protocol }) => {
+        // An advert may be asked for on a connection of its own.
+        if (protocol === "tcp" && text(payload).includes("|msg|")) told++
+        return "pass"
+      })
+      const error = yield* failureOf(
+        alice.node.sessions.exchange(peer, { protocol: "command", name: "echo" }, bytes("x"))
+      )
+      assert.strictEqual(error._tag === "UntrustedPeerError" && error.kind, "NotListed")
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(told, 0)
+      // It does say something to whom it trusts.
+      yield* failureOf(bob.node.request("alice", "echo", "x"))
+      assert.isAbove(told, 0)
+    })
   )
 })
 

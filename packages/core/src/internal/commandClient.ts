@@ -219,7 +219,6 @@ export const make = ({ clock, limit, peers, sessions }: Dependencies) => {
                 Effect.timeoutOrElse(effect, { duration: Math.max(0, deadline - nowUnsafe(clock)), orElse: late })
               )
           const send = (bytes: Uint8Array): Effect.Effect<unknown, CommandError> => {
-            if (deadline !== undefined && deadline <= nowUnsafe(clock)) return late()
             sent = bytes.length
             return Effect.flatMap(peers.resolveOne(to), (peer) => {
               const exchange = () =>

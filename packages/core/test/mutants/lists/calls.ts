@@ -195,15 +195,6 @@ const commandClient = of(
   "packages/core/src/internal/commandClient.ts",
   suites("CommandNode.sim", "Exchange.sim"),
   {
-    "late": [
-      `if (deadline !== undefined && deadline <= nowUnsafe(clock)) return late()`,
-      ``,
-      "a call is sent after its time is up",
-      {
-        equivalent:
-          "a session opens no stream for which there is no time left, and fails in the same way: this only saves finding the peer"
-      }
-    ],
     "earliest": [
       `const earliest = Math.min(fiber.getRef(CurrentDeadline) ?? Infinity, begun + own)`,
       `const earliest = Math.min(Infinity, begun + own)`,

@@ -398,7 +398,8 @@ const sessions = of(
     "packet-key": [
       `if (packet.publicKey !== from) return yield* ProtocolError.local("ERR_PUBLIC_KEY", "another than before")`,
       ``,
-      "the packets of one handshake have several keys"
+      "the packets of one handshake have several keys",
+      { tests: ["Session.wire"] }
     ],
     "client-name": [
       `actualName === name
