@@ -12,7 +12,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
-import { strictTextOf, utf8 } from "./internal/platform.ts"
+import { strictTextOf, utf8 } from "./internal/base/platform.ts"
 import { NodeName } from "./Packet.ts"
 import * as ProtocolError from "./ProtocolError.ts"
 

@@ -17,8 +17,8 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { Crypto, keyLength } from "./Crypto.ts"
 import type { KeyPair } from "./Crypto.ts"
-import * as Base64Url from "./internal/base64url.ts"
-import { quote } from "./internal/quote.ts"
+import * as Base64Url from "./internal/base/base64url.ts"
+import { quote } from "./internal/base/quote.ts"
 import type { NodeName } from "./Packet.ts"
 
 /**

@@ -23,7 +23,7 @@ import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
 import { Crypto } from "./Crypto.ts"
-import * as Base64Url from "./internal/base64url.ts"
+import * as Base64Url from "./internal/base/base64url.ts"
 
 /**
  * The bytes of a network key: 32, of which the first 16 sign and the others encrypt.

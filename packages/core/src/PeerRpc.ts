@@ -47,9 +47,9 @@ import type {
   RemoteDefectError,
   UnknownFunctionError
 } from "./FunctionError.ts"
-import * as internal from "./internal/rpcClient.ts"
-import * as server from "./internal/rpcServer.ts"
-import { namesOf } from "./internal/targets.ts"
+import * as internal from "./internal/call/rpcClient.ts"
+import * as server from "./internal/call/rpcServer.ts"
+import { namesOf } from "./internal/peers/targets.ts"
 import type { NameConflictError, PeerUnknownError, Target } from "./Peers.ts"
 import { Peers } from "./Peers.ts"
 import type { RpcRegistry } from "./RpcRegistry.ts"

@@ -6,7 +6,7 @@
 import * as Layer from "effect/Layer"
 import type { Crypto } from "./Crypto.ts"
 import type { Discovery } from "./Discovery.ts"
-import * as peerTable from "./internal/peerTable.ts"
+import * as peerTable from "./internal/peers/peerTable.ts"
 import type { NodeConfig } from "./NodeOptions.ts"
 import { Peers } from "./Peers.ts"
 import type { Transport } from "./Transport.ts"

@@ -26,7 +26,7 @@ export interface PortableBox
   readonly boxKey: (product: Uint8Array) => Uint8Array
 }
 
-const portable = Effect.promise(() => import("./internal/portableCrypto.ts"))
+const portable = Effect.promise(() => import("./internal/crypto/portableCrypto.ts"))
 
 /**
  * The box half of the portable primitives, by npm `@stablelib/nacl`. Loads no Fernet.
@@ -47,7 +47,7 @@ export const layer: Layer.Layer<Crypto> = Layer.effect(
   Crypto,
   Effect.gen(function*() {
     const primitives = yield* box
-    const { fernet } = yield* Effect.promise(() => import("./internal/portableFernet.ts"))
+    const { fernet } = yield* Effect.promise(() => import("./internal/crypto/portableFernet.ts"))
     return yield* make({ ...primitives, ...fernet, name: "portable" })
   })
 )

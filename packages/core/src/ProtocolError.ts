@@ -10,7 +10,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { quote } from "./internal/quote.ts"
+import { quote } from "./internal/base/quote.ts"
 
 /**
  * The codes as they stand in `err` packets.

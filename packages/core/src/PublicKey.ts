@@ -16,7 +16,7 @@ import * as Order_ from "effect/Order"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
-import * as Base64Url from "./internal/base64url.ts"
+import * as Base64Url from "./internal/base/base64url.ts"
 
 /**
  * The bytes of a public key: 32.

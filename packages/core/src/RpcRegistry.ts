@@ -25,12 +25,12 @@ import { CurrentCaller } from "./Caller.ts"
 import * as Command from "./Command.ts"
 import { CurrentDeadline } from "./Deadline.ts"
 import { RunError } from "./FunctionError.ts"
-import { resources } from "./internal/callMemory.ts"
-import * as Contract from "./internal/contract.ts"
-import { encodeError, messageOf } from "./internal/encodeError.ts"
-import * as Given from "./internal/given.ts"
-import { notJson } from "./internal/json.ts"
-import * as Seldom from "./internal/seldom.ts"
+import * as Given from "./internal/base/given.ts"
+import * as Seldom from "./internal/base/seldom.ts"
+import * as Contract from "./internal/call/contract.ts"
+import { resources } from "./internal/streams/callMemory.ts"
+import { encodeError, messageOf } from "./internal/streams/encodeError.ts"
+import { notJson } from "./internal/wire/json.ts"
 
 /**
  * What a function takes and gives, as JSON Schema. A plain function has no more than its name.

@@ -5,7 +5,7 @@
  */
 import * as Layer from "effect/Layer"
 import type { Crypto } from "./Crypto.ts"
-import * as sessions from "./internal/sessions.ts"
+import * as sessions from "./internal/session/sessions.ts"
 import type { NodeConfig } from "./NodeOptions.ts"
 import type { Peers } from "./Peers.ts"
 import { Sessions } from "./Sessions.ts"

@@ -7,7 +7,7 @@
 import * as Layer from "effect/Layer"
 import type { Crypto } from "./Crypto.ts"
 import { Discovery } from "./Discovery.ts"
-import * as staticDiscovery from "./internal/staticDiscovery.ts"
+import * as staticDiscovery from "./internal/discovery/staticDiscovery.ts"
 import type { Endpoint, Network } from "./Network.ts"
 import type { NodeConfig } from "./NodeOptions.ts"
 import type { Transport } from "./Transport.ts"

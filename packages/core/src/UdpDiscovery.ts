@@ -6,7 +6,7 @@
 import * as Layer from "effect/Layer"
 import type { Crypto } from "./Crypto.ts"
 import { Discovery, type DiscoveryError } from "./Discovery.ts"
-import * as udpDiscovery from "./internal/udpDiscovery.ts"
+import * as udpDiscovery from "./internal/discovery/udpDiscovery.ts"
 import type { Network } from "./Network.ts"
 import type { NodeConfig } from "./NodeOptions.ts"
 

@@ -6,35 +6,13 @@ import { fileURLToPath } from "node:url"
 
 const source = fileURLToPath(new URL("../src", import.meta.url))
 
-/** The files of each layer, from the bytes up, without their ending; those in `internal` in a list of their own. */
+/** The public modules of each layer and its folders in `internal`, from the bytes up. */
 const layers: ReadonlyArray<{
   readonly name: string
   readonly modules: ReadonlyArray<string>
-  readonly internal: ReadonlyArray<string>
+  readonly folders: ReadonlyArray<string>
 }> = [
-  {
-    name: "base",
-    modules: ["Deadline"],
-    internal: [
-      "arena",
-      "base64url",
-      "bytes",
-      "given",
-      "intMap",
-      "metrics",
-      "callMetrics",
-      "pieces",
-      "platform",
-      "quote",
-      "rate",
-      "seen",
-      "seldom",
-      "separate",
-      "signal",
-      "trace",
-      "wallTime"
-    ]
-  },
+  { name: "base", modules: ["Deadline"], folders: ["base"] },
   {
     name: "values",
     modules: [
@@ -57,52 +35,34 @@ const layers: ReadonlyArray<{
       "Raw",
       "SharedKeys"
     ],
-    internal: ["hostName", "json", "obstacles", "portableCrypto", "portableFernet"]
+    folders: ["crypto", "values"]
   },
-  { name: "seams", modules: ["Discovery", "Transport", "Trust"], internal: [] },
-  {
-    name: "wire",
-    modules: [],
-    internal: [
-      "advertExchange",
-      "mismatch",
-      "networkCipher",
-      "openText",
-      "packetStream",
-      "recordFramer",
-      "self",
-      "writeBuffer"
-    ]
-  },
+  { name: "seams", modules: ["Discovery", "Transport", "Trust"], folders: [] },
+  { name: "wire", modules: [], folders: ["wire"] },
   {
     name: "ways and policies",
     modules: ["AllowListTrust", "AnyTrust", "StaticDiscovery", "TcpTransport", "TofuTrust", "UdpDiscovery"],
-    internal: ["staticDiscovery", "udpDiscovery"]
+    folders: ["discovery"]
   },
-  { name: "peers", modules: ["PeerTable", "Peers"], internal: ["peerTable", "targets"] },
-  { name: "connect", modules: [], internal: ["acceptor", "dialAny"] },
-  { name: "raw", modules: ["BasicNode"], internal: ["rawClient", "rawServer"] },
-  {
-    name: "session",
-    modules: ["Handshake", "PeerSocket", "SessionPool", "Sessions"],
-    internal: ["curve", "messageBox", "metadata", "mux", "refused", "session", "sessionStream", "sessions"]
-  },
-  { name: "streams", modules: ["AdvancedNode"], internal: ["callMemory", "encodeError"] },
-  {
-    name: "calls",
-    modules: ["Command", "PeerRpc", "RpcRegistry"],
-    internal: ["commandClient", "commandServer", "commandWire", "contract", "rpcClient", "rpcServer", "rpcWire"]
-  },
-  { name: "nodes", modules: ["CommandNode", "Diagnose", "index"], internal: [] }
+  { name: "peers", modules: ["PeerTable", "Peers"], folders: ["peers"] },
+  { name: "connect", modules: [], folders: ["connect"] },
+  { name: "raw", modules: ["BasicNode"], folders: ["raw"] },
+  { name: "session", modules: ["Handshake", "PeerSocket", "SessionPool", "Sessions"], folders: ["session"] },
+  { name: "streams", modules: ["AdvancedNode"], folders: ["streams"] },
+  { name: "calls", modules: ["Command", "PeerRpc", "RpcRegistry"], folders: ["call"] },
+  { name: "nodes", modules: ["CommandNode", "Diagnose", "index"], folders: [] }
 ]
 
-const layerOf = new Map(
-  layers.flatMap(({ internal, modules }, height) =>
-    [...modules.map((file) => `${file}.ts`), ...internal.map((file) => join("internal", `${file}.ts`))].map((file) =>
-      [file, height] as const
+const heights = new Map(
+  layers.flatMap(({ folders, modules }, height) =>
+    [...modules.map((module) => `${module}.ts`), ...folders.map((folder) => join("internal", folder))].map((part) =>
+      [part, height] as const
     )
   )
 )
+
+/** A public module has its own place, an internal file that of its folder. */
+const heightOf = (file: string) => heights.get(file.startsWith("internal/") ? dirname(file) : file)
 
 /** Every file that another one takes something from, be it a type. `declare module` names one, too, and gives it something. */
 const importsOf = (file: string, code: string): ReadonlyArray<string> =>
@@ -113,9 +73,9 @@ const importsOf = (file: string, code: string): ReadonlyArray<string> =>
 const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"))
 
 const upwards = (file: string, code: string): ReadonlyArray<string> => {
-  const own = layerOf.get(file)!
+  const own = heightOf(file)!
   return importsOf(file, code).flatMap((imported) => {
-    const height = layerOf.get(imported)
+    const height = heightOf(imported)
     return height !== undefined && height <= own
       ? []
       : [`${file} (${layers[own]!.name}) imports ${imported} (${layers[height ?? -1]?.name ?? "no layer"})`]
@@ -124,11 +84,11 @@ const upwards = (file: string, code: string): ReadonlyArray<string> => {
 
 describe("the layers", () => {
   it("have every file, each once", () => {
-    const listed = layers.flatMap((
-      { internal, modules }
-    ) => [...modules, ...internal.map((file) => `internal/${file}`)])
+    const listed = layers.flatMap(({ folders, modules }) => [...modules, ...folders])
     assert.deepStrictEqual([...new Set(listed)].sort(), [...listed].sort())
-    assert.deepStrictEqual([...layerOf.keys()].sort(), [...files].sort())
+    assert.deepStrictEqual(files.filter((file) => heightOf(file) === undefined), [])
+    const parts = new Set(files.map((file) => file.startsWith("internal/") ? dirname(file) : file))
+    assert.deepStrictEqual([...heights.keys()].filter((part) => !parts.has(part)), [])
   })
 
   it("import from no layer above them, types included", () => {
@@ -138,14 +98,16 @@ describe("the layers", () => {
   it("are seen through by whatever an import looks like", () => {
     for (
       const code of [
-        `import type { Peers } from "../Peers.ts"`,
-        `import {\n  type Peer,\n  Peers\n} from "../Peers.ts"`,
-        `export * from "../Peers.ts"`,
-        `const later = import("../Peers.ts")`,
-        `declare module "../Peers.ts" {}`
+        `import type { Peers } from "../../Peers.ts"`,
+        `import {\n  type Peer,\n  Peers\n} from "../../Peers.ts"`,
+        `export * from "../../Peers.ts"`,
+        `const later = import("../../Peers.ts")`,
+        `declare module "../../Peers.ts" {}`
       ]
     ) {
-      assert.deepStrictEqual(upwards("internal/quote.ts", code), ["internal/quote.ts (base) imports Peers.ts (peers)"])
+      assert.deepStrictEqual(upwards("internal/base/quote.ts", code), [
+        "internal/base/quote.ts (base) imports Peers.ts (peers)"
+      ])
     }
   })
 })

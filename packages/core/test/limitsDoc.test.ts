@@ -32,7 +32,7 @@ const consequences: { readonly [L in Limit]?: string } = {
  */
 const tests: { readonly [L in Limit]: readonly [file: string, title: string] } = {
   pendingConnections: [
-    "core/test/Connections.sim.test.ts",
+    "core/test/connect/Connections.sim.test.ts",
     "pendingConnections: those that said nothing make room after their time"
   ],
   pendingPerAddress: [
@@ -40,11 +40,11 @@ const tests: { readonly [L in Limit]: readonly [file: string, title: string] } =
     "connections that prove nothing are bounded, one address takes its share only, and the node goes on"
   ],
   rawConnections: [
-    "core/test/Connections.sim.test.ts",
+    "core/test/connect/Connections.sim.test.ts",
     "rawConnections: one more is answered ERR_BUSY, which the asker tries again until there is room"
   ],
   refusals: [
-    "core/test/Connections.sim.test.ts",
+    "core/test/connect/Connections.sim.test.ts",
     "refusals: so many are told ERR_BUSY at once, and those beyond are closed without a word"
   ],
   firstPacketTimeout: [
@@ -52,15 +52,15 @@ const tests: { readonly [L in Limit]: readonly [file: string, title: string] } =
     "a packet that stalls, and a connection that says nothing, are given up after five seconds"
   ],
   rawIdleTimeout: [
-    "core/test/Limits.sim.test.ts",
+    "core/test/nodes/Limits.sim.test.ts",
     "rawIdleTimeout: a stranger's idle connection is closed then, and gives its place to another"
   ],
   writeTimeout: [
-    "core/test/Connections.sim.test.ts",
+    "core/test/connect/Connections.sim.test.ts",
     "writeTimeout: a peer that takes no bytes loses its connection, and who waited is told"
   ],
   replayEntries: [
-    "core/test/Limits.sim.test.ts",
+    "core/test/nodes/Limits.sim.test.ts",
     "replayEntries: strangers share half of the table, one more is answered ERR_BUSY, and who is known is served"
   ],
   dialTimeout: [
@@ -68,105 +68,105 @@ const tests: { readonly [L in Limit]: readonly [file: string, title: string] } =
     "a dial that nobody answers is DialError Timeout, after the time of the options"
   ],
   sendTimeout: [
-    "core/test/Limits.sim.test.ts",
+    "core/test/nodes/Limits.sim.test.ts",
     "sendTimeout: who gets no answer is told so then, and messages to others do not wait"
   ],
   dialledConnections: [
-    "core/test/Connections.sim.test.ts",
+    "core/test/connect/Connections.sim.test.ts",
     "dialledConnections: the longest idle one is closed for a new one"
   ],
   dialledIdleTimeout: [
-    "core/test/Connections.sim.test.ts",
+    "core/test/connect/Connections.sim.test.ts",
     "are closed by whoever dialled after 45 s without use, and made again"
   ],
   pendingSends: [
-    "core/test/Connections.sim.test.ts",
+    "core/test/connect/Connections.sim.test.ts",
     "pendingSends: further messages to that peer wait, and all are handled in order"
   ],
-  provedPeers: ["core/test/Peers.test.ts", "when the proved table is full, one more stays among the unproved"],
+  provedPeers: ["core/test/peers/Peers.test.ts", "when the proved table is full, one more stays among the unproved"],
   unprovedPeers: [
-    "core/test/Peers.test.ts",
+    "core/test/peers/Peers.test.ts",
     "of the unproved the oldest is evicted, and those that proved themselves never"
   ],
   unprovedPerAddress: [
-    "core/test/Peers.test.ts",
+    "core/test/peers/Peers.test.ts",
     "of one address only so many unproved are entered, and the others are counted"
   ],
   unprovedPerOwnAddress: [
-    "core/test/Peers.test.ts",
+    "core/test/peers/Peers.test.ts",
     "of this machine, and of addresses that are listed, more are entered, and who is left out is named"
   ],
   addressesPerPeer: [
-    "core/test/Peers.test.ts",
+    "core/test/peers/Peers.test.ts",
     "of a peer only so many addresses are kept, the newest first while it is unproved"
   ],
   addressesPerName: [
-    "core/test/HostNames.sim.test.ts",
+    "core/test/discovery/HostNames.sim.test.ts",
     "addressesPerName: of a name with more addresses the first are asked, which the log says"
   ],
   peerEvents: [
-    "core/test/Peers.test.ts",
+    "core/test/peers/Peers.test.ts",
     "a slow reader of changes misses the oldest, and holds no more than it may"
   ],
-  probes: ["core/test/Peers.test.ts", "asks no more peers at once than the limit says"],
+  probes: ["core/test/peers/Peers.test.ts", "asks no more peers at once than the limit says"],
   datagrams: [
-    "core/test/Limits.sim.test.ts",
+    "core/test/nodes/Limits.sim.test.ts",
     "datagrams: of those that nobody had time to read the further ones are dropped, and calls go on"
   ],
   sightings: [
-    "core/test/Limits.sim.test.ts",
+    "core/test/nodes/Limits.sim.test.ts",
     "sightings: of adverts that were read at once and not yet entered the oldest are dropped, and who is known stays"
   ],
-  advertStamps: ["core/test/Limits.sim.test.ts", "advertStamps: with ${advertStamps} of them a recorded"],
+  advertStamps: ["core/test/nodes/Limits.sim.test.ts", "advertStamps: with ${advertStamps} of them a recorded"],
   sessions: [
-    "core/test/Session.wire.test.ts",
+    "core/test/session/Session.wire.test.ts",
     "sessions are bounded: the longest idle one makes room, and where none is idle the answer is ERR_BUSY"
   ],
   sessionsPerPeer: [
-    "core/test/Session.wire.test.ts",
+    "core/test/session/Session.wire.test.ts",
     "sessionsPerPeer: one more takes the place of one of the same key, idle or silent, and no place of others"
   ],
   handshakesPerAddress: [
-    "core/test/Limits.sim.test.ts",
+    "core/test/nodes/Limits.sim.test.ts",
     "handshakesPerAddress: one address begins so many in a second, one more is answered ERR_BUSY before any product, and others go on"
   ],
   handshakes: [
-    "core/test/Limits.sim.test.ts",
+    "core/test/nodes/Limits.sim.test.ts",
     "handshakes: so many are begun in a second, one more is answered ERR_BUSY before any product, and sessions go on"
   ],
   sessionSilence: [
-    "core/test/Sessions.sim.test.ts",
+    "core/test/session/Sessions.sim.test.ts",
     "a peer that vanishes is dead after twice the silence, and its streams fail at once"
   ],
   sessionIdle: [
-    "core/test/Sessions.sim.test.ts",
+    "core/test/session/Sessions.sim.test.ts",
     "is closed by its opener when it was idle, and nothing of it is left"
   ],
   sessionAge: [
-    "core/test/Sessions.sim.test.ts",
+    "core/test/session/Sessions.sim.test.ts",
     "is renewed by its opener before it is too old, and open streams go on"
   ],
   shutdownDrain: [
-    "core/test/Limits.sim.test.ts",
+    "core/test/nodes/Limits.sim.test.ts",
     "shutdownDrain: a session that ends for good resets what has not finished by then, and the next call makes another"
   ],
-  renewDrain: ["core/test/Sessions.sim.test.ts", "that drains is given its time, and no more"],
+  renewDrain: ["core/test/session/Sessions.sim.test.ts", "that drains is given its time, and no more"],
   streams: [
-    "core/test/Sessions.sim.test.ts",
+    "core/test/session/Sessions.sim.test.ts",
     "openers beyond the streams there may be wait, and go on one after another"
   ],
-  calls: ["core/test/CommandNode.sim.test.ts", "calls beyond the limits are refused, and neighbours go on"],
-  callSize: ["core/test/CommandNode.sim.test.ts", "calls beyond the limits are refused, and neighbours go on"],
+  calls: ["core/test/call/CommandNode.sim.test.ts", "calls beyond the limits are refused, and neighbours go on"],
+  callSize: ["core/test/call/CommandNode.sim.test.ts", "calls beyond the limits are refused, and neighbours go on"],
   callMemory: [
-    "core/test/Limits.sim.test.ts",
+    "core/test/nodes/Limits.sim.test.ts",
     "callMemory: large calls of one peer have a quarter of it, one more is refused, and others are served"
   ],
   credit: [
-    "core/test/Sessions.sim.test.ts",
+    "core/test/session/Sessions.sim.test.ts",
     "openers beyond the credit of a session or of the node wait, for another peer's streams too"
   ],
   sharedKeys: [
-    "core/test/Limits.sim.test.ts",
+    "core/test/nodes/Limits.sim.test.ts",
     "sharedKeys: a key that was dropped is computed again, and nobody notices"
   ]
 }

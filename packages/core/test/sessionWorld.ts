@@ -18,8 +18,8 @@ import {
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { Cause, Context, Effect, Exit, Layer, Logger, Result, Scope } from "effect"
 import * as Framer from "../src/Framer.ts"
-import { type Flags, MessageBox } from "../src/internal/messageBox.ts"
-import { RecordFramer } from "../src/internal/recordFramer.ts"
+import { type Flags, MessageBox } from "../src/internal/session/messageBox.ts"
+import { RecordFramer } from "../src/internal/wire/recordFramer.ts"
 
 export type Net = SimNetwork.SimNetwork["Service"]
 export type Node = AdvancedNode.AdvancedNode["Service"]

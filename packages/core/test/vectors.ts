@@ -18,17 +18,17 @@ import * as Result from "effect/Result"
 import * as TestClock from "effect/testing/TestClock"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
-import type * as InternalAcceptor from "../src/internal/acceptor.ts"
-import type * as InternalExchange from "../src/internal/advertExchange.ts"
-import type * as InternalCipher from "../src/internal/networkCipher.ts"
+import type * as InternalAcceptor from "../src/internal/connect/acceptor.ts"
+import type * as InternalExchange from "../src/internal/wire/advertExchange.ts"
+import type * as InternalCipher from "../src/internal/wire/networkCipher.ts"
 import * as CommandVectors from "./commandVectors.ts"
 import * as HandshakeVectors from "./handshakeVectors.ts"
 
 // The package exports no internals, and tsc does not let a static import cross into another project's sources.
 const internal = (name: string) => import(new URL(`../src/internal/${name}.ts`, import.meta.url).href)
-const NetworkCipher: typeof InternalCipher = await internal("networkCipher")
-const AdvertExchange: typeof InternalExchange = await internal("advertExchange")
-const Acceptor: typeof InternalAcceptor = await internal("acceptor")
+const NetworkCipher: typeof InternalCipher = await internal("wire/networkCipher")
+const AdvertExchange: typeof InternalExchange = await internal("wire/advertExchange")
+const Acceptor: typeof InternalAcceptor = await internal("connect/acceptor")
 
 type Service = Crypto["Service"]
 

@@ -17,15 +17,15 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Net from "node:net"
-import type * as InternalCurve from "../../core/src/internal/curve.ts"
-import type * as InternalMessageBox from "../../core/src/internal/messageBox.ts"
-import type * as InternalMetadata from "../../core/src/internal/metadata.ts"
+import type * as InternalCurve from "../../core/src/internal/session/curve.ts"
+import type * as InternalMessageBox from "../../core/src/internal/session/messageBox.ts"
+import type * as InternalMetadata from "../../core/src/internal/session/metadata.ts"
 
 // The package exports no internals, and tsc does not let a static import cross into another project's sources.
 const internal = (name: string) => import(new URL(`../../core/src/internal/${name}.ts`, import.meta.url).href)
-const Curve: typeof InternalCurve = await internal("curve")
-const { MessageBox }: typeof InternalMessageBox = await internal("messageBox")
-const Metadata: typeof InternalMetadata = await internal("metadata")
+const Curve: typeof InternalCurve = await internal("session/curve")
+const { MessageBox }: typeof InternalMessageBox = await internal("session/messageBox")
+const Metadata: typeof InternalMetadata = await internal("session/metadata")
 
 // The package brings binaries for the usual systems; on others there is nothing to test against.
 const hasNone = process.platform !== "linux" || !["x64", "arm64"].includes(process.arch)

@@ -8,11 +8,11 @@ import { type Mutation, objection, read, root, variable } from "./mutation.ts"
 
 const planted: Mutation = {
   id: "planted",
-  file: "packages/core/src/internal/base64url.ts",
+  file: "packages/core/src/internal/base/base64url.ts",
   find: "if (length % 4 !== 0) return undefined",
   replace: "if (length % 4 === 1) return undefined",
   breaks: "texts without padding are taken",
-  tests: ["packages/core/test/base64url.test.ts"]
+  tests: ["packages/core/test/base/base64url.test.ts"]
 }
 // No test of this text looks at what is said in it.
 const harmless = { ...planted, find: "/** `encode` as a string. */", replace: "/** `encode`. */" }
@@ -75,7 +75,7 @@ describe("the engine", () => {
       Effect.gen(function*() {
         const broken = yield* outcome({ ...planted, replace: "if (" })
         assert.isTrue(broken._tag === "Invalid" && broken.why.includes("do not even begin"), JSON.stringify(broken))
-        const unread = yield* outcome({ ...planted, tests: ["packages/core/test/IntMap.test.ts"] })
+        const unread = yield* outcome({ ...planted, tests: ["packages/core/test/base/IntMap.test.ts"] })
         assert.isTrue(unread._tag === "Invalid" && unread.why.includes("nothing that"), JSON.stringify(unread))
       }),
     120_000
@@ -92,7 +92,8 @@ describe("the engine", () => {
   it.live("reaches the programs that tests start", () =>
     Effect.gen(function*() {
       const hook = fileURLToPath(new URL("hook.ts", import.meta.url))
-      const source = "import('./src/internal/base64url.ts').then((m) => console.log(String(m.decodeString('QUI'))))"
+      const source =
+        "import('./src/internal/base/base64url.ts').then((m) => console.log(String(m.decodeString('QUI'))))"
       const run = (env: Record<string, string>) => node(["--import", hook, "-e", source], env)
       assert.strictEqual(yield* run({}), "undefined")
       assert.match(yield* run({ [variable]: JSON.stringify(planted) }), /^[\d,]+$/)

@@ -57,7 +57,7 @@ const framer = of("framer", "packages/core/src/Framer.ts", suites("Framer"), {
   ]
 })
 
-const records = of("records", "packages/core/src/internal/recordFramer.ts", suites("RecordFramer"), {
+const records = of("records", "packages/core/src/internal/wire/recordFramer.ts", suites("RecordFramer"), {
   "zero": [
     `if (length > 0 && length <= maxStreamLength) return length`,
     `if (length <= maxStreamLength) return length`,
@@ -80,7 +80,7 @@ const records = of("records", "packages/core/src/internal/recordFramer.ts", suit
   ]
 })
 
-const base64 = of("base64url", "packages/core/src/internal/base64url.ts", suites("base64url"), {
+const base64 = of("base64url", "packages/core/src/internal/base/base64url.ts", suites("base64url"), {
   "bits-2": [
     `if (padding === 2) return (b & 15) === 0 ? out : undefined`,
     `if (padding === 2) return out`,
@@ -186,7 +186,7 @@ const networkKeys = of("network-keys", "packages/core/src/NetworkKeys.ts", suite
 
 const networkCipher = of(
   "network-cipher",
-  "packages/core/src/internal/networkCipher.ts",
+  "packages/core/src/internal/wire/networkCipher.ts",
   suites("networkCipher", "vectors"),
   {
     "envelope": [
@@ -322,7 +322,7 @@ const raw = of("raw", "packages/core/src/Raw.ts", suites("Raw", "vectors", "Fuzz
   ]
 })
 
-const curve = of("handshake", "packages/core/src/internal/curve.ts", suites("Handshake"), {
+const curve = of("handshake", "packages/core/src/internal/session/curve.ts", suites("Handshake"), {
   "hello-length": [
     `if (command.length !== helloLength || !isHello(command)) return refused("not a HELLO")`,
     `if (command.length < helloLength || !isHello(command)) return refused("not a HELLO")`,
@@ -504,7 +504,7 @@ const curve = of("handshake", "packages/core/src/internal/curve.ts", suites("Han
   ]
 })
 
-const metadata = of("metadata", "packages/core/src/internal/metadata.ts", suites("Handshake", "Fuzz"), {
+const metadata = of("metadata", "packages/core/src/internal/session/metadata.ts", suites("Handshake", "Fuzz"), {
   "twice": [
     `if (properties.has(name)) return undefined`,
     ``,
@@ -541,7 +541,7 @@ const handshake = of("handshake", "packages/core/src/Handshake.ts", suites("Hand
   ]
 })
 
-const box = of("box", "packages/core/src/internal/messageBox.ts", suites("Handshake", "Session.wire"), {
+const box = of("box", "packages/core/src/internal/session/messageBox.ts", suites("Handshake", "Session.wire"), {
   "nonce": [
     `for (let i = 0; i < 8; i++) if (command[nonceAt + i] !== nonce[16 + i]) return "nonce"`,
     ``,

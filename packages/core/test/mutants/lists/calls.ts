@@ -3,7 +3,7 @@ import { of, suites } from "./of.ts"
 
 const json = of(
   "json",
-  "packages/core/src/internal/json.ts",
+  "packages/core/src/internal/wire/json.ts",
   suites("json", "CommandNode.sim", "Limits.sim", "Security.sim", "Fuzz", "errors"),
   {
     "deep": [`if (isDeep(bytes)) return tooDeep`, ``, "JSON of a peer is nested deeper than anybody can walk through"],
@@ -41,7 +41,7 @@ const json = of(
 
 const commandWire = of(
   "command-wire",
-  "packages/core/src/internal/commandWire.ts",
+  "packages/core/src/internal/call/commandWire.ts",
   suites("CommandNode.sim", "commandVectors", "Fuzz", "Limits.sim"),
   {
     "request-bytes": [
@@ -86,7 +86,7 @@ const commandWire = of(
 
 const commandServer = of(
   "command-server",
-  "packages/core/src/internal/commandServer.ts",
+  "packages/core/src/internal/call/commandServer.ts",
   suites("CommandNode.sim", "Security.sim", "Limits.sim", "Exchange.sim"),
   {
     "limit": [
@@ -139,7 +139,7 @@ const commandServer = of(
 
 const callMemory = of(
   "call-memory",
-  "packages/core/src/internal/callMemory.ts",
+  "packages/core/src/internal/streams/callMemory.ts",
   suites("CallMemory", "Limits.sim", "CommandNode.sim", "PeerRpc.sim"),
   {
     "peer": [
@@ -192,7 +192,7 @@ const registry = of(
 
 const commandClient = of(
   "command-client",
-  "packages/core/src/internal/commandClient.ts",
+  "packages/core/src/internal/call/commandClient.ts",
   suites("CommandNode.sim", "Exchange.sim"),
   {
     "earliest": [
@@ -210,7 +210,7 @@ const commandClient = of(
 
 const refused = of(
   "refused",
-  "packages/core/src/internal/refused.ts",
+  "packages/core/src/internal/session/refused.ts",
   suites("CommandNode.sim", "PeerRpc.sim", "AdvancedNode.sim", "Limits.sim"),
   {
     "remote": [`return remote && retryable`, `return true`, "a call that may have run is made again"],
@@ -220,7 +220,7 @@ const refused = of(
 
 const rpcWire = of(
   "rpc-wire",
-  "packages/core/src/internal/rpcWire.ts",
+  "packages/core/src/internal/call/rpcWire.ts",
   suites("rpcWire", "PeerRpc.sim", "CommandRpc.sim", "Fuzz"),
   {
     "version": [
@@ -256,7 +256,7 @@ const rpcWire = of(
 
 const rpcServer = of(
   "rpc-server",
-  "packages/core/src/internal/rpcServer.ts",
+  "packages/core/src/internal/call/rpcServer.ts",
   suites("PeerRpc.sim", "CommandRpc.sim", "Limits.sim", "Cost.sim"),
   {
     "weight": [
@@ -319,7 +319,7 @@ const rpcServer = of(
 
 const rpcClient = of(
   "rpc-client",
-  "packages/core/src/internal/rpcClient.ts",
+  "packages/core/src/internal/call/rpcClient.ts",
   suites("PeerRpc.sim", "CommandRpc.sim", "Limits.sim", "Cost.sim"),
   {
     "retry-stream": [
@@ -352,31 +352,36 @@ const rpcClient = of(
   }
 )
 
-const contract = of("contract", "packages/core/src/internal/contract.ts", suites("contract", "PeerRpc.sim", "Fuzz"), {
-  "stream": [
-    `return own(mine, "stream") === own(other, "stream") && own`,
-    `return own`,
-    "a stream and a value go together"
-  ],
-  "success": [`&& ways("success", false) &&`, `&&`, "results that cannot be read go together"],
-  "errors": [
-    `ways("success", false) &&
+const contract = of(
+  "contract",
+  "packages/core/src/internal/call/contract.ts",
+  suites("contract", "PeerRpc.sim", "Fuzz"),
+  {
+    "stream": [
+      `return own(mine, "stream") === own(other, "stream") && own`,
+      `return own`,
+      "a stream and a value go together"
+    ],
+    "success": [`&& ways("success", false) &&`, `&&`, "results that cannot be read go together"],
+    "errors": [
+      `ways("success", false) &&
     ways("error", false)`,
-    `ways("success", false)`,
-    "errors that cannot be read go together"
-  ],
-  "required": [`&& !isRequired(y, name)`, ``, "a field that the reader needs is missing"],
-  "tags": [
-    `if (type !== y["type"] || tagOf(w) !== tagOf(r)) return false`,
-    `if (type !== y["type"]) return false`,
-    "a value of one tag is read as another's"
-  ],
-  "annotations": [
-    `Object.entries(object).filter(([key]) => !annotations.has(key))`,
-    `Object.entries(object)`,
-    "a description makes another contract"
-  ]
-})
+      `ways("success", false)`,
+      "errors that cannot be read go together"
+    ],
+    "required": [`&& !isRequired(y, name)`, ``, "a field that the reader needs is missing"],
+    "tags": [
+      `if (type !== y["type"] || tagOf(w) !== tagOf(r)) return false`,
+      `if (type !== y["type"]) return false`,
+      "a value of one tag is read as another's"
+    ],
+    "annotations": [
+      `Object.entries(object).filter(([key]) => !annotations.has(key))`,
+      `Object.entries(object)`,
+      "a description makes another contract"
+    ]
+  }
+)
 
 const advanced = of("advanced", "packages/core/src/AdvancedNode.ts", suites("AdvancedNode.sim", "Limits.sim"), {
   "duplicate": [
@@ -399,7 +404,7 @@ const advanced = of("advanced", "packages/core/src/AdvancedNode.ts", suites("Adv
 
 const metrics = of(
   "metrics",
-  "packages/core/src/internal/callMetrics.ts",
+  "packages/core/src/internal/call/callMetrics.ts",
   suites("CommandNode.sim", "Security.sim", "Limits.sim"),
   {
     "series": [

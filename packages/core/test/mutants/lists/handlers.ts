@@ -3,7 +3,7 @@ import { of, suites } from "./of.ts"
 
 const handlers = suites("Handlers.sim", "CommandRpc.sim", "PeerRpc.sim")
 
-const given = of("given", "packages/core/src/internal/given.ts", handlers, {
+const given = of("given", "packages/core/src/internal/base/given.ts", handlers, {
   "effect": [
     `"_A" in variance && typeof variance._A === "function"`,
     `"_A" in variance`,
@@ -56,7 +56,7 @@ const given = of("given", "packages/core/src/internal/given.ts", handlers, {
   "abort": [`if (Exit.isFailure(exit)) made.abort()`, ``, "an async handler is not told that its call was given up"]
 })
 
-const sessions = of("given", "packages/core/src/internal/sessions.ts", suites("Handlers.sim", "Sessions.sim"), {
+const sessions = of("given", "packages/core/src/internal/session/sessions.ts", suites("Handlers.sim", "Sessions.sim"), {
   "run": [
     `const run = Given.run(() => handler(given), who)`,
     `const run = handler(given) as Effect.Effect<unknown, unknown>`,
@@ -75,7 +75,7 @@ const sessions = of("given", "packages/core/src/internal/sessions.ts", suites("H
   ]
 })
 
-const rpc = of("given", "packages/core/src/internal/rpcServer.ts", suites("Handlers.sim", "PeerRpc.sim"), {
+const rpc = of("given", "packages/core/src/internal/call/rpcServer.ts", suites("Handlers.sim", "PeerRpc.sim"), {
   "wrapper": [
     `return Given.isEffect(value) || Given.isStream(value) ? given : undefined`,
     `return given as Rpc.Wrapper<unknown>`,

@@ -36,7 +36,7 @@ const variables = of("variables", "packages/core/src/NodeOptions.ts", suites("No
 
 const cost = of(
   "cost",
-  "packages/core/src/internal/sessions.ts",
+  "packages/core/src/internal/session/sessions.ts",
   suites("Cost.sim", "Session.wire", "Limits.sim", "Security.sim", "Sessions.sim", "Connections.sim"),
   {
     "per-peer": [
@@ -81,7 +81,7 @@ const cost = of(
 
 const obstacles = of(
   "obstacles",
-  "packages/core/src/internal/obstacles.ts",
+  "packages/core/src/internal/values/obstacles.ts",
   suites("Discovery.udp", "Peers", "RealNetworks.sim", "Diagnose.sim", "HostNames.sim"),
   {
     "heard": [`if (heard.size > heardKept) {`, `if (false) {`, "what strangers make a node remember has no end"],

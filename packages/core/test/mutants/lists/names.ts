@@ -3,7 +3,7 @@ import { of, suites } from "./of.ts"
 
 const sessions = of(
   "names",
-  "packages/core/src/internal/sessions.ts",
+  "packages/core/src/internal/session/sessions.ts",
   suites("WhoIsWho.sim", "Security.sim", "Sessions.sim", "Connections.sim", "RealNetworks.sim"),
   {
     "only-session": [
@@ -50,7 +50,7 @@ const sessions = of(
 
 const dial = of(
   "names",
-  "packages/core/src/internal/dialAny.ts",
+  "packages/core/src/internal/connect/dialAny.ts",
   suites("dialAny", "WhoIsWho.sim", "Connections.sim", "RealNetworks.sim", "Security.sim"),
   {
     "dial-failure": [
@@ -73,32 +73,37 @@ const dial = of(
   }
 )
 
-const peers = of("names", "packages/core/src/internal/peerTable.ts", suites("Peers", "WhoIsWho.sim", "Security.sim"), {
-  "probe-fixed": [
-    `(entry.fixed === undefined || advert.name === entry.peer.name)`,
-    `(entry.fixed !== undefined || advert.name === entry.peer.name)`,
-    "a peer that was not proved yet is lost because it has another name now"
-  ],
-  "conflict-name": [
-    `wake(entry.peer, "Conflict", (bound) => bound === name)`,
-    ``,
-    "what is bound to a peer goes on under a name that the operator took from it"
-  ],
-  "leaving-elsewhere": [
-    `if (entry === undefined || !withdraw(entry, source.host)) return`,
-    `if (entry === undefined) return`,
-    "anybody takes a peer without a session off the table"
-  ],
-  "leaving-proved": [
-    `if (others.length === 0 || taken.some(({ proved }) => proved)) return true`,
-    `if (others.length === 0) return true`,
-    "a peer that leaves stays where somebody made up an address for it"
-  ]
-})
+const peers = of(
+  "names",
+  "packages/core/src/internal/peers/peerTable.ts",
+  suites("Peers", "WhoIsWho.sim", "Security.sim"),
+  {
+    "probe-fixed": [
+      `(entry.fixed === undefined || advert.name === entry.peer.name)`,
+      `(entry.fixed !== undefined || advert.name === entry.peer.name)`,
+      "a peer that was not proved yet is lost because it has another name now"
+    ],
+    "conflict-name": [
+      `wake(entry.peer, "Conflict", (bound) => bound === name)`,
+      ``,
+      "what is bound to a peer goes on under a name that the operator took from it"
+    ],
+    "leaving-elsewhere": [
+      `if (entry === undefined || !withdraw(entry, source.host)) return`,
+      `if (entry === undefined) return`,
+      "anybody takes a peer without a session off the table"
+    ],
+    "leaving-proved": [
+      `if (others.length === 0 || taken.some(({ proved }) => proved)) return true`,
+      `if (others.length === 0) return true`,
+      "a peer that leaves stays where somebody made up an address for it"
+    ]
+  }
+)
 
 const client = of(
   "names",
-  "packages/core/src/internal/rawClient.ts",
+  "packages/core/src/internal/raw/rawClient.ts",
   suites("WhoIsWho.sim", "Security.sim", "BasicNode.sim", "Connections.sim"),
   {
     "raw-busy": [

@@ -1,13 +1,25 @@
+import { readdirSync } from "node:fs"
+import { basename } from "node:path"
+import { fileURLToPath } from "node:url"
 import type { Mutation } from "../mutation.ts"
 
-/** The paths of test files of `@pnet/core`, or of another package: `node/NodeTrust`. */
-export const suites = (...names: ReadonlyArray<string>): ReadonlyArray<string> =>
-  names.map((name) => {
-    const [first, second] = name.split("/")
-    return second === undefined
-      ? `packages/core/test/${first}.test.ts`
-      : `packages/${first}/test/${second}.test.ts`
-  })
+/** Where the test files of `@pnet/core` are, by their name. */
+const core = new Map(
+  readdirSync(fileURLToPath(new URL("../..", import.meta.url)), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".test.ts"))
+    .map((file) => [basename(file, ".test.ts"), `packages/core/test/${file}`] as const)
+)
+
+const pathOf = (name: string): string => {
+  const [first, second] = name.split("/")
+  if (second !== undefined) return `packages/${first}/test/${second}.test.ts`
+  const path = core.get(name)
+  if (path === undefined) throw new Error(`there is no test file ${name}.test.ts under packages/core/test`)
+  return path
+}
+
+/** The paths of test files of `@pnet/core`, whatever folder they are in, or of another package: `node/NodeTrust`. */
+export const suites = (...names: ReadonlyArray<string>): ReadonlyArray<string> => names.map(pathOf)
 
 /** What to replace, by what, what does not hold any more; other tests than the file's, and why it cannot be noticed. */
 export type Row = readonly [

@@ -179,113 +179,118 @@ const identityFile = of("identity-file", "packages/node/src/NodeIdentity.ts", su
   "lines": [`if (lines.length > 1) {`, `if (false) {`, "a file with two secrets is read as the first"]
 })
 
-const udp = of("adverts", "packages/core/src/internal/udpDiscovery.ts", suites("Discovery.udp", "Limits.sim"), {
-  "network": [
-    `networkId: self.networkId,
+const udp = of(
+  "adverts",
+  "packages/core/src/internal/discovery/udpDiscovery.ts",
+  suites("Discovery.udp", "Limits.sim"),
+  {
+    "network": [
+      `networkId: self.networkId,
         types: ["adv"],`,
-    `types: ["adv"],`,
-    "adverts of another network are heard"
-  ],
-  "source": [
-    `if (config.checkAdvertSource && advert.host !== source.host) {`,
-    `if (false) {`,
-    "an advert names an address that it does not come from"
-  ],
-  "again": [
-    `if (last.seen.some((other) => other.mac === mac)) return false`,
-    ``,
-    "a recorded advert is a sign of life"
-  ],
-  "again-forgotten": [
-    `oldest = Math.max(oldest, Math.min(...seen.map((other) => other.timestamp)) + 1)`,
-    `seen = seen.slice(1)`,
-    "of many adverts a recorded one is a sign of life"
-  ],
-  "again-host": [
-    "const key = `${publicKey} ${host}`",
-    "const key = publicKey",
-    "who dates adverts of another's key ahead silences it"
-  ],
-  "again-bound": [`if (seen.length > seenPerKey) {`, `if (false) {`, "every advert of a minute is remembered", {
-    equivalent: "memory alone tells: what is remembered is refused, and what was forgotten is refused by its time"
-  }],
-  "fresh": [
-    `if (timestamp !== undefined && !isFresh(publicKey, advert,`,
-    `if (timestamp === null && !isFresh(publicKey, advert,`,
-    "a recorded advert brings back what it said"
-  ],
-  "older": [`if (timestamp < last.timestamp || last.left`, `if (last.left`, "an older advert overrides a newer one"],
-  "left": [
-    `|| last.left && timestamp === last.timestamp) return false`,
-    `) return false`,
-    "a recorded advert of the second in which a peer left brings it back"
-  ],
-  "ahead": [
-    `let oldest = Math.min(timestamp, now)`,
-    `let oldest = timestamp`,
-    "an advert from a clock ahead locks out the later ones"
-  ],
-  "window": [
-    `Math.abs(now - last.timestamp) <= timeToLive) {`,
-    `true) {`,
-    "a clock that was set back locks its own peers out"
-  ],
-  "stamps": [
-    `if (stamps.size > limits.advertStamps) {`,
-    `if (false) {`,
-    "a time is remembered for every key that was ever heard"
-  ],
-  "own": [
-    `if (decoded.success.publicKey === own && isOwnSocket(source)) return count("own")`,
-    ``,
-    "a node takes its own adverts for another node with its key"
-  ],
-  "subnet": [
-    `if (subnet !== undefined && !sameSubnet(subnet.address, source.host, subnet.prefixLength)) {`,
-    `if (false) {`,
-    "a node that is bound to one interface hears the others"
-  ],
-  "rate": [
-    `return bySource.take(host, now) && all.take(now)`,
-    `return bySource.take(host, now)`,
-    "many sources make a node answer without end"
-  ],
-  "rate-source": [
-    `return bySource.take(host, now) && all.take(now)`,
-    `return all.take(now)`,
-    "one source gets all the answers"
-  ],
+      `types: ["adv"],`,
+      "adverts of another network are heard"
+    ],
+    "source": [
+      `if (config.checkAdvertSource && advert.host !== source.host) {`,
+      `if (false) {`,
+      "an advert names an address that it does not come from"
+    ],
+    "again": [
+      `if (last.seen.some((other) => other.mac === mac)) return false`,
+      ``,
+      "a recorded advert is a sign of life"
+    ],
+    "again-forgotten": [
+      `oldest = Math.max(oldest, Math.min(...seen.map((other) => other.timestamp)) + 1)`,
+      `seen = seen.slice(1)`,
+      "of many adverts a recorded one is a sign of life"
+    ],
+    "again-host": [
+      "const key = `${publicKey} ${host}`",
+      "const key = publicKey",
+      "who dates adverts of another's key ahead silences it"
+    ],
+    "again-bound": [`if (seen.length > seenPerKey) {`, `if (false) {`, "every advert of a minute is remembered", {
+      equivalent: "memory alone tells: what is remembered is refused, and what was forgotten is refused by its time"
+    }],
+    "fresh": [
+      `if (timestamp !== undefined && !isFresh(publicKey, advert,`,
+      `if (timestamp === null && !isFresh(publicKey, advert,`,
+      "a recorded advert brings back what it said"
+    ],
+    "older": [`if (timestamp < last.timestamp || last.left`, `if (last.left`, "an older advert overrides a newer one"],
+    "left": [
+      `|| last.left && timestamp === last.timestamp) return false`,
+      `) return false`,
+      "a recorded advert of the second in which a peer left brings it back"
+    ],
+    "ahead": [
+      `let oldest = Math.min(timestamp, now)`,
+      `let oldest = timestamp`,
+      "an advert from a clock ahead locks out the later ones"
+    ],
+    "window": [
+      `Math.abs(now - last.timestamp) <= timeToLive) {`,
+      `true) {`,
+      "a clock that was set back locks its own peers out"
+    ],
+    "stamps": [
+      `if (stamps.size > limits.advertStamps) {`,
+      `if (false) {`,
+      "a time is remembered for every key that was ever heard"
+    ],
+    "own": [
+      `if (decoded.success.publicKey === own && isOwnSocket(source)) return count("own")`,
+      ``,
+      "a node takes its own adverts for another node with its key"
+    ],
+    "subnet": [
+      `if (subnet !== undefined && !sameSubnet(subnet.address, source.host, subnet.prefixLength)) {`,
+      `if (false) {`,
+      "a node that is bound to one interface hears the others"
+    ],
+    "rate": [
+      `return bySource.take(host, now) && all.take(now)`,
+      `return bySource.take(host, now)`,
+      "many sources make a node answer without end"
+    ],
+    "rate-source": [
+      `return bySource.take(host, now) && all.take(now)`,
+      `return all.take(now)`,
+      "one source gets all the answers"
+    ],
 
-  "one-socket": [
-    `if (source.port === advertisePort || source.host === "255.255.255.255") return false`,
-    ``,
-    "an answer is sent to all nodes of a network"
-  ],
-  "broadcast": [
-    `for (const { broadcast } of privates.values()) if (broadcast === source.host) return false`,
-    ``,
-    "an answer is broadcast, because a datagram claims to come from there"
-  ],
-  "leaving": [
-    `advertised = undefined
+    "one-socket": [
+      `if (source.port === advertisePort || source.host === "255.255.255.255") return false`,
+      ``,
+      "an answer is sent to all nodes of a network"
+    ],
+    "broadcast": [
+      `for (const { broadcast } of privates.values()) if (broadcast === source.host) return false`,
+      ``,
+      "an answer is broadcast, because a datagram claims to come from there"
+    ],
+    "leaving": [
+      `advertised = undefined
       return rounds`,
-    `return rounds`,
-    "a node that has left goes on answering"
-  ],
-  "leaving-copies": [
-    `const leavingCopies = 4`,
-    `const leavingCopies = 1`,
-    "one lost datagram makes a node that left a silent one"
-  ],
-  "next-second": [
-    `...self.cipher.encrypted ? [nextSecond] : []`,
-    ``,
-    "a node that starts in the second in which it left is not heard",
-    { tests: ["Presence.sim"] }
-  ]
-})
+      `return rounds`,
+      "a node that has left goes on answering"
+    ],
+    "leaving-copies": [
+      `const leavingCopies = 4`,
+      `const leavingCopies = 1`,
+      "one lost datagram makes a node that left a silent one"
+    ],
+    "next-second": [
+      `...self.cipher.encrypted ? [nextSecond] : []`,
+      ``,
+      "a node that starts in the second in which it left is not heard",
+      { tests: ["Presence.sim"] }
+    ]
+  }
+)
 
-const peers = of("peers", "packages/core/src/internal/peerTable.ts", suites("Peers", "Limits.sim"), {
+const peers = of("peers", "packages/core/src/internal/peers/peerTable.ts", suites("Peers", "Limits.sim"), {
   "own-key": [
     `if (publicKey === own) return yield* tellConflict(self.name, own, publicKey, source, "OwnKey")`,
     ``,
@@ -378,7 +383,7 @@ const peers = of("peers", "packages/core/src/internal/peerTable.ts", suites("Pee
 
 const exchange = of(
   "advert-exchange",
-  "packages/core/src/internal/advertExchange.ts",
+  "packages/core/src/internal/wire/advertExchange.ts",
   suites("Security.sim", "Peers", "Connections.sim"),
   {
     "keyless": [
@@ -390,7 +395,7 @@ const exchange = of(
   }
 )
 
-const seldom = of("seldom", "packages/core/src/internal/seldom.ts", suites("rate", "Peers"), {
+const seldom = of("seldom", "packages/core/src/internal/base/seldom.ts", suites("rate", "Peers"), {
   "same": [
     `if (last !== undefined && now - last < everyMillis) return undefined`,
     ``,
@@ -402,7 +407,7 @@ const seldom = of("seldom", "packages/core/src/internal/seldom.ts", suites("rate
 
 const acceptor = of(
   "acceptor",
-  "packages/core/src/internal/acceptor.ts",
+  "packages/core/src/internal/connect/acceptor.ts",
   suites("Connections.sim", "BasicNode.sim", "Security.sim", "Limits.sim"),
   {
     "own-key": [
@@ -444,7 +449,7 @@ const acceptor = of(
 
 const rawServer = of(
   "raw-server",
-  "packages/core/src/internal/rawServer.ts",
+  "packages/core/src/internal/raw/rawServer.ts",
   suites("WhoIsWho.sim", "Security.sim", "BasicNode.sim", "Connections.sim"),
   {
     "time": [`if (untimely !== undefined) return yield* refused(untimely)`, ``, "a message of any time is handled"],
@@ -492,7 +497,7 @@ const rawServer = of(
 
 const rawClient = of(
   "raw-client",
-  "packages/core/src/internal/rawClient.ts",
+  "packages/core/src/internal/raw/rawClient.ts",
   suites(
     "WhoIsWho.sim",
     "Security.sim",
@@ -589,7 +594,7 @@ const options = of("options", "packages/core/src/NodeOptions.ts", suites("NodeOp
   ]
 })
 
-const quote = of("quote", "packages/core/src/internal/quote.ts", suites("errors", "Security.sim"), {
+const quote = of("quote", "packages/core/src/internal/base/quote.ts", suites("errors", "Security.sim"), {
   "escaped": [`text.replace(acted, escaped)`, `text`, "a peer's text acts on the operator's terminal"]
 })
 

@@ -3,7 +3,7 @@ import { of, suites } from "./of.ts"
 
 const wire = suites("Session", "Session.wire", "Sessions.sim", "Connections.sim")
 
-const session = of("session", "packages/core/src/internal/session.ts", wire, {
+const session = of("session", "packages/core/src/internal/session/session.ts", wire, {
   "page": [
     `// Only now: what is interrupted, or fails, may still be on its way.
       if (this.#page !== undefined) givePage(this.#page)
@@ -107,7 +107,7 @@ const session = of("session", "packages/core/src/internal/session.ts", wire, {
   ]
 })
 
-const mux = of("mux", "packages/core/src/internal/mux.ts", suites("Mux", "Session.wire"), {
+const mux = of("mux", "packages/core/src/internal/session/mux.ts", suites("Mux", "Session.wire"), {
   "budget": [`if (this.used + bytes > this.limit) return false`, ``, "peers are owed more than this node has"],
   "budget-parent": [
     `if (this.parent !== undefined && !this.parent.reserve(bytes)) return false`,
@@ -281,7 +281,7 @@ const mux = of("mux", "packages/core/src/internal/mux.ts", suites("Mux", "Sessio
 
 const sessions = of(
   "sessions",
-  "packages/core/src/internal/sessions.ts",
+  "packages/core/src/internal/session/sessions.ts",
   suites("Sessions.sim", "Connections.sim", "Security.sim", "Limits.sim", "NetworkKeys.sim"),
   {
     "server-close": [
@@ -495,7 +495,7 @@ const sessions = of(
 
 const stream = of(
   "stream",
-  "packages/core/src/internal/sessionStream.ts",
+  "packages/core/src/internal/session/sessionStream.ts",
   suites("Sessions.sim", "Limits.sim", "PeerRpc.sim"),
   {
     "limit": [
@@ -525,7 +525,7 @@ const stream = of(
   }
 )
 
-const openText = of("open", "packages/core/src/internal/openText.ts", suites("openText", "Mux"), {
+const openText = of("open", "packages/core/src/internal/wire/openText.ts", suites("openText", "Mux"), {
   "deadline": [
     `if (deadline !== undefined && !Number.isInteger(deadline)) return undefined`,
     ``,
@@ -539,39 +539,49 @@ const openText = of("open", "packages/core/src/internal/openText.ts", suites("op
   "types": [`if (typeof protocol !== "string" || typeof name !== "string") return undefined`, ``, "a name is no text"]
 })
 
-const packets = of("packets", "packages/core/src/internal/packetStream.ts", suites("packetStream", "Connections.sim"), {
-  "too-large": [
-    `if (framer.tooLarge) return Effect.fail(ProtocolError.local("ERR_PACKET_TOO_LARGE"))`,
-    ``,
-    "a packet over the limit is waited for"
-  ],
-  "slow": [`if (framer.pending > 0) began ??= waiting`, ``, "a packet comes a byte a minute"],
-  "refuse-bound": [
-    `while (dropped < 1_048_576) {`,
-    `while (true) {`,
-    "who was refused is read from as much as it sends in a second"
-  ],
-  "refuse-time": [
-    `}).pipe(Effect.timeoutOption("1 second"), Effect.ignore)`,
-    `}).pipe(Effect.ignore)`,
-    "who was refused is read from for ever"
-  ]
-})
+const packets = of(
+  "packets",
+  "packages/core/src/internal/wire/packetStream.ts",
+  suites("packetStream", "Connections.sim"),
+  {
+    "too-large": [
+      `if (framer.tooLarge) return Effect.fail(ProtocolError.local("ERR_PACKET_TOO_LARGE"))`,
+      ``,
+      "a packet over the limit is waited for"
+    ],
+    "slow": [`if (framer.pending > 0) began ??= waiting`, ``, "a packet comes a byte a minute"],
+    "refuse-bound": [
+      `while (dropped < 1_048_576) {`,
+      `while (true) {`,
+      "who was refused is read from as much as it sends in a second"
+    ],
+    "refuse-time": [
+      `}).pipe(Effect.timeoutOption("1 second"), Effect.ignore)`,
+      `}).pipe(Effect.ignore)`,
+      "who was refused is read from for ever"
+    ]
+  }
+)
 
-const writes = of("writes", "packages/core/src/internal/writeBuffer.ts", suites("Connections.sim", "BasicNode.sim"), {
-  "blocked": [
-    `return left <= 0
+const writes = of(
+  "writes",
+  "packages/core/src/internal/wire/writeBuffer.ts",
+  suites("Connections.sim", "BasicNode.sim"),
+  {
+    "blocked": [
+      `return left <= 0
       ? blocked`,
-    `return false
+      `return false
       ? blocked`,
-    "a peer that does not read holds what was written"
-  ],
-  "bound": [`full: () => bytes >= highWater,`, `full: () => false,`, "what waits to be written has no end"]
-})
+      "a peer that does not read holds what was written"
+    ],
+    "bound": [`full: () => bytes >= highWater,`, `full: () => false,`, "what waits to be written has no end"]
+  }
+)
 
 const dial = of(
   "dial",
-  "packages/core/src/internal/dialAny.ts",
+  "packages/core/src/internal/connect/dialAny.ts",
   suites("Connections.sim", "RealNetworks.sim", "Transport"),
   {
     "losers": [
@@ -582,12 +592,12 @@ const dial = of(
   }
 )
 
-const rate = of("rate", "packages/core/src/internal/rate.ts", suites("rate"), {
+const rate = of("rate", "packages/core/src/internal/base/rate.ts", suites("rate"), {
   "sources": [`if (rates.size >= maxSources) rates.clear()`, ``, "every source address is remembered for ever"],
   "window": [`if (nowMillis - times[oldest]! < windowMillis) return false`, ``, "a rate bounds nothing"]
 })
 
-const pieces = of("pieces", "packages/core/src/internal/pieces.ts", suites("Pieces"), {
+const pieces = of("pieces", "packages/core/src/internal/base/pieces.ts", suites("Pieces"), {
   "joined": [
     `if (this.#pinned > this.#slack && this.#pinned > 2 * this.length) this.#join()`,
     ``,

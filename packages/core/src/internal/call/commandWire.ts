@@ -1,0 +1,167 @@
+/**
+ * The JSON of commands (protocol section 5): one document from the caller, one in answer.
+ *
+ *     {"function": name, "args": [...], "kwargs": {...}, "absent"?: [index, ...]}
+ *     {"type": "success", "value": ...}
+ *     {"type": "error", "code": ..., "description": ..., "error"?: ...}
+ */
+import * as Effect from "effect/Effect"
+import type { Json } from "effect/Schema"
+import { RemoteError } from "../../AdvancedNode.ts"
+import {
+  CallTooLargeError,
+  ContractError,
+  InvalidArgumentsError,
+  type NotJsonError,
+  RemoteDefectError,
+  type RunError,
+  UnknownFunctionError
+} from "../../FunctionError.ts"
+import type { NodeName } from "../../Packet.ts"
+import { utf8 } from "../base/platform.ts"
+import { isObject, lengthUpTo, notJson, parse, weigh } from "../wire/json.ts"
+
+/** The name of the stream that carries a command. */
+export const streamName = "handle"
+
+export interface Request {
+  readonly function: string
+  readonly args: ReadonlyArray<unknown>
+  readonly kwargs: Readonly<Record<string, any>>
+}
+
+const none = {}
+
+/** Each is an argument of a call of JavaScript, of which the stack takes so many. */
+const maxArgs = 10_000
+
+/** A request's bytes, of which there are no more than `limit`, or why its values cannot be sent. */
+export const encodeRequest = (request: Request, limit: number): Uint8Array | NotJsonError | "too large" => {
+  const { args, kwargs } = request
+  const fault = notJson(args, "$.args", limit) ?? notJson(kwargs, "$.kwargs", limit)
+  if (fault !== undefined) return fault
+  // JSON writes them as null, and a parameter's default is for undefined alone.
+  const bytes = utf8(JSON.stringify(
+    args.includes(undefined)
+      ? {
+        function: request.function,
+        args,
+        kwargs,
+        absent: args.flatMap((arg, i) => arg === undefined ? [i] : [])
+      }
+      : { function: request.function, args, kwargs }
+  ))
+  return bytes.length <= limit ? bytes : "too large"
+}
+
+/** A peer's request, or what is wrong with it. */
+export const decodeRequest = (bytes: Uint8Array): Request | string => {
+  const parsed = parse(bytes)
+  if (typeof parsed === "string") return parsed
+  if (!isObject(parsed.value)) return "not an object"
+  const { absent, args = [], function: name, kwargs = none } = parsed.value
+  if (typeof name !== "string") return "\"function\" is not a string"
+  if (!Array.isArray(args)) return "\"args\" is not an array"
+  if (args.length > maxArgs) return `"args" has more than ${maxArgs} elements`
+  if (!isObject(kwargs)) return "\"kwargs\" is not an object"
+  // Whatever else stands there is for later versions.
+  if (Array.isArray(absent)) { for (const i of absent) if (args[i] === null) args[i] = undefined }
+  return { function: name, args, kwargs }
+}
+
+const successHead = "{\"type\":\"success\",\"value\":"
+
+export const encodeSuccess = (value: Json): Uint8Array => utf8(`${successHead}${JSON.stringify(value)}}`)
+
+/** `encodeSuccess`, or `undefined` where the bytes would be more than `limit`: then they are not made. */
+export const encodeSuccessUpTo = (value: Json, limit: number): Uint8Array | undefined => {
+  if (lengthUpTo(value, limit) > limit) return undefined
+  const bytes = encodeSuccess(value)
+  return bytes.length <= limit ? bytes : undefined
+}
+
+/** Characters of a description. It may speak of what a peer sent, and is no longer for that. */
+export const maxDescription = 1_024
+
+export const encodeError = (
+  error: Pick<RunError, "code" | "description" | "error">,
+  limit = Infinity
+): Uint8Array => {
+  const description = error.description.slice(0, maxDescription)
+  if (error.error !== undefined) {
+    const bytes = lengthUpTo(error.error, limit) > limit
+      ? undefined
+      : utf8(JSON.stringify({ type: "error", code: error.code, description, error: error.error }))
+    if (bytes === undefined || bytes.length > limit) {
+      return encodeError({ code: "too_large", description: `its error is over ${limit} bytes` })
+    }
+    return bytes
+  }
+  return utf8(JSON.stringify({ type: "error", code: error.code, description }))
+}
+
+const shortReply = 65_536
+
+/** How much the arrays, objects and fields of an answer may hold, as so many times the bytes that it may have. */
+const maxWeight = 8
+
+/** Why a reply is no value. */
+export type ReplyError =
+  | UnknownFunctionError
+  | InvalidArgumentsError
+  | RemoteError
+  | RemoteDefectError
+  | CallTooLargeError
+  | ContractError
+
+/** The value of a peer's reply, or its error. */
+export const decodeReply = (
+  bytes: Uint8Array,
+  peer: NodeName,
+  name: string,
+  limit: number
+): Effect.Effect<Json, ReplyError> => {
+  // What is short is no more than its caller has room for.
+  if (bytes.length > shortReply) {
+    const weight = weigh(bytes)
+    if (weight < Infinity && weight > limit * maxWeight) {
+      return Effect.fail(new CallTooLargeError({ peer, function: name, limit }))
+    }
+  }
+  const parsed = parse(bytes)
+  const reply: unknown = typeof parsed === "string" ? undefined : parsed.value
+  if (isObject(reply)) {
+    if (reply.type === "success") return Effect.succeed((reply.value ?? null) as Json)
+    if (reply.type === "error") {
+      const description = typeof reply.description === "string" ? reply.description : ""
+      switch (reply.code) {
+        case "unknown_function":
+          return Effect.fail(new UnknownFunctionError({ peer, function: name }))
+        case "invalid_arguments":
+          return Effect.fail(new InvalidArgumentsError({ peer, function: name, issue: description }))
+        case "internal":
+          return Effect.fail(new RemoteDefectError({ peer, function: name }))
+        case "too_large":
+          return Effect.fail(new CallTooLargeError({ peer, function: name, limit }))
+        case "not_json":
+          return Effect.fail(
+            new RemoteError({ peer, command: name, error: { _tag: "NotJsonError", message: description } })
+          )
+        default:
+          return Effect.fail(
+            new RemoteError({ peer, command: name, error: reply.error ?? { message: description } })
+          )
+      }
+    }
+  }
+  return Effect.fail(
+    new ContractError({
+      peer,
+      function: name,
+      mayHaveRun: true,
+      differences: [
+        `its answer is not the JSON that commands are answered with${typeof parsed === "string" ? `: ${parsed}` : ""}`
+      ]
+    })
+  )
+}

@@ -1,0 +1,383 @@
+/**
+ * The bytes of typed calls, which are the contents of streams of the protocol `rpc` (the section "Typed calls" of the protocol).
+ *
+ *     request  = length:u32 version:u8 flags:u8 hash:8 window:u8 [length:u32 headers] payload
+ *     grant    = chunks:u8
+ *     answer   = *chunk (success / failure / broken / mismatch)
+ *     success  = %x00 value                      ; to END; no value for a stream, or a call whose result is not wanted
+ *     failure  = %x01 exit                       ; to END
+ *     chunk    = %x02 length:u32 elements
+ *     mismatch = %x03 hash:8 contract-JSON       ; to END; the hash was another's, and the call was not run
+ *     broken   = %x06                            ; to END; the handler broke, and the log of its node has the cause
+ *     raw      = %x05 length:u32 *(length:u32 bytes)   ; a chunk of a stream of byte arrays
+ *
+ * Values are encoded by `SchemaBinary` in its default mode, in which either side may have fields that the other does not know. Those
+ * of calls that refer to themselves, or list nothings, are JSON: see `swells`.
+ *
+ * What bites: everything that is read here may be a peer's. Nothing throws, and lengths are checked before anything is held.
+ */
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Headers from "effect/http/Headers"
+import * as Layer from "effect/Layer"
+import * as Rpc from "effect/rpc/Rpc"
+import * as RpcSchema from "effect/rpc/RpcSchema"
+import * as RpcSerialization from "effect/rpc/RpcSerialization"
+import * as Schema from "effect/Schema"
+import type * as SchemaAST from "effect/SchemaAST"
+import * as SchemaIssue from "effect/SchemaIssue"
+import { concat } from "../base/bytes.ts"
+import { strictTextOf, utf8 } from "../base/platform.ts"
+import { parse, weigh } from "../wire/json.ts"
+import * as Contract from "./contract.ts"
+
+export const protocol = "rpc" as const
+const version = 1
+
+/** What a request says about itself. */
+export const Flag = { headers: 1, discard: 2, raw: 4, stream: 8 } as const
+
+export const Kind = { success: 0, failure: 1, chunk: 2, mismatch: 3, raw: 5, broken: 6 } as const
+
+/** Bytes of a request or an answer, unless the node says otherwise. */
+export const defaultLimit = 8_388_608
+/** Bytes of headers, as JSON. */
+export const maxHeaders = 65_536
+/** Bytes of a contract, as JSON. One that is larger is sent as an empty one. */
+export const maxContract = 262_144
+/** Several elements share a chunk up to so many bytes. */
+export const chunkBytes = 262_144
+/** Chunks that a caller takes before it has granted more, unless it says otherwise. */
+export const defaultWindow = 16
+
+type Coding<A, B> = (value: A) => Effect.Effect<B, Schema.SchemaError>
+
+/** How the values of one call travel. */
+export interface Wire {
+  readonly rpc: Rpc.AnyWithProps
+  readonly isStream: boolean
+  /** Whether it is a stream of byte arrays, which need no codec. */
+  readonly isRaw: boolean
+  /** Whether its payload has lists, of which many elements may stand in few bytes. */
+  readonly hasLists: boolean
+  readonly encodePayload: Coding<unknown, Uint8Array>
+  readonly decodePayload: Coding<Uint8Array, unknown>
+  readonly encodeSuccess: Coding<unknown, Uint8Array>
+  readonly decodeSuccess: Coding<Uint8Array, unknown>
+  readonly encodeChunk: Coding<ReadonlyArray<unknown>, Uint8Array>
+  readonly decodeChunk: Coding<Uint8Array, NonEmptyReadonlyArray<unknown>>
+  readonly encodeExit: Coding<Exit.Exit<unknown, unknown>, Uint8Array>
+  readonly decodeExit: Coding<Uint8Array, Exit.Exit<unknown, unknown>>
+  readonly contract: () => Contract.Contract
+  readonly hash: () => Uint8Array
+}
+
+let codecs: RpcSerialization.CodecFor | undefined
+
+/**
+ * Effect's own binary codecs for messages of RPC, which skip a validation that the bytes have already been given. They are
+ * reached through the service, since their constructor is not public.
+ */
+const codecFor: RpcSerialization.CodecFor = (schema) =>
+  (codecs ??= Effect.runSync(Effect.scoped(Effect.map(
+    Layer.build(RpcSerialization.layerSchemaBinary()),
+    (context) => Context.get(context, RpcSerialization.RpcSerialization).codecFor
+  ))))(schema)
+
+/** What a schema is encoded as. */
+const encodedOf = (ast: SchemaAST.AST): SchemaAST.AST => {
+  let at = ast
+  while (at.encoding !== undefined) at = at.encoding[at.encoding.length - 1]!.to
+  return at
+}
+
+const isNothing = (ast: SchemaAST.AST): boolean => ["Null", "Undefined", "Void"].includes(encodedOf(ast)._tag)
+
+/** Whether a schema, or what it is encoded as, has such a part. What a `Suspend` stands for is not looked at. */
+const has = (schema: Schema.Constraint, is: (ast: SchemaAST.AST) => boolean): boolean => {
+  const seen = new Set<SchemaAST.AST>()
+  const go = (ast: SchemaAST.AST): boolean => {
+    if (seen.has(ast)) return false
+    seen.add(ast)
+    if (is(ast) || ast.encoding?.some(({ to }) => go(to)) === true) return true
+    switch (ast._tag) {
+      case "Arrays":
+        return ast.elements.some(go) || ast.rest.some(go)
+      case "Objects":
+        return ast.propertySignatures.some(({ type }) => go(type)) || ast.indexSignatures.some(({ type }) => go(type))
+      case "Union":
+        return ast.types.some(go)
+      case "Declaration":
+        return ast.typeParameters.some(go)
+    }
+    return false
+  }
+  return go(schema.ast)
+}
+
+/**
+ * Whether a few bytes of a schema may be decoded to very much. `SchemaBinary` makes room for as many elements as a list says it has,
+ * up to a million more than there are bytes: where lists nest as deep as a peer likes, 2,400 bytes take four gigabytes. And of
+ * nothings, which have no bytes, it makes four million. JSON has what it says, and is weighed before it is parsed.
+ */
+export const swells = (schema: Schema.Constraint): boolean =>
+  has(schema, (ast) => ast._tag === "Suspend" || (ast._tag === "Arrays" && ast.rest.some(isNothing)))
+
+/** Whether a schema has lists or records, of which many may stand in few bytes. */
+const lists = (schema: Schema.Constraint): boolean =>
+  has(schema, (ast) =>
+    ast._tag === "Suspend" || (ast._tag === "Arrays" && ast.rest.length > 0) ||
+    (ast._tag === "Objects" && ast.indexSignatures.length > 0))
+
+/** What the arrays, objects and fields of a value in JSON may hold. */
+const maxWeight = 8 * defaultLimit
+
+const notJson = (expected: string) => new Schema.SchemaError(new SchemaIssue.InvalidValue({ expected }, undefined, {}))
+
+const jsonEncoder = (schema: Schema.Top, options: SchemaAST.ParseOptions): Coding<any, Uint8Array> => {
+  const encode = Schema.encodeUnknownEffect(Schema.toCodecJson(schema), options) as Coding<any, unknown>
+  return (value) => Effect.map(encode(value), (json) => utf8(JSON.stringify(json) ?? "null"))
+}
+
+const jsonDecoder = (schema: Schema.Top, options: SchemaAST.ParseOptions): Coding<Uint8Array, any> => {
+  const decode = Schema.decodeUnknownEffect(Schema.toCodecJson(schema), options) as Coding<unknown, any>
+  return (bytes) => {
+    const parsed = weigh(bytes) > maxWeight ? "a value that holds less" : parse(bytes)
+    return typeof parsed === "string" ? Effect.fail(notJson(parsed)) : decode(parsed.value)
+  }
+}
+
+const wires = new WeakMap<Rpc.AnyWithProps, Wire>()
+
+/** How the values of a call travel; compiled once. */
+export const wireOf = (rpc: Rpc.AnyWithProps): Wire => {
+  const known = wires.get(rpc)
+  if (known !== undefined) return known
+  const options = Context.get(rpc.annotations, Rpc.ParseOptions)
+  const stream = RpcSchema.isStreamSchema(rpc.successSchema) ? rpc.successSchema : undefined
+  const success = stream === undefined ? rpc.successSchema : Schema.Void
+  const exit = Rpc.exitSchema(rpc as Rpc.Any)
+  const json = swells(rpc.payloadSchema) || swells(exit.error) ||
+    (stream === undefined ? swells(success) : swells(stream.success) || isNothing(stream.success.ast))
+  // Compiled when first needed: who only calls has no use for half of them.
+  const encoder = (schema: () => Schema.Top): Coding<any, Uint8Array> => {
+    let encode: Coding<any, Uint8Array> | undefined
+    return (value) =>
+      (encode ??= json
+        ? jsonEncoder(schema(), options)
+        : Schema.encodeUnknownEffect(codecFor(schema()), options) as Coding<any, Uint8Array>)(value)
+  }
+  const decoder = (schema: () => Schema.Top): Coding<Uint8Array, any> => {
+    let decode: Coding<Uint8Array, any> | undefined
+    return (bytes) =>
+      (decode ??= json
+        ? jsonDecoder(schema(), options)
+        : Schema.decodeUnknownEffect(codecFor(schema()), options) as Coding<Uint8Array, any>)(bytes)
+  }
+  const chunk = () => Schema.NonEmptyArray(stream === undefined ? Schema.Any : stream.success) as Schema.Top
+  const exitOf = () => exit as unknown as Schema.Top
+  let contract: Contract.Contract | undefined
+  let hash: Uint8Array | undefined
+  const contractOf = (): Contract.Contract =>
+    contract ??= {
+      payload: Contract.jsonSchemaOf(rpc.payloadSchema),
+      success: Contract.jsonSchemaOf(stream === undefined ? rpc.successSchema : stream.success),
+      error: Contract.jsonSchemaOf(exit.error),
+      stream: stream !== undefined,
+      ...(json ? { form: "json" } : {})
+    }
+  const wire: Wire = {
+    rpc,
+    isStream: stream !== undefined,
+    isRaw: stream !== undefined && stream.success.ast === Schema.Uint8Array.ast,
+    hasLists: lists(rpc.payloadSchema),
+    encodePayload: encoder(() => rpc.payloadSchema),
+    decodePayload: decoder(() => rpc.payloadSchema),
+    encodeSuccess: encoder(() => success),
+    decodeSuccess: decoder(() => success),
+    encodeChunk: encoder(chunk),
+    decodeChunk: decoder(chunk),
+    encodeExit: encoder(exitOf),
+    decodeExit: decoder(exitOf),
+    contract: contractOf,
+    hash: () => hash ??= Contract.hashBytesOf(contractOf())
+  }
+  wires.set(rpc, wire)
+  return wire
+}
+
+/** The value of an effect that has one already: most codecs need neither services nor time. */
+export const valueOf = <A, E>(effect: Effect.Effect<A, E>): Exit.Exit<A, E> | undefined =>
+  Exit.isExit(effect) ? effect as Exit.Exit<A, E> : undefined
+
+// --- integers --------------------------------------------------------------------------------------------------------------
+
+const putU32 = (out: Uint8Array, at: number, value: number): void => {
+  out[at] = value >>> 24
+  out[at + 1] = value >>> 16
+  out[at + 2] = value >>> 8
+  out[at + 3] = value
+}
+
+export const getU32 = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
+
+// --- requests --------------------------------------------------------------------------------------------------------------
+
+/** What stands between a request's length and its headers or payload. */
+const fixedLength = 11
+
+export interface Request {
+  readonly flags: number
+  readonly hash: Uint8Array
+  readonly window: number
+  readonly headers: Headers.Headers
+  readonly payload: Uint8Array
+}
+
+/** The headers as JSON; `undefined` where there are none. */
+export const headersText = (headers: Headers.Headers): Uint8Array | undefined => {
+  for (const _ in headers) return utf8(JSON.stringify(Object.entries(headers)))
+  return undefined
+}
+
+/** What stands before a payload of so many bytes. */
+export const requestHead = (request: {
+  readonly hash: Uint8Array
+  readonly window: number
+  readonly discard: boolean
+  readonly raw: boolean
+  readonly stream: boolean
+  readonly headers: Uint8Array | undefined
+}, payloadLength: number): Uint8Array => {
+  const { hash, headers } = request
+  const length = fixedLength + (headers === undefined ? 0 : 4 + headers.length)
+  const out = new Uint8Array(4 + length)
+  putU32(out, 0, length + payloadLength)
+  out[4] = version
+  out[5] = (headers === undefined ? 0 : Flag.headers) | (request.discard ? Flag.discard : 0) |
+    (request.raw ? Flag.raw : 0) | (request.stream ? Flag.stream : 0)
+  for (let i = 0; i < 8; i++) out[6 + i] = hash[i]!
+  out[14] = request.window
+  if (headers !== undefined) {
+    putU32(out, 4 + fixedLength, headers.length)
+    out.set(headers, 8 + fixedLength)
+  }
+  return out
+}
+
+export const encodeRequest = (
+  request: Parameters<typeof requestHead>[0] & { readonly payload: Uint8Array }
+): Uint8Array => {
+  const head = requestHead(request, request.payload.length)
+  return concat([head, request.payload], head.length + request.payload.length)
+}
+
+const headersOf = (bytes: Uint8Array): Headers.Headers | undefined => {
+  const text = strictTextOf(bytes)
+  if (text === undefined) return undefined
+  try {
+    const pairs: unknown = JSON.parse(text)
+    if (!Array.isArray(pairs)) return undefined
+    for (const pair of pairs) {
+      if (!Array.isArray(pair) || typeof pair[0] !== "string" || typeof pair[1] !== "string") return undefined
+    }
+    return Headers.fromInput(pairs as Array<[string, string]>)
+  } catch {
+    return undefined
+  }
+}
+
+/** A request without its length; a text says what is wrong with it. */
+export const decodeRequest = (bytes: Uint8Array): Request | string => {
+  if (bytes.length < fixedLength) return "a request that is too short"
+  if (bytes[0] !== version) return "a request of another version"
+  const flags = bytes[1]!
+  let at = fixedLength
+  let headers: Headers.Headers | undefined = Headers.empty
+  if ((flags & Flag.headers) !== 0) {
+    if (bytes.length < at + 4) return "a request that is too short"
+    const length = getU32(bytes, at)
+    at += 4
+    if (length > maxHeaders || length > bytes.length - at) return "headers that are too long"
+    headers = headersOf(bytes.subarray(at, at + length))
+    if (headers === undefined) return "malformed headers"
+    at += length
+  }
+  return { flags, hash: bytes.subarray(2, 10), window: bytes[10]!, headers, payload: bytes.subarray(at) }
+}
+
+export const sameHash = (a: Uint8Array, b: Uint8Array): boolean => {
+  for (let i = 0; i < 8; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
+// --- answers ---------------------------------------------------------------------------------------------------------------
+
+/** A kind and what stands until END. */
+export const last = (kind: number, body: Uint8Array): Uint8Array => {
+  const out = new Uint8Array(1 + body.length)
+  out[0] = kind
+  out.set(body, 1)
+  return out
+}
+
+const kinds = Array.from({ length: 7 }, (_, kind) => Uint8Array.of(kind))
+
+/** A kind, in front of a body that is sent as it is. Shared: not to be changed. */
+export const kindOnly = (kind: number): Uint8Array => kinds[kind]!
+
+/** A kind and a length, in front of a body that is sent as it is. */
+export const header = (kind: number, length: number): Uint8Array => {
+  const out = new Uint8Array(5)
+  out[0] = kind
+  putU32(out, 1, length)
+  return out
+}
+
+export const lengthOf = (length: number): Uint8Array => {
+  const out = new Uint8Array(4)
+  putU32(out, 0, length)
+  return out
+}
+
+export const contractText = (contract: Contract.Contract): Uint8Array => {
+  const text = utf8(JSON.stringify(contract))
+  return text.length <= maxContract ? text : utf8("{}")
+}
+
+/** The other side's contract and its hash, which is what the caller has to know to call it. */
+export const mismatchOf = (contract: Contract.Contract, hash: Uint8Array): Uint8Array =>
+  last(Kind.mismatch, concat([hash, contractText(contract)], 8 + contractText(contract).length))
+
+/** What a mismatch says; `undefined` where it is none. */
+export const contractOf = (body: Uint8Array): { readonly hash: Uint8Array; readonly contract: unknown } | undefined => {
+  if (body.length < 8 || body.length > 8 + maxContract) return undefined
+  const parsed = parse(body.subarray(8))
+  return typeof parsed === "string" ? undefined : { hash: body.slice(0, 8), contract: parsed.value }
+}
+
+/** The elements of a raw chunk; `undefined` where they do not fill it. Views, of `bytes`. */
+export const rawElements = (bytes: Uint8Array): Array<Uint8Array> | undefined => {
+  const out: Array<Uint8Array> = []
+  for (let at = 0; at < bytes.length;) {
+    if (bytes.length - at < 4) return undefined
+    const length = getU32(bytes, at)
+    at += 4
+    if (length > bytes.length - at) return undefined
+    out.push(bytes.subarray(at, at + length))
+    at += length
+  }
+  return out.length === 0 ? undefined : out
+}
+
+/** The typed failures of a cause, without its defects and interruptions, which do not travel; `undefined` where there is none. */
+export const failuresOf = <E>(cause: Cause.Cause<E>): Cause.Cause<E> | undefined => {
+  const { reasons } = cause
+  if (reasons.every(Cause.isFailReason)) return reasons.length === 0 ? undefined : cause
+  const failures = reasons.filter(Cause.isFailReason)
+  return failures.length === 0 ? undefined : Cause.fromReasons(failures)
+}

@@ -1,0 +1,229 @@
+/**
+ * The answering side of RAW (protocol section 3). Messages of one connection are handled one after another, and answered in
+ * that order, so a sender's messages arrive in the order it sent them, and nothing that comes after a refused one is run.
+ */
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
+import type { Crypto } from "../../Crypto.ts"
+import type { Endpoint } from "../../Network.ts"
+import type { Limits } from "../../NodeOptions.ts"
+import * as Packet from "../../Packet.ts"
+import * as ProtocolError from "../../ProtocolError.ts"
+import * as PublicKey from "../../PublicKey.ts"
+import * as Raw from "../../Raw.ts"
+import type { SharedKeys } from "../../SharedKeys.ts"
+import type { Trust } from "../../Trust.ts"
+import { isBytes } from "../base/bytes.ts"
+import { describe } from "../base/given.ts"
+import * as Metrics from "../base/metrics.ts"
+import { utf8 } from "../base/platform.ts"
+import { quote } from "../base/quote.ts"
+import * as Seldom from "../base/seldom.ts"
+import * as WallTime from "../base/wallTime.ts"
+import * as Acceptor from "../connect/acceptor.ts"
+import type { Self } from "../wire/advertExchange.ts"
+import * as WriteBuffer from "../wire/writeBuffer.ts"
+
+/** The sender of a message, as its box proved. */
+export interface Sender {
+  readonly name: Packet.NodeName
+  readonly publicKey: PublicKey.PublicKey
+  readonly endpoint: Endpoint | undefined
+}
+
+/** Handles one message; what it gives is the answer. Never fails: failures are its Exit's. */
+export type Handle = (from: Sender, data: Uint8Array) => Effect.Effect<Exit.Exit<unknown, unknown>>
+
+const empty = new Uint8Array(0)
+
+export const make = (options: {
+  readonly self: Self
+  readonly crypto: Crypto["Service"]
+  readonly sharedKeys: SharedKeys
+  readonly clock: Clock.Clock
+  readonly trust: Trust["Service"]
+  readonly limits: Limits
+  readonly replay: Raw.Replay
+  readonly handle: Handle
+  readonly context: Context.Context<never>
+}): Acceptor.Service => {
+  const { clock, context, crypto, limits, replay, self, sharedKeys, trust } = options
+  const lines = Seldom.lines(clock)
+  const own = self.identity.publicKey
+  const limit = Raw.maxPayload({ networkId: self.networkId, name: self.name, encrypted: self.cipher.encrypted })
+  let connections = 0
+
+  const refused = (error: ProtocolError.ProtocolError) => Effect.fail(new Acceptor.Refusal(error, true))
+
+  /** Everything that decides whether a message is handled, in the protocol's order. */
+  const admit = (command: Acceptor.Command, likely: Packet.NodeName | undefined) =>
+    Effect.gen(function*() {
+      const { bytes, publicKey } = command
+      if (!Raw.isRaw(bytes)) return yield* refused(ProtocolError.local("ERR_HANDSHAKE", "not RAW"))
+      const key = sharedKeys.get(publicKey)
+      const opened = Raw.open(crypto, key, bytes, { kind: "request", to: own, networkId: self.networkId }, likely)
+      if (Result.isFailure(opened)) return yield* refused(opened.failure)
+      const { name, payload, stamp } = opened.success
+      const now = WallTime.millisUnsafe(clock)
+      const untimely = replay.checkTime(stamp, now)
+      if (untimely !== undefined) return yield* refused(untimely)
+      yield* trust.check(name, publicKey).pipe(
+        Effect.catch((error) =>
+          Effect.andThen(
+            lines(
+              error.message,
+              "untrusted",
+              (more) => Effect.logWarning(`refused a message: ${error.message}${more}`)
+            ),
+            refused(ProtocolError.local("ERR_UNTRUSTED"))
+          )
+        )
+      )
+      const known = (yield* trust.expected(name)) === publicKey
+      const replayed = replay.accept(publicKey, stamp, now, known)
+      if (replayed !== undefined) return yield* refused(replayed)
+      return { key, name, payload, publicKey, stamp }
+    })
+
+  const answerOf = (from: Sender, exit: Exit.Exit<unknown, unknown>) => {
+    const who = () => `${quote(from.name)} (${PublicKey.fingerprint(from.publicKey)})`
+    if (Exit.isFailure(exit)) {
+      // Interruption is this node closing; there is nothing to report.
+      const log = Cause.hasInterruptsOnly(exit.cause)
+        ? Effect.void
+        : lines(
+          Seldom.defect("", exit.cause),
+          "failed",
+          (more) => Effect.logError(`handling a message from ${who()} failed${more}`, exit.cause)
+        )
+      return Effect.andThen(log, refused(ProtocolError.local("ERR_INTERNAL")))
+    }
+    const value = exit.value
+    const payload = value === undefined ? empty : typeof value === "string" ? utf8(value) : value
+    if (!isBytes(payload)) {
+      return Effect.andThen(
+        lines(describe(payload), "answer", (more) =>
+          Effect.logError(
+            `onMessage answered ${who()} with ${
+              describe(payload)
+            }, and has to answer with bytes, text or nothing${more}`
+          )),
+        refused(ProtocolError.local("ERR_INTERNAL"))
+      )
+    }
+    return payload.length > limit
+      ? Effect.andThen(
+        lines("too large", "answer", (more) =>
+          Effect.logError(
+            `the answer to ${who()} has ${payload.length} bytes and may have ${limit}; ERR_INTERNAL was sent${more}`
+          )),
+        refused(ProtocolError.local("ERR_INTERNAL"))
+      )
+      : Effect.succeed(payload)
+  }
+
+  const serve = (accepted: Acceptor.Accepted, first: Acceptor.Command) =>
+    Effect.gen(function*() {
+      const { connection, stream } = accepted
+      const out = WriteBuffer.make(connection, { clock, writeTimeout: limits.writeTimeout })
+      let reading = false
+      // An asker that takes no answers is served no longer: its connection may be as open as before, and reading would never
+      // say so. A message that is being handled is let finish.
+      const unread = Effect.andThen(Effect.ignore(out.run), Effect.suspend(() => reading ? Effect.void : Effect.never))
+
+      let command = first
+      let name: Packet.NodeName | undefined
+      const exchange = Effect.gen(function*() {
+        const message = yield* admit(command, name)
+        name = message.name
+        accepted.proved()
+        const from = { name: message.name, publicKey: message.publicKey, endpoint: connection.remote }
+        const payload = yield* Effect.flatMap(options.handle(from, message.payload), (exit) => answerOf(from, exit))
+        const answer = Raw.seal(crypto, message.key, {
+          kind: "answer",
+          to: message.publicKey,
+          networkId: self.networkId,
+          name: self.name,
+          stamp: message.stamp,
+          payload
+        })
+        Metrics.rawRequests("answered", context)
+        out.offer(Packet.encode({
+          networkId: self.networkId,
+          type: "rsp",
+          content: self.cipher.seal("rsp", own, Raw.toText(answer)),
+          publicKey: own
+        }))
+        if (out.full()) yield* out.room
+      })
+
+      const next = Effect.gen(function*() {
+        const bytes = yield* stream.next
+        const decoded = Packet.decode(bytes, {
+          networkId: self.networkId,
+          types: ["msg", "err"],
+          maxLength: Packet.maxStreamLength,
+          likelyKey: first.publicKey
+        })
+        if (Result.isFailure(decoded)) return yield* Effect.fail(Acceptor.refusal(decoded.failure))
+        if (decoded.success.type === "err") return undefined
+        if (decoded.success.publicKey !== first.publicKey) {
+          return yield* Effect.fail(Acceptor.refusal(ProtocolError.local("ERR_PUBLIC_KEY", "another than before")))
+        }
+        const following = Acceptor.commandOf(self, decoded.success)
+        if (Result.isFailure(following)) return yield* Effect.fail(Acceptor.refusal(following.failure))
+        return following.success
+      }).pipe(
+        // Closed: nothing is owed any more.
+        Effect.catchTags({
+          ConnectionClosedError: () => Effect.undefined,
+          ProtocolError: (error) => Effect.fail(Acceptor.refusal(error))
+        })
+      )
+      const slow = Effect.catchTags(stream.watch(limits.rawIdleTimeout), {
+        Idle: () => Effect.void,
+        ProtocolError: (error) => Effect.fail(Acceptor.refusal(error))
+      })
+
+      yield* Effect.gen(function*() {
+        while (true) {
+          yield* exchange
+          if (out.ended()) return
+          reading = true
+          const following = yield* next
+          reading = false
+          if (following === undefined) return
+          command = following
+        }
+      }).pipe(
+        Effect.raceFirst(slow),
+        Effect.tapError(({ error }) => Effect.sync(() => Metrics.rawRequests(error.code, context))),
+        // Answers that were given go out before the connection closes, or before the err that ends it. Not when this node
+        // is closing: that waits for nobody.
+        Effect.tap(() => out.flushed),
+        Effect.tapError(() => out.flushed),
+        Effect.raceFirst(unread)
+      )
+    }).pipe(Effect.scoped)
+
+  return {
+    accepts: Raw.isRaw,
+    serve: (accepted, first) =>
+      Effect.suspend(() => {
+        if (connections >= limits.rawConnections) {
+          return refused(ProtocolError.local("ERR_BUSY", "RAW connections"))
+        }
+        connections++
+        return Effect.ensuring(
+          serve(accepted, first),
+          Effect.sync(() => {
+            connections--
+          })
+        )
+      })
+  }
+}

@@ -1,0 +1,23 @@
+/** A peer that has no room for a call refuses it unrun, so a call that has its data at hand is made again. */
+import * as Schedule from "effect/Schedule"
+import type * as Sessions from "../../Sessions.ts"
+
+/** The detail of `too_large` where it is the name of a call that cannot be sent, and not the call or its answer. */
+export const nameTooLong = "its name"
+
+/** Whether the peer refused it for want of room, and has not run it. */
+export const isRefused = (error: { readonly _tag: string }): boolean => {
+  if (error._tag !== "StreamResetError") return false
+  const { remote, retryable } = error as Sessions.StreamResetError
+  return remote && retryable
+}
+
+/** When it is made again: six times, over some 1.3 seconds. */
+export const refusedRetries = Schedule.exponential("20 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 6 }))
+
+/** What the time of a call ran out on before it could be sent; and behind it why it could not, where that is known. */
+export const notSent = "its time was up before it could be sent"
+
+/** Why a call whose time was up had not been sent by then, for its `DeadlineError`. */
+export const unsent = ({ detail, remote }: Sessions.StreamResetError): { readonly detail?: string } =>
+  !remote && detail.startsWith(`${notSent}; `) ? { detail: detail.slice(notSent.length + 2) } : {}

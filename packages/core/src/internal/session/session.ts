@@ -1,0 +1,507 @@
+/**
+ * One established session: the connection, the box around each message, and the streams in it (protocol sections 4 and 5).
+ *
+ * Two fibers: one reads, one writes. Everything between them is synchronous: what is queued in one turn leaves as one
+ * message, one seal, one write. Time comes from outside, as `tick`, so that an idle session costs no timer.
+ */
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Result from "effect/Result"
+import type { Crypto } from "../../Crypto.ts"
+import type * as Frame from "../../Frame.ts"
+import * as Framer from "../../Framer.ts"
+import type { Established } from "../../Handshake.ts"
+import * as Packet from "../../Packet.ts"
+import type { PeerLostError } from "../../Peers.ts"
+import type { Connection, ConnectionClosedError } from "../../Transport.ts"
+import * as Base64Url from "../base/base64url.ts"
+import { quote } from "../base/quote.ts"
+import type { Self } from "../wire/advertExchange.ts"
+import { RecordFramer } from "../wire/recordFramer.ts"
+import { type Flags, MessageBox, overhead } from "./messageBox.ts"
+import { type Budget, type Failure, Mux, type MuxStream } from "./mux.ts"
+
+/** How a session ended. */
+export interface Ending {
+  /**
+   * - `closed`: in order, after a GOAWAY that let streams finish
+   * - `broken`: the connection ended without one
+   * - `violation`: one side broke the protocol
+   * - `dead`: the peer was silent when it was asked
+   * - `untrusted`: the trust policy refuses the peer
+   * - `shutdown`: this node is closing
+   */
+  readonly reason: "closed" | "broken" | "violation" | "dead" | "untrusted" | "shutdown"
+  readonly detail: string
+  /** How the peer was lost, where that is what ended it: its streams fail as all else does that is bound to the peer. */
+  readonly lost?: PeerLostError["reason"]
+}
+
+export interface SessionOptions {
+  readonly connection: Connection
+  readonly established: Established
+  readonly crypto: Crypto["Service"]
+  readonly self: Self
+  readonly clock: Clock.Clock
+  readonly chunkSize: number
+  readonly maxStreams: number
+  /** Bytes that are held whole where nobody says another limit. */
+  readonly callSize: number
+  /** What its peer may have of the node's credit, over all sessions with it. */
+  readonly budget: Budget
+  /** Milliseconds of silence after which the peer is asked, and again after which it is dead. */
+  readonly silence: number
+  /** Milliseconds that a write may block. */
+  readonly writeTimeout: number
+  readonly onOpen: (stream: MuxStream, session: Session) => void
+  /** A MESSAGE opened: the peer lives. */
+  readonly onHeard: (session: Session) => void
+  readonly onGoAway: (session: Session, goAway: Frame.GoAway) => void
+  /** A stream has closed, or was read to its end: there may be room for another. */
+  readonly onRoom: () => void
+}
+
+/** Codes of GOAWAY after which open streams may finish. */
+const drains: ReadonlySet<string> = new Set(["shutdown", "renew", "duplicate"])
+
+const recordHeader = 4
+
+/**
+ * Bytes of a record of DATA, with its length: what systems read at once. So whoever keeps up finds most records whole in what
+ * was read, and opens them where they are.
+ */
+const bulkRecord = 65_536
+
+/**
+ * Where messages are put together, sealed, and written from: taken for one message, and given back once the connection has
+ * taken its bytes. Memory made anew for each is what bulk would spend most of its time on, in the garbage collector.
+ */
+class Page {
+  readonly bytes = new Uint8Array(recordHeader + Packet.maxStreamLength)
+  readonly view = new DataView(this.bytes.buffer)
+}
+
+// Shared by all sessions. Those that write at once need one each; of these so many are kept.
+const pages: Array<Page> = []
+const keptPages = 4
+const takePage = (): Page => pages.pop() ?? new Page()
+const givePage = (page: Page): void => {
+  if (pages.length < keptPages) pages.push(page)
+}
+/** Reading stops while more than this waits to be written in answer. */
+const controlHighWater = 1_048_576
+
+const packetTypes = ["msg", "rsp", "err"] as const
+
+// Told apart, so that the answer to the one sent before a GOAWAY is not taken for the one sent after it.
+const lifePing = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0)
+const drainPing = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0)
+
+let sessions = 0
+
+export class Session {
+  /** Counts sessions of this process, for logs. */
+  readonly id = ++sessions
+  readonly options: SessionOptions
+  readonly mux: Mux
+  readonly peer: Established["peer"]
+  /** Whether this side dialled. */
+  readonly dialled: boolean
+  /** By the monotonic clock, in milliseconds. */
+  readonly startedAt: number
+  heardAt: number
+  usedAt: number
+  /** Whether a MESSAGE has opened since it was established: the other side has it too. */
+  confirmed = false
+  /** When a GOAWAY was sent or came; then it is `draining`. */
+  drainingSince: number | undefined
+  drainCode: string | undefined
+  /** Whether the GOAWAY was the peer's. */
+  drainedByPeer = false
+  ending: Ending | undefined
+
+  readonly #box: MessageBox
+  /** What the message that is being written lies in. */
+  #page: Page | undefined
+  readonly #work = Latch.makeUnsafe(false)
+  readonly #readable = Latch.makeUnsafe(true)
+  readonly #ended = Latch.makeUnsafe(false)
+  readonly #limit: number
+  readonly #dataLimit: number
+  #pingedAt: number | undefined
+  #writingSince: number | undefined
+  /** Ends the pause before a message. */
+  #go: (() => void) | undefined
+  /** A message is being made, which nobody has been given yet. */
+  #filling = false
+  #saidGoodbye = false
+  /** A GOAWAY has come that lets streams finish. */
+  #toldToGo = false
+  /** The GOAWAY's PING has been answered: everything sent before has arrived. */
+  #drained = false
+
+  constructor(options: SessionOptions) {
+    this.options = options
+    const { established, self } = options
+    this.peer = established.peer
+    this.dialled = established.role === "client"
+    this.#box = new MessageBox(options.crypto, established)
+    this.startedAt = this.now()
+    this.heardAt = this.startedAt
+    this.usedAt = this.startedAt
+    // Of a text packet, what the envelope and base64 leave.
+    const content = Packet.maxStreamLength - Packet.encode({
+      networkId: self.networkId,
+      type: "msg",
+      content: new Uint8Array(0),
+      publicKey: self.identity.publicKey
+    }).length
+    this.#limit = (established.binary ? Packet.maxStreamLength : Math.floor(content / 4) * 3) - overhead
+    this.#dataLimit = established.binary ? bulkRecord - recordHeader - overhead : this.#limit
+    this.mux = new Mux({
+      chunkSize: options.chunkSize,
+      maxStreams: options.maxStreams,
+      budget: options.budget,
+      onOpen: (stream) => options.onOpen(stream, this),
+      onWork: () => this.#work.openUnsafe(),
+      onPlenty: () => this.#go?.(),
+      onPong: (payload) => this.#onPong(payload),
+      onGoAway: (goAway) => this.#onGoAway(goAway),
+      onClosed: () => {
+        this.usedAt = this.now()
+        options.onRoom()
+        this.#settle()
+      }
+    })
+  }
+
+  now(): number {
+    return Number(this.options.clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+  }
+
+  /** Commands in the direction that has more of them. */
+  get commands(): number {
+    return Math.max(this.#box.sent, this.#box.received)
+  }
+
+  /** Whether streams may still be opened on it. */
+  get usable(): boolean {
+    return this.ending === undefined && this.drainingSince === undefined
+  }
+
+  /** Asks the peer for a sign of life. */
+  ping(): void {
+    if (this.ending !== undefined || this.#pingedAt !== undefined) return
+    this.#pingedAt = this.now()
+    // Of several only the last is answered, and the answer to this one says all that the drain's would have.
+    this.mux.ping(this.drainingSince === undefined || this.drainedByPeer ? lifePing : drainPing)
+  }
+
+  /**
+   * Lets open streams finish and no more begin, then closes. What the peer opens until it knows, which its PONG says, is
+   * served like the rest: nobody's call fails because a session made room for another.
+   */
+  drain(code: "shutdown" | "renew" | "duplicate", message: string): void {
+    if (!this.usable) return
+    this.mux.goAway({ code, message })
+    this.mux.ping(drainPing)
+    this.drainingSince = this.now()
+    this.drainCode = code
+    this.#settle()
+  }
+
+  /** Says goodbye with a code that is the last word, and ends once that is written. */
+  leave(ending: Ending, code: string, message: string): void {
+    if (this.ending !== undefined) return
+    this.mux.goAway({ code, message })
+    this.#saidGoodbye = true
+    this.end(ending)
+  }
+
+  /** Ends it: streams fail, and both fibers stop once what is queued was offered to the system. */
+  end(ending: Ending): void {
+    if (this.ending !== undefined) return
+    this.ending = ending
+    const failure: Failure = { code: "lost", message: ending.detail, remote: false }
+    this.mux.failAll(failure)
+    this.#ended.openUnsafe()
+    this.#work.openUnsafe()
+    this.#readable.openUnsafe()
+  }
+
+  /**
+   * What is due by the clock. `pardon` is time in which this process was frozen, and which is not the peer's silence. Gives
+   * what its owner has to do.
+   */
+  tick(pardon: number): void {
+    if (this.ending !== undefined) return
+    const now = this.now()
+    const { silence, writeTimeout } = this.options
+    // No later than now, or what was heard first after the freeze would count for longer.
+    this.heardAt = Math.min(now, this.heardAt + pardon)
+    if (this.#pingedAt !== undefined) this.#pingedAt = Math.min(now, this.#pingedAt + pardon)
+    if (this.#writingSince !== undefined) {
+      this.#writingSince = Math.min(now, this.#writingSince + pardon)
+      if (now - this.#writingSince >= writeTimeout) {
+        return this.end({ reason: "dead", detail: "it does not read what is sent to it" })
+      }
+    }
+    // While this side does not read, the other's silence is its own doing, and an answer to PING may lie there.
+    if (this.mux.controlBytes > controlHighWater) {
+      this.heardAt = now
+      if (this.#pingedAt !== undefined) this.#pingedAt = now
+    }
+    if (this.#pingedAt !== undefined && now - this.#pingedAt >= silence) {
+      return this.end({ reason: "dead", detail: "it did not answer when asked for a sign of life" })
+    }
+    if (now - this.heardAt >= silence) this.ping()
+  }
+
+  /** Runs the session, to its end. `early` is what came behind the handshake. */
+  run(early: ReadonlyArray<Uint8Array>): Effect.Effect<Ending> {
+    const { connection, established } = this.options
+    let behind = early
+    const takeIn = established.binary ? this.#binaryReader() : this.#textReader()
+    const onChunks = (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<void> => {
+      for (const chunk of chunks) {
+        const broken = takeIn(chunk)
+        // In the same turn: nobody may read on in between.
+        if (broken !== undefined) this.leave({ reason: "violation", detail: broken }, "protocol", broken)
+        if (this.ending !== undefined) return Effect.void
+      }
+      this.mux.begin()
+      if (this.mux.controlBytes <= controlHighWater) return Effect.void
+      this.#readable.closeUnsafe()
+      return this.#readable.await
+    }
+    const broken = (error: ConnectionClosedError) =>
+      Effect.sync(() =>
+        this.end(
+          this.drainingSince !== undefined && this.mux.streams === 0
+            ? { reason: "closed", detail: "the session was closed" }
+            : { reason: "broken", detail: error.message }
+        )
+      )
+    const read = Effect.catch(
+      Effect.andThen(
+        Effect.suspend(() => {
+          const chunks = behind
+          behind = []
+          return this.ending === undefined ? onChunks(chunks) : Effect.void
+        }),
+        Effect.whileLoop({
+          while: () => this.ending === undefined,
+          body: () => Effect.flatMap(connection.pull, onChunks),
+          step: () => {}
+        })
+      ),
+      broken
+    )
+    const write = Effect.catch(
+      Effect.whileLoop({
+        while: () => this.ending === undefined,
+        body: () => Effect.andThen(Effect.andThen(this.#work.await, this.#pause), this.#flush),
+        step: () => {}
+      }),
+      broken
+    )
+    // Reading ends when the session does, whatever it waits for; writing gets one more turn, for the last word.
+    return Effect.raceAllFirst([read, write, this.#ended.await]).pipe(
+      Effect.andThen(Effect.suspend(() => this.#flushNow)),
+      Effect.andThen(Effect.suspend(() => this.#saidGoodbye ? this.#letRead : Effect.void)),
+      Effect.onExit(() =>
+        Effect.sync(() => {
+          this.end({ reason: "shutdown", detail: "this node is closing" })
+          this.#box.close()
+        })
+      ),
+      Effect.andThen(Effect.sync(() => this.ending!))
+    )
+  }
+
+  // --- writing ---------------------------------------------------------------------------------------------------------
+
+  /**
+   * What comes before a message: whatever else is ready to run now may have more to send, which leaves with the same write.
+   * That includes reading on, and who reads bulk has so much to read that its CREDIT would come late: it leaves at once, or
+   * the other side would stand still. When the messages of many streams wait they leave, too, so that the other side has
+   * something to do while this one goes on.
+   */
+  readonly #pause: Effect.Effect<void> = Effect.withFiber((fiber) =>
+    this.mux.owesCredit ? Effect.void : Effect.callback((resume) => {
+      const go = () => {
+        if (this.#go !== go) return
+        this.#go = undefined
+        resume(Effect.void)
+      }
+      this.#go = go
+      fiber.currentDispatcher.scheduleTask(go, 0)
+      return Effect.sync(() => {
+        this.#go = undefined
+      })
+    })
+  )
+
+  /** Everything that waits, one message after another. */
+  readonly #flush: Effect.Effect<void, ConnectionClosedError> = Effect.suspend(() => {
+    this.#filling = true
+    const message = this.#nextMessage()
+    this.#filling = false
+    if (message === undefined) {
+      this.#work.closeUnsafe()
+      return Effect.void
+    }
+    this.#writingSince = this.now()
+    this.mux.wake()
+    return Effect.flatMap(this.options.connection.write(message), () => {
+      this.#writingSince = undefined
+      // Only now: what is interrupted, or fails, may still be on its way.
+      if (this.#page !== undefined) givePage(this.#page)
+      this.#page = undefined
+      this.#settle()
+      if (this.mux.controlBytes <= controlHighWater) this.#readable.openUnsafe()
+      return this.#flush
+    })
+  })
+
+  /** `#flush` as far as the system takes it without waiting. */
+  get #flushNow(): Effect.Effect<void> {
+    return Effect.ignore(Effect.raceFirst(this.#flush, Effect.yieldNow))
+  }
+
+  /**
+   * Half-closes and drops what still comes, for at most a second or a mebibyte: closing with unread bytes would reset the
+   * connection, and destroy the last word on its way.
+   */
+  get #letRead(): Effect.Effect<void> {
+    const { connection } = this.options
+    let dropped = 0
+    return connection.end.pipe(
+      Effect.andThen(Effect.whileLoop({
+        while: () => dropped < 1_048_576,
+        body: () => connection.pull,
+        step: (chunks) => {
+          for (const chunk of chunks) dropped += chunk.length
+        }
+      })),
+      Effect.timeoutOption("1 second"),
+      Effect.ignore
+    )
+  }
+
+  #nextMessage(): Uint8Array | undefined {
+    const page = takePage()
+    const { bytes, view } = page
+    const start = recordHeader + overhead
+    const filled = this.mux.fill(bytes, view, start, start + this.#limit, start + this.#dataLimit)
+    if (filled === undefined) {
+      givePage(page)
+      return undefined
+    }
+    const { end, type } = filled
+    this.#box.sealInPlace(type, bytes, recordHeader, end)
+    const { established, self } = this.options
+    if (established.binary) {
+      view.setUint32(0, end - recordHeader)
+      this.#page = page
+      return bytes.subarray(0, end)
+    }
+    const packet = Packet.encode({
+      networkId: self.networkId,
+      type: packetTypes[type],
+      content: Base64Url.encode(bytes.subarray(recordHeader, end)),
+      publicKey: self.identity.publicKey
+    })
+    givePage(page)
+    return packet
+  }
+
+  // --- reading ---------------------------------------------------------------------------------------------------------
+
+  #onCommand(command: Uint8Array, flags: Flags | undefined, homes?: ReadonlyArray<Uint8Array>): string | undefined {
+    const opened = this.#box.openInPlace(command)
+    if (typeof opened === "string") return `a message that does not open: ${opened}`
+    if (flags !== undefined && opened.flags !== flags) return "a message in a packet of another type"
+    this.heardAt = this.now()
+    this.#pingedAt = undefined
+    this.confirmed = true
+    this.options.onHeard(this)
+    return this.mux.receive(opened.flags, opened.payload, homes)
+  }
+
+  #binaryReader() {
+    const framer = new RecordFramer()
+    return (chunk: Uint8Array): string | undefined => {
+      framer.push(chunk)
+      for (let record = framer.next(); record !== undefined; record = framer.next()) {
+        const broken = this.#onCommand(record, undefined, framer.homes)
+        framer.release()
+        if (broken !== undefined || this.ending !== undefined) return broken
+      }
+      return framer.malformed ? "a record of no length, or too long" : undefined
+    }
+  }
+
+  #textReader() {
+    const framer = Framer.make(Packet.maxStreamLength)
+    const { established, self } = this.options
+    const expected = { networkId: self.networkId, types: packetTypes, maxLength: Packet.maxStreamLength }
+    return (chunk: Uint8Array): string | undefined => {
+      framer.push(chunk)
+      for (let bytes = framer.next(); bytes !== undefined; bytes = framer.next()) {
+        const decoded = Packet.decode(bytes, expected)
+        if (Result.isFailure(decoded)) return decoded.failure.message
+        const packet = decoded.success
+        if (packet.publicKey !== established.peer.publicKey) return "a packet with another key"
+        const command = Base64Url.decode(packet.content)
+        if (command === undefined) return "a packet whose content is no message"
+        const broken = this.#onCommand(command, packetTypes.indexOf(packet.type as "msg") as Flags)
+        if (broken !== undefined || this.ending !== undefined) return broken
+      }
+      return framer.tooLarge ? "a packet over the limit" : undefined
+    }
+  }
+
+  #onPong(payload: Uint8Array): void {
+    if (payload[0] === drainPing[0] && this.drainingSince !== undefined && !this.drainedByPeer) {
+      this.#drained = true
+      this.mux.refusing = true
+    }
+    this.#settle()
+  }
+
+  #onGoAway(goAway: Frame.GoAway): void {
+    if (!drains.has(goAway.code)) {
+      this.end(
+        goAway.code === "untrusted"
+          ? {
+            reason: "untrusted",
+            detail: `it does not trust this node: ${quote(goAway.message)}`,
+            lost: "UntrustedByPeer"
+          }
+          : {
+            reason: "violation",
+            detail: `it ended the session: ${quote(goAway.code)}, ${quote(goAway.message)}`
+          }
+      )
+      return
+    }
+    if (this.drainingSince === undefined) {
+      this.drainingSince = this.now()
+      this.drainCode = goAway.code
+      this.drainedByPeer = true
+    }
+    // Saying it again makes nothing more of it: each would cost its receiver another dial.
+    if (this.#toldToGo) return
+    this.#toldToGo = true
+    this.options.onGoAway(this, goAway)
+  }
+
+  /** Whoever sent the GOAWAY closes when everything before it has arrived and no stream is left. */
+  #settle(): void {
+    // What says that the last stream has ended has to be with the system first.
+    if (this.#filling || this.#writingSince !== undefined) return
+    if (this.#drained && this.mux.streams === 0) this.end({ reason: "closed", detail: "the session was closed" })
+  }
+}

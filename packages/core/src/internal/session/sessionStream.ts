@@ -1,0 +1,236 @@
+/**
+ * A stream of a session as an Effect program sees it. A class, so that a call allocates what it uses and no more: thousands of
+ * them are made a second.
+ */
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Pull from "effect/Pull"
+import type * as Frame from "../../Frame.ts"
+import { PeerLostError } from "../../Peers.ts"
+import * as Sessions from "../../Sessions.ts"
+import { concat } from "../base/bytes.ts"
+import { keptAlive, perPiece, Pieces } from "../base/pieces.ts"
+import { type Failure, lowWater, type MuxStream } from "./mux.ts"
+import type { Session } from "./session.ts"
+
+export class SessionStream implements Sessions.SessionStream {
+  readonly #stream: MuxStream
+  readonly #session: Session
+  /** What runs for it, for the log: a command's stream has a name that says less. */
+  title: string | undefined
+  /** When its time is up, by the monotonic clock in milliseconds, counted from when its OPEN was read, or written. */
+  readonly expires: number | undefined
+  #writers: Set<() => void> | undefined
+
+  constructor(stream: MuxStream, session: Session) {
+    this.#stream = stream
+    this.#session = session
+    this.title = undefined
+    const { deadline } = stream.open
+    this.expires = deadline === undefined ? undefined : session.now() + deadline
+  }
+
+  get peer() {
+    return this.#session.peer
+  }
+  get protocol() {
+    return this.#stream.open.protocol
+  }
+  get name() {
+    return this.#stream.open.name
+  }
+  get deadline() {
+    const { deadline } = this.#stream.open
+    return deadline === undefined ? undefined : Duration.millis(deadline)
+  }
+  get traceparent() {
+    return this.#stream.open.traceparent
+  }
+
+  get pull(): Pull.Pull<NonEmptyReadonlyArray<Uint8Array>, Sessions.StreamError> {
+    return Effect.suspend(() => {
+      const stream = this.#stream
+      if (stream.failure !== undefined) return Effect.fail(this.error())
+      const parts = stream.read()
+      if (parts.length > 0) return Effect.succeed(parts as NonEmptyReadonlyArray<Uint8Array>)
+      return stream.remoteEnded ? Cause.done() : Effect.andThen(this.#readable, this.pull)
+    })
+  }
+
+  write(bytes: Uint8Array): Effect.Effect<void, Sessions.StreamError> {
+    return this.writeAll([bytes])
+  }
+
+  /** Writes parts one after another, and waits once. */
+  writeAll(parts: ReadonlyArray<Uint8Array>): Effect.Effect<void, Sessions.StreamError> {
+    return Effect.suspend(() => {
+      const stream = this.#stream
+      if (stream.failure !== undefined) return Effect.fail(this.error())
+      for (const part of parts) stream.write(part)
+      return stream.buffered < lowWater ? Effect.void : Effect.andThen(this.#writable, this.#settled)
+    })
+  }
+
+  get end(): Effect.Effect<void> {
+    return Effect.sync(() => this.#stream.end())
+  }
+
+  reset(code: Frame.ResetCode, message: string, error?: unknown): Effect.Effect<void> {
+    return Effect.sync(() => this.#stream.reset(code, message, error))
+  }
+
+  get failed(): Effect.Effect<never, Sessions.StreamError> {
+    return Effect.callback((resume) => {
+      const stream = this.#stream
+      if (stream.failure !== undefined) return resume(Effect.fail(this.error()))
+      return Effect.sync(stream.onFailure(() => resume(Effect.fail(this.error()))))
+    })
+  }
+
+  /** `wholeUpTo` of as much as a call may be. */
+  get whole(): Effect.Effect<Uint8Array, Sessions.StreamError> {
+    return Effect.callback((resume) => this.collect(resume))
+  }
+
+  /**
+   * Everything that comes, until the other side has said that it is all: at most so many bytes, for which `room` is asked as they
+   * come. Gives the stream up when it is interrupted.
+   */
+  wholeUpTo(limit: number, room?: (bytes: number) => boolean): Effect.Effect<Uint8Array, Sessions.StreamError> {
+    return Effect.callback((resume) => this.collect(resume, limit, undefined, room))
+  }
+
+  /**
+   * `wholeUpTo` from inside a callback: gives what is to be done where it is interrupted, `onCancel` with it. More than `limit` bytes
+   * are not held, nor those that there is no `room` for: the stream is given up.
+   */
+  collect(
+    resume: (whole: Effect.Effect<Uint8Array, Sessions.StreamError>) => void,
+    limit = this.#session.options.callSize,
+    onCancel?: () => void,
+    room?: (bytes: number) => boolean
+  ): Effect.Effect<void> {
+    const stream = this.#stream
+    // What comes at once is nearly always all, and is not collected.
+    let pieces: Pieces | undefined
+    const onReadable = () => {
+      const more = stream.read()
+      let parts = more
+      let length = 0
+      let taken = 0
+      if (pieces === undefined && stream.remoteEnded) {
+        for (const part of more) length += part.length
+        taken = length + perPiece * more.length
+      } else {
+        pieces ??= new Pieces(keptAlive)
+        taken = -pieces.held
+        pieces.addAll(more)
+        taken += pieces.held
+        length = pieces.length
+      }
+      if (length > limit) return resume(this.#refuse(pieces, "too_large", `more than ${limit} bytes`))
+      if (room !== undefined && taken !== 0 && !room(taken)) {
+        return resume(this.#refuse(pieces, "refused", "no room for so much at once"))
+      }
+      if (stream.failure !== undefined) resume(Effect.fail(this.error()))
+      else if (stream.remoteEnded) {
+        if (pieces !== undefined) parts = pieces.takeAll()
+        resume(Effect.succeed(concat(parts, length)))
+      } else stream.onReadable = onReadable
+    }
+    onReadable()
+    return Effect.sync(() => {
+      onCancel?.()
+      stream.onReadable = undefined
+      stream.reset("cancelled", "")
+      stream.abandon()
+    })
+  }
+
+  /** Gives the stream up for what comes, and holds nothing of it any more. */
+  #refuse(
+    pieces: Pieces | undefined,
+    code: Frame.ResetCode,
+    detail: string
+  ): Effect.Effect<never, Sessions.StreamError> {
+    const stream = this.#stream
+    pieces?.clear()
+    stream.abandon()
+    // What is whole may have closed its stream, which nothing can be said about any more.
+    if (stream.closed && stream.failure === undefined) {
+      return Effect.fail(this.#resetBy(code, { message: detail, remote: false }))
+    }
+    stream.reset(code, detail)
+    return Effect.fail(this.error())
+  }
+
+  /** What has come and was not read. */
+  readUnsafe(): ReadonlyArray<Uint8Array> {
+    return this.#stream.read()
+  }
+
+  /** Writes a short answer and ends it, in one step. */
+  answerUnsafe(parts: ReadonlyArray<Uint8Array>): void {
+    for (const part of parts) this.#stream.write(part)
+    this.#stream.end()
+  }
+
+  /** Why it failed. */
+  error(): Sessions.StreamError {
+    const { failure } = this.#stream
+    const { ending, peer } = this.#session
+    return failure === undefined || failure.code === "lost"
+      ? new PeerLostError({
+        peer: peer.name,
+        publicKey: peer.publicKey,
+        reason: ending?.lost ?? (ending?.reason === "dead" ? "NoAnswer" : "Disconnected"),
+        mayHaveRun: true
+      })
+      : this.#resetBy(failure.code, failure)
+  }
+
+  #resetBy(code: Frame.ResetCode, { error, message, remote }: Omit<Failure, "code">) {
+    return new Sessions.StreamResetError({
+      peer: this.#session.peer.name,
+      stream: this.#stream.open.name,
+      code,
+      detail: message,
+      remote,
+      ...(error === undefined ? {} : { error })
+    })
+  }
+
+  get #readable(): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      const stream = this.#stream
+      // It may have come since it was looked for: a fiber can be made to yield in between.
+      if (stream.readable || stream.remoteEnded || stream.failure !== undefined) return resume(Effect.void)
+      stream.onReadable = () => resume(Effect.void)
+      return Effect.sync(() => {
+        stream.onReadable = undefined
+      })
+    })
+  }
+
+  get #writable(): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      const stream = this.#stream
+      if (stream.buffered < lowWater || stream.failure !== undefined) return resume(Effect.void)
+      // Several fibers may write.
+      const writers = this.#writers ??= new Set()
+      const writer = () => resume(Effect.void)
+      writers.add(writer)
+      stream.onWritable = () => {
+        this.#writers = undefined
+        for (const each of writers) each()
+      }
+      return Effect.sync(() => writers.delete(writer))
+    })
+  }
+
+  get #settled(): Effect.Effect<void, Sessions.StreamError> {
+    return Effect.suspend(() => this.#stream.failure === undefined ? Effect.void : Effect.fail(this.error()))
+  }
+}

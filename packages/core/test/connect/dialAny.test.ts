@@ -1,0 +1,34 @@
+/** Racing the addresses of a peer. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
+import { dialAny } from "../../src/internal/connect/dialAny.ts"
+
+const first = { host: "10.0.0.1", port: 1 }
+const second = { host: "10.0.0.2", port: 1 }
+
+/** Dials both, of which each takes 400 ms, and says which were tried by then. */
+const tried = (signOf: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const begun: Array<string> = []
+    const dial = dialAny([first, second], ({ host }, promising) =>
+      Effect.gen(function*() {
+        begun.push(host)
+        yield* Effect.sleep("100 millis")
+        if (signOf.includes(host)) promising()
+        yield* Effect.sleep("300 millis")
+        return host
+      }), { onFailure: () => {}, blame: ([failure]) => failure!.error })
+    const fiber = yield* Effect.forkChild(Effect.scoped(dial), { startImmediately: true })
+    yield* TestClock.adjust("1 second")
+    assert.strictEqual(yield* Fiber.join(fiber), first.host)
+    return begun
+  })
+
+describe("an address that takes longer than the head start", () => {
+  it.effect("is joined by the next", () =>
+    Effect.map(tried([]), (begun) => assert.deepStrictEqual(begun, [first.host, second.host])))
+
+  it.effect("and has as much time again where there is a sign that it is the peer's", () =>
+    Effect.map(tried([first.host]), (begun) => assert.deepStrictEqual(begun, [first.host])))
+})

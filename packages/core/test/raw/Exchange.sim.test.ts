@@ -1,0 +1,94 @@
+import { assert, describe, it } from "@effect/vitest"
+import { SimNetwork } from "@pnet/testing"
+import { Effect, Tracer } from "effect"
+import { echo, failureOf, quietly, two } from "../sessionWorld.ts"
+
+const protocol = "command" as const
+
+describe("Sessions.exchange", () => {
+  for (const warm of [false, true]) {
+    const when = warm ? "on a session that stands" : "on a session that is made for it"
+
+    it.effect(`tells the peer its deadline and its span, ${when}, and ends when its time is up`, () =>
+      quietly(Effect.gen(function*() {
+        const network = yield* SimNetwork.make()
+        const seen: Array<unknown> = []
+        let interrupted = 0
+        const { alice, bob } = yield* two(network, {}, {
+          functions: {
+            echo,
+            forever: ({ deadline }) => {
+              seen.push(deadline === undefined)
+              return Effect.onInterrupt(Effect.never, () => Effect.sync(() => interrupted++))
+            }
+          }
+        })
+        yield* bob.node.sessions.handle({ protocol: "rpc", name: "trace" }, (stream) =>
+          Effect.andThen(
+            Effect.sync(() => seen.push(stream.traceparent)),
+            stream.end
+          ))
+        const peer = yield* alice.node.peers.resolveOne("bob")
+        const { sessions } = alice.node
+        if (warm) yield* sessions.exchange(peer, { protocol, name: "echo" }, new Uint8Array(1))
+        const error = yield* failureOf(
+          sessions.exchange(peer, { protocol, name: "forever", deadline: "2 seconds" }, new Uint8Array(1))
+        )
+        assert.strictEqual(error._tag === "StreamResetError" && error.code, "deadline")
+        yield* Effect.sleep("1 second")
+        assert.strictEqual(interrupted, 1)
+        yield* sessions.exchange(peer, { protocol: "rpc", name: "trace", traceparent: "00-1-2-01" }, new Uint8Array(1))
+        assert.deepStrictEqual(seen, [false, "00-1-2-01"])
+        const late = yield* failureOf(
+          sessions.exchange(peer, { protocol, name: "forever", deadline: 0 }, new Uint8Array(1))
+        )
+        assert.strictEqual(late._tag === "StreamResetError" && late.code, "deadline")
+        assert.strictEqual(seen.length, 2)
+        // One that is done in time leaves nothing behind.
+        yield* sessions.exchange(peer, { protocol, name: "echo", deadline: "1 second" }, new Uint8Array(1))
+        assert.deepStrictEqual((yield* sessions.all).map(({ streams }) => streams), [0])
+      })))
+  }
+
+  it.effect("holds no more of an answer than it is told to", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const { alice } = yield* two(network)
+      const peer = yield* alice.node.peers.resolveOne("bob")
+      const { sessions } = alice.node
+      for (const [bytes, limit] of [[11, 10], [1_000_000, 500_000]] as const) {
+        const error = yield* failureOf(
+          sessions.exchange(peer, { protocol, name: "echo", limit }, new Uint8Array(bytes))
+        )
+        assert.strictEqual(error._tag === "StreamResetError" && error.code, "too_large")
+        const whole = yield* sessions.exchange(peer, { protocol, name: "echo", limit: bytes }, new Uint8Array(bytes))
+        assert.strictEqual(whole.length, bytes)
+      }
+      assert.deepStrictEqual((yield* sessions.all).map(({ streams }) => streams), [0])
+    })))
+
+  it.effect("shows the dial in the trace of the call that waits for it, and only there", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const { alice } = yield* two(network)
+      const spans: Array<Tracer.NativeSpan> = []
+      const tracer = Tracer.make({
+        span: (options) => {
+          const span = new Tracer.NativeSpan(options)
+          spans.push(span)
+          return span
+        }
+      })
+      const peer = yield* alice.node.peers.resolveOne("bob")
+      const call = alice.node.sessions.exchange(peer, { protocol, name: "echo" }, new Uint8Array(1)).pipe(
+        Effect.withSpan("call"),
+        Effect.provideService(Tracer.Tracer, tracer)
+      )
+      yield* call
+      assert.deepStrictEqual(spans.map(({ name }) => name), ["call", "pnet.session"])
+      assert.strictEqual(spans[1]!.traceId, spans[0]!.traceId)
+      assert.strictEqual(spans[1]!.attributes.get("pnet.peer"), "bob")
+      yield* call
+      assert.deepStrictEqual(spans.map(({ name }) => name), ["call", "pnet.session", "call"])
+    })))
+})

@@ -1,0 +1,265 @@
+/** One session by itself: what it writes, when it is dead, and when it has drained. Its connection is made by hand. */
+import { assert, describe, it } from "@effect/vitest"
+import { Frame, type Handshake, type Packet, type Transport } from "@pnet/core"
+import { Clock, Effect, Fiber, Queue, Redacted } from "effect"
+import { TestClock } from "effect/testing"
+import { type Flags, MessageBox } from "../../src/internal/session/messageBox.ts"
+import { Budget, type MuxStream } from "../../src/internal/session/mux.ts"
+import { Session, type SessionOptions } from "../../src/internal/session/session.ts"
+import { SessionStream } from "../../src/internal/session/sessionStream.ts"
+import { bytes, concat, frame, portable } from "../sessionWorld.ts"
+
+const { Kind } = Frame
+
+/** A session that was dialled, its peer's box, and what it has given its connection. */
+const make = (
+  options: { readonly key?: number; readonly writes?: boolean; readonly overrides?: Partial<SessionOptions> } = {}
+) =>
+  Effect.gen(function*() {
+    const crypto = yield* portable()
+    const clock = yield* Clock.Clock
+    const identity = crypto.generateKeyPair()
+    const incoming = yield* Queue.unbounded<Uint8Array>()
+    const lent: Array<Uint8Array> = []
+    const connection: Transport.Connection = {
+      remote: undefined,
+      pull: Effect.map(Queue.take(incoming), (chunk) => [chunk] as const),
+      end: Effect.void,
+      // What is lent is kept until the write has succeeded, as by a socket whose system takes no more.
+      write: (chunk) => {
+        lent.push(chunk)
+        return options.writes === false ? Effect.never : Effect.void
+      }
+    }
+    const established = (role: "client" | "server"): Handshake.Established => ({
+      role,
+      peer: { name: "bob" as Packet.NodeName, publicKey: identity.publicKey },
+      binary: true,
+      sharedKey: Redacted.make(new Uint8Array(32).fill(options.key ?? 7)),
+      sendNonce: role === "client" ? 3 : 2,
+      recvNonce: role === "client" ? 2 : 3
+    })
+    const mine = established("client")
+    const goAways: Array<string> = []
+    const session = new Session({
+      connection,
+      crypto,
+      clock,
+      self: { networkId: "n", name: "alice", identity } as unknown as SessionOptions["self"],
+      established: mine,
+      chunkSize: 16_384,
+      callSize: 8_388_608,
+      maxStreams: 10,
+      budget: new Budget(1e9),
+      silence: 5_000,
+      writeTimeout: 600_000,
+      onOpen: () => {},
+      onHeard: () => {},
+      onGoAway: (_, { code }) => goAways.push(code),
+      onRoom: () => {},
+      ...options.overrides
+    })
+    const box = new MessageBox(crypto, established("server"))
+    const turns = Effect.forEach(Array.from({ length: 20 }), () => Effect.yieldNow, { discard: true })
+    const running = yield* Effect.forkScoped(session.run([]))
+    yield* turns
+    return {
+      session,
+      lent,
+      running,
+      turns,
+      goAways,
+      sharedKey: Redacted.value(mine.sharedKey),
+      /** The peer says something. */
+      hear: (type: Flags, ...frames: ReadonlyArray<Uint8Array>) =>
+        Effect.suspend(() => {
+          const record = box.seal(type, [concat(...frames)], 4)
+          new DataView(record.buffer).setUint32(0, record.length - 4)
+          return Effect.andThen(Queue.offer(incoming, record), turns)
+        })
+    }
+  })
+
+const ping = (first: number) => Uint8Array.of(first, 0, 0, 0, 0, 0, 0, 0)
+
+describe("a session", () => {
+  it.effect("does not write over what another session's connection has not taken yet", () =>
+    Effect.gen(function*() {
+      const one = yield* make({ key: 1, writes: false })
+      const other = yield* make({ key: 2, writes: false })
+      one.session.ping()
+      yield* one.turns
+      assert.strictEqual(one.lent.length, 1)
+      const was = one.lent[0]!.slice()
+      other.session.ping()
+      yield* other.turns
+      assert.strictEqual(other.lent.length, 1)
+      assert.deepStrictEqual(one.lent[0]!.slice(), was)
+      assert.notDeepEqual(other.lent[0]!.slice(), was)
+      // Nor when it was interrupted: its bytes may still be on their way.
+      yield* Fiber.interrupt(one.running)
+      const third = yield* make({ key: 3, writes: false })
+      third.session.ping()
+      yield* third.turns
+      assert.deepStrictEqual(one.lent[0]!.slice(), was)
+    }).pipe(Effect.scoped))
+
+  it.effect("half-closes behind its last word and drops what still comes, so that the word is not lost", () =>
+    Effect.gen(function*() {
+      const chunk = new Uint8Array(65_536)
+      const endings: Record<string, (session: Session) => void> = {
+        leave: (session) => session.leave({ reason: "untrusted", detail: "" }, "untrusted", ""),
+        end: (session) => session.end({ reason: "dead", detail: "" })
+      }
+      const seen: Record<string, readonly [boolean, boolean]> = {}
+      for (const [name, end] of Object.entries(endings)) {
+        let halfClosed = false
+        let dropped = 0
+        const { running, session, turns } = yield* make({
+          overrides: {
+            connection: {
+              remote: undefined,
+              write: () => Effect.void,
+              end: Effect.sync(() => {
+                halfClosed = true
+              }),
+              pull: Effect.suspend(() => {
+                if (!halfClosed) return Effect.never
+                dropped++
+                return Effect.succeed([chunk] as const)
+              })
+            }
+          }
+        })
+        end(session)
+        yield* turns
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(running)
+        seen[name] = [halfClosed, dropped > 0]
+      }
+      assert.deepStrictEqual(seen, { leave: [true, true], end: [false, false] })
+    }).pipe(Effect.scoped))
+
+  it.effect("wipes its key when it has ended, however that was", () =>
+    Effect.gen(function*() {
+      const ends: Record<string, (made: Effect.Success<ReturnType<typeof make>>) => Effect.Effect<unknown>> = {
+        "by this side": ({ session }) => Effect.sync(() => session.end({ reason: "shutdown", detail: "" })),
+        "interrupted": ({ running }) => Fiber.interrupt(running),
+        "by a violation": ({ hear }) => hear(0, bytes("no frame"))
+      }
+      for (const [title, end] of Object.entries(ends)) {
+        const made = yield* make()
+        assert.isTrue(made.sharedKey.every((byte) => byte === 7))
+        yield* end(made)
+        yield* made.turns
+        yield* TestClock.adjust("5 seconds")
+        assert.isTrue(made.sharedKey.every((byte) => byte === 0), title)
+        assert.isDefined(made.session.ending)
+      }
+    }).pipe(Effect.scoped))
+
+  it.effect("gives nothing of a question that there was no room for, also when it was answered before it was whole", () =>
+    Effect.gen(function*() {
+      const opened: Array<MuxStream> = []
+      const { hear, session, turns } = yield* make({ overrides: { onOpen: (stream) => opened.push(stream) } })
+      const open = JSON.stringify({ protocol: "command", name: "x" })
+      yield* hear(0, frame(Kind.open, 1, open), frame(Kind.data, 1, "abc"))
+      const given = new SessionStream(opened[0]!, session)
+      let room = true
+      const whole = yield* Effect.forkScoped(Effect.flip(given.wholeUpTo(100, () => room)))
+      yield* turns
+      opened[0]!.end()
+      yield* turns
+      room = false
+      yield* hear(0, frame(Kind.data, 1, "def"), frame(Kind.end, 1))
+      const error = yield* Fiber.join(whole)
+      assert.strictEqual(error._tag === "StreamResetError" ? error.code : error._tag, "refused")
+    }).pipe(Effect.scoped))
+
+  it.effect("that was frozen gives its peer the whole time to answer the PING that was on its way", () =>
+    Effect.gen(function*() {
+      const { session } = yield* make()
+      yield* TestClock.adjust("5 seconds")
+      session.tick(0)
+      yield* TestClock.adjust("1 minute")
+      session.tick(59_500)
+      assert.isUndefined(session.ending)
+      yield* TestClock.adjust("4400 millis")
+      session.tick(0)
+      assert.isUndefined(session.ending)
+      yield* TestClock.adjust("100 millis")
+      session.tick(0)
+      assert.strictEqual(session.ending!.reason, "dead")
+    }).pipe(Effect.scoped))
+
+  it.effect("that was frozen takes that time neither for its peer's silence nor for a write that its peer does not take", () =>
+    Effect.gen(function*() {
+      const quiet = yield* make()
+      yield* TestClock.adjust("3 seconds")
+      quiet.session.tick(0)
+      yield* TestClock.adjust("1 minute")
+      quiet.session.tick(60_000)
+      yield* quiet.turns
+      assert.lengthOf(quiet.lent, 0, "asked for a sign of life")
+      yield* TestClock.adjust("2 seconds")
+      quiet.session.tick(0)
+      yield* quiet.turns
+      assert.lengthOf(quiet.lent, 1)
+
+      const { session, turns } = yield* make({ writes: false, overrides: { silence: 600_000, writeTimeout: 10_000 } })
+      session.ping()
+      yield* turns
+      yield* TestClock.adjust("1 minute")
+      session.tick(59_500)
+      assert.isUndefined(session.ending)
+      yield* TestClock.adjust("9400 millis")
+      session.tick(0)
+      assert.isUndefined(session.ending)
+      yield* TestClock.adjust("100 millis")
+      session.tick(0)
+      assert.strictEqual(session.ending!.reason, "dead")
+    }).pipe(Effect.scoped))
+
+  it.effect("that does not read, for what waits to be written, calls nobody dead whose answer it has not looked for", () =>
+    Effect.gen(function*() {
+      const { session } = yield* make({ writes: false })
+      yield* TestClock.adjust("5 seconds")
+      session.tick(0)
+      for (let id = 1; session.mux.controlBytes <= 1_048_576; id++) {
+        session.mux.sendReset(id, false, { code: "refused", message: "x".repeat(1_000) })
+      }
+      for (let i = 0; i < 20; i++) {
+        yield* TestClock.adjust("500 millis")
+        session.tick(0)
+      }
+      assert.isUndefined(session.ending)
+    }).pipe(Effect.scoped))
+
+  it.effect("has drained when the PING behind its GOAWAY is answered, and not by the answer to one before it", () =>
+    Effect.gen(function*() {
+      const { hear, session, turns } = yield* make()
+      session.ping()
+      yield* turns
+      session.drain("renew", "")
+      yield* turns
+      yield* hear(1, frame(Kind.pong, 0, ping(0)))
+      assert.isUndefined(session.ending)
+      // What crossed the GOAWAY is served.
+      assert.isFalse(session.mux.refusing)
+      yield* hear(1, frame(Kind.pong, 0, ping(1)))
+      assert.strictEqual(session.ending!.reason, "closed")
+    }).pipe(Effect.scoped))
+
+  it.effect("that was told to go is told once, however often it is said", () =>
+    Effect.gen(function*() {
+      const { goAways, hear, session } = yield* make()
+      const renew = frame(Kind.goaway, 0, JSON.stringify({ code: "renew", message: "" }))
+      for (let i = 0; i < 3; i++) yield* hear(0, renew, renew)
+      assert.deepStrictEqual(goAways, ["renew"])
+      // Whoever said it closes: to this side no PONG says that all has arrived.
+      yield* hear(1, frame(Kind.pong, 0, ping(1)))
+      assert.isUndefined(session.ending)
+      yield* hear(0, frame(Kind.goaway, 0, JSON.stringify({ code: "untrusted", message: "" })))
+      assert.strictEqual(session.ending!.reason, "untrusted")
+    }).pipe(Effect.scoped))
+})
