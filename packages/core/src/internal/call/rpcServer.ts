@@ -67,9 +67,6 @@ const few = 1_024
 
 const nothing = Effect.succeed(new Uint8Array(0))
 
-/** More grants than this are as good as this many. */
-const maxWindow = 65_536
-
 type Handler = (payload: unknown, metadata: Metadata) => unknown
 
 interface Metadata {
@@ -330,7 +327,6 @@ export const serve = <Rpcs extends Rpc.Any>(
           left > 0 ? Effect.void : Effect.matchEffect(stream.pull, {
             onSuccess: (parts) => {
               for (const part of parts) for (const chunks of part) left += chunks
-              left = Math.min(left, maxWindow)
               return granted
             },
             onFailure: (error) =>
