@@ -1143,6 +1143,20 @@ describe("whoever breaks the rules of typed calls", () => {
       const request = (length: number, ...rest: ReadonlyArray<number>) =>
         Uint8Array.of(length >>> 24, length >>> 16, length >>> 8, length, ...rest)
       const hashOf = (name: string) => wireOf(Basics.requests.get(name) as never).hash()
+      const payloads = {
+        hello: yield* wireOf(Basics.requests.get("hello") as never).encodePayload({ name: "x" }),
+        count: yield* wireOf(Basics.requests.get("count") as never).encodePayload({ to: 3 })
+      }
+      const asked = (name: "hello" | "count", stream: boolean) =>
+        encodeRequest({
+          hash: hashOf(name),
+          window: 9,
+          discard: false,
+          raw: false,
+          stream,
+          headers: undefined,
+          payload: payloads[name]
+        })
       const hash = hashOf("hello")
       const zeros = (count: number) => Array<number>(count).fill(0)
       const tries: ReadonlyArray<readonly [string, Uint8Array, string]> = [
@@ -1160,6 +1174,11 @@ describe("whoever breaks the rules of typed calls", () => {
         ["hello", request(14, 1, 0, ...hash, 0, 255, 255, 255), "answer 3"],
         ["hello", request(11, 1, 8, ...hash, 0), "answer 3"],
         ["count", request(11, 1, 0, ...zeros(9)), "answer 3"],
+        // The right contract and what goes with it, but for the flag: whoever wants a value gets no stream, and the other way round.
+        ["hello", asked("hello", false), "answer 0"],
+        ["hello", asked("hello", true), "answer 3"],
+        ["count", asked("count", true), "answer 2"],
+        ["count", asked("count", false), "answer 3"],
         ["hello", new Uint8Array(300_000).fill(7), "too_large"]
       ]
       for (const [name, data, expected] of tries) assert.strictEqual(yield* say(name, data), expected)

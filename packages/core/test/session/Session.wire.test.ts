@@ -747,6 +747,20 @@ describe("the limits of handshakes", () => {
   )
 
   test(
+    "sessionsPerPeer: the places of sessions that have ended are free for the next, however many there were",
+    Effect.gen(function*() {
+      const { bob, mallory } = yield* world(27, { name: "bob", limits: { sessionsPerPeer: 2 } })
+      for (let i = 0; i < 5; i++) {
+        const session = yield* mallory.connect(bob)
+        yield* session.connection.end
+        yield* Effect.sleep("1 second")
+      }
+      assert.deepStrictEqual(yield* bob.node.sessions.all, [])
+    }),
+    coarse
+  )
+
+  test(
     "one key has a quarter of all credit, however many sessions it makes, and others are served",
     Effect.gen(function*() {
       const { bob, mallory, network } = yield* world(25, {

@@ -262,7 +262,8 @@ const rpcServer = of(
     "weight": [
       `if (!wire.hasLists || request.payload.length <= few) return run()`,
       `return run()`,
-      "lists of nothings take a hundred times what they are counted as"
+      "lists of nothings take a hundred times what they are counted as",
+      { tests: ["Cost.sim"] }
     ],
     "late": [
       `nowUnsafe(clock) < deadline ? inTime :`,
@@ -270,7 +271,6 @@ const rpcServer = of(
       "a call that waited for its turn begins after its deadline",
       { tests: ["Cost.sim", "PeerRpc.sim"] }
     ],
-    "window": [`left = Math.min(left, maxWindow)`, ``, "a caller grants chunks without end"],
     "granted": [
       `left > 0 ? Effect.void : Effect.matchEffect(stream.pull, {`,
       `true ? Effect.void : Effect.matchEffect(stream.pull, {`,

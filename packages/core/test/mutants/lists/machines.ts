@@ -42,18 +42,21 @@ const cost = of(
     "per-peer": [
       `if (state.places >= limits.sessionsPerPeer && !supersede(state)) {`,
       `if (false) {`,
-      "one key has all sessions"
+      "one key has all sessions",
+      { tests: ["Session.wire"] }
     ],
     "per-peer-given-back": [
       `state.places--
             forget`,
       `forget`,
-      "a key whose sessions have ended can make no more"
+      "a key whose sessions have ended can make no more",
+      { tests: ["Session.wire"] }
     ],
     "credit-per-peer": [
       `budget: new Budget(limits.credit / 4, budget),`,
       `budget: new Budget(limits.credit, budget),`,
-      "one key has all credit, over several sessions"
+      "one key has all credit, over several sessions",
+      { tests: ["Session.wire"] }
     ],
     "per-address": [
       `if (!handshakesFrom.take(connection.remote?.host ?? "", begun) || !handshakes.take(begun)) {`,
