@@ -248,6 +248,8 @@ layer(PortableCrypto.layer)("the order of checks, beyond the envelope", (it) => 
       assert.strictEqual(codeOf(AdvertExchange.read(node([key1]), sealed(bad))), "ERR_ADV_FORMAT")
       assert.strictEqual(codeOf(AdvertExchange.read(node([]), packet(utf8(bad)))), "ERR_ADV_FORMAT")
       assert.strictEqual(codeOf(AdvertExchange.read(node([]), sealed(textOf(text)))), "ERR_NET_DECRYPTION_FAILED")
+      // Only an err comes without a key.
+      assert.strictEqual(codeOf(AdvertExchange.read(node([]), packet(text, { publicKey: null }))), "ERR_PUBLIC_KEY")
       const heard = Result.getOrThrow(AdvertExchange.read(node([key1]), sealed(textOf(text))))
       assert.deepStrictEqual(heard, {
         advert: Result.getOrThrow(Advert.decode(text)),

@@ -390,7 +390,7 @@ const exchange = of(
       `if (decoded.publicKey === null) return Result.fail(ProtocolError.local("ERR_PUBLIC_KEY"))`,
       ``,
       "an advert comes without a key",
-      { equivalent: "Packet.decode gives a key with every packet that is no err; the line is for the compiler" }
+      { tests: ["networkCipher"] }
     ]
   }
 )

@@ -98,7 +98,7 @@ const session = of("session", "packages/core/src/internal/session/session.ts", w
     `Effect.andThen(Effect.suspend(() => this.#saidGoodbye ? this.#letRead : Effect.void)),`,
     ``,
     "closing with unread bytes destroys the last word",
-    { tests: ["Session.wire", "Sessions.sim", "Connections.sim", "node/sessions.processes"] }
+    { tests: ["Session", "node/sessions.processes"] }
   ],
   "violation": [
     `if (broken !== undefined) this.leave({ reason: "violation", detail: broken }, "protocol", broken)`,
