@@ -123,14 +123,14 @@ export const make = ({ clock, limits, memory, node, peers, registry }: Dependenc
           )
         })
         const { expires } = stream
-        const late = Effect.as(Effect.suspend(() => stream.reset("deadline", "its time was up")), "DeadlineError")
+        const late = () => Effect.as(stream.reset("deadline", "its time was up"), "DeadlineError")
         const within = expires === undefined ? work : Effect.suspend(() => {
           // Counted from the OPEN: the question may have taken all of it to come, or this process have been frozen since.
           const left = expires - nowUnsafe(clock)
           return left <= 0
-            ? late
+            ? late()
             : Effect.provideService(
-              Effect.timeoutOrElse(work, { duration: left, orElse: () => late }),
+              Effect.timeoutOrElse(work, { duration: left, orElse: late }),
               CurrentDeadline,
               expires
             )
