@@ -73,33 +73,36 @@ const dial = of(
   }
 )
 
-const peers = of(
-  "names",
-  "packages/core/src/internal/peers/peerTable.ts",
-  suites("Peers", "WhoIsWho.sim", "Security.sim"),
-  {
-    "probe-fixed": [
-      `(entry.fixed === undefined || advert.name === entry.peer.name)`,
-      `(entry.fixed !== undefined || advert.name === entry.peer.name)`,
-      "a peer that was not proved yet is lost because it has another name now"
-    ],
-    "conflict-name": [
-      `wake(entry.peer, "Conflict", (bound) => bound === name)`,
-      ``,
-      "what is bound to a peer goes on under a name that the operator took from it"
-    ],
-    "leaving-elsewhere": [
-      `if (entry === undefined || !withdraw(entry, source.host)) return`,
-      `if (entry === undefined) return`,
-      "anybody takes a peer without a session off the table"
-    ],
-    "leaving-proved": [
-      `if (others.length === 0 || taken.some(({ proved }) => proved)) return true`,
-      `if (others.length === 0) return true`,
-      "a peer that leaves stays where somebody made up an address for it"
-    ]
-  }
-)
+const peers = suites("Peers", "WhoIsWho.sim", "Security.sim")
+
+const liveness = of("names", "packages/core/src/internal/peers/liveness.ts", peers, {
+  "probe-fixed": [
+    `(entry.fixed === undefined || advert.name === entry.peer.name)`,
+    `(entry.fixed !== undefined || advert.name === entry.peer.name)`,
+    "a peer that was not proved yet is lost because it has another name now"
+  ]
+})
+
+const membership = of("names", "packages/core/src/internal/peers/membership.ts", peers, {
+  "conflict-name": [
+    `this.#watchers.wake(entry.peer, "Conflict", (bound) => bound === name)`,
+    ``,
+    "what is bound to a peer goes on under a name that the operator took from it"
+  ],
+  "leaving-elsewhere": [
+    `if (withdrawn === "None") return`,
+    ``,
+    "anybody takes a peer without a session off the table"
+  ]
+})
+
+const addresses = of("names", "packages/core/src/internal/peers/addresses.ts", peers, {
+  "leaving-proved": [
+    `if (others.length === 0 || taken.some(({ proved }) => proved)) return "All"`,
+    `if (others.length === 0) return "All"`,
+    "a peer that leaves stays where somebody made up an address for it"
+  ]
+})
 
 const client = of(
   "names",
@@ -119,4 +122,4 @@ const client = of(
   }
 )
 
-export const namesList = [...sessions, ...dial, ...peers, ...client]
+export const namesList = [...sessions, ...dial, ...liveness, ...membership, ...addresses, ...client]

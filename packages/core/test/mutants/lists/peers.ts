@@ -290,25 +290,40 @@ const udp = of(
   }
 )
 
-const peers = of("peers", "packages/core/src/internal/peers/peerTable.ts", suites("Peers", "Limits.sim"), {
+const sightings = of("peers", "packages/core/src/internal/peers/sightings.ts", suites("Peers", "Limits.sim"), {
   "own-key": [
-    `if (publicKey === own) return yield* tellConflict(self.name, own, publicKey, source, "OwnKey")`,
+    `if (publicKey === own) return yield* conflicts.tell(ownName, own, sighting, "OwnKey")`,
     ``,
     "a node takes whoever has its key for a peer"
   ],
   "own-name": [
-    `if (name === self.name) return yield* tellConflict(name, own, publicKey, source, "OwnName")`,
+    `if (name === ownName) return yield* conflicts.tell(name, own, sighting, "OwnName")`,
     ``,
     "a node takes whoever has its name for a peer"
   ],
   "key-changed": [
-    `return yield* tellConflict(name, expected, publicKey, source, "KeyChanged")`,
-    `yield* tellConflict(name, expected, publicKey, source, "KeyChanged")`,
+    `return yield* conflicts.tell(name, expected, sighting, "KeyChanged")`,
+    `yield* conflicts.tell(name, expected, sighting, "KeyChanged")`,
     "an advert takes a name that belongs to another key"
+  ]
+})
+
+const table = of("peers", "packages/core/src/internal/peers/table.ts", suites("Peers", "Limits.sim"), {
+  "unproved": [
+    `return this.#unproved.size >= this.#bounds.unprovedPeers ? this.#unproved.values().next().value : undefined`,
+    `return undefined`,
+    "adverts fill the table without end"
   ],
-  "unproved": [`if (unproved.size >= limits.unprovedPeers) {`, `if (false) {`, "adverts fill the table without end"],
+  "gone": [
+    `remember(this.#gone, publicKey, true, this.#bounds.unprovedPeers)`,
+    `this.#gone.set(publicKey, true)`,
+    "every key that was ever there is remembered"
+  ]
+})
+
+const addresses = of("peers", "packages/core/src/internal/peers/addresses.ts", suites("Peers", "Limits.sim"), {
   "addresses": [
-    `if (addresses.length <= limits.addressesPerPeer) return`,
+    `if (addresses.length <= this.#capacity) return`,
     `return`,
     "a peer gets as many addresses as adverts give it"
   ],
@@ -326,23 +341,36 @@ const peers = of("peers", "packages/core/src/internal/peers/peerTable.ts", suite
     `if (other.proved && --room < 0) other.proved = false`,
     ``,
     "a peer that moved is not found: no place is left for its adverts"
-  ],
+  ]
+})
 
+const membership = of("peers", "packages/core/src/internal/peers/membership.ts", suites("Peers", "Limits.sim"), {
   "held": [
-    `if (!held.has(publicKey)) return left(entry, "SaidSo")`,
-    `return left(entry, "SaidSo")`,
+    `if (!this.#holds.isHeld(entry.peer.publicKey)) return this.left(entry, "SaidSo")`,
+    `return this.left(entry, "SaidSo")`,
     "a forged leaving takes a peer with an open session off the table"
   ],
-  "left": [
-    `if (leaving.delete(publicKey) && entry !== undefined) left(entry, "ConnectionsEnded")`,
-    `leaving.delete(publicKey)`,
-    "who has left stays in the table until its silence is noticed"
-  ],
   "traffic": [
-    `if (reason !== "Traffic") leaving.delete(entry.peer.publicKey)`,
-    `leaving.delete(entry.peer.publicKey)`,
+    `if (reason !== "Traffic") this.#holds.stays(entry.peer.publicKey)`,
+    `this.#holds.stays(entry.peer.publicKey)`,
     "what was sent before a leaving takes it back"
   ],
+  "conflict-lost": [
+    `if (other === undefined) return this.lose(entry, "Conflict")`,
+    `if (other === undefined) return`,
+    "whoever lost a name stays under it"
+  ]
+})
+
+const holds = of("peers", "packages/core/src/internal/peers/peerTable.ts", suites("Peers", "Limits.sim"), {
+  "left": [
+    `if (leaves && entry !== undefined) membership.left(entry, "ConnectionsEnded")`,
+    ``,
+    "who has left stays in the table until its silence is noticed"
+  ]
+})
+
+const liveness = of("peers", "packages/core/src/internal/peers/liveness.ts", suites("Peers", "Limits.sim"), {
   "pardon": [
     `entry.heardAt = Math.min(at, entry.heardAt + pardon)`,
     ``,
@@ -364,20 +392,17 @@ const peers = of("peers", "packages/core/src/internal/peers/peerTable.ts", suite
     "an err in clear keeps a peer alive that has lost the network key"
   ],
   "probes": [
-    `}).pipe(Effect.scoped, room.withPermit)`,
+    `}).pipe(Effect.scoped, this.#room.withPermit)`,
     `}).pipe(Effect.scoped)`,
     "a network that falls silent is asked all at once"
-  ],
-  "gone": [`if (gone.size > limits.unprovedPeers) {`, `if (false) {`, "every key that was ever there is remembered"],
+  ]
+})
+
+const conflicts = of("peers", "packages/core/src/internal/peers/conflicts.ts", suites("Peers", "Limits.sim"), {
   "claims": [
     `remember(keys, publicKey, { sighting, at: now() }, claimsPerName)`,
     `keys.set(publicKey, { sighting, at: now() })`,
     "a contested name remembers every key that claims it"
-  ],
-  "conflict-lost": [
-    `if (other === undefined) return lose(entry, "Conflict")`,
-    `if (other === undefined) return`,
-    "whoever lost a name stays under it"
   ]
 })
 
@@ -604,7 +629,13 @@ export const peersList = [
   ...trustFile,
   ...identityFile,
   ...udp,
-  ...peers,
+  ...sightings,
+  ...table,
+  ...addresses,
+  ...membership,
+  ...holds,
+  ...liveness,
+  ...conflicts,
   ...exchange,
   ...seldom,
   ...acceptor,

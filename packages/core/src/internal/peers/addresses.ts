@@ -1,0 +1,137 @@
+/**
+ * Where one peer may be reached, in the order in which that is tried: the addresses at which its key proved itself, the last one
+ * first; those of adverts; those where whoever is there did not prove the key.
+ *
+ * What bites: anybody can make adverts up. So they neither move nor drop an address that was proved, what one host says pushes out
+ * what it has said itself, and one place is left for adverts, in which a peer says that it moved.
+ */
+import { formatEndpoint } from "../../Advert.ts"
+import type { Sighting } from "../../Discovery.ts"
+import type { Endpoint } from "../../Network.ts"
+import type { Peer } from "../../Peers.ts"
+
+interface Address {
+  readonly endpoint: Endpoint
+  /** The socket that its adverts come from. A node has one for each of its interfaces. */
+  source: string | undefined
+  /** The host that adverts of it come from: whose share of the peer's addresses it takes. */
+  readonly host: string
+  /** Whether the key proved itself there. Adverts neither move nor drop such an address. */
+  proved: boolean
+  /** Whether whoever is there did not prove the key when it was last dialled. */
+  failed: boolean
+}
+
+const sameEndpoint = (a: Endpoint, b: Endpoint) => a.port === b.port && a.host === b.host
+
+export class Addresses {
+  readonly #capacity: number
+  readonly #all: Array<Address> = []
+
+  /** Those of a peer that was seen for the first time, at most `capacity`. */
+  constructor(capacity: number, first: Sighting) {
+    this.#capacity = capacity
+    this.#add(first)
+  }
+
+  get endpoints(): Peer["endpoints"] {
+    const [first, ...rest] = this.#all
+    // There is one from the beginning, and the last one is never dropped.
+    return [first!.endpoint, ...rest.map(({ endpoint }) => endpoint)]
+  }
+
+  /** The address at which the key proved itself last, if that has not failed since. */
+  get proved(): Endpoint | undefined {
+    return this.#all.find(({ failed, proved }) => proved && !failed)?.endpoint
+  }
+
+  /** Whether the key proved itself at an address, and nowhere else since. */
+  isFirst(endpoint: Endpoint): boolean {
+    const [first] = this.#all
+    return first !== undefined && first.proved && sameEndpoint(first.endpoint, endpoint)
+  }
+
+  /** An advert says where the peer is: at a `New` address, from another socket than before (`Moved`), or as it was (`Known`). */
+  hear(sighting: Sighting): "New" | "Moved" | "Known" {
+    const address = this.#at(sighting.endpoint)
+    const from = formatEndpoint(sighting.source)
+    if (address === undefined) {
+      this.#add(sighting)
+      return "New"
+    }
+    if (address.source === from) return "Known"
+    address.source = from
+    return "Moved"
+  }
+
+  /** The key proved itself at an address, which is first from now on. */
+  prove(endpoint: Endpoint): void {
+    const addresses = this.#all
+    const known = this.#at(endpoint)
+    const address = known ?? { endpoint, source: undefined, host: endpoint.host, proved: true, failed: false }
+    if (known !== undefined) addresses.splice(addresses.indexOf(known), 1)
+    address.proved = true
+    address.failed = false
+    addresses.unshift(address)
+    let room = Math.max(1, this.#capacity - 1)
+    for (const other of addresses) if (other.proved && --room < 0) other.proved = false
+    this.#trim(address)
+  }
+
+  /** Whoever is at an address did not prove the key: it is last from now on. Says whether it is known. */
+  fail(endpoint: Endpoint): boolean {
+    const address = this.#at(endpoint)
+    if (address === undefined) return false
+    address.failed = true
+    this.#all.splice(this.#all.indexOf(address), 1)
+    this.#all.push(address)
+    return true
+  }
+
+  /**
+   * A host says that the peer leaves, which anybody can say of anybody. So it takes back what it has said itself: `Some` addresses or
+   * `None`; or `All`, which drops none, where that was all there is of the peer, or its key has proved itself there.
+   */
+  withdraw(host: string): "All" | "Some" | "None" {
+    const others = this.#all.filter((address) => address.host !== host && address.endpoint.host !== host)
+    const taken = this.#all.filter((address) => !others.includes(address))
+    if (others.length === 0 || taken.some(({ proved }) => proved)) return "All"
+    if (taken.length === 0) return "None"
+    this.#all.splice(0, this.#all.length, ...others)
+    return "Some"
+  }
+
+  #at(endpoint: Endpoint): Address | undefined {
+    return this.#all.find((address) => sameEndpoint(address.endpoint, endpoint))
+  }
+
+  /** Enters an address from an advert, which may be made up: behind those that were proved. */
+  #add({ endpoint, source }: Sighting): void {
+    const addresses = this.#all
+    const added = { endpoint, source: formatEndpoint(source), host: source.host, proved: false, failed: false }
+    const behind = addresses.findIndex(({ failed, proved }) => !proved || failed)
+    addresses.splice(behind < 0 ? addresses.length : behind, 0, added)
+    this.#trim(added)
+  }
+
+  /**
+   * Makes room for an address that was added. What one host says pushes out what it has said itself, so that whoever makes
+   * adverts up leaves the address that the peer says of itself where it is.
+   */
+  #trim(added: Address): void {
+    const addresses = this.#all
+    if (addresses.length <= this.#capacity) return
+    const share = new Map<string, number>()
+    for (const { host, proved } of addresses) if (!proved) share.set(host, (share.get(host) ?? 0) + 1)
+    // Those that were proved stay, unless nobody proves anything there any more and there is no other.
+    const cost = ({ failed, host, proved }: Address) =>
+      proved ? failed ? 0 : -1 : 2 * share.get(host)! + (failed ? 1 : 0)
+    let [least, most] = [added, -1]
+    for (const address of addresses) {
+      if (address === added || cost(address) < Math.max(0, most)) continue
+      least = address
+      most = cost(address)
+    }
+    addresses.splice(addresses.indexOf(least), 1)
+  }
+}

@@ -1,0 +1,65 @@
+/** A peer in the table, and what is known of it beyond what its users see. Changes go through `Membership`, which says them. */
+import * as Deferred from "effect/Deferred"
+import * as Exit from "effect/Exit"
+import type { Sighting } from "../../Discovery.ts"
+import type { NodeName } from "../../Packet.ts"
+import type * as Peers from "../../Peers.ts"
+import { Addresses } from "./addresses.ts"
+
+/** What asking a peer came to; `Moot` where it was heard otherwise, or was taken off. */
+export type Verdict = Extract<Peers.PeerEvent, { readonly _tag: "Probed" }>["reason"] | "Moot"
+
+export class Entry {
+  /** Its name is one of `names`, and its endpoints are those of `addresses`. */
+  peer: Peers.Peer
+  /** Where it was first heard from, which is whose share of the unproved it takes. */
+  readonly host: string
+  readonly addresses: Addresses
+  /**
+   * The names that adverts give it, and the host that says so: anybody can make one up, so none takes the place of what another
+   * host says. Only one where it is fixed.
+   */
+  readonly names: Map<NodeName, { readonly host: string; readonly at: number }>
+  /** Why adverts do not change its name: its key proved it, or it is pinned to its key. */
+  fixed: "proved" | "pinned" | undefined
+  /** By the monotonic clock, in milliseconds. */
+  heardAt: number
+  /** While it is being asked: what ends that. */
+  probe: Deferred.Deferred<Verdict> | undefined
+
+  constructor(
+    sighting: Sighting,
+    options: { readonly now: number; readonly pinned: boolean; readonly addresses: number }
+  ) {
+    const { name, publicKey, source: { host } } = sighting
+    this.addresses = new Addresses(options.addresses, sighting)
+    this.peer = { name, publicKey, endpoints: this.addresses.endpoints, status: "Online", proved: false }
+    this.host = host
+    this.names = new Map([[name, { host, at: options.now }]])
+    this.fixed = options.pinned ? "pinned" : undefined
+    this.heardAt = options.now
+  }
+
+  change(change: Partial<Peers.Peer>): void {
+    this.peer = { ...this.peer, ...change }
+  }
+
+  /**
+   * Whether an advert may speak for it. Not where it says another name than the one that was proved, or is pinned: whoever made it
+   * up can be anybody, and a peer that has another name now proves it when it is called, or goes silent under the old.
+   */
+  isSpokenForBy(name: NodeName, pinned: boolean): boolean {
+    return this.fixed === undefined || name === this.peer.name || pinned && this.fixed === "pinned"
+  }
+
+  /** The peer under the name that it was asked for by: of one that has proved none, each that adverts give it. */
+  as(name: string): Peers.Peer {
+    const { names, peer } = this
+    return peer.name === name || !names.has(name as NodeName) ? peer : { ...peer, name: name as NodeName }
+  }
+
+  /** Ends the asking: whatever it comes to does not matter any more. */
+  settleProbe(): void {
+    if (this.probe !== undefined) Deferred.doneUnsafe(this.probe, Exit.succeed("Moot" as const))
+  }
+}

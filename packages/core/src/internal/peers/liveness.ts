@@ -1,0 +1,171 @@
+/**
+ * Who is still there. A peer that is silent for three intervals is suspected and asked at its addresses, and is lost when it does not answer,
+ * or is silent for six.
+ *
+ * What bites: time in which this process was frozen or starved is nobody's silence, so it is pardoned, and a probe counts the slices that
+ * it slept.
+ */
+import type * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberMap from "effect/FiberMap"
+import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import type { Endpoint } from "../../Network.ts"
+import type { NodeConfig } from "../../NodeOptions.ts"
+import type { PublicKey } from "../../PublicKey.ts"
+import type { Transport } from "../../Transport.ts"
+import * as AdvertExchange from "../wire/advertExchange.ts"
+import type { Entry, Verdict } from "./entry.ts"
+import type { Membership } from "./membership.ts"
+import type { Presence } from "./presence.ts"
+import type { Table } from "./table.ts"
+
+// In broadcast intervals.
+const suspectAfter = 3
+const lostAfter = 6
+const slicesPerInterval = 5
+// A probe tries this often, this far apart, and is given up after so much time, all in fifths of an interval: seven of
+// them, so that a crash is noticed between 11 and 11.5 seconds after the last sign of life. A single lost SYN costs a second,
+// and who is asked may be frozen for two.
+const probeTries = 6
+const probeSlices = 7
+
+const intervalMillis = (config: NodeConfig["Service"]) => Duration.toMillis(config.broadcastInterval)
+
+/** How long a peer may be silent at most. */
+export const silentMillis = (config: NodeConfig["Service"]): number => lostAfter * intervalMillis(config)
+
+interface Parts {
+  readonly config: NodeConfig["Service"]
+  readonly self: AdvertExchange.Self
+  readonly transport: Transport["Service"]
+  readonly clock: Clock.Clock
+  readonly table: Table
+  readonly presence: Presence
+  readonly membership: Membership
+  readonly now: () => number
+}
+
+class Liveness {
+  readonly #parts: Parts
+  readonly #probes: FiberMap.FiberMap<PublicKey>
+  readonly #room: Semaphore.Semaphore
+  readonly #interval: number
+  readonly #slice: number
+
+  constructor(parts: Parts, probes: FiberMap.FiberMap<PublicKey>, room: Semaphore.Semaphore) {
+    this.#parts = parts
+    this.#probes = probes
+    this.#room = room
+    this.#interval = intervalMillis(parts.config)
+    this.#slice = this.#interval / slicesPerInterval
+  }
+
+  /** Looks after every peer, five times an interval. */
+  get watch(): Effect.Effect<never> {
+    const { membership, now, table } = this.#parts
+    return Effect.gen({ self: this }, function*() {
+      let last = now()
+      while (true) {
+        yield* Effect.sleep(this.#slice)
+        const at = now()
+        // This process was frozen or starved: that time is nobody's silence.
+        const late = at - last - this.#slice
+        const pardon = late > this.#slice ? late : 0
+        last = at
+        for (const entry of table.entries()) {
+          entry.heardAt = Math.min(at, entry.heardAt + pardon)
+          const silent = at - entry.heardAt
+          if (entry.peer.status === "Online") {
+            if (silent < suspectAfter * this.#interval) continue
+            membership.suspect(entry, silent)
+            yield* FiberMap.run(this.#probes, entry.peer.publicKey, this.#probe(entry))
+          } else if (silent >= lostAfter * this.#interval) {
+            membership.lose(entry, "Silent")
+          }
+        }
+      }
+    })
+  }
+
+  /** Asks a suspect, and acts on what that comes to. */
+  #probe(entry: Entry): Effect.Effect<void> {
+    const { membership, presence, self, table } = this.#parts
+    return Effect.gen({ self: this }, function*() {
+      // It was heard, or taken off, before its turn came.
+      if (entry.peer.status !== "Suspect" || table.find(entry.peer.publicKey) !== entry) return
+      const decided = Deferred.makeUnsafe<Verdict>()
+      entry.probe = decided
+      const tries = yield* this.#tryAll(entry, decided)
+      const verdict = yield* Deferred.await(decided)
+      entry.probe = undefined
+      if (verdict === "Moot" || entry.peer.status !== "Suspect") return
+      presence.publish({ _tag: "Probed", peer: entry.peer, reason: verdict, tries: tries.count })
+      // An err is in clear: on a network with a key anybody could keep a peer alive by it that has no key any more. So it
+      // only leaves it the time that its silence may last.
+      if (verdict === "Busy" && self.cipher.encrypted) return
+      if (verdict === "Answered" || verdict === "Busy") membership.heard(entry, "Probe")
+      else membership.lose(entry, verdict)
+    }).pipe(Effect.scoped, this.#room.withPermit)
+  }
+
+  /** Asks at one address after another, without waiting for the answers, until it is decided; counts how often. */
+  #tryAll(entry: Entry, decided: Deferred.Deferred<Verdict>) {
+    const { now } = this.#parts
+    const { endpoints } = entry.peer
+    const started = now()
+    const tries = { count: 0 }
+    const refused = new Set<Endpoint>()
+    const attempt = (endpoint: Endpoint) =>
+      Effect.flatMap(this.#ask(entry, endpoint), (answer) => {
+        if (answer === "Answered" || answer === "Busy") return Deferred.succeed(decided, answer)
+        if (answer === "Refused") refused.add(endpoint)
+        return refused.size === endpoints.length ? Deferred.succeed(decided, "Refused") : Effect.void
+      })
+    // Counted in slices slept, not in time passed: a process that was frozen meanwhile finds its answers waiting, and
+    // must read them before it blames anybody.
+    const all = Effect.gen({ self: this }, function*() {
+      for (let i = 0; i < probeSlices; i++) {
+        if (i < probeTries) {
+          tries.count++
+          yield* Effect.forkScoped(attempt(endpoints[i % endpoints.length]!))
+        }
+        yield* Effect.sleep(this.#slice)
+      }
+      if (now() - started > (probeSlices + 1) * this.#slice) yield* Effect.sleep(this.#slice)
+      yield* Deferred.succeed(decided, "NoAnswer")
+    })
+    return Effect.as(Effect.forkScoped(all), tries)
+  }
+
+  #ask(entry: Entry, endpoint: Endpoint): Effect.Effect<"Answered" | "Busy" | "Refused" | "NoAnswer"> {
+    const { clock, config: { bindIp, limits }, self, transport } = this.#parts
+    return AdvertExchange.exchange(transport, self, { host: bindIp, port: 0 }, endpoint, {
+      clock,
+      timeout: limits.firstPacketTimeout
+    }).pipe(Effect.match({
+      onFailure: (error) =>
+        error._tag === "DialError" && error.kind === "Refused"
+          ? "Refused" as const
+          // Somebody too busy to answer is there.
+          : error._tag === "ProtocolError" && error.origin === "remote" && error.code === "ERR_BUSY"
+          ? "Busy" as const
+          : "NoAnswer" as const,
+      // One that has another name now is not the one that proved this name.
+      onSuccess: ({ advert, publicKey }) =>
+        publicKey === entry.peer.publicKey && (entry.fixed === undefined || advert.name === entry.peer.name)
+          ? "Answered" as const
+          : "Refused" as const
+    }))
+  }
+}
+
+/** Watches every peer of the table, as long as it is run. Probes end with the scope. */
+export const make = (parts: Parts): Effect.Effect<Effect.Effect<never>, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const probes = yield* FiberMap.make<PublicKey>()
+    const room = yield* Semaphore.make(parts.config.limits.probes)
+    return new Liveness(parts, probes, room).watch
+  })

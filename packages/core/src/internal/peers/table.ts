@@ -1,0 +1,140 @@
+/**
+ * The peers by key and by name, as a pure structure that is bounded twice: those that have proved their key, or are pinned to it, and
+ * those known by an advert alone, which anyone can make up, and of which one host has only its share. It changes at once and says
+ * nothing to anybody: see `Membership`.
+ */
+import type { NodeName } from "../../Packet.ts"
+import type { PublicKey } from "../../PublicKey.ts"
+import { remember } from "../base/remember.ts"
+import type { Entry } from "./entry.ts"
+
+export interface Bounds {
+  readonly provedPeers: number
+  readonly unprovedPeers: number
+}
+
+export class Table {
+  readonly #bounds: Bounds
+  // Insertion order is age.
+  readonly #proved = new Map<PublicKey, Entry>()
+  readonly #unproved = new Map<PublicKey, Entry>()
+  readonly #byName = new Map<string, Set<PublicKey>>()
+  readonly #unprovedByHost = new Map<string, number>()
+  /** Keys that were in the table before. */
+  readonly #gone = new Map<PublicKey, true>()
+
+  constructor(bounds: Bounds) {
+    this.#bounds = bounds
+  }
+
+  find(key: PublicKey): Entry | undefined {
+    return this.#proved.get(key) ?? this.#unproved.get(key)
+  }
+
+  /** Those of a name. */
+  named(name: string): ReadonlyArray<Entry> {
+    return [...this.keysOf(name)].flatMap((key) => {
+      const entry = this.find(key)
+      return entry === undefined ? [] : [entry]
+    })
+  }
+
+  keysOf(name: string): Iterable<PublicKey> {
+    return this.#byName.get(name) ?? []
+  }
+
+  /** The names that more than one peer has. */
+  *sharedNames(): Generator<string, void> {
+    for (const [name, keys] of this.#byName) if (keys.size > 1) yield name
+  }
+
+  /** Every entry, while the table may change. */
+  *entries(): Generator<Entry, void> {
+    yield* this.#proved.values()
+    yield* this.#unproved.values()
+  }
+
+  get hasRoomForProved(): boolean {
+    return this.#proved.size < this.#bounds.provedPeers
+  }
+
+  /** How many that have proved nothing were first heard from a host. */
+  unprovedFrom(host: string): number {
+    return this.#unprovedByHost.get(host) ?? 0
+  }
+
+  /** Who has to make room before another one that has proved nothing enters. */
+  get oldestToGo(): Entry | undefined {
+    return this.#unproved.size >= this.#bounds.unprovedPeers ? this.#unproved.values().next().value : undefined
+  }
+
+  /** Enters a peer, `kept` from those who flood the unproved; and says whether it was in the table before. */
+  enter(entry: Entry, kept: boolean): boolean {
+    const { peer: { name, publicKey } } = entry
+    if (kept) this.#proved.set(publicKey, entry)
+    else {
+      this.#unproved.set(publicKey, entry)
+      this.#count(entry.host, 1)
+    }
+    this.#index(name, publicKey)
+    return this.#gone.delete(publicKey)
+  }
+
+  /** Takes a peer off, and says whether it was still there. */
+  remove(entry: Entry): boolean {
+    const { publicKey } = entry.peer
+    if (this.find(publicKey) !== entry) return false
+    for (const name of entry.names.keys()) this.#unindex(name, publicKey)
+    if (this.#unproved.delete(publicKey)) this.#count(entry.host, -1)
+    else this.#proved.delete(publicKey)
+    remember(this.#gone, publicKey, true, this.#bounds.unprovedPeers)
+    return true
+  }
+
+  /** Moves a peer to those that have proved their key, where there is room, and says whether it is among them. */
+  promote(entry: Entry): boolean {
+    const { publicKey } = entry.peer
+    if (this.hasRoomForProved && this.#unproved.delete(publicKey)) {
+      this.#count(entry.host, -1)
+      this.#proved.set(publicKey, entry)
+    }
+    return this.#proved.has(publicKey)
+  }
+
+  /** A peer has a name, which a host said at a time, and of the others those that are to be kept. */
+  takeNames(
+    entry: Entry,
+    kept: (name: NodeName) => boolean,
+    added: NodeName,
+    said: { readonly host: string; readonly at: number }
+  ): void {
+    const { publicKey } = entry.peer
+    for (const name of entry.names.keys()) {
+      if (name === added || kept(name)) continue
+      entry.names.delete(name)
+      this.#unindex(name, publicKey)
+    }
+    entry.names.delete(added)
+    entry.names.set(added, said)
+    this.#index(added, publicKey)
+    if (!entry.names.has(entry.peer.name)) entry.change({ name: added })
+  }
+
+  #count(host: string, by: number): void {
+    const count = this.unprovedFrom(host) + by
+    if (count === 0) this.#unprovedByHost.delete(host)
+    else this.#unprovedByHost.set(host, count)
+  }
+
+  #index(name: string, key: PublicKey): void {
+    const keys = this.#byName.get(name)
+    if (keys === undefined) this.#byName.set(name, new Set([key]))
+    else keys.add(key)
+  }
+
+  #unindex(name: string, key: PublicKey): void {
+    const keys = this.#byName.get(name)
+    keys?.delete(key)
+    if (keys?.size === 0) this.#byName.delete(name)
+  }
+}
