@@ -123,14 +123,14 @@ const commandServer = of(
     ],
     "late": [
       `return left <= 0
-            ? late`,
+            ? late()`,
       `return false
-            ? late`,
+            ? late()`,
       "a call whose question took all of its time to come is run",
       { tests: ["Cost.sim", "CommandNode.sim"] }
     ],
     "deadline": [
-      `Effect.timeoutOrElse(work, { duration: left, orElse: () => late })`,
+      `Effect.timeoutOrElse(work, { duration: left, orElse: late })`,
       `work`,
       "a handler runs on after its deadline"
     ]
