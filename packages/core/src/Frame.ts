@@ -2,7 +2,7 @@
  * Frames: what a session's messages carry (protocol section 5). A frame is `kind:u8 stream:u32 length:u32 payload`, big-endian;
  * a message holds one or more whole frames.
  *
- * These are the constants and the JSON payloads; writing and reading frames is `internal/session/mux`'s work, where it is done
+ * These are the constants and the JSON payloads; writing and reading frames is the work of `internal/session`, where it is done
  * without allocating for each.
  *
  * @since 0.1.0

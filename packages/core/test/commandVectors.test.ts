@@ -8,8 +8,10 @@ import * as Redacted from "effect/Redacted"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import * as Wire from "../src/internal/call/commandWire.ts"
+import { Budget } from "../src/internal/session/budget.ts"
 import { MessageBox } from "../src/internal/session/messageBox.ts"
-import { Budget, Mux, type MuxStream } from "../src/internal/session/mux.ts"
+import { Mux } from "../src/internal/session/mux.ts"
+import type { MuxStream } from "../src/internal/session/muxStream.ts"
 import { RecordFramer } from "../src/internal/wire/recordFramer.ts"
 import * as Vectors from "./vectors.ts"
 
@@ -43,7 +45,7 @@ const side = (crypto: Crypto.Crypto["Service"], role: "client" | "server", sessi
     /** What waits to be sent, as frames, as a MESSAGE and as a record. */
     say: () => {
       const out = new Uint8Array(98_000)
-      const filled = mux.fill(out, new DataView(out.buffer), 0, out.length)!
+      const filled = mux.outgoing.fill(out, new DataView(out.buffer), 0, out.length)!
       const frames = out.slice(0, filled.end)
       const record = box.seal(filled.type, [frames], 4)
       new DataView(record.buffer, record.byteOffset).setUint32(0, record.length - 4)

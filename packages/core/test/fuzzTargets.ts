@@ -17,9 +17,11 @@ import { Pieces } from "../src/internal/base/pieces.ts"
 import * as CommandWire from "../src/internal/call/commandWire.ts"
 import * as Contract from "../src/internal/call/contract.ts"
 import * as RpcWire from "../src/internal/call/rpcWire.ts"
+import { Budget } from "../src/internal/session/budget.ts"
 import { MessageBox } from "../src/internal/session/messageBox.ts"
 import * as Metadata from "../src/internal/session/metadata.ts"
-import { Budget, Mux, type MuxStream } from "../src/internal/session/mux.ts"
+import { Mux } from "../src/internal/session/mux.ts"
+import type { MuxStream } from "../src/internal/session/muxStream.ts"
 import { notJson } from "../src/internal/wire/json.ts"
 import * as NetworkCipher from "../src/internal/wire/networkCipher.ts"
 import { RecordFramer } from "../src/internal/wire/recordFramer.ts"
@@ -514,9 +516,9 @@ const framesTarget: Target = {
     const view = new DataView(page.buffer)
     const send = () => {
       for (
-        let filled = mux.fill(page, view, 0, page.length);
+        let filled = mux.outgoing.fill(page, view, 0, page.length);
         filled !== undefined;
-        filled = mux.fill(page, view, 0, page.length)
+        filled = mux.outgoing.fill(page, view, 0, page.length)
       ) {
         const sent = page.subarray(0, filled.end)
         const frames = splitFrames(sent)
@@ -527,9 +529,9 @@ const framesTarget: Target = {
         for (const { body, head } of frames) {
           rule(readU32(head, 5) === body.length && head[0]! <= Frame.Kind.goaway, "a frame that is none")
         }
-        mux.wake()
+        mux.outgoing.wake()
       }
-      rule(mux.controlBytes === 0, "frames of control that are not sent")
+      rule(mux.outgoing.controlBytes === 0, "frames of control that are not sent")
     }
     let taken = true
     for (const { body, head } of splitMessages(bytes)) {
@@ -546,7 +548,10 @@ const framesTarget: Target = {
       rule(mux.theirs.size <= maxStreams, `${mux.theirs.size} streams`)
       rule(budget.used <= credit, `${budget.used} bytes of credit`)
       // A RESET for each frame that could not be an OPEN of a stream, at most.
-      rule(mux.controlBytes <= body.length * 20 + 1_000, `${mux.controlBytes} bytes wait for ${body.length}`)
+      rule(
+        mux.outgoing.controlBytes <= body.length * 20 + 1_000,
+        `${mux.outgoing.controlBytes} bytes wait for ${body.length}`
+      )
       for (const stream of [...own, ...opened]) {
         if (stream.closed || random.chance(0.5)) continue
         switch (random.below(5)) {

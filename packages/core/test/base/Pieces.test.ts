@@ -3,7 +3,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Frame } from "@pnet/core"
 import { Effect, Exit } from "effect"
 import { keptAlive, perPiece, Pieces } from "../../src/internal/base/pieces.ts"
-import { Budget, Mux, Type } from "../../src/internal/session/mux.ts"
+import { Budget } from "../../src/internal/session/budget.ts"
+import { Type } from "../../src/internal/session/frames.ts"
+import { Mux } from "../../src/internal/session/mux.ts"
 import type { Session } from "../../src/internal/session/session.ts"
 import { SessionStream } from "../../src/internal/session/sessionStream.ts"
 import { bytes, concat, frame } from "../sessionWorld.ts"
@@ -177,7 +179,7 @@ describe("a question that comes a byte at a time", () => {
     const session = { peer: { name: "mallory" }, ending: undefined } as unknown as Session
     const wrapped = new SessionStream(stream!, session)
     const page = new Uint8Array(131_072)
-    const flush = () => mux.fill(page, new DataView(page.buffer), 0, page.length)
+    const flush = () => mux.outgoing.fill(page, new DataView(page.buffer), 0, page.length)
     let exit: Exit.Exit<Uint8Array, unknown> | undefined
     let told = 0
     let most = 0

@@ -1,15 +1,10 @@
 /** The streams of a session as two machines joined by a test: what arrives, what is owed, what is refused, and what it costs. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Frame from "@pnet/core/Frame"
-import {
-  Budget,
-  type Failure,
-  lowWater,
-  Mux,
-  type MuxStream,
-  type Options,
-  Type
-} from "../../src/internal/session/mux.ts"
+import { Budget } from "../../src/internal/session/budget.ts"
+import { Type } from "../../src/internal/session/frames.ts"
+import { Mux, type Options } from "../../src/internal/session/mux.ts"
+import { type Failure, lowWater, type MuxStream } from "../../src/internal/session/muxStream.ts"
 
 const { Kind, initialCredit } = Frame
 
@@ -119,12 +114,12 @@ class Side {
   next(limit = 98_000): Message | undefined {
     if (!this.work) return undefined
     const out = new Uint8Array(limit)
-    const filled = this.mux.fill(out, new DataView(out.buffer), 0, limit)
+    const filled = this.mux.outgoing.fill(out, new DataView(out.buffer), 0, limit)
     if (filled === undefined) {
       this.work = false
       return undefined
     }
-    this.mux.wake()
+    this.mux.outgoing.wake()
     return { type: filled.type, bytes: out.slice(0, filled.end) }
   }
 
@@ -390,8 +385,8 @@ const converse = (seed: number) => {
   for (const side of [sides.a, sides.b]) {
     assert.strictEqual(side.budget.used, 0, "credit that is owed to nobody")
     assert.strictEqual(side.mux.streams, 0)
-    assert.strictEqual(side.mux.controlBytes, 0)
-    assert.isFalse(side.mux.hasWork)
+    assert.strictEqual(side.mux.outgoing.controlBytes, 0)
+    assert.isFalse(side.mux.outgoing.hasWork)
   }
 }
 
@@ -468,7 +463,7 @@ describe("Mux: how streams end", () => {
       assert.isTrue(stream.closed && b.opened[0]!.closed)
       assert.deepStrictEqual([a.budget.used, b.budget.used], [0, 0])
       stream.write(utf8("too late"))
-      assert.isFalse(a.mux.hasWork)
+      assert.isFalse(a.mux.outgoing.hasWork)
     }
   })
 
@@ -609,7 +604,7 @@ describe("Mux: how streams end", () => {
     const a = new Side()
     assert.strictEqual(a.mux.openStream({ protocol: "command", name: "x".repeat(98_000) }), "too_large")
     assert.strictEqual(a.budget.used, 0)
-    assert.isFalse(a.mux.hasWork)
+    assert.isFalse(a.mux.outgoing.hasWork)
   })
 
   it("those who are told that all streams failed cannot open one in turn, for ever", () => {
@@ -780,7 +775,7 @@ describe("Mux: what ends a session", () => {
           if (typeof stream === "string") return
           if (ended) stream.end()
           const page = new Uint8Array(65_536)
-          mux.fill(page, new DataView(page.buffer), 0, page.length)
+          mux.outgoing.fill(page, new DataView(page.buffer), 0, page.length)
           if (waits) {
             stream.onReadable = () =>
               told.push(`${stream.read().length} pieces, ${stream.failure?.code ?? "no failure"}`)
@@ -832,7 +827,7 @@ describe("Mux: what ends a session", () => {
       streams.push(stream)
     }
     const page = new Uint8Array(65_536)
-    mux.fill(page, new DataView(page.buffer), 0, page.length)
+    mux.outgoing.fill(page, new DataView(page.buffer), 0, page.length)
     streams[0]!.onReadable = readAll("told")
     const answers = [1, 2, 3].map((id) => frame(Kind.data, id, "answer"))
     assert.isString(
@@ -1155,7 +1150,7 @@ describe("Mux: turns", () => {
     const [stream] = side.opened
     stream!.write(new Uint8Array(100_000))
     const out = new Uint8Array(98_000)
-    const fill = () => side.mux.fill(out, new DataView(out.buffer), 5, 98_000, 30_005)
+    const fill = () => side.mux.outgoing.fill(out, new DataView(out.buffer), 5, 98_000, 30_005)
     assert.deepStrictEqual(fill(), { type: Type.rsp, end: 30_005 })
     assert.deepStrictEqual(framesOf(out.subarray(5, 30_005)).map(({ payload }) => payload.length), [16_384, 13_598])
     side.open("x".repeat(60_000))
@@ -1187,11 +1182,11 @@ describe("Mux: turns", () => {
   it("it owes credit from when it is granted until it is sent", () => {
     const side = established()
     side.take({ type: Type.msg, bytes: frame(Kind.data, 1, new Uint8Array(initialCredit / 2)) })
-    assert.isFalse(side.mux.owesCredit)
+    assert.isFalse(side.mux.outgoing.owesCredit)
     side.opened[0]!.read()
-    assert.isTrue(side.mux.owesCredit)
+    assert.isTrue(side.mux.outgoing.owesCredit)
     assert.strictEqual(side.all().length, 1)
-    assert.isFalse(side.mux.owesCredit)
+    assert.isFalse(side.mux.outgoing.owesCredit)
   })
 
   it("after GOAWAY this side opens no more; what crossed it is served until the other side knows", () => {

@@ -3,8 +3,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Frame, type Handshake, type Packet, type Transport } from "@pnet/core"
 import { Clock, Effect, Fiber, Queue, Redacted } from "effect"
 import { TestClock } from "effect/testing"
+import { Budget } from "../../src/internal/session/budget.ts"
 import { type Flags, MessageBox } from "../../src/internal/session/messageBox.ts"
-import { Budget, type MuxStream } from "../../src/internal/session/mux.ts"
+import type { MuxStream } from "../../src/internal/session/muxStream.ts"
 import { Session, type SessionOptions } from "../../src/internal/session/session.ts"
 import { SessionStream } from "../../src/internal/session/sessionStream.ts"
 import { bytes, concat, frame, portable } from "../sessionWorld.ts"
@@ -225,8 +226,8 @@ describe("a session", () => {
       const { session } = yield* make({ writes: false })
       yield* TestClock.adjust("5 seconds")
       session.tick(0)
-      for (let id = 1; session.mux.controlBytes <= 1_048_576; id++) {
-        session.mux.sendReset(id, false, { code: "refused", message: "x".repeat(1_000) })
+      for (let id = 1; session.mux.outgoing.controlBytes <= 1_048_576; id++) {
+        session.mux.outgoing.sendReset(id, false, { code: "refused", message: "x".repeat(1_000) })
       }
       for (let i = 0; i < 20; i++) {
         yield* TestClock.adjust("500 millis")

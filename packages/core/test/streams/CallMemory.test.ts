@@ -1,7 +1,7 @@
 /** What calls of peers take, as it is counted. */
 import { assert, describe, it } from "@effect/vitest"
 import type { PublicKey } from "@pnet/core"
-import type { Budget } from "../../src/internal/session/mux.ts"
+import type { Budget } from "../../src/internal/session/budget.ts"
 import { makeCallMemory } from "../../src/internal/streams/callMemory.ts"
 
 const mebibyte = 1_048_576

@@ -19,8 +19,10 @@ import * as Base64Url from "../base/base64url.ts"
 import { quote } from "../base/quote.ts"
 import type { Self } from "../wire/advertExchange.ts"
 import { RecordFramer } from "../wire/recordFramer.ts"
+import type { Budget } from "./budget.ts"
 import { type Flags, MessageBox, overhead } from "./messageBox.ts"
-import { type Budget, type Failure, Mux, type MuxStream } from "./mux.ts"
+import { Mux } from "./mux.ts"
+import type { Failure, MuxStream } from "./muxStream.ts"
 
 /** How a session ended. */
 export interface Ending {
@@ -248,7 +250,7 @@ export class Session {
       }
     }
     // While this side does not read, the other's silence is its own doing, and an answer to PING may lie there.
-    if (this.mux.controlBytes > controlHighWater) {
+    if (this.mux.outgoing.controlBytes > controlHighWater) {
       this.heardAt = now
       if (this.#pingedAt !== undefined) this.#pingedAt = now
     }
@@ -271,7 +273,7 @@ export class Session {
         if (this.ending !== undefined) return Effect.void
       }
       this.mux.begin()
-      if (this.mux.controlBytes <= controlHighWater) return Effect.void
+      if (this.mux.outgoing.controlBytes <= controlHighWater) return Effect.void
       this.#readable.closeUnsafe()
       return this.#readable.await
     }
@@ -329,7 +331,7 @@ export class Session {
    * something to do while this one goes on.
    */
   readonly #pause: Effect.Effect<void> = Effect.withFiber((fiber) =>
-    this.mux.owesCredit ? Effect.void : Effect.callback((resume) => {
+    this.mux.outgoing.owesCredit ? Effect.void : Effect.callback((resume) => {
       const go = () => {
         if (this.#go !== go) return
         this.#go = undefined
@@ -353,14 +355,14 @@ export class Session {
       return Effect.void
     }
     this.#writingSince = this.now()
-    this.mux.wake()
+    this.mux.outgoing.wake()
     return Effect.flatMap(this.options.connection.write(message), () => {
       this.#writingSince = undefined
       // Only now: what is interrupted, or fails, may still be on its way.
       if (this.#page !== undefined) givePage(this.#page)
       this.#page = undefined
       this.#settle()
-      if (this.mux.controlBytes <= controlHighWater) this.#readable.openUnsafe()
+      if (this.mux.outgoing.controlBytes <= controlHighWater) this.#readable.openUnsafe()
       return this.#flush
     })
   })
@@ -394,7 +396,7 @@ export class Session {
     const page = takePage()
     const { bytes, view } = page
     const start = recordHeader + overhead
-    const filled = this.mux.fill(bytes, view, start, start + this.#limit, start + this.#dataLimit)
+    const filled = this.mux.outgoing.fill(bytes, view, start, start + this.#limit, start + this.#dataLimit)
     if (filled === undefined) {
       givePage(page)
       return undefined

@@ -12,7 +12,7 @@ import { PeerLostError } from "../../Peers.ts"
 import * as Sessions from "../../Sessions.ts"
 import { concat } from "../base/bytes.ts"
 import { keptAlive, perPiece, Pieces } from "../base/pieces.ts"
-import { type Failure, lowWater, type MuxStream } from "./mux.ts"
+import { type Failure, lowWater, type MuxStream } from "./muxStream.ts"
 import type { Session } from "./session.ts"
 
 export class SessionStream implements Sessions.SessionStream {

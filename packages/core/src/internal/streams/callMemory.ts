@@ -1,6 +1,6 @@
 /** The memory that calls of a node take while they come in and are handled, commands and typed calls together. */
 import type { PublicKey } from "../../PublicKey.ts"
-import { Budget } from "../session/mux.ts"
+import { Budget } from "../session/budget.ts"
 
 /**
  * For each call of a peer: `room` as what it holds grows, or shrinks where that is below zero, and for what is made of it, and

@@ -17,11 +17,11 @@ const session = of("session", "packages/core/src/internal/session/session.ts", w
   ],
   "page-early": [
     `this.#writingSince = this.now()
-    this.mux.wake()`,
+    this.mux.outgoing.wake()`,
     `this.#writingSince = this.now()
     if (this.#page !== undefined) givePage(this.#page)
     this.#page = undefined
-    this.mux.wake()`,
+    this.mux.outgoing.wake()`,
     "a page is given back before its write ends, and another session writes into it"
   ],
   "key-wiped": [
@@ -107,20 +107,48 @@ const session = of("session", "packages/core/src/internal/session/session.ts", w
   ]
 })
 
-const mux = of("mux", "packages/core/src/internal/session/mux.ts", suites("Mux", "Session.wire"), {
+const muxSuites = suites("Mux", "Session.wire")
+
+const budgets = of("mux", "packages/core/src/internal/session/budget.ts", muxSuites, {
   "budget": [`if (this.used + bytes > this.limit) return false`, ``, "peers are owed more than this node has"],
   "budget-parent": [
     `if (this.parent !== undefined && !this.parent.reserve(bytes)) return false`,
     ``,
     "peers together are owed more than this node has"
   ],
-  "budget-release": [`this.parent?.release(bytes)`, ``, "what is owed is never paid back, until nothing is left"],
-  "credit": [`if (payload.length > this.#granted) return false`, ``, "a peer sends more than it was granted"],
-  "credit-counted": [`this.#granted -= payload.length`, ``, "a peer sends without end what nobody reads"],
+  "budget-release": [`this.parent?.release(bytes)`, ``, "what is owed is never paid back, until nothing is left"]
+})
+
+const frames = of("mux", "packages/core/src/internal/session/frames.ts", muxSuites, {
+  "reset-deep": [
+    `const hasError = "error" in rest && !isDeep(`,
+    `const hasError = "error" in rest || !isDeep(`,
+    "an error of a peer is nested too deep to be walked through"
+  ],
+  "reset-fits": [
+    `if (payload.length <= maxControl) return payload`,
+    `return payload`,
+    "a RESET fits in no message, and stalls the session"
+  ]
+})
+
+const credit = of("mux", "packages/core/src/internal/session/credit.ts", muxSuites, {
+  "credit": [`if (bytes > this.#granted) return false`, ``, "a peer sends more than it was granted"],
+  "credit-counted": [`this.#granted -= bytes`, ``, "a peer sends without end what nobody reads"],
+  "credit-max": [`if (this.#credit + bytes > maxField) return false`, ``, "credit grows beyond what its field holds"],
+  "sent-credit": [
+    `this.#credit -= length
+`,
+    ``,
+    "this side sends more than it was granted"
+  ]
+})
+
+const muxStream = of("mux", "packages/core/src/internal/session/muxStream.ts", muxSuites, {
   "after-end": [
-    `onData(payload: Uint8Array, room: Room | undefined): boolean {
+    `onData(payload: Uint8Array, homes: Homes | undefined): boolean {
     if (this.remoteEnded) return false`,
-    `onData(payload: Uint8Array, room: Room | undefined): boolean {`,
+    `onData(payload: Uint8Array, homes: Homes | undefined): boolean {`,
     "DATA comes behind the END"
   ],
   "end-twice": [
@@ -129,42 +157,52 @@ const mux = of("mux", "packages/core/src/internal/session/mux.ts", suites("Mux",
     `onEnd(): boolean {`,
     "a stream ends twice"
   ],
-  "credit-max": [`if (this.#credit + bytes > maxCredit) return false`, ``, "credit grows beyond what its field holds"],
-  "credit-zero": [
-    `return bytes > 0 && (stream === undefined`,
-    `return (stream === undefined`,
-    "a CREDIT of nothing is taken"
-  ],
   "half-closed": [
     `|| this.#failing !== undefined || this.remoteEnded && this.#endSent`,
     `|| this.#failing !== undefined || this.remoteEnded || this.#endSent`,
     "a stream of which one side has ended is over for both"
   ],
-  "sent-credit": [
-    `this.#credit -= length
-`,
-    ``,
-    "this side sends more than it was granted"
-  ],
   "abandoned": [`if (this.#abandoned) return true`, ``, "what nobody reads is kept"],
-  "open-owed": [
-    `Frame.initialCredit + (payload.length > shortOpen ? payload.length : 0)`,
-    `Frame.initialCredit`,
-    "the texts of OPENs are held and not counted"
-  ],
   "taken-back": [
     `if (!this.#ended && this.#failing === undefined) return`,
     `return`,
     "a violation in a message hands on what came before it"
   ],
-  "taken-back-all": [
-    `new Set([...heard ?? [], ...this.own.values(), ...this.theirs.values()])`,
-    `new Set(heard ?? [])`,
-    "whoever is told of one stream reads from another what a broken message brought"
+  "reset-once": [
+    `reset(code: Frame.ResetCode, message: string, error?: unknown): void {
+    if (this.closed) return`,
+    `reset(code: Frame.ResetCode, message: string, error?: unknown): void {`,
+    "a stream that is over is reset"
   ],
+  "failure-owed": [
+    `if (this.failure !== undefined) this.#inbox.clear()
+    else if (this.#inbox.length > 0) return`,
+    `if (this.failure !== undefined) this.#inbox.clear()`,
+    "credit is given to others while what it stands for is held"
+  ]
+})
 
+const news = of("mux", "packages/core/src/internal/session/news.ts", muxSuites, {
+  "taken-back-all": [
+    `new Set([...this.#heard ?? [], ...open])`,
+    `new Set(this.#heard ?? [])`,
+    "whoever is told of one stream reads from another what a broken message brought"
+  ]
+})
+
+const mux = of("mux", "packages/core/src/internal/session/mux.ts", muxSuites, {
+  "credit-zero": [
+    `return bytes > 0 && (stream === undefined`,
+    `return (stream === undefined`,
+    "a CREDIT of nothing is taken"
+  ],
+  "open-owed": [
+    `Frame.initialCredit + (payload.length > shortOpen ? payload.length : 0)`,
+    `Frame.initialCredit`,
+    "the texts of OPENs are held and not counted"
+  ],
   "streams-own": [
-    `if (this.own.size >= this.options.maxStreams || this.#lastOwn === maxCredit) return "streams"`,
+    `if (this.own.size >= this.options.maxStreams || this.#lastOwn === maxField) return "streams"`,
     ``,
     "this side opens more streams than there may be"
   ],
@@ -245,32 +283,10 @@ const mux = of("mux", "packages/core/src/internal/session/mux.ts", suites("Mux",
         return undefined`,
     "an unknown frame is taken"
   ],
-  "reset-deep": [
-    `const hasError = "error" in rest && !isDeep(`,
-    `const hasError = "error" in rest || !isDeep(`,
-    "an error of a peer is nested too deep to be walked through"
-  ],
-  "reset-once": [
-    `reset(code: Frame.ResetCode, message: string, error?: unknown): void {
-    if (this.closed) return`,
-    `reset(code: Frame.ResetCode, message: string, error?: unknown): void {`,
-    "a stream that is over is reset"
-  ],
-  "reset-fits": [
-    `if (payload.length <= maxControl) return payload`,
-    `return payload`,
-    "a RESET fits in no message, and stalls the session"
-  ],
   "open-fits": [
     `if (length > maxControl) return "too_large"`,
     ``,
     "an OPEN fits in no message, and stalls the session"
-  ],
-  "failure-owed": [
-    `if (this.failure !== undefined) this.#inbox.clear()
-    else if (this.#inbox.length > 0) return`,
-    `if (this.failure !== undefined) this.#inbox.clear()`,
-    "credit is given to others while what it stands for is held"
   ],
   "given-up": [
     `for (const stream of opened) if (stream.failure === undefined) this.options.onOpen(stream)`,
@@ -626,6 +642,11 @@ const pieces = of("pieces", "packages/core/src/internal/base/pieces.ts", suites(
 export const sessionsList = [
   ...pieces,
   ...session,
+  ...budgets,
+  ...frames,
+  ...credit,
+  ...muxStream,
+  ...news,
   ...mux,
   ...sessions,
   ...stream,
