@@ -596,7 +596,10 @@ describe("CommandNode", () => {
           ["{\"args\":[]}", "\"function\" is not a string"],
           ["{\"function\":\"f\",\"args\":{}}", "\"args\" is not an array"],
           ["{\"function\":\"f\",\"kwargs\":[]}", "\"kwargs\" is not an object"],
-          ["[".repeat(100_000), "nested deeper than 512"]
+          ["[".repeat(100_000), "nested deeper than 512"],
+          ["{\"function\":\"f\",\"args\":[[1,{\"a\":-1e400}]]}", "a number that is not finite"],
+          [`{"function":"f","kwargs":{"a":${"9".repeat(309)}}}`, "a number that is not finite"],
+          ["{\"function\":\"describe\",\"args\":[7]}", "takes names of functions"]
         ] as const
       ) {
         const answer = yield* ask(data)
@@ -607,5 +610,35 @@ describe("CommandNode", () => {
       // Unknown fields are ignored, and args and kwargs have defaults.
       const names = yield* ask("{\"function\":\"get_peers\",\"later\":1}")
       assert.deepStrictEqual(names, { type: "success", value: ["alice"] })
+      // Null is what many languages write for what is not there.
+      assert.deepStrictEqual(
+        yield* ask("{\"function\":\"get_peers\",\"args\":null,\"kwargs\":null,\"absent\":null}"),
+        names
+      )
+    })))
+
+  it.effect("a document has 514 levels at most: an argument 512, a result 513", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* two()
+      yield* bob.node.register("same", (_call, value) => Effect.succeed(value))
+      yield* bob.node.register("deep", (_call, levels: number) => Effect.succeed(nested(levels)))
+      const peer = alice.node.target<{ same(value: Schema.Json): Schema.Json; deep(levels: number): Schema.Json }>(
+        "bob"
+      )
+      assert.deepStrictEqual(yield* peer.same(nested(512)), nested(512))
+      assert.strictEqual((yield* failureOf(peer.same(nested(513))))._tag, "NotJsonError")
+      assert.deepStrictEqual(yield* peer.deep(513), nested(513))
+      assert.strictEqual((yield* failureOf(peer.deep(514)))._tag, "RemoteError")
+      const levels = (n: number) => `{"function":"same","args":[${"[".repeat(n)}${"]".repeat(n)}]}`
+      const ask = (data: string) => Effect.map(alice.node.request("bob", "handle", data), (answer) => text(answer))
+      assert.include(yield* ask(levels(512)), "\"success\"")
+      assert.include(yield* ask(levels(513)), "nested deeper than 512")
     })))
 })
+
+/** So many arrays, one in another. */
+const nested = (levels: number): Schema.Json => {
+  let value: Schema.Json = []
+  for (let i = 1; i < levels; i++) value = [value]
+  return value
+}

@@ -63,7 +63,10 @@ const parentOf = (stream: SessionStream) => {
 export const make = ({ clock, limits, memory, node, peers, registry }: Dependencies) => {
   const lines = Seldom.lines(clock)
 
-  const builtIn = (name: string, args: ReadonlyArray<unknown>): Effect.Effect<unknown> | undefined => {
+  const builtIn = (
+    name: string,
+    args: ReadonlyArray<unknown>
+  ): Effect.Effect<unknown, RunError> | undefined => {
     switch (name) {
       case "get_funcs":
         return node.functions
@@ -71,6 +74,11 @@ export const make = ({ clock, limits, memory, node, peers, registry }: Dependenc
         return Effect.map(namesOfAll(peers), (names) => names.toSorted())
       case "describe": {
         const names = args.filter((arg) => typeof arg === "string")
+        if (names.length < args.length) {
+          return Effect.fail(
+            new RunError({ code: "invalid_arguments", description: "\"describe\" takes names of functions, or none" })
+          )
+        }
         return node.describe(names.length === 0 ? undefined : names)
       }
       default:
@@ -91,7 +99,7 @@ export const make = ({ clock, limits, memory, node, peers, registry }: Dependenc
           }; get_funcs gives those there are`
         })
       )
-      : given as Effect.Effect<Json>
+      : given as Effect.Effect<Json, RunError>
   }
 
   const answer = (stream: InternalStream, request: Wire.Request, size: number): Effect.Effect<void> => {

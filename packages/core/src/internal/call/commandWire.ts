@@ -59,7 +59,10 @@ export const decodeRequest = (bytes: Uint8Array): Request | string => {
   const parsed = parse(bytes)
   if (typeof parsed === "string") return parsed
   if (!isObject(parsed.value)) return "not an object"
-  const { absent, args = [], function: name, kwargs = none } = parsed.value
+  const { absent, function: name } = parsed.value
+  // Many languages write null for what is not there.
+  const args = parsed.value.args ?? []
+  const kwargs = parsed.value.kwargs ?? none
   if (typeof name !== "string") return "\"function\" is not a string"
   if (!Array.isArray(args)) return "\"args\" is not an array"
   if (args.length > maxArgs) return `"args" has more than ${maxArgs} elements`

@@ -205,13 +205,26 @@ export const isDeep = (bytes: Uint8Array): boolean =>
   // Each level is opened and closed.
   bytes.length > 2 * maxTextDepth && weigh(bytes) === Infinity
 
+/** Whether a value has a number that is not finite: `1e400` is JSON, and no number here has a form in it that would leave again. */
+const hasInfinite = (value: unknown): boolean => {
+  if (typeof value === "number") return !Number.isFinite(value)
+  if (typeof value !== "object" || value === null) return false
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) if (hasInfinite(value[i])) return true
+    return false
+  }
+  for (const name in value) if (hasInfinite((value as Record<string, unknown>)[name])) return true
+  return false
+}
+
 /** Parses a peer's JSON; a text says what is wrong with it. */
 export const parse = (bytes: Uint8Array): { readonly value: Json } | string => {
   if (isDeep(bytes)) return tooDeep
   const text = strictTextOf(bytes)
   if (text === undefined) return "not UTF-8"
   try {
-    return { value: JSON.parse(text) as Json }
+    const value = JSON.parse(text) as Json
+    return hasInfinite(value) ? "a number that is not finite" : { value }
   } catch {
     return "not JSON"
   }
