@@ -104,22 +104,22 @@ const addresses = of("names", "packages/core/src/internal/peers/addresses.ts", p
   ]
 })
 
-const client = of(
-  "names",
-  "packages/core/src/internal/raw/rawClient.ts",
-  suites("WhoIsWho.sim", "Security.sim", "BasicNode.sim", "Connections.sim"),
-  {
-    "raw-busy": [
-      `const isOther = name !== exchange.name`,
-      `const isOther = true`,
-      "an answer of the one that was asked is taken for another's"
-    ],
-    "raw-stale": [
-      `channel.sent[0]?.done === true`,
-      `channel.sent.length > 0 && channel.sent.every(({ done }) => done)`,
-      "messages that overlap wait for ever where somebody only accepts connections"
-    ]
-  }
-)
+const asking = suites("WhoIsWho.sim", "Security.sim", "BasicNode.sim", "Connections.sim")
 
-export const namesList = [...sessions, ...dial, ...liveness, ...membership, ...addresses, ...client]
+const conversation = of("names", "packages/core/src/internal/raw/conversation.ts", asking, {
+  "raw-busy": [
+    `const isOther = name !== exchange.name`,
+    `const isOther = true`,
+    "an answer of the one that was asked is taken for another's"
+  ]
+})
+
+const channel = of("names", "packages/core/src/internal/raw/channel.ts", asking, {
+  "raw-stale": [
+    `this.sent[0]?.done === true`,
+    `this.sent.length > 0 && this.sent.every(({ done }) => done)`,
+    "messages that overlap wait for ever where somebody only accepts connections"
+  ]
+})
+
+export const namesList = [...sessions, ...dial, ...liveness, ...membership, ...addresses, ...conversation, ...channel]

@@ -520,84 +520,88 @@ const rawServer = of(
   }
 )
 
-const rawClient = of(
-  "raw-client",
-  "packages/core/src/internal/raw/rawClient.ts",
-  suites(
-    "WhoIsWho.sim",
-    "Security.sim",
-    "BasicNode.sim",
-    "Connections.sim",
-    "SendTimeout.sim",
-    "Trust.sim",
-    "RealNetworks.sim"
-  ),
-  {
-    "key": [`if (packet.publicKey !== publicKey) {`, `if (false) {`, "an answer comes under another key"],
-    "stamp": [
-      `return exchange === undefined || exchange.stamp !== opened.success.stamp`,
-      `return exchange === undefined`,
-      "an answer to an earlier message is taken for this one's"
-    ],
-    "name": [
-      `const isOther = name !== exchange.name`,
-      `const isOther = false`,
-      "a peer answers under another name than the one that was asked"
-    ],
-    "name-line": [
-      `if (proof.name !== undefined && proof.name !== name) return violated(mismatch(channel, exchange, name))`,
-      ``,
-      "a key answers under two names over one connection"
-    ],
-    "name-pinned": [
-      `isOther ? trust.check(name, publicKey) : trust.proved(name, publicKey)`,
-      `trust.proved(name, publicKey)`,
-      "a name that nobody asked for is pinned"
-    ],
-    "trusted": [
-      `if (Result.isFailure(trusted)) return violated(isOther ? mismatch(channel, exchange, name) : trusted.failure)`,
-      ``,
-      "an answer of one who is not trusted is taken"
-    ],
-    "stamps": [
-      `Math.max(stamp, lastStamp + 1)`,
-      `stamp`,
-      "two messages of one microsecond have one stamp, and one is refused"
-    ],
-    "set-back": [
-      `lastStamp = lastStamp - stamp > Raw.replayWindow ? stamp :`,
-      `lastStamp =`,
-      "after its clock was set back a node is refused until that time comes again"
-    ],
-    "kept-stamp": [
-      `exchange.stamp ??= nextStamp()`,
-      `exchange.stamp = nextStamp()`,
-      "a message that is sent again runs again"
-    ],
-    "refused-oldest": [
-      `const oldest = sent.shift() ?? channel.queued.shift()
-          return`,
-      `const oldest = sent.pop() ?? channel.queued.shift()
-          return`,
-      "an err ends another message than the oldest"
-    ],
-    "twice": [
-      `const twice = ending.error.code === "ERR_REPLAY" && refused.again`,
-      `const twice = false`,
-      "a message that may have been handled is said not to have been"
-    ],
-    "connections": [
-      `if (channels.size < limits.dialledConnections) return undefined`,
-      `return undefined`,
-      "there are as many connections as peers that are asked"
-    ],
-    "pending": [
-      `if (channel.size < limits.pendingSends) return undefined`,
-      `return undefined`,
-      "messages that wait are held without end"
-    ]
-  }
+const asking = suites(
+  "WhoIsWho.sim",
+  "Security.sim",
+  "BasicNode.sim",
+  "Connections.sim",
+  "SendTimeout.sim",
+  "Trust.sim",
+  "RealNetworks.sim"
 )
+
+const rawMessages = of("raw-client", "packages/core/src/internal/raw/messages.ts", asking, {
+  "key": [`if (packet.publicKey !== publicKey) {`, `if (false) {`, "an answer comes under another key"],
+  "stamp": [
+    `return exchange === undefined || exchange.stamp !== opened.success.stamp`,
+    `return exchange === undefined`,
+    "an answer to an earlier message is taken for this one's"
+  ],
+  "stamps": [
+    `Math.max(stamp, this.#lastStamp + 1)`,
+    `stamp`,
+    "two messages of one microsecond have one stamp, and one is refused"
+  ],
+  "set-back": [
+    `this.#lastStamp = this.#lastStamp - stamp > Raw.replayWindow ? stamp :`,
+    `this.#lastStamp =`,
+    "after its clock was set back a node is refused until that time comes again"
+  ],
+  "kept-stamp": [
+    `exchange.stamp ??= this.#nextStamp()`,
+    `exchange.stamp = this.#nextStamp()`,
+    "a message that is sent again runs again"
+  ]
+})
+
+const rawConversation = of("raw-client", "packages/core/src/internal/raw/conversation.ts", asking, {
+  "name": [
+    `const isOther = name !== exchange.name`,
+    `const isOther = false`,
+    "a peer answers under another name than the one that was asked"
+  ],
+  "name-line": [
+    `if (proof.name !== undefined && proof.name !== name) return violated(exchange.mismatch(publicKey, name))`,
+    ``,
+    "a key answers under two names over one connection"
+  ],
+  "name-pinned": [
+    `isOther ? trust.check(name, publicKey) : trust.proved(name, publicKey)`,
+    `trust.proved(name, publicKey)`,
+    "a name that nobody asked for is pinned"
+  ],
+  "trusted": [
+    `if (Result.isFailure(trusted)) {`,
+    `if (false) {`,
+    "an answer of one who is not trusted is taken"
+  ]
+})
+
+const rawChannel = of("raw-client", "packages/core/src/internal/raw/channel.ts", asking, {
+  "refused-oldest": [
+    `const oldest = sent.shift() ?? this.queued.shift()`,
+    `const oldest = sent.pop() ?? this.queued.shift()`,
+    "an err ends another message than the oldest"
+  ],
+  "twice": [
+    `const twice = ending.error.code === "ERR_REPLAY" && refused.again`,
+    `const twice = false`,
+    "a message that may have been handled is said not to have been"
+  ]
+})
+
+const rawClient = of("raw-client", "packages/core/src/internal/raw/rawClient.ts", asking, {
+  "connections": [
+    `if (this.#channels.size < limits.dialledConnections) return undefined`,
+    `return undefined`,
+    "there are as many connections as peers that are asked"
+  ],
+  "pending": [
+    `if (channel.size < limits.pendingSends) return undefined`,
+    `return undefined`,
+    "messages that wait are held without end"
+  ]
+})
 
 const options = of("options", "packages/core/src/NodeOptions.ts", suites("NodeOptions"), {
   "excess": [
@@ -640,6 +644,9 @@ export const peersList = [
   ...seldom,
   ...acceptor,
   ...rawServer,
+  ...rawMessages,
+  ...rawConversation,
+  ...rawChannel,
   ...rawClient,
   ...options,
   ...quote
