@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import { everyone } from "@pnet/lab/everyone/everyone"
 import { SimWorld } from "@pnet/testing"
 import { Effect } from "effect"
-import { everyone } from "./everyone.ts"
 
 describe("calls of everyone, 50 nodes", () => {
   for (const seed of [1, 2]) {

@@ -1,7 +1,7 @@
 import { assert, it } from "@effect/vitest"
+import { fuzz } from "@pnet/lab/fuzz/nodes"
+import { fuzzSessions } from "@pnet/lab/fuzz/sessions"
 import { Effect } from "effect"
-import { fuzz } from "./fuzzing.ts"
-import { fuzzSessions } from "./fuzzSessions.ts"
 
 for (const encrypted of [false, true]) {
   for (const seed of [1, 2]) {

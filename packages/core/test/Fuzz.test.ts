@@ -1,8 +1,8 @@
-// The layers one by one, against a corpus and what comes of altering it. `pnpm fuzz` goes on for as long as it is told, and keeps what
+// The layers one by one, against a corpus and what comes of altering it. `pnpm lab fuzz` goes on for as long as it is told, and keeps what
 // it finds in the corpus, where this test finds it ever after.
 import { assert, describe, it } from "@effect/vitest"
+import * as Fuzz from "@pnet/lab/fuzz/targets"
 import { Effect } from "effect"
-import * as Fuzz from "./fuzzTargets.ts"
 
 const targets = await Effect.runPromise(Fuzz.targets)
 
@@ -19,7 +19,7 @@ describe("whatever comes of altering the corpus", () => {
   for (const target of targets) {
     it(target.name, () => {
       const { accepted, cases, failures, slowest } = Fuzz.run(target, { seed: 1, cases: Math.ceil(300 / target.cost) })
-      for (const { seed, why } of failures) assert.fail(`pnpm fuzz case ${seed}: ${why}`)
+      for (const { seed, why } of failures) assert.fail(`pnpm lab fuzz case ${seed}: ${why}`)
       assert.isBelow(accepted, cases, "some are refused")
       // A few milliseconds each. What takes ages with its length shows even on a machine that is busy.
       assert.isBelow(slowest.millis, 2_000, slowest.seed)

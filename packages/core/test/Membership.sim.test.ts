@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
+import { convergence, crashes, falseAlarms } from "@pnet/lab/membership/membership"
 import { Effect } from "effect"
-import { convergence, crashes, falseAlarms } from "./membership.ts"
 
 describe("membership of many nodes on one LAN", () => {
-  // More seeds, and more nodes at once, are `pnpm membership`'s.
+  // More seeds, and more nodes at once, are `pnpm lab membership`'s.
   for (const seed of [1]) {
     it.effect(
       `100 nodes know each other within 2 s at 5 % loss, and one that leaves is gone within 1 s (seed ${seed})`,

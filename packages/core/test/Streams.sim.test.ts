@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import { workload } from "@pnet/lab/streams/streams"
 import { SimWorld } from "@pnet/testing"
 import { Effect, Logger } from "effect"
-import { workload } from "./streams.ts"
 
 describe("random work while everything fails", () => {
   for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {

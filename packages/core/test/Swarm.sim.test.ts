@@ -1,9 +1,9 @@
 /** A few swarms, and proof that what they watch for is noticed. The script runs as many as it is told. */
 import { assert, describe, it } from "@effect/vitest"
+import { makePlan } from "@pnet/lab/swarm/plan"
+import { shrink } from "@pnet/lab/swarm/shrink"
+import { type Invariant, type Planted, run } from "@pnet/lab/swarm/swarm"
 import { Effect } from "effect"
-import { type Invariant, type Planted, run } from "./swarm.ts"
-import { makePlan } from "./swarmPlan.ts"
-import { shrink } from "./swarmShrink.ts"
 
 describe("a swarm", () => {
   for (const seed of [1, 2, 3, 4]) {

@@ -2,6 +2,7 @@
 import { assert, layer } from "@effect/vitest"
 import * as Crypto from "@pnet/core/Crypto"
 import * as PortableCrypto from "@pnet/core/PortableCrypto"
+import * as Vectors from "@pnet/lab/vectors/vectors"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
@@ -13,7 +14,6 @@ import { MessageBox } from "../src/internal/session/messageBox.ts"
 import { Mux } from "../src/internal/session/mux.ts"
 import type { MuxStream } from "../src/internal/session/muxStream.ts"
 import { RecordFramer } from "../src/internal/wire/recordFramer.ts"
-import * as Vectors from "./vectors.ts"
 
 const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 const ofHex = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, "hex"))

@@ -110,7 +110,7 @@ describe("docs/security.md", () => {
         self,
         `${self} › "no such test"`,
         `\`core/test/NoSuch.test.ts\` › "x"`,
-        `\`core/test/sessionWorld.ts\` › "x"`,
+        `\`node/test/namespaces.ts\` › "x"`,
         `${self} › "would not pass with a row that is wrong" and more`
       ]
     ) {

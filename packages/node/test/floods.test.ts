@@ -1,8 +1,8 @@
 // Two honest nodes while one process floods both as fast as it can. What calls take then depends on the machine and on what else it
-// does: `pnpm flood` measures that. Here every call succeeds, and the nodes hold what they may.
+// does: `pnpm lab flood` measures that. Here every call succeeds, and the nodes hold what they may.
 import { assert, it } from "@effect/vitest"
+import { calls, counted, growth, kinds, measure, memory, pair, type Row } from "@pnet/lab/flood/flood"
 import { Effect, Fiber } from "effect"
-import { calls, counted, growth, kinds, measure, memory, pair, type Row } from "./floods.ts"
 
 const sum = (counts: Readonly<Record<string, number>>, part: string) =>
   Object.entries(counts).reduce((total, [name, count]) => name.includes(part) ? total + count : total, 0)

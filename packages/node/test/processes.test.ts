@@ -1,8 +1,8 @@
 // Eight nodes in eight processes of the operating system, and what happens to processes.
 import { assert, describe, it } from "@effect/vitest"
+import type { Outcome } from "@pnet/lab/processes/commandNode"
+import * as Harness from "@pnet/lab/processes/harness"
 import { Effect, Fiber, type Scope } from "effect"
-import type { Outcome } from "./fixtures/commandNode.ts"
-import * as Harness from "./harness.ts"
 
 const names = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"] as const
 type Name = typeof names[number]

@@ -1,9 +1,9 @@
 import { assert, layer } from "@effect/vitest"
 import * as Crypto from "@pnet/core/Crypto"
+import * as Vectors from "@pnet/lab/vectors/vectors"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as Vectors from "../../core/test/vectors.ts"
 
 layer(NodeCrypto.layer)("docs/vectors.json over NodeCrypto", (it) => {
   it.effect("is what the generator makes here too", () =>

@@ -8,6 +8,9 @@
 import { assert, describe, layer } from "@effect/vitest"
 import * as Crypto from "@pnet/core/Crypto"
 import * as Handshake from "@pnet/core/Handshake"
+import type * as InternalCurve from "@pnet/core/internal/session/curve"
+import type * as InternalMessageBox from "@pnet/core/internal/session/messageBox"
+import type * as InternalMetadata from "@pnet/core/internal/session/metadata"
 import * as Packet from "@pnet/core/Packet"
 import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import * as ProtocolError from "@pnet/core/ProtocolError"
@@ -17,9 +20,6 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Net from "node:net"
-import type * as InternalCurve from "../../core/src/internal/session/curve.ts"
-import type * as InternalMessageBox from "../../core/src/internal/session/messageBox.ts"
-import type * as InternalMetadata from "../../core/src/internal/session/metadata.ts"
 
 // The package exports no internals, and tsc does not let a static import cross into another project's sources.
 const internal = (name: string) => import(new URL(`../../core/src/internal/${name}.ts`, import.meta.url).href)

@@ -1,6 +1,7 @@
 /** Bytes kept piece by piece: they come out as they went in, in time that is linear, and hold little more than twice themselves. */
 import { assert, describe, it } from "@effect/vitest"
 import { Frame } from "@pnet/core"
+import { bytes, concat, frame } from "@pnet/lab/worlds/sessionWorld"
 import { Effect, Exit } from "effect"
 import { keptAlive, perPiece, Pieces } from "../../src/internal/base/pieces.ts"
 import { Budget } from "../../src/internal/session/budget.ts"
@@ -8,7 +9,6 @@ import { Type } from "../../src/internal/session/frames.ts"
 import { Mux } from "../../src/internal/session/mux.ts"
 import type { Session } from "../../src/internal/session/session.ts"
 import { SessionStream } from "../../src/internal/session/sessionStream.ts"
-import { bytes, concat, frame } from "../sessionWorld.ts"
 
 const { Kind } = Frame
 

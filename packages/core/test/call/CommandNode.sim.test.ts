@@ -1,6 +1,8 @@
 /** CommandNode over a simulated network: calls, values, errors, deadlines, interruption, several peers, traces, bounds. */
 import { assert, describe, it } from "@effect/vitest"
 import { Caller, Command, CommandNode, Deadline, PortableCrypto, RpcRegistry, TofuTrust } from "@pnet/core"
+import { startAll, startCommand } from "@pnet/lab/worlds/commandWorld"
+import { bytes, failureOf, quietly, text } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
 import {
   Cause,
@@ -21,8 +23,6 @@ import {
   Stream,
   Tracer
 } from "effect"
-import { startAll, startCommand } from "../commandWorld.ts"
-import { bytes, failureOf, quietly, text } from "../sessionWorld.ts"
 
 interface Api {
   add(a: number, b: number): number

@@ -1,11 +1,11 @@
 /** RPC groups served and called through a CommandNode: what the node adds to PeerRpc. */
 import { assert, describe, it } from "@effect/vitest"
 import { CommandNode, PortableCrypto, TofuTrust } from "@pnet/core"
+import { type Net } from "@pnet/lab/worlds/sessionWorld"
+import { failureOf, quietly } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
 import { Context, Effect, Exit, Layer, Logger, Metric, Schema, Stream } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
-import { type Net } from "../sessionWorld.ts"
-import { failureOf, quietly } from "../sessionWorld.ts"
 
 class Missing extends Schema.TaggedError<Missing>()("Missing", { path: Schema.String }) {}
 

@@ -11,6 +11,8 @@ import {
   Sessions,
   TofuTrust
 } from "@pnet/core"
+import { startCommand } from "@pnet/lab/worlds/commandWorld"
+import { quietly, start } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
 import {
   Cause,
@@ -30,8 +32,6 @@ import {
 } from "effect"
 import { Rpc, RpcGroup, RpcMiddleware } from "effect/rpc"
 import { inspect } from "node:util"
-import { startCommand } from "../commandWorld.ts"
-import { quietly, start } from "../sessionWorld.ts"
 
 class Missing extends Schema.TaggedError<Missing>()("Missing", { path: Schema.String }) {}
 

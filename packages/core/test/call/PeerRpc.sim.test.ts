@@ -12,6 +12,7 @@ import {
   Sessions,
   TofuTrust
 } from "@pnet/core"
+import { type Net, networkId, portable, quietly } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
 import {
   Cause,
@@ -34,7 +35,6 @@ import {
 import { Rpc, RpcClient, RpcGroup, RpcMiddleware, RpcSchema } from "effect/rpc"
 import { hashBytesOf } from "../../src/internal/call/contract.ts"
 import { encodeRequest, Kind, mismatchOf, wireOf } from "../../src/internal/call/rpcWire.ts"
-import { type Net, networkId, portable, quietly } from "../sessionWorld.ts"
 
 // --- the world -------------------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 /** The bytes of typed calls, as somebody makes them who follows no rules. */
 import { assert, describe, it } from "@effect/vitest"
+import { bytes, concat } from "@pnet/lab/worlds/sessionWorld"
 import * as Wire from "../../src/internal/call/rpcWire.ts"
-import { bytes, concat } from "../sessionWorld.ts"
 
 const request = (flags: number, ...parts: ReadonlyArray<Uint8Array>) =>
   concat(Uint8Array.of(1, flags), new Uint8Array(8), Uint8Array.of(16), ...parts)

@@ -10,9 +10,9 @@ import {
   StaticDiscovery,
   TcpTransport
 } from "@pnet/core"
+import { failureOf, type Net, quietly, start } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
 import { Clock, Context, Deferred, Effect, Layer, Logger, Result, type Scope } from "effect"
-import { failureOf, type Net, quietly, start } from "../sessionWorld.ts"
 
 const test = (title: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
   it.effect(title, () => quietly(Effect.orDie(body)))

@@ -2,14 +2,25 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { AdvancedNode } from "@pnet/core"
 import { Command, CommandNode, Deadline, Frame, PeerRpc, RpcRegistry, Sessions } from "@pnet/core"
+import { startAll, startCommand } from "@pnet/lab/worlds/commandWorld"
+import {
+  bytes,
+  echo,
+  failureOf,
+  frame,
+  networkId,
+  portable,
+  quietly,
+  start,
+  stranger,
+  text
+} from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
 import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Layer, Logger, Schema, Stream } from "effect"
 import type { Scope } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { compatible, differences } from "../../src/internal/call/contract.ts"
 import * as Wire from "../../src/internal/call/rpcWire.ts"
-import { startAll, startCommand } from "../commandWorld.ts"
-import { bytes, echo, failureOf, frame, networkId, portable, quietly, start, stranger, text } from "../sessionWorld.ts"
 
 const { Kind } = Frame
 

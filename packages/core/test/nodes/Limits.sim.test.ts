@@ -15,10 +15,7 @@ import {
   Raw,
   type Transport
 } from "@pnet/core"
-import { SimNetwork, SimWorld } from "@pnet/testing"
-import { Clock, Deferred, Effect, Fiber, Layer, type Redacted, Result } from "effect"
-import * as Framer from "../../src/Framer.ts"
-import { startAll } from "../commandWorld.ts"
+import { startAll } from "@pnet/lab/worlds/commandWorld"
 import {
   bytes,
   echo,
@@ -34,7 +31,10 @@ import {
   stranger,
   text,
   two
-} from "../sessionWorld.ts"
+} from "@pnet/lab/worlds/sessionWorld"
+import { SimNetwork, SimWorld } from "@pnet/testing"
+import { Clock, Deferred, Effect, Fiber, Layer, type Redacted, Result } from "effect"
+import * as Framer from "../../src/Framer.ts"
 
 const test = (
   title: string,

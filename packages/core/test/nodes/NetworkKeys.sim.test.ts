@@ -1,9 +1,6 @@
 /** A network whose key is replaced while it works, and what becomes of a node that has only the old one. */
 import { assert, describe, it } from "@effect/vitest"
 import { type AdvancedNode, Advert, type Crypto, Handshake, NetworkKey, Raw } from "@pnet/core"
-import { SimNetwork } from "@pnet/testing"
-import { Clock, Deferred, Effect, Fiber, Random, Result } from "effect"
-import * as NetworkCipher from "../../src/internal/wire/networkCipher.ts"
 import {
   echo,
   failureOf,
@@ -15,7 +12,10 @@ import {
   type Started,
   stranger,
   text
-} from "../sessionWorld.ts"
+} from "@pnet/lab/worlds/sessionWorld"
+import { SimNetwork } from "@pnet/testing"
+import { Clock, Deferred, Effect, Fiber, Random, Result } from "effect"
+import * as NetworkCipher from "../../src/internal/wire/networkCipher.ts"
 
 const k1 = Result.getOrThrow(NetworkKey.parse(Buffer.alloc(32, 1).toString("base64url") + "="))
 const k2 = Result.getOrThrow(NetworkKey.parse(Buffer.alloc(32, 2).toString("base64url") + "="))

@@ -4,11 +4,21 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { AdvancedNode, Crypto, Network, NetworkKey, type Obstacle, PortableCrypto, TofuTrust } from "@pnet/core"
+import {
+  echo,
+  failureOf,
+  networkId,
+  type Node,
+  quietly,
+  start,
+  type Started,
+  text,
+  two
+} from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
 import { advertPacket } from "@pnet/testing/DiscoverySuite"
 import { Clock, Context, Duration, Effect, Exit, Fiber, Layer, Logger, Metric, Result, type Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { echo, failureOf, networkId, type Node, quietly, start, type Started, text, two } from "../sessionWorld.ts"
 
 const test = (title: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
   it.effect(title, () => quietly(Effect.orDie(body)).pipe(Effect.provideService(Metric.MetricRegistry, new Map())))

@@ -1,12 +1,7 @@
 /** What `docs/security.md` says of peers that keep to the letter of the protocol and to nothing else, where no other test does. */
 import { assert, describe, it } from "@effect/vitest"
 import { AllowListTrust, Command, Crypto, Frame, Handshake, NetworkKey, Trust } from "@pnet/core"
-import { SimNetwork } from "@pnet/testing"
-import { Clock, Effect, Layer, Logger, References, Schema, type Scope, Tracer } from "effect"
-import { quote } from "../../src/internal/base/quote.ts"
-import { meterOf } from "../../src/internal/call/callMetrics.ts"
-import { differences, jsonSchemaOf } from "../../src/internal/call/contract.ts"
-import { startCommand } from "../commandWorld.ts"
+import { startCommand } from "@pnet/lab/worlds/commandWorld"
 import {
   echo,
   failureOf,
@@ -18,7 +13,12 @@ import {
   type Started,
   stranger,
   text
-} from "../sessionWorld.ts"
+} from "@pnet/lab/worlds/sessionWorld"
+import { SimNetwork } from "@pnet/testing"
+import { Clock, Effect, Layer, Logger, References, Schema, type Scope, Tracer } from "effect"
+import { quote } from "../../src/internal/base/quote.ts"
+import { meterOf } from "../../src/internal/call/callMetrics.ts"
+import { differences, jsonSchemaOf } from "../../src/internal/call/contract.ts"
 
 const { Kind } = Frame
 const coarse = { step: "100 millis" } as const

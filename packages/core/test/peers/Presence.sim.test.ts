@@ -1,9 +1,9 @@
 /** What whole nodes do when a peer leaves, crashes, restarts, or is somebody else: over a simulated network, in virtual time. */
 import { assert, describe, it } from "@effect/vitest"
 import { type AdvancedNode, Advert, Identity, NetworkKey, Packet, type Peers, PortableCrypto } from "@pnet/core"
+import { echo, type Net, quietly, start, type Started } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
 import { Cause, Clock, Effect, Exit, Fiber, Result, type Scope, Stream } from "effect"
-import { echo, type Net, quietly, start, type Started } from "../sessionWorld.ts"
 
 const link = { latency: { min: "1 millis", max: "5 millis" } } as const
 

@@ -11,9 +11,9 @@ import {
   TofuTrust,
   Trust
 } from "@pnet/core"
+import { echo, failureOf, portable, quietly, start, stranger, text } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { Clock, Deferred, Effect, Fiber, Layer, Result } from "effect"
-import { echo, failureOf, portable, quietly, start, stranger, text } from "../sessionWorld.ts"
 
 const nameOf = (name: string) => name as Packet.NodeName
 const coarse = { step: "10 millis" } as const

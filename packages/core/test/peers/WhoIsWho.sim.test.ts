@@ -21,8 +21,6 @@ import {
   TofuTrust,
   Trust
 } from "@pnet/core"
-import { SimNetwork } from "@pnet/testing"
-import { Clock, Context, Effect, Exit, Fiber, Latch, Layer, Result, type Scope } from "effect"
 import {
   bytes,
   echo,
@@ -36,7 +34,9 @@ import {
   type Started,
   stranger,
   text
-} from "../sessionWorld.ts"
+} from "@pnet/lab/worlds/sessionWorld"
+import { SimNetwork } from "@pnet/testing"
+import { Clock, Context, Effect, Exit, Fiber, Latch, Layer, Result, type Scope } from "effect"
 
 const test = (title: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
   it.effect(title, () => quietly(body, { step: "50 millis" }))

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import { echo, failureOf, quietly, two } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
 import { Effect, Tracer } from "effect"
-import { echo, failureOf, quietly, two } from "../sessionWorld.ts"
 
 const protocol = "command" as const
 

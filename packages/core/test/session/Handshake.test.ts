@@ -5,6 +5,8 @@ import * as Packet from "@pnet/core/Packet"
 import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import type * as ProtocolError from "@pnet/core/ProtocolError"
 import * as PublicKey from "@pnet/core/PublicKey"
+import * as Vectors from "@pnet/lab/vectors/handshake"
+import { load } from "@pnet/lab/vectors/vectors"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -12,8 +14,6 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as InternalMessageBox from "../../src/internal/session/messageBox.ts"
 import type * as InternalMetadata from "../../src/internal/session/metadata.ts"
-import * as Vectors from "../handshakeVectors.ts"
-import { load } from "../vectors.ts"
 
 // The package exports no internals, and tsc does not let a static import cross into another project's sources.
 const internal = (name: string) => import(new URL(`../../src/internal/${name}.ts`, import.meta.url).href)

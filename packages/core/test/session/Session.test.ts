@@ -1,6 +1,7 @@
 /** One session by itself: what it writes, when it is dead, and when it has drained. Its connection is made by hand. */
 import { assert, describe, it } from "@effect/vitest"
 import { Frame, type Handshake, type Packet, type Transport } from "@pnet/core"
+import { bytes, concat, frame, portable } from "@pnet/lab/worlds/sessionWorld"
 import { Clock, Effect, Fiber, Queue, Redacted } from "effect"
 import { TestClock } from "effect/testing"
 import { Budget } from "../../src/internal/session/budget.ts"
@@ -8,7 +9,6 @@ import { type Flags, MessageBox } from "../../src/internal/session/messageBox.ts
 import type { MuxStream } from "../../src/internal/session/muxStream.ts"
 import { Session, type SessionOptions } from "../../src/internal/session/session.ts"
 import { SessionStream } from "../../src/internal/session/sessionStream.ts"
-import { bytes, concat, frame, portable } from "../sessionWorld.ts"
 
 const { Kind } = Frame
 

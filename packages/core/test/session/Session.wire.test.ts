@@ -13,9 +13,6 @@ import {
   TofuTrust,
   Trust
 } from "@pnet/core"
-import { SimNetwork } from "@pnet/testing"
-import { Clock, Context, Effect, Fiber, Layer, Redacted, Result, Stream } from "effect"
-import * as Metadata from "../../src/internal/session/metadata.ts"
 import {
   bytes,
   concat,
@@ -31,7 +28,10 @@ import {
   stranger,
   text,
   two
-} from "../sessionWorld.ts"
+} from "@pnet/lab/worlds/sessionWorld"
+import { SimNetwork } from "@pnet/testing"
+import { Clock, Context, Effect, Fiber, Layer, Redacted, Result, Stream } from "effect"
+import * as Metadata from "../../src/internal/session/metadata.ts"
 
 const test = (
   title: string,

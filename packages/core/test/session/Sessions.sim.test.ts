@@ -11,6 +11,22 @@ import {
   TofuTrust,
   Trust
 } from "@pnet/core"
+import { startCommand } from "@pnet/lab/worlds/commandWorld"
+import {
+  bytes,
+  echo,
+  failureOf,
+  frame,
+  type Net,
+  networkId,
+  portable,
+  quietly,
+  start,
+  type Started,
+  stranger,
+  text,
+  two
+} from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
 import {
   Clock,
@@ -29,22 +45,6 @@ import {
 } from "effect"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
-import { startCommand } from "../commandWorld.ts"
-import {
-  bytes,
-  echo,
-  failureOf,
-  frame,
-  type Net,
-  networkId,
-  portable,
-  quietly,
-  start,
-  type Started,
-  stranger,
-  text,
-  two
-} from "../sessionWorld.ts"
 
 const test = (
   title: string,

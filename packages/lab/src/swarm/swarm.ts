@@ -32,6 +32,7 @@ import {
   TofuTrust,
   Trust
 } from "@pnet/core"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
 import {
   Cause,
@@ -50,7 +51,7 @@ import {
   Stream
 } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
-import * as NodeCrypto from "../../node/src/NodeCrypto.ts"
+import * as VirtualTime from "../worlds/virtualTime.ts"
 import {
   type Chance,
   chance,
@@ -63,8 +64,7 @@ import {
   type PlanOptions,
   type Step,
   type Work
-} from "./swarmPlan.ts"
-import * as VirtualTime from "./virtualTime.ts"
+} from "./plan.ts"
 
 /** What must not happen, by what it breaks. */
 export type Invariant =

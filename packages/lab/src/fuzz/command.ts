@@ -1,28 +1,23 @@
 /**
- * Feeds every layer, and whole nodes, with altered bytes for a while, and watches what they hold:
+ * `pnpm lab fuzz`: every layer, and whole nodes, are fed with altered bytes for a while, and what they hold is watched.
  *
- *     pnpm fuzz                      for a minute
- *     pnpm fuzz 600                  for so many seconds
- *     pnpm fuzz 600 frames           one target alone: a layer's, or `nodes`, or `sessions`
- *     pnpm fuzz case frames/7/113    one case again, or one seed: `sessions/7`
- *
- * It begins where no run began before, unless the environment has a seed (FUZZ_SEED). What breaks a rule is printed with what makes
- * it again; a layer's case is kept in the corpus, too, for the tests. Memory is measured after collecting garbage.
+ * What breaks a rule is printed with what makes it again; a layer's case is kept in the corpus, too, for the tests. Memory is
+ * measured after collecting garbage.
  */
-import { Clock, Console, Effect } from "effect"
-import { TestClock } from "effect/testing"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
-import { fuzz } from "./fuzzing.ts"
-import { fuzzSessions } from "./fuzzSessions.ts"
-import * as Fuzz from "./fuzzTargets.ts"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Clock from "effect/Clock"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as TestClock from "effect/testing/TestClock"
+import * as Memory from "../harness/memory.ts"
+import * as Seeds from "../harness/seeds.ts"
+import { fuzz as fuzzNodes } from "./nodes.ts"
+import { fuzzSessions } from "./sessions.ts"
+import * as Fuzz from "./targets.ts"
 
-setFlagsFromString("--expose-gc")
-const collect: () => void = runInNewContext("gc")
-const heap = () => {
-  collect()
-  return process.memoryUsage().heapUsed / 1_048_576
-}
+const heap = () => Memory.heap() / 1_048_576
 
 interface Round {
   readonly cases: number
@@ -32,7 +27,7 @@ interface Round {
 const inVirtualTime = <A, E>(effect: Effect.Effect<A, E>) => Effect.provide(effect, TestClock.layer(), { local: true })
 
 const nodes = (seed: number): Effect.Effect<Round, unknown> =>
-  Effect.map(inVirtualTime(fuzz({ seed, cases: 1_000, encrypted: seed % 2 === 0 })), (result) => ({
+  Effect.map(inVirtualTime(fuzzNodes({ seed, cases: 1_000, encrypted: seed % 2 === 0 })), (result) => ({
     cases: result.cases,
     failures: result.defects.length > 0 || !result.served || result.left > 0
       ? [`case nodes/${seed}: ${JSON.stringify(result)}`]
@@ -74,19 +69,21 @@ const once = (name: string) =>
       yield* Console.log(why ?? "no rule is broken")
       return why === undefined
     }
-    const { failures } = yield* (yield* all).get(target!)!(Number(seed))
+    const round = (yield* all).get(target!)
+    if (round === undefined) return yield* Effect.die(new Error(`no target is called ${target}`))
+    const { failures } = yield* round(Number(seed))
     for (const failure of failures) yield* Console.log(failure)
     return failures.length === 0
   })
 
-const forSeconds = (seconds: number, only: string | undefined) =>
+const forSeconds = (seconds: number, only: string | undefined, seed: number | undefined) =>
   Effect.gen(function*() {
     const begin = yield* Clock.currentTimeMillis
     const end = begin + seconds * 1_000
     const chosen = [...yield* all].filter(([name]) => only === undefined || name === only)
     if (chosen.length === 0) return yield* Effect.die(new Error(`no target is called ${only}`))
     const counts = new Map(chosen.map(([name]) => [name, { cases: 0, failures: 0, millis: 0 }]))
-    const first = Number(process.env.FUZZ_SEED ?? Math.floor(begin / 1_000) % 100_000_000)
+    const first = seed ?? Math.floor(begin / 1_000) % 100_000_000
     let base = 0
     let most = 0
     let rounds = 0
@@ -125,5 +122,22 @@ const forSeconds = (seconds: number, only: string | undefined) =>
       (rounds <= 2 || most <= base + 16)
   })
 
-const [first = "60", second] = process.argv.slice(2)
-if (!await Effect.runPromise(first === "case" ? once(second!) : forSeconds(Number(first), second))) process.exitCode = 1
+const again = Command.make("case", {
+  name: Argument.String("name").pipe(Argument.withDescription("A case, as frames/7/113, or a seed, as sessions/7"))
+}, ({ name }) => Effect.flatMap(once(name), (well) => Seeds.foundIf(!well))).pipe(
+  Command.withDescription("One case again, or all of one seed")
+)
+
+/** Altered bytes. */
+export const fuzz = Command.make("fuzz", {
+  seconds: Seeds.positive("seconds", 60, "For so long"),
+  only: Seeds.optional(Flag.String("only"), "One target alone: a layer's, or `nodes`, or `sessions`"),
+  seed: Seeds.optional(Flag.Int("seed"), "The first seed (default: where no run began before)")
+}, ({ only, seconds, seed }) => Effect.flatMap(forSeconds(seconds, only, seed), (well) => Seeds.foundIf(!well))).pipe(
+  Command.withDescription("Every decoder from a corpus, and nodes whose peer holds a key and lies"),
+  Command.withExamples([
+    { command: "pnpm lab fuzz --seconds 600 --only frames", description: "One target for ten minutes" },
+    { command: "pnpm lab fuzz case frames/7/113", description: "A case again" }
+  ]),
+  Command.withSubcommands([again])
+)

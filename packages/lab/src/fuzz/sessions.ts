@@ -7,9 +7,9 @@ import { SimNetwork } from "@pnet/testing"
 import { Cause, Context, Effect, Exit, Layer, Logger, Random, Stream } from "effect"
 import { RpcGroup } from "effect/rpc"
 import { TestClock } from "effect/testing"
-import { calls, corpus, frameMutator } from "./fuzzTargets.ts"
+import { frame, networkId, portable, stranger } from "../worlds/sessionWorld.ts"
 import * as Mutate from "./mutate.ts"
-import { frame, networkId, portable, stranger } from "./sessionWorld.ts"
+import { calls, corpus, frameMutator } from "./targets.ts"
 
 const { concat, readU32, u32 } = Mutate
 const { Kind } = Frame

@@ -15,11 +15,11 @@ import {
   Transport,
   Trust
 } from "@pnet/core"
+import * as Framer from "@pnet/core/Framer"
+import { type Flags, MessageBox } from "@pnet/core/internal/session/messageBox"
+import { RecordFramer } from "@pnet/core/internal/wire/recordFramer"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { Cause, Context, Effect, Exit, Layer, Logger, Result, Scope } from "effect"
-import * as Framer from "../src/Framer.ts"
-import { type Flags, MessageBox } from "../src/internal/session/messageBox.ts"
-import { RecordFramer } from "../src/internal/wire/recordFramer.ts"
 
 export type Net = SimNetwork.SimNetwork["Service"]
 export type Node = AdvancedNode.AdvancedNode["Service"]

@@ -4,7 +4,7 @@
  */
 import type { Crypto } from "@pnet/core/Crypto"
 import * as Redacted from "effect/Redacted"
-import { binary, build, concat, draws, metadata, pnet, range, utf8 } from "./handshakeVectors.ts"
+import { binary, build, concat, draws, metadata, pnet, range, utf8 } from "./handshake.ts"
 
 const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 const u32 = (value: number) => Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value)

@@ -7,6 +7,9 @@
 import * as Advert from "@pnet/core/Advert"
 import type { Crypto, KeyPair } from "@pnet/core/Crypto"
 import * as Framer from "@pnet/core/Framer"
+import * as Acceptor from "@pnet/core/internal/connect/acceptor"
+import * as AdvertExchange from "@pnet/core/internal/wire/advertExchange"
+import * as NetworkCipher from "@pnet/core/internal/wire/networkCipher"
 import * as Packet from "@pnet/core/Packet"
 import * as ProtocolError from "@pnet/core/ProtocolError"
 import * as PublicKey from "@pnet/core/PublicKey"
@@ -18,17 +21,8 @@ import * as Result from "effect/Result"
 import * as TestClock from "effect/testing/TestClock"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
-import type * as InternalAcceptor from "../src/internal/connect/acceptor.ts"
-import type * as InternalExchange from "../src/internal/wire/advertExchange.ts"
-import type * as InternalCipher from "../src/internal/wire/networkCipher.ts"
-import * as CommandVectors from "./commandVectors.ts"
-import * as HandshakeVectors from "./handshakeVectors.ts"
-
-// The package exports no internals, and tsc does not let a static import cross into another project's sources.
-const internal = (name: string) => import(new URL(`../src/internal/${name}.ts`, import.meta.url).href)
-const NetworkCipher: typeof InternalCipher = await internal("wire/networkCipher")
-const AdvertExchange: typeof InternalExchange = await internal("wire/advertExchange")
-const Acceptor: typeof InternalAcceptor = await internal("connect/acceptor")
+import * as CommandVectors from "./commands.ts"
+import * as HandshakeVectors from "./handshake.ts"
 
 type Service = Crypto["Service"]
 
@@ -103,7 +97,7 @@ export interface Document {
   readonly commands: CommandVectors.Section
 }
 
-export const path = fileURLToPath(new URL("../../../docs/vectors.json", import.meta.url))
+export const path = fileURLToPath(new URL("../../../../docs/vectors.json", import.meta.url))
 
 export const load = (): Document => JSON.parse(readFileSync(path, "utf8"))
 
@@ -877,7 +871,7 @@ export const read = (crypto: Service, document: Document, { packet, receiver }: 
     const pairOf = (node: string) => crypto.keyPair(Redacted.make(ofHex(document.nodes[node]!["secret"]!)))
     const networkId = Packet.NetworkId.make(receiver.networkId)
     const identity = pairOf(receiver.node)
-    const self: InternalExchange.Self = {
+    const self: AdvertExchange.Self = {
       networkId,
       name: Packet.NodeName.make(receiver.node),
       identity,

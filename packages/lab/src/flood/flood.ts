@@ -4,9 +4,9 @@
  */
 import { Effect, type Scope } from "effect"
 import { randomBytes } from "node:crypto"
-import type { Flooded, Kind } from "./fixtures/attacker.ts"
-import type { Held } from "./fixtures/commandNode.ts"
-import * as Harness from "./harness.ts"
+import type { Flooded, Kind } from "../processes/attacker.ts"
+import type { Held } from "../processes/commandNode.ts"
+import * as Harness from "../processes/harness.ts"
 
 /** The floods, in the order in which they are let loose. */
 export const kinds: ReadonlyArray<Kind> = [

@@ -5,7 +5,7 @@
 import { type AdvancedNode, Crypto, Identity } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import { Cause, Effect, Exit, Fiber, Logger, Result, Stream } from "effect"
-import { bytes, portable, start, type Started, text } from "./sessionWorld.ts"
+import { bytes, portable, start, type Started, text } from "../worlds/sessionWorld.ts"
 
 /** Chance from a seed and a purpose. */
 const chance = (seed: number, purpose: string) => {

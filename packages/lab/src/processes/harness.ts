@@ -10,8 +10,8 @@ import { randomBytes, randomUUID } from "node:crypto"
 import { tmpdir } from "node:os"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
-import type { Flooded, Kind, Network, Order as Harm } from "./fixtures/attacker.ts"
-import type { Orders, Start } from "./fixtures/commandNode.ts"
+import type { Flooded, Kind, Network, Order as Harm } from "./attacker.ts"
+import type { Orders, Start } from "./commandNode.ts"
 
 type Order<Name extends keyof Orders> = Parameters<Orders[Name]>[0]
 
@@ -63,8 +63,8 @@ interface Child {
   readonly exited: Effect.Effect<void>
 }
 
-/** A fixture in a process. The first answer has the number 0. */
-const child = (fixture: string, environment: Record<string, string>): Effect.Effect<Child, never, Scope.Scope> =>
+/** A program of this folder in a process. The first answer has the number 0. */
+const child = (program: string, environment: Record<string, string>): Effect.Effect<Child, never, Scope.Scope> =>
   Effect.gen(function*() {
     const exited = Deferred.makeUnsafe<void>()
     const waiting = new Map<number, Deferred.Deferred<Answer>>()
@@ -77,7 +77,7 @@ const child = (fixture: string, environment: Record<string, string>): Effect.Eff
     let next = 1
     const handle: ChildProcess = yield* Effect.acquireRelease(
       Effect.sync(() => {
-        const file = fileURLToPath(new URL(`fixtures/${fixture}`, import.meta.url))
+        const file = fileURLToPath(new URL(program, import.meta.url))
         const handle = spawn(process.execPath, ["--expose-gc", file], {
           // Compiled once for all of them.
           env: { NODE_COMPILE_CACHE: `${tmpdir()}/pnet-compile-cache`, ...process.env, ...environment },
@@ -86,7 +86,7 @@ const child = (fixture: string, environment: Record<string, string>): Effect.Eff
         const gone = () => {
           Deferred.doneUnsafe(exited, Effect.void)
           for (const answer of waiting.values()) {
-            Deferred.doneUnsafe(answer, Effect.die(new Error(`${fixture} ended before it answered`)))
+            Deferred.doneUnsafe(answer, Effect.die(new Error(`${program} ended before it answered`)))
           }
         }
         handle.once("exit", gone)
