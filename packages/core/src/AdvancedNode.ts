@@ -43,15 +43,14 @@ import { isRefused, nameTooLong, refusedRetries } from "./internal/session/refus
 import type { SessionStream as InternalStream } from "./internal/session/sessionStream.ts"
 import { type CallMemory, makeCallMemory, resources } from "./internal/streams/callMemory.ts"
 import { encodeError } from "./internal/streams/encodeError.ts"
-import type { Network } from "./Network.ts"
 import * as NodeOptions from "./NodeOptions.ts"
 import { NodeName } from "./Packet.ts"
 import * as Peers from "./Peers.ts"
 import * as PeerTable from "./PeerTable.ts"
 import type { PublicKey } from "./PublicKey.ts"
+import * as Reach from "./Reach.ts"
 import * as SessionPool from "./SessionPool.ts"
 import * as Sessions from "./Sessions.ts"
-import * as TcpTransport from "./TcpTransport.ts"
 import type { Trust } from "./Trust.ts"
 
 /** Characters of a peer's text in a message of this node's. */
@@ -697,6 +696,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
       publicKey: basic.publicKey,
       networkKeys: basic.networkKeys,
       endpoint: basic.endpoint,
+      endpoints: basic.endpoints,
       peers,
       onMessage: basic.onMessage,
       raw: basic,
@@ -746,7 +746,7 @@ export const layer = <Services extends Record<string, unknown> = {}, R = never>(
 ): Layer.Layer<
   AdvancedNode | BasicNode.BasicNode | Sessions.Sessions | Peers.Peers,
   BasicNode.StartError,
-  Network | Crypto | Trust | Needs<Services> | Exclude<R, Scope.Scope>
+  Reach.Reach | Crypto | Trust | Needs<Services> | Exclude<R, Scope.Scope>
 > => separate(layerWithConfig(options))
 
 /**
@@ -761,20 +761,18 @@ export const layerWithConfig = <Services extends Record<string, unknown> = {}, R
 ): Layer.Layer<
   AdvancedNode | BasicNode.BasicNode | Sessions.Sessions | Peers.Peers | NodeOptions.NodeConfig,
   BasicNode.StartError,
-  Network | Crypto | Trust | Needs<Services> | Exclude<R, Scope.Scope>
+  Reach.Reach | Crypto | Trust | Needs<Services> | Exclude<R, Scope.Scope>
 > => {
   const { functions, onMessage, ...input } = options
-  const basic = onMessage === undefined ? BasicNode.layerNoDeps : BasicNode.layerNoDepsWith(onMessage)
   return Layer.effect(
     AdvancedNode,
     serve<Needs<Services>>((functions ?? {}) as Functions<Record<string, Needs<Services>>>)
   ).pipe(
-    Layer.provideMerge(basic),
+    Layer.provideMerge(BasicNode.layerOver(onMessage)),
     Layer.provide(Layer.effect(Acceptor.Services, Effect.map(Sessions.Sessions, ({ acceptor }) => [acceptor]))),
     Layer.provideMerge(SessionPool.layer),
     Layer.provideMerge(PeerTable.layer),
-    Layer.provide(BasicNode.layerDiscovery),
-    Layer.provide(TcpTransport.layer),
+    Layer.provide(Reach.layerOpen),
     Layer.provideMerge(NodeOptions.layer(input))
   )
 }
@@ -790,5 +788,5 @@ export const make = <Services extends Record<string, unknown> = {}, R = never>(
 ): Effect.Effect<
   AdvancedNode["Service"],
   BasicNode.StartError,
-  Network | Crypto | Trust | Needs<Services> | Exclude<R, Scope.Scope> | Scope.Scope
+  Reach.Reach | Crypto | Trust | Needs<Services> | Exclude<R, Scope.Scope> | Scope.Scope
 > => Effect.map(Layer.build(Layer.fresh(layer(options))), (context) => Context.get(context, AdvancedNode))

@@ -20,8 +20,9 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
+import { formatEndpoint } from "./Advert.ts"
 import { Crypto } from "./Crypto.ts"
-import * as Discovery from "./Discovery.ts"
+import type * as Discovery from "./Discovery.ts"
 import { isBytes } from "./internal/base/bytes.ts"
 import * as Given from "./internal/base/given.ts"
 import { textOf, utf8 } from "./internal/base/platform.ts"
@@ -31,9 +32,8 @@ import * as Acceptor from "./internal/connect/acceptor.ts"
 import { namesOf } from "./internal/peers/targets.ts"
 import * as RawClient from "./internal/raw/rawClient.ts"
 import * as RawServer from "./internal/raw/rawServer.ts"
-import { parseListed } from "./internal/values/hostName.ts"
 import { selfOf } from "./internal/wire/self.ts"
-import type { Endpoint, ListenError, Network } from "./Network.ts"
+import type { Endpoint, ListenError } from "./Network.ts"
 import type { NetworkKeys } from "./NetworkKeys.ts"
 import * as NodeOptions from "./NodeOptions.ts"
 import type { NetworkId, NodeName } from "./Packet.ts"
@@ -42,12 +42,10 @@ import * as PeerTable from "./PeerTable.ts"
 import * as ProtocolError from "./ProtocolError.ts"
 import type { PublicKey } from "./PublicKey.ts"
 import * as Raw from "./Raw.ts"
+import * as Reach from "./Reach.ts"
 import * as SharedKeys from "./SharedKeys.ts"
-import * as StaticDiscovery from "./StaticDiscovery.ts"
-import * as TcpTransport from "./TcpTransport.ts"
 import * as Transport from "./Transport.ts"
 import { Trust, type UntrustedPeerError } from "./Trust.ts"
-import * as UdpDiscovery from "./UdpDiscovery.ts"
 
 /**
  * The node is closed, or was while this waited.
@@ -112,7 +110,7 @@ export type SendError =
  * @category errors
  * @since 0.1.0
  */
-export type StartError = NodeOptions.OptionsError | ListenError | Discovery.DiscoveryError
+export type StartError = NodeOptions.OptionsError | ListenError | Discovery.DiscoveryError | Reach.ReachError
 
 /**
  * The sender of a message. The key is proved: the message was sealed with its secret. The name is what the holder of that key
@@ -187,8 +185,10 @@ export interface BasicNodeService {
   readonly publicKey: PublicKey
   /** The network keys, to be changed while it runs. */
   readonly networkKeys: NetworkKeys["Service"]
-  /** Where it listens, with the port that was chosen. */
+  /** Where it listens, with the port that was chosen; of several ways to reach it the preferred one's. Port 0: it only dials. */
   readonly endpoint: Endpoint
+  /** Where it listens, by each way on which it does. */
+  readonly endpoints: ReadonlyArray<Endpoint>
   /** The peers it knows. */
   readonly peers: Peers.Peers["Service"]
   /** Sends bytes or text (as UTF-8) to the peer of a name, and gives the bytes of its answer. */
@@ -281,7 +281,7 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
     const crypto = yield* Crypto
     const trust = yield* Trust
     const transport = yield* Transport.Transport
-    const discovery = yield* Discovery.Discovery
+    const ways = yield* Reach.Ways
     const peers = yield* Peers.Peers
     const context: Context.Context<never> = yield* Effect.context<never>()
     const scope = yield* Effect.scope
@@ -290,7 +290,11 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
     const limit = Raw.maxPayload({ networkId: self.networkId, name: self.name, encrypted: self.cipher.encrypted })
 
     let handler: ((message: IncomingMessage) => Effect.Effect<unknown, unknown>) | undefined
-    const listener = yield* transport.listen
+    const open = yield* Effect.forEach(ways, ({ discovery, transport: { listen } }) =>
+      Effect.map(listen ?? Effect.undefined, (listener) => ({ discovery, listener })))
+    const endpoints = open.flatMap(({ listener }) =>
+      listener === undefined ? [] : [listener.endpoint]
+    )
 
     const client = yield* RawClient.make({
       self,
@@ -340,7 +344,8 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
       networkId: self.networkId,
       publicKey: config.identity.publicKey,
       networkKeys: config.keyRing,
-      endpoint: listener.endpoint,
+      endpoint: endpoints[0] ?? { host: config.bindIp, port: 0 },
+      endpoints,
       peers,
       send,
       sendText: (name, data, options) => Effect.map(send(name, data, options), textOf),
@@ -386,7 +391,6 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
       self,
       clock,
       limits,
-      listening: listener.endpoint,
       context,
       crypto,
       obstacles: config.obstacles,
@@ -407,71 +411,28 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
     })
 
     if (initial !== undefined) yield* node.onMessage(initial)
-    yield* Effect.forkIn(listener.run(acceptor.handle), scope)
-    yield* discovery.advertise({ port: listener.endpoint.port })
-    yield* Effect.logInfo(
-      `${self.name} listens on ${listener.endpoint.host}:${listener.endpoint.port} in network ${self.networkId}`
-    )
+    for (const { listener } of open) {
+      if (listener === undefined) continue
+      const { endpoint, run } = listener
+      yield* Effect.forkIn(run((connection) => acceptor.handle(connection, endpoint)), scope)
+    }
+    for (const { discovery, listener } of open) yield* discovery.advertise(listener?.endpoint)
+    const where = endpoints.length === 0 ? "nowhere, and only dials," : `on ${endpoints.map(formatEndpoint).join(", ")}`
+    yield* Effect.logInfo(`${self.name} listens ${where} in network ${self.networkId}`)
     return node
   })
 
 /**
- * `layerNoDeps` with a message handler.
+ * The node on what is in the context, for node types that are built on it.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layerNoDepsWith = <R = never>(onMessage: MessageHandler<unknown, R>): Layer.Layer<
+export const layerOver = <R = never>(onMessage: MessageHandler<unknown, R> | undefined): Layer.Layer<
   BasicNode,
   ListenError | Discovery.DiscoveryError,
-  | NodeOptions.NodeConfig
-  | Crypto
-  | Trust
-  | Transport.Transport
-  | Discovery.Discovery
-  | Peers.Peers
-  | Exclude<R, Scope.Scope>
+  NodeOptions.NodeConfig | Crypto | Trust | Transport.Transport | Reach.Ways | Peers.Peers | Exclude<R, Scope.Scope>
 > => Layer.effect(BasicNode, serve(onMessage))
-
-/**
- * The node over whatever Discovery, Transport, Peers and Trust are in the context, with no message handler of its own. For
- * composing a node from other layers than the usual ones.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layerNoDeps: Layer.Layer<
-  BasicNode,
-  ListenError | Discovery.DiscoveryError,
-  | NodeOptions.NodeConfig
-  | Crypto
-  | Trust
-  | Transport.Transport
-  | Discovery.Discovery
-  | Peers.Peers
-> = Layer.effect(BasicNode, serve(undefined))
-
-/**
- * Discovery as the options ask for it: by UDP, unless `bindIp` is IPv6, and at the addresses of `peers`.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layerDiscovery: Layer.Layer<
-  Discovery.Discovery,
-  Discovery.DiscoveryError,
-  Network | Transport.Transport | Crypto | NodeOptions.NodeConfig
-> = Layer.unwrap(Effect.map(NodeOptions.NodeConfig, ({ bindIp, peers }): Layer.Layer<
-  Discovery.Discovery,
-  Discovery.DiscoveryError,
-  Network | Transport.Transport | Crypto | NodeOptions.NodeConfig
-> => {
-  const endpoints = peers.flatMap((text) => parseListed(text) ?? [])
-  // Broadcasts are IPv4's.
-  const byUdp = bindIp.includes(":") ? undefined : UdpDiscovery.layer
-  const byAddress = StaticDiscovery.layer(endpoints)
-  return byUdp === undefined ? byAddress : endpoints.length === 0 ? byUdp : Discovery.layerMerged(byUdp, byAddress)
-}))
 
 /**
  * A node, from its options. Building it starts it, closing its scope ends it.
@@ -481,13 +442,12 @@ export const layerDiscovery: Layer.Layer<
  */
 export const layer = <R = never>(
   options: Options<R>
-): Layer.Layer<BasicNode | Peers.Peers, StartError, Network | Crypto | Trust | Exclude<R, Scope.Scope>> => {
+): Layer.Layer<BasicNode | Peers.Peers, StartError, Reach.Reach | Crypto | Trust | Exclude<R, Scope.Scope>> => {
   const { onMessage, ...input } = options
   return separate(
-    Layer.effect(BasicNode, serve(onMessage)).pipe(
+    layerOver(onMessage).pipe(
       Layer.provideMerge(PeerTable.layer),
-      Layer.provide(layerDiscovery),
-      Layer.provide(TcpTransport.layer),
+      Layer.provide(Reach.layerOpen),
       Layer.provide(NodeOptions.layer(input))
     )
   )
@@ -501,5 +461,8 @@ export const layer = <R = never>(
  */
 export const make = <R = never>(
   options: Options<R>
-): Effect.Effect<BasicNode["Service"], StartError, Network | Crypto | Trust | Exclude<R, Scope.Scope> | Scope.Scope> =>
-  Effect.map(Layer.build(Layer.fresh(layer(options))), (context) => Context.get(context, BasicNode))
+): Effect.Effect<
+  BasicNode["Service"],
+  StartError,
+  Reach.Reach | Crypto | Trust | Exclude<R, Scope.Scope> | Scope.Scope
+> => Effect.map(Layer.build(Layer.fresh(layer(options))), (context) => Context.get(context, BasicNode))

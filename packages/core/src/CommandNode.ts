@@ -41,10 +41,10 @@ import * as Calls from "./internal/call/commandClient.ts"
 import * as Server from "./internal/call/commandServer.ts"
 import { streamName } from "./internal/call/commandWire.ts"
 import { resources } from "./internal/streams/callMemory.ts"
-import type { Network } from "./Network.ts"
 import { NodeConfig } from "./NodeOptions.ts"
 import * as PeerRpc from "./PeerRpc.ts"
 import * as Peers from "./Peers.ts"
+import type { Reach } from "./Reach.ts"
 import * as RpcRegistry from "./RpcRegistry.ts"
 import * as Sessions from "./Sessions.ts"
 import type { Trust } from "./Trust.ts"
@@ -373,7 +373,7 @@ export const layer = <
   | Sessions.Sessions
   | Peers.Peers,
   BasicNode.StartError | AdvancedNode.DuplicateFunctionError,
-  | Network
+  | Reach
   | Crypto
   | Trust
   | AdvancedNode.Needs<Services>
@@ -407,7 +407,7 @@ export const make = <
 ): Effect.Effect<
   CommandNode["Service"],
   BasicNode.StartError | AdvancedNode.DuplicateFunctionError,
-  | Network
+  | Reach
   | Crypto
   | Trust
   | AdvancedNode.Needs<Services>

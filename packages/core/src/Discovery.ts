@@ -32,7 +32,8 @@ export interface Sighting {
   readonly endpoint: Endpoint
   /** Where the advert came from. */
   readonly source: Endpoint
-  readonly via: "broadcast" | "static"
+  /** How it was heard of: `broadcast`, `static` (its address is listed, so that the operator vouches for it), or what another way calls itself. */
+  readonly via: string
   /** Whether it came from this very machine. Default `false`. */
   readonly local?: boolean | undefined
   /** Tells the node of this one, at most as often as the protocol allows. To be run when the sighting is new or changed. */
@@ -85,8 +86,11 @@ export class DiscoveryError extends Schema.TaggedError<DiscoveryError>("@pnet/co
  * @since 0.1.0
  */
 export class Discovery extends Context.Service<Discovery, {
-  /** Tells the network that this node listens on the port, again and again until the scope closes, and then that it leaves. */
-  readonly advertise: (self: { readonly port: number }) => Effect.Effect<void, DiscoveryError, Scope.Scope>
+  /**
+   * Tells the network that this node listens at the endpoint, again and again until the scope closes, and then that it leaves.
+   * `undefined` is a node that listens nowhere: it looks for others and tells nobody.
+   */
+  readonly advertise: (self: Endpoint | undefined) => Effect.Effect<void, DiscoveryError, Scope.Scope>
   /** The nodes that are heard of, this one excepted. Has one reader. */
   readonly sightings: Stream.Stream<Sighting, DiscoveryError>
 }>()("@pnet/core/Discovery") {}

@@ -8,9 +8,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as NetAddress from "effect/net/NetAddress"
 import type * as Socket from "effect/socket/Socket"
+import * as DerivedHost from "./DerivedHost.ts"
 import { type Endpoint, Network, RemoteAddress } from "./Network.ts"
 import { NodeConfig } from "./NodeOptions.ts"
-import { DialError, fromSocket, type Listener, Transport } from "./Transport.ts"
+import { DialError, fromSocket, type Listener, type Listening, Transport } from "./Transport.ts"
 
 const codeOf = (cause: unknown): unknown =>
   typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
@@ -30,6 +31,9 @@ const dialError = (endpoint: Endpoint, error: Socket.SocketError): DialError => 
   return new DialError({ kind, host: endpoint.host, port: endpoint.port, cause })
 }
 
+/** A derived address stands for something that is no IP address: whoever answered there would be somebody else. */
+const dials = ({ host }: Endpoint) => !DerivedHost.is(host)
+
 const taking = { takesBytes: true }
 
 const endpointOf = (address: NetAddress.InetAddress): Endpoint => ({
@@ -46,7 +50,7 @@ const endpointOf = (address: NetAddress.InetAddress): Endpoint => ({
 export const make = (
   network: Network["Service"],
   options: { readonly bindIp: string; readonly serverPort: number; readonly dialTimeout: Duration.Input }
-): Transport["Service"] => ({
+): Listening => ({
   listen: Effect.map(
     network.listen({ host: options.bindIp, port: options.serverPort }),
     (server): Listener => ({
@@ -65,14 +69,17 @@ export const make = (
         ).pipe(Effect.catch(Effect.die)) as Effect.Effect<never, never, never>
     })
   ),
+  dials,
   dial: (endpoint) =>
-    Effect.flatMap(network.dial(endpoint), (socket) => fromSocket(socket, endpoint, taking)).pipe(
-      Effect.mapError((error) => dialError(endpoint, error)),
-      Effect.timeoutOrElse({
-        duration: options.dialTimeout,
-        orElse: () => Effect.fail(new DialError({ kind: "Timeout", host: endpoint.host, port: endpoint.port }))
-      })
-    )
+    !dials(endpoint)
+      ? Effect.fail(new DialError({ kind: "Unreachable", host: endpoint.host, port: endpoint.port }))
+      : Effect.flatMap(network.dial(endpoint), (socket) => fromSocket(socket, endpoint, taking)).pipe(
+        Effect.mapError((error) => dialError(endpoint, error)),
+        Effect.timeoutOrElse({
+          duration: options.dialTimeout,
+          orElse: () => Effect.fail(new DialError({ kind: "Timeout", host: endpoint.host, port: endpoint.port }))
+        })
+      )
 })
 
 /**

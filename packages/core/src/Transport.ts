@@ -111,11 +111,26 @@ export interface Listener {
  * @since 0.1.0
  */
 export class Transport extends Context.Service<Transport, {
-  /** Listens where the node's options say. */
-  readonly listen: Effect.Effect<Listener, ListenError, Scope.Scope>
-  /** Connects to an address. */
+  /** Listens where the node's options say. `undefined` where this transport can only dial. */
+  readonly listen: Effect.Effect<Listener, ListenError, Scope.Scope> | undefined
+  /**
+   * Whether an endpoint is one of this transport's, to be dialled by it. An endpoint may belong to another way of reaching
+   * peers, and several transports of a node share its peers' endpoints among themselves by this.
+   */
+  readonly dials: (endpoint: Endpoint) => boolean
+  /** Connects to an endpoint. One that it does not dial is `Unreachable`, and nothing was tried. */
   readonly dial: (endpoint: Endpoint) => Effect.Effect<Connection, DialError, Scope.Scope>
 }>()("@pnet/core/Transport") {}
+
+/**
+ * A transport that can listen.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Listening = Transport["Service"] & {
+  readonly listen: Effect.Effect<Listener, ListenError, Scope.Scope>
+}
 
 const closedError = (error: Socket.SocketError): ConnectionClosedError =>
   error.reason._tag === "SocketCloseError" && error.reason.code === 1000

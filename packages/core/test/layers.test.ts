@@ -19,6 +19,7 @@ const layers: ReadonlyArray<{
       "Advert",
       "Caller",
       "Crypto",
+      "DerivedHost",
       "Frame",
       "Framer",
       "FunctionError",
@@ -41,7 +42,16 @@ const layers: ReadonlyArray<{
   { name: "wire", modules: [], folders: ["wire"] },
   {
     name: "ways and policies",
-    modules: ["AllowListTrust", "AnyTrust", "StaticDiscovery", "TcpTransport", "TofuTrust", "UdpDiscovery"],
+    modules: [
+      "AllowListTrust",
+      "AnyTrust",
+      "LanReach",
+      "Reach",
+      "StaticDiscovery",
+      "TcpTransport",
+      "TofuTrust",
+      "UdpDiscovery"
+    ],
     folders: ["discovery"]
   },
   { name: "peers", modules: ["PeerTable", "Peers"], folders: ["peers"] },

@@ -6,12 +6,12 @@ import {
   type BasicNode,
   type Crypto,
   type FunctionError,
-  type Network,
   type NodeOptions,
   type Packet,
   Peers,
   type ProtocolError,
   type PublicKey,
+  type Reach,
   SessionPool,
   Sessions,
   type Transport,
@@ -29,7 +29,7 @@ class Disk extends Context.Service<Disk, { readonly bytes: Stream.Stream<Uint8Ar
 
 class Overdrawn extends Schema.TaggedError<Overdrawn>()("Overdrawn", { by: Schema.Number }) {}
 
-type Host = Network.Network | Crypto.Crypto | Trust.Trust
+type Host = Reach.Reach | Crypto.Crypto | Trust.Trust
 
 declare const node: AdvancedNode.AdvancedNode["Service"]
 

@@ -11,10 +11,10 @@ import {
   NodeOptions,
   type Packet,
   Peers,
-  PeerTable,
   type ProtocolError,
   PublicKey,
   type Raw,
+  Reach,
   TcpTransport,
   Transport,
   Trust,
@@ -27,7 +27,7 @@ class Database extends Context.Service<Database, { readonly read: Effect.Effect<
   "typetest/Database"
 ) {}
 
-type Host = Network.Network | Crypto.Crypto | Trust.Trust
+type Host = Reach.Reach | Crypto.Crypto | Trust.Trust
 
 declare const node: BasicNode.BasicNode["Service"]
 declare const key: PublicKey.PublicKey
@@ -59,7 +59,9 @@ expectTypeOf<BasicNode.SendError["_tag"]>().toEqualTypeOf<
   | "SendTimeoutError"
   | "NodeClosedError"
 >()
-expectTypeOf<BasicNode.StartError["_tag"]>().toEqualTypeOf<"OptionsError" | "ListenError" | "DiscoveryError">()
+expectTypeOf<BasicNode.StartError["_tag"]>().toEqualTypeOf<
+  "OptionsError" | "ListenError" | "DiscoveryError" | "ReachError"
+>()
 
 expectTypeOf(node.send("bob", "hi")).toEqualTypeOf<Effect.Effect<Uint8Array, SendErrors>>()
 expectTypeOf(node.sendText("bob", new Uint8Array(1))).toEqualTypeOf<Effect.Effect<string, SendErrors>>()
@@ -197,7 +199,7 @@ expectTypeOf<PublicKey.PublicKey>().toExtend<string>()
 
 // --- what is missing at run ------------------------------------------------------------------------------------------
 
-declare const network: Layer.Layer<Network.Network>
+declare const reach: Layer.Layer<Reach.Reach>
 declare const crypto: Layer.Layer<Crypto.Crypto>
 declare const trust: Layer.Layer<Trust.Trust>
 
@@ -205,20 +207,20 @@ const Alice = BasicNode.layer({ name: "alice" })
 const program = Effect.flatMap(BasicNode.BasicNode, (alice) => alice.sendText("bob", "hi"))
 
 export const complete: Effect.Effect<string, SendErrors | BasicNode.StartError> = program.pipe(
-  Effect.provide(Alice.pipe(Layer.provide([network, crypto, trust])))
+  Effect.provide(Alice.pipe(Layer.provide([reach, crypto, trust])))
 )
 
-const withoutCrypto = program.pipe(Effect.provide(Alice.pipe(Layer.provide([network, trust]))))
+const withoutCrypto = program.pipe(Effect.provide(Alice.pipe(Layer.provide([reach, trust]))))
 expectTypeOf<Effect.Services<typeof withoutCrypto>>().toEqualTypeOf<Crypto.Crypto>()
 // @ts-expect-error: Crypto is missing
 Effect.runFork(withoutCrypto)
 
-const withoutNetwork = program.pipe(Effect.provide(Alice.pipe(Layer.provide([crypto, trust]))))
-expectTypeOf<Effect.Services<typeof withoutNetwork>>().toEqualTypeOf<Network.Network>()
-// @ts-expect-error: Network is missing
-Effect.runFork(withoutNetwork)
+const withoutReach = program.pipe(Effect.provide(Alice.pipe(Layer.provide([crypto, trust]))))
+expectTypeOf<Effect.Services<typeof withoutReach>>().toEqualTypeOf<Reach.Reach>()
+// @ts-expect-error: Reach is missing
+Effect.runFork(withoutReach)
 
-const withoutTrust = program.pipe(Effect.provide(Alice.pipe(Layer.provide([network, crypto]))))
+const withoutTrust = program.pipe(Effect.provide(Alice.pipe(Layer.provide([reach, crypto]))))
 expectTypeOf<Effect.Services<typeof withoutTrust>>().toEqualTypeOf<Trust.Trust>()
 // @ts-expect-error: Trust is missing
 Effect.runFork(withoutTrust)
@@ -230,17 +232,18 @@ Effect.runFork(Effect.provide(Effect.scoped(BasicNode.make({ name: "alice" })), 
 
 // --- composing by hand -----------------------------------------------------------------------------------------------
 
-declare const discovery: Layer.Layer<Discovery.Discovery, "registry down", Network.Network>
+declare const discovery: Layer.Layer<Discovery.Discovery, "registry down", "a registry">
 
-// Another Discovery brings its own error and takes away nothing but Discovery's.
-const custom = BasicNode.layerNoDeps.pipe(
-  Layer.provideMerge(PeerTable.layer),
-  Layer.provide(discovery),
-  Layer.provide(TcpTransport.layer),
-  Layer.provide(NodeOptions.layer({ name: "alice" }))
+// Another Discovery brings what it needs, and how it fails is what the way fails with.
+const custom = Alice.pipe(
+  Layer.provide(Reach.layer("registry", { transport: TcpTransport.layer, discovery }))
 )
 expectTypeOf(custom).toEqualTypeOf<
-  Layer.Layer<BasicNode.BasicNode | Peers.Peers, BasicNode.StartError | "registry down", Host>
+  Layer.Layer<
+    BasicNode.BasicNode | Peers.Peers,
+    BasicNode.StartError,
+    Network.Network | "a registry" | Crypto.Crypto | Trust.Trust
+  >
 >()
 
 // @ts-expect-error: what is no Discovery cannot be merged into one

@@ -9,9 +9,9 @@ import {
   CommandNode,
   type Crypto,
   type FunctionError,
-  type Network,
   PeerRpc,
   type Peers,
+  type Reach,
   RpcRegistry,
   type Sessions,
   type Transport,
@@ -25,7 +25,7 @@ class Database extends Context.Service<Database, { readonly rows: number }>()("t
 class Disk extends Context.Service<Disk, { readonly bytes: Uint8Array }>()("typetest/Disk") {}
 class Missing extends Schema.TaggedError<Missing>()("Missing", { path: Schema.String }) {}
 
-type Host = Network.Network | Crypto.Crypto | Trust.Trust
+type Host = Reach.Reach | Crypto.Crypto | Trust.Trust
 type Given =
   | CommandNode.CommandNode
   | AdvancedNode.AdvancedNode

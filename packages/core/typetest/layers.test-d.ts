@@ -9,20 +9,22 @@ import {
   type Crypto,
   Discovery,
   Identity,
+  LanReach,
   type Network,
   NetworkKey,
   NodeOptions,
   Peers,
   PeerTable,
+  Reach,
   StaticDiscovery,
   TcpTransport,
   TofuTrust,
-  Transport,
+  type Transport,
   Trust,
   UdpDiscovery
 } from "@pnet/core"
 import * as PortableCrypto from "@pnet/core/PortableCrypto"
-import type { Effect, Layer, Scope } from "effect"
+import { type Effect, Layer, type Scope } from "effect"
 import { expectTypeOf } from "vitest"
 
 type Out<L> = L extends Layer.Layer<infer A, infer _E, infer _R> ? A : never
@@ -30,14 +32,14 @@ type Err<L> = L extends Layer.Layer<infer _A, infer E, infer _R> ? E : never
 type In<L> = L extends Layer.Layer<infer _A, infer _E, infer R> ? R : never
 
 /** The services that every host supplies: `NodePnet.layer`, or a simulated host with cryptography and trust. */
-type Host = Network.Network | Crypto.Crypto | Trust.Trust
+type Host = Reach.Reach | Crypto.Crypto | Trust.Trust
 
 // --- BasicNode -------------------------------------------------------------------------------------------------------
 
 const node = BasicNode.layer({ name: "alice" })
 expectTypeOf<Out<typeof node>>().toEqualTypeOf<BasicNode.BasicNode | Peers.Peers>()
 expectTypeOf<Err<typeof node>>().toEqualTypeOf<
-  NodeOptions.OptionsError | Network.ListenError | Discovery.DiscoveryError
+  NodeOptions.OptionsError | Network.ListenError | Discovery.DiscoveryError | Reach.ReachError
 >()
 expectTypeOf<Err<typeof node>>().toEqualTypeOf<BasicNode.StartError>()
 expectTypeOf<In<typeof node>>().toEqualTypeOf<Host>()
@@ -47,26 +49,43 @@ expectTypeOf(made).toEqualTypeOf<
   Effect.Effect<BasicNode.BasicNode["Service"], BasicNode.StartError, Host | Scope.Scope>
 >()
 
-expectTypeOf(BasicNode.layerNoDeps).toEqualTypeOf<
+// --- how nodes reach each other --------------------------------------------------------------------------------------
+
+expectTypeOf(LanReach.layer).toEqualTypeOf<Layer.Layer<Reach.Reach, never, Network.Network>>()
+
+declare const hubTransport: Layer.Layer<
+  Transport.Transport,
+  "no hub",
+  "a hub" | NodeOptions.NodeConfig | Crypto.Crypto
+>
+declare const hubDiscovery: Layer.Layer<Discovery.Discovery, "no registry", "a registry" | Transport.Transport>
+
+// What each node has itself, and what one part is to the other, nobody else has to give. How it fails shows when a node opens it.
+const hub = Reach.layer("hub", { transport: hubTransport, discovery: hubDiscovery })
+expectTypeOf(hub).toEqualTypeOf<Layer.Layer<Reach.Reach, never, "a hub" | "a registry">>()
+
+declare const broker: Layer.Layer<Reach.Reach, "not authorised", "credentials">
+expectTypeOf(Reach.merge(LanReach.layer, hub, broker)).toEqualTypeOf<
+  Layer.Layer<Reach.Reach, "not authorised", Network.Network | "a hub" | "a registry" | "credentials">
+>()
+expectTypeOf(node.pipe(Layer.provide(Reach.merge(LanReach.layer, broker)))).toEqualTypeOf<
   Layer.Layer<
-    BasicNode.BasicNode,
-    Network.ListenError | Discovery.DiscoveryError,
-    | NodeOptions.NodeConfig
-    | Crypto.Crypto
-    | Trust.Trust
-    | Transport.Transport
-    | Discovery.Discovery
-    | Peers.Peers
+    BasicNode.BasicNode | Peers.Peers,
+    BasicNode.StartError | "not authorised",
+    Network.Network | "credentials" | Crypto.Crypto | Trust.Trust
   >
 >()
 
-expectTypeOf(BasicNode.layerDiscovery).toEqualTypeOf<
+expectTypeOf(Reach.layerOpen).toEqualTypeOf<
   Layer.Layer<
-    Discovery.Discovery,
-    Discovery.DiscoveryError,
-    Network.Network | Transport.Transport | Crypto.Crypto | NodeOptions.NodeConfig
+    Reach.Ways | Transport.Transport | Discovery.Discovery,
+    Discovery.DiscoveryError | Reach.ReachError,
+    Reach.Reach | NodeOptions.NodeConfig | Crypto.Crypto
   >
 >()
+
+// @ts-expect-error: ways are at least one
+Reach.merge()
 
 // --- the layers under it ---------------------------------------------------------------------------------------------
 

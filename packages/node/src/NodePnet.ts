@@ -1,5 +1,6 @@
 /**
- * Everything a pnet node needs of Node, composed: real sockets, native cryptography, and trust on first use.
+ * Everything a pnet node needs of Node, composed: real sockets, the LAN as the way to reach peers, native cryptography, and trust on
+ * first use.
  *
  * ```ts
  * import { BasicNode } from "@pnet/core"
@@ -21,8 +22,10 @@ import * as NodePath from "@effect/platform-node/NodePath"
 import type { Crypto } from "@pnet/core/Crypto"
 import * as Diagnose from "@pnet/core/Diagnose"
 import type { IdentityStore } from "@pnet/core/Identity"
+import * as LanReach from "@pnet/core/LanReach"
 import type { Network } from "@pnet/core/Network"
 import * as NodeOptions from "@pnet/core/NodeOptions"
+import type { Reach } from "@pnet/core/Reach"
 import * as TofuTrust from "@pnet/core/TofuTrust"
 import * as Trust from "@pnet/core/Trust"
 import * as Config from "effect/Config"
@@ -38,15 +41,15 @@ import * as NodeNetwork from "./NodeNetwork.ts"
 import * as NodeTrust from "./NodeTrust.ts"
 
 /**
- * What Node supplies: sockets, cryptography, and the files and paths that the modules of this package work with.
+ * What Node supplies: sockets, the LAN over them as the way to reach peers, cryptography, and the files and paths that the modules of this package work with.
  *
  * @category models
  * @since 0.1.0
  */
-export type Platform = Network | Crypto | FileSystem | Path
+export type Platform = Network | Reach | Crypto | FileSystem | Path
 
 const platform: Layer.Layer<Platform> = Layer.mergeAll(
-  NodeNetwork.layer,
+  Layer.provideMerge(LanReach.layer, NodeNetwork.layer),
   NodeCrypto.layer,
   NodeFileSystem.layer,
   NodePath.layer

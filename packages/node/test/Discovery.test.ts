@@ -63,7 +63,7 @@ const world = (layers: Layers): Effect.Effect<DiscoveryWorld, never, Scope.Scope
             discovery: service,
             advertise: Effect.andThen(
               Effect.forkScoped(listener.run(answerAdverts(crypto, config, listener.endpoint))),
-              service.advertise({ port: listener.endpoint.port })
+              service.advertise(listener.endpoint)
             )
           }
         })

@@ -1,13 +1,22 @@
 /** What the layers for Node give, need and can fail with, exactly. The compiler checks it: nothing here is run. */
 // What must not compile is expected to be TypeScript's own error; the Effect diagnostics would report it a second time.
 // @effect-diagnostics missingEffectContext:off floatingEffect:off
-import { AnyTrust, BasicNode, type Crypto, type Identity, type Network, type Peers, Trust } from "@pnet/core"
+import {
+  AnyTrust,
+  BasicNode,
+  type Crypto,
+  type Identity,
+  type Network,
+  type Peers,
+  type Reach,
+  Trust
+} from "@pnet/core"
 import { NodeCrypto, NodeIdentity, NodeNetwork, NodePnet, NodeTrust } from "@pnet/node"
 import { Effect, type FileSystem, Layer, type Path, type Scope } from "effect"
 import { expectTypeOf } from "vitest"
 
 expectTypeOf<NodePnet.Platform>().toEqualTypeOf<
-  Network.Network | Crypto.Crypto | FileSystem.FileSystem | Path.Path
+  Network.Network | Reach.Reach | Crypto.Crypto | FileSystem.FileSystem | Path.Path
 >()
 expectTypeOf(NodePnet.layer).toEqualTypeOf<Layer.Layer<NodePnet.Platform | Trust.Trust>>()
 expectTypeOf(NodeNetwork.layer).toEqualTypeOf<Layer.Layer<Network.Network>>()

@@ -10,6 +10,7 @@ import * as BasicNode from "@pnet/core/BasicNode"
 import * as Crypto from "@pnet/core/Crypto"
 import { Network } from "@pnet/core/Network"
 import * as PortableCrypto from "@pnet/core/PortableCrypto"
+import type { Reach } from "@pnet/core/Reach"
 import * as TcpTransport from "@pnet/core/TcpTransport"
 import * as TofuTrust from "@pnet/core/TofuTrust"
 import * as Transport from "@pnet/core/Transport"
@@ -54,7 +55,7 @@ export const startNode = <R = never>(
     /** An existing host, in place of a fresh one. */
     readonly host?: SimNetwork.Host | undefined
   }
-): Effect.Effect<SimNode, BasicNode.StartError, Exclude<R, Network | Scope.Scope>> =>
+): Effect.Effect<SimNode, BasicNode.StartError, Exclude<R, Network | Reach | Scope.Scope>> =>
   Effect.gen(function*() {
     const host = overrides?.host ?? (yield* network.host(options.name))
     const layer = BasicNode.layer<R>({ bindIp: "0.0.0.0", ...options }).pipe(
@@ -62,7 +63,7 @@ export const startNode = <R = never>(
     )
     const process = yield* host.launch(layer)
     return { node: Context.get(process.context, BasicNode.BasicNode), host, process }
-  }) as Effect.Effect<SimNode, BasicNode.StartError, Exclude<R, Network | Scope.Scope>>
+  }) as Effect.Effect<SimNode, BasicNode.StartError, Exclude<R, Network | Reach | Scope.Scope>>
 
 /**
  * A connection from a host without a node.

@@ -46,6 +46,7 @@ import { Network } from "@pnet/core/Network"
 import type * as NodeOptions from "@pnet/core/NodeOptions"
 import * as Peers from "@pnet/core/Peers"
 import * as PortableCrypto from "@pnet/core/PortableCrypto"
+import { Reach } from "@pnet/core/Reach"
 import type * as Sessions from "@pnet/core/Sessions"
 import * as TofuTrust from "@pnet/core/TofuTrust"
 import * as Trust from "@pnet/core/Trust"
@@ -80,6 +81,7 @@ export interface Spec<out A, out E = never, out R = never> extends AnySpec {
 /** Apart from `Spec`, so that nothing of it is taken for what a node gives, fails with or needs. */
 interface AnySpec {
   readonly host: SimNetwork.HostOptions | undefined
+  readonly reach?: Layer.Layer<Reach, never, Network> | undefined
   /** The node's layer, from its name and the network id that it has where it does not say otherwise. */
   readonly layer: (name: string, networkId: string) => AnyLayer
 }
@@ -114,6 +116,8 @@ export interface Options<
   readonly services?: Provided | undefined
   /** The host: skew and drift of its clocks, its interfaces. */
   readonly host?: SimNetwork.HostOptions | undefined
+  /** How it reaches the others. Default: as all nodes of the network do. */
+  readonly reach?: Layer.Layer<Reach, never, Network> | undefined
 }
 
 type SuccessOf<L extends Layer.Any> = [L] extends [never] ? never : Layer.Success<L>
@@ -121,7 +125,7 @@ type ErrorOf<L extends Layer.Any> = [L] extends [never] ? never : Layer.Error<L>
 type NeedsOf<L extends Layer.Any> = [L] extends [never] ? never : Layer.Services<L>
 
 /** What a host of a test network has for whatever runs on it. */
-type Host = Network | Crypto.Crypto | Trust.Trust | Identity.Identity
+type Host = Network | Reach | Crypto.Crypto | Trust.Trust | Identity.Identity
 
 type CommandServices =
   | CommandNode.CommandNode
@@ -158,9 +162,10 @@ export const node = <
   >
   | Exclude<NeedsOf<Provided>, Host>
 > => {
-  const { beside, host, services, ...rest } = options ?? {}
+  const { beside, host, reach, services, ...rest } = options ?? {}
   return {
     host,
+    reach,
     layer: (name: string, networkId: string) => {
       const alone: AnyLayer = CommandNode.layer({ ...defaults(name, networkId), ...rest } as never)
       const whole = beside === undefined
@@ -183,8 +188,9 @@ export const node = <
  */
 export const program = <A, E, R>(
   layer: Layer.Layer<A | Peers.Peers, E, R>,
-  options?: { readonly host?: SimNetwork.HostOptions | undefined }
-): Spec<A | Peers.Peers, E, Exclude<R, Host>> => ({ host: options?.host, layer: () => layer }) as never
+  options?: Pick<Options, "host" | "reach">
+): Spec<A | Peers.Peers, E, Exclude<R, Host>> =>
+  ({ host: options?.host, reach: options?.reach, layer: () => layer }) as never
 
 // --- the network ------------------------------------------------------------------------------------------------------
 
@@ -210,13 +216,13 @@ export interface TestNode<A, E = never> {
   /** The node as it is now: another one after `restart`. */
   readonly node: NodeOf<A>
   /** Everything that its layer gives. */
-  readonly context: Context.Context<A | Network>
+  readonly context: Context.Context<A | Network | Reach>
   /** The machine it is on. */
   readonly host: SimNetwork.Host
   /** Runs an effect on its host, with its services, its clock and its randomness. Interrupted when the node ends. */
   readonly run: <B, E2, R>(
     effect: Effect.Effect<B, E2, R>
-  ) => Effect.Effect<B, E2, Exclude<R, A | Crypto.Crypto | Trust.Trust | Network>>
+  ) => Effect.Effect<B, E2, Exclude<R, A | Crypto.Crypto | Trust.Trust | Network | Reach>>
   readonly isRunning: () => boolean
   /** Ends it in order: its layer's scope closes, and its peers hear that it leaves. */
   readonly stop: Effect.Effect<void>
@@ -303,6 +309,8 @@ export interface NetworkOptions<Specs> extends SimNetwork.Options {
   readonly crypto?: Layer.Layer<Crypto.Crypto> | undefined
   /** The trust policy of all nodes, each with an instance of its own. Default `TofuTrust.layer()`. */
   readonly trust?: Layer.Layer<Trust.Trust> | undefined
+  /** How nodes that do not say otherwise reach each other. Default: `LanReach`, over the network of their host. */
+  readonly reach?: Layer.Layer<Reach, never, Network> | undefined
   /** Who adjusts the TestClock once the nodes know each other: the network, always, or the test. Default `"passes"`. */
   readonly time?: "passes" | "manual" | undefined
 }
@@ -366,13 +374,15 @@ const nodeIn = (context: Context.Context<any>) => {
 
 /** Whether a peer is known at the address that its node has now. */
 const isAt = (peer: Peers.Peer, of: TestNode<any, any>): boolean => {
-  const endpoint = nodeIn(of.context)?.endpoint
-  return endpoint === undefined
-    || peer.endpoints.some(({ host, port }) => host === of.host.address && port === endpoint.port)
+  const endpoints = nodeIn(of.context)?.endpoints ?? []
+  return endpoints.length === 0 ||
+    peer.endpoints.some(({ host, port }) =>
+      endpoints.some((own) => port === own.port && (host === own.host || host === of.host.address))
+    )
 }
 
 const start = Effect.fnUntraced(function*(options: NetworkOptions<Record<string, AnySpec>>) {
-  const { crypto, networkId = "test", nodes: specs, time, trust, ...sim } = options
+  const { crypto, networkId = "test", nodes: specs, reach, time, trust, ...sim } = options
   const network = yield* SimNetwork.make(sim)
   const tracer = yield* tracerOf(network.seed)
   const context = Context.add(yield* Effect.context<never>(), Tracer.Tracer, tracer)
@@ -385,7 +395,9 @@ const start = Effect.fnUntraced(function*(options: NetworkOptions<Record<string,
       Identity.Identity,
       Effect.map(Crypto.Crypto, (crypto) => keyPair ??= crypto.generateKeyPair())
     )
-    const layer = spec.layer(name, networkId).pipe(
+    const way = spec.reach ?? reach
+    const node = spec.layer(name, networkId)
+    const layer = (way === undefined ? node : Layer.provide(node, way)).pipe(
       Layer.provideMerge(identity),
       Layer.provideMerge(Layer.mergeAll(crypto ?? PortableCrypto.layer, trust ?? TofuTrust.layer()))
     ) as Layer.Layer<Peers.Peers, unknown, Network>

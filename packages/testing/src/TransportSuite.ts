@@ -15,8 +15,9 @@
  * @since 0.1.0
  */
 import { assert, describe, it } from "@effect/vitest"
+import { formatEndpoint } from "@pnet/core/Advert"
 import type { Endpoint } from "@pnet/core/Network"
-import type { Connection, ConnectionClosedError, Transport } from "@pnet/core/Transport"
+import type { Connection, ConnectionClosedError, Listening, Transport } from "@pnet/core/Transport"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
@@ -36,7 +37,7 @@ import { decodeText, encodeText } from "./internal/platform.ts"
  */
 export interface TransportWorld {
   /** The transport of the side that listens, told to listen on a port; 0 is any free one. */
-  readonly server: (port: number) => Transport["Service"]
+  readonly server: (port: number) => Listening
   /** The transport of the side that dials. */
   readonly client: Transport["Service"]
   /** The address at which the client reaches the server. */
@@ -241,7 +242,7 @@ export const transportSuite = (name: string, setup: TransportSetup): void => {
         const endpoint = { host: world.address, port: yield* freePort(world) }
         const error = yield* Effect.flip(world.client.dial(endpoint))
         assert.deepInclude(error, { _tag: "DialError", kind: "Refused", ...endpoint })
-        assert.include(error.message, `${endpoint.host}:${endpoint.port}`)
+        assert.include(error.message, formatEndpoint(endpoint))
       }))
 
     test("a mebibyte comes whole and in order, in both directions at once", (world) =>
@@ -505,7 +506,7 @@ export const transportSuite = (name: string, setup: TransportSetup): void => {
         const error = yield* Effect.flip(world.client.dial(endpoint))
         const took = (yield* Clock.currentTimeMillis) - start
         assert.deepInclude(error, { _tag: "DialError", kind: "Timeout", ...endpoint })
-        assert.include(error.message, `${endpoint.host}:${endpoint.port}`)
+        assert.include(error.message, formatEndpoint(endpoint))
         assert.isAtLeast(took, Duration.toMillis(dialTimeout))
         assert.isBelow(took, Duration.toMillis(dialTimeout) + 500)
       }))

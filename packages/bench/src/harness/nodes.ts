@@ -2,6 +2,7 @@
 import * as AdvancedNode from "@pnet/core/AdvancedNode"
 import * as BasicNode from "@pnet/core/BasicNode"
 import * as Crypto from "@pnet/core/Crypto"
+import * as LanReach from "@pnet/core/LanReach"
 import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import * as TofuTrust from "@pnet/core/TofuTrust"
 import * as Trust from "@pnet/core/Trust"
@@ -29,7 +30,7 @@ const trust = Layer.sync(Trust.Trust, () => TofuTrust.make({ capacity: 65_536, p
 
 /** Everything that a node needs of this machine. */
 export const platform = (cryptography: Cryptography) =>
-  Layer.mergeAll(NodeNetwork.layer, cryptoLayer(cryptography), trust)
+  Layer.mergeAll(Layer.provideMerge(LanReach.layer, NodeNetwork.layer), cryptoLayer(cryptography), trust)
 
 /** A node's network: its own, so that benchmarks and whatever else runs on this machine do not hear each other. */
 export interface NodeNetworkOptions {

@@ -85,7 +85,7 @@ describe("Transport", () => {
           Layer.provide(PortableCrypto.layer)
         )
       const process = yield* server.launch(layer({ serverPort: 4_242 }))
-      const listener = yield* Context.get(process.context, Transport.Transport).listen
+      const listener = yield* Context.get(process.context, Transport.Transport).listen!
       assert.deepStrictEqual(listener.endpoint, { host: "0.0.0.0", port: 4_242 })
       const accepted = yield* Deferred.make<void>()
       yield* Effect.forkScoped(listener.run(() => Effect.asVoid(Deferred.succeed(accepted, undefined))))

@@ -62,7 +62,7 @@ const world = (layers: Layers, options: SimNetwork.Options): Effect.Effect<Disco
             discovery: service,
             advertise: Effect.andThen(
               Effect.forkScoped(process.run(listener.run(answerAdverts(crypto, config, endpoint)))),
-              process.run(service.advertise({ port: endpoint.port }))
+              process.run(service.advertise(endpoint))
             )
           }
         })

@@ -118,7 +118,7 @@ const discover = (
       sighted,
       names: () => sighted.map(({ name }) => name as string),
       publicKey: Context.get(process.context, NodeOptions.NodeConfig).identity.publicKey,
-      advertise: process.run(discovery.advertise({ port: 4_000 }))
+      advertise: process.run(discovery.advertise({ host: host.address, port: 4_000 }))
     }
   })
 

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import {
   type AdvancedNode,
   Discovery,
+  LanReach,
   Network,
   NetworkKey,
   NodeOptions,
@@ -134,7 +135,7 @@ describe("a host name in peers", () => {
       )
       const host = yield* network.host("alice")
       const { node } = yield* start(network, { name: "alice", peers: ["bob.local:4000"] }, {
-        host: { ...host, launch: (layer) => host.launch(Layer.provide(layer, slow)) }
+        host: { ...host, launch: (layer) => host.launch(Layer.provide(layer, Layer.provide(LanReach.layer, slow))) }
       })
       const early = yield* failureOf(node.peers.awaitPeer("bob", "1 second"))
       assert.isUndefined(early.obstacles)
@@ -229,7 +230,7 @@ describe("a node that lists none, and is bound where nothing is broadcast", () =
         )
       )
       const { obstacles } = Context.get(context, NodeOptions.NodeConfig)
-      yield* Context.get(context, Discovery.Discovery).advertise({ port: 4000 })
+      yield* Context.get(context, Discovery.Discovery).advertise({ host: "::1", port: 4000 })
       const clock = yield* Clock.Clock
       for (let i = 0; i < 3; i++) {
         const now = Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)

@@ -3,7 +3,16 @@
  * change, machines that sleep, clocks that jump, names that two have, and systems that forbid broadcasts.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { AdvancedNode, Crypto, Network, NetworkKey, type Obstacle, PortableCrypto, TofuTrust } from "@pnet/core"
+import {
+  AdvancedNode,
+  Crypto,
+  LanReach,
+  Network,
+  NetworkKey,
+  type Obstacle,
+  PortableCrypto,
+  TofuTrust
+} from "@pnet/core"
 import {
   echo,
   failureOf,
@@ -248,7 +257,7 @@ describe("several interfaces", () => {
       const host = yield* network.host("alice")
       yield* host.launch(
         AdvancedNode.layer({ networkId, bindIp: "0.0.0.0", name: "alice" }).pipe(
-          Layer.provide([PortableCrypto.layer, TofuTrust.layer(), over, logTo(said)])
+          Layer.provide([PortableCrypto.layer, TofuTrust.layer(), Layer.provide(LanReach.layer, over), logTo(said)])
         )
       )
       yield* TestClock.adjust("1 minute")
@@ -687,7 +696,7 @@ describe("broadcasts that the system forbids", () => {
         layer(
           { name: "alice", bindIp: host.address, peers: [`${bob.host.address}:${bob.node.endpoint.port}`] },
           linesTo(said)
-        ).pipe(Layer.provide(sandbox))
+        ).pipe(Layer.provide(Layer.provide(LanReach.layer, sandbox)))
       )
       const node = Context.get(alice.context, AdvancedNode.AdvancedNode)
       yield* node.peers.awaitPeer("bob")
@@ -717,7 +726,7 @@ describe("broadcasts that the system forbids", () => {
         Effect.map(
           host.launch(
             layer({ name: "alice", bindIp: host.address, functions: { echo }, ...options }, linesTo(said)).pipe(
-              Layer.provide(tunnel)
+              Layer.provide(Layer.provide(LanReach.layer, tunnel))
             )
           ),
           (process) => ({ process, node: Context.get(process.context, AdvancedNode.AdvancedNode) })

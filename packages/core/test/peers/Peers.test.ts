@@ -87,7 +87,8 @@ const setUp = (
       }
     }
     const transport: Transport.Transport["Service"] = {
-      listen: Effect.never,
+      listen: undefined,
+      dials: () => true,
       dial: ({ host, port }) =>
         Effect.suspend((): Effect.Effect<Transport.Connection, Transport.DialError> => {
           dials.push({ at: clock.currentTimeMillisUnsafe(), port })
@@ -1741,7 +1742,9 @@ describe("Peers: discovery that fails", () => {
             advertise: () => Effect.void,
             sightings: Stream.fail(new Discovery.DiscoveryError({ kind: "Unknown", address: "x", port: 1 }))
           })),
-          Layer.provide(Layer.succeed(Transport.Transport, { listen: Effect.never, dial: () => Effect.never })),
+          Layer.provide(
+            Layer.succeed(Transport.Transport, { listen: undefined, dials: () => true, dial: () => Effect.never })
+          ),
           Layer.provide(AnyTrust.layer),
           Layer.provide(NodeOptions.layer({ name: "self" })),
           Layer.provide(PortableCrypto.layer)

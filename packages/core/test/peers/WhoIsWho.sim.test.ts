@@ -5,7 +5,6 @@ import {
   Advert,
   AllowListTrust,
   AnyTrust,
-  BasicNode,
   Frame,
   Identity,
   NodeOptions,
@@ -15,9 +14,9 @@ import {
   PortableCrypto,
   PublicKey,
   Raw,
+  Reach,
   SessionPool,
   Sessions,
-  TcpTransport,
   TofuTrust,
   Trust
 } from "@pnet/core"
@@ -606,8 +605,7 @@ describe("a session that stands in the turn in which its peer is lost", () => {
       ).pipe(Layer.provide(PeerTable.layer))
       const layer = SessionPool.layer.pipe(
         Layer.provideMerge(layerPeers),
-        Layer.provide(BasicNode.layerDiscovery),
-        Layer.provide(TcpTransport.layer),
+        Layer.provide(Reach.layerOpen),
         Layer.provide(NodeOptions.layer({ name: "alice", networkId, bindIp: "0.0.0.0" })),
         Layer.provide([PortableCrypto.layer, TofuTrust.layer()])
       )

@@ -1,6 +1,8 @@
 /** Hosts and processes as the user holds them: handles around `HostState` and `ProcessState`. */
 import { Entropy } from "@pnet/core/Crypto"
+import * as LanReach from "@pnet/core/LanReach"
 import * as Network from "@pnet/core/Network"
+import { Reach } from "@pnet/core/Reach"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -46,11 +48,11 @@ const interfacesOf = (host: HostState): ReadonlyArray<Network.NetworkInterface> 
 ]
 
 /** The services of a process. A memo map of its own makes the same layer another instance in another process. */
-const servicesOf = (process: ProcessState): Context.Context<Network.Network> => {
+const servicesOf = (process: ProcessState): Context.Context<Network.Network | Reach> => {
   const { host, world } = process
   const prng = world.prng.fork(`process/${host.name}/${process.pid}`)
   const entropy = prng.fork("entropy")
-  return Context.make(Network.Network, {
+  const network: Network.Network["Service"] = {
     interfaces: Effect.sync(() => interfacesOf(host)),
     datagram: (options) => Datagrams.makeSocket(process, options),
     listen: (endpoint) => Sockets.listen(process, endpoint),
@@ -62,7 +64,9 @@ const servicesOf = (process: ProcessState): Context.Context<Network.Network> => 
           ? Effect.fail(new Network.ResolveError({ kind: found, name }))
           : Effect.succeed(found)
       })
-  }).pipe(
+  }
+  return Context.make(Network.Network, network).pipe(
+    Context.add(Reach, LanReach.make(network)),
     Context.add(Clock.Clock, makeClock(process)),
     Context.add(Random.Random, makeRandom(prng.fork("random"))),
     Context.add(Entropy, (bytes) => entropy.fill(bytes)),
@@ -133,7 +137,7 @@ export const makeHost = (world: World, networkScope: Scope.Scope, name: string, 
 
   const handle = <A>(
     { process, scope }: Running,
-    context: Context.Context<A | Network.Network>
+    context: Context.Context<A | Network.Network | Reach>
   ): Process<A> => ({
     host,
     pid: process.pid,
@@ -179,7 +183,7 @@ export const makeHost = (world: World, networkScope: Scope.Scope, name: string, 
       const { services } = yield* start(yield* Effect.scope)
       // Whoever builds with this layer memoises where it likes.
       return Context.omit(Layer.CurrentMemoMap)(
-        services as Context.Context<Network.Network | Layer.CurrentMemoMap>
+        services as Context.Context<Network.Network | Reach | Layer.CurrentMemoMap>
       )
     })
   )

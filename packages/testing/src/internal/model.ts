@@ -1,5 +1,6 @@
 /** The public vocabulary of `SimNetwork`, here so that its parts need not import the module that composes them. */
 import type { Network, NetworkInterface } from "@pnet/core/Network"
+import type { Reach } from "@pnet/core/Reach"
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
@@ -146,14 +147,14 @@ export interface Process<A = never> {
   readonly host: Host
   /** Unique in the network, counting from 1. */
   readonly pid: number
-  /** What the launched layer provides, besides the host's `Network`, Clock, Random and Entropy. */
-  readonly context: Context.Context<A | Network>
+  /** What the launched layer provides, besides the host's `Network`, `Reach`, Clock, Random and Entropy. */
+  readonly context: Context.Context<A | Network | Reach>
   readonly isAlive: () => boolean
   /**
    * Runs an effect in this process: with its services, its clock and its randomness. The process's end interrupts it. What
    * it acquires in a Scope stays in the caller's.
    */
-  readonly run: <B, E, R>(effect: Effect.Effect<B, E, R>) => Effect.Effect<B, E, Exclude<R, A | Network>>
+  readonly run: <B, E, R>(effect: Effect.Effect<B, E, R>) => Effect.Effect<B, E, Exclude<R, A | Network | Reach>>
   /** Ends it in order: its scope closes, finalizers can still send. */
   readonly stop: Effect.Effect<void>
   /** kill -9: nothing its finalizers do reaches the network, and the system closes its sockets. */
@@ -174,18 +175,20 @@ export interface Host {
   /** The address of its first interface that has one; the loopback's if it has none. */
   readonly address: string
   /**
-   * `Network`, and with it this host's Clock, Random and Entropy, as a process that ends with the layer's scope. Prefer
+   * `Network`, `Reach` by the LAN over it, and with these this host's Clock, Random and Entropy, as a process that ends with the layer's scope. Prefer
    * `launch` where one layer value runs on several hosts: layers are memoised by identity, `launch` builds afresh.
    */
-  readonly layer: Layer.Layer<Network>
+  readonly layer: Layer.Layer<Network | Reach>
   /** Builds a layer as a new process, which ends with the network unless stopped, killed or crashed before. */
   readonly launch: <A, E, R>(
     layer: Layer.Layer<A, E, R>
-  ) => Effect.Effect<Process<A>, E, Exclude<R, Network | Scope.Scope>>
+  ) => Effect.Effect<Process<A>, E, Exclude<R, Network | Reach | Scope.Scope>>
   /** Starts an empty process. */
   readonly process: Effect.Effect<Process>
   /** Runs an effect as a process of its own that ends with it. */
-  readonly run: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Network | Scope.Scope>>
+  readonly run: <A, E, R>(
+    effect: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E, Exclude<R, Network | Reach | Scope.Scope>>
   readonly interfaces: Effect.Effect<ReadonlyArray<NetworkInterface>>
   readonly addInterface: (options?: InterfaceOptions) => Effect.Effect<NetworkInterface>
   readonly removeInterface: (name: string) => Effect.Effect<void>

@@ -92,21 +92,20 @@ export const commandOf = (
 }
 
 export interface Acceptor {
-  /** Serves one connection, to its end. */
-  readonly handle: (connection: Connection) => Effect.Effect<void>
+  /** Serves one connection that was accepted at an endpoint, to its end. */
+  readonly handle: (connection: Connection, listening: Endpoint) => Effect.Effect<void>
 }
 
 export const make = (options: {
   readonly self: AdvertExchange.Self
   readonly clock: Clock.Clock
   readonly limits: Limits
-  readonly listening: Endpoint
   readonly services: ReadonlyArray<Service>
   readonly context: Context.Context<never>
   readonly crypto: Crypto["Service"]
   readonly obstacles: Obstacles
 }): Acceptor => {
-  const { clock, context, crypto, limits, listening, obstacles, self, services } = options
+  const { clock, context, crypto, limits, obstacles, self, services } = options
   let pending = 0
   let refusing = 0
   const byAddress = new Map<string, number>()
@@ -165,7 +164,7 @@ export const make = (options: {
       )
     )
 
-  const greet = (connection: Connection, proved: () => void) =>
+  const greet = (connection: Connection, listening: Endpoint, proved: () => void) =>
     Effect.gen(function*() {
       const stream = PacketStream.make(connection, { clock, packetTimeout: limits.firstPacketTimeout })
       let expected: ReadonlyArray<Packet.PacketType> = ["adv", "msg", "err"]
@@ -211,7 +210,7 @@ export const make = (options: {
     )
 
   return {
-    handle: (connection) =>
+    handle: (connection, listening) =>
       Effect.suspend(() => {
         const address = connection.remote?.host ?? ""
         if (pending >= limits.pendingConnections) return busy(connection, "connections")
@@ -222,7 +221,7 @@ export const make = (options: {
           if (waiting) count(address, -1)
           waiting = false
         }
-        return greet(connection, proved).pipe(
+        return greet(connection, listening, proved).pipe(
           Effect.catchTag("Refusal", (error) => refuse(connection, error)),
           Effect.catchTag("ConnectionClosedError", () => Effect.void),
           Effect.ensuring(Effect.sync(proved))

@@ -122,9 +122,9 @@ export const make = (
       )
     }
 
-    const ask = (to: Endpoint, port: number) => {
+    const ask = (to: Endpoint, from: Endpoint) => {
       const place = formatEndpoint(to)
-      return AdvertExchange.exchange(transport, self, { host: config.bindIp, port }, to, {
+      return AdvertExchange.exchange(transport, self, from, to, {
         clock,
         timeout: limits.firstPacketTimeout
       }).pipe(
@@ -207,7 +207,8 @@ export const make = (
       })
 
     return {
-      advertise: ({ port }) =>
+      // Who listens nowhere says port 0, which is nobody's.
+      advertise: (from = { host: config.bindIp, port: 0 }) =>
         Effect.gen(function*() {
           const asking = yield* FiberMap.make<string>()
 
@@ -222,7 +223,7 @@ export const make = (
                 yield* FiberMap.remove(asking, place)
               }
               for (const [place, to] of wanted) {
-                const loop = Effect.forever(Effect.andThen(ask(to, port), pause(1)))
+                const loop = Effect.forever(Effect.andThen(ask(to, from), pause(1)))
                 yield* FiberMap.run(asking, place, loop, { onlyIfMissing: true })
               }
             })

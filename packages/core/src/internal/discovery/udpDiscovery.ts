@@ -542,9 +542,11 @@ export const make = (): Effect.Effect<
     })
 
     return {
-      advertise: ({ port }) =>
+      advertise: (listening) =>
         Effect.gen(function*() {
-          advertised = port
+          // Who listens nowhere has nothing to say, and hears.
+          if (listening === undefined) return
+          advertised = listening.port
           yield* Effect.addFinalizer(() => leave)
           const forbidden = yield* round
           if (forbidden > 0 && forbidden === privates.size) {
