@@ -300,6 +300,24 @@ describe("CommandNode", () => {
       assert.strictEqual(ran, 0)
     })))
 
+  it.effect("a call over this node's own limit is not sent, whatever its peer takes", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const { alice, bob } = yield* startAll(
+        network,
+        ["alice", "bob"],
+        (name) => name === "alice" ? { limits: { callSize: 10_000 } } : {}
+      )
+      let ran = 0
+      yield* bob.node.register("count", () => Effect.sync(() => ++ran))
+      // Of letters that take two bytes each there are fewer than the limit, and more bytes.
+      for (const large of ["x".repeat(10_000), "ä".repeat(6_000)]) {
+        const error = yield* failureOf(alice.node.target("bob")("count", large))
+        assert.strictEqual(error._tag === "CallTooLargeError" && error.limit, 10_000)
+      }
+      assert.strictEqual(yield* alice.node.target("bob")("count", "x".repeat(9_000)), 1)
+    })))
+
   it.effect("an argument that is undefined is so at the function, whose defaults apply, and null to a Schema", () =>
     quietly(Effect.gen(function*() {
       const { alice, bob } = yield* two()
@@ -596,6 +614,8 @@ describe("CommandNode", () => {
           ["{\"args\":[]}", "\"function\" is not a string"],
           ["{\"function\":\"f\",\"args\":{}}", "\"args\" is not an array"],
           ["{\"function\":\"f\",\"kwargs\":[]}", "\"kwargs\" is not an object"],
+          // More than an argument list of JavaScript has room for.
+          [`{"function":"get_peers","args":[${"0,".repeat(10_000)}0]}`, "\"args\" has more than 10000 elements"],
           ["[".repeat(100_000), "nested deeper than 512"],
           ["{\"function\":\"f\",\"args\":[[1,{\"a\":-1e400}]]}", "a number that is not finite"],
           [`{"function":"f","kwargs":{"a":${"9".repeat(309)}}}`, "a number that is not finite"],

@@ -662,6 +662,13 @@ describe("what is heard", () => {
       assert.strictEqual(one.names().length, heard)
       yield* say(advert("later", 1_020))
       assert.strictEqual(one.names().at(-1), "later")
+      // A key that says more within a second than is kept of it is not heard any more in that second.
+      for (let i = 0; i < 17; i++) yield* say(advert(`s${i}`, 1_030))
+      assert.strictEqual(one.names().at(-1), "s16")
+      yield* say(advert("more", 1_030))
+      assert.strictEqual(one.names().at(-1), "s16")
+      yield* say(advert("next", 1_031))
+      assert.strictEqual(one.names().at(-1), "next")
     })
   )
 

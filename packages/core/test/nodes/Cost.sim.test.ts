@@ -19,6 +19,7 @@ import { SimNetwork } from "@pnet/testing"
 import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Layer, Logger, Schema, Stream } from "effect"
 import type { Scope } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
+import * as CommandWire from "../../src/internal/call/commandWire.ts"
 import { compatible, differences } from "../../src/internal/call/contract.ts"
 import * as Wire from "../../src/internal/call/rpcWire.ts"
 
@@ -81,8 +82,25 @@ describe("a refusal", () => {
       const many = (value: unknown) => Array.from({ length: 100 }, () => value)
       yield* bob.node.register("laughs", () => Effect.succeed(many(many(many("x".repeat(100))))))
       assert.strictEqual((yield* failureOf(alice.node.target("bob")("laughs")))._tag, "CallTooLargeError")
+      // Of letters that take two bytes each there are fewer than the limit, and more bytes.
+      const text = "ä".repeat(60_000)
+      yield* bob.node.register("umlauts", () => Effect.succeed(text))
+      yield* bob.node.register(Command.make("wrong", { error: Schema.String }), () => Effect.fail(text))
+      for (const name of ["umlauts", "wrong"]) {
+        assert.strictEqual((yield* failureOf(alice.node.target("bob")(name)))._tag, "CallTooLargeError", name)
+      }
     })
   )
+
+  it("looks at no more of a result than is needed to know that it is too large", () => {
+    let looked = 0
+    const list = Array.from({ length: 1_000 }, () => 1)
+    Object.defineProperty(list, 900, { enumerable: true, get: () => ++looked })
+    assert.isUndefined(CommandWire.encodeSuccessUpTo(list, 100))
+    assert.strictEqual(looked, 0)
+    assert.isDefined(CommandWire.encodeSuccessUpTo(list, 10_000))
+    assert.isAbove(looked, 0)
+  })
 })
 
 describe("a call by JSON", () => {

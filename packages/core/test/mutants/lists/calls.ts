@@ -42,7 +42,7 @@ const json = of(
 const commandWire = of(
   "command-wire",
   "packages/core/src/internal/call/commandWire.ts",
-  suites("CommandNode.sim", "commandVectors", "Fuzz", "Limits.sim"),
+  suites("Cost.sim", "CommandNode.sim", "commandVectors", "Fuzz", "Limits.sim"),
   {
     "request-bytes": [
       `return bytes.length <= limit ? bytes : "too large"`,
@@ -60,11 +60,7 @@ const commandWire = of(
     "answer": [
       `if (lengthUpTo(value, limit) > limit) return undefined`,
       ``,
-      "an answer over the limit is made before it is refused",
-      {
-        equivalent:
-          "the bytes are compared with the limit behind it, so it bounds the memory of making them and nothing that a caller sees"
-      }
+      "an answer over the limit is made before it is refused"
     ],
     "answer-bytes": [
       `return bytes.length <= limit ? bytes : undefined`,

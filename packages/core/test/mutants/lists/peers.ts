@@ -210,9 +210,7 @@ const udp = of(
       "const key = publicKey",
       "who dates adverts of another's key ahead silences it"
     ],
-    "again-bound": [`if (seen.length > seenPerKey) {`, `if (false) {`, "every advert of a minute is remembered", {
-      equivalent: "memory alone tells: what is remembered is refused, and what was forgotten is refused by its time"
-    }],
+    "again-bound": [`if (seen.length > seenPerKey) {`, `if (false) {`, "every advert of a minute is remembered"],
     "fresh": [
       `if (timestamp !== undefined && !isFresh(publicKey, advert,`,
       `if (timestamp === null && !isFresh(publicKey, advert,`,
