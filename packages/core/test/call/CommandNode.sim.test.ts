@@ -599,6 +599,28 @@ describe("CommandNode", () => {
       assert.strictEqual(yield* peer("size", "abc"), 3)
     })))
 
+  it.effect("a call that was refused is made again, and not once more where it may have run", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* two()
+      let opened = 0
+      for (const name of ["handle", "bytes"]) {
+        yield* bob.node.sessions.handle(
+          { protocol: "command", name },
+          (stream) => stream.reset(opened++ === 0 ? "refused" : "internal", "")
+        )
+      }
+      const calls: ReadonlyArray<Effect.Effect<unknown, { readonly _tag: string }>> = [
+        alice.node.target("bob")("f"),
+        alice.node.request("bob", "bytes", "x")
+      ]
+      for (const call of calls) {
+        opened = 0
+        const { _tag } = yield* failureOf(call)
+        assert.include(["RemoteDefectError", "StreamResetError"], _tag)
+        assert.strictEqual(opened, 2)
+      }
+    })))
+
   it.effect("what is no call is answered, and harms nobody", () =>
     quietly(Effect.gen(function*() {
       const { alice } = yield* two()

@@ -394,7 +394,8 @@ const advanced = of("advanced", "packages/core/src/AdvancedNode.ts", suites("Adv
   "retry": [
     `Effect.retry(exchange, { while: isRefused, schedule`,
     `Effect.retry(exchange, { while: () => true, schedule`,
-    "a call that may have run is made again"
+    "a call that may have run is made again",
+    { tests: ["CommandNode.sim"] }
   ]
 })
 
