@@ -432,10 +432,21 @@ describe("limits of the answering side", () => {
       const answers = yield* said(outside, bob, [advert, advert])
       assert.deepStrictEqual(answers.map(([type]) => type), ["adv", "err"])
       assert.strictEqual(answers[1]?.[1], "ERR_PACKET_TYPE")
-      assert.deepStrictEqual(
-        yield* said(outside, bob, [Packet.encode(Packet.err(networkId, "ERR_BUSY", publicKey))]),
-        []
-      )
+      const others = Packet.NetworkId.make("another")
+      for (
+        const err of [
+          Packet.encode(Packet.err(networkId, "ERR_BUSY", publicKey)),
+          Packet.encode(Packet.err(others, "ERR_BUSY", publicKey)),
+          new TextEncoder().encode(`${networkId}|err|ERR_BUSY|not a key|END\n`),
+          new TextEncoder().encode(`${networkId}|err|ERR_BUSY|END\n`)
+        ]
+      ) {
+        assert.deepStrictEqual(yield* said(outside, bob, [err]), [])
+        // Nor behind an advert.
+        assert.deepStrictEqual((yield* said(outside, bob, [advert, err])).map(([type]) => type), ["adv"])
+      }
+      const answered = yield* said(outside, bob, [new TextEncoder().encode(`${others}|msg|err|not a key|END\n`)])
+      assert.deepStrictEqual(answered, [["err", "ERR_NETWORK_INCORRECT"]])
     })
   )
 
@@ -468,7 +479,11 @@ describe("limits of the answering side", () => {
       const answers = yield* said(outside, bob, [yield* messageOf("eve"), yield* messageOf("mallory")])
       assert.deepStrictEqual(answers.map(([type]) => type), ["rsp", "err"])
       assert.strictEqual(answers[1]?.[1], "ERR_PUBLIC_KEY")
-      assert.deepStrictEqual(handled, ["eve"])
+      // An err behind it is answered by none, be it another network's.
+      const err = Packet.encode(Packet.err(Packet.NetworkId.make("another"), "ERR_BUSY", null))
+      const [only, ...more] = yield* said(outside, bob, [yield* messageOf("eve"), err])
+      assert.deepStrictEqual([only?.[0], more], ["rsp", []])
+      assert.deepStrictEqual(handled, ["eve", "eve"])
     })
   )
 

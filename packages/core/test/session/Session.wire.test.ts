@@ -7,7 +7,7 @@ import {
   Handshake,
   Identity,
   NetworkKey,
-  type Packet,
+  Packet,
   PortableCrypto,
   Raw,
   TofuTrust,
@@ -651,6 +651,18 @@ describe("the limits of handshakes", () => {
         assert.strictEqual(said, "ERR_PACKET_INCOMPLETE", title)
         assert.closeTo(after, 5_000, 400, title)
       }
+      // An err is never answered, be it another network's.
+      const [said, after] = yield* timed((connection) =>
+        Effect.gen(function*() {
+          yield* connection.write(hello())
+          yield* Effect.sleep("100 millis")
+          yield* connection.write(
+            Packet.encode(Packet.err(Packet.NetworkId.make("another"), "ERR_BUSY", mallory.identity.publicKey))
+          )
+        })
+      )
+      assert.strictEqual(said, "closed")
+      assert.isBelow(after, 1_000)
     }),
     coarse
   )

@@ -176,11 +176,11 @@ export const make = (options: {
           maxLength: Packet.maxStreamLength
         })
         if (Result.isFailure(decoded)) {
+          if (PacketStream.saysErr(bytes)) return
           yield* note(connection, bytes, decoded.failure) ?? Effect.void
           return yield* Effect.fail(refusal(decoded.failure))
         }
         const packet = decoded.success
-        // An err is never answered.
         if (packet.type === "err") return
         if (packet.type === "adv") {
           const heard = AdvertExchange.read(self, packet)

@@ -26,6 +26,7 @@ import * as Seldom from "../base/seldom.ts"
 import * as WallTime from "../base/wallTime.ts"
 import * as Acceptor from "../connect/acceptor.ts"
 import type { Self } from "../wire/advertExchange.ts"
+import * as PacketStream from "../wire/packetStream.ts"
 import * as WriteBuffer from "../wire/writeBuffer.ts"
 
 /** The sender of a message, as its box proved. */
@@ -169,7 +170,9 @@ export const make = (options: {
           maxLength: Packet.maxStreamLength,
           likelyKey: first.publicKey
         })
-        if (Result.isFailure(decoded)) return yield* Effect.fail(Acceptor.refusal(decoded.failure))
+        if (Result.isFailure(decoded)) {
+          return PacketStream.saysErr(bytes) ? undefined : yield* Effect.fail(Acceptor.refusal(decoded.failure))
+        }
         if (decoded.success.type === "err") return undefined
         if (decoded.success.publicKey !== first.publicKey) {
           return yield* Effect.fail(Acceptor.refusal(ProtocolError.local("ERR_PUBLIC_KEY", "another than before")))

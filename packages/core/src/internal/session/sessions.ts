@@ -495,7 +495,10 @@ export const make = (): Effect.Effect<
           networkId: self.networkId,
           types: [type, "err"],
           maxLength: Packet.maxStreamLength
-        }))
+        })).pipe(
+          // What is no `err` of this network, and says that it is one, is not answered either.
+          Effect.mapError((error) => PacketStream.saysErr(bytes) ? ProtocolError.remote(error.code) : error)
+        )
         if (packet.type === "err") return yield* Packet.errorOf(packet)
         if (packet.publicKey !== from) return yield* ProtocolError.local("ERR_PUBLIC_KEY", "another than before")
         const opened = yield* Effect.fromResult(self.cipher.open(packet))

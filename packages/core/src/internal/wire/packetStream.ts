@@ -126,6 +126,15 @@ export const make = (connection: Connection, options: {
   }
 }
 
+const bar = 0x7c
+const errType = [0x65, 0x72, 0x72, bar]
+
+/** Whether a packet says that it is an `err`, which is never answered, whatever else is wrong with it. */
+export const saysErr = (packet: Uint8Array): boolean => {
+  const at = packet.indexOf(bar) + 1
+  return at > 0 && errType.every((byte, i) => packet[at + i] === byte)
+}
+
 /**
  * Refuses: writes the `err`, half-closes, then reads and drops for at most a second or a mebibyte, since closing with unread
  * bytes would reset the connection and destroy the `err` on its way.
