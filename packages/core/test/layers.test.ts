@@ -60,7 +60,7 @@ const layers: ReadonlyArray<{
   { name: "session", modules: ["Handshake", "PeerSocket", "SessionPool", "Sessions"], folders: ["session"] },
   { name: "streams", modules: ["AdvancedNode"], folders: ["streams"] },
   { name: "calls", modules: ["Command", "PeerRpc", "RpcRegistry"], folders: ["call"] },
-  { name: "nodes", modules: ["CommandNode", "Diagnose", "index"], folders: [] }
+  { name: "nodes", modules: ["CommandNode", "Diagnose", "Finding", "index"], folders: ["diagnose"] }
 ]
 
 const heights = new Map(

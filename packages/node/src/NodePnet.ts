@@ -21,6 +21,7 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import type { Crypto } from "@pnet/core/Crypto"
 import * as Diagnose from "@pnet/core/Diagnose"
+import type { Finding } from "@pnet/core/Finding"
 import type { IdentityStore } from "@pnet/core/Identity"
 import * as LanReach from "@pnet/core/LanReach"
 import type { Network } from "@pnet/core/Network"
@@ -155,7 +156,7 @@ export const layerConfig: Layer.Layer<
  */
 export const diagnose = (
   options?: Diagnose.Options
-): Effect.Effect<ReadonlyArray<Diagnose.Finding>, NodeOptions.OptionsError> =>
+): Effect.Effect<ReadonlyArray<Finding>, NodeOptions.OptionsError> =>
   Effect.provide(Diagnose.run(options), diagnoseLayer)
 
 const diagnoseLayer: Layer.Layer<Network | Crypto> = Layer.mergeAll(NodeNetwork.layer, NodeCrypto.layer)

@@ -1,6 +1,6 @@
 /** What `Diagnose` finds on simulated networks that are as they should be, and on such that are not. */
 import { assert, describe, it } from "@effect/vitest"
-import { Crypto, Diagnose, Network, NetworkKey, Packet, PortableCrypto } from "@pnet/core"
+import { Crypto, Diagnose, Finding, Network, NetworkKey, Packet, PortableCrypto } from "@pnet/core"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { advertPacket } from "@pnet/testing/DiscoverySuite"
 import { Clock, Context, Duration, Effect, Layer, Logger, Result, type Scope } from "effect"
@@ -24,8 +24,8 @@ const diagnose = (
     )
     yield* process.stop
     assert.isAtMost((yield* Clock.currentTimeMillis) - began, 7_000, "it ends by itself")
-    const of = <Tag extends Diagnose.Finding["_tag"]>(tag: Tag) =>
-      findings.filter((one): one is Extract<Diagnose.Finding, { _tag: Tag }> => one._tag === tag)
+    const of = <Tag extends Finding.Finding["_tag"]>(tag: Tag) =>
+      findings.filter((one): one is Extract<Finding.Finding, { _tag: Tag }> => one._tag === tag)
     return { findings, of, tags: findings.map(({ _tag }) => _tag as string), worst: Diagnose.worst(findings) }
   })
 
@@ -511,8 +511,8 @@ describe("what is wrong between machines", () => {
 
 it("findings are text that a person can read", () => {
   const findings = [
-    new Diagnose.InterfaceFound({ interface: "eth0", address: "10.0.0.1", broadcast: "10.0.0.255" }),
-    new Diagnose.BroadcastForbidden({ address: "10.0.0.1", broadcast: "10.0.0.255", port: 3_334 })
+    new Finding.InterfaceFound({ interface: "eth0", address: "10.0.0.1", broadcast: "10.0.0.255" }),
+    new Finding.BroadcastForbidden({ address: "10.0.0.1", broadcast: "10.0.0.255", port: 3_334 })
   ]
   assert.strictEqual(
     Diagnose.format(findings),
