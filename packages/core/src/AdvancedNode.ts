@@ -40,6 +40,7 @@ import { fromTraceparent, toTraceparent } from "./internal/base/trace.ts"
 import * as Acceptor from "./internal/connect/acceptor.ts"
 import { namesOf } from "./internal/peers/targets.ts"
 import { isRefused, nameTooLong, refusedRetries } from "./internal/session/refused.ts"
+import * as Pool from "./internal/session/sessions.ts"
 import type { SessionStream as InternalStream } from "./internal/session/sessionStream.ts"
 import { type CallMemory, makeCallMemory, resources } from "./internal/streams/callMemory.ts"
 import { encodeError } from "./internal/streams/encodeError.ts"
@@ -49,7 +50,6 @@ import * as Peers from "./Peers.ts"
 import * as PeerTable from "./PeerTable.ts"
 import type { PublicKey } from "./PublicKey.ts"
 import * as Reach from "./Reach.ts"
-import * as SessionPool from "./SessionPool.ts"
 import * as Sessions from "./Sessions.ts"
 import type { Trust } from "./Trust.ts"
 
@@ -769,8 +769,8 @@ export const layerWithConfig = <Services extends Record<string, unknown> = {}, R
     serve<Needs<Services>>((functions ?? {}) as Functions<Record<string, Needs<Services>>>)
   ).pipe(
     Layer.provideMerge(BasicNode.layerOver(onMessage)),
-    Layer.provide(Layer.effect(Acceptor.Services, Effect.map(Sessions.Sessions, ({ acceptor }) => [acceptor]))),
-    Layer.provideMerge(SessionPool.layer),
+    Layer.provide(Layer.effect(Acceptor.Services, Effect.map(Pool.SessionAcceptor, (acceptor) => [acceptor]))),
+    Layer.provideMerge(Pool.layer),
     Layer.provideMerge(PeerTable.layer),
     Layer.provide(Reach.layerOpen),
     Layer.provideMerge(NodeOptions.layer(input))

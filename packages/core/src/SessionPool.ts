@@ -3,12 +3,12 @@
  *
  * @since 0.1.0
  */
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import type { Crypto } from "./Crypto.ts"
 import * as sessions from "./internal/session/sessions.ts"
 import type { NodeConfig } from "./NodeOptions.ts"
 import type { Peers } from "./Peers.ts"
-import { Sessions } from "./Sessions.ts"
+import type { Sessions } from "./Sessions.ts"
 import type { Transport } from "./Transport.ts"
 import type { Trust } from "./Trust.ts"
 
@@ -18,7 +18,4 @@ import type { Trust } from "./Trust.ts"
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Sessions, never, Transport | Peers | Trust | Crypto | NodeConfig> = Layer.effect(
-  Sessions,
-  sessions.make()
-)
+export const layer: Layer.Layer<Sessions, never, Transport | Peers | Trust | Crypto | NodeConfig> = sessions.layer

@@ -21,7 +21,6 @@ import type * as Scope from "effect/Scope"
 import type { AnySpan } from "effect/Tracer"
 import * as Frame from "./Frame.ts"
 import { quote } from "./internal/base/quote.ts"
-import type * as Acceptor from "./internal/connect/acceptor.ts"
 import { NodeName } from "./Packet.ts"
 import type { Peer, PeerLostError } from "./Peers.ts"
 import type { ProtocolError } from "./ProtocolError.ts"
@@ -228,6 +227,4 @@ export class Sessions extends Context.Service<Sessions, {
   readonly closeAll: Effect.Effect<void>
   /** The sessions there are now. */
   readonly all: Effect.Effect<ReadonlyArray<SessionInfo>>
-  /** The service that accepts sessions on a node's connections. */
-  readonly acceptor: Acceptor.Service
 }>()("@pnet/core/Sessions") {}

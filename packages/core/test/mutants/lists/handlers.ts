@@ -56,7 +56,9 @@ const given = of("given", "packages/core/src/internal/base/given.ts", handlers, 
   "abort": [`if (Exit.isFailure(exit)) made.abort()`, ``, "an async handler is not told that its call was given up"]
 })
 
-const sessions = of("given", "packages/core/src/internal/session/sessions.ts", suites("Handlers.sim", "Sessions.sim"), {
+const served = suites("Handlers.sim", "Sessions.sim")
+
+const serving = of("given", "packages/core/src/internal/session/serving.ts", served, {
   "run": [
     `const run = Given.run(() => handler(given), who)`,
     `const run = handler(given) as Effect.Effect<unknown, unknown>`,
@@ -69,7 +71,7 @@ const sessions = of("given", "packages/core/src/internal/session/sessions.ts", s
   ],
   "abandon": [
     `// Nobody reads what it did not.
-                  stream.abandon()`,
+    stream.abandon()`,
     ``,
     "what a handler did not read is held for as long as its session"
   ]
@@ -99,4 +101,4 @@ const rpc = of("given", "packages/core/src/internal/call/rpcServer.ts", suites("
   ]
 })
 
-export const handlersList = [...given, ...sessions, ...rpc]
+export const handlersList = [...given, ...serving, ...rpc]

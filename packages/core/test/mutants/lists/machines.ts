@@ -34,53 +34,56 @@ const variables = of("variables", "packages/core/src/NodeOptions.ts", suites("No
   ]
 })
 
-const cost = of(
-  "cost",
-  "packages/core/src/internal/session/sessions.ts",
-  suites("Cost.sim", "Session.wire", "Limits.sim", "Security.sim", "Sessions.sim", "Connections.sim"),
-  {
-    "per-peer": [
-      `if (state.places >= limits.sessionsPerPeer && !supersede(state)) {`,
-      `if (false) {`,
-      "one key has all sessions",
-      { tests: ["Session.wire"] }
-    ],
-    "per-peer-given-back": [
-      `state.places--
-            forget`,
-      `forget`,
-      "a key whose sessions have ended can make no more",
-      { tests: ["Session.wire"] }
-    ],
-    "credit-per-peer": [
-      `budget: new Budget(limits.credit / 4, budget),`,
-      `budget: new Budget(limits.credit, budget),`,
-      "one key has all credit, over several sessions",
-      { tests: ["Session.wire"] }
-    ],
-    "per-address": [
-      `if (!handshakesFrom.take(connection.remote?.host ?? "", begun) || !handshakes.take(begun)) {`,
-      `if (!handshakes.take(begun)) {`,
-      "one address takes a whole second's handshakes"
-    ],
-    "hello-again": [
-      `if (self.cipher.encrypted && hellos.has(Handshake.helloId(first.bytes), begun)) {`,
-      `if (false) {`,
-      "a recorded HELLO makes this node compute again"
-    ],
-    "hello-kept": [
-      `if (self.cipher.encrypted) hellos.add(Handshake.helloId(first.bytes), begun)`,
-      ``,
-      "a recorded HELLO makes this node compute again"
-    ],
-    "handler-newer": [
-      `place.splice(place.lastIndexOf(handler), 1)`,
-      `place.pop()`,
-      "closing an older handler takes the newer one away"
-    ],
-    "shown": [`text.length <= 100 ? text :`, `true ? text :`, "what a peer is told repeats its own text, however long"]
-  }
-)
+const costly = suites("Cost.sim", "Session.wire", "Limits.sim", "Security.sim", "Sessions.sim", "Connections.sim")
+
+const table = of("cost", "packages/core/src/internal/session/table.ts", costly, {
+  "per-peer": [
+    `if (state.places >= limits.sessionsPerPeer && !this.#supersede(state)) {`,
+    `if (false) {`,
+    "one key has all sessions",
+    { tests: ["Session.wire"] }
+  ],
+  "per-peer-given-back": [
+    `state.places--
+          this.forget`,
+    `this.forget`,
+    "a key whose sessions have ended can make no more",
+    { tests: ["Session.wire"] }
+  ],
+  "credit-per-peer": [
+    `new Budget(this.#host.limits.credit / 4, this.#budget)`,
+    `new Budget(this.#host.limits.credit, this.#budget)`,
+    "one key has all credit, over several sessions",
+    { tests: ["Session.wire"] }
+  ]
+})
+
+const accepting = of("cost", "packages/core/src/internal/session/accepting.ts", costly, {
+  "per-address": [
+    `if (!handshakesFrom.take(connection.remote?.host ?? "", begun) || !handshakes.take(begun)) {`,
+    `if (!handshakes.take(begun)) {`,
+    "one address takes a whole second's handshakes"
+  ],
+  "hello-again": [
+    `if (self.cipher.encrypted && hellos.has(Handshake.helloId(hello), begun)) {`,
+    `if (false) {`,
+    "a recorded HELLO makes this node compute again"
+  ],
+  "hello-kept": [
+    `if (self.cipher.encrypted) hellos.add(Handshake.helloId(hello), begun)`,
+    ``,
+    "a recorded HELLO makes this node compute again"
+  ]
+})
+
+const handlers = of("cost", "packages/core/src/internal/session/handlers.ts", costly, {
+  "handler-newer": [
+    `place.splice(place.lastIndexOf(handler), 1)`,
+    `place.pop()`,
+    "closing an older handler takes the newer one away"
+  ],
+  "shown": [`text.length <= 100 ? text :`, `true ? text :`, "what a peer is told repeats its own text, however long"]
+})
 
 const obstacles = of(
   "obstacles",
@@ -151,4 +154,13 @@ const trustFiles = of("trust-files", "packages/node/src/NodeTrust.ts", suites("n
   "breaks": [`take(lock, held._tag !== "Taken")`, `take(lock, true)`, "two take away each other's lock"]
 })
 
-export const machinesList = [...variables, ...cost, ...obstacles, ...hold, ...keyFiles, ...trustFiles]
+export const machinesList = [
+  ...variables,
+  ...table,
+  ...accepting,
+  ...handlers,
+  ...obstacles,
+  ...hold,
+  ...keyFiles,
+  ...trustFiles
+]

@@ -1,52 +1,55 @@
 /** Who is who: a name is served by the key that proved it, and only proof changes what was proved. */
 import { of, suites } from "./of.ts"
 
-const sessions = of(
-  "names",
-  "packages/core/src/internal/session/sessions.ts",
-  suites("WhoIsWho.sim", "Security.sim", "Sessions.sim", "Connections.sim", "RealNetworks.sim"),
-  {
-    "only-session": [
-      `return session.usable && session.peer.name === name ? session : undefined`,
-      `return session.usable ? session : undefined`,
-      "calls to one name run at another peer, whose key an advert gave to the name"
-    ],
-    "several-sessions": [
-      `if (!session.usable || session.peer.name !== name) continue`,
-      `if (!session.usable) continue`,
-      "of several sessions with a key one is used that proved another name"
-    ],
-    "reconcile": [
-      `|| other.peer.name !== mine.peer.name) continue`,
-      `) continue`,
-      "a session is closed for one that proved another name"
-    ],
-    "dial-proof": [
-      `promising()
+const whoIsWho = suites("WhoIsWho.sim", "Security.sim", "Sessions.sim", "Connections.sim", "RealNetworks.sim")
+
+const peerSessions = of("names", "packages/core/src/internal/session/peerSessions.ts", whoIsWho, {
+  "only-session": [
+    `return session.usable && session.peer.name === name ? session : undefined`,
+    `return session.usable ? session : undefined`,
+    "calls to one name run at another peer, whose key an advert gave to the name"
+  ],
+  "several-sessions": [
+    `if (!session.usable || session.peer.name !== name) continue`,
+    `if (!session.usable) continue`,
+    "of several sessions with a key one is used that proved another name"
+  ],
+  "reconcile": [
+    `|| other.peer.name !== mine.peer.name) continue`,
+    `) continue`,
+    "a session is closed for one that proved another name"
+  ]
+})
+
+const shaking = of("names", "packages/core/src/internal/session/shaking.ts", whoIsWho, {
+  "dial-proof": [
+    `promising()
         return yield* one.withPermit(`,
-      `promising()
+    `promising()
         return yield* Effect.suspend(() => `,
-      "a peer that is reached by two addresses is left with two sessions"
-    ],
-    "dial-err": [
-      `if (error._tag !== "ProtocolError" || error.origin === "local") peers`,
-      `peers`,
-      "a forged err puts a peer's address last"
-    ],
-    "dial-failed": [
-      `if (error._tag !== "ProtocolError" || error.origin === "local") peers.failedUnsafe(publicKey, endpoint)`,
-      ``,
-      "an address that fails the handshake is tried first again"
-    ],
-    "other-name": [
-      `trust.check(actualName, publicKey),
-                peers.proved(`,
-      `Effect.void,
-                peers.proved(`,
-      "a key that proves a name which belongs to another gets it"
-    ]
-  }
-)
+    "a peer that is reached by two addresses is left with two sessions"
+  ]
+})
+
+const dialling = of("names", "packages/core/src/internal/session/dialling.ts", whoIsWho, {
+  "dial-err": [
+    `if (error._tag !== "ProtocolError" || error.origin === "local") peers`,
+    `peers`,
+    "a forged err puts a peer's address last"
+  ],
+  "dial-failed": [
+    `if (error._tag !== "ProtocolError" || error.origin === "local") peers.failedUnsafe(publicKey, endpoint)`,
+    ``,
+    "an address that fails the handshake is tried first again"
+  ],
+  "other-name": [
+    `trust.check(actualName, publicKey),
+        peers.proved(`,
+    `Effect.void,
+        peers.proved(`,
+    "a key that proves a name which belongs to another gets it"
+  ]
+})
 
 const dial = of(
   "names",
@@ -122,4 +125,14 @@ const channel = of("names", "packages/core/src/internal/raw/channel.ts", asking,
   ]
 })
 
-export const namesList = [...sessions, ...dial, ...liveness, ...membership, ...addresses, ...conversation, ...channel]
+export const namesList = [
+  ...peerSessions,
+  ...shaking,
+  ...dialling,
+  ...dial,
+  ...liveness,
+  ...membership,
+  ...addresses,
+  ...conversation,
+  ...channel
+]

@@ -295,219 +295,241 @@ const mux = of("mux", "packages/core/src/internal/session/mux.ts", muxSuites, {
   ]
 })
 
-const sessions = of(
-  "sessions",
-  "packages/core/src/internal/session/sessions.ts",
-  suites("Sessions.sim", "Connections.sim", "Security.sim", "Limits.sim", "NetworkKeys.sim"),
-  {
-    "server-close": [
-      `Effect.ensuring(Effect.sync(() => handshake.close())),`,
-      ``,
-      "the secrets of a handshake that failed at the server stay in memory",
-      { tests: ["Session.wire", "Sessions.sim"] }
-    ],
-    "client-close": [
-      `yield* Effect.addFinalizer(() => Effect.sync(() => handshake.close()))`,
-      ``,
-      "the secrets of a handshake that failed at the client stay in memory",
-      { tests: ["Session.wire", "Sessions.sim"] }
-    ],
-    "dial-begun": [
-      `Effect.uninterruptibleMask((restore) => {
-        const making`,
-      `Effect.suspend(() => {
-        const restore = <A>(effect: A): A => effect
-        const making`,
-      "a dial that its first caller was interrupted before is waited for without end"
-    ],
-    "queue-left": [
-      `return Effect.onError(wait(latch.await), () =>`,
-      `return ((_: unknown, left: () => Effect.Effect<void>) => wait(Effect.onInterrupt(latch.await, left)))(undefined, () =>`,
-      "whoever was interrupted before it waited takes the turn of another"
-    ],
-    "budget-of-key": [
-      `budget: state.budget,`,
-      `budget: new Budget(limits.credit / 4, budget),`,
-      "one key has a quarter of all credit in each of its sessions",
-      { tests: ["Session.wire", "Sessions.sim"] }
-    ],
-    "budget-owed": [
-      `if (sessions.size + places + budget.used + dials.size === 0) states.delete(key)`,
-      `if (sessions.size + places + dials.size === 0) states.delete(key)`,
-      "a key that comes again has its whole credit, whatever of it is owed",
-      { tests: ["Session.wire", "Sessions.sim"] }
-    ],
-    "place-given-up": [
-      `if (oldest === undefined) return false
-      places.get(oldest)?.()
-      oldest.mux.resetAll`,
-      `if (oldest === undefined) return false
-      oldest.mux.resetAll`,
-      "a session that another takes the place of is counted until it is gone",
-      { tests: ["Session.wire", "Sessions.sim"] }
-    ],
-    "server-wiped": [
-      `({ established }) => wipe(established)`,
-      `() => Effect.void`,
-      "the key of a session that never began stays in memory at the server",
-      { tests: ["Session.wire"] }
-    ],
-    "client-wiped": [
-      `Effect.suspend(() => Effect.fromResult(handshake.ready(ready.bytes))),
-            wipe`,
-      `Effect.suspend(() => Effect.fromResult(handshake.ready(ready.bytes))),
-            () => Effect.void`,
-      "the key of a session that never began stays in memory at the client",
-      { tests: ["Session.wire"] }
-    ],
-    "ghost": [
-      `if (!session.dialled) { for (const older of state.sessions) older.ping() }`,
-      ``,
-      "the session of a peer's former life is not asked"
-    ],
-    "ghost-heard": [
-      `staying.heardAt > newest.startedAt ? staying : newest`,
-      `true ? staying : newest`,
-      "calls go to the session of a peer's former life"
-    ],
-    "key-meanwhile": [
-      `// A key may have been removed, and the policy may have changed, while the handshake went on.
+const many = suites("Sessions.sim", "Connections.sim", "Security.sim", "Limits.sim", "NetworkKeys.sim")
+
+const peerSessions = of("sessions", "packages/core/src/internal/session/peerSessions.ts", many, {
+  "queue-left": [
+    `return Effect.onError(wait(latch.await), () =>`,
+    `return ((_: unknown, left: () => Effect.Effect<void>) => wait(Effect.onInterrupt(latch.await, left)))(undefined, () =>`,
+    "whoever was interrupted before it waited takes the turn of another"
+  ],
+  "budget-owed": [
+    `return this.sessions.size + this.places + this.budget.used + this.dials.size === 0`,
+    `return this.sessions.size + this.places + this.dials.size === 0`,
+    "a key that comes again has its whole credit, whatever of it is owed",
+    { tests: ["Session.wire", "Sessions.sim"] }
+  ],
+  "ghost-heard": [
+    `staying.heardAt > newest.startedAt ? staying : newest`,
+    `true ? staying : newest`,
+    "calls go to the session of a peer's former life"
+  ]
+})
+
+const table = of("sessions", "packages/core/src/internal/session/table.ts", many, {
+  "place-given-up": [
+    `if (oldest === undefined) return false
+    this.#places.get(oldest)?.()
+    oldest.mux.resetAll`,
+    `if (oldest === undefined) return false
+    oldest.mux.resetAll`,
+    "a session that another takes the place of is counted until it is gone",
+    { tests: ["Session.wire", "Sessions.sim"] }
+  ],
+  "places": [
+    `if (this.#count >= limits.sessions && !this.#evict()) {`,
+    `if (false) {`,
+    "there are as many sessions as peers make"
+  ],
+  "stranger-evicts": [
+    `return this.#count >= this.#host.limits.sessions && this.#idlest() === undefined`,
+    `return this.#count >= this.#host.limits.sessions && !this.#evict()`,
+    "a stranger's HELLO ends a session"
+  ],
+  "place-once": [
+    `if (!held) return
+          held = false`,
+    ``,
+    "a place is given back twice",
+    { tests: ["Session.wire", "Limits.sim"] }
+  ]
+})
+
+const standing = of("sessions", "packages/core/src/internal/session/standing.ts", many, {
+  "key-meanwhile": [
+    `recheck: (session, state, origin) => {
       outdate(session, state)`,
-      ``,
-      "a network key that is removed during a handshake is forgotten",
-      { tests: ["NetworkKeys.sim", "Sessions.sim"] }
-    ],
-    "key-hello": [
-      `const origin: Origin = { keys: [first.networkKey, command.networkKey], policy }`,
-      `const origin: Origin = { keys: [first.networkKey], policy }`,
-      "only HELLO's network key is remembered",
-      { tests: ["NetworkKeys.sim", "Sessions.sim"] }
-    ],
-    "key-initiate": [
-      `const origin: Origin = { keys: [first.networkKey, command.networkKey], policy }`,
-      `const origin: Origin = { keys: [command.networkKey], policy }`,
-      "HELLO's network key is forgotten",
-      { tests: ["NetworkKeys.sim", "Sessions.sim"] }
-    ],
-    "key-client": [
-      `const origin: Origin = { keys: [welcome.networkKey, ready.networkKey], policy }`,
-      `const origin: Origin = { keys: [ready.networkKey], policy }`,
-      "WELCOME's network key is forgotten",
-      { tests: ["NetworkKeys.sim", "Sessions.sim"] }
-    ],
-    "key-client-ready": [
-      `const origin: Origin = { keys: [welcome.networkKey, ready.networkKey], policy }`,
-      `const origin: Origin = { keys: [welcome.networkKey], policy }`,
-      "READY's network key is forgotten",
-      { tests: ["NetworkKeys.sim", "Sessions.sim"] }
-    ],
-    "policy-meanwhile": [
-      `if (origin.policy !== policy) runFork(judge(session))`,
-      ``,
-      "a peer that is refused during its handshake has a session all the same"
-    ],
-    "outdated-heard": [
-      `if (outdated.get(session)?.renewed === false) return`,
-      ``,
-      "who has no network key any more is alive by the session it had"
-    ],
-    "packet-key": [
-      `if (packet.publicKey !== from) return yield* ProtocolError.local("ERR_PUBLIC_KEY", "another than before")`,
-      ``,
-      "the packets of one handshake have several keys",
-      { tests: ["Session.wire"] }
-    ],
-    "client-name": [
-      `actualName === name
-            ? trust.proved(name, publicKey)`,
-      `true
-            ? trust.proved(name, publicKey)`,
-      "a peer that proves another name is called by the one that was dialled"
-    ],
-    "client-check": [
-      `yield* trust.check(name, publicKey)
-        const place`,
-      `const place`,
-      "a peer that is not trusted is dialled"
-    ],
-    "server-trust": [
-      `Effect.fail(ProtocolError.local("ERR_UNTRUSTED"))
-                )`,
-      `Effect.void
-                )`,
-      "a peer that is not trusted gets a session"
-    ],
-    "handshakes": [`|| !handshakes.take(begun)) {`, `) {`, "a flood of HELLO makes this node compute without end"],
-    "places": [
-      `if (count >= limits.sessions && !evict()) return`,
-      `if (false) return`,
-      "there are as many sessions as peers make"
-    ],
-    "stranger-evicts": [
-      `if (count >= limits.sessions && idlest() === undefined) {`,
-      `if (count >= limits.sessions && !evict()) {`,
-      "a stranger's HELLO ends a session"
-    ],
-    "place-once": [
-      `if (!held) return
-            held = false`,
-      ``,
-      "a place is given back twice",
-      { tests: ["Session.wire", "Limits.sim"] }
-    ],
-    "silent-handshake": [
-      `stream.read(limits.firstPacketTimeout)
-        const packet`,
-      `stream.read(limits.rawIdleTimeout)
-        const packet`,
-      "a handshake that stalls is held for a minute"
-    ],
-    "drained": [
-      `session.end({ reason: "closed", detail: "its streams did not finish in time" })`,
-      ``,
-      "a stream that never ends keeps a session that drains"
-    ],
-    "age": [
-      `if (!session.dialled && (age >= ageLimit || commands >= commandLimit)) session.drain("renew", "its time is over")`,
-      ``,
-      "a session lasts as long as its opener lets it"
-    ],
-    "idle": [
-      `if (session.dialled && session.mux.streams === 0 && at - session.usedAt >= idleLimit) {`,
-      `if (false) {`,
-      "a session that nobody uses lasts"
-    ],
-    "outdated-end": [
-      `if (old !== undefined && !old.renewed && at - old.since >= renewalLimit) {`,
-      `if (false) {`,
-      "who has no network key any more keeps its streams"
-    ],
-    "judged": [`return every(judge)`, `return Effect.void`, "a peer that the policy refuses now keeps its session"],
-    "back-off": [
-      `making.notBefore = now() + 100 * 2 ** making.failures`,
-      `making.notBefore = 0`,
-      "a peer that cannot be reached is dialled without a pause"
-    ],
-    "back-off-clear": [
-      `Result.isSuccess(error) && isInClear(error.success) ? 1 :`,
-      ``,
-      "a forged err puts a peer off for seconds"
-    ],
-    "back-off-bound": [
-      `? 1 : Math.min(making.failures + 1, 6)`,
-      `? 1 : making.failures + 1`,
-      "a peer that could not be reached for a while is not dialled for hours"
-    ],
-    "calls": [`if (running >= limits.calls || forPeer`, `if (forPeer`, "there are as many handlers as peers call"],
-    "calls-peer": [`|| forPeer >= Math.max(1, limits.calls / 4)) {`, `) {`, "one peer has all handlers"],
-    "calls-back": [
-      `running--
-                  const left`,
-      `const left`,
-      "the place of a handler that ended is gone"
-    ]
-  }
-)
+    `recheck: (session, state, origin) => {`,
+    "a network key that is removed during a handshake is forgotten",
+    { tests: ["NetworkKeys.sim", "Sessions.sim"] }
+  ],
+  "policy-meanwhile": [
+    `if (origin.policy !== policy) host.fork(judge(session))`,
+    ``,
+    "a peer that is refused during its handshake has a session all the same"
+  ],
+  "outdated-end": [
+    `return old !== undefined && !old.renewed && at - old.since >= renewalLimit`,
+    `return false`,
+    "who has no network key any more keeps its streams"
+  ],
+  "judged": [`return every(judge)`, `return Effect.void`, "a peer that the policy refuses now keeps its session"]
+})
+
+const life = of("sessions", "packages/core/src/internal/session/life.ts", many, {
+  "budget-of-key": [
+    `budget: state.budget,`,
+    `budget: new Budget(limits.credit / 4, budget),`,
+    "one key has a quarter of all credit in each of its sessions",
+    { tests: ["Session.wire", "Sessions.sim"] }
+  ],
+  "ghost": [
+    `if (!session.dialled) { for (const older of state.sessions) older.ping() }`,
+    ``,
+    "the session of a peer's former life is not asked"
+  ],
+  "outdated-heard": [
+    `if (standing.unproved(session)) return`,
+    ``,
+    "who has no network key any more is alive by the session it had"
+  ]
+})
+
+const shaking = of("sessions", "packages/core/src/internal/session/shaking.ts", many, {
+  "server-close": [
+    `Effect.ensuring(Effect.sync(() => handshake.close()))`,
+    ``,
+    "the secrets of a handshake that failed at the server stay in memory",
+    { tests: ["Session.wire", "Sessions.sim"] }
+  ],
+  "client-close": [
+    `yield* Effect.addFinalizer(() => Effect.sync(() => handshake.close()))`,
+    ``,
+    "the secrets of a handshake that failed at the client stay in memory",
+    { tests: ["Session.wire", "Sessions.sim"] }
+  ],
+  "server-wiped": [
+    `=> wipe(established)`,
+    `=> Effect.void`,
+    "the key of a session that never began stays in memory at the server",
+    { tests: ["Session.wire"] }
+  ],
+  "client-wiped": [
+    `Effect.suspend(() => Effect.fromResult(handshake.ready(ready.bytes))),
+            wipe`,
+    `Effect.suspend(() => Effect.fromResult(handshake.ready(ready.bytes))),
+            () => Effect.void`,
+    "the key of a session that never began stays in memory at the client",
+    { tests: ["Session.wire"] }
+  ],
+  "key-hello": [
+    `standing.origin([first.networkKey, command.networkKey])`,
+    `standing.origin([first.networkKey])`,
+    "only HELLO's network key is remembered",
+    { tests: ["NetworkKeys.sim", "Sessions.sim"] }
+  ],
+  "key-initiate": [
+    `standing.origin([first.networkKey, command.networkKey])`,
+    `standing.origin([command.networkKey])`,
+    "HELLO's network key is forgotten",
+    { tests: ["NetworkKeys.sim", "Sessions.sim"] }
+  ],
+  "key-client": [
+    `standing.origin([welcome.networkKey, ready.networkKey])`,
+    `standing.origin([ready.networkKey])`,
+    "WELCOME's network key is forgotten",
+    { tests: ["NetworkKeys.sim", "Sessions.sim"] }
+  ],
+  "key-client-ready": [
+    `standing.origin([welcome.networkKey, ready.networkKey])`,
+    `standing.origin([welcome.networkKey])`,
+    "READY's network key is forgotten",
+    { tests: ["NetworkKeys.sim", "Sessions.sim"] }
+  ],
+  "packet-key": [
+    `if (packet.publicKey !== from) return yield* ProtocolError.local("ERR_PUBLIC_KEY", "another than before")`,
+    ``,
+    "the packets of one handshake have several keys",
+    { tests: ["Session.wire"] }
+  ],
+  "silent-handshake": [
+    `stream.read(limits.firstPacketTimeout)
+      const packet`,
+    `stream.read(limits.rawIdleTimeout)
+      const packet`,
+    "a handshake that stalls is held for a minute"
+  ]
+})
+
+const dialRow = of("sessions", "packages/core/src/internal/session/dial.ts", many, {
+  "back-off": [
+    `this.notBefore = now + 100 * 2 ** this.#failures`,
+    `this.notBefore = 0`,
+    "a peer that cannot be reached is dialled without a pause"
+  ],
+  "back-off-clear": [
+    `Result.isSuccess(error) && isInClear(error.success) ? 1 :`,
+    ``,
+    "a forged err puts a peer off for seconds"
+  ],
+  "back-off-bound": [
+    `? 1 : Math.min(this.#failures + 1, 6)`,
+    `? 1 : this.#failures + 1`,
+    "a peer that could not be reached for a while is not dialled for hours"
+  ]
+})
+
+const dialling = of("sessions", "packages/core/src/internal/session/dialling.ts", many, {
+  "dial-begun": [
+    `Effect.uninterruptibleMask((restore) => {
+      const making`,
+    `Effect.suspend(() => {
+      const restore = <A>(effect: A): A => effect
+      const making`,
+    "a dial that its first caller was interrupted before is waited for without end"
+  ],
+  "client-name": [
+    `actualName === name
+          ? trust.proved(name, publicKey)`,
+    `true
+          ? trust.proved(name, publicKey)`,
+    "a peer that proves another name is called by the one that was dialled"
+  ],
+  "client-check": [
+    `yield* trust.check(name, publicKey)
+      const place`,
+    `const place`,
+    "a peer that is not trusted is dialled"
+  ]
+})
+
+const accepting = of("sessions", "packages/core/src/internal/session/accepting.ts", many, {
+  "server-trust": [
+    `Effect.fail(ProtocolError.local("ERR_UNTRUSTED"))`,
+    `Effect.void`,
+    "a peer that is not trusted gets a session"
+  ],
+  "handshakes": [`|| !handshakes.take(begun)) {`, `) {`, "a flood of HELLO makes this node compute without end"]
+})
+
+const upkeep = of("sessions", "packages/core/src/internal/session/upkeep.ts", many, {
+  "drained": [
+    `session.end({ reason: "closed", detail: "its streams did not finish in time" })`,
+    ``,
+    "a stream that never ends keeps a session that drains"
+  ],
+  "age": [
+    `if (!session.dialled && (age >= ageLimit || commands >= commandLimit)) session.drain("renew", "its time is over")`,
+    ``,
+    "a session lasts as long as its opener lets it"
+  ],
+  "idle": [
+    `if (session.dialled && session.mux.streams === 0 && at - session.usedAt >= idleLimit) {`,
+    `if (false) {`,
+    "a session that nobody uses lasts"
+  ]
+})
+
+const serving = of("sessions", "packages/core/src/internal/session/serving.ts", many, {
+  "calls": [`if (this.#count >= this.#limit || forPeer`, `if (forPeer`, "there are as many handlers as peers call"],
+  "calls-peer": [`|| forPeer >= Math.max(1, this.#limit / 4)) return`, `) return`, "one peer has all handlers"],
+  "calls-back": [
+    `this.#count--
+    const left`,
+    `const left`,
+    "the place of a handler that ended is gone"
+  ]
+})
 
 const stream = of(
   "stream",
@@ -648,7 +670,16 @@ export const sessionsList = [
   ...muxStream,
   ...news,
   ...mux,
-  ...sessions,
+  ...peerSessions,
+  ...table,
+  ...standing,
+  ...life,
+  ...shaking,
+  ...dialRow,
+  ...dialling,
+  ...accepting,
+  ...upkeep,
+  ...serving,
   ...stream,
   ...openText,
   ...packets,

@@ -1,0 +1,142 @@
+/** The life of a session, from the handshake to its end: it is made, entered where streams find it, run, and taken out again. */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type * as Handshake from "../../Handshake.ts"
+import type { Connection } from "../../Transport.ts"
+import { quote } from "../base/quote.ts"
+import type { Handlers } from "./handlers.ts"
+import type { Host } from "./host.ts"
+import type { PeerSessions } from "./peerSessions.ts"
+import { type Ending, Session } from "./session.ts"
+import type { Origin, Standing } from "./standing.ts"
+import type { Place, Table } from "./table.ts"
+
+/** A connection on which a handshake was completed, which is no session yet. */
+export interface Completed {
+  readonly connection: Connection
+  readonly established: Handshake.Established
+  readonly origin: Origin
+}
+
+/** A session that streams are opened on. */
+export interface Entered {
+  readonly session: Session
+  /** What came behind the handshake. */
+  readonly early: ReadonlyArray<Uint8Array>
+}
+
+export interface Life {
+  /** A session that no stream is opened on by this side until it is entered. */
+  readonly make: (completed: Pick<Completed, "connection" | "established">) => Session
+  /** Makes it, and lets streams be opened on it until the scope closes, whoever is interrupted in between. */
+  readonly enter: (completed: Completed, place: Place) => Effect.Effect<Session, never, Scope.Scope>
+  /** Runs it, until it ends or its peer is lost. */
+  readonly run: (entered: Entered) => Effect.Effect<Ending>
+}
+
+export const make = (host: Host, parts: {
+  readonly table: Table
+  readonly standing: Standing
+  readonly handlers: Handlers
+  /** A peer has asked for a session in the place of this one. */
+  readonly renew: (session: Session, state: PeerSessions) => void
+}): Life => {
+  const { clock, config, crypto, limits, peers, self } = host
+  const { handlers, renew, standing, table } = parts
+  // Each session keeps its peer in the table of peers when an advert says that it leaves, and is asked instead.
+  const holds = new WeakMap<Session, () => void>()
+
+  const makeSession: Life["make"] = ({ connection, established }) => {
+    const key = established.peer.publicKey
+    const state = table.of(key)
+    let told = 0
+    return new Session({
+      connection,
+      established,
+      crypto,
+      self,
+      clock,
+      chunkSize: config.chunkSize,
+      maxStreams: limits.streams,
+      callSize: limits.callSize,
+      budget: state.budget,
+      silence: Duration.toMillis(limits.sessionSilence),
+      writeTimeout: Duration.toMillis(limits.writeTimeout),
+      onOpen: (stream, session) => handlers.open(stream, session),
+      onHeard: (session) => {
+        if (state.sessions.size > 1) state.reconcile()
+        // Who has not shown that it has a network key that is held is nobody to this network.
+        if (standing.unproved(session)) return
+        // The membership need not know more often than it asks.
+        if (session.heardAt - told < 1_000 && told !== 0) return
+        told = session.heardAt
+        peers.heardUnsafe(key)
+      },
+      onGoAway: (session, { code }) => {
+        // To make the next one is the opener's duty; where no stream waits for it, the next stream does so.
+        if (code === "renew" && session.dialled && session.mux.streams > 0) renew(session, state)
+        state.wakeAll()
+      },
+      onRoom: () => {
+        table.onRoom(state)
+        if (state.sessions.size === 0) table.forget(state)
+      }
+    })
+  }
+
+  const enterUnsafe = (completed: Completed, place: Place): Session => {
+    const { origin } = completed
+    const session = makeSession(completed)
+    const key = session.peer.publicKey
+    const state = table.of(key)
+    standing.begin(session, state, origin)
+    // An older one may be a ghost; whoever it is has five seconds to say otherwise.
+    if (!session.dialled) { for (const older of state.sessions) older.ping() }
+    state.sessions.add(session)
+    holds.set(session, peers.holdUnsafe(key, () => session.ping()))
+    table.occupy(session, place)
+    state.reconcile()
+    standing.recheck(session, state, origin)
+    state.wakeAll()
+    return session
+  }
+
+  const leave = (session: Session) => {
+    const state = table.of(session.peer.publicKey)
+    // One whose peer was lost before it ran.
+    if (session.ending === undefined) {
+      session.mux.resetAll("going_away", "the session ends")
+      session.end({ reason: "dead", detail: "it was given up before it began" })
+    }
+    state.sessions.delete(session)
+    holds.get(session)?.()
+    table.vacate(session)
+    state.wakeAll()
+    table.onRoom(state)
+    table.forget(state)
+  }
+
+  return {
+    make: makeSession,
+    enter: (completed, place) =>
+      Effect.acquireRelease(
+        Effect.sync(() => enterUnsafe(completed, place)),
+        (session) => Effect.sync(() => leave(session))
+      ),
+    run: ({ early, session }) =>
+      Effect.raceFirst(
+        session.run(early),
+        Effect.catch(peers.lost(session.peer.publicKey), (error) =>
+          Effect.sync(() =>
+            session.end({ reason: "dead", detail: error.message, lost: error.reason })
+          ).pipe(
+            Effect.andThen(Effect.never)
+          ))
+      ).pipe(
+        Effect.tap((ending) =>
+          Effect.logDebug(`the session with ${quote(session.peer.name)} ended: ${ending.reason}, ${ending.detail}`)
+        )
+      )
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Streams that peers open, each served by a fiber of its own: as many as may run at once, interrupted when their stream fails,
+ * and their stream ended when they have.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
+import type { PublicKey } from "../../PublicKey.ts"
+import type * as Sessions from "../../Sessions.ts"
+import * as Given from "../base/given.ts"
+import { quote } from "../base/quote.ts"
+import * as Seldom from "../base/seldom.ts"
+import { fromTraceparent } from "../base/trace.ts"
+import type { Handlers, Where } from "./handlers.ts"
+import type { Host } from "./host.ts"
+import type { MuxStream } from "./muxStream.ts"
+import type { Session } from "./session.ts"
+import { SessionStream } from "./sessionStream.ts"
+
+/** Handlers that run, in all and for each peer that has any; a peer has a quarter of the places. */
+class Running {
+  readonly #limit: number
+  #count = 0
+  readonly #forPeer = new Map<PublicKey, number>()
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  /** Whether there is a place for one more, which is taken then. */
+  enter(key: PublicKey): boolean {
+    const forPeer = this.#forPeer.get(key) ?? 0
+    if (this.#count >= this.#limit || forPeer >= Math.max(1, this.#limit / 4)) return false
+    this.#count++
+    this.#forPeer.set(key, forPeer + 1)
+    return true
+  }
+
+  leave(key: PublicKey): void {
+    this.#count--
+    const left = this.#forPeer.get(key)! - 1
+    if (left === 0) this.#forPeer.delete(key)
+    else this.#forPeer.set(key, left)
+  }
+}
+
+type Handler<R> = (stream: Sessions.SessionStream) => Effect.Effect<void, never, R> | PromiseLike<void> | void
+
+type Fork = (effect: Effect.Effect<unknown, unknown>) => Fiber.Fiber<unknown, unknown>
+
+export const make = (host: Host, handlers: Handlers): Sessions.Sessions["Service"]["handle"] => {
+  const running = new Running(host.limits.calls)
+
+  /** What becomes of a stream, and of the log, when its handler has ended. */
+  const settle = (stream: MuxStream, given: SessionStream, fork: Fork, exit: Exit.Exit<unknown, unknown>) => {
+    if (Exit.isSuccess(exit)) stream.end()
+    else if (Exit.hasInterrupts(exit)) stream.reset("going_away", "")
+    else {
+      stream.reset("internal", "")
+      const what = given.title ?? given.name
+      fork(
+        host.lines(
+          Seldom.defect(what, exit.cause),
+          "broke",
+          (more) =>
+            Effect.logError(`the handler of ${quote(what)} broke for ${quote(given.peer.name)}${more}`, exit.cause)
+        )
+      )
+    }
+    // Nobody reads what it did not.
+    stream.abandon()
+  }
+
+  return <R>(
+    where: Where,
+    handler: Handler<R>,
+    options?: Sessions.HandleOptions
+  ): Effect.Effect<void, never, Exclude<R, Scope.Scope> | Scope.Scope> =>
+    Effect.gen(function*() {
+      const services: Context.Context<never> = yield* Effect.context<never>()
+      const fork: Fork = Effect.runForkWith(services)
+      // The span of whoever sets the handler is nobody's who opens a stream.
+      const base = Context.omit(Tracer.ParentSpan)(services) as Context.Context<never>
+      const who = Given.titled("the handler of", typeof where === "string" ? where : where.name)
+      const fibers = yield* Scope.Scope
+
+      const serve = (stream: MuxStream, session: Session) => {
+        const key = session.peer.publicKey
+        if (!running.enter(key)) return stream.reset("refused", "as many calls run here as may at once")
+        // A handler that ends at once does so before there is anything to take off.
+        let off = () => {}
+        const given = new SessionStream(stream, session)
+        const run = Given.run(() => handler(given), who)
+        const fiber = fork(
+          options?.scoped === false ? run : Given.scoped(run, (scope) => {
+            const own = Context.add(base, Scope.Scope, scope)
+            const parent = fromTraceparent(stream.open.traceparent)
+            return parent === undefined ? own : Context.add(own, Tracer.ParentSpan, parent)
+          })
+        )
+        // Of the fiber and not in it: what is no effect deep inside of one ends a fiber without its finalizers.
+        fiber.addObserver((exit) => {
+          off()
+          running.leave(key)
+          settle(stream, given, fork, exit)
+        })
+        if (fiber.pollUnsafe() !== undefined) return
+        // A handler is of no use any more when its stream has failed.
+        off = stream.onFailure(() => {
+          const { failure } = stream
+          const cancelled = failure !== undefined && failure.remote && failure.code === "cancelled"
+          fiber.interruptUnsafe(undefined, cancelled ? options?.cancelled : undefined)
+        })
+        Fiber.runIn(fiber, fibers)
+      }
+
+      yield* Effect.acquireRelease(Effect.sync(() => handlers.add(where, serve)), (remove) => Effect.sync(remove))
+    }) as Effect.Effect<void, never, Exclude<R, Scope.Scope> | Scope.Scope>
+}
