@@ -52,6 +52,7 @@ import type { PublicKey } from "./PublicKey.ts"
 import * as Reach from "./Reach.ts"
 import * as Sessions from "./Sessions.ts"
 import type { Trust } from "./Trust.ts"
+import * as Why from "./Why.ts"
 
 /** Characters of a peer's text in a message of this node's. */
 const maxShown = 500
@@ -79,9 +80,13 @@ export class RemoteError extends Schema.TaggedError<RemoteError>("@pnet/core/Adv
   override get message() {
     const error = this.error
     const text = typeof error === "object" && error !== null && "message" in error ? error.message : error
-    return `${quote(this.command)} failed at ${quote(this.peer)}${
-      this.tag === undefined ? "" : ` with ${quote(this.tag.slice(0, maxShown))}`
-    }${typeof text === "string" && text !== "" ? `: ${quote(text.slice(0, maxShown))}` : ""}`
+    const shown = typeof text === "string" && text !== "" ? `: ${quote(Why.plain(text.slice(0, maxShown)))}` : ""
+    return Why.see(
+      `${quote(this.command)} failed at ${quote(this.peer)}${
+        this.tag === undefined ? "" : ` with ${quote(this.tag.slice(0, maxShown))}`
+      }${shown}`,
+      "failed-there"
+    )
   }
 }
 
@@ -98,9 +103,12 @@ export class DuplicateFunctionError
   )
 {
   override get message() {
-    return `a function called ${
-      quote(this.function)
-    } is registered already; close the scope of the other, or choose another name`
+    return Why.see(
+      `a function called ${
+        quote(this.function)
+      } is registered already; close the scope of the other, or choose another name`,
+      "duplicate-function"
+    )
   }
 }
 

@@ -13,6 +13,7 @@ import * as Signal from "./internal/base/signal.ts"
 import { NodeName } from "./Packet.ts"
 import * as PublicKey from "./PublicKey.ts"
 import { Trust, UntrustedPeerError } from "./Trust.ts"
+import * as Why from "./Why.ts"
 
 /**
  * An entry that cannot be put on an allow list, which was not changed.
@@ -34,11 +35,14 @@ export class AllowListError extends Schema.TaggedError<AllowListError>("@pnet/co
   }
 ) {
   override get message() {
-    return this.kind === "Name"
-      ? `the allow list was not changed: ${quote(this.peer)} is no name of a node; expected 1 to 64 bytes without ` +
-        "| and @ and control characters, and not *"
-      : `the allow list was not changed: ${quote(this.publicKey)}, for ${quote(this.peer)}, is no public ` +
-        "key; expected its base64url text of 44 characters, as the peer's node.publicKey is"
+    return Why.see(
+      this.kind === "Name"
+        ? `the allow list was not changed: ${quote(this.peer)} is no name of a node; expected 1 to 64 bytes without ` +
+          "| and @ and control characters, and not *"
+        : `the allow list was not changed: ${quote(this.publicKey)}, for ${quote(this.peer)}, is no public ` +
+          "key; expected its base64url text of 44 characters, as the peer's node.publicKey is",
+      "allow-list-entry"
+    )
   }
 }
 

@@ -46,6 +46,7 @@ import * as Reach from "./Reach.ts"
 import * as SharedKeys from "./SharedKeys.ts"
 import * as Transport from "./Transport.ts"
 import { Trust, type UntrustedPeerError } from "./Trust.ts"
+import * as Why from "./Why.ts"
 
 /**
  * The node is closed, or was while this waited.
@@ -58,7 +59,7 @@ export class NodeClosedError extends Schema.TaggedError<NodeClosedError>("@pnet/
   { node: Schema.String }
 ) {
   override get message() {
-    return `the node ${quote(this.node)} is closed`
+    return Why.see(`the node ${quote(this.node)} is closed`, "node-closed")
   }
 }
 
@@ -73,9 +74,12 @@ export class SendTimeoutError extends Schema.TaggedError<SendTimeoutError>("@pne
   { peer: Schema.String, timeout: Schema.Duration }
 ) {
   override get message() {
-    return `${quote(this.peer)} did not answer within ${
-      Duration.format(this.timeout)
-    }; it is busy, slow or cut off. Whether it handled the message is not known`
+    return Why.see(
+      `${quote(this.peer)} did not answer within ${
+        Duration.format(this.timeout)
+      }; it is busy, slow or cut off. Whether it handled the message is not known`,
+      "no-answer"
+    )
   }
 }
 

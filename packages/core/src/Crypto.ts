@@ -20,6 +20,7 @@ import * as Base64Url from "./internal/base/base64url.ts"
 import { fillRandom } from "./internal/base/platform.ts"
 import * as PublicKey_ from "./PublicKey.ts"
 import type { PublicKey } from "./PublicKey.ts"
+import * as Why from "./Why.ts"
 
 /**
  * Where random bytes come from: by default the platform's `crypto.getRandomValues`. A simulation replaces it with a seeded
@@ -93,19 +94,14 @@ export class FernetError extends Schema.TaggedError<FernetError>("@pnet/core/Cry
   ageSeconds: Schema.optionalKey(Schema.Number)
 }) {
   override get message() {
-    switch (this.kind) {
-      case "Malformed":
-        return "a Fernet token was refused: it is not canonical base64url of a whole version 128 token"
-      case "Unauthentic":
-        return "a Fernet token was refused: it was not made with any of the keys held here; compare the network keys"
-      case "Expired":
-        return `a Fernet token was refused: it is ${this.ageSeconds} s old, which is too old; compare the clocks`
-      case "Future":
-        return `a Fernet token was refused: it is ${-(this.ageSeconds ??
-          0)} s ahead of this clock, which is too far; compare the clocks`
-      case "Padding":
-        return "a Fernet token was refused: it is authentic, but its padding is wrong, so its sender is broken"
-    }
+    const why = {
+      Malformed: "it is not canonical base64url of a whole version 128 token",
+      Unauthentic: "it was not made with any of the keys held here; compare the network keys",
+      Expired: `it is ${this.ageSeconds} s old, which is too old; compare the clocks`,
+      Future: `it is ${-(this.ageSeconds ?? 0)} s ahead of this clock, which is too far; compare the clocks`,
+      Padding: "it is authentic, but its padding is wrong, so its sender is broken"
+    }[this.kind]
+    return Why.see(`a Fernet token was refused: ${why}`, "fernet-token")
   }
 }
 

@@ -18,6 +18,7 @@ import * as Stream from "effect/Stream"
 import type { Endpoint } from "./Network.ts"
 import type { NodeName } from "./Packet.ts"
 import type { PublicKey } from "./PublicKey.ts"
+import * as Why from "./Why.ts"
 
 /**
  * A node was heard of.
@@ -64,17 +65,32 @@ export class DiscoveryError extends Schema.TaggedError<DiscoveryError>("@pnet/co
   override get message() {
     switch (this.kind) {
       case "PortInUse":
-        return `cannot hear adverts: UDP port ${this.port} is held by a program that does not share it; stop that program, or use another advertisePort on the whole network`
+        return Why.see(
+          `cannot hear adverts: UDP port ${this.port} is held by a program that does not share it; stop that program, or use another advertisePort on the whole network`,
+          "port-in-use"
+        )
       case "AddressNotAvailable":
-        return `cannot advertise from ${this.address}: no network interface that is up has this IPv4 address; bind to one that has, or to 0.0.0.0`
+        return Why.see(
+          `cannot advertise from ${this.address}: no network interface that is up has this IPv4 address; bind to one that has, or to 0.0.0.0`,
+          "no-such-address"
+        )
       case "PermissionDenied":
-        return `cannot hear adverts on ${this.address}, UDP port ${this.port}: the system does not permit it`
+        return Why.see(
+          `cannot hear adverts on ${this.address}, UDP port ${this.port}: the system does not permit it`,
+          "permission-denied"
+        )
       case "BroadcastImpossible":
-        return `cannot advertise from ${this.address}: the system forbids broadcasts (a firewall rule, a container or a VPN); allow UDP to port ${this.port}, or list the other nodes' addresses in peers`
+        return Why.see(
+          `cannot advertise from ${this.address}: the system forbids broadcasts (a firewall rule, a container or a VPN); allow UDP to port ${this.port}, or list the other nodes' addresses in peers`,
+          "broadcast-forbidden"
+        )
       case "Unknown":
-        return `cannot advertise from ${this.address}, UDP port ${this.port}: ${
-          this.cause instanceof Error ? this.cause.message : "unknown cause"
-        }`
+        return Why.see(
+          `cannot advertise from ${this.address}, UDP port ${this.port}: ${
+            this.cause instanceof Error ? this.cause.message : "unknown cause"
+          }`,
+          "system-error"
+        )
     }
   }
 }

@@ -9,6 +9,7 @@
 import * as Schema from "effect/Schema"
 import { quote } from "./internal/base/quote.ts"
 import { NodeName } from "./Packet.ts"
+import * as Why from "./Why.ts"
 
 /**
  * The peer has no function of that name.
@@ -23,7 +24,10 @@ export class UnknownFunctionError
   )
 {
   override get message() {
-    return `${quote(this.peer)} has no function ${quote(this.function)}; call get_funcs to see those it has`
+    return Why.see(
+      `${quote(this.peer)} has no function ${quote(this.function)}; call get_funcs to see those it has`,
+      "unknown-function"
+    )
   }
 }
 
@@ -45,7 +49,10 @@ export class InvalidArgumentsError
   )
 {
   override get message() {
-    return `${quote(this.function)} at ${quote(this.peer)} does not take these arguments: ${quote(this.issue)}`
+    return Why.see(
+      `${quote(this.function)} at ${quote(this.peer)} does not take these arguments: ${quote(this.issue)}`,
+      "invalid-arguments"
+    )
   }
 }
 
@@ -66,7 +73,7 @@ export class NotJsonError extends Schema.TaggedError<NotJsonError>("@pnet/core/F
   }
 ) {
   override get message() {
-    return `${this.path} is ${this.found}, which JSON has no form for`
+    return Why.see(`${this.path} is ${this.found}, which JSON has no form for`, "not-json")
   }
 }
 
@@ -83,7 +90,7 @@ export class RemoteDefectError
   })
 {
   override get message() {
-    return `${quote(this.function)} broke at ${quote(this.peer)}; its log has the cause`
+    return Why.see(`${quote(this.function)} broke at ${quote(this.peer)}; its log has the cause`, "broke-there")
   }
 }
 
@@ -104,7 +111,10 @@ export class DeadlineError extends Schema.TaggedError<DeadlineError>("@pnet/core
 ) {
   override get message() {
     const why = this.detail === undefined ? "" : ` (${this.detail})`
-    return `${quote(this.function)} at ${quote(this.peer)} did not answer before its deadline${why}`
+    return Why.see(
+      `${quote(this.function)} at ${quote(this.peer)} did not answer before its deadline${why}`,
+      "deadline"
+    )
   }
 }
 
@@ -123,9 +133,12 @@ export class CallTooLargeError
   })
 {
   override get message() {
-    return `a call of ${quote(this.function)} at ${
-      quote(this.peer)
-    }, or its answer, is over ${this.limit} bytes; send what is large as a stream`
+    return Why.see(
+      `a call of ${quote(this.function)} at ${
+        quote(this.peer)
+      }, or its answer, is over ${this.limit} bytes; send what is large as a stream`,
+      "too-large"
+    )
   }
 }
 
@@ -147,11 +160,23 @@ export class ContractError extends Schema.TaggedError<ContractError>("@pnet/core
   }
 ) {
   override get message() {
-    return `this node and ${quote(this.peer)} disagree on the contract of ${quote(this.function)}: ${
-      this.differences.length === 0 ? "in a way their schemas do not show" : this.differences.join("; ")
-    }. Give both the same version of the group`
+    return Why.see(
+      `this node and ${quote(this.peer)} disagree on the contract of ${quote(this.function)}: ${
+        this.differences.length === 0 ? "in a way their schemas do not show" : this.differences.join("; ")
+      }. Give both the same version of the group`,
+      "contract"
+    )
   }
 }
+
+const explained = {
+  unknown_function: "unknown-function",
+  invalid_arguments: "invalid-arguments",
+  failed: "failed-there",
+  not_json: "not-json",
+  too_large: "too-large",
+  internal: "broke-there"
+} as const
 
 /**
  * Why a registered function gave no value: what travels to a caller by JSON, without a stack.
@@ -171,6 +196,6 @@ export class RunError extends Schema.TaggedError<RunError>("@pnet/core/FunctionE
   error: Schema.optionalKey(Schema.Unknown)
 }) {
   override get message() {
-    return this.description
+    return Why.see(this.description, explained[this.code])
   }
 }

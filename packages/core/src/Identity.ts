@@ -20,6 +20,7 @@ import type { KeyPair } from "./Crypto.ts"
 import * as Base64Url from "./internal/base/base64url.ts"
 import { quote } from "./internal/base/quote.ts"
 import type { NodeName } from "./Packet.ts"
+import * as Why from "./Why.ts"
 
 /**
  * The key pair of this node.
@@ -44,9 +45,12 @@ export class IdentityStoreError extends Schema.TaggedError<IdentityStoreError>(
   cause: Schema.Defect()
 }) {
   override get message() {
-    return `the identity of ${quote(this.name)} could not be had: ${
-      this.cause instanceof Error ? this.cause.message : String(this.cause)
-    }`
+    return Why.see(
+      `the identity of ${quote(this.name)} could not be had: ${
+        this.cause instanceof Error ? this.cause.message : String(this.cause)
+      }`,
+      "identity-store"
+    )
   }
 }
 
@@ -87,7 +91,10 @@ export class IdentityError extends Schema.TaggedError<IdentityError>("@pnet/core
     const found = this.kind === "Encoding"
       ? "the text is not canonical base64url (only A-Z a-z 0-9 - _, padded with =, unused bits zero, no blanks)"
       : `it is ${this.length} bytes`
-    return `reading a node's secret failed: ${found}; expected 32 bytes, as text 44 characters of base64url`
+    return Why.see(
+      `reading a node's secret failed: ${found}; expected 32 bytes, as text 44 characters of base64url`,
+      "secret"
+    )
   }
 }
 

@@ -25,6 +25,7 @@ import type * as Scope from "effect/Scope"
 import type * as DatagramSocket from "effect/socket/DatagramSocket"
 import type * as Socket from "effect/socket/Socket"
 import type * as SocketServer from "effect/socket/SocketServer"
+import * as Why from "./Why.ts"
 
 /**
  * One address of one network interface that is up.
@@ -93,13 +94,25 @@ export class ListenError extends Schema.TaggedError<ListenError>("@pnet/core/Net
     const where = `${this.host.includes(":") ? `[${this.host}]` : this.host}:${this.port}`
     switch (this.kind) {
       case "PortInUse":
-        return `cannot listen on ${where}: port ${this.port} is in use; stop the program that holds it or choose another port (0 takes any free one)`
+        return Why.see(
+          `cannot listen on ${where}: port ${this.port} is in use; stop the program that holds it or choose another port (0 takes any free one)`,
+          "port-in-use"
+        )
       case "AddressNotAvailable":
-        return `cannot listen on ${where}: this machine has no address ${this.host}; bind to one it has, or to 0.0.0.0`
+        return Why.see(
+          `cannot listen on ${where}: this machine has no address ${this.host}; bind to one it has, or to 0.0.0.0`,
+          "no-such-address"
+        )
       case "PermissionDenied":
-        return `cannot listen on ${where}: permission denied; ports below 1024 need privileges`
+        return Why.see(
+          `cannot listen on ${where}: permission denied; ports below 1024 need privileges`,
+          "permission-denied"
+        )
       case "Unknown":
-        return `cannot listen on ${where}: ${this.cause instanceof Error ? this.cause.message : "unknown cause"}`
+        return Why.see(
+          `cannot listen on ${where}: ${this.cause instanceof Error ? this.cause.message : "unknown cause"}`,
+          "system-error"
+        )
     }
   }
 }
@@ -115,9 +128,12 @@ export class InterfacesError extends Schema.TaggedError<InterfacesError>("@pnet/
   { cause: Schema.Defect() }
 ) {
   override get message() {
-    return `cannot read the network interfaces of this machine: ${
-      this.cause instanceof Error ? this.cause.message : String(this.cause)
-    }`
+    return Why.see(
+      `cannot read the network interfaces of this machine: ${
+        this.cause instanceof Error ? this.cause.message : String(this.cause)
+      }`,
+      "system-error"
+    )
   }
 }
 
@@ -136,11 +152,14 @@ export class ResolveError extends Schema.TaggedError<ResolveError>("@pnet/core/N
   cause: Schema.optionalKey(Schema.Defect())
 }) {
   override get message() {
-    return this.kind === "NotFound"
-      ? `the host name ${this.name} has no address`
-      : `the host name ${this.name} could not be resolved: ${
-        this.cause instanceof Error ? this.cause.message : "no name server answered"
-      }`
+    return Why.see(
+      this.kind === "NotFound"
+        ? `the host name ${this.name} has no address`
+        : `the host name ${this.name} could not be resolved: ${
+          this.cause instanceof Error ? this.cause.message : "no name server answered"
+        }`,
+      "host-name"
+    )
   }
 }
 

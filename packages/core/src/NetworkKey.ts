@@ -24,6 +24,7 @@ import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
 import { Crypto } from "./Crypto.ts"
 import * as Base64Url from "./internal/base/base64url.ts"
+import * as Why from "./Why.ts"
 
 /**
  * The bytes of a network key: 32, of which the first 16 sign and the others encrypt.
@@ -61,8 +62,11 @@ export class NetworkKeyError extends Schema.TaggedError<NetworkKeyError>("@pnet/
   }
 ) {
   override get message() {
-    return `reading a network key failed: ${this.problem}; expected the base64url text of 32 bytes, 44 characters, as ` +
-      "NetworkKey.generate makes it, or: openssl rand -base64 32 | tr '+/' '-_'"
+    return Why.see(
+      `reading a network key failed: ${this.problem}; expected the base64url text of 32 bytes, 44 characters, as ` +
+        "NetworkKey.generate makes it, or: openssl rand -base64 32 | tr '+/' '-_'",
+      "network-key"
+    )
   }
 }
 

@@ -23,6 +23,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as NetworkKey from "./NetworkKey.ts"
+import * as Why from "./Why.ts"
 
 /**
  * The most keys that a node may hold. Each costs an HMAC for every packet, whichever fits.
@@ -55,7 +56,7 @@ export class NetworkKeysError extends Schema.TaggedError<NetworkKeysError>("@pne
       Clear: "it was started without one, and packets stay in clear as long as it runs; start it with a network key",
       Full: `it would hold more than ${maxKeys}; remove those that are no longer in use`
     }[this.kind]
-    return `the network keys of this node were not changed: ${why}`
+    return Why.see(`the network keys of this node were not changed: ${why}`, "network-keys")
   }
 }
 

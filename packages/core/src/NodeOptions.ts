@@ -31,6 +31,7 @@ import * as NetworkKey from "./NetworkKey.ts"
 import * as NetworkKeys from "./NetworkKeys.ts"
 import { NetworkId, NodeName } from "./Packet.ts"
 import * as PublicKey from "./PublicKey.ts"
+import * as Why from "./Why.ts"
 
 const isDurationInput = (u: unknown): u is Duration.Input =>
   Option.isSome(Duration.fromInput(u as Duration.Input)) && u !== undefined && u !== null
@@ -363,9 +364,12 @@ export class OptionsError
   })
 {
   override get message() {
-    return this.cause === undefined
-      ? `the node's options are wrong: ${this.issue}`
-      : `the node did not start: ${this.issue}`
+    return Why.see(
+      this.cause === undefined
+        ? `the node's options are wrong: ${this.issue}`
+        : `the node did not start: ${this.issue}`,
+      "options"
+    )
   }
 }
 
@@ -421,11 +425,14 @@ export const layer = (input: Input): Layer.Layer<NodeConfig, OptionsError, Crypt
       const identity = kept ?? crypto.generateKeyPair()
       if (kept === undefined) {
         yield* Effect.logInfo(
-          `${options.name} has a throwaway identity (${
-            PublicKey.fingerprint(identity.publicKey)
-          }): after a restart its ` +
-            "peers will not know it, and those that pinned its name will refuse it; NodePnet.layerKeys(folder), in the place of " +
-            "NodePnet.layer, keeps one for each node by its name"
+          Why.see(
+            `${options.name} has a throwaway identity (${
+              PublicKey.fingerprint(identity.publicKey)
+            }): after a restart its ` +
+              "peers will not know it, and those that pinned its name will refuse it; NodePnet.layerKeys(folder), in the place of " +
+              "NodePnet.layer, keeps one for each node by its name",
+            "throwaway-identity"
+          )
         )
       }
       const keys = keysOf(options)

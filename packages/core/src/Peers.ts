@@ -36,6 +36,7 @@ import { Obstacle } from "./Obstacle.ts"
 import { NodeName } from "./Packet.ts"
 import * as PublicKey from "./PublicKey.ts"
 import type { UntrustedPeerError } from "./Trust.ts"
+import * as Why from "./Why.ts"
 
 /**
  * A peer as it is known now.
@@ -217,28 +218,40 @@ export class PeerUnknownError extends Schema.TaggedError<PeerUnknownError>("@pne
 ) {
   override get message() {
     if (this.closed === true) {
-      return `no peer called ${
-        quote(this.peer)
-      } is known: this node is closed; keep its scope open for as long as it is used`
+      return Why.see(
+        `no peer called ${
+          quote(this.peer)
+        } is known: this node is closed; keep its scope open for as long as it is used`,
+        "node-closed"
+      )
     }
     if (this.self === true) {
-      return `${
-        quote(this.peer)
-      } is this node itself, which is no peer of its own: run what it serves directly, or send to another name`
+      return Why.see(
+        `${
+          quote(this.peer)
+        } is this node itself, which is no peer of its own: run what it serves directly, or send to another name`,
+        "this-node-itself"
+      )
     }
     const waited = this.waited === undefined ? "" : ` after ${Duration.format(this.waited)}`
     if (this.conflict !== undefined) {
       const { expected, publicKey, source } = this.conflict
-      return `the peer that is called ${quote(this.peer)} now is not trusted${waited}: that name belongs to key ${
-        PublicKey.fingerprint(expected)
-      }, and ${formatEndpoint(source)} uses it with key ${
-        PublicKey.fingerprint(publicKey)
-      }. If the peer was set up anew, or started ` +
-        "without the file of its key, compare the new key and give it the name with peers.resolveConflict, or start the peer " +
-        "with its old key; a peer with an identity file keeps its key. If not, somebody poses as it"
+      return Why.see(
+        `the peer that is called ${quote(this.peer)} now is not trusted${waited}: that name belongs to key ${
+          PublicKey.fingerprint(expected)
+        }, and ${formatEndpoint(source)} uses it with key ${
+          PublicKey.fingerprint(publicKey)
+        }. If the peer was set up anew, or started ` +
+          "without the file of its key, compare the new key and give it the name with peers.resolveConflict, or start the peer " +
+          "with its old key; a peer with an identity file keeps its key. If not, somebody poses as it",
+        "key-changed"
+      )
     }
     if (this.sharedBy !== undefined) {
-      return `no peer is the one called ${quote(this.peer)}${waited}: ${sharing(this.peer, this.sharedBy)}`
+      return Why.see(
+        `no peer is the one called ${quote(this.peer)}${waited}: ${sharing(this.peer, this.sharedBy)}`,
+        "name-shared"
+      )
     }
     const obstacles = this.obstacles ?? []
     const known = this.known.length === 0 && obstacles.length > 0
@@ -247,7 +260,7 @@ export class PeerUnknownError extends Schema.TaggedError<PeerUnknownError>("@pne
       ? "no peer is known at all: check that both nodes have the same networkId, networkKey and advertisePort, and a bindIp that reaches the other"
       : `known are ${this.known.map((name) => quote(name)).join(", ")}`
     const why = obstacles.map(({ remedy, what }) => `. ${what[0]?.toUpperCase()}${what.slice(1)}: ${remedy}`).join("")
-    return `no peer called ${quote(this.peer)} is known${waited}; ${known}${why}`
+    return Why.see(Why.plain(`no peer called ${quote(this.peer)} is known${waited}; ${known}${why}`), "peer-unknown")
   }
 }
 
@@ -262,7 +275,7 @@ export class NameConflictError extends Schema.TaggedError<NameConflictError>("@p
   { peer: NodeName, publicKeys: Schema.Array(PublicKey.PublicKey) }
 ) {
   override get message() {
-    return sharing(this.peer, this.publicKeys)
+    return Why.see(sharing(this.peer, this.publicKeys), "name-shared")
   }
 }
 
@@ -310,9 +323,12 @@ export class PeerLostError
       UntrustedByPeer: "its trust policy refuses this node",
       Renamed: "its key proved to have another name"
     }[this.reason]
-    return `lost ${quote(this.peer)}${where}: ${why}; ${
-      this.mayHaveRun ? "whether it handled the message is not known" : "it did not handle the message"
-    }`
+    return Why.see(
+      `lost ${quote(this.peer)}${where}: ${why}; ${
+        this.mayHaveRun ? "whether it handled the message is not known" : "it did not handle the message"
+      }`,
+      this.reason === "UntrustedByPeer" ? "untrusted-by-peer" : "peer-lost"
+    )
   }
 }
 

@@ -11,6 +11,7 @@
  */
 import * as Schema from "effect/Schema"
 import { quote } from "./internal/base/quote.ts"
+import * as Why from "./Why.ts"
 
 /**
  * The codes as they stand in `err` packets.
@@ -22,7 +23,8 @@ export type Code = ProtocolErrorReason["code"]
 
 const detail = { detail: Schema.optionalKey(Schema.String) }
 
-const describe = (text: string, detail: string | undefined) => detail === undefined ? text : `${text} (${detail})`
+const describe = (text: string, detail: string | undefined, anchor: Why.Anchor) =>
+  Why.see(Why.plain(detail === undefined ? text : `${text} (${detail})`), anchor)
 
 /**
  * The packet has not exactly five sections separated by `|`.
@@ -37,7 +39,7 @@ export class SectionCount
   })
 {
   override get message() {
-    return describe("the packet does not have five sections", this.detail)
+    return describe("the packet does not have five sections", this.detail, "broken-packet")
   }
 }
 
@@ -54,7 +56,11 @@ export class PacketIncomplete
   })
 {
   override get message() {
-    return describe("the packet is incomplete: it ended or stalled before its END and line feed", this.detail)
+    return describe(
+      "the packet is incomplete: it ended or stalled before its END and line feed",
+      this.detail,
+      "broken-packet"
+    )
   }
 }
 
@@ -73,7 +79,8 @@ export class PacketTooLarge
   override get message() {
     return describe(
       "the packet is larger than the protocol allows (1,400 bytes in a datagram, 131,072 on a stream)",
-      this.detail
+      this.detail,
+      "broken-packet"
     )
   }
 }
@@ -91,7 +98,7 @@ export class NetworkIncorrect
   })
 {
   override get message() {
-    return describe("the network id differs; both nodes need the same networkId", this.detail)
+    return describe("the network id differs; both nodes need the same networkId", this.detail, "other-network")
   }
 }
 
@@ -106,7 +113,7 @@ export class PacketType extends Schema.TaggedError<PacketType>("@pnet/core/Proto
   ...detail
 }) {
   override get message() {
-    return describe("the packet's type is unknown or was not expected here", this.detail)
+    return describe("the packet's type is unknown or was not expected here", this.detail, "broken-packet")
   }
 }
 
@@ -123,7 +130,8 @@ export class PublicKey extends Schema.TaggedError<PublicKey>("@pnet/core/Protoco
   override get message() {
     return describe(
       "the public key is malformed, of low order, the receiver's own, or not the one expected",
-      this.detail
+      this.detail,
+      "broken-packet"
     )
   }
 }
@@ -143,7 +151,8 @@ export class NetDecryption
   override get message() {
     return describe(
       "the network-level encryption did not open; both nodes need the same networkKey, and clocks within 60 seconds of each other",
-      this.detail
+      this.detail,
+      "network-key-differs"
     )
   }
 }
@@ -163,7 +172,8 @@ export class NodeDecryption
   override get message() {
     return describe(
       "a sealed message did not open; it was altered on its way, or was not made for its receiver",
-      this.detail
+      this.detail,
+      "broken-packet"
     )
   }
 }
@@ -179,7 +189,7 @@ export class AdvFormat extends Schema.TaggedError<AdvFormat>("@pnet/core/Protoco
   ...detail
 }) {
   override get message() {
-    return describe("the advert is not of the form name@host:port", this.detail)
+    return describe("the advert is not of the form name@host:port", this.detail, "broken-packet")
   }
 }
 
@@ -196,7 +206,8 @@ export class Replay extends Schema.TaggedError<Replay>("@pnet/core/ProtocolError
   override get message() {
     return describe(
       "the message's time stamp was refused: it was sent twice, or the clocks of both machines are more than 60 seconds apart, or the receiver has only just started",
-      this.detail
+      this.detail,
+      "replay"
     )
   }
 }
@@ -214,7 +225,8 @@ export class Handshake extends Schema.TaggedError<Handshake>("@pnet/core/Protoco
   override get message() {
     return describe(
       "the handshake failed, or this kind of message is not served there: a BasicNode takes single messages and no calls",
-      this.detail
+      this.detail,
+      "handshake"
     )
   }
 }
@@ -232,7 +244,8 @@ export class Untrusted extends Schema.TaggedError<Untrusted>("@pnet/core/Protoco
   override get message() {
     return describe(
       "the trust policy refused the name and key; if the peer's key changed on purpose, remove the old one from the known peers",
-      this.detail
+      this.detail,
+      "untrusted-by-peer"
     )
   }
 }
@@ -248,7 +261,7 @@ export class Busy extends Schema.TaggedError<Busy>("@pnet/core/ProtocolError/Bus
   ...detail
 }) {
   override get message() {
-    return describe("there is no room for more work now; nothing was run, try again", this.detail)
+    return describe("there is no room for more work now; nothing was run, try again", this.detail, "busy")
   }
 }
 
@@ -263,7 +276,7 @@ export class Internal extends Schema.TaggedError<Internal>("@pnet/core/ProtocolE
   ...detail
 }) {
   override get message() {
-    return describe("the receiver failed while handling the message; its log has the cause", this.detail)
+    return describe("the receiver failed while handling the message; its log has the cause", this.detail, "broke-there")
   }
 }
 

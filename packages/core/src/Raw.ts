@@ -16,6 +16,7 @@ import { strictTextOf, utf8 } from "./internal/base/platform.ts"
 import { maxStreamLength, type NetworkId, NodeName } from "./Packet.ts"
 import * as ProtocolError from "./ProtocolError.ts"
 import * as PublicKey from "./PublicKey.ts"
+import * as Why from "./Why.ts"
 
 const prefix = utf8("\u0003RAW")
 const noncePrefix = utf8("PnetRAW-")
@@ -92,7 +93,10 @@ export class MessageTooLargeError
   )
 {
   override get message() {
-    return `the message has ${this.size} bytes and one message may have ${this.limit}; send it in parts, or as a stream`
+    return Why.see(
+      `the message has ${this.size} bytes and one message may have ${this.limit}; send it in parts, or as a stream`,
+      "too-large"
+    )
   }
 }
 

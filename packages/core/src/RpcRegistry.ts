@@ -31,6 +31,7 @@ import * as Contract from "./internal/call/contract.ts"
 import { resources } from "./internal/streams/callMemory.ts"
 import { encodeError, messageOf } from "./internal/streams/encodeError.ts"
 import { notJson } from "./internal/wire/json.ts"
+import * as Why from "./Why.ts"
 
 /**
  * What a function takes and gives, as JSON Schema. A plain function has no more than its name.
@@ -153,7 +154,7 @@ const plain = (name: string, handler: Run, context: Context.Context<never>, line
           return Effect.fail(
             fault === "too large"
               ? new RunError({ code: "too_large", description: `its result is over ${limit} bytes` })
-              : new RunError({ code: "not_json", description: `its result is not JSON: ${fault.message}` })
+              : new RunError({ code: "not_json", description: `its result is not JSON: ${Why.plain(fault.message)}` })
           )
         },
         onFailure: (error) => failed(error, (error) => encodeError(error, lines))

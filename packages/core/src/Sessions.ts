@@ -27,6 +27,19 @@ import type { ProtocolError } from "./ProtocolError.ts"
 import type { PublicKey } from "./PublicKey.ts"
 import type { DialError } from "./Transport.ts"
 import type { UntrustedPeerError } from "./Trust.ts"
+import * as Why from "./Why.ts"
+
+const explained = {
+  refused: "busy",
+  deadline: "deadline",
+  cancelled: "given-up",
+  not_found: "unknown-function",
+  unsupported: "handshake",
+  too_large: "too-large",
+  going_away: "going-away",
+  internal: "broke-there",
+  failed: "failed-there"
+} as const
 
 /**
  * A stream was reset.
@@ -58,9 +71,12 @@ export class StreamResetError extends Schema.TaggedError<StreamResetError>("@pne
     const who = quote(this.peer)
     const what = quote(this.stream)
     if (this.code === "going_away" && !this.remote) {
-      return `this node ended its session with ${who} while ${what} was running${
-        this.detail === "" ? "" : ` (${quote(this.detail)})`
-      }; whether it was done is not known`
+      return Why.see(
+        `this node ended its session with ${who} while ${what} was running${
+          this.detail === "" ? "" : ` (${quote(this.detail)})`
+        }; whether it was done is not known`,
+        "going-away"
+      )
     }
     const why = {
       refused: `${who} has no room for ${what} now; nothing was run, try again`,
@@ -73,7 +89,7 @@ export class StreamResetError extends Schema.TaggedError<StreamResetError>("@pne
       internal: `${what} failed at ${who}; its log has the cause`,
       failed: `${what} failed at ${who}`
     }[this.code]
-    return this.detail === "" ? why : `${why} (${quote(this.detail)})`
+    return Why.see(this.detail === "" ? why : `${why} (${quote(this.detail)})`, explained[this.code])
   }
 }
 

@@ -17,6 +17,7 @@ import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import { formatEndpoint } from "./Advert.ts"
 import type { Endpoint, ListenError } from "./Network.ts"
+import * as Why from "./Why.ts"
 
 /**
  * A connection could not be made.
@@ -31,17 +32,13 @@ export class DialError extends Schema.TaggedError<DialError>("@pnet/core/Transpo
   cause: Schema.optionalKey(Schema.Defect())
 }) {
   override get message() {
-    const where = formatEndpoint(this)
-    switch (this.kind) {
-      case "Refused":
-        return `cannot connect to ${where}: refused; no node listens there any more`
-      case "Timeout":
-        return `cannot connect to ${where}: no answer in time; the machine is off, or a firewall drops the connection`
-      case "Unreachable":
-        return `cannot connect to ${where}: there is no way to that address from here`
-      case "Unknown":
-        return `cannot connect to ${where}: ${this.cause instanceof Error ? this.cause.message : "unknown cause"}`
-    }
+    const why = {
+      Refused: "refused; no node listens there any more",
+      Timeout: "no answer in time; the machine is off, or a firewall drops the connection",
+      Unreachable: "there is no way to that address from here",
+      Unknown: this.cause instanceof Error ? this.cause.message : "unknown cause"
+    }[this.kind]
+    return Why.see(`cannot connect to ${formatEndpoint(this)}: ${why}`, "cannot-connect")
   }
 }
 
@@ -58,9 +55,12 @@ export class ConnectionClosedError
   )
 {
   override get message() {
-    return this.clean
-      ? "the connection was closed by the other side"
-      : `the connection broke: ${this.cause instanceof Error ? this.cause.message : "reset"}`
+    return Why.see(
+      this.clean
+        ? "the connection was closed by the other side"
+        : `the connection broke: ${this.cause instanceof Error ? this.cause.message : "reset"}`,
+      "connection-closed"
+    )
   }
 }
 

@@ -20,6 +20,7 @@ import type * as Stream from "effect/Stream"
 import { quote } from "./internal/base/quote.ts"
 import { NodeName } from "./Packet.ts"
 import * as PublicKey from "./PublicKey.ts"
+import * as Why from "./Why.ts"
 
 /**
  * The trust policy refuses a peer.
@@ -50,19 +51,31 @@ export class UntrustedPeerError extends Schema.TaggedError<UntrustedPeerError>("
     const who = `${quote(this.peer)} with key ${PublicKey.fingerprint(this.publicKey)}`
     switch (this.kind) {
       case "KeyChanged":
-        return `${who} is not trusted: that name belongs to key ${
-          this.expected === undefined ? "another" : PublicKey.fingerprint(this.expected)
-        }. If the peer was set up anew, compare the new key and give it the name with peers.resolveConflict; if not, somebody poses as it`
+        return Why.see(
+          `${who} is not trusted: that name belongs to key ${
+            this.expected === undefined ? "another" : PublicKey.fingerprint(this.expected)
+          }. If the peer was set up anew, compare the new key and give it the name with peers.resolveConflict; if not, somebody poses as it`,
+          "key-changed"
+        )
       case "NotListed":
-        return `${who} is not trusted: the allow list does not have it. Add the key if you know whose it is`
+        return Why.see(
+          `${who} is not trusted: the allow list does not have it. Add the key if you know whose it is`,
+          "not-listed"
+        )
       case "NameMismatch":
-        return `${who} is not trusted: it proved to be ${quote(this.actualName)}`
+        return Why.see(`${who} is not trusted: it proved to be ${quote(this.actualName)}`, "name-mismatch")
       case "Full":
-        return `${who} is not trusted: no further name can be pinned${
-          this.from === undefined ? "" : ` for those who connect from ${this.from}`
-        }; raise the capacity of TofuTrust.layer, pin it yourself, or use an allow list`
+        return Why.see(
+          `${who} is not trusted: no further name can be pinned${
+            this.from === undefined ? "" : ` for those who connect from ${this.from}`
+          }; raise the capacity of TofuTrust.layer, pin it yourself, or use an allow list`,
+          "pins-full"
+        )
       case "Revoked":
-        return `${who} is not trusted: its key was revoked, and needs to be replaced by a new one`
+        return Why.see(
+          `${who} is not trusted: its key was revoked, and needs to be replaced by a new one`,
+          "revoked"
+        )
     }
   }
 }

@@ -12,7 +12,7 @@ const layers: ReadonlyArray<{
   readonly modules: ReadonlyArray<string>
   readonly folders: ReadonlyArray<string>
 }> = [
-  { name: "base", modules: ["Deadline"], folders: ["base"] },
+  { name: "base", modules: ["Deadline", "Why"], folders: ["base"] },
   {
     name: "values",
     modules: [

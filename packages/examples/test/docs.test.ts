@@ -65,11 +65,16 @@ const blocks: ReadonlyArray<Block> = documents.flatMap((document) => {
   return found
 })
 
-/** The anchors of a document's headings, as GitHub makes them. */
-const anchors = (document: string) =>
-  [...read(document).matchAll(/^#+ (.+)$/gm)].map(([, title]) =>
-    title!.toLowerCase().replaceAll(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-")
-  )
+/** The anchors of a document: those of its headings, as GitHub makes them, and those that stand in it. */
+const anchors = (document: string) => {
+  const text = read(document)
+  return [
+    ...[...text.matchAll(/^#+ (.+)$/gm)].map(([, title]) =>
+      title!.toLowerCase().replaceAll(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-")
+    ),
+    ...[...text.matchAll(/^<a id="([^"]+)"><\/a>$/gm)].map(([, id]) => id!)
+  ]
+}
 
 /** What a document refers to and is not there: other documents, headings, and source files such as `core/src/Raw.ts`. */
 const missing = (document: string): ReadonlyArray<string> => {

@@ -12,6 +12,7 @@
  */
 import * as Crypto from "@pnet/core/Crypto"
 import * as PortableCrypto from "@pnet/core/PortableCrypto"
+import * as Why from "@pnet/core/Why"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
@@ -210,8 +211,11 @@ export const layerWith = (options: Options): Layer.Layer<Crypto.Crypto> =>
       const none = Object.keys(working).length === 0
       if (failed.length > 0) {
         yield* Effect.logWarning(
-          `sodium-native failed (${failed.join("; ")}), so ${none ? "boxes are" : "what failed is"} computed ` +
-            "in JavaScript: the same bytes, many times slower. Reinstall sodium-native for this platform to be fast again"
+          Why.see(
+            `sodium-native failed (${failed.join("; ")}), so ${none ? "boxes are" : "what failed is"} computed ` +
+              "in JavaScript: the same bytes, many times slower. Reinstall sodium-native for this platform to be fast again",
+            "slow-crypto"
+          )
         )
       }
       const boxes = failed.length === 0 ? "sodium-native" : none ? portable.name : `sodium-native + ${portable.name}`

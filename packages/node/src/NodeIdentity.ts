@@ -26,6 +26,7 @@ import * as Crypto from "@pnet/core/Crypto"
 import * as Identity from "@pnet/core/Identity"
 import type { NodeName } from "@pnet/core/Packet"
 import * as PublicKey from "@pnet/core/PublicKey"
+import * as Why from "@pnet/core/Why"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -103,6 +104,45 @@ export class IdentityFileUnusable extends Schema.TaggedError<IdentityFileUnusabl
 
 const octal = (mode: number): string => mode.toString(8).padStart(4, "0")
 
+const explained = {
+  IdentityFileExposed: "identity-exposed",
+  IdentityFileInUse: "identity-in-use",
+  IdentityFileMalformed: "identity-malformed",
+  IdentityFileMissing: "identity-missing",
+  IdentityFileUnusable: "identity-disk"
+} as const
+
+const sentence = (path: string, reason: IdentityFileError["reason"]): string => {
+  switch (reason._tag) {
+    case "IdentityFileExposed":
+      if (reason.owner !== undefined) {
+        return `the identity file ${path} belongs to user ${reason.owner}, who may read and change it, and was refused; ` +
+          `if nobody else has read it, run: chown ${process.geteuid?.()} ${path}`
+      }
+      if (reason.created === true) {
+        return `the identity file ${path} was made with mode 0600 and has mode ${
+          octal(reason.mode)
+        }: its file system ` +
+          "does not keep modes, so others may use it, and it was refused; put it on one that does, or mount that with umask=077"
+      }
+      return `the identity file ${path} has mode ${octal(reason.mode)}, so others than its owner may use it, ` +
+        `and was refused; run: chmod 600 ${path} (and delete the file instead if others may have read it)`
+    case "IdentityFileInUse":
+      return `the key in the identity file ${path} is in use, by another process or another node of this one, and two nodes ` +
+        "must not run with one key; stop the other, or give each node a name and a file of its own, as " +
+        "NodePnet.layerKeys(folder) does by the name (also each worker of a cluster)"
+    case "IdentityFileMalformed":
+      return `the identity file ${path} was refused: ${reason.problem}; expected one line with the base64url text of ` +
+        "32 bytes, besides comments; restore it from a backup, or delete it to become a new identity"
+    case "IdentityFileMissing":
+      return `the identity file ${path} does not exist, and is not to be created`
+    case "IdentityFileUnusable":
+      return `the identity file ${path} could not be ${reason.operation === "read" ? "read" : "created"}: ${
+        Files.reasonOf(reason.cause)
+      }`
+  }
+}
+
 /**
  * Why the identity file at `path` cannot be used. No reason holds anything of the file.
  *
@@ -122,35 +162,7 @@ export class IdentityFileError extends Schema.TaggedError<IdentityFileError>(
   ])
 }) {
   override get message() {
-    const { path, reason } = this
-    switch (reason._tag) {
-      case "IdentityFileExposed":
-        if (reason.owner !== undefined) {
-          return `the identity file ${path} belongs to user ${reason.owner}, who may read and change it, and was refused; ` +
-            `if nobody else has read it, run: chown ${process.geteuid?.()} ${path}`
-        }
-        if (reason.created === true) {
-          return `the identity file ${path} was made with mode 0600 and has mode ${
-            octal(reason.mode)
-          }: its file system ` +
-            "does not keep modes, so others may use it, and it was refused; put it on one that does, or mount that with umask=077"
-        }
-        return `the identity file ${path} has mode ${octal(reason.mode)}, so others than its owner may use it, ` +
-          `and was refused; run: chmod 600 ${path} (and delete the file instead if others may have read it)`
-      case "IdentityFileInUse":
-        return `the key in the identity file ${path} is in use, by another process or another node of this one, and two nodes ` +
-          "must not run with one key; stop the other, or give each node a name and a file of its own, as " +
-          "NodePnet.layerKeys(folder) does by the name (also each worker of a cluster)"
-      case "IdentityFileMalformed":
-        return `the identity file ${path} was refused: ${reason.problem}; expected one line with the base64url text of ` +
-          "32 bytes, besides comments; restore it from a backup, or delete it to become a new identity"
-      case "IdentityFileMissing":
-        return `the identity file ${path} does not exist, and is not to be created`
-      case "IdentityFileUnusable":
-        return `the identity file ${path} could not be ${reason.operation === "read" ? "read" : "created"}: ${
-          Files.reasonOf(reason.cause)
-        }`
-    }
+    return Why.see(sentence(this.path, this.reason), explained[this.reason._tag])
   }
 }
 
@@ -399,7 +411,10 @@ export const holdFile = Effect.fn("NodeIdentity.holdFile")(
       const held = yield* Hold.hold(name)
       if (held._tag === "Unavailable") {
         yield* Effect.logWarning(
-          `nothing keeps another process from running with the key in ${path} too, since the system gives no lock: ${held.reason}`
+          Why.see(
+            `nothing keeps another process from running with the key in ${path} too, since the system gives no lock: ${held.reason}`,
+            "identity-in-use"
+          )
         )
       }
       if (held._tag !== "Taken") return keyPair

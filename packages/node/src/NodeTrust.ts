@@ -30,6 +30,7 @@ import { NodeName } from "@pnet/core/Packet"
 import * as PublicKey from "@pnet/core/PublicKey"
 import * as TofuTrust from "@pnet/core/TofuTrust"
 import * as Trust from "@pnet/core/Trust"
+import * as Why from "@pnet/core/Why"
 import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -94,6 +95,34 @@ export class TrustFileUnusable extends Schema.TaggedError<TrustFileUnusable>("@p
   { operation: Schema.Literals(["read", "write"]), cause: Schema.Defect() }
 ) {}
 
+const explained = {
+  TrustFileMalformed: "trust-malformed",
+  TrustFileExposed: "trust-exposed",
+  TrustFileMissing: "trust-missing",
+  TrustFileUnusable: "trust-disk"
+} as const
+
+const sentence = (path: string, reason: TrustFileError["reason"]): string => {
+  switch (reason._tag) {
+    case "TrustFileMalformed":
+      return `${path}, line ${reason.line}: ${reason.problem}; expected a name and its public key, such as: ` +
+        "alice hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo="
+    case "TrustFileExposed":
+      if (reason.owner !== undefined) {
+        return `${path} belongs to user ${reason.owner}, who may decide who is trusted, and was refused; look through it, and ` +
+          `run: chown ${process.geteuid?.()} ${path}`
+      }
+      return `${path} has mode ${
+        reason.mode.toString(8).padStart(4, "0")
+      }, so that anybody may decide who is trusted, and ` +
+        `was refused; look through it, and run: chmod 600 ${path}`
+    case "TrustFileMissing":
+      return `${path} does not exist`
+    case "TrustFileUnusable":
+      return `${path} could not be ${reason.operation === "read" ? "read" : "written"}: ${Files.reasonOf(reason.cause)}`
+  }
+}
+
 /**
  * Why the trust file at `path` cannot be used.
  *
@@ -108,27 +137,7 @@ export class TrustFileError extends Schema.TaggedError<TrustFileError>("@pnet/no
   }
 ) {
   override get message() {
-    const { path, reason } = this
-    switch (reason._tag) {
-      case "TrustFileMalformed":
-        return `${path}, line ${reason.line}: ${reason.problem}; expected a name and its public key, such as: ` +
-          "alice hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo="
-      case "TrustFileExposed":
-        if (reason.owner !== undefined) {
-          return `${path} belongs to user ${reason.owner}, who may decide who is trusted, and was refused; look through it, and ` +
-            `run: chown ${process.geteuid?.()} ${path}`
-        }
-        return `${path} has mode ${
-          reason.mode.toString(8).padStart(4, "0")
-        }, so that anybody may decide who is trusted, and ` +
-          `was refused; look through it, and run: chmod 600 ${path}`
-      case "TrustFileMissing":
-        return `${path} does not exist`
-      case "TrustFileUnusable":
-        return `${path} could not be ${reason.operation === "read" ? "read" : "written"}: ${
-          Files.reasonOf(reason.cause)
-        }`
-    }
+    return Why.see(sentence(this.path, this.reason), explained[this.reason._tag])
   }
 }
 

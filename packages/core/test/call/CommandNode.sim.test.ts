@@ -1,6 +1,6 @@
 /** CommandNode over a simulated network: calls, values, errors, deadlines, interruption, several peers, traces, bounds. */
 import { assert, describe, it } from "@effect/vitest"
-import { Caller, Command, CommandNode, Deadline, PortableCrypto, RpcRegistry, TofuTrust } from "@pnet/core"
+import { Caller, Command, CommandNode, Deadline, PortableCrypto, RpcRegistry, TofuTrust, Why } from "@pnet/core"
 import { startAll, startCommand } from "@pnet/lab/worlds/commandWorld"
 import { bytes, failureOf, quietly, text } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
@@ -254,7 +254,10 @@ describe("CommandNode", () => {
       assert.strictEqual(nan._tag === "RemoteError" && nan.tag, "NotJsonError")
       assert.include(JSON.stringify(nan._tag === "RemoteError" ? nan.error : ""), "$.list[1]")
       // What the peer says of it stands in what this side shows of it.
-      assert.strictEqual(plain.message, "\"plain\" failed at \"bob\": \"a reason\"")
+      assert.strictEqual(
+        plain.message,
+        Why.see("\"plain\" failed at \"bob\": \"a reason\"", "failed-there")
+      )
       assert.include(nan.message, "$.list[1] is NaN")
       yield* bob.node.register("query", () => Effect.tryPromise(() => Promise.reject(new Error("db down"))))
       assert.strictEqual(

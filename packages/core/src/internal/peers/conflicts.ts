@@ -10,6 +10,7 @@ import type { NodeName } from "../../Packet.ts"
 import type * as Peers from "../../Peers.ts"
 import * as PublicKey from "../../PublicKey.ts"
 import type { Trust, UntrustedPeerError } from "../../Trust.ts"
+import * as Why from "../../Why.ts"
 import { quote } from "../base/quote.ts"
 import { remember } from "../base/remember.ts"
 import * as Seldom from "../base/seldom.ts"
@@ -27,6 +28,13 @@ interface Claim {
 // An operator reads about a conflict this long after it was last seen, in milliseconds.
 const conflictMemory = 60_000
 const claimsPerName = 4
+
+const explained = {
+  OwnKey: "key-in-use",
+  OwnName: "name-shared",
+  KeyChanged: "key-changed",
+  SharedName: "name-shared"
+} as const
 
 interface Parts {
   readonly table: Table
@@ -123,12 +131,15 @@ export class Conflicts {
       const place = formatEndpoint(source)
       const appeared = `${quote(name)} appeared at ${place} with key ${PublicKey.fingerprint(publicKey)}`
       return Effect.logWarning(
-        {
-          OwnKey: `this node's key (${PublicKey.fingerprint(own)}) is in use by another node at ${place}`,
-          OwnName: `another node at ${place} uses this node's name ${quote(name)}`,
-          KeyChanged: `${appeared}, but that name belongs to ${PublicKey.fingerprint(expected)}`,
-          SharedName: `${appeared}, and ${PublicKey.fingerprint(expected)} uses that name too`
-        }[reason] + more
+        Why.see(
+          {
+            OwnKey: `this node's key (${PublicKey.fingerprint(own)}) is in use by another node at ${place}`,
+            OwnName: `another node at ${place} uses this node's name ${quote(name)}`,
+            KeyChanged: `${appeared}, but that name belongs to ${PublicKey.fingerprint(expected)}`,
+            SharedName: `${appeared}, and ${PublicKey.fingerprint(expected)} uses that name too`
+          }[reason],
+          explained[reason]
+        ) + more
       )
     })
   }

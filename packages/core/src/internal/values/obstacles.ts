@@ -5,10 +5,22 @@
 import * as Effect from "effect/Effect"
 import type { LogLevel } from "effect/LogLevel"
 import type { Obstacle } from "../../Obstacle.ts"
+import * as Why from "../../Why.ts"
 import * as Rate from "../base/rate.ts"
 import * as Seldom from "../base/seldom.ts"
 
 export type Severity = "Info" | "Warn"
+
+const explained = {
+  NetworkKey: "network-key-differs",
+  Clock: "clocks-differ",
+  NetworkId: "other-network",
+  Source: "translated-address",
+  Limit: "peers-hidden",
+  HostName: "host-name",
+  NoAnswer: "cannot-connect",
+  NothingListed: "nothing-listed"
+} as const
 
 interface Noted {
   obstacle: Obstacle | undefined
@@ -77,7 +89,9 @@ export class Obstacles {
     if (obstacle === undefined) return undefined
     const more = told.take(subject, now, obstacle.kind)
     if (more === undefined) return undefined
-    return Effect.logWithLevel(level)(`${obstacle.what}; ${obstacle.remedy}${more}`)
+    return Effect.logWithLevel(level)(
+      `${Why.see(`${obstacle.what}; ${obstacle.remedy}`, explained[obstacle.kind])}${more}`
+    )
   }
 
   /** It is over: it may be said again when it comes back, or only after its hour. */
