@@ -32,6 +32,7 @@ import { quote } from "./internal/base/quote.ts"
 import type { Endpoint } from "./Network.ts"
 import { NodeConfig } from "./NodeOptions.ts"
 import { DialError, Transport } from "./Transport.ts"
+import * as Why from "./Why.ts"
 
 /**
  * A way to a node's peers did not open. `cause` is what its layers failed with.
@@ -45,9 +46,12 @@ export class ReachError extends Schema.TaggedError<ReachError>("@pnet/core/Reach
   cause: Schema.Defect()
 }) {
   override get message() {
-    return `the way ${quote(this.way)} to other nodes could not be opened: ${
-      this.cause instanceof Error ? this.cause.message : String(this.cause)
-    }`
+    return Why.see(
+      `the way ${quote(this.way)} to other nodes could not be opened: ${
+        this.cause instanceof Error ? this.cause.message : String(this.cause)
+      }`,
+      "way"
+    )
   }
 }
 

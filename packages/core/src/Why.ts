@@ -73,6 +73,7 @@ export const anchors = [
   "permission-denied",
   "broadcast-forbidden",
   "system-error",
+  "way",
   // files
   "secret",
   "throwaway-identity",
