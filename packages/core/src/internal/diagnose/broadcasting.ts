@@ -4,7 +4,8 @@ import * as NetAddress from "effect/net/NetAddress"
 import type * as DatagramSocket from "effect/socket/DatagramSocket"
 import * as Finding from "../../Finding.ts"
 import type { NetworkInterface } from "../../Network.ts"
-import * as Udp from "../discovery/udpDiscovery.ts"
+import * as Interfaces from "../discovery/interfaces.ts"
+import { openShared } from "../discovery/sockets.ts"
 import * as AdvertExchange from "../wire/advertExchange.ts"
 import { cannotOpen, type Examination } from "./examination.ts"
 
@@ -13,39 +14,39 @@ const sends = [0, 100, 300]
 
 /** What is found of an interface that `bindIp` means. */
 const foundOf = (one: NetworkInterface): Finding.Finding =>
-  Udp.hasBroadcast(one)
+  Interfaces.hasBroadcast(one)
     ? new Finding.InterfaceFound({ interface: one.name, address: one.address, broadcast: one.broadcast })
     : new Finding.NoBroadcastAddress({ interface: one.name, address: one.address, prefixLength: one.prefixLength })
 
 /** The interfaces that adverts go out on. */
 const findTargets = (
   { config: { bindIp }, find, heard, network }: Examination
-): Effect.Effect<ReadonlyArray<Udp.Target>> =>
+): Effect.Effect<ReadonlyArray<Interfaces.Target>> =>
   Effect.gen(function*() {
-    if (Udp.isLoopback(bindIp)) {
-      const target = Udp.loopbackTarget(bindIp)
+    if (Interfaces.isLoopback(bindIp)) {
+      const target = Interfaces.loopbackTarget(bindIp)
       find(new Finding.InterfaceFound({ interface: "loopback", address: bindIp, broadcast: target.broadcast }))
       return [target]
     }
     const all = yield* network.interfaces
     for (const { address } of all) heard.ownAddresses.add(address)
-    const chosen = Udp.selected(bindIp, all)
+    const chosen = Interfaces.selected(bindIp, all)
     if (chosen.length === 0) {
       const available = all.filter((one) => one.family === "IPv4" && !one.loopback).map(({ address }) => address)
       find(new Finding.NoInterface({ bindIp, available }))
     }
     for (const one of chosen) find(foundOf(one))
-    return chosen.filter(Udp.hasBroadcast)
+    return chosen.filter(Interfaces.hasBroadcast)
   }).pipe(
     Effect.catch((error) =>
-      Effect.sync((): ReadonlyArray<Udp.Target> => {
+      Effect.sync((): ReadonlyArray<Interfaces.Target> => {
         find(new Finding.InterfacesUnreadable({ detail: error.message }))
         return []
       })
     )
   )
 
-const hear = ({ heard }: Examination, reader: DatagramSocket.Reader, subnet: Udp.Target | undefined) =>
+const hear = ({ heard }: Examination, reader: DatagramSocket.Reader, subnet: Interfaces.Target | undefined) =>
   Effect.forever(
     Effect.map(reader.pull, (datagrams) => {
       for (const datagram of datagrams) heard.take(datagram, subnet)
@@ -58,7 +59,7 @@ const causeOf = (failure: DatagramSocket.DatagramSocketError): unknown =>
 /** Finds why a broadcast did not go out. */
 const notSent = (
   examination: Examination,
-  { address, broadcast }: Udp.Target,
+  { address, broadcast }: Interfaces.Target,
   failure: DatagramSocket.DatagramSocketError
 ): void => {
   const { config: { advertisePort }, find } = examination
@@ -75,7 +76,7 @@ const notSent = (
 }
 
 /** Broadcasts from an interface, and hears what is answered there; whether it could. */
-const broadcast = (examination: Examination, target: Udp.Target) =>
+const broadcast = (examination: Examination, target: Interfaces.Target) =>
   Effect.gen(function*() {
     const { config: { advertisePort, limits }, network, self } = examination
     const { address, broadcast } = target
@@ -100,11 +101,11 @@ const broadcast = (examination: Examination, target: Udp.Target) =>
   )
 
 /** Opens the socket that hears broadcasts, and hears there; whether it could. */
-const listen = (examination: Examination, target: Udp.Target | undefined) =>
+const listen = (examination: Examination, target: Interfaces.Target | undefined) =>
   Effect.gen(function*() {
     const { config: { advertisePort: port, limits }, find, network } = examination
     const address = target?.broadcast ?? "0.0.0.0"
-    return yield* Udp.openShared(network, { target, port, capacity: limits.datagrams }).pipe(
+    return yield* openShared(network, { target, port, capacity: limits.datagrams }).pipe(
       Effect.matchEffect({
         onFailure: (failure) =>
           Effect.sync(() => {

@@ -12,7 +12,7 @@ import * as Finding from "../../Finding.ts"
 import type { Endpoint } from "../../Network.ts"
 import * as Packet from "../../Packet.ts"
 import type { PublicKey } from "../../PublicKey.ts"
-import * as Udp from "../discovery/udpDiscovery.ts"
+import * as Interfaces from "../discovery/interfaces.ts"
 import type { Self } from "../wire/advertExchange.ts"
 import * as Mismatch from "../wire/mismatch.ts"
 import * as NetworkCipher from "../wire/networkCipher.ts"
@@ -68,14 +68,14 @@ export class Heard {
   }
 
   /** Enters what a datagram says; of one from another subnet than a given one, nothing. */
-  take(datagram: DatagramSocket.Datagram, subnet: Udp.Target | undefined): void {
+  take(datagram: DatagramSocket.Datagram, subnet: Interfaces.Target | undefined): void {
     const { checkAdvertSource, self } = this.#parts
     const decoded = Packet.decode(datagram.payload, { types: ["adv"], maxLength: Packet.maxDatagramLength })
     if (Result.isFailure(decoded)) return
     const packet = decoded.success
     const source: Endpoint = { host: NetAddress.formatIp(datagram.address.address), port: datagram.address.port }
     if (packet.publicKey === self.identity.publicKey) return void this.returned.add(source.host)
-    if (subnet !== undefined && !Udp.sameSubnet(subnet.address, source.host, subnet.prefixLength)) return
+    if (subnet !== undefined && !Interfaces.sameSubnet(subnet.address, source.host, subnet.prefixLength)) return
     if (packet.networkId !== self.networkId) {
       if (this.otherNetworks.size < othersKept) this.otherNetworks.add(packet.networkId)
       return
@@ -101,7 +101,7 @@ export class Heard {
       endpoint: { host, port },
       via: "broadcast",
       source: source.host,
-      local: Udp.isLoopback(source.host) || this.ownAddresses.has(source.host),
+      local: Interfaces.isLoopback(source.host) || this.ownAddresses.has(source.host),
       skew: opened.skew
     })
   }

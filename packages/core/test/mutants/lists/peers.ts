@@ -179,114 +179,119 @@ const identityFile = of("identity-file", "packages/node/src/NodeIdentity.ts", su
   "lines": [`if (lines.length > 1) {`, `if (false) {`, "a file with two secrets is read as the first"]
 })
 
-const udp = of(
-  "adverts",
-  "packages/core/src/internal/discovery/udpDiscovery.ts",
-  suites("Discovery.udp", "Limits.sim"),
-  {
-    "network": [
-      `networkId: self.networkId,
-        types: ["adv"],`,
-      `types: ["adv"],`,
-      "adverts of another network are heard"
-    ],
-    "source": [
-      `if (config.checkAdvertSource && advert.host !== source.host) {`,
-      `if (false) {`,
-      "an advert names an address that it does not come from"
-    ],
-    "again": [
-      `if (last.seen.some((other) => other.mac === mac)) return false`,
-      ``,
-      "a recorded advert is a sign of life"
-    ],
-    "again-forgotten": [
-      `oldest = Math.max(oldest, Math.min(...seen.map((other) => other.timestamp)) + 1)`,
-      `seen = seen.slice(1)`,
-      "of many adverts a recorded one is a sign of life"
-    ],
-    "again-host": [
-      "const key = `${publicKey} ${host}`",
-      "const key = publicKey",
-      "who dates adverts of another's key ahead silences it"
-    ],
-    "again-bound": [`if (seen.length > seenPerKey) {`, `if (false) {`, "every advert of a minute is remembered"],
-    "fresh": [
-      `if (timestamp !== undefined && !isFresh(publicKey, advert,`,
-      `if (timestamp === null && !isFresh(publicKey, advert,`,
-      "a recorded advert brings back what it said"
-    ],
-    "older": [`if (timestamp < last.timestamp || last.left`, `if (last.left`, "an older advert overrides a newer one"],
-    "left": [
-      `|| last.left && timestamp === last.timestamp) return false`,
-      `) return false`,
-      "a recorded advert of the second in which a peer left brings it back"
-    ],
-    "ahead": [
-      `let oldest = Math.min(timestamp, now)`,
-      `let oldest = timestamp`,
-      "an advert from a clock ahead locks out the later ones"
-    ],
-    "window": [
-      `Math.abs(now - last.timestamp) <= timeToLive) {`,
-      `true) {`,
-      "a clock that was set back locks its own peers out"
-    ],
-    "stamps": [
-      `if (stamps.size > limits.advertStamps) {`,
-      `if (false) {`,
-      "a time is remembered for every key that was ever heard"
-    ],
-    "own": [
-      `if (decoded.success.publicKey === own && isOwnSocket(source)) return count("own")`,
-      ``,
-      "a node takes its own adverts for another node with its key"
-    ],
-    "subnet": [
-      `if (subnet !== undefined && !sameSubnet(subnet.address, source.host, subnet.prefixLength)) {`,
-      `if (false) {`,
-      "a node that is bound to one interface hears the others"
-    ],
-    "rate": [
-      `return bySource.take(host, now) && all.take(now)`,
-      `return bySource.take(host, now)`,
-      "many sources make a node answer without end"
-    ],
-    "rate-source": [
-      `return bySource.take(host, now) && all.take(now)`,
-      `return all.take(now)`,
-      "one source gets all the answers"
-    ],
+const adverts = suites("Discovery.udp", "Limits.sim")
 
-    "one-socket": [
-      `if (source.port === advertisePort || source.host === "255.255.255.255") return false`,
-      ``,
-      "an answer is sent to all nodes of a network"
-    ],
-    "broadcast": [
-      `for (const { broadcast } of privates.values()) if (broadcast === source.host) return false`,
-      ``,
-      "an answer is broadcast, because a datagram claims to come from there"
-    ],
-    "leaving": [
-      `advertised = undefined
-      return rounds`,
-      `return rounds`,
-      "a node that has left goes on answering"
-    ],
-    "leaving-copies": [
-      `const leavingCopies = 4`,
-      `const leavingCopies = 1`,
-      "one lost datagram makes a node that left a silent one"
-    ],
-    "next-second": [
-      `...self.cipher.encrypted ? [nextSecond] : []`,
-      ``,
-      "a node that starts in the second in which it left is not heard",
-      { tests: ["Presence.sim"] }
-    ]
-  }
-)
+const hearing = of("adverts", "packages/core/src/internal/discovery/hearing.ts", adverts, {
+  "network": [
+    `networkId: self.networkId,
+      types: ["adv"],`,
+    `types: ["adv"],`,
+    "adverts of another network are heard"
+  ],
+  "source": [
+    `if (config.checkAdvertSource && advert.host !== source.host) {`,
+    `if (false) {`,
+    "an advert names an address that it does not come from"
+  ],
+  "fresh": [
+    `if (timestamp !== undefined && !this.#freshness.take(publicKey, advert,`,
+    `if (timestamp === null && !this.#freshness.take(publicKey, advert,`,
+    "a recorded advert brings back what it said"
+  ],
+  "own": [
+    `if (decoded.success.publicKey === self.identity.publicKey && sockets.isOwn(source)) return this.#count("own")`,
+    ``,
+    "a node takes its own adverts for another node with its key"
+  ],
+  "subnet": [
+    `if (subnet !== undefined && !sameSubnet(subnet.address, source.host, subnet.prefixLength)) {`,
+    `if (false) {`,
+    "a node that is bound to one interface hears the others"
+  ]
+})
+
+const freshness = of("adverts", "packages/core/src/internal/discovery/freshness.ts", adverts, {
+  "again": [
+    `if (last.seen.some((other) => other.mac === mac)) return false`,
+    ``,
+    "a recorded advert is a sign of life"
+  ],
+  "again-forgotten": [
+    `oldest = Math.max(oldest, Math.min(...seen.map((other) => other.timestamp)) + 1)`,
+    `seen = seen.slice(1)`,
+    "of many adverts a recorded one is a sign of life"
+  ],
+  "again-host": [
+    "const key = `${publicKey} ${host}`",
+    "const key = publicKey",
+    "who dates adverts of another's key ahead silences it"
+  ],
+  "again-bound": [`if (seen.length > seenPerKey) {`, `if (false) {`, "every advert of a minute is remembered"],
+  "older": [`if (timestamp < last.timestamp || last.left`, `if (last.left`, "an older advert overrides a newer one"],
+  "left": [
+    `|| last.left && timestamp === last.timestamp) return false`,
+    `) return false`,
+    "a recorded advert of the second in which a peer left brings it back"
+  ],
+  "ahead": [
+    `let oldest = Math.min(timestamp, now)`,
+    `let oldest = timestamp`,
+    "an advert from a clock ahead locks out the later ones"
+  ],
+  "window": [
+    `Math.abs(now - last.timestamp) <= timeToLive) {`,
+    `true) {`,
+    "a clock that was set back locks its own peers out"
+  ],
+  "stamps": [
+    `remember(this.#stamps, key, { timestamp: oldest, left: port === 0, seen }, this.#capacity)`,
+    `this.#stamps.set(key, { timestamp: oldest, left: port === 0, seen })`,
+    "a time is remembered for every key that was ever heard"
+  ]
+})
+
+const answers = of("adverts", "packages/core/src/internal/discovery/answers.ts", adverts, {
+  "rate": [
+    `return this.#bySource.take(host, now) && this.#all.take(now)`,
+    `return this.#bySource.take(host, now)`,
+    "many sources make a node answer without end"
+  ],
+  "rate-source": [
+    `return this.#bySource.take(host, now) && this.#all.take(now)`,
+    `return this.#all.take(now)`,
+    "one source gets all the answers"
+  ],
+  "one-socket": [
+    `if (source.port === advertisePort || source.host === "255.255.255.255") return false`,
+    ``,
+    "an answer is sent to all nodes of a network"
+  ],
+  "broadcast": [
+    `return !sockets.isBroadcast(source.host)`,
+    `return true`,
+    "an answer is broadcast, because a datagram claims to come from there"
+  ]
+})
+
+const telling = of("adverts", "packages/core/src/internal/discovery/telling.ts", adverts, {
+  "leaving": [
+    `this.#port = undefined
+      return this.#rounds`,
+    `return this.#rounds`,
+    "a node that has left goes on answering"
+  ],
+  "leaving-copies": [
+    `const leavingCopies = 4`,
+    `const leavingCopies = 1`,
+    "one lost datagram makes a node that left a silent one"
+  ],
+  "next-second": [
+    `...this.#encrypted ? [nextSecond] : []`,
+    ``,
+    "a node that starts in the second in which it left is not heard",
+    { tests: ["Presence.sim"] }
+  ]
+})
 
 const sightings = of("peers", "packages/core/src/internal/peers/sightings.ts", suites("Peers", "Limits.sim"), {
   "own-key": [
@@ -630,7 +635,10 @@ export const peersList = [
   ...allowList,
   ...trustFile,
   ...identityFile,
-  ...udp,
+  ...hearing,
+  ...freshness,
+  ...answers,
+  ...telling,
   ...sightings,
   ...table,
   ...addresses,

@@ -1,0 +1,230 @@
+/**
+ * The sockets of adverts: one that is shared and hears broadcasts, and a private one for each interface, which sends them from the
+ * interface's own address and hears the unicast answers.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as NetAddress from "effect/net/NetAddress"
+import * as Scope from "effect/Scope"
+import type * as DatagramSocket from "effect/socket/DatagramSocket"
+import { DiscoveryError } from "../../Discovery.ts"
+import type { Endpoint, Network } from "../../Network.ts"
+import type { NodeConfig } from "../../NodeOptions.ts"
+import * as AdvertExchange from "../wire/advertExchange.ts"
+import { type Interfaces, isLoopback, sameSubnet, type Target } from "./interfaces.ts"
+
+/** A private socket. */
+export interface Private extends Target {
+  readonly endpoint: Endpoint
+  readonly writer: DatagramSocket.Writer
+  readonly destination: NetAddress.InetAddress
+  readonly scope: Scope.Closeable
+}
+
+/**
+ * The socket that hears broadcasts. For one interface it is bound to the broadcast address; where the system does not do that,
+ * everything is heard, and what comes from other subnets than `subnet` is to be dropped.
+ */
+export const openShared = (
+  network: Network["Service"],
+  options: { readonly target: Target | undefined; readonly port: number; readonly capacity: number }
+) => {
+  const bind = (address: string) =>
+    Effect.gen(function*() {
+      const socket = yield* network.datagram({
+        address,
+        port: options.port,
+        reuseAddress: true,
+        capacity: options.capacity
+      })
+      return yield* socket.reader
+    })
+  const everything = (subnet: Target | undefined) => Effect.map(bind("0.0.0.0"), (reader) => ({ reader, subnet }))
+  const { target } = options
+  return target === undefined
+    ? everything(undefined)
+    : Effect.map(bind(target.broadcast), (reader) => ({ reader, subnet: undefined })).pipe(
+      Effect.catch((failure) => isInUse(failure) ? Effect.fail(failure) : everything(target))
+    )
+}
+
+export const isInUse = (failure: DatagramSocket.DatagramSocketError): boolean =>
+  failure.reason._tag === "DatagramSocketOpenError" && failure.reason.kind === "AddressInUse"
+
+export const openError = (
+  address: string,
+  port: number,
+  cause: DatagramSocket.DatagramSocketError
+): DiscoveryError => {
+  const kind = cause.reason._tag === "DatagramSocketOpenError" ? cause.reason.kind : "Unknown"
+  return new DiscoveryError({ kind: kind === "AddressInUse" ? "PortInUse" : kind, address, port, cause })
+}
+
+interface Parts {
+  readonly network: Network["Service"]
+  readonly config: NodeConfig["Service"]
+  readonly self: AdvertExchange.Self
+  readonly interfaces: Interfaces
+  /** What the sockets live in. */
+  readonly scope: Scope.Scope
+  /** Reads a private socket, as long as it is there. */
+  readonly hear: (reader: DatagramSocket.Reader, via: Private) => Effect.Effect<unknown, unknown>
+  readonly sent: (outcome: "broadcast" | "failed") => void
+}
+
+/** The private sockets, each of an interface that is there. */
+export class Sockets {
+  readonly #parts: Parts
+  readonly #all = new Map<string, Private>()
+  /** What was said of an address that adverts cannot be sent from. */
+  readonly #warned = new Map<string, string>()
+  #nothingToAdvertiseOn: boolean
+
+  /** `isNothing`: it was said already that there is no interface to advertise on. */
+  constructor(parts: Parts, isNothing: boolean) {
+    this.#parts = parts
+    this.#nothingToAdvertiseOn = isNothing
+  }
+
+  get size(): number {
+    return this.#all.size
+  }
+
+  isOwn(source: Endpoint): boolean {
+    for (const { endpoint } of this.#all.values()) {
+      if (endpoint.host === source.host && endpoint.port === source.port) return true
+    }
+    return false
+  }
+
+  /** Whether something comes from this machine itself. Systems drop what comes in from outside with such a source. */
+  isLocal(source: Endpoint): boolean {
+    return isLoopback(source.host) || this.#all.has(source.host)
+  }
+
+  isBroadcast(host: string): boolean {
+    for (const { broadcast } of this.#all.values()) if (broadcast === host) return true
+    return false
+  }
+
+  /** The one that shares a subnet with a host. */
+  near(host: string): Private | undefined {
+    for (const one of this.#all.values()) if (sameSubnet(one.address, host, one.prefixLength)) return one
+    return undefined
+  }
+
+  /** The advert that this node listens on a port at the address of a socket. */
+  advert(one: Private, port: number): Uint8Array {
+    return AdvertExchange.packet(this.#parts.self, { host: one.address, port })
+  }
+
+  /** Opens those of new interfaces, and closes those of interfaces that are gone. */
+  get refresh(): Effect.Effect<void> {
+    const { config: { bindIp }, interfaces } = this.#parts
+    return Effect.gen({ self: this }, function*() {
+      const read = yield* interfaces.read(() => [...this.#all.values()])
+      const now = read.filter(({ broadcasts }) => broadcasts)
+      for (const one of this.#all.values()) {
+        if (!now.some((target) => target.address === one.address && target.broadcast === one.broadcast)) {
+          yield* Effect.logInfo(`no longer advertising from ${one.address}: the interface is gone`)
+          yield* this.#close(one)
+        }
+      }
+      for (const target of now) if (!this.#all.has(target.address)) yield* this.#open(target)
+      for (const address of this.#warned.keys()) {
+        if (!now.some((target) => target.address === address)) this.#warned.delete(address)
+      }
+      if (now.length === 0 && !this.#nothingToAdvertiseOn) {
+        yield* Effect.logWarning(
+          `no network interface to advertise on for bindIp ${bindIp}; waiting for one that can broadcast`
+        )
+      }
+      this.#nothingToAdvertiseOn = now.length === 0
+    })
+  }
+
+  /** Sends one advert on every interface; how many the system forbade. */
+  broadcast(port: number): Effect.Effect<number> {
+    const { sent } = this.#parts
+    return Effect.gen({ self: this }, function*() {
+      let forbidden = 0
+      for (const one of this.#all.values()) {
+        yield* one.writer.write({ payload: this.advert(one, port), address: one.destination }).pipe(
+          Effect.tap(() =>
+            Effect.sync(() => {
+              this.#warned.delete(one.address)
+              sent("broadcast")
+            })
+          ),
+          Effect.catch((failure) => {
+            sent("failed")
+            const { reason } = failure
+            const kind = reason._tag === "DatagramSocketWriteError" ? reason.kind : "Closed"
+            if (kind === "PermissionDenied") {
+              forbidden++
+              return this.#warn("BroadcastImpossible", one.address, failure)
+            }
+            const said = this.#warn("Unknown", one.address, "cause" in reason ? reason.cause : failure)
+            // The next round opens it anew, if the interface is still there.
+            return kind === "MessageTooLarge" ? said : Effect.andThen(said, this.#close(one))
+          })
+        )
+      }
+      return forbidden
+    })
+  }
+
+  #open(target: Target): Effect.Effect<void> {
+    const { config: { advertisePort, limits }, hear, network, scope: outer } = this.#parts
+    return Effect.gen({ self: this }, function*() {
+      const scope = yield* Scope.fork(outer)
+      yield* Effect.gen({ self: this }, function*() {
+        const socket = yield* network.datagram({
+          address: target.address,
+          port: 0,
+          broadcast: true,
+          capacity: limits.datagrams
+        })
+        const reader = yield* socket.reader
+        const one: Private = {
+          ...target,
+          endpoint: { host: target.address, port: reader.address.port },
+          writer: yield* socket.writer,
+          destination: NetAddress.inetAddressFromIpStringUnsafe(target.broadcast, advertisePort),
+          scope
+        }
+        this.#all.set(target.address, one)
+        yield* Effect.forkIn(Effect.ignore(hear(reader, one)), scope)
+      }).pipe(
+        Scope.provide(scope),
+        Effect.catch((cause) =>
+          Effect.andThen(
+            this.#warnOnce(target.address, openError(target.address, advertisePort, cause).message),
+            Scope.close(scope, Exit.void)
+          )
+        )
+      )
+    })
+  }
+
+  #close(one: Private): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.#all.delete(one.address)
+      return Scope.close(one.scope, Exit.void)
+    })
+  }
+
+  #warn(kind: "BroadcastImpossible" | "Unknown", address: string, cause: unknown): Effect.Effect<void> {
+    const { advertisePort: port } = this.#parts.config
+    return this.#warnOnce(address, new DiscoveryError({ kind, address, port, cause }).message)
+  }
+
+  /** A state that lasts is said once, not every interval. */
+  #warnOnce(address: string, message: string): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.#warned.get(address) === message) return Effect.void
+      this.#warned.set(address, message)
+      return Effect.logWarning(message)
+    })
+  }
+}
