@@ -1249,6 +1249,43 @@ describe("whoever breaks the rules of typed calls", () => {
       assert.deepStrictEqual(yield* errorOf(Stream.runCollect(client.all())), { plain: 1 })
     })))
 
+  it.effect("by answering with more than its caller may have gives it the error for that", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const bob = yield* start(network, "bob")
+      const alice = yield* start(network, "alice")
+      yield* alice.node.peers.awaitPeer("bob")
+      let answer = new Uint8Array(0)
+      yield* bob.node.sessions.handle(
+        { protocol: "rpc", name: "count" },
+        (stream) => Effect.ignore(stream.write(answer))
+      )
+      const client = yield* clientOf(alice, Basics, "bob", { limit: 1_000 })
+      const { encodeChunk } = wireOf(Basics.requests.get("count") as never)
+      const chunkOf = (length: number) =>
+        Effect.map(
+          encodeChunk(Array.from({ length }, (_, i) => i)),
+          (chunk) => Uint8Array.of(Kind.chunk, 0, 0, chunk.length >> 8, chunk.length & 255, ...chunk, Kind.success)
+        )
+      const got: Array<number> = []
+      const count = Stream.runForEach(client.count({ to: 1 }), (n) => Effect.sync(() => got.push(n)))
+      answer = yield* chunkOf(100)
+      yield* count
+      assert.strictEqual(got.splice(0).length, 100)
+      // A chunk that is whole, and an end of a stream.
+      const answers = [
+        yield* chunkOf(1_000),
+        ...[Kind.failure, Kind.mismatch].map((kind) =>
+          Uint8Array.from({ length: 300_000 }, (_, i) => i === 0 ? kind : 0x20)
+        )
+      ]
+      for (const given of answers) {
+        answer = given
+        assert.strictEqual((yield* errorOf(count))._tag, "CallTooLargeError")
+      }
+      assert.deepStrictEqual(got, [])
+    })))
+
   it.effect("by answering gives its caller a typed error", () =>
     quietly(Effect.gen(function*() {
       const network = yield* SimNetwork.make()

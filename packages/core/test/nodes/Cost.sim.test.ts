@@ -92,6 +92,17 @@ describe("a refusal", () => {
     })
   )
 
+  test(
+    "of a function that broke says that it did, and not how",
+    Effect.gen(function*() {
+      const { ask, bob } = yield* world(17)
+      yield* bob.node.register("breaks", () => Effect.die(new Error("a secret")))
+      const answer = yield* ask(`{"function":"breaks"}`)
+      assert.deepInclude(answer, { type: "error", code: "internal" })
+      assert.notInclude(JSON.stringify(answer), "secret")
+    })
+  )
+
   it("looks at no more of a result than is needed to know that it is too large", () => {
     let looked = 0
     const list = Array.from({ length: 1_000 }, () => 1)
@@ -329,16 +340,17 @@ describe("a deadline", () => {
   )
 
   /** Nodes whose handlers are called by mallory's own OPENs, with or without the time for them. */
-  const asked = (seed: number, clock?: Clock.Clock) =>
+  const asked = (seed: number, clock?: Clock.Clock, work: Effect.Effect<unknown> = Effect.void) =>
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed, traceCapacity: 0 })
       const group = RpcGroup.make(Rpc.make("typed", { success: Schema.Number }))
-      const { function: handler, ran } = run()
+      const { function: note, ran } = run()
+      const handler = (name: string) => () => Effect.tap(note(name)(), () => work)
       const bob = yield* startCommand(network, {
         name: "bob",
         networkId,
         functions: { f: handler("f") },
-        streams: { bytes: () => Effect.sync(() => void ran.push("bytes")) }
+        streams: { bytes: () => Effect.asVoid(handler("bytes")()) }
       }, clock === undefined ? {} : { clock })
       yield* Effect.provide(PeerRpc.serve(group), group.toLayer({ typed: handler("typed") })).pipe(
         Effect.provideService(Sessions.Sessions, bob.node.sessions),
@@ -408,6 +420,22 @@ describe("a deadline", () => {
         step = 0n
         assert.strictEqual(JSON.parse(text((yield* session.expect(Kind.reset)).payload)).code, "deadline", call.runs)
         assert.deepStrictEqual(yield* ask(call, 5_000), [call.runs])
+      }
+    })
+  )
+
+  test(
+    "that passes while a function runs interrupts it and is told, whatever its caller does",
+    Effect.gen(function*() {
+      let interrupted = 0
+      const hang = Effect.onInterrupt(Effect.never, () => Effect.sync(() => interrupted++))
+      const { ask, calls, session } = yield* asked(16, undefined, hang)
+      for (const [i, call] of calls.entries()) {
+        assert.deepStrictEqual(yield* ask(call, 1_000), [call.runs])
+        assert.strictEqual(interrupted, i)
+        assert.strictEqual(JSON.parse(text((yield* session.expect(Kind.reset)).payload)).code, "deadline", call.runs)
+        yield* Effect.sleep("100 millis")
+        assert.strictEqual(interrupted, i + 1, call.runs)
       }
     })
   )

@@ -358,7 +358,6 @@ export const make = <Rpcs extends Rpc.Any>(
         return Effect.flatMap(Effect.orDie(call.wire.encodePayload(call.message.payload)), (payload) => {
           const once = Effect.flatMap(resolve(call), (peer) => {
             const millis = millisOf(inherited, begun)
-            if (millis <= 0) return Effect.fail(call.late)
             const parts = requestOf(call, payload, peer)
             return parts === undefined
               ? Effect.fail(call.tooLarge)

@@ -83,7 +83,7 @@ const commandWire = of(
 const commandServer = of(
   "command-server",
   "packages/core/src/internal/call/commandServer.ts",
-  suites("CommandNode.sim", "Security.sim", "Limits.sim", "Exchange.sim"),
+  suites("Cost.sim", "CommandNode.sim", "Security.sim", "Limits.sim", "Exchange.sim"),
   {
     "limit": [
       `stream.wholeUpTo(limits.callSize, held.room)`,
@@ -323,7 +323,6 @@ const rpcClient = of(
       `const refused = (error: RpcError) => isRefused(error)`,
       "a stream is begun anew after chunks of it have come"
     ],
-    "late": [`if (millis <= 0) return Effect.fail(call.late)`, ``, "a call that waited begins after its deadline"],
     "limit": [`if (length > limit) return yield* call.tooLarge`, ``, "a chunk of any length is read"],
     "answer-limit": [
       `if (pieces.length > limit + Wire.maxContract) return yield* call.tooLarge`,
