@@ -435,6 +435,13 @@ describe("CommandNode", () => {
       const [atBob, atCarol] = yield* Effect.all([Deferred.await(left), Deferred.await(seen)])
       assert.isAtMost(atBob, 2_000)
       assert.isAbove(atBob, 1_500)
+      // One inside another gives no more time, and one that is shorter gives less.
+      const inside = (millis: number) =>
+        Effect.map(
+          Deadline.remaining.pipe(Deadline.within(millis), Deadline.within("2 seconds")),
+          (left) => left === undefined ? Infinity : Duration.toMillis(left)
+        )
+      assert.deepStrictEqual([yield* inside(60_000), yield* inside(500)], [2_000, 500])
       assert.isAtMost(atCarol, atBob)
       assert.isAbove(atCarol, 1_000)
       yield* Deferred.await(gone)

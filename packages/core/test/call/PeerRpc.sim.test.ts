@@ -694,6 +694,14 @@ describe("handlers of typed calls", () => {
       const careful = yield* clientOf(alice, Runs, "bob", { limit: 1_000 })
       assert.strictEqual((yield* errorOf(careful.large({ size: 90_000 * 5 })))._tag, "CallTooLargeError")
     })))
+
+  it.effect("are not sent where they are over their client's own limit, whatever the peer takes", () =>
+    quietly(Effect.gen(function*() {
+      const { alice } = yield* two(yield* SimNetwork.make(), served())
+      const careful = yield* clientOf(alice, Basics, "bob", { limit: 1_000 })
+      assert.strictEqual(yield* careful.find({ path: "x".repeat(900) }), 900n)
+      assert.strictEqual((yield* errorOf(careful.find({ path: "x".repeat(1_100) })))._tag, "CallTooLargeError")
+    })))
 })
 
 // --- peers that come and go ----------------------------------------------------------------------------------------------------
@@ -1247,6 +1255,33 @@ describe("whoever breaks the rules of typed calls", () => {
       assert.strictEqual((failed as any)._tag, "RemoteDefectError")
       error = { plain: 1 }
       assert.deepStrictEqual(yield* errorOf(Stream.runCollect(client.all())), { plain: 1 })
+    })))
+
+  it.effect("has another contract with every call is called once more, and that is all", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const bob = yield* start(network, "bob")
+      const alice = yield* start(network, "alice")
+      yield* alice.node.peers.awaitPeer("bob")
+      let calls = 0
+      for (const name of ["hello", "count"]) {
+        const { contract } = wireOf(Basics.requests.get(name) as never)
+        yield* bob.node.sessions.handle({ protocol: "rpc", name }, (stream) => {
+          // In the end it breaks, so that whoever calls on comes to an end.
+          const says = ++calls > 9
+            ? Uint8Array.of(Kind.broken)
+            : mismatchOf(contract(), new Uint8Array(8).fill(calls))
+          return Effect.ignore(Effect.andThen(stream.write(says), stream.end))
+        })
+      }
+      const client = yield* clientOf(alice, Basics)
+      for (const call of [client.hello({ name: "x" }), Stream.runDrain(client.count({ to: 1 }))]) {
+        calls = 0
+        const error = yield* errorOf<unknown, { readonly _tag: string; readonly message: string }, never>(call)
+        assert.strictEqual(error._tag, "ContractError")
+        assert.include(error.message, "changes with every call")
+        assert.strictEqual(calls, 2)
+      }
     })))
 
   it.effect("by answering with more than its caller may have gives it the error for that", () =>

@@ -299,6 +299,30 @@ describe("the differences of two contracts", () => {
     assert.isAtMost(listed, 20)
   })
 
+  it("go together as far as each reader finds what it needs, under the tag that it knows", () => {
+    const go = (mine: unknown, theirs: unknown) => compatible(mine as any, JSON.parse(JSON.stringify(theirs)))
+    const value = { ...of(Base), error: jsonSchemaOf(Schema.Never) }
+    assert.isTrue(go(value, value))
+    // A stream and a value do not.
+    assert.isFalse(go(value, { ...value, stream: true }))
+    assert.isFalse(go({ ...value, stream: true }, value))
+    // The peer reads the payload, and this side the result.
+    const less = Schema.Struct({ path: Schema.String })
+    const perhaps = Schema.Struct({ path: Schema.String, size: Schema.optionalKey(Schema.Number) })
+    const payload = (schema: Schema.Constraint) => ({ ...value, payload: jsonSchemaOf(schema) })
+    const success = (schema: Schema.Constraint) => ({ ...value, success: jsonSchemaOf(schema) })
+    assert.isFalse(go(payload(less), payload(Base)))
+    assert.isTrue(go(payload(less), payload(perhaps)))
+    assert.isTrue(go(payload(Base), payload(less)))
+    assert.isFalse(go(success(Base), success(less)))
+    assert.isTrue(go(success(perhaps), success(less)))
+    assert.isTrue(go(success(less), success(Base)))
+    const tagged = (tag: string) => Schema.Struct({ _tag: Schema.tag(tag), path: Schema.String })
+    assert.isTrue(go(payload(tagged("A")), payload(tagged("A"))))
+    assert.isFalse(go(payload(tagged("A")), payload(tagged("B"))))
+    assert.isFalse(go(success(tagged("A")), success(less)))
+  })
+
   it("cost little, whatever unions a peer makes of unions", () => {
     const mine = of(Schema.Struct({ list: Schema.Array(Schema.NullOr(Schema.String)) }))
     const itself = { $ref: "#/$defs/A" }

@@ -350,7 +350,7 @@ const rpcClient = of(
 const contract = of(
   "contract",
   "packages/core/src/internal/call/contract.ts",
-  suites("contract", "PeerRpc.sim", "Fuzz"),
+  suites("contract", "PeerRpc.sim"),
   {
     "stream": [
       `return own(mine, "stream") === own(other, "stream") && own`,
