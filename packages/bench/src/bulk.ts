@@ -9,17 +9,18 @@
  * before, after a garbage collection. Looking takes time, so that transfer's speed does not count. Node's own buffers are in
  * it, for the raw connection as well.
  */
-import * as Console from "effect/Console"
+import { mebibytes, percent, table } from "@pnet/lab/harness/table"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { randomBytes } from "node:crypto"
-import { mkdir, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { Subject } from "./harness/calls.ts"
+import { type Goal, goal, GoalSchema } from "./harness/goal.ts"
 import * as Machine from "./harness/machine.ts"
 import * as Pairs from "./harness/pairs.ts"
+import * as Reports from "./harness/report.ts"
 import * as Samples from "./harness/samples.ts"
-import { type Goal, goal, GoalSchema, mebibytes, percent, table } from "./harness/table.ts"
+import * as Turns from "./harness/turns.ts"
 import type * as Workers from "./harness/workers.ts"
 
 /** What can be measured: a raw connection, one with a secretbox a chunk, and AdvancedNode with either framing. */
@@ -99,11 +100,7 @@ const subjectOf = (name: SubjectName): Effect.Effect<Subject> =>
       cryptography: "native",
       framing: name,
       command: "echo",
-      network: {
-        networkId: `bench-${randomBytes(6).toString("hex")}`,
-        networkKey: null,
-        advertisePort: yield* Machine.freeAdvertisePort
-      }
+      network: yield* Machine.network(false)
     }
   })
 
@@ -160,16 +157,8 @@ export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError
   Effect.gen(function*() {
     const machine = Machine.machine(options)
     const { mib, profile, rounds, streams } = options
-    const names = subjects.filter((name) =>
-      name === "raw" || name === "raw-box" || options.only.length === 0 || options.only.includes(name)
-    )
-    if (profile !== undefined) yield* Effect.promise(() => mkdir(profile, { recursive: true }))
-
-    const pairs = yield* Effect.forEach(
-      names,
-      (name) => Effect.flatMap(subjectOf(name), (subject) => Pairs.start(name, subject, machine)),
-      { concurrency: "unbounded" }
-    )
+    const names = Turns.chosen(subjects, ["raw", "raw-box"], options.only)
+    const pairs = yield* Turns.start(machine, names, subjectOf, profile)
     // Compiled and warm before anything counts, memory least of all.
     for (const pair of pairs) yield* transfer(pair, Math.min(64, mib), Math.max(...streams))
 
@@ -246,10 +235,4 @@ export const format = (report: Report): string =>
   ].join("\n")
 
 /** Measures, prints, and writes JSON to a file if one is named. */
-export const main = (options: Options & { readonly json?: string | undefined }) =>
-  Effect.gen(function*() {
-    const report = yield* run(options)
-    yield* Console.log(format(report))
-    const { json } = options
-    if (json !== undefined) yield* Effect.promise(() => writeFile(json, `${JSON.stringify(report, null, 2)}\n`))
-  })
+export const main = Reports.main(run, format)

@@ -5,15 +5,14 @@
  * As in `typed`, each subject has two processes on loopback, and all are measured in turns. With tracing each call has a span on
  * both sides, which nobody collects.
  */
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { writeFile } from "node:fs/promises"
 import * as BesideEffect from "./harness/besideEffect.ts"
+import { GoalSchema } from "./harness/goal.ts"
 import * as Machine from "./harness/machine.ts"
-import { GoalSchema } from "./harness/table.ts"
+import * as Reports from "./harness/report.ts"
+import * as Turns from "./harness/turns.ts"
 import type * as Workers from "./harness/workers.ts"
-import { messageBytes } from "./rpc.ts"
 
 const titles: Record<BesideEffect.SubjectName, string> = {
   "effect": "Effect over TCP",
@@ -37,7 +36,7 @@ export const Report = Schema.Struct({
 export type Report = typeof Report.Type
 
 /** Measures. */
-export const run = (options: BesideEffect.Options): Effect.Effect<Report, Workers.WorkerError> =>
+export const run = (options: Turns.Options): Effect.Effect<Report, Workers.WorkerError> =>
   Effect.gen(function*() {
     const machine = Machine.machine(options)
     const { cells } = yield* BesideEffect.measure(
@@ -49,7 +48,7 @@ export const run = (options: BesideEffect.Options): Effect.Effect<Report, Worker
     return {
       benchmark: "commands" as const,
       machine,
-      messageBytes,
+      messageBytes: Turns.messageBytes,
       seconds: options.seconds,
       rounds: options.rounds,
       cells,
@@ -58,23 +57,17 @@ export const run = (options: BesideEffect.Options): Effect.Effect<Report, Worker
   }).pipe(Effect.scoped)
 
 /** A report for people. */
-export const format = (report: Report): string => {
-  const times = report.rounds === 1 ? "" : `, the fastest of ${report.rounds} rounds`
-  return [
-    `Calls by name with ${report.messageBytes} characters, each answered with them; two processes on 127.0.0.1; ${report.seconds} s a cell${times}`,
+export const format = (report: Report): string =>
+  [
+    `Calls by name with ${report.messageBytes} characters, each answered with them; two processes on 127.0.0.1; ${report.seconds} s a cell${
+      Reports.ofRounds(report.rounds)
+    }`,
     Machine.describe(report.machine),
     "",
     BesideEffect.format(report.cells, titles),
     "",
     ...report.goals.map(({ text }) => text)
   ].join("\n")
-}
 
 /** Measures, prints, and writes JSON to a file if one is named. */
-export const main = (options: BesideEffect.Options & { readonly json?: string | undefined }) =>
-  Effect.gen(function*() {
-    const report = yield* run(options)
-    yield* Console.log(format(report))
-    const { json } = options
-    if (json !== undefined) yield* Effect.promise(() => writeFile(json, `${JSON.stringify(report, null, 2)}\n`))
-  })
+export const main = Reports.main(run, format)

@@ -8,16 +8,14 @@
  * What bites: a node answers at most five adverts a second to one address, and on loopback every node has the same one. So a
  * start follows the last at a distance, which is drawn, since A's own adverts must fall anywhere.
  */
-import * as Console from "effect/Console"
+import { millis, table } from "@pnet/lab/harness/table"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
-import { randomBytes } from "node:crypto"
-import { writeFile } from "node:fs/promises"
 import * as Machine from "./harness/machine.ts"
 import type { Cryptography } from "./harness/nodes.ts"
+import * as Reports from "./harness/report.ts"
 import * as Samples from "./harness/samples.ts"
-import { millis, table } from "./harness/table.ts"
 import * as Workers from "./harness/workers.ts"
 
 /** One first contact, in milliseconds since just before B's layer was built. */
@@ -63,11 +61,7 @@ const host = "a"
 export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError> =>
   Effect.gen(function*() {
     const machine = Machine.machine(options)
-    const network = {
-      networkId: `bench-${randomBytes(6).toString("hex")}`,
-      networkKey: options.networkKey ? `${randomBytes(32).toString("base64url")}=` : null,
-      advertisePort: yield* Machine.freeAdvertisePort
-    }
+    const network = yield* Machine.network(options.networkKey)
     const { cryptography } = options
     const a = yield* Workers.start("A", machine.pinned?.[0])
     const b = yield* Workers.start("B", machine.pinned?.[1])
@@ -114,10 +108,4 @@ export const format = (report: Report): string => {
 }
 
 /** Measures, prints, and writes JSON to a file if one is named. */
-export const main = (options: Options & { readonly json?: string | undefined }) =>
-  Effect.gen(function*() {
-    const report = yield* run(options)
-    yield* Console.log(format(report))
-    const { json } = options
-    if (json !== undefined) yield* Effect.promise(() => writeFile(json, `${JSON.stringify(report, null, 2)}\n`))
-  })
+export const main = Reports.main(run, format)

@@ -3,16 +3,15 @@
  * large, and the shared key that is computed once a peer.
  */
 import { Crypto, nonceLength } from "@pnet/core/Crypto"
+import { count, millis, table } from "@pnet/lab/harness/table"
 import * as Clock from "effect/Clock"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { writeFile } from "node:fs/promises"
 import * as Machine from "./harness/machine.ts"
 import { type Cryptography, cryptoLayer } from "./harness/nodes.ts"
-import { count, millis, table } from "./harness/table.ts"
+import * as Reports from "./harness/report.ts"
 
 /** One operation. */
 export const Cell = Schema.Struct({
@@ -132,10 +131,4 @@ export const format = (report: Report): string => {
 }
 
 /** Measures, prints, and writes JSON to a file if one is named. */
-export const main = (options: Options & { readonly json?: string | undefined }) =>
-  Effect.gen(function*() {
-    const report = yield* run(options)
-    yield* Console.log(format(report))
-    const { json } = options
-    if (json !== undefined) yield* Effect.promise(() => writeFile(json, `${JSON.stringify(report, null, 2)}\n`))
-  })
+export const main = Reports.main(run, format)

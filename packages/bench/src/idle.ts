@@ -8,15 +8,14 @@
  *
  * Then a pair of AdvancedNodes opens and closes streams, and what is left of them on each side is read in the same way.
  */
-import * as Console from "effect/Console"
+import { count, kibibytes, percent, table } from "@pnet/lab/harness/table"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { randomBytes } from "node:crypto"
-import { writeFile } from "node:fs/promises"
 import type { Memory as Held } from "./harness/calls.ts"
+import { type Goal, goal, GoalSchema } from "./harness/goal.ts"
 import * as Machine from "./harness/machine.ts"
 import * as Pairs from "./harness/pairs.ts"
-import { count, type Goal, goal, GoalSchema, kibibytes, percent, table } from "./harness/table.ts"
+import * as Reports from "./harness/report.ts"
 import * as Workers from "./harness/workers.ts"
 
 /** What one side holds; bytes. */
@@ -61,12 +60,6 @@ export interface Options {
 
 const cryptography = "native"
 
-const networkOf = Effect.map(Machine.freeAdvertisePort, (advertisePort) => ({
-  networkId: `bench-${randomBytes(6).toString("hex")}`,
-  networkKey: null,
-  advertisePort
-}))
-
 const sideOf = (before: Held, after: Held): Side => ({
   rssBefore: before.rssBytes,
   rssAfter: after.rssBytes,
@@ -83,7 +76,7 @@ const memoryOf = (worker: Workers.Worker) => worker.call("Memory", null)
 
 const measureSessions = (machine: Machine.Machine, { seconds, sessions }: Options) =>
   Effect.gen(function*() {
-    const network = yield* networkOf
+    const network = yield* Machine.network(false)
     const hub = yield* Workers.start("hub", machine.pinned?.[0])
     const crowd = yield* Workers.start("crowd", machine.pinned?.[1])
     const found = yield* hub.call("Hub", { cryptography, network })
@@ -124,7 +117,7 @@ const measureStreams = (machine: Machine.Machine, { streams }: Options) =>
   Effect.gen(function*() {
     const { client, server } = yield* Pairs.start(
       "streams",
-      { _tag: "Advanced", cryptography, framing: "binary", command: "echo", network: yield* networkOf },
+      { _tag: "Advanced", cryptography, framing: "binary", command: "echo", network: yield* Machine.network(false) },
       machine
     )
     const open = (count: number) => client.call("Calls", { count, atOnce: 64, bytes: 128 }, "1 minute")
@@ -194,10 +187,4 @@ export const format = ({ goals, machine, sessions, streams }: Report): string =>
   ].join("\n")
 
 /** Measures, prints, and writes JSON to a file if one is named. */
-export const main = (options: Options & { readonly json?: string | undefined }) =>
-  Effect.gen(function*() {
-    const report = yield* run(options)
-    yield* Console.log(format(report))
-    const { json } = options
-    if (json !== undefined) yield* Effect.promise(() => writeFile(json, `${JSON.stringify(report, null, 2)}\n`))
-  })
+export const main = Reports.main(run, format)

@@ -7,19 +7,15 @@
  * What bites: a call is three frames one way (OPEN, DATA, END) and two the other, and a fiber on each side, where the raw
  * echo is a length and a callback. Both batch: whatever a turn has to say is one write, and in pnet one box.
  */
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { randomBytes } from "node:crypto"
-import { mkdir, writeFile } from "node:fs/promises"
 import type { Subject } from "./harness/calls.ts"
+import { type Goal, goal, GoalSchema } from "./harness/goal.ts"
 import * as Machine from "./harness/machine.ts"
-import * as Pairs from "./harness/pairs.ts"
-import { count, type Goal, goal, GoalSchema, mebibytes, millis, percent, table } from "./harness/table.ts"
+import * as Reports from "./harness/report.ts"
+import * as Turns from "./harness/turns.ts"
 import type * as Workers from "./harness/workers.ts"
-
-/** Bytes of a request and of its answer. */
-export const messageBytes = 128
 
 /**
  * What can be measured, the comparisons first.
@@ -57,19 +53,12 @@ const titles: Record<SubjectName, string> = {
   "binary-stream": "pnet, binary framing, Stream handler"
 }
 
-/** One subject at one concurrency. Times are milliseconds. */
+/** One subject at one concurrency. */
 export const Cell = Schema.Struct({
   subject: Schema.Literals(subjects),
-  atOnce: Schema.Number,
-  messages: Schema.Number,
-  perSecond: Schema.Number,
-  p50: Schema.Number,
-  p99: Schema.Number,
+  ...Turns.fields,
   /** `perSecond` as a share of each comparison's of the same concurrency. */
-  of: Schema.Record(Schema.Literals(comparisons), Schema.Number),
-  /** Processor time a call, in microseconds, of the asking and of the answering process. */
-  clientMicros: Schema.Number,
-  serverMicros: Schema.Number
+  of: Schema.Record(Schema.Literals(comparisons), Schema.Number)
 })
 
 /** One subject at one concurrency. */
@@ -84,30 +73,16 @@ export const Report = Schema.Struct({
   rounds: Schema.Number,
   cells: Schema.Array(Cell),
   goals: Schema.Array(GoalSchema),
-  /** Resident memory at the end: all that the process has loaded, Effect and Node's own TypeScript loader included. */
-  memory: Schema.Array(Schema.Struct({
-    subject: Schema.Literals(subjects),
-    clientBytes: Schema.Number,
-    serverBytes: Schema.Number
-  }))
+  memory: Reports.Memory(subjects)
 })
 
 /** What a run writes with `--json`. */
 export type Report = typeof Report.Type
 
 /** How to run. */
-export interface Options {
-  /** Of each measurement. */
-  readonly seconds: number
-  /** Calls on their way at once. */
-  readonly atOnce: ReadonlyArray<number>
+export interface Options extends Turns.Options {
   /** What to measure besides the raw echoes; nothing: all. */
   readonly only: ReadonlyArray<SubjectName>
-  /** How often to measure everything; of several the fastest is reported, since what else runs can only slow. */
-  readonly rounds: number
-  readonly pin: boolean
-  /** A folder for a CPU profile of each process in each measurement. Profiling costs some speed. */
-  readonly profile?: string | undefined
 }
 
 const subjectOf = (name: SubjectName): Effect.Effect<Subject> =>
@@ -127,16 +102,10 @@ const subjectOf = (name: SubjectName): Effect.Effect<Subject> =>
           cryptography: "native",
           framing: name === "text" ? "text" : "binary",
           command: name === "binary-stream" ? "echo-stream" : "echo",
-          network: {
-            networkId: `bench-${randomBytes(6).toString("hex")}`,
-            networkKey: null,
-            advertisePort: yield* Machine.freeAdvertisePort
-          }
+          network: yield* Machine.network(false)
         }
     }
   })
-
-type Measurement = Effect.Success<ReturnType<typeof Pairs.measure<SubjectName>>>
 
 /** What pnet is meant to reach, and whether it did. */
 const goalsOf = (cells: ReadonlyArray<Cell>): ReadonlyArray<Goal> =>
@@ -156,120 +125,47 @@ const goalsOf = (cells: ReadonlyArray<Cell>): ReadonlyArray<Goal> =>
 export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError> =>
   Effect.gen(function*() {
     const machine = Machine.machine(options)
-    const { profile, seconds } = options
-    const names = subjects.filter((name) =>
-      comparisons.some((comparison) => comparison === name) || options.only.length === 0 || options.only.includes(name)
-    )
-    if (profile !== undefined) yield* Effect.promise(() => mkdir(profile, { recursive: true }))
-
-    const pairs = yield* Effect.forEach(
-      names,
-      (name) => Effect.flatMap(subjectOf(name), (subject) => Pairs.start(name, subject, machine)),
-      { concurrency: "unbounded" }
-    )
-    // Compiled and warm before anything counts.
-    for (const pair of pairs) {
-      const atOnce = Math.max(...options.atOnce)
-      yield* Pairs.warm(pair, { atOnce, seconds: Math.min(1.5, seconds), bytes: messageBytes })
-    }
-
-    const cells: Array<Cell> = []
-    for (const atOnce of options.atOnce) {
-      const measured = new Map(names.map((name) => [name, [] as Array<Measurement>]))
-      for (let round = 0; round < options.rounds; round++) {
-        for (const pair of pairs) {
-          measured.get(pair.name)!.push(yield* Pairs.measure(pair, { atOnce, seconds, profile, bytes: messageBytes }))
-        }
+    const names = Turns.chosen(subjects, comparisons, options.only)
+    const pairs = yield* Turns.start(machine, names, subjectOf, options.profile)
+    const cells = yield* Turns.measure(pairs, options, (_, of) => ({
+      of: {
+        "echo": of("echo"),
+        "echo-batched": of("echo-batched"),
+        "echo-box": of("echo-box"),
+        "echo-box-batch": of("echo-box-batch")
       }
-      const best = (name: SubjectName) => Pairs.fastest(measured.get(name)!)
-      for (const name of names) {
-        const cell = best(name)
-        const share = (comparison: SubjectName) => cell.perSecond / best(comparison).perSecond
-        cells.push({
-          ...cell,
-          of: {
-            "echo": share("echo"),
-            "echo-batched": share("echo-batched"),
-            "echo-box": share("echo-box"),
-            "echo-box-batch": share("echo-box-batch")
-          }
-        })
-      }
-    }
-
-    const memory = yield* Effect.forEach(pairs, ({ client, name, server }) =>
-      Effect.gen(function*() {
-        return {
-          subject: name,
-          clientBytes: (yield* client.call("Usage", null)).rssBytes,
-          serverBytes: (yield* server.call("Usage", null)).rssBytes
-        }
-      }))
+    }))
     return {
       benchmark: "rpc" as const,
       machine,
-      messageBytes,
-      seconds,
+      messageBytes: Turns.messageBytes,
+      seconds: options.seconds,
       rounds: options.rounds,
       cells,
       goals: goalsOf(cells),
-      memory
+      memory: yield* Reports.memoryOf(pairs)
     }
   }).pipe(Effect.scoped)
 
 /** A report for people. */
-export const format = (report: Report): string => {
-  const rows: Array<ReadonlyArray<string> | undefined> = []
-  for (const [i, cell] of report.cells.entries()) {
-    if (i > 0 && report.cells[i - 1]!.atOnce !== cell.atOnce) rows.push(undefined)
-    rows.push([
-      titles[cell.subject],
-      `${cell.atOnce}`,
-      count(cell.perSecond),
-      millis(cell.p50),
-      millis(cell.p99),
-      ...comparisons.map((comparison) => percent(cell.of[comparison])),
-      `${cell.clientMicros.toFixed(1)} us`,
-      `${cell.serverMicros.toFixed(1)} us`
-    ])
-  }
-  const times = report.rounds === 1 ? "" : `, the fastest of ${report.rounds} rounds`
-  return [
-    `Calls with ${report.messageBytes} bytes, each answered with them; two processes on 127.0.0.1; ${report.seconds} s a cell${times}`,
+export const format = (report: Report): string =>
+  [
+    `Calls with ${report.messageBytes} bytes, each answered with them; two processes on 127.0.0.1; ${report.seconds} s a cell${
+      Reports.ofRounds(report.rounds)
+    }`,
     Machine.describe(report.machine),
     "",
-    table([
-      "",
-      "at once",
-      "calls/s",
-      "p50",
-      "p99",
-      "of raw",
-      "of batched",
-      "of box/message",
-      "of box/write",
-      "CPU/call asking",
-      "answering"
-    ], rows),
+    Turns.format(report.cells, titles, "call", [
+      ["of raw", ({ of }) => of["echo"]],
+      ["of batched", ({ of }) => of["echo-batched"]],
+      ["of box/message", ({ of }) => of["echo-box"]],
+      ["of box/write", ({ of }) => of["echo-box-batch"]]
+    ]),
     "",
-    table(
-      ["resident memory at the end", "asking", "answering"],
-      report.memory.map(({ clientBytes, serverBytes, subject }) => [
-        titles[subject],
-        mebibytes(clientBytes),
-        mebibytes(serverBytes)
-      ])
-    ),
+    Reports.memoryTable(report.memory, titles),
     "",
     ...report.goals.map(({ text }) => text)
   ].join("\n")
-}
 
 /** Measures, prints, and writes JSON to a file if one is named. */
-export const main = (options: Options & { readonly json?: string | undefined }) =>
-  Effect.gen(function*() {
-    const report = yield* run(options)
-    yield* Console.log(format(report))
-    const { json } = options
-    if (json !== undefined) yield* Effect.promise(() => writeFile(json, `${JSON.stringify(report, null, 2)}\n`))
-  })
+export const main = Reports.main(run, format)

@@ -5,18 +5,18 @@
  * As in `rpc`, each subject has two processes on loopback, and all are measured in turns. With tracing each call has a span on
  * both sides, which nobody collects.
  */
-import * as Console from "effect/Console"
+import { percent, table } from "@pnet/lab/harness/table"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import * as BesideEffect from "./harness/besideEffect.ts"
 import { comparisonOf, type SubjectName, subjects } from "./harness/besideEffect.ts"
+import { type Goal, goal, GoalSchema } from "./harness/goal.ts"
 import * as Machine from "./harness/machine.ts"
 import * as Pairs from "./harness/pairs.ts"
-import { type Goal, goal, GoalSchema, mebibytes, percent, table } from "./harness/table.ts"
+import * as Reports from "./harness/report.ts"
+import * as Turns from "./harness/turns.ts"
 import type * as Workers from "./harness/workers.ts"
-import { messageBytes } from "./rpc.ts"
 
 export { subjects }
 
@@ -46,18 +46,14 @@ export const Report = Schema.Struct({
   cells: Schema.Array(BesideEffect.Cell),
   streams: Schema.Array(StreamCell),
   goals: Schema.Array(GoalSchema),
-  memory: Schema.Array(Schema.Struct({
-    subject: Schema.Literals(subjects),
-    clientBytes: Schema.Number,
-    serverBytes: Schema.Number
-  }))
+  memory: Reports.Memory(subjects)
 })
 
 /** What a run writes with `--json`. */
 export type Report = typeof Report.Type
 
 /** How to run. */
-export interface Options extends BesideEffect.Options {
+export interface Options extends Turns.Options {
   /** What each stream carries. */
   readonly mib: number
   /** What to measure, with what it is compared to; nothing: all. */
@@ -112,33 +108,26 @@ export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError
       ofEffect: fastest.get(subject)! / fastest.get(comparisonOf(subject))!
     }))
 
-    const memory = yield* Effect.forEach(pairs, ({ client, name, server }) =>
-      Effect.gen(function*() {
-        return {
-          subject: name,
-          clientBytes: (yield* client.call("Usage", null)).rssBytes,
-          serverBytes: (yield* server.call("Usage", null)).rssBytes
-        }
-      }))
     return {
       benchmark: "typed" as const,
       machine,
-      messageBytes,
+      messageBytes: Turns.messageBytes,
       seconds,
       mebibytes: mib,
       rounds,
       cells,
       streams,
       goals: goalsOf(cells, streams),
-      memory
+      memory: yield* Reports.memoryOf(pairs)
     }
   }).pipe(Effect.scoped)
 
 /** A report for people. */
-export const format = (report: Report): string => {
-  const times = report.rounds === 1 ? "" : `, the fastest of ${report.rounds} rounds`
-  return [
-    `Typed calls with ${report.messageBytes} bytes, each answered with them; two processes on 127.0.0.1; ${report.seconds} s a cell${times}`,
+export const format = (report: Report): string =>
+  [
+    `Typed calls with ${report.messageBytes} bytes, each answered with them; two processes on 127.0.0.1; ${report.seconds} s a cell${
+      Reports.ofRounds(report.rounds)
+    }`,
     Machine.describe(report.machine),
     "",
     BesideEffect.format(report.cells, titles),
@@ -152,24 +141,10 @@ export const format = (report: Report): string => {
       ])
     ),
     "",
-    table(
-      ["resident memory at the end", "asking", "answering"],
-      report.memory.map(({ clientBytes, serverBytes, subject }) => [
-        titles[subject],
-        mebibytes(clientBytes),
-        mebibytes(serverBytes)
-      ])
-    ),
+    Reports.memoryTable(report.memory, titles),
     "",
     ...report.goals.map(({ text }) => text)
   ].join("\n")
-}
 
 /** Measures, prints, and writes JSON to a file if one is named. */
-export const main = (options: Options & { readonly json?: string | undefined }) =>
-  Effect.gen(function*() {
-    const report = yield* run(options)
-    yield* Console.log(format(report))
-    const { json } = options
-    if (json !== undefined) yield* Effect.promise(() => writeFile(json, `${JSON.stringify(report, null, 2)}\n`))
-  })
+export const main = Reports.main(run, format)

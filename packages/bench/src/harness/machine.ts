@@ -1,13 +1,14 @@
 /**
- * The machine that is measured on: what it is, which cores the processes may be pinned to, and ports that nobody uses.
+ * The machine that is measured on: what it is, which cores the processes may be pinned to, and networks of their own.
  */
+import { freeAdvertisePort } from "@pnet/lab/harness/ports"
 import * as Effect from "effect/Effect"
-import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import { spawnSync } from "node:child_process"
-import { createSocket } from "node:dgram"
+import { randomBytes } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { availableParallelism, cpus, loadavg } from "node:os"
+import type { NodeNetworkOptions } from "./nodes.ts"
 
 /** What numbers have to be read with. */
 export const Machine = Schema.Struct({
@@ -70,22 +71,10 @@ export const describe = (machine: Machine): string =>
       }, by taskset`
   ].join("\n")
 
-const isFree = (address: string, port: number): Effect.Effect<boolean> =>
-  Effect.callback<boolean>((resume) => {
-    const socket = createSocket("udp4")
-    const done = (free: boolean) => socket.close(() => resume(Effect.succeed(free)))
-    socket.once("error", () => done(false))
-    socket.bind({ address, port, exclusive: true }, () => done(true))
-  })
-
-/**
- * A UDP port to advertise on that nobody uses on loopback. Drawn at random from below the range that systems hand out by
- * themselves, so that nobody is given it between now and its use either.
- */
-export const freeAdvertisePort: Effect.Effect<number> = Effect.gen(function*() {
-  for (let tries = 0; tries < 100; tries++) {
-    const port = yield* Random.nextIntBetween(20_000, 30_000)
-    if ((yield* isFree("127.0.0.1", port)) && (yield* isFree("127.255.255.255", port))) return port
-  }
-  return yield* Effect.die("no free UDP port between 20000 and 30000 in 100 tries")
-})
+/** A network of its own, with a key or without one. */
+export const network = (key: boolean): Effect.Effect<NodeNetworkOptions> =>
+  Effect.map(freeAdvertisePort, (advertisePort) => ({
+    networkId: `bench-${randomBytes(6).toString("hex")}`,
+    networkKey: key ? `${randomBytes(32).toString("base64url")}=` : null,
+    advertisePort
+  }))

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { join } from "node:path"
-import type { Subject, Usage } from "./calls.ts"
+import type { Measured, Subject, Usage } from "./calls.ts"
 import type * as Machine from "./machine.ts"
 import * as Workers from "./workers.ts"
 
@@ -75,8 +75,21 @@ export interface MessageOptions {
 export const warm = (pair: Pair, { atOnce, bytes, seconds }: MessageOptions) =>
   pair.client.call("Measure", { atOnce, bytes, seconds }, `${seconds} seconds`)
 
+/** One measurement of messages, and what they cost. */
+export interface Measurement<Name extends string = string> extends Measured {
+  readonly subject: Name
+  readonly atOnce: number
+  readonly perSecond: number
+  /** Processor time a message, in microseconds, of the asking and of the answering process. */
+  readonly clientMicros: number
+  readonly serverMicros: number
+}
+
 /** Measures messages and what they cost. */
-export const measure = <Name extends string>(pair: Pair<Name>, options: MessageOptions) =>
+export const measure = <Name extends string>(
+  pair: Pair<Name>,
+  options: MessageOptions
+): Effect.Effect<Measurement<Name>, Workers.WorkerError> =>
   Effect.gen(function*() {
     const { atOnce, profile, seconds } = options
     yield* warm(pair, { ...options, seconds: Math.min(0.25, seconds) })

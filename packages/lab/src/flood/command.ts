@@ -5,6 +5,7 @@
 import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Flags from "../harness/flags.ts"
 import * as Seeds from "../harness/seeds.ts"
 import { calls, counted, growth, kinds, measure, memory, pair } from "./flood.ts"
 
@@ -15,7 +16,7 @@ const mebibytes = (n: number) => (n / 1_048_576).toFixed(1).padStart(7)
 
 /** Floods. */
 export const flood = Command.make("flood", {
-  seconds: Seeds.positive("seconds", 4, "Seconds of each kind")
+  seconds: Flags.positive("seconds", 4, "Seconds of each kind")
 }, ({ seconds }) =>
   Effect.gen(function*() {
     const both = yield* pair

@@ -11,6 +11,7 @@ import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
+import * as Flags from "../harness/flags.ts"
 import * as Memory from "../harness/memory.ts"
 import * as Seeds from "../harness/seeds.ts"
 import { fuzz as fuzzNodes } from "./nodes.ts"
@@ -130,9 +131,9 @@ const again = Command.make("case", {
 
 /** Altered bytes. */
 export const fuzz = Command.make("fuzz", {
-  seconds: Seeds.positive("seconds", 60, "For so long"),
-  only: Seeds.optional(Flag.String("only"), "One target alone: a layer's, or `nodes`, or `sessions`"),
-  seed: Seeds.optional(Flag.Int("seed"), "The first seed (default: where no run began before)")
+  seconds: Flags.positive("seconds", 60, "For so long"),
+  only: Flags.optional(Flag.String("only"), "One target alone: a layer's, or `nodes`, or `sessions`"),
+  seed: Flags.optional(Flag.Int("seed"), "The first seed (default: where no run began before)")
 }, ({ only, seconds, seed }) => Effect.flatMap(forSeconds(seconds, only, seed), (well) => Seeds.foundIf(!well))).pipe(
   Command.withDescription("Every decoder from a corpus, and nodes whose peer holds a key and lies"),
   Command.withExamples([

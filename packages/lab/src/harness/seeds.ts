@@ -5,8 +5,8 @@
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
+import { count, optional } from "./flags.ts"
 
 /** What a command found has been printed: it ends with exit code 1, and nothing more is said. */
 export class Found extends Error {
@@ -17,26 +17,6 @@ export class Found extends Error {
 /** Fails where something was found. */
 export const foundIf = (found: boolean): Effect.Effect<void, Found> =>
   found ? Effect.fail(new Found("something was found")) : Effect.void
-
-/** A whole number above zero. */
-export const count = (name: string, value: number, description: string): Flag.Flag<number> =>
-  Flag.Int(name).pipe(
-    Flag.filter((n) => n > 0, (n) => `--${name} is above 0, not ${n}`),
-    Flag.withDefault(value),
-    Flag.withDescription(`${description} (default ${value})`)
-  )
-
-/** A number above zero. */
-export const positive = (name: string, value: number, description: string): Flag.Flag<number> =>
-  Flag.Finite(name).pipe(
-    Flag.filter((n) => n > 0, (n) => `--${name} is above 0, not ${n}`),
-    Flag.withDefault(value),
-    Flag.withDescription(`${description} (default ${value})`)
-  )
-
-/** A flag that may be left out. */
-export const optional = <A>(flag: Flag.Flag<A>, description: string): Flag.Flag<A | undefined> =>
-  flag.pipe(Flag.optional, Flag.map(Option.getOrUndefined), Flag.withDescription(description))
 
 /** Which seeds. */
 export interface Seeds {

@@ -3,6 +3,7 @@ import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
+import * as Flags from "../harness/flags.ts"
 import * as Seeds from "../harness/seeds.ts"
 import { convergence, crashes, falseAlarms } from "./membership.ts"
 
@@ -12,9 +13,9 @@ const spread = (numbers: ReadonlyArray<number>) =>
   `${Math.round(Math.min(...numbers))} to ${Math.round(Math.max(...numbers))}`
 
 const hours = Command.make("hours", {
-  nodes: Seeds.count("nodes", 50, "How many nodes"),
-  hours: Seeds.positive("hours", 4.1, "Virtual hours"),
-  seed: Seeds.count("seed", 1, "The seed")
+  nodes: Flags.count("nodes", 50, "How many nodes"),
+  hours: Flags.positive("hours", 4.1, "Virtual hours"),
+  seed: Flags.count("seed", 1, "The seed")
 }, ({ hours, nodes, seed }) =>
   Effect.gen(function*() {
     const minutes = Math.ceil(hours * 60)

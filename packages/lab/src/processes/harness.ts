@@ -3,13 +3,13 @@
  * started, killed, frozen, resumed and started again, and flooded by another that means them ill. All of them end with the scope,
  * whatever state they are in, and with the process that made them.
  */
-import { NodeDatagramSocket } from "@effect/platform-node"
 import { Deferred, Effect, Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { randomBytes, randomUUID } from "node:crypto"
 import { tmpdir } from "node:os"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
+import { freeAdvertisePort } from "../harness/ports.ts"
 import type { Flooded, Kind, Network, Order as Harm } from "./attacker.ts"
 import type { Orders, Start } from "./commandNode.ts"
 
@@ -46,12 +46,6 @@ export interface Harness {
     during: Effect.Effect<A, E, R>
   ) => Effect.Effect<readonly [A, Flooded], E, R>
 }
-
-/** A UDP port that nobody on this machine uses now. */
-const freePort = Effect.gen(function*() {
-  const socket = yield* NodeDatagramSocket.make({ bind: { address: "127.0.0.1", port: 0 } })
-  return (yield* socket.reader).address.port
-}).pipe(Effect.scoped, Effect.orDie)
 
 type Answer = Readonly<Record<string, unknown>>
 
@@ -128,7 +122,7 @@ export const make = (
   Effect.gen(function*() {
     const scope = yield* Effect.scope
     const networkId = `harness-${randomUUID()}`
-    const advertisePort = yield* freePort
+    const advertisePort = yield* freeAdvertisePort
     const { networkKey } = options
     const children = new WeakMap<NodeProcess, Child>()
     const childOf = (node: NodeProcess) => children.get(node)!

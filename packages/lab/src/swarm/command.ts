@@ -6,6 +6,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Flags from "../harness/flags.ts"
 import { heap } from "../harness/memory.ts"
 import * as Seeds from "../harness/seeds.ts"
 import { format } from "./plan.ts"
@@ -27,10 +28,10 @@ const busy = () => {
 
 const flags = {
   ...Seeds.flags(100),
-  nodes: Seeds.optional(Flag.Int("nodes"), "So many nodes in each (default: each draws its own number)"),
-  seconds: Seeds.optional(Flag.Finite("seconds"), "Virtual seconds of work and faults in each (default 180)"),
-  shrink: Seeds.count("shrink", 60, "Seconds to look for a shorter list of steps with"),
-  stop: Seeds.count("stop", 5, "Ends after so many failures"),
+  nodes: Flags.optional(Flag.Int("nodes"), "So many nodes in each (default: each draws its own number)"),
+  seconds: Flags.optional(Flag.Finite("seconds"), "Virtual seconds of work and faults in each (default 180)"),
+  shrink: Flags.count("shrink", 60, "Seconds to look for a shorter list of steps with"),
+  stop: Flags.count("stop", 5, "Ends after so many failures"),
   verbose: Flag.Boolean("verbose").pipe(
     Flag.withDefault(false),
     Flag.withDescription("Says what happens, as it happens")

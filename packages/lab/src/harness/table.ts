@@ -1,5 +1,4 @@
-/** Tables and goals as text. */
-import * as Schema from "effect/Schema"
+/** Tables and numbers as text. */
 
 /** Rows under a head, the first column left and the others right; `undefined` is a rule. */
 export const table = (
@@ -29,28 +28,3 @@ export const kibibytes = (bytes: number, digits = 0): string =>
 
 /** A share in percent. */
 export const percent = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`
-
-/** What a number is meant to be, and whether it is. */
-export const GoalSchema = Schema.Struct({
-  value: Schema.Number,
-  bound: Schema.Literals(["at most", "at least"]),
-  limit: Schema.Number,
-  met: Schema.Boolean,
-  /** All of it in one line. */
-  text: Schema.String
-})
-
-/** What a number is meant to be, and whether it is. */
-export type Goal = typeof GoalSchema.Type
-
-/** Compares a number with what it is meant to be. */
-export const goal = (what: string, value: number, bound: Goal["bound"], limit: number): Goal => {
-  const met = bound === "at most" ? value <= limit : value >= limit
-  return {
-    value,
-    bound,
-    limit,
-    met,
-    text: `${met ? "met    " : "NOT MET"}  ${what}: ${value.toFixed(2)}, ${bound} ${limit}`
-  }
-}

@@ -18,15 +18,13 @@ import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { type NodeNetworkOptions, options } from "./nodes.ts"
 
 /**
- * Makes such a node, which has been told of one peer, and gives what calls that peer's function `echo` once. The first call
- * makes the session.
+ * Makes such a node, on 127.0.0.1, which has been told of one peer, and gives what calls that peer's function `echo` once. The first
+ * call makes the session.
  */
 export const member = (
-  name: string,
-  network: NodeNetworkOptions,
+  options: NodeOptions.Input,
   hub: { readonly name: string; readonly publicKey: string; readonly port: number }
 ): Effect.Effect<
   Effect.Effect<void, unknown>,
@@ -54,7 +52,7 @@ export const member = (
       ),
       Layer.provide(TcpTransport.layer),
       // Sightings do not come again, so nobody may be missed for want of one.
-      Layer.provide(NodeOptions.layer({ ...options(name, network), broadcastInterval: "1 hour" }))
+      Layer.provide(NodeOptions.layer({ ...options, broadcastInterval: "1 hour" }))
     )
     const context = yield* Layer.build(Layer.fresh(layer))
     const peers = Context.get(context, Peers.Peers)

@@ -1,0 +1,38 @@
+/** The flags that several benchmarks have. */
+import { count, counts, optional, positive } from "@pnet/lab/harness/flags"
+import * as Flag from "effect/cli/Flag"
+
+/** How long each measurement takes. */
+export const seconds = (value: number) => positive("seconds", value, "Seconds of each measurement", 60)
+
+/** How many MiB a transfer has. */
+export const mib = (value: number, of: string) => count("mib", value, `MiB of each ${of}`, 8_192)
+
+/** How often everything is measured. */
+export const rounds = (value: number) =>
+  count("rounds", value, "How often to measure everything; the fastest is reported", 1_000)
+
+/** Some of the subjects. */
+export const only = <const Names extends ReadonlyArray<string>>(subjects: Names, what: string) =>
+  Flag.Literals("only", subjects).pipe(
+    Flag.atLeast(0),
+    Flag.withDescription(`What to measure${what}; may be repeated (default: everything)`)
+  )
+
+/** How many messages are on their way at once. */
+export const atOnce = counts("at-once", [1, 16, 128], "Messages on their way at once", 1_000)
+
+/** A file for the numbers. */
+export const json = optional(Flag.String("json"), "A file to write the numbers to")
+
+/** Whether processes are pinned to cores. */
+export const pin = Flag.Boolean("pin").pipe(
+  Flag.withDefault(true),
+  Flag.withDescription("Pin the two processes to different cores, where taskset can (default)")
+)
+
+/** A folder for profiles. */
+export const profile = optional(
+  Flag.String("profile"),
+  "A folder for a CPU profile of each process in each measurement"
+)

@@ -1,0 +1,119 @@
+/**
+ * Subjects measured in turns: all pairs of processes are started first, then each is measured once a round, concurrency by
+ * concurrency, so that what else the machine does falls on a subject and on what it is compared with alike.
+ */
+import { count, millis, percent, table } from "@pnet/lab/harness/table"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { mkdir } from "node:fs/promises"
+import type { Subject } from "./calls.ts"
+import type * as Machine from "./machine.ts"
+import * as Pairs from "./pairs.ts"
+import type * as Workers from "./workers.ts"
+
+/** Bytes of a message and of its answer, or of a call and of its result. */
+export const messageBytes = 128
+
+/** How messages are measured. */
+export interface Options {
+  /** Of each measurement. */
+  readonly seconds: number
+  /** Messages, or calls, on their way at once. */
+  readonly atOnce: ReadonlyArray<number>
+  /** How often to measure everything; of several the fastest is reported, since what else runs can only slow. */
+  readonly rounds: number
+  readonly pin: boolean
+  /** A folder for a CPU profile of each process in each measurement. Profiling costs some speed. */
+  readonly profile?: string | undefined
+}
+
+/** Of what can be measured, what is always measured, and what was asked for; all, where nothing was. */
+export const chosen = <Name extends string>(
+  subjects: ReadonlyArray<Name>,
+  always: ReadonlyArray<Name>,
+  only: ReadonlyArray<Name>
+): ReadonlyArray<Name> => subjects.filter((name) => always.includes(name) || only.length === 0 || only.includes(name))
+
+/** What one measurement has to say besides its subject. Times are milliseconds. */
+export const fields = {
+  atOnce: Schema.Number,
+  messages: Schema.Number,
+  perSecond: Schema.Number,
+  p50: Schema.Number,
+  p99: Schema.Number,
+  /** Processor time a message, in microseconds, of the asking and of the answering process. */
+  clientMicros: Schema.Number,
+  serverMicros: Schema.Number
+}
+
+/** Starts the pairs of subjects, all at once, and makes the folder for profiles. */
+export const start = <Name extends string>(
+  machine: Machine.Machine,
+  names: ReadonlyArray<Name>,
+  subjectOf: (name: Name) => Effect.Effect<Subject>,
+  profile: string | undefined
+): Effect.Effect<Array<Pairs.Pair<Name>>, Workers.WorkerError, Scope.Scope> =>
+  Effect.gen(function*() {
+    if (profile !== undefined) yield* Effect.promise(() => mkdir(profile, { recursive: true }))
+    return yield* Effect.forEach(
+      names,
+      (name) => Effect.flatMap(subjectOf(name), (subject) => Pairs.start(name, subject, machine)),
+      { concurrency: "unbounded" }
+    )
+  })
+
+/** Measures the messages of pairs. `shares` gives what a cell says in comparison: `of` is the subject's rate as a share of another's. */
+export const measure = <Name extends string, Shares>(
+  pairs: ReadonlyArray<Pairs.Pair<Name>>,
+  { atOnce, profile, rounds, seconds }: Options,
+  shares: (name: Name, of: (other: Name) => number) => Shares
+) =>
+  Effect.gen(function*() {
+    // Compiled and warm before anything counts.
+    for (const pair of pairs) {
+      yield* Pairs.warm(pair, { atOnce: Math.max(...atOnce), seconds: Math.min(1.5, seconds), bytes: messageBytes })
+    }
+    const cells: Array<Pairs.Measurement<Name> & Shares> = []
+    for (const count of atOnce) {
+      const measured = new Map(pairs.map(({ name }) => [name, [] as Array<Pairs.Measurement<Name>>]))
+      for (let round = 0; round < rounds; round++) {
+        for (const pair of pairs) {
+          measured.get(pair.name)!.push(
+            yield* Pairs.measure(pair, { atOnce: count, seconds, profile, bytes: messageBytes })
+          )
+        }
+      }
+      const best = (name: Name) => Pairs.fastest(measured.get(name)!)
+      for (const { name } of pairs) {
+        const cell = best(name)
+        cells.push({ ...cell, ...shares(name, (other) => cell.perSecond / best(other).perSecond) })
+      }
+    }
+    return cells
+  })
+
+/** Cells for people, a rule between one concurrency and the next. */
+export const format = <Name extends string, Cell extends Pairs.Measurement<Name>>(
+  cells: ReadonlyArray<Cell>,
+  titles: Readonly<Record<Name, string>>,
+  what: "message" | "call",
+  shares: ReadonlyArray<readonly [title: string, share: (cell: Cell) => number]>
+): string => {
+  const rows: Array<ReadonlyArray<string> | undefined> = []
+  for (const [i, cell] of cells.entries()) {
+    if (i > 0 && cells[i - 1]!.atOnce !== cell.atOnce) rows.push(undefined)
+    rows.push([
+      titles[cell.subject],
+      `${cell.atOnce}`,
+      count(cell.perSecond),
+      millis(cell.p50),
+      millis(cell.p99),
+      ...shares.map(([, share]) => percent(share(cell))),
+      `${cell.clientMicros.toFixed(1)} us`,
+      `${cell.serverMicros.toFixed(1)} us`
+    ])
+  }
+  const head = ["", "at once", `${what}s/s`, "p50", "p99"]
+  return table([...head, ...shares.map(([title]) => title), `CPU/${what} asking`, "answering"], rows)
+}

@@ -1,0 +1,17 @@
+/** The command and what there is of it. */
+import * as Command from "effect/cli/Command"
+import { crowd } from "./crowd/command.ts"
+import { everyone } from "./everyone/command.ts"
+import { flood } from "./flood/command.ts"
+import { fuzz } from "./fuzz/command.ts"
+import { membership } from "./membership/command.ts"
+import { reference } from "./reference/command.ts"
+import { streams } from "./streams/command.ts"
+import { swarm } from "./swarm/command.ts"
+import { vectors } from "./vectors/command.ts"
+
+/** `pnpm lab`. */
+export const lab = Command.make("lab").pipe(
+  Command.withDescription("What is run by hand to look after pnet"),
+  Command.withSubcommands([swarm, streams, everyone, membership, fuzz, flood, crowd, vectors, reference])
+)

@@ -1,0 +1,60 @@
+/** The command: each of its parts has a help, does a little work, and refuses what it cannot do. */
+import { NodeServices } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Console, Effect, Exit } from "effect"
+import { Command } from "effect/cli"
+import { Found } from "../src/harness/seeds.ts"
+import * as Seeds from "../src/harness/seeds.ts"
+import { lab } from "../src/lab.ts"
+
+/** What a command printed, and how it ended. */
+const ran = (effect: Effect.Effect<void, unknown, any>) =>
+  Effect.gen(function*() {
+    const lines: Array<string> = []
+    const log = (...parts: ReadonlyArray<unknown>) => void lines.push(parts.join(" "))
+    const exit = yield* Effect.exit(
+      Effect.provideService(effect, Console.Console, { ...console, log, error: log })
+    ) as Effect.Effect<Exit.Exit<void, unknown>>
+    return { printed: lines.join("\n"), exit }
+  })
+
+const run = (...args: ReadonlyArray<string>) =>
+  Effect.provide(ran(Command.runWith(lab, { version: "0.1.0" })(args)), NodeServices.layer)
+
+const names = ["swarm", "streams", "everyone", "membership", "fuzz", "flood", "crowd", "vectors", "reference"]
+
+describe("lab", () => {
+  it.live("lists what there is, and each part says what it takes", () =>
+    Effect.gen(function*() {
+      const { printed } = yield* run("--help")
+      for (const name of names) {
+        assert.include(printed, `  ${name} `)
+        assert.include((yield* run(name, "--help")).printed, `lab ${name} `)
+      }
+    }))
+
+  it.live("does what it is told, with so many seeds", () =>
+    Effect.gen(function*() {
+      const swarm = yield* run("swarm", "--seed", "2", "--seconds", "3", "--nodes", "2")
+      assert.isTrue(Exit.isSuccess(swarm.exit), swarm.printed)
+      assert.include(swarm.printed, "1 seeds, 0 failed")
+      const fuzz = yield* run("fuzz", "--seconds", "0.05", "--only", "packet", "--seed", "3")
+      assert.isTrue(Exit.isSuccess(fuzz.exit), fuzz.printed)
+      assert.include(fuzz.printed, "seeds from 3 on")
+      const crowd = yield* run("crowd", "--size", "3", "--rounds", "2")
+      assert.isTrue(Exit.isSuccess(crowd.exit), crowd.printed)
+      assert.include(crowd.printed, "all calls")
+    }))
+
+  it.live("fails where something was found, and where it is asked for what there is not", () =>
+    Effect.gen(function*() {
+      const seeds = { seeds: 3, from: 5, seed: undefined }
+      const { exit, printed } = yield* ran(
+        Seeds.run(seeds, (seed) => Effect.succeed({ counts: { tries: 1 }, problems: seed === 6 ? ["it broke"] : [] }))
+      )
+      assert.isTrue(Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof Found)
+      assert.include(printed, "seed 6 failed:\n  it broke\n3 seeds: 1 failed\n       3 tries")
+      assert.isTrue(Exit.isFailure((yield* run("streams", "--seeds", "0")).exit))
+      assert.isTrue(Exit.isFailure((yield* run("fuzz", "case", "nothing/1")).exit))
+    }))
+})
