@@ -1,5 +1,6 @@
 /** `pnpm lab crowd`: as many nodes as you like with a session to one, over real sockets, all of which call it at once. */
 import * as AdvancedNode from "@pnet/core/AdvancedNode"
+import * as LanReach from "@pnet/core/LanReach"
 import * as TofuTrust from "@pnet/core/TofuTrust"
 import * as Trust from "@pnet/core/Trust"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
@@ -20,7 +21,7 @@ import * as Crowd from "./crowd.ts"
 
 // All of them are at one address, and share one table of names.
 const platform = Layer.mergeAll(
-  NodeNetwork.layer,
+  Layer.provideMerge(LanReach.layer, NodeNetwork.layer),
   NodeCrypto.layer,
   Layer.succeed(References.MinimumLogLevel, "Warn"),
   Layer.sync(Trust.Trust, () => TofuTrust.make({ capacity: 65_536, perAddress: 32_768 }))
