@@ -7,22 +7,20 @@
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
-import * as Result from "effect/Result"
 import type { Crypto } from "../../Crypto.ts"
 import type * as Frame from "../../Frame.ts"
-import * as Framer from "../../Framer.ts"
 import type { Established } from "../../Handshake.ts"
-import * as Packet from "../../Packet.ts"
 import type { PeerLostError } from "../../Peers.ts"
 import type { Connection, ConnectionClosedError } from "../../Transport.ts"
-import * as Base64Url from "../base/base64url.ts"
 import { quote } from "../base/quote.ts"
 import type { Self } from "../wire/advertExchange.ts"
-import { RecordFramer } from "../wire/recordFramer.ts"
 import type { Budget } from "./budget.ts"
+import * as Framing from "./framing.ts"
+import { Liveness } from "./liveness.ts"
 import { type Flags, MessageBox, overhead } from "./messageBox.ts"
 import { Mux } from "./mux.ts"
 import type { Failure, MuxStream } from "./muxStream.ts"
+import { givePage, type Page, recordHeader, takePage } from "./pages.ts"
 
 /** How a session ended. */
 export interface Ending {
@@ -67,34 +65,8 @@ export interface SessionOptions {
 /** Codes of GOAWAY after which open streams may finish. */
 const drains: ReadonlySet<string> = new Set(["shutdown", "renew", "duplicate"])
 
-const recordHeader = 4
-
-/**
- * Bytes of a record of DATA, with its length: what systems read at once. So whoever keeps up finds most records whole in what
- * was read, and opens them where they are.
- */
-const bulkRecord = 65_536
-
-/**
- * Where messages are put together, sealed, and written from: taken for one message, and given back once the connection has
- * taken its bytes. Memory made anew for each is what bulk would spend most of its time on, in the garbage collector.
- */
-class Page {
-  readonly bytes = new Uint8Array(recordHeader + Packet.maxStreamLength)
-  readonly view = new DataView(this.bytes.buffer)
-}
-
-// Shared by all sessions. Those that write at once need one each; of these so many are kept.
-const pages: Array<Page> = []
-const keptPages = 4
-const takePage = (): Page => pages.pop() ?? new Page()
-const givePage = (page: Page): void => {
-  if (pages.length < keptPages) pages.push(page)
-}
 /** Reading stops while more than this waits to be written in answer. */
 const controlHighWater = 1_048_576
-
-const packetTypes = ["msg", "rsp", "err"] as const
 
 // Told apart, so that the answer to the one sent before a GOAWAY is not taken for the one sent after it.
 const lifePing = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0)
@@ -112,7 +84,6 @@ export class Session {
   readonly dialled: boolean
   /** By the monotonic clock, in milliseconds. */
   readonly startedAt: number
-  heardAt: number
   usedAt: number
   /** Whether a MESSAGE has opened since it was established: the other side has it too. */
   confirmed = false
@@ -129,10 +100,8 @@ export class Session {
   readonly #work = Latch.makeUnsafe(false)
   readonly #readable = Latch.makeUnsafe(true)
   readonly #ended = Latch.makeUnsafe(false)
-  readonly #limit: number
-  readonly #dataLimit: number
-  #pingedAt: number | undefined
-  #writingSince: number | undefined
+  readonly #framing: Framing.Framing
+  readonly #liveness: Liveness
   /** Ends the pause before a message. */
   #go: (() => void) | undefined
   /** A message is being made, which nobody has been given yet. */
@@ -150,17 +119,9 @@ export class Session {
     this.dialled = established.role === "client"
     this.#box = new MessageBox(options.crypto, established)
     this.startedAt = this.now()
-    this.heardAt = this.startedAt
+    this.#liveness = new Liveness(this.startedAt)
     this.usedAt = this.startedAt
-    // Of a text packet, what the envelope and base64 leave.
-    const content = Packet.maxStreamLength - Packet.encode({
-      networkId: self.networkId,
-      type: "msg",
-      content: new Uint8Array(0),
-      publicKey: self.identity.publicKey
-    }).length
-    this.#limit = (established.binary ? Packet.maxStreamLength : Math.floor(content / 4) * 3) - overhead
-    this.#dataLimit = established.binary ? bulkRecord - recordHeader - overhead : this.#limit
+    this.#framing = established.binary ? Framing.binary : Framing.text(self, established.peer.publicKey)
     this.mux = new Mux({
       chunkSize: options.chunkSize,
       maxStreams: options.maxStreams,
@@ -182,6 +143,11 @@ export class Session {
     return Number(this.options.clock.monotonicTimeNanosUnsafe() / 1_000_000n)
   }
 
+  /** When a MESSAGE came last that opened; pardoned is the time in which this process was frozen. */
+  get heardAt(): number {
+    return this.#liveness.heardAt
+  }
+
   /** Commands in the direction that has more of them. */
   get commands(): number {
     return Math.max(this.#box.sent, this.#box.received)
@@ -194,8 +160,8 @@ export class Session {
 
   /** Asks the peer for a sign of life. */
   ping(): void {
-    if (this.ending !== undefined || this.#pingedAt !== undefined) return
-    this.#pingedAt = this.now()
+    if (this.ending !== undefined || this.#liveness.asked) return
+    this.#liveness.ask(this.now())
     // Of several only the last is answered, and the answer to this one says all that the drain's would have.
     this.mux.ping(this.drainingSince === undefined || this.drainedByPeer ? lifePing : drainPing)
   }
@@ -238,33 +204,26 @@ export class Session {
    */
   tick(pardon: number): void {
     if (this.ending !== undefined) return
-    const now = this.now()
     const { silence, writeTimeout } = this.options
-    // No later than now, or what was heard first after the freeze would count for longer.
-    this.heardAt = Math.min(now, this.heardAt + pardon)
-    if (this.#pingedAt !== undefined) this.#pingedAt = Math.min(now, this.#pingedAt + pardon)
-    if (this.#writingSince !== undefined) {
-      this.#writingSince = Math.min(now, this.#writingSince + pardon)
-      if (now - this.#writingSince >= writeTimeout) {
+    const deaf = this.mux.outgoing.controlBytes > controlHighWater
+    switch (this.#liveness.due(this.now(), pardon, deaf, silence, writeTimeout)) {
+      case "ask":
+        return this.ping()
+      case "silent":
+        return this.end({ reason: "dead", detail: "it did not answer when asked for a sign of life" })
+      case "blocked":
         return this.end({ reason: "dead", detail: "it does not read what is sent to it" })
-      }
     }
-    // While this side does not read, the other's silence is its own doing, and an answer to PING may lie there.
-    if (this.mux.outgoing.controlBytes > controlHighWater) {
-      this.heardAt = now
-      if (this.#pingedAt !== undefined) this.#pingedAt = now
-    }
-    if (this.#pingedAt !== undefined && now - this.#pingedAt >= silence) {
-      return this.end({ reason: "dead", detail: "it did not answer when asked for a sign of life" })
-    }
-    if (now - this.heardAt >= silence) this.ping()
   }
 
   /** Runs the session, to its end. `early` is what came behind the handshake. */
   run(early: ReadonlyArray<Uint8Array>): Effect.Effect<Ending> {
-    const { connection, established } = this.options
+    const { connection } = this.options
     let behind = early
-    const takeIn = established.binary ? this.#binaryReader() : this.#textReader()
+    const takeIn = this.#framing.reader(
+      (command, flags, homes) => this.#onCommand(command, flags, homes),
+      () => this.ending !== undefined
+    )
     const onChunks = (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<void> => {
       for (const chunk of chunks) {
         const broken = takeIn(chunk)
@@ -354,10 +313,10 @@ export class Session {
       this.#work.closeUnsafe()
       return Effect.void
     }
-    this.#writingSince = this.now()
+    this.#liveness.write(this.now())
     this.mux.outgoing.wake()
     return Effect.flatMap(this.options.connection.write(message), () => {
-      this.#writingSince = undefined
+      this.#liveness.written()
       // Only now: what is interrupted, or fails, may still be on its way.
       if (this.#page !== undefined) givePage(this.#page)
       this.#page = undefined
@@ -396,27 +355,23 @@ export class Session {
     const page = takePage()
     const { bytes, view } = page
     const start = recordHeader + overhead
-    const filled = this.mux.outgoing.fill(bytes, view, start, start + this.#limit, start + this.#dataLimit)
+    const filled = this.mux.outgoing.fill(
+      bytes,
+      view,
+      start,
+      start + this.#framing.limit,
+      start + this.#framing.dataLimit
+    )
     if (filled === undefined) {
       givePage(page)
       return undefined
     }
     const { end, type } = filled
     this.#box.sealInPlace(type, bytes, recordHeader, end)
-    const { established, self } = this.options
-    if (established.binary) {
-      view.setUint32(0, end - recordHeader)
-      this.#page = page
-      return bytes.subarray(0, end)
-    }
-    const packet = Packet.encode({
-      networkId: self.networkId,
-      type: packetTypes[type],
-      content: Base64Url.encode(bytes.subarray(recordHeader, end)),
-      publicKey: self.identity.publicKey
-    })
-    givePage(page)
-    return packet
+    const written = this.#framing.bytesOf(page, end, type)
+    if (this.#framing.inPlace) this.#page = page
+    else givePage(page)
+    return written
   }
 
   // --- reading ---------------------------------------------------------------------------------------------------------
@@ -425,44 +380,10 @@ export class Session {
     const opened = this.#box.openInPlace(command)
     if (typeof opened === "string") return `a message that does not open: ${opened}`
     if (flags !== undefined && opened.flags !== flags) return "a message in a packet of another type"
-    this.heardAt = this.now()
-    this.#pingedAt = undefined
+    this.#liveness.heard(this.now())
     this.confirmed = true
     this.options.onHeard(this)
     return this.mux.receive(opened.flags, opened.payload, homes)
-  }
-
-  #binaryReader() {
-    const framer = new RecordFramer()
-    return (chunk: Uint8Array): string | undefined => {
-      framer.push(chunk)
-      for (let record = framer.next(); record !== undefined; record = framer.next()) {
-        const broken = this.#onCommand(record, undefined, framer.homes)
-        framer.release()
-        if (broken !== undefined || this.ending !== undefined) return broken
-      }
-      return framer.malformed ? "a record of no length, or too long" : undefined
-    }
-  }
-
-  #textReader() {
-    const framer = Framer.make(Packet.maxStreamLength)
-    const { established, self } = this.options
-    const expected = { networkId: self.networkId, types: packetTypes, maxLength: Packet.maxStreamLength }
-    return (chunk: Uint8Array): string | undefined => {
-      framer.push(chunk)
-      for (let bytes = framer.next(); bytes !== undefined; bytes = framer.next()) {
-        const decoded = Packet.decode(bytes, expected)
-        if (Result.isFailure(decoded)) return decoded.failure.message
-        const packet = decoded.success
-        if (packet.publicKey !== established.peer.publicKey) return "a packet with another key"
-        const command = Base64Url.decode(packet.content)
-        if (command === undefined) return "a packet whose content is no message"
-        const broken = this.#onCommand(command, packetTypes.indexOf(packet.type as "msg") as Flags)
-        if (broken !== undefined || this.ending !== undefined) return broken
-      }
-      return framer.tooLarge ? "a packet over the limit" : undefined
-    }
   }
 
   #onPong(payload: Uint8Array): void {
@@ -503,7 +424,7 @@ export class Session {
   /** Whoever sent the GOAWAY closes when everything before it has arrived and no stream is left. */
   #settle(): void {
     // What says that the last stream has ended has to be with the system first.
-    if (this.#filling || this.#writingSince !== undefined) return
+    if (this.#filling || this.#liveness.writing) return
     if (this.#drained && this.mux.streams === 0) this.end({ reason: "closed", detail: "the session was closed" })
   }
 }

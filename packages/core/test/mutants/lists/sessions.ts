@@ -3,6 +3,57 @@ import { of, suites } from "./of.ts"
 
 const wire = suites("Session", "Session.wire", "Sessions.sim", "Connections.sim")
 
+const liveness = of("session", "packages/core/src/internal/session/liveness.ts", wire, {
+  "pardon-heard": [
+    `this.heardAt = Math.min(now, this.heardAt + pardon)`,
+    ``,
+    "time in which this process was frozen is the peer's silence"
+  ],
+  "pardon-ping": [
+    `if (this.#askedAt !== undefined) this.#askedAt = Math.min(now, this.#askedAt + pardon)`,
+    ``,
+    "time in which this process was frozen counts against an outstanding PING"
+  ],
+  "pardon-write": [
+    `this.#writingSince = Math.min(now, this.#writingSince + pardon)`,
+    ``,
+    "time in which this process was frozen counts against a write"
+  ],
+  "dead": [
+    `if (this.#askedAt !== undefined && now - this.#askedAt >= silence) return`,
+    `if (false) return`,
+    "a dead peer's session lasts"
+  ],
+  "silence": [
+    `return now - this.heardAt >= silence ? "ask" : undefined`,
+    `return undefined`,
+    "nobody asks a silent peer"
+  ],
+  "blocked": [
+    `if (now - this.#writingSince >= writeTimeout) return`,
+    `if (false) return`,
+    "a peer that does not read holds its session"
+  ]
+})
+
+const framing = of("session", "packages/core/src/internal/session/framing.ts", wire, {
+  "text-key": [
+    `if (packet.publicKey !== peer) return "a packet with another key"`,
+    ``,
+    "a packet in a session has another key"
+  ],
+  "text-limit": [
+    `return framer.tooLarge ? "a packet over the limit" : undefined`,
+    `return undefined`,
+    "a packet over the limit stalls a session for good"
+  ],
+  "malformed": [
+    `return framer.malformed ? "a record of no length, or too long" : undefined`,
+    `return undefined`,
+    "a malformed record stalls a session for good"
+  ]
+})
+
 const session = of("session", "packages/core/src/internal/session/session.ts", wire, {
   "page": [
     `// Only now: what is interrupted, or fails, may still be on its way.
@@ -16,9 +67,9 @@ const session = of("session", "packages/core/src/internal/session/session.ts", w
     }
   ],
   "page-early": [
-    `this.#writingSince = this.now()
+    `this.#liveness.write(this.now())
     this.mux.outgoing.wake()`,
-    `this.#writingSince = this.now()
+    `this.#liveness.write(this.now())
     if (this.#page !== undefined) givePage(this.#page)
     this.#page = undefined
     this.mux.outgoing.wake()`,
@@ -29,21 +80,6 @@ const session = of("session", "packages/core/src/internal/session/session.ts", w
         })`,
     `})`,
     "the session key stays in memory when its session has ended"
-  ],
-  "pardon-heard": [
-    `this.heardAt = Math.min(now, this.heardAt + pardon)`,
-    ``,
-    "time in which this process was frozen is the peer's silence"
-  ],
-  "pardon-ping": [
-    `if (this.#pingedAt !== undefined) this.#pingedAt = Math.min(now, this.#pingedAt + pardon)`,
-    ``,
-    "time in which this process was frozen counts against an outstanding PING"
-  ],
-  "pardon-write": [
-    `this.#writingSince = Math.min(now, this.#writingSince + pardon)`,
-    ``,
-    "time in which this process was frozen counts against a write"
   ],
   "pong-drain": [
     `if (payload[0] === drainPing[0] && this.drainingSince`,
@@ -57,17 +93,6 @@ const session = of("session", "packages/core/src/internal/session/session.ts", w
       this.#drained = true`,
     "the PONG of one who received the GOAWAY completes the drain"
   ],
-  "dead": [
-    `if (this.#pingedAt !== undefined && now - this.#pingedAt >= silence) {`,
-    `if (false) {`,
-    "a dead peer's session lasts"
-  ],
-  "silence": [`if (now - this.heardAt >= silence) this.ping()`, ``, "nobody asks a silent peer"],
-  "blocked": [
-    `if (now - this.#writingSince >= writeTimeout) {`,
-    `if (false) {`,
-    "a peer that does not read holds its session"
-  ],
   "control": [
     `this.#readable.closeUnsafe()
       return this.#readable.await`,
@@ -78,21 +103,6 @@ const session = of("session", "packages/core/src/internal/session/session.ts", w
     `if (flags !== undefined && opened.flags !== flags) return "a message in a packet of another type"`,
     ``,
     "a message is read as of another type than its packet's"
-  ],
-  "text-key": [
-    `if (packet.publicKey !== established.peer.publicKey) return "a packet with another key"`,
-    ``,
-    "a packet in a session has another key"
-  ],
-  "text-limit": [
-    `return framer.tooLarge ? "a packet over the limit" : undefined`,
-    `return undefined`,
-    "a packet over the limit stalls a session for good"
-  ],
-  "malformed": [
-    `return framer.malformed ? "a record of no length, or too long" : undefined`,
-    `return undefined`,
-    "a malformed record stalls a session for good"
   ],
   "goodbye": [
     `Effect.andThen(Effect.suspend(() => this.#saidGoodbye ? this.#letRead : Effect.void)),`,
@@ -663,6 +673,8 @@ const pieces = of("pieces", "packages/core/src/internal/base/pieces.ts", suites(
 
 export const sessionsList = [
   ...pieces,
+  ...liveness,
+  ...framing,
   ...session,
   ...budgets,
   ...frames,
