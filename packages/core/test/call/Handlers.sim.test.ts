@@ -418,12 +418,24 @@ describe("a function over bytes that gives what it likes", () => {
         Effect.gen(function*() {
           const span = yield* Effect.exit(Effect.currentParentSpan)
           parents.add(Exit.isSuccess(span) ? span.value.spanId : "none")
-          yield* Effect.acquireRelease(Effect.sync(() => void open++), () => Effect.sync(() => void open--))
+          // Its answer is whole when all is given back, however long that takes.
+          const giveBack = Effect.andThen(Effect.sleep("50 millis"), Effect.sync(() => void open--))
+          yield* Effect.acquireRelease(Effect.sync(() => void open++), () => giveBack)
           return "x"
         })).pipe(Effect.withSpan("setup"))
       for (let i = 0; i < 3; i++) yield* alice.node.request("bob", "f", "x")
       assert.deepStrictEqual([...parents], ["none"])
       assert.strictEqual(open, 0)
+      // So it is for what serves streams by itself.
+      yield* bob.node.sessions.handle({ protocol: "rpc", name: "f" }, (stream) =>
+        Effect.gen(function*() {
+          const span = yield* Effect.exit(Effect.currentParentSpan)
+          parents.add(Exit.isSuccess(span) ? span.value.spanId : "none")
+          yield* stream.end
+        })).pipe(Effect.withSpan("setup"))
+      const peer = yield* alice.node.peers.resolveOne("bob")
+      yield* alice.node.sessions.exchange(peer, { protocol: "rpc", name: "f" }, new Uint8Array(1))
+      assert.deepStrictEqual([...parents], ["none"])
       const own = yield* Effect.withSpan(
         Effect.gen(function*() {
           yield* alice.node.request("bob", "f", "x")
@@ -590,6 +602,7 @@ describe("a typed handler that gives what it likes", () => {
           assert.notInclude(["TimeoutError", "StreamResetError"], said(byJson), name)
           if (name === "streamFails" || name === "streamQueue") assert.strictEqual(said(byJson), "RemoteError Success")
         }
+        assert.isTrue(log.has(i === 0 ? "boom" : "a middleware of \"guarded\" gave"), log.lines.join("\n"))
         for (const brand of brands) {
           const value = branded(brand)
           for (const name of ["same", "sameAsEffect"]) {

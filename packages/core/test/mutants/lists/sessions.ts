@@ -544,7 +544,7 @@ const serving = of("sessions", "packages/core/src/internal/session/serving.ts", 
 const stream = of(
   "stream",
   "packages/core/src/internal/session/sessionStream.ts",
-  suites("Sessions.sim", "Limits.sim", "PeerRpc.sim"),
+  suites("Exchange.sim", "Sessions.sim", "Limits.sim", "PeerRpc.sim"),
   {
     "limit": [
       `if (length > limit) return resume(`,
