@@ -47,8 +47,12 @@ import * as Why from "./Why.ts"
 export interface Peer {
   readonly name: NodeName
   readonly publicKey: PublicKey.PublicKey
-  /** Where it may be reached: first the address that was last proved, last those where nobody proved its key. At least one. */
-  readonly endpoints: readonly [Endpoint, ...Array<Endpoint>]
+  /**
+   * Where it may be dialled: first the address that was last proved, last those where nobody proved its key; where there are several
+   * ways to reach peers, before all others the first address of each way. Empty where it listens nowhere that is known: then it is
+   * reached over the session that it made.
+   */
+  readonly endpoints: ReadonlyArray<Endpoint>
   /** `Suspect`: not heard for three intervals, and being asked. */
   readonly status: "Online" | "Suspect"
   /** Whether it has proved that it has the secret of its key. */
@@ -115,11 +119,12 @@ export type PeerEvent =
  * - `Silent`: not heard for six intervals
  * - `Evicted`: known by an advert alone, and the oldest of a full table
  * - `Conflict`: its name turned out to belong to another key
+ * - `SessionEnded`: it had no address, and the last session that it had made ended
  *
  * @category models
  * @since 0.1.0
  */
-export const LostReason = Schema.Literals(["NoAnswer", "Refused", "Silent", "Evicted", "Conflict"])
+export const LostReason = Schema.Literals(["NoAnswer", "Refused", "Silent", "Evicted", "Conflict", "SessionEnded"])
 
 /**
  * Why a peer is lost.
@@ -317,6 +322,7 @@ export class PeerLostError
       Silent: "it has not been heard for six intervals",
       Evicted: "it was pushed out of a full table of peers",
       Conflict: "its name belongs to another key",
+      SessionEnded: "its session ended, and it listens nowhere that is known",
       Left: "it said that it leaves",
       Disconnected: "its connection ended before the answer came",
       Untrusted: "this node's trust policy refuses it now",
@@ -412,10 +418,14 @@ export class Peers extends Context.Service<Peers, {
    * Says that something live, such as a session, is held with the peer of a key, until what it gives is called. Meanwhile the
    * peer's "leaving", which anybody could have sent, takes nothing off, but calls `onDoubt`, to find out. So does an advert from
    * another address or socket, which is how a restarted peer shows.
+   *
+   * `accepted` is the name that was proved by a peer that made the session itself, and where it came from. It enters the table where
+   * it is not in it, and without an address it is `Lost` with the last that is held.
    */
   readonly holdUnsafe: (
     publicKey: PublicKey.PublicKey,
-    onDoubt: (doubt: "leaving" | "restarted") => void
+    onDoubt: (doubt: "leaving" | "restarted") => void,
+    accepted?: { readonly name: NodeName; readonly from: Endpoint | undefined }
   ) => () => void
   /**
    * Says that a key proved itself, just now, under a name and at an address. For the layers that verify: it keeps the peer

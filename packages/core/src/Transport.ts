@@ -16,19 +16,27 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import { formatEndpoint } from "./Advert.ts"
+import { quote } from "./internal/base/quote.ts"
 import type { Endpoint, ListenError } from "./Network.ts"
 import * as Why from "./Why.ts"
 
 /**
  * A connection could not be made.
  *
+ * - `Refused`: nobody listens there
+ * - `Timeout`: nobody answered in time
+ * - `Unreachable`: there is no way there, or no transport that dials such an endpoint
+ * - `NoEndpoint`: the peer has no address that could be dialled, and there is no session that it made
+ *
  * @category errors
  * @since 0.1.0
  */
 export class DialError extends Schema.TaggedError<DialError>("@pnet/core/Transport/DialError")("DialError", {
-  kind: Schema.Literals(["Refused", "Timeout", "Unreachable", "Unknown"]),
+  kind: Schema.Literals(["Refused", "Timeout", "Unreachable", "NoEndpoint", "Unknown"]),
   host: Schema.String,
   port: Schema.Number,
+  /** With `NoEndpoint`, the peer: there is no `host` and no `port`. */
+  peer: Schema.optionalKey(Schema.String),
   cause: Schema.optionalKey(Schema.Defect())
 }) {
   override get message() {
@@ -36,9 +44,12 @@ export class DialError extends Schema.TaggedError<DialError>("@pnet/core/Transpo
       Refused: "refused; no node listens there any more",
       Timeout: "no answer in time; the machine is off, or a firewall drops the connection",
       Unreachable: "there is no way to that address from here",
+      NoEndpoint:
+        "it listens nowhere that is known; calls and streams reach it while a session lives that it made itself, and RAW messages do not",
       Unknown: this.cause instanceof Error ? this.cause.message : "unknown cause"
     }[this.kind]
-    return Why.see(`cannot connect to ${formatEndpoint(this)}: ${why}`, "cannot-connect")
+    const where = this.kind === "NoEndpoint" ? quote(this.peer ?? "") : formatEndpoint(this)
+    return Why.see(`cannot connect to ${where}: ${why}`, "cannot-connect")
   }
 }
 

@@ -675,7 +675,7 @@ describe("peers that go", () => {
       assert.strictEqual(answer, "restarted: x")
       assert.isBelow(took, 300)
       // What answered is asked first from now on.
-      assert.strictEqual((yield* alice.node.peers.resolveOne("bob")).endpoints[0].port, again.node.endpoint.port)
+      assert.strictEqual((yield* alice.node.peers.resolveOne("bob")).endpoints[0]!.port, again.node.endpoint.port)
     })
   )
 })
@@ -713,7 +713,7 @@ describe("peers with several addresses", () => {
         assert.isTrue(dead === 0 ? took >= 250 && took < 350 : took < 50, `after ${took}`)
         // The attempt that lost is not kept.
         assert.strictEqual(streams(network, "alice").length, 1)
-        assert.strictEqual((yield* alice.node.peers.resolveOne("bob")).endpoints[0].host, endpoints[1 - dead]!.host)
+        assert.strictEqual((yield* alice.node.peers.resolveOne("bob")).endpoints[0]!.host, endpoints[1 - dead]!.host)
       })
     )
   }
@@ -726,7 +726,7 @@ describe("peers with several addresses", () => {
       assert.strictEqual(network.stats().connections, 1)
       yield* Effect.sleep("1 second")
       assert.strictEqual(network.stats().connections, 1)
-      assert.strictEqual(streams(network, "alice")[0]!.remote!.split(":")[0], endpoints[0].host)
+      assert.strictEqual(streams(network, "alice")[0]!.remote!.split(":")[0], endpoints[0]!.host)
     })
   )
 
@@ -760,7 +760,7 @@ describe("peers with several addresses", () => {
       yield* bob.host.setLinkUp("eth1", false)
       const [took, error] = yield* timed(failureOf(alice.node.send("bob", "x")))
       assert.strictEqual(error._tag, "DialError")
-      assert.deepInclude(error as object, { kind: "Timeout", host: endpoints[0].host })
+      assert.deepInclude(error as object, { kind: "Timeout", host: endpoints[0]!.host })
       assert.isTrue(took >= 5_249 && took < 5_500, `after ${took}`)
       assert.deepStrictEqual(streams(network, "alice"), [])
     }),

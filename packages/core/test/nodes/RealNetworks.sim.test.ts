@@ -208,12 +208,12 @@ describe("several interfaces", () => {
       const peer = yield* alice.node.peers.get("bob")
       assert.deepStrictEqual(peer?.endpoints.map(({ host }) => host).sort(), ["10.0.0.1", "10.0.1.1"])
       yield* call(alice.node)
-      const used = (yield* alice.node.peers.get("bob"))!.endpoints[0].host
+      const used = (yield* alice.node.peers.get("bob"))!.endpoints[0]!.host
       yield* bob.host.setLinkUp(used === "10.0.0.1" ? "eth0" : "eth1", false)
       // The session is asked after five seconds of silence, and has five to answer.
       assert.isAtMost(yield* untilCalls(alice.node), 12_000)
       assert.strictEqual(yield* status(alice, "bob"), "Online")
-      const now = (yield* alice.node.peers.get("bob"))!.endpoints[0].host
+      const now = (yield* alice.node.peers.get("bob"))!.endpoints[0]!.host
       assert.notStrictEqual(now, used)
     })
   )
@@ -320,7 +320,7 @@ describe("an address that changes", () => {
       assert.isAtMost(yield* untilCalls(alice.node), 9_000)
       const after = yield* alice.node.peers.resolveOne("bob")
       assert.strictEqual(after.publicKey, before.publicKey)
-      assert.strictEqual(after.endpoints[0].host, "10.0.0.99")
+      assert.strictEqual(after.endpoints[0]!.host, "10.0.0.99")
       // And in the other direction.
       assert.isAtMost(yield* untilCalls(bob.node, "alice"), 1_000)
     })
@@ -351,7 +351,7 @@ describe("an address that changes", () => {
       yield* host.addInterface({ lan: "b" })
       assert.isAtMost(yield* untilCalls(alice.node), 12_000)
       assert.isAtMost(yield* untilCalls(bob.node, "alice"), 12_000)
-      assert.strictEqual((yield* bob.node.peers.resolveOne("alice")).endpoints[0].host, host.address)
+      assert.strictEqual((yield* bob.node.peers.resolveOne("alice")).endpoints[0]!.host, host.address)
     })
   )
 })

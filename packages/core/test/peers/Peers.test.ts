@@ -1326,7 +1326,7 @@ describe("Peers: what is bound to one", () => {
       there.set(2_000, { publicKey: key("carol") })
       yield* sight("bob")
       yield* sight("carol", { port: 2_000 })
-      const [bob] = (yield* peers.get("bob"))!.endpoints
+      const bob = (yield* peers.get("bob"))!.endpoints[0]!
       const faults: ReadonlyArray<Error> = [
         new Transport.DialError({ kind: "Refused", ...bob }),
         ProtocolError.of("bob")(ProtocolError.remote("ERR_HANDSHAKE")),

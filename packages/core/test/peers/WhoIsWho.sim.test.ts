@@ -328,7 +328,7 @@ describe("addresses where somebody only accepts connections", () => {
         assert.isBelow((yield* Clock.currentTimeMillis) - began, 2_000)
         assert.isAbove(taken(), 0)
         const [first] = (yield* alice.node.peers.resolveOne("bob")).endpoints
-        assert.strictEqual(first.host, bob.host.address)
+        assert.strictEqual(first!.host, bob.host.address)
         yield* alice.process.kill
       }
     })

@@ -23,16 +23,27 @@ import {
   UnknownFunctionError
 } from "../../FunctionError.ts"
 import type { NodeName } from "../../Packet.ts"
-import { type NameConflictError, type Peer, PeerLostError, Peers, type PeerUnknownError } from "../../Peers.ts"
+import { type NameConflictError, type Peer, type PeerLostError, Peers, type PeerUnknownError } from "../../Peers.ts"
 import * as Sessions from "../../Sessions.ts"
+import type { DialError } from "../../Transport.ts"
 import { concat } from "../base/bytes.ts"
 import { IntMap } from "../base/intMap.ts"
 import { Pieces } from "../base/pieces.ts"
 import { toTraceparent } from "../base/trace.ts"
+import { lostBefore } from "../peers/lostBefore.ts"
 import { isRefused, refusedRetries, unsent } from "../session/refused.ts"
 import { type CallMeter, meterOf } from "./callMetrics.ts"
 import { compatible, differences } from "./contract.ts"
 import * as Wire from "./rpcWire.ts"
+
+/** How a peer that was called before is lost to who calls it again, where it cannot be dialled. */
+const lossOf: Record<DialError["kind"], PeerLostError["reason"]> = {
+  Refused: "Refused",
+  Timeout: "NoAnswer",
+  Unreachable: "NoAnswer",
+  Unknown: "NoAnswer",
+  NoEndpoint: "SessionEnded"
+}
 
 export type RpcError =
   | PeerUnknownError
@@ -239,7 +250,7 @@ export const make = <Rpcs extends Rpc.Any>(
       mapError(error: Sessions.OpenError | Sessions.StreamError): RpcError {
         if (error._tag === "DialError") {
           const peer = met.get(this.to)
-          return peer === undefined ? error : lost(peer, error.kind === "Refused" ? "Refused" : "NoAnswer")
+          return peer === undefined ? error : lostBefore(peer, lossOf[error.kind])
         }
         if (error._tag !== "StreamResetError") return error
         switch (error.code) {
@@ -259,15 +270,6 @@ export const make = <Rpcs extends Rpc.Any>(
       }
     }
 
-    const lost = (peer: Peer, reason: PeerLostError["reason"]) =>
-      new PeerLostError({
-        peer: peer.name,
-        publicKey: peer.publicKey,
-        endpoint: peer.endpoints[0],
-        reason,
-        mayHaveRun: false
-      })
-
     const meet = (peer: Peer) => {
       if (met.get(peer.name) !== peer && (met.size < maxMet || met.has(peer.name))) met.set(peer.name, peer)
     }
@@ -278,7 +280,7 @@ export const make = <Rpcs extends Rpc.Any>(
         // Where it is known why nobody is there, that says more than that somebody was.
         const told = error._tag !== "PeerUnknownError" || error.conflict !== undefined || error.self === true
         const known = told ? undefined : met.get(to)
-        return known === undefined ? error : lost(known, "Disconnected")
+        return known === undefined ? error : lostBefore(known, "Disconnected")
       })
     }
 

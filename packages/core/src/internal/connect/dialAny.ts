@@ -3,6 +3,7 @@
  * somebody accepts connections is nobody's yet. Each address has a head start over the next, which begins sooner when the one
  * before has failed, and later when there is a sign that it is the peer's.
  */
+import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -25,7 +26,7 @@ export interface Failure<E> {
  * peer's, so that the next has to wait once more.
  */
 export const dialAny = <A, E, R>(
-  endpoints: readonly [Endpoint, ...Array<Endpoint>],
+  endpoints: NonEmptyReadonlyArray<Endpoint>,
   attempt: (endpoint: Endpoint, promising: () => void) => Effect.Effect<A, E, R>,
   options: {
     /** Called at once for each address that failed. */

@@ -51,7 +51,7 @@ const ask = (examination: Examination, to: Endpoint): Effect.Effect<AdvertExchan
     }),
     Effect.mapError((error): Failure => ({
       kind: error._tag === "DialError"
-        ? error.kind
+        ? error.kind === "NoEndpoint" ? "Unreachable" : error.kind
         : error._tag === "ProtocolError" && error.code === "ERR_NETWORK_INCORRECT"
         ? "OtherNetwork"
         : error._tag === "ProtocolError" && error.code === "ERR_NET_DECRYPTION_FAILED"

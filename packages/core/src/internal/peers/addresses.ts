@@ -2,6 +2,9 @@
  * Where one peer may be reached, in the order in which that is tried: the addresses at which its key proved itself, the last one
  * first; those of adverts; those where whoever is there did not prove the key.
  *
+ * A node that reaches its peers by several ways tries the best address of each way first, in the order of the ways, and then the
+ * others: so what is direct comes first, and made-up addresses of one way put the next way off by one head start and no more.
+ *
  * What bites: anybody can make adverts up. So they neither move nor drop an address that was proved, what one host says pushes out
  * what it has said itself, and one place is left for adverts, in which a peer says that it moved.
  */
@@ -9,6 +12,9 @@ import { formatEndpoint } from "../../Advert.ts"
 import type { Sighting } from "../../Discovery.ts"
 import type { Endpoint } from "../../Network.ts"
 import type { Peer } from "../../Peers.ts"
+
+/** The place of the way that an endpoint belongs to, the preferred one's first. */
+export type Rank = (endpoint: Endpoint) => number
 
 interface Address {
   readonly endpoint: Endpoint
@@ -26,18 +32,29 @@ const sameEndpoint = (a: Endpoint, b: Endpoint) => a.port === b.port && a.host =
 
 export class Addresses {
   readonly #capacity: number
+  readonly #rank: Rank | undefined
   readonly #all: Array<Address> = []
 
-  /** Those of a peer that was seen for the first time, at most `capacity`. */
-  constructor(capacity: number, first: Sighting) {
+  /** At most `capacity`. `rank` is the place of an endpoint's way, where there are several. */
+  constructor(capacity: number, rank: Rank | undefined) {
     this.#capacity = capacity
-    this.#add(first)
+    this.#rank = rank
+  }
+
+  /** Whether there is none: a peer is known by its session alone. Where there was one, the last one is never dropped. */
+  get isEmpty(): boolean {
+    return this.#all.length === 0
   }
 
   get endpoints(): Peer["endpoints"] {
-    const [first, ...rest] = this.#all
-    // There is one from the beginning, and the last one is never dropped.
-    return [first!.endpoint, ...rest.map(({ endpoint }) => endpoint)]
+    const all = this.#all.map(({ endpoint }) => endpoint)
+    const rank = this.#rank
+    if (rank === undefined || all.length < 2) return all
+    const best = new Map<number, Endpoint>()
+    for (const endpoint of all) if (!best.has(rank(endpoint))) best.set(rank(endpoint), endpoint)
+    const order = (a: Endpoint, b: Endpoint) => rank(a) - rank(b)
+    const first = [...best.values()].sort(order)
+    return [...first, ...all.filter((endpoint) => !first.includes(endpoint)).sort(order)]
   }
 
   /** The address at which the key proved itself last, if that has not failed since. */

@@ -40,7 +40,8 @@ const isFaultOf = (error: unknown, { name, publicKey }: Peer, endpoints: Readonl
   const named = error as Error & Readonly<Record<string, unknown>>
   switch (named["_tag"]) {
     case "DialError":
-      return endpoints.some(({ host, port }) => host === named["host"] && port === named["port"])
+      return named["peer"] === name ||
+        endpoints.some(({ host, port }) => host === named["host"] && port === named["port"])
     case "UntrustedPeerError":
       return named["publicKey"] === publicKey
     case "ProtocolError":

@@ -65,6 +65,12 @@ export class Conflicts {
     })
   }
 
+  /** Whether the operator decided that a name is another key's. */
+  isAnothers(name: string, publicKey: PublicKey.PublicKey): boolean {
+    const key = this.#decided.get(name)
+    return key !== undefined && key !== publicKey
+  }
+
   /** Keeps an advert of another key than the name belongs to. */
   claim(sighting: Sighting): void {
     const { limits, now } = this.#parts
@@ -107,7 +113,9 @@ export class Conflicts {
         const name = text as NodeName
         const expected = yield* this.expected(name)
         const found = new Map<PublicKey.PublicKey, Endpoint>()
-        for (const { peer } of table.named(name)) found.set(peer.publicKey, peer.endpoints[0])
+        for (const { host, peer } of table.named(name)) {
+          found.set(peer.publicKey, peer.endpoints[0] ?? { host, port: 0 })
+        }
         for (const { sighting } of this.#recent(name)) found.set(sighting.publicKey, sighting.source)
         if (expected !== undefined) found.delete(expected)
         if (found.size < (expected === undefined ? 2 : 1)) continue

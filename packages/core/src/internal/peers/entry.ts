@@ -1,13 +1,15 @@
 /** A peer in the table, and what is known of it beyond what its users see. Changes go through `Membership`, which says them. */
 import * as Deferred from "effect/Deferred"
 import * as Exit from "effect/Exit"
-import type { Sighting } from "../../Discovery.ts"
 import type { NodeName } from "../../Packet.ts"
 import type * as Peers from "../../Peers.ts"
-import { Addresses } from "./addresses.ts"
+import type { Addresses } from "./addresses.ts"
 
 /** What asking a peer came to; `Moot` where it was heard otherwise, or was taken off. */
 export type Verdict = Extract<Peers.PeerEvent, { readonly _tag: "Probed" }>["reason"] | "Moot"
+
+/** Who it is that was seen. */
+export type Seen = Pick<Peers.Peer, "name" | "publicKey">
 
 export class Entry {
   /** Its name is one of `names`, and its endpoints are those of `addresses`. */
@@ -27,17 +29,14 @@ export class Entry {
   /** While it is being asked: what ends that. */
   probe: Deferred.Deferred<Verdict> | undefined
 
-  constructor(
-    sighting: Sighting,
-    options: { readonly now: number; readonly pinned: boolean; readonly addresses: number }
-  ) {
-    const { name, publicKey, source: { host } } = sighting
-    this.addresses = new Addresses(options.addresses, sighting)
-    this.peer = { name, publicKey, endpoints: this.addresses.endpoints, status: "Online", proved: false }
+  constructor(peer: Seen, host: string, addresses: Addresses, fixed: Entry["fixed"], now: number) {
+    const { name, publicKey } = peer
+    this.addresses = addresses
+    this.peer = { name, publicKey, endpoints: addresses.endpoints, status: "Online", proved: fixed === "proved" }
     this.host = host
-    this.names = new Map([[name, { host, at: options.now }]])
-    this.fixed = options.pinned ? "pinned" : undefined
-    this.heardAt = options.now
+    this.names = new Map([[name, { host, at: now }]])
+    this.fixed = fixed
+    this.heardAt = now
   }
 
   change(change: Partial<Peers.Peer>): void {

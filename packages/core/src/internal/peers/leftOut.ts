@@ -50,13 +50,25 @@ export class LeftOut {
   }
 
   /** The table was full, and this was the oldest of those that have proved nothing. */
-  evicted({ endpoints: [{ host }], name }: Peer): Effect.Effect<void> {
+  evicted({ endpoints, name }: Peer): Effect.Effect<void> {
     const { limits } = this.#config
+    const host = endpoints[0]?.host ?? "no address"
     return this.#note(
       name,
       "unprovedPeers",
       `at ${host} is left out: ${limits.unprovedPeers} nodes are known that have proved nothing yet, and the oldest makes room`,
       "raise limits.unprovedPeers, or see who sends so many adverts"
+    )
+  }
+
+  /** As many have proved their key as may, and this one, which made a session, is no peer. */
+  full(name: string): Effect.Effect<void> {
+    const { limits } = this.#config
+    return this.#note(
+      name,
+      "provedPeers",
+      `has made a session and is no peer: ${limits.provedPeers} nodes are known that have proved their key`,
+      "raise limits.provedPeers"
     )
   }
 

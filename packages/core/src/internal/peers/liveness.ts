@@ -77,6 +77,8 @@ class Liveness {
         last = at
         for (const entry of table.entries()) {
           entry.heardAt = Math.min(at, entry.heardAt + pardon)
+          // Nobody can ask where there is no address, and the session that makes it a peer notices silence itself.
+          if (entry.addresses.isEmpty) continue
           const silent = at - entry.heardAt
           if (entry.peer.status === "Online") {
             if (silent < suspectAfter * this.#interval) continue

@@ -1,19 +1,23 @@
 /**
  * The membership table behind `Peers` (protocol section 7), put together from its parts: what discovery sees goes through `Sightings`, the
- * layers that verify and `Liveness` beside it, into `Membership`, which changes the `Table` and tells `Presence` and `Watchers`; `Lookup` and
+ * layers that verify, `Arrivals` and `Liveness` beside it, into `Membership`, which changes the `Table` and tells `Presence` and `Watchers`; `Lookup` and
  * `Bonds` are what users ask.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Crypto } from "../../Crypto.ts"
 import { Discovery } from "../../Discovery.ts"
+import type { Endpoint } from "../../Network.ts"
 import { NodeConfig } from "../../NodeOptions.ts"
 import type { Peers } from "../../Peers.ts"
+import * as Reach from "../../Reach.ts"
 import { Transport } from "../../Transport.ts"
 import { Trust } from "../../Trust.ts"
 import { selfOf } from "../wire/self.ts"
+import { Arrivals } from "./arrivals.ts"
 import { Bonds } from "./bonds.ts"
 import { Conflicts } from "./conflicts.ts"
 import { Holds } from "./holds.ts"
@@ -42,6 +46,9 @@ export const make = (): Effect.Effect<
     const { limits } = config
     const now = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
 
+    const ways = Option.getOrElse(yield* Effect.serviceOption(Reach.Ways), () => [])
+    const rank = ways.length < 2 ? undefined : (endpoint: Endpoint) => Reach.rank(ways, endpoint)
+
     const presence = yield* Presence.make(limits.peerEvents)
     const table = new Table(limits)
     const watchers = new Watchers()
@@ -49,7 +56,8 @@ export const make = (): Effect.Effect<
     const leftOut = new LeftOut(config, now)
     const membership = new Membership({ table, presence, watchers, holds, now })
     const conflicts = new Conflicts({ table, presence, trust, own: self.identity.publicKey, limits, now })
-    const sightings = new Sightings({ config, context, table, membership, holds, conflicts, leftOut, now })
+    const sightings = new Sightings({ config, context, table, membership, holds, conflicts, leftOut, rank, now })
+    const arrivals = new Arrivals({ config, table, membership, holds, conflicts, rank, now })
     const lookup = new Lookup({ config, table, presence, conflicts, leftOut, now })
     const bonds = new Bonds({ config, table, presence, watchers, lookup })
     const watch = yield* Liveness.make({ config, self, transport, clock, table, presence, membership, now })
@@ -87,12 +95,15 @@ export const make = (): Effect.Effect<
       resolve: (target) => lookup.resolve(target),
       resolveOne: (name) => lookup.resolveOne(name),
       lost: (publicKey) => bonds.lost(publicKey),
-      holdUnsafe: (publicKey, onDoubt) => {
+      holdUnsafe: (publicKey, onDoubt, accepted) => {
         holds.add(publicKey, onDoubt)
+        if (accepted !== undefined) arrivals.enter({ name: accepted.name, publicKey }, accepted.from)
         return () => {
           const leaves = holds.remove(publicKey, onDoubt)
           const entry = table.find(publicKey)
-          if (leaves && entry !== undefined) membership.left(entry, "ConnectionsEnded")
+          if (entry === undefined) return
+          if (leaves) membership.left(entry, "ConnectionsEnded")
+          else arrivals.leave(entry.peer)
         }
       },
       heardUnsafe: (publicKey) => {
@@ -100,9 +111,10 @@ export const make = (): Effect.Effect<
         if (entry !== undefined) membership.heard(entry, "Traffic")
       },
       proved: ({ endpoint, name, publicKey }) =>
-        Effect.sync(() => {
+        Effect.suspend(() => {
           const entry = table.find(publicKey)
           if (entry !== undefined) membership.prove(entry, name, endpoint)
+          return entry !== undefined || table.hasRoomForProved ? Effect.void : leftOut.full(name)
         }),
       failedUnsafe: (publicKey, endpoint) => {
         const entry = table.find(publicKey)

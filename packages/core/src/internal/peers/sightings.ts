@@ -8,6 +8,7 @@ import type { Sighting } from "../../Discovery.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
 import type { Peer } from "../../Peers.ts"
 import * as Metrics from "../base/metrics.ts"
+import { Addresses, type Rank } from "./addresses.ts"
 import type { Conflicts } from "./conflicts.ts"
 import { Entry } from "./entry.ts"
 import type { Holds } from "./holds.ts"
@@ -33,6 +34,7 @@ interface Parts {
   readonly holds: Holds
   readonly conflicts: Conflicts
   readonly leftOut: LeftOut
+  readonly rank: Rank | undefined
   readonly now: () => number
 }
 
@@ -94,9 +96,11 @@ export class Sightings {
 
   /** Enters a peer that was not known, and gives the one that had to make room. */
   #enter(sighting: Sighting, pinned: boolean): Peer | undefined {
-    const { config: { limits }, membership, now, table } = this.#parts
+    const { config: { limits }, membership, now, rank, table } = this.#parts
     const kept = this.#isKept(pinned)
-    const entry = new Entry(sighting, { now: now(), pinned, addresses: limits.addressesPerPeer })
+    const addresses = new Addresses(limits.addressesPerPeer, rank)
+    addresses.hear(sighting)
+    const entry = new Entry(sighting, sighting.source.host, addresses, pinned ? "pinned" : undefined, now())
     const oldest = kept ? undefined : table.oldestToGo
     if (oldest !== undefined) membership.lose(oldest, "Evicted")
     membership.join(entry, kept)

@@ -34,13 +34,14 @@ export class Watchers {
     const { publicKey } = peer
     for (const [name, watcher] of [...this.#all.get(publicKey) ?? []].filter(([name]) => by(name))) {
       this.#drop(publicKey, name)
+      const [endpoint] = peer.endpoints
       Deferred.doneUnsafe(
         watcher.lost,
         Effect.fail(
           new PeerLostError({
             peer: name === "" ? peer.name : name,
             publicKey,
-            endpoint: peer.endpoints[0],
+            ...(endpoint === undefined ? {} : { endpoint }),
             reason,
             mayHaveRun: true
           })

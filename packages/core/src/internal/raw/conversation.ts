@@ -12,6 +12,7 @@ import type { Message } from "../../Raw.ts"
 import type { SharedKeys } from "../../SharedKeys.ts"
 import type { DialError } from "../../Transport.ts"
 import type { Trust } from "../../Trust.ts"
+import { dialable } from "../connect/noEndpoint.ts"
 import * as WriteBuffer from "../wire/writeBuffer.ts"
 import { type Channel, type Ending, violated } from "./channel.ts"
 import { connect, type Line, type Proof } from "./line.ts"
@@ -47,7 +48,7 @@ class Conversation<Closed> {
     const { clock, limits } = this.#parts
     const channel = this.#channel
     return Effect.gen({ self: this }, function*() {
-      const { endpoints } = channel.peer
+      const endpoints = yield* dialable(channel.peer)
       let line: Line
       channel.stale.closeUnsafe()
       channel.unproved = endpoints
@@ -111,7 +112,7 @@ class Conversation<Closed> {
   }
 
   /** Takes the answer to the oldest message; an Ending where it ends the conversation. */
-  #take({ connection, proof }: Line, answer: Message): Effect.Effect<Ending | undefined> {
+  #take({ endpoint, proof }: Line, answer: Message): Effect.Effect<Ending | undefined> {
     const { limits, now, onIdle, peers, trust } = this.#parts
     const channel = this.#channel
     const { publicKey } = this.#receiver
@@ -128,7 +129,7 @@ class Conversation<Closed> {
         if (Result.isFailure(trusted)) {
           return violated(isOther ? exchange.mismatch(publicKey, name) : trusted.failure)
         }
-        yield* peers.proved({ name, publicKey, endpoint: connection.remote })
+        yield* peers.proved({ name, publicKey, endpoint })
         proof.name = name
         proof.at = at
         channel.unproved = undefined

@@ -21,19 +21,22 @@ export interface Proof {
 
 export class Line {
   readonly connection: Connection
+  /** What was dialled. */
+  readonly endpoint: Endpoint
   readonly proof: Proof = { name: undefined, at: 0 }
   /** Open when the peer may be another since. */
   readonly doubtful = Latch.makeUnsafe(false)
   readonly #stream: PacketStream.PacketStream
 
-  constructor(connection: Connection, stream: PacketStream.PacketStream) {
+  constructor(connection: Connection, endpoint: Endpoint, stream: PacketStream.PacketStream) {
     this.connection = connection
+    this.endpoint = endpoint
     this.#stream = stream
   }
 
   /** How it ends when the connection does. */
   get broken(): Ending {
-    return { _tag: "Broken", endpoint: this.connection.remote }
+    return { _tag: "Broken", endpoint: this.endpoint }
   }
 
   /** The next packet. */
@@ -73,6 +76,7 @@ export const connect = (
     const connection = yield* transport.dial(endpoint)
     const line = new Line(
       connection,
+      endpoint,
       PacketStream.make(connection, { clock, packetTimeout: limits.firstPacketTimeout })
     )
     // A "leaving" may be anybody's. Who really leaves closes the connection. Of who was started anew the connection is a

@@ -6,11 +6,11 @@
  * What bites: an err is in clear, so anybody at a made-up address can send one. It counts where the peer was before; elsewhere only when
  * those who might prove that it was not the peer's had some time for that.
  */
+import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
 import type { Endpoint } from "../../Network.ts"
-import type { Peer } from "../../Peers.ts"
 import type { Message } from "../../Raw.ts"
 import type { DialError } from "../../Transport.ts"
 import * as DialAny from "../connect/dialAny.ts"
@@ -52,7 +52,7 @@ class Search<Closed> {
     this.#proved = parts.peers.provedAtUnsafe(receiver.publicKey)
   }
 
-  run(endpoints: Peer["endpoints"]): Effect.Effect<readonly [Line, Message], Vain, Scope.Scope> {
+  run(endpoints: NonEmptyReadonlyArray<Endpoint>): Effect.Effect<readonly [Line, Message], Vain, Scope.Scope> {
     return Effect.gen({ self: this }, function*() {
       const exchange = this.#exchange
       exchange.onDone = () => this.#done.openUnsafe()
@@ -150,6 +150,6 @@ export const seek = <Closed>(
   parts: Parts,
   channel: Channel<Closed>,
   receiver: Receiver,
-  endpoints: Peer["endpoints"]
+  endpoints: NonEmptyReadonlyArray<Endpoint>
 ): Effect.Effect<readonly [Line, Message], Vain, Scope.Scope> =>
   Effect.suspend(() => new Search(parts, channel, receiver).run(endpoints))

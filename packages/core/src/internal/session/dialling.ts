@@ -7,11 +7,13 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { Endpoint } from "../../Network.ts"
-import { type Peer, PeerLostError } from "../../Peers.ts"
+import type { Peer, PeerLostError } from "../../Peers.ts"
 import * as ProtocolError from "../../ProtocolError.ts"
 import type * as Sessions from "../../Sessions.ts"
 import { UntrustedPeerError } from "../../Trust.ts"
 import { dialAny } from "../connect/dialAny.ts"
+import { dialable } from "../connect/noEndpoint.ts"
+import { lostBefore } from "../peers/lostBefore.ts"
 import * as PacketStream from "../wire/packetStream.ts"
 import type { Host } from "./host.ts"
 import type { Completed, Entered, Life } from "./life.ts"
@@ -25,6 +27,8 @@ export interface Dialling {
   readonly acquire: (peer: Peer) => Effect.Effect<Session, Sessions.OpenError>
   /** Makes a new session, which drains the old one when it stands; until then the old one goes on. */
   readonly renew: (session: Session, state: PeerSessions) => void
+  /** Makes a session with a peer before anybody wants one, where nobody has to make room for it. */
+  readonly keep: (peer: Peer) => void
   /** Fails when the peer is lost before there is a session or a stream. */
   readonly lostMeanwhile: (peer: Peer) => Effect.Effect<never, PeerLostError>
 }
@@ -34,13 +38,7 @@ const busyRetries = Schedule.spaced("200 millis").pipe(Schedule.jittered, Schedu
 const isBusy = (error: Sessions.OpenError) => error._tag === "ProtocolError" && error.code === "ERR_BUSY"
 
 const lostWhileOpening = (peer: Peer, reason: PeerLostError["reason"] = "Disconnected") =>
-  new PeerLostError({
-    peer: peer.name,
-    publicKey: peer.publicKey,
-    endpoint: peer.endpoints[0],
-    reason,
-    mayHaveRun: false
-  })
+  lostBefore(peer, reason)
 
 export const make = (host: Host, parts: {
   readonly table: Table
@@ -61,7 +59,7 @@ export const make = (host: Host, parts: {
       const connection = yield* transport.dial(endpoint)
       const stream = PacketStream.make(connection, { clock, packetTimeout: limits.firstPacketTimeout })
       const completed = yield* shaking.asClient(peer.publicKey, connection, stream, { one, promising })
-      return { completed, stream }
+      return { completed, endpoint, stream }
     }).pipe(Effect.catchTags({
       ConnectionClosedError: () => Effect.fail(lostWhileOpening({ ...peer, endpoints: [endpoint] })),
       Idle: () => Effect.fail(ProtocolError.local("ERR_PACKET_INCOMPLETE", "no answer in the handshake"))
@@ -72,7 +70,7 @@ export const make = (host: Host, parts: {
     Effect.gen(function*() {
       const { publicKey } = peer
       // As they are now, in the order that the last dial left.
-      const { endpoints } = peers.presence.value.find((other) => other.publicKey === publicKey) ?? peer
+      const endpoints = yield* dialable(peers.presence.value.find((other) => other.publicKey === publicKey) ?? peer)
       return yield* dialAny(endpoints, shake(peer, yield* Semaphore.make(1)), {
         onFailure: ({ endpoint, error }) => {
           // An err is in clear and may be anybody's: it changes nothing of the peer.
@@ -86,7 +84,7 @@ export const make = (host: Host, parts: {
     })
 
   /** Tells whoever was dialled that it is not trusted, with the session that it made, and fails. */
-  const refuse = (completed: Completed, name: Peer["name"], error: UntrustedPeerError) => {
+  const refuse = (completed: Completed, endpoint: Endpoint, name: Peer["name"], error: UntrustedPeerError) => {
     const { name: actualName, publicKey } = completed.established.peer
     const session = life.make(completed)
     session.leave(
@@ -99,7 +97,7 @@ export const make = (host: Host, parts: {
       ? Effect.void
       : Effect.ignore(Effect.andThen(
         trust.check(actualName, publicKey),
-        peers.proved({ name: actualName, publicKey, endpoint: completed.connection.remote })
+        peers.proved({ name: actualName, publicKey, endpoint })
       ))
     return Effect.andThen(Effect.andThen(proof, session.run([])), Effect.fail(error))
   }
@@ -110,15 +108,15 @@ export const make = (host: Host, parts: {
       const { name, publicKey } = peer
       yield* trust.check(name, publicKey)
       const place = yield* table.reserve(publicKey, "as many sessions as there may be, and none of them idle")
-      const { completed, stream } = yield* shakeAny(peer)
+      const { completed, endpoint, stream } = yield* shakeAny(peer)
       const actualName = completed.established.peer.name
       yield* Effect.catch(
         actualName === name
           ? trust.proved(name, publicKey)
           : Effect.fail(new UntrustedPeerError({ kind: "NameMismatch", peer: name, publicKey, actualName })),
-        (error) => refuse(completed, name, error)
+        (error) => refuse(completed, endpoint, name, error)
       )
-      yield* peers.proved({ name, publicKey, endpoint: completed.connection.remote })
+      yield* peers.proved({ name, publicKey, endpoint })
       return { session: yield* life.enter(completed, place), early: stream.rest() }
     })
 
@@ -154,12 +152,19 @@ export const make = (host: Host, parts: {
       })
     })
 
-  return {
-    lostMeanwhile,
-    acquire: (peer) =>
+  const acquire: Dialling["acquire"] = (peer) =>
       Effect.suspend(() => {
         const state = table.of(peer.publicKey)
         const session = state.current(peer.name)
+        // A peer that cannot be dialled makes the next session itself, while the one before goes on.
+        if (session === undefined && peer.endpoints.length === 0 && state.isThere(peer.name)) {
+          return Effect.uninterruptibleMask((restore) =>
+            Effect.andThen(
+              state.queue((room) => restore(Effect.raceFirst(room, lostMeanwhile(peer)))),
+              restore(acquire(peer))
+            )
+          )
+        }
         return session === undefined
           // What takes the time of a first call is to be seen in its trace.
           ? Effect.withSpan(dial(peer, state), "pnet.session", {
@@ -168,7 +173,17 @@ export const make = (host: Host, parts: {
             attributes: { "pnet.peer": peer.name }
           })
           : Effect.succeed(session)
-      }),
+      })
+
+  return {
+    lostMeanwhile,
+    acquire,
+    keep: (peer) => {
+      const state = table.get(peer.publicKey)
+      const making = state?.dials.get(peer.name)
+      if (making !== undefined && (making.dialling !== undefined || now() < making.notBefore)) return
+      if (table.hasRoom) host.fork(Effect.ignore(Effect.suspend(() => dial(peer, table.of(peer.publicKey)))))
+    },
     renew: (session, state) => {
       const { name, publicKey } = session.peer
       const making = state.dials.get(name)

@@ -94,7 +94,11 @@ export const make = (host: Host, parts: {
     // An older one may be a ghost; whoever it is has five seconds to say otherwise.
     if (!session.dialled) { for (const older of state.sessions) older.ping() }
     state.sessions.add(session)
-    holds.set(session, peers.holdUnsafe(key, () => session.ping()))
+    // Who made it himself is a peer by that, should he not be one by his adverts.
+    const accepted = session.dialled
+      ? undefined
+      : { name: session.peer.name, from: completed.connection.remote }
+    holds.set(session, peers.holdUnsafe(key, () => session.ping(), accepted))
     table.occupy(session, place)
     state.reconcile()
     standing.recheck(session, state, origin)

@@ -53,6 +53,12 @@ export class PeerSessions {
     return staying !== undefined && newest !== undefined && staying.heardAt > newest.startedAt ? staying : newest
   }
 
+  /** Whether the peer has a session under a name still, if only one that drains. */
+  isThere(name: NodeName): boolean {
+    for (const session of this.sessions) if (session.ending === undefined && session.peer.name === name) return true
+    return false
+  }
+
   /** Of several sessions, says goodbye to those that this side opened and that are not needed. */
   reconcile(): void {
     for (const mine of this.sessions) {

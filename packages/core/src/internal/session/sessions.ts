@@ -2,16 +2,18 @@
  * The sessions of a node: dialled on first use, accepted, shared, kept alive, renewed and closed (protocol section 4).
  *
  * This is what they are put together of. `table` is which there are; `dialling` and `accepting` make them, both by `shaking` hands;
- * `life` runs them; `standing` is the keys and the policy they depend on, `upkeep` what is due by the clock; `opening` and `serving`
+ * `life` runs them; `standing` is the keys and the policy they depend on, `upkeep` what is due by the clock, `keeping` those that only this side can make; `opening` and `serving`
  * are the two ends of their streams.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { Crypto } from "../../Crypto.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
 import type { Peers } from "../../Peers.ts"
+import * as Reach from "../../Reach.ts"
 import * as Sessions from "../../Sessions.ts"
 import type { Transport } from "../../Transport.ts"
 import type { Trust } from "../../Trust.ts"
@@ -20,6 +22,7 @@ import * as Accepting from "./accepting.ts"
 import * as Dialling from "./dialling.ts"
 import { Handlers } from "./handlers.ts"
 import * as Host from "./host.ts"
+import * as Keeping from "./keeping.ts"
 import * as Life from "./life.ts"
 import * as Opening from "./opening.ts"
 import type { PeerSessions } from "./peerSessions.ts"
@@ -71,7 +74,13 @@ export const make: Effect.Effect<
   const dialling = Dialling.make(host, { table, life, shaking })
   const acceptor = Accepting.make(host, { table, life, shaking })
 
-  yield* Effect.forkScoped(Upkeep.run(host, { table, standing, renew }))
+  const keeping = Keeping.make({
+    ways: Option.getOrElse(yield* Effect.serviceOption(Reach.Ways), () => []),
+    peers: host.peers,
+    current: ({ name, publicKey }) => table.get(publicKey)?.current(name),
+    dial: dialling.keep
+  })
+  yield* Effect.forkScoped(Upkeep.run(host, { table, standing, renew, keeping }))
   yield* standing.watch
   // Before the fibers of the sessions are interrupted.
   yield* Effect.addFinalizer(() => closeAll(table))

@@ -83,6 +83,11 @@ export class Table {
 
   // --- room for sessions -----------------------------------------------------------------------------------------------
 
+  /** Whether there is a place for one more that is nobody's. */
+  get hasRoom(): boolean {
+    return this.#count < this.#host.limits.sessions
+  }
+
   /** Whether there is no place for one more, not even an idle session's. */
   get full(): boolean {
     return this.#count >= this.#host.limits.sessions && this.#idlest() === undefined

@@ -2,6 +2,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Host } from "./host.ts"
+import type { Keeping } from "./keeping.ts"
 import type { PeerSessions } from "./peerSessions.ts"
 import type { Session } from "./session.ts"
 import type { Standing } from "./standing.ts"
@@ -18,9 +19,10 @@ export const run = (host: Host, parts: {
   readonly standing: Standing
   /** Makes another session in the place of this one. */
   readonly renew: (session: Session, state: PeerSessions) => void
+  readonly keeping: Keeping | undefined
 }): Effect.Effect<never> => {
   const { limits, now } = host
-  const { renew, standing, table } = parts
+  const { keeping, renew, standing, table } = parts
   const ageLimit = Duration.toMillis(limits.sessionAge)
   const idleLimit = Duration.toMillis(limits.sessionIdle)
 
@@ -36,7 +38,8 @@ export const run = (host: Host, parts: {
   const grow = (session: Session, state: PeerSessions, at: number) => {
     const age = at - session.startedAt
     const { commands } = session
-    if (session.dialled && session.mux.streams === 0 && at - session.usedAt >= idleLimit) {
+    const isIdle = session.dialled && session.mux.streams === 0 && at - session.usedAt >= idleLimit
+    if (isIdle && keeping?.isKept(session) !== true) {
       return session.drain("shutdown", "idle")
     }
     if (session.dialled ? age >= ageLimit * 0.9 || commands >= commandLimit * 0.9 : false) {
@@ -67,6 +70,7 @@ export const run = (host: Host, parts: {
       const at = now()
       const late = at - last - tickEvery
       last = at
+      keeping?.look()
       for (const state of table.peers) {
         for (const session of state.sessions) tick(session, state, late > tickEvery ? late : 0, at)
         for (const dial of state.dials.values()) if (dial.tick(at)) table.forget(state)

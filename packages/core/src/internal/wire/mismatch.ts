@@ -8,6 +8,7 @@ import * as Advert from "../../Advert.ts"
 import type { Crypto } from "../../Crypto.ts"
 import type { Obstacle } from "../../Obstacle.ts"
 import type { NodeName, Packet } from "../../Packet.ts"
+import type { DialError } from "../../Transport.ts"
 import { quote } from "../base/quote.ts"
 import * as NetworkCipher from "./networkCipher.ts"
 
@@ -105,7 +106,7 @@ export const otherNetwork = (theirs: string, own: string, host: string): Obstacl
 })
 
 /** What to do about an address that cannot be connected to. */
-export const dialRemedy = (kind: "Refused" | "Timeout" | "Unreachable" | "Unknown"): string => {
+export const dialRemedy = (kind: DialError["kind"]): string => {
   switch (kind) {
     case "Refused":
       return "start the node, or correct the port in peers: give it a serverPort that is always the same"
@@ -113,6 +114,7 @@ export const dialRemedy = (kind: "Refused" | "Timeout" | "Unreachable" | "Unknow
       return "see whether the node's machine is on and this one has a route to it (ip route get, tracert), and allow incoming TCP to the node's port in its machine's firewall (give it a serverPort, and allow that); on Wi-Fi, switch off client isolation"
     case "Unreachable":
       return "see whether this machine has a route to that address (ip route get, tracert): a gateway or a VPN may be missing, or an address of the same family (IPv4, IPv6)"
+    case "NoEndpoint":
     case "Unknown":
       return "see the system's own message"
   }
