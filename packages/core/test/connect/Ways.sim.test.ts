@@ -1,9 +1,9 @@
 /** Ways to reach peers besides the LAN: nodes that only dial, peers without an address, and several ways at once. */
 import { assert, describe, it } from "@effect/vitest"
 import { CommandNode, DerivedHost, Discovery, NodeOptions, Reach, Transport } from "@pnet/core"
-import type { Network } from "@pnet/core"
+import type { Network, Peers } from "@pnet/core"
 import { TestNetwork } from "@pnet/testing"
-import { Effect, Layer, PubSub, Queue, Schedule, Schema, type Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, Layer, PubSub, Queue, Result, Schedule, Schema, type Scope, Stream } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 
 // --- a hub in the process, by which nodes find each other and are connected ---------------------------------------------
@@ -96,6 +96,40 @@ const greeter = (from: string) =>
     Layer.provide(Greeter.toLayer({ greet: ({ name }) => Effect.succeed(`${from} greets ${name}`) }))
   )
 
+const two = (limits: NonNullable<NodeOptions.Input["limits"]> = {}) =>
+  Effect.gen(function*() {
+    const hub = new Hub()
+    const { awaitAll, nodes: { browser, server } } = yield* TestNetwork.make({
+      seed: 2,
+      nodes: {
+        server: TestNetwork.node({ reach: reach(hub), beside: greeter("the server"), limits }),
+        browser: TestNetwork.node({ reach: reach(hub, { listens: false }), beside: greeter("the browser"), limits })
+      }
+    })
+    return { browser, server: { ...server, node: server.node, awaitAll: awaitAll() } }
+  })
+
+/** What happens to peers from now on. */
+const following = (peers: Peers.Peers["Service"]) =>
+  Effect.gen(function*() {
+    const log: Array<string> = []
+    yield* Effect.forkScoped(
+      Stream.runForEach(peers.changes, (event) =>
+        Effect.sync(() => {
+          const what = `${event._tag}${"reason" in event ? ` ${event.reason}` : ""}`
+          if (what !== "Joined Known") log.push(what)
+        })),
+      { startImmediately: true }
+    )
+    return { log }
+  })
+
+const failureIn = <E>(exit: Exit.Exit<unknown, E>): E => {
+  const error = Exit.findError(exit)
+  if (Result.isFailure(error)) throw new Error("did not fail")
+  return error.success
+}
+
 describe("two nodes over a hub, one of which only dials", () => {
   it.effect("are peers of each other, and call each other by typed functions", () =>
     Effect.gen(function*() {
@@ -122,6 +156,51 @@ describe("two nodes over a hub, one of which only dials", () => {
       assert.strictEqual(yield* atBrowser.greet({ name: "server" }), "the browser greets server")
       const all = yield* server.node.client(Greeter, "*")
       const answers = yield* all.greet({ name: "all" })
-      assert.deepStrictEqual([...Object.keys(answers)], ["browser"])
+      assert.deepStrictEqual(Object.keys(answers), ["browser"])
+    }).pipe(Effect.scoped))
+
+  it.effect("keep the session, so that the one that listens can call at any time", () =>
+    Effect.gen(function*() {
+      const { browser, server } = yield* two({ sessionIdle: "1 minute", sessionAge: "20 minutes" })
+      const { log } = yield* following(server.node.peers)
+      const atBrowser = yield* server.node.client(Greeter, "browser")
+      for (let i = 0; i < 50; i++) {
+        yield* Effect.sleep("1 minute")
+        assert.strictEqual(yield* atBrowser.greet({ name: "server" }), "the browser greets server")
+      }
+      assert.deepStrictEqual(log, [])
+      assert.isBelow((yield* browser.node.sessions.all).length, 3)
+    }).pipe(Effect.scoped))
+
+  it.effect("lose each other with the session, and whoever calls then is told why", () =>
+    Effect.gen(function*() {
+      const { browser, server } = yield* two()
+      const { log } = yield* following(server.node.peers)
+      const bound = yield* Effect.forkChild(Effect.exit(server.node.peers.whileOnline("browser", () => Effect.never)))
+      const [peer] = yield* server.node.peers.all
+      yield* browser.kill
+      yield* Effect.sleep("30 seconds")
+      assert.deepStrictEqual(log, ["Lost SessionEnded"])
+      const lost = failureIn(yield* Fiber.join(bound))
+      assert.deepInclude(lost, { _tag: "PeerLostError", reason: "SessionEnded" })
+      assert.include(lost.message, "its session ended, and it listens nowhere that is known")
+      // By the peer as it was: it is dialled nowhere.
+      const open = server.node.sessions.exchange(peer!, { protocol: "command", name: "x" }, new Uint8Array(1))
+      const error = failureIn(yield* Effect.exit(open))
+      assert.deepInclude(error, { _tag: "DialError", kind: "NoEndpoint", peer: "browser" })
+      assert.include(error.message, "it listens nowhere that is known")
+      yield* browser.restart
+      yield* server.awaitAll
+      assert.deepStrictEqual(log, ["Lost SessionEnded", "Joined Returned"])
+    }).pipe(Effect.scoped))
+
+  it.effect("say that RAW messages cannot reach the one that only dials", () =>
+    Effect.gen(function*() {
+      const { browser, server } = yield* two()
+      yield* server.node.onMessage(() => "here")
+      assert.strictEqual(yield* browser.node.raw.sendText("server", "there?"), "here")
+      const error = yield* Effect.flip(server.node.raw.send("browser", "there?"))
+      assert.deepInclude(error, { _tag: "DialError", kind: "NoEndpoint", peer: "browser" })
+      assert.include(error.message, "RAW messages do not")
     }).pipe(Effect.scoped))
 })

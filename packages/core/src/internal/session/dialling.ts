@@ -37,8 +37,7 @@ export interface Dialling {
 const busyRetries = Schedule.spaced("200 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 25 }))
 const isBusy = (error: Sessions.OpenError) => error._tag === "ProtocolError" && error.code === "ERR_BUSY"
 
-const lostWhileOpening = (peer: Peer, reason: PeerLostError["reason"] = "Disconnected") =>
-  lostBefore(peer, reason)
+const lostWhileOpening = (peer: Peer, reason: PeerLostError["reason"] = "Disconnected") => lostBefore(peer, reason)
 
 export const make = (host: Host, parts: {
   readonly table: Table
@@ -153,27 +152,27 @@ export const make = (host: Host, parts: {
     })
 
   const acquire: Dialling["acquire"] = (peer) =>
-      Effect.suspend(() => {
-        const state = table.of(peer.publicKey)
-        const session = state.current(peer.name)
-        // A peer that cannot be dialled makes the next session itself, while the one before goes on.
-        if (session === undefined && peer.endpoints.length === 0 && state.isThere(peer.name)) {
-          return Effect.uninterruptibleMask((restore) =>
-            Effect.andThen(
-              state.queue((room) => restore(Effect.raceFirst(room, lostMeanwhile(peer)))),
-              restore(acquire(peer))
-            )
+    Effect.suspend(() => {
+      const state = table.of(peer.publicKey)
+      const session = state.current(peer.name)
+      // A peer that cannot be dialled makes the next session itself, while the one before goes on.
+      if (session === undefined && peer.endpoints.length === 0 && state.isThere(peer.name)) {
+        return Effect.uninterruptibleMask((restore) =>
+          Effect.andThen(
+            state.queue((room) => restore(Effect.raceFirst(room, lostMeanwhile(peer)))),
+            restore(acquire(peer))
           )
-        }
-        return session === undefined
-          // What takes the time of a first call is to be seen in its trace.
-          ? Effect.withSpan(dial(peer, state), "pnet.session", {
-            captureStackTrace: false,
-            kind: "client",
-            attributes: { "pnet.peer": peer.name }
-          })
-          : Effect.succeed(session)
-      })
+        )
+      }
+      return session === undefined
+        // What takes the time of a first call is to be seen in its trace.
+        ? Effect.withSpan(dial(peer, state), "pnet.session", {
+          captureStackTrace: false,
+          kind: "client",
+          attributes: { "pnet.peer": peer.name }
+        })
+        : Effect.succeed(session)
+    })
 
   return {
     lostMeanwhile,
