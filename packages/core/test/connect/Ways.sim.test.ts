@@ -164,8 +164,8 @@ describe("two nodes over a hub, one of which only dials", () => {
       const { browser, server } = yield* two({ sessionIdle: "1 minute", sessionAge: "20 minutes" })
       const { log } = yield* following(server.node.peers)
       const atBrowser = yield* server.node.client(Greeter, "browser")
-      for (let i = 0; i < 50; i++) {
-        yield* Effect.sleep("1 minute")
+      for (let i = 0; i < 10; i++) {
+        yield* Effect.sleep("5 minutes")
         assert.strictEqual(yield* atBrowser.greet({ name: "server" }), "the browser greets server")
       }
       assert.deepStrictEqual(log, [])

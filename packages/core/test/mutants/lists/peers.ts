@@ -367,9 +367,22 @@ const membership = of("peers", "packages/core/src/internal/peers/membership.ts",
 
 const holds = of("peers", "packages/core/src/internal/peers/peerTable.ts", suites("Peers", "Limits.sim"), {
   "left": [
-    `if (leaves && entry !== undefined) membership.left(entry, "ConnectionsEnded")`,
-    ``,
+    `if (leaves) membership.left(entry, "ConnectionsEnded")`,
+    `if (leaves) {}`,
     "who has left stays in the table until its silence is noticed"
+  ]
+})
+
+const arrivals = of("peers", "packages/core/src/internal/peers/arrivals.ts", suites("Ways.sim"), {
+  "arrival": [
+    `if (table.find(publicKey) !== undefined || !table.hasRoomForProved) return`,
+    `return`,
+    "who made a session and has no address is nobody"
+  ],
+  "departure": [
+    `if (entry?.addresses.isEmpty === true && !holds.isHeld(publicKey)) membership`,
+    `if (false) membership`,
+    "who has no address stays when its session has ended"
   ]
 })
 
@@ -644,6 +657,7 @@ export const peersList = [
   ...addresses,
   ...membership,
   ...holds,
+  ...arrivals,
   ...liveness,
   ...conflicts,
   ...exchange,

@@ -524,9 +524,22 @@ const upkeep = of("sessions", "packages/core/src/internal/session/upkeep.ts", ma
     "a session lasts as long as its opener lets it"
   ],
   "idle": [
-    `if (session.dialled && session.mux.streams === 0 && at - session.usedAt >= idleLimit) {`,
+    `if (isIdle && keeping?.isKept(session) !== true) {`,
     `if (false) {`,
     "a session that nobody uses lasts"
+  ]
+})
+
+const keeping = of("sessions", "packages/core/src/internal/session/keeping.ts", suites("Ways.sim"), {
+  "kept": [
+    `else this.#kept.add(session)`,
+    `else {}`,
+    "who only dials loses its peers when nobody has called for a while"
+  ],
+  "made": [
+    `if (session === undefined) dial(peer)`,
+    `if (session === undefined) {}`,
+    "who only dials is nobody's peer before it calls"
   ]
 })
 
@@ -691,6 +704,7 @@ export const sessionsList = [
   ...dialling,
   ...accepting,
   ...upkeep,
+  ...keeping,
   ...serving,
   ...stream,
   ...openText,
