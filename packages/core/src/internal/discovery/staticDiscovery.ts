@@ -9,41 +9,100 @@ import * as Effect from "effect/Effect"
 import * as FiberMap from "effect/FiberMap"
 import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
-import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { formatEndpoint } from "../../Advert.ts"
 import { Crypto } from "../../Crypto.ts"
 import type { Discovery, Sighting } from "../../Discovery.ts"
 import { type Endpoint, Network } from "../../Network.ts"
 import { NodeConfig } from "../../NodeOptions.ts"
 import type { Obstacle } from "../../Obstacle.ts"
-import type * as ProtocolError from "../../ProtocolError.ts"
-import { type ConnectionClosedError, type DialError, Transport } from "../../Transport.ts"
-import { quote } from "../base/quote.ts"
+import { Transport } from "../../Transport.ts"
 import { isNamed } from "../values/hostName.ts"
-import * as AdvertExchange from "../wire/advertExchange.ts"
-import * as Mismatch from "../wire/mismatch.ts"
 import { selfOf } from "../wire/self.ts"
+import { type Listed, listedOf, Notes, resolve } from "./listed.ts"
+import { Questions } from "./questions.ts"
 
 // In intervals: a name that resolves is resolved again this often.
 const resolveEvery = 4
-// A node that starts is asked before it listens; only that it goes on is worth a word.
-const failuresNoted = 2
-// A resolver may try for half a minute before it says that nobody answers it.
-const resolvesFor = "3 seconds"
 
-/** What is asked because one entry of the list says so. */
-interface Listed {
-  readonly text: string
-  /** As they are written. */
-  endpoints: ReadonlyMap<string, Endpoint>
+const nothingListed = (bindIp: string): Obstacle => ({
+  kind: "NothingListed",
+  where: bindIp,
+  what:
+    `this node is bound to ${bindIp}, where nothing is broadcast, and peers is empty: it finds nobody, and is found by those that list it`,
+  remedy: "list the addresses of other nodes in peers, or bind to an IPv4 address, on which nodes find each other"
+})
+
+/** Asks at the addresses that the entries of a list have now, and at no other, as a node that listens at `from`. */
+class Rounds {
+  readonly #config: NodeConfig["Service"]
+  readonly #notes: Notes
+  readonly #questions: Questions
+  readonly #listed: ReadonlyArray<Listed>
+  readonly #asking: FiberMap.FiberMap<string>
+  readonly #from: Endpoint
+
+  constructor(
+    parts: {
+      readonly config: NodeConfig["Service"]
+      readonly notes: Notes
+      readonly questions: Questions
+      readonly listed: ReadonlyArray<Listed>
+    },
+    asking: FiberMap.FiberMap<string>,
+    from: Endpoint
+  ) {
+    this.#config = parts.config
+    this.#notes = parts.notes
+    this.#questions = parts.questions
+    this.#listed = parts.listed
+    this.#asking = asking
+    this.#from = from
+  }
+
+  /** Follows the list as it is now. */
+  get follow(): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function*() {
+      const wanted = new Map(this.#listed.flatMap(({ endpoints }) => [...endpoints]))
+      this.#questions.keep(wanted)
+      for (const [place] of this.#asking) {
+        if (wanted.has(place)) continue
+        this.#notes.over(place)
+        yield* FiberMap.remove(this.#asking, place)
+      }
+      for (const [place, to] of wanted) {
+        const loop = Effect.forever(Effect.andThen(this.#questions.ask(to, this.#from), this.#pause(1)))
+        yield* FiberMap.run(this.#asking, place, loop, { onlyIfMissing: true })
+      }
+    })
+  }
+
+  /** Follows the addresses of a name, for ever. */
+  followName(network: Network["Service"], endpoint: Endpoint, one: Listed): Effect.Effect<never> {
+    const { limits: { addressesPerName } } = this.#config
+    return Effect.forever(Effect.gen({ self: this }, function*() {
+      const endpoints = yield* resolve(network, this.#notes, addressesPerName, endpoint, one)
+      if (endpoints !== undefined) {
+        one.endpoints = endpoints
+        yield* this.follow
+      }
+      yield* this.#pause(endpoints === undefined ? 1 : resolveEvery)
+    }))
+  }
+
+  /** Nothing is listed, which is said, and said again. */
+  get nothing(): Effect.Effect<void, never, Scope.Scope> {
+    const said = this.#notes.met("nothing", nothingListed(this.#config.bindIp))
+    return Effect.andThen(said, Effect.forkScoped(Effect.forever(Effect.andThen(this.#pause(1), said))))
+  }
+
+  #pause(intervals: number): Effect.Effect<void> {
+    return Effect.flatMap(
+      Random.next,
+      (random) => Effect.sleep(Duration.times(this.#config.broadcastInterval, intervals * (0.9 + random * 0.2)))
+    )
+  }
 }
-
-const written = (endpoints: ReadonlyArray<Endpoint>): ReadonlyMap<string, Endpoint> =>
-  new Map(endpoints.map((endpoint) => [formatEndpoint(endpoint), endpoint]))
-
-const order = (a: string, b: string) =>
-  Number(a.includes(":")) - Number(b.includes(":")) || (a < b ? -1 : a > b ? 1 : 0)
 
 export const make = (
   addresses: ReadonlyArray<Endpoint>
@@ -54,206 +113,33 @@ export const make = (
     const clock = yield* Clock.Clock
     const config = yield* NodeConfig
     const self = selfOf(yield* Crypto, clock, config)
-    const { broadcastInterval, limits, obstacles } = config
+    const { limits } = config
     const names = addresses.filter(isNamed).length
     // As many as there are addresses: a later answer from one takes the place of nothing but an older one.
     const places = addresses.length - names + names * limits.addressesPerName
     const sightings = yield* Queue.sliding<Sighting>(Math.max(16, places * 2))
-
-    const monotonicMillis = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
-
-    const met = (key: string, obstacle: Obstacle, level: "Info" | "Warn" = "Warn") =>
-      Effect.suspend(() =>
-        obstacles.met(`listed ${key}`, monotonicMillis(), () => obstacle, { listed: true, level }) ?? Effect.void
-      )
-
-    // --- asking -------------------------------------------------------------------------------------------------------
-
-    const listed = addresses.map((endpoint): Listed => ({
-      text: formatEndpoint(endpoint),
-      endpoints: written(isNamed(endpoint) ? [] : [endpoint])
-    }))
-    /** How often in a row nobody answered at an address. */
-    const failures = new Map<string, number>()
-
-    const answered = (place: string) => {
-      failures.delete(place)
-      obstacles.over(`listed ${place}`)
-      for (const one of listed) {
-        if (one.endpoints.has(place)) obstacles.over(`listed ${one.text}`)
-      }
-    }
-
-    /** Nobody answers at an address; of a name it is worth a word only where nobody does at any. */
-    const noAnswer = (place: string, error: DialError | ConnectionClosedError | ProtocolError.ProtocolError) => {
-      failures.set(place, (failures.get(place) ?? 0) + 1)
-      const isSilent = (one: string) => (failures.get(one) ?? 0) >= failuresNoted
-      const silent = listed.filter(({ endpoints }) => endpoints.has(place) && [...endpoints.keys()].every(isSilent))
-      return Effect.forEach(silent, ({ text }) =>
-        met(text, {
-          kind: "NoAnswer",
-          where: text,
-          what: `no node answers at ${text}, which peers lists: ${error.message}`,
-          remedy: error._tag === "DialError"
-            ? Mismatch.dialRemedy(error.kind)
-            : "see what listens there: it is no node, or one that is closing"
-        }, error._tag === "ProtocolError" ? "Warn" : "Info"), { discard: true })
-    }
-
-    /** A node answered that this one cannot talk to. */
-    const refused = (place: string, { code }: ProtocolError.ProtocolError) => {
-      failures.delete(place)
-      return met(
-        place,
-        code === "ERR_NETWORK_INCORRECT"
-          ? {
-            kind: "NetworkId",
-            where: place,
-            what: `the node at ${place}, which peers lists, belongs to another network than ${quote(self.networkId)}`,
-            remedy: Mismatch.sameIdRemedy
-          }
-          : {
-            kind: "NetworkKey",
-            where: place,
-            what:
-              `the node at ${place}, which peers lists, and this one cannot read each other: the network keys differ, or only one of them has one, or the clocks differ by over a minute`,
-            remedy: `${Mismatch.sameKeyRemedy}; and ${Mismatch.clockRemedy}`
-          }
-      )
-    }
-
-    const ask = (to: Endpoint, from: Endpoint) => {
-      const place = formatEndpoint(to)
-      return AdvertExchange.exchange(transport, self, from, to, {
-        clock,
-        timeout: limits.firstPacketTimeout
-      }).pipe(
-        Effect.matchEffect({
-          onFailure: (error) => {
-            const said = error._tag !== "ProtocolError"
-              ? noAnswer(place, error)
-              : error.code === "ERR_NETWORK_INCORRECT" || error.code === "ERR_NET_DECRYPTION_FAILED"
-              ? refused(place, error)
-              : error.code === "ERR_BUSY"
-              ? Effect.void
-              : noAnswer(place, error)
-            return Effect.andThen(Effect.logDebug(`no node found at ${place} yet: ${error.message}`), said)
-          },
-          onSuccess: ({ advert, publicKey }) => {
-            answered(place)
-            return publicKey === self.identity.publicKey
-              ? Effect.void
-              : Queue.offer(sightings, {
-                name: advert.name,
-                publicKey,
-                endpoint: to,
-                source: to,
-                via: "static",
-                answer: Effect.void
-              })
-          }
-        })
-      )
-    }
-
-    const pause = (intervals: number) =>
-      Effect.flatMap(
-        Random.next,
-        (random) => Effect.sleep(Duration.times(broadcastInterval, intervals * (0.9 + random * 0.2)))
-      )
-
-    // --- names --------------------------------------------------------------------------------------------------------
-
-    /** The endpoints of a name now; `undefined` where it does not resolve. */
-    const resolve = ({ host, port }: Endpoint, { endpoints, text }: Listed) =>
-      Effect.gen(function*() {
-        const still = endpoints.size === 0 ? "" : "; the addresses that it had are asked on"
-        const slow = Effect.andThen(
-          Effect.sleep(resolvesFor),
-          met(`slow ${text}`, {
-            kind: "HostName",
-            where: text,
-            what:
-              `the host name ${host}, which peers lists, is still being resolved: no name server has answered yet${still}`,
-            remedy: Mismatch.nameRemedy
-          })
-        )
-        const found = yield* Effect.raceFirst(
-          Effect.result(network.resolve(host)),
-          Effect.andThen(slow, Effect.never)
-        )
-        obstacles.over(`listed slow ${text}`, "later")
-        if (Result.isFailure(found)) {
-          yield* met(`name ${text}`, {
-            kind: "HostName",
-            where: text,
-            what: `${found.failure.message}, which peers lists${still}`,
-            remedy: Mismatch.nameRemedy
-          })
-          return undefined
-        }
-        obstacles.over(`listed name ${text}`)
-        const all = [...new Set(found.success)].sort(order)
-        if (all.length > limits.addressesPerName) {
-          yield* met(`addresses ${text}`, {
-            kind: "Limit",
-            where: text,
-            what:
-              `${text}, which peers lists, has ${all.length} addresses, and the first ${limits.addressesPerName} are asked`,
-            remedy: "raise limits.addressesPerName"
-          })
-        }
-        return written(all.slice(0, limits.addressesPerName).map((host) => ({ host, port })))
-      })
+    const notes = new Notes(config, clock)
+    const listed = addresses.map(listedOf)
+    const questions = new Questions({
+      transport,
+      self,
+      clock,
+      limits,
+      notes,
+      listed,
+      onSighting: (sighting) => Queue.offer(sightings, sighting)
+    })
 
     return {
       // Who listens nowhere says port 0, which is nobody's.
       advertise: (from = { host: config.bindIp, port: 0 }) =>
         Effect.gen(function*() {
-          const asking = yield* FiberMap.make<string>()
-
-          /** Asks at every address that is listed now, and at no other. */
-          const follow = Effect.suspend(() => {
-            const wanted = new Map(listed.flatMap(({ endpoints }) => [...endpoints]))
-            for (const place of failures.keys()) if (!wanted.has(place)) failures.delete(place)
-            return Effect.gen(function*() {
-              for (const [place] of asking) {
-                if (wanted.has(place)) continue
-                obstacles.over(`listed ${place}`)
-                yield* FiberMap.remove(asking, place)
-              }
-              for (const [place, to] of wanted) {
-                const loop = Effect.forever(Effect.andThen(ask(to, from), pause(1)))
-                yield* FiberMap.run(asking, place, loop, { onlyIfMissing: true })
-              }
-            })
-          })
-
-          yield* follow
+          const rounds = new Rounds({ config, notes, questions, listed }, yield* FiberMap.make<string>(), from)
+          yield* rounds.follow
           for (const [i, endpoint] of addresses.entries()) {
-            if (!isNamed(endpoint)) continue
-            const one = listed[i]!
-            yield* Effect.forkScoped(Effect.forever(Effect.gen(function*() {
-              const endpoints = yield* resolve(endpoint, one)
-              if (endpoints !== undefined) {
-                one.endpoints = endpoints
-                yield* follow
-              }
-              yield* pause(endpoints === undefined ? 1 : resolveEvery)
-            })))
+            if (isNamed(endpoint)) yield* Effect.forkScoped(rounds.followName(network, endpoint, listed[i]!))
           }
-          if (addresses.length === 0) {
-            const nothing: Obstacle = {
-              kind: "NothingListed",
-              where: config.bindIp,
-              what:
-                `this node is bound to ${config.bindIp}, where nothing is broadcast, and peers is empty: it finds nobody, and is found by those that list it`,
-              remedy:
-                "list the addresses of other nodes in peers, or bind to an IPv4 address, on which nodes find each other"
-            }
-            yield* met("nothing", nothing)
-            yield* Effect.forkScoped(Effect.forever(Effect.andThen(pause(1), met("nothing", nothing))))
-          }
+          if (addresses.length === 0) yield* rounds.nothing
         }),
       sightings: Stream.fromQueue(sightings)
     }

@@ -8,7 +8,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
-import type { Crypto } from "../../Crypto.ts"
+import type { Crypto, SharedKey } from "../../Crypto.ts"
 import type { Endpoint } from "../../Network.ts"
 import type { Limits } from "../../NodeOptions.ts"
 import * as Packet from "../../Packet.ts"
@@ -41,7 +41,11 @@ export type Handle = (from: Sender, data: Uint8Array) => Effect.Effect<Exit.Exit
 
 const empty = new Uint8Array(0)
 
-export const make = (options: {
+const refused = (error: ProtocolError.ProtocolError) => Effect.fail(new Acceptor.Refusal(error, true))
+
+const internal = refused(ProtocolError.local("ERR_INTERNAL"))
+
+interface Options {
   readonly self: Self
   readonly crypto: Crypto["Service"]
   readonly sharedKeys: SharedKeys
@@ -51,150 +55,75 @@ export const make = (options: {
   readonly replay: Raw.Replay
   readonly handle: Handle
   readonly context: Context.Context<never>
-}): Acceptor.Service => {
-  const { clock, context, crypto, limits, replay, self, sharedKeys, trust } = options
-  const lines = Seldom.lines(clock)
-  const own = self.identity.publicKey
-  const limit = Raw.maxPayload({ networkId: self.networkId, name: self.name, encrypted: self.cipher.encrypted })
-  let connections = 0
+}
 
-  const refused = (error: ProtocolError.ProtocolError) => Effect.fail(new Acceptor.Refusal(error, true))
+/** A message that is to be handled. */
+interface Message {
+  readonly key: SharedKey
+  readonly name: Packet.NodeName
+  readonly publicKey: PublicKey.PublicKey
+  readonly payload: Uint8Array
+  readonly stamp: number
+}
 
-  /** Everything that decides whether a message is handled, in the protocol's order. */
-  const admit = (command: Acceptor.Command, likely: Packet.NodeName | undefined) =>
-    Effect.gen(function*() {
-      const { bytes, publicKey } = command
-      if (!Raw.isRaw(bytes)) return yield* refused(ProtocolError.local("ERR_HANDSHAKE", "not RAW"))
-      const key = sharedKeys.get(publicKey)
-      const opened = Raw.open(crypto, key, bytes, { kind: "request", to: own, networkId: self.networkId }, likely)
-      if (Result.isFailure(opened)) return yield* refused(opened.failure)
-      const { name, payload, stamp } = opened.success
-      const now = WallTime.millisUnsafe(clock)
-      const untimely = replay.checkTime(stamp, now)
-      if (untimely !== undefined) return yield* refused(untimely)
-      yield* trust.check(name, publicKey).pipe(
-        Effect.catch((error) =>
-          Effect.andThen(
-            lines(
-              error.message,
-              "untrusted",
-              (more) => Effect.logWarning(`refused a message: ${error.message}${more}`)
-            ),
-            refused(ProtocolError.local("ERR_UNTRUSTED"))
-          )
-        )
-      )
-      const known = (yield* trust.expected(name)) === publicKey
-      const replayed = replay.accept(publicKey, stamp, now, known)
-      if (replayed !== undefined) return yield* refused(replayed)
-      return { key, name, payload, publicKey, stamp }
-    })
+class RawServer implements Acceptor.Service {
+  readonly accepts = Raw.isRaw
+  readonly #options: Options
+  readonly #lines: Seldom.Lines
+  /** The most bytes that an answer may have. */
+  readonly #limit: number
+  #connections = 0
 
-  const answerOf = (from: Sender, exit: Exit.Exit<unknown, unknown>) => {
-    const who = () => `${quote(from.name)} (${PublicKey.fingerprint(from.publicKey)})`
-    if (Exit.isFailure(exit)) {
-      // Interruption is this node closing; there is nothing to report.
-      const log = Cause.hasInterruptsOnly(exit.cause)
-        ? Effect.void
-        : lines(
-          Seldom.defect("", exit.cause),
-          "failed",
-          (more) => Effect.logError(`handling a message from ${who()} failed${more}`, exit.cause)
-        )
-      return Effect.andThen(log, refused(ProtocolError.local("ERR_INTERNAL")))
-    }
-    const value = exit.value
-    const payload = value === undefined ? empty : typeof value === "string" ? utf8(value) : value
-    if (!isBytes(payload)) {
-      return Effect.andThen(
-        lines(describe(payload), "answer", (more) =>
-          Effect.logError(
-            `onMessage answered ${who()} with ${
-              describe(payload)
-            }, and has to answer with bytes, text or nothing${more}`
-          )),
-        refused(ProtocolError.local("ERR_INTERNAL"))
-      )
-    }
-    return payload.length > limit
-      ? Effect.andThen(
-        lines("too large", "answer", (more) =>
-          Effect.logError(
-            `the answer to ${who()} has ${payload.length} bytes and may have ${limit}; ERR_INTERNAL was sent${more}`
-          )),
-        refused(ProtocolError.local("ERR_INTERNAL"))
-      )
-      : Effect.succeed(payload)
+  constructor(options: Options) {
+    const { clock, self: { cipher, name, networkId } } = options
+    this.#options = options
+    this.#lines = Seldom.lines(clock)
+    this.#limit = Raw.maxPayload({ networkId, name, encrypted: cipher.encrypted })
   }
 
-  const serve = (accepted: Acceptor.Accepted, first: Acceptor.Command) =>
-    Effect.gen(function*() {
+  serve(accepted: Acceptor.Accepted, first: Acceptor.Command): Effect.Effect<void, Acceptor.Refusal> {
+    const { limits } = this.#options
+    return Effect.suspend(() => {
+      if (this.#connections >= limits.rawConnections) {
+        return refused(ProtocolError.local("ERR_BUSY", "RAW connections"))
+      }
+      this.#connections++
+      return Effect.ensuring(
+        this.#converse(accepted, first),
+        Effect.sync(() => {
+          this.#connections--
+        })
+      )
+    })
+  }
+
+  /** Answers the messages of one connection, to its end. */
+  #converse(accepted: Acceptor.Accepted, first: Acceptor.Command) {
+    const { clock, context, handle, limits } = this.#options
+    return Effect.gen({ self: this }, function*() {
       const { connection, stream } = accepted
       const out = WriteBuffer.make(connection, { clock, writeTimeout: limits.writeTimeout })
       let reading = false
       // An asker that takes no answers is served no longer: its connection may be as open as before, and reading would never
       // say so. A message that is being handled is let finish.
       const unread = Effect.andThen(Effect.ignore(out.run), Effect.suspend(() => reading ? Effect.void : Effect.never))
-
-      let command = first
-      let name: Packet.NodeName | undefined
-      const exchange = Effect.gen(function*() {
-        const message = yield* admit(command, name)
-        name = message.name
-        accepted.proved()
-        const from = { name: message.name, publicKey: message.publicKey, endpoint: connection.remote }
-        const payload = yield* Effect.flatMap(options.handle(from, message.payload), (exit) => answerOf(from, exit))
-        const answer = Raw.seal(crypto, message.key, {
-          kind: "answer",
-          to: message.publicKey,
-          networkId: self.networkId,
-          name: self.name,
-          stamp: message.stamp,
-          payload
-        })
-        Metrics.rawRequests("answered", context)
-        out.offer(Packet.encode({
-          networkId: self.networkId,
-          type: "rsp",
-          content: self.cipher.seal("rsp", own, Raw.toText(answer)),
-          publicKey: own
-        }))
-        if (out.full()) yield* out.room
-      })
-
-      const next = Effect.gen(function*() {
-        const bytes = yield* stream.next
-        const decoded = Packet.decode(bytes, {
-          networkId: self.networkId,
-          types: ["msg", "err"],
-          maxLength: Packet.maxStreamLength,
-          likelyKey: first.publicKey
-        })
-        if (Result.isFailure(decoded)) {
-          return PacketStream.saysErr(bytes) ? undefined : yield* Effect.fail(Acceptor.refusal(decoded.failure))
-        }
-        if (decoded.success.type === "err") return undefined
-        if (decoded.success.publicKey !== first.publicKey) {
-          return yield* Effect.fail(Acceptor.refusal(ProtocolError.local("ERR_PUBLIC_KEY", "another than before")))
-        }
-        const following = Acceptor.commandOf(self, decoded.success)
-        if (Result.isFailure(following)) return yield* Effect.fail(Acceptor.refusal(following.failure))
-        return following.success
-      }).pipe(
-        // Closed: nothing is owed any more.
-        Effect.catchTags({
-          ConnectionClosedError: () => Effect.undefined,
-          ProtocolError: (error) => Effect.fail(Acceptor.refusal(error))
-        })
-      )
+      const next = this.#next(stream, first)
       const slow = Effect.catchTags(stream.watch(limits.rawIdleTimeout), {
         Idle: () => Effect.void,
         ProtocolError: (error) => Effect.fail(Acceptor.refusal(error))
       })
-
-      yield* Effect.gen(function*() {
+      yield* Effect.gen({ self: this }, function*() {
+        let command = first
+        let name: Packet.NodeName | undefined
         while (true) {
-          yield* exchange
+          const message = yield* this.#admit(command, name)
+          name = message.name
+          accepted.proved()
+          const from = { name: message.name, publicKey: message.publicKey, endpoint: connection.remote }
+          const payload = yield* Effect.flatMap(handle(from, message.payload), (exit) => this.#payloadOf(from, exit))
+          Metrics.rawRequests("answered", context)
+          out.offer(this.#answer(message, payload))
+          if (out.full()) yield* out.room
           if (out.ended()) return
           reading = true
           const following = yield* next
@@ -212,21 +141,127 @@ export const make = (options: {
         Effect.raceFirst(unread)
       )
     }).pipe(Effect.scoped)
+  }
 
-  return {
-    accepts: Raw.isRaw,
-    serve: (accepted, first) =>
-      Effect.suspend(() => {
-        if (connections >= limits.rawConnections) {
-          return refused(ProtocolError.local("ERR_BUSY", "RAW connections"))
-        }
-        connections++
-        return Effect.ensuring(
-          serve(accepted, first),
-          Effect.sync(() => {
-            connections--
-          })
-        )
+  /** The next message of the connection; `undefined` at its end. */
+  #next(stream: PacketStream.PacketStream, first: Acceptor.Command) {
+    const { self } = this.#options
+    return Effect.gen(function*() {
+      const bytes = yield* stream.next
+      const decoded = Packet.decode(bytes, {
+        networkId: self.networkId,
+        types: ["msg", "err"],
+        maxLength: Packet.maxStreamLength,
+        likelyKey: first.publicKey
       })
+      if (Result.isFailure(decoded)) {
+        return PacketStream.saysErr(bytes) ? undefined : yield* Effect.fail(Acceptor.refusal(decoded.failure))
+      }
+      if (decoded.success.type === "err") return undefined
+      if (decoded.success.publicKey !== first.publicKey) {
+        return yield* Effect.fail(Acceptor.refusal(ProtocolError.local("ERR_PUBLIC_KEY", "another than before")))
+      }
+      const following = Acceptor.commandOf(self, decoded.success)
+      if (Result.isFailure(following)) return yield* Effect.fail(Acceptor.refusal(following.failure))
+      return following.success
+    }).pipe(
+      // Closed: nothing is owed any more.
+      Effect.catchTags({
+        ConnectionClosedError: () => Effect.undefined,
+        ProtocolError: (error) => Effect.fail(Acceptor.refusal(error))
+      })
+    )
+  }
+
+  /** Everything that decides whether a message is handled, in the protocol's order. */
+  #admit(command: Acceptor.Command, likely: Packet.NodeName | undefined): Effect.Effect<Message, Acceptor.Refusal> {
+    const { clock, crypto, replay, self, sharedKeys, trust } = this.#options
+    return Effect.gen({ self: this }, function*() {
+      const { bytes, publicKey } = command
+      if (!Raw.isRaw(bytes)) return yield* refused(ProtocolError.local("ERR_HANDSHAKE", "not RAW"))
+      const key = sharedKeys.get(publicKey)
+      const expected = { kind: "request", to: self.identity.publicKey, networkId: self.networkId } as const
+      const opened = Raw.open(crypto, key, bytes, expected, likely)
+      if (Result.isFailure(opened)) return yield* refused(opened.failure)
+      const { name, payload, stamp } = opened.success
+      const now = WallTime.millisUnsafe(clock)
+      const untimely = replay.checkTime(stamp, now)
+      if (untimely !== undefined) return yield* refused(untimely)
+      yield* trust.check(name, publicKey).pipe(
+        Effect.catch((error) =>
+          Effect.andThen(
+            this.#lines(
+              error.message,
+              "untrusted",
+              (more) => Effect.logWarning(`refused a message: ${error.message}${more}`)
+            ),
+            refused(ProtocolError.local("ERR_UNTRUSTED"))
+          )
+        )
+      )
+      const known = (yield* trust.expected(name)) === publicKey
+      const replayed = replay.accept(publicKey, stamp, now, known)
+      if (replayed !== undefined) return yield* refused(replayed)
+      return { key, name, payload, publicKey, stamp }
+    })
+  }
+
+  /** The packet of an answer. */
+  #answer(message: Message, payload: Uint8Array): Uint8Array {
+    const { crypto, self: { cipher, identity: { publicKey: own }, name, networkId } } = this.#options
+    const answer = Raw.seal(crypto, message.key, {
+      kind: "answer",
+      to: message.publicKey,
+      networkId,
+      name,
+      stamp: message.stamp,
+      payload
+    })
+    return Packet.encode({
+      networkId,
+      type: "rsp",
+      content: cipher.seal("rsp", own, Raw.toText(answer)),
+      publicKey: own
+    })
+  }
+
+  /** The bytes that a handler answered with, whatever it gave. */
+  #payloadOf(from: Sender, exit: Exit.Exit<unknown, unknown>): Effect.Effect<Uint8Array, Acceptor.Refusal> {
+    const who = () => `${quote(from.name)} (${PublicKey.fingerprint(from.publicKey)})`
+    if (Exit.isFailure(exit)) {
+      // Interruption is this node closing; there is nothing to report.
+      const log = Cause.hasInterruptsOnly(exit.cause)
+        ? Effect.void
+        : this.#lines(
+          Seldom.defect("", exit.cause),
+          "failed",
+          (more) => Effect.logError(`handling a message from ${who()} failed${more}`, exit.cause)
+        )
+      return Effect.andThen(log, internal)
+    }
+    const value = exit.value
+    const payload = value === undefined ? empty : typeof value === "string" ? utf8(value) : value
+    if (!isBytes(payload)) {
+      return Effect.andThen(
+        this.#lines(describe(payload), "answer", (more) =>
+          Effect.logError(
+            `onMessage answered ${who()} with ${
+              describe(payload)
+            }, and has to answer with bytes, text or nothing${more}`
+          )),
+        internal
+      )
+    }
+    return payload.length > this.#limit
+      ? Effect.andThen(
+        this.#lines("too large", "answer", (more) =>
+          Effect.logError(
+            `the answer to ${who()} has ${payload.length} bytes and may have ${this.#limit}; ERR_INTERNAL was sent${more}`
+          )),
+        internal
+      )
+      : Effect.succeed(payload)
   }
 }
+
+export const make = (options: Options): Acceptor.Service => new RawServer(options)

@@ -512,12 +512,12 @@ const rawServer = of(
       "one connection speaks for several keys"
     ],
     "connections": [
-      `if (connections >= limits.rawConnections) {`,
+      `if (this.#connections >= limits.rawConnections) {`,
       `if (false) {`,
       "there are as many RAW connections as are opened"
     ],
     "limit": [
-      `return payload.length > limit
+      `return payload.length > this.#limit
       ? Effect.andThen(`,
       `return false
       ? Effect.andThen(`,

@@ -1,0 +1,132 @@
+/**
+ * Asking at listed addresses for the advert of the node there, and what is known of those where none answers: it is worth a word only when
+ * it goes on, and of a name only where nobody answers at any of its addresses.
+ */
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { formatEndpoint } from "../../Advert.ts"
+import type { Sighting } from "../../Discovery.ts"
+import type { Endpoint } from "../../Network.ts"
+import type { Limits } from "../../NodeOptions.ts"
+import type { ProtocolError } from "../../ProtocolError.ts"
+import type { ConnectionClosedError, DialError, Transport } from "../../Transport.ts"
+import { quote } from "../base/quote.ts"
+import * as AdvertExchange from "../wire/advertExchange.ts"
+import * as Mismatch from "../wire/mismatch.ts"
+import type { Listed, Notes } from "./listed.ts"
+
+// A node that starts is asked before it listens; only that it goes on is worth a word.
+const failuresNoted = 2
+
+interface Parts {
+  readonly transport: Transport["Service"]
+  readonly self: AdvertExchange.Self
+  readonly clock: Clock.Clock
+  readonly limits: Limits
+  readonly notes: Notes
+  readonly listed: ReadonlyArray<Listed>
+  readonly onSighting: (sighting: Sighting) => Effect.Effect<unknown>
+}
+
+export class Questions {
+  readonly #parts: Parts
+  /** How often in a row nobody answered at an address. */
+  readonly #failures = new Map<string, number>()
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  /** Asks at an address, as a node that listens at another. */
+  ask(to: Endpoint, from: Endpoint): Effect.Effect<void> {
+    const { clock, limits, onSighting, self, transport } = this.#parts
+    const place = formatEndpoint(to)
+    return AdvertExchange.exchange(transport, self, from, to, { clock, timeout: limits.firstPacketTimeout }).pipe(
+      Effect.matchEffect({
+        onFailure: (error) =>
+          Effect.andThen(
+            Effect.logDebug(`no node found at ${place} yet: ${error.message}`),
+            this.#failed(place, error)
+          ),
+        onSuccess: ({ advert, publicKey }) => {
+          this.#answered(place)
+          return publicKey === self.identity.publicKey ? Effect.void : Effect.asVoid(
+            onSighting({
+              name: advert.name,
+              publicKey,
+              endpoint: to,
+              source: to,
+              via: "static",
+              answer: Effect.void
+            })
+          )
+        }
+      })
+    )
+  }
+
+  /** Forgets places that are not listed any more. */
+  keep(places: ReadonlyMap<string, unknown>): void {
+    for (const place of this.#failures.keys()) if (!places.has(place)) this.#failures.delete(place)
+  }
+
+  #answered(place: string): void {
+    const { listed, notes } = this.#parts
+    this.#failures.delete(place)
+    notes.over(place)
+    for (const one of listed) if (one.endpoints.has(place)) notes.over(one.text)
+  }
+
+  #failed(place: string, error: DialError | ConnectionClosedError | ProtocolError): Effect.Effect<void> {
+    if (error._tag !== "ProtocolError") return this.#noAnswer(place, error)
+    switch (error.code) {
+      case "ERR_NETWORK_INCORRECT":
+      case "ERR_NET_DECRYPTION_FAILED":
+        return this.#refused(place, error)
+      case "ERR_BUSY":
+        return Effect.void
+      default:
+        return this.#noAnswer(place, error)
+    }
+  }
+
+  /** Nobody answers at an address. */
+  #noAnswer(place: string, error: DialError | ConnectionClosedError | ProtocolError): Effect.Effect<void> {
+    const { listed, notes } = this.#parts
+    this.#failures.set(place, (this.#failures.get(place) ?? 0) + 1)
+    const isSilent = (one: string) => (this.#failures.get(one) ?? 0) >= failuresNoted
+    const silent = listed.filter(({ endpoints }) => endpoints.has(place) && [...endpoints.keys()].every(isSilent))
+    return Effect.forEach(silent, ({ text }) =>
+      notes.met(text, {
+        kind: "NoAnswer",
+        where: text,
+        what: `no node answers at ${text}, which peers lists: ${error.message}`,
+        remedy: error._tag === "DialError"
+          ? Mismatch.dialRemedy(error.kind)
+          : "see what listens there: it is no node, or one that is closing"
+      }, error._tag === "ProtocolError" ? "Warn" : "Info"), { discard: true })
+  }
+
+  /** A node answered that this one cannot talk to. */
+  #refused(place: string, { code }: ProtocolError): Effect.Effect<void> {
+    const { notes, self } = this.#parts
+    this.#failures.delete(place)
+    return notes.met(
+      place,
+      code === "ERR_NETWORK_INCORRECT"
+        ? {
+          kind: "NetworkId",
+          where: place,
+          what: `the node at ${place}, which peers lists, belongs to another network than ${quote(self.networkId)}`,
+          remedy: Mismatch.sameIdRemedy
+        }
+        : {
+          kind: "NetworkKey",
+          where: place,
+          what:
+            `the node at ${place}, which peers lists, and this one cannot read each other: the network keys differ, or only one of them has one, or the clocks differ by over a minute`,
+          remedy: `${Mismatch.sameKeyRemedy}; and ${Mismatch.clockRemedy}`
+        }
+    )
+  }
+}
