@@ -5,9 +5,9 @@
 import { existsSync, readFileSync } from "node:fs"
 import { isBuiltin } from "node:module"
 import { dirname, join } from "node:path"
-import { contents, type Tarball } from "./pack.ts"
+import { contents, isDocument, type Tarball } from "./pack.ts"
 
-const expected = ["package.json", "README.md", "LICENSE", "CHANGELOG.md"]
+const expected = ["package.json", "README.md", "LICENSE", "CHANGELOG.md", "API.md", "AGENTS.md", "llms.txt"]
 const allowed =
   /^(?:package\.json|[A-Z]+\.md|LICENSE|llms\.txt|(?:docs|ai-docs)\/.+|src\/.+\.ts|dist\/.+\.(?:js|d\.ts)(?:\.map)?)$/
 
@@ -107,7 +107,7 @@ export const importProblems = (tarball: Tarball): ReadonlyArray<string> => {
 
 /** Links in documents that lead to nothing that is installed. */
 export const linkProblems = (tarball: Tarball): ReadonlyArray<string> =>
-  contents(tarball).filter((path) => path.endsWith(".md")).flatMap((path) =>
+  contents(tarball).filter(isDocument).flatMap((path) =>
     [...readFileSync(join(tarball.folder, path), "utf8").matchAll(/\]\((?![a-z]+:|#)([^)#\s]+)(?:#[^)\s]*)?\)/g)]
       .filter(([, target]) => !existsSync(join(dirname(join(tarball.folder, path)), target!)))
       .map(([, target]) => `${path} links to ${target}, which is not there`)

@@ -58,6 +58,9 @@ const filesIn = (folder: string): ReadonlyArray<string> =>
     .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1).split(sep).join("/"))
     .toSorted()
 
+/** What links may stand in. */
+export const isDocument = (path: string): boolean => path.endsWith(".md") || path === "llms.txt"
+
 /** All files of a tarball, from its top. */
 export const contents = (tarball: Tarball): ReadonlyArray<string> => filesIn(tarball.folder)
 
@@ -83,11 +86,7 @@ export const pack = (folder: string): Effect.Effect<ReadonlyArray<Tarball>, Fail
         if (id === documented) {
           cpSync(join(root, "docs"), join(top, "docs"), { recursive: true })
         }
-        for (
-          const path of filesIn(top).filter((path) =>
-            path.endsWith(".md")
-          )
-        ) {
+        for (const path of filesIn(top).filter(isDocument)) {
           const document = path.startsWith("docs/") ? path : `packages/${id}/${path}`
           const links = relinked(document, readFileSync(join(top, path), "utf8"))
           writeFileSync(join(top, path), links.written)
@@ -96,7 +95,9 @@ export const pack = (folder: string): Effect.Effect<ReadonlyArray<Tarball>, Fail
         yield* done("tar", ["-czf", join(folder, file), "-C", stage, "package"], { cwd: folder })
         const place = join(folder, "node_modules", name)
         mkdirSync(dirname(place), { recursive: true })
-        if (existsSync(place)) rmSync(place, { recursive: true })
+        if (existsSync(place)) {
+          rmSync(place, { recursive: true })
+        }
         cpSync(top, place, { recursive: true })
         return { id, manifest: manifestIn(place), file: join(folder, file), folder: place }
       }))

@@ -43,7 +43,9 @@ describe("a look into a tarball", () => {
 
   beforeEach(() => {
     rmSync(top, { recursive: true, force: true })
-    for (const path of ["package.json", "README.md", "LICENSE", "CHANGELOG.md"]) write(path)
+    for (const path of ["package.json", "README.md", "LICENSE", "CHANGELOG.md", "API.md", "AGENTS.md", "llms.txt"]) {
+      write(path)
+    }
     module("index")
     module("A", "import { b } from \"there/b\"\nimport \"./internal/c.js\"\n")
     module("internal/c")
