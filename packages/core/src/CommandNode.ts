@@ -36,6 +36,7 @@ import * as AdvancedNode from "./AdvancedNode.ts"
 import type * as BasicNode from "./BasicNode.ts"
 import * as Command from "./Command.ts"
 import type { Crypto } from "./Crypto.ts"
+import type * as FunctionError from "./FunctionError.ts"
 import { separate } from "./internal/base/separate.ts"
 import * as Calls from "./internal/call/commandClient.ts"
 import * as Server from "./internal/call/commandServer.ts"
@@ -372,7 +373,7 @@ export const layer = <
   | BasicNode.BasicNode
   | Sessions.Sessions
   | Peers.Peers,
-  BasicNode.StartError | AdvancedNode.DuplicateFunctionError,
+  BasicNode.StartError | FunctionError.DuplicateFunctionError,
   | Reach
   | Crypto
   | Trust
@@ -406,7 +407,7 @@ export const make = <
   options: Options<Services, Commands, Streams, R>
 ): Effect.Effect<
   CommandNode["Service"],
-  BasicNode.StartError | AdvancedNode.DuplicateFunctionError,
+  BasicNode.StartError | FunctionError.DuplicateFunctionError,
   | Reach
   | Crypto
   | Trust
@@ -433,7 +434,7 @@ export const serve = <Rpcs extends Rpc.Any>(
   options?: PeerRpc.ServeOptions
 ): Layer.Layer<
   never,
-  AdvancedNode.DuplicateFunctionError,
+  FunctionError.DuplicateFunctionError,
   | CommandNode
   | Exclude<
     Effect.Services<ReturnType<typeof PeerRpc.serve<Rpcs>>>,

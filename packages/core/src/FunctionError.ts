@@ -11,6 +11,66 @@ import { quote } from "./internal/base/quote.ts"
 import { NodeName } from "./Packet.ts"
 import * as Why from "./Why.ts"
 
+/** Characters of a peer's text in a message of this node's. */
+const maxShown = 500
+
+/**
+ * A function failed on the peer with a typed error.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class RemoteError
+  extends Schema.TaggedError<RemoteError>("@pnet/core/FunctionError/RemoteError")("RemoteError", {
+    peer: NodeName,
+    /** The function's name. */
+    command: Schema.String,
+    /** The error as its Schema encodes it: JSON, with its `_tag` where it has one. A peer's text; decode it with your own Schema. */
+    error: Schema.Unknown
+  })
+{
+  /** The error's tag, where it has one. */
+  get tag(): string | undefined {
+    const error = this.error
+    return typeof error === "object" && error !== null && "_tag" in error && typeof error._tag === "string"
+      ? error._tag
+      : undefined
+  }
+  override get message() {
+    const error = this.error
+    const text = typeof error === "object" && error !== null && "message" in error ? error.message : error
+    const shown = typeof text === "string" && text !== "" ? `: ${quote(Why.plain(text.slice(0, maxShown)))}` : ""
+    return Why.see(
+      `${quote(this.command)} failed at ${quote(this.peer)}${
+        this.tag === undefined ? "" : ` with ${quote(this.tag.slice(0, maxShown))}`
+      }${shown}`,
+      "failed-there"
+    )
+  }
+}
+
+/**
+ * A function of that name is registered already.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class DuplicateFunctionError
+  extends Schema.TaggedError<DuplicateFunctionError>("@pnet/core/FunctionError/DuplicateFunctionError")(
+    "DuplicateFunctionError",
+    { function: Schema.String }
+  )
+{
+  override get message() {
+    return Why.see(
+      `a function called ${
+        quote(this.function)
+      } is registered already; close the scope of the other, or choose another name`,
+      "duplicate-function"
+    )
+  }
+}
+
 /**
  * The peer has no function of that name.
  *

@@ -38,12 +38,12 @@ import type * as RpcGroup from "effect/rpc/RpcGroup"
 import * as RpcSchema from "effect/rpc/RpcSchema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { DuplicateFunctionError } from "./AdvancedNode.ts"
 import type { Authenticated } from "./Caller.ts"
 import type {
   CallTooLargeError,
   ContractError,
   DeadlineError,
+  DuplicateFunctionError,
   RemoteDefectError,
   UnknownFunctionError
 } from "./FunctionError.ts"

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { AdvancedNode, BasicNode, Packet, Peers, PublicKey, Sessions, Trust } from "@pnet/core"
+import { BasicNode, FunctionError, Packet, Peers, PublicKey, Sessions, Trust } from "@pnet/core"
 import * as Duration from "effect/Duration"
 
 // A field called `name` would hide `Error.name`, and a console would print the peer's name where the error's belongs.
@@ -15,7 +15,7 @@ describe("errors", () => {
       new Sessions.StreamResetError({ peer, stream: "upper", code: "refused", detail: "", remote: true }),
       new BasicNode.SendTimeoutError({ peer, timeout: Duration.seconds(1) }),
       new BasicNode.NodeClosedError({ node: "alice" }),
-      new AdvancedNode.DuplicateFunctionError({ function: "upper" })
+      new FunctionError.DuplicateFunctionError({ function: "upper" })
     ]
   ) {
     it(`${error._tag} has its own name`, () => {

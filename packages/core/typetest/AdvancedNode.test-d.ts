@@ -44,7 +44,7 @@ type CallErrors =
   | Peers.PeerLostError
   | Sessions.StreamResetError
   | FunctionError.CallTooLargeError
-  | AdvancedNode.RemoteError
+  | FunctionError.RemoteError
 
 expectTypeOf<AdvancedNode.CallError>().toEqualTypeOf<CallErrors>()
 expectTypeOf<AdvancedNode.CallError["_tag"]>().toEqualTypeOf<
@@ -64,9 +64,9 @@ expectTypeOf<Sessions.OpenError["_tag"]>().toEqualTypeOf<
 >()
 
 // A peer's error is nothing that is known before it has been decoded.
-expectTypeOf<AdvancedNode.RemoteError["error"]>().toEqualTypeOf<unknown>()
-expectTypeOf<AdvancedNode.RemoteError["tag"]>().toEqualTypeOf<string | undefined>()
-declare const remote: AdvancedNode.RemoteError
+expectTypeOf<FunctionError.RemoteError["error"]>().toEqualTypeOf<unknown>()
+expectTypeOf<FunctionError.RemoteError["tag"]>().toEqualTypeOf<string | undefined>()
+declare const remote: FunctionError.RemoteError
 expectTypeOf(Schema.decodeUnknownEffect(Schema.toCodecJson(Overdrawn))(remote.error)).toEqualTypeOf<
   Effect.Effect<Overdrawn, Schema.SchemaError>
 >()
@@ -125,7 +125,7 @@ expectTypeOf(
 
 // One that is registered later brings its needs along, and lives as long as a scope.
 expectTypeOf(node.register("read", () => Effect.flatMap(Database, ({ read }) => read))).toEqualTypeOf<
-  Effect.Effect<void, AdvancedNode.DuplicateFunctionError, Database | Scope.Scope>
+  Effect.Effect<void, FunctionError.DuplicateFunctionError, Database | Scope.Scope>
 >()
 
 // What it is given.
@@ -213,7 +213,7 @@ expectTypeOf(
   node.request("bob", "echo", "hi").pipe(
     Effect.catchTag("RemoteError", (error) => Effect.succeed(error.tag))
   )
-).toEqualTypeOf<Effect.Effect<Uint8Array | string | undefined, Exclude<CallErrors, AdvancedNode.RemoteError>>>()
+).toEqualTypeOf<Effect.Effect<Uint8Array | string | undefined, Exclude<CallErrors, FunctionError.RemoteError>>>()
 
 // @ts-expect-error: a call that can fail is not one that cannot
 export const cannotFail: Effect.Effect<Uint8Array> = node.request("bob", "echo", "hi")

@@ -32,7 +32,7 @@ type Given =
   | BasicNode.BasicNode
   | Sessions.Sessions
   | Peers.Peers
-type StartErrors = BasicNode.StartError | AdvancedNode.DuplicateFunctionError
+type StartErrors = BasicNode.StartError | FunctionError.DuplicateFunctionError
 
 declare const node: CommandNode.CommandNode["Service"]
 declare const text: string
@@ -152,10 +152,10 @@ void unhandled
 // --- registering -----------------------------------------------------------------------------------------------------
 
 expectTypeOf(node.register("add", (_call, a: number, b: number) => Effect.succeed(a + b))).toEqualTypeOf<
-  Effect.Effect<void, AdvancedNode.DuplicateFunctionError, Scope.Scope>
+  Effect.Effect<void, FunctionError.DuplicateFunctionError, Scope.Scope>
 >()
 expectTypeOf(node.register("rows", () => Effect.map(Database, ({ rows }) => rows))).toEqualTypeOf<
-  Effect.Effect<void, AdvancedNode.DuplicateFunctionError, Database | Scope.Scope>
+  Effect.Effect<void, FunctionError.DuplicateFunctionError, Database | Scope.Scope>
 >()
 expectTypeOf(
   node.register(Read, ({ from, kwargs }, path) => {
@@ -164,7 +164,7 @@ expectTypeOf(
     expectTypeOf(from).toEqualTypeOf<Caller.Caller["Service"]>()
     return Effect.map(Disk, ({ bytes }) => bytes.subarray(kwargs.size))
   })
-).toEqualTypeOf<Effect.Effect<void, AdvancedNode.DuplicateFunctionError, Disk | Scope.Scope>>()
+).toEqualTypeOf<Effect.Effect<void, FunctionError.DuplicateFunctionError, Disk | Scope.Scope>>()
 node.register(Read, (_call, path) => Effect.fail(new Missing({ path })))
 // @ts-expect-error: bytes, not a text
 node.register(Read, () => Effect.succeed("text"))
@@ -172,14 +172,14 @@ node.register(Read, () => Effect.succeed("text"))
 node.register(Greet, (_call, path) => Effect.fail(new Missing({ path })))
 // A value, and a promise of one, in place of an Effect.
 expectTypeOf(node.register("value", (_call, a: number) => a + 1)).toEqualTypeOf<
-  Effect.Effect<void, AdvancedNode.DuplicateFunctionError, Scope.Scope>
+  Effect.Effect<void, FunctionError.DuplicateFunctionError, Scope.Scope>
 >()
 expectTypeOf(
   node.register("later", async ({ signal }) => {
     expectTypeOf(signal).toEqualTypeOf<AbortSignal>()
     return 7
   })
-).toEqualTypeOf<Effect.Effect<void, AdvancedNode.DuplicateFunctionError, Scope.Scope>>()
+).toEqualTypeOf<Effect.Effect<void, FunctionError.DuplicateFunctionError, Scope.Scope>>()
 node.register(Sum, (_call, ...numbers) => numbers.length)
 node.register(Sum, async (_call, ...numbers) => numbers.length)
 // @ts-expect-error: a text, not a number
@@ -254,11 +254,11 @@ const GuardedLive = Guarded.toLayer({ who: () => Effect.map(Caller.Caller, ({ na
 
 // Handlers, and a node to serve them.
 expectTypeOf(CommandNode.serve(Files).pipe(Layer.provide(FilesLive))).toEqualTypeOf<
-  Layer.Layer<never, AdvancedNode.DuplicateFunctionError, CommandNode.CommandNode>
+  Layer.Layer<never, FunctionError.DuplicateFunctionError, CommandNode.CommandNode>
 >()
 // Who calls is known to whoever serves to peers.
 expectTypeOf(CommandNode.serve(Guarded).pipe(Layer.provide(GuardedLive))).toEqualTypeOf<
-  Layer.Layer<never, AdvancedNode.DuplicateFunctionError, CommandNode.CommandNode>
+  Layer.Layer<never, FunctionError.DuplicateFunctionError, CommandNode.CommandNode>
 >()
 // @ts-expect-error: the handlers are missing
 const missingHandlers: Layer.Layer<never, unknown, CommandNode.CommandNode> = CommandNode.serve(Files)

@@ -41,6 +41,7 @@ import * as AdvancedNode from "@pnet/core/AdvancedNode"
 import * as BasicNode from "@pnet/core/BasicNode"
 import * as CommandNode from "@pnet/core/CommandNode"
 import * as Crypto from "@pnet/core/Crypto"
+import type * as FunctionError from "@pnet/core/FunctionError"
 import * as Identity from "@pnet/core/Identity"
 import { Network } from "@pnet/core/Network"
 import type * as NodeOptions from "@pnet/core/NodeOptions"
@@ -154,7 +155,7 @@ export const node = <
   options?: Options<Services, Commands, Streams, R, Beside, Provided>
 ): Spec<
   CommandServices | SuccessOf<Beside> | SuccessOf<Provided>,
-  BasicNode.StartError | AdvancedNode.DuplicateFunctionError | ErrorOf<Beside> | ErrorOf<Provided>,
+  BasicNode.StartError | FunctionError.DuplicateFunctionError | ErrorOf<Beside> | ErrorOf<Provided>,
   | Exclude<
     | Exclude<AdvancedNode.Needs<Services> | Commands | AdvancedNode.Needs<Streams> | Exclude<R, Scope.Scope>, Host>
     | Exclude<NeedsOf<Beside>, CommandServices | Host>,

@@ -2,7 +2,16 @@
 // What must not compile is expected to be TypeScript's own error; the Effect diagnostics would report it a second time.
 // @effect-diagnostics missingEffectError:off missingEffectContext:off missingLayerContext:off floatingEffect:off
 import { it, layer } from "@effect/vitest"
-import { AdvancedNode, BasicNode, Caller, CommandNode, NodeOptions, type Peers, type Sessions } from "@pnet/core"
+import {
+  AdvancedNode,
+  BasicNode,
+  Caller,
+  CommandNode,
+  type FunctionError,
+  NodeOptions,
+  type Peers,
+  type Sessions
+} from "@pnet/core"
 import { TestNetwork } from "@pnet/testing"
 import { Context, Effect, Layer, Schema, type Scope } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
@@ -26,7 +35,7 @@ type NodeServices =
   | BasicNode.BasicNode
   | Sessions.Sessions
   | Peers.Peers
-type StartError = BasicNode.StartError | AdvancedNode.DuplicateFunctionError
+type StartError = BasicNode.StartError | FunctionError.DuplicateFunctionError
 
 // --- nodes -----------------------------------------------------------------------------------------------------------
 

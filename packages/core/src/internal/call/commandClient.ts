@@ -4,7 +4,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
-import { type CallError, RemoteError } from "../../AdvancedNode.ts"
 import * as Command from "../../Command.ts"
 import { CurrentDeadline, nowUnsafe } from "../../Deadline.ts"
 import {
@@ -14,6 +13,7 @@ import {
   InvalidArgumentsError,
   type NotJsonError,
   RemoteDefectError,
+  RemoteError,
   UnknownFunctionError
 } from "../../FunctionError.ts"
 import type { NodeName } from "../../Packet.ts"
@@ -23,6 +23,7 @@ import type * as Sessions from "../../Sessions.ts"
 import { toTraceparent } from "../base/trace.ts"
 import { namesOf } from "../peers/targets.ts"
 import { isRefused, refusedRetries, unsent } from "../session/refused.ts"
+import type { CallError } from "../streams/failures.ts"
 import { meterOf } from "./callMetrics.ts"
 import * as Wire from "./commandWire.ts"
 

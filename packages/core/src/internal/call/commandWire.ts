@@ -7,13 +7,13 @@
  */
 import * as Effect from "effect/Effect"
 import type { Json } from "effect/Schema"
-import { RemoteError } from "../../AdvancedNode.ts"
 import {
   CallTooLargeError,
   ContractError,
   InvalidArgumentsError,
   type NotJsonError,
   RemoteDefectError,
+  RemoteError,
   type RunError,
   UnknownFunctionError
 } from "../../FunctionError.ts"

@@ -378,9 +378,11 @@ const contract = of(
   }
 )
 
-const advanced = of("advanced", "packages/core/src/AdvancedNode.ts", suites("AdvancedNode.sim", "Limits.sim"), {
+const functionsOverStreams = suites("AdvancedNode.sim", "Limits.sim")
+
+const serving = of("advanced", "packages/core/src/internal/streams/serving.ts", functionsOverStreams, {
   "duplicate": [
-    `if (handlers.has(name)) return Effect.fail`,
+    `if (this.#registered.has(name)) return Effect.fail`,
     `if (false) return Effect.fail`,
     "a function takes another's name"
   ],
@@ -389,10 +391,13 @@ const advanced = of("advanced", "packages/core/src/AdvancedNode.ts", suites("Adv
     ``,
     "a function is begun in a process that was frozen until its time was up",
     { tests: ["Cost.sim"] }
-  ],
+  ]
+})
+
+const calling = of("advanced", "packages/core/src/internal/streams/calling.ts", functionsOverStreams, {
   "retry": [
-    `Effect.retry(exchange, { while: isRefused, schedule`,
-    `Effect.retry(exchange, { while: () => true, schedule`,
+    `Effect.retry(once, { while: isRefused, schedule`,
+    `Effect.retry(once, { while: () => true, schedule`,
     "a call that may have run is made again",
     { tests: ["CommandNode.sim"] }
   ]
@@ -440,7 +445,8 @@ export const callsList = [
   ...rpcServer,
   ...rpcClient,
   ...contract,
-  ...advanced,
+  ...serving,
+  ...calling,
   ...metrics,
   ...deadline,
   ...trace

@@ -1,0 +1,53 @@
+/** How a call over a stream fails, as its caller has it. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import { CallTooLargeError, RemoteError } from "../../FunctionError.ts"
+import type * as Peers from "../../Peers.ts"
+import type * as Sessions from "../../Sessions.ts"
+import { nameTooLong } from "../session/refused.ts"
+
+/** Why a call failed that had its stream. */
+export type AnswerError = Sessions.StreamError | RemoteError | CallTooLargeError
+
+/** Why a call failed. */
+export type CallError = Peers.PeerUnknownError | Peers.NameConflictError | Sessions.OpenError | AnswerError
+
+/** How the input of a call fared. */
+export interface Input<E> {
+  failure: Cause.Cause<Sessions.StreamError | E> | undefined
+}
+
+/** The failure of a stream as that of the function it was opened for, whose answer has a limit. */
+export const ofStream = (error: Sessions.StreamError, limit: number): AnswerError => {
+  if (error._tag !== "StreamResetError") return error
+  switch (error.code) {
+    case "failed":
+      return new RemoteError({
+        peer: error.peer,
+        command: error.stream,
+        error: error.error ?? { message: error.detail }
+      })
+    case "too_large":
+      if (error.detail === nameTooLong && !error.remote) return error
+      return new CallTooLargeError({ peer: error.peer, function: error.stream, limit })
+    default:
+      return error
+  }
+}
+
+/** `ofStream`, of what may have failed before there was a stream. */
+export const ofCall = (limit: number) => (error: Sessions.OpenError | Sessions.StreamError) =>
+  error._tag === "StreamResetError" ? ofStream(error, limit) : error
+
+/** The answer's failure, or the input's where that came first. */
+export const blame = <E>(
+  error: Sessions.StreamError,
+  input: Input<E> | undefined,
+  limit: number
+): Effect.Effect<never, AnswerError | E> => {
+  const tooLarge = error._tag === "StreamResetError" && error.code === "too_large"
+  const failure = !tooLarge && error._tag === "StreamResetError" && !error.remote ? input?.failure : undefined
+  return failure !== undefined && !Cause.hasInterruptsOnly(failure)
+    ? Effect.failCause(failure)
+    : Effect.fail(ofStream(error, limit))
+}

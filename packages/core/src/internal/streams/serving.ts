@@ -1,0 +1,188 @@
+/**
+ * Serving functions over streams: which functions there are, what one of them is given, and what is made of its answer or its
+ * failure.
+ *
+ * What bites: nothing that a function gives is trusted for its shape (`base/given`).
+ */
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
+import { CurrentDeadline, nowUnsafe } from "../../Deadline.ts"
+import { DuplicateFunctionError } from "../../FunctionError.ts"
+import type * as Sessions from "../../Sessions.ts"
+import * as Given from "../base/given.ts"
+import { textOf } from "../base/platform.ts"
+import { quote } from "../base/quote.ts"
+import * as Seldom from "../base/seldom.ts"
+import { fromTraceparent } from "../base/trace.ts"
+import type { SessionStream as InternalStream } from "../session/sessionStream.ts"
+import type { CallMemory } from "./callMemory.ts"
+import { encodeError } from "./encodeError.ts"
+import { bytesOf, isWhole } from "./sendable.ts"
+
+/** A call that came in, to a node. What a handler does not ask for is not made. */
+export class IncomingCall<Node> extends Given.Interruptible {
+  readonly #stream: Sessions.SessionStream
+  readonly node: Node
+  readonly #held: ReturnType<CallMemory>
+  readonly #limit: number
+  constructor(stream: Sessions.SessionStream, node: Node, held: ReturnType<CallMemory>, limit: number) {
+    super()
+    this.#stream = stream
+    this.node = node
+    this.#held = held
+    this.#limit = limit
+  }
+  get from() {
+    return this.#stream.peer
+  }
+  get command() {
+    return this.#stream.name
+  }
+  get bytes() {
+    return Stream.fromPull(Effect.sync(() => this.#stream.pull))
+  }
+  get whole() {
+    return this.#stream.wholeUpTo(this.#limit, this.#held.room)
+  }
+  get text() {
+    return Effect.map(this.whole, textOf)
+  }
+  get deadline() {
+    return this.#stream.deadline
+  }
+}
+
+/** A function, with what it was registered with. */
+interface Registered<Node> {
+  readonly handler: (call: IncomingCall<Node>) => unknown
+  readonly context: Context.Context<never>
+  readonly who: () => string
+}
+
+/** The functions of a node, by name. */
+export class Functions<Node> {
+  readonly #base: Context.Context<never>
+  readonly #registered = new Map<string, Registered<Node>>()
+
+  /** `base` is what every function has, whatever it was registered with. */
+  constructor(base: Context.Context<never>) {
+    this.#base = base
+  }
+
+  get names(): ReadonlyArray<string> {
+    return [...this.#registered.keys()].sort()
+  }
+
+  get(name: string): Registered<Node> | undefined {
+    return this.#registered.get(name)
+  }
+
+  register<R>(
+    name: string,
+    handler: Registered<Node>["handler"]
+  ): Effect.Effect<void, DuplicateFunctionError, R | Scope.Scope> {
+    return Effect.contextWith((context: Context.Context<R>) =>
+      Effect.acquireRelease(
+        Effect.suspend(() => {
+          if (this.#registered.has(name)) return Effect.fail(new DuplicateFunctionError({ function: name }))
+          this.#registered.set(name, {
+            handler,
+            // Merged once, and not on each call. The span of whoever registers it is nobody's who calls.
+            context: Context.omit(Tracer.ParentSpan)(Context.merge(this.#base, context)) as Context.Context<never>,
+            who: Given.titled("the function", name)
+          })
+          return Effect.void
+        }),
+        () => Effect.sync(() => this.#registered.delete(name))
+      )
+    )
+  }
+}
+
+// --- answers -------------------------------------------------------------------------------------------------------------
+
+const give = (stream: Sessions.SessionStream, part: unknown, who: () => string): Effect.Effect<void, unknown> =>
+  part === undefined
+    ? Effect.void
+    : isWhole(part)
+    ? stream.write(bytesOf(part))
+    : Given.mistaken(who(), Given.describe(part), "bytes or text")
+
+const answer = (stream: Sessions.SessionStream, given: unknown, who: () => string): Effect.Effect<void, unknown> =>
+  Given.isStream(given)
+    ? Given.forEach(given, (part) => give(stream, part, who))
+    : give(stream, given, who)
+
+const fail = (stream: Sessions.SessionStream, cause: Cause.Cause<unknown>, lines: Seldom.Lines) => {
+  const failure = Cause.findError(cause)
+  if (Result.isSuccess(failure)) {
+    return Effect.flatMap(
+      encodeError(failure.success, lines),
+      (error) => stream.reset("failed", failure.success instanceof Error ? failure.success.message : "", error)
+    )
+  }
+  return Cause.hasInterruptsOnly(cause)
+    ? stream.reset("going_away", "")
+    : Effect.andThen(
+      lines(
+        Seldom.defect(stream.name, cause),
+        stream.name,
+        (more) =>
+          Effect.logError(`the function ${quote(stream.name)} failed for ${quote(stream.peer.name)}${more}`, cause)
+      ),
+      stream.reset("internal", "")
+    )
+}
+
+// --- calls ---------------------------------------------------------------------------------------------------------------
+
+/** Serves the streams of a node's functions. */
+export const onStream = <Node>(node: Node, options: {
+  readonly functions: Functions<Node>
+  readonly memory: CallMemory
+  /** Bytes that a call may hold whole. */
+  readonly callSize: number
+  readonly clock: Clock.Clock
+}) => {
+  const { callSize, clock, functions, memory } = options
+  const lines = Seldom.lines(clock)
+
+  return (stream: Sessions.SessionStream): Effect.Effect<void> =>
+    Effect.withFiber((fiber) => {
+      const registered = functions.get(stream.name)
+      if (registered === undefined) return stream.reset("not_found", `there is no function ${stream.name}`)
+      const { context, handler, who } = registered
+      const { expires } = stream as InternalStream
+      // This process may have been frozen since the call was read.
+      const left = expires === undefined ? undefined : expires - nowUnsafe(clock)
+      const late = Effect.suspend(() => stream.reset("deadline", "its time was up"))
+      if (left !== undefined && left <= 0) return late
+      const held = memory(stream.peer.publicKey)
+      fiber.addObserver(held.free)
+      const call = new IncomingCall(stream, node, held, callSize)
+      const run = Given.scoped(
+        Effect.flatMap(
+          Given.run(() => handler(call), who, { call, streams: true }),
+          (given) => answer(stream, given, who)
+        ),
+        (scope) => {
+          const parent = fromTraceparent(stream.traceparent)
+          const scoped = Context.add(context, Scope.Scope, scope)
+          // The calls that it makes in turn have no more time than it has.
+          const own = expires === undefined ? scoped : Context.add(scoped, CurrentDeadline, expires)
+          return parent === undefined ? own : Context.add(own, Tracer.ParentSpan, parent)
+        }
+      )
+      const timed = left === undefined ? run : Effect.timeoutOrElse(run, { duration: left, orElse: () => late })
+      return Effect.matchCauseEffect(timed, {
+        onFailure: (cause) => fail(stream, cause, lines),
+        onSuccess: () => stream.end
+      })
+    })
+}
