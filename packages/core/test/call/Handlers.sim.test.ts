@@ -602,7 +602,8 @@ describe("a typed handler that gives what it likes", () => {
           assert.notInclude(["TimeoutError", "StreamResetError"], said(byJson), name)
           if (name === "streamFails" || name === "streamQueue") assert.strictEqual(said(byJson), "RemoteError Success")
         }
-        assert.isTrue(log.has(i === 0 ? "boom" : "a middleware of \"guarded\" gave"), log.lines.join("\n"))
+        const why = i === 0 ? "boom" : "a middleware of \"guarded\" gave"
+        assert.isTrue(log.has("the call \"guarded\" broke", why), log.lines.join("\n"))
         for (const brand of brands) {
           const value = branded(brand)
           for (const name of ["same", "sameAsEffect"]) {
