@@ -4,6 +4,7 @@ import { Frame, type Handshake, type Packet, type Transport } from "@pnet/core"
 import { bytes, concat, frame, portable } from "@pnet/lab/worlds/sessionWorld"
 import { Clock, Effect, Fiber, Queue, Redacted } from "effect"
 import { TestClock } from "effect/testing"
+import { perPiece } from "../../src/internal/base/pieces.ts"
 import { Budget } from "../../src/internal/session/budget.ts"
 import { type Flags, MessageBox } from "../../src/internal/session/messageBox.ts"
 import type { MuxStream } from "../../src/internal/session/muxStream.ts"
@@ -175,6 +176,27 @@ describe("a session", () => {
       yield* hear(0, frame(Kind.data, 1, "def"), frame(Kind.end, 1))
       const error = yield* Fiber.join(whole)
       assert.strictEqual(error._tag === "StreamResetError" ? error.code : error._tag, "refused")
+    }).pipe(Effect.scoped))
+
+  it.effect("counts the pieces of a question with its bytes, also where all of it comes at once", () =>
+    Effect.gen(function*() {
+      const opened: Array<MuxStream> = []
+      const { hear, session } = yield* make({ overrides: { onOpen: (stream) => opened.push(stream) } })
+      const open = JSON.stringify({ protocol: "command", name: "x" })
+      const pieces = ["a".repeat(20), "b".repeat(20), "c".repeat(20)]
+      yield* hear(
+        0,
+        frame(Kind.open, 1, open),
+        ...pieces.map((piece) => frame(Kind.data, 1, piece)),
+        frame(Kind.end, 1)
+      )
+      let taken = 0
+      const whole = yield* new SessionStream(opened[0]!, session).wholeUpTo(100, (bytes) => {
+        taken += bytes
+        return true
+      })
+      assert.lengthOf(whole, 60)
+      assert.isAtLeast(taken, whole.length + perPiece)
     }).pipe(Effect.scoped))
 
   it.effect("that was frozen gives its peer the whole time to answer the PING that was on its way", () =>

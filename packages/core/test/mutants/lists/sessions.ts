@@ -564,7 +564,9 @@ const stream = of(
       `if (false) return resume(`,
       "an answer of any length is held"
     ],
-    "room-pieces": [`taken = length + perPiece * more.length`, `taken = length`, "what a view costs is not counted"],
+    "room-pieces": [`taken = length + perPiece * more.length`, `taken = length`, "what a view costs is not counted", {
+      tests: ["Session"]
+    }],
     "room": [`taken !== 0 && !room(taken)) {`, `false) {`, "calls hold more than there is room for"],
     "room-whole": [
       `if (stream.closed && stream.failure === undefined) {`,
