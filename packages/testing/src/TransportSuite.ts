@@ -16,6 +16,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { formatEndpoint } from "@pnet/core/Advert"
+import * as DerivedHost from "@pnet/core/DerivedHost"
 import type { Endpoint } from "@pnet/core/Network"
 import type { Connection, ConnectionClosedError, Listening, Transport } from "@pnet/core/Transport"
 import * as Cause from "effect/Cause"
@@ -243,6 +244,22 @@ export const transportSuite = (name: string, setup: TransportSetup): void => {
         const error = yield* Effect.flip(world.client.dial(endpoint))
         assert.deepInclude(error, { _tag: "DialError", kind: "Refused", ...endpoint })
         assert.include(error.message, formatEndpoint(endpoint))
+      }))
+
+    test("an endpoint of another transport is DialError Unreachable at once, and nothing is dialled", (world) =>
+      Effect.gen(function*() {
+        const { dial, dials } = world.client
+        assert.isTrue(dials({ host: world.address, port: 1 }))
+        // An address stands for what has none, or is an IP address: no transport dials both.
+        const others = [{ host: DerivedHost.ofUrl("suite", "suite:"), port: 1 }, { host: "127.0.0.1", port: 1 }]
+          .filter((endpoint) => !dials(endpoint))
+        assert.isAbove(others.length, 0)
+        for (const endpoint of others) {
+          const began = yield* Clock.currentTimeMillis
+          const error = yield* Effect.flip(dial(endpoint))
+          assert.deepInclude(error, { _tag: "DialError", kind: "Unreachable", ...endpoint })
+          assert.isBelow((yield* Clock.currentTimeMillis) - began, 50)
+        }
       }))
 
     test("a mebibyte comes whole and in order, in both directions at once", (world) =>

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Network, NodeOptions, PortableCrypto, TcpTransport, Transport } from "@pnet/core"
+import { DerivedHost, Network, NodeOptions, PortableCrypto, TcpTransport, Transport } from "@pnet/core"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { transportSuite, type TransportWorld } from "@pnet/testing/TransportSuite"
 import { Clock, Context, Deferred, Duration, Effect, Layer, type Scope } from "effect"
@@ -101,6 +101,25 @@ describe("Transport", () => {
       assert.isAtLeast(took, 700)
       assert.isBelow(took, 720)
     }).pipe(SimWorld.passing()))
+
+  it.effect("TCP dials no derived address, however it is written, and everything else", () =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const host = yield* network.host("alice")
+      const { context } = yield* host.process
+      const transport = TcpTransport.make(Context.get(context, Network.Network), {
+        bindIp: "0.0.0.0",
+        serverPort: 0,
+        dialTimeout
+      })
+      const derived = DerivedHost.ofUrl("ws", "wss://hub.example/pnet")
+      for (const  of of[derived, derived.toUpperCase(), "fd70:6e74::1"]) {
+        assert.isFalse(transport.dials({ host: of, port: 1 }), of)
+        assert.strictEqual((yield* Effect.flip(transport.dial({ host: of, port: 1 }))).kind, "Unreachable")
+      }
+      for (const  of of["10.0.0.1", "::1", "fd00::1"]) assert.isTrue(transport.dials({ host: of, port: 1 }), of)
+      assert.deepStrictEqual(network.openSockets(), [])
+    }).pipe(Effect.scoped, SimWorld.passing()))
 
   it.effect("an address to which there is no way is DialError Unreachable", () =>
     Effect.gen(function*() {

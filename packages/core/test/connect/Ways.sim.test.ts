@@ -1,9 +1,9 @@
 /** Ways to reach peers besides the LAN: nodes that only dial, peers without an address, and several ways at once. */
 import { assert, describe, it } from "@effect/vitest"
-import { CommandNode, DerivedHost, Discovery, NodeOptions, Reach, Transport } from "@pnet/core"
+import { CommandNode, DerivedHost, Discovery, LanReach, NodeOptions, Reach, Transport } from "@pnet/core"
 import type { Network, Peers } from "@pnet/core"
 import { TestNetwork } from "@pnet/testing"
-import { Effect, Exit, Fiber, Layer, PubSub, Queue, Result, Schedule, Schema, type Scope, Stream } from "effect"
+import { Clock, Effect, Exit, Fiber, Layer, PubSub, Queue, Result, Schedule, Schema, type Scope, Stream } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 
 // --- a hub in the process, by which nodes find each other and are connected ---------------------------------------------
@@ -14,6 +14,8 @@ type Caller = Effect.Effect<Transport.Connection, never, Scope.Scope>
 class Hub {
   readonly adverts = Effect.runSync(PubSub.unbounded<Discovery.Sighting>({ replay: 100 }))
   readonly doors = new Map<string, Queue.Queue<Caller>>()
+  /** Connections that were made by it. */
+  made = 0
 }
 
 const closed = new Transport.ConnectionClosedError({ clean: true })
@@ -58,6 +60,7 @@ const layerTransport = (hub: Hub, listens: boolean) =>
             if (door === undefined) return yield* new Transport.DialError({ kind: "Refused", ...to })
             const there = yield* Queue.bounded<Uint8Array, Transport.ConnectionClosedError>(16)
             const back = yield* Queue.bounded<Uint8Array, Transport.ConnectionClosedError>(16)
+            hub.made++
             yield* Queue.offer(door, connection(there, back, own))
             return yield* connection(back, there, to)
           })
@@ -202,5 +205,88 @@ describe("two nodes over a hub, one of which only dials", () => {
       const error = yield* Effect.flip(server.node.raw.send("browser", "there?"))
       assert.deepInclude(error, { _tag: "DialError", kind: "NoEndpoint", peer: "browser" })
       assert.include(error.message, "RAW messages do not")
+    }).pipe(Effect.scoped))
+})
+
+describe("two nodes over the LAN and a hub at once", () => {
+  const both = (order: (hub: Layer.Layer<Reach.Reach>) => Layer.Layer<Reach.Reach, never, Network.Network>) =>
+    Effect.gen(function*() {
+      const hub = new Hub()
+      const ways = order(reach(hub))
+      const network = yield* TestNetwork.make({
+        seed: 3,
+        reach: ways,
+        nodes: {
+          alice: TestNetwork.node({ beside: greeter("alice") }),
+          bob: TestNetwork.node({ beside: greeter("bob") })
+        }
+      })
+      // Until the adverts of both ways have come.
+      yield* Effect.sleep("10 seconds")
+      return { ...network, hub }
+    })
+
+  const direct = both((hub) => Reach.merge(LanReach.layer, hub))
+
+  it.effect("listen by both, tell by each way its own address, and dial what is direct first", () =>
+    Effect.gen(function*() {
+      const { hub, nodes: { alice, bob } } = yield* direct
+      const [lan, other] = bob.node.endpoints
+      assert.deepStrictEqual(lan, { host: "0.0.0.0", port: bob.node.endpoint.port })
+      assert.deepStrictEqual(other, { host: DerivedHost.ofKey("hub", bob.node.publicKey), port: 1 })
+      const expected = [{ host: bob.host.address, port: lan!.port }, other!]
+      assert.deepStrictEqual((yield* alice.node.peers.resolveOne("bob")).endpoints, expected)
+      const atBob = yield* alice.node.client(Greeter, "bob")
+      assert.strictEqual(yield* atBob.greet({ name: "alice" }), "bob greets alice")
+      assert.strictEqual(
+        yield* alice.node.raw.sendText("bob", "x").pipe(Effect.flip, Effect.map(({ _tag }) => _tag)),
+        "ProtocolError"
+      )
+      assert.strictEqual(hub.made, 0)
+    }).pipe(Effect.scoped))
+
+  it.effect("dial the hub where the LAN fails, a head start later, and the LAN again when it is back", () =>
+    Effect.gen(function*() {
+      const { heal, hub, nodes: { alice, bob }, partition } = yield* direct
+      const { log } = yield* following(alice.node.peers)
+      yield* partition("alice", "bob")
+      const atBob = yield* alice.node.client(Greeter, "bob")
+      const began = yield* Clock.currentTimeMillis
+      assert.strictEqual(yield* atBob.greet({ name: "alice" }), "bob greets alice")
+      assert.isBelow((yield* Clock.currentTimeMillis) - began, 500)
+      assert.strictEqual(hub.made, 1)
+      // Heard by the hub, so nobody was lost.
+      yield* Effect.sleep("1 minute")
+      assert.deepStrictEqual(log.filter((what) => what.startsWith("Lost")), [])
+      const { endpoints } = yield* alice.node.peers.resolveOne("bob")
+      assert.deepStrictEqual(endpoints.map(({ host }) => DerivedHost.is(host)), [false, true])
+      yield* heal()
+      yield* alice.node.sessions.closeAll
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(yield* atBob.greet({ name: "alice" }), "bob greets alice")
+      assert.strictEqual(hub.made, 1)
+      assert.strictEqual((yield* bob.node.sessions.all).length, 1)
+    }).pipe(Effect.scoped))
+
+  it.effect("dial the hub first where that is the order", () =>
+    Effect.gen(function*() {
+      const { hub, nodes: { alice } } = yield* both((hub) => Reach.merge(hub, LanReach.layer))
+      const { endpoints } = yield* alice.node.peers.resolveOne("bob")
+      assert.deepStrictEqual(endpoints.map(({ host }) => DerivedHost.is(host)), [true, false])
+      const atBob = yield* alice.node.client(Greeter, "bob")
+      assert.strictEqual(yield* atBob.greet({ name: "alice" }), "bob greets alice")
+      assert.strictEqual(hub.made, 1)
+    }).pipe(Effect.scoped))
+
+  it.effect("do not start where one of the ways does not open, and are told which", () =>
+    Effect.gen(function*() {
+      const broken = Reach.layer("broker", {
+        transport: Layer.effect(Transport.Transport, Effect.fail("no server answers at nats://b:4222")),
+        discovery: layerDiscovery(new Hub())
+      })
+      const network = TestNetwork.make({ nodes: { alice: TestNetwork.node({ reach: broken }) } })
+      const error = failureIn(yield* Effect.exit(network))
+      assert.deepInclude(error, { _tag: "ReachError", way: "broker" })
+      assert.include(error.message, "no server answers at nats://b:4222")
     }).pipe(Effect.scoped))
 })

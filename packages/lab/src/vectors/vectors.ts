@@ -6,6 +6,7 @@
  */
 import * as Advert from "@pnet/core/Advert"
 import type { Crypto, KeyPair } from "@pnet/core/Crypto"
+import * as DerivedHost from "@pnet/core/DerivedHost"
 import * as Framer from "@pnet/core/Framer"
 import * as Acceptor from "@pnet/core/internal/connect/acceptor"
 import * as AdvertExchange from "@pnet/core/internal/wire/advertExchange"
@@ -95,6 +96,17 @@ export interface Document {
   readonly invalid: ReadonlyArray<Vector>
   readonly handshake: HandshakeVectors.Section
   readonly commands: CommandVectors.Section
+  readonly derivedHosts: ReadonlyArray<DerivedVector>
+}
+
+/** An address that stands for a key or a URL. */
+export interface DerivedVector {
+  readonly kind: string
+  readonly key?: string
+  readonly url?: string
+  /** What is hashed. */
+  readonly text: string
+  readonly host: string
 }
 
 export const path = fileURLToPath(new URL("../../../../docs/vectors.json", import.meta.url))
@@ -170,6 +182,8 @@ const fields: Document["fields"] = {
   "receiver.asked": "for an answer: whom it asked, and the stamp of its oldest open request",
   handshake: "sessions: the handshake and its messages; it has a description and fields of its own",
   commands: "whole calls of functions; it has a description and fields of its own",
+  derivedHosts:
+    "addresses of what has no IP address: of a key or a URL, by a kind of transport; text is what is hashed, host the address",
   packet: "what it reads: as text (to be taken as UTF-8), or as hex where the bytes are no UTF-8, or as texts that are "
     + "repeated so many times and joined",
   steps: "intermediate values of a packet that is made right, hex unless said otherwise: text is the content before "
@@ -850,7 +864,27 @@ export const generate = (crypto: Service): Document => {
     valid,
     invalid,
     handshake: HandshakeVectors.generate(crypto),
-    commands: CommandVectors.generate(crypto)
+    commands: CommandVectors.generate(crypto),
+    derivedHosts: [
+      ...(Object.keys(secrets) as ReadonlyArray<NodeId>).map((node): DerivedVector => ({
+        kind: "nats",
+        key: text(node),
+        text: `pnet nats key ${text(node)}`,
+        host: DerivedHost.ofKey("nats", pairs[node].publicKey)
+      })),
+      {
+        kind: "ws",
+        key: text("alpha"),
+        text: `pnet ws key ${text("alpha")}`,
+        host: DerivedHost.ofKey("ws", pairs.alpha.publicKey)
+      },
+      ...["wss://hub.example/pnet", "wss://hub.example:8443/pnet?site=1#a-fragment"].map((url): DerivedVector => ({
+        kind: "ws",
+        url,
+        text: `pnet ws url ${url.split("#")[0]}`,
+        host: DerivedHost.ofUrl("ws", url)
+      }))
+    ]
   }
 }
 
