@@ -146,12 +146,17 @@ export const Reset = Schema.Struct({
 export type Reset = typeof Reset.Type
 
 /**
- * The payload of GOAWAY. `shutdown`, `renew` and `duplicate` let open streams finish; any other code is the last frame.
+ * The payload of GOAWAY. `shutdown`, `renew` and `duplicate` let open streams finish; any other code is the last frame. Where it is,
+ * or where its sender waits for nothing, `last` is the highest number of the receiver's streams that came: those above did not run.
  *
  * @category schemas
  * @since 0.1.0
  */
-export const GoAway = Schema.Struct({ code: Schema.String, message: Schema.String })
+export const GoAway = Schema.Struct({
+  code: Schema.String,
+  message: Schema.String,
+  last: Schema.optionalKey(Schema.Int)
+})
 
 /**
  * The payload of GOAWAY.

@@ -877,6 +877,29 @@ describe("Mux: what ends a session", () => {
     fine(Type.msg, openFrame(0xffff_ffff))
   })
 
+  it("a last word says which streams came, and those that did not were refused and not run", () => {
+    const [a, b] = [new Side(), new Side()]
+    const streams = Array.from({ length: 4 }, () => a.mux.openStream({ protocol: "command", name: "f" }) as MuxStream)
+    for (const { bytes, type } of a.all()) b.receive(type, bytes)
+    const late = a.mux.openStream({ protocol: "command", name: "f" }) as MuxStream
+    const [crossing] = a.all()
+    b.mux.lastWord("shutdown", "")
+    for (const { bytes, type } of b.all()) a.receive(type, bytes)
+    assert.deepStrictEqual(a.goAways, [{ code: "shutdown", message: "", last: 4 }])
+    assert.deepStrictEqual(streams.map(({ failure }) => failure), [undefined, undefined, undefined, undefined])
+    assert.deepInclude(late.failure!, { code: "refused", remote: true })
+    assert.strictEqual(a.mux.openStream({ protocol: "command", name: "f" }), "draining")
+    assert.isDefined(crossing)
+    // Whatever else stands there says nothing.
+    for (const last of ["\"4\"", "null", "1.5", "-1"]) {
+      const side = new Side()
+      const stream = side.mux.openStream({ protocol: "command", name: "f" }) as MuxStream
+      side.all()
+      side.receive(Type.msg, frame(Kind.goaway, 0, `{"code":"shutdown","message":"","last":${last}}`))
+      assert.strictEqual(stream.failure?.code, last === "-1" ? "refused" : undefined, last)
+    }
+  })
+
   it("a deadline comes with the stream, the longest as 2^31-1, and one that is over is reset unrun", () => {
     const side = new Side()
     side.receive(

@@ -784,6 +784,25 @@ describe("the end", () => {
   )
 
   test(
+    "a call that crosses the last word of a node that closes is known not to have run",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 41, link: { latency: "50 millis" } })
+      let ran = 0
+      const { alice, bob } = yield* two(network, {}, {
+        functions: { echo, count: () => Effect.sync(() => `${++ran}`) }
+      })
+      assert.strictEqual(text(yield* alice.node.request("bob", "count", "x")), "1")
+      const late = yield* Effect.forkChild(failureOf(alice.node.request("bob", "count", "x")))
+      yield* Effect.sleep("20 millis")
+      yield* bob.process.stop
+      const error = yield* Fiber.join(late)
+      assert.strictEqual(ran, 1)
+      assert.isFalse("mayHaveRun" in error && error.mayHaveRun, `${error}`)
+    }),
+    { step: "1 millis" }
+  )
+
+  test(
     "a node that closes says so on every session, and leaves nothing behind",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 40 })

@@ -75,6 +75,7 @@ export const resetOf = (payload: Uint8Array): Frame.Reset | undefined => {
 
 /** What a GOAWAY says, or `undefined`. */
 export const goAwayOf = (payload: Uint8Array): Frame.GoAway | undefined => {
-  const { code, message } = json(payload) ?? {}
-  return typeof code === "string" && typeof message === "string" ? { code, message } : undefined
+  const { code, last, message } = json(payload) ?? {}
+  if (typeof code !== "string" || typeof message !== "string") return undefined
+  return Number.isInteger(last) ? { code, message, last: last as number } : { code, message }
 }

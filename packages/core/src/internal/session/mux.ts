@@ -92,6 +92,19 @@ export class Mux implements Owner {
     this.outgoing.send(Type.msg, frame(Kind.goaway, 0, utf8(JSON.stringify(goAway))))
   }
 
+  /** `goAway` as the last word: what the other side has opened since is never taken, and it can tell from the number. */
+  lastWord(code: string, message: string): void {
+    this.goAway({ code, message, last: this.#lastTheirs })
+  }
+
+  // What the other side never took was not run, and may be asked of it again.
+  #refuseAbove(last: number): void {
+    const failure: Failure = { code: "refused", message: "the session ended before it came", remote: true }
+    // First which: each that fails is taken off the map.
+    const unseen = [...this.own.values()].filter(({ id }) => id > last)
+    for (const stream of unseen) stream.fail(failure)
+  }
+
   /** Ends every stream that is open, and lets no more begin. */
   failAll(failure: Failure): void {
     for (const stream of this.#last()) stream.fail(failure)
@@ -198,7 +211,10 @@ export class Mux implements Owner {
         if (type !== Type.msg || id !== 0 || goAway === undefined) return "a malformed GOAWAY"
         this.draining = true
         this.refusing = true
-        this.news.signal(() => this.options.onGoAway(goAway))
+        this.news.signal(() => {
+          if (goAway.last !== undefined) this.#refuseAbove(goAway.last)
+          this.options.onGoAway(goAway)
+        })
         return undefined
       }
       default:

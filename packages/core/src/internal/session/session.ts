@@ -182,7 +182,7 @@ export class Session {
   /** Says goodbye with a code that is the last word, and ends once that is written. */
   leave(ending: Ending, code: string, message: string): void {
     if (this.ending !== undefined) return
-    this.mux.goAway({ code, message })
+    this.mux.lastWord(code, message)
     this.#saidGoodbye = true
     this.end(ending)
   }

@@ -201,6 +201,11 @@ const news = of("mux", "packages/core/src/internal/session/news.ts", muxSuites, 
 })
 
 const mux = of("mux", "packages/core/src/internal/session/mux.ts", muxSuites, {
+  "last": [
+    `if (goAway.last !== undefined) this.#refuseAbove(goAway.last)`,
+    ``,
+    "a call that crossed the last word is not known not to have run"
+  ],
   "credit-zero": [
     `return bytes > 0 && (stream === undefined`,
     `return (stream === undefined`,
