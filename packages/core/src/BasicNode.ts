@@ -32,6 +32,7 @@ import * as Acceptor from "./internal/connect/acceptor.ts"
 import { namesOf } from "./internal/peers/targets.ts"
 import * as RawClient from "./internal/raw/rawClient.ts"
 import * as RawServer from "./internal/raw/rawServer.ts"
+import type { Self } from "./internal/wire/advertExchange.ts"
 import { selfOf } from "./internal/wire/self.ts"
 import type { Endpoint, ListenError } from "./Network.ts"
 import type { NetworkKeys } from "./NetworkKeys.ts"
@@ -271,78 +272,153 @@ const apart = (
     return Fiber.interrupt(fiber)
   })
 
+/** The handler of a node's messages: the one that was set last, and whose scope is open. */
+class Handlers {
+  readonly #context: Context.Context<never>
+  #current: ((message: IncomingMessage) => Effect.Effect<unknown, unknown>) | undefined
+
+  constructor(context: Context.Context<never>) {
+    this.#context = context
+  }
+
+  set<E, R = never>(next: MessageHandler<E, R>): Effect.Effect<void, never, Scope.Scope | R> {
+    return Effect.contextWith((handlerContext: Context.Context<R>) =>
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          const previous = this.#current
+          // The span of whoever sets it is nobody's who sends.
+          const base = Context.omit(Tracer.ParentSpan)(
+            Context.merge(this.#context, handlerContext)
+          ) as Context.Context<never>
+          const current = (message: IncomingMessage) =>
+            Given.scoped(
+              Given.run(() => next(message), onMessage, { call: message }),
+              (scope) => Context.add(base, Scope.Scope, scope)
+            )
+          this.#current = current
+          return { current, previous }
+        }),
+        ({ current, previous }) =>
+          Effect.sync(() => {
+            if (this.#current === current) this.#current = previous
+          })
+      ).pipe(Effect.asVoid)
+    )
+  }
+
+  handle(message: IncomingMessage): Effect.Effect<Exit.Exit<unknown, unknown>> {
+    return this.#current === undefined
+      ? Effect.succeed(Exit.fail("this node has no onMessage"))
+      : apart(this.#current(message), this.#context)
+  }
+}
+
+/** The bytes of what is to be sent, at most so many. */
+const payloadOf = (data: Uint8Array | string, limit: number): Effect.Effect<Uint8Array, Raw.MessageTooLargeError> => {
+  const payload: unknown = typeof data === "string" ? utf8(data) : data
+  // Only a program without types gets there.
+  if (!isBytes(payload)) {
+    return Effect.die(new TypeError(`${Given.describe(payload)} was to be sent, which is neither bytes nor text`))
+  }
+  return payload.length > limit
+    ? Effect.fail(new Raw.MessageTooLargeError({ size: payload.length, limit }))
+    : Effect.succeed(payload)
+}
+
+/** Sends to the peer of a name. */
+const sending = (
+  parts: {
+    readonly self: Self
+    readonly client: RawClient.RawClient<NodeClosedError>
+    readonly peers: Peers.Peers["Service"]
+    readonly sendTimeout: Duration.Input
+  }
+): BasicNode["Service"]["send"] => {
+  const { client, peers, self, sendTimeout } = parts
+  const limit = Raw.maxPayload({ networkId: self.networkId, name: self.name, encrypted: self.cipher.encrypted })
+  const sendTo = (peer: Peers.Peer, payload: Uint8Array, options: SendOptions | undefined) => {
+    const timeout = Duration.fromInputUnsafe(options?.timeout ?? sendTimeout)
+    return Effect.mapError(
+      client.ask(peer, payload, timeout, () => new SendTimeoutError({ peer: peer.name, timeout })),
+      (error) => error._tag === "ProtocolError" ? ProtocolError.of(peer.name)(error) : error
+    )
+  }
+  return (name, data, options) =>
+    Effect.flatMap(payloadOf(data, limit), (payload) =>
+      Effect.catch(
+        Effect.flatMap(peers.resolveOne(name), (peer) => sendTo(peer, payload, options)),
+        (error: SendError) =>
+          Effect.fail(
+            error._tag === "PeerUnknownError" && error.closed === true
+              ? new NodeClosedError({ node: self.name })
+              : error
+          )
+      ))
+}
+
+/** A way to reach others, and where this node listens on it, if it can. */
+interface Open {
+  readonly discovery: Discovery.Discovery["Service"]
+  readonly listener: Transport.Listener | undefined
+}
+
+/** Opens what the node listens on. */
+const openWays: Effect.Effect<ReadonlyArray<Open>, ListenError, Reach.Ways | Scope.Scope> = Effect.flatMap(
+  Reach.Ways,
+  (ways) =>
+    Effect.forEach(
+      ways,
+      ({ discovery, transport: { listen } }) =>
+        Effect.map(listen ?? Effect.undefined, (listener) => ({ discovery, listener }))
+    )
+)
+
+/** Accepts connections, and then tells the network where. */
+const begin = (ways: ReadonlyArray<Open>, acceptor: Acceptor.Acceptor) =>
+  Effect.gen(function*() {
+    const scope = yield* Effect.scope
+    for (const { listener } of ways) {
+      if (listener === undefined) continue
+      const { endpoint, run } = listener
+      yield* Effect.forkIn(run((connection) => acceptor.handle(connection, endpoint)), scope)
+    }
+    for (const { discovery, listener } of ways) yield* discovery.advertise(listener?.endpoint)
+  })
+
+/** Says at which microsecond a recorded message may be from before this node, at the latest. Its clock may have been set since. */
+const startOf = (clock: Clock.Clock) => {
+  const begun = clock.monotonicTimeNanosUnsafe()
+  return () => {
+    const uptime = clock.monotonicTimeNanosUnsafe() - begun
+    return Number((clock.currentTimeNanosUnsafe() - uptime) / 1_000n) - 1
+  }
+}
+
 const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
   Effect.gen(function*() {
     const config = yield* NodeOptions.NodeConfig
     const { limits } = config
     const clock = yield* Clock.Clock
-    const begun = clock.monotonicTimeNanosUnsafe()
-    // The last microsecond at which a recorded message may be from before this node. Its clock may have been set since.
-    const start = () => {
-      const uptime = clock.monotonicTimeNanosUnsafe() - begun
-      return Number((clock.currentTimeNanosUnsafe() - uptime) / 1_000n) - 1
-    }
+    const start = startOf(clock)
     const crypto = yield* Crypto
     const trust = yield* Trust
     const transport = yield* Transport.Transport
-    const ways = yield* Reach.Ways
     const peers = yield* Peers.Peers
     const context: Context.Context<never> = yield* Effect.context<never>()
-    const scope = yield* Effect.scope
     const self = selfOf(crypto, clock, config)
     const sharedKeys = SharedKeys.make(crypto, config.identity, { capacity: limits.sharedKeys })
-    const limit = Raw.maxPayload({ networkId: self.networkId, name: self.name, encrypted: self.cipher.encrypted })
+    const both = { self, crypto, sharedKeys, clock, trust, limits }
 
-    let handler: ((message: IncomingMessage) => Effect.Effect<unknown, unknown>) | undefined
-    const open = yield* Effect.forEach(ways, ({ discovery, transport: { listen } }) =>
-      Effect.map(listen ?? Effect.undefined, (listener) => ({ discovery, listener })))
-    const endpoints = open.flatMap(({ listener }) =>
-      listener === undefined ? [] : [listener.endpoint]
-    )
-
+    const handlers = new Handlers(context)
+    const ways = yield* openWays
+    const endpoints = ways.flatMap(({ listener }) => listener === undefined ? [] : [listener.endpoint])
     const client = yield* RawClient.make({
-      self,
-      crypto,
-      sharedKeys,
-      clock,
+      ...both,
       transport,
-      trust,
       peers,
-      limits,
       closed: () => new NodeClosedError({ node: self.name })
     })
-
-    const sendTo = (peer: Peers.Peer, payload: Uint8Array, options: SendOptions | undefined) => {
-      const timeout = Duration.fromInputUnsafe(options?.timeout ?? limits.sendTimeout)
-      return Effect.mapError(
-        client.ask(peer, payload, timeout, () => new SendTimeoutError({ peer: peer.name, timeout })),
-        (error) => error._tag === "ProtocolError" ? ProtocolError.of(peer.name)(error) : error
-      )
-    }
-
-    const payloadOf = (data: Uint8Array | string): Effect.Effect<Uint8Array, Raw.MessageTooLargeError> => {
-      const payload: unknown = typeof data === "string" ? utf8(data) : data
-      // Only a program without types gets there.
-      if (!isBytes(payload)) {
-        return Effect.die(new TypeError(`${Given.describe(payload)} was to be sent, which is neither bytes nor text`))
-      }
-      return payload.length > limit
-        ? Effect.fail(new Raw.MessageTooLargeError({ size: payload.length, limit }))
-        : Effect.succeed(payload)
-    }
-
-    const send = (name: string, data: Uint8Array | string, options?: SendOptions) =>
-      Effect.flatMap(payloadOf(data), (payload) =>
-        Effect.catch(
-          Effect.flatMap(peers.resolveOne(name), (peer) => sendTo(peer, payload, options)),
-          (error: SendError) =>
-            Effect.fail(
-              error._tag === "PeerUnknownError" && error.closed === true
-                ? new NodeClosedError({ node: self.name })
-                : error
-            )
-        ))
-
+    const send = sending({ self, client, peers, sendTimeout: limits.sendTimeout })
     const node: BasicNode["Service"] = {
       name: self.name,
       networkId: self.networkId,
@@ -359,68 +435,19 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
             Effect.forEach(names, (name) => Effect.exit(send(name, data, options)), { concurrency: "unbounded" }),
             (exits) => new Map(names.map((name, i) => [name, exits[i]!]))
           )),
-      onMessage: <E, R = never>(next: MessageHandler<E, R>) =>
-        Effect.contextWith((handlerContext: Context.Context<R>) =>
-          Effect.acquireRelease(
-            Effect.sync(() => {
-              const previous = handler
-              // The span of whoever sets it is nobody's who sends.
-              const base = Context.omit(Tracer.ParentSpan)(
-                Context.merge(context, handlerContext)
-              ) as Context.Context<never>
-              const current = (message: IncomingMessage) =>
-                Given.scoped(
-                  Given.run(() => next(message), onMessage, { call: message }),
-                  (scope) => Context.add(base, Scope.Scope, scope)
-                )
-              handler = current
-              return { current, previous }
-            }),
-            ({ current, previous }) =>
-              Effect.sync(() => {
-                if (handler === current) handler = previous
-              })
-          ).pipe(Effect.asVoid)
-        )
+      onMessage: (next) => handlers.set(next)
     }
-
-    const handle: RawServer.Handle = (from, data) =>
-      Effect.suspend(() =>
-        handler === undefined
-          ? Effect.succeed(Exit.fail("this node has no onMessage"))
-          : apart(handler(new IncomingMessage(from, data, node)), context)
-      )
-
-    const acceptor = Acceptor.make({
-      self,
-      clock,
-      limits,
-      context,
-      crypto,
-      obstacles: config.obstacles,
-      services: [
-        ...yield* Acceptor.Services,
-        RawServer.make({
-          self,
-          crypto,
-          sharedKeys,
-          clock,
-          trust,
-          limits,
-          replay: Raw.makeReplay({ start, capacity: limits.replayEntries }),
-          handle,
-          context
-        })
-      ]
+    const server = RawServer.make({
+      ...both,
+      replay: Raw.makeReplay({ start, capacity: limits.replayEntries }),
+      handle: (from, data) => Effect.suspend(() => handlers.handle(new IncomingMessage(from, data, node))),
+      context
     })
+    const services = [...yield* Acceptor.Services, server]
+    const acceptor = Acceptor.make({ self, clock, limits, context, crypto, obstacles: config.obstacles, services })
 
     if (initial !== undefined) yield* node.onMessage(initial)
-    for (const { listener } of open) {
-      if (listener === undefined) continue
-      const { endpoint, run } = listener
-      yield* Effect.forkIn(run((connection) => acceptor.handle(connection, endpoint)), scope)
-    }
-    for (const { discovery, listener } of open) yield* discovery.advertise(listener?.endpoint)
+    yield* begin(ways, acceptor)
     const where = endpoints.length === 0 ? "nowhere, and only dials," : `on ${endpoints.map(formatEndpoint).join(", ")}`
     yield* Effect.logInfo(`${self.name} listens ${where} in network ${self.networkId}`)
     return node

@@ -240,6 +240,164 @@ interface FernetKey {
 const refused = (kind: FernetError["kind"], ageSeconds?: number): Result.Result<never, FernetError> =>
   Result.fail(new FernetError(ageSeconds === undefined ? { kind } : { kind, ageSeconds }))
 
+/** Random bytes. A nonce costs as much to draw as a kilobyte, so short draws share one. What was handed out is wiped from it. */
+const drawing = (fill: (bytes: Uint8Array) => void): Crypto["Service"]["randomBytes"] => {
+  const pool = new Uint8Array(1_024)
+  let drawn = pool.length
+  return (length) => {
+    const bytes = new Uint8Array(length)
+    if (length > 64) {
+      fill(bytes)
+      return bytes
+    }
+    if (drawn + length > pool.length) {
+      fill(pool)
+      drawn = 0
+    }
+    const part = pool.subarray(drawn, drawn + length)
+    bytes.set(part)
+    part.fill(0)
+    drawn += length
+    return bytes
+  }
+}
+
+/** Key pairs, and boxes under the keys that two of them share. */
+const boxesOver = (primitives: Primitives, randomBytes: Crypto["Service"]["randomBytes"]) => {
+  const keyPairOf = (secretKey: Uint8Array): KeyPair => {
+    const publicKey = PublicKey_.fromBytes(primitives.scalarMultBase(secretKey))
+    if (publicKey === undefined) throw new Error(`${primitives.name} computed a public key that is none`)
+    return { publicKey, secretKey: Redacted.make(secretKey, { label: "secret key" }) }
+  }
+  return {
+    generateKeyPair: () => keyPairOf(randomBytes(keyLength)),
+    keyPair: (secretKey) => keyPairOf(expectLength("a secret key", Redacted.value(secretKey), keyLength).slice()),
+
+    sharedKey: (publicKey, secretKey) => {
+      if (PublicKey_.fromText(publicKey) === undefined) {
+        throw new TypeError(
+          "sharedKey was given a text that is no public key; make them with the PublicKey module alone"
+        )
+      }
+      const secret = expectLength("a secret key", Redacted.value(secretKey), keyLength)
+      return Redacted.make(primitives.boxBefore(PublicKey_.toBytes(publicKey), secret), { label: "shared key" })
+    },
+
+    seal: (key, nonce, message) => {
+      const out = new Uint8Array(message.length + boxOverhead)
+      primitives.secretbox(
+        out,
+        message,
+        expectLength("a nonce", nonce, nonceLength),
+        expectLength("a shared key", Redacted.value(key), keyLength)
+      )
+      return out
+    },
+
+    open: (key, nonce, box) => {
+      expectLength("a nonce", nonce, nonceLength)
+      const shared = expectLength("a shared key", Redacted.value(key), keyLength)
+      if (box.length < boxOverhead) return undefined
+      const out = new Uint8Array(box.length - boxOverhead)
+      return primitives.secretboxOpen(out, box, nonce, shared) ? out : undefined
+    },
+
+    boxer: (key) => {
+      const shared = expectLength("a shared key", Redacted.value(key), keyLength)
+      return {
+        sealInto: (out, message, nonce) =>
+          primitives.secretbox(
+            expectLength("the room for a box", out, message.length + boxOverhead),
+            message,
+            expectLength("a nonce", nonce, nonceLength),
+            shared
+          ),
+        openInto: (out, box, nonce) =>
+          box.length >= boxOverhead &&
+          primitives.secretboxOpen(
+            expectLength("the room for a message", out, box.length - boxOverhead),
+            box,
+            expectLength("a nonce", nonce, nonceLength),
+            shared
+          )
+      }
+    }
+  } satisfies Partial<Crypto["Service"]>
+}
+
+/** Fernet tokens. */
+const fernetOver = (primitives: Primitives, randomBytes: Crypto["Service"]["randomBytes"]) => {
+  // The same two arrays each time, so that primitives can keep what they have made of them; copies, so that nobody writes
+  // to them.
+  const halves = new WeakMap<Uint8Array, FernetKey>()
+  const fernetKey = (key: Redacted.Redacted<Uint8Array>): FernetKey => {
+    const secret = expectLength("a Fernet key", Redacted.value(key), keyLength)
+    const known = halves.get(secret)
+    if (known !== undefined) return known
+    const made = { signing: secret.slice(0, 16), encryption: secret.slice(16) }
+    halves.set(secret, made)
+    return made
+  }
+  return {
+    fernetEncrypt: (key, plaintext, nowMillis, iv = randomBytes(16)) => {
+      const secret = fernetKey(key)
+      const seconds = Math.floor(nowMillis / 1000)
+      if (!Number.isSafeInteger(seconds) || seconds < 0) {
+        throw new RangeError(`the time of a Fernet token must be milliseconds since the epoch, and is ${nowMillis}`)
+      }
+      const body = primitives.aesCbcEncrypt(secret.encryption, expectLength("a Fernet IV", iv, 16), plaintext)
+      const token = new Uint8Array(fernetBodyAt + body.length + fernetMacLength)
+      const view = new DataView(token.buffer)
+      view.setUint8(0, fernetVersion)
+      view.setUint32(1, Math.floor(seconds / 2 ** 32))
+      view.setUint32(5, seconds % 2 ** 32)
+      token.set(iv, fernetIvAt)
+      token.set(body, fernetBodyAt)
+      const macAt = token.length - fernetMacLength
+      token.set(primitives.hmacSha256(secret.signing, token.subarray(0, macAt)), macAt)
+      return Base64Url.encode(token)
+    },
+
+    fernetDecrypt: (keys, token, nowMillis, ttlSeconds) => {
+      const now = Math.floor(nowMillis / 1000)
+      if (!Number.isSafeInteger(now)) {
+        throw new RangeError(`the time must be milliseconds since the epoch, and is ${nowMillis}`)
+      }
+      if (!(ttlSeconds >= 0)) throw new RangeError(`a time to live must be 0 s or more, and is ${ttlSeconds}`)
+      const secrets = keys.map(fernetKey)
+
+      const bytes = Base64Url.decode(token)
+      if (
+        bytes === undefined || bytes.length < fernetShortest || bytes[0] !== fernetVersion ||
+        (bytes.length - fernetShortest) % 16 !== 0
+      ) return refused("Malformed")
+
+      // All keys are tried, whichever fits, so that the time tells nothing about which one that was.
+      const macAt = bytes.length - fernetMacLength
+      const signed = bytes.subarray(0, macAt)
+      const mac = bytes.subarray(macAt)
+      let keyIndex = -1
+      for (let i = 0; i < secrets.length; i++) {
+        const fits = primitives.equal(primitives.hmacSha256(secrets[i]!.signing, signed), mac)
+        if (fits && keyIndex === -1) keyIndex = i
+      }
+      const secret = secrets[keyIndex]
+      if (secret === undefined) return refused("Unauthentic")
+
+      // Above 2^53 the number is rounded: then it is in the future, whatever the time to live.
+      const view = new DataView(bytes.buffer, bytes.byteOffset)
+      const timestamp = view.getUint32(1) * 2 ** 32 + view.getUint32(5)
+      const age = now - timestamp
+      if (!Number.isSafeInteger(timestamp) || -age > ttlSeconds) return refused("Future", age)
+      if (age > ttlSeconds) return refused("Expired", age)
+
+      const iv = bytes.subarray(fernetIvAt, fernetBodyAt)
+      const plaintext = primitives.aesCbcDecrypt(secret.encryption, iv, bytes.subarray(fernetBodyAt, macAt))
+      return plaintext === undefined ? refused("Padding") : Result.succeed({ plaintext, timestamp, keyIndex })
+    }
+  } satisfies Partial<Crypto["Service"]>
+}
+
 /**
  * The service over an implementation's primitives, with random bytes from `Entropy` as it is when this effect runs.
  *
@@ -251,157 +409,20 @@ const refused = (kind: FernetError["kind"], ageSeconds?: number): Result.Result<
  */
 export const make = (primitives: Primitives): Effect.Effect<Crypto["Service"]> =>
   Effect.map(Entropy, (fill) => {
-    // A nonce costs as much to draw as a kilobyte, so short draws share one. What was handed out is wiped from it.
-    const pool = new Uint8Array(1_024)
-    let drawn = pool.length
-    const randomBytes = (length: number): Uint8Array => {
-      const bytes = new Uint8Array(length)
-      if (length > 64) {
-        fill(bytes)
-        return bytes
-      }
-      if (drawn + length > pool.length) {
-        fill(pool)
-        drawn = 0
-      }
-      const part = pool.subarray(drawn, drawn + length)
-      bytes.set(part)
-      part.fill(0)
-      drawn += length
-      return bytes
-    }
-
-    const keyPairOf = (secretKey: Uint8Array): KeyPair => {
-      const publicKey = PublicKey_.fromBytes(primitives.scalarMultBase(secretKey))
-      if (publicKey === undefined) throw new Error(`${primitives.name} computed a public key that is none`)
-      return { publicKey, secretKey: Redacted.make(secretKey, { label: "secret key" }) }
-    }
-
-    // The same two arrays each time, so that primitives can keep what they have made of them; copies, so that nobody writes
-    // to them.
-    const halves = new WeakMap<Uint8Array, FernetKey>()
-    const fernetKey = (key: Redacted.Redacted<Uint8Array>): FernetKey => {
-      const secret = expectLength("a Fernet key", Redacted.value(key), keyLength)
-      const known = halves.get(secret)
-      if (known !== undefined) return known
-      const made = { signing: secret.slice(0, 16), encryption: secret.slice(16) }
-      halves.set(secret, made)
-      return made
-    }
-
+    const randomBytes = drawing(fill)
+    const boxes = boxesOver(primitives, randomBytes)
+    const fernet = fernetOver(primitives, randomBytes)
     return Crypto.of({
       name: primitives.name,
       randomBytes,
-      generateKeyPair: () => keyPairOf(randomBytes(keyLength)),
-      keyPair: (secretKey) => keyPairOf(expectLength("a secret key", Redacted.value(secretKey), keyLength).slice()),
-
-      sharedKey: (publicKey, secretKey) => {
-        if (PublicKey_.fromText(publicKey) === undefined) {
-          throw new TypeError(
-            "sharedKey was given a text that is no public key; make them with the PublicKey module alone"
-          )
-        }
-        const secret = expectLength("a secret key", Redacted.value(secretKey), keyLength)
-        return Redacted.make(primitives.boxBefore(PublicKey_.toBytes(publicKey), secret), { label: "shared key" })
-      },
-
-      seal: (key, nonce, message) => {
-        const out = new Uint8Array(message.length + boxOverhead)
-        primitives.secretbox(
-          out,
-          message,
-          expectLength("a nonce", nonce, nonceLength),
-          expectLength("a shared key", Redacted.value(key), keyLength)
-        )
-        return out
-      },
-
-      open: (key, nonce, box) => {
-        expectLength("a nonce", nonce, nonceLength)
-        const shared = expectLength("a shared key", Redacted.value(key), keyLength)
-        if (box.length < boxOverhead) return undefined
-        const out = new Uint8Array(box.length - boxOverhead)
-        return primitives.secretboxOpen(out, box, nonce, shared) ? out : undefined
-      },
-
-      boxer: (key) => {
-        const shared = expectLength("a shared key", Redacted.value(key), keyLength)
-        return {
-          sealInto: (out, message, nonce) =>
-            primitives.secretbox(
-              expectLength("the room for a box", out, message.length + boxOverhead),
-              message,
-              expectLength("a nonce", nonce, nonceLength),
-              shared
-            ),
-          openInto: (out, box, nonce) =>
-            box.length >= boxOverhead &&
-            primitives.secretboxOpen(
-              expectLength("the room for a message", out, box.length - boxOverhead),
-              box,
-              expectLength("a nonce", nonce, nonceLength),
-              shared
-            )
-        }
-      },
-
-      fernetEncrypt: (key, plaintext, nowMillis, iv = randomBytes(16)) => {
-        const secret = fernetKey(key)
-        const seconds = Math.floor(nowMillis / 1000)
-        if (!Number.isSafeInteger(seconds) || seconds < 0) {
-          throw new RangeError(`the time of a Fernet token must be milliseconds since the epoch, and is ${nowMillis}`)
-        }
-        const body = primitives.aesCbcEncrypt(secret.encryption, expectLength("a Fernet IV", iv, 16), plaintext)
-        const token = new Uint8Array(fernetBodyAt + body.length + fernetMacLength)
-        const view = new DataView(token.buffer)
-        view.setUint8(0, fernetVersion)
-        view.setUint32(1, Math.floor(seconds / 2 ** 32))
-        view.setUint32(5, seconds % 2 ** 32)
-        token.set(iv, fernetIvAt)
-        token.set(body, fernetBodyAt)
-        const macAt = token.length - fernetMacLength
-        token.set(primitives.hmacSha256(secret.signing, token.subarray(0, macAt)), macAt)
-        return Base64Url.encode(token)
-      },
-
-      fernetDecrypt: (keys, token, nowMillis, ttlSeconds) => {
-        const now = Math.floor(nowMillis / 1000)
-        if (!Number.isSafeInteger(now)) {
-          throw new RangeError(`the time must be milliseconds since the epoch, and is ${nowMillis}`)
-        }
-        if (!(ttlSeconds >= 0)) throw new RangeError(`a time to live must be 0 s or more, and is ${ttlSeconds}`)
-        const secrets = keys.map(fernetKey)
-
-        const bytes = Base64Url.decode(token)
-        if (
-          bytes === undefined || bytes.length < fernetShortest || bytes[0] !== fernetVersion ||
-          (bytes.length - fernetShortest) % 16 !== 0
-        ) return refused("Malformed")
-
-        // All keys are tried, whichever fits, so that the time tells nothing about which one that was.
-        const macAt = bytes.length - fernetMacLength
-        const signed = bytes.subarray(0, macAt)
-        const mac = bytes.subarray(macAt)
-        let keyIndex = -1
-        for (let i = 0; i < secrets.length; i++) {
-          const fits = primitives.equal(primitives.hmacSha256(secrets[i]!.signing, signed), mac)
-          if (fits && keyIndex === -1) keyIndex = i
-        }
-        const secret = secrets[keyIndex]
-        if (secret === undefined) return refused("Unauthentic")
-
-        // Above 2^53 the number is rounded: then it is in the future, whatever the time to live.
-        const view = new DataView(bytes.buffer, bytes.byteOffset)
-        const timestamp = view.getUint32(1) * 2 ** 32 + view.getUint32(5)
-        const age = now - timestamp
-        if (!Number.isSafeInteger(timestamp) || -age > ttlSeconds) return refused("Future", age)
-        if (age > ttlSeconds) return refused("Expired", age)
-
-        const iv = bytes.subarray(fernetIvAt, fernetBodyAt)
-        const plaintext = primitives.aesCbcDecrypt(secret.encryption, iv, bytes.subarray(fernetBodyAt, macAt))
-        return plaintext === undefined ? refused("Padding") : Result.succeed({ plaintext, timestamp, keyIndex })
-      },
-
+      generateKeyPair: boxes.generateKeyPair,
+      keyPair: boxes.keyPair,
+      sharedKey: boxes.sharedKey,
+      seal: boxes.seal,
+      open: boxes.open,
+      boxer: boxes.boxer,
+      fernetEncrypt: fernet.fernetEncrypt,
+      fernetDecrypt: fernet.fernetDecrypt,
       equal: (a, b) => a.length === b.length && primitives.equal(a, b)
     })
   })

@@ -62,6 +62,64 @@ export interface Tofu extends Context.Service.Shape<typeof Trust> {
   readonly replace: (known: KnownPeers) => Effect.Effect<void>
 }
 
+/** The names that are pinned, so many of them, and what of that is there because somebody connected. */
+class Pins {
+  readonly #capacity: number
+  readonly #perAddress: number
+  readonly #all = new Map<NodeName, Pin>()
+  /** How many are there because somebody connected, in all and from each address. */
+  #inbound = 0
+  readonly #byAddress = new Map<string, number>()
+
+  constructor(capacity: number, perAddress: number) {
+    this.#capacity = capacity
+    this.#perAddress = perAddress
+  }
+
+  get all(): ReadonlyArray<Pin> {
+    return [...this.#all.values()]
+  }
+
+  get(name: NodeName): Pin | undefined {
+    return this.#all.get(name)
+  }
+
+  put(pin: Pin): void {
+    this.#count(this.#all.get(pin.name)?.from, -1)
+    this.#all.set(pin.name, pin)
+    this.#count(pin.from, 1)
+  }
+
+  delete(pin: Pin): void {
+    this.#count(pin.from, -1)
+    this.#all.delete(pin.name)
+  }
+
+  clear(): void {
+    this.#all.clear()
+    this.#byAddress.clear()
+    this.#inbound = 0
+  }
+
+  /** Why no further name can be pinned: of all, who connects gets at most half, and one address its share. */
+  full(name: NodeName, publicKey: PublicKey.PublicKey, from: string | undefined): UntrustedPeerError | undefined {
+    if (this.#all.size >= this.#capacity) return new UntrustedPeerError({ kind: "Full", peer: name, publicKey })
+    if (from === undefined) return undefined
+    const fromThere = this.#byAddress.get(from) ?? 0
+    return this.#inbound < Math.ceil(this.#capacity / 2) && fromThere < this.#perAddress
+      ? undefined
+      : new UntrustedPeerError({ kind: "Full", peer: name, publicKey, from })
+  }
+
+  #count(from: string | undefined, by: 1 | -1): void {
+    if (from === undefined) return
+    this.#inbound += by
+    const now = (this.#byAddress.get(from) ?? 0) + by
+    if (now === 0) this.#byAddress.delete(from)
+    else this.#byAddress.set(from, now)
+  }
+}
+
 /**
  * A policy over pinned names: the names and keys are `pins`, and a new name is pinned by the first key that proves itself
  * under it, up to `capacity` of them (default 4,096). Of those, who connects to this node gets at most half, and at most
@@ -88,27 +146,10 @@ export const make = (options?: {
   readonly onRevoke?: ((publicKey: PublicKey.PublicKey) => Effect.Effect<void>) | undefined
 }): Tofu => {
   const capacity = options?.capacity ?? 4_096
-  const perAddress = options?.perAddress ?? Math.ceil(capacity / 4)
   const signal = Signal.make()
-  const pins = new Map<NodeName, Pin>()
+  const pins = new Pins(capacity, options?.perAddress ?? Math.ceil(capacity / 4))
   let revoked = new Set<PublicKey.PublicKey>()
-  // How many of the pins are there because somebody connected.
-  let inbound = 0
-  const byAddress = new Map<string, number>()
-
-  const count = (from: string | undefined, by: 1 | -1) => {
-    if (from === undefined) return
-    inbound += by
-    const now = (byAddress.get(from) ?? 0) + by
-    if (now === 0) byAddress.delete(from)
-    else byAddress.set(from, now)
-  }
-  const put = (pin: Pin) => {
-    count(pins.get(pin.name)?.from, -1)
-    pins.set(pin.name, pin)
-    count(pin.from, 1)
-  }
-  for (const [name, publicKey] of options?.pins ?? []) put({ name, publicKey })
+  for (const [name, publicKey] of options?.pins ?? []) pins.put({ name, publicKey })
 
   const judge = (name: NodeName, publicKey: PublicKey.PublicKey): UntrustedPeerError | undefined => {
     if (revoked.has(publicKey)) return new UntrustedPeerError({ kind: "Revoked", peer: name, publicKey })
@@ -117,15 +158,8 @@ export const make = (options?: {
       ? undefined
       : new UntrustedPeerError({ kind: "KeyChanged", peer: name, publicKey, expected: pinned })
   }
-  const room = (name: NodeName, publicKey: PublicKey.PublicKey, from: string | undefined) => {
-    if (pins.size >= capacity) return new UntrustedPeerError({ kind: "Full", peer: name, publicKey })
-    if (from === undefined || inbound < Math.ceil(capacity / 2) && (byAddress.get(from) ?? 0) < perAddress) {
-      return undefined
-    }
-    return new UntrustedPeerError({ kind: "Full", peer: name, publicKey, from })
-  }
   const add = (pin: Pin, by: "operator" | "proof") => {
-    put(pin)
+    pins.put(pin)
     return options?.onPin === undefined ? Effect.void : options.onPin(pin.name, pin.publicKey, pin.from, by)
   }
 
@@ -138,7 +172,7 @@ export const make = (options?: {
     proved: (name, publicKey, from) =>
       Effect.suspend(() => {
         const pinned = pins.get(name)
-        const refused = judge(name, publicKey) ?? (pinned === undefined ? room(name, publicKey, from) : undefined)
+        const refused = judge(name, publicKey) ?? (pinned === undefined ? pins.full(name, publicKey, from) : undefined)
         if (refused !== undefined) return Effect.fail(refused)
         if (pinned === undefined) return add({ name, publicKey, from }, "proof")
         // It connected, and now this node has reached it, too.
@@ -152,7 +186,7 @@ export const make = (options?: {
         const refused = revoked.has(publicKey)
           ? judge(name, publicKey)
           : pinned === undefined
-          ? room(name, publicKey, undefined)
+          ? pins.full(name, publicKey, undefined)
           : undefined
         if (refused !== undefined) return Effect.fail(refused)
         return Effect.andThen(add({ name, publicKey }, "operator"), Effect.sync(signal.notify))
@@ -161,15 +195,14 @@ export const make = (options?: {
       Effect.suspend(() => {
         const pinned = pins.get(name)
         if (pinned === undefined) return Effect.void
-        count(pinned.from, -1)
-        pins.delete(name)
+        pins.delete(pinned)
         return Effect.andThen(
           options?.onForget === undefined ? Effect.void : options.onForget(name),
           Effect.sync(signal.notify)
         )
       }),
     changes: signal.changes,
-    known: Effect.sync(() => ({ pins: [...pins.values()], revoked: [...revoked] })),
+    known: Effect.sync(() => ({ pins: pins.all, revoked: [...revoked] })),
     revoke: (publicKey) =>
       Effect.suspend(() => {
         if (revoked.has(publicKey)) return Effect.void
@@ -182,9 +215,7 @@ export const make = (options?: {
     replace: (known) =>
       Effect.sync(() => {
         pins.clear()
-        byAddress.clear()
-        inbound = 0
-        for (const pin of known.pins) put(pin)
+        for (const pin of known.pins) pins.put(pin)
         revoked = new Set(known.revoked)
         signal.notify()
       })

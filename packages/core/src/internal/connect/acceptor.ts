@@ -91,12 +91,7 @@ export const commandOf = (
     : Result.succeed({ publicKey, bytes, networkKey: opened.success.key })
 }
 
-export interface Acceptor {
-  /** Serves one connection that was accepted at an endpoint, to its end. */
-  readonly handle: (connection: Connection, listening: Endpoint) => Effect.Effect<void>
-}
-
-export const make = (options: {
+interface Options {
   readonly self: AdvertExchange.Self
   readonly clock: Clock.Clock
   readonly limits: Limits
@@ -104,72 +99,77 @@ export const make = (options: {
   readonly context: Context.Context<never>
   readonly crypto: Crypto["Service"]
   readonly obstacles: Obstacles
-}): Acceptor => {
-  const { clock, context, crypto, limits, obstacles, self, services } = options
-  let pending = 0
-  let refusing = 0
-  const byAddress = new Map<string, number>()
+}
 
-  const count = (address: string, by: 1 | -1) => {
-    pending += by
-    const now = (byAddress.get(address) ?? 0) + by
-    if (now === 0) byAddress.delete(address)
-    else byAddress.set(address, now)
+/** The places of those who have connected and proved nothing yet: so many, and so many from one address. */
+class Strangers {
+  readonly #limits: Limits
+  #pending = 0
+  readonly #byAddress = new Map<string, number>()
+
+  constructor(limits: Limits) {
+    this.#limits = limits
   }
 
-  const refuse = (connection: Connection, { error, keyed }: Refusal) => {
-    Metrics.connections(error.code, context)
-    return PacketStream.refuse(connection, self.networkId, error.code, keyed ? self.identity.publicKey : null)
+  /** Why one more has no place. */
+  full(address: string): string | undefined {
+    const limits = this.#limits
+    if (this.#pending >= limits.pendingConnections) return "connections"
+    if ((this.#byAddress.get(address) ?? 0) >= limits.pendingPerAddress) return "connections from there"
+    return undefined
   }
 
-  const busy = (connection: Connection, detail: string) =>
-    Effect.suspend(() => {
-      if (refusing >= limits.refusals) {
-        Metrics.connections("dropped", context)
-        return Effect.void
-      }
-      refusing++
-      return Effect.ensuring(
-        refuse(connection, new Refusal(ProtocolError.local("ERR_BUSY", detail), false)),
-        Effect.sync(() => {
-          refusing--
-        })
+  /** Takes a place, and gives what gives it back. */
+  take(address: string): () => void {
+    this.#count(address, 1)
+    let waiting = true
+    return () => {
+      if (waiting) this.#count(address, -1)
+      waiting = false
+    }
+  }
+
+  #count(address: string, by: 1 | -1): void {
+    this.#pending += by
+    const now = (this.#byAddress.get(address) ?? 0) + by
+    if (now === 0) this.#byAddress.delete(address)
+    else this.#byAddress.set(address, now)
+  }
+}
+
+export class Acceptor {
+  readonly #options: Options
+  readonly #strangers: Strangers
+  #refusing = 0
+
+  constructor(options: Options) {
+    this.#options = options
+    this.#strangers = new Strangers(options.limits)
+  }
+
+  /** Serves one connection that was accepted at an endpoint, to its end. */
+  handle(connection: Connection, listening: Endpoint): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const address = connection.remote?.host ?? ""
+      const full = this.#strangers.full(address)
+      if (full !== undefined) return this.#busy(connection, full)
+      const proved = this.#strangers.take(address)
+      return this.#greet(connection, listening, proved).pipe(
+        Effect.catchTag("Refusal", (error) => this.#refuse(connection, error)),
+        Effect.catchTag("ConnectionClosedError", () => Effect.void),
+        Effect.ensuring(Effect.sync(proved))
       )
     })
-
-  const monotonicMillis = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
-
-  /** Who connects means this node, and cannot talk to it: an operator has to know, on this side too. */
-  const note = ({ remote }: Connection, bytes: Uint8Array, { code }: ProtocolError.ProtocolError) => {
-    const host = remote?.host
-    if (host === undefined || code !== "ERR_NETWORK_INCORRECT" && code !== "ERR_NET_DECRYPTION_FAILED") return
-    // The key of its network key is that of its broadcasts, which say the same.
-    const key = code === "ERR_NETWORK_INCORRECT" ? `connection ${host}` : `key ${host}`
-    return obstacles.met(key, monotonicMillis(), () => {
-      const decoded = Packet.decode(bytes, { types: ["adv", "msg"], maxLength: Packet.maxStreamLength })
-      if (Result.isFailure(decoded)) return undefined
-      return code === "ERR_NETWORK_INCORRECT"
-        ? Mismatch.otherNetwork(decoded.success.networkId, self.networkId, host)
-        : Mismatch.obstacleOf(crypto, self.cipher.keys(), decoded.success, host, clock.currentTimeMillisUnsafe())
-    })
   }
 
-  const read = (stream: PacketStream.PacketStream) =>
-    stream.read(limits.firstPacketTimeout).pipe(
-      Effect.mapError((error) =>
-        // Without a word about a connection that is gone: there is nobody to tell.
-        error._tag === "ConnectionClosedError"
-          ? error
-          : refusal(error._tag === "Idle" ? ProtocolError.local("ERR_PACKET_INCOMPLETE", "no packet came") : error)
-      )
-    )
-
-  const greet = (connection: Connection, listening: Endpoint, proved: () => void) =>
-    Effect.gen(function*() {
+  /** Reads the first packets, and hands the connection to the service that the first message is for. */
+  #greet(connection: Connection, listening: Endpoint, proved: () => void) {
+    const { clock, context, limits, self, services } = this.#options
+    return Effect.gen({ self: this }, function*() {
       const stream = PacketStream.make(connection, { clock, packetTimeout: limits.firstPacketTimeout })
       let expected: ReadonlyArray<Packet.PacketType> = ["adv", "msg", "err"]
       while (true) {
-        const bytes = yield* read(stream)
+        const bytes = yield* this.#read(stream)
         const decoded = Packet.decode(bytes, {
           networkId: self.networkId,
           types: expected,
@@ -177,7 +177,7 @@ export const make = (options: {
         })
         if (Result.isFailure(decoded)) {
           if (PacketStream.saysErr(bytes)) return
-          yield* note(connection, bytes, decoded.failure) ?? Effect.void
+          yield* this.#note(connection, bytes, decoded.failure)
           return yield* Effect.fail(refusal(decoded.failure))
         }
         const packet = decoded.success
@@ -185,7 +185,7 @@ export const make = (options: {
         if (packet.type === "adv") {
           const heard = AdvertExchange.read(self, packet)
           if (Result.isFailure(heard)) {
-            yield* note(connection, bytes, heard.failure) ?? Effect.void
+            yield* this.#note(connection, bytes, heard.failure)
             return yield* Effect.fail(refusal(heard.failure))
           }
           yield* connection.write(AdvertExchange.packet(self, listening))
@@ -194,7 +194,7 @@ export const make = (options: {
         }
         const command = commandOf(self, packet)
         if (Result.isFailure(command)) {
-          yield* note(connection, bytes, command.failure) ?? Effect.void
+          yield* this.#note(connection, bytes, command.failure)
           return yield* Effect.fail(refusal(command.failure))
         }
         const service = services.find((service) => service.accepts(command.success.bytes))
@@ -208,24 +208,62 @@ export const make = (options: {
       // Behind the generator, so that it keeps none of the packets for as long as the connection lives.
       Effect.flatMap((served) => served ?? Effect.void)
     )
+  }
 
-  return {
-    handle: (connection, listening) =>
-      Effect.suspend(() => {
-        const address = connection.remote?.host ?? ""
-        if (pending >= limits.pendingConnections) return busy(connection, "connections")
-        if ((byAddress.get(address) ?? 0) >= limits.pendingPerAddress) return busy(connection, "connections from there")
-        count(address, 1)
-        let waiting = true
-        const proved = () => {
-          if (waiting) count(address, -1)
-          waiting = false
-        }
-        return greet(connection, listening, proved).pipe(
-          Effect.catchTag("Refusal", (error) => refuse(connection, error)),
-          Effect.catchTag("ConnectionClosedError", () => Effect.void),
-          Effect.ensuring(Effect.sync(proved))
-        )
-      })
+  #read(stream: PacketStream.PacketStream) {
+    const { limits } = this.#options
+    return stream.read(limits.firstPacketTimeout).pipe(
+      Effect.mapError((error) =>
+        // Without a word about a connection that is gone: there is nobody to tell.
+        error._tag === "ConnectionClosedError"
+          ? error
+          : refusal(error._tag === "Idle" ? ProtocolError.local("ERR_PACKET_INCOMPLETE", "no packet came") : error)
+      )
+    )
+  }
+
+  /** Who connects means this node, and cannot talk to it: an operator has to know, on this side too. */
+  #note({ remote }: Connection, bytes: Uint8Array, { code }: ProtocolError.ProtocolError): Effect.Effect<void> {
+    const { clock, crypto, obstacles, self } = this.#options
+    const host = remote?.host
+    if (host === undefined || code !== "ERR_NETWORK_INCORRECT" && code !== "ERR_NET_DECRYPTION_FAILED") {
+      return Effect.void
+    }
+    // The key of its network key is that of its broadcasts, which say the same.
+    const key = code === "ERR_NETWORK_INCORRECT" ? `connection ${host}` : `key ${host}`
+    const now = Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+    return obstacles.met(key, now, () => {
+      const decoded = Packet.decode(bytes, { types: ["adv", "msg"], maxLength: Packet.maxStreamLength })
+      if (Result.isFailure(decoded)) return undefined
+      return code === "ERR_NETWORK_INCORRECT"
+        ? Mismatch.otherNetwork(decoded.success.networkId, self.networkId, host)
+        : Mismatch.obstacleOf(crypto, self.cipher.keys(), decoded.success, host, clock.currentTimeMillisUnsafe())
+    }) ?? Effect.void
+  }
+
+  #refuse(connection: Connection, { error, keyed }: Refusal): Effect.Effect<void> {
+    const { context, self } = this.#options
+    Metrics.connections(error.code, context)
+    return PacketStream.refuse(connection, self.networkId, error.code, keyed ? self.identity.publicKey : null)
+  }
+
+  /** Says that there is no room, to so many at once. */
+  #busy(connection: Connection, detail: string): Effect.Effect<void> {
+    const { context, limits } = this.#options
+    return Effect.suspend(() => {
+      if (this.#refusing >= limits.refusals) {
+        Metrics.connections("dropped", context)
+        return Effect.void
+      }
+      this.#refusing++
+      return Effect.ensuring(
+        this.#refuse(connection, new Refusal(ProtocolError.local("ERR_BUSY", detail), false)),
+        Effect.sync(() => {
+          this.#refusing--
+        })
+      )
+    })
   }
 }
+
+export const make = (options: Options): Acceptor => new Acceptor(options)

@@ -135,13 +135,13 @@ const crypto = of("crypto", "packages/core/src/Crypto.ts", suites("Crypto"), {
   "token-version": [`|| bytes[0] !== fernetVersion ||`, `||`, "a token of another version opens"],
   "pool-wiped": [
     `part.fill(0)
-      drawn += length`,
+    drawn += length`,
     `drawn += length`,
     "random bytes that were handed out stay in memory"
   ],
   "pool-drawn": [
     `drawn += length
-      return bytes`,
+    return bytes`,
     `return bytes`,
     "the same random bytes are handed out again"
   ],

@@ -21,19 +21,27 @@ const trust = of("trust", "packages/core/src/TofuTrust.ts", suites("Trust"), {
           ? judge(name, publicKey)`,
     "a key that was revoked is pinned again"
   ],
-  "capacity": [`if (pins.size >= capacity) return`, `if (false) return`, "strangers make as many pins as they like"],
-  "half": [`inbound < Math.ceil(capacity / 2) && (byAddress`, `(byAddress`, "those who connect use up all pins"],
-  "per-address": [`&& (byAddress.get(from) ?? 0) < perAddress) {`, `) {`, "one address uses up the pins"],
+  "capacity": [
+    `if (this.#all.size >= this.#capacity) return`,
+    `if (false) return`,
+    "strangers make as many pins as they like"
+  ],
+  "half": [
+    `this.#inbound < Math.ceil(this.#capacity / 2) && fromThere`,
+    `fromThere`,
+    "those who connect use up all pins"
+  ],
+  "per-address": [`&& fromThere < this.#perAddress`, ``, "one address uses up the pins"],
   "counted": [
-    `count(pins.get(pin.name)?.from, -1)
-    pins.set`,
-    `pins.set`,
+    `this.#count(this.#all.get(pin.name)?.from, -1)
+    this.#all.set`,
+    `this.#all.set`,
     "a pin that changed is counted twice"
   ],
   "forget-counted": [
-    `count(pinned.from, -1)
-        pins.delete`,
-    `pins.delete`,
+    `this.#count(pin.from, -1)
+    this.#all.delete`,
+    `this.#all.delete`,
     "a pin that was given back is counted for ever"
   ],
   "pin-signal": [
@@ -458,16 +466,16 @@ const acceptor = of(
       { tests: ["vectors"] }
     ],
     "pending": [
-      `if (pending >= limits.pendingConnections) return busy(connection, "connections")`,
+      `if (this.#pending >= limits.pendingConnections) return "connections"`,
       ``,
       "strangers hold as many connections as they like"
     ],
     "pending-address": [
-      `if ((byAddress.get(address) ?? 0) >= limits.pendingPerAddress) return busy(connection, "connections from there")`,
+      `if ((this.#byAddress.get(address) ?? 0) >= limits.pendingPerAddress) return "connections from there"`,
       ``,
       "one address holds all connections that have proved nothing"
     ],
-    "refusals": [`if (refusing >= limits.refusals) {`, `if (false) {`, "saying that there is no room has no end"],
+    "refusals": [`if (this.#refusing >= limits.refusals) {`, `if (false) {`, "saying that there is no room has no end"],
     "first-packet": [
       `stream.read(limits.firstPacketTimeout).pipe(`,
       `stream.read(limits.rawIdleTimeout).pipe(`,
