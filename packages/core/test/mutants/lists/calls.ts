@@ -250,68 +250,77 @@ const rpcWire = of(
   }
 )
 
-const rpcServer = of(
-  "rpc-server",
-  "packages/core/src/internal/call/rpcServer.ts",
-  suites("PeerRpc.sim", "CommandRpc.sim", "Limits.sim", "Cost.sim"),
-  {
-    "weight": [
-      `if (!wire.hasLists || request.payload.length <= few) return run()`,
-      `return run()`,
-      "lists of nothings take a hundred times what they are counted as",
-      { tests: ["Cost.sim"] }
-    ],
-    "late": [
-      `nowUnsafe(clock) < deadline ? inTime :`,
-      `true ? inTime :`,
-      "a call that waited for its turn begins after its deadline",
-      { tests: ["Cost.sim", "PeerRpc.sim"] }
-    ],
-    "granted": [
-      `left > 0 ? Effect.void : Effect.matchEffect(stream.pull, {`,
-      `true ? Effect.void : Effect.matchEffect(stream.pull, {`,
-      "a stream goes on though its consumer has stopped"
-    ],
-    "contract": [
-      `if (wantsStream !== wire.isStream || !Wire.sameHash(request.hash, wire.hash())) return mismatch`,
-      `if (wantsStream !== wire.isStream) return mismatch`,
-      "bytes of another schema are read as values that nobody wrote"
-    ],
-    "contract-stream": [
-      `if (wantsStream !== wire.isStream || !Wire.sameHash`,
-      `if (!Wire.sameHash`,
-      "one who wants a value gets a stream"
-    ],
-    "request": [
-      `if (length > limit + Wire.maxHeaders + 64) return`,
-      `if (false) return`,
-      "a request of any length is read"
-    ],
-    "memory": [
-      `if (!held.room(pieces.held - before)) return refused("refused", "no memory for it now")`,
-      ``,
-      "requests that come in hold more than there is room for"
-    ],
-    "memory-free": [`fiber.addObserver(held.free)`, ``, "the memory of requests that are over is never given back"],
-    "answer": [
-      `if (bytes.length > limit) return this.stream.reset("too_large", \`an answer over`,
-      `if (false) return this.stream.reset("too_large", \`an answer over`,
-      "an answer over the limit is sent"
-    ],
-    "json-limit": [
-      `return length > limit ? Effect.fail(tooLarge) : Effect.succeed(json)`,
-      `return Effect.succeed(json)`,
-      "a stream that is called by JSON is collected without end"
-    ],
-    "defects": [
-      `const failures = Wire.failuresOf(exit.cause)
-          if (failures === exit.cause`,
-      `const failures = exit.cause as Cause.Cause<any>
-          if (failures === exit.cause`,
-      "a defect of a handler travels to its caller"
-    ]
-  }
-)
+const rpcServerSuites = suites("PeerRpc.sim", "CommandRpc.sim", "Limits.sim", "Cost.sim")
+
+const rpcRequests = of("rpc-server", "packages/core/src/internal/call/rpcRequests.ts", rpcServerSuites, {
+  "weight": [
+    `if (!served.wire.hasLists || request.payload.length <= few) return run()`,
+    `return run()`,
+    "lists of nothings take a hundred times what they are counted as",
+    { tests: ["Cost.sim"] }
+  ],
+  "contract": [
+    `if (wantsStream !== wire.isStream || !Wire.sameHash(request.hash, wire.hash())) return mismatch`,
+    `if (wantsStream !== wire.isStream) return mismatch`,
+    "bytes of another schema are read as values that nobody wrote"
+  ],
+  "contract-stream": [
+    `if (wantsStream !== wire.isStream || !Wire.sameHash`,
+    `if (!Wire.sameHash`,
+    "one who wants a value gets a stream"
+  ],
+  "request": [
+    `if (length > limit + Wire.maxHeaders + 64) return`,
+    `if (false) return`,
+    "a request of any length is read"
+  ],
+  "memory": [
+    `if (!held.room(pieces.held - before)) return refused("refused", "no memory for it now")`,
+    ``,
+    "requests that come in hold more than there is room for"
+  ],
+  "memory-free": [`fiber.addObserver(held.free)`, ``, "the memory of requests that are over is never given back"]
+})
+
+const rpcExecute = of("rpc-server", "packages/core/src/internal/call/rpcExecute.ts", rpcServerSuites, {
+  "late": [
+    `nowUnsafe(clock) < deadline ? handler :`,
+    `true ? handler :`,
+    "a call that waited for its turn begins after its deadline",
+    { tests: ["Cost.sim", "PeerRpc.sim"] }
+  ]
+})
+
+const rpcChunks = of("rpc-server", "packages/core/src/internal/call/rpcChunks.ts", rpcServerSuites, {
+  "granted": [
+    `this.#left > 0 ? Effect.void : Effect.matchEffect(this.#stream.pull, {`,
+    `true ? Effect.void : Effect.matchEffect(this.#stream.pull, {`,
+    "a stream goes on though its consumer has stopped"
+  ]
+})
+
+const rpcStreamCall = of("rpc-server", "packages/core/src/internal/call/rpcStreamCall.ts", rpcServerSuites, {
+  "answer": [
+    `if (bytes.length > limit) return this.#stream.reset("too_large", \`an answer over`,
+    `if (false) return this.#stream.reset("too_large", \`an answer over`,
+    "an answer over the limit is sent"
+  ],
+  "defects": [
+    `const failures = Wire.failuresOf(exit.cause)
+    if (failures === exit.cause`,
+    `const failures = exit.cause as Cause.Cause<any>
+    if (failures === exit.cause`,
+    "a defect of a handler travels to its caller"
+  ]
+})
+
+const rpcEntry = of("rpc-server", "packages/core/src/internal/call/rpcEntry.ts", rpcServerSuites, {
+  "json-limit": [
+    `return this.#length > this.#limit`,
+    `return false`,
+    "a stream that is called by JSON is collected without end"
+  ]
+})
 
 const rpcClient = of(
   "rpc-client",
@@ -442,7 +451,11 @@ export const callsList = [
   ...commandClient,
   ...refused,
   ...rpcWire,
-  ...rpcServer,
+  ...rpcRequests,
+  ...rpcExecute,
+  ...rpcChunks,
+  ...rpcStreamCall,
+  ...rpcEntry,
   ...rpcClient,
   ...contract,
   ...serving,

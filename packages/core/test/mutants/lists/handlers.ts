@@ -77,7 +77,9 @@ const serving = of("given", "packages/core/src/internal/session/serving.ts", ser
   ]
 })
 
-const rpc = of("given", "packages/core/src/internal/call/rpcServer.ts", suites("Handlers.sim", "PeerRpc.sim"), {
+const typed = suites("Handlers.sim", "PeerRpc.sim")
+
+const rpcExecute = of("given", "packages/core/src/internal/call/rpcExecute.ts", typed, {
   "wrapper": [
     `return Given.isEffect(value) || Given.isStream(value) ? given : undefined`,
     `return given as Rpc.Wrapper<unknown>`,
@@ -85,20 +87,20 @@ const rpc = of("given", "packages/core/src/internal/call/rpcServer.ts", suites("
   ],
   "middleware": [
     `whole = Given.isEffect(given)
-              ? given`,
+        ? given`,
     `whole = true
-              ? given as Effect.Effect<unknown, unknown>`,
+        ? given as Effect.Effect<unknown, unknown>`,
     "a middleware's value lets a call through that it should not"
   ],
   "middleware-throws": [
     `} catch (defect) {
-            whole = Effect.die(defect)
-          }`,
+      whole = Effect.die(defect)
+    }`,
     `} catch (defect) {
-            throw defect
-          }`,
+      throw defect
+    }`,
     "a middleware that throws ends more than its call"
   ]
 })
 
-export const handlersList = [...given, ...serving, ...rpc]
+export const handlersList = [...given, ...serving, ...rpcExecute]
