@@ -262,7 +262,7 @@ describe("CommandNode", () => {
       yield* bob.node.register("query", () => Effect.tryPromise(() => Promise.reject(new Error("db down"))))
       assert.strictEqual(
         (yield* failureOf(call("query"))).message,
-        "\"query\" failed at \"bob\" with \"UnknownError\": \"db down\""
+        Why.see("\"query\" failed at \"bob\" with \"UnknownError\": \"db down\"", "failed-there")
       )
     })))
 
