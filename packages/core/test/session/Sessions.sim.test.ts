@@ -1034,4 +1034,41 @@ describe("a ghost", () => {
     }),
     coarse
   )
+
+  test(
+    "is not gone back to when the newer session ends: its peer is dialled",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 94, traceCapacity: 0, streams: { chunking: "joined" } })
+      const crypto = yield* portable()
+      const mallory = yield* stranger(network, crypto, { host: yield* network.host("mallory") })
+      const listening = yield* mallory.listen
+      const accepted = yield* Queue.unbounded<Effect.Success<ReturnType<typeof listening.accept>>>()
+      yield* listening.run((connection) =>
+        Effect.gen(function*() {
+          yield* Queue.offer(accepted, yield* listening.accept(connection))
+          return yield* Effect.never
+        })
+      )
+      const bob = yield* start(network, { name: "bob" })
+      yield* listening.advertise
+      yield* bob.node.peers.awaitPeer("mallory")
+      const call = (name: string) => Effect.forkScoped(Effect.exit(bob.node.request("mallory", name, "")))
+      const name = (payload: Uint8Array) => JSON.parse(text(payload)).name as string
+      yield* call("first")
+      const ghost = yield* Queue.take(accepted)
+      yield* ghost.expect(Frame.Kind.open)
+      const newer = yield* mallory.connect(bob)
+      const asked = yield* ghost.expect(Frame.Kind.ping)
+      yield* newer.send(0, frame(Frame.Kind.goaway, 0, `{"code":"shutdown","message":""}`))
+      yield* Effect.sleep("100 millis")
+      yield* call("second")
+      const again = yield* Effect.timeout(Queue.take(accepted), "1 second")
+      assert.strictEqual(name((yield* again.expect(Frame.Kind.open)).payload), "second")
+      // Where it was alive after all it is one of the sessions again, and no worse for it.
+      yield* ghost.send(1, frame(Frame.Kind.pong, 0, asked.payload))
+      yield* Effect.sleep("200 millis")
+      assert.isAtLeast((yield* bob.node.sessions.all).length, 2)
+    }),
+    coarse
+  )
 })

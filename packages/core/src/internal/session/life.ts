@@ -92,7 +92,7 @@ export const make = (host: Host, parts: {
     const state = table.of(key)
     standing.begin(session, state, origin)
     // An older one may be a ghost; whoever it is has five seconds to say otherwise.
-    if (!session.dialled) { for (const older of state.sessions) older.ping() }
+    if (!session.dialled) { for (const older of state.sessions) older.doubt() }
     state.sessions.add(session)
     // Who made it himself is a peer by that, should he not be one by his adverts.
     const accepted = session.dialled

@@ -8,6 +8,8 @@ export type Due = "ask" | "silent" | "blocked" | undefined
 
 export class Liveness {
   heardAt: number
+  /** Its peer has made another session, and nothing was heard over this one since: it may have no other end. */
+  doubtful = false
   #askedAt: number | undefined
   #writingSince: number | undefined
 
@@ -18,6 +20,7 @@ export class Liveness {
   /** Something came that only the peer can have sent. */
   heard(now: number): void {
     this.heardAt = now
+    this.doubtful = false
     this.#askedAt = undefined
   }
 

@@ -38,18 +38,19 @@ export class PeerSessions {
     // Nearly always, and on the way of every call.
     if (this.sessions.size === 1) {
       for (const session of this.sessions) {
-        return session.usable && session.peer.name === name ? session : undefined
+        return session.usable && session.peer.name === name && !session.doubtful ? session : undefined
       }
     }
     let newest: Session | undefined
     let staying: Session | undefined
     for (const session of this.sessions) {
-      if (!session.usable || session.peer.name !== name) continue
+      if (!session.usable || session.peer.name !== name || session.doubtful) continue
       if (newest === undefined || session.id > newest.id) newest = session
       // The one opened by the smaller key, newest of those.
       if (session.dialled !== this.#smaller && (staying === undefined || session.id > staying.id)) staying = session
     }
-    // An older one may be the ghost of a peer that restarted: it has to have been heard since the newer one began.
+    // An older one may be the ghost of a peer that restarted: it has to have been heard since the newer one began. One that was not
+    // is used for nothing, also where the newer has ended: a dial says at once what a ghost says after 10 s.
     return staying !== undefined && newest !== undefined && staying.heardAt > newest.startedAt ? staying : newest
   }
 

@@ -158,6 +158,17 @@ export class Session {
     return this.ending === undefined && this.drainingSince === undefined
   }
 
+  /** Whether it is a ghost for all that is known: a newer session of its peer's stands, or stood, and this one was not heard since. */
+  get doubtful(): boolean {
+    return this.#liveness.doubtful
+  }
+
+  /** Its peer has made another session, and may have restarted: it is asked which of the two it has. */
+  doubt(): void {
+    this.#liveness.doubtful = true
+    this.ping()
+  }
+
   /** Asks the peer for a sign of life. */
   ping(): void {
     if (this.ending !== undefined || this.#liveness.asked) return
