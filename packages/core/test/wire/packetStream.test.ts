@@ -1,6 +1,6 @@
 /** Packets read from a connection, and writes to it, each in its time. */
 import { assert, describe, it } from "@effect/vitest"
-import type { Transport } from "@pnet/core"
+import { Packet, type Transport } from "@pnet/core"
 import { Clock, Duration, Effect, Exit, Fiber, Option, Queue } from "effect"
 import { TestClock } from "effect/testing"
 import type * as InternalPacketStream from "../../src/internal/wire/packetStream.ts"
@@ -57,6 +57,18 @@ describe("reading under a watch", () => {
       assert.deepStrictEqual(lengths, [3])
       yield* TestClock.adjust("1 millis")
       assert.strictEqual((yield* Fiber.join(watched))._tag, "Idle")
+    }))
+
+  it.effect("ends with a packet that is longer than any may be, as soon as that shows", () =>
+    Effect.gen(function*() {
+      const { come, goesOn, watched } = yield* reading
+      yield* come("a".repeat(Packet.maxStreamLength - 2))
+      yield* goesOn("1 millis")
+      yield* come("aaa")
+      yield* TestClock.adjust("1 millis")
+      const ended = watched.pollUnsafe()
+      const error = ended !== undefined && Exit.isSuccess(ended) ? ended.value : undefined
+      assert.strictEqual(error?._tag === "ProtocolError" && error.code, "ERR_PACKET_TOO_LARGE")
     }))
 
   it.effect("gives a packet that has begun its own time, for the whole of it, whenever it began", () =>
