@@ -378,7 +378,9 @@ const standing = of("sessions", "packages/core/src/internal/session/standing.ts"
     `return false`,
     "who has no network key any more keeps its streams"
   ],
-  "judged": [`return every(judge)`, `return Effect.void`, "a peer that the policy refuses now keeps its session"]
+  "judged": [`return every(judge)`, `return Effect.void`, "a peer that the policy refuses now keeps its session", {
+    tests: ["Trust.sim"]
+  }]
 })
 
 const life = of("sessions", "packages/core/src/internal/session/life.ts", many, {
