@@ -47,6 +47,21 @@ const reading = Effect.gen(function*() {
   return { ...rest, goesOn, lengths, stream, watched }
 })
 
+describe("a refusal", () => {
+  it.effect("reads and drops what still comes, and no more of it than a mebibyte", () =>
+    Effect.gen(function*() {
+      const { connection, incoming } = yield* connected()
+      const chunk = new Uint8Array(65_536)
+      for (let i = 0; i < 100; i++) yield* Queue.offer(incoming, chunk)
+      const refusing = yield* Effect.forkChild(
+        PacketStream.refuse(connection, "lab" as Packet.NetworkId, "ERR_BUSY", null)
+      )
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(refusing)
+      assert.strictEqual(yield* Queue.size(incoming), 84)
+    }))
+})
+
 describe("reading under a watch", () => {
   it.effect("ends with Idle after the idle time without a packet, and not before", () =>
     Effect.gen(function*() {

@@ -464,7 +464,8 @@ const shaking = of("sessions", "packages/core/src/internal/session/shaking.ts", 
       const packet`,
     `stream.read(limits.rawIdleTimeout)
       const packet`,
-    "a handshake that stalls is held for a minute"
+    "a handshake that stalls is held for a minute",
+    { tests: ["Session.wire"] }
   ]
 })
 
