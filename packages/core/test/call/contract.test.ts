@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { compatible, differences, hashBytesOf, hashOf, jsonSchemaOf } from "../../src/internal/call/contract.ts"
+import { hashBytesOf, hashOf, jsonSchemaOf } from "../../src/internal/call/contract.ts"
+import { compatible } from "../../src/internal/call/contractCompatible.ts"
+import { differences } from "../../src/internal/call/contractDifferences.ts"
 
 const of = (payload: Schema.Constraint, success: Schema.Constraint = Schema.Void) => ({
   payload: jsonSchemaOf(payload),

@@ -20,7 +20,8 @@ import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Layer, Logger, S
 import type { Scope } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import * as CommandWire from "../../src/internal/call/commandWire.ts"
-import { compatible, differences } from "../../src/internal/call/contract.ts"
+import { compatible } from "../../src/internal/call/contractCompatible.ts"
+import { differences } from "../../src/internal/call/contractDifferences.ts"
 import * as Wire from "../../src/internal/call/rpcWire.ts"
 
 const { Kind } = Frame

@@ -18,7 +18,8 @@ import { SimNetwork } from "@pnet/testing"
 import { Clock, Effect, Layer, Logger, References, Schema, type Scope, Tracer } from "effect"
 import { quote } from "../../src/internal/base/quote.ts"
 import { meterOf } from "../../src/internal/call/callMetrics.ts"
-import { differences, jsonSchemaOf } from "../../src/internal/call/contract.ts"
+import { jsonSchemaOf } from "../../src/internal/call/contract.ts"
+import { differences } from "../../src/internal/call/contractDifferences.ts"
 
 const { Kind } = Frame
 const coarse = { step: "100 millis" } as const

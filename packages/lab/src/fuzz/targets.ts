@@ -10,7 +10,8 @@ import { Advert, Crypto, Frame, Handshake, Packet, ProtocolError, Raw } from "@p
 import * as Framer from "@pnet/core/Framer"
 import { Pieces } from "@pnet/core/internal/base/pieces"
 import * as CommandWire from "@pnet/core/internal/call/commandWire"
-import * as Contract from "@pnet/core/internal/call/contract"
+import * as Compatible from "@pnet/core/internal/call/contractCompatible"
+import * as Differences from "@pnet/core/internal/call/contractDifferences"
 import * as RpcWire from "@pnet/core/internal/call/rpcWire"
 import { Budget } from "@pnet/core/internal/session/budget"
 import { MessageBox } from "@pnet/core/internal/session/messageBox"
@@ -857,8 +858,8 @@ const requestTarget: Target = {
 const contractTarget = (): Target => {
   const mine = Object.values(calls).map((rpc) => RpcWire.wireOf(rpc as never).contract())
   for (const contract of mine) {
-    rule(Contract.differences(contract, contract).length === 0, "a contract differs from itself")
-    rule(Contract.compatible(contract, contract), "a contract does not go together with itself")
+    rule(Differences.differences(contract, contract).length === 0, "a contract differs from itself")
+    rule(Compatible.compatible(contract, contract), "a contract does not go together with itself")
   }
   return {
     name: "rpc-contract",
@@ -881,9 +882,9 @@ const contractTarget = (): Target => {
       if (said === undefined) return false
       rule(said.hash.length === 8, "a hash of another length")
       for (const contract of mine) {
-        const differences = Contract.differences(contract, said.contract)
+        const differences = Differences.differences(contract, said.contract)
         rule(JSON.stringify(differences).length < 20_000, "what differs is told at length")
-        Contract.compatible(contract, said.contract)
+        Compatible.compatible(contract, said.contract)
       }
       rule(({} as any).polluted === undefined, "the prototype of all objects was changed")
       return true

@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
+import type { Span } from "effect/Tracer"
 import * as Command from "../../Command.ts"
 import { CurrentDeadline, nowUnsafe } from "../../Deadline.ts"
 import {
@@ -17,7 +18,7 @@ import {
   UnknownFunctionError
 } from "../../FunctionError.ts"
 import type { NodeName } from "../../Packet.ts"
-import type { Peers } from "../../Peers.ts"
+import type { Peer, Peers } from "../../Peers.ts"
 import { StreamResetError } from "../../Sessions.ts"
 import type * as Sessions from "../../Sessions.ts"
 import { toTraceparent } from "../base/trace.ts"
@@ -189,7 +190,121 @@ const mapError = (peer: NodeName, name: string, limit: number) =>
   }
 }
 
-export const make = ({ clock, limit, peers, sessions }: Dependencies) => {
+/** One call of one peer: in its time, in its span, and measured. */
+class Call {
+  readonly #client: Dependencies
+  readonly #name: string
+  readonly #to: NodeName
+  readonly #coder: Coder
+  readonly #span: Span
+  readonly #begun: number
+  /** When its time is up, in monotonic milliseconds: its own, or that of the work that it is a part of. */
+  readonly #deadline: number | undefined
+  #sent = 0
+  #received = 0
+
+  constructor(client: Dependencies, name: string, to: string, coder: Coder, span: Span, time: {
+    readonly inherited: number | undefined
+    /** Milliseconds. */
+    readonly own: number
+  }) {
+    this.#client = client
+    this.#name = name
+    this.#to = to as NodeName
+    this.#coder = coder
+    this.#span = span
+    this.#begun = nowUnsafe(client.clock)
+    const earliest = Math.min(time.inherited ?? Infinity, this.#begun + time.own)
+    this.#deadline = earliest === Infinity ? undefined : earliest
+  }
+
+  run(request: Encoded): Effect.Effect<unknown, unknown> {
+    return Effect.matchCauseEffect(
+      isEncoded(request)
+        ? this.#send(request.value)
+        : Effect.flatMap(
+          Effect.mapError(request, (error) => error(this.#to)),
+          (bytes) => this.#send(bytes)
+        ),
+      {
+        onSuccess: (value) => {
+          this.#ended(undefined)
+          return Effect.succeed(value)
+        },
+        onFailure: (cause) => {
+          const reason = cause.reasons.find((reason) => reason._tag === "Fail")
+          this.#ended(reason?.error._tag ?? "Interrupted")
+          return reason === undefined ? Effect.failCause(cause) : this.#coder.failure(reason.error)
+        }
+      }
+    )
+  }
+
+  #send(bytes: Uint8Array): Effect.Effect<unknown, CommandError> {
+    const { limit, peers } = this.#client
+    this.#sent = bytes.length
+    const receive = (reply: Uint8Array) => this.#receive(reply)
+    return Effect.flatMap(peers.resolveOne(this.#to), (peer) =>
+      Effect.matchEffect(this.#exchange(peer, bytes), {
+        onFailure: (error) =>
+          isRefused(error)
+            ? Effect.flatMap(this.#again(peer, bytes), receive)
+            : Effect.fail(mapError(this.#to, this.#name, limit)(error)),
+        onSuccess: receive
+      }))
+  }
+
+  #exchange(peer: Peer, bytes: Uint8Array) {
+    const { clock, limit, sessions } = this.#client
+    const deadline = this.#deadline
+    return sessions.exchange(peer, {
+      protocol: "command",
+      name: Wire.streamName,
+      limit,
+      span: this.#span,
+      deadline: deadline === undefined ? undefined : Duration.millis(deadline - nowUnsafe(clock)),
+      traceparent: toTraceparent(this.#span)
+    }, bytes)
+  }
+
+  /** Each exchange keeps to the deadline by itself, and the waits between them have to. */
+  #again(peer: Peer, bytes: Uint8Array): Effect.Effect<Uint8Array, CommandError> {
+    const { clock, limit } = this.#client
+    const deadline = this.#deadline
+    const again = Effect.mapError(
+      Effect.retry(Effect.suspend(() => this.#exchange(peer, bytes)), { while: isRefused, schedule: refusedRetries }),
+      mapError(this.#to, this.#name, limit)
+    )
+    return deadline === undefined ? again : Effect.suspend(() =>
+      Effect.timeoutOrElse(again, {
+        duration: Math.max(0, deadline - nowUnsafe(clock)),
+        orElse: () => Effect.fail(new DeadlineError({ peer: this.#to, function: this.#name }))
+      })
+    )
+  }
+
+  #receive(reply: Uint8Array): Effect.Effect<unknown, CommandError> {
+    this.#received = reply.length
+    const decoded = Wire.decodeReply(reply, this.#to, this.#name, this.#client.limit)
+    return this.#coder === untyped
+      ? decoded
+      : Effect.flatMap(decoded, (value) => this.#coder.reply(this.#to, this.#name, value))
+  }
+
+  #ended(tag: string | undefined): void {
+    const { clock } = this.#client
+    meterOf("out", "command", this.#to, this.#name).ended(
+      nowUnsafe(clock) - this.#begun,
+      this.#sent,
+      this.#received,
+      tag
+    )
+  }
+}
+
+export const make = (client: Dependencies) => {
+  const { limit, peers } = client
+
   /** One call of one peer. */
   const call = (
     name: string,
@@ -198,7 +313,6 @@ export const make = ({ clock, limit, peers, sessions }: Dependencies) => {
     request: Encoded,
     options: CallOptions | undefined
   ): Effect.Effect<unknown, unknown> => {
-    const peerName = to as NodeName
     const own = options?.timeout === undefined
       ? Infinity
       : Duration.toMillis(Duration.fromInputUnsafe(options.timeout))
@@ -206,74 +320,9 @@ export const make = ({ clock, limit, peers, sessions }: Dependencies) => {
       `call ${name}`,
       { kind: "client", attributes: { "pnet.peer": to, "pnet.function": name } },
       (span) =>
-        Effect.withFiber((fiber) => {
-          const begun = nowUnsafe(clock)
-          const earliest = Math.min(fiber.getRef(CurrentDeadline) ?? Infinity, begun + own)
-          const deadline = earliest === Infinity ? undefined : earliest
-          let sent = 0
-          let received = 0
-          const late = () => Effect.fail(new DeadlineError({ peer: peerName, function: name }))
-          const within = <A>(effect: Effect.Effect<A, CommandError>): Effect.Effect<A, CommandError> =>
-            deadline === undefined ?
-              effect :
-              Effect.suspend(() =>
-                Effect.timeoutOrElse(effect, { duration: Math.max(0, deadline - nowUnsafe(clock)), orElse: late })
-              )
-          const send = (bytes: Uint8Array): Effect.Effect<unknown, CommandError> => {
-            sent = bytes.length
-            return Effect.flatMap(peers.resolveOne(to), (peer) => {
-              const exchange = () =>
-                sessions.exchange(peer, {
-                  protocol: "command",
-                  name: Wire.streamName,
-                  limit,
-                  span,
-                  deadline: deadline === undefined ? undefined : Duration.millis(deadline - nowUnsafe(clock)),
-                  traceparent: toTraceparent(span)
-                }, bytes)
-              // Each of them keeps to the deadline by itself, and the waits between them have to.
-              const again = () =>
-                within(
-                  Effect.mapError(
-                    Effect.retry(Effect.suspend(exchange), { while: isRefused, schedule: refusedRetries }),
-                    mapError(peerName, name, limit)
-                  )
-                )
-              return Effect.matchEffect(exchange(), {
-                onFailure: (error) =>
-                  isRefused(error)
-                    ? Effect.flatMap(again(), receive)
-                    : Effect.fail(mapError(peerName, name, limit)(error)),
-                onSuccess: receive
-              })
-            })
-          }
-          const receive = (reply: Uint8Array): Effect.Effect<unknown, CommandError> => {
-            received = reply.length
-            const decoded = Wire.decodeReply(reply, peerName, name, limit)
-            return coder === untyped
-              ? decoded
-              : Effect.flatMap(decoded, (value) => coder.reply(peerName, name, value))
-          }
-          const ended = (tag: string | undefined) =>
-            meterOf("out", "command", to, name).ended(nowUnsafe(clock) - begun, sent, received, tag)
-          return Effect.matchCauseEffect(
-            isEncoded(request)
-              ? send(request.value)
-              : Effect.flatMap(Effect.mapError(request, (error) => error(peerName)), send),
-            {
-              onSuccess: (value) => {
-                ended(undefined)
-                return Effect.succeed(value)
-              },
-              onFailure: (cause) => {
-                const reason = cause.reasons.find((reason) => reason._tag === "Fail")
-                ended(reason?.error._tag ?? "Interrupted")
-                return reason === undefined ? Effect.failCause(cause) : coder.failure(reason.error)
-              }
-            }
-          )
-        })
+        Effect.withFiber((fiber) =>
+          new Call(client, name, to, coder, span, { inherited: fiber.getRef(CurrentDeadline), own }).run(request)
+        )
     )
   }
 

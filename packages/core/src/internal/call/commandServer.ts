@@ -1,4 +1,5 @@
 /** Answers commands: reads a call, runs its function, and replies. */
+import type * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Json } from "effect/Schema"
@@ -60,124 +61,171 @@ const parentOf = (stream: SessionStream) => {
   return parent === undefined ? { root: true } : { parent }
 }
 
-export const make = ({ clock, limits, memory, node, peers, registry }: Dependencies) => {
-  const lines = Seldom.lines(clock)
-
-  const builtIn = (
-    name: string,
-    args: ReadonlyArray<unknown>
-  ): Effect.Effect<unknown, RunError> | undefined => {
-    switch (name) {
-      case "get_funcs":
-        return node.functions
-      case "get_peers":
-        return Effect.map(namesOfAll(peers), (names) => names.toSorted())
-      case "describe": {
-        const names = args.filter((arg) => typeof arg === "string")
-        if (names.length < args.length) {
-          return Effect.fail(
-            new RunError({ code: "invalid_arguments", description: "\"describe\" takes names of functions, or none" })
-          )
-        }
-        return node.describe(names.length === 0 ? undefined : names)
+const builtIn = (
+  { node, peers }: Dependencies,
+  name: string,
+  args: ReadonlyArray<unknown>
+): Effect.Effect<unknown, RunError> | undefined => {
+  switch (name) {
+    case "get_funcs":
+      return node.functions
+    case "get_peers":
+      return Effect.map(namesOfAll(peers), (names) => names.toSorted())
+    case "describe": {
+      const names = args.filter((arg) => typeof arg === "string")
+      if (names.length < args.length) {
+        return Effect.fail(
+          new RunError({ code: "invalid_arguments", description: "\"describe\" takes names of functions, or none" })
+        )
       }
-      default:
-        return undefined
+      return node.describe(names.length === 0 ? undefined : names)
     }
+    default:
+      return undefined
   }
+}
 
-  const run = (stream: SessionStream, request: Wire.Request, span: Span): Effect.Effect<Json, RunError> => {
-    const entry = registry.getUnsafe(request.function)
-    if (entry !== undefined) return entry.run(new IncomingCall(stream, request, span, node), request.args)
-    const given = builtIn(request.function, request.args)
-    return given === undefined
-      ? Effect.fail(
-        new RunError({
-          code: "unknown_function",
-          description: `there is no function ${
-            quote(request.function.slice(0, maxShown))
-          }; get_funcs gives those there are`
-        })
-      )
-      : given as Effect.Effect<Json, RunError>
-  }
+/** Runs the function that is asked for. */
+const run = (
+  server: Dependencies,
+  stream: SessionStream,
+  request: Wire.Request,
+  span: Span
+): Effect.Effect<Json, RunError> => {
+  const entry = server.registry.getUnsafe(request.function)
+  if (entry !== undefined) return entry.run(new IncomingCall(stream, request, span, server.node), request.args)
+  const given = builtIn(server, request.function, request.args)
+  return given === undefined
+    ? Effect.fail(
+      new RunError({
+        code: "unknown_function",
+        description: `there is no function ${
+          quote(request.function.slice(0, maxShown))
+        }; get_funcs gives those there are`
+      })
+    )
+    : given as Effect.Effect<Json, RunError>
+}
 
-  const answer = (stream: InternalStream, request: Wire.Request, size: number): Effect.Effect<void> => {
-    const begun = nowUnsafe(clock)
-    const known = registry.getUnsafe(request.function) !== undefined
-    // A caller may ask for any name: those that are not there share one series, and one name for their spans.
-    const name = known ? request.function : "unknown or built in"
-    const meter = meterOf("in", "command", stream.peer.name, name)
-    let sent = 0
+/** One command, from its question to its answer: in its time, in its span, and measured. */
+class Answering {
+  readonly #server: Dependencies
+  readonly #lines: Seldom.Lines
+  readonly #stream: InternalStream
+  readonly #request: Wire.Request
+  readonly #size: number
+  /** A caller may ask for any name: those that are not there share one series, and one name for their spans. */
+  readonly #name: string
+  readonly #begun: number
+  #sent = 0
+
+  constructor(server: Dependencies, lines: Seldom.Lines, stream: InternalStream, request: Wire.Request, size: number) {
+    this.#server = server
+    this.#lines = lines
+    this.#stream = stream
+    this.#request = request
+    this.#size = size
+    this.#begun = nowUnsafe(server.clock)
+    const known = server.registry.getUnsafe(request.function) !== undefined
+    this.#name = known ? request.function : "unknown or built in"
     stream.title = request.function
-    const reply = (bytes: Uint8Array) => {
-      sent = bytes.length
-      // The stream may be reset already, which nobody here needs to hear of.
-      return Effect.ignore(stream.write(bytes))
-    }
+  }
+
+  get answer(): Effect.Effect<void> {
+    const stream = this.#stream
     return Effect.useSpan(
-      name,
+      this.#name,
       {
         kind: "server",
         ...parentOf(stream),
-        attributes: { "pnet.peer": stream.peer.name, "pnet.function": name }
+        attributes: { "pnet.peer": stream.peer.name, "pnet.function": this.#name }
       },
-      (span) => {
-        const work = Effect.flatMap(run(stream, request, span), (value) => {
-          const bytes = Wire.encodeSuccessUpTo(value, limits.callSize)
-          if (bytes !== undefined) return Effect.as(reply(bytes), undefined)
-          return Effect.fail(
-            new RunError({ code: "too_large", description: `its result is over ${limits.callSize} bytes` })
-          )
-        })
-        const { expires } = stream
-        const late = () => Effect.as(stream.reset("deadline", "its time was up"), "DeadlineError")
-        const within = expires === undefined ? work : Effect.suspend(() => {
-          // Counted from the OPEN: the question may have taken all of it to come, or this process have been frozen since.
-          const left = expires - nowUnsafe(clock)
-          return left <= 0
-            ? late()
-            : Effect.provideService(
-              Effect.timeoutOrElse(work, { duration: left, orElse: late }),
-              CurrentDeadline,
-              expires
-            )
-        })
-        return Effect.matchCauseEffect(within, {
+      (span) =>
+        Effect.matchCauseEffect(this.#inTime(this.#work(span)), {
           onSuccess: (tag) => {
-            meter.ended(nowUnsafe(clock) - begun, sent, size, tag)
+            this.#ended(tag)
             return Effect.void
           },
-          onFailure: (cause) => {
-            const failure = cause.reasons.find((reason) => reason._tag === "Fail")
-            if (failure !== undefined) {
-              span.attribute("error.type", failure.error.code)
-              return Effect.map(
-                reply(Wire.encodeError(failure.error, limits.callSize)),
-                () => meter.ended(nowUnsafe(clock) - begun, sent, size, failure.error.code)
-              )
-            }
-            if (cause.reasons.every((reason) => reason._tag === "Interrupt")) {
-              meter.ended(nowUnsafe(clock) - begun, sent, size, "Interrupted")
-              return stream.reset("going_away", "")
-            }
-            meter.ended(nowUnsafe(clock) - begun, sent, size, "internal")
-            span.attribute("error.type", "internal")
-            return Effect.andThen(
-              // Those that are not there have no log of their own.
-              lines(Seldom.defect(name, cause), name, (more) =>
-                Effect.logError(
-                  `the function ${quote(request.function)} broke for ${quote(stream.peer.name)}${more}`,
-                  cause
-                )),
-              reply(Wire.encodeError({ code: "internal", description: "it broke; the log of its node has the cause" }))
-            )
-          }
+          onFailure: (cause) => this.#fail(cause, span)
         })
-      }
     )
   }
 
+  #work(span: Span): Effect.Effect<undefined, RunError> {
+    const { callSize } = this.#server.limits
+    return Effect.flatMap(run(this.#server, this.#stream, this.#request, span), (value) => {
+      const bytes = Wire.encodeSuccessUpTo(value, callSize)
+      return bytes === undefined
+        ? Effect.fail(new RunError({ code: "too_large", description: `its result is over ${callSize} bytes` }))
+        : Effect.as(this.#reply(bytes), undefined)
+    })
+  }
+
+  /** Gives the tag of what ended it, where that was its time. */
+  #inTime(work: Effect.Effect<undefined, RunError>): Effect.Effect<string | undefined, RunError> {
+    const stream = this.#stream
+    const { expires } = stream
+    if (expires === undefined) return work
+    const late = () => Effect.as(stream.reset("deadline", "its time was up"), "DeadlineError")
+    return Effect.suspend(() => {
+      // Counted from the OPEN: the question may have taken all of it to come, or this process have been frozen since.
+      const left = expires - nowUnsafe(this.#server.clock)
+      return left <= 0
+        ? late()
+        : Effect.provideService(
+          Effect.timeoutOrElse(work, { duration: left, orElse: late }),
+          CurrentDeadline,
+          expires
+        )
+    })
+  }
+
+  #fail(cause: Cause.Cause<RunError>, span: Span): Effect.Effect<void> {
+    const failure = cause.reasons.find((reason) => reason._tag === "Fail")
+    if (failure !== undefined) {
+      span.attribute("error.type", failure.error.code)
+      return Effect.map(
+        this.#reply(Wire.encodeError(failure.error, this.#server.limits.callSize)),
+        () => this.#ended(failure.error.code)
+      )
+    }
+    if (cause.reasons.every((reason) => reason._tag === "Interrupt")) {
+      this.#ended("Interrupted")
+      return this.#stream.reset("going_away", "")
+    }
+    this.#ended("internal")
+    span.attribute("error.type", "internal")
+    return Effect.andThen(
+      // Those that are not there have no log of their own.
+      this.#lines(Seldom.defect(this.#name, cause), this.#name, (more) =>
+        Effect.logError(
+          `the function ${quote(this.#request.function)} broke for ${quote(this.#stream.peer.name)}${more}`,
+          cause
+        )),
+      this.#reply(Wire.encodeError({ code: "internal", description: "it broke; the log of its node has the cause" }))
+    )
+  }
+
+  #reply(bytes: Uint8Array): Effect.Effect<void> {
+    this.#sent = bytes.length
+    // The stream may be reset already, which nobody here needs to hear of.
+    return Effect.ignore(this.#stream.write(bytes))
+  }
+
+  #ended(tag: string | undefined): void {
+    meterOf("in", "command", this.#stream.peer.name, this.#name).ended(
+      nowUnsafe(this.#server.clock) - this.#begun,
+      this.#sent,
+      this.#size,
+      tag
+    )
+  }
+}
+
+/** Serves the stream of one command. */
+export const make = (server: Dependencies) => {
+  const { clock, limits, memory } = server
+  const lines = Seldom.lines(clock)
   return (stream: SessionStream): Effect.Effect<void> =>
     Effect.withFiber((fiber) => {
       const held = memory(stream.peer.publicKey)
@@ -200,7 +248,7 @@ export const make = ({ clock, limits, memory, node, peers, registry }: Dependenc
           const request = Wire.decodeRequest(bytes)
           return typeof request === "string"
             ? refuse("invalid_arguments", `the call is malformed: ${request}`)
-            : answer(stream as InternalStream, request, bytes.length)
+            : new Answering(server, lines, stream as InternalStream, request, bytes.length).answer
         }
       })
     })

@@ -103,8 +103,8 @@ const commandServer = of(
       "calls together take many times their bytes"
     ],
     "name": [
-      `const name = known ? request.function : "unknown or built in"`,
-      `const name = request.function`,
+      `this.#name = known ? request.function : "unknown or built in"`,
+      `this.#name = request.function`,
       "made-up names fill the metrics and name spans"
     ],
     "shown": [
@@ -113,15 +113,15 @@ const commandServer = of(
       "an answer repeats a name of any length"
     ],
     "defect": [
-      `reply(Wire.encodeError({ code: "internal", description: "it broke; the log of its node has the cause" }))`,
-      `reply(Wire.encodeError({ code: "internal", description: String(cause) }))`,
+      `this.#reply(Wire.encodeError({ code: "internal", description: "it broke; the log of its node has the cause" }))`,
+      `this.#reply(Wire.encodeError({ code: "internal", description: String(cause) }))`,
       "a defect's text travels to the caller"
     ],
     "late": [
       `return left <= 0
-            ? late()`,
+        ? late()`,
       `return false
-            ? late()`,
+        ? late()`,
       "a call whose question took all of its time to come is run",
       { tests: ["Cost.sim", "CommandNode.sim"] }
     ],
@@ -192,13 +192,13 @@ const commandClient = of(
   suites("CommandNode.sim", "Exchange.sim"),
   {
     "earliest": [
-      `const earliest = Math.min(fiber.getRef(CurrentDeadline) ?? Infinity, begun + own)`,
-      `const earliest = Math.min(Infinity, begun + own)`,
+      `const earliest = Math.min(time.inherited ?? Infinity, this.#begun + time.own)`,
+      `const earliest = Math.min(Infinity, this.#begun + time.own)`,
       "a call made by a handler outlives the one that it is made for"
     ],
     "retry": [
-      `Effect.retry(Effect.suspend(exchange), { while: isRefused, schedule: refusedRetries })`,
-      `Effect.retry(Effect.suspend(exchange), { while: () => true, schedule: refusedRetries })`,
+      `Effect.retry(Effect.suspend(() => this.#exchange(peer, bytes)), { while: isRefused, schedule: refusedRetries })`,
+      `Effect.retry(Effect.suspend(() => this.#exchange(peer, bytes)), { while: () => true, schedule: refusedRetries })`,
       "a call that may have run is made again"
     ]
   }
@@ -322,70 +322,73 @@ const rpcEntry = of("rpc-server", "packages/core/src/internal/call/rpcEntry.ts",
   ]
 })
 
-const rpcClient = of(
-  "rpc-client",
-  "packages/core/src/internal/call/rpcClient.ts",
-  suites("PeerRpc.sim", "CommandRpc.sim", "Limits.sim", "Cost.sim"),
-  {
-    "retry-stream": [
-      `const refused = (error: RpcError) => !call.heard && isRefused(error)`,
-      `const refused = (error: RpcError) => isRefused(error)`,
-      "a stream is begun anew after chunks of it have come"
-    ],
-    "limit": [`if (length > limit) return yield* call.tooLarge`, ``, "a chunk of any length is read"],
-    "answer-limit": [
-      `if (pieces.length > limit + Wire.maxContract) return yield* call.tooLarge`,
-      ``,
-      "the end of a stream is as long as a peer makes it"
-    ],
-    "request-limit": [`if (payload.length > limit || headers`, `if (headers`, "a call over the limit is sent"],
-    "compatible": [
-      `|| !compatible(call.wire.contract(), theirs.contract)) {`,
-      `) {`,
-      "a call is made though the two sides do not understand each other"
-    ],
-    "adopted": [`if (adopted.size >= maxMet) adopted.clear()`, ``, "every peer's contract is remembered", {
-      equivalent:
-        "names are those that the program calls by itself, so nothing that a peer does fills it; the bound is for programs that make names up"
-    }],
-    "again": [
-      `onceMore(Effect.fail(call.disagree(undefined, false, "the peer's contract changes with every call")))`,
-      `onceMore(Effect.suspend(() => agreed))`,
-      "a peer whose contract changes with every call is called for ever"
-    ]
-  }
-)
+const rpcClientSuites = suites("PeerRpc.sim", "CommandRpc.sim", "Limits.sim", "Cost.sim")
 
-const contract = of(
-  "contract",
-  "packages/core/src/internal/call/contract.ts",
-  suites("contract", "PeerRpc.sim"),
-  {
-    "stream": [
-      `return own(mine, "stream") === own(other, "stream") && own`,
-      `return own`,
-      "a stream and a value go together"
-    ],
-    "success": [`&& ways("success", false) &&`, `&&`, "results that cannot be read go together"],
-    "errors": [
-      `ways("success", false) &&
+const rpcClientRequest = of("rpc-client", "packages/core/src/internal/call/rpcClientRequest.ts", rpcClientSuites, {
+  "retry-stream": [
+    `const refused = (error: RpcError) => !call.heard && isRefused(error)`,
+    `const refused = (error: RpcError) => isRefused(error)`,
+    "a stream is begun anew after chunks of it have come"
+  ],
+  "request-limit": [`if (payload.length > client.limit || headers`, `if (headers`, "a call over the limit is sent"],
+  "compatible": [
+    `|| !compatible(call.wire.contract(), theirs.contract)) {`,
+    `) {`,
+    "a call is made though the two sides do not understand each other"
+  ],
+  "again": [
+    `onceMore(Effect.fail(call.disagree(undefined, false, "the peer's contract changes with every call")))`,
+    `onceMore(Effect.suspend(() => agreed))`,
+    "a peer whose contract changes with every call is called for ever"
+  ]
+})
+
+const rpcClientKnown = of("rpc-client", "packages/core/src/internal/call/rpcClientKnown.ts", rpcClientSuites, {
+  "adopted": [`if (this.#adopted.size >= most) this.#adopted.clear()`, ``, "every peer's contract is remembered", {
+    equivalent:
+      "names are those that the program calls by itself, so nothing that a peer does fills it; the bound is for programs that make names up"
+  }]
+})
+
+const rpcClientStream = of("rpc-client", "packages/core/src/internal/call/rpcClientStream.ts", rpcClientSuites, {
+  "limit": [`if (length > this.#call.client.limit) return tooLarge`, ``, "a chunk of any length is read"],
+  "answer-limit": [
+    `if (pieces.length > call.client.limit + Wire.maxContract) return yield* call.tooLarge`,
+    ``,
+    "the end of a stream is as long as a peer makes it"
+  ]
+})
+
+const contracts = suites("contract", "PeerRpc.sim")
+
+const contractCompatible = of("contract", "packages/core/src/internal/call/contractCompatible.ts", contracts, {
+  "stream": [
+    `return own(mine, "stream") === own(other, "stream") && own`,
+    `return own`,
+    "a stream and a value go together"
+  ],
+  "success": [`&& ways("success", false) &&`, `&&`, "results that cannot be read go together"],
+  "errors": [
+    `ways("success", false) &&
     ways("error", false)`,
-      `ways("success", false)`,
-      "errors that cannot be read go together"
-    ],
-    "required": [`&& !isRequired(y, name)`, ``, "a field that the reader needs is missing"],
-    "tags": [
-      `if (type !== y["type"] || tagOf(w) !== tagOf(r)) return false`,
-      `if (type !== y["type"]) return false`,
-      "a value of one tag is read as another's"
-    ],
-    "annotations": [
-      `Object.entries(object).filter(([key]) => !annotations.has(key))`,
-      `Object.entries(object)`,
-      "a description makes another contract"
-    ]
-  }
-)
+    `ways("success", false)`,
+    "errors that cannot be read go together"
+  ],
+  "required": [`&& !isRequired(y, name)`, ``, "a field that the reader needs is missing"],
+  "tags": [
+    `if (type !== y["type"] || tagOf(w) !== tagOf(r)) return false`,
+    `if (type !== y["type"]) return false`,
+    "a value of one tag is read as another's"
+  ]
+})
+
+const contract = of("contract", "packages/core/src/internal/call/contract.ts", contracts, {
+  "annotations": [
+    `Object.entries(object).filter(([key]) => !annotations.has(key))`,
+    `Object.entries(object)`,
+    "a description makes another contract"
+  ]
+})
 
 const functionsOverStreams = suites("AdvancedNode.sim", "Limits.sim")
 
@@ -456,7 +459,10 @@ export const callsList = [
   ...rpcChunks,
   ...rpcStreamCall,
   ...rpcEntry,
-  ...rpcClient,
+  ...rpcClientRequest,
+  ...rpcClientKnown,
+  ...rpcClientStream,
+  ...contractCompatible,
   ...contract,
   ...serving,
   ...calling,

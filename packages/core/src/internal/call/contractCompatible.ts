@@ -1,0 +1,84 @@
+/** Whether two contracts go together though they differ. */
+import type { Contract } from "./contract.ts"
+import { isRequired, maxDepth, maxSteps, membersOf, resolve, type Side, tagOf, textOf } from "./contractSide.ts"
+import { arrayOf, objectOf, own } from "./jsonSchema.ts"
+
+const isNumber = (type: unknown): boolean => type === "number" || type === "integer"
+
+/**
+ * Whether two contracts let each side read what the other writes, as `SchemaBinary` does in its default mode: struct fields may
+ * be added where the reader does not ask for them, and everything else has to be of the same kind. It does not check kinds
+ * by itself: an array that is read as a text is a text. `theirs` may be anything that a peer sent, and costs no more than it may.
+ */
+export const compatible = (mine: Contract, theirs: unknown): boolean => {
+  const seen = new Set<string>()
+  let steps = 0
+
+  const readable = (writer: Side, reader: Side, depth: number): boolean => {
+    if (depth > maxDepth || ++steps > maxSteps) return false
+    const refs = [objectOf(writer.schema)?.["$ref"], objectOf(reader.schema)?.["$ref"]]
+    if (typeof refs[0] === "string" && typeof refs[1] === "string") {
+      const pair = JSON.stringify(refs)
+      if (seen.has(pair)) return true
+      seen.add(pair)
+    }
+    const ws = membersOf(resolve(writer))
+    const rs = membersOf(resolve(reader))
+    if (ws.length !== rs.length) return false
+    if (ws.length !== 1) {
+      return ws.every((w, i) => tagOf(w) === tagOf(rs[i]!) && readable(w, rs[i]!, depth + 1))
+    }
+    const [w] = ws as [Side]
+    const [r] = rs as [Side]
+    const x = objectOf(w.schema)
+    const y = objectOf(r.schema)
+    if (x === undefined || y === undefined) return x === y && w.schema === r.schema
+    if ((objectOf(x["not"]) !== undefined) !== (objectOf(y["not"]) !== undefined)) return false
+    const { type } = x
+    if (isNumber(type) && isNumber(y["type"])) return true
+    if (type !== y["type"] || tagOf(w) !== tagOf(r)) return false
+    const same = (key: string) => textOf(own(x, key) ?? null) === textOf(own(y, key) ?? null)
+    if (type === undefined) return same("enum")
+    if (type === "string") return same("format") && same("contentEncoding") && same("pattern")
+    const both = (key: string): boolean => {
+      const one = x[key]
+      const other = y[key]
+      if (objectOf(one) === undefined && objectOf(other) === undefined) return true
+      return one !== undefined && other !== undefined &&
+        readable({ schema: one, root: w.root }, { schema: other, root: r.root }, depth + 1)
+    }
+    if (type === "array") {
+      const ours = arrayOf(x["prefixItems"]) ?? []
+      const yours = arrayOf(y["prefixItems"]) ?? []
+      return ours.length === yours.length && both("items") &&
+        ours.every((item, i) =>
+          readable({ schema: item, root: w.root }, { schema: yours[i]!, root: r.root }, depth + 1)
+        )
+    }
+    if (type !== "object") return true
+    if (!both("additionalProperties")) return false
+    const written = objectOf(x["properties"]) ?? {}
+    const read = objectOf(y["properties"]) ?? {}
+    return Object.keys(read).every((name) => {
+      const one = own(written, name)
+      return one === undefined
+        ? ++steps < maxSteps && !isRequired(y, name)
+        : readable({ schema: one, root: w.root }, { schema: read[name]!, root: r.root }, depth + 1)
+    })
+  }
+
+  const other = objectOf(theirs)
+  if (other === undefined) return false
+  const ways = (key: string, writes: boolean): boolean => {
+    const one = own(mine, key)
+    const two = own(other, key)
+    if (one === undefined || two === undefined) return false
+    // A reference means one thing on the way there, and another on the way back.
+    seen.clear()
+    const [a, b] = [{ schema: one, root: one }, { schema: two, root: two }]
+    return writes ? readable(a, b, 0) : readable(b, a, 0)
+  }
+  return own(mine, "stream") === own(other, "stream") && own(mine, "form") === own(other, "form") &&
+    ways("payload", true) && ways("success", false) &&
+    ways("error", false)
+}

@@ -1,0 +1,195 @@
+/** One typed call of one peer, as its caller's side sees it; and what the calls of one client share. */
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import type * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Rpc from "effect/rpc/Rpc"
+import type { FromServer, Request } from "effect/rpc/RpcMessage"
+import { nowUnsafe } from "../../Deadline.ts"
+import {
+  CallTooLargeError,
+  ContractError,
+  DeadlineError,
+  RemoteDefectError,
+  UnknownFunctionError
+} from "../../FunctionError.ts"
+import type { NodeName } from "../../Packet.ts"
+import type { NameConflictError, PeerLostError, Peers, PeerUnknownError } from "../../Peers.ts"
+import type * as Sessions from "../../Sessions.ts"
+import type { DialError } from "../../Transport.ts"
+import { lostBefore } from "../peers/lostBefore.ts"
+import { unsent } from "../session/refused.ts"
+import { type CallMeter, meterOf } from "./callMetrics.ts"
+import { differences } from "./contractDifferences.ts"
+import type { Known } from "./rpcClientKnown.ts"
+import type * as Wire from "./rpcWire.ts"
+
+/** How a peer that was called before is lost to who calls it again, where it cannot be dialled. */
+const lossOf: Record<DialError["kind"], PeerLostError["reason"]> = {
+  Refused: "Refused",
+  Timeout: "NoAnswer",
+  Unreachable: "NoAnswer",
+  Unknown: "NoAnswer",
+  NoEndpoint: "SessionEnded"
+}
+
+export type RpcError =
+  | PeerUnknownError
+  | NameConflictError
+  | Sessions.OpenError
+  | Sessions.StreamError
+  | DeadlineError
+  | ContractError
+  | UnknownFunctionError
+  | CallTooLargeError
+  | RemoteDefectError
+
+/** What the calls of one client share. */
+export interface Client {
+  readonly sessions: Sessions.Sessions["Service"]
+  readonly peers: Peers["Service"]
+  readonly clock: Clock.Clock
+  readonly known: Known
+  /** Bytes of a call, of an answer, and of an element of a stream. */
+  readonly limit: number
+  /** Chunks of a stream that a peer may send ahead. */
+  readonly window: number
+  /** Milliseconds that a call may take; Infinity for no end. */
+  readonly timeout: number
+  readonly meters: Meters
+  /** Gives Effect's client what has come for one of its calls. */
+  readonly write: (message: FromServer<any>) => Effect.Effect<void>
+}
+
+/** The meters of a client's calls: where it is one peer's, that of each rpc is found once. */
+export class Meters {
+  readonly #only: boolean
+  readonly #known = new Map<Wire.Wire, CallMeter>()
+  constructor(only: boolean) {
+    this.#only = only
+  }
+  of({ name, to, wire }: Call): CallMeter {
+    const known = this.#only ? this.#known.get(wire) : undefined
+    if (known !== undefined) return known
+    const meter = meterOf("out", "rpc", to, name)
+    if (this.#only) this.#known.set(wire, meter)
+    return meter
+  }
+}
+
+/** The tags of pnet's own errors. A handler's may be a peer's text, which is no label. */
+const ownTags: ReadonlySet<unknown> = new Set<RpcError["_tag"]>([
+  "PeerUnknownError",
+  "NameConflictError",
+  "PeerLostError",
+  "DialError",
+  "ProtocolError",
+  "UntrustedPeerError",
+  "StreamResetError",
+  "DeadlineError",
+  "ContractError",
+  "UnknownFunctionError",
+  "CallTooLargeError",
+  "RemoteDefectError"
+])
+
+export const tagOf = (cause: Cause.Cause<any>): string => {
+  const failure = cause.reasons.find(Cause.isFailReason)
+  if (failure === undefined) return "Interrupted"
+  const tag: unknown = typeof failure.error === "object" && failure.error !== null ? failure.error._tag : undefined
+  return ownTags.has(tag) ? tag as string : "failed"
+}
+
+export class Call {
+  readonly client: Client
+  readonly to: NodeName
+  readonly wire: Wire.Wire
+  readonly message: Request<Rpc.Any>
+  /** By which contract it was made. */
+  hash: Uint8Array | undefined
+  /** Whether any of the answer has come. */
+  heard = false
+  /** Bytes, for the metrics. */
+  sent = 0
+  received = 0
+  readonly #begun: number
+  #counted = false
+
+  constructor(client: Client, to: NodeName, wire: Wire.Wire, message: Request<Rpc.Any>) {
+    this.client = client
+    this.to = to
+    this.wire = wire
+    this.message = message
+    this.#begun = nowUnsafe(client.clock)
+  }
+
+  get id() {
+    return Number(this.message.id)
+  }
+  get name() {
+    return this.wire.rpc._tag
+  }
+
+  /** Counts it, once. */
+  ended(tag: string | undefined): void {
+    if (this.#counted) return
+    this.#counted = true
+    const { clock, meters } = this.client
+    meters.of(this).ended(nowUnsafe(clock) - this.#begun, this.sent, this.received, tag)
+  }
+
+  /** Gives the caller what came of it. */
+  exit(exit: Exit.Exit<any, any>): Effect.Effect<void> {
+    this.ended(Exit.isSuccess(exit) ? undefined : tagOf(exit.cause))
+    return this.client.write({ _tag: "Exit", clientId: 0, requestId: this.message.id, exit } as FromServer<any>)
+  }
+
+  // --- how it fails ----------------------------------------------------------------------------------------------------
+
+  get late() {
+    return new DeadlineError({ peer: this.to, function: this.name })
+  }
+  get broken() {
+    return new RemoteDefectError({ peer: this.to, function: this.name })
+  }
+  get tooLarge() {
+    return new CallTooLargeError({ peer: this.to, function: this.name, limit: this.client.limit })
+  }
+  get malformed() {
+    return this.disagree(undefined, true, "the peer's answer is malformed")
+  }
+
+  /** The peer's answer is not what this side's schemas say. */
+  disagree(theirs: unknown, mayHaveRun: boolean, detail?: string) {
+    const found = theirs === undefined ? [] : differences(this.wire.contract(), theirs)
+    return new ContractError({
+      peer: this.to,
+      function: this.name,
+      mayHaveRun,
+      differences: found.length === 0 && detail !== undefined ? [detail] : found
+    })
+  }
+
+  /** A stream's failure, as what became of the call. */
+  mapError(error: Sessions.OpenError | Sessions.StreamError): RpcError {
+    if (error._tag === "DialError") {
+      const peer = this.client.known.met(this.to)
+      return peer === undefined ? error : lostBefore(peer, lossOf[error.kind])
+    }
+    if (error._tag !== "StreamResetError") return error
+    switch (error.code) {
+      case "deadline":
+        return new DeadlineError({ peer: this.to, function: this.name, ...unsent(error) })
+      case "too_large":
+        return this.tooLarge
+      case "not_found":
+      case "unsupported":
+        return new UnknownFunctionError({ peer: this.to, function: this.name })
+      case "internal":
+      case "failed":
+        return error.remote ? this.broken : error
+      default:
+        return error
+    }
+  }
+}

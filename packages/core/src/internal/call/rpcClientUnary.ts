@@ -1,0 +1,145 @@
+/**
+ * Calls with one answer. Nearly always there is a session, the payload can be encoded at once, and nobody asked for more than the
+ * answer: then nothing waits for it but an entry in a table. Whatever is otherwise goes the slow way, with a fiber.
+ */
+import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import { CurrentDeadline } from "../../Deadline.ts"
+import type { Peer } from "../../Peers.ts"
+import type * as Sessions from "../../Sessions.ts"
+import { IntMap } from "../base/intMap.ts"
+import { isRefused } from "../session/refused.ts"
+import { answerOf, counted } from "./rpcClientAnswer.ts"
+import type { Call, Client, RpcError } from "./rpcClientCall.ts"
+import { begin, disagreement, isAgain, openOptions, requestOf } from "./rpcClientRequest.ts"
+import * as Wire from "./rpcWire.ts"
+
+/** Makes a call that waits for something, with a fiber. */
+const slow = (call: Call): Effect.Effect<void, RpcError> =>
+  counted(
+    call,
+    Effect.flatMap(
+      begin(call, (peer, options, request) =>
+        Effect.matchEffect(call.client.sessions.exchange(peer, options, request), {
+          onSuccess: (bytes) => {
+            call.client.known.meet(peer)
+            return bytes[0] === Wire.Kind.mismatch
+              ? disagreement(call, peer, bytes.subarray(1))
+              : Effect.succeed(bytes)
+          },
+          onFailure: (error) => Effect.fail(call.mapError(error))
+        })),
+      (bytes) => {
+        call.received = bytes.length
+        return Effect.flatMap(answerOf(call, bytes), ({ exit }) => call.exit(exit))
+      }
+    )
+  )
+
+/** Gives the caller what came of its call; in one step, where the answer can be decoded in one. */
+const settle = (call: Call, exit: Exit.Exit<any, any>): void => {
+  const written = call.exit(exit)
+  // It is done already, unless Effect's client has more to do than to wake its caller.
+  if (written !== Effect.void) Effect.runFork(written)
+}
+
+/** What is to be done for an answer that could not be given in one step. */
+const rest = (call: Call, peer: Peer, exit: Exit.Exit<Uint8Array, Sessions.StreamError>) =>
+  exit._tag === "Success"
+    ? exit.value[0] === Wire.Kind.mismatch
+      ? Effect.catch(
+        disagreement(call, peer, exit.value.subarray(1)),
+        (error) => isAgain(error) ? slow(call) : Effect.fail(error)
+      )
+      : Effect.flatMap(answerOf(call, exit.value), (answer) => call.exit(answer.exit))
+    : Effect.suspend(() => {
+      const error = call.mapError(exit.cause.reasons.find(Cause.isFailReason)!.error)
+      return isRefused(error) ? slow(call) : Effect.fail(error)
+    })
+
+/** The calls of a client that have one answer. */
+export class Unary {
+  /** Calls that wait for their answer without a fiber, and what gives each up. */
+  readonly #pending = new IntMap<{ readonly call: Call; readonly cancel: Effect.Effect<void> }>()
+
+  /** Gives a call up, if it waits here. Where it does not, its fiber has closed its stream already. */
+  interrupt(id: number): Effect.Effect<void> {
+    const waiting = this.#pending.get(id)
+    this.#pending.delete(id)
+    if (waiting === undefined) return Effect.void
+    waiting.call.ended("Interrupted")
+    return waiting.cancel
+  }
+
+  /** Gives up all that wait. */
+  get close(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const waiting = this.#pending.values()
+      this.#pending.clear()
+      return Effect.forEach(waiting, ({ call, cancel }) => {
+        call.ended("Interrupted")
+        return cancel
+      }, { discard: true })
+    })
+  }
+
+  call(client: Client, call: Call): Effect.Effect<void, RpcError> {
+    return Effect.withFiber((fiber) => {
+      const { message, wire } = call
+      // As it is now: a fiber that has ended has none.
+      const { context } = fiber
+      if (client.timeout !== Infinity || message.discard === true || fiber.getRef(CurrentDeadline) !== undefined) {
+        return slow(call)
+      }
+      const payload = Wire.valueOf(wire.encodePayload(message.payload))
+      if (payload === undefined || Exit.isFailure(payload)) return slow(call)
+      return Effect.matchEffect(client.peers.resolveOne(call.to), {
+        onFailure: () => slow(call),
+        onSuccess: (peer) => {
+          const parts = requestOf(call, payload.value, peer)
+          if (parts === undefined) return counted(call, Effect.fail(call.tooLarge))
+          let answered = false
+          const cancel = client.sessions.exchangeUnsafe(peer, openOptions(call, Infinity), parts, (exit) => {
+            answered = true
+            this.#onAnswer(call, peer, context, exit)
+          })
+          if (cancel === undefined) return slow(call)
+          if (!answered) this.#pending.set(call.id, { call, cancel })
+          return Effect.void
+        }
+      })
+    })
+  }
+
+  #onAnswer(
+    call: Call,
+    peer: Peer,
+    context: Context.Context<never>,
+    exit: Exit.Exit<Uint8Array, Sessions.StreamError>
+  ): void {
+    if (Exit.isSuccess(exit)) {
+      call.client.known.meet(peer)
+      const bytes = exit.value
+      call.received = bytes.length
+      if (bytes[0] === Wire.Kind.success) {
+        const decoded = Wire.valueOf(call.wire.decodeSuccess(bytes.subarray(1)))
+        if (decoded !== undefined && Exit.isSuccess(decoded)) {
+          this.#pending.delete(call.id)
+          return settle(call, decoded)
+        }
+      }
+    }
+    // With a fiber, which is what gives it up from now on.
+    const fiber = Effect.runForkWith(context)(
+      Effect.catchCause(rest(call, peer, exit), (cause) => {
+        this.#pending.delete(call.id)
+        return call.exit(Exit.failCause(cause))
+      })
+    )
+    if (fiber.pollUnsafe() === undefined) this.#pending.set(call.id, { call, cancel: Fiber.interrupt(fiber) })
+    else this.#pending.delete(call.id)
+  }
+}
