@@ -76,7 +76,7 @@ export class DiscoveryError extends Schema.TaggedError<DiscoveryError>("@pnet/co
         )
       case "PermissionDenied":
         return Why.see(
-          `cannot hear adverts on ${this.address}, UDP port ${this.port}: the system does not permit it`,
+          `cannot hear adverts on ${this.address}, UDP port ${this.port}: the system does not permit it, by a policy, or, on Windows, since a program holds the port for itself; stop that program, or use another advertisePort on the whole network`,
           "permission-denied"
         )
       case "BroadcastImpossible":

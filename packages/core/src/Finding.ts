@@ -313,7 +313,10 @@ export class BroadcastNotHeard extends Schema.TaggedClass<BroadcastNotHeard>("@p
     return `a broadcast from ${this.address} to ${this.broadcast} was sent and not heard by this machine itself`
   }
   get remedy() {
-    return `allow incoming UDP to port ${this.port} in this machine's firewall, or list the other nodes' addresses in peers`
+    return this.broadcast === "127.255.255.255"
+      ? "this system does not carry broadcasts on loopback, as macOS is not expected to: give the nodes of this machine a serverPort each " +
+        "and list them in peers, as 127.0.0.1 and that port, or bind them to 0.0.0.0"
+      : `allow incoming UDP to port ${this.port} in this machine's firewall, or list the other nodes' addresses in peers`
   }
 }
 

@@ -215,6 +215,10 @@ describe("what is wrong on this machine", () => {
       yield* network.intercept(({ host, protocol }) => protocol === "udp" && host === "here" ? "drop" : "pass")
       const { of, worst } = yield* diagnose(here)
       assert.deepInclude(of("BroadcastNotHeard")[0], { address: here.address, port: 3_334 })
+      assert.include(of("BroadcastNotHeard")[0]!.remedy, "firewall")
+      // On loopback there is no firewall to mend, but systems that carry no broadcasts there.
+      const loopback = { address: "127.0.0.1", broadcast: "127.255.255.255", port: 3_334 }
+      assert.include(new Finding.BroadcastNotHeard(loopback).remedy, "serverPort")
       assert.strictEqual(worst, "warning")
     })
   )
