@@ -7,12 +7,12 @@ import {
   Identity,
   PeerRpc,
   Peers,
-  PortableCrypto,
   RpcRegistry,
   Sessions,
   TofuTrust
 } from "@pnet/core"
-import { type Net, networkId, portable, quietly } from "@pnet/lab/worlds/sessionWorld"
+import { type Net, networkId, quietly, seeded } from "@pnet/lab/worlds/sessionWorld"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
 import {
   Cause,
@@ -63,7 +63,7 @@ const start = (
     const layer = serve.pipe(
       Layer.provideMerge(RpcRegistry.layer),
       Layer.provideMerge(AdvancedNode.layer({ networkId, bindIp: "0.0.0.0", ...overrides?.options, name })),
-      Layer.provide([PortableCrypto.layer, TofuTrust.layer(), overrides?.logger ?? Logger.layer([])])
+      Layer.provide([NodeCrypto.layer, TofuTrust.layer(), overrides?.logger ?? Logger.layer([])])
     ) as Layer.Layer<Services, never, any>
     const process = yield* Effect.orDie(host.launch(layer as never)) as Effect.Effect<SimNetwork.Process<Services>>
     return { context: process.context, node: Context.get(process.context, AdvancedNode.AdvancedNode), process, host }
@@ -712,7 +712,7 @@ describe("clients and their peers", () => {
       Effect.gen(function*() {
         const network = yield* SimNetwork.make()
         // The same key after each start, as a node with a key file has.
-        const identity = yield* Effect.provideService(Identity.generate, Crypto.Crypto, yield* portable())
+        const identity = yield* Effect.provideService(Identity.generate, Crypto.Crypto, yield* seeded())
         let { alice, bob } = yield* two(network, served(), { identity })
         const client = yield* clientOf(alice, Basics)
         const unknown = yield* errorOf((yield* clientOf(alice, Basics, "nobody")).nothing())

@@ -9,8 +9,8 @@ import {
   failureOf,
   frame,
   networkId,
-  portable,
   quietly,
+  seeded,
   start,
   stranger,
   text
@@ -304,7 +304,7 @@ describe("a deadline", () => {
         Effect.provideService(Sessions.Sessions, bob.node.sessions),
         Effect.provideService(RpcRegistry.RpcRegistry, bob.node.registry)
       )
-      const mallory = yield* stranger(network, yield* portable(), { host: yield* network.host("mallory") })
+      const mallory = yield* stranger(network, yield* seeded(), { host: yield* network.host("mallory") })
       const session = yield* mallory.connect(bob as unknown as Parameters<typeof mallory.connect>[0])
       const wire = Wire.wireOf(group.requests.get("typed") as any)
       const payload = yield* wire.encodePayload({ a: "x" })
@@ -358,7 +358,7 @@ describe("a deadline", () => {
         Effect.provideService(RpcRegistry.RpcRegistry, bob.node.registry),
         clock === undefined ? (effect) => effect : Effect.provideService(Clock.Clock, clock)
       )
-      const mallory = yield* stranger(network, yield* portable(), { host: yield* network.host("mallory") })
+      const mallory = yield* stranger(network, yield* seeded(), { host: yield* network.host("mallory") })
       const session = yield* mallory.connect(bob as unknown as Parameters<typeof mallory.connect>[0])
       const wire = Wire.wireOf(group.requests.get("typed") as any)
       const request = Wire.encodeRequest({

@@ -24,8 +24,8 @@ import {
   type Net,
   networkId,
   openFrame,
-  portable,
   quietly,
+  seeded,
   start,
   type Started,
   stranger,
@@ -97,7 +97,7 @@ describe("messages", () => {
     "replayEntries: strangers share half of the table, one more is answered ERR_BUSY, and who is known is served",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 1 })
-      const crypto = yield* portable()
+      const crypto = yield* seeded()
       const { alice, bob } = yield* basic(network, { bob: { replayEntries: 4 } })
       // Bob has reached alice, so that her name is hers.
       yield* bob.node.send("alice", "hello")
@@ -149,7 +149,7 @@ describe("messages", () => {
     "sharedKeys: a key that was dropped is computed again, and nobody notices",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 3 })
-      const crypto = yield* portable()
+      const crypto = yield* seeded()
       let products = 0
       const counting = Layer.succeed(Crypto.Crypto, {
         ...crypto,
@@ -184,7 +184,7 @@ describe("messages", () => {
     "rawIdleTimeout: a stranger's idle connection is closed then, and gives its place to another",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 4 })
-      const crypto = yield* portable()
+      const crypto = yield* seeded()
       const { alice, bob } = yield* basic(network, { bob: { rawIdleTimeout: "3 seconds", rawConnections: 1 } })
       const host = yield* network.host("stranger")
       const identity = yield* keyPair(crypto)
@@ -241,7 +241,7 @@ describe("adverts", () => {
     "datagrams: of those that nobody had time to read the further ones are dropped, and calls go on",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 5 })
-      const crypto = yield* portable()
+      const crypto = yield* seeded()
       const { alice, bob } = yield* two(network, {}, { limits: { datagrams: 8 } })
       assert.strictEqual(text(yield* alice.node.request("bob", "echo", "before")), "before")
       const host = yield* network.host("flood")
@@ -265,7 +265,7 @@ describe("adverts", () => {
     "sightings: of adverts that were read at once and not yet entered the oldest are dropped, and who is known stays",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 6 })
-      const crypto = yield* portable()
+      const crypto = yield* seeded()
       const { alice, bob } = yield* two(network, {}, { limits: { sightings: 3 } })
       const host = yield* network.host("flood")
       yield* bob.process.pause
@@ -290,7 +290,7 @@ describe("adverts", () => {
       }`,
       Effect.gen(function*() {
         const network = yield* SimNetwork.make({ seed: 7 })
-        const crypto = yield* portable()
+        const crypto = yield* seeded()
         const networkKey = yield* NetworkKey.generate.pipe(Effect.provideService(Crypto.Crypto, crypto))
         const { alice, bob } = yield* two(network, { networkKey }, { networkKey, limits: { advertStamps } })
         const host = yield* network.host("recorded")
@@ -322,7 +322,7 @@ describe("sessions", () => {
     "handshakes: so many are begun in a second, one more is answered ERR_BUSY before any product, and sessions go on",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 8 })
-      const crypto = yield* portable()
+      const crypto = yield* seeded()
       let products = 0
       const counting = Layer.succeed(Crypto.Crypto, {
         ...crypto,
@@ -339,7 +339,7 @@ describe("sessions", () => {
       assert.strictEqual(text(yield* alice.node.request("bob", "echo", "before")), "before")
       yield* Effect.sleep("2 seconds")
       const host = yield* network.host("mallory")
-      const mallory = yield* stranger(network, yield* portable(), { host })
+      const mallory = yield* stranger(network, yield* seeded(), { host })
       const outcomes: Array<string> = []
       let after = 0
       for (let i = 0; i < 8; i++) {
@@ -365,7 +365,7 @@ describe("sessions", () => {
     "handshakesPerAddress: one address begins so many in a second, one more is answered ERR_BUSY before any product, and others go on",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 11 })
-      const crypto = yield* portable()
+      const crypto = yield* seeded()
       let products = 0
       const counting = Layer.succeed(Crypto.Crypto, {
         ...crypto,
@@ -381,7 +381,7 @@ describe("sessions", () => {
       yield* alice.node.peers.awaitPeer("bob").pipe(Effect.orDie)
       yield* Effect.sleep("2 seconds")
       const host = yield* network.host("mallory")
-      const mallory = yield* stranger(network, yield* portable(), { host })
+      const mallory = yield* stranger(network, yield* seeded(), { host })
       const outcomes: Array<string> = []
       let after = 0
       for (let i = 0; i < 8; i++) {
@@ -405,7 +405,7 @@ describe("sessions", () => {
     "a recorded HELLO is answered ERR_HANDSHAKE on a network with a key, before any product, and takes nobody's handshake",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 12, streams: { chunking: "joined" } })
-      const crypto = yield* portable()
+      const crypto = yield* seeded()
       const networkKey = yield* NetworkKey.generate.pipe(Effect.provideService(Crypto.Crypto, crypto))
       let products = 0
       const counting = Layer.succeed(Crypto.Crypto, {
@@ -455,7 +455,7 @@ describe("sessions", () => {
       })
       yield* start(network, { name: "alice", functions: { echo } })
       const host = yield* network.host("mallory")
-      const mallory = yield* stranger(network, yield* portable(), { host })
+      const mallory = yield* stranger(network, yield* seeded(), { host })
       const listening = yield* mallory.listen
       const ended = yield* Deferred.make<readonly [code: string, after: number]>()
       yield* listening.run((connection) =>

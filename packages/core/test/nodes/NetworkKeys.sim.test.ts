@@ -6,8 +6,8 @@ import {
   failureOf,
   type Net,
   networkId,
-  portable,
   quietly,
+  seeded,
   start,
   type Started,
   stranger,
@@ -361,7 +361,7 @@ describe("a handshake whose packets came in under several keys", () => {
   const world = (seed: number) =>
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed, traceCapacity: 0, streams: { chunking: "joined" } })
-      const crypto = yield* portable()
+      const crypto = yield* seeded()
       const bob = yield* start(network, { name: "bob", networkKeys: [k2, k1], functions: { echo } })
       const host = yield* network.host("mallory")
       const mallory = () => stranger(network, crypto, { host, name: "mallory" })

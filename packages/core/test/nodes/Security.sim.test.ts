@@ -7,8 +7,8 @@ import {
   failureOf,
   frame,
   openFrame,
-  portable,
   quietly,
+  seeded,
   start,
   type Started,
   stranger,
@@ -51,7 +51,7 @@ describe("who is in between", () => {
   test(
     "reads no message, and on a network with a key no name and no address",
     Effect.gen(function*() {
-      const crypto = yield* portable()
+      const crypto = yield* seeded()
       for (const encrypted of [true, false]) {
         const network = yield* SimNetwork.make({ seed: 10, ...joined })
         const networkKey = yield* NetworkKey.generate.pipe(Effect.provideService(Crypto.Crypto, crypto))
@@ -152,7 +152,7 @@ describe("handshakes", () => {
       }
       assert.deepStrictEqual(yield* sessionsOf(bob), ["alice", "carol"])
       yield* Effect.sleep("1 second")
-      const mallory = yield* stranger(network, yield* portable(), { host: yield* network.host("mallory") })
+      const mallory = yield* stranger(network, yield* seeded(), { host: yield* network.host("mallory") })
       // Begun and left, and more of them than there may be.
       const answers = new Set<string>()
       for (let i = 0; i < 12; i++) answers.add(yield* helloTo(mallory, bob))
@@ -174,7 +174,7 @@ describe("a session", () => {
       for (const binary of [true, false]) {
         const network = yield* SimNetwork.make({ seed: 3, ...joined })
         const bob = yield* start(network, { name: "bob", functions: { hang: () => Effect.never } })
-        const mallory = yield* stranger(network, yield* portable(), { host: yield* network.host("mallory"), binary })
+        const mallory = yield* stranger(network, yield* seeded(), { host: yield* network.host("mallory"), binary })
         const peer = yield* mallory.connect(bob)
         yield* peer.send(0, openFrame(1, "hang"))
         const began = yield* Clock.currentTimeMillis
@@ -213,7 +213,7 @@ describe("a session", () => {
           )
         )
       const bob = yield* start(network, { name: "bob", limits: { calls: 40 }, functions: { slow, echo } })
-      const mallory = yield* stranger(network, yield* portable(), { host: yield* network.host("mallory") })
+      const mallory = yield* stranger(network, yield* seeded(), { host: yield* network.host("mallory") })
       const peer = yield* mallory.connect(bob)
       const codes: Array<string> = []
       yield* Effect.forkScoped(Effect.gen(function*() {
@@ -265,7 +265,7 @@ describe("a peer's texts", () => {
       // A name has no control characters, and may have those that turn a line around.
       const name = "mal\u202elory\u2028"
       const host = yield* network.host("mallory")
-      const mallory = yield* stranger(network, yield* portable(), { host, name })
+      const mallory = yield* stranger(network, yield* seeded(), { host, name })
       const shown: Array<string> = []
       const see = <A, E extends Error, R>(effect: Effect.Effect<A, E, R>) =>
         // What a call begins is logged where the call is made.
@@ -320,7 +320,7 @@ describe("a peer's texts", () => {
       assert.isTrue(lines.some((line) => line.includes("does not trust this node")))
 
       // Somebody else under its name, a code that is none, and an unknown peer among those that are known.
-      const other = yield* stranger(network, yield* portable(), { host: yield* network.host("other"), name })
+      const other = yield* stranger(network, yield* seeded(), { host: yield* network.host("other"), name })
       yield* (yield* other.listen).advertise
       yield* Effect.sleep("3 seconds")
       assert.isTrue(lines.some((line) => line.includes("but that name belongs to")))
@@ -435,7 +435,7 @@ describe("JSON of peers", () => {
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 7, ...joined })
       const bob = yield* start(network, { name: "bob" })
-      const mallory = yield* stranger(network, yield* portable(), { host: yield* network.host("mallory") })
+      const mallory = yield* stranger(network, yield* seeded(), { host: yield* network.host("mallory") })
       const server = yield* mallory.listen
       yield* server.run((connection) =>
         Effect.gen(function*() {
@@ -511,7 +511,7 @@ describe("what a caller learns of a failure", () => {
           lasts: () => Effect.andThen(Effect.sleep("10 millis"), Effect.die(secret()))
         }
       })
-      const mallory = yield* stranger(network, yield* portable(), { host: yield* network.host("mallory") })
+      const mallory = yield* stranger(network, yield* seeded(), { host: yield* network.host("mallory") })
       const peer = yield* mallory.connect(bob)
       const names = ["typed", "plain", "dies", "throws", "lasts"]
       const told: Array<string> = []

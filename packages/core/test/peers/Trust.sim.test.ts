@@ -11,7 +11,7 @@ import {
   TofuTrust,
   Trust
 } from "@pnet/core"
-import { echo, failureOf, portable, quietly, start, stranger, text } from "@pnet/lab/worlds/sessionWorld"
+import { echo, failureOf, quietly, seeded, start, stranger, text } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { Clock, Deferred, Effect, Fiber, Layer, Result } from "effect"
 
@@ -98,7 +98,7 @@ describe("a policy that changes", () => {
         const refused = yield* failureOf(bob!.node.request("alice", "echo", "x"))
         assert.strictEqual(refused._tag === "ProtocolError" && refused.code, "ERR_UNTRUSTED")
 
-        const crypto = yield* portable()
+        const crypto = yield* seeded()
         yield* tofu.pin(carol!.node.name, crypto.generateKeyPair().publicKey)
         yield* Effect.sleep("50 millis")
         assert.deepStrictEqual((yield* alice.node.sessions.all).map(({ peer }) => peer.name), ["dave"])
@@ -171,7 +171,7 @@ describe("pins of those who connect", () => {
       Effect.gen(function*() {
         const network = yield* SimNetwork.make({ seed: 25, link: { latency: "1 millis" } })
         const tofu = TofuTrust.make({ capacity: 16, perAddress: 5 })
-        const crypto = yield* portable()
+        const crypto = yield* seeded()
         const alice = yield* start(network, { name: "alice", functions: { echo } }, {
           trust: Layer.succeed(Trust.Trust, tofu),
           crypto: Layer.succeed(Crypto.Crypto, crypto)

@@ -27,8 +27,8 @@ import {
   frame,
   type Net,
   networkId,
-  portable,
   quietly,
+  seeded,
   start,
   type Started,
   stranger,
@@ -60,7 +60,7 @@ const ask = (alice: Started, name: string) => Effect.map(alice.node.request(name
 /** Ports at which somebody only accepts connections. */
 const traps = (network: Net, host: SimNetwork.Host, count: number) =>
   Effect.gen(function*() {
-    const mallory = yield* stranger(network, yield* portable(), { host })
+    const mallory = yield* stranger(network, yield* seeded(), { host })
     let taken = 0
     for (let i = 0; i < count; i++) {
       const listening = yield* mallory.listen
@@ -158,7 +158,7 @@ describe("a key that proves another name than it was dialled for", () => {
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 15, traceCapacity: 0 })
       const host = yield* network.host("mallory")
-      const mallory = yield* stranger(network, yield* portable(), { host, name: "carol" })
+      const mallory = yield* stranger(network, yield* seeded(), { host, name: "carol" })
       const listening = yield* mallory.listen
       yield* listening.run((connection) =>
         Effect.andThen(listening.accept(connection, { name: "bob" as Packet.NodeName }), Effect.never)
@@ -181,7 +181,7 @@ describe("several sessions with one key", () => {
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 11, traceCapacity: 0 })
       const alice = yield* start(network, { name: "alice" })
-      const mallory = yield* stranger(network, yield* portable(), { host: yield* network.host("mallory") })
+      const mallory = yield* stranger(network, yield* seeded(), { host: yield* network.host("mallory") })
       yield* (yield* mallory.listen).advertise
       for (let i = 0; i < 2; i++) yield* mallory.connect(alice)
       yield* Effect.sleep("1 second")
@@ -205,7 +205,7 @@ describe("several sessions with one key", () => {
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 14, traceCapacity: 0 })
       const host = yield* network.host("mallory")
-      const mallory = yield* stranger(network, yield* portable(), { host })
+      const mallory = yield* stranger(network, yield* seeded(), { host })
       const generate = Effect.provide(Identity.generate, PortableCrypto.layer)
       // Of two sessions the one that the smaller key opened stays.
       let identity = yield* generate
@@ -243,7 +243,7 @@ describe("several sessions with one key", () => {
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 12, traceCapacity: 0 })
       const host = yield* network.host("mallory")
-      const mallory = yield* stranger(network, yield* portable(), { host })
+      const mallory = yield* stranger(network, yield* seeded(), { host })
       const both = Latch.makeUnsafe(false)
       let arrived = 0
       let accepted = 0
@@ -386,7 +386,7 @@ describe("an address at which nobody proves anything", () => {
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 10, traceCapacity: 0 })
       const host = yield* network.host("mallory")
-      const mallory = yield* stranger(network, yield* portable(), { host })
+      const mallory = yield* stranger(network, yield* seeded(), { host })
       const { publicKey } = yield* Effect.provide(Identity.generate, PortableCrypto.layer)
       const says = yield* mallory.listen
       yield* says.run((connection) =>
@@ -432,7 +432,7 @@ describe("a message's answer", () => {
       `is refused under another name than the one that was asked for (${policy}), and the table learns the name`,
       Effect.gen(function*() {
         const network = yield* SimNetwork.make({ seed: 7, traceCapacity: 0 })
-        const crypto = yield* portable()
+        const crypto = yield* seeded()
         const other = yield* stranger(network, crypto, { host: yield* network.host("other"), name: "carol" })
         const tofu = TofuTrust.make()
         const alice = yield* start(network, { name: "alice" }, {
@@ -498,7 +498,7 @@ describe("the answers of one connection", () => {
     "have one name: another ends it, and the table keeps the one that was proved",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 9, traceCapacity: 0 })
-      const crypto = yield* portable()
+      const crypto = yield* seeded()
       const other = yield* stranger(network, crypto, { host: yield* network.host("other"), name: "carol" })
       const alice = yield* start(network, { name: "alice" })
       const listening = yield* other.listen
@@ -582,7 +582,7 @@ describe("a session that stands in the turn in which its peer is lost", () => {
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 10, traceCapacity: 0 })
       const bob = yield* start(network, { name: "bob", functions: { echo } })
-      const crypto = yield* portable()
+      const crypto = yield* seeded()
       let held = 0
       let lost = 0
       // Loses the peer as soon as something is held with it, which is when the session is entered.

@@ -7,18 +7,16 @@ import type * as ProtocolError from "@pnet/core/ProtocolError"
 import * as PublicKey from "@pnet/core/PublicKey"
 import * as Vectors from "@pnet/lab/vectors/handshake"
 import { load } from "@pnet/lab/vectors/vectors"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type * as InternalMessageBox from "../../src/internal/session/messageBox.ts"
-import type * as InternalMetadata from "../../src/internal/session/metadata.ts"
+import * as InternalMessageBox from "../../src/internal/session/messageBox.ts"
+import * as Metadata from "../../src/internal/session/metadata.ts"
 
-// The package exports no internals, and tsc does not let a static import cross into another project's sources.
-const internal = (name: string) => import(new URL(`../../src/internal/${name}.ts`, import.meta.url).href)
-const { MessageBox, isMessage, overhead }: typeof InternalMessageBox = await internal("session/messageBox")
-const Metadata: typeof InternalMetadata = await internal("session/metadata")
+const { isMessage, MessageBox, overhead } = InternalMessageBox
 
 type Service = Crypto.Crypto["Service"]
 type Answer<A> = Result.Result<A, ProtocolError.ProtocolError>
@@ -390,7 +388,7 @@ layer(PortableCrypto.layer)("a handshake", (it) => {
     }))
 })
 
-layer(PortableCrypto.layer)("a damaged command is refused:", (it) => {
+layer(NodeCrypto.layer)("a damaged command is refused:", (it) => {
   const cases = (command: Uint8Array) => [...damaged(command), ...resized(command)]
 
   it.effect("HELLO", () =>
@@ -466,7 +464,7 @@ layer(PortableCrypto.layer)("a damaged command is refused:", (it) => {
   )
 })
 
-layer(PortableCrypto.layer)("a handshake is refused with", (it) => {
+layer(NodeCrypto.layer)("a handshake is refused with", (it) => {
   it.effect("commands out of turn, repeated, or sent back to their sender", () =>
     Effect.gen(function*() {
       const { alpha, before, right } = yield* setUp
@@ -626,7 +624,7 @@ layer(PortableCrypto.layer)("a handshake is refused with", (it) => {
         refused(before.initiate().initiate(initiate, alpha.publicKey), name, "ERR_PUBLIC_KEY")
       }
       assert.strictEqual(crypto.name, "portable")
-    }))
+    }).pipe(Effect.provide(PortableCrypto.layer, { local: true })))
 
   it.effect("wrong nonces, version and padding, though sealed right", () =>
     Effect.gen(function*() {
@@ -702,7 +700,7 @@ layer(PortableCrypto.layer)("metadata", (it) => {
   })
 })
 
-layer(PortableCrypto.layer)("bytes of any kind", (it) => {
+layer(NodeCrypto.layer)("bytes of any kind", (it) => {
   const runs = { arbitrary: { runs: 40 } }
 
   it.effect.prop("never throw, and never complete a handshake", { bytes: Schema.Uint8Array, pad: Schema.Boolean }, ({
@@ -767,7 +765,7 @@ layer(PortableCrypto.layer)("bytes of any kind", (it) => {
   )
 })
 
-layer(PortableCrypto.layer)("a MESSAGE", (it) => {
+layer(NodeCrypto.layer)("a MESSAGE", (it) => {
   const payload = range(0, 100)
 
   it.effect("carries flags and parts, both ways, with exact nonces", () =>

@@ -1,7 +1,7 @@
 /** One session by itself: what it writes, when it is dead, and when it has drained. Its connection is made by hand. */
 import { assert, describe, it } from "@effect/vitest"
 import { Frame, type Handshake, type Packet, type Transport } from "@pnet/core"
-import { bytes, concat, frame, portable } from "@pnet/lab/worlds/sessionWorld"
+import { bytes, concat, frame, seeded } from "@pnet/lab/worlds/sessionWorld"
 import { Clock, Effect, Fiber, Queue, Redacted } from "effect"
 import { TestClock } from "effect/testing"
 import { perPiece } from "../../src/internal/base/pieces.ts"
@@ -18,7 +18,7 @@ const make = (
   options: { readonly key?: number; readonly writes?: boolean; readonly overrides?: Partial<SessionOptions> } = {}
 ) =>
   Effect.gen(function*() {
-    const crypto = yield* portable()
+    const crypto = yield* seeded()
     const clock = yield* Clock.Clock
     const identity = crypto.generateKeyPair()
     const incoming = yield* Queue.unbounded<Uint8Array>()

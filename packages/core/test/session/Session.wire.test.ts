@@ -22,8 +22,8 @@ import {
   type Net,
   networkId,
   openFrame,
-  portable,
   quietly,
+  seeded,
   start,
   stranger,
   text,
@@ -259,7 +259,7 @@ for (const framing of framings) {
         })
         yield* alice.node.request("bob", "count", "x")
         const host = yield* network.host("mallory")
-        const mallory = yield* stranger(network, yield* portable(), { host })
+        const mallory = yield* stranger(network, yield* seeded(), { host })
         // At alice's pace, and all at once.
         for (const all of [false, true]) {
           const connection = yield* mallory.dial(bob)
@@ -293,7 +293,7 @@ for (const framing of framings) {
           functions: { echo, stall: () => Effect.never }
         })
         const host = yield* network.host("mallory")
-        const mallory = yield* stranger(network, yield* portable(), { host, binary: framing === "binary" })
+        const mallory = yield* stranger(network, yield* seeded(), { host, binary: framing === "binary" })
         const violations: Record<string, (peer: Effect.Success<ReturnType<typeof mallory.connect>>) => Uint8Array> = {
           "DATA for nothing": (peer) => peer.seal(0, frame(Kind.data, 7, "x")),
           "OPEN twice": (peer) => peer.seal(0, concat(openFrame(2), openFrame(2))),
@@ -369,7 +369,7 @@ describe("who may have a session", () => {
     "an untrusted peer that dials is refused before READY, one that was dialled is told after it",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 5, ...joined })
-      const crypto = yield* portable()
+      const crypto = yield* seeded()
       const trust = AllowListTrust.layer([])
       const bob = yield* start(network, { name: "bob" }, { trust })
       const host = yield* network.host("mallory")
@@ -427,7 +427,7 @@ describe("who may have a session", () => {
       assert.strictEqual((yield* bob.node.sessions.all).length, 0)
 
       const host = yield* network.host("mallory")
-      const mallory = yield* stranger(network, yield* portable(), { host })
+      const mallory = yield* stranger(network, yield* seeded(), { host })
       const server = yield* mallory.listen
       yield* server.run((connection) =>
         Effect.gen(function*() {
@@ -452,7 +452,7 @@ describe("the secrets of sessions", () => {
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 40, ...joined })
       const secrets: Array<Uint8Array> = []
-      const crypto = yield* portable()
+      const crypto = yield* seeded()
       // Accepts a peer, and is interrupted while READY is made.
       let accepting: Fiber.Fiber<unknown, unknown> | undefined
       let keys = 0
@@ -504,7 +504,7 @@ describe("the secrets of sessions", () => {
       const alice = yield* start(network, { name: "alice" }, { crypto: spy })
       yield* alice.node.peers.awaitPeer("bob")
       const host = yield* network.host("mallory")
-      const mallory = yield* stranger(network, yield* portable(), { host })
+      const mallory = yield* stranger(network, yield* seeded(), { host })
       watching = true
 
       // A session, with both sides in this process: of its nine secrets two are the copies of its key.
@@ -610,7 +610,7 @@ describe("the limits of handshakes", () => {
       const network = yield* SimNetwork.make({ seed, ...joined })
       const bob = yield* start(network, options)
       const host = yield* network.host("mallory")
-      const mallory = yield* stranger(network, yield* portable(), { host })
+      const mallory = yield* stranger(network, yield* seeded(), { host })
       return { network, bob, host, mallory }
     })
 
@@ -694,7 +694,7 @@ describe("the limits of handshakes", () => {
         limits: { sessions: 2 },
         functions: { echo, hang: () => Effect.never }
       })
-      const crypto = yield* portable()
+      const crypto = yield* seeded()
       const another = (name: string) => stranger(network, crypto, { host, name })
       const first = yield* mallory.connect(bob)
       yield* Effect.sleep("100 millis")
@@ -831,7 +831,7 @@ describe("the limits of handshakes", () => {
     "what is not the next step of this handshake is ERR_HANDSHAKE, or what the protocol names",
     Effect.gen(function*() {
       const { bob, mallory, network } = yield* world(23, { name: "bob" })
-      const crypto = yield* portable()
+      const crypto = yield* seeded()
       const other = yield* stranger(network, crypto, { host: yield* network.host("other") })
       const metadata = (change: (properties: Map<string, Uint8Array>) => void) => {
         const properties = new Map([
@@ -920,7 +920,7 @@ describe("the limits of handshakes", () => {
         }))
       ).pipe(Layer.provide(PortableCrypto.layer))
       const network = yield* SimNetwork.make({ seed: 24, ...joined })
-      const crypto = yield* portable()
+      const crypto = yield* seeded()
       const generate = NetworkKey.generate.pipe(Effect.provideService(Crypto.Crypto, crypto))
       const [networkKey, wrong] = [yield* generate, yield* generate]
       const identity = yield* Identity.generate.pipe(Effect.provideService(Crypto.Crypto, crypto))
@@ -962,7 +962,7 @@ describe("a peer on the wire that is hostile but keeps the rules", () => {
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed, ...joined })
       const bob = yield* start(network, { name: "bob", ...options })
-      const mallory = yield* stranger(network, yield* portable(), { host: yield* network.host("mallory") })
+      const mallory = yield* stranger(network, yield* seeded(), { host: yield* network.host("mallory") })
       return { bob, mallory, network, peer: yield* mallory.connect(bob) }
     })
 

@@ -19,8 +19,8 @@ import {
   frame,
   type Net,
   networkId,
-  portable,
   quietly,
+  seeded,
   start,
   type Started,
   stranger,
@@ -69,7 +69,7 @@ const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   })
 
 const keyPair = Effect.flatMap(
-  Effect.suspend(() => portable()),
+  Effect.suspend(() => seeded()),
   (crypto) => Identity.generate.pipe(Effect.provideService(Crypto.Crypto, crypto))
 )
 
@@ -922,7 +922,7 @@ describe("a peer that cannot be reached", () => {
     "is named with the last reason by whatever error follows, however long the next dial is put off",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 91 })
-      const crypto = yield* portable()
+      const crypto = yield* seeded()
       const host = yield* network.host("mallory")
       const mallory = yield* stranger(network, crypto, { host })
       const listening = yield* mallory.listen
@@ -952,7 +952,7 @@ describe("a peer that cannot be reached", () => {
   const putOff = (forged: boolean) =>
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 92 })
-      const crypto = yield* portable()
+      const crypto = yield* seeded()
       const host = yield* network.host("mallory")
       const mallory = yield* stranger(network, crypto, { host })
       const listening = yield* mallory.listen
@@ -997,7 +997,7 @@ describe("a ghost", () => {
     "of a peer's former life is asked for a sign of life, and has no new streams until it gives one",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 93, traceCapacity: 0, streams: { chunking: "joined" } })
-      const crypto = yield* portable()
+      const crypto = yield* seeded()
       const host = yield* network.host("mallory")
       const mallory = yield* stranger(network, crypto, { host })
       // The session that stays is the one that the smaller key opened: bob's.

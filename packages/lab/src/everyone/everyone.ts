@@ -2,7 +2,8 @@
  * Calls of everyone, 50 nodes, while some of them crash, are killed, leave, join or stall, all from one seed: shared by a test (a
  * few seeds) and the script that runs as many as it is told.
  */
-import { type Command, CommandNode, PortableCrypto, TofuTrust } from "@pnet/core"
+import { type Command, CommandNode, TofuTrust } from "@pnet/core"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
 import { Cause, Clock, Context, Effect, Exit, Fiber, Layer, Logger, Metric, Schema } from "effect"
 
@@ -60,7 +61,7 @@ const generator = (seed: number) => {
 const networkId = "everyone"
 const layerFor = (name: string, functions: Record<string, Command.Handler>) =>
   CommandNode.layer({ name, networkId, bindIp: "0.0.0.0", functions }).pipe(
-    Layer.provide([PortableCrypto.layer, TofuTrust.layer()])
+    Layer.provide([NodeCrypto.layer, TofuTrust.layer()])
   )
 
 const scenario = ({ nodes = 50, seed }: Scenario) =>

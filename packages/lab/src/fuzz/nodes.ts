@@ -2,7 +2,8 @@
  * A node that is fed whatever bytes on TCP and UDP: made up, altered, cut short, repeated, never ended. Shared by a test (a few
  * seeds) and the script that goes on for as long as it is told.
  */
-import { Advert, Crypto, Identity, NetworkKey, Packet, PortableCrypto, Raw } from "@pnet/core"
+import { Advert, Crypto, Identity, NetworkKey, Packet, Raw } from "@pnet/core"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { Cause, Clock, Context, Effect, Layer, Logger, Random } from "effect"
 import { TestClock } from "effect/testing"
@@ -81,7 +82,7 @@ export const fuzz = (options: { readonly seed: number; readonly cases: number; r
     return yield* Effect.gen(function*() {
       const random = yield* draw
       const network = yield* SimNetwork.make({ seed: options.seed, traceCapacity: 0 })
-      const crypto = Context.get(yield* Layer.build(PortableCrypto.layer), Crypto.Crypto)
+      const crypto = Context.get(yield* Layer.build(NodeCrypto.layer), Crypto.Crypto)
       const networkKey = yield* NetworkKey.generate.pipe(Effect.provideService(Crypto.Crypto, crypto))
       const shared = options.encrypted ? { networkId, networkKey } : { networkId }
       const bob = yield* SimWorld.startNode(network, {

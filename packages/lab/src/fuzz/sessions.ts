@@ -2,12 +2,13 @@
  * A node whose peer has a key, and says whatever comes to its mind: broken handshakes, broken frames in a session that stands, calls
  * that are none, answers that are none. Shared by a test (a few seeds) and the script that goes on for as long as it is told.
  */
-import { CommandNode, Frame, Packet, PortableCrypto, Raw, TofuTrust } from "@pnet/core"
+import { CommandNode, Frame, Packet, Raw, TofuTrust } from "@pnet/core"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
 import { Cause, Context, Effect, Exit, Layer, Logger, Random, Stream } from "effect"
 import { RpcGroup } from "effect/rpc"
 import { TestClock } from "effect/testing"
-import { frame, networkId, portable, stranger } from "../worlds/sessionWorld.ts"
+import { frame, networkId, seeded, stranger } from "../worlds/sessionWorld.ts"
 import * as Mutate from "./mutate.ts"
 import { calls, corpus, frameMutator } from "./targets.ts"
 
@@ -41,7 +42,7 @@ const start = (network: SimNetwork.SimNetwork["Service"], name: string, logger: 
         },
         streams: { upper: ({ bytes }) => Stream.map(bytes, (part) => part.slice()) }
       })),
-      Layer.provide([PortableCrypto.layer, TofuTrust.layer(), logger])
+      Layer.provide([NodeCrypto.layer, TofuTrust.layer(), logger])
     ) as Layer.Layer<CommandNode.CommandNode, never, any>
     const process = (yield* Effect.orDie(host.launch(layer as never))) as SimNetwork.Process<CommandNode.CommandNode>
     return { node: Context.get(process.context, CommandNode.CommandNode), host, process }
@@ -85,7 +86,7 @@ export const fuzzSessions = (options: { readonly seed: number; readonly cases: n
     const alice = yield* start(network, "alice", watch)
     const host = yield* network.host("mallory")
     const binary = options.seed % 2 === 1
-    const mallory = yield* stranger(network, yield* portable(options.seed), { host, binary })
+    const mallory = yield* stranger(network, yield* seeded(options.seed), { host, binary })
     // Both have a node underneath with the same fields.
     const target = { node: bob.node, host: bob.host } as never as Parameters<typeof mallory.connect>[0]
 

@@ -6,7 +6,7 @@
  * a byte 500 times. What a name begins with says what has to become of it: `ok-` is accepted, `bad-` is refused, and `found-` is
  * what broke a rule once.
  */
-import { Advert, Crypto, Frame, Handshake, Packet, ProtocolError, Raw } from "@pnet/core"
+import { Advert, Crypto, Frame, Handshake, Packet, PortableCrypto, ProtocolError, Raw } from "@pnet/core"
 import * as Framer from "@pnet/core/Framer"
 import { Pieces } from "@pnet/core/internal/base/pieces"
 import * as CommandWire from "@pnet/core/internal/call/commandWire"
@@ -27,7 +27,7 @@ import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import * as Vectors from "../vectors/handshake.ts"
-import { portable } from "../worlds/sessionWorld.ts"
+import { seeded } from "../worlds/sessionWorld.ts"
 import * as Mutate from "./mutate.ts"
 
 const { concat, readU32, utf8 } = Mutate
@@ -894,7 +894,7 @@ const contractTarget = (): Target => {
 
 /** All of them. */
 export const targets: Effect.Effect<ReadonlyArray<Target>> = Effect.scoped(Effect.gen(function*() {
-  const crypto = yield* portable(1)
+  const crypto = yield* seeded(1, PortableCrypto.layer)
   const clock: Clock.Clock = { ...yield* Clock.Clock, currentTimeMillisUnsafe: () => vectorTime }
   return [
     packetTarget(remembering(crypto), clock),

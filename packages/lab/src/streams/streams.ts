@@ -5,7 +5,7 @@
 import { type AdvancedNode, Crypto, Identity } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
 import { Cause, Effect, Exit, Fiber, Logger, Result, Stream } from "effect"
-import { bytes, portable, start, type Started, text } from "../worlds/sessionWorld.ts"
+import { bytes, seeded, start, type Started, text } from "../worlds/sessionWorld.ts"
 
 /** Chance from a seed and a purpose. */
 const chance = (seed: number, purpose: string) => {
@@ -148,7 +148,7 @@ export const workload = (scenario: Scenario): Effect.Effect<WorkloadResult> =>
       hang: () => Effect.never
     }
     const names = Array.from({ length: 2 + random.below(3) }, (_, i) => `node${i}`)
-    const crypto = yield* portable(seed)
+    const crypto = yield* seeded(seed)
     const nodes = new Map<string, Started>()
     const launch = (name: string, identity: Crypto.KeyPair, host?: SimNetwork.Host) =>
       Effect.map(

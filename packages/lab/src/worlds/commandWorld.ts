@@ -1,5 +1,6 @@
 /** CommandNodes on a simulated network, for the tests of calls. */
-import { CommandNode, PortableCrypto, TofuTrust } from "@pnet/core"
+import { CommandNode, TofuTrust } from "@pnet/core"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
 import { Clock, Context, Effect, Layer, Logger } from "effect"
 import type { Net } from "./sessionWorld.ts"
@@ -25,7 +26,7 @@ export const startCommand = (
   Effect.gen(function*() {
     const host = overrides?.host ?? (yield* network.host(options.name))
     const layer = CommandNode.layer({ networkId: "commands", bindIp: "0.0.0.0", ...options }).pipe(
-      Layer.provide([PortableCrypto.layer, TofuTrust.layer(), overrides?.logger ?? Logger.layer([])])
+      Layer.provide([NodeCrypto.layer, TofuTrust.layer(), overrides?.logger ?? Logger.layer([])])
     ) as Layer.Layer<CommandNode.CommandNode, never, any>
     const timed = overrides?.clock === undefined
       ? layer

@@ -1,4 +1,9 @@
-/** Nodes with sessions on a simulated network, and peers made by hand that say what no node would: for the tests of sessions. */
+/**
+ * Nodes with sessions on a simulated network, and peers made by hand that say what no node would: for the tests of sessions.
+ *
+ * The cryptography is Node's, whose bytes are those of the portable one (`CryptoSuite` holds both to it), and which takes a tenth of the
+ * time. The suites of whole nodes run over the portable one.
+ */
 import {
   AdvancedNode,
   Advert,
@@ -8,7 +13,6 @@ import {
   Identity,
   Network,
   Packet,
-  PortableCrypto,
   Raw,
   TcpTransport,
   TofuTrust,
@@ -18,6 +22,7 @@ import {
 import * as Framer from "@pnet/core/Framer"
 import { type Flags, MessageBox } from "@pnet/core/internal/session/messageBox"
 import { RecordFramer } from "@pnet/core/internal/wire/recordFramer"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { Cause, Context, Effect, Exit, Layer, Logger, Result, Scope } from "effect"
 
@@ -52,7 +57,7 @@ export const start = (
     const host = overrides?.host ?? (yield* network.host(options.name))
     const layer = AdvancedNode.layer({ networkId, bindIp: "0.0.0.0", ...options }).pipe(
       Layer.provide([
-        overrides?.crypto ?? PortableCrypto.layer,
+        overrides?.crypto ?? NodeCrypto.layer,
         overrides?.trust ?? TofuTrust.layer(),
         overrides?.logger ?? Logger.layer([])
       ])
@@ -315,9 +320,9 @@ export const stranger = (
 
 let instances = 0
 
-/** The portable cryptography, with chance that is the same each time. */
-export const portable = (seed = ++instances) =>
-  Layer.build(Layer.fresh(PortableCrypto.layer)).pipe(
+/** The cryptography, with chance that is the same each time. */
+export const seeded = (seed = ++instances, layer: Layer.Layer<Crypto.Crypto> = NodeCrypto.layer) =>
+  Layer.build(Layer.fresh(layer)).pipe(
     Effect.map((context) => Context.get(context, Crypto.Crypto)),
     Effect.provideService(Crypto.Entropy, entropy(seed))
   )
