@@ -1039,7 +1039,7 @@ describe("a ghost", () => {
     "is not gone back to when the newer session ends: its peer is dialled",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ seed: 94, traceCapacity: 0, streams: { chunking: "joined" } })
-      const crypto = yield* portable()
+      const crypto = yield* seeded()
       const mallory = yield* stranger(network, crypto, { host: yield* network.host("mallory") })
       const listening = yield* mallory.listen
       const accepted = yield* Queue.unbounded<Effect.Success<ReturnType<typeof listening.accept>>>()
