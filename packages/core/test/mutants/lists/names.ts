@@ -5,13 +5,13 @@ const whoIsWho = suites("WhoIsWho.sim", "Security.sim", "Sessions.sim", "Connect
 
 const peerSessions = of("names", "packages/core/src/internal/session/peerSessions.ts", whoIsWho, {
   "only-session": [
-    `return session.usable && session.peer.name === name ? session : undefined`,
-    `return session.usable ? session : undefined`,
+    `return session.usable && session.peer.name === name && !session.doubtful ? session : undefined`,
+    `return session.usable && !session.doubtful ? session : undefined`,
     "calls to one name run at another peer, whose key an advert gave to the name"
   ],
   "several-sessions": [
-    `if (!session.usable || session.peer.name !== name) continue`,
-    `if (!session.usable) continue`,
+    `if (!session.usable || session.peer.name !== name || session.doubtful) continue`,
+    `if (!session.usable || session.doubtful) continue`,
     "of several sessions with a key one is used that proved another name"
   ],
   "reconcile": [

@@ -391,7 +391,7 @@ const life = of("sessions", "packages/core/src/internal/session/life.ts", many, 
     { tests: ["Session.wire", "Sessions.sim"] }
   ],
   "ghost": [
-    `if (!session.dialled) { for (const older of state.sessions) older.ping() }`,
+    `if (!session.dialled) { for (const older of state.sessions) older.doubt() }`,
     ``,
     "the session of a peer's former life is not asked"
   ],
