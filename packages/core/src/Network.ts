@@ -164,7 +164,8 @@ export class ResolveError extends Schema.TaggedError<ResolveError>("@pnet/core/N
 }
 
 /**
- * In the handler of an accepted connection: where it came from. `undefined` outside of one.
+ * In the handler of an accepted connection: where it came from. `undefined` outside of one. A server that is reached through others, such
+ * as one of WebSockets behind a proxy, gives here whom they name, if it trusts them: see `Transport.fromServer`.
  *
  * @category services
  * @since 0.1.0

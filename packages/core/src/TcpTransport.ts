@@ -6,12 +6,11 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as NetAddress from "effect/net/NetAddress"
 import type * as Socket from "effect/socket/Socket"
 import * as DerivedHost from "./DerivedHost.ts"
-import { type Endpoint, Network, RemoteAddress } from "./Network.ts"
+import { type Endpoint, Network } from "./Network.ts"
 import { NodeConfig } from "./NodeOptions.ts"
-import { DialError, fromSocket, type Listener, type Listening, Transport } from "./Transport.ts"
+import { DialError, fromServer, fromSocket, type Listening, Transport } from "./Transport.ts"
 
 const codeOf = (cause: unknown): unknown =>
   typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
@@ -36,11 +35,6 @@ const dials = ({ host }: Endpoint) => !DerivedHost.is(host)
 
 const taking = { takesBytes: true }
 
-const endpointOf = (address: NetAddress.InetAddress): Endpoint => ({
-  host: NetAddress.formatIp(address.address),
-  port: address.port
-})
-
 /**
  * TCP over a `Network`, with the address and port to listen on.
  *
@@ -53,21 +47,10 @@ export const make = (
 ): Listening => ({
   listen: Effect.map(
     network.listen({ host: options.bindIp, port: options.serverPort }),
-    (server): Listener => ({
-      endpoint: { host: options.bindIp, port: server.address._tag === "UnixPathAddress" ? 0 : server.address.port },
-      run: (handler) =>
-        server.run((socket) =>
-          Effect.gen(function*() {
-            const remote = yield* RemoteAddress
-            const connection = yield* fromSocket(socket, remote === undefined ? undefined : endpointOf(remote), taking)
-            return yield* handler(connection)
-          }).pipe(
-            // A connection that was gone before it could be read has nobody left to tell.
-            Effect.catchTag("SocketError", () => Effect.void),
-            Effect.scoped
-          )
-        ).pipe(Effect.catch(Effect.die)) as Effect.Effect<never, never, never>
-    })
+    (server) => {
+      const port = server.address._tag === "UnixPathAddress" ? 0 : server.address.port
+      return fromServer(server, { host: options.bindIp, port }, taking)
+    }
   ),
   dials,
   dial: (endpoint) =>

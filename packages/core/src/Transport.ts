@@ -12,12 +12,14 @@
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as NetAddress from "effect/net/NetAddress"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
+import type * as SocketServer from "effect/socket/SocketServer"
 import { formatEndpoint } from "./Advert.ts"
 import { quote } from "./internal/base/quote.ts"
-import type { Endpoint, ListenError } from "./Network.ts"
+import { type Endpoint, type ListenError, RemoteAddress } from "./Network.ts"
 import * as Why from "./Why.ts"
 
 /**
@@ -82,7 +84,10 @@ export class ConnectionClosedError
  * @since 0.1.0
  */
 export interface Connection {
-  /** The other end's address; `undefined` where the transport has none. */
+  /**
+   * The other end's address; `undefined` where the transport has none. Of one that was accepted it is what a node's limits by address
+   * count by, and those without share what one address may have; so it must be nothing that the other end can choose.
+   */
   readonly remote: Endpoint | undefined
   /** The bytes that have come, at least one; waits for them. Fails when there are none to come. */
   readonly pull: Effect.Effect<NonEmptyReadonlyArray<Uint8Array>, ConnectionClosedError>
@@ -175,3 +180,33 @@ export const fromSocket = (
       end: Effect.exit(Effect.void).pipe(Effect.flatMap((exit) => Scope.close(writing, exit)))
     }
   })
+
+/**
+ * A listener over a server of sockets. For writing transports.
+ *
+ * Where a connection came from is what the server says by `RemoteAddress`, and what a node's limits by address count by. So a server that
+ * is reached through others (a proxy that ends TLS, an HTTP server in front of WebSockets) puts there whom those name, if it trusts them:
+ * otherwise all of its connections come from one address, and share what one address may have.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromServer = (
+  server: SocketServer.SocketServer["Service"],
+  endpoint: Endpoint,
+  options?: { readonly takesBytes?: boolean | undefined }
+): Listener => ({
+  endpoint,
+  run: (handler) =>
+    server.run((socket) =>
+      Effect.gen(function*() {
+        const address = yield* RemoteAddress
+        const remote = address && { host: NetAddress.formatIp(address.address), port: address.port }
+        return yield* handler(yield* fromSocket(socket, remote, options))
+      }).pipe(
+        // A connection that was gone before it could be read has nobody left to tell.
+        Effect.catchTag("SocketError", () => Effect.void),
+        Effect.scoped
+      )
+    ).pipe(Effect.catch(Effect.die)) as Effect.Effect<never, never, never>
+})

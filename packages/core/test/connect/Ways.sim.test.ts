@@ -1,9 +1,37 @@
 /** Ways to reach peers besides the LAN: nodes that only dial, peers without an address, and several ways at once. */
 import { assert, describe, it } from "@effect/vitest"
-import { CommandNode, DerivedHost, Discovery, LanReach, NodeOptions, Reach, Transport } from "@pnet/core"
-import type { Network, Peers } from "@pnet/core"
-import { TestNetwork } from "@pnet/testing"
-import { Clock, Effect, Exit, Fiber, Layer, PubSub, Queue, Result, Schedule, Schema, type Scope, Stream } from "effect"
+import {
+  BasicNode,
+  CommandNode,
+  DerivedHost,
+  Discovery,
+  LanReach,
+  Network,
+  NodeOptions,
+  type Peers,
+  PortableCrypto,
+  Reach,
+  TcpTransport,
+  TofuTrust,
+  Transport
+} from "@pnet/core"
+import { SimNetwork, SimWorld, TestNetwork } from "@pnet/testing"
+import {
+  Clock,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Option,
+  PubSub,
+  Queue,
+  Result,
+  Schedule,
+  Schema,
+  type Scope,
+  Stream
+} from "effect"
+import * as NetAddress from "effect/net/NetAddress"
 import { Rpc, RpcGroup } from "effect/rpc"
 
 // --- a hub in the process, by which nodes find each other and are connected ---------------------------------------------
@@ -289,4 +317,55 @@ describe("two nodes over the LAN and a hub at once", () => {
       assert.deepInclude(error, { _tag: "ReachError", way: "broker" })
       assert.include(error.message, "no server answers at nats://b:4222")
     }).pipe(Effect.scoped))
+})
+
+describe("a server that is reached through a proxy", () => {
+  it.effect("counts connections by whom the proxy names, so that one client leaves room for the others", () =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 4 })
+      const [server, proxy] = [yield* network.host("server"), yield* network.host("proxy")]
+      // As a server of WebSockets reads it from a header of the proxy that it trusts.
+      let named = "203.0.113.1"
+      const proxied = Layer.effect(
+        Transport.Transport,
+        Effect.map(Network.Network, (own) => {
+          const tcp = TcpTransport.make(own, { bindIp: "0.0.0.0", serverPort: 7_000, dialTimeout: "5 seconds" })
+          const listen = Effect.map(own.listen({ host: "0.0.0.0", port: 7_000 }), (sockets) =>
+            Transport.fromServer({
+              address: sockets.address,
+              run: (handler) =>
+                sockets.run((socket) =>
+                  Effect.provideService(
+                    handler(socket),
+                    Network.RemoteAddress,
+                    NetAddress.inetAddressFromIpStringUnsafe(named, 1)
+                  )
+                )
+            }, { host: "0.0.0.0", port: 7_000 }))
+          return { ...tcp, listen }
+        })
+      )
+      const layer = BasicNode.layer({
+        name: "server",
+        bindIp: "0.0.0.0",
+        limits: { pendingPerAddress: 2, firstPacketTimeout: "30 seconds" }
+      }).pipe(
+        Layer.provide(Reach.layer("proxied", { transport: proxied, discovery: layerDiscovery(new Hub()) })),
+        Layer.provide([PortableCrypto.layer, TofuTrust.layer()])
+      )
+      yield* server.launch(layer)
+      const connect = (client: string) =>
+        Effect.gen(function*() {
+          named = client
+          const connection = yield* SimWorld.dial(proxy, { host: server.address, port: 7_000 })
+          const said = Effect.map(connection.pull, ([bytes]) => new TextDecoder().decode(bytes))
+          return yield* Effect.timeoutOption(said, "1 second")
+        })
+      // Who says nothing is not answered, and takes a place.
+      assert.isTrue(Option.isNone(yield* connect("203.0.113.1")))
+      assert.isTrue(Option.isNone(yield* connect("203.0.113.1")))
+      const third = yield* connect("203.0.113.1")
+      assert.include(Option.getOrThrow(third), "ERR_BUSY")
+      assert.isTrue(Option.isNone(yield* connect("203.0.113.2")))
+    }).pipe(Effect.scoped, SimWorld.passing()))
 })
