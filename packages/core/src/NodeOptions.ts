@@ -97,7 +97,7 @@ export const Limits = Schema.Struct({
   pendingSends: count(1_024, "Messages to one peer that wait for their answer. Further senders wait."),
   provedPeers: count(
     4_096,
-    "Peers that have proved their key, or are pinned to it. When full, one more stays among the unproved."
+    "Peers that have proved their key, or are pinned to it. When full, one more stays among the unproved, and one without an address is no peer."
   ),
   unprovedPeers: count(1_024, "Peers known by an advert alone. When full, the oldest is dropped."),
   unprovedPerAddress: count(
