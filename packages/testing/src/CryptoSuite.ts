@@ -12,7 +12,7 @@
  *
  * @since 0.1.0
  */
-import { assert, layer } from "@effect/vitest"
+import { assert, layer, type Vitest } from "@effect/vitest"
 import * as Crypto from "@pnet/core/Crypto"
 import * as NetworkKey from "@pnet/core/NetworkKey"
 import * as PublicKey from "@pnet/core/PublicKey"
@@ -213,6 +213,465 @@ const now = 1_700_000_000_000
 // One implementation
 // ---------------------------------------------------------------------------------------------------------------------
 
+type It = Vitest.MethodsNonLive<Crypto.Crypto>
+
+/** Key pairs, and what is given to make them. */
+const keyPairs = (it: It): void => {
+  it.effect("makes the key pairs of RFC 7748 section 6.1", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const alice = crypto.keyPair(redact(rfc7748.aliceSecret))
+      const bob = crypto.keyPair(redact(rfc7748.bobSecret))
+      assert.deepStrictEqual(PublicKey.toBytes(alice.publicKey), hex(rfc7748.alicePublic))
+      assert.deepStrictEqual(PublicKey.toBytes(bob.publicKey), hex(rfc7748.bobPublic))
+      assert.deepStrictEqual(Redacted.value(alice.secretKey), hex(rfc7748.aliceSecret))
+    }))
+
+  it.effect("copies a secret, and leaves it as it was", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const secret = hex(rfc7748.aliceSecret)
+      const pair = crypto.keyPair(Redacted.make(secret))
+      assert.deepStrictEqual(secret, hex(rfc7748.aliceSecret))
+      secret.fill(0)
+      assert.deepStrictEqual(Redacted.value(pair.secretKey), hex(rfc7748.aliceSecret))
+    }))
+
+  it.effect("generates different key pairs, whose public keys belong to their secrets", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const a = crypto.generateKeyPair()
+      const b = crypto.generateKeyPair()
+      assert.notStrictEqual(a.publicKey, b.publicKey)
+      assert.strictEqual(crypto.keyPair(a.secretKey).publicKey, a.publicKey)
+    }))
+
+  it.effect("shows no secret", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const pair = crypto.keyPair(redact(rfc7748.aliceSecret))
+      const shared = crypto.sharedKey(pair.publicKey, pair.secretKey)
+      assert.strictEqual(
+        JSON.stringify([pair.secretKey, shared]),
+        "[\"<redacted:secret key>\",\"<redacted:shared key>\"]"
+      )
+    }))
+
+  it.effect("throws for secrets, shared keys, nonces, Fernet keys and IVs of a wrong length", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const pair = crypto.generateKeyPair()
+      const shared = crypto.sharedKey(pair.publicKey, pair.secretKey)
+      const nonce = new Uint8Array(24)
+      for (const length of [0, 16, 31, 33, 64]) {
+        const wrong = Redacted.make(new Uint8Array(length))
+        assert.throws(() => crypto.keyPair(wrong), RangeError)
+        assert.throws(() => crypto.sharedKey(pair.publicKey, wrong), RangeError)
+        assert.throws(() => crypto.seal(wrong, nonce, pattern(3)), RangeError)
+        assert.throws(() => crypto.open(wrong, nonce, pattern(30)), RangeError)
+        assert.throws(() => crypto.fernetEncrypt(wrong, pattern(3), now), RangeError)
+        assert.throws(() => crypto.fernetDecrypt([wrong], pattern(3), now, 60), RangeError)
+      }
+      for (const length of [0, 12, 23, 25, 32]) {
+        assert.throws(() => crypto.seal(shared, new Uint8Array(length), pattern(3)), RangeError)
+        assert.throws(() => crypto.open(shared, new Uint8Array(length), pattern(30)), RangeError)
+        assert.throws(() => crypto.open(shared, new Uint8Array(length), pattern(3)), RangeError)
+      }
+      const key = Redacted.make(pattern(32))
+      assert.throws(() => crypto.fernetEncrypt(key, pattern(3), now, new Uint8Array(15)), RangeError)
+      for (const time of [NaN, Infinity, -1, 2 ** 70]) {
+        assert.throws(() => crypto.fernetEncrypt(key, pattern(3), time), RangeError)
+      }
+      for (const time of [NaN, Infinity]) {
+        assert.throws(() => crypto.fernetDecrypt([key], pattern(3), time, 60), RangeError)
+      }
+      for (const ttl of [NaN, -1]) assert.throws(() => crypto.fernetDecrypt([key], pattern(3), now, ttl), RangeError)
+    }))
+
+  for (const [what, bytes] of refusedKeys) {
+    it.effect(`never multiplies with ${what}`, () =>
+      Effect.map(Crypto.Crypto, (crypto) => {
+        const { secretKey } = crypto.generateKeyPair()
+        assert.isUndefined(PublicKey.fromBytes(hex(bytes)))
+        // A brand can be forged by a cast: what the bytes would be as text.
+        const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+        const bits = [...hex(bytes), 0].map((byte) => byte.toString(2).padStart(8, "0")).join("")
+        const text = (bits.match(/.{6}/g) ?? []).slice(0, 43).map((six) => alphabet[parseInt(six, 2)]).join("") + "="
+        assert.throws(() => crypto.sharedKey(text as PublicKey.PublicKey, secretKey), TypeError)
+      }))
+  }
+
+  it.effect("throws for a forged public key that is no key at all", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const { publicKey, secretKey } = crypto.generateKeyPair()
+      for (const text of ["", "x", publicKey.slice(1), `${publicKey}AAAA`, ` ${publicKey}`]) {
+        assert.throws(() => crypto.sharedKey(text as PublicKey.PublicKey, secretKey), TypeError)
+      }
+    }))
+}
+
+/** Boxes. */
+const boxes = (it: It): void => {
+  it.effect("makes and opens NaCl's published box", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const alice = crypto.keyPair(redact(rfc7748.aliceSecret))
+      const bob = crypto.keyPair(redact(rfc7748.bobSecret))
+      const there = crypto.sharedKey(bob.publicKey, alice.secretKey)
+      const back = crypto.sharedKey(alice.publicKey, bob.secretKey)
+      assert.deepStrictEqual(new Uint8Array(Redacted.value(there)), hex(nacl.firstKey))
+      assert.deepStrictEqual(new Uint8Array(Redacted.value(back)), hex(nacl.firstKey))
+      assert.deepStrictEqual(crypto.seal(there, hex(nacl.nonce), hex(nacl.message)), hex(nacl.box))
+      assert.deepStrictEqual(crypto.open(back, hex(nacl.nonce), hex(nacl.box)), hex(nacl.message))
+    }))
+
+  it.effect("seals and opens messages of every size, and changes no input", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const key = redact(nacl.firstKey)
+      const nonce = hex(nacl.nonce)
+      for (const size of sizes) {
+        const message = pattern(size)
+        const box = crypto.seal(key, nonce, message)
+        const copy = box.slice()
+        assert.strictEqual(box.length, size + Crypto.boxOverhead)
+        assert.deepStrictEqual(crypto.open(key, nonce, box), message)
+        assert.deepStrictEqual(message, pattern(size))
+        assert.deepStrictEqual(box, copy)
+      }
+      assert.deepStrictEqual(nonce, hex(nacl.nonce))
+      assert.deepStrictEqual(Redacted.value(key), hex(nacl.firstKey))
+    }))
+
+  it.effect("seals and opens views into larger buffers, and returns memory that is nobody else's", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const key = redact(nacl.firstKey)
+      const around = new Uint8Array(300)
+      around.set(pattern(100), 50)
+      around.set(hex(nacl.nonce), 7)
+      const nonce = around.subarray(7, 31)
+      const box = crypto.seal(key, nonce, around.subarray(50, 150))
+      assert.deepStrictEqual(box, crypto.seal(key, hex(nacl.nonce), pattern(100)))
+      around.set(box, 155)
+      const message = crypto.open(key, nonce, around.subarray(155, 155 + box.length))
+      assert.deepStrictEqual(message, pattern(100))
+      around.fill(0)
+      crypto.seal(key, hex(nacl.nonce), pattern(100, 9))
+      assert.deepStrictEqual(message, pattern(100))
+      assert.deepStrictEqual(crypto.open(key, hex(nacl.nonce), box), pattern(100))
+    }))
+
+  it.effect("opens no box of which any byte differs, or that is longer or shorter", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const key = redact(nacl.firstKey)
+      const nonce = hex(nacl.nonce)
+      const box = crypto.seal(key, nonce, pattern(100))
+      for (let i = 0; i < box.length; i++) {
+        for (const bit of [1, 0x80]) {
+          const tampered = box.slice()
+          tampered[i]! ^= bit
+          assert.isUndefined(crypto.open(key, nonce, tampered), `byte ${i}`)
+        }
+        assert.isUndefined(crypto.open(key, nonce, box.subarray(0, i)), `cut to ${i}`)
+      }
+      assert.isUndefined(crypto.open(key, nonce, Uint8Array.from([...box, 0])))
+    }))
+
+  it.effect("opens no box with another nonce or another key", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const key = redact(nacl.firstKey)
+      const nonce = hex(nacl.nonce)
+      const box = crypto.seal(key, nonce, pattern(10))
+      for (let i = 0; i < 24; i++) {
+        const other = nonce.slice()
+        other[i]! ^= 1
+        assert.isUndefined(crypto.open(key, other, box))
+      }
+      for (let i = 0; i < 32; i++) {
+        const other = hex(nacl.firstKey)
+        other[i]! ^= 1
+        assert.isUndefined(crypto.open(Redacted.make(other), nonce, box))
+      }
+    }))
+
+  it.effect.prop(
+    "what one side seals the other opens",
+    { message: Schema.Uint8Array },
+    ({ message }) =>
+      Effect.map(Crypto.Crypto, (crypto) => {
+        const a = crypto.generateKeyPair()
+        const b = crypto.generateKeyPair()
+        const nonce = crypto.randomBytes(Crypto.nonceLength)
+        const box = crypto.seal(crypto.sharedKey(b.publicKey, a.secretKey), nonce, message)
+        assert.deepStrictEqual(crypto.open(crypto.sharedKey(a.publicKey, b.secretKey), nonce, box), message.slice())
+      }),
+    { arbitrary: { runs: 25 } }
+  )
+
+  it.effect.prop(
+    "bytes that nobody sealed do not open, and never throw",
+    { bytes: Schema.Uint8Array },
+    ({ bytes }) =>
+      Effect.map(Crypto.Crypto, (crypto) => {
+        assert.isUndefined(crypto.open(redact(nacl.firstKey), hex(nacl.nonce), bytes))
+      })
+  )
+}
+
+/** Fernet tokens: what is made, and which open. */
+const fernetTokens = (it: It): void => {
+  it.effect("makes the Fernet token of generate.json", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const { iv, nowSeconds, text, token } = fernetGenerate
+      const key = networkKeyBytes(fernetSecret)
+      for (const millis of [0, 1, 999, 999.9]) {
+        assert.strictEqual(textOf(crypto.fernetEncrypt(key, ascii(text), nowSeconds * 1000 + millis, hex(iv))), token)
+      }
+    }))
+
+  it.effect("opens the Fernet token of verify.json", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const key = networkKeyBytes(fernetSecret)
+      const result = crypto.fernetDecrypt([key], ascii(fernetGenerate.token), fernetVerifySeconds * 1000, 60)
+      assert.deepStrictEqual(opened(result), {
+        plaintext: ascii(fernetGenerate.text),
+        timestamp: fernetGenerate.nowSeconds,
+        keyIndex: 0
+      })
+    }))
+
+  for (const [what, kind, nowSeconds, token] of fernetInvalid) {
+    it.effect(`refuses the Fernet token with ${what}: ${kind}`, () =>
+      Effect.map(Crypto.Crypto, (crypto) => {
+        const key = networkKeyBytes(fernetSecret)
+        assert.strictEqual(kindOf(crypto.fernetDecrypt([key], ascii(token), nowSeconds * 1000, 60)), kind)
+      }))
+  }
+
+  it.effect("refuses timestamps of 2^53 and above however long tokens live", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const key = networkKeyBytes(fernetSecret)
+      const kindAt = (what: string) =>
+        fernetInvalid.flatMap(([name, , , token]) =>
+          name === what ? [kindOf(crypto.fernetDecrypt([key], ascii(token), now, Infinity))] : []
+        )
+      assert.deepStrictEqual(kindAt("the timestamp 2^64-1"), ["Future"])
+      assert.deepStrictEqual(kindAt("the timestamp 2^53"), ["Future"])
+      assert.deepStrictEqual(kindAt("the timestamp 2^32"), ["opened"])
+    }))
+
+  it.effect("accepts tokens up to the time to live on either side of now, in whole seconds", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const key = Redacted.make(pattern(32))
+      const token = crypto.fernetEncrypt(key, pattern(5), now + 500)
+      const at = (millis: number, ttl = 60) => crypto.fernetDecrypt([key], token, now + millis, ttl)
+      const ageAt = (millis: number) => {
+        const result = at(millis)
+        return Result.isFailure(result) ? [result.failure.kind, result.failure.ageSeconds] : "opened"
+      }
+      for (const millis of [0, 999, 59_999, 60_000, 60_999, -1, -60_000, -59_001]) {
+        assert.strictEqual(ageAt(millis), "opened", `${millis} ms`)
+      }
+      assert.deepStrictEqual(ageAt(61_000), ["Expired", 61])
+      assert.deepStrictEqual(ageAt(61_999), ["Expired", 61])
+      assert.deepStrictEqual(ageAt(-60_001), ["Future", -61])
+      assert.deepStrictEqual(ageAt(-61_000), ["Future", -61])
+      assert.deepStrictEqual(ageAt(-now), ["Future", -now / 1000])
+      assert.strictEqual(kindOf(at(999, 0)), "opened")
+      assert.strictEqual(kindOf(at(1_000, 0)), "Expired")
+      assert.strictEqual(kindOf(at(-1, 0)), "Future")
+      assert.strictEqual(opened(at(0)).timestamp, now / 1000)
+    }))
+
+  it.effect("looks at the MAC before the age", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const token = crypto.fernetEncrypt(Redacted.make(pattern(32)), pattern(5), now)
+      const other = Redacted.make(pattern(32, 1))
+      assert.strictEqual(kindOf(crypto.fernetDecrypt([other], token, now + 3_600_000, 60)), "Unauthentic")
+    }))
+
+  it.effect("opens with whichever of several keys fits, and says which", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const keys = [0, 1, 2].map((salt) => Redacted.make(pattern(32, salt)))
+      keys.forEach((key, index) => {
+        const token = crypto.fernetEncrypt(key, pattern(40, index), now)
+        const result = opened(crypto.fernetDecrypt(keys, token, now, 60))
+        assert.strictEqual(result.keyIndex, index)
+        assert.deepStrictEqual(result.plaintext, pattern(40, index))
+        const others = keys.filter((other) => other !== key)
+        assert.strictEqual(kindOf(crypto.fernetDecrypt(others, token, now, 60)), "Unauthentic")
+        assert.strictEqual(opened(crypto.fernetDecrypt([key, key], token, now, 60)).keyIndex, 0)
+      })
+      assert.strictEqual(
+        kindOf(crypto.fernetDecrypt([], crypto.fernetEncrypt(Redacted.make(pattern(32)), pattern(1), now), now, 60)),
+        "Unauthentic"
+      )
+    }))
+}
+
+/** Fernet tokens, byte by byte. */
+const fernetBytes = (it: It): void => {
+  it.effect("encrypts and decrypts plaintexts of every size, and changes no input", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const key = Redacted.make(pattern(32))
+      for (const size of sizes) {
+        const plaintext = pattern(size)
+        const token = crypto.fernetEncrypt(key, plaintext, now)
+        const copy = token.slice()
+        // 57 bytes of header and MAC, whole blocks with at least one byte of padding, then base64
+        assert.strictEqual(token.length, Math.ceil((57 + (Math.floor(size / 16) + 1) * 16) / 3) * 4)
+        assert.deepStrictEqual(opened(crypto.fernetDecrypt([key], token, now, 60)).plaintext, plaintext)
+        assert.deepStrictEqual(plaintext, pattern(size))
+        assert.deepStrictEqual(token, copy)
+      }
+      assert.deepStrictEqual(Redacted.value(key), pattern(32))
+    }))
+
+  it.effect("draws a fresh IV for each token", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const key = Redacted.make(pattern(32))
+      const tokens = Array.from({ length: 20 }, () => textOf(crypto.fernetEncrypt(key, pattern(5), now)))
+      assert.strictEqual(new Set(tokens).size, 20)
+    }))
+
+  it.effect("opens no token of which any character differs, or that is longer or shorter", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const key = Redacted.make(pattern(32))
+      const token = crypto.fernetEncrypt(key, pattern(40), now)
+      for (let i = 0; i < token.length; i++) {
+        for (const bit of [1, 2, 0x80]) {
+          const tampered = token.slice()
+          tampered[i]! ^= bit
+          assert.notStrictEqual(kindOf(crypto.fernetDecrypt([key], tampered, now, 60)), "opened", `byte ${i}`)
+        }
+        const cut = kindOf(crypto.fernetDecrypt([key], token.subarray(0, i), now, 60))
+        assert.include(["Malformed", "Unauthentic"], cut, `cut to ${i}`)
+      }
+      for (const more of ["A", "=", "AAAA", "\n"]) {
+        const longer = Uint8Array.from([...token, ...ascii(more)])
+        assert.strictEqual(kindOf(crypto.fernetDecrypt([key], longer, now, 60)), "Malformed")
+      }
+    }))
+
+  it.effect("takes base64url to the letter: no missing padding, no + and /, no blanks, no unused bits", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const key = networkKeyBytes(fernetSecret)
+      const { token } = fernetGenerate
+      const at = fernetVerifySeconds * 1000
+      const kindOfText = (text: string) => kindOf(crypto.fernetDecrypt([key], ascii(text), at, 60))
+      assert.strictEqual(kindOfText(token), "opened")
+      // The token contains _ and ends in DA==, whose last character has four unused bits.
+      assert.include(token, "_")
+      assert.isTrue(token.endsWith("DA=="))
+      for (
+        const text of [
+          token.slice(0, -1),
+          token.slice(0, -2),
+          `${token}=`,
+          token.replaceAll("_", "/"),
+          token.replaceAll("-", "+").replaceAll("_", "/"),
+          ` ${token}`,
+          `${token}\n`,
+          `${token.slice(0, 40)}\n${token.slice(40)}`,
+          `${token.slice(0, 40)}    ${token.slice(40)}`,
+          token.replace("DA==", "DB=="),
+          token.replace("DA==", "DP=="),
+          token.replace("DA==", "DA=A"),
+          `${token}${token}`,
+          ""
+        ]
+      ) assert.strictEqual(kindOfText(text), "Malformed", text)
+    }))
+
+  it.effect.prop(
+    "round trip of any bytes under Fernet",
+    { plaintext: Schema.Uint8Array },
+    ({ plaintext }) =>
+      Effect.map(Crypto.Crypto, (crypto) => {
+        const key = Redacted.make(crypto.randomBytes(32))
+        const token = crypto.fernetEncrypt(key, plaintext, now)
+        assert.deepStrictEqual(opened(crypto.fernetDecrypt([key], token, now, 60)).plaintext, plaintext.slice())
+      })
+  )
+
+  it.effect.prop(
+    "bytes that are no token are refused, and never throw",
+    { bytes: Schema.Uint8Array },
+    ({ bytes }) =>
+      Effect.map(Crypto.Crypto, (crypto) => {
+        const key = Redacted.make(pattern(32))
+        assert.strictEqual(kindOf(crypto.fernetDecrypt([key], bytes, now, 60)), "Malformed")
+      })
+  )
+}
+
+/** Random bytes, and comparing bytes. */
+const randomBytes = (it: It, implementation: Layer.Layer<Crypto.Crypto>): void => {
+  it.effect("draws everything from Entropy: one seed, one output", () =>
+    Effect.gen(function*() {
+      const output = (crypto: Service) => {
+        const a = crypto.generateKeyPair()
+        const b = crypto.generateKeyPair()
+        const nonce = crypto.randomBytes(Crypto.nonceLength)
+        return {
+          publicKeys: [a.publicKey, b.publicKey],
+          nonce,
+          token: textOf(crypto.fernetEncrypt(Redacted.make(pattern(32)), pattern(20), now)),
+          box: crypto.seal(crypto.sharedKey(b.publicKey, a.secretKey), nonce, pattern(20))
+        }
+      }
+      const first = output(yield* withSeed(implementation, 1))
+      const again = output(yield* withSeed(implementation, 1))
+      const other = output(yield* withSeed(implementation, 2))
+      assert.deepStrictEqual(again, first)
+      assert.notDeepEqual(other, first)
+      const expected = new Uint8Array(32)
+      seeded(1)(expected)
+      const crypto = yield* withSeed(implementation, 1)
+      assert.deepStrictEqual(Redacted.value(crypto.generateKeyPair().secretKey), expected)
+    }))
+
+  it.effect("keeps no random bytes that it has handed out", () =>
+    Effect.gen(function*() {
+      const given: Array<Uint8Array> = []
+      const crypto = yield* Crypto.Crypto.pipe(
+        Effect.provide(
+          Layer.fresh(implementation).pipe(
+            Layer.provide(Layer.succeed(Crypto.Entropy, (bytes: Uint8Array) => {
+              bytes.fill(7)
+              given.push(bytes)
+            }))
+          ),
+          { local: true }
+        )
+      )
+      // What is drawn in advance has no more of it than what was not asked for yet.
+      const secret = Redacted.value(crypto.generateKeyPair().secretKey)
+      assert.deepStrictEqual(secret, new Uint8Array(32).fill(7))
+      const drawn = given.filter((bytes) => bytes !== secret)
+      for (const bytes of drawn) {
+        assert.strictEqual(bytes.filter((byte) => byte === 0).length, bytes.length === 32 ? 0 : 32)
+      }
+    }))
+
+  it.effect("gives as many random bytes as asked for, also more than 65,536", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      for (const length of [0, 1, 24, 65_537, 200_000]) {
+        const bytes = crypto.randomBytes(length)
+        assert.strictEqual(bytes.length, length)
+        if (length > 1_000) assert.isTrue(bytes.subarray(-200).some((byte) => byte !== 0))
+      }
+      assert.notDeepEqual(crypto.randomBytes(16), crypto.randomBytes(16))
+    }))
+
+  it.effect("compares bytes", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      for (const length of [0, 1, 32, 100]) {
+        assert.isTrue(crypto.equal(pattern(length), pattern(length)))
+        assert.isFalse(crypto.equal(pattern(length), pattern(length + 1)))
+        assert.isFalse(crypto.equal(pattern(length + 1), pattern(length)))
+        for (let i = 0; i < length; i++) {
+          const other = pattern(length)
+          other[i]! ^= 0x80
+          assert.isFalse(crypto.equal(pattern(length), other))
+        }
+      }
+    }))
+}
+
 /**
  * Registers the tests that every implementation of `Crypto` must pass.
  *
@@ -223,451 +682,11 @@ const now = 1_700_000_000_000
  */
 export const cryptoSuite = (name: string, implementation: Layer.Layer<Crypto.Crypto>): void => {
   layer(implementation)(`Crypto: ${name}`, (it) => {
-    // ------------------------------------------------------------------------------------------------------ key pairs
-    it.effect("makes the key pairs of RFC 7748 section 6.1", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        const alice = crypto.keyPair(redact(rfc7748.aliceSecret))
-        const bob = crypto.keyPair(redact(rfc7748.bobSecret))
-        assert.deepStrictEqual(PublicKey.toBytes(alice.publicKey), hex(rfc7748.alicePublic))
-        assert.deepStrictEqual(PublicKey.toBytes(bob.publicKey), hex(rfc7748.bobPublic))
-        assert.deepStrictEqual(Redacted.value(alice.secretKey), hex(rfc7748.aliceSecret))
-      }))
-
-    it.effect("copies a secret, and leaves it as it was", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        const secret = hex(rfc7748.aliceSecret)
-        const pair = crypto.keyPair(Redacted.make(secret))
-        assert.deepStrictEqual(secret, hex(rfc7748.aliceSecret))
-        secret.fill(0)
-        assert.deepStrictEqual(Redacted.value(pair.secretKey), hex(rfc7748.aliceSecret))
-      }))
-
-    it.effect("generates different key pairs, whose public keys belong to their secrets", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        const a = crypto.generateKeyPair()
-        const b = crypto.generateKeyPair()
-        assert.notStrictEqual(a.publicKey, b.publicKey)
-        assert.strictEqual(crypto.keyPair(a.secretKey).publicKey, a.publicKey)
-      }))
-
-    it.effect("shows no secret", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        const pair = crypto.keyPair(redact(rfc7748.aliceSecret))
-        const shared = crypto.sharedKey(pair.publicKey, pair.secretKey)
-        assert.strictEqual(
-          JSON.stringify([pair.secretKey, shared]),
-          "[\"<redacted:secret key>\",\"<redacted:shared key>\"]"
-        )
-      }))
-
-    it.effect("throws for secrets, shared keys, nonces, Fernet keys and IVs of a wrong length", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        const pair = crypto.generateKeyPair()
-        const shared = crypto.sharedKey(pair.publicKey, pair.secretKey)
-        const nonce = new Uint8Array(24)
-        for (const length of [0, 16, 31, 33, 64]) {
-          const wrong = Redacted.make(new Uint8Array(length))
-          assert.throws(() => crypto.keyPair(wrong), RangeError)
-          assert.throws(() => crypto.sharedKey(pair.publicKey, wrong), RangeError)
-          assert.throws(() => crypto.seal(wrong, nonce, pattern(3)), RangeError)
-          assert.throws(() => crypto.open(wrong, nonce, pattern(30)), RangeError)
-          assert.throws(() => crypto.fernetEncrypt(wrong, pattern(3), now), RangeError)
-          assert.throws(() => crypto.fernetDecrypt([wrong], pattern(3), now, 60), RangeError)
-        }
-        for (const length of [0, 12, 23, 25, 32]) {
-          assert.throws(() => crypto.seal(shared, new Uint8Array(length), pattern(3)), RangeError)
-          assert.throws(() => crypto.open(shared, new Uint8Array(length), pattern(30)), RangeError)
-          assert.throws(() => crypto.open(shared, new Uint8Array(length), pattern(3)), RangeError)
-        }
-        const key = Redacted.make(pattern(32))
-        assert.throws(() => crypto.fernetEncrypt(key, pattern(3), now, new Uint8Array(15)), RangeError)
-        for (const time of [NaN, Infinity, -1, 2 ** 70]) {
-          assert.throws(() => crypto.fernetEncrypt(key, pattern(3), time), RangeError)
-        }
-        for (const time of [NaN, Infinity]) {
-          assert.throws(() => crypto.fernetDecrypt([key], pattern(3), time, 60), RangeError)
-        }
-        for (const ttl of [NaN, -1]) assert.throws(() => crypto.fernetDecrypt([key], pattern(3), now, ttl), RangeError)
-      }))
-
-    for (const [what, bytes] of refusedKeys) {
-      it.effect(`never multiplies with ${what}`, () =>
-        Effect.map(Crypto.Crypto, (crypto) => {
-          const { secretKey } = crypto.generateKeyPair()
-          assert.isUndefined(PublicKey.fromBytes(hex(bytes)))
-          // A brand can be forged by a cast: what the bytes would be as text.
-          const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-          const bits = [...hex(bytes), 0].map((byte) => byte.toString(2).padStart(8, "0")).join("")
-          const text = (bits.match(/.{6}/g) ?? []).slice(0, 43).map((six) => alphabet[parseInt(six, 2)]).join("") + "="
-          assert.throws(() => crypto.sharedKey(text as PublicKey.PublicKey, secretKey), TypeError)
-        }))
-    }
-
-    it.effect("throws for a forged public key that is no key at all", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        const { publicKey, secretKey } = crypto.generateKeyPair()
-        for (const text of ["", "x", publicKey.slice(1), `${publicKey}AAAA`, ` ${publicKey}`]) {
-          assert.throws(() => crypto.sharedKey(text as PublicKey.PublicKey, secretKey), TypeError)
-        }
-      }))
-
-    // ---------------------------------------------------------------------------------------------------------- boxes
-    it.effect("makes and opens NaCl's published box", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        const alice = crypto.keyPair(redact(rfc7748.aliceSecret))
-        const bob = crypto.keyPair(redact(rfc7748.bobSecret))
-        const there = crypto.sharedKey(bob.publicKey, alice.secretKey)
-        const back = crypto.sharedKey(alice.publicKey, bob.secretKey)
-        assert.deepStrictEqual(new Uint8Array(Redacted.value(there)), hex(nacl.firstKey))
-        assert.deepStrictEqual(new Uint8Array(Redacted.value(back)), hex(nacl.firstKey))
-        assert.deepStrictEqual(crypto.seal(there, hex(nacl.nonce), hex(nacl.message)), hex(nacl.box))
-        assert.deepStrictEqual(crypto.open(back, hex(nacl.nonce), hex(nacl.box)), hex(nacl.message))
-      }))
-
-    it.effect("seals and opens messages of every size, and changes no input", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        const key = redact(nacl.firstKey)
-        const nonce = hex(nacl.nonce)
-        for (const size of sizes) {
-          const message = pattern(size)
-          const box = crypto.seal(key, nonce, message)
-          const copy = box.slice()
-          assert.strictEqual(box.length, size + Crypto.boxOverhead)
-          assert.deepStrictEqual(crypto.open(key, nonce, box), message)
-          assert.deepStrictEqual(message, pattern(size))
-          assert.deepStrictEqual(box, copy)
-        }
-        assert.deepStrictEqual(nonce, hex(nacl.nonce))
-        assert.deepStrictEqual(Redacted.value(key), hex(nacl.firstKey))
-      }))
-
-    it.effect("seals and opens views into larger buffers, and returns memory that is nobody else's", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        const key = redact(nacl.firstKey)
-        const around = new Uint8Array(300)
-        around.set(pattern(100), 50)
-        around.set(hex(nacl.nonce), 7)
-        const nonce = around.subarray(7, 31)
-        const box = crypto.seal(key, nonce, around.subarray(50, 150))
-        assert.deepStrictEqual(box, crypto.seal(key, hex(nacl.nonce), pattern(100)))
-        around.set(box, 155)
-        const message = crypto.open(key, nonce, around.subarray(155, 155 + box.length))
-        assert.deepStrictEqual(message, pattern(100))
-        around.fill(0)
-        crypto.seal(key, hex(nacl.nonce), pattern(100, 9))
-        assert.deepStrictEqual(message, pattern(100))
-        assert.deepStrictEqual(crypto.open(key, hex(nacl.nonce), box), pattern(100))
-      }))
-
-    it.effect("opens no box of which any byte differs, or that is longer or shorter", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        const key = redact(nacl.firstKey)
-        const nonce = hex(nacl.nonce)
-        const box = crypto.seal(key, nonce, pattern(100))
-        for (let i = 0; i < box.length; i++) {
-          for (const bit of [1, 0x80]) {
-            const tampered = box.slice()
-            tampered[i]! ^= bit
-            assert.isUndefined(crypto.open(key, nonce, tampered), `byte ${i}`)
-          }
-          assert.isUndefined(crypto.open(key, nonce, box.subarray(0, i)), `cut to ${i}`)
-        }
-        assert.isUndefined(crypto.open(key, nonce, Uint8Array.from([...box, 0])))
-      }))
-
-    it.effect("opens no box with another nonce or another key", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        const key = redact(nacl.firstKey)
-        const nonce = hex(nacl.nonce)
-        const box = crypto.seal(key, nonce, pattern(10))
-        for (let i = 0; i < 24; i++) {
-          const other = nonce.slice()
-          other[i]! ^= 1
-          assert.isUndefined(crypto.open(key, other, box))
-        }
-        for (let i = 0; i < 32; i++) {
-          const other = hex(nacl.firstKey)
-          other[i]! ^= 1
-          assert.isUndefined(crypto.open(Redacted.make(other), nonce, box))
-        }
-      }))
-
-    it.effect.prop(
-      "what one side seals the other opens",
-      { message: Schema.Uint8Array },
-      ({ message }) =>
-        Effect.map(Crypto.Crypto, (crypto) => {
-          const a = crypto.generateKeyPair()
-          const b = crypto.generateKeyPair()
-          const nonce = crypto.randomBytes(Crypto.nonceLength)
-          const box = crypto.seal(crypto.sharedKey(b.publicKey, a.secretKey), nonce, message)
-          assert.deepStrictEqual(crypto.open(crypto.sharedKey(a.publicKey, b.secretKey), nonce, box), message.slice())
-        }),
-      { arbitrary: { runs: 25 } }
-    )
-
-    it.effect.prop(
-      "bytes that nobody sealed do not open, and never throw",
-      { bytes: Schema.Uint8Array },
-      ({ bytes }) =>
-        Effect.map(Crypto.Crypto, (crypto) => {
-          assert.isUndefined(crypto.open(redact(nacl.firstKey), hex(nacl.nonce), bytes))
-        })
-    )
-
-    // --------------------------------------------------------------------------------------------------------- Fernet
-    it.effect("makes the Fernet token of generate.json", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        const { iv, nowSeconds, text, token } = fernetGenerate
-        const key = networkKeyBytes(fernetSecret)
-        for (const millis of [0, 1, 999, 999.9]) {
-          assert.strictEqual(textOf(crypto.fernetEncrypt(key, ascii(text), nowSeconds * 1000 + millis, hex(iv))), token)
-        }
-      }))
-
-    it.effect("opens the Fernet token of verify.json", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        const key = networkKeyBytes(fernetSecret)
-        const result = crypto.fernetDecrypt([key], ascii(fernetGenerate.token), fernetVerifySeconds * 1000, 60)
-        assert.deepStrictEqual(opened(result), {
-          plaintext: ascii(fernetGenerate.text),
-          timestamp: fernetGenerate.nowSeconds,
-          keyIndex: 0
-        })
-      }))
-
-    for (const [what, kind, nowSeconds, token] of fernetInvalid) {
-      it.effect(`refuses the Fernet token with ${what}: ${kind}`, () =>
-        Effect.map(Crypto.Crypto, (crypto) => {
-          const key = networkKeyBytes(fernetSecret)
-          assert.strictEqual(kindOf(crypto.fernetDecrypt([key], ascii(token), nowSeconds * 1000, 60)), kind)
-        }))
-    }
-
-    it.effect("refuses timestamps of 2^53 and above however long tokens live", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        const key = networkKeyBytes(fernetSecret)
-        const kindAt = (what: string) =>
-          fernetInvalid.flatMap(([name, , , token]) =>
-            name === what ? [kindOf(crypto.fernetDecrypt([key], ascii(token), now, Infinity))] : []
-          )
-        assert.deepStrictEqual(kindAt("the timestamp 2^64-1"), ["Future"])
-        assert.deepStrictEqual(kindAt("the timestamp 2^53"), ["Future"])
-        assert.deepStrictEqual(kindAt("the timestamp 2^32"), ["opened"])
-      }))
-
-    it.effect("accepts tokens up to the time to live on either side of now, in whole seconds", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        const key = Redacted.make(pattern(32))
-        const token = crypto.fernetEncrypt(key, pattern(5), now + 500)
-        const at = (millis: number, ttl = 60) => crypto.fernetDecrypt([key], token, now + millis, ttl)
-        const ageAt = (millis: number) => {
-          const result = at(millis)
-          return Result.isFailure(result) ? [result.failure.kind, result.failure.ageSeconds] : "opened"
-        }
-        for (const millis of [0, 999, 59_999, 60_000, 60_999, -1, -60_000, -59_001]) {
-          assert.strictEqual(ageAt(millis), "opened", `${millis} ms`)
-        }
-        assert.deepStrictEqual(ageAt(61_000), ["Expired", 61])
-        assert.deepStrictEqual(ageAt(61_999), ["Expired", 61])
-        assert.deepStrictEqual(ageAt(-60_001), ["Future", -61])
-        assert.deepStrictEqual(ageAt(-61_000), ["Future", -61])
-        assert.deepStrictEqual(ageAt(-now), ["Future", -now / 1000])
-        assert.strictEqual(kindOf(at(999, 0)), "opened")
-        assert.strictEqual(kindOf(at(1_000, 0)), "Expired")
-        assert.strictEqual(kindOf(at(-1, 0)), "Future")
-        assert.strictEqual(opened(at(0)).timestamp, now / 1000)
-      }))
-
-    it.effect("looks at the MAC before the age", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        const token = crypto.fernetEncrypt(Redacted.make(pattern(32)), pattern(5), now)
-        const other = Redacted.make(pattern(32, 1))
-        assert.strictEqual(kindOf(crypto.fernetDecrypt([other], token, now + 3_600_000, 60)), "Unauthentic")
-      }))
-
-    it.effect("opens with whichever of several keys fits, and says which", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        const keys = [0, 1, 2].map((salt) => Redacted.make(pattern(32, salt)))
-        keys.forEach((key, index) => {
-          const token = crypto.fernetEncrypt(key, pattern(40, index), now)
-          const result = opened(crypto.fernetDecrypt(keys, token, now, 60))
-          assert.strictEqual(result.keyIndex, index)
-          assert.deepStrictEqual(result.plaintext, pattern(40, index))
-          const others = keys.filter((other) => other !== key)
-          assert.strictEqual(kindOf(crypto.fernetDecrypt(others, token, now, 60)), "Unauthentic")
-          assert.strictEqual(opened(crypto.fernetDecrypt([key, key], token, now, 60)).keyIndex, 0)
-        })
-        assert.strictEqual(
-          kindOf(crypto.fernetDecrypt([], crypto.fernetEncrypt(Redacted.make(pattern(32)), pattern(1), now), now, 60)),
-          "Unauthentic"
-        )
-      }))
-
-    it.effect("encrypts and decrypts plaintexts of every size, and changes no input", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        const key = Redacted.make(pattern(32))
-        for (const size of sizes) {
-          const plaintext = pattern(size)
-          const token = crypto.fernetEncrypt(key, plaintext, now)
-          const copy = token.slice()
-          // 57 bytes of header and MAC, whole blocks with at least one byte of padding, then base64
-          assert.strictEqual(token.length, Math.ceil((57 + (Math.floor(size / 16) + 1) * 16) / 3) * 4)
-          assert.deepStrictEqual(opened(crypto.fernetDecrypt([key], token, now, 60)).plaintext, plaintext)
-          assert.deepStrictEqual(plaintext, pattern(size))
-          assert.deepStrictEqual(token, copy)
-        }
-        assert.deepStrictEqual(Redacted.value(key), pattern(32))
-      }))
-
-    it.effect("draws a fresh IV for each token", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        const key = Redacted.make(pattern(32))
-        const tokens = Array.from({ length: 20 }, () => textOf(crypto.fernetEncrypt(key, pattern(5), now)))
-        assert.strictEqual(new Set(tokens).size, 20)
-      }))
-
-    it.effect("opens no token of which any character differs, or that is longer or shorter", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        const key = Redacted.make(pattern(32))
-        const token = crypto.fernetEncrypt(key, pattern(40), now)
-        for (let i = 0; i < token.length; i++) {
-          for (const bit of [1, 2, 0x80]) {
-            const tampered = token.slice()
-            tampered[i]! ^= bit
-            assert.notStrictEqual(kindOf(crypto.fernetDecrypt([key], tampered, now, 60)), "opened", `byte ${i}`)
-          }
-          const cut = kindOf(crypto.fernetDecrypt([key], token.subarray(0, i), now, 60))
-          assert.include(["Malformed", "Unauthentic"], cut, `cut to ${i}`)
-        }
-        for (const more of ["A", "=", "AAAA", "\n"]) {
-          const longer = Uint8Array.from([...token, ...ascii(more)])
-          assert.strictEqual(kindOf(crypto.fernetDecrypt([key], longer, now, 60)), "Malformed")
-        }
-      }))
-
-    it.effect("takes base64url to the letter: no missing padding, no + and /, no blanks, no unused bits", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        const key = networkKeyBytes(fernetSecret)
-        const { token } = fernetGenerate
-        const at = fernetVerifySeconds * 1000
-        const kindOfText = (text: string) => kindOf(crypto.fernetDecrypt([key], ascii(text), at, 60))
-        assert.strictEqual(kindOfText(token), "opened")
-        // The token contains _ and ends in DA==, whose last character has four unused bits.
-        assert.include(token, "_")
-        assert.isTrue(token.endsWith("DA=="))
-        for (
-          const text of [
-            token.slice(0, -1),
-            token.slice(0, -2),
-            `${token}=`,
-            token.replaceAll("_", "/"),
-            token.replaceAll("-", "+").replaceAll("_", "/"),
-            ` ${token}`,
-            `${token}\n`,
-            `${token.slice(0, 40)}\n${token.slice(40)}`,
-            `${token.slice(0, 40)}    ${token.slice(40)}`,
-            token.replace("DA==", "DB=="),
-            token.replace("DA==", "DP=="),
-            token.replace("DA==", "DA=A"),
-            `${token}${token}`,
-            ""
-          ]
-        ) assert.strictEqual(kindOfText(text), "Malformed", text)
-      }))
-
-    it.effect.prop(
-      "round trip of any bytes under Fernet",
-      { plaintext: Schema.Uint8Array },
-      ({ plaintext }) =>
-        Effect.map(Crypto.Crypto, (crypto) => {
-          const key = Redacted.make(crypto.randomBytes(32))
-          const token = crypto.fernetEncrypt(key, plaintext, now)
-          assert.deepStrictEqual(opened(crypto.fernetDecrypt([key], token, now, 60)).plaintext, plaintext.slice())
-        })
-    )
-
-    it.effect.prop(
-      "bytes that are no token are refused, and never throw",
-      { bytes: Schema.Uint8Array },
-      ({ bytes }) =>
-        Effect.map(Crypto.Crypto, (crypto) => {
-          const key = Redacted.make(pattern(32))
-          assert.strictEqual(kindOf(crypto.fernetDecrypt([key], bytes, now, 60)), "Malformed")
-        })
-    )
-
-    // ----------------------------------------------------------------------------------------- random bytes, equality
-    it.effect("draws everything from Entropy: one seed, one output", () =>
-      Effect.gen(function*() {
-        const output = (crypto: Service) => {
-          const a = crypto.generateKeyPair()
-          const b = crypto.generateKeyPair()
-          const nonce = crypto.randomBytes(Crypto.nonceLength)
-          return {
-            publicKeys: [a.publicKey, b.publicKey],
-            nonce,
-            token: textOf(crypto.fernetEncrypt(Redacted.make(pattern(32)), pattern(20), now)),
-            box: crypto.seal(crypto.sharedKey(b.publicKey, a.secretKey), nonce, pattern(20))
-          }
-        }
-        const first = output(yield* withSeed(implementation, 1))
-        const again = output(yield* withSeed(implementation, 1))
-        const other = output(yield* withSeed(implementation, 2))
-        assert.deepStrictEqual(again, first)
-        assert.notDeepEqual(other, first)
-        const expected = new Uint8Array(32)
-        seeded(1)(expected)
-        const crypto = yield* withSeed(implementation, 1)
-        assert.deepStrictEqual(Redacted.value(crypto.generateKeyPair().secretKey), expected)
-      }))
-
-    it.effect("keeps no random bytes that it has handed out", () =>
-      Effect.gen(function*() {
-        const given: Array<Uint8Array> = []
-        const crypto = yield* Crypto.Crypto.pipe(
-          Effect.provide(
-            Layer.fresh(implementation).pipe(
-              Layer.provide(Layer.succeed(Crypto.Entropy, (bytes: Uint8Array) => {
-                bytes.fill(7)
-                given.push(bytes)
-              }))
-            ),
-            { local: true }
-          )
-        )
-        // What is drawn in advance has no more of it than what was not asked for yet.
-        const secret = Redacted.value(crypto.generateKeyPair().secretKey)
-        assert.deepStrictEqual(secret, new Uint8Array(32).fill(7))
-        const drawn = given.filter((bytes) => bytes !== secret)
-        for (const bytes of drawn) {
-          assert.strictEqual(bytes.filter((byte) => byte === 0).length, bytes.length === 32 ? 0 : 32)
-        }
-      }))
-
-    it.effect("gives as many random bytes as asked for, also more than 65,536", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        for (const length of [0, 1, 24, 65_537, 200_000]) {
-          const bytes = crypto.randomBytes(length)
-          assert.strictEqual(bytes.length, length)
-          if (length > 1_000) assert.isTrue(bytes.subarray(-200).some((byte) => byte !== 0))
-        }
-        assert.notDeepEqual(crypto.randomBytes(16), crypto.randomBytes(16))
-      }))
-
-    it.effect("compares bytes", () =>
-      Effect.map(Crypto.Crypto, (crypto) => {
-        for (const length of [0, 1, 32, 100]) {
-          assert.isTrue(crypto.equal(pattern(length), pattern(length)))
-          assert.isFalse(crypto.equal(pattern(length), pattern(length + 1)))
-          assert.isFalse(crypto.equal(pattern(length + 1), pattern(length)))
-          for (let i = 0; i < length; i++) {
-            const other = pattern(length)
-            other[i]! ^= 0x80
-            assert.isFalse(crypto.equal(pattern(length), other))
-          }
-        }
-      }))
+    keyPairs(it)
+    boxes(it)
+    fernetTokens(it)
+    fernetBytes(it)
+    randomBytes(it, implementation)
   })
 }
 

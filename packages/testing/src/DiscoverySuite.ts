@@ -179,6 +179,202 @@ const counted = (outcome: string): Effect.Effect<number> =>
       )
   )
 
+/** What the tests are given: `start` gives a node's discovery, and everything that it sights. */
+interface Suite {
+  readonly setup: DiscoverySetup
+  readonly broadcast: boolean
+  readonly interval: Duration.Duration
+  readonly test: (
+    title: string,
+    body: (world: DiscoveryWorld) => Effect.Effect<void, unknown, Scope.Scope>
+  ) => void
+  readonly start: (
+    world: DiscoveryWorld,
+    options: NodeOptions.Input
+  ) => Effect.Effect<Started, Effect.Error<ReturnType<DiscoveryWorld["start"]>>, Scope.Scope>
+}
+
+type Started = Effect.Success<ReturnType<DiscoveryWorld["start"]>> & {
+  readonly sighted: ReadonlyArray<Sighting>
+  readonly ofKey: (publicKey: PublicKey) => ReadonlyArray<Sighting>
+}
+
+const testsOf = (setup: DiscoverySetup): Suite["test"] => (title, body) => {
+  const effect = () =>
+    setup.run(
+      Effect.scoped(Effect.gen(function*() {
+        const world = yield* setup.world
+        const before = yield* world.openSockets
+        yield* Effect.scoped(body(world))
+        // What a closing connection still says to the other side takes its time.
+        yield* Effect.gen(function*() {
+          while ((yield* world.openSockets) > before) yield* Effect.sleep("5 millis")
+        }).pipe(Effect.timeoutOrElse({
+          duration: "20 seconds",
+          orElse: () => Effect.die(new Error("sockets are left open"))
+        }))
+      })).pipe(
+        Effect.provideService(Metric.MetricRegistry, new Map()),
+        Effect.provide(Logger.layer([]))
+      )
+    )
+  if (setup.live) it.live(title, effect, 60_000)
+  else it.effect(title, effect, 60_000)
+}
+
+const startsOf = (interval: Duration.Duration): Suite["start"] => (world, options) =>
+  Effect.gen(function*() {
+    const party = yield* world.start({ networkId, broadcastInterval: interval, ...options })
+    const sighted: Array<Sighting> = []
+    yield* party.discovery.sightings.pipe(
+      Stream.runForEach((sighting) => Effect.sync(() => void sighted.push(sighting))),
+      Effect.forkScoped({ startImmediately: true })
+    )
+    return {
+      ...party,
+      sighted,
+      ofKey: (publicKey: PublicKey) => sighted.filter((sighting) => sighting.publicKey === publicKey)
+    }
+  })
+
+const sighting = (by: Started, of: Started) =>
+  until(`${by.name} sights ${of.name}`, () => by.ofKey(of.publicKey).find(({ endpoint }) => endpoint.port !== 0))
+
+/** Who is sighted, and how often. */
+const sightings = ({ broadcast, interval, setup, start, test }: Suite): void => {
+  test("nobody is sighted before anybody advertises", (world) =>
+    Effect.gen(function*() {
+      const [a, b] = [yield* start(world, { name: "a" }), yield* start(world, { name: "b" })]
+      yield* Effect.sleep(Duration.times(interval, 3))
+      assert.deepStrictEqual([...a.sighted, ...b.sighted], [])
+    }))
+
+  test("who advertises is sighted, by name, key and address, and again every interval", (world) =>
+    Effect.gen(function*() {
+      const [a, b] = [yield* start(world, { name: "a" }), yield* start(world, { name: "b" })]
+      yield* b.advertise
+      yield* a.advertise
+      for (const [by, of] of [[a, b], [b, a]] as const) {
+        const first = yield* sighting(by, of)
+        assert.strictEqual(first.name as string, of.name)
+        assert.deepStrictEqual(first.endpoint, of.endpoint)
+        assert.strictEqual(first.source.host, of.endpoint.host)
+        assert.include(setup.via, first.via)
+      }
+      for (const via of setup.via) {
+        yield* until(`it is sighted again, ${via}`, () => {
+          const again = a.ofKey(b.publicKey).filter((one) => one.via === via)
+          return again.length >= 6 ? again : undefined
+        })
+      }
+      assert.deepStrictEqual(new Set(a.sighted.map((one) => one.publicKey)), new Set([b.publicKey]))
+    }))
+
+  test("a node does not sight itself", (world) =>
+    Effect.gen(function*() {
+      const a = yield* start(world, { name: "a" })
+      yield* a.advertise
+      yield* Effect.sleep(Duration.times(interval, 3))
+      assert.deepStrictEqual(a.sighted, [])
+      if (broadcast) assert.isAbove(yield* counted("own"), 3)
+    }))
+}
+
+/** Which nodes do not sight each other. */
+const networks = ({ broadcast, interval, start, test }: Suite): void => {
+  test("nodes with one network key sight each other", (world) =>
+    Effect.gen(function*() {
+      const [first, second] = [yield* generateKey(world), yield* generateKey(world)]
+      const a = yield* start(world, { name: "a", networkKey: first })
+      const b = yield* start(world, { name: "b", networkKey: [first, second] })
+      yield* a.advertise
+      yield* b.advertise
+      assert.strictEqual((yield* sighting(a, b)).name as string, "b")
+      assert.strictEqual((yield* sighting(b, a)).name as string, "a")
+    }))
+
+  test("nodes of another network, or with another key or none, are not sighted but counted", (world) =>
+    Effect.gen(function*() {
+      const networkKey = yield* generateKey(world)
+      const a = yield* start(world, { name: "a" })
+      const b = yield* start(world, { name: "b", networkId: "other" })
+      const c = yield* start(world, { name: "c", networkKey })
+      for (const one of [a, b, c]) yield* one.advertise
+      yield* Effect.sleep(Duration.times(interval, 3))
+      assert.deepStrictEqual([...a.sighted, ...b.sighted, ...c.sighted], [])
+      if (!broadcast) return
+      // Of each one's adverts: b's by a and c, a's and c's by b; c's by a and a's by c.
+      assert.isAtLeast(yield* counted("ERR_NETWORK_INCORRECT"), 8)
+      assert.isAtLeast(yield* counted("ERR_NET_DECRYPTION_FAILED"), 4)
+      assert.strictEqual(yield* counted("accepted"), 0)
+    }))
+
+  test("and with another key each, neither", (world) =>
+    Effect.gen(function*() {
+      const a = yield* start(world, { name: "a", networkKey: yield* generateKey(world) })
+      const b = yield* start(world, { name: "b", networkKey: yield* generateKey(world) })
+      yield* a.advertise
+      yield* b.advertise
+      yield* Effect.sleep(Duration.times(interval, 3))
+      assert.deepStrictEqual([...a.sighted, ...b.sighted], [])
+      if (broadcast) assert.isAtLeast(yield* counted("ERR_NET_DECRYPTION_FAILED"), 4)
+    }))
+
+  test("nothing is sighted after the scope has closed", (world) =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const a = yield* Scope.provide(start(world, { name: "a" }), scope)
+      const b = yield* start(world, { name: "b" })
+      yield* Scope.provide(a.advertise, scope)
+      yield* b.advertise
+      yield* sighting(a, b)
+      yield* sighting(b, a)
+      yield* Scope.close(scope, Exit.void)
+      // What it said last is still on its way.
+      yield* Effect.sleep("50 millis")
+      const [byA, ofA] = [a.sighted.length, b.ofKey(a.publicKey).length]
+      yield* Effect.sleep(Duration.times(interval, 3))
+      assert.strictEqual(a.sighted.length, byA)
+      assert.strictEqual(b.ofKey(a.publicKey).length, ofA)
+    }))
+
+  if (broadcast) {
+    test("an answer tells the newcomer at once, and nothing but an answer does", (world) =>
+      Effect.gen(function*() {
+        const long = { broadcastInterval: "10 seconds" as const }
+        const a = yield* start(world, { name: "a", ...long })
+        yield* a.advertise
+        // Until its burst is over, and before its first interval is.
+        yield* Effect.sleep("500 millis")
+        const b = yield* start(world, { name: "b", ...long })
+        yield* b.advertise
+        const { answer } = yield* until(
+          "a hears b",
+          () => a.ofKey(b.publicKey).find((one) => one.via === "broadcast")
+        )
+        yield* Effect.sleep("200 millis")
+        assert.deepStrictEqual(b.ofKey(a.publicKey).filter((one) => one.via === "broadcast"), [])
+        yield* answer
+        const told = yield* until("b hears a", () => b.ofKey(a.publicKey).find((one) => one.via === "broadcast"))
+        assert.strictEqual(told.name as string, "a")
+        assert.deepStrictEqual(told.endpoint, a.endpoint)
+      }))
+
+    test("who stops advertising is sighted as leaving, with port 0", (world) =>
+      Effect.gen(function*() {
+        const [a, b] = [yield* start(world, { name: "a" }), yield* start(world, { name: "b" })]
+        const scope = yield* Scope.make()
+        yield* Scope.provide(b.advertise, scope)
+        yield* until("a hears b", () => a.ofKey(b.publicKey).find((one) => one.via === "broadcast"))
+        assert.isTrue(a.sighted.every(({ endpoint }) => endpoint.port !== 0))
+        yield* Scope.close(scope, Exit.void)
+        const last = yield* until("b leaves", () => a.ofKey(b.publicKey).find(({ endpoint }) => endpoint.port === 0))
+        assert.strictEqual(last.name as string, "b")
+        assert.strictEqual(last.endpoint.host, b.endpoint.host)
+      }))
+  }
+}
+
 /**
  * Registers the suite.
  *
@@ -186,184 +382,17 @@ const counted = (outcome: string): Effect.Effect<number> =>
  * @since 0.1.0
  */
 export const discoverySuite = (name: string, setup: DiscoverySetup): void => {
-  const broadcast = setup.via.includes("broadcast")
   // A real interval is short, so that the suite is; what must happen within one is then told by nothing else happening.
   const interval = Duration.millis(setup.live ? 200 : 2_500)
-
-  const test = (
-    title: string,
-    body: (world: DiscoveryWorld) => Effect.Effect<void, unknown, Scope.Scope>
-  ) => {
-    const effect = () =>
-      setup.run(
-        Effect.scoped(Effect.gen(function*() {
-          const world = yield* setup.world
-          const before = yield* world.openSockets
-          yield* Effect.scoped(body(world))
-          // What a closing connection still says to the other side takes its time.
-          yield* Effect.gen(function*() {
-            while ((yield* world.openSockets) > before) yield* Effect.sleep("5 millis")
-          }).pipe(Effect.timeoutOrElse({
-            duration: "20 seconds",
-            orElse: () => Effect.die(new Error("sockets are left open"))
-          }))
-        })).pipe(
-          Effect.provideService(Metric.MetricRegistry, new Map()),
-          Effect.provide(Logger.layer([]))
-        )
-      )
-    if (setup.live) it.live(title, effect, 60_000)
-    else it.effect(title, effect, 60_000)
+  const suite: Suite = {
+    setup,
+    broadcast: setup.via.includes("broadcast"),
+    interval,
+    test: testsOf(setup),
+    start: startsOf(interval)
   }
-
-  /** A node's discovery, and everything that it sights. */
-  const start = (world: DiscoveryWorld, options: NodeOptions.Input) =>
-    Effect.gen(function*() {
-      const party = yield* world.start({ networkId, broadcastInterval: interval, ...options })
-      const sighted: Array<Sighting> = []
-      yield* party.discovery.sightings.pipe(
-        Stream.runForEach((sighting) => Effect.sync(() => void sighted.push(sighting))),
-        Effect.forkScoped({ startImmediately: true })
-      )
-      return {
-        ...party,
-        sighted,
-        ofKey: (publicKey: PublicKey) => sighted.filter((sighting) => sighting.publicKey === publicKey)
-      }
-    })
-  type Started = Effect.Success<ReturnType<typeof start>>
-
-  const sighting = (by: Started, of: Started) =>
-    until(`${by.name} sights ${of.name}`, () => by.ofKey(of.publicKey).find(({ endpoint }) => endpoint.port !== 0))
-
   describe(`Discovery: ${name}`, () => {
-    test("nobody is sighted before anybody advertises", (world) =>
-      Effect.gen(function*() {
-        const [a, b] = [yield* start(world, { name: "a" }), yield* start(world, { name: "b" })]
-        yield* Effect.sleep(Duration.times(interval, 3))
-        assert.deepStrictEqual([...a.sighted, ...b.sighted], [])
-      }))
-
-    test("who advertises is sighted, by name, key and address, and again every interval", (world) =>
-      Effect.gen(function*() {
-        const [a, b] = [yield* start(world, { name: "a" }), yield* start(world, { name: "b" })]
-        yield* b.advertise
-        yield* a.advertise
-        for (const [by, of] of [[a, b], [b, a]] as const) {
-          const first = yield* sighting(by, of)
-          assert.strictEqual(first.name as string, of.name)
-          assert.deepStrictEqual(first.endpoint, of.endpoint)
-          assert.strictEqual(first.source.host, of.endpoint.host)
-          assert.include(setup.via, first.via)
-        }
-        for (const via of setup.via) {
-          yield* until(`it is sighted again, ${via}`, () => {
-            const again = a.ofKey(b.publicKey).filter((one) => one.via === via)
-            return again.length >= 6 ? again : undefined
-          })
-        }
-        assert.deepStrictEqual(new Set(a.sighted.map((one) => one.publicKey)), new Set([b.publicKey]))
-      }))
-
-    test("a node does not sight itself", (world) =>
-      Effect.gen(function*() {
-        const a = yield* start(world, { name: "a" })
-        yield* a.advertise
-        yield* Effect.sleep(Duration.times(interval, 3))
-        assert.deepStrictEqual(a.sighted, [])
-        if (broadcast) assert.isAbove(yield* counted("own"), 3)
-      }))
-
-    test("nodes with one network key sight each other", (world) =>
-      Effect.gen(function*() {
-        const [first, second] = [yield* generateKey(world), yield* generateKey(world)]
-        const a = yield* start(world, { name: "a", networkKey: first })
-        const b = yield* start(world, { name: "b", networkKey: [first, second] })
-        yield* a.advertise
-        yield* b.advertise
-        assert.strictEqual((yield* sighting(a, b)).name as string, "b")
-        assert.strictEqual((yield* sighting(b, a)).name as string, "a")
-      }))
-
-    test("nodes of another network, or with another key or none, are not sighted but counted", (world) =>
-      Effect.gen(function*() {
-        const networkKey = yield* generateKey(world)
-        const a = yield* start(world, { name: "a" })
-        const b = yield* start(world, { name: "b", networkId: "other" })
-        const c = yield* start(world, { name: "c", networkKey })
-        for (const one of [a, b, c]) yield* one.advertise
-        yield* Effect.sleep(Duration.times(interval, 3))
-        assert.deepStrictEqual([...a.sighted, ...b.sighted, ...c.sighted], [])
-        if (!broadcast) return
-        // Of each one's adverts: b's by a and c, a's and c's by b; c's by a and a's by c.
-        assert.isAtLeast(yield* counted("ERR_NETWORK_INCORRECT"), 8)
-        assert.isAtLeast(yield* counted("ERR_NET_DECRYPTION_FAILED"), 4)
-        assert.strictEqual(yield* counted("accepted"), 0)
-      }))
-
-    test("and with another key each, neither", (world) =>
-      Effect.gen(function*() {
-        const a = yield* start(world, { name: "a", networkKey: yield* generateKey(world) })
-        const b = yield* start(world, { name: "b", networkKey: yield* generateKey(world) })
-        yield* a.advertise
-        yield* b.advertise
-        yield* Effect.sleep(Duration.times(interval, 3))
-        assert.deepStrictEqual([...a.sighted, ...b.sighted], [])
-        if (broadcast) assert.isAtLeast(yield* counted("ERR_NET_DECRYPTION_FAILED"), 4)
-      }))
-
-    test("nothing is sighted after the scope has closed", (world) =>
-      Effect.gen(function*() {
-        const scope = yield* Scope.make()
-        const a = yield* Scope.provide(start(world, { name: "a" }), scope)
-        const b = yield* start(world, { name: "b" })
-        yield* Scope.provide(a.advertise, scope)
-        yield* b.advertise
-        yield* sighting(a, b)
-        yield* sighting(b, a)
-        yield* Scope.close(scope, Exit.void)
-        // What it said last is still on its way.
-        yield* Effect.sleep("50 millis")
-        const [byA, ofA] = [a.sighted.length, b.ofKey(a.publicKey).length]
-        yield* Effect.sleep(Duration.times(interval, 3))
-        assert.strictEqual(a.sighted.length, byA)
-        assert.strictEqual(b.ofKey(a.publicKey).length, ofA)
-      }))
-
-    if (broadcast) {
-      test("an answer tells the newcomer at once, and nothing but an answer does", (world) =>
-        Effect.gen(function*() {
-          const long = { broadcastInterval: "10 seconds" as const }
-          const a = yield* start(world, { name: "a", ...long })
-          yield* a.advertise
-          // Until its burst is over, and before its first interval is.
-          yield* Effect.sleep("500 millis")
-          const b = yield* start(world, { name: "b", ...long })
-          yield* b.advertise
-          const { answer } = yield* until(
-            "a hears b",
-            () => a.ofKey(b.publicKey).find((one) => one.via === "broadcast")
-          )
-          yield* Effect.sleep("200 millis")
-          assert.deepStrictEqual(b.ofKey(a.publicKey).filter((one) => one.via === "broadcast"), [])
-          yield* answer
-          const told = yield* until("b hears a", () => b.ofKey(a.publicKey).find((one) => one.via === "broadcast"))
-          assert.strictEqual(told.name as string, "a")
-          assert.deepStrictEqual(told.endpoint, a.endpoint)
-        }))
-
-      test("who stops advertising is sighted as leaving, with port 0", (world) =>
-        Effect.gen(function*() {
-          const [a, b] = [yield* start(world, { name: "a" }), yield* start(world, { name: "b" })]
-          const scope = yield* Scope.make()
-          yield* Scope.provide(b.advertise, scope)
-          yield* until("a hears b", () => a.ofKey(b.publicKey).find((one) => one.via === "broadcast"))
-          assert.isTrue(a.sighted.every(({ endpoint }) => endpoint.port !== 0))
-          yield* Scope.close(scope, Exit.void)
-          const last = yield* until("b leaves", () => a.ofKey(b.publicKey).find(({ endpoint }) => endpoint.port === 0))
-          assert.strictEqual(last.name as string, "b")
-          assert.strictEqual(last.endpoint.host, b.endpoint.host)
-        }))
-    }
+    sightings(suite)
+    networks(suite)
   })
 }

@@ -133,25 +133,8 @@ export class SimNetwork extends Context.Service<SimNetwork, {
   readonly openSockets: () => ReadonlyArray<OpenSocket>
 }>()("@pnet/testing/SimNetwork") {}
 
-/**
- * A network that ends with the scope, and every process on it.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const make = Effect.fnUntraced(function*(
-  options: Options = {}
-): Effect.fn.Return<SimNetwork["Service"], never, Scope.Scope> {
-  const scope = yield* Effect.scope
-  const context = yield* Effect.context<never>()
-  const engine = new Engine(yield* Clock.Clock, Context.omit(Scope.Scope)(context as Context.Context<Scope.Scope>))
-  yield* Effect.addFinalizer(() => Effect.sync(() => engine.close()))
-  const world = new World(engine, options)
-  const hosts = new Map<HostState, Host>()
-  // Closed before the engine, so that finalizers of programs can still send, and wait without anybody passing the time.
-  const processes = yield* Scope.fork(scope)
-  yield* Effect.addFinalizer(() => Effect.sync(() => engine.rush()))
-
+/** What lies between hosts: the paths, and where they are cut. */
+const makePaths = (world: World, hosts: ReadonlyMap<HostState, Host>) => {
   const states = (of: Hosts): ReadonlyArray<HostState> =>
     (typeof of === "string" || "name" in of ? [of] : of).map((each) => {
       const state = typeof each === "string" ? world.hosts.get(each) : stateOf(each)
@@ -175,6 +158,70 @@ export const make = Effect.fnUntraced(function*(
     }
   }
   const others = (from: ReadonlyArray<HostState>) => [...hosts.keys()].filter((state) => !from.includes(state))
+
+  return {
+    states,
+    setPath: (from, to, link, pathOptions) =>
+      Effect.sync(() => {
+        const [a, b] = [states(from), states(to)]
+        forPairs(a, b, pathOptions?.oneWay ?? false, (x, y) => world.setPair(x, y, link))
+        world.trace.verb("path.model", names(a), names(b))
+      }),
+    partition: (from, to, partitionOptions) =>
+      Effect.sync(() => {
+        const a = states(from)
+        const b = to === undefined ? others(a) : states(to)
+        const oneWay = partitionOptions?.oneWay ?? false
+        forPairs(a, b, oneWay, (x, y) => world.setCut(x, y, true))
+        world.trace.verb("net.partition", names(a), `${oneWay ? "to" : "and"} ${names(b)}`)
+      }),
+    heal: (from, to) =>
+      Effect.sync(() => {
+        if (from === undefined) {
+          world.healAll()
+          return world.trace.verb("net.heal", "all")
+        }
+        const a = states(from)
+        const b = to === undefined ? others(a) : states(to)
+        forPairs(a, b, false, (x, y) => world.setCut(x, y, false))
+        world.trace.verb("net.heal", names(a), names(b))
+      })
+  } satisfies Partial<SimNetwork["Service"]> & { readonly states: typeof states }
+}
+
+const openSocketsOf = (world: World): ReadonlyArray<OpenSocket> =>
+  [...world.hosts.values()].flatMap((host) =>
+    [...processesOf(host)].flatMap((process) =>
+      [...process.held].map((socket) => ({
+        host: host.name,
+        pid: process.pid,
+        kind: socket.kind,
+        local: `${Address.format(socket.localAddress)}:${socket.localPort}`,
+        remote: socket.remote && `${Address.format(socket.remote.address)}:${socket.remote.port}`
+      }))
+    )
+  )
+
+/**
+ * A network that ends with the scope, and every process on it.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*(
+  options: Options = {}
+): Effect.fn.Return<SimNetwork["Service"], never, Scope.Scope> {
+  const scope = yield* Effect.scope
+  const context = yield* Effect.context<never>()
+  const engine = new Engine(yield* Clock.Clock, Context.omit(Scope.Scope)(context as Context.Context<Scope.Scope>))
+  yield* Effect.addFinalizer(() => Effect.sync(() => engine.close()))
+  const world = new World(engine, options)
+  const hosts = new Map<HostState, Host>()
+  // Closed before the engine, so that finalizers of programs can still send, and wait without anybody passing the time.
+  const processes = yield* Scope.fork(scope)
+  yield* Effect.addFinalizer(() => Effect.sync(() => engine.rush()))
+
+  const { states, ...paths } = makePaths(world, hosts)
 
   return SimNetwork.of({
     seed: world.prng.name,
@@ -201,31 +248,7 @@ export const make = Effect.fnUntraced(function*(
         world.setLink(lan, link)
         world.trace.verb("link.model", lan)
       }),
-    setPath: (from, to, link, pathOptions) =>
-      Effect.sync(() => {
-        const [a, b] = [states(from), states(to)]
-        forPairs(a, b, pathOptions?.oneWay ?? false, (x, y) => world.setPair(x, y, link))
-        world.trace.verb("path.model", names(a), names(b))
-      }),
-    partition: (from, to, partitionOptions) =>
-      Effect.sync(() => {
-        const a = states(from)
-        const b = to === undefined ? others(a) : states(to)
-        const oneWay = partitionOptions?.oneWay ?? false
-        forPairs(a, b, oneWay, (x, y) => world.setCut(x, y, true))
-        world.trace.verb("net.partition", names(a), `${oneWay ? "to" : "and"} ${names(b)}`)
-      }),
-    heal: (from, to) =>
-      Effect.sync(() => {
-        if (from === undefined) {
-          world.healAll()
-          return world.trace.verb("net.heal", "all")
-        }
-        const a = states(from)
-        const b = to === undefined ? others(a) : states(to)
-        forPairs(a, b, false, (x, y) => world.setCut(x, y, false))
-        world.trace.verb("net.heal", names(a), names(b))
-      }),
+    ...paths,
     intercept: (hook) =>
       Effect.acquireRelease(Effect.sync(() => world.intercept(hook)), (remove) => Effect.sync(remove)),
     inject: (host, { from, payload, to }) =>
@@ -251,18 +274,7 @@ export const make = Effect.fnUntraced(function*(
       return (filter === undefined ? events : events.filter(filter)).map(formatEvent).join("\n")
     },
     stats: () => world.trace.snapshot(),
-    openSockets: () =>
-      [...world.hosts.values()].flatMap((host) =>
-        [...processesOf(host)].flatMap((process) =>
-          [...process.held].map((socket) => ({
-            host: host.name,
-            pid: process.pid,
-            kind: socket.kind,
-            local: `${Address.format(socket.localAddress)}:${socket.localPort}`,
-            remote: socket.remote && `${Address.format(socket.remote.address)}:${socket.remote.port}`
-          }))
-        )
-      )
+    openSockets: () => openSocketsOf(world)
   })
 })
 

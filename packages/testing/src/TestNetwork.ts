@@ -382,94 +382,110 @@ const isAt = (peer: Peers.Peer, of: TestNode<any, any>): boolean => {
     )
 }
 
+/** What all nodes of a network are made with. */
+interface Prepared {
+  readonly options: NetworkOptions<Record<string, AnySpec>>
+  readonly network: SimNetwork.SimNetwork["Service"]
+  readonly context: Context.Context<never>
+}
+
+/** A host with a node on it that is started and ended by itself; `launch` starts it. */
+const prepare = Effect.fnUntraced(function*(
+  { context, network, options }: Prepared,
+  name: string,
+  spec: AnySpec
+) {
+  const { crypto, networkId = "test", reach, trust } = options
+  const host = yield* network.host(name, spec.host)
+  let keyPair: Crypto.KeyPair | undefined
+  const identity = Layer.effect(
+    Identity.Identity,
+    Effect.map(Crypto.Crypto, (crypto) => keyPair ??= crypto.generateKeyPair())
+  )
+  const way = spec.reach ?? reach
+  const bare = spec.layer(name, networkId)
+  const layer = (way === undefined ? bare : Layer.provide(bare, way)).pipe(
+    Layer.provideMerge(identity),
+    Layer.provideMerge(Layer.mergeAll(crypto ?? PortableCrypto.layer, trust ?? TofuTrust.layer()))
+  ) as Layer.Layer<Peers.Peers, unknown, Network>
+  let process: SimNetwork.Process<Peers.Peers> | undefined
+
+  const launch = Effect.gen(function*() {
+    if (!host.isUp()) yield* host.restart
+    process = yield* host.launch(layer)
+  }).pipe(Effect.provideContext(context))
+  const contextOf = () => {
+    if (process === undefined) throw new Error(`TestNetwork: ${name} has not been started yet`)
+    return process.context
+  }
+  const ofProcess = (verb: "stop" | "kill") =>
+    Effect.suspend(() => process === undefined ? Effect.void : closing(name, process[verb]))
+
+  const node: TestNode<any, any> = {
+    name,
+    host,
+    get node() {
+      return nodeIn(contextOf()) as never
+    },
+    get context() {
+      return contextOf()
+    },
+    isRunning: () => process?.isAlive() === true,
+    run: ((effect: Effect.Effect<unknown>) =>
+      Effect.suspend(() =>
+        process?.isAlive() === true
+          ? process.run(effect)
+          : Effect.die(new Error(`TestNetwork: ${name} does not run, so nothing can be run on it; restart it first`))
+      )) as unknown as TestNode<any, any>["run"],
+    stop: ofProcess("stop"),
+    kill: ofProcess("kill"),
+    crash: host.crash,
+    pause: host.pause,
+    resume: host.resume,
+    restart: Effect.andThen(ofProcess("stop"), launch)
+  }
+  return { node, launch }
+})
+
+/** Waits until each of the nodes that run knows all others. */
+const awaitAllOf = (testNodes: ReadonlyMap<string, TestNode<any, any>>, timeout: Duration.Input) =>
+  Effect.suspend(() => {
+    const running = [...testNodes.values()].filter((each) => each.isRunning())
+    const missing = new Set<string>()
+    const pairs = running.flatMap((by) => running.filter((of) => of !== by).map((of) => ({ by, of })))
+    return Effect.forEach(pairs, ({ by, of }) => {
+      const what = `${by.name} does not know ${of.name}`
+      missing.add(what)
+      return Context.get(by.context as Context.Context<Peers.Peers>, Peers.Peers).presenceOf(of.name).pipe(
+        Stream.filter((peer) => peer !== undefined && isAt(peer, of)),
+        Stream.take(1),
+        Stream.runDrain,
+        Effect.andThen(Effect.sync(() => missing.delete(what)))
+      )
+    }, { concurrency: "unbounded", discard: true }).pipe(
+      Effect.timeoutOrElse({
+        duration: timeout,
+        orElse: () =>
+          Effect.die(
+            new Error(
+              `TestNetwork: ${
+                [...missing].join(", ")
+              }. Nodes find each other when they are called as in "nodes", have the `
+                + `same networkId, networkKey and advertisePort, a bindIp of "0.0.0.0", and no partition between them`
+            )
+          )
+      })
+    )
+  })
+
 const start = Effect.fnUntraced(function*(options: NetworkOptions<Record<string, AnySpec>>) {
-  const { crypto, networkId = "test", nodes: specs, reach, time, trust, ...sim } = options
+  const { crypto: _crypto, networkId: _networkId, nodes: specs, reach: _reach, time, trust: _trust, ...sim } = options
   const network = yield* SimNetwork.make(sim)
   const tracer = yield* tracerOf(network.seed)
   const context = Context.add(yield* Effect.context<never>(), Tracer.Tracer, tracer)
   const testNodes = new Map<string, TestNode<any, any>>()
 
-  const prepare = Effect.fnUntraced(function*(name: string, spec: AnySpec) {
-    const host = yield* network.host(name, spec.host)
-    let keyPair: Crypto.KeyPair | undefined
-    const identity = Layer.effect(
-      Identity.Identity,
-      Effect.map(Crypto.Crypto, (crypto) => keyPair ??= crypto.generateKeyPair())
-    )
-    const way = spec.reach ?? reach
-    const node = spec.layer(name, networkId)
-    const layer = (way === undefined ? node : Layer.provide(node, way)).pipe(
-      Layer.provideMerge(identity),
-      Layer.provideMerge(Layer.mergeAll(crypto ?? PortableCrypto.layer, trust ?? TofuTrust.layer()))
-    ) as Layer.Layer<Peers.Peers, unknown, Network>
-    let process: SimNetwork.Process<Peers.Peers> | undefined
-
-    const launch = Effect.gen(function*() {
-      if (!host.isUp()) yield* host.restart
-      process = yield* host.launch(layer)
-    }).pipe(Effect.provideContext(context))
-    const contextOf = () => {
-      if (process === undefined) throw new Error(`TestNetwork: ${name} has not been started yet`)
-      return process.context
-    }
-    const ofProcess = (verb: "stop" | "kill") =>
-      Effect.suspend(() => process === undefined ? Effect.void : closing(name, process[verb]))
-
-    testNodes.set(name, {
-      name,
-      host,
-      get node() {
-        return nodeIn(contextOf()) as never
-      },
-      get context() {
-        return contextOf()
-      },
-      isRunning: () => process?.isAlive() === true,
-      run: ((effect: Effect.Effect<unknown>) =>
-        Effect.suspend(() =>
-          process?.isAlive() === true
-            ? process.run(effect)
-            : Effect.die(new Error(`TestNetwork: ${name} does not run, so nothing can be run on it; restart it first`))
-        )) as unknown as TestNode<any, any>["run"],
-      stop: ofProcess("stop"),
-      kill: ofProcess("kill"),
-      crash: host.crash,
-      pause: host.pause,
-      resume: host.resume,
-      restart: Effect.andThen(ofProcess("stop"), launch)
-    })
-    return launch
-  })
-
-  const awaitAll = (timeout: Duration.Input = "30 seconds") =>
-    Effect.suspend(() => {
-      const running = [...testNodes.values()].filter((each) => each.isRunning())
-      const missing = new Set<string>()
-      const pairs = running.flatMap((by) => running.filter((of) => of !== by).map((of) => ({ by, of })))
-      return Effect.forEach(pairs, ({ by, of }) => {
-        const what = `${by.name} does not know ${of.name}`
-        missing.add(what)
-        return Context.get(by.context as Context.Context<Peers.Peers>, Peers.Peers).presenceOf(of.name).pipe(
-          Stream.filter((peer) => peer !== undefined && isAt(peer, of)),
-          Stream.take(1),
-          Stream.runDrain,
-          Effect.andThen(Effect.sync(() => missing.delete(what)))
-        )
-      }, { concurrency: "unbounded", discard: true }).pipe(
-        Effect.timeoutOrElse({
-          duration: timeout,
-          orElse: () =>
-            Effect.die(
-              new Error(
-                `TestNetwork: ${
-                  [...missing].join(", ")
-                }. Nodes find each other when they are called as in "nodes", have the `
-                  + `same networkId, networkKey and advertisePort, a bindIp of "0.0.0.0", and no partition between them`
-              )
-            )
-        })
-      )
-    })
+  const awaitAll = (timeout: Duration.Input = "30 seconds") => awaitAllOf(testNodes, timeout)
 
   // What is frozen cannot end. Before the network ends, which would wait for a node that does not close without a word.
   yield* Effect.addFinalizer(() =>
@@ -481,7 +497,14 @@ const start = Effect.fnUntraced(function*(options: NetworkOptions<Record<string,
     }).pipe(Effect.interruptible)
   )
   const driver = yield* Effect.forkScoped(drive)
-  const launches = yield* Effect.forEach(Object.entries(specs), ([name, spec]) => prepare(name, spec))
+  const launches = yield* Effect.forEach(
+    Object.entries(specs),
+    ([name, spec]) =>
+      Effect.map(prepare({ options, network, context }, name, spec), ({ launch, node }) => {
+        testNodes.set(name, node)
+        return launch
+      })
+  )
   // One after another, since a test clock waits a second of real time for what is due at one instant, and no longer. None waits
   // for the one before, which may be waiting for it.
   yield* Effect.all(launches.map((launch, i) => Effect.delay(launch, `${i} millis`)), {

@@ -29,7 +29,7 @@ const texts = (heard: ReadonlyArray<DatagramSocket.Datagram>) =>
 
 const bits = (address: string): number => address.split(".").reduce((value, octet) => value * 256 + Number(octet), 0)
 
-export const datagramTests = (test: Test): void => {
+const interfaceTests = (test: Test): void => {
   describe("interfaces", () => {
     test("has the loopback interface", ({ on, setup }) =>
       Effect.gen(function*() {
@@ -60,7 +60,9 @@ export const datagramTests = (test: Test): void => {
         }
       }))
   })
+}
 
+const datagramsTests = (test: Test): void => {
   describe("datagrams", () => {
     test("arrive intact, whatever their size", (h) =>
       Effect.gen(function*() {
@@ -148,7 +150,9 @@ export const datagramTests = (test: Test): void => {
         assert.strictEqual((yield* rx.reader.pull).length, 4)
       }))
   })
+}
 
+const socketTests = (test: Test): void => {
   describe("datagram sockets", () => {
     test("open when their reader is acquired, not before", (h) =>
       Effect.gen(function*() {
@@ -223,7 +227,9 @@ export const datagramTests = (test: Test): void => {
         yield* h.until("it arrives", () => heard.length === 1)
       }))
   })
+}
 
+const broadcastTests = (test: Test): void => {
   describe("broadcast", () => {
     test("without permission fails with PermissionDenied", (h) =>
       Effect.gen(function*() {
@@ -306,4 +312,11 @@ export const datagramTests = (test: Test): void => {
         assert.strictEqual(yield* h.stable(() => a.length + b.length, 5), 1)
       }))
   })
+}
+
+export const datagramTests = (test: Test): void => {
+  interfaceTests(test)
+  datagramsTests(test)
+  socketTests(test)
+  broadcastTests(test)
 }

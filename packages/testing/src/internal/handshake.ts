@@ -2,9 +2,10 @@
 import * as Address from "./address.ts"
 import type { Timer } from "./engine.ts"
 import { failure } from "./pipe.ts"
+import type { Prng } from "./prng.ts"
 import type { Held, ProcessState } from "./process.ts"
 import { StreamEndpoint, streamsOf } from "./streams.ts"
-import { ofHost } from "./world.ts"
+import { type HostState, ofHost } from "./world.ts"
 
 const handshakeLimit = 60_000
 
@@ -110,6 +111,152 @@ export class Listener implements Held {
 /** What a dial ends with. */
 export type Dialled = StreamEndpoint | Error
 
+/** A dial: requests until it is answered, refused, or given up. */
+class Dial {
+  readonly #process: ProcessState
+  readonly #near: StreamEndpoint
+  readonly #to: { readonly address: number; readonly port: number }
+  readonly #chance: Prng
+  readonly #where: string
+  readonly #done: (result: Dialled) => void
+  #timer: Timer | undefined
+  #attempt = 0
+  #settled = false
+  #told = false
+  #cancelled = false
+
+  constructor(
+    process: ProcessState,
+    near: StreamEndpoint,
+    to: { readonly address: number; readonly port: number },
+    chance: Prng,
+    where: string,
+    done: (result: Dialled) => void
+  ) {
+    this.#process = process
+    this.#near = near
+    this.#to = to
+    this.#chance = chance
+    this.#where = where
+    this.#done = done
+    process.held.add(near)
+    // Should its process die, its waiting dial ends.
+    near.onGone = () => this.finish(near.failed ?? failure("ECONNABORTED", where))
+  }
+
+  finish(result: Dialled): void {
+    if (this.#settled) return
+    this.#settled = true
+    const { world } = this.#process
+    if (this.#timer !== undefined) world.engine.cancel(this.#timer)
+    if (result !== this.#near) {
+      this.#process.held.delete(this.#near)
+      if (!this.#near.gone) this.#near.fail(result as Error)
+    }
+    this.#process.whenThawed(() => {
+      if (this.#cancelled) return
+      this.#told = true
+      this.#done(result)
+    })
+  }
+
+  cancel(): void {
+    const near = this.#near
+    this.#cancelled = true
+    if (this.#settled) {
+      // It stood before its process, which was frozen, could be told.
+      if (!this.#told) near.close()
+      return
+    }
+    this.#settled = true
+    if (this.#timer !== undefined) this.#process.world.engine.cancel(this.#timer)
+    this.#process.held.delete(near)
+    near.onGone = undefined
+    if (!near.gone) near.fail(failure("ECANCELED", this.#where))
+  }
+
+  /** Sends a request, and another one when nothing has come for too long. */
+  request(): void {
+    const { host, world } = this.#process
+    const { engine, streams, trace } = world
+    const near = this.#near
+    const { address, port } = this.#to
+    if (this.#settled || near.gone) return
+    if (this.#attempt > streams.connectRetries) {
+      trace.packet("tcp.timeout", host.name, near.localAddress, near.localPort, undefined, address, port, -1, 0)
+      return this.finish(failure("ETIMEDOUT", this.#where))
+    }
+    const wait = streams.connectRetry * 2 ** this.#attempt++
+    this.#timer = engine.schedule(engine.now() + wait, () => this.request())
+    const path = near.path()
+    trace.packet(
+      "tcp.connect",
+      host.name,
+      near.localAddress,
+      near.localPort,
+      typeof path === "string" ? undefined : path.to.name,
+      address,
+      port,
+      -1,
+      0,
+      typeof path === "string" ? path : this.#attempt > 1 ? `again ${this.#attempt - 1}` : undefined
+    )
+    if (typeof path === "string" || this.#chance.chance(path.link.loss)) return
+    engine.schedule(world.quantise(engine.now() + path.link.latency(this.#chance)), () => this.#requested())
+  }
+
+  /** A request has come to the other host. */
+  #requested(): void {
+    const { host, world } = this.#process
+    const near = this.#near
+    const { address, port } = this.#to
+    const path = near.path(true)
+    if (typeof path === "string") return
+    const server = path.to
+    const listening = listenersOf(server).get(port) ?? []
+    const listener = listening.find((l) => l.localAddress === address) ??
+      listening.find((l) => l.localAddress === Address.any)
+    const back = (then: () => void) => {
+      if (this.#chance.chance(path.link.loss)) return
+      world.engine.schedule(world.quantise(world.engine.now() + path.link.latency(this.#chance)), () => {
+        const way = world.path(server, address, near.localAddress, true)
+        if (typeof way !== "string" && way.to === host) then()
+      })
+    }
+    if (listener === undefined) return back(() => this.#refused(server))
+    const far = listener.request(`${near.localAddress}:${near.localPort}`, () => {
+      const remote = { address: near.localAddress, port: near.localPort }
+      const made = new StreamEndpoint(listener.process, address, port, remote, this.#chance.fork("far"))
+      made.peer = near
+      return made
+    })
+    if (far === undefined) return world.trace.dropped("backlog-full")
+    back(() => this.#accepted(far))
+  }
+
+  #refused(server: HostState): void {
+    const { host, world: { trace } } = this.#process
+    const near = this.#near
+    const { address, port } = this.#to
+    if (this.#settled) return
+    trace.stats.refused++
+    trace.packet("tcp.refuse", server.name, address, port, host.name, near.localAddress, near.localPort, -1, 0)
+    this.finish(failure("ECONNREFUSED", this.#where))
+  }
+
+  #accepted(far: StreamEndpoint): void {
+    const near = this.#near
+    if (near.peer !== undefined || far.gone) return
+    if (this.#settled || near.gone) return far.reset()
+    near.peer = far
+    near.onGone = undefined
+    this.#process.world.trace.stats.connections++
+    near.record("tcp.open", -1, 0)
+    near.out.open()
+    this.finish(near)
+  }
+}
+
 /** Connects; `done` is called once, unless cancelled. */
 export const connect = (
   process: ProcessState,
@@ -118,138 +265,31 @@ export const connect = (
   done: (result: Dialled) => void
 ): () => void => {
   const { host, world } = process
-  const { engine, streams, trace } = world
   const where = `connect to ${Address.format(address)}:${port}`
   const route = world.route(host, address, undefined)
-  let cancelled = false
-  let told = false
-  const settle = (result: Dialled) =>
+  const failed = (code: string, text: string) => {
+    let cancelled = false
     process.whenThawed(() => {
-      if (cancelled) return
-      told = true
-      done(result)
+      if (!cancelled) done(failure(code, text))
     })
-  const cancelNothing = () => {}
+    return () => {
+      cancelled = true
+    }
+  }
   if (route === undefined && !host.interfaces.some((i) => i.up)) {
-    settle(failure("ENETUNREACH", `${where}: ${host.name} has no interface that is up`))
-    return cancelNothing
+    return failed("ENETUNREACH", `${where}: ${host.name} has no interface that is up`)
   }
-  if (route?.broadcast || port < 1 || port > 65_535) {
-    settle(failure("EACCES", where))
-    return cancelNothing
-  }
+  if (route?.broadcast || port < 1 || port > 65_535) return failed("EACCES", where)
   // An address of no LAN of this host: the request leaves for nowhere, as through a gateway that drops it.
   const source = route?.source ?? host.interfaces.find((i) => i.up)!.address
   const local = host.ephemeral((p) => listenersOf(host).has(p) || [...streamsOf(host)].some((s) => s.localPort === p))
-  if (local === undefined) {
-    settle(failure("EADDRNOTAVAIL", `${where}: no free port`))
-    return cancelNothing
-  }
+  if (local === undefined) return failed("EADDRNOTAVAIL", `${where}: no free port`)
   const chance = world.prng.fork(
     `tcp/${host.name}:${local}>${Address.format(address)}:${port}/${world.nextConnection()}`
   )
   const near = new StreamEndpoint(process, source, local, { address, port }, chance)
-  process.held.add(near)
-  const key = `${source}:${local}`
-  let timer: Timer | undefined
-  let settled = false
-  const finish = (result: Dialled) => {
-    if (settled) return
-    settled = true
-    if (timer !== undefined) engine.cancel(timer)
-    if (result !== near) {
-      process.held.delete(near)
-      if (!near.gone) near.fail(result as Error)
-    }
-    settle(result)
-  }
-  // Should its process die, its waiting dial ends.
-  near.onGone = () => finish(near.failed ?? failure("ECONNABORTED", where))
-
-  let attempt = 0
-  const request = () => {
-    if (settled || near.gone) return
-    if (attempt > streams.connectRetries) {
-      trace.packet("tcp.timeout", host.name, source, local, undefined, address, port, -1, 0)
-      return finish(failure("ETIMEDOUT", where))
-    }
-    const wait = streams.connectRetry * 2 ** attempt++
-    timer = engine.schedule(engine.now() + wait, request)
-    const path = near.path()
-    trace.packet(
-      "tcp.connect",
-      host.name,
-      source,
-      local,
-      typeof path === "string" ? undefined : path.to.name,
-      address,
-      port,
-      -1,
-      0,
-      typeof path === "string" ? path : attempt > 1 ? `again ${attempt - 1}` : undefined
-    )
-    if (typeof path === "string" || chance.chance(path.link.loss)) return
-    engine.schedule(world.quantise(engine.now() + path.link.latency(chance)), requested)
-  }
-
-  const requested = () => {
-    const path = near.path(true)
-    if (typeof path === "string") return
-    const server = path.to
-    const listener = (listenersOf(server).get(port) ?? []).find((l) => l.localAddress === address) ??
-      (listenersOf(server).get(port) ?? []).find((l) => l.localAddress === Address.any)
-    const back = (then: () => void) => {
-      if (chance.chance(path.link.loss)) return
-      engine.schedule(world.quantise(engine.now() + path.link.latency(chance)), () => {
-        const way = world.path(server, address, source, true)
-        if (typeof way !== "string" && way.to === host) then()
-      })
-    }
-    if (listener === undefined) {
-      return back(() => {
-        if (settled) return
-        trace.stats.refused++
-        trace.packet("tcp.refuse", server.name, address, port, host.name, source, local, -1, 0)
-        finish(failure("ECONNREFUSED", where))
-      })
-    }
-    const far = listener.request(key, () => {
-      const made = new StreamEndpoint(
-        listener.process,
-        address,
-        port,
-        { address: source, port: local },
-        chance.fork("far")
-      )
-      made.peer = near
-      return made
-    })
-    if (far === undefined) return trace.dropped("backlog-full")
-    back(() => {
-      if (near.peer !== undefined || far.gone) return
-      if (settled || near.gone) return far.reset()
-      near.peer = far
-      near.onGone = undefined
-      trace.stats.connections++
-      near.record("tcp.open", -1, 0)
-      near.out.open()
-      finish(near)
-    })
-  }
-
-  if (process.alive) request()
-  else finish(failure("ENETDOWN", where))
-  return () => {
-    cancelled = true
-    if (settled) {
-      // It stood before its process, which was frozen, could be told.
-      if (!told) near.close()
-      return
-    }
-    settled = true
-    if (timer !== undefined) engine.cancel(timer)
-    process.held.delete(near)
-    near.onGone = undefined
-    if (!near.gone) near.fail(failure("ECANCELED", where))
-  }
+  const dial = new Dial(process, near, { address, port }, chance, where, done)
+  if (process.alive) dial.request()
+  else dial.finish(failure("ENETDOWN", where))
+  return () => dial.cancel()
 }

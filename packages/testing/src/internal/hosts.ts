@@ -80,11 +80,22 @@ interface Running {
   readonly scope: Scope.Closeable
 }
 
-export const makeHost = (world: World, networkScope: Scope.Scope, name: string, options: HostOptions): Host => {
-  const state = world.addHost(name, millis(options.clockSkew ?? 0), options.clockDrift ?? 0)
-  for (const each of options.interfaces ?? [{}]) {
-    world.addInterface(state, each.lan === undefined ? world.defaultLan : world.lan(each.lan), each.address, each.name)
-  }
+/** Runs in the process's scope, so that the process's end interrupts it, and gives its result to the caller. */
+const inScope = <A, E, R>(scope: Scope.Scope, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.forkIn(restore(effect), scope, { startImmediately: true })
+      return yield* restore(Fiber.join(fiber)).pipe(Effect.onInterrupt(() => Fiber.interrupt(fiber)))
+    })
+  )
+
+/** Closed by a fiber of its own, so that a program may end itself: its wait for the end is interrupted like the rest. */
+const close = (scope: Scope.Closeable, exit: Exit.Exit<unknown, unknown>) =>
+  Effect.forkDetach(Scope.close(scope, exit), { startImmediately: true })
+
+/** The programs that run on a host, each a process with its scope, services and sockets. */
+const makePrograms = (world: World, state: HostState, networkScope: Scope.Scope, hostOf: () => Host) => {
+  const { name } = state
   const running = new Map<ProcessState, Running>()
 
   const start = Effect.fnUntraced(function*(scope: Scope.Scope) {
@@ -107,10 +118,6 @@ export const makeHost = (world: World, networkScope: Scope.Scope, name: string, 
     return { process, scope: child, services: servicesOf(process) }
   })
 
-  /** Closed by a fiber of its own, so that a program may end itself: its wait for the end is interrupted like the rest. */
-  const close = (scope: Scope.Closeable, exit: Exit.Exit<unknown, unknown>) =>
-    Effect.forkDetach(Scope.close(scope, exit), { startImmediately: true })
-
   /** Fibers are interrupted first, then sockets closed, so that a dying program does not watch itself die. */
   const end = (victims: ReadonlyArray<Running>, how: "kill" | "vanish") =>
     Effect.uninterruptibleMask((restore) =>
@@ -126,20 +133,11 @@ export const makeHost = (world: World, networkScope: Scope.Scope, name: string, 
       })
     )
 
-  /** Runs in the process's scope, so that the process's end interrupts it, and gives its result to the caller. */
-  const inScope = <A, E, R>(scope: Scope.Scope, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function*() {
-        const fiber = yield* Effect.forkIn(restore(effect), scope, { startImmediately: true })
-        return yield* restore(Fiber.join(fiber)).pipe(Effect.onInterrupt(() => Fiber.interrupt(fiber)))
-      })
-    )
-
   const handle = <A>(
     { process, scope }: Running,
     context: Context.Context<A | Network.Network | Reach>
   ): Process<A> => ({
-    host,
+    host: hostOf(),
     pid: process.pid,
     context,
     isAlive: () => process.alive,
@@ -188,6 +186,19 @@ export const makeHost = (world: World, networkScope: Scope.Scope, name: string, 
     })
   )
 
+  return {
+    layer,
+    launch,
+    process: Effect.map(start(networkScope), (started) => handle<never>(started, started.services)),
+    run,
+    /** Everything stops at once, and says nothing. */
+    vanish: Effect.suspend(() => end([...running.values()], "vanish"))
+  }
+}
+
+/** A host's interfaces, and what can be done to them while programs run. */
+const makeLinks = (world: World, state: HostState) => {
+  const { name } = state
   const named = (label: string): Interface => {
     const found = state.interfaces.find((i) => i.name === label)
     if (found === undefined) {
@@ -198,24 +209,7 @@ export const makeHost = (world: World, networkScope: Scope.Scope, name: string, 
     return found
   }
 
-  const crash = Effect.suspend(() => {
-    if (!state.up) return Effect.void
-    world.trace.verb("host.crash", name)
-    state.up = false
-    state.paused = false
-    return end([...running.values()], "vanish")
-  })
-
-  const host: Host = {
-    name,
-    get address() {
-      const first = state.interfaces[0]
-      return first === undefined ? "127.0.0.1" : Address.format(first.address)
-    },
-    layer,
-    launch,
-    process: Effect.map(start(networkScope), (started) => handle<never>(started, started.services)),
-    run,
+  return {
     interfaces: Effect.sync(() => interfacesOf(state)),
     addInterface: (each = {}) =>
       Effect.sync(() => {
@@ -247,7 +241,33 @@ export const makeHost = (world: World, networkScope: Scope.Scope, name: string, 
       Effect.sync(() => {
         state.broadcasts = allowed
         world.trace.verb(allowed ? "broadcast.allow" : "broadcast.forbid", name)
-      }),
+      })
+  } satisfies Partial<Host>
+}
+
+export const makeHost = (world: World, networkScope: Scope.Scope, name: string, options: HostOptions): Host => {
+  const state = world.addHost(name, millis(options.clockSkew ?? 0), options.clockDrift ?? 0)
+  for (const each of options.interfaces ?? [{}]) {
+    world.addInterface(state, each.lan === undefined ? world.defaultLan : world.lan(each.lan), each.address, each.name)
+  }
+  const { vanish, ...programs } = makePrograms(world, state, networkScope, () => host)
+
+  const crash = Effect.suspend(() => {
+    if (!state.up) return Effect.void
+    world.trace.verb("host.crash", name)
+    state.up = false
+    state.paused = false
+    return vanish
+  })
+
+  const host: Host = {
+    name,
+    get address() {
+      const first = state.interfaces[0]
+      return first === undefined ? "127.0.0.1" : Address.format(first.address)
+    },
+    ...programs,
+    ...makeLinks(world, state),
     setSkew: (skew) =>
       Effect.sync(() => {
         state.skew = millis(skew)

@@ -31,6 +31,35 @@ const close = (process: ProcessState, endpoint: StreamEndpoint | undefined) => {
   if (process.alive) endpoint?.close()
 }
 
+/** Waits for what arrives, or for the end. */
+const pullOf = (process: ProcessState, endpoint: StreamEndpoint) =>
+  Effect.callback<NonEmptyReadonlyArray<Uint8Array>, Socket.SocketError>((resume) => {
+    let cancel = () => {}
+    // Interrupted, it must take nothing any more, also where its wake-up is already on the way.
+    let interrupted = false
+    const attempt = (): boolean => {
+      if (interrupted) return true
+      // A scope that is closed ends a pull whatever else there is.
+      const chunks = endpoint.closed ? undefined : endpoint.take()
+      if (chunks !== undefined) resume(Effect.succeed(chunks as NonEmptyReadonlyArray<Uint8Array>))
+      else if (endpoint.end !== undefined && !process.frozen) resume(Effect.fail(endError(endpoint.end)))
+      else if (endpoint.closed) resume(Effect.fail(closeError(1006)))
+      else return false
+      return true
+    }
+    const wait = () => {
+      cancel = endpoint.wait(() => {
+        if (!attempt()) wait()
+      })
+    }
+    if (process.frozen && process.alive) process.whenThawed(() => attempt() || wait())
+    else if (!attempt()) wait()
+    return Effect.sync(() => {
+      interrupted = true
+      cancel()
+    })
+  })
+
 const makeSocket = (
   process: ProcessState,
   open: Effect.Effect<StreamEndpoint, Socket.SocketError, Scope.Scope>,
@@ -52,33 +81,7 @@ const makeSocket = (
         }
       })
     )
-    const pull = Effect.callback<NonEmptyReadonlyArray<Uint8Array>, Socket.SocketError>((resume) => {
-      let cancel = () => {}
-      // Interrupted, it must take nothing any more, also where its wake-up is already on the way.
-      let interrupted = false
-      const attempt = (): boolean => {
-        if (interrupted) return true
-        // A scope that is closed ends a pull whatever else there is.
-        const chunks = endpoint.closed ? undefined : endpoint.take()
-        if (chunks !== undefined) resume(Effect.succeed(chunks as NonEmptyReadonlyArray<Uint8Array>))
-        else if (endpoint.end !== undefined && !process.frozen) resume(Effect.fail(endError(endpoint.end)))
-        else if (endpoint.closed) resume(Effect.fail(closeError(1006)))
-        else return false
-        return true
-      }
-      const wait = () => {
-        cancel = endpoint.wait(() => {
-          if (!attempt()) wait()
-        })
-      }
-      if (process.frozen && process.alive) process.whenThawed(() => attempt() || wait())
-      else if (!attempt()) wait()
-      return Effect.sync(() => {
-        interrupted = true
-        cancel()
-      })
-    })
-    return { pull, upgrade: Socket.SocketUpgradeError.unsupported }
+    return { pull: pullOf(process, endpoint), upgrade: Socket.SocketUpgradeError.unsupported }
   })
 
   const send = (bytes: Uint8Array, retry: () => Effect.Effect<void, Socket.SocketError>) =>

@@ -37,7 +37,7 @@ const echo = (socket: Socket.Socket) =>
     return yield* Effect.forever(Effect.flatMap(pull, writer.writeAll))
   })).pipe(Effect.ignore)
 
-export const streamTests = (test: Test): void => {
+const listeningTests = (test: Test): void => {
   describe("listening", () => {
     test("on port 0 takes a free port and says which", (h) =>
       Effect.gen(function*() {
@@ -135,7 +135,9 @@ export const streamTests = (test: Test): void => {
         yield* h.settle("the end", readAll(pull))
       }))
   })
+}
 
+const diallingTests = (test: Test): void => {
   describe("dialling", () => {
     test("a port where nobody listens fails with SocketOpenError", (h) =>
       Effect.gen(function*() {
@@ -178,272 +180,293 @@ export const streamTests = (test: Test): void => {
         yield* h.settle("an interruption", Fiber.interrupt(fiber))
       }))
   })
+}
 
-  describe("streams", () => {
-    test("keep the order of bytes, in both directions at once", (h) =>
-      Effect.gen(function*() {
-        const bytes = pattern(700_000)
-        const to = yield* h.serve(echo)
-        const socket = yield* h.dial(h.setup.client, to)
-        const pull = yield* h.settle("a dial", Socket.readerBytes(socket))
-        const writer = yield* socket.writer
-        yield* Effect.gen(function*() {
-          for (let at = 0, i = 0; at < bytes.length; i++) {
-            const size = 1 + (i * 7919) % 40_000
-            yield* writer.write(bytes.slice(at, at += size))
-          }
-        }).pipe(Effect.forkScoped)
-        const back = new Uint8Array(bytes.length)
-        let length = 0
-        yield* h.settle(
-          "everything comes back",
-          Effect.gen(function*() {
-            while (length < bytes.length) {
-              for (const chunk of yield* pull) {
-                assert.isAbove(chunk.length, 0)
-                back.set(chunk, length)
-                length += chunk.length
-              }
+/** What comes of what was written. */
+const bytesTests = (test: Test): void => {
+  test("keep the order of bytes, in both directions at once", (h) =>
+    Effect.gen(function*() {
+      const bytes = pattern(700_000)
+      const to = yield* h.serve(echo)
+      const socket = yield* h.dial(h.setup.client, to)
+      const pull = yield* h.settle("a dial", Socket.readerBytes(socket))
+      const writer = yield* socket.writer
+      yield* Effect.gen(function*() {
+        for (let at = 0, i = 0; at < bytes.length; i++) {
+          const size = 1 + (i * 7919) % 40_000
+          yield* writer.write(bytes.slice(at, at += size))
+        }
+      }).pipe(Effect.forkScoped)
+      const back = new Uint8Array(bytes.length)
+      let length = 0
+      yield* h.settle(
+        "everything comes back",
+        Effect.gen(function*() {
+          while (length < bytes.length) {
+            for (const chunk of yield* pull) {
+              assert.isAbove(chunk.length, 0)
+              back.set(chunk, length)
+              length += chunk.length
             }
-          })
-        )
-        assert.isTrue(sameBytes(back, bytes))
-      }))
+          }
+        })
+      )
+      assert.isTrue(sameBytes(back, bytes))
+    }))
 
-    test("take strings as UTF-8, and writeAll in order", (h) =>
-      Effect.gen(function*() {
-        const to = yield* h.serve(echo)
-        const socket = yield* h.dial(h.setup.client, to)
-        const pull = yield* h.settle("a dial", Socket.readerBytes(socket))
-        const writer = yield* socket.writer
-        yield* h.settle("a write", writer.writeAll(["a", Uint8Array.of(98), "é"]))
-        const got: Array<number> = []
-        yield* h.settle(
-          "the echo",
-          Effect.gen(function*() {
-            while (got.length < 4) for (const chunk of yield* pull) got.push(...chunk)
-          })
-        )
-        assert.deepStrictEqual(got, [97, 98, 0xc3, 0xa9])
-      }))
+  test("take strings as UTF-8, and writeAll in order", (h) =>
+    Effect.gen(function*() {
+      const to = yield* h.serve(echo)
+      const socket = yield* h.dial(h.setup.client, to)
+      const pull = yield* h.settle("a dial", Socket.readerBytes(socket))
+      const writer = yield* socket.writer
+      yield* h.settle("a write", writer.writeAll(["a", Uint8Array.of(98), "é"]))
+      const got: Array<number> = []
+      yield* h.settle(
+        "the echo",
+        Effect.gen(function*() {
+          while (got.length < 4) for (const chunk of yield* pull) got.push(...chunk)
+        })
+      )
+      assert.deepStrictEqual(got, [97, 98, 0xc3, 0xa9])
+    }))
+}
 
-    test("end with 1000 after all bytes where the other side closes in order", (h) =>
-      Effect.gen(function*() {
-        const bytes = pattern(100_000)
-        const to = yield* h.serve((socket) =>
-          Effect.scoped(Effect.gen(function*() {
-            yield* socket.reader
-            yield* (yield* socket.writer).write(bytes)
-          }))
-        )
-        const socket = yield* h.dial(h.setup.client, to)
-        const pull = yield* h.settle("a dial", Socket.readerBytes(socket))
-        const all = yield* h.settle("the end", readAll(pull))
-        assert.isTrue(sameBytes(all.bytes, bytes))
-        assert.strictEqual(all.end, 1000)
-        // The end stays the end.
-        assert.strictEqual((yield* h.settle("the end", readAll(pull))).end, 1000)
-      }))
+/** How streams end. */
+const endTests = (test: Test): void => {
+  test("end with 1000 after all bytes where the other side closes in order", (h) =>
+    Effect.gen(function*() {
+      const bytes = pattern(100_000)
+      const to = yield* h.serve((socket) =>
+        Effect.scoped(Effect.gen(function*() {
+          yield* socket.reader
+          yield* (yield* socket.writer).write(bytes)
+        }))
+      )
+      const socket = yield* h.dial(h.setup.client, to)
+      const pull = yield* h.settle("a dial", Socket.readerBytes(socket))
+      const all = yield* h.settle("the end", readAll(pull))
+      assert.isTrue(sameBytes(all.bytes, bytes))
+      assert.strictEqual(all.end, 1000)
+      // The end stays the end.
+      assert.strictEqual((yield* h.settle("the end", readAll(pull))).end, 1000)
+    }))
 
-    test("half-close: the dialler ends its side and still hears the answer", (h) =>
-      Effect.gen(function*() {
-        const to = yield* h.serve((socket) =>
-          Effect.scoped(Effect.gen(function*() {
-            const { bytes, end } = yield* readAll(yield* Socket.readerBytes(socket))
-            yield* (yield* socket.writer).write(`${textOf(bytes)} ${end}`)
-          }))
-        )
-        const socket = yield* h.dial(h.setup.client, to)
-        const pull = yield* h.settle("a dial", Socket.readerBytes(socket))
-        yield* h.settle("a write", Effect.scoped(Effect.flatMap(socket.writer, (writer) => writer.write("question"))))
-        const answer = yield* h.settle("the answer", readAll(pull))
-        assert.strictEqual(textOf(answer.bytes), "question 1000")
-        assert.strictEqual(answer.end, 1000)
-      }))
+  test("half-close: the dialler ends its side and still hears the answer", (h) =>
+    Effect.gen(function*() {
+      const to = yield* h.serve((socket) =>
+        Effect.scoped(Effect.gen(function*() {
+          const { bytes, end } = yield* readAll(yield* Socket.readerBytes(socket))
+          yield* (yield* socket.writer).write(`${textOf(bytes)} ${end}`)
+        }))
+      )
+      const socket = yield* h.dial(h.setup.client, to)
+      const pull = yield* h.settle("a dial", Socket.readerBytes(socket))
+      yield* h.settle("a write", Effect.scoped(Effect.flatMap(socket.writer, (writer) => writer.write("question"))))
+      const answer = yield* h.settle("the answer", readAll(pull))
+      assert.strictEqual(textOf(answer.bytes), "question 1000")
+      assert.strictEqual(answer.end, 1000)
+    }))
 
-    test("half-close: the listener ends its side and still hears the dialler", (h) =>
-      Effect.gen(function*() {
-        const heard = yield* Deferred.make<string>()
-        const to = yield* h.serve((socket) =>
-          Effect.scoped(Effect.gen(function*() {
-            const pull = yield* Socket.readerBytes(socket)
-            yield* Effect.scoped(Effect.flatMap(socket.writer, (writer) => writer.write("greeting")))
-            const { bytes, end } = yield* readAll(pull)
-            yield* Deferred.succeed(heard, `${textOf(bytes)} ${end}`)
-          }))
-        )
-        const socket = yield* h.dial(h.setup.client, to)
-        const pull = yield* h.settle("a dial", Socket.readerBytes(socket))
-        const writerScope = yield* Scope.make()
-        const writer = yield* Scope.provide(socket.writer, writerScope)
-        const greeting = yield* h.settle("the end", readAll(pull))
-        assert.strictEqual(`${textOf(greeting.bytes)} ${greeting.end}`, "greeting 1000")
-        // Some time after the end of the other direction.
-        yield* h.stable(() => 0, 5)
-        yield* h.settle("a write", writer.write("late "))
-        yield* h.settle("a write", writer.write("answer"))
-        yield* Scope.close(writerScope, Exit.void)
-        assert.strictEqual(yield* h.settle("it is heard", Deferred.await(heard)), "late answer 1000")
-      }))
+  test("half-close: the listener ends its side and still hears the dialler", (h) =>
+    Effect.gen(function*() {
+      const heard = yield* Deferred.make<string>()
+      const to = yield* h.serve((socket) =>
+        Effect.scoped(Effect.gen(function*() {
+          const pull = yield* Socket.readerBytes(socket)
+          yield* Effect.scoped(Effect.flatMap(socket.writer, (writer) => writer.write("greeting")))
+          const { bytes, end } = yield* readAll(pull)
+          yield* Deferred.succeed(heard, `${textOf(bytes)} ${end}`)
+        }))
+      )
+      const socket = yield* h.dial(h.setup.client, to)
+      const pull = yield* h.settle("a dial", Socket.readerBytes(socket))
+      const writerScope = yield* Scope.make()
+      const writer = yield* Scope.provide(socket.writer, writerScope)
+      const greeting = yield* h.settle("the end", readAll(pull))
+      assert.strictEqual(`${textOf(greeting.bytes)} ${greeting.end}`, "greeting 1000")
+      // Some time after the end of the other direction.
+      yield* h.stable(() => 0, 5)
+      yield* h.settle("a write", writer.write("late "))
+      yield* h.settle("a write", writer.write("answer"))
+      yield* Scope.close(writerScope, Exit.void)
+      assert.strictEqual(yield* h.settle("it is heard", Deferred.await(heard)), "late answer 1000")
+    }))
+}
 
-    test("fail a suspended pull when its scope closes", (h) =>
-      Effect.gen(function*() {
-        const to = yield* h.serve(echo)
-        const socket = yield* h.dial(h.setup.client, to)
-        const scope = yield* Scope.make()
-        const pull = yield* h.settle("a dial", Scope.provide(Socket.readerBytes(socket), scope))
-        const waiting = yield* Effect.forkChild(reasonOf(pull), { startImmediately: true })
-        yield* h.stable(() => 0, 3)
-        assert.isUndefined(waiting.pollUnsafe())
-        yield* Scope.close(scope, Exit.void)
-        const reason = yield* h.settle("the pull ends", Fiber.join(waiting))
-        assert.strictEqual(reason._tag, "SocketCloseError")
-      }))
+/** Who waits, and for what. */
+const waitingTests = (test: Test): void => {
+  test("fail a suspended pull when its scope closes", (h) =>
+    Effect.gen(function*() {
+      const to = yield* h.serve(echo)
+      const socket = yield* h.dial(h.setup.client, to)
+      const scope = yield* Scope.make()
+      const pull = yield* h.settle("a dial", Scope.provide(Socket.readerBytes(socket), scope))
+      const waiting = yield* Effect.forkChild(reasonOf(pull), { startImmediately: true })
+      yield* h.stable(() => 0, 3)
+      assert.isUndefined(waiting.pollUnsafe())
+      yield* Scope.close(scope, Exit.void)
+      const reason = yield* h.settle("the pull ends", Fiber.join(waiting))
+      assert.strictEqual(reason._tag, "SocketCloseError")
+    }))
 
-    test("lose no bytes when a suspended pull is interrupted", (h) =>
-      Effect.gen(function*() {
-        const to = yield* h.serve(echo)
-        const socket = yield* h.dial(h.setup.client, to)
-        const pull = yield* h.settle("a dial", Socket.readerBytes(socket))
-        const writer = yield* socket.writer
-        const waiting = yield* Effect.forkChild(pull, { startImmediately: true })
-        yield* h.settle("an interruption", Fiber.interrupt(waiting))
-        yield* h.settle("a write", writer.write("kept"))
-        let text = ""
-        yield* h.settle(
-          "the echo",
-          Effect.gen(function*() {
-            while (text.length < 4) for (const chunk of yield* pull) text += textOf(chunk)
-          })
-        )
-        assert.strictEqual(text, "kept")
-      }))
+  test("lose no bytes when a suspended pull is interrupted", (h) =>
+    Effect.gen(function*() {
+      const to = yield* h.serve(echo)
+      const socket = yield* h.dial(h.setup.client, to)
+      const pull = yield* h.settle("a dial", Socket.readerBytes(socket))
+      const writer = yield* socket.writer
+      const waiting = yield* Effect.forkChild(pull, { startImmediately: true })
+      yield* h.settle("an interruption", Fiber.interrupt(waiting))
+      yield* h.settle("a write", writer.write("kept"))
+      let text = ""
+      yield* h.settle(
+        "the echo",
+        Effect.gen(function*() {
+          while (text.length < 4) for (const chunk of yield* pull) text += textOf(chunk)
+        })
+      )
+      assert.strictEqual(text, "kept")
+    }))
 
-    test("make write suspend while the other side does not read", (h) =>
-      Effect.gen(function*() {
-        const go = yield* Deferred.make<void>()
-        let read = 0
-        const to = yield* h.serve((socket) =>
-          Effect.scoped(Effect.gen(function*() {
-            const pull = yield* Socket.readerBytes(socket)
-            yield* Deferred.await(go)
-            while (true) for (const chunk of yield* pull) read += chunk.length
-          }))
-        )
-        const socket = yield* h.dial(h.setup.client, to)
-        yield* h.settle("a dial", socket.reader)
-        const writer = yield* socket.writer
-        const total = 512
-        let written = 0
-        yield* Effect.gen(function*() {
-          for (; written < total; written++) yield* writer.write(new Uint8Array(65_536))
-        }).pipe(Effect.forkScoped)
-        const stalled = yield* h.stable(() => written)
-        // 32 MiB were to be written; what the systems on the way hold is far less.
-        assert.isBelow(stalled, 256)
-        yield* Deferred.succeed(go, undefined)
-        yield* h.until("all of it is read", () => read === total * 65_536)
-        assert.strictEqual(written, total)
-      }))
+  test("make write suspend while the other side does not read", (h) =>
+    Effect.gen(function*() {
+      const go = yield* Deferred.make<void>()
+      let read = 0
+      const to = yield* h.serve((socket) =>
+        Effect.scoped(Effect.gen(function*() {
+          const pull = yield* Socket.readerBytes(socket)
+          yield* Deferred.await(go)
+          while (true) for (const chunk of yield* pull) read += chunk.length
+        }))
+      )
+      const socket = yield* h.dial(h.setup.client, to)
+      yield* h.settle("a dial", socket.reader)
+      const writer = yield* socket.writer
+      const total = 512
+      let written = 0
+      yield* Effect.gen(function*() {
+        for (; written < total; written++) yield* writer.write(new Uint8Array(65_536))
+      }).pipe(Effect.forkScoped)
+      const stalled = yield* h.stable(() => written)
+      // 32 MiB were to be written; what the systems on the way hold is far less.
+      assert.isBelow(stalled, 256)
+      yield* Deferred.succeed(go, undefined)
+      yield* h.until("all of it is read", () => read === total * 65_536)
+      assert.strictEqual(written, total)
+    }))
+}
 
-    test("do not wait for each other", (h) =>
-      Effect.gen(function*() {
-        let connections = 0
-        const to = yield* h.serve((socket) =>
-          ++connections === 1 ? Effect.scoped(Effect.andThen(socket.reader, Effect.never)) : echo(socket)
-        )
-        const stuck = yield* h.dial(h.setup.client, to)
-        yield* h.settle("a dial", stuck.reader)
-        yield* h.until("it is accepted", () => connections === 1)
-        const stuckWriter = yield* stuck.writer
-        yield* Effect.forkScoped(Effect.forever(Effect.ignore(stuckWriter.write(new Uint8Array(1 << 20)))))
-        yield* h.stable(() => 0, 3)
-        const other = yield* h.dial(h.setup.client, to)
-        const pull = yield* h.settle("a dial", Socket.readerBytes(other))
-        yield* h.settle("a write", Effect.flatMap(other.writer, (writer) => writer.write("y")))
-        assert.strictEqual(textOf((yield* h.settle("an echo", pull))[0]), "y")
-      }))
+/** Streams apart from each other, and when writing fails. */
+const failingTests = (test: Test): void => {
+  test("do not wait for each other", (h) =>
+    Effect.gen(function*() {
+      let connections = 0
+      const to = yield* h.serve((socket) =>
+        ++connections === 1 ? Effect.scoped(Effect.andThen(socket.reader, Effect.never)) : echo(socket)
+      )
+      const stuck = yield* h.dial(h.setup.client, to)
+      yield* h.settle("a dial", stuck.reader)
+      yield* h.until("it is accepted", () => connections === 1)
+      const stuckWriter = yield* stuck.writer
+      yield* Effect.forkScoped(Effect.forever(Effect.ignore(stuckWriter.write(new Uint8Array(1 << 20)))))
+      yield* h.stable(() => 0, 3)
+      const other = yield* h.dial(h.setup.client, to)
+      const pull = yield* h.settle("a dial", Socket.readerBytes(other))
+      yield* h.settle("a write", Effect.flatMap(other.writer, (writer) => writer.write("y")))
+      assert.strictEqual(textOf((yield* h.settle("an echo", pull))[0]), "y")
+    }))
 
-    test("fail writes, in the end, when the other side is gone", (h) =>
-      Effect.gen(function*() {
-        const to = yield* h.serve((socket) => Effect.scoped(socket.reader))
-        const socket = yield* h.dial(h.setup.client, to)
-        const pull = yield* h.settle("a dial", Socket.readerBytes(socket))
-        const writer = yield* socket.writer
-        yield* h.settle("the end", Effect.ignore(readAll(pull)))
-        const chunk = new Uint8Array(1_024)
-        let failure: Socket.SocketError | undefined
-        yield* Effect.forever(Effect.andThen(writer.write(chunk), Effect.yieldNow)).pipe(
-          Effect.catch((error) => Effect.sync(() => void (failure = error))),
-          Effect.forkScoped
-        )
-        yield* h.until("a write fails", () => failure !== undefined)
-        assert.strictEqual(failure!.reason._tag, "SocketWriteError")
-        // And every one after it, instead of waiting for something that cannot come.
-        const reason = yield* reasonOf(h.settle("a write", writer.write(chunk)))
-        assert.strictEqual(reason._tag, "SocketWriteError")
-        // The other direction has failed as well.
-        yield* h.settle("the pull fails", Effect.flip(pull))
-      }))
+  test("fail writes, in the end, when the other side is gone", (h) =>
+    Effect.gen(function*() {
+      const to = yield* h.serve((socket) => Effect.scoped(socket.reader))
+      const socket = yield* h.dial(h.setup.client, to)
+      const pull = yield* h.settle("a dial", Socket.readerBytes(socket))
+      const writer = yield* socket.writer
+      yield* h.settle("the end", Effect.ignore(readAll(pull)))
+      const chunk = new Uint8Array(1_024)
+      let failure: Socket.SocketError | undefined
+      yield* Effect.forever(Effect.andThen(writer.write(chunk), Effect.yieldNow)).pipe(
+        Effect.catch((error) => Effect.sync(() => void (failure = error))),
+        Effect.forkScoped
+      )
+      yield* h.until("a write fails", () => failure !== undefined)
+      assert.strictEqual(failure!.reason._tag, "SocketWriteError")
+      // And every one after it, instead of waiting for something that cannot come.
+      const reason = yield* reasonOf(h.settle("a write", writer.write(chunk)))
+      assert.strictEqual(reason._tag, "SocketWriteError")
+      // The other direction has failed as well.
+      yield* h.settle("the pull fails", Effect.flip(pull))
+    }))
 
-    test("fail writes on an accepted connection whose reader's scope has closed", (h) =>
-      Effect.gen(function*() {
-        const reason = yield* Deferred.make<string>()
-        const to = yield* h.serve((socket) =>
-          Effect.scoped(Effect.gen(function*() {
-            const writer = yield* socket.writer
-            yield* Effect.scoped(socket.reader)
-            const { _tag } = yield* reasonOf(writer.write("late"))
-            yield* Deferred.succeed(reason, _tag)
-          }))
-        )
-        const socket = yield* h.dial(h.setup.client, to)
-        yield* h.settle("a dial", socket.reader)
-        assert.strictEqual(yield* h.settle("the write fails", Deferred.await(reason)), "SocketWriteError")
-      }))
+  test("fail writes on an accepted connection whose reader's scope has closed", (h) =>
+    Effect.gen(function*() {
+      const reason = yield* Deferred.make<string>()
+      const to = yield* h.serve((socket) =>
+        Effect.scoped(Effect.gen(function*() {
+          const writer = yield* socket.writer
+          yield* Effect.scoped(socket.reader)
+          const { _tag } = yield* reasonOf(writer.write("late"))
+          yield* Deferred.succeed(reason, _tag)
+        }))
+      )
+      const socket = yield* h.dial(h.setup.client, to)
+      yield* h.settle("a dial", socket.reader)
+      assert.strictEqual(yield* h.settle("the write fails", Deferred.await(reason)), "SocketWriteError")
+    }))
 
-    test("fail writes after this side has ended its own", (h) =>
-      Effect.gen(function*() {
-        const to = yield* h.serve((socket) => Effect.scoped(Effect.andThen(socket.reader, Effect.never)))
-        const socket = yield* h.dial(h.setup.client, to)
-        yield* h.settle("a dial", socket.reader)
-        const writer = yield* Effect.scoped(socket.writer)
-        const reason = yield* reasonOf(h.settle("a write", writer.write("late")))
-        assert.strictEqual(reason._tag, "SocketWriteError")
-      }))
+  test("fail writes after this side has ended its own", (h) =>
+    Effect.gen(function*() {
+      const to = yield* h.serve((socket) => Effect.scoped(Effect.andThen(socket.reader, Effect.never)))
+      const socket = yield* h.dial(h.setup.client, to)
+      yield* h.settle("a dial", socket.reader)
+      const writer = yield* Effect.scoped(socket.writer)
+      const reason = yield* reasonOf(h.settle("a write", writer.write("late")))
+      assert.strictEqual(reason._tag, "SocketWriteError")
+    }))
 
-    test("end by a CloseEvent on both sides", (h) =>
-      Effect.gen(function*() {
-        const ended = yield* Deferred.make<number | string>()
-        const to = yield* h.serve((socket) =>
-          Effect.scoped(Effect.gen(function*() {
-            const { end } = yield* readAll(yield* Socket.readerBytes(socket))
-            yield* Deferred.succeed(ended, end)
-          }))
-        )
-        const socket = yield* h.dial(h.setup.client, to)
-        const pull = yield* h.settle("a dial", Socket.readerBytes(socket))
-        const writer = yield* socket.writer
-        yield* h.settle("a close", writer.write(new Socket.CloseEvent(1000)))
-        assert.strictEqual((yield* h.settle("the end here", readAll(pull))).end, 1000)
-        assert.strictEqual(yield* h.settle("the end there", Deferred.await(ended)), 1000)
-      }))
+  test("end by a CloseEvent on both sides", (h) =>
+    Effect.gen(function*() {
+      const ended = yield* Deferred.make<number | string>()
+      const to = yield* h.serve((socket) =>
+        Effect.scoped(Effect.gen(function*() {
+          const { end } = yield* readAll(yield* Socket.readerBytes(socket))
+          yield* Deferred.succeed(ended, end)
+        }))
+      )
+      const socket = yield* h.dial(h.setup.client, to)
+      const pull = yield* h.settle("a dial", Socket.readerBytes(socket))
+      const writer = yield* socket.writer
+      yield* h.settle("a close", writer.write(new Socket.CloseEvent(1000)))
+      assert.strictEqual((yield* h.settle("the end here", readAll(pull))).end, 1000)
+      assert.strictEqual(yield* h.settle("the end there", Deferred.await(ended)), 1000)
+    }))
 
-    test("fail a suspended write when the scope of the reader closes", (h) =>
-      Effect.gen(function*() {
-        const to = yield* h.serve((socket) => Effect.scoped(Effect.andThen(socket.reader, Effect.never)))
-        const socket = yield* h.dial(h.setup.client, to)
-        const scope = yield* Scope.make()
-        yield* h.settle("a dial", Scope.provide(socket.reader, scope))
-        const writer = yield* socket.writer
-        let written = 0
-        const writing = yield* Effect.gen(function*() {
-          for (; written < 64; written++) yield* writer.write(new Uint8Array(1 << 20))
-        }).pipe(Effect.flip, Effect.forkScoped)
-        assert.isBelow(yield* h.stable(() => written), 64)
-        yield* Scope.close(scope, Exit.void)
-        const error = yield* h.settle("the write ends", Fiber.join(writing))
-        assert.strictEqual(error.reason._tag, "SocketWriteError")
-      }))
+  test("fail a suspended write when the scope of the reader closes", (h) =>
+    Effect.gen(function*() {
+      const to = yield* h.serve((socket) => Effect.scoped(Effect.andThen(socket.reader, Effect.never)))
+      const socket = yield* h.dial(h.setup.client, to)
+      const scope = yield* Scope.make()
+      yield* h.settle("a dial", Scope.provide(socket.reader, scope))
+      const writer = yield* socket.writer
+      let written = 0
+      const writing = yield* Effect.gen(function*() {
+        for (; written < 64; written++) yield* writer.write(new Uint8Array(1 << 20))
+      }).pipe(Effect.flip, Effect.forkScoped)
+      assert.isBelow(yield* h.stable(() => written), 64)
+      yield* Scope.close(scope, Exit.void)
+      const error = yield* h.settle("the write ends", Fiber.join(writing))
+      assert.strictEqual(error.reason._tag, "SocketWriteError")
+    }))
+}
+
+export const streamTests = (test: Test): void => {
+  listeningTests(test)
+  diallingTests(test)
+  describe("streams", () => {
+    bytesTests(test)
+    endTests(test)
+    waitingTests(test)
+    failingTests(test)
   })
 }
