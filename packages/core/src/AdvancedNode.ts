@@ -257,7 +257,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
       sessions,
       functions: Effect.sync(() => registered.names),
       register: <E, R>(name: string, handler: Handler<E, R>) => registered.register<R>(name, handler),
-      ...Calling.make({ sessions, peers, clock, callSize })
+      ...new Calling.Calling({ sessions, peers, clock, callSize })
     }
 
     resources.set(node, { memory, limit: callSize })

@@ -26,30 +26,34 @@ export interface Entered {
   readonly early: ReadonlyArray<Uint8Array>
 }
 
-export interface Life {
+export class Life {
+  readonly #host: Host
+  readonly #table: Table
+  readonly #standing: Standing
+  readonly #handlers: Handlers
+  readonly #renew: (session: Session, state: PeerSessions) => void
+  /** Each session keeps its peer in the table of peers when an advert says that it leaves, and is asked instead. */
+  readonly #holds = new WeakMap<Session, () => void>()
+
+  constructor(host: Host, parts: {
+    readonly table: Table
+    readonly standing: Standing
+    readonly handlers: Handlers
+    /** A peer has asked for a session in the place of this one. */
+    readonly renew: (session: Session, state: PeerSessions) => void
+  }) {
+    this.#host = host
+    this.#table = parts.table
+    this.#standing = parts.standing
+    this.#handlers = parts.handlers
+    this.#renew = parts.renew
+  }
+
   /** A session that no stream is opened on by this side until it is entered. */
-  readonly make: (completed: Pick<Completed, "connection" | "established">) => Session
-  /** Makes it, and lets streams be opened on it until the scope closes, whoever is interrupted in between. */
-  readonly enter: (completed: Completed, place: Place) => Effect.Effect<Session, never, Scope.Scope>
-  /** Runs it, until it ends or its peer is lost. */
-  readonly run: (entered: Entered) => Effect.Effect<Ending>
-}
-
-export const make = (host: Host, parts: {
-  readonly table: Table
-  readonly standing: Standing
-  readonly handlers: Handlers
-  /** A peer has asked for a session in the place of this one. */
-  readonly renew: (session: Session, state: PeerSessions) => void
-}): Life => {
-  const { clock, config, crypto, limits, peers, self } = host
-  const { handlers, renew, standing, table } = parts
-  // Each session keeps its peer in the table of peers when an advert says that it leaves, and is asked instead.
-  const holds = new WeakMap<Session, () => void>()
-
-  const makeSession: Life["make"] = ({ connection, established }) => {
+  make({ connection, established }: Pick<Completed, "connection" | "established">): Session {
+    const { clock, config, crypto, limits, peers, self } = this.#host
     const key = established.peer.publicKey
-    const state = table.of(key)
+    const state = this.#table.of(key)
     let told = 0
     return new Session({
       connection,
@@ -63,11 +67,11 @@ export const make = (host: Host, parts: {
       budget: state.budget,
       silence: Duration.toMillis(limits.sessionSilence),
       writeTimeout: Duration.toMillis(limits.writeTimeout),
-      onOpen: (stream, session) => handlers.open(stream, session),
+      onOpen: (stream, session) => this.#handlers.open(stream, session),
       onHeard: (session) => {
         if (state.sessions.size > 1) state.reconcile()
         // Who has not shown that it has a network key that is held is nobody to this network.
-        if (standing.unproved(session)) return
+        if (this.#standing.unproved(session)) return
         // The membership need not know more often than it asks.
         if (session.heardAt - told < 1_000 && told !== 0) return
         told = session.heardAt
@@ -75,19 +79,43 @@ export const make = (host: Host, parts: {
       },
       onGoAway: (session, { code }) => {
         // To make the next one is the opener's duty; where no stream waits for it, the next stream does so.
-        if (code === "renew" && session.dialled && session.mux.streams > 0) renew(session, state)
+        if (code === "renew" && session.dialled && session.mux.streams > 0) this.#renew(session, state)
         state.wakeAll()
       },
       onRoom: () => {
-        table.onRoom(state)
-        if (state.sessions.size === 0) table.forget(state)
+        this.#table.onRoom(state)
+        if (state.sessions.size === 0) this.#table.forget(state)
       }
     })
   }
 
-  const enterUnsafe = (completed: Completed, place: Place): Session => {
+  /** Makes it, and lets streams be opened on it until the scope closes, whoever is interrupted in between. */
+  enter(completed: Completed, place: Place): Effect.Effect<Session, never, Scope.Scope> {
+    return Effect.acquireRelease(
+      Effect.sync(() => this.#enter(completed, place)),
+      (session) => Effect.sync(() => this.#leave(session))
+    )
+  }
+
+  /** Runs it, until it ends or its peer is lost. */
+  run({ early, session }: Entered): Effect.Effect<Ending> {
+    const lost = Effect.catch(this.#host.peers.lost(session.peer.publicKey), (error) =>
+      Effect.andThen(
+        Effect.sync(() => session.end({ reason: "dead", detail: error.message, lost: error.reason })),
+        Effect.never
+      ))
+    return Effect.tap(
+      Effect.raceFirst(session.run(early), lost),
+      (ending) =>
+        Effect.logDebug(`the session with ${quote(session.peer.name)} ended: ${ending.reason}, ${ending.detail}`)
+    )
+  }
+
+  #enter(completed: Completed, place: Place): Session {
+    const table = this.#table
+    const standing = this.#standing
     const { origin } = completed
-    const session = makeSession(completed)
+    const session = this.make(completed)
     const key = session.peer.publicKey
     const state = table.of(key)
     standing.begin(session, state, origin)
@@ -98,7 +126,7 @@ export const make = (host: Host, parts: {
     const accepted = session.dialled
       ? undefined
       : { name: session.peer.name, from: completed.connection.remote }
-    holds.set(session, peers.holdUnsafe(key, () => session.ping(), accepted))
+    this.#holds.set(session, this.#host.peers.holdUnsafe(key, () => session.ping(), accepted))
     table.occupy(session, place)
     state.reconcile()
     standing.recheck(session, state, origin)
@@ -106,7 +134,8 @@ export const make = (host: Host, parts: {
     return session
   }
 
-  const leave = (session: Session) => {
+  #leave(session: Session): void {
+    const table = this.#table
     const state = table.of(session.peer.publicKey)
     // One whose peer was lost before it ran.
     if (session.ending === undefined) {
@@ -114,33 +143,10 @@ export const make = (host: Host, parts: {
       session.end({ reason: "dead", detail: "it was given up before it began" })
     }
     state.sessions.delete(session)
-    holds.get(session)?.()
+    this.#holds.get(session)?.()
     table.vacate(session)
     state.wakeAll()
     table.onRoom(state)
     table.forget(state)
-  }
-
-  return {
-    make: makeSession,
-    enter: (completed, place) =>
-      Effect.acquireRelease(
-        Effect.sync(() => enterUnsafe(completed, place)),
-        (session) => Effect.sync(() => leave(session))
-      ),
-    run: ({ early, session }) =>
-      Effect.raceFirst(
-        session.run(early),
-        Effect.catch(peers.lost(session.peer.publicKey), (error) =>
-          Effect.sync(() =>
-            session.end({ reason: "dead", detail: error.message, lost: error.reason })
-          ).pipe(
-            Effect.andThen(Effect.never)
-          ))
-      ).pipe(
-        Effect.tap((ending) =>
-          Effect.logDebug(`the session with ${quote(session.peer.name)} ended: ${ending.reason}, ${ending.detail}`)
-        )
-      )
   }
 }

@@ -6,6 +6,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type * as Frame from "../../Frame.ts"
 import type { Peer } from "../../Peers.ts"
@@ -42,38 +43,95 @@ const say = (stream: MuxStream, session: Session, data: Uint8Array) => {
   return new SessionStream(stream, session)
 }
 
-export const make = (
-  host: Host,
-  table: Table,
-  dialling: Dialling
-): Pick<Sessions.Sessions["Service"], "exchange" | "exchangeUnsafe" | "open"> => {
-  const { now } = host
-  const fork = Effect.runForkWith(host.context)
+const fail = (peer: Peer, options: Sessions.OpenOptions, code: "deadline" | "too_large", detail: string) =>
+  Effect.fail(
+    new Sessions.StreamResetError({ peer: peer.name, stream: options.name, code, detail, remote: false })
+  )
+
+type Service = Sessions.Sessions["Service"]
+
+/** Opens the streams of one node. What it gives may be taken off it. */
+export class Opening implements Pick<Service, "exchange" | "exchangeUnsafe" | "open"> {
+  readonly #host: Host
+  readonly #table: Table
+  readonly #dialling: Dialling
+  readonly #fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
+
+  constructor(host: Host, table: Table, dialling: Dialling) {
+    this.#host = host
+    this.#table = table
+    this.#dialling = dialling
+    this.#fork = Effect.runForkWith(host.context)
+  }
+
+  readonly open: Service["open"] = (peer, options) =>
+    Effect.gen({ self: this }, function*() {
+      const deadline = this.#deadlineOf(options)
+      const { session, stream } = yield* this.#openOn(peer, options, deadline)
+      if (deadline !== undefined) yield* Effect.forkScoped(this.#expire(stream, deadline))
+      return new SessionStream(stream, session)
+    })
+
+  readonly exchange: Service["exchange"] = (peer, options, data) =>
+    // The common case, without a fiber or a scope of its own; in one step, so that nothing opened can be forgotten.
+    Effect.callback((resume) => {
+      const deadline = this.#deadlineOf(options)
+      const millis = deadline === undefined ? undefined : Math.ceil(deadline - this.#host.now())
+      const session = this.#table.get(peer.publicKey)?.current(peer.name)
+      const opened = millis === undefined || millis > 0
+        ? session?.mux.openStream(openFrame(options, millis))
+        : undefined
+      if (session !== undefined && typeof opened === "object") {
+        session.usedAt = session.now()
+        if (deadline === undefined) return say(opened, session, data).collect(resume, options.limit)
+        const timer = this.#fork(this.#expire(opened, deadline))
+        return say(opened, session, data).collect(
+          (answer) => {
+            timer.interruptUnsafe()
+            resume(answer)
+          },
+          options.limit,
+          () => timer.interruptUnsafe()
+        )
+      }
+      const opening = options.span === undefined
+        ? this.#openOn(peer, options, deadline)
+        : Effect.withParentSpan(this.#openOn(peer, options, deadline), options.span, { captureStackTrace: false })
+      resume(this.#exchangeSlowly(options, deadline, data, opening))
+    })
+
+  readonly exchangeUnsafe: Service["exchangeUnsafe"] = (peer, options, parts, answer) => {
+    const session = this.#table.get(peer.publicKey)?.current(peer.name)
+    const opened = session?.mux.openStream(openFrame(options, undefined))
+    if (session === undefined || typeof opened !== "object") return undefined
+    session.usedAt = session.now()
+    for (const part of parts) opened.write(part)
+    opened.end()
+    const onWhole = (whole: Effect.Effect<Uint8Array, Sessions.StreamError>) =>
+      answer(whole as Exit.Exit<Uint8Array, Sessions.StreamError>)
+    return new SessionStream(opened, session).collect(onWhole, options.limit)
+  }
 
   /** When the time for a stream is up. */
-  const deadlineOf = ({ deadline }: Sessions.OpenOptions): number | undefined => {
+  #deadlineOf({ deadline }: Sessions.OpenOptions): number | undefined {
     if (deadline === undefined) return undefined
     const millis = Duration.toMillis(Duration.fromInputUnsafe(deadline))
-    return millis === Infinity ? undefined : now() + Math.min(Math.ceil(millis), longestDeadline)
+    return millis === Infinity ? undefined : this.#host.now() + Math.min(Math.ceil(millis), longestDeadline)
   }
 
   /** Gives a stream up when its time is up. */
-  const expire = (stream: MuxStream, deadline: number) =>
-    Effect.andThen(
-      Effect.sleep(Math.max(0, deadline - now())),
+  #expire(stream: MuxStream, deadline: number): Effect.Effect<void> {
+    return Effect.andThen(
+      Effect.sleep(Math.max(0, deadline - this.#host.now())),
       Effect.sync(() => stream.reset("deadline", "its time was up"))
     )
-
-  const fail = (peer: Peer, options: Sessions.OpenOptions, code: "deadline" | "too_large", detail: string) =>
-    Effect.fail(
-      new Sessions.StreamResetError({ peer: peer.name, stream: options.name, code, detail, remote: false })
-    )
+  }
 
   /** Its time was up before it could be opened. */
-  const late = (peer: Peer, options: Sessions.OpenOptions) =>
-    Effect.suspend(() => {
+  #late(peer: Peer, options: Sessions.OpenOptions): Effect.Effect<never, Sessions.StreamResetError> {
+    return Effect.suspend(() => {
       // It may have waited for the next dial all that time, and the reason for that is what its caller has to know.
-      const last = table.get(peer.publicKey)?.dials.get(peer.name)?.last
+      const last = this.#table.get(peer.publicKey)?.dials.get(peer.name)?.last
       return fail(
         peer,
         options,
@@ -81,29 +139,30 @@ export const make = (
         `${notSent}${last === undefined ? "" : `; the last attempt to reach its peer failed: ${last.message}`}`
       )
     })
+  }
 
   /** Opens a stream, however long that takes, and has the scope reset it, with nothing in between where it could be forgotten. */
-  const openOn = (
+  #openOn(
     peer: Peer,
     options: Sessions.OpenOptions,
     deadline: number | undefined
-  ): Effect.Effect<Opened, Sessions.OpenError | Sessions.StreamResetError, Scope.Scope> =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function*() {
-        const left = () => deadline === undefined ? 1 : Math.ceil(deadline - now())
+  ): Effect.Effect<Opened, Sessions.OpenError | Sessions.StreamResetError, Scope.Scope> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.gen({ self: this }, function*() {
+        const left = () => deadline === undefined ? 1 : Math.ceil(deadline - this.#host.now())
         const within = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | Sessions.StreamResetError> =>
           deadline === undefined
             ? restore(effect)
-            : restore(Effect.timeoutOrElse(effect, { duration: left(), orElse: () => late(peer, options) }))
+            : restore(Effect.timeoutOrElse(effect, { duration: left(), orElse: () => this.#late(peer, options) }))
         while (true) {
-          if (left() <= 0) return yield* late(peer, options)
+          if (left() <= 0) return yield* this.#late(peer, options)
           const session = yield* within(
-            Effect.mapError(dialling.acquire(peer), (error) =>
+            Effect.mapError(this.#dialling.acquire(peer), (error) =>
               error._tag === "ProtocolError" ? ProtocolError.of(peer.name)(error) : error)
           )
           const millis = left()
           if (millis <= 0) {
-            return yield* late(peer, options)
+            return yield* this.#late(peer, options)
           }
           const opened = session.mux.openStream(openFrame(options, deadline === undefined ? undefined : millis))
           if (opened === "too_large") {
@@ -116,12 +175,12 @@ export const make = (
             continue
           }
           if (typeof opened === "string") {
-            const state = table.of(peer.publicKey)
+            const state = this.#table.of(peer.publicKey)
             if (opened === "credit") {
-              table.starve(state)
+              this.#table.starve(state)
             }
             yield* state.queue((room) =>
-              within(Effect.raceFirst(room, dialling.lostMeanwhile(peer)))
+              within(Effect.raceFirst(room, this.#dialling.lostMeanwhile(peer)))
             )
             continue
           }
@@ -136,68 +195,24 @@ export const make = (
         }
       })
     )
+  }
 
   /** The whole answer to some bytes, over a stream that has to be waited for. */
-  const exchangeSlowly = (
+  #exchangeSlowly(
     options: Sessions.OpenOptions & { readonly limit?: number | undefined },
     deadline: number | undefined,
     data: Uint8Array,
-    opening: ReturnType<typeof openOn>
-  ) =>
-    Effect.scoped(
+    opening: Effect.Effect<Opened, Sessions.OpenError | Sessions.StreamError, Scope.Scope>
+  ): Effect.Effect<Uint8Array, Sessions.OpenError | Sessions.StreamError> {
+    return Effect.scoped(
       Effect.flatMap(opening, ({ session, stream }) => {
         const answer = Effect.callback<Uint8Array, Sessions.StreamError>((resume) =>
           say(stream, session, data).collect(resume, options.limit)
         )
-        return deadline === undefined ? answer : Effect.andThen(Effect.forkScoped(expire(stream, deadline)), answer)
+        return deadline === undefined
+          ? answer
+          : Effect.andThen(Effect.forkScoped(this.#expire(stream, deadline)), answer)
       })
     )
-
-  return {
-    open: (peer, options) =>
-      Effect.gen(function*() {
-        const deadline = deadlineOf(options)
-        const { session, stream } = yield* openOn(peer, options, deadline)
-        if (deadline !== undefined) yield* Effect.forkScoped(expire(stream, deadline))
-        return new SessionStream(stream, session)
-      }),
-    exchange: (peer, options, data) =>
-      // The common case, without a fiber or a scope of its own; in one step, so that nothing opened can be forgotten.
-      Effect.callback((resume) => {
-        const deadline = deadlineOf(options)
-        const millis = deadline === undefined ? undefined : Math.ceil(deadline - now())
-        const session = table.get(peer.publicKey)?.current(peer.name)
-        const opened = millis === undefined || millis > 0
-          ? session?.mux.openStream(openFrame(options, millis))
-          : undefined
-        if (session !== undefined && typeof opened === "object") {
-          session.usedAt = session.now()
-          if (deadline === undefined) return say(opened, session, data).collect(resume, options.limit)
-          const timer = fork(expire(opened, deadline))
-          return say(opened, session, data).collect(
-            (answer) => {
-              timer.interruptUnsafe()
-              resume(answer)
-            },
-            options.limit,
-            () => timer.interruptUnsafe()
-          )
-        }
-        const opening = options.span === undefined
-          ? openOn(peer, options, deadline)
-          : Effect.withParentSpan(openOn(peer, options, deadline), options.span, { captureStackTrace: false })
-        resume(exchangeSlowly(options, deadline, data, opening))
-      }),
-    exchangeUnsafe: (peer, options, parts, answer) => {
-      const session = table.get(peer.publicKey)?.current(peer.name)
-      const opened = session?.mux.openStream(openFrame(options, undefined))
-      if (session === undefined || typeof opened !== "object") return undefined
-      session.usedAt = session.now()
-      for (const part of parts) opened.write(part)
-      opened.end()
-      const onWhole = (whole: Effect.Effect<Uint8Array, Sessions.StreamError>) =>
-        answer(whole as Exit.Exit<Uint8Array, Sessions.StreamError>)
-      return new SessionStream(opened, session).collect(onWhole, options.limit)
-    }
   }
 }

@@ -19,12 +19,13 @@ import type { Transport } from "../../Transport.ts"
 import type { Trust } from "../../Trust.ts"
 import type * as Acceptor from "../connect/acceptor.ts"
 import * as Accepting from "./accepting.ts"
-import * as Dialling from "./dialling.ts"
+import * as Connecting from "./connecting.ts"
+import { Dialling } from "./dialling.ts"
 import { Handlers } from "./handlers.ts"
 import * as Host from "./host.ts"
 import * as Keeping from "./keeping.ts"
-import * as Life from "./life.ts"
-import * as Opening from "./opening.ts"
+import { Life } from "./life.ts"
+import { Opening } from "./opening.ts"
 import type { PeerSessions } from "./peerSessions.ts"
 import * as Serving from "./serving.ts"
 import type { Session } from "./session.ts"
@@ -69,16 +70,16 @@ export const make: Effect.Effect<
   const handlers = new Handlers()
   const standing = Standing.make(host, table)
   const renew = (session: Session, state: PeerSessions) => dialling.renew(session, state)
-  const life = Life.make(host, { table, standing, handlers, renew })
+  const life = new Life(host, { table, standing, handlers, renew })
   const shaking = Shaking.make(host, standing)
-  const dialling = Dialling.make(host, { table, life, shaking })
+  const dialling = new Dialling(host, { table, life, connect: Connecting.make(host, { table, life, shaking }) })
   const acceptor = Accepting.make(host, { table, life, shaking })
 
   const keeping = Keeping.make({
     ways: Option.getOrElse(yield* Effect.serviceOption(Reach.Ways), () => []),
     peers: host.peers,
     current: ({ name, publicKey }) => table.get(publicKey)?.current(name),
-    dial: dialling.keep
+    dial: (peer) => dialling.keep(peer)
   })
   yield* Effect.forkScoped(Upkeep.run(host, { table, standing, renew, keeping }))
   yield* standing.watch
@@ -88,7 +89,7 @@ export const make: Effect.Effect<
   return {
     acceptor,
     sessions: {
-      ...Opening.make(host, table, dialling),
+      ...new Opening(host, table, dialling),
       handle: Serving.make(host, handlers),
       closeAll: closeAll(table),
       all: Effect.sync(() => table.all().map(([session]) => infoOf(session)))

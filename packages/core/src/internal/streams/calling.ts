@@ -36,27 +36,6 @@ export interface Outcome<E> {
   readonly exit: Exit.Exit<Uint8Array, Failures.CallError | E>
 }
 
-export interface Calling {
-  readonly send: <E, R>(
-    name: string,
-    command: string,
-    data: Data<E, R>,
-    options?: Options
-  ) => Stream.Stream<Uint8Array, Failures.CallError | E, R>
-  readonly request: <E, R>(
-    name: string,
-    command: string,
-    data: Data<E, R>,
-    options?: Options
-  ) => Effect.Effect<Uint8Array, Failures.CallError | E, R>
-  readonly sendAll: <E, R>(
-    target: Peers.Target,
-    command: string,
-    data: Data<E, R>,
-    options?: Options
-  ) => Stream.Stream<Outcome<E>, never, R>
-}
-
 /** The span of the caller, as it travels. */
 const spanOf = (fiber: Fiber.Fiber<any, any>): string | undefined =>
   fiber.cache.span === undefined ? undefined : toTraceparent(fiber.cache.span)
@@ -100,86 +79,98 @@ const share = <E, R>(
 
 // --- calls ---------------------------------------------------------------------------------------------------------------
 
-export const make = (node: {
+/** The node that calls. */
+export interface Node {
   readonly sessions: Sessions.Sessions["Service"]
   readonly peers: Peers.Peers["Service"]
   readonly clock: Clock.Clock
   /** Bytes that are held of one answer where nobody says another limit. */
   readonly callSize: number
-}): Calling => {
-  const { callSize, clock, peers, sessions } = node
-  const limitOf = (options: Options | undefined) => options?.limit ?? callSize
+}
 
-  /** When a call's time is up: its own, or that of the work that it is a part of. */
-  const deadlineOf = (fiber: Fiber.Fiber<unknown, unknown>, options: Options | undefined): number => {
-    const inherited = fiber.getRef(CurrentDeadline) ?? Infinity
-    return options?.deadline === undefined
-      ? inherited
-      : Math.min(inherited, nowUnsafe(clock) + Duration.toMillis(Duration.fromInputUnsafe(options.deadline)))
+/** Calls functions of peers, from one node. What it gives may be taken off it. */
+export class Calling {
+  readonly #node: Node
+
+  constructor(node: Node) {
+    this.#node = node
   }
 
-  const leftUntil = (deadline: number) =>
-    deadline === Infinity ? undefined : Duration.millis(Math.max(0, deadline - nowUnsafe(clock)))
-
-  const open = (peer: Peers.Peer, command: string, options: Options | undefined) =>
-    Effect.withFiber<Sessions.SessionStream, Sessions.OpenError, Scope.Scope>((fiber) =>
-      sessions.open(peer, {
-        protocol,
-        name: command,
-        deadline: leftUntil(deadlineOf(fiber, options)),
-        traceparent: spanOf(fiber)
-      })
-    )
-
-  /** Opens the stream of a call and sends its input, or begins to. */
-  const begin = <E, R>(name: string, command: string, data: Data<E, R>, options: Options | undefined) =>
-    Effect.gen(function*() {
-      if (!isStream(data) && !isWhole(data)) return yield* notSendable(data)
-      const peer = yield* peers.resolveOne(name)
-      const stream = yield* open(peer, command, options)
-      if (!isStream(data)) {
-        yield* feed(stream, data)
-        return { stream, input: undefined }
-      }
-      // What makes the input fail, fails the call; what makes the call fail, ends the input.
-      const input: Failures.Input<E> = { failure: undefined }
-      yield* Effect.forkScoped(Effect.tapCause(feed(stream, data), (cause) => {
-        input.failure = cause
-        return stream.reset("cancelled", "its input failed")
-      }))
-      return { stream, input }
-    })
-
-  const send: Calling["send"] = <E, R>(name: string, command: string, data: Data<E, R>, options?: Options) =>
+  readonly send = <E, R>(
+    name: string,
+    command: string,
+    data: Data<E, R>,
+    options?: Options
+  ): Stream.Stream<Uint8Array, Failures.CallError | E, R> =>
     Stream.unwrap(
       Effect.map(
-        begin(name, command, data, options),
+        this.#begin(name, command, data, options),
         ({ input, stream }) =>
           Stream.fromPull(Effect.succeed(stream.pull)).pipe(
             Stream.catch((error) =>
               // A stream cannot fail with what looks like its end.
               Stream.fromEffect(
-                Effect.catchIf(Failures.blame<E>(error, input, limitOf(options)), Cause.isDone, Effect.die)
+                Effect.catchIf(Failures.blame<E>(error, input, this.#limitOf(options)), Cause.isDone, Effect.die)
               )
             )
           )
       )
     ) as Stream.Stream<Uint8Array, Failures.CallError | E, R>
 
+  readonly request = <E, R>(
+    name: string,
+    command: string,
+    data: Data<E, R>,
+    options?: Options
+  ): Effect.Effect<Uint8Array, Failures.CallError | E, R> => {
+    if (isWhole(data)) return this.#exchange(name, command, bytesOf(data), options)
+    if (!isStream(data)) return notSendable(data)
+    const limit = this.#limitOf(options)
+    return Effect.scoped(
+      Effect.flatMap(
+        this.#begin(name, command, data, options),
+        ({ input, stream }) => Effect.catch(stream.wholeUpTo(limit), (error) => Failures.blame<E>(error, input, limit))
+      )
+    ) as Effect.Effect<Uint8Array, Failures.CallError | E, R>
+  }
+
+  readonly sendAll = <E, R>(
+    target: Peers.Target,
+    command: string,
+    data: Data<E, R>,
+    options?: Options
+  ): Stream.Stream<Outcome<E>, never, R> =>
+    isStream(data)
+      ? this.#sendAllOf(target, command, data, options)
+      : Stream.unwrap(Effect.map(namesOf(this.#node.peers, target), (names) =>
+        Stream.fromIterable(names).pipe(
+          Stream.mapEffect(
+            (peer) =>
+              Effect.map(Effect.exit(this.request<E, R>(peer, command, data, options)), (exit) => ({ peer, exit })),
+            { concurrency: "unbounded", unordered: true }
+          )
+        )))
+
   /** The whole answer to bytes that are there. */
-  const exchange = (name: string, command: string, bytes: Uint8Array, options: Options | undefined) => {
-    const limit = limitOf(options)
+  #exchange(name: string, command: string, bytes: Uint8Array, options: Options | undefined) {
+    const limit = this.#limitOf(options)
     return Effect.withFiber<Uint8Array, Failures.CallError>((fiber) => {
-      const deadline = deadlineOf(fiber, options)
+      const deadline = this.#deadlineOf(fiber, options)
       const traceparent = spanOf(fiber)
-      return Effect.flatMap(peers.resolveOne(name), (peer) => {
+      return Effect.flatMap(this.#node.peers.resolveOne(name), (peer) => {
         const once = Effect.suspend(() =>
-          sessions.exchange(peer, { protocol, name: command, deadline: leftUntil(deadline), traceparent, limit }, bytes)
+          this.#node.sessions.exchange(peer, {
+            protocol,
+            name: command,
+            deadline: this.#leftUntil(deadline),
+            traceparent,
+            limit
+          }, bytes)
         )
         return Effect.catch(once, (error) => {
           if (!isRefused(error)) return Effect.fail(Failures.ofCall(limit)(error))
           const again = Effect.retry(once, { while: isRefused, schedule: refusedRetries })
-          const left = leftUntil(deadline)
+          const left = this.#leftUntil(deadline)
           // Each of them keeps to the deadline by itself, and the waits between them have to.
           const timed = left === undefined ? again : Effect.timeoutOrElse(again, {
             duration: left,
@@ -200,33 +191,23 @@ export const make = (node: {
     })
   }
 
-  const request: Calling["request"] = <E, R>(name: string, command: string, data: Data<E, R>, options?: Options) => {
-    if (isWhole(data)) return exchange(name, command, bytesOf(data), options)
-    if (!isStream(data)) return notSendable(data)
-    const limit = limitOf(options)
-    return Effect.scoped(
-      Effect.flatMap(
-        begin(name, command, data, options),
-        ({ input, stream }) => Effect.catch(stream.wholeUpTo(limit), (error) => Failures.blame<E>(error, input, limit))
-      )
-    ) as Effect.Effect<Uint8Array, Failures.CallError | E, R>
-  }
-
   /** `sendAll` of an input that is a stream, which is read once for all. */
-  const sendAllOf = <E, R>(
+  #sendAllOf<E, R>(
     target: Peers.Target,
     command: string,
     source: Stream.Stream<Uint8Array, E, R>,
     options: Options | undefined
-  ) =>
-    Stream.unwrap(Effect.gen(function*() {
-      const names = yield* namesOf(peers, target)
+  ) {
+    return Stream.unwrap(Effect.gen({ self: this }, function*() {
+      const names = yield* namesOf(this.#node.peers, target)
       // Every stream is open before the input begins, or known not to.
       const opened = yield* Effect.forEach(
         names,
         (name) =>
           Effect.map(
-            Effect.exit(Effect.flatMap(peers.resolveOne(name), (peer) => open(peer, command, options))),
+            Effect.exit(
+              Effect.flatMap(this.#node.peers.resolveOne(name), (peer) => this.#open(peer, command, options))
+            ),
             (exit) => ({ name, exit })
           ),
         { concurrency: "unbounded" }
@@ -242,8 +223,8 @@ export const make = (node: {
               : Effect.map(
                 Effect.exit(
                   Effect.catch(
-                    exit.value.wholeUpTo(limitOf(options)),
-                    (error) => Failures.blame<E>(error, input, limitOf(options))
+                    exit.value.wholeUpTo(this.#limitOf(options)),
+                    (error) => Failures.blame<E>(error, input, this.#limitOf(options))
                   )
                 ),
                 (outcome) => ({ peer: name, exit: outcome })
@@ -252,22 +233,52 @@ export const make = (node: {
         )
       )
     })) as Stream.Stream<Outcome<E>, never, R>
+  }
 
-  const sendAll: Calling["sendAll"] = <E, R>(
-    target: Peers.Target,
-    command: string,
-    data: Data<E, R>,
-    options?: Options
-  ) =>
-    isStream(data)
-      ? sendAllOf(target, command, data, options)
-      : Stream.unwrap(Effect.map(namesOf(peers, target), (names) =>
-        Stream.fromIterable(names).pipe(
-          Stream.mapEffect(
-            (peer) => Effect.map(Effect.exit(request<E, R>(peer, command, data, options)), (exit) => ({ peer, exit })),
-            { concurrency: "unbounded", unordered: true }
-          )
-        )))
+  /** Opens the stream of a call and sends its input, or begins to. */
+  #begin<E, R>(name: string, command: string, data: Data<E, R>, options: Options | undefined) {
+    return Effect.gen({ self: this }, function*() {
+      if (!isStream(data) && !isWhole(data)) return yield* notSendable(data)
+      const peer = yield* this.#node.peers.resolveOne(name)
+      const stream = yield* this.#open(peer, command, options)
+      if (!isStream(data)) {
+        yield* feed(stream, data)
+        return { stream, input: undefined }
+      }
+      // What makes the input fail, fails the call; what makes the call fail, ends the input.
+      const input: Failures.Input<E> = { failure: undefined }
+      yield* Effect.forkScoped(Effect.tapCause(feed(stream, data), (cause) => {
+        input.failure = cause
+        return stream.reset("cancelled", "its input failed")
+      }))
+      return { stream, input }
+    })
+  }
 
-  return { send, request, sendAll }
+  #open(peer: Peers.Peer, command: string, options: Options | undefined) {
+    return Effect.withFiber<Sessions.SessionStream, Sessions.OpenError, Scope.Scope>((fiber) =>
+      this.#node.sessions.open(peer, {
+        protocol,
+        name: command,
+        deadline: this.#leftUntil(this.#deadlineOf(fiber, options)),
+        traceparent: spanOf(fiber)
+      })
+    )
+  }
+
+  #limitOf(options: Options | undefined) {
+    return options?.limit ?? this.#node.callSize
+  }
+
+  /** When a call's time is up: its own, or that of the work that it is a part of. */
+  #deadlineOf(fiber: Fiber.Fiber<unknown, unknown>, options: Options | undefined): number {
+    const inherited = fiber.getRef(CurrentDeadline) ?? Infinity
+    return options?.deadline === undefined
+      ? inherited
+      : Math.min(inherited, nowUnsafe(this.#node.clock) + Duration.toMillis(Duration.fromInputUnsafe(options.deadline)))
+  }
+
+  #leftUntil(deadline: number) {
+    return deadline === Infinity ? undefined : Duration.millis(Math.max(0, deadline - nowUnsafe(this.#node.clock)))
+  }
 }

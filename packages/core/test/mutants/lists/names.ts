@@ -31,7 +31,7 @@ const shaking = of("names", "packages/core/src/internal/session/shaking.ts", who
   ]
 })
 
-const dialling = of("names", "packages/core/src/internal/session/dialling.ts", whoIsWho, {
+const connecting = of("names", "packages/core/src/internal/session/connecting.ts", whoIsWho, {
   "dial-err": [
     `if (error._tag !== "ProtocolError" || error.origin === "local") peers`,
     `peers`,
@@ -128,7 +128,7 @@ const channel = of("names", "packages/core/src/internal/raw/channel.ts", asking,
 export const namesList = [
   ...peerSessions,
   ...shaking,
-  ...dialling,
+  ...connecting,
   ...dial,
   ...liveness,
   ...membership,

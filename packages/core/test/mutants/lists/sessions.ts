@@ -396,7 +396,7 @@ const life = of("sessions", "packages/core/src/internal/session/life.ts", many, 
     "the session of a peer's former life is not asked"
   ],
   "outdated-heard": [
-    `if (standing.unproved(session)) return`,
+    `if (this.#standing.unproved(session)) return`,
     ``,
     "who has no network key any more is alive by the session it had"
   ]
@@ -495,7 +495,10 @@ const dialling = of("sessions", "packages/core/src/internal/session/dialling.ts"
       const restore = <A>(effect: A): A => effect
       const making`,
     "a dial that its first caller was interrupted before is waited for without end"
-  ],
+  ]
+})
+
+const connecting = of("sessions", "packages/core/src/internal/session/connecting.ts", many, {
   "client-name": [
     `actualName === name
           ? trust.proved(name, publicKey)`,
@@ -712,6 +715,7 @@ export const sessionsList = [
   ...shaking,
   ...dialRow,
   ...dialling,
+  ...connecting,
   ...accepting,
   ...upkeep,
   ...keeping,
