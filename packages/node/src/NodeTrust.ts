@@ -26,8 +26,6 @@
  * @since 0.1.0
  */
 import * as AllowListTrust from "@pnet/core/AllowListTrust"
-import { NodeName } from "@pnet/core/Packet"
-import * as PublicKey from "@pnet/core/PublicKey"
 import * as TofuTrust from "@pnet/core/TofuTrust"
 import * as Trust from "@pnet/core/Trust"
 import * as Why from "@pnet/core/Why"
@@ -39,15 +37,12 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import type * as PlatformError from "effect/PlatformError"
-import * as Random from "effect/Random"
-import * as Result from "effect/Result"
-import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { isUtf8 } from "node:buffer"
-import { createHash } from "node:crypto"
 import * as Files from "./internal/files.ts"
-import * as Hold from "./internal/hold.ts"
+import { exclusive } from "./internal/lockFile.ts"
+import { put } from "./internal/replaceFile.ts"
+import { edited, header, type Kind, parse, type Parsed } from "./internal/trustText.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // errors
@@ -144,124 +139,6 @@ export class TrustFileError extends Schema.TaggedError<TrustFileError>("@pnet/no
 type Reason = TrustFileError["reason"]
 
 // ---------------------------------------------------------------------------------------------------------------------
-// the text
-// ---------------------------------------------------------------------------------------------------------------------
-
-/** What one line says. */
-type Line =
-  | { readonly _tag: "Nothing" }
-  | { readonly _tag: "Pin"; readonly pin: TofuTrust.Pin }
-  | { readonly _tag: "Revoked"; readonly publicKey: PublicKey.PublicKey }
-
-const isNodeName = Schema.is(NodeName)
-
-// A name in quotes or without blanks, a key, and what may stand behind it.
-const pinLine = /^(?:("(?:[^"\\]|\\.)*")|([^\s"#]\S*))\s+(\S+)(?:\s+#(.*))?$/u
-const revokedLine = /^@revoked\s+(\S+)(?:\s+#.*)?$/u
-const fromComment = /^ from (\S+)$/u
-
-const shown = (text: string) => JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)
-
-const unquoted = (text: string): string | undefined =>
-  Result.getOrUndefined(Result.try(() => JSON.parse(text) as string))
-
-const readLine = (text: string): Result.Result<Line, string> => {
-  const line = text.trim()
-  if (line === "" || line.startsWith("#")) return Result.succeed({ _tag: "Nothing" })
-  const keyOf = (key: string): Result.Result<PublicKey.PublicKey, string> => {
-    const publicKey = PublicKey.fromText(key)
-    return publicKey === undefined ? Result.fail(`${shown(key)} is no public key`) : Result.succeed(publicKey)
-  }
-  if (line.startsWith("@")) {
-    const [, key] = revokedLine.exec(line) ?? []
-    return key === undefined
-      ? Result.fail(`${shown(line)} is neither an entry nor "@revoked" and a public key`)
-      : Result.map(keyOf(key), (publicKey) => ({ _tag: "Revoked", publicKey }))
-  }
-  const found = pinLine.exec(line)
-  if (found === null) return Result.fail(`${shown(line)} is no entry`)
-  const [, quoted, plain, key, comment] = found
-  const name = quoted === undefined ? plain : unquoted(quoted)
-  if (name === undefined || !isNodeName(name)) {
-    return Result.fail(`${shown(quoted ?? plain ?? "")} is no name of a node`)
-  }
-  const from = comment === undefined ? undefined : fromComment.exec(comment)?.[1]
-  return Result.map(keyOf(key!), (publicKey) => ({ _tag: "Pin", pin: { name, publicKey, from } }))
-}
-
-type Kind = "known peers" | "allow list"
-
-interface Parsed extends TofuTrust.KnownPeers {
-  /** Every line, and the name that it is about, if it is about one. */
-  readonly lines: ReadonlyArray<{ readonly text: string; readonly name: NodeName | undefined }>
-}
-
-const parse = (bytes: Buffer, kind: Kind): Result.Result<Parsed, TrustFileMalformed> => {
-  const lines: Array<{ readonly text: string; readonly name: NodeName | undefined }> = []
-  const pins = new Map<NodeName, TofuTrust.Pin>()
-  const at = new Map<NodeName, number>()
-  const revoked: Array<PublicKey.PublicKey> = []
-  for (let start = 0; start < bytes.length;) {
-    const end = bytes.indexOf(0x0a, start)
-    const slice = bytes.subarray(start, end === -1 ? bytes.length : end)
-    start = end === -1 ? bytes.length : end + 1
-    const line = lines.length + 1
-    const malformed = (problem: string) => Result.fail(new TrustFileMalformed({ line, problem }))
-    if (!isUtf8(slice)) return malformed("it is not UTF-8")
-    // Editors on Windows end lines with CR, and may begin the file with a mark.
-    const text = slice.toString("utf8").replace(/\r$/, "").replace(line === 1 ? /^\uFEFF/ : /^$/, "")
-    const read = readLine(text)
-    if (Result.isFailure(read)) return malformed(read.failure)
-    const said = read.success
-    if (said._tag === "Revoked") {
-      if (kind === "allow list") {
-        return malformed("an allow list revokes nothing: take out the line that allows the key")
-      }
-      revoked.push(said.publicKey)
-    }
-    if (said._tag === "Pin") {
-      const { name } = said.pin
-      if (pins.has(name)) return malformed(`${shown(name)} is on line ${at.get(name)} already`)
-      pins.set(name, said.pin)
-      at.set(name, line)
-    }
-    lines.push({ text, name: said._tag === "Pin" ? said.pin.name : undefined })
-  }
-  return Result.succeed({ pins: [...pins.values()], revoked, lines })
-}
-
-const header = [
-  "# The peers that this node knows: a name and its public key on each line, pinned at the first contact.",
-  "# It may be edited while nodes run. Behind a key, \"# from\" and an address says that the peer connected from there, and that",
-  "# nobody has vouched for it. To refuse a key under any name, write: @revoked and the key."
-]
-
-const nameText = (name: string): string =>
-  /^[^\s"#@]\S*$/u.test(name) && !name.includes("\"") ? name : JSON.stringify(name)
-
-const pinText = ({ from, name, publicKey }: TofuTrust.Pin): string =>
-  `${nameText(name)} ${publicKey}${
-    from === undefined ? "" : ` # from ${from === "" ? "?" : from.replace(/\s/gu, "?")}`
-  }`
-
-/** The lines with an edit made to them; comments and the order stay. */
-const edited = ({ lines, pins, revoked }: Parsed, edit: TofuTrust.KnownPeersEdit): string => {
-  const before = new Map(pins.map((pin) => [pin.name, pin]))
-  const after = new Map(TofuTrust.editPins(pins, edit).map((pin) => [pin.name, pin]))
-  const out: Array<string> = []
-  for (const { name, text } of lines) {
-    const pin = name === undefined ? undefined : after.get(name)
-    // What has not changed stays as it was written.
-    if (name === undefined || pin !== undefined && pin === before.get(name)) out.push(text)
-    else if (pin !== undefined) out.push(pinText(pin))
-    if (name !== undefined) after.delete(name)
-  }
-  for (const pin of after.values()) out.push(pinText(pin))
-  for (const key of edit.revoked) if (!revoked.includes(key)) out.push(`@revoked ${key}`)
-  return `${out.join("\n")}\n`
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
 // the file
 // ---------------------------------------------------------------------------------------------------------------------
 
@@ -349,10 +226,12 @@ const follow = (fs: FileSystem.FileSystem, path: string, kind: Kind) => {
   let known: Contents | undefined
   // An environment that lacks a variable gives `undefined`, which types do not see and the error is to show.
   const failed = Effect.mapError((reason: Reason) => new TrustFileError({ path: String(path), reason }))
+  const understood = ({ bytes }: Contents) =>
+    Effect.mapError(Effect.fromResult(parse(bytes, kind)), (malformed) => new TrustFileMalformed(malformed))
   /** The contents now, whatever they were before. */
   const load = Effect.gen(function*() {
     const contents = (yield* read(fs, path, undefined))!
-    const parsed = yield* Effect.fromResult(parse(contents.bytes, kind))
+    const parsed = yield* understood(contents)
     known = contents
     return parsed
   })
@@ -367,94 +246,11 @@ const follow = (fs: FileSystem.FileSystem, path: string, kind: Kind) => {
     yield* Effect.sleep(writtenWithin)
     const again = (yield* read(fs, path, undefined))!
     if (!again.bytes.equals(contents.bytes)) return undefined
-    const parsed = yield* Effect.fromResult(parse(contents.bytes, kind))
+    const parsed = yield* understood(contents)
     known = contents
     return parsed
   })
   return { failed, load, reload }
-}
-
-/** Puts a text in the place of a file, or in a place where there is none: whole, and readable by its owner alone. */
-const put = Effect.fnUntraced(function*(
-  fs: FileSystem.FileSystem,
-  paths: Path.Path,
-  path: string,
-  text: string,
-  how: "replace" | "create"
-): Effect.fn.Return<void, PlatformError.PlatformError> {
-  // A link stays a link to the same place.
-  const target = how === "create" ? path : yield* Effect.orElseSucceed(fs.realPath(path), () => path)
-  const folder = paths.dirname(target)
-  const random = (yield* Random.nextIntBetween(0, 2 ** 32)).toString(16)
-  const temporary = paths.join(folder, `.${paths.basename(target)}.${process.pid}.${random}.tmp`)
-  yield* Effect.scoped(Effect.gen(function*() {
-    const file = yield* fs.open(temporary, { flag: "wx", mode: 0o600 })
-    yield* Effect.addFinalizer(() => Effect.ignore(fs.remove(temporary, { force: true })))
-    yield* file.writeAll(Buffer.from(text))
-    yield* file.sync
-    yield* how === "replace"
-      ? fs.rename(temporary, target)
-      : Effect.catchTag(fs.link(temporary, target), "PlatformError", (error) =>
-        error.reason._tag === "AlreadyExists"
-          ? Effect.void
-          // Not every file system has links. This does not take the place of a file that somebody has put there.
-          : Effect.catchTag(
-            Effect.scoped(fs.open(target, { flag: "wx", mode: 0o600 })),
-            "PlatformError",
-            (error) => error.reason._tag === "AlreadyExists" ? Effect.void : Effect.fail(error)
-          ).pipe(Effect.andThen(fs.rename(temporary, target))))
-  }))
-  // Makes the name durable as well, where folders can be synced.
-  yield* Effect.ignore(Effect.scoped(Effect.flatMap(fs.open(folder, { flag: "r" }), (file) => file.sync)))
-})
-
-// A lock file that is this old was left behind.
-const staleAfter = 10_000
-
-const patiently = Schedule.spaced("20 millis").pipe(Schedule.upTo({ times: 100 }))
-
-/**
- * Runs an effect while no other program of this kind writes the file: by a file beside it, which whoever shares the folder sees. One
- * that was left behind is taken away, and only by the one program of this machine that holds the name for doing so: two that
- * judge it at once would take away each other's.
- */
-const exclusive = (fs: FileSystem.FileSystem, path: string) => {
-  // Since when the same lock file has been there, by a clock that nobody sets.
-  let seen: { readonly stamp: string; readonly since: number } | undefined
-  const breakStale = (lock: string) =>
-    Effect.gen(function*() {
-      const clock = yield* Clock.Clock
-      const { ino, mtime } = yield* fs.stat(lock)
-      const made = Option.getOrUndefined(mtime)?.getTime()
-      const stamp = `${Option.getOrUndefined(ino)}:${made}`
-      const now = Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
-      if (seen?.stamp !== stamp) seen = { stamp, since: now }
-      const age = made === undefined ? 0 : clock.currentTimeMillisUnsafe() - made
-      if (Math.max(age, now - seen.since) > staleAfter) yield* fs.remove(lock, { force: true })
-    })
-  const take = (lock: string, mayBreak: boolean) =>
-    Effect.scoped(Effect.flatMap(fs.open(lock, { flag: "wx", mode: 0o600 }), (file) => file.stat)).pipe(
-      Effect.tapError((error) =>
-        mayBreak && error.reason._tag === "AlreadyExists" ? Effect.ignore(breakStale(lock)) : Effect.void
-      ),
-      Effect.retry({ while: (error) => error.reason._tag === "AlreadyExists", schedule: patiently })
-    )
-  // Unless somebody took it for left behind, and it is another's by now.
-  const giveBack = (lock: string, mine: FileSystem.File.Info) =>
-    Effect.ignore(Effect.gen(function*() {
-      const { ino } = yield* fs.stat(lock)
-      if (Option.getOrUndefined(ino) === Option.getOrUndefined(mine.ino)) yield* fs.remove(lock, { force: true })
-    }))
-  return <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | PlatformError.PlatformError> =>
-    Effect.scoped(Effect.gen(function*() {
-      // Beside the file itself, whatever links lead to it: it is that which is replaced, and its folder that can be written to.
-      const real = yield* Effect.orElseSucceed(fs.realPath(path), () => path)
-      const lock = `${real}.lock`
-      const name = `known-peers-${createHash("sha256").update(real).digest("base64url")}`
-      const held = yield* Effect.repeat(Hold.hold(name), { until: ({ _tag }) => _tag !== "Taken", schedule: patiently })
-      yield* Effect.acquireRelease(take(lock, held._tag !== "Taken"), (mine) => giveBack(lock, mine))
-      return yield* effect
-    }))
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -144,7 +144,10 @@ const trustFiles = of("trust-files", "packages/node/src/NodeTrust.ts", suites("n
 `,
     ``,
     "a file that was put in the place of the one that was judged is read"
-  ],
+  ]
+})
+
+const locks = of("trust-files", "packages/node/src/internal/lockFile.ts", suites("node/NodeTrust"), {
   "lock": ["const lock = `${real}.lock`", "const lock = `${path}.lock`", "a link leads to another lock than its file"],
   "another's": [
     `if (Option.getOrUndefined(ino) === Option.getOrUndefined(mine.ino)) yield*`,
@@ -162,5 +165,7 @@ export const machinesList = [
   ...obstacles,
   ...hold,
   ...keyFiles,
-  ...trustFiles
+  ...trustFiles,
+  ...locks,
+  ...locks
 ]

@@ -125,11 +125,22 @@ const trustFile = of("trust-file", "packages/node/src/NodeTrust.ts", suites("nod
     ``,
     "a file that is half written is taken for whole"
   ],
+  "missing": [
+    `Effect.andThen(create(last.map((line) => line.text))),`,
+    `Effect.andThen(create(header)),`,
+    "a file that is gone for a moment loses all pins"
+  ]
+})
+
+const replaceFile = of("trust-file", "packages/node/src/internal/replaceFile.ts", suites("node/NodeTrust"), {
   "private": [
     `const file = yield* fs.open(temporary, { flag: "wx", mode: 0o600 })`,
     `const file = yield* fs.open(temporary, { flag: "wx", mode: 0o666 })`,
     "others may read, or write, the file of known peers"
-  ],
+  ]
+})
+
+const trustText = of("trust-file", "packages/node/src/internal/trustText.ts", suites("node/NodeTrust"), {
   "twice": [`if (pins.has(name)) return malformed(`, `if (false) return malformed(`, "a name is pinned to two keys"],
   "revoked-list": [
     `if (kind === "allow list") {
@@ -137,7 +148,10 @@ const trustFile = of("trust-file", "packages/node/src/NodeTrust.ts", suites("nod
     `if (false) {
         return malformed`,
     "a revocation in an allow list does nothing"
-  ],
+  ]
+})
+
+const lockFile = of("trust-file", "packages/node/src/internal/lockFile.ts", suites("node/NodeTrust"), {
   "lock": [
     `yield* Effect.acquireRelease(take(lock, held._tag !== "Taken"), (mine) => giveBack(lock, mine))
       return`,
@@ -148,11 +162,6 @@ const trustFile = of("trust-file", "packages/node/src/NodeTrust.ts", suites("nod
     `if (Math.max(age, now - seen.since) > staleAfter) yield* fs.remove`,
     `yield* fs.remove`,
     "a lock that is held is taken away"
-  ],
-  "missing": [
-    `Effect.andThen(create(last.map((line) => line.text))),`,
-    `Effect.andThen(create(header)),`,
-    "a file that is gone for a moment loses all pins"
   ]
 })
 
@@ -655,6 +664,9 @@ export const peersList = [
   ...trust,
   ...allowList,
   ...trustFile,
+  ...replaceFile,
+  ...trustText,
+  ...lockFile,
   ...identityFile,
   ...hearing,
   ...freshness,
