@@ -92,7 +92,33 @@ const upwards = (file: string, code: string): ReadonlyArray<string> => {
   })
 }
 
+const architecture = readFileSync(fileURLToPath(new URL("../../../docs/architecture.md", import.meta.url)), "utf8")
+
+/** The rows of the table of folders in the document, from the top: the layer, its folders, its modules. */
+const drawn = () => {
+  const [, table] = /^## The folders\n[^]*?^\| -+[^\n]*\n([^]*?)\n\n/m.exec(architecture) ?? []
+  const names = (cell: string) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name)
+  return (table ?? "").split("\n").map((row) => row.split("|").slice(1, -1)).map(([name, folders, modules]) => ({
+    name: name?.trim(),
+    modules: names(modules ?? ""),
+    folders: names(folders ?? "")
+  }))
+}
+
 describe("the layers", () => {
+  it("have the files that docs/architecture.md names in its steps", () => {
+    const named = [...architecture.matchAll(/`((?!core\/)[a-z]+\/[A-Za-z]+)`/g)].map(([, name]) =>
+      `internal/${name}.ts`
+    )
+    assert.isAbove(named.length, 10)
+    assert.deepStrictEqual(named.filter((file) => !files.includes(file)), [])
+  })
+
+  it("are drawn in docs/architecture.md as they are", () => {
+    const all = layers.map((layer) => ({ ...layer, modules: layer.modules.filter((module) => module !== "index") }))
+    assert.deepStrictEqual<unknown>(drawn(), all.reverse())
+  })
+
   it("have every file, each once", () => {
     const listed = layers.flatMap(({ folders, modules }) => [...modules, ...folders])
     assert.deepStrictEqual([...new Set(listed)].sort(), [...listed].sort())
