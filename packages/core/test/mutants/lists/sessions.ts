@@ -469,7 +469,7 @@ const shaking = of("sessions", "packages/core/src/internal/session/shaking.ts", 
   ]
 })
 
-const dialRow = of("sessions", "packages/core/src/internal/session/dial.ts", many, {
+const dialRow = of("sessions", "packages/core/src/internal/session/dial.ts", [...suites("dial"), ...many], {
   "back-off": [
     `this.notBefore = now + 100 * 2 ** this.#failures`,
     `this.notBefore = 0`,
@@ -483,7 +483,8 @@ const dialRow = of("sessions", "packages/core/src/internal/session/dial.ts", man
   "back-off-bound": [
     `? 1 : Math.min(this.#failures + 1, 6)`,
     `? 1 : this.#failures + 1`,
-    "a peer that could not be reached for a while is not dialled for hours"
+    "a peer that could not be reached for a while is not dialled for hours",
+    { tests: ["dial"] }
   ]
 })
 
