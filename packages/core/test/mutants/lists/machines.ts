@@ -166,6 +166,5 @@ export const machinesList = [
   ...hold,
   ...keyFiles,
   ...trustFiles,
-  ...locks,
   ...locks
 ]
