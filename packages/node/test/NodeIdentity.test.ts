@@ -2,6 +2,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, layer } from "@effect/vitest"
 import * as Identity from "@pnet/core/Identity"
 import type { NodeName } from "@pnet/core/Packet"
+import * as Programs from "@pnet/lab/processes/programs"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as NodeIdentity from "@pnet/node/NodeIdentity"
 import * as Effect from "effect/Effect"
@@ -14,7 +15,6 @@ import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process"
-import { fileURLToPath } from "node:url"
 
 // RFC 7748 section 6.1
 const secret = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo="
@@ -286,6 +286,8 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer))("NodeIdentity", (it)
       })
   )
 
+  const fixture = Programs.file(new URL("fixtures/identity.ts", import.meta.url))
+
   describe("held", () => {
     const at = { patience: "0 millis" } as const
 
@@ -326,7 +328,6 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer))("NodeIdentity", (it)
     it.effect("by a process, and by nobody when that is killed", () =>
       Effect.gen(function*() {
         const path = yield* write(secret)
-        const fixture = fileURLToPath(new URL("fixtures/identity.ts", import.meta.url))
         const child = yield* Effect.acquireRelease(
           Effect.callback<ChildProcess>((resume) => {
             const child = spawn(process.execPath, [fixture, path, "hold"], { stdio: ["ignore", "pipe", "inherit"] })
@@ -345,7 +346,6 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer))("NodeIdentity", (it)
     it.effect("keeps no process alive", () =>
       Effect.gen(function*() {
         const path = yield* write(secret)
-        const fixture = fileURLToPath(new URL("fixtures/identity.ts", import.meta.url))
         const output = yield* Effect.callback<string>((resume) => {
           const child = execFile(process.execPath, [fixture, path, "leave"], (error, stdout) => {
             resume(error === null ? Effect.succeed(stdout) : Effect.die(error))
@@ -410,7 +410,6 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer))("NodeIdentity", (it)
         const fs = yield* FileSystem.FileSystem
         const parent = yield* folder
         const path = `${parent}/identity`
-        const fixture = fileURLToPath(new URL("fixtures/identity.ts", import.meta.url))
         const run = Effect.callback<string>((resume) => {
           execFile(process.execPath, [fixture, path], (error, stdout) => {
             resume(error === null ? Effect.succeed(stdout) : Effect.die(error))

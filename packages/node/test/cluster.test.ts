@@ -2,10 +2,10 @@
 import * as NodeDatagramSocket from "@effect/platform-node/NodeDatagramSocket"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
+import * as Programs from "@pnet/lab/processes/programs"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { execFile } from "node:child_process"
-import { fileURLToPath } from "node:url"
 import type { Report } from "./fixtures/cluster.ts"
 
 const freePort = Effect.gen(function*() {
@@ -21,7 +21,7 @@ describe("three workers of a cluster", () => {
         const folder = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped({ prefix: "pnet-cluster-" })
         const port = yield* freePort
         const output = yield* Effect.callback<string>((resume) => {
-          const fixture = fileURLToPath(new URL("fixtures/cluster.ts", import.meta.url))
+          const fixture = Programs.file(new URL("fixtures/cluster.ts", import.meta.url))
           const child = execFile(process.execPath, [fixture, String(port), folder], (error, stdout, stderr) => {
             resume(error === null ? Effect.succeed(stdout) : Effect.die(new Error(`${error.message}\n${stderr}`)))
           })

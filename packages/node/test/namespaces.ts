@@ -5,10 +5,10 @@
  * A namespace lives as long as a process in it. Each is held by a `cat` whose input is a pipe from here, so all of it is gone when
  * this process is, however it ends.
  */
+import * as Programs from "@pnet/lab/processes/programs"
 import { Deferred, Effect, type Scope } from "effect"
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
 
 const trial = "ip link add trial0 type veth peer name trial1 && ip link add trial2 type bridge && unshare -n true"
 
@@ -163,7 +163,7 @@ export const makeHosts = <const Names extends ReadonlyArray<string>>(
         setAddress,
         run: (fixture, env = {}) =>
           Effect.map(
-            start([...join(pid), process.execPath, fileURLToPath(new URL(`fixtures/${fixture}`, import.meta.url))], {
+            start([...join(pid), process.execPath, Programs.file(new URL(`fixtures/${fixture}`, import.meta.url))], {
               env
             }),
             program

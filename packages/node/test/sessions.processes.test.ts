@@ -2,11 +2,13 @@
 import { NodeDatagramSocket } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { AdvancedNode } from "@pnet/core"
+import * as Programs from "@pnet/lab/processes/programs"
 import { NodePnet } from "@pnet/node"
 import { Clock, Context, Deferred, Effect, Fiber, Layer, Logger, type Scope, Stream, SubscriptionRef } from "effect"
 import { spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
-import { fileURLToPath } from "node:url"
+
+const program = Programs.file(new URL("sessionProcess.ts", import.meta.url))
 
 type Node = AdvancedNode.AdvancedNode["Service"]
 
@@ -22,7 +24,7 @@ const child = (environment: Record<string, string>) =>
     const exited = yield* Deferred.make<void>()
     const handle = yield* Effect.acquireRelease(
       Effect.sync(() => {
-        const handle = spawn(process.execPath, [fileURLToPath(new URL("sessionProcess.ts", import.meta.url))], {
+        const handle = spawn(process.execPath, [program], {
           env: { ...process.env, ...environment },
           stdio: ["pipe", "ignore", "inherit"]
         })

@@ -8,10 +8,10 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { randomBytes, randomUUID } from "node:crypto"
 import { tmpdir } from "node:os"
 import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
 import { freeAdvertisePort } from "../harness/ports.ts"
 import type { Flooded, Kind, Network, Order as Harm } from "./attacker.ts"
 import type { Orders, Start } from "./commandNode.ts"
+import * as Programs from "./programs.ts"
 
 type Order<Name extends keyof Orders> = Parameters<Orders[Name]>[0]
 
@@ -57,8 +57,22 @@ interface Child {
   readonly exited: Effect.Effect<void>
 }
 
+let made: { readonly [Program in "commandNode" | "attacker"]: string } | undefined
+
+const files = () => {
+  if (made !== undefined) return made
+  const [commandNode, attacker] = Programs.files([
+    new URL("commandNode.ts", import.meta.url),
+    new URL("attacker.ts", import.meta.url)
+  ])
+  return made = { commandNode: commandNode!, attacker: attacker! }
+}
+
 /** A program of this folder in a process. The first answer has the number 0. */
-const child = (program: string, environment: Record<string, string>): Effect.Effect<Child, never, Scope.Scope> =>
+const child = (
+  program: "commandNode" | "attacker",
+  environment: Record<string, string>
+): Effect.Effect<Child, never, Scope.Scope> =>
   Effect.gen(function*() {
     const exited = Deferred.makeUnsafe<void>()
     const waiting = new Map<number, Deferred.Deferred<Answer>>()
@@ -71,8 +85,7 @@ const child = (program: string, environment: Record<string, string>): Effect.Eff
     let next = 1
     const handle: ChildProcess = yield* Effect.acquireRelease(
       Effect.sync(() => {
-        const file = fileURLToPath(new URL(program, import.meta.url))
-        const handle = spawn(process.execPath, ["--expose-gc", file], {
+        const handle = spawn(process.execPath, ["--expose-gc", files()[program]], {
           // Compiled once for all of them.
           env: { NODE_COMPILE_CACHE: `${tmpdir()}/pnet-compile-cache`, ...process.env, ...environment },
           stdio: ["pipe", "pipe", "inherit"]
@@ -131,7 +144,7 @@ export const make = (
       Effect.gen(function*() {
         const secret = options?.secret ?? randomBytes(32).toString("hex")
         const started: Start = { name, networkId, advertisePort, secret, networkKey }
-        const process = yield* child("commandNode.ts", { HARNESS: JSON.stringify(started) })
+        const process = yield* child("commandNode", { HARNESS: JSON.stringify(started) })
         const { pid, port, publicKey } = (yield* process.ready) as {
           readonly pid: number
           readonly port: number
@@ -155,7 +168,7 @@ export const make = (
     const attacker = yield* Effect.cached(
       Effect.gen(function*() {
         const network: Network = { networkId, advertisePort, networkKey }
-        const process = yield* child("attacker.ts", { FLOOD: JSON.stringify(network) })
+        const process = yield* child("attacker", { FLOOD: JSON.stringify(network) })
         yield* process.ready
         return process
       }).pipe(Scope.provide(scope))
