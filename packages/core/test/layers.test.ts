@@ -107,10 +107,18 @@ const drawn = () => {
 
 describe("the layers", () => {
   it("have the files that docs/architecture.md names in its steps", () => {
-    const named = [...architecture.matchAll(/`((?!core\/)[a-z]+\/[A-Za-z]+)`/g)].map(([, name]) =>
-      `internal/${name}.ts`
+    const inText = [...architecture.matchAll(/`((?!core\/)[a-z]+\/[A-Za-z]+)`/g)].map(([, name]) => name)
+    const [, drawings] = /^### Through the folders\n([^]*?)^##/m.exec(architecture) ?? []
+    let folder = ""
+    const inDrawings = [...(drawings ?? "").matchAll(/^```text\n([^]*?)^```/gm)].flatMap(([, drawing]) =>
+      drawing!.split("\n").flatMap((line) => {
+        folder = /^[a-z]+/.exec(line)?.[0] ?? folder
+        return [...line.matchAll(/\b([a-z][A-Za-z]+)[,:]/g)].map(([, name]) => `${folder}/${name}`)
+      })
     )
-    assert.isAbove(named.length, 10)
+    const named = [...inText, ...inDrawings].map((name) => `internal/${name}.ts`)
+    assert.isAbove(inText.length, 10)
+    assert.isAbove(inDrawings.length, 20)
     assert.deepStrictEqual(named.filter((file) => !files.includes(file)), [])
   })
 
