@@ -11,52 +11,25 @@
  * @since 0.1.0
  */
 import * as Config from "effect/Config"
-import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as SchemaGetter from "effect/SchemaGetter"
-import * as SchemaIssue from "effect/SchemaIssue"
 import * as Advert from "./Advert.ts"
 import { Crypto, type KeyPair } from "./Crypto.ts"
 import { Identity, IdentityStore } from "./Identity.ts"
-import { parseListed } from "./internal/values/hostName.ts"
+import { KeyList, OneOrMoreKeys } from "./internal/values/keyInput.ts"
 import { Obstacles } from "./internal/values/obstacles.ts"
+import { count, duration, Endpoint, IsKeyPair } from "./internal/values/optionSchemas.ts"
+import * as Variables from "./internal/values/variables.ts"
 import * as NetworkKey from "./NetworkKey.ts"
 import * as NetworkKeys from "./NetworkKeys.ts"
 import { NetworkId, NodeName } from "./Packet.ts"
 import * as PublicKey from "./PublicKey.ts"
 import * as Why from "./Why.ts"
-
-const isDurationInput = (u: unknown): u is Duration.Input =>
-  Option.isSome(Duration.fromInput(u as Duration.Input)) && u !== undefined && u !== null
-
-const DurationFromInput = Schema.declare(isDurationInput, { expected: `a duration such as "2.5 seconds"` }).pipe(
-  Schema.decodeTo(Schema.Duration, {
-    decode: SchemaGetter.transformEffect((input: Duration.Input, options) => {
-      const duration = Duration.fromInputUnsafe(input)
-      return Duration.isPositive(duration)
-        ? Effect.succeed(duration)
-        : Effect.fail(new SchemaIssue.InvalidValue({ message: "expected a duration above zero" }, input, options))
-    }),
-    encode: SchemaGetter.transform((duration: Duration.Duration): Duration.Input => duration)
-  })
-)
-
-const duration = (value: Duration.Input, description: string) =>
-  DurationFromInput.annotate({ description }).pipe(
-    Schema.withDecodingDefaultKey(Effect.succeed<Duration.Input>(value))
-  )
-
-const count = (value: number, description: string, minimum = 1) =>
-  Schema.Int.check(Schema.isGreaterThanOrEqualTo(minimum)).annotate({ description }).pipe(
-    Schema.withDecodingDefaultKey(Effect.succeed(value))
-  )
 
 /**
  * Every bound of a node, with its default. What is full says so in a typed error or drops what the protocol lets it drop,
@@ -190,87 +163,6 @@ export const Limits = Schema.Struct({
  * @since 0.1.0
  */
 export type Limits = typeof Limits.Type
-
-const IsKeyPair = Schema.declare(
-  (u): u is KeyPair =>
-    typeof u === "object" && u !== null && "publicKey" in u && "secretKey" in u && Redacted.isRedacted(u.secretKey),
-  {
-    expected: "a key pair, from Identity or NodeIdentity"
-  }
-)
-
-const Endpoint = Schema.String.check(
-  Schema.makeFilter((text: string) => {
-    const endpoint = parseListed(text)
-    return endpoint !== undefined && endpoint.port > 0 ||
-      "expected host:port, [host]:port or name:port, and a port above 0"
-  })
-)
-
-/** A network key as it is written in options: its text, redacted or not. */
-type KeyInput = string | Redacted.Redacted<string>
-
-const isKeyInput = (u: unknown): u is KeyInput =>
-  typeof u === "string" || Redacted.isRedacted(u) && typeof Redacted.value(u) === "string"
-
-const isOneOrMoreKeys = (u: unknown): u is NetworkKey.NetworkKey | ReadonlyArray<NetworkKey.NetworkKey> =>
-  Array.isArray(u) ? u.every(NetworkKey.isNetworkKey) : NetworkKey.isNetworkKey(u)
-
-// The value itself is left out, so that nothing can show it.
-const keyIssue = (message: string) => new SchemaIssue.InvalidValue({ message })
-
-/** One network key, or none where it is no text of one: said in words, and without any of it. */
-const readKey = (u: unknown): Result.Result<NetworkKey.NetworkKey, SchemaIssue.Issue> =>
-  isKeyInput(u)
-    ? Result.mapError(NetworkKey.parse(u), ({ message }) => keyIssue(message))
-    : Result.fail(keyIssue(
-      u === undefined
-        ? "expected a network key, and it is there and undefined: leave the option out for a network in clear"
-        : "expected the text of a network key, 44 characters of base64url, as it is or as Redacted.make(text)"
-    ))
-
-const readKeys = (
-  list: ReadonlyArray<unknown>
-): Result.Result<ReadonlyArray<NetworkKey.NetworkKey>, SchemaIssue.Issue> => {
-  // An empty list would be a network in clear, which is to be asked for by leaving the option out.
-  if (list.length < 1 || list.length > NetworkKeys.maxKeys) {
-    return Result.fail(keyIssue(
-      `expected 1 to ${NetworkKeys.maxKeys} network keys, and there are ${list.length}: leave the option out for a network in clear`
-    ))
-  }
-  return Result.all(
-    list.map((u, i) => Result.mapError(readKey(u), (issue) => new SchemaIssue.Pointer([i], issue)))
-  )
-}
-
-const OneOrMoreKeys = Schema.declare((_u): _u is KeyInput | ReadonlyArray<KeyInput> => true).pipe(
-  Schema.decodeTo(Schema.declare(isOneOrMoreKeys, { identifier: "NetworkKey" }), {
-    decode: SchemaGetter.transformEffect((input: unknown) =>
-      Effect.fromResult<NetworkKey.NetworkKey | ReadonlyArray<NetworkKey.NetworkKey>, SchemaIssue.Issue>(
-        Array.isArray(input) ? readKeys(input) : readKey(input)
-      )
-    ),
-    encode: SchemaGetter.transform((keys): KeyInput | ReadonlyArray<KeyInput> => keys)
-  })
-)
-
-const KeyList = Schema.declare((_u): _u is ReadonlyArray<KeyInput> => true).pipe(
-  Schema.decodeTo(
-    Schema.declare((u): u is ReadonlyArray<NetworkKey.NetworkKey> => Array.isArray(u) && isOneOrMoreKeys(u)),
-    {
-      decode: SchemaGetter.transformEffect((input: unknown) =>
-        Effect.fromResult(
-          Array.isArray(input)
-            ? readKeys(input)
-            : Result.fail<SchemaIssue.Issue>(
-              keyIssue("expected a list of network keys; one alone is networkKey")
-            )
-        )
-      ),
-      encode: SchemaGetter.transform((keys): ReadonlyArray<KeyInput> => keys)
-    }
-  )
-)
 
 /**
  * The options of a node.
@@ -464,48 +356,6 @@ export const networkKeys = (options: NodeOptions): ReadonlyArray<Redacted.Redact
 const listOf = (text: Redacted.Redacted<string>) =>
   Redacted.value(text).split(",").map((key) => Redacted.make(key.trim()))
 
-const optional = <A>(config: Config.Config<A>) => Config.option(config)
-
-/** The config, with the source that it is parsed with in the context of its effects too. */
-const seesSource = <A>(self: Config.Config<A>): Config.Config<A> =>
-  Object.create(self, {
-    parse: {
-      value: (provider: ConfigProvider.ConfigProvider) =>
-        Effect.provideService(self.parse(provider), ConfigProvider.ConfigProvider, provider)
-    }
-  })
-
-/**
- * What the source has of a variable that has no value: nothing; the variable, if only as an empty text, which sources do not count as
- * a value; or longer names that begin with it, behind which an environment does not show whether it is there.
- */
-const traceOf = (
-  prefix: ConfigProvider.Path,
-  name: string
-): Effect.Effect<ReadonlyArray<string> | "empty" | undefined> =>
-  Effect.flatMap(ConfigProvider.ConfigProvider, (provider) => {
-    const has = (path: ConfigProvider.Path, key: string) =>
-      Effect.map(provider.load(path), (node) => node?._tag === "Record" && node.keys.has(key))
-    return Effect.gen(function*() {
-      if (yield* has(prefix, name)) return "empty"
-      // The environment has names cut at each "_", others have them whole.
-      const parts = [...prefix, name].flatMap((part) => String(part).split("_"))
-      if (!(yield* has(parts.slice(0, -1), parts.at(-1)!))) return undefined
-      const node = yield* provider.load(parts)
-      return node?._tag === "Record" ? Array.from(node.keys, (key) => [...parts, key].join("_")) : "empty"
-    }).pipe(
-      // A source that fails has failed the value already.
-      Effect.orElseSucceed(() => undefined)
-    )
-  })
-
-const refused = (name: string, message: string): Effect.Effect<never, Config.ConfigError> =>
-  Effect.fail(
-    new Config.ConfigError(
-      new Schema.SchemaError(new SchemaIssue.Pointer([name], new SchemaIssue.InvalidValue({ message })))
-    )
-  )
-
 /**
  * A variable that is set or not, and that may not be set to nothing: a secret that was not injected leaves its variable empty, and
  * taking that for "not set" would turn off what it is for. Nor may it be missing beside a longer name, such as one with `_FILE`, which
@@ -514,38 +364,10 @@ const refused = (name: string, message: string): Effect.Effect<never, Config.Con
  * @category config
  * @since 0.1.0
  */
-export const variable = (name: string, unset: string): Config.Config<Option.Option<Redacted.Redacted<string>>> => {
-  const empty = refused(
-    name,
-    `${name} is set, and empty, as where a secret was not injected: give it its value, or unset it for ${unset}`
-  )
-  const missing = (error: Config.ConfigError) => {
-    if (!Schema.isSchemaError(error.cause)) return Effect.fail(error)
-    // Where it looked: under the names of the configs that this one is nested in.
-    const { issue } = error.cause
-    const prefix = issue._tag === "Pointer" ? issue.path.slice(0, -1).map(String) : []
-    return Effect.flatMap(traceOf(prefix, name), (trace) =>
-      trace === undefined
-        ? Effect.succeedNone
-        : trace === "empty"
-        ? empty
-        : refused(
-          name,
-          `${name} is not set, or empty, and ${
-            trace.join(", ")
-          }, which pnet does not read, is: give ${name} its value, ` +
-            `or unset both for ${unset}`
-        ))
-  }
-  return Config.Redacted(name).pipe(
-    Config.map(Option.some),
-    Config.orElse((error) => Config.mapEffect(Config.succeed(error), missing)),
-    Config.mapEffect((found) =>
-      Option.isSome(found) && Redacted.value(found.value).trim() === "" ? empty : Effect.succeed(found)
-    ),
-    seesSource
-  )
-}
+export const variable: (name: string, unset: string) => Config.Config<Option.Option<Redacted.Redacted<string>>> =
+  Variables.variable
+
+const optional = <A>(config: Config.Config<A>) => Config.option(config)
 
 /**
  * The options from Effect `Config`: `PNET_NAME` (required), `PNET_NETWORK_ID`, `PNET_NETWORK_KEY` (one, or several
@@ -557,12 +379,12 @@ export const variable = (name: string, unset: string): Config.Config<Option.Opti
  * @category config
  * @since 0.1.0
  */
-export const config: Config.Config<Input> = seesSource(Config.map(
+export const config: Config.Config<Input> = Variables.seesSource(Config.map(
   Config.all({
     name: Config.mapEffect(
       optional(Config.String("PNET_NAME")),
       Option.match({
-        onNone: () => refused("PNET_NAME", "PNET_NAME is not set, or empty, and every node needs a name"),
+        onNone: () => Variables.refused("PNET_NAME", "PNET_NAME is not set, or empty, and every node needs a name"),
         onSome: Effect.succeed
       })
     ),

@@ -1,38 +1,43 @@
 /** Real machines, their variables, files and names; and what keeps nodes from each other. */
 import { of, suites } from "./of.ts"
 
-const variables = of("variables", "packages/core/src/NodeOptions.ts", suites("NodeOptions", "node/NodePnet"), {
-  "empty": [
-    `Redacted.value(found.value).trim() === "" ? empty : Effect.succeed(found)`,
-    `false ? empty : Effect.succeed(found)`,
-    "a secret of blanks starts a network in clear"
-  ],
-  "there": [
-    `: trace === "empty"
+const variables = of(
+  "variables",
+  "packages/core/src/internal/values/variables.ts",
+  suites("NodeOptions", "node/NodePnet"),
+  {
+    "empty": [
+      `Redacted.value(found.value).trim() === "" ? empty : Effect.succeed(found)`,
+      `false ? empty : Effect.succeed(found)`,
+      "a secret of blanks starts a network in clear"
+    ],
+    "there": [
+      `: trace === "empty"
         ? empty`,
-    `: trace === "empty"
+      `: trace === "empty"
         ? Effect.succeedNone`,
-    "a variable that is set and empty turns security off"
-  ],
-  "longer": [
-    `if (!(yield* has(parts.slice(0, -1), parts.at(-1)!))) return undefined
+      "a variable that is set and empty turns security off"
+    ],
+    "longer": [
+      `if (!(yield* has(parts.slice(0, -1), parts.at(-1)!))) return undefined
       const node = yield* provider.load(parts)`,
-    `if (!(yield* has(parts.slice(0, -1), parts.at(-1)!))) return undefined
+      `if (!(yield* has(parts.slice(0, -1), parts.at(-1)!))) return undefined
       const node = yield* provider.load(parts)
       if (node !== undefined) return undefined`,
-    "a key in a file that nobody reads starts a network in clear"
-  ],
-  "nested": [
-    `issue.path.slice(0, -1).map(String) : []`,
-    `[] : []`,
-    "a variable that is set and empty turns security off, under another name"
-  ],
-  "source": [
-    `Effect.provideService(self.parse(provider), ConfigProvider.ConfigProvider, provider)`,
-    `self.parse(provider)`,
-    "a variable that is set and empty turns security off, where the source is not that of the program"
-  ]
-})
+      "a key in a file that nobody reads starts a network in clear"
+    ],
+    "nested": [
+      `issue.path.slice(0, -1).map(String) : []`,
+      `[] : []`,
+      "a variable that is set and empty turns security off, under another name"
+    ],
+    "source": [
+      `Effect.provideService(self.parse(provider), ConfigProvider.ConfigProvider, provider)`,
+      `self.parse(provider)`,
+      "a variable that is set and empty turns security off, where the source is not that of the program"
+    ]
+  }
+)
 
 const costly = suites("Cost.sim", "Session.wire", "Limits.sim", "Security.sim", "Sessions.sim", "Connections.sim")
 

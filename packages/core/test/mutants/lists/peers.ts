@@ -636,16 +636,13 @@ const rawClient = of("raw-client", "packages/core/src/internal/raw/rawClient.ts"
   ]
 })
 
-const options = of("options", "packages/core/src/NodeOptions.ts", suites("NodeOptions"), {
+const optionSuites = suites("NodeOptions")
+
+const options = of("options", "packages/core/src/NodeOptions.ts", optionSuites, {
   "excess": [
     `onExcessProperty: "error" })`,
     `onExcessProperty: "ignore" })`,
     "an option that is misspelt is left out without a word"
-  ],
-  "keys-empty": [
-    `if (list.length < 1 || list.length > NetworkKeys.maxKeys) {`,
-    `if (list.length > NetworkKeys.maxKeys) {`,
-    "an empty list of keys starts a network in clear"
   ],
   "keys-two": [
     `networkKey === undefined || networkKeys === undefined ||
@@ -653,6 +650,14 @@ const options = of("options", "packages/core/src/NodeOptions.ts", suites("NodeOp
     `true ||
     {`,
     "of two lists of keys one is left out without a word"
+  ]
+})
+
+const keyInput = of("options", "packages/core/src/internal/values/keyInput.ts", optionSuites, {
+  "keys-empty": [
+    `if (list.length < 1 || list.length > NetworkKeys.maxKeys) {`,
+    `if (list.length > NetworkKeys.maxKeys) {`,
+    "an empty list of keys starts a network in clear"
   ]
 })
 
@@ -689,5 +694,6 @@ export const peersList = [
   ...rawChannel,
   ...rawClient,
   ...options,
+  ...keyInput,
   ...quote
 ]

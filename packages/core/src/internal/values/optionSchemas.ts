@@ -1,0 +1,54 @@
+/** The Schemas that options are made of, and what is said of a value that is none. */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as SchemaGetter from "effect/SchemaGetter"
+import * as SchemaIssue from "effect/SchemaIssue"
+import type { KeyPair } from "../../Crypto.ts"
+import { parseListed } from "./hostName.ts"
+
+const isDurationInput = (u: unknown): u is Duration.Input =>
+  Option.isSome(Duration.fromInput(u as Duration.Input)) && u !== undefined && u !== null
+
+const DurationFromInput = Schema.declare(isDurationInput, { expected: `a duration such as "2.5 seconds"` }).pipe(
+  Schema.decodeTo(Schema.Duration, {
+    decode: SchemaGetter.transformEffect((input: Duration.Input, options) => {
+      const duration = Duration.fromInputUnsafe(input)
+      return Duration.isPositive(duration)
+        ? Effect.succeed(duration)
+        : Effect.fail(new SchemaIssue.InvalidValue({ message: "expected a duration above zero" }, input, options))
+    }),
+    encode: SchemaGetter.transform((duration: Duration.Duration): Duration.Input => duration)
+  })
+)
+
+/** A duration above zero, with its default. */
+export const duration = (value: Duration.Input, description: string) =>
+  DurationFromInput.annotate({ description }).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed<Duration.Input>(value))
+  )
+
+/** A whole number, with its default. */
+export const count = (value: number, description: string, minimum = 1) =>
+  Schema.Int.check(Schema.isGreaterThanOrEqualTo(minimum)).annotate({ description }).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed(value))
+  )
+
+export const IsKeyPair = Schema.declare(
+  (u): u is KeyPair =>
+    typeof u === "object" && u !== null && "publicKey" in u && "secretKey" in u && Redacted.isRedacted(u.secretKey),
+  {
+    expected: "a key pair, from Identity or NodeIdentity"
+  }
+)
+
+/** Where a node is, as `peers` lists it. */
+export const Endpoint = Schema.String.check(
+  Schema.makeFilter((text: string) => {
+    const endpoint = parseListed(text)
+    return endpoint !== undefined && endpoint.port > 0 ||
+      "expected host:port, [host]:port or name:port, and a port above 0"
+  })
+)
