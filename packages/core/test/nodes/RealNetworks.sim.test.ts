@@ -26,7 +26,20 @@ import {
 } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
 import { advertPacket } from "@pnet/testing/DiscoverySuite"
-import { Clock, Context, Duration, Effect, Exit, Fiber, Layer, Logger, Metric, Result, type Scope } from "effect"
+import {
+  Clock,
+  Context,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Logger,
+  Metric,
+  Result,
+  type Scope,
+  Stream
+} from "effect"
 import { TestClock } from "effect/testing"
 
 const test = (title: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
@@ -351,7 +364,13 @@ describe("an address that changes", () => {
       yield* host.addInterface({ lan: "b" })
       assert.isAtMost(yield* untilCalls(alice.node), 12_000)
       assert.isAtMost(yield* untilCalls(bob.node, "alice"), 12_000)
-      assert.strictEqual((yield* bob.node.peers.resolveOne("alice")).endpoints[0]!.host, host.address)
+      // By her session she is known without an address; by her next advert with it.
+      const found = yield* bob.node.peers.presenceOf("alice").pipe(
+        Stream.filter((peer) => peer !== undefined && peer.endpoints.length > 0),
+        Stream.runHead,
+        Effect.flatMap(Effect.fromOption)
+      )
+      assert.strictEqual(found!.endpoints[0]!.host, host.address)
     })
   )
 })
