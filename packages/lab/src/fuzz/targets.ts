@@ -312,6 +312,7 @@ const sealedTargets = (crypto: Crypto.Crypto["Service"], clock: Clock.Clock): Re
 
 // --- handshakes --------------------------------------------------------------------------------------------------------
 
+// oxlint-disable-next-line max-lines-per-function -- a list of targets over the same keys, each of which is read by itself
 const handshakeTargets = (plain: Crypto.Crypto["Service"]): ReadonlyArray<Target> => {
   const crypto = remembering(plain)
   const pair = (from: number) => crypto.keyPair(Redacted.make(Vectors.range(from, 32)))

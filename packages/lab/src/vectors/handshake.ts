@@ -383,6 +383,7 @@ export const goodMetadata = (
   ]
 }
 
+// oxlint-disable-next-line max-lines-per-function -- the vectors of one section in its order, each of which is read by itself
 export const generate = (crypto: Service): Section => {
   const keyPair = (from: number) => crypto.keyPair(Redacted.make(range(from, 32)))
   // The nodes of the document.

@@ -200,6 +200,7 @@ const description = [
   + "The receivers of these vectors trust everybody, and have room for everything."
 ]
 
+// oxlint-disable-next-line max-lines-per-function -- the vectors of one document in its order, each of which is read by itself
 export const generate = (crypto: Service): Document => {
   const pairs: Record<NodeId, KeyPair> = {
     alpha: crypto.keyPair(Redacted.make(secrets.alpha)),
