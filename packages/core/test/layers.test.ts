@@ -43,6 +43,7 @@ const layers: ReadonlyArray<{
   {
     name: "ways and policies",
     modules: [
+      "Adverts",
       "AllowListTrust",
       "AnyTrust",
       "LanReach",

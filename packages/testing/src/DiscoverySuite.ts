@@ -270,6 +270,16 @@ const sightings = ({ broadcast, interval, setup, start, test }: Suite): void => 
       assert.deepStrictEqual(new Set(a.sighted.map((one) => one.publicKey)), new Set([b.publicKey]))
     }))
 
+  test("who listens nowhere sights others, and is sighted by nobody", (world) =>
+    Effect.gen(function*() {
+      const [a, b] = [yield* start(world, { name: "a" }), yield* start(world, { name: "b" })]
+      yield* a.discovery.advertise(undefined)
+      yield* b.advertise
+      yield* sighting(a, b)
+      yield* Effect.sleep(Duration.times(interval, 3))
+      assert.deepStrictEqual(b.sighted, [])
+    }))
+
   test("a node does not sight itself", (world) =>
     Effect.gen(function*() {
       const a = yield* start(world, { name: "a" })

@@ -1,0 +1,69 @@
+/**
+ * Adverts as packets (protocol section 7), for whoever writes a way of finding nodes: what a node says of itself, under its network key,
+ * and what it makes of the packets of others. How packets travel is the way's own affair.
+ *
+ * What bites: an advert is a hint that anybody could have sent; with a network key, anybody who has recorded it within the last minute. What
+ * was read is to be given on as a `Sighting`, and to be believed by nobody.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { Advert } from "./Advert.ts"
+import { Crypto } from "./Crypto.ts"
+import * as AdvertExchange from "./internal/wire/advertExchange.ts"
+import { selfOf } from "./internal/wire/self.ts"
+import type { Endpoint } from "./Network.ts"
+import { NodeConfig } from "./NodeOptions.ts"
+import * as Packet from "./Packet.ts"
+import type { ProtocolError } from "./ProtocolError.ts"
+import type { PublicKey } from "./PublicKey.ts"
+
+/**
+ * An advert of another node, as it was read.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Heard {
+  readonly advert: Advert
+  readonly publicKey: PublicKey
+  /** The second, since the epoch, at which its token was made; `undefined` on a network without a key. Older ones than the last are replays. */
+  readonly timestamp: number | undefined
+}
+
+/**
+ * The adverts of one node.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Adverts {
+  /** The packet that says that this node listens at an endpoint; port 0 says that it leaves. Made anew for each time it is sent. */
+  readonly packet: (endpoint: Endpoint) => Uint8Array
+  /**
+   * Reads one whole packet of another node, at most 1,400 bytes. Fails with why it is none: it is malformed, of another network, under
+   * another network key, or over a minute old.
+   */
+  readonly read: (packet: Uint8Array) => Result.Result<Heard, ProtocolError>
+}
+
+/**
+ * The adverts of the node that a discovery is made for.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make: Effect.Effect<Adverts, never, NodeConfig | Crypto> = Effect.gen(function*() {
+  const config = yield* NodeConfig
+  const self = selfOf(yield* Crypto, yield* Clock.Clock, config)
+  return {
+    packet: (endpoint) => AdvertExchange.packet(self, endpoint),
+    read: (packet) =>
+      Result.flatMap(
+        Packet.decode(packet, { networkId: self.networkId, types: ["adv"], maxLength: Packet.maxDatagramLength }),
+        (decoded) => AdvertExchange.read(self, decoded)
+      )
+  }
+})
