@@ -18,6 +18,7 @@ import * as Signal from "./internal/base/signal.ts"
 import type { NodeName } from "./Packet.ts"
 import * as PublicKey from "./PublicKey.ts"
 import { Trust, UntrustedPeerError } from "./Trust.ts"
+import * as Why from "./Why.ts"
 
 /**
  * A name that belongs to a key.
@@ -366,9 +367,12 @@ export const makeStored = <E extends { readonly message: string }>(
           const key = keys.get(name)
           if (key === undefined || key === publicKey) return Effect.void
           return Effect.logWarning(
-            `${quote(name)} proved itself with key ${PublicKey.fingerprint(publicKey)} here, and is known with ${
-              PublicKey.fingerprint(key)
-            }, which holds: if it was set up anew, compare the new key and pin it; if not, somebody poses as it`
+            Why.see(
+              `${quote(name)} proved itself with key ${PublicKey.fingerprint(publicKey)} here, and is known with ${
+                PublicKey.fingerprint(key)
+              }, which holds: if it was set up anew, compare the new key and pin it; if not, somebody poses as it`,
+              "key-changed"
+            )
           )
         }, { discard: true })
       })

@@ -72,6 +72,7 @@ export const anchors = [
   "no-such-address",
   "permission-denied",
   "broadcast-forbidden",
+  "no-broadcasts",
   "system-error",
   "way",
   // files

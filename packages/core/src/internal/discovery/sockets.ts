@@ -10,6 +10,7 @@ import type * as DatagramSocket from "effect/socket/DatagramSocket"
 import { DiscoveryError } from "../../Discovery.ts"
 import type { Endpoint, Network } from "../../Network.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
+import * as Why from "../../Why.ts"
 import * as AdvertExchange from "../wire/advertExchange.ts"
 import { type Interfaces, isLoopback, sameSubnet, type Target } from "./interfaces.ts"
 
@@ -136,7 +137,10 @@ export class Sockets {
       }
       if (now.length === 0 && !this.#nothingToAdvertiseOn) {
         yield* Effect.logWarning(
-          `no network interface to advertise on for bindIp ${bindIp}; waiting for one that can broadcast`
+          Why.see(
+            `no network interface to advertise on for bindIp ${bindIp}; waiting for one that can broadcast`,
+            "no-broadcasts"
+          )
         )
       }
       this.#nothingToAdvertiseOn = now.length === 0

@@ -11,6 +11,7 @@ import { Crypto } from "../../Crypto.ts"
 import { type Discovery, DiscoveryError, type Sighting } from "../../Discovery.ts"
 import { Network } from "../../Network.ts"
 import { NodeConfig } from "../../NodeOptions.ts"
+import * as Why from "../../Why.ts"
 import * as Metrics from "../base/metrics.ts"
 import { selfOf } from "../wire/self.ts"
 import { Answers } from "./answers.ts"
@@ -36,11 +37,14 @@ const findBound = (interfaces: Interfaces, { advertisePort, bindIp }: NodeConfig
 /** Nothing is to be heard there, and the node is found by who lists it, and finds what it lists. */
 const warnOfTunnel = ({ prefixLength }: Found, { bindIp, peers }: NodeConfig["Service"]) =>
   Effect.logWarning(
-    `${bindIp} is on a network of one or two addresses (/${prefixLength}), as tunnels are, which carries no broadcasts: ${
-      peers.length === 0
-        ? "this node finds nobody itself (list addresses in peers)"
-        : "this node finds its peers alone"
-    }, and is found by those that list it in theirs`
+    Why.see(
+      `${bindIp} is on a network of one or two addresses (/${prefixLength}), as tunnels are, which carries no broadcasts: ${
+        peers.length === 0
+          ? "this node finds nobody itself (list addresses in peers)"
+          : "this node finds its peers alone"
+      }, and is found by those that list it in theirs`,
+      "no-broadcasts"
+    )
   )
 
 export const make = (): Effect.Effect<
