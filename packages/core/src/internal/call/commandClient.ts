@@ -1,18 +1,14 @@
-/** Calls of commands: the proxies that name them, and the one or several calls behind each. */
-import * as Clock from "effect/Clock"
+/** Calls of commands: one or several, behind the names that a program writes. */
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Schema from "effect/Schema"
+import type * as Exit from "effect/Exit"
 import type { Span } from "effect/Tracer"
-import * as Command from "../../Command.ts"
+import type * as Command from "../../Command.ts"
 import { CurrentDeadline, nowUnsafe } from "../../Deadline.ts"
 import {
   CallTooLargeError,
-  ContractError,
   DeadlineError,
-  InvalidArgumentsError,
-  type NotJsonError,
   RemoteDefectError,
   RemoteError,
   UnknownFunctionError
@@ -24,9 +20,12 @@ import type * as Sessions from "../../Sessions.ts"
 import { toTraceparent } from "../base/trace.ts"
 import { namesOf } from "../peers/targets.ts"
 import { isRefused, refusedRetries, unsent } from "../session/refused.ts"
-import type { CallError } from "../streams/failures.ts"
 import { meterOf } from "./callMetrics.ts"
+import { type Coder, coderOf, type CommandError, type Encoded, isEncoded, untyped } from "./commandCoder.ts"
+import { proxyOf } from "./commandProxy.ts"
 import * as Wire from "./commandWire.ts"
+
+export type { CommandError } from "./commandCoder.ts"
 
 interface Dependencies {
   readonly sessions: Sessions.Sessions["Service"]
@@ -36,129 +35,9 @@ interface Dependencies {
   readonly limit: number
 }
 
-type Args = ReadonlyArray<unknown>
-
-/** Why a call got no value. */
-export type CommandError =
-  | CallError
-  | CallTooLargeError
-  | ContractError
-  | DeadlineError
-  | InvalidArgumentsError
-  | NotJsonError
-  | RemoteDefectError
-  | UnknownFunctionError
-
 interface CallOptions {
   readonly timeout?: Duration.Input | undefined
   readonly concurrency?: number | "unbounded" | undefined
-}
-
-/** How the values of one function travel. */
-interface Coder {
-  readonly request: (
-    name: string,
-    args: Args,
-    limit: number
-  ) => Effect.Effect<Uint8Array, (peer: NodeName) => CommandError>
-  readonly reply: (peer: NodeName, name: string, value: Schema.Json) => Effect.Effect<unknown, CommandError>
-  readonly failure: (error: CommandError) => Effect.Effect<never, unknown>
-}
-
-const split = (args: Args): { readonly args: Args; readonly kwargs: Readonly<Record<string, unknown>> } => {
-  const last = args[args.length - 1]
-  return last instanceof Command.Kwargs
-    ? { args: args.slice(0, -1), kwargs: last.values as Readonly<Record<string, unknown>> }
-    : { args, kwargs: {} }
-}
-
-const encode = (request: Wire.Request, limit: number): Effect.Effect<Uint8Array, (peer: NodeName) => CommandError> => {
-  const bytes = Wire.encodeRequest(request, limit)
-  return bytes instanceof Uint8Array ?
-    Effect.succeed(bytes) :
-    Effect.fail((peer) =>
-      bytes === "too large" ? new CallTooLargeError({ peer, function: request.function, limit }) : bytes
-    )
-}
-
-type Encoded = Effect.Effect<Uint8Array, (peer: NodeName) => CommandError>
-
-/** Nearly always, what is to be sent is there at once. */
-const isEncoded = (request: Encoded): request is Exit.Success<Uint8Array, (peer: NodeName) => CommandError> =>
-  Exit.isExit(request) && Exit.isSuccess(request)
-
-const untyped: Coder = {
-  request: (name, args, limit) => encode({ function: name, ...split(args) }, limit),
-  reply: (_peer, _name, value) => Effect.succeed(value),
-  failure: Effect.fail
-}
-
-const coders = new WeakMap<Command.Any, Coder>()
-
-const coderOf = (command: Command.Any): Coder => {
-  const known = coders.get(command)
-  if (known !== undefined) return known
-  const encodeArgs = Schema.encodeUnknownEffect(Schema.toCodecJson(command.args))
-  const encodeKwargs = Schema.encodeUnknownEffect(Schema.toCodecJson(command.kwargs))
-  const decodeSuccess = Schema.decodeUnknownEffect(Schema.toCodecJson(command.success))
-  const decodeError = Schema.decodeUnknownEffect(Schema.toCodecJson(command.error))
-  const invalid = (where: string) => (error: Schema.SchemaError) => (peer: NodeName) =>
-    new InvalidArgumentsError({ peer, function: command.name, issue: `${where}: ${error.message}` })
-  const coder: Coder = {
-    request: (name, given, limit) =>
-      Effect.gen(function*() {
-        const { args, kwargs } = split(given)
-        return yield* encode({
-          function: name,
-          args: (yield* Effect.mapError(encodeArgs(args), invalid("args"))) as Args,
-          kwargs: (yield* Effect.mapError(encodeKwargs(kwargs), invalid("kwargs"))) as Wire.Request["kwargs"]
-        }, limit)
-      }),
-    reply: (peer, name, value) =>
-      Effect.mapError(decodeSuccess(value), (error) =>
-        new ContractError({
-          peer,
-          function: name,
-          mayHaveRun: true,
-          differences: [`its result is not what the command says: ${error.message}`]
-        })),
-    failure: (error) =>
-      error._tag === "RemoteError"
-        ? Effect.flatMap(
-          Effect.catch(decodeError(error.error), () => Effect.succeed(error)),
-          Effect.fail
-        )
-        : Effect.fail(error)
-  }
-  coders.set(command, coder)
-  return coder
-}
-
-/** What `console.log` of Node, Bun and Deno asks a value for. */
-const inspected = Symbol.for("nodejs.util.inspect.custom")
-
-/** Characters of the names in what a target says of itself. */
-const maxShown = 200
-
-/** A function for every name that is asked for. */
-const proxyOf = (to: string | ReadonlyArray<string>, invoke: (name: string, args: Args) => unknown): unknown => {
-  const say = () => {
-    const names = JSON.stringify(to) ?? String(to)
-    return `target(${names.length > maxShown ? `${names.slice(0, maxShown)}…` : names})`
-  }
-  // Node looks behind a proxy, and everybody else at it.
-  const behind: { (): void; [inspected]?: () => string } = () => {}
-  behind[inspected] = say
-  return new Proxy(behind, {
-    // A target is no promise and no iterable, whatever looks at it; as a text it says whom it means.
-    get: (_target, name) =>
-      typeof name !== "string"
-        ? name === Symbol.toPrimitive || name === inspected ? say : undefined
-        : name === "then" || name === "toJSON"
-        ? undefined
-        : (...args: Args) => invoke(name, args),
-    apply: (_target, _this, [name, ...args]: [string, ...Args]) => invoke(name, args)
-  })
 }
 
 const mapError = (peer: NodeName, name: string, limit: number) =>

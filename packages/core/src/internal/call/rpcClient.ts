@@ -90,7 +90,7 @@ export const make = <Rpcs extends Rpc.Any>(
         const wire = Wire.wireOf(rpc)
         const to = only ?? Context.get(context, To)!
         const call = new Call(client, to as NodeName, wire, message as unknown as Request<Rpc.Any>)
-        const calling = wire.isStream ? streaming(call) : unary.call(client, call)
+        const calling = wire.isStream ? streaming(call) : unary.run(call)
         return only === undefined ? Effect.andThen(Effect.annotateCurrentSpan("pnet.peer", to), calling) : calling
       }
     })

@@ -13,7 +13,7 @@ import type * as Sessions from "../../Sessions.ts"
 import { IntMap } from "../base/intMap.ts"
 import { isRefused } from "../session/refused.ts"
 import { answerOf, counted } from "./rpcClientAnswer.ts"
-import type { Call, Client, RpcError } from "./rpcClientCall.ts"
+import type { Call, RpcError } from "./rpcClientCall.ts"
 import { begin, disagreement, isAgain, openOptions, requestOf } from "./rpcClientRequest.ts"
 import * as Wire from "./rpcWire.ts"
 
@@ -86,9 +86,9 @@ export class Unary {
     })
   }
 
-  call(client: Client, call: Call): Effect.Effect<void, RpcError> {
+  run(call: Call): Effect.Effect<void, RpcError> {
     return Effect.withFiber((fiber) => {
-      const { message, wire } = call
+      const { client, message, wire } = call
       // As it is now: a fiber that has ended has none.
       const { context } = fiber
       if (client.timeout !== Infinity || message.discard === true || fiber.getRef(CurrentDeadline) !== undefined) {

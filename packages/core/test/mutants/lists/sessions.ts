@@ -3,38 +3,43 @@ import { of, suites } from "./of.ts"
 
 const wire = suites("Session", "Session.wire", "Sessions.sim", "Connections.sim")
 
-const liveness = of("session", "packages/core/src/internal/session/liveness.ts", wire, {
-  "pardon-heard": [
-    `this.heardAt = Math.min(now, this.heardAt + pardon)`,
-    ``,
-    "time in which this process was frozen is the peer's silence"
-  ],
-  "pardon-ping": [
-    `if (this.#askedAt !== undefined) this.#askedAt = Math.min(now, this.#askedAt + pardon)`,
-    ``,
-    "time in which this process was frozen counts against an outstanding PING"
-  ],
-  "pardon-write": [
-    `this.#writingSince = Math.min(now, this.#writingSince + pardon)`,
-    ``,
-    "time in which this process was frozen counts against a write"
-  ],
-  "dead": [
-    `if (this.#askedAt !== undefined && now - this.#askedAt >= silence) return`,
-    `if (false) return`,
-    "a dead peer's session lasts"
-  ],
-  "silence": [
-    `return now - this.heardAt >= silence ? "ask" : undefined`,
-    `return undefined`,
-    "nobody asks a silent peer"
-  ],
-  "blocked": [
-    `if (now - this.#writingSince >= writeTimeout) return`,
-    `if (false) return`,
-    "a peer that does not read holds its session"
-  ]
-})
+const liveness = of(
+  "session",
+  "packages/core/src/internal/session/liveness.ts",
+  suites("liveness", "Session", "Sessions.sim"),
+  {
+    "pardon-heard": [
+      `this.heardAt = Math.min(now, this.heardAt + pardon)`,
+      ``,
+      "time in which this process was frozen is the peer's silence"
+    ],
+    "pardon-ping": [
+      `if (this.#askedAt !== undefined) this.#askedAt = Math.min(now, this.#askedAt + pardon)`,
+      ``,
+      "time in which this process was frozen counts against an outstanding PING"
+    ],
+    "pardon-write": [
+      `this.#writingSince = Math.min(now, this.#writingSince + pardon)`,
+      ``,
+      "time in which this process was frozen counts against a write"
+    ],
+    "dead": [
+      `if (this.#askedAt !== undefined && now - this.#askedAt >= silence) return`,
+      `if (false) return`,
+      "a dead peer's session lasts"
+    ],
+    "silence": [
+      `return now - this.heardAt >= silence ? "ask" : undefined`,
+      `return undefined`,
+      "nobody asks a silent peer"
+    ],
+    "blocked": [
+      `if (now - this.#writingSince >= writeTimeout) return`,
+      `if (false) return`,
+      "a peer that does not read holds its session"
+    ]
+  }
+)
 
 const framing = of("session", "packages/core/src/internal/session/framing.ts", wire, {
   "text-key": [
