@@ -93,7 +93,9 @@ const upwards = (file: string, code: string): ReadonlyArray<string> => {
   })
 }
 
-const architecture = readFileSync(fileURLToPath(new URL("../../../docs/architecture.md", import.meta.url)), "utf8")
+const read = (document: string) => readFileSync(fileURLToPath(new URL(`../../../${document}`, import.meta.url)), "utf8")
+const architecture = read("docs/architecture.md")
+const contributing = read("CONTRIBUTING.md")
 
 /** The rows of the table of folders in the document, from the top: the layer, its folders, its modules. */
 const drawn = () => {
@@ -107,7 +109,7 @@ const drawn = () => {
 }
 
 describe("the layers", () => {
-  it("have the files that docs/architecture.md names in its steps", () => {
+  it("have the files that docs/architecture.md and CONTRIBUTING.md name", () => {
     const inText = [...architecture.matchAll(/`((?!core\/)[a-z]+\/[A-Za-z]+)`/g)].map(([, name]) => name)
     const [, drawings] = /^### Through the folders\n([^]*?)^##/m.exec(architecture) ?? []
     let folder = ""
@@ -117,7 +119,8 @@ describe("the layers", () => {
         return [...line.matchAll(/\b([a-z][A-Za-z]+)[,:]/g)].map(([, name]) => `${folder}/${name}`)
       })
     )
-    const named = [...inText, ...inDrawings].map((name) => `internal/${name}.ts`)
+    const inContributing = [...contributing.matchAll(/`internal\/([a-z]+\/[A-Za-z]+)`/g)].map(([, name]) => name)
+    const named = [...inText, ...inDrawings, ...inContributing].map((name) => `internal/${name}.ts`)
     assert.isAbove(inText.length, 10)
     assert.isAbove(inDrawings.length, 20)
     assert.deepStrictEqual(named.filter((file) => !files.includes(file)), [])
