@@ -21,6 +21,7 @@ import {
   Effect,
   Exit,
   Fiber,
+  Latch,
   Layer,
   Option,
   PubSub,
@@ -44,6 +45,8 @@ class Hub {
   readonly doors = new Map<string, Queue.Queue<Caller>>()
   /** Connections that were made by it. */
   made = 0
+  /** Dials wait while it is closed. */
+  readonly gate = Latch.makeUnsafe(true)
 }
 
 const closed = new Transport.ConnectionClosedError({ clean: true })
@@ -84,6 +87,7 @@ const layerTransport = (hub: Hub, listens: boolean) =>
         dials: ({ host }) => DerivedHost.is(host),
         dial: (to) =>
           Effect.gen(function*() {
+            yield* hub.gate.await
             const door = hub.doors.get(to.host)
             if (door === undefined) return yield* new Transport.DialError({ kind: "Refused", ...to })
             const there = yield* Queue.bounded<Uint8Array, Transport.ConnectionClosedError>(16)
@@ -124,20 +128,24 @@ class Greeter extends RpcGroup.make(
 
 const greeter = (from: string) =>
   CommandNode.serve(Greeter).pipe(
-    Layer.provide(Greeter.toLayer({ greet: ({ name }) => Effect.succeed(`${from} greets ${name}`) }))
+    Layer.provide(Greeter.toLayer({
+      greet: ({ name }) => Effect.delay(Effect.succeed(`${from} greets ${name}`), name === "slow" ? "1 hour" : 0)
+    }))
   )
 
-const two = (limits: NonNullable<NodeOptions.Input["limits"]> = {}) =>
+type Limits = NonNullable<NodeOptions.Input["limits"]>
+
+const two = (limits: Limits = {}, atServer: Limits = limits) =>
   Effect.gen(function*() {
     const hub = new Hub()
     const { awaitAll, nodes: { browser, server } } = yield* TestNetwork.make({
       seed: 2,
       nodes: {
-        server: TestNetwork.node({ reach: reach(hub), beside: greeter("the server"), limits }),
+        server: TestNetwork.node({ reach: reach(hub), beside: greeter("the server"), limits: atServer }),
         browser: TestNetwork.node({ reach: reach(hub, { listens: false }), beside: greeter("the browser"), limits })
       }
     })
-    return { browser, server: { ...server, node: server.node, awaitAll: awaitAll() } }
+    return { hub, browser, server: { ...server, node: server.node, awaitAll: awaitAll() } }
   })
 
 /** What happens to peers from now on. */
@@ -201,6 +209,43 @@ describe("two nodes over a hub, one of which only dials", () => {
       }
       assert.deepStrictEqual(log, [])
       assert.isBelow((yield* browser.node.sessions.all).length, 3)
+    }).pipe(Effect.scoped))
+
+  it.effect("make a call wait for the next session where the one before is given up by who listens", () =>
+    Effect.gen(function*() {
+      const { hub, browser, server } = yield* two({}, { sessionAge: "10 minutes" })
+      const { log } = yield* following(server.node.peers)
+      const atBrowser = yield* server.node.client(Greeter, "browser")
+      // A call that goes on, so that the session does while there is no other.
+      const long = yield* Effect.forkScoped(atBrowser.greet({ name: "slow" }))
+      yield* Effect.sleep("590 seconds")
+      yield* hub.gate.close
+      yield* Effect.sleep("15 seconds")
+      const call = yield* Effect.forkScoped(atBrowser.greet({ name: "server" }))
+      yield* Effect.sleep("5 seconds")
+      assert.isUndefined(call.pollUnsafe())
+      yield* hub.gate.open
+      assert.strictEqual(yield* Fiber.join(call), "the browser greets server")
+      assert.isUndefined(long.pollUnsafe())
+      assert.deepStrictEqual(log, [])
+      assert.strictEqual((yield* browser.node.sessions.all).length, 2)
+    }).pipe(Effect.scoped))
+
+  it.effect("run what is bound to the presence of the one that only dials, each time it is there", () =>
+    Effect.gen(function*() {
+      const { browser, server } = yield* two()
+      const log: Array<string> = []
+      yield* Effect.forkScoped(server.node.peers.wheneverOnline("browser", () =>
+        Effect.andThen(
+          Effect.sync(() => log.push("there")),
+          Effect.onInterrupt(Effect.never, () => Effect.sync(() => log.push("gone")))
+        )))
+      yield* Effect.sleep("1 second")
+      yield* browser.stop
+      yield* Effect.sleep("1 second")
+      yield* browser.restart
+      yield* server.awaitAll
+      assert.deepStrictEqual(log, ["there", "gone", "there"])
     }).pipe(Effect.scoped))
 
   it.effect("lose each other with the session, and whoever calls then is told why", () =>

@@ -547,6 +547,14 @@ const upkeep = of("sessions", "packages/core/src/internal/session/upkeep.ts", ma
   ]
 })
 
+const waiting = of("sessions", "packages/core/src/internal/session/dialling.ts", suites("Ways.sim"), {
+  "next": [
+    `if (session === undefined && peer.endpoints.length === 0 && state.isThere(peer.name)) {`,
+    `if (false) {`,
+    "a call of who only dials fails while it makes its next session"
+  ]
+})
+
 const keeping = of("sessions", "packages/core/src/internal/session/keeping.ts", suites("Ways.sim"), {
   "kept": [
     `else this.#kept.add(session)`,
@@ -724,6 +732,7 @@ export const sessionsList = [
   ...connecting,
   ...accepting,
   ...upkeep,
+  ...waiting,
   ...keeping,
   ...serving,
   ...stream,
