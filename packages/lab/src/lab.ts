@@ -5,6 +5,7 @@ import { everyone } from "./everyone/command.ts"
 import { flood } from "./flood/command.ts"
 import { fuzz } from "./fuzz/command.ts"
 import { membership } from "./membership/command.ts"
+import { mutants } from "./mutants/command.ts"
 import { reference } from "./reference/command.ts"
 import { streams } from "./streams/command.ts"
 import { swarm } from "./swarm/command.ts"
@@ -13,5 +14,5 @@ import { vectors } from "./vectors/command.ts"
 /** `pnpm lab`. */
 export const lab = Command.make("lab").pipe(
   Command.withDescription("What is run by hand to look after pnet"),
-  Command.withSubcommands([swarm, streams, everyone, membership, fuzz, flood, crowd, vectors, reference])
+  Command.withSubcommands([swarm, streams, everyone, membership, fuzz, flood, crowd, mutants, vectors, reference])
 )

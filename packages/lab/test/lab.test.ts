@@ -21,7 +21,18 @@ const ran = (effect: Effect.Effect<void, unknown, any>) =>
 const run = (...args: ReadonlyArray<string>) =>
   Effect.provide(ran(Command.runWith(lab, { version: "0.1.0" })(args)), NodeServices.layer)
 
-const names = ["swarm", "streams", "everyone", "membership", "fuzz", "flood", "crowd", "vectors", "reference"]
+const names = [
+  "swarm",
+  "streams",
+  "everyone",
+  "membership",
+  "fuzz",
+  "flood",
+  "crowd",
+  "mutants",
+  "vectors",
+  "reference"
+]
 
 describe("lab", () => {
   it.live("lists what there is, and each part says what it takes", () =>

@@ -10,11 +10,12 @@ import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { basename, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { variable as mutation } from "../mutants/mutation.ts"
 
 // Here `sodium-native` is found, which is an addon and stays outside.
 const cache = fileURLToPath(new URL("../../../node/node_modules/.cache/pnet-programs/", import.meta.url))
 
-const fromSources = process.env["PNET_MUTATION"] !== undefined || process.env["PNET_PROGRAMS"] === "sources"
+const fromSources = process.env[mutation] !== undefined || process.env["PNET_PROGRAMS"] === "sources"
 
 // Modules that are CommonJS inside require what Node has.
 const require = `import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);`

@@ -10,7 +10,7 @@ import type { Answer, Question } from "./engine.ts"
 import { type Mutation, root, seenVariable, variable } from "./mutation.ts"
 
 const vitest = await createVitest("test", {
-  config: "packages/core/test/mutants/config.ts",
+  config: "packages/lab/src/mutants/config.ts",
   watch: false,
   maxWorkers: 1,
   reporters: [{}]

@@ -5,7 +5,7 @@ import type { Mutation } from "../mutation.ts"
 
 /** Where the test files of `@pnet/core` are, by their name. */
 const core = new Map(
-  readdirSync(fileURLToPath(new URL("../..", import.meta.url)), { recursive: true, encoding: "utf8" })
+  readdirSync(fileURLToPath(new URL("../../../../core/test", import.meta.url)), { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith(".test.ts"))
     .map((file) => [basename(file, ".test.ts"), `packages/core/test/${file}`] as const)
 )

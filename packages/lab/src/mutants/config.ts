@@ -1,7 +1,11 @@
 /** The workspace's tests, with the mutation of the environment made in what they load, and in the programs that they start. */
-import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config"
-import workspace from "../../../../vitest.workspace.ts"
+import { defineConfig, type TestProjectInlineConfiguration, type ViteUserConfig } from "vitest/config"
 import { inEnvironment } from "./mutation.ts"
+
+// It is no part of this package, and so of what the compiler may take for it.
+const workspace: ViteUserConfig =
+  (await import(new URL("../../../../vitest.workspace.ts", import.meta.url).href) as { default: ViteUserConfig })
+    .default
 
 const hook = `--import ${new URL("hook.ts", import.meta.url).href}`
 

@@ -2,9 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import { attempt, makeRunner } from "./engine.ts"
-import { all } from "./list.ts"
-import { type Mutation, objection, read, root, variable } from "./mutation.ts"
+import { attempt, makeRunner } from "../src/mutants/engine.ts"
+import { all } from "../src/mutants/list.ts"
+import { type Mutation, objection, read, root, variable } from "../src/mutants/mutation.ts"
 
 const planted: Mutation = {
   id: "planted",
@@ -91,7 +91,7 @@ describe("the engine", () => {
 
   it.live("reaches the programs that tests start", () =>
     Effect.gen(function*() {
-      const hook = fileURLToPath(new URL("hook.ts", import.meta.url))
+      const hook = fileURLToPath(new URL("../src/mutants/hook.ts", import.meta.url))
       const source =
         "import('./src/internal/base/base64url.ts').then((m) => console.log(String(m.decodeString('QUI'))))"
       const run = (env: Record<string, string>) => node(["--import", hook, "-e", source], env)
