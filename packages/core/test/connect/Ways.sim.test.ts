@@ -18,11 +18,13 @@ import {
 import { SimNetwork, SimWorld, TestNetwork } from "@pnet/testing"
 import {
   Clock,
+  Context,
   Effect,
   Exit,
   Fiber,
   Latch,
   Layer,
+  Logger,
   Option,
   PubSub,
   Queue,
@@ -412,5 +414,36 @@ describe("a server that is reached through a proxy", () => {
       const third = yield* connect("203.0.113.1")
       assert.include(Option.getOrThrow(third), "ERR_BUSY")
       assert.isTrue(Option.isNone(yield* connect("203.0.113.2")))
+    }).pipe(Effect.scoped, SimWorld.passing()))
+})
+
+describe("more nodes that only dial than there may be peers", () => {
+  it.effect("are no peers, which an error says, and call all the same", () =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 5 })
+      const hub = new Hub()
+      const start = (name: string, listens: boolean) =>
+        Effect.gen(function*() {
+          const host = yield* network.host(name)
+          const layer = greeter(name).pipe(
+            Layer.provideMerge(CommandNode.layer({ name, limits: { provedPeers: 1 } })),
+            Layer.provide(reach(hub, { listens })),
+            Layer.provide([PortableCrypto.layer, TofuTrust.layer(), Logger.layer([])])
+          )
+          return Context.get((yield* host.launch(layer)).context, CommandNode.CommandNode)
+        })
+      const server = yield* start("server", true)
+      const first = yield* start("first", false)
+      yield* server.peers.awaitPeer("first")
+      const second = yield* start("second", false)
+      yield* second.peers.awaitPeer("server")
+      const error = yield* Effect.flip(server.peers.awaitPeer("second", "5 seconds"))
+      assert.include(error.message, "has made a session and is no peer")
+      assert.include(error.message, "raise limits.provedPeers")
+      for (const node of [first, second]) {
+        const atServer = yield* node.client(Greeter, "server")
+        assert.strictEqual(yield* atServer.greet({ name: node.name }), `server greets ${node.name}`)
+      }
+      assert.deepStrictEqual((yield* server.peers.all).map(({ name }) => name as string), ["first"])
     }).pipe(Effect.scoped, SimWorld.passing()))
 })
