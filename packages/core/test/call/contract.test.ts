@@ -323,6 +323,15 @@ describe("the differences of two contracts", () => {
     assert.isTrue(go(payload(tagged("A")), payload(tagged("A"))))
     assert.isFalse(go(payload(tagged("A")), payload(tagged("B"))))
     assert.isFalse(go(success(tagged("A")), success(less)))
+    // Nothing and a union of nothing are one, and neither is what something else is.
+    const nothing = { ...value, error: { not: {} } } as any
+    const union = { ...value, error: { anyOf: [{ not: {} }] } } as any
+    assert.isTrue(go(nothing, union) && go(union, nothing))
+    assert.deepStrictEqual(differences(nothing, union), [])
+    assert.isFalse(go(nothing, { ...value, error: { type: "string" } }))
+    assert.deepStrictEqual(differences(nothing, { ...value, error: { anyOf: [{ type: "string" }] } } as any), [
+      "error: nothing here, string at the peer"
+    ])
   })
 
   it("cost little, whatever unions a peer makes of unions", () => {

@@ -45,12 +45,15 @@ export const resolve = (side: Side): Side => {
   return { schema, root: side.root }
 }
 
+const none: ReadonlyArray<Side> = []
+
 // A peer may send unions of thousands of members that refer to each other: each is looked through once.
 const unions = new WeakMap<object, ReadonlyArray<Side>>()
 
-/** The members of a union; of anything else, itself. */
+/** The members of a union; of anything else, itself. What no value is of has none, as a union of nothing. */
 export const membersOf = (side: Side): ReadonlyArray<Side> => {
   const object = objectOf(side.schema)
+  if (object !== undefined && objectOf(object["not"]) !== undefined) return none
   const list = object === undefined ? undefined : arrayOf(object["anyOf"]) ?? arrayOf(object["oneOf"])
   if (object === undefined || list === undefined) return [side]
   const known = unions.get(object)
