@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Programs from "@pnet/lab/processes/programs"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { execFile } from "node:child_process"
@@ -15,7 +16,11 @@ import * as Raw from "../src/raw.ts"
 import * as Rpc from "../src/rpc.ts"
 import * as Typed from "../src/typed.ts"
 
-const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
+const [main, worker] = Programs.files([
+  fileURLToPath(new URL("../src/main.ts", import.meta.url)),
+  fileURLToPath(new URL("../src/harness/worker.ts", import.meta.url))
+])
+const env = { ...process.env, PNET_BENCH_WORKER: worker }
 
 /** Runs a benchmark as `pnpm bench` does; what it printed, and what it wrote. */
 const bench = <S extends Schema.Top>(report: S, ...args: ReadonlyArray<string>) =>
@@ -26,13 +31,15 @@ const bench = <S extends Schema.Top>(report: S, ...args: ReadonlyArray<string>) 
     )
     const json = join(folder, "report.json")
     const printed = yield* Effect.callback<string, Error>((resume) => {
-      const child = execFile(process.execPath, [main, ...args, "--json", json], (error, stdout) =>
+      const child = execFile(process.execPath, [main!, ...args, "--json", json], { env }, (error, stdout) =>
         resume(error === null ? Effect.succeed(stdout) : Effect.fail(error)))
       return Effect.sync(() =>
         void child.kill()
       )
     })
-    const text = yield* Effect.promise(() => readFile(json, "utf8"))
+    const text = yield* Effect.promise(() =>
+      readFile(json, "utf8")
+    )
     return { printed, report: yield* Schema.decodeUnknownEffect(Schema.fromJsonString(report))(text) }
   })
 
@@ -65,7 +72,7 @@ describe("bench", () => {
       assert.deepStrictEqual(report.memory.map(({ subject }) => subject), ["echo", "echo-batched", "native"])
       assert.include(printed, "pnet, native")
       assert.include(printed, report.machine.node)
-    }), 20_000)
+    }))
 
   it.live("typed measures an RPC group against Effect's own RPC", () =>
     Effect.gen(function*() {
@@ -94,7 +101,7 @@ describe("bench", () => {
       for (const stream of report.streams) assert.isAbove(stream.megabytes, 0)
       assert.strictEqual(report.goals.length, 2)
       assert.include(printed, "Effect over TCP")
-    }), 20_000)
+    }))
 
   it.live("commands measures calls by name against Effect's own RPC", () =>
     Effect.gen(function*() {
@@ -120,7 +127,7 @@ describe("bench", () => {
       }
       assert.strictEqual(report.goals.length, 2)
       assert.include(printed, "pnet, by name")
-    }), 20_000)
+    }))
 
   it.live("rpc measures calls against the raw echoes with and without boxes", () =>
     Effect.gen(function*() {
@@ -150,7 +157,7 @@ describe("bench", () => {
       assert.strictEqual(report.goals.length, 1)
       assert.strictEqual(goal!.met, goal!.value <= 1.6)
       assert.include(printed, goal!.text)
-    }), 20_000)
+    }))
 
   it.live("bulk measures streams against raw connections with and without boxes", () =>
     Effect.gen(function*() {
@@ -178,7 +185,7 @@ describe("bench", () => {
       }
       assert.strictEqual(report.goals.length, 4)
       for (const { text } of report.goals) assert.include(printed, text)
-    }), 20_000)
+    }))
 
   it.live("idle measures what sessions hold and streams leave", () =>
     Effect.gen(function*() {
@@ -196,7 +203,7 @@ describe("bench", () => {
       assert.strictEqual(report.streams.size, 100)
       assert.isAbove(report.sessions.accepted.heapAfter, 0)
       assert.include(printed, "sessions, accepting side")
-    }), 20_000)
+    }))
 
   it.live("contact measures nodes that meet", () =>
     Effect.gen(function*() {
@@ -205,7 +212,7 @@ describe("bench", () => {
       assert.strictEqual(report.contacts.length, 1)
       for (const { aKnowsB, bKnowsA, both } of report.contacts) assert.strictEqual(both, Math.max(aKnowsB, bKnowsA))
       assert.include(printed, "both know each other")
-    }), 20_000)
+    }))
 
   it.live("crypto measures both implementations", () =>
     Effect.gen(function*() {
@@ -214,5 +221,5 @@ describe("bench", () => {
         report.cells.filter((cell) => cell.cryptography === cryptography).map(({ operation }) => operation)
       assert.deepStrictEqual(operations("native"), operations("portable"))
       assert.isTrue(report.cells.every(({ perSecond }) => perSecond > 0))
-    }), 20_000)
+    }))
 })

@@ -1,10 +1,13 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, it } from "@effect/vitest"
+import * as Programs from "@pnet/lab/processes/programs"
 import { Effect, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { fileURLToPath } from "node:url"
 
-/** Runs an example as a user would, in a process of its own. */
+const sourceOf = (name: string) => fileURLToPath(new URL(`../src/${name}.ts`, import.meta.url))
+
+/** Runs an example in a process of its own: two of them as a user would, the others made one file, which starts sooner. */
 const run = (
   name: string,
   options: {
@@ -17,7 +20,9 @@ const run = (
     const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
     const handle = yield* spawner.spawn(
       ChildProcess.make(process.execPath, [
-        fileURLToPath(new URL(`../src/${name}.ts`, import.meta.url)),
+        name === "hello" || name === "demo"
+          ? sourceOf(name)
+          : Programs.file(new URL(`../src/${name}.ts`, import.meta.url)),
         ...options.args ?? []
       ], {
         env: { PNET_NETWORK_ID: `test-${name}-${process.pid}`, ...options.env },
