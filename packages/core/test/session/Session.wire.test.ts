@@ -987,6 +987,30 @@ describe("a peer on the wire that is hostile but keeps the rules", () => {
     })
 
   test(
+    "one that talks on, and never ends what drains, is given its time and no more",
+    Effect.gen(function*() {
+      const { bob, peer } = yield* world(29, {
+        functions: { hang: () => Effect.never },
+        limits: { sessionAge: "5 seconds", renewDrain: "5 seconds" }
+      })
+      yield* peer.send(0, openFrame(1, "hang"))
+      // Never a PONG, which would say that it knows.
+      yield* Effect.forkScoped(
+        Effect.ignore(Effect.forever(
+          Effect.andThen(Effect.sleep("2 seconds"), peer.send(0, frame(Kind.ping, 0, new Uint8Array(8))))
+        ))
+      )
+      const [{ code }] = [JSON.parse(text((yield* peer.expect(Kind.goaway)).payload))]
+      assert.strictEqual(code, "renew")
+      yield* Effect.sleep("4 seconds")
+      assert.strictEqual((yield* bob.node.sessions.all).length, 1)
+      yield* Effect.sleep("2 seconds")
+      assert.deepStrictEqual(yield* bob.node.sessions.all, [])
+    }),
+    coarse
+  )
+
+  test(
     "one that never reads is cut, whatever it sends",
     Effect.gen(function*() {
       const { bob, peer } = yield* world(30, {

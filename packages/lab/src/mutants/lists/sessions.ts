@@ -533,7 +533,8 @@ const upkeep = of("sessions", "packages/core/src/internal/session/upkeep.ts", ma
   "drained": [
     `session.end({ reason: "closed", detail: "its streams did not finish in time" })`,
     ``,
-    "a stream that never ends keeps a session that drains"
+    "a stream that never ends keeps a session that drains",
+    { tests: ["Session.wire"] }
   ],
   "age": [
     `if (!session.dialled && (age >= ageLimit || commands >= commandLimit)) session.drain("renew", "its time is over")`,
