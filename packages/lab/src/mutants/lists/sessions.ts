@@ -539,7 +539,8 @@ const upkeep = of("sessions", "packages/core/src/internal/session/upkeep.ts", ma
   "age": [
     `if (!session.dialled && (age >= ageLimit || commands >= commandLimit)) session.drain("renew", "its time is over")`,
     ``,
-    "a session lasts as long as its opener lets it"
+    "a session lasts as long as its opener lets it",
+    { tests: ["Session.wire"] }
   ],
   "idle": [
     `if (isIdle && keeping?.isKept(session) !== true) {`,
