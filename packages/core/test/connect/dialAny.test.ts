@@ -32,3 +32,28 @@ describe("an address that takes longer than the head start", () => {
   it.effect("and has as much time again where there is a sign that it is the peer's", () =>
     Effect.map(tried([first.host]), (begun) => assert.deepStrictEqual(begun, [first.host])))
 })
+
+describe("addresses that lost the race", () => {
+  it.effect("hold nothing any more when the first has proved itself, and the winner what it has", () =>
+    Effect.gen(function*() {
+      const held = new Set<string>()
+      const holding = (host: string) =>
+        Effect.acquireRelease(Effect.sync(() => held.add(host)), () => Effect.sync(() => held.delete(host)))
+      yield* Effect.gen(function*() {
+        // Both are connected to, and the second proves itself first.
+        const dial = dialAny([first, second], ({ host }) =>
+          Effect.gen(function*() {
+            yield* holding(host)
+            yield* Effect.sleep(host === first.host ? "1 hour" : "100 millis")
+            return host
+          }), { onFailure: () => {}, blame: ([failure]) => failure!.error })
+        const fiber = yield* Effect.forkChild(dial, { startImmediately: true })
+        yield* TestClock.adjust("300 millis")
+        assert.deepStrictEqual([...held], [first.host, second.host])
+        yield* TestClock.adjust("100 millis")
+        assert.strictEqual(yield* Fiber.join(fiber), second.host)
+        assert.deepStrictEqual([...held], [second.host])
+      }).pipe(Effect.scoped)
+      assert.strictEqual(held.size, 0)
+    }))
+})

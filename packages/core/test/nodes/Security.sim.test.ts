@@ -236,6 +236,42 @@ describe("a session", () => {
     }),
     { step: "1 millis" }
   )
+
+  test(
+    "runs no more handlers than it may for all its peers together, and gives their places back",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 6, ...joined })
+      let running = 0
+      const hang = () =>
+        Effect.acquireUseRelease(
+          Effect.sync(() => ++running),
+          () => Effect.never,
+          () => Effect.sync(() => running--)
+        )
+      const bob = yield* start(network, { name: "bob", limits: { calls: 4 }, functions: { hang } })
+      const crypto = yield* seeded()
+      const host = yield* network.host("mallory")
+      const peers = yield* Effect.forEach(
+        Array.from({ length: 6 }, (_, i) => i),
+        (i) => Effect.flatMap(stranger(network, crypto, { host, name: `mallory-${i}` }), ({ connect }) => connect(bob))
+      )
+      // One each is a quarter of the places.
+      for (const peer of peers) yield* peer.send(0, openFrame(1, "hang"))
+      yield* Effect.sleep("100 millis")
+      assert.strictEqual(running, 4)
+      for (const peer of peers.slice(4)) {
+        const reset = yield* peer.expect(Kind.reset)
+        assert.strictEqual(JSON.parse(text(reset.payload)).code, "refused")
+      }
+      yield* peers[0]!.send(0, frame(Kind.reset, 1, JSON.stringify({ code: "cancelled", message: "" })))
+      yield* Effect.sleep("100 millis")
+      assert.strictEqual(running, 3)
+      yield* peers[5]!.send(0, openFrame(2, "hang"))
+      yield* Effect.sleep("100 millis")
+      assert.strictEqual(running, 4)
+    }),
+    { step: "1 millis" }
+  )
 })
 
 // Control characters of both sets, line ends that are none, and a change of direction.

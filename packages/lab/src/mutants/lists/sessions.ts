@@ -571,13 +571,18 @@ const keeping = of("sessions", "packages/core/src/internal/session/keeping.ts", 
 })
 
 const serving = of("sessions", "packages/core/src/internal/session/serving.ts", many, {
-  "calls": [`if (this.#count >= this.#limit || forPeer`, `if (forPeer`, "there are as many handlers as peers call"],
-  "calls-peer": [`|| forPeer >= Math.max(1, this.#limit / 4)) return`, `) return`, "one peer has all handlers"],
+  "calls": [`if (this.#count >= this.#limit || forPeer`, `if (forPeer`, "there are as many handlers as peers call", {
+    tests: ["Security.sim"]
+  }],
+  "calls-peer": [`|| forPeer >= Math.max(1, this.#limit / 4)) return`, `) return`, "one peer has all handlers", {
+    tests: ["Security.sim"]
+  }],
   "calls-back": [
     `this.#count--
     const left`,
     `const left`,
-    "the place of a handler that ended is gone"
+    "the place of a handler that ended is gone",
+    { tests: ["Security.sim"] }
   ]
 })
 
@@ -672,7 +677,7 @@ const writes = of(
 const dial = of(
   "dial",
   "packages/core/src/internal/connect/dialAny.ts",
-  suites("Connections.sim", "RealNetworks.sim", "Transport"),
+  suites("dialAny", "Connections.sim", "RealNetworks.sim", "Transport"),
   {
     "losers": [
       `for (const own of attempts) if (own !== won) yield* Scope.close(own, Exit.void)`,
