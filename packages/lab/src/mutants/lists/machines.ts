@@ -87,13 +87,15 @@ const handlers = of("cost", "packages/core/src/internal/session/handlers.ts", co
     `place.pop()`,
     "closing an older handler takes the newer one away"
   ],
-  "shown": [`text.length <= 100 ? text :`, `true ? text :`, "what a peer is told repeats its own text, however long"]
+  "shown": [`text.length <= 100 ? text :`, `true ? text :`, "what a peer is told repeats its own text, however long", {
+    tests: ["handlers"]
+  }]
 })
 
 const obstacles = of(
   "obstacles",
   "packages/core/src/internal/values/obstacles.ts",
-  suites("Discovery.udp", "Peers", "RealNetworks.sim", "Diagnose.sim", "HostNames.sim"),
+  suites("Obstacles", "Discovery.udp", "Peers", "RealNetworks.sim", "Diagnose.sim", "HostNames.sim"),
   {
     "heard": [`if (heard.size > heardKept) {`, `if (false) {`, "what strangers make a node remember has no end"],
     "looks": [
