@@ -1,8 +1,10 @@
 /** A few swarms, and proof that what they watch for is noticed. The script runs as many as it is told. */
 import { assert, describe, it } from "@effect/vitest"
+import type { Invariant } from "@pnet/lab/swarm/journal"
 import { makePlan } from "@pnet/lab/swarm/plan"
+import type { Planted } from "@pnet/lab/swarm/planted"
 import { shrink } from "@pnet/lab/swarm/shrink"
-import { type Invariant, type Planted, run } from "@pnet/lab/swarm/swarm"
+import { run } from "@pnet/lab/swarm/swarm"
 import { Effect } from "effect"
 
 describe("a swarm", () => {

@@ -9,9 +9,11 @@ import * as Effect from "effect/Effect"
 import * as Flags from "../harness/flags.ts"
 import { heap } from "../harness/memory.ts"
 import * as Seeds from "../harness/seeds.ts"
+import type { Invariant } from "./journal.ts"
 import { format } from "./plan.ts"
 import { shrink } from "./shrink.ts"
-import { type Invariant, type Options, type Outcome, run } from "./swarm.ts"
+import { type Outcome, run } from "./swarm.ts"
+import type { Options } from "./world.ts"
 
 // Errors are made by the thousand, and most of what one costs is its stack. They have one where they are looked at.
 const stacks = (on: boolean) => {

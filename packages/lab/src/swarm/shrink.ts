@@ -6,8 +6,10 @@
  * may not come back, and its trace stays longer than it would have to be.
  */
 import { Clock, Effect } from "effect"
+import type { Invariant } from "./journal.ts"
 import { makePlan } from "./plan.ts"
-import { type Invariant, type Options, type Outcome, run } from "./swarm.ts"
+import { type Outcome, run } from "./swarm.ts"
+import type { Options } from "./world.ts"
 
 export interface Shrunk {
   /** The steps that are left, by their numbers. */
