@@ -1071,4 +1071,26 @@ describe("a ghost", () => {
     }),
     coarse
   )
+
+  test(
+    "is waited for where its peer cannot be dialled, and called when it says that it is none",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 95, traceCapacity: 0, streams: { chunking: "joined" } })
+      const crypto = yield* seeded()
+      const mallory = yield* stranger(network, crypto, { host: yield* network.host("mallory") })
+      const bob = yield* start(network, { name: "bob" })
+      const older = yield* mallory.connect(bob)
+      yield* bob.node.peers.awaitPeer("mallory")
+      const newer = yield* mallory.connect(bob)
+      const asked = yield* older.expect(Frame.Kind.ping)
+      yield* newer.send(0, frame(Frame.Kind.goaway, 0, `{"code":"shutdown","message":""}`))
+      yield* Effect.sleep("100 millis")
+      yield* Effect.forkScoped(Effect.exit(bob.node.request("mallory", "first", "")))
+      yield* Effect.sleep("100 millis")
+      yield* older.send(1, frame(Frame.Kind.pong, 0, asked.payload))
+      const opened = yield* Effect.timeout(older.expect(Frame.Kind.open), "1 second")
+      assert.strictEqual(JSON.parse(text(opened.payload)).name, "first")
+    }),
+    coarse
+  )
 })

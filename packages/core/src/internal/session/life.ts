@@ -68,8 +68,10 @@ export class Life {
       silence: Duration.toMillis(limits.sessionSilence),
       writeTimeout: Duration.toMillis(limits.writeTimeout),
       onOpen: (stream, session) => this.#handlers.open(stream, session),
-      onHeard: (session) => {
+      onHeard: (session, doubted) => {
         if (state.sessions.size > 1) state.reconcile()
+        // Who waits for a session that is no ghost may have waited for this one.
+        if (doubted) state.wakeAll()
         // Who has not shown that it has a network key that is held is nobody to this network.
         if (this.#standing.unproved(session)) return
         // The membership need not know more often than it asks.

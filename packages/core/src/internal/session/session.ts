@@ -55,8 +55,8 @@ export interface SessionOptions {
   /** Milliseconds that a write may block. */
   readonly writeTimeout: number
   readonly onOpen: (stream: MuxStream, session: Session) => void
-  /** A MESSAGE opened: the peer lives. */
-  readonly onHeard: (session: Session) => void
+  /** A MESSAGE opened: the peer lives. `doubted` is whether that was in question, and streams were not opened on it. */
+  readonly onHeard: (session: Session, doubted: boolean) => void
   readonly onGoAway: (session: Session, goAway: Frame.GoAway) => void
   /** A stream has closed, or was read to its end: there may be room for another. */
   readonly onRoom: () => void
@@ -391,9 +391,10 @@ export class Session {
     const opened = this.#box.openInPlace(command)
     if (typeof opened === "string") return `a message that does not open: ${opened}`
     if (flags !== undefined && opened.flags !== flags) return "a message in a packet of another type"
+    const doubted = this.#liveness.doubtful
     this.#liveness.heard(this.now())
     this.confirmed = true
-    this.options.onHeard(this)
+    this.options.onHeard(this, doubted)
     return this.mux.receive(opened.flags, opened.payload, homes)
   }
 
