@@ -1645,6 +1645,21 @@ describe("Peers: an operator's decision", () => {
       }
     }))
 
+  test("holds against who proves its key under the name, and so does this node's own name", () =>
+    Effect.gen(function*() {
+      const trust = Context.get(yield* Layer.build(AnyTrust.layer), Trust.Trust)
+      const { key, names, peers, sight } = yield* setUp({ trust })
+      yield* peers.resolveConflict(name("bob"), key("bob"))
+      yield* sight("other", { name: "carol" })
+      for (const taken of ["bob", "self"]) {
+        yield* peers.proved({ name: name(taken), publicKey: key("other"), endpoint: undefined })
+        assert.isUndefined(yield* peers.get(taken))
+        assert.deepStrictEqual(yield* names, ["carol"])
+      }
+      yield* peers.proved({ name: name("dave"), publicKey: key("other"), endpoint: undefined })
+      assert.deepStrictEqual(yield* names, ["dave"])
+    }))
+
   test("cannot go against a list, nor give this node's own name away", () =>
     Effect.gen(function*() {
       const crypto = Context.get(yield* Layer.build(PortableCrypto.layer), Crypto.Crypto)

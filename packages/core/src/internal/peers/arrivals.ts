@@ -36,8 +36,7 @@ export class Arrivals {
   enter(peer: Seen, from: Endpoint | undefined): void {
     const { config, conflicts, membership, now, rank, table } = this.#parts
     const { name, publicKey } = peer
-    if (table.find(publicKey) !== undefined || !table.hasRoomForProved) return
-    if (publicKey === config.identity.publicKey || name === config.name || conflicts.isAnothers(name, publicKey)) return
+    if (table.find(publicKey) !== undefined || !table.hasRoomForProved || !conflicts.mayProve(name, publicKey)) return
     const addresses = new Addresses(config.limits.addressesPerPeer, rank)
     membership.join(new Entry(peer, from?.host ?? "", addresses, "proved", now()), true)
   }

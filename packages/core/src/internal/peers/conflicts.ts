@@ -42,6 +42,7 @@ interface Parts {
   readonly trust: Trust["Service"]
   /** The key of this node. */
   readonly own: PublicKey.PublicKey
+  readonly ownName: string
   readonly limits: { readonly provedPeers: number; readonly unprovedPeers: number }
   readonly now: () => number
 }
@@ -65,10 +66,10 @@ export class Conflicts {
     })
   }
 
-  /** Whether the operator decided that a name is another key's. */
-  isAnothers(name: string, publicKey: PublicKey.PublicKey): boolean {
-    const key = this.#decided.get(name)
-    return key !== undefined && key !== publicKey
+  /** Whether a key that proved itself under a name is a peer by that: not under this node's, or one that the operator decided is another key's. */
+  mayProve(name: string, publicKey: PublicKey.PublicKey): boolean {
+    const { own, ownName } = this.#parts
+    return publicKey !== own && name !== ownName && (this.#decided.get(name) ?? publicKey) === publicKey
   }
 
   /** Keeps an advert of another key than the name belongs to. */

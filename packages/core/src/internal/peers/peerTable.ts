@@ -55,7 +55,15 @@ export const make = (): Effect.Effect<
     const holds = new Holds()
     const leftOut = new LeftOut(config, now)
     const membership = new Membership({ table, presence, watchers, holds, now })
-    const conflicts = new Conflicts({ table, presence, trust, own: self.identity.publicKey, limits, now })
+    const conflicts = new Conflicts({
+      table,
+      presence,
+      trust,
+      own: self.identity.publicKey,
+      ownName: self.name,
+      limits,
+      now
+    })
     const sightings = new Sightings({ config, context, table, membership, holds, conflicts, leftOut, rank, now })
     const arrivals = new Arrivals({ config, table, membership, holds, conflicts, rank, now })
     const lookup = new Lookup({ config, table, presence, conflicts, leftOut, now })
@@ -113,6 +121,7 @@ export const make = (): Effect.Effect<
       proved: ({ endpoint, name, publicKey }) =>
         Effect.suspend(() => {
           const entry = table.find(publicKey)
+          if (!conflicts.mayProve(name, publicKey)) return Effect.void
           if (entry !== undefined) membership.prove(entry, name, endpoint)
           return entry !== undefined || table.hasRoomForProved ? Effect.void : leftOut.full(name)
         }),

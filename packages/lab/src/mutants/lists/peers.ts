@@ -392,7 +392,7 @@ const holds = of("peers", "packages/core/src/internal/peers/peerTable.ts", suite
 
 const arrivals = of("peers", "packages/core/src/internal/peers/arrivals.ts", suites("Ways.sim"), {
   "arrival": [
-    `if (table.find(publicKey) !== undefined || !table.hasRoomForProved) return`,
+    `if (table.find(publicKey) !== undefined || !table.hasRoomForProved || !conflicts.mayProve(name, publicKey)) return`,
     `return`,
     "who made a session and has no address is nobody"
   ],
