@@ -15,6 +15,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { together } from "./internal/base/together.ts"
 import type { Endpoint } from "./Network.ts"
 import type { NodeName } from "./Packet.ts"
 import type { PublicKey } from "./PublicKey.ts"
@@ -112,7 +113,7 @@ export class Discovery extends Context.Service<Discovery, {
 }>()("@pnet/core/Discovery") {}
 
 /**
- * Two ways of finding nodes as one.
+ * Two ways of finding nodes as one. Where what one sees fails, the log says so, and the other goes on.
  *
  * @category layers
  * @since 0.1.0
@@ -128,7 +129,7 @@ export const layerMerged = <E1, R1, E2, R2>(
       const b = Context.get(yield* Layer.build(second), Discovery)
       return {
         advertise: (self) => Effect.andThen(a.advertise(self), b.advertise(self)),
-        sightings: Stream.merge(a.sightings, b.sightings)
+        sightings: together([a, b].map(({ sightings }) => ({ what: "one of several discoveries", stream: sightings })))
       }
     })
   )

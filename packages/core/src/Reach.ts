@@ -24,11 +24,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import { Crypto, Entropy } from "./Crypto.ts"
 import { Discovery, DiscoveryError } from "./Discovery.ts"
 import { quote } from "./internal/base/quote.ts"
+import { together } from "./internal/base/together.ts"
 import type { Endpoint } from "./Network.ts"
 import { NodeConfig } from "./NodeOptions.ts"
 import { DialError, Transport } from "./Transport.ts"
@@ -222,7 +222,10 @@ const merged = (ways: NonEmptyReadonlyArray<Way>): Transport["Service"] =>
 const sighted = (ways: NonEmptyReadonlyArray<Way>): Discovery["Service"] =>
   ways.length === 1 ? ways[0].discovery : {
     advertise: () => Effect.void,
-    sightings: Stream.mergeAll(ways.map(({ discovery }) => discovery.sightings), { concurrency: "unbounded" })
+    sightings: together(ways.map(({ discovery, kind }) => ({
+      what: `discovery by the way ${quote(kind)}`,
+      stream: discovery.sightings
+    })))
   }
 
 /**

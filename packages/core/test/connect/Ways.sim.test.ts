@@ -353,6 +353,34 @@ describe("two nodes over the LAN and a hub at once", () => {
       assert.strictEqual(hub.made, 1)
     }).pipe(Effect.scoped))
 
+  for (
+    const [how, sightings] of [
+      ["fails", Stream.fail(new Discovery.DiscoveryError({ kind: "Unknown", address: "hub", port: 1 }))],
+      ["breaks", Stream.die(new Error("the hub sent what is no JSON"))],
+      ["ends", Stream.empty]
+    ] as const
+  ) {
+    it.effect(`hear each other by the LAN where the discovery of the hub ${how}`, () =>
+      Effect.gen(function*() {
+        const hub = new Hub()
+        const { awaitAll, nodes: { alice } } = yield* TestNetwork.make({
+          seed: 8,
+          reach: Reach.merge(
+            LanReach.layer,
+            Reach.layer("hub", {
+              transport: layerTransport(hub, true),
+              discovery: Layer.succeed(Discovery.Discovery, { advertise: () => Effect.void, sightings })
+            })
+          ),
+          nodes: { alice: TestNetwork.node({}), bob: TestNetwork.node({ beside: greeter("bob") }) }
+        })
+        yield* awaitAll()
+        yield* Effect.sleep("1 minute")
+        const atBob = yield* alice.node.client(Greeter, "bob")
+        assert.strictEqual(yield* atBob.greet({ name: "alice" }), "bob greets alice")
+      }).pipe(Effect.scoped))
+  }
+
   it.effect("do not start where one of the ways does not open, and are told which", () =>
     Effect.gen(function*() {
       const broken = Reach.layer("broker", {

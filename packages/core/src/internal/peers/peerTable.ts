@@ -16,6 +16,7 @@ import type { Peers } from "../../Peers.ts"
 import * as Reach from "../../Reach.ts"
 import { Transport } from "../../Transport.ts"
 import { Trust } from "../../Trust.ts"
+import { together } from "../base/together.ts"
 import { selfOf } from "../wire/self.ts"
 import { Arrivals } from "./arrivals.ts"
 import { Bonds } from "./bonds.ts"
@@ -72,8 +73,9 @@ export const make = (): Effect.Effect<
 
     yield* Effect.addFinalizer(() => Effect.sync(() => lookup.close()))
     yield* Effect.forkScoped(
-      Stream.runForEach(discovery.sightings, (sighting) => sightings.take(sighting)).pipe(
-        Effect.catch((error) => Effect.logError(`discovery ended: ${error.message}`))
+      Stream.runForEach(
+        together([{ what: "discovery", stream: discovery.sightings }]),
+        (sighting) => sightings.take(sighting)
       )
     )
     yield* Effect.forkScoped(watch)
