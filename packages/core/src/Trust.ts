@@ -91,7 +91,8 @@ export class Trust extends Context.Service<Trust, {
   readonly check: (name: NodeName, publicKey: PublicKey.PublicKey) => Effect.Effect<void, UntrustedPeerError>
   /**
    * Judges a key that has proved itself under a name; the policy may pin it. `from` is the address of one who connected to
-   * this node; absent, this node reached the peer itself, which a stranger cannot bring about.
+   * this node, or whom a node that only dials has connected to unasked; absent, somebody asked for the peer, which a stranger
+   * cannot bring about.
    */
   readonly proved: (
     name: NodeName,

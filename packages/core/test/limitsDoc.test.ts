@@ -374,6 +374,11 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
   ],
   ["The wait after `ERR_BUSY`", "100 to 300 ms", "The message is sent again, until its time is over."],
   [
+    "Sessions that a node which only dials is making unasked, at once",
+    "a quarter of `sessions`",
+    "The next peers have their turn when one of these is made or has failed, or they are called."
+  ],
+  [
     "Head start of an address over a peer's next one",
     "250 ms",
     "The next one is tried as well; the first at which the key proves itself wins."

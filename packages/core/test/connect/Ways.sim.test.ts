@@ -5,15 +5,18 @@ import {
   CommandNode,
   DerivedHost,
   Discovery,
+  Identity,
   LanReach,
   Network,
   NodeOptions,
+  type Packet,
   type Peers,
   PortableCrypto,
   Reach,
   TcpTransport,
   TofuTrust,
-  Transport
+  Transport,
+  Trust
 } from "@pnet/core"
 import { SimNetwork, SimWorld, TestNetwork } from "@pnet/testing"
 import {
@@ -281,6 +284,76 @@ describe("two nodes over a hub, one of which only dials", () => {
       assert.deepInclude(error, { _tag: "DialError", kind: "NoEndpoint", peer: "browser" })
       assert.include(error.message, "RAW messages do not")
     }).pipe(Effect.scoped))
+})
+
+/** Nodes that a hub tells of, whoever made them up. */
+const madeUp = (hub: Hub, names: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    for (const name of names) {
+      const { publicKey } = yield* Identity.generate
+      const endpoint = { host: DerivedHost.ofKey("hub", publicKey), port: 1 }
+      // Connections are made to it, and nobody answers.
+      hub.doors.set(endpoint.host, yield* Queue.unbounded<Caller>())
+      yield* PubSub.publish(hub.adverts, {
+        name: name as Packet.NodeName,
+        publicKey,
+        endpoint,
+        source: endpoint,
+        via: "hub",
+        answer: Effect.void
+      })
+    }
+  }).pipe(Effect.provide(PortableCrypto.layer))
+
+describe("a node that only dials, and is told of many", () => {
+  const trusting = (tofu: TofuTrust.Tofu) => Layer.succeed(Trust.Trust, tofu)
+  const start = (network: SimNetwork.SimNetwork["Service"], hub: Hub, name: string, options: {
+    readonly listens: boolean
+    readonly limits?: Limits
+    readonly trust?: Layer.Layer<Trust.Trust>
+  }) =>
+    Effect.gen(function*() {
+      const host = yield* network.host(name)
+      const layer = greeter(name).pipe(
+        Layer.provideMerge(CommandNode.layer({ name, ...(options.limits && { limits: options.limits }) })),
+        Layer.provide(reach(hub, options)),
+        Layer.provide([PortableCrypto.layer, options.trust ?? TofuTrust.layer(), Logger.layer([])])
+      )
+      return Context.get((yield* host.launch(layer)).context, CommandNode.CommandNode)
+    })
+
+  it.effect("pins those that nobody asked for as those that connect, so that there is room for those that are called", () =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 6 })
+      const hub = new Hub()
+      const names = ["one", "two", "three", "four", "five", "six"]
+      for (const name of names) yield* start(network, hub, name, { listens: true })
+      const tofu = TofuTrust.make({ capacity: 4 })
+      const browser = yield* start(network, hub, "browser", { listens: false, trust: trusting(tofu) })
+      yield* Effect.sleep("30 seconds")
+      const { pins } = yield* tofu.known
+      assert.deepStrictEqual(pins.map(({ from }) => from !== undefined), [true, true])
+      const free = names.find((name) => !pins.some((pin) => pin.name === name))!
+      const atPeer = yield* browser.client(Greeter, free)
+      assert.strictEqual(yield* atPeer.greet({ name: "browser" }), `${free} greets browser`)
+      const called = (yield* tofu.known).pins.filter(({ from }) => from === undefined)
+      assert.deepStrictEqual(called.map(({ name }) => name as string), [free])
+    }).pipe(Effect.scoped, SimWorld.passing()))
+
+  it.effect("leaves room for calls while those that are made up do not answer", () =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 7 })
+      const hub = new Hub()
+      const browser = yield* start(network, hub, "browser", { listens: false, limits: { sessions: 4 } })
+      yield* madeUp(hub, ["a", "b", "c", "d", "e", "f", "g", "h"])
+      yield* Effect.sleep("1 second")
+      yield* start(network, hub, "server", { listens: true })
+      yield* browser.peers.awaitPeer("server")
+      const atServer = yield* browser.client(Greeter, "server")
+      const began = yield* Clock.currentTimeMillis
+      assert.strictEqual(yield* atServer.greet({ name: "browser" }), "server greets browser")
+      assert.isBelow((yield* Clock.currentTimeMillis) - began, 1_000)
+    }).pipe(Effect.scoped, SimWorld.passing()))
 })
 
 describe("two nodes over the LAN and a hub at once", () => {

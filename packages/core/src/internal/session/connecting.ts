@@ -22,8 +22,11 @@ export const isBusy = (error: Sessions.OpenError) => error._tag === "ProtocolErr
 export const lostWhileOpening = (peer: Peer, reason: PeerLostError["reason"] = "Disconnected") =>
   lostBefore(peer, reason)
 
-/** Dials a peer and completes the handshake. The session runs in the fiber of the effect's continuation. */
-export type Connect = (peer: Peer) => Effect.Effect<Entered, Sessions.OpenError, Scope.Scope>
+/**
+ * Dials a peer and completes the handshake. The session runs in the fiber of the effect's continuation. Whom `isWanted` says nobody
+ * asked for is a stranger to the trust policy, as one who connects: adverts are enough to have him dialled.
+ */
+export type Connect = (peer: Peer, isWanted: () => boolean) => Effect.Effect<Entered, Sessions.OpenError, Scope.Scope>
 
 export const make = (host: Host, parts: {
   readonly table: Table
@@ -82,7 +85,7 @@ export const make = (host: Host, parts: {
     return Effect.andThen(Effect.andThen(proof, session.run([])), Effect.fail(error))
   }
 
-  return (peer) =>
+  return (peer, isWanted) =>
     Effect.gen(function*() {
       const { name, publicKey } = peer
       yield* trust.check(name, publicKey)
@@ -91,7 +94,7 @@ export const make = (host: Host, parts: {
       const actualName = completed.established.peer.name
       yield* Effect.catch(
         actualName === name
-          ? trust.proved(name, publicKey)
+          ? trust.proved(name, publicKey, isWanted() ? undefined : endpoint.host)
           : Effect.fail(new UntrustedPeerError({ kind: "NameMismatch", peer: name, publicKey, actualName })),
         (error) => refuse(completed, endpoint, name, error)
       )

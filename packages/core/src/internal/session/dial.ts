@@ -20,6 +20,8 @@ export class Dial {
   last: Sessions.OpenError | undefined
   /** The moment before which there is no dial, in monotonic milliseconds. */
   notBefore = 0
+  /** Whether somebody wants the session that is being dialled for; it is made unasked otherwise, since there is a peer. */
+  wanted = false
   /** Dials that failed in a row. */
   #failures = 0
 
@@ -32,6 +34,7 @@ export class Dial {
   begin(): Deferred.Deferred<Session, Sessions.OpenError> {
     const ready = Deferred.makeUnsafe<Session, Sessions.OpenError>()
     this.dialling = ready
+    this.wanted = false
     return ready
   }
 

@@ -24,6 +24,8 @@ export class Dialling {
   readonly #table: Table
   readonly #life: Life
   readonly #connect: Connect
+  /** Sessions that are being made before anybody wants them. */
+  #keeping = 0
 
   constructor(host: Host, parts: {
     readonly table: Table
@@ -52,7 +54,7 @@ export class Dialling {
       }
       return session === undefined
         // What takes the time of a first call is to be seen in its trace.
-        ? Effect.withSpan(this.#dial(peer, state), "pnet.session", {
+        ? Effect.withSpan(this.#dial(peer, state, true), "pnet.session", {
           captureStackTrace: false,
           kind: "client",
           attributes: { "pnet.peer": peer.name }
@@ -61,14 +63,24 @@ export class Dialling {
     })
   }
 
-  /** Makes a session with a peer before anybody wants one, where nobody has to make room for it. */
+  /**
+   * Makes a session with a peer before anybody wants one, where nobody has to make room for it. Those that are being made make none,
+   * so they are a quarter of all sessions at most: who is heard of may be made up, and answer nothing.
+   */
   keep(peer: Peer): void {
     const state = this.#table.get(peer.publicKey)
     const making = state?.dials.get(peer.name)
     if (making !== undefined && (making.dialling !== undefined || this.#host.now() < making.notBefore)) return
-    if (this.#table.hasRoom) {
-      this.#host.fork(Effect.ignore(Effect.suspend(() => this.#dial(peer, this.#table.of(peer.publicKey)))))
-    }
+    if (!this.#table.hasRoom || this.#keeping >= Math.max(1, this.#host.limits.sessions / 4)) return
+    this.#keeping++
+    this.#host.fork(
+      Effect.suspend(() => this.#dial(peer, this.#table.of(peer.publicKey), false)).pipe(
+        Effect.ignore,
+        Effect.ensuring(Effect.sync(() => {
+          this.#keeping--
+        }))
+      )
+    )
   }
 
   /** Makes a new session, which drains the old one when it stands; until then the old one goes on. */
@@ -79,7 +91,7 @@ export class Dialling {
     this.#host.fork(
       Effect.ignore(Effect.flatMap(this.#host.peers.resolve("*"), (all): Effect.Effect<unknown, Sessions.OpenError> => {
         const peer = all.find((peer) => peer.publicKey === publicKey && peer.name === name)
-        return peer === undefined ? Effect.void : this.#dial(peer, this.#table.of(publicKey))
+        return peer === undefined ? Effect.void : this.#dial(peer, this.#table.of(publicKey), false)
       }))
     )
   }
@@ -89,20 +101,22 @@ export class Dialling {
     return Effect.mapError(this.#host.peers.lost(peer.publicKey), ({ reason }) => lostWhileOpening(peer, reason))
   }
 
-  /** One dial for all who want one now. */
-  #dial(peer: Peer, state: PeerSessions): Effect.Effect<Session, Sessions.OpenError> {
+  /** One dial for all who want one now, and for the node itself where it is not `wanted`. */
+  #dial(peer: Peer, state: PeerSessions, wanted: boolean): Effect.Effect<Session, Sessions.OpenError> {
     const { now, scope } = this.#host
     // Whoever begins it may be interrupted, and the others still wait for it.
     return Effect.uninterruptibleMask((restore) => {
       const making = state.dialOf(peer.name)
-      if (making.dialling !== undefined) return restore(Deferred.await(making.dialling))
-      const ready = making.begin()
+      const before = making.dialling
+      const ready = before ?? making.begin()
+      if (wanted) making.wanted = true
+      if (before !== undefined) return restore(Deferred.await(before))
       const settle = (exit: Exit.Exit<Session, Sessions.OpenError>) => making.settle(ready, exit, now())
       const attempt = Effect.gen({ self: this }, function*() {
         const wait = making.notBefore - now()
         // Those who ask again at once wait a little, and longer each time.
         if (wait > 0) yield* Effect.flatMap(Random.next, (random) => Effect.sleep(wait * (0.75 + random * 0.5)))
-        const entered = yield* Effect.raceFirst(this.#connect(peer), this.lostMeanwhile(peer))
+        const entered = yield* Effect.raceFirst(this.#connect(peer, () => making.wanted), this.lostMeanwhile(peer))
         settle(Exit.succeed(entered.session))
         yield* this.#life.run(entered)
       }).pipe(

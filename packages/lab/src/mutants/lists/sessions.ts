@@ -507,9 +507,9 @@ const dialling = of("sessions", "packages/core/src/internal/session/dialling.ts"
 const connecting = of("sessions", "packages/core/src/internal/session/connecting.ts", many, {
   "client-name": [
     `actualName === name
-          ? trust.proved(name, publicKey)`,
+          ? trust.proved(name, publicKey, isWanted() ? undefined : endpoint.host)`,
     `true
-          ? trust.proved(name, publicKey)`,
+          ? trust.proved(name, publicKey, isWanted() ? undefined : endpoint.host)`,
     "a peer that proves another name is called by the one that was dialled"
   ],
   "client-check": [
