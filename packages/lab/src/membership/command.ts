@@ -2,12 +2,9 @@
 import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as TestClock from "effect/testing/TestClock"
 import * as Flags from "../harness/flags.ts"
 import * as Seeds from "../harness/seeds.ts"
 import { convergence, crashes, falseAlarms } from "./membership.ts"
-
-const isolated = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provide(effect, TestClock.layer(), { local: true })
 
 const spread = (numbers: ReadonlyArray<number>) =>
   `${Math.round(Math.min(...numbers))} to ${Math.round(Math.max(...numbers))}`
@@ -20,7 +17,7 @@ const hours = Command.make("hours", {
   Effect.gen(function*() {
     const minutes = Math.ceil(hours * 60)
     const peerHours = (passed: number) => Math.floor(nodes * (nodes - 1) * passed / 60)
-    const found = yield* isolated(falseAlarms({
+    const found = yield* (falseAlarms({
       seed,
       nodes,
       loss: 0.1,
@@ -57,7 +54,7 @@ export const membership = Command.make("membership", Seeds.flags(100), (which) =
     const silences: Array<number> = []
     const delays: Array<number> = []
     for (let seed = first; seed <= last; seed++) {
-      const found = yield* isolated(convergence({ seed, nodes: 100, loss: 0.05 }))
+      const found = yield* (convergence({ seed, nodes: 100, loss: 0.05 }))
       if (found.missingAfterTwoSeconds > 0) {
         failures.push(`seed ${seed}: ${found.missingAfterTwoSeconds} of 9,900 not known after 2 s`)
       }
@@ -66,7 +63,7 @@ export const membership = Command.make("membership", Seeds.flags(100), (which) =
       }
       if (found.socketsAfterClosing > 0) failures.push(`seed ${seed}: ${found.socketsAfterClosing} sockets left open`)
 
-      const lost = yield* isolated(crashes({ seed, nodes: 100, loss: 0.05, talking: seed % 2 === 0 }))
+      const lost = yield* (crashes({ seed, nodes: 100, loss: 0.05, talking: seed % 2 === 0 }))
       if (lost.length !== 99) failures.push(`seed ${seed}: ${lost.length} of 99 noticed the crash`)
       for (const { afterCrash, by, silence } of lost) {
         silences.push(silence)
@@ -78,7 +75,7 @@ export const membership = Command.make("membership", Seeds.flags(100), (which) =
         }
       }
 
-      const alarms = yield* isolated(falseAlarms({ seed, nodes: 20, loss: 0.1, minutes: 10 }))
+      const alarms = yield* (falseAlarms({ seed, nodes: 20, loss: 0.1, minutes: 10 }))
       suspicions += alarms.suspicions
       failures.push(...alarms.lost.map((text) => `seed ${seed}: ${text}`))
       yield* Console.log(`seed ${seed}, up to ${last}: ${failures.length} failures so far`)

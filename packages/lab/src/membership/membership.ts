@@ -1,7 +1,7 @@
 /** Scenarios of many nodes on one simulated LAN, shared by the tests (a few seeds) and the script that runs all of them. */
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { Clock, Duration, Effect, Logger, Stream } from "effect"
-import { TestClock } from "effect/testing"
+import * as VirtualTime from "../worlds/virtualTime.ts"
 
 interface Scenario {
   readonly seed: number
@@ -34,13 +34,13 @@ const knownTo = (node: SimWorld.SimNode) => Effect.map(node.node.peers.all, (all
 export const convergence = (scenario: Scenario) =>
   Effect.gen(function*() {
     const { network, nodes } = yield* start(scenario)
-    yield* TestClock.adjust("2 seconds")
+    yield* Effect.sleep("2 seconds")
     const counts = yield* Effect.forEach(nodes, knownTo)
     const missing = counts.reduce((sum, count) => sum + scenario.nodes - 1 - count, 0)
 
     const [leaver, ...others] = nodes
     yield* leaver!.process.stop
-    yield* TestClock.adjust("1 second")
+    yield* Effect.sleep("1 second")
     const present = yield* Effect.forEach(others, (one) => one.node.peers.get(leaver!.node.name))
     yield* Effect.forEach(others, ({ process }) => process.stop)
     return {
@@ -48,7 +48,7 @@ export const convergence = (scenario: Scenario) =>
       presentAfterLeaving: present.filter((peer) => peer !== undefined).length,
       socketsAfterClosing: network.openSockets().length
     }
-  }).pipe(Effect.scoped, quiet)
+  }).pipe(Effect.scoped, quiet, VirtualTime.within)
 
 /** Numbers in [0, 1) from a seed. */
 const random = (seed: number) => {
@@ -81,7 +81,7 @@ export const crashes = (scenario: Scenario & { readonly talking?: boolean; reado
   Effect.gen(function*() {
     const { network, nodes } = yield* start({ ...scenario, traceCapacity: 200_000 })
     const [victim, ...others] = nodes
-    yield* TestClock.adjust("5 seconds")
+    yield* Effect.sleep("5 seconds")
     if (scenario.pauses !== undefined) {
       for (const [i, one] of others.entries()) {
         yield* Effect.forkScoped(freezing(one, scenario.seed * 1_000 + i, scenario.pauses, () => {}))
@@ -101,7 +101,7 @@ export const crashes = (scenario: Scenario & { readonly talking?: boolean; reado
         Effect.forkScoped({ startImmediately: true })
       )
     }
-    yield* TestClock.adjust("3700 millis")
+    yield* Effect.sleep("3700 millis")
     if (scenario.talking === true) {
       yield* victim!.node.onMessage(() => Effect.void)
       // The second answer comes over a connection that is there, so within moments; unless what carries it is lost.
@@ -109,12 +109,12 @@ export const crashes = (scenario: Scenario & { readonly talking?: boolean; reado
         for (const one of others) {
           yield* Effect.forkScoped(Effect.ignore(one.node.send(victim!.node.name, "hello")), { startImmediately: true })
         }
-        yield* TestClock.adjust(wait)
+        yield* Effect.sleep(wait)
       }
     }
     const crashedAt = yield* Clock.currentTimeMillis
     yield* victim!.host.crash
-    yield* TestClock.adjust("20 seconds")
+    yield* Effect.sleep("20 seconds")
 
     const lastAdvert = new Map<string, number>()
     for (const event of network.trace()) {
@@ -123,7 +123,7 @@ export const crashes = (scenario: Scenario & { readonly talking?: boolean; reado
       }
     }
     return lost.map(({ at, by }) => ({ by, afterCrash: at - crashedAt, silence: at - lastAdvert.get(by)! }))
-  }).pipe(Effect.scoped, quiet)
+  }).pipe(Effect.scoped, quiet, VirtualTime.within)
 
 /** Nobody fails; who is called lost all the same? With `pauses` each node is frozen for so long about once a minute. */
 export const falseAlarms = (
@@ -135,7 +135,7 @@ export const falseAlarms = (
 ) =>
   Effect.gen(function*() {
     const { nodes } = yield* start(scenario)
-    yield* TestClock.adjust("10 seconds")
+    yield* Effect.sleep("10 seconds")
     const lost: Array<string> = []
     let suspicions = 0
     let answered = 0
@@ -156,9 +156,9 @@ export const falseAlarms = (
       }
     }
     for (let minute = 1; minute <= scenario.minutes; minute++) {
-      yield* TestClock.adjust("1 minute")
+      yield* Effect.sleep("1 minute")
       scenario.onMinute?.(minute, { suspicions, lost: lost.length })
     }
     const known = yield* Effect.forEach(nodes, knownTo)
     return { lost, suspicions, answered, paused, unknown: known.filter((count) => count !== nodes.length - 1).length }
-  }).pipe(Effect.scoped, quiet)
+  }).pipe(Effect.scoped, quiet, VirtualTime.within)

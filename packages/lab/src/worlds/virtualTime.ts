@@ -124,3 +124,7 @@ export const run = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<Ran<A, E>>
     })
     return go
   })
+
+/** What an effect gives that is run in virtual time, from time zero. */
+export const within = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.flatMap(run(effect), ({ exit }) => exit)
