@@ -3,14 +3,10 @@
  * next.
  */
 import { Cause, Effect, Schema, Stream } from "effect"
+import type { Chance } from "../harness/chance.ts"
+import { expected } from "../harness/pattern.ts"
 import type { Journal } from "./journal.ts"
-import type { Chance } from "./plan.ts"
 import type { Planting } from "./planted.ts"
-
-const longest = 600_000
-// Without a short period, so that bytes that are missing, doubled or out of order show.
-const pattern = Uint8Array.from({ length: longest + 256 }, (_, i) => i * 3 + (i >>> 8) ^ i >>> 16)
-const expected = (key: number, from: number, length: number) => pattern.subarray(key + from, key + from + length)
 
 class WrongBytes extends Schema.TaggedError<WrongBytes>()("WrongBytes", {}) {}
 

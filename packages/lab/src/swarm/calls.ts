@@ -1,9 +1,10 @@
 /** How a node makes a call of each kind, and what each kind gives where it succeeds. */
 import { Effect, Stream } from "effect"
+import { chance } from "../harness/chance.ts"
 import type { Asking } from "./asking.ts"
 import { Check, source } from "./bytes.ts"
 import { Group, Typed } from "./contract.ts"
-import { chance, type Work } from "./plan.ts"
+import type { Work } from "./plan.ts"
 
 type Of<Kind extends Work["kind"]> = Extract<Work, { readonly kind: Kind }>
 

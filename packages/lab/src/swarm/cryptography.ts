@@ -2,7 +2,7 @@
 import { Crypto, type NetworkKey } from "@pnet/core"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { Context, Effect, Layer, Redacted } from "effect"
-import { chance } from "./plan.ts"
+import { chance } from "../harness/chance.ts"
 
 const remembered = 256
 

@@ -3,25 +3,7 @@
  * numbers and a seed of its own, so that leaving one out changes no other.
  */
 
-/** Chance from a seed and a purpose. */
-export const chance = (seed: number, purpose: string) => {
-  let state = seed >>> 0
-  for (const letter of purpose) state = Math.imul(state ^ letter.charCodeAt(0), 0x01000193) >>> 0
-  const next = () => {
-    state = state + 0x6d2b79f5 >>> 0
-    let t = Math.imul(state ^ state >>> 15, 1 | state)
-    t = t + Math.imul(t ^ t >>> 7, 61 | t) ^ t
-    return ((t ^ t >>> 14) >>> 0) / 4_294_967_296
-  }
-  return {
-    next,
-    below: (n: number) => Math.floor(next() * n),
-    pick: <A>(items: ReadonlyArray<A>): A => items[Math.floor(next() * items.length)]!,
-    chance: (p: number) => next() < p
-  }
-}
-
-export type Chance = ReturnType<typeof chance>
+import { type Chance, chance } from "../harness/chance.ts"
 
 /** How a node decides whom it trusts. */
 export type Policy = "any" | "tofu" | "allow"

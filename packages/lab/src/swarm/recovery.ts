@@ -1,7 +1,8 @@
 /** The end of a run: all is well again, so those that may talk can talk, and nothing is left of what was. */
 import { Cause, Effect, Exit } from "effect"
+import { chance } from "../harness/chance.ts"
 import { launch, stop } from "./nodes.ts"
-import { chance, type Order } from "./plan.ts"
+import type { Order } from "./plan.ts"
 import type { Slot } from "./slot.ts"
 import type { World } from "./world.ts"
 

@@ -5,9 +5,10 @@
 import { type AdvancedNode, type BasicNode, Caller, Command } from "@pnet/core"
 import { Duration, Effect, type Layer, Stream } from "effect"
 import type { Rpc } from "effect/rpc"
+import { chance } from "../harness/chance.ts"
 import { Check, headed, separator, source } from "./bytes.ts"
 import { Group, Told, toldToBreak, Typed } from "./contract.ts"
-import { chance, type Order } from "./plan.ts"
+import type { Order } from "./plan.ts"
 import type { Slot } from "./slot.ts"
 import type { World } from "./world.ts"
 
