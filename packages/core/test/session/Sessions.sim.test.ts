@@ -992,6 +992,37 @@ describe("a peer that cannot be reached", () => {
   test("for real puts each dial off for longer, and says so where time runs out", putOff(false), coarse)
 })
 
+describe("a session whose peer goes, and says which streams came", () => {
+  test(
+    "has the time of that reason, also where a call that it refused is made again at once",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 96, traceCapacity: 0, streams: { chunking: "joined" } })
+      const crypto = yield* seeded()
+      const mallory = yield* stranger(network, crypto, { host: yield* network.host("mallory") })
+      const bob = yield* start(network, { name: "bob", limits: { shutdownDrain: "10 seconds" } })
+      const session = yield* mallory.connect(bob)
+      yield* bob.node.peers.awaitPeer("mallory")
+      const call = (name: string) => Effect.forkScoped(Effect.exit(bob.node.request("mallory", name, "")))
+      const first = yield* call("first")
+      const second = yield* call("second")
+      yield* session.expect(Frame.Kind.open)
+      yield* session.send(0, frame(Frame.Kind.goaway, 0, `{"code":"shutdown","message":"","last":1}`))
+      // It lives on, and never closes.
+      yield* Effect.forkScoped(Effect.forever(Effect.flatMap(
+        session.expect(Frame.Kind.ping),
+        ({ payload }) => session.send(1, frame(Frame.Kind.pong, 0, payload))
+      )))
+      yield* Effect.sleep("65 seconds")
+      assert.isUndefined(first.pollUnsafe())
+      yield* Effect.sleep("10 seconds")
+      assert.isDefined(first.pollUnsafe())
+      assert.isDefined(second.pollUnsafe())
+      assert.deepStrictEqual(yield* bob.node.sessions.all, [])
+    }),
+    slow
+  )
+})
+
 describe("a ghost", () => {
   test(
     "of a peer's former life is asked for a sign of life, and has no new streams until it gives one",

@@ -422,8 +422,9 @@ export class Session {
       )
       return
     }
-    if (this.drainingSince === undefined) {
-      this.drainingSince = this.now()
+    // Who was refused by it may have found that it drains, and asked for another.
+    if (this.drainCode === undefined) {
+      this.drainingSince ??= this.now()
       this.drainCode = goAway.code
       this.drainedByPeer = true
     }
