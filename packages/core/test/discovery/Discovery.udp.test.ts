@@ -268,6 +268,27 @@ describe("adverts", () => {
   )
 
   test(
+    "are not waited for by answers where they are gone since the advert came, so that the next adverts are heard",
+    Effect.gen(function*() {
+      const world = yield* setUp()
+      const one = yield* discover(world, "one", { answers: false })
+      const two = yield* discover(world, "two")
+      yield* one.advertise
+      yield* two.advertise
+      yield* pass("4 seconds")
+      assert.isAbove(one.sighted.length, 0)
+      yield* one.host.removeInterface("eth0")
+      yield* pass("6 seconds")
+      const answered = yield* Effect.forkScoped(
+        one.process.run(Effect.forEach(one.sighted, ({ answer }) => answer)),
+        { startImmediately: true }
+      )
+      yield* pass("1 second")
+      assert.isDefined(answered.pollUnsafe())
+    })
+  )
+
+  test(
     "begin when an interface does, where there was none at the start",
     Effect.gen(function*() {
       const world = yield* setUp()

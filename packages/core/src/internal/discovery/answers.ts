@@ -46,7 +46,7 @@ export class Answers {
       if (!this.#mayAnswer(source.host)) return this.#tellAll()
       const one = via ?? sockets.near(source.host)
       if (one === undefined) return Effect.void
-      return one.writer.write({ payload: sockets.advert(one, port), address: datagram.address }).pipe(
+      return one.send(sockets.advert(one, port), datagram.address).pipe(
         Effect.tap(() => Effect.sync(() => Metrics.advertsSent("answer", context))),
         Effect.catch((failure) =>
           Effect.logDebug(`answering the advert from ${formatEndpoint(source)} failed: ${failure.message}`)

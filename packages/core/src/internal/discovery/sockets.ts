@@ -4,9 +4,10 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Latch from "effect/Latch"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Scope from "effect/Scope"
-import type * as DatagramSocket from "effect/socket/DatagramSocket"
+import * as DatagramSocket from "effect/socket/DatagramSocket"
 import { DiscoveryError } from "../../Discovery.ts"
 import type { Endpoint, Network } from "../../Network.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
@@ -17,7 +18,11 @@ import { type Interfaces, isLoopback, sameSubnet, type Target } from "./interfac
 /** A private socket. */
 export interface Private extends Target {
   readonly endpoint: Endpoint
-  readonly writer: DatagramSocket.Writer
+  /** Fails when the socket is closed, also meanwhile. */
+  readonly send: (
+    payload: Uint8Array,
+    address: DatagramSocket.OutgoingDatagram["address"]
+  ) => Effect.Effect<void, DatagramSocket.DatagramSocketError>
   readonly destination: NetAddress.InetAddress
   readonly scope: Scope.Closeable
 }
@@ -153,7 +158,7 @@ export class Sockets {
     return Effect.gen({ self: this }, function*() {
       let forbidden = 0
       for (const one of this.#all.values()) {
-        yield* one.writer.write({ payload: this.advert(one, port), address: one.destination }).pipe(
+        yield* one.send(this.advert(one, port), one.destination).pipe(
           Effect.tap(() =>
             Effect.sync(() => {
               this.#warned.delete(one.address)
@@ -161,6 +166,8 @@ export class Sockets {
             })
           ),
           Effect.catch((failure) => {
+            // Closed meanwhile, since its interface is gone.
+            if (this.#all.get(one.address) !== one) return Effect.void
             sent("failed")
             const { reason } = failure
             const kind = reason._tag === "DatagramSocketWriteError" ? reason.kind : "Closed"
@@ -190,10 +197,18 @@ export class Sockets {
           capacity: limits.datagrams
         })
         const reader = yield* socket.reader
+        const writer = yield* socket.writer
+        // What is written to a socket that is closed waits until it is opened again, and this one never is.
+        const closed = Latch.makeUnsafe(false)
+        yield* Effect.addFinalizer(() => closed.open)
+        const isClosed = Effect.flatMap(closed.await, () =>
+          Effect.fail(
+            new DatagramSocket.DatagramSocketError({ reason: new DatagramSocket.DatagramSocketClosedError() })
+          ))
         const one: Private = {
           ...target,
           endpoint: { host: target.address, port: reader.address.port },
-          writer: yield* socket.writer,
+          send: (payload, address) => Effect.raceFirst(isClosed, writer.write({ payload, address })),
           destination: NetAddress.inetAddressFromIpStringUnsafe(target.broadcast, advertisePort),
           scope
         }
