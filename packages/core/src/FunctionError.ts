@@ -110,7 +110,9 @@ export class InvalidArgumentsError
 {
   override get message() {
     return Why.see(
-      `${quote(this.function)} at ${quote(this.peer)} does not take these arguments: ${quote(this.issue)}`,
+      `${quote(this.function)} at ${quote(this.peer)} does not take these arguments: ${
+        quote(this.issue)
+      }; call describe to see what it takes`,
       "invalid-arguments"
     )
   }
@@ -133,7 +135,10 @@ export class NotJsonError extends Schema.TaggedError<NotJsonError>("@pnet/core/F
   }
 ) {
   override get message() {
-    return Why.see(`${this.path} is ${this.found}, which JSON has no form for`, "not-json")
+    return Why.see(
+      `${this.path} is ${this.found}, which JSON has no form for; a command or an rpc with a Schema that encodes it can have it`,
+      "not-json"
+    )
   }
 }
 
@@ -172,7 +177,9 @@ export class DeadlineError extends Schema.TaggedError<DeadlineError>("@pnet/core
   override get message() {
     const why = this.detail === undefined ? "" : ` (${this.detail})`
     return Why.see(
-      `${quote(this.function)} at ${quote(this.peer)} did not answer before its deadline${why}`,
+      `${quote(this.function)} at ${
+        quote(this.peer)
+      } did not answer before its deadline${why}; give it more time where it may run twice`,
       "deadline"
     )
   }

@@ -263,7 +263,11 @@ export class PeerUnknownError extends Schema.TaggedError<PeerUnknownError>("@pne
       ? "no peer is known at all"
       : this.known.length === 0
       ? "no peer is known at all: check that both nodes have the same networkId, networkKey and advertisePort, and a bindIp that reaches the other"
-      : `known are ${this.known.map((name) => quote(name)).join(", ")}`
+      : `known are ${this.known.map((name) => quote(name)).join(", ")}${
+        this.waited === undefined && obstacles.length === 0
+          ? "; correct the name, or wait for it with peers.awaitPeer"
+          : ""
+      }`
     const why = obstacles.map(({ remedy, what }) => `. ${what[0]?.toUpperCase()}${what.slice(1)}: ${remedy}`).join("")
     return Why.see(Why.plain(`no peer called ${quote(this.peer)} is known${waited}; ${known}${why}`), "peer-unknown")
   }

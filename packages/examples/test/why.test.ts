@@ -153,6 +153,33 @@ describe("why-cant-i.md", () => {
   })
 })
 
+describe("a message", () => {
+  for (
+    const [error, remedy] of [
+      [Core.FunctionError.NotJsonError, "a Schema that encodes it"],
+      [Core.FunctionError.DeadlineError, "give it more time where it may run twice"],
+      [Core.FunctionError.InvalidArgumentsError, "call describe"]
+    ] as ReadonlyArray<readonly [unknown, string]>
+  ) {
+    it(`of ${(error as ErrorClass).name} says what to do`, () => {
+      for (const one of samples(error as ErrorClass)) assert.include(one.message, remedy)
+    })
+  }
+
+  it("of PeerUnknownError says what to do where nothing else is known", () => {
+    const error = new Core.Peers.PeerUnknownError({ peer: "alcie", known: ["alice"] })
+    assert.include(error.message, "correct the name, or wait for it with peers.awaitPeer")
+    // Who has waited is not told to.
+    const waited = new Core.Peers.PeerUnknownError({ peer: "alcie", known: ["alice"], waited: Duration.seconds(10) })
+    assert.notInclude(waited.message, "awaitPeer")
+  })
+
+  it("of a missing identity file says what to do", () => {
+    const reason = new Node.NodeIdentity.IdentityFileMissing()
+    assert.include(new Node.NodeIdentity.IdentityFileError({ path: "bob.key", reason }).message, "correct the path")
+  })
+})
+
 describe("a message in another", () => {
   it("points to what explains the cause, once, and at its end", () => {
     const cause = Why.see("the disk is full", "identity-disk")

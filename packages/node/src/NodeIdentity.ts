@@ -135,7 +135,8 @@ const sentence = (path: string, reason: IdentityFileError["reason"]): string => 
       return `the identity file ${path} was refused: ${reason.problem}; expected one line with the base64url text of ` +
         "32 bytes, besides comments; restore it from a backup, or delete it to become a new identity"
     case "IdentityFileMissing":
-      return `the identity file ${path} does not exist, and is not to be created`
+      return `the identity file ${path} does not exist, and is not to be created; correct the path, or mount the volume that ` +
+        "it is on; or let it be made, once, with create: true"
     case "IdentityFileUnusable":
       return `the identity file ${path} could not be ${reason.operation === "read" ? "read" : "created"}: ${
         Files.reasonOf(reason.cause)
