@@ -781,7 +781,7 @@ const valueTargets = (): ReadonlyArray<Target> => {
 }
 
 /** A request of a typed call by hand, as the protocol has it, without its length. */
-export const rpcRequest = (request: {
+const rpcRequest = (request: {
   readonly flags?: number
   readonly hash: Uint8Array
   readonly window?: number

@@ -190,8 +190,6 @@ export const build = (
   }
 }
 
-export type Built = ReturnType<typeof build>
-
 /** A `Crypto` whose random bytes are the given ones, in this order, and none after. */
 export const scripted = (crypto: Service, values: Readonly<Record<string, Uint8Array>>): Service => {
   const left = Object.values(values)

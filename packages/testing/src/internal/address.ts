@@ -38,8 +38,7 @@ const remember = (text: string, address: number) => {
   formatted.set(address, text)
 }
 
-export const maskOf = (prefixLength: number): number =>
-  prefixLength === 0 ? 0 : (0xffffffff << (32 - prefixLength)) >>> 0
+const maskOf = (prefixLength: number): number => prefixLength === 0 ? 0 : (0xffffffff << (32 - prefixLength)) >>> 0
 export const networkOf = (address: number, prefixLength: number): number => (address & maskOf(prefixLength)) >>> 0
 export const broadcastOf = (address: number, prefixLength: number): number => (address | ~maskOf(prefixLength)) >>> 0
 

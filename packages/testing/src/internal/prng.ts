@@ -6,7 +6,7 @@
  */
 
 /** 32-bit FNV-1a over UTF-16 units, finished with murmur3's mixer; also the payload hash of the trace. */
-export const hashString = (text: string): number => {
+const hashString = (text: string): number => {
   let h = 0x811c9dc5
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
   return mix(h)

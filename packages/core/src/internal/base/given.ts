@@ -73,7 +73,7 @@ const isGenerator = (value: unknown): boolean =>
   (Symbol.iterator in value || Symbol.asyncIterator in value)
 
 /** A handler gave what is no answer. It is a defect: the log has it, and its caller learns no more than that. */
-export class HandlerError extends Error {
+class HandlerError extends Error {
   override readonly name = "HandlerError"
 }
 

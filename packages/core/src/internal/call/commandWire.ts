@@ -84,7 +84,7 @@ export const encodeSuccessUpTo = (value: Json, limit: number): Uint8Array | unde
 }
 
 /** Characters of a description. It may speak of what a peer sent, and is no longer for that. */
-export const maxDescription = 1_024
+const maxDescription = 1_024
 
 export const encodeError = (
   error: Pick<RunError, "code" | "description" | "error">,

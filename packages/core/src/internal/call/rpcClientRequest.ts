@@ -37,7 +37,7 @@ export const disagreement = (call: Call, peer: Peer, body: Uint8Array): Effect.E
   return again()
 }
 
-export const resolve = ({ client, to }: Call): Effect.Effect<Peer, RpcError> =>
+const resolve = ({ client, to }: Call): Effect.Effect<Peer, RpcError> =>
   Effect.mapError(client.peers.resolveOne(to), (error) => {
     // Where it is known why nobody is there, that says more than that somebody was.
     const told = error._tag !== "PeerUnknownError" || error.conflict !== undefined || error.self === true

@@ -318,7 +318,7 @@ export const sameHash = (a: Uint8Array, b: Uint8Array): boolean => {
 // --- answers ---------------------------------------------------------------------------------------------------------------
 
 /** A kind and what stands until END. */
-export const last = (kind: number, body: Uint8Array): Uint8Array => {
+const last = (kind: number, body: Uint8Array): Uint8Array => {
   const out = new Uint8Array(1 + body.length)
   out[0] = kind
   out.set(body, 1)
@@ -344,7 +344,7 @@ export const lengthOf = (length: number): Uint8Array => {
   return out
 }
 
-export const contractText = (contract: Contract.Contract): Uint8Array => {
+const contractText = (contract: Contract.Contract): Uint8Array => {
   const text = utf8(JSON.stringify(contract))
   return text.length <= maxContract ? text : utf8("{}")
 }

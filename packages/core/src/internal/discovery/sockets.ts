@@ -54,7 +54,7 @@ export const openShared = (
     )
 }
 
-export const isInUse = (failure: DatagramSocket.DatagramSocketError): boolean =>
+const isInUse = (failure: DatagramSocket.DatagramSocketError): boolean =>
   failure.reason._tag === "DatagramSocketOpenError" && failure.reason.kind === "AddressInUse"
 
 export const openError = (

@@ -60,7 +60,7 @@ const infoOf = (session: Session): Sessions.SessionInfo => ({
   draining: !session.usable
 })
 
-export const make: Effect.Effect<
+const make: Effect.Effect<
   { readonly sessions: Sessions.Sessions["Service"]; readonly acceptor: Acceptor.Service },
   never,
   Transport | Peers | Trust | Crypto | NodeConfig | Scope.Scope

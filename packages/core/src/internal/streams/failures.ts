@@ -18,7 +18,7 @@ export interface Input<E> {
 }
 
 /** The failure of a stream as that of the function it was opened for, whose answer has a limit. */
-export const ofStream = (error: Sessions.StreamError, limit: number): AnswerError => {
+const ofStream = (error: Sessions.StreamError, limit: number): AnswerError => {
   if (error._tag !== "StreamResetError") return error
   switch (error.code) {
     case "failed":

@@ -5,7 +5,7 @@ import type { Endpoint } from "../../Network.ts"
 const label = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/
 
 /** Whether it is written as the name of a host, and not as an address or what was meant to be one. */
-export const isHostName = (text: string): boolean => {
+const isHostName = (text: string): boolean => {
   const labels = (text.endsWith(".") ? text.slice(0, -1) : text).split(".")
   return text.length <= 253 && labels.every((one) => label.test(one)) && !/^(?:[0-9]+|0x.*)$/i.test(labels.at(-1)!)
 }
