@@ -223,8 +223,6 @@ const parse = Effect.fnUntraced(function*(
   )
 })
 
-const isNotFound = (error: PlatformError.PlatformError): boolean => error.reason._tag === "NotFound"
-
 const unusable = (operation: IdentityFileUnusable["operation"]) => (cause: PlatformError.PlatformError) =>
   new IdentityFileUnusable({ operation, cause })
 
@@ -265,7 +263,7 @@ const read = Effect.fnUntraced(function*(path: string): Effect.fn.Return<
     Effect.asSome,
     Effect.catchTag(
       "PlatformError",
-      (error) => isNotFound(error) ? Effect.succeedNone : Effect.fail(unusable("read")(error))
+      (error) => Files.isNotFound(error) ? Effect.succeedNone : Effect.fail(unusable("read")(error))
     )
   )
   return Option.isNone(text) ? Option.none() : Option.some(yield* parse(text.value))
@@ -306,7 +304,7 @@ const create = Effect.fnUntraced(function*(path: string): Effect.fn.Return<
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
   const folder = paths.dirname(path)
-  yield* fs.makeDirectory(folder, { recursive: true, mode: 0o700 })
+  yield* Files.makeFolder(fs, paths, folder)
 
   const random = Buffer.from(crypto.randomBytes(8)).toString("hex")
   const temporary = paths.join(folder, `.${paths.basename(path)}.${process.pid}.${random}.tmp`)

@@ -156,10 +156,8 @@ interface Contents {
   readonly settled: boolean
 }
 
-const isNotFound = (error: PlatformError.PlatformError): boolean => error.reason._tag === "NotFound"
-
 const unusable = (operation: TrustFileUnusable["operation"]) => (cause: PlatformError.PlatformError): Reason =>
-  isNotFound(cause) && operation === "read" ? new TrustFileMissing() : new TrustFileUnusable({ operation, cause })
+  Files.isNotFound(cause) && operation === "read" ? new TrustFileMissing() : new TrustFileUnusable({ operation, cause })
 
 /** What is in the file; `undefined` where it is as it was at the stamp. */
 const read = Effect.fnUntraced(function*(
@@ -284,7 +282,7 @@ export const knownPeersStore = (
     const text = (lines: Parsed["lines"]) => `${lines.map((line) => line.text).join("\n")}\n`
     const create = (lines: ReadonlyArray<string>) =>
       writing(Effect.andThen(
-        fs.makeDirectory(paths.dirname(path), { recursive: true, mode: 0o700 }),
+        Files.makeFolder(fs, paths, paths.dirname(path)),
         put(fs, paths, path, text(lines.map((line) => ({ text: line, name: undefined }))), "create")
       ))
     return {

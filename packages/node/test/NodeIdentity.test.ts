@@ -154,6 +154,17 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer))("NodeIdentity", (it)
       assert.include(inFile.message, "could not be read")
     }))
 
+  // Where Node's own way of making folders tries for ever.
+  it.effect.skipIf(process.platform !== "linux")(
+    "refuses a folder in a file system that has none to make",
+    () =>
+      Effect.gen(function*() {
+        const error = yield* refusal("/proc/pnet-no-such-folder/keys/identity")
+        assert.strictEqual(error.reason._tag, "IdentityFileUnusable")
+        assert.include(error.message, "could not be created: ENOENT")
+      })
+  )
+
   it.effect("refuses a symbolic link to nothing, and follows others", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem

@@ -1,6 +1,9 @@
 /** What files of secrets and of trust have in common. */
+import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
+import type * as Path from "effect/Path"
+import type * as PlatformError from "effect/PlatformError"
 
 /** Why the system refused something: its own words, which have the errno and the path, where there are any. */
 export const reasonOf = (cause: unknown): string => {
@@ -26,4 +29,32 @@ export const strangerOf = (info: FileSystem.File.Info): number | undefined => {
   return !modeIsMeaningful || self === undefined || owner === undefined || owner === self || owner === 0
     ? undefined
     : owner
+}
+
+export const isNotFound = (error: PlatformError.PlatformError): boolean => error.reason._tag === "NotFound"
+
+/**
+ * Makes a folder for its owner alone, with those above it that are missing. One at a time, since Node's own `recursive` tries for ever
+ * where a folder is there and none can be made in it for the reason that there is no such thing, as in /proc.
+ */
+export const makeFolder = (
+  fs: FileSystem.FileSystem,
+  paths: Path.Path,
+  folder: string
+): Effect.Effect<void, PlatformError.PlatformError> => {
+  const make = fs.makeDirectory(folder, { mode: 0o700 })
+  const above = paths.dirname(folder)
+  return make.pipe(
+    Effect.catchIf(
+      (error) => isNotFound(error) && above !== folder,
+      () => Effect.andThen(makeFolder(fs, paths, above), make)
+    ),
+    // It may be there, or have been made by another process meanwhile; what the system calls that differs.
+    Effect.catch((error) =>
+      Effect.flatMap(
+        Effect.orElseSucceed(Effect.map(fs.stat(folder), ({ type }) => type), () => undefined),
+        (type) => type === "Directory" ? Effect.void : Effect.fail(error)
+      )
+    )
+  )
 }
