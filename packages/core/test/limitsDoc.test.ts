@@ -338,6 +338,11 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "10 a second in all, 5 a second to one source",
     "The newcomers are told by two further broadcasts within a second."
   ],
+  [
+    "Answers that are being given at once",
+    "64",
+    "Further newcomers are not answered: they hear the next advert."
+  ],
   ["Sources of adverts that are counted for that", "1,024", "All start anew; the bound for all sources still holds."],
   [
     "What keeps nodes from being found, as `peers.obstacles` has it",

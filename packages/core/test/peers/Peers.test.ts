@@ -156,6 +156,7 @@ const setUp = (
         readonly source?: Network.Endpoint
         readonly via?: "broadcast" | "static"
         readonly local?: boolean
+        readonly answer?: Effect.Effect<void>
       }) => {
         const host = advert?.host ?? "10.0.0.1"
         return Effect.andThen(
@@ -166,7 +167,7 @@ const setUp = (
             source: advert?.source ?? { host, port: 50_000 },
             via: advert?.via ?? "broadcast",
             ...(advert?.local === undefined ? {} : { local: advert.local }),
-            answer: Effect.sync(() => void answered.push(label))
+            answer: Effect.andThen(advert?.answer ?? Effect.void, Effect.sync(() => void answered.push(label)))
           }),
           settle
         )
@@ -256,6 +257,19 @@ describe("Peers: adverts", () => {
       yield* sight("bob", { port: 0, source: { host: "10.0.0.1", port: 50_002 } })
       yield* sight("carol", { port: 0 })
       assert.deepStrictEqual(look(), [])
+    }))
+
+  test("are heard while an answer hangs, or breaks, and as many hang as may", () =>
+    Effect.gen(function*() {
+      const { answered, names, sight } = yield* setUp()
+      yield* sight("broken", { answer: Effect.die("no connection to the hub") })
+      for (let i = 0; i < 63; i++) yield* sight(`hanging ${i}`, { answer: Effect.never, host: `10.0.1.${i}` })
+      yield* sight("bob", { host: "10.0.2.1" })
+      assert.deepStrictEqual(answered, ["bob"])
+      yield* sight("hanging", { answer: Effect.never, host: "10.0.2.2" })
+      yield* sight("carol", { host: "10.0.2.3" })
+      assert.deepStrictEqual(answered, ["bob"])
+      assert.include(yield* names, "carol")
     }))
 
   test("are entered whole in order, however many come at once", () =>

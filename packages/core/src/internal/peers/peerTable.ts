@@ -43,6 +43,7 @@ export const make = (): Effect.Effect<
     const clock = yield* Clock.Clock
     const config = yield* NodeConfig
     const context = yield* Effect.context<never>()
+    const scope = yield* Effect.scope
     const self = selfOf(yield* Crypto, clock, config)
     const { limits } = config
     const now = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
@@ -65,7 +66,7 @@ export const make = (): Effect.Effect<
       limits,
       now
     })
-    const sightings = new Sightings({ config, context, table, membership, holds, conflicts, leftOut, rank, now })
+    const sightings = new Sightings({ config, context, table, membership, holds, conflicts, leftOut, rank, now, scope })
     const arrivals = new Arrivals({ config, table, membership, holds, conflicts, rank, now })
     const lookup = new Lookup({ config, table, presence, conflicts, leftOut, now })
     const bonds = new Bonds({ config, table, presence, watchers, lookup })

@@ -4,10 +4,12 @@
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type { Sighting } from "../../Discovery.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
 import type { Peer } from "../../Peers.ts"
 import * as Metrics from "../base/metrics.ts"
+import { quote } from "../base/quote.ts"
 import { Addresses, type Rank } from "./addresses.ts"
 import type { Conflicts } from "./conflicts.ts"
 import { Entry } from "./entry.ts"
@@ -16,6 +18,8 @@ import type { LeftOut, Share } from "./leftOut.ts"
 import { silentMillis } from "./liveness.ts"
 import type { Membership } from "./membership.ts"
 import type { Table } from "./table.ts"
+
+const answersAtOnce = 64
 
 // Hosts that may each say another name for a key that has proved none.
 const namesPerKey = 4
@@ -36,10 +40,14 @@ interface Parts {
   readonly leftOut: LeftOut
   readonly rank: Rank | undefined
   readonly now: () => number
+  /** What answers live in. */
+  readonly scope: Scope.Scope
 }
 
 export class Sightings {
   readonly #parts: Parts
+  /** Answers that are being given. */
+  #answering = 0
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -79,9 +87,25 @@ export class Sightings {
       }
       leftOut.forget(name)
       if (evicted !== undefined) yield* leftOut.evicted(evicted)
-      if (changed) yield* sighting.answer
+      if (changed) yield* this.#answer(sighting)
       if (expected === undefined && table.find(publicKey) !== undefined) yield* this.#tellShared(sighting)
     })
+  }
+
+  /** Answers it, and waits for nothing: how that is done is the discovery's own affair, and others are to be heard meanwhile. */
+  #answer({ answer, name }: Sighting): Effect.Effect<void> {
+    if (this.#answering >= answersAtOnce) return Effect.void
+    this.#answering++
+    return Effect.asVoid(Effect.forkIn(
+      answer.pipe(
+        Effect.catchCause((cause) => Effect.logDebug(`answering the advert of ${quote(name)} failed`, cause)),
+        Effect.ensuring(Effect.sync(() => {
+          this.#answering--
+        }))
+      ),
+      this.#parts.scope,
+      { startImmediately: true }
+    ))
   }
 
   /** Whether a peer's place is kept from those who flood the unproved. It is still to be proved: an advert of a pinned key can be made up, too. */
