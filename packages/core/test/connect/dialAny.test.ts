@@ -1,6 +1,6 @@
 /** Racing the addresses of a peer. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Cause, Effect, Exit, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { dialAny } from "../../src/internal/connect/dialAny.ts"
 
@@ -31,6 +31,23 @@ describe("an address that takes longer than the head start", () => {
 
   it.effect("and has as much time again where there is a sign that it is the peer's", () =>
     Effect.map(tried([first.host]), (begun) => assert.deepStrictEqual(begun, [first.host])))
+})
+
+describe("an address whose way breaks", () => {
+  const dial = (other: Effect.Effect<string, string>) =>
+    dialAny([first, second], ({ host }) => host === first.host ? Effect.die("no such subject") : other, {
+      onFailure: () => {},
+      blame: ([failure]) => failure!.error
+    })
+
+  it.effect("takes nothing from the next, which is tried at once", () =>
+    Effect.map(dial(Effect.succeed("there")), (answer) => assert.strictEqual(answer, "there")))
+
+  it.effect("and is told where there is no other that answers", () =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(dial(Effect.fail("refused")))
+      assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
+    }))
 })
 
 describe("addresses that lost the race", () => {

@@ -46,6 +46,9 @@ export const dialAny = <A, E, R>(
     const winner = Deferred.makeUnsafe<A, E>()
     const attempts: Array<Scope.Closeable> = []
     const failures: Array<Failure<E> | undefined> = endpoints.map(() => undefined)
+    let left = endpoints.length
+    // What breaks is a fault of the way that the address belongs to, and another may be well.
+    let broken: Cause.Cause<never> | undefined
     let won: Scope.Closeable | undefined
 
     const racing = yield* Scope.fork(scope)
@@ -64,13 +67,19 @@ export const dialAny = <A, E, R>(
         onFailure: (cause) =>
           Effect.suspend(() => {
             const error = Cause.findErrorOption(cause)
-            if (error._tag === "None") return Deferred.failCause(winner, cause as Cause.Cause<never>)
-            const failure = { endpoint, error: error.value }
-            failures[rank] = failure
-            options.onFailure(failure)
+            if (error._tag === "Some") {
+              const failure = { endpoint, error: error.value }
+              failures[rank] = failure
+              options.onFailure(failure)
+            } else broken ??= cause as Cause.Cause<never>
             failed.openUnsafe()
-            const known = failures.filter((each) => each !== undefined)
-            if (known.length === endpoints.length) Deferred.doneUnsafe(winner, Exit.fail(options.blame(known)))
+            if (--left === 0) {
+              const known = failures.filter((each) => each !== undefined)
+              Deferred.doneUnsafe(
+                winner,
+                broken === undefined ? Exit.fail(options.blame(known)) : Exit.failCause(broken)
+              )
+            }
             // What it holds is of no use any more.
             return Scope.close(own, Exit.void)
           })
