@@ -181,6 +181,11 @@ export const fromSocket = (
     }
   })
 
+const endpointOf = ({ address, port }: NetAddress.InetAddress): Endpoint => ({
+  host: NetAddress.formatIp(address),
+  port
+})
+
 /**
  * A listener over a server of sockets. For writing transports.
  *
@@ -201,7 +206,8 @@ export const fromServer = (
     server.run((socket) =>
       Effect.gen(function*() {
         const address = yield* RemoteAddress
-        const remote = address && { host: NetAddress.formatIp(address.address), port: address.port }
+        // One address in two forms would have two shares.
+        const remote = address && endpointOf(NetAddress.toCanonical(address))
         return yield* handler(yield* fromSocket(socket, remote, options))
       }).pipe(
         // A connection that was gone before it could be read has nobody left to tell.

@@ -514,6 +514,8 @@ describe("a server that is reached through a proxy", () => {
       assert.isTrue(Option.isNone(yield* connect("203.0.113.1")))
       const third = yield* connect("203.0.113.1")
       assert.include(Option.getOrThrow(third), "ERR_BUSY")
+      // The same in another form.
+      assert.include(Option.getOrThrow(yield* connect("::ffff:203.0.113.1")), "ERR_BUSY")
       assert.isTrue(Option.isNone(yield* connect("203.0.113.2")))
     }).pipe(Effect.scoped, SimWorld.passing()))
 })
