@@ -3,18 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import type { AdvancedNode } from "@pnet/core"
 import { Command, CommandNode, Deadline, Frame, PeerRpc, RpcRegistry, Sessions } from "@pnet/core"
 import { startAll, startCommand } from "@pnet/lab/worlds/commandWorld"
-import {
-  bytes,
-  echo,
-  failureOf,
-  frame,
-  networkId,
-  quietly,
-  seeded,
-  start,
-  stranger,
-  text
-} from "@pnet/lab/worlds/sessionWorld"
+import { bytes, echo, failureOf, frame, networkId, quietly, seeded, start, text } from "@pnet/lab/worlds/sessionWorld"
+import { stranger } from "@pnet/lab/worlds/stranger"
 import { SimNetwork } from "@pnet/testing"
 import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Layer, Logger, Schema, Stream } from "effect"
 import type { Scope } from "effect"

@@ -28,10 +28,10 @@ import {
   seeded,
   start,
   type Started,
-  stranger,
   text,
   two
 } from "@pnet/lab/worlds/sessionWorld"
+import { stranger } from "@pnet/lab/worlds/stranger"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { Clock, Deferred, Effect, Fiber, Layer, type Redacted, Result } from "effect"
 import * as Framer from "../../src/Framer.ts"

@@ -10,9 +10,9 @@ import {
   seeded,
   start,
   type Started,
-  stranger,
   text
 } from "@pnet/lab/worlds/sessionWorld"
+import { stranger } from "@pnet/lab/worlds/stranger"
 import { SimNetwork } from "@pnet/testing"
 import { Clock, Deferred, Effect, Fiber, Random, Result } from "effect"
 import * as NetworkCipher from "../../src/internal/wire/networkCipher.ts"

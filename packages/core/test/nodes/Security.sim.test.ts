@@ -11,9 +11,9 @@ import {
   seeded,
   start,
   type Started,
-  stranger,
   text
 } from "@pnet/lab/worlds/sessionWorld"
+import { stranger } from "@pnet/lab/worlds/stranger"
 import { SimNetwork } from "@pnet/testing"
 import { Clock, Effect, Layer, Logger, References, Schema, type Scope, Tracer } from "effect"
 import { quote } from "../../src/internal/base/quote.ts"

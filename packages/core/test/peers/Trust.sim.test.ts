@@ -11,7 +11,8 @@ import {
   TofuTrust,
   Trust
 } from "@pnet/core"
-import { echo, failureOf, quietly, seeded, start, stranger, text } from "@pnet/lab/worlds/sessionWorld"
+import { echo, failureOf, quietly, seeded, start, text } from "@pnet/lab/worlds/sessionWorld"
+import { stranger } from "@pnet/lab/worlds/stranger"
 import { SimNetwork, SimWorld } from "@pnet/testing"
 import { Clock, Deferred, Effect, Fiber, Layer, Result } from "effect"
 

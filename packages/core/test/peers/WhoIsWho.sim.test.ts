@@ -31,9 +31,9 @@ import {
   seeded,
   start,
   type Started,
-  stranger,
   text
 } from "@pnet/lab/worlds/sessionWorld"
+import { stranger } from "@pnet/lab/worlds/stranger"
 import { SimNetwork } from "@pnet/testing"
 import { Clock, Context, Effect, Exit, Fiber, Latch, Layer, Result, type Scope } from "effect"
 

@@ -25,10 +25,10 @@ import {
   quietly,
   seeded,
   start,
-  stranger,
   text,
   two
 } from "@pnet/lab/worlds/sessionWorld"
+import { stranger } from "@pnet/lab/worlds/stranger"
 import { SimNetwork } from "@pnet/testing"
 import { Clock, Context, Effect, Fiber, Layer, Redacted, Result, Stream } from "effect"
 import * as Metadata from "../../src/internal/session/metadata.ts"

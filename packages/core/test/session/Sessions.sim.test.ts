@@ -23,10 +23,10 @@ import {
   seeded,
   start,
   type Started,
-  stranger,
   text,
   two
 } from "@pnet/lab/worlds/sessionWorld"
+import { stranger } from "@pnet/lab/worlds/stranger"
 import { SimNetwork } from "@pnet/testing"
 import {
   Clock,
