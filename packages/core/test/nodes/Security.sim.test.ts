@@ -253,7 +253,8 @@ describe("a session", () => {
       const host = yield* network.host("mallory")
       const peers = yield* Effect.forEach(
         Array.from({ length: 6 }, (_, i) => i),
-        (i) => Effect.flatMap(stranger(network, crypto, { host, name: `mallory-${i}` }), ({ connect }) => connect(bob))
+        (i) =>
+          Effect.flatMap(stranger(network, crypto, { host, name: `mallory-${i}` }), (mallory) => mallory.connect(bob))
       )
       // One each is a quarter of the places.
       for (const peer of peers) yield* peer.send(0, openFrame(1, "hang"))
