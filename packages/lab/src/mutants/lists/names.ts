@@ -57,16 +57,21 @@ const dial = of(
   suites("dialAny", "WhoIsWho.sim", "Connections.sim", "RealNetworks.sim", "Security.sim"),
   {
     "dial-failure": [
-      `options.onFailure(failure)
-            failed`,
-      `failed`,
+      `failures[rank] = failure
+              options.onFailure(failure)`,
+      `failures[rank] = failure`,
       "an address that fails is tried first again"
     ],
     "dial-next": [
       `failed.openUnsafe()
-            const known`,
-      `const known`,
+            if (--left`,
+      `if (--left`,
       "an address that refuses at once holds up the next"
+    ],
+    "dial-broken": [
+      `else broken ??= cause as Cause.Cause<never>`,
+      `else return Deferred.failCause(winner, cause as Cause.Cause<never>)`,
+      "a way that breaks keeps a peer from being dialled by another"
     ],
     "dial-promising": [
       `if (isPromising) yield* Effect.timeoutOption(failed.await, headStart)`,

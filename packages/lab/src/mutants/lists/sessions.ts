@@ -501,6 +501,12 @@ const dialling = of("sessions", "packages/core/src/internal/session/dialling.ts"
       const restore = <A>(effect: A): A => effect
       const making`,
     "a dial that its first caller was interrupted before is waited for without end"
+  ],
+  "dial-unasked": [
+    `if (!this.#table.hasRoom || this.#keeping >= Math.max(1, this.#host.limits.sessions / 4)) return`,
+    `if (!this.#table.hasRoom) return`,
+    "dials that nobody asked for take the places of all sessions",
+    { tests: ["Ways.sim"] }
   ]
 })
 
@@ -511,6 +517,12 @@ const connecting = of("sessions", "packages/core/src/internal/session/connecting
     `true
           ? trust.proved(name, publicKey, isWanted() ? undefined : endpoint.host)`,
     "a peer that proves another name is called by the one that was dialled"
+  ],
+  "client-unasked": [
+    `isWanted() ? undefined : endpoint.host`,
+    `undefined`,
+    "whom adverts make this node dial is pinned as if somebody had asked for him",
+    { tests: ["Ways.sim"] }
   ],
   "client-check": [
     `yield* trust.check(name, publicKey)
