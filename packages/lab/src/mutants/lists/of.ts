@@ -1,3 +1,4 @@
+/** How the lists are written: a line for each mutation of a file, and the test files beside it by their names. */
 import { readdirSync } from "node:fs"
 import { basename } from "node:path"
 import { fileURLToPath } from "node:url"
