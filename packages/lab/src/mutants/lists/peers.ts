@@ -437,12 +437,12 @@ const conflicts = of("peers", "packages/core/src/internal/peers/conflicts.ts", s
     `keys.set(publicKey, { sighting, at: now() })`,
     "a contested name remembers every key that claims it"
   ],
-  "own-name": [
+  "proved-own-name": [
     `publicKey !== own && name !== ownName && `,
     `publicKey !== own && `,
     "whoever proves a key under this node's name is a peer by it"
   ],
-  "decided-name": [
+  "proved-decided-name": [
     ` && (this.#decided.get(name) ?? publicKey) === publicKey`,
     ``,
     "a name that the operator decided is whoever's proves a key under it"
