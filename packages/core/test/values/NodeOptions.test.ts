@@ -156,6 +156,8 @@ describe("NodeOptions", () => {
         }
       }
       assert.include(yield* issue({}), `["name"]`)
+      const both = yield* issue({ name: "alpha", networkKey: keyText, networkKeys: [keyText] })
+      assert.include(both, "only one of networkKey and networkKeys")
     }))
 
   it.effect("names the limit that is wrong", () =>
