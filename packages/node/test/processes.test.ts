@@ -1,7 +1,7 @@
 // Eight nodes in eight processes of the operating system, and what happens to processes.
 import { assert, describe, it } from "@effect/vitest"
-import type { Outcome } from "@pnet/lab/processes/commandNode"
 import * as Harness from "@pnet/lab/processes/harness"
+import type { Outcome } from "@pnet/lab/processes/orders"
 import { Effect, Fiber, type Scope } from "effect"
 
 const names = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"] as const

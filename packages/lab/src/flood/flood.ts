@@ -5,8 +5,8 @@
 import { Effect, type Scope } from "effect"
 import { randomBytes } from "node:crypto"
 import type { Flooded, Kind } from "../processes/attacker.ts"
-import type { Held } from "../processes/commandNode.ts"
 import * as Harness from "../processes/harness.ts"
+import type { Held } from "../processes/orders.ts"
 
 /** The floods, in the order in which they are let loose. */
 export const kinds: ReadonlyArray<Kind> = [

@@ -10,7 +10,7 @@ import { tmpdir } from "node:os"
 import { createInterface } from "node:readline"
 import { freeAdvertisePort } from "../harness/ports.ts"
 import type { Flooded, Kind, Network, Order as Harm } from "./attacker.ts"
-import type { Orders, Start } from "./commandNode.ts"
+import type { Orders, Start } from "./orders.ts"
 import * as Programs from "./programs.ts"
 
 type Order<Name extends keyof Orders> = Parameters<Orders[Name]>[0]
