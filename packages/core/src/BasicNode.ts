@@ -60,7 +60,10 @@ export class NodeClosedError extends Schema.TaggedError<NodeClosedError>("@pnet/
   { node: Schema.String }
 ) {
   override get message() {
-    return Why.see(`the node ${quote(this.node)} is closed`, "node-closed")
+    return Why.see(
+      `the node ${quote(this.node)} is closed; keep its scope open for as long as it is used`,
+      "node-closed"
+    )
   }
 }
 

@@ -230,7 +230,7 @@ export class ContractError extends Schema.TaggedError<ContractError>("@pnet/core
     return Why.see(
       `this node and ${quote(this.peer)} disagree on the contract of ${quote(this.function)}: ${
         this.differences.length === 0 ? "in a way their schemas do not show" : this.differences.join("; ")
-      }. Give both the same version of the group`,
+      }. Give both the same version of it`,
       "contract"
     )
   }

@@ -80,7 +80,7 @@ export class StreamResetError extends Schema.TaggedError<StreamResetError>("@pne
     }
     const why = {
       refused: `${who} has no room for ${what} now; nothing was run, try again`,
-      deadline: `${what} at ${who} ran out of time`,
+      deadline: `${what} at ${who} ran out of time; give it more where it may run twice`,
       cancelled: `${what} at ${who} was given up`,
       not_found: `${who} has no function ${what}`,
       unsupported: `${who} does not serve what ${what} needs`,

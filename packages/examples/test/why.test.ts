@@ -158,7 +158,9 @@ describe("a message", () => {
     const [error, remedy] of [
       [Core.FunctionError.NotJsonError, "a Schema that encodes it"],
       [Core.FunctionError.DeadlineError, "give it more time where it may run twice"],
-      [Core.FunctionError.InvalidArgumentsError, "call describe"]
+      [Core.FunctionError.InvalidArgumentsError, "call describe"],
+      [Core.FunctionError.ContractError, "Give both the same version of it"],
+      [Core.BasicNode.NodeClosedError, "keep its scope open"]
     ] as ReadonlyArray<readonly [unknown, string]>
   ) {
     it(`of ${(error as ErrorClass).name} says what to do`, () => {
@@ -174,7 +176,9 @@ describe("a message", () => {
     assert.notInclude(waited.message, "awaitPeer")
   })
 
-  it("of a missing identity file says what to do", () => {
+  it("of a missing file says what to do", () => {
+    const missing = new Node.NodeTrust.TrustFileMissing()
+    assert.include(new Node.NodeTrust.TrustFileError({ path: "list", reason: missing }).message, "correct the path")
     const reason = new Node.NodeIdentity.IdentityFileMissing()
     assert.include(new Node.NodeIdentity.IdentityFileError({ path: "bob.key", reason }).message, "correct the path")
   })

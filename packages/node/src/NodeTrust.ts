@@ -112,7 +112,7 @@ const sentence = (path: string, reason: TrustFileError["reason"]): string => {
       }, so that anybody may decide who is trusted, and ` +
         `was refused; look through it, and run: chmod 600 ${path}`
     case "TrustFileMissing":
-      return `${path} does not exist`
+      return `${path} does not exist; correct the path, or make the file: an empty one is a list of nobody`
     case "TrustFileUnusable":
       return `${path} could not be ${reason.operation === "read" ? "read" : "written"}: ${Files.reasonOf(reason.cause)}`
   }
