@@ -1,6 +1,7 @@
 /**
  * What the parent asks of a worker process, and what the worker answers. Both travel over Node's IPC channel as JSON.
  */
+import type * as Effect from "effect/Effect"
 import type { Cryptography, Framing, NodeNetworkOptions } from "./nodes.ts"
 
 /** What is measured: a raw echo, raw bulk, a BasicNode, an AdvancedNode, an RPC group, or a function of a CommandNode. */
@@ -144,6 +145,11 @@ export interface Calls {
 
 /** The name of a call. */
 export type Call = keyof Calls
+
+/** How a worker answers calls. */
+export type Handlers<Names extends Call = Call> = {
+  readonly [Name in Names]: (payload: Calls[Name]["payload"]) => Effect.Effect<Calls[Name]["result"], unknown>
+}
 
 /** A call on its way. */
 export interface Request {
