@@ -2,7 +2,7 @@
 import { assert, layer } from "@effect/vitest"
 import * as Crypto from "@pnet/core/Crypto"
 import * as PortableCrypto from "@pnet/core/PortableCrypto"
-import * as Vectors from "@pnet/lab/vectors/vectors"
+import * as Document from "@pnet/lab/vectors/document"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
@@ -67,7 +67,7 @@ layer(PortableCrypto.layer)("the calls of docs/vectors.json", (it) => {
   it.effect("are said and heard by the library, byte by byte", () =>
     Effect.gen(function*() {
       const crypto = yield* Crypto.Crypto
-      const { commands, handshake } = Vectors.load()
+      const { commands, handshake } = Document.load()
       const session = handshake.sessions.find(({ name }) => name === "binary")!
       const alpha = side(crypto, "client", session.steps["sessionKey"]!)
       const beta = side(crypto, "server", session.steps["sessionKey"]!)
@@ -98,7 +98,7 @@ layer(PortableCrypto.layer)("the calls of docs/vectors.json", (it) => {
     Effect.sync(() => {
       const text = readFileSync(fileURLToPath(new URL("../../../docs/protocol.md", import.meta.url)), "utf8")
       const bare = text.replaceAll(/\s/g, "")
-      const [add] = Vectors.load().commands.calls
+      const [add] = Document.load().commands.calls
       for (const { frames, record, text } of [add!.request, add!.reply]) {
         assert.include(bare, record)
         assert.include(bare, text)
@@ -109,7 +109,7 @@ layer(PortableCrypto.layer)("the calls of docs/vectors.json", (it) => {
 
   it.effect("are encoded from values, and decoded to them", () =>
     Effect.gen(function*() {
-      for (const { name, reply, request } of Vectors.load().commands.calls) {
+      for (const { name, reply, request } of Document.load().commands.calls) {
         const { args = [], function: called, kwargs = {} } = JSON.parse(request.text) as Wire.Request
         const decoded = Wire.decodeRequest(utf8(request.text))
         assert.deepStrictEqual(decoded, { function: called, args, kwargs }, name)

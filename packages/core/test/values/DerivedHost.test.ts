@@ -1,10 +1,10 @@
 /** The addresses that stand for what has none: as docs/protocol.md has them, for another implementation to get the same. */
 import { assert, describe, it } from "@effect/vitest"
 import { Advert, DerivedHost, type PublicKey } from "@pnet/core"
-import * as Vectors from "@pnet/lab/vectors/vectors"
+import * as Document from "@pnet/lab/vectors/document"
 import { createHash } from "node:crypto"
 
-const { derivedHosts } = Vectors.load()
+const { derivedHosts } = Document.load()
 
 describe("a derived address", () => {
   it("is the prefix and 96 bits of a hash, as the vectors have it", () => {

@@ -1,0 +1,116 @@
+/** What `docs/vectors.json` holds, where it is, and how bytes are written in it. */
+import type * as Packet from "@pnet/core/Packet"
+import { readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import type * as CommandVectors from "./commands.ts"
+import type * as HandshakeVectors from "./handshake.ts"
+
+export interface Part {
+  readonly text: string
+  readonly times: number
+}
+
+/** One of the three. */
+export interface Bytes {
+  readonly text?: string
+  readonly hex?: string
+  readonly parts?: ReadonlyArray<Part>
+}
+
+export interface Receiver {
+  readonly node: string
+  readonly networkId: string
+  readonly networkKeys: ReadonlyArray<string>
+  readonly carrier: string
+  readonly clock: number
+  readonly start: number
+  readonly last?: number
+  readonly asked?: { readonly node: string; readonly stamp: number }
+}
+
+/** What a packet says. */
+export type Content =
+  | {
+    readonly type: "adv"
+    readonly publicKey: string
+    readonly name: string
+    readonly host: string
+    readonly port: number
+    readonly timestamp?: number
+  }
+  | {
+    readonly type: "msg" | "rsp"
+    readonly publicKey: string
+    readonly name: string
+    readonly stamp: number
+    readonly payload: string
+  }
+  | { readonly type: "err"; readonly publicKey: string | null; readonly code: string }
+
+export interface Vector {
+  readonly name: string
+  readonly description: string
+  readonly receiver: Receiver
+  readonly steps?: Readonly<Record<string, string | number>>
+  readonly packet: Bytes
+  readonly result?: Content
+  readonly error?: string
+}
+
+export interface Document {
+  readonly description: ReadonlyArray<string>
+  readonly fields: Readonly<Record<string, string>>
+  readonly nodes: Readonly<Record<string, Readonly<Record<string, string>>>>
+  readonly sharedKeys: Readonly<Record<string, string>>
+  readonly networkKeys: Readonly<Record<string, string>>
+  readonly carriers: Readonly<
+    Record<string, { readonly types: ReadonlyArray<Packet.PacketType>; readonly maxLength: number }>
+  >
+  readonly valid: ReadonlyArray<Vector>
+  readonly invalid: ReadonlyArray<Vector>
+  readonly handshake: HandshakeVectors.Section
+  readonly commands: CommandVectors.Section
+  readonly derivedHosts: ReadonlyArray<DerivedVector>
+}
+
+/** An address that stands for a key or a URL. */
+export interface DerivedVector {
+  readonly kind: string
+  readonly key?: string
+  readonly url?: string
+  /** What is hashed. */
+  readonly text: string
+  readonly host: string
+}
+
+export const path = fileURLToPath(new URL("../../../../docs/vectors.json", import.meta.url))
+
+export const load = (): Document => JSON.parse(readFileSync(path, "utf8"))
+
+export const print = (document: Document): string => `${JSON.stringify(document, null, 2)}\n`
+
+export const utf8 = (text: string): Uint8Array => new Uint8Array(new TextEncoder().encode(text))
+export const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
+export const ofHex = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, "hex"))
+export const base64url = (bytes: Uint8Array): string =>
+  Buffer.from(bytes).toString("base64").replaceAll("+", "-").replaceAll("/", "_")
+export const concat = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat(parts))
+export const range = (from: number, length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => from + i)
+
+export const textOf = (bytes: Uint8Array): string | undefined => {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+export const bytesOf = ({ hex, parts, text }: Bytes): Uint8Array =>
+  hex !== undefined
+    ? ofHex(hex)
+    : utf8(text ?? parts!.map(({ text, times }) => text.repeat(times)).join(""))
+
+export const shown = (bytes: Uint8Array): Bytes => {
+  const text = textOf(bytes)
+  return text === undefined ? { hex: hexOf(bytes) } : { text }
+}
