@@ -332,7 +332,8 @@ const peerSessions = of("sessions", "packages/core/src/internal/session/peerSess
   "ghost-heard": [
     `staying.heardAt > newest.startedAt ? staying : newest`,
     `true ? staying : newest`,
-    "calls go to the session of a peer's former life"
+    "calls go to the session of a peer's former life",
+    { tests: ["peerSessions"] }
   ]
 })
 
