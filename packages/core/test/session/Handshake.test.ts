@@ -5,6 +5,7 @@ import * as Packet from "@pnet/core/Packet"
 import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import type * as ProtocolError from "@pnet/core/ProtocolError"
 import * as PublicKey from "@pnet/core/PublicKey"
+import { concat, ofHex, range, u64, utf8 } from "@pnet/lab/vectors/bytes"
 import { load } from "@pnet/lab/vectors/document"
 import * as Vectors from "@pnet/lab/vectors/handshake"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
@@ -20,9 +21,6 @@ const { isMessage, MessageBox, overhead } = InternalMessageBox
 
 type Service = Crypto.Crypto["Service"]
 type Answer<A> = Result.Result<A, ProtocolError.ProtocolError>
-
-const { concat, range, utf8 } = Vectors
-const ofHex = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, "hex"))
 
 const networkId = Packet.NetworkId.make("lab")
 const names = { alpha: Packet.NodeName.make("alpha"), beta: Packet.NodeName.make("beta") }
@@ -426,7 +424,7 @@ layer(NodeCrypto.layer)("a damaged command is refused:", (it) => {
           crypto.seal(key, concat(utf8(prefix), nonce), plain)
         // HELLO's zeros.
         for (const [what, plain] of damaged(new Uint8Array(64))) {
-          const box = seal("CurveZMQHELLO---", Vectors.u64(1), right.helloKey, plain)
+          const box = seal("CurveZMQHELLO---", u64(1), right.helloKey, plain)
           refused(
             before.hello().hello(concat(right.hello.subarray(0, 120), box)),
             what,
@@ -449,7 +447,7 @@ layer(NodeCrypto.layer)("a damaged command is refused:", (it) => {
         for (const [what, plain] of damaged(right.initiatePlain.subarray(0, 128))) {
           const box = seal(
             "CurveZMQINITIATE",
-            Vectors.u64(2),
+            u64(2),
             right.sessionKey,
             concat(plain, right.initiatePlain.subarray(128))
           )
@@ -748,11 +746,11 @@ layer(NodeCrypto.layer)("bytes of any kind", (it) => {
         before.welcome().welcome(welcome)
         refused(before.initiate().initiate(build({ clientMetadata: bytes }).initiate, alpha.publicKey))
         refused(before.ready().ready(build({ serverMetadata: bytes }).ready))
-        const box = crypto.seal(right.sessionKey, concat(utf8("CurveZMQINITIATE"), Vectors.u64(2)), bytes)
+        const box = crypto.seal(right.sessionKey, concat(utf8("CurveZMQINITIATE"), u64(2)), bytes)
         refused(before.initiate().initiate(concat(right.initiate.subarray(0, 113), box), alpha.publicKey))
         const longer = crypto.seal(
           right.sessionKey,
-          concat(utf8("CurveZMQINITIATE"), Vectors.u64(2)),
+          concat(utf8("CurveZMQINITIATE"), u64(2)),
           concat(cut(128), bytes)
         )
         const code = Result.match(

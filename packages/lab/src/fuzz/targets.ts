@@ -26,6 +26,7 @@ import { Rpc } from "effect/rpc"
 import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import { range } from "../vectors/bytes.ts"
 import * as Vectors from "../vectors/handshake.ts"
 import { seeded } from "../worlds/sessionWorld.ts"
 import * as Mutate from "./mutate.ts"
@@ -192,8 +193,8 @@ const checkAdvert = (content: Uint8Array): boolean => {
 
 const packetTarget = (crypto: Crypto.Crypto["Service"], clock: Clock.Clock): Target => {
   // The receiver of the vectors, and the newer of its network keys.
-  const beta = crypto.keyPair(Redacted.make(Vectors.range(0x21, 32)))
-  const key = Redacted.make(Vectors.range(0x61, 32))
+  const beta = crypto.keyPair(Redacted.make(range(0x21, 32)))
+  const key = Redacted.make(range(0x61, 32))
   const open = NetworkCipher.make({ crypto, clock, networkId: lab, keys: [] })
   const closed = NetworkCipher.make({ crypto, clock, networkId: lab, keys: [key] })
   const separators = /([|@:\n])/
@@ -259,9 +260,9 @@ const advertTarget: Target = {
 
 /** What stands in a token, and in a RAW command: with the key, so that what is behind is reached. */
 const sealedTargets = (crypto: Crypto.Crypto["Service"], clock: Clock.Clock): ReadonlyArray<Target> => {
-  const alpha = crypto.keyPair(Redacted.make(Vectors.range(0x01, 32)))
-  const beta = crypto.keyPair(Redacted.make(Vectors.range(0x21, 32)))
-  const key = Redacted.make(Vectors.range(0x61, 32))
+  const alpha = crypto.keyPair(Redacted.make(range(0x01, 32)))
+  const beta = crypto.keyPair(Redacted.make(range(0x21, 32)))
+  const key = Redacted.make(range(0x61, 32))
   const cipher = NetworkCipher.make({ crypto, clock, networkId: lab, keys: [key] })
   const shared = crypto.sharedKey(beta.publicKey, alpha.secretKey)
   const nonce = concat(utf8("PnetRAW-"), new Uint8Array(16))
@@ -315,7 +316,7 @@ const sealedTargets = (crypto: Crypto.Crypto["Service"], clock: Clock.Clock): Re
 // oxlint-disable-next-line max-lines-per-function -- a list of targets over the same keys, each of which is read by itself
 const handshakeTargets = (plain: Crypto.Crypto["Service"]): ReadonlyArray<Target> => {
   const crypto = remembering(plain)
-  const pair = (from: number) => crypto.keyPair(Redacted.make(Vectors.range(from, 32)))
+  const pair = (from: number) => crypto.keyPair(Redacted.make(range(from, 32)))
   const optionsOf = (side: "alpha" | "beta", draws: Readonly<Record<string, Uint8Array>>): Handshake.Options => ({
     crypto: Vectors.scripted(crypto, draws),
     // Each machine has secrets of its own to wipe.

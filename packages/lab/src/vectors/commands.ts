@@ -4,10 +4,9 @@
  */
 import type { Crypto } from "@pnet/core/Crypto"
 import * as Redacted from "effect/Redacted"
-import { binary, build, concat, draws, metadata, pnet, range, utf8 } from "./handshake.ts"
+import { concat, hexOf, range, u32, utf8 } from "./bytes.ts"
+import { binary, build, draws, metadata, pnet } from "./handshake.ts"
 
-const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
-const u32 = (value: number) => Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value)
 const frame = (kind: number, stream: number, payload: Uint8Array) =>
   concat(Uint8Array.of(kind), u32(stream), u32(payload.length), payload)
 

@@ -2,8 +2,9 @@
 import type * as Packet from "@pnet/core/Packet"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import { hexOf, ofHex, textOf, utf8 } from "./bytes.ts"
 import type * as CommandVectors from "./commands.ts"
-import type * as HandshakeVectors from "./handshake.ts"
+import type * as HandshakeVectors from "./handshakeSection.ts"
 
 export interface Part {
   readonly text: string
@@ -88,22 +89,6 @@ export const path = fileURLToPath(new URL("../../../../docs/vectors.json", impor
 export const load = (): Document => JSON.parse(readFileSync(path, "utf8"))
 
 export const print = (document: Document): string => `${JSON.stringify(document, null, 2)}\n`
-
-export const utf8 = (text: string): Uint8Array => new Uint8Array(new TextEncoder().encode(text))
-export const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
-export const ofHex = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, "hex"))
-export const base64url = (bytes: Uint8Array): string =>
-  Buffer.from(bytes).toString("base64").replaceAll("+", "-").replaceAll("/", "_")
-export const concat = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat(parts))
-export const range = (from: number, length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => from + i)
-
-export const textOf = (bytes: Uint8Array): string | undefined => {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch {
-    return undefined
-  }
-}
 
 export const bytesOf = ({ hex, parts, text }: Bytes): Uint8Array =>
   hex !== undefined

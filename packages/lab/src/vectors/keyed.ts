@@ -1,6 +1,6 @@
 /** Vectors of packets on a network with a key: tokens, and what is wrong with others. */
 import * as Redacted from "effect/Redacted"
-import { base64url, hexOf, range, textOf, utf8 } from "./document.ts"
+import { base64url, hexOf, range, textOf, utf8 } from "./bytes.ts"
 import type { RawScene } from "./raw.ts"
 import {
   advert,
@@ -8,6 +8,8 @@ import {
   clock,
   datagram,
   flipped,
+  hears,
+  keyed,
   type NetworkKeyId,
   networkSecrets,
   type NodeId,
@@ -18,8 +20,6 @@ import {
 
 const net = "ERR_NET_DECRYPTION_FAILED"
 const iv = range(0xc0, 16)
-const keyed = { networkKeys: ["new"] } as const
-const hears = { ...datagram, ...keyed }
 
 /** Packets whose content is in a token, that may say anything. */
 const makeSealed = (scene: Scene) => {

@@ -1,10 +1,7 @@
 /** Vectors of packets that break several rules at once: the first of the order of checks is told. */
-import { concat, utf8 } from "./document.ts"
+import { concat, utf8 } from "./bytes.ts"
 import type { RawScene } from "./raw.ts"
-import { datagram, longAdvert, type Scene } from "./scene.ts"
-
-const keyed = { networkKeys: ["new"] } as const
-const hears = { ...datagram, ...keyed }
+import { hears, keyed, longAdvert, type Scene } from "./scene.ts"
 
 /** What is wrong with a packet that breaks several rules. */
 export const order = (scene: Scene, raw: RawScene): void => {

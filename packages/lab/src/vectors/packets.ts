@@ -1,6 +1,6 @@
 /** Vectors of packets that need no box to be opened: adverts, refusals, the envelope and its sections. */
 import * as Packet from "@pnet/core/Packet"
-import { base64url, concat, ofHex, range, utf8 } from "./document.ts"
+import { base64url, concat, ofHex, range, utf8 } from "./bytes.ts"
 import { advert, answer, datagram, longAdvert, said as saidBy, type Scene } from "./scene.ts"
 
 /** Adverts in clear. */

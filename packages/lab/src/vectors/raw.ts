@@ -1,6 +1,6 @@
 /** Vectors of RAW messages: a request of alpha to beta, its answer, and what is wrong with others. */
 import * as PublicKey from "@pnet/core/PublicKey"
-import { base64url, concat, hexOf, range, utf8 } from "./document.ts"
+import { base64url, concat, hexOf, range, utf8 } from "./bytes.ts"
 import { answer, clock, flipped, minute, type NodeId, type Scene, stamp } from "./scene.ts"
 
 const node = "ERR_NODE_DECRYPTION_FAILED"

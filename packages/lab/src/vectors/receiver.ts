@@ -17,7 +17,8 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as TestClock from "effect/testing/TestClock"
-import { bytesOf, concat, type Content, type Document, hexOf, ofHex, utf8, type Vector } from "./document.ts"
+import { concat, hexOf, ofHex, utf8 } from "./bytes.ts"
+import { bytesOf, type Content, type Document, type Vector } from "./document.ts"
 
 /** What the receiver of a vector makes of its packet, over the given cryptography. */
 export const read = (crypto: Crypto["Service"], document: Document, { packet, receiver }: Vector) =>

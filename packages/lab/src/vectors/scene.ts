@@ -5,7 +5,8 @@
 import type { Crypto, KeyPair } from "@pnet/core/Crypto"
 import type * as ProtocolError from "@pnet/core/ProtocolError"
 import * as Redacted from "effect/Redacted"
-import { type Bytes, concat, type Content, range, type Receiver, shown, utf8, type Vector } from "./document.ts"
+import { concat, range, utf8 } from "./bytes.ts"
+import { type Bytes, type Content, type Receiver, shown, type Vector } from "./document.ts"
 
 export const secrets = { alpha: range(0x01, 32), beta: range(0x21, 32), gamma: range(0x41, 32) }
 export const networkSecrets = { new: range(0x61, 32), old: range(0x81, 32) }
@@ -95,6 +96,9 @@ export type Scene = ReturnType<typeof makeScene>
 // --- what many vectors share -----------------------------------------------------------------------------------------------
 
 export const datagram = { carrier: "datagram" } as const
+/** On a network with a key, and a datagram there. */
+export const keyed = { networkKeys: ["new"] } as const
+export const hears = { ...datagram, ...keyed }
 export const answer = { carrier: "answer", to: "alpha", asked: { node: "beta", stamp } } as const
 
 /** The text of alpha's advert, and what it says. */
