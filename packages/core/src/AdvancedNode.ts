@@ -128,7 +128,7 @@ export interface CallOptions {
    * Time in which the whole answer must have come. The function is never run after it. Default: what `Deadline.within` leaves,
    * or none.
    */
-  readonly deadline?: Duration.Input | undefined
+  readonly timeout?: Duration.Input | undefined
   /**
    * Bytes that `request` and `sendAll` hold of one answer; a longer one fails with a `CallTooLargeError`. Default:
    * `limits.callSize`, 8 MiB. The answers of `send` have no end.

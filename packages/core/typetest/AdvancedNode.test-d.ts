@@ -186,7 +186,7 @@ AdvancedNode.layer({ name: "alice", function: {} })
 
 expectTypeOf(node.send("bob", "echo", "hi")).toEqualTypeOf<Stream.Stream<Uint8Array, CallErrors>>()
 expectTypeOf(node.send("bob", "echo", new Uint8Array(1))).toEqualTypeOf<Stream.Stream<Uint8Array, CallErrors>>()
-expectTypeOf(node.request("bob", "echo", "hi", { deadline: "1 second" })).toEqualTypeOf<
+expectTypeOf(node.request("bob", "echo", "hi", { timeout: "1 second" })).toEqualTypeOf<
   Effect.Effect<Uint8Array, CallErrors>
 >()
 expectTypeOf(node.sendAll("*", "echo", "hi")).toEqualTypeOf<Stream.Stream<AdvancedNode.Outcome>>()
@@ -233,8 +233,8 @@ node.request("bob", "hi")
 // @ts-expect-error: send is for one; sendAll is for several
 node.send(["bob", "carol"], "echo", "hi")
 
-// @ts-expect-error: the option is called deadline
-node.request("bob", "echo", "hi", { timeout: "1 second" })
+// @ts-expect-error: the option is called timeout, as everywhere
+node.request("bob", "echo", "hi", { deadline: "1 second" })
 
 // @ts-expect-error: text is what BasicNode sends; here it is request
 node.sendText("bob", "hi")

@@ -233,10 +233,10 @@ const endings = (test: Test, setup: AdvancedSetup): void => {
         hang: () => Effect.never.pipe(Effect.onInterrupt(() => Deferred.succeed(interrupted, undefined))),
         count: () => Effect.sync(() => void runs++)
       })
-      const error = yield* failureOf(alice.request("bob", "hang", "x", { deadline: "300 millis" }))
+      const error = yield* failureOf(alice.request("bob", "hang", "x", { timeout: "300 millis" }))
       assert.strictEqual(error._tag === "StreamResetError" && error.code, "deadline")
       yield* Deferred.await(interrupted)
-      const late = yield* failureOf(alice.request("bob", "count", "x", { deadline: 0 }))
+      const late = yield* failureOf(alice.request("bob", "count", "x", { timeout: 0 }))
       assert.strictEqual(late._tag === "StreamResetError" && late.code, "deadline")
       assert.strictEqual(runs, 0)
     }))

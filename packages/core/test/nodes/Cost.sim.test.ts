@@ -452,7 +452,7 @@ describe("a deadline", () => {
         alice.node.request("bob", "slow", ""),
         alice.node.request("bob", "slow", Stream.empty),
         Stream.runDrain(alice.node.send("bob", "slow", "")),
-        alice.node.request("bob", "slow", "", { deadline: "1 minute" }),
+        alice.node.request("bob", "slow", "", { timeout: "1 minute" }),
         alice.node.request("bob", "pass", "")
       ]
       for (const call of calls) {
@@ -464,7 +464,7 @@ describe("a deadline", () => {
       assert.strictEqual(seen.length, calls.length)
       for (const left of seen) assert.isAtMost(left!, 2_000)
       // Its own, where that is the earlier one; and what is over is not begun.
-      yield* failureOf(Deadline.within("1 minute")(alice.node.request("bob", "slow", "", { deadline: "1 second" })))
+      yield* failureOf(Deadline.within("1 minute")(alice.node.request("bob", "slow", "", { timeout: "1 second" })))
       assert.isAtMost(seen.pop()!, 1_000)
       const before = seen.length
       const over = yield* failureOf(Deadline.within(0)(alice.node.request("bob", "slow", "")))

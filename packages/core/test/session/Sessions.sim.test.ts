@@ -640,7 +640,7 @@ describe("limits", () => {
         assert.deepStrictEqual([error._tag, error.code], ["StreamResetError", "deadline"])
       // The way to it.
       yield* network.partition(alice.host, bob.host)
-      const [took, error] = yield* timed(failureOf(alice.node.request("bob", "count", "", { deadline: "1 second" })))
+      const [took, error] = yield* timed(failureOf(alice.node.request("bob", "count", "", { timeout: "1 second" })))
       late(error)
       assert.closeTo(took, 1_000, 100)
       yield* network.heal()
@@ -649,14 +649,14 @@ describe("limits", () => {
       const hanging = yield* Effect.forkChild(alice.node.request("bob", "hang", ""))
       yield* Effect.sleep("1 second")
       const [waited, error2] = yield* timed(
-        failureOf(alice.node.request("bob", "count", "", { deadline: "2 seconds" }))
+        failureOf(alice.node.request("bob", "count", "", { timeout: "2 seconds" }))
       )
       late(error2)
       assert.closeTo(waited, 2_000, 100)
       yield* Fiber.interrupt(hanging)
       assert.strictEqual(runs, 0)
       // None at all is no violation.
-      const answer = yield* alice.node.request("bob", "count", "", { deadline: Duration.infinity })
+      const answer = yield* alice.node.request("bob", "count", "", { timeout: Duration.infinity })
       assert.strictEqual(text(answer), "1")
     }),
     coarse
@@ -850,7 +850,7 @@ describe("the end", () => {
           i % 4 === 0
             ? failureOf(alice.node.request("bob", "fail", "x"))
             : i % 4 === 1
-            ? failureOf(alice.node.request("bob", "hang", "x", { deadline: "100 millis" }))
+            ? failureOf(alice.node.request("bob", "hang", "x", { timeout: "100 millis" }))
             : i % 4 === 2
             ? Stream.runDrain(Stream.take(alice.node.send("bob", "echo", Stream.make(bytes("a"), bytes("b"))), 1))
             : ask(alice, "bob"), { concurrency: 200, discard: true })

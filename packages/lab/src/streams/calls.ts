@@ -14,7 +14,7 @@ const call = ({ tally }: World, random: Chance, { node }: Started, to: string, w
   const key = random.below(256)
   const size = random.pick([0, 1, 100, 16_384, 100_000, 262_144, random.below(longest)])
   const options = kind === "hang" || random.chance(0.1)
-    ? { deadline: `${1 + random.below(random.pick([20, 5_000]))} millis` as const }
+    ? { timeout: `${1 + random.below(random.pick([20, 5_000]))} millis` as const }
     : undefined
   const check = new Check(tally, key, where)
   const given = () => random.chance(0.3) ? expected(key, 0, size) : source(random, key, size, random.chance(0.3))

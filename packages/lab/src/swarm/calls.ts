@@ -149,7 +149,7 @@ const stream = (asking: Asking, step: Of<"stream">): Call => {
   const { node, token, world } = asking
   const { key, name, size, slowReader, slowSource } = step
   const peer = asking.nameOf(step.to)
-  const deadline = { deadline: asking.timeout }
+  const options = { timeout: asking.timeout }
   const given = Stream.concat(
     Stream.make(Buffer.from(`${token} ${key} ${size}\n`) as Uint8Array),
     name === "download" ? Stream.empty : source(chance(world.plan.seed, token), key, size, slowSource)
@@ -162,7 +162,7 @@ const stream = (asking: Asking, step: Of<"stream">): Call => {
     asking.answered(peer)
   }
   const answer = Effect.map(
-    Effect.suspend(() => node.request(peer, name, given, deadline)),
+    Effect.suspend(() => node.request(peer, name, given, options)),
     (bytes) => Buffer.from(bytes).toString()
   )
   switch (name) {
@@ -173,7 +173,7 @@ const stream = (asking: Asking, step: Of<"stream">): Call => {
       const pause = slowReader > 0 ? Effect.sleep(slowReader) : Effect.void
       return Effect.map(
         Stream.runForEach(
-          node.send(peer, name, given, deadline),
+          node.send(peer, name, given, options),
           (part) => Effect.andThen(check.take(part), pause)
         ),
         () => whole(check.length)

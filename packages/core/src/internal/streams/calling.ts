@@ -25,7 +25,7 @@ import { bytesOf, type Data, isStream, isWhole, notSendable } from "./sendable.t
 export const protocol = "command"
 
 export interface Options {
-  readonly deadline?: Duration.Input | undefined
+  readonly timeout?: Duration.Input | undefined
   /** Bytes that are held of one answer. */
   readonly limit?: number | undefined
 }
@@ -273,9 +273,9 @@ export class Calling {
   /** When a call's time is up: its own, or that of the work that it is a part of. */
   #deadlineOf(fiber: Fiber.Fiber<unknown, unknown>, options: Options | undefined): number {
     const inherited = fiber.getRef(CurrentDeadline) ?? Infinity
-    return options?.deadline === undefined
+    return options?.timeout === undefined
       ? inherited
-      : Math.min(inherited, nowUnsafe(this.#node.clock) + Duration.toMillis(Duration.fromInputUnsafe(options.deadline)))
+      : Math.min(inherited, nowUnsafe(this.#node.clock) + Duration.toMillis(Duration.fromInputUnsafe(options.timeout)))
   }
 
   #leftUntil(deadline: number) {
