@@ -1,15 +1,17 @@
 // The layers one by one, against a corpus and what comes of altering it. `pnpm lab fuzz` goes on for as long as it is told, and keeps what
 // it finds in the corpus, where this test finds it ever after.
 import { assert, describe, it } from "@effect/vitest"
-import * as Fuzz from "@pnet/lab/fuzz/targets"
+import { corpus } from "@pnet/lab/fuzz/corpus"
+import * as Fuzz from "@pnet/lab/fuzz/run"
+import { targets as allTargets } from "@pnet/lab/fuzz/targets"
 import { Effect } from "effect"
 
-const targets = await Effect.runPromise(Fuzz.targets)
+const targets = await Effect.runPromise(allTargets)
 
 describe("every case of the corpus", () => {
   for (const target of targets) {
     it(target.name, () => {
-      assert.isAbove(Fuzz.corpus(target.folders[0]!).length, 0)
+      assert.isAbove(corpus(target.folders[0]!).length, 0)
       for (const { item, problem } of Fuzz.replay(target)) assert.fail(`${item.file}: ${problem}`)
     })
   }

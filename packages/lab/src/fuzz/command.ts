@@ -14,9 +14,12 @@ import * as TestClock from "effect/testing/TestClock"
 import * as Flags from "../harness/flags.ts"
 import * as Memory from "../harness/memory.ts"
 import * as Seeds from "../harness/seeds.ts"
+import { keep } from "./corpus.ts"
 import { fuzz as fuzzNodes } from "./nodes.ts"
+import * as Run from "./run.ts"
 import { fuzzSessions } from "./sessions.ts"
-import * as Fuzz from "./targets.ts"
+import type { Target } from "./target.ts"
+import { targets } from "./targets.ts"
 
 const heap = () => Memory.heap() / 1_048_576
 
@@ -41,18 +44,18 @@ const sessions = (seed: number): Effect.Effect<Round> =>
     failures: problems.map((problem) => `case sessions/${seed}: ${problem}`)
   }))
 
-const layer = (target: Fuzz.Target) => (seed: number): Effect.Effect<Round> =>
+const layer = (target: Target) => (seed: number): Effect.Effect<Round> =>
   Effect.sync(() => {
-    const { cases, failures } = Fuzz.run(target, { seed, cases: Math.ceil(4_000 / target.cost) })
+    const { cases, failures } = Run.run(target, { seed, cases: Math.ceil(4_000 / target.cost) })
     return {
       cases,
       failures: failures.map(({ bytes, folder, seed, why }) =>
-        `case ${seed}: ${why}\n  kept in ${Fuzz.keep(folder, bytes, why)}`
+        `case ${seed}: ${why}\n  kept in ${keep(folder, bytes, why)}`
       )
     }
   })
 
-const all = Effect.map(Fuzz.targets, (targets) =>
+const all = Effect.map(targets, (targets) =>
   new Map<string, (seed: number) => Effect.Effect<Round, unknown>>([
     ...targets.map((target) => [target.name, layer(target)] as const),
     ["nodes", nodes],
@@ -62,10 +65,10 @@ const all = Effect.map(Fuzz.targets, (targets) =>
 const once = (name: string) =>
   Effect.gen(function*() {
     const [target, seed, index] = name.split("/")
-    const layers = yield* Fuzz.targets
+    const layers = yield* targets
     const found = layers.find(({ name }) => name === target)
     if (found !== undefined && index !== undefined) {
-      const { bytes, why } = Fuzz.again(found, name)
+      const { bytes, why } = Run.again(found, name)
       yield* Console.log(`${bytes.length} bytes: ${Buffer.from(bytes.subarray(0, 4_000)).toString("hex")}`)
       yield* Console.log(why ?? "no rule is broken")
       return why === undefined
@@ -89,7 +92,7 @@ const forSeconds = (seconds: number, only: string | undefined, seed: number | un
     let most = 0
     let rounds = 0
     yield* Console.log(`seeds from ${first} on`)
-    const broken = (yield* Fuzz.targets).flatMap(Fuzz.replay)
+    const broken = (yield* targets).flatMap(Run.replay)
     for (const { item, problem } of broken) yield* Console.log(`the corpus's ${item.file}: ${problem}`)
     for (let seed = first; (yield* Clock.currentTimeMillis) < end; seed++) {
       for (const [name, target] of chosen) {

@@ -4,8 +4,10 @@
  */
 import { Frame } from "@pnet/core"
 import { frame } from "../worlds/sessionWorld.ts"
+import { corpus } from "./corpus.ts"
 import * as Mutate from "./mutate.ts"
-import { calls, corpus, frameMutator } from "./targets.ts"
+import { frameMutator } from "./targets/frames.ts"
+import { calls } from "./targets/rpc.ts"
 
 const { concat, readU32, u32 } = Mutate
 const { Kind } = Frame

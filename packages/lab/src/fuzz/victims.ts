@@ -5,7 +5,7 @@ import type { SimNetwork } from "@pnet/testing"
 import { Context, Effect, Layer, type Scope, Stream } from "effect"
 import { RpcGroup } from "effect/rpc"
 import { networkId } from "../worlds/sessionWorld.ts"
-import { calls } from "./targets.ts"
+import { calls } from "./targets/rpc.ts"
 
 class Calls extends RpcGroup.make(calls.plain, calls.rich, calls.tree, calls.bytes) {}
 
