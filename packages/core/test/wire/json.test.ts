@@ -99,6 +99,15 @@ describe("what JSON has no form for", () => {
     ) {
       assert.strictEqual(notJson([value], "$", 1_000_000), "too large")
     }
+    let looks = 0
+    const watched = {
+      get a() {
+        looks++
+        return 1
+      }
+    }
+    assert.strictEqual(notJson(Array.from({ length: 100_000 }).fill(watched), "$", 1_000), "too large")
+    assert.isBelow(looks, 1_000)
     const value = { list: [1, null, "text", { a: true, b: undefined }], "a key": "x".repeat(50) }
     assert.isUndefined(notJson(value, "$", JSON.stringify(value).length))
     assert.strictEqual(notJson(value, "$", 80), "too large")

@@ -20,7 +20,7 @@ const json = of(
     ],
     "own-length": [
       `if (--room.left < 0) return fault(tooLarge)`,
-      `if (--room.left < -1e9) return fault(tooLarge)`,
+      `if (--room.left < -1e6) return fault(tooLarge)`,
       "a value that stands in many places of itself holds its process for ever"
     ],
     "own-depth": [`if (depth > maxDepth) return fault(tooDeep)`, ``, "a value that is in itself breaks its caller"],
