@@ -2,7 +2,7 @@ import { NodeDatagramSocket } from "@effect/platform-node"
 import { BasicNode, Crypto, Network, TcpTransport, TofuTrust } from "@pnet/core"
 import { NodePnet } from "@pnet/node"
 import { nodeSuite, type NodeWorld } from "@pnet/testing/NodeSuite"
-import { Clock, Context, Effect, identity, Layer, type Scope } from "effect"
+import { Clock, Context, Effect, identity, Layer, Logger, type Scope } from "effect"
 
 /** A UDP port that nobody on this machine uses now. */
 const freePort = Effect.gen(function*() {
@@ -26,7 +26,7 @@ const world: Effect.Effect<NodeWorld, never, Scope.Scope> = Effect.gen(function*
       Effect.map(
         Layer.build(Layer.fresh(
           BasicNode.layer({ advertisePort, ...options }).pipe(
-            Layer.provide(NodePnet.layerWithTrust(trust))
+            Layer.provide([NodePnet.layerWithTrust(trust), Logger.layer([])])
           )
         )),
         (built) => Context.get(built, BasicNode.BasicNode)

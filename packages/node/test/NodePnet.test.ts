@@ -63,7 +63,7 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
         assert.notStrictEqual(yield* start("bob", env), alice)
         const both = yield* Effect.flip(start("carol", { ...env, PNET_IDENTITY_FILE: `${parent}/key` }))
         assert.strictEqual(both._tag, "OptionsError")
-      }).pipe(Effect.scoped))
+      }).pipe(Effect.scoped, Effect.provide(Logger.layer([]))))
 
     it.effect("refuses a variable of trust or identity that is set and empty", () =>
       Effect.gen(function*() {
@@ -144,5 +144,5 @@ layer(NodeServices.layer, { excludeTestServices: true })("NodePnet.layerKeys", (
         NodeCrypto.layer
       )
       assert.strictEqual((yield* start("alice", { identity })).publicKey, identity.publicKey)
-    }).pipe(Effect.scoped))
+    }).pipe(Effect.scoped, Effect.provide(Logger.layer([]))))
 })
