@@ -74,9 +74,10 @@ class Conversation<Closed> {
 
   #read(line: Line): Effect.Effect<Ending> {
     const { messages } = this.#parts
+    const next = Effect.result(line.next)
     return Effect.gen({ self: this }, function*() {
       while (true) {
-        const packet = yield* Effect.result(line.next)
+        const packet = yield* next
         if (Result.isFailure(packet)) return packet.failure
         const answer = messages.open(this.#receiver, this.#channel.sent[0], packet.success)
         if (Result.isFailure(answer)) return answer.failure
@@ -113,36 +114,49 @@ class Conversation<Closed> {
 
   /** Takes the answer to the oldest message; an Ending where it ends the conversation. */
   #take({ endpoint, proof }: Line, answer: Message): Effect.Effect<Ending | undefined> {
-    const { limits, now, onIdle, peers, trust } = this.#parts
-    const channel = this.#channel
+    const { now, peers, trust } = this.#parts
     const { publicKey } = this.#receiver
-    return Effect.gen(function*() {
-      const { name } = answer
-      const exchange = channel.sent[0]!
-      if (proof.name !== undefined && proof.name !== name) return violated(exchange.mismatch(publicKey, name))
-      const at = now()
-      // The advert that led here named somebody; the box says who it is.
-      const isOther = name !== exchange.name
-      if (name !== proof.name || at - proof.at >= proofMillis) {
-        // Nobody asked for the other one, so it is not pinned. But the table learns what the key is called.
-        const trusted = yield* Effect.result(isOther ? trust.check(name, publicKey) : trust.proved(name, publicKey))
-        if (Result.isFailure(trusted)) {
-          return violated(isOther ? exchange.mismatch(publicKey, name) : trusted.failure)
-        }
-        yield* peers.proved({ name, publicKey, endpoint })
-        proof.name = name
-        proof.at = at
-        channel.unproved = undefined
+    const { name } = answer
+    const exchange = this.#channel.sent[0]!
+    if (proof.name !== undefined && proof.name !== name) {
+      return Effect.succeed(violated(exchange.mismatch(publicKey, name)))
+    }
+    const at = now()
+    // The advert that led here named somebody; the box says who it is.
+    const isOther = name !== exchange.name
+    // Nearly always: somebody who has proved himself a moment ago.
+    if (name === proof.name && at - proof.at < proofMillis) {
+      this.#complete(answer, at, isOther)
+      return Effect.undefined
+    }
+    return Effect.gen({ self: this }, function*() {
+      // Nobody asked for the other one, so it is not pinned. But the table learns what the key is called.
+      const trusted = yield* Effect.result(isOther ? trust.check(name, publicKey) : trust.proved(name, publicKey))
+      if (Result.isFailure(trusted)) {
+        return violated(isOther ? exchange.mismatch(publicKey, name) : trusted.failure)
       }
-      channel.sent.shift()
-      channel.turnedAway = 0
-      channel.usedAt = at
-      exchange.complete(isOther ? Effect.fail(exchange.mismatch(publicKey, name)) : Effect.succeed(answer.payload))
-      if (channel.size < limits.pendingSends) channel.room.openUnsafe()
-      // Idle now, so it may be closed for a peer that has to wait.
-      if (channel.size === 0) onIdle()
+      yield* peers.proved({ name, publicKey, endpoint })
+      proof.name = name
+      proof.at = at
+      this.#channel.unproved = undefined
+      this.#complete(answer, at, isOther)
       return undefined
     })
+  }
+
+  /** Gives the oldest message its answer, which is none where it is another's. */
+  #complete({ name, payload }: Message, at: number, isOther: boolean): void {
+    const { limits, onIdle } = this.#parts
+    const channel = this.#channel
+    const exchange = channel.sent.shift()!
+    channel.turnedAway = 0
+    channel.usedAt = at
+    exchange.complete(
+      isOther ? Effect.fail(exchange.mismatch(this.#receiver.publicKey, name)) : Effect.succeed(payload)
+    )
+    if (channel.size < limits.pendingSends) channel.room.openUnsafe()
+    // Idle now, so it may be closed for a peer that has to wait.
+    if (channel.size === 0) onIdle()
   }
 }
 
