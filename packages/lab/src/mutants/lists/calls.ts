@@ -23,6 +23,12 @@ const json = of(
       `if (--room.left < -1e6) return fault(tooLarge)`,
       "a value that stands in many places of itself holds its process for ever"
     ],
+    "infinite": [
+      `return hasInfinite(value) ? "a number that is not finite" : { value }`,
+      `return { value }`,
+      "a number that is none reaches a function",
+      { tests: ["CommandNode.sim"] }
+    ],
     "own-depth": [`if (depth > maxDepth) return fault(tooDeep)`, ``, "a value that is in itself breaks its caller"],
     "weight-array": [
       `weight += array
@@ -44,6 +50,12 @@ const commandWire = of(
   "packages/core/src/internal/call/commandWire.ts",
   suites("Cost.sim", "CommandNode.sim", "commandVectors", "Fuzz", "Limits.sim"),
   {
+    "null": [
+      `const args = parsed.value.args ?? []`,
+      `const { args = [] } = parsed.value`,
+      "a call whose language writes null for what is not there is refused",
+      { tests: ["CommandNode.sim"] }
+    ],
     "request-bytes": [
       `return bytes.length <= limit ? bytes : "too large"`,
       `return bytes`,
@@ -85,6 +97,12 @@ const commandServer = of(
   "packages/core/src/internal/call/commandServer.ts",
   suites("Cost.sim", "CommandNode.sim", "Security.sim", "Limits.sim", "Exchange.sim"),
   {
+    "describe": [
+      `if (names.length < args.length) {`,
+      `if (false) {`,
+      "describe of what is no name describes everything",
+      { tests: ["CommandNode.sim"] }
+    ],
     "limit": [
       `stream.wholeUpTo(limits.callSize, held.room)`,
       `stream.wholeUpTo(Infinity, held.room)`,

@@ -478,6 +478,12 @@ const acceptor = of(
   "packages/core/src/internal/connect/acceptor.ts",
   suites("Connections.sim", "BasicNode.sim", "Security.sim", "Limits.sim"),
   {
+    "err-first": [
+      `if (PacketStream.saysErr(bytes)) return`,
+      ``,
+      "an err of another network is answered",
+      { tests: ["Connections.sim"] }
+    ],
     "own-key": [
       `if (publicKey === null || publicKey === self.identity.publicKey) {`,
       `if (publicKey === null) {`,
@@ -520,6 +526,12 @@ const rawServer = of(
   "packages/core/src/internal/raw/rawServer.ts",
   suites("WhoIsWho.sim", "Security.sim", "BasicNode.sim", "Connections.sim"),
   {
+    "err-later": [
+      `return PacketStream.saysErr(bytes) ? undefined :`,
+      `return`,
+      "an err of another network behind a message is answered",
+      { tests: ["Connections.sim"] }
+    ],
     "time": [`if (untimely !== undefined) return yield* refused(untimely)`, ``, "a message of any time is handled"],
     "trust": [
       `refused(ProtocolError.local("ERR_UNTRUSTED"))

@@ -318,6 +318,12 @@ const mux = of("mux", "packages/core/src/internal/session/mux.ts", muxSuites, {
 const many = suites("Sessions.sim", "Connections.sim", "Security.sim", "Limits.sim", "NetworkKeys.sim")
 
 const peerSessions = of("sessions", "packages/core/src/internal/session/peerSessions.ts", many, {
+  "ghost-only": [
+    `session.peer.name === name && !session.doubtful ? session`,
+    `session.peer.name === name ? session`,
+    "a call waits for the ghost of a peer whose newer session has ended",
+    { tests: ["peerSessions"] }
+  ],
   "queue-left": [
     `return Effect.onError(wait(latch.await), () =>`,
     `return ((_: unknown, left: () => Effect.Effect<void>) => wait(Effect.onInterrupt(latch.await, left)))(undefined, () =>`,
@@ -409,6 +415,12 @@ const life = of("sessions", "packages/core/src/internal/session/life.ts", many, 
 })
 
 const shaking = of("sessions", "packages/core/src/internal/session/shaking.ts", many, {
+  "err-handshake": [
+    `PacketStream.saysErr(bytes) ? ProtocolError.remote(error.code) : error`,
+    `error`,
+    "an err of another network in a handshake is answered",
+    { tests: ["Session.wire"] }
+  ],
   "server-close": [
     `Effect.ensuring(Effect.sync(() => handshake.close()))`,
     ``,
