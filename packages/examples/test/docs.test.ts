@@ -75,7 +75,7 @@ const anchors = (document: string) => {
     ...[...text.matchAll(/^#+ (.+)$/gm)].map(([, title]) =>
       title!.toLowerCase().replaceAll(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-")
     ),
-    ...[...text.matchAll(/^<a id="([^"]+)"><\/a>$/gm)].map(([, id]) => id!)
+    ...[...text.matchAll(/<a id="([^"]+)"><\/a>/g)].map(([, id]) => id!)
   ]
 }
 
