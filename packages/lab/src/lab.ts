@@ -10,9 +10,22 @@ import { reference } from "./reference/command.ts"
 import { streams } from "./streams/command.ts"
 import { swarm } from "./swarm/command.ts"
 import { vectors } from "./vectors/command.ts"
+import { yesterday } from "./yesterday/command.ts"
 
 /** `pnpm lab`. */
 export const lab = Command.make("lab").pipe(
   Command.withDescription("What is run by hand to look after pnet"),
-  Command.withSubcommands([swarm, streams, everyone, membership, fuzz, flood, crowd, mutants, vectors, reference])
+  Command.withSubcommands([
+    swarm,
+    streams,
+    everyone,
+    membership,
+    fuzz,
+    flood,
+    crowd,
+    mutants,
+    vectors,
+    reference,
+    yesterday
+  ])
 )

@@ -31,7 +31,8 @@ const names = [
   "crowd",
   "mutants",
   "vectors",
-  "reference"
+  "reference",
+  "yesterday"
 ]
 
 describe("lab", () => {

@@ -3,13 +3,11 @@
  * started, killed, frozen, resumed and started again, and flooded by another that means them ill. All of them end with the scope,
  * whatever state they are in, and with the process that made them.
  */
-import { Deferred, Effect, Scope } from "effect"
-import { type ChildProcess, spawn } from "node:child_process"
+import { Effect, Scope } from "effect"
 import { randomBytes, randomUUID } from "node:crypto"
-import { tmpdir } from "node:os"
-import { createInterface } from "node:readline"
 import { freeAdvertisePort } from "../harness/ports.ts"
 import type { Flooded, Kind, Network, Order as Harm } from "./attacker.ts"
+import { type Child, child } from "./child.ts"
 import type { Orders, Start } from "./orders.ts"
 import * as Programs from "./programs.ts"
 
@@ -47,16 +45,6 @@ export interface Harness {
   ) => Effect.Effect<readonly [A, Flooded], E, R>
 }
 
-type Answer = Readonly<Record<string, unknown>>
-
-interface Child {
-  readonly ask: (order: Record<string, unknown>) => Effect.Effect<Answer>
-  /** The line that it says when it is ready. */
-  readonly ready: Effect.Effect<Answer>
-  readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
-  readonly exited: Effect.Effect<void>
-}
-
 let made: { readonly [Program in "commandNode" | "attacker"]: string } | undefined
 
 const files = () => {
@@ -67,66 +55,6 @@ const files = () => {
   ])
   return made = { commandNode: commandNode!, attacker: attacker! }
 }
-
-/** A program of this folder in a process. The first answer has the number 0. */
-const child = (
-  program: "commandNode" | "attacker",
-  environment: Record<string, string>
-): Effect.Effect<Child, never, Scope.Scope> =>
-  Effect.gen(function*() {
-    const exited = Deferred.makeUnsafe<void>()
-    const waiting = new Map<number, Deferred.Deferred<Answer>>()
-    const wait = (id: number) => {
-      const answer = Deferred.makeUnsafe<Answer>()
-      waiting.set(id, answer)
-      return answer
-    }
-    const first = wait(0)
-    let next = 1
-    const handle: ChildProcess = yield* Effect.acquireRelease(
-      Effect.sync(() => {
-        const handle = spawn(process.execPath, ["--expose-gc", files()[program]], {
-          // Compiled once for all of them.
-          env: { NODE_COMPILE_CACHE: `${tmpdir()}/pnet-compile-cache`, ...process.env, ...environment },
-          stdio: ["pipe", "pipe", "inherit"]
-        })
-        const gone = () => {
-          Deferred.doneUnsafe(exited, Effect.void)
-          for (const answer of waiting.values()) {
-            Deferred.doneUnsafe(answer, Effect.die(new Error(`${program} ended before it answered`)))
-          }
-        }
-        handle.once("exit", gone)
-        handle.once("error", gone)
-        // To one that has just been killed; its exit is what tells.
-        handle.stdin.on("error", () => {})
-        createInterface({ input: handle.stdout }).on("line", (line) => {
-          const { id, ...answer } = JSON.parse(line) as { readonly id: number; readonly failed?: string }
-          const waiter = waiting.get(id)
-          waiting.delete(id)
-          if (waiter === undefined) return
-          Deferred.doneUnsafe(
-            waiter,
-            answer.failed === undefined ? Effect.succeed(answer as Answer) : Effect.die(new Error(answer.failed))
-          )
-        })
-        return handle
-      }),
-      (handle) => Effect.andThen(Effect.sync(() => handle.kill("SIGKILL")), Deferred.await(exited))
-    )
-    return {
-      ask: (order) =>
-        Effect.suspend(() => {
-          const id = next++
-          const answer = wait(id)
-          handle.stdin!.write(`${JSON.stringify({ ...order, id })}\n`)
-          return Deferred.await(answer)
-        }),
-      ready: Deferred.await(first),
-      signal: (signal) => Effect.sync(() => void handle.kill(signal)),
-      exited: Deferred.await(exited)
-    }
-  })
 
 /** A network of processes. */
 export const make = (
@@ -144,7 +72,7 @@ export const make = (
       Effect.gen(function*() {
         const secret = options?.secret ?? randomBytes(32).toString("hex")
         const started: Start = { name, networkId, advertisePort, secret, networkKey }
-        const process = yield* child("commandNode", { HARNESS: JSON.stringify(started) })
+        const process = yield* child(files().commandNode, { HARNESS: JSON.stringify(started) })
         const { pid, port, publicKey } = (yield* process.ready) as {
           readonly pid: number
           readonly port: number
@@ -168,7 +96,7 @@ export const make = (
     const attacker = yield* Effect.cached(
       Effect.gen(function*() {
         const network: Network = { networkId, advertisePort, networkKey }
-        const process = yield* child("attacker", { FLOOD: JSON.stringify(network) })
+        const process = yield* child(files().attacker, { FLOOD: JSON.stringify(network) })
         yield* process.ready
         return process
       }).pipe(Scope.provide(scope))
