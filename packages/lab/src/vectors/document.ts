@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url"
 import { hexOf, ofHex, textOf, utf8 } from "./bytes.ts"
 import type * as CommandVectors from "./commands.ts"
 import type * as HandshakeVectors from "./handshakeSection.ts"
+import type * as TypedVectors from "./typed.ts"
 
 export interface Part {
   readonly text: string
@@ -71,6 +72,7 @@ export interface Document {
   readonly invalid: ReadonlyArray<Vector>
   readonly handshake: HandshakeVectors.Section
   readonly commands: CommandVectors.Section
+  readonly typed: TypedVectors.Section
   readonly derivedHosts: ReadonlyArray<DerivedVector>
 }
 

@@ -16,6 +16,7 @@ import { order } from "./order.ts"
 import * as Packets from "./packets.ts"
 import * as Raws from "./raw.ts"
 import { makeScene, networkSecrets, type NodeId, type Scene, secrets } from "./scene.ts"
+import * as TypedVectors from "./typed.ts"
 
 const carriers = {
   datagram: { types: ["adv"], maxLength: Packet.maxDatagramLength },
@@ -42,6 +43,8 @@ const fields: Document["fields"] = {
   "receiver.asked": "for an answer: whom it asked, and the stamp of its oldest open request",
   handshake: "sessions: the handshake and its messages; it has a description and fields of its own",
   commands: "whole calls of functions; it has a description and fields of its own",
+  typed:
+    "contracts of typed calls, and whole calls of functions by Schemas; it has a description and fields of its own",
   derivedHosts:
     "addresses of what has no IP address: of a key or a URL, by a kind of transport; text is what is hashed, host the address",
   packet: "what it reads: as text (to be taken as UTF-8), or as hex where the bytes are no UTF-8, or as texts that are "
@@ -121,6 +124,7 @@ export const generate = (crypto: Crypto["Service"]): Document => {
     invalid,
     handshake: HandshakeVectors.generate(crypto),
     commands: CommandVectors.generate(crypto),
+    typed: TypedVectors.generate(),
     derivedHosts: derivedHosts(scene)
   }
 }
