@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url"
 import { hexOf, ofHex, textOf, utf8 } from "./bytes.ts"
 import type * as CommandVectors from "./commands.ts"
 import type * as HandshakeVectors from "./handshakeSection.ts"
+import type { Rule } from "./rules.ts"
 import type * as TypedVectors from "./typed.ts"
 
 export interface Part {
@@ -52,6 +53,7 @@ export type Content =
 export interface Vector {
   readonly name: string
   readonly description: string
+  readonly rule: Rule
   readonly receiver: Receiver
   readonly steps?: Readonly<Record<string, string | number>>
   readonly packet: Bytes
@@ -78,6 +80,7 @@ export interface Document {
 
 /** An address that stands for a key or a URL. */
 export interface DerivedVector {
+  readonly rule: Rule
   readonly kind: string
   readonly key?: string
   readonly url?: string
