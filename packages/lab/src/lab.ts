@@ -1,5 +1,6 @@
 /** The command and what there is of it. */
 import * as Command from "effect/cli/Command"
+import { conformance } from "./conformance/command.ts"
 import { crowd } from "./crowd/command.ts"
 import { everyone } from "./everyone/command.ts"
 import { flood } from "./flood/command.ts"
@@ -25,6 +26,7 @@ export const lab = Command.make("lab").pipe(
     crowd,
     mutants,
     vectors,
+    conformance,
     reference,
     yesterday
   ])

@@ -31,6 +31,7 @@ const names = [
   "crowd",
   "mutants",
   "vectors",
+  "conformance",
   "reference",
   "yesterday"
 ]

@@ -1,0 +1,51 @@
+/** Checks as data: one rule each, and how it is seen from outside. */
+import type { Effect, Scope } from "effect"
+import type { Kit } from "./kit.ts"
+import type { Mismatch } from "./subject.ts"
+
+/** How much of the protocol a peer speaks; each level has those before it. */
+export const levels = ["raw", "sessions", "commands", "typed"] as const
+export type Level = (typeof levels)[number]
+
+/** What a check cannot do without. */
+export type Need =
+  /** A network with a key, or without one. */
+  | "a network key"
+  | "no network key"
+  /** Adverts by UDP. */
+  | "a LAN"
+  /** That the peer can be made to call the kit. */
+  | "orders"
+  /** That names are pinned to the first key that proves them. */
+  | "pins"
+  /** That the peer was started less than a minute ago. */
+  | "a fresh start"
+
+/** What a check is about, and how it is done. */
+export interface Check {
+  /** The anchor of the rule in the text, without `r-`. */
+  readonly rule: string
+  readonly title: string
+  readonly level: Level
+  readonly needs: ReadonlyArray<Need>
+  /** How long it takes of itself, where it waits for something; those over 2 s are for the patient. */
+  readonly seconds: number
+  readonly run: (kit: Kit) => Effect.Effect<unknown, Mismatch, Scope.Scope>
+}
+
+export interface CheckOptions {
+  readonly needs?: ReadonlyArray<Need>
+  readonly seconds?: number
+}
+
+/** Makes checks of one level. */
+export const checksOf =
+  (level: Level, ...always: ReadonlyArray<Need>) =>
+  (rule: string, title: string, run: Check["run"], { needs = [], seconds = 0 }: CheckOptions = {}): Check => ({
+    rule,
+    title,
+    level,
+    needs: [...always, ...needs],
+    seconds,
+    run
+  })

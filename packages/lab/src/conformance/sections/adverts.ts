@@ -1,0 +1,181 @@
+/** Section 7: adverts, by TCP and by UDP. */
+import { Clock, Effect } from "effect"
+import { type Air, air } from "../air.ts"
+import { checksOf } from "../check.ts"
+import type { Kit } from "../kit.ts"
+import { concat, shown, textOf, utf8 } from "../speech/bytes.ts"
+import type { Came } from "../wire.ts"
+
+const check = checksOf("raw")
+const aloud = checksOf("raw", "a LAN")
+
+const form = /^([^|@\p{Cc}]{1,64})@((?:\d{1,3}\.){3}\d{1,3}|\[[0-9a-f:.]+\]):(0|[1-9]\d{0,4})$/u
+
+/** The advert of the peer that came. */
+const advertOf = (kit: Kit, came: Came) =>
+  Effect.gen(function*() {
+    const text = textOf(yield* kit.content(came, "adv"))
+    const [, name, host, port] = form.exec(text) ?? []
+    if (name === undefined) return yield* kit.mismatch("an advert name@host:port", text)
+    return { name, host: host!, port: Number(port) }
+  })
+
+/** That nothing is said to a datagram. */
+const unheard = (kit: Kit, say: (air: Air) => Effect.Effect<void>) =>
+  Effect.gen(function*() {
+    const on = yield* air(kit)
+    yield* say(on)
+    const came = yield* on.hear(800)
+    yield* kit.holds(came._tag === "Silence", "no answer", came)
+  })
+
+export const adverts = [
+  check(
+    "advert-by-tcp",
+    "an advert is answered with the peer's own, and the connection goes on",
+    (kit) =>
+      Effect.gen(function*() {
+        const wire = yield* kit.dial
+        yield* wire.write(yield* kit.packet("adv", kit.advert(4000)), "an advert")
+        yield* advertOf(kit, yield* wire.packet())
+        const { payload } = yield* kit.exchange(wire, "behind it")
+        yield* kit.holds(textOf(payload) === "behind it", "the echo of \"behind it\"", shown(payload))
+      })
+  ),
+
+  check("advert-by-tcp", "it is answered whatever its port and host are", (kit) =>
+    Effect.gen(function*() {
+      for (const content of [kit.advert(0), kit.advert(65_535, "0.0.0.0"), kit.advert(1, "2001:db8::1")]) {
+        const wire = yield* kit.dial
+        yield* wire.write(yield* kit.packet("adv", content), textOf(content))
+        yield* advertOf(kit, yield* wire.packet())
+      }
+    })),
+
+  check("advert-by-tcp-once", "a second advert on a connection is refused", (kit) =>
+    Effect.gen(function*() {
+      const wire = yield* kit.dial
+      yield* wire.write(yield* kit.packet("adv", kit.advert(4000)), "an advert")
+      yield* advertOf(kit, yield* wire.packet())
+      yield* wire.write(yield* kit.packet("adv", kit.advert(4000)), "another")
+      yield* kit.err(wire, "ERR_PACKET_TYPE")
+    })),
+
+  check("advert-name", "the name in an advert is the one in answers", (kit) =>
+    Effect.gen(function*() {
+      const wire = yield* kit.dial
+      yield* wire.write(yield* kit.packet("adv", kit.advert(4000)), "an advert")
+      const { name } = yield* advertOf(kit, yield* wire.packet())
+      const answer = yield* kit.exchange(wire, "who?")
+      yield* kit.holds(answer.name === name, `the name ${name}`, answer.name)
+    })),
+
+  check("advert-text", "what is no advert is refused", (kit) =>
+    Effect.gen(function*() {
+      for (const content of ["", "a", "a@b", `${kit.name}@10.0.0.1`, `${kit.name}@10.0.0.1:80:80`, "a@b@10.0.0.1:80"]) {
+        yield* kit.refused("ERR_ADV_FORMAT", kit.packet("adv", content), content)
+      }
+    })),
+
+  check("advert-host", "a host that is no address in its form is refused", (kit) =>
+    Effect.gen(function*() {
+      for (const host of ["example.org", "10.0.0.01", "10.0.0.256", "10.0.0", "[10.0.0.1]", "::1", "[fe80::1%eth0]"]) {
+        yield* kit.refused("ERR_ADV_FORMAT", kit.packet("adv", `${kit.name}@${host}:80`), host)
+      }
+    })),
+
+  check("advert-port", "a port that is no decimal up to 65535 is refused", (kit) =>
+    Effect.gen(function*() {
+      for (const port of ["", "080", "65536", "-1", "+80", "8e1", " 80"]) {
+        yield* kit.refused("ERR_ADV_FORMAT", kit.packet("adv", `${kit.name}@10.0.0.1:${port}`), port)
+      }
+    })),
+
+  aloud(
+    "udp-answer",
+    "an advert of a new key is answered with the peer's own, and only once",
+    (kit) =>
+      Effect.gen(function*() {
+        const on = yield* air(kit)
+        const advert = yield* kit.packet("adv", kit.advert(4000))
+        yield* on.tell(advert, "an advert")
+        const { port } = yield* advertOf(kit, yield* on.hear(2_000))
+        yield* kit.holds(port === kit.subject.endpoint.port, `the port ${kit.subject.endpoint.port}`, String(port))
+        yield* Effect.sleep("1200 millis")
+        yield* on.tell(yield* kit.packet("adv", kit.advert(4000)), "the same again")
+        const came = yield* on.hear(800)
+        yield* kit.holds(came._tag === "Silence", "no answer to what is known", came)
+        yield* on.tell(yield* kit.packet("adv", kit.advert(0)), "\"leaving\"")
+      }),
+    { seconds: 3 }
+  ),
+
+  aloud(
+    "udp-answer-never",
+    "\"leaving\" is not answered",
+    (kit) => unheard(kit, (on) => Effect.flatMap(kit.packet("adv", kit.advert(0)), (bytes) => on.tell(bytes, "port 0")))
+  ),
+
+  aloud(
+    "udp-source",
+    "an advert of another host than it came from is dropped",
+    (kit) =>
+      unheard(
+        kit,
+        (on) =>
+          Effect.flatMap(kit.packet("adv", kit.advert(4000, "10.9.9.9")), (bytes) => on.tell(bytes, "another host"))
+      )
+  ),
+
+  aloud(
+    "packet-datagram",
+    "two packets in one datagram are none",
+    (kit) =>
+      unheard(
+        kit,
+        (on) =>
+          Effect.flatMap(kit.packet("adv", kit.advert(4000)), (bytes) => on.tell(concat(bytes, bytes), "two adverts"))
+      )
+  ),
+
+  aloud(
+    "packet-datagram-bad",
+    "a datagram that is no advert is never answered",
+    (kit) =>
+      unheard(kit, (on) =>
+        Effect.gen(function*() {
+          yield* on.tell(utf8("nothing"))
+          yield* on.tell(yield* kit.request("a request"), "a request")
+          yield* on.tell(yield* kit.packet("adv", kit.advert(4000), { networkId: "elsewhere!" }), "another network")
+          yield* on.tell(yield* kit.packet("adv", "nothing"), "no advert")
+        }))
+  ),
+
+  aloud(
+    "token-required",
+    "an advert in clear is dropped on a network with a key",
+    (kit) =>
+      unheard(
+        kit,
+        (on) =>
+          Effect.flatMap(kit.packet("adv", kit.advert(4000), { clear: true }), (bytes) => on.tell(bytes, "in clear"))
+      ),
+    {
+      needs: ["a network key"]
+    }
+  ),
+
+  aloud("udp-when", "adverts come every 2.5 s, within a tenth", (kit) =>
+    Effect.gen(function*() {
+      const on = yield* air(kit, true)
+      const times: Array<number> = []
+      while (times.length < 3) {
+        const came = yield* on.hear(6_000)
+        const { port } = yield* advertOf(kit, came)
+        yield* kit.holds(port === kit.subject.endpoint.port, `the port ${kit.subject.endpoint.port}`, String(port))
+        times.push(yield* Clock.currentTimeMillis)
+      }
+      const waits = times.slice(1).map((at, i) => at - times[i]!)
+      yield* kit.holds(waits.every((wait) => wait > 2_150 && wait < 2_850), "waits of 2.25 to 2.75 s", waits.join(", "))
+    }), { seconds: 10 })
+]
