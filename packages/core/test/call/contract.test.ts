@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
+import { createHash } from "node:crypto"
 import { hashBytesOf, hashOf, jsonSchemaOf } from "../../src/internal/call/contract.ts"
 import { compatible } from "../../src/internal/call/contractCompatible.ts"
 import { differences } from "../../src/internal/call/contractDifferences.ts"
@@ -67,6 +68,13 @@ describe("the hash of a contract", () => {
       ))
     )
     assert.strictEqual(hashOf(of(Schema.Literals(["a", "b"]))), hashOf(of(Schema.Literals(["b", "a"]))))
+    // Names that are numbers come first in an object of this language, and in their order.
+    const text = `{"payload":{"additionalProperties":true,"properties":{"10":{"type":"string"},"9":{"type":"string"}},`
+      + `"required":["\\"10\\"","\\"9\\""],"type":"object"},"stream":false,"success":{"type":"null"}}`
+    assert.strictEqual(
+      hashOf(of(Schema.Struct({ 9: Schema.String, 10: Schema.String }))),
+      createHash("sha512").update(text).digest("hex").slice(0, 16)
+    )
   })
 
   it("depends on everything else, fields that are called like annotations among it", () => {
@@ -160,6 +168,15 @@ describe("the differences of two contracts", () => {
     ["unions", Schema.Union([Schema.String, Schema.Number]), Schema.Union([Schema.String, Schema.Boolean]), [
       "payload: string | number here, string | boolean at the peer"
     ]],
+    ["another order of a union", Schema.NullOr(Schema.String), Schema.Union([Schema.Null, Schema.String]), [
+      "payload: string | null here, null | string at the peer, in another order"
+    ]],
+    [
+      "another order of tags",
+      Schema.Union([Schema.TaggedStruct("A", {}), Schema.TaggedStruct("B", {})]),
+      Schema.Union([Schema.TaggedStruct("B", {}), Schema.TaggedStruct("A", {})]),
+      ["payload: A | B here, B | A at the peer, in another order"]
+    ],
     ["one of a union", Schema.NullOr(Schema.String), Schema.String, [
       "payload: string | null here, string at the peer"
     ]],
@@ -211,6 +228,9 @@ describe("the differences of two contracts", () => {
         "stream: true here, false at the peer"
       ]
     )
+    const plain = of(Schema.String)
+    assert.deepStrictEqual(differences(plain, { ...plain, form: "json" }), [`form: none here, "json" at the peer`])
+    assert.deepStrictEqual(differences({ ...plain, form: "json" }, plain), [`form: "json" here, none at the peer`])
     assert.deepStrictEqual(
       differences({ error: jsonSchemaOf(Schema.Never) }, { error: jsonSchemaOf(Gone) }),
       ["error: nothing here, Gone at the peer"]

@@ -6,6 +6,7 @@ import type { Crypto } from "@pnet/core/Crypto"
 import * as Redacted from "effect/Redacted"
 import { concat, hexOf, range, u32, utf8 } from "./bytes.ts"
 import { binary, build, draws, metadata, pnet } from "./handshake.ts"
+import { type Rule, ruleOf } from "./rules.ts"
 
 const frame = (kind: number, stream: number, payload: Uint8Array) =>
   concat(Uint8Array.of(kind), u32(stream), u32(payload.length), payload)
@@ -24,6 +25,7 @@ export interface Way {
 export interface Call {
   readonly name: string
   readonly description: string
+  readonly rule: Rule
   readonly stream: number
   readonly open: Readonly<Record<string, unknown>>
   readonly request: Way
@@ -108,6 +110,7 @@ export const generate = (crypto: Crypto["Service"]): Section => {
       return {
         name,
         description,
+        rule: ruleOf("commands", name),
         stream,
         open,
         request: way(

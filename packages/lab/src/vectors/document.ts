@@ -5,6 +5,8 @@ import { fileURLToPath } from "node:url"
 import { hexOf, ofHex, textOf, utf8 } from "./bytes.ts"
 import type * as CommandVectors from "./commands.ts"
 import type * as HandshakeVectors from "./handshakeSection.ts"
+import type { Rule } from "./rules.ts"
+import type * as TypedVectors from "./typed.ts"
 
 export interface Part {
   readonly text: string
@@ -51,6 +53,7 @@ export type Content =
 export interface Vector {
   readonly name: string
   readonly description: string
+  readonly rule: Rule
   readonly receiver: Receiver
   readonly steps?: Readonly<Record<string, string | number>>
   readonly packet: Bytes
@@ -71,11 +74,13 @@ export interface Document {
   readonly invalid: ReadonlyArray<Vector>
   readonly handshake: HandshakeVectors.Section
   readonly commands: CommandVectors.Section
+  readonly typed: TypedVectors.Section
   readonly derivedHosts: ReadonlyArray<DerivedVector>
 }
 
 /** An address that stands for a key or a URL. */
 export interface DerivedVector {
+  readonly rule: Rule
   readonly kind: string
   readonly key?: string
   readonly url?: string

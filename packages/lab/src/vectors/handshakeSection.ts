@@ -16,6 +16,7 @@ import {
   pnet,
   type Refusal
 } from "./handshake.ts"
+import { type Rule, ruleOf } from "./rules.ts"
 
 export type CommandName = "hello" | "welcome" | "initiate" | "ready" | "message"
 
@@ -30,6 +31,7 @@ export interface Message {
 export interface Session {
   readonly name: string
   readonly description: string
+  readonly rule: Rule
   readonly networkId: string
   readonly client: {
     readonly node: string
@@ -56,6 +58,7 @@ export interface Session {
 export interface Accepted {
   readonly name: string
   readonly description: string
+  readonly rule: Rule
   readonly command: "initiate" | "ready"
   readonly hex: string
   readonly result: { readonly name: string; readonly binary: boolean }
@@ -64,6 +67,7 @@ export interface Accepted {
 export interface Refused {
   readonly name: string
   readonly description: string
+  readonly rule: Rule
   readonly command: CommandName
   readonly packetKey?: string
   readonly hex: string
@@ -102,7 +106,8 @@ const fields: Section["fields"] = {
     "in the order in which they are sent; nonce is the whole one of 24 bytes, payload what follows the flags",
   "accepted.result": "what the peer proved to be called, and whether binary records are used",
   "refused.command": "which command hex was sent in the place of; message is the server's first, to the client",
-  "refused.packetKey": "the node whose key the packet carries, where it is not the sender's",
+  "refused.packetKey":
+    "the node whose key this packet carries, and HELLO's before it carried, where it is not the sender's",
   "refused.error":
     "the code, or violation where a session is ended without one. Who reads WELCOME and READY sends no err: "
     + "there it is the local error"
@@ -142,6 +147,7 @@ const makeScene = (crypto: Crypto["Service"]) => {
     refused.push({
       name: `${command}-${name}`,
       description,
+      rule: ruleOf("handshakes", `${command}-${name}`),
       command,
       ...(packetKey === undefined ? {} : { packetKey }),
       hex: hexOf(bytes),
@@ -177,6 +183,7 @@ const session = (
   return {
     name,
     description,
+    rule: ruleOf("handshakes", name),
     networkId: "lab",
     client: { node: "alpha", binary: clientBinary, random: hexes(draws.client) },
     server: { node: "beta", binary: serverBinary, random: hexes(draws.server) },
@@ -225,6 +232,7 @@ const acceptedOf = ({ make }: Scene): ReadonlyArray<Accepted> => {
     accepted.push({
       name: `initiate-${name}`,
       description: `an INITIATE with ${description}`,
+      rule: ruleOf("handshakes", `initiate-${name}`),
       command: "initiate",
       hex: hexOf(make({ clientMetadata: metadata }).initiate),
       result: { name: "alpha", binary }
@@ -234,6 +242,7 @@ const acceptedOf = ({ make }: Scene): ReadonlyArray<Accepted> => {
     accepted.push({
       name: `ready-${name}`,
       description: `a READY with ${description}`,
+      rule: ruleOf("handshakes", `ready-${name}`),
       command: "ready",
       hex: hexOf(make({ serverMetadata: metadata }).ready),
       result: { name: "beta", binary }

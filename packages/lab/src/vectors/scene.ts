@@ -7,6 +7,7 @@ import type * as ProtocolError from "@pnet/core/ProtocolError"
 import * as Redacted from "effect/Redacted"
 import { concat, range, utf8 } from "./bytes.ts"
 import { type Bytes, type Content, type Receiver, shown, type Vector } from "./document.ts"
+import { ruleOf } from "./rules.ts"
 
 export const secrets = { alpha: range(0x01, 32), beta: range(0x21, 32), gamma: range(0x41, 32) }
 export const networkSecrets = { new: range(0x61, 32), old: range(0x81, 32) }
@@ -46,6 +47,7 @@ export const makeScene = (crypto: Crypto["Service"]) => {
   ): Omit<Vector, "result" | "error"> => ({
     name,
     description,
+    rule: ruleOf("packets", name),
     receiver: { node: to, networkId: "lab", networkKeys: [], carrier: "firstPacket", clock, start, ...state },
     ...(steps === undefined ? {} : { steps }),
     packet: packet instanceof Uint8Array ? shown(packet) : packet

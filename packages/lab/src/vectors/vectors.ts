@@ -15,7 +15,9 @@ import * as Keyed from "./keyed.ts"
 import { order } from "./order.ts"
 import * as Packets from "./packets.ts"
 import * as Raws from "./raw.ts"
+import { ruleOf } from "./rules.ts"
 import { makeScene, networkSecrets, type NodeId, type Scene, secrets } from "./scene.ts"
+import * as TypedVectors from "./typed.ts"
 
 const carriers = {
   datagram: { types: ["adv"], maxLength: Packet.maxDatagramLength },
@@ -42,14 +44,20 @@ const fields: Document["fields"] = {
   "receiver.asked": "for an answer: whom it asked, and the stamp of its oldest open request",
   handshake: "sessions: the handshake and its messages; it has a description and fields of its own",
   commands: "whole calls of functions; it has a description and fields of its own",
+  typed:
+    "contracts of typed calls, and whole calls of functions by Schemas; it has a description and fields of its own",
   derivedHosts:
     "addresses of what has no IP address: of a key or a URL, by a kind of transport; text is what is hashed, host the address",
+  rule: "in every section: the rules of docs/protocol.md that an entry is about, one as a text, several as a list; "
+    + "the text has an anchor for each, its name with r- in front: docs/protocol.md#r-packet-length",
   packet: "what it reads: as text (to be taken as UTF-8), or as hex where the bytes are no UTF-8, or as texts that are "
     + "repeated so many times and joined",
   steps: "intermediate values of a packet that is made right, hex unless said otherwise: text is the content before "
     + "network-level encryption; iv, timestamp (seconds, a number) and plaintext are the Fernet token's; nonce, body, box and "
     + "command are RAW's",
-  result: "what the packet says; timestamp is the token's, payload is hex, and an err's code is as it is to be read",
+  result:
+    "what the packet says; timestamp is the token's and is told of an adv alone, payload is hex, publicKey is null where "
+    + "an err has none, and its code is as it is to be read",
   error: "the code the packet is refused with. Who reads an answer sends none: there it is the local error"
 }
 
@@ -62,18 +70,21 @@ const description = [
 
 const derivedHosts = ({ pairs, text }: Scene): ReadonlyArray<DerivedVector> => [
   ...(Object.keys(secrets) as ReadonlyArray<NodeId>).map((node): DerivedVector => ({
+    rule: ruleOf("derived", "key"),
     kind: "nats",
     key: text(node),
     text: `pnet nats key ${text(node)}`,
     host: DerivedHost.ofKey("nats", pairs[node].publicKey)
   })),
   {
+    rule: ruleOf("derived", "key"),
     kind: "ws",
     key: text("alpha"),
     text: `pnet ws key ${text("alpha")}`,
     host: DerivedHost.ofKey("ws", pairs.alpha.publicKey)
   },
   ...["wss://hub.example/pnet", "wss://hub.example:8443/pnet?site=1#a-fragment"].map((url): DerivedVector => ({
+    rule: ruleOf("derived", "url"),
     kind: "ws",
     url,
     text: `pnet ws url ${url.split("#")[0]}`,
@@ -121,6 +132,7 @@ export const generate = (crypto: Crypto["Service"]): Document => {
     invalid,
     handshake: HandshakeVectors.generate(crypto),
     commands: CommandVectors.generate(crypto),
+    typed: TypedVectors.generate(),
     derivedHosts: derivedHosts(scene)
   }
 }

@@ -142,18 +142,22 @@ export const decodeReply = (
           return Effect.fail(new UnknownFunctionError({ peer, function: name }))
         case "invalid_arguments":
           return Effect.fail(new InvalidArgumentsError({ peer, function: name, issue: description }))
-        case "internal":
-          return Effect.fail(new RemoteDefectError({ peer, function: name }))
         case "too_large":
           return Effect.fail(new CallTooLargeError({ peer, function: name, limit }))
         case "not_json":
           return Effect.fail(
             new RemoteError({ peer, command: name, error: { _tag: "NotJsonError", message: description } })
           )
-        default:
+        // Without a code it is of an implementation that has none.
+        case "failed":
+        case undefined:
+        case null:
           return Effect.fail(
             new RemoteError({ peer, command: name, error: reply.error ?? { message: description } })
           )
+        // `internal`, and so read codes that are not known.
+        default:
+          return Effect.fail(new RemoteDefectError({ peer, function: name }))
       }
     }
   }

@@ -22,7 +22,8 @@ import {
   objectOf,
   sets,
   single,
-  sorted
+  sorted,
+  written
 } from "./jsonSchema.ts"
 
 /** What a function takes and gives. */
@@ -97,7 +98,7 @@ const canonical = (root: Json): Json => {
       if (lists.has(key)) return Array.isArray(value) ? value.map(go) : value
       if (single.has(key)) return go(value)
       if (sets.has(key) && Array.isArray(value)) {
-        return value.map((each) => JSON.stringify(canonicalData(each))).sort(compare)
+        return value.map(written).sort(compare)
       }
       return canonicalData(value)
     })
@@ -107,7 +108,7 @@ const canonical = (root: Json): Json => {
 
 /** The first eight bytes of the SHA-512 of a contract's schemas without their annotations. */
 export const hashBytesOf = (contract: Contract): Uint8Array =>
-  sha512(utf8(JSON.stringify(sorted(contract, canonical)))).slice(0, 8)
+  sha512(utf8(written(sorted(contract, canonical)))).slice(0, 8)
 
 /** `hashBytesOf` as 16 hexadecimal digits. */
 export const hashOf = (contract: Contract): string =>

@@ -41,17 +41,17 @@ class Comparison {
   #steps = 0
 
   /** Compares what is under one key of the contracts. */
-  at(key: string, one: Json, two: Json | undefined): void {
+  at(key: string, one: Json | undefined, two: Json | undefined): void {
     if (objectOf(one) === undefined || objectOf(two) === undefined) {
       const [here, there] = [one, two].map((value) =>
         objectOf(value) === undefined
-          ? short(quote(value ?? null))
+          ? value === undefined ? "none" : short(quote(value))
           : describe({ schema: value!, root: value! })
       )
       if (here !== there) this.#add(key, `${here} here`, `${there} at the peer`)
       return
     }
-    this.#go(key, { schema: one, root: one }, { schema: two!, root: two! }, 0)
+    this.#go(key, { schema: one!, root: one! }, { schema: two!, root: two! }, 0)
   }
 
   #add(path: string, here: string, there: string): void {
@@ -90,25 +90,35 @@ class Comparison {
   ): void {
     // Those that have not been compared, by tag and by what they are, the last one first.
     const rest = new Map<string, Array<Side>>()
+    const places = new Map<Side, number>()
     for (let i = bs.length - 1; i >= 0; i--) {
       if (!this.#step()) return
       const other = bs[i]!
+      places.set(other, i)
       const key = memberKey(tagOf(other), other)
       const same = rest.get(key)
       if (same === undefined) rest.set(key, [other])
       else same.push(other)
     }
     let compared = 0
+    let last = -1
+    let moved = false
     for (const member of as) {
       if (!this.#step()) return
       const tag = tagOf(member)
       const other = rest.get(memberKey(tag, member))?.pop()
       if (other === undefined) continue
       compared++
+      const at = places.get(other)!
+      moved ||= at < last
+      last = at
       this.#single(tag === undefined ? path : `${path}(${describe(member)})`, member, other, depth + 1)
     }
     if (compared < as.length || compared < bs.length) {
       this.#add(path, `${describe(a)} here`, `${describe(b)} at the peer`)
+    } else if (moved) {
+      // Which the codec tells apart by their order.
+      this.#add(path, `${describe(a)} here`, `${describe(b)} at the peer, in another order`)
     }
   }
 
@@ -209,6 +219,9 @@ class Comparison {
 export const differences = (mine: Contract, theirs: unknown): ReadonlyArray<string> => {
   const comparison = new Comparison()
   const other = objectOf(theirs)
-  if (other !== undefined) { for (const key of Object.keys(mine)) comparison.at(key, mine[key]!, own(other, key)) }
+  if (other !== undefined) {
+    // A form is in the contracts that have one.
+    for (const key of new Set([...Object.keys(mine), "form"])) comparison.at(key, own(mine, key), own(other, key))
+  }
   return comparison.found
 }

@@ -52,6 +52,15 @@ export const canonicalData = (value: Json): Json =>
     canonicalData
   )
 
+/** JSON as RFC 8785 has it. An object of this language has names that are numbers first, however they are sorted. */
+export const written = (value: Json): string => {
+  if (Array.isArray(value)) return `[${value.map(written).join(",")}]`
+  const object = objectOf(value)
+  return object === undefined
+    ? JSON.stringify(value)
+    : `{${Object.keys(object).sort(compare).map((key) => `${JSON.stringify(key)}:${written(object[key]!)}`).join(",")}}`
+}
+
 const defPrefix = "#/$defs/"
 
 export const definitionOf = (root: Json, ref: unknown): Json | undefined => {
