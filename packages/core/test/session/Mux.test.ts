@@ -877,6 +877,19 @@ describe("Mux: what ends a session", () => {
     fine(Type.msg, openFrame(0xffff_ffff))
   })
 
+  it("a last word is behind all that waits, of whichever type", () => {
+    const [a, b] = [new Side(), new Side()]
+    a.mux.openStream({ protocol: "command", name: "f" })
+    for (const { bytes, type } of a.all()) b.receive(type, bytes)
+    b.receive(Type.msg, frame(Kind.ping, 0, new Uint8Array(8)))
+    b.receive(Type.msg, frame(Kind.ping, 0, new Uint8Array(8)))
+    b.mux.resetAll("going_away", "")
+    b.mux.lastWord("protocol", "")
+    const kinds = b.all().flatMap(({ bytes }) => bytes[0])
+    assert.deepStrictEqual(kinds, [Kind.pong, Kind.reset, Kind.goaway])
+    assert.deepStrictEqual(b.all(), [])
+  })
+
   it("a last word says which streams came, and those that did not were refused and not run", () => {
     const [a, b] = [new Side(), new Side()]
     const streams = Array.from({ length: 4 }, () => a.mux.openStream({ protocol: "command", name: "f" }) as MuxStream)

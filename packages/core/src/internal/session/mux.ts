@@ -38,6 +38,8 @@ export interface Options extends Handlers {
 // Of what ends in a message that breaks the rules, which the session will end for.
 const brokenOff: Failure = { code: "lost", message: "its peer broke the protocol", remote: false }
 
+const goAwayFrame = (goAway: Frame.GoAway) => frame(Kind.goaway, 0, utf8(JSON.stringify(goAway)))
+
 const resetCodes: ReadonlySet<string> = new Set(Frame.ResetCode.literals)
 
 /** Of an OPEN this much is not counted: what it says is held for as long as its stream is. */
@@ -89,12 +91,16 @@ export class Mux implements Owner {
 
   goAway(goAway: Frame.GoAway): void {
     this.draining = true
-    this.outgoing.send(Type.msg, frame(Kind.goaway, 0, utf8(JSON.stringify(goAway))))
+    this.outgoing.send(Type.msg, goAwayFrame(goAway))
   }
 
-  /** `goAway` as the last word: what the other side has opened since is never taken, and it can tell from the number. */
+  /**
+   * `goAway` as the last word, behind all that waits: what the other side has opened since is never taken, and it can tell from the
+   * number.
+   */
   lastWord(code: string, message: string): void {
-    this.goAway({ code, message, last: this.#lastTheirs })
+    this.draining = true
+    this.outgoing.sendLast(goAwayFrame({ code, message, last: this.#lastTheirs }))
   }
 
   // What the other side never took was not run, and may be asked of it again.

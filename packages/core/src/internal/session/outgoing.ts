@@ -58,6 +58,7 @@ export class Outgoing {
   readonly #handlers: Handlers
   readonly #control = [new Control(), new Control(), new Control()] as const
   #pong: Uint8Array | undefined
+  #lastWord: Uint8Array | undefined
   // Streams that have something to send, each at most once; by type.
   readonly #ready: readonly [Array<Sender>, Array<Sender>] = [[], []]
   #turn: Type = 0
@@ -73,7 +74,8 @@ export class Outgoing {
   }
 
   get hasWork(): boolean {
-    return this.#pong !== undefined || this.controlBytes > 0 || this.#ready[0].length > 0 || this.#ready[1].length > 0
+    return this.#pong !== undefined || this.controlBytes > 0 || this.#ready[0].length > 0 ||
+      this.#ready[1].length > 0 || this.#lastWord !== undefined
   }
 
   // --- what waits ------------------------------------------------------------------------------------------------------
@@ -82,6 +84,13 @@ export class Outgoing {
   send(type: Type, bytes: Uint8Array): void {
     const idle = !this.hasWork
     this.#control[type].push(bytes)
+    if (idle) this.#handlers.onWork()
+  }
+
+  /** Sends a control frame behind all that waits, of whichever type: who reads it reads nothing more. */
+  sendLast(bytes: Uint8Array): void {
+    const idle = !this.hasWork
+    this.#lastWord = bytes
     if (idle) this.#handlers.onWork()
   }
 
@@ -144,7 +153,11 @@ export class Outgoing {
         return { type, end }
       }
     }
-    return undefined
+    const last = this.#lastWord
+    if (last === undefined) return undefined
+    this.#lastWord = undefined
+    out.set(last, offset)
+    return { type: Type.msg, end: offset + last.length }
   }
 
   #fillType(
