@@ -18,6 +18,7 @@ import {
   Cause,
   Clock,
   Context,
+  DateTime,
   Deferred,
   Effect,
   Exit,
@@ -34,7 +35,16 @@ import {
 } from "effect"
 import { Rpc, RpcClient, RpcGroup, RpcMiddleware, RpcSchema } from "effect/rpc"
 import { hashBytesOf } from "../../src/internal/call/contract.ts"
-import { encodeRequest, Kind, mismatchOf, wireOf } from "../../src/internal/call/rpcWire.ts"
+import { compatible } from "../../src/internal/call/contractCompatible.ts"
+import {
+  contractOf,
+  decodeRequest,
+  encodeRequest,
+  Kind,
+  mismatchOf,
+  sameHash,
+  wireOf
+} from "../../src/internal/call/rpcWire.ts"
 
 // --- the world -------------------------------------------------------------------------------------------------------------
 
@@ -1024,6 +1034,65 @@ describe("two versions of a group", () => {
       assert.include(error.differences.join(), "form")
     })))
 
+  it.effect("with a date, of which the older says nothing in its hash, understand each other both ways", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const group = RpcGroup.make(
+        Rpc.make("later", { payload: { at: Schema.DateTimeUtc }, success: Schema.DateTimeUtc })
+      )
+      yield* start(
+        network,
+        "bob",
+        serving(group, group.toLayer({ later: ({ at }) => Effect.succeed(DateTime.add(at, { milliseconds: 1 })) }))
+      )
+      const alice = yield* start(network, "alice")
+      const old = yield* start(network, "old")
+      yield* Effect.all([alice.node.peers.awaitPeer("bob"), alice.node.peers.awaitPeer("old")])
+      const wire = wireOf(group.requests.get("later") as any)
+      // As it was before there was a keyword.
+      const contract = wire.contractFor({})
+      const hash = hashBytesOf(contract)
+      assert.notDeepEqual(hash, wire.hash())
+      const payload = yield* wire.encodePayload({ at: DateTime.makeUnsafe(5) })
+      const ask = (by: Uint8Array) =>
+        Effect.gen(function*() {
+          const peer = yield* alice.node.peers.resolveOne("bob")
+          const flags = { window: 0, discard: false, raw: false, stream: false, headers: undefined }
+          const asked = encodeRequest({ ...flags, hash: by, payload })
+          return yield* alice.node.sessions.exchange(peer, { protocol: "rpc", name: "later" }, asked)
+        })
+      const answer = yield* ask(hash)
+      assert.strictEqual(answer[0], Kind.mismatch)
+      const said = contractOf(answer.subarray(1))!
+      // It looks at the keywords that it knows, and calls again.
+      const known = JSON.stringify(said.contract, (key, value) => key === "binary" ? undefined : value)
+      assert.isTrue(compatible(contract, JSON.parse(known)))
+      const again = yield* ask(said.hash)
+      assert.strictEqual(again[0], Kind.success)
+      assert.deepStrictEqual(yield* wire.decodeSuccess(again.subarray(1)), DateTime.makeUnsafe(6))
+      // And the other way.
+      let mismatches = 0
+      yield* old.node.sessions.handle({ protocol: "rpc", name: "later" }, (stream) =>
+        Effect.gen(function*() {
+          const request = decodeRequest((yield* stream.whole).subarray(4))
+          if (typeof request === "string") return yield* Effect.die(request)
+          if (!sameHash(request.hash, hash)) {
+            mismatches++
+            const text = new TextEncoder().encode(JSON.stringify(contract))
+            return yield* stream.write(Uint8Array.of(Kind.mismatch, ...hash, ...text))
+          }
+          const { at } = (yield* wire.decodePayload(request.payload)) as { readonly at: DateTime.Utc }
+          yield* stream.write(
+            Uint8Array.of(Kind.success, ...(yield* wire.encodeSuccess(DateTime.add(at, { milliseconds: 2 }))))
+          )
+        }).pipe(Effect.ignore))
+      const client = yield* clientOf(alice, group, "old")
+      assert.deepStrictEqual(yield* client.later({ at: DateTime.makeUnsafe(5) }), DateTime.makeUnsafe(7))
+      assert.deepStrictEqual(yield* client.later({ at: DateTime.makeUnsafe(6) }), DateTime.makeUnsafe(8))
+      // Asked once, and remembered.
+      assert.strictEqual(mismatches, 1)
+    })))
+
   it.effect("never read the bytes of one kind of value as another", () =>
     quietly(Effect.gen(function*() {
       // Each of these can be decoded, as something that nobody wrote.
@@ -1033,7 +1102,14 @@ describe("two versions of a group", () => {
         [Schema.BigInt, Schema.Uint8Array, 77n],
         [Schema.Tuple([Schema.String, Schema.Int]), Schema.String, ["q", 9]],
         [Schema.Struct({ a: Schema.String }), Schema.Record(Schema.String, Schema.String), { a: "x" }],
-        [Schema.Union([Schema.String, Schema.Number]), Schema.String, 4]
+        [Schema.Union([Schema.String, Schema.Number]), Schema.String, 4],
+        // These are one in JSON.
+        [Schema.DateTimeUtc, Schema.String, DateTime.makeUnsafe(5)],
+        [Schema.String, Schema.DateTimeUtc, "a"],
+        [Schema.Uint8Array, Schema.Uint8ArrayFromBase64, Uint8Array.of(65, 65, 65, 65)],
+        [Schema.Symbol, Schema.String.check(Schema.isPattern(/^Symbol\(([\s\S]*)\)$/)), Symbol.for("Symbol(a)")],
+        [Schema.Array(Schema.Int), Schema.Array(Schema.Number), [1, 2]],
+        [Schema.Tuple([Schema.Int, Schema.String]), Schema.Tuple([Schema.Number, Schema.String]), [1, "a"]]
       ]
       for (const [ours, theirs, value] of pairs) {
         const { call, seen } = yield* against(make({ v: ours }), make({ v: theirs }), () => Effect.succeed("done"))

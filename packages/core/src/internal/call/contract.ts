@@ -33,19 +33,27 @@ export type Contract = Readonly<Record<string, Json>>
 
 const schemas = new WeakMap<Schema.Constraint, Json>()
 
+/** A Schema's JSON Schema with its definitions in `$defs`, and those of its annotations that are asked for. Throws where it has none. */
+export const documentOf = (schema: Schema.Constraint, includeAnnotationKey?: (key: string) => boolean): Json => {
+  const document = Schema.toJsonSchemaDocument(
+    schema,
+    includeAnnotationKey === undefined ? {} : { includeAnnotationKey }
+  )
+  const text = JSON.stringify(
+    Object.keys(document.definitions).length === 0
+      ? document.schema
+      : { ...document.schema, $defs: document.definitions }
+  )
+  return JSON.parse(text) as Json
+}
+
 /** The JSON Schema of a Schema's JSON form, with its definitions in `$defs`. What has none is `{}`: anything. */
 export const jsonSchemaOf = (schema: Schema.Constraint): Json => {
   const known = schemas.get(schema)
   if (known !== undefined) return known
   let made: Json = {}
   try {
-    const document = Schema.toJsonSchemaDocument(schema)
-    const text = JSON.stringify(
-      Object.keys(document.definitions).length === 0
-        ? document.schema
-        : { ...document.schema, $defs: document.definitions }
-    )
-    made = JSON.parse(text) as Json
+    made = documentOf(schema)
   } catch {
     // An annotation of the program's own that throws, or gives what JSON has no form for.
   }

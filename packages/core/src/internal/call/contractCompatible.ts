@@ -1,6 +1,16 @@
 /** Whether two contracts go together though they differ. */
 import type { Contract } from "./contract.ts"
-import { isRequired, maxDepth, maxSteps, membersOf, resolve, type Side, tagOf, textOf } from "./contractSide.ts"
+import {
+  binaryOf,
+  isRequired,
+  maxDepth,
+  maxSteps,
+  membersOf,
+  resolve,
+  type Side,
+  tagOf,
+  textOf
+} from "./contractSide.ts"
 import { arrayOf, objectOf, own } from "./jsonSchema.ts"
 
 const isNumber = (type: unknown): boolean => type === "number" || type === "integer"
@@ -14,7 +24,8 @@ export const compatible = (mine: Contract, theirs: unknown): boolean => {
   const seen = new Set<string>()
   let steps = 0
 
-  const readable = (writer: Side, reader: Side, depth: number): boolean => {
+  /** `packed` is whether it stands in an array, where integers have a form of their own. */
+  const readable = (writer: Side, reader: Side, depth: number, packed = false): boolean => {
     if (depth > maxDepth || ++steps > maxSteps) return false
     const refs = [objectOf(writer.schema)?.["$ref"], objectOf(reader.schema)?.["$ref"]]
     if (typeof refs[0] === "string" && typeof refs[1] === "string") {
@@ -22,9 +33,11 @@ export const compatible = (mine: Contract, theirs: unknown): boolean => {
       if (seen.has(pair)) return true
       seen.add(pair)
     }
-    const ws = membersOf(resolve(writer))
-    const rs = membersOf(resolve(reader))
-    if (ws.length !== rs.length) return false
+    const one = resolve(writer)
+    const other = resolve(reader)
+    const ws = membersOf(one)
+    const rs = membersOf(other)
+    if (ws.length !== rs.length || binaryOf(one, ws) !== binaryOf(other, rs)) return false
     if (ws.length !== 1) {
       return ws.every((w, i) => tagOf(w) === tagOf(rs[i]!) && readable(w, rs[i]!, depth + 1))
     }
@@ -35,24 +48,24 @@ export const compatible = (mine: Contract, theirs: unknown): boolean => {
     if (x === undefined || y === undefined) return x === y && w.schema === r.schema
     if ((objectOf(x["not"]) !== undefined) !== (objectOf(y["not"]) !== undefined)) return false
     const { type } = x
-    if (isNumber(type) && isNumber(y["type"])) return true
+    if (isNumber(type) && isNumber(y["type"])) return !packed || type === y["type"]
     if (type !== y["type"] || tagOf(w) !== tagOf(r)) return false
     const same = (key: string) => textOf(own(x, key) ?? null) === textOf(own(y, key) ?? null)
     if (type === undefined) return same("enum")
     if (type === "string") return same("format") && same("contentEncoding") && same("pattern")
-    const both = (key: string): boolean => {
+    const both = (key: string, packed = false): boolean => {
       const one = x[key]
       const other = y[key]
       if (objectOf(one) === undefined && objectOf(other) === undefined) return true
       return one !== undefined && other !== undefined &&
-        readable({ schema: one, root: w.root }, { schema: other, root: r.root }, depth + 1)
+        readable({ schema: one, root: w.root }, { schema: other, root: r.root }, depth + 1, packed)
     }
     if (type === "array") {
       const ours = arrayOf(x["prefixItems"]) ?? []
       const yours = arrayOf(y["prefixItems"]) ?? []
-      return ours.length === yours.length && both("items") &&
+      return ours.length === yours.length && both("items", true) &&
         ours.every((item, i) =>
-          readable({ schema: item, root: w.root }, { schema: yours[i]!, root: r.root }, depth + 1)
+          readable({ schema: item, root: w.root }, { schema: yours[i]!, root: r.root }, depth + 1, true)
         )
     }
     if (type !== "object") return true

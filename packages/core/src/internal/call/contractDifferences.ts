@@ -3,6 +3,7 @@ import type { Json } from "effect/Schema"
 import { escapeText, quote } from "../base/quote.ts"
 import type { Contract } from "./contract.ts"
 import {
+  binaryOf,
   describe,
   isRequired,
   keyOf,
@@ -75,6 +76,7 @@ class Comparison {
     const b = resolve(second)
     const as = membersOf(a)
     const bs = membersOf(b)
+    if (binaryOf(a, as) !== binaryOf(b, bs)) return this.#add(path, `${describe(a)} here`, `${describe(b)} at the peer`)
     if (as.length !== 1 || bs.length !== 1) return this.#union(path, a, b, as, bs, depth)
     this.#single(path, as[0]!, bs[0]!, depth)
   }

@@ -71,6 +71,30 @@ const membersIn = (list: ReadonlyArray<Json>, side: Side): ReadonlyArray<Side> =
     : members
 }
 
+/** The binary form of its own that a value has, if any: that of a union of one is its member's. */
+export const binaryOf = (side: Side, members = membersOf(side)): Json | undefined => {
+  const object = objectOf(side.schema)
+  const form = object === undefined ? undefined : own(object, "binary")
+  if (form !== undefined || members.length !== 1 || members[0] === side) return form
+  return binaryOf(members[0]!)
+}
+
+/** What a binary form is in words. */
+const binaryNames: Readonly<Record<string, string>> = {
+  Date: "date",
+  DateTimeZoned: "date with a zone",
+  Duration: "duration",
+  BigDecimal: "decimal",
+  BigInt: "bigint",
+  Symbol: "symbol",
+  Uint8Array: "bytes",
+  Option: "option",
+  Result: "result",
+  Exit: "exit",
+  Cause: "cause",
+  CauseReason: "cause's reason"
+}
+
 /** The value of `_tag`, where there is one only. */
 export const tagOf = ({ root, schema }: Side): string | undefined => {
   const properties = objectOf(objectOf(schema)?.["properties"])
@@ -94,6 +118,10 @@ export const describe = (side: Side, depth = 0): string => {
 
 const describeObject = (side: Side, object: JsonObject, depth: number): string => {
   if (objectOf(object["not"]) !== undefined) return "nothing"
+  const form = own(object, "binary")
+  if (form !== undefined) {
+    return typeof form === "string" && Object.hasOwn(binaryNames, form) ? binaryNames[form]! : short(quote(form))
+  }
   const values = arrayOf(object["enum"])
   if (values !== undefined) {
     const shown = values.slice(0, maxMembers).map((value) => short(quote(value)))

@@ -18,6 +18,7 @@ import { Call, type Client, Meters, type RpcError } from "./rpcClientCall.ts"
 import { Known } from "./rpcClientKnown.ts"
 import { streaming } from "./rpcClientStream.ts"
 import { Unary } from "./rpcClientUnary.ts"
+import * as Codec from "./rpcCodec.ts"
 import * as Wire from "./rpcWire.ts"
 
 export type { RpcError } from "./rpcClientCall.ts"
@@ -71,6 +72,7 @@ export const make = <Rpcs extends Rpc.Any>(
   Effect.gen(function*() {
     const client: Client = yield* clientOf(options, only !== undefined, (message): Effect.Effect<void> =>
       made.write(message as FromServer<Rpcs>))
+    const codec = yield* Codec.Current
     const unary = new Unary()
     yield* Effect.addFinalizer(() =>
       unary.close
@@ -87,7 +89,7 @@ export const make = <Rpcs extends Rpc.Any>(
           return message._tag === "Interrupt" ? unary.interrupt(Number(message.requestId)) : Effect.void
         }
         const rpc = group.requests.get(message.tag)! as unknown as Rpc.AnyWithProps
-        const wire = Wire.wireOf(rpc)
+        const wire = Wire.wireOf(rpc, codec)
         const to = only ?? Context.get(context, To)!
         const call = new Call(client, to as NodeName, wire, message as unknown as Request<Rpc.Any>)
         const calling = wire.isStream ? streaming(call) : unary.run(call)

@@ -161,7 +161,7 @@ export class Call {
 
   /** The peer's answer is not what this side's schemas say. */
   disagree(theirs: unknown, mayHaveRun: boolean, detail?: string) {
-    const found = theirs === undefined ? [] : differences(this.wire.contract(), theirs)
+    const found = theirs === undefined ? [] : differences(this.wire.contractFor(theirs), theirs)
     return new ContractError({
       peer: this.to,
       function: this.name,

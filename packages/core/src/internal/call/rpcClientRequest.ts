@@ -30,7 +30,7 @@ const again = (): Effect.Effect<never> => Effect.fail(new Again() as never)
 export const disagreement = (call: Call, peer: Peer, body: Uint8Array): Effect.Effect<never, RpcError> => {
   const theirs = Wire.contractOf(body)
   if (theirs === undefined) return Effect.fail(call.disagree(undefined, false, "the peer's answer is malformed"))
-  if (Wire.sameHash(theirs.hash, call.hash!) || !compatible(call.wire.contract(), theirs.contract)) {
+  if (Wire.sameHash(theirs.hash, call.hash!) || !compatible(call.wire.contractFor(theirs.contract), theirs.contract)) {
     return Effect.fail(call.disagree(theirs.contract, false))
   }
   call.client.known.adopt(peer, call.name, theirs.hash)

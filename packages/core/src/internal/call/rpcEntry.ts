@@ -26,7 +26,7 @@ const jsonCodec = (schema: Schema.Top) => Schema.toCodecJson(schema) as unknown 
 
 /** What a list of functions says about it. */
 const descriptionOf = ({ rpc, wire }: Served): Description => {
-  const contract = wire.contract() as Record<string, Schema.Json>
+  const contract = Wire.jsonContractOf(rpc) as Record<string, Schema.Json>
   const takesNothing = (contract["payload"] as any)?.type === "null"
   return {
     name: rpc._tag,

@@ -15,6 +15,7 @@ import * as Given from "../base/given.ts"
 import { quote } from "../base/quote.ts"
 import * as Seldom from "../base/seldom.ts"
 import { type CallMeter, meterOf } from "./callMetrics.ts"
+import * as Codec from "./rpcCodec.ts"
 import * as Wire from "./rpcWire.ts"
 
 /** What the requests of a peer may take together: `room` as one comes, all of it given back by `free`. */
@@ -104,7 +105,7 @@ export const make = (rpc: Rpc.AnyWithProps, shared: Shared, options: Options): S
   return {
     ...shared,
     rpc,
-    wire: Wire.wireOf(rpc),
+    wire: Wire.wireOf(rpc, Context.get(services, Codec.Current)),
     handler: entry.handler as Served["handler"],
     middlewares: [...rpc.middlewares].map((service) =>
       service.key === Authenticated.key

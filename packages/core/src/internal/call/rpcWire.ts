@@ -22,17 +22,17 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Headers from "effect/http/Headers"
-import * as Layer from "effect/Layer"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcSchema from "effect/rpc/RpcSchema"
-import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
 import { concat } from "../base/bytes.ts"
 import { strictTextOf, utf8 } from "../base/platform.ts"
-import { parse, weigh } from "../wire/json.ts"
+import { isObject, parse, weigh } from "../wire/json.ts"
 import * as Contract from "./contract.ts"
+import { binarySchemaOf, keyword } from "./contractBinary.ts"
+import * as Codec from "./rpcCodec.ts"
 
 export const protocol = "rpc" as const
 const version = 1
@@ -71,21 +71,12 @@ export interface Wire {
   readonly decodeChunk: Coding<Uint8Array, NonEmptyReadonlyArray<unknown>>
   readonly encodeExit: Coding<Exit.Exit<unknown, unknown>, Uint8Array>
   readonly decodeExit: Coding<Uint8Array, Exit.Exit<unknown, unknown>>
+  /** What two sides have to have in common, which is what `hash` is of. */
   readonly contract: () => Contract.Contract
   readonly hash: () => Uint8Array
+  /** This side's contract as it can be compared with a peer's. */
+  readonly contractFor: (theirs: unknown) => Contract.Contract
 }
-
-let codecs: RpcSerialization.CodecFor | undefined
-
-/**
- * Effect's own binary codecs for messages of RPC, which skip a validation that the bytes have already been given. They are
- * reached through the service, since their constructor is not public.
- */
-const codecFor: RpcSerialization.CodecFor = (schema) =>
-  (codecs ??= Effect.runSync(Effect.scoped(Effect.map(
-    Layer.build(RpcSerialization.layerSchemaBinary()),
-    (context) => Context.get(context, RpcSerialization.RpcSerialization).codecFor
-  ))))(schema)
 
 /** What a schema is encoded as. */
 const encodedOf = (ast: SchemaAST.AST): SchemaAST.AST => {
@@ -150,16 +141,39 @@ const jsonDecoder = (schema: Schema.Top, options: SchemaAST.ParseOptions): Codin
   }
 }
 
-const wires = new WeakMap<Rpc.AnyWithProps, Wire>()
-
-/** How the values of a call travel; compiled once. */
-export const wireOf = (rpc: Rpc.AnyWithProps): Wire => {
-  const known = wires.get(rpc)
-  if (known !== undefined) return known
-  const options = Context.get(rpc.annotations, Rpc.ParseOptions)
+/** The Schemas of a call whose values travel: of a stream, that of its elements. */
+const schemasOf = (rpc: Rpc.AnyWithProps) => {
   const stream = RpcSchema.isStreamSchema(rpc.successSchema) ? rpc.successSchema : undefined
+  return { stream, exit: Rpc.exitSchema(rpc as Rpc.Any), success: stream?.success ?? rpc.successSchema }
+}
+
+const contractBy = (rpc: Rpc.AnyWithProps, schemaOf: (schema: Schema.Constraint) => Schema.Json): Contract.Contract => {
+  const { exit, stream, success } = schemasOf(rpc)
+  return {
+    payload: schemaOf(rpc.payloadSchema),
+    success: schemaOf(success),
+    error: schemaOf(exit.error),
+    stream: stream !== undefined
+  }
+}
+
+const jsonContracts = new WeakMap<Rpc.AnyWithProps, Contract.Contract>()
+
+/** The contract of a call whose values are JSON, whichever bytes they would be else. */
+export const jsonContractOf = (rpc: Rpc.AnyWithProps): Contract.Contract => {
+  let contract = jsonContracts.get(rpc)
+  if (contract === undefined) jsonContracts.set(rpc, contract = contractBy(rpc, Contract.jsonSchemaOf))
+  return contract
+}
+
+/** How the values of a call travel; compiled once for each encoder. */
+export const wireOf = (rpc: Rpc.AnyWithProps, codec: Codec.Codec = Codec.effects): Wire => {
+  const { codecFor, wires } = codec
+  const known = wires.get(rpc)
+  if (known !== undefined) return known as Wire
+  const options = Context.get(rpc.annotations, Rpc.ParseOptions)
+  const { exit, stream } = schemasOf(rpc)
   const success = stream === undefined ? rpc.successSchema : Schema.Void
-  const exit = Rpc.exitSchema(rpc as Rpc.Any)
   const json = swells(rpc.payloadSchema) || swells(exit.error) ||
     (stream === undefined ? swells(success) : swells(stream.success) || isNothing(stream.success.ast))
   // Compiled when first needed: who only calls has no use for half of them.
@@ -179,16 +193,15 @@ export const wireOf = (rpc: Rpc.AnyWithProps): Wire => {
   }
   const chunk = () => Schema.NonEmptyArray(stream === undefined ? Schema.Any : stream.success) as Schema.Top
   const exitOf = () => exit as unknown as Schema.Top
+  const make = (schemaOf: (schema: Schema.Constraint) => Schema.Json): Contract.Contract => {
+    const form = json ? "json" : codec.form
+    return { ...contractBy(rpc, schemaOf), ...(form === undefined ? {} : { form }) }
+  }
   let contract: Contract.Contract | undefined
+  let older: Contract.Contract | undefined
   let hash: Uint8Array | undefined
-  const contractOf = (): Contract.Contract =>
-    contract ??= {
-      payload: Contract.jsonSchemaOf(rpc.payloadSchema),
-      success: Contract.jsonSchemaOf(stream === undefined ? rpc.successSchema : stream.success),
-      error: Contract.jsonSchemaOf(exit.error),
-      stream: stream !== undefined,
-      ...(json ? { form: "json" } : {})
-    }
+  // A date is a text in JSON, whatever bytes it would have been.
+  const contractOf = (): Contract.Contract => contract ??= make(json ? Contract.jsonSchemaOf : binarySchemaOf)
   const wire: Wire = {
     rpc,
     isStream: stream !== undefined,
@@ -203,7 +216,8 @@ export const wireOf = (rpc: Rpc.AnyWithProps): Wire => {
     encodeExit: encoder(exitOf),
     decodeExit: decoder(exitOf),
     contract: contractOf,
-    hash: () => hash ??= Contract.hashBytesOf(contractOf())
+    hash: () => hash ??= Contract.hashBytesOf(contractOf()),
+    contractFor: (theirs) => tellsForms(theirs) ? contractOf() : older ??= make(Contract.jsonSchemaOf)
   }
   wires.set(rpc, wire)
   return wire
@@ -344,14 +358,19 @@ export const lengthOf = (length: number): Uint8Array => {
   return out
 }
 
+/** Whether a peer's contract says where values have a binary form of their own. Those of older nodes do not. */
+const tellsForms = (contract: unknown): boolean => isObject(contract) && contract[keyword] === true
+
 const contractText = (contract: Contract.Contract): Uint8Array => {
-  const text = utf8(JSON.stringify(contract))
+  const text = utf8(JSON.stringify({ ...contract, [keyword]: true }))
   return text.length <= maxContract ? text : utf8("{}")
 }
 
 /** The other side's contract and its hash, which is what the caller has to know to call it. */
-export const mismatchOf = (contract: Contract.Contract, hash: Uint8Array): Uint8Array =>
-  last(Kind.mismatch, concat([hash, contractText(contract)], 8 + contractText(contract).length))
+export const mismatchOf = (contract: Contract.Contract, hash: Uint8Array): Uint8Array => {
+  const text = contractText(contract)
+  return last(Kind.mismatch, concat([hash, text], 8 + text.length))
+}
 
 /** What a mismatch says; `undefined` where it is none. */
 export const contractOf = (body: Uint8Array): { readonly hash: Uint8Array; readonly contract: unknown } | undefined => {

@@ -264,6 +264,18 @@ const rpcWire = of(
       `out.push`,
       "a raw element ends behind its chunk"
     ],
+    "older": [
+      `tellsForms(theirs) ? contractOf() : older`,
+      `contractOf()`,
+      "nodes of yesterday are told that a date is none",
+      { tests: ["contractBinary", "PeerRpc.sim"] }
+    ],
+    "today": [
+      `isObject(contract) && contract[keyword] === true`,
+      `false`,
+      "one of today without a date is taken for one of yesterday that may have one",
+      { tests: ["contractBinary", "PeerRpc.sim"] }
+    ],
     "raw-empty": [`return out.length === 0 ? undefined : out`, `return out`, "a chunk without elements is taken"]
   }
 )
@@ -350,7 +362,7 @@ const rpcClientRequest = of("rpc-client", "packages/core/src/internal/call/rpcCl
   ],
   "request-limit": [`if (payload.length > client.limit || headers`, `if (headers`, "a call over the limit is sent"],
   "compatible": [
-    `|| !compatible(call.wire.contract(), theirs.contract)) {`,
+    `|| !compatible(call.wire.contractFor(theirs.contract), theirs.contract)) {`,
     `) {`,
     "a call is made though the two sides do not understand each other"
   ],
@@ -380,6 +392,18 @@ const rpcClientStream = of("rpc-client", "packages/core/src/internal/call/rpcCli
 const contracts = suites("contract", "PeerRpc.sim")
 
 const contractCompatible = of("contract", "packages/core/src/internal/call/contractCompatible.ts", contracts, {
+  "binary": [
+    `|| binaryOf(one, ws) !== binaryOf(other, rs)) return false`,
+    `) return false`,
+    "the bytes of a text are read as a date",
+    { tests: ["contractBinary", "PeerRpc.sim"] }
+  ],
+  "packed": [
+    `return !packed || type === y["type"]`,
+    `return true`,
+    "a list of integers is read as one of numbers",
+    { tests: ["contractBinary", "PeerRpc.sim"] }
+  ],
   "stream": [
     `return own(mine, "stream") === own(other, "stream") && own`,
     `return own`,
