@@ -7,7 +7,7 @@ import { Rpc, RpcMiddleware } from "effect/rpc"
 import { hashOf } from "../src/internal/call/contract.ts"
 import { compatible } from "../src/internal/call/contractCompatible.ts"
 import { differences } from "../src/internal/call/contractDifferences.ts"
-import { wireOf } from "../src/internal/call/rpcWire.ts"
+import { jsonContractOf } from "../src/internal/call/rpcWire.ts"
 
 const { typed } = Document.load()
 const contractOf = (name: string) => typed.contracts.find((each) => each.name === name)!
@@ -78,10 +78,10 @@ describe("the contracts of docs/vectors.json", () => {
 
   it("are those of the functions that are called there, and of Effect's Schemas", () => {
     for (const rpc of Functions.requests.values()) {
-      assert.deepStrictEqual<unknown>(wireOf(rpc as never).contract(), contractOf(rpc._tag).contract, rpc._tag)
+      assert.deepStrictEqual<unknown>(jsonContractOf(rpc as never), contractOf(rpc._tag).contract, rpc._tag)
     }
     for (const rpc of made) {
-      assert.strictEqual(hashOf(wireOf(rpc as never).contract()), contractOf(rpc._tag).hash, rpc._tag)
+      assert.strictEqual(hashOf(jsonContractOf(rpc as never)), contractOf(rpc._tag).hash, rpc._tag)
     }
   })
 })
