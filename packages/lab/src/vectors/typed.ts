@@ -1,5 +1,6 @@
 /** The section "typed" of `docs/vectors.json`: contracts of typed calls and their hashes, and which of them go together. */
 import { hashOf, type JsonObject, textOf } from "./contractText.ts"
+import * as Binary from "./typedBinary.ts"
 import { contracts, pairs } from "./typedContracts.ts"
 
 export interface Contract {
@@ -25,10 +26,18 @@ export interface Section {
   readonly fields: Readonly<Record<string, string>>
   readonly contracts: ReadonlyArray<Contract>
   readonly pairs: ReadonlyArray<Pair>
+  readonly binary: Binary.Section
 }
 
 export const generate = (): Section => ({
-  description: ["Typed calls, for section 13 of docs/protocol.md."],
+  description: [
+    "Typed calls, for section 13 of docs/protocol.md: what each side says in the stream of a call, and what the call comes to.",
+    "The functions: add gives the sum; greet says Hello, in capitals where it is loud; read knows /a, fails of others with Gone, and "
+    + "has a middleware that fails with Denied where there is no header token; breaks breaks; count gives the numbers from 1, and fails "
+    + "behind 3 with TooFar; pieces gives for each length so many bytes of that value; grow gives the tree { name: \"new\" } that has the "
+    + "tree as its only child; nothing does nothing.",
+    "Where a stream is cut into chunks, and the order of JSON's fields, are an implementation's own."
+  ],
   fields: {
     contracts: "contracts of calls; the first of them are those of the functions that the calls here are of",
     "contracts.contract": "the contract as a node sends it, but for its spaces and the order of its fields",
@@ -36,7 +45,22 @@ export const generate = (): Section => ({
     "contracts.hash": "the first 8 bytes of its SHA-512, hex",
     pairs:
       "two contracts of one function whose hashes differ, and whether they go together: then the caller makes its call "
-      + "again with the hash of the server's"
+      + "again with the hash of the server's",
+    binary: "calls of rpc; the values in them are as the SchemaBinary of Effect 4.1.0 writes them",
+    "binary.calls": "whole calls, to which both sides can be held",
+    "binary.requests": "requests as no caller makes them, or that are not run, and what a server does with them",
+    "binary.answers": "answers as no server makes them, or that are none, and what a caller takes them for",
+    "binary.*.open": "what OPEN says",
+    "binary.*.caller":
+      "what is called, by which of the contracts, with the payload as its Schema's JSON; adopted: by the hash of a mismatch "
+      + "that came before, and discard: the result is not wanted. A window that is not said is 16",
+    "binary.*.request": "what is in the request of that; headers is the JSON, payload the encoded payload, hex",
+    "binary.*.turns":
+      "what is said, in this order; nothing else comes before the next turn of the other side. hex is data of the stream, end "
+      + "that END follows, and reset the code of a RESET that does",
+    "binary.*.result":
+      "what it comes to: values and errors as their Schemas' JSON, the elements of a stream as one list; reset, by the other "
+      + "side; malformed, an answer that is none; a mismatch that is together is followed by the call again"
   },
   contracts: contracts.map(({ contract, description, name, rule }) => ({
     name,
@@ -46,5 +70,6 @@ export const generate = (): Section => ({
     text: textOf(contract),
     hash: hashOf(contract)
   })),
-  pairs
+  pairs,
+  binary: Binary.generate()
 })

@@ -96,6 +96,18 @@ const functionTexts: Readonly<Record<keyof typeof functions, readonly [string, s
   ]]
 }
 
+/** Of callers of `greet` that know another contract of it. */
+export const others = {
+  "greet-more": {
+    description: "greet, as a caller knows it that sends more",
+    contract: call({ payload: struct({ name: text, times: whole }), success: text })
+  },
+  "greet-other": {
+    description: "greet, as a caller knows it that sends another thing",
+    contract: call({ payload: struct({ name: whole }), success: text })
+  }
+} satisfies Readonly<Record<string, { readonly description: string; readonly contract: JsonObject }>>
+
 const hashed = (name: string, rule: string, description: string, contract: JsonObject): Named => ({
   name,
   description,
@@ -276,6 +288,12 @@ export const contracts: ReadonlyArray<Named> = [
     const [description, rule] = functionTexts[name as keyof typeof functions]
     return { name, description, rule, contract }
   }),
+  ...Object.entries(others).map(([name, { contract, description }]): Named => ({
+    name,
+    description,
+    rule: "contract-hash",
+    contract
+  })),
   ...singles
 ]
 

@@ -49,6 +49,14 @@ export class Functions extends RpcGroup.make(
   Rpc.make("grow", { payload: { tree: Tree }, success: Tree })
 ) {}
 
+/** `greet`, as callers know it that have another contract. */
+export const OtherFunctions = {
+  "greet-more": RpcGroup.make(
+    Rpc.make("greet", { payload: { name: Schema.String, times: Schema.Int }, success: Schema.String })
+  ),
+  "greet-other": RpcGroup.make(Rpc.make("greet", { payload: { name: Schema.Int }, success: Schema.String }))
+}
+
 export const guard = Guard.of((effect, { headers }) =>
   headers["token"] === undefined ? Effect.fail(new Denied({ why: "no token" })) : effect
 )

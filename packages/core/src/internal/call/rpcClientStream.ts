@@ -130,6 +130,14 @@ const listen = (call: Call, peer: Peer, stream: Sessions.SessionStream): Effect.
     }
   })
 
+/** What the peer is told of an answer that is none, or is too long. Of what else fails it knows, or does not care. */
+const resetOf = (error: RpcError) =>
+  error._tag === "ContractError" && error.mayHaveRun
+    ? "internal"
+    : error._tag === "CallTooLargeError"
+    ? "too_large"
+    : undefined
+
 export const streaming = (call: Call): Effect.Effect<void, RpcError> =>
   counted(
     call,
@@ -142,7 +150,10 @@ export const streaming = (call: Call): Effect.Effect<void, RpcError> =>
           )
           call.client.known.meet(peer)
           yield* Effect.mapError(stream.write(request), (error) => call.mapError(error))
-          return yield* listen(call, peer, stream)
+          return yield* Effect.tapError(listen(call, peer, stream), (error) => {
+            const code = resetOf(error)
+            return code === undefined ? Effect.void : stream.reset(code, error.message)
+          })
         }))),
       ({ exit }) => call.exit(exit)
     )

@@ -79,7 +79,11 @@ const readSlowly = (served: Served, stream: SessionStream, first: ReadonlyArray<
     if (length !== undefined && pieces.length >= 4 + length) {
       pieces.skip(4)
       const request = Wire.decodeRequest(pieces.take(length))
-      return typeof request === "string" ? refused("internal", request) : Effect.succeed(request)
+      if (typeof request === "string") return refused("internal", request)
+      if (!served.wire.isStream || pieces.length === 0) return Effect.succeed(request)
+      // Grants that have come with it.
+      const granted = pieces.take(pieces.length).reduce((sum, chunks) => sum + chunks, 0)
+      return Effect.succeed({ ...request, window: request.window + granted })
     }
     return Effect.flatMap(stream.pull, take)
   }
