@@ -10,8 +10,6 @@ import { differences } from "../src/internal/call/contractDifferences.ts"
 import { wireOf } from "../src/internal/call/rpcWire.ts"
 
 const { typed } = Document.load()
-/** As version 0.1.0 has it: without a keyword for what has a binary form of its own. */
-const contractOf01 = (rpc: Rpc.Any) => wireOf(rpc as never).contractFor(undefined)
 const contractOf = (name: string) => typed.contracts.find((each) => each.name === name)!
 
 class Busy extends Schema.TaggedError<Busy>()("Busy", {}) {}
@@ -80,10 +78,10 @@ describe("the contracts of docs/vectors.json", () => {
 
   it("are those of the functions that are called there, and of Effect's Schemas", () => {
     for (const rpc of Functions.requests.values()) {
-      assert.deepStrictEqual<unknown>(contractOf01(rpc), contractOf(rpc._tag).contract, rpc._tag)
+      assert.deepStrictEqual<unknown>(wireOf(rpc as never).contract(), contractOf(rpc._tag).contract, rpc._tag)
     }
     for (const rpc of made) {
-      assert.strictEqual(hashOf(contractOf01(rpc)), contractOf(rpc._tag).hash, rpc._tag)
+      assert.strictEqual(hashOf(wireOf(rpc as never).contract()), contractOf(rpc._tag).hash, rpc._tag)
     }
   })
 })

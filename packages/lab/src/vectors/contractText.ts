@@ -74,7 +74,12 @@ const part = (root: Json): Json => {
 
 /** What is hashed. */
 export const textOf = (contract: JsonObject): string =>
-  write(mapped(contract, (value, name) => ["payload", "success", "error"].includes(name) ? part(value) : value))
+  write(
+    mapped(
+      Object.fromEntries(Object.entries(contract).filter(([name]) => name !== "binary")),
+      (value, name) => ["payload", "success", "error"].includes(name) ? part(value) : value
+    )
+  )
 
 /** The first 8 bytes of the SHA-512 of it, hex. */
 export const hashOf = (contract: JsonObject): string =>

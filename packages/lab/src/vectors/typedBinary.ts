@@ -73,7 +73,7 @@ const chunk = (elements: Uint8Array) => concat(Uint8Array.of(2), sized(elements)
 const raw = (...elements: ReadonlyArray<Uint8Array>) => concat(Uint8Array.of(5), sized(concat(...elements.map(sized))))
 const broken = Uint8Array.of(6)
 const mismatch = (hash: Uint8Array, contract: JsonObject) =>
-  concat(Uint8Array.of(3), hash, utf8(JSON.stringify(contract)))
+  concat(Uint8Array.of(3), hash, utf8(JSON.stringify({ ...contract, binary: true })))
 
 // --- values --------------------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,10 @@ const finite = { type: "number" }
 const whole = { type: "integer", minimum: -9007199254740991, maximum: 9007199254740991 }
 /** A number that may be infinite, or none. */
 const number = { anyOf: [finite, { type: "string", enum: ["Infinity", "-Infinity", "NaN"] }] }
-const bytes = { type: "string", format: "byte", contentEncoding: "base64" }
+/** What has a form of its own where values are no JSON. */
+const own = (schema: JsonObject, binary: string): JsonObject => ({ ...schema, binary })
+const bytes = own({ type: "string", format: "byte", contentEncoding: "base64" }, "Uint8Array")
+const bigint = own({ type: "string", pattern: "^-?\\d+$" }, "BigInt")
 const nothing = { type: "null" }
 const never = { not: {} }
 const ref = (name: string) => ({ $ref: `#/$defs/${name}` })
@@ -121,7 +124,7 @@ const order = struct({ by: ref("User"), items: array(ref("Item")) })
 /** What a contract may have in it, however it came to be there. */
 const singles: ReadonlyArray<Named> = [
   hashed("numbers", "contract-hash", "kinds of numbers, and texts that stand for numbers", {
-    payload: struct({ finite, whole, number, big: { type: "string", pattern: "^-?\\d+$" } }),
+    payload: struct({ finite, whole, number, big: bigint }),
     success: { anyOf: [finite, nothing] }
   }),
   hashed(
@@ -314,7 +317,14 @@ const pair = (
   description: string,
   caller: JsonObject,
   server: JsonObject
-): Pair => ({ name, description, rule: "contract-compatible", caller: call(caller), server: call(server), together })
+): Pair => ({
+  name,
+  description,
+  rule: "contract-compatible",
+  caller: call(caller),
+  server: { ...call(server), binary: true },
+  together
+})
 
 const payloads = (name: string, together: boolean, description: string, caller: JsonObject, server: JsonObject): Pair =>
   pair(name, together, description, { payload: caller }, { payload: server })
