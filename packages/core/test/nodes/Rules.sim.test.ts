@@ -1,9 +1,10 @@
 /** Rules of `docs/protocol.md` that nothing else shows, by a peer made by hand. Which test shows which rule is in the lab's `rules/registry.ts`. */
 import { assert, describe, it } from "@effect/vitest"
-import { Frame, Handshake, Packet, Raw } from "@pnet/core"
+import { AdvancedNode, Frame, Handshake, Packet, PeerRpc, Raw, RpcRegistry, TofuTrust } from "@pnet/core"
 import { startAll } from "@pnet/lab/worlds/commandWorld"
 import {
   bytes,
+  concat,
   echo,
   failureOf,
   frame,
@@ -17,8 +18,10 @@ import {
   two
 } from "@pnet/lab/worlds/sessionWorld"
 import { stranger } from "@pnet/lab/worlds/stranger"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
-import { Effect, Fiber, Redacted, Result, type Schema, type Scope } from "effect"
+import { Context, Effect, Fiber, Layer, Logger, Redacted, Result, Schema, type Scope, Stream } from "effect"
+import { Rpc, RpcGroup } from "effect/rpc"
 import * as Curve from "../../src/internal/session/curve.ts"
 import * as Metadata from "../../src/internal/session/metadata.ts"
 
@@ -373,6 +376,97 @@ describe("a document of a command", () => {
       answer = { type: "error", code: "from_the_future", description: "no" }
       assert.strictEqual(yield* fails, "RemoteDefectError")
       assert.isDefined(bob)
+    })
+  )
+})
+
+describe("a typed call by hand", () => {
+  const group = RpcGroup.make(
+    Rpc.make("hello", { success: Schema.String }),
+    Rpc.make("count", { success: Schema.Int, stream: true })
+  )
+  const handlers = group.toLayer({
+    hello: () => Effect.succeed("Hello"),
+    count: () => Stream.map(Stream.forever(Stream.succeed(1)), () => 7).pipe(Stream.rechunk(1))
+  })
+
+  const served = Effect.gen(function*() {
+    const network = yield* SimNetwork.make({ seed: 9, traceCapacity: 0 })
+    const host = yield* network.host("bob")
+    const layer = Layer.effectDiscard(PeerRpc.serve(group)).pipe(
+      Layer.provide(handlers),
+      Layer.provideMerge(RpcRegistry.layer),
+      Layer.provideMerge(AdvancedNode.layer({ networkId, bindIp: "0.0.0.0", name: "bob" })),
+      Layer.provide([NodeCrypto.layer, TofuTrust.layer(), Logger.layer([])])
+    ) as Layer.Layer<AdvancedNode.AdvancedNode, never, any>
+    const process = yield* Effect.orDie(host.launch(layer as never)) as Effect.Effect<Started["process"]>
+    const bob: Started = { node: Context.get(process.context, AdvancedNode.AdvancedNode), process, host }
+    const mallory = yield* stranger(network, yield* seeded(), { host: yield* network.host("mallory") })
+    const peer = yield* mallory.connect(bob)
+    let id = 0
+    const open = (name: string) => frame(Kind.open, ++id, JSON.stringify({ protocol: "rpc", name }))
+    /** A request for nothing, which is null: no payload is given. */
+    const request = (hash: Uint8Array, flags: number, window: number) =>
+      frame(
+        Kind.data,
+        id,
+        concat(Uint8Array.of(0, 0, 0, 13, 1, flags), hash, Uint8Array.of(window), Uint8Array.of(1, 0x20))
+      )
+    // Who has another contract is told the one there is.
+    const hashOf = (name: string) =>
+      Effect.gen(function*() {
+        yield* peer.send(0, open(name), request(new Uint8Array(8), 0, 0), frame(Kind.end, id))
+        const { payload } = yield* peer.expect(Kind.data)
+        assert.strictEqual(payload[0], 3)
+        return payload.slice(1, 9)
+      })
+    return { peer, open, request, hashOf, id: () => id }
+  })
+
+  test(
+    "of one value ignores what comes behind its length",
+    Effect.gen(function*() {
+      const { hashOf, id, open, peer, request } = yield* served
+      const hash = yield* hashOf("hello")
+      yield* peer.send(0, open("hello"), request(hash, 0, 0), frame(Kind.data, id(), "more"), frame(Kind.end, id()))
+      const { payload } = yield* peer.expect(Kind.data)
+      assert.strictEqual(payload[0], 0)
+      assert.include(text(payload), "Hello")
+    })
+  )
+
+  test(
+    "of a stream gets a chunk for each grant, none for a grant of 0, and is given up by END while one is waited for",
+    Effect.gen(function*() {
+      const { hashOf, id, open, peer, request } = yield* served
+      const hash = yield* hashOf("count")
+      const grant = (chunks: number) => peer.send(0, frame(Kind.data, id(), Uint8Array.of(chunks)))
+      /** How many chunks come until nothing does; where DATA ends says nothing of them. */
+      const chunks = Effect.gen(function*() {
+        const parts: Array<Uint8Array> = []
+        while (true) {
+          const one = yield* Effect.timeoutOption(peer.expect(Kind.data), "300 millis")
+          if (one._tag === "None") break
+          parts.push(one.value.payload)
+        }
+        const all = concat(...parts)
+        const view = new DataView(all.buffer)
+        let count = 0
+        for (let at = 0; at < all.length; at += 5 + view.getUint32(at + 1)) {
+          assert.strictEqual(all[at], 2)
+          count++
+        }
+        return count
+      })
+      yield* peer.send(0, open("count"), request(hash, 8, 0))
+      assert.strictEqual(yield* chunks, 0)
+      yield* grant(0)
+      assert.strictEqual(yield* chunks, 0)
+      yield* grant(2)
+      assert.strictEqual(yield* chunks, 2)
+      yield* peer.send(0, frame(Kind.end, id()))
+      const reset = yield* peer.expect(Kind.reset)
+      assert.strictEqual(JSON.parse(text(reset.payload)).code, "cancelled")
     })
   )
 })

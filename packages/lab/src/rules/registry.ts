@@ -1,0 +1,494 @@
+/**
+ * The rules of `docs/protocol.md` that tests show: by the file of the test in `packages/`, and its title there. What vectors are about, and
+ * what the conformance kit looks for, is noted with them. `lab/test/rules.test.ts` says which rule has nothing of all that.
+ */
+
+/** Rules by the title of the test that shows them. A place of a title that is filled in is an ellipsis. */
+type Titles = Readonly<Record<string, ReadonlyArray<string>>>
+
+const packets: Readonly<Record<string, Titles>> = {
+  "core/test/values/Framer.test.ts": {
+    "gives the same however the stream is cut": ["packet-stream"],
+    "stays too large, and drops what still comes": ["packet-length-closes"]
+  },
+  "core/test/values/PublicKey.test.ts": {
+    "sorts as bytes, and not as text": ["key-compared"]
+  },
+  "core/test/values/ProtocolError.test.ts": {
+    "has the codes of the protocol, and no others": ["err-codes"]
+  },
+  "core/test/wire/packetStream.test.ts": {
+    "reads and drops what still comes, and no more of it than a mebibyte": ["err-drain"]
+  },
+  "core/test/connect/Connections.sim.test.ts": {
+    "an advert asks once on a connection, and an err that opens one ends it without a word": ["err-unanswered"],
+    "refusals: so many are told ERR_BUSY at once, and those beyond are closed without a word": ["err-busy"]
+  },
+  "core/test/nodes/Rules.sim.test.ts": {
+    "has the network of its sender, and no key where the handshake says who the other is or where it is": [
+      "err-network",
+      "handshake-err-key"
+    ],
+    "of RAW closes without a word where it is wrong": ["order-reader-silent"]
+  },
+  "core/test/session/Sessions.sim.test.ts": {
+    "by an err in clear, which may be anybody's, puts the next dial off by one wait and no longer": [
+      "err-proves-nothing"
+    ]
+  },
+  "testing/src/NodeSuite.ts": {
+    "what is wrong with a packet is answered with its code": ["err-last", "err-key", "order-first"],
+    "connections that prove nothing are bounded, one address takes its share only, and the node goes on": ["err-busy"]
+  }
+}
+
+const networkKey: Readonly<Record<string, Titles>> = {
+  "core/test/discovery/Discovery.udp.test.ts": {
+    "with a network key: of each key an older advert than the newest is dropped, and after leaving only a later one counts":
+      [
+        "token-advert-time",
+        "token-advert-leaving"
+      ],
+    "with a network key: a recorded advert is dropped, also within its second, and however many there are": [
+      "token-once"
+    ]
+  },
+  "core/test/nodes/Rules.sim.test.ts": {
+    "has no tokens on a network with a key": ["token-outside-sessions"]
+  },
+  "core/test/session/Session.wire.test.ts": {
+    "with a network key nothing is multiplied before a token has verified": ["token-before-product"]
+  }
+}
+
+const raw: Readonly<Record<string, Titles>> = {
+  "core/test/values/Raw.test.ts": {
+    "draws its nonce": ["raw-nonce"],
+    "has a largest payload, whose packet fits and after which one does not": ["raw-size-labels"]
+  },
+  "core/test/connect/Connections.sim.test.ts": {
+    "are shared by all messages to a peer, one after another and at once, and are one for each direction": [
+      "raw-one-connection"
+    ],
+    "a RAW connection speaks for the key of its first message and no other": ["raw-connection"],
+    "are closed by whoever accepted after 60 s without use, and messages do not notice": ["raw-idle"],
+    "rawConnections: one more is answered ERR_BUSY, which the asker tries again until there is room": ["raw-room"]
+  },
+  "core/test/nodes/Limits.sim.test.ts": {
+    "replayEntries: strangers share half of the table, one more is answered ERR_BUSY, and who is known is served": [
+      "raw-stamp-room"
+    ]
+  },
+  "core/test/nodes/Rules.sim.test.ts": {
+    "frees the place of a connection that has proved nothing when its first request is admitted, not when it is answered":
+      ["raw-proved"],
+    "takes a payload of more than is sent, where its packet is one": ["raw-size-taken"],
+    "has stamps that increase, also where the clock stands or is set back by less than a minute": ["raw-stamp-later"]
+  },
+  "core/test/peers/WhoIsWho.sim.test.ts": {
+    "is refused under another name than the one that was asked for (…), and the table learns the name": [
+      "raw-answer-name"
+    ],
+    "have one name: another ends it, and the table keeps the one that was proved": ["raw-answer-name"],
+    "is handled once, however long that takes": ["raw-race"]
+  },
+  "core/test/raw/BasicNode.sim.test.ts": {
+    "a forged err makes no message run twice": ["raw-err-oldest", "raw-resend"]
+  },
+  "testing/src/NodeSuite.ts": {
+    "many at once are handled in order, over one connection, each with its own answer": [
+      "raw-answers-in-order",
+      "raw-serial"
+    ],
+    "a failing handler answers ERR_INTERNAL, and nobody else suffers": ["raw-internal"],
+    "too large a message is refused before anything is sent, too large an answer where it is made": [
+      "raw-size",
+      "raw-answer-size"
+    ],
+    "a packet that stalls, and a connection that says nothing, are given up after five seconds": ["raw-time"],
+    "an allow list admits only what it lists, on both sides": ["raw-trust", "raw-answer-checks"]
+  }
+}
+
+const handshake: Readonly<Record<string, Titles>> = {
+  "core/test/nodes/Limits.sim.test.ts": {
+    "a recorded HELLO is answered ERR_HANDSHAKE on a network with a key, before any product, and takes nobody's handshake":
+      ["handshake-fresh"],
+    "handshakes: so many are begun in a second, one more is answered ERR_BUSY before any product, and sessions go on": [
+      "handshake-room"
+    ],
+    "handshakesPerAddress: one address begins so many in a second, one more is answered ERR_BUSY before any product, and others go on":
+      ["handshake-room"]
+  },
+  "core/test/nodes/Rules.sim.test.ts": {
+    "takes a WELCOME from no other key, and closes without a word": ["handshake-client-key", "handshake-client-silent"]
+  },
+  "core/test/peers/Trust.sim.test.ts": {
+    "a peer that is refused while its handshake goes on gets no session": ["handshake-initiate-trust"]
+  },
+  "core/test/session/Handshake.test.ts": {
+    "metadata that lack a property, or have one twice, malformed or wrong": ["handshake-initiate-metadata"]
+  },
+  "core/test/session/Session.wire.test.ts": {
+    "an untrusted peer that dials is refused before READY, one that was dialled is told after it": [
+      "handshake-initiate-trust",
+      "handshake-client-trust"
+    ],
+    "five seconds for each packet, whole": ["handshake-time", "err-unanswered"],
+    "connections that prove nothing are bounded, in all and from one address": ["handshake-pending"],
+    "what is not the next step of this handshake is ERR_HANDSHAKE, or what the protocol names": [
+      "handshake-initiate-key",
+      "handshake-for-good",
+      "handshake-step"
+    ],
+    "sessions are bounded: the longest idle one makes room, and where none is idle the answer is ERR_BUSY": [
+      "handshake-initiate-room",
+      "session-room"
+    ]
+  },
+  "core/test/session/Sessions.sim.test.ts": {
+    "a pin is made by a completed handshake, and by nothing before": ["handshake-pin"]
+  }
+}
+
+const sessions: Readonly<Record<string, Titles>> = {
+  "core/test/connect/Ways.sim.test.ts": {
+    "keep the session, so that the one that listens can call at any time": ["session-kept"]
+  },
+  "core/test/nodes/NetworkKeys.sim.test.ts": {
+    "is out within an interval of … ms and the time of a dial, its sessions ended on both sides": [
+      "session-network-key"
+    ]
+  },
+  "core/test/nodes/Rules.sim.test.ts": {
+    "is made anew at once by whoever opened it, where the other renews it while streams are open": [
+      "session-renewal-streams"
+    ]
+  },
+  "core/test/peers/Trust.sim.test.ts": {
+    "ends the sessions of a peer that is taken off the allow list, whoever opened them, and lets it back in": [
+      "session-policy"
+    ]
+  },
+  "core/test/session/peerSessions.test.ts": {
+    "go to the session that stays, which the smaller key opened, once it was heard since the newer one began": [
+      "session-crossed"
+    ],
+    "go to the newest of several with one opener": ["session-newer"]
+  },
+  "core/test/session/Session.wire.test.ts": {
+    "a peer that breaks a rule is told so, sealed, and what it had is over": [
+      "session-violation",
+      "session-text",
+      "record-length",
+      "frame-wrong",
+      "goaway-final"
+    ],
+    "sessionsPerPeer: one more takes the place of one of the same key, idle or silent, and no place of others": [
+      "session-per-key"
+    ],
+    "one that talks on, and never ends what drains, is given its time and no more": [
+      "session-renewal-acceptor",
+      "goaway-drain-time"
+    ],
+    "one that never reads is cut, whatever it sends": ["session-write"],
+    "one that asks for more refusals than it reads is not read any more, and nothing piles up": ["frame-control-bound"]
+  },
+  "core/test/session/Sessions.sim.test.ts": {
+    "dialled from both sides at once it settles to the smaller key's, …'s, and no stream fails": ["session-crossed"],
+    "is closed by its opener when it was idle, and nothing of it is left": ["session-idle"],
+    "is renewed by its opener before it is too old, and open streams go on": ["session-renewal"],
+    "a peer that vanishes is dead after twice the silence, and its streams fail at once": [
+      "session-silence",
+      "session-lost"
+    ],
+    "of a peer's former life is asked for a sign of life, and has no new streams until it gives one": ["session-ghost"],
+    "is not gone back to when the newer session ends: its peer is dialled": ["session-ghost-ends"]
+  },
+  "core/test/wire/RecordFramer.test.ts": {
+    "a length of 0 and one over the limit are malformed, whole or in pieces, and nothing comes after": ["record-length"]
+  }
+}
+
+const mux: Titles = {
+  // Rows of its table of violations.
+  "a message without a frame": ["frame-whole"],
+  "trailing bytes": ["frame-whole"],
+  "an unknown frame": ["frame-wrong"],
+  "OPEN twice, or lower": ["stream-number-used"],
+  "a malformed OPEN": ["frame-open"],
+  "a deadline that is no integer": ["deadline-form"],
+  "a stream that was never opened": ["stream-number-ahead"],
+  "DATA after END": ["stream-after-end"],
+  "END after END": ["stream-after-end"],
+  "DATA beyond its credit": ["credit-exceeded", "credit-initial"],
+  "CREDIT of 0": ["credit-range", "frame-credit"],
+  "CREDIT beyond 2^32-1": ["credit-range"],
+  "a malformed CREDIT": ["frame-credit"],
+  "a malformed RESET": ["frame-reset"],
+  "a malformed PING": ["frame-ping"],
+  "a malformed PONG": ["frame-pong"],
+  "a malformed GOAWAY": ["frame-goaway"],
+  // Its other tests.
+  "END from both sides closes it, and unread data is still there": ["stream-closed"],
+  "a RESET after one's own END is legal, and so is one that crosses it": ["stream-closed"],
+  "an acceptor that has ended stops its opener, also one that has said all it wanted and has no credit for it": [
+    "stream-answered"
+  ],
+  "frames for a stream that is closed are dropped": ["stream-closed-dropped"],
+  "the other side's codes that are not known read as internal, its typed error comes as it is": [
+    "reset-internal",
+    "reset-failed"
+  ],
+  "a RESET whose error does not fit in a message, or is no JSON, still tells its code": ["reset-fits"],
+  "and what does not: gaps in numbers, empty DATA, unknown fields and protocols, the largest credit": [
+    "stream-numbers",
+    "frame-fields",
+    "frame-data"
+  ],
+  "a last word says which streams came, and those that did not were refused and not run": ["goaway-last"],
+  "a deadline comes with the stream, the longest as 2^31-1, and one that is over is reset unrun": [
+    "deadline-passed",
+    "deadline-form"
+  ],
+  "more streams than there may be are refused, and not opened by this side": ["stream-bound", "reset-refused"],
+  "credit over the budget is refused, that of both sides counted, and that of the node as a whole": ["credit-bound"],
+  "credit is granted as the data is read, not as it comes, and in halves": ["credit-granted"],
+  "a PONG overtakes waiting data, and of several PINGs the last is answered": ["frame-pong-first"],
+  "a PONG does not overtake what was opened before it": ["frame-pong-after-open"],
+  "small frames travel together, chunks are cut at the chunk size, and a record is filled": ["frame-data-size"],
+  "after GOAWAY this side opens no more; what crossed it is served until the other side knows": [
+    "goaway-crossing",
+    "goaway-drain"
+  ]
+}
+
+const streams: Readonly<Record<string, Titles>> = {
+  "core/test/session/Mux.test.ts": mux,
+  "core/test/wire/openText.test.ts": {
+    "is read as others write it, and unknown fields are ignored": ["frame-fields"],
+    "takes a deadline that is beyond all timers as the longest there is": ["deadline-form"]
+  },
+  "core/test/session/Session.test.ts": {
+    "half-closes behind its last word and drops what still comes, so that the word is not lost": ["goaway-half-close"],
+    "has drained when the PING behind its GOAWAY is answered, and not by the answer to one before it": ["goaway-drain"]
+  },
+  "core/test/session/Session.wire.test.ts": {
+    "one key has a quarter of all credit, however many sessions it makes, and others are served": ["credit-bound-peer"]
+  },
+  "core/test/session/Sessions.sim.test.ts": {
+    "that drains is given its time, and no more": ["goaway-drain-time"],
+    "a node that closes says so on every session, and leaves nothing behind": ["goaway-closing"],
+    "is the last that was set, and again the one before it, whichever scope closes first; a line feed makes no name": [
+      "reset-unsupported"
+    ]
+  },
+  "core/test/session/PeerSocket.sim.test.ts": {
+    "carries bytes both ways, half-closes, and ends with code 1000": ["stream-socket"]
+  },
+  "core/test/nodes/Cost.sim.test.ts": {
+    "counts from the OPEN, however slowly the question comes": ["deadline-counts"]
+  },
+  "core/test/nodes/Rules.sim.test.ts": {
+    "takes more DATA in one frame than is sent, where its message is within the limit": ["frame-data-taken"],
+    "that its peer drains is closed a minute after the peer should have": ["goaway-receiver"]
+  },
+  "core/test/nodes/Security.sim.test.ts": {
+    "are escaped wherever they are logged or shown": ["frame-escape"],
+    "in a RESET that is nested without end still resets": ["reset-fits"],
+    "runs no more handlers than it may for all its peers together, and gives their places back": ["stream-handlers"]
+  },
+  "testing/src/AdvancedSuite.ts": {
+    "a slow reader stalls its own stream and no other, and its writer waits": ["credit-apart"],
+    "interrupting the caller interrupts the function": ["stream-reset-interrupts", "reset-cancelled"],
+    "a deadline ends the call on both sides, and one that is over is never run": ["deadline-opener", "reset-deadline"],
+    "a peer that closes ends its streams with a typed error": ["reset-going-away"],
+    "a function that is not there is not_found": ["reset-not-found", "command-not-found"]
+  }
+}
+
+const commands: Readonly<Record<string, Titles>> = {
+  "testing/src/AdvancedSuite.ts": {
+    "a function answers with bytes, text, nothing, a stream, or an effect of these": ["command-stream"],
+    "a large stream comes whole and in order, both ways at once": ["command-directions"],
+    "a typed failure reaches the caller with its fields, a defect as internal": ["command-failed", "command-internal"]
+  },
+  "core/test/call/CommandNode.sim.test.ts": {
+    "has get_funcs, get_peers and describe built in, and no other may take their names": [
+      "command-get-funcs",
+      "command-get-peers",
+      "command-describe"
+    ],
+    "an undeclared failure arrives as its tag and message, a defect as nothing but itself": [
+      "command-code-failed",
+      "command-code-internal"
+    ],
+    "what is not JSON fails on the side that made it, with the path, and nothing is sent": ["command-code-not-json"],
+    "an argument that is undefined is so at the function, whose defaults apply, and null to a Schema": [
+      "command-absent"
+    ],
+    "calls beyond the limits are refused, and neighbours go on": ["command-size", "command-code-too-large"],
+    "what is no call is answered, and harms nobody": [
+      "command-code-invalid-arguments",
+      "command-fields-unknown",
+      "command-fields-null",
+      "command-finite",
+      "command-many-args"
+    ],
+    "a document has 514 levels at most: an argument 512, a result 513": ["command-levels"]
+  },
+  "core/test/nodes/Limits.sim.test.ts": {
+    "callMemory: large calls of one peer have a quarter of it, one more is refused, and others are served": [
+      "command-room"
+    ]
+  },
+  "core/test/nodes/Rules.sim.test.ts": {
+    "leaves undefined out of objects, and has null for it in arrays and as a result": ["command-nothing"],
+    "that is an error without a code is one that failed, and one of a code that is not known is one that broke": [
+      "command-no-code",
+      "command-code-internal"
+    ]
+  }
+}
+
+const discovery: Readonly<Record<string, Titles>> = {
+  "core/test/connect/Transport.test.ts": {
+    "TCP dials no derived address, however it is written, and everything else": ["derived-dialled"]
+  },
+  "core/test/discovery/Discovery.udp.test.ts": {
+    "go out in a burst at 0, 100 and 300 ms, then every interval, give or take a tenth": ["udp-when"],
+    "go to the directed broadcast address of every interface that is up and not loopback, with its address as host": [
+      "udp-broadcast"
+    ],
+    "bound to one address are heard and hear there alone, on the interface's broadcast address": ["udp-bound"],
+    "bound to loopback advertise to 127.255.255.255, to this machine alone": ["udp-bound"],
+    "bound to every address hear every interface": ["udp-sockets"],
+    "say four times that a node leaves, with port 0": ["udp-leaving"],
+    "go from a private socket to the datagram's source, and nothing is ever sent to the shared port by unicast": [
+      "udp-no-unicast",
+      "udp-sockets"
+    ],
+    "is dropped where an advert's host is not its source, unless the options say otherwise": ["udp-source"],
+    "are not given to who leaves, to a broadcast address, or to the shared port": ["udp-answer-never"],
+    "are at most ten in any second, whoever asks": ["udp-answer-rate"],
+    "are at most five in any second to one source address": ["udp-answer-rate"],
+    "is counted by what is wrong with it, and never answered": ["packet-datagram-bad"]
+  },
+  "core/test/peers/Presence.sim.test.ts": {
+    "within the second in which it left, on a network with a key, is back in the next": ["udp-burst-keyed"]
+  },
+  "testing/src/DiscoverySuite.ts": {
+    "who listens nowhere sights others, and is sighted by nobody": ["advert-no-listener"],
+    "a node does not sight itself": ["advert-own"]
+  },
+  "testing/src/NodeSuite.ts": {
+    "a short client by hand: advert, message, answer": ["advert-by-tcp", "advert-by-tcp-table"]
+  },
+  "core/test/peers/Peers.test.ts": {
+    "are answered where they are new, or their source or address is, and never when leaving": ["udp-answer"],
+    "of a peer only so many addresses are kept, the newest first while it is unproved": ["table-addresses"],
+    "and the proved address first, wherever adverts point": ["table-addresses"],
+    "made-up adverts of one host push out what it said itself, and not what the peer says": ["table-addresses"],
+    "a known peer that takes a pinned name keeps the one it had": ["table-name-proved"],
+    "gives one that has proved none the names that several hosts say, until it proves one": ["table-name-proved"],
+    "of the unproved the oldest is evicted, and those that proved themselves never": ["table-unproved"],
+    "of one address only so many unproved are entered, and the others are counted": ["table-unproved"],
+    "by a host that says it leaves takes back what that host says, and the peer with the last, or with what was proved":
+      [
+        "table-leaving"
+      ],
+    "a pinned name with another key is an event at most once a minute a name, and replaces nothing": [
+      "table-conflict",
+      "advert-hint"
+    ],
+    "this node's own name and its own key belong to it": ["table-conflict"],
+    "keeps a silent peer alive": ["table-heard"],
+    "of three intervals makes a peer suspect, and it is then asked six times, a fifth of an interval apart": [
+      "table-lost"
+    ],
+    "of six intervals is a loss, asked or not": ["table-lost"],
+    "of one who answers with its key is none: it stays, and is asked again each time": ["table-probe"],
+    "where nobody listens any more, or somebody else, is a loss at once": ["table-probe"],
+    "of one who is too busy to answer is none": ["table-probe"]
+  },
+  "core/test/peers/Trust.test.ts": {
+    "pins a name to the first key that proves itself, and to nothing before": ["table-pin"]
+  },
+  "core/test/peers/WhoIsWho.sim.test.ts": {
+    "serve the name that was proved on them, each": ["table-proved-name"]
+  },
+  "core/test/streams/AdvancedNode.sim.test.ts": {
+    "somebody else's word that a peer leaves ends nothing while its session lives; its own does": [
+      "table-leaving-session"
+    ]
+  },
+  "core/test/connect/Ways.sim.test.ts": {
+    "lose each other with the session, and whoever calls then is told why": ["table-no-address"]
+  }
+}
+
+const typed: Readonly<Record<string, Titles>> = {
+  "core/test/call/PeerRpc.sim.test.ts": {
+    "give values and typed errors, as classes and not as text": ["typed-protocol", "typed-exit"],
+    "stream elements, and end with success or a typed error": ["typed-elements", "typed-success"],
+    "keep the elements of a stream of bytes whole, the empty and the large": ["typed-raw-chunk"],
+    "produce no more than the window and the buffers ahead of their consumer": ["typed-window"],
+    "interrupt their handler, which is told that its client did it": ["typed-cancel"],
+    "say that a handler broke, and not how; other calls go on": ["typed-broken"],
+    "of names that the peer does not serve fail with UnknownFunctionError": ["typed-not-found"],
+    "a trace: caller, session and handler are one tree": ["typed-traceparent"],
+    "go on when their result is not wanted, and are acknowledged when they begin": ["typed-discard"],
+    "may answer with as much as is allowed, and no more": ["typed-size"],
+    "understand each other over …": ["typed-values", "contract-compatible"],
+    "name the difference where the peer has …, and nothing is run": ["contract-mismatch"],
+    "by calling is told so, and harms nobody": [
+      "typed-request",
+      "typed-flags",
+      "reset-too-large",
+      "contract-mismatch-stream"
+    ],
+    "by answering gives its caller a typed error": ["typed-answer-wrong"]
+  },
+  "core/test/call/rpcWire.test.ts": {
+    "has headers of so many bytes, which end within it": ["typed-flags"],
+    "is of this version": ["typed-version"]
+  },
+  "core/test/wire/json.test.ts": {
+    "is refused without being parsed where it nests too deep": ["typed-levels"]
+  },
+  "core/test/nodes/Cost.sim.test.ts": {
+    "of what refers to itself, or lists nothings, is JSON, of which as much is made as there is": ["typed-json-form"]
+  },
+  "core/test/nodes/Rules.sim.test.ts": {
+    "of one value ignores what comes behind its length": ["typed-one-value"],
+    "of a stream gets a chunk for each grant, none for a grant of 0, and is given up by END while one is waited for": [
+      "typed-grants",
+      "typed-gives-up",
+      "typed-window"
+    ]
+  }
+}
+
+/** A test that shows a rule: its file in `packages/`, and its title. */
+export interface Shown {
+  readonly rule: string
+  readonly file: string
+  readonly title: string
+}
+
+/** Every rule that a test shows, once for each such test. */
+export const shown: ReadonlyArray<Shown> = [
+  packets,
+  networkKey,
+  raw,
+  handshake,
+  sessions,
+  streams,
+  commands,
+  discovery,
+  typed
+].flatMap((files) =>
+  Object.entries(files).flatMap(([file, titles]) =>
+    Object.entries(titles).flatMap(([title, rules]) => rules.map((rule) => ({ rule, file, title })))
+  )
+)
