@@ -1,10 +1,11 @@
 /**
- * The text of the protocol, the vectors and the tests do not drift apart: each rule of `docs/protocol.md` is shown by a vector or by a test,
- * and whatever says that it shows a rule shows one that there is.
+ * The text of the protocol, the vectors, the conformance kit and the tests do not drift apart: each rule of `docs/protocol.md` is shown by a
+ * vector, a check of the kit or a test, and whatever says that it shows a rule shows one that there is.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { existsSync, readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import { all as checks } from "../src/conformance/checks.ts"
 import { shown } from "../src/rules/registry.ts"
 import * as Rules from "../src/rules/rules.ts"
 import * as Document from "../src/vectors/document.ts"
@@ -42,19 +43,20 @@ describe("the rules of docs/protocol.md", () => {
     assert.deepStrictEqual(rules.filter(({ section }) => section === "0"), [])
   })
 
-  it("are each shown by a vector or a test", () => {
-    const all = new Set([...vectors, ...shown].map(({ rule }) => rule))
+  it("are each shown by a vector, a check of the kit, or a test", () => {
+    const all = new Set([...vectors, ...checks, ...shown].map(({ rule }) => rule))
     assert.deepStrictEqual(
       rules.filter(({ name }) => !all.has(name)).map(({ line, name, section }) => `${section}, line ${line}: ${name}`),
       [],
-      "rules that nothing shows: name them in a vector, or in lab/src/rules/registry.ts with the test that does"
+      "rules that nothing shows: name them in a vector or a check, or in lab/src/rules/registry.ts with the test that does"
     )
   })
 
-  it("are all that vectors and tests say they show", () => {
+  it("are all that vectors, checks and tests say they show", () => {
     assert.deepStrictEqual(
       [
         ...vectors.filter(({ rule }) => !names.has(rule)).map(({ rule, vector }) => `vector ${vector}: ${rule}`),
+        ...checks.filter(({ rule }) => !names.has(rule)).map(({ rule, title }) => `check "${title}": ${rule}`),
         ...shown.filter(({ rule }) => !names.has(rule)).map(({ rule, title }) => `test "${title}": ${rule}`)
       ],
       [],

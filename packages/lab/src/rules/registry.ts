@@ -283,6 +283,18 @@ const streams: Readonly<Record<string, Titles>> = {
       "reset-unsupported"
     ]
   },
+  "core/test/nodes/Versions.sim.test.ts": {
+    "has flags, or kinds of frames, that are not known: GOAWAY protocol, and no other session is touched, …": [
+      "session-flags",
+      "frame-wrong"
+    ],
+    "has protocols and names that are not known: unsupported and not_found, and it goes on": [
+      "reset-unsupported",
+      "reset-not-found"
+    ],
+    "has fields of JSON that are not known, in OPEN, RESET and GOAWAY: they are ignored": ["frame-fields"],
+    "has codes that are not known: a RESET's is internal, a GOAWAY's is a last word": ["reset-internal", "goaway-final"]
+  },
   "core/test/session/PeerSocket.sim.test.ts": {
     "carries bytes both ways, half-closes, and ends with code 1000": ["stream-socket"]
   },
@@ -448,6 +460,18 @@ const typed: Readonly<Record<string, Titles>> = {
       "contract-mismatch-stream"
     ],
     "by answering gives its caller a typed error": ["typed-answer-wrong"]
+  },
+  "core/test/call/contractBinary.test.ts": {
+    "stands in the contract where JSON has a text or a tag for it": ["contract-binary"],
+    "is the same on both sides of a call, or they do not go together and say so": ["contract-binary"],
+    "is that of pnet/1, whose calls have the hashes they had": ["contract-encoder"],
+    "has a name in each contract where it is another one": ["contract-encoder"]
+  },
+  "core/test/nodes/Versions.sim.test.ts": {
+    "has flags and headers that are not known, which are ignored, or another version, which is internal and not run": [
+      "typed-flags",
+      "typed-version"
+    ]
   },
   "core/test/call/rpcWire.test.ts": {
     "has headers of so many bytes, which end within it": ["typed-flags"],
