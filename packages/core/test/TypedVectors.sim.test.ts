@@ -170,12 +170,11 @@ describe("the typed calls of docs/vectors.json", () => {
           (stream) => Effect.andThen(Queue.offer(streams, stream), Effect.never)
         )
       }
-      for (const call of [...binary.calls, ...binary.answers]) {
-        if (call.caller === undefined || call.caller.adopted === true) continue
-        const again = binary.calls.find(({ caller }) =>
-          caller?.adopted === true && caller.contract === call.caller!.contract
-        )
-        const all = again === undefined ? [call] : [call, again]
+      const calls = [...binary.calls, ...binary.answers]
+      const later = new Set(calls.map(({ next }) => next))
+      for (const call of calls) {
+        if (later.has(call.name)) continue
+        const all = [call, ...calls.filter(({ name }) => name === call.next)]
         const bobs = yield* Effect.forkScoped(Effect.forEach(all, ({ name, open, turns }) =>
           Effect.flatMap(Queue.take(streams), (stream) => {
             assert.strictEqual(stream.name, open["name"])

@@ -72,6 +72,29 @@ const part = (root: Json): Json => {
   return schema(root)
 }
 
+/** A schema without the keyword for what has bytes of its own. */
+const plain = (schema: Json): Json =>
+  isObject(schema)
+    ? Object.fromEntries(
+      Object.entries(schema).filter(([keyword]) => keyword !== "binary").map(([keyword, value]) => [
+        keyword,
+        oneSchema.has(keyword)
+          ? plain(value)
+          : listOfSchemas.has(keyword) && Array.isArray(value)
+          ? value.map(plain)
+          : (namedSchemas.has(keyword) || keyword === "$defs") && isObject(value)
+          ? Object.fromEntries(Object.entries(value).map(([name, each]) => [name, plain(each)]))
+          : value
+      ])
+    )
+    : schema
+
+/** The contract as it is where it says nothing of bytes. */
+export const withoutBinary = (contract: JsonObject): JsonObject =>
+  Object.fromEntries(
+    Object.entries(contract).filter(([name]) => name !== "binary").map(([name, value]) => [name, plain(value)])
+  )
+
 /** What is hashed. */
 export const textOf = (contract: JsonObject): string =>
   write(

@@ -2,6 +2,7 @@
 import { hashOf, type JsonObject, textOf } from "./contractText.ts"
 import * as Binary from "./typedBinary.ts"
 import { contracts, pairs } from "./typedContracts.ts"
+import * as Samples from "./typedSamples.ts"
 
 export interface Contract {
   readonly name: string
@@ -26,6 +27,7 @@ export interface Section {
   readonly fields: Readonly<Record<string, string>>
   readonly contracts: ReadonlyArray<Contract>
   readonly pairs: ReadonlyArray<Pair>
+  readonly samples: Samples.Section
   readonly binary: Binary.Section
 }
 
@@ -46,21 +48,26 @@ export const generate = (): Section => ({
     pairs:
       "two contracts of one function whose hashes differ, and whether they go together: then the caller makes its call "
       + "again with the hash of the server's",
+    samples: "what SchemaBinary makes of values of every kind: the list by which an encoder is known",
+    "samples.fingerprint":
+      "of the encoder of pnet/1: the first 8 bytes of the SHA-512 of all hex, each behind its length, hex",
+    "samples.values.schema": "JSON Schema of the value, with the keyword binary as it is in contracts",
+    "samples.values.value": "the value as JSON, which has no -0",
+    "samples.values.hex": "what the encoder makes of it",
     binary: "calls of rpc; the values in them are as the SchemaBinary of Effect 4.1.0 writes them",
     "binary.calls": "whole calls, to which both sides can be held",
     "binary.requests": "requests as no caller makes them, or that are not run, and what a server does with them",
     "binary.answers": "answers as no server makes them, or that are none, and what a caller takes them for",
     "binary.*.open": "what OPEN says",
-    "binary.*.caller":
-      "what is called, by which of the contracts, with the payload as its Schema's JSON; adopted: by the hash of a mismatch "
-      + "that came before, and discard: the result is not wanted. A window that is not said is 16",
+    "binary.*.caller": "what is called, by which of the contracts, with the payload as its Schema's JSON; "
+      + "discard: the result is not wanted. A window that is not said is 16",
     "binary.*.request": "what is in the request of that; headers is the JSON, payload the encoded payload, hex",
     "binary.*.turns":
       "what is said, in this order; nothing else comes before the next turn of the other side. hex is data of the stream, end "
       + "that END follows, and reset the code of a RESET that does",
     "binary.*.result":
       "what it comes to: values and errors as their Schemas' JSON, the elements of a stream as one list; reset, by the other "
-      + "side; malformed, an answer that is none; a mismatch that is together is followed by the call again"
+      + "side; malformed, an answer that is none; a mismatch that is together is followed by the call again, which is the one that next names"
   },
   contracts: contracts.map(({ contract, description, name, rule }) => ({
     name,
@@ -71,5 +78,6 @@ export const generate = (): Section => ({
     hash: hashOf(contract)
   })),
   pairs,
+  samples: { rule: ["typed-values", "contract-encoder"], ...Samples.generate() },
   binary: Binary.generate()
 })

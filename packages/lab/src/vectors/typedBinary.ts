@@ -44,7 +44,6 @@ export interface Call {
     readonly headers?: ReadonlyArray<readonly [string, string]>
     readonly discard?: true
     readonly window?: number
-    readonly adopted?: true
   }
   readonly request?: {
     readonly flags: number
@@ -55,6 +54,8 @@ export interface Call {
   }
   readonly turns: ReadonlyArray<Turn>
   readonly result: Result
+  /** The call that the caller makes next. */
+  readonly next?: string
 }
 
 // --- bytes ---------------------------------------------------------------------------------------------------------------------
@@ -513,15 +514,37 @@ const notRun: ReadonlyArray<Call> = [
   ], { type: "reset", code: "not_found" })
 ]
 
+/** A call that is answered with another contract, which goes with the caller's, and the call that follows. */
+const agreed = (
+  first: Call,
+  codec: Codec,
+  hash: Uint8Array,
+  answer: Uint8Array,
+  result: Result
+): ReadonlyArray<Call> => {
+  const again = `${first.name}-again`
+  const request = requestOf(codec, first.caller!, hash)
+  return [{ ...first, next: again }, {
+    ...first,
+    name: again,
+    description: "the same call, by the hash that has come, with the payload of its own contract",
+    rule: "contract-compatible",
+    request,
+    turns: [caller(asked(request), end), server(answer, end)],
+    result
+  }]
+}
+
 /** A call by a contract that is not the other side's. */
 const mismatched = (
-  name: keyof typeof others,
+  name: keyof typeof OtherFunctions,
   description: string,
   payload: Json,
   together: boolean
 ): ReadonlyArray<Call> => {
   const codec = codecOf(rpcOf(OtherFunctions[name], "greet"), others[name].contract)
   const made = { contract: name, payload }
+  const request = requestOf(codec, made)
   const first: Call = {
     name,
     description,
@@ -529,23 +552,52 @@ const mismatched = (
     function: "greet",
     open: open("greet"),
     caller: made,
-    request: requestOf(codec, made),
-    turns: [caller(asked(requestOf(codec, made)), end), server(mismatch(greet.hash, greet.contract), end)],
+    request,
+    turns: [caller(asked(request), end), server(mismatch(greet.hash, greet.contract), end)],
     result: { type: "mismatch", together }
   }
-  if (!together) return [first]
-  return [first, {
-    name: `${name}-again`,
-    description: "the same call, by the hash that has come, and the payload of its own contract",
-    rule: "contract-compatible",
-    function: "greet",
-    open: open("greet"),
-    caller: { ...made, adopted: true },
-    request: requestOf(codec, made, greet.hash),
-    turns: [caller(asked(requestOf(codec, made, greet.hash)), end), server(success(greet.success("Hello, Zoë!")), end)],
-    result: { type: "success", value: "Hello, Zoë!" }
-  }]
+  return together
+    ? agreed(first, codec, greet.hash, success(greet.success("Hello, Zoë!")), { type: "success", value: "Hello, Zoë!" })
+    : [first]
 }
+
+/** `read` as version 0.1.0 has it. */
+const older = { contract: others["read-0.1.0"].contract, hash: ofHex(hashOf(others["read-0.1.0"].contract)) }
+const reading = { contract: "read", payload: { path: "/a" }, headers: [["token", "x"]] } as const
+const found: Result = { type: "success", value: "AAH+/w==" }
+
+const ofOlder: ReadonlyArray<Call> = agreed(
+  {
+    name: "answer-0.1.0",
+    description: "a server of version 0.1.0, whose contract says nothing of bytes, and does not say that it would",
+    rule: ["contract-binary", "contract-mismatch"],
+    function: "read",
+    open: open("read"),
+    caller: reading,
+    request: requestOf(read, reading),
+    turns: [
+      caller(asked(requestOf(read, reading)), end),
+      server(concat(Uint8Array.of(3), older.hash, utf8(JSON.stringify(older.contract))), end)
+    ],
+    result: { type: "mismatch", together: true }
+  },
+  read,
+  older.hash,
+  success(read.success("AAH+/w==")),
+  found
+)
+
+const ofOlderCaller = given(
+  "hash-0.1.0",
+  "contract-binary",
+  "a caller of version 0.1.0, which calls again by the hash that comes",
+  "read",
+  [
+    caller(asked(requestOf(read, reading, older.hash)), end),
+    server(mismatch(read.hash, read.contract), end)
+  ],
+  { type: "mismatch", together: true }
+)
 
 const malformed: Result = { type: "malformed" }
 const notAnswered = (name: string, description: string, answer: Uint8Array): Call =>
@@ -694,6 +746,6 @@ export const generate = (): Section => ({
     }, true),
     ...mismatched("greet-other", "the caller's payload is of another kind", { name: 7 }, false)
   ],
-  requests: [...oddRequests, ...notRun],
-  answers: [...oddAnswers, ...wrongAnswers]
+  requests: [...oddRequests, ...notRun, ofOlderCaller],
+  answers: [...ofOlder, ...oddAnswers, ...wrongAnswers]
 })

@@ -2,7 +2,7 @@
  * Contracts of typed calls, written by hand: those of the functions that the calls of the vectors are of, and such as show one
  * thing each of the text that is hashed.
  */
-import type { Json, JsonObject } from "./contractText.ts"
+import { type Json, type JsonObject, withoutBinary } from "./contractText.ts"
 
 // --- parts of JSON Schema -----------------------------------------------------------------------------------------------------
 
@@ -105,6 +105,10 @@ export const others = {
     description: "greet, as a caller knows it that sends more",
     contract: call({ payload: struct({ name: text, times: whole }), success: text })
   },
+  "read-0.1.0": {
+    description: "read, as version 0.1.0 has it, which says nothing of bytes",
+    contract: withoutBinary(functions.read)
+  },
   "greet-other": {
     description: "greet, as a caller knows it that sends another thing",
     contract: call({ payload: struct({ name: whole }), success: text })
@@ -117,6 +121,17 @@ const hashed = (name: string, rule: string, description: string, contract: JsonO
   rule,
   contract: call(contract)
 })
+
+const date = own(text, "Date")
+const option = (value: Json) => own({ anyOf: [tagged("Some", { value }), tagged("None")] }, "Option")
+/** One of the reasons of a cause. */
+const reason = {
+  anyOf: [
+    tagged("Fail", { error: whole }),
+    tagged("Die", { defect: {} }),
+    tagged("Interrupt", { fiberId: { anyOf: [finite, nothing] } })
+  ]
+}
 
 const user = struct({ id: text })
 const order = struct({ by: ref("User"), items: array(ref("Item")) })
@@ -146,6 +161,39 @@ const singles: ReadonlyArray<Named> = [
   }),
   hashed("union-of-one", "contract-hash", "a union of one is another text than its member", {
     payload: struct({ one: { anyOf: [text] } })
+  }),
+  hashed(
+    "bytes-of-their-own",
+    "contract-binary",
+    "what JSON has a text for, or an object, and SchemaBinary a form of its own",
+    {
+      payload: struct({
+        date,
+        zoned: own(text, "DateTimeZoned"),
+        decimal: own(text, "BigDecimal"),
+        bigint,
+        bytes,
+        symbol: own({ ...text, pattern: "^Symbol\\(([\\s\\S]*)\\)$" }, "Symbol"),
+        duration: own({
+          anyOf: [
+            tagged("Infinity"),
+            tagged("NegativeInfinity"),
+            tagged("Nanos", { value: { type: "string", pattern: "^-?\\d+$" } }),
+            tagged("Millis", { value: whole })
+          ]
+        }, "Duration"),
+        option: option(date),
+        result: own({ anyOf: [tagged("Success", { success: text }), tagged("Failure", { failure: whole })] }, "Result"),
+        exit: own({ anyOf: [tagged("Success", { value: text }), tagged("Failure", { cause: array(reason) })] }, "Exit"),
+        cause: own(array(reason), "Cause"),
+        dates: array(date),
+        perhaps: { anyOf: [date, nothing] },
+        text
+      })
+    }
+  ),
+  hashed("fields-called-binary", "contract-binary", "a field may be called as the keyword is", {
+    payload: struct({ binary: text, "@pnet/core/binary": date })
   }),
   hashed("shapes", "contract-hash", "tuples, records, literals, and what may be anything or nothing", {
     payload: struct({
@@ -463,6 +511,43 @@ export const pairs: ReadonlyArray<Pair> = [
     withDefs(ref("A"), { A: struct({ name: text, children: array(ref("A")) }) }),
     withDefs(ref("B"), { B: struct({ name: text, size: whole, children: array(ref("B")) }, ["size"]) })
   ),
+  payloads("dates", false, "a date is no text", struct({ a: date }), struct({ a: text })),
+  payloads("dates-in-both", true, "dates are dates", struct({ a: date }), struct({ a: date, b: text }, ["b"])),
+  payloads(
+    "options",
+    false,
+    "nor is an option a struct with its tag",
+    struct({ a: option(text) }),
+    struct({ a: withoutBinary(option(text)) })
+  ),
+  {
+    ...payloads("dates-0.1.0", true, "to a node that says nothing of bytes a date is a text", struct({ a: date }), {}),
+    server: call({ payload: struct({ a: text }) })
+  },
+  {
+    ...payloads("kinds-0.1.0", false, "but no number", struct({ a: date }), {}),
+    server: call({ payload: struct({ a: finite }) })
+  },
+  payloads(
+    "numbers-in-lists",
+    false,
+    "lists of integers are packed, and no lists of numbers",
+    struct({ a: array(whole) }),
+    struct({ a: array(finite) })
+  ),
+  payloads(
+    "numbers-in-structs-in-lists",
+    true,
+    "but where something else is around them",
+    struct({ a: array(struct({ b: whole })) }),
+    struct({
+      a: array(struct({ b: finite }))
+    })
+  ),
+  pair("form-of-an-encoder", false, "an encoder that makes other bytes is another form", { payload: text }, {
+    payload: text,
+    form: "0123456789abcdef"
+  }),
   pair("stream", false, "a stream is no value", { success: text }, { success: text, stream: true }),
   pair("form", false, "JSON is no SchemaBinary", { payload: text, form: "json" }, { payload: text }),
   pair("missing", false, "each of payload, success and error is there", { payload: text }, {
