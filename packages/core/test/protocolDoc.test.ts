@@ -1,6 +1,6 @@
 /** Keeps `docs/protocol.md` true where a number or a table of it can be compared: its defaults, and the shape of its tables. */
 import { assert, describe, it } from "@effect/vitest"
-import { NodeOptions, Packet, PublicKey, TofuTrust } from "@pnet/core"
+import { Frame, NodeOptions, Packet, PublicKey, Raw, TofuTrust } from "@pnet/core"
 import * as Wire from "@pnet/core/internal/call/rpcWire"
 import { Duration, Effect } from "effect"
 import { readFileSync } from "node:fs"
@@ -83,6 +83,30 @@ describe("the defaults of docs/protocol.md", () => {
     }
     assert.lengthOf(text.match(/\(c\)/g)!, places.length + 2, "a (c) that leads nowhere")
     assert.deepStrictEqual(defaults.map(({ name }) => name).filter((name) => !found.has(name)), [])
+  })
+})
+
+describe("the limits of docs/protocol.md", () => {
+  it("that are fixed are those of the library", () => {
+    const table = /\nFixed, a part of pnet\/1:\n\n((?:\|.*\n)+)/.exec(text)![1]!
+    const rows = Object.fromEntries(
+      table.trim().split("\n").slice(2).map((row) => row.split("|").slice(1, 3).map((cell) => cell.trim()))
+    )
+    const names = { networkId: Packet.NetworkId.make("lab"), name: Packet.NodeName.make("alpha") }
+    const sizes = {
+      "a packet, in a datagram; on a stream": [Packet.maxDatagramLength, Packet.maxStreamLength],
+      "a payload; on a network with a key": [
+        Raw.maxPayload({ ...names, encrypted: false }),
+        Raw.maxPayload({ ...names, encrypted: true })
+      ],
+      "a record of a session": [Packet.maxStreamLength],
+      "credit of each direction at OPEN": [Frame.initialCredit],
+      "DATA in a frame, as it is sent": [Frame.maxDataLength]
+    }
+    for (const [what, values] of Object.entries(sizes)) {
+      assert.deepStrictEqual(rows[what]?.split("; ").map(numberOf), values, what)
+    }
+    assert.strictEqual(numberOf(rows["the age of a token, and of a stamp"]!) * 1_000, Raw.replayWindow)
   })
 })
 

@@ -71,6 +71,14 @@ describe("the rules of docs/protocol.md", () => {
     )
   })
 
+  it("stand beside vectors that there are, in brackets", () => {
+    const text = read("../docs/protocol.md").replaceAll(/^ *```[^]*?^ *```$/gm, "")
+    const known = new Set(Rules.vectorsOf(Document.load()))
+    const mentioned = Array.from(text.matchAll(/\[([a-z][a-z0-9^+-]*)\](?!\()/g), ([, name]) => name!)
+    assert.isAbove(mentioned.length, 50)
+    assert.deepStrictEqual(mentioned.filter((name) => !known.has(name)), [])
+  })
+
   it("are found again in links of the docs", () => {
     const links = ["implementing.md", "protocol.md", "versions.md"].flatMap((file) =>
       Array.from(read(`../docs/${file}`).matchAll(/#r-([a-z0-9-]+)\)/g), ([, name]) => name!)

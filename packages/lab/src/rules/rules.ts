@@ -26,21 +26,35 @@ export const load = (text: string = readFileSync(path, "utf8")): ReadonlyArray<R
   })
 }
 
-/** The rules that each vector is about, in whatever section of the document it stands. */
-export const ofVectors = (document: Document): ReadonlyArray<{ readonly vector: string; readonly rule: string }> => {
-  const found: Array<{ vector: string; rule: string }> = []
+/** A vector, and a rule that it is about. */
+export interface About {
+  readonly vector: string
+  readonly rule: string
+}
+
+/** The entries of the document that are about rules, in whatever section of it they stand. */
+const entriesOf = (
+  document: Document
+): ReadonlyArray<{ readonly name: string; readonly rules: ReadonlyArray<string> }> => {
+  const found: Array<{ name: string; rules: ReadonlyArray<string> }> = []
   const walk = (value: unknown, place: string): void => {
     if (Array.isArray(value)) {
       for (const [i, each] of value.entries()) walk(each, `${place}[${i}]`)
     } else if (typeof value === "object" && value !== null) {
+      // What says what the fields mean has a field of that name, too.
       const { fields: _, ...entry } = value as Record<string, unknown>
       const { name = place, rule } = entry
-      if (rule !== undefined) {
-        for (const one of Array.isArray(rule) ? rule : [rule]) found.push({ vector: String(name), rule: String(one) })
-      }
-      for (const [key, each] of Object.entries(entry)) walk(each, place === "" ? key : `${place}.${key}`)
+      if (rule !== undefined) found.push({ name: String(name), rules: [rule].flat().map(String) })
+      for (const [key, each] of Object.entries(entry)) walk(each, `${place}.${key}`)
     }
   }
   walk(document, "")
   return found
 }
+
+/** The names of the vectors. */
+export const vectorsOf = (document: Document): ReadonlyArray<string> => entriesOf(document).map(({ name }) => name)
+
+/** The rules that each vector is about. */
+export const ofVectors = (document: Document): ReadonlyArray<About> =>
+  entriesOf(document).flatMap(({ name, rules }) => rules.map((rule) => ({ vector: name, rule })))
