@@ -4,6 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { freeAdvertisePort } from "@pnet/lab/harness/ports"
+import { withChangedEncoder } from "@pnet/lab/worlds/changedEncoder"
 import type { Ask, Outcome, Start } from "@pnet/lab/yesterday/orders"
 import { today, versions, yesterday } from "@pnet/lab/yesterday/yesterday"
 import { Effect, Fiber, type Scope } from "effect"
@@ -214,6 +215,25 @@ for (const version of versions) {
         })
       )
     }
+
+    test(
+      "read no bytes of each other as what nobody wrote where the node of today has another encoder",
+      Effect.gen(function*() {
+        const [pair, other] = yield* withChangedEncoder(meet(version))
+        const calls = [["hello", { name: "Ann" }], ["find", { path: "abcd" }], ["count", { to: 4 }]] as const
+        for (const [rpc, payload] of calls) {
+          for (const { callee, caller, from, title, to } of [pair!, other!]) {
+            const before = (yield* callee("runs", to)).runs
+            // Twice: it has been told the hash of the other.
+            for (let i = 0; i < 2; i++) {
+              const failure = failureOf(yield* withChangedEncoder(caller("rpc", { ...from, rpc, payload })), title)
+              assert.include(["ContractError", "UnknownFunctionError"], failure.tag, `${title}: ${failure.message}`)
+            }
+            assert.deepStrictEqual((yield* callee("runs", to)).runs, before, title)
+          }
+        }
+      })
+    )
 
     test(
       "find each other by an address, without adverts on the LAN",

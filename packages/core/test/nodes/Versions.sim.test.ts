@@ -4,6 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { CommandNode, Frame, Packet, Raw, TofuTrust } from "@pnet/core"
+import { changed, withChangedEncoder } from "@pnet/lab/worlds/changedEncoder"
 import {
   bytes,
   concat,
@@ -22,6 +23,7 @@ import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
 import { Clock, Context, Effect, Layer, Logger, Result, Schema, type Scope } from "effect"
 import { Rpc, RpcGroup, RpcSerialization } from "effect/rpc"
+import { wireOf } from "../../src/internal/call/rpcWire.ts"
 import * as Curve from "../../src/internal/session/curve.ts"
 import * as Metadata from "../../src/internal/session/metadata.ts"
 import * as PublicKey from "../../src/PublicKey.ts"
@@ -568,6 +570,30 @@ describe("a typed call of tomorrow", () => {
       }
       assert.lengthOf(runs, 8)
       yield* echoed(peer, 41)
+    })
+  )
+
+  test(
+    "has values of another encoder, which are read where both sides have said so alone",
+    Effect.gen(function*() {
+      const { bob, mallory, runs, network } = yield* withChangedEncoder(world)
+      const carol = yield* withChangedEncoder(start(network, "carol"))
+      yield* carol.node.peers.awaitPeer("bob")
+      const client = yield* withChangedEncoder(carol.node.client(group, "bob"))
+      assert.strictEqual(yield* client.double({ n: 21 }), 42)
+      assert.lengthOf(runs, 1)
+      // Who takes no notice of a contract's form calls by the hash that it was told, with what its own encoder writes.
+      const { hash } = wireOf(group.requests.get("double")! as never, changed)
+      const digits = Array.from(hash(), (byte) => byte.toString(16).padStart(2, "0")).join("")
+      const peer = yield* mallory.connect(bob.started)
+      const open = { protocol: "rpc", name: "double" }
+      const answer = yield* ask(peer, 1, open, request(digits, 1, 0))
+      if (!("data" in answer)) return assert.fail(JSON.stringify(answer))
+      assert.strictEqual(answer.data[0], 3)
+      assert.lengthOf(runs, 1)
+      const said = yield* ask(peer, 3, open, request(digits, 1, 0x10))
+      assert.strictEqual("data" in said && said.data[0], 0)
+      assert.lengthOf(runs, 2)
     })
   )
 

@@ -74,6 +74,7 @@ export const requestOf = (call: Call, payload: Uint8Array, peer: Peer): Readonly
         discard: message.discard === true,
         raw: wire.isRaw,
         stream: wire.isStream,
+        foreign: wire.foreign,
         headers
       },
       payload.length

@@ -49,6 +49,8 @@ const answer = (
   // Bytes of another schema may be read as values that nobody wrote: whoever has another contract finds out first whether
   // the two go together, and says so by calling with the hash of this one.
   if (wantsStream !== wire.isStream || !Wire.sameHash(request.hash, wire.hash())) return mismatch
+  // Nodes from before forms take such a contract for one of theirs, and call by its hash with bytes of another encoder.
+  if (wire.foreign && (request.flags & Wire.Flag.form) === 0) return mismatch
   const decoded = wire.decodePayload(request.payload)
   const exit = Wire.valueOf(decoded)
   if (exit !== undefined && Exit.isSuccess(exit)) return admit(served, stream, request, exit.value, held)

@@ -38,7 +38,7 @@ export const protocol = "rpc" as const
 const version = 1
 
 /** What a request says about itself. */
-export const Flag = { headers: 1, discard: 2, raw: 4, stream: 8 } as const
+export const Flag = { headers: 1, discard: 2, raw: 4, stream: 8, form: 16 } as const
 
 export const Kind = { success: 0, failure: 1, chunk: 2, mismatch: 3, raw: 5, broken: 6 } as const
 
@@ -74,6 +74,8 @@ export interface Wire {
   /** What two sides have to have in common, which is what `hash` is of. */
   readonly contract: () => Contract.Contract
   readonly hash: () => Uint8Array
+  /** Whether its bytes are of another encoder than that of pnet/1, which both sides have to have said. Known with the hash. */
+  readonly foreign: boolean
   /** This side's contract as it can be compared with a peer's. */
   readonly contractFor: (theirs: unknown) => Contract.Contract
 }
@@ -200,6 +202,7 @@ export const wireOf = (rpc: Rpc.AnyWithProps, codec: Codec.Codec = Codec.effects
   let contract: Contract.Contract | undefined
   let older: Contract.Contract | undefined
   let hash: Uint8Array | undefined
+  let foreign = false
   // A date is a text in JSON, whatever bytes it would have been.
   const contractOf = (): Contract.Contract => contract ??= make(json ? Contract.jsonSchemaOf : binarySchemaOf)
   const wire: Wire = {
@@ -216,7 +219,14 @@ export const wireOf = (rpc: Rpc.AnyWithProps, codec: Codec.Codec = Codec.effects
     encodeExit: encoder(exitOf),
     decodeExit: decoder(exitOf),
     contract: contractOf,
-    hash: () => hash ??= Contract.hashBytesOf(contractOf()),
+    hash: () => {
+      if (hash !== undefined) return hash
+      foreign = !json && codec.form !== undefined
+      return hash = Contract.hashBytesOf(contractOf())
+    },
+    get foreign() {
+      return foreign
+    },
     contractFor: (theirs) => tellsForms(theirs) ? contractOf() : older ??= make(Contract.jsonSchemaOf)
   }
   wires.set(rpc, wire)
@@ -265,6 +275,7 @@ export const requestHead = (request: {
   readonly discard: boolean
   readonly raw: boolean
   readonly stream: boolean
+  readonly foreign?: boolean
   readonly headers: Uint8Array | undefined
 }, payloadLength: number): Uint8Array => {
   const { hash, headers } = request
@@ -273,7 +284,7 @@ export const requestHead = (request: {
   putU32(out, 0, length + payloadLength)
   out[4] = version
   out[5] = (headers === undefined ? 0 : Flag.headers) | (request.discard ? Flag.discard : 0) |
-    (request.raw ? Flag.raw : 0) | (request.stream ? Flag.stream : 0)
+    (request.raw ? Flag.raw : 0) | (request.stream ? Flag.stream : 0) | (request.foreign === true ? Flag.form : 0)
   for (let i = 0; i < 8; i++) out[6 + i] = hash[i]!
   out[14] = request.window
   if (headers !== undefined) {
