@@ -94,7 +94,7 @@ const asked = {
       assert.deepStrictEqual((yield* callee("sessions", to)).sessions.length, 1, title)
     }),
 
-  commands: ({ callee, caller, from, title, to }: Pair) =>
+  commands: ({ caller, from, title, to }: Pair) =>
     Effect.gen(function*() {
       const call = (name: string, args: ReadonlyArray<unknown> = [], more: object = {}) =>
         caller("call", { ...from, function: name, args, ...more })
@@ -114,13 +114,11 @@ const asked = {
       assert.strictEqual(tagOf(yield* call("refuse", ["no"])), "RemoteError")
       assert.strictEqual(tagOf(yield* call("fall")), "RemoteDefectError")
       assert.strictEqual(tagOf(yield* call("missing")), "UnknownFunctionError")
-      assert.strictEqual(tagOf(yield* call("hold", [], { timeout: "100 millis" })), "DeadlineError")
-      yield* callee("interrupted", { ...to, times: 1 })
       // A typed call by its name.
       assert.strictEqual(value(yield* call("hello", [{ name: "Ann" }])), "Hello, Ann")
     }),
 
-  typed: ({ callee, caller, from, title, to }: Pair) =>
+  typed: ({ caller, from, title }: Pair) =>
     Effect.gen(function*() {
       const rpc = (name: string, payload?: unknown, more: object = {}) =>
         caller("rpc", { ...from, rpc: name, payload, ...more })
@@ -137,10 +135,6 @@ const asked = {
         assert.strictEqual(failureOf(yield* rpc(name, payload), title).tag, "NotFound")
       }
       assert.strictEqual(failureOf(yield* rpc("breaks"), title).tag, "RemoteDefectError")
-      const before = (yield* callee("runs", to)).runs
-      assert.strictEqual(failureOf(yield* rpc("forever", undefined, { timeout: "100 millis" }), title).tag, "Timeout")
-      yield* callee("interrupted", { ...to, times: 2 })
-      assert.deepStrictEqual((yield* callee("runs", to)).runs, before)
     }),
 
   // What JSON has as text, and is bytes of a form of their own in the binary one.
@@ -266,13 +260,34 @@ for (const version of versions) {
     )
 
     test(
+      "interrupt what the other does for them when its time is up, or nobody wants it any more",
+      Effect.gen(function*() {
+        const pairs = yield* meet(version)
+        const giveUp = ({ callee, caller, from, title, to }: Pair) =>
+          Effect.gen(function*() {
+            const [command, typed] = yield* Effect.all([
+              caller("call", { ...from, function: "hold", timeout: "1 second" }),
+              caller("rpc", { ...from, rpc: "forever", timeout: "1 second" })
+            ], { concurrency: 2 })
+            assert.strictEqual(failureOf(command, title).tag, "DeadlineError")
+            assert.strictEqual(failureOf(typed, title).tag, "Timeout")
+            yield* callee("interrupted", { ...to, times: 2 })
+          })
+        yield* Effect.all(pairs.map(giveUp), { concurrency: 2, discard: true })
+      })
+    )
+
+    test(
       "renew their session, and what is open goes on in the old one",
       Effect.gen(function*() {
         const renew = (whose: 0 | 1) =>
           Effect.gen(function*() {
             const pairs = yield* meet(version, { limits: { sessionAge: "1500 millis" } })
-            const { caller, from, title } = pairs[whose]!
-            const reading = yield* Effect.forkChild(caller("numbers", { ...from, kibibytes: 60, pause: 30 }))
+            const { callee, caller, from, title, to } = pairs[whose]!
+            const held = yield* Effect.forkChild(caller("request", { ...from, function: "hold", text: "" }))
+            yield* callee("held", to)
+            const reading = yield* Effect.forkChild(caller("numbers", { ...from, kibibytes: 80, pause: 25 }))
+            // The old one stays as long as something in it is open.
             const renewed = Effect.map(caller("sessions", from), ({ sessions }) => {
               assert.isTrue(sessions.every(({ dialled }) => dialled), title)
               return sessions.some(({ draining }) => draining) && sessions.some(({ draining }) => !draining)
@@ -280,7 +295,8 @@ for (const version of versions) {
             yield* Effect.repeat(Effect.delay(renewed, "50 millis"), { until: (is) => is })
             const echoed = yield* caller("request", { ...from, function: "echo", text: "new" })
             assert.strictEqual(valueOf(echoed, title), "new")
-            assert.strictEqual(valueOf(yield* Fiber.join(reading), title), 60 * 1_024)
+            assert.strictEqual(valueOf(yield* Fiber.join(reading), title), 80 * 1_024)
+            assert.isUndefined(held.pollUnsafe(), title)
           })
         yield* Effect.all([renew(0), renew(1)], { concurrency: 2, discard: true })
       })
