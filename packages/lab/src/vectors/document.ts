@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { hexOf, ofHex, textOf, utf8 } from "./bytes.ts"
 import type * as CommandVectors from "./commands.ts"
+import type * as FrameVectors from "./frames.ts"
 import type * as HandshakeVectors from "./handshakeSection.ts"
 import type { Rule } from "./rules.ts"
 import type * as TypedVectors from "./typed.ts"
@@ -73,6 +74,7 @@ export interface Document {
   readonly valid: ReadonlyArray<Vector>
   readonly invalid: ReadonlyArray<Vector>
   readonly handshake: HandshakeVectors.Section
+  readonly frames: FrameVectors.Section
   readonly commands: CommandVectors.Section
   readonly typed: TypedVectors.Section
   readonly derivedHosts: ReadonlyArray<DerivedVector>

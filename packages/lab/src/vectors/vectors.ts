@@ -10,6 +10,7 @@ import * as Redacted from "effect/Redacted"
 import { base64url, hexOf } from "./bytes.ts"
 import * as CommandVectors from "./commands.ts"
 import type { DerivedVector, Document } from "./document.ts"
+import * as FrameVectors from "./frames.ts"
 import * as HandshakeVectors from "./handshakeSection.ts"
 import * as Keyed from "./keyed.ts"
 import { order } from "./order.ts"
@@ -43,6 +44,7 @@ const fields: Document["fields"] = {
   "receiver.last": "the stamp of the last RAW request it accepted from the packet's key, in microseconds, if it did",
   "receiver.asked": "for an answer: whom it asked, and the stamp of its oldest open request",
   handshake: "sessions: the handshake and its messages; it has a description and fields of its own",
+  frames: "what comes in the messages of a session; it has a description and fields of its own",
   commands: "whole calls of functions; it has a description and fields of its own",
   typed:
     "contracts of typed calls, and whole calls of functions by Schemas; it has a description and fields of its own",
@@ -131,6 +133,7 @@ export const generate = (crypto: Crypto["Service"]): Document => {
     valid,
     invalid,
     handshake: HandshakeVectors.generate(crypto),
+    frames: FrameVectors.generate(),
     commands: CommandVectors.generate(crypto),
     typed: TypedVectors.generate(),
     derivedHosts: derivedHosts(scene)
