@@ -59,13 +59,17 @@ const listen = (stream: Sessions.SessionStream) =>
     return heard
   })
 
+const bytesOf = ({ hex, text }: Turn): Uint8Array =>
+  new Uint8Array(hex === undefined ? Buffer.from(text!) : Buffer.from(hex, "hex"))
+
 /** Says what one side of a call says, and holds the other side to what it has to. */
 const play = (name: string, stream: Sessions.SessionStream, turns: ReadonlyArray<Turn>, as: Turn["from"]) =>
   Effect.gen(function*() {
     const heard = yield* listen(stream)
     for (const turn of turns) {
       if (turn.from === as) {
-        if (turn.hex !== "") yield* Effect.ignore(stream.write(new Uint8Array(Buffer.from(turn.hex, "hex"))))
+        const bytes = bytesOf(turn)
+        if (bytes.length > 0) yield* Effect.ignore(stream.write(bytes))
         if (turn.end === true) yield* stream.end
         if (turn.reset !== undefined) yield* stream.reset(turn.reset as never, "")
       } else {
@@ -113,7 +117,9 @@ const resultOf = (rpc: Rpc.AnyWithProps, exit: Exit.Exit<unknown, any>): Omit<Re
     case undefined:
       return assert.fail(Cause.pretty(exit.cause))
   }
-  return { type: "failed", error: Schema.encodeSync(json(Rpc.exitSchema(rpc as Rpc.Any).error))(error) }
+  const encode = Schema.encodeSync(json(Rpc.exitSchema(rpc as Rpc.Any).error))
+  const [first, ...others] = exit.cause.reasons.filter(Cause.isFailReason).map(({ error }) => encode(error))
+  return others.length === 0 ? { type: "failed", error: first } : { type: "failed", error: first, others }
 }
 
 /** Makes a call as the vector says, with the library's client. */

@@ -3,6 +3,7 @@
  * by hand from the text of protocol section 13; the values are as Effect's codec has them.
  */
 import * as Wire from "@pnet/core/internal/call/rpcWire"
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Rpc from "effect/rpc/Rpc"
@@ -11,12 +12,13 @@ import * as Schema from "effect/Schema"
 import { concat, hexOf, ofHex, u32, utf8 } from "./bytes.ts"
 import { hashOf, type Json, type JsonObject } from "./contractText.ts"
 import { functions, others } from "./typedContracts.ts"
-import { Denied, Functions, Gone, OtherFunctions, TooFar } from "./typedFunctions.ts"
+import { both, Denied, Functions, Gone, OtherFunctions, TooFar } from "./typedFunctions.ts"
 
 /** What one side says, before the other side goes on. */
 export interface Turn {
   readonly from: "caller" | "server"
-  readonly hex: string
+  readonly hex?: string
+  readonly text?: string
   /** Whether its END comes behind it. */
   readonly end?: true
   /** The code of the RESET that comes behind it. */
@@ -27,6 +29,7 @@ export interface Result {
   readonly type: "success" | "failed" | "broken" | "mismatch" | "reset" | "malformed" | "too_large"
   readonly value?: Json
   readonly error?: Json
+  readonly others?: ReadonlyArray<Json>
   readonly code?: string
   readonly together?: boolean
   readonly elements?: ReadonlyArray<Json>
@@ -95,6 +98,7 @@ const codecOf = (rpc: Rpc.AnyWithProps, contract: JsonObject) => {
     success: of(rpc.successSchema as Schema.Top, wire.encodeSuccess),
     elements: of(Schema.NonEmptyArray(element as Schema.Top), wire.encodeChunk),
     failure: (error: unknown) => Effect.runSync(wire.encodeExit(Exit.fail(error))).slice(),
+    failures: (cause: Cause.Cause<unknown>) => Effect.runSync(wire.encodeExit(Exit.failCause(cause))).slice(),
     died: (defect: unknown) => Effect.runSync(wire.encodeExit(Exit.die(defect))).slice()
   }
 }
@@ -109,7 +113,7 @@ const codecs = Object.fromEntries(
 
 // --- calls ---------------------------------------------------------------------------------------------------------------------
 
-const said = (from: Turn["from"]) => (bytes: Uint8Array, then: Omit<Turn, "from" | "hex"> = {}): Turn => ({
+const said = (from: Turn["from"]) => (bytes: Uint8Array, then: Pick<Turn, "end" | "reset"> = {}): Turn => ({
   from,
   hex: hexOf(bytes),
   ...then
@@ -209,7 +213,7 @@ const given = (
   result: Result
 ): Call => ({ name, description, rule, function: called, open: open(called), turns, result })
 
-const { add, breaks, count, greet, grow, nothing, pieces, read } = codecs
+const { add, both: twice, breaks, count, greet, grow, later, nothing, pieces, read } = codecs
 const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 const one = (n: number) => chunk(count.elements([n]))
 const tree = { name: "old", children: [] }
@@ -298,6 +302,32 @@ const values: ReadonlyArray<Call> = [
     success(grow.success({ name: "new", children: [tree] })),
     { type: "success", value: { name: "new", children: [tree] } }
   )
+]
+
+const ownForms: ReadonlyArray<Call> = [
+  unary(
+    "later",
+    "contract-binary",
+    "a date, a whole number of any size, and an option",
+    "later",
+    { payload: { at: "2026-01-02T03:04:05.678Z", by: "-60000" } },
+    success(later.success({ _tag: "Some", value: "2026-01-02T03:03:05.678Z" })),
+    { type: "success", value: { _tag: "Some", value: "2026-01-02T03:03:05.678Z" } }
+  ),
+  unary(
+    "later-none",
+    "contract-binary",
+    "an option that has nothing",
+    "later",
+    { payload: { at: "1969-12-31T23:59:59.999Z", by: "0" } },
+    success(later.success({ _tag: "None" })),
+    { type: "success", value: { _tag: "None" } }
+  ),
+  unary("both", "typed-exit", "all typed errors travel", "both", { payload: null }, failure(twice.failures(both)), {
+    type: "failed",
+    error: { _tag: "Gone", path: "/a" },
+    others: [{ _tag: "Gone", path: "/b" }]
+  })
 ]
 
 const streams: ReadonlyArray<Call> = [
@@ -680,6 +710,15 @@ const oddAnswers: ReadonlyArray<Call> = [
     { type: "mismatch", together: false }
   ),
   unary(
+    "answer-encoder",
+    ["contract-encoder", "contract-compatible"],
+    "the contract of an encoder that makes other bytes",
+    "add",
+    { payload: { a: 1, b: 2 } },
+    mismatch(other, { ...add.contract, form: "0123456789abcdef" }),
+    { type: "mismatch", together: false }
+  ),
+  unary(
     "answer-contract-own",
     "contract-mismatch",
     "the hash and the contract that the caller has sent: it does not call again",
@@ -739,6 +778,7 @@ export interface Section {
 export const generate = (): Section => ({
   calls: [
     ...values,
+    ...ownForms,
     ...streams,
     ...mismatched("greet-more", "the caller has a field that the other side does not know: they go together", {
       name: "Zoë",

@@ -15,6 +15,7 @@ const number = { anyOf: [finite, { type: "string", enum: ["Infinity", "-Infinity
 const own = (schema: JsonObject, binary: string): JsonObject => ({ ...schema, binary })
 const bytes = own({ type: "string", format: "byte", contentEncoding: "base64" }, "Uint8Array")
 const bigint = own({ type: "string", pattern: "^-?\\d+$" }, "BigInt")
+const date = own(text, "Date")
 const nothing = { type: "null" }
 const never = { not: {} }
 const ref = (name: string) => ({ $ref: `#/$defs/${name}` })
@@ -49,6 +50,7 @@ export interface Named {
   readonly contract: JsonObject
 }
 
+const option = (value: Json) => own({ anyOf: [tagged("Some", { value }), tagged("None")] }, "Option")
 const gone = tagged("Gone", { path: text })
 const denied = tagged("Denied", { why: text })
 const tooFar = tagged("TooFar", { most: whole })
@@ -76,7 +78,9 @@ export const functions = {
     payload: withDefs(struct({ tree: ref("Tree") }), { Tree: tree }),
     success: withDefs(ref("Tree"), { Tree: tree }),
     form: "json"
-  })
+  }),
+  later: call({ payload: struct({ at: date, by: bigint }), success: option(date) }),
+  both: call({ error: errors([ref("GoneEncoded")], { GoneEncoded: gone }) })
 } satisfies Readonly<Record<string, JsonObject>>
 
 const functionTexts: Readonly<Record<keyof typeof functions, readonly [string, string | ReadonlyArray<string>]>> = {
@@ -96,7 +100,9 @@ const functionTexts: Readonly<Record<keyof typeof functions, readonly [string, s
   grow: ["a type that refers to itself: the values of the call are JSON. Definitions are counted anew in each part", [
     "typed-json-form",
     "contract-refs"
-  ]]
+  ]],
+  later: ["values that have bytes of their own, and are texts and objects in JSON", "contract-binary"],
+  both: ["an error alone", "contract-error"]
 }
 
 /** Of callers of `greet` that know another contract of it. */
@@ -122,8 +128,6 @@ const hashed = (name: string, rule: string, description: string, contract: JsonO
   contract: call(contract)
 })
 
-const date = own(text, "Date")
-const option = (value: Json) => own({ anyOf: [tagged("Some", { value }), tagged("None")] }, "Option")
 /** One of the reasons of a cause. */
 const reason = {
   anyOf: [

@@ -1,4 +1,6 @@
 /** The functions that the typed calls of the vectors are of, as Effect has them, and what they do. */
+import * as Cause from "effect/Cause"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Rpc from "effect/rpc/Rpc"
@@ -46,7 +48,9 @@ export class Functions extends RpcGroup.make(
     success: Schema.Uint8Array,
     stream: true
   }),
-  Rpc.make("grow", { payload: { tree: Tree }, success: Tree })
+  Rpc.make("grow", { payload: { tree: Tree }, success: Tree }),
+  Rpc.make("later", { payload: { at: Schema.Date, by: Schema.BigInt }, success: Schema.Option(Schema.Date) }),
+  Rpc.make("both", { error: Gone })
 ) {}
 
 /** `greet`, as callers know it that have another contract. */
@@ -56,6 +60,11 @@ export const OtherFunctions = {
   ),
   "greet-other": RpcGroup.make(Rpc.make("greet", { payload: { name: Schema.Int }, success: Schema.String }))
 }
+
+/** Fails twice. */
+export const both = Cause.fromReasons(
+  ["/a", "/b"].map((path) => Cause.makeFailReason(new Gone({ path })))
+)
 
 export const guard = Guard.of((effect, { headers }) =>
   headers["token"] === undefined ? Effect.fail(new Denied({ why: "no token" })) : effect
@@ -75,5 +84,10 @@ export const handlers = Functions.toLayer({
     ),
   // All in one chunk.
   pieces: ({ lengths }) => Stream.fromIterable(lengths.map((length) => new Uint8Array(length).fill(length))),
-  grow: ({ tree }) => Effect.succeed({ name: "new", children: [tree] })
+  grow: ({ tree }) => Effect.succeed({ name: "new", children: [tree] }),
+  later: ({ at, by }) =>
+    Effect.succeed(
+      by === 0n ? Option.none() : Option.some(DateTime.toDateUtc(DateTime.makeUnsafe(at.getTime() + Number(by))))
+    ),
+  both: () => Effect.failCause(both)
 })
