@@ -2,12 +2,12 @@
  * Nodes of today and nodes of yesterday, which are packed in `packages/lab/src/yesterday/peers`, on one network of real sockets: whatever
  * either may ask of the other, asked by both.
  */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, layer } from "@effect/vitest"
 import { freeAdvertisePort } from "@pnet/lab/harness/ports"
 import { withChangedEncoder } from "@pnet/lab/worlds/changedEncoder"
 import type { Ask, Outcome, Start } from "@pnet/lab/yesterday/orders"
 import { today, versions, yesterday } from "@pnet/lab/yesterday/yesterday"
-import { Effect, Fiber, type Scope } from "effect"
+import { Context, Effect, Fiber, Layer, type Scope } from "effect"
 import { randomBytes, randomUUID } from "node:crypto"
 
 /** One asks, the other is asked. */
@@ -22,24 +22,32 @@ interface Pair {
 
 type Options = Partial<Omit<Start, "node" | "name" | "networkId">>
 
+/** The nodes of today are in this process, those of yesterday in one of their own. */
+class Both extends Context.Service<Both, { readonly young: Ask; readonly old: Ask }>()("test/Both") {}
+
+let networks = 0
+
+/** Starts a node, until the scope closes. */
+const started = (ask: Ask, start: Start) =>
+  Effect.acquireRelease(ask("start", start), () => Effect.orDie(ask("stop", { node: start.node })))
+
 /** A node of today and one of yesterday that know each other, as caller and as callee. */
 const meet = (
-  version: typeof versions[number],
   { ofToday = {}, ofYesterday = {}, ...both }: Options & {
     readonly ofToday?: Options
     readonly ofYesterday?: Options
   } = {}
 ) =>
   Effect.gen(function*() {
-    const young = yield* today
-    const old = yield* yesterday(version)
+    const { old, young } = yield* Both
     const network = { networkId: `yesterday-${randomUUID()}`, advertisePort: yield* freeAdvertisePort, ...both }
-    yield* young("start", { ...network, ...ofToday, node: "t", name: "tina" })
-    yield* old("start", { ...network, ...ofYesterday, node: "y", name: "yoko" })
-    const tina = { node: "t", peer: "yoko" }
-    const yoko = { node: "y", peer: "tina" }
+    const node = String(networks++)
+    yield* started(young, { ...network, ...ofToday, node, name: "tina" })
+    yield* started(old, { ...network, ...ofYesterday, node, name: "yoko" })
+    const tina = { node, peer: "yoko" }
+    const yoko = { node, peer: "tina" }
     yield* Effect.all([young("await", tina), old("await", yoko)], { concurrency: 2 })
-    const pairs: ReadonlyArray<Pair> = [
+    const pairs: readonly [Pair, Pair] = [
       { title: "today asks yesterday", caller: young, callee: old, from: tina, to: yoko },
       { title: "yesterday asks today", caller: old, callee: young, from: yoko, to: tina }
     ]
@@ -51,9 +59,6 @@ const valueOf = (outcome: Outcome, title: string) =>
 
 const failureOf = (outcome: Outcome, title: string) =>
   "value" in outcome ? assert.fail(`${title}: ${JSON.stringify(outcome.value)}`) : outcome
-
-const test = (title: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
-  it.live(title, () => Effect.scoped(body), 30_000)
 
 /** What is asked of each by the other. */
 const asked = {
@@ -179,13 +184,17 @@ const asked = {
 }
 
 for (const version of versions) {
-  describe(`a node of today and one of ${version}`, () => {
+  const both = Layer.effect(Both, Effect.all({ young: today, old: yesterday(version) }))
+  layer(both, { excludeTestServices: true })(`a node of today and one of ${version}`, (it) => {
+    const test = (title: string, body: Effect.Effect<void, unknown, Scope.Scope | Both>) =>
+      it.effect(title, () => body, 30_000)
+
     for (const key of [undefined, randomBytes(32).toString("base64url") + "="]) {
       const where = key === undefined ? "on a network in clear" : "on a network with a key"
       test(
         `find each other, and each answers what the other asks, ${where}`,
         Effect.gen(function*() {
-          const pairs = yield* meet(version, key === undefined ? {} : { networkKey: key })
+          const pairs = yield* meet(key === undefined ? {} : { networkKey: key })
           for (const pair of pairs) {
             for (const ask of Object.values(asked)) yield* ask(pair)
           }
@@ -197,7 +206,7 @@ for (const version of versions) {
       test(
         `talk in text where one of them has no binary records: ${framings.join(" and ")}`,
         Effect.gen(function*() {
-          const pairs = yield* meet(version, {
+          const pairs = yield* meet({
             ofToday: { framing: framings[0] },
             ofYesterday: { framing: framings[1] }
           })
@@ -213,10 +222,10 @@ for (const version of versions) {
     test(
       "read no bytes of each other as what nobody wrote where the node of today has another encoder",
       Effect.gen(function*() {
-        const [pair, other] = yield* withChangedEncoder(meet(version))
+        const pairs = yield* withChangedEncoder(meet())
         const calls = [["hello", { name: "Ann" }], ["find", { path: "abcd" }], ["count", { to: 4 }]] as const
         for (const [rpc, payload] of calls) {
-          for (const { callee, caller, from, title, to } of [pair!, other!]) {
+          for (const { callee, caller, from, title, to } of pairs) {
             const before = (yield* callee("runs", to)).runs
             // Twice: it has been told the hash of the other.
             for (let i = 0; i < 2; i++) {
@@ -232,37 +241,30 @@ for (const version of versions) {
     test(
       "find each other by an address, without adverts on the LAN",
       Effect.gen(function*() {
-        const young = yield* today
-        const old = yield* yesterday(version)
+        const { old, young } = yield* Both
         const networkId = `yesterday-${randomUUID()}`
-        for (const [first, second] of [[young, old], [old, young]] as const) {
-          // Each tells a port of its own.
-          const { port } = yield* first("start", {
-            node: "l",
-            name: "listed",
-            networkId,
-            advertisePort: yield* freeAdvertisePort
+        const find = (first: Ask, second: Ask) =>
+          Effect.gen(function*() {
+            // Each tells a port of its own.
+            const listed = { node: "listed", name: "listed", networkId, advertisePort: yield* freeAdvertisePort }
+            const { port } = yield* started(first, listed)
+            const advertisePort = yield* freeAdvertisePort
+            const peers = [`127.0.0.1:${port}`]
+            yield* started(second, { node: "asking", name: "asking", networkId, advertisePort, peers })
+            const from = { node: "asking", peer: "listed" }
+            yield* second("await", from)
+            assert.strictEqual(valueOf(yield* second("raw", { ...from, text: "hi" }), "raw"), "listed has hi")
+            assert.strictEqual(valueOf(yield* second("call", { ...from, function: "add", args: [1, 2] }), "add"), 3)
           })
-          yield* second("start", {
-            node: "a",
-            name: "asking",
-            networkId,
-            advertisePort: yield* freeAdvertisePort,
-            peers: [`127.0.0.1:${port}`]
-          })
-          yield* second("await", { node: "a", peer: "listed" })
-          const from = { node: "a", peer: "listed" }
-          assert.strictEqual(valueOf(yield* second("raw", { ...from, text: "hi" }), "raw"), "listed has hi")
-          assert.strictEqual(valueOf(yield* second("call", { ...from, function: "add", args: [1, 2] }), "add"), 3)
-          yield* Effect.all([first("stop", { node: "l" }), second("stop", { node: "a" })])
-        }
+        yield* Effect.scoped(find(young, old))
+        yield* Effect.scoped(find(old, young))
       })
     )
 
     test(
       "interrupt what the other does for them when its time is up, or nobody wants it any more",
       Effect.gen(function*() {
-        const pairs = yield* meet(version)
+        const pairs = yield* meet()
         const giveUp = ({ callee, caller, from, title, to }: Pair) =>
           Effect.gen(function*() {
             const [command, typed] = yield* Effect.all([
@@ -282,8 +284,8 @@ for (const version of versions) {
       Effect.gen(function*() {
         const renew = (whose: 0 | 1) =>
           Effect.gen(function*() {
-            const pairs = yield* meet(version, { limits: { sessionAge: "1500 millis" } })
-            const { callee, caller, from, title, to } = pairs[whose]!
+            const pairs = yield* meet({ limits: { sessionAge: "1500 millis" } })
+            const { callee, caller, from, title, to } = pairs[whose]
             const held = yield* Effect.forkChild(caller("request", { ...from, function: "hold", text: "" }))
             yield* callee("held", to)
             const reading = yield* Effect.forkChild(caller("numbers", { ...from, kibibytes: 80, pause: 25 }))
@@ -306,8 +308,8 @@ for (const version of versions) {
       test(
         `a node of ${whose} that closes says so, and nobody waits for it`,
         Effect.gen(function*() {
-          const pairs = yield* meet(version)
-          const { callee, caller, from, title, to } = pairs[whose === "yesterday" ? 0 : 1]!
+          const pairs = yield* meet()
+          const { callee, caller, from, title, to } = pairs[whose === "yesterday" ? 0 : 1]
           const work = yield* Effect.forkChild(caller("request", { ...from, function: "hold", text: "" }))
           yield* callee("held", to)
           yield* callee("stop", to)
