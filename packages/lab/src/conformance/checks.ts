@@ -1,10 +1,15 @@
 /** All checks, in the order of the text. */
 import type { Check } from "./check.ts"
 import { adverts } from "./sections/adverts.ts"
+import { commands } from "./sections/commands.ts"
+import { flows } from "./sections/flow.ts"
+import { framesAndStreams } from "./sections/frames.ts"
+import { handshakes } from "./sections/handshake.ts"
 import { networkKey } from "./sections/networkKey.ts"
 import { packets } from "./sections/packets.ts"
 import { raw } from "./sections/raw.ts"
 import { refusals } from "./sections/refusals.ts"
+import { sessions } from "./sections/sessions.ts"
 import { vectors } from "./sections/vectors.ts"
 
 export const all: ReadonlyArray<Check> = [
@@ -13,5 +18,10 @@ export const all: ReadonlyArray<Check> = [
   ...refusals,
   ...networkKey,
   ...raw,
+  ...handshakes,
+  ...sessions,
+  ...framesAndStreams,
+  ...flows,
+  ...commands,
   ...adverts
 ]

@@ -168,17 +168,14 @@ export class Kit {
   }
 
   /** That bytes, sent over a connection of their own, are refused with a code. */
-  refused(
-    code: string,
-    bytes: Effect.Effect<Bytes>,
-    what?: string
-  ): Effect.Effect<Packets.Packet, Mismatch, Scope.Scope> {
+  refused(code: string, bytes: Effect.Effect<Bytes>, what?: string): Effect.Effect<Packets.Packet, Mismatch> {
     return Effect.gen({ self: this }, function*() {
       const wire = yield* this.dial
       const sent = yield* bytes
       yield* wire.write(sent, what === undefined ? shown(sent) : `${what}: ${shown(sent)}`)
       return yield* this.err(wire, code)
-    })
+      // A node takes so many connections that prove nothing.
+    }).pipe(Effect.scoped)
   }
 
   // --- RAW -------------------------------------------------------------------------------------------------------------------
@@ -288,7 +285,7 @@ export class Kit {
       const greeted = yield* this.greeted()
       yield* greeted.wire.write(yield* this.command("msg", this.initiate(greeted, options), packet), "INITIATE")
       return yield* this.err(greeted.wire, code)
-    })
+    }).pipe(Effect.scoped)
   }
 
   /** A session that it dialled. */

@@ -39,6 +39,9 @@ export const commands = {
   echo: (_call: Core.Command.Call, value: any) => value,
   add: (_call: Core.Command.Call, a: number, b: number) => a + b,
   keywords: ({ kwargs }: Core.Command.Call) => kwargs,
+  nothing: () => undefined,
+  /** JSON has no form for it. */
+  nonsense: () => ({ n: NaN }),
   hold: () => Effect.never,
   fail: () => Effect.fail(new Refused({ why: "asked to" })),
   break: () => Effect.die(new Error("a secret of the handler's"))
@@ -90,6 +93,7 @@ interface Told {
   readonly bindIp: string
   readonly networkKeys?: readonly [string, ...Array<string>]
   readonly advertisePort?: number
+  readonly limits?: { readonly handshakes: number; readonly handshakesPerAddress: number }
 }
 
 /** Builds what a node is made of, where it is to stand. */
@@ -186,13 +190,22 @@ export const lookHere = (
     const build: Build = (layer) => Effect.orDie(Layer.buildWithScope(Layer.provide(layer, machine) as never, scope))
     const advertisePort = yield* freeAdvertisePort
     const id = `${networkId}-${yield* Random.nextIntBetween(0, 1_000_000)}`
-    const told = { name: "subject", networkId: id, bindIp: "127.0.0.1", advertisePort, ...keysOf(networkKey) }
+    const told = {
+      name: "subject",
+      networkId: id,
+      bindIp: "127.0.0.1",
+      advertisePort,
+      // So that the kit need not take its time.
+      limits: { handshakes: 10_000, handshakesPerAddress: 10_000 },
+      ...keysOf(networkKey)
+    }
     const served = yield* start(nodes, kind, told, build)
     const network = Context.get(yield* Layer.build(NodeNetwork.layer), Network.Network)
     const place = yield* placeOn(network, {
       host: "127.0.0.1",
       bindIp: "127.0.0.1",
       lan: { host: "127.255.255.255", port: advertisePort },
+      pace: 0,
       order: served.order
     })
     const subject: Subject = {

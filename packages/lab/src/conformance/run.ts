@@ -74,8 +74,6 @@ export const run = (
       Effect.gen(function*() {
         const why = leftOut(check, options)
         if (why !== undefined) return { check, outcome: { _tag: "LeftOut", why } as const, millis: 0 }
-        // A node takes so many handshakes of one address in a second.
-        yield* Effect.sleep("30 millis")
         const began = yield* Clock.currentTimeMillis
         const kit = new Kit(subject, place, `kit${options.run ?? ""}-${i + 1}`)
         const outcome = yield* outcomeOf(check, kit)

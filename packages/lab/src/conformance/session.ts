@@ -1,6 +1,6 @@
 /** A session with the peer, as either side of it: frames in, frames out, each message counted. */
 import type { Crypto } from "@pnet/core"
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { type Bytes, concat, textOf, unbase64 } from "./speech/bytes.ts"
 import * as Curve from "./speech/curve.ts"
 import * as Frames from "./speech/frames.ts"
@@ -103,23 +103,29 @@ export class Session {
 
   /** The next frame; or what came in its place. */
   next(millis = 4_000): Effect.Effect<Frames.Frame | Came, Mismatch> {
-    return Effect.suspend((): Effect.Effect<Frames.Frame | Came, Mismatch> => {
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => this.#before(now + millis))
+  }
+
+  /** The next frame before a time. What the session does by itself meanwhile gives it no more. */
+  #before(time: number): Effect.Effect<Frames.Frame | Came, Mismatch> {
+    return Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<Frames.Frame | Came, Mismatch> => {
       const frame = this.#frames.shift()
       if (frame !== undefined) {
         if (!this.ponging || frame.kind !== Frames.Kind.ping) return Effect.succeed(frame)
-        return Effect.andThen(this.#pong(frame.payload), this.next(millis))
+        return Effect.andThen(this.#pong(frame.payload), this.#before(time))
       }
+      const millis = Math.max(0, time - now)
       return Effect.flatMap(
         this.agreed.binary ? this.wire.record(millis) : this.wire.packet(millis),
         (came): Effect.Effect<Frames.Frame | Came, Mismatch> => {
-          if (came._tag === "Record") return this.#open(came.bytes, undefined, millis)
+          if (came._tag === "Record") return this.#open(came.bytes, undefined, time)
           if (came._tag !== "Packet" || came.packet.type === "adv") return Effect.succeed(came)
           const { content, key, networkId, type } = came.packet
           const command = unbase64(textOf(content))
           if (command === undefined || key !== this.#owner.subject.key || networkId !== this.#owner.subject.networkId) {
             return this.#owner.mismatch("a MESSAGE as the content of a packet of the peer's", came)
           }
-          return this.#open(command, type, millis)
+          return this.#open(command, type, time)
         }
       )
     })
@@ -132,7 +138,7 @@ export class Session {
     )
   }
 
-  #open(command: Bytes, type: string | undefined, millis: number): Effect.Effect<Frames.Frame | Came, Mismatch> {
+  #open(command: Bytes, type: string | undefined, time: number): Effect.Effect<Frames.Frame | Came, Mismatch> {
     const { role, shared } = this.agreed
     const other = role === "client" ? "server" : "client"
     const opened = Curve.openMessage(this.#owner.crypto, shared, other, this.#expected++, command)
@@ -143,7 +149,7 @@ export class Session {
     const frames = Frames.parse(opened.flags, opened.payload)
     if (typeof frames === "string") return this.#owner.mismatch("whole frames", frames)
     this.#frames.push(...frames)
-    return this.next(millis)
+    return this.#before(time)
   }
 
   /** Frames until one is as is wanted; others are passed over. */

@@ -14,7 +14,7 @@ const unanswered = (kit: Kit, bytes: Uint8Array, millis = 2_000) =>
     yield* wire.write(bytes)
     const came = yield* wire.packet(millis)
     yield* kit.holds(came._tag === "Ended", "the end, without a word", came)
-  })
+  }).pipe(Effect.scoped)
 
 export const refusals = [
   check("err-last", "an err is the last packet, and its sender ends its side", (kit) =>
