@@ -468,11 +468,14 @@ const typed: Readonly<Record<string, Titles>> = {
     "has a name in each contract where it is another one": ["contract-encoder"]
   },
   "core/test/nodes/Versions.sim.test.ts": {
+    "has values of another encoder, which are read where both sides have said so alone": [
+      "contract-encoder",
+      "contract-encoder-flag"
+    ],
     "has flags and headers that are not known, which are ignored, or another version, which is internal and not run": [
       "typed-flags",
       "typed-version"
-    ],
-    "has values of another encoder, which are read where both sides have said so alone": ["contract-encoder-flag"]
+    ]
   },
   "core/test/call/rpcWire.test.ts": {
     "has headers of so many bytes, which end within it": ["typed-flags"],

@@ -18,3 +18,16 @@ export const textOf = (bytes: Uint8Array): string | undefined => {
 /** A number, the most significant byte first. */
 export const u32 = (value: number): Uint8Array => Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value)
 export const u64 = (value: number): Uint8Array => concat(u32(Math.floor(value / 2 ** 32)), u32(value % 2 ** 32))
+
+/** A text, repeated. */
+export interface Part {
+  readonly text: string
+  readonly times: number
+}
+
+/** Bytes as the document has them: one of the three. */
+export interface Bytes {
+  readonly text?: string
+  readonly hex?: string
+  readonly parts?: ReadonlyArray<Part>
+}

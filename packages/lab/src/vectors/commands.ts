@@ -5,6 +5,7 @@
 import type { Crypto } from "@pnet/core/Crypto"
 import * as Redacted from "effect/Redacted"
 import { concat, hexOf, range, u32, utf8 } from "./bytes.ts"
+import * as Documents from "./documents.ts"
 import { binary, build, draws, metadata, pnet } from "./handshake.ts"
 import { type Rule, ruleOf } from "./rules.ts"
 
@@ -36,6 +37,8 @@ export interface Section {
   readonly description: ReadonlyArray<string>
   readonly fields: Readonly<Record<string, string>>
   readonly calls: ReadonlyArray<Call>
+  readonly requests: ReadonlyArray<Documents.Request>
+  readonly answers: ReadonlyArray<Documents.Answer>
 }
 
 const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -102,8 +105,20 @@ export const generate = (crypto: Crypto["Service"]): Section => {
       text: "the JSON document that DATA carries, as UTF-8",
       frames: "the payload of the MESSAGE, hex",
       message: "the MESSAGE, sealed with sessionKey, hex; alpha's nonces go on from 3, beta's from 2",
-      record: "what is written to the connection: a length, and the MESSAGE, hex"
+      record: "what is written to the connection: a length, and the MESSAGE, hex",
+      requests:
+        "documents that are sent to a node that has a function same, which gives back its first argument, and a function nothing, which "
+        + "gives nothing, and what their answers say",
+      answers: "documents that answer a call, and how its caller reads them",
+      document: "as text, as hex, or as texts that are repeated so many times and joined",
+      success: "whether the answer has a value",
+      value: "the value, where it is told",
+      code: "the error's code, or how one is read",
+      reads:
+        "value, error, or nothing: it is no answer, the call has failed, and whether the function was run is not known"
     },
+    requests: Documents.requests,
+    answers: Documents.answers,
     calls: calls.map(([name, description, open, request, reply], i) => {
       const stream = i + 1
       const opening = JSON.stringify({ protocol: "command", name: "handle", ...open })

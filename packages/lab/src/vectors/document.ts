@@ -2,24 +2,14 @@
 import type * as Packet from "@pnet/core/Packet"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
-import { hexOf, ofHex, textOf, utf8 } from "./bytes.ts"
+import { type Bytes, hexOf, ofHex, textOf, utf8 } from "./bytes.ts"
 import type * as CommandVectors from "./commands.ts"
 import type * as FrameVectors from "./frames.ts"
 import type * as HandshakeVectors from "./handshakeSection.ts"
 import type { Rule } from "./rules.ts"
 import type * as TypedVectors from "./typed.ts"
 
-export interface Part {
-  readonly text: string
-  readonly times: number
-}
-
-/** One of the three. */
-export interface Bytes {
-  readonly text?: string
-  readonly hex?: string
-  readonly parts?: ReadonlyArray<Part>
-}
+export type { Bytes, Part } from "./bytes.ts"
 
 export interface Receiver {
   readonly node: string
