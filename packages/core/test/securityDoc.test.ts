@@ -3,6 +3,7 @@
  * each of them by its name in the text of its file. What nothing defends against is a list of its own, and claims no test.
  */
 import { assert, describe, it } from "@effect/vitest"
+import { namesIn, namesOf, reference } from "@pnet/lab/harness/testNames"
 import { existsSync, readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 
@@ -30,33 +31,6 @@ const rowsOf = (text: string): ReadonlyArray<Row> => {
     }
   }
   return rows
-}
-
-const reference = /`([^`]+)` › "([^"]+)"/g
-
-/** The names of the tests in a text, those that are skipped left out. A place that is filled in is an ellipsis. */
-const namesOf = (text: string): ReadonlySet<string> => {
-  const call =
-    /\b(?:it|test)(?:\.(?:effect|live|prop|fails))*(?:\.(?:skipIf|runIf)\([^()]*\))?\(\s*("(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`)/g
-  return new Set(
-    Array.from(text.matchAll(call), ([, literal]) =>
-      literal!.startsWith("`")
-        ? literal!.slice(1, -1).replaceAll(/\$\{[^}]*\}/g, "…")
-        : JSON.parse(literal!) as string)
-  )
-}
-
-const named = new Map<string, ReadonlySet<string>>()
-/** The names of the tests of a file in `packages`; nothing where it is no file of tests. */
-const namesIn = (file: string): ReadonlySet<string> => {
-  let names = named.get(file)
-  if (names === undefined) {
-    const isTests = /^[a-z]+\/(test\/[\w./-]+\.test|src\/\w+Suite)\.ts$/.test(file)
-    const path = `packages/${file}`
-    names = isTests && existsSync(fileURLToPath(new URL(path, root))) ? namesOf(read(path)) : new Set()
-    named.set(file, names)
-  }
-  return names
 }
 
 /** What is wrong with a row. */
