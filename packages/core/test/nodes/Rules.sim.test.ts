@@ -295,6 +295,8 @@ describe("a session", () => {
           if (nth > 0) return yield* Effect.never
           yield* peer.expect(Kind.open)
           yield* peer.send(0, frame(Kind.goaway, 0, JSON.stringify({ code: "shutdown", message: "" })))
+          // Another that drains changes nothing, although its own time is longer.
+          yield* peer.send(0, frame(Kind.goaway, 0, JSON.stringify({ code: "renew", message: "" })))
           for (let one = yield* peer.next; one !== undefined; one = yield* peer.next) {
             if (one.kind === Kind.open) opened++
             if (one.kind === Kind.ping) yield* peer.send(1, frame(Kind.pong, 0, one.payload))

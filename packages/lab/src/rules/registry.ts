@@ -303,7 +303,7 @@ const streams: Readonly<Record<string, Titles>> = {
   },
   "core/test/nodes/Rules.sim.test.ts": {
     "takes more DATA in one frame than is sent, where its message is within the limit": ["frame-data-taken"],
-    "that its peer drains is closed a minute after the peer should have": ["goaway-receiver"]
+    "that its peer drains is closed a minute after the peer should have": ["goaway-receiver", "goaway-drain-time"]
   },
   "core/test/nodes/Security.sim.test.ts": {
     "are escaped wherever they are logged or shown": ["frame-escape"],

@@ -273,6 +273,7 @@ export const goodMetadata = (
     ["framing", "an offer of binary records", metadata([...good, binary]), true],
     ["framing-case", "the same, the name in another case", metadata([["fRAMING", "binary"], ...good]), true],
     ["framing-other", "a framing that is no offer", metadata([...good, ["Framing", "BINARY"]]), false],
-    ["framing-empty", "an empty framing", metadata([...good, ["Framing", ""]]), false]
+    ["framing-empty", "an empty framing", metadata([...good, ["Framing", ""]]), false],
+    ["name-empty", "a property without a name", metadata([["", "x"], ...good]), false]
   ]
 }
