@@ -56,6 +56,12 @@ const commandWire = of(
       "a call whose language writes null for what is not there is refused",
       { tests: ["CommandNode.sim"] }
     ],
+    "unknown-code": [
+      `return Effect.fail(new RemoteDefectError({ peer, function: name }))`,
+      `return Effect.fail(new RemoteError({ peer, command: name, error: { message: description } }))`,
+      "an error of a code that is not known reads as a typed error",
+      { tests: ["documentVectors.sim"] }
+    ],
     "request-bytes": [
       `return bytes.length <= limit ? bytes : "too large"`,
       `return bytes`,
