@@ -238,6 +238,18 @@ describe("a packet of tomorrow", () => {
   )
 
   test(
+    "with an advert that goes on behind its port is ERR_ADV_FORMAT",
+    Effect.gen(function*() {
+      const { bob, mallory } = yield* world
+      const say = (content: string) => answerTo(mallory, bob.started, mallory.packet("adv", bytes(content)))
+      assert.strictEqual(yield* say("mallory@10.0.0.2:4000"), "adv")
+      for (const more of [";v=2", "@tomorrow", " x", ":5"]) {
+        assert.strictEqual(yield* say(`mallory@10.0.0.2:4000${more}`), "ERR_ADV_FORMAT", more)
+      }
+    })
+  )
+
+  test(
     "with a RAW body of another version or kind is ERR_NODE_DECRYPTION_FAILED",
     Effect.gen(function*() {
       const { bob, mallory } = yield* world
@@ -339,47 +351,69 @@ describe("metadata of tomorrow", () => {
 // --- sessions --------------------------------------------------------------------------------------------------------------
 
 describe("a session of tomorrow", () => {
-  /** Messages that no node of today sends, of the side that dials. */
-  const messages: Record<string, (peer: Conversation) => Uint8Array> = {
-    "flags that are not known": (peer) => peer.seal(3 as 0, frame(Kind.ping, 0, new Uint8Array(8))),
-    "all flags": (peer) => peer.seal(255 as 0, frame(Kind.ping, 0, new Uint8Array(8))),
-    "flags of which one bit is known": (peer) => peer.seal(0x81 as 0, frame(Kind.end, 1))
+  const ping = frame(Kind.ping, 0, new Uint8Array(8))
+  const json = (kind: number, id: number, payload: unknown) => (peer: Conversation) =>
+    peer.seal(0, frame(kind, id, JSON.stringify(payload)))
+
+  // What no node of today sends, of the side that dials. A packet of text has a type, and no flags of its own.
+  const flags: Record<string, (peer: Conversation) => Uint8Array> = {
+    "the next": (peer) => peer.seal(3 as 0, ping),
+    "all": (peer) => peer.seal(255 as 0, ping),
+    "one that is known and one that is not": (peer) => peer.seal(0x81 as 0, ping)
   }
+  const kinds: Record<string, (peer: Conversation) => Uint8Array> = {}
   for (const kind of [8, 9, 100, 255]) {
-    messages[`a frame of kind ${kind}, of the session`] = (peer) => peer.seal(0, frame(kind, 0, "what?"))
-    messages[`a frame of kind ${kind}, of a stream`] = (peer) => peer.seal(0, frame(kind, 1, "what?"))
-    messages[`a frame of kind ${kind} behind one that is known`] = (peer) =>
-      peer.seal(0, concat(frame(Kind.ping, 0, new Uint8Array(8)), frame(kind, 1)))
+    kinds[`${kind}, of the session`] = (peer) => peer.seal(0, frame(kind, 0, "what?"))
+    kinds[`${kind}, of a stream`] = (peer) => peer.seal(0, frame(kind, 1, "what?"))
+    kinds[`${kind}, behind one that is known`] = (peer) => peer.seal(0, concat(ping, frame(kind, 1)))
   }
+  const payloads: Record<string, (peer: Conversation) => Uint8Array> = {
+    "a PING with more": (peer) => peer.seal(0, frame(Kind.ping, 0, new Uint8Array(9))),
+    "a CREDIT with more": (peer) => peer.seal(0, frame(Kind.credit, 1, Uint8Array.of(0, 0, 0, 1, 0))),
+    "an END with a payload": (peer) => peer.seal(0, frame(Kind.end, 1, "x")),
+    "an OPEN that is a list": json(Kind.open, 3, ["command", "echo"]),
+    "an OPEN with a protocol that is no text": json(Kind.open, 3, { protocol: 1, name: "echo" }),
+    "an OPEN with a deadline that is a text": json(Kind.open, 3, { protocol: "command", name: "echo", deadline: "5s" }),
+    "a RESET with a code that is a number": json(Kind.reset, 1, { code: 1, message: "" }),
+    "a GOAWAY with a message that is none": json(Kind.goaway, 0, { code: "renew", message: null })
+  }
+
+  /** Each ends its own session, and no other. */
+  const ends = (messages: Record<string, (peer: Conversation) => Uint8Array>, framing: "binary" | "text") =>
+    Effect.gen(function*() {
+      const { bob, mallory, network } = yield* world
+      const other = yield* stranger(network, yield* seeded(2), { host: yield* network.host("other"), name: "other" })
+      const bystander = yield* other.connect(bob.started)
+      let id = 1
+      for (const [title, message] of Object.entries(messages)) {
+        const peer = yield* connect(mallory, bob, { Framing: framing })
+        if (typeof peer === "string") return assert.fail(peer)
+        yield* peer.send(0, frame(Kind.open, 1, JSON.stringify({ protocol: "command", name: "echo" })))
+        yield* peer.connection.write(message(peer))
+        const goodbye = yield* peer.expect(Kind.goaway)
+        assert.strictEqual(JSON.parse(text(goodbye.payload)).code, "protocol", title)
+        assert.isUndefined(yield* peer.next, `${title}: closed behind it`)
+        yield* echoed(bystander, id)
+        id += 2
+        // It reads on for a second, so that the last word is not lost.
+        yield* Effect.sleep("1500 millis")
+      }
+      assert.deepStrictEqual((yield* bob.node.sessions.all).map(({ peer }) => peer.name as string), ["other"])
+    })
+
+  test("has flags that are not known: GOAWAY protocol, and no other session is touched", ends(flags, "binary"))
 
   for (const framing of ["binary", "text"] as const) {
     test(
-      `has flags, or kinds of frames, that are not known: GOAWAY protocol, and no other session is touched, ${framing}`,
-      Effect.gen(function*() {
-        const { bob, mallory, network } = yield* world
-        const other = yield* stranger(network, yield* seeded(2), { host: yield* network.host("other"), name: "other" })
-        const bystander = yield* other.connect(bob.started)
-        yield* echoed(bystander, 1)
-        let id = 1
-        for (const [title, message] of Object.entries(messages)) {
-          // A packet of text has a type, and no other flags than that.
-          if (framing === "text" && title.includes("flags")) continue
-          const peer = yield* connect(mallory, bob, { Framing: framing })
-          if (typeof peer === "string") return assert.fail(peer)
-          yield* peer.send(0, frame(Kind.open, 1, JSON.stringify({ protocol: "command", name: "echo" })))
-          yield* peer.connection.write(message(peer))
-          const goodbye = yield* peer.expect(Kind.goaway)
-          assert.strictEqual(JSON.parse(text(goodbye.payload)).code, "protocol", title)
-          assert.isUndefined(yield* peer.next, `${title}: closed behind it`)
-          id += 2
-          yield* echoed(bystander, id)
-          // It reads on for a second, so that the last word is not lost.
-          yield* Effect.sleep("1500 millis")
-        }
-        assert.deepStrictEqual((yield* bob.node.sessions.all).map(({ peer }) => peer.name as string), ["other"])
-      })
+      `has frames of a kind that is not known: GOAWAY protocol, and no other session is touched, ${framing}`,
+      ends(kinds, framing)
     )
   }
+
+  test(
+    "has more or something else in frames that are known: GOAWAY protocol, and no other session is touched",
+    ends(payloads, "binary")
+  )
 
   test(
     "answers with a frame that is not known: the call fails, perhaps it ran, and the next has a session of its own",
