@@ -519,6 +519,12 @@ const metadata = of("metadata", "packages/core/src/internal/session/metadata.ts"
 })
 
 const handshake = of("handshake", "packages/core/src/Handshake.ts", suites("Handshake"), {
+  "framing-other": [
+    `binary: text("framing") === "binary" })`,
+    `binary: properties.has("framing") })`,
+    "another framing is taken for binary records",
+    { tests: ["Versions.sim"] }
+  ],
   "metadata-network": [
     `if (text("network") !== networkId) return`,
     `if (false) return`,

@@ -300,6 +300,12 @@ const rpcRequests = of("rpc-server", "packages/core/src/internal/call/rpcRequest
     `if (wantsStream !== wire.isStream) return mismatch`,
     "bytes of another schema are read as values that nobody wrote"
   ],
+  "contract-encoder": [
+    `if (wire.foreign && (request.flags & Wire.Flag.form) === 0) return mismatch`,
+    ``,
+    "bytes of another encoder are read as values that nobody wrote",
+    { tests: ["Versions.sim"] }
+  ],
   "contract-stream": [
     `if (wantsStream !== wire.isStream || !Wire.sameHash`,
     `if (!Wire.sameHash`,

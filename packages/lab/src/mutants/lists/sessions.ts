@@ -206,6 +206,11 @@ const news = of("mux", "packages/core/src/internal/session/news.ts", muxSuites, 
 })
 
 const mux = of("mux", "packages/core/src/internal/session/mux.ts", muxSuites, {
+  "last-word": [
+    `this.outgoing.sendLast(goAwayFrame(`,
+    `this.outgoing.send(Type.msg, goAwayFrame(`,
+    "something comes behind a session's last word"
+  ],
   "last": [
     `if (goAway.last !== undefined) this.#refuseAbove(goAway.last)`,
     ``,
