@@ -106,8 +106,10 @@ class Conversation<Closed> {
         exchange.complete(Effect.fail(exchange.mismatch(this.#receiver.publicKey, proof.name)))
         continue
       }
-      out.offer(this.#parts.messages.seal(this.#receiver, exchange))
+      const packet = this.#parts.messages.seal(this.#receiver, exchange)
+      // In a transport inside one process the answer may be there before the offer has returned.
       channel.sent.push(exchange)
+      out.offer(packet)
     }
     if (channel.queued.length === 0) channel.work.closeUnsafe()
   }
