@@ -97,6 +97,7 @@ describe("Presence: everything that is bound to a peer ends at once, with one er
     test(
       `when it is lost (${how})`,
       Effect.gen(function*() {
+        const other = yield* Identity.generate.pipe(Effect.provide(PortableCrypto.layer))
         const network = yield* SimNetwork.make({ seed: 3, link })
         const { alice, bob } = yield* pair(network, { alice: patient, bob: patient })
         const seen = yield* watch(alice)
@@ -106,10 +107,7 @@ describe("Presence: everything that is bound to a peer ends at once, with one er
         const since = yield* Clock.currentTimeMillis
         if (how === "crash") yield* bob.host.crash
         else if (how === "partition") yield* network.partition(alice.host, bob.host)
-        else {
-          const other = yield* Identity.generate.pipe(Effect.provide(PortableCrypto.layer))
-          yield* alice.node.peers.resolveConflict(bob.node.name, other.publicKey)
-        }
+        else yield* alice.node.peers.resolveConflict(bob.node.name, other.publicKey)
         const ended = yield* join(bound)
         const lostAt = seen.at("Lost")!
         assert.isAtMost(lostAt - since, how === "conflict" ? 0 : 12_000)
