@@ -15,7 +15,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { together } from "./internal/base/together.ts"
+import { allTo, together } from "./internal/base/together.ts"
 import type { Endpoint } from "./Network.ts"
 import type { NodeName } from "./Packet.ts"
 import type { PublicKey } from "./PublicKey.ts"
@@ -38,7 +38,10 @@ export interface Sighting {
   readonly via: string
   /** Whether it came from this very machine. Default `false`. */
   readonly local?: boolean | undefined
-  /** Tells the node of this one, at most as often as the protocol allows. To be run when the sighting is new or changed. */
+  /**
+   * Tells the node of this one, at most as often as the protocol allows. To be run when the sighting is new or changed. It may be made when
+   * it is read: a sighting is passed on as it is, not as a copy of its fields.
+   */
   readonly answer: Effect.Effect<void>
 }
 
@@ -110,6 +113,11 @@ export class Discovery extends Context.Service<Discovery, {
   readonly advertise: (self: Endpoint | undefined) => Effect.Effect<void, DiscoveryError, Scope.Scope>
   /** The nodes that are heard of, this one excepted. Has one reader. */
   readonly sightings: Stream.Stream<Sighting, DiscoveryError>
+  /**
+   * The same without a stream in between, where an implementation has it: each sighting is given to `take` at once, those that nobody has
+   * read yet first, until the scope closes. `take` waits for nothing. `sightings` has none meanwhile.
+   */
+  readonly forEach?: ((take: (sighting: Sighting) => void) => Effect.Effect<void, never, Scope.Scope>) | undefined
 }>()("@pnet/core/Discovery") {}
 
 /**
@@ -127,9 +135,15 @@ export const layerMerged = <E1, R1, E2, R2>(
     Effect.gen(function*() {
       const a = Context.get(yield* Layer.build(first), Discovery)
       const b = Context.get(yield* Layer.build(second), Discovery)
+      const both = [a, b].map(({ forEach, sightings }) => ({
+        what: "one of several discoveries",
+        stream: sightings,
+        forEach
+      }))
       return {
         advertise: (self) => Effect.andThen(a.advertise(self), b.advertise(self)),
-        sightings: together([a, b].map(({ sightings }) => ({ what: "one of several discoveries", stream: sightings })))
+        sightings: together(both),
+        forEach: (take) => allTo(both, take)
       }
     })
   )

@@ -28,7 +28,7 @@ import * as Tracer from "effect/Tracer"
 import { Crypto, Entropy } from "./Crypto.ts"
 import { Discovery, DiscoveryError } from "./Discovery.ts"
 import { quote } from "./internal/base/quote.ts"
-import { together } from "./internal/base/together.ts"
+import { allTo, together } from "./internal/base/together.ts"
 import type { Endpoint } from "./Network.ts"
 import { NodeConfig } from "./NodeOptions.ts"
 import { DialError, Transport } from "./Transport.ts"
@@ -219,14 +219,19 @@ const merged = (ways: NonEmptyReadonlyArray<Way>): Transport["Service"] =>
   }
 
 /** What sees whatever one of the ways sees. To advertise is each way's own affair. */
-const sighted = (ways: NonEmptyReadonlyArray<Way>): Discovery["Service"] =>
-  ways.length === 1 ? ways[0].discovery : {
+const sighted = (ways: NonEmptyReadonlyArray<Way>): Discovery["Service"] => {
+  if (ways.length === 1) return ways[0].discovery
+  const all = ways.map(({ discovery, kind }) => ({
+    what: `discovery by the way ${quote(kind)}`,
+    stream: discovery.sightings,
+    forEach: discovery.forEach
+  }))
+  return {
     advertise: () => Effect.void,
-    sightings: together(ways.map(({ discovery, kind }) => ({
-      what: `discovery by the way ${quote(kind)}`,
-      stream: discovery.sightings
-    })))
+    sightings: together(all),
+    forEach: (take) => allTo(all, take)
   }
+}
 
 /**
  * The ways of one node, opened: each for itself, and as one `Transport` that dials and one `Discovery` that sees by all of them. For

@@ -242,7 +242,7 @@ const memoryTerms: ReadonlyArray<
     "every node",
     "`sightings` × 2 KiB",
     (l) => l.sightings * 2 * kibibyte,
-    "adverts that were read, with their datagrams"
+    "adverts that were read and wait to be entered"
   ],
   [
     "every node",
@@ -254,7 +254,7 @@ const memoryTerms: ReadonlyArray<
     "every node",
     "(`unprovedPeers` + `provedPeers` + `advertStamps`) × 2 KiB",
     (l) => (l.unprovedPeers + l.provedPeers + l.advertStamps) * 2 * kibibyte,
-    "peers with what adverts say of them, and the adverts of a key that were accepted last"
+    "peers with what adverts say of them, with the last advert of a source, and the adverts of a key that were accepted last"
   ],
   [
     "with sessions",
@@ -342,6 +342,11 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "Answers that are being given at once",
     "64",
     "Further newcomers are not answered: they hear the next advert."
+  ],
+  [
+    "Sources whose last advert is remembered, to know it again",
+    "`provedPeers` and `unprovedPeers` together",
+    "The oldest is forgotten: its next advert is read like a first one."
   ],
   ["Sources of adverts that are counted for that", "1,024", "All start anew; the bound for all sources still holds."],
   [

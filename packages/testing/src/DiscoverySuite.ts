@@ -270,6 +270,28 @@ const sightings = ({ broadcast, interval, setup, start, test }: Suite): void => 
       assert.deepStrictEqual(new Set(a.sighted.map((one) => one.publicKey)), new Set([b.publicKey]))
     }))
 
+  test("who can take sightings at once is given them, those that wait first, until he has enough", (world) =>
+    Effect.gen(function*() {
+      const a = yield* world.start({ networkId, broadcastInterval: interval, name: "a" })
+      const { forEach } = a.discovery
+      if (forEach === undefined) return
+      const b = yield* start(world, { name: "b" })
+      yield* b.advertise
+      yield* a.advertise
+      yield* Effect.sleep(Duration.times(interval, 2))
+      const given: Array<Sighting> = []
+      const scope = yield* Scope.make()
+      yield* Scope.provide(forEach((one) => void given.push(one)), scope)
+      yield* until("one that has waited", () => given[0])
+      const waited = given.length
+      yield* until("further ones", () => given[waited + 2])
+      for (const one of given) assert.strictEqual(one.publicKey, b.publicKey)
+      yield* Scope.close(scope, Exit.void)
+      const length = given.length
+      yield* Effect.sleep(Duration.times(interval, 3))
+      assert.strictEqual(given.length, length)
+    }))
+
   test("who listens nowhere sights others, and is sighted by nobody", (world) =>
     Effect.gen(function*() {
       const [a, b] = [yield* start(world, { name: "a" }), yield* start(world, { name: "b" })]

@@ -614,6 +614,134 @@ describe("what is heard", () => {
       yield* world.network.inject(attacker, { from, to: "10.0.0.255:3334", payload: utf8(good) })
       yield* pass("1 second")
       assert.strictEqual(one.sighted.length, 1)
+      // Nor is any of it taken for what the same source has said before.
+      for (const [, text] of cases) {
+        yield* world.network.inject(attacker, { from, to: "10.0.0.255:3334", payload: utf8(text) })
+      }
+      yield* pass("1 second")
+      assert.strictEqual(one.sighted.length, 1)
+      for (const code of new Set(cases.map(([code]) => code))) {
+        const expected = cases.filter((each) => each[0] === code).length * 3
+        assert.strictEqual(yield* counted(code), expected, code)
+      }
+    })
+  )
+
+  for (const secret of [false, true]) {
+    test(
+      `that says nothing new is one sighting, given on again; whatever is another is read${
+        secret ? ", with a network key too" : ""
+      }`,
+      Effect.gen(function*() {
+        const world = yield* setUp()
+        yield* pass("1000 seconds")
+        const networkKey = secret
+          ? yield* NetworkKey.generate.pipe(Effect.provideService(Crypto.Crypto, world.crypto))
+          : undefined
+        const limits = { provedPeers: 1, unprovedPeers: 2 }
+        const one = yield* discover(world, "one", { limits, ...(networkKey === undefined ? {} : { networkKey }) })
+        const attacker = yield* world.network.host("attacker")
+        const publicKey = world.stranger()
+        let second = 1_000
+        const say = (
+          change: { readonly name?: string; readonly port?: number; readonly key?: PublicKey.PublicKey },
+          from = 6_000
+        ) =>
+          Effect.gen(function*() {
+            const { key = publicKey, name = "Zo\u00eb", port = 4_000 } = change
+            yield* world.network.inject(attacker, {
+              from: `${attacker.address}:${from}`,
+              to: "10.0.0.255:3334",
+              payload: advertPacket(world.crypto, {
+                networkId: "pnet",
+                name,
+                host: attacker.address,
+                port,
+                publicKey: key,
+                ...(networkKey === undefined ? {} : { networkKey, at: second++ * 1_000 })
+              })
+            })
+            yield* pass("1 millis")
+            return one.sighted.at(-1)!
+          })
+        const first = yield* say({})
+        assert.strictEqual(yield* say({}), first)
+        const changes = [{ name: "Zo\u00e8" }, { name: "Zo" }, { port: 4_001 }, { port: 400 }, {
+          key: world.stranger()
+        }]
+        let last = first
+        for (const change of changes) {
+          const other = yield* say(change)
+          assert.notStrictEqual(other, last)
+          assert.strictEqual(other.name as string, change.name ?? "Zo\u00eb")
+          assert.strictEqual(other.endpoint.port, change.port ?? 4_000)
+          assert.strictEqual(other.publicKey, change.key ?? publicKey)
+          assert.strictEqual(yield* say(change), other)
+          last = other
+        }
+        assert.strictEqual((yield* say({ port: 0 })).endpoint.port, 0)
+        assert.strictEqual((yield* say({ port: 0 })).endpoint.port, 0)
+        assert.strictEqual(yield* counted("accepted"), one.sighted.length)
+        // Of so many sources: a peer's own, and as many more as may be known.
+        const kept = yield* say({})
+        assert.strictEqual(yield* say({}), kept)
+        for (const from of [6_001, 6_002, 6_003]) yield* say({}, from)
+        assert.notStrictEqual(yield* say({}), kept)
+        // From where it does not say it comes from nobody hears it.
+        const before = one.sighted.length
+        const elsewhere = yield* world.network.host("elsewhere")
+        yield* world.network.inject(elsewhere, {
+          from: `${elsewhere.address}:6000`,
+          to: "10.0.0.255:3334",
+          payload: forged(world, attacker.address)
+        })
+        yield* pass("1 millis")
+        assert.strictEqual(one.sighted.length, before)
+      })
+    )
+  }
+
+  test(
+    "that says nothing new is still judged by where it is heard, and by what this machine's addresses are now",
+    Effect.gen(function*() {
+      const { host, world } = yield* twoLans
+      const bound = yield* discover(world, "bound", { on: host, bindIp: "10.0.1.1", over: withoutBroadcastBinding })
+      yield* bound.advertise
+      yield* pass("5 seconds")
+      const far = yield* world.network.host("far", { interfaces: [{ lan: "a", address: "10.0.0.77" }] })
+      const payload = forged(world, "10.0.0.77")
+      const from = "10.0.0.77:6000"
+      const own = world.network.openSockets().find(({ local }) => local.startsWith("10.0.1.1:"))!.local
+      const seen = () => bound.sighted.filter(({ source }) => source.host === "10.0.0.77").length
+      // Its private socket hears whoever sends to it, from wherever.
+      const before = yield* counted("other_subnet")
+      yield* world.network.inject(host, { from, to: own, payload })
+      yield* pass("1 millis")
+      assert.strictEqual(seen(), 1)
+      yield* world.network.inject(far, { from, to: "10.0.0.255:3334", payload })
+      yield* pass("10 millis")
+      assert.strictEqual(seen(), 1)
+      assert.isAbove(yield* counted("other_subnet"), before)
+    })
+  )
+
+  test(
+    "that says nothing new is this machine's own as soon as its address is",
+    Effect.gen(function*() {
+      const world = yield* setUp()
+      const one = yield* discover(world, "one")
+      yield* one.advertise
+      const attacker = yield* world.network.host("attacker")
+      const payload = forged(world, "10.0.0.99")
+      const say = Effect.andThen(
+        world.network.inject(attacker, { from: "10.0.0.99:6000", to: "10.0.0.255:3334", payload }),
+        pass("10 millis")
+      )
+      yield* say
+      yield* one.host.changeAddress("eth0", "10.0.0.99")
+      yield* pass("3 seconds")
+      yield* say
+      assert.deepStrictEqual(one.sighted.map(({ local }) => local), [false, true])
     })
   )
 

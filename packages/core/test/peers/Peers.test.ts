@@ -24,6 +24,7 @@ import {
   Cause,
   Clock,
   Context,
+  Deferred,
   Duration,
   Effect,
   Exit,
@@ -258,6 +259,55 @@ describe("Peers: adverts", () => {
       yield* sight("carol", { port: 0 })
       assert.deepStrictEqual(look(), [])
     }))
+
+  test("that say nothing new ask the policy again, which may have changed its mind", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight, told, trust } = yield* setUp()
+      yield* sight("bob")
+      yield* sight("bob")
+      assert.deepStrictEqual(told(), ["Joined bob"])
+      yield* trust.pin(name("bob"), key("somebody else"))
+      yield* sight("bob")
+      assert.deepStrictEqual(told(), ["Lost bob Conflict", "KeyConflict bob"])
+      yield* trust.forget(name("bob"))
+      yield* sight("bob")
+      yield* trust.pin(name("bob"), key("bob"))
+      yield* sight("bob")
+      assert.deepStrictEqual(told(), ["Joined bob"])
+      // From now on it has this name alone, whatever adverts say.
+      yield* sight("bob", { name: "rob" })
+      assert.deepStrictEqual((yield* peers.all).map((peer): string => peer.name), ["bob"])
+    }))
+
+  test("wait in their order behind one whose name a policy is not done with, and for none of which it dies", () =>
+    Effect.gen(function*() {
+      const decided = yield* Deferred.make<void>()
+      const tofu = TofuTrust.make()
+      const { names, peers, sight } = yield* setUp({
+        trust: {
+          ...tofu,
+          expected: (name) => {
+            if (name === "thrown") throw new Error("thrown")
+            return name === "slow"
+              ? Effect.andThen(Deferred.await(decided), tofu.expected(name))
+              : name === "broken"
+              ? Effect.die(new Error("broken"))
+              : tofu.expected(name)
+          }
+        }
+      })
+      for (const label of ["bob", "broken", "thrown", "slow"]) yield* sight(label)
+      assert.deepStrictEqual(yield* names, ["bob"])
+      yield* sight("bob", { port: 0 })
+      yield* sight("bob", { port: 2_000 })
+      yield* sight("carol")
+      assert.deepStrictEqual(yield* names, ["bob"])
+      assert.deepStrictEqual(ports(yield* peers.get("bob")), [1_000])
+      yield* Deferred.succeed(decided, undefined)
+      yield* settle
+      assert.deepStrictEqual(yield* names, ["bob", "carol", "slow"])
+      assert.deepStrictEqual(ports(yield* peers.get("bob")), [2_000])
+    }).pipe(quietly))
 
   test("are heard while an answer hangs, or breaks, and as many hang as may", () =>
     Effect.gen(function*() {

@@ -4,8 +4,8 @@
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as NetAddress from "effect/net/NetAddress"
 import type * as Scope from "effect/Scope"
-import type * as DatagramSocket from "effect/socket/DatagramSocket"
 import { formatEndpoint } from "../../Advert.ts"
 import type { Endpoint } from "../../Network.ts"
 import * as Metrics from "../base/metrics.ts"
@@ -37,8 +37,8 @@ export class Answers {
     this.#parts = parts
   }
 
-  /** Answers a datagram: from the socket that heard it, else from the interface that shares a subnet with its sender. */
-  answer(datagram: DatagramSocket.Datagram, source: Endpoint, via: Private | undefined): Effect.Effect<void> {
+  /** Answers who sent an advert: from the private socket that heard it, else from the interface that shares a subnet with him. */
+  answer(source: Endpoint, via: Private | undefined): Effect.Effect<void> {
     const { context, sockets, telling } = this.#parts
     return Effect.suspend(() => {
       const { port } = telling
@@ -46,7 +46,8 @@ export class Answers {
       if (!this.#mayAnswer(source.host)) return this.#tellAll()
       const one = via ?? sockets.near(source.host)
       if (one === undefined) return Effect.void
-      return one.send(sockets.advert(one, port), datagram.address).pipe(
+      const to = NetAddress.inetAddressFromNativeUnsafe(source.host, source.port)
+      return one.send(sockets.advert(one, port), to).pipe(
         Effect.tap(() => Effect.sync(() => Metrics.advertsSent("answer", context))),
         Effect.catch((failure) =>
           Effect.logDebug(`answering the advert from ${formatEndpoint(source)} failed: ${failure.message}`)

@@ -6,23 +6,29 @@ import type * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as NetAddress from "effect/net/NetAddress"
-import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import type * as DatagramSocket from "effect/socket/DatagramSocket"
 import type { Advert } from "../../Advert.ts"
 import type { Crypto } from "../../Crypto.ts"
-import type { Sighting } from "../../Discovery.ts"
 import type { Endpoint } from "../../Network.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
 import * as Packet from "../../Packet.ts"
+import type { PublicKey } from "../../PublicKey.ts"
 import * as Metrics from "../base/metrics.ts"
 import { quote } from "../base/quote.ts"
+import { remember } from "../base/remember.ts"
 import * as AdvertExchange from "../wire/advertExchange.ts"
 import * as Mismatch from "../wire/mismatch.ts"
+import * as SameAdvert from "../wire/sameAdvert.ts"
 import type { Answers } from "./answers.ts"
 import { Freshness } from "./freshness.ts"
-import { sameSubnet, type Target } from "./interfaces.ts"
-import type { Private, Sockets } from "./sockets.ts"
+import { type Ear, Heard } from "./heard.ts"
+import { sameSubnet } from "./interfaces.ts"
+import type { Outlet } from "./outlet.ts"
+import type { Sockets } from "./sockets.ts"
+
+// After so many datagrams others have their turn, so that a flood leaves them some.
+const turn = 16
 
 interface Parts {
   readonly config: NodeConfig["Service"]
@@ -32,56 +38,98 @@ interface Parts {
   readonly context: Context.Context<never>
   readonly sockets: Sockets
   readonly answers: Answers
-  readonly sightings: Queue.Queue<Sighting>
+  readonly outlet: Outlet
   readonly now: () => number
 }
+
+/** Where a datagram came from. What a platform's own have as text is not parsed to be written again. */
+const sourceOf = (datagram: DatagramSocket.Datagram & Partial<DatagramSocket.BackingAddress>): Endpoint => {
+  const { host, port } = datagram
+  return typeof host === "string" && typeof port === "number" && !host.includes(":")
+    ? { host, port }
+    : { host: NetAddress.formatIp(datagram.address.address), port: datagram.address.port }
+}
+
+const isSame = (last: Heard, { host, name, port }: Advert, publicKey: PublicKey): boolean =>
+  last.publicKey === publicKey && last.name === name && last.endpoint.host === host && last.endpoint.port === port
 
 export class Hearing {
   readonly #parts: Parts
   readonly #freshness: Freshness
+  readonly #head: Uint8Array
+  /** What each source said last, if it was an advert of another node: most often it says it again. It is nobody's sign of life. */
+  readonly #last = new Map<string, Heard>()
+  readonly #capacity: number
+  #taken = 0
 
   constructor(parts: Parts) {
+    const { config: { limits }, self } = parts
     this.#parts = parts
-    this.#freshness = new Freshness(parts.clock, parts.config.limits.advertStamps)
+    this.#freshness = new Freshness(parts.clock, limits.advertStamps)
+    this.#head = SameAdvert.headOf(self.networkId)
+    this.#capacity = limits.provedPeers + limits.unprovedPeers
   }
 
   /** Reads a socket, for ever. Its errors end with its scope; while it lives there is nothing to read but datagrams. */
-  hear(reader: DatagramSocket.Reader, via: Private | undefined, subnet?: Target) {
+  hear(reader: DatagramSocket.Reader, ear: Ear) {
     return Effect.forever(
       Effect.flatMap(reader.pull, (datagrams) => {
         let said: Effect.Effect<void> = Effect.void
         for (const datagram of datagrams) {
-          const line = this.#take(datagram, via, subnet)
+          const line = this.#take(datagram, ear)
           if (line !== undefined) said = Effect.andThen(said, line)
         }
-        return said
-      })
+        this.#taken += datagrams.length
+        if (this.#taken < turn) return said
+        this.#taken = 0
+        return Effect.andThen(said, Effect.yieldNow)
+      }),
+      { disableYield: true }
     )
   }
 
   /** Enters what a datagram says; what is to be said about it in the log, if anything. */
-  #take(
-    datagram: DatagramSocket.Datagram,
-    via: Private | undefined,
-    subnet: Target | undefined
+  #take(datagram: DatagramSocket.Datagram, ear: Ear): Effect.Effect<void> | void {
+    const { outlet, self, sockets } = this.#parts
+    const source = sourceOf(datagram)
+    const place = `${source.host}:${source.port}`
+    const last = this.#last.get(place)
+    // What the socket, the interfaces and the keys have to do with it may have changed since.
+    const same = last !== undefined && last.ear === ear && last.local === sockets.isLocal(source)
+    if (!same || self.cipher.encrypted || !SameAdvert.isPacket(datagram.payload, this.#head, last)) {
+      return this.#read(datagram.payload, source, ear, place, last, same)
+    }
+    this.#count("accepted")
+    outlet.give(last)
+  }
+
+  /** Reads a datagram, of a source that said something else before, or nothing, or whose adverts have to be opened. */
+  #read(
+    payload: Uint8Array,
+    source: Endpoint,
+    ear: Ear,
+    place: string,
+    last: Heard | undefined,
+    same: boolean
   ): Effect.Effect<void> | void {
-    const { answers, config, self, sightings, sockets } = this.#parts
-    const decoded = Packet.decode(datagram.payload, {
+    const { answers, config, outlet, self, sockets } = this.#parts
+    const { subnet } = ear
+    const decoded = Packet.decode(payload, {
       networkId: self.networkId,
       types: ["adv"],
-      maxLength: Packet.maxDatagramLength
+      maxLength: Packet.maxDatagramLength,
+      likelyKey: last?.publicKey
     })
-    const source: Endpoint = { host: NetAddress.formatIp(datagram.address.address), port: datagram.address.port }
     if (Result.isFailure(decoded)) {
       const { code } = decoded.failure
       this.#count(code)
-      return code === "ERR_NETWORK_INCORRECT" ? this.#otherNetwork(datagram.payload, source) : undefined
+      return code === "ERR_NETWORK_INCORRECT" ? this.#otherNetwork(payload, source) : undefined
     }
     if (decoded.success.publicKey === self.identity.publicKey && sockets.isOwn(source)) return this.#count("own")
     if (subnet !== undefined && !sameSubnet(subnet.address, source.host, subnet.prefixLength)) {
       return this.#count("other_subnet")
     }
-    const heard = AdvertExchange.read(self, decoded.success)
+    const heard = AdvertExchange.read(self, decoded.success, last)
     if (Result.isFailure(heard)) {
       const { code } = heard.failure
       this.#count(code)
@@ -96,15 +144,14 @@ export class Hearing {
       return this.#count("stale")
     }
     this.#count("accepted")
-    Queue.offerUnsafe(sightings, {
-      name: advert.name,
-      publicKey,
-      endpoint: { host: advert.host, port: advert.port },
-      source,
-      via: "broadcast",
-      local: sockets.isLocal(source),
-      answer: answers.answer(datagram, source, via)
-    })
+    if (same && isSame(last!, advert, publicKey)) return outlet.give(last!)
+    const endpoint = { host: advert.host === source.host ? source.host : advert.host, port: advert.port }
+    const said = { name: advert.name, publicKey, endpoint }
+    const sighting = new Heard(said, { source, local: sockets.isLocal(source), ear }, answers)
+    // Whether it is this node's own advert, or another's, depends on more than what it says.
+    if (publicKey === self.identity.publicKey || advert.port === 0) this.#last.delete(place)
+    else remember(this.#last, place, sighting, this.#capacity)
+    outlet.give(sighting)
   }
 
   #count(outcome: string): void {

@@ -4,11 +4,9 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import { Crypto } from "../../Crypto.ts"
-import { type Discovery, DiscoveryError, type Sighting } from "../../Discovery.ts"
+import { type Discovery, DiscoveryError } from "../../Discovery.ts"
 import { Network } from "../../Network.ts"
 import { NodeConfig } from "../../NodeOptions.ts"
 import * as Why from "../../Why.ts"
@@ -17,6 +15,7 @@ import { selfOf } from "../wire/self.ts"
 import { Answers } from "./answers.ts"
 import { Hearing } from "./hearing.ts"
 import { Interfaces, type Target } from "./interfaces.ts"
+import { Outlet } from "./outlet.ts"
 import { openError, openShared, Sockets } from "./sockets.ts"
 import { Telling } from "./telling.ts"
 
@@ -66,19 +65,19 @@ export const make = (): Effect.Effect<
     const interfaces = new Interfaces(network, bindIp)
     const found = yield* findBound(interfaces, config)
     const isTunnel = found !== undefined && !found.broadcasts
-    const sightings = yield* Queue.sliding<Sighting>(limits.sightings)
+    const outlet = yield* Outlet.make(limits.sightings)
     const sockets = new Sockets({
       network,
       config,
       self,
       interfaces,
       scope,
-      hear: (reader, via) => hearing.hear(reader, via),
+      hear: (reader, via) => hearing.hear(reader, { via, subnet: undefined }),
       sent: (outcome) => Metrics.advertsSent(outcome, context)
     }, isTunnel)
     const telling = new Telling(config, sockets, self.cipher.encrypted)
     const answers = new Answers({ advertisePort, context, sockets, telling, scope, now })
-    const hearing = new Hearing({ config, self, crypto, clock, context, sockets, answers, sightings, now })
+    const hearing = new Hearing({ config, self, crypto, clock, context, sockets, answers, outlet, now })
 
     if (isTunnel) yield* warnOfTunnel(found, config)
     else if (bindIp === "0.0.0.0" || found !== undefined) {
@@ -86,12 +85,13 @@ export const make = (): Effect.Effect<
         openShared(network, { target: found, port: advertisePort, capacity: limits.datagrams }),
         (cause) => openError(found?.broadcast ?? "0.0.0.0", advertisePort, cause)
       )
-      yield* Effect.forkScoped(Effect.ignore(hearing.hear(reader, undefined, subnet)))
+      yield* Effect.forkScoped(Effect.ignore(hearing.hear(reader, { via: undefined, subnet })))
     }
 
     return {
       // Who listens nowhere has nothing to say, and hears.
       advertise: (listening) => listening === undefined ? Effect.void : telling.advertise(listening.port),
-      sightings: Stream.fromQueue(sightings)
+      sightings: outlet.stream,
+      forEach: (take) => outlet.forEach(take)
     }
   })

@@ -8,7 +8,6 @@
  * What bites: anybody can make adverts up. So they neither move nor drop an address that was proved, what one host says pushes out
  * what it has said itself, and one place is left for adverts, in which a peer says that it moved.
  */
-import { formatEndpoint } from "../../Advert.ts"
 import type { Sighting } from "../../Discovery.ts"
 import type { Endpoint } from "../../Network.ts"
 import type { Peer } from "../../Peers.ts"
@@ -19,7 +18,7 @@ export type Rank = (endpoint: Endpoint) => number
 interface Address {
   readonly endpoint: Endpoint
   /** The socket that its adverts come from. A node has one for each of its interfaces. */
-  source: string | undefined
+  source: Endpoint | undefined
   /** The host that adverts of it come from: whose share of the peer's addresses it takes. */
   readonly host: string
   /** Whether the key proved itself there. Adverts neither move nor drop such an address. */
@@ -71,13 +70,13 @@ export class Addresses {
   /** An advert says where the peer is: at a `New` address, from another socket than before (`Moved`), or as it was (`Known`). */
   hear(sighting: Sighting): "New" | "Moved" | "Known" {
     const address = this.#at(sighting.endpoint)
-    const from = formatEndpoint(sighting.source)
     if (address === undefined) {
       this.#add(sighting)
       return "New"
     }
-    if (address.source === from) return "Known"
-    address.source = from
+    const { source } = sighting
+    if (address.source !== undefined && sameEndpoint(address.source, source)) return "Known"
+    address.source = source
     return "Moved"
   }
 
@@ -119,13 +118,14 @@ export class Addresses {
   }
 
   #at(endpoint: Endpoint): Address | undefined {
-    return this.#all.find((address) => sameEndpoint(address.endpoint, endpoint))
+    for (const address of this.#all) if (sameEndpoint(address.endpoint, endpoint)) return address
+    return undefined
   }
 
   /** Enters an address from an advert, which may be made up: behind those that were proved. */
   #add({ endpoint, source }: Sighting): void {
     const addresses = this.#all
-    const added = { endpoint, source: formatEndpoint(source), host: source.host, proved: false, failed: false }
+    const added = { endpoint, source, host: source.host, proved: false, failed: false }
     const behind = addresses.findIndex(({ failed, proved }) => !proved || failed)
     addresses.splice(behind < 0 ? addresses.length : behind, 0, added)
     this.#trim(added)

@@ -3,6 +3,8 @@
  * another key is kept for the operator, told seldom, and changes nothing.
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import { formatEndpoint } from "../../Advert.ts"
 import type { Sighting } from "../../Discovery.ts"
 import type { Endpoint } from "../../Network.ts"
@@ -45,6 +47,7 @@ interface Parts {
   readonly ownName: string
   readonly limits: { readonly provedPeers: number; readonly unprovedPeers: number }
   readonly now: () => number
+  readonly run: <A>(effect: Effect.Effect<A>) => Fiber.Fiber<A>
 }
 
 export class Conflicts {
@@ -64,6 +67,14 @@ export class Conflicts {
       const key = this.#decided.get(name)
       return key === undefined ? this.#parts.trust.expected(name) : Effect.succeed(key)
     })
+  }
+
+  /** The same at once, where the policy decides without waiting; else what waits for it. */
+  expectedUnsafe(name: NodeName): PublicKey.PublicKey | undefined | Effect.Effect<PublicKey.PublicKey | undefined> {
+    const fiber = this.#parts.run(this.expected(name))
+    const exit = fiber.pollUnsafe()
+    if (exit === undefined) return Effect.onInterrupt(Fiber.join(fiber), () => Fiber.interrupt(fiber))
+    return Exit.isSuccess(exit) ? exit.value : exit
   }
 
   /** Whether a key that proved itself under a name is a peer by that: not under this node's, or one that the operator decided is another key's. */
@@ -127,30 +138,33 @@ export class Conflicts {
     })
   }
 
-  /** Says that a name appeared with another key than the expected one. */
-  tell(name: NodeName, expected: PublicKey.PublicKey, claimed: Claimed, reason: Reason): Effect.Effect<void> {
+  /** Says that a name appeared with another key than the expected one; the line of the log, if there is to be one. */
+  tell(
+    name: NodeName,
+    expected: PublicKey.PublicKey,
+    claimed: Claimed,
+    reason: Reason
+  ): Effect.Effect<void> | undefined {
     const { now, own, presence } = this.#parts
     const { publicKey, source } = claimed
-    return Effect.suspend(() => {
-      // Anybody can make up names and keys. So each reason has a rate of its own: what is made up must not hide what concerns
-      // a name that belongs to somebody.
-      const more = this.#told.take(reason === "OwnKey" ? "" : name, now(), reason)
-      if (more === undefined) return Effect.void
-      presence.publish({ _tag: "KeyConflict", name, expected, publicKey, source, reason })
-      const place = formatEndpoint(source)
-      const appeared = `${quote(name)} appeared at ${place} with key ${PublicKey.fingerprint(publicKey)}`
-      return Effect.logWarning(
-        Why.see(
-          {
-            OwnKey: `this node's key (${PublicKey.fingerprint(own)}) is in use by another node at ${place}`,
-            OwnName: `another node at ${place} uses this node's name ${quote(name)}`,
-            KeyChanged: `${appeared}, but that name belongs to ${PublicKey.fingerprint(expected)}`,
-            SharedName: `${appeared}, and ${PublicKey.fingerprint(expected)} uses that name too`
-          }[reason],
-          explained[reason]
-        ) + more
-      )
-    })
+    // Anybody can make up names and keys. So each reason has a rate of its own: what is made up must not hide what concerns
+    // a name that belongs to somebody.
+    const more = this.#told.take(reason === "OwnKey" ? "" : name, now(), reason)
+    if (more === undefined) return undefined
+    presence.publish({ _tag: "KeyConflict", name, expected, publicKey, source, reason })
+    const place = formatEndpoint(source)
+    const appeared = `${quote(name)} appeared at ${place} with key ${PublicKey.fingerprint(publicKey)}`
+    return Effect.logWarning(
+      Why.see(
+        {
+          OwnKey: `this node's key (${PublicKey.fingerprint(own)}) is in use by another node at ${place}`,
+          OwnName: `another node at ${place} uses this node's name ${quote(name)}`,
+          KeyChanged: `${appeared}, but that name belongs to ${PublicKey.fingerprint(expected)}`,
+          SharedName: `${appeared}, and ${PublicKey.fingerprint(expected)} uses that name too`
+        }[reason],
+        explained[reason]
+      ) + more
+    )
   }
 
   #recent(name: string): ReadonlyArray<Claim> {

@@ -8,6 +8,13 @@ import type { Addresses } from "./addresses.ts"
 /** What asking a peer came to; `Moot` where it was heard otherwise, or was taken off. */
 export type Verdict = Extract<Peers.PeerEvent, { readonly _tag: "Probed" }>["reason"] | "Moot"
 
+/** A name that adverts give a peer: the host that said it last, and when, by the monotonic clock in milliseconds. */
+export interface Saying {
+  readonly name: NodeName
+  host: string
+  at: number
+}
+
 /** Who it is that was seen. */
 export type Seen = Pick<Peers.Peer, "name" | "publicKey">
 
@@ -21,7 +28,7 @@ export class Entry {
    * The names that adverts give it, and the host that says so: anybody can make one up, so none takes the place of what another
    * host says. Only one where it is fixed.
    */
-  readonly names: Map<NodeName, { readonly host: string; readonly at: number }>
+  names: ReadonlyArray<Saying>
   /** Why adverts do not change its name: its key proved it, or it is pinned to its key. */
   fixed: "proved" | "pinned" | undefined
   /** By the monotonic clock, in milliseconds. */
@@ -34,9 +41,22 @@ export class Entry {
     this.addresses = addresses
     this.peer = { name, publicKey, endpoints: addresses.endpoints, status: "Online", proved: fixed === "proved" }
     this.host = host
-    this.names = new Map([[name, { host, at: now }]])
+    this.names = [{ name, host, at: now }]
     this.fixed = fixed
     this.heardAt = now
+  }
+
+  hasName(name: NodeName): boolean {
+    for (const one of this.names) if (one.name === name) return true
+    return false
+  }
+
+  /** A host says what is the one name, and was said by itself the last time: `false` where it is not so. */
+  isSaidAgain(name: NodeName, host: string, now: number): boolean {
+    const [only] = this.names
+    if (only === undefined || this.names.length > 1 || only.name !== name || only.host !== host) return false
+    only.at = now
+    return true
   }
 
   change(change: Partial<Peers.Peer>): void {
@@ -53,8 +73,8 @@ export class Entry {
 
   /** The peer under the name that it was asked for by: of one that has proved none, each that adverts give it. */
   as(name: string): Peers.Peer {
-    const { names, peer } = this
-    return peer.name === name || !names.has(name as NodeName) ? peer : { ...peer, name: name as NodeName }
+    const { peer } = this
+    return peer.name === name || !this.hasName(name as NodeName) ? peer : { ...peer, name: name as NodeName }
   }
 
   /** Ends the asking: whatever it comes to does not matter any more. */

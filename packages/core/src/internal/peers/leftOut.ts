@@ -39,7 +39,7 @@ export class LeftOut {
   }
 
   /** The address that a sighting comes from has had its share. */
-  tooMany({ name, source: { host } }: Sighting, share: Share): Effect.Effect<void> {
+  tooMany({ name, source: { host } }: Sighting, share: Share): Effect.Effect<void> | undefined {
     const { limits } = this.#config
     return this.#note(
       name,
@@ -50,7 +50,7 @@ export class LeftOut {
   }
 
   /** The table was full, and this was the oldest of those that have proved nothing. */
-  evicted({ endpoints, name }: Peer): Effect.Effect<void> {
+  evicted({ endpoints, name }: Peer): Effect.Effect<void> | undefined {
     const { limits } = this.#config
     const host = endpoints[0]?.host ?? "no address"
     return this.#note(
@@ -62,7 +62,7 @@ export class LeftOut {
   }
 
   /** As many have proved their key as may, and this one, which made a session, is no peer. */
-  full(name: string): Effect.Effect<void> {
+  full(name: string): Effect.Effect<void> | undefined {
     const { limits } = this.#config
     return this.#note(
       name,
@@ -72,7 +72,7 @@ export class LeftOut {
     )
   }
 
-  #note(name: string, where: string, what: string, remedy: string): Effect.Effect<void> {
+  #note(name: string, where: string, what: string, remedy: string): Effect.Effect<void> | undefined {
     const at = this.#now()
     const obstacle: Obstacle = { kind: "Limit", where, what: `${quote(name)} ${what}`, remedy }
     remember(this.#hidden, name, { at, obstacle }, hiddenKept)
@@ -81,6 +81,6 @@ export class LeftOut {
       where,
       what: `a node, ${quote(name)}, ${what}`,
       remedy
-    })) ?? Effect.void
+    }))
   }
 }

@@ -68,6 +68,8 @@ class Liveness {
     const { membership, now, table } = this.#parts
     return Effect.gen({ self: this }, function*() {
       let last = now()
+      // Before that nobody can have been silent for too long, whoever comes or is heard meanwhile.
+      let next = last
       while (true) {
         yield* Effect.sleep(this.#slice)
         const at = now()
@@ -75,21 +77,30 @@ class Liveness {
         const late = at - last - this.#slice
         const pardon = late > this.#slice ? late : 0
         last = at
+        if (at < next && pardon === 0) continue
+        next = at + suspectAfter * this.#interval
         for (const entry of table.entries()) {
           entry.heardAt = Math.min(at, entry.heardAt + pardon)
           // Nobody can ask where there is no address, and the session that makes it a peer notices silence itself.
           if (entry.addresses.isEmpty) continue
+          next = Math.min(next, entry.heardAt + this.#patience(entry))
           const silent = at - entry.heardAt
           if (entry.peer.status === "Online") {
-            if (silent < suspectAfter * this.#interval) continue
+            if (silent < this.#patience(entry)) continue
             membership.suspect(entry, silent)
+            next = at
             yield* FiberMap.run(this.#probes, entry.peer.publicKey, this.#probe(entry))
-          } else if (silent >= lostAfter * this.#interval) {
+          } else if (silent >= this.#patience(entry)) {
             membership.lose(entry, "Silent")
           }
         }
       }
     })
+  }
+
+  /** How long it may be silent before something is done about it. */
+  #patience({ peer: { status } }: Entry): number {
+    return (status === "Online" ? suspectAfter : lostAfter) * this.#interval
   }
 
   /** Asks a suspect, and acts on what that comes to. */

@@ -2,7 +2,6 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { NodeConfig } from "../../NodeOptions.ts"
 import type { NodeName } from "../../Packet.ts"
 import { NameConflictError, type Peer, PeerUnknownError, type Target } from "../../Peers.ts"
@@ -74,7 +73,7 @@ export class Lookup {
 
   /** The peer of a name as it is now, and after each change. */
   presenceOf(name: string): Stream.Stream<Peer | undefined> {
-    return SubscriptionRef.changes(this.#parts.presence.latest).pipe(
+    return this.#parts.presence.news.pipe(
       Stream.mapEffect(() => this.get(name)),
       Stream.changes
     )

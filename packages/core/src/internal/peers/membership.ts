@@ -6,7 +6,7 @@ import * as Duration from "effect/Duration"
 import type { Endpoint } from "../../Network.ts"
 import type { NodeName } from "../../Packet.ts"
 import type * as Peers from "../../Peers.ts"
-import type { Entry } from "./entry.ts"
+import type { Entry, Saying } from "./entry.ts"
 import type { Holds } from "./holds.ts"
 import type { Presence } from "./presence.ts"
 import type { Table } from "./table.ts"
@@ -47,9 +47,11 @@ export class Membership {
   heard(entry: Entry, reason: Returned): void {
     // Not by traffic: what it sent before it left may come behind its "leaving".
     if (reason !== "Traffic") this.#holds.stays(entry.peer.publicKey)
-    const silentFor = Duration.millis(this.#now() - entry.heardAt)
-    entry.heardAt = this.#now()
+    const now = this.#now()
+    const silent = now - entry.heardAt
+    entry.heardAt = now
     if (entry.peer.status === "Suspect") {
+      const silentFor = Duration.millis(silent)
       entry.change({ status: "Online" })
       entry.settleProbe()
       this.#presence.publish({ _tag: "Returned", peer: entry.peer, reason, silentFor })
@@ -95,17 +97,17 @@ export class Membership {
   }
 
   /** A host says a name of a peer, of whose others those stay that are to be kept. */
-  takeNames(entry: Entry, kept: (name: NodeName) => boolean, name: NodeName, host: string): void {
-    const isNew = !entry.names.has(name)
-    this.#table.takeNames(entry, kept, name, { host, at: this.#now() })
+  takeNames(entry: Entry, kept: (name: Saying) => boolean, name: NodeName, host: string): void {
+    const isNew = !entry.hasName(name)
+    this.#table.takeNames(entry, kept, { name, host, at: this.#now() })
     if (isNew) this.#presence.publish({ _tag: "Updated", peer: entry.peer, reason: "name" })
   }
 
   /** Takes a name from a peer that it does not belong to. */
   loseName(entry: Entry, name: NodeName): void {
-    const other = [...entry.names].find(([other]) => other !== name)
+    const other = entry.names.find((one) => one.name !== name)
     if (other === undefined) return this.lose(entry, "Conflict")
-    this.#table.takeNames(entry, (kept) => kept !== name, other[0], { host: other[1].host, at: this.#now() })
+    this.#table.takeNames(entry, (kept) => kept.name !== name, { ...other, at: this.#now() })
     this.#presence.publish({ _tag: "Updated", peer: entry.peer, reason: "name" })
     this.#watchers.wake(entry.peer, "Conflict", (bound) => bound === name)
   }
@@ -118,7 +120,7 @@ export class Membership {
     if (entry.peer.proved && isFirst && isProved) return
     const proved = this.#table.promote(entry)
     entry.fixed = "proved"
-    this.#table.takeNames(entry, () => false, name, { host: entry.host, at: this.#now() })
+    this.#table.takeNames(entry, () => false, { name, host: entry.host, at: this.#now() })
     if (endpoint !== undefined) entry.addresses.prove(endpoint)
     entry.change({ endpoints: entry.addresses.endpoints, proved })
     this.#presence.publish({ _tag: "Updated", peer: entry.peer, reason: "proved" })

@@ -3,25 +3,28 @@
  * layers that verify, `Arrivals` and `Liveness` beside it, into `Membership`, which changes the `Table` and tells `Presence` and `Watchers`; `Lookup` and
  * `Bonds` are what users ask.
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import { Crypto } from "../../Crypto.ts"
-import { Discovery } from "../../Discovery.ts"
+import { Discovery, type Sighting } from "../../Discovery.ts"
 import type { Endpoint } from "../../Network.ts"
 import { NodeConfig } from "../../NodeOptions.ts"
 import type { Peers } from "../../Peers.ts"
 import * as Reach from "../../Reach.ts"
 import { Transport } from "../../Transport.ts"
 import { Trust } from "../../Trust.ts"
-import { together } from "../base/together.ts"
+import * as Seldom from "../base/seldom.ts"
+import { allTo } from "../base/together.ts"
 import { selfOf } from "../wire/self.ts"
 import { Arrivals } from "./arrivals.ts"
 import { Bonds } from "./bonds.ts"
 import { Conflicts } from "./conflicts.ts"
 import { Holds } from "./holds.ts"
+import { Inbox } from "./inbox.ts"
 import { LeftOut } from "./leftOut.ts"
 import * as Liveness from "./liveness.ts"
 import { Lookup } from "./lookup.ts"
@@ -30,6 +33,33 @@ import * as Presence from "./presence.ts"
 import { Sightings } from "./sightings.ts"
 import { Table } from "./table.ts"
 import { Watchers } from "./watchers.ts"
+
+/** Takes what discovery sees, one after another. A policy of one's own may die: that is the end of one advert. */
+const intake = (
+  { forEach, sightings: stream }: Discovery["Service"],
+  sightings: Sightings,
+  options: {
+    readonly clock: Clock.Clock
+    readonly capacity: number
+    readonly fork: (effect: Effect.Effect<void>) => void
+  }
+): Effect.Effect<void, never, Scope.Scope> => {
+  const lines = Seldom.lines(options.clock)
+  const failed = (cause: Cause.Cause<unknown>) =>
+    lines(
+      Seldom.defect("advert", cause),
+      "advert",
+      (more) => Effect.logError(`taking an advert failed${more}`, cause)
+    )
+  const inbox = new Inbox<Sighting>({
+    ...options,
+    take: (sighting) => {
+      const wait = sightings.take(sighting)
+      return wait && Effect.catchCause(wait, failed)
+    }
+  })
+  return allTo([{ what: "discovery", stream, forEach }], (sighting) => inbox.offer(sighting))
+}
 
 export const make = (): Effect.Effect<
   Peers["Service"],
@@ -51,6 +81,8 @@ export const make = (): Effect.Effect<
     const ways = Option.getOrElse(yield* Effect.serviceOption(Reach.Ways), () => [])
     const rank = ways.length < 2 ? undefined : (endpoint: Endpoint) => Reach.rank(ways, endpoint)
 
+    const run = Effect.runForkWith(context)
+    const fork = (effect: Effect.Effect<void>) => void Fiber.runIn(run(effect), scope)
     const presence = yield* Presence.make(limits.peerEvents)
     const table = new Table(limits)
     const watchers = new Watchers()
@@ -64,21 +96,17 @@ export const make = (): Effect.Effect<
       own: self.identity.publicKey,
       ownName: self.name,
       limits,
-      now
+      now,
+      run
     })
-    const sightings = new Sightings({ config, context, table, membership, holds, conflicts, leftOut, rank, now, scope })
+    const sightings = new Sightings({ config, context, table, membership, holds, conflicts, leftOut, rank, now, fork })
     const arrivals = new Arrivals({ config, table, membership, holds, conflicts, rank, now })
     const lookup = new Lookup({ config, table, presence, conflicts, leftOut, now })
     const bonds = new Bonds({ config, table, presence, watchers, lookup })
     const watch = yield* Liveness.make({ config, self, transport, clock, table, presence, membership, now })
 
     yield* Effect.addFinalizer(() => Effect.sync(() => lookup.close()))
-    yield* Effect.forkScoped(
-      Stream.runForEach(
-        together([{ what: "discovery", stream: discovery.sightings }]),
-        (sighting) => sightings.take(sighting)
-      )
-    )
+    yield* intake(discovery, sightings, { clock, capacity: limits.sightings, fork })
     yield* Effect.forkScoped(watch)
 
     return {
@@ -100,7 +128,7 @@ export const make = (): Effect.Effect<
             if (entry.peer.publicKey !== publicKey) membership.loseName(entry, name)
           }
           const waiting = conflicts.settle(name, publicKey)
-          if (waiting !== undefined) yield* sightings.take(waiting)
+          if (waiting !== undefined) yield* sightings.take(waiting) ?? Effect.void
         }),
       changes: presence.changes,
       resolve: (target) => lookup.resolve(target),
@@ -126,7 +154,7 @@ export const make = (): Effect.Effect<
           const entry = table.find(publicKey)
           if (!conflicts.mayProve(name, publicKey)) return Effect.void
           if (entry !== undefined) membership.prove(entry, name, endpoint)
-          return entry !== undefined || table.hasRoomForProved ? Effect.void : leftOut.full(name)
+          return entry !== undefined || table.hasRoomForProved ? Effect.void : leftOut.full(name) ?? Effect.void
         }),
       failedUnsafe: (publicKey, endpoint) => {
         const entry = table.find(publicKey)

@@ -1,27 +1,55 @@
 /**
  * What the readers of the table get: every event, in order, and who is there, as the newest state. Neither waits for a reader: a slow
- * one misses the oldest events and skips states.
+ * one misses the oldest events and skips states. Who is there, in order, is put together when somebody looks, so that a change costs the
+ * same however many peers there are.
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
-import * as SubscriptionRef from "effect/SubscriptionRef"
+import type * as SubscriptionRef from "effect/SubscriptionRef"
 import type { Peer, PeerEvent } from "../../Peers.ts"
 import type { PublicKey } from "../../PublicKey.ts"
 import * as Metrics from "../base/metrics.ts"
+import * as Views from "./views.ts"
 
 const byName = (a: Peer, b: Peer) =>
   a.name < b.name ? -1 : a.name > b.name ? 1 : a.publicKey < b.publicKey ? -1 : a.publicKey > b.publicKey ? 1 : 0
 
-/** A `SubscriptionRef` whose slow readers skip states, where the usual one keeps every state for them. */
-const makeLatest = <A>(value: A) =>
-  Effect.gen(function*() {
-    const ref = yield* SubscriptionRef.make(value)
-    const pubsub = yield* PubSub.sliding<A>({ capacity: 1, replay: 1 })
-    PubSub.publishUnsafe(pubsub, value)
-    return Object.assign(ref, { pubsub })
-  })
+// So many changes that nobody has looked at are kept apart, and as many again as there are peers.
+const unsettled = 64
+
+/** Who is there, in the order of their names. */
+class Roll {
+  #all: ReadonlyArray<Peer> = []
+  /** What has changed since somebody looked: a peer as it is now, or `undefined` where it is gone. */
+  readonly #changed = new Map<PublicKey, Peer | undefined>()
+
+  get all(): ReadonlyArray<Peer> {
+    if (this.#changed.size > 0) this.#settle()
+    return this.#all
+  }
+
+  put(publicKey: PublicKey, peer: Peer | undefined): void {
+    this.#changed.set(publicKey, peer)
+    if (this.#changed.size > unsettled + this.#all.length) this.#settle()
+  }
+
+  #settle(): void {
+    const changed = this.#changed
+    const added = [...changed.values()].filter((peer) => peer !== undefined).sort(byName)
+    const next: Array<Peer> = []
+    let i = 0
+    for (const peer of this.#all) {
+      if (changed.has(peer.publicKey)) continue
+      while (i < added.length && byName(added[i]!, peer) < 0) next.push(added[i++]!)
+      next.push(peer)
+    }
+    while (i < added.length) next.push(added[i++]!)
+    changed.clear()
+    this.#all = next
+  }
+}
 
 /** Publishes at once. That leaves it to its caller to make room. */
 const publishUnsafe = <A>(pubsub: PubSub.PubSub<A>, value: A) => {
@@ -31,23 +59,38 @@ const publishUnsafe = <A>(pubsub: PubSub.PubSub<A>, value: A) => {
 }
 
 export class Presence {
-  /** Who is there, in the order of their names. */
-  readonly latest: SubscriptionRef.SubscriptionRef<ReadonlyArray<Peer>>
+  readonly #roll: Roll
+  readonly #views: Views.Views<ReadonlyArray<Peer>>
+  readonly #news: Views.Views<void>
   readonly #events: PubSub.PubSub<PeerEvent>
   readonly #context: Context.Context<never>
 
   constructor(
-    latest: SubscriptionRef.SubscriptionRef<ReadonlyArray<Peer>>,
+    roll: Roll,
+    views: Views.Views<ReadonlyArray<Peer>>,
+    news: Views.Views<void>,
     events: PubSub.PubSub<PeerEvent>,
     context: Context.Context<never>
   ) {
-    this.latest = latest
+    this.#roll = roll
+    this.#views = views
+    this.#news = news
     this.#events = events
     this.#context = context
   }
 
+  /** Who is there, in the order of their names. */
+  get latest(): SubscriptionRef.SubscriptionRef<ReadonlyArray<Peer>> {
+    return this.#views.ref
+  }
+
   get all(): ReadonlyArray<Peer> {
-    return this.latest.value
+    return this.#roll.all
+  }
+
+  /** Something at once, and again after each event, or several: for who looks for himself. */
+  get news(): Stream.Stream<void> {
+    return Stream.fromPubSub(this.#news.ref.pubsub)
   }
 
   /** What happens from now on, behind a `Joined` for each who is there. */
@@ -64,36 +107,29 @@ export class Presence {
   publish(event: PeerEvent): void {
     Metrics.peerEvents(event._tag, this.#context)
     // Readers run at once, and may change the table. So who reads the event has to find what it led to, who is woken by the
-    // new state must not get the event again, and what is published is the newest.
-    if (event._tag === "Left" || event._tag === "Lost") this.#show(event.peer.publicKey, undefined)
+    // new state must not get the event again, and what he finds is the newest.
+    if (event._tag === "Left" || event._tag === "Lost") this.#roll.put(event.peer.publicKey, undefined)
     else if (event._tag !== "KeyConflict" && event._tag !== "Probed") this.show(event.peer)
     publishUnsafe(this.#events, event)
-    publishUnsafe(this.latest.pubsub, this.latest.value)
+    this.#views.changed()
+    this.#news.changed()
   }
 
   /** Puts a peer as it is now in its place, for whoever looks next, and wakes nobody. */
   show(peer: Peer): void {
-    this.#show(peer.publicKey, peer)
-  }
-
-  #show(publicKey: PublicKey, peer: Peer | undefined): void {
-    const next = this.all.filter((other) => other.publicKey !== publicKey)
-    if (peer !== undefined) {
-      let [low, high] = [0, next.length]
-      while (low < high) {
-        const middle = (low + high) >> 1
-        if (byName(next[middle]!, peer) < 0) low = middle + 1
-        else high = middle
-      }
-      next.splice(low, 0, peer)
-    }
-    this.latest.value = next
+    this.#roll.put(peer.publicKey, peer)
   }
 }
 
 /** Events are kept for slow readers up to the capacity. */
 export const make = (capacity: number): Effect.Effect<Presence> =>
   Effect.gen(function*() {
-    const latest = yield* makeLatest<ReadonlyArray<Peer>>([])
-    return new Presence(latest, yield* PubSub.sliding<PeerEvent>(capacity), yield* Effect.context<never>())
+    const roll = new Roll()
+    return new Presence(
+      roll,
+      yield* Views.make(() => roll.all),
+      yield* Views.make(() => {}),
+      yield* PubSub.sliding<PeerEvent>(capacity),
+      yield* Effect.context<never>()
+    )
   })

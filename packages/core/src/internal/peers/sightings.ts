@@ -4,15 +4,15 @@
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import type { Sighting } from "../../Discovery.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
 import type { Peer } from "../../Peers.ts"
+import type { PublicKey } from "../../PublicKey.ts"
 import * as Metrics from "../base/metrics.ts"
 import { quote } from "../base/quote.ts"
 import { Addresses, type Rank } from "./addresses.ts"
 import type { Conflicts } from "./conflicts.ts"
-import { Entry } from "./entry.ts"
+import { Entry, type Saying } from "./entry.ts"
 import type { Holds } from "./holds.ts"
 import type { LeftOut, Share } from "./leftOut.ts"
 import { silentMillis } from "./liveness.ts"
@@ -21,8 +21,13 @@ import type { Table } from "./table.ts"
 
 const answersAtOnce = 64
 
+type Waits = Effect.Effect<void> | undefined
+
 // Hosts that may each say another name for a key that has proved none.
 const namesPerKey = 4
+
+/** What is still to be waited for, of two. */
+const both = (a: Waits, b: Waits): Waits => a === undefined ? b : b === undefined ? a : Effect.andThen(a, b)
 
 /** The operator vouches for this machine, and for what is listed. */
 const shareOf = ({ local, source: { host }, via }: Sighting): Share =>
@@ -40,8 +45,8 @@ interface Parts {
   readonly leftOut: LeftOut
   readonly rank: Rank | undefined
   readonly now: () => number
-  /** What answers live in. */
-  readonly scope: Scope.Scope
+  /** Runs what is not waited for, such as answers. */
+  readonly fork: (effect: Effect.Effect<void>) => void
 }
 
 export class Sightings {
@@ -53,59 +58,67 @@ export class Sightings {
     this.#parts = parts
   }
 
-  /** Takes an advert. */
-  take(sighting: Sighting): Effect.Effect<void> {
-    const { config: { identity, name: ownName }, conflicts, context, leftOut, membership, table } = this.#parts
+  /** Takes an advert, at once; what there still is to wait for: the policy's decision, a line of the log. */
+  take(sighting: Sighting): Waits {
+    const { config: { identity, name: ownName }, conflicts, membership, table } = this.#parts
     const own = identity.publicKey
-    return Effect.gen({ self: this }, function*() {
-      const { endpoint, name, publicKey, source } = sighting
-      if (publicKey === own) return yield* conflicts.tell(ownName, own, sighting, "OwnKey")
-      if (endpoint.port === 0) {
-        const entry = table.find(publicKey)
-        return entry === undefined ? undefined : membership.leaving(entry, source.host)
-      }
-      if (name === ownName) return yield* conflicts.tell(name, own, sighting, "OwnName")
-      const expected = yield* conflicts.expected(name)
-      // Deciding may have taken time.
+    const { endpoint, name, publicKey, source } = sighting
+    if (publicKey === own) return conflicts.tell(ownName, own, sighting, "OwnKey")
+    if (endpoint.port === 0) {
       const entry = table.find(publicKey)
-      if (expected !== undefined && expected !== publicKey) {
-        if (entry !== undefined && entry.names.has(name)) membership.loseName(entry, name)
-        conflicts.claim(sighting)
-        return yield* conflicts.tell(name, expected, sighting, "KeyChanged")
+      if (entry !== undefined) membership.leaving(entry, source.host)
+      return undefined
+    }
+    if (name === ownName) return conflicts.tell(name, own, sighting, "OwnName")
+    const expected = conflicts.expectedUnsafe(name)
+    return Effect.isEffect(expected)
+      ? Effect.flatMap(expected, (key) => this.#decided(sighting, key) ?? Effect.void)
+      : this.#decided(sighting, expected)
+  }
+
+  /** Takes an advert whose name belongs to a key, or to nobody. To decide that may have taken time. */
+  #decided(sighting: Sighting, expected: PublicKey | undefined): Waits {
+    const { conflicts, context, leftOut, membership, table } = this.#parts
+    const { name, publicKey } = sighting
+    const entry = table.find(publicKey)
+    if (expected !== undefined && expected !== publicKey) {
+      if (entry !== undefined && entry.hasName(name)) membership.loseName(entry, name)
+      conflicts.claim(sighting)
+      return conflicts.tell(name, expected, sighting, "KeyChanged")
+    }
+    const pinned = expected === publicKey
+    if (entry !== undefined && !entry.isSpokenForBy(name, pinned)) {
+      Metrics.adverts("other_name", context)
+      return undefined
+    }
+    let changed = true
+    let evicted: Peer | undefined
+    if (entry !== undefined) changed = this.#update(entry, sighting, pinned)
+    else {
+      if (!this.#hasRoom(sighting, pinned)) {
+        Metrics.adverts("too_many_from_address", context)
+        return leftOut.tooMany(sighting, shareOf(sighting))
       }
-      const pinned = expected === publicKey
-      if (entry !== undefined && !entry.isSpokenForBy(name, pinned)) return Metrics.adverts("other_name", context)
-      let changed = true
-      let evicted: Peer | undefined
-      if (entry !== undefined) changed = this.#update(entry, sighting, pinned)
-      else {
-        if (!this.#hasRoom(sighting, pinned)) {
-          Metrics.adverts("too_many_from_address", context)
-          return yield* leftOut.tooMany(sighting, shareOf(sighting))
-        }
-        evicted = this.#enter(sighting, pinned)
-      }
-      leftOut.forget(name)
-      if (evicted !== undefined) yield* leftOut.evicted(evicted)
-      if (changed) yield* this.#answer(sighting)
-      if (expected === undefined && table.find(publicKey) !== undefined) yield* this.#tellShared(sighting)
-    })
+      evicted = this.#enter(sighting, pinned)
+    }
+    leftOut.forget(name)
+    const said = evicted === undefined ? undefined : leftOut.evicted(evicted)
+    if (changed) this.#answer(sighting)
+    return expected === undefined && table.find(publicKey) !== undefined ? both(said, this.#tellShared(sighting)) : said
   }
 
   /** Answers it, and waits for nothing: how that is done is the discovery's own affair, and others are to be heard meanwhile. */
-  #answer({ answer, name }: Sighting): Effect.Effect<void> {
-    if (this.#answering >= answersAtOnce) return Effect.void
+  #answer(sighting: Sighting): void {
+    if (this.#answering >= answersAtOnce) return
     this.#answering++
-    return Effect.asVoid(Effect.forkIn(
-      answer.pipe(
-        Effect.catchCause((cause) => Effect.logDebug(`answering the advert of ${quote(name)} failed`, cause)),
+    this.#parts.fork(
+      Effect.suspend(() => sighting.answer).pipe(
+        Effect.catchCause((cause) => Effect.logDebug(`answering the advert of ${quote(sighting.name)} failed`, cause)),
         Effect.ensuring(Effect.sync(() => {
           this.#answering--
         }))
-      ),
-      this.#parts.scope,
-      { startImmediately: true }
-    ))
+      )
+    )
   }
 
   /** Whether a peer's place is kept from those who flood the unproved. It is still to be proved: an advert of a pinned key can be made up, too. */
@@ -138,14 +151,14 @@ export class Sightings {
     const { name, publicKey, source: { host } } = sighting
     const fixes = pinned && entry.fixed === undefined
     if (fixes) entry.fixed = "pinned"
-    const isNew = !entry.names.has(name)
-    const longAgo = now() - silentMillis(config)
-    // Of several names none is the peer's before it is proved, so all lead to it that are said still; of each host one.
-    const isSaidStill = (other: typeof name) => {
-      const said = entry.names.get(other)!
-      return !fixes && said.host !== host && said.at > longAgo && (!isNew || entry.names.size < namesPerKey)
+    if (!entry.isSaidAgain(name, host, entry.heardAt)) {
+      const isNew = !entry.hasName(name)
+      const longAgo = now() - silentMillis(config)
+      // Of several names none is the peer's before it is proved, so all lead to it that are said still; of each host one.
+      const isSaidStill = (other: Saying) =>
+        !fixes && other.host !== host && other.at > longAgo && (!isNew || entry.names.length < namesPerKey)
+      membership.takeNames(entry, isSaidStill, name, host)
     }
-    membership.takeNames(entry, isSaidStill, name, host)
     const place = entry.addresses.hear(sighting)
     if (place === "Known") return false
     if (place === "New") membership.moved(entry)
@@ -155,12 +168,10 @@ export class Sightings {
   }
 
   /** Says where another key uses the same name, which belongs to nobody. */
-  #tellShared(sighting: Sighting): Effect.Effect<void> {
+  #tellShared(sighting: Sighting): Waits {
     const { conflicts, table } = this.#parts
     const { name, publicKey } = sighting
-    for (const other of table.keysOf(name)) {
-      if (other !== publicKey) return conflicts.tell(name, other, sighting, "SharedName")
-    }
-    return Effect.void
+    const other = table.otherKeyOf(name, publicKey)
+    return other === undefined ? undefined : conflicts.tell(name, other, sighting, "SharedName")
   }
 }

@@ -3,10 +3,9 @@
  * those known by an advert alone, which anyone can make up, and of which one host has only its share. It changes at once and says
  * nothing to anybody: see `Membership`.
  */
-import type { NodeName } from "../../Packet.ts"
 import type { PublicKey } from "../../PublicKey.ts"
 import { remember } from "../base/remember.ts"
-import type { Entry } from "./entry.ts"
+import type { Entry, Saying } from "./entry.ts"
 
 export interface Bounds {
   readonly provedPeers: number
@@ -18,7 +17,8 @@ export class Table {
   // Insertion order is age.
   readonly #proved = new Map<PublicKey, Entry>()
   readonly #unproved = new Map<PublicKey, Entry>()
-  readonly #byName = new Map<string, Set<PublicKey>>()
+  /** A name has one key, and a set of them only where it is shared. */
+  readonly #byName = new Map<string, PublicKey | Set<PublicKey>>()
   readonly #unprovedByHost = new Map<string, number>()
   /** Keys that were in the table before. */
   readonly #gone = new Map<PublicKey, true>()
@@ -33,19 +33,25 @@ export class Table {
 
   /** Those of a name. */
   named(name: string): ReadonlyArray<Entry> {
-    return [...this.keysOf(name)].flatMap((key) => {
+    const keys = this.#byName.get(name)
+    if (keys === undefined) return []
+    return (typeof keys === "string" ? [keys] : [...keys]).flatMap((key) => {
       const entry = this.find(key)
       return entry === undefined ? [] : [entry]
     })
   }
 
-  keysOf(name: string): Iterable<PublicKey> {
-    return this.#byName.get(name) ?? []
+  /** A key of a name beside one that has it. */
+  otherKeyOf(name: string, publicKey: PublicKey): PublicKey | undefined {
+    const keys = this.#byName.get(name)
+    if (keys === undefined || typeof keys === "string") return keys === publicKey ? undefined : keys
+    for (const other of keys) if (other !== publicKey) return other
+    return undefined
   }
 
   /** The names that more than one peer has. */
   *sharedNames(): Generator<string, void> {
-    for (const [name, keys] of this.#byName) if (keys.size > 1) yield name
+    for (const [name, keys] of this.#byName) if (typeof keys !== "string") yield name
   }
 
   /** Every entry, while the table may change. */
@@ -84,7 +90,7 @@ export class Table {
   remove(entry: Entry): boolean {
     const { publicKey } = entry.peer
     if (this.find(publicKey) !== entry) return false
-    for (const name of entry.names.keys()) this.#unindex(name, publicKey)
+    for (const { name } of entry.names) this.#unindex(name, publicKey)
     if (this.#unproved.delete(publicKey)) this.#count(entry.host, -1)
     else this.#proved.delete(publicKey)
     remember(this.#gone, publicKey, true, this.#bounds.unprovedPeers)
@@ -102,22 +108,18 @@ export class Table {
   }
 
   /** A peer has a name, which a host said at a time, and of the others those that are to be kept. */
-  takeNames(
-    entry: Entry,
-    kept: (name: NodeName) => boolean,
-    added: NodeName,
-    said: { readonly host: string; readonly at: number }
-  ): void {
+  takeNames(entry: Entry, kept: (name: Saying) => boolean, added: Saying): void {
     const { publicKey } = entry.peer
-    for (const name of entry.names.keys()) {
-      if (name === added || kept(name)) continue
-      entry.names.delete(name)
-      this.#unindex(name, publicKey)
+    const names: Array<Saying> = []
+    for (const one of entry.names) {
+      if (one.name === added.name) continue
+      if (kept(one)) names.push(one)
+      else this.#unindex(one.name, publicKey)
     }
-    entry.names.delete(added)
-    entry.names.set(added, said)
-    this.#index(added, publicKey)
-    if (!entry.names.has(entry.peer.name)) entry.change({ name: added })
+    names.push(added)
+    entry.names = names
+    this.#index(added.name, publicKey)
+    if (!entry.hasName(entry.peer.name)) entry.change({ name: added.name })
   }
 
   #count(host: string, by: number): void {
@@ -128,13 +130,17 @@ export class Table {
 
   #index(name: string, key: PublicKey): void {
     const keys = this.#byName.get(name)
-    if (keys === undefined) this.#byName.set(name, new Set([key]))
-    else keys.add(key)
+    if (keys === undefined) this.#byName.set(name, key)
+    else if (typeof keys !== "string") keys.add(key)
+    else if (keys !== key) this.#byName.set(name, new Set([keys, key]))
   }
 
   #unindex(name: string, key: PublicKey): void {
     const keys = this.#byName.get(name)
-    keys?.delete(key)
-    if (keys?.size === 0) this.#byName.delete(name)
+    if (keys === key) this.#byName.delete(name)
+    if (keys === undefined || typeof keys === "string") return
+    keys.delete(key)
+    const [only] = keys
+    if (keys.size === 1 && only !== undefined) this.#byName.set(name, only)
   }
 }

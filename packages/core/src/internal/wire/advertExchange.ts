@@ -15,6 +15,7 @@ import type { PublicKey } from "../../PublicKey.ts"
 import type { ConnectionClosedError, DialError, Transport } from "../../Transport.ts"
 import type { NetworkCipher } from "./networkCipher.ts"
 import * as PacketStream from "./packetStream.ts"
+import * as SameAdvert from "./sameAdvert.ts"
 
 export interface Self {
   readonly networkId: Packet.NetworkId
@@ -41,11 +42,17 @@ export interface Heard {
   readonly timestamp: number | undefined
 }
 
-/** Opens the content of an `adv` packet. */
-export const read = (self: Self, decoded: Packet.Packet): Result.Result<Heard, ProtocolError.ProtocolError> => {
+/** Opens the content of an `adv` packet. `last` is what the same source said before. */
+export const read = (
+  self: Self,
+  decoded: Packet.Packet,
+  last?: SameAdvert.Said
+): Result.Result<Heard, ProtocolError.ProtocolError> => {
   const opened = self.cipher.open(decoded)
   if (Result.isFailure(opened)) return Result.fail(opened.failure)
-  const advert = Advert.decode(opened.success.text)
+  const advert = last !== undefined && SameAdvert.isText(opened.success.text, last)
+    ? Result.succeed({ name: last.name, host: last.endpoint.host, port: last.endpoint.port })
+    : Advert.decode(opened.success.text)
   if (Result.isFailure(advert)) return Result.fail(advert.failure)
   // Only an err may come without a key.
   if (decoded.publicKey === null) return Result.fail(ProtocolError.local("ERR_PUBLIC_KEY"))

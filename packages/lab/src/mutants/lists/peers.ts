@@ -220,6 +220,21 @@ const hearing = of("adverts", "packages/core/src/internal/discovery/hearing.ts",
     ``,
     "a node takes its own adverts for another node with its key"
   ],
+  "again-ear": [
+    `last.ear === ear && last`,
+    `last`,
+    "what a private socket heard of another subnet is heard by the shared one"
+  ],
+  "again-local": [
+    ` && last.local === sockets.isLocal(source)`,
+    ``,
+    "who is on this machine is judged by the addresses that it had"
+  ],
+  "last-bound": [
+    `remember(this.#last, place, sighting, this.#capacity)`,
+    `this.#last.set(place, sighting)`,
+    "every source that ever said something is remembered"
+  ],
   "subnet": [
     `if (subnet !== undefined && !sameSubnet(subnet.address, source.host, subnet.prefixLength)) {`,
     `if (false) {`,
@@ -310,20 +325,61 @@ const telling = of("adverts", "packages/core/src/internal/discovery/telling.ts",
   ]
 })
 
+const sameAdvert = of("adverts", "packages/core/src/internal/wire/sameAdvert.ts", adverts, {
+  "same-name": [
+    `let end = textAt(bytes, at, name)`,
+    `let end = at + utf8(name).length`,
+    "an advert with another name is taken for the last one"
+  ],
+  "same-port": [
+    `textAt(bytes, end + 1, String(port))`,
+    `bytes.indexOf(0x7c, end) < 0 ? bytes.length : bytes.indexOf(0x7c, end)`,
+    "an advert with another port is taken for the last one"
+  ],
+  "same-key": [
+    `end = textAt(bytes, end + 1, said.publicKey)`,
+    `end += 1 + said.publicKey.length`,
+    "an advert of another key is taken for the last one"
+  ],
+  "same-network": [
+    `let end = encodedAt(bytes, 0, head)`,
+    `let end = head.length`,
+    "an advert of another network is taken for the last one"
+  ],
+  "same-end": [
+    `textAt(bytes, end, "|END\\n") === bytes.length`,
+    `true`,
+    "a packet without its end is taken for the last advert"
+  ]
+})
+
+const inbox = of("peers", "packages/core/src/internal/peers/inbox.ts", suites("Inbox", "Peers", "Limits.sim"), {
+  "inbox-order": [
+    `if (this.#busy) {`,
+    `if (false) {`,
+    "an advert overtakes one that a policy is not done with"
+  ],
+  "inbox-bound": [
+    `if (this.#waiting.length > this.#capacity) this.#waiting.shift()`,
+    ``,
+    "adverts pile up while a policy decides"
+  ]
+})
+
 const sightings = of("peers", "packages/core/src/internal/peers/sightings.ts", suites("Peers", "Limits.sim"), {
   "own-key": [
-    `if (publicKey === own) return yield* conflicts.tell(ownName, own, sighting, "OwnKey")`,
+    `if (publicKey === own) return conflicts.tell(ownName, own, sighting, "OwnKey")`,
     ``,
     "a node takes whoever has its key for a peer"
   ],
   "own-name": [
-    `if (name === ownName) return yield* conflicts.tell(name, own, sighting, "OwnName")`,
+    `if (name === ownName) return conflicts.tell(name, own, sighting, "OwnName")`,
     ``,
     "a node takes whoever has its name for a peer"
   ],
   "key-changed": [
-    `return yield* conflicts.tell(name, expected, sighting, "KeyChanged")`,
-    `yield* conflicts.tell(name, expected, sighting, "KeyChanged")`,
+    `return conflicts.tell(name, expected, sighting, "KeyChanged")`,
+    `void conflicts.tell(name, expected, sighting, "KeyChanged")`,
     "an advert takes a name that belongs to another key"
   ]
 })
@@ -404,6 +460,11 @@ const arrivals = of("peers", "packages/core/src/internal/peers/arrivals.ts", sui
 })
 
 const liveness = of("peers", "packages/core/src/internal/peers/liveness.ts", suites("Peers", "Limits.sim"), {
+  "next-look": [
+    `next = Math.min(next, entry.heardAt + this.#patience(entry))`,
+    ``,
+    "silence is noticed as late as the last one who was heard would be missed"
+  ],
   "pardon": [
     `entry.heardAt = Math.min(at, entry.heardAt + pardon)`,
     ``,
@@ -699,6 +760,8 @@ export const peersList = [
   ...freshness,
   ...answers,
   ...telling,
+  ...sameAdvert,
+  ...inbox,
   ...sightings,
   ...table,
   ...addresses,

@@ -1,0 +1,45 @@
+/** An advert as it was heard, which is the sighting of its node. The same one is given on as often as it is heard again. */
+import type * as Effect from "effect/Effect"
+import type { Sighting } from "../../Discovery.ts"
+import type { Endpoint } from "../../Network.ts"
+import type { NodeName } from "../../Packet.ts"
+import type { PublicKey } from "../../PublicKey.ts"
+import type { Answers } from "./answers.ts"
+import type { Target } from "./interfaces.ts"
+import type { Private } from "./sockets.ts"
+
+/** A socket that hears adverts: a private one, or the shared one, which may have to drop what comes from other subnets. */
+export interface Ear {
+  readonly via: Private | undefined
+  readonly subnet: Target | undefined
+}
+
+/** There is one for each peer, so it has no more to it than it needs. */
+export class Heard implements Sighting {
+  readonly name: NodeName
+  readonly publicKey: PublicKey
+  readonly endpoint: Endpoint
+  readonly source: Endpoint
+  readonly via = "broadcast"
+  readonly local: boolean
+  readonly ear: Ear
+  readonly #answers: Answers
+
+  constructor(
+    said: { readonly name: NodeName; readonly publicKey: PublicKey; readonly endpoint: Endpoint },
+    from: { readonly source: Endpoint; readonly local: boolean; readonly ear: Ear },
+    answers: Answers
+  ) {
+    this.name = said.name
+    this.publicKey = said.publicKey
+    this.endpoint = said.endpoint
+    this.source = from.source
+    this.local = from.local
+    this.ear = from.ear
+    this.#answers = answers
+  }
+
+  get answer(): Effect.Effect<void> {
+    return this.#answers.answer(this.source, this.ear.via)
+  }
+}

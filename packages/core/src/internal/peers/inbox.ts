@@ -1,0 +1,50 @@
+/**
+ * Takes one thing after another, at once where nothing waits. Where one has to wait (for a decision, or for a line of the log), those behind
+ * it do too, in their order; the oldest are dropped when there are too many.
+ */
+import * as Effect from "effect/Effect"
+
+export class Inbox<A> {
+  readonly #take: (one: A) => Effect.Effect<void> | undefined
+  readonly #capacity: number
+  readonly #fork: (effect: Effect.Effect<void>) => void
+  readonly #waiting: Array<A> = []
+  /** One is being taken, or waits. Whoever reads of it at once may bring the next one. */
+  #busy = false
+
+  /** `take` gives what is still to be waited for, if anything. */
+  constructor(
+    options: {
+      readonly take: (one: A) => Effect.Effect<void> | undefined
+      readonly capacity: number
+      readonly fork: (effect: Effect.Effect<void>) => void
+    }
+  ) {
+    this.#take = options.take
+    this.#capacity = options.capacity
+    this.#fork = options.fork
+  }
+
+  offer(one: A): void {
+    if (this.#busy) {
+      this.#waiting.push(one)
+      if (this.#waiting.length > this.#capacity) this.#waiting.shift()
+      return
+    }
+    this.#busy = true
+    const wait = this.#take(one)
+    if (wait === undefined && this.#waiting.length === 0) this.#busy = false
+    else this.#fork(this.#rest(wait ?? Effect.void))
+  }
+
+  #rest(first: Effect.Effect<void>): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function*() {
+      yield* first
+      while (this.#waiting.length > 0) {
+        const wait = this.#take(this.#waiting.shift()!)
+        if (wait !== undefined) yield* wait
+      }
+      this.#busy = false
+    })
+  }
+}

@@ -1,0 +1,49 @@
+/** Whether bytes say what an advert said before, which costs no more than to compare them: most adverts say nothing new. */
+import type { NodeName } from "../../Packet.ts"
+import type { PublicKey } from "../../PublicKey.ts"
+import { utf8 } from "../base/platform.ts"
+
+/** What an advert said. */
+export interface Said {
+  readonly name: NodeName
+  readonly publicKey: PublicKey
+  readonly endpoint: { readonly host: string; readonly port: number }
+}
+
+/** Where a text that begins at `at` ends in the bytes; -1 where another one stands there. */
+const textAt = (bytes: Uint8Array, at: number, text: string): number => {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code > 0x7f) return encodedAt(bytes, at, utf8(text))
+    if (bytes[at + i] !== code) return -1
+  }
+  return at + text.length
+}
+
+const encodedAt = (bytes: Uint8Array, at: number, text: Uint8Array): number => {
+  for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text[i]) return -1
+  return at + text.length
+}
+
+/** Where `name@host:port` ends that begins at `at`. What has another form, as IPv6 may have, is to be read. */
+const advertAt = (bytes: Uint8Array, at: number, { endpoint: { host, port }, name }: Said): number => {
+  let end = textAt(bytes, at, name)
+  if (end < 0 || bytes[end] !== 0x40 || host.includes(":")) return -1
+  end = textAt(bytes, end + 1, host)
+  return end < 0 || bytes[end] !== 0x3a ? -1 : textAt(bytes, end + 1, String(port))
+}
+
+/** Whether a text is the one of an advert. */
+export const isText = (text: Uint8Array, said: Said): boolean => advertAt(text, 0, said) === text.length
+
+/** Whether a packet in clear is the one of an advert; `head` is all that stands before its text. */
+export const isPacket = (bytes: Uint8Array, head: Uint8Array, said: Said): boolean => {
+  let end = encodedAt(bytes, 0, head)
+  if (end >= 0) end = advertAt(bytes, end, said)
+  if (end < 0 || bytes[end] !== 0x7c) return false
+  end = textAt(bytes, end + 1, said.publicKey)
+  return end >= 0 && textAt(bytes, end, "|END\n") === bytes.length
+}
+
+/** What stands before the text of an advert of a network. */
+export const headOf = (networkId: string): Uint8Array => utf8(`${networkId}|adv|`)

@@ -1,0 +1,62 @@
+/** The order in which adverts are taken, whatever waits. */
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect } from "effect"
+import { Inbox } from "../../src/internal/peers/inbox.ts"
+
+const setUp = (capacity: number) => {
+  const taken: Array<string> = []
+  const gates = new Map<string, Deferred.Deferred<void>>()
+  const inbox: Inbox<string> = new Inbox({
+    take: (one) => {
+      taken.push(one)
+      // Whoever reads of one at once brings the next.
+      if (one === "first") {
+        inbox.offer("second")
+        taken.push("first done")
+      }
+      const gate = gates.get(one)
+      return gate && Deferred.await(gate)
+    },
+    capacity,
+    fork: (effect) => void Effect.runFork(effect)
+  })
+  const gate = (one: string) => {
+    const made = Deferred.makeUnsafe<void>()
+    gates.set(one, made)
+    return Deferred.succeed(made, undefined)
+  }
+  return { gate, inbox, taken: () => taken.splice(0) }
+}
+
+describe("Inbox", () => {
+  it("takes at once what waits for nothing", () => {
+    const { inbox, taken } = setUp(2)
+    for (const one of ["a", "b", "c"]) inbox.offer(one)
+    assert.deepStrictEqual(taken(), ["a", "b", "c"])
+  })
+
+  it("takes what comes of one behind it", () => {
+    const { inbox, taken } = setUp(2)
+    inbox.offer("first")
+    inbox.offer("third")
+    assert.deepStrictEqual(taken(), ["first", "first done", "second", "third"])
+  })
+
+  it.effect("keeps the newest behind one that waits, in their order", () =>
+    Effect.gen(function*() {
+      const { gate, inbox, taken } = setUp(3)
+      const [a, d] = [gate("a"), gate("d")]
+      for (const one of ["a", "b", "c", "d", "e"]) inbox.offer(one)
+      assert.deepStrictEqual(taken(), ["a"])
+      yield* a
+      yield* Effect.yieldNow
+      assert.deepStrictEqual(taken(), ["c", "d"])
+      inbox.offer("f")
+      assert.deepStrictEqual(taken(), [])
+      yield* d
+      yield* Effect.yieldNow
+      assert.deepStrictEqual(taken(), ["e", "f"])
+      inbox.offer("g")
+      assert.deepStrictEqual(taken(), ["g"])
+    }))
+})
