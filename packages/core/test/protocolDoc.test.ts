@@ -1,6 +1,6 @@
 /** Keeps `docs/protocol.md` true where a number or a table of it can be compared: its defaults, and the shape of its tables. */
 import { assert, describe, it } from "@effect/vitest"
-import { Frame, NodeOptions, Packet, PublicKey, Raw, TofuTrust } from "@pnet/core"
+import { Frame, NodeOptions, Packet, ProtocolError, PublicKey, Raw, TofuTrust } from "@pnet/core"
 import * as Wire from "@pnet/core/internal/call/rpcWire"
 import { Duration, Effect } from "effect"
 import { readFileSync } from "node:fs"
@@ -107,6 +107,38 @@ describe("the limits of docs/protocol.md", () => {
       assert.deepStrictEqual(rows[what]?.split("; ").map(numberOf), values, what)
     }
     assert.strictEqual(numberOf(rows["the age of a token, and of a stamp"]!) * 1_000, Raw.replayWindow)
+  })
+})
+
+/** The rows below a head in the text, as cells without anchors. */
+const tableOf = (head: RegExp): ReadonlyArray<ReadonlyArray<string>> => {
+  const bare = text.replaceAll(/<a id="[^"]*"><\/a>/g, "")
+  const at = head.exec(bare)!
+  const lines = bare.slice(at.index).split("\n")
+  return lines.slice(2, lines.findIndex((line) => !line.startsWith("|"))).map((line) =>
+    line.split("|").slice(1, -1).map((cell) => cell.trim())
+  )
+}
+const quoted = (cell: string | undefined) => /^`(.*)`$/.exec(cell ?? "")?.[1]
+
+describe("the names of docs/protocol.md", () => {
+  it("are those of the errors, frames, resets and protocols of the library", () => {
+    const errors = tableOf(/^\| code +\| the packet, or what was asked with it +\|$/m).map(([code]) => quoted(code))
+    assert.sameMembers(errors, [...ProtocolError.codes])
+    const frames = tableOf(/^\| kind +\| name +\| travels in +\| stream +\| payload +\|$/m)
+    assert.deepStrictEqual(
+      Object.fromEntries(frames.map(([kind, name]) => [name!.toLowerCase(), Number(kind)])),
+      { ...Frame.Kind }
+    )
+    const resets = tableOf(/^\| code +\| what it says +\| was it run\? +\|$/m).map(([code]) => quoted(code))
+    assert.sameMembers(resets, [...Frame.ResetCode.literals])
+    const protocols = tableOf(/^\| `protocol` +\| what its streams are +\|$/m).map(([protocol]) => quoted(protocol))
+    assert.sameMembers(protocols, [...Frame.Protocol.literals])
+  })
+
+  it("of low order in it are no keys of the library", () => {
+    const keys = text.match(/^[0-9a-f]{64}$/gm)!.slice(0, 5)
+    for (const key of keys) assert.isUndefined(PublicKey.fromBytes(new Uint8Array(Buffer.from(key, "hex"))), key)
   })
 })
 
