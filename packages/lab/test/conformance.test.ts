@@ -4,6 +4,8 @@ import * as Core from "@pnet/core"
 import { Effect } from "effect"
 import { all } from "../src/conformance/checks.ts"
 import { kinds, look, lookHere } from "../src/conformance/own.ts"
+import { deviations } from "../src/conformance/planted.ts"
+import { isFound, lookAtPlanted } from "../src/conformance/planting.ts"
 import { lines } from "../src/conformance/report.ts"
 import type { Done } from "../src/conformance/run.ts"
 import { rules } from "../src/conformance/text.ts"
@@ -29,11 +31,24 @@ describe("our own nodes keep to the text", () => {
     Effect.map(lookHere({ nodes: Core, kind: "CommandNode", networkKey }), assertPassed))
 })
 
-describe("the checks", () => {
-  it("are of rules that the text has", () => {
-    assert.deepStrictEqual(all.filter(({ rule }) => !rules().has(rule)).map(({ rule }) => rule), [])
-  })
+describe("a deviation is found, and reported with its section and its rule", () => {
+  for (const deviation of deviations) {
+    it.live(`${deviation.rule}: a node that ${deviation.does}`, () =>
+      Effect.gen(function*() {
+        // Those of the same area alone, which take the least time.
+        const done = yield* lookAtPlanted(deviation, { only: [deviation.rule.split("-")[0]!] })
+        assert.isTrue(isFound(deviation, done))
+        const section = rules().get(deviation.rule)
+        assert.isTrue(lines(done).some((line) => line.startsWith(`FAILED section ${section}, r-${deviation.rule}: `)))
+      }))
+  }
 
+  it("of twenty rules and more, one each", () => {
+    assert.isAtLeast(new Set(deviations.map(({ rule }) => rule)).size, 20)
+  })
+})
+
+describe("the checks", () => {
   it("have titles of their own", () => {
     const titles = all.map(({ rule, title }) => `${rule}: ${title}`)
     assert.strictEqual(new Set(titles).size, titles.length)

@@ -15,6 +15,8 @@ import { levels, type Need } from "./check.ts"
 import { all } from "./checks.ts"
 import { kinds, lookHere } from "./own.ts"
 import { placeOn } from "./place.ts"
+import { deviations } from "./planted.ts"
+import { isFound, lookAtPlanted } from "./planting.ts"
 import { lines } from "./report.ts"
 import { type Done, run } from "./run.ts"
 import { unbase64 } from "./speech/bytes.ts"
@@ -62,6 +64,10 @@ const flags = {
     Flag.Literals("own", kinds),
     "In the place of a peer, a node of ours on loopback, of this kind"
   ),
+  planted: Flag.Boolean("planted").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription("Plants a deviation of each of many rules in nodes of ours, and says which of them are found")
+  ),
   list: Flag.Boolean("list").pipe(Flag.withDefault(false), Flag.withDescription("Prints what there is to check"))
 }
 
@@ -107,6 +113,19 @@ const lookAt = (values: Values): Effect.Effect<ReadonlyArray<Done>, Seeds.Found>
     return yield* run(all, subject, place, { level, has: met(values), patience, only, concurrency, run: name })
   }).pipe(Effect.scoped, Effect.provide(NodeNetwork.layer))
 
+/** Looks at every node with a deviation in it, by all checks. */
+const findPlanted: Effect.Effect<boolean> = Effect.gen(function*() {
+  let well = true
+  for (const deviation of deviations) {
+    const done = yield* lookAtPlanted(deviation)
+    const found = isFound(deviation, done)
+    well &&= found
+    yield* Console.log(`${found ? "found" : "NOT FOUND"}: ${deviation.rule}: a node that ${deviation.does}`)
+    for (const line of lines(done)) yield* Console.log(`  ${line}`)
+  }
+  return well
+})
+
 /** The conformance kit. */
 export const conformance = Command.make("conformance", flags, (values) =>
   Effect.gen(function*() {
@@ -117,6 +136,7 @@ export const conformance = Command.make("conformance", flags, (values) =>
       }
       return
     }
+    if (values.planted) return yield* Seeds.foundIf(!(yield* findPlanted))
     const done = yield* lookAt(values)
     for (const line of lines(done)) yield* Console.log(line)
     yield* Seeds.foundIf(done.some(({ outcome }) => outcome._tag === "Failed"))

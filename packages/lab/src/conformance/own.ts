@@ -1,6 +1,6 @@
 /** Our own nodes as peers to look at: what they serve, and a simulated network that they stand on. */
 import type * as Core from "@pnet/core"
-import { LanReach, Network } from "@pnet/core"
+import { Network } from "@pnet/core"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as NodeNetwork from "@pnet/node/NodeNetwork"
 import { SimNetwork } from "@pnet/testing"
@@ -14,7 +14,7 @@ import { unbase64, utf8 } from "./speech/bytes.ts"
 import type { Called, Order, Subject } from "./subject.ts"
 
 /** The nodes of the core, which may be one that a deviation was planted in. */
-export type Nodes = Pick<typeof Core, "BasicNode" | "AdvancedNode" | "CommandNode" | "TofuTrust">
+export type Nodes = Pick<typeof Core, "BasicNode" | "AdvancedNode" | "CommandNode" | "TofuTrust" | "LanReach">
 
 /** Which node it is: each serves as much of the protocol as it can. */
 export const kinds = ["BasicNode", "AdvancedNode", "CommandNode"] as const
@@ -101,7 +101,8 @@ type Build = <A>(layer: Layer.Layer<A, any, any>) => Effect.Effect<Context.Conte
 
 /** Starts a node. */
 const start = (nodes: Nodes, kind: Kind, told: Told, build: Build): Effect.Effect<Served> => {
-  const provided = Layer.mergeAll(NodeCrypto.layer, nodes.TofuTrust.layer(), Logger.layer([]))
+  // What hears adverts is a part of the node, too.
+  const provided = Layer.mergeAll(NodeCrypto.layer, nodes.TofuTrust.layer(), nodes.LanReach.layer, Logger.layer([]))
   const onMessage = ({ data }: { readonly data: Uint8Array }) => data
   const launch = <A>(layer: Layer.Layer<A, any, any>) => build(Layer.provide(layer, provided))
   switch (kind) {
@@ -186,8 +187,8 @@ export const lookHere = (
 ): Effect.Effect<ReadonlyArray<Done>> =>
   Effect.gen(function*() {
     const scope = yield* Effect.scope
-    const machine = Layer.provideMerge(LanReach.layer, NodeNetwork.layer)
-    const build: Build = (layer) => Effect.orDie(Layer.buildWithScope(Layer.provide(layer, machine) as never, scope))
+    const build: Build = (layer) =>
+      Effect.orDie(Layer.buildWithScope(Layer.provide(layer, NodeNetwork.layer) as never, scope))
     const advertisePort = yield* freeAdvertisePort
     const id = `${networkId}-${yield* Random.nextIntBetween(0, 1_000_000)}`
     const told = {

@@ -329,12 +329,12 @@ export const commands = [
   calls(
     "deadline-passed",
     "a call whose time is up is RESET deadline",
-    ({ next }, kit, session) =>
+    ({ next }, _kit, session) =>
       Effect.gen(function*() {
         const stream = next()
         yield* session.call(stream, "handle", json({ function: "hold", args: [], kwargs: {} }), { deadline: 300 })
         yield* session.reset(stream, "deadline")
-        yield* works(kit, session, next())
+        yield* works(session, next())
       })
   ),
 

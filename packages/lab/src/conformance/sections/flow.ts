@@ -1,7 +1,6 @@
 /** Section 5: credit, deadlines, RESET, GOAWAY and the protocols of streams. */
 import { Effect } from "effect"
 import { checksOf } from "../check.ts"
-import type { Kit } from "../kit.ts"
 import { parseJson, type Session } from "../session.ts"
 import { concat, textOf, utf8 } from "../speech/bytes.ts"
 import { credit, describe, err, frame, json, Kind, msg, openFrame } from "../speech/frames.ts"
@@ -109,7 +108,7 @@ const flow = [
     Effect.gen(function*() {
       const session = yield* kit.session()
       yield* session.send(msg, openFrame(1, "echo"), credit(1, 0xffffffff - initial))
-      yield* works(kit, session, 2)
+      yield* works(session, 2)
     })),
 
   check("credit-apart", "where one stream has no credit the others go on", (kit) =>
@@ -117,8 +116,9 @@ const flow = [
       const session = yield* kit.session()
       yield* session.send(msg, openFrame(1, "echo"))
       for (let i = 0; i < 5; i++) yield* session.send(msg, frame(data, 1, kilobytes(50)))
+      yield* session.until("CREDIT", ({ kind }) => kind === creditKind)
       yield* session.send(msg, frame(data, 1, kilobytes(50)))
-      yield* works(kit, session, 2)
+      yield* works(session, 2)
     })),
 
   check("credit-bound-peer", "a stream beyond the credit of one key is RESET refused", (kit) =>
@@ -200,7 +200,7 @@ const resets = [
         yield* session.send(msg, frame(open, i + 1, json({ protocol, name: "echo" })))
         yield* session.reset(i + 1, "unsupported")
       }
-      yield* works(kit, session, 9)
+      yield* works(session, 9)
     })),
 
   check(
@@ -234,7 +234,7 @@ const resets = [
       const session = yield* kit.session()
       yield* session.send(msg, openFrame(1, "hold"))
       yield* session.send(msg, frame(reset, 1, json({ code: "bored", message: "\u001b[31mred" })))
-      yield* works(kit, session, 2)
+      yield* works(session, 2)
     })),
 
   check("reset-cancelled", "a RESET of the opener's is not answered", (kit) =>
@@ -247,10 +247,8 @@ const resets = [
     }))
 ]
 
-const lastWord = (kit: Kit, code: string, last?: number) => {
-  void kit
-  return frame(goaway, 0, json({ code, message: "", ...(last === undefined ? {} : { last }) }))
-}
+const lastWord = (code: string, last?: number) =>
+  frame(goaway, 0, json({ code, message: "", ...(last === undefined ? {} : { last }) }))
 
 const goaways = [
   check(
@@ -262,7 +260,7 @@ const goaways = [
           const session = yield* kit.session()
           yield* session.send(msg, openFrame(1, "echo"), frame(data, 1, "before"))
           yield* session.until("DATA", ({ kind }) => kind === data)
-          yield* session.send(msg, lastWord(kit, code), frame(ping, 0, utf8("12345678")))
+          yield* session.send(msg, lastWord(code), frame(ping, 0, utf8("12345678")))
           yield* session.until("PONG", ({ kind }) => kind === pong)
           yield* session.send(msg, frame(data, 1, " after"), frame(end, 1))
           yield* session.answered(1, " after")
@@ -275,7 +273,7 @@ const goaways = [
       for (const code of ["protocol", "untrusted", "of another day"]) {
         const session = yield* kit.session()
         yield* session.send(msg, openFrame(1, "hold"))
-        yield* session.send(msg, lastWord(kit, code, 0))
+        yield* session.send(msg, lastWord(code, 0))
         const { frames, last } = yield* session.gather(4_000)
         yield* kit.holds(last._tag === "Ended", "the end of the session", last)
         yield* kit.holds(
@@ -292,7 +290,7 @@ const goaways = [
       yield* session.send(msg, openFrame(7, "hold"))
       yield* session.send(msg, frame(9, 0))
       const { last } = yield* session.goaway("protocol")
-      yield* kit.holds(last === 7, "last 7", JSON.stringify(last))
+      yield* kit.holds(last === 7, "last 7", `last ${String(last)}`)
     })),
 
   check(
@@ -314,7 +312,7 @@ const goaways = [
       Effect.gen(function*() {
         const session = yield* kit.session()
         yield* session.send(msg, openFrame(1, "hold"))
-        yield* session.send(msg, lastWord(kit, "shutdown"), frame(ping, 0, utf8("12345678")))
+        yield* session.send(msg, lastWord("shutdown"), frame(ping, 0, utf8("12345678")))
         yield* session.until("PONG", ({ kind }) => kind === pong)
         // The sender resets what is left; who hears the GOAWAY ends by itself a minute later.
         const { frames, last } = yield* session.gather(100_000)
@@ -333,7 +331,7 @@ const goaways = [
       Effect.gen(function*() {
         const session = yield* kit.session()
         yield* session.send(msg, openFrame(1, "echo"))
-        yield* session.send(msg, lastWord(kit, "shutdown"))
+        yield* session.send(msg, lastWord("shutdown"))
         yield* session.send(msg, frame(data, 1, "late"), frame(end, 1))
         const ended = yield* session.answer(1)
         yield* kit.holds(textOf(ended.bytes) === "late", "the echo", textOf(ended.bytes))

@@ -57,8 +57,8 @@ export const unbase64 = (text: string): Bytes | undefined => {
 
 /** For people: as text where it is one, and not all of it. */
 export const shown = (bytes: Bytes): string => {
-  const text = textOf(bytes.subarray(0, 160))
+  const text = textOf(bytes.subarray(0, 100))
   const readable = /^[\x20-\x7e\n]*$/.test(text)
-  const some = readable ? JSON.stringify(text) : Buffer.from(bytes.subarray(0, 64)).toString("hex")
-  return `${some}${bytes.length > (readable ? 160 : 64) ? "…" : ""} (${bytes.length} bytes)`
+  const some = readable ? JSON.stringify(text) : Buffer.from(bytes.subarray(0, 32)).toString("hex")
+  return `${some}${bytes.length > (readable ? 100 : 32) ? "…" : ""} (${bytes.length} bytes)`
 }

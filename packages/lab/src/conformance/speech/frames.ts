@@ -1,5 +1,5 @@
 /** Frames: section 5 of the text. */
-import { type Bytes, bytesOf, concat, number, numberAt, textOf } from "./bytes.ts"
+import { type Bytes, bytesOf, concat, number, numberAt, shown } from "./bytes.ts"
 
 export const Kind = { open: 0, data: 1, end: 2, reset: 3, credit: 4, ping: 5, pong: 6, goaway: 7 } as const
 export const kindNames = ["OPEN", "DATA", "END", "RESET", "CREDIT", "PING", "PONG", "GOAWAY"] as const
@@ -46,7 +46,16 @@ export const parse = (type: number, payload: Bytes): ReadonlyArray<Frame> | stri
   return frames.length === 0 ? "a message without a frame" : frames
 }
 
-export const describe = ({ kind, payload, stream, type }: Frame): string =>
-  `${types[type] ?? type} ${kindNames[kind] ?? kind} ${stream} ${
-    kind === Kind.data ? `(${payload.length} bytes)` : textOf(payload.subarray(0, 120))
-  }`.trim()
+/** The payload of a frame, for people. */
+const saying = ({ kind, payload }: Frame): string =>
+  kind === Kind.data
+    ? `(${payload.length} bytes)`
+    : kind === Kind.credit && payload.length === 4
+    ? String(numberAt(payload, 0, 4))
+    : payload.length === 0
+    ? ""
+    : shown(payload)
+
+/** A frame, for people. */
+export const describe = (frame: Frame): string =>
+  `${types[frame.type] ?? frame.type} ${kindNames[frame.kind] ?? frame.kind} ${frame.stream} ${saying(frame)}`.trim()

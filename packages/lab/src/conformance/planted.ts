@@ -1,0 +1,314 @@
+/**
+ * Deviations that are planted in a node of ours, each of one rule: the kit has to find every one, and say of which rule it is. Nothing is
+ * written to a source: a deviation is made where the node's files are bundled, and the kit itself, which has no code of the node's,
+ * goes on beside it in the same process.
+ */
+import type { Kind } from "./own.ts"
+
+export interface Deviation {
+  /** The rule that does not hold any more. */
+  readonly rule: string
+  /** What the node does in its place. */
+  readonly does: string
+  /** The file, from packages/core/src. */
+  readonly file: string
+  /** What stands there, once. */
+  readonly find: string
+  readonly replace: string
+  /** The least node that shows it; default an AdvancedNode. */
+  readonly kind?: Kind
+  /** Whether it takes a network with a key. */
+  readonly keyed?: boolean
+}
+
+const basic: Pick<Deviation, "kind"> = { kind: "BasicNode" }
+const keyed: Pick<Deviation, "kind" | "keyed"> = { kind: "BasicNode", keyed: true }
+const command: Pick<Deviation, "kind"> = { kind: "CommandNode" }
+
+const packets: ReadonlyArray<Deviation> = [
+  {
+    rule: "packet-no-line-feed",
+    does: "waits for an LF behind 131,072 bytes",
+    file: "Framer.ts",
+    find: " || feed < 0 && length === this.maxLength",
+    replace: "",
+    ...basic
+  },
+  {
+    rule: "order-network",
+    does: "looks at the type before the network",
+    file: "Packet.ts",
+    find: "if (networkId === undefined) return fail(\"ERR_NETWORK_INCORRECT\")",
+    replace: "if (networkId === undefined) return fail(\"ERR_PACKET_TYPE\")",
+    ...basic
+  },
+  {
+    rule: "key-valid",
+    does: "takes keys of low order",
+    file: "PublicKey.ts",
+    find: " && !lowOrder.some((point) => compare(point, bytes) === 0)",
+    replace: "",
+    ...basic
+  },
+  {
+    rule: "packet-base64url",
+    does: "takes base64url whose unused bits are not zero",
+    file: "internal/base/base64url.ts",
+    find: "if (c > 63 || (c & 3) !== 0) return undefined",
+    replace: "if (c > 63) return undefined",
+    ...basic
+  },
+  {
+    rule: "err-drain",
+    does: "closes behind an err without reading on",
+    file: "internal/wire/packetStream.ts",
+    find: "while (dropped < 1_048_576) {",
+    replace: "while (dropped < 0) {",
+    ...basic
+  },
+  {
+    rule: "err-key",
+    does: "puts its key into every err",
+    file: "internal/connect/acceptor.ts",
+    find: "new Refusal(error, !keyless.has(error.code))",
+    replace: "new Refusal(error, true)",
+    ...basic
+  },
+  {
+    rule: "err-unanswered",
+    does: "answers an err that is wrong",
+    file: "internal/connect/acceptor.ts",
+    find: "if (PacketStream.saysErr(bytes)) return\n",
+    replace: "\n",
+    ...basic
+  },
+  {
+    rule: "token-envelope",
+    does: "does not look at a token's envelope",
+    file: "internal/wire/networkCipher.ts",
+    find: "      return equalAt(plaintext, 0, head.length, head)\n        ? Result",
+    replace: "      return head.length > 0\n        ? Result",
+    ...keyed
+  },
+  {
+    rule: "token-time",
+    does: "takes a token of two minutes",
+    file: "internal/wire/networkCipher.ts",
+    find: "export const timeToLive = 60",
+    replace: "export const timeToLive = 120",
+    ...keyed
+  },
+  {
+    rule: "raw-stamp-last",
+    does: "takes a stamp twice",
+    file: "Raw.ts",
+    find: "stamp <= entry.stamp",
+    replace: "stamp < entry.stamp",
+    ...basic
+  },
+  {
+    rule: "raw-opens",
+    does: "takes an answer for a request",
+    file: "Raw.ts",
+    find: "if (body[1] !== (expected.kind === \"request\" ? 0 : 1)) return failed(\"direction\")",
+    replace: "",
+    ...basic
+  },
+  {
+    rule: "raw-body",
+    does: "answers with a stamp of its own",
+    file: "internal/raw/rawServer.ts",
+    find: "      stamp: message.stamp,",
+    replace: "      stamp: message.stamp + 1,",
+    ...basic
+  },
+  {
+    rule: "advert-by-tcp-once",
+    does: "answers a second advert",
+    file: "internal/connect/acceptor.ts",
+    find: "expected = [\"msg\", \"err\"]",
+    replace: "",
+    ...basic
+  },
+  {
+    rule: "udp-source",
+    does: "believes an advert of another host than it came from",
+    file: "internal/discovery/hearing.ts",
+    find: "config.checkAdvertSource",
+    replace: "false",
+    ...basic
+  }
+]
+
+const sessions: ReadonlyArray<Deviation> = [
+  {
+    rule: "handshake-hello-checks",
+    does: "does not look at HELLO's padding",
+    file: "internal/session/curve.ts",
+    find: "if (!crypto.equal(fields.take(zeros.length), zeros)) return refused(\"the padding of HELLO is not zero\")",
+    replace: "fields.take(zeros.length)"
+  },
+  {
+    rule: "handshake-initiate-vouch",
+    does: "does not look for whom a vouch is",
+    file: "internal/session/curve.ts",
+    find: "if (!crypto.equal(vouch, vouched)) return refused(\"the vouch is for another connection\")",
+    replace: ""
+  },
+  {
+    rule: "metadata-twice",
+    does: "takes the last of two properties of a name",
+    file: "internal/session/metadata.ts",
+    find: "if (properties.has(name)) return undefined",
+    replace: ""
+  },
+  {
+    rule: "metadata-case",
+    does: "compares names of properties with their case",
+    file: "internal/session/metadata.ts",
+    find: "name.replace(/[A-Z]/g, (letter) => letter.toLowerCase())",
+    replace: "name[0]!.toLowerCase() + name.slice(1)"
+  },
+  {
+    rule: "session-nonce",
+    does: "takes a MESSAGE of any later nonce",
+    file: "internal/session/messageBox.ts",
+    find: "if (command[nonceAt + i] !== nonce[16 + i]) return \"nonce\"",
+    replace: "nonce[16 + i] = command[nonceAt + i]!"
+  },
+  {
+    rule: "session-flags",
+    does: "does not compare flags with the packet's type",
+    file: "internal/session/framing.ts",
+    find: "onMessage(command, packetTypes.indexOf(packet.type as \"msg\") as Flags)",
+    replace: "onMessage(command, undefined)"
+  },
+  {
+    rule: "record-length",
+    does: "takes records of twice the length",
+    file: "internal/wire/recordFramer.ts",
+    find: "length <= maxStreamLength) return length",
+    replace: "length <= 2 * maxStreamLength) return length"
+  },
+  {
+    rule: "frame-whole",
+    does: "ignores trailing bytes",
+    file: "internal/session/mux.ts",
+    find: "return \"trailing bytes\"",
+    replace: "return undefined"
+  },
+  {
+    rule: "frame-wrong",
+    does: "ignores frames of unknown kinds",
+    file: "internal/session/mux.ts",
+    find: "return \"an unknown frame\"",
+    replace: "return undefined"
+  },
+  {
+    rule: "stream-types",
+    does: "takes an OPEN in any type of message",
+    file: "internal/session/mux.ts",
+    find: "return type === Type.msg ? this.#onOpen(id, payload) : \"an OPEN of the wrong type\"",
+    replace: "return this.#onOpen(id, payload)"
+  },
+  {
+    rule: "stream-number-used",
+    does: "takes a number below the last",
+    file: "internal/session/mux.ts",
+    find: "if (id <= this.#lastTheirs) return \"an OPEN of a stream that was opened before\"",
+    replace: "if (id === this.#lastTheirs) return \"an OPEN of a stream that was opened before\""
+  },
+  {
+    rule: "stream-after-end",
+    does: "takes an empty DATA behind END",
+    file: "internal/session/muxStream.ts",
+    find: "    if (this.remoteEnded) return false\n    if (payload.length === 0) return true",
+    replace: "    if (payload.length === 0) return true\n    if (this.remoteEnded) return false"
+  },
+  {
+    rule: "credit-exceeded",
+    does: "takes one byte more than it granted",
+    file: "internal/session/credit.ts",
+    find: "if (bytes > this.#granted) return false",
+    replace: "if (bytes > this.#granted + 1) return false"
+  },
+  {
+    rule: "credit-range",
+    does: "takes a CREDIT of 0",
+    file: "internal/session/mux.ts",
+    find: "return bytes > 0 && (",
+    replace: "return ("
+  },
+  {
+    rule: "credit-initial",
+    does: "begins with twice the credit where it sends",
+    file: "internal/session/credit.ts",
+    find: "  #credit = Frame.initialCredit",
+    replace: "  #credit = 2 * Frame.initialCredit"
+  },
+  {
+    rule: "frame-pong",
+    does: "answers a PING with zeros",
+    file: "internal/session/mux.ts",
+    find: "this.outgoing.pong(payload.slice())",
+    replace: "this.outgoing.pong(new Uint8Array(8))"
+  },
+  {
+    rule: "stream-closed-dropped",
+    does: "takes a frame of a closed stream for a violation",
+    file: "internal/session/mux.ts",
+    find: "const found = (own ? this.own : this.theirs).get(id)",
+    replace:
+      "const found = (own ? this.own : this.theirs).get(id)\n    if (found === undefined) return \"a frame of a closed stream\""
+  },
+  {
+    rule: "reset-unsupported",
+    does: "says not_found of an unknown protocol",
+    file: "internal/session/handlers.ts",
+    find: "stream.reset(\"unsupported\"",
+    replace: "stream.reset(\"not_found\""
+  },
+  {
+    rule: "goaway-last",
+    does: "leaves out which streams came",
+    file: "internal/session/mux.ts",
+    find: "goAwayFrame({ code, message, last: this.#lastTheirs })",
+    replace: "goAwayFrame({ code, message })"
+  },
+  {
+    rule: "session-violation",
+    does: "says untrusted of a violation",
+    file: "internal/session/session.ts",
+    find: "detail: broken }, \"protocol\", broken)",
+    replace: "detail: broken }, \"untrusted\", broken)"
+  }
+]
+
+const calls: ReadonlyArray<Deviation> = [
+  {
+    rule: "command-fields-null",
+    does: "takes null for no args",
+    file: "internal/call/commandWire.ts",
+    find: "const args = parsed.value.args ?? []",
+    replace: "const args = parsed.value.args === undefined ? [] : parsed.value.args",
+    ...command
+  },
+  {
+    rule: "command-many-args",
+    does: "takes 10,001 args",
+    file: "internal/call/commandWire.ts",
+    find: "if (args.length > maxArgs)",
+    replace: "if (args.length > maxArgs + 1)",
+    ...command
+  },
+  {
+    rule: "command-get-funcs",
+    does: "does not sort the names",
+    file: "CommandNode.ts",
+    find: "[...names, ...builtIns].sort()",
+    replace: "[...builtIns, ...names]",
+    ...command
+  }
+]
+
+export const deviations: ReadonlyArray<Deviation> = [...packets, ...sessions, ...calls]
