@@ -170,16 +170,30 @@ const asked = {
       }
     }),
 
-  recursive: ({ callee, caller, from, title, to }: Pair) =>
+  // A date on one side, a text on the other.
+  kinds: ({ callee, caller, from, title, to }: Pair) =>
     Effect.gen(function*() {
-      const tree = { name: "a", children: [{ name: "b", children: [] }] }
       const before = (yield* callee("runs", to)).runs
-      const failure = failureOf(yield* caller("rpc", { ...from, rpc: "tree", payload: { tree } }), title)
+      const payload = { at: "2026-01-01T00:00:00.000Z" }
+      const failure = failureOf(yield* caller("rpc", { ...from, rpc: "when", payload }), title)
       assert.strictEqual(failure.tag, "ContractError", failure.message)
       assert.deepStrictEqual((yield* callee("runs", to)).runs, before)
-      // By its name, which is JSON on both sides, it can be called.
-      const outcome = yield* caller("call", { ...from, function: "tree", args: [{ tree }] })
-      assert.deepStrictEqual(valueOf(outcome, title), { ...tree, name: "a!" })
+    }),
+
+  // Whose values are JSON since.
+  swelling: ({ callee, caller, from, title, to }: Pair) =>
+    Effect.gen(function*() {
+      const tree = { name: "a", children: [{ name: "b", children: [] }] }
+      const calls = [["tree", { tree }, { ...tree, name: "a!" }], ["nothings", { list: [null, null] }, 2]] as const
+      for (const [name, payload, result] of calls) {
+        const before = (yield* callee("runs", to)).runs
+        const failure = failureOf(yield* caller("rpc", { ...from, rpc: name, payload }), title)
+        assert.strictEqual(failure.tag, "ContractError", failure.message)
+        assert.deepStrictEqual((yield* callee("runs", to)).runs, before)
+        // By its name, which is JSON on both sides, it can be called.
+        const outcome = yield* caller("call", { ...from, function: name, args: [payload] })
+        assert.deepStrictEqual(valueOf(outcome, title), result)
+      }
     })
 }
 

@@ -36,5 +36,8 @@ export const group = RpcGroup.make(
     payload: { name: Schema.String, nick: Schema.optionalKey(Schema.String) },
     success: Schema.Struct({ name: Schema.String, nick: Schema.optionalKey(Schema.String) })
   }),
-  Rpc.make("tree", { payload: { tree: Tree }, success: Tree })
+  Rpc.make("tree", { payload: { tree: Tree }, success: Tree }),
+  Rpc.make("nothings", { payload: { list: Schema.Array(Schema.Null) }, success: Schema.Int }),
+  // On the day of 0.1.0 of text.
+  Rpc.make("when", { payload: { at: Schema.Date }, success: Schema.Boolean })
 )

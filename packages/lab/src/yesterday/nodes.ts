@@ -75,6 +75,8 @@ const handlers = (served: Served) => {
     later: ({ at }) => run("later", DateTime.toDateUtc(DateTime.add(DateTime.fromDateUnsafe(at), { seconds: 1 }))),
     natives: (payload) => run("natives", payload),
     profile: (profile) => run("profile", profile),
+    nothings: ({ list }) => run("nothings", list.length),
+    when: () => run("when", true),
     tree: ({ tree }) => run("tree", { name: `${tree.name}!`, children: tree.children })
   })
 }
