@@ -51,12 +51,12 @@ export const initialCredit = 262_144
 export const maxDataLength = 98_000
 
 /**
- * What a stream is for: a named function of an AdvancedNode, Effect RPC, or a bare byte pipe.
+ * What a stream is for: a named function of an AdvancedNode, Effect RPC in bytes or in JSON, or a bare byte pipe.
  *
  * @category schemas
  * @since 0.1.0
  */
-export const Protocol = Schema.Literals(["command", "rpc", "socket"])
+export const Protocol = Schema.Literals(["command", "rpc", "rpc-json", "socket"])
 
 /**
  * What a stream is for.

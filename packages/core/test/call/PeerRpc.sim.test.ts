@@ -57,6 +57,24 @@ interface Started {
   readonly host: SimNetwork.Host
 }
 
+/** What the peers of a test speak: `rpc-json` alone is how one in another language is. */
+const Spoken = Context.Reference<"bytes" | "JSON">("test/Spoken", { defaultValue: () => "bytes" })
+const forms = ["bytes", "JSON"] as const
+
+/** `quietly`, with peers that speak one form. */
+const speaking = (form: "bytes" | "JSON") => <E>(effect: Effect.Effect<void, E, Scope.Scope>) =>
+  quietly(Effect.provideService(effect, Spoken, form))
+
+/** Takes bytes away from a node that serves typed calls. */
+const withoutBytes = (context: Context.Context<Services>) =>
+  Effect.gen(function*() {
+    const { sessions } = Context.get(context, AdvancedNode.AdvancedNode)
+    for (const name of yield* Context.get(context, RpcRegistry.RpcRegistry).functions) {
+      yield* sessions.handle({ protocol: "rpc", name }, (stream) =>
+        stream.reset("unsupported", "nothing serves rpc here"))
+    }
+  })
+
 /** Starts a node that serves groups. */
 const start = (
   network: Net,
@@ -67,7 +85,7 @@ const start = (
     readonly logger?: Layer.Layer<never>
     readonly options?: Partial<AdvancedNode.Options>
   }
-): Effect.Effect<Started> =>
+): Effect.Effect<Started, never, Scope.Scope> =>
   Effect.gen(function*() {
     const host = overrides?.host ?? (yield* network.host(name))
     const layer = serve.pipe(
@@ -76,6 +94,7 @@ const start = (
       Layer.provide([NodeCrypto.layer, TofuTrust.layer(), overrides?.logger ?? Logger.layer([])])
     ) as Layer.Layer<Services, never, any>
     const process = yield* Effect.orDie(host.launch(layer as never)) as Effect.Effect<SimNetwork.Process<Services>>
+    if ((yield* Spoken) === "JSON") yield* withoutBytes(process.context)
     return { context: process.context, node: Context.get(process.context, AdvancedNode.AdvancedNode), process, host }
   })
 
@@ -176,151 +195,156 @@ const basics = (seen: Seen = { interrupted: 0, aborted: 0, produced: 0 }) => {
 
 const served = (seen?: Seen, options?: PeerRpc.ServeOptions) => serving(Basics, basics(seen), options)
 
-describe("typed calls", () => {
-  it.effect("give values and typed errors, as classes and not as text", () =>
-    quietly(Effect.gen(function*() {
-      const network = yield* SimNetwork.make()
-      const { alice } = yield* two(network, served())
-      const client = yield* clientOf(alice, Basics)
-      assert.strictEqual(yield* client.hello({ name: "Ann" }), "Hello, Ann")
-      assert.deepStrictEqual(yield* client.find({ path: "abc" }), 3n)
-      assert.isUndefined(yield* client.nothing())
-      const error = yield* errorOf(client.find({ path: "" }))
-      assert.instanceOf(error, NotFound)
-      assert.strictEqual(error._tag === "NotFound" && error.path, "")
-      assert.strictEqual(yield* streamsOf(alice), 0)
-      // Types: the group's errors and this module's, and nothing else.
-      const find = client.find({ path: "" })
-      expectTypeOf<Effect.Success<typeof find>>().toEqualTypeOf<bigint>()
-      expectTypeOf<Effect.Error<typeof find>>().toEqualTypeOf<NotFound | PeerRpc.RpcError>()
-      expectTypeOf<Effect.Services<typeof find>>().toEqualTypeOf<never>()
-      // @ts-expect-error a payload of another type
-      const wrong = () => client.hello({ name: 1 })
-      assert.isFunction(wrong)
-    })))
+for (const form of forms) {
+  describe(`typed calls, in ${form}`, () => {
+    const quietly = speaking(form)
+    it.effect("give values and typed errors, as classes and not as text", () =>
+      quietly(Effect.gen(function*() {
+        const network = yield* SimNetwork.make()
+        const { alice } = yield* two(network, served())
+        const client = yield* clientOf(alice, Basics)
+        assert.strictEqual(yield* client.hello({ name: "Ann" }), "Hello, Ann")
+        assert.deepStrictEqual(yield* client.find({ path: "abc" }), 3n)
+        assert.isUndefined(yield* client.nothing())
+        const error = yield* errorOf(client.find({ path: "" }))
+        assert.instanceOf(error, NotFound)
+        assert.strictEqual(error._tag === "NotFound" && error.path, "")
+        assert.strictEqual(yield* streamsOf(alice), 0)
+        // Types: the group's errors and this module's, and nothing else.
+        const find = client.find({ path: "" })
+        expectTypeOf<Effect.Success<typeof find>>().toEqualTypeOf<bigint>()
+        expectTypeOf<Effect.Error<typeof find>>().toEqualTypeOf<NotFound | PeerRpc.RpcError>()
+        expectTypeOf<Effect.Services<typeof find>>().toEqualTypeOf<never>()
+        // @ts-expect-error a payload of another type
+        const wrong = () => client.hello({ name: 1 })
+        assert.isFunction(wrong)
+      })))
 
-  it.effect("stream elements, and end with success or a typed error", () =>
-    quietly(Effect.gen(function*() {
-      const network = yield* SimNetwork.make()
-      const { alice } = yield* two(network, served())
-      const client = yield* clientOf(alice, Basics)
-      assert.deepStrictEqual(
-        yield* Stream.runCollect(client.count({ to: 100 })),
-        Array.from({ length: 100 }, (_, i) => i + 1)
-      )
-      const got: Array<number> = []
-      const error = yield* errorOf(Stream.runForEach(client.count({ to: -1 }), (n) => Effect.sync(() => got.push(n))))
-      assert.instanceOf(error, NotFound)
-      assert.deepStrictEqual(got, [1, 2, 3])
-      const queue = yield* Effect.scoped(Effect.flatMap(client.count({ to: 3 }, { asQueue: true }), (queue) =>
-        Effect.all([Queue.take(queue), Queue.take(queue), Queue.take(queue)])))
-      assert.deepStrictEqual(queue, [1, 2, 3])
-      assert.strictEqual(yield* streamsOf(alice), 0)
-    })))
-
-  it.effect("keep the elements of a stream of bytes whole, the empty and the large", () =>
-    quietly(Effect.gen(function*() {
-      const network = yield* SimNetwork.make()
-      const { alice } = yield* two(network, served())
-      const client = yield* clientOf(alice, Basics)
-      const sizes = [1, 0, 65_536, 3_000_000, 17, 300_000]
-      const got = yield* Stream.runCollect(client.bytes({ sizes }))
-      assert.deepStrictEqual(got.map((bytes) => bytes.length), sizes)
-      got.forEach((bytes, i) => assert.isTrue(bytes.every((byte) => byte === i + 1)))
-    })))
-
-  it.effect("go both ways over one session, and one stalled stream blocks no other call", () =>
-    quietly(Effect.gen(function*() {
-      const network = yield* SimNetwork.make()
-      const bob = yield* start(network, "bob", served())
-      const alice = yield* start(network, "alice", served())
-      yield* Effect.all([alice.node.peers.awaitPeer("bob"), bob.node.peers.awaitPeer("alice")], { concurrency: 2 })
-      const toBob = yield* clientOf(alice, Basics, "bob")
-      const toAlice = yield* clientOf(bob, Basics, "alice")
-      const stalled = yield* Deferred.make<void>()
-      const open = yield* Deferred.make<void>()
-      const slow = yield* Effect.forkChild(
-        Stream.runForEach(
-          toBob.bytes({ sizes: Array(100).fill(65_536) }),
-          () => Effect.andThen(Deferred.succeed(stalled, undefined), Deferred.await(open))
+    it.effect("stream elements, and end with success or a typed error", () =>
+      quietly(Effect.gen(function*() {
+        const network = yield* SimNetwork.make()
+        const { alice } = yield* two(network, served())
+        const client = yield* clientOf(alice, Basics)
+        assert.deepStrictEqual(
+          yield* Stream.runCollect(client.count({ to: 100 })),
+          Array.from({ length: 100 }, (_, i) => i + 1)
         )
-      )
-      yield* Deferred.await(stalled)
-      assert.strictEqual(yield* toBob.hello({ name: "a" }), "Hello, a")
-      assert.strictEqual(yield* toAlice.hello({ name: "b" }), "Hello, b")
-      assert.strictEqual((yield* Stream.runCollect(toBob.count({ to: 1_000 }))).length, 1_000)
-      assert.strictEqual((yield* Stream.runCollect(toAlice.count({ to: 50 }))).length, 50)
-      assert.strictEqual((yield* alice.node.sessions.all).length, 1)
-      yield* Deferred.succeed(open, undefined)
-      yield* Fiber.join(slow)
-    })))
+        const got: Array<number> = []
+        const error = yield* errorOf(Stream.runForEach(client.count({ to: -1 }), (n) => Effect.sync(() => got.push(n))))
+        assert.instanceOf(error, NotFound)
+        assert.deepStrictEqual(got, [1, 2, 3])
+        const queue = yield* Effect.scoped(
+          Effect.flatMap(client.count({ to: 3 }, { asQueue: true }), (queue) =>
+            Effect.all([Queue.take(queue), Queue.take(queue), Queue.take(queue)]))
+        )
+        assert.deepStrictEqual(queue, [1, 2, 3])
+        assert.strictEqual(yield* streamsOf(alice), 0)
+      })))
 
-  it.effect("produce no more than the window and the buffers ahead of their consumer", () =>
-    quietly(Effect.gen(function*() {
-      const network = yield* SimNetwork.make()
-      const seen: Seen = { interrupted: 0, aborted: 0, produced: 0 }
-      const { alice } = yield* two(network, served(seen))
-      const client = yield* clientOf(alice, Basics, "bob", { window: 2 })
-      const taken = yield* client.count({ to: 1_000_000 }, { streamBufferSize: 4 }).pipe(
-        Stream.tap(() => Effect.sleep("100 millis")),
-        Stream.take(5),
-        Stream.runCollect
-      )
-      assert.deepStrictEqual(taken, [1, 2, 3, 4, 5])
-      assert.isAtMost(seen.produced, 5 + 4 + 2 * 2 + 2)
-      yield* Effect.sleep("1 second")
-      assert.strictEqual(seen.interrupted, 1)
-      assert.strictEqual(yield* streamsOf(alice), 0)
-    })))
+    it.effect("keep the elements of a stream of bytes whole, the empty and the large", () =>
+      quietly(Effect.gen(function*() {
+        const network = yield* SimNetwork.make()
+        const { alice } = yield* two(network, served())
+        const client = yield* clientOf(alice, Basics)
+        const sizes = [1, 0, 65_536, 3_000_000, 17, 300_000]
+        const got = yield* Stream.runCollect(client.bytes({ sizes }))
+        assert.deepStrictEqual(got.map((bytes) => bytes.length), sizes)
+        got.forEach((bytes, i) => assert.isTrue(bytes.every((byte) => byte === i + 1)))
+      })))
 
-  it.effect("interrupt their handler, which is told that its client did it", () =>
-    quietly(Effect.gen(function*() {
-      const network = yield* SimNetwork.make()
-      const seen: Seen = { interrupted: 0, aborted: 0, produced: 0 }
-      const { alice } = yield* two(network, served(seen))
-      const client = yield* clientOf(alice, Basics)
-      const fiber = yield* Effect.forkChild(client.forever())
-      yield* Effect.sleep("1 second")
-      yield* Fiber.interrupt(fiber)
-      yield* Effect.sleep("1 second")
-      assert.deepStrictEqual([seen.interrupted, seen.aborted], [1, 1])
-      // A stream that is left early, and the end of the client.
-      const scope = yield* Scope.make()
-      const scoped = yield* Effect.provideService(clientOf(alice, Basics), Scope.Scope, scope)
-      const running = yield* Effect.forkChild(Effect.exit(scoped.forever()))
-      yield* Effect.sleep("1 second")
-      yield* Scope.close(scope, Exit.void)
-      assert.isTrue(Exit.hasInterrupts(yield* Fiber.join(running)))
-      yield* Effect.sleep("1 second")
-      assert.strictEqual(seen.interrupted, 2)
-      assert.strictEqual(yield* streamsOf(alice), 0)
-    })))
+    it.effect("go both ways over one session, and one stalled stream blocks no other call", () =>
+      quietly(Effect.gen(function*() {
+        const network = yield* SimNetwork.make()
+        const bob = yield* start(network, "bob", served())
+        const alice = yield* start(network, "alice", served())
+        yield* Effect.all([alice.node.peers.awaitPeer("bob"), bob.node.peers.awaitPeer("alice")], { concurrency: 2 })
+        const toBob = yield* clientOf(alice, Basics, "bob")
+        const toAlice = yield* clientOf(bob, Basics, "alice")
+        const stalled = yield* Deferred.make<void>()
+        const open = yield* Deferred.make<void>()
+        const slow = yield* Effect.forkChild(
+          Stream.runForEach(
+            toBob.bytes({ sizes: Array(100).fill(65_536) }),
+            () => Effect.andThen(Deferred.succeed(stalled, undefined), Deferred.await(open))
+          )
+        )
+        yield* Deferred.await(stalled)
+        assert.strictEqual(yield* toBob.hello({ name: "a" }), "Hello, a")
+        assert.strictEqual(yield* toAlice.hello({ name: "b" }), "Hello, b")
+        assert.strictEqual((yield* Stream.runCollect(toBob.count({ to: 1_000 }))).length, 1_000)
+        assert.strictEqual((yield* Stream.runCollect(toAlice.count({ to: 50 }))).length, 50)
+        assert.strictEqual((yield* alice.node.sessions.all).length, 1)
+        yield* Deferred.succeed(open, undefined)
+        yield* Fiber.join(slow)
+      })))
 
-  it.effect("say that a handler broke, and not how; other calls go on", () =>
-    quietly(Effect.gen(function*() {
-      const network = yield* SimNetwork.make()
-      const { alice } = yield* two(network, served())
-      const client = yield* clientOf(alice, Basics)
-      const other = yield* Effect.forkChild(client.forever())
-      const error = yield* errorOf(client.breaks())
-      assert.strictEqual(error._tag, "RemoteDefectError")
-      assert.notInclude(JSON.stringify(error) + error.message, "secret")
-      assert.isUndefined(other.pollUnsafe())
-      assert.strictEqual(yield* client.hello({ name: "x" }), "Hello, x")
-    })))
+    it.effect("produce no more than the window and the buffers ahead of their consumer", () =>
+      quietly(Effect.gen(function*() {
+        const network = yield* SimNetwork.make()
+        const seen: Seen = { interrupted: 0, aborted: 0, produced: 0 }
+        const { alice } = yield* two(network, served(seen))
+        const client = yield* clientOf(alice, Basics, "bob", { window: 2 })
+        const taken = yield* client.count({ to: 1_000_000 }, { streamBufferSize: 4 }).pipe(
+          Stream.tap(() => Effect.sleep("100 millis")),
+          Stream.take(5),
+          Stream.runCollect
+        )
+        assert.deepStrictEqual(taken, [1, 2, 3, 4, 5])
+        assert.isAtMost(seen.produced, 5 + 4 + 2 * 2 + 2)
+        yield* Effect.sleep("1 second")
+        assert.strictEqual(seen.interrupted, 1)
+        assert.strictEqual(yield* streamsOf(alice), 0)
+      })))
 
-  it.effect("of names that the peer does not serve fail with UnknownFunctionError", () =>
-    quietly(Effect.gen(function*() {
-      const network = yield* SimNetwork.make()
-      const Other = RpcGroup.make(Rpc.make("missing", { success: Schema.String }))
-      const { alice, bob } = yield* two(network, served())
-      const error = yield* errorOf((yield* clientOf(alice, Other)).missing())
-      assert.strictEqual(error._tag === "UnknownFunctionError" && error.function, "missing")
-      // And where nothing is served at all.
-      const none = yield* errorOf((yield* clientOf(bob, Other, "alice")).missing())
-      assert.strictEqual(none._tag, "UnknownFunctionError")
-    })))
-})
+    it.effect("interrupt their handler, which is told that its client did it", () =>
+      quietly(Effect.gen(function*() {
+        const network = yield* SimNetwork.make()
+        const seen: Seen = { interrupted: 0, aborted: 0, produced: 0 }
+        const { alice } = yield* two(network, served(seen))
+        const client = yield* clientOf(alice, Basics)
+        const fiber = yield* Effect.forkChild(client.forever())
+        yield* Effect.sleep("1 second")
+        yield* Fiber.interrupt(fiber)
+        yield* Effect.sleep("1 second")
+        assert.deepStrictEqual([seen.interrupted, seen.aborted], [1, 1])
+        // A stream that is left early, and the end of the client.
+        const scope = yield* Scope.make()
+        const scoped = yield* Effect.provideService(clientOf(alice, Basics), Scope.Scope, scope)
+        const running = yield* Effect.forkChild(Effect.exit(scoped.forever()))
+        yield* Effect.sleep("1 second")
+        yield* Scope.close(scope, Exit.void)
+        assert.isTrue(Exit.hasInterrupts(yield* Fiber.join(running)))
+        yield* Effect.sleep("1 second")
+        assert.strictEqual(seen.interrupted, 2)
+        assert.strictEqual(yield* streamsOf(alice), 0)
+      })))
+
+    it.effect("say that a handler broke, and not how; other calls go on", () =>
+      quietly(Effect.gen(function*() {
+        const network = yield* SimNetwork.make()
+        const { alice } = yield* two(network, served())
+        const client = yield* clientOf(alice, Basics)
+        const other = yield* Effect.forkChild(client.forever())
+        const error = yield* errorOf(client.breaks())
+        assert.strictEqual(error._tag, "RemoteDefectError")
+        assert.notInclude(JSON.stringify(error) + error.message, "secret")
+        assert.isUndefined(other.pollUnsafe())
+        assert.strictEqual(yield* client.hello({ name: "x" }), "Hello, x")
+      })))
+
+    it.effect("of names that the peer does not serve fail with UnknownFunctionError", () =>
+      quietly(Effect.gen(function*() {
+        const network = yield* SimNetwork.make()
+        const Other = RpcGroup.make(Rpc.make("missing", { success: Schema.String }))
+        const { alice, bob } = yield* two(network, served())
+        const error = yield* errorOf((yield* clientOf(alice, Other)).missing())
+        assert.strictEqual(error._tag === "UnknownFunctionError" && error.function, "missing")
+        // And where nothing is served at all.
+        const none = yield* errorOf((yield* clientOf(bob, Other, "alice")).missing())
+        assert.strictEqual(none._tag, "UnknownFunctionError")
+      })))
+  })
+}
 
 // --- what goes along ---------------------------------------------------------------------------------------------------------
 
@@ -356,105 +380,111 @@ const guarded = Guarded.toLayer({
   token: ({ n }) => Effect.map(Token, (token) => `${token} ${n}`)
 })
 
-describe("what goes along with a typed call", () => {
-  const world = Effect.gen(function*() {
-    const network = yield* SimNetwork.make()
-    return yield* two(network, serving(Guarded, guarded).pipe(Layer.provide(authLayer)))
-  })
-
-  const withToken = RpcMiddleware.layerClient(
-    Auth,
-    ({ next, request }) => next({ ...request, headers: { ...request.headers, token: "t" } as typeof request.headers })
-  )
-
-  it.effect("the caller, as its handshake proved it", () =>
-    quietly(Effect.gen(function*() {
-      const { alice } = yield* world
-      const client = yield* clientOf(alice, Guarded).pipe(Effect.provide(withToken))
-      assert.strictEqual(yield* client.whoami(), `alice ${alice.node.publicKey.slice(0, 8)}`)
-      // Serving asks for every middleware but the one that it provides itself.
-      type Needs = Effect.Services<ReturnType<typeof PeerRpc.serve<RpcGroup.Rpcs<typeof Guarded>>>>
-      expectTypeOf<Extract<Needs, Auth | Caller.Authenticated | Caller.Caller>>().toEqualTypeOf<Auth>()
-      // And a client for those that say so.
-      const made = PeerRpc.client(Guarded, "bob")
-      expectTypeOf<Extract<Effect.Services<typeof made>, RpcMiddleware.ForClient<any>>>().toEqualTypeOf<
-        RpcMiddleware.ForClient<Auth>
-      >()
-    })))
-
-  it.effect("headers, of the call and of the work around it", () =>
-    quietly(Effect.gen(function*() {
-      const { alice } = yield* world
-      const client = yield* clientOf(alice, Guarded).pipe(Effect.provide(withToken))
-      assert.deepStrictEqual(yield* client.headers(undefined, { headers: { A: "1" } }), { a: "1" })
-      assert.deepStrictEqual(
-        yield* client.headers(undefined, { headers: { a: "ä" } }).pipe(RpcClient.withHeaders({ a: "0", b: "2" })),
-        { a: "ä", b: "2" }
-      )
-      assert.deepStrictEqual(yield* client.headers(), {})
-      const error = yield* errorOf(client.headers(undefined, { headers: { a: "x".repeat(70_000) } }))
-      assert.strictEqual(error._tag, "CallTooLargeError")
-    })))
-
-  it.effect("middleware, on both sides, for unary calls and streams", () =>
-    quietly(Effect.gen(function*() {
-      const { alice } = yield* world
-      const client = yield* clientOf(alice, Guarded).pipe(Effect.provide(withToken))
-      assert.strictEqual(yield* client.token({ n: 1 }), "t 1")
-      assert.deepStrictEqual(yield* Stream.runCollect(client.tokens()), ["t"])
-      const without = yield* clientOf(alice, Guarded).pipe(
-        Effect.provide(RpcMiddleware.layerClient(Auth, ({ next, request }) => next(request)))
-      )
-      const error = yield* errorOf(without.token({ n: 7 }))
-      assert.strictEqual(error._tag === "Unauthorized" && error.why, `no token for token {"n":7}`)
-      assert.strictEqual((yield* errorOf(Stream.runCollect(without.tokens())))._tag, "Unauthorized")
-    })))
-
-  it.effect("a trace: caller, session and handler are one tree", () =>
-    quietly(Effect.gen(function*() {
+for (const form of forms) {
+  describe(`what goes along with a typed call, in ${form}`, () => {
+    const quietly = speaking(form)
+    const world = Effect.gen(function*() {
       const network = yield* SimNetwork.make()
-      const spans: Array<Tracer.NativeSpan> = []
-      const tracer = Tracer.make({
-        span: (options) => {
-          const span = new Tracer.NativeSpan(options)
-          spans.push(span)
-          return span
-        }
-      })
-      const traced = <A, E, R>(layer: Layer.Layer<A, E, R>) =>
-        Layer.provide(layer, Layer.succeed(Tracer.Tracer, tracer))
-      const { alice } = yield* two(network, traced(served(undefined, { spanPrefix: "srv", spanAttributes: { x: 1 } })))
-      const client = yield* clientOf(alice, Basics, "bob", { spanPrefix: "cli", spanAttributes: { y: 2 } })
-      yield* client.hello({ name: "x" }).pipe(Effect.withSpan("work"), Effect.provideService(Tracer.Tracer, tracer))
-      const named = (name: string) => spans.find((span) => span.name === name)!
-      const [work, call, session, handler] = ["work", "cli.hello", "pnet.session", "srv.hello"].map(named) as [
-        any,
-        any,
-        any,
-        any
-      ]
-      assert.deepStrictEqual(spans.map(({ name }) => name), ["work", "cli.hello", "pnet.session", "srv.hello"])
-      for (const span of [call, session, handler]) assert.strictEqual(span.traceId, work.traceId)
-      assert.strictEqual(call.parent.value.spanId, work.spanId)
-      assert.strictEqual(session.parent.value.spanId, call.spanId)
-      assert.strictEqual(handler.parent.value.spanId, call.spanId)
-      assert.deepStrictEqual([call.kind, handler.kind], ["client", "server"])
-      assert.strictEqual(call.attributes.get("pnet.peer"), "bob")
-      assert.strictEqual(call.attributes.get("y"), 2)
-      assert.strictEqual(handler.attributes.get("pnet.peer"), "alice")
-      assert.strictEqual(handler.attributes.get("rpc.method"), "hello")
-      assert.strictEqual(handler.attributes.get("x"), 1)
-      assert.strictEqual(handler.status._tag, "Ended")
-      // A stream's too, a failure is seen in it, and a call without tracing begins a trace of its own at the handler.
-      yield* Effect.exit(Stream.runDrain(client.count({ to: -1 }))).pipe(Effect.provideService(Tracer.Tracer, tracer))
-      const stream = named("srv.count")
-      assert.strictEqual(stream.traceId, named("cli.count").traceId)
-      assert.isTrue(stream.status._tag === "Ended" && Exit.isFailure(stream.status.exit))
-      spans.length = 0
-      yield* client.hello({ name: "x" }).pipe(Effect.withTracerEnabled(false))
-      assert.deepStrictEqual(spans.map(({ name, parent }) => [name, parent._tag]), [["srv.hello", "None"]])
-    })))
-})
+      return yield* two(network, serving(Guarded, guarded).pipe(Layer.provide(authLayer)))
+    })
+
+    const withToken = RpcMiddleware.layerClient(
+      Auth,
+      ({ next, request }) => next({ ...request, headers: { ...request.headers, token: "t" } as typeof request.headers })
+    )
+
+    it.effect("the caller, as its handshake proved it", () =>
+      quietly(Effect.gen(function*() {
+        const { alice } = yield* world
+        const client = yield* clientOf(alice, Guarded).pipe(Effect.provide(withToken))
+        assert.strictEqual(yield* client.whoami(), `alice ${alice.node.publicKey.slice(0, 8)}`)
+        // Serving asks for every middleware but the one that it provides itself.
+        type Needs = Effect.Services<ReturnType<typeof PeerRpc.serve<RpcGroup.Rpcs<typeof Guarded>>>>
+        expectTypeOf<Extract<Needs, Auth | Caller.Authenticated | Caller.Caller>>().toEqualTypeOf<Auth>()
+        // And a client for those that say so.
+        const made = PeerRpc.client(Guarded, "bob")
+        expectTypeOf<Extract<Effect.Services<typeof made>, RpcMiddleware.ForClient<any>>>().toEqualTypeOf<
+          RpcMiddleware.ForClient<Auth>
+        >()
+      })))
+
+    it.effect("headers, of the call and of the work around it", () =>
+      quietly(Effect.gen(function*() {
+        const { alice } = yield* world
+        const client = yield* clientOf(alice, Guarded).pipe(Effect.provide(withToken))
+        assert.deepStrictEqual(yield* client.headers(undefined, { headers: { A: "1" } }), { a: "1" })
+        assert.deepStrictEqual(
+          yield* client.headers(undefined, { headers: { a: "ä" } }).pipe(RpcClient.withHeaders({ a: "0", b: "2" })),
+          { a: "ä", b: "2" }
+        )
+        assert.deepStrictEqual(yield* client.headers(), {})
+        const error = yield* errorOf(client.headers(undefined, { headers: { a: "x".repeat(70_000) } }))
+        assert.strictEqual(error._tag, "CallTooLargeError")
+      })))
+
+    it.effect("middleware, on both sides, for unary calls and streams", () =>
+      quietly(Effect.gen(function*() {
+        const { alice } = yield* world
+        const client = yield* clientOf(alice, Guarded).pipe(Effect.provide(withToken))
+        assert.strictEqual(yield* client.token({ n: 1 }), "t 1")
+        assert.deepStrictEqual(yield* Stream.runCollect(client.tokens()), ["t"])
+        const without = yield* clientOf(alice, Guarded).pipe(
+          Effect.provide(RpcMiddleware.layerClient(Auth, ({ next, request }) => next(request)))
+        )
+        const error = yield* errorOf(without.token({ n: 7 }))
+        assert.strictEqual(error._tag === "Unauthorized" && error.why, `no token for token {"n":7}`)
+        assert.strictEqual((yield* errorOf(Stream.runCollect(without.tokens())))._tag, "Unauthorized")
+      })))
+
+    it.effect("a trace: caller, session and handler are one tree", () =>
+      quietly(Effect.gen(function*() {
+        const network = yield* SimNetwork.make()
+        const spans: Array<Tracer.NativeSpan> = []
+        const tracer = Tracer.make({
+          span: (options) => {
+            const span = new Tracer.NativeSpan(options)
+            spans.push(span)
+            return span
+          }
+        })
+        const traced = <A, E, R>(layer: Layer.Layer<A, E, R>) =>
+          Layer.provide(layer, Layer.succeed(Tracer.Tracer, tracer))
+        const { alice } = yield* two(
+          network,
+          traced(served(undefined, { spanPrefix: "srv", spanAttributes: { x: 1 } }))
+        )
+        const client = yield* clientOf(alice, Basics, "bob", { spanPrefix: "cli", spanAttributes: { y: 2 } })
+        yield* client.hello({ name: "x" }).pipe(Effect.withSpan("work"), Effect.provideService(Tracer.Tracer, tracer))
+        const named = (name: string) => spans.find((span) => span.name === name)!
+        const [work, call, session, handler] = ["work", "cli.hello", "pnet.session", "srv.hello"].map(named) as [
+          any,
+          any,
+          any,
+          any
+        ]
+        assert.deepStrictEqual(spans.map(({ name }) => name), ["work", "cli.hello", "pnet.session", "srv.hello"])
+        for (const span of [call, session, handler]) assert.strictEqual(span.traceId, work.traceId)
+        assert.strictEqual(call.parent.value.spanId, work.spanId)
+        assert.strictEqual(session.parent.value.spanId, call.spanId)
+        assert.strictEqual(handler.parent.value.spanId, call.spanId)
+        assert.deepStrictEqual([call.kind, handler.kind], ["client", "server"])
+        assert.strictEqual(call.attributes.get("pnet.peer"), "bob")
+        assert.strictEqual(call.attributes.get("y"), 2)
+        assert.strictEqual(handler.attributes.get("pnet.peer"), "alice")
+        assert.strictEqual(handler.attributes.get("rpc.method"), "hello")
+        assert.strictEqual(handler.attributes.get("x"), 1)
+        assert.strictEqual(handler.status._tag, "Ended")
+        // A stream's too, a failure is seen in it, and a call without tracing begins a trace of its own at the handler.
+        yield* Effect.exit(Stream.runDrain(client.count({ to: -1 }))).pipe(Effect.provideService(Tracer.Tracer, tracer))
+        const stream = named("srv.count")
+        assert.strictEqual(stream.traceId, named("cli.count").traceId)
+        assert.isTrue(stream.status._tag === "Ended" && Exit.isFailure(stream.status.exit))
+        spans.length = 0
+        yield* client.hello({ name: "x" }).pipe(Effect.withTracerEnabled(false))
+        assert.deepStrictEqual(spans.map(({ name, parent }) => [name, parent._tag]), [["srv.hello", "None"]])
+      })))
+  })
+}
 
 // --- how handlers run ----------------------------------------------------------------------------------------------------------
 
@@ -511,284 +541,293 @@ const runs = (log: Array<string>, gate: Deferred.Deferred<void>, answer: Deferre
     large: ({ size }) => Effect.succeed(new Uint8Array(size))
   })
 
-describe("handlers of typed calls", () => {
-  const world = (serve?: PeerRpc.ServeOptions, logger?: Layer.Layer<never>) =>
-    Effect.gen(function*() {
-      const network = yield* SimNetwork.make()
-      const log: Array<string> = []
-      const gate = yield* Deferred.make<void>()
-      const answer = yield* Deferred.make<string, NotFound>()
-      const bob = yield* start(network, "bob", serving(Runs, runs(log, gate, answer), serve), logger && { logger })
-      const alice = yield* start(network, "alice")
-      yield* alice.node.peers.awaitPeer("bob")
-      return { alice, bob, log, gate, answer, client: yield* clientOf(alice, Runs) }
-    })
-
-  it.effect("run as many at once as they are told to; one that is forked does not wait", () =>
-    quietly(Effect.gen(function*() {
-      const { client, gate, log } = yield* world({ concurrency: 2 })
-      const fibers = yield* Effect.forEach([1, 2, 3, 4], (id) => Effect.forkChild(client.slow({ id })))
-      yield* Effect.sleep("1 second")
-      assert.deepStrictEqual(log, ["begin 1", "begin 2"])
-      assert.strictEqual(yield* client.forked(), "forked")
-      // One that was given up while it waited is never begun.
-      yield* Fiber.interrupt(fibers[2]!)
-      yield* Effect.sleep("1 second")
-      yield* Deferred.succeed(gate, undefined)
-      assert.strictEqual(yield* Fiber.join(fibers[3]!), 4)
-      assert.deepStrictEqual(log.sort(), ["begin 1", "begin 2", "begin 4", "end 1", "end 2", "end 4"])
-    })))
-
-  it.effect("never begin after the deadline, and are interrupted by it", () =>
-    quietly(Effect.gen(function*() {
-      const { alice, client, gate, log } = yield* world({ concurrency: 1 })
-      const hurried = yield* clientOf(alice, Runs, "bob", { timeout: "2 seconds" })
-      const first = yield* Effect.forkChild(errorOf(hurried.slow({ id: 1 })))
-      const second = yield* Effect.forkChild(errorOf(client.slow({ id: 2 }).pipe(Deadline.within("1 second"))))
-      assert.strictEqual((yield* Fiber.join(second))._tag, "DeadlineError")
-      assert.strictEqual((yield* Fiber.join(first))._tag, "DeadlineError")
-      yield* Effect.sleep("1 second")
-      assert.deepStrictEqual(log, ["begin 1", "interrupted 1"])
-      // One that has no time is not sent.
-      const late = yield* errorOf(client.slow({ id: 3 }).pipe(Deadline.within(0)))
-      assert.strictEqual(late._tag, "DeadlineError")
-      yield* Deferred.succeed(gate, undefined)
-      assert.strictEqual(yield* hurried.slow({ id: 4 }), 4)
-      assert.notInclude(log.join(), "begin 3")
-    })))
-
-  it.effect("that waited for their turn beyond the deadline are not begun, be they uninterruptible", () =>
-    quietly(Effect.gen(function*() {
-      const network = yield* SimNetwork.make()
-      const group = RpcGroup.make(Rpc.make("keep", { payload: { id: Schema.Number } }))
-      const gate = yield* Deferred.make<void>()
-      const begun: Array<number> = []
-      const handlers = group.toLayer({
-        keep: ({ id }) =>
-          Rpc.uninterruptible(Effect.suspend(() => {
-            begun.push(id)
-            return Deferred.await(gate)
-          }))
+for (const form of forms) {
+  describe(`handlers of typed calls, in ${form}`, () => {
+    const quietly = speaking(form)
+    const world = (serve?: PeerRpc.ServeOptions, logger?: Layer.Layer<never>) =>
+      Effect.gen(function*() {
+        const network = yield* SimNetwork.make()
+        const log: Array<string> = []
+        const gate = yield* Deferred.make<void>()
+        const answer = yield* Deferred.make<string, NotFound>()
+        const bob = yield* start(network, "bob", serving(Runs, runs(log, gate, answer), serve), logger && { logger })
+        const alice = yield* start(network, "alice")
+        yield* alice.node.peers.awaitPeer("bob")
+        return { alice, bob, log, gate, answer, client: yield* clientOf(alice, Runs) }
       })
-      const { alice } = yield* two(network, serving(group, handlers, { concurrency: 1 }))
-      const client = yield* clientOf(alice, group)
-      const first = yield* Effect.forkChild(client.keep({ id: 1 }))
-      yield* Effect.sleep("100 millis")
-      const second = yield* errorOf(client.keep({ id: 2 }).pipe(Deadline.within("1 second")))
-      assert.strictEqual(second._tag, "DeadlineError")
-      yield* Effect.sleep("1 second")
-      yield* Deferred.succeed(gate, undefined)
-      yield* Fiber.join(first)
-      yield* client.keep({ id: 3 })
-      assert.deepStrictEqual(begun, [1, 3])
-    })))
 
-  it.effect("know how much time is left", () =>
-    quietly(Effect.gen(function*() {
-      const { client } = yield* world()
-      assert.strictEqual(yield* client.left(), "none")
-      assert.notStrictEqual(yield* client.left().pipe(Deadline.within("5 seconds")), "none")
-    })))
+    it.effect("run as many at once as they are told to; one that is forked does not wait", () =>
+      quietly(Effect.gen(function*() {
+        const { client, gate, log } = yield* world({ concurrency: 2 })
+        const fibers = yield* Effect.forEach([1, 2, 3, 4], (id) => Effect.forkChild(client.slow({ id })))
+        yield* Effect.sleep("1 second")
+        assert.deepStrictEqual(log, ["begin 1", "begin 2"])
+        assert.strictEqual(yield* client.forked(), "forked")
+        // One that was given up while it waited is never begun.
+        yield* Fiber.interrupt(fibers[2]!)
+        yield* Effect.sleep("1 second")
+        yield* Deferred.succeed(gate, undefined)
+        assert.strictEqual(yield* Fiber.join(fibers[3]!), 4)
+        assert.deepStrictEqual(log.sort(), ["begin 1", "begin 2", "begin 4", "end 1", "end 2", "end 4"])
+      })))
 
-  it.effect("go on uninterruptibly where they say so", () =>
-    quietly(Effect.gen(function*() {
-      const { alice, client, log } = yield* world()
-      const fiber = yield* Effect.forkChild(client.stubborn())
-      yield* Effect.sleep("1 second")
-      yield* Fiber.interrupt(fiber)
-      assert.deepStrictEqual(log, [])
-      yield* Effect.sleep("2 seconds")
-      assert.deepStrictEqual(log, ["done"])
-      assert.strictEqual(yield* streamsOf(alice), 0)
-    })))
+    it.effect("never begin after the deadline, and are interrupted by it", () =>
+      quietly(Effect.gen(function*() {
+        const { alice, client, gate, log } = yield* world({ concurrency: 1 })
+        const hurried = yield* clientOf(alice, Runs, "bob", { timeout: "2 seconds" })
+        const first = yield* Effect.forkChild(errorOf(hurried.slow({ id: 1 })))
+        const second = yield* Effect.forkChild(errorOf(client.slow({ id: 2 }).pipe(Deadline.within("1 second"))))
+        assert.strictEqual((yield* Fiber.join(second))._tag, "DeadlineError")
+        assert.strictEqual((yield* Fiber.join(first))._tag, "DeadlineError")
+        yield* Effect.sleep("1 second")
+        assert.deepStrictEqual(log, ["begin 1", "interrupted 1"])
+        // One that has no time is not sent.
+        const late = yield* errorOf(client.slow({ id: 3 }).pipe(Deadline.within(0)))
+        assert.strictEqual(late._tag, "DeadlineError")
+        yield* Deferred.succeed(gate, undefined)
+        assert.strictEqual(yield* hurried.slow({ id: 4 }), 4)
+        assert.notInclude(log.join(), "begin 3")
+      })))
 
-  it.effect("may answer later, by a Deferred, and others run meanwhile", () =>
-    quietly(Effect.gen(function*() {
-      const { answer, client } = yield* world({ concurrency: 1 })
-      const fiber = yield* Effect.forkChild(client.later())
-      yield* Effect.sleep("1 second")
-      assert.strictEqual(yield* client.forked(), "forked")
-      assert.strictEqual(yield* client.scoped(), "open")
-      yield* Deferred.succeed(answer, "at last")
-      assert.strictEqual(yield* Fiber.join(fiber), "at last")
-    })))
+    it.effect("that waited for their turn beyond the deadline are not begun, be they uninterruptible", () =>
+      quietly(Effect.gen(function*() {
+        const network = yield* SimNetwork.make()
+        const group = RpcGroup.make(Rpc.make("keep", { payload: { id: Schema.Number } }))
+        const gate = yield* Deferred.make<void>()
+        const begun: Array<number> = []
+        const handlers = group.toLayer({
+          keep: ({ id }) =>
+            Rpc.uninterruptible(Effect.suspend(() => {
+              begun.push(id)
+              return Deferred.await(gate)
+            }))
+        })
+        const { alice } = yield* two(network, serving(group, handlers, { concurrency: 1 }))
+        const client = yield* clientOf(alice, group)
+        const first = yield* Effect.forkChild(client.keep({ id: 1 }))
+        yield* Effect.sleep("100 millis")
+        const second = yield* errorOf(client.keep({ id: 2 }).pipe(Deadline.within("1 second")))
+        assert.strictEqual(second._tag, "DeadlineError")
+        yield* Effect.sleep("1 second")
+        yield* Deferred.succeed(gate, undefined)
+        yield* Fiber.join(first)
+        yield* client.keep({ id: 3 })
+        assert.deepStrictEqual(begun, [1, 3])
+      })))
 
-  it.effect("may answer later with a typed error", () =>
-    quietly(Effect.gen(function*() {
-      const { answer, client } = yield* world()
-      const fiber = yield* Effect.forkChild(errorOf(client.later()))
-      yield* Effect.sleep("1 second")
-      yield* Deferred.fail(answer, new NotFound({ path: "later" }))
-      assert.strictEqual((yield* Fiber.join(fiber))._tag, "NotFound")
-    })))
+    it.effect("know how much time is left", () =>
+      quietly(Effect.gen(function*() {
+        const { client } = yield* world()
+        assert.strictEqual(yield* client.left(), "none")
+        assert.notStrictEqual(yield* client.left().pipe(Deadline.within("5 seconds")), "none")
+      })))
 
-  it.effect("have a scope that closes with the call", () =>
-    quietly(Effect.gen(function*() {
-      const { client, log } = yield* world()
-      assert.strictEqual(yield* client.scoped(), "open")
-      yield* Effect.sleep("100 millis")
-      assert.deepStrictEqual(log, ["closed"])
-    })))
+    it.effect("go on uninterruptibly where they say so", () =>
+      quietly(Effect.gen(function*() {
+        const { alice, client, log } = yield* world()
+        const fiber = yield* Effect.forkChild(client.stubborn())
+        yield* Effect.sleep("1 second")
+        yield* Fiber.interrupt(fiber)
+        assert.deepStrictEqual(log, [])
+        yield* Effect.sleep("2 seconds")
+        assert.deepStrictEqual(log, ["done"])
+        assert.strictEqual(yield* streamsOf(alice), 0)
+      })))
 
-  it.effect("go on when their result is not wanted, and are acknowledged when they begin", () =>
-    quietly(Effect.gen(function*() {
-      const { alice, client, gate, log } = yield* world({ concurrency: 1 })
-      assert.isUndefined(yield* client.slow({ id: 1 }, { discard: true }))
-      assert.deepStrictEqual(log, ["begin 1"])
-      assert.strictEqual(yield* streamsOf(alice), 0)
-      const waiting = yield* Effect.forkChild(client.slow({ id: 2 }, { discard: true }))
-      yield* Effect.sleep("1 second")
-      assert.isUndefined(waiting.pollUnsafe())
-      yield* Deferred.succeed(gate, undefined)
-      yield* Fiber.join(waiting)
-      yield* Effect.sleep("1 second")
-      assert.deepStrictEqual(log, ["begin 1", "end 1", "begin 2", "end 2"])
-      const broken = yield* errorOf(client.throws(undefined, { discard: true }))
-      assert.strictEqual(broken._tag, "RemoteDefectError")
-    })))
+    it.effect("may answer later, by a Deferred, and others run meanwhile", () =>
+      quietly(Effect.gen(function*() {
+        const { answer, client } = yield* world({ concurrency: 1 })
+        const fiber = yield* Effect.forkChild(client.later())
+        yield* Effect.sleep("1 second")
+        assert.strictEqual(yield* client.forked(), "forked")
+        assert.strictEqual(yield* client.scoped(), "open")
+        yield* Deferred.succeed(answer, "at last")
+        assert.strictEqual(yield* Fiber.join(fiber), "at last")
+      })))
 
-  it.effect("may give a queue", () =>
-    quietly(Effect.gen(function*() {
-      const { client } = yield* world()
-      assert.deepStrictEqual(yield* Stream.runCollect(client.queue()), [1, 2, 3])
-    })))
+    it.effect("may answer later with a typed error", () =>
+      quietly(Effect.gen(function*() {
+        const { answer, client } = yield* world()
+        const fiber = yield* Effect.forkChild(errorOf(client.later()))
+        yield* Effect.sleep("1 second")
+        yield* Deferred.fail(answer, new NotFound({ path: "later" }))
+        assert.strictEqual((yield* Fiber.join(fiber))._tag, "NotFound")
+      })))
 
-  it.effect("that throw, break in a stream, or give what their Schema is not, are told apart from typed errors, and logged", () =>
-    quietly(Effect.gen(function*() {
-      const logged: Array<string> = []
-      const logger = Logger.layer([Logger.make(({ cause, message }) => {
-        logged.push(`${String(message)} ${Cause.pretty(cause)}`)
-      })])
-      const { client } = yield* world(undefined, logger)
-      assert.strictEqual((yield* errorOf(client.throws()))._tag, "RemoteDefectError")
-      assert.strictEqual((yield* errorOf(client.wrong()))._tag, "RemoteDefectError")
-      const got: Array<number> = []
-      const stopped = yield* errorOf(Stream.runForEach(client.stops(), (n) => Effect.sync(() => got.push(n))))
-      assert.strictEqual(stopped._tag, "RemoteDefectError")
-      assert.deepStrictEqual(got, [1])
-      const all = logged.join("\n")
-      for (const word of ["thrown", "secret", `"alice"`, `"throws"`, `"stops"`]) assert.include(all, word)
-      assert.strictEqual(yield* client.forked(), "forked")
-    })))
+    it.effect("have a scope that closes with the call", () =>
+      quietly(Effect.gen(function*() {
+        const { client, log } = yield* world()
+        assert.strictEqual(yield* client.scoped(), "open")
+        yield* Effect.sleep("100 millis")
+        assert.deepStrictEqual(log, ["closed"])
+      })))
 
-  it.effect("are interrupted when their group is served no longer, and found no more", () =>
-    quietly(Effect.gen(function*() {
-      const network = yield* SimNetwork.make()
-      const seen: Seen = { interrupted: 0, aborted: 0, produced: 0 }
-      const bob = yield* start(network, "bob")
-      const alice = yield* start(network, "alice")
-      yield* alice.node.peers.awaitPeer("bob")
-      const client = yield* clientOf(alice, Basics)
-      const scope = yield* Scope.make()
-      const context = bob.context as Context.Context<any>
-      yield* Layer.buildWithScope(served(seen), scope).pipe(Effect.provideContext(context))
-      const open = yield* Effect.forkChild(errorOf(client.forever()))
-      assert.strictEqual(yield* client.hello({ name: "x" }), "Hello, x")
-      yield* Scope.close(scope, Exit.void)
-      const error = yield* Fiber.join(open)
-      assert.strictEqual(error._tag === "StreamResetError" && error.code, "going_away")
-      assert.deepStrictEqual([seen.interrupted, seen.aborted], [1, 0])
-      assert.strictEqual((yield* errorOf(client.hello({ name: "x" })))._tag, "UnknownFunctionError")
-      assert.deepStrictEqual(yield* Context.get(bob.context, RpcRegistry.RpcRegistry).functions, [])
-      // And again.
-      yield* Layer.build(served()).pipe(Effect.provideContext(context))
-      assert.strictEqual(yield* client.hello({ name: "x" }), "Hello, x")
-    })))
+    it.effect("go on when their result is not wanted, and are acknowledged when they begin", () =>
+      quietly(Effect.gen(function*() {
+        const { alice, client, gate, log } = yield* world({ concurrency: 1 })
+        assert.isUndefined(yield* client.slow({ id: 1 }, { discard: true }))
+        assert.deepStrictEqual(log, ["begin 1"])
+        assert.strictEqual(yield* streamsOf(alice), 0)
+        const waiting = yield* Effect.forkChild(client.slow({ id: 2 }, { discard: true }))
+        yield* Effect.sleep("1 second")
+        assert.isUndefined(waiting.pollUnsafe())
+        yield* Deferred.succeed(gate, undefined)
+        yield* Fiber.join(waiting)
+        yield* Effect.sleep("1 second")
+        assert.deepStrictEqual(log, ["begin 1", "end 1", "begin 2", "end 2"])
+        const broken = yield* errorOf(client.throws(undefined, { discard: true }))
+        assert.strictEqual(broken._tag, "RemoteDefectError")
+      })))
 
-  it.effect("may answer with as much as is allowed, and no more", () =>
-    quietly(Effect.gen(function*() {
-      const { alice } = yield* world({ limit: 100_000 })
-      const client = yield* clientOf(alice, Runs)
-      assert.strictEqual((yield* client.large({ size: 90_000 })).length, 90_000)
-      assert.strictEqual((yield* errorOf(client.large({ size: 200_000 })))._tag, "CallTooLargeError")
-      const careful = yield* clientOf(alice, Runs, "bob", { limit: 1_000 })
-      assert.strictEqual((yield* errorOf(careful.large({ size: 90_000 * 5 })))._tag, "CallTooLargeError")
-    })))
+    it.effect("may give a queue", () =>
+      quietly(Effect.gen(function*() {
+        const { client } = yield* world()
+        assert.deepStrictEqual(yield* Stream.runCollect(client.queue()), [1, 2, 3])
+      })))
 
-  it.effect("are not sent where they are over their client's own limit, whatever the peer takes", () =>
-    quietly(Effect.gen(function*() {
-      const { alice } = yield* two(yield* SimNetwork.make(), served())
-      const careful = yield* clientOf(alice, Basics, "bob", { limit: 1_000 })
-      assert.strictEqual(yield* careful.find({ path: "x".repeat(900) }), 900n)
-      assert.strictEqual((yield* errorOf(careful.find({ path: "x".repeat(1_100) })))._tag, "CallTooLargeError")
-    })))
-})
+    it.effect("that throw, break in a stream, or give what their Schema is not, are told apart from typed errors, and logged", () =>
+      quietly(Effect.gen(function*() {
+        const logged: Array<string> = []
+        const logger = Logger.layer([Logger.make(({ cause, message }) => {
+          logged.push(`${String(message)} ${Cause.pretty(cause)}`)
+        })])
+        const { client } = yield* world(undefined, logger)
+        assert.strictEqual((yield* errorOf(client.throws()))._tag, "RemoteDefectError")
+        assert.strictEqual((yield* errorOf(client.wrong()))._tag, "RemoteDefectError")
+        const got: Array<number> = []
+        const stopped = yield* errorOf(Stream.runForEach(client.stops(), (n) => Effect.sync(() => got.push(n))))
+        assert.strictEqual(stopped._tag, "RemoteDefectError")
+        assert.deepStrictEqual(got, [1])
+        const all = logged.join("\n")
+        for (const word of ["thrown", "secret", `"alice"`, `"throws"`, `"stops"`]) assert.include(all, word)
+        assert.strictEqual(yield* client.forked(), "forked")
+      })))
+
+    it.effect("are interrupted when their group is served no longer, and found no more", () =>
+      quietly(Effect.gen(function*() {
+        const network = yield* SimNetwork.make()
+        const seen: Seen = { interrupted: 0, aborted: 0, produced: 0 }
+        const bob = yield* start(network, "bob")
+        const alice = yield* start(network, "alice")
+        yield* alice.node.peers.awaitPeer("bob")
+        const client = yield* clientOf(alice, Basics)
+        const scope = yield* Scope.make()
+        const context = bob.context as Context.Context<any>
+        yield* Layer.buildWithScope(served(seen), scope).pipe(Effect.provideContext(context))
+        const open = yield* Effect.forkChild(errorOf(client.forever()))
+        assert.strictEqual(yield* client.hello({ name: "x" }), "Hello, x")
+        yield* Scope.close(scope, Exit.void)
+        const error = yield* Fiber.join(open)
+        assert.strictEqual(error._tag === "StreamResetError" && error.code, "going_away")
+        assert.deepStrictEqual([seen.interrupted, seen.aborted], [1, 0])
+        assert.strictEqual((yield* errorOf(client.hello({ name: "x" })))._tag, "UnknownFunctionError")
+        assert.deepStrictEqual(yield* Context.get(bob.context, RpcRegistry.RpcRegistry).functions, [])
+        // And again.
+        yield* Layer.build(served()).pipe(Effect.provideContext(context))
+        assert.strictEqual(yield* client.hello({ name: "x" }), "Hello, x")
+      })))
+
+    it.effect("may answer with as much as is allowed, and no more", () =>
+      quietly(Effect.gen(function*() {
+        const { alice } = yield* world({ limit: 100_000 })
+        const client = yield* clientOf(alice, Runs)
+        assert.strictEqual((yield* client.large({ size: 70_000 })).length, 70_000)
+        assert.strictEqual((yield* errorOf(client.large({ size: 200_000 })))._tag, "CallTooLargeError")
+        const careful = yield* clientOf(alice, Runs, "bob", { limit: 1_000 })
+        assert.strictEqual((yield* errorOf(careful.large({ size: 90_000 * 5 })))._tag, "CallTooLargeError")
+      })))
+
+    it.effect("are not sent where they are over their client's own limit, whatever the peer takes", () =>
+      quietly(Effect.gen(function*() {
+        const { alice } = yield* two(yield* SimNetwork.make(), served())
+        const careful = yield* clientOf(alice, Basics, "bob", { limit: 1_000 })
+        assert.strictEqual(yield* careful.find({ path: "x".repeat(900) }), 900n)
+        assert.strictEqual((yield* errorOf(careful.find({ path: "x".repeat(1_100) })))._tag, "CallTooLargeError")
+      })))
+  })
+}
 
 // --- peers that come and go ----------------------------------------------------------------------------------------------------
 
-describe("clients and their peers", () => {
-  it.effect("fail when the peer leaves or crashes, at once and later, and work again when it is back", () =>
-    quietly(
-      Effect.gen(function*() {
-        const network = yield* SimNetwork.make()
-        // The same key after each start, as a node with a key file has.
-        const identity = yield* Effect.provideService(Identity.generate, Crypto.Crypto, yield* seeded())
-        let { alice, bob } = yield* two(network, served(), { identity })
-        const client = yield* clientOf(alice, Basics)
-        const unknown = yield* errorOf((yield* clientOf(alice, Basics, "nobody")).nothing())
-        assert.strictEqual(unknown._tag, "PeerUnknownError")
-        for (const how of ["stop", "kill"] as const) {
-          assert.strictEqual(yield* client.hello({ name: "x" }), "Hello, x")
-          const open = yield* Effect.forkChild(errorOf(client.forever()))
-          const stream = yield* Effect.forkChild(
-            errorOf(Stream.runForEach(client.count({ to: 1e9 }), () => Effect.sleep("10 millis")))
-          )
-          yield* Effect.sleep("1 second")
-          yield* bob.process[how]
-          const lost = yield* Fiber.join(open)
-          assert.isTrue(lost._tag === "PeerLostError" && lost.mayHaveRun || lost._tag === "StreamResetError", lost._tag)
-          yield* Fiber.join(stream)
-          const at: Array<string> = []
-          for (let i = 0; i < 30; i++) {
-            const error = yield* errorOf(client.hello({ name: "x" }))
-            at.push(error._tag)
-            if (error._tag === "PeerLostError") assert.isFalse(error.mayHaveRun)
+for (const form of forms) {
+  describe(`clients and their peers, in ${form}`, () => {
+    const quietly = speaking(form)
+    it.effect("fail when the peer leaves or crashes, at once and later, and work again when it is back", () =>
+      quietly(
+        Effect.gen(function*() {
+          const network = yield* SimNetwork.make()
+          // The same key after each start, as a node with a key file has.
+          const identity = yield* Effect.provideService(Identity.generate, Crypto.Crypto, yield* seeded())
+          let { alice, bob } = yield* two(network, served(), { identity })
+          const client = yield* clientOf(alice, Basics)
+          const unknown = yield* errorOf((yield* clientOf(alice, Basics, "nobody")).nothing())
+          assert.strictEqual(unknown._tag, "PeerUnknownError")
+          for (const how of ["stop", "kill"] as const) {
+            assert.strictEqual(yield* client.hello({ name: "x" }), "Hello, x")
+            const open = yield* Effect.forkChild(errorOf(client.forever()))
+            const stream = yield* Effect.forkChild(
+              errorOf(Stream.runForEach(client.count({ to: 1e9 }), () => Effect.sleep("10 millis")))
+            )
             yield* Effect.sleep("1 second")
+            yield* bob.process[how]
+            const lost = yield* Fiber.join(open)
+            assert.isTrue(
+              lost._tag === "PeerLostError" && lost.mayHaveRun || lost._tag === "StreamResetError",
+              lost._tag
+            )
+            yield* Fiber.join(stream)
+            const at: Array<string> = []
+            for (let i = 0; i < 30; i++) {
+              const error = yield* errorOf(client.hello({ name: "x" }))
+              at.push(error._tag)
+              if (error._tag === "PeerLostError") assert.isFalse(error.mayHaveRun)
+              yield* Effect.sleep("1 second")
+            }
+            assert.deepStrictEqual([...new Set(at)], ["PeerLostError"])
+            bob = yield* start(network, "bob", served(), {
+              host: bob.host,
+              options: { identity }
+            })
+            yield* alice.node.peers.awaitPeer("bob", "30 seconds")
+            assert.strictEqual(yield* client.hello({ name: "x" }), "Hello, x")
           }
-          assert.deepStrictEqual([...new Set(at)], ["PeerLostError"])
-          bob = yield* start(network, "bob", served(), {
-            host: bob.host,
-            options: { identity }
-          })
-          yield* alice.node.peers.awaitPeer("bob", "30 seconds")
-          assert.strictEqual(yield* client.hello({ name: "x" }), "Hello, x")
-        }
-      }).pipe(Effect.orDie)
-    ))
+        }).pipe(Effect.orDie)
+      ))
 
-  it.effect("try again when the peer has no room", () =>
-    quietly(Effect.gen(function*() {
-      const network = yield* SimNetwork.make()
-      const { alice } = yield* two(network, served(), { limits: { calls: 4 } } as never)
-      const client = yield* clientOf(alice, Basics)
-      const busy = yield* Effect.forkChild(Effect.timeoutOption(client.forever(), "100 millis"))
-      yield* Effect.sleep("50 millis")
-      assert.strictEqual(yield* client.hello({ name: "x" }), "Hello, x")
-      assert.deepStrictEqual(yield* Stream.runCollect(client.count({ to: 2 })), [1, 2])
-      yield* Fiber.join(busy)
-      yield* Effect.forkChild(client.forever())
-      yield* Effect.sleep("50 millis")
-      const error = yield* errorOf(client.hello({ name: "x" }))
-      assert.strictEqual(error._tag === "StreamResetError" && error.code, "refused")
-      // With the services of their caller, which has nothing to do meanwhile.
-      let draws = 0
-      const counting = {
-        nextIntUnsafe: () => draws++,
-        nextDoubleUnsafe: () => {
-          draws++
-          return 0.5
+    it.effect("try again when the peer has no room", () =>
+      quietly(Effect.gen(function*() {
+        const network = yield* SimNetwork.make()
+        const { alice } = yield* two(network, served(), { limits: { calls: 4 } } as never)
+        const client = yield* clientOf(alice, Basics)
+        const busy = yield* Effect.forkChild(Effect.timeoutOption(client.forever(), "100 millis"))
+        yield* Effect.sleep("50 millis")
+        assert.strictEqual(yield* client.hello({ name: "x" }), "Hello, x")
+        assert.deepStrictEqual(yield* Stream.runCollect(client.count({ to: 2 })), [1, 2])
+        yield* Fiber.join(busy)
+        yield* Effect.forkChild(client.forever())
+        yield* Effect.sleep("50 millis")
+        const error = yield* errorOf(client.hello({ name: "x" }))
+        assert.strictEqual(error._tag === "StreamResetError" && error.code, "refused")
+        // With the services of their caller, which has nothing to do meanwhile.
+        let draws = 0
+        const counting = {
+          nextIntUnsafe: () => draws++,
+          nextDoubleUnsafe: () => {
+            draws++
+            return 0.5
+          }
         }
-      }
-      yield* Effect.provideService(errorOf(client.hello({ name: "x" })), Random.Random, counting)
-      assert.isAbove(draws, 0)
-      // And no longer than they have time.
-      const hasty = yield* clientOf(alice, Basics, "bob", { timeout: "100 millis" })
-      const begun = yield* Clock.currentTimeMillis
-      assert.strictEqual((yield* errorOf(hasty.hello({ name: "x" })))._tag, "DeadlineError")
-      assert.strictEqual((yield* errorOf(Stream.runDrain(hasty.count({ to: 2 }))))._tag, "DeadlineError")
-      assert.isAtMost((yield* Clock.currentTimeMillis) - begun, 220)
-    })))
-})
+        yield* Effect.provideService(errorOf(client.hello({ name: "x" })), Random.Random, counting)
+        assert.isAbove(draws, 0)
+        // And no longer than they have time.
+        const hasty = yield* clientOf(alice, Basics, "bob", { timeout: "100 millis" })
+        const begun = yield* Clock.currentTimeMillis
+        assert.strictEqual((yield* errorOf(hasty.hello({ name: "x" })))._tag, "DeadlineError")
+        assert.strictEqual((yield* errorOf(Stream.runDrain(hasty.count({ to: 2 }))))._tag, "DeadlineError")
+        assert.isAtMost((yield* Clock.currentTimeMillis) - begun, 220)
+      })))
+  })
+}
 
 // --- several peers -------------------------------------------------------------------------------------------------------------
 
@@ -807,69 +846,72 @@ const places = (name: string) =>
     })
   )
 
-describe("a client of several peers", () => {
-  const world = Effect.gen(function*() {
-    const network = yield* SimNetwork.make()
-    const nodes = yield* Effect.forEach(["bob", "carol", "dave"], (name) => start(network, name, places(name)))
-    const alice = yield* start(network, "alice")
-    yield* Effect.forEach(["bob", "carol", "dave"], (name) => alice.node.peers.awaitPeer(name))
-    const many = (target: Peers.Target, options?: PeerRpc.AllOptions) =>
-      Effect.provideContext(
-        PeerRpc.clientAll(Places, target, options),
-        alice.context as Context.Context<any>
-      ) as Effect.Effect<PeerRpc.ManyClient<RpcGroup.Rpcs<typeof Places>>, never, Scope.Scope>
-    return { alice, many, nodes }
+for (const form of forms) {
+  describe(`a client of several peers, in ${form}`, () => {
+    const quietly = speaking(form)
+    const world = Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const nodes = yield* Effect.forEach(["bob", "carol", "dave"], (name) => start(network, name, places(name)))
+      const alice = yield* start(network, "alice")
+      yield* Effect.forEach(["bob", "carol", "dave"], (name) => alice.node.peers.awaitPeer(name))
+      const many = (target: Peers.Target, options?: PeerRpc.AllOptions) =>
+        Effect.provideContext(
+          PeerRpc.clientAll(Places, target, options),
+          alice.context as Context.Context<any>
+        ) as Effect.Effect<PeerRpc.ManyClient<RpcGroup.Rpcs<typeof Places>>, never, Scope.Scope>
+      return { alice, many, nodes }
+    })
+
+    const shown = (exits: Readonly<Record<string, Exit.Exit<unknown, { readonly _tag: string }>>>) =>
+      Object.fromEntries(
+        Object.entries(exits).map(([name, exit]) => [
+          name,
+          Exit.isSuccess(exit) ? exit.value : exit.cause.reasons.find(Cause.isFailReason)?.error._tag
+        ])
+      )
+
+    it.effect("gathers each addressed peer's typed Exit, once", () =>
+      quietly(Effect.gen(function*() {
+        const { many, nodes } = yield* world
+        const all = yield* many("*")
+        const exits = yield* all.where({ fail: "carol" })
+        assert.deepStrictEqual(shown(exits), { bob: "bob", carol: "NotFound", dave: "dave" })
+        expectTypeOf(exits).toEqualTypeOf<Readonly<Record<string, Exit.Exit<string, NotFound | PeerRpc.RpcError>>>>()
+        const some = yield* many(["dave", "nobody", "bob", "dave"], { concurrency: 1, timeout: "5 seconds" })
+        assert.deepStrictEqual(shown(yield* some.where({ fail: "" })), {
+          dave: "dave",
+          nobody: "PeerUnknownError",
+          bob: "bob"
+        })
+        // Those that are there when it is called.
+        yield* nodes[0]!.process.stop
+        yield* Effect.sleep("1 second")
+        assert.deepStrictEqual(shown(yield* all.where({ fail: "" })), { carol: "carol", dave: "dave" })
+        assert.deepStrictEqual(shown(yield* some.where({ fail: "" })), {
+          dave: "dave",
+          nobody: "PeerUnknownError",
+          bob: "PeerLostError"
+        })
+      })))
+
+    it.effect("streams each one's elements, and then how it ended", () =>
+      quietly(Effect.gen(function*() {
+        const { many } = yield* world
+        const items = yield* Stream.runCollect((yield* many("*")).steps({ fail: "bob" }))
+        for (const peer of ["bob", "carol", "dave"]) {
+          const own = items.filter((item) => item.peer === peer)
+          assert.deepStrictEqual(own.map((item) => item._tag === "Value" ? item.value : item._tag), [1, 2, "Exit"])
+          const exit = own.flatMap((item) => item._tag === "Exit" ? [item.exit] : [])[0]!
+          assert.strictEqual(Exit.isSuccess(exit), peer !== "bob")
+        }
+        const steps = (yield* many("*")).steps({ fail: "" })
+        expectTypeOf<Stream.Success<typeof steps>>().toEqualTypeOf<
+          PeerRpc.PeerItem<number, NotFound | PeerRpc.RpcError>
+        >()
+        expectTypeOf<Stream.Error<typeof steps>>().toEqualTypeOf<never>()
+      })))
   })
-
-  const shown = (exits: Readonly<Record<string, Exit.Exit<unknown, { readonly _tag: string }>>>) =>
-    Object.fromEntries(
-      Object.entries(exits).map(([name, exit]) => [
-        name,
-        Exit.isSuccess(exit) ? exit.value : exit.cause.reasons.find(Cause.isFailReason)?.error._tag
-      ])
-    )
-
-  it.effect("gathers each addressed peer's typed Exit, once", () =>
-    quietly(Effect.gen(function*() {
-      const { many, nodes } = yield* world
-      const all = yield* many("*")
-      const exits = yield* all.where({ fail: "carol" })
-      assert.deepStrictEqual(shown(exits), { bob: "bob", carol: "NotFound", dave: "dave" })
-      expectTypeOf(exits).toEqualTypeOf<Readonly<Record<string, Exit.Exit<string, NotFound | PeerRpc.RpcError>>>>()
-      const some = yield* many(["dave", "nobody", "bob", "dave"], { concurrency: 1, timeout: "5 seconds" })
-      assert.deepStrictEqual(shown(yield* some.where({ fail: "" })), {
-        dave: "dave",
-        nobody: "PeerUnknownError",
-        bob: "bob"
-      })
-      // Those that are there when it is called.
-      yield* nodes[0]!.process.stop
-      yield* Effect.sleep("1 second")
-      assert.deepStrictEqual(shown(yield* all.where({ fail: "" })), { carol: "carol", dave: "dave" })
-      assert.deepStrictEqual(shown(yield* some.where({ fail: "" })), {
-        dave: "dave",
-        nobody: "PeerUnknownError",
-        bob: "PeerLostError"
-      })
-    })))
-
-  it.effect("streams each one's elements, and then how it ended", () =>
-    quietly(Effect.gen(function*() {
-      const { many } = yield* world
-      const items = yield* Stream.runCollect((yield* many("*")).steps({ fail: "bob" }))
-      for (const peer of ["bob", "carol", "dave"]) {
-        const own = items.filter((item) => item.peer === peer)
-        assert.deepStrictEqual(own.map((item) => item._tag === "Value" ? item.value : item._tag), [1, 2, "Exit"])
-        const exit = own.flatMap((item) => item._tag === "Exit" ? [item.exit] : [])[0]!
-        assert.strictEqual(Exit.isSuccess(exit), peer !== "bob")
-      }
-      const steps = (yield* many("*")).steps({ fail: "" })
-      expectTypeOf<Stream.Success<typeof steps>>().toEqualTypeOf<
-        PeerRpc.PeerItem<number, NotFound | PeerRpc.RpcError>
-      >()
-      expectTypeOf<Stream.Error<typeof steps>>().toEqualTypeOf<never>()
-    })))
-})
+}
 
 // --- contracts -----------------------------------------------------------------------------------------------------------------
 

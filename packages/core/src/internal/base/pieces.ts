@@ -91,6 +91,20 @@ export class Pieces {
     return ((this.byte(at) << 24) | (this.byte(at + 1) << 16) | (this.byte(at + 2) << 8) | this.byte(at + 3)) >>> 0
   }
 
+  /** How far ahead a byte stands for the first time, `from` bytes ahead or more; -1 where it does not. */
+  indexOf(byte: number, from: number): number {
+    let start = -this.#offset
+    for (let i = this.#head; i < this.#list.length; i++) {
+      const piece = this.#list[i]!
+      if (start + piece.length > from) {
+        const at = piece.indexOf(byte, Math.max(0, from - start))
+        if (at !== -1) return start + at
+      }
+      start += piece.length
+    }
+    return -1
+  }
+
   skip(length: number): void {
     this.length -= length
     let left = length

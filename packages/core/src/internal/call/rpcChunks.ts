@@ -5,6 +5,7 @@
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import type { Pieces } from "../base/pieces.ts"
 import type { SessionStream } from "../session/sessionStream.ts"
 import * as Wire from "./rpcWire.ts"
 
@@ -17,18 +18,23 @@ export class ChunkWriter {
   readonly #raw: boolean
   /** Chunks that the caller has granted and that were not sent. */
   #left: number
+  /** What came behind the request, which is grants. */
+  #behind: Pieces | undefined
+  #grants: ((bytes: Uint8Array) => number | undefined) | undefined
 
   /** `window` is what the request grants; `raw` is whether the caller takes elements that are bytes as they are. */
   constructor(stream: SessionStream, wire: Wire.Wire, options: {
     readonly limit: number
     readonly window: number
     readonly raw: boolean
+    readonly behind: Pieces | undefined
   }) {
     this.#stream = stream
     this.#wire = wire
     this.#limit = options.limit
     this.#raw = options.raw
     this.#left = options.window
+    this.#behind = options.behind
   }
 
   send(values: NonEmptyReadonlyArray<unknown>): Effect.Effect<void> {
@@ -52,7 +58,7 @@ export class ChunkWriter {
           this.#granted,
           Effect.suspend(() => {
             this.#left--
-            return this.#written([Wire.header(Wire.Kind.chunk, bytes.length), bytes])
+            return this.#written(this.#wire.form.chunk(bytes))
           })
         )
       }
@@ -88,24 +94,36 @@ export class ChunkWriter {
 
   /** Waits until the caller has granted a chunk. */
   get #granted(): Effect.Effect<void> {
-    return Effect.suspend(() =>
-      this.#left > 0 ? Effect.void : Effect.matchEffect(this.#stream.pull, {
-        onSuccess: (parts) => {
-          for (const part of parts) for (const chunks of part) this.#left += chunks
-          return this.#granted
-        },
+    return Effect.suspend(() => {
+      if (this.#left > 0) return Effect.void
+      const behind = this.#behind
+      if (behind !== undefined) {
+        this.#behind = undefined
+        return this.#take([behind.take(behind.length)])
+      }
+      return Effect.matchEffect(this.#stream.pull, {
+        onSuccess: (parts) => this.#take(parts),
         onFailure: (error) =>
-          Cause.isDone(error)
-            ? Effect.andThen(this.#stream.reset("cancelled", "it grants no more chunks"), Effect.interrupt)
-            : Effect.interrupt
+          Cause.isDone(error) ? this.#over("cancelled", "it grants no more chunks") : Effect.interrupt
       })
-    )
+    })
+  }
+
+  #take(parts: ReadonlyArray<Uint8Array>): Effect.Effect<void> {
+    const grants = this.#grants ??= this.#wire.form.grants()
+    for (const part of parts) {
+      const chunks = grants(part)
+      if (chunks === undefined) return this.#over("internal", "a malformed grant")
+      this.#left += chunks
+    }
+    return this.#granted
+  }
+
+  #over(code: "cancelled" | "internal" | "too_large", detail: string): Effect.Effect<never> {
+    return Effect.andThen(this.#stream.reset(code, detail), Effect.interrupt)
   }
 
   get #tooLarge(): Effect.Effect<never> {
-    return Effect.andThen(
-      this.#stream.reset("too_large", `an element is over ${this.#limit} bytes`),
-      Effect.interrupt
-    )
+    return this.#over("too_large", `an element is over ${this.#limit} bytes`)
   }
 }

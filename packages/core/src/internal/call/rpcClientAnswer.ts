@@ -11,7 +11,7 @@ export interface Answer {
 }
 
 /** A handler's failure. */
-export const failureOf = (call: Call, body: Uint8Array): Effect.Effect<Answer, RpcError> =>
+export const failureOf = (call: Call, body: unknown): Effect.Effect<Answer, RpcError> =>
   Effect.matchEffect(call.wire.decodeExit(body), {
     onSuccess: (exit) => {
       const failures = Exit.isFailure(exit) ? Wire.failuresOf(exit.cause) : undefined
@@ -27,9 +27,8 @@ export const failureOf = (call: Call, body: Uint8Array): Effect.Effect<Answer, R
   })
 
 /** A whole answer that is no stream's. */
-export const answerOf = (call: Call, bytes: Uint8Array): Effect.Effect<Answer, RpcError> => {
-  const body = bytes.subarray(1)
-  switch (bytes[0]) {
+export const answerOf = (call: Call, kind: number, body: unknown): Effect.Effect<Answer, RpcError> => {
+  switch (kind) {
     case Wire.Kind.success: {
       if (call.message.discard === true) return Effect.succeed({ exit: Exit.void })
       const decoded = call.wire.decodeSuccess(body)
@@ -43,6 +42,8 @@ export const answerOf = (call: Call, bytes: Uint8Array): Effect.Effect<Answer, R
       return failureOf(call, body)
     case Wire.Kind.broken:
       return Effect.fail(call.broken)
+    case Wire.Found.tooLarge:
+      return Effect.fail(call.tooLarge)
   }
   return Effect.fail(call.malformed)
 }

@@ -14,14 +14,15 @@ import {
   UnknownFunctionError
 } from "../../FunctionError.ts"
 import type { NodeName } from "../../Packet.ts"
-import type { NameConflictError, PeerLostError, Peers, PeerUnknownError } from "../../Peers.ts"
+import type { NameConflictError, Peer, PeerLostError, Peers, PeerUnknownError } from "../../Peers.ts"
 import type * as Sessions from "../../Sessions.ts"
 import type { DialError } from "../../Transport.ts"
 import { lostBefore } from "../peers/lostBefore.ts"
 import { unsent } from "../session/refused.ts"
 import { type CallMeter, meterOf } from "./callMetrics.ts"
 import { differences } from "./contractDifferences.ts"
-import type { Known } from "./rpcClientKnown.ts"
+import type { Known, Way } from "./rpcClientKnown.ts"
+import { jsonWireOf } from "./rpcJson.ts"
 import type * as Wire from "./rpcWire.ts"
 
 /** How a peer that was called before is lost to who calls it again, where it cannot be dialled. */
@@ -100,27 +101,63 @@ export const tagOf = (cause: Cause.Cause<any>): string => {
   return ownTags.has(tag) ? tag as string : "failed"
 }
 
+const formBit = (json: boolean): number => json ? 2 : 1
+
 export class Call {
   readonly client: Client
   readonly to: NodeName
-  readonly wire: Wire.Wire
   readonly message: Request<Rpc.Any>
+  /** How it is made: in bytes, until that is known to be wrong. */
+  wire: Wire.Wire
   /** By which contract it was made. */
   hash: Uint8Array | undefined
+  /** Why it was not run in bytes, where it is tried by JSON for that. */
+  disagreed: ContractError | undefined
+  // The forms that it was made in, and those in which it was made by the peer's contract: bits of `formBit`.
+  #tried = 0
+  #adopted = 0
   /** Whether any of the answer has come. */
   heard = false
   /** Bytes, for the metrics. */
   sent = 0
   received = 0
   readonly #begun: number
+  readonly #binary: Wire.Wire
   #counted = false
 
   constructor(client: Client, to: NodeName, wire: Wire.Wire, message: Request<Rpc.Any>) {
     this.client = client
     this.to = to
     this.wire = wire
+    this.#binary = wire
     this.message = message
     this.#begun = nowUnsafe(client.clock)
+  }
+
+  /** Takes the form and the contract by which the peer's function is called. */
+  use(way: Way | undefined): void {
+    if ((way?.json === true) !== this.json) this.wire = this.json ? this.#binary : jsonWireOf(this.#binary.rpc)
+    this.hash = way?.hash ?? this.wire.hash()
+    this.#tried |= formBit(this.json)
+  }
+
+  /** Whether the other form was not tried yet. */
+  get mayChangeForm(): boolean {
+    return (this.#tried & formBit(!this.json)) === 0
+  }
+
+  /** Takes the peer's contract for its own, once in each form; `false` where it was done already. */
+  adopt(peer: Peer, hash: Uint8Array): boolean {
+    const bit = formBit(this.json)
+    if ((this.#adopted & bit) !== 0) return false
+    this.#adopted |= bit
+    this.client.known.adopt(peer, this.name, { json: this.json, hash })
+    return true
+  }
+
+  /** Whether it is made by JSON. */
+  get json(): boolean {
+    return this.wire !== this.#binary
   }
 
   get id() {

@@ -1,16 +1,24 @@
 /**
- * What a client remembers of peers: whom it has had to do with, of whom one that is gone is lost, not unknown; and which of their
- * contracts were found to go with this side's.
+ * What a client remembers of peers: whom it has had to do with, of whom one that is gone is lost, not unknown; and how their
+ * functions are called: by which form, and by which contract that was found to go with this side's.
  */
 import type { Peer } from "../../Peers.ts"
+
+/** How a peer's function is called. */
+export interface Way {
+  /** Whether by JSON, since it does not speak in bytes, or in those of another encoder. */
+  readonly json: boolean
+  /** The hash of its contract, which goes with this side's; `undefined` where that is the same. */
+  readonly hash: Uint8Array | undefined
+}
 
 /** Names of peers that a client remembers. */
 const most = 4_096
 
 export class Known {
   readonly #met = new Map<string, Peer>()
-  /** Hashes of other contracts, by peer and function. */
-  readonly #adopted = new Map<string, Uint8Array>()
+  /** How functions of peers are called that are not called as all are, by peer and function. */
+  readonly #ways = new Map<string, Way>()
 
   meet(peer: Peer): void {
     if (this.#met.get(peer.name) !== peer && (this.#met.size < most || this.#met.has(peer.name))) {
@@ -22,13 +30,17 @@ export class Known {
     return this.#met.get(name)
   }
 
-  /** The hash of the peer's contract of a function that goes with this side's. */
-  adopted(peer: Peer, name: string): Uint8Array | undefined {
-    return this.#adopted.size === 0 ? undefined : this.#adopted.get(`${peer.publicKey}\n${name}`)
+  /** How a function of the peer is called, where that is known to be otherwise. */
+  way(peer: Peer, name: string): Way | undefined {
+    return this.#ways.size === 0 ? undefined : this.#ways.get(`${peer.publicKey}\n${name}`)
   }
 
-  adopt(peer: Peer, name: string, hash: Uint8Array): void {
-    if (this.#adopted.size >= most) this.#adopted.clear()
-    this.#adopted.set(`${peer.publicKey}\n${name}`, hash)
+  adopt(peer: Peer, name: string, way: Way): void {
+    if (this.#ways.size >= most) this.#ways.clear()
+    this.#ways.set(`${peer.publicKey}\n${name}`, way)
+  }
+
+  forget(peer: Peer, name: string): void {
+    this.#ways.delete(`${peer.publicKey}\n${name}`)
   }
 }

@@ -13,6 +13,7 @@ import { concat } from "../base/bytes.ts"
 import { toTraceparent } from "../base/trace.ts"
 import { lostBefore } from "../peers/lostBefore.ts"
 import { isRefused, refusedRetries } from "../session/refused.ts"
+import { isObject } from "../wire/json.ts"
 import { compatible } from "./contractCompatible.ts"
 import type { Call, Client, RpcError } from "./rpcClientCall.ts"
 import * as Wire from "./rpcWire.ts"
@@ -27,13 +28,43 @@ export const isAgain = (error: unknown): boolean => error instanceof Again
 const again = (): Effect.Effect<never> => Effect.fail(new Again() as never)
 
 /** What a mismatch comes to: the call is made again, or the two sides do not go together. */
-export const disagreement = (call: Call, peer: Peer, body: Uint8Array): Effect.Effect<never, RpcError> => {
-  const theirs = Wire.contractOf(body)
+export const disagreement = (call: Call, peer: Peer, body: unknown): Effect.Effect<never, RpcError> => {
+  const { client, wire } = call
+  const theirs = wire.form.mismatch(body)
   if (theirs === undefined) return Effect.fail(call.disagree(undefined, false, "the peer's answer is malformed"))
-  if (Wire.sameHash(theirs.hash, call.hash!) || !compatible(call.wire.contractFor(theirs.contract), theirs.contract)) {
-    return Effect.fail(call.disagree(theirs.contract, false))
+  const { contract, description, hash } = theirs
+  const mine = wire.contractFor(contract)
+  const fails = () => call.disagree(contract, false, description)
+  // One writes other bytes than the other reads, whatever the Schemas are: JSON is the same for both.
+  if (!call.json && mine["form"] !== formOf(contract)) {
+    call.disagreed = fails()
+    if (!call.mayChangeForm) return Effect.fail(call.disagreed)
+    client.known.adopt(peer, call.name, { json: true, hash: undefined })
+    return again()
   }
-  call.client.known.adopt(peer, call.name, theirs.hash)
+  if (hash === undefined || Wire.sameHash(hash, call.hash!) || !compatible(mine, contract)) return Effect.fail(fails())
+  return call.adopt(peer, hash)
+    ? again()
+    : Effect.fail(call.disagree(undefined, false, "the peer's contract changes with every call"))
+}
+
+const formOf = (contract: unknown): unknown => isObject(contract) ? contract["form"] : undefined
+
+/** A stream's failure, as what became of the call. What the peer does not speak may be tried in the other form. */
+export const failed = (
+  call: Call,
+  peer: Peer,
+  error: Sessions.OpenError | Sessions.StreamError
+): Effect.Effect<never, RpcError> => {
+  if (error._tag !== "StreamResetError" || error.code !== "unsupported" || !error.remote || call.heard) {
+    return Effect.fail(call.mapError(error))
+  }
+  const { known } = call.client
+  if (call.json) known.forget(peer, call.name)
+  // It speaks bytes, and other ones.
+  if (call.disagreed !== undefined) return Effect.fail(call.disagreed)
+  if (!call.mayChangeForm) return Effect.fail(call.mapError(error))
+  if (!call.json) known.adopt(peer, call.name, { json: true, hash: undefined })
   return again()
 }
 
@@ -49,38 +80,32 @@ export const openOptions = (call: Call, millis: number): OpenOptions => {
   const { message } = call
   const traceparent = message.spanId === undefined ? undefined : toTraceparent(message as unknown as Tracer.AnySpan)
   return {
-    protocol: Wire.protocol,
+    protocol: call.wire.form.protocol,
     name: call.name,
     deadline: millis === Infinity ? undefined : Duration.millis(millis),
     traceparent,
-    // An answer, its kind, and a contract before it.
-    limit: call.client.limit + 1 + Wire.maxContract + 5
+    limit: call.client.limit + call.wire.form.room
   }
 }
 
-/** What is said before the payload, and the payload; `undefined` where it is too much. */
-export const requestOf = (call: Call, payload: Uint8Array, peer: Peer): ReadonlyArray<Uint8Array> | undefined => {
+/** A request with its payload, as its form and contract have it; `undefined` where it is too much. */
+export const requestOf = (call: Call, payload: Uint8Array): ReadonlyArray<Uint8Array> | undefined => {
   const { client, message, wire } = call
-  const hash = client.known.adopted(peer, call.name) ?? wire.hash()
-  call.hash = hash
   const headers = Wire.headersText(message.headers as Headers)
   call.sent = payload.length
   if (payload.length > client.limit || headers !== undefined && headers.length > Wire.maxHeaders) return undefined
-  return [
-    Wire.requestHead(
-      {
-        hash,
-        window: wire.isStream ? client.window : 0,
-        discard: message.discard === true,
-        raw: wire.isRaw,
-        stream: wire.isStream,
-        foreign: wire.foreign,
-        headers
-      },
-      payload.length
-    ),
+  return wire.form.request(
+    {
+      hash: call.hash!,
+      window: wire.isStream ? client.window : 0,
+      discard: message.discard === true,
+      raw: wire.isRaw,
+      stream: wire.isStream,
+      foreign: wire.foreign,
+      headers
+    },
     payload
-  ]
+  )
 }
 
 /** What is left of the time that the call may take: its client's and that of the work it is part of. */
@@ -117,21 +142,27 @@ export const begin = <A>(
   return Effect.withFiber((fiber) => {
     const inherited = fiber.getRef(CurrentDeadline)
     const begun = client.timeout === Infinity ? 0 : nowUnsafe(client.clock)
-    return Effect.flatMap(Effect.orDie(call.wire.encodePayload(call.message.payload)), (payload) => {
-      const once = Effect.flatMap(resolve(call), (peer) => {
+    const once = Effect.flatMap(resolve(call), (peer) => {
+      call.use(client.known.way(peer, call.name))
+      return Effect.flatMap(Effect.orDie(call.wire.encodePayload(call.message.payload)), (payload) => {
         const millis = millisOf(client, inherited, begun)
-        const parts = requestOf(call, payload, peer)
+        const parts = requestOf(call, payload)
         return parts === undefined
           ? Effect.fail(call.tooLarge)
-          : run(peer, openOptions(call, millis), concat(parts, parts[0]!.length + payload.length))
+          : run(peer, openOptions(call, millis), concat(parts, lengthOf(parts)))
       })
-      // Not for ever, should the peer have another contract each time.
-      const onceMore = <B>(other: Effect.Effect<B, RpcError>) =>
-        Effect.catch(once, (error) => isAgain(error) ? other : Effect.fail(error))
-      const agreed = onceMore(
-        onceMore(Effect.fail(call.disagree(undefined, false, "the peer's contract changes with every call")))
-      )
-      return patiently(call, () => millisOf(client, inherited, begun), agreed)
     })
+    // Not for ever: in each form once, and once more by the contract that the peer has said it has.
+    const agreed: Effect.Effect<A, RpcError> = Effect.catch(
+      once,
+      (error) => isAgain(error) ? agreed : Effect.fail(error)
+    )
+    return patiently(call, () => millisOf(client, inherited, begun), agreed)
   })
+}
+
+const lengthOf = (parts: ReadonlyArray<Uint8Array>): number => {
+  let length = 0
+  for (const part of parts) length += part.length
+  return length
 }

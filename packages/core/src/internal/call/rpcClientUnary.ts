@@ -11,11 +11,21 @@ import { CurrentDeadline } from "../../Deadline.ts"
 import type { Peer } from "../../Peers.ts"
 import type * as Sessions from "../../Sessions.ts"
 import { IntMap } from "../base/intMap.ts"
+import { Pieces } from "../base/pieces.ts"
 import { isRefused } from "../session/refused.ts"
-import { answerOf, counted } from "./rpcClientAnswer.ts"
+import { type Answer, answerOf, counted } from "./rpcClientAnswer.ts"
 import type { Call, RpcError } from "./rpcClientCall.ts"
-import { begin, disagreement, isAgain, openOptions, requestOf } from "./rpcClientRequest.ts"
+import { begin, disagreement, failed, isAgain, openOptions, requestOf } from "./rpcClientRequest.ts"
 import * as Wire from "./rpcWire.ts"
+
+/** What a whole answer comes to. */
+const answered = (call: Call, peer: Peer, bytes: Uint8Array): Effect.Effect<Answer, RpcError> => {
+  const answers = call.wire.form.answers(call.client.limit)
+  const pieces = new Pieces(bytes.length)
+  pieces.add(bytes)
+  const kind = answers.next(pieces, true)
+  return kind === Wire.Kind.mismatch ? disagreement(call, peer, answers.body) : answerOf(call, kind, answers.body)
+}
 
 /** Makes a call that waits for something, with a fiber. */
 const slow = (call: Call): Effect.Effect<void, RpcError> =>
@@ -26,16 +36,12 @@ const slow = (call: Call): Effect.Effect<void, RpcError> =>
         Effect.matchEffect(call.client.sessions.exchange(peer, options, request), {
           onSuccess: (bytes) => {
             call.client.known.meet(peer)
-            return bytes[0] === Wire.Kind.mismatch
-              ? disagreement(call, peer, bytes.subarray(1))
-              : Effect.succeed(bytes)
+            call.received = bytes.length
+            return answered(call, peer, bytes)
           },
-          onFailure: (error) => Effect.fail(call.mapError(error))
+          onFailure: (error) => failed(call, peer, error)
         })),
-      (bytes) => {
-        call.received = bytes.length
-        return Effect.flatMap(answerOf(call, bytes), ({ exit }) => call.exit(exit))
-      }
+      ({ exit }) => call.exit(exit)
     )
   )
 
@@ -48,17 +54,15 @@ const settle = (call: Call, exit: Exit.Exit<any, any>): void => {
 
 /** What is to be done for an answer that could not be given in one step. */
 const rest = (call: Call, peer: Peer, exit: Exit.Exit<Uint8Array, Sessions.StreamError>) =>
-  exit._tag === "Success"
-    ? exit.value[0] === Wire.Kind.mismatch
-      ? Effect.catch(
-        disagreement(call, peer, exit.value.subarray(1)),
-        (error) => isAgain(error) ? slow(call) : Effect.fail(error)
-      )
-      : Effect.flatMap(answerOf(call, exit.value), (answer) => call.exit(answer.exit))
-    : Effect.suspend(() => {
-      const error = call.mapError(exit.cause.reasons.find(Cause.isFailReason)!.error)
-      return isRefused(error) ? slow(call) : Effect.fail(error)
-    })
+  Effect.catch(
+    Effect.flatMap(
+      exit._tag === "Success"
+        ? answered(call, peer, exit.value)
+        : Effect.suspend(() => failed(call, peer, exit.cause.reasons.find(Cause.isFailReason)!.error)),
+      (answer) => call.exit(answer.exit)
+    ),
+    (error) => isAgain(error) || isRefused(error) ? slow(call) : Effect.fail(error)
+  )
 
 /** The calls of a client that have one answer. */
 export class Unary {
@@ -99,7 +103,10 @@ export class Unary {
       return Effect.matchEffect(client.peers.resolveOne(call.to), {
         onFailure: () => slow(call),
         onSuccess: (peer) => {
-          const parts = requestOf(call, payload.value, peer)
+          const way = client.known.way(peer, call.name)
+          if (way?.json === true) return slow(call)
+          call.use(way)
+          const parts = requestOf(call, payload.value)
           if (parts === undefined) return counted(call, Effect.fail(call.tooLarge))
           let answered = false
           const cancel = client.sessions.exchangeUnsafe(peer, openOptions(call, Infinity), parts, (exit) => {

@@ -20,6 +20,7 @@ import { RpcRegistry } from "../../RpcRegistry.ts"
 import { Sessions } from "../../Sessions.ts"
 import * as Seldom from "../base/seldom.ts"
 import { entryOf } from "./rpcEntry.ts"
+import { jsonWireOf } from "./rpcJson.ts"
 import { onStream } from "./rpcRequests.ts"
 import * as Served from "./rpcServed.ts"
 import * as Wire from "./rpcWire.ts"
@@ -57,9 +58,12 @@ export const serve = <Rpcs extends Rpc.Any>(
     for (const rpc of group.requests.values()) {
       const served = Served.make(rpc as unknown as Rpc.AnyWithProps, shared, options)
       yield* registry.add(entryOf(served))
-      yield* sessions.handle({ protocol: Wire.protocol, name: served.rpc._tag }, onStream(served), {
-        cancelled: RpcSchema.ClientAbort.annotation as Context.Context<never>,
-        scoped: false
-      })
+      for (const wire of [served.wire, jsonWireOf(served.rpc)]) {
+        yield* sessions.handle(
+          { protocol: wire.form.protocol, name: served.rpc._tag },
+          onStream(wire === served.wire ? served : { ...served, wire }),
+          { cancelled: RpcSchema.ClientAbort.annotation as Context.Context<never>, scoped: false }
+        )
+      }
     }
   }) as Effect.Effect<void, any, any>

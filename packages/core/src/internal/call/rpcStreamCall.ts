@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Schema from "effect/Schema"
 import { nowUnsafe } from "../../Deadline.ts"
+import type { Pieces } from "../base/pieces.ts"
 import { fromTraceparent } from "../base/trace.ts"
 import type { SessionStream } from "../session/sessionStream.ts"
 import { ChunkWriter } from "./rpcChunks.ts"
@@ -13,9 +14,10 @@ import type { From, Served } from "./rpcServed.ts"
 import * as Wire from "./rpcWire.ts"
 
 /** What is so short is answered in one step. */
-export const atOnce = 65_536
+const atOnce = 65_536
 
-const nothing = Effect.succeed(new Uint8Array(0))
+const none = new Uint8Array(0)
+const nothing = Effect.succeed(none)
 
 export class StreamCall implements Incoming {
   readonly payload: unknown
@@ -30,11 +32,19 @@ export class StreamCall implements Incoming {
   readonly #begun: number
   #sent = 0
   #chunks: ChunkWriter | undefined
+  readonly #behind: Pieces | undefined
 
-  constructor(served: Served, stream: SessionStream, request: Wire.Request, payload: unknown) {
+  constructor(
+    served: Served,
+    stream: SessionStream,
+    request: Wire.Request,
+    payload: unknown,
+    behind: Pieces | undefined
+  ) {
     this.#served = served
     this.#stream = stream
     this.#request = request
+    this.#behind = behind
     this.#begun = nowUnsafe(served.clock)
     this.payload = payload
     this.from = served.fromOf(stream.peer)
@@ -74,7 +84,8 @@ export class StreamCall implements Incoming {
     const chunks = this.#chunks ??= new ChunkWriter(this.#stream, wire, {
       limit,
       window,
-      raw: wire.isRaw && (flags & Wire.Flag.raw) !== 0
+      raw: wire.isRaw && (flags & Wire.Flag.raw) !== 0,
+      behind: this.#behind
     })
     return chunks.send(values)
   }
@@ -91,7 +102,7 @@ export class StreamCall implements Incoming {
     this.from.meter.ended(
       nowUnsafe(this.#served.clock) - this.#begun,
       this.#sent + (this.#chunks?.sent ?? 0),
-      this.#request.payload.length,
+      this.#request.size,
       tag
     )
     return done
@@ -130,20 +141,21 @@ export class StreamCall implements Incoming {
         onFailure: (cause) =>
           Effect.andThen(
             this.#served.broke(this.from.caller.name, cause),
-            this.#write([Wire.kindOnly(Wire.Kind.broken)])
+            this.#write(this.#served.wire.form.answer(Wire.Kind.broken, none))
           )
       })
   }
 
   #say(kind: number, bytes: Uint8Array): Effect.Effect<void> {
-    const { limit } = this.#served
+    const { limit, wire } = this.#served
     this.#sent += bytes.length
     if (bytes.length > limit) return this.#stream.reset("too_large", `an answer over ${limit} bytes`)
+    const parts = wire.form.answer(kind, bytes)
     if (bytes.length <= atOnce) {
-      this.#stream.answerUnsafe([Wire.kindOnly(kind), bytes])
+      this.#stream.answerUnsafe(parts)
       return Effect.void
     }
-    return this.#write([Wire.kindOnly(kind), bytes])
+    return this.#write(parts)
   }
 
   /** The stream may be reset already, which nobody here needs to hear of. */

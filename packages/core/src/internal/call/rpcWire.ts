@@ -28,6 +28,7 @@ import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
 import { concat } from "../base/bytes.ts"
+import type { Pieces } from "../base/pieces.ts"
 import { strictTextOf, utf8 } from "../base/platform.ts"
 import { isObject, parse, weigh } from "../wire/json.ts"
 import * as Contract from "./contract.ts"
@@ -53,24 +54,86 @@ export const chunkBytes = 262_144
 /** Chunks that a caller takes before it has granted more, unless it says otherwise. */
 export const defaultWindow = 16
 
-type Coding<A, B> = (value: A) => Effect.Effect<B, Schema.SchemaError>
+/** From a value to another, or not. */
+export type Coding<A, B> = (value: A) => Effect.Effect<B, Schema.SchemaError>
+
+/** What a reader of answers has found: a kind, or one of these. */
+export const Found = { more: -1, malformed: -2, tooLarge: -3 } as const
+
+/** Finds the messages of an answer in what has come. */
+export interface AnswerReader {
+  /** What stood behind the kind that was found. */
+  body: any
+  /** The next message's kind, or why there is none; `ended` says that nothing more comes. */
+  next(pieces: Pieces, ended: boolean): number
+}
+
+/** What the bytes of a call look like, whatever is in them. */
+export interface Form {
+  /** The protocol of its streams. */
+  readonly protocol: "rpc" | "rpc-json"
+  /** What an answer may have besides its value. */
+  readonly room: number
+
+  // Requests.
+  /** The request in what came at once, if it is that and no more, and need not be weighed. */
+  readonly atOnce: (bytes: Uint8Array) => Uint8Array | undefined
+  /** Finds a request of up to so many bytes at the front of what has come. */
+  readonly requests: (limit: number) => (pieces: Pieces, ended: boolean) => Uint8Array | "too large" | undefined
+  /** What a request may be decoded to, where that is more than its bytes say: its payload is weighed by `admit` else. */
+  readonly weigh: ((request: Uint8Array) => number) | undefined
+  readonly decodeRequest: (bytes: Uint8Array) => Request | string
+  /** What is said before the payload, the payload, and what is said behind it. */
+  readonly request: (head: RequestHead, payload: Uint8Array) => ReadonlyArray<Uint8Array>
+  readonly grant: (chunks: number) => Uint8Array
+  /** How many chunks are granted by what has come; `undefined` where it is no grant. */
+  readonly grants: () => (bytes: Uint8Array) => number | undefined
+
+  // Answers.
+  readonly answer: (kind: number, body: Uint8Array) => ReadonlyArray<Uint8Array>
+  readonly chunk: (elements: Uint8Array) => ReadonlyArray<Uint8Array>
+  readonly answers: (limit: number) => AnswerReader
+  /** What a mismatch says; `undefined` where it is none. */
+  readonly mismatch: (body: any) => Mismatch | undefined
+}
+
+/** What the other side says of a call that it has not run. */
+export interface Mismatch {
+  readonly hash: Uint8Array | undefined
+  readonly contract: unknown
+  readonly description?: string
+}
+
+/** What a request says before its payload. */
+export interface RequestHead {
+  readonly hash: Uint8Array
+  readonly window: number
+  readonly discard: boolean
+  readonly raw: boolean
+  readonly stream: boolean
+  readonly foreign?: boolean
+  readonly headers: Uint8Array | undefined
+}
 
 /** How the values of one call travel. */
 export interface Wire {
   readonly rpc: Rpc.AnyWithProps
+  readonly form: Form
   readonly isStream: boolean
   /** Whether it is a stream of byte arrays, which need no codec. */
   readonly isRaw: boolean
   /** Whether its payload has lists, of which many elements may stand in few bytes. */
   readonly hasLists: boolean
   readonly encodePayload: Coding<unknown, Uint8Array>
-  readonly decodePayload: Coding<Uint8Array, unknown>
+  readonly decodePayload: Coding<any, unknown>
   readonly encodeSuccess: Coding<unknown, Uint8Array>
-  readonly decodeSuccess: Coding<Uint8Array, unknown>
+  readonly decodeSuccess: Coding<any, unknown>
   readonly encodeChunk: Coding<ReadonlyArray<unknown>, Uint8Array>
-  readonly decodeChunk: Coding<Uint8Array, NonEmptyReadonlyArray<unknown>>
+  readonly decodeChunk: Coding<any, NonEmptyReadonlyArray<unknown>>
   readonly encodeExit: Coding<Exit.Exit<unknown, unknown>, Uint8Array>
-  readonly decodeExit: Coding<Uint8Array, Exit.Exit<unknown, unknown>>
+  readonly decodeExit: Coding<any, Exit.Exit<unknown, unknown>>
+  /** What is answered to a call that is not run. */
+  readonly mismatch: (description?: string) => Uint8Array
   /** What two sides have to have in common, which is what `hash` is of. */
   readonly contract: () => Contract.Contract
   readonly hash: () => Uint8Array
@@ -130,7 +193,7 @@ const maxWeight = 8 * defaultLimit
 
 const notJson = (expected: string) => new Schema.SchemaError(new SchemaIssue.InvalidValue({ expected }, undefined, {}))
 
-const jsonEncoder = (schema: Schema.Top, options: SchemaAST.ParseOptions): Coding<any, Uint8Array> => {
+export const jsonEncoder = (schema: Schema.Top, options: SchemaAST.ParseOptions): Coding<any, Uint8Array> => {
   const encode = Schema.encodeUnknownEffect(Schema.toCodecJson(schema), options) as Coding<any, unknown>
   return (value) => Effect.map(encode(value), (json) => utf8(JSON.stringify(json) ?? "null"))
 }
@@ -144,7 +207,7 @@ const jsonDecoder = (schema: Schema.Top, options: SchemaAST.ParseOptions): Codin
 }
 
 /** The Schemas of a call whose values travel: of a stream, that of its elements. */
-const schemasOf = (rpc: Rpc.AnyWithProps) => {
+export const schemasOf = (rpc: Rpc.AnyWithProps) => {
   const stream = RpcSchema.isStreamSchema(rpc.successSchema) ? rpc.successSchema : undefined
   return { stream, exit: Rpc.exitSchema(rpc as Rpc.Any), success: stream?.success ?? rpc.successSchema }
 }
@@ -205,8 +268,15 @@ export const wireOf = (rpc: Rpc.AnyWithProps, codec: Codec.Codec = Codec.effects
   let foreign = false
   // A date is a text in JSON, whatever bytes it would have been.
   const contractOf = (): Contract.Contract => contract ??= make(json ? Contract.jsonSchemaOf : binarySchemaOf)
+  let mismatch: Uint8Array | undefined
+  const hashOf = (): Uint8Array => {
+    if (hash !== undefined) return hash
+    foreign = !json && codec.form !== undefined
+    return hash = Contract.hashBytesOf(contractOf())
+  }
   const wire: Wire = {
     rpc,
+    form: binary,
     isStream: stream !== undefined,
     isRaw: stream !== undefined && stream.success.ast === Schema.Uint8Array.ast,
     hasLists: lists(rpc.payloadSchema),
@@ -218,12 +288,9 @@ export const wireOf = (rpc: Rpc.AnyWithProps, codec: Codec.Codec = Codec.effects
     decodeChunk: decoder(chunk),
     encodeExit: encoder(exitOf),
     decodeExit: decoder(exitOf),
+    mismatch: () => mismatch ??= mismatchBody(contractOf(), hashOf()),
     contract: contractOf,
-    hash: () => {
-      if (hash !== undefined) return hash
-      foreign = !json && codec.form !== undefined
-      return hash = Contract.hashBytesOf(contractOf())
-    },
+    hash: hashOf,
     get foreign() {
       return foreign
     },
@@ -256,9 +323,17 @@ const fixedLength = 11
 
 export interface Request {
   readonly flags: number
-  readonly hash: Uint8Array
+  /** Of the contract that the caller has; without one, its payload is all that there is to go by. */
+  readonly hash: Uint8Array | undefined
   readonly window: number
   readonly headers: Headers.Headers
+  readonly payload: any
+  /** Bytes of the payload. */
+  readonly size: number
+}
+
+interface BinaryRequest extends Request {
+  readonly hash: Uint8Array
   readonly payload: Uint8Array
 }
 
@@ -269,15 +344,7 @@ export const headersText = (headers: Headers.Headers): Uint8Array | undefined =>
 }
 
 /** What stands before a payload of so many bytes. */
-export const requestHead = (request: {
-  readonly hash: Uint8Array
-  readonly window: number
-  readonly discard: boolean
-  readonly raw: boolean
-  readonly stream: boolean
-  readonly foreign?: boolean
-  readonly headers: Uint8Array | undefined
-}, payloadLength: number): Uint8Array => {
+const requestHead = (request: RequestHead, payloadLength: number): Uint8Array => {
   const { hash, headers } = request
   const length = fixedLength + (headers === undefined ? 0 : 4 + headers.length)
   const out = new Uint8Array(4 + length)
@@ -295,29 +362,33 @@ export const requestHead = (request: {
 }
 
 export const encodeRequest = (
-  request: Parameters<typeof requestHead>[0] & { readonly payload: Uint8Array }
+  request: RequestHead & { readonly payload: Uint8Array }
 ): Uint8Array => {
   const head = requestHead(request, request.payload.length)
   return concat([head, request.payload], head.length + request.payload.length)
+}
+
+/** Headers of pairs; `undefined` where they are none. */
+export const headersOfPairs = (pairs: unknown): Headers.Headers | undefined => {
+  if (!Array.isArray(pairs)) return undefined
+  for (const pair of pairs) {
+    if (!Array.isArray(pair) || typeof pair[0] !== "string" || typeof pair[1] !== "string") return undefined
+  }
+  return Headers.fromInput(pairs as Array<[string, string]>)
 }
 
 const headersOf = (bytes: Uint8Array): Headers.Headers | undefined => {
   const text = strictTextOf(bytes)
   if (text === undefined) return undefined
   try {
-    const pairs: unknown = JSON.parse(text)
-    if (!Array.isArray(pairs)) return undefined
-    for (const pair of pairs) {
-      if (!Array.isArray(pair) || typeof pair[0] !== "string" || typeof pair[1] !== "string") return undefined
-    }
-    return Headers.fromInput(pairs as Array<[string, string]>)
+    return headersOfPairs(JSON.parse(text))
   } catch {
     return undefined
   }
 }
 
 /** A request without its length; a text says what is wrong with it. */
-export const decodeRequest = (bytes: Uint8Array): Request | string => {
+export const decodeRequest = (bytes: Uint8Array): BinaryRequest | string => {
   if (bytes.length < fixedLength) return "a request that is too short"
   if (bytes[0] !== version) return "a request of another version"
   const flags = bytes[1]!
@@ -332,7 +403,8 @@ export const decodeRequest = (bytes: Uint8Array): Request | string => {
     if (headers === undefined) return "malformed headers"
     at += length
   }
-  return { flags, hash: bytes.subarray(2, 10), window: bytes[10]!, headers, payload: bytes.subarray(at) }
+  const payload = bytes.subarray(at)
+  return { flags, hash: bytes.subarray(2, 10), window: bytes[10]!, headers, payload, size: payload.length }
 }
 
 export const sameHash = (a: Uint8Array, b: Uint8Array): boolean => {
@@ -341,14 +413,6 @@ export const sameHash = (a: Uint8Array, b: Uint8Array): boolean => {
 }
 
 // --- answers ---------------------------------------------------------------------------------------------------------------
-
-/** A kind and what stands until END. */
-const last = (kind: number, body: Uint8Array): Uint8Array => {
-  const out = new Uint8Array(1 + body.length)
-  out[0] = kind
-  out.set(body, 1)
-  return out
-}
 
 const kinds = Array.from({ length: 7 }, (_, kind) => Uint8Array.of(kind))
 
@@ -377,10 +441,15 @@ const contractText = (contract: Contract.Contract): Uint8Array => {
   return text.length <= maxContract ? text : utf8("{}")
 }
 
+const mismatchBody = (contract: Contract.Contract, hash: Uint8Array): Uint8Array => {
+  const text = contractText(contract)
+  return concat([hash, text], 8 + text.length)
+}
+
 /** The other side's contract and its hash, which is what the caller has to know to call it. */
 export const mismatchOf = (contract: Contract.Contract, hash: Uint8Array): Uint8Array => {
-  const text = contractText(contract)
-  return last(Kind.mismatch, concat([hash, text], 8 + text.length))
+  const body = mismatchBody(contract, hash)
+  return concat([kindOnly(Kind.mismatch), body], 1 + body.length)
 }
 
 /** What a mismatch says; `undefined` where it is none. */
@@ -410,4 +479,86 @@ export const failuresOf = <E>(cause: Cause.Cause<E>): Cause.Cause<E> | undefined
   if (reasons.every(Cause.isFailReason)) return reasons.length === 0 ? undefined : cause
   const failures = reasons.filter(Cause.isFailReason)
   return failures.length === 0 ? undefined : Cause.fromReasons(failures)
+}
+
+// --- the form --------------------------------------------------------------------------------------------------------------
+
+class BinaryAnswers implements AnswerReader {
+  body: any
+  readonly #limit: number
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  next(pieces: Pieces, ended: boolean): number {
+    if (pieces.length === 0) return ended ? Found.malformed : Found.more
+    const kind = pieces.byte(0)
+    switch (kind) {
+      case Kind.chunk:
+      case Kind.raw: {
+        // No whole message yet.
+        const waits = ended ? Found.malformed : Found.more
+        if (pieces.length < 5) return waits
+        const length = pieces.u32(1)
+        if (length > this.#limit) return Found.tooLarge
+        if (pieces.length < 5 + length) return waits
+        pieces.skip(5)
+        this.body = pieces.take(length)
+        return kind
+      }
+      case Kind.success:
+      case Kind.failure:
+      case Kind.broken:
+      case Kind.mismatch: {
+        // All that comes behind the kind.
+        if (pieces.length > this.#limit + maxContract) return Found.tooLarge
+        if (!ended) return Found.more
+        pieces.skip(1)
+        this.body = pieces.take(pieces.length)
+        return kind
+      }
+    }
+    return Found.malformed
+  }
+}
+
+/** The bytes of a request of so many, behind its length. */
+const framed = (limit: number) => {
+  let length: number | undefined
+  return (pieces: Pieces): Uint8Array | "too large" | undefined => {
+    if (length === undefined && pieces.length >= 4) {
+      length = pieces.u32(0)
+      if (length > limit + maxHeaders + 64) return "too large"
+    }
+    if (length === undefined || pieces.length < 4 + length) return undefined
+    pieces.skip(4)
+    return pieces.take(length)
+  }
+}
+
+const grantsOf = (bytes: Uint8Array): number => {
+  let granted = 0
+  for (const chunks of bytes) granted += chunks
+  return granted
+}
+
+/** What is so short is read in one step. */
+const short = 65_536
+
+export const binary: Form = {
+  protocol,
+  room: maxContract + 6,
+  atOnce: (bytes) =>
+    bytes.length <= short && bytes.length > 4 && getU32(bytes, 0) === bytes.length - 4 ? bytes.subarray(4) : undefined,
+  requests: framed,
+  weigh: undefined,
+  decodeRequest,
+  request: (head, payload) => [requestHead(head, payload.length), payload],
+  grant: (chunks) => Uint8Array.of(chunks),
+  grants: () => grantsOf,
+  answer: (kind, body) => [kindOnly(kind), body],
+  chunk: (elements) => [header(Kind.chunk, elements.length), elements],
+  answers: (limit) => new BinaryAnswers(limit),
+  mismatch: contractOf
 }

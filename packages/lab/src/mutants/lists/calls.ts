@@ -290,14 +290,14 @@ const rpcServerSuites = suites("PeerRpc.sim", "CommandRpc.sim", "Limits.sim", "C
 
 const rpcRequests = of("rpc-server", "packages/core/src/internal/call/rpcRequests.ts", rpcServerSuites, {
   "weight": [
-    `if (!served.wire.hasLists || request.payload.length <= few) return run()`,
+    `if (!served.wire.hasLists || request.size <= few) return run()`,
     `return run()`,
     "lists of nothings take a hundred times what they are counted as",
     { tests: ["Cost.sim"] }
   ],
   "contract": [
-    `if (wantsStream !== wire.isStream || !Wire.sameHash(request.hash, wire.hash())) return mismatch`,
-    `if (wantsStream !== wire.isStream) return mismatch`,
+    `if (request.hash !== undefined && !Wire.sameHash(request.hash, wire.hash())) return mismatch()`,
+    ``,
     "bytes of another schema are read as values that nobody wrote"
   ],
   "contract-encoder": [
@@ -307,12 +307,12 @@ const rpcRequests = of("rpc-server", "packages/core/src/internal/call/rpcRequest
     { tests: ["Versions.sim"] }
   ],
   "contract-stream": [
-    `if (wantsStream !== wire.isStream || !Wire.sameHash`,
-    `if (!Wire.sameHash`,
+    `if (wantsStream !== wire.isStream) return mismatch(`,
+    `if (false) return mismatch(`,
     "one who wants a value gets a stream"
   ],
   "request": [
-    `if (length > limit + Wire.maxHeaders + 64) return`,
+    `if (found === "too large") return`,
     `if (false) return`,
     "a request of any length is read"
   ],
@@ -335,8 +335,8 @@ const rpcExecute = of("rpc-server", "packages/core/src/internal/call/rpcExecute.
 
 const rpcChunks = of("rpc-server", "packages/core/src/internal/call/rpcChunks.ts", rpcServerSuites, {
   "granted": [
-    `this.#left > 0 ? Effect.void : Effect.matchEffect(this.#stream.pull, {`,
-    `true ? Effect.void : Effect.matchEffect(this.#stream.pull, {`,
+    `if (this.#left > 0) return Effect.void`,
+    `return Effect.void`,
     "a stream goes on though its consumer has stopped"
   ]
 })
@@ -374,28 +374,30 @@ const rpcClientRequest = of("rpc-client", "packages/core/src/internal/call/rpcCl
   ],
   "request-limit": [`if (payload.length > client.limit || headers`, `if (headers`, "a call over the limit is sent"],
   "compatible": [
-    `|| !compatible(call.wire.contractFor(theirs.contract), theirs.contract)) {`,
-    `) {`,
+    `|| !compatible(mine, contract)) return`,
+    `) return`,
     "a call is made though the two sides do not understand each other"
   ],
   "again": [
-    `onceMore(Effect.fail(call.disagree(undefined, false, "the peer's contract changes with every call")))`,
-    `onceMore(Effect.suspend(() => agreed))`,
+    `return call.adopt(peer, hash)
+    ? again()`,
+    `return call.adopt(peer, hash) || true
+    ? again()`,
     "a peer whose contract changes with every call is called for ever"
   ]
 })
 
 const rpcClientKnown = of("rpc-client", "packages/core/src/internal/call/rpcClientKnown.ts", rpcClientSuites, {
-  "adopted": [`if (this.#adopted.size >= most) this.#adopted.clear()`, ``, "every peer's contract is remembered", {
+  "adopted": [`if (this.#ways.size >= most) this.#ways.clear()`, ``, "every peer's contract is remembered", {
     equivalent:
       "names are those that the program calls by itself, so nothing that a peer does fills it; the bound is for programs that make names up"
   }]
 })
 
-const rpcClientStream = of("rpc-client", "packages/core/src/internal/call/rpcClientStream.ts", rpcClientSuites, {
-  "limit": [`if (length > this.#call.client.limit) return tooLarge`, ``, "a chunk of any length is read"],
+const rpcAnswers = of("rpc-answers", "packages/core/src/internal/call/rpcWire.ts", rpcClientSuites, {
+  "limit": [`if (length > this.#limit) return Found.tooLarge`, ``, "a chunk of any length is read"],
   "answer-limit": [
-    `if (pieces.length > call.client.limit + Wire.maxContract) return yield* call.tooLarge`,
+    `if (pieces.length > this.#limit + maxContract) return Found.tooLarge`,
     ``,
     "the end of a stream is as long as a peer makes it"
   ]
@@ -515,7 +517,7 @@ export const callsList = [
   ...rpcEntry,
   ...rpcClientRequest,
   ...rpcClientKnown,
-  ...rpcClientStream,
+  ...rpcAnswers,
   ...contractCompatible,
   ...contract,
   ...serving,
