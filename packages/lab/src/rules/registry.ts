@@ -440,6 +440,28 @@ const discovery: Readonly<Record<string, Titles>> = {
 }
 
 const typed: Readonly<Record<string, Titles>> = {
+  "core/test/call/PeerRpcJson.sim.test.ts": {
+    "answers one who knows no more than the text": [
+      "json-call-line",
+      "json-call-null",
+      "json-call-payload",
+      "json-call-one-value",
+      "json-call-success",
+      "json-call-failure"
+    ],
+    "runs nothing of another contract, and says what its own is": ["json-call-hash", "json-call-contract"],
+    "streams elements as they are granted, and is given up by whoever grants no more": [
+      "json-call-grants",
+      "json-call-values"
+    ],
+    "resets what is no request with internal, and what is too long, too heavy or without room with its code": [
+      "json-call-malformed",
+      "json-call-size"
+    ],
+    "says what the text says, and remembers how it has to": ["json-call-unknown"],
+    "asks for neither form for ever, and forgets what the peer no longer speaks": ["json-call-unsupported"],
+    "gets a typed error of whatever is no answer, at a bounded cost": ["json-call-answer-wrong"]
+  },
   "core/test/call/PeerRpc.sim.test.ts": {
     "give values and typed errors, as classes and not as text": ["typed-protocol", "typed-exit"],
     "stream elements, and end with success or a typed error": ["typed-elements", "typed-success"],

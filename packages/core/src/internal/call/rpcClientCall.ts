@@ -116,7 +116,7 @@ export class Call {
   // The forms that it was made in, and those in which it was made by the peer's contract: bits of `formBit`.
   #tried = 0
   #adopted = 0
-  /** Whether any of the answer has come. */
+  /** Whether any of the answer has come, as it was made last. */
   heard = false
   /** Bytes, for the metrics. */
   sent = 0
@@ -138,6 +138,7 @@ export class Call {
   use(way: Way | undefined): void {
     if ((way?.json === true) !== this.json) this.wire = this.json ? this.#binary : jsonWireOf(this.#binary.rpc)
     this.hash = way?.hash ?? this.wire.hash()
+    this.heard = false
     this.#tried |= formBit(this.json)
   }
 
