@@ -284,10 +284,7 @@ const streams: Readonly<Record<string, Titles>> = {
     ]
   },
   "core/test/nodes/Versions.sim.test.ts": {
-    "has flags, or kinds of frames, that are not known: GOAWAY protocol, and no other session is touched, …": [
-      "session-flags",
-      "frame-wrong"
-    ],
+    "has flags that are not known: GOAWAY protocol, and no other session is touched": ["session-flags"],
     "has protocols and names that are not known: unsupported and not_found, and it goes on": [
       "reset-unsupported",
       "reset-not-found"
