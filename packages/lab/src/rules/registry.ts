@@ -418,7 +418,11 @@ const discovery: Readonly<Record<string, Titles>> = {
     "of six intervals is a loss, asked or not": ["table-lost"],
     "of one who answers with its key is none: it stays, and is asked again each time": ["table-probe"],
     "where nobody listens any more, or somebody else, is a loss at once": ["table-probe"],
-    "of one who is too busy to answer is none": ["table-probe"]
+    "of one who is too busy to answer is none": ["table-probe"],
+    "of one who says that it is too busy is none on a network with a key, since anybody can say so: its silence goes on":
+      [
+        "table-probe"
+      ]
   },
   "core/test/peers/Trust.test.ts": {
     "pins a name to the first key that proves itself, and to nothing before": ["table-pin"]
