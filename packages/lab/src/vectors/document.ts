@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url"
 import { type Bytes, hexOf, ofHex, textOf, utf8 } from "./bytes.ts"
 import type * as CommandVectors from "./commands.ts"
 import type * as FrameVectors from "./frames.ts"
+import type * as FreshnessVectors from "./freshness.ts"
 import type * as HandshakeVectors from "./handshakeSection.ts"
 import type { Rule } from "./rules.ts"
 import type * as TypedVectors from "./typed.ts"
@@ -63,6 +64,7 @@ export interface Document {
   >
   readonly valid: ReadonlyArray<Vector>
   readonly invalid: ReadonlyArray<Vector>
+  readonly freshness: FreshnessVectors.Section
   readonly handshake: HandshakeVectors.Section
   readonly frames: FrameVectors.Section
   readonly commands: CommandVectors.Section

@@ -11,6 +11,7 @@ import { base64url, hexOf } from "./bytes.ts"
 import * as CommandVectors from "./commands.ts"
 import type { DerivedVector, Document } from "./document.ts"
 import * as FrameVectors from "./frames.ts"
+import * as FreshnessVectors from "./freshness.ts"
 import * as HandshakeVectors from "./handshakeSection.ts"
 import * as Keyed from "./keyed.ts"
 import { order } from "./order.ts"
@@ -43,6 +44,7 @@ const fields: Document["fields"] = {
   "receiver.start": "when it started, microseconds since the epoch: RAW requests have to be later",
   "receiver.last": "the stamp of the last RAW request it accepted from the packet's key, in microseconds, if it did",
   "receiver.asked": "for an answer: whom it asked, and the stamp of its oldest open request",
+  freshness: "adverts of a network with a key that come one after another; it has a description and fields of its own",
   handshake: "sessions: the handshake and its messages; it has a description and fields of its own",
   frames: "what comes in the messages of a session; it has a description and fields of its own",
   commands: "whole calls of functions; it has a description and fields of its own",
@@ -132,6 +134,7 @@ export const generate = (crypto: Crypto["Service"]): Document => {
     carriers,
     valid,
     invalid,
+    freshness: FreshnessVectors.generate(),
     handshake: HandshakeVectors.generate(crypto),
     frames: FrameVectors.generate(),
     commands: CommandVectors.generate(crypto),
