@@ -2,6 +2,7 @@
 import { hashOf, type JsonObject, textOf } from "./contractText.ts"
 import * as Binary from "./typedBinary.ts"
 import { contracts, pairs } from "./typedContracts.ts"
+import * as Json from "./typedJson.ts"
 import * as Samples from "./typedSamples.ts"
 
 export interface Contract {
@@ -29,6 +30,7 @@ export interface Section {
   readonly pairs: ReadonlyArray<Pair>
   readonly samples: Samples.Section
   readonly binary: Binary.Section
+  readonly json: Json.Section
 }
 
 export const generate = (): Section => ({
@@ -59,6 +61,9 @@ export const generate = (): Section => ({
     "binary.calls": "whole calls, to which both sides can be held",
     "binary.requests": "requests as no caller makes them, or that are not run, and what a server does with them",
     "binary.answers": "answers as no server makes them, or that are none, and what a caller takes them for",
+    json:
+      "calls of rpc-json, in lists of the same names and meanings; text is what a side says in place of hex. What a description says, "
+      + "which any error and any mismatch may have, is an implementation's own as well",
     "binary.*.open": "what OPEN says",
     "binary.*.caller": "what is called, by which of the contracts, with the payload as its Schema's JSON; "
       + "discard: the result is not wanted. A window that is not said is 16",
@@ -80,5 +85,6 @@ export const generate = (): Section => ({
   })),
   pairs,
   samples: { rule: ["typed-values", "contract-encoder"], ...Samples.generate() },
-  binary: Binary.generate()
+  binary: Binary.generate(),
+  json: Json.generate()
 })
