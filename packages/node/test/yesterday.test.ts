@@ -170,6 +170,14 @@ const asked = {
       }
     }),
 
+  // Typed calls as lines of JSON: nodes of today have them, and those of yesterday say that they have not.
+  json: ({ caller, from, title }: Pair) =>
+    Effect.gen(function*() {
+      const outcome = yield* caller("stream", { ...from, protocol: "rpc-json", name: "nothing" })
+      const code = from.peer === "yoko" ? "unsupported" : "internal"
+      assert.deepInclude(failureOf(outcome, title), { tag: "StreamResetError", code }, title)
+    }),
+
   // A date on one side, a text on the other.
   kinds: ({ callee, caller, from, title, to }: Pair) =>
     Effect.gen(function*() {

@@ -181,21 +181,26 @@ const echoed = (peer: Conversation, id: number) =>
     (answer) => assert.strictEqual("data" in answer ? text(answer.data) : JSON.stringify(answer), "still there")
   )
 
-/** Answers each question with what `reply` makes of its name and its bytes: frames of the acceptor's, and their type. */
-const answering =
-  (reply: (id: number, name: string, data: Uint8Array) => readonly [0 | 1 | 2, ReadonlyArray<Uint8Array>]) =>
-  (peer: Conversation): Effect.Effect<void, unknown> =>
-    Effect.gen(function*() {
-      const names = new Map<number, string>()
-      const parts = new Map<number, Array<Uint8Array>>()
-      for (let one = yield* peer.next; one !== undefined; one = yield* peer.next) {
-        if (one.kind === Kind.open) names.set(one.id, JSON.parse(text(one.payload)).name)
-        if (one.kind === Kind.data) parts.set(one.id, [...parts.get(one.id) ?? [], one.payload])
-        if (one.kind !== Kind.end) continue
-        const [type, frames] = reply(one.id, names.get(one.id)!, concat(...parts.get(one.id) ?? []))
-        yield* peer.send(type, ...frames)
-      }
-    })
+/** Answers each question, by its OPEN and its bytes: frames of the acceptor's, and their type. */
+const answering = (
+  reply: (
+    id: number,
+    open: { readonly protocol: string; readonly name: string },
+    data: Uint8Array
+  ) => readonly [0 | 1 | 2, ReadonlyArray<Uint8Array>]
+) =>
+(peer: Conversation): Effect.Effect<void, unknown> =>
+  Effect.gen(function*() {
+    const asked = new Map<number, { readonly open: any; readonly parts: Array<Uint8Array> }>()
+    for (let one = yield* peer.next; one !== undefined; one = yield* peer.next) {
+      if (one.kind === Kind.open) asked.set(one.id, { open: JSON.parse(text(one.payload)), parts: [] })
+      if (one.kind === Kind.data) asked.get(one.id)!.parts.push(one.payload)
+      if (one.kind !== Kind.end) continue
+      const { open, parts } = asked.get(one.id)!
+      const [type, frames] = reply(one.id, open, concat(...parts))
+      yield* peer.send(type, ...frames)
+    }
+  })
 
 const whole = (id: number, data: string | Uint8Array) => [frame(Kind.data, id, data), frame(Kind.end, id)]
 
@@ -688,6 +693,71 @@ describe("a typed call of tomorrow", () => {
       assert.strictEqual(yield* client.double({ n: 21 }), 42)
       assert.strictEqual(yield* client.double({ n: 21 }), 42)
       assert.strictEqual(asked.length, 3, "once more the first time, and never again")
+    })
+  )
+})
+
+describe("a typed call as JSON of tomorrow", () => {
+  test(
+    "has fields that are not known, which are ignored, or known ones of another kind, which are internal and not run",
+    Effect.gen(function*() {
+      const { bob, mallory, runs } = yield* world
+      const peer = yield* mallory.connect(bob.started)
+      let id = -1
+      const say = (line: object) => ask(peer, id += 2, { protocol: "rpc-json", name: "double" }, JSON.stringify(line))
+      const payload = { n: 21 }
+      const more = { version: 2, form: "cbor", of: { tomorrow: [null] }, "": "" }
+      for (const request of [{ payload }, { payload, ...more }, { payload: { ...payload, unit: "m" } }]) {
+        const answer = yield* say(request)
+        const said = "data" in answer ? JSON.parse(text(answer.data)) : answer
+        assert.deepStrictEqual(said, { type: "success", value: 42 }, JSON.stringify(request))
+      }
+      assert.lengthOf(runs, 3)
+      for (const other of [{ window: "16" }, { headers: {} }, { stream: "yes" }, { discard: 1 }, { hash: 7 }]) {
+        const answer = yield* say({ payload, ...other })
+        assert.strictEqual("reset" in answer && answer.reset["code"], "internal", JSON.stringify(other))
+      }
+      assert.lengthOf(runs, 3)
+      yield* echoed(peer, id + 2)
+    })
+  )
+
+  test(
+    "has an answer with fields that are not known, which are ignored, or a type or code, which is internal",
+    Effect.gen(function*() {
+      const { bob, mallory } = yield* world
+      let said: ReadonlyArray<object> = []
+      const asked: Array<string> = []
+      yield* serve(
+        mallory,
+        {},
+        answering((id, { protocol }, data) => {
+          asked.push(protocol)
+          return protocol === "rpc"
+            ? [2, [frame(Kind.reset, id, JSON.stringify({ code: "unsupported", message: "" }))]]
+            : [1, whole(id, JSON.stringify(said[JSON.parse(text(data)).hash === "00000000000000ff" ? 1 : 0]))]
+        })
+      )
+      yield* bob.node.peers.awaitPeer("mallory")
+      const client = yield* bob.node.client(group, "mallory")
+      const more = { took: 5, of: { tomorrow: [null] } }
+      said = [{ type: "success", value: 42, ...more }]
+      assert.strictEqual(yield* client.double({ n: 21 }), 42)
+      assert.strictEqual(yield* client.double({ n: 21 }), 42)
+      assert.deepStrictEqual(asked, ["rpc", "rpc-json", "rpc-json"])
+      for (const other of [{ type: "later", ticket: 5 }, { type: "error", code: "rate_limited", error: 1 }]) {
+        said = [{ ...other, ...more }]
+        assert.strictEqual((yield* failureOf(client.double({ n: 21 })))._tag, "RemoteDefectError")
+      }
+      const contract = {
+        payload: { type: "object", properties: { n: { type: "integer", "x-unit": "m" } }, required: ["n"] },
+        success: { type: "integer", unknown: [] },
+        error: { anyOf: [{ not: {} }] },
+        stream: false,
+        tomorrow: {}
+      }
+      said = [{ type: "mismatch", hash: "00000000000000ff", contract, ...more }, { type: "success", value: 42 }]
+      assert.strictEqual(yield* client.double({ n: 21 }), 42)
     })
   )
 })
