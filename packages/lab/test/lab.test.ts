@@ -1,11 +1,14 @@
 /** The command: each of its parts has a help, does a little work, and refuses what it cannot do. */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Console, Effect, Exit } from "effect"
+import { Cause, Console, Effect, Exit, FileSystem } from "effect"
 import { Command } from "effect/cli"
+import { gunzipSync } from "node:zlib"
+import { freeAdvertisePort } from "../src/harness/ports.ts"
 import { Found } from "../src/harness/seeds.ts"
 import * as Seeds from "../src/harness/seeds.ts"
 import { lab } from "../src/lab.ts"
+import * as Yesterday from "../src/yesterday/yesterday.ts"
 
 /** What a command printed, and how it ended. */
 const ran = (effect: Effect.Effect<void, unknown, any>) =>
@@ -70,4 +73,23 @@ describe("lab", () => {
       assert.isTrue(Exit.isFailure((yield* run("streams", "--seeds", "0")).exit))
       assert.isTrue(Exit.isFailure((yield* run("fuzz", "case", "nothing/1")).exit))
     }))
+
+  it.live("packs the nodes of this tree into one file, which runs by itself", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const folder = yield* fs.makeTempDirectoryScoped()
+      const { exit, printed } = yield* run("yesterday", `${folder}/peer.mjs.gz`)
+      assert.isTrue(Exit.isSuccess(exit), printed)
+      const packed = yield* fs.readFile(`${folder}/peer.mjs.gz`)
+      // It is kept in the repository.
+      assert.isBelow(packed.length, 400_000)
+      yield* fs.writeFile(`${folder}/peer.mjs`, gunzipSync(packed))
+      const peer = yield* Yesterday.run(`${folder}/peer.mjs`)
+      const network = { networkId: "packed", advertisePort: yield* freeAdvertisePort }
+      yield* peer("start", { ...network, node: "a", name: "alice" })
+      yield* peer("start", { ...network, node: "b", name: "bob" })
+      yield* peer("await", { node: "a", peer: "bob" })
+      const call = { node: "a", peer: "bob", function: "add", args: [1, 2] }
+      assert.deepStrictEqual(yield* peer("call", call), { value: 3 })
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)))
 })

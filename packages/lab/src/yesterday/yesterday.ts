@@ -31,13 +31,17 @@ const unpacked = (version: typeof versions[number]): string => {
   return file
 }
 
-/** A process with nodes of yesterday, until the scope closes. */
-export const yesterday = (version: typeof versions[number]): Effect.Effect<Ask, never, Scope.Scope> =>
+/** A process with nodes of a peer that was packed and is unpacked again, until the scope closes. */
+export const run = (file: string): Effect.Effect<Ask, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const process = yield* child(unpacked(version))
+    const process = yield* child(file)
     yield* process.ready
     return (name, order) => process.ask({ ...order, do: name }) as Effect.Effect<any>
   })
+
+/** A process with nodes of yesterday, until the scope closes. */
+export const yesterday = (version: typeof versions[number]): Effect.Effect<Ask, never, Scope.Scope> =>
+  Effect.suspend(() => run(unpacked(version)))
 
 /** Nodes of today, in this process, until the scope closes. */
 export const today: Effect.Effect<Ask, never, Scope.Scope> = Effect.map(
