@@ -10,7 +10,7 @@ import { compatible } from "../src/internal/call/contractCompatible.ts"
 import { differences } from "../src/internal/call/contractDifferences.ts"
 import { effects, fingerprintOf, known } from "../src/internal/call/rpcCodec.ts"
 import { samples } from "../src/internal/call/rpcSamples.ts"
-import { wireOf } from "../src/internal/call/rpcWire.ts"
+import { jsonContractOf, wireOf } from "../src/internal/call/rpcWire.ts"
 
 const { typed } = Document.load()
 const contractOf = (name: string) => typed.contracts.find((each) => each.name === name)!
@@ -104,6 +104,11 @@ describe("the contracts of docs/vectors.json", () => {
     }
     for (const rpc of made) {
       assert.strictEqual(hashOf(wireOf(rpc as never).contract()), contractOf(rpc._tag).hash, rpc._tag)
+    }
+    // The same in the form of `rpc-json`, which says nothing of bytes.
+    for (const rpc of [...Functions.requests.values(), ...made]) {
+      const { hash, json } = contractOf(rpc._tag)
+      assert.strictEqual(hashOf(jsonContractOf(rpc as never)), json?.hash ?? hash, rpc._tag)
     }
   })
 })

@@ -12,6 +12,7 @@ export interface Contract {
   readonly contract: JsonObject
   readonly text: string
   readonly hash: string
+  readonly json?: { readonly text: string; readonly hash: string }
 }
 
 export interface Pair {
@@ -48,6 +49,7 @@ export const generate = (): Section => ({
     "contracts.contract": "the contract as a node sends it, but for its spaces and the order of its fields",
     "contracts.text": "what is hashed, as UTF-8",
     "contracts.hash": "the first 8 bytes of its SHA-512, hex",
+    "contracts.json": "both for rpc-json, where they are others",
     pairs:
       "two contracts of one function whose hashes differ, and whether they go together: then the caller makes its call "
       + "again with the hash of the server's",
@@ -75,14 +77,12 @@ export const generate = (): Section => ({
       "what it comes to: values and errors as their Schemas' JSON, the elements of a stream as one list; reset, by the other "
       + "side; malformed, an answer that is none; a mismatch that is together is followed by the call again, which is the one that next names"
   },
-  contracts: contracts.map(({ contract, description, name, rule }) => ({
-    name,
-    description,
-    rule,
-    contract,
-    text: textOf(contract),
-    hash: hashOf(contract)
-  })),
+  contracts: contracts.map(({ contract, description, name, rule }) => {
+    const hash = hashOf(contract)
+    const other = Json.contractOf(contract)
+    const json = { text: textOf(other), hash: hashOf(other) }
+    return { name, description, rule, contract, text: textOf(contract), hash, ...(json.hash === hash ? {} : { json }) }
+  }),
   pairs,
   samples: { rule: ["typed-values", "contract-encoder"], ...Samples.generate() },
   binary: Binary.generate(),

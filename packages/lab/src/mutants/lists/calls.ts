@@ -338,6 +338,12 @@ const rpcChunks = of("rpc-server", "packages/core/src/internal/call/rpcChunks.ts
     `if (this.#left > 0) return Effect.void`,
     `return Effect.void`,
     "a stream goes on though its consumer has stopped"
+  ],
+  "behind": [
+    `if (behind !== undefined) {`,
+    `if (false) {`,
+    "grants that come with a request are lost, and the stream waits for ever",
+    { tests: ["TypedVectors.sim"] }
   ]
 })
 
@@ -403,6 +409,19 @@ const rpcAnswers = of("rpc-answers", "packages/core/src/internal/call/rpcWire.ts
   ]
 })
 
+const rpcClientStream = of(
+  "rpc-client",
+  "packages/core/src/internal/call/rpcClientStream.ts",
+  suites("TypedVectors.sim"),
+  {
+    "told": [
+      `return code === undefined ? Effect.void : stream.reset(code, error.message)`,
+      `return Effect.void`,
+      "who sends a stream that is no answer is not told why it is given up"
+    ]
+  }
+)
+
 const contracts = suites("contract", "PeerRpc.sim")
 
 const contractCompatible = of("contract", "packages/core/src/internal/call/contractCompatible.ts", contracts, {
@@ -443,8 +462,62 @@ const contract = of("contract", "packages/core/src/internal/call/contract.ts", c
     `Object.entries(object).filter(([key]) => !annotations.has(key))`,
     `Object.entries(object)`,
     "a description makes another contract"
+  ],
+  "sets": [
+    `return value.map(written).sort(compare)`,
+    `return value.map(written)`,
+    "fields in another order make another contract",
+    { tests: ["typedVectors"] }
+  ],
+  "met": [
+    `met.set(ref, met.size)`,
+    `met.set(ref, 0)`,
+    "definitions that were met before are all the same one",
+    { tests: ["typedVectors"] }
   ]
 })
+
+const jsonSchemas = of("contract", "packages/core/src/internal/call/jsonSchema.ts", suites("typedVectors"), {
+  "names": [
+    `: \`{\${Object.keys(object).sort(compare).map((key)`,
+    `: \`{\${Object.keys(object).map((key)`,
+    "names that are numbers come first in what is hashed, as in an object of this language"
+  ],
+  "escaped": [
+    `.replaceAll("~1", "/").replaceAll("~0", "~")`,
+    ``,
+    "a definition is not found where its name has a slash"
+  ]
+})
+
+const contractDifferences = of(
+  "contract",
+  "packages/core/src/internal/call/contractDifferences.ts",
+  suites("contract", "typedVectors"),
+  {
+    "order": [`} else if (moved) {`, `} else if (false) {`, "unions in another order differ without a word"],
+    "form": [
+      `new Set([...Object.keys(mine), "form"])`,
+      `new Set(Object.keys(mine))`,
+      "a form that the peer alone has differs without a word"
+    ]
+  }
+)
+
+const rpcJson = of(
+  "rpc-json",
+  "packages/core/src/internal/call/rpcJson.ts",
+  suites("TypedVectors.sim", "PeerRpcJson.sim"),
+  {
+    "hash": [`/^[0-9a-f]{16}$/.test(text)`, `text.length > 0`, "any text is a hash"],
+    "code": [
+      `return message["code"] === "failed" ? { kind: Wire.Kind.failure, body: message } : { kind: Wire.Kind.broken }`,
+      `return { kind: Wire.Kind.failure, body: message }`,
+      "an error of an unknown code is read as a typed one"
+    ],
+    "more": [`if (pieces.length > 0) return Wire.Found.malformed`, ``, "an answer goes on behind its last line"]
+  }
+)
 
 const functionsOverStreams = suites("AdvancedNode.sim", "Limits.sim")
 
@@ -520,6 +593,10 @@ export const callsList = [
   ...rpcAnswers,
   ...contractCompatible,
   ...contract,
+  ...jsonSchemas,
+  ...contractDifferences,
+  ...rpcClientStream,
+  ...rpcJson,
   ...serving,
   ...calling,
   ...metrics,
