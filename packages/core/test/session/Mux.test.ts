@@ -890,6 +890,21 @@ describe("Mux: what ends a session", () => {
     assert.deepStrictEqual(b.all(), [])
   })
 
+  it("an opener that gives up a question whose answer is whole says END of it, and no RESET", () => {
+    const side = new Side()
+    const stream = side.mux.openStream({ protocol: "command", name: "f" }) as MuxStream
+    stream.write(new Uint8Array(Frame.initialCredit + 1))
+    side.all()
+    side.mux.receive(Type.rsp, frame(Kind.end, 1))
+    stream.reset("cancelled", "")
+    stream.abandon()
+    const said = side.all().flatMap(({ bytes, type }) => framesOf(bytes).map(({ kind }) => [type, kind]))
+    assert.deepStrictEqual(said, [[Type.msg, Kind.end]])
+    assert.isTrue(stream.closed)
+    assert.strictEqual(side.mux.streams, 0)
+    assert.strictEqual(side.budget.used, 0)
+  })
+
   it("a last word says which streams came, and those that did not were refused and not run", () => {
     const [a, b] = [new Side(), new Side()]
     const streams = Array.from({ length: 4 }, () => a.mux.openStream({ protocol: "command", name: "f" }) as MuxStream)

@@ -1,7 +1,9 @@
 /** All checks, in the order of the text. */
 import type { Check } from "./check.ts"
 import { adverts } from "./sections/adverts.ts"
+import { asked } from "./sections/asked.ts"
 import { commands } from "./sections/commands.ts"
+import { dialled } from "./sections/dialled.ts"
 import { flows } from "./sections/flow.ts"
 import { framesAndStreams } from "./sections/frames.ts"
 import { handshakes } from "./sections/handshake.ts"
@@ -18,10 +20,12 @@ export const all: ReadonlyArray<Check> = [
   ...refusals,
   ...networkKey,
   ...raw,
+  ...asked,
   ...handshakes,
   ...sessions,
   ...framesAndStreams,
   ...flows,
+  ...dialled,
   ...commands,
   ...adverts
 ]

@@ -143,6 +143,8 @@ export class MuxStream implements Sender, Reader {
   /** Gives it up, and says why. */
   reset(code: Frame.ResetCode, message: string, error?: unknown): void {
     if (this.closed) return
+    // The answer is whole, and the END that says that no more of the question comes is on its way.
+    if (this.own && this.remoteEnded && code === "cancelled") return
     this.#mux.outgoing.sendReset(this.id, this.own, { code, message, ...(error === undefined ? {} : { error }) })
     this.fail({ code, message, remote: false })
   }
