@@ -122,6 +122,10 @@ const resultOf = (rpc: Rpc.AnyWithProps, exit: Exit.Exit<unknown, any>): Omit<Re
       return error.mayHaveRun || error.message.includes("malformed")
         ? { type: "malformed" }
         : { type: "mismatch", together: false }
+    case "UnknownFunctionError":
+      return { type: "reset", code: "not_found" }
+    case "DeadlineError":
+      return { type: "reset", code: "deadline" }
     case "CallTooLargeError":
       return { type: "too_large" }
     case "StreamResetError":

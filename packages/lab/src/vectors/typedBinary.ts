@@ -683,6 +683,44 @@ const oddAnswers: ReadonlyArray<Call> = [
   )
 ]
 
+const reseted = (code: string, rule: Rule, description: string, result: Result = { type: "reset", code }): Call => {
+  const made = { contract: "add", payload: { a: 1, b: 2 } }
+  const request = requestOf(add, made)
+  return {
+    name: `answer-${code.replaceAll("_", "-")}`,
+    description,
+    rule,
+    function: "add",
+    open: open("add"),
+    caller: made,
+    request,
+    turns: [caller(asked(request), end), server(none, reset(code))],
+    result
+  }
+}
+
+/** What a RESET says in place of an answer. */
+const resets: ReadonlyArray<Call> = [
+  reseted("not_found", "typed-not-found", "nobody serves the function"),
+  reseted("internal", "typed-broken", "the function broke, or the request was malformed", { type: "broken" }),
+  reseted("deadline", "typed-broken", "its time was up"),
+  reseted("going_away", "typed-broken", "the function was interrupted: it is served no longer"),
+  reseted("too_large", "typed-size", "the request or the answer was too large", { type: "too_large" }),
+  { ...reseted("refused", "typed-cancel", "it was not run, and may be made again"), next: "answer-refused-again" },
+  unary(
+    "answer-refused-again",
+    "typed-cancel",
+    "which it was",
+    "add",
+    { payload: { a: 1, b: 2 } },
+    success(add.success(3)),
+    {
+      type: "success",
+      value: 3
+    }
+  )
+]
+
 /** Answers that are none: only a caller meets them. */
 const wrongAnswers: ReadonlyArray<Call> = [
   notAnswered("empty", "END, and nothing before it", none),
@@ -741,5 +779,5 @@ export const generate = (): Section => ({
     ...mismatched("greet-other", "the caller's payload is of another kind", { name: 7 }, false)
   ],
   requests: [...oddRequests, ...notRun, ofOlderCaller],
-  answers: [...ofOlder, ...oddAnswers, ...wrongAnswers]
+  answers: [...ofOlder, ...resets, ...oddAnswers, ...wrongAnswers]
 })

@@ -458,6 +458,42 @@ const streamed = (
 const resets = caller("", { reset: "internal" })
 
 const answers: ReadonlyArray<Call> = [
+  made("answer-not-found", "typed-not-found", "nobody serves the function", "add", adding, reset("not_found"), {
+    type: "reset",
+    code: "not_found"
+  }),
+  made(
+    "answer-internal",
+    "typed-broken",
+    "the function broke, or the request was malformed",
+    "add",
+    adding,
+    reset("internal"),
+    {
+      type: "broken"
+    }
+  ),
+  {
+    ...made(
+      "answer-refused",
+      "typed-cancel",
+      "it was not run, and may be made again",
+      "add",
+      adding,
+      reset("refused"),
+      {
+        type: "reset",
+        code: "refused"
+      }
+    ),
+    next: "json-answer-refused-again"
+  },
+  answered("refused-again", "which it was", success(3), three, "typed-cancel"),
+  answered(
+    "mismatch-no-contract",
+    "a mismatch without a contract",
+    line({ type: "mismatch", hash: "0001020304050607" })
+  ),
   answered("no-line-feed", "END ends the last line as LF does", success(3).trim(), three, "json-call-line"),
   answered(
     "unknown-fields",
