@@ -104,6 +104,8 @@ export const textOf = (contract: JsonObject): string =>
     )
   )
 
-/** The first 8 bytes of the SHA-512 of it, hex. */
-export const hashOf = (contract: JsonObject): string =>
-  hexOf(createHash("sha512").update(utf8(textOf(contract))).digest().subarray(0, 8))
+/** The first 8 bytes of the SHA-512 of a text, hex. */
+export const hashOfText = (text: string): string =>
+  hexOf(createHash("sha512").update(utf8(text)).digest().subarray(0, 8))
+
+export const hashOf = (contract: JsonObject): string => hashOfText(textOf(contract))

@@ -40,7 +40,7 @@ export const generate = (): Section => ({
     "The functions: add gives the sum; greet says Hello, in capitals where it is loud; read knows /a, fails of others with Gone, and "
     + "has a middleware that fails with Denied where there is no header token; breaks breaks; count gives the numbers from 1, and fails "
     + "behind 3 with TooFar; pieces gives for each length so many bytes of that value; grow gives the tree { name: \"new\" } that has the "
-    + "tree as its only child; later gives the time so many milliseconds on, and none for 0; both fails twice, with Gone of /a and of /b; "
+    + "tree as its only child; later gives the time so many milliseconds on, and none for 0; spell joins its texts, 9, 10 and x; both fails twice, with Gone of /a and of /b; "
     + "nothing does nothing.",
     "Where a stream is cut into chunks, and the order of JSON's fields, are an implementation's own."
   ],

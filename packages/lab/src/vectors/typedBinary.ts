@@ -10,7 +10,7 @@ import type * as Rpc from "effect/rpc/Rpc"
 import * as RpcSchema from "effect/rpc/RpcSchema"
 import * as Schema from "effect/Schema"
 import { concat, hexOf, ofHex, u32, utf8 } from "./bytes.ts"
-import { hashOf, type Json, type JsonObject } from "./contractText.ts"
+import { hashOf, hashOfText, type Json, type JsonObject, textOf } from "./contractText.ts"
 import type { Call, Result, Turn } from "./typedCall.ts"
 import { functions, others } from "./typedContracts.ts"
 import { both, Denied, Functions, Gone, OtherFunctions, TooFar } from "./typedFunctions.ts"
@@ -545,43 +545,66 @@ const mismatched = (
     : [first]
 }
 
-/** `read` as version 0.1.0 has it. */
-const older = { contract: others["read-0.1.0"].contract, hash: ofHex(hashOf(others["read-0.1.0"].contract)) }
-const reading = { contract: "read", payload: { path: "/a" }, headers: [["token", "x"]] } as const
-const found: Result = { type: "success", value: "AAH+/w==" }
-
-const ofOlder: ReadonlyArray<Call> = agreed(
-  {
-    name: "answer-0.1.0",
-    description: "a server of version 0.1.0, whose contract says nothing of bytes, and does not say that it would",
-    rule: ["contract-binary", "contract-mismatch"],
-    function: "read",
-    open: open("read"),
-    caller: reading,
-    request: requestOf(read, reading),
+/** A call between a node of version 0.1.0, which has another hash of it, and a later one: as its caller, and as its server. */
+const between = (
+  name: string,
+  rule: Rule,
+  description: string,
+  made: NonNullable<Call["caller"]> & { readonly contract: Name },
+  older: { readonly contract: JsonObject; readonly hash: string },
+  value: Json
+) => {
+  const codec = codecs[made.contract]
+  const request = requestOf(codec, made)
+  const first: Call = {
+    name: `answer-0.1.0-${name}`,
+    description: `a server of version 0.1.0, ${description}`,
+    rule: [rule, "contract-mismatch"].flat(),
+    function: made.contract,
+    open: open(made.contract),
+    caller: made,
+    request,
     turns: [
-      caller(asked(requestOf(read, reading)), end),
-      server(concat(Uint8Array.of(3), older.hash, utf8(JSON.stringify(older.contract))), end)
+      caller(asked(request), end),
+      server(concat(Uint8Array.of(3), ofHex(older.hash), utf8(JSON.stringify(older.contract))), end)
     ],
     result: { type: "mismatch", together: true }
-  },
-  read,
-  older.hash,
-  success(read.success("AAH+/w==")),
-  found
-)
+  }
+  return {
+    asked: given(
+      `hash-0.1.0-${name}`,
+      rule,
+      `a caller of version 0.1.0, ${description}; it calls again by the hash that comes`,
+      made.contract,
+      [
+        caller(asked(requestOf(codec, made, ofHex(older.hash))), end),
+        server(mismatch(codec.hash, codec.contract), end)
+      ],
+      { type: "mismatch", together: true }
+    ),
+    answered: agreed(first, codec, ofHex(older.hash), success(codec.success(value)), { type: "success", value })
+  }
+}
 
-const ofOlderCaller = given(
-  "hash-0.1.0",
-  "contract-binary",
-  "a caller of version 0.1.0, which calls again by the hash that comes",
-  "read",
-  [
-    caller(asked(requestOf(read, reading, older.hash)), end),
-    server(mismatch(read.hash, read.contract), end)
-  ],
-  { type: "mismatch", together: true }
-)
+const ofOlder = [
+  between(
+    "binary",
+    "contract-binary",
+    "whose contract says nothing of bytes, nor that it would",
+    { contract: "read", payload: { path: "/a" }, headers: [["token", "x"]] },
+    { contract: others["read-0.1.0"].contract, hash: hashOf(others["read-0.1.0"].contract) },
+    "AAH+/w=="
+  ),
+  between(
+    "names",
+    "contract-sorted",
+    "which sorts names that are whole numbers before all others",
+    { contract: "spell", payload: { "9": "a", "10": "b", x: "c" } },
+    // Objects of this language are as it sorts them.
+    { contract: functions.spell, hash: hashOfText(JSON.stringify(JSON.parse(textOf(functions.spell)))) },
+    "abc"
+  )
+]
 
 const malformed: Result = { type: "malformed" }
 const notAnswered = (name: string, description: string, answer: Uint8Array): Call =>
@@ -778,6 +801,6 @@ export const generate = (): Section => ({
     }, true),
     ...mismatched("greet-other", "the caller's payload is of another kind", { name: 7 }, false)
   ],
-  requests: [...oddRequests, ...notRun, ofOlderCaller],
-  answers: [...ofOlder, ...resets, ...oddAnswers, ...wrongAnswers]
+  requests: [...oddRequests, ...notRun, ...ofOlder.map(({ asked }) => asked)],
+  answers: [...ofOlder.flatMap(({ answered }) => answered), ...resets, ...oddAnswers, ...wrongAnswers]
 })

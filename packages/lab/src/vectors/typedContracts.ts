@@ -80,6 +80,7 @@ export const functions = {
     form: "json"
   }),
   later: call({ payload: struct({ at: date, by: bigint }), success: option(date) }),
+  spell: call({ payload: struct({ "9": text, "10": text, x: text }), success: text }),
   both: call({ error: errors([ref("GoneEncoded")], { GoneEncoded: gone }) })
 } satisfies Readonly<Record<string, JsonObject>>
 
@@ -102,6 +103,7 @@ const functionTexts: Readonly<Record<keyof typeof functions, readonly [string, s
     "contract-refs"
   ]],
   later: ["values that have bytes of their own, and are texts and objects in JSON", "contract-binary"],
+  spell: ["names that are numbers, which are sorted as texts", "contract-sorted"],
   both: ["an error alone", "contract-error"]
 }
 

@@ -50,6 +50,10 @@ export class Functions extends RpcGroup.make(
   }),
   Rpc.make("grow", { payload: { tree: Tree }, success: Tree }),
   Rpc.make("later", { payload: { at: Schema.Date, by: Schema.BigInt }, success: Schema.Option(Schema.Date) }),
+  Rpc.make("spell", {
+    payload: { "9": Schema.String, "10": Schema.String, x: Schema.String },
+    success: Schema.String
+  }),
   Rpc.make("both", { error: Gone })
 ) {}
 
@@ -89,5 +93,6 @@ export const handlers = Functions.toLayer({
     Effect.succeed(
       by === 0n ? Option.none() : Option.some(DateTime.toDateUtc(DateTime.makeUnsafe(at.getTime() + Number(by))))
     ),
+  spell: ({ "10": ten, "9": nine, x }) => Effect.succeed(nine + ten + x),
   both: () => Effect.failCause(both)
 })
