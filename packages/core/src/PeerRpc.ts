@@ -16,6 +16,9 @@
  * handler, whose cause has `RpcSchema.ClientAbort` then. Spans, deadlines and headers go along. A call of a served group is one
  * of the node's functions too, for callers by JSON.
  *
+ * Values are bytes of `SchemaBinary`. With a peer that has none, as in another language, or one that encodes otherwise, calls are lines of
+ * JSON in both directions (protocol section 13, `rpc-json`); a client finds that out by itself, and remembers it.
+ *
  * What bites:
  *
  * - Two versions of a group understand each other where fields were added that the reader does not require, or left out. Where

@@ -362,7 +362,28 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
   [
     "Levels of arrays and objects in a peer's JSON",
     "512",
-    "A call is answered `invalid_arguments`, an answer is a `ContractError`, and the typed error of a RESET is left out."
+    "A command is answered `invalid_arguments`, a typed call is RESET `internal`, an answer is a `ContractError`, and the typed error of a RESET is left out."
+  ],
+  [
+    "Headers of a typed call",
+    "64 KiB",
+    "`CallTooLargeError`; one that sends more all the same is RESET `internal`."
+  ],
+  [
+    "A contract of a typed call",
+    "256 KiB",
+    "It is sent as an empty one, and the caller does not say where the two differ."
+  ],
+  [
+    "A line of a typed call as JSON, besides its value and its headers",
+    "1 KiB",
+    "RESET `too_large`; of an answer, `CallTooLargeError`. It is not waited for."
+  ],
+  ["A grant of a stream as JSON", "256 bytes, 2^32-1 chunks", "RESET `internal`, and the handler is interrupted."],
+  [
+    "Functions of peers of which a client remembers how they are called",
+    "4,096",
+    "All are forgotten, and found out again."
   ],
   ["Arguments of a command", "10,000", "It is answered `invalid_arguments`, and not run."],
   [

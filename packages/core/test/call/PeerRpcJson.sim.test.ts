@@ -2,7 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { AdvancedNode, PeerRpc, Peers, RpcRegistry, Sessions, TofuTrust } from "@pnet/core"
 import { changed, withChangedEncoder } from "@pnet/lab/worlds/changedEncoder"
-import { type Net, networkId, quietly } from "@pnet/lab/worlds/sessionWorld"
+import { frame, type Net, networkId, quietly, seeded } from "@pnet/lab/worlds/sessionWorld"
+import { stranger } from "@pnet/lab/worlds/stranger"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
 import { Cause, Context, DateTime, Effect, Exit, Layer, Logger, Schema, Scope, Stream } from "effect"
@@ -10,6 +11,7 @@ import { Rpc, RpcGroup } from "effect/rpc"
 import { hashOf } from "../../src/internal/call/contract.ts"
 import * as Codec from "../../src/internal/call/rpcCodec.ts"
 import { jsonWireOf } from "../../src/internal/call/rpcJson.ts"
+import { mismatchOf, wireOf } from "../../src/internal/call/rpcWire.ts"
 
 type Services = AdvancedNode.AdvancedNode | Sessions.Sessions | Peers.Peers | RpcRegistry.RpcRegistry
 
@@ -26,7 +28,7 @@ const start = (
       Layer.provide([NodeCrypto.layer, TofuTrust.layer(), Logger.layer([])])
     ) as Layer.Layer<Services, never, any>
     const process = yield* Effect.orDie(host.launch(layer as never)) as Effect.Effect<SimNetwork.Process<Services>>
-    return { context: process.context, node: Context.get(process.context, AdvancedNode.AdvancedNode) }
+    return { context: process.context, node: Context.get(process.context, AdvancedNode.AdvancedNode), host, process }
   })
 type Started = Effect.Success<ReturnType<typeof start>>
 
@@ -183,7 +185,7 @@ describe("a server of typed calls as JSON", () => {
   it.effect("runs nothing of another contract, and says what its own is", () =>
     quietly(Effect.gen(function*() {
       const seen = new Seen()
-      const { say } = yield* world(seen)
+      const { bob, say } = yield* world(seen)
       const told = (name: string, description?: string) => {
         const contract = jsonWireOf(Files.requests.get(name) as never).contract()
         assert.deepStrictEqual(Object.keys(contract), ["payload", "success", "error", "stream"])
@@ -203,6 +205,8 @@ describe("a server of typed calls as JSON", () => {
       )
       assert.match(yield* say("size", `{}`), /^{"type":"mismatch"/)
       assert.deepStrictEqual(seen.ran, [])
+      const registry = Context.get(bob.context, RpcRegistry.RpcRegistry)
+      for (const { contract, name } of yield* registry.describe()) assert.strictEqual(contract, hash(name))
       // A date has a form of its own in bytes alone.
       assert.notInclude(told("now"), "binary")
     })))
@@ -556,6 +560,22 @@ describe("a caller of one who serves typed calls as JSON alone", () => {
       assert.isTrue(unspoken)
       yield* Scope.close(scope, Exit.void)
       assert.strictEqual(yield* client.size({ path: "a" }), 1n)
+      // It was called by JSON, speaks that no more, and has bytes of another encoder: each is tried once.
+      const seen: Array<string> = []
+      yield* bob.node.sessions.handle({ protocol: "rpc-json", name: "size" }, (stream) => {
+        seen.push("json")
+        return stream.reset("unsupported", "no more")
+      })
+      const wire = wireOf(Files.requests.get("size") as never)
+      yield* bob.node.sessions.handle({ protocol: "rpc", name: "size" }, (stream) => {
+        seen.push("bytes")
+        return Effect.ignore(
+          stream.write(mismatchOf({ ...wire.contract(), form: "0123456789abcdef" }, new Uint8Array(8)))
+        )
+      })
+      const error = yield* errorOf(client.size({ path: "a" }))
+      assert.deepStrictEqual(error.differences, [`form: none here, "0123456789abcdef" at the peer`])
+      assert.deepStrictEqual(seen, ["json", "bytes"])
     })))
 
   it.effect("gets a typed error of whatever is no answer, at a bounded cost", () =>
@@ -595,11 +615,7 @@ describe("a caller of one who serves typed calls as JSON alone", () => {
       for (const text of wrong) {
         told = text
         for (const call of calls) {
-          const found = yield* tag(call)
-          assert.include(["ContractError", "success"], found, text)
-          if (found === "success") {
-            assert.match(text, /^{"type":"success"/)
-          }
+          assert.strictEqual(yield* tag(call), "ContractError", text)
         }
       }
       const large = [
@@ -622,6 +638,83 @@ describe("a caller of one who serves typed calls as JSON alone", () => {
           sum + streams, 0),
         0
       )
+    })))
+})
+
+// --- one who is no node at all -----------------------------------------------------------------------------------------------------
+
+/** Frames of a session, as the protocol has them. */
+const Kind = { open: 0, data: 1, end: 2, reset: 3 } as const
+
+describe("a peer in another language, made by hand from the handshake on", () => {
+  const opened = JSON.stringify({ protocol: "rpc-json", name: "size" })
+  const asked = `{"payload":{"path":"abc"}}\n`
+
+  it.effect("calls a node, and gives a call up", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const seen = new Seen()
+      const bob = yield* start(network, "bob", serving(seen))
+      const mallory = yield* stranger(network, yield* seeded(1), { host: yield* network.host("mallory") })
+      const session = yield* mallory.connect(bob as never)
+      yield* session.send(0, frame(Kind.open, 1, opened), frame(Kind.data, 1, asked), frame(Kind.end, 1))
+      const heard = yield* session.expect(Kind.data)
+      assert.deepStrictEqual([heard.id, textOf(heard.payload)], [1, `{"type":"success","value":"3"}\n`])
+      assert.strictEqual((yield* session.expect(Kind.end)).id, 1)
+      // A stream, a chunk at a time, which is given up.
+      const counting = JSON.stringify({ protocol: "rpc-json", name: "count" })
+      yield* session.send(
+        0,
+        frame(Kind.open, 3, counting),
+        frame(Kind.data, 3, `{"payload":{"to":1000},"stream":true,"window":0}\n{"grant":1}\n`)
+      )
+      assert.strictEqual(textOf((yield* session.expect(Kind.data)).payload), `{"type":"chunk","values":[1]}\n`)
+      yield* session.send(0, frame(Kind.data, 3, `{"grant":1}\n`))
+      assert.strictEqual(textOf((yield* session.expect(Kind.data)).payload), `{"type":"chunk","values":[2]}\n`)
+      yield* session.send(0, frame(Kind.reset, 3, JSON.stringify({ code: "cancelled", message: "" })))
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(seen.interrupted, 1)
+      assert.isAtMost(seen.produced, 4)
+    })))
+
+  it.effect("is called by a node", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice")
+      const mallory = yield* stranger(network, yield* seeded(1), { host: yield* network.host("bob"), name: "bob" })
+      const opens: Array<string> = []
+      const listening = yield* mallory.listen
+      yield* listening.run((connection) =>
+        Effect.gen(function*() {
+          const session = yield* listening.accept(connection)
+          while (true) {
+            const one = yield* session.next
+            if (one === undefined) return
+            if (one.kind === Kind.open) {
+              const { protocol } = JSON.parse(textOf(one.payload))
+              opens.push(protocol)
+              if (protocol !== "rpc-json") {
+                const reset = JSON.stringify({ code: "unsupported", message: "only JSON here" })
+                yield* session.send(2, frame(Kind.reset, one.id, reset))
+              }
+            }
+            if (one.kind === Kind.data && opens.at(-1) === "rpc-json") {
+              assert.strictEqual(textOf(one.payload), `{"payload":{"path":"abc"},"hash":"${hash("size")}"}\n`)
+              yield* session.send(
+                1,
+                frame(Kind.data, one.id, `{"type":"success","value":"3"}`),
+                frame(Kind.end, one.id)
+              )
+            }
+          }
+        })
+      )
+      yield* listening.advertise
+      yield* met(alice)
+      const client = yield* clientOf(alice, Files)
+      assert.strictEqual(yield* client.size({ path: "abc" }), 3n)
+      assert.strictEqual(yield* client.size({ path: "abc" }), 3n)
+      assert.deepStrictEqual(opens, ["rpc", "rpc-json", "rpc-json"])
     })))
 })
 

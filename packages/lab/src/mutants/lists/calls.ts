@@ -400,6 +400,84 @@ const rpcClientKnown = of("rpc-client", "packages/core/src/internal/call/rpcClie
   }]
 })
 
+const rpcJson = of("rpc-json", "packages/core/src/internal/call/rpcJson.ts", suites("PeerRpcJson.sim", "PeerRpc.sim"), {
+  "line": [`if (length > this.#most) return "too large"`, ``, "a line is as long as a peer makes it"],
+  "hash": [
+    `if (hashed === undefined && hash !== undefined && hash !== null) return "a hash that is none"`,
+    ``,
+    "a call with a hash that is none is run as one without"
+  ],
+  "headers": [
+    `if (size > Wire.maxHeaders) return "headers that are too long"`,
+    ``,
+    "headers are as long as a peer makes them"
+  ],
+  "grant": [
+    `if (!isChunks(grant)) return undefined`,
+    `if (!isChunks(grant)) return granted`,
+    "what is no grant is ignored"
+  ],
+  "grant-line": [`const lines = new Lines(maxGrant)`, `const lines = new Lines(1e9)`, "a grant has no end"],
+  "chunks": [
+    `Number.isInteger(value) && value >= 0 && value <= maxChunks`,
+    `value <= maxChunks`,
+    "a grant takes chunks away"
+  ],
+  "weight": [
+    `  weigh,
+  decodeRequest,`,
+    `  weigh: undefined,
+  decodeRequest,`,
+    "a line is parsed to more than there is room for"
+  ],
+  "answer-weight": [
+    `if (weight < Infinity && weight > maxWeight * this.#limit) return Wire.Found.tooLarge`,
+    ``,
+    "an answer is parsed to more than its caller has room for"
+  ],
+  "behind": [
+    `if (pieces.length > 0) return Wire.Found.malformed
+    return ended`,
+    `return ended`,
+    "an answer goes on behind its end"
+  ],
+  "unknown": [
+    `  return { kind: Wire.Kind.broken }
+}`,
+    `  return undefined
+}`,
+    "an answer of a later version is no answer"
+  ],
+  "text": [
+    `escapeText(shortened(description))`,
+    `description`,
+    "a peer's text reaches a terminal as it is, however long"
+  ]
+})
+
+const rpcForms = of("rpc-forms", "packages/core/src/internal/call/rpcClientRequest.ts", suites("PeerRpcJson.sim"), {
+  "form": [
+    `if (!call.json && mine["form"] !== formOf(contract)) {`,
+    `if (false) {`,
+    "bytes of another encoder are not called around"
+  ],
+  "forget": [
+    `if (call.json) known.forget(peer, call.name)`,
+    ``,
+    "a peer that speaks JSON no more is called by it for ever"
+  ],
+  "twice": [
+    `if (!call.mayChangeForm) return Effect.fail(call.mapError(error))`,
+    ``,
+    "a peer that speaks neither form is asked without end"
+  ],
+  "once": [
+    `if (!call.mayChangeForm) return Effect.fail(call.disagreed)`,
+    ``,
+    "a form that was not spoken is tried again for the same call"
+  ]
+})
+
 const rpcAnswers = of("rpc-answers", "packages/core/src/internal/call/rpcWire.ts", rpcClientSuites, {
   "limit": [`if (length > this.#limit) return Found.tooLarge`, ``, "a chunk of any length is read"],
   "answer-limit": [
@@ -591,6 +669,8 @@ export const callsList = [
   ...rpcClientRequest,
   ...rpcClientKnown,
   ...rpcAnswers,
+  ...rpcJson,
+  ...rpcForms,
   ...contractCompatible,
   ...contract,
   ...jsonSchemas,
