@@ -400,60 +400,65 @@ const rpcClientKnown = of("rpc-client", "packages/core/src/internal/call/rpcClie
   }]
 })
 
-const rpcJson = of("rpc-json", "packages/core/src/internal/call/rpcJson.ts", suites("PeerRpcJson.sim", "PeerRpc.sim"), {
-  "line": [`if (length > this.#most) return "too large"`, ``, "a line is as long as a peer makes it"],
-  "hash": [
-    `if (hashed === undefined && hash !== undefined && hash !== null) return "a hash that is none"`,
-    ``,
-    "a call with a hash that is none is run as one without"
-  ],
-  "headers": [
-    `if (size > Wire.maxHeaders) return "headers that are too long"`,
-    ``,
-    "headers are as long as a peer makes them"
-  ],
-  "grant": [
-    `if (!isChunks(grant)) return undefined`,
-    `if (!isChunks(grant)) return granted`,
-    "what is no grant is ignored"
-  ],
-  "grant-line": [`const lines = new Lines(maxGrant)`, `const lines = new Lines(1e9)`, "a grant has no end"],
-  "chunks": [
-    `Number.isInteger(value) && value >= 0 && value <= maxChunks`,
-    `value <= maxChunks`,
-    "a grant takes chunks away"
-  ],
-  "weight": [
-    `  weigh,
+const rpcLines = of(
+  "rpc-lines",
+  "packages/core/src/internal/call/rpcJson.ts",
+  suites("PeerRpcJson.sim", "PeerRpc.sim"),
+  {
+    "line": [`if (length > this.#most) return "too large"`, ``, "a line is as long as a peer makes it"],
+    "hash": [
+      `if (hashed === undefined && hash !== undefined && hash !== null) return "a hash that is none"`,
+      ``,
+      "a call with a hash that is none is run as one without"
+    ],
+    "headers": [
+      `if (size > Wire.maxHeaders) return "headers that are too long"`,
+      ``,
+      "headers are as long as a peer makes them"
+    ],
+    "grant": [
+      `if (!isChunks(grant)) return undefined`,
+      `if (!isChunks(grant)) return granted`,
+      "what is no grant is ignored"
+    ],
+    "grant-line": [`const lines = new Lines(maxGrant)`, `const lines = new Lines(1e9)`, "a grant has no end"],
+    "chunks": [
+      `Number.isInteger(value) && value >= 0 && value <= maxChunks`,
+      `value <= maxChunks`,
+      "a grant takes chunks away"
+    ],
+    "weight": [
+      `  weigh,
   decodeRequest,`,
-    `  weigh: undefined,
+      `  weigh: undefined,
   decodeRequest,`,
-    "a line is parsed to more than there is room for"
-  ],
-  "answer-weight": [
-    `if (weight < Infinity && weight > maxWeight * this.#limit) return Wire.Found.tooLarge`,
-    ``,
-    "an answer is parsed to more than its caller has room for"
-  ],
-  "behind": [
-    `if (pieces.length > 0) return Wire.Found.malformed
+      "a line is parsed to more than there is room for"
+    ],
+    "answer-weight": [
+      `if (weight < Infinity && weight > maxWeight * this.#limit) return Wire.Found.tooLarge`,
+      ``,
+      "an answer is parsed to more than its caller has room for"
+    ],
+    "behind": [
+      `if (pieces.length > 0) return Wire.Found.malformed
     return ended`,
-    `return ended`,
-    "an answer goes on behind its end"
-  ],
-  "unknown": [
-    `  return { kind: Wire.Kind.broken }
+      `return ended`,
+      "an answer goes on behind its end"
+    ],
+    "unknown": [
+      `  return { kind: Wire.Kind.broken }
 }`,
-    `  return undefined
+      `  return undefined
 }`,
-    "an answer of a later version is no answer"
-  ],
-  "text": [
-    `escapeText(shortened(description))`,
-    `description`,
-    "a peer's text reaches a terminal as it is, however long"
-  ]
-})
+      "an answer of a later version is no answer"
+    ],
+    "text": [
+      `escapeText(shortened(description))`,
+      `description`,
+      "a peer's text reaches a terminal as it is, however long"
+    ]
+  }
+)
 
 const rpcForms = of("rpc-forms", "packages/core/src/internal/call/rpcClientRequest.ts", suites("PeerRpcJson.sim"), {
   "form": [
@@ -669,7 +674,7 @@ export const callsList = [
   ...rpcClientRequest,
   ...rpcClientKnown,
   ...rpcAnswers,
-  ...rpcJson,
+  ...rpcLines,
   ...rpcForms,
   ...contractCompatible,
   ...contract,
