@@ -365,6 +365,47 @@ export interface Pair {
   readonly together: boolean
 }
 
+/** The rules that pairs are about; of the others, that contracts are compared. */
+const pairRules: Readonly<Record<string, ReadonlyArray<string>>> = {
+  "contract-fields": [
+    "added-optional",
+    "removed",
+    "added-required",
+    "gained",
+    "lost",
+    "lost-optional",
+    "another-order"
+  ],
+  "contract-optional": ["required-of-optional"],
+  "contract-numbers": ["numbers", "numbers-in-lists", "numbers-in-structs-in-lists"],
+  "contract-kinds": [
+    "kinds",
+    "bytes",
+    "patterns",
+    "lengths",
+    "literals",
+    "records",
+    "lists",
+    "list-of-others",
+    "tuples"
+  ],
+  "contract-members": [
+    "numbers-infinite",
+    "null-or",
+    "union-of-one",
+    "union-order",
+    "tags",
+    "tags-of-members",
+    "errors-none",
+    "errors-one",
+    "errors-more"
+  ],
+  "contract-binary": ["dates", "dates-in-both", "options", "dates-0.1.0", "kinds-0.1.0"],
+  "contract-encoder": ["form-of-an-encoder"]
+}
+const ruleOf = (name: string): string =>
+  Object.keys(pairRules).find((rule) => pairRules[rule]!.includes(name)) ?? "contract-compatible"
+
 const pair = (
   name: string,
   together: boolean,
@@ -374,7 +415,7 @@ const pair = (
 ): Pair => ({
   name,
   description,
-  rule: "contract-compatible",
+  rule: ruleOf(name),
   caller: call(caller),
   server: { ...call(server), binary: true },
   together
