@@ -12,6 +12,7 @@ import { packets } from "./sections/packets.ts"
 import { raw } from "./sections/raw.ts"
 import { refusals } from "./sections/refusals.ts"
 import { sessions } from "./sections/sessions.ts"
+import { typed } from "./sections/typed.ts"
 import { vectors } from "./sections/vectors.ts"
 
 export const all: ReadonlyArray<Check> = [
@@ -27,5 +28,6 @@ export const all: ReadonlyArray<Check> = [
   ...flows,
   ...dialled,
   ...commands,
+  ...typed,
   ...adverts
 ]

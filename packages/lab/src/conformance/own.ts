@@ -4,12 +4,13 @@ import { Network } from "@pnet/core"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as NodeNetwork from "@pnet/node/NodeNetwork"
 import { SimNetwork } from "@pnet/testing"
-import { Cause, Context, Effect, Exit, Layer, Logger, Random, Schema } from "effect"
+import { Cause, Context, Effect, Exit, Layer, Logger, Random } from "effect"
 import { freeAdvertisePort } from "../harness/ports.ts"
 import type { Check, Level, Need } from "./check.ts"
 import { all } from "./checks.ts"
 import { placeOn } from "./place.ts"
 import { type Done, run, type RunOptions } from "./run.ts"
+import { functions, handlers, onMessage, streams, Typed } from "./served.ts"
 import { unbase64, utf8 } from "./speech/bytes.ts"
 import type { Called, Order, Subject } from "./subject.ts"
 
@@ -20,32 +21,7 @@ export type Nodes = Pick<typeof Core, "BasicNode" | "AdvancedNode" | "CommandNod
 export const kinds = ["BasicNode", "AdvancedNode", "CommandNode"] as const
 export type Kind = (typeof kinds)[number]
 
-export const levelOf: Record<Kind, Level> = { BasicNode: "raw", AdvancedNode: "sessions", CommandNode: "commands" }
-
-class Refused extends Schema.TaggedError<Refused>()("Refused", { why: Schema.String }) {}
-
-/** The functions of streams that the checks call. */
-export const functions = {
-  /** Answers what it is sent, as it comes. */
-  echo: ({ bytes }: Core.AdvancedNode.Call) => bytes,
-  /** Reads nothing, and never answers. */
-  hold: () => Effect.never,
-  fail: () => Effect.fail(new Refused({ why: "asked to" })),
-  break: () => Effect.die(new Error("a secret of the handler's"))
-}
-
-/** The functions that the checks call by name. */
-export const commands = {
-  echo: (_call: Core.Command.Call, value: any) => value,
-  add: (_call: Core.Command.Call, a: number, b: number) => a + b,
-  keywords: ({ kwargs }: Core.Command.Call) => kwargs,
-  nothing: () => undefined,
-  /** JSON has no form for it. */
-  nonsense: () => ({ n: NaN }),
-  hold: () => Effect.never,
-  fail: () => Effect.fail(new Refused({ why: "asked to" })),
-  break: () => Effect.die(new Error("a secret of the handler's"))
-}
+export const levelOf: Record<Kind, Level> = { BasicNode: "raw", AdvancedNode: "sessions", CommandNode: "typed" }
 
 interface Served {
   readonly publicKey: string
@@ -63,7 +39,7 @@ const calledOf = (call: Effect.Effect<Uint8Array, unknown>): Effect.Effect<Calle
 /** Makes a node carry out orders. */
 const orders = (
   raw: Core.BasicNode.BasicNode["Service"],
-  streams?: Core.AdvancedNode.AdvancedNode["Service"],
+  advanced?: Core.AdvancedNode.AdvancedNode["Service"],
   command?: Core.CommandNode.CommandNode["Service"]
 ) =>
 (order: Order): Effect.Effect<Called> => {
@@ -76,13 +52,18 @@ const orders = (
       return calledOf(known(raw.send(order.peer, payload, timeout)))
     case "function":
       return calledOf(
-        known(streams?.request(order.peer, order.name ?? "", payload, timeout) ?? Effect.die("no streams"))
+        known(advanced?.request(order.peer, order.name ?? "", payload, timeout) ?? Effect.die("no streams"))
       )
     case "call":
       return calledOf(known(Effect.map(
         command?.target(order.peer, timeout)(order.name ?? "", order.payload) ?? Effect.die("no commands"),
         (value) => utf8(JSON.stringify(value))
       )))
+    case "twice":
+      return calledOf(known(Effect.scoped(Effect.gen(function*() {
+        const client = yield* command?.client(Typed, order.peer) ?? Effect.die("no typed calls")
+        return utf8(JSON.stringify(yield* client["typed.twice"]({ n: Number(order.payload) })))
+      }))))
   }
 }
 
@@ -103,7 +84,6 @@ type Build = <A>(layer: Layer.Layer<A, any, any>) => Effect.Effect<Context.Conte
 const start = (nodes: Nodes, kind: Kind, told: Told, build: Build): Effect.Effect<Served> => {
   // What hears adverts is a part of the node, too.
   const provided = Layer.mergeAll(NodeCrypto.layer, nodes.TofuTrust.layer(), nodes.LanReach.layer, Logger.layer([]))
-  const onMessage = ({ data }: { readonly data: Uint8Array }) => data
   const launch = <A>(layer: Layer.Layer<A, any, any>) => build(Layer.provide(layer, provided))
   switch (kind) {
     case "BasicNode":
@@ -112,13 +92,18 @@ const start = (nodes: Nodes, kind: Kind, told: Told, build: Build): Effect.Effec
         return { publicKey: node.publicKey, port: node.endpoint.port, order: orders(node) }
       })
     case "AdvancedNode":
-      return Effect.map(launch(nodes.AdvancedNode.layer({ ...told, onMessage, functions })), (context) => {
+      return Effect.map(launch(nodes.AdvancedNode.layer({ ...told, onMessage, functions: streams })), (context) => {
         const node = Context.get(context, nodes.AdvancedNode.AdvancedNode)
         return { publicKey: node.publicKey, port: node.endpoint.port, order: orders(node.raw, node) }
       })
     case "CommandNode":
       return Effect.map(
-        launch(nodes.CommandNode.layer({ ...told, onMessage, functions: commands, streams: functions })),
+        launch(
+          nodes.CommandNode.serve(Typed).pipe(
+            Layer.provide(handlers),
+            Layer.provideMerge(nodes.CommandNode.layer({ ...told, onMessage, functions, streams }))
+          )
+        ),
         (context) => {
           const node = Context.get(context, nodes.CommandNode.CommandNode)
           return {

@@ -156,6 +156,13 @@ const sessions: ReadonlyArray<Deviation> = [
     replace: ""
   },
   {
+    rule: "handshake-initiate-opens",
+    does: "does not look at INITIATE's nonce",
+    file: "internal/session/curve.ts",
+    find: "if (!crypto.equal(fields.take(8), secondNonce)) return refused(\"the nonce of INITIATE is not 2\")",
+    replace: "fields.take(8)"
+  },
+  {
     rule: "metadata-twice",
     does: "takes the last of two properties of a name",
     file: "internal/session/metadata.ts",
@@ -284,7 +291,94 @@ const sessions: ReadonlyArray<Deviation> = [
   }
 ]
 
+/** Of the side that asks, or that dials. */
+const askers: ReadonlyArray<Deviation> = [
+  {
+    rule: "raw-answer-stamp",
+    does: "takes an answer of any stamp",
+    file: "internal/raw/messages.ts",
+    find: "exchange === undefined || exchange.stamp !== opened.success.stamp",
+    replace: "exchange === undefined",
+    ...basic
+  },
+  {
+    rule: "raw-resend",
+    does: "sends a message again with another stamp",
+    file: "internal/raw/messages.ts",
+    find: "exchange.stamp ??= this.#nextStamp()",
+    replace: "exchange.stamp = this.#nextStamp()",
+    ...basic
+  },
+  {
+    rule: "handshake-client-opens",
+    does: "does not look at READY's nonce",
+    file: "internal/session/curve.ts",
+    find: "if (!crypto.equal(fields.take(8), firstNonce)) return refused(\"the nonce of READY is not 1\")",
+    replace: "fields.take(8)"
+  },
+  {
+    rule: "handshake-client-trust",
+    does: "takes another name than it dialled",
+    file: "internal/session/connecting.ts",
+    find: "        actualName === name\n",
+    replace: "        actualName !== \"\"\n"
+  },
+  {
+    rule: "deadline-opener",
+    does: "says nothing of its deadline",
+    file: "internal/session/opening.ts",
+    find: "...(millis === undefined ? {} : { deadline: millis }),",
+    replace: ""
+  },
+  {
+    rule: "stream-answered",
+    does: "resets a stream whose answer is whole",
+    file: "internal/session/muxStream.ts",
+    find: "if (this.own && this.remoteEnded && code === \"cancelled\") return",
+    replace: ""
+  },
+  {
+    rule: "reset-refused",
+    does: "does not open again what was refused",
+    file: "internal/session/refused.ts",
+    find: "return remote && retryable",
+    replace: "return remote && retryable && false"
+  }
+]
+
 const calls: ReadonlyArray<Deviation> = [
+  {
+    rule: "json-call-hash",
+    does: "runs a call of any hash",
+    file: "internal/call/rpcJson.ts",
+    find: "hash === undefined || hash === null ? undefined : bytesOfHex(hash)",
+    replace: "undefined",
+    ...command
+  },
+  {
+    rule: "json-call-grants",
+    does: "takes a grant of 1.5 chunks",
+    file: "internal/call/rpcJson.ts",
+    find: "if (!isChunks(grant)) return undefined",
+    replace: "if (typeof grant !== \"number\" || grant < 0) return undefined",
+    ...command
+  },
+  {
+    rule: "json-call-malformed",
+    does: "takes a window below zero",
+    file: "internal/call/rpcJson.ts",
+    find: "Number.isInteger(value) && value >= 0 && value <= maxChunks",
+    replace: "Number.isInteger(value) && value <= maxChunks",
+    ...command
+  },
+  {
+    rule: "json-call-unsupported",
+    does: "gives up where rpc is unsupported",
+    file: "internal/call/rpcClientRequest.ts",
+    find: "hash: undefined })\n  return again()",
+    replace: "hash: undefined })\n  return Effect.fail(call.mapError(error))",
+    ...command
+  },
   {
     rule: "command-fields-null",
     does: "takes null for no args",
@@ -311,4 +405,4 @@ const calls: ReadonlyArray<Deviation> = [
   }
 ]
 
-export const deviations: ReadonlyArray<Deviation> = [...packets, ...sessions, ...calls]
+export const deviations: ReadonlyArray<Deviation> = [...packets, ...sessions, ...askers, ...calls]

@@ -20,8 +20,8 @@ export type Called =
 
 /** What the peer is made to do, so that it comes to the kit. */
 export interface Order {
-  /** `message` is RAW, `function` a stream of `command`, `call` one of `handle`. */
-  readonly how: "message" | "function" | "call"
+  /** `message` is RAW, `function` a stream of `command`, `call` one of `handle`, `twice` the typed call `typed.twice`. */
+  readonly how: "message" | "function" | "call" | "twice"
   /** The name of whom it calls: the kit's own, of this check. */
   readonly peer: string
   readonly name?: string

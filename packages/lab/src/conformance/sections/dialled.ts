@@ -103,6 +103,7 @@ const handshakes = [
     (kit) =>
       wrong(kit, "ERR_HANDSHAKE", {
         "nonce 2": ready((own) => own.properties(), 2),
+        "a nonce that is not the box's": ready((own) => own.properties(), 1, (command) => flipped(command, 13)),
         "a box that was changed": ready((own) => own.properties(), 1, (command) => flipped(command, -1)),
         "no Node": ready((own) => own.properties().filter(([name]) => name !== "Node")),
         "Pnet 2": ready((own) => own.properties().map(([name, value]) => [name, name === "Pnet" ? "2" : value])),

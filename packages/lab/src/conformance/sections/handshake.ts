@@ -93,7 +93,8 @@ const hello = [
         "version 2.0": { version: Uint8Array.of(2, 0) },
         "padding that is not zeros": { padding: flipped(new Uint8Array(72), 71) },
         "nonce 0": { nonce: 0 },
-        "nonce 2": { nonce: 2 }
+        "nonce 2": { nonce: 2 },
+        "a nonce that is not the box's": { claimedNonce: 2 }
       })
   ),
 
@@ -217,6 +218,7 @@ const initiate = [
         "a cookie of zeros": () => ({ cookie: new Uint8Array(96) }),
         "nonce 1": () => ({ nonce: 1 }),
         "nonce 3": () => ({ nonce: 3 }),
+        "a nonce that is not the box's": () => ({ damage: (command) => flipped(command, 112) }),
         "a box that was changed": () => ({ damage: (command) => flipped(command, 130) }),
         "a tag that was changed": () => ({ damage: (command) => flipped(command, 113) }),
         "cut short": () => ({ damage: (command) => command.subarray(0, 200) })

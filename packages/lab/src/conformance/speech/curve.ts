@@ -73,6 +73,8 @@ export interface HelloOptions {
   readonly padding?: Bytes
   readonly claimed?: Bytes
   readonly nonce?: number
+  /** The nonce in clear, where it is not the box's. */
+  readonly claimedNonce?: number
   readonly plain?: Bytes
   readonly damage?: (box: Bytes) => Bytes
 }
@@ -89,7 +91,7 @@ export const hello = (crypto: C, mine: Pair, server: Bytes, of: HelloOptions = {
     of.version ?? Uint8Array.of(1, 0),
     of.padding ?? zeros(72),
     of.claimed ?? mine.public,
-    number(nonce, 8),
+    number(of.claimedNonce ?? nonce, 8),
     (of.damage ?? ((same) => same))(box)
   )
 }
