@@ -1490,6 +1490,8 @@ describe("whoever breaks the rules of typed calls", () => {
           else assert.isTrue(known.has((yield* errorOf(exit))._tag), `${given}`)
         }
       }
+      // The END of the last one is on its way.
+      yield* Effect.sleep("1 second")
       assert.strictEqual(yield* streamsOf(alice), 0)
     })))
 })
