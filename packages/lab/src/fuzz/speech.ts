@@ -26,6 +26,7 @@ export class Speech {
   readonly #requests = bytesOf("command-request")
   readonly #replies = bytesOf("command-reply")
   readonly #rpcRequests = bytesOf("rpc-request")
+  readonly #rpcLines = bytesOf("rpc-json-request")
   readonly #rpcPayloads = bytesOf("rpc-payload")
   readonly #rpcAnswers = [bytesOf("rpc-success"), bytesOf("rpc-exit"), bytesOf("rpc-chunk")]
 
@@ -76,10 +77,14 @@ export class Speech {
     return [this.#opening("command", "handle"), ...this.#data(body), ...this.#end()].map((each) => [0, each])
   }
 
-  /** A request whose payload is altered, or a request that is, with the length that it has or another. */
+  /** A request whose payload is altered, or a request that is, with the length that it has or another; now and then a line. */
   #rpc(): ReadonlyArray<Message> {
     const random = this.#random
     const name = random.pick(Object.keys(calls))
+    if (random.chance(0.3)) {
+      const line = this.#altered(this.#rpcLines, Mutate.json, Mutate.blind)
+      return [this.#opening("rpc-json", name), ...this.#data(line), ...this.#end()].map((each) => [0, each])
+    }
     const payload = this.#altered(this.#rpcPayloads, Mutate.blind).subarray(1)
     const body = random.chance(0.5)
       ? concat(random.pick(this.#rpcRequests).subarray(0, 11), payload)
@@ -95,7 +100,7 @@ export class Speech {
       0,
       concat(
         this.#opening(
-          random.pick(["command", "rpc", "socket", "x"]),
+          random.pick(["command", "rpc", "rpc-json", "socket", "x"]),
           random.pick(["upper", "", "handle", "x".repeat(500)])
         ),
         ...this.#data(random.bytes(random.below(3_000))),

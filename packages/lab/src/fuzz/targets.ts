@@ -11,6 +11,7 @@ import { framesTarget, recordsTarget } from "./targets/frames.ts"
 import { handshakeTargets } from "./targets/handshakes.ts"
 import { advertTarget, packetTarget, sealedTargets } from "./targets/packets.ts"
 import { contractTarget, requestTarget, valueTargets } from "./targets/rpc.ts"
+import { lineTargets } from "./targets/rpcJson.ts"
 
 /** Cryptography whose products are computed once: each case of a handshake computes the same. */
 const remembering = (crypto: Crypto.Crypto["Service"]): Crypto.Crypto["Service"] => {
@@ -59,6 +60,7 @@ export const targets: Effect.Effect<ReadonlyArray<Target>> = Effect.scoped(Effec
     recordsTarget,
     ...commandTargets,
     requestTarget,
+    ...lineTargets,
     ...valueTargets(),
     contractTarget()
   ]
