@@ -490,6 +490,16 @@ const answers: ReadonlyArray<Call> = [
   },
   answered("refused-again", "which it was", success(3), three, "typed-cancel"),
   answered(
+    "mismatch-no-hash",
+    "a mismatch of who makes no hashes",
+    line({ type: "mismatch", contract: jsonOf("add") }),
+    {
+      type: "mismatch",
+      together: false
+    },
+    "json-call-hash"
+  ),
+  answered(
     "mismatch-no-contract",
     "a mismatch without a contract",
     line({ type: "mismatch", hash: "0001020304050607" })
