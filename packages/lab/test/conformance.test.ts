@@ -1,9 +1,12 @@
 /** The conformance kit: our own nodes pass it, and what a peer does otherwise is found. */
+import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import * as Core from "@pnet/core"
-import { Effect } from "effect"
+import { Console, Effect } from "effect"
+import { Command } from "effect/cli"
 import { all } from "../src/conformance/checks.ts"
-import { kinds, look, lookHere } from "../src/conformance/own.ts"
+import { conformance } from "../src/conformance/command.ts"
+import { kinds, look, lookHere, standHere } from "../src/conformance/own.ts"
 import { deviations } from "../src/conformance/planted.ts"
 import { isFound, lookAtPlanted } from "../src/conformance/planting.ts"
 import { lines } from "../src/conformance/report.ts"
@@ -27,8 +30,80 @@ describe("our own nodes keep to the text", () => {
     }
   }
 
-  it.live("a CommandNode on real sockets", () =>
-    Effect.map(lookHere({ nodes: Core, kind: "CommandNode", networkKey }), assertPassed))
+  it.live(
+    "a CommandNode on real sockets",
+    () => Effect.map(lookHere({ nodes: Core, kind: "CommandNode", networkKey }), assertPassed),
+    120_000
+  )
+})
+
+describe("pnpm lab conformance", () => {
+  const command = (...args: ReadonlyArray<string>) =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const log = (...parts: ReadonlyArray<unknown>) => void lines.push(parts.join(" "))
+      const exit = yield* Effect.exit(
+        Effect.provideService(
+          Effect.provide(Command.runWith(conformance, { version: "0.1.0" })(args), NodeServices.layer),
+          Console.Console,
+          { ...console, log, error: log }
+        )
+      )
+      return { lines, well: exit._tag === "Success" }
+    })
+
+  it.live("looks at a peer by its address and key, and has it dial the kit by orders", () =>
+    Effect.gen(function*() {
+      const { lan, subject } = yield* standHere({ nodes: Core, kind: "AdvancedNode", networkKey })
+      const { lines, well } = yield* command(
+        ...["--peer", `127.0.0.1:${subject.endpoint.port}`, "--key", subject.key, "--network-id", subject.networkId],
+        ...[
+          "--network-key",
+          networkKey,
+          "--lan",
+          `${lan.host}:${lan.port}`,
+          "--orders",
+          "--pins",
+          "--level",
+          "sessions"
+        ],
+        ...[
+          "--only",
+          "raw-answer",
+          "--only",
+          "handshake-client",
+          "--only",
+          "handshake-initiate-trust",
+          "--patience",
+          "1"
+        ]
+      )
+      assert.deepStrictEqual(lines.slice(0, -1), [])
+      assert.match(lines.at(-1)!, /^\d+ checks of \d+ rules: (\d+) passed, 0 failed, 0 left out$/)
+      assert.isTrue(well)
+    }).pipe(Effect.scoped))
+
+  it.live("says of each failure the section, the rule, what was sent, expected and came, and ends with 1", () =>
+    Effect.gen(function*() {
+      // Another key than it has: nothing opens.
+      const { subject } = yield* standHere({ nodes: Core, kind: "BasicNode", networkKey: undefined })
+      const { lines, well } = yield* command(
+        ...["--peer", `127.0.0.1:${subject.endpoint.port}`, "--key", Buffer.alloc(32, 9).toString("base64url") + "="],
+        ...["--network-id", subject.networkId, "--level", "raw", "--only", "raw-nonce"]
+      )
+      assert.match(
+        lines[0]!,
+        /^FAILED section 3, r-raw-nonce: the random part .*: sent a RAW request .*; expected a packet rsp; came .*ERR_NODE_DECRYPTION_FAILED/
+      )
+      assert.include(lines.at(-1), "0 passed, 1 failed, 0 left out")
+      assert.isFalse(well)
+    }).pipe(Effect.scoped))
+
+  it.live("has to be told whom to look at", () =>
+    Effect.map(command(), ({ lines, well }) => {
+      assert.include(lines[0], "--peer HOST:PORT and --key KEY")
+      assert.isFalse(well)
+    }))
 })
 
 describe("a deviation is found, and reported with its section and its rule", () => {

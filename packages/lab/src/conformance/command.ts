@@ -13,6 +13,7 @@ import * as Flags from "../harness/flags.ts"
 import * as Seeds from "../harness/seeds.ts"
 import { levels, type Need } from "./check.ts"
 import { all } from "./checks.ts"
+import * as Orders from "./orders.ts"
 import { kinds, lookHere } from "./own.ts"
 import { placeOn } from "./place.ts"
 import { deviations } from "./planted.ts"
@@ -50,6 +51,14 @@ const flags = {
     Flag.withDefault("127.0.0.1"),
     Flag.withDescription("The address of this machine that the peer sees (default 127.0.0.1)")
   ),
+  orders: Flag.Boolean("orders").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription("It has the function `order` (docs/implementing.md), by which it is made to dial the kit")
+  ),
+  pins: Flag.Boolean("pins").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription("It pins a name to the first key that proves it")
+  ),
   listen: Flag.Int("listen").pipe(
     Flag.withDefault(0),
     Flag.withDescription("The port to listen on where the peer is to dial (default any)")
@@ -74,15 +83,19 @@ const flags = {
 type Values = Command.Command.Config.Infer<typeof flags>
 
 /** The needs that are met, by what was given. */
-const met = ({ lan, networkKey }: Values): ReadonlySet<Need> =>
+const met = ({ lan, networkKey, orders, pins }: Values): ReadonlySet<Need> =>
   new Set<Need>([
+    ...(orders ? ["orders" as const] : []),
+    ...(pins ? ["pins" as const] : []),
     networkKey.length === 0 ? "no network key" : "a network key",
     ...(Option.isSome(lan) ? ["a LAN" as const] : [])
   ])
 
 const lookAt = (values: Values): Effect.Effect<ReadonlyArray<Done>, Seeds.Found> =>
   Effect.gen(function*() {
-    const { host, jobs: concurrency, level, networkId, networkKey, only, patience } = values
+    const { host, jobs, level, networkId, networkKey, only, patience } = values
+    // One port is one check's at a time.
+    const concurrency = values.listen === 0 ? jobs : 1
     if (values.own !== undefined) {
       return yield* lookHere({
         nodes: Core,
@@ -97,7 +110,8 @@ const lookAt = (values: Values): Effect.Effect<ReadonlyArray<Done>, Seeds.Found>
       yield* Console.error("whom to look at is said by --peer HOST:PORT and --key KEY, or --own KIND")
       return yield* Effect.fail(new Seeds.Found("nobody to look at"))
     }
-    const place = yield* placeOn(yield* Network.Network, {
+    const name = `-${yield* Random.nextIntBetween(0, 1_000_000)}`
+    const base = yield* placeOn(yield* Network.Network, {
       host,
       bindIp: host,
       port: values.listen,
@@ -109,7 +123,7 @@ const lookAt = (values: Values): Effect.Effect<ReadonlyArray<Done>, Seeds.Found>
       networkId,
       networkKeys: networkKey.map((key) => unbase64(key)!)
     }
-    const name = `-${yield* Random.nextIntBetween(0, 1_000_000)}`
+    const place = values.orders ? { ...base, order: Orders.over(subject, base, `kit${name}-orders`) } : base
     return yield* run(all, subject, place, { level, has: met(values), patience, only, concurrency, run: name })
   }).pipe(Effect.scoped, Effect.provide(NodeNetwork.layer))
 

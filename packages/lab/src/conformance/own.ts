@@ -4,14 +4,15 @@ import { Network } from "@pnet/core"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as NodeNetwork from "@pnet/node/NodeNetwork"
 import { SimNetwork } from "@pnet/testing"
-import { Cause, Context, Effect, Exit, Layer, Logger, Random } from "effect"
+import { Context, Effect, Layer, Logger, Random, type Scope } from "effect"
 import { freeAdvertisePort } from "../harness/ports.ts"
 import type { Check, Level, Need } from "./check.ts"
 import { all } from "./checks.ts"
+import { carryOut, serving } from "./orders.ts"
 import { placeOn } from "./place.ts"
 import { type Done, run, type RunOptions } from "./run.ts"
 import { functions, handlers, onMessage, streams, Typed } from "./served.ts"
-import { unbase64, utf8 } from "./speech/bytes.ts"
+import { unbase64 } from "./speech/bytes.ts"
 import type { Called, Order, Subject } from "./subject.ts"
 
 /** The nodes of the core, which may be one that a deviation was planted in. */
@@ -29,44 +30,6 @@ interface Served {
   readonly order: (order: Order) => Effect.Effect<Called>
 }
 
-const calledOf = (call: Effect.Effect<Uint8Array, unknown>): Effect.Effect<Called> =>
-  Effect.map(Effect.exit(call), (exit): Called => {
-    if (Exit.isSuccess(exit)) return { _tag: "Answered", bytes: exit.value }
-    const error = Cause.squash(exit.cause) as { readonly _tag?: string; readonly code?: string }
-    return { _tag: "Failed", error: error._tag ?? String(error), code: error.code }
-  })
-
-/** Makes a node carry out orders. */
-const orders = (
-  raw: Core.BasicNode.BasicNode["Service"],
-  advanced?: Core.AdvancedNode.AdvancedNode["Service"],
-  command?: Core.CommandNode.CommandNode["Service"]
-) =>
-(order: Order): Effect.Effect<Called> => {
-  const payload = utf8(order.payload ?? "")
-  const timeout = order.timeoutMillis === undefined ? {} : { timeout: order.timeoutMillis }
-  const known = <A, E>(call: Effect.Effect<A, E>) =>
-    Effect.andThen(Effect.ignore(raw.peers.awaitPeer(order.peer)), call)
-  switch (order.how) {
-    case "message":
-      return calledOf(known(raw.send(order.peer, payload, timeout)))
-    case "function":
-      return calledOf(
-        known(advanced?.request(order.peer, order.name ?? "", payload, timeout) ?? Effect.die("no streams"))
-      )
-    case "call":
-      return calledOf(known(Effect.map(
-        command?.target(order.peer, timeout)(order.name ?? "", order.payload) ?? Effect.die("no commands"),
-        (value) => utf8(JSON.stringify(value))
-      )))
-    case "twice":
-      return calledOf(known(Effect.scoped(Effect.gen(function*() {
-        const client = yield* command?.client(Typed, order.peer) ?? Effect.die("no typed calls")
-        return utf8(JSON.stringify(yield* client["typed.twice"]({ n: Number(order.payload) })))
-      }))))
-  }
-}
-
 /** What a node is told. */
 interface Told {
   readonly name: string
@@ -81,7 +44,12 @@ interface Told {
 type Build = <A>(layer: Layer.Layer<A, any, any>) => Effect.Effect<Context.Context<A>>
 
 /** Starts a node. */
-const start = (nodes: Nodes, kind: Kind, told: Told, build: Build): Effect.Effect<Served> => {
+const start = (
+  nodes: Nodes,
+  kind: Kind,
+  told: Told,
+  build: Build
+): Effect.Effect<Served, never, Scope.Scope> => {
   // What hears adverts is a part of the node, too.
   const provided = Layer.mergeAll(NodeCrypto.layer, nodes.TofuTrust.layer(), nodes.LanReach.layer, Logger.layer([]))
   const launch = <A>(layer: Layer.Layer<A, any, any>) => build(Layer.provide(layer, provided))
@@ -89,15 +57,15 @@ const start = (nodes: Nodes, kind: Kind, told: Told, build: Build): Effect.Effec
     case "BasicNode":
       return Effect.map(launch(nodes.BasicNode.layer({ ...told, onMessage })), (context) => {
         const node = Context.get(context, nodes.BasicNode.BasicNode)
-        return { publicKey: node.publicKey, port: node.endpoint.port, order: orders(node) }
+        return { publicKey: node.publicKey, port: node.endpoint.port, order: carryOut(node) }
       })
     case "AdvancedNode":
-      return Effect.map(launch(nodes.AdvancedNode.layer({ ...told, onMessage, functions: streams })), (context) => {
+      return Effect.flatMap(launch(nodes.AdvancedNode.layer({ ...told, onMessage, functions: streams })), (context) => {
         const node = Context.get(context, nodes.AdvancedNode.AdvancedNode)
-        return { publicKey: node.publicKey, port: node.endpoint.port, order: orders(node.raw, node) }
+        return ordered(node, carryOut(node.raw, node))
       })
     case "CommandNode":
-      return Effect.map(
+      return Effect.flatMap(
         launch(
           nodes.CommandNode.serve(Typed).pipe(
             Layer.provide(handlers),
@@ -106,15 +74,22 @@ const start = (nodes: Nodes, kind: Kind, told: Told, build: Build): Effect.Effec
         ),
         (context) => {
           const node = Context.get(context, nodes.CommandNode.CommandNode)
-          return {
-            publicKey: node.publicKey,
-            port: node.endpoint.port,
-            order: orders(node.streams.raw, node.streams, node)
-          }
+          return ordered(node.streams, carryOut(node.streams.raw, node.streams, node))
         }
       )
   }
 }
+
+/** Serves orders, too. */
+const ordered = (
+  node: Core.AdvancedNode.AdvancedNode["Service"],
+  order: Served["order"]
+): Effect.Effect<Served, never, Scope.Scope> =>
+  Effect.as(Effect.orDie(node.register("order", serving(order))), {
+    publicKey: node.publicKey,
+    port: node.endpoint.port,
+    order
+  })
 
 export interface Look extends Partial<Omit<RunOptions, "level" | "has">> {
   readonly nodes: Nodes
@@ -166,10 +141,10 @@ export const look = ({ checks = all, kind, networkKey, nodes, ...rest }: Look): 
     return yield* process.run(run(checks, subject, place, options))
   }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
 
-/** Looks at a node of ours on this machine's loopback, with real sockets. */
-export const lookHere = (
-  { checks = all, kind, networkKey, nodes, ...rest }: Look
-): Effect.Effect<ReadonlyArray<Done>> =>
+/** A node of ours on this machine's loopback, until the scope closes. */
+export const standHere = (
+  { kind, networkKey, nodes }: Pick<Look, "kind" | "networkKey" | "nodes">
+): Effect.Effect<Here, never, Scope.Scope> =>
   Effect.gen(function*() {
     const scope = yield* Effect.scope
     const build: Build = (layer) =>
@@ -185,21 +160,30 @@ export const lookHere = (
       limits: { handshakes: 10_000, handshakesPerAddress: 10_000 },
       ...keysOf(networkKey)
     }
-    const served = yield* start(nodes, kind, told, build)
-    const network = Context.get(yield* Layer.build(NodeNetwork.layer), Network.Network)
-    const place = yield* placeOn(network, {
-      host: "127.0.0.1",
-      bindIp: "127.0.0.1",
-      lan: { host: "127.255.255.255", port: advertisePort },
-      pace: 0,
-      order: served.order
-    })
+    const { order, port, publicKey } = yield* start(nodes, kind, told, build)
     const subject: Subject = {
-      key: served.publicKey,
-      endpoint: { host: "127.0.0.1", port: served.port },
+      key: publicKey,
+      endpoint: { host: "127.0.0.1", port },
       networkId: id,
       networkKeys: networkKey === undefined ? [] : [unbase64(networkKey)!]
     }
-    const options = { patience: 2, concurrency: 4, ...rest, level: levelOf[kind], has: everything(networkKey) }
+    return { subject, order, lan: { host: "127.255.255.255", port: advertisePort } }
+  })
+
+interface Here {
+  readonly subject: Subject
+  readonly lan: Network.Endpoint
+  readonly order: (order: Order) => Effect.Effect<Called>
+}
+
+/** Looks at a node of ours on this machine's loopback, with real sockets. */
+export const lookHere = (
+  { checks = all, kind, networkKey, nodes, ...rest }: Look
+): Effect.Effect<ReadonlyArray<Done>> =>
+  Effect.gen(function*() {
+    const { lan, order, subject } = yield* standHere({ kind, networkKey, nodes })
+    const network = Context.get(yield* Layer.build(NodeNetwork.layer), Network.Network)
+    const place = yield* placeOn(network, { host: "127.0.0.1", bindIp: "127.0.0.1", lan, pace: 0, order })
+    const options = { patience: 2, concurrency: 8, ...rest, level: levelOf[kind], has: everything(networkKey) }
     return yield* run(checks, subject, place, options)
   }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
