@@ -38,13 +38,16 @@ describe("our own nodes keep to the text", () => {
 })
 
 describe("pnpm lab conformance", () => {
-  const command = (...args: ReadonlyArray<string>) =>
+  const command = (line = "") =>
     Effect.gen(function*() {
       const lines: Array<string> = []
       const log = (...parts: ReadonlyArray<unknown>) => void lines.push(parts.join(" "))
       const exit = yield* Effect.exit(
         Effect.provideService(
-          Effect.provide(Command.runWith(conformance, { version: "0.1.0" })(args), NodeServices.layer),
+          Effect.provide(
+            Command.runWith(conformance, { version: "0.1.0" })(line === "" ? [] : line.split(" ")),
+            NodeServices.layer
+          ),
           Console.Console,
           { ...console, log, error: log }
         )
@@ -56,27 +59,9 @@ describe("pnpm lab conformance", () => {
     Effect.gen(function*() {
       const { lan, subject } = yield* standHere({ nodes: Core, kind: "AdvancedNode", networkKey })
       const { lines, well } = yield* command(
-        ...["--peer", `127.0.0.1:${subject.endpoint.port}`, "--key", subject.key, "--network-id", subject.networkId],
-        ...[
-          "--network-key",
-          networkKey,
-          "--lan",
-          `${lan.host}:${lan.port}`,
-          "--orders",
-          "--pins",
-          "--level",
-          "sessions"
-        ],
-        ...[
-          "--only",
-          "raw-answer",
-          "--only",
-          "handshake-client",
-          "--only",
-          "handshake-initiate-trust",
-          "--patience",
-          "1"
-        ]
+        `--peer 127.0.0.1:${subject.endpoint.port} --key ${subject.key} --network-id ${subject.networkId} ` +
+          `--network-key ${networkKey} --lan ${lan.host}:${lan.port} --orders --pins --level sessions --patience 1 ` +
+          "--only raw-answer --only handshake-client --only handshake-initiate-trust"
       )
       assert.deepStrictEqual(lines.slice(0, -1), [])
       assert.match(lines.at(-1)!, /^\d+ checks of \d+ rules: (\d+) passed, 0 failed, 0 left out$/)
@@ -87,9 +72,9 @@ describe("pnpm lab conformance", () => {
     Effect.gen(function*() {
       // Another key than it has: nothing opens.
       const { subject } = yield* standHere({ nodes: Core, kind: "BasicNode", networkKey: undefined })
+      const key = `${Buffer.alloc(32, 9).toString("base64url")}=`
       const { lines, well } = yield* command(
-        ...["--peer", `127.0.0.1:${subject.endpoint.port}`, "--key", Buffer.alloc(32, 9).toString("base64url") + "="],
-        ...["--network-id", subject.networkId, "--level", "raw", "--only", "raw-nonce"]
+        `--peer 127.0.0.1:${subject.endpoint.port} --key ${key} --network-id ${subject.networkId} --level raw --only raw-nonce`
       )
       assert.match(
         lines[0]!,
