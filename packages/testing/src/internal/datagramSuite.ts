@@ -256,6 +256,9 @@ const broadcastTests = (test: Test): void => {
         yield* h.until("both hear it", () => a.length === 1 && b.length === 1)
         assert.deepStrictEqual([...texts(a), ...texts(b)], ["all", "all"])
         assert.strictEqual(String(a[0]!.address), String(tx.reader.address))
+        // The bytes are each receiver's own.
+        a[0]!.payload.fill(0)
+        assert.deepStrictEqual(texts(b), ["all"])
       }))
 
     test("reaches the loopback interface's sockets by 127.255.255.255", (h) =>

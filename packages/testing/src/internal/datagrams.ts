@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as DatagramSocket from "effect/socket/DatagramSocket"
 import * as Address from "./address.ts"
 import type { Held, ProcessState } from "./process.ts"
-import { broadcastOf, type HostState, type Interface, type Link, ofHost, type World } from "./world.ts"
+import { broadcastOf, type HostState, type Interface, ofHost, type Route, type World } from "./world.ts"
 
 const maxPayload = 65_507
 // What the kernel charges a socket for a datagram besides its payload.
@@ -89,6 +89,11 @@ export class DatagramEndpoint implements Held {
       if (this.#open) this.events.onPacket(payload, host, port)
     })
     return true
+  }
+
+  /** Whether what is sent to an address is for it. */
+  hears(destination: number): boolean {
+    return this.localAddress === Address.any || this.localAddress === destination
   }
 
   get bound(): number | undefined {
@@ -216,54 +221,81 @@ const transmit = (
 export const emit = (
   world: World,
   host: HostState,
-  route: NonNullable<ReturnType<World["route"]>>,
+  route: Route,
   payload: Uint8Array,
   source: number,
   sourcePort: number,
   destination: number,
   port: number
-): void => {
-  const { trace } = world
-  const hash = trace.hash(payload)
-  trace.stats.sent++
-  trace.stats.sentBytes += payload.length
-  trace.packet("udp.send", host.name, source, sourcePort, undefined, destination, port, payload.length, hash)
+): void => new Sent(world, host, route, { payload, source, sourcePort, destination, port }).leave()
 
-  const drop = (to: string | undefined, reason: string) => {
-    trace.dropped(reason)
-    trace.packet("udp.drop", host.name, source, sourcePort, to, destination, port, payload.length, hash, reason)
+interface Header {
+  readonly payload: Uint8Array
+  readonly source: number
+  readonly sourcePort: number
+  readonly destination: number
+  readonly port: number
+}
+
+/** A datagram on its way: one, however many hear it. */
+class Sent {
+  readonly #world: World
+  readonly #host: HostState
+  readonly #route: Route
+  readonly #header: Header
+  readonly #from: string
+  readonly #hash: number
+  /** Those whom it reaches at one time, in their order: they have one timer. */
+  readonly #arrivals = new Map<number, Array<Interface>>()
+
+  constructor(world: World, host: HostState, route: Route, header: Header) {
+    this.#world = world
+    this.#host = host
+    this.#route = route
+    this.#header = header
+    this.#from = Address.format(header.source)
+    this.#hash = world.trace.hash(header.payload)
   }
-  const lose = (to: string) => {
-    trace.stats.lost++
-    trace.packet("udp.lose", host.name, source, sourcePort, to, destination, port, payload.length, hash)
-  }
-  const deliver = (to: HostState, broadcast: boolean) => {
-    const sockets = matching(to, destination, port, broadcast)
-    // That a sender of broadcasts does not listen to them is not worth a word.
-    if (sockets.length === 0) return to === host && broadcast ? undefined : drop(to.name, "no-socket")
-    for (const socket of sockets) {
-      // A copy for each, since a receiver may keep it or change it.
-      if (socket.receive(payload.slice(), Address.format(source), sourcePort)) {
-        trace.stats.delivered++
-        trace.stats.deliveredBytes += payload.length
-        trace.packet("udp.deliver", host.name, source, sourcePort, to.name, destination, port, payload.length, hash)
-      } else drop(to.name, "buffer-full")
+
+  leave(): void {
+    const world = this.#world
+    const host = this.#host
+    const route = this.#route
+    const { destination, payload } = this.#header
+    world.trace.stats.sent++
+    world.trace.stats.sentBytes += payload.length
+    this.#tell("udp.send", undefined)
+    if (route._tag === "Local") {
+      const time = world.quantise(world.engine.now() + world.loopback.latency(host.chance))
+      world.engine.schedule(time, () => {
+        if (host.up) this.#deliver(host, route.broadcast)
+      })
+      return
+    }
+    const { via } = route
+    const departure = world.depart(via, via.lan.link, payload.length, true)
+    if (departure === undefined) return this.#drop(undefined, "queue-full")
+    if (!route.broadcast) {
+      const to = via.lan.interfaces.get(destination)
+      return to === undefined ? this.#drop(undefined, "no-host") : this.#fly(via, to, departure)
+    }
+    for (const to of via.lan.interfaces.values()) {
+      if (to === via) this.#arrival(via, to, world.engine.now() + world.loopback.latency(host.chance))
+      else this.#fly(via, to, departure)
     }
   }
 
-  const locally = (broadcast: boolean) =>
-    world.engine.schedule(world.quantise(world.engine.now() + world.loopback.latency(host.chance)), () => {
-      if (host.up) deliver(host, broadcast)
-    })
-
-  if (route._tag === "Local") return void locally(route.broadcast)
-  const { via } = route
-
-  const fly = (to: Interface, link: Link, departure: number) => {
+  #fly(via: Interface, to: Interface, departure: number): void {
+    const world = this.#world
+    const { trace } = world
+    const link = world.linkBetween(via, to)
     const barrier = world.barrier(via, to)
-    if (barrier !== undefined) return drop(to.host.name, barrier)
+    if (barrier !== undefined) return this.#drop(to.host.name, barrier)
     const prng = world.chance(via, to)
-    if (prng.chance(link.loss)) return lose(to.host.name)
+    if (prng.chance(link.loss)) {
+      trace.stats.lost++
+      return this.#tell("udp.lose", to.host.name)
+    }
     const copies = prng.chance(link.duplicate) ? 2 : 1
     for (let i = 0; i < copies; i++) {
       let time = departure + link.latency(prng)
@@ -273,52 +305,113 @@ export const emit = (
       }
       if (i === 1) {
         trace.stats.duplicated++
-        trace.packet(
-          "udp.duplicate",
-          host.name,
-          source,
-          sourcePort,
-          to.host.name,
-          destination,
-          port,
-          payload.length,
-          hash
-        )
+        this.#tell("udp.duplicate", to.host.name)
       }
-      world.engine.schedule(world.quantise(time), () => {
-        // What was on its way when the way was cut is gone too.
-        const barrier = world.barrier(via, to)
-        if (barrier !== undefined) return drop(to.host.name, barrier)
-        if (!route.broadcast && to.address !== destination) return drop(to.host.name, "no-host")
-        deliver(to.host, route.broadcast)
-      })
+      this.#arrival(via, to, time)
     }
   }
 
-  const departure = world.depart(via, via.lan.link, payload.length, true)
-  if (departure === undefined) return drop(undefined, "queue-full")
-  if (!route.broadcast) {
-    const to = via.lan.interfaces.get(destination)
-    if (to === undefined) return drop(undefined, "no-host")
-    return fly(to, world.linkBetween(via, to), departure)
+  #arrival(via: Interface, to: Interface, at: number): void {
+    const world = this.#world
+    const time = world.quantise(at)
+    const there = this.#arrivals.get(time)
+    if (there !== undefined) return void there.push(to)
+    const all = [to]
+    this.#arrivals.set(time, all)
+    world.engine.schedule(time, () => {
+      this.#arrivals.delete(time)
+      for (let i = 0; i < all.length; i++) this.#arrive(via, all[i]!)
+    })
   }
-  for (const to of via.lan.interfaces.values()) {
-    if (to === via) locally(true)
-    else fly(to, world.linkBetween(via, to), departure)
+
+  #arrive(via: Interface, to: Interface): void {
+    const { broadcast } = this.#route
+    if (to === via && broadcast) return to.host.up ? this.#deliver(to.host, true) : undefined
+    // What was on its way when the way was cut is gone too.
+    const barrier = this.#world.barrier(via, to)
+    if (barrier !== undefined) return this.#drop(to.host.name, barrier)
+    if (!broadcast && to.address !== this.#header.destination) return this.#drop(to.host.name, "no-host")
+    this.#deliver(to.host, broadcast)
+  }
+
+  #deliver(to: HostState, broadcast: boolean): void {
+    const { destination, port } = this.#header
+    const sockets = datagramsOf(to).get(port)
+    let found = 0
+    if (broadcast && sockets !== undefined) {
+      // Those that are there now, whatever those who hear it open.
+      const { length } = sockets
+      for (let i = 0; i < length; i++) {
+        const socket = sockets[i]!
+        if (!socket.hears(destination)) continue
+        found++
+        this.#hand(socket, to)
+      }
+    } else if (sockets !== undefined) {
+      const socket = nearest(sockets, destination)
+      if (socket !== undefined) return this.#hand(socket, to)
+    }
+    // That a sender of broadcasts does not listen to them is not worth a word.
+    if (found === 0 && !(to === this.#host && broadcast)) this.#drop(to.name, "no-socket")
+  }
+
+  #hand(socket: DatagramEndpoint, to: HostState): void {
+    const { payload, sourcePort } = this.#header
+    const { trace } = this.#world
+    if (!socket.receive(copy(payload), this.#from, sourcePort)) return this.#drop(to.name, "buffer-full")
+    trace.stats.delivered++
+    trace.stats.deliveredBytes += payload.length
+    this.#tell("udp.deliver", to.name)
+  }
+
+  #drop(to: string | undefined, reason: string): void {
+    this.#world.trace.dropped(reason)
+    this.#tell("udp.drop", to, reason)
+  }
+
+  #tell(kind: string, to: string | undefined, reason?: string): void {
+    const { destination, payload: { length }, port, source, sourcePort } = this.#header
+    this.#world.trace.packet(
+      kind,
+      this.#host.name,
+      source,
+      sourcePort,
+      to,
+      destination,
+      port,
+      length,
+      this.#hash,
+      reason
+    )
   }
 }
 
-/** All that match a broadcast; of those that match a unicast, the most specific, the last one bound. */
-const matching = (
-  host: HostState,
-  destination: number,
-  port: number,
-  broadcast: boolean
-): ReadonlyArray<DatagramEndpoint> => {
-  const sockets = (datagramsOf(host).get(port) ?? []).filter((socket) =>
-    socket.localAddress === Address.any || socket.localAddress === destination
-  )
-  if (broadcast || sockets.length < 2) return sockets
-  const exact = sockets.filter((socket) => socket.localAddress === destination)
-  return [(exact.length > 0 ? exact : sockets).at(-1)!]
+// Copies of datagrams stand in common memory, as a system's buffers do: memory of its own costs each more than all else.
+const slabLength = 16_384
+let slab = new Uint8Array(slabLength)
+let used = 0
+
+/** A copy for each receiver, since he may keep it or change it. */
+const copy = (payload: Uint8Array): Uint8Array => {
+  const { length } = payload
+  if (length > slabLength / 8) return payload.slice()
+  if (used + length > slabLength) {
+    slab = new Uint8Array(slabLength)
+    used = 0
+  }
+  const bytes = slab.subarray(used, used + length)
+  bytes.set(payload)
+  used += length
+  return bytes
+}
+
+/** Of the sockets that match a unicast the most specific, the last one bound. */
+const nearest = (sockets: ReadonlyArray<DatagramEndpoint>, destination: number): DatagramEndpoint | undefined => {
+  let any: DatagramEndpoint | undefined
+  for (let i = sockets.length - 1; i >= 0; i--) {
+    const socket = sockets[i]!
+    if (socket.localAddress === destination) return socket
+    if (socket.localAddress === Address.any) any ??= socket
+  }
+  return any
 }

@@ -18,7 +18,12 @@ export interface Timer {
   readonly time: number
   readonly sequence: number
   run: (() => void) | undefined
+  /** The one behind it, of the same time: the heap holds the first of them. */
+  next: Timer | undefined
 }
+
+// Times of which the last timer is remembered, so that another one is put behind it. Most events are due at whole milliseconds, and soon.
+const recent = 64
 
 // A sleep that ends a rounding error early still counts as due.
 const epsilon = 1e-4
@@ -31,6 +36,9 @@ export class Engine {
   readonly #runFork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   readonly #origin: bigint
   readonly #heap: Array<Timer> = []
+  /** The last timer of a time. */
+  readonly #last: Array<Timer | undefined> = Array.from({ length: recent })
+  #size = 0
   #sequence = 0
   #cancelled = 0
   #pumping = false
@@ -52,9 +60,9 @@ export class Engine {
   }
 
   schedule(time: number, run: () => void): Timer {
-    const timer: Timer = { time, sequence: this.#sequence++, run }
+    const timer: Timer = { time, sequence: this.#sequence++, run, next: undefined }
     if (this.#closed) return timer
-    this.#push(timer)
+    this.#add(timer)
     if (!this.#pumping && time < this.#alarmTime) this.#arm()
     return timer
   }
@@ -63,7 +71,7 @@ export class Engine {
     if (timer.run === undefined) return
     timer.run = undefined
     // Sleeps that are interrupted again and again (timeouts) must not pile up until their time comes.
-    if (++this.#cancelled > 64 && this.#cancelled > this.#heap.length / 2) this.#compact()
+    if (++this.#cancelled > 64 && this.#cancelled > this.#size / 2) this.#compact()
   }
 
   /**
@@ -79,7 +87,7 @@ export class Engine {
 
   close(): void {
     this.#closed = true
-    this.#heap.length = 0
+    this.#clear()
     this.#alarm?.interruptUnsafe()
     this.#alarm = undefined
   }
@@ -116,7 +124,7 @@ export class Engine {
     // What a callback schedules for this same instant runs in this pass, after what was scheduled before. The cap lets
     // other fibers in where two parties answer each other forever without latency.
     while (this.#heap.length > 0 && this.#heap[0]!.time <= due && count < passLimit) {
-      const timer = this.#pop()
+      const timer = this.#first()
       const run = timer.run
       if (run === undefined) {
         this.#cancelled--
@@ -126,6 +134,43 @@ export class Engine {
       count++
       run()
     }
+  }
+
+  #clear(): void {
+    this.#heap.length = 0
+    this.#size = 0
+    this.#cancelled = 0
+    this.#last.fill(undefined)
+  }
+
+  /** Behind the last one of its time; into the heap where that is not known. Those that come later are behind it, too. */
+  #add(timer: Timer): void {
+    const { time } = timer
+    this.#size++
+    if (Number.isInteger(time)) {
+      const last = this.#last[time % recent]
+      this.#last[time % recent] = timer
+      if (last !== undefined && last.time === time) {
+        last.next = timer
+        return
+      }
+    }
+    this.#push(timer)
+  }
+
+  /** Takes the earliest. The one behind it takes its place. */
+  #first(): Timer {
+    const heap = this.#heap
+    const timer = heap[0]!
+    const { next, time } = timer
+    this.#size--
+    if (next !== undefined) {
+      heap[0] = next
+      timer.next = undefined
+      return timer
+    }
+    if (this.#last[time % recent] === timer) this.#last[time % recent] = undefined
+    return this.#pop()
   }
 
   #push(timer: Timer): void {
@@ -165,10 +210,17 @@ export class Engine {
   }
 
   #compact(): void {
-    const live = this.#heap.filter((timer) => timer.run !== undefined)
-    this.#heap.length = 0
-    this.#cancelled = 0
-    for (const timer of live) this.#push(timer)
+    const live: Array<Timer> = []
+    for (const first of this.#heap) {
+      for (let timer: Timer | undefined = first; timer !== undefined;) {
+        const { next }: Timer = timer
+        timer.next = undefined
+        if (timer.run !== undefined) live.push(timer)
+        timer = next
+      }
+    }
+    this.#clear()
+    for (const timer of live.sort((a, b) => before(a, b) ? -1 : 1)) this.#add(timer)
   }
 }
 

@@ -25,15 +25,21 @@ const mix = (h: number): number => {
   return (h ^ (h >>> 16)) >>> 0
 }
 
+// Numbers of 32 bits that a generator's state is made of.
+const words = 4
+
 export class Prng {
   readonly name: string
-  #a: number
-  #b: number
-  #c: number
-  #d: number
+  protected state: Int32Array = new Int32Array(words)
+  /** Where in `state` its own begins. */
+  protected at = 0
 
   constructor(name: string) {
     this.name = name
+    this.seed(name)
+  }
+
+  protected seed(name: string): void {
     let state = hashString(name)
     const next = () => {
       state = (state + 0x9e3779b9) | 0
@@ -42,27 +48,37 @@ export class Prng {
       z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35)
       return z ^ (z >>> 16)
     }
-    this.#a = next()
-    this.#b = next()
-    this.#c = next()
-    this.#d = next() | 1
+    for (let i = 0; i < words; i++) this.state[this.at + i] = next()
+    this.state[this.at + words - 1]! |= 1
   }
 
   /** An independent stream; the same name gives the same stream whatever was drawn from this one. */
   fork(name: string): Prng {
-    return new Prng(`${this.name}/${name}`)
+    return new Prng(this.nameOf(name))
+  }
+
+  /** The name of the stream that `fork` gives. */
+  nameOf(name: string): string {
+    return `${this.name}/${name}`
   }
 
   uint32(): number {
-    const s = Math.imul(this.#b, 5)
+    const { at, state } = this
+    let a = state[at]!
+    let b = state[at + 1]!
+    let c = state[at + 2]!
+    let d = state[at + 3]!
+    const s = Math.imul(b, 5)
     const result = Math.imul((s << 7) | (s >>> 25), 9)
-    const t = this.#b << 9
-    this.#c ^= this.#a
-    this.#d ^= this.#b
-    this.#b ^= this.#c
-    this.#a ^= this.#d
-    this.#c ^= t
-    this.#d = (this.#d << 11) | (this.#d >>> 21)
+    const t = b << 9
+    c ^= a
+    d ^= b
+    b ^= c
+    a ^= d
+    state[at] = a
+    state[at + 1] = b
+    state[at + 2] = c ^ t
+    state[at + 3] = (d << 11) | (d >>> 21)
     return result >>> 0
   }
 
@@ -95,3 +111,36 @@ export class Prng {
     }
   }
 }
+
+/**
+ * Many generators in little room, such as one for each pair of hosts: sixteen bytes each, and one object, which is the generator that was
+ * asked for last.
+ */
+export class Prngs extends Prng {
+  constructor() {
+    super("")
+  }
+
+  /** The generator of an index in a field, which is made when it is first asked for. */
+  of(field: Field, index: number, name: () => string): Prng {
+    const at = index * words
+    if (at >= field.state.length) {
+      const more = new Int32Array(Math.max(2 * field.state.length, at + words))
+      more.set(field.state)
+      field.state = more
+    }
+    const { state } = field
+    this.state = state
+    this.at = at
+    // No generator's state is ever all zeros.
+    if (state[at] === 0 && state[at + 1] === 0 && state[at + 2] === 0 && state[at + 3] === 0) this.seed(name())
+    return this
+  }
+}
+
+/** The states of generators by their indices. */
+export interface Field {
+  state: Int32Array
+}
+
+export const field = (): Field => ({ state: new Int32Array(0) })

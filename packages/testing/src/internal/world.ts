@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Address from "./address.ts"
 import type { Engine } from "./engine.ts"
 import type { LanOptions, Latency, LinkModel, Options, Packet, StreamOptions, Verdict } from "./model.ts"
-import { Prng } from "./prng.ts"
+import { type Field, field, Prng, Prngs } from "./prng.ts"
 import { Trace } from "./trace.ts"
 
 /** A link model with its durations in milliseconds. */
@@ -73,8 +73,8 @@ export interface Interface {
   up: boolean
   /** When what it has been given to send will have left it. */
   busyUntil: number
-  /** One stream of chance for each receiver. */
-  readonly chances: Map<number, Prng>
+  /** One stream of chance for each receiver, by its interface's id. */
+  readonly chances: Field
 }
 
 /** How a packet leaves a host. */
@@ -102,6 +102,8 @@ export class HostState {
   /** Rate of its clocks against the network's. */
   readonly rate: number
   nextInterface = 0
+  /** What modules keep of it: see `ofHost`. */
+  readonly kept: Array<unknown> = []
   #nextPort = 49_152
 
   constructor(id: number, name: string, skew: number, rate: number, chance: Prng) {
@@ -135,13 +137,10 @@ export class HostState {
 
 /** What a module keeps of each host that it has to do with: what a host is made of knows nothing of what runs on it. */
 export const ofHost = <A>(make: () => A): (host: HostState) => A => {
-  const kept = new WeakMap<HostState, A>()
-  return (host) => {
-    let one = kept.get(host)
-    if (one === undefined) kept.set(host, one = make())
-    return one
-  }
+  const place = places++
+  return ({ kept }) => (kept[place] ??= make()) as A
 }
+let places = 0
 
 export const broadcastOf = (i: Interface): number => Address.broadcastOf(i.lan.network, i.lan.prefixLength)
 
@@ -172,6 +171,7 @@ export class World {
   resolves = true
   readonly #pairs = new Map<number, LinkModel>()
   #pairLinks = new Map<string, Link>()
+  readonly #chances = new Prngs()
   #interceptors: Array<(packet: Packet) => Verdict> = []
   #interfaces = 0
   #connections = 0
@@ -284,7 +284,7 @@ export class World {
       address: this.#claim(lan, address),
       up: true,
       busyUntil: 0,
-      chances: new Map()
+      chances: field()
     }
     host.interfaces.push(added)
     lan.interfaces.set(added.address, added)
@@ -364,13 +364,13 @@ export class World {
     return link
   }
 
+  /** The chance of one way, until another one's is asked for. */
   chance(from: Interface, to: Interface): Prng {
-    let prng = from.chances.get(to.id)
-    if (prng === undefined) {
-      prng = this.prng.fork(`link/${from.host.name}:${from.name}>${to.host.name}:${to.name}`)
-      from.chances.set(to.id, prng)
-    }
-    return prng
+    return this.#chances.of(
+      from.chances,
+      to.id,
+      () => this.prng.nameOf(`link/${from.host.name}:${from.name}>${to.host.name}:${to.name}`)
+    )
   }
 
   /** Where a host sends what goes to `address`; `bound` is the source it insists on. */
