@@ -227,7 +227,7 @@ describe("a server of typed calls as JSON", () => {
         }{"type":"error","code":"failed","error":{"_tag":"Missing","path":"end"},"description":"there is no end"}\n`
       )
       // Grants that come with the request, in one write or cut anywhere.
-      const text = `{"payload":{"to":3},"stream":true,"window":0}\n{"grant":1}\n{"grant":0}\n{"grant":2,"x":1}\n`
+      const text = `{"payload":{"to":3},"stream":true,"window":0}\n{"grant":1,"x":1}\n{"grant":0}\n{"grant":2}\n`
       assert.strictEqual(yield* say("count", text), `${chunk(1)}${chunk(2)}${chunk(3)}{"type":"success"}\n`)
       yield* Effect.scoped(Effect.gen(function*() {
         const stream = yield* alice.node.sessions.open(peer, { protocol: "rpc-json", name: "count" })

@@ -1,6 +1,7 @@
 /** What a contract of typed calls says of bytes: where a value has a binary form of its own, and which encoder there is. */
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
+import { SchemaBinary } from "effect/encoding"
 import { Rpc } from "effect/rpc"
 import { hashOf, jsonSchemaOf } from "../../src/internal/call/contract.ts"
 import { binarySchemaOf } from "../../src/internal/call/contractBinary.ts"
@@ -136,6 +137,39 @@ describe("the binary form of a value", () => {
       assert.isTrue(compatible(of(list(Schema.Int)), sent(list(Schema.Int))))
       assert.isTrue(compatible(of(list(struct(Schema.Int))), sent(list(struct(Schema.Finite)))))
     }
+  })
+})
+
+describe("fields that have numbers of their own", () => {
+  const call = (a: number, b: number) =>
+    Wire.wireOf(
+      Rpc.make("call", {
+        payload: Schema.Struct({
+          list: Schema.Array(Schema.Struct({
+            b: Schema.String.pipe(SchemaBinary.fieldId(b)),
+            a: Schema.optionalKey(Schema.DateFromString).pipe(SchemaBinary.fieldId(a))
+          }))
+        })
+      }) as never
+    )
+
+  it("are in the contract, and the two sides number alike or do not go together", () => {
+    const one = call(1, 2)
+    assert.deepStrictEqual(one.contract()["fields"], ["payload.list[].a 1", "payload.list[].b 2"])
+    assert.deepStrictEqual(one.hash(), call(1, 2).hash())
+    const other = call(2, 1)
+    // As the two would be without that.
+    assert.deepStrictEqual(one.contractFor({}), other.contractFor({}))
+    assert.notDeepEqual(one.hash(), other.hash())
+    assert.isFalse(compatible(one.contract(), other.contract()))
+    assert.deepStrictEqual(differences(one.contract(), other.contract()), [
+      `fields: ["payload.list[].a 1","payload.list[].b 2"] here, ["payload.list[].a 2","payload.list[].b 1"] at the peer`
+    ])
+    const { fields: _fields, ...none } = one.contract()
+    assert.isFalse(compatible(none, one.contract()))
+    assert.isNotEmpty(differences(none, one.contract()))
+    const plain = Wire.wireOf(Rpc.make("call", { payload: { name: Schema.String } }) as never)
+    assert.notProperty(plain.contract(), "fields")
   })
 })
 

@@ -488,7 +488,8 @@ const typed: Readonly<Record<string, Titles>> = {
     "stands in the contract where JSON has a text or a tag for it": ["contract-binary"],
     "is the same on both sides of a call, or they do not go together and say so": ["contract-binary"],
     "is that of pnet/1, whose calls have the hashes they had": ["contract-encoder"],
-    "has a name in each contract where it is another one": ["contract-encoder"]
+    "has a name in each contract where it is another one": ["contract-encoder"],
+    "are in the contract, and the two sides number alike or do not go together": ["contract-numbered"]
   },
   "core/test/nodes/Versions.sim.test.ts": {
     "has values of another encoder, which are read where both sides have said so alone": [

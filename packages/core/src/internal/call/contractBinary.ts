@@ -8,7 +8,7 @@ import type { Json } from "effect/Schema"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import { documentOf, jsonSchemaOf } from "./contract.ts"
-import { lists, maps, objectOf, single } from "./jsonSchema.ts"
+import { compare, lists, maps, objectOf, single } from "./jsonSchema.ts"
 
 /** The keyword, where it stands in a contract. */
 export const keyword = "binary"
@@ -194,4 +194,44 @@ export const binarySchemaOf = (schema: Schema.Constraint): Json => {
   }
   schemas.set(schema, made)
   return made
+}
+
+// --- fields ----------------------------------------------------------------------------------------------------------------
+
+/** What `SchemaBinary.fieldId` notes. */
+const fieldId = "~effect/encoding/SchemaBinary/fieldId"
+
+/**
+ * The fields that are told by another number than that of their names, with it: `payload.a 1`. JSON has names alone, and of two sides
+ * that number otherwise each would read one field as another.
+ */
+export const numberedFields = (key: string, schema: Schema.Constraint): ReadonlyArray<string> => {
+  const found: Array<string> = []
+  const seen = new Set<SchemaAST.AST>()
+  const go = (ast: SchemaAST.AST, path: string): void => {
+    if (seen.has(ast)) return
+    seen.add(ast)
+    switch (ast._tag) {
+      case "Objects": {
+        const named = ast.propertySignatures.map(({ name, type }) => ({ at: `${path}.${String(name)}`, type }))
+        for (const { at, type } of named.sort((a, b) => compare(a.at, b.at))) {
+          const id: unknown = type.context?.annotations?.[fieldId]
+          if (typeof id === "number") found.push(`${at} ${id}`)
+          go(type, at)
+        }
+        for (const { type } of ast.indexSignatures) go(type, `${path}.*`)
+        return
+      }
+      case "Arrays":
+        for (const type of [...ast.elements, ...ast.rest]) go(type, `${path}[]`)
+        return
+      case "Union":
+        for (const type of ast.types) go(type, path)
+        return
+      case "Declaration":
+        for (const type of ast.typeParameters) go(SchemaAST.toEncoded(type), path)
+    }
+  }
+  go(SchemaAST.toEncoded(schema.ast), key)
+  return found
 }

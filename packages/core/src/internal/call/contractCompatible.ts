@@ -92,6 +92,7 @@ export const compatible = (mine: Contract, theirs: unknown): boolean => {
     return writes ? readable(a, b, 0) : readable(b, a, 0)
   }
   return own(mine, "stream") === own(other, "stream") && own(mine, "form") === own(other, "form") &&
+    textOf(own(mine, "fields") ?? null) === textOf(own(other, "fields") ?? null) &&
     ways("payload", true) && ways("success", false) &&
     ways("error", false)
 }

@@ -222,8 +222,10 @@ export const differences = (mine: Contract, theirs: unknown): ReadonlyArray<stri
   const comparison = new Comparison()
   const other = objectOf(theirs)
   if (other !== undefined) {
-    // A form is in the contracts that have one.
-    for (const key of new Set([...Object.keys(mine), "form"])) comparison.at(key, own(mine, key), own(other, key))
+    // A form, and numbers of fields, are in the contracts that have them.
+    for (const key of new Set([...Object.keys(mine), "form", "fields"])) {
+      comparison.at(key, own(mine, key), own(other, key))
+    }
   }
   return comparison.found
 }

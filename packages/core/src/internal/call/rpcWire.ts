@@ -32,7 +32,7 @@ import type { Pieces } from "../base/pieces.ts"
 import { strictTextOf, utf8 } from "../base/platform.ts"
 import { isObject, parse, weigh } from "../wire/json.ts"
 import * as Contract from "./contract.ts"
-import { binarySchemaOf, keyword } from "./contractBinary.ts"
+import { binarySchemaOf, keyword, numberedFields } from "./contractBinary.ts"
 import * as Codec from "./rpcCodec.ts"
 
 export const protocol = "rpc" as const
@@ -222,6 +222,17 @@ const contractBy = (rpc: Rpc.AnyWithProps, schemaOf: (schema: Schema.Constraint)
   }
 }
 
+/** The fields of a call that bytes do not tell by their names, if any. */
+const fieldsOf = (rpc: Rpc.AnyWithProps): Contract.Contract => {
+  const { exit, success } = schemasOf(rpc)
+  const fields = [
+    ...numberedFields("payload", rpc.payloadSchema),
+    ...numberedFields("success", success),
+    ...numberedFields("error", exit.error)
+  ]
+  return fields.length === 0 ? {} : { fields }
+}
+
 const jsonContracts = new WeakMap<Rpc.AnyWithProps, Contract.Contract>()
 
 /** The contract of a call whose values are JSON, whichever bytes they would be else. */
@@ -266,8 +277,9 @@ export const wireOf = (rpc: Rpc.AnyWithProps, codec: Codec.Codec = Codec.effects
   let older: Contract.Contract | undefined
   let hash: Uint8Array | undefined
   let foreign = false
-  // A date is a text in JSON, whatever bytes it would have been.
-  const contractOf = (): Contract.Contract => contract ??= make(json ? Contract.jsonSchemaOf : binarySchemaOf)
+  // A date is a text in JSON, whatever bytes it would have been, and its fields have names.
+  const contractOf = (): Contract.Contract =>
+    contract ??= json ? make(Contract.jsonSchemaOf) : { ...make(binarySchemaOf), ...fieldsOf(rpc) }
   let mismatch: Uint8Array | undefined
   const hashOf = (): Uint8Array => {
     if (hash !== undefined) return hash

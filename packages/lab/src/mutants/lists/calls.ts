@@ -514,6 +514,12 @@ const contractCompatible = of("contract", "packages/core/src/internal/call/contr
     "the bytes of a text are read as a date",
     { tests: ["contractBinary", "PeerRpc.sim"] }
   ],
+  "fields": [
+    `textOf(own(mine, "fields") ?? null) === textOf(own(other, "fields") ?? null) &&`,
+    ``,
+    "one field's bytes are read as another's",
+    { tests: ["contractBinary"] }
+  ],
   "packed": [
     `return !packed || type === y["type"]`,
     `return true`,
@@ -580,7 +586,7 @@ const contractDifferences = of(
   {
     "order": [`} else if (moved) {`, `} else if (false) {`, "unions in another order differ without a word"],
     "form": [
-      `new Set([...Object.keys(mine), "form"])`,
+      `new Set([...Object.keys(mine), "form", "fields"])`,
       `new Set(Object.keys(mine))`,
       "a form that the peer alone has differs without a word"
     ]
