@@ -3,6 +3,7 @@ import type { Check } from "./check.ts"
 import { adverts } from "./sections/adverts.ts"
 import { asked } from "./sections/asked.ts"
 import { commands } from "./sections/commands.ts"
+import { crossing } from "./sections/crossing.ts"
 import { dialled } from "./sections/dialled.ts"
 import { flows } from "./sections/flow.ts"
 import { framesAndStreams } from "./sections/frames.ts"
@@ -27,6 +28,7 @@ export const all: ReadonlyArray<Check> = [
   ...framesAndStreams,
   ...flows,
   ...dialled,
+  ...crossing,
   ...commands,
   ...typed,
   ...adverts

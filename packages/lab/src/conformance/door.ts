@@ -44,6 +44,19 @@ export class Door {
     })
   }
 
+  /** The advert of a peer that dials to ask whether this one is there. */
+  probed(millis: number): Effect.Effect<Bytes, Mismatch> {
+    return Effect.gen({ self: this }, function*() {
+      const wire = yield* Effect.timeoutOption(Queue.take(this.#wires), millis)
+      if (Option.isNone(wire)) return yield* this.#kit.mismatch("a connection of the peer's", `none in ${millis} ms`)
+      const advert = yield* this.#kit.content(yield* wire.value.packet(), "adv")
+      yield* wire.value.write(yield* this.#kit.packet("adv", this.#kit.advert(this.port)), "its advert")
+      const last = yield* wire.value.packet()
+      yield* this.#kit.holds(last._tag === "Ended", "the end behind the answer", last)
+      return advert
+    })
+  }
+
   /** Whether the peer dials within so long. */
   dialled(millis: number): Effect.Effect<boolean> {
     return Effect.map(Effect.timeoutOption(Queue.peek(this.#wires), millis), Option.isSome)

@@ -1,15 +1,64 @@
 /** Section 5, "Commands": functions by name, one JSON document each way. */
 import { Effect } from "effect"
 import { checksOf } from "../check.ts"
+import * as Door from "../door.ts"
 import type { Kit } from "../kit.ts"
 import { describeEnded, parseJson, type Session } from "../session.ts"
 import { type Bytes, concat, shown, textOf, utf8 } from "../speech/bytes.ts"
-import { frame, json, Kind, msg, openFrame } from "../speech/frames.ts"
+import { frame, json, Kind, msg, openFrame, rsp } from "../speech/frames.ts"
+import { failed, told } from "./asked.ts"
 import { works } from "./frames.ts"
 
 const check = checksOf("commands")
 
 const builtIns = ["describe", "get_funcs", "get_peers"]
+
+/** That the peer's call of a function comes to something when it is answered so. */
+const answered = (rule: string, title: string, answers: ReadonlyArray<readonly [document: string, value?: string]>) =>
+  checksOf("commands", "orders", "a LAN")(
+    rule,
+    title,
+    (kit) =>
+      Effect.forEach(answers, ([document, value], i) =>
+        Effect.scoped(Effect.gen(function*() {
+          const own = kit.another(`${kit.name}-${i}`)
+          const door = yield* Door.open(own)
+          const calling = yield* door.order({ how: "call", name: "work", payload: "argument" })
+          const session = yield* door.session()
+          const opened = yield* session.until("OPEN", ({ kind }) => kind === Kind.open)
+          const { name, protocol } = parseJson(opened.payload) ?? {}
+          yield* own.holds(
+            protocol === "command" && name === "handle",
+            "OPEN of command, handle",
+            shown(opened.payload)
+          )
+          let text = ""
+          while (true) {
+            const one = yield* session.until("the call, and END", ({ stream }) => stream === opened.stream)
+            if (one.kind === Kind.end) break
+            if (one.kind === Kind.data) text += textOf(one.payload)
+          }
+          const call = parseJson(utf8(text))
+          yield* own.holds(
+            call?.function === "work" && json(call.args) === "[\"argument\"]" && json(call.kwargs ?? {}) === "{}",
+            "{\"function\":\"work\",\"args\":[\"argument\"],\"kwargs\":{}}",
+            text
+          )
+          yield* session.send(
+            rsp,
+            ...(document === "" ? [] : [frame(Kind.data, opened.stream, document)]),
+            frame(Kind.end, opened.stream)
+          )
+          own.note(document)
+          if (value === undefined) return yield* failed(own, calling)
+          const result = yield* calling.called
+          yield* own.holds(
+            result._tag === "Answered" && textOf(result.bytes) === value,
+            `the value ${value}, given on`,
+            told(result)
+          )
+        })), { discard: true })
+  )
 
 /** Calls of one session, one stream after another. */
 const calling = (kit: Kit, session: Session) => {
@@ -325,6 +374,27 @@ export const commands = [
         yield* session.reset(stream, "too_large")
       })
   ),
+
+  answered("command-document", "the peer calls with one document, and takes the answer's value", [
+    ["{\"type\":\"success\",\"value\":{\"a\":[1,null]}}", "{\"a\":[1,null]}"],
+    [" {\"value\" : 1.5, \"type\":\"success\",\"colour\":\"red\"}\n", "1.5"]
+  ]),
+
+  answered("command-nothing", "an answer without a value is null", [["{\"type\":\"success\"}", "null"]]),
+
+  answered("command-no-code", "an error fails the call, without a code and with one that is not known", [
+    ["{\"type\":\"error\",\"description\":\"x\"}"],
+    ["{\"type\":\"error\",\"code\":\"of another day\",\"description\":\"x\"}"],
+    ["{\"type\":\"error\",\"code\":\"failed\",\"description\":\"x\",\"error\":{\"_tag\":\"X\"}}"]
+  ]),
+
+  answered("command-finite", "what is no answer fails the call", [
+    ["{\"type\":\"success\",\"value\":1e400}"],
+    ["{\"type\":\"of another day\",\"value\":1}"],
+    ["[]"],
+    ["{\"type\":\"success\",\"val"],
+    [""]
+  ]),
 
   calls(
     "deadline-passed",

@@ -5,6 +5,7 @@ import * as Door from "../door.ts"
 import type { Kit } from "../kit.ts"
 import { describeEnded, parseJson, type Session } from "../session.ts"
 import { type Bytes, concat, number, shown, textOf, utf8 } from "../speech/bytes.ts"
+import * as Contract from "../speech/contract.ts"
 import { describe, err, frame, json, Kind, msg, rsp } from "../speech/frames.ts"
 import { failed, told } from "./asked.ts"
 import { works } from "./frames.ts"
@@ -77,6 +78,19 @@ const twice = "typed.twice"
 const count = "typed.count"
 const asking = (n: unknown, more: Line = {}) => json({ payload: { n }, ...more })
 
+/** A request of the binary form around bytes that are its payload. */
+const binary = (
+  options: { readonly version?: number; readonly flags?: number; readonly hash?: Bytes } = {},
+  payload = ""
+) =>
+  concat(
+    number(11 + payload.length, 4),
+    Uint8Array.of(options.version ?? 1, options.flags ?? 0),
+    options.hash ?? new Uint8Array(8).fill(0xab),
+    Uint8Array.of(16),
+    utf8(payload)
+  )
+
 const requests = [
   calls(
     "json-call-line",
@@ -130,6 +144,43 @@ const requests = [
         )
         // By the hash that it said, it runs.
         yield* gives(twice, asking(1, { hash: line!["hash"] }), { type: "success", value: 2 })
+      })
+  ),
+
+  calls(
+    "contract-hash",
+    "a hash is that of its contract, in both forms",
+    ({ ended, say }, kit) =>
+      Effect.gen(function*() {
+        for (const name of [twice, count, "typed.nothing", "typed.fail"]) {
+          const [line] = yield* say(name, json({ hash: "0123456789abcdef" }))
+          const lined = Contract.hash(line?.["contract"] ?? {})
+          yield* kit.holds(
+            line?.["hash"] === lined,
+            `the hash ${lined} of ${json(line?.["contract"])}`,
+            json(line?.["hash"])
+          )
+          const { bytes } = yield* ended(name, binary(), undefined, "rpc")
+          const contract = parseJson(bytes.subarray(9)) ?? {}
+          const binaries = Contract.hash(contract)
+          const said = Buffer.from(bytes.subarray(1, 9)).toString("hex")
+          yield* kit.holds(said === binaries, `the hash ${binaries} of ${json(contract)}`, said)
+        }
+      })
+  ),
+
+  calls(
+    "contract-nothing",
+    "what has no payload or no result has the type null, and what cannot fail an error that is none",
+    (all, kit) =>
+      Effect.gen(function*() {
+        const [line] = yield* all.say("typed.nothing", json({ hash: "0123456789abcdef" }))
+        const { error, payload, success } = line?.["contract"] ?? {}
+        yield* kit.holds(
+          payload?.type === "null" && success?.type === "null" && json(error?.anyOf) === "[{\"not\":{}}]",
+          "null, null, and {\"anyOf\":[{\"not\":{}}]}",
+          json(line)
+        )
       })
   ),
 
@@ -319,19 +370,6 @@ const streams = [
       }
     }))
 ]
-
-/** A request of the binary form around bytes that are its payload. */
-const binary = (
-  options: { readonly version?: number; readonly flags?: number; readonly hash?: Bytes } = {},
-  payload = ""
-) =>
-  concat(
-    number(11 + payload.length, 4),
-    Uint8Array.of(options.version ?? 1, options.flags ?? 0),
-    options.hash ?? new Uint8Array(8).fill(0xab),
-    Uint8Array.of(16),
-    utf8(payload)
-  )
 
 const inBinary = [
   calls(
