@@ -366,4 +366,22 @@ describe("the differences of two contracts", () => {
     // Some milliseconds; it was a minute.
     assert.isBelow(performance.now() - begin, 5_000)
   })
+  it("end for unions of which each is the other's only member, and are looked through where one is in another", () => {
+    const mine = { payload: { type: "string" }, success: { type: "null" }, error: { not: {} }, stream: false } as const
+    const only = (name: string) => ({ anyOf: [{ $ref: `#/$defs/${name}` }] })
+    const round = { ...only("A"), $defs: { A: only("B"), B: only("A") } }
+    assert.isFalse(compatible(mine, { ...mine, payload: round }))
+    assert.isFalse(compatible({ ...mine, payload: round }, { ...mine, payload: round }))
+    assert.deepStrictEqual(differences(mine, { ...mine, payload: round }), [
+      "payload: string here, a union at the peer"
+    ])
+    const inside = (type: string) => ({ ...only("A"), $defs: { A: only("B"), B: only("C"), C: { type } } })
+    assert.isTrue(compatible(mine, { ...mine, payload: inside("string") }))
+    assert.isFalse(compatible(mine, { ...mine, payload: inside("number") }))
+    assert.isFalse(compatible({ ...mine, payload: inside("string") }, { ...mine, payload: inside("number") }))
+    // What says by something else what it is says more than what says nothing.
+    const parts = { allOf: [{ type: "string" }] }
+    assert.isFalse(compatible({ ...mine, payload: {} }, { ...mine, payload: parts }))
+    assert.isFalse(compatible({ ...mine, payload: { allOf: [{ type: "number" }] } }, { ...mine, payload: parts }))
+  })
 })

@@ -1,6 +1,6 @@
 /** What a contract of typed calls says of bytes: where a value has a binary form of its own, and which encoder there is. */
 import { assert, describe, it } from "@effect/vitest"
-import { Schema } from "effect"
+import { DateTime, Effect, Exit, Option, Schema } from "effect"
 import { SchemaBinary } from "effect/encoding"
 import { Rpc } from "effect/rpc"
 import { hashOf, jsonSchemaOf } from "../../src/internal/call/contract.ts"
@@ -221,5 +221,113 @@ describe("the encoder of typed calls", () => {
       throw new Error("no")
     })
     assert.match(broken.form!, /^[0-9a-f]{16}$/)
+  })
+})
+
+describe("what goes together", () => {
+  const S = Schema
+  class A extends S.TaggedError<A>()("A", { x: S.String }) {}
+  class B extends S.TaggedError<B>()("B", { x: S.String }) {}
+  const at = DateTime.toDateUtc(DateTime.makeUnsafe(5))
+  const T = (value: Schema.Top) => S.TaggedStruct("T", { a: value })
+  const V = (value: Schema.Top) => S.TaggedStruct("V", { a: value })
+  const patterned = (value: Schema.Top) => S.Record(S.TemplateLiteral(["x", S.String]), value as never)
+  const kinds: ReadonlyArray<readonly [Schema.Top, ...Array<unknown>]> = [
+    [S.String, "", "1", "\u0000"],
+    [S.Literals(["a", "b"]), "a"],
+    [S.Literals(["b", "a"]), "a"],
+    [S.Finite, 1, 0.5],
+    [S.Number, 1, NaN],
+    [S.Int, 1, -300],
+    [S.Literals([1, 2]), 2],
+    [S.Boolean, true],
+    [S.Null, null],
+    [S.BigInt, 5n],
+    [S.Literal(5n), 5n],
+    [S.Literals([6n, 5n]), 5n],
+    [S.Date, at],
+    [S.Uint8Array, Uint8Array.of(1, 2)],
+    [S.NullOr(S.String), "a", null],
+    [S.NullOr(S.Int), 1, null],
+    [S.NullOr(S.Finite), 1, null],
+    [S.Union([S.String, S.Finite]), "a", 1],
+    [S.Union([S.Finite, S.String]), "a", 1],
+    [S.Union([S.String, S.Int]), "a", 1],
+    [S.Union([A, B]), new A({ x: "q" }), new B({ x: "r" })],
+    [S.Union([B, A]), new A({ x: "q" }), new B({ x: "r" })],
+    [S.Option(S.Int), Option.some(1)],
+    [S.Option(S.Finite), Option.some(1)],
+    [S.Option(S.String), Option.some("a")],
+    [S.Array(S.String), ["a", "\u0000"], []],
+    [S.Array(S.Int), [1, 2]],
+    [S.Array(S.Finite), [1, 0.5]],
+    [S.Tuple([]), []],
+    [S.Tuple([S.Int, S.Int]), [1, 2]],
+    [S.Tuple([S.Int, S.optionalKey(S.Int)]), [1], [1, 2]],
+    [S.Tuple([S.optionalKey(S.Int), S.optionalKey(S.Int)]), [1], [1, 2]],
+    [S.TupleWithRest(S.Tuple([S.Int]), [S.Int]), [1, 3]],
+    [S.Record(S.String, S.Int), { x: 1 }],
+    [S.Record(S.String, S.Finite), { x: 0.5 }],
+    [S.Record(S.String, S.String), { x: "1" }],
+    [patterned(S.Int), { xa: 1 }],
+    [patterned(S.String), { xa: "1" }],
+    [S.Struct({ a: S.Int }), { a: 1 }],
+    [S.StructWithRest(S.Struct({ a: S.Int }), [S.Record(S.String, S.Int)]), { a: 1, z: 2 }],
+    [S.StructWithRest(S.Struct({ a: S.Int }), [S.Record(S.String, S.Union([S.String, S.Int]))]), { a: 1, z: "q" }],
+    [S.Union([T(S.Int), V(S.Int)]), { _tag: "V", a: 1 }],
+    [S.Union([V(S.Int), T(S.Int)]), { _tag: "V", a: 1 }],
+    [S.Union([T(S.Finite), V(S.Finite)]), { _tag: "V", a: 0.5 }]
+  ]
+  const called = (schema: Schema.Top, name: string) => schema.annotate({ identifier: name }) as Schema.Top
+  const places: Readonly<
+    Record<string, readonly [(schema: Schema.Top) => Schema.Top, (value: unknown) => unknown]>
+  > = {
+    "a payload": [(schema) => schema, (value) => value],
+    "a field": [(schema) => S.Struct({ in: schema }), (value) => ({ in: value })],
+    "a field, and a list of the same": [
+      (schema) => S.Struct({ in: called(schema, "One"), list: S.Array(called(schema, "One")) }),
+      (value) => ({ in: value, list: [value, value] })
+    ],
+    "a list": [S.Array, (value) => [value, value]],
+    "a record": [(schema) => S.Record(S.String, schema), (value) => ({ q: value })],
+    "a tuple": [(schema) => S.Tuple([schema, S.String]), (value) => [value, "a"]],
+    "a list of structs": [(schema) => S.Array(S.Struct({ in: schema })), (value) => [{ in: value }, { in: value }]],
+    "a union of a union of one, each with a name": [
+      (schema) => S.Union([called(S.Union([called(schema, "Inner"), S.Symbol]), "Outer")]),
+      (value) => value
+    ]
+  }
+  const known = (schema: Schema.Top): Option.Option<Wire.Wire> =>
+    Option.liftThrowable(() => {
+      const wire = Wire.wireOf(Rpc.make("call", { payload: schema }) as never)
+      // Not every union has bytes: some cannot be told apart.
+      Effect.runSyncExit(wire.encodePayload(null))
+      return wire
+    })()
+
+  it.each(Object.keys(places))("is read as it was written, as %s", (place) => {
+    const [around, within] = places[place]!
+    const sides = kinds.flatMap(([schema, ...values]) => {
+      const wire = Option.getOrUndefined(known(around(schema)))
+      const contract = wire === undefined ? undefined : JSON.parse(JSON.stringify(wire.contract()))
+      return wire === undefined ? [] : [{ values: values.map(within), wire, contract }]
+    })
+    let read = 0
+    for (const writer of sides) {
+      for (const reader of sides) {
+        const together = Wire.sameHash(writer.wire.hash(), reader.wire.hash()) ||
+          compatible(writer.contract, reader.contract)
+        for (const value of together ? writer.values : []) {
+          const exit = Effect.runSyncExit(
+            Effect.flatMap(writer.wire.encodePayload(value), (bytes) => reader.wire.decodePayload(bytes))
+          )
+          // What it does not have room for it refuses.
+          if (Exit.isFailure(exit)) continue
+          assert.deepStrictEqual(exit.value, value, JSON.stringify([writer.contract.payload, reader.contract.payload]))
+          read++
+        }
+      }
+    }
+    assert.isAbove(read, sides.length)
   })
 })

@@ -36,6 +36,8 @@ const markOf = (ast: SchemaAST.AST): string | undefined => {
     case "BigInt":
     case "Symbol":
       return ast._tag
+    case "Literal":
+      return typeof ast.literal === "bigint" ? "BigInt" : undefined
     case "Declaration": {
       const representation: unknown = ast.annotations?.["representation"]
       const id = typeof representation === "object" && representation !== null && "id" in representation
@@ -62,6 +64,8 @@ const rebuilt = (ast: SchemaAST.AST, to: {
       return new SchemaAST.BigInt(annotations, checks, encoding, context)
     case "Symbol":
       return new SchemaAST.Symbol(annotations, checks, encoding, context)
+    case "Literal":
+      return new SchemaAST.Literal(ast.literal, annotations, checks, encoding, context)
     case "Arrays":
       return new SchemaAST.Arrays(
         ast.isMutable,

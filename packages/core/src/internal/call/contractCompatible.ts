@@ -2,18 +2,29 @@
 import type { Contract } from "./contract.ts"
 import {
   binaryOf,
+  coreOf,
   isRequired,
   maxDepth,
   maxSteps,
   membersOf,
-  resolve,
   type Side,
   tagOf,
   textOf
 } from "./contractSide.ts"
-import { arrayOf, objectOf, own } from "./jsonSchema.ts"
+import { arrayOf, type JsonObject, objectOf, own } from "./jsonSchema.ts"
 
 const isNumber = (type: unknown): boolean => type === "number" || type === "integer"
+
+/** Whether what has no type says by something else what it is. */
+const saysMore = (schema: JsonObject): boolean =>
+  ["$ref", "anyOf", "oneOf", "allOf"].some((key) => own(schema, key) !== undefined)
+
+/** Whether an array's length is not always the same, so that it has to be written. */
+const isCounted = (schema: JsonObject, fixed: number): boolean => {
+  const items = own(schema, "items")
+  return items !== false &&
+    (objectOf(items) !== undefined || own(schema, "minItems") !== fixed || own(schema, "maxItems") !== fixed)
+}
 
 /**
  * Whether two contracts let each side read what the other writes, as `SchemaBinary` does in its default mode: struct fields may
@@ -24,25 +35,24 @@ export const compatible = (mine: Contract, theirs: unknown): boolean => {
   const seen = new Set<string>()
   let steps = 0
 
-  /** `packed` is whether it stands in an array, where integers have a form of their own. */
+  /** `packed` is whether it stands in an array or a record, where integers have a form of their own. */
   const readable = (writer: Side, reader: Side, depth: number, packed = false): boolean => {
     if (depth > maxDepth || ++steps > maxSteps) return false
     const refs = [objectOf(writer.schema)?.["$ref"], objectOf(reader.schema)?.["$ref"]]
     if (typeof refs[0] === "string" && typeof refs[1] === "string") {
-      const pair = JSON.stringify(refs)
+      // Two kinds of numbers go together in one place and not in another.
+      const pair = JSON.stringify([refs, packed])
       if (seen.has(pair)) return true
       seen.add(pair)
     }
-    const one = resolve(writer)
-    const other = resolve(reader)
-    const ws = membersOf(one)
-    const rs = membersOf(other)
-    if (ws.length !== rs.length || binaryOf(one, ws) !== binaryOf(other, rs)) return false
-    if (ws.length !== 1) {
+    const w = coreOf(writer)
+    const r = coreOf(reader)
+    const ws = membersOf(w)
+    const rs = membersOf(r)
+    if (ws.length !== rs.length || binaryOf(w) !== binaryOf(r)) return false
+    if (ws.length !== 1 || ws[0] !== w || rs[0] !== r) {
       return ws.every((w, i) => tagOf(w) === tagOf(rs[i]!) && readable(w, rs[i]!, depth + 1))
     }
-    const [w] = ws as [Side]
-    const [r] = rs as [Side]
     const x = objectOf(w.schema)
     const y = objectOf(r.schema)
     if (x === undefined || y === undefined) return x === y && w.schema === r.schema
@@ -51,9 +61,9 @@ export const compatible = (mine: Contract, theirs: unknown): boolean => {
     if (isNumber(type) && isNumber(y["type"])) return !packed || type === y["type"]
     if (type !== y["type"] || tagOf(w) !== tagOf(r)) return false
     const same = (key: string) => textOf(own(x, key) ?? null) === textOf(own(y, key) ?? null)
-    if (type === undefined) return same("enum")
+    if (type === undefined) return !saysMore(x) && !saysMore(y) && same("enum")
     if (type === "string") return same("format") && same("contentEncoding") && same("pattern")
-    const both = (key: string, packed = false): boolean => {
+    const both = (key: string, packed: boolean): boolean => {
       const one = x[key]
       const other = y[key]
       if (objectOf(one) === undefined && objectOf(other) === undefined) return true
@@ -63,13 +73,14 @@ export const compatible = (mine: Contract, theirs: unknown): boolean => {
     if (type === "array") {
       const ours = arrayOf(x["prefixItems"]) ?? []
       const yours = arrayOf(y["prefixItems"]) ?? []
-      return ours.length === yours.length && both("items", true) &&
+      return ours.length === yours.length && isCounted(x, ours.length) === isCounted(y, yours.length) &&
+        both("items", true) &&
         ours.every((item, i) =>
           readable({ schema: item, root: w.root }, { schema: yours[i]!, root: r.root }, depth + 1, true)
         )
     }
     if (type !== "object") return true
-    if (!both("additionalProperties")) return false
+    if (!both("additionalProperties", true) || !patterns(w, r, depth) || !rests(w, r, depth)) return false
     const written = objectOf(x["properties"]) ?? {}
     const read = objectOf(y["properties"]) ?? {}
     return Object.keys(read).every((name) => {
@@ -78,6 +89,27 @@ export const compatible = (mine: Contract, theirs: unknown): boolean => {
         ? ++steps < maxSteps && !isRequired(y, name)
         : readable({ schema: one, root: w.root }, { schema: read[name]!, root: r.root }, depth + 1)
     })
+  }
+
+  /** The fields whose names are like a pattern: who does not know the pattern leaves them out. */
+  const patterns = (writer: Side, reader: Side, depth: number): boolean => {
+    const [x, y] = [writer, reader].map(({ schema }) => objectOf(objectOf(schema)?.["patternProperties"]) ?? {})
+    return Object.keys(x!).length === Object.keys(y!).length && Object.keys(x!).every((pattern) => {
+      const other = own(y!, pattern)
+      return other !== undefined &&
+        readable({ schema: x![pattern]!, root: writer.root }, { schema: other, root: reader.root }, depth + 1, true)
+    })
+  }
+
+  /** What else an object is at once, which is how JSON Schema has a struct with further fields. */
+  const rests = (writer: Side, reader: Side, depth: number): boolean => {
+    const [x, y] = [writer, reader].map(({ schema }) =>
+      (arrayOf(objectOf(schema)?.["allOf"]) ?? []).filter((each) => objectOf(each)?.["type"] !== undefined)
+    )
+    return x!.length === y!.length &&
+      x!.every((each, i) =>
+        readable({ schema: each, root: writer.root }, { schema: y![i]!, root: reader.root }, depth + 1)
+      )
   }
 
   const other = objectOf(theirs)

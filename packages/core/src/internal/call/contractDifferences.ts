@@ -4,6 +4,7 @@ import { escapeText, quote } from "../base/quote.ts"
 import type { Contract } from "./contract.ts"
 import {
   binaryOf,
+  coreOf,
   describe,
   isRequired,
   keyOf,
@@ -72,11 +73,11 @@ class Comparison {
       if (this.#seen.has(pair)) return
       this.#seen.add(pair)
     }
-    const a = resolve(first)
-    const b = resolve(second)
+    const a = coreOf(first)
+    const b = coreOf(second)
     const as = membersOf(a)
     const bs = membersOf(b)
-    if (binaryOf(a, as) !== binaryOf(b, bs)) return this.#add(path, `${describe(a)} here`, `${describe(b)} at the peer`)
+    if (binaryOf(a) !== binaryOf(b)) return this.#add(path, `${describe(a)} here`, `${describe(b)} at the peer`)
     if (as.length !== 1 || bs.length !== 1) return this.#union(path, a, b, as, bs, depth)
     this.#single(path, as[0]!, bs[0]!, depth)
   }

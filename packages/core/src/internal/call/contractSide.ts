@@ -71,12 +71,24 @@ const membersIn = (list: ReadonlyArray<Json>, side: Side): ReadonlyArray<Side> =
     : members
 }
 
-/** The binary form of its own that a value has, if any: that of a union of one is its member's. */
-export const binaryOf = (side: Side, members = membersOf(side)): Json | undefined => {
-  const object = objectOf(side.schema)
-  const form = object === undefined ? undefined : own(object, "binary")
-  if (form !== undefined || members.length !== 1 || members[0] === side) return form
-  return binaryOf(members[0]!)
+/** The binary form of its own that a value has, if any. */
+export const binaryOf = ({ schema }: Side): Json | undefined => {
+  const object = objectOf(schema)
+  return object === undefined ? undefined : own(object, "binary")
+}
+
+/**
+ * What a schema is: what it refers to, and of a union of one its member, as far as it can be followed. A peer's may be each other's
+ * only members.
+ */
+export const coreOf = (side: Side): Side => {
+  let at = resolve(side)
+  for (let i = 0; i < maxDepth && binaryOf(at) === undefined; i++) {
+    const members = membersOf(at)
+    if (members.length !== 1 || members[0] === at) break
+    at = members[0]!
+  }
+  return at
 }
 
 /** What a binary form is in words. */

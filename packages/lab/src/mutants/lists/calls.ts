@@ -509,7 +509,7 @@ const contracts = suites("contract", "PeerRpc.sim")
 
 const contractCompatible = of("contract", "packages/core/src/internal/call/contractCompatible.ts", contracts, {
   "binary": [
-    `|| binaryOf(one, ws) !== binaryOf(other, rs)) return false`,
+    `|| binaryOf(w) !== binaryOf(r)) return false`,
     `) return false`,
     "the bytes of a text are read as a date",
     { tests: ["contractBinary", "PeerRpc.sim"] }
@@ -525,6 +525,35 @@ const contractCompatible = of("contract", "packages/core/src/internal/call/contr
     `return true`,
     "a list of integers is read as one of numbers",
     { tests: ["contractBinary", "PeerRpc.sim"] }
+  ],
+  "packed-again": [
+    `JSON.stringify([refs, packed])`,
+    `JSON.stringify(refs)`,
+    "a list of integers is read as one of numbers where a field of the same name came first",
+    { tests: ["contractBinary"] }
+  ],
+  "counted": [
+    `&& isCounted(x, ours.length) === isCounted(y, yours.length) &&`,
+    `&&`,
+    "the length of an array is read as its first element",
+    { tests: ["contractBinary"] }
+  ],
+  "patterns": [
+    `|| !patterns(w, r, depth)`,
+    ``,
+    "fields whose names are like a pattern are left out without a word",
+    { tests: ["contractBinary"] }
+  ],
+  "rests": [
+    `|| !rests(w, r, depth)) return`,
+    `) return`,
+    "further fields of a struct are left out without a word",
+    { tests: ["contractBinary"] }
+  ],
+  "only-member": [
+    `!saysMore(x) && !saysMore(y) && same("enum")`,
+    `same("enum")`,
+    "what no one looked into goes together with anything that no one looked into"
   ],
   "stream": [
     `return own(mine, "stream") === own(other, "stream") && own`,
