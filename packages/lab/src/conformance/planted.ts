@@ -338,6 +338,20 @@ const askers: ReadonlyArray<Deviation> = [
     replace: ""
   },
   {
+    rule: "session-crossed",
+    does: "drains what crosses with GOAWAY renew",
+    file: "internal/session/peerSessions.ts",
+    find: "other.dialled ? \"renew\" : \"duplicate\"",
+    replace: "\"renew\""
+  },
+  {
+    rule: "session-ghost",
+    does: "asks no older session for a sign of life",
+    file: "internal/session/life.ts",
+    find: "for (const older of state.sessions) older.doubt()",
+    replace: ""
+  },
+  {
     rule: "reset-refused",
     does: "does not open again what was refused",
     file: "internal/session/refused.ts",
@@ -377,6 +391,14 @@ const calls: ReadonlyArray<Deviation> = [
     file: "internal/call/rpcClientRequest.ts",
     find: "hash: undefined })\n  return again()",
     replace: "hash: undefined })\n  return Effect.fail(call.mapError(error))",
+    ...command
+  },
+  {
+    rule: "contract-hash",
+    does: "hashes what is required as it is",
+    file: "internal/call/jsonSchema.ts",
+    find: "new Set([\"required\", \"enum\"])",
+    replace: "new Set([\"enum\"])",
     ...command
   },
   {

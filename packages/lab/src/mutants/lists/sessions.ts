@@ -166,6 +166,11 @@ const muxStream = of("mux", "packages/core/src/internal/session/muxStream.ts", m
     `onData(payload: Uint8Array, homes: Homes | undefined): boolean {`,
     "DATA comes behind the END"
   ],
+  "answered-reset": [
+    "if (this.own && this.remoteEnded && code === \"cancelled\") return",
+    "",
+    "a question whose answer is whole is RESET, in place of END"
+  ],
   "end-twice": [
     `onEnd(): boolean {
     if (this.remoteEnded) return false`,
