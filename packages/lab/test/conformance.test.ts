@@ -11,6 +11,7 @@ import { deviations } from "../src/conformance/planted.ts"
 import { isFound, lookAtPlanted } from "../src/conformance/planting.ts"
 import { lines } from "../src/conformance/report.ts"
 import type { Done } from "../src/conformance/run.ts"
+import { lookAtStub } from "../src/conformance/stubs.ts"
 import { rules } from "../src/conformance/text.ts"
 import * as VirtualTime from "../src/worlds/virtualTime.ts"
 
@@ -120,6 +121,15 @@ describe("a deviation is found, and reported with its section and its rule", () 
 })
 
 describe("the checks", () => {
+  for (const name of ["silent", "closing", "busy", "mirroring"] as const) {
+    it.live(`all fail at a peer that is ${name}`, () =>
+      Effect.map(VirtualTime.within(lookAtStub(name, all)), (done) => {
+        const passed = done.filter(({ outcome }) => outcome._tag === "Passed")
+        assert.deepStrictEqual(passed.map(({ check }) => `${check.rule}: ${check.title}`), [])
+        assert.isAbove(done.filter(({ outcome }) => outcome._tag === "Failed").length, 300)
+      }))
+  }
+
   it("have titles of their own", () => {
     const titles = all.map(({ rule, title }) => `${rule}: ${title}`)
     assert.strictEqual(new Set(titles).size, titles.length)

@@ -20,13 +20,16 @@ const advertOf = (kit: Kit, came: Came) =>
     return { name, host: host!, port: Number(port) }
   })
 
-/** That nothing is said to a datagram. */
+/** That nothing is said to a datagram, and something to one that is right. */
 const unheard = (kit: Kit, say: (air: Air) => Effect.Effect<void>) =>
   Effect.gen(function*() {
     const on = yield* air(kit)
     yield* say(on)
     const came = yield* on.hear(800)
     yield* kit.holds(came._tag === "Silence", "no answer", came)
+    const other = kit.another()
+    yield* on.tell(yield* other.packet("adv", other.advert(4001)), "an advert that is right")
+    yield* advertOf(kit, yield* on.hear(2_000))
   })
 
 export const adverts = [

@@ -252,6 +252,11 @@ export const asked = [
       const calling = yield* door.order({ how: "message", payload: "x".repeat(98_001) })
       yield* failed(kit, calling)
       yield* kit.holds(!(yield* door.dialled(200)), "no connection", "one")
+      const next = yield* door.order({ how: "message", payload: "short" })
+      const { came, wire } = yield* door.next()
+      yield* wire.write(yield* door.answer(yield* door.request(came), fine), "an answer")
+      const called = yield* next.called
+      yield* kit.holds(called._tag === "Answered", "an answer to what is short", told(called))
     }))
 ]
 

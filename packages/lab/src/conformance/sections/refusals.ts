@@ -14,6 +14,7 @@ const unanswered = (kit: Kit, bytes: Uint8Array, millis = 2_000) =>
     yield* wire.write(bytes)
     const came = yield* wire.packet(millis)
     yield* kit.holds(came._tag === "Ended", "the end, without a word", came)
+    yield* kit.alive
   }).pipe(Effect.scoped)
 
 export const refusals = [
