@@ -36,6 +36,8 @@ const markOf = (ast: SchemaAST.AST): string | undefined => {
     case "BigInt":
     case "Symbol":
       return ast._tag
+    case "UniqueSymbol":
+      return "Symbol"
     case "Literal":
       return typeof ast.literal === "bigint" ? "BigInt" : undefined
     case "Declaration": {
