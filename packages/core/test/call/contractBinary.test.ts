@@ -309,29 +309,34 @@ describe("what goes together", () => {
       return wire
     })()
 
-  it.each(Object.keys(places))("is read as it was written, as %s", (place) => {
-    const [around, within] = places[place]!
-    const sides = kinds.flatMap(([schema, ...values]) => {
-      const wire = Option.getOrUndefined(known(around(schema)))
-      const contract = wire === undefined ? undefined : JSON.parse(JSON.stringify(wire.contract()))
-      return wire === undefined ? [] : [{ values: values.map(within), wire, contract }]
-    })
-    let read = 0
-    for (const writer of sides) {
-      for (const reader of sides) {
-        const together = Wire.sameHash(writer.wire.hash(), reader.wire.hash()) ||
-          compatible(writer.contract, reader.contract)
-        for (const value of together ? writer.values : []) {
-          const exit = Effect.runSyncExit(
-            Effect.flatMap(writer.wire.encodePayload(value), (bytes) => reader.wire.decodePayload(bytes))
-          )
-          // What it does not have room for it refuses.
-          if (Exit.isFailure(exit)) continue
-          assert.deepStrictEqual(exit.value, value, JSON.stringify([writer.contract.payload, reader.contract.payload]))
-          read++
+  for (const [place, [around, within]] of Object.entries(places)) {
+    it(`is read as it was written, as ${place}`, () => {
+      const sides = kinds.flatMap(([schema, ...values]) => {
+        const wire = Option.getOrUndefined(known(around(schema)))
+        const contract = wire === undefined ? undefined : JSON.parse(JSON.stringify(wire.contract()))
+        return wire === undefined ? [] : [{ values: values.map(within), wire, contract }]
+      })
+      let read = 0
+      for (const writer of sides) {
+        for (const reader of sides) {
+          const together = Wire.sameHash(writer.wire.hash(), reader.wire.hash()) ||
+            compatible(writer.contract, reader.contract)
+          for (const value of together ? writer.values : []) {
+            const exit = Effect.runSyncExit(
+              Effect.flatMap(writer.wire.encodePayload(value), (bytes) => reader.wire.decodePayload(bytes))
+            )
+            // What it does not have room for it refuses.
+            if (Exit.isFailure(exit)) continue
+            assert.deepStrictEqual(
+              exit.value,
+              value,
+              JSON.stringify([writer.contract.payload, reader.contract.payload])
+            )
+            read++
+          }
         }
       }
-    }
-    assert.isAbove(read, sides.length)
-  })
+      assert.isAbove(read, sides.length)
+    })
+  }
 })
