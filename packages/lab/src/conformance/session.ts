@@ -180,6 +180,21 @@ export class Session {
     return more
   }
 
+  /** The DATA of a stream, until so many bytes have come, and whatever comes then at once: more than that, or less, is a fault. */
+  data(stream: number, bytes: number): Effect.Effect<Bytes, Mismatch> {
+    return Effect.gen({ self: this }, function*() {
+      const parts: Array<Bytes> = []
+      const isData = (frame: Frames.Frame) => frame.stream === stream && frame.kind === Frames.Kind.data
+      for (let sum = 0; sum < bytes;) {
+        const { payload } = yield* this.until(`${bytes} bytes of stream ${stream}, ${sum} of them so far`, isData)
+        parts.push(payload)
+        sum += payload.length
+      }
+      const { frames } = yield* this.gather(300)
+      return concat(...parts, ...frames.filter(isData).map(({ payload }) => payload))
+    })
+  }
+
   /** The answer of a stream that this side opened, with credit for all of it. */
   answer(stream: number, millis = 4_000, grant = true): Effect.Effect<Ended, Mismatch> {
     const parts: Array<Bytes> = []

@@ -253,13 +253,11 @@ const streams = [
     (kit) =>
       Effect.gen(function*() {
         const { calling, session, stream } = yield* called(kit, { payload: "q".repeat(300_000) })
-        const sizeOf = (frames: ReadonlyArray<Frame>) =>
-          frames.filter(({ kind }) => kind === data).reduce((sum, { payload }) => sum + payload.length, 0)
-        const before = sizeOf((yield* session.gather(800)).frames)
-        yield* kit.holds(before === 262_144, "262,144 bytes", String(before))
+        const before = yield* session.data(stream, 262_144)
+        yield* kit.holds(before.length === 262_144, "262,144 bytes", String(before.length))
         yield* session.send(rsp, credit(stream, 1_000))
-        const more = sizeOf((yield* session.gather(400)).frames)
-        yield* kit.holds(more === 1_000, "1,000 more for a CREDIT of 1,000", String(more))
+        const more = yield* session.data(stream, 1_000)
+        yield* kit.holds(more.length === 1_000, "1,000 more for a CREDIT of 1,000", String(more.length))
         yield* answer(session, stream, "enough")
         const result = yield* calling.called
         yield* kit.holds(result._tag === "Answered", "the answer, given on", told(result))
@@ -272,12 +270,14 @@ const streams = [
     (kit) =>
       Effect.gen(function*() {
         const { session, stream } = yield* called(kit, { payload: "q".repeat(300_000) })
-        yield* session.gather(500)
+        yield* session.data(stream, 262_144)
         yield* answer(session, stream, "enough")
         yield* session.send(rsp, credit(stream, 100_000))
-        const { frames } = yield* session.gather(500)
-        const of = frames.filter((one) => one.stream === stream && one.kind !== creditKind)
-        yield* kit.holds(of.length === 1 && of[0]!.kind === end, "END alone", of.map(describe).join())
+        const one = yield* session.until("END", (each) => each.stream === stream && each.kind !== creditKind)
+        yield* kit.holds(one.kind === end, "END", describe(one))
+        const { frames } = yield* session.gather(300)
+        const more = frames.filter((each) => each.stream === stream && each.kind !== creditKind)
+        yield* kit.holds(more.length === 0, "nothing more", more.map(describe).join())
       })
   ),
 

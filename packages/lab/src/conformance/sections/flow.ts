@@ -1,7 +1,7 @@
 /** Section 5: credit, deadlines, RESET, GOAWAY and the protocols of streams. */
 import { Effect } from "effect"
 import { checksOf } from "../check.ts"
-import { parseJson, type Session } from "../session.ts"
+import { parseJson } from "../session.ts"
 import { concat, textOf, utf8 } from "../speech/bytes.ts"
 import { credit, describe, err, frame, json, Kind, msg, openFrame } from "../speech/frames.ts"
 import { violations, works } from "./frames.ts"
@@ -12,15 +12,6 @@ const { credit: creditKind, data, end, goaway, open, ping, pong, reset } = Kind
 const initial = 262_144
 const kilobytes = (n: number) => new Uint8Array(n * 1_024)
 
-/** What comes of DATA of a stream until nothing more does. */
-const taken = (session: Session, stream: number, millis = 800) =>
-  Effect.map(
-    session.gather(millis),
-    ({ frames }) =>
-      frames.filter((one) => one.kind === data && one.stream === stream)
-        .reduce((sum, { payload }) => sum + payload.length, 0)
-  )
-
 const flow = [
   check(
     "credit-initial",
@@ -30,14 +21,14 @@ const flow = [
         const session = yield* kit.session()
         yield* session.send(msg, openFrame(1, "echo"))
         for (let i = 0; i < 5; i++) yield* session.send(msg, frame(data, 1, kilobytes(50)))
-        const before = yield* taken(session, 1)
-        yield* kit.holds(before === 5 * 50 * 1_024, "the echo of 256,000 bytes", String(before))
+        const before = yield* session.data(1, 5 * 50 * 1_024)
         yield* session.send(msg, frame(data, 1, kilobytes(50)))
-        const rest = yield* taken(session, 1)
-        yield* kit.holds(before + rest === initial, `${initial} bytes in all`, String(before + rest))
+        const rest = yield* session.data(1, initial - before.length)
+        const all = before.length + rest.length
+        yield* kit.holds(all === initial, `${initial} bytes in all`, String(all))
         yield* session.send(msg, credit(1, 1_000))
-        const more = yield* taken(session, 1)
-        yield* kit.holds(more === 1_000, "1,000 more for a CREDIT of 1,000", String(more))
+        const more = yield* session.data(1, 1_000)
+        yield* kit.holds(more.length === 1_000, "1,000 more for a CREDIT of 1,000", String(more.length))
       }),
     { seconds: 2 }
   ),

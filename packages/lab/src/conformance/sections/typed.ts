@@ -6,7 +6,7 @@ import type { Kit } from "../kit.ts"
 import { describeEnded, parseJson, type Session } from "../session.ts"
 import { type Bytes, concat, number, shown, textOf, utf8 } from "../speech/bytes.ts"
 import * as Contract from "../speech/contract.ts"
-import { describe, err, frame, json, Kind, msg, rsp } from "../speech/frames.ts"
+import { describe, err, type Frame, frame, json, Kind, msg, rsp } from "../speech/frames.ts"
 import { failed, told } from "./asked.ts"
 import { works } from "./frames.ts"
 
@@ -298,11 +298,16 @@ const requests = [
 const valuesOf = (lines: ReadonlyArray<Line>): ReadonlyArray<unknown> =>
   lines.filter(({ type }) => type === "chunk").flatMap(({ values }) => values as ReadonlyArray<unknown>)
 
-/** The lines that come of a stream until nothing more does. */
-const heard = (kit: Kit, session: Session, stream: number, millis = 400) =>
-  Effect.flatMap(session.gather(millis), ({ frames }) => {
-    const mine = frames.filter((one) => one.stream === stream && one.kind === data)
-    return linesOf(kit, concat(...mine.map(({ payload }) => payload)))
+/** The lines that come of a stream until there are so many, and whatever comes then at once. */
+const heard = (kit: Kit, session: Session, stream: number, lines: number) =>
+  Effect.gen(function*() {
+    let bytes: Bytes = new Uint8Array(0)
+    const isData = (one: Frame) => one.stream === stream && one.kind === data
+    while (bytes.filter((byte) => byte === 0x0a).length < lines) {
+      bytes = concat(bytes, (yield* session.until(`${lines} lines`, isData)).payload)
+    }
+    const { frames } = yield* session.gather(300)
+    return yield* linesOf(kit, concat(bytes, ...frames.filter(isData).map(({ payload }) => payload)))
   })
 
 const streams = [
@@ -328,13 +333,13 @@ const streams = [
   calls("json-call-grants", "so many chunks come as were granted", (all, kit, session) =>
     Effect.gen(function*() {
       const stream = yield* all.begin(count, `${json({ payload: { to: 100 }, stream: true, window: 0 })}\n`)
-      const none = yield* heard(kit, session, stream)
+      const none = yield* heard(kit, session, stream, 0)
       yield* kit.holds(none.length === 0, "nothing with a window of 0", json(none))
       yield* session.send(msg, frame(data, stream, "{\"grant\":2}\n"))
-      const two = yield* heard(kit, session, stream)
+      const two = yield* heard(kit, session, stream, 2)
       yield* kit.holds(two.length === 2, "2 chunks for a grant of 2", json(two))
       yield* session.send(msg, frame(data, stream, "{\"grant\":0}\n{\"grant\":1}\n"))
-      const one = yield* heard(kit, session, stream)
+      const one = yield* heard(kit, session, stream, 1)
       yield* kit.holds(one.length === 1, "1 chunk for grants of 0 and 1", json(one))
     })),
 
@@ -344,7 +349,7 @@ const streams = [
     (all, kit, session) =>
       Effect.gen(function*() {
         const stream = yield* all.begin(count, `${json({ payload: { to: 100 }, stream: true })}\n`)
-        const lines = yield* heard(kit, session, stream)
+        const lines = yield* heard(kit, session, stream, 16)
         yield* kit.holds(lines.length === 16, "16 chunks", String(lines.length))
       })
   ),
