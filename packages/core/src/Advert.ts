@@ -68,6 +68,18 @@ export type Advert = typeof Advert.Type
 
 const isNodeName = Schema.is(NodeName)
 
+// The same names come again and again: one that was read before need not be checked again, and is the same text.
+const recent: Array<NodeName | undefined> = Array.from({ length: 4_096 })
+
+const nameOf = (text: string | undefined): NodeName | undefined => {
+  if (text === undefined) return undefined
+  let hash = 0
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash, 31) + text.charCodeAt(i) | 0
+  const place = hash & (recent.length - 1)
+  if (recent[place] === text) return recent[place]
+  return isNodeName(text) ? recent[place] = text : undefined
+}
+
 /**
  * `host:port`, with brackets around IPv6.
  *
@@ -108,11 +120,11 @@ export const encode = (advert: Advert): Uint8Array => utf8(`${advert.name}@${for
  * @since 0.1.0
  */
 export const decode = (content: Uint8Array): Result.Result<Advert, ProtocolError.ProtocolError> => {
-  const sections = strictTextOf(content)?.split("@") ?? []
-  const [name, address] = sections
-  if (sections.length !== 2 || name === undefined || address === undefined || !isNodeName(name)) {
-    return Result.fail(ProtocolError.local("ERR_ADV_FORMAT"))
-  }
+  const at = content.indexOf(0x40)
+  // Each for itself, so that a name that is kept does not keep the text that it stood in.
+  const name = at < 0 ? undefined : nameOf(strictTextOf(content.subarray(0, at)))
+  const address = strictTextOf(content.subarray(at + 1))
+  if (name === undefined || address === undefined) return Result.fail(ProtocolError.local("ERR_ADV_FORMAT"))
   const endpoint = parseEndpoint(address)
   return endpoint === undefined
     ? Result.fail(ProtocolError.local("ERR_ADV_FORMAT"))

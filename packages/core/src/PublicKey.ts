@@ -87,8 +87,25 @@ export const fromBytes = (bytes: Uint8Array): PublicKey | undefined =>
  * @since 0.1.0
  */
 export const fromText = (text: string | Uint8Array): PublicKey | undefined => {
-  const bytes = typeof text === "string" ? Base64Url.decodeString(text) : Base64Url.decode(text)
-  return bytes === undefined ? undefined : fromBytes(bytes)
+  if (typeof text === "string") {
+    const bytes = Base64Url.decodeString(text)
+    return bytes === undefined ? undefined : fromBytes(bytes)
+  }
+  if (text.length !== textLength) return undefined
+  // The same keys come again and again. What was read before need not be checked again, and is the same text.
+  const place = (text[0]! * 769 + text[1]! * 97 + text[2]! * 13 + text[3]!) & (recent.length - 1)
+  const known = recent[place]
+  if (known !== undefined && isText(text, known)) return known
+  const bytes = Base64Url.decode(text)
+  return bytes === undefined ? undefined : recent[place] = fromBytes(bytes)
+}
+
+const textLength = 44
+const recent: Array<PublicKey | undefined> = Array.from({ length: 4_096 })
+
+const isText = (bytes: Uint8Array, text: string): boolean => {
+  for (let i = 0; i < textLength; i++) if (bytes[i] !== text.charCodeAt(i)) return false
+  return true
 }
 
 /**

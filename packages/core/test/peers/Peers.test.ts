@@ -132,6 +132,7 @@ const setUp = (
     )
     /** The key of a number, so that a test reads well. */
     const keys = new Map<string, PublicKey.PublicKey>()
+    const same = new Map<string, Discovery.Sighting>()
     const key = (label: string) => {
       const known = keys.get(label) ?? crypto.generateKeyPair().publicKey
       keys.set(label, known)
@@ -160,18 +161,23 @@ const setUp = (
         readonly answer?: Effect.Effect<void>
       }) => {
         const host = advert?.host ?? "10.0.0.1"
-        return Effect.andThen(
-          Queue.offer(sightings, {
-            name: name(advert?.name ?? label),
-            publicKey: advert?.key ?? key(label),
-            endpoint: { host, port: advert?.port ?? 1_000 },
-            source: advert?.source ?? { host, port: 50_000 },
-            via: advert?.via ?? "broadcast",
-            ...(advert?.local === undefined ? {} : { local: advert.local }),
-            answer: Effect.andThen(advert?.answer ?? Effect.void, Effect.sync(() => void answered.push(label)))
-          }),
-          settle
-        )
+        const made = {
+          name: name(advert?.name ?? label),
+          publicKey: advert?.key ?? key(label),
+          endpoint: { host, port: advert?.port ?? 1_000 },
+          source: advert?.source ?? { host, port: 50_000 },
+          via: advert?.via ?? "broadcast",
+          ...(advert?.local === undefined ? {} : { local: advert.local })
+        }
+        const said = JSON.stringify([label, made])
+        // What says nothing new is most often the very same sighting.
+        const sighting = advert?.answer === undefined ? same.get(said) : undefined
+        const next = sighting ?? {
+          ...made,
+          answer: Effect.andThen(advert?.answer ?? Effect.void, Effect.sync(() => void answered.push(label)))
+        }
+        same.set(said, next)
+        return Effect.andThen(Queue.offer(sightings, next), settle)
       },
       names: Effect.map(peers.all, (all) => all.map((peer) => peer.name as string))
     }

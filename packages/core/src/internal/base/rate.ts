@@ -27,20 +27,30 @@ export const bySource = (count: number): Rates => {
   }
 }
 
-export const make = (count: number, windowMillis = 1_000): Rate => {
-  // The last times, in a ring.
-  const times: Array<number> = []
-  let oldest = 0
-  return {
-    take: (nowMillis) => {
-      if (times.length < count) {
-        times.push(nowMillis)
-        return true
-      }
-      if (nowMillis - times[oldest]! < windowMillis) return false
-      times[oldest] = nowMillis
-      oldest = (oldest + 1) % count
+class Window implements Rate {
+  readonly #count: number
+  readonly #millis: number
+  // The last times, in a ring. Most sources have few.
+  #times: Array<number> | undefined
+  #oldest = 0
+
+  constructor(count: number, millis: number) {
+    this.#count = count
+    this.#millis = millis
+  }
+
+  take(nowMillis: number): boolean {
+    const times = this.#times
+    if (times === undefined || times.length < this.#count) {
+      if (times === undefined) this.#times = [nowMillis]
+      else times.push(nowMillis)
       return true
     }
+    if (nowMillis - times[this.#oldest]! < this.#millis) return false
+    times[this.#oldest] = nowMillis
+    this.#oldest = (this.#oldest + 1) % this.#count
+    return true
   }
 }
+
+export const make = (count: number, windowMillis = 1_000): Rate => new Window(count, windowMillis)

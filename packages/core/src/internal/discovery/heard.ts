@@ -12,6 +12,7 @@ import type { Private } from "./sockets.ts"
 export interface Ear {
   readonly via: Private | undefined
   readonly subnet: Target | undefined
+  readonly answers: Answers
 }
 
 /** There is one for each peer, so it has no more to it than it needs. */
@@ -23,12 +24,10 @@ export class Heard implements Sighting {
   readonly via = "broadcast"
   readonly local: boolean
   readonly ear: Ear
-  readonly #answers: Answers
 
   constructor(
     said: { readonly name: NodeName; readonly publicKey: PublicKey; readonly endpoint: Endpoint },
-    from: { readonly source: Endpoint; readonly local: boolean; readonly ear: Ear },
-    answers: Answers
+    from: { readonly source: Endpoint; readonly local: boolean; readonly ear: Ear }
   ) {
     this.name = said.name
     this.publicKey = said.publicKey
@@ -36,10 +35,9 @@ export class Heard implements Sighting {
     this.source = from.source
     this.local = from.local
     this.ear = from.ear
-    this.#answers = answers
   }
 
   get answer(): Effect.Effect<void> {
-    return this.#answers.answer(this.source, this.ear.via)
+    return this.ear.answers.answer(this.source, this.ear.via)
   }
 }

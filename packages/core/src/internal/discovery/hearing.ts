@@ -16,7 +16,6 @@ import * as Packet from "../../Packet.ts"
 import type { PublicKey } from "../../PublicKey.ts"
 import * as Metrics from "../base/metrics.ts"
 import { quote } from "../base/quote.ts"
-import { remember } from "../base/remember.ts"
 import * as AdvertExchange from "../wire/advertExchange.ts"
 import * as Mismatch from "../wire/mismatch.ts"
 import * as SameAdvert from "../wire/sameAdvert.ts"
@@ -24,6 +23,7 @@ import type { Answers } from "./answers.ts"
 import { Freshness } from "./freshness.ts"
 import { type Ear, Heard } from "./heard.ts"
 import { sameSubnet } from "./interfaces.ts"
+import { LastHeard } from "./lastHeard.ts"
 import type { Outlet } from "./outlet.ts"
 import type { Sockets } from "./sockets.ts"
 
@@ -57,9 +57,7 @@ export class Hearing {
   readonly #parts: Parts
   readonly #freshness: Freshness
   readonly #head: Uint8Array
-  /** What each source said last, if it was an advert of another node: most often it says it again. It is nobody's sign of life. */
-  readonly #last = new Map<string, Heard>()
-  readonly #capacity: number
+  readonly #last: LastHeard
   #taken = 0
 
   constructor(parts: Parts) {
@@ -67,11 +65,12 @@ export class Hearing {
     this.#parts = parts
     this.#freshness = new Freshness(parts.clock, limits.advertStamps)
     this.#head = SameAdvert.headOf(self.networkId)
-    this.#capacity = limits.provedPeers + limits.unprovedPeers
+    this.#last = new LastHeard(limits.provedPeers + limits.unprovedPeers, limits.unprovedPerOwnAddress)
   }
 
   /** Reads a socket, for ever. Its errors end with its scope; while it lives there is nothing to read but datagrams. */
-  hear(reader: DatagramSocket.Reader, ear: Ear) {
+  hear(reader: DatagramSocket.Reader, of: Omit<Ear, "answers">) {
+    const ear: Ear = { ...of, answers: this.#parts.answers }
     return Effect.forever(
       Effect.flatMap(reader.pull, (datagrams) => {
         let said: Effect.Effect<void> = Effect.void
@@ -92,12 +91,11 @@ export class Hearing {
   #take(datagram: DatagramSocket.Datagram, ear: Ear): Effect.Effect<void> | void {
     const { outlet, self, sockets } = this.#parts
     const source = sourceOf(datagram)
-    const place = `${source.host}:${source.port}`
-    const last = this.#last.get(place)
+    const last = this.#last.get(source)
     // What the socket, the interfaces and the keys have to do with it may have changed since.
     const same = last !== undefined && last.ear === ear && last.local === sockets.isLocal(source)
     if (!same || self.cipher.encrypted || !SameAdvert.isPacket(datagram.payload, this.#head, last)) {
-      return this.#read(datagram.payload, source, ear, place, last, same)
+      return this.#read(datagram.payload, source, ear, last, same)
     }
     this.#count("accepted")
     outlet.give(last)
@@ -108,11 +106,10 @@ export class Hearing {
     payload: Uint8Array,
     source: Endpoint,
     ear: Ear,
-    place: string,
     last: Heard | undefined,
     same: boolean
   ): Effect.Effect<void> | void {
-    const { answers, config, outlet, self, sockets } = this.#parts
+    const { config, outlet, self, sockets } = this.#parts
     const { subnet } = ear
     const decoded = Packet.decode(payload, {
       networkId: self.networkId,
@@ -147,10 +144,10 @@ export class Hearing {
     if (same && isSame(last!, advert, publicKey)) return outlet.give(last!)
     const endpoint = { host: advert.host === source.host ? source.host : advert.host, port: advert.port }
     const said = { name: advert.name, publicKey, endpoint }
-    const sighting = new Heard(said, { source, local: sockets.isLocal(source), ear }, answers)
+    const sighting = new Heard(said, { source, local: sockets.isLocal(source), ear })
     // Whether it is this node's own advert, or another's, depends on more than what it says.
-    if (publicKey === self.identity.publicKey || advert.port === 0) this.#last.delete(place)
-    else remember(this.#last, place, sighting, this.#capacity)
+    if (publicKey === self.identity.publicKey || advert.port === 0) this.#last.delete(source)
+    else this.#last.set(sighting)
     outlet.give(sighting)
   }
 

@@ -32,7 +32,8 @@ const sameEndpoint = (a: Endpoint, b: Endpoint) => a.port === b.port && a.host =
 export class Addresses {
   readonly #capacity: number
   readonly #rank: Rank | undefined
-  readonly #all: Array<Address> = []
+  // Most peers have one address for good, so it is made as long as it is.
+  #all: ReadonlyArray<Address> = []
 
   /** At most `capacity`. `rank` is the place of an endpoint's way, where there are several. */
   constructor(capacity: number, rank: Rank | undefined) {
@@ -82,15 +83,13 @@ export class Addresses {
 
   /** The key proved itself at an address, which is first from now on. */
   prove(endpoint: Endpoint): void {
-    const addresses = this.#all
     const known = this.#at(endpoint)
     const address = known ?? { endpoint, source: undefined, host: endpoint.host, proved: true, failed: false }
-    if (known !== undefined) addresses.splice(addresses.indexOf(known), 1)
     address.proved = true
     address.failed = false
-    addresses.unshift(address)
+    this.#all = [address, ...this.#all.filter((other) => other !== address)]
     let room = Math.max(1, this.#capacity - 1)
-    for (const other of addresses) if (other.proved && --room < 0) other.proved = false
+    for (const other of this.#all) if (other.proved && --room < 0) other.proved = false
     this.#trim(address)
   }
 
@@ -99,8 +98,7 @@ export class Addresses {
     const address = this.#at(endpoint)
     if (address === undefined) return false
     address.failed = true
-    this.#all.splice(this.#all.indexOf(address), 1)
-    this.#all.push(address)
+    this.#all = [...this.#all.filter((other) => other !== address), address]
     return true
   }
 
@@ -113,7 +111,7 @@ export class Addresses {
     const taken = this.#all.filter((address) => !others.includes(address))
     if (others.length === 0 || taken.some(({ proved }) => proved)) return "All"
     if (taken.length === 0) return "None"
-    this.#all.splice(0, this.#all.length, ...others)
+    this.#all = others
     return "Some"
   }
 
@@ -127,7 +125,8 @@ export class Addresses {
     const addresses = this.#all
     const added = { endpoint, source, host: source.host, proved: false, failed: false }
     const behind = addresses.findIndex(({ failed, proved }) => !proved || failed)
-    addresses.splice(behind < 0 ? addresses.length : behind, 0, added)
+    const at = behind < 0 ? addresses.length : behind
+    this.#all = [...addresses.slice(0, at), added, ...addresses.slice(at)]
     this.#trim(added)
   }
 
@@ -149,6 +148,6 @@ export class Addresses {
       least = address
       most = cost(address)
     }
-    addresses.splice(addresses.indexOf(least), 1)
+    this.#all = addresses.filter((address) => address !== least)
   }
 }

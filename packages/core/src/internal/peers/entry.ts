@@ -33,6 +33,9 @@ export class Entry {
   fixed: "proved" | "pinned" | undefined
   /** By the monotonic clock, in milliseconds. */
   heardAt: number
+  /** The advert that was heard last, as long as it has nothing to say that is not known, and when. */
+  #said: unknown = undefined
+  #saidAt = 0
   /** While it is being asked: what ends that. */
   probe: Deferred.Deferred<Verdict> | undefined
 
@@ -51,15 +54,28 @@ export class Entry {
     return false
   }
 
-  /** A host says what is the one name, and was said by itself the last time: `false` where it is not so. */
-  isSaidAgain(name: NodeName, host: string, now: number): boolean {
-    const [only] = this.names
-    if (only === undefined || this.names.length > 1 || only.name !== name || only.host !== host) return false
-    only.at = now
+  /** Whether an advert is the one that was heard last, and has still nothing to say. Then it was said again. */
+  isSaidAgain(sighting: object, now: number): boolean {
+    if (this.#said !== sighting) return false
+    this.#saidAt = now
     return true
   }
 
+  /** An advert that has nothing to say that is not known. */
+  knows(sighting: object, now: number): void {
+    this.#said = sighting
+    this.#saidAt = now
+  }
+
+  /** Before anything else is done to it than to hear that advert again. */
+  touch(): void {
+    if (this.#said === undefined) return
+    this.#said = undefined
+    for (const one of this.names) one.at = this.#saidAt
+  }
+
   change(change: Partial<Peers.Peer>): void {
+    this.touch()
     this.peer = { ...this.peer, ...change }
   }
 

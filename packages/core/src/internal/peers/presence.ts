@@ -16,8 +16,9 @@ import * as Views from "./views.ts"
 const byName = (a: Peer, b: Peer) =>
   a.name < b.name ? -1 : a.name > b.name ? 1 : a.publicKey < b.publicKey ? -1 : a.publicKey > b.publicKey ? 1 : 0
 
-// So many changes that nobody has looked at are kept apart, and as many again as there are peers.
+// So many changes that nobody has looked at are kept apart, and one more for each eighth peer: few, and settled seldom.
 const unsettled = 64
+const eighth = 8
 
 /** Who is there, in the order of their names. */
 class Roll {
@@ -32,7 +33,7 @@ class Roll {
 
   put(publicKey: PublicKey, peer: Peer | undefined): void {
     this.#changed.set(publicKey, peer)
-    if (this.#changed.size > unsettled + this.#all.length) this.#settle()
+    if (this.#changed.size > unsettled + this.#all.length / eighth) this.#settle()
   }
 
   #settle(): void {

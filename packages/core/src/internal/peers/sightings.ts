@@ -78,7 +78,7 @@ export class Sightings {
 
   /** Takes an advert whose name belongs to a key, or to nobody. To decide that may have taken time. */
   #decided(sighting: Sighting, expected: PublicKey | undefined): Waits {
-    const { conflicts, context, leftOut, membership, table } = this.#parts
+    const { conflicts, context, leftOut, membership, now, table } = this.#parts
     const { name, publicKey } = sighting
     const entry = table.find(publicKey)
     if (expected !== undefined && expected !== publicKey) {
@@ -87,6 +87,12 @@ export class Sightings {
       return conflicts.tell(name, expected, sighting, "KeyChanged")
     }
     const pinned = expected === publicKey
+    // Nearly always. A name of several peers is told as long as it is.
+    if (entry !== undefined && (!pinned || entry.fixed !== undefined) && entry.isSaidAgain(sighting, now())) {
+      membership.heard(entry, "Advert")
+      return expected === undefined && table.isAnyShared ? this.#tellShared(sighting) : undefined
+    }
+    entry?.touch()
     if (entry !== undefined && !entry.isSpokenForBy(name, pinned)) {
       Metrics.adverts("other_name", context)
       return undefined
@@ -151,16 +157,17 @@ export class Sightings {
     const { name, publicKey, source: { host } } = sighting
     const fixes = pinned && entry.fixed === undefined
     if (fixes) entry.fixed = "pinned"
-    if (!entry.isSaidAgain(name, host, entry.heardAt)) {
-      const isNew = !entry.hasName(name)
-      const longAgo = now() - silentMillis(config)
-      // Of several names none is the peer's before it is proved, so all lead to it that are said still; of each host one.
-      const isSaidStill = (other: Saying) =>
-        !fixes && other.host !== host && other.at > longAgo && (!isNew || entry.names.length < namesPerKey)
-      membership.takeNames(entry, isSaidStill, name, host)
-    }
+    const isNew = !entry.hasName(name)
+    const longAgo = now() - silentMillis(config)
+    // Of several names none is the peer's before it is proved, so all lead to it that are said still; of each host one.
+    const isSaidStill = (other: Saying) =>
+      !fixes && other.host !== host && other.at > longAgo && (!isNew || entry.names.length < namesPerKey)
+    membership.takeNames(entry, isSaidStill, name, host)
     const place = entry.addresses.hear(sighting)
-    if (place === "Known") return false
+    if (place === "Known") {
+      if (entry.names.length === 1) entry.knows(sighting, now())
+      return false
+    }
     if (place === "New") membership.moved(entry)
     // Perhaps it was started anew, and what is held with it is a ghost.
     holds.doubt(publicKey, "restarted")

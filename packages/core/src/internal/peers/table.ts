@@ -19,6 +19,7 @@ export class Table {
   readonly #unproved = new Map<PublicKey, Entry>()
   /** A name has one key, and a set of them only where it is shared. */
   readonly #byName = new Map<string, PublicKey | Set<PublicKey>>()
+  #shared = 0
   readonly #unprovedByHost = new Map<string, number>()
   /** Keys that were in the table before. */
   readonly #gone = new Map<PublicKey, true>()
@@ -39,6 +40,11 @@ export class Table {
       const entry = this.find(key)
       return entry === undefined ? [] : [entry]
     })
+  }
+
+  /** Whether more than one peer has a name. */
+  get isAnyShared(): boolean {
+    return this.#shared > 0
   }
 
   /** A key of a name beside one that has it. */
@@ -110,6 +116,7 @@ export class Table {
   /** A peer has a name, which a host said at a time, and of the others those that are to be kept. */
   takeNames(entry: Entry, kept: (name: Saying) => boolean, added: Saying): void {
     const { publicKey } = entry.peer
+    entry.touch()
     const names: Array<Saying> = []
     for (const one of entry.names) {
       if (one.name === added.name) continue
@@ -132,7 +139,10 @@ export class Table {
     const keys = this.#byName.get(name)
     if (keys === undefined) this.#byName.set(name, key)
     else if (typeof keys !== "string") keys.add(key)
-    else if (keys !== key) this.#byName.set(name, new Set([keys, key]))
+    else if (keys !== key) {
+      this.#byName.set(name, new Set([keys, key]))
+      this.#shared++
+    }
   }
 
   #unindex(name: string, key: PublicKey): void {
@@ -141,6 +151,8 @@ export class Table {
     if (keys === undefined || typeof keys === "string") return
     keys.delete(key)
     const [only] = keys
-    if (keys.size === 1 && only !== undefined) this.#byName.set(name, only)
+    if (keys.size > 1 || only === undefined) return
+    this.#byName.set(name, only)
+    this.#shared--
   }
 }

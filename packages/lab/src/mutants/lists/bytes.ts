@@ -108,10 +108,14 @@ const publicKey = of("key", "packages/core/src/PublicKey.ts", suites("PublicKey"
 })
 
 const advert = of("advert", "packages/core/src/Advert.ts", suites("Advert", "vectors"), {
-  "name": [`|| !isNodeName(name)) {`, `) {`, "an advert has a name that is none"],
+  "name": [`return isNodeName(text) ?`, `return text === text as NodeName ?`, "an advert has a name that is none"],
+  "name-known": [
+    `if (recent[place] === text) return`,
+    `if (recent[place] !== undefined) return`,
+    "a name is taken for another one that was read before"
+  ],
   "port": [`|| Number(port) > 65_535) return undefined`, `) return undefined`, "an advert has a port that is none"],
-  "brackets": [`host.includes(":") !== bracketed ? undefined`, `false ? undefined`, "an address has two forms"],
-  "sections": [`if (sections.length !== 2 || name`, `if (name`, "an advert has a second @"]
+  "brackets": [`host.includes(":") !== bracketed ? undefined`, `false ? undefined`, "an address has two forms"]
 })
 
 const crypto = of("crypto", "packages/core/src/Crypto.ts", suites("Crypto"), {

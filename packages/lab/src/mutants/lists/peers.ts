@@ -230,11 +230,6 @@ const hearing = of("adverts", "packages/core/src/internal/discovery/hearing.ts",
     ``,
     "who is on this machine is judged by the addresses that it had"
   ],
-  "last-bound": [
-    `remember(this.#last, place, sighting, this.#capacity)`,
-    `this.#last.set(place, sighting)`,
-    "every source that ever said something is remembered"
-  ],
   "subnet": [
     `if (subnet !== undefined && !sameSubnet(subnet.address, source.host, subnet.prefixLength)) {`,
     `if (false) {`,
@@ -350,6 +345,33 @@ const sameAdvert = of("adverts", "packages/core/src/internal/wire/sameAdvert.ts"
     `textAt(bytes, end, "|END\\n") === bytes.length`,
     `true`,
     "a packet without its end is taken for the last advert"
+  ]
+})
+
+const lastHeard = of("adverts", "packages/core/src/internal/discovery/lastHeard.ts", adverts, {
+  "last-bound": [
+    `if (this.#size > this.#capacity) this.#forget()`,
+    ``,
+    "every source that ever said something is remembered"
+  ],
+  "last-port": [
+    `there?.source.port === port ? there`,
+    `there !== undefined ? there`,
+    "of two nodes of a host one is taken for the other"
+  ]
+})
+
+const entry = of("peers", "packages/core/src/internal/peers/entry.ts", suites("Peers", "Limits.sim"), {
+  "said-changed": [
+    `change(change: Partial<Peers.Peer>): void {
+    this.touch()`,
+    `change(change: Partial<Peers.Peer>): void {`,
+    "an advert that brings back an address that was taken back says nothing new"
+  ],
+  "said-at": [
+    `for (const one of this.names) one.at = this.#saidAt`,
+    ``,
+    "a name that is said again and again was said long ago"
   ]
 })
 
@@ -761,6 +783,8 @@ export const peersList = [
   ...answers,
   ...telling,
   ...sameAdvert,
+  ...lastHeard,
+  ...entry,
   ...inbox,
   ...sightings,
   ...table,

@@ -724,7 +724,7 @@ const dial = of(
 
 const rate = of("rate", "packages/core/src/internal/base/rate.ts", suites("rate"), {
   "sources": [`if (rates.size >= maxSources) rates.clear()`, ``, "every source address is remembered for ever"],
-  "window": [`if (nowMillis - times[oldest]! < windowMillis) return false`, ``, "a rate bounds nothing"]
+  "window": [`if (nowMillis - times[this.#oldest]! < this.#millis) return false`, ``, "a rate bounds nothing"]
 })
 
 const pieces = of("pieces", "packages/core/src/internal/base/pieces.ts", suites("Pieces"), {
