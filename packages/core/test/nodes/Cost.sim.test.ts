@@ -310,7 +310,8 @@ describe("a deadline", () => {
       const question = bytes(JSON.stringify({ function: "f" }))
       const calls = [
         { id: 1, protocol: "command", name: "handle", question },
-        { id: 3, protocol: "rpc", name: "typed", question: request }
+        { id: 3, protocol: "rpc", name: "typed", question: request },
+        { id: 5, protocol: "rpc-json", name: "typed", question: bytes(`{"payload":{"a":"x"}}\n`) }
       ]
       for (const { id, name, protocol, question } of calls) {
         const open = (id: number, deadline: number) =>
@@ -326,7 +327,7 @@ describe("a deadline", () => {
         yield* session.send(0, frame(Kind.data, good, question.subarray(5)), frame(Kind.end, good))
         yield* Effect.sleep("100 millis")
       }
-      assert.deepStrictEqual(ran, ["f", "typed"])
+      assert.deepStrictEqual(ran, ["f", "typed", "typed"])
     })
   )
 
@@ -603,6 +604,22 @@ describe("a typed call", () => {
       yield* Deferred.succeed(gate, undefined)
       assert.strictEqual(yield* Fiber.join(again), 6_000)
       assert.strictEqual(yield* client.keep(nothings(10_000)), 10_000)
+      // As lines of JSON it is the same memory, counted before they are parsed.
+      const peer = yield* alice.node.peers.resolveOne("bob")
+      const line = (length: number) =>
+        alice.node.sessions.exchange(
+          peer,
+          { protocol: "rpc-json", name: "keep" },
+          bytes(`${JSON.stringify({ payload: nothings(length) })}\n`)
+        ).pipe(
+          Effect.map(text),
+          Effect.catch((error) => Effect.succeed(error._tag === "StreamResetError" ? error.code : error._tag))
+        )
+      assert.strictEqual(yield* line(20_000), "too_large")
+      assert.strictEqual(yield* line(10_000), `{"type":"success","value":10000}\n`)
+      const both = yield* Effect.all([line(10_000), line(10_000)], { concurrency: 2 })
+      assert.include(both, `{"type":"success","value":10000}\n`)
+      assert.strictEqual(yield* line(10_000), both.find((each) => each !== "refused"))
     })
   )
 
