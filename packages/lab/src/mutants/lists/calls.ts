@@ -272,7 +272,7 @@ const rpcWire = of(
     ],
     "older": [
       `tellsForms(theirs) ? contractOf() : older`,
-      `contractOf()`,
+      `true ? contractOf() : older`,
       "nodes of yesterday are told that a date is none",
       { tests: ["contractBinary", "PeerRpc.sim"] }
     ],
