@@ -46,6 +46,39 @@ export interface Sighting {
 }
 
 /**
+ * What is told of the peers of a node to a discovery whose nodes all hear each other.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Known {
+  /** How many there are. */
+  readonly size: () => number
+  /** Their keys. */
+  readonly keys: () => Iterable<PublicKey>
+  /** Another node says that it is in doubt about a key, which proves nothing: the peer is asked, at a bounded rate. */
+  readonly doubted: (publicKey: PublicKey) => void
+}
+
+/**
+ * What a discovery whose nodes all hear each other has for many of them (protocol section 7, "A crowd"), where adverts become so seldom that
+ * silence tells little: their peers are asked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Crowd {
+  /** Is told of the peers, once, by who keeps them. */
+  readonly attend: (known: Known) => void
+  /** How long a node is silent between its adverts at the moment, in milliseconds: with few of them `broadcastInterval`. */
+  readonly interval: () => number
+  /** Asks the node at the source of an advert to say its advert, and says whether it could be asked at all. */
+  readonly who: (source: Endpoint) => Effect.Effect<boolean>
+  /** Tells the other nodes, in a while, that a peer may be gone; unless it is not in doubt `still`. */
+  readonly doubt: (publicKey: PublicKey, still: () => boolean) => Effect.Effect<void>
+}
+
+/**
  * Discovery cannot work here.
  *
  * - `PortInUse`: a program that does not share the advertise port holds it
@@ -118,6 +151,8 @@ export class Discovery extends Context.Service<Discovery, {
    * read yet first, until the scope closes. `take` waits for nothing. `sightings` has none meanwhile.
    */
   readonly forEach?: ((take: (sighting: Sighting) => void) => Effect.Effect<void, never, Scope.Scope>) | undefined
+  /** Where its nodes all hear each other, so that there can be too many. Sightings of theirs are those `via` `"broadcast"`. */
+  readonly crowd?: Crowd | undefined
 }>()("@pnet/core/Discovery") {}
 
 /**
@@ -143,7 +178,8 @@ export const layerMerged = <E1, R1, E2, R2>(
       return {
         advertise: (self) => Effect.andThen(a.advertise(self), b.advertise(self)),
         sightings: together(both),
-        forEach: (take) => allTo(both, take)
+        forEach: (take) => allTo(both, take),
+        crowd: a.crowd ?? b.crowd
       }
     })
   )

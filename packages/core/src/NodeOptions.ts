@@ -91,6 +91,10 @@ export const Limits = Schema.Struct({
   ),
   peerEvents: count(1_024, "Events that a slow reader of Peers.changes may be behind. Older ones are dropped."),
   probes: count(64, "Silent peers that are asked at once whether they still live."),
+  doubts: count(
+    8,
+    "Peers that others are in doubt about and that are asked for it in any one second. Further ones are asked when they are named again."
+  ),
   datagrams: count(1_024, "Datagrams received and not yet read, for each socket. Further ones are dropped."),
   sightings: count(4_096, "Adverts read and not yet entered. The oldest are dropped."),
   advertStamps: count(
@@ -193,6 +197,13 @@ export const NodeOptions = Schema.Struct({
   ),
   /** How often the node advertises itself, give or take a tenth. Default 2.5 seconds. */
   broadcastInterval: duration("2.5 seconds", "How often the node advertises itself."),
+  /**
+   * Adverts a second on the whole LAN, by all of its nodes: with more nodes than would keep to that at `broadcastInterval` each advertises
+   * itself more seldom, and they ask each other instead. Default 40, which is 100 nodes at 2.5 seconds. The same on the whole network.
+   */
+  broadcastBudget: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 })).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed(40))
+  ),
   /**
    * `127.0.0.1` (default): this machine only. `0.0.0.0`: every IPv4 interface that is up and not loopback. Or the address
    * of one interface.

@@ -92,12 +92,13 @@ export const NodeName = Schema.String.check(
 export type NodeName = Brand.Branded<string, "@pnet/core/NodeName">
 
 /**
- * The types of packets: an advert, a message that opens or continues an exchange, its answer, and a refusal.
+ * The types of packets: an advert, a message that opens or continues an exchange, its answer, and a refusal; and on LANs of many, by
+ * datagram alone, the question who is there, and the question who has heard of some nodes.
  *
  * @category schemas
  * @since 0.1.0
  */
-export const PacketType = Schema.Literals(["adv", "msg", "rsp", "err"])
+export const PacketType = Schema.Literals(["adv", "msg", "rsp", "err", "who", "ask"])
 
 /**
  * The type of a packet.
@@ -142,7 +143,14 @@ const tail = utf8("|END\n")
 const networkBytes = remember<NetworkId, Uint8Array>(utf8)
 const keyBytes = remember<PublicKey.PublicKey, Uint8Array>(utf8)
 const noKey = new Uint8Array(0)
-const typeBytes = { adv: utf8("adv"), msg: utf8("msg"), rsp: utf8("rsp"), err: utf8("err") }
+const typeBytes = {
+  adv: utf8("adv"),
+  msg: utf8("msg"),
+  rsp: utf8("rsp"),
+  err: utf8("err"),
+  who: utf8("who"),
+  ask: utf8("ask")
+}
 
 /**
  * The bytes of a packet, line feed included. The caller keeps to the limits of its carrier.

@@ -229,7 +229,8 @@ const sighted = (ways: NonEmptyReadonlyArray<Way>): Discovery["Service"] => {
   return {
     advertise: () => Effect.void,
     sightings: together(all),
-    forEach: (take) => allTo(all, take)
+    forEach: (take) => allTo(all, take),
+    crowd: ways.find(({ discovery }) => discovery.crowd !== undefined)?.discovery.crowd
   }
 }
 

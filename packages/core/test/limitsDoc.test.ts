@@ -109,6 +109,10 @@ const tests: { readonly [L in Limit]: readonly [file: string, title: string] } =
     "a slow reader of changes misses the oldest, and holds no more than it may"
   ],
   probes: ["core/test/peers/Peers.test.ts", "asks no more peers at once than the limit says"],
+  doubts: [
+    "core/test/peers/Crowd.sim.test.ts",
+    "who names those that do not say that they are there makes each node ask at most limits.doubts of them a second"
+  ],
   datagrams: [
     "core/test/nodes/Limits.sim.test.ts",
     "datagrams: of those that nobody had time to read the further ones are dropped, and calls go on"
@@ -337,6 +341,21 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "Answers to adverts",
     "10 a second in all, 5 a second to one source",
     "The newcomers are told by two further broadcasts within a second."
+  ],
+  [
+    "On a LAN of many: answers to who asks for an advert",
+    "32 a second in all, 5 a second to one socket; to who asks all, as to any newcomer",
+    "The question is not answered: it is asked again, or by a connection."
+  ],
+  [
+    "On a LAN of many: keys of one `ask`; in doubt and not yet named; named and remembered",
+    "16; 64; 256, for 3 s",
+    "Another `ask`; the oldest is not named; the oldest is named again."
+  ],
+  [
+    "On a LAN of many: rounds in which a newcomer asks all; newcomers that ask all before it waits for a round",
+    "6; 20 a second",
+    "It hears of the others by their adverts; it goes on after three waits."
   ],
   [
     "Answers that are being given at once",

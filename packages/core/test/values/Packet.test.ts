@@ -26,7 +26,7 @@ const publicKey = PublicKey.fromText(keyText)!
 
 const everything: Packet.Expected = {
   networkId,
-  types: ["adv", "msg", "rsp", "err"],
+  types: Packet.PacketType.literals,
   maxLength: Packet.maxStreamLength
 }
 const datagram: Packet.Expected = { networkId, types: ["adv"], maxLength: Packet.maxDatagramLength }

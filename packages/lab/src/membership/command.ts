@@ -1,9 +1,11 @@
 /** `pnpm lab membership`: how soon nodes know, miss and lose each other, and that nobody is lost who is there. */
 import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Flags from "../harness/flags.ts"
 import * as Seeds from "../harness/seeds.ts"
+import { measure } from "./crowd.ts"
 import { convergence, crashes, falseAlarms } from "./membership.ts"
 
 const spread = (numbers: ReadonlyArray<number>) =>
@@ -41,6 +43,38 @@ const hours = Command.make("hours", {
   })).pipe(
     Command.withDescription(
       "One long run in which nobody fails: 10 % loss, and each node frozen for 2 s about once a minute"
+    )
+  )
+
+const middle = (times: ReadonlyArray<number>) => times[times.length >> 1]
+
+const crowd = Command.make("crowd", {
+  nodes: Flags.count("nodes", 300, "How many nodes"),
+  loss: Flag.Int("loss").pipe(
+    Flag.withDefault(0),
+    Flag.withDescription("How many of a hundred packets are lost (default 0)")
+  ),
+  within: Flags.count("within", 20, "In how many virtual seconds they start, one after another"),
+  quiet: Flags.count("quiet", 20, "How many virtual seconds they are left alone"),
+  seed: Flags.count("seed", 1, "The seed")
+}, ({ loss, nodes, quiet, seed, within }) =>
+  Effect.gen(function*() {
+    const before = process.cpuUsage()
+    const found = yield* measure({ seed, nodes, loss: loss / 100, startWithin: within, quiet, log: console.log })
+    const { system, user } = process.cpuUsage(before)
+    yield* Console.log(
+      `\n| nodes | loss | broadcasts a second | known | knows | leaver | crash, median | worst | false losses | CPU |\n`
+        + `| ${nodes} | ${loss} % | ${found.broadcasts.toFixed(1)} | ${found.known.at(-1)} (${found.known.length}) | ${
+          found.knows.at(-1)
+        } (${found.knows.length}) | ${found.left.at(-1)} (${found.left.length}) | ${middle(found.lost)} | ${
+          found.lost.at(-1)
+        } (${found.lost.length}) | ${found.falseLosses.length} | ${Math.round((system + user) / 1e6)} s |`
+    )
+    for (const lost of found.falseLosses) yield* Console.log(lost)
+    yield* Seeds.foundIf(found.falseLosses.length > 0)
+  })).pipe(
+    Command.withDescription(
+      "A LAN of many: what is broadcast on it in a second, and in milliseconds when a newcomer was known and knew, a leaver and a crashed node were gone"
     )
   )
 
@@ -94,5 +128,5 @@ export const membership = Command.make("membership", Seeds.flags(100), (which) =
     yield* Seeds.foundIf(failures.length > 0)
   })).pipe(
     Command.withDescription("How soon nodes know each other and notice a crash, and that nobody is lost who is there"),
-    Command.withSubcommands([hours])
+    Command.withSubcommands([hours, crowd])
   )

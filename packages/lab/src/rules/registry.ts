@@ -361,6 +361,44 @@ const commands: Readonly<Record<string, Titles>> = {
 }
 
 const discovery: Readonly<Record<string, Titles>> = {
+  "core/test/discovery/Crowd.udp.test.ts": {
+    "begins where adverts every interval would be more than the budget: 100 nodes with the usual options are none": [
+      "crowd-interval"
+    ],
+    "of few nodes is none: what each says is what it always said, and newcomers are answered by all": [
+      "crowd-interval"
+    ],
+    "answers a newcomer with sixteen on average, who ask it with that, and nobody broadcasts for it": ["crowd-answer"],
+    "says eight times that a node leaves": ["crowd-leaving"],
+    "is answered with an advert, to the socket it came from, and is its sender's sign of life": [
+      "crowd-who",
+      "crowd-who-answer"
+    ],
+    "is answered at most five times a second to one socket, 32 times in all, and never to the shared port or a broadcast address":
+      ["crowd-who-answer"],
+    "that asks all is answered by those it does not know, of the slice it names, and later the more there are": [
+      "crowd-request-answer"
+    ],
+    "to all is asked by a newcomer that was asked itself, again until it knows all, and by no other": [
+      "crowd-newcomer"
+    ],
+    "names who is in doubt, twice, unless it is not in doubt any more, or others name it": [
+      "crowd-ask",
+      "crowd-ask-twice"
+    ],
+    "waits while others ask as often as the budget says": ["crowd-ask-rate"],
+    "is refuted by who is named, twice, at most every two seconds; and not while so much is said already": [
+      "crowd-refute"
+    ],
+    "is dropped and counted, and leads to nothing": ["crowd-malformed"]
+  },
+  "core/test/peers/Crowd.sim.test.ts": {
+    "of several versions gets along: nodes that broadcast always, and are never asked, are known and missed as the others":
+      ["crowd-ask-peers"],
+    "who names those that do not say that they are there makes each node ask at most limits.doubts of them a second": [
+      "crowd-doubt"
+    ]
+  },
   "core/test/connect/Transport.test.ts": {
     "TCP dials no derived address, however it is written, and everything else": ["derived-dialled"]
   },

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { type Bytes, hexOf, ofHex, textOf, utf8 } from "./bytes.ts"
 import type * as CommandVectors from "./commands.ts"
+import type * as CrowdVectors from "./crowdDocument.ts"
 import type * as FrameVectors from "./frames.ts"
 import type * as FreshnessVectors from "./freshness.ts"
 import type * as HandshakeVectors from "./handshakeSection.ts"
@@ -70,6 +71,7 @@ export interface Document {
   readonly commands: CommandVectors.Section
   readonly typed: TypedVectors.Section
   readonly derivedHosts: ReadonlyArray<DerivedVector>
+  readonly crowd: CrowdVectors.Document
 }
 
 /** An address that stands for a key or a URL. */

@@ -69,6 +69,9 @@ export const read = (crypto: Crypto["Service"], document: Document, { packet, re
             Raw.isRaw(bytes)
               ? Result.flatMap(open("request", publicKey, bytes), (message) => admitted(publicKey, message))
               : Result.fail(ProtocolError.local("ERR_HANDSHAKE")))
+        case "who":
+        case "ask":
+          return Result.fail(ProtocolError.local("ERR_PACKET_TYPE"))
         case "rsp": {
           const peer = pairOf(receiver.asked!.node).publicKey
           if (decoded.publicKey !== peer) return Result.fail(ProtocolError.local("ERR_PUBLIC_KEY"))

@@ -9,6 +9,7 @@ import * as PublicKey from "@pnet/core/PublicKey"
 import * as Redacted from "effect/Redacted"
 import { base64url, hexOf } from "./bytes.ts"
 import * as CommandVectors from "./commands.ts"
+import { crowd } from "./crowd.ts"
 import type { DerivedVector, Document } from "./document.ts"
 import * as FrameVectors from "./frames.ts"
 import * as FreshnessVectors from "./freshness.ts"
@@ -50,6 +51,7 @@ const fields: Document["fields"] = {
   commands: "whole calls of functions; it has a description and fields of its own",
   typed:
     "contracts of typed calls, and whole calls of functions by Schemas; it has a description and fields of its own",
+  crowd: "what nodes of a LAN of many say besides adverts; it has a description and fields of its own",
   derivedHosts:
     "addresses of what has no IP address: of a key or a URL, by a kind of transport; text is what is hashed, host the address",
   rule: "in every section: the rules of docs/protocol.md that an entry is about, one as a text, several as a list; "
@@ -139,6 +141,7 @@ export const generate = (crypto: Crypto["Service"]): Document => {
     frames: FrameVectors.generate(),
     commands: CommandVectors.generate(crypto),
     typed: TypedVectors.generate(),
-    derivedHosts: derivedHosts(scene)
+    derivedHosts: derivedHosts(scene),
+    crowd: crowd(scene)
   }
 }

@@ -1,15 +1,18 @@
 /**
  * Telling one who was heard of this node. Answers are few by rule (10 a second in all, 5 to one source). Where that is not enough, as when
- * many nodes start at once, the newcomers are told all together by two further broadcasts.
+ * many nodes start at once, the newcomers are told all together by two further broadcasts. In a crowd only some answer, by chance, and ask the
+ * newcomer back, who knows by that to ask all (`Newcomer`).
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as NetAddress from "effect/net/NetAddress"
+import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import { formatEndpoint } from "../../Advert.ts"
 import type { Endpoint } from "../../Network.ts"
 import * as Metrics from "../base/metrics.ts"
 import * as Rate from "../base/rate.ts"
+import type { Crowd } from "./crowd.ts"
 import type { Private, Sockets } from "./sockets.ts"
 import { jittered, type Telling } from "./telling.ts"
 
@@ -17,12 +20,21 @@ const answersPerSecond = 10
 const answersPerSource = 5
 // After the limit kept an answer back. Between the burst's end and the first interval.
 const catchUp = [400, 600]
+// In a crowd: those who answer a newcomer, on average.
+const answersInCrowd = 16
+// Those who are asked for their advert answer so often in a second, and so often to one socket.
+const toldPerSecond = 32
+const toldPerSocket = 5
+// To one who asks all, answers come at so many in a millisecond, and not later than this, in milliseconds.
+const toldPerMilli = 4
+const toldWithin = 600
 
 interface Parts {
   readonly advertisePort: number
   readonly context: Context.Context<never>
   readonly sockets: Sockets
   readonly telling: Telling
+  readonly crowd: Crowd
   readonly scope: Scope.Scope
   readonly now: () => number
 }
@@ -31,6 +43,8 @@ export class Answers {
   readonly #parts: Parts
   readonly #all = Rate.make(answersPerSecond)
   readonly #bySource = Rate.bySource(answersPerSource)
+  readonly #told = Rate.make(toldPerSecond)
+  readonly #toldBySocket = Rate.bySource(toldPerSocket)
   #catchingUp = false
 
   constructor(parts: Parts) {
@@ -39,13 +53,44 @@ export class Answers {
 
   /** Answers who sent an advert: from the private socket that heard it, else from the interface that shares a subnet with him. */
   answer(source: Endpoint, via: Private | undefined): Effect.Effect<void> {
+    const { crowd } = this.#parts
+    return Effect.suspend(() => {
+      if (!this.#isOneSocket(source)) return Effect.void
+      if (!crowd.isCrowd) return this.#mayAnswer(source.host) ? this.#send(source, via) : this.#tellAll()
+      return Effect.flatMap(
+        Random.next,
+        (random) =>
+          random < answersInCrowd / crowd.size && this.#mayAnswer(source.host)
+            ? Effect.andThen(this.#send(source, via), crowd.service.who(source))
+            : Effect.void
+      )
+    })
+  }
+
+  /** Tells who asked this node, or, of so many `slices`, all nodes that he does not know. */
+  tell(source: Endpoint, via: Private | undefined, slices: number | undefined): Effect.Effect<void> {
+    const { crowd, now, scope } = this.#parts
+    return Effect.suspend(() => {
+      if (!this.#isOneSocket(source)) return Effect.void
+      if (slices === undefined) {
+        const at = now()
+        return this.#toldBySocket.take(formatEndpoint(source), at) && this.#told.take(at)
+          ? Effect.asVoid(Effect.forkIn(this.#send(source, via), scope, { startImmediately: true }))
+          : Effect.void
+      }
+      if (!this.#mayAnswer(source.host)) return Effect.void
+      const within = Math.min(toldWithin, crowd.size / slices / toldPerMilli)
+      const later = Effect.flatMap(Random.next, (random) => Effect.sleep(random * within))
+      return Effect.asVoid(Effect.forkIn(Effect.andThen(later, this.#send(source, via)), scope))
+    })
+  }
+
+  #send(source: Endpoint, via: Private | undefined): Effect.Effect<void> {
     const { context, sockets, telling } = this.#parts
     return Effect.suspend(() => {
       const { port } = telling
-      if (port === undefined || !this.#isOneSocket(source)) return Effect.void
-      if (!this.#mayAnswer(source.host)) return this.#tellAll()
       const one = via ?? sockets.near(source.host)
-      if (one === undefined) return Effect.void
+      if (one === undefined || port === undefined) return Effect.void
       const to = NetAddress.inetAddressFromNativeUnsafe(source.host, source.port)
       return one.send(sockets.advert(one, port), to).pipe(
         Effect.tap(() => Effect.sync(() => Metrics.advertsSent("answer", context))),
@@ -58,10 +103,11 @@ export class Answers {
 
   /**
    * Only ever to one socket of one node: not to a broadcast address, and not to the shared port, where any node of that
-   * machine might get it.
+   * machine might get it. And only while this node tells of itself.
    */
   #isOneSocket(source: Endpoint): boolean {
-    const { advertisePort, sockets } = this.#parts
+    const { advertisePort, sockets, telling } = this.#parts
+    if (telling.port === undefined) return false
     if (source.port === advertisePort || source.host === "255.255.255.255") return false
     return !sockets.isBroadcast(source.host)
   }

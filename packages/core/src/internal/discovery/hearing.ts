@@ -13,22 +13,28 @@ import type { Crypto } from "../../Crypto.ts"
 import type { Endpoint } from "../../Network.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
 import * as Packet from "../../Packet.ts"
+import type { ProtocolError } from "../../ProtocolError.ts"
 import type { PublicKey } from "../../PublicKey.ts"
 import * as Metrics from "../base/metrics.ts"
 import { quote } from "../base/quote.ts"
 import * as AdvertExchange from "../wire/advertExchange.ts"
+import * as CrowdPackets from "../wire/crowdPackets.ts"
 import * as Mismatch from "../wire/mismatch.ts"
 import * as SameAdvert from "../wire/sameAdvert.ts"
 import type { Answers } from "./answers.ts"
+import type { Crowd } from "./crowd.ts"
 import { Freshness } from "./freshness.ts"
 import { type Ear, Heard } from "./heard.ts"
 import { sameSubnet } from "./interfaces.ts"
 import { LastHeard } from "./lastHeard.ts"
+import type { Newcomer } from "./newcomer.ts"
 import type { Outlet } from "./outlet.ts"
 import type { Sockets } from "./sockets.ts"
 
 // After so many datagrams others have their turn, so that a flood leaves them some.
 const turn = 16
+
+const heardTypes: ReadonlyArray<Packet.PacketType> = ["adv", "who", "ask"]
 
 interface Parts {
   readonly config: NodeConfig["Service"]
@@ -38,6 +44,8 @@ interface Parts {
   readonly context: Context.Context<never>
   readonly sockets: Sockets
   readonly answers: Answers
+  readonly crowd: Crowd
+  readonly newcomer: Newcomer
   readonly outlet: Outlet
   readonly now: () => number
 }
@@ -89,7 +97,7 @@ export class Hearing {
 
   /** Enters what a datagram says; what is to be said about it in the log, if anything. */
   #take(datagram: DatagramSocket.Datagram, ear: Ear): Effect.Effect<void> | void {
-    const { outlet, self, sockets } = this.#parts
+    const { crowd, outlet, self, sockets } = this.#parts
     const source = sourceOf(datagram)
     const last = this.#last.get(source)
     // What the socket, the interfaces and the keys have to do with it may have changed since.
@@ -98,6 +106,7 @@ export class Hearing {
       return this.#read(datagram.payload, source, ear, last, same)
     }
     this.#count("accepted")
+    if (ear.via === undefined) crowd.counted()
     outlet.give(last)
   }
 
@@ -109,11 +118,11 @@ export class Hearing {
     last: Heard | undefined,
     same: boolean
   ): Effect.Effect<void> | void {
-    const { config, outlet, self, sockets } = this.#parts
+    const { answers, config, crowd, newcomer, outlet, self, sockets } = this.#parts
     const { subnet } = ear
     const decoded = Packet.decode(payload, {
       networkId: self.networkId,
-      types: ["adv"],
+      types: heardTypes,
       maxLength: Packet.maxDatagramLength,
       likelyKey: last?.publicKey
     })
@@ -126,22 +135,41 @@ export class Hearing {
     if (subnet !== undefined && !sameSubnet(subnet.address, source.host, subnet.prefixLength)) {
       return this.#count("other_subnet")
     }
-    const heard = AdvertExchange.read(self, decoded.success, last)
+    const { type } = decoded.success
+    if (type === "ask") return this.#asked(decoded.success)
+    const heard: Result.Result<CrowdPackets.Who, ProtocolError> = type === "who"
+      ? CrowdPackets.readWho(self, decoded.success)
+      : AdvertExchange.read(self, decoded.success, last)
     if (Result.isFailure(heard)) {
       const { code } = heard.failure
       this.#count(code)
-      return code === "ERR_NET_DECRYPTION_FAILED" ? this.#unreadable(decoded.success, source) : undefined
+      return type === "adv" && code === "ERR_NET_DECRYPTION_FAILED"
+        ? this.#unreadable(decoded.success, source)
+        : undefined
     }
-    const { advert, publicKey, timestamp } = heard.success
+    const { advert, publicKey, request, timestamp } = heard.success
     if (config.checkAdvertSource && advert.host !== source.host) {
       this.#count("source_mismatch")
       return this.#translated(advert, source)
+    }
+    if (request !== undefined) {
+      newcomer.heardQuestion()
+      // It knows this node, or asks others first.
+      if (!CrowdPackets.isFor(request, self.identity.publicKey)) return this.#count("not_asked")
     }
     if (timestamp !== undefined && !this.#freshness.take(publicKey, advert, timestamp, decoded.success.content)) {
       return this.#count("stale")
     }
     this.#count("accepted")
-    if (same && isSame(last!, advert, publicKey)) return outlet.give(last!)
+    if (ear.via === undefined) crowd.counted()
+    const tells = type === "who" ? answers.tell(source, ear.via, request?.slices) : undefined
+    if (type === "who" && request === undefined) newcomer.wasAsked()
+    // Of who asks and listens nowhere there is nothing to enter, and it does not leave.
+    if (type === "who" && advert.port === 0) return tells
+    if (same && isSame(last!, advert, publicKey)) {
+      outlet.give(last!)
+      return tells
+    }
     const endpoint = { host: advert.host === source.host ? source.host : advert.host, port: advert.port }
     const said = { name: advert.name, publicKey, endpoint }
     const sighting = new Heard(said, { source, local: sockets.isLocal(source), ear })
@@ -149,6 +177,16 @@ export class Hearing {
     if (publicKey === self.identity.publicKey || advert.port === 0) this.#last.delete(source)
     else this.#last.set(sighting)
     outlet.give(sighting)
+    return tells
+  }
+
+  /** Other nodes are in doubt whether some are there. */
+  #asked(packet: Packet.Packet): Effect.Effect<void> | void {
+    const { crowd, self } = this.#parts
+    const keys = Result.flatMap(self.cipher.open(packet), ({ text }) => CrowdPackets.decodeAsk(text))
+    if (Result.isFailure(keys)) return this.#count(keys.failure.code)
+    this.#count("asked")
+    return crowd.asked(keys.success)
   }
 
   #count(outcome: string): void {

@@ -152,6 +152,15 @@ export class Sockets {
     })
   }
 
+  /** Sends a packet on every interface, of which nobody minds whether it arrives. */
+  tell(packet: (one: Private) => Uint8Array): Effect.Effect<void> {
+    return Effect.forEach(
+      [...this.#all.values()],
+      (one) => Effect.ignore(Effect.suspend(() => one.send(packet(one), one.destination))),
+      { discard: true }
+    )
+  }
+
   /** Sends one advert on every interface; how many the system forbade. */
   broadcast(port: number): Effect.Effect<number> {
     const { sent } = this.#parts

@@ -1,5 +1,4 @@
 /** Telling everybody of this node: in a burst when it starts, each interval while it is there, and that it leaves. */
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
@@ -14,6 +13,14 @@ const burst = [0, 100, 200]
 const nextSecond = 750
 // Datagrams get lost, and nobody is left to repeat this one.
 const leavingCopies = 4
+// Of many, some miss all of those.
+const leavingCopiesInCrowd = 8
+
+/** How long to wait between broadcasts, in milliseconds, and whether that is for many. */
+interface Pace {
+  readonly interval: number
+  readonly isCrowd: boolean
+}
 
 /** Waits so many milliseconds, give or take a tenth, so that nodes do not fall in step. */
 export const jittered = (millis: number): Effect.Effect<void> =>
@@ -22,14 +29,21 @@ export const jittered = (millis: number): Effect.Effect<void> =>
 export class Telling {
   readonly #config: NodeConfig["Service"]
   readonly #sockets: Sockets
+  readonly #crowd: Pace
   readonly #encrypted: boolean
   // One at a time: a round closes and opens the sockets that another would be writing to.
   readonly #rounds = Semaphore.makeUnsafe(1)
   #port: number | undefined
 
-  constructor(config: NodeConfig["Service"], sockets: Sockets, encrypted: boolean) {
+  constructor(
+    config: NodeConfig["Service"],
+    sockets: Sockets,
+    crowd: Pace,
+    encrypted: boolean
+  ) {
     this.#config = config
     this.#sockets = sockets
+    this.#crowd = crowd
     this.#encrypted = encrypted
   }
 
@@ -51,7 +65,7 @@ export class Telling {
 
   /** Tells of a port until the scope closes, and then that the node leaves. */
   advertise(port: number): Effect.Effect<void, DiscoveryError, Scope.Scope> {
-    const { advertisePort, bindIp, broadcastInterval, peers } = this.#config
+    const { advertisePort, bindIp, peers } = this.#config
     return Effect.gen({ self: this }, function*() {
       this.#port = port
       yield* Effect.addFinalizer(() => this.#leave)
@@ -66,7 +80,7 @@ export class Telling {
           yield* this.round
         }
         while (true) {
-          yield* jittered(Duration.toMillis(broadcastInterval))
+          yield* jittered(this.#crowd.interval)
           yield* this.round
         }
       }))
@@ -75,9 +89,10 @@ export class Telling {
 
   get #leave(): Effect.Effect<void> {
     return Effect.suspend(() => {
+      const length = this.#crowd.isCrowd ? leavingCopiesInCrowd : leavingCopies
       this.#port = undefined
       return this.#rounds.withPermit(
-        Effect.forEach(Array.from({ length: leavingCopies }), () => this.#sockets.broadcast(0), { discard: true })
+        Effect.forEach(Array.from({ length }), () => this.#sockets.broadcast(0), { discard: true })
       )
     })
   }

@@ -13,8 +13,10 @@ import * as Why from "../../Why.ts"
 import * as Metrics from "../base/metrics.ts"
 import { selfOf } from "../wire/self.ts"
 import { Answers } from "./answers.ts"
+import { Crowd } from "./crowd.ts"
 import { Hearing } from "./hearing.ts"
 import { Interfaces, type Target } from "./interfaces.ts"
+import { Newcomer } from "./newcomer.ts"
 import { Outlet } from "./outlet.ts"
 import { openError, openShared, Sockets } from "./sockets.ts"
 import { Telling } from "./telling.ts"
@@ -75,9 +77,24 @@ export const make = (): Effect.Effect<
       hear: (reader, via) => hearing.hear(reader, { via, subnet: undefined }),
       sent: (outcome) => Metrics.advertsSent(outcome, context)
     }, isTunnel)
-    const telling = new Telling(config, sockets, self.cipher.encrypted)
-    const answers = new Answers({ advertisePort, context, sockets, telling, scope, now })
-    const hearing = new Hearing({ config, self, crypto, clock, context, sockets, answers, outlet, now })
+    const crowd = new Crowd({ config, self, sockets, scope, now })
+    const telling = new Telling(config, sockets, crowd, self.cipher.encrypted)
+    crowd.telling = telling
+    const newcomer = new Newcomer({ self, sockets, crowd, telling, now })
+    const answers = new Answers({ advertisePort, context, sockets, telling, crowd, scope, now })
+    const hearing = new Hearing({
+      config,
+      self,
+      crypto,
+      clock,
+      context,
+      sockets,
+      answers,
+      crowd,
+      newcomer,
+      outlet,
+      now
+    })
 
     if (isTunnel) yield* warnOfTunnel(found, config)
     else if (bindIp === "0.0.0.0" || found !== undefined) {
@@ -90,8 +107,12 @@ export const make = (): Effect.Effect<
 
     return {
       // Who listens nowhere has nothing to say, and hears.
-      advertise: (listening) => listening === undefined ? Effect.void : telling.advertise(listening.port),
+      advertise: (listening) =>
+        listening === undefined
+          ? Effect.void
+          : Effect.andThen(telling.advertise(listening.port), Effect.forkScoped(newcomer.learn)),
       sightings: outlet.stream,
-      forEach: (take) => outlet.forEach(take)
+      forEach: (take) => outlet.forEach(take),
+      crowd: crowd.service
     }
   })

@@ -1,6 +1,6 @@
 /**
  * Who is still there. A peer that is silent for three intervals is suspected and asked at its addresses, and is lost when it does not answer,
- * or is silent for six.
+ * or is silent for six. In a crowd intervals are long, and who does not answer `Asking` is suspected before.
  *
  * What bites: time in which this process was frozen or starved is nobody's silence, so it is pardoned, and a probe counts the slices that
  * it slept.
@@ -17,6 +17,7 @@ import type { NodeConfig } from "../../NodeOptions.ts"
 import type { PublicKey } from "../../PublicKey.ts"
 import type { Transport } from "../../Transport.ts"
 import * as AdvertExchange from "../wire/advertExchange.ts"
+import type { Asking } from "./asking.ts"
 import type { Entry, Verdict } from "./entry.ts"
 import type { Membership } from "./membership.ts"
 import type { Presence } from "./presence.ts"
@@ -24,18 +25,18 @@ import type { Table } from "./table.ts"
 
 // In broadcast intervals.
 const suspectAfter = 3
-const lostAfter = 6
+/** How long a peer may be silent at most, in the intervals in which it is to be heard. */
+export const lostAfter = 6
 const slicesPerInterval = 5
 // A probe tries this often, this far apart, and is given up after so much time, all in fifths of an interval: seven of
 // them, so that a crash is noticed between 11 and 11.5 seconds after the last sign of life. A single lost SYN costs a second,
 // and who is asked may be frozen for two.
 const probeTries = 6
 const probeSlices = 7
+// In a crowd: who did not answer by then is named to all.
+const toldAfterSlices = 3
 
 const intervalMillis = (config: NodeConfig["Service"]) => Duration.toMillis(config.broadcastInterval)
-
-/** How long a peer may be silent at most. */
-export const silentMillis = (config: NodeConfig["Service"]): number => lostAfter * intervalMillis(config)
 
 interface Parts {
   readonly config: NodeConfig["Service"]
@@ -45,6 +46,7 @@ interface Parts {
   readonly table: Table
   readonly presence: Presence
   readonly membership: Membership
+  readonly asking: Asking
   readonly now: () => number
 }
 
@@ -65,7 +67,7 @@ class Liveness {
 
   /** Looks after every peer, five times an interval. */
   get watch(): Effect.Effect<never> {
-    const { membership, now, table } = this.#parts
+    const { asking, membership, now, table } = this.#parts
     return Effect.gen({ self: this }, function*() {
       let last = now()
       // Before that nobody can have been silent for too long, whoever comes or is heard meanwhile.
@@ -77,6 +79,10 @@ class Liveness {
         const late = at - last - this.#slice
         const pardon = late > this.#slice ? late : 0
         last = at
+        for (const entry of yield* asking.round(at, pardon > 0)) {
+          next = at
+          yield* this.#suspect(entry, at - entry.heardAt)
+        }
         if (at < next && pardon === 0) continue
         next = at + suspectAfter * this.#interval
         for (const entry of table.entries()) {
@@ -87,9 +93,8 @@ class Liveness {
           const silent = at - entry.heardAt
           if (entry.peer.status === "Online") {
             if (silent < this.#patience(entry)) continue
-            membership.suspect(entry, silent)
             next = at
-            yield* FiberMap.run(this.#probes, entry.peer.publicKey, this.#probe(entry))
+            yield* this.#suspect(entry, silent)
           } else if (silent >= this.#patience(entry)) {
             membership.lose(entry, "Silent")
           }
@@ -99,19 +104,29 @@ class Liveness {
   }
 
   /** How long it may be silent before something is done about it. */
-  #patience({ peer: { status } }: Entry): number {
-    return (status === "Online" ? suspectAfter : lostAfter) * this.#interval
+  #patience(entry: Entry): number {
+    const { peer: { status } } = entry
+    return (status === "Online" ? suspectAfter : lostAfter) * this.#parts.asking.interval(entry)
+  }
+
+  #suspect(entry: Entry, silentMillis: number): Effect.Effect<unknown> {
+    this.#parts.membership.suspect(entry, silentMillis)
+    return FiberMap.run(this.#probes, entry.peer.publicKey, this.#probe(entry))
   }
 
   /** Asks a suspect, and acts on what that comes to. */
   #probe(entry: Entry): Effect.Effect<void> {
-    const { membership, presence, self, table } = this.#parts
+    const { asking, membership, presence, self, table } = this.#parts
     return Effect.gen({ self: this }, function*() {
       // It was heard, or taken off, before its turn came.
       if (entry.peer.status !== "Suspect" || table.find(entry.peer.publicKey) !== entry) return
       const decided = Deferred.makeUnsafe<Verdict>()
       entry.probe = decided
       const tries = yield* this.#tryAll(entry, decided)
+      yield* Effect.forkScoped(Effect.andThen(
+        Effect.sleep(toldAfterSlices * this.#slice),
+        Effect.suspend(() => asking.isDoubted(entry) ? Effect.void : asking.tell(entry))
+      ))
       const verdict = yield* Deferred.await(decided)
       entry.probe = undefined
       if (verdict === "Moot" || entry.peer.status !== "Suspect") return
@@ -120,7 +135,10 @@ class Liveness {
       // only leaves it the time that its silence may last.
       if (verdict === "Busy" && self.cipher.encrypted) return
       if (verdict === "Answered" || verdict === "Busy") membership.heard(entry, "Probe")
-      else membership.lose(entry, verdict)
+      else {
+        membership.lose(entry, verdict)
+        yield* asking.tell(entry)
+      }
     }).pipe(Effect.scoped, this.#room.withPermit)
   }
 

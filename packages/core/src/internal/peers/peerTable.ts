@@ -21,6 +21,7 @@ import * as Seldom from "../base/seldom.ts"
 import { allTo } from "../base/together.ts"
 import { selfOf } from "../wire/self.ts"
 import { Arrivals } from "./arrivals.ts"
+import { Asking } from "./asking.ts"
 import { Bonds } from "./bonds.ts"
 import { Conflicts } from "./conflicts.ts"
 import { Holds } from "./holds.ts"
@@ -99,11 +100,13 @@ export const make = (): Effect.Effect<
       now,
       run
     })
-    const sightings = new Sightings({ config, context, table, membership, holds, conflicts, leftOut, rank, now, fork })
+    const asking = new Asking({ config, crowd: discovery.crowd, table, now })
+    const parts = { config, context, table, membership, holds, conflicts, leftOut, asking, rank, now, fork }
+    const sightings = new Sightings(parts)
     const arrivals = new Arrivals({ config, table, membership, holds, conflicts, rank, now })
     const lookup = new Lookup({ config, table, presence, conflicts, leftOut, now })
     const bonds = new Bonds({ config, table, presence, watchers, lookup })
-    const watch = yield* Liveness.make({ config, self, transport, clock, table, presence, membership, now })
+    const watch = yield* Liveness.make({ config, self, transport, clock, table, presence, membership, asking, now })
 
     yield* Effect.addFinalizer(() => Effect.sync(() => lookup.close()))
     yield* intake(discovery, sightings, { clock, capacity: limits.sightings, fork })

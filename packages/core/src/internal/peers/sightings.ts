@@ -11,11 +11,12 @@ import type { PublicKey } from "../../PublicKey.ts"
 import * as Metrics from "../base/metrics.ts"
 import { quote } from "../base/quote.ts"
 import { Addresses, type Rank } from "./addresses.ts"
+import type { Asking } from "./asking.ts"
 import type { Conflicts } from "./conflicts.ts"
 import { Entry, type Saying } from "./entry.ts"
 import type { Holds } from "./holds.ts"
 import type { LeftOut, Share } from "./leftOut.ts"
-import { silentMillis } from "./liveness.ts"
+import { lostAfter } from "./liveness.ts"
 import type { Membership } from "./membership.ts"
 import type { Table } from "./table.ts"
 
@@ -35,6 +36,9 @@ const shareOf = ({ local, source: { host }, via }: Sighting): Share =>
     ? "unprovedPerOwnAddress"
     : "unprovedPerAddress"
 
+/** Where an advert that was broadcast, or said by one of those who broadcast, came from. */
+const placeOf = ({ source, via }: Sighting) => via === "broadcast" ? source : undefined
+
 interface Parts {
   readonly config: NodeConfig["Service"]
   readonly context: Context.Context<never>
@@ -43,6 +47,7 @@ interface Parts {
   readonly holds: Holds
   readonly conflicts: Conflicts
   readonly leftOut: LeftOut
+  readonly asking: Asking
   readonly rank: Rank | undefined
   readonly now: () => number
   /** Runs what is not waited for, such as answers. */
@@ -144,6 +149,7 @@ export class Sightings {
     const addresses = new Addresses(limits.addressesPerPeer, rank)
     addresses.hear(sighting)
     const entry = new Entry(sighting, sighting.source.host, addresses, pinned ? "pinned" : undefined, now())
+    entry.place = placeOf(sighting)
     const oldest = kept ? undefined : table.oldestToGo
     if (oldest !== undefined) membership.lose(oldest, "Evicted")
     membership.join(entry, kept)
@@ -152,13 +158,14 @@ export class Sightings {
 
   /** Takes a repeated sighting, and says whether its source or address had changed. */
   #update(entry: Entry, sighting: Sighting, pinned: boolean): boolean {
-    const { config, holds, membership, now } = this.#parts
+    const { asking, holds, membership, now } = this.#parts
     membership.heard(entry, "Advert")
+    entry.place = placeOf(sighting)
     const { name, publicKey, source: { host } } = sighting
     const fixes = pinned && entry.fixed === undefined
     if (fixes) entry.fixed = "pinned"
     const isNew = !entry.hasName(name)
-    const longAgo = now() - silentMillis(config)
+    const longAgo = now() - lostAfter * asking.interval(entry)
     // Of several names none is the peer's before it is proved, so all lead to it that are said still; of each host one.
     const isSaidStill = (other: Saying) =>
       !fixes && other.host !== host && other.at > longAgo && (!isNew || entry.names.length < namesPerKey)

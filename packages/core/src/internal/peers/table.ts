@@ -66,6 +66,15 @@ export class Table {
     yield* this.#unproved.values()
   }
 
+  get size(): number {
+    return this.#proved.size + this.#unproved.size
+  }
+
+  *keys(): Generator<PublicKey, void> {
+    yield* this.#proved.keys()
+    yield* this.#unproved.keys()
+  }
+
   get hasRoomForProved(): boolean {
     return this.#proved.size < this.#bounds.provedPeers
   }

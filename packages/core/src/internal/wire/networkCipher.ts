@@ -94,7 +94,14 @@ export const make = (options: {
     }
   }
   const ofType = (type: PacketType) => remember((publicKey: PublicKey | null) => envelope(networkId, type, publicKey))
-  const envelopes = { adv: ofType("adv"), msg: ofType("msg"), rsp: ofType("rsp"), err: ofType("err") }
+  const envelopes = {
+    adv: ofType("adv"),
+    msg: ofType("msg"),
+    rsp: ofType("rsp"),
+    err: ofType("err"),
+    who: ofType("who"),
+    ask: ofType("ask")
+  }
   return {
     encrypted: true,
     keys,

@@ -201,8 +201,8 @@ const adverts = suites("Discovery.udp", "Limits.sim")
 const hearing = of("adverts", "packages/core/src/internal/discovery/hearing.ts", adverts, {
   "network": [
     `networkId: self.networkId,
-      types: ["adv"],`,
-    `types: ["adv"],`,
+      types: heardTypes,`,
+    `types: heardTypes,`,
     "adverts of another network are heard"
   ],
   "source": [

@@ -1,0 +1,205 @@
+/**
+ * A LAN of many. Adverts by broadcast are what all nodes hear of all, so their number in a second is bounded for the whole LAN: with more
+ * nodes than that each says its advert more seldom. What adverts told is found out by asking then: some are asked by chance
+ * (`Asking` of the table), who is in doubt is named to all, and a newcomer asks all that it does not know.
+ *
+ * What bites: nothing here is believed. Who is named asks to be heard, and who hears a name asks for himself.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as NetAddress from "effect/net/NetAddress"
+import * as Random from "effect/Random"
+import type * as Scope from "effect/Scope"
+import { formatEndpoint } from "../../Advert.ts"
+import type { Crowd as CrowdOf, Known } from "../../Discovery.ts"
+import type { Endpoint } from "../../Network.ts"
+import type { NodeConfig } from "../../NodeOptions.ts"
+import type { PublicKey } from "../../PublicKey.ts"
+import * as Rate from "../base/rate.ts"
+import { remember } from "../base/remember.ts"
+import type { Self } from "../wire/advertExchange.ts"
+import * as CrowdPackets from "../wire/crowdPackets.ts"
+import type { Sockets } from "./sockets.ts"
+import { jittered, type Telling } from "./telling.ts"
+
+// Keys in doubt that wait to be named, and how long others are given to name them first, in milliseconds.
+const doubtsKept = 64
+const doubtsGathered = 100
+// A name is said again, since a datagram may be lost; unless so many others have said it.
+const askedAgain = 700
+const askedByOthers = 3
+// Named keys that are remembered, and for how long.
+const askedKept = 256
+const askedMemory = 3_000
+// Who is named says that it is there, twice, and not for every name.
+const refutedAgain = 300
+const refutedFor = 2_000
+
+interface Parts {
+  readonly config: NodeConfig["Service"]
+  readonly self: Self
+  readonly sockets: Sockets
+  readonly scope: Scope.Scope
+  readonly now: () => number
+}
+
+export class Crowd {
+  readonly #parts: Parts
+  readonly #interval: number
+  /** What is broadcast on the LAN, as far as it is heard: adverts, and names. */
+  readonly #adverts: Rate.Rate
+  readonly #asks: Rate.Rate
+  readonly #doubts = new Map<PublicKey, () => boolean>()
+  readonly #asked = new Map<PublicKey, { readonly at: number; readonly times: number }>()
+  #known: Known | undefined
+  #naming = false
+  #telling: Telling | undefined
+  #overAt = -Infinity
+  #refutedAt = -Infinity
+
+  constructor(parts: Parts) {
+    const { broadcastBudget, broadcastInterval } = parts.config
+    this.#parts = parts
+    this.#interval = Duration.toMillis(broadcastInterval)
+    this.#adverts = Rate.make(2 * broadcastBudget)
+    this.#asks = Rate.make(broadcastBudget)
+  }
+
+  /** What is said goes out while this node tells of itself. */
+  set telling(telling: Telling) {
+    this.#telling = telling
+  }
+
+  /** How many nodes there are, as far as this one knows. */
+  get size(): number {
+    return 1 + (this.#known?.size() ?? 0)
+  }
+
+  /** How long a node waits between its broadcasts, in milliseconds. */
+  get interval(): number {
+    return Math.max(this.#interval, this.size / this.#parts.config.broadcastBudget * 1_000)
+  }
+
+  /** Whether there are so many that they broadcast more seldom. */
+  get isCrowd(): boolean {
+    return this.interval > this.#interval
+  }
+
+  get known(): Known | undefined {
+    return this.#known
+  }
+
+  /** What the table of peers is given of it. */
+  get service(): CrowdOf {
+    return {
+      attend: (known) => {
+        this.#known = known
+      },
+      interval: () => this.interval,
+      who: (to) => this.#who(to),
+      doubt: (publicKey, still) => this.#doubt(publicKey, still)
+    }
+  }
+
+  /** An advert was heard by broadcast. */
+  counted(): void {
+    if (!this.#adverts.take(this.#parts.now())) this.#overAt = this.#parts.now()
+  }
+
+  /** Others name keys that they are in doubt about. */
+  asked(keys: ReadonlyArray<PublicKey>): Effect.Effect<void> {
+    const { now, self } = this.#parts
+    const at = now()
+    this.#asks.take(at)
+    let own = false
+    for (const key of new Set(keys)) {
+      const last = this.#asked.get(key)
+      const times = last !== undefined && at - last.at < askedMemory ? last.times + 1 : 1
+      remember(this.#asked, key, { at, times }, askedKept)
+      if (key === self.identity.publicKey) own = true
+      else this.#known?.doubted(key)
+    }
+    return own ? this.#refute() : Effect.void
+  }
+
+  /** Asks the node at a socket. */
+  #who(to: Endpoint): Effect.Effect<boolean> {
+    const { self, sockets } = this.#parts
+    return Effect.suspend(() => {
+      const port = this.#telling?.port
+      const one = sockets.near(to.host)
+      if (port === undefined || one === undefined) return Effect.succeed(false)
+      const packet = CrowdPackets.who(self, { host: one.address, port }, undefined)
+      return one.send(packet, NetAddress.inetAddressFromIpStringUnsafe(to.host, to.port)).pipe(
+        Effect.as(true),
+        Effect.catch((failure) =>
+          Effect.as(Effect.logDebug(`asking ${formatEndpoint(to)} failed: ${failure.message}`), true)
+        )
+      )
+    })
+  }
+
+  /** Says that this node is there, unless so much is said already that nobody needs to hear it now: he will be asked. */
+  #refute(): Effect.Effect<void> {
+    const { now, scope } = this.#parts
+    const telling = this.#telling
+    const at = now()
+    if (telling === undefined || at - this.#refutedAt < refutedFor || at - this.#overAt < 1_000) return Effect.void
+    this.#refutedAt = at
+    return Effect.asVoid(Effect.forkIn(
+      telling.round.pipe(Effect.andThen(jittered(refutedAgain)), Effect.andThen(telling.round)),
+      scope
+    ))
+  }
+
+  #doubt(publicKey: PublicKey, still: () => boolean): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (!this.isCrowd) return Effect.void
+      remember(this.#doubts, publicKey, still, doubtsKept)
+      if (this.#naming) return Effect.void
+      this.#naming = true
+      const done = Effect.sync(() => {
+        this.#naming = false
+      })
+      return Effect.asVoid(Effect.forkIn(Effect.ensuring(this.#name, done), this.#parts.scope))
+    })
+  }
+
+  /** Whether a key is in doubt still, and not named by enough others. */
+  #isToName(publicKey: PublicKey, still: () => boolean, enough: number): boolean {
+    const asked = this.#asked.get(publicKey)
+    return still() && (asked === undefined || this.#parts.now() - asked.at >= askedMemory || asked.times < enough)
+  }
+
+  /** Names what is in doubt, as long as there is something. */
+  get #name(): Effect.Effect<void> {
+    const { now, scope, self, sockets } = this.#parts
+    const say = (keys: ReadonlyArray<PublicKey>) =>
+      keys.length === 0 || this.#telling?.port === undefined
+        ? Effect.void
+        : sockets.tell(() => CrowdPackets.ask(self, keys))
+    return Effect.gen({ self: this }, function*() {
+      while (this.#doubts.size > 0) {
+        yield* Effect.sleep(doubtsGathered * (0.5 + (yield* Random.next)))
+        // Others say so much that this waits.
+        if (!this.#asks.take(now())) continue
+        const first: Array<readonly [PublicKey, () => boolean]> = []
+        for (const doubt of this.#doubts) {
+          if (first.length === CrowdPackets.keysPerAsk) break
+          this.#doubts.delete(doubt[0])
+          if (this.#isToName(...doubt, askedByOthers - 1)) first.push(doubt)
+        }
+        yield* say(first.map(([key]) => key))
+        yield* Effect.forkIn(
+          Effect.andThen(
+            jittered(askedAgain),
+            Effect.suspend(() =>
+              say(first.filter((doubt) => this.#isToName(...doubt, askedByOthers)).map(([key]) => key))
+            )
+          ),
+          scope
+        )
+      }
+    })
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * How a node that starts in a crowd gets to know all: it asks all nodes that it does not know, again and again, and those answer for
+ * themselves, by unicast. So what it enters was said by who it is about, from its own address. That it is in a crowd it knows by being asked itself: of many
+ * only some answer its first advert, and ask it with that.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import * as Rate from "../base/rate.ts"
+import type { Self } from "../wire/advertExchange.ts"
+import * as CrowdPackets from "../wire/crowdPackets.ts"
+import type { Crowd } from "./crowd.ts"
+import type { Sockets } from "./sockets.ts"
+import { jittered, type Telling } from "./telling.ts"
+
+// In milliseconds. Behind its first adverts; and this long after its start it is none any more.
+const beginsAfter = 400
+const newFor = 5_000
+// How often it asks at most, this far apart, and after how many rounds in a row that brought nobody it stops.
+const rounds = 6
+const roundEvery = 350
+const fruitlessRounds = 2
+// Between the questions of a round, of which each is answered by many.
+const questionEvery = 20
+// Where so many newcomers ask in a second, it waits for a round; so often at most.
+const questionsPerSecond = 20
+const waits = 3
+// Where it has heard so many already all have started together, and ask one after another, in milliseconds.
+const togetherFrom = 64
+const togetherWithin = 1_000
+
+interface Parts {
+  readonly self: Self
+  readonly sockets: Sockets
+  readonly crowd: Crowd
+  readonly telling: Telling
+  readonly now: () => number
+}
+
+export class Newcomer {
+  readonly #parts: Parts
+  readonly #questions = Rate.make(questionsPerSecond)
+  readonly #isInCrowd = Deferred.makeUnsafe<void>()
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  /** A node asked this one by itself, which is done in a crowd alone. */
+  wasAsked(): void {
+    Deferred.doneUnsafe(this.#isInCrowd, Effect.void)
+  }
+
+  /** A newcomer asks all; whether there is room for another one that does. */
+  heardQuestion(): boolean {
+    return this.#questions.take(this.#parts.now())
+  }
+
+  /** From the start on: asks all, if there are many. */
+  get learn(): Effect.Effect<void> {
+    const { crowd } = this.#parts
+    return Effect.gen({ self: this }, function*() {
+      yield* Effect.sleep(beginsAfter)
+      yield* Deferred.await(this.#isInCrowd)
+      if (crowd.size > togetherFrom) yield* Effect.sleep(togetherWithin * (yield* Random.next))
+      let fruitless = 0
+      let waited = 0
+      for (let asked = 0; asked < rounds && fruitless < fruitlessRounds;) {
+        if (!this.heardQuestion() && waited++ < waits) {
+          yield* jittered(roundEvery)
+          continue
+        }
+        const before = crowd.size
+        yield* this.#ask
+        yield* jittered(roundEvery)
+        fruitless = crowd.size > before ? 0 : fruitless + 1
+        asked++
+      }
+    }).pipe(Effect.timeoutOption(newFor), Effect.asVoid)
+  }
+
+  /** Asks all that are not known. */
+  get #ask(): Effect.Effect<void> {
+    const { crowd, self, sockets, telling } = this.#parts
+    return Effect.gen(function*() {
+      const salt = Math.floor((yield* Random.next) * 2 ** 32)
+      const requests = CrowdPackets.requests(crowd.known?.keys() ?? [], crowd.size, salt)
+      for (const request of requests) {
+        const { port } = telling
+        if (port === undefined) return
+        yield* sockets.tell((one) => CrowdPackets.who(self, { host: one.address, port }, request))
+        yield* Effect.sleep(questionEvery)
+      }
+    })
+  }
+}

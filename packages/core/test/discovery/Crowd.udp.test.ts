@@ -1,0 +1,568 @@
+/** The letter of protocol section 7, "A crowd": what a node says on a LAN of many, where it knows so many as the test says. */
+import { assert, describe, it } from "@effect/vitest"
+import { Crypto, Discovery, NetworkKey, NodeOptions, Packet, PortableCrypto, PublicKey, UdpDiscovery } from "@pnet/core"
+import { SimNetwork } from "@pnet/testing"
+import { advertPacket } from "@pnet/testing/DiscoverySuite"
+import { Clock, Context, Effect, Exit, Layer, Logger, Metric, Redacted, Result, Scope } from "effect"
+import { TestClock } from "effect/testing"
+import * as AdvertExchange from "../../src/internal/wire/advertExchange.ts"
+import * as CrowdPackets from "../../src/internal/wire/crowdPackets.ts"
+import * as NetworkCipher from "../../src/internal/wire/networkCipher.ts"
+
+interface Sent {
+  readonly at: number
+  readonly host: string
+  readonly from: string
+  readonly to: string
+  readonly type: string
+  readonly payload: Uint8Array
+}
+
+const textOf = (payload: Uint8Array) => Buffer.from(payload).toString()
+const isBroadcast = ({ to }: Sent) => to.endsWith(".255:3334")
+
+const setUp = Effect.gen(function*() {
+  const network = yield* SimNetwork.make({ seed: 1, traceCapacity: 0 })
+  const crypto = Context.get(yield* Layer.build(PortableCrypto.layer), Crypto.Crypto)
+  const clock = yield* Clock.Clock
+  const sent: Array<Sent> = []
+  yield* network.intercept(({ from, host, payload, protocol, to }) => {
+    if (protocol === "udp") {
+      const type = textOf(payload).split("|")[1]!
+      sent.push({ at: clock.currentTimeMillisUnsafe(), host, from, to, type, payload: payload.slice() })
+    }
+    return "pass"
+  })
+  const keys = Array.from({ length: 1_000 }, (_, i) => {
+    const bytes = Uint8Array.from({ length: 32 }, (_, j) => j < 2 ? i >> 8 * j : (i * 7 + j * 31) % 256)
+    bytes[31]! &= 0x3f
+    return PublicKey.fromBytes(bytes)!
+  })
+  return {
+    network,
+    crypto,
+    sent,
+    /** Keys of others. */
+    keys,
+    clear: () => void sent.splice(0),
+    of: (host: string, type: string) => sent.filter((one) => one.host === host && one.type === type)
+  }
+})
+
+type World = Effect.Success<typeof setUp>
+
+const pass = (millis: number) =>
+  Effect.gen(function*() {
+    for (let i = 0; i < 20; i++) yield* Effect.yieldNow
+    yield* TestClock.adjust(millis)
+    for (let i = 0; i < 20; i++) yield* Effect.yieldNow
+  })
+
+/** A node that knows so many others, by their keys, and answers whom it hears for the first time. */
+const nodeThatKnows = (world: World, name: string, count: number, options: Partial<NodeOptions.Input> = {}) =>
+  Effect.gen(function*() {
+    const host = yield* world.network.host(name)
+    const layer = UdpDiscovery.layer.pipe(
+      Layer.provideMerge(NodeOptions.layer({ name, bindIp: "0.0.0.0", ...options })),
+      Layer.provide(PortableCrypto.layer)
+    )
+    const process = yield* host.launch(layer)
+    const discovery = Context.get(process.context, Discovery.Discovery)
+    const state = { count }
+    const doubted: Array<PublicKey.PublicKey> = []
+    discovery.crowd!.attend({
+      size: () => state.count,
+      keys: () => world.keys.slice(0, state.count),
+      doubted: (key) => void doubted.push(key)
+    })
+    const sighted: Array<Discovery.Sighting> = []
+    const known = new Set<string>()
+    yield* process.run(discovery.forEach!((sighting) => {
+      sighted.push(sighting)
+      if (known.has(sighting.publicKey)) return
+      known.add(sighting.publicKey)
+      Effect.runFork(sighting.answer)
+    }))
+    const config = Context.get(process.context, NodeOptions.NodeConfig)
+    return {
+      host,
+      process,
+      crowd: discovery.crowd!,
+      sighted,
+      doubted,
+      state,
+      publicKey: config.identity.publicKey,
+      advertise: process.run(discovery.advertise({ host: host.address, port: 4_000 }))
+    }
+  })
+
+/** What a stranger says, in clear or under a key. */
+const voiceOf = (world: World, name: string, networkKey?: Redacted.Redacted<Uint8Array>) =>
+  Effect.gen(function*() {
+    const host = yield* world.network.host(name)
+    const clock = yield* Clock.Clock
+    const networkId = Packet.NetworkId.make("pnet")
+    const self: AdvertExchange.Self = {
+      networkId,
+      name: Packet.NodeName.make(name),
+      identity: world.crypto.generateKeyPair(),
+      cipher: NetworkCipher.make({
+        crypto: world.crypto,
+        clock,
+        networkId,
+        keys: networkKey === undefined ? [] : [networkKey]
+      })
+    }
+    const endpoint = { host: host.address, port: 4_000 }
+    return {
+      host,
+      self,
+      send: (payload: Uint8Array, to = "10.0.0.255:3334", from = `${host.address}:6000`) =>
+        world.network.inject(host, { from, to, payload }),
+      who: (request?: CrowdPackets.Request) => CrowdPackets.who(self, endpoint, request),
+      advert: AdvertExchange.packet(self, endpoint),
+      packet: (type: Packet.PacketType, text: string) =>
+        Packet.encode({
+          networkId,
+          type,
+          content: self.cipher.seal(type, self.identity.publicKey, new TextEncoder().encode(text) as Uint8Array),
+          publicKey: self.identity.publicKey
+        })
+    }
+  })
+
+const counted = (outcome: string): Effect.Effect<number> =>
+  Effect.map(
+    Metric.snapshot,
+    (all) =>
+      all.reduce((sum, metric) =>
+        metric.type === "Counter" && metric.id === "pnet_adverts_received" && metric.attributes?.["outcome"] === outcome
+          ? sum + Number(metric.state.count)
+          : sum, 0)
+  )
+
+const test = (title: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
+  it.effect(title, () =>
+    body.pipe(
+      Effect.scoped,
+      Effect.provideService(Metric.MetricRegistry, new Map()),
+      Effect.provide(Logger.layer([]))
+    ))
+
+/** The private socket of a node. */
+const socketOf = (world: World, host: string) => world.sent.find((one) => one.host === host && isBroadcast(one))!.from
+
+describe("a crowd", () => {
+  test(
+    "begins where adverts every interval would be more than the budget: 100 nodes with the usual options are none",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const one = yield* nodeThatKnows(world, "one", 99)
+      yield* one.advertise
+      assert.strictEqual(one.crowd.interval(), 2_500)
+      yield* pass(60_000)
+      const few = world.of("one", "adv").length
+      assert.closeTo(few, 27, 2)
+      one.state.count = 399
+      assert.strictEqual(one.crowd.interval(), 10_000)
+      yield* pass(10_000)
+      world.clear()
+      yield* pass(100_000)
+      const times = world.of("one", "adv").map(({ at }) => at)
+      const gaps = times.slice(1).map((at, i) => at - times[i]!)
+      assert.isAtLeast(Math.min(...gaps), 8_999)
+      assert.isAtMost(Math.max(...gaps), 11_001)
+    })
+  )
+
+  test(
+    "has its bound from broadcastBudget",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const one = yield* nodeThatKnows(world, "one", 99, { broadcastBudget: 10 })
+      assert.strictEqual(one.crowd.interval(), 10_000)
+    })
+  )
+
+  test(
+    "of few nodes is none: what each says is what it always said, and newcomers are answered by all",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const one = yield* nodeThatKnows(world, "one", 99)
+      const two = yield* nodeThatKnows(world, "two", 99)
+      yield* one.advertise
+      yield* two.advertise
+      yield* one.crowd.doubt(world.keys[0]!, () => true)
+      for (let i = 0; i < 8; i++) {
+        const newcomer = yield* voiceOf(world, `new${i}`)
+        yield* newcomer.send(newcomer.advert)
+        yield* pass(400)
+      }
+      yield* pass(20_000)
+      assert.deepStrictEqual([...new Set(world.sent.map(({ type }) => type))], ["adv"])
+      for (const host of ["one", "two"]) {
+        assert.strictEqual(world.of(host, "adv").filter((one) => !isBroadcast(one)).length, 9)
+      }
+    })
+  )
+
+  test(
+    "answers a newcomer with sixteen on average, who ask it with that, and nobody broadcasts for it",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const one = yield* nodeThatKnows(world, "one", 159)
+      yield* one.advertise
+      yield* pass(5_000)
+      world.clear()
+      for (let i = 0; i < 200; i++) {
+        const newcomer = yield* voiceOf(world, `new${i}`)
+        yield* newcomer.send(newcomer.advert)
+        yield* pass(20)
+      }
+      const answers = world.of("one", "adv").filter((one) => !isBroadcast(one))
+      assert.isAtLeast(answers.length, 8)
+      assert.isAtMost(answers.length, 36)
+      assert.deepStrictEqual(world.of("one", "who").map(({ to }) => to), answers.map(({ to }) => to))
+      assert.isAtMost(world.of("one", "adv").filter(isBroadcast).length, 1)
+    })
+  )
+
+  test(
+    "says eight times that a node leaves",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const one = yield* nodeThatKnows(world, "one", 399)
+      const scope = yield* Scope.make()
+      yield* Scope.provide(one.advertise, scope)
+      yield* pass(1_000)
+      world.clear()
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(world.of("one", "adv").length, 8)
+    })
+  )
+})
+
+describe("who", () => {
+  test(
+    "is answered with an advert, to the socket it came from, and is its sender's sign of life",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const one = yield* nodeThatKnows(world, "one", 399)
+      yield* one.advertise
+      yield* pass(1_000)
+      const stranger = yield* voiceOf(world, "stranger")
+      const socket = socketOf(world, "one")
+      world.clear()
+      yield* stranger.send(stranger.who(), socket)
+      yield* pass(100)
+      const [answer] = world.of("one", "adv")
+      assert.strictEqual(answer!.to, `${stranger.host.address}:6000`)
+      assert.include(textOf(answer!.payload), `one@${one.host.address}:4000`)
+      assert.deepStrictEqual(one.sighted.map(({ name }) => name as string), ["stranger"])
+    })
+  )
+
+  test(
+    "is asked by the private socket, and answered by it",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const one = yield* nodeThatKnows(world, "one", 399)
+      const two = yield* nodeThatKnows(world, "two", 399)
+      yield* one.advertise
+      yield* two.advertise
+      yield* pass(8_000)
+      const before = two.sighted.length
+      const from = socketOf(world, "two")
+      const [host, port] = socketOf(world, "one").split(":")
+      world.clear()
+      assert.isTrue(yield* two.process.run(two.crowd.who({ host: host!, port: Number(port) })))
+      yield* pass(100)
+      assert.deepStrictEqual(world.of("two", "who").map((one) => [one.from, one.to]), [[from, `${host}:${port}`]])
+      assert.deepStrictEqual(world.of("one", "adv").filter((one) => !isBroadcast(one)).map(({ to }) => to), [from])
+      assert.isAbove(two.sighted.length, before)
+    })
+  )
+
+  test(
+    "is answered at most five times a second to one socket, 32 times in all, and never to the shared port or a broadcast address",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const one = yield* nodeThatKnows(world, "one", 399)
+      yield* one.advertise
+      yield* pass(1_000)
+      const stranger = yield* voiceOf(world, "stranger")
+      const socket = socketOf(world, "one")
+      const unicasts = () => world.of("one", "adv").filter((one) => !isBroadcast(one)).length
+      world.clear()
+      for (let i = 0; i < 20; i++) yield* stranger.send(stranger.who(), socket)
+      yield* pass(100)
+      assert.strictEqual(unicasts(), 5)
+      for (let i = 0; i < 100; i++) {
+        yield* stranger.send(stranger.who(), socket, `${stranger.host.address}:${7_000 + i}`)
+      }
+      yield* pass(100)
+      assert.strictEqual(unicasts(), 32)
+      yield* pass(2_000)
+      world.clear()
+      yield* stranger.send(stranger.who(), socket, `${stranger.host.address}:3334`)
+      const claimed = CrowdPackets.who(stranger.self, { host: "10.0.0.255", port: 4_000 }, undefined)
+      yield* stranger.send(claimed, socket, "10.0.0.255:6000")
+      yield* pass(100)
+      assert.strictEqual(unicasts(), 0)
+    })
+  )
+
+  test(
+    "of a node that listens nowhere is answered, and enters and takes off nobody; one from another address than it says is dropped",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const one = yield* nodeThatKnows(world, "one", 399)
+      yield* one.advertise
+      yield* pass(1_000)
+      const stranger = yield* voiceOf(world, "stranger")
+      const socket = socketOf(world, "one")
+      world.clear()
+      const { self } = stranger
+      yield* stranger.send(CrowdPackets.who(self, { host: stranger.host.address, port: 0 }, undefined), socket)
+      yield* stranger.send(CrowdPackets.who(self, { host: "10.0.0.77", port: 4_000 }, undefined), socket)
+      yield* pass(100)
+      assert.strictEqual(world.of("one", "adv").length, 1)
+      assert.deepStrictEqual(one.sighted, [])
+      assert.strictEqual(yield* counted("source_mismatch"), 1)
+    })
+  )
+
+  test(
+    "that asks all is answered by those it does not know, of the slice it names, and later the more there are",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const one = yield* nodeThatKnows(world, "one", 399)
+      yield* one.advertise
+      yield* pass(1_000)
+      const stranger = yield* voiceOf(world, "stranger")
+      const unicasts = () => world.of("one", "adv").filter((one) => !isBroadcast(one))
+      const slice = CrowdPackets.sliceOf(PublicKey.toBytes(one.publicKey), 3)
+      const bits = new Uint8Array(64)
+      world.clear()
+      // Known to it.
+      const [known] = CrowdPackets.requests([one.publicKey], 1, 7)
+      yield* stranger.send(stranger.who(known))
+      // Another slice.
+      yield* stranger.send(stranger.who({ slices: 3, slice: (slice + 1) % 3, salt: 7, bits }))
+      yield* pass(1_000)
+      assert.deepStrictEqual(unicasts(), [])
+      assert.strictEqual(yield* counted("not_asked"), 2)
+      const asked = yield* Clock.currentTimeMillis
+      yield* stranger.send(stranger.who({ slices: 3, slice, salt: 7, bits }))
+      yield* pass(1_000)
+      const [answer, ...more] = unicasts()
+      assert.deepStrictEqual(more, [])
+      // 400 nodes, of which a third answers, four in a millisecond.
+      assert.isAtMost(answer!.at - asked, 34)
+      // At most five in a second to one source, as to any newcomer.
+      world.clear()
+      for (let i = 0; i < 20; i++) yield* stranger.send(stranger.who({ slices: 1, slice: 0, salt: i, bits }))
+      yield* pass(900)
+      assert.strictEqual(unicasts().length, 5)
+    })
+  )
+
+  test(
+    "to all is asked by a newcomer that was asked itself, again until it knows all, and by no other",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const stranger = yield* voiceOf(world, "stranger")
+      const alone = yield* nodeThatKnows(world, "alone", 3)
+      const asked = yield* nodeThatKnows(world, "asked", 3)
+      yield* alone.advertise
+      yield* asked.advertise
+      yield* stranger.send(stranger.who(), socketOf(world, "asked"))
+      yield* pass(500)
+      assert.strictEqual(world.of("asked", "who").length, 1)
+      // It learns of many, and the questions leave those out.
+      asked.state.count = 600
+      yield* pass(500)
+      const [, ...second] = world.of("asked", "who").filter(isBroadcast)
+      assert.strictEqual(second.length % 3, 0)
+      const requests = second.slice(0, 3).map(({ payload }) => {
+        const packet = Result.getOrThrow(
+          Packet.decode(payload, { types: ["who"], maxLength: Packet.maxDatagramLength })
+        )
+        return Result.getOrThrow(CrowdPackets.readWho(stranger.self, packet)).request!
+      })
+      assert.deepStrictEqual(requests.map(({ slice, slices }) => [slice, slices]), [[0, 3], [1, 3], [2, 3]])
+      assert.isTrue(world.keys.slice(0, 600).every((key) => requests.every((one) => !CrowdPackets.isFor(one, key))))
+      const others = world.keys.slice(600)
+      const missed = others.filter((key) => !requests.some((one) => CrowdPackets.isFor(one, key))).length
+      assert.isAtMost(missed, 12)
+      yield* pass(20_000)
+      // Two rounds that brought nobody are the last.
+      assert.isAtMost(world.of("asked", "who").length, 1 + 3 * 4)
+      assert.strictEqual(world.of("alone", "who").length, 0)
+      // Whoever asks it later changes nothing.
+      yield* stranger.send(stranger.who(), socketOf(world, "alone"))
+      world.clear()
+      yield* pass(5_000)
+      assert.strictEqual(world.of("alone", "who").length, 0)
+    })
+  )
+})
+
+describe("ask", () => {
+  test(
+    "names who is in doubt, twice, unless it is not in doubt any more, or others name it",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const one = yield* nodeThatKnows(world, "one", 399)
+      yield* one.advertise
+      yield* pass(1_000)
+      const stranger = yield* voiceOf(world, "stranger")
+      const [first, second, third, fourth] = world.keys as [
+        PublicKey.PublicKey,
+        PublicKey.PublicKey,
+        PublicKey.PublicKey,
+        PublicKey.PublicKey
+      ]
+      world.clear()
+      let still = true
+      yield* one.process.run(one.crowd.doubt(first, () => true))
+      yield* one.process.run(one.crowd.doubt(second, () => still))
+      yield* one.process.run(one.crowd.doubt(third, () => false))
+      yield* pass(300)
+      still = false
+      yield* pass(5_000)
+      const named = world.of("one", "ask").map(({ payload }) => textOf(payload).split("|")[2])
+      assert.deepStrictEqual(named, [`${first},${second}`, first])
+      assert.isTrue(world.of("one", "ask").every(isBroadcast))
+
+      world.clear()
+      for (let i = 0; i < 3; i++) yield* stranger.send(CrowdPackets.ask(stranger.self, [fourth]))
+      yield* pass(10)
+      assert.deepStrictEqual(one.doubted, [fourth, fourth, fourth])
+      yield* one.process.run(one.crowd.doubt(fourth, () => true))
+      yield* pass(2_000)
+      assert.deepStrictEqual(world.of("one", "ask"), [])
+    })
+  )
+
+  test(
+    "waits while others ask as often as the budget says",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const one = yield* nodeThatKnows(world, "one", 399)
+      yield* one.advertise
+      yield* pass(1_000)
+      const stranger = yield* voiceOf(world, "stranger")
+      yield* one.process.run(one.crowd.doubt(world.keys[0]!, () => true))
+      world.clear()
+      for (let i = 0; i < 200; i++) {
+        yield* stranger.send(CrowdPackets.ask(stranger.self, [world.keys[1 + i]!]))
+        yield* stranger.send(CrowdPackets.ask(stranger.self, [world.keys[1 + i]!]))
+        yield* pass(10)
+      }
+      // What has to wait finds room now and then, as whoever else does.
+      assert.isAtMost(world.of("one", "ask").length, 2)
+      yield* pass(3_000)
+      assert.isAtLeast(world.of("one", "ask").length, 1)
+    })
+  )
+
+  test(
+    "is refuted by who is named, twice, at most every two seconds; and not while so much is said already",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const one = yield* nodeThatKnows(world, "one", 3_999)
+      yield* one.advertise
+      yield* pass(5_000)
+      const stranger = yield* voiceOf(world, "liar")
+      const ask = stranger.send(CrowdPackets.ask(stranger.self, [world.keys[0]!, one.publicKey]))
+      world.clear()
+      for (let i = 0; i < 10; i++) {
+        yield* ask
+        yield* pass(150)
+      }
+      assert.strictEqual(world.of("one", "adv").filter(isBroadcast).length, 2)
+      yield* pass(1_000)
+      world.clear()
+      for (let i = 0; i < 90; i++) {
+        const payload = advertPacket(world.crypto, {
+          networkId: "pnet",
+          name: `n${i}`,
+          host: stranger.host.address,
+          port: 4_000,
+          publicKey: world.keys[i]!
+        })
+        yield* stranger.send(payload)
+      }
+      yield* pass(10)
+      yield* ask
+      yield* pass(1_500)
+      assert.strictEqual(world.of("one", "adv").filter(isBroadcast).length, 0)
+    })
+  )
+})
+
+describe("what is no who and no ask", () => {
+  test(
+    "is dropped and counted, and leads to nothing",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const one = yield* nodeThatKnows(world, "one", 399)
+      yield* one.advertise
+      yield* pass(1_000)
+      const stranger = yield* voiceOf(world, "stranger")
+      const socket = socketOf(world, "one")
+      world.clear()
+      const advert = `stranger@${stranger.host.address}:4000`
+      const request = (bytes: ReadonlyArray<number>) => `${Buffer.from(bytes).toString("base64url")}`
+      const pad = (text: string) => text + "=".repeat((4 - text.length % 4) % 4)
+      const wrong = [
+        stranger.packet("who", advert),
+        stranger.packet("who", ",nobody"),
+        stranger.packet("who", `!,${advert}`),
+        // No bits, no slice, and slices that are none.
+        stranger.packet("who", `${pad(request([1, 0, 0, 0, 0, 0]))},${advert}`),
+        stranger.packet("who", `${pad(request([1, 1, 0, 0, 0, 0, 0]))},${advert}`),
+        stranger.packet("who", `${pad(request([0, 0, 0, 0, 0, 0, 0]))},${advert}`),
+        stranger.packet("ask", ""),
+        stranger.packet("ask", "nobody"),
+        stranger.packet("ask", `${one.publicKey},`),
+        stranger.packet("ask", Array.from({ length: 17 }, (_, i) => world.keys[i]!).join(","))
+      ]
+      for (const payload of wrong) yield* stranger.send(payload, socket)
+      yield* pass(1_000)
+      assert.strictEqual(yield* counted("ERR_ADV_FORMAT"), wrong.length)
+      assert.deepStrictEqual([world.of("one", "adv"), one.sighted, one.doubted] as ReadonlyArray<unknown>, [[], [], []])
+    })
+  )
+
+  test(
+    "on a network with a key is all that is in clear, or a token of another type, or was heard before",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const text = NetworkKey.NetworkKey.make(Redacted.make(`${Buffer.alloc(32, 7).toString("base64url")}=`))
+      const one = yield* nodeThatKnows(world, "one", 399, { networkKey: text })
+      yield* one.advertise
+      yield* pass(2_000)
+      const outsider = yield* voiceOf(world, "outsider")
+      const member = yield* voiceOf(world, "member", NetworkKey.toBytes(text))
+      const socket = socketOf(world, "one")
+      world.clear()
+      yield* outsider.send(outsider.who(), socket)
+      yield* outsider.send(CrowdPackets.ask(outsider.self, [world.keys[0]!]))
+      const moved = textOf(member.who()).replace("|who|", "|ask|")
+      yield* outsider.send(new TextEncoder().encode(moved) as Uint8Array)
+      yield* pass(100)
+      assert.strictEqual(yield* counted("ERR_NET_DECRYPTION_FAILED"), 3)
+      assert.deepStrictEqual([world.of("one", "adv"), one.sighted, one.doubted] as ReadonlyArray<unknown>, [[], [], []])
+      const recorded = member.who()
+      yield* member.send(recorded, socket)
+      yield* member.send(recorded, socket)
+      yield* member.send(CrowdPackets.ask(member.self, [world.keys[0]!]))
+      yield* pass(100)
+      assert.strictEqual(world.of("one", "adv").length, 1)
+      assert.strictEqual(yield* counted("stale"), 1)
+      assert.deepStrictEqual(one.doubted, [world.keys[0]])
+    })
+  )
+})

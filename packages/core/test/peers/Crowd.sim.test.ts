@@ -1,0 +1,286 @@
+/**
+ * Whole nodes on a LAN of many, protocol section 7, "A crowd". The budget is small here, so that few nodes are many; the usual one is
+ * `pnpm lab membership crowd`'s.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import type { PublicKey } from "@pnet/core"
+import * as Crowd from "@pnet/lab/membership/crowd"
+import { advertPacket } from "@pnet/testing/DiscoverySuite"
+import { Clock, Effect, type Scope } from "effect"
+import * as CrowdPackets from "../../src/internal/wire/crowdPackets.ts"
+
+const test = (title: string, body: Effect.Effect<void, never, Scope.Scope>) =>
+  it.effect(title, () => Crowd.alone(body), 60_000)
+
+type Opened = Effect.Success<ReturnType<typeof Crowd.open>>
+
+const keyOf = ({ node }: Opened["nodes"][number]): PublicKey.PublicKey => node.publicKey
+
+/** Forty nodes, each of which broadcasts every ten seconds. */
+const forty = { seed: 1, nodes: 40, loss: 0, broadcastBudget: 4 }
+
+const quick = (times: ReadonlyArray<number>) => times.at(-1) ?? Infinity
+
+describe("a crowd", () => {
+  for (const loss of [0, 0.05]) {
+    it.effect(
+      `of 80 nodes at ${
+        loss * 100
+      } % loss keeps to its budget, knows a newcomer within 1 s and is known to it within 2, misses a leaver within 1 and a crashed node within 15`,
+      () =>
+        Effect.gen(function*() {
+          const measured = yield* Crowd.measure({ seed: 2, nodes: 80, loss, broadcastBudget: 8, startWithin: 5 })
+          // A tenth of an interval either way, and what asks and their answers take.
+          assert.isAtMost(measured.broadcasts, 8 * 1.4)
+          assert.strictEqual(measured.known.length, 80)
+          assert.isAtMost(quick(measured.known), 1_000)
+          assert.strictEqual(measured.knows.length, 80)
+          assert.isAtMost(quick(measured.knows), 2_000)
+          assert.strictEqual(measured.left.length, 79)
+          assert.isAtMost(quick(measured.left), 1_000)
+          assert.strictEqual(measured.lost.length, 79)
+          assert.isAtMost(quick(measured.lost), 15_000)
+          assert.deepStrictEqual(measured.falseLosses, [])
+        }),
+      60_000
+    )
+  }
+
+  test(
+    "of several versions gets along: nodes that broadcast always, and are never asked, are known and missed as the others",
+    Effect.gen(function*() {
+      const { network, nodes, start } = yield* Crowd.open({ ...forty, nodes: 30 })
+      const old = yield* Effect.forEach(["old1", "old2", "old3"], (name) => start(name, { broadcastBudget: 10_000 }))
+      const hosts = new Set(old.map(({ host }) => host.address))
+      yield* network.intercept(({ host, payload, to }) => {
+        const type = Buffer.from(payload.subarray(5, 8)).toString()
+        const concerns = hosts.has(to.slice(0, to.lastIndexOf(":"))) || host.startsWith("old")
+        return concerns && (type === "who" || type === "ask") ? "drop" : "pass"
+      })
+      yield* Effect.sleep("15 seconds")
+      for (const one of [...nodes, ...old]) assert.strictEqual(yield* Crowd.knownTo(one), 32)
+      const lost: Array<string> = []
+      yield* Crowd.watch([...nodes, ...old], (by, event) => {
+        if (event._tag === "Lost") lost.push(`${by.node.name} lost ${event.peer.name}`)
+      })
+      yield* Effect.sleep("2 minutes")
+      assert.deepStrictEqual(lost, [])
+      yield* old[0]!.host.crash
+      yield* nodes[0]!.host.crash
+      yield* Effect.sleep("15 seconds")
+      // Two old ones and 29 others have lost both, and only them.
+      assert.strictEqual(lost.length, 2 * 31)
+      assert.isTrue(lost.every((line) => / lost (old1|node0)$/.test(line)))
+    })
+  )
+})
+
+describe("a liar in a crowd", () => {
+  test(
+    "who names everybody again and again makes nobody lose anybody, and each ask few",
+    Effect.gen(function*() {
+      const opened = yield* Crowd.open({ ...forty, nodes: 60, broadcastBudget: 6 })
+      const { clear, crypto, network, nodes, sent } = opened
+      yield* Effect.sleep("15 seconds")
+      let suspected = 0
+      let lost = 0
+      yield* Crowd.watch(nodes, (_, event) => {
+        if (event._tag === "Suspected") suspected++
+        if (event._tag === "Lost") lost++
+      })
+      const liar = yield* network.host("liar")
+      const keys = nodes.map(keyOf)
+      const from = `${liar.address}:6000`
+      const publicKey = crypto.generateKeyPair().publicKey
+      clear()
+      for (let i = 0; i < 200; i++) {
+        for (let at = 0; at < keys.length; at += CrowdPackets.keysPerAsk) {
+          const named = keys.slice(at, at + CrowdPackets.keysPerAsk).join(",")
+          const payload = new TextEncoder().encode(`pnet|ask|${named}|${publicKey}|END\n`) as Uint8Array
+          yield* network.inject(liar, { from, to: "10.0.255.255:3334", payload })
+        }
+        yield* Effect.sleep(100)
+      }
+      assert.strictEqual(lost, 0)
+      // Who is named says that it is there, or is asked by a datagram. Few of those that are asked by all at once are asked by a connection.
+      assert.isAtMost(suspected, 60 * 20 / 5)
+      assert.isAtMost(sent.connections, 2 * suspected + 100)
+      // What was said for it, besides the liar's own: at most twice the budget a second.
+      const own = 200 * Math.ceil(keys.length / CrowdPackets.keysPerAsk)
+      assert.isAtMost((sent.broadcasts - own) / 20, 3 * 6)
+    })
+  )
+
+  test(
+    "who names those that do not say that they are there makes each node ask at most limits.doubts of them a second",
+    Effect.gen(function*() {
+      const { clear, crypto, network, nodes, sent } = yield* Crowd.open({ ...forty, nodes: 60, broadcastBudget: 6 })
+      yield* Effect.sleep("15 seconds")
+      const liar = yield* network.host("liar")
+      const named = nodes.slice(0, 16).map(keyOf).join(",")
+      const publicKey = crypto.generateKeyPair().publicKey
+      const payload = new TextEncoder().encode(`pnet|ask|${named}|${publicKey}|END\n`) as Uint8Array
+      // No word of theirs comes out, as if their switch dropped it. Questions do.
+      const silent = new Set(nodes.slice(0, 16).map(({ host }) => host.name))
+      yield* network.intercept(({ host, protocol }) => silent.has(host) && protocol === "udp" ? "drop" : "pass")
+      const doubted: Array<number> = []
+      yield* Crowd.watch(nodes.slice(16, 17), (_, event, at) => {
+        if (event._tag === "Suspected") doubted.push(at)
+      })
+      clear()
+      for (let i = 0; i < 20; i++) {
+        yield* network.inject(liar, { from: `${liar.address}:6000`, to: "10.0.255.255:3334", payload })
+        yield* Effect.sleep(50)
+      }
+      yield* Effect.sleep("2 seconds")
+      // Eight by that, and what it asks of itself.
+      assert.isAtLeast(doubted.length, 6)
+      assert.isAtMost(doubted.length, 12)
+      assert.isAbove(sent.connections, 0)
+    })
+  )
+
+  test(
+    "with made-up nodes of keys next to a victim's, who answers for them, keeps nobody from missing the victim",
+    Effect.gen(function*() {
+      const { crypto, network, nodes } = yield* Crowd.open(forty)
+      yield* Effect.sleep("5 seconds")
+      const victim = nodes[0]!
+      const liar = yield* network.host("liar")
+      const stays = yield* Effect.forkScoped(Effect.forever(Effect.gen(function*() {
+        for (let i = 0; i < 60; i++) {
+          const { publicKey } = made[i] ??= crypto.generateKeyPair()
+          const payload = advertPacket(crypto, {
+            networkId: "pnet",
+            name: `made-up-${i}`,
+            host: liar.address,
+            port: 4_000 + i,
+            publicKey
+          })
+          yield* network.inject(liar, { from: `${liar.address}:${6_000 + i}`, to: "10.0.255.255:3334", payload })
+        }
+        yield* Effect.sleep(1_000)
+      })))
+      yield* Effect.sleep("10 seconds")
+      assert.strictEqual(yield* Crowd.knownTo(nodes[1]!), 99)
+      const lost: Array<number> = []
+      const crashedAt = yield* Clock.currentTimeMillis
+      yield* Crowd.watch(nodes.slice(1), (_, event, at) => {
+        if (event._tag === "Lost" && event.peer.name === victim.node.name) lost.push(at - crashedAt)
+      })
+      yield* victim.host.crash
+      yield* Effect.sleep("15 seconds")
+      assert.strictEqual(lost.length, 39)
+      assert.isUndefined(stays.pollUnsafe())
+    })
+  )
+})
+
+const made: Array<{ readonly publicKey: PublicKey.PublicKey }> = []
+
+describe("a crowd whose network fails", () => {
+  test(
+    "that was in two parts is one again within two intervals, and nothing storms",
+    Effect.gen(function*() {
+      const { clear, network, nodes, sent } = yield* Crowd.open({ ...forty, nodes: 60, broadcastBudget: 6 })
+      yield* Effect.sleep("10 seconds")
+      const [one, two] = [nodes.slice(0, 30), nodes.slice(30)]
+      yield* network.partition(one.map(({ host }) => host), two.map(({ host }) => host))
+      yield* Effect.sleep("1 minute")
+      for (const node of nodes) assert.strictEqual(yield* Crowd.knownTo(node), 29)
+      yield* network.heal()
+      let most = { broadcasts: 0, unicasts: 0 }
+      for (let second = 0; second < 12; second++) {
+        clear()
+        yield* Effect.sleep("1 second")
+        most = {
+          broadcasts: Math.max(most.broadcasts, sent.broadcasts),
+          unicasts: Math.max(most.unicasts, sent.unicasts)
+        }
+      }
+      for (const node of nodes) assert.strictEqual(yield* Crowd.knownTo(node), 59)
+      // Thirty nodes a side say their adverts every five seconds each.
+      assert.isAtMost(most.broadcasts, 5 * 6)
+      // Ten answers of each at most, with the questions behind them, and some answers to those.
+      assert.isAtMost(most.unicasts, 60 * 25)
+    })
+  )
+
+  test(
+    "by a switch that drops half of all broadcasts loses nobody, and misses a crashed node",
+    Effect.gen(function*() {
+      const { network, nodes } = yield* Crowd.open(forty)
+      yield* Effect.sleep("3 seconds")
+      let state = 1
+      yield* network.intercept(({ to }) => {
+        state = Math.imul(state, 1_103_515_245) + 12_345 >>> 0
+        return to.endsWith(".255:3334") && state >>> 31 === 1 ? "drop" : "pass"
+      })
+      const lost: Array<string> = []
+      yield* Crowd.watch(nodes, (by, event) => {
+        if (event._tag === "Lost") lost.push(`${by.node.name} ${event.peer.name}`)
+      })
+      yield* Effect.sleep("3 minutes")
+      assert.deepStrictEqual(lost, [])
+      yield* nodes[0]!.host.crash
+      yield* Effect.sleep("25 seconds")
+      assert.strictEqual(lost.filter((line) => line.endsWith(" node0")).length, 39)
+      assert.strictEqual(lost.length, 39)
+    })
+  )
+
+  test(
+    "loses nobody at 10 % loss where each is frozen for 2 s again and again",
+    Effect.gen(function*() {
+      const { nodes } = yield* Crowd.open({ ...forty, loss: 0.1 })
+      yield* Effect.sleep("10 seconds")
+      const lost: Array<string> = []
+      let suspected = 0
+      yield* Crowd.watch(nodes, (by, event) => {
+        if (event._tag === "Lost") lost.push(`${by.node.name} lost ${event.peer.name}: ${event.reason}`)
+        if (event._tag === "Suspected") suspected++
+      })
+      for (const [i, { process }] of nodes.entries()) {
+        yield* Effect.forkScoped(Effect.forever(Effect.gen(function*() {
+          yield* Effect.sleep(3_000 + (i * 7_919) % 20_000)
+          yield* process.pause
+          yield* Effect.ensuring(Effect.sleep("2 seconds"), process.resume)
+          yield* Effect.sleep("10 seconds")
+        })))
+      }
+      yield* Effect.sleep("3 minutes")
+      assert.deepStrictEqual(lost, [])
+      assert.isAbove(suspected, 0)
+    })
+  )
+})
+
+describe("newcomers in a crowd", () => {
+  test(
+    "that are made up, and ask all, are answered by each node at a bounded rate, and fill no more than their address's share",
+    Effect.gen(function*() {
+      const { clear, crypto, network, nodes, sent } = yield* Crowd.open(forty)
+      yield* Effect.sleep("10 seconds")
+      const attacker = yield* network.host("attacker")
+      const bits = Buffer.alloc(70, 0)
+      bits[0] = 1
+      const request = bits.toString("base64url") + "=".repeat((4 - bits.toString("base64url").length % 4) % 4)
+      clear()
+      for (let i = 0; i < 500; i++) {
+        const { publicKey } = many[i] ??= crypto.generateKeyPair()
+        const text = `pnet|who|${request},made-up-${i}@${attacker.address}:4000|${publicKey}|END\n`
+        yield* network.inject(attacker, {
+          from: `${attacker.address}:${6_000 + i}`,
+          to: "10.0.255.255:3334",
+          payload: new TextEncoder().encode(text) as Uint8Array
+        })
+        yield* Effect.sleep(10)
+      }
+      // Five a second of each node to that address, and what they ask each other and those that they have entered.
+      assert.isAtMost(sent.unicasts / 5, 40 * (5 + 6))
+      for (const one of nodes) assert.isAtMost(yield* Crowd.knownTo(one), 39 + 64)
+    })
+  )
+})
+
+const many: Array<{ readonly publicKey: PublicKey.PublicKey }> = []
