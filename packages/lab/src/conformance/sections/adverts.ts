@@ -80,7 +80,17 @@ export const adverts = [
 
   check("advert-text", "what is no advert is refused", (kit) =>
     Effect.gen(function*() {
-      for (const content of ["", "a", "a@b", `${kit.name}@10.0.0.1`, `${kit.name}@10.0.0.1:80:80`, "a@b@10.0.0.1:80"]) {
+      for (
+        const content of [
+          "",
+          "a",
+          "a@b",
+          `${kit.name}@10.0.0.1`,
+          `${kit.name}@10.0.0.1:80:80`,
+          "a@b@10.0.0.1:80",
+          `${kit.name}@10.0.0.1:80@b`
+        ]
+      ) {
         yield* kit.refused("ERR_ADV_FORMAT", kit.packet("adv", content), content)
       }
     })),
@@ -143,6 +153,16 @@ export const adverts = [
         kit,
         (on) =>
           Effect.flatMap(kit.packet("adv", kit.advert(4000)), (bytes) => on.tell(concat(bytes, bytes), "two adverts"))
+      )
+  ),
+
+  aloud(
+    "packet-line-feed",
+    "a datagram without its LF is none",
+    (kit) =>
+      unheard(
+        kit,
+        (on) => Effect.flatMap(kit.packet("adv", kit.advert(4000)), (bytes) => on.tell(bytes.subarray(0, -1), "no LF"))
       )
   ),
 

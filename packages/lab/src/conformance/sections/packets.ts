@@ -1,7 +1,7 @@
 /** Sections 1 and 1.1: packets, and the order in which they are checked. What the vectors hold is in `vectors.ts`. */
 import { Effect } from "effect"
 import { checksOf } from "../check.ts"
-import { concat, equal, utf8 } from "../speech/bytes.ts"
+import { base64, concat, equal, utf8 } from "../speech/bytes.ts"
 
 const check = checksOf("raw")
 
@@ -85,6 +85,33 @@ export const packets = [
     "a connection on which nothing comes is refused after 5 s",
     (kit) => Effect.flatMap(kit.dial, (wire) => kit.err(wire, "ERR_PACKET_INCOMPLETE", 7_500)),
     { seconds: 7 }
+  ),
+
+  check("order-end", "the last section is END, and nothing else", (kit) =>
+    Effect.gen(function*() {
+      for (const tail of ["\n", "EN\n", "XND\n", "EXD\n", "ENX\n", "end\n", "ENDS\n", " END\n", "END\r\n"]) {
+        yield* kit.refused("ERR_PACKET_INCOMPLETE", kit.request("x", { tail }))
+      }
+    })),
+
+  check(
+    "packet-base64url",
+    "a command whose text has unused bits that are not zero is none",
+    (kit) =>
+      Effect.gen(function*() {
+        const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+        let seen = 0
+        for (const payload of ["", "x", "xx"]) {
+          const { command } = yield* kit.raw(payload)
+          const text = base64(command)
+          const at = text.indexOf("=") - 1
+          if (at < 0) continue
+          seen++
+          const changed = `${text.slice(0, at)}${letters[letters.indexOf(text[at]!) + 1]}${text.slice(at + 1)}`
+          yield* kit.refused("ERR_HANDSHAKE", kit.packet("msg", changed), "one bit more")
+        }
+        yield* kit.holds(seen === 2, "two texts with padding", String(seen))
+      })
   ),
 
   check(

@@ -112,7 +112,8 @@ export const raw = [
   check("raw-opens", "sizes in a body that do not fit are refused", (kit) =>
     broken(kit, "ERR_NODE_DECRYPTION_FAILED", {
       "a network id that is longer than it says": { networkSize: kit.subject.networkId.length - 1 },
-      "a name that is longer than the body": { nameSize: 255 }
+      "a name that is longer than the body": { nameSize: 255 },
+      "a body that ends inside its stamp": { nameSize: kit.name.length + 4 }
     })),
 
   check("label-name", "a name that is none is refused", (kit) =>
