@@ -34,6 +34,7 @@ import { isObject, parse, weigh } from "../wire/json.ts"
 import * as Contract from "./contract.ts"
 import { binarySchemaOf, keyword, numberedFields } from "./contractBinary.ts"
 import * as Codec from "./rpcCodec.ts"
+import { within } from "./rpcVarints.ts"
 
 export const protocol = "rpc" as const
 const version = 1
@@ -191,7 +192,9 @@ const lists = (schema: Schema.Constraint): boolean =>
 /** What the arrays, objects and fields of a value in JSON may hold. */
 const maxWeight = 8 * defaultLimit
 
-const notJson = (expected: string) => new Schema.SchemaError(new SchemaIssue.InvalidValue({ expected }, undefined, {}))
+const tooLong = () => wrong("integers of fewer bytes")
+
+const wrong = (expected: string) => new Schema.SchemaError(new SchemaIssue.InvalidValue({ expected }, undefined, {}))
 
 export const jsonEncoder = (schema: Schema.Top, options: SchemaAST.ParseOptions): Coding<any, Uint8Array> => {
   const encode = Schema.encodeUnknownEffect(Schema.toCodecJson(schema), options) as Coding<any, unknown>
@@ -202,7 +205,7 @@ const jsonDecoder = (schema: Schema.Top, options: SchemaAST.ParseOptions): Codin
   const decode = Schema.decodeUnknownEffect(Schema.toCodecJson(schema), options) as Coding<unknown, any>
   return (bytes) => {
     const parsed = weigh(bytes) > maxWeight ? "a value that holds less" : parse(bytes)
-    return typeof parsed === "string" ? Effect.fail(notJson(parsed)) : decode(parsed.value)
+    return typeof parsed === "string" ? Effect.fail(wrong(parsed)) : decode(parsed.value)
   }
 }
 
@@ -262,10 +265,11 @@ export const wireOf = (rpc: Rpc.AnyWithProps, codec: Codec.Codec = Codec.effects
   }
   const decoder = (schema: () => Schema.Top): Coding<Uint8Array, any> => {
     let decode: Coding<Uint8Array, any> | undefined
-    return (bytes) =>
+    const compiled = (bytes: Uint8Array) =>
       (decode ??= json
         ? jsonDecoder(schema(), options)
         : Schema.decodeUnknownEffect(codecFor(schema()), options) as Coding<Uint8Array, any>)(bytes)
+    return json ? compiled : (bytes) => within(bytes, compiled, tooLong)
   }
   const chunk = () => Schema.NonEmptyArray(stream === undefined ? Schema.Any : stream.success) as Schema.Top
   const exitOf = () => exit as unknown as Schema.Top

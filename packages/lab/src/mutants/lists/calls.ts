@@ -324,6 +324,19 @@ const rpcRequests = of("rpc-server", "packages/core/src/internal/call/rpcRequest
   "memory-free": [`fiber.addObserver(held.free)`, ``, "the memory of requests that are over is never given back"]
 })
 
+const rpcVarints = of("rpc-varints", "packages/core/src/internal/call/rpcVarints.ts", suites("rpcVarints"), {
+  "watched": [
+    `if (squares > most) throw new TooLong()`,
+    `if (squares > 2 ** 40) throw new TooLong()`,
+    "an integer is read to its end, however long that takes"
+  ],
+  "run": [
+    `run = index === last + 1 ? run + 1 : 1`,
+    `run = run + 1`,
+    "bytes of many short integers count as one of a long one"
+  ]
+})
+
 const rpcExecute = of("rpc-server", "packages/core/src/internal/call/rpcExecute.ts", rpcServerSuites, {
   "late": [
     `nowUnsafe(clock) < deadline ? handler :`,
@@ -702,6 +715,7 @@ export const callsList = [
   ...refused,
   ...rpcWire,
   ...rpcRequests,
+  ...rpcVarints,
   ...rpcExecute,
   ...rpcChunks,
   ...rpcStreamCall,
