@@ -127,18 +127,20 @@ const lookAt = (values: Values): Effect.Effect<ReadonlyArray<Done>, Seeds.Found>
     return yield* run(all, subject, place, { level, has: met(values), patience, only, concurrency, run: name })
   }).pipe(Effect.scoped, Effect.provide(NodeNetwork.layer))
 
-/** Looks at every node with a deviation in it, by all checks. */
-const findPlanted: Effect.Effect<boolean> = Effect.gen(function*() {
-  let well = true
-  for (const deviation of deviations) {
-    const done = yield* lookAtPlanted(deviation)
-    const found = isFound(deviation, done)
-    well &&= found
-    yield* Console.log(`${found ? "found" : "NOT FOUND"}: ${deviation.rule}: a node that ${deviation.does}`)
-    for (const line of lines(done)) yield* Console.log(`  ${line}`)
-  }
-  return well
-})
+/** Looks at nodes with a deviation in each, by all checks. */
+const findPlanted = (only: ReadonlyArray<string>): Effect.Effect<boolean> =>
+  Effect.gen(function*() {
+    let well = true
+    for (const deviation of deviations) {
+      if (only.length > 0 && !only.some((text) => deviation.rule.startsWith(text))) continue
+      const done = yield* lookAtPlanted(deviation)
+      const found = isFound(deviation, done)
+      well &&= found
+      yield* Console.log(`${found ? "found" : "NOT FOUND"}: ${deviation.rule}: a node that ${deviation.does}`)
+      for (const line of lines(done)) yield* Console.log(`  ${line}`)
+    }
+    return well
+  })
 
 /** The conformance kit. */
 export const conformance = Command.make("conformance", flags, (values) =>
@@ -150,7 +152,7 @@ export const conformance = Command.make("conformance", flags, (values) =>
       }
       return
     }
-    if (values.planted) return yield* Seeds.foundIf(!(yield* findPlanted))
+    if (values.planted) return yield* Seeds.foundIf(!(yield* findPlanted(values.only)))
     const done = yield* lookAt(values)
     for (const line of lines(done)) yield* Console.log(line)
     yield* Seeds.foundIf(done.some(({ outcome }) => outcome._tag === "Failed"))
