@@ -285,6 +285,30 @@ describe("Peers: adverts", () => {
       assert.deepStrictEqual((yield* peers.all).map((peer): string => peer.name), ["bob"])
     }))
 
+  test("that were heard before have something to say again where what they said was taken back", () =>
+    Effect.gen(function*() {
+      const { peers, sight } = yield* setUp()
+      yield* sight("bob")
+      yield* sight("bob", { host: "10.0.0.2", port: 2_000 })
+      for (let i = 0; i < 3; i++) yield* sight("bob")
+      yield* sight("bob", { port: 0 })
+      assert.deepStrictEqual(ports(yield* peers.get("bob")), [2_000])
+      yield* sight("bob")
+      assert.sameMembers([...ports(yield* peers.get("bob"))!], [1_000, 2_000])
+    }))
+
+  test("that are heard again and again say their name still, when another host says another", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight } = yield* setUp()
+      for (let i = 0; i < 10; i++) {
+        yield* sight("bob")
+        yield* pass("2500 millis")
+      }
+      yield* sight("rob", { key: key("bob"), host: "10.0.0.2", port: 2_000 })
+      assert.strictEqual((yield* peers.get("bob"))?.publicKey, key("bob"))
+      assert.strictEqual((yield* peers.get("rob"))?.publicKey, key("bob"))
+    }))
+
   test("wait in their order behind one whose name a policy is not done with, and for none of which it dies", () =>
     Effect.gen(function*() {
       const decided = yield* Deferred.make<void>()

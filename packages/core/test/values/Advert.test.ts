@@ -18,6 +18,13 @@ const refused = (content: Uint8Array | string) => {
 }
 
 describe("Advert", () => {
+  it("has the name that it says, whatever was read before", () => {
+    // Two texts of one hash.
+    for (const name of ["Aa", "BB", "Aa", "Aa", "BB"]) {
+      assert.strictEqual(read(`${name}@10.0.0.1:4000`).name as string, name)
+    }
+  })
+
   it("is name@host:port", () => {
     assert.deepStrictEqual(read("alpha@10.0.0.1:4000"), {
       name: Packet.NodeName.make("alpha"),

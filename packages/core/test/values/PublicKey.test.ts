@@ -29,6 +29,14 @@ describe("PublicKey", () => {
     assert.deepStrictEqual(PublicKey.toBytes(key(bytes)), bytes)
   })
 
+  it("is the key that its text says, whatever was read before", () => {
+    // Their texts begin with the same letters.
+    for (const last of [1, 2, 1, 1, 2]) {
+      const made = key(withByte(20, last))
+      assert.strictEqual(PublicKey.fromText(Uint8Array.from(made, (c) => c.charCodeAt(0))), made)
+    }
+  })
+
   it("is refused in any other form", () => {
     for (
       const other of [

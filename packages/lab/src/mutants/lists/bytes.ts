@@ -104,6 +104,11 @@ const publicKey = of("key", "packages/core/src/PublicKey.ts", suites("PublicKey"
     ``,
     "a key whose products everybody knows is taken"
   ],
+  "known": [
+    `if (known !== undefined && isText(text, known)) return known`,
+    `if (known !== undefined) return known`,
+    "a key is taken for another one that was read before"
+  ],
   "canonical": [`isCanonical(bytes) && !lowOrder`, `!lowOrder`, "one key has two forms"]
 })
 
