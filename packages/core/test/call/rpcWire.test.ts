@@ -1,6 +1,9 @@
 /** The bytes of typed calls, as somebody makes them who follows no rules. */
 import { assert, describe, it } from "@effect/vitest"
 import { bytes, concat } from "@pnet/lab/worlds/sessionWorld"
+import { Cause, Effect, Exit, Schema } from "effect"
+import { Rpc } from "effect/rpc"
+import { jsonWireOf } from "../../src/internal/call/rpcJson.ts"
 import * as Wire from "../../src/internal/call/rpcWire.ts"
 
 const request = (flags: number, ...parts: ReadonlyArray<Uint8Array>) =>
@@ -45,5 +48,55 @@ describe("what answers a typed call", () => {
     assert.lengthOf(Wire.rawElements(concat(one, one))!, 2)
     assert.isUndefined(Wire.rawElements(one.subarray(0, 6)))
     assert.isUndefined(Wire.rawElements(new Uint8Array()))
+  })
+})
+
+describe("the errors of a typed call", () => {
+  let message: () => unknown = () => ""
+  class Failed extends Schema.TaggedError<Failed>()("Failed", { path: Schema.String }) {
+    override get message() {
+      return message() as string
+    }
+  }
+  const rpc = Rpc.make("call", { success: Schema.String, error: Failed }) as never
+  const failing = (count: number) =>
+    Cause.fromReasons(Array.from({ length: count }, () => Cause.makeFailReason(new Failed({ path: "a" }))))
+  const count = (exit: Exit.Exit<any, unknown>) => Exit.isFailure(exit) ? exit.cause.reasons.length : 0
+
+  it("are as many as are read, in either form", () => {
+    const wire = Wire.wireOf(rpc)
+    const json = jsonWireOf(rpc)
+    for (const errors of [1, 2, Wire.maxFailures]) {
+      assert.strictEqual(Wire.failuresOf(failing(errors))?.reasons.length, errors)
+      const bytes = Effect.runSync(wire.encodeExit(Exit.failCause(failing(errors))))
+      assert.strictEqual(count(Effect.runSync(wire.decodeExit(bytes))), errors)
+    }
+    for (const errors of [Wire.maxFailures + 1, 150, 20_000]) {
+      assert.strictEqual(Wire.failuresOf(failing(errors))?.reasons.length, Wire.maxFailures)
+      const bytes = Effect.runSync(wire.encodeExit(Exit.failCause(failing(errors))))
+      assert.isTrue(Exit.isFailure(Effect.runSyncExit(wire.decodeExit(bytes))))
+      const others = Array.from({ length: errors }, () => ({ _tag: "Failed", path: "a" }))
+      const exit = Effect.runSync(json.decodeExit({ error: { _tag: "Failed", path: "a" }, others }))
+      assert.strictEqual(count(exit), Wire.maxFailures)
+    }
+  })
+
+  it("are sent as JSON whatever they say of themselves, and with no half characters", () => {
+    const text = (given: () => unknown) => {
+      message = given
+      return new TextDecoder().decode(Effect.runSync(jsonWireOf(rpc).encodeExit(Exit.failCause(failing(1)))))
+    }
+    const error = `,"error":{"_tag":"Failed","path":"a"}`
+    assert.strictEqual(text(() => ""), error)
+    assert.strictEqual(text(() => "no"), `${error},"description":"no"`)
+    for (const odd of [7, null, undefined, {}, Symbol("x")]) assert.strictEqual(text(() => odd), error)
+    assert.strictEqual(
+      text(() => {
+        throw new Error("no")
+      }),
+      error
+    )
+    assert.strictEqual(text(() => `${"x".repeat(1_023)}😀`), `${error},"description":"${"x".repeat(1_023)}"`)
+    assert.strictEqual(text(() => `${"x".repeat(1_022)}😀y`), `${error},"description":"${"x".repeat(1_022)}😀"`)
   })
 })

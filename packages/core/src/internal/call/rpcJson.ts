@@ -71,8 +71,18 @@ class Lines {
   }
 }
 
-/** A text that a peer, or an error, has for a description. */
-const shortened = (text: string): string => text.slice(0, maxDescription)
+/** A text that a peer, or an error, has for a description. No character is cut in two: not everybody reads half a one. */
+const shortened = (text: string): string => text.slice(0, maxDescription).replace(/[\ud800-\udbff]$/, "")
+
+/** What an error of a handler says of itself, which may be anything, or throw. */
+const messageOfError = (error: unknown): string => {
+  try {
+    const message: unknown = error instanceof Error ? error.message : ""
+    return typeof message === "string" ? message : ""
+  } catch {
+    return ""
+  }
+}
 
 const hexOf = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
 
@@ -267,9 +277,8 @@ const exits = (
       return Effect.map(
         Effect.forEach(errors, (each) => encode(each)),
         ([one, ...others]) => {
-          const said = first instanceof Error && first.message !== ""
-            ? `,"description":${JSON.stringify(shortened(first.message))}`
-            : ""
+          const message = messageOfError(first)
+          const said = message === "" ? "" : `,"description":${JSON.stringify(shortened(message))}`
           const parts = [
             utf8(",\"error\":"),
             one!,
@@ -282,7 +291,9 @@ const exits = (
     },
     decodeExit: (body: Readonly<Record<string, unknown>>) => {
       const { error: first = null, others } = body
-      const all = Array.isArray(others) ? [first, ...others as ReadonlyArray<unknown>] : [first]
+      const all: ReadonlyArray<unknown> = Array.isArray(others)
+        ? [first, ...others.slice(0, Wire.maxFailures - 1) as ReadonlyArray<unknown>]
+        : [first]
       return Effect.map(
         Effect.forEach(all, (each) => decode(each)),
         (errors) => Exit.failCause(Cause.fromReasons(errors.map(Cause.makeFailReason)))

@@ -55,6 +55,9 @@ export const chunkBytes = 262_144
 /** Chunks that a caller takes before it has granted more, unless it says otherwise. */
 export const defaultWindow = 16
 
+/** Typed errors of one failure. An error is an object with the place where it was made: a few bytes of it take long. */
+export const maxFailures = 64
+
 /** From a value to another, or not. */
 export type Coding<A, B> = (value: A) => Effect.Effect<B, Schema.SchemaError>
 
@@ -192,6 +195,14 @@ const lists = (schema: Schema.Constraint): boolean =>
 /** What the arrays, objects and fields of a value in JSON may hold. */
 const maxWeight = 8 * defaultLimit
 
+/** Whether an exit of `SchemaBinary` has more errors than that: their number is behind its length, its envelope and its kind. */
+const hasManyFailures = (exit: Uint8Array): boolean => {
+  let at = 0
+  while (exit[at]! >= 0x80) at++
+  const count = exit[at + 3]
+  return exit[at + 2] === 1 && count !== undefined && count > maxFailures
+}
+
 const tooLong = () => wrong("integers of fewer bytes")
 
 const wrong = (expected: string) => new Schema.SchemaError(new SchemaIssue.InvalidValue({ expected }, undefined, {}))
@@ -273,6 +284,7 @@ export const wireOf = (rpc: Rpc.AnyWithProps, codec: Codec.Codec = Codec.effects
   }
   const chunk = () => Schema.NonEmptyArray(stream === undefined ? Schema.Any : stream.success) as Schema.Top
   const exitOf = () => exit as unknown as Schema.Top
+  const decodeExit = decoder(exitOf)
   const make = (schemaOf: (schema: Schema.Constraint) => Schema.Json): Contract.Contract => {
     const form = json ? "json" : codec.form
     return { ...contractBy(rpc, schemaOf), ...(form === undefined ? {} : { form }) }
@@ -303,7 +315,11 @@ export const wireOf = (rpc: Rpc.AnyWithProps, codec: Codec.Codec = Codec.effects
     encodeChunk: encoder(chunk),
     decodeChunk: decoder(chunk),
     encodeExit: encoder(exitOf),
-    decodeExit: decoder(exitOf),
+    // Where another encoder writes the number is not known.
+    decodeExit: (bytes: Uint8Array) =>
+      !json && codec.form === undefined && hasManyFailures(bytes)
+        ? Effect.fail(wrong(`at most ${maxFailures} errors`))
+        : decodeExit(bytes),
     mismatch: () => mismatch ??= mismatchBody(contractOf(), hashOf()),
     contract: contractOf,
     hash: hashOf,
@@ -489,11 +505,18 @@ export const rawElements = (bytes: Uint8Array): Array<Uint8Array> | undefined =>
   return out.length === 0 ? undefined : out
 }
 
-/** The typed failures of a cause, without its defects and interruptions, which do not travel; `undefined` where there is none. */
+/**
+ * The typed failures of a cause, without its defects and interruptions, which do not travel, and as many as a reader takes;
+ * `undefined` where there is none.
+ */
 export const failuresOf = <E>(cause: Cause.Cause<E>): Cause.Cause<E> | undefined => {
   const { reasons } = cause
-  if (reasons.every(Cause.isFailReason)) return reasons.length === 0 ? undefined : cause
-  const failures = reasons.filter(Cause.isFailReason)
+  if (reasons.length <= maxFailures && reasons.every(Cause.isFailReason)) {
+    return reasons.length === 0
+      ? undefined
+      : cause
+  }
+  const failures = reasons.filter(Cause.isFailReason).slice(0, maxFailures)
   return failures.length === 0 ? undefined : Cause.fromReasons(failures)
 }
 

@@ -498,6 +498,12 @@ const rpcForms = of("rpc-forms", "packages/core/src/internal/call/rpcClientReque
 
 const rpcAnswers = of("rpc-answers", "packages/core/src/internal/call/rpcWire.ts", rpcClientSuites, {
   "limit": [`if (length > this.#limit) return Found.tooLarge`, ``, "a chunk of any length is read"],
+  "failures": [
+    `count > maxFailures`,
+    `count > 200`,
+    "a failure has as many errors as a peer says",
+    { tests: ["rpcWire"] }
+  ],
   "answer-limit": [
     `if (pieces.length > this.#limit + maxContract) return Found.tooLarge`,
     ``,
