@@ -578,6 +578,39 @@ describe("a caller of one who serves typed calls as JSON alone", () => {
       assert.deepStrictEqual(seen, ["json", "bytes"])
     })))
 
+  it.effect("asks in bytes again now and then, of whoever speaks them by then", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob, counts } = yield* answering((_, { hash }) =>
+        hash === "00000000000000ff"
+          ? `{"type":"success","value":"7"}`
+          : JSON.stringify({
+            type: "mismatch",
+            hash: "00000000000000ff",
+            contract: jsonWireOf(Files.requests.get("size") as never).contract()
+          })
+      )
+      const client = yield* clientOf(alice, Files)
+      assert.strictEqual(yield* client.size({ path: "a" }), 7n)
+      assert.deepStrictEqual(counts, { bytes: 1, json: 2 })
+      yield* Effect.sleep("100 seconds")
+      assert.strictEqual(yield* client.size({ path: "a" }), 7n)
+      assert.deepStrictEqual(counts, { bytes: 1, json: 3 })
+      yield* Effect.sleep("30 seconds")
+      assert.strictEqual(yield* client.size({ path: "a" }), 7n)
+      assert.deepStrictEqual(counts, { bytes: 2, json: 5 })
+      // It is updated, and is called in bytes from then on.
+      const wire = wireOf(Files.requests.get("size") as never)
+      yield* bob.node.sessions.handle({ protocol: "rpc", name: "size" }, (stream) => {
+        counts.bytes++
+        return Effect.ignore(
+          Effect.flatMap(wire.encodeSuccess(9n), (bytes) => stream.write(Uint8Array.of(0, ...bytes)))
+        )
+      })
+      yield* Effect.sleep("130 seconds")
+      for (let i = 0; i < 3; i++) assert.strictEqual(yield* client.size({ path: "a" }), 9n)
+      assert.deepStrictEqual(counts, { bytes: 5, json: 5 })
+    })))
+
   it.effect("gets a typed error of whatever is no answer, at a bounded cost", () =>
     quietly(Effect.gen(function*() {
       let told = ""

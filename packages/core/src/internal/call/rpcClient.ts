@@ -11,6 +11,7 @@ import * as RpcClient from "effect/rpc/RpcClient"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
 import { type FromServer, type Request, RequestId } from "effect/rpc/RpcMessage"
 import type * as Scope from "effect/Scope"
+import { nowUnsafe } from "../../Deadline.ts"
 import type { NodeName } from "../../Packet.ts"
 import { Peers } from "../../Peers.ts"
 import * as Sessions from "../../Sessions.ts"
@@ -47,11 +48,12 @@ const clientOf = (
 ): Effect.Effect<Client, never, Sessions.Sessions | Peers> =>
   Effect.gen(function*() {
     const { limit = Wire.defaultLimit, timeout, window = Wire.defaultWindow } = options
+    const clock = yield* Clock.Clock
     return {
       sessions: yield* Sessions.Sessions,
       peers: yield* Peers,
-      clock: yield* Clock.Clock,
-      known: new Known(),
+      clock,
+      known: new Known(() => nowUnsafe(clock)),
       limit,
       window: Math.min(255, Math.max(1, window)),
       timeout: timeout === undefined ? Infinity : Duration.toMillis(Duration.fromInputUnsafe(timeout)),

@@ -142,6 +142,11 @@ export class Call {
     this.#tried |= formBit(this.json)
   }
 
+  /** Whether it was not made yet, in either form. */
+  get untried(): boolean {
+    return this.#tried === 0
+  }
+
   /** Whether the other form was not tried yet. */
   get mayChangeForm(): boolean {
     return (this.#tried & formBit(!this.json)) === 0

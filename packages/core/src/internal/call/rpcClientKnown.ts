@@ -15,10 +15,18 @@ export interface Way {
 /** Names of peers that a client remembers. */
 const most = 4_096
 
+/** Milliseconds after which a peer that is called by JSON is called in bytes again: it may have been busy starting, or is another by now. */
+const recheck = 120_000
+
 export class Known {
   readonly #met = new Map<string, Peer>()
   /** How functions of peers are called that are not called as all are, by peer and function. */
-  readonly #ways = new Map<string, Way>()
+  readonly #ways = new Map<string, Way & { readonly until: number }>()
+  readonly #now: () => number
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
 
   meet(peer: Peer): void {
     if (this.#met.get(peer.name) !== peer && (this.#met.size < most || this.#met.has(peer.name))) {
@@ -30,14 +38,19 @@ export class Known {
     return this.#met.get(name)
   }
 
-  /** How a function of the peer is called, where that is known to be otherwise. */
-  way(peer: Peer, name: string): Way | undefined {
-    return this.#ways.size === 0 ? undefined : this.#ways.get(`${peer.publicKey}\n${name}`)
+  /**
+   * How a function of the peer is called, where that is known to be otherwise. `first` is whether the call was not made yet: one
+   * that was goes on as it began, however long ago that was found out.
+   */
+  way(peer: Peer, name: string, first: boolean): Way | undefined {
+    if (this.#ways.size === 0) return undefined
+    const way = this.#ways.get(`${peer.publicKey}\n${name}`)
+    return way === undefined || !first || this.#now() < way.until ? way : undefined
   }
 
   adopt(peer: Peer, name: string, way: Way): void {
     if (this.#ways.size >= most) this.#ways.clear()
-    this.#ways.set(`${peer.publicKey}\n${name}`, way)
+    this.#ways.set(`${peer.publicKey}\n${name}`, { ...way, until: way.json ? this.#now() + recheck : Infinity })
   }
 
   forget(peer: Peer, name: string): void {

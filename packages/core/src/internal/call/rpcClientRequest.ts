@@ -143,7 +143,7 @@ export const begin = <A>(
     const inherited = fiber.getRef(CurrentDeadline)
     const begun = client.timeout === Infinity ? 0 : nowUnsafe(client.clock)
     const once = Effect.flatMap(resolve(call), (peer) => {
-      call.use(client.known.way(peer, call.name))
+      call.use(client.known.way(peer, call.name, call.untried))
       return Effect.flatMap(Effect.orDie(call.wire.encodePayload(call.message.payload)), (payload) => {
         const millis = millisOf(client, inherited, begun)
         const parts = requestOf(call, payload)

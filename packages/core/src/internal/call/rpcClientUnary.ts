@@ -103,7 +103,7 @@ export class Unary {
       return Effect.matchEffect(client.peers.resolveOne(call.to), {
         onFailure: () => slow(call),
         onSuccess: (peer) => {
-          const way = client.known.way(peer, call.name)
+          const way = client.known.way(peer, call.name, true)
           if (way?.json === true) return slow(call)
           call.use(way)
           const parts = requestOf(call, payload.value)

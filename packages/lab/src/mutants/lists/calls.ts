@@ -407,6 +407,12 @@ const rpcClientRequest = of("rpc-client", "packages/core/src/internal/call/rpcCl
 })
 
 const rpcClientKnown = of("rpc-client", "packages/core/src/internal/call/rpcClientKnown.ts", rpcClientSuites, {
+  "recheck": [
+    `!first || this.#now() < way.until ? way`,
+    `true ? way`,
+    "a peer that was called by JSON once is called so for ever",
+    { tests: ["PeerRpcJson.sim"] }
+  ],
   "adopted": [`if (this.#ways.size >= most) this.#ways.clear()`, ``, "every peer's contract is remembered", {
     equivalent:
       "names are those that the program calls by itself, so nothing that a peer does fills it; the bound is for programs that make names up"
