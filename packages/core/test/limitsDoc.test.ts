@@ -406,6 +406,21 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
   ],
   ["Arguments of a command", "10,000", "It is answered `invalid_arguments`, and not run."],
   [
+    "Typed errors of one failure of a typed call",
+    "64",
+    "Further ones are not sent, and not read; in bytes, `ContractError`."
+  ],
+  [
+    "Time for which a peer's function is called by JSON, where it did not take bytes",
+    "2 minutes",
+    "It is called in bytes again, and by JSON if it does not take them still."
+  ],
+  [
+    "Bytes of an integer in the bytes of a typed call",
+    "16,384, or as many of shorter ones as take that time",
+    "It cannot be decoded: `ContractError`."
+  ],
+  [
     "What the arrays, objects and fields of an answer by JSON hold besides its bytes",
     "8 times `callSize`",
     "It is not parsed; `CallTooLargeError`."
