@@ -284,6 +284,29 @@ for (const version of versions) {
     )
 
     test(
+      "stay with each other where the node of today is in a crowd, and says its advert too seldom for the other",
+      Effect.gen(function*() {
+        // A budget of one a second: with two nodes one every two seconds, five times as seldom as the other does.
+        const pairs = yield* meet({ broadcastInterval: "400 millis", ofToday: { broadcastBudget: 1 } })
+        const held = yield* Effect.forEach(
+          pairs,
+          ({ caller, from }) => Effect.forkChild(caller("request", { ...from, function: "hold", text: "" }))
+        )
+        for (const { callee, to } of pairs) yield* callee("held", to)
+        // In which the other would have lost it, if it did not ask.
+        yield* Effect.sleep("5 seconds")
+        for (const [i, { caller, from, title, to }] of pairs.entries()) {
+          assert.isUndefined(held[i]!.pollUnsafe(), title)
+          assert.deepStrictEqual(
+            valueOf(yield* caller("call", { ...from, function: "get_peers", args: [] }), title),
+            [to.peer]
+          )
+          yield* asked.raw(pairs[i]!)
+        }
+      })
+    )
+
+    test(
       "interrupt what the other does for them when its time is up, or nobody wants it any more",
       Effect.gen(function*() {
         const pairs = yield* meet()

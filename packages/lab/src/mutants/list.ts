@@ -1,6 +1,7 @@
 /** All mutations, by what they are about. */
 import { bytes } from "./lists/bytes.ts"
 import { callsList } from "./lists/calls.ts"
+import { crowdList } from "./lists/crowd.ts"
 import { handlersList } from "./lists/handlers.ts"
 import { machinesList } from "./lists/machines.ts"
 import { namesList } from "./lists/names.ts"
@@ -15,5 +16,6 @@ export const all: ReadonlyArray<Mutation> = [
   ...sessionsList,
   ...callsList,
   ...handlersList,
-  ...machinesList
+  ...machinesList,
+  ...crowdList
 ]

@@ -15,6 +15,9 @@ export interface Start {
   readonly framing?: "binary" | "text"
   readonly peers?: ReadonlyArray<string>
   readonly limits?: Readonly<Record<string, string | number>>
+  readonly broadcastInterval?: string
+  /** Of today's nodes alone. */
+  readonly broadcastBudget?: number
 }
 
 /** What a call came to. */

@@ -16,10 +16,9 @@ import { jittered, type Telling } from "./telling.ts"
 // In milliseconds. Behind its first adverts; and this long after its start it is none any more.
 const beginsAfter = 400
 const newFor = 5_000
-// How often it asks at most, this far apart, and after how many rounds in a row that brought nobody it stops.
+// How often it asks at most, this far apart. Before that it stops when a round brought nobody.
 const rounds = 6
 const roundEvery = 350
-const fruitlessRounds = 2
 // Between the questions of a round, of which each is answered by many.
 const questionEvery = 20
 // Where so many newcomers ask in a second, it waits for a round; so often at most.
@@ -63,9 +62,8 @@ export class Newcomer {
       yield* Effect.sleep(beginsAfter)
       yield* Deferred.await(this.#isInCrowd)
       if (crowd.size > togetherFrom) yield* Effect.sleep(togetherWithin * (yield* Random.next))
-      let fruitless = 0
       let waited = 0
-      for (let asked = 0; asked < rounds && fruitless < fruitlessRounds;) {
+      for (let asked = 0; asked < rounds;) {
         if (!this.heardQuestion() && waited++ < waits) {
           yield* jittered(roundEvery)
           continue
@@ -73,7 +71,7 @@ export class Newcomer {
         const before = crowd.size
         yield* this.#ask
         yield* jittered(roundEvery)
-        fruitless = crowd.size > before ? 0 : fruitless + 1
+        if (crowd.size === before) return
         asked++
       }
     }).pipe(Effect.timeoutOption(newFor), Effect.asVoid)

@@ -32,9 +32,12 @@ const positions = 4
 /** The most keys of an `ask`, so that it fits also as a token. */
 export const keysPerAsk = 16
 
-/** The bytes of the filter that this implementation sends, and for how many keys: some 12 bits a key, of which one in 150 is taken for known. */
-const filterLength = 384
-const keysPerFilter = 256
+/**
+ * The bytes of the filter that this implementation sends, which fits also as a token, and for how many keys: 8 bits a key, of which one
+ * in 40 is taken for known.
+ */
+const filterLength = 500
+const keysPerFilter = 500
 
 /** Which slice a key is in. */
 export const sliceOf = (key: Uint8Array, slices: number): number => (key[0]! + 256 * key[1]!) % slices
