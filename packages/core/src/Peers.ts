@@ -4,7 +4,8 @@
  *
  * Sightings come in from `Discovery` and enter a table that is bounded twice: peers that have proved their key, and those
  * known by an advert alone, which anyone can make up. A peer that goes silent is first `Suspected`, then asked, and `Lost` only
- * when it does not answer; that takes about four broadcast intervals, at most 12 seconds with the usual one.
+ * when it does not answer; that takes about four broadcast intervals, at most 12 seconds with the usual one. On a LAN of more than 100 nodes each
+ * says its advert more seldom, and peers are asked by chance: there it takes at most 15 seconds.
  *
  * What is done with a peer can be bound to its presence, and then ends when the peer is gone:
  *
@@ -53,7 +54,7 @@ export interface Peer {
    * reached over the session that it made.
    */
   readonly endpoints: ReadonlyArray<Endpoint>
-  /** `Suspect`: not heard for three intervals, and being asked. */
+  /** `Suspect`: not heard for three intervals, or, on a LAN of many, has not answered; and being asked. */
   readonly status: "Online" | "Suspect"
   /** Whether it has proved that it has the secret of its key. */
   readonly proved: boolean
@@ -66,7 +67,7 @@ export interface Peer {
  * - `Joined`: it is in the table now. `reason`: it is `New` here, it has `Returned` after it was lost or had left, or it was
  *   `Known` already when this stream of events began
  * - `Updated`: its `name` or an `address` changed, or it `proved` its key; `reason` says which
- * - `Suspected`: it was not heard for three intervals (`silentFor`), and is asked from now on
+ * - `Suspected`: it was not heard for three intervals (`silentFor`), or, on a LAN of many, did not answer, and is asked from now on
  * - `Probed`: what the asking came to, after `tries` questions. `Answered` or, without a network key, `Busy`: it lives. `Refused`: nothing listens at
  *   any of its addresses, or somebody else does. `NoAnswer`: it did not answer in time
  * - `Returned`: it was suspected, and lives. `reason` says by what: an `Advert`, its answer to a `Probe`, or `Traffic`, which is

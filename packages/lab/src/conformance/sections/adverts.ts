@@ -193,6 +193,35 @@ export const adverts = [
     }
   ),
 
+  aloud(
+    "crowd-malformed",
+    "a who or an ask that is none is never answered",
+    (kit) =>
+      unheard(kit, (on) =>
+        Effect.gen(function*() {
+          for (const content of ["", kit.advert(4000), ",nobody", `AQEAAAAA/w==,${kit.advert(4000)}`]) {
+            yield* on.tell(yield* kit.packet("who", content), `who: ${content}`)
+          }
+          yield* on.tell(yield* kit.packet("ask", `${kit.subject.key},`), "an ask with a comma at its end")
+        }))
+  ),
+
+  aloud(
+    "crowd-who-answer",
+    "a who is answered with the peer's advert, each time; or never, by a peer that knows nothing of crowds",
+    (kit) =>
+      Effect.gen(function*() {
+        const on = yield* air(kit)
+        const ask = Effect.gen(function*() {
+          yield* on.tell(yield* kit.packet("who", `,${kit.advert(4000)}`), "who")
+          return yield* on.hear(800)
+        })
+        if ((yield* ask)._tag === "Silence") return
+        const { port } = yield* advertOf(kit, yield* ask)
+        yield* kit.holds(port === kit.subject.endpoint.port, `the port ${kit.subject.endpoint.port}`, String(port))
+      })
+  ),
+
   aloud("udp-when", "adverts come every 2.5 s, within a tenth", (kit) =>
     Effect.gen(function*() {
       const on = yield* air(kit, true)
