@@ -379,6 +379,15 @@ describe("the differences of two contracts", () => {
     assert.isTrue(compatible(mine, { ...mine, payload: inside("string") }))
     assert.isFalse(compatible(mine, { ...mine, payload: inside("number") }))
     assert.isFalse(compatible({ ...mine, payload: inside("string") }, { ...mine, payload: inside("number") }))
+    // Two kinds of numbers go together as a field, and not in a list, also where both refer to one schema.
+    const number = (type: string) => ({
+      type: "object",
+      properties: { a: { $ref: "#/$defs/N" }, b: { type: "array", items: { $ref: "#/$defs/N" } } },
+      $defs: { N: { type } }
+    })
+    const numbers = { ...mine, payload: number("number") }
+    assert.isTrue(compatible(numbers, numbers))
+    assert.isFalse(compatible(numbers, { ...mine, payload: number("integer") }))
     // What says by something else what it is says more than what says nothing.
     const parts = { allOf: [{ type: "string" }] }
     assert.isFalse(compatible({ ...mine, payload: {} }, { ...mine, payload: parts }))

@@ -46,7 +46,8 @@ describe("integers of typed calls", () => {
     const values = {
       n: (1n << 100_000n) - 1n,
       i: -300,
-      list: [1, 2 ** 40],
+      // Short ones, however many.
+      list: [1, 2 ** 40, ...Array.from({ length: 20_000 }, () => 300)],
       data: ones(1_000_000),
       text: "漢".repeat(200_000)
     }

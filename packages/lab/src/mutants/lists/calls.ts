@@ -554,8 +554,7 @@ const contractCompatible = of("contract", "packages/core/src/internal/call/contr
   "packed-again": [
     `JSON.stringify([refs, packed])`,
     `JSON.stringify(refs)`,
-    "a list of integers is read as one of numbers where a field of the same name came first",
-    { tests: ["contractBinary"] }
+    "a list of integers is read as one of numbers where a field of the same name came first"
   ],
   "counted": [
     `&& isCounted(x, ours.length) === isCounted(y, yours.length) &&`,
