@@ -6,6 +6,7 @@ import { failureOf, quietly } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
 import { Context, Effect, Exit, Layer, Logger, Metric, Schema, Stream } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
+import * as Contract from "../../src/internal/call/contract.ts"
 
 class Missing extends Schema.TaggedError<Missing>()("Missing", { path: Schema.String }) {}
 
@@ -80,6 +81,46 @@ describe("RPC groups on a CommandNode", () => {
 
       const all = yield* (yield* alice.node.client(Files, "*")).size({ path: "abc" })
       assert.deepStrictEqual(all, { bob: Exit.succeed(3) })
+    })))
+
+  it.effect("are described so that a stranger can make their contracts", () =>
+    quietly(Effect.gen(function*() {
+      interface Tree {
+        readonly children: ReadonlyArray<Tree>
+      }
+      const Tree: Schema.Codec<Tree> = Schema.Struct({
+        children: Schema.Array(Schema.suspend((): Schema.Codec<Tree> => Tree))
+      }).annotate({ identifier: "Tree" })
+      const group = RpcGroup.make(
+        Rpc.make("depth", { payload: Tree, success: Schema.Int }),
+        Rpc.make("length", { payload: Schema.String, success: Schema.Int }),
+        Rpc.make("now", { success: Schema.Int })
+      )
+      const { alice, network } = yield* two()
+      const host = yield* network.host("carol")
+      yield* Effect.orDie(host.launch(
+        CommandNode.serve(group).pipe(
+          Layer.provide(group.toLayer({
+            depth: () => Effect.succeed(1),
+            length: (text) => Effect.succeed(text.length),
+            now: () => Effect.succeed(0)
+          })),
+          Layer.provide(CommandNode.layer({ name: "carol", networkId: "typed", bindIp: "0.0.0.0" })),
+          Layer.provide([PortableCrypto.layer, TofuTrust.layer(), Logger.layer([])])
+        )
+      ))
+      yield* alice.node.peers.awaitPeer("carol")
+      const [depth, length, now] = (yield* alice.node.target("carol")("describe", "depth", "length", "now")) as any
+      // The payload, with what it refers to where its references lead.
+      assert.hasAllKeys(depth.args, ["type", "prefixItems", "maxItems", "$defs"])
+      const payload = { ...depth.args.prefixItems[0], $defs: depth.args.$defs }
+      assert.deepStrictEqual(depth.kwargs, payload)
+      const { error, stream, success } = depth
+      assert.strictEqual(depth.contract, Contract.hashOf({ payload, success, error, stream }))
+      // A text is no keyword arguments.
+      assert.deepStrictEqual(length.args.prefixItems, [{ type: "string" }])
+      assert.notProperty(length, "kwargs")
+      assert.deepStrictEqual([now.args.maxItems, now.kwargs.maxProperties], [0, 0])
     })))
 
   it.effect("keep to the node's limits", () =>

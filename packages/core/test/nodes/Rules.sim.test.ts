@@ -1,6 +1,6 @@
 /** Rules of `docs/protocol.md` that nothing else shows, by a peer made by hand. Which test shows which rule is in the lab's `rules/registry.ts`. */
 import { assert, describe, it } from "@effect/vitest"
-import { AdvancedNode, Frame, Handshake, Packet, PeerRpc, Raw, RpcRegistry, TofuTrust } from "@pnet/core"
+import { AdvancedNode, CommandNode, Frame, Handshake, Packet, PeerRpc, Raw, RpcRegistry, TofuTrust } from "@pnet/core"
 import { startAll } from "@pnet/lab/worlds/commandWorld"
 import {
   bytes,
@@ -20,7 +20,7 @@ import {
 import { stranger } from "@pnet/lab/worlds/stranger"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
-import { Context, Effect, Fiber, Layer, Logger, Redacted, Result, Schema, type Scope, Stream } from "effect"
+import { Clock, Context, Effect, Fiber, Layer, Logger, Redacted, Result, Schema, type Scope, Stream } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import * as Curve from "../../src/internal/session/curve.ts"
 import * as Metadata from "../../src/internal/session/metadata.ts"
@@ -378,6 +378,41 @@ describe("a document of a command", () => {
       answer = { type: "error", code: "from_the_future", description: "no" }
       assert.strictEqual(yield* fails, "RemoteDefectError")
       assert.isDefined(bob)
+    })
+  )
+})
+
+describe("a question that is to be whole", () => {
+  test(
+    "and is not when its time is up is RESET deadline then, of commands and of both forms of typed calls",
+    Effect.gen(function*() {
+      const group = RpcGroup.make(Rpc.make("hello", { payload: { name: Schema.String }, success: Schema.String }))
+      const network = yield* SimNetwork.make({ seed: 9, traceCapacity: 0 })
+      const host = yield* network.host("bob")
+      const layer = CommandNode.serve(group).pipe(
+        Layer.provide(group.toLayer({ hello: () => Effect.succeed("") })),
+        Layer.provideMerge(CommandNode.layer({ networkId, bindIp: "0.0.0.0", name: "bob" })),
+        Layer.provide([NodeCrypto.layer, TofuTrust.layer(), Logger.layer([])])
+      )
+      const process = yield* Effect.orDie(host.launch(layer))
+      const bob = { node: Context.get(process.context, CommandNode.CommandNode), process, host }
+      const mallory = yield* stranger(network, yield* seeded(), { host: yield* network.host("mallory") })
+      const peer = yield* mallory.connect(bob as never)
+      const late = (id: number, protocol: string, name: string, begun: string) =>
+        Effect.gen(function*() {
+          const at = yield* Clock.currentTimeMillis
+          yield* peer.send(
+            0,
+            frame(Kind.open, id, JSON.stringify({ protocol, name, deadline: 400 })),
+            frame(Kind.data, id, begun)
+          )
+          const { payload } = yield* peer.expect(Kind.reset)
+          assert.include(text(payload), "\"deadline\"")
+          assert.approximately((yield* Clock.currentTimeMillis) - at, 450, 150)
+        })
+      yield* late(1, "command", "handle", "{\"function\":")
+      yield* late(2, "rpc", "hello", "\0\0\0")
+      yield* late(3, "rpc-json", "hello", "{\"payload\":")
     })
   )
 })

@@ -549,7 +549,13 @@ const typed: Readonly<Record<string, Titles>> = {
   "core/test/nodes/Cost.sim.test.ts": {
     "of what refers to itself, or lists nothings, is JSON, of which as much is made as there is": ["typed-json-form"]
   },
+  "core/test/call/CommandRpc.sim.test.ts": {
+    "are described so that a stranger can make their contracts": ["command-describe-args"]
+  },
   "core/test/nodes/Rules.sim.test.ts": {
+    "and is not when its time is up is RESET deadline then, of commands and of both forms of typed calls": [
+      "deadline-question"
+    ],
     "of one value ignores what comes behind its length": ["typed-one-value"],
     "of a stream gets a chunk for each grant, none for a grant of 0, and is given up by END while one is waited for": [
       "typed-grants",

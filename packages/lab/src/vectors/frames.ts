@@ -209,6 +209,14 @@ const streams: ReadonlyArray<Vector> = [
     end(1),
     credit(1, 1)
   ]]),
+  violation("closed-credit-0", "stream-form-first", "a CREDIT of 0 for a stream that is closed", ["msg", reset(1)], [
+    "msg",
+    credit(1, 0)
+  ]),
+  violation("closed-end-payload", "stream-form-first", "an END that is not empty, for one that is closed", [
+    "msg",
+    reset(1)
+  ], ["msg", frame(kinds.end, 1, "x")]),
   ...([
     ["data", "msg", data(0)],
     ["end", "rsp", end(0)],

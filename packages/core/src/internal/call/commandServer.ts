@@ -21,6 +21,7 @@ import type { CallMemory } from "../streams/callMemory.ts"
 import { weigh } from "../wire/json.ts"
 import { meterOf } from "./callMetrics.ts"
 import * as Wire from "./commandWire.ts"
+import { inTime } from "./inTime.ts"
 
 interface Dependencies {
   readonly node: Call["node"]
@@ -231,7 +232,8 @@ export const make = (server: Dependencies) => {
       const held = memory(stream.peer.publicKey)
       // Of the fiber and not in it: what is no effect deep inside of a handler's ends it without its finalizers.
       fiber.addObserver(held.free)
-      return Effect.matchEffect(stream.wholeUpTo(limits.callSize, held.room), {
+      const question = stream.wholeUpTo(limits.callSize, held.room)
+      return Effect.matchEffect(inTime(stream as InternalStream, clock, question), {
         // The stream is over; there is nobody to answer.
         onFailure: () => Effect.void,
         onSuccess: (bytes) => {

@@ -13,6 +13,7 @@ import { RunError } from "../../FunctionError.ts"
 import type { Description, Entry } from "../../RpcRegistry.ts"
 import { lengthUpTo } from "../wire/json.ts"
 import * as Contract from "./contract.ts"
+import { objectOf } from "./jsonSchema.ts"
 import { execute, type Incoming } from "./rpcExecute.ts"
 import type { From, Served } from "./rpcServed.ts"
 import * as Wire from "./rpcWire.ts"
@@ -27,14 +28,22 @@ const jsonCodec = (schema: Schema.Top) => Schema.toCodecJson(schema) as unknown 
 /** What a list of functions says about it. */
 const descriptionOf = ({ rpc, wire }: Served): Description => {
   const contract = Wire.jsonContractOf(rpc) as Record<string, Schema.Json>
-  const takesNothing = (contract["payload"] as any)?.type === "null"
+  const payload = objectOf(contract["payload"]) ?? {}
+  const takesNothing = payload["type"] === "null"
+  // References are to what stands at the root of a schema.
+  const { $defs, ...own } = payload
+  const definitions = $defs === undefined ? {} : { $defs }
   return {
     name: rpc._tag,
     kind: "rpc",
     args: takesNothing
       ? { type: "array", maxItems: 0 }
-      : { type: "array", prefixItems: [contract["payload"]!], maxItems: 1 },
-    kwargs: takesNothing ? { type: "object", maxProperties: 0 } : contract["payload"]!,
+      : { type: "array", prefixItems: [own], maxItems: 1, ...definitions },
+    ...(takesNothing
+      ? { kwargs: { type: "object", maxProperties: 0 } }
+      : ["object", undefined].includes(payload["type"] as string | undefined)
+      ? { kwargs: payload }
+      : {}),
     success: contract["success"]!,
     error: contract["error"]!,
     stream: wire.isStream,

@@ -9,6 +9,7 @@ import type { SessionStream as PublicStream } from "../../Sessions.ts"
 import { keptAlive, Pieces } from "../base/pieces.ts"
 import type { SessionStream } from "../session/sessionStream.ts"
 import { weightOf } from "../wire/json.ts"
+import { inTime } from "./inTime.ts"
 import type { Memory, Served } from "./rpcServed.ts"
 import * as StreamCall from "./rpcStreamCall.ts"
 import * as Wire from "./rpcWire.ts"
@@ -112,7 +113,7 @@ const readSlowly = (served: Served, stream: SessionStream, first: ReadonlyArray<
     // Of the fiber and not in it: what is no effect deep inside of a handler's ends it without its finalizers.
     fiber.addObserver(held.free)
     return Effect.flatMap(
-      Effect.catch(Effect.suspend(() => take(first)), ended),
+      inTime(stream, served.clock, Effect.catch(Effect.suspend(() => take(first)), ended)),
       (request) =>
         request === undefined
           ? Effect.void

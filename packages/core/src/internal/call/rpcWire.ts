@@ -404,7 +404,7 @@ export const encodeRequest = (
 export const headersOfPairs = (pairs: unknown): Headers.Headers | undefined => {
   if (!Array.isArray(pairs)) return undefined
   for (const pair of pairs) {
-    if (!Array.isArray(pair) || typeof pair[0] !== "string" || typeof pair[1] !== "string") return undefined
+    if (!Array.isArray(pair) || pair.length !== 2 || pair.some((text) => typeof text !== "string")) return undefined
   }
   return Headers.fromInput(pairs as Array<[string, string]>)
 }

@@ -49,6 +49,11 @@ export class SessionStream implements Sessions.SessionStream {
     return this.#stream.open.traceparent
   }
 
+  /** Whether all that the other side says has come. */
+  get isWhole(): boolean {
+    return this.#stream.remoteEnded
+  }
+
   get pull(): Pull.Pull<NonEmptyReadonlyArray<Uint8Array>, Sessions.StreamError> {
     return Effect.suspend(() => {
       const stream = this.#stream
