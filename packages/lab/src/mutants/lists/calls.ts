@@ -375,7 +375,21 @@ const rpcStreamCall = of("rpc-server", "packages/core/src/internal/call/rpcStrea
   ]
 })
 
+const inTime = of("question", "packages/core/src/internal/call/inTime.ts", suites("Rules.sim"), {
+  "in-time": [
+    `if (expires === undefined || stream.isWhole) return read`,
+    `return read`,
+    "a question that never comes holds its stream for ever, whatever its deadline"
+  ]
+})
+
 const rpcEntry = of("rpc-server", "packages/core/src/internal/call/rpcEntry.ts", rpcServerSuites, {
+  "described": [
+    `...definitions }`,
+    `}`,
+    "a stranger cannot tell what the payload that is described refers to",
+    { tests: ["CommandRpc.sim"] }
+  ],
   "json-limit": [
     `return this.#length > this.#limit`,
     `return false`,
@@ -730,6 +744,7 @@ export const callsList = [
   ...rpcExecute,
   ...rpcChunks,
   ...rpcStreamCall,
+  ...inTime,
   ...rpcEntry,
   ...rpcClientRequest,
   ...rpcClientKnown,
