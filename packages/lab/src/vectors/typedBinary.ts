@@ -18,7 +18,7 @@ import { both, Denied, Functions, Gone, OtherFunctions, TooFar } from "./typedFu
 // --- bytes ---------------------------------------------------------------------------------------------------------------------
 
 const none = new Uint8Array(0)
-const flag = { headers: 1, discard: 2, raw: 4, stream: 8 }
+const flag = { headers: 1, discard: 2, raw: 4, stream: 8, form: 16 }
 
 /** What stands behind a request's length. */
 const head = (hash: Uint8Array, flags: number, window: number) =>
@@ -90,7 +90,7 @@ const requestOf = (
   const isRaw = stream && (codec.contract["success"] as JsonObject)["format"] === "byte"
   return {
     flags: (headers === undefined ? 0 : flag.headers) + (discard === true ? flag.discard : 0) +
-      (isRaw ? flag.raw : 0) + (stream ? flag.stream : 0),
+      (isRaw ? flag.raw : 0) + (stream ? flag.stream : 0) + (codec.contract["form"] === undefined ? 0 : flag.form),
     hash: hexOf(hash),
     window: stream ? window ?? 16 : 0,
     ...(headers === undefined ? {} : { headers: JSON.stringify(headers) }),
@@ -431,9 +431,20 @@ const notRun: ReadonlyArray<Call> = [
     disagrees
   ),
   given("json-not-json", "typed-json-form", "a payload that is no JSON, of a call whose values are", "grow", [
-    caller(sized(concat(head(grow.hash, 0, 0), utf8("{\"tree\":"))), end),
+    caller(sized(concat(head(grow.hash, flag.form, 0), utf8("{\"tree\":"))), end),
     server(mismatch(grow.hash, grow.contract), end)
   ], disagrees),
+  given(
+    "form-not-said",
+    "contract-encoder-flag",
+    "JSON, as the hash of its contract says, from a caller who does not say that it knows of forms",
+    "grow",
+    [
+      caller(sized(concat(head(grow.hash, 0, 0), utf8(JSON.stringify({ tree })))), end),
+      server(mismatch(grow.hash, grow.contract), end)
+    ],
+    disagrees
+  ),
   given("empty", "typed-request", "nothing", "add", [caller(none, end), server(none, reset("internal"))], {
     type: "reset",
     code: "internal"

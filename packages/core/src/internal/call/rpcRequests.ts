@@ -56,7 +56,7 @@ const answer = (
   // the two go together, and says so by calling with the hash of this one.
   if (request.hash !== undefined && !Wire.sameHash(request.hash, wire.hash())) return mismatch()
   if (wantsStream !== wire.isStream) return mismatch(wire.isStream ? "it gives a stream" : "it gives no stream")
-  // Nodes from before forms take such a contract for one of theirs, and call by its hash with bytes of another encoder.
+  // Nodes from before forms take such a contract for one of theirs, and call by its hash with bytes that it has other values for.
   if (wire.foreign && (request.flags & Wire.Flag.form) === 0) return mismatch()
   const decoded = wire.decodePayload(request.payload)
   const exit = Wire.valueOf(decoded)

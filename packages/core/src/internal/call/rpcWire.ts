@@ -141,7 +141,7 @@ export interface Wire {
   /** What two sides have to have in common, which is what `hash` is of. */
   readonly contract: () => Contract.Contract
   readonly hash: () => Uint8Array
-  /** Whether its bytes are of another encoder than that of pnet/1, which both sides have to have said. Known with the hash. */
+  /** Whether its values are not the bytes of pnet/1's encoder, which both sides have to have said. Known with the hash. */
   readonly foreign: boolean
   /** This side's contract as it can be compared with a peer's. */
   readonly contractFor: (theirs: unknown) => Contract.Contract
@@ -299,7 +299,7 @@ export const wireOf = (rpc: Rpc.AnyWithProps, codec: Codec.Codec = Codec.effects
   let mismatch: Uint8Array | undefined
   const hashOf = (): Uint8Array => {
     if (hash !== undefined) return hash
-    foreign = !json && codec.form !== undefined
+    foreign = json || codec.form !== undefined
     return hash = Contract.hashBytesOf(contractOf())
   }
   const wire: Wire = {
