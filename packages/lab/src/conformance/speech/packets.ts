@@ -32,7 +32,7 @@ export const parse = (line: Bytes): Packet | string => {
   const key = textOf(line.subarray(c + 1, d))
   const tail = textOf(line.subarray(d + 1))
   if (tail !== "END\n") return `the last section is ${JSON.stringify(tail)}`
-  if (!/^(adv|msg|rsp|err)$/.test(type)) return `the type ${type}`
+  if (!/^(adv|msg|rsp|err|who|ask)$/.test(type)) return `the type ${type}`
   if (key === "" ? type !== "err" : !/^[\w-]{43}=$/.test(key)) return `the key ${JSON.stringify(key)}`
   return { networkId, type, content: line.slice(b + 1, c), key }
 }
