@@ -59,6 +59,10 @@ const flags = {
     Flag.withDefault(false),
     Flag.withDescription("It pins a name to the first key that proves it")
   ),
+  fresh: Flag.Boolean("fresh").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription("It was started less than half a minute ago; what needs that is looked at first")
+  ),
   listen: Flag.Int("listen").pipe(
     Flag.withDefault(0),
     Flag.withDescription("The port to listen on where the peer is to dial (default any)")
@@ -83,10 +87,11 @@ const flags = {
 type Values = Command.Command.Config.Infer<typeof flags>
 
 /** The needs that are met, by what was given. */
-const met = ({ lan, networkKey, orders, pins }: Values): ReadonlySet<Need> =>
+const met = ({ fresh, lan, networkKey, orders, pins }: Values): ReadonlySet<Need> =>
   new Set<Need>([
     ...(orders ? ["orders" as const] : []),
     ...(pins ? ["pins" as const] : []),
+    ...(fresh ? ["a fresh start" as const] : []),
     networkKey.length === 0 ? "no network key" : "a network key",
     ...(Option.isSome(lan) ? ["a LAN" as const] : [])
   ])

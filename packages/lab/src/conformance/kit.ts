@@ -10,7 +10,7 @@ import { base64, type Bytes, bytesOf, shown, textOf, unbase64, utf8 } from "./sp
 import * as Curve from "./speech/curve.ts"
 import * as Packets from "./speech/packets.ts"
 import * as Raw from "./speech/raw.ts"
-import { Mismatch, type Place, type Subject } from "./subject.ts"
+import { Mismatch, NotThere, type Place, type Subject } from "./subject.ts"
 import { type Came, describe, Wire } from "./wire.ts"
 
 /** What of a packet is otherwise than it would be. */
@@ -311,6 +311,15 @@ export class Kit {
         properties: said
       })
     })
+  }
+
+  /** A session of binary records, which it dialled. */
+  get records(): Effect.Effect<Session, Mismatch | NotThere, Scope.Scope> {
+    return Effect.filterOrFail(
+      this.session(),
+      ({ agreed }) => agreed.binary,
+      () => new NotThere({ why: "the peer offers no binary records" })
+    )
   }
 
   /** Its advert. */

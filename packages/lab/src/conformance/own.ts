@@ -8,7 +8,7 @@ import { Context, Effect, Layer, Logger, Random, type Scope } from "effect"
 import { freeAdvertisePort } from "../harness/ports.ts"
 import type { Check, Level, Need } from "./check.ts"
 import { all } from "./checks.ts"
-import { carryOut, serving } from "./orders.ts"
+import * as Orders from "./orders.ts"
 import { placeOn } from "./place.ts"
 import { type Done, run, type RunOptions } from "./run.ts"
 import { functions, handlers, onMessage, streams, Typed } from "./served.ts"
@@ -57,12 +57,12 @@ const start = (
     case "BasicNode":
       return Effect.map(launch(nodes.BasicNode.layer({ ...told, onMessage })), (context) => {
         const node = Context.get(context, nodes.BasicNode.BasicNode)
-        return { publicKey: node.publicKey, port: node.endpoint.port, order: carryOut(node) }
+        return { publicKey: node.publicKey, port: node.endpoint.port, order: Orders.carryOut(node) }
       })
     case "AdvancedNode":
       return Effect.flatMap(launch(nodes.AdvancedNode.layer({ ...told, onMessage, functions: streams })), (context) => {
         const node = Context.get(context, nodes.AdvancedNode.AdvancedNode)
-        return ordered(node, carryOut(node.raw, node))
+        return ordered(node, Orders.carryOut(node.raw, node))
       })
     case "CommandNode":
       return Effect.flatMap(
@@ -74,7 +74,7 @@ const start = (
         ),
         (context) => {
           const node = Context.get(context, nodes.CommandNode.CommandNode)
-          return ordered(node.streams, carryOut(node.streams.raw, node.streams, node))
+          return ordered(node.streams, Orders.carryOut(node.streams.raw, node.streams, node))
         }
       )
   }
@@ -85,7 +85,7 @@ const ordered = (
   node: Core.AdvancedNode.AdvancedNode["Service"],
   order: Served["order"]
 ): Effect.Effect<Served, never, Scope.Scope> =>
-  Effect.as(Effect.orDie(node.register("order", serving(order))), {
+  Effect.as(Effect.orDie(node.register("order", Orders.serving(order))), {
     publicKey: node.publicKey,
     port: node.endpoint.port,
     order
@@ -97,6 +97,10 @@ export interface Look extends Partial<Omit<RunOptions, "level" | "has">> {
   /** The network key, as its text; none, where it is left out. */
   readonly networkKey?: string | undefined
   readonly checks?: ReadonlyArray<Check>
+  /** The port that the kit listens on; any where it is left out. */
+  readonly listen?: number
+  /** Whether orders are given as to a peer of somebody else's: by its function `order`. */
+  readonly asked?: boolean
 }
 
 const networkId = "conformance"
@@ -115,7 +119,9 @@ const keysOf = (networkKey: string | undefined) =>
   networkKey === undefined ? {} : { networkKeys: [networkKey] as const }
 
 /** Looks at a node of ours on a simulated network. To be run in virtual time. */
-export const look = ({ checks = all, kind, networkKey, nodes, ...rest }: Look): Effect.Effect<ReadonlyArray<Done>> =>
+export const look = (
+  { asked = false, checks = all, kind, listen = 0, networkKey, nodes, ...rest }: Look
+): Effect.Effect<ReadonlyArray<Done>> =>
   Effect.gen(function*() {
     const network = yield* SimNetwork.make({ seed: kind, traceCapacity: 0, streams: { chunking: "joined" } })
     const at = yield* network.host("subject")
@@ -131,12 +137,13 @@ export const look = ({ checks = all, kind, networkKey, nodes, ...rest }: Look): 
       networkKeys: networkKey === undefined ? [] : [unbase64(networkKey)!]
     }
     const lan = { host: "10.0.0.255", port: 3334 }
-    const place = yield* placeOn(Context.get(process.context, Network.Network), {
+    const base = yield* placeOn(Context.get(process.context, Network.Network), {
       host: host.address,
       bindIp: "0.0.0.0",
-      lan,
-      order: served.order
+      port: listen,
+      lan
     })
+    const place = { ...base, order: asked ? Orders.over(subject, base, "orders") : served.order }
     const options = { patience: Infinity, ...rest, level: levelOf[kind], has: everything(networkKey) }
     return yield* process.run(run(checks, subject, place, options))
   }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))

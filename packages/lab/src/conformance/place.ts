@@ -27,6 +27,7 @@ export const placeOn = (
         ? transport
         : { ...transport, dial: (endpoint) => Effect.andThen(wait, transport.dial(endpoint)) },
       crypto: Context.get(context, Crypto.Crypto),
+      adverts: { turn: Semaphore.makeUnsafe(1), sent: [] },
       ...rest
     }
   })

@@ -2,7 +2,7 @@
 import { Cause, Clock, Effect } from "effect"
 import { type Check, type Level, levels, type Need } from "./check.ts"
 import { Kit } from "./kit.ts"
-import { Mismatch, type Place, type Subject } from "./subject.ts"
+import { Mismatch, NotThere, type Place, type Subject } from "./subject.ts"
 
 export type Outcome =
   | { readonly _tag: "Passed" }
@@ -30,11 +30,21 @@ export interface RunOptions {
   readonly run?: string
 }
 
+/** How it is said that there is what a check needs. */
+const flagOf: Readonly<Record<Need, string>> = {
+  "a network key": " (--network-key)",
+  "no network key": "",
+  "a LAN": " (--lan)",
+  orders: " (--orders)",
+  pins: " (--pins)",
+  "a fresh start": " (--fresh)"
+}
+
 const leftOut = ({ level, needs, seconds }: Check, options: RunOptions): string | undefined => {
-  if (levels.indexOf(level) > levels.indexOf(options.level)) return `it is of the level ${level}`
+  if (levels.indexOf(level) > levels.indexOf(options.level)) return `it is of the level ${level} (--level)`
   const missing = needs.find((need) => !options.has.has(need))
-  if (missing !== undefined) return `it needs ${missing}`
-  if (seconds > options.patience) return `it takes ${seconds} s`
+  if (missing !== undefined) return `it needs ${missing}${flagOf[missing]}`
+  if (seconds > options.patience) return `it takes ${seconds} s (--patience ${seconds})`
   return undefined
 }
 
@@ -51,6 +61,7 @@ const outcomeOf = (check: Check, kit: Kit): Effect.Effect<Outcome> =>
       onSuccess: (): Outcome => ({ _tag: "Passed" }),
       onFailure: (cause): Outcome => {
         const error = Cause.squash(cause)
+        if (error instanceof NotThere) return { _tag: "LeftOut", why: error.why }
         return error instanceof Mismatch
           ? { _tag: "Failed", sent: error.sent, expected: error.expected, came: error.came }
           : { _tag: "Failed", sent: check.title, expected: "a check that works", came: Cause.pretty(cause) }
@@ -61,6 +72,9 @@ const outcomeOf = (check: Check, kit: Kit): Effect.Effect<Outcome> =>
 const isMeant = ({ rule }: Check, only: ReadonlyArray<string> | undefined) =>
   only === undefined || only.length === 0 || only.some((text) => rule.startsWith(text))
 
+/** When a check has its turn: what has to be soon comes first, and what must be alone last. */
+const turnOf = ({ alone, needs }: Check): number => needs.includes("a fresh start") ? 0 : alone ? 2 : 1
+
 /** Runs all checks that are meant, each with a peer of its own. */
 export const run = (
   checks: ReadonlyArray<Check>,
@@ -68,16 +82,21 @@ export const run = (
   place: Place,
   options: RunOptions
 ): Effect.Effect<ReadonlyArray<Done>> =>
-  Effect.forEach(
-    checks.filter((check) => isMeant(check, options.only)).map((check, i) => [check, i] as const),
-    ([check, i]) =>
+  Effect.gen(function*() {
+    const meant = checks.filter((check) => isMeant(check, options.only)).map((check, i) => [check, i] as const)
+    const one = ([check, i]: readonly [Check, number]) =>
       Effect.gen(function*() {
         const why = leftOut(check, options)
-        if (why !== undefined) return { check, outcome: { _tag: "LeftOut", why } as const, millis: 0 }
+        if (why !== undefined) return [i, { check, outcome: { _tag: "LeftOut", why } as const, millis: 0 }] as const
         const began = yield* Clock.currentTimeMillis
         const kit = new Kit(subject, place, `kit${options.run ?? ""}-${i + 1}`)
         const outcome = yield* outcomeOf(check, kit)
-        return { check, outcome, millis: (yield* Clock.currentTimeMillis) - began }
-      }),
-    { concurrency: options.concurrency ?? 1 }
-  )
+        return [i, { check, outcome, millis: (yield* Clock.currentTimeMillis) - began }] as const
+      })
+    const done: Array<readonly [number, Done]> = []
+    for (const turn of [0, 1, 2]) {
+      const now = meant.filter(([check]) => turnOf(check) === turn)
+      done.push(...(yield* Effect.forEach(now, one, { concurrency: turn === 2 ? 1 : options.concurrency ?? 1 })))
+    }
+    return done.sort(([a], [b]) => a - b).map(([, each]) => each)
+  })

@@ -1,7 +1,7 @@
 /** A session with the peer, as either side of it: frames in, frames out, each message counted. */
 import type { Crypto } from "@pnet/core"
 import { Clock, Effect } from "effect"
-import { type Bytes, concat, textOf, unbase64 } from "./speech/bytes.ts"
+import { type Bytes, bytesOf, concat, numberAt, textOf, unbase64 } from "./speech/bytes.ts"
 import * as Curve from "./speech/curve.ts"
 import * as Frames from "./speech/frames.ts"
 import * as Packets from "./speech/packets.ts"
@@ -35,6 +35,9 @@ export interface Agreed {
 export type Ended =
   | { readonly _tag: "End"; readonly bytes: Bytes }
   | { readonly _tag: "Reset"; readonly bytes: Bytes; readonly code: string; readonly json: any; readonly type: number }
+
+/** A DATA of so many bytes fits into a message, also as text and beside OPEN and END. */
+const cut = 65_536
 
 export class Session {
   readonly wire: Wire
@@ -86,19 +89,68 @@ export class Session {
     })
   }
 
-  /** Sends a call of a function: its question and END. */
+  /** Sends a call of a function: its question and END. What is longer than a message is cut, and sent as there is credit for it. */
   call(
     stream: number,
     name: string,
     question: string | Bytes,
     more: Record<string, unknown> = {}
-  ): Effect.Effect<void> {
-    return this.send(
-      Frames.msg,
-      Frames.openFrame(stream, name, more),
-      ...(question.length > 0 ? [Frames.frame(Frames.Kind.data, stream, question)] : []),
-      Frames.frame(Frames.Kind.end, stream)
-    )
+  ): Effect.Effect<void, Mismatch> {
+    const { data, end } = Frames.Kind
+    const opening = Frames.openFrame(stream, name, more)
+    const bytes = bytesOf(question)
+    if (bytes.length <= cut) {
+      const asked = bytes.length > 0 ? [Frames.frame(data, stream, bytes)] : []
+      return this.send(Frames.msg, opening, ...asked, Frames.frame(end, stream))
+    }
+    return Effect.gen({ self: this }, function*() {
+      yield* this.send(Frames.msg, opening)
+      let credit = Frames.initialCredit
+      for (let at = 0; at < bytes.length;) {
+        if (credit === 0) {
+          const more = yield* this.#credit(stream)
+          // The answer is whole without it.
+          if (more === 0) return
+          credit += more
+        }
+        const part = bytes.subarray(at, at + Math.min(cut, credit))
+        yield* this.send(Frames.msg, Frames.frame(data, stream, part))
+        at += part.length
+        credit -= part.length
+      }
+      yield* this.send(Frames.msg, Frames.frame(end, stream))
+    })
+  }
+
+  /** The next CREDIT for a stream; 0, where its END or RESET comes. Other frames wait for whoever asks for them. */
+  #credit(stream: number): Effect.Effect<number, Mismatch> {
+    return Effect.gen({ self: this }, function*() {
+      const { credit, end, reset } = Frames.Kind
+      const others: Array<Frames.Frame> = []
+      while (true) {
+        const came = yield* this.next()
+        if ("_tag" in came) return yield* this.#owner.mismatch(`CREDIT for stream ${stream}`, came)
+        if (came.stream === stream && came.kind === credit) {
+          this.#frames.unshift(...others)
+          return Number(numberAt(came.payload, 0, 4))
+        }
+        others.push(came)
+        if (came.stream === stream && (came.kind === end || came.kind === reset)) {
+          this.#frames.unshift(...others)
+          return 0
+        }
+      }
+    })
+  }
+
+  /** The next command, as it came; of the frames in it nobody hears any more. */
+  get command(): Effect.Effect<Bytes, Mismatch> {
+    return Effect.gen({ self: this }, function*() {
+      const came = yield* this.agreed.binary ? this.wire.record() : this.wire.packet()
+      if (came._tag === "Record") return came.bytes
+      const command = came._tag === "Packet" ? unbase64(textOf(came.packet.content)) : undefined
+      return command ?? (yield* this.#owner.mismatch("a command", came))
+    })
   }
 
   /** The next frame; or what came in its place. */

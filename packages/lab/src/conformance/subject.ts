@@ -1,6 +1,6 @@
 /** Who is looked at, from where, and how a check says what it saw. */
 import type { Crypto, Network, Transport } from "@pnet/core"
-import { type Effect, Schema } from "effect"
+import { type Effect, Schema, type Semaphore } from "effect"
 import type { Bytes } from "./speech/bytes.ts"
 
 /** The peer whose conformance is in question. */
@@ -29,6 +29,14 @@ export interface Order {
   readonly timeoutMillis?: number
 }
 
+/** What all checks say by UDP together. */
+export interface Adverts {
+  /** One at a time; who has it holds up the others. */
+  readonly turn: Semaphore.Semaphore
+  /** When datagrams were sent, in milliseconds: those of the last second at least. */
+  sent: ReadonlyArray<number>
+}
+
 /** Where the kit stands. */
 export interface Place {
   readonly network: Network.Network["Service"]
@@ -38,9 +46,16 @@ export interface Place {
   readonly host: string
   /** Where adverts go; without it what is said by UDP is left out. */
   readonly lan?: Network.Endpoint | undefined
+  /** The adverts that are sent from here, of which a node answers so many in a second. */
+  readonly adverts: Adverts
   /** Makes the peer call somebody; without it what it says by itself is left out. */
   readonly order?: ((order: Order) => Effect.Effect<Called>) | undefined
 }
+
+/** The peer has not what a check is about, and need not have it: the check is left out. */
+export class NotThere extends Schema.TaggedError<NotThere>("@pnet/lab/conformance/NotThere")("NotThere", {
+  why: Schema.String
+}) {}
 
 /** The peer did otherwise than the text says. */
 export class Mismatch extends Schema.TaggedError<Mismatch>("@pnet/lab/conformance/Mismatch")("Mismatch", {

@@ -20,21 +20,26 @@ const advertOf = (kit: Kit, came: Came) =>
     return { name, host: host!, port: Number(port) }
   })
 
+/** Somebody new, whom the peer answers; and its answer. */
+const met = (kit: Kit, on: Air) =>
+  Effect.gen(function*() {
+    // A node answers 10 in a second, of which others on the LAN may have had theirs.
+    for (let i = 0;; i++) {
+      const other = kit.another(`${kit.name}-${i}`)
+      yield* on.tell(yield* other.packet("adv", other.advert(4_001)), "an advert of a new key")
+      const answer = yield* on.hear(1_100)
+      if (answer._tag !== "Silence" || i === 7) return { other, ...(yield* advertOf(kit, answer)) }
+    }
+  })
+
 /** That nothing is said to a datagram, and something to one that is right. */
 const unheard = (kit: Kit, say: (air: Air) => Effect.Effect<void>) =>
   Effect.gen(function*() {
-    const on = yield* air(kit)
+    const on = yield* air(kit, { alone: true })
     yield* say(on)
     const came = yield* on.hear(800)
     yield* kit.holds(came._tag === "Silence", "no answer", came)
-    // A node answers so many in a second, of which others may have had theirs.
-    let answer: Came = came
-    for (let i = 0; i < 8 && answer._tag === "Silence"; i++) {
-      const other = kit.another(`${kit.name}-${i}`)
-      yield* on.tell(yield* other.packet("adv", other.advert(4_001)), "an advert that is right")
-      answer = yield* on.hear(1_100)
-    }
-    yield* advertOf(kit, answer)
+    yield* met(kit, on)
   })
 
 export const adverts = [
@@ -114,16 +119,14 @@ export const adverts = [
     "an advert of a new key is answered with the peer's own, and only once",
     (kit) =>
       Effect.gen(function*() {
-        const on = yield* air(kit)
-        const advert = yield* kit.packet("adv", kit.advert(4000))
-        yield* on.tell(advert, "an advert")
-        const { port } = yield* advertOf(kit, yield* on.hear(2_000))
+        const on = yield* air(kit, { alone: true })
+        const { other, port } = yield* met(kit, on)
         yield* kit.holds(port === kit.subject.endpoint.port, `the port ${kit.subject.endpoint.port}`, String(port))
         yield* Effect.sleep("1200 millis")
-        yield* on.tell(yield* kit.packet("adv", kit.advert(4000)), "the same again")
+        yield* on.tell(yield* other.packet("adv", other.advert(4_001)), "the same again")
         const came = yield* on.hear(800)
         yield* kit.holds(came._tag === "Silence", "no answer to what is known", came)
-        yield* on.tell(yield* kit.packet("adv", kit.advert(0)), "\"leaving\"")
+        yield* on.tell(yield* other.packet("adv", other.advert(0)), "\"leaving\"")
       }),
     { seconds: 3 }
   ),
@@ -225,7 +228,7 @@ export const adverts = [
 
   aloud("udp-when", "adverts come every 2.5 s, within a tenth", (kit) =>
     Effect.gen(function*() {
-      const on = yield* air(kit, true)
+      const on = yield* air(kit, { shared: true })
       const times: Array<number> = []
       while (times.length < 3) {
         const came = yield* on.hear(6_000)

@@ -44,14 +44,15 @@ const wrong = (
 
 /** That an `err` in the place of an answer fails the call with a code. */
 const refusing = (kit: Kit, err: Effect.Effect<Bytes>, code: string) =>
-  Effect.gen(function*() {
+  // One port is one door's at a time.
+  Effect.scoped(Effect.gen(function*() {
     const door = yield* Door.open(kit)
     const calling = yield* door.order({ how: "message", payload: "question" })
     const { wire } = yield* door.next()
     yield* wire.write(yield* err)
     yield* wire.end
     yield* failed(kit, calling, code)
-  })
+  }))
 
 const opened = "ERR_NODE_DECRYPTION_FAILED"
 const fine = utf8("an answer")

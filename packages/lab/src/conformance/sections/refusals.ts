@@ -102,6 +102,44 @@ export const refusals = [
 
   check(
     "err-unanswered",
+    "what is no packet yet is no err either: it is refused as others are",
+    (kit) =>
+      Effect.gen(function*() {
+        const begins = utf8(`${kit.subject.networkId}|err|ERR_BUSY|`)
+        const wire = yield* kit.dial
+        yield* wire.write(concat(begins, utf8("|END")), "an err without its LF")
+        yield* wire.end
+        yield* kit.err(wire, "ERR_PACKET_INCOMPLETE")
+        const long = concat(begins, new Uint8Array(131_073 - begins.length).fill(0x78))
+        yield* kit.refused("ERR_PACKET_TOO_LARGE", Effect.succeed(long), "an err that is too long")
+      })
+  ),
+
+  check(
+    "err-busy",
+    "of 16 connections of one address that have proved nothing none is refused, and one more at once, with an empty key",
+    (kit) =>
+      Effect.gen(function*() {
+        // What came before is gone by then.
+        yield* Effect.sleep("1500 millis")
+        yield* Effect.scoped(Effect.gen(function*() {
+          const wires = yield* Effect.all(Array.from({ length: 16 }, () => kit.dial))
+          const early = yield* Effect.forEach(wires, (wire) => wire.quiet(200), { concurrency: 16 })
+          const spoke = early.find(({ _tag }) => _tag !== "Silence")
+          if (spoke !== undefined) return yield* kit.mismatch("16 connections that stay", spoke)
+          kit.note("16 connections that say nothing, and one more")
+          const { key } = yield* kit.err(yield* kit.dial, "ERR_BUSY")
+          yield* kit.holds(key === "", "an empty key", key)
+          // Who proves something makes room.
+          yield* kit.exchange(wires[0]!, "proof")
+          yield* kit.another().exchange(yield* kit.dial, "in its place")
+        }))
+      }),
+    { seconds: 2, alone: true }
+  ),
+
+  check(
+    "err-unanswered",
     "an err behind a request that was answered is not answered either",
     (kit) =>
       Effect.gen(function*() {

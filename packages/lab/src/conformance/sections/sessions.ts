@@ -7,7 +7,6 @@ import { base64, concat, flipped, number, textOf, utf8 } from "../speech/bytes.t
 import * as Curve from "../speech/curve.ts"
 import { credit, describe, frame, Kind, msg, openFrame, rsp } from "../speech/frames.ts"
 import { packet } from "../speech/packets.ts"
-import { recordOf } from "../wire.ts"
 
 const check = checksOf("sessions")
 
@@ -19,7 +18,7 @@ const violation = (
 ) =>
   Effect.forEach(Object.entries(cases), ([what, bytes]) =>
     Effect.scoped(Effect.gen(function*() {
-      const session = yield* kit.session({ binary })
+      const session = yield* binary ? kit.records : kit.session({ binary })
       yield* session.wire.write(bytes(session), what)
       const { message } = yield* session.goaway("protocol")
       yield* kit.holds(message.length > 0, "a message that says why", JSON.stringify(message))
@@ -59,9 +58,8 @@ const messages = [
     Effect.gen(function*() {
       const session = yield* kit.session()
       yield* session.call(1, "echo", "mirror")
-      const came = yield* session.wire.record()
-      if (came._tag !== "Record") return yield* kit.mismatch("a record", came)
-      yield* session.wire.write(recordOf(came.bytes), "its own MESSAGE")
+      const command = yield* session.command
+      yield* session.wire.write(session.carry(rsp, command), "its own MESSAGE")
       const ended = yield* session.wire.ended()
       yield* kit.holds(ended._tag === "Ended", "the end of the session", ended)
     })),
@@ -119,7 +117,7 @@ const messages = [
 
   check("record-length", "a connection that ends inside a record ends the session", (kit) =>
     Effect.gen(function*() {
-      const session = yield* kit.session()
+      const session = yield* kit.records
       yield* session.wire.write(session.carry(msg, sealed(session)).subarray(0, 30), "a part of a record")
       yield* session.wire.end
       const { frames, last } = yield* session.gather(4_000)
@@ -135,7 +133,7 @@ const messages = [
     "a record may be cut anywhere, and several come in one piece",
     (kit) =>
       Effect.gen(function*() {
-        const session = yield* kit.session()
+        const session = yield* kit.records
         const one = session.carry(msg, session.seal(msg, openFrame(1, "echo")))
         const two = session.carry(msg, session.seal(msg, concat(frame(Kind.data, 1, "cut"), frame(Kind.end, 1))))
         const all = concat(one, two)
@@ -149,7 +147,7 @@ const messages = [
 
   check("record-length", "a record of 131,072 bytes is taken", (kit) =>
     Effect.gen(function*() {
-      const session = yield* kit.session()
+      const session = yield* kit.records
       // The command around a payload has 33 bytes.
       const rest = 131_072 - 33 - 9 - 9 - openFrame(1, "echo").length
       yield* session.send(

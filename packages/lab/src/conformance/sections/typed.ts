@@ -3,10 +3,11 @@ import { Effect } from "effect"
 import { checksOf } from "../check.ts"
 import * as Door from "../door.ts"
 import type { Kit } from "../kit.ts"
-import { describeEnded, parseJson, type Session } from "../session.ts"
-import { type Bytes, concat, number, shown, textOf, utf8 } from "../speech/bytes.ts"
+import { describeEnded, type Ended, parseJson, type Session } from "../session.ts"
+import { type Bytes, bytesOf, concat, number, shown, textOf, utf8 } from "../speech/bytes.ts"
 import * as Contract from "../speech/contract.ts"
 import { describe, err, type Frame, frame, json, Kind, msg, rsp } from "../speech/frames.ts"
+import { type Mismatch, NotThere } from "../subject.ts"
 import { failed, told } from "./asked.ts"
 import { works } from "./frames.ts"
 
@@ -60,12 +61,19 @@ const calling = (kit: Kit, session: Session) => {
         json(lines).slice(0, 500)
       )
     })
-  const resets = (code: string, name: string, text: string | Bytes, protocol?: string) =>
+  /** What comes of a request in bytes. Who does not serve `rpc` says so, and need not. */
+  const inBytes = (name: string, bytes: Bytes): Effect.Effect<Ended, Mismatch | NotThere> =>
+    Effect.filterOrFail(
+      ended(name, bytes, undefined, "rpc"),
+      (over) => over._tag !== "Reset" || over.code !== "unsupported",
+      () => new NotThere({ why: "the peer serves no rpc" })
+    )
+  const resets = (code: string, name: string, text: string | Bytes, protocol: "rpc" | "rpc-json" = "rpc-json") =>
     Effect.flatMap(
-      ended(name, text, undefined, protocol),
+      protocol === "rpc" ? inBytes(name, bytesOf(text)) : ended(name, text),
       (over) => kit.holds(over._tag === "Reset" && over.code === code, `err RESET ${code}`, describeEnded(over))
     )
-  return { begin, ended, say, gives, resets }
+  return { begin, ended, inBytes, say, gives, resets }
 }
 
 const calls = (
@@ -76,6 +84,9 @@ const calls = (
 
 const twice = "typed.twice"
 const count = "typed.count"
+/** Those whose hashes are looked at, and names that nobody serves. */
+const hashed = [twice, count, "typed.nothing", "typed.fail"]
+const unserved = ["typed.of another day", "toString"]
 const asking = (n: unknown, more: Line = {}) => json({ payload: { n }, ...more })
 
 /** A request of the binary form around bytes that are its payload. */
@@ -149,10 +160,10 @@ const requests = [
 
   calls(
     "contract-hash",
-    "a hash is that of its contract, in both forms",
-    ({ ended, say }, kit) =>
+    "a hash is that of its contract, as JSON",
+    ({ say }, kit) =>
       Effect.gen(function*() {
-        for (const name of [twice, count, "typed.nothing", "typed.fail"]) {
+        for (const name of hashed) {
           const [line] = yield* say(name, json({ hash: "0123456789abcdef" }))
           const lined = Contract.hash(line?.["contract"] ?? {})
           yield* kit.holds(
@@ -160,11 +171,6 @@ const requests = [
             `the hash ${lined} of ${json(line?.["contract"])}`,
             json(line?.["hash"])
           )
-          const { bytes } = yield* ended(name, binary(), undefined, "rpc")
-          const contract = parseJson(bytes.subarray(9)) ?? {}
-          const binaries = Contract.hash(contract)
-          const said = Buffer.from(bytes.subarray(1, 9)).toString("hex")
-          yield* kit.holds(said === binaries, `the hash ${binaries} of ${json(contract)}`, said)
         }
       })
   ),
@@ -232,13 +238,10 @@ const requests = [
 
   calls(
     "typed-not-found",
-    "a call that nobody serves is RESET not_found, in both forms",
+    "a call that nobody serves is RESET not_found, as JSON",
     ({ resets }) =>
       Effect.gen(function*() {
-        for (const name of ["typed.of another day", "toString"]) {
-          yield* resets("not_found", name, "{}")
-          yield* resets("not_found", name, "", "rpc")
-        }
+        for (const name of unserved) yield* resets("not_found", name, "{}")
       })
   ),
 
@@ -377,6 +380,26 @@ const streams = [
 ]
 
 const inBinary = [
+  calls("contract-hash", "a hash is that of its contract, in bytes", ({ inBytes }, kit) =>
+    Effect.gen(function*() {
+      for (const name of hashed) {
+        const { bytes } = yield* inBytes(name, binary())
+        const contract = parseJson(bytes.subarray(9)) ?? {}
+        const expected = Contract.hash(contract)
+        const said = Buffer.from(bytes.subarray(1, 9)).toString("hex")
+        yield* kit.holds(said === expected, `the hash ${expected} of ${json(contract)}`, said)
+      }
+    })),
+
+  calls(
+    "typed-not-found",
+    "a call that nobody serves is RESET not_found, in bytes",
+    ({ resets }) =>
+      Effect.gen(function*() {
+        for (const name of unserved) yield* resets("not_found", name, "", "rpc")
+      })
+  ),
+
   calls(
     "typed-version",
     "a binary request of another version, or cut short, is RESET internal",
@@ -393,9 +416,9 @@ const inBinary = [
   calls(
     "contract-mismatch",
     "another hash in a binary request is answered with a hash and a contract",
-    ({ ended }, kit) =>
+    ({ inBytes }, kit) =>
       Effect.gen(function*() {
-        const over = yield* ended(twice, binary({}, "whatever"), undefined, "rpc")
+        const over = yield* inBytes(twice, binary({}, "whatever"))
         const contract = parseJson(over.bytes.subarray(9))
         yield* kit.holds(
           over._tag === "End" && over.bytes[0] === 3 && typeof contract?.payload === "object" &&
@@ -409,12 +432,12 @@ const inBinary = [
   calls(
     "contract-mismatch-stream",
     "a stream where there is one value is a mismatch, of the right hash",
-    ({ ended }, kit) =>
+    ({ inBytes }, kit) =>
       Effect.gen(function*() {
-        const first = yield* ended(twice, binary(), undefined, "rpc")
+        const first = yield* inBytes(twice, binary())
         const hash = first.bytes.slice(1, 9)
         // Flag 8: a stream is expected.
-        const over = yield* ended(twice, binary({ hash, flags: 8 }), undefined, "rpc")
+        const over = yield* inBytes(twice, binary({ hash, flags: 8 }))
         yield* kit.holds(over._tag === "End" && over.bytes[0] === 3, "0x03 again", describeEnded(over))
       })
   )

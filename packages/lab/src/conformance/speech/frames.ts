@@ -7,6 +7,9 @@ export const kindNames = ["OPEN", "DATA", "END", "RESET", "CREDIT", "PING", "PON
 export const types = ["msg", "rsp", "err"] as const
 export const [msg, rsp, err] = [0, 1, 2] as const
 
+/** What each side of a stream may send before there is CREDIT for it. */
+export const initialCredit = 262_144
+
 export interface Frame {
   readonly type: number
   readonly kind: number
