@@ -7,7 +7,7 @@ import { Command } from "effect/cli"
 import { all } from "../src/conformance/checks.ts"
 import { conformance } from "../src/conformance/command.ts"
 import { kinds, look, lookHere, standHere } from "../src/conformance/own.ts"
-import { deviations } from "../src/conformance/planted.ts"
+import { deviations, withoutRpc } from "../src/conformance/planted.ts"
 import { isFound, lookAtPlanted } from "../src/conformance/planting.ts"
 import { lines } from "../src/conformance/report.ts"
 import type { Done } from "../src/conformance/run.ts"
@@ -17,9 +17,16 @@ import * as VirtualTime from "../src/worlds/virtualTime.ts"
 
 const networkKey = "YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXp7fH1-f4A="
 
+/** What the peer itself gave no occasion to look at, and why. */
+const leftOut = (done: ReadonlyArray<Done>) =>
+  done.flatMap(({ check, outcome }) =>
+    outcome._tag === "LeftOut" && outcome.why.startsWith("the peer ") ? [`${check.rule}: ${outcome.why}`] : []
+  )
+
 /** That all passed, and none that it could do was left out. */
 const assertPassed = (done: ReadonlyArray<Done>) => {
   assert.deepStrictEqual(lines(done).slice(0, -1), [])
+  assert.deepStrictEqual(leftOut(done), [])
   assert.isAbove(done.filter(({ outcome }) => outcome._tag === "Passed").length, 100)
 }
 
@@ -49,6 +56,51 @@ describe("our own nodes keep to the text", () => {
   )
 })
 
+describe("what a peer need not have", () => {
+  // As somebody else's: by its function of orders, and with one port that the kit listens on.
+  const asStranger = { asked: true, listen: 4_999 }
+
+  it.live("is left out where it offers no binary records, and the rest is looked at as text", () =>
+    Effect.map(
+      VirtualTime.within(look({ nodes: Core, kind: "CommandNode", framing: "text", patience: 20, ...asStranger })),
+      (done) => {
+        assert.deepStrictEqual(lines(done).slice(0, -1), [])
+        assert.deepStrictEqual(
+          [...new Set(leftOut(done))],
+          ["session-nonce", "session-message", "session-flags", "record-length", "record-framing"].map((rule) =>
+            `${rule}: the peer offers no binary records`
+          )
+        )
+      }
+    ))
+
+  it.live("is left out where it serves no rpc, and the same by rpc-json is looked at", () =>
+    Effect.map(lookAtPlanted(withoutRpc, { ...asStranger, only: ["typed", "contract", "json-call"] }), (done) => {
+      assert.deepStrictEqual(lines(done).slice(0, -1), [])
+      assert.sameMembers(
+        leftOut(done),
+        ["contract-hash", "typed-not-found", "typed-version", "contract-mismatch", "contract-mismatch-stream"].map(
+          (rule) => `${rule}: the peer serves no rpc`
+        )
+      )
+    }))
+})
+
+describe("what one check says by UDP", () => {
+  it.live("leaves an answer for another, however many there are at a time", () =>
+    Effect.map(
+      VirtualTime.within(
+        look({
+          nodes: Core,
+          kind: "AdvancedNode",
+          concurrency: 8,
+          only: ["raw-answer", "handshake-client", "udp-answer"]
+        })
+      ),
+      (done) => assert.deepStrictEqual(lines(done).slice(0, -1), [])
+    ))
+})
+
 describe("pnpm lab conformance", () => {
   const command = (line = "") =>
     Effect.gen(function*() {
@@ -72,8 +124,9 @@ describe("pnpm lab conformance", () => {
       const { lan, subject } = yield* standHere({ nodes: Core, kind: "AdvancedNode", networkKey })
       const { lines, well } = yield* command(
         `--peer 127.0.0.1:${subject.endpoint.port} --key ${subject.key} --network-id ${subject.networkId} ` +
-          `--network-key ${networkKey} --lan ${lan.host}:${lan.port} --orders --pins --level sessions --patience 1 ` +
-          "--only raw-answer --only handshake-client --only handshake-initiate-trust"
+          `--network-key ${networkKey} --lan ${lan.host}:${lan.port} --orders --pins --fresh --level sessions --patience 1 ` +
+          "--only raw-answer --only raw-stamp-start --only handshake-client --only handshake-initiate-trust " +
+          "--only stream-answered --only stream-after-end"
       )
       assert.deepStrictEqual(lines.slice(0, -1), [])
       assert.match(lines.at(-1)!, /^\d+ checks of \d+ rules: (\d+) passed, 0 failed, 0 left out$/)
@@ -94,6 +147,18 @@ describe("pnpm lab conformance", () => {
       )
       assert.include(lines.at(-1), "0 passed, 1 failed, 0 left out")
       assert.isFalse(well)
+    }).pipe(Effect.scoped))
+
+  it.live("says how there is what was missing", () =>
+    Effect.gen(function*() {
+      const { subject } = yield* standHere({ nodes: Core, kind: "BasicNode", networkKey: undefined })
+      const { lines } = yield* command(
+        `--peer 127.0.0.1:${subject.endpoint.port} --key ${subject.key} --network-id ${subject.networkId} --level raw ` +
+          "--patience 1 --only raw-stamp-start --only raw-answer --only udp-answer --only err-busy"
+      )
+      for (const reason of ["a fresh start (--fresh)", "orders (--orders)", "a LAN (--lan)", "2 s (--patience 2)"]) {
+        assert.include(lines.at(-1), reason)
+      }
     }).pipe(Effect.scoped))
 
   it.live("has to be told whom to look at", () =>

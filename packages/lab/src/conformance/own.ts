@@ -37,6 +37,7 @@ interface Told {
   readonly bindIp: string
   readonly networkKeys?: readonly [string, ...Array<string>]
   readonly advertisePort?: number
+  readonly framing?: "binary" | "text"
   readonly limits?: { readonly handshakes: number; readonly handshakesPerAddress: number }
 }
 
@@ -99,6 +100,8 @@ export interface Look extends Partial<Omit<RunOptions, "level" | "has">> {
   readonly checks?: ReadonlyArray<Check>
   /** The port that the kit listens on; any where it is left out. */
   readonly listen?: number
+  /** How its sessions are sent; `binary`, where it is left out. */
+  readonly framing?: "binary" | "text"
   /** Whether orders are given as to a peer of somebody else's: by its function `order`. */
   readonly asked?: boolean
 }
@@ -120,13 +123,13 @@ const keysOf = (networkKey: string | undefined) =>
 
 /** Looks at a node of ours on a simulated network. To be run in virtual time. */
 export const look = (
-  { asked = false, checks = all, kind, listen = 0, networkKey, nodes, ...rest }: Look
+  { asked = false, checks = all, framing = "binary", kind, listen = 0, networkKey, nodes, ...rest }: Look
 ): Effect.Effect<ReadonlyArray<Done>> =>
   Effect.gen(function*() {
     const network = yield* SimNetwork.make({ seed: kind, traceCapacity: 0, streams: { chunking: "joined" } })
     const at = yield* network.host("subject")
     const build: Build = (layer) => Effect.map(Effect.orDie(at.launch(layer as never)), ({ context }) => context)
-    const told = { name: "subject", networkId, bindIp: "0.0.0.0", ...keysOf(networkKey) }
+    const told = { name: "subject", networkId, bindIp: "0.0.0.0", framing, ...keysOf(networkKey) }
     const served = yield* start(nodes, kind, told, build)
     const host = yield* network.host("kit")
     const process = yield* host.process

@@ -427,4 +427,14 @@ const calls: ReadonlyArray<Deviation> = [
   }
 ]
 
+/** What a peer may leave out, made of a node of ours that has it: no deviation, and no rule says otherwise. */
+export const withoutRpc: Deviation = {
+  rule: "json-call-unsupported",
+  does: "serves no rpc",
+  file: "internal/call/rpcServer.ts",
+  find: "for (const wire of [served.wire, jsonWireOf(served.rpc)]) {",
+  replace: "for (const wire of [jsonWireOf(served.rpc)]) {",
+  ...command
+}
+
 export const deviations: ReadonlyArray<Deviation> = [...packets, ...sessions, ...askers, ...calls]

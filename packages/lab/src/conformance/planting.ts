@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { apply, type Mutation } from "../mutants/mutation.ts"
 import * as VirtualTime from "../worlds/virtualTime.ts"
-import { look, type Nodes } from "./own.ts"
+import { type Look, look, type Nodes } from "./own.ts"
 import type { Deviation } from "./planted.ts"
 import type { Done } from "./run.ts"
 
@@ -65,7 +65,7 @@ export const nodesWith = (deviation: Deviation): Effect.Effect<Nodes> =>
 /** What the kit says of a node with a deviation in it. Of rules that begin so alone, where that is said. */
 export const lookAtPlanted = (
   deviation: Deviation,
-  options: { readonly only?: ReadonlyArray<string>; readonly patience?: number } = {}
+  options: Partial<Pick<Look, "asked" | "concurrency" | "listen" | "only" | "patience">> = {}
 ): Effect.Effect<ReadonlyArray<Done>> =>
   Effect.flatMap(nodesWith(deviation), (nodes) =>
     VirtualTime.within(look({

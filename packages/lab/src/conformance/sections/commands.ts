@@ -152,6 +152,22 @@ export const commands = [
   ),
 
   calls(
+    "deadline-question",
+    "a call that has not come whole when its time is up is RESET deadline then, and the next is answered",
+    ({ gives, next }, _kit, session) =>
+      Effect.gen(function*() {
+        const stream = next()
+        yield* session.send(
+          msg,
+          openFrame(stream, "handle", { deadline: 300 }),
+          frame(Kind.data, stream, "{\"function\":\"add\",\"args\":[1,2]}")
+        )
+        yield* session.reset(stream, "deadline", 2_000)
+        yield* gives("{\"function\":\"add\",\"args\":[1,2]}", 3)
+      })
+  ),
+
+  calls(
     "command-args",
     "without args there are none",
     ({ gives }) => gives("{\"function\":\"keywords\",\"kwargs\":{}}", {})

@@ -217,6 +217,16 @@ const requests = [
     ({ gives }) => gives(twice, `${asking(3)}\nand more\n{}`, { type: "success", value: 6 })
   ),
 
+  calls(
+    "deadline-question",
+    "a typed call whose line has not come whole when its time is up is RESET deadline then",
+    ({ begin, gives }, _kit, session) =>
+      Effect.gen(function*() {
+        yield* session.reset(yield* begin(twice, asking(1), { deadline: 300 }), "deadline", 2_000)
+        yield* gives(twice, asking(2), { type: "success", value: 4 })
+      })
+  ),
+
   calls("json-call-malformed", "a request that is none is RESET internal", ({ resets }) =>
     Effect.gen(function*() {
       const texts = [
