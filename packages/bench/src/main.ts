@@ -1,16 +1,17 @@
 /**
- * The benchmarks of pnet: `pnpm bench raw`, `rpc`, `typed`, `commands`, `bulk`, `idle`, `contact`, `crypto`. Each prints a table and,
- * with `--json FILE`, writes the numbers. Sockets are bound to 127.0.0.1 and broadcasts go to 127.255.255.255 alone.
+ * The benchmarks of pnet: `pnpm bench raw`, `rpc`, `typed`, `commands`, `bulk`, `idle`, `contact`, `crowd`, `crypto`. Each prints a table
+ * and, with `--json FILE`, writes the numbers. Sockets are bound to 127.0.0.1 and broadcasts go to 127.255.255.255 alone.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { count, counts } from "@pnet/lab/harness/flags"
+import { count, counts, optional } from "@pnet/lab/harness/flags"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Bulk from "./bulk.ts"
 import * as Commands from "./commands.ts"
 import * as Contact from "./contact.ts"
+import * as Crowd from "./crowd.ts"
 import * as CryptoBench from "./crypto.ts"
 import * as Flags from "./harness/flags.ts"
 import * as Idle from "./idle.ts"
@@ -104,13 +105,27 @@ const contact = Command.make("contact", {
   json
 }, Contact.main).pipe(Command.withDescription("How soon a node that starts and one that runs know each other"))
 
+const crowd = Command.make("crowd", {
+  senders: count("senders", 1_000, "How many nodes are heard", 8_000),
+  perSecond: count("per-second", 4_000, "Adverts a second when it is busy", 100_000),
+  seconds: Flags.seconds(5),
+  rounds: Flags.rounds(3),
+  beside: optional(Flag.String("beside"), "A worker of other code, to be measured in turns with this one"),
+  pin,
+  json
+}, Crowd.main).pipe(
+  Command.withDescription(
+    "What an advert that says nothing new costs a node that hears a thousand others, and what they hold"
+  )
+)
+
 const crypto = Command.make("crypto", { seconds: Flags.seconds(0.3), json }, CryptoBench.main).pipe(
   Command.withDescription("Boxes and Fernet tokens, native against portable")
 )
 
 Command.make("bench").pipe(
   Command.withDescription("The benchmarks of pnet"),
-  Command.withSubcommands([raw, rpc, typed, commands, bulk, idle, contact, crypto]),
+  Command.withSubcommands([raw, rpc, typed, commands, bulk, idle, contact, crowd, crypto]),
   Command.run({ version: "0.1.0" }),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url"
 import * as Bulk from "../src/bulk.ts"
 import * as Commands from "../src/commands.ts"
 import * as Contact from "../src/contact.ts"
+import * as Crowd from "../src/crowd.ts"
 import * as CryptoBench from "../src/crypto.ts"
 import * as Idle from "../src/idle.ts"
 import * as Raw from "../src/raw.ts"
@@ -212,6 +213,33 @@ describe("bench", () => {
       assert.strictEqual(report.contacts.length, 1)
       for (const { aKnowsB, bKnowsA, both } of report.contacts) assert.strictEqual(both, Math.max(aKnowsB, bKnowsA))
       assert.include(printed, "both know each other")
+    }))
+
+  it.live("crowd measures what many others cost a node that hears them", () =>
+    Effect.gen(function*() {
+      const { printed, report } = yield* bench(
+        Crowd.Report,
+        "crowd",
+        "--senders",
+        "150",
+        "--per-second",
+        "500",
+        "--seconds",
+        "0.3",
+        "--rounds",
+        "1"
+      )
+      assert.deepStrictEqual(report.cells.map(({ peers, subject }) => [subject, peers]), [
+        ["raw", 150],
+        ["clear", 150],
+        ["key", 150]
+      ])
+      for (const { adverts, micros, quietPerSecond } of report.cells) {
+        assert.isAbove(adverts, 0)
+        assert.isAbove(micros, 0)
+        assert.strictEqual(quietPerSecond, 40)
+      }
+      for (const { text } of report.goals) assert.include(printed, text)
     }))
 
   it.live("crypto measures both implementations", () =>

@@ -141,6 +141,34 @@ export interface Calls {
   }
   /** Each of the crowd calls the hub once, which leaves it with an idle session. */
   readonly Gather: { readonly payload: null; readonly result: null }
+  /** Hears adverts, as a node with room for so many peers, or as a raw socket that counts. */
+  readonly Listen: {
+    readonly payload: {
+      readonly subject: "raw" | "node"
+      readonly network: NodeNetworkOptions
+      readonly peers: number
+    }
+    readonly result: null
+  }
+  /** Adverts that were heard until now, and the peers that are known by them. */
+  readonly Heard: { readonly payload: null; readonly result: { readonly adverts: number; readonly peers: number } }
+  /** Processor time to open an advert's token, in microseconds, on average. */
+  readonly Opening: { readonly payload: { readonly times: number }; readonly result: { readonly micros: number } }
+  /** Makes so many that have nothing to them but adverts, each on an address of its own. */
+  readonly Speakers: {
+    readonly payload: { readonly network: NodeNetworkOptions; readonly size: number }
+    readonly result: null
+  }
+  /** So many adverts a second of the first `size` of them, in turns, and so many questions to who hears them. */
+  readonly Speak: {
+    readonly payload: {
+      readonly size: number
+      readonly perSecond: number
+      readonly asksPerSecond: number
+      readonly seconds: number
+    }
+    readonly result: { readonly sent: number }
+  }
 }
 
 /** The name of a call. */

@@ -9,9 +9,11 @@ import * as Exit from "effect/Exit"
 import * as References from "effect/References"
 import type { Handlers, Request, Response } from "./calls.ts"
 import * as Gathering from "./gathering.ts"
+import * as Listening from "./listening.ts"
 import * as Meeting from "./meeting.ts"
 import * as Meters from "./meters.ts"
 import * as Sides from "./sides.ts"
+import * as Speaking from "./speaking.ts"
 
 const message = (bytes: number) => new Uint8Array(bytes).fill(7)
 
@@ -64,7 +66,9 @@ const handlers = Effect.map(Sides.makePlatform, (platform): Handlers => ({
   ...Meeting.makeHost(platform),
   ...Meeting.makeGuest(platform),
   ...Gathering.makeHub(platform),
-  ...Gathering.makeCrowd(platform)
+  ...Gathering.makeCrowd(platform),
+  ...Listening.makeListener(platform),
+  ...Speaking.makeSpeakers(platform)
 }))
 
 const send = (response: Response) => Effect.sync(() => void process.send?.(response))

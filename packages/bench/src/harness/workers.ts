@@ -42,11 +42,11 @@ process.on("exit", () => {
   for (const child of alive) child.kill("SIGKILL")
 })
 
-const fork = (core: number | undefined): ChildProcess => {
-  const command = [process.execPath, file]
-  const [program, ...args] = core === undefined ? command : ["taskset", "-c", `${core}`, ...command]
+const fork = (core: number | undefined, program: string): ChildProcess => {
+  const command = [process.execPath, program]
+  const [first, ...args] = core === undefined ? command : ["taskset", "-c", `${core}`, ...command]
   // What a worker prints is about the benchmark, not its result.
-  const child = spawn(program!, args, { stdio: ["ignore", 2, 2, "ipc"] })
+  const child = spawn(first!, args, { stdio: ["ignore", 2, 2, "ipc"] })
   alive.add(child)
   child.once("exit", () => alive.delete(child))
   return child
@@ -62,10 +62,14 @@ const stop = (child: ChildProcess): Effect.Effect<void> =>
     Effect.andThen(Effect.sync(() => void child.kill("SIGKILL")))
   )
 
-/** Starts a worker, on the core given or on any. */
-export const start = (name: string, core?: number | undefined): Effect.Effect<Worker, never, Scope.Scope> =>
+/** Starts a worker, on the core given or on any; of another file where one is named, which answers the same calls. */
+export const start = (
+  name: string,
+  core?: number | undefined,
+  program: string = file
+): Effect.Effect<Worker, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const child = yield* Effect.acquireRelease(Effect.sync(() => fork(core)), stop)
+    const child = yield* Effect.acquireRelease(Effect.sync(() => fork(core, program)), stop)
     const open = new Map<number, (response: Response) => void>()
     let lastId = 0
     let ended: string | undefined
