@@ -83,6 +83,14 @@ const packets: ReadonlyArray<Deviation> = [
     ...basic
   },
   {
+    rule: "err-busy",
+    does: "takes one connection more of an address",
+    file: "internal/connect/acceptor.ts",
+    find: "(this.#byAddress.get(address) ?? 0) >= limits.pendingPerAddress",
+    replace: "(this.#byAddress.get(address) ?? 0) > limits.pendingPerAddress",
+    ...basic
+  },
+  {
     rule: "token-envelope",
     does: "does not look at a token's envelope",
     file: "internal/wire/networkCipher.ts",
@@ -415,6 +423,14 @@ const calls: ReadonlyArray<Deviation> = [
     file: "internal/call/commandWire.ts",
     find: "if (args.length > maxArgs)",
     replace: "if (args.length > maxArgs + 1)",
+    ...command
+  },
+  {
+    rule: "deadline-question",
+    does: "waits for a question whose time is up",
+    file: "internal/call/inTime.ts",
+    find: "if (expires === undefined || stream.isWhole) return read",
+    replace: "if (stream !== undefined) return read",
     ...command
   },
   {

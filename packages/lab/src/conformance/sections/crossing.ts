@@ -134,7 +134,7 @@ export const crossing = [
     "of many adverts from one source at most 5 in a second are answered",
     (kit) =>
       Effect.gen(function*() {
-        const on = yield* air(kit)
+        const on = yield* air(kit, { alone: true })
         // What others were answered in the second before counts, too.
         yield* Effect.sleep("1100 millis")
         for (let i = 0; i < 12; i++) {
