@@ -68,7 +68,7 @@ const nodeThatKnows = (world: World, name: string, count: number, options: Parti
     )
     const process = yield* host.launch(layer)
     const discovery = Context.get(process.context, Discovery.Discovery)
-    const state = { count }
+    const state = { count, answers: true }
     const doubted: Array<PublicKey.PublicKey> = []
     discovery.crowd!.attend({
       size: () => state.count,
@@ -79,7 +79,7 @@ const nodeThatKnows = (world: World, name: string, count: number, options: Parti
     const known = new Set<string>()
     yield* process.run(discovery.forEach!((sighting) => {
       sighted.push(sighting)
-      if (known.has(sighting.publicKey)) return
+      if (!state.answers || known.has(sighting.publicKey)) return
       known.add(sighting.publicKey)
       Effect.runFork(sighting.answer)
     }))
@@ -313,6 +313,55 @@ describe("who", () => {
   )
 
   test(
+    "is asked of one socket of one node alone: not of a broadcast address, the shared port, or port 0, whoever said to be there",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const one = yield* nodeThatKnows(world, "one", 399)
+      yield* one.advertise
+      yield* pass(1_000)
+      world.clear()
+      const asked = (host: string, port: number) => one.process.run(one.crowd.who({ host, port }))
+      assert.isFalse(yield* asked("10.0.0.255", 6_000))
+      assert.isFalse(yield* asked("255.255.255.255", 6_000))
+      assert.isFalse(yield* asked("10.0.0.77", 3_334))
+      assert.isFalse(yield* asked("10.0.0.77", 0))
+      assert.deepStrictEqual(world.of("one", "who"), [])
+      assert.isTrue(yield* asked("10.0.0.77", 6_000))
+    })
+  )
+
+  test(
+    "of more nodes than are answered in a second has it broadcast its advert, twice, at most every two seconds, however much is said",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const one = yield* nodeThatKnows(world, "one", 3_999)
+      yield* one.advertise
+      yield* pass(5_000)
+      const stranger = yield* voiceOf(world, "stranger")
+      const socket = socketOf(world, "one")
+      const others = (count: number, from: number) =>
+        Effect.forEach(
+          Array.from({ length: count }, (_, i) => from + i),
+          (port) => stranger.send(stranger.who(), socket, `${stranger.host.address}:${port}`)
+        )
+      const broadcasts = () => world.of("one", "adv").filter(isBroadcast).length
+      for (let i = 0; i < 90; i++) yield* stranger.send(stranger.advert)
+      world.clear()
+      yield* others(32, 7_000)
+      yield* pass(700)
+      assert.strictEqual(broadcasts(), 0)
+      yield* pass(1_000)
+      for (let i = 0; i < 90; i++) yield* stranger.send(stranger.advert)
+      yield* others(90, 8_000)
+      yield* pass(700)
+      assert.strictEqual(broadcasts(), 2)
+      yield* others(90, 9_000)
+      yield* pass(700)
+      assert.strictEqual(broadcasts(), 2)
+    })
+  )
+
+  test(
     "of a node that listens nowhere is answered, and enters and takes off nobody; one from another address than it says is dropped",
     Effect.gen(function*() {
       const world = yield* setUp
@@ -337,6 +386,8 @@ describe("who", () => {
     Effect.gen(function*() {
       const world = yield* setUp
       const one = yield* nodeThatKnows(world, "one", 399)
+      // Some answer its advert, by chance, as any newcomer's.
+      one.state.answers = false
       yield* one.advertise
       yield* pass(1_000)
       const stranger = yield* voiceOf(world, "stranger")

@@ -112,6 +112,56 @@ describe("a liar in a crowd", () => {
   )
 
   test(
+    "who names everybody at once, now and then, has few broadcast, whoever hears first that there is no room for more",
+    Effect.gen(function*() {
+      const { clear, crypto, network, nodes, sent } = yield* Crowd.open({ ...forty, nodes: 60, broadcastBudget: 6 })
+      yield* Effect.sleep("15 seconds")
+      const liar = yield* network.host("liar")
+      const keys = nodes.map(keyOf)
+      const { publicKey } = crypto.generateKeyPair()
+      clear()
+      for (let i = 0; i < 3; i++) {
+        for (let at = 0; at < keys.length; at += CrowdPackets.keysPerAsk) {
+          const named = keys.slice(at, at + CrowdPackets.keysPerAsk).join(",")
+          const payload = new TextEncoder().encode(`pnet|ask|${named}|${publicKey}|END\n`) as Uint8Array
+          yield* network.inject(liar, { from: `${liar.address}:6000`, to: "10.0.255.255:3334", payload })
+        }
+        yield* Effect.sleep(2_100)
+      }
+      // Twice the budget each time, what is under way when that is reached, and what they say anyway. All, twice, were 120.
+      assert.isAtMost(sent.broadcasts, 3 * 6 * 6)
+    })
+  )
+
+  test(
+    "with adverts from a broadcast address has nobody ask there",
+    Effect.gen(function*() {
+      const { clear, crypto, network, nodes, sent } = yield* Crowd.open({ ...forty, broadcastBudget: 4 })
+      yield* Effect.sleep("15 seconds")
+      const liar = yield* network.host("liar")
+      const keys: Array<PublicKey.PublicKey> = []
+      for (let i = 0; i < 64; i++) {
+        const { publicKey } = crypto.generateKeyPair()
+        keys.push(publicKey)
+        const advert = { networkId: "pnet", name: `made-up-${i}`, host: "10.0.255.255", port: 4_000 + i, publicKey }
+        const payload = advertPacket(crypto, advert)
+        yield* network.inject(liar, { from: "10.0.255.255:3334", to: "10.0.255.255:3334", payload })
+      }
+      yield* Effect.sleep("3 seconds")
+      assert.strictEqual(yield* Crowd.knownTo(nodes[0]!), 39 + 64)
+      clear()
+      for (let i = 0; i < 4; i++) {
+        const named = keys.slice(8 * i, 8 * i + 8).join(",")
+        const payload = new TextEncoder().encode(`pnet|ask|${named}|${keys[0]}|END\n`) as Uint8Array
+        yield* network.inject(liar, { from: `${liar.address}:6000`, to: "10.0.255.255:3334", payload })
+        yield* Effect.sleep("1 second")
+      }
+      // Each would have asked all of 8 a second, and been answered by all: 1,280 broadcasts.
+      assert.isAtMost(sent.broadcasts, 100)
+    })
+  )
+
+  test(
     "who names those that do not say that they are there makes each node ask at most limits.doubts of them a second",
     Effect.gen(function*() {
       const { clear, crypto, network, nodes, sent } = yield* Crowd.open({ ...forty, nodes: 60, broadcastBudget: 6 })

@@ -14,9 +14,11 @@ const setUp = (capacity: number) => {
         inbox.offer("second")
         taken.push("first done")
       }
+      if (one.startsWith("bad")) throw new Error(one)
       const gate = gates.get(one)
       return gate && Deferred.await(gate)
     },
+    failed: (defect) => Effect.sync(() => void taken.push(`${defect}`)),
     capacity,
     fork: (effect) => void Effect.runFork(effect)
   })
@@ -34,6 +36,21 @@ describe("Inbox", () => {
     for (const one of ["a", "b", "c"]) inbox.offer(one)
     assert.deepStrictEqual(taken(), ["a", "b", "c"])
   })
+
+  it.effect("takes the next ones where one throws, at once or after one that had to wait", () =>
+    Effect.gen(function*() {
+      const { gate, inbox, taken } = setUp(4)
+      const a = gate("a")
+      inbox.offer("bad 1")
+      inbox.offer("b")
+      assert.deepStrictEqual(taken(), ["bad 1", "Error: bad 1", "b"])
+      for (const one of ["a", "bad 2", "c"]) inbox.offer(one)
+      yield* a
+      yield* Effect.yieldNow
+      assert.deepStrictEqual(taken(), ["a", "bad 2", "Error: bad 2", "c"])
+      inbox.offer("d")
+      assert.deepStrictEqual(taken(), ["d"])
+    }))
 
   it("takes what comes of one behind it", () => {
     const { inbox, taken } = setUp(2)

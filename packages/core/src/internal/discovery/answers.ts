@@ -30,7 +30,6 @@ const toldPerMilli = 4
 const toldWithin = 600
 
 interface Parts {
-  readonly advertisePort: number
   readonly context: Context.Context<never>
   readonly sockets: Sockets
   readonly telling: Telling
@@ -55,7 +54,7 @@ export class Answers {
   answer(source: Endpoint, via: Private | undefined): Effect.Effect<void> {
     const { crowd } = this.#parts
     return Effect.suspend(() => {
-      if (!this.#isOneSocket(source)) return Effect.void
+      if (!this.#isToBeTold(source)) return Effect.void
       if (!crowd.isCrowd) return this.#mayAnswer(source.host) ? this.#send(source, via) : this.#tellAll()
       return Effect.flatMap(
         Random.next,
@@ -71,12 +70,13 @@ export class Answers {
   tell(source: Endpoint, via: Private | undefined, slices: number | undefined): Effect.Effect<void> {
     const { crowd, now, scope } = this.#parts
     return Effect.suspend(() => {
-      if (!this.#isOneSocket(source)) return Effect.void
+      if (!this.#isToBeTold(source)) return Effect.void
       if (slices === undefined) {
         const at = now()
-        return this.#toldBySocket.take(formatEndpoint(source), at) && this.#told.take(at)
-          ? Effect.asVoid(Effect.forkIn(this.#send(source, via), scope, { startImmediately: true }))
-          : Effect.void
+        if (!this.#toldBySocket.take(formatEndpoint(source), at)) return Effect.void
+        // So many ask that it is told to all, else each who is not answered would ask by a connection.
+        if (!this.#told.take(at)) return crowd.isCrowd ? crowd.refute(() => true) : Effect.void
+        return Effect.asVoid(Effect.forkIn(this.#send(source, via), scope, { startImmediately: true }))
       }
       if (!this.#mayAnswer(source.host)) return Effect.void
       const within = Math.min(toldWithin, crowd.size / slices / toldPerMilli)
@@ -101,15 +101,10 @@ export class Answers {
     })
   }
 
-  /**
-   * Only ever to one socket of one node: not to a broadcast address, and not to the shared port, where any node of that
-   * machine might get it. And only while this node tells of itself.
-   */
-  #isOneSocket(source: Endpoint): boolean {
-    const { advertisePort, sockets, telling } = this.#parts
-    if (telling.port === undefined) return false
-    if (source.port === advertisePort || source.host === "255.255.255.255") return false
-    return !sockets.isBroadcast(source.host)
+  /** Only ever one socket of one node, and only while this node tells of itself. */
+  #isToBeTold(source: Endpoint): boolean {
+    const { sockets, telling } = this.#parts
+    return telling.port !== undefined && sockets.isOneSocket(source)
   }
 
   #mayAnswer(host: string): boolean {

@@ -31,7 +31,9 @@ const askedByOthers = 3
 // Named keys that are remembered, and for how long.
 const askedKept = 256
 const askedMemory = 3_000
-// Who is named says that it is there, twice, and not for every name.
+// Who is named says that it is there, twice, and not for every name. Many may be named at once: so each takes a while that it draws,
+// in which it may hear that there is no room for more. Those who were told of it give it a slice before they ask.
+const refutedWithin = 250
 const refutedAgain = 300
 const refutedFor = 2_000
 
@@ -119,7 +121,7 @@ export class Crowd {
       if (key === self.identity.publicKey) own = true
       else this.#known?.doubted(key)
     }
-    return own ? this.#refute() : Effect.void
+    return own ? this.refute(() => !this.#isOver) : Effect.void
   }
 
   /** Asks the node at a socket. */
@@ -128,7 +130,8 @@ export class Crowd {
     return Effect.suspend(() => {
       const port = this.#telling?.port
       const one = sockets.near(to.host)
-      if (port === undefined || one === undefined) return Effect.succeed(false)
+      // Whoever made an advert up wrote its source too.
+      if (port === undefined || one === undefined || !sockets.isOneSocket(to)) return Effect.succeed(false)
       const packet = CrowdPackets.who(self, { host: one.address, port }, undefined)
       return one.send(packet, NetAddress.inetAddressFromIpStringUnsafe(to.host, to.port)).pipe(
         Effect.as(true),
@@ -139,17 +142,25 @@ export class Crowd {
     })
   }
 
-  /** Says that this node is there, unless so much is said already that nobody needs to hear it now: he will be asked. */
-  #refute(): Effect.Effect<void> {
+  /** Whether so much is said already that nobody needs to hear of this node now: it will be asked. */
+  get #isOver(): boolean {
+    return this.#parts.now() - this.#overAt < 1_000
+  }
+
+  /** Says that this node is there, not too often, and as long as there is room for it. */
+  refute(hasRoom: () => boolean): Effect.Effect<void> {
     const { now, scope } = this.#parts
-    const telling = this.#telling
-    const at = now()
-    if (telling === undefined || at - this.#refutedAt < refutedFor || at - this.#overAt < 1_000) return Effect.void
-    this.#refutedAt = at
-    return Effect.asVoid(Effect.forkIn(
-      telling.round.pipe(Effect.andThen(jittered(refutedAgain)), Effect.andThen(telling.round)),
-      scope
-    ))
+    return Effect.suspend(() => {
+      const telling = this.#telling
+      const at = now()
+      if (telling === undefined || at - this.#refutedAt < refutedFor || !hasRoom()) return Effect.void
+      this.#refutedAt = at
+      const say = Effect.suspend(() => hasRoom() ? telling.round : Effect.void)
+      const later = Effect.flatMap(Random.next, (random) => Effect.sleep(random * refutedWithin))
+      return Effect.asVoid(
+        Effect.forkIn(Effect.andThen(Effect.andThen(later, say), Effect.andThen(jittered(refutedAgain), say)), scope)
+      )
+    })
   }
 
   #doubt(publicKey: PublicKey, still: () => boolean): Effect.Effect<void> {

@@ -113,6 +113,15 @@ export class Sockets {
     return false
   }
 
+  /**
+   * Whether a datagram to whoever said to be there gets to one socket of one node: not to a broadcast address, and not to the shared port,
+   * where any node of that machine might get it. Nobody receives at port 0.
+   */
+  isOneSocket({ host, port }: Endpoint): boolean {
+    if (port === this.#parts.config.advertisePort || port === 0 || host === "255.255.255.255") return false
+    return !this.isBroadcast(host)
+  }
+
   /** The one that shares a subnet with a host. */
   near(host: string): Private | undefined {
     for (const one of this.#all.values()) if (sameSubnet(one.address, host, one.prefixLength)) return one

@@ -81,7 +81,7 @@ export const make = (): Effect.Effect<
     const telling = new Telling(config, sockets, crowd, self.cipher.encrypted)
     crowd.telling = telling
     const newcomer = new Newcomer({ self, sockets, crowd, telling, now })
-    const answers = new Answers({ advertisePort, context, sockets, telling, crowd, scope, now })
+    const answers = new Answers({ context, sockets, telling, crowd, scope, now })
     const hearing = new Hearing({
       config,
       self,

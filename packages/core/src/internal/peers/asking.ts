@@ -8,8 +8,11 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import type { Crowd } from "../../Discovery.ts"
+import type { Endpoint } from "../../Network.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
 import type { PublicKey } from "../../PublicKey.ts"
 import * as Rate from "../base/rate.ts"
@@ -28,6 +31,8 @@ const respite = 1
 const questionsOfDoubt = 1
 // In milliseconds: a peer that was named is not asked for that again so soon.
 const doubtedFor = 10_000
+// Questions that are on their way out.
+const atOnce = 64
 // Of those who lost a peer that others had named, so many name it again on average.
 const echoes = 5
 
@@ -43,6 +48,7 @@ interface Parts {
   readonly crowd: Crowd | undefined
   readonly table: Table
   readonly now: () => number
+  readonly run: <A>(effect: Effect.Effect<A>) => Fiber.Fiber<A>
 }
 
 export class Asking {
@@ -51,6 +57,7 @@ export class Asking {
   readonly #asked = new Map<Entry, Asked>()
   readonly #doubted = new Map<PublicKey, number>()
   readonly #doubts: Rate.Rate
+  #sending = 0
 
   constructor(parts: Parts) {
     const { config, crowd, table } = parts
@@ -90,7 +97,7 @@ export class Asking {
           else if (asked.left > 0) {
             if (!frozen) asked.left--
             // Where there is nothing to ask with, only silence tells.
-            if (!(yield* crowd.who(entry.place!)) && !this.isDoubted(entry)) this.#asked.delete(entry)
+            if (!this.#ask(crowd, entry.place!) && !this.isDoubted(entry)) this.#asked.delete(entry)
           } else {
             this.#asked.delete(entry)
             silent.push(entry)
@@ -116,6 +123,19 @@ export class Asking {
     const say = crowd.doubt(publicKey, still)
     if (!this.isDoubted(entry)) return say
     return Effect.flatMap(Random.next, (random) => random < echoes / table.size ? say : Effect.void)
+  }
+
+  /** Asks, and waits for nothing: how that is done is the discovery's own affair. Says whether it could be asked. */
+  #ask(crowd: Crowd, place: Endpoint): boolean {
+    if (this.#sending >= atOnce) return false
+    const fiber = this.#parts.run(Effect.suspend(() => crowd.who(place)))
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined) return Exit.isSuccess(exit) && exit.value
+    this.#sending++
+    fiber.addObserver(() => {
+      this.#sending--
+    })
+    return true
   }
 
   /** One that was not heard for a while, or nobody. */

@@ -6,21 +6,24 @@ import * as Effect from "effect/Effect"
 
 export class Inbox<A> {
   readonly #take: (one: A) => Effect.Effect<void> | undefined
+  readonly #failed: (defect: unknown) => Effect.Effect<void>
   readonly #capacity: number
   readonly #fork: (effect: Effect.Effect<void>) => void
   readonly #waiting: Array<A> = []
   /** One is being taken, or waits. Whoever reads of it at once may bring the next one. */
   #busy = false
 
-  /** `take` gives what is still to be waited for, if anything. */
+  /** `take` gives what is still to be waited for, if anything. Where it throws that is the end of one thing, and `failed` says so. */
   constructor(
     options: {
       readonly take: (one: A) => Effect.Effect<void> | undefined
+      readonly failed: (defect: unknown) => Effect.Effect<void>
       readonly capacity: number
       readonly fork: (effect: Effect.Effect<void>) => void
     }
   ) {
     this.#take = options.take
+    this.#failed = options.failed
     this.#capacity = options.capacity
     this.#fork = options.fork
   }
@@ -32,16 +35,24 @@ export class Inbox<A> {
       return
     }
     this.#busy = true
-    const wait = this.#take(one)
+    const wait = this.#taken(one)
     if (wait === undefined && this.#waiting.length === 0) this.#busy = false
     else this.#fork(this.#rest(wait ?? Effect.void))
+  }
+
+  #taken(one: A): Effect.Effect<void> | undefined {
+    try {
+      return this.#take(one)
+    } catch (defect) {
+      return this.#failed(defect)
+    }
   }
 
   #rest(first: Effect.Effect<void>): Effect.Effect<void> {
     return Effect.gen({ self: this }, function*() {
       yield* first
       while (this.#waiting.length > 0) {
-        const wait = this.#take(this.#waiting.shift()!)
+        const wait = this.#taken(this.#waiting.shift()!)
         if (wait !== undefined) yield* wait
       }
       this.#busy = false

@@ -80,6 +80,8 @@ class Liveness {
         const pardon = late > this.#slice ? late : 0
         last = at
         for (const entry of yield* asking.round(at, pardon > 0)) {
+          // Whoever read that another one is a suspect may have heard of this one, or taken it off.
+          if (entry.peer.status !== "Online" || entry.heardAt >= at) continue
           next = at
           yield* this.#suspect(entry, at - entry.heardAt)
         }

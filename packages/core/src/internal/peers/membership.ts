@@ -59,6 +59,7 @@ export class Membership {
   }
 
   suspect(entry: Entry, silentMillis: number): void {
+    if (!this.#isThere(entry)) return
     entry.change({ status: "Suspect" })
     this.#presence.publish({ _tag: "Suspected", peer: entry.peer, silentFor: Duration.millis(silentMillis) })
   }
@@ -73,6 +74,11 @@ export class Membership {
     if (!this.#remove(entry)) return
     this.#presence.publish({ _tag: "Left", peer: entry.peer, reason })
     this.#watchers.wake(entry.peer, "Left")
+  }
+
+  /** Whoever reads an event at once may have taken its peer off, in the middle of what led to it. */
+  #isThere(entry: Entry): boolean {
+    return this.#table.find(entry.peer.publicKey) === entry
   }
 
   #remove(entry: Entry): boolean {
@@ -92,12 +98,14 @@ export class Membership {
 
   /** The addresses that adverts give it are others now. */
   moved(entry: Entry): void {
+    if (!this.#isThere(entry)) return
     entry.change({ endpoints: entry.addresses.endpoints })
     this.#presence.publish({ _tag: "Updated", peer: entry.peer, reason: "address" })
   }
 
   /** A host says a name of a peer, of whose others those stay that are to be kept. */
   takeNames(entry: Entry, kept: (name: Saying) => boolean, name: NodeName, host: string): void {
+    if (!this.#isThere(entry)) return
     const isNew = !entry.hasName(name)
     this.#table.takeNames(entry, kept, { name, host, at: this.#now() })
     if (isNew) this.#presence.publish({ _tag: "Updated", peer: entry.peer, reason: "name" })
@@ -105,6 +113,7 @@ export class Membership {
 
   /** Takes a name from a peer that it does not belong to. */
   loseName(entry: Entry, name: NodeName): void {
+    if (!this.#isThere(entry)) return
     const other = entry.names.find((one) => one.name !== name)
     if (other === undefined) return this.lose(entry, "Conflict")
     this.#table.takeNames(entry, (kept) => kept.name !== name, { ...other, at: this.#now() })
@@ -115,6 +124,7 @@ export class Membership {
   /** Its key proved itself under a name, and at an address. */
   prove(entry: Entry, name: NodeName, endpoint: Endpoint | undefined): void {
     this.heard(entry, "Traffic")
+    if (!this.#isThere(entry)) return
     const isFirst = endpoint === undefined || entry.addresses.isFirst(endpoint)
     const isProved = entry.fixed === "proved" && entry.peer.name === name
     if (entry.peer.proved && isFirst && isProved) return

@@ -57,7 +57,8 @@ const intake = (
     take: (sighting) => {
       const wait = sightings.take(sighting)
       return wait && Effect.catchCause(wait, failed)
-    }
+    },
+    failed: (defect) => failed(Cause.die(defect))
   })
   return allTo([{ what: "discovery", stream, forEach }], (sighting) => inbox.offer(sighting))
 }
@@ -83,7 +84,7 @@ export const make = (): Effect.Effect<
     const rank = ways.length < 2 ? undefined : (endpoint: Endpoint) => Reach.rank(ways, endpoint)
 
     const run = Effect.runForkWith(context)
-    const fork = (effect: Effect.Effect<void>) => void Fiber.runIn(run(effect), scope)
+    const fork = <A>(effect: Effect.Effect<A>) => Fiber.runIn(run(effect), scope)
     const presence = yield* Presence.make(limits.peerEvents)
     const table = new Table(limits)
     const watchers = new Watchers()
@@ -100,7 +101,7 @@ export const make = (): Effect.Effect<
       now,
       run
     })
-    const asking = new Asking({ config, crowd: discovery.crowd, table, now })
+    const asking = new Asking({ config, crowd: discovery.crowd, table, now, run: fork })
     const parts = { config, context, table, membership, holds, conflicts, leftOut, asking, rank, now, fork }
     const sightings = new Sightings(parts)
     const arrivals = new Arrivals({ config, table, membership, holds, conflicts, rank, now })

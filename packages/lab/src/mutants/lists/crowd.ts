@@ -22,14 +22,25 @@ const crowd = of("crowd", "packages/core/src/internal/discovery/crowd.ts", lette
     "a liar has a node say its advert as often as he names it"
   ],
   "refuted-over": [
-    ` || at - this.#overAt < 1_000`,
-    ``,
+    `this.refute(() => !this.#isOver)`,
+    `this.refute(() => true)`,
     "a liar who names everybody has everybody broadcast"
   ],
   "refuted-again": [
-    `telling.round.pipe(Effect.andThen(jittered(refutedAgain)), Effect.andThen(telling.round)),`,
-    `telling.round,`,
+    `Effect.andThen(jittered(refutedAgain), say)`,
+    `Effect.void`,
     "who is named says only once that it is there"
+  ],
+  "refuted-together": [
+    `hasRoom() ? telling.round : Effect.void`,
+    `telling.round`,
+    "a liar who names everybody at once has everybody broadcast",
+    { tests: ["Crowd.sim"] }
+  ],
+  "who-to-all": [
+    ` || !sockets.isOneSocket(to)`,
+    ``,
+    "a node asks all where an advert claims to come from a broadcast address"
   ],
   "named-still": [
     `return still() && (`,
@@ -65,14 +76,19 @@ const answers = of("crowd", "packages/core/src/internal/discovery/answers.ts", l
     "a newcomer does not learn that it is in a crowd"
   ],
   "told-socket": [
-    `this.#toldBySocket.take(formatEndpoint(source), at) && `,
+    `if (!this.#toldBySocket.take(formatEndpoint(source), at)) return Effect.void`,
     ``,
     "one socket has all answers of a second"
   ],
   "told-all": [
-    ` && this.#told.take(at)`,
+    `if (!this.#told.take(at)) return crowd.isCrowd ? crowd.refute(() => true) : Effect.void`,
     ``,
     "questions are answered at any rate"
+  ],
+  "told-to-all": [
+    `return crowd.isCrowd ? crowd.refute(() => true) : Effect.void`,
+    `return Effect.void`,
+    "who is asked by too many has all of them connect"
   ],
   "told-newcomer": [
     `if (!this.#mayAnswer(source.host)) return Effect.void
@@ -123,6 +139,13 @@ const asking = of("crowd", "packages/core/src/internal/peers/asking.ts", whole, 
     `if (!this.#doubts.take(at)) return`,
     ``,
     "a liar has each node ask as many as he names"
+  ],
+  "ask-dies": [
+    `return Exit.isSuccess(exit) && exit.value`,
+    `if (Exit.isFailure(exit)) throw exit
+      return exit.value`,
+    "a question that dies is the end of all that looks after peers",
+    { tests: ["Peers"] }
   ],
   "draw": [
     `if (isCrowd && random < perSlice) {`,

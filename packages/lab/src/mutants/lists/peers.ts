@@ -287,14 +287,17 @@ const answers = of("adverts", "packages/core/src/internal/discovery/answers.ts",
     `return this.#bySource.take(host, now) && this.#all.take(now)`,
     `return this.#all.take(now)`,
     "one source gets all the answers"
-  ],
+  ]
+})
+
+const sockets = of("adverts", "packages/core/src/internal/discovery/sockets.ts", adverts, {
   "one-socket": [
-    `if (source.port === advertisePort || source.host === "255.255.255.255") return false`,
+    `if (port === this.#parts.config.advertisePort || port === 0 || host === "255.255.255.255") return false`,
     ``,
     "an answer is sent to all nodes of a network"
   ],
   "broadcast": [
-    `return !sockets.isBroadcast(source.host)`,
+    `return !this.isBroadcast(host)`,
     `return true`,
     "an answer is broadcast, because a datagram claims to come from there"
   ]
@@ -385,6 +388,11 @@ const inbox = of("peers", "packages/core/src/internal/peers/inbox.ts", suites("I
     `if (this.#waiting.length > this.#capacity) this.#waiting.shift()`,
     ``,
     "adverts pile up while a policy decides"
+  ],
+  "inbox-throws": [
+    `return this.#failed(defect)`,
+    `throw defect`,
+    "a node is deaf after one advert of which taking it throws"
   ]
 })
 
@@ -457,6 +465,18 @@ const membership = of("peers", "packages/core/src/internal/peers/membership.ts",
     `if (other === undefined) return this.lose(entry, "Conflict")`,
     `if (other === undefined) return`,
     "whoever lost a name stays under it"
+  ],
+  "suspect-gone": [
+    `suspect(entry: Entry, silentMillis: number): void {
+    if (!this.#isThere(entry)) return`,
+    `suspect(entry: Entry, silentMillis: number): void {`,
+    "who was taken off by the reader of an event is there again for ever, as a suspect"
+  ],
+  "moved-gone": [
+    `moved(entry: Entry): void {
+    if (!this.#isThere(entry)) return`,
+    `moved(entry: Entry): void {`,
+    "who was taken off in the middle of its advert is there again for ever"
   ]
 })
 
@@ -781,6 +801,7 @@ export const peersList = [
   ...hearing,
   ...freshness,
   ...answers,
+  ...sockets,
   ...telling,
   ...sameAdvert,
   ...lastHeard,
