@@ -84,7 +84,7 @@ describe("docs/security.md", () => {
         self,
         `${self} › "no such test"`,
         `\`core/test/NoSuch.test.ts\` › "x"`,
-        `\`node/test/namespaces.ts\` › "x"`,
+        `\`node/test/sessionProcess.ts\` › "x"`,
         `${self} › "would not pass with a row that is wrong" and more`
       ]
     ) {

@@ -1,11 +1,14 @@
 // Real sockets between several hosts, as network namespaces on a bridge: links that go down, addresses that change, a system that
 // forbids broadcasts, and a host that floods. Skipped where the machine permits no namespaces.
 import { assert, layer } from "@effect/vitest"
+import { forbidden, makeHosts } from "@pnet/lab/processes/namespaces"
 import { Context, Effect, Layer } from "effect"
-import { forbidden, makeHosts } from "./namespaces.ts"
 
 const advertisePort = 3334
 const networkId = "namespaces"
+
+const networkNode = new URL("fixtures/networkNode.ts", import.meta.url)
+const flooding = new URL("fixtures/flood.ts", import.meta.url)
 
 const node = (name: string, env: Record<string, string> = {}) => ({
   PNET_NAME: name,
@@ -18,9 +21,9 @@ const node = (name: string, env: Record<string, string> = {}) => ({
 const build = Effect.gen(function*() {
   const hosts = yield* makeHosts(["one", "two", "three"])
   const [alice, bob, carol] = yield* Effect.all([
-    hosts.one.run("networkNode.ts", node("alice")),
-    hosts.two.run("networkNode.ts", node("bob")),
-    hosts.three.run("networkNode.ts", node("carol"))
+    hosts.one.run(networkNode, node("alice")),
+    hosts.two.run(networkNode, node("bob")),
+    hosts.three.run(networkNode, node("carol"))
   ])
   return { hosts, alice, bob, carol }
 })
@@ -102,7 +105,7 @@ layer(world, { excludeTestServices: true, timeout: "30 seconds" })(title, (it) =
           "route add prohibit 10.77.0.255 table local"
         )
         assert.include(tags(yield* carol.ask({ do: "diagnose", peer: "dora" })), "BroadcastForbidden")
-        const alone = yield* hosts.three.run("networkNode.ts", node("dora"))
+        const alone = yield* hosts.three.run(networkNode, node("dora"))
         assert.strictEqual(yield* alone.end, 1, "it does not start")
         assert.include(alone.words(), "the system forbids broadcasts")
         const { found } = yield* (yield* World).alice.ask({ do: "peer", peer: "carol" })
@@ -120,7 +123,7 @@ layer(world, { excludeTestServices: true, timeout: "30 seconds" })(title, (it) =
       const { alice, bob, carol, hosts } = yield* World
       assert.strictEqual(yield* carol.end, 0)
       yield* alice.ask({ do: "awaitLost", peer: "carol" })
-      const flood = yield* hosts.three.run("flood.ts", {
+      const flood = yield* hosts.three.run(flooding, {
         FLOOD_HOST: "10.77.0.3",
         FLOOD_TO: "10.77.0.255",
         FLOOD_PORT: String(advertisePort),

@@ -18,6 +18,7 @@ import { freeAdvertisePort } from "../harness/ports.ts"
 import * as Seeds from "../harness/seeds.ts"
 import { count, kibibytes, millis, table } from "../harness/table.ts"
 import * as Crowd from "./crowd.ts"
+import { hosts } from "./hostsCommand.ts"
 
 // All of them are at one address, and share one table of names.
 const platform = Layer.mergeAll(
@@ -67,5 +68,6 @@ export const crowd = Command.make("crowd", {
     for (const failure of new Set(failures)) yield* Console.log(failure)
     yield* Seeds.foundIf(failures.length > 0)
   }).pipe(Effect.scoped, Effect.provide(platform))).pipe(
-    Command.withDescription("Nodes with a session each to one of them, over real sockets, which all call it at once")
+    Command.withDescription("Nodes with a session each to one of them, over real sockets, which all call it at once"),
+    Command.withSubcommands([hosts])
   )

@@ -5,10 +5,11 @@
  * A namespace lives as long as a process in it. Each is held by a `cat` whose input is a pipe from here, so all of it is gone when
  * this process is, however it ends.
  */
-import * as Programs from "@pnet/lab/processes/programs"
 import { Deferred, Effect, type Scope } from "effect"
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { tmpdir } from "node:os"
 import { createInterface } from "node:readline"
+import * as Programs from "./programs.ts"
 
 const trial = "ip link add trial0 type veth peer name trial1 && ip link add trial2 type bridge && unshare -n true"
 
@@ -81,12 +82,14 @@ const ip = (pid: number, lines: ReadonlyArray<string>) =>
     if (code !== 0) return yield* Effect.die(new Error(`ip failed: ${lines.join("; ")}`))
   }).pipe(Effect.scoped)
 
-/** A program of `fixtures` in a host: lines of JSON to it and from it, each answer with the id of its order. */
+/** A program in a host: lines of JSON to it and from it, each answer with the id of its order. */
 export interface Program {
   /** Gives an order and waits for what came of it. */
   readonly ask: (order: Record<string, unknown>) => Effect.Effect<Record<string, unknown>>
   /** Ends its input, which it takes as the order to end, and waits for that; its exit code. */
   readonly end: Effect.Effect<number | null>
+  /** Kills it as the system does, without a word to anybody, and waits until it is gone. */
+  readonly kill: Effect.Effect<void>
   /** What it wrote that was no answer: its last words, where it failed. */
   readonly words: () => string
 }
@@ -98,7 +101,7 @@ export interface Host {
   /** Gives `eth0` this address, 24 bits of prefix, in place of any other. */
   readonly setAddress: (address: string) => Effect.Effect<void>
   readonly run: (
-    fixture: string,
+    program: URL,
     env?: Record<string, string>
   ) => Effect.Effect<Program, never, Scope.Scope>
 }
@@ -135,6 +138,10 @@ const program = (child: ChildProcess): Program => {
       child.stdin!.end()
       return Deferred.await(ended)
     }),
+    kill: Effect.suspend(() => {
+      child.kill("SIGKILL")
+      return Effect.asVoid(Deferred.await(ended))
+    }),
     words: () => words.join("\n")
   }
 }
@@ -161,10 +168,11 @@ export const makeHosts = <const Names extends ReadonlyArray<string>>(
         name,
         ip: (...lines) => ip(pid, lines),
         setAddress,
-        run: (fixture, env = {}) =>
+        run: (file, env = {}) =>
           Effect.map(
-            start([...join(pid), process.execPath, Programs.file(new URL(`fixtures/${fixture}`, import.meta.url))], {
-              env
+            start([...join(pid), process.execPath, Programs.file(file)], {
+              // Compiled once for all of them.
+              env: { NODE_COMPILE_CACHE: `${tmpdir()}/pnet-compile-cache`, ...env }
             }),
             program
           )
