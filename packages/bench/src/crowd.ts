@@ -124,6 +124,8 @@ const measure = (machine: Machine.Machine, subject: SubjectName, options: Option
     // Other code may know of no budget: each of its nodes is heard in each interval.
     const quietPerSecond = isBeside ? senders / interval : Math.min(budget, senders / interval)
     const asks = quietPerSecond < senders / interval ? asked / interval : 0
+    // What was busy is compiled, and its garbage collected, until then.
+    yield* speak(quietPerSecond, asks, Math.min(2, seconds))
     const quiet = yield* Pairs.observe(pair, speak(quietPerSecond, asks, seconds))
     return {
       subject,
