@@ -313,6 +313,27 @@ describe("who", () => {
   )
 
   test(
+    "is answered as one with a request where it is broadcast, since all hear it: five times a second to one source, whatever the socket",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const one = yield* nodeThatKnows(world, "one", 399)
+      yield* one.advertise
+      yield* pass(1_000)
+      const stranger = yield* voiceOf(world, "stranger")
+      one.state.answers = false
+      world.clear()
+      for (let i = 0; i < 40; i++) {
+        yield* stranger.send(stranger.who(), "10.0.0.255:3334", `${stranger.host.address}:${6_000 + i}`)
+      }
+      yield* pass(500)
+      const answers = world.of("one", "adv").filter((one) => !isBroadcast(one))
+      assert.strictEqual(answers.length, 5)
+      // Each at a time that it draws.
+      assert.isAbove(new Set(answers.map(({ at }) => at)).size, 3)
+    })
+  )
+
+  test(
     "is asked of one socket of one node alone: not of a broadcast address, the shared port, or port 0, whoever said to be there",
     Effect.gen(function*() {
       const world = yield* setUp

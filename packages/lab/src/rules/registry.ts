@@ -376,6 +376,8 @@ const discovery: Readonly<Record<string, Titles>> = {
     ],
     "is answered at most five times a second to one socket, 32 times in all, and never to the shared port or a broadcast address":
       ["crowd-who-answer"],
+    "is answered as one with a request where it is broadcast, since all hear it: five times a second to one source, whatever the socket":
+      ["crowd-who-answer"],
     "is asked of one socket of one node alone: not of a broadcast address, the shared port, or port 0, whoever said to be there":
       ["crowd-who"],
     "of more nodes than are answered in a second has it broadcast its advert, twice, at most every two seconds, however much is said":

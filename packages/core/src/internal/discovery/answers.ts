@@ -66,12 +66,12 @@ export class Answers {
     })
   }
 
-  /** Tells who asked this node, or, of so many `slices`, all nodes that he does not know. */
+  /** Tells who asked this node by itself, or, of so many `slices`, all nodes that he does not know; or simply all, by a broadcast. */
   tell(source: Endpoint, via: Private | undefined, slices: number | undefined): Effect.Effect<void> {
     const { crowd, now, scope } = this.#parts
     return Effect.suspend(() => {
       if (!this.#isToBeTold(source)) return Effect.void
-      if (slices === undefined) {
+      if (slices === undefined && via !== undefined) {
         const at = now()
         if (!this.#toldBySocket.take(formatEndpoint(source), at)) return Effect.void
         // So many ask that it is told to all, else each who is not answered would ask by a connection.
@@ -79,7 +79,7 @@ export class Answers {
         return Effect.asVoid(Effect.forkIn(this.#send(source, via), scope, { startImmediately: true }))
       }
       if (!this.#mayAnswer(source.host)) return Effect.void
-      const within = Math.min(toldWithin, crowd.size / slices / toldPerMilli)
+      const within = Math.min(toldWithin, crowd.size / (slices ?? 1) / toldPerMilli)
       const later = Effect.flatMap(Random.next, (random) => Effect.sleep(random * within))
       return Effect.asVoid(Effect.forkIn(Effect.andThen(later, this.#send(source, via)), scope))
     })

@@ -214,7 +214,7 @@ export const adverts = [
     "a who is answered with the peer's advert, each time",
     (kit) =>
       Effect.gen(function*() {
-        const on = yield* air(kit)
+        const on = yield* air(kit, { alone: true })
         const ask = Effect.gen(function*() {
           yield* on.tell(yield* kit.packet("who", `,${textOf(kit.advert(4000))}`), "who")
           return yield* on.hear(800)

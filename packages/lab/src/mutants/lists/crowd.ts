@@ -85,6 +85,11 @@ const answers = of("crowd", "packages/core/src/internal/discovery/answers.ts", l
     ``,
     "questions are answered at any rate"
   ],
+  "told-broadcast": [
+    `slices === undefined && via !== undefined`,
+    `slices === undefined`,
+    "one datagram has all nodes of a crowd answer somebody, 32 times a second each"
+  ],
   "told-to-all": [
     `return crowd.isCrowd ? crowd.refute(() => true) : Effect.void`,
     `return Effect.void`,
