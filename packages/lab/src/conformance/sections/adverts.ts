@@ -4,6 +4,7 @@ import { type Air, air } from "../air.ts"
 import { checksOf } from "../check.ts"
 import type { Kit } from "../kit.ts"
 import { concat, shown, textOf, utf8 } from "../speech/bytes.ts"
+import { NotThere } from "../subject.ts"
 import type { Came } from "../wire.ts"
 
 const check = checksOf("raw")
@@ -219,8 +220,15 @@ export const adverts = [
           yield* on.tell(yield* kit.packet("who", `,${textOf(kit.advert(4000))}`), "who")
           return yield* on.hear(800)
         })
-        for (let i = 0; i < 2; i++) {
-          const { port } = yield* advertOf(kit, yield* ask)
+        let first = yield* ask
+        // Others may have had the answers of a second.
+        for (let i = 0; i < 4 && first._tag === "Silence"; i++) first = yield* Effect.delay(ask, 600)
+        // It need not know of crowds, and drops then what it does not know.
+        if (first._tag === "Silence") {
+          return yield* new NotThere({ why: "the peer answers no who, so that it is no part of crowds" })
+        }
+        for (const came of [first, yield* ask]) {
+          const { port } = yield* advertOf(kit, came)
           yield* kit.holds(port === kit.subject.endpoint.port, `the port ${kit.subject.endpoint.port}`, String(port))
         }
       })
