@@ -233,7 +233,11 @@ export const measure = (scenario: Scenario): Effect.Effect<ReadonlyArray<Measure
     log("one left")
 
     const crashedAt = instant()
-    yield* Effect.all([victim.program.kill, hosts.four.ip("link set eth0 down")], { concurrency: 2 })
+    // A command that takes a moment, after which the link is down.
+    yield* hosts.four.ip("link set eth0 down")
+    const downAt = instant()
+    yield* victim.program.kill
+    log(`the link was down after ${Math.round(downAt - crashedAt)} ms`)
     const seen = yield* whenGone(others, [victim.name, newcomer.name], crashedAt, 30)
     log("one was killed, and one crashed with its host")
     const gone = new Map([[leaver.name, leftAt], [victim.name, crashedAt], [newcomer.name, crashedAt]])
@@ -241,8 +245,8 @@ export const measure = (scenario: Scenario): Effect.Effect<ReadonlyArray<Measure
     const falseLosses = (yield* seenBy(others, begin)).map((all) =>
       all.filter(isFalse).map(({ by, name, why }) => `${by} lost ${name}: ${why}`)
     )
-    const killed = timesOf(seen, isGone(victim.name), crashedAt)
-    const crashed = timesOf(seen, isGone(newcomer.name), crashedAt)
+    const killed = timesOf(seen, isGone(victim.name), downAt)
+    const crashed = timesOf(seen, isGone(newcomer.name), downAt)
     return scenario.budgets.map((budget, i) => ({
       budget,
       together: together[i]!,
