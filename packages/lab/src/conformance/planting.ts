@@ -26,6 +26,10 @@ const mutationOf = ({ does, file, find, replace, rule }: Deviation): Mutation =>
   tests: []
 })
 
+/** The file of a deviation with the deviation in it; dies where what it replaces does not stand there once. */
+export const planted = (deviation: Deviation): string =>
+  apply(mutationOf(deviation), readFileSync(join(core, deviation.file), "utf8"))
+
 /** The deviation, made where its file is loaded. */
 const planting = (deviation: Deviation): Plugin => ({
   name: "planting",
@@ -33,7 +37,7 @@ const planting = (deviation: Deviation): Plugin => ({
     // What was loaded for another is not what this one is to load: nothing is kept from one to the next.
     onLoad({ filter: /\.ts$/ }, ({ path }) =>
       path === join(core, deviation.file)
-        ? { contents: apply(mutationOf(deviation), readFileSync(path, "utf8")), loader: "ts" }
+        ? { contents: planted(deviation), loader: "ts" }
         : undefined)
   }
 })
