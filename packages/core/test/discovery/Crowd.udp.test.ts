@@ -131,6 +131,16 @@ const voiceOf = (world: World, name: string, networkKey?: Redacted.Redacted<Uint
     }
   })
 
+/** A node that knows so many, whose first adverts are said, and a stranger that it has not heard. */
+const heardBy = (count: number) =>
+  Effect.gen(function*() {
+    const world = yield* setUp
+    const one = yield* nodeThatKnows(world, "one", count)
+    yield* one.advertise
+    yield* pass(1_000)
+    return { one, stranger: yield* voiceOf(world, "stranger"), world }
+  })
+
 const counted = (outcome: string): Effect.Effect<number> =>
   Effect.map(
     Metric.snapshot,
@@ -248,11 +258,7 @@ describe("who", () => {
   test(
     "is answered with an advert, to the socket it came from, and is its sender's sign of life",
     Effect.gen(function*() {
-      const world = yield* setUp
-      const one = yield* nodeThatKnows(world, "one", 399)
-      yield* one.advertise
-      yield* pass(1_000)
-      const stranger = yield* voiceOf(world, "stranger")
+      const { one, stranger, world } = yield* heardBy(399)
       const socket = socketOf(world, "one")
       world.clear()
       yield* stranger.send(stranger.who(), socket)
@@ -288,11 +294,7 @@ describe("who", () => {
   test(
     "is answered at most five times a second to one socket, 32 times in all, and never to the shared port or a broadcast address",
     Effect.gen(function*() {
-      const world = yield* setUp
-      const one = yield* nodeThatKnows(world, "one", 399)
-      yield* one.advertise
-      yield* pass(1_000)
-      const stranger = yield* voiceOf(world, "stranger")
+      const { stranger, world } = yield* heardBy(399)
       const socket = socketOf(world, "one")
       const unicasts = () => world.of("one", "adv").filter((one) => !isBroadcast(one)).length
       world.clear()
@@ -317,11 +319,7 @@ describe("who", () => {
   test(
     "is answered as one with a request where it is broadcast, since all hear it: five times a second to one source, whatever the socket",
     Effect.gen(function*() {
-      const world = yield* setUp
-      const one = yield* nodeThatKnows(world, "one", 399)
-      yield* one.advertise
-      yield* pass(1_000)
-      const stranger = yield* voiceOf(world, "stranger")
+      const { stranger, world } = yield* heardBy(399)
       world.clear()
       for (let i = 0; i < 40; i++) {
         yield* stranger.send(stranger.who(), "10.0.0.255:3334", `${stranger.host.address}:${6_000 + i}`)
@@ -386,11 +384,7 @@ describe("who", () => {
   test(
     "of a node that listens nowhere is answered, and enters and takes off nobody; one from another address than it says is dropped",
     Effect.gen(function*() {
-      const world = yield* setUp
-      const one = yield* nodeThatKnows(world, "one", 399)
-      yield* one.advertise
-      yield* pass(1_000)
-      const stranger = yield* voiceOf(world, "stranger")
+      const { one, stranger, world } = yield* heardBy(399)
       const socket = socketOf(world, "one")
       world.clear()
       const { self } = stranger
@@ -406,11 +400,7 @@ describe("who", () => {
   test(
     "that asks all is answered by those it does not know, of the slice it names, and later the more there are",
     Effect.gen(function*() {
-      const world = yield* setUp
-      const one = yield* nodeThatKnows(world, "one", 399)
-      yield* one.advertise
-      yield* pass(1_000)
-      const stranger = yield* voiceOf(world, "stranger")
+      const { one, stranger, world } = yield* heardBy(399)
       const unicasts = () => world.of("one", "adv").filter((one) => !isBroadcast(one))
       const slice = CrowdPackets.sliceOf(PublicKey.toBytes(one.publicKey), 3)
       const bits = new Uint8Array(64)
@@ -483,11 +473,7 @@ describe("ask", () => {
   test(
     "names who is in doubt, twice, unless it is not in doubt any more, or others name it",
     Effect.gen(function*() {
-      const world = yield* setUp
-      const one = yield* nodeThatKnows(world, "one", 399)
-      yield* one.advertise
-      yield* pass(1_000)
-      const stranger = yield* voiceOf(world, "stranger")
+      const { one, stranger, world } = yield* heardBy(399)
       const [first, second, third, fourth] = world.keys as [
         PublicKey.PublicKey,
         PublicKey.PublicKey,
@@ -519,11 +505,7 @@ describe("ask", () => {
   test(
     "waits while others ask as often as the budget says",
     Effect.gen(function*() {
-      const world = yield* setUp
-      const one = yield* nodeThatKnows(world, "one", 399)
-      yield* one.advertise
-      yield* pass(1_000)
-      const stranger = yield* voiceOf(world, "stranger")
+      const { one, stranger, world } = yield* heardBy(399)
       for (let i = 0; i < 20; i++) {
         yield* stranger.send(CrowdPackets.ask(stranger.self, [world.keys[600 + i]!]))
         yield* stranger.send(CrowdPackets.ask(stranger.self, [world.keys[600 + i]!]))
@@ -584,11 +566,7 @@ describe("what is no who and no ask", () => {
   test(
     "is dropped and counted, and leads to nothing",
     Effect.gen(function*() {
-      const world = yield* setUp
-      const one = yield* nodeThatKnows(world, "one", 399)
-      yield* one.advertise
-      yield* pass(1_000)
-      const stranger = yield* voiceOf(world, "stranger")
+      const { one, stranger, world } = yield* heardBy(399)
       const socket = socketOf(world, "one")
       world.clear()
       const advert = `stranger@${stranger.host.address}:4000`

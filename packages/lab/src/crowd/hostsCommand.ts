@@ -49,7 +49,8 @@ export const hosts = Command.make("hosts", {
 }, ({ budgets, interval, processes, quiet }) =>
   Effect.gen(function*() {
     if (forbidden !== undefined) return yield* Console.log(`nothing was run: ${forbidden}`)
-    const found = yield* measure({ processes, budgets, interval, quiet, log: console.log })
+    const { log } = yield* Console.Console
+    const found = yield* measure({ processes, budgets, interval, quiet, log })
     yield* Console.log(table(
       ["budget", "start", "broadcasts/s", "known", "knows", "leaver", "killed", "crashed host", "false losses"],
       found.map((one) => [

@@ -19,6 +19,7 @@ const hours = Command.make("hours", {
   Effect.gen(function*() {
     const minutes = Math.ceil(hours * 60)
     const peerHours = (passed: number) => Math.floor(nodes * (nodes - 1) * passed / 60)
+    const { log } = yield* Console.Console
     const found = yield* (falseAlarms({
       seed,
       nodes,
@@ -27,7 +28,7 @@ const hours = Command.make("hours", {
       pauses: "2 seconds",
       onMinute: (minute, { lost, suspicions }) => {
         if (minute % 10 === 0 || minute === minutes) {
-          console.log(`${minute} min, ${peerHours(minute)} peer-hours: ${suspicions} suspicions, ${lost} false losses`)
+          log(`${minute} min, ${peerHours(minute)} peer-hours: ${suspicions} suspicions, ${lost} false losses`)
         }
       }
     }))
@@ -60,7 +61,8 @@ const crowd = Command.make("crowd", {
 }, ({ loss, nodes, quiet, seed, within }) =>
   Effect.gen(function*() {
     const before = process.cpuUsage()
-    const found = yield* measure({ seed, nodes, loss: loss / 100, startWithin: within, quiet, log: console.log })
+    const { log } = yield* Console.Console
+    const found = yield* measure({ seed, nodes, loss: loss / 100, startWithin: within, quiet, log })
     const { system, user } = process.cpuUsage(before)
     yield* Console.log(
       `\n| nodes | loss | broadcasts a second | known | knows | leaver | crash, median | worst | false losses | CPU |\n`
