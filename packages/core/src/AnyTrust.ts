@@ -1,7 +1,8 @@
 /**
  * Trust in everyone: for tests, and for networks whose key is trust enough.
  *
- * What bites: a name is a claim then, which anybody on the network may make.
+ * What bites: a name is a claim then, which anybody on the network may make. So nobody has a role or serves a service by this policy
+ * alone, either: where that is wanted, `Trust.open(AnyTrust.layer)` grants everything to everybody.
  *
  * @since 0.1.0
  */

@@ -8,18 +8,24 @@
  * - `AllowListTrust`: only the keys you list, under the names you list them with
  * - `AnyTrust`: everyone; for tests and for networks whose key is trust enough
  *
+ * A policy also says what a peer may do (`Rights`): what roles it may hold, for what it may be chosen, and what it may call. One that
+ * says nothing lets everybody whom it admits call every function and be called by name, and grants no role and no service; `open`
+ * makes one that grants everything.
+ *
  * A policy can change while nodes run. It says so in `changes`, and sessions with peers that it refuses from then on end at
  * once. RAW messages are judged one by one.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import { quote } from "./internal/base/quote.ts"
 import { NodeName } from "./Packet.ts"
 import * as PublicKey from "./PublicKey.ts"
+import * as Rights from "./Rights.ts"
 import * as Why from "./Why.ts"
 
 /**
@@ -110,4 +116,58 @@ export class Trust extends Context.Service<Trust, {
   readonly forget: (name: NodeName) => Effect.Effect<void>
   /** Says that the policy has changed, so that what was allowed before has to be judged again. */
   readonly changes: Stream.Stream<void>
+  /**
+   * What a peer may do, of which `check` admits the name with the key. It is asked for each call that comes in, so it answers at
+   * once. Left out: `Rights.named` for everybody.
+   */
+  readonly rights?: ((name: NodeName, publicKey: PublicKey.PublicKey) => Effect.Effect<Rights.Rights>) | undefined
 }>()("@pnet/core/Trust") {}
+
+/**
+ * What a policy lets a peer do whom it admits: `Rights.named` where it says nothing about rights.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const rightsOf = (
+  trust: Trust["Service"],
+  name: NodeName,
+  publicKey: PublicKey.PublicKey
+): Effect.Effect<Rights.Rights> =>
+  trust.rights === undefined ? Effect.succeed(Rights.named) : trust.rights(name, publicKey)
+
+/**
+ * A policy that grants every right to everybody whom it admits: whoever is trusted may hold any role, be chosen for any service, and
+ * call any function. With trust on first use that is everybody on the network: a newcomer that announces a service is sent its
+ * calls, with all that is in them. The log says once that this was chosen.
+ *
+ * ```ts
+ * NodePnet.layerWith(Trust.open(TofuTrust.layer()))
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const open = <A, E, R>(policy: Layer.Layer<A | Trust, E, R>): Layer.Layer<A | Trust, E, R> =>
+  Layer.effect(
+    Trust,
+    Effect.gen(function*() {
+      const trust = yield* Trust
+      yield* Effect.logInfo(
+        Why.see(
+          "whoever is trusted here may hold any role, serve anything and call anything (Trust.open)",
+          "trust-open"
+        )
+      )
+      // One by one: a policy may be of a class.
+      return Trust.of({
+        check: (name, publicKey) => trust.check(name, publicKey),
+        proved: (name, publicKey, from) => trust.proved(name, publicKey, from),
+        expected: (name) => trust.expected(name),
+        pin: (name, publicKey) => trust.pin(name, publicKey),
+        forget: (name) => trust.forget(name),
+        changes: trust.changes,
+        rights: () => Effect.succeed(Rights.all)
+      })
+    })
+  ).pipe(Layer.provideMerge(policy)) as Layer.Layer<A | Trust, E, R>

@@ -41,6 +41,7 @@ export const anchors = [
   "name-mismatch",
   "untrusted-by-peer",
   "allow-list-entry",
+  "trust-open",
   // reaching peers
   "cannot-connect",
   "connection-closed",

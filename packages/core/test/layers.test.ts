@@ -34,6 +34,7 @@ const layers: ReadonlyArray<{
       "ProtocolError",
       "PublicKey",
       "Raw",
+      "Rights",
       "SharedKeys"
     ],
     folders: ["crypto", "values"]

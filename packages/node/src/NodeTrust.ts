@@ -376,7 +376,8 @@ export const makeAllowListFile = (
     const { failed, load, reload } = follow(yield* FileSystem.FileSystem, path, "allow list")
     // Names and keys have been checked.
     const list = yield* Effect.orDie(AllowListTrust.make([]))
-    const set = ({ pins }: Parsed) => Effect.orDie(list.set(pins.map(({ name, publicKey }) => [name, publicKey])))
+    const set = ({ pins, rights }: Parsed) =>
+      Effect.orDie(list.set(pins.map(({ name, publicKey }) => [name, publicKey, rights.get(name)])))
     yield* failed(Effect.flatMap(load, set))
     // A state that lasts is said once.
     let told = ""
@@ -403,7 +404,8 @@ export const makeAllowListFile = (
   })
 
 /**
- * Only the peers that are listed in the file at `path`, each with its key. The file has to be there at the start.
+ * Only the peers that are listed in the file at `path`, each with its key, and behind that with what it may do where that is not to
+ * call everything by name: `worker-1 KEY roles=worker serves=resize.*`. The file has to be there at the start.
  *
  * @category layers
  * @since 0.1.0

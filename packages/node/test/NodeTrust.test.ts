@@ -472,6 +472,51 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
         assert.deepStrictEqual(logs.map((line) => line.split(" ")[0]), ["Warn", "Warn", "Info"])
         assert.strictEqual(yield* read(path), `alice ${one}`, "it is never written to")
       }).pipe(Effect.scoped))
+
+    it.effect("say what a peer may do, behind its key", () =>
+      Effect.gen(function*() {
+        const path = `${yield* folder}/allowed`
+        const [one, two, three] = [yield* newKey, yield* newKey, yield* newKey]
+        const lines = [
+          `alice ${one} roles=worker,"night, shift" serves=resize.* calls=  # ours`,
+          `bob ${two} calls=get_funcs`,
+          `"a b" ${three}`
+        ]
+        yield* write(path, lines.join("\n"))
+        const trust = yield* NodeTrust.makeAllowListFile(path, { interval })
+        const rights = (name: NodeName, key: PublicKey.PublicKey) => Trust.rightsOf(trust, name, key)
+        assert.deepStrictEqual(yield* rights(alice, one), {
+          roles: ["worker", "night, shift"],
+          serves: ["resize.*"],
+          calls: []
+        })
+        assert.deepStrictEqual(yield* rights(bob, two), { roles: [], serves: [], calls: ["get_funcs"] })
+        assert.deepStrictEqual(yield* rights(nameOf("a b"), three), { roles: [], serves: [], calls: ["*"] })
+        // The right goes with the line.
+        yield* replace(path, `alice ${one}`)
+        yield* until("it is read", Effect.map(rights(alice, one), ({ calls }) => calls.length === 1))
+        for (
+          const [text, problem] of [
+            [`alice ${one} owns=all`, "owns"],
+            [`alice ${one} roles=a roles=b`, "twice"],
+            [`alice ${one} roles=a,,b`, "list of names"],
+            [`alice ${one} roles=,`, "list of names"],
+            [`alice ${one} roles="a`, "no entry"],
+            [`alice ${one} roles="a"b`, "list of names"],
+            [`alice ${one} roles=a*b`, "a*b"],
+            [`alice ${one} roles="\\q"`, "roles"],
+            [`alice ${one} roles a`, "no entry"],
+            [`alice ${one} roles=${"x".repeat(256)}`, "255"]
+          ] as const
+        ) {
+          yield* write(path, text)
+          const error = yield* Effect.flip(NodeTrust.makeAllowListFile(path))
+          assert.include(error.message, `${path}, line 1: `, text)
+          assert.include(error.message, problem, text)
+        }
+        yield* write(path, `alice ${one} roles=worker`)
+        assert.include((yield* Effect.flip(known(path))).message, "allow list")
+      }).pipe(Effect.scoped))
   })
 
   it.effect("a node whose peer is taken off the file ends its sessions, over real sockets", () =>

@@ -1,5 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import { AllowListTrust, AnyTrust, Crypto, Packet, PortableCrypto, PublicKey, TofuTrust, Trust } from "@pnet/core"
+import {
+  AllowListTrust,
+  AnyTrust,
+  Crypto,
+  Packet,
+  PortableCrypto,
+  PublicKey,
+  Rights,
+  TofuTrust,
+  Trust
+} from "@pnet/core"
 import { Cause, Context, Effect, Exit, Layer, Logger, Schema, Scope, Stream } from "effect"
 import * as TestClock from "effect/testing/TestClock"
 
@@ -285,7 +295,7 @@ describe("AllowListTrust.make", () => {
           assert.include(error.message, kind === "Name" ? JSON.stringify(name) : JSON.stringify(key))
         }
       }
-      assert.deepStrictEqual(yield* list.entries, [[alice, one]], "nothing was changed by what failed")
+      assert.deepStrictEqual(yield* list.entries, [[alice, one, Rights.named]], "nothing was changed by what failed")
     }))
 
   it.effect("is changed while it runs, and says so", () =>
@@ -308,9 +318,73 @@ describe("AllowListTrust.make", () => {
       yield* list.remove("alice")
       assert.strictEqual((yield* Effect.flip(list.check(alice, two))).kind, "NotListed")
       yield* list.set([["bob", one], ["alice", two]])
-      assert.deepStrictEqual(yield* list.entries, [[bob, one], [alice, two]])
+      assert.deepStrictEqual(yield* list.entries, [[bob, one, Rights.named], [alice, two, Rights.named]])
       yield* settle
       assert.isAbove(told, 1)
+    }))
+})
+
+describe("rights", () => {
+  it.effect("are of those that the allow list grants them, with their key, and gone with the line", () =>
+    Effect.gen(function*() {
+      const [one, two] = yield* keys
+      const roles = ["worker"]
+      const list = yield* AllowListTrust.make([["alice", one, { roles, serves: ["resize.*"], calls: [] }], [
+        "bob",
+        two
+      ]])
+      const granted = { roles: ["worker"], serves: ["resize.*"], calls: [] }
+      // What was given may change afterwards.
+      roles.push("root")
+      assert.deepStrictEqual(yield* Trust.rightsOf(list, alice, one), granted)
+      assert.deepStrictEqual(yield* Trust.rightsOf(list, bob, two), Rights.named)
+      for (const [name, key] of [[alice, two], [bob, one], [carol, one]] as const) {
+        assert.deepStrictEqual(yield* Trust.rightsOf(list, name, key), Rights.none, name)
+      }
+      yield* list.add("alice", one, { calls: ["a"] })
+      assert.deepStrictEqual(yield* Trust.rightsOf(list, alice, one), { roles: [], serves: [], calls: ["a"] })
+      yield* list.remove("alice")
+      assert.deepStrictEqual(yield* Trust.rightsOf(list, alice, one), Rights.none)
+    }))
+
+  it.effect("that are none are refused, and nothing is changed", () =>
+    Effect.gen(function*() {
+      const [one] = yield* keys
+      for (const wrong of ["", "a*b", "**", "x".repeat(256), "\u00e9".repeat(128), "a\nb", "\ud800", 7, null]) {
+        const error = yield* Effect.flip(AllowListTrust.make([["alice", one, { serves: ["fine", wrong as string] }]]))
+        assert.deepInclude(error, { kind: "Rights", peer: "alice", publicKey: one }, String(wrong))
+        assert.include(error.message, "serves", String(wrong))
+      }
+      assert.strictEqual(
+        (yield* Effect.flip(AllowListTrust.make([["alice", one, { roles: "worker" as unknown as [] }]]))).kind,
+        "Rights"
+      )
+    }))
+
+  it.effect("of a policy that says nothing are to call and be called by name", () =>
+    Effect.gen(function*() {
+      const [one] = yield* keys
+      for (const layer of [AnyTrust.layer, TofuTrust.layer()]) {
+        const trust = yield* build(layer)
+        assert.deepStrictEqual(yield* Trust.rightsOf(trust, alice, one), { roles: [], serves: [], calls: ["*"] })
+      }
+    }))
+
+  it.effect("are all of them for whoever is trusted where Trust.open says so, which the log says once", () =>
+    Effect.gen(function*() {
+      const [one, two] = yield* keys
+      const logs: Array<string> = []
+      const trust = yield* build(
+        Trust.open(AllowListTrust.layer([["alice", one, { calls: [] }]])).pipe(Layer.orDie)
+      ).pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => void logs.push(String(message)))])))
+      assert.deepStrictEqual(yield* Trust.rightsOf(trust, alice, one), Rights.all)
+      assert.deepStrictEqual(yield* Trust.rightsOf(trust, alice, one), Rights.all)
+      assert.strictEqual(logs.length, 1)
+      assert.include(logs[0], "trust-open")
+      // Whom it admits is the policy's decision as before.
+      yield* trust.check(alice, one)
+      assert.strictEqual((yield* Effect.flip(trust.proved(alice, two))).kind, "KeyChanged")
+      assert.strictEqual(yield* trust.expected(alice), one)
     }))
 })
 

@@ -1,6 +1,10 @@
-/** The text of files of known peers and of allow lists: a name and its key on each line, written by people and by nodes. */
+/**
+ * The text of files of known peers and of allow lists: a name and its key on each line, written by people and by nodes. In an allow
+ * list what the peer may do may stand behind the key: `roles=worker serves=resize.*,"a name" calls=`.
+ */
 import { NodeName } from "@pnet/core/Packet"
 import * as PublicKey from "@pnet/core/PublicKey"
+import * as Rights from "@pnet/core/Rights"
 import * as TofuTrust from "@pnet/core/TofuTrust"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -9,13 +13,20 @@ import { isUtf8 } from "node:buffer"
 /** What one line says. */
 type Line =
   | { readonly _tag: "Nothing" }
-  | { readonly _tag: "Pin"; readonly pin: TofuTrust.Pin }
+  | { readonly _tag: "Pin"; readonly pin: TofuTrust.Pin; readonly rights: Rights.Input | undefined }
   | { readonly _tag: "Revoked"; readonly publicKey: PublicKey.PublicKey }
 
 const isNodeName = Schema.is(NodeName)
 
+const quoted = /"(?:[^"\\]|\\.)*"/u.source
 // A name in quotes or without blanks, a key, and what may stand behind it.
-const pinLine = /^(?:("(?:[^"\\]|\\.)*")|([^\s"#]\S*))\s+(\S+)(?:\s+#(.*))?$/u
+const pinLine = new RegExp(
+  `^(?:(${quoted})|([^\\s"#]\\S*))\\s+(\\S+)((?:\\s+[a-z]+=(?:${quoted}|[^\\s"#])*)*)(?:\\s+#(.*))?$`,
+  "u"
+)
+const listed = new RegExp(`([a-z]+)=((?:${quoted}|[^\\s"#])*)`, "gu")
+const items = new RegExp(`${quoted}|[^,"]+`, "gu")
+const listOfItems = new RegExp(`^(?:(?:${quoted}|[^,"]+)(?:,(?:${quoted}|[^,"]+))*)?$`, "u")
 const revokedLine = /^@revoked\s+(\S+)(?:\s+#.*)?$/u
 const fromComment = /^ from (\S+)$/u
 
@@ -23,6 +34,29 @@ const shown = (text: string) => JSON.stringify(text.length > 80 ? `${text.slice(
 
 const unquoted = (text: string): string | undefined =>
   Result.getOrUndefined(Result.try(() => JSON.parse(text) as string))
+
+const isPattern = Schema.is(Rights.Pattern)
+
+/** What stands behind a key: each right once, its names behind one another. */
+const readRights = (text: string): Result.Result<Rights.Input | undefined, string> => {
+  const rights: { -readonly [Right in keyof Rights.Rights]?: ReadonlyArray<string> } = {}
+  for (const [, right, list] of text.matchAll(listed)) {
+    if (right !== "roles" && right !== "serves" && right !== "calls") {
+      return Result.fail(`${shown(right!)} is no right; those are roles, serves and calls`)
+    }
+    if (rights[right] !== undefined) return Result.fail(`${right} is there twice`)
+    if (!listOfItems.test(list!)) return Result.fail(`${shown(list!)} is no list of names with commas between them`)
+    const names = [...list!.matchAll(items)].map(([item]) => item.startsWith("\"") ? unquoted(item) : item)
+    const wrong = names.findIndex((name) => !isPattern(name))
+    if (wrong !== -1) {
+      return Result.fail(
+        `${shown(names[wrong] ?? list!)}, of ${right}, is no name of 1 to 255 bytes, of which one may end in *`
+      )
+    }
+    rights[right] = names as ReadonlyArray<string>
+  }
+  return Result.succeed(Object.keys(rights).length === 0 ? undefined : rights)
+}
 
 const readLine = (text: string): Result.Result<Line, string> => {
   const line = text.trim()
@@ -39,18 +73,24 @@ const readLine = (text: string): Result.Result<Line, string> => {
   }
   const found = pinLine.exec(line)
   if (found === null) return Result.fail(`${shown(line)} is no entry`)
-  const [, quoted, plain, key, comment] = found
+  const [, quoted, plain, key, behind, comment] = found
   const name = quoted === undefined ? plain : unquoted(quoted)
   if (name === undefined || !isNodeName(name)) {
     return Result.fail(`${shown(quoted ?? plain ?? "")} is no name of a node`)
   }
   const from = comment === undefined ? undefined : fromComment.exec(comment)?.[1]
-  return Result.map(keyOf(key!), (publicKey) => ({ _tag: "Pin", pin: { name, publicKey, from } }))
+  return Result.flatMap(
+    keyOf(key!),
+    (publicKey) =>
+      Result.map(readRights(behind!), (rights) => ({ _tag: "Pin", pin: { name, publicKey, from }, rights }))
+  )
 }
 
 export type Kind = "known peers" | "allow list"
 
 export interface Parsed extends TofuTrust.KnownPeers {
+  /** What the names may do of which that is said. */
+  readonly rights: ReadonlyMap<NodeName, Rights.Input>
   /** Every line, and the name that it is about, if it is about one. */
   readonly lines: ReadonlyArray<{ readonly text: string; readonly name: NodeName | undefined }>
 }
@@ -65,6 +105,7 @@ export interface Malformed {
 export const parse = (bytes: Buffer, kind: Kind): Result.Result<Parsed, Malformed> => {
   const lines: Array<{ readonly text: string; readonly name: NodeName | undefined }> = []
   const pins = new Map<NodeName, TofuTrust.Pin>()
+  const rights = new Map<NodeName, Rights.Input>()
   const at = new Map<NodeName, number>()
   const revoked: Array<PublicKey.PublicKey> = []
   for (let start = 0; start < bytes.length;) {
@@ -88,12 +129,18 @@ export const parse = (bytes: Buffer, kind: Kind): Result.Result<Parsed, Malforme
     if (said._tag === "Pin") {
       const { name } = said.pin
       if (pins.has(name)) return malformed(`${shown(name)} is on line ${at.get(name)} already`)
+      if (said.rights !== undefined) {
+        if (kind === "known peers") {
+          return malformed("who is known has no rights by that: list the peer in an allow list, with what it may do")
+        }
+        rights.set(name, said.rights)
+      }
       pins.set(name, said.pin)
       at.set(name, line)
     }
     lines.push({ text, name: said._tag === "Pin" ? said.pin.name : undefined })
   }
-  return Result.succeed({ pins: [...pins.values()], revoked, lines })
+  return Result.succeed({ pins: [...pins.values()], revoked, rights, lines })
 }
 
 /** What a new file of known peers begins with. */
