@@ -39,6 +39,11 @@ export interface Sighting {
   /** Whether it came from this very machine. Default `false`. */
   readonly local?: boolean | undefined
   /**
+   * Whether it came with a question, which somebody may have kept and sent again: it is a sign of life, and does not change where a known peer
+   * is asked. Default `false`.
+   */
+  readonly asks?: boolean | undefined
+  /**
    * Tells the node of this one, at most as often as the protocol allows. To be run when the sighting is new or changed. It may be made when
    * it is read: a sighting is passed on as it is, not as a copy of its fields.
    */
@@ -56,8 +61,11 @@ export interface Known {
   readonly size: () => number
   /** Their keys. */
   readonly keys: () => Iterable<PublicKey>
-  /** Another node says that it is in doubt about a key, which proves nothing: the peer is asked, at a bounded rate. */
-  readonly doubted: (publicKey: PublicKey) => void
+  /**
+   * Another node says that it is in doubt about a key, which proves nothing: the peer is asked, at a bounded rate, of which each host that
+   * says so has its share.
+   */
+  readonly doubted: (publicKey: PublicKey, host?: string) => void
 }
 
 /**

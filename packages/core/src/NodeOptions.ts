@@ -93,7 +93,7 @@ export const Limits = Schema.Struct({
   probes: count(64, "Silent peers that are asked at once whether they still live."),
   doubts: count(
     8,
-    "Peers that others are in doubt about and that are asked for it in any one second. Further ones are asked when they are named again."
+    "Peers that others are in doubt about and that are asked for it in any one second. Further ones wait, 32 of each host that names some, the hosts in turn."
   ),
   datagrams: count(1_024, "Datagrams received and not yet read, for each socket. Further ones are dropped."),
   sightings: count(4_096, "Adverts read and not yet entered. The oldest are dropped."),

@@ -348,6 +348,26 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "The question is not answered: it is asked again, or by a connection."
   ],
   [
+    "On a LAN of many: answers of all nodes together to who asks all",
+    "500 a second to one address, after 1,000 or two of each node; 10,000 a second in all",
+    "Each answers by chance, so that no more do."
+  ],
+  [
+    "Addresses that are counted for that",
+    "1,024",
+    "The one that asked the longest time ago begins anew; the bound for all addresses still holds."
+  ],
+  [
+    "On a LAN of many: peers that others named and that wait to be asked; hosts that named them",
+    "32 of one host; 64",
+    "It is asked when it is named again; the oldest host's are."
+  ],
+  [
+    "On a LAN of many: sockets at which a peer can be asked",
+    "4",
+    "The newest but the last is forgotten, of the host that has most."
+  ],
+  [
     "On a LAN of many: keys of one `ask`; in doubt and not yet named; named and remembered",
     "16; 64; 256, for 3 s",
     "Another `ask`; the oldest is not named; the oldest is named again."

@@ -69,11 +69,11 @@ const nodeThatKnows = (world: World, name: string, count: number, options: Parti
     const process = yield* host.launch(layer)
     const discovery = Context.get(process.context, Discovery.Discovery)
     const state = { count, answers: false }
-    const doubted: Array<PublicKey.PublicKey> = []
+    const doubted: Array<readonly [PublicKey.PublicKey, string | undefined]> = []
     discovery.crowd!.attend({
       size: () => state.count,
       keys: () => world.keys.slice(0, state.count),
-      doubted: (key) => void doubted.push(key)
+      doubted: (key, host) => void doubted.push([key, host])
     })
     const sighted: Array<Discovery.Sighting> = []
     const known = new Set<string>()
@@ -319,7 +319,7 @@ describe("who", () => {
   test(
     "is answered as one with a request where it is broadcast, since all hear it: five times a second to one source, whatever the socket",
     Effect.gen(function*() {
-      const { stranger, world } = yield* heardBy(399)
+      const { stranger, world } = yield* heardBy(149)
       world.clear()
       for (let i = 0; i < 40; i++) {
         yield* stranger.send(stranger.who(), "10.0.0.255:3334", `${stranger.host.address}:${6_000 + i}`)
@@ -421,10 +421,68 @@ describe("who", () => {
       // 400 nodes, of which a third answers, four in a millisecond.
       assert.isAtMost(answer!.at - asked, 34)
       // At most five in a second to one source, as to any newcomer.
+      one.state.count = 149
+      yield* pass(10_000)
       world.clear()
       for (let i = 0; i < 20; i++) yield* stranger.send(stranger.who({ slices: 1, slice: 0, salt: i, bits }))
       yield* pass(900)
       assert.strictEqual(unicasts().length, 5)
+    })
+  )
+
+  test(
+    "that asks all, again and again, has all of them together answer one address 500 times a second, and all addresses 10,000 times",
+    Effect.gen(function*() {
+      const { one, stranger, world } = yield* heardBy(1_999)
+      const answers = () => world.of("one", "adv").filter((sent) => !isBroadcast(sent)).length
+      /** Nobody knows who wrote its source. */
+      const ask = (host: string, request?: CrowdPackets.Request) =>
+        stranger.send(
+          CrowdPackets.who(stranger.self, { host, port: 4_000 }, request),
+          "10.0.0.255:3334",
+          `${host}:6000`
+        )
+      const all = { slices: 1, slice: 0, salt: 1, bits: new Uint8Array(64) }
+      world.clear()
+      // As much as two newcomers need, and a quarter of a question a second then.
+      for (let i = 0; i < 200; i++) {
+        yield* ask("10.0.0.77", i % 2 === 0 ? all : undefined)
+        yield* pass(50)
+      }
+      assert.isAtLeast(answers(), 2)
+      assert.isAtMost(answers(), 9)
+      // Those for others count as well, and those that name many slices, or let hardly anything through by their filter, more than they say.
+      world.clear()
+      const other = CrowdPackets.sliceOf(PublicKey.toBytes(one.publicKey), 2) === 0 ? 1 : 0
+      for (let i = 0; i < 6; i++) yield* ask("10.0.0.78", { ...all, slices: 2, slice: other })
+      for (let i = 0; i < 4; i++) yield* ask("10.0.0.78", all)
+      yield* pass(700)
+      assert.isAtMost(answers(), 2)
+      // To many addresses: five each of two thousand in a second.
+      yield* pass(10_000)
+      world.clear()
+      for (let i = 0; i < 1_000; i++) {
+        yield* ask(`10.0.0.${i % 200 + 1}`, all)
+        yield* pass(5)
+      }
+      assert.isAtLeast(answers(), 15)
+      assert.isAtMost(answers(), 42)
+    })
+  )
+
+  test(
+    "says where its sender is to be asked of nobody that is known already",
+    Effect.gen(function*() {
+      const { one, stranger, world } = yield* heardBy(399)
+      yield* stranger.send(stranger.who(), socketOf(world, "one"))
+      yield* stranger.send(stranger.advert)
+      yield* stranger.send(stranger.advert)
+      yield* stranger.send(stranger.who(), socketOf(world, "one"))
+      yield* pass(100)
+      assert.deepStrictEqual(one.sighted.map(({ asks }) => asks === true), [true, false, false, true])
+      yield* stranger.send(stranger.who(), socketOf(world, "one"), `${stranger.host.address}:6001`)
+      yield* pass(100)
+      assert.isTrue(one.sighted.at(-1)!.asks)
     })
   )
 
@@ -493,12 +551,19 @@ describe("ask", () => {
       assert.isTrue(world.of("one", "ask").every(isBroadcast))
 
       world.clear()
-      for (let i = 0; i < 3; i++) yield* stranger.send(CrowdPackets.ask(stranger.self, [fourth]))
+      const others = [stranger, yield* voiceOf(world, "second"), yield* voiceOf(world, "third")]
+      for (const other of others) yield* other.send(CrowdPackets.ask(other.self, [fourth]))
       yield* pass(10)
-      assert.deepStrictEqual(one.doubted, [fourth, fourth, fourth])
+      assert.deepStrictEqual(one.doubted, others.map(({ host }) => [fourth, host.address]))
       yield* one.process.run(one.crowd.doubt(fourth, () => true))
       yield* pass(2_000)
       assert.deepStrictEqual(world.of("one", "ask"), [])
+      // One that says so three times is one.
+      yield* pass(3_000)
+      for (let i = 0; i < 5; i++) yield* stranger.send(CrowdPackets.ask(stranger.self, [fourth]))
+      yield* one.process.run(one.crowd.doubt(fourth, () => true))
+      yield* pass(2_000)
+      assert.strictEqual(world.of("one", "ask").length, 2)
     })
   )
 
@@ -506,17 +571,24 @@ describe("ask", () => {
     "waits while others ask as often as the budget says",
     Effect.gen(function*() {
       const { one, stranger, world } = yield* heardBy(399)
+      const others = yield* Effect.forEach(["a", "b", "c", "d"], (name) => voiceOf(world, name))
+      const sayAll = (keys: ReadonlyArray<PublicKey.PublicKey>) =>
+        Effect.forEach(others, ({ self, send }) => send(CrowdPackets.ask(self, keys)), { discard: true })
+      // One address takes no more than its share.
+      for (let i = 0; i < 200; i++) yield* stranger.send(CrowdPackets.ask(stranger.self, [world.keys[600]!]))
+      yield* one.process.run(one.crowd.doubt(world.keys[0]!, () => true))
+      yield* pass(200)
+      assert.strictEqual(world.of("one", "ask").length, 1)
+      yield* pass(3_000)
       for (let i = 0; i < 20; i++) {
-        yield* stranger.send(CrowdPackets.ask(stranger.self, [world.keys[600 + i]!]))
-        yield* stranger.send(CrowdPackets.ask(stranger.self, [world.keys[600 + i]!]))
+        yield* sayAll([world.keys[600 + i]!])
         yield* pass(10)
       }
       const since = yield* Clock.currentTimeMillis
       yield* one.process.run(one.crowd.doubt(world.keys[0]!, () => true))
       world.clear()
       for (let i = 0; i < 200; i++) {
-        yield* stranger.send(CrowdPackets.ask(stranger.self, [world.keys[1 + i]!]))
-        yield* stranger.send(CrowdPackets.ask(stranger.self, [world.keys[1 + i]!]))
+        yield* sayAll([world.keys[1 + i]!])
         yield* pass(10)
       }
       // What has to wait finds room now and then, as whoever else does.
@@ -614,11 +686,32 @@ describe("what is no who and no ask", () => {
       const recorded = member.who()
       yield* member.send(recorded, socket)
       yield* member.send(recorded, socket)
-      yield* member.send(CrowdPackets.ask(member.self, [world.keys[0]!]))
+      const asked = CrowdPackets.ask(member.self, [world.keys[0]!])
+      yield* member.send(asked)
+      yield* member.send(asked)
+      yield* member.send(asked, "10.0.0.255:3334", "10.0.0.99:6000")
       yield* pass(100)
       assert.strictEqual(world.of("one", "adv").length, 1)
-      assert.strictEqual(yield* counted("stale"), 1)
-      assert.deepStrictEqual(one.doubted, [world.keys[0]])
+      assert.strictEqual(yield* counted("stale"), 3)
+      assert.deepStrictEqual(one.doubted, [[world.keys[0]!, member.host.address]])
+    })
+  )
+
+  test(
+    "on a network with a key is a who of port 0: it outdates no advert of its second, as leaving would",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const text = NetworkKey.NetworkKey.make(Redacted.make(`${Buffer.alloc(32, 7).toString("base64url")}=`))
+      const one = yield* nodeThatKnows(world, "one", 399, { networkKey: text })
+      yield* one.advertise
+      yield* pass(2_000)
+      const member = yield* voiceOf(world, "member", NetworkKey.toBytes(text))
+      const { host, self } = member
+      yield* member.send(CrowdPackets.who(self, { host: host.address, port: 0 }, undefined), socketOf(world, "one"))
+      yield* member.send(AdvertExchange.packet(self, { host: host.address, port: 4_000 }))
+      yield* pass(10)
+      assert.deepStrictEqual(one.sighted.map(({ endpoint }) => endpoint.port), [4_000])
+      assert.strictEqual(yield* counted("stale"), 0)
     })
   )
 })

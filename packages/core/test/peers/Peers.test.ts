@@ -1872,7 +1872,7 @@ describe("Peers: discovery that fails", () => {
 
 describe("peers of a crowd", () => {
   /** A crowd in which each is heard every ten seconds, and a discovery that gives what it hears at once. */
-  const crowdOf = (who: Discovery.Crowd["who"]) => {
+  const crowdOf = (who: Discovery.Crowd["who"], more: Partial<Discovery.Crowd> = {}) => {
     let take: (sighting: Discovery.Sighting) => void = () => {}
     let known: Discovery.Known | undefined
     return {
@@ -1883,22 +1883,24 @@ describe("peers of a crowd", () => {
           },
           interval: () => 10_000,
           who,
-          doubt: () => Effect.void
+          doubt: () => Effect.void,
+          ...more
         },
         forEach: (given) =>
           Effect.sync(() => {
             take = given
           })
       } satisfies Pick<Discovery.Discovery["Service"], "crowd" | "forEach">,
-      doubted: (publicKey: PublicKey.PublicKey) => known!.doubted(publicKey),
-      hear: (label: string, publicKey: PublicKey.PublicKey, port = 1_000) =>
+      doubted: (publicKey: PublicKey.PublicKey, host?: string) => known!.doubted(publicKey, host),
+      hear: (label: string, publicKey: PublicKey.PublicKey, port = 1_000, more: Partial<Discovery.Sighting> = {}) =>
         take({
           name: name(label),
           publicKey,
           endpoint: { host: "10.0.0.1", port },
           source: { host: "10.0.0.1", port: 50_000 },
           via: "broadcast",
-          answer: Effect.void
+          answer: Effect.void,
+          ...more
         })
     }
   }
@@ -1924,6 +1926,134 @@ describe("peers of a crowd", () => {
         )
       }).pipe(quietly))
   }
+
+  for (
+    const [how, fault] of [
+      ["throws", () => {
+        throw new Error("no socket")
+      }],
+      ["gives what is no answer", () => undefined as never],
+      ["gives a number that is none", () => NaN as never]
+    ] as const
+  ) {
+    test(`are looked after where all that a discovery has for a crowd ${how}`, () =>
+      Effect.gen(function*() {
+        const crowd = crowdOf(fault, { attend: fault, interval: fault, doubt: fault })
+        const { events, key } = yield* setUp({ discovery: crowd.discovery })
+        for (const label of ["bob", "carol"]) crowd.hear(label, key(label))
+        for (let i = 0; i < 40; i++) yield* pass("500 millis")
+        assert.deepStrictEqual(
+          events.flatMap((event) => event._tag === "Lost" ? [event.peer.name as string] : []).sort(),
+          ["bob", "carol"]
+        )
+      }).pipe(quietly))
+
+    test(`are lost where a crowd's interval is long, and nothing else of it but ${how}`, () =>
+      Effect.gen(function*() {
+        let known: Discovery.Known | undefined
+        const crowd = crowdOf(fault, {
+          attend: (told) => {
+            known = told
+          },
+          doubt: fault
+        })
+        const { events, key } = yield* setUp({ discovery: crowd.discovery })
+        crowd.hear("bob", key("bob"))
+        yield* pass("3 seconds")
+        known!.doubted(key("bob"), "10.0.0.9")
+        for (let i = 0; i < 40; i++) yield* pass("500 millis")
+        assert.deepStrictEqual(events.flatMap((event) => event._tag === "Lost" ? [event.peer.name as string] : []), [
+          "bob"
+        ])
+      }).pipe(quietly))
+  }
+
+  /** Peers at sockets of their own, and which of these are asked. */
+  const askedOf = (labels: ReadonlyArray<string>) =>
+    Effect.gen(function*() {
+      const asked: Array<string> = []
+      const crowd = crowdOf(({ host, port }) =>
+        Effect.sync(() => {
+          asked.push(`${host}:${port}`)
+          return true
+        })
+      )
+      const { key, peers, told } = yield* setUp({ discovery: crowd.discovery })
+      for (const [i, label] of labels.entries()) {
+        crowd.hear(label, key(label), 1_000, { source: { host: "10.0.0.1", port: 50_000 + i } })
+      }
+      yield* pass("2600 millis")
+      asked.splice(0)
+      return { asked, crowd, key, peers, told }
+    })
+
+  test("that a host names are asked in its turn, however many another one names", () =>
+    Effect.gen(function*() {
+      const labels = Array.from({ length: 60 }, (_, i) => `n${i}`)
+      const { asked, crowd, key } = yield* askedOf([...labels, "honest"])
+      for (let i = 0; i < 10; i++) {
+        for (const label of labels) crowd.doubted(key(label), "10.0.0.66")
+        yield* pass("100 millis")
+      }
+      crowd.doubted(key("honest"), "10.0.0.2")
+      for (let i = 0; i < 4; i++) yield* pass("500 millis")
+      assert.include(asked, "10.0.0.1:50060")
+      // Eight a second of those, and what it asks by itself.
+      assert.isAtMost(asked.length, 8 * 3 + 6)
+    }).pipe(quietly))
+
+  test("that were heard since a host named them are asked when another one names them, and not when it does again", () =>
+    Effect.gen(function*() {
+      const { asked, crowd, key } = yield* askedOf(["bob"])
+      const hear = () => crowd.hear("bob", key("bob"), 1_000, { source: { host: "10.0.0.1", port: 50_000 } })
+      const asks = (host: string) =>
+        Effect.gen(function*() {
+          asked.splice(0)
+          crowd.doubted(key("bob"), host)
+          for (let i = 0; i < 2; i++) yield* pass("500 millis")
+          return asked.length
+        })
+      hear()
+      yield* pass("2600 millis")
+      assert.strictEqual(yield* asks("10.0.0.66"), 1)
+      hear()
+      yield* pass("2600 millis")
+      assert.strictEqual(yield* asks("10.0.0.66"), 0)
+      assert.strictEqual(yield* asks("10.0.0.2"), 1)
+    }).pipe(quietly))
+
+  test("that have several places are asked at one after another", () =>
+    Effect.gen(function*() {
+      const { asked, crowd, key, told } = yield* askedOf(["bob"])
+      crowd.hear("bob", key("bob"), 1_000, {
+        source: { host: "10.0.1.1", port: 50_000 },
+        endpoint: { host: "10.0.1.1", port: 1_000 }
+      })
+      yield* pass("2600 millis")
+      told()
+      asked.splice(0)
+      crowd.doubted(key("bob"), "10.0.0.2")
+      for (let i = 0; i < 3; i++) yield* pass("500 millis")
+      assert.deepStrictEqual(asked, ["10.0.1.1:50000", "10.0.0.1:50000"])
+      assert.deepStrictEqual(told(), [])
+      yield* pass("500 millis")
+      assert.deepStrictEqual(told(), ["Suspected bob"])
+    }).pipe(quietly))
+
+  test("that ask are asked where their adverts came from, and where they ask from as long as there were none", () =>
+    Effect.gen(function*() {
+      const { asked, crowd, key } = yield* askedOf(["bob"])
+      const asks = (label: string, port: number) =>
+        crowd.hear(label, key(label), 1_000, { source: { host: "10.0.0.1", port }, asks: true })
+      asks("bob", 60_000)
+      asks("carol", 60_001)
+      yield* pass("2600 millis")
+      asked.splice(0)
+      crowd.doubted(key("bob"), "10.0.0.2")
+      crowd.doubted(key("carol"), "10.0.0.2")
+      for (let i = 0; i < 4; i++) yield* pass("500 millis")
+      assert.deepStrictEqual([...new Set(asked)].sort(), ["10.0.0.1:50000", "10.0.0.1:60001"])
+    }).pipe(quietly))
 
   test("that are suspects together are suspected each if it is there and silent still, whatever a reader does who hears of the first", () =>
     Effect.gen(function*() {

@@ -392,6 +392,9 @@ const discovery: Readonly<Record<string, Titles>> = {
       "crowd-ask",
       "crowd-ask-twice"
     ],
+    "that asks all, again and again, has all of them together answer one address 500 times a second, and all addresses 10,000 times":
+      ["crowd-request-share"],
+    "says where its sender is to be asked of nobody that is known already": ["crowd-place"],
     "waits while others ask as often as the budget says": ["crowd-ask-rate"],
     "is refuted by who is named, twice, at most every two seconds; and not while so much is said already": [
       "crowd-refute"

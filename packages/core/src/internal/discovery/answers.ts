@@ -12,6 +12,8 @@ import { formatEndpoint } from "../../Advert.ts"
 import type { Endpoint } from "../../Network.ts"
 import * as Metrics from "../base/metrics.ts"
 import * as Rate from "../base/rate.ts"
+import type { Request } from "../wire/crowdPackets.ts"
+import { Allowance, askedBy } from "./allowance.ts"
 import type { Crowd } from "./crowd.ts"
 import type { Private, Sockets } from "./sockets.ts"
 import { jittered, type Telling } from "./telling.ts"
@@ -44,6 +46,7 @@ export class Answers {
   readonly #bySource = Rate.bySource(answersPerSource)
   readonly #told = Rate.make(toldPerSecond)
   readonly #toldBySocket = Rate.bySource(toldPerSocket)
+  readonly #allowance = new Allowance()
   #catchingUp = false
 
   constructor(parts: Parts) {
@@ -52,36 +55,46 @@ export class Answers {
 
   /** Answers who sent an advert: from the private socket that heard it, else from the interface that shares a subnet with him. */
   answer(source: Endpoint, via: Private | undefined): Effect.Effect<void> {
-    const { crowd } = this.#parts
+    const { crowd, now } = this.#parts
     return Effect.suspend(() => {
       if (!this.#isToBeTold(source)) return Effect.void
       if (!crowd.isCrowd) return this.#mayAnswer(source.host) ? this.#send(source, via) : this.#tellAll()
+      // An advert each, and a question behind it.
+      const chance = this.#allowance.chance(source.host, 2 * answersInCrowd, crowd.size, now())
       return Effect.flatMap(
         Random.next,
         (random) =>
-          random < answersInCrowd / crowd.size && this.#mayAnswer(source.host)
+          random < chance * answersInCrowd / crowd.size && this.#mayAnswer(source.host)
             ? Effect.andThen(this.#send(source, via), crowd.service.who(source))
             : Effect.void
       )
     })
   }
 
-  /** Tells who asked this node by itself, or, of so many `slices`, all nodes that he does not know; or simply all, by a broadcast. */
-  tell(source: Endpoint, via: Private | undefined, slices: number | undefined): Effect.Effect<void> {
+  /** Somebody asks; the chance with which this node is to answer, so that not too many do of those that hear it. */
+  asked({ host }: Endpoint, via: Private | undefined, request: Request | undefined): number {
+    const { crowd: { size }, now } = this.#parts
+    return via === undefined ? this.#allowance.chance(host, askedBy(request, size), size, now()) : 1
+  }
+
+  /** Tells who asked this node by itself, or all nodes that he does not know; or simply all, by a broadcast. With a chance, that is. */
+  tell(source: Endpoint, via: Private | undefined, request: Request | undefined, chance: number): Effect.Effect<void> {
     const { crowd, now, scope } = this.#parts
     return Effect.suspend(() => {
       if (!this.#isToBeTold(source)) return Effect.void
-      if (slices === undefined && via !== undefined) {
+      if (request === undefined && via !== undefined) {
         const at = now()
         if (!this.#toldBySocket.take(formatEndpoint(source), at)) return Effect.void
         // So many ask that it is told to all, else each who is not answered would ask by a connection.
         if (!this.#told.take(at)) return crowd.isCrowd ? crowd.refute(() => true) : Effect.void
         return Effect.asVoid(Effect.forkIn(this.#send(source, via), scope, { startImmediately: true }))
       }
-      if (!this.#mayAnswer(source.host)) return Effect.void
-      const within = Math.min(toldWithin, crowd.size / (slices ?? 1) / toldPerMilli)
-      const later = Effect.flatMap(Random.next, (random) => Effect.sleep(random * within))
-      return Effect.asVoid(Effect.forkIn(Effect.andThen(later, this.#send(source, via)), scope))
+      const within = Math.min(toldWithin, crowd.size / (request?.slices ?? 1) / toldPerMilli)
+      return Effect.flatMap(Random.next, (random) => {
+        if (random >= chance || !this.#mayAnswer(source.host)) return Effect.void
+        const later = Effect.sleep(random / chance * within)
+        return Effect.asVoid(Effect.forkIn(Effect.andThen(later, this.#send(source, via)), scope))
+      })
     })
   }
 

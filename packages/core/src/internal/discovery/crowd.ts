@@ -28,6 +28,8 @@ const doubtsGathered = 100
 // A name is said again, since a datagram may be lost; unless so many others have said it.
 const askedAgain = 700
 const askedByOthers = 3
+// One address takes no more of what may be said in a second.
+const sharesOfAsks = 4
 // Named keys that are remembered, and for how long.
 const askedKept = 256
 const askedMemory = 3_000
@@ -52,7 +54,9 @@ export class Crowd {
   readonly #adverts: Rate.Rate
   readonly #asks: Rate.Rate
   readonly #doubts = new Map<PublicKey, () => boolean>()
-  readonly #asked = new Map<PublicKey, { readonly at: number; readonly times: number }>()
+  readonly #asksOf: Rate.Rates
+  /** Who has named a key, up to as many as matter. */
+  readonly #asked = new Map<PublicKey, { readonly at: number; readonly hosts: ReadonlyArray<string> }>()
   #known: Known | undefined
   #naming = false
   #telling: Telling | undefined
@@ -65,6 +69,7 @@ export class Crowd {
     this.#interval = Duration.toMillis(broadcastInterval)
     this.#adverts = Rate.make(2 * broadcastBudget)
     this.#asks = Rate.make(broadcastBudget)
+    this.#asksOf = Rate.bySource(Math.ceil(broadcastBudget / sharesOfAsks))
   }
 
   /** What is said goes out while this node tells of itself. */
@@ -108,18 +113,19 @@ export class Crowd {
     if (!this.#adverts.take(this.#parts.now())) this.#overAt = this.#parts.now()
   }
 
-  /** Others name keys that they are in doubt about. */
-  asked(keys: ReadonlyArray<PublicKey>): Effect.Effect<void> {
+  /** Others name keys that they are in doubt about: a node at an address. */
+  asked(keys: ReadonlyArray<PublicKey>, host: string): Effect.Effect<void> {
     const { now, self } = this.#parts
     const at = now()
-    this.#asks.take(at)
+    if (this.#asksOf.take(host, at)) this.#asks.take(at)
     let own = false
     for (const key of new Set(keys)) {
       const last = this.#asked.get(key)
-      const times = last !== undefined && at - last.at < askedMemory ? last.times + 1 : 1
-      remember(this.#asked, key, { at, times }, askedKept)
+      const before = last !== undefined && at - last.at < askedMemory ? last.hosts : []
+      const isCounted = before.length >= askedByOthers || before.includes(host)
+      remember(this.#asked, key, { at, hosts: isCounted ? before : [...before, host] }, askedKept)
       if (key === self.identity.publicKey) own = true
-      else this.#known?.doubted(key)
+      else this.#known?.doubted(key, host)
     }
     return own ? this.refute(() => !this.#isOver) : Effect.void
   }
@@ -179,7 +185,8 @@ export class Crowd {
   /** Whether a key is in doubt still, and not named by enough others. */
   #isToName(publicKey: PublicKey, still: () => boolean, enough: number): boolean {
     const asked = this.#asked.get(publicKey)
-    return still() && (asked === undefined || this.#parts.now() - asked.at >= askedMemory || asked.times < enough)
+    return still() &&
+      (asked === undefined || this.#parts.now() - asked.at >= askedMemory || asked.hosts.length < enough)
   }
 
   /** Names what is in doubt, as long as there is something. */

@@ -23,6 +23,9 @@ interface Stamps {
   readonly seen: ReadonlyArray<{ readonly mac: string; readonly timestamp: number }>
 }
 
+/** What matters of an advert. */
+type Stated = Pick<Advert, "host" | "port">
+
 export class Freshness {
   readonly #clock: Clock.Clock
   readonly #capacity: number
@@ -35,7 +38,7 @@ export class Freshness {
   }
 
   /** Whether an advert is news, which it is once. */
-  take(publicKey: PublicKey, { host, port }: Advert, timestamp: number, token: Uint8Array): boolean {
+  take(publicKey: PublicKey, { host, port }: Stated, timestamp: number, token: Uint8Array): boolean {
     const now = Math.floor(WallTime.millisUnsafe(this.#clock) / 1_000)
     const key = `${publicKey} ${host}`
     const last = this.#stamps.get(key)

@@ -41,3 +41,8 @@ export class Heard implements Sighting {
     return this.ear.answers.answer(this.source, this.ear.via)
   }
 }
+
+/** One that came with a question. */
+export class HeardAsking extends Heard {
+  readonly asks = true
+}

@@ -24,7 +24,7 @@ import * as SameAdvert from "../wire/sameAdvert.ts"
 import type { Answers } from "./answers.ts"
 import type { Crowd } from "./crowd.ts"
 import { Freshness } from "./freshness.ts"
-import { type Ear, Heard } from "./heard.ts"
+import { type Ear, Heard, HeardAsking } from "./heard.ts"
 import { sameSubnet } from "./interfaces.ts"
 import { LastHeard } from "./lastHeard.ts"
 import type { Newcomer } from "./newcomer.ts"
@@ -33,6 +33,9 @@ import type { Sockets } from "./sockets.ts"
 
 // After so many datagrams others have their turn, so that a flood leaves them some.
 const turn = 16
+
+// What a key asks is told apart from what it advertises, by what is no host.
+const askStated = { host: "ask", port: 1 }
 
 const heardTypes: ReadonlyArray<Packet.PacketType> = ["adv", "who", "ask"]
 
@@ -136,7 +139,7 @@ export class Hearing {
       return this.#count("other_subnet")
     }
     const { type } = decoded.success
-    if (type === "ask") return this.#asked(decoded.success)
+    if (type === "ask") return this.#asked(decoded.success, source)
     const heard: Result.Result<CrowdPackets.Who, ProtocolError> = type === "who"
       ? CrowdPackets.readWho(self, decoded.success)
       : AdvertExchange.read(self, decoded.success, last)
@@ -152,27 +155,36 @@ export class Hearing {
       this.#count("source_mismatch")
       return this.#translated(advert, source)
     }
+    const asks = type === "who"
+    // Port 0 of who asks is not "leaving".
+    const stated = asks ? { host: advert.host, port: 1 } : advert
+    if (timestamp !== undefined && !this.#freshness.take(publicKey, stated, timestamp, decoded.success.content)) {
+      return this.#count("stale")
+    }
+    const chance = asks ? answers.asked(source, ear.via, request) : 0
     if (request !== undefined) {
       newcomer.heardQuestion()
       // It knows this node, or asks others first.
       if (!CrowdPackets.isFor(request, self.identity.publicKey)) return this.#count("not_asked")
     }
-    if (timestamp !== undefined && !this.#freshness.take(publicKey, advert, timestamp, decoded.success.content)) {
-      return this.#count("stale")
-    }
     this.#count("accepted")
     if (ear.via === undefined) crowd.counted()
-    const tells = type === "who" ? answers.tell(source, ear.via, request?.slices) : undefined
-    if (type === "who" && request === undefined) newcomer.wasAsked()
+    const tells = asks ? answers.tell(source, ear.via, request, chance) : undefined
+    if (asks && request === undefined) newcomer.wasAsked()
     // Of who asks and listens nowhere there is nothing to enter, and it does not leave.
-    if (type === "who" && advert.port === 0) return tells
+    if (asks && advert.port === 0) return tells
     if (same && isSame(last!, advert, publicKey)) {
       outlet.give(last!)
       return tells
     }
     const endpoint = { host: advert.host === source.host ? source.host : advert.host, port: advert.port }
     const said = { name: advert.name, publicKey, endpoint }
-    const sighting = new Heard(said, { source, local: sockets.isLocal(source), ear })
+    const from = { source, local: sockets.isLocal(source), ear }
+    if (asks) {
+      outlet.give(new HeardAsking(said, from))
+      return tells
+    }
+    const sighting = new Heard(said, from)
     // Whether it is this node's own advert, or another's, depends on more than what it says.
     if (publicKey === self.identity.publicKey || advert.port === 0) this.#last.delete(source)
     else this.#last.set(sighting)
@@ -181,12 +193,16 @@ export class Hearing {
   }
 
   /** Other nodes are in doubt whether some are there. */
-  #asked(packet: Packet.Packet): Effect.Effect<void> | void {
+  #asked(packet: Packet.Packet, { host }: Endpoint): Effect.Effect<void> | void {
     const { crowd, self } = this.#parts
-    const keys = Result.flatMap(self.cipher.open(packet), ({ text }) => CrowdPackets.decodeAsk(text))
-    if (Result.isFailure(keys)) return this.#count(keys.failure.code)
+    const asked = CrowdPackets.readAsk(self, packet)
+    if (Result.isFailure(asked)) return this.#count(asked.failure.code)
+    const { keys, publicKey, timestamp } = asked.success
+    if (timestamp !== undefined && !this.#freshness.take(publicKey, askStated, timestamp, packet.content)) {
+      return this.#count("stale")
+    }
     this.#count("asked")
-    return crowd.asked(keys.success)
+    return crowd.asked(keys, host)
   }
 
   #count(outcome: string): void {

@@ -75,7 +75,9 @@ export class Addresses {
       this.#add(sighting)
       return "New"
     }
-    const { source } = sighting
+    const { asks, source } = sighting
+    // A question may have been kept, and be sent again from anywhere.
+    if (asks === true && address.source !== undefined) return "Known"
     if (address.source !== undefined && sameEndpoint(address.source, source)) return "Known"
     address.source = source
     return "Moved"

@@ -3,8 +3,8 @@
  * those not heard for a while: so each is asked by somebody again and again, whoever that is, and whoever would like to be. Who does not answer is a suspect, and is
  * asked by a connection, as any suspect. Who is lost, or nearly, is named to all.
  *
- * What bites: a name that others name is a reason to ask, and no more. It is asked first, if there was time for it, and at a bounded rate, so that who lies makes
- * nobody lose anybody, and nodes ask a little.
+ * What bites: a name that others name is a reason to ask, and no more. It is asked first, if there was time for it, and at a bounded rate of which each host that
+ * names some has its share, so that who lies makes nobody lose anybody, and nodes ask a little.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -17,7 +17,9 @@ import type { NodeConfig } from "../../NodeOptions.ts"
 import type { PublicKey } from "../../PublicKey.ts"
 import * as Rate from "../base/rate.ts"
 import { remember } from "../base/remember.ts"
+import { type Doubt, Doubts } from "./doubts.ts"
 import type { Entry } from "./entry.ts"
+import { GuardedCrowd } from "./guardedCrowd.ts"
 import type { Table } from "./table.ts"
 
 // The chance that one is asked in a slice: three of them in an interval.
@@ -26,10 +28,9 @@ const perSlice = 0.6
 const heardWithin = 1.5
 // Questions, a slice apart. A slice after the last one it is a suspect.
 const questions = 3
-// One that was named to all has a slice to say by itself that it is there, and is asked once.
+// One that was named to all has a slice to say by itself that it is there, and is asked once, or once at each place it may be at.
 const respite = 1
-const questionsOfDoubt = 1
-// In milliseconds: a peer that was named is not asked for that again so soon.
+// In milliseconds: a peer that was named is not asked for that again so soon, unless it was heard since, and another host names it.
 const doubtedFor = 10_000
 // Questions that are on their way out.
 const atOnce = 64
@@ -41,6 +42,15 @@ interface Asked {
   /** Slices until the next question. */
   wait: number
   left: number
+  /** Which one the next question is. */
+  next: number
+  /** Whether any went out. */
+  sent: boolean
+}
+
+interface Doubted {
+  readonly at: number
+  readonly host: string
 }
 
 interface Parts {
@@ -53,54 +63,63 @@ interface Parts {
 
 export class Asking {
   readonly #parts: Parts
+  readonly #crowd: Crowd | undefined
   readonly #interval: number
   readonly #asked = new Map<Entry, Asked>()
-  readonly #doubted = new Map<PublicKey, number>()
-  readonly #doubts: Rate.Rate
+  readonly #doubted = new Map<PublicKey, Doubted>()
+  readonly #doubts = new Doubts()
+  readonly #doubtRate: Rate.Rate
   #sending = 0
 
   constructor(parts: Parts) {
-    const { config, crowd, table } = parts
+    const { config, crowd, now, table } = parts
     this.#parts = parts
     this.#interval = Duration.toMillis(config.broadcastInterval)
-    this.#doubts = Rate.make(config.limits.doubts)
-    crowd?.attend({
+    this.#doubtRate = Rate.make(config.limits.doubts)
+    this.#crowd = crowd === undefined ? undefined : new GuardedCrowd(crowd, this.#interval)
+    this.#crowd?.attend({
       size: () => table.size,
       keys: () => table.keys(),
-      doubted: (publicKey) => this.#doubt(publicKey)
+      doubted: (publicKey, host = "") => {
+        const doubt = { publicKey, host }
+        if (this.#toAsk(doubt, now()) !== undefined) this.#doubts.add(doubt)
+      }
     })
   }
 
   /** How often a peer is to be heard, in milliseconds. */
   interval(entry: Entry | undefined): number {
-    const { crowd } = this.#parts
-    return crowd === undefined || entry !== undefined && entry.place === undefined ? this.#interval : crowd.interval()
+    const crowd = this.#crowd
+    return crowd === undefined || entry !== undefined && entry.places === undefined ? this.#interval : crowd.interval()
   }
 
   /** Asks on, once a slice, and gives those that did not answer. Time in which this process was `frozen` is nobody's silence. */
   round(at: number, frozen: boolean): Effect.Effect<ReadonlyArray<Entry>> {
-    const { crowd } = this.#parts
+    const crowd = this.#crowd
     if (crowd === undefined) return nobody
     return Effect.suspend(() => {
       const isCrowd = crowd.interval() > this.#interval
+      while (this.#doubts.takeIf((doubt) => this.#doubt(doubt, at)));
       if (!isCrowd && this.#asked.size === 0) return nobody
       return Effect.gen({ self: this }, function*() {
         const random = yield* Random.next
         if (isCrowd && random < perSlice) {
           const drawn = this.#draw(at, random / perSlice)
-          if (drawn !== undefined) this.#asked.set(drawn, { since: at, wait: 0, left: questions })
+          if (drawn !== undefined) this.#ask(drawn, at, 0, questions)
         }
         const silent: Array<Entry> = []
         for (const [entry, asked] of this.#asked) {
           if (!this.#isOpen(entry, asked)) this.#asked.delete(entry)
           else if (asked.wait > 0) asked.wait--
           else if (asked.left > 0) {
-            if (!frozen) asked.left--
-            // Where there is nothing to ask with, only silence tells.
-            if (!this.#ask(crowd, entry.place!) && !this.isDoubted(entry)) this.#asked.delete(entry)
+            if (this.#send(crowd, entry.places!.at(asked.next))) asked.sent = true
+            if (frozen) continue
+            asked.left--
+            asked.next++
           } else {
             this.#asked.delete(entry)
-            silent.push(entry)
+            // Where there is nothing to ask with, only silence tells.
+            if (asked.sent || this.isDoubted(entry)) silent.push(entry)
           }
         }
         return silent
@@ -108,27 +127,32 @@ export class Asking {
     })
   }
 
-  /** Whether others are in doubt about a peer. */
-  isDoubted({ peer: { publicKey } }: Entry): boolean {
-    const at = this.#doubted.get(publicKey)
-    return at !== undefined && this.#parts.now() - at < doubtedFor
+  /** Whether others are in doubt about a peer, which was not heard since. */
+  isDoubted({ heardAt, peer: { publicKey } }: Entry): boolean {
+    const doubted = this.#doubted.get(publicKey)
+    return doubted !== undefined && heardAt <= doubted.at && this.#parts.now() - doubted.at < doubtedFor
   }
 
   /** Tells all that a peer does not answer, or is lost; of one that others have told of, some do. */
   tell(entry: Entry): Effect.Effect<void> {
-    const { crowd, table } = this.#parts
+    const { table } = this.#parts
+    const crowd = this.#crowd
     const { publicKey } = entry.peer
-    if (crowd === undefined || entry.place === undefined) return Effect.void
+    if (crowd === undefined || entry.places === undefined) return Effect.void
     const still = () => (table.find(publicKey)?.peer.status ?? "Suspect") === "Suspect"
     const say = crowd.doubt(publicKey, still)
     if (!this.isDoubted(entry)) return say
     return Effect.flatMap(Random.next, (random) => random < echoes / table.size ? say : Effect.void)
   }
 
+  #ask(entry: Entry, since: number, wait: number, left: number): void {
+    this.#asked.set(entry, { since, wait, left, next: 0, sent: false })
+  }
+
   /** Asks, and waits for nothing: how that is done is the discovery's own affair. Says whether it could be asked. */
-  #ask(crowd: Crowd, place: Endpoint): boolean {
+  #send(crowd: Crowd, place: Endpoint): boolean {
     if (this.#sending >= atOnce) return false
-    const fiber = this.#parts.run(Effect.suspend(() => crowd.who(place)))
+    const fiber = this.#parts.run(crowd.who(place))
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return Exit.isSuccess(exit) && exit.value
     this.#sending++
@@ -142,7 +166,7 @@ export class Asking {
   #draw(at: number, random: number): Entry | undefined {
     const { table } = this.#parts
     const isSilent = (entry: Entry) =>
-      entry.place !== undefined && entry.peer.status === "Online" &&
+      entry.places !== undefined && entry.peer.status === "Online" &&
       at - entry.heardAt > heardWithin * this.#interval &&
       !this.#asked.has(entry)
     let count = 0
@@ -153,19 +177,27 @@ export class Asking {
   }
 
   #isOpen(entry: Entry, { since }: Asked): boolean {
-    return entry.heardAt <= since && entry.place !== undefined && entry.peer.status === "Online" &&
+    return entry.heardAt <= since && entry.places !== undefined && entry.peer.status === "Online" &&
       this.#parts.table.find(entry.peer.publicKey) === entry
   }
 
-  #doubt(publicKey: PublicKey): void {
-    const { config, now, table } = this.#parts
-    const entry = table.find(publicKey)
-    const at = now()
-    if (entry?.place === undefined || this.isDoubted(entry) || at - entry.heardAt < this.#interval) return
-    if (!this.#doubts.take(at)) return
-    remember(this.#doubted, publicKey, at, config.limits.unprovedPeers)
-    const asked = this.#asked.get(entry)
-    if (asked === undefined) this.#asked.set(entry, { since: at, wait: respite, left: questionsOfDoubt })
+  /** Who is to be asked for a doubt, if anybody. */
+  #toAsk({ host, publicKey }: Doubt, at: number): Entry | undefined {
+    const entry = this.#parts.table.find(publicKey)
+    if (entry?.places === undefined || at - entry.heardAt < this.#interval) return undefined
+    const last = this.#doubted.get(publicKey)
+    const isSettled = last !== undefined && entry.heardAt > last.at && last.host !== host
+    return last === undefined || isSettled || at - last.at >= doubtedFor ? entry : undefined
+  }
+
+  /** Asks for a doubt where there is reason to, and says whether it need not wait any more. */
+  #doubt(doubt: Doubt, at: number): boolean {
+    const entry = this.#toAsk(doubt, at)
+    if (entry === undefined) return true
+    if (!this.#doubtRate.take(at)) return false
+    remember(this.#doubted, doubt.publicKey, { at, host: doubt.host }, this.#parts.config.limits.unprovedPeers)
+    if (!this.#asked.has(entry)) this.#ask(entry, at, respite, Math.min(questions, entry.places!.count))
+    return true
   }
 }
 

@@ -1,10 +1,10 @@
 /** A peer in the table, and what is known of it beyond what its users see. Changes go through `Membership`, which says them. */
 import * as Deferred from "effect/Deferred"
 import * as Exit from "effect/Exit"
-import type { Endpoint } from "../../Network.ts"
 import type { NodeName } from "../../Packet.ts"
 import type * as Peers from "../../Peers.ts"
 import type { Addresses } from "./addresses.ts"
+import type { Places } from "./places.ts"
 
 /** What asking a peer came to; `Moot` where it was heard otherwise, or was taken off. */
 export type Verdict = Extract<Peers.PeerEvent, { readonly _tag: "Probed" }>["reason"] | "Moot"
@@ -37,8 +37,8 @@ export class Entry {
   /** The advert that was heard last, as long as it has nothing to say that is not known, and when. */
   #said: unknown = undefined
   #saidAt = 0
-  /** The socket that its last advert by broadcast came from, which can be asked; none where it was heard otherwise since. */
-  place: Endpoint | undefined
+  /** The sockets that its adverts by broadcast came from, which can be asked; none where it was heard otherwise since. */
+  places: Places | undefined
   /** While it is being asked: what ends that. */
   probe: Deferred.Deferred<Verdict> | undefined
 

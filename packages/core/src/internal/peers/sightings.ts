@@ -18,11 +18,15 @@ import type { Holds } from "./holds.ts"
 import type { LeftOut, Share } from "./leftOut.ts"
 import { lostAfter } from "./liveness.ts"
 import type { Membership } from "./membership.ts"
+import { Places } from "./places.ts"
 import type { Table } from "./table.ts"
 
 const answersAtOnce = 64
 
 type Waits = Effect.Effect<void> | undefined
+
+// In intervals: where a peer has not been heard for so long it is not asked any more.
+const patience = 3
 
 // Hosts that may each say another name for a key that has proved none.
 const namesPerKey = 4
@@ -35,9 +39,6 @@ const shareOf = ({ local, source: { host }, via }: Sighting): Share =>
   local === true || via === "static" || host === "::1" || host.startsWith("127.")
     ? "unprovedPerOwnAddress"
     : "unprovedPerAddress"
-
-/** Where an advert that was broadcast, or said by one of those who broadcast, came from. */
-const placeOf = ({ source, via }: Sighting) => via === "broadcast" ? source : undefined
 
 interface Parts {
   readonly config: NodeConfig["Service"]
@@ -149,7 +150,7 @@ export class Sightings {
     const addresses = new Addresses(limits.addressesPerPeer, rank)
     addresses.hear(sighting)
     const entry = new Entry(sighting, sighting.source.host, addresses, pinned ? "pinned" : undefined, now())
-    entry.place = placeOf(sighting)
+    this.#place(entry, sighting)
     const oldest = kept ? undefined : table.oldestToGo
     if (oldest !== undefined) membership.lose(oldest, "Evicted")
     membership.join(entry, kept)
@@ -160,7 +161,7 @@ export class Sightings {
   #update(entry: Entry, sighting: Sighting, pinned: boolean): boolean {
     const { asking, holds, membership, now } = this.#parts
     membership.heard(entry, "Advert")
-    entry.place = placeOf(sighting)
+    this.#place(entry, sighting)
     const { name, publicKey, source: { host } } = sighting
     const fixes = pinned && entry.fixed === undefined
     if (fixes) entry.fixed = "pinned"
@@ -179,6 +180,14 @@ export class Sightings {
     // Perhaps it was started anew, and what is held with it is a ghost.
     holds.doubt(publicKey, "restarted")
     return true
+  }
+
+  /** An advert that was broadcast, or said by one of those who broadcast, came from where the peer can be asked. */
+  #place(entry: Entry, { asks, source, via }: Sighting): void {
+    const { asking, now } = this.#parts
+    if (via !== "broadcast") entry.places = undefined
+    else if (entry.places === undefined) entry.places = new Places(source)
+    else if (asks !== true) entry.places.hear(source, now(), patience * asking.interval(entry))
   }
 
   /** Says where another key uses the same name, which belongs to nobody. */

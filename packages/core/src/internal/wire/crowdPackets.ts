@@ -92,6 +92,13 @@ export const isFor = ({ bits, salt, slice, slices }: Request, publicKey: PublicK
     places(key, salt, bits.length * 8).some((place) => (bits[place >>> 3]! >> (place & 7) & 1) === 0)
 }
 
+/** Which share of the keys of its slice a request is for, as far as the number of its bits tells. */
+export const shareFor = ({ bits }: Request): number => {
+  let set = 0
+  for (let byte of bits) for (; byte !== 0; byte &= byte - 1) set++
+  return 1 - (set / (bits.length * 8)) ** positions
+}
+
 /** A request as bytes, which are base64url in its packet. */
 export const requestBytes = ({ bits, salt, slice, slices }: Request): Uint8Array => {
   const bytes = new Uint8Array(requestHead + bits.length)
@@ -154,6 +161,21 @@ export const ask = (self: Self, keys: ReadonlyArray<PublicKey.PublicKey>): Uint8
   const content = self.cipher.seal("ask", publicKey, utf8(keys.join(",")))
   return Packet.encode({ networkId: self.networkId, type: "ask", content, publicKey })
 }
+
+/** An `ask` that was read: its keys, whose it is, and on a network with a key when it was made, in seconds. */
+export interface Ask {
+  readonly keys: ReadonlyArray<PublicKey.PublicKey>
+  readonly publicKey: PublicKey.PublicKey
+  readonly timestamp: number | undefined
+}
+
+/** Opens the content of an `ask` packet. */
+export const readAsk = (self: Self, packet: Packet.Packet): Result.Result<Ask, ProtocolError.ProtocolError> =>
+  Result.flatMap(self.cipher.open(packet), ({ text, timestamp }) => {
+    const { publicKey } = packet
+    if (publicKey === null) return Result.fail(ProtocolError.local("ERR_PUBLIC_KEY"))
+    return Result.map(decodeAsk(text), (keys) => ({ keys, publicKey, timestamp }))
+  })
 
 /** The keys of an `ask`. */
 export const decodeAsk = (

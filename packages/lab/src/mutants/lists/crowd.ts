@@ -43,14 +43,25 @@ const crowd = of("crowd", "packages/core/src/internal/discovery/crowd.ts", lette
     "a node asks all where an advert claims to come from a broadcast address"
   ],
   "named-still": [
-    `return still() && (`,
-    `return (`,
+    `return still() &&
+      (asked`,
+    `return (asked`,
     "who was heard meanwhile is named all the same"
   ],
   "named-by-others": [
-    `|| asked.times < enough)`,
+    `|| asked.hosts.length < enough)`,
     `|| true)`,
     "all who miss a node name it"
+  ],
+  "named-by-one": [
+    `before.length >= askedByOthers || before.includes(host)`,
+    `before.length >= askedByOthers`,
+    "one who names a key three times keeps others from naming it"
+  ],
+  "share-of-names": [
+    `if (this.#asksOf.take(host, at)) this.#asks.take(at)`,
+    `this.#asks.take(at)`,
+    "one who names all the time keeps all others from naming anybody"
   ],
   "named-rate": [
     `if (!this.#asks.take(now())) continue`,
@@ -66,7 +77,7 @@ const crowd = of("crowd", "packages/core/src/internal/discovery/crowd.ts", lette
 
 const answers = of("crowd", "packages/core/src/internal/discovery/answers.ts", letter, {
   "all-answer": [
-    `random < answersInCrowd / crowd.size && `,
+    `random < chance * answersInCrowd / crowd.size && `,
     ``,
     "a newcomer is answered by a thousand at once"
   ],
@@ -86,8 +97,8 @@ const answers = of("crowd", "packages/core/src/internal/discovery/answers.ts", l
     "questions are answered at any rate"
   ],
   "told-broadcast": [
-    `slices === undefined && via !== undefined`,
-    `slices === undefined`,
+    `request === undefined && via !== undefined`,
+    `request === undefined`,
     "one datagram has all nodes of a crowd answer somebody, 32 times a second each"
   ],
   "told-to-all": [
@@ -96,10 +107,32 @@ const answers = of("crowd", "packages/core/src/internal/discovery/answers.ts", l
     "who is asked by too many has all of them connect"
   ],
   "told-newcomer": [
-    `if (!this.#mayAnswer(source.host)) return Effect.void
-      const within`,
-    `const within`,
+    `if (random >= chance || !this.#mayAnswer(source.host)) return Effect.void`,
+    `if (random >= chance) return Effect.void`,
     "questions of newcomers are answered at any rate"
+  ],
+  "told-chance": [
+    `return via === undefined ? this.#allowance.chance(host, askedBy(request, size), size, now()) : 1`,
+    `return 1`,
+    "a question in a victim's name is answered by all, five times a second"
+  ]
+})
+
+const allowance = of("crowd", "packages/core/src/internal/discovery/allowance.ts", letter, {
+  "one": [
+    `Math.min(counted, one.level, this.#all.level)`,
+    `Math.min(counted, this.#all.level)`,
+    "all answer one address as often as all addresses"
+  ],
+  "all": [
+    `Math.min(counted, one.level, this.#all.level)`,
+    `Math.min(counted, one.level)`,
+    "all answer as many addresses as somebody makes up"
+  ],
+  "refilled": [
+    `(at - bucket.at) / 1_000 * rate`,
+    `(at - bucket.at) * rate`,
+    "what all answer together is bounded a thousand times too high"
   ]
 })
 
@@ -128,7 +161,7 @@ const packets = of("crowd", "packages/core/src/internal/wire/crowdPackets.ts", s
 
 const hearing = of("crowd", "packages/core/src/internal/discovery/hearing.ts", letter, {
   "leaving": [
-    `if (type === "who" && advert.port === 0) return tells`,
+    `if (asks && advert.port === 0) return tells`,
     ``,
     "who asks and listens nowhere is taken to leave"
   ],
@@ -136,12 +169,82 @@ const hearing = of("crowd", "packages/core/src/internal/discovery/hearing.ts", l
     `if (!CrowdPackets.isFor(request, self.identity.publicKey)) return this.#count("not_asked")`,
     ``,
     "who is known answers too"
+  ],
+  "asks-leaving": [
+    `const stated = asks ? { host: advert.host, port: 1 } : advert`,
+    `const stated = advert`,
+    "a question of who listens nowhere outdates its adverts"
+  ],
+  "asks-again": [
+    `if (timestamp !== undefined && !this.#freshness.take(publicKey, askStated, timestamp, packet.content)) {`,
+    `if (false) {`,
+    "names that were recorded are heard again and again"
+  ],
+  "asks": [
+    `outlet.give(new HeardAsking(said, from))`,
+    `outlet.give(new Heard(said, from))`,
+    "a question that was kept and sent again moves where a peer is asked"
+  ]
+})
+
+const sightings = of("crowd", "packages/core/src/internal/peers/sightings.ts", suites("Peers"), {
+  "asks-place": [
+    `else if (asks !== true) entry.places.hear(`,
+    `else entry.places.hear(`,
+    "a question that was kept and sent again says where a peer is asked"
+  ]
+})
+
+const places = of("crowd", "packages/core/src/internal/peers/places.ts", suites("Asked"), {
+  "room": [
+    `if (all.length <= placesKept) return all`,
+    `return all`,
+    "a peer has as many places as somebody makes up"
+  ],
+  "newest": [
+    `all.slice(0, -1).findLast(`,
+    `all.slice(0, -1).find(`,
+    "places that are made up push out where the peer is"
+  ],
+  "old": [
+    `return isSame(place.endpoint, endpoint) || now - place.at <= patience`,
+    `return true`,
+    "a peer is asked for ever where it was once"
+  ]
+})
+
+const doubts = of("crowd", "packages/core/src/internal/peers/doubts.ts", suites("Asked", "Peers"), {
+  "turn": [
+    `        this.#byHost.delete(host)
+        if (keys.size > 0) this.#byHost.set(host, keys)`,
+    `        if (keys.size === 0) this.#byHost.delete(host)`,
+    "a host that names many keeps others' from being asked"
+  ],
+  "of-host": [
+    `else if (keys.size < keysPerHost) keys.add(publicKey)`,
+    `else keys.add(publicKey)`,
+    "one host names any number of keys that wait"
+  ]
+})
+
+const guarded = of("crowd", "packages/core/src/internal/peers/guardedCrowd.ts", suites("Peers"), {
+  "interval": [
+    `return interval >= this.#interval && interval < Infinity ? interval : this.#interval`,
+    `return interval`,
+    "a discovery that says no number has nobody looked after"
+  ],
+  "effects": [
+    `    return Effect.suspend(of).pipe(
+      Effect.catchCause((cause) => Effect.as(Effect.logDebug(\`\${what} failed\`, cause), instead))
+    )`,
+    `    return what === "" ? Effect.succeed(instead) : of()`,
+    "a discovery that throws ends the looking after peers"
   ]
 })
 
 const asking = of("crowd", "packages/core/src/internal/peers/asking.ts", whole, {
   "doubts": [
-    `if (!this.#doubts.take(at)) return`,
+    `if (!this.#doubtRate.take(at)) return false`,
     ``,
     "a liar has each node ask as many as he names"
   ],
@@ -150,6 +253,18 @@ const asking = of("crowd", "packages/core/src/internal/peers/asking.ts", whole, 
     `if (Exit.isFailure(exit)) throw exit
       return exit.value`,
     "a question that dies is the end of all that looks after peers",
+    { tests: ["Peers"], equivalent: "what the discovery's own effects do is caught before, see guardedCrowd" }
+  ],
+  "settled": [
+    `const isSettled = last !== undefined && entry.heardAt > last.at && last.host !== host`,
+    `const isSettled = false`,
+    "a liar who names a peer keeps it from being asked for ten seconds, whoever else names it",
+    { tests: ["Peers"] }
+  ],
+  "in-turn": [
+    `entry.places!.at(asked.next)`,
+    `entry.places!.at(0)`,
+    "a peer is asked at its last place alone",
     { tests: ["Peers"] }
   ],
   "draw": [
@@ -164,4 +279,15 @@ const asking = of("crowd", "packages/core/src/internal/peers/asking.ts", whole, 
   ]
 })
 
-export const crowdList: ReadonlyArray<Mutation> = [...crowd, ...answers, ...packets, ...hearing, ...asking]
+export const crowdList: ReadonlyArray<Mutation> = [
+  ...crowd,
+  ...answers,
+  ...allowance,
+  ...packets,
+  ...hearing,
+  ...sightings,
+  ...places,
+  ...doubts,
+  ...guarded,
+  ...asking
+]

@@ -211,8 +211,8 @@ const hearing = of("adverts", "packages/core/src/internal/discovery/hearing.ts",
     "an advert names an address that it does not come from"
   ],
   "fresh": [
-    `if (timestamp !== undefined && !this.#freshness.take(publicKey, advert,`,
-    `if (timestamp === null && !this.#freshness.take(publicKey, advert,`,
+    `if (timestamp !== undefined && !this.#freshness.take(publicKey, stated,`,
+    `if (timestamp === null && !this.#freshness.take(publicKey, stated,`,
     "a recorded advert brings back what it said"
   ],
   "own": [

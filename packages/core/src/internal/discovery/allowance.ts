@@ -1,0 +1,51 @@
+/**
+ * How much all nodes of a crowd together send to one who asks all of them by one datagram. Its source may be made up, and then what they send hits
+ * somebody who asked nothing. All hear the same questions, so each can count for all how many would answer, and answers with the
+ * chance by which no more do than there is room for.
+ */
+import { remember } from "../base/remember.ts"
+import * as CrowdPackets from "../wire/crowdPackets.ts"
+
+// To one address: so many at once, or as many as two newcomers need, and so many a second. A hundred nodes that are no crowd do the same.
+const togetherToOne = 1_000
+const newcomers = 2
+const perSecondToOne = 500
+// To all addresses, at once and a second: ten of each of a thousand nodes.
+const perSecond = 10_000
+// Of more addresses the one that asked the longest time ago begins anew.
+const hostsKept = 1_024
+// A question counts for as many at least, whatever its filter lets through by how it was made.
+const leastAnswers = 16
+
+interface Bucket {
+  level: number
+  at: number
+}
+
+const fill = (bucket: Bucket, capacity: number, rate: number, at: number): void => {
+  bucket.level = Math.min(capacity, bucket.level + (at - bucket.at) / 1_000 * rate)
+  bucket.at = at
+}
+
+export class Allowance {
+  readonly #byHost = new Map<string, Bucket>()
+  readonly #all: Bucket = { level: perSecond, at: -Infinity }
+
+  /** The chance with which each is to answer an address, where so many of `nodes` would. Counts that they do; by a clock in milliseconds. */
+  chance(host: string, answers: number, nodes: number, at: number): number {
+    const capacity = Math.max(togetherToOne, newcomers * nodes)
+    const one = this.#byHost.get(host) ?? { level: capacity, at }
+    remember(this.#byHost, host, one, hostsKept)
+    fill(one, capacity, perSecondToOne, at)
+    fill(this.#all, perSecond, perSecond, at)
+    const counted = Math.max(leastAnswers, answers)
+    const granted = Math.min(counted, one.level, this.#all.level)
+    one.level -= granted
+    this.#all.level -= granted
+    return granted / counted
+  }
+}
+
+/** How many of so many nodes a request is for, as far as its filter tells; all, where there is none. */
+export const askedBy = (request: CrowdPackets.Request | undefined, nodes: number): number =>
+  request === undefined ? nodes : nodes / request.slices * CrowdPackets.shareFor(request)

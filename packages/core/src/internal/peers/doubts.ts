@@ -1,0 +1,45 @@
+/**
+ * Keys that others are in doubt about, and that wait to be asked. Each host that names some has its turn, so that one that names many keeps
+ * nobody else's from being asked.
+ */
+import type { PublicKey } from "../../PublicKey.ts"
+import { remember } from "../base/remember.ts"
+
+const hostsKept = 64
+const keysPerHost = 32
+
+export interface Doubt {
+  readonly publicKey: PublicKey
+  /** Who is in doubt. */
+  readonly host: string
+}
+
+export class Doubts {
+  /** Whose turn it is comes first. */
+  readonly #byHost = new Map<string, Set<PublicKey>>()
+
+  get isEmpty(): boolean {
+    return this.#byHost.size === 0
+  }
+
+  /** One that is named again waits on. */
+  add({ host, publicKey }: Doubt): void {
+    const keys = this.#byHost.get(host)
+    if (keys === undefined) remember(this.#byHost, host, new Set([publicKey]), hostsKept)
+    else if (keys.size < keysPerHost) keys.add(publicKey)
+  }
+
+  /** The next one, which waits no more where `takes` says so. */
+  takeIf(takes: (doubt: Doubt) => boolean): boolean {
+    for (const [host, keys] of this.#byHost) {
+      for (const publicKey of keys) {
+        if (!takes({ host, publicKey })) return false
+        keys.delete(publicKey)
+        this.#byHost.delete(host)
+        if (keys.size > 0) this.#byHost.set(host, keys)
+        return true
+      }
+    }
+    return false
+  }
+}
