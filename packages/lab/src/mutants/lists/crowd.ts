@@ -228,12 +228,12 @@ const doubts = of("crowd", "packages/core/src/internal/peers/doubts.ts", suites(
 })
 
 const guarded = of("crowd", "packages/core/src/internal/peers/guardedCrowd.ts", suites("Peers"), {
-  "interval": [
+  "guarded-interval": [
     `return interval >= this.#interval && interval < Infinity ? interval : this.#interval`,
     `return interval`,
     "a discovery that says no number has nobody looked after"
   ],
-  "effects": [
+  "guarded-effects": [
     `    return Effect.suspend(of).pipe(
       Effect.catchCause((cause) => Effect.as(Effect.logDebug(\`\${what} failed\`, cause), instead))
     )`,
