@@ -26,11 +26,14 @@ import type { Crypto } from "./Crypto.ts"
 import type { CallTooLargeError, DuplicateFunctionError, RemoteError } from "./FunctionError.ts"
 import { separate } from "./internal/base/separate.ts"
 import * as Acceptor from "./internal/connect/acceptor.ts"
+import * as Offers from "./internal/offers/offers.ts"
+import { owns } from "./internal/offers/own.ts"
 import * as Pool from "./internal/session/sessions.ts"
 import * as Calling from "./internal/streams/calling.ts"
 import { makeCallMemory, resources } from "./internal/streams/callMemory.ts"
 import * as Serving from "./internal/streams/serving.ts"
 import * as NodeOptions from "./NodeOptions.ts"
+import type * as Offer from "./Offer.ts"
 import type { NodeName } from "./Packet.ts"
 import * as Peers from "./Peers.ts"
 import * as PeerTable from "./PeerTable.ts"
@@ -150,6 +153,18 @@ export interface Outcome<E = never> {
 }
 
 /**
+ * What a node offers, to be read and changed while it runs. Its functions are those that are registered.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface OwnOffer {
+  readonly current: Effect.Effect<Offer.Offer>
+  /** Changes it. Peers that follow it are told at once, and at most four times a second. */
+  readonly update: (change: Offer.Change) => Effect.Effect<void, NodeOptions.OptionsError>
+}
+
+/**
  * A node with named functions over byte streams.
  *
  * @category models
@@ -163,6 +178,8 @@ export interface AdvancedNodeService extends Omit<BasicNode.BasicNodeService, "s
     name: string,
     handler: Handler<E, R>
   ) => Effect.Effect<void, DuplicateFunctionError, R | Scope.Scope>
+  /** What it offers its peers. */
+  readonly offer: OwnOffer
   /** The names of the functions that are registered, sorted. */
   readonly functions: Effect.Effect<ReadonlyArray<string>>
   /**
@@ -242,7 +259,11 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
     const clock = yield* Clock.Clock
     const { callMemory, callSize } = (yield* NodeOptions.NodeConfig).limits
     const memory = makeCallMemory(callMemory)
-    const registered = new Serving.Functions<AdvancedNode["Service"]>(yield* Effect.context<never>())
+    const own = yield* Offers.OwnOffer
+    const registered = new Serving.Functions<AdvancedNode["Service"]>(
+      yield* Effect.context<never>(),
+      () => own.changed()
+    )
 
     const node: AdvancedNode["Service"] = {
       name: basic.name,
@@ -255,12 +276,15 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
       onMessage: basic.onMessage,
       raw: basic,
       sessions,
+      offer: Offers.serviceOf(own),
       functions: Effect.sync(() => registered.names),
       register: <E, R>(name: string, handler: Handler<E, R>) => registered.register<R>(name, handler),
       ...new Calling.Calling({ sessions, peers, clock, callSize })
     }
 
     resources.set(node, { memory, limit: callSize })
+    owns.set(node, own)
+    own.serves(() => registered.names.filter((name) => !own.hidden.has(name)).map((name) => [name, ""] as const))
 
     for (const [name, handler] of Object.entries(functions)) {
       // The names of an object are no duplicates.
@@ -311,6 +335,7 @@ export const layerWithConfig = <Services extends Record<string, unknown> = {}, R
   ).pipe(
     Layer.provideMerge(BasicNode.layerOver(onMessage)),
     Layer.provide(Layer.effect(Acceptor.Services, Effect.map(Pool.SessionAcceptor, (acceptor) => [acceptor]))),
+    Layer.provide(Offers.layer),
     Layer.provideMerge(Pool.layer),
     Layer.provideMerge(PeerTable.layer),
     Layer.provide(Reach.layerOpen),

@@ -41,6 +41,8 @@ import { separate } from "./internal/base/separate.ts"
 import * as Calls from "./internal/call/commandClient.ts"
 import * as Server from "./internal/call/commandServer.ts"
 import { streamName } from "./internal/call/commandWire.ts"
+import { contractsOf, onChange } from "./internal/call/registered.ts"
+import { owns } from "./internal/offers/own.ts"
 import { resources } from "./internal/streams/callMemory.ts"
 import { NodeConfig } from "./NodeOptions.ts"
 import * as PeerRpc from "./PeerRpc.ts"
@@ -337,6 +339,12 @@ const serveNode = (functions: Functions<Record<string, any>>, commands: Readonly
     }
 
     resources.set(node, { memory, limit: limits.callSize })
+
+    const own = owns.get(streams)!
+    owns.set(node, own)
+    own.hidden.add(streamName)
+    own.serves(() => contractsOf(registry))
+    yield* onChange(registry, () => own.changed())
 
     // The name of the stream that commands travel in is no function of the AdvancedNode's.
     yield* Effect.orDie(streams.register(streamName, () => Effect.die("commands are handled apart")))

@@ -51,12 +51,12 @@ export const initialCredit = 262_144
 export const maxDataLength = 98_000
 
 /**
- * What a stream is for: a named function of an AdvancedNode, Effect RPC in bytes or in JSON, or a bare byte pipe.
+ * What a stream is for: a named function of an AdvancedNode, Effect RPC in bytes or in JSON, a bare byte pipe, or what a node offers.
  *
  * @category schemas
  * @since 0.1.0
  */
-export const Protocol = Schema.Literals(["command", "rpc", "rpc-json", "socket"])
+export const Protocol = Schema.Literals(["command", "rpc", "rpc-json", "socket", "offer"])
 
 /**
  * What a stream is for.

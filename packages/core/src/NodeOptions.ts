@@ -27,6 +27,7 @@ import { count, duration, Endpoint, IsKeyPair } from "./internal/values/optionSc
 import * as Variables from "./internal/values/variables.ts"
 import * as NetworkKey from "./NetworkKey.ts"
 import * as NetworkKeys from "./NetworkKeys.ts"
+import * as Offer from "./Offer.ts"
 import { NetworkId, NodeName } from "./Packet.ts"
 import * as PublicKey from "./PublicKey.ts"
 import * as Why from "./Why.ts"
@@ -227,6 +228,10 @@ export const NodeOptions = Schema.Struct({
    * name; and without either a fresh pair each time.
    */
   identity: Schema.optionalKey(IsKeyPair),
+  /** The roles of the node, such as `worker`, at most 16; peers choose it by them where their trust policy grants them. Default: none. */
+  roles: Offer.Roles.pipe(Schema.withDecodingDefaultKey(Effect.succeed<ReadonlyArray<string>>([]))),
+  /** Small facts that peers are told of the node, such as `{ zone: "a" }`: at most 512 bytes as JSON. Default: none. */
+  meta: Offer.Meta.pipe(Schema.withDecodingDefaultKey(Effect.succeed<Offer.Meta>({}))),
   /** The bounds, each with a default. */
   limits: Limits.pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
 }).check(
@@ -382,8 +387,8 @@ const optional = <A>(config: Config.Config<A>) => Config.option(config)
 
 /**
  * The options from Effect `Config`: `PNET_NAME` (required), `PNET_NETWORK_ID`, `PNET_NETWORK_KEY` (one, or several
- * with commas), `PNET_NETWORK_KEYS` (in its place; several with commas, the first encrypts), `PNET_SERVER_PORT`, `PNET_ADVERTISE_PORT`, `PNET_BROADCAST_INTERVAL` (such as `2.5 seconds`), `PNET_BIND_IP` and
- * `PNET_PEERS` (`host:port` or `name:port`, with commas). What is not set has the option's default. A network key that is set and
+ * with commas), `PNET_NETWORK_KEYS` (in its place; several with commas, the first encrypts), `PNET_SERVER_PORT`, `PNET_ADVERTISE_PORT`, `PNET_BROADCAST_INTERVAL` (such as `2.5 seconds`), `PNET_BIND_IP`,
+ * `PNET_PEERS` (`host:port` or `name:port`, with commas) and `PNET_ROLES` (with commas). What is not set has the option's default. A network key that is set and
  * empty is an error: an empty variable is a secret that did not arrive. Give the result to a node's `layer`, with what else it should
  * have.
  *
@@ -406,15 +411,17 @@ export const config: Config.Config<Input> = Variables.seesSource(Config.map(
     advertisePort: optional(Config.Port("PNET_ADVERTISE_PORT")),
     broadcastInterval: optional(Config.Duration("PNET_BROADCAST_INTERVAL")),
     bindIp: optional(Config.String("PNET_BIND_IP")),
-    peers: optional(Config.String("PNET_PEERS"))
+    peers: optional(Config.String("PNET_PEERS")),
+    roles: optional(Config.String("PNET_ROLES"))
   }),
-  ({ name, networkKey, networkKeys, peers, ...rest }): Input => ({
+  ({ name, networkKey, networkKeys, peers, roles, ...rest }): Input => ({
     name,
     ...Object.fromEntries(
       Object.entries(rest).flatMap(([key, value]) => Option.isSome<unknown>(value) ? [[key, value.value]] : [])
     ),
     ...(Option.isSome(networkKey) ? { networkKey: listOf(networkKey.value) } : {}),
     ...(Option.isSome(networkKeys) ? { networkKeys: listOf(networkKeys.value) } : {}),
-    ...(Option.isSome(peers) ? { peers: peers.value.split(",").map((peer) => peer.trim()) } : {})
+    ...(Option.isSome(peers) ? { peers: peers.value.split(",").map((peer) => peer.trim()) } : {}),
+    ...(Option.isSome(roles) ? { roles: roles.value.split(",").map((role) => role.trim()) } : {})
   })
 ))

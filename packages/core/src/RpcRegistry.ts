@@ -27,6 +27,7 @@ import { DuplicateFunctionError, RunError } from "./FunctionError.ts"
 import * as Given from "./internal/base/given.ts"
 import * as Seldom from "./internal/base/seldom.ts"
 import * as Contract from "./internal/call/contract.ts"
+import * as Registered from "./internal/call/registered.ts"
 import { resources } from "./internal/streams/callMemory.ts"
 import { encodeError, messageOf } from "./internal/streams/encodeError.ts"
 import { notJson } from "./internal/wire/json.ts"
@@ -221,6 +222,7 @@ export const make: Effect.Effect<RpcRegistry["Service"]> = Effect.gen(function*(
   const base: Context.Context<never> = yield* Effect.context<never>()
   const entries = new Map<string, Entry>()
   const lines = Seldom.lines(yield* Clock.Clock)
+  const watched = Registered.watched(entries)
 
   const add = (entry: Entry): Effect.Effect<void, DuplicateFunctionError, Scope.Scope> =>
     Effect.acquireRelease(
@@ -229,9 +231,14 @@ export const make: Effect.Effect<RpcRegistry["Service"]> = Effect.gen(function*(
           return Effect.fail(new DuplicateFunctionError({ function: entry.name }))
         }
         entries.set(entry.name, entry)
+        watched.changed()
         return Effect.void
       }),
-      () => Effect.sync(() => entries.delete(entry.name))
+      () =>
+        Effect.sync(() => {
+          entries.delete(entry.name)
+          watched.changed()
+        })
     )
 
   const register = (what: string | Command.Any, handler: Run) =>
@@ -240,7 +247,7 @@ export const make: Effect.Effect<RpcRegistry["Service"]> = Effect.gen(function*(
       return add(typeof what === "string" ? plain(what, handler, whole, lines) : checked(what, handler, whole, lines))
     })
 
-  return {
+  return watched.of({
     register: register as Register,
     add,
     getUnsafe: (name) => entries.get(name),
@@ -252,7 +259,7 @@ export const make: Effect.Effect<RpcRegistry["Service"]> = Effect.gen(function*(
           .sort((a, b) => a.name < b.name ? -1 : 1)
           .map((entry) => entry.describe())
       )
-  }
+  })
 })
 
 /**

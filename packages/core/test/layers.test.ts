@@ -29,6 +29,7 @@ const layers: ReadonlyArray<{
       "NetworkKeys",
       "NodeOptions",
       "Obstacle",
+      "Offer",
       "Packet",
       "PortableCrypto",
       "ProtocolError",
@@ -60,6 +61,7 @@ const layers: ReadonlyArray<{
   { name: "connect", modules: [], folders: ["connect"] },
   { name: "raw", modules: ["BasicNode"], folders: ["raw"] },
   { name: "session", modules: ["Handshake", "PeerSocket", "SessionPool", "Sessions"], folders: ["session"] },
+  { name: "offers", modules: [], folders: ["offers"] },
   { name: "streams", modules: ["AdvancedNode"], folders: ["streams"] },
   { name: "calls", modules: ["Command", "PeerRpc", "RpcRegistry"], folders: ["call"] },
   { name: "nodes", modules: ["CommandNode", "Diagnose", "Finding", "index"], folders: ["diagnose"] }

@@ -41,7 +41,9 @@ describe("NodeOptions", () => {
         peers: [],
         checkAdvertSource: true,
         chunkSize: 16_384,
-        framing: "binary"
+        framing: "binary",
+        roles: [],
+        meta: {}
       })
       assert.strictEqual(Duration.toMillis(broadcastInterval), 2_500)
       assert.deepStrictEqual(

@@ -574,6 +574,18 @@ const typed: Readonly<Record<string, Titles>> = {
   }
 }
 
+const offers: Readonly<Record<string, Titles>> = {
+  "core/test/offers/Telling.sim.test.ts": {
+    "is told at once, and again whenever that is another: roles, meta, functions, draining": ["offer-stream"],
+    "is told four lines a second of a node that changes a thousand times, the last with all of it": ["offer-rate"],
+    "and does not read is told the newest when it does, and what it says is dropped": ["offer-rate"],
+    "has one stream: another ends the one before, and more than four a second are refused": ["offer-one", "offer-often"]
+  },
+  "core/test/nodes/Versions.sim.test.ts": {
+    "has protocols and names that are not known: unsupported and not_found, and it goes on": ["offer-unsupported"]
+  }
+}
+
 /** A test that shows a rule: its file in `packages/`, and its title. */
 export interface Shown {
   readonly rule: string
@@ -591,7 +603,8 @@ export const shown: ReadonlyArray<Shown> = [
   streams,
   commands,
   discovery,
-  typed
+  typed,
+  offers
 ].flatMap((files) =>
   Object.entries(files).flatMap(([file, titles]) =>
     Object.entries(titles).flatMap(([title, rules]) => rules.map((rule) => ({ rule, file, title })))

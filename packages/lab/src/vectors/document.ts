@@ -8,6 +8,7 @@ import type * as CrowdVectors from "./crowdDocument.ts"
 import type * as FrameVectors from "./frames.ts"
 import type * as FreshnessVectors from "./freshness.ts"
 import type * as HandshakeVectors from "./handshakeSection.ts"
+import type * as OfferVectors from "./offers.ts"
 import type { Rule } from "./rules.ts"
 import type * as TypedVectors from "./typed.ts"
 
@@ -72,6 +73,7 @@ export interface Document {
   readonly typed: TypedVectors.Section
   readonly derivedHosts: ReadonlyArray<DerivedVector>
   readonly crowd: CrowdVectors.Document
+  readonly offers: OfferVectors.Section
 }
 
 /** An address that stands for a key or a URL. */

@@ -15,6 +15,7 @@ import * as FrameVectors from "./frames.ts"
 import * as FreshnessVectors from "./freshness.ts"
 import * as HandshakeVectors from "./handshakeSection.ts"
 import * as Keyed from "./keyed.ts"
+import * as OfferVectors from "./offers.ts"
 import { order } from "./order.ts"
 import * as Packets from "./packets.ts"
 import * as Raws from "./raw.ts"
@@ -52,6 +53,7 @@ const fields: Document["fields"] = {
   typed:
     "contracts of typed calls, and whole calls of functions by Schemas; it has a description and fields of its own",
   crowd: "what nodes of a LAN of many say besides adverts; it has a description and fields of its own",
+  offers: "what nodes say that they offer; it has a description and fields of its own",
   derivedHosts:
     "addresses of what has no IP address: of a key or a URL, by a kind of transport; text is what is hashed, host the address",
   rule: "in every section: the rules of docs/protocol.md that an entry is about, one as a text, several as a list; "
@@ -142,6 +144,7 @@ export const generate = (crypto: Crypto["Service"]): Document => {
     commands: CommandVectors.generate(crypto),
     typed: TypedVectors.generate(),
     derivedHosts: derivedHosts(scene),
-    crowd: crowd(scene)
+    crowd: crowd(scene),
+    offers: OfferVectors.generate()
   }
 }

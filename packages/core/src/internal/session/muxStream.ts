@@ -133,6 +133,15 @@ export class MuxStream implements Sender, Reader {
     this.#settle()
   }
 
+  /** Where less than its credit can wait to be read here, since it is read at once or dropped: no more than so much stays reserved for it. */
+  ease(bytes: number): void {
+    const eased = this.#owed - bytes
+    if (eased <= 0) return
+    this.#owed = bytes
+    this.#mux.options.budget.release(eased)
+    this.#mux.news.roomMade()
+  }
+
   /** Calls the listener once it fails; what it gives takes the listener off. */
   onFailure(listener: () => void): () => void {
     const listeners = this.#onFailure ??= new Set()

@@ -39,6 +39,11 @@ export class SessionAcceptor extends Context.Service<SessionAcceptor, Acceptor.S
   "@pnet/core/internal/SessionAcceptor"
 ) {}
 
+/** Who serves the streams that peers open, for layers that do so without a fiber for each. */
+export class SessionHandlers extends Context.Service<SessionHandlers, Handlers>()(
+  "@pnet/core/internal/SessionHandlers"
+) {}
+
 /** Every stream is reset, and every session gets a turn to say goodbye, and no more than that. */
 const closeAll = (table: Table): Effect.Effect<void> =>
   Effect.gen(function*() {
@@ -61,7 +66,11 @@ const infoOf = (session: Session): Sessions.SessionInfo => ({
 })
 
 const make: Effect.Effect<
-  { readonly sessions: Sessions.Sessions["Service"]; readonly acceptor: Acceptor.Service },
+  {
+    readonly sessions: Sessions.Sessions["Service"]
+    readonly acceptor: Acceptor.Service
+    readonly handlers: Handlers
+  },
   never,
   Transport | Peers | Trust | Crypto | NodeConfig | Scope.Scope
 > = Effect.gen(function*() {
@@ -88,6 +97,7 @@ const make: Effect.Effect<
 
   return {
     acceptor,
+    handlers,
     sessions: {
       ...new Opening(host, table, dialling),
       handle: Serving.make(host, handlers),
@@ -99,12 +109,16 @@ const make: Effect.Effect<
 
 /** The sessions, and what accepts those that peers make. */
 export const layer: Layer.Layer<
-  Sessions.Sessions | SessionAcceptor,
+  Sessions.Sessions | SessionAcceptor | SessionHandlers,
   never,
   Transport | Peers | Trust | Crypto | NodeConfig
 > = Layer.effectContext(
   Effect.map(
     make,
-    ({ acceptor, sessions }) => Context.make(Sessions.Sessions, sessions).pipe(Context.add(SessionAcceptor, acceptor))
+    ({ acceptor, handlers, sessions }) =>
+      Context.make(Sessions.Sessions, sessions).pipe(
+        Context.add(SessionAcceptor, acceptor),
+        Context.add(SessionHandlers, handlers)
+      )
   )
 )

@@ -69,10 +69,12 @@ interface Registered<Node> {
 export class Functions<Node> {
   readonly #base: Context.Context<never>
   readonly #registered = new Map<string, Registered<Node>>()
+  readonly #changed: () => void
 
-  /** `base` is what every function has, whatever it was registered with. */
-  constructor(base: Context.Context<never>) {
+  /** `base` is what every function has, whatever it was registered with; `changed` is told when others are registered. */
+  constructor(base: Context.Context<never>, changed: () => void) {
     this.#base = base
+    this.#changed = changed
   }
 
   get names(): ReadonlyArray<string> {
@@ -97,9 +99,14 @@ export class Functions<Node> {
             context: Context.omit(Tracer.ParentSpan)(Context.merge(this.#base, context)) as Context.Context<never>,
             who: Given.titled("the function", name)
           })
+          this.#changed()
           return Effect.void
         }),
-        () => Effect.sync(() => this.#registered.delete(name))
+        () =>
+          Effect.sync(() => {
+            this.#registered.delete(name)
+            this.#changed()
+          })
       )
     )
   }
