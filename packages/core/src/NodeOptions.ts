@@ -73,7 +73,7 @@ export const Limits = Schema.Struct({
     4_096,
     "Peers that have proved their key, or are pinned to it. When full, one more stays among the unproved, and one without an address is no peer."
   ),
-  unprovedPeers: count(1_024, "Peers known by an advert alone. When full, the oldest is dropped."),
+  unprovedPeers: count(4_096, "Peers known by an advert alone. When full, the oldest is dropped."),
   unprovedPerAddress: count(
     64,
     "Of those, from one source address. Further adverts are dropped, which the log says."

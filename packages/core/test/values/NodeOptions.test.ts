@@ -68,7 +68,7 @@ describe("NodeOptions", () => {
           dialledIdleTimeout: "45000 ms",
           pendingSends: 1_024,
           provedPeers: 4_096,
-          unprovedPeers: 1_024,
+          unprovedPeers: 4_096,
           unprovedPerAddress: 64,
           unprovedPerOwnAddress: 512,
           addressesPerName: 256,
