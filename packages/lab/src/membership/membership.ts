@@ -62,7 +62,7 @@ const random = (seed: number) => {
 }
 
 /** Freezes a node for so long, again and again: 60 times an hour on average, at any moment. */
-const freezing = ({ process }: SimWorld.SimNode, seed: number, duration: Duration.Input, count: () => void) => {
+export const freezing = ({ process }: SimWorld.SimNode, seed: number, duration: Duration.Input, count: () => void) => {
   const next = random(seed)
   return Effect.forever(Effect.gen(function*() {
     yield* Effect.sleep(Duration.seconds(18 + next() * 80))
