@@ -363,6 +363,11 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "It is asked when it is named again; the oldest host's are."
   ],
   [
+    "On a LAN of many: peers at one host that are asked since others named them",
+    "a quarter of `doubts` a second",
+    "They wait."
+  ],
+  [
     "On a LAN of many: sockets at which a peer can be asked",
     "4",
     "The newest but the last is forgotten, of the host that has most."

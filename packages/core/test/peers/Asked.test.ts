@@ -11,11 +11,11 @@ describe("peers of a crowd", () => {
     for (let i = 0; i < 100; i++) doubts.add({ publicKey: key(i), host: "one" })
     for (let i = 0; i < 100; i++) doubts.add({ publicKey: key(i), host: `host${i}` })
     const hosts: Array<string> = []
-    while (doubts.takeIf(({ host }) => hosts.push(host) > 0));
+    while (doubts.takeIf(({ host }) => hosts.push(host) > 0 ? "taken" : "full"));
     assert.deepStrictEqual(hosts, Array.from({ length: 64 }, (_, i) => `host${36 + i}`))
     for (let i = 0; i < 100; i++) doubts.add({ publicKey: key(i), host: "one" })
     let count = 0
-    while (doubts.takeIf(() => ++count > 0));
+    while (doubts.takeIf(() => ++count > 0 ? "taken" : "full"));
     assert.strictEqual(count, 32)
     assert.isTrue(doubts.isEmpty)
   })

@@ -1968,7 +1968,7 @@ describe("peers of a crowd", () => {
       }).pipe(quietly))
   }
 
-  /** Peers at sockets of their own, and which of these are asked. */
+  /** Peers at sockets of their own, and which of these are asked: so few that it asks none by itself. */
   const askedOf = (labels: ReadonlyArray<string>) =>
     Effect.gen(function*() {
       const asked: Array<string> = []
@@ -1976,11 +1976,10 @@ describe("peers of a crowd", () => {
         Effect.sync(() => {
           asked.push(`${host}:${port}`)
           return true
-        })
-      )
+        }), { interval: () => 2_500 })
       const { key, peers, told } = yield* setUp({ discovery: crowd.discovery })
       for (const [i, label] of labels.entries()) {
-        crowd.hear(label, key(label), 1_000, { source: { host: "10.0.0.1", port: 50_000 + i } })
+        crowd.hear(label, key(label), 1_000, { source: { host: `10.0.0.${i + 1}`, port: 50_000 + i } })
       }
       yield* pass("2600 millis")
       asked.splice(0)
@@ -1997,9 +1996,25 @@ describe("peers of a crowd", () => {
       }
       crowd.doubted(key("honest"), "10.0.0.2")
       for (let i = 0; i < 4; i++) yield* pass("500 millis")
-      assert.include(asked, "10.0.0.1:50060")
-      // Eight a second of those, and what it asks by itself.
-      assert.isAtMost(asked.length, 8 * 3 + 6)
+      assert.include(asked, "10.0.0.61:50060")
+      assert.isAtMost(asked.length, 8 * 3)
+    }).pipe(quietly))
+
+  test("that are all said to be at one host are asked there two a second, and others meanwhile", () =>
+    Effect.gen(function*() {
+      const { asked, crowd, key } = yield* askedOf(["bob", "carol"])
+      const madeUp = Array.from({ length: 40 }, (_, i) => `n${i}`)
+      for (const label of madeUp) crowd.hear(label, key(label), 1_000, { source: { host: "10.0.0.77", port: 50_000 } })
+      yield* pass("2600 millis")
+      for (let i = 0; i < 10; i++) {
+        for (const label of madeUp) crowd.doubted(key(label), `10.0.1.${i}`)
+        yield* pass("100 millis")
+      }
+      for (const label of ["bob", "carol"]) crowd.doubted(key(label), "10.0.2.1")
+      for (let i = 0; i < 2; i++) yield* pass("500 millis")
+      assert.deepStrictEqual(asked.filter((one) => !one.startsWith("10.0.0.77")), ["10.0.0.1:50000", "10.0.0.2:50001"])
+      assert.isAtMost(asked.length, 2 + 2 * 2)
+      assert.isAtLeast(asked.length, 2 + 2)
     }).pipe(quietly))
 
   test("that were heard since a host named them are asked when another one names them, and not when it does again", () =>

@@ -55,12 +55,12 @@ export class Answers {
 
   /** Answers who sent an advert: from the private socket that heard it, else from the interface that shares a subnet with him. */
   answer(source: Endpoint, via: Private | undefined): Effect.Effect<void> {
-    const { crowd, now } = this.#parts
+    const { crowd } = this.#parts
     return Effect.suspend(() => {
       if (!this.#isToBeTold(source)) return Effect.void
       if (!crowd.isCrowd) return this.#mayAnswer(source.host) ? this.#send(source, via) : this.#tellAll()
       // An advert each, and a question behind it.
-      const chance = this.#allowance.chance(source.host, 2 * answersInCrowd, crowd.size, now())
+      const chance = this.#chance(source, 2 * answersInCrowd)
       return Effect.flatMap(
         Random.next,
         (random) =>
@@ -72,9 +72,14 @@ export class Answers {
   }
 
   /** Somebody asks; the chance with which this node is to answer, so that not too many do of those that hear it. */
-  asked({ host }: Endpoint, via: Private | undefined, request: Request | undefined): number {
-    const { crowd: { size }, now } = this.#parts
-    return via === undefined ? this.#allowance.chance(host, askedBy(request, size), size, now()) : 1
+  asked(source: Endpoint, via: Private | undefined, request: Request | undefined): number {
+    return via === undefined ? this.#chance(source, askedBy(request, this.#parts.crowd.size)) : 1
+  }
+
+  /** Of nodes of this machine nobody else can write the source. */
+  #chance(source: Endpoint, answers: number): number {
+    const { crowd: { size }, now, sockets } = this.#parts
+    return sockets.isLocal(source) ? 1 : this.#allowance.chance(source.host, answers, size, now())
   }
 
   /** Tells who asked this node by itself, or all nodes that he does not know; or simply all, by a broadcast. With a chance, that is. */

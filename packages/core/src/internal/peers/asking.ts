@@ -32,6 +32,8 @@ const questions = 3
 const respite = 1
 // In milliseconds: a peer that was named is not asked for that again so soon, unless it was heard since, and another host names it.
 const doubtedFor = 10_000
+// Of those that are named, one host is asked for a part alone: whoever makes nodes up can say that they are anywhere.
+const sharesOfHosts = 4
 // Questions that are on their way out.
 const atOnce = 64
 // Of those who lost a peer that others had named, so many name it again on average.
@@ -69,6 +71,7 @@ export class Asking {
   readonly #doubted = new Map<PublicKey, Doubted>()
   readonly #doubts = new Doubts()
   readonly #doubtRate: Rate.Rate
+  readonly #doubtRateOf: Rate.Rates
   #sending = 0
 
   constructor(parts: Parts) {
@@ -76,6 +79,7 @@ export class Asking {
     this.#parts = parts
     this.#interval = Duration.toMillis(config.broadcastInterval)
     this.#doubtRate = Rate.make(config.limits.doubts)
+    this.#doubtRateOf = Rate.bySource(Math.ceil(config.limits.doubts / sharesOfHosts))
     this.#crowd = crowd === undefined ? undefined : new GuardedCrowd(crowd, this.#interval)
     this.#crowd?.attend({
       size: () => table.size,
@@ -190,14 +194,15 @@ export class Asking {
     return last === undefined || isSettled || at - last.at >= doubtedFor ? entry : undefined
   }
 
-  /** Asks for a doubt where there is reason to, and says whether it need not wait any more. */
-  #doubt(doubt: Doubt, at: number): boolean {
+  /** Asks for a doubt where there is reason to, and room. */
+  #doubt(doubt: Doubt, at: number): "taken" | "not now" | "full" {
     const entry = this.#toAsk(doubt, at)
-    if (entry === undefined) return true
-    if (!this.#doubtRate.take(at)) return false
+    if (entry === undefined) return "taken"
+    if (!this.#doubtRateOf.take(entry.places!.at(0).host, at)) return "not now"
+    if (!this.#doubtRate.take(at)) return "full"
     remember(this.#doubted, doubt.publicKey, { at, host: doubt.host }, this.#parts.config.limits.unprovedPeers)
     if (!this.#asked.has(entry)) this.#ask(entry, at, respite, Math.min(questions, entry.places!.count))
-    return true
+    return "taken"
   }
 }
 

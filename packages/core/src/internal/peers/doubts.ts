@@ -29,11 +29,13 @@ export class Doubts {
     else if (keys.size < keysPerHost) keys.add(publicKey)
   }
 
-  /** The next one, which waits no more where `takes` says so. */
-  takeIf(takes: (doubt: Doubt) => boolean): boolean {
+  /** The next one that is taken, which waits no more; none behind one for which there is no room at all. */
+  takeIf(takes: (doubt: Doubt) => "taken" | "not now" | "full"): boolean {
     for (const [host, keys] of this.#byHost) {
       for (const publicKey of keys) {
-        if (!takes({ host, publicKey })) return false
+        const taken = takes({ host, publicKey })
+        if (taken === "full") return false
+        if (taken === "not now") continue
         keys.delete(publicKey)
         this.#byHost.delete(host)
         if (keys.size > 0) this.#byHost.set(host, keys)

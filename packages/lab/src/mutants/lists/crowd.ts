@@ -112,7 +112,7 @@ const answers = of("crowd", "packages/core/src/internal/discovery/answers.ts", l
     "questions of newcomers are answered at any rate"
   ],
   "told-chance": [
-    `return via === undefined ? this.#allowance.chance(host, askedBy(request, size), size, now()) : 1`,
+    `return via === undefined ? this.#chance(source, askedBy(request, this.#parts.crowd.size)) : 1`,
     `return 1`,
     "a question in a victim's name is answered by all, five times a second"
   ]
@@ -244,7 +244,7 @@ const guarded = of("crowd", "packages/core/src/internal/peers/guardedCrowd.ts", 
 
 const asking = of("crowd", "packages/core/src/internal/peers/asking.ts", whole, {
   "doubts": [
-    `if (!this.#doubtRate.take(at)) return false`,
+    `if (!this.#doubtRate.take(at)) return "full"`,
     ``,
     "a liar has each node ask as many as he names"
   ],
@@ -254,6 +254,23 @@ const asking = of("crowd", "packages/core/src/internal/peers/asking.ts", whole, 
       return exit.value`,
     "a question that dies is the end of all that looks after peers",
     { tests: ["Peers"], equivalent: "what the discovery's own effects do is caught before, see guardedCrowd" }
+  ],
+  "doubts-of-host": [
+    `if (!this.#doubtRateOf.take(entry.places!.at(0).host, at)) return "not now"`,
+    ``,
+    "a liar who makes up nodes at a victim has all nodes ask there as often as they ask anybody",
+    { tests: ["Peers"] }
+  ],
+  "unasked": [
+    `Math.min(questions, entry.places!.count)`,
+    `0`,
+    "who is named is connected to, and not asked before"
+  ],
+  "doubted-again": [
+    `isSettled || at - last.at >= doubtedFor ? entry`,
+    `true ? entry`,
+    "a liar has a peer asked as often as he names it",
+    { tests: ["Peers"] }
   ],
   "settled": [
     `const isSettled = last !== undefined && entry.heardAt > last.at && last.host !== host`,
