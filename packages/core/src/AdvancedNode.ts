@@ -21,14 +21,16 @@ import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
+import type * as Allow from "./Allow.ts"
 import * as BasicNode from "./BasicNode.ts"
 import type { Crypto } from "./Crypto.ts"
-import type { CallTooLargeError, DuplicateFunctionError, RemoteError } from "./FunctionError.ts"
+import type { CallTooLargeError, DuplicateFunctionError, NotAllowedError, RemoteError } from "./FunctionError.ts"
 import { separate } from "./internal/base/separate.ts"
 import * as Acceptor from "./internal/connect/acceptor.ts"
 import * as Offers from "./internal/offers/offers.ts"
 import { owns } from "./internal/offers/own.ts"
 import * as Pool from "./internal/session/sessions.ts"
+import * as Allowed from "./internal/streams/allowed.ts"
 import * as Calling from "./internal/streams/calling.ts"
 import { makeCallMemory, resources } from "./internal/streams/callMemory.ts"
 import * as Serving from "./internal/streams/serving.ts"
@@ -54,6 +56,7 @@ export type CallError =
   | Sessions.OpenError
   | Sessions.StreamError
   | CallTooLargeError
+  | NotAllowedError
   | RemoteError
 
 /**
@@ -173,10 +176,11 @@ export interface OwnOffer {
 export interface AdvancedNodeService extends Omit<BasicNode.BasicNodeService, "send" | "sendText" | "sendAll"> {
   /** The BasicNode underneath, whose `send` is for single messages without a function's name. */
   readonly raw: BasicNode.BasicNode["Service"]
-  /** Serves a function until the scope closes. */
+  /** Serves a function until the scope closes; `allow` says who may call it. */
   readonly register: <E, R>(
     name: string,
-    handler: Handler<E, R>
+    handler: Handler<E, R>,
+    options?: Allow.Options
   ) => Effect.Effect<void, DuplicateFunctionError, R | Scope.Scope>
   /** What it offers its peers. */
   readonly offer: OwnOffer
@@ -249,10 +253,22 @@ export type Needs<Services> = {
 export interface Options<Services = Record<string, never>, R = never> extends BasicNode.Options<R> {
   /** Functions that are served from the node's first moment on. */
   readonly functions?: Functions<Services> | undefined
+  /** Who may call which of them, by their names. A name that is none of theirs is an `OptionsError`. */
+  readonly allow?: AllowByName | undefined
 }
 
-const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
+/**
+ * Who may call which function, by the functions' names.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type AllowByName = { readonly [name: string]: Allow.Allow | undefined }
+
+const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>, allow: AllowByName) =>
   Effect.gen(function*() {
+    // A slip in the name would leave the function to everybody.
+    yield* Allowed.namesKnown(allow, Object.keys(functions))
     const basic = yield* BasicNode.BasicNode
     const sessions = yield* Sessions.Sessions
     const peers = yield* Peers.Peers
@@ -278,7 +294,8 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
       sessions,
       offer: Offers.serviceOf(own),
       functions: Effect.sync(() => registered.names),
-      register: <E, R>(name: string, handler: Handler<E, R>) => registered.register<R>(name, handler),
+      register: <E, R>(name: string, handler: Handler<E, R>, options?: Allow.Options) =>
+        registered.register<R>(name, handler, options),
       ...new Calling.Calling({ sessions, peers, clock, callSize })
     }
 
@@ -288,7 +305,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>) =>
 
     for (const [name, handler] of Object.entries(functions)) {
       // The names of an object are no duplicates.
-      yield* Effect.orDie(node.register(name, handler))
+      yield* Effect.orDie(node.register(name, handler, { allow: Allowed.own(allow, name) }))
     }
     yield* sessions.handle(
       Calling.protocol,
@@ -328,10 +345,10 @@ export const layerWithConfig = <Services extends Record<string, unknown> = {}, R
   BasicNode.StartError,
   Reach.Reach | Crypto | Trust | Needs<Services> | Exclude<R, Scope.Scope>
 > => {
-  const { functions, onMessage, ...input } = options
+  const { allow, functions, onMessage, ...input } = options
   return Layer.effect(
     AdvancedNode,
-    serve<Needs<Services>>((functions ?? {}) as Functions<Record<string, Needs<Services>>>)
+    serve<Needs<Services>>((functions ?? {}) as Functions<Record<string, Needs<Services>>>, allow ?? {})
   ).pipe(
     Layer.provideMerge(BasicNode.layerOver(onMessage)),
     Layer.provide(Layer.effect(Acceptor.Services, Effect.map(Pool.SessionAcceptor, (acceptor) => [acceptor]))),

@@ -23,6 +23,7 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Span } from "effect/Tracer"
+import type * as Allow from "./Allow.ts"
 import type { Caller } from "./Caller.ts"
 
 /**
@@ -252,17 +253,25 @@ export interface Implementation<out R = never> {
     call: Call<any>,
     ...args: ReadonlyArray<any>
   ) => Effect.Effect<unknown, unknown, R> | PromiseLike<unknown>
+  /** Who may call it. */
+  readonly allow?: Allow.Allow | undefined
 }
 
 /**
- * A command with its handler: `commands: [Command.implement(Greet, (call, name) => …)]` among a node's options.
+ * A command with its handler: `commands: [Command.implement(Greet, (call, name) => …)]` among a node's options. `allow` says who may
+ * call it.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const implement = <const C extends Any, R = never>(command: C, handler: HandlerOf<C, R>): Implementation<R> => ({
+export const implement = <const C extends Any, R = never>(
+  command: C,
+  handler: HandlerOf<C, R>,
+  options?: Allow.Options
+): Implementation<R> => ({
   command,
-  handler: handler as unknown as Implementation<R>["handler"]
+  handler: handler as unknown as Implementation<R>["handler"],
+  allow: options?.allow
 })
 
 /**

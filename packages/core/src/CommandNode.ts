@@ -43,6 +43,7 @@ import * as Server from "./internal/call/commandServer.ts"
 import { streamName } from "./internal/call/commandWire.ts"
 import { contractsOf, onChange } from "./internal/call/registered.ts"
 import { owns } from "./internal/offers/own.ts"
+import * as Allowed from "./internal/streams/allowed.ts"
 import { resources } from "./internal/streams/callMemory.ts"
 import { NodeConfig } from "./NodeOptions.ts"
 import * as PeerRpc from "./PeerRpc.ts"
@@ -57,7 +58,7 @@ import type { Trust } from "./Trust.ts"
  *
  * - `PeerUnknownError`, `NameConflictError`: nothing was sent, since it is not clear to whom
  * - `NotJsonError`: an argument cannot be sent; nothing was
- * - `UnknownFunctionError`, `InvalidArgumentsError`, `CallTooLargeError`: the peer did not run it
+ * - `UnknownFunctionError`, `NotAllowedError`, `InvalidArgumentsError`, `CallTooLargeError`: the peer did not run it
  * - `RemoteError`: it failed with an error, which is in it as JSON
  * - `RemoteDefectError`: it broke; the peer's log has the cause
  * - `DeadlineError`: its time was up
@@ -291,11 +292,17 @@ export interface Options<
   readonly commands?: ReadonlyArray<Command.Implementation<Commands>> | undefined
   /** Functions over byte streams, as an AdvancedNode has them, that are served from the node's first moment on. */
   readonly streams?: AdvancedNode.Functions<Streams> | undefined
+  /** Who may call which of all these, by their names. A name that is none of theirs is an `OptionsError`. */
+  readonly allow?: AdvancedNode.AllowByName | undefined
 }
 
 const builtIns = ["describe", "get_funcs", "get_peers"] as const
 
-const serveNode = (functions: Functions<Record<string, any>>, commands: ReadonlyArray<Command.Implementation<any>>) =>
+const serveNode = (
+  functions: Functions<Record<string, any>>,
+  commands: ReadonlyArray<Command.Implementation<any>>,
+  allow: AdvancedNode.AllowByName
+) =>
   Effect.gen(function*() {
     const streams = yield* AdvancedNode.AdvancedNode
     const sessions = yield* Sessions.Sessions
@@ -348,9 +355,13 @@ const serveNode = (functions: Functions<Record<string, any>>, commands: Readonly
 
     // The name of the stream that commands travel in is no function of the AdvancedNode's.
     yield* Effect.orDie(streams.register(streamName, () => Effect.die("commands are handled apart")))
-    for (const [name, handler] of Object.entries(functions)) yield* node.register(name, handler)
-    for (const { command, handler } of commands) {
-      yield* node.register(command, handler as Command.HandlerOf<Command.Any>)
+    for (const [name, handler] of Object.entries(functions)) {
+      yield* node.register(name, handler, { allow: Allowed.own(allow, name) })
+    }
+    for (const { allow: implemented, command, handler } of commands) {
+      yield* node.register(command, handler as Command.HandlerOf<Command.Any>, {
+        allow: Allowed.own(allow, command.name) ?? implemented
+      })
     }
     yield* sessions.handle(
       { protocol: "command", name: streamName },
@@ -390,13 +401,18 @@ export const layer = <
   | AdvancedNode.Needs<Streams>
   | Exclude<R, Scope.Scope>
 > => {
-  const { commands, functions, streams, ...rest } = options
-  return separate(
-    Layer.effect(CommandNode, serveNode(functions ?? {}, commands ?? [])).pipe(
-      Layer.provideMerge(
-        AdvancedNode.layerWithConfig({ ...rest, functions: streams } as AdvancedNode.Options<Streams, R>)
+  const { allow = {}, commands = [], functions = {}, streams = {}, ...rest } = options
+  const ofStreams = Object.keys(streams)
+  const names = [...Object.keys(functions), ...commands.map(({ command }) => command.name), ...ofStreams]
+  const node = Layer.effect(CommandNode, serveNode(functions, commands, allow)).pipe(
+    Layer.provideMerge(
+      AdvancedNode.layerWithConfig(
+        { ...rest, functions: streams, allow: Allowed.only(allow, ofStreams) } as AdvancedNode.Options<Streams, R>
       )
     )
+  )
+  return separate(
+    Layer.unwrap(Effect.as(Allowed.namesKnown(allow, names), node))
   ) as Layer.Layer<any, any, any>
 }
 

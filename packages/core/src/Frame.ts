@@ -95,6 +95,7 @@ export type Open = typeof Open.Type
  * - `deadline`: its time was up
  * - `cancelled`: whoever opened it does not want it any more
  * - `not_found`: nothing of that name
+ * - `not_allowed`: the peer may not call it; it was not run. On the wire it is `not_found` with `reason`, which older nodes read as that
  * - `unsupported`: nothing of that protocol
  * - `too_large`: more than may be sent
  * - `going_away`: the session ends
@@ -109,6 +110,7 @@ export const ResetCode = Schema.Literals([
   "deadline",
   "cancelled",
   "not_found",
+  "not_allowed",
   "unsupported",
   "too_large",
   "going_away",
@@ -134,7 +136,9 @@ export const Reset = Schema.Struct({
   code: Schema.String,
   message: Schema.String,
   /** The handler's typed error, as its Schema encodes it. */
-  error: Schema.optionalKey(Schema.Unknown)
+  error: Schema.optionalKey(Schema.Unknown),
+  /** More of why, where the code alone is what older nodes know: `not_allowed` of `not_found`. */
+  reason: Schema.optionalKey(Schema.String)
 })
 
 /**

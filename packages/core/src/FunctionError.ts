@@ -92,6 +92,26 @@ export class UnknownFunctionError
 }
 
 /**
+ * The peer does not let this node call the function; it was not run. The peer's trust policy says so, or whom the function allows.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NotAllowedError extends Schema.TaggedError<NotAllowedError>("@pnet/core/FunctionError/NotAllowedError")(
+  "NotAllowedError",
+  { peer: NodeName, function: Schema.String }
+) {
+  override get message() {
+    return Why.see(
+      `${quote(this.peer)} does not let this node call ${
+        quote(this.function)
+      }, and did not run it; its operator decides who may, by the trust policy's rights and by whom the function allows`,
+      "not-allowed"
+    )
+  }
+}
+
+/**
  * The function does not take these arguments; it was not run.
  *
  * @category errors
@@ -238,6 +258,7 @@ export class ContractError extends Schema.TaggedError<ContractError>("@pnet/core
 
 const explained = {
   unknown_function: "unknown-function",
+  not_allowed: "not-allowed",
   invalid_arguments: "invalid-arguments",
   failed: "failed-there",
   not_json: "not-json",
@@ -248,7 +269,7 @@ const explained = {
 /**
  * Why a registered function gave no value: what travels to a caller by JSON, without a stack.
  *
- * - `unknown_function`, `invalid_arguments`: it was not run
+ * - `unknown_function`, `not_allowed`, `invalid_arguments`: it was not run
  * - `failed`: it failed with a typed error, in `error` as JSON
  * - `not_json`: its result cannot be written as JSON
  * - `too_large`: its result is over the limit
@@ -258,7 +279,15 @@ const explained = {
  * @since 0.1.0
  */
 export class RunError extends Schema.TaggedError<RunError>("@pnet/core/FunctionError/RunError")("RunError", {
-  code: Schema.Literals(["unknown_function", "invalid_arguments", "failed", "not_json", "too_large", "internal"]),
+  code: Schema.Literals([
+    "unknown_function",
+    "not_allowed",
+    "invalid_arguments",
+    "failed",
+    "not_json",
+    "too_large",
+    "internal"
+  ]),
   description: Schema.String,
   error: Schema.optionalKey(Schema.Unknown)
 }) {

@@ -41,12 +41,14 @@ import type * as RpcGroup from "effect/rpc/RpcGroup"
 import * as RpcSchema from "effect/rpc/RpcSchema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type * as Allow from "./Allow.ts"
 import type { Authenticated } from "./Caller.ts"
 import type {
   CallTooLargeError,
   ContractError,
   DeadlineError,
   DuplicateFunctionError,
+  NotAllowedError,
   RemoteDefectError,
   UnknownFunctionError
 } from "./FunctionError.ts"
@@ -63,7 +65,7 @@ import type * as Sessions from "./Sessions.ts"
  *
  * - `PeerUnknownError`, `NameConflictError`: nothing was sent, since it is not clear to whom
  * - `PeerLostError`: the peer is gone; `mayHaveRun` says whether it may have run the call. The next call works when it is back
- * - `UnknownFunctionError`, `CallTooLargeError`: the peer did not run it, or its answer is larger than may be sent
+ * - `UnknownFunctionError`, `NotAllowedError`, `CallTooLargeError`: the peer did not run it, or its answer is larger than may be sent
  * - `DeadlineError`: its time was up
  * - `ContractError`: the two sides have different versions of the group, and could not understand each other
  * - `RemoteDefectError`: the handler broke
@@ -80,6 +82,7 @@ export type RpcError =
   | DeadlineError
   | ContractError
   | UnknownFunctionError
+  | NotAllowedError
   | CallTooLargeError
   | RemoteDefectError
 
@@ -90,6 +93,8 @@ export type RpcError =
  * @since 0.1.0
  */
 export interface ServeOptions {
+  /** Who may call the functions of this group. Default: whoever the trust policy lets. */
+  readonly allow?: Allow.Allow | undefined
   /** Handlers of this group that run at once. Further calls wait. Default: no bound but that of the streams. */
   readonly concurrency?: number | "unbounded" | undefined
   /** What the names of the handlers' spans begin with. Default: nothing; a span is called like its rpc. */

@@ -9,6 +9,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
@@ -18,9 +19,12 @@ import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
+import type * as Allow from "./Allow.ts"
 import * as Given from "./internal/base/given.ts"
 import { utf8 } from "./internal/base/platform.ts"
 import { quote } from "./internal/base/quote.ts"
+import * as Seldom from "./internal/base/seldom.ts"
+import * as Permission from "./internal/session/permission.ts"
 import type { NodeName } from "./Packet.ts"
 import { Peers } from "./Peers.ts"
 import type { PublicKey } from "./PublicKey.ts"
@@ -126,13 +130,19 @@ export const layer = (peer: string, name: string): Layer.Layer<Socket.Socket, ne
 
 /**
  * A server of the sockets that peers open under a name. They are accepted while `run` runs; before and after they are reset
- * with `not_found`. Handlers find `Caller` in their context.
+ * with `not_found`. Handlers find `Caller` in their context. A socket of a peer that may not open it, which `allow` and the trust
+ * policy say, is reset with `not_allowed`.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const makeServer = (name: string): Effect.Effect<SocketServer.SocketServer["Service"], never, Sessions> =>
-  Effect.map(Sessions, (sessions) => {
+export const makeServer = (
+  name: string,
+  options?: Allow.Options
+): Effect.Effect<SocketServer.SocketServer["Service"], never, Sessions> =>
+  Effect.gen(function*() {
+    const sessions = yield* Sessions
+    const lines = Seldom.lines(yield* Clock.Clock)
     const who = Given.titled("the handler of the socket", name)
     return SocketServer.SocketServer.of({
       // The seam wants an address; a path is the one that is free text.
@@ -140,12 +150,16 @@ export const makeServer = (name: string): Effect.Effect<SocketServer.SocketServe
       run: <R, E, _>(handler: (socket: Socket.Socket) => Effect.Effect<_, E, R>) =>
         Effect.scoped(
           Effect.andThen(
-            sessions.handle({ protocol, name }, (stream) =>
-              Given.run(() =>
-                handler(fromStream(Effect.succeed(stream))), who).pipe(
-                  Effect.provideService(Caller, stream.peer),
-                  Effect.ignoreCause({ log: "Warn", message: `handling a socket of ${quote(name)} failed` })
-                )),
+            sessions.handle({ protocol, name }, (stream) => {
+              const run = Given.run(() => handler(fromStream(Effect.succeed(stream))), who).pipe(
+                Effect.provideService(Caller, stream.peer),
+                Effect.ignoreCause({ log: "Warn", message: `handling a socket of ${quote(name)} failed` })
+              )
+              const asked = Permission.ask(stream, name, options?.allow, lines)
+              return asked === undefined
+                ? run
+                : Effect.flatMap(asked, (may) => may ? run : stream.reset("not_allowed", Permission.refusal))
+            }),
             Effect.never
           )
         ) as Effect.Effect<never, never, R>
@@ -158,5 +172,8 @@ export const makeServer = (name: string): Effect.Effect<SocketServer.SocketServe
  * @category layers
  * @since 0.1.0
  */
-export const layerServer = (name: string): Layer.Layer<SocketServer.SocketServer, never, Sessions> =>
-  Layer.effect(SocketServer.SocketServer, makeServer(name))
+export const layerServer = (
+  name: string,
+  options?: Allow.Options
+): Layer.Layer<SocketServer.SocketServer, never, Sessions> =>
+  Layer.effect(SocketServer.SocketServer, makeServer(name, options))

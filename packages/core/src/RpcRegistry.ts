@@ -20,6 +20,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
+import type * as Allow from "./Allow.ts"
 import { CurrentCaller } from "./Caller.ts"
 import * as Command from "./Command.ts"
 import { CurrentDeadline } from "./Deadline.ts"
@@ -67,12 +68,14 @@ export interface Description {
 export interface Entry {
   readonly name: string
   readonly describe: () => Description
+  /** Who may call it. It is asked before `run`. Default: whoever the trust policy lets. */
+  readonly allow?: Allow.Allow | undefined
   /** Checks the arguments, runs the function, and gives its result as JSON. */
   readonly run: (call: Command.Call, args: ReadonlyArray<unknown>) => Effect.Effect<Schema.Json, RunError>
 }
 
 /**
- * Registers a function until the scope closes: a name with a handler, or a command with one.
+ * Registers a function until the scope closes: a name with a handler, or a command with one. `allow` says who may call it.
  *
  * @category models
  * @since 0.1.0
@@ -80,11 +83,13 @@ export interface Entry {
 export interface Register {
   <const C extends Command.Any, R = never>(
     command: C,
-    handler: Command.HandlerOf<C, R>
+    handler: Command.HandlerOf<C, R>,
+    options?: Allow.Options
   ): Effect.Effect<void, DuplicateFunctionError, R | Scope.Scope>
   <E, R = never>(
     name: string,
-    handler: Command.Handler<E, R>
+    handler: Command.Handler<E, R>,
+    options?: Allow.Options
   ): Effect.Effect<void, DuplicateFunctionError, R | Scope.Scope>
 }
 
@@ -241,10 +246,13 @@ export const make: Effect.Effect<RpcRegistry["Service"]> = Effect.gen(function*(
         })
     )
 
-  const register = (what: string | Command.Any, handler: Run) =>
+  const register = (what: string | Command.Any, handler: Run, options?: Allow.Options) =>
     Effect.contextWith((context: Context.Context<never>) => {
       const whole = Context.merge(base, context)
-      return add(typeof what === "string" ? plain(what, handler, whole, lines) : checked(what, handler, whole, lines))
+      const entry = typeof what === "string"
+        ? plain(what, handler, whole, lines)
+        : checked(what, handler, whole, lines)
+      return add({ ...entry, allow: options?.allow })
     })
 
   return watched.of({

@@ -25,6 +25,7 @@ import { NodeName } from "./Packet.ts"
 import type { Peer, PeerLostError } from "./Peers.ts"
 import type { ProtocolError } from "./ProtocolError.ts"
 import type { PublicKey } from "./PublicKey.ts"
+import type * as Rights from "./Rights.ts"
 import type { DialError } from "./Transport.ts"
 import type { UntrustedPeerError } from "./Trust.ts"
 import * as Why from "./Why.ts"
@@ -34,6 +35,7 @@ const explained = {
   deadline: "deadline",
   cancelled: "given-up",
   not_found: "unknown-function",
+  not_allowed: "not-allowed",
   unsupported: "handshake",
   too_large: "too-large",
   going_away: "going-away",
@@ -83,6 +85,7 @@ export class StreamResetError extends Schema.TaggedError<StreamResetError>("@pne
       deadline: `${what} at ${who} ran out of time; give it more where it may run twice`,
       cancelled: `${what} at ${who} was given up`,
       not_found: `${who} has no function ${what}`,
+      not_allowed: `${who} does not let this node call ${what}; nothing was run`,
       unsupported: `${who} does not serve what ${what} needs`,
       too_large: `${what} at ${who}: more than may be sent`,
       going_away: `${who} ended the session while ${what} was running`,
@@ -121,6 +124,8 @@ export interface SessionStream {
   readonly peer: { readonly name: NodeName; readonly publicKey: PublicKey }
   readonly protocol: string
   readonly name: string
+  /** What the trust policy of this node lets the peer do, as it is now. */
+  readonly rights: Effect.Effect<Rights.Rights>
   /** The time that was left when it was opened. */
   readonly deadline: Duration.Duration | undefined
   readonly traceparent: string | undefined

@@ -56,6 +56,7 @@ export const anchors = [
   "node-closed",
   // calls
   "unknown-function",
+  "not-allowed",
   "invalid-arguments",
   "not-json",
   "failed-there",

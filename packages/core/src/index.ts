@@ -6,6 +6,7 @@
 export * as AdvancedNode from "./AdvancedNode.ts"
 export * as Advert from "./Advert.ts"
 export * as Adverts from "./Adverts.ts"
+export * as Allow from "./Allow.ts"
 export * as AllowListTrust from "./AllowListTrust.ts"
 export * as AnyTrust from "./AnyTrust.ts"
 export * as BasicNode from "./BasicNode.ts"

@@ -17,6 +17,7 @@ const layers: ReadonlyArray<{
     name: "values",
     modules: [
       "Advert",
+      "Allow",
       "Caller",
       "Crypto",
       "DerivedHost",

@@ -44,6 +44,7 @@ type CallErrors =
   | Peers.PeerLostError
   | Sessions.StreamResetError
   | FunctionError.CallTooLargeError
+  | FunctionError.NotAllowedError
   | FunctionError.RemoteError
 
 expectTypeOf<AdvancedNode.CallError>().toEqualTypeOf<CallErrors>()
@@ -56,6 +57,7 @@ expectTypeOf<AdvancedNode.CallError["_tag"]>().toEqualTypeOf<
   | "PeerLostError"
   | "StreamResetError"
   | "CallTooLargeError"
+  | "NotAllowedError"
   | "RemoteError"
 >()
 expectTypeOf<Sessions.StreamError["_tag"]>().toEqualTypeOf<"StreamResetError" | "PeerLostError">()

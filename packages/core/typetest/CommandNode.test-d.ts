@@ -69,6 +69,7 @@ expectTypeOf<CommandNode.CommandError["_tag"]>().toEqualTypeOf<
   | "RemoteError"
   | "NotJsonError"
   | "UnknownFunctionError"
+  | "NotAllowedError"
   | "InvalidArgumentsError"
   | "RemoteDefectError"
   | "DeadlineError"

@@ -52,6 +52,7 @@ const make = (
       chunkSize: 16_384,
       callSize: 8_388_608,
       maxStreams: 10,
+      policy: undefined,
       budget: new Budget(1e9),
       silence: 5_000,
       writeTimeout: 600_000,

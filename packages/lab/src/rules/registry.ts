@@ -317,6 +317,12 @@ const streams: Readonly<Record<string, Titles>> = {
 }
 
 const commands: Readonly<Record<string, Titles>> = {
+  "core/test/call/Allow.sim.test.ts": {
+    "a RESET that a peer may not call is what older nodes read as not_found, which nothing ran for": [
+      "reset-not-allowed"
+    ],
+    "an answer that a peer may not call is what older nodes read as unknown_function": ["command-code-not-allowed"]
+  },
   "testing/src/AdvancedSuite.ts": {
     "a function answers with bytes, text, nothing, a stream, or an effect of these": ["command-stream"],
     "a large stream comes whole and in order, both ways at once": ["command-directions"],

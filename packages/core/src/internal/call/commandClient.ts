@@ -9,6 +9,7 @@ import { CurrentDeadline, nowUnsafe } from "../../Deadline.ts"
 import {
   CallTooLargeError,
   DeadlineError,
+  NotAllowedError,
   RemoteDefectError,
   RemoteError,
   UnknownFunctionError
@@ -53,6 +54,8 @@ const mapError = (peer: NodeName, name: string, limit: number) =>
     case "not_found":
     case "unsupported":
       return new UnknownFunctionError({ peer, function: name })
+    case "not_allowed":
+      return error.remote ? new NotAllowedError({ peer, function: name }) : error
     case "internal":
       return error.remote ? new RemoteDefectError({ peer, function: name }) : error
     case "failed":

@@ -8,6 +8,7 @@ import {
   ContractError,
   type DeadlineError,
   InvalidArgumentsError,
+  type NotAllowedError,
   type NotJsonError,
   type RemoteDefectError,
   type UnknownFunctionError
@@ -26,6 +27,7 @@ export type CommandError =
   | ContractError
   | DeadlineError
   | InvalidArgumentsError
+  | NotAllowedError
   | NotJsonError
   | RemoteDefectError
   | UnknownFunctionError

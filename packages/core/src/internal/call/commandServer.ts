@@ -9,13 +9,14 @@ import { CurrentDeadline, nowUnsafe } from "../../Deadline.ts"
 import { RunError } from "../../FunctionError.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
 import type { Peers } from "../../Peers.ts"
-import type { RpcRegistry } from "../../RpcRegistry.ts"
+import type { Entry, RpcRegistry } from "../../RpcRegistry.ts"
 import type { SessionStream } from "../../Sessions.ts"
 import { Interruptible } from "../base/given.ts"
 import { quote } from "../base/quote.ts"
 import * as Seldom from "../base/seldom.ts"
 import { fromTraceparent } from "../base/trace.ts"
 import { namesOfAll } from "../peers/targets.ts"
+import * as Permission from "../session/permission.ts"
 import type { SessionStream as InternalStream } from "../session/sessionStream.ts"
 import type { CallMemory } from "../streams/callMemory.ts"
 import { weigh } from "../wire/json.ts"
@@ -86,18 +87,45 @@ const builtIn = (
   }
 }
 
+/** Runs a function for a peer that may call it. */
+const allowed = (
+  stream: SessionStream,
+  { allow, name }: Pick<Entry, "name" | "allow">,
+  lines: Seldom.Lines,
+  run: () => Effect.Effect<Json, RunError>
+): Effect.Effect<Json, RunError> => {
+  const asked = Permission.ask(stream, name, allow, lines)
+  if (asked === undefined) return run()
+  return Effect.flatMap(asked, (may) =>
+    may
+      ? run()
+      : Effect.fail(
+        new RunError({ code: "not_allowed", description: `${quote(name)} was not run: ${Permission.refusal}` })
+      ))
+}
+
 /** Runs the function that is asked for. */
 const run = (
   server: Dependencies,
+  lines: Seldom.Lines,
   stream: SessionStream,
   request: Wire.Request,
   span: Span
 ): Effect.Effect<Json, RunError> => {
   const entry = server.registry.getUnsafe(request.function)
-  if (entry !== undefined) return entry.run(new IncomingCall(stream, request, span, server.node), request.args)
+  if (entry !== undefined) {
+    return allowed(
+      stream,
+      entry,
+      lines,
+      () => entry.run(new IncomingCall(stream, request, span, server.node), request.args)
+    )
+  }
   const given = builtIn(server, request.function, request.args)
-  return given === undefined
-    ? Effect.fail(
+  // They are functions as others are.
+  return given !== undefined
+    ? allowed(stream, { name: request.function }, lines, () => given as Effect.Effect<Json, RunError>)
+    : Effect.fail(
       new RunError({
         code: "unknown_function",
         description: `there is no function ${
@@ -105,7 +133,6 @@ const run = (
         }; get_funcs gives those there are`
       })
     )
-    : given as Effect.Effect<Json, RunError>
 }
 
 /** One command, from its question to its answer: in its time, in its span, and measured. */
@@ -154,7 +181,7 @@ class Answering {
 
   #work(span: Span): Effect.Effect<undefined, RunError> {
     const { callSize } = this.#server.limits
-    return Effect.flatMap(run(this.#server, this.#stream, this.#request, span), (value) => {
+    return Effect.flatMap(run(this.#server, this.#lines, this.#stream, this.#request, span), (value) => {
       const bytes = Wire.encodeSuccessUpTo(value, callSize)
       return bytes === undefined
         ? Effect.fail(new RunError({ code: "too_large", description: `its result is over ${callSize} bytes` }))

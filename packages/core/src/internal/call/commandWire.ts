@@ -11,6 +11,7 @@ import {
   CallTooLargeError,
   ContractError,
   InvalidArgumentsError,
+  NotAllowedError,
   type NotJsonError,
   RemoteDefectError,
   RemoteError,
@@ -91,6 +92,10 @@ export const encodeError = (
   limit = Infinity
 ): Uint8Array => {
   const description = error.description.slice(0, maxDescription)
+  // Who does not know the code would read that it broke, and may have run: this one says that nothing did.
+  if (error.code === "not_allowed") {
+    return utf8(JSON.stringify({ type: "error", code: "unknown_function", description, reason: error.code }))
+  }
   if (error.error !== undefined) {
     const bytes = lengthUpTo(error.error, limit) > limit
       ? undefined
@@ -111,6 +116,7 @@ const maxWeight = 8
 /** Why a reply is no value. */
 export type ReplyError =
   | UnknownFunctionError
+  | NotAllowedError
   | InvalidArgumentsError
   | RemoteError
   | RemoteDefectError
@@ -139,7 +145,11 @@ export const decodeReply = (
       const description = typeof reply.description === "string" ? reply.description : ""
       switch (reply.code) {
         case "unknown_function":
-          return Effect.fail(new UnknownFunctionError({ peer, function: name }))
+          return Effect.fail(
+            reply.reason === "not_allowed"
+              ? new NotAllowedError({ peer, function: name })
+              : new UnknownFunctionError({ peer, function: name })
+          )
         case "invalid_arguments":
           return Effect.fail(new InvalidArgumentsError({ peer, function: name, issue: description }))
         case "too_large":

@@ -10,6 +10,7 @@ import {
   CallTooLargeError,
   ContractError,
   DeadlineError,
+  NotAllowedError,
   RemoteDefectError,
   UnknownFunctionError
 } from "../../FunctionError.ts"
@@ -42,6 +43,7 @@ export type RpcError =
   | DeadlineError
   | ContractError
   | UnknownFunctionError
+  | NotAllowedError
   | CallTooLargeError
   | RemoteDefectError
 
@@ -90,6 +92,7 @@ const ownTags: ReadonlySet<unknown> = new Set<RpcError["_tag"]>([
   "DeadlineError",
   "ContractError",
   "UnknownFunctionError",
+  "NotAllowedError",
   "CallTooLargeError",
   "RemoteDefectError"
 ])
@@ -228,6 +231,8 @@ export class Call {
       case "not_found":
       case "unsupported":
         return new UnknownFunctionError({ peer: this.to, function: this.name })
+      case "not_allowed":
+        return error.remote ? new NotAllowedError({ peer: this.to, function: this.name }) : error
       case "internal":
       case "failed":
         return error.remote ? this.broken : error

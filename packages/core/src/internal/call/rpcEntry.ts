@@ -159,6 +159,7 @@ export const entryOf = (served: Served): Entry => {
 
   return {
     name: rpc._tag,
+    allow: served.allow,
     describe: () => description ??= descriptionOf(served),
     run: (call, args) => {
       const results = new Results(limit, encodeSuccess)

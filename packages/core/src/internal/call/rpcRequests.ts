@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { SessionStream as PublicStream } from "../../Sessions.ts"
 import { keptAlive, Pieces } from "../base/pieces.ts"
+import * as Permission from "../session/permission.ts"
 import type { SessionStream } from "../session/sessionStream.ts"
 import { weightOf } from "../wire/json.ts"
 import { inTime } from "./inTime.ts"
@@ -122,9 +123,17 @@ const readSlowly = (served: Served, stream: SessionStream, first: ReadonlyArray<
   })
 }
 
-/** Serves one stream, whose request nearly always comes at once. */
+/** Serves one stream, for a peer that may call the function. */
 export const onStream = (served: Served) => (given: PublicStream): Effect.Effect<void> => {
+  const asked = Permission.ask(given, served.rpc._tag, served.allow, served.lines)
   const stream = given as SessionStream
+  return asked === undefined
+    ? serve(served, stream)
+    : Effect.flatMap(asked, (may) => may ? serve(served, stream) : stream.reset("not_allowed", Permission.refusal))
+}
+
+/** Serves one stream, whose request nearly always comes at once. */
+const serve = (served: Served, stream: SessionStream): Effect.Effect<void> => {
   const parts = stream.readUnsafe()
   const { form } = served.wire
   const bytes = parts.length === 1 ? form.atOnce(parts[0]!) : undefined

@@ -9,6 +9,7 @@ import * as Rpc from "effect/rpc/Rpc"
 import type { RequestId } from "effect/rpc/RpcMessage"
 import type * as RpcMiddleware from "effect/rpc/RpcMiddleware"
 import type * as Semaphore from "effect/Semaphore"
+import type { Allow } from "../../Allow.ts"
 import { Authenticated, type Caller, CurrentCaller } from "../../Caller.ts"
 import type { PublicKey } from "../../PublicKey.ts"
 import * as Given from "../base/given.ts"
@@ -31,6 +32,7 @@ export interface Options {
   readonly spanAttributes?: Readonly<Record<string, unknown>> | undefined
   readonly limit?: number | undefined
   readonly memory?: Memory | undefined
+  readonly allow?: Allow | undefined
 }
 
 /** What all functions of a group share. */
@@ -67,6 +69,8 @@ export interface From {
 export interface Served extends Shared {
   readonly rpc: Rpc.AnyWithProps
   readonly wire: Wire.Wire
+  /** Who may call it. */
+  readonly allow: Allow | undefined
   readonly handler: (payload: unknown, metadata: Metadata) => unknown
   /** The innermost first; `undefined` is pnet's own, which needs no service. */
   readonly middlewares: ReadonlyArray<RpcMiddleware.Any | undefined>
@@ -105,6 +109,7 @@ export const make = (rpc: Rpc.AnyWithProps, shared: Shared, options: Options): S
   return {
     ...shared,
     rpc,
+    allow: options.allow,
     wire: Wire.wireOf(rpc, Context.get(services, Codec.Current)),
     handler: entry.handler as Served["handler"],
     middlewares: [...rpc.middlewares].map((service) =>

@@ -41,15 +41,22 @@ export const frame = (kind: number, stream: number, payload: Uint8Array): Uint8A
   return out
 }
 
+/**
+ * A code as it is written. Who does not know `not_allowed` would read that it may have run, so that it is written as what says that
+ * nothing did.
+ */
+const written = ({ code, ...rest }: Frame.Reset): Frame.Reset =>
+  code === "not_allowed" ? { ...rest, code: "not_found", reason: code } : { ...rest, code }
+
 /** The payload of a RESET. What is too large, or no JSON, is left out: the code matters the most. */
 export const resetPayload = (reset: Frame.Reset): Uint8Array => {
   try {
-    const payload = utf8(JSON.stringify(reset))
+    const payload = utf8(JSON.stringify(written(reset)))
     if (payload.length <= maxControl) return payload
   } catch {
     // Not JSON.
   }
-  return utf8(JSON.stringify({ code: reset.code, message: reset.message.slice(0, 1_000) }))
+  return utf8(JSON.stringify(written({ code: reset.code, message: reset.message.slice(0, 1_000) })))
 }
 
 /** The JSON object of a payload, or `undefined`. By hand, since a peer can make many of them. */
@@ -66,8 +73,9 @@ const json = (payload: Uint8Array): Readonly<Record<string, unknown>> | undefine
 
 /** What a RESET says, or `undefined`. */
 export const resetOf = (payload: Uint8Array): Frame.Reset | undefined => {
-  const { code, message, ...rest } = json(payload) ?? {}
-  if (typeof code !== "string" || typeof message !== "string") return undefined
+  const { code: said, message, reason, ...rest } = json(payload) ?? {}
+  if (typeof said !== "string" || typeof message !== "string") return undefined
+  const code = said === "not_found" && reason === "not_allowed" ? reason : said === "not_allowed" ? "internal" : said
   // An error that nobody could walk through is left out, as one that does not fit is.
   const hasError = "error" in rest && !isDeep(payload)
   return { code, message, ...(hasError ? { error: rest.error } : {}) }

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Handshake from "../../Handshake.ts"
 import type { Connection } from "../../Transport.ts"
+import * as Trust from "../../Trust.ts"
 import { quote } from "../base/quote.ts"
 import type { Handlers } from "./handlers.ts"
 import type { Host } from "./host.ts"
@@ -51,8 +52,8 @@ export class Life {
 
   /** A session that no stream is opened on by this side until it is entered. */
   make({ connection, established }: Pick<Completed, "connection" | "established">): Session {
-    const { clock, config, crypto, limits, peers, self } = this.#host
-    const key = established.peer.publicKey
+    const { clock, config, crypto, limits, peers, self, trust } = this.#host
+    const { name, publicKey: key } = established.peer
     const state = this.#table.of(key)
     let told = 0
     return new Session({
@@ -65,6 +66,7 @@ export class Life {
       maxStreams: limits.streams,
       callSize: limits.callSize,
       budget: state.budget,
+      policy: trust.rights === undefined ? undefined : Effect.suspend(() => Trust.rightsOf(trust, name, key)),
       silence: Duration.toMillis(limits.sessionSilence),
       writeTimeout: Duration.toMillis(limits.writeTimeout),
       onOpen: (stream, session) => this.#handlers.open(stream, session),

@@ -11,6 +11,7 @@ import type { Crypto } from "../../Crypto.ts"
 import type * as Frame from "../../Frame.ts"
 import type { Established } from "../../Handshake.ts"
 import type { PeerLostError } from "../../Peers.ts"
+import type { Rights } from "../../Rights.ts"
 import type { Connection, ConnectionClosedError } from "../../Transport.ts"
 import { quote } from "../base/quote.ts"
 import type { Self } from "../wire/advertExchange.ts"
@@ -48,6 +49,8 @@ export interface SessionOptions {
   readonly maxStreams: number
   /** Bytes that are held whole where nobody says another limit. */
   readonly callSize: number
+  /** What the trust policy lets its peer do; `undefined` where it says nothing about that. */
+  readonly policy: Effect.Effect<Rights> | undefined
   /** What its peer may have of the node's credit, over all sessions with it. */
   readonly budget: Budget
   /** Milliseconds of silence after which the peer is asked, and again after which it is dead. */

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import type * as Frame from "../../Frame.ts"
 import { PeerLostError } from "../../Peers.ts"
+import * as Rights from "../../Rights.ts"
 import * as Sessions from "../../Sessions.ts"
 import { concat } from "../base/bytes.ts"
 import { keptAlive, perPiece, Pieces } from "../base/pieces.ts"
@@ -40,6 +41,13 @@ export class SessionStream implements Sessions.SessionStream {
   }
   get name() {
     return this.#stream.open.name
+  }
+  /** What the trust policy lets the peer do; `undefined` where it says nothing about that. */
+  get policy(): Effect.Effect<Rights.Rights> | undefined {
+    return this.#session.options.policy
+  }
+  get rights(): Effect.Effect<Rights.Rights> {
+    return this.policy ?? Effect.succeed(Rights.named)
   }
   get deadline() {
     const { deadline } = this.#stream.open

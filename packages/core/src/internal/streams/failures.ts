@@ -1,13 +1,13 @@
 /** How a call over a stream fails, as its caller has it. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import { CallTooLargeError, RemoteError } from "../../FunctionError.ts"
+import { CallTooLargeError, NotAllowedError, RemoteError } from "../../FunctionError.ts"
 import type * as Peers from "../../Peers.ts"
 import type * as Sessions from "../../Sessions.ts"
 import { nameTooLong } from "../session/refused.ts"
 
 /** Why a call failed that had its stream. */
-export type AnswerError = Sessions.StreamError | RemoteError | CallTooLargeError
+export type AnswerError = Sessions.StreamError | RemoteError | CallTooLargeError | NotAllowedError
 
 /** Why a call failed. */
 export type CallError = Peers.PeerUnknownError | Peers.NameConflictError | Sessions.OpenError | AnswerError
@@ -27,6 +27,8 @@ const ofStream = (error: Sessions.StreamError, limit: number): AnswerError => {
         command: error.stream,
         error: error.error ?? { message: error.detail }
       })
+    case "not_allowed":
+      return error.remote ? new NotAllowedError({ peer: error.peer, function: error.stream }) : error
     case "too_large":
       if (error.detail === nameTooLong && !error.remote) return error
       return new CallTooLargeError({ peer: error.peer, function: error.stream, limit })

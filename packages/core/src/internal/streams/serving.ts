@@ -12,6 +12,7 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
+import type { Allow, Options } from "../../Allow.ts"
 import { CurrentDeadline, nowUnsafe } from "../../Deadline.ts"
 import { DuplicateFunctionError } from "../../FunctionError.ts"
 import type * as Sessions from "../../Sessions.ts"
@@ -20,6 +21,7 @@ import { textOf } from "../base/platform.ts"
 import { quote } from "../base/quote.ts"
 import * as Seldom from "../base/seldom.ts"
 import { fromTraceparent } from "../base/trace.ts"
+import * as Permission from "../session/permission.ts"
 import type { SessionStream as InternalStream } from "../session/sessionStream.ts"
 import type { CallMemory } from "./callMemory.ts"
 import { encodeError } from "./encodeError.ts"
@@ -63,6 +65,7 @@ interface Registered<Node> {
   readonly handler: (call: IncomingCall<Node>) => unknown
   readonly context: Context.Context<never>
   readonly who: () => string
+  readonly allow: Allow | undefined
 }
 
 /** The functions of a node, by name. */
@@ -87,7 +90,8 @@ export class Functions<Node> {
 
   register<R>(
     name: string,
-    handler: Registered<Node>["handler"]
+    handler: Registered<Node>["handler"],
+    options?: Options
   ): Effect.Effect<void, DuplicateFunctionError, R | Scope.Scope> {
     return Effect.contextWith((context: Context.Context<R>) =>
       Effect.acquireRelease(
@@ -97,7 +101,8 @@ export class Functions<Node> {
             handler,
             // Merged once, and not on each call. The span of whoever registers it is nobody's who calls.
             context: Context.omit(Tracer.ParentSpan)(Context.merge(this.#base, context)) as Context.Context<never>,
-            who: Given.titled("the function", name)
+            who: Given.titled("the function", name),
+            allow: options?.allow
           })
           this.#changed()
           return Effect.void
@@ -170,6 +175,7 @@ export const onStream = <Node>(node: Node, options: {
       const left = expires === undefined ? undefined : expires - nowUnsafe(clock)
       const late = Effect.suspend(() => stream.reset("deadline", "its time was up"))
       if (left !== undefined && left <= 0) return late
+      const asked = Permission.ask(stream, stream.name, registered.allow, lines)
       const held = memory(stream.peer.publicKey)
       fiber.addObserver(held.free)
       const call = new IncomingCall(stream, node, held, callSize)
@@ -186,7 +192,12 @@ export const onStream = <Node>(node: Node, options: {
           return parent === undefined ? own : Context.add(own, Tracer.ParentSpan, parent)
         }
       )
-      const timed = left === undefined ? run : Effect.timeoutOrElse(run, { duration: left, orElse: () => late })
+      const allowed = asked === undefined ?
+        run :
+        Effect.flatMap(asked, (may) => may ? run : stream.reset("not_allowed", Permission.refusal))
+      const timed = left === undefined
+        ? allowed
+        : Effect.timeoutOrElse(allowed, { duration: left, orElse: () => late })
       return Effect.matchCauseEffect(timed, {
         onFailure: (cause) => fail(stream, cause, lines),
         onSuccess: () => stream.end
