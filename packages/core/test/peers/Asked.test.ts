@@ -1,8 +1,11 @@
 /** What is remembered of peers of a crowd, so that they can be asked. */
 import { assert, describe, it } from "@effect/vitest"
-import type { PublicKey } from "@pnet/core"
+import type { Packet, PublicKey } from "@pnet/core"
+import { Addresses } from "../../src/internal/peers/addresses.ts"
 import { Doubts } from "../../src/internal/peers/doubts.ts"
+import { Entry } from "../../src/internal/peers/entry.ts"
 import { Places } from "../../src/internal/peers/places.ts"
+import { Table } from "../../src/internal/peers/table.ts"
 
 describe("peers of a crowd", () => {
   it("that wait to be asked take room of the oldest host where many name some, and 32 of one", () => {
@@ -30,5 +33,19 @@ describe("peers of a crowd", () => {
     assert.deepStrictEqual(places.at(4), of(49))
     places.hear(of(1), 15_000, 10_000)
     assert.deepStrictEqual(all(), [of(1), of(49)])
+  })
+
+  it("stand each at one place of the table, so that one can be drawn, also when others have left", () => {
+    const table = new Table({ provedPeers: 10, unprovedPeers: 10 })
+    const entries = Array.from({ length: 6 }, (_, i) => {
+      const seen = { name: `node${i}` as Packet.NodeName, publicKey: String(i) as PublicKey.PublicKey }
+      return new Entry(seen, "10.0.0.1", new Addresses(4, undefined), undefined, 0)
+    })
+    for (const entry of entries) table.enter(entry, false)
+    const all = () => Array.from({ length: table.size }, (_, i) => table.at(i)?.peer.name as string).sort()
+    assert.deepStrictEqual(all(), entries.map(({ peer: { name } }) => name))
+    for (const gone of [2, 5, 0]) table.remove(entries[gone]!)
+    assert.deepStrictEqual(all(), ["node1", "node3", "node4"])
+    assert.isUndefined(table.at(3))
   })
 })

@@ -24,6 +24,8 @@ import type { Table } from "./table.ts"
 
 // The chance that one is asked in a slice: three of them in an interval.
 const perSlice = 0.6
+// Peers looked at, drawn from all, before those that are silent are looked for.
+const looks = 8
 // In intervals: who was heard in that time is not asked.
 const heardWithin = 1.5
 // Questions, a slice apart. A slice after the last one it is a suspect.
@@ -106,9 +108,8 @@ export class Asking {
       while (this.#doubts.takeIf((doubt) => this.#doubt(doubt, at)));
       if (!isCrowd && this.#asked.size === 0) return nobody
       return Effect.gen({ self: this }, function*() {
-        const random = yield* Random.next
-        if (isCrowd && random < perSlice) {
-          const drawn = this.#draw(at, random / perSlice)
+        if (isCrowd && (yield* Random.next) < perSlice) {
+          const drawn = yield* this.#draw(at)
           if (drawn !== undefined) this.#ask(drawn, at, 0, questions)
         }
         const silent: Array<Entry> = []
@@ -166,18 +167,24 @@ export class Asking {
     return true
   }
 
-  /** One that was not heard for a while, or nobody. */
-  #draw(at: number, random: number): Entry | undefined {
-    const { table } = this.#parts
-    const isSilent = (entry: Entry) =>
-      entry.places !== undefined && entry.peer.status === "Online" &&
+  /** Whether a peer was not heard for a while, and is not being asked. */
+  #isSilent(entry: Entry, at: number): boolean {
+    return entry.places !== undefined && entry.peer.status === "Online" &&
       at - entry.heardAt > heardWithin * this.#interval &&
       !this.#asked.has(entry)
-    let count = 0
-    for (const entry of table.entries()) if (isSilent(entry)) count++
-    let index = Math.floor(random * count)
-    for (const entry of table.entries()) if (isSilent(entry) && index-- === 0) return entry
-    return undefined
+  }
+
+  /** One that was not heard for a while, or nobody. In a large crowd nearly all are, so one of the first looked at: all are looked at where few are. */
+  #draw(at: number): Effect.Effect<Entry | undefined> {
+    const { table } = this.#parts
+    return Effect.gen({ self: this }, function*() {
+      for (let i = 0; i < looks; i++) {
+        const entry = table.at(Math.floor((yield* Random.next) * table.size))
+        if (entry !== undefined && this.#isSilent(entry, at)) return entry
+      }
+      const silent = [...table.entries()].filter((entry) => this.#isSilent(entry, at))
+      return silent[Math.floor((yield* Random.next) * silent.length)]
+    })
   }
 
   #isOpen(entry: Entry, { since }: Asked): boolean {

@@ -39,6 +39,8 @@ export class Entry {
   #saidAt = 0
   /** The sockets that its adverts by broadcast came from, which can be asked; none where it was heard otherwise since. */
   places: Places | undefined
+  /** Where it is among all of its table, which sees to it. */
+  index = -1
   /** While it is being asked: what ends that. */
   probe: Deferred.Deferred<Verdict> | undefined
 

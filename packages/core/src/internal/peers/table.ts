@@ -17,6 +17,8 @@ export class Table {
   // Insertion order is age.
   readonly #proved = new Map<PublicKey, Entry>()
   readonly #unproved = new Map<PublicKey, Entry>()
+  /** Every entry, in no order: one is drawn without a look at the others. Each knows its place. */
+  readonly #all: Array<Entry> = []
   /** A name has one key, and a set of them only where it is shared. */
   readonly #byName = new Map<string, PublicKey | Set<PublicKey>>()
   #shared = 0
@@ -70,6 +72,11 @@ export class Table {
     return this.#proved.size + this.#unproved.size
   }
 
+  /** An entry, so that each has a place from 0 on; which one changes with the table. */
+  at(place: number): Entry | undefined {
+    return this.#all[place]
+  }
+
   *keys(): Generator<PublicKey, void> {
     yield* this.#proved.keys()
     yield* this.#unproved.keys()
@@ -92,6 +99,7 @@ export class Table {
   /** Enters a peer, `kept` from those who flood the unproved; and says whether it was in the table before. */
   enter(entry: Entry, kept: boolean): boolean {
     const { peer: { name, publicKey } } = entry
+    entry.index = this.#all.push(entry) - 1
     if (kept) this.#proved.set(publicKey, entry)
     else {
       this.#unproved.set(publicKey, entry)
@@ -105,6 +113,11 @@ export class Table {
   remove(entry: Entry): boolean {
     const { publicKey } = entry.peer
     if (this.find(publicKey) !== entry) return false
+    const last = this.#all.pop()!
+    if (last !== entry) {
+      last.index = entry.index
+      this.#all[entry.index] = last
+    }
     for (const { name } of entry.names) this.#unindex(name, publicKey)
     if (this.#unproved.delete(publicKey)) this.#count(entry.host, -1)
     else this.#proved.delete(publicKey)

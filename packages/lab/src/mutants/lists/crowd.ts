@@ -285,7 +285,7 @@ const asking = of("crowd", "packages/core/src/internal/peers/asking.ts", whole, 
     { tests: ["Peers"] }
   ],
   "draw": [
-    `if (isCrowd && random < perSlice) {`,
+    `if (isCrowd && (yield* Random.next) < perSlice) {`,
     `if (false) {`,
     "who crashes is missed when nobody has heard it for minutes"
   ],

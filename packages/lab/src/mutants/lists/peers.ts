@@ -415,6 +415,12 @@ const sightings = of("peers", "packages/core/src/internal/peers/sightings.ts", s
 })
 
 const table = of("peers", "packages/core/src/internal/peers/table.ts", suites("Peers", "Limits.sim"), {
+  "place": [
+    `last.index = entry.index`,
+    ``,
+    "peers cannot be drawn any more when others have left",
+    { tests: ["Asked"] }
+  ],
   "unproved": [
     `return this.#unproved.size >= this.#bounds.unprovedPeers ? this.#unproved.values().next().value : undefined`,
     `return undefined`,
