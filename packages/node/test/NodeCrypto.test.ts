@@ -5,7 +5,10 @@ import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { cryptoCrossSuite, cryptoSuite } from "@pnet/testing/CryptoSuite"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import { execFile } from "node:child_process"
+import { createCipheriv, createHmac } from "node:crypto"
 import { createRequire } from "node:module"
 import { fileURLToPath } from "node:url"
 
@@ -74,6 +77,60 @@ describe("NodeCrypto", () => {
       const opensAll = { ...sodium, crypto_secretbox_open_easy: () => true }
       assert.strictEqual((yield* build(NodeCrypto.layerWith({ loadSodium: () => opensAll }))).lines.length, 1)
     }))
+
+  it.effect("takes no padding but that of PKCS #7, as the one in JavaScript does", () =>
+    Effect.gen(function*() {
+      const native = yield* Crypto.Crypto.pipe(Effect.provide(NodeCrypto.layer))
+      const portable = yield* Crypto.Crypto.pipe(Effect.provide(PortableCrypto.layer))
+      const secret = new Uint8Array(32).fill(3)
+      const now = 1_700_000_000_000
+      const tokenOf = (padded: Uint8Array) => {
+        const cipher = createCipheriv("aes-128-cbc", secret.subarray(16), Buffer.alloc(16, 9)).setAutoPadding(false)
+        const head = Buffer.alloc(9, 0x80)
+        head.writeBigUInt64BE(BigInt(now / 1_000), 1)
+        const signed = Buffer.concat([head, Buffer.alloc(16, 9), cipher.update(padded), cipher.final()])
+        const mac = createHmac("sha256", secret.subarray(0, 16)).update(signed).digest()
+        const text = Buffer.concat([signed, mac]).toString("base64url")
+        return new Uint8Array(Buffer.from(text.padEnd(Math.ceil(text.length / 4) * 4, "=")))
+      }
+      const open = (crypto: Crypto.Crypto["Service"], token: Uint8Array) => {
+        const result = crypto.fernetDecrypt([Redacted.make(secret)], token, now, 60)
+        return Result.isSuccess(result) ? Array.from(result.success.plaintext) : result.failure.kind
+      }
+      const refused: Array<number> = []
+      for (const last of [...Array.from({ length: 18 }, (_, i) => i), 32, 33, 128, 255]) {
+        const good = new Uint8Array(32).fill(0x41).fill(last, 32 - Math.min(32, last))
+        assert.deepStrictEqual(open(native, tokenOf(good)), open(portable, tokenOf(good)), `padding of ${last}`)
+        if (open(native, tokenOf(good)) === "Padding") refused.push(last)
+        for (let i = 2; i <= last && last <= 16; i++) {
+          const bad = good.slice()
+          bad[32 - i]! ^= 1
+          assert.strictEqual(open(native, tokenOf(bad)), "Padding", `padding of ${last}, its byte ${i}`)
+        }
+      }
+      assert.deepStrictEqual(refused, [0, 17, 32, 33, 128, 255])
+    }))
+
+  for (
+    const [what, crypto_hash_sha256] of [
+      ["hashes wrong", (out: Uint8Array) => void out.fill(7)],
+      ["throws where it hashes", () => {
+        throw new Error("status: -1")
+      }],
+      ["has no SHA-256", undefined as never]
+    ] as const
+  ) {
+    it.effect(`makes the same tokens with an addon that ${what}, and says nothing, since it costs little`, () =>
+      Effect.gen(function*() {
+        const layer = NodeCrypto.layerWith({ loadSodium: () => ({ ...sodium, crypto_hash_sha256 }) })
+        assert.deepStrictEqual(yield* build(layer), { lines: [], name: "sodium-native + node:crypto" })
+        const broken = yield* Crypto.Crypto.pipe(Effect.provide(layer))
+        const whole = yield* Crypto.Crypto.pipe(Effect.provide(NodeCrypto.layer))
+        const make = (crypto: Crypto.Crypto["Service"]) =>
+          crypto.fernetEncrypt(Redacted.make(new Uint8Array(32)), new Uint8Array(9), 1e12, new Uint8Array(16))
+        assert.deepStrictEqual(make(broken), make(whole))
+      }))
+  }
 
   it.effect("wipes the product of the curve that a key is made of", () =>
     Effect.gen(function*() {

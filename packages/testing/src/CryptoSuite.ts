@@ -502,6 +502,29 @@ const fernetTokens = (it: It): void => {
     }))
 }
 
+/** What was done with the same keys before changes nothing. */
+const fernetInTurn = (it: It): void => {
+  it.effect("opens each token for itself, whatever it opened or refused before, under whichever key", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const known = networkKeyBytes(fernetSecret)
+      const wrongPadding = ascii(fernetInvalid.find(([, kind]) => kind === "Padding")![3])
+      const keys = [known, Redacted.make(pattern(32, 1)), Redacted.make(pattern(32, 2))]
+      // The same clock for all, which is that of the published token.
+      const at = fernetVerifySeconds * 1_000
+      const tokens = [0, 1, 15, 16, 17, 40, 980, 1_000, 16_384].map((size, i) => ({
+        size,
+        token: crypto.fernetEncrypt(keys[i % 3]!, pattern(size), at)
+      }))
+      for (const { size, token } of [...tokens, ...tokens.toReversed()]) {
+        assert.strictEqual(kindOf(crypto.fernetDecrypt([known], wrongPadding, at, 60)), "Padding")
+        const first = opened(crypto.fernetDecrypt(keys, token, at, 60)).plaintext
+        assert.deepStrictEqual(first, pattern(size))
+        assert.deepStrictEqual(opened(crypto.fernetDecrypt(keys, token, at, 60)).plaintext, pattern(size))
+        assert.deepStrictEqual(first, pattern(size), "what was given before is not written to")
+      }
+    }))
+}
+
 /** Fernet tokens, byte by byte. */
 const fernetBytes = (it: It): void => {
   it.effect("encrypts and decrypts plaintexts of every size, and changes no input", () =>
@@ -685,6 +708,7 @@ export const cryptoSuite = (name: string, implementation: Layer.Layer<Crypto.Cry
     keyPairs(it)
     boxes(it)
     fernetTokens(it)
+    fernetInTurn(it)
     fernetBytes(it)
     randomBytes(it, implementation)
   })
