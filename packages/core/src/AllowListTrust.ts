@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as AtOnce from "./internal/base/atOnce.ts"
 import { quote } from "./internal/base/quote.ts"
 import * as Signal from "./internal/base/signal.ts"
 import { NodeName } from "./Packet.ts"
@@ -140,7 +141,7 @@ export const make = (
     return {
       check,
       proved: check,
-      expected: (name) => Effect.sync(() => list.get(name)?.publicKey),
+      expected: (name) => AtOnce.sync(() => list.get(name)?.publicKey),
       pin: check,
       forget: () => Effect.void,
       changes: signal.changes,

@@ -14,6 +14,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import * as AtOnce from "./internal/base/atOnce.ts"
 import { quote } from "./internal/base/quote.ts"
 import * as Signal from "./internal/base/signal.ts"
 import type { NodeName } from "./Packet.ts"
@@ -180,7 +181,7 @@ export const make = (options?: {
         // It connected, and now this node has reached it, too.
         return pinned.from !== undefined && from === undefined ? add({ name, publicKey }, "proof") : Effect.void
       }),
-    expected: (name) => Effect.sync(() => pins.get(name)?.publicKey),
+    expected: (name) => AtOnce.sync(() => pins.get(name)?.publicKey),
     pin: (name, publicKey) =>
       Effect.suspend(() => {
         const pinned = pins.get(name)

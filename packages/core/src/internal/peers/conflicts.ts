@@ -13,6 +13,7 @@ import type * as Peers from "../../Peers.ts"
 import * as PublicKey from "../../PublicKey.ts"
 import type { Trust, UntrustedPeerError } from "../../Trust.ts"
 import * as Why from "../../Why.ts"
+import * as AtOnce from "../base/atOnce.ts"
 import { quote } from "../base/quote.ts"
 import { remember } from "../base/remember.ts"
 import * as Seldom from "../base/seldom.ts"
@@ -71,7 +72,13 @@ export class Conflicts {
 
   /** The same at once, where the policy decides without waiting; else what waits for it. */
   expectedUnsafe(name: NodeName): PublicKey.PublicKey | undefined | Effect.Effect<PublicKey.PublicKey | undefined> {
-    const fiber = this.#parts.run(this.expected(name))
+    const decided = this.#decided.get(name)
+    if (decided !== undefined) return decided
+    // Each advert asks this, and most policies know.
+    const asked = this.#parts.trust.expected(name)
+    const value = AtOnce.valueOf(asked)
+    if (value !== AtOnce.unknown) return value
+    const fiber = this.#parts.run(asked)
     const exit = fiber.pollUnsafe()
     if (exit === undefined) return Effect.onInterrupt(Fiber.join(fiber), () => Fiber.interrupt(fiber))
     return Exit.isSuccess(exit) ? exit.value : exit

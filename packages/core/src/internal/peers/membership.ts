@@ -44,10 +44,9 @@ export class Membership {
   }
 
   /** A peer gave a sign of life. */
-  heard(entry: Entry, reason: Returned): void {
+  heard(entry: Entry, reason: Returned, now = this.#now()): void {
     // Not by traffic: what it sent before it left may come behind its "leaving".
     if (reason !== "Traffic") this.#holds.stays(entry.peer.publicKey)
-    const now = this.#now()
     const silent = now - entry.heardAt
     entry.heardAt = now
     if (entry.peer.status === "Suspect") {

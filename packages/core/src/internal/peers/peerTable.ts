@@ -10,6 +10,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { Crypto } from "../../Crypto.ts"
+import * as Deadline from "../../Deadline.ts"
 import { Discovery, type Sighting } from "../../Discovery.ts"
 import type { Endpoint } from "../../Network.ts"
 import { NodeConfig } from "../../NodeOptions.ts"
@@ -78,7 +79,7 @@ export const make = (): Effect.Effect<
     const scope = yield* Effect.scope
     const self = selfOf(yield* Crypto, clock, config)
     const { limits } = config
-    const now = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+    const now = () => Deadline.nowUnsafe(clock)
 
     const ways = Option.getOrElse(yield* Effect.serviceOption(Reach.Ways), () => [])
     const rank = ways.length < 2 ? undefined : (endpoint: Endpoint) => Reach.rank(ways, endpoint)

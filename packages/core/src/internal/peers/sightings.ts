@@ -93,9 +93,10 @@ export class Sightings {
       return conflicts.tell(name, expected, sighting, "KeyChanged")
     }
     const pinned = expected === publicKey
+    const at = now()
     // Nearly always. A name of several peers is told as long as it is.
-    if (entry !== undefined && (!pinned || entry.fixed !== undefined) && entry.isSaidAgain(sighting, now())) {
-      membership.heard(entry, "Advert")
+    if (entry !== undefined && (!pinned || entry.fixed !== undefined) && entry.isSaidAgain(sighting, at)) {
+      membership.heard(entry, "Advert", at)
       return expected === undefined && table.isAnyShared ? this.#tellShared(sighting) : undefined
     }
     entry?.touch()

@@ -1,0 +1,25 @@
+/**
+ * Effects that are a look at what is there. Who runs one finds what is so then, as always; and who asks for many, one after another, may look without
+ * a fiber for each.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+
+const look = Symbol("look")
+
+/** As `Effect.sync`. */
+export const sync = <A>(f: () => A): Effect.Effect<A> => {
+  const effect = Effect.sync(f) as Effect.Effect<A> & { [look]?: () => A }
+  effect[look] = f
+  return effect
+}
+
+/** It has to be run. */
+export const unknown = Symbol("unknown")
+
+/** What an effect gives, where that can be had without running it. */
+export const valueOf = <A>(effect: Effect.Effect<A>): A | typeof unknown => {
+  const f = (effect as { readonly [look]?: () => A })[look]
+  if (f !== undefined) return f()
+  return Exit.isExit(effect) && Exit.isSuccess(effect) ? effect.value as A : unknown
+}
