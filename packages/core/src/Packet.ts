@@ -18,7 +18,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
-import { equalAt, remember } from "./internal/base/bytes.ts"
+import { asciiAt, equalAt, remember } from "./internal/base/bytes.ts"
 import { strictTextOf, textOf, utf8 } from "./internal/base/platform.ts"
 import * as ProtocolError from "./ProtocolError.ts"
 import * as PublicKey from "./PublicKey.ts"
@@ -238,7 +238,8 @@ export const decode = (bytes: Uint8Array, expected: Expected): Result.Result<Pac
   }
   const publicKey = type === "err" && fourth - third === 1
     ? null
-    : expected.likelyKey !== undefined && equalAt(bytes, third + 1, fourth, keyBytes(expected.likelyKey))
+    : expected.likelyKey !== undefined && fourth - third - 1 === expected.likelyKey.length &&
+        asciiAt(bytes, third + 1, expected.likelyKey)
     ? expected.likelyKey
     : PublicKey.fromText(bytes.subarray(third + 1, fourth))
   if (publicKey === undefined) return fail("ERR_PUBLIC_KEY")

@@ -94,7 +94,7 @@ const packets: ReadonlyArray<Deviation> = [
     rule: "token-envelope",
     does: "does not look at a token's envelope",
     file: "internal/wire/networkCipher.ts",
-    find: "      return equalAt(plaintext, 0, head.length, head)\n        ? Result",
+    find: "      return start >= 0 && equalAt(plaintext, 0, head.length, head)\n        ? Result",
     replace: "      return head.length > 0\n        ? Result",
     ...keyed
   },

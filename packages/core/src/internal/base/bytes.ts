@@ -22,6 +22,12 @@ export const equalAt = (bytes: Uint8Array, start: number, end: number, expected:
   return true
 }
 
+/** Whether a text of ASCII stands in `bytes` from `at`. */
+export const asciiAt = (bytes: Uint8Array, at: number, text: string): boolean => {
+  for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text.charCodeAt(i)) return false
+  return true
+}
+
 /** The parts joined; the part itself where there is only one. `length` is their sum. */
 export const concat = (parts: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
   const [first] = parts

@@ -9,7 +9,7 @@ import type { Crypto } from "../../Crypto.ts"
 import type { NetworkId, Packet, PacketType } from "../../Packet.ts"
 import * as ProtocolError from "../../ProtocolError.ts"
 import type { PublicKey } from "../../PublicKey.ts"
-import { equalAt, remember } from "../base/bytes.ts"
+import { asciiAt, equalAt, remember } from "../base/bytes.ts"
 import { utf8 } from "../base/platform.ts"
 import * as WallTime from "../base/wallTime.ts"
 
@@ -39,6 +39,13 @@ export interface NetworkCipher {
 
 const envelope = (networkId: NetworkId, type: PacketType, publicKey: PublicKey | null) =>
   utf8(`${networkId}|${type}|${publicKey ?? ""}|`)
+
+/** Where an envelope's key ends, and its bar with it; -1 where another one stands there. */
+const behindKey = (plaintext: Uint8Array, at: number, publicKey: PublicKey | null): number => {
+  const key = publicKey ?? ""
+  const end = at + key.length
+  return asciiAt(plaintext, at, key) && plaintext[end] === 0x7c ? end + 1 : -1
+}
 
 // What a Fernet token cannot help looking like: version 0x80, and a timestamp of this age of the universe.
 const tokenStart = utf8("gAAAA")
@@ -102,6 +109,14 @@ export const make = (options: {
     who: ofType("who"),
     ask: ofType("ask")
   }
+  const heads = {
+    adv: utf8(`${networkId}|adv|`),
+    msg: utf8(`${networkId}|msg|`),
+    rsp: utf8(`${networkId}|rsp|`),
+    err: utf8(`${networkId}|err|`),
+    who: utf8(`${networkId}|who|`),
+    ask: utf8(`${networkId}|ask|`)
+  }
   return {
     encrypted: true,
     keys,
@@ -118,10 +133,11 @@ export const make = (options: {
       if (Result.isFailure(opened)) return failed(opened.failure.message)
       const { keyIndex, plaintext, timestamp } = opened.success
       const head = packet.networkId === networkId
-        ? envelopes[packet.type](packet.publicKey)
-        : envelope(packet.networkId, packet.type, packet.publicKey)
-      return equalAt(plaintext, 0, head.length, head)
-        ? Result.succeed({ text: plaintext.subarray(head.length), timestamp, key: held[keyIndex] })
+        ? heads[packet.type]
+        : utf8(`${packet.networkId}|${packet.type}|`)
+      const start = behindKey(plaintext, head.length, packet.publicKey)
+      return start >= 0 && equalAt(plaintext, 0, head.length, head)
+        ? Result.succeed({ text: plaintext.subarray(start), timestamp, key: held[keyIndex] })
         : failed("the token was made for another packet")
     }
   }
