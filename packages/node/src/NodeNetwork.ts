@@ -55,12 +55,45 @@ export const layer: Layer.Layer<Network.Network> = Layer.sync(Network.Network, (
     try: () => interfacesOf(Os.networkInterfaces()),
     catch: (cause) => new Network.InterfacesError({ cause })
   }),
-  datagram: (options) =>
-    NodeDatagramSocket.fromSocket(bound(options), { receiveBuffer: { capacity: options.capacity } }),
+  datagram,
   listen,
   dial,
   resolve
 }))
+
+const datagram: Network.Network["Service"]["datagram"] = (options) => {
+  const { capacity, take } = options
+  const receiveBuffer = { capacity }
+  if (take === undefined) return NodeDatagramSocket.fromSocket(bound(options), { receiveBuffer })
+  return Effect.suspend(() => {
+    let opened: Dgram.Socket | undefined
+    const open = Effect.tap(bound(options), (socket) =>
+      Effect.sync(() => {
+        opened = socket
+      }))
+    return Effect.map(NodeDatagramSocket.fromSocket(open, { receiveBuffer }), (socket) =>
+      DatagramSocket.make({
+        writer: socket.writer,
+        reader: Effect.tap(socket.reader, () => Effect.sync(() => tapped(opened!, take)))
+      }))
+  })
+}
+
+/** Has a socket give each datagram first to a function, and then to those who listened until now. */
+const tapped = (socket: Dgram.Socket, take: NonNullable<Network.DatagramOptions["take"]>): void => {
+  const listeners = socket.listeners("message") as unknown as ReadonlyArray<
+    (payload: Buffer, from: Dgram.RemoteInfo) => void
+  >
+  socket.removeAllListeners("message")
+  socket.on("message", (payload, from) => {
+    try {
+      if (from.family === "IPv4" && take(payload, from.address, from.port)) return
+    } catch {
+      // Whoever reads it finds the same, and says so.
+    }
+    for (const listener of listeners) listener(payload, from)
+  })
+}
 
 const openKind = (cause: unknown): DatagramSocket.DatagramSocketOpenError["kind"] => {
   const kind = listenKind(cause)

@@ -105,7 +105,12 @@ const listen = (examination: Examination, target: Interfaces.Target | undefined)
   Effect.gen(function*() {
     const { config: { advertisePort: port, limits }, find, network } = examination
     const address = target?.broadcast ?? "0.0.0.0"
-    return yield* openShared(network, { target, port, capacity: limits.datagrams }).pipe(
+    return yield* openShared(network, {
+      target,
+      port,
+      capacity: limits.datagrams,
+      hearer: (subnet) => ({ subnet })
+    }).pipe(
       Effect.matchEffect({
         onFailure: (failure) =>
           Effect.sync(() => {

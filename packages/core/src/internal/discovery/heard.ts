@@ -13,6 +13,8 @@ export interface Ear {
   readonly via: Private | undefined
   readonly subnet: Target | undefined
   readonly answers: Answers
+  /** Whether something that it heard is still to be looked at. What comes then has to wait behind it. */
+  behind: boolean
 }
 
 /** There is one for each peer, so it has no more to it than it needs. */
@@ -24,10 +26,12 @@ export class Heard implements Sighting {
   readonly via = "broadcast"
   readonly local: boolean
   readonly ear: Ear
+  /** What its freshness is known by, where its network has a key. */
+  readonly place: string | undefined
 
   constructor(
     said: { readonly name: NodeName; readonly publicKey: PublicKey; readonly endpoint: Endpoint },
-    from: { readonly source: Endpoint; readonly local: boolean; readonly ear: Ear }
+    from: { readonly source: Endpoint; readonly local: boolean; readonly ear: Ear; readonly place: string | undefined }
   ) {
     this.name = said.name
     this.publicKey = said.publicKey
@@ -35,6 +39,7 @@ export class Heard implements Sighting {
     this.source = from.source
     this.local = from.local
     this.ear = from.ear
+    this.place = from.place
   }
 
   get answer(): Effect.Effect<void> {

@@ -20,6 +20,7 @@ import { quote } from "../base/quote.ts"
 import * as AdvertExchange from "../wire/advertExchange.ts"
 import * as CrowdPackets from "../wire/crowdPackets.ts"
 import * as Mismatch from "../wire/mismatch.ts"
+import type { Opened as OpenedContent } from "../wire/networkCipher.ts"
 import * as SameAdvert from "../wire/sameAdvert.ts"
 import type { Answers } from "./answers.ts"
 import type { Crowd } from "./crowd.ts"
@@ -31,11 +32,10 @@ import type { Newcomer } from "./newcomer.ts"
 import type { Outlet } from "./outlet.ts"
 import type { Sockets } from "./sockets.ts"
 
+type Opened = Result.Result<OpenedContent, ProtocolError>
+
 // After so many datagrams others have their turn, so that a flood leaves them some.
 const turn = 16
-
-// What a key asks is told apart from what it advertises, by what is no host.
-const askStated = { host: "ask", port: 1 }
 
 const heardTypes: ReadonlyArray<Packet.PacketType> = ["adv", "who", "ask"]
 
@@ -70,6 +70,8 @@ export class Hearing {
   readonly #head: Uint8Array
   readonly #last: LastHeard
   #taken = 0
+  /** A datagram of a source that was heard before, of which it did not come to what that said then, and what came of its content. */
+  #other: { readonly payload: Uint8Array; readonly opened: Opened } | undefined
 
   constructor(parts: Parts) {
     const { config: { limits }, self } = parts
@@ -79,10 +81,18 @@ export class Hearing {
     this.#last = new LastHeard(limits.provedPeers + limits.unprovedPeers, limits.unprovedPerOwnAddress)
   }
 
+  /** Who hears at a socket. */
+  earOf(via: Ear["via"], subnet: Ear["subnet"]): Ear {
+    // Until it is read, what comes is held by it.
+    return { via, subnet, answers: this.#parts.answers, behind: true }
+  }
+
   /** Reads a socket, for ever. Its errors end with its scope; while it lives there is nothing to read but datagrams. */
-  hear(reader: DatagramSocket.Reader, of: Omit<Ear, "answers">) {
-    const ear: Ear = { ...of, answers: this.#parts.answers }
-    return Effect.forever(
+  hear(reader: DatagramSocket.Reader, ear: Ear) {
+    const ready = Effect.sync(() => {
+      ear.behind = false
+    })
+    const read = Effect.forever(
       Effect.flatMap(reader.pull, (datagrams) => {
         let said: Effect.Effect<void> = Effect.void
         for (const datagram of datagrams) {
@@ -90,27 +100,73 @@ export class Hearing {
           if (line !== undefined) said = Effect.andThen(said, line)
         }
         this.#taken += datagrams.length
-        if (this.#taken < turn) return said
-        this.#taken = 0
-        return Effect.andThen(said, Effect.yieldNow)
+        if (this.#taken >= turn) {
+          this.#taken = 0
+          said = Effect.andThen(said, Effect.yieldNow)
+        }
+        if (said === Effect.void) return said
+        ear.behind = true
+        return Effect.andThen(said, ready)
       }),
       { disableYield: true }
     )
+    const end = Effect.sync(() => {
+      ear.behind = true
+    })
+    return Effect.ensuring(Effect.andThen(ready, read), end)
+  }
+
+  /** Enters a datagram that says what its source said last, as most do, and says whether it is one. Anything else is to be read. */
+  takeAgain(ear: Ear, payload: Uint8Array, host: string, port: number): boolean {
+    const { crowd, outlet, self } = this.#parts
+    const last = this.#last.get(host, port)
+    if (last === undefined || !this.#isSame(last, ear)) return false
+    const { place } = last
+    if (self.cipher.encrypted) {
+      const content = this.#sameContent(payload, last)
+      if (content === undefined) return false
+      const { timestamp, token } = content
+      if (place === undefined || !this.#freshness.take(place, last.endpoint.port, timestamp, token)) {
+        this.#count("stale")
+        return true
+      }
+    } else if (!SameAdvert.isPacket(payload, this.#head, last)) return false
+    this.#count("accepted")
+    if (ear.via === undefined) crowd.counted()
+    outlet.give(last)
+    return true
+  }
+
+  /** Whether the socket, the interfaces and the keys have to do with it what they had: that may have changed since. */
+  #isSame(last: Heard, ear: Ear): boolean {
+    return last.ear === ear && last.local === this.#parts.sockets.isLocal(last.source)
+  }
+
+  /** Opens the token of an advert that says what was said before. */
+  #sameContent(payload: Uint8Array, last: Heard) {
+    const { self: { cipher, networkId } } = this.#parts
+    // It was opened already, when it came.
+    if (this.#other?.payload === payload) return undefined
+    const token = SameAdvert.contentOf(payload, this.#head, last)
+    if (token === undefined) return undefined
+    const opened = cipher.open({ networkId, type: "adv", content: token, publicKey: last.publicKey })
+    if (Result.isSuccess(opened) && opened.success.timestamp !== undefined) {
+      const { text, timestamp } = opened.success
+      if (SameAdvert.isText(text, last)) return { token, timestamp }
+    }
+    this.#other = { payload, opened }
+    return undefined
   }
 
   /** Enters what a datagram says; what is to be said about it in the log, if anything. */
   #take(datagram: DatagramSocket.Datagram, ear: Ear): Effect.Effect<void> | void {
-    const { crowd, outlet, self, sockets } = this.#parts
+    const { payload } = datagram
     const source = sourceOf(datagram)
-    const last = this.#last.get(source)
-    // What the socket, the interfaces and the keys have to do with it may have changed since.
-    const same = last !== undefined && last.ear === ear && last.local === sockets.isLocal(source)
-    if (!same || self.cipher.encrypted || !SameAdvert.isPacket(datagram.payload, this.#head, last)) {
-      return this.#read(datagram.payload, source, ear, last, same)
-    }
-    this.#count("accepted")
-    if (ear.via === undefined) crowd.counted()
-    outlet.give(last)
+    if (this.takeAgain(ear, payload, source.host, source.port)) return
+    const last = this.#last.get(source.host, source.port)
+    const line = this.#read(payload, source, ear, last, last !== undefined && this.#isSame(last, ear))
+    this.#other = undefined
+    return line
   }
 
   /** Reads a datagram, of a source that said something else before, or nothing, or whose adverts have to be opened. */
@@ -142,7 +198,12 @@ export class Hearing {
     if (type === "ask") return this.#asked(decoded.success, source)
     const heard: Result.Result<CrowdPackets.Who, ProtocolError> = type === "who"
       ? CrowdPackets.readWho(self, decoded.success)
-      : AdvertExchange.read(self, decoded.success, last)
+      : AdvertExchange.read(
+        self,
+        decoded.success,
+        last,
+        this.#other?.payload === payload ? this.#other.opened : undefined
+      )
     if (Result.isFailure(heard)) {
       const { code } = heard.failure
       this.#count(code)
@@ -156,9 +217,14 @@ export class Hearing {
       return this.#translated(advert, source)
     }
     const asks = type === "who"
+    const place = timestamp === undefined
+      ? undefined
+      : last?.publicKey === publicKey && last.endpoint.host === advert.host
+      ? last.place
+      : Freshness.placeOf(publicKey, advert.host)
     // Port 0 of who asks is not "leaving".
-    const stated = asks ? { host: advert.host, port: 1 } : advert
-    if (timestamp !== undefined && !this.#freshness.take(publicKey, stated, timestamp, decoded.success.content)) {
+    const stated = asks ? 1 : advert.port
+    if (timestamp !== undefined && !this.#freshness.take(place!, stated, timestamp, decoded.success.content)) {
       return this.#count("stale")
     }
     const chance = asks ? answers.asked(source, ear.via, request) : 0
@@ -179,7 +245,7 @@ export class Hearing {
     }
     const endpoint = { host: advert.host === source.host ? source.host : advert.host, port: advert.port }
     const said = { name: advert.name, publicKey, endpoint }
-    const from = { source, local: sockets.isLocal(source), ear }
+    const from = { source, local: sockets.isLocal(source), ear, place }
     if (asks) {
       outlet.give(new HeardAsking(said, from))
       return tells
@@ -195,10 +261,12 @@ export class Hearing {
   /** Other nodes are in doubt whether some are there. */
   #asked(packet: Packet.Packet, { host }: Endpoint): Effect.Effect<void> | void {
     const { crowd, self } = this.#parts
-    const asked = CrowdPackets.readAsk(self, packet)
-    if (Result.isFailure(asked)) return this.#count(asked.failure.code)
-    const { keys, publicKey, timestamp } = asked.success
-    if (timestamp !== undefined && !this.#freshness.take(publicKey, askStated, timestamp, packet.content)) {
+    const read = CrowdPackets.readAsk(self, packet)
+    if (Result.isFailure(read)) return this.#count(read.failure.code)
+    const { keys, publicKey, timestamp } = read.success
+    // What a key asks is told apart from what it advertises, by what is no host, and does not leave.
+    const asked = Freshness.placeOf(publicKey, "ask")
+    if (timestamp !== undefined && !this.#freshness.take(asked, 1, timestamp, packet.content)) {
       return this.#count("stale")
     }
     this.#count("asked")

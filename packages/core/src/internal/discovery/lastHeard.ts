@@ -19,7 +19,7 @@ export class LastHeard {
     this.#perHost = perHost
   }
 
-  get({ host, port }: Endpoint): Heard | undefined {
+  get(host: string, port: number): Heard | undefined {
     const there = this.#byHost.get(host)
     return there instanceof Map ? there.get(port) : there?.source.port === port ? there : undefined
   }

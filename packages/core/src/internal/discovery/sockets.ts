@@ -9,7 +9,7 @@ import * as NetAddress from "effect/net/NetAddress"
 import * as Scope from "effect/Scope"
 import * as DatagramSocket from "effect/socket/DatagramSocket"
 import { DiscoveryError } from "../../Discovery.ts"
-import type { Endpoint, Network } from "../../Network.ts"
+import type { DatagramOptions, Endpoint, Network } from "../../Network.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
 import * as Why from "../../Why.ts"
 import * as AdvertExchange from "../wire/advertExchange.ts"
@@ -31,26 +31,30 @@ export interface Private extends Target {
  * The socket that hears broadcasts. For one interface it is bound to the broadcast address; where the system does not do that,
  * everything is heard, and what comes from other subnets than `subnet` is to be dropped.
  */
-export const openShared = (
+export const openShared = <Self extends object>(
   network: Network["Service"],
-  options: { readonly target: Target | undefined; readonly port: number; readonly capacity: number }
+  options: {
+    readonly target: Target | undefined
+    readonly port: number
+    readonly capacity: number
+    /** Who is to hear there, of which subnet, or of all; and what takes its datagrams when they come. */
+    readonly hearer: (
+      subnet: Target | undefined
+    ) => Self & { readonly take?: DatagramOptions["take"] }
+  }
 ) => {
-  const bind = (address: string) =>
+  const { capacity, hearer, port, target } = options
+  const bind = (address: string, subnet: Target | undefined) =>
     Effect.gen(function*() {
-      const socket = yield* network.datagram({
-        address,
-        port: options.port,
-        reuseAddress: true,
-        capacity: options.capacity
-      })
-      return yield* socket.reader
+      const { take, ...self } = hearer(subnet)
+      const socket = yield* network.datagram({ address, port, reuseAddress: true, capacity, take })
+      return { ...self, reader: yield* socket.reader }
     })
-  const everything = (subnet: Target | undefined) => Effect.map(bind("0.0.0.0"), (reader) => ({ reader, subnet }))
-  const { target } = options
   return target === undefined
-    ? everything(undefined)
-    : Effect.map(bind(target.broadcast), (reader) => ({ reader, subnet: undefined })).pipe(
-      Effect.catch((failure) => isInUse(failure) ? Effect.fail(failure) : everything(target))
+    ? bind("0.0.0.0", undefined)
+    : Effect.catch(
+      bind(target.broadcast, undefined),
+      (failure) => isInUse(failure) ? Effect.fail(failure) : bind("0.0.0.0", target)
     )
 }
 

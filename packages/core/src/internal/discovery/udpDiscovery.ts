@@ -6,6 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { Crypto } from "../../Crypto.ts"
+import * as Deadline from "../../Deadline.ts"
 import { type Discovery, DiscoveryError } from "../../Discovery.ts"
 import { Network } from "../../Network.ts"
 import { NodeConfig } from "../../NodeOptions.ts"
@@ -62,7 +63,7 @@ export const make = (): Effect.Effect<
     const crypto = yield* Crypto
     const self = selfOf(crypto, clock, config)
     const { advertisePort, bindIp, limits } = config
-    const now = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+    const now = () => Deadline.nowUnsafe(clock)
 
     const interfaces = new Interfaces(network, bindIp)
     const found = yield* findBound(interfaces, config)
@@ -74,7 +75,7 @@ export const make = (): Effect.Effect<
       self,
       interfaces,
       scope,
-      hear: (reader, via) => hearing.hear(reader, { via, subnet: undefined }),
+      hear: (reader, via) => hearing.hear(reader, hearing.earOf(via, undefined)),
       sent: (outcome) => Metrics.advertsSent(outcome, context)
     }, isTunnel)
     const crowd = new Crowd({ config, self, sockets, scope, now })
@@ -98,11 +99,22 @@ export const make = (): Effect.Effect<
 
     if (isTunnel) yield* warnOfTunnel(found, config)
     else if (bindIp === "0.0.0.0" || found !== undefined) {
-      const { reader, subnet } = yield* Effect.mapError(
-        openShared(network, { target: found, port: advertisePort, capacity: limits.datagrams }),
+      const { ear, reader } = yield* Effect.mapError(
+        openShared(network, {
+          target: found,
+          port: advertisePort,
+          capacity: limits.datagrams,
+          hearer: (subnet) => {
+            const ear = hearing.earOf(undefined, subnet)
+            return {
+              ear,
+              take: (payload, host, port) => !ear.behind && hearing.takeAgain(ear, payload, host, port)
+            }
+          }
+        }),
         (cause) => openError(found?.broadcast ?? "0.0.0.0", advertisePort, cause)
       )
-      yield* Effect.forkScoped(Effect.ignore(hearing.hear(reader, { via: undefined, subnet })))
+      yield* Effect.forkScoped(Effect.ignore(hearing.hear(reader, ear)))
     }
 
     return {

@@ -42,13 +42,13 @@ export interface Heard {
   readonly timestamp: number | undefined
 }
 
-/** Opens the content of an `adv` packet. `last` is what the same source said before. */
+/** Opens the content of an `adv` packet. `last` is what the same source said before; `opened` what came of its content, where it was opened. */
 export const read = (
   self: Self,
   decoded: Packet.Packet,
-  last?: SameAdvert.Said
+  last?: SameAdvert.Said,
+  opened = self.cipher.open(decoded)
 ): Result.Result<Heard, ProtocolError.ProtocolError> => {
-  const opened = self.cipher.open(decoded)
   if (Result.isFailure(opened)) return Result.fail(opened.failure)
   const advert = last !== undefined && SameAdvert.isText(opened.success.text, last)
     ? Result.succeed({ name: last.name, host: last.endpoint.host, port: last.endpoint.port })

@@ -33,8 +33,8 @@ const advertAt = (bytes: Uint8Array, at: number, { endpoint: { host, port }, nam
   return end < 0 || bytes[end] !== 0x3a ? -1 : textAt(bytes, end + 1, String(port))
 }
 
-/** Whether a text is the one of an advert. */
-export const isText = (text: Uint8Array, said: Said): boolean => advertAt(text, 0, said) === text.length
+/** Whether a text is the one of an advert, behind so many bytes of something else. */
+export const isText = (text: Uint8Array, said: Said, at = 0): boolean => advertAt(text, at, said) === text.length
 
 /** Whether a packet in clear is the one of an advert; `head` is all that stands before its text. */
 export const isPacket = (bytes: Uint8Array, head: Uint8Array, said: Said): boolean => {
@@ -43,6 +43,18 @@ export const isPacket = (bytes: Uint8Array, head: Uint8Array, said: Said): boole
   if (end < 0 || bytes[end] !== 0x7c) return false
   end = textAt(bytes, end + 1, said.publicKey)
   return end >= 0 && textAt(bytes, end, "|END\n") === bytes.length
+}
+
+// A key and what ends a packet.
+const tailLength = 44 + 5
+
+/** What stands in the place of the text in a packet that begins with `head` and is of the key of an advert; it is the token of one, or anything. */
+export const contentOf = (bytes: Uint8Array, head: Uint8Array, { publicKey }: Said): Uint8Array | undefined => {
+  const end = bytes.length - tailLength
+  if (encodedAt(bytes, 0, head) < 0 || end <= head.length || bytes[end - 1] !== 0x7c) return undefined
+  return textAt(bytes, end, publicKey) === bytes.length - 5 && textAt(bytes, bytes.length - 5, "|END\n") >= 0
+    ? bytes.subarray(head.length, end - 1)
+    : undefined
 }
 
 /** What stands before the text of an advert of a network. */

@@ -171,13 +171,13 @@ const hearing = of("crowd", "packages/core/src/internal/discovery/hearing.ts", l
     "who is known answers too"
   ],
   "asks-leaving": [
-    `const stated = asks ? { host: advert.host, port: 1 } : advert`,
-    `const stated = advert`,
+    `const stated = asks ? 1 : advert.port`,
+    `const stated = advert.port`,
     "a question of who listens nowhere outdates its adverts"
   ],
   "asks-again": [
-    `if (timestamp !== undefined && !this.#freshness.take(publicKey, askStated, timestamp, packet.content)) {`,
-    `if (false) {`,
+    `if (timestamp !== undefined && !this.#freshness.take(asked, 1, timestamp, packet.content)) {`,
+    `if (asked === "") {`,
     "names that were recorded are heard again and again"
   ],
   "asks": [

@@ -196,7 +196,7 @@ const identityFile = of("identity-file", "packages/node/src/NodeIdentity.ts", su
   "lines": [`if (lines.length > 1) {`, `if (false) {`, "a file with two secrets is read as the first"]
 })
 
-const adverts = suites("Discovery.udp", "Limits.sim")
+const adverts = suites("Discovery.udp", "Taking.udp", "Limits.sim")
 
 const hearing = of("adverts", "packages/core/src/internal/discovery/hearing.ts", adverts, {
   "network": [
@@ -211,9 +211,20 @@ const hearing = of("adverts", "packages/core/src/internal/discovery/hearing.ts",
     "an advert names an address that it does not come from"
   ],
   "fresh": [
-    `if (timestamp !== undefined && !this.#freshness.take(publicKey, stated,`,
-    `if (timestamp === null && !this.#freshness.take(publicKey, stated,`,
+    `timestamp !== undefined && !this.#freshness.take(place!`,
+    `timestamp === null && !this.#freshness.take(place!`,
     "a recorded advert brings back what it said"
+  ],
+  "fresh-again": [
+    `if (place === undefined || !this.#freshness.take(place, last.endpoint.port, timestamp, token)) {`,
+    `if (false) {`,
+    "a recorded advert of what was said last is a sign of life"
+  ],
+  "behind": [
+    `ear.behind = true
+        return`,
+    `return`,
+    "what comes is heard before what came"
   ],
   "own": [
     `if (decoded.success.publicKey === self.identity.publicKey && sockets.isOwn(source)) return this.#count("own")`,
@@ -226,7 +237,7 @@ const hearing = of("adverts", "packages/core/src/internal/discovery/hearing.ts",
     "what a private socket heard of another subnet is heard by the shared one"
   ],
   "again-local": [
-    ` && last.local === sockets.isLocal(source)`,
+    ` && last.local === this.#parts.sockets.isLocal(last.source)`,
     ``,
     "who is on this machine is judged by the addresses that it had"
   ],
@@ -239,21 +250,21 @@ const hearing = of("adverts", "packages/core/src/internal/discovery/hearing.ts",
 
 const freshness = of("adverts", "packages/core/src/internal/discovery/freshness.ts", adverts, {
   "again": [
-    `if (last.seen.some((other) => other.mac === mac)) return false`,
+    `if (last.has(mac)) return false`,
     ``,
     "a recorded advert is a sign of life"
   ],
   "again-forgotten": [
-    `oldest = Math.max(oldest, Math.min(...seen.map((other) => other.timestamp)) + 1)`,
-    `seen = seen.slice(1)`,
+    `oldest = Math.max(oldest, Math.min(timestamp, ...others.map((other) => other.timestamp)) + 1)`,
+    `others.shift()`,
     "of many adverts a recorded one is a sign of life"
   ],
   "again-host": [
-    "const key = `${publicKey} ${host}`",
-    "const key = publicKey",
+    "return `${publicKey} ${host}`",
+    "return publicKey + host.slice(host.length)",
     "who dates adverts of another's key ahead silences it"
   ],
-  "again-bound": [`if (seen.length > seenPerKey) {`, `if (false) {`, "every advert of a minute is remembered"],
+  "again-bound": [`if (others.length >= seenPerKey) {`, `if (false) {`, "every advert of a minute is remembered"],
   "older": [`if (timestamp < last.timestamp || last.left`, `if (last.left`, "an older advert overrides a newer one"],
   "left": [
     `|| last.left && timestamp === last.timestamp) return false`,
@@ -261,18 +272,18 @@ const freshness = of("adverts", "packages/core/src/internal/discovery/freshness.
     "a recorded advert of the second in which a peer left brings it back"
   ],
   "ahead": [
-    `let oldest = Math.min(timestamp, now)`,
-    `let oldest = timestamp`,
+    `const oldest = Math.min(timestamp, now)`,
+    `const oldest = timestamp`,
     "an advert from a clock ahead locks out the later ones"
   ],
   "window": [
-    `Math.abs(now - last.timestamp) <= timeToLive) {`,
-    `true) {`,
+    `|| Math.abs(now - last.timestamp) > timeToLive) {`,
+    `) {`,
     "a clock that was set back locks its own peers out"
   ],
   "stamps": [
-    `remember(this.#stamps, key, { timestamp: oldest, left: port === 0, seen }, this.#capacity)`,
-    `this.#stamps.set(key, { timestamp: oldest, left: port === 0, seen })`,
+    `remember(this.#stamps, place, new Stamps(mac, timestamp, oldest, port === 0), this.#capacity)`,
+    `this.#stamps.set(place, new Stamps(mac, timestamp, oldest, port === 0))`,
     "a time is remembered for every key that was ever heard"
   ]
 })
