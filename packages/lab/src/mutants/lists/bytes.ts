@@ -173,11 +173,6 @@ const nodeCrypto = of("node-crypto", "packages/node/src/NodeCrypto.ts", suites("
     ``,
     "a padding opens of which the last byte alone is right"
   ],
-  "chain": [
-    `adjoining(iv, ciphertext)), aesBlock)`,
-    `ciphertext), 0)`,
-    "a token opens by what was opened before it"
-  ],
   "mac-room": [
     `if (data.length > longest || key.length > blockLength)`,
     `if (key.length > blockLength)`,
