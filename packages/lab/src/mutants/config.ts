@@ -26,7 +26,14 @@ export default defineConfig({
           transform: (source: string, id: string) => inEnvironment()(id.split("?", 1)[0]!, source)
         }
       ],
-      test: { ...project.test, fsModuleCache: false, env: { ...project.test?.env, NODE_OPTIONS: hook } }
+      // Each file in a process of its own: one that a mutation has broken is no matter to the next.
+      test: {
+        ...project.test,
+        isolate: true,
+        setupFiles: [],
+        fsModuleCache: false,
+        env: { ...project.test?.env, NODE_OPTIONS: hook }
+      }
     }))
   }
 })

@@ -8,6 +8,7 @@ import { AdvancedNode, Crypto, Frame, type Packet, TofuTrust, type Trust } from 
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { type SimNetwork, SimWorld } from "@pnet/testing"
 import { Cause, Context, Effect, Exit, Layer, Logger, Result, type Scope } from "effect"
+import * as Instances from "../harness/instances.ts"
 
 export type Net = SimNetwork.SimNetwork["Service"]
 export type Node = AdvancedNode.AdvancedNode["Service"]
@@ -99,10 +100,8 @@ export const frame = (kind: number, stream: number, payload: Uint8Array | string
 export const openFrame = (id: number, name = "echo") =>
   frame(Frame.Kind.open, id, JSON.stringify({ protocol: "command", name }))
 
-let instances = 0
-
 /** The cryptography, with chance that is the same each time. */
-export const seeded = (seed = ++instances, layer: Layer.Layer<Crypto.Crypto> = NodeCrypto.layer) =>
+export const seeded = (seed = Instances.next(), layer: Layer.Layer<Crypto.Crypto> = NodeCrypto.layer) =>
   Layer.build(Layer.fresh(layer)).pipe(
     Effect.map((context) => Context.get(context, Crypto.Crypto)),
     Effect.provideService(Crypto.Entropy, entropy(seed))

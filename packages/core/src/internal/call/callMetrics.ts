@@ -59,7 +59,8 @@ export class CallMeter {
   }
 }
 
-const meters = new Map<string, CallMeter>()
+/** All of them: they are the process's, as its metrics are. */
+export const meters = new Map<string, CallMeter>()
 
 /** The meter of a function, made when it is first asked for. */
 export const meterOf = (
