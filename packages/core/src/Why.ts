@@ -63,6 +63,8 @@ export const anchors = [
   "broke-there",
   "deadline",
   "given-up",
+  "overloaded",
+  "nobody-there",
   "going-away",
   "contract",
   "duplicate-function",

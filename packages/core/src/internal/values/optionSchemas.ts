@@ -12,22 +12,39 @@ import { parseListed } from "./hostName.ts"
 const isDurationInput = (u: unknown): u is Duration.Input =>
   Option.isSome(Duration.fromInput(u as Duration.Input)) && u !== undefined && u !== null
 
-const DurationFromInput = Schema.declare(isDurationInput, { expected: `a duration such as "2.5 seconds"` }).pipe(
-  Schema.decodeTo(Schema.Duration, {
-    decode: SchemaGetter.transformEffect((input: Duration.Input, options) => {
-      const duration = Duration.fromInputUnsafe(input)
-      return Duration.isPositive(duration)
-        ? Effect.succeed(duration)
-        : Effect.fail(new SchemaIssue.InvalidValue({ message: "expected a duration above zero" }, input, options))
-    }),
-    encode: SchemaGetter.transform((duration: Duration.Duration): Duration.Input => duration)
-  })
-)
+const durationThat = (isOne: (duration: Duration.Duration) => boolean, message: string) =>
+  Schema.declare(isDurationInput, { expected: `a duration such as "2.5 seconds"` }).pipe(
+    Schema.decodeTo(Schema.Duration, {
+      decode: SchemaGetter.transformEffect((input: Duration.Input, options) => {
+        const duration = Duration.fromInputUnsafe(input)
+        return isOne(duration)
+          ? Effect.succeed(duration)
+          : Effect.fail(new SchemaIssue.InvalidValue({ message }, input, options))
+      }),
+      encode: SchemaGetter.transform((duration: Duration.Duration): Duration.Input => duration)
+    })
+  )
+
+const DurationFromInput = durationThat(Duration.isPositive, "expected a duration above zero")
+
+const DurationOrNone = durationThat((duration) => !Duration.isNegative(duration), "expected a duration, or zero")
 
 /** A duration above zero, with its default. */
 export const duration = (value: Duration.Input, description: string) =>
   DurationFromInput.annotate({ description }).pipe(
     Schema.withDecodingDefaultKey(Effect.succeed<Duration.Input>(value))
+  )
+
+/** A duration, or zero for none, with its default. */
+export const durationOrNone = (value: Duration.Input, description: string) =>
+  DurationOrNone.annotate({ description }).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed<Duration.Input>(value))
+  )
+
+/** How many for each one, with its default: 0.2 is 20 per cent. */
+export const share = (value: number, description: string) =>
+  Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)).annotate({ description }).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed(value))
   )
 
 /** A whole number, with its default. */
