@@ -105,12 +105,15 @@ export class Pipe {
   }
 
   /** Bytes beyond the window are in the program's memory and die with it. */
-  forgetPending(error: Error): void {
-    this.failWriters(error)
+  forgetPending(why: () => Error): void {
+    this.failWriters(why)
     this.#pending = []
   }
 
-  failWriters(error: Error): void {
+  /** Tells those who wait for room. Mostly nobody does, and an error costs its stack. */
+  failWriters(why: () => Error): void {
+    if (this.#pending.length === 0) return
+    const error = why()
     for (const entry of this.#pending) {
       const { done } = entry
       entry.done = undefined

@@ -152,7 +152,7 @@ export class StreamEndpoint implements Held, Side {
     this.#receivedBytes = 0
     this.#end = { _tag: "Failed", cause }
     this.#release()
-    this.process.whenThawed(() => this.out.failWriters(cause))
+    this.process.whenThawed(() => this.out.failWriters(() => cause))
     this.#wake()
   }
 
@@ -237,7 +237,7 @@ export class StreamEndpoint implements Held, Side {
     this.process.held.delete(this)
     if (this.gone) return
     this.record("tcp.close", -1, 0)
-    this.out.failWriters(new Error("socket closed"))
+    this.out.failWriters(() => new Error("socket closed"))
     // What nobody will read makes room: the other side sends on, and is reset.
     if (this.#receivedBytes > 0) this.peer.out.pulled(this.#receivedBytes)
     this.#received = []
@@ -252,13 +252,13 @@ export class StreamEndpoint implements Held, Side {
   destroy(cause: Error | undefined): void {
     if (this.gone || this.#closed) return
     this.#end = cause === undefined ? { _tag: "Finished" } : { _tag: "Failed", cause }
-    this.out.forgetPending(new Error("socket closed"))
+    this.out.forgetPending(() => new Error("socket closed"))
     this.close()
   }
 
   kill(): void {
     const unread = this.#receivedBytes > 0
-    this.out.forgetPending(failure("ECONNABORTED", "the process is dead"))
+    this.out.forgetPending(() => failure("ECONNABORTED", "the process is dead"))
     if (!unread || this.gone) return this.close()
     // Closing with bytes unread is a reset.
     this.abort()
