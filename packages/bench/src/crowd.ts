@@ -116,7 +116,7 @@ const measure = (machine: Machine.Machine, subject: SubjectName, options: Option
     const speak = (rate: number, asksPerSecond: number, seconds: number) =>
       speakers.call("Speak", { size: senders, perSecond: rate, asksPerSecond, seconds }, `${seconds} seconds`)
     // Compiled and warm before anything counts.
-    yield* speak(perSecond, 0, Math.min(2, seconds))
+    yield* speak(perSecond, 0, Math.min(4, seconds))
     const heardBefore = (yield* listener.call("Heard", null)).adverts
     const busy = yield* Pairs.observe(pair, speak(perSecond, 0, seconds))
     const adverts = (yield* listener.call("Heard", null)).adverts - heardBefore
@@ -124,8 +124,8 @@ const measure = (machine: Machine.Machine, subject: SubjectName, options: Option
     // Other code may know of no budget: each of its nodes is heard in each interval.
     const quietPerSecond = isBeside ? senders / interval : Math.min(budget, senders / interval)
     const asks = quietPerSecond < senders / interval ? asked / interval : 0
-    // What was busy is compiled, and its garbage collected, until then.
-    yield* speak(quietPerSecond, asks, Math.min(2, seconds))
+    // V8 collects what it can within some 15 s after a process was busy: that is not what a quiet LAN costs.
+    yield* speak(quietPerSecond, asks, Math.min(20, 4 * seconds))
     const quiet = yield* Pairs.observe(pair, speak(quietPerSecond, asks, seconds))
     return {
       subject,
