@@ -124,8 +124,8 @@ const measure = (machine: Machine.Machine, subject: SubjectName, options: Option
     // Other code may know of no budget: each of its nodes is heard in each interval.
     const quietPerSecond = isBeside ? senders / interval : Math.min(budget, senders / interval)
     const asks = quietPerSecond < senders / interval ? asked / interval : 0
-    // V8 collects what it can within some 15 s after a process was busy: that is not what a quiet LAN costs.
-    yield* speak(quietPerSecond, asks, Math.min(20, 4 * seconds))
+    // V8 collects what it can within some 15 s after a process was busy: that is not what a quiet LAN costs. Short runs do not wait for it.
+    yield* speak(quietPerSecond, asks, seconds < 5 ? seconds : 20)
     const quiet = yield* Pairs.observe(pair, speak(quietPerSecond, asks, seconds))
     return {
       subject,
