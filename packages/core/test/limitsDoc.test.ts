@@ -379,7 +379,7 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
   ],
   [
     "On a LAN of many: rounds in which a newcomer asks all; newcomers that ask all before it waits for a round",
-    "6; 20 a second",
+    "8; 20 a second",
     "It hears of the others by their adverts; it goes on after three waits."
   ],
   [

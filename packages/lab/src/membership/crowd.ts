@@ -269,13 +269,15 @@ const crash = (run: Run) =>
   Effect.gen(function*() {
     const { falseLosses, gone, log, lost, opened: { clear, light, nodes: [, victim, ...others], sent } } = run
     clear()
+    let knew = 0
+    for (const one of others) knew += Number(yield* isKnown(victim!.node.name)(one))
     gone.set(victim!.node.name, yield* Clock.currentTimeMillis)
     lost.length = 0
     yield* victim!.host.crash
     light?.crashed(victim!.node.publicKey)
     yield* Effect.sleep("30 seconds")
     log(
-      `crash: lost at ${lost.length} of ${others.length + 1} after ${lost[lost.length >> 1]} ms, at worst ${
+      `crash: lost at ${lost.length} of ${knew + 1} after ${lost[lost.length >> 1]} ms, at worst ${
         lost.at(-1)
       }; ${sent.asks} asks, ${
         sent.broadcasts / 30
@@ -283,8 +285,9 @@ const crash = (run: Run) =>
     )
   })
 
-export const measure = (scenario: Scenario): Effect.Effect<Measured> =>
-  alone(Effect.gen(function*() {
+/** Everything that is measured of a LAN, one after another. */
+export const measuring = (scenario: Scenario): Effect.Effect<Measured, never, Scope.Scope> =>
+  Effect.gen(function*() {
     const { log = () => {}, nodes } = scenario
     const opened = yield* open(scenario)
     const all = nodes + (opened.light?.size ?? 0)
@@ -299,4 +302,7 @@ export const measure = (scenario: Scenario): Effect.Effect<Measured> =>
     yield* crash(run)
     const { falseLosses, lost, suspicions } = run
     return { nodes: all, unknownAfterStart, ...quiet, known, knows, left, lost, falseLosses, suspicions }
-  }))
+  })
+
+/** The same in virtual time. */
+export const measure = (scenario: Scenario): Effect.Effect<Measured> => alone(measuring(scenario))

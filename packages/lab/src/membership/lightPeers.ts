@@ -248,10 +248,13 @@ export class LightPeers {
     this.#agenda.run(network.inject(this.#air, { from: light.socket, to, payload }))
   }
 
-  #broadcast(light: Light, payload: Uint8Array): void {
+  /** Whether it was not dropped by the switch. */
+  #broadcast(light: Light, payload: Uint8Array): boolean {
     const { dropped, sent } = this.#options
     sent.broadcasts++
-    if (!this.#chance.chance(dropped)) this.#send(light, broadcastAddress, payload)
+    if (this.#chance.chance(dropped)) return false
+    this.#send(light, broadcastAddress, payload)
+    return true
   }
 
   #unicast(light: Light, to: string, payload: Uint8Array): void {
@@ -308,8 +311,7 @@ export class LightPeers {
         publicKey: light.publicKey
       })
       sent.asks++
-      this.#broadcast(light, payload)
-      this.#named(whole.publicKey)
+      if (this.#broadcast(light, payload)) this.#named(whole.publicKey)
     }
     agenda.after(50 + 100 * this.#chance.next(), () => {
       if (!this.#asks.take(agenda.now)) return

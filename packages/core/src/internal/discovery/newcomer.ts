@@ -16,17 +16,27 @@ import { jittered, type Telling } from "./telling.ts"
 // In milliseconds. Behind its first adverts; and this long after its start it is none any more.
 const beginsAfter = 400
 const newFor = 5_000
-// How often it asks at most, this far apart. Before that it stops when a round brought nobody.
-const rounds = 6
-const roundEvery = 350
+// How often it asks at most, this far apart: answers to a question take an eighth of a second.
+const rounds = 8
+const roundEvery = 200
+// Before that it stops when a round brought nobody; or two in a row, where packets are lost: then the first one brought nobody, or the second
+// one over a sixteenth of that. What a filter takes for known by mistake is less.
+const lossyFrom = 1 / 16
 // Between the questions of a round, of which each is answered by many.
 const questionEvery = 20
-// Where so many newcomers ask in a second, it waits for a round; so often at most.
+// Where so many newcomers ask in a second, it waits so long; so often at most.
 const questionsPerSecond = 20
+const waitEvery = 350
 const waits = 3
 // Where it has heard so many already all have started together, and ask one after another, in milliseconds.
 const togetherFrom = 64
 const togetherWithin = 1_000
+
+/** Whether what the rounds brought says that there is nobody more to be found. */
+const isEnough = (brought: ReadonlyArray<number>): boolean => {
+  const [first = 0, second = 0] = brought
+  return brought.at(-1) === 0 && (first > 0 && second <= first * lossyFrom || brought.at(-2) === 0)
+}
 
 interface Parts {
   readonly self: Self
@@ -63,16 +73,17 @@ export class Newcomer {
       yield* Deferred.await(this.#isInCrowd)
       if (crowd.size > togetherFrom) yield* Effect.sleep(togetherWithin * (yield* Random.next))
       let waited = 0
-      for (let asked = 0; asked < rounds;) {
+      const brought: Array<number> = []
+      while (brought.length < rounds) {
         if (!this.heardQuestion() && waited++ < waits) {
-          yield* jittered(roundEvery)
+          yield* jittered(waitEvery)
           continue
         }
         const before = crowd.size
         yield* this.#ask
         yield* jittered(roundEvery)
-        if (crowd.size === before) return
-        asked++
+        brought.push(Math.max(0, crowd.size - before))
+        if (isEnough(brought)) return
       }
     }).pipe(Effect.timeoutOption(newFor), Effect.asVoid)
   }
