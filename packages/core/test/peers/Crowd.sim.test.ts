@@ -259,7 +259,7 @@ describe("a crowd whose network fails", () => {
   test(
     "by a switch that drops half of all broadcasts loses nobody, and misses a crashed node",
     Effect.gen(function*() {
-      const { network, nodes } = yield* Crowd.open(forty)
+      const { clear, network, nodes, sent } = yield* Crowd.open(forty)
       yield* Effect.sleep("3 seconds")
       let state = 1
       yield* network.intercept(({ to }) => {
@@ -270,8 +270,12 @@ describe("a crowd whose network fails", () => {
       yield* Crowd.watch(nodes, (by, event) => {
         if (event._tag === "Lost") lost.push(`${by.node.name} ${event.peer.name}`)
       })
-      yield* Effect.sleep("2 minutes")
+      yield* Effect.sleep("1 minute")
+      clear()
+      yield* Effect.sleep("1 minute")
       assert.deepStrictEqual(lost, [])
+      // Who missed three of its adverts asks a node by a datagram first: by connections they were a thousand.
+      assert.isAtMost(sent.connections, 20)
       yield* nodes[0]!.host.crash
       yield* Effect.sleep("25 seconds")
       assert.strictEqual(lost.filter((line) => line.endsWith(" node0")).length, 39)
@@ -306,6 +310,52 @@ describe("a crowd whose network fails", () => {
 })
 
 describe("newcomers in a crowd", () => {
+  test(
+    "that are not heard when they ask first ask again, and know all within two seconds",
+    Effect.gen(function*() {
+      const { network, start } = yield* Crowd.open(forty)
+      yield* Effect.sleep("10 seconds")
+      let asked = 0
+      yield* network.intercept(({ host, payload, to }) => {
+        const isQuestion = host === "newcomer" && to.endsWith(".255:3334") &&
+          Buffer.from(payload.subarray(5, 8)).toString() === "who"
+        return isQuestion && asked++ === 0 ? "drop" : "pass"
+      })
+      const newcomer = yield* start("newcomer")
+      yield* Effect.sleep("2 seconds")
+      assert.strictEqual(yield* Crowd.knownTo(newcomer), 40)
+      // One that was dropped, and two that brought nobody.
+      assert.isAtMost(asked, 5)
+    })
+  )
+
+  test(
+    "of which only a few are whole, and the others light, live as among whole ones",
+    Effect.gen(function*() {
+      const measured = yield* Crowd.measuring({
+        seed: 1,
+        nodes: 6,
+        light: 114,
+        loss: 0.05,
+        broadcastBudget: 12,
+        startWithin: 2,
+        settle: 10
+      })
+      assert.isAtMost(measured.broadcasts, 12 * 1.4)
+      // Each asks 1.2 a second, most of whom answer.
+      assert.isAtLeast(measured.unicasts, 120 * 2)
+      assert.isAtMost(measured.unicasts, 120 * 4)
+      assert.strictEqual(measured.known.length, 6)
+      assert.isAtMost(quick(measured.known), 1_000)
+      assert.strictEqual(measured.knows.length, 120)
+      assert.isAtMost(quick(measured.knows), 2_000)
+      assert.strictEqual(measured.left.length, 5)
+      assert.strictEqual(measured.lost.length, 5)
+      assert.isAtMost(quick(measured.lost), 15_000)
+      assert.deepStrictEqual(measured.falseLosses, [])
+    })
+  )
+
   test(
     "that are made up, and ask all, are answered by each node at a bounded rate, and fill no more than their address's share",
     Effect.gen(function*() {

@@ -50,6 +50,8 @@ interface Asked {
   next: number
   /** Whether any went out. */
   sent: boolean
+  /** It was silent for so long that it is a suspect without an answer, asked or not. */
+  isSilent: boolean
 }
 
 interface Doubted {
@@ -124,12 +126,24 @@ export class Asking {
           } else {
             this.#asked.delete(entry)
             // Where there is nothing to ask with, only silence tells.
-            if (asked.sent || this.isDoubted(entry)) silent.push(entry)
+            if (asked.sent || asked.isSilent || this.isDoubted(entry)) silent.push(entry)
           }
         }
         return silent
       })
     })
+  }
+
+  /**
+   * Asks one that was silent for long before it is a suspect, in a crowd: where broadcasts are lost those are many, and most of them are
+   * there. `round` gives those that do not answer. Says whether it does so.
+   */
+  asksFirst(entry: Entry, at: number): boolean {
+    const crowd = this.#crowd
+    if (crowd === undefined || entry.places === undefined || crowd.interval() <= this.#interval) return false
+    if (!this.#asked.has(entry)) this.#ask(entry, at, 0, questions)
+    this.#asked.get(entry)!.isSilent = true
+    return true
   }
 
   /** Whether others are in doubt about a peer, which was not heard since. */
@@ -151,7 +165,7 @@ export class Asking {
   }
 
   #ask(entry: Entry, since: number, wait: number, left: number): void {
-    this.#asked.set(entry, { since, wait, left, next: 0, sent: false })
+    this.#asked.set(entry, { since, wait, left, next: 0, sent: false, isSilent: false })
   }
 
   /** Asks, and waits for nothing: how that is done is the discovery's own affair. Says whether it could be asked. */

@@ -1,6 +1,6 @@
 /**
  * Who is still there. A peer that is silent for three intervals is suspected and asked at its addresses, and is lost when it does not answer,
- * or is silent for six. In a crowd intervals are long, and who does not answer `Asking` is suspected before.
+ * or is silent for six. In a crowd intervals are long, and `Asking` asks before: who does not answer is suspected.
  *
  * What bites: time in which this process was frozen or starved is nobody's silence, so it is pardoned, and a probe counts the slices that
  * it slept.
@@ -96,7 +96,7 @@ class Liveness {
           if (entry.peer.status === "Online") {
             if (silent < this.#patience(entry)) continue
             next = at
-            yield* this.#suspect(entry, silent)
+            if (!asking.asksFirst(entry, at)) yield* this.#suspect(entry, silent)
           } else if (silent >= this.#patience(entry)) {
             membership.lose(entry, "Silent")
           }
