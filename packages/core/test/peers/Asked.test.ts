@@ -1,11 +1,56 @@
 /** What is remembered of peers of a crowd, so that they can be asked. */
 import { assert, describe, it } from "@effect/vitest"
-import type { Packet, PublicKey } from "@pnet/core"
+import type { Discovery, NodeOptions, Packet, PublicKey } from "@pnet/core"
+import { Effect } from "effect"
 import { Addresses } from "../../src/internal/peers/addresses.ts"
+import { Asking } from "../../src/internal/peers/asking.ts"
 import { Doubts } from "../../src/internal/peers/doubts.ts"
 import { Entry } from "../../src/internal/peers/entry.ts"
 import { Places } from "../../src/internal/peers/places.ts"
 import { Table } from "../../src/internal/peers/table.ts"
+
+/** One peer, which was heard at 0, and how often it was asked. */
+const onePeer = (interval: number) => {
+  const publicKey = "bob's" as PublicKey.PublicKey
+  const seen = { name: "bob" as Packet.NodeName, publicKey }
+  const entry = new Entry(seen, "10.0.0.1", new Addresses(4, undefined), undefined, 0)
+  entry.places = new Places({ host: "10.0.0.1", port: 50_000 })
+  const state = { at: 3_000, asked: 0 }
+  let known: Discovery.Known | undefined
+  const asking = new Asking({
+    config: {
+      broadcastInterval: "2500 millis",
+      limits: { doubts: 8, unprovedPeers: 8 }
+    } as unknown as NodeOptions.NodeConfig["Service"],
+    crowd: {
+      attend: (told) => {
+        known = told
+      },
+      interval: () => interval,
+      who: () =>
+        Effect.sync(() => {
+          state.asked++
+          return true
+        }),
+      doubt: () => Effect.void
+    },
+    table: {
+      size: 1,
+      keys: () => [publicKey],
+      entries: () => [entry],
+      find: () => entry,
+      at: () => entry
+    } as unknown as Table,
+    now: () => state.at,
+    run: Effect.runFork
+  })
+  const round = (frozen: boolean) =>
+    Effect.suspend(() => {
+      state.at += 500
+      return Effect.map(asking.round(state.at, frozen), (silent) => silent.length)
+    })
+  return { state, round, doubted: () => known!.doubted(publicKey, "10.0.0.2") }
+}
 
 describe("peers of a crowd", () => {
   it("that wait to be asked take room of the oldest host where many name some, and 32 of one", () => {
@@ -48,4 +93,23 @@ describe("peers of a crowd", () => {
     assert.deepStrictEqual(all(), ["node1", "node3", "node4"])
     assert.isUndefined(table.at(3))
   })
+
+  it.effect("that others named are no suspects for a question of a time in which this process was frozen", () =>
+    Effect.gen(function*() {
+      const { doubted, round, state } = onePeer(2_500)
+      doubted()
+      const silent = yield* Effect.forEach([false, true, true, false], round)
+      assert.deepStrictEqual([silent, state.asked], [[0, 0, 0, 0], 3])
+      assert.strictEqual(yield* round(false), 1)
+      assert.strictEqual(state.asked, 3)
+    }))
+
+  it.effect("that are drawn are suspects when they have not answered three questions", () =>
+    Effect.gen(function*() {
+      const { round, state } = onePeer(10_000)
+      let rounds = 0
+      while ((yield* round(false)) === 0 && rounds < 100) rounds++
+      assert.isBelow(rounds, 100)
+      assert.strictEqual(state.asked, 3)
+    }))
 })

@@ -2037,6 +2037,17 @@ describe("peers of a crowd", () => {
       assert.strictEqual(yield* asks("10.0.0.2"), 1)
     }).pipe(quietly))
 
+  test("that are named have a slice to say that they are there before they are asked", () =>
+    Effect.gen(function*() {
+      const { asked, crowd, key } = yield* askedOf(["bob"])
+      crowd.doubted(key("bob"), "10.0.0.66")
+      yield* pass("500 millis")
+      assert.deepStrictEqual(asked, [])
+      crowd.hear("bob", key("bob"), 1_000, { source: { host: "10.0.0.1", port: 50_000 } })
+      for (let i = 0; i < 3; i++) yield* pass("500 millis")
+      assert.deepStrictEqual(asked, [])
+    }).pipe(quietly))
+
   test("that have several places are asked at one after another", () =>
     Effect.gen(function*() {
       const { asked, crowd, key, told } = yield* askedOf(["bob"])

@@ -266,6 +266,25 @@ const asking = of("crowd", "packages/core/src/internal/peers/asking.ts", whole, 
     `0`,
     "who is named is connected to, and not asked before"
   ],
+  "respite": [
+    `this.#ask(entry, at, respite, `,
+    `this.#ask(entry, at, 0, `,
+    "who is named is asked before it can say that it is there",
+    { tests: ["Peers"] }
+  ],
+  "frozen": [
+    `            if (frozen) continue
+`,
+    ``,
+    "who did not answer while this node was frozen is a suspect",
+    { tests: ["Asked"] }
+  ],
+  "questions": [
+    `this.#ask(drawn, at, 0, questions)`,
+    `this.#ask(drawn, at, 0, 1)`,
+    "one lost datagram makes a suspect",
+    { tests: ["Asked"] }
+  ],
   "doubted-again": [
     `isSettled || at - last.at >= doubtedFor ? entry`,
     `true ? entry`,
