@@ -1,5 +1,5 @@
 /**
- * The cryptography of pnet: X25519 key pairs, NaCl box under precomputed keys, Fernet, and random bytes.
+ * The cryptography of pnet: X25519 key pairs, NaCl box under precomputed keys, Fernet, Ed25519 signatures, and random bytes.
  *
  * Everything here is synchronous, because it is the hot path and because a simulation has to own the order of things.
  * Implementations are layers of modules of their own: `PortableCrypto` (JavaScript alone) and `NodeCrypto` in `@pnet/node`
@@ -18,6 +18,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Base64Url from "./internal/base/base64url.ts"
 import { fillRandom } from "./internal/base/platform.ts"
+import * as Ed25519 from "./internal/crypto/ed25519.ts"
 import * as PublicKey_ from "./PublicKey.ts"
 import type { PublicKey } from "./PublicKey.ts"
 import * as Why from "./Why.ts"
@@ -149,6 +150,15 @@ export interface Primitives {
   readonly aesCbcEncrypt: (key: Uint8Array, iv: Uint8Array, plaintext: Uint8Array) => Uint8Array
   /** The inverse; `undefined` where the padding is wrong. Only ever called with whole, authenticated blocks. */
   readonly aesCbcDecrypt: (key: Uint8Array, iv: Uint8Array, ciphertext: Uint8Array) => Uint8Array | undefined
+  /** The public key of a 32-byte Ed25519 secret (RFC 8032). */
+  readonly ed25519Key: (secretKey: Uint8Array) => Uint8Array
+  /** The 64 bytes of the signature under that secret. */
+  readonly ed25519Sign: (secretKey: Uint8Array, message: Uint8Array) => Uint8Array
+  /**
+   * Whether the signature is the message's, by the equation without cofactor. Only ever called with a key that is canonical and not
+   * of low order, and with a scalar below the order of the group.
+   */
+  readonly ed25519Verify: (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean
   /** Compares two byte strings of equal length in constant time. */
   readonly equal: (a: Uint8Array, b: Uint8Array) => boolean
 }
@@ -216,6 +226,15 @@ export class Crypto extends Context.Service<Crypto, {
     nowMillis: number,
     ttlSeconds: number
   ) => Result.Result<FernetOpened, FernetError>
+  /** The public key of a 32-byte Ed25519 secret. */
+  readonly signingKey: (secretKey: Redacted.Redacted<Uint8Array>) => Uint8Array
+  /** The Ed25519 signature of a message under a 32-byte secret: 64 bytes, the same each time. */
+  readonly sign: (secretKey: Redacted.Redacted<Uint8Array>, message: Uint8Array) => Uint8Array
+  /**
+   * Whether an Ed25519 signature is the message's under the key. Keys that are not canonical or of low order have none, and a
+   * signature has one form. Whatever the bytes, it does not throw.
+   */
+  readonly verify: (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean
   /** Compares two byte strings in constant time; those of different lengths differ. */
   readonly equal: (a: Uint8Array, b: Uint8Array) => boolean
 }>()("@pnet/core/Crypto") {}
@@ -423,6 +442,13 @@ export const make = (primitives: Primitives): Effect.Effect<Crypto["Service"]> =
       boxer: boxes.boxer,
       fernetEncrypt: fernet.fernetEncrypt,
       fernetDecrypt: fernet.fernetDecrypt,
+      signingKey: (secretKey) =>
+        primitives.ed25519Key(expectLength("a secret key", Redacted.value(secretKey), keyLength)),
+      sign: (secretKey, message) =>
+        primitives.ed25519Sign(expectLength("a secret key", Redacted.value(secretKey), keyLength), message),
+      verify: (publicKey, message, signature) =>
+        Ed25519.isKey(publicKey) && Ed25519.isSignature(signature) &&
+        primitives.ed25519Verify(publicKey, message, signature),
       equal: (a, b) => a.length === b.length && primitives.equal(a, b)
     })
   })

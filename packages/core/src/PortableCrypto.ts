@@ -37,7 +37,7 @@ const portable = Effect.promise(() => import("./internal/crypto/portableCrypto.t
 export const box: Effect.Effect<PortableBox> = Effect.map(portable, (module) => module.box)
 
 /**
- * The cryptography in JavaScript alone, by npm `@stablelib/nacl`, `@noble/ciphers` and `@noble/hashes`: runs everywhere, and many
+ * The cryptography in JavaScript alone, by npm `@stablelib/nacl`, `@stablelib/ed25519`, `@noble/ciphers` and `@noble/hashes`: runs everywhere, and many
  * times slower than `NodeCrypto.layer`. They load when the layer is built.
  *
  * @category layers
@@ -48,6 +48,7 @@ export const layer: Layer.Layer<Crypto> = Layer.effect(
   Effect.gen(function*() {
     const primitives = yield* box
     const { fernet } = yield* Effect.promise(() => import("./internal/crypto/portableFernet.ts"))
-    return yield* make({ ...primitives, ...fernet, name: "portable" })
+    const { ed25519 } = yield* Effect.promise(() => import("./internal/crypto/portableEd25519.ts"))
+    return yield* make({ ...primitives, ...fernet, ...ed25519, name: "portable" })
   })
 )

@@ -42,6 +42,7 @@ export const anchors = [
   "untrusted-by-peer",
   "allow-list-entry",
   "trust-open",
+  "authority",
   // reaching peers
   "cannot-connect",
   "connection-closed",

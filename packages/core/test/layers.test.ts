@@ -18,6 +18,7 @@ const layers: ReadonlyArray<{
     modules: [
       "Advert",
       "Allow",
+      "Authority",
       "Caller",
       "Crypto",
       "DerivedHost",

@@ -1,5 +1,5 @@
 /**
- * The cryptography on Node: boxes by libsodium (npm `sodium-native`), Fernet by node:crypto, and of short tokens the HMAC by
+ * The cryptography on Node: boxes by libsodium (npm `sodium-native`), Fernet and signatures by node:crypto, and of short tokens the HMAC by
  * libsodium's SHA-256. It makes and accepts the same bytes as `PortableCrypto.layer`, many times faster, and is the one to use on Node.
  *
  * `sodium-native` is a compiled addon, which may not load (another platform, `--no-addons`, a broken install). Each of its
@@ -20,10 +20,14 @@ import {
   createCipheriv,
   createDecipheriv,
   createHmac,
+  createPrivateKey,
+  createPublicKey,
   createSecretKey,
   type Decipheriv,
   type KeyObject,
-  timingSafeEqual
+  sign,
+  timingSafeEqual,
+  verify
 } from "node:crypto"
 import { createRequire } from "node:module"
 
@@ -298,6 +302,34 @@ const aesCbcEncrypt: Crypto.Primitives["aesCbcEncrypt"] = (key, iv, plaintext) =
   return join(cipher.update(plaintext), cipher.final())
 }
 
+// What RFC 8410 has around the 32 bytes of an Ed25519 key.
+const privateHead = hex("302e020100300506032b657004220420")
+const publicHead = hex("302a300506032b6570032100")
+
+const privateKey = (secretKey: Uint8Array): KeyObject => {
+  const der = Buffer.concat([privateHead, secretKey])
+  const key = createPrivateKey({ key: der, format: "der", type: "pkcs8" })
+  der.fill(0)
+  return key
+}
+
+const signingPrimitives: Pick<Crypto.Primitives, "ed25519Key" | "ed25519Sign" | "ed25519Verify"> = {
+  ed25519Key: (secretKey) =>
+    new Uint8Array(
+      createPublicKey(privateKey(secretKey)).export({ format: "der", type: "spki" }).subarray(publicHead.length)
+    ),
+  ed25519Sign: (secretKey, message) => new Uint8Array(sign(null, message, privateKey(secretKey))),
+  ed25519Verify: (publicKey, message, signature) => {
+    try {
+      const key = createPublicKey({ key: Buffer.concat([publicHead, publicKey]), format: "der", type: "spki" })
+      return verify(null, message, key, signature)
+    } catch {
+      // What is no point is no key, which some versions of OpenSSL say by throwing.
+      return false
+    }
+  }
+}
+
 // A bundle in CommonJS knows itself by `__filename`, and has nothing in `import.meta`.
 const here = typeof __filename === "string" ? __filename : import.meta.url
 
@@ -342,6 +374,7 @@ export const layerWith = (options: Options): Layer.Layer<Crypto.Crypto> =>
         aesCbcEncrypt,
         aesCbcDecrypt: decryptHere(),
         equal: timingSafeEqual,
+        ...signingPrimitives,
         name: `${boxes} + node:crypto`
       })
     })

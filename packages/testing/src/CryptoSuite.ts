@@ -70,6 +70,47 @@ const rfc7748 = {
   bobPublic: "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f"
 }
 
+// RFC 8032 section 7.1: tests 1, 2 and 3.
+const rfc8032 = [
+  {
+    secret: "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+    publicKey: "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+    message: "",
+    signature:
+      "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"
+  },
+  {
+    secret: "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+    publicKey: "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+    message: "72",
+    signature:
+      "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
+  },
+  {
+    secret: "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
+    publicKey: "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
+    message: "af82",
+    signature:
+      "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a"
+  }
+] as const
+
+// The points of Ed25519 whose order divides 8, in all their forms.
+const smallPoints = [
+  "0000000000000000000000000000000000000000000000000000000000000000",
+  "0000000000000000000000000000000000000000000000000000000000000080",
+  "0100000000000000000000000000000000000000000000000000000000000000",
+  "0100000000000000000000000000000000000000000000000000000000000080",
+  "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+  "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+  "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+  "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+  "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+  "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+  "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+  "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"
+]
+
 // NaCl: tests/core1.c (the key that HSalsa20 makes of the product) and tests/box.c.
 const nacl = {
   firstKey: "1b27556473e985d462cd51197a9a46c76009549eac6474f206c4ee0844f68389",
@@ -621,6 +662,55 @@ const fernetBytes = (it: It): void => {
   )
 }
 
+/** Signatures. */
+const signatures = (it: It): void => {
+  it.effect("signs as RFC 8032 says, and takes no other signature and no other message", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      for (const { message, publicKey, secret, signature } of rfc8032) {
+        const [key, signed] = [hex(publicKey), hex(signature)]
+        assert.deepStrictEqual(crypto.signingKey(redact(secret)), key)
+        assert.deepStrictEqual(crypto.sign(redact(secret), hex(message)), signed)
+        assert.isTrue(crypto.verify(key, hex(message), signed))
+        for (let i = 0; i < 64; i += 21) {
+          const other = signed.slice()
+          other[i]! ^= 1 << i % 8
+          assert.isFalse(crypto.verify(key, hex(message), other), `byte ${i}`)
+        }
+        assert.isFalse(crypto.verify(key, Uint8Array.of(...hex(message), 0), signed))
+        assert.isFalse(crypto.verify(hex(rfc8032[key[0] === 0xd7 ? 1 : 0]!.publicKey), hex(message), signed))
+        assert.isFalse(crypto.verify(key, hex(message), signed.subarray(1)))
+        assert.isFalse(crypto.verify(key.subarray(1), hex(message), signed))
+      }
+      assert.throws(() => crypto.sign(Redacted.make(new Uint8Array(31)), new Uint8Array(1)), RangeError)
+      assert.throws(() => crypto.signingKey(Redacted.make(new Uint8Array(33))), RangeError)
+    }))
+
+  it.effect("takes no second form of a signature, and no key of low order or out of form", () =>
+    Effect.map(Crypto.Crypto, (crypto) => {
+      const { message, publicKey, signature } = rfc8032[1]!
+      // The scalar, and the order of the group added to it: of the same signature, and not the one form.
+      const order = 2n ** 252n + 27742317777372353535851937790883648493n
+      const signed = hex(signature)
+      let scalar = signed.subarray(32).reduceRight((sum, byte) => sum * 256n + BigInt(byte), 0n) + order
+      for (let i = 32; i < 64; i++) {
+        signed[i] = Number(scalar & 255n)
+        scalar >>= 8n
+      }
+      assert.strictEqual(scalar, 0n)
+      assert.isFalse(crypto.verify(hex(publicKey), hex(message), signed))
+      // Of a key of low order some signatures are every message's: R is the point, and the scalar 0.
+      for (const point of smallPoints) {
+        for (const r of smallPoints) {
+          for (const text of ["", "01", "02", "03"]) {
+            assert.isFalse(crypto.verify(hex(point), hex(text), Uint8Array.of(...hex(r), ...new Uint8Array(32))), point)
+          }
+        }
+      }
+      // 2 is the y of no point.
+      assert.isFalse(crypto.verify(Uint8Array.of(2, ...new Uint8Array(31)), hex(message), hex(signature)))
+    }))
+}
+
 /** Random bytes, and comparing bytes. */
 const randomBytes = (it: It, implementation: Layer.Layer<Crypto.Crypto>): void => {
   it.effect("draws everything from Entropy: one seed, one output", () =>
@@ -710,6 +800,7 @@ export const cryptoSuite = (name: string, implementation: Layer.Layer<Crypto.Cry
     fernetTokens(it)
     fernetInTurn(it)
     fernetBytes(it)
+    signatures(it)
     randomBytes(it, implementation)
   })
 }
@@ -721,6 +812,27 @@ export const cryptoSuite = (name: string, implementation: Layer.Layer<Crypto.Cry
 class Both extends Context.Service<Both, { readonly a: Service; readonly b: Service }>()(
   "@pnet/testing/CryptoSuite/Both"
 ) {}
+
+/** Of the same secrets and messages, and of each damage to them. */
+const sameSignatures = (one: Service, two: Service): void => {
+  for (const length of [0, 1, 200]) {
+    const secret = Redacted.make(one.randomBytes(32))
+    const message = pattern(length, length)
+    const key = one.signingKey(secret)
+    assert.deepStrictEqual(two.signingKey(secret), key)
+    const signature = one.sign(secret, message)
+    assert.deepStrictEqual(two.sign(secret, message), signature)
+    for (let i = 0; i < 64; i += 31) {
+      const damaged = signature.slice()
+      damaged[i]! ^= 0x80
+      const other = key.slice()
+      other[i % 32]! ^= 1
+      for (const [k, s] of [[key, damaged], [other, signature], [damaged.subarray(0, 32), signature]] as const) {
+        assert.strictEqual(one.verify(k, message, s), two.verify(k, message, s))
+      }
+    }
+  }
+}
 
 /**
  * Registers the tests that two implementations of `Crypto` must pass with each other: whatever the one makes, the other
@@ -811,6 +923,11 @@ export const cryptoCrossSuite = (
         }),
       { arbitrary: { runs: 25 } }
     )
+
+    it.effect("make the same signatures, and refuse the same damaged ones", () =>
+      Effect.gen(function*() {
+        sameSignatures(yield* withSeed(a, 9), yield* withSeed(b, 9))
+      }))
 
     it.effect("turn one seed into one output", () =>
       Effect.gen(function*() {
