@@ -52,6 +52,18 @@ describe("a limit of calls that run at once", () => {
       assert.isTrue(Exit.isSuccess(yield* Effect.exit(limiter.run("a", Effect.void, refused))))
     }))
 
+  it.effect("is not overtaken by a call that comes while another is given its turn", () =>
+    Effect.gen(function*() {
+      const limiter = new Limiter({ running: 1, waiting: 9 })
+      const { call, ends, order } = calls(limiter)
+      yield* call("a1")
+      const named = (name: string) => limiter.run("a", Effect.sync(() => order.push(name)), refused)
+      yield* fork(Effect.andThen(named("a2"), named("a4")))
+      yield* fork(named("a3"))
+      yield* Deferred.succeed(ends[0]!, undefined)
+      assert.deepStrictEqual(order, ["a1", "a2", "a3", "a4"])
+    }))
+
   it.effect("has two thousand that end as they begin go on one after another", () =>
     Effect.gen(function*() {
       const limiter = new Limiter({ running: 1, waiting: 2_000 })

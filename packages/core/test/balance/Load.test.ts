@@ -201,7 +201,7 @@ describe("consistentHash", () => {
   it("keeps to 1.25 times its share of what is out, though all ask for one key", () => {
     const service = model(1, {
       policy: byKey,
-      servers: equal(10, 1, 20),
+      servers: equal(10, 1, 20).map((server) => ({ ...server, workers: 64 })),
       callers: 1,
       rate: 2_500,
       payload: () => ({ key: "all" })

@@ -185,6 +185,20 @@ describe("a call of a service", () => {
       isIdle(it)
     }))
 
+  it.effect("goes to a busy peer again as soon as that has answered another", () =>
+    Effect.gen(function*() {
+      const it = yield* make({ peers: ["a"] })
+      const done = yield* Deferred.make<string>()
+      const first = yield* fork(it.call(it.plain, () => Deferred.await(done)))
+      let isBusy = true
+      const second = yield* fork(it.call(it.plain, (peer) => isBusy ? fail("busy")(peer) : ok(peer)))
+      assert.isUndefined(second.pollUnsafe())
+      isBusy = false
+      yield* Deferred.succeed(done, "done")
+      yield* Fiber.join(first)
+      assert.strictEqual(yield* Fiber.join(second), "a")
+    }))
+
   it.effect("goes past a peer that leaves, at no cost, and to it again when it takes calls again", () =>
     Effect.gen(function*() {
       const it = yield* make({ peers: ["a", "b"], settings: { retries: 0, retriesPerSecond: 0 } })
@@ -192,7 +206,7 @@ describe("a call of a service", () => {
       for (let i = 0; i < 10; i++) assert.strictEqual(yield* it.call(it.plain, attempt), "b")
       assert.strictEqual(it.tried.filter((peer) => peer === "a").length, 1)
       it.pool.set({ id: "a", peer: "a", draining: true })
-      yield* TestClock.adjust("1 minute")
+      yield* TestClock.adjust("1 second")
       for (let i = 0; i < 10; i++) assert.strictEqual(yield* it.call(it.plain, ok), "b")
       it.pool.set({ id: "a", peer: "a", draining: false })
       const reached = new Set<string>()
@@ -321,15 +335,18 @@ describe("a call that waits", () => {
     Effect.gen(function*() {
       const it = yield* full()
       yield* it.block("first")
-      yield* it.block("second")
-      yield* it.block("third")
-      // The second ends in the very moment in which it begins, and another call is made then.
-      yield* Deferred.succeed(it.blocks[1]!, "done")
+      const named = (name: string) =>
+        it.call(it.plain, () =>
+          Effect.sync(() => {
+            it.order.push(name)
+            return name
+          }))
+      // Whose second call is made in the very moment in which the first has ended.
+      yield* fork(Effect.andThen(named("second"), named("fourth")))
+      yield* fork(named("third"))
       yield* Deferred.succeed(it.blocks[0]!, "done")
-      yield* it.block("fourth")
-      assert.deepStrictEqual(it.order, ["first", "second", "third"])
-      yield* Deferred.succeed(it.blocks[2]!, "done")
       assert.deepStrictEqual(it.order, ["first", "second", "third", "fourth"])
+      isIdle(it)
     }))
 
   it.effect("may be one of two thousand that end as they begin", () =>
@@ -361,6 +378,20 @@ describe("a call that waits", () => {
       const at = yield* make({ peers: [], settings: { whenNobody: 0 }, nobody: () => "nobody at all" })
       assert.strictEqual<unknown>(yield* Effect.flip(at.call(at.plain, ok)), "nobody at all")
       isIdle(it)
+    }))
+
+  it.effect("for a peer that takes none now, or says nonsense of what it takes", () =>
+    Effect.gen(function*() {
+      const it = yield* make({ peers: ["a"], capacity: 0 })
+      const waiting = yield* fork(it.call(it.plain, ok))
+      assert.strictEqual(it.pool.waiting, 1)
+      it.pool.set({ id: "a", peer: "a", capacity: 3 })
+      assert.strictEqual(yield* Fiber.join(waiting), "a")
+      for (const capacity of [Number.NaN, -1, Infinity, "8" as unknown as number]) {
+        it.pool.set({ id: "a", peer: "a", capacity })
+        assert.strictEqual(yield* it.call(it.plain, ok), "a")
+      }
+      for (const endpoint of it.pool.endpoints) assert.strictEqual(endpoint.capacity, 1)
     }))
 
   it.effect("is told when the node closes, and so is every later one", () =>
@@ -477,19 +508,29 @@ describe("a second attempt beside the first", () => {
     Effect.gen(function*() {
       const it = yield* measured()
       const ended: Array<string> = []
-      const fiber = yield* fork(it.call(it.kind, (peer) =>
-        Effect.onInterrupt(
-          it.timed(() => peer === it.tried[0] ? 1_000 : 10)(peer),
-          () => Effect.sync(() => ended.push(peer))
-        )))
+      const call = (millis: ReadonlyArray<number>) => {
+        it.tried.length = ended.length = 0
+        const one = it.call(it.kind, (peer) =>
+          Effect.onInterrupt(
+            it.timed(() => millis[it.tried.indexOf(peer)]!)(peer),
+            () => Effect.sync(() => ended.push(peer))
+          ))
+        // What is out when it has its answer.
+        return fork(Effect.map(one, (peer) => ({ peer, pending: it.pool.pending })))
+      }
+      const slowFirst = yield* call([1_000, 10])
       yield* TestClock.adjust(9)
       assert.strictEqual(it.tried.length, 1)
       yield* TestClock.adjust(4)
       assert.strictEqual(it.tried.length, 2)
       yield* TestClock.adjust(10)
-      assert.strictEqual(yield* Fiber.join(fiber), it.tried[1])
+      assert.deepStrictEqual(yield* Fiber.join(slowFirst), { peer: it.tried[1]!, pending: 0 })
       assert.deepStrictEqual(ended, [it.tried[0]])
       assert.notStrictEqual(it.tried[0], it.tried[1])
+      const slowSecond = yield* call([20, 1_000])
+      yield* TestClock.adjust(20)
+      assert.deepStrictEqual(yield* Fiber.join(slowSecond), { peer: it.tried[0]!, pending: 0 })
+      assert.deepStrictEqual(ended, [it.tried[1]])
       isIdle(it)
     }))
 

@@ -76,10 +76,16 @@ export class Endpoint<P> implements Candidate<P> {
     this.id = server.id
     this.slot = slot
     this.peer = server.peer
-    this.told = server.capacity
-    this.isDraining = server.draining === true
     this.#most = most
     this.#window = Math.min(most, pendingAtFirst)
+    this.isSaid(server)
+  }
+
+  /** What is said of it now. It may have said anything. */
+  isSaid({ capacity, draining, peer }: Server<P>): void {
+    this.peer = peer
+    this.isDraining = draining === true
+    this.told = typeof capacity === "number" && capacity >= 0 ? Math.floor(Math.min(capacity, this.#most)) : undefined
   }
 
   /** Calls that may be out to it now. */

@@ -26,6 +26,7 @@ export const lease = <P>(
   Effect.uninterruptibleMask((restore) => {
     const run = new Run<P, void, unknown, never>(pool, () => "final", kind, () => Effect.void, options)
     run.tried = tried
+    run.isCounted = tried !== undefined
     return Effect.flatMap(restore(run.placed), (endpoint) => {
       let outcome: Outcome = "unknown"
       const lease = {

@@ -156,9 +156,7 @@ export class Pool<P> {
       const slot = this.#freeSlots.pop() ?? this.#endpoints.size
       this.#endpoints.set(server.id, new Endpoint(server, slot, this.#settings.pending))
     } else {
-      known.peer = server.peer
-      known.told = server.capacity
-      known.isDraining = server.draining === true
+      known.isSaid(server)
       // Who says that it takes calls again is back.
       if (known.absence === "leaves" && server.draining === false) this.#return(known)
     }

@@ -64,7 +64,8 @@ export class Run<P, A, E, R> implements Waiter<P> {
   #at: Endpoint<P> | undefined
   #outcome: Outcome | "noPlace" = "unknown"
   tried: Array<Endpoint<P>> | undefined
-  #isCounted = false
+  /** A call is counted once, whatever it takes. */
+  isCounted = false
   /** The failure of an attempt that may have run. */
   #mayHaveRun: Cause.Cause<E> | undefined
   /** The failure of an attempt that did not. */
@@ -111,8 +112,8 @@ export class Run<P, A, E, R> implements Waiter<P> {
     const pool = this.#pool
     if (pool.isClosed) return Effect.fail(pool.options.closed() as E)
     const now = pool.now()
-    if (!this.#isCounted) {
-      this.#isCounted = true
+    if (!this.isCounted) {
+      this.isCounted = true
       pool.budget.call(now)
     }
     const endpoint = pool.choose(this, now)
@@ -286,7 +287,7 @@ export class Run<P, A, E, R> implements Waiter<P> {
       caller: this.#caller
     })
     other.tried = [...(this.tried ?? []), held]
-    other.#isCounted = true
+    other.isCounted = true
     const now = pool.now()
     return pool.choose(other, now) !== undefined && pool.budget.hedge(now) ? other : undefined
   }
