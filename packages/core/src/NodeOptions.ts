@@ -155,6 +155,14 @@ export const Limits = Schema.Struct({
     268_435_456,
     "Bytes that all peers together may send before they are read, 262,144 a stream and a quarter of it for one peer. A stream beyond it is reset with refused."
   ),
+  offers: count(
+    512,
+    "Peers that are asked what they offer, a session and a stream each. Of further ones it is not known, which the log says."
+  ),
+  offerMemory: count(
+    16_777_216,
+    "Bytes held of what peers offer, as they say it. What one more offers is not known, which the log says."
+  ),
   sharedKeys: count(
     1_024,
     "Precomputed box keys kept, one a peer. The least recently used is dropped and computed again when needed."
@@ -232,6 +240,11 @@ export const NodeOptions = Schema.Struct({
   roles: Offer.Roles.pipe(Schema.withDecodingDefaultKey(Effect.succeed<ReadonlyArray<string>>([]))),
   /** Small facts that peers are told of the node, such as `{ zone: "a" }`: at most 512 bytes as JSON. Default: none. */
   meta: Offer.Meta.pipe(Schema.withDecodingDefaultKey(Effect.succeed<Offer.Meta>({}))),
+  /**
+   * When the node asks its peers what they offer, over a session with each: while something on it wants to know (`asked`, the default), or
+   * `all` the time.
+   */
+  offers: Schema.Literals(["asked", "all"]).pipe(Schema.withDecodingDefaultKey(Effect.succeed("asked" as const))),
   /** The bounds, each with a default. */
   limits: Limits.pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
 }).check(

@@ -34,6 +34,7 @@ import { formatEndpoint } from "./Advert.ts"
 import { quote } from "./internal/base/quote.ts"
 import type { Endpoint } from "./Network.ts"
 import { Obstacle } from "./Obstacle.ts"
+import type { Offer } from "./Offer.ts"
 import { NodeName } from "./Packet.ts"
 import * as PublicKey from "./PublicKey.ts"
 import type { UntrustedPeerError } from "./Trust.ts"
@@ -58,6 +59,11 @@ export interface Peer {
   readonly status: "Online" | "Suspect"
   /** Whether it has proved that it has the secret of its key. */
   readonly proved: boolean
+  /**
+   * What it offers, as far as this node's trust policy grants it: roles, and functions that it serves, by what it may be chosen. Its `meta` is its own word. Left
+   * out where it is not known: nobody here wanted to know, the peer is of a version that does not tell, or it has no sessions.
+   */
+  readonly offer?: Offer | undefined
 }
 
 /**
@@ -67,6 +73,7 @@ export interface Peer {
  * - `Joined`: it is in the table now. `reason`: it is `New` here, it has `Returned` after it was lost or had left, or it was
  *   `Known` already when this stream of events began
  * - `Updated`: its `name` or an `address` changed, or it `proved` its key; `reason` says which
+ * - `Offered`: what it `offer`s is known now, has changed, or is not known any more
  * - `Suspected`: it was not heard for three intervals (`silentFor`), or, on a LAN of many, did not answer, and is asked from now on
  * - `Probed`: what the asking came to, after `tries` questions. `Answered` or, without a network key, `Busy`: it lives. `Refused`: nothing listens at
  *   any of its addresses, or somebody else does. `NoAnswer`: it did not answer in time
@@ -85,6 +92,7 @@ export interface Peer {
 export type PeerEvent =
   | { readonly _tag: "Joined"; readonly peer: Peer; readonly reason: "New" | "Returned" | "Known" }
   | { readonly _tag: "Updated"; readonly peer: Peer; readonly reason: "name" | "address" | "proved" }
+  | { readonly _tag: "Offered"; readonly peer: Peer }
   | { readonly _tag: "Suspected"; readonly peer: Peer; readonly silentFor: Duration.Duration }
   | {
     readonly _tag: "Probed"
@@ -170,12 +178,87 @@ export interface PeerScope {
 }
 
 /**
- * What a message is addressed to: a name, several, or `"*"` for every known peer.
+ * Peers by what they offer: those that are `Online` and not draining, have the role, serve all of the functions, and for which the predicate
+ * holds; whichever of them are given, at least one. Roles and functions count where the trust policy grants them to the peer. This node itself is not
+ * among them.
  *
  * @category models
  * @since 0.1.0
  */
-export type Target = string | ReadonlyArray<string>
+export interface Where {
+  readonly role?: string
+  /** Functions by name, or by name and the hash of the very contract, as `describe` has it. */
+  readonly serves?: string | ReadonlyArray<string | { readonly name: string; readonly contract: string }>
+  /** Synchronous. What it throws is a no, which the log has; and so is what is not `true`. */
+  readonly where?: (peer: Peer) => boolean
+}
+
+/**
+ * What a message is addressed to: a name, several, `"*"` for every known peer, or those that offer something.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Target = string | ReadonlyArray<string> | Where
+
+/**
+ * One of several peers, where the name of one is taken. Made by `any`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Any<out W = Where> {
+  readonly where: W
+  constructor(where: W) {
+    this.where = where
+  }
+}
+
+/**
+ * One peer of those that offer something, drawn by chance for each call.
+ *
+ * ```ts
+ * yield* node.send(Peers.any({ role: "worker" }), "resize", image)
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const any = <const W extends object = Where>(where: W): Any<W> => new Any(where)
+
+/**
+ * What is sent to one peer: its name, or one of those that offer something.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type One<W = Where> = string | Any<W>
+
+/**
+ * How it is waited for peers.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AwaitOptions {
+  /** How many have to be there. Default: 1. */
+  readonly atLeast?: number | undefined
+  /** How long it is waited. Default: 10 seconds. */
+  readonly within?: Duration.Input | undefined
+}
+
+/**
+ * Who finds out what peers offer, for the layer that asks them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Follower {
+  /** Somebody wants to know from now on, or nobody any more. */
+  readonly wanted: (isWanted: boolean) => void
+  /** Waits, not for long, until each peer that is there has been asked once; `undefined` where that has been done. */
+  readonly settled: () => Effect.Effect<void> | undefined
+}
 
 // Anybody can use a name, with any number of keys.
 const keysShown = 8
@@ -188,8 +271,44 @@ const sharing = (name: string, keys: ReadonlyArray<PublicKey.PublicKey>) => {
   } (keys ${shown}${more}); give each a name of its own, say which key it is with peers.resolveConflict, or list it with AllowListTrust.layer`
 }
 
+/** Names of peers, at most ten. */
+const Names = Schema.Array(Schema.String)
+
+const listed = (names: ReadonlyArray<string>): string => names.map((name) => quote(name)).join(", ")
+
+/** Why too few peers are there of those that a target by what they offer means. */
+const ofTarget = (
+  what: string,
+  waited: string,
+  target: NonNullable<PeerUnknownError["target"]>,
+  known: ReadonlyArray<string>
+): string => {
+  const { asks, atLeast, draining, found, notGranted, suspect } = target
+  const head = found === 0
+    ? `no peer ${what} is known${waited}`
+    : `${found} of ${atLeast} peers ${what} were there${waited}`
+  const whys = [
+    ...(asks ? [] : [
+      "this node asks nobody what they offer, since it has no sessions: make it an AdvancedNode or a CommandNode"
+    ]),
+    ...(notGranted.length === 0 ? [] : [
+      `${
+        listed(notGranted)
+      } said so, and this node's trust policy does not grant it to them: grant it in the allow list or the certificate, or trust every peer's word by Trust.open`
+    ]),
+    ...(draining.length === 0 ? [] : [`${listed(draining)} are draining`]),
+    ...(suspect.length === 0 ? [] : [`${listed(suspect)} are silent, and being asked`])
+  ]
+  const others = known.length === 0 ? "no peer is known at all" : `known are ${listed(known)}`
+  return `${head}; ${
+    whys.length > 0
+      ? whys.join("; ")
+      : `${others}, and none of them says so${waited === "" ? "; wait for one with peers.awaitPeers" : ""}`
+  }`
+}
+
 /**
- * No peer of that name is known.
+ * No peer of that name is known, or not enough of those that offer something.
  *
  * @category errors
  * @since 0.1.0
@@ -197,7 +316,7 @@ const sharing = (name: string, keys: ReadonlyArray<PublicKey.PublicKey>) => {
 export class PeerUnknownError extends Schema.TaggedError<PeerUnknownError>("@pnet/core/Peers/PeerUnknownError")(
   "PeerUnknownError",
   {
-    /** The name that was asked for. */
+    /** The name that was asked for, or in words what was, where `target` is there. */
     peer: Schema.String,
     /** Some of the names that are known, at most ten. */
     known: Schema.Array(Schema.String),
@@ -207,6 +326,17 @@ export class PeerUnknownError extends Schema.TaggedError<PeerUnknownError>("@pne
     obstacles: Schema.optionalKey(Schema.Array(Obstacle)),
     /** `true` where it is the name of the node that asked. */
     self: Schema.optionalKey(Schema.Boolean),
+    /** Where peers were asked for by what they offer: how many there were, and who was left out, ten of each kind at most. */
+    target: Schema.optionalKey(Schema.Struct({
+      found: Schema.Int,
+      atLeast: Schema.Int,
+      /** Say that they offer it, and the trust policy does not grant it to them. */
+      notGranted: Names,
+      draining: Names,
+      suspect: Names,
+      /** Whether this node asks peers what they offer: not where it has no sessions. */
+      asks: Schema.Boolean
+    })),
     /**
      * Where the name is known and belongs to the key `expected`: the other key that said in the last minute, from `source`, that
      * the name is its own, as a peer does that was set up anew or started without the file of its key.
@@ -231,6 +361,10 @@ export class PeerUnknownError extends Schema.TaggedError<PeerUnknownError>("@pne
         "node-closed"
       )
     }
+    const waited = this.waited === undefined ? "" : ` after ${Duration.format(this.waited)}`
+    if (this.target !== undefined) {
+      return Why.see(ofTarget(this.peer, waited, this.target, this.known), "nobody-offers")
+    }
     if (this.self === true) {
       return Why.see(
         `${
@@ -239,7 +373,6 @@ export class PeerUnknownError extends Schema.TaggedError<PeerUnknownError>("@pne
         "this-node-itself"
       )
     }
-    const waited = this.waited === undefined ? "" : ` after ${Duration.format(this.waited)}`
     if (this.conflict !== undefined) {
       const { expected, publicKey, source } = this.conflict
       return Why.see(
@@ -369,10 +502,26 @@ export class Peers extends Context.Service<Peers, {
    * `limits.peerEvents` behind misses the oldest.
    */
   readonly changes: Stream.Stream<PeerEvent>
-  /** The peers that a target stands for. `"*"` is every peer there is now, and may be none. */
+  /**
+   * Waits until enough of the peers that a target stands for are there, and gives all that are there then. Until then this node asks its
+   * peers what they offer.
+   */
+  readonly awaitPeers: (
+    target: Target,
+    options?: AwaitOptions
+  ) => Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError>
+  /**
+   * The peers that a target stands for. `"*"` is every peer there is now, and may be none; so may those be that offer something, which are
+   * known after each peer was asked: that is waited for, 2 seconds at the most. A node without sessions asks nobody, and fails.
+   */
   readonly resolve: (target: Target) => Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError | NameConflictError>
-  /** The one peer of a name. */
-  readonly resolveOne: (name: string) => Effect.Effect<Peer, PeerUnknownError | NameConflictError>
+  /** The one peer of a name, or one of those that offer something. */
+  readonly resolveOne: (one: One) => Effect.Effect<Peer, PeerUnknownError | NameConflictError>
+  /**
+   * Has the node ask its peers what they offer until the scope closes, as something that is sent to peers by what they offer does for a
+   * minute. `Peer.offer` has it, and `changes` says when it is another.
+   */
+  readonly interested: Effect.Effect<void, never, Scope.Scope>
   /**
    * Runs an effect while the peer of a name is there. When it is lost, or leaves, the effect is interrupted, its finalizers are
    * waited for, and this fails with `PeerLostError`, whatever else failed in the effect for the same reason. It is bound to the
@@ -448,4 +597,11 @@ export class Peers extends Context.Service<Peers, {
   readonly failedUnsafe: (publicKey: PublicKey.PublicKey, endpoint: Endpoint) => void
   /** The address at which a key proved itself last, if that has not failed since. */
   readonly provedAtUnsafe: (publicKey: PublicKey.PublicKey) => Endpoint | undefined
+  /** Finds out what peers offer, for whoever wants to know, until what it gives is called. For the layer that asks them. */
+  readonly followUnsafe: (follower: Follower) => () => void
+  /** Says what a peer says that it offers, and what of that counts; `undefined` where it is not known. For the layer that asks. */
+  readonly offeredUnsafe: (
+    publicKey: PublicKey.PublicKey,
+    known: { readonly claimed: Offer; readonly offer: Offer } | undefined
+  ) => void
 }>()("@pnet/core/Peers") {}

@@ -23,6 +23,7 @@ export const page = "@pnet/core/docs/why-cant-i.md"
 export const anchors = [
   // finding peers
   "peer-unknown",
+  "nobody-offers",
   "network-key-differs",
   "clocks-differ",
   "other-network",

@@ -169,6 +169,14 @@ const tests: { readonly [L in Limit]: readonly [file: string, title: string] } =
     "core/test/session/Sessions.sim.test.ts",
     "openers beyond the credit of a session or of the node wait, for another peer's streams too"
   ],
+  offers: [
+    "core/test/offers/Following.sim.test.ts",
+    "offers: of more peers it is not known, until who was asked in vain gives way"
+  ],
+  offerMemory: [
+    "core/test/offers/Following.sim.test.ts",
+    "offerMemory: what one more offers is not known, which the log says, until there is room"
+  ],
   sharedKeys: [
     "core/test/nodes/Limits.sim.test.ts",
     "sharedKeys: a key that was dropped is computed again, and nobody notices"
@@ -279,6 +287,12 @@ const memoryTerms: ReadonlyArray<
     "short-term keys of the last two minutes, on a network with a key"
   ],
   ["with sessions", "2 × `credit`", (l) => 2 * l.credit, "what streams have received and nobody has read"],
+  [
+    "with sessions",
+    "5 × `offerMemory`",
+    (l) => 5 * l.offerMemory,
+    "what peers offer, as they say it and as it is known"
+  ],
   ["CommandNode", "`calls` × 68 KiB", (l) => l.calls * 68 * kibibyte, "calls of up to 64 KiB that are being handled"],
   ["CommandNode", "`callMemory`", (l) => l.callMemory, "calls over that"]
 ]
@@ -494,6 +508,17 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "4 datagrams an interface",
     "Peers that miss all of them find out as for a crash."
   ],
+  [
+    "What a node tells of itself",
+    "16 roles of 64 bytes, 512 bytes of `meta`, 1,024 functions of 255 bytes, 64 KiB in all",
+    "`OptionsError`; further functions are not told of, which the log says. A peer that says more says nothing."
+  ],
+  [
+    "Lines in which a node tells that, to one peer",
+    "4 a second",
+    "The newest is told then. Of a peer's, further ones are not looked at; over 512 KiB a second it is given up for 5 minutes."
+  ],
+  ["Peers that are asked what they offer at once", "16", "Further ones wait for their turn."],
   ["An identity file", "4,096 bytes", "It is refused."],
   [
     "On Node: a connection that was closed, and whose peer takes nothing more",

@@ -57,6 +57,7 @@ const values: Members = {
   publicKeys: [one, other],
   self: true,
   sharedBy: [one, other],
+  target: { found: 0, atLeast: 1, notGranted: ["carol"], draining: ["carol"], suspect: ["carol"], asks: false },
   differences: ["payload: number here, string at the peer"]
 }
 

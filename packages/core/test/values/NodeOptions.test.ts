@@ -43,7 +43,8 @@ describe("NodeOptions", () => {
         chunkSize: 16_384,
         framing: "binary",
         roles: [],
-        meta: {}
+        meta: {},
+        offers: "asked"
       })
       assert.strictEqual(Duration.toMillis(broadcastInterval), 2_500)
       assert.deepStrictEqual(
@@ -93,6 +94,8 @@ describe("NodeOptions", () => {
           callSize: 8_388_608,
           callMemory: 134_217_728,
           credit: 268_435_456,
+          offers: 512,
+          offerMemory: 16_777_216,
           sharedKeys: 1_024
         }
       )

@@ -587,8 +587,10 @@ const offers: Readonly<Record<string, Titles>> = {
     "and does not read is told the newest when it does, and what it says is dropped": ["offer-rate"],
     "has one stream: another ends the one before, and more than four a second are refused": ["offer-one", "offer-often"]
   },
-  "core/test/nodes/Versions.sim.test.ts": {
-    "has protocols and names that are not known: unsupported and not_found, and it goes on": ["offer-unsupported"]
+  "core/test/offers/Following.sim.test.ts": {
+    "of peers that do not tell, or have no sessions, is not known: they are asked again seldom": ["offer-unsupported"],
+    "is known as far as the trust policy grants it, which may change": ["offer-claim"],
+    "that is no offer, too long, or too much, is nothing, and its peer is not asked again for minutes": ["offer-wrong"]
   }
 }
 

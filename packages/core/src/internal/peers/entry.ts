@@ -1,6 +1,7 @@
 /** A peer in the table, and what is known of it beyond what its users see. Changes go through `Membership`, which says them. */
 import * as Deferred from "effect/Deferred"
 import * as Exit from "effect/Exit"
+import type { Offer } from "../../Offer.ts"
 import type { NodeName } from "../../Packet.ts"
 import type * as Peers from "../../Peers.ts"
 import type { Addresses } from "./addresses.ts"
@@ -41,6 +42,8 @@ export class Entry {
   places: Places | undefined
   /** Where it is among all of its table, which sees to it. */
   index = -1
+  /** What it says that it offers, granted or not, where it was asked. */
+  claimed: Offer | undefined
   /** While it is being asked: what ends that. */
   probe: Deferred.Deferred<Verdict> | undefined
 

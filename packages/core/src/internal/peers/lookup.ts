@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { NodeConfig } from "../../NodeOptions.ts"
 import type { NodeName } from "../../Packet.ts"
-import { NameConflictError, type Peer, PeerUnknownError, type Target } from "../../Peers.ts"
+import { NameConflictError, type Peer, PeerUnknownError } from "../../Peers.ts"
 import type { PublicKey } from "../../PublicKey.ts"
 import type { Conflicts } from "./conflicts.ts"
 import type { LeftOut } from "./leftOut.ts"
@@ -37,6 +37,10 @@ export class Lookup {
     this.#closed = true
   }
 
+  get closed(): boolean {
+    return this.#closed
+  }
+
   /** The one peer of a name. Who waits for it looks at each change, so that nothing is made here for an error. */
   get(name: string): Effect.Effect<Peer | undefined> {
     const { conflicts, table } = this.#parts
@@ -53,7 +57,19 @@ export class Lookup {
     })
   }
 
-  resolve(target: Target): Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError | NameConflictError> {
+  /** Of some names, or of all, the peers that are there. */
+  those(target: string | ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Peer>> {
+    return target === "*"
+      ? Effect.sync(() => this.#closed ? [] : this.#parts.presence.all)
+      : Effect.map(
+        Effect.forEach(typeof target === "string" ? [target] : [...new Set(target)], (name) => this.get(name)),
+        (peers) => peers.filter((peer) => peer !== undefined)
+      )
+  }
+
+  resolve(
+    target: string | ReadonlyArray<string>
+  ): Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError | NameConflictError> {
     return target === "*"
       ? Effect.sync(() => this.#parts.presence.all)
       : typeof target === "string"
@@ -99,9 +115,26 @@ export class Lookup {
     )
   }
 
-  /** Why nobody is known under a name. */
-  unknown(name: string, waited?: Duration.Duration): Effect.Effect<never, PeerUnknownError> {
+  /** Why nobody is known under a name, or of those whom `target` says more of. */
+  unknown(
+    name: string,
+    waited?: Duration.Duration,
+    target?: PeerUnknownError["target"]
+  ): Effect.Effect<never, PeerUnknownError> {
     const { config, conflicts, leftOut, now } = this.#parts
+    if (target !== undefined) {
+      return Effect.suspend(() =>
+        Effect.fail(
+          new PeerUnknownError({
+            peer: name,
+            known: this.#knownNames(),
+            ...(waited === undefined ? {} : { waited }),
+            ...(this.#closed ? { closed: true } : {}),
+            target
+          })
+        )
+      )
+    }
     return Effect.flatMap(conflicts.expected(name as NodeName), (expected) => {
       const claim = conflicts.lastClaim(name)
       const known = this.#knownNames()

@@ -4,6 +4,7 @@
  */
 import * as Duration from "effect/Duration"
 import type { Endpoint } from "../../Network.ts"
+import type { Offer } from "../../Offer.ts"
 import type { NodeName } from "../../Packet.ts"
 import type * as Peers from "../../Peers.ts"
 import type { Entry, Saying } from "./entry.ts"
@@ -128,6 +129,9 @@ export class Membership {
     const isProved = entry.fixed === "proved" && entry.peer.name === name
     if (entry.peer.proved && isFirst && isProved) return
     const proved = this.#table.promote(entry)
+    // What it offers was granted to it under the name that it had.
+    if (entry.peer.name !== name && entry.claimed !== undefined) this.offered(entry, undefined)
+    if (!this.#isThere(entry)) return
     entry.fixed = "proved"
     this.#table.takeNames(entry, () => false, { name, host: entry.host, at: this.#now() })
     if (endpoint !== undefined) entry.addresses.prove(endpoint)
@@ -135,6 +139,15 @@ export class Membership {
     this.#presence.publish({ _tag: "Updated", peer: entry.peer, reason: "proved" })
     // What knew it by a name that adverts gave it, or by one that it had.
     this.#watchers.wake(entry.peer, "Renamed", (bound) => bound !== "" && bound !== name)
+  }
+
+  /** It was found out what a peer offers: what it says, and what of that counts. */
+  offered(entry: Entry, known: { readonly claimed: Offer; readonly offer: Offer } | undefined): void {
+    if (!this.#isThere(entry)) return
+    entry.claimed = known?.claimed
+    if (JSON.stringify(entry.peer.offer) === JSON.stringify(known?.offer)) return
+    entry.change({ offer: known?.offer })
+    this.#presence.publish({ _tag: "Offered", peer: entry.peer })
   }
 
   /** Whoever is at an address did not prove its key. */

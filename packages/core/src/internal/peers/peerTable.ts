@@ -14,7 +14,7 @@ import * as Deadline from "../../Deadline.ts"
 import { Discovery, type Sighting } from "../../Discovery.ts"
 import type { Endpoint } from "../../Network.ts"
 import { NodeConfig } from "../../NodeOptions.ts"
-import type { Peers } from "../../Peers.ts"
+import { Any, type Peers, type Where } from "../../Peers.ts"
 import * as Reach from "../../Reach.ts"
 import { Transport } from "../../Transport.ts"
 import { Trust } from "../../Trust.ts"
@@ -24,9 +24,11 @@ import { selfOf } from "../wire/self.ts"
 import { Arrivals } from "./arrivals.ts"
 import { Asking } from "./asking.ts"
 import { Bonds } from "./bonds.ts"
+import { Choice } from "./choice.ts"
 import { Conflicts } from "./conflicts.ts"
 import { Holds } from "./holds.ts"
 import { Inbox } from "./inbox.ts"
+import { Interest } from "./interest.ts"
 import { LeftOut } from "./leftOut.ts"
 import * as Liveness from "./liveness.ts"
 import { Lookup } from "./lookup.ts"
@@ -34,6 +36,7 @@ import { Membership } from "./membership.ts"
 import * as Presence from "./presence.ts"
 import { Sightings } from "./sightings.ts"
 import { Table } from "./table.ts"
+import { mistaken } from "./targets.ts"
 import { Watchers } from "./watchers.ts"
 
 /** Takes what discovery sees, one after another. A policy of one's own may die: that is the end of one advert. */
@@ -63,6 +66,48 @@ const intake = (
   })
   return allTo([{ what: "discovery", stream, forEach }], (sighting) => inbox.offer(sighting))
 }
+
+/** What is asked for by name, or by what peers offer. */
+const choosing = (lookup: Lookup, choice: Choice, interest: Interest) => ({
+  awaitPeers: (target, options) => choice.await(target, options?.atLeast ?? 1, options?.within ?? "10 seconds"),
+  resolve: (target) =>
+    typeof target === "string" || Array.isArray(target)
+      ? lookup.resolve(target as string | ReadonlyArray<string>)
+      : choice.all(target as Where),
+  resolveOne: (one) =>
+    typeof one === "string" ? lookup.resolveOne(one) : one instanceof Any ? choice.one(one) : mistaken(one),
+  interested: interest.held,
+  followUnsafe: (follower) => interest.follow(follower)
+} satisfies Partial<Peers["Service"]>)
+
+/** What the layers say that verify who a peer is, and ask what it offers. */
+const verifying = ({ conflicts, leftOut, membership, table }: {
+  readonly table: Table
+  readonly membership: Membership
+  readonly conflicts: Conflicts
+  readonly leftOut: LeftOut
+}) => ({
+  offeredUnsafe: (publicKey, known) => {
+    const entry = table.find(publicKey)
+    if (entry !== undefined) membership.offered(entry, known)
+  },
+  heardUnsafe: (publicKey) => {
+    const entry = table.find(publicKey)
+    if (entry !== undefined) membership.heard(entry, "Traffic")
+  },
+  proved: ({ endpoint, name, publicKey }) =>
+    Effect.suspend(() => {
+      const entry = table.find(publicKey)
+      if (!conflicts.mayProve(name, publicKey)) return Effect.void
+      if (entry !== undefined) membership.prove(entry, name, endpoint)
+      return entry !== undefined || table.hasRoomForProved ? Effect.void : leftOut.full(name) ?? Effect.void
+    }),
+  failedUnsafe: (publicKey, endpoint) => {
+    const entry = table.find(publicKey)
+    if (entry !== undefined) membership.fail(entry, endpoint)
+  },
+  provedAtUnsafe: (publicKey) => table.find(publicKey)?.addresses.proved
+} satisfies Partial<Peers["Service"]>)
 
 export const make = (): Effect.Effect<
   Peers["Service"],
@@ -107,6 +152,8 @@ export const make = (): Effect.Effect<
     const sightings = new Sightings(parts)
     const arrivals = new Arrivals({ config, table, membership, holds, conflicts, rank, now })
     const lookup = new Lookup({ config, table, presence, conflicts, leftOut, now })
+    const interest = new Interest()
+    const choice = new Choice({ table, presence, lookup, interest, trust }, clock)
     const bonds = new Bonds({ config, table, presence, watchers, lookup })
     const watch = yield* Liveness.make({ config, self, transport, clock, table, presence, membership, asking, now })
 
@@ -136,8 +183,7 @@ export const make = (): Effect.Effect<
           if (waiting !== undefined) yield* sightings.take(waiting) ?? Effect.void
         }),
       changes: presence.changes,
-      resolve: (target) => lookup.resolve(target),
-      resolveOne: (name) => lookup.resolveOne(name),
+      ...choosing(lookup, choice, interest),
       lost: (publicKey) => bonds.lost(publicKey),
       holdUnsafe: (publicKey, onDoubt, accepted) => {
         holds.add(publicKey, onDoubt)
@@ -150,21 +196,6 @@ export const make = (): Effect.Effect<
           else arrivals.leave(entry.peer)
         }
       },
-      heardUnsafe: (publicKey) => {
-        const entry = table.find(publicKey)
-        if (entry !== undefined) membership.heard(entry, "Traffic")
-      },
-      proved: ({ endpoint, name, publicKey }) =>
-        Effect.suspend(() => {
-          const entry = table.find(publicKey)
-          if (!conflicts.mayProve(name, publicKey)) return Effect.void
-          if (entry !== undefined) membership.prove(entry, name, endpoint)
-          return entry !== undefined || table.hasRoomForProved ? Effect.void : leftOut.full(name) ?? Effect.void
-        }),
-      failedUnsafe: (publicKey, endpoint) => {
-        const entry = table.find(publicKey)
-        if (entry !== undefined) membership.fail(entry, endpoint)
-      },
-      provedAtUnsafe: (publicKey) => table.find(publicKey)?.addresses.proved
+      ...verifying({ table, membership, conflicts, leftOut })
     }
   })

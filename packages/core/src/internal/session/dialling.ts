@@ -38,8 +38,11 @@ export class Dialling {
     this.#connect = parts.connect
   }
 
-  /** The session with a peer, made where there is none. */
-  acquire(peer: Peer): Effect.Effect<Session, Sessions.OpenError> {
+  /**
+   * The session with a peer, made where there is none. One that is not `wanted` is made for the node's own sake: whom it is made with nobody has
+   * asked for.
+   */
+  acquire(peer: Peer, wanted = true): Effect.Effect<Session, Sessions.OpenError> {
     return Effect.suspend(() => {
       const state = this.#table.of(peer.publicKey)
       const session = state.current(peer.name)
@@ -48,13 +51,13 @@ export class Dialling {
         return Effect.uninterruptibleMask((restore) =>
           Effect.andThen(
             state.queue((room) => restore(Effect.raceFirst(room, this.lostMeanwhile(peer)))),
-            restore(this.acquire(peer))
+            restore(this.acquire(peer, wanted))
           )
         )
       }
       return session === undefined
         // What takes the time of a first call is to be seen in its trace.
-        ? Effect.withSpan(this.#dial(peer, state, true), "pnet.session", {
+        ? Effect.withSpan(this.#dial(peer, state, wanted), "pnet.session", {
           captureStackTrace: false,
           kind: "client",
           attributes: { "pnet.peer": peer.name }

@@ -72,6 +72,24 @@ export class Opening implements Pick<Service, "exchange" | "exchangeUnsafe" | "o
       return new SessionStream(stream, session)
     })
 
+  /**
+   * `open` for the node's own sake: a session that is made for it takes nobody's place, and its peer is one that nobody has asked for, whom adverts
+   * are enough to name.
+   */
+  readonly openUnasked = (
+    peer: Peer,
+    options: Sessions.OpenOptions
+  ): Effect.Effect<SessionStream, Sessions.OpenError, Scope.Scope> =>
+    Effect.suspend(() => {
+      if (this.#table.get(peer.publicKey)?.current(peer.name) === undefined && !this.#table.hasRoom) {
+        return Effect.fail(ProtocolError.local("ERR_BUSY", "sessions"))
+      }
+      return Effect.map(
+        this.#openOn(peer, options, undefined, false),
+        ({ session, stream }) => new SessionStream(stream, session)
+      )
+    })
+
   readonly exchange: Service["exchange"] = (peer, options, data) =>
     // The common case, without a fiber or a scope of its own; in one step, so that nothing opened can be forgotten.
     Effect.callback((resume) => {
@@ -145,7 +163,8 @@ export class Opening implements Pick<Service, "exchange" | "exchangeUnsafe" | "o
   #openOn(
     peer: Peer,
     options: Sessions.OpenOptions,
-    deadline: number | undefined
+    deadline: number | undefined,
+    wanted = true
   ): Effect.Effect<Opened, Sessions.OpenError | Sessions.StreamResetError, Scope.Scope> {
     return Effect.uninterruptibleMask((restore) =>
       Effect.gen({ self: this }, function*() {
@@ -157,7 +176,7 @@ export class Opening implements Pick<Service, "exchange" | "exchangeUnsafe" | "o
         while (true) {
           if (left() <= 0) return yield* this.#late(peer, options)
           const session = yield* within(
-            Effect.mapError(this.#dialling.acquire(peer), (error) =>
+            Effect.mapError(this.#dialling.acquire(peer, wanted), (error) =>
               error._tag === "ProtocolError" ? ProtocolError.of(peer.name)(error) : error)
           )
           const millis = left()

@@ -179,6 +179,25 @@ export class SessionStream implements Sessions.SessionStream {
     return Effect.fail(this.error())
   }
 
+  /** Whether new streams to its peer are opened on another session. */
+  get isLeftBehind(): boolean {
+    return !this.#session.usable
+  }
+
+  get isFailed(): boolean {
+    return this.#stream.failure !== undefined
+  }
+
+  /** Calls the listener once, when there is something to read, or nothing to come. */
+  onReadableUnsafe(listener: () => void): void {
+    this.#stream.onReadable = listener
+  }
+
+  /** What comes is read in the same step, so that less has to be reserved for it than its credit. */
+  easeUnsafe(bytes: number): void {
+    this.#stream.ease(bytes)
+  }
+
   /** What has come and was not read. */
   readUnsafe(): ReadonlyArray<Uint8Array> {
     return this.#stream.read()

@@ -39,10 +39,13 @@ export class SessionAcceptor extends Context.Service<SessionAcceptor, Acceptor.S
   "@pnet/core/internal/SessionAcceptor"
 ) {}
 
-/** Who serves the streams that peers open, for layers that do so without a fiber for each. */
-export class SessionHandlers extends Context.Service<SessionHandlers, Handlers>()(
-  "@pnet/core/internal/SessionHandlers"
-) {}
+/** What of the sessions is for the layers of pnet itself. */
+export class SessionInside extends Context.Service<SessionInside, {
+  /** Who serves the streams that peers open, without a fiber for each. */
+  readonly handlers: Handlers
+  /** Opens a stream that nobody has asked for. */
+  readonly openUnasked: Opening["openUnasked"]
+}>()("@pnet/core/internal/SessionInside") {}
 
 /** Every stream is reset, and every session gets a turn to say goodbye, and no more than that. */
 const closeAll = (table: Table): Effect.Effect<void> =>
@@ -69,7 +72,7 @@ const make: Effect.Effect<
   {
     readonly sessions: Sessions.Sessions["Service"]
     readonly acceptor: Acceptor.Service
-    readonly handlers: Handlers
+    readonly inside: SessionInside["Service"]
   },
   never,
   Transport | Peers | Trust | Crypto | NodeConfig | Scope.Scope
@@ -95,11 +98,12 @@ const make: Effect.Effect<
   // Before the fibers of the sessions are interrupted.
   yield* Effect.addFinalizer(() => closeAll(table))
 
+  const { openUnasked, ...opening } = new Opening(host, table, dialling)
   return {
     acceptor,
-    handlers,
+    inside: { handlers, openUnasked },
     sessions: {
-      ...new Opening(host, table, dialling),
+      ...opening,
       handle: Serving.make(host, handlers),
       closeAll: closeAll(table),
       all: Effect.sync(() => table.all().map(([session]) => infoOf(session)))
@@ -109,16 +113,16 @@ const make: Effect.Effect<
 
 /** The sessions, and what accepts those that peers make. */
 export const layer: Layer.Layer<
-  Sessions.Sessions | SessionAcceptor | SessionHandlers,
+  Sessions.Sessions | SessionAcceptor | SessionInside,
   never,
   Transport | Peers | Trust | Crypto | NodeConfig
 > = Layer.effectContext(
   Effect.map(
     make,
-    ({ acceptor, handlers, sessions }) =>
+    ({ acceptor, inside, sessions }) =>
       Context.make(Sessions.Sessions, sessions).pipe(
         Context.add(SessionAcceptor, acceptor),
-        Context.add(SessionHandlers, handlers)
+        Context.add(SessionInside, inside)
       )
   )
 )

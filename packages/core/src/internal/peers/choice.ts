@@ -1,0 +1,205 @@
+/**
+ * Peers by what they offer: which of those that are there qualify, and why the others do not. What counts is what the trust policy grants a peer; what it
+ * says beyond that is told to whoever finds nobody.
+ */
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import * as Stream from "effect/Stream"
+import type { Offer } from "../../Offer.ts"
+import { type Any, type Peer, PeerUnknownError, type Target, type Where } from "../../Peers.ts"
+import * as Rights from "../../Rights.ts"
+import { rightsOf, type Trust } from "../../Trust.ts"
+import * as Seldom from "../base/seldom.ts"
+import type { Interest } from "./interest.ts"
+import type { Lookup } from "./lookup.ts"
+import type { Presence } from "./presence.ts"
+import type { Table } from "./table.ts"
+import { describe, type Served, type Wanted, wantedOf } from "./targets.ts"
+
+// How many names an error has of each kind.
+const namesTold = 10
+
+interface Parts {
+  readonly table: Table
+  readonly presence: Presence
+  readonly lookup: Lookup
+  readonly interest: Interest
+  readonly trust: Trust["Service"]
+}
+
+/** Why peers that are there do not qualify. */
+interface Left {
+  readonly notGranted: Array<string>
+  readonly draining: Array<string>
+  readonly suspect: Array<string>
+}
+
+const serves = ({ functions }: Offer, served: ReadonlyArray<Served>): boolean =>
+  served.every(({ contract, name }) =>
+    Object.hasOwn(functions, name) && (contract === undefined || functions[name] === contract)
+  )
+
+const offers = (offer: Offer | undefined, { role, serves: served }: Wanted): boolean =>
+  role === undefined && served.length === 0 ||
+  offer !== undefined && (role === undefined || offer.roles.includes(role)) && serves(offer, served)
+
+/** Whether a policy lets a peer serve all of them, or says nothing about what peers may serve. */
+const maySay = ({ serves: granted }: Rights.Rights, served: ReadonlyArray<Served>): boolean =>
+  granted === Rights.named.serves || served.every(({ name }) => Rights.allows(granted, name))
+
+export class Choice {
+  readonly #parts: Parts
+  readonly #lines: Seldom.Lines
+
+  constructor(parts: Parts, clock: Clock.Clock) {
+    this.#parts = parts
+    this.#lines = Seldom.lines(clock)
+  }
+
+  /** Those that a target means which are there now. */
+  all(target: Where): Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError> {
+    return Effect.flatMap(wantedOf(target), (wanted) => this.#found(wanted))
+  }
+
+  /** One of them, by chance. */
+  one({ where }: Any): Effect.Effect<Peer, PeerUnknownError> {
+    return Effect.flatMap(wantedOf(where), (wanted) =>
+      Effect.flatMap(this.#found(wanted), (found) => {
+        const [first] = found
+        if (first === undefined) return this.#nobody(wanted, { found: 0, atLeast: 1 })
+        return found.length === 1
+          ? Effect.succeed(first)
+          : Effect.map(Random.next, (random) => found[Math.floor(random * found.length)]!)
+      }))
+  }
+
+  /** Waits until at least so many of those that a target means are there. */
+  await(
+    target: Target,
+    atLeast: number,
+    within: Duration.Input
+  ): Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError> {
+    const { interest, lookup, presence } = this.#parts
+    const offered = typeof target === "object" && !Array.isArray(target)
+    return Effect.gen({ self: this }, function*() {
+      const wanted = offered ? yield* wantedOf(target) : undefined
+      if (wanted !== undefined && (lookup.closed || this.#isBlind(wanted))) {
+        return yield* this.#nobody(wanted, { found: 0, atLeast })
+      }
+      if (wanted !== undefined) yield* interest.held
+      const look = wanted === undefined ? lookup.those(target as string | ReadonlyArray<string>) : this.#look(wanted)
+      const waited = Duration.fromInputUnsafe(within)
+      let last: ReadonlyArray<Peer> = []
+      const there = presence.news.pipe(
+        Stream.mapEffect(() => Effect.tap(look, (found) => Effect.sync(() => void (last = found)))),
+        Stream.filter((found) => found.length >= atLeast),
+        Stream.runHead,
+        // The stream does not end.
+        Effect.flatMap((head) => Effect.orDie(Effect.fromOption(head)))
+      )
+      return yield* Effect.timeoutOrElse(there, {
+        duration: waited,
+        orElse: (): Effect.Effect<never, PeerUnknownError> =>
+          wanted === undefined
+            ? lookup.unknown(
+              typeof target === "string" ? target : this.#missing(target as ReadonlyArray<string>, last),
+              waited
+            )
+            : this.#nobody(wanted, { found: last.length, atLeast }, waited)
+      })
+    }).pipe(Effect.scoped)
+  }
+
+  #missing(names: ReadonlyArray<string>, found: ReadonlyArray<Peer>): string {
+    return names.find((name) => !found.some((peer) => peer.name === name)) ?? names[0] ?? ""
+  }
+
+  /** Whether this node has no way to learn what a target asks for. */
+  #isBlind({ role, serves }: Wanted): boolean {
+    return !this.#parts.interest.isFollowed && (role !== undefined || serves.length > 0)
+  }
+
+  #found(wanted: Wanted): Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError> {
+    const { interest, lookup } = this.#parts
+    if (lookup.closed || this.#isBlind(wanted)) return this.#nobody(wanted, { found: 0, atLeast: 1 })
+    return Effect.andThen(interest.known, this.#look(wanted))
+  }
+
+  #look(wanted: Wanted): Effect.Effect<ReadonlyArray<Peer>> {
+    const { lookup, presence, table } = this.#parts
+    return Effect.suspend(() => {
+      let failure: { readonly defect: unknown } | undefined
+      const holds = (peer: Peer): boolean => {
+        try {
+          // What is no answer, such as a promise, is no.
+          return wanted.where === undefined || wanted.where(peer) === true
+        } catch (defect) {
+          failure ??= { defect }
+          return false
+        }
+      }
+      const there = presence.all.filter((peer) => peer.status === "Online" && peer.offer?.draining !== true)
+      const able = wanted.everybody
+        ? Effect.filter(there, (peer) => this.#maySay(peer, wanted))
+        : Effect.succeed(there.filter((peer) => offers(peer.offer, wanted)))
+      return Effect.flatMap(able, (able) => {
+        const found = able.filter(holds)
+        // Of several of one name, the one that it is known to belong to.
+        const named = table.isAnyShared
+          ? Effect.filter(
+            found,
+            ({ name, publicKey }) => Effect.map(lookup.get(name), (peer) => peer?.publicKey === publicKey)
+          )
+          : Effect.succeed(found)
+        return failure === undefined ? named : Effect.andThen(this.#broke(failure.defect), named)
+      })
+    })
+  }
+
+  /** Whether a peer is one of those that `"*"` is to a client. */
+  #maySay({ name, publicKey }: Peer, { serves: served }: Wanted): Effect.Effect<boolean> {
+    const claimed = this.#parts.table.find(publicKey)?.claimed
+    if (claimed !== undefined && !served.every(({ name }) => Object.hasOwn(claimed.functions, name))) {
+      return Effect.succeed(false)
+    }
+    return Effect.map(
+      Effect.catchCause(rightsOf(this.#parts.trust, name, publicKey), () => Effect.succeed(Rights.none)),
+      (rights) => maySay(rights, served)
+    )
+  }
+
+  #broke(defect: unknown): Effect.Effect<void> {
+    return this.#lines(
+      defect instanceof Error ? `${defect.name} ${defect.message.slice(0, 200)}` : typeof defect,
+      "predicate",
+      (more) => Effect.logError(`the predicate of a target threw, which is no${more}`, defect)
+    )
+  }
+
+  /** Why there are not enough. */
+  #nobody(
+    wanted: Wanted,
+    count: { readonly found: number; readonly atLeast: number },
+    waited?: Duration.Duration
+  ): Effect.Effect<never, PeerUnknownError> {
+    return Effect.suspend(() => {
+      const { interest, lookup, presence, table } = this.#parts
+      const left: Left = { notGranted: [], draining: [], suspect: [] }
+      for (const peer of presence.all) {
+        const claimed = table.find(peer.publicKey)?.claimed
+        if (!offers(claimed, wanted)) continue
+        const why = !offers(peer.offer, wanted)
+          ? left.notGranted
+          : peer.offer?.draining === true
+          ? left.draining
+          : peer.status === "Suspect"
+          ? left.suspect
+          : undefined
+        if (why !== undefined && why.length < namesTold) why.push(peer.name)
+      }
+      return lookup.unknown(describe(wanted), waited, { ...count, ...left, asks: interest.isFollowed })
+    })
+  }
+}

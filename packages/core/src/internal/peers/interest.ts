@@ -1,0 +1,49 @@
+/**
+ * Who on this node wants to know what its peers offer, and who finds it out. Nobody is asked while nobody wants to know; and a node that has
+ * no sessions has nobody who could ask.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Follower } from "../../Peers.ts"
+
+export class Interest {
+  #count = 0
+  #follower: Follower | undefined
+
+  /** Whether there is anybody who asks. */
+  get isFollowed(): boolean {
+    return this.#follower !== undefined
+  }
+
+  /** Has somebody find out what peers offer, until what it gives is called. */
+  follow(follower: Follower): () => void {
+    this.#follower = follower
+    if (this.#count > 0) follower.wanted(true)
+    return () => {
+      if (this.#follower === follower) this.#follower = undefined
+    }
+  }
+
+  /** Somebody wants to know until the scope closes. */
+  get held(): Effect.Effect<void, never, Scope.Scope> {
+    return Effect.acquireRelease(Effect.sync(() => this.#begin()), () => Effect.sync(() => this.#end()))
+  }
+
+  /** Somebody wants to know now: waits, not for long, until each peer has been asked once. */
+  get known(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.#begin()
+      const settled = this.#follower?.settled()
+      this.#end()
+      return settled ?? Effect.void
+    })
+  }
+
+  #begin(): void {
+    if (this.#count++ === 0) this.#follower?.wanted(true)
+  }
+
+  #end(): void {
+    if (--this.#count === 0) this.#follower?.wanted(false)
+  }
+}
