@@ -1911,6 +1911,7 @@ describe("peers of a crowd", () => {
       ["throws", () => {
         throw new Error("no socket")
       }],
+      ["is interrupted", () => Effect.interrupt],
       ["never ends", () => Effect.never]
     ] as const
   ) {
@@ -1933,15 +1934,19 @@ describe("peers of a crowd", () => {
         throw new Error("no socket")
       }],
       ["gives what is no answer", () => undefined as never],
-      ["gives a number that is none", () => NaN as never]
+      ["gives a number that is none", () => NaN as never],
+      ["gives an end that never comes", () => Infinity as never],
+      ["gives a number that is too small", () => 1 as never]
     ] as const
   ) {
     test(`are looked after where all that a discovery has for a crowd ${how}`, () =>
       Effect.gen(function*() {
         const crowd = crowdOf(fault, { attend: fault, interval: fault, doubt: fault })
-        const { events, key } = yield* setUp({ discovery: crowd.discovery })
+        const { events, key, told } = yield* setUp({ discovery: crowd.discovery })
         for (const label of ["bob", "carol"]) crowd.hear(label, key(label))
-        for (let i = 0; i < 40; i++) yield* pass("500 millis")
+        for (let i = 0; i < 14; i++) yield* pass("500 millis")
+        assert.deepStrictEqual(told(), ["Joined bob", "Joined carol"])
+        for (let i = 0; i < 26; i++) yield* pass("500 millis")
         assert.deepStrictEqual(
           events.flatMap((event) => event._tag === "Lost" ? [event.peer.name as string] : []).sort(),
           ["bob", "carol"]

@@ -250,10 +250,12 @@ const asking = of("crowd", "packages/core/src/internal/peers/asking.ts", whole, 
   ],
   "ask-dies": [
     `return Exit.isSuccess(exit) && exit.value`,
-    `if (Exit.isFailure(exit)) throw exit
-      return exit.value`,
+    `{
+      if (Exit.isFailure(exit)) throw exit
+      return exit.value
+    }`,
     "a question that dies is the end of all that looks after peers",
-    { tests: ["Peers"], equivalent: "what the discovery's own effects do is caught before, see guardedCrowd" }
+    { tests: ["Peers"] }
   ],
   "doubts-of-host": [
     `if (!this.#doubtRateOf.take(entry.places!.at(0).host, at)) return "not now"`,
