@@ -329,6 +329,8 @@ describe("streams", () => {
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(new Set(calls.map((call) => call.state.end)).size, 1)
       assert.strictEqual(calls[0]!.state.end, "SocketOpenError")
+      // Each was sent again six times.
+      assert.deepInclude(network.stats(), { connects: 4 * 7, connections: 0 })
     }))
 
   it.effect("repeat lost requests after a second", () =>
@@ -923,6 +925,7 @@ describe("observing and tampering", () => {
         deliveredBytes: 4,
         connections: 1,
         refused: 1,
+        connects: 2,
         streamBytes: 6
       })
       assert.deepStrictEqual(network.stats().dropped, { "no-socket": 2 })

@@ -111,7 +111,14 @@ export const open = (scenario: Scenario) =>
       (host, i) => Effect.andThen(Effect.sleep(startWithin * 1_000 * i / count), start(host.name, {}, host)),
       { concurrency: "unbounded" }
     )
-    return { network, crypto, nodes, light, start, sent, clear: () => void Object.assign(sent, nothingSent) }
+    let connectsBefore = 0
+    const clear = () => {
+      Object.assign(sent, nothingSent)
+      connectsBefore = network.stats().connects
+    }
+    /** Connection requests of whole nodes since it was last cleared, also those that nobody answers, which send nothing else. */
+    const connects = () => network.stats().connects - connectsBefore
+    return { network, crypto, nodes, light, start, sent, clear, connects }
   })
 
 const nothingSent: Sent = { broadcasts: 0, unicasts: 0, asks: 0, connections: 0 }

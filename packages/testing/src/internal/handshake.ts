@@ -189,6 +189,7 @@ class Dial {
     const wait = streams.connectRetry * 2 ** this.#attempt++
     this.#timer = engine.schedule(engine.now() + wait, () => this.request())
     const path = near.path()
+    trace.stats.connects++
     trace.packet(
       "tcp.connect",
       host.name,

@@ -262,6 +262,8 @@ export interface Stats {
   readonly reordered: number
   /** Datagrams dropped, by reason. */
   readonly dropped: Readonly<Record<string, number>>
+  /** Connection requests that were sent, also those that nobody answered; the same again counts again. */
+  readonly connects: number
   /** Connections that were established. */
   readonly connections: number
   readonly refused: number

@@ -29,6 +29,7 @@ export class Trace {
     duplicated: 0,
     reordered: 0,
     dropped: {} as Record<string, number>,
+    connects: 0,
     connections: 0,
     refused: 0,
     resets: 0,
