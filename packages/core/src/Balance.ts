@@ -105,6 +105,10 @@ export const make = <Payload = unknown, P = unknown>(
 
 // --- policies --------------------------------------------------------------------------------------------------------------------
 
+/** Its share of what is drawn. Of two peers one of which is ten times slower, that one is drawn once in a thousand times. */
+const weightOf = ({ capacity, slowness }: Candidate<any>): number =>
+  slowness === 1 ? capacity : capacity / slowness ** 3
+
 /** A candidate by the chance of its weight, which is at most `largest`. Most have all of it, so that this is one draw. */
 const draw = <P>(
   candidates: ReadonlyArray<Candidate<P>>,
@@ -114,7 +118,7 @@ const draw = <P>(
   const { length } = candidates
   for (let tries = 0; tries < 16; tries++) {
     const one = candidates[Math.floor(random() * length)]!
-    const weight = one.capacity / (one.slowness * one.slowness)
+    const weight = weightOf(one)
     if (weight >= largest || random() * largest < weight) return one
   }
   return drawOfAll(candidates, random)
@@ -122,10 +126,10 @@ const draw = <P>(
 
 const drawOfAll = <P>(candidates: ReadonlyArray<Candidate<P>>, random: () => number): Candidate<P> => {
   let sum = 0
-  for (const { capacity, slowness } of candidates) sum += capacity / (slowness * slowness)
+  for (const one of candidates) sum += weightOf(one)
   let left = random() * sum
   for (const one of candidates) {
-    left -= one.capacity / (one.slowness * one.slowness)
+    left -= weightOf(one)
     if (left < 0) return one
   }
   return candidates[candidates.length - 1]!

@@ -75,7 +75,7 @@ describe("load over a service", () => {
 
   it("leaves the 99th percentile under twice what it was where one of twenty is ten times slower", () => {
     for (const seed of seeds) {
-      const service = model(seed, { callers: 20 })
+      const service = model(seed)
       service.run(5_000)
       const before = service.percentile(0.99)
       service.served()

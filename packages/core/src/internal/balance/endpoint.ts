@@ -51,6 +51,8 @@ export class Endpoint<P> implements Candidate<P> {
   /** How long it takes against the others, for what is slow: coarser, and capped. */
   ratio = 1
   #samples = 0
+  /** How long the last one took that was unusual, where it was the last. */
+  #far = 0
 
   // How many it takes from here: more by and by while it does not say that it is busy.
   readonly #most: number
@@ -123,6 +125,10 @@ export class Endpoint<P> implements Candidate<P> {
     if (this.#samples < meanOver) this.#samples++
     const over = this.slowness > 1 ? recoverOver : Math.min(meanOver, this.#samples + priorSamples)
     this.ratio += (ratio - this.ratio) / over
+    // Two unusual ones one after another are seen at once: it would take five by the mean, of each client.
+    const far = kind.isFar(millis) ? ratio : 0
+    this.ratio = Math.max(this.ratio, Math.min(far, this.#far))
+    this.#far = far
   }
 
   // --- how many it takes ---------------------------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ export class Kind {
   readonly hedge: number | undefined
   /** Milliseconds that it takes, a mean over some fifty calls. */
   mean = 0
+  /** How far from that it is, in the mean. */
+  #spread = 0
   #samples = 0
   readonly #counts: Array<number> | undefined
   #counted = 0
@@ -40,9 +42,15 @@ export class Kind {
     return this.#samples > 0
   }
 
+  /** Whether it is unusual that it takes this long: what often takes long is not. */
+  isFar(millis: number): boolean {
+    return millis > this.mean + 4 * this.#spread
+  }
+
   /** An answer took this long. */
   took(millis: number): void {
     if (this.#samples < 50) this.#samples++
+    this.#spread += (Math.abs(millis - this.mean) - this.#spread) / this.#samples
     this.mean += (millis - this.mean) / this.#samples
     if (this.#counts !== undefined) this.#count(this.#counts, millis)
   }
