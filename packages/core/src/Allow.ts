@@ -69,3 +69,19 @@ export interface Options {
   /** Who may call it. Default: whoever the trust policy lets. */
   readonly allow?: Allow | undefined
 }
+
+/**
+ * Those who hold one of these roles by the trust policy: `{ allow: Allow.roles("operator") }`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const roles = (...roles: ReadonlyArray<string>): Listed => ({ roles })
+
+/**
+ * Those who have one of these names, as the trust policy admits them.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const names = (...names: ReadonlyArray<string>): Listed => ({ names })

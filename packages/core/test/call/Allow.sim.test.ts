@@ -1,7 +1,7 @@
 /** Who may call a function: by the rights that the trust policy gives, and by whom the function allows. */
 import { assert, describe, it } from "@effect/vitest"
 import {
-  type Allow,
+  Allow,
   AllowListTrust,
   Command,
   CommandNode,
@@ -149,7 +149,7 @@ describe("functions of each kind", () => {
           [{ roles: ["operator"] }, { roles: ["op*"] }, true],
           [{ roles: ["operator"] }, { roles: ["worker"] }, false],
           [{ roles: ["operator"] }, {}, false],
-          [{ names: ["alice"] }, {}, true],
+          [Allow.names("alice"), {}, true],
           [{ names: ["al*"] }, {}, false],
           [{ names: ["carol"] }, { roles: ["operator"] }, false],
           [{ names: ["carol"], roles: ["operator"] }, { roles: ["operator"] }, true],
@@ -171,7 +171,7 @@ describe("functions of each kind", () => {
       yield* allRun(free.calls)
       const strict = yield* world({ policy: TofuTrust.layer(), allow: { roles: ["operator"] } })
       yield* noneRuns(strict.calls, strict.ran)
-      const open = yield* world({ policy: Trust.open(TofuTrust.layer()), allow: { roles: ["operator"] } })
+      const open = yield* world({ policy: Trust.open(TofuTrust.layer()), allow: Allow.roles("operator") })
       yield* allRun(open.calls)
     })))
 
