@@ -187,24 +187,24 @@ export interface AdvancedNodeService extends Omit<BasicNode.BasicNodeService, "s
   /** The names of the functions that are registered, sorted. */
   readonly functions: Effect.Effect<ReadonlyArray<string>>
   /**
-   * Calls a function of one peer and gives its answer as it comes. Nothing happens until the stream is run; interrupting it
+   * Calls a function of one peer, by its name or one of those that offer something (`Peers.any`), and gives its answer as it comes. Nothing happens until the stream is run; interrupting it
    * interrupts the function.
    */
   readonly send: <E = never, R = never>(
-    name: string,
+    name: Peers.One,
     command: string,
     data: Data<E, R>,
     options?: CallOptions
   ) => Stream.Stream<Uint8Array, CallError | E, R>
   /** `send`, with the whole answer at once, which is held whole and so has a limit. */
   readonly request: <E = never, R = never>(
-    name: string,
+    name: Peers.One,
     command: string,
     data: Data<E, R>,
     options?: CallOptions
   ) => Effect.Effect<Uint8Array, CallError | E, R>
   /**
-   * Calls a function of several peers, or with `"*"` of every one that is known now, and gives each one's outcome as soon as
+   * Calls a function of several peers, with `"*"` of every one that is known now, or of those that offer something, and gives each one's outcome as soon as
    * it has one. Ends when each addressed peer has answered, failed, or been lost. A streamed input is read once for all:
    * the slowest sets the pace, and one that fails is left out of the rest.
    */
@@ -289,6 +289,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>, allo
       endpoint: basic.endpoint,
       endpoints: basic.endpoints,
       peers,
+      awaitPeers: basic.awaitPeers,
       onMessage: basic.onMessage,
       raw: basic,
       sessions,
@@ -301,6 +302,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>, allo
 
     resources.set(node, { memory, limit: callSize })
     owns.set(node, own)
+    owns.set(sessions, own)
     own.serves(() => registered.names.filter((name) => !own.hidden.has(name)).map((name) => [name, ""] as const))
 
     for (const [name, handler] of Object.entries(functions)) {

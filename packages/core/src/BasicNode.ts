@@ -199,21 +199,27 @@ export interface BasicNodeService {
   readonly endpoints: ReadonlyArray<Endpoint>
   /** The peers it knows. */
   readonly peers: Peers.Peers["Service"]
-  /** Sends bytes or text (as UTF-8) to the peer of a name, and gives the bytes of its answer. */
+  /** `peers.awaitPeers`. */
+  readonly awaitPeers: Peers.Peers["Service"]["awaitPeers"]
+  /**
+   * Sends bytes or text (as UTF-8) to the peer of a name, and gives the bytes of its answer; or to one of those that offer something, which a node knows
+   * that has sessions.
+   */
   readonly send: (
-    name: string,
+    name: Peers.One,
     data: Uint8Array | string,
     options?: SendOptions
   ) => Effect.Effect<Uint8Array, SendError>
   /** `send`, with the answer as text. */
   readonly sendText: (
-    name: string,
+    name: Peers.One,
     data: Uint8Array | string,
     options?: SendOptions
   ) => Effect.Effect<string, SendError>
   /**
    * Sends to several peers at once, or with `"*"` to every one that is known now, and gives each one's own outcome by name.
-   * None hides another's; it is complete when each has answered or failed.
+   * None hides another's; it is complete when each has answered or failed. Those that offer something are known to a node that has sessions; one
+   * that is only a BasicNode dies of such a target.
    */
   readonly sendAll: (
     target: Peers.Target,
@@ -430,6 +436,7 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
       endpoint: endpoints[0] ?? { host: config.bindIp, port: 0 },
       endpoints,
       peers,
+      awaitPeers: peers.awaitPeers,
       send,
       sendText: (name, data, options) => Effect.map(send(name, data, options), textOf),
       sendAll: (target, data, options) =>

@@ -42,6 +42,7 @@ import * as Calls from "./internal/call/commandClient.ts"
 import * as Server from "./internal/call/commandServer.ts"
 import { streamName } from "./internal/call/commandWire.ts"
 import { contractsOf, onChange } from "./internal/call/registered.ts"
+import { oneOf, targetOf } from "./internal/call/whom.ts"
 import { owns } from "./internal/offers/own.ts"
 import * as Allowed from "./internal/streams/allowed.ts"
 import { resources } from "./internal/streams/callMemory.ts"
@@ -184,26 +185,47 @@ export type ManyOf<Commands extends ReadonlyArray<Command.Any>> = {
 }
 
 /**
+ * What peers may be chosen by: the name of a function, its name and the hash of its contract, a command, or an RPC group, of which every call has to be
+ * served. Commands and groups stand for their very contracts.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Serves = string | { readonly name: string; readonly contract: string } | Command.Any | RpcGroup.Any
+
+/**
+ * Peers by what they offer, as `Peers.Where` has it, with commands and RPC groups among what they serve.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Where {
+  readonly role?: string
+  readonly serves?: Serves | ReadonlyArray<Serves>
+  readonly where?: (peer: Peers.Peer) => boolean
+}
+
+/**
  * Names the peers to call.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Target {
-  /** Several peers, or with `"*"` every one that is known when the call is made, by their commands. */
+  /** Several peers, with `"*"` every one that is known when the call is made, or those that offer something, by their commands. */
   <const Commands extends ReadonlyArray<Command.Any>>(
-    target: "*" | ReadonlyArray<string>,
+    target: "*" | ReadonlyArray<string> | Where,
     options: CommandOptions<Commands>
   ): ManyOf<Commands>
-  /** One peer, by its commands. */
+  /** One peer, by its name or `Peers.any`, by its commands. */
   <const Commands extends ReadonlyArray<Command.Any>>(
-    target: string,
+    target: Peers.One<Where>,
     options: CommandOptions<Commands>
   ): OneOf<Commands>
-  /** Several peers, or with `"*"` every one that is known when the call is made. */
-  <Api = never>(target: "*" | ReadonlyArray<string>, options?: CallOptions): Many<Api>
-  /** One peer. */
-  <Api = never>(target: string, options?: CallOptions): One<Api>
+  /** Several peers, with `"*"` every one that is known when the call is made, or those that offer something. */
+  <Api = never>(target: "*" | ReadonlyArray<string> | Where, options?: CallOptions): Many<Api>
+  /** One peer, by its name or `Peers.any`. */
+  <Api = never>(target: Peers.One<Where>, options?: CallOptions): One<Api>
 }
 
 /**
@@ -213,16 +235,16 @@ export interface Target {
  * @since 0.1.0
  */
 export interface Client {
-  /** Several peers, or with `"*"` every one that is known when the call is made. */
+  /** Several peers, those that offer something, or with `"*"` those that serve the group when the call is made. */
   <Rpcs extends Rpc.Any>(
     group: RpcGroup.RpcGroup<Rpcs>,
-    target: "*" | ReadonlyArray<string>,
+    target: "*" | ReadonlyArray<string> | Where,
     options?: PeerRpc.AllOptions
   ): Effect.Effect<PeerRpc.ManyClient<Rpcs>, never, Rpc.MiddlewareClient<Rpcs> | Scope.Scope>
-  /** One peer: Effect's own RpcClient. */
+  /** One peer, by its name or `Peers.any`: Effect's own RpcClient. */
   <Rpcs extends Rpc.Any>(
     group: RpcGroup.RpcGroup<Rpcs>,
-    target: string,
+    target: Peers.One<Where>,
     options?: PeerRpc.ClientOptions
   ): Effect.Effect<
     RpcClient.RpcClient<Rpcs, PeerRpc.RpcError>,
@@ -237,7 +259,14 @@ export interface Client {
  * @category models
  * @since 0.1.0
  */
-export interface CommandNodeService extends Omit<AdvancedNode.AdvancedNodeService, "register" | "functions"> {
+export interface CommandNodeService
+  extends Omit<AdvancedNode.AdvancedNodeService, "awaitPeers" | "register" | "functions">
+{
+  /** `peers.awaitPeers`, with commands and RPC groups among what peers serve. */
+  readonly awaitPeers: (
+    target: string | ReadonlyArray<string> | Where,
+    options?: Peers.AwaitOptions
+  ) => Effect.Effect<ReadonlyArray<Peers.Peer>, Peers.PeerUnknownError>
   /** The AdvancedNode underneath, whose `register` is for functions over byte streams. */
   readonly streams: AdvancedNode.AdvancedNode["Service"]
   /** The functions it serves. */
@@ -323,6 +352,7 @@ const serveNode = (
 
     const node: CommandNode["Service"] = {
       ...advanced,
+      awaitPeers: (target, options) => peers.awaitPeers(targetOf(target), options),
       streams,
       registry,
       register: registry.register,
@@ -331,12 +361,12 @@ const serveNode = (
       target: client.target as Target,
       client: ((
         group: RpcGroup.RpcGroup<Rpc.Any>,
-        target: string | ReadonlyArray<string>,
+        target: string | ReadonlyArray<string> | Where | Peers.Any<Where>,
         options?: PeerRpc.ClientOptions & PeerRpc.AllOptions
       ) =>
-        (typeof target === "string" && target !== "*"
-          ? PeerRpc.client(group, target, { limit: limits.callSize, ...options })
-          : PeerRpc.clientAll(group, target as Peers.Target, { limit: limits.callSize, ...options }) as Effect.Effect<
+        (target instanceof Peers.Any || typeof target === "string" && target !== "*"
+          ? PeerRpc.client(group, oneOf(target), { limit: limits.callSize, ...options })
+          : PeerRpc.clientAll(group, targetOf(target), { limit: limits.callSize, ...options }) as Effect.Effect<
             unknown,
             never,
             any

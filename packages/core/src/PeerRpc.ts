@@ -54,8 +54,8 @@ import type {
 } from "./FunctionError.ts"
 import * as internal from "./internal/call/rpcClient.ts"
 import * as server from "./internal/call/rpcServer.ts"
-import { namesOf } from "./internal/peers/targets.ts"
-import type { NameConflictError, PeerUnknownError, Target } from "./Peers.ts"
+import { namesOf, serving } from "./internal/peers/targets.ts"
+import type { NameConflictError, One, PeerUnknownError, Target } from "./Peers.ts"
 import { Peers } from "./Peers.ts"
 import type { RpcRegistry } from "./RpcRegistry.ts"
 import type * as Sessions from "./Sessions.ts"
@@ -232,14 +232,15 @@ export const serve: <Rpcs extends Rpc.Any>(
 > = server.serve
 
 /**
- * A client of a group at one peer: Effect's own RpcClient. The peer need not be there yet; each call finds it by its name.
+ * A client of a group at one peer: Effect's own RpcClient. The peer need not be there yet; each call finds it by its name, or one of those
+ * that offer something.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const client = <Rpcs extends Rpc.Any>(
   group: RpcGroup.RpcGroup<Rpcs>,
-  peer: string,
+  peer: One,
   options?: ClientOptions
 ): Effect.Effect<
   RpcClient.RpcClient<Rpcs, RpcError>,
@@ -248,7 +249,8 @@ export const client = <Rpcs extends Rpc.Any>(
 > => internal.make(group, peer, options)
 
 /**
- * A client of a group at several peers, or with `"*"` at every one that is known when a call is made.
+ * A client of a group at several peers, or at those that offer something. `"*"` are the peers that serve the group when a call is made: every one that is
+ * known, without those that say what they offer and not that they serve it, and those that the trust policy does not let serve it where it says anything about that.
  *
  * @category constructors
  * @since 0.1.0
@@ -266,7 +268,8 @@ export const clientAll = <Rpcs extends Rpc.Any>(
     const peers = yield* Peers
     const one = (yield* internal.make(group, undefined, options)) as Record<string, (...args: any) => any>
     const concurrency = options?.concurrency ?? "unbounded"
-    const names = namesOf(peers, target)
+    const tags = [...group.requests.keys()]
+    const names = namesOf(peers, target === "*" && tags.length > 0 ? serving(tags) : target)
 
     const methods: Array<[string, unknown]> = []
     for (const rpc of group.requests.values() as Iterable<unknown> as Iterable<Rpc.AnyWithProps>) {

@@ -380,7 +380,7 @@ describe("CommandNode", () => {
       // A variable that is not set is no list of nobody.
       const unset = process.env.PNET_NO_SUCH_VARIABLE!
       const nobody = Cause.squash(yield* Effect.flip(Effect.sandbox(nodes.alice.node.target(unset)("add"))))
-      assert.include(String(nobody), "a name, a list of names, or \"*\" for all peers, and undefined was given")
+      assert.include(String(nobody), "a name, a list of names, \"*\" for all peers, or what peers offer")
     })))
 
   it.effect("a call whose time is up fails on both sides, and one that is late is never run", () =>

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type { Span } from "effect/Tracer"
 import type * as Command from "../../Command.ts"
-import { CurrentDeadline, nowUnsafe } from "../../Deadline.ts"
+import { CurrentDeadline, nowUnsafe, within } from "../../Deadline.ts"
 import {
   CallTooLargeError,
   DeadlineError,
@@ -15,16 +15,17 @@ import {
   UnknownFunctionError
 } from "../../FunctionError.ts"
 import type { NodeName } from "../../Packet.ts"
-import type { Peer, Peers } from "../../Peers.ts"
+import { Any, type Peer, type Peers, type Where } from "../../Peers.ts"
 import { StreamResetError } from "../../Sessions.ts"
 import type * as Sessions from "../../Sessions.ts"
 import { toTraceparent } from "../base/trace.ts"
-import { namesOf } from "../peers/targets.ts"
+import { describe, namesOf } from "../peers/targets.ts"
 import { isRefused, refusedRetries, unsent } from "../session/refused.ts"
 import { meterOf } from "./callMetrics.ts"
 import { type Coder, coderOf, type CommandError, type Encoded, isEncoded, untyped } from "./commandCoder.ts"
 import { proxyOf } from "./commandProxy.ts"
 import * as Wire from "./commandWire.ts"
+import { oneOf, targetOf } from "./whom.ts"
 
 export type { CommandError } from "./commandCoder.ts"
 
@@ -209,7 +210,7 @@ export const make = (client: Dependencies) => {
   }
 
   const target = (
-    to: string | ReadonlyArray<string>,
+    to: unknown,
     options?: CallOptions & { readonly commands?: ReadonlyArray<Command.Any> }
   ): unknown => {
     const byName = options?.commands === undefined
@@ -219,25 +220,42 @@ export const make = (client: Dependencies) => {
       const command = byName?.get(name)
       return command === undefined ? untyped : coderOf(command)
     }
-    return typeof to === "string" && to !== "*"
-      ? proxyOf(to, (name, args) =>
+    if (typeof to === "string" && to !== "*") {
+      return proxyOf(to, (name, args) =>
         Effect.suspend(() => {
           const by = coder(name)
           return call(name, to, by, by.request(name, args, limit), options)
         }))
-      : proxyOf(to, (name, args) =>
+    }
+    if (to instanceof Any) {
+      const any = oneOf(to) as Any
+      const inTime = options?.timeout === undefined ? <A>(effect: A) => effect : within(options.timeout)
+      return proxyOf(`any ${describe(any.where)}`, (name, args) =>
+        inTime(Effect.suspend(() => {
+          const by = coder(name)
+          const request = by.request(name, args, limit)
+          return Effect.flatMap(peers.resolveOne(any), (peer) => call(name, peer.name, by, request, options))
+        })))
+    }
+    const whom = targetOf(to)
+    return proxyOf(
+      typeof whom === "string" || Array.isArray(whom)
+        ? whom as string | ReadonlyArray<string>
+        : `all ${describe(whom as Where)}`,
+      (name, args) =>
         Effect.gen(function*() {
           const by = coder(name)
           // Made once for all of them.
           const request = Effect.fromResult(yield* Effect.result(by.request(name, args, limit)))
-          const names = yield* namesOf(peers, to)
+          const names = yield* namesOf(peers, whom)
           const exits = yield* Effect.forEach(
             names,
             (peer) => Effect.exit(call(name, peer, by, request, options)),
             { concurrency: options?.concurrency ?? "unbounded" }
           )
           return Object.fromEntries(names.map((peer, i): [string, Exit.Exit<unknown, unknown>] => [peer, exits[i]!]))
-        }))
+        })
+    )
   }
 
   return { target }

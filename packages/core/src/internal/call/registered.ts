@@ -7,7 +7,7 @@ import type * as Scope from "effect/Scope"
 
 /** What of an entry matters here. */
 interface Entry {
-  readonly describe: () => { readonly contract?: string }
+  readonly describe: () => { readonly contract?: string; readonly kind: string }
 }
 
 interface Watched {
@@ -36,8 +36,9 @@ const isHash = /^[0-9a-f]{16}$/
 /** The contract of an entry that somebody else may have written. */
 const contractOf = (entry: Entry): string => {
   try {
-    const { contract } = entry.describe()
-    return contract !== undefined && isHash.test(contract) ? contract : ""
+    const { contract, kind } = entry.describe()
+    // A typed call is served by the node that serves its group. A registry may be that of other nodes, too, which serve it as a command alone.
+    return kind !== "rpc" && contract !== undefined && isHash.test(contract) ? contract : ""
   } catch {
     return ""
   }

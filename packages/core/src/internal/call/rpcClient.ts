@@ -11,9 +11,9 @@ import * as RpcClient from "effect/rpc/RpcClient"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
 import { type FromServer, type Request, RequestId } from "effect/rpc/RpcMessage"
 import type * as Scope from "effect/Scope"
-import { nowUnsafe } from "../../Deadline.ts"
+import { nowUnsafe, within } from "../../Deadline.ts"
 import type { NodeName } from "../../Packet.ts"
-import { Peers } from "../../Peers.ts"
+import { type One, Peers } from "../../Peers.ts"
 import * as Sessions from "../../Sessions.ts"
 import { Call, type Client, Meters, type RpcError } from "./rpcClientCall.ts"
 import { Known } from "./rpcClientKnown.ts"
@@ -64,7 +64,7 @@ const clientOf = (
 
 export const make = <Rpcs extends Rpc.Any>(
   group: RpcGroup.RpcGroup<Rpcs>,
-  only: string | undefined,
+  only: One | undefined,
   options: Options = {}
 ): Effect.Effect<
   RpcClient.RpcClient<Rpcs, RpcError>,
@@ -72,7 +72,7 @@ export const make = <Rpcs extends Rpc.Any>(
   Rpc.MiddlewareClient<Rpcs> | Sessions.Sessions | Peers | Scope.Scope
 > =>
   Effect.gen(function*() {
-    const client: Client = yield* clientOf(options, only !== undefined, (message): Effect.Effect<void> =>
+    const client: Client = yield* clientOf(options, typeof only === "string", (message): Effect.Effect<void> =>
       made.write(message as FromServer<Rpcs>))
     const codec = yield* Codec.Current
     const unary = new Unary()
@@ -85,17 +85,22 @@ export const make = <Rpcs extends Rpc.Any>(
       supportsAck: false,
       generateRequestId: () => RequestId(++lastRequest),
       spanPrefix: options.spanPrefix,
-      spanAttributes: { ...(only === undefined ? {} : { "pnet.peer": only }), ...options.spanAttributes },
+      spanAttributes: { ...(typeof only === "string" ? { "pnet.peer": only } : {}), ...options.spanAttributes },
       onFromClient: ({ context, message }) => {
         if (message._tag !== "Request") {
           return message._tag === "Interrupt" ? unary.interrupt(Number(message.requestId)) : Effect.void
         }
         const rpc = group.requests.get(message.tag)! as unknown as Rpc.AnyWithProps
         const wire = Wire.wireOf(rpc, codec)
-        const to = only ?? Context.get(context, To)!
-        const call = new Call(client, to as NodeName, wire, message as unknown as Request<Rpc.Any>)
-        const calling = wire.isStream ? streaming(call) : unary.run(call)
-        return only === undefined ? Effect.andThen(Effect.annotateCurrentSpan("pnet.peer", to), calling) : calling
+        const calling = (to: string) => {
+          const call = new Call(client, to as NodeName, wire, message as unknown as Request<Rpc.Any>)
+          return wire.isStream ? streaming(call) : unary.run(call)
+        }
+        if (typeof only === "string") return calling(only)
+        const named = (to: string) => Effect.andThen(Effect.annotateCurrentSpan("pnet.peer", to), calling(to))
+        if (only === undefined) return named(Context.get(context, To)!)
+        const found = Effect.flatMap(client.peers.resolveOne(only), ({ name }) => named(name))
+        return client.timeout === Infinity ? found : within(client.timeout)(found)
       }
     })
 

@@ -16,9 +16,10 @@ import * as Semaphore from "effect/Semaphore"
 import * as Tracer from "effect/Tracer"
 import type { Authenticated } from "../../Caller.ts"
 import type { DuplicateFunctionError } from "../../FunctionError.ts"
-import { RpcRegistry } from "../../RpcRegistry.ts"
+import { type Entry, RpcRegistry } from "../../RpcRegistry.ts"
 import { Sessions } from "../../Sessions.ts"
 import * as Seldom from "../base/seldom.ts"
+import { owns } from "../offers/own.ts"
 import { entryOf } from "./rpcEntry.ts"
 import { jsonWireOf } from "./rpcJson.ts"
 import { onStream } from "./rpcRequests.ts"
@@ -55,9 +56,12 @@ export const serve = <Rpcs extends Rpc.Any>(
       limit: options.limit ?? Wire.defaultLimit,
       memory: options.memory ?? plenty
     }
+    const entries: Array<Entry> = []
     for (const rpc of group.requests.values()) {
       const served = Served.make(rpc as unknown as Rpc.AnyWithProps, shared, options)
-      yield* registry.add(entryOf(served))
+      const entry = entryOf(served)
+      entries.push(entry)
+      yield* registry.add(entry)
       for (const wire of [served.wire, jsonWireOf(served.rpc)]) {
         yield* sessions.handle(
           { protocol: wire.form.protocol, name: served.rpc._tag },
@@ -66,4 +70,10 @@ export const serve = <Rpcs extends Rpc.Any>(
         )
       }
     }
+    const own = owns.get(sessions)
+    if (own === undefined) return
+    yield* Effect.acquireRelease(
+      Effect.sync(() => own.serves(() => entries.map((entry) => [entry.name, entry.describe().contract ?? ""]))),
+      (off) => Effect.sync(off)
+    )
   }) as Effect.Effect<void, any, any>

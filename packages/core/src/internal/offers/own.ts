@@ -25,7 +25,7 @@ const toldOf = (offer: Offer.Offer, all: ReadonlyMap<string, string>): Offer.Off
 export class Own {
   /** Functions over bytes that are a part of pnet itself. */
   readonly hidden = new Set<string>()
-  readonly #sources: Array<Functions> = []
+  readonly #sources = new Set<Functions>()
   readonly #listeners = new Set<() => void>()
   #stated: Omit<Offer.Offer, "functions">
   /** As it is now, where nothing has changed since somebody looked. */
@@ -35,10 +35,14 @@ export class Own {
     this.#stated = { ...stated, draining: false }
   }
 
-  /** Functions that are served beside the others; of two of one name the later are told. */
-  serves(functions: Functions): void {
-    this.#sources.push(functions)
+  /** Functions that are served beside the others, until what it gives is called; of two of one name the later are told. */
+  serves(functions: Functions): () => void {
+    this.#sources.add(functions)
     this.changed()
+    return () => {
+      this.#sources.delete(functions)
+      this.changed()
+    }
   }
 
   update({ capacity, draining, meta, roles }: Offer.Change): void {
@@ -90,5 +94,5 @@ export class Own {
   }
 }
 
-/** What each node offers, by the node's service, for the node types that are built on it. */
+/** What each node offers, by its services, for whatever serves functions of it. */
 export const owns = new WeakMap<object, Own>()

@@ -123,7 +123,9 @@ export class Choice {
 
   #found(wanted: Wanted): Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError> {
     const { interest, lookup } = this.#parts
-    if (lookup.closed || this.#isBlind(wanted)) return this.#nobody(wanted, { found: 0, atLeast: 1 })
+    if (lookup.closed || !wanted.everybody && this.#isBlind(wanted)) {
+      return this.#nobody(wanted, { found: 0, atLeast: 1 })
+    }
     return Effect.andThen(interest.known, this.#look(wanted))
   }
 

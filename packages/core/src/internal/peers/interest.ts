@@ -4,7 +4,12 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { remaining } from "../../Deadline.ts"
 import type { Follower } from "../../Peers.ts"
+
+/** Ends when the time of the work at hand is up, too. */
+const inTime = (wait: Effect.Effect<void>): Effect.Effect<void> =>
+  Effect.flatMap(remaining, (left) => left === undefined ? wait : Effect.asVoid(Effect.timeoutOption(wait, left)))
 
 export class Interest {
   #count = 0
@@ -35,7 +40,7 @@ export class Interest {
       this.#begin()
       const settled = this.#follower?.settled()
       this.#end()
-      return settled ?? Effect.void
+      return settled === undefined ? Effect.void : inTime(settled)
     })
   }
 

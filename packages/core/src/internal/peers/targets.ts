@@ -93,6 +93,8 @@ const someNames = 4
 
 /** What a target asks for, in words: behind "peer" or "peers". */
 export const describe = (target: Where | Wanted): string => {
+  // Whoever calls is told what is wrong with it.
+  if (typeof target !== "object" || target === null) return String(target)
   const served = target.serves === undefined ? [] : servedOf(target.serves) ?? []
   const names = served.slice(0, someNames).map(({ name }) => quote(name)).join(", ")
   return [

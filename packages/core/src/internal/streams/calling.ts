@@ -97,7 +97,7 @@ export class Calling {
   }
 
   readonly send = <E, R>(
-    name: string,
+    name: Peers.One,
     command: string,
     data: Data<E, R>,
     options?: Options
@@ -118,7 +118,7 @@ export class Calling {
     ) as Stream.Stream<Uint8Array, Failures.CallError | E, R>
 
   readonly request = <E, R>(
-    name: string,
+    name: Peers.One,
     command: string,
     data: Data<E, R>,
     options?: Options
@@ -152,12 +152,12 @@ export class Calling {
         )))
 
   /** The whole answer to bytes that are there. */
-  #exchange(name: string, command: string, bytes: Uint8Array, options: Options | undefined) {
+  #exchange(name: Peers.One, command: string, bytes: Uint8Array, options: Options | undefined) {
     const limit = this.#limitOf(options)
     return Effect.withFiber<Uint8Array, Failures.CallError>((fiber) => {
       const deadline = this.#deadlineOf(fiber, options)
       const traceparent = spanOf(fiber)
-      return Effect.flatMap(this.#node.peers.resolveOne(name), (peer) => {
+      return Effect.flatMap(this.#resolve(name, deadline), (peer) => {
         const once = Effect.suspend(() =>
           this.#node.sessions.exchange(peer, {
             protocol,
@@ -236,10 +236,12 @@ export class Calling {
   }
 
   /** Opens the stream of a call and sends its input, or begins to. */
-  #begin<E, R>(name: string, command: string, data: Data<E, R>, options: Options | undefined) {
+  #begin<E, R>(name: Peers.One, command: string, data: Data<E, R>, options: Options | undefined) {
     return Effect.gen({ self: this }, function*() {
       if (!isStream(data) && !isWhole(data)) return yield* notSendable(data)
-      const peer = yield* this.#node.peers.resolveOne(name)
+      const peer = yield* Effect.withFiber((fiber: Fiber.Fiber<unknown, unknown>) =>
+        this.#resolve(name, this.#deadlineOf(fiber, options))
+      )
       const stream = yield* this.#open(peer, command, options)
       if (!isStream(data)) {
         yield* feed(stream, data)
@@ -253,6 +255,14 @@ export class Calling {
       }))
       return { stream, input }
     })
+  }
+
+  /** The peer that is meant. To find out what peers offer may take a moment, of the time that the call has. */
+  #resolve(name: Peers.One, deadline: number) {
+    const found = this.#node.peers.resolveOne(name)
+    return typeof name === "string" || deadline === Infinity
+      ? found
+      : Effect.provideService(found, CurrentDeadline, deadline)
   }
 
   #open(peer: Peers.Peer, command: string, options: Options | undefined) {

@@ -1,0 +1,203 @@
+/** Calls of peers by what they offer, in each type of node: one of them, and all. */
+import { assert, describe, it } from "@effect/vitest"
+import { AllowListTrust, Command, CommandNode, Peers, TofuTrust, Trust } from "@pnet/core"
+import { failureOf, type Net, quietly, text } from "@pnet/lab/worlds/sessionWorld"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
+import { SimNetwork } from "@pnet/testing"
+import { Context, Effect, Exit, Layer, Logger, Schema, Stream } from "effect"
+import * as Rpc from "effect/rpc/Rpc"
+import * as RpcGroup from "effect/rpc/RpcGroup"
+
+const open = Trust.open(TofuTrust.layer()).pipe(Layer.provide(Logger.layer([])))
+
+const group = RpcGroup.make(
+  Rpc.make("who", { payload: { of: Schema.String }, success: Schema.String }),
+  Rpc.make("count", { payload: { to: Schema.Int }, success: Schema.Int, stream: true })
+)
+/** The same names, and other contracts. */
+const older = RpcGroup.make(
+  Rpc.make("who", { payload: { of: Schema.String }, success: Schema.Int }),
+  Rpc.make("count", { payload: { to: Schema.Int }, success: Schema.Int, stream: true })
+)
+const greet = Command.make("greet", { args: [Schema.String], success: Schema.String })
+
+type Options = Partial<CommandNode.Options<any, never, any, never>>
+
+const start = (network: Net, name: string, options: Options = {}, trust: Layer.Layer<Trust.Trust> = open) =>
+  Effect.gen(function*() {
+    const host = yield* network.host(name)
+    const layer = CommandNode.layer({ networkId: "targets", bindIp: "0.0.0.0", ...options, name }).pipe(
+      Layer.provide([NodeCrypto.layer, trust, Logger.layer([])])
+    ) as Layer.Layer<CommandNode.CommandNode, never, any>
+    const process = yield* Effect.orDie(host.launch(layer as never)) as Effect.Effect<
+      SimNetwork.Process<CommandNode.CommandNode>
+    >
+    return Context.get(process.context, CommandNode.CommandNode)
+  })
+
+type Node = Effect.Success<ReturnType<typeof start>>
+
+/** Serves a group that says whose it is. */
+const serve = (node: Node, who: RpcGroup.RpcGroup<any> = group) =>
+  Layer.build(
+    CommandNode.serve(who as typeof group).pipe(
+      Layer.provide((who as typeof group).toLayer({
+        who: () => Effect.succeed(node.name as string),
+        count: ({ to }) => Stream.range(1, to)
+      })),
+      Layer.provide(Layer.succeed(CommandNode.CommandNode, node))
+    )
+  )
+
+const worker = (name: string): Options => ({
+  roles: ["worker"],
+  commands: [Command.implement(greet, (_, whom) => Effect.succeed(`${name} greets ${whom}`))],
+  streams: { upper: ({ text }) => Effect.map(text, (text) => `${name} ${text.toUpperCase()}`) },
+  onMessage: () => Effect.succeed(name)
+})
+
+/** A gateway, two workers that serve the group, and a node that serves nothing. */
+const world = Effect.gen(function*() {
+  const network = yield* SimNetwork.make()
+  const gateway = yield* start(network, "gateway", { functions: { who: () => Effect.succeed("nobody") } })
+  const w1 = yield* start(network, "w1", worker("w1"))
+  const w2 = yield* start(network, "w2", worker("w2"))
+  yield* start(network, "idle")
+  yield* serve(w1)
+  yield* serve(w2)
+  yield* gateway.awaitPeers("*", { atLeast: 3 })
+  return { network, gateway, w1, w2 }
+})
+
+describe("calls of peers by what they offer", () => {
+  it.effect("go to one of them, drawn each time: messages, streams, commands, typed calls", () =>
+    quietly(Effect.gen(function*() {
+      const { gateway } = yield* world
+      const any = Peers.any({ role: "worker" })
+      const both = (all: ReadonlyArray<string>) =>
+        assert.deepStrictEqual([...new Set(all.map((one) => one.slice(0, 2)))].sort(), ["w1", "w2"])
+      const often = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+        Effect.forEach(Array.from({ length: 24 }), () => effect)
+      both(yield* often(gateway.streams.raw.sendText(any, "hello")))
+      both(yield* often(Effect.map(gateway.request(any, "upper", "x"), text)))
+      both(
+        yield* often(
+          Effect.map(
+            Stream.runHead(gateway.send(any, "upper", "x")),
+            (head) => head._tag === "Some" ? text(head.value) : ""
+          )
+        )
+      )
+      both(yield* often(gateway.target(Peers.any({ serves: greet }), { commands: [greet] }).greet("you")))
+      both(yield* often(gateway.target<{ greet(whom: string): string }>(Peers.any({ role: "worker" })).greet("you")))
+      const client = yield* gateway.client(group, Peers.any({ serves: group }))
+      both(yield* often(client.who({ of: "x" })))
+      assert.deepStrictEqual(yield* Stream.runCollect(client.count({ to: 3 })), [1, 2, 3])
+    })))
+
+  it.effect("go to all of them, with an outcome of each", () =>
+    quietly(Effect.gen(function*() {
+      const { gateway } = yield* world
+      const sent = yield* gateway.streams.raw.sendAll({ role: "worker" }, "hello")
+      assert.deepStrictEqual([...sent.keys()].sort(), ["w1", "w2"])
+      const outcomes = yield* Stream.runCollect(gateway.sendAll({ role: "worker" }, "upper", "x"))
+      assert.deepStrictEqual(outcomes.map(({ peer }) => peer).sort(), ["w1", "w2"])
+      const streamed = yield* Stream.runCollect(
+        gateway.sendAll({ serves: "upper" }, "upper", Stream.make(new TextEncoder().encode("x")))
+      )
+      assert.deepStrictEqual(streamed.map(({ peer }) => peer).sort(), ["w1", "w2"])
+      assert.deepStrictEqual(yield* gateway.target({ serves: greet }, { commands: [greet] }).greet("you"), {
+        w1: Exit.succeed("w1 greets you"),
+        w2: Exit.succeed("w2 greets you")
+      })
+      const clients = yield* gateway.client(group, { serves: group, where: ({ name }) => name !== "w2" })
+      assert.deepStrictEqual(yield* clients.who({ of: "x" }), { w1: Exit.succeed("w1") })
+      assert.deepStrictEqual(
+        (yield* gateway.awaitPeers({ serves: [group, greet] }, { atLeast: 2 })).map(({ name }) => String(name)),
+        ["w1", "w2"]
+      )
+    })))
+
+  it.effect("find nobody where there is nobody, within the time that they have", () =>
+    quietly(Effect.gen(function*() {
+      const { gateway, network } = yield* world
+      const any = Peers.any({ role: "nobody" })
+      const client = yield* gateway.client(group, Peers.any({ serves: older }))
+      for (
+        const call of [
+          gateway.streams.raw.send(any, "x"),
+          gateway.request(any, "upper", "x"),
+          Stream.runCollect(gateway.send(any, "upper", "x")),
+          gateway.target(any)("greet"),
+          client.who({ of: "x" }),
+          Stream.runCollect(client.count({ to: 1 }))
+        ] as ReadonlyArray<Effect.Effect<unknown, Error & { readonly _tag: string }>>
+      ) assert.strictEqual((yield* failureOf(call))._tag, "PeerUnknownError")
+      assert.deepStrictEqual(yield* gateway.target({ role: "nobody" })("greet"), {})
+      assert.deepStrictEqual(yield* Stream.runCollect(gateway.sendAll({ role: "nobody" }, "upper", "x")), [])
+
+      // Of one that has just come and cannot be reached it is not waited longer than there is time.
+      const late = yield* start(network, "late")
+      yield* late.peers.awaitPeer("w1")
+      const error = yield* failureOf(
+        late.request(Peers.any({ role: "nobody" }), "upper", "x", { timeout: "10 millis" })
+      )
+      assert.strictEqual(error._tag, "PeerUnknownError")
+    })))
+
+  it.effect("by the very contract go to nobody who has another one", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice")
+      const bob = yield* start(network, "bob")
+      yield* serve(bob, older as never)
+      yield* alice.awaitPeers({ serves: "who" })
+      assert.deepStrictEqual(yield* alice.peers.resolve({ serves: ["who", "count"] }), yield* alice.peers.all)
+      const client = yield* alice.client(group, Peers.any({ serves: group }))
+      const error = yield* failureOf(client.who({ of: "x" }))
+      assert.include(error.message, "serving \"who\", \"count\"")
+    })))
+})
+
+describe("\"*\" of a typed group", () => {
+  it.effect("is the peers that serve it, and nobody who serves something else", () =>
+    quietly(Effect.gen(function*() {
+      const { gateway } = yield* world
+      const all = yield* (yield* gateway.client(group, "*")).who({ of: "x" })
+      assert.deepStrictEqual(all, { w1: Exit.succeed("w1"), w2: Exit.succeed("w2") })
+    })))
+
+  it.effect("where the policy says nothing of services is who says that he serves it, or does not say what he offers", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice", {}, TofuTrust.layer())
+      const bob = yield* start(network, "bob")
+      yield* serve(bob)
+      yield* start(network, "carol")
+      const old = yield* start(network, "old")
+      yield* serve(old)
+      yield* old.sessions.handle({ protocol: "offer", name: "" }, (stream) => stream.reset("unsupported", ""))
+      yield* alice.awaitPeers("*", { atLeast: 3 })
+      const all = yield* (yield* alice.client(group, "*")).who({ of: "x" })
+      assert.deepStrictEqual(all, { bob: Exit.succeed("bob"), old: Exit.succeed("old") })
+      // For names it is every peer there is.
+      assert.deepStrictEqual(Object.keys(yield* alice.target("*")("get_funcs")).sort(), ["bob", "carol", "old"])
+    })))
+
+  it.effect("where the policy says who may serve it, is those who do, whatever others say", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const bob = yield* start(network, "bob")
+      const eve = yield* start(network, "eve")
+      yield* serve(bob)
+      yield* serve(eve)
+      const list = yield* AllowListTrust.make([
+        ["bob", bob.publicKey, { serves: ["who", "count"] }],
+        ["eve", eve.publicKey, { serves: ["other"] }]
+      ])
+      const alice = yield* start(network, "alice", {}, Layer.succeed(Trust.Trust, list))
+      yield* alice.awaitPeers("*", { atLeast: 2 })
+      const all = yield* (yield* alice.client(group, "*")).who({ of: "x" })
+      assert.deepStrictEqual(all, { bob: Exit.succeed("bob") })
+    })))
+})
