@@ -1,10 +1,19 @@
 /** What a node finds out of what its peers offer, and from whom it takes what. */
 import { assert, describe, it } from "@effect/vitest"
-import { type AdvancedNode, AllowListTrust, BasicNode, Peers, type Sessions, TofuTrust, Trust } from "@pnet/core"
+import {
+  type AdvancedNode,
+  AllowListTrust,
+  AnyTrust,
+  BasicNode,
+  Peers,
+  type Sessions,
+  TofuTrust,
+  Trust
+} from "@pnet/core"
 import { failureOf, type Net, quietly, start as startNode } from "@pnet/lab/worlds/sessionWorld"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork, SimWorld } from "@pnet/testing"
-import { Context, Effect, Exit, Layer, Logger, Scope, Stream } from "effect"
+import { Clock, Context, Effect, Exit, Layer, Logger, Scope, Stream } from "effect"
 
 type Options = Partial<AdvancedNode.Options>
 type Started = Effect.Success<ReturnType<typeof startNode>>
@@ -231,6 +240,76 @@ describe("what peers offer", () => {
       assert.deepStrictEqual((yield* offerOf(alice, "carol"))?.roles, ["x"])
     })))
 
+  it.effect("of those who answer is known at once, however many do not", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const options = { broadcastInterval: "30 seconds" } as const
+      yield* Effect.forEach(Array.from({ length: 40 }, (_, i) => i), (i) =>
+        Effect.flatMap(start(network, `silent${i}`, options), (peer) => answering(peer, () => Effect.never)))
+      const alice = yield* start(network, "alice", { ...options, offers: "all" })
+      yield* alice.node.peers.awaitPeers("*", { atLeast: 40, within: "1 minute" })
+      yield* Effect.sleep("30 seconds")
+      yield* start(network, "bob", { ...options, roles: ["worker"] })
+      yield* alice.node.peers.awaitPeers({ role: "worker" }, { within: "7 seconds" })
+      // Who calls is not kept waiting for them.
+      const begun = yield* Clock.currentTimeMillis
+      yield* start(network, "late", options)
+      yield* alice.node.peers.awaitPeer("late")
+      const waited = (yield* Clock.currentTimeMillis) - begun
+      yield* alice.node.peers.resolve({ role: "worker" })
+      assert.isAtMost((yield* Clock.currentTimeMillis) - begun - waited, 0)
+    })))
+
+  it.effect("is asked of a thousand streams of one peer four times a second, and the rest are refused", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice")
+      const eve = yield* start(network, "eve")
+      const peer = yield* eve.node.peers.awaitPeer("alice")
+      let refused = 0
+      yield* Effect.forEach(Array.from({ length: 1_000 }), () =>
+        Effect.scoped(
+          Effect.gen(function*() {
+            const stream = yield* eve.node.sessions.open(peer, { protocol: "offer", name: "" })
+            const error = yield* Effect.flip(
+              Effect.raceFirst(stream.failed, Effect.as(stream.pull, Effect.never).pipe(Effect.flatten))
+            )
+            if ("code" in error && error.code === "refused") refused++
+          }).pipe(Effect.timeoutOption("100 millis"))
+        ), { concurrency: "unbounded" })
+      assert.isAtLeast(refused, 990)
+      yield* Effect.sleep("1 second")
+      assert.strictEqual((yield* alice.node.sessions.all)[0]!.streams, 0)
+    })))
+
+  it.effect("of a policy that never answers is not known, whatever its peers say, and one fiber waits for each", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      let waiting = 0
+      const trust = Layer.effect(
+        Trust.Trust,
+        Effect.map(Trust.Trust, (trust) => ({
+          ...trust,
+          rights: () =>
+            Effect.suspend(() => {
+              waiting++
+              return Effect.ensuring(Effect.never, Effect.sync(() => waiting--))
+            })
+        }))
+      ).pipe(Layer.provide(TofuTrust.layer()))
+      const alice = yield* start(network, "alice", { offers: "all" }, { trust })
+      const bob = yield* start(network, "bob", { roles: ["worker"] })
+      for (let i = 0; i < 20; i++) {
+        yield* Effect.sleep("300 millis")
+        yield* bob.node.offer.update({ meta: { i } })
+      }
+      assert.strictEqual(waiting, 1)
+      assert.isUndefined(yield* offerOf(alice, "bob"))
+      yield* bob.process.stop
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(waiting, 0)
+    })))
+
   it.effect("offers: of more peers it is not known, until who was asked in vain gives way", () =>
     quietly(Effect.gen(function*() {
       const network = yield* SimNetwork.make()
@@ -390,6 +469,19 @@ describe("targets by what peers offer", () => {
       assert.include(few.message, "2 of 3 peers with the role \"worker\" were there after 3s")
       const bob = yield* failureOf(peers.awaitPeers(["w1", "bob"], { atLeast: 2, within: "1 second" }))
       assert.include(bob.message, "no peer called \"bob\" is known after 1s")
+    })))
+
+  it.effect("are nobody of a name that two use, and neither is chosen", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const any = Trust.open(AnyTrust.layer).pipe(Layer.provide(Logger.layer([])))
+      const alice = yield* start(network, "alice", { offers: "all" }, { trust: any })
+      yield* start(network, "w1", { roles: ["worker"] }, { trust: any })
+      yield* start(network, "w2", { roles: ["worker"] }, { trust: any })
+      yield* alice.node.peers.awaitPeers({ role: "worker" }, { atLeast: 2 })
+      yield* start(network, "w1", { roles: ["worker"] }, { trust: any, host: yield* network.host("eve") })
+      yield* Effect.sleep("3 seconds")
+      assert.deepStrictEqual(names(yield* alice.node.peers.resolve({ role: "worker" })), ["w2"])
     })))
 
   it.effect("where the policy grants nothing are nobody, and the error says who said so and what to do", () =>

@@ -54,12 +54,19 @@ export class Followed {
   failures = 0
   /** Whether it has been asked, and has answered or not. */
   tried = false
+  /** Whether it goes before others: it was not asked yet, or has answered before. */
+  get isFirst(): boolean {
+    return !this.tried || this.claimed !== undefined
+  }
+
   /** The stream on which it is asked, or says it. */
   attempt: Attempt | undefined
   /** What it said last, and what it offers by that. */
   line: Uint8Array | undefined
   claimed: Offer | undefined
   readAt = -Infinity
+  /** While the policy says what of it counts. */
+  judging: Fiber.Fiber<void> | undefined
 
   constructor(name: NodeName, publicKey: PublicKey) {
     this.name = name

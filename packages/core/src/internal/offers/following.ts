@@ -34,9 +34,9 @@ const asking = 16
 const reserved = 65_536
 /** Streams are kept so long when nobody wants to know any more, in milliseconds. */
 const lingering = 60_000
-/** How long those who want to know wait for peers that were not asked yet. */
-const patience = "2 seconds"
-const toAnswer = "10 seconds"
+/** How long those who are the first to want to know wait for peers that were not asked yet, in milliseconds. Nobody waits for who comes later. */
+const patience = 2_000
+const toAnswer = "5 seconds"
 const lookEvery = "1 second"
 /** Peers that come together are looked at together. */
 const together = "50 millis"
@@ -77,6 +77,7 @@ export class Following implements Follower {
   readonly #wake = Latch.makeUnsafe(false)
   #isWanted = false
   #unwantedAt = -Infinity
+  #patientUntil = -Infinity
   #asking = 0
   #held = 0
   /** Who is there, as it was when it was looked at last. */
@@ -90,12 +91,16 @@ export class Following implements Follower {
   // --- for those who want to know --------------------------------------------------------------------------------------
 
   wanted(isWanted: boolean): void {
+    const at = this.#parts.now()
+    if (isWanted && !this.#isWanted && at - this.#unwantedAt >= lingering) this.#patientUntil = at + patience
     this.#isWanted = isWanted
     if (isWanted) this.#wake.openUnsafe()
-    else this.#unwantedAt = this.#parts.now()
+    else this.#unwantedAt = at
   }
 
   settled(): Effect.Effect<void> | undefined {
+    const wait = this.#patientUntil - this.#parts.now()
+    if (wait <= 0) return undefined
     // Nobody else has looked yet, where this is the first who wants to know.
     if (this.#parts.peers.presence.value !== this.#seen) this.#look()
     if (this.#isSettled) return undefined
@@ -104,7 +109,7 @@ export class Following implements Follower {
       this.#unsettled.add(done)
       return Effect.sync(() => this.#unsettled.delete(done))
     })
-    return Effect.asVoid(Effect.timeoutOption(settled, patience))
+    return Effect.asVoid(Effect.timeoutOption(settled, wait))
   }
 
   /** Follows for as long as it runs, while anybody wants to know. */
@@ -129,11 +134,12 @@ export class Following implements Follower {
         this.#wake.openUnsafe()
         // It may have been gone for less time than it takes to look.
         const followed = event._tag === "Joined" ? this.#all.get(event.peer.publicKey) : undefined
-        return followed === undefined ? Effect.void : this.#judge(followed)
+        if (followed !== undefined) this.#judgeSoon(followed)
+        return Effect.void
       }))
     // A policy of one's own may fail, and end.
     const judging = Effect.andThen(
-      Effect.catchCause(Stream.runForEach(trust.changes, () => this.#judgeAll), () => Effect.void),
+      Effect.catchCause(Stream.runForEach(trust.changes, () => Effect.sync(() => this.#judgeAll())), () => Effect.void),
       Effect.never
     )
     const following = Effect.andThen(
@@ -158,12 +164,16 @@ export class Following implements Follower {
       this.#seen = all
       this.#compare(all)
     }
+    for (const { attempt } of this.#all.values()) if (attempt?.stream?.isLeftBehind === true) end(attempt, "moved")
     const at = now()
-    for (const followed of this.#all.values()) {
-      if (followed.attempt?.stream?.isLeftBehind === true) end(followed.attempt, "moved")
-      if (this.#asking >= asking || followed.attempt !== undefined || at < followed.notBefore) continue
-      const peer = all.find(({ publicKey }) => publicKey === followed.publicKey)
-      if (peer !== undefined) this.#ask(followed, peer)
+    // Those who do not answer are no hindrance to those who do, or were not asked yet.
+    for (const first of [true, false]) {
+      for (const followed of this.#all.values()) {
+        if (this.#asking >= asking) break
+        if (followed.attempt !== undefined || at < followed.notBefore || followed.isFirst !== first) continue
+        const peer = all.find(({ publicKey }) => publicKey === followed.publicKey)
+        if (peer !== undefined) this.#ask(followed, peer)
+      }
     }
     this.#settle()
   }
@@ -328,7 +338,7 @@ export class Following implements Follower {
   }
 
   #enter(followed: Followed, attempt: Attempt, line: Uint8Array): void {
-    const { fork, limits, now } = this.#parts
+    const { limits, now } = this.#parts
     followed.readAt = now()
     const offer = decode(line)
     if (typeof offer === "string") return this.#wrong(followed, attempt, offer)
@@ -340,13 +350,14 @@ export class Following implements Follower {
       this.#held = held
       followed.line = line
       followed.claimed = offer
-      fork(this.#judge(followed))
+      this.#judgeSoon(followed)
     }
     Deferred.doneUnsafe(attempt.answered, Exit.void)
   }
 
   /** Nothing is known any more of what it offers. */
   #forget(followed: Followed): void {
+    followed.judging?.interruptUnsafe()
     this.#held -= followed.line?.length ?? 0
     followed.line = undefined
     if (followed.claimed === undefined) return
@@ -387,10 +398,14 @@ export class Following implements Follower {
   }
 
   /** Judges all of them again: the policy has changed. */
-  get #judgeAll(): Effect.Effect<void> {
-    return Effect.suspend(() =>
-      Effect.forEach([...this.#all.values()], (followed) => this.#judge(followed), { discard: true })
-    )
+  #judgeAll(): void {
+    for (const followed of this.#all.values()) this.#judgeSoon(followed)
+  }
+
+  /** In the same turn, where the policy answers at once. One that does not is asked once at a time. */
+  #judgeSoon(followed: Followed): void {
+    followed.judging?.interruptUnsafe()
+    followed.judging = this.#parts.fork(this.#judge(followed))
   }
 
   #line(subject: string, log: Effect.Effect<void>): Effect.Effect<void> {
