@@ -19,12 +19,21 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as Allow from "./Allow.ts"
 import * as BasicNode from "./BasicNode.ts"
 import type { Crypto } from "./Crypto.ts"
-import type { CallTooLargeError, DuplicateFunctionError, NotAllowedError, RemoteError } from "./FunctionError.ts"
+import type {
+  CallTooLargeError,
+  DuplicateFunctionError,
+  HeadersUnsupportedError,
+  InvalidArgumentsError,
+  NotAllowedError,
+  NotJsonError,
+  RemoteError
+} from "./FunctionError.ts"
 import { separate } from "./internal/base/separate.ts"
 import * as Acceptor from "./internal/connect/acceptor.ts"
 import * as Offers from "./internal/offers/offers.ts"
@@ -33,6 +42,7 @@ import * as Pool from "./internal/session/sessions.ts"
 import * as Allowed from "./internal/streams/allowed.ts"
 import * as Calling from "./internal/streams/calling.ts"
 import { makeCallMemory, resources } from "./internal/streams/callMemory.ts"
+import * as CallHeaders from "./internal/streams/headers.ts"
 import * as Serving from "./internal/streams/serving.ts"
 import * as NodeOptions from "./NodeOptions.ts"
 import type * as Offer from "./Offer.ts"
@@ -57,19 +67,35 @@ export type CallError =
   | Sessions.StreamError
   | CallTooLargeError
   | NotAllowedError
+  | InvalidArgumentsError
+  | HeadersUnsupportedError
+  | NotJsonError
   | RemoteError
 
 /**
- * A call that came in.
+ * What a function is told about a call besides its bytes: an object of small values that JSON has.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export type Headers = Schema.JsonObject
+
+/**
+ * A call that came in. `H` is what its headers are by the Schema of the function.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Call {
+export interface Call<out H = Headers> {
   /** Who calls, as the handshake proved it. */
   readonly from: { readonly name: NodeName; readonly publicKey: PublicKey }
   /** The function's name. */
   readonly command: string
+  /**
+   * What the caller sent along: by the function's Schema where it has one, and otherwise whatever it was, a peer's JSON of at most
+   * 4,096 bytes. Without any, an empty object.
+   */
+  readonly headers: H
   /**
    * What the caller sends, as it comes. Each part is a view into a buffer that may hold more: its `.buffer` is not it alone, and
    * `part.slice()` is a copy to keep.
@@ -113,7 +139,56 @@ export type Answer<E = unknown, R = never> =
  * @category models
  * @since 0.1.0
  */
-export type Handler<E = unknown, R = never> = (call: Call) => Answer<E, R>
+export type Handler<E = unknown, R = never, H = Headers> = (call: Call<H>) => Answer<E, R>
+
+/**
+ * How a function is registered that takes headers of a Schema.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface HeadersOptions<H, R = never> extends Allow.Options {
+  /**
+   * What the headers of its calls are. They come as JSON, and are decoded before the function is run; a call with others gets an
+   * `InvalidArgumentsError`, and so does one without any, where an empty object is none.
+   */
+  readonly headers: Schema.Codec<H, any, R, any>
+}
+
+/**
+ * Serves a function until the scope closes; `allow` says who may call it, and `headers` what it takes besides bytes.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Register {
+  <H, E = never, R = never, RD = never>(
+    name: string,
+    handler: Handler<E, R, H>,
+    options: HeadersOptions<H, RD>
+  ): Effect.Effect<void, DuplicateFunctionError, R | RD | Scope.Scope>
+  <E = never, R = never>(
+    name: string,
+    handler: Handler<E, R>,
+    options?: Allow.Options & { readonly headers?: undefined }
+  ): Effect.Effect<void, DuplicateFunctionError, R | Scope.Scope>
+}
+
+/**
+ * A function that takes headers of a Schema, for the options of a node; what `register` takes as `headers`.
+ *
+ * ```ts
+ * const upload = AdvancedNode.withHeaders(Schema.Struct({ path: Schema.String }), ({ bytes, headers }) => save(headers.path, bytes))
+ * AdvancedNode.layer({ name: "bob", networkId: "home", functions: { upload } })
+ * ```
+ *
+ * @category combinators
+ * @since 0.2.0
+ */
+export const withHeaders = <H, RD = never, E = never, R = never>(
+  schema: Schema.Codec<H, any, RD, any>,
+  handler: Handler<E, R, H>
+): Handler<E, R | RD> => CallHeaders.attach((call: Call) => handler(call as Call<never>), schema)
 
 /**
  * What is sent to a function: bytes, text, or a stream of bytes.
@@ -140,6 +215,11 @@ export interface CallOptions {
    * `limits.callSize`, 8 MiB. The answers of `send` have no end.
    */
   readonly limit?: number | undefined
+  /**
+   * What the function is told besides the bytes, as JSON of at most 4,096 bytes; more is a `CallTooLargeError`. A peer that does not
+   * read headers, as those of 0.1, is sent nothing: `HeadersUnsupportedError`.
+   */
+  readonly headers?: Headers | undefined
 }
 
 /**
@@ -176,12 +256,8 @@ export interface OwnOffer {
 export interface AdvancedNodeService extends Omit<BasicNode.BasicNodeService, "send" | "sendText" | "sendAll"> {
   /** The BasicNode underneath, whose `send` is for single messages without a function's name. */
   readonly raw: BasicNode.BasicNode["Service"]
-  /** Serves a function until the scope closes; `allow` says who may call it. */
-  readonly register: <E, R>(
-    name: string,
-    handler: Handler<E, R>,
-    options?: Allow.Options
-  ) => Effect.Effect<void, DuplicateFunctionError, R | Scope.Scope>
+  /** Serves a function until the scope closes; `allow` says who may call it, and `headers` what it takes besides bytes. */
+  readonly register: Register
   /** What it offers its peers. */
   readonly offer: OwnOffer
   /** The names of the functions that are registered, sorted. */
@@ -295,8 +371,8 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>, allo
       sessions,
       offer: Offers.serviceOf(own),
       functions: Effect.sync(() => registered.names),
-      register: <E, R>(name: string, handler: Handler<E, R>, options?: Allow.Options) =>
-        registered.register<R>(name, handler, options),
+      register: <R>(name: string, handler: Handler<unknown, R, never>, options?: Serving.Registering) =>
+        registered.register<R>(name, handler as (call: unknown) => unknown, options),
       ...new Calling.Calling({ sessions, peers, clock, callSize })
     }
 

@@ -67,7 +67,16 @@ export const Protocol = Schema.Literals(["command", "rpc", "rpc-json", "socket",
 export type Protocol = typeof Protocol.Type
 
 /**
- * The payload of OPEN. A `protocol` that is not known is no violation: such a stream is reset with `unsupported`.
+ * The most bytes of the headers of an OPEN: 4,096, as the shortest JSON that `JSON.stringify` makes of them.
+ *
+ * @category constants
+ * @since 0.2.0
+ */
+export const maxHeaders = 4_096
+
+/**
+ * The payload of OPEN. A `protocol` that is not known is no violation: such a stream is reset with `unsupported`. The `headers` are an
+ * object in it, of which this is the text.
  *
  * @category schemas
  * @since 0.1.0
@@ -77,7 +86,9 @@ export const Open = Schema.Struct({
   name: Schema.String,
   /** Milliseconds left when the frame was written. */
   deadline: Schema.optionalKey(Schema.Int),
-  traceparent: Schema.optionalKey(Schema.String)
+  traceparent: Schema.optionalKey(Schema.String),
+  /** JSON of an object: what a function is told about a call besides its bytes. */
+  headers: Schema.optionalKey(Schema.String)
 })
 
 /**
@@ -96,6 +107,7 @@ export type Open = typeof Open.Type
  * - `cancelled`: whoever opened it does not want it any more
  * - `not_found`: nothing of that name
  * - `not_allowed`: the peer may not call it; it was not run. On the wire it is `not_found` with `reason`, which older nodes read as that
+ * - `invalid_arguments`: the function does not take these headers; it was not run. On the wire it is `not_found` with `reason`, too
  * - `unsupported`: nothing of that protocol
  * - `too_large`: more than may be sent
  * - `going_away`: the session ends
@@ -111,6 +123,7 @@ export const ResetCode = Schema.Literals([
   "cancelled",
   "not_found",
   "not_allowed",
+  "invalid_arguments",
   "unsupported",
   "too_large",
   "going_away",
@@ -137,7 +150,7 @@ export const Reset = Schema.Struct({
   message: Schema.String,
   /** The handler's typed error, as its Schema encodes it. */
   error: Schema.optionalKey(Schema.Unknown),
-  /** More of why, where the code alone is what older nodes know: `not_allowed` of `not_found`. */
+  /** More of why, where the code alone is what older nodes know: `not_allowed` and `invalid_arguments` of `not_found`. */
   reason: Schema.optionalKey(Schema.String)
 })
 

@@ -139,6 +139,28 @@ export class InvalidArgumentsError
 }
 
 /**
+ * The peer does not read headers, as nodes of 0.1 do not. Nothing was sent to it.
+ *
+ * @category errors
+ * @since 0.2.0
+ */
+export class HeadersUnsupportedError
+  extends Schema.TaggedError<HeadersUnsupportedError>("@pnet/core/FunctionError/HeadersUnsupportedError")(
+    "HeadersUnsupportedError",
+    { peer: NodeName, function: Schema.String }
+  )
+{
+  override get message() {
+    return Why.see(
+      `${quote(this.peer)} reads no headers, so that ${
+        quote(this.function)
+      } was not called; call it without them, or run a newer version there`,
+      "headers-unsupported"
+    )
+  }
+}
+
+/**
  * A value cannot be written as JSON. Fails on the side that made the value: before anything is sent, or, for a result, at the
  * peer, whose caller gets a `RemoteError` with this one's tag.
  *

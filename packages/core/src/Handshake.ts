@@ -29,6 +29,17 @@ import * as ProtocolError from "./ProtocolError.ts"
 import type { PublicKey } from "./PublicKey.ts"
 
 /**
+ * Something that a node reads and that older ones ignore, so that whoever needs it looks whether it is said. What is said and not
+ * among these is left out.
+ *
+ * - `headers`: `headers` of OPEN, which a function is given
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export type Feature = "headers"
+
+/**
  * What both machines need to know about this node.
  *
  * @category models
@@ -43,6 +54,8 @@ export interface Options {
   readonly networkId: NetworkId
   /** Whether to offer binary records (protocol section 4.1). */
   readonly binary: boolean
+  /** What this node says that it reads. Default: nothing. */
+  readonly features?: ReadonlyArray<Feature> | undefined
 }
 
 /**
@@ -68,6 +81,8 @@ export interface Established {
   readonly peer: Peer
   /** Whether both sides offered binary records: then everything after READY travels in them. */
   readonly binary: boolean
+  /** What the peer says that it reads, of what is known here. */
+  readonly features: ReadonlySet<Feature>
   /** The box key between the short-term keys of this connection. Whoever has it can read and forge the session. */
   readonly sharedKey: SharedKey
   /** The short nonce of the next command that this side sends; the handshake's are counted. */
@@ -205,6 +220,16 @@ export const server = (options: Options): Server => {
 interface Said {
   readonly name: NodeName
   readonly binary: boolean
+  readonly features: ReadonlySet<Feature>
+}
+
+const nothing: ReadonlySet<Feature> = new Set()
+const everything: ReadonlySet<Feature> = new Set(["headers"])
+
+/** Those that are known, of names that commas part. They compare as they are. */
+const featuresOf = (value: string | undefined): ReadonlySet<Feature> => {
+  if (value === undefined || value === "") return nothing
+  return value.split(",").includes("headers") ? everything : nothing
 }
 
 const isNodeName = Schema.is(NodeName)
@@ -225,7 +250,7 @@ const readMetadata =
     const name = text("node")
     if (name === undefined || !isNodeName(name)) return refused("the property Node is not a name")
     if (text("network") !== networkId) return Result.fail(ProtocolError.local("ERR_NETWORK_INCORRECT", "Network"))
-    return Result.succeed({ name, binary: text("framing") === "binary" })
+    return Result.succeed({ name, binary: text("framing") === "binary", features: featuresOf(text("features")) })
   }
 
 const writeMetadata = (options: Options): Uint8Array => {
@@ -235,6 +260,8 @@ const writeMetadata = (options: Options): Uint8Array => {
     ["Network", utf8(options.networkId)]
   ])
   if (options.binary) properties.set("Framing", utf8("binary"))
+  const { features = [] } = options
+  if (features.length > 0) properties.set("Features", utf8(features.join(",")))
   return Metadata.encode(properties)
 }
 
@@ -250,5 +277,6 @@ const peerOf = ({ metadata, publicKey }: Curve.Proved<Said>): Peer => ({ name: m
 const establishedOf = (options: Options, { peer, ...secured }: Curve.Secured<Said>): Established => ({
   ...secured,
   peer: peerOf(peer),
-  binary: options.binary && peer.metadata.binary
+  binary: options.binary && peer.metadata.binary,
+  features: peer.metadata.features
 })

@@ -36,6 +36,7 @@ const explained = {
   cancelled: "given-up",
   not_found: "unknown-function",
   not_allowed: "not-allowed",
+  invalid_arguments: "invalid-arguments",
   unsupported: "handshake",
   too_large: "too-large",
   going_away: "going-away",
@@ -86,6 +87,7 @@ export class StreamResetError extends Schema.TaggedError<StreamResetError>("@pne
       cancelled: `${what} at ${who} was given up`,
       not_found: `${who} has no function ${what}`,
       not_allowed: `${who} does not let this node call ${what}; nothing was run`,
+      invalid_arguments: `${what} at ${who} does not take these headers; nothing was run`,
       unsupported: `${who} does not serve what ${what} needs`,
       too_large: `${what} at ${who}: more than may be sent`,
       going_away: `${who} ended the session while ${what} was running`,
@@ -129,6 +131,8 @@ export interface SessionStream {
   /** The time that was left when it was opened. */
   readonly deadline: Duration.Duration | undefined
   readonly traceparent: string | undefined
+  /** JSON of the object that its opener sent along. */
+  readonly headers: string | undefined
   /** The bytes that have come, at least one; waits for them, and ends with the other side's END. */
   readonly pull: Pull.Pull<NonEmptyReadonlyArray<Uint8Array>, StreamError>
   /**
@@ -164,6 +168,11 @@ export interface OpenOptions {
   /** Time in which it must be done. It counts on both sides, and interrupts the handler. */
   readonly deadline?: Duration.Input | undefined
   readonly traceparent?: string | undefined
+  /**
+   * JSON of an object that goes along, of at most `Frame.maxHeaders` bytes. To a peer that does not read headers nothing is sent: this
+   * side resets the stream with `unsupported`.
+   */
+  readonly headers?: string | undefined
 }
 
 /**

@@ -60,6 +60,7 @@ export const anchors = [
   "unknown-function",
   "not-allowed",
   "invalid-arguments",
+  "headers-unsupported",
   "not-json",
   "failed-there",
   "broke-there",

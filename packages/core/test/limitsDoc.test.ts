@@ -438,6 +438,11 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "RESET `too_large`; of an answer, `CallTooLargeError`. It is not waited for."
   ],
   ["A grant of a stream as JSON", "256 bytes, 2^32-1 chunks", "RESET `internal`, and the handler is interrupted."],
+  [
+    "Headers of a call over bytes, as JSON",
+    "4,096 bytes",
+    "Here nothing is sent: `CallTooLargeError`. A peer's are reset with `too_large`, and nothing is run."
+  ],
   ["Deciding whether a peer may call a function (`allow`)", "10 s", "It may not; the log says so."],
   [
     "Functions of peers of which a client remembers how they are called",

@@ -45,6 +45,9 @@ type CallErrors =
   | Sessions.StreamResetError
   | FunctionError.CallTooLargeError
   | FunctionError.NotAllowedError
+  | FunctionError.InvalidArgumentsError
+  | FunctionError.HeadersUnsupportedError
+  | FunctionError.NotJsonError
   | FunctionError.RemoteError
 
 expectTypeOf<AdvancedNode.CallError>().toEqualTypeOf<CallErrors>()
@@ -58,6 +61,9 @@ expectTypeOf<AdvancedNode.CallError["_tag"]>().toEqualTypeOf<
   | "StreamResetError"
   | "CallTooLargeError"
   | "NotAllowedError"
+  | "InvalidArgumentsError"
+  | "HeadersUnsupportedError"
+  | "NotJsonError"
   | "RemoteError"
 >()
 expectTypeOf<Sessions.StreamError["_tag"]>().toEqualTypeOf<"StreamResetError" | "PeerLostError">()
@@ -287,3 +293,38 @@ Effect.runFork(node.sessions.open(bob, { protocol: "socket", name: "" }))
 
 // @ts-expect-error: a handler has nobody to fail to
 node.sessions.handle("socket", () => Effect.fail("broken"))
+
+// --- headers ---------------------------------------------------------------------------------------------------------
+
+const Upload = Schema.Struct({ path: Schema.String, size: Schema.optionalKey(Schema.BigInt) })
+
+// They are of the type of the function's Schema, and brought by a caller as JSON.
+node.register("upload", ({ headers }) => {
+  expectTypeOf(headers).toEqualTypeOf<typeof Upload.Type>()
+  return headers.path
+}, { headers: Upload, allow: { roles: ["writer"] } })
+node.register("any", ({ headers }) => {
+  expectTypeOf(headers).toEqualTypeOf<AdvancedNode.Headers>()
+})
+expectTypeOf(node.register("bare", () => "text")).toEqualTypeOf<
+  Effect.Effect<void, FunctionError.DuplicateFunctionError, Scope.Scope>
+>()
+AdvancedNode.make({
+  name: "bob",
+  functions: {
+    upload: AdvancedNode.withHeaders(Upload, ({ headers }) => {
+      expectTypeOf(headers).toEqualTypeOf<typeof Upload.Type>()
+      return Effect.map(Database, () => headers.path)
+    })
+  }
+})
+expectTypeOf(AdvancedNode.withHeaders(Upload, () => Effect.map(Database, () => "x"))).toEqualTypeOf<
+  AdvancedNode.Handler<never, Database>
+>()
+node.request("bob", "upload", "", { headers: { path: "a", more: [1, { deep: null }] } })
+
+// @ts-expect-error: headers are JSON
+node.request("bob", "upload", "", { headers: { size: 1n } })
+
+// @ts-expect-error: without a Schema, nobody knows that they are of that type
+node.register("sure", (call: AdvancedNode.Call<{ readonly path: string }>) => call.headers.path)

@@ -96,6 +96,13 @@ const asked = {
         { tag: "StreamResetError", code: "unsupported" },
         title
       )
+      // Who does not know of headers would run the function without them.
+      if (from.peer === "yoko") {
+        const before = (yield* callee("runs", to)).runs
+        const told = yield* caller("request", { ...from, function: "refuse", text: "", headers: { a: "b" } })
+        assert.strictEqual(failureOf(told, title).tag, "HeadersUnsupportedError", title)
+        assert.deepStrictEqual((yield* callee("runs", to)).runs, before, title)
+      }
       assert.deepStrictEqual((yield* callee("sessions", to)).sessions.length, 1, title)
     }),
 

@@ -111,7 +111,7 @@ const connect = (mallory: Stranger, { node, started }: Effect.Success<ReturnType
     // Binary is what both have offered.
     const binary = text(secured.peer.metadata.get("framing")!) === "binary" && (say["Framing"] ?? "binary") === "binary"
     const peer = { name: "bob" as Packet.NodeName, publicKey: node.publicKey }
-    return mallory.session(connection, { ...secured, peer, binary }, packets.rest())
+    return mallory.session(connection, { ...secured, peer, binary, features: new Set() }, packets.rest())
   })
 
 /** Answers those who dial with other properties, and does something with each session. */
@@ -142,7 +142,7 @@ const serve = (
         yield* connection.write(mallory.command("rsp", command))
         const binary = (say["Framing"] ?? "binary") === "binary"
         const peer = { name: "bob" as Packet.NodeName, publicKey: initiate.publicKey! }
-        yield* handler(mallory.session(connection, { ...secured, peer, binary }, packets.rest()))
+        yield* handler(mallory.session(connection, { ...secured, peer, binary, features: new Set() }, packets.rest()))
       })
     )
     yield* listening.advertise

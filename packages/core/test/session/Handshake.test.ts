@@ -72,13 +72,19 @@ const setUp = Effect.map(Crypto.Crypto, (crypto) => {
 
   const optionsOf = (
     node: keyof typeof names,
-    options: { readonly crypto?: Service; readonly binary?: boolean; readonly networkId?: Packet.NetworkId } = {}
+    options: {
+      readonly crypto?: Service
+      readonly binary?: boolean
+      readonly networkId?: Packet.NetworkId
+      readonly features?: ReadonlyArray<Handshake.Feature>
+    } = {}
   ): Handshake.Options => ({
     crypto: options.crypto ?? crypto,
     identity: node === "alpha" ? alpha : beta,
     name: names[node],
     networkId: options.networkId ?? networkId,
-    binary: options.binary ?? false
+    binary: options.binary ?? false,
+    features: options.features
   })
 
   /** Machines that draw what the vectors draw, so that every command is known beforehand. */
@@ -196,6 +202,7 @@ layer(PortableCrypto.layer)("a handshake", (it) => {
           role: "client",
           peer: { name: names.beta, publicKey: beta.publicKey },
           binary: clientBinary && serverBinary,
+          features: new Set<Handshake.Feature>(),
           sendNonce: 3,
           recvNonce: 2
         })
@@ -203,6 +210,7 @@ layer(PortableCrypto.layer)("a handshake", (it) => {
           role: "server",
           peer,
           binary: clientBinary && serverBinary,
+          features: new Set<Handshake.Feature>(),
           sendNonce: 2,
           recvNonce: 3
         })
@@ -662,19 +670,23 @@ layer(PortableCrypto.layer)("metadata", (it) => {
   it.effect("are read whatever the order, the case, and the company of the properties", () =>
     Effect.gen(function*() {
       const { alpha, before, build } = yield* setUp
-      for (const [name, _, clientMetadata, binary] of Vectors.goodMetadata("alpha")) {
+      for (const [name, _, clientMetadata, binary, features] of Vectors.goodMetadata("alpha")) {
         const server = before.initiate(true)
         const peer = get(server.initiate(build({ clientMetadata }).initiate, alpha.publicKey))
         assert.deepStrictEqual(peer, { name: names.alpha, publicKey: alpha.publicKey }, name)
-        assert.strictEqual(server.ready().established.binary, binary, name)
+        const { established } = server.ready()
+        assert.strictEqual(established.binary, binary, name)
+        assert.deepStrictEqual([...established.features], features, name)
         // Who offers nothing has text, whatever the other says.
         const text = before.initiate(false)
         get(text.initiate(build({ clientMetadata }).initiate, alpha.publicKey))
         assert.isFalse(text.ready().established.binary, name)
       }
-      for (const [name, _, serverMetadata, binary] of Vectors.goodMetadata("beta")) {
+      for (const [name, _, serverMetadata, binary, features] of Vectors.goodMetadata("beta")) {
         const { ready } = build({ serverMetadata })
-        assert.strictEqual(get(before.ready(true).ready(ready)).binary, binary, name)
+        const established = get(before.ready(true).ready(ready))
+        assert.strictEqual(established.binary, binary, name)
+        assert.deepStrictEqual([...established.features], features, name)
         assert.strictEqual(get(before.ready(false).ready(ready)).peer.name, names.beta, name)
       }
     }), 20_000)
@@ -1013,10 +1025,15 @@ layer(PortableCrypto.layer)("the handshake in docs/vectors.json", (it) => {
         if (command === "initiate") {
           const server = before.initiate(true)
           assert.strictEqual(get(server.initiate(ofHex(hex), alpha.publicKey)).name, result.name, name)
-          assert.strictEqual(server.ready().established.binary, result.binary, name)
+          const { established } = server.ready()
+          assert.strictEqual(established.binary, result.binary, name)
+          assert.deepStrictEqual([...established.features], result.features ?? [], name)
         } else {
-          const { binary, peer } = get(before.ready(true).ready(ofHex(hex)))
-          assert.deepStrictEqual({ name: peer.name as string, binary }, result, name)
+          const { binary, features, peer } = get(before.ready(true).ready(ofHex(hex)))
+          assert.deepStrictEqual({ name: peer.name as string, binary, features: [...features] }, {
+            features: [],
+            ...result
+          }, name)
         }
       }
 

@@ -37,6 +37,7 @@ const make = (
       role,
       peer: { name: "bob" as Packet.NodeName, publicKey: identity.publicKey },
       binary: true,
+      features: new Set(),
       sharedKey: Redacted.make(new Uint8Array(32).fill(options.key ?? 7)),
       sendNonce: role === "client" ? 3 : 2,
       recvNonce: role === "client" ? 2 : 3

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { Frame } from "@pnet/core"
+import { Frame } from "@pnet/core"
 import { decode, encode } from "../../src/internal/wire/openText.ts"
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
@@ -16,7 +16,10 @@ describe("the text of OPEN", () => {
     { protocol: "rpc", name: "ächo \"x\"\n", traceparent: trace },
     { protocol: "rpc", name: "echo", traceparent: `${trace.slice(0, -1)}"` },
     { protocol: "rpc", name: "echo", traceparent: "" },
-    { protocol: "rpc", name: "n".repeat(5_000), traceparent: trace }
+    { protocol: "rpc", name: "n".repeat(5_000), traceparent: trace },
+    { protocol: "command", name: "echo", headers: `{"a":{"b":["é"]},"__proto__":1}` },
+    { protocol: "command", name: "echo", deadline: 7, traceparent: trace, headers: "{}" },
+    { protocol: "command", name: "echo", traceparent: "", headers: `{"a":1}` }
   ]
 
   it("is the JSON of its fields, however often it is made and read", () => {
@@ -24,7 +27,12 @@ describe("the text of OPEN", () => {
       for (const open of opens) {
         const made = encode(open, 9)
         assert.deepStrictEqual([...made.subarray(0, 9)], Array(9).fill(0))
-        assert.strictEqual(text(made.subarray(9)), JSON.stringify(open))
+        const { headers, ...rest } = open
+        const fields = JSON.stringify(rest)
+        assert.strictEqual(
+          text(made.subarray(9)),
+          headers === undefined ? fields : `${fields.slice(0, -1)},"headers":${headers}}`
+        )
         assert.deepStrictEqual(decode(made.subarray(9)), open)
       }
     }
@@ -41,6 +49,20 @@ describe("the text of OPEN", () => {
     }
   })
 
+  it("keeps no more of headers than there may be, however long or deep they are", () => {
+    const heard = (headers: string) => decode(bytes(`{"protocol":"command","name":"x","headers":${headers}}`))?.headers
+    assert.strictEqual(heard(` { "a" : 1.0 } `), `{"a":1}`)
+    const most = `{"a":"${"x".repeat(Frame.maxHeaders - 8)}"}`
+    assert.strictEqual(heard(most), most)
+    for (
+      const long of [
+        `{"a":"${"x".repeat(Frame.maxHeaders - 7)}"}`,
+        `{"a":${"[".repeat(40_000)}${"]".repeat(40_000)}}`,
+        `{"a":${"{\"a\":".repeat(10_000)}1${"}".repeat(10_000)}}`
+      ]
+    ) assert.isAbove(heard(long)!.length, Frame.maxHeaders)
+  })
+
   it("is nothing where it is malformed, also behind a beginning that is known", () => {
     decode(encode(opens[0]!, 0))
     for (
@@ -55,7 +77,10 @@ describe("the text of OPEN", () => {
         `{"protocol":"rpc","name":"echo","traceparent":1}`,
         `{"protocol":"rpc","name":"echo","traceparent":"${trace}"`,
         `{"protocol":"rpc","name":"echo","traceparent":"${trace}`,
-        `{"protocol":"rpc","name":1}`
+        `{"protocol":"rpc","name":1}`,
+        `{"protocol":"rpc","name":"echo","headers":null}`,
+        `{"protocol":"rpc","name":"echo","headers":[]}`,
+        `{"protocol":"rpc","name":"echo","headers":"{}"}`
       ]
     ) {
       assert.isUndefined(decode(bytes(malformed)), malformed)

@@ -307,6 +307,13 @@ const streams: Readonly<Record<string, Titles>> = {
     "in a RESET that is nested without end still resets": ["reset-fits"],
     "runs no more handlers than it may for all its peers together, and gives their places back": ["stream-handlers"]
   },
+  "core/test/streams/Headers.sim.test.ts": {
+    "are sent to none that does not say it reads them, which nothing runs for": ["open-headers-told"],
+    "that a function does not take are a RESET that older nodes read as not_found, which nothing ran for": [
+      "open-headers-invalid",
+      "reset-invalid-arguments"
+    ]
+  },
   "testing/src/AdvancedSuite.ts": {
     "a slow reader stalls its own stream and no other, and its writer waits": ["credit-apart"],
     "interrupting the caller interrupts the function": ["stream-reset-interrupts", "reset-cancelled"],

@@ -126,6 +126,26 @@ const opens: ReadonlyArray<Vector> = [
   ]], {
     opened: [2]
   }),
+  accepted("open-headers", "open-headers", "headers, of any values and empty", [[
+    "msg",
+    open(2, { headers: { path: "a/b", n: [1, null] } }),
+    open(3, { headers: {} })
+  ]], {
+    opened: [2, 3]
+  }),
+  accepted(
+    "open-headers-bound",
+    "open-headers-bound",
+    "headers of 4,096 bytes, and of one more: that one is reset unrun, and the session goes on",
+    [["msg", open(2, { headers: { a: "x".repeat(4_088) } }), open(3, { headers: { a: "x".repeat(4_089) } })]],
+    { opened: [2], answers: [{ flags: 2, kind: kinds.reset, stream: 3, code: "too_large" }] }
+  ),
+  ...([["null", null], ["list", []], ["text", "a"]] as const).map(([name, headers]) =>
+    violation(`open-headers-${name}`, ["frame-wrong", "open-headers"], `headers that are no object: ${name}`, [
+      "msg",
+      open(2, { headers })
+    ])
+  ),
   violation("open-again", "stream-number-used", "a number that was used", ["msg", open(1)]),
   violation("open-lower", "stream-number-used", "a number below another of the same side", ["msg", open(7), open(6)]),
   violation("open-0", "frame-open", "stream 0, which is the session", ["msg", open(0)]),

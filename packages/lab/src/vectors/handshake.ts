@@ -256,12 +256,20 @@ export const badMetadata = (
   ]
 }
 
-/** Metadata that has to be accepted, and whether it offers binary records. */
+/** Metadata that has to be accepted, whether it offers binary records, and which features it says, of those that there are. */
 export const goodMetadata = (
   name: string
-): ReadonlyArray<readonly [name: string, description: string, metadata: Uint8Array, binary: boolean]> => {
+): ReadonlyArray<
+  readonly [
+    name: string,
+    description: string,
+    metadata: Uint8Array,
+    binary: boolean,
+    features: ReadonlyArray<"headers">
+  ]
+> => {
   const good = pnet(name)
-  return [
+  const plain: ReadonlyArray<readonly [name: string, description: string, metadata: Uint8Array, binary: boolean]> = [
     ["order", "the properties in another order", metadata([...good].reverse()), false],
     ["case", "names in other cases", metadata(good.map(([key], i) => [`${key}`.toUpperCase(), good[i]![1]])), false],
     [
@@ -275,5 +283,20 @@ export const goodMetadata = (
     ["framing-other", "a framing that is no offer", metadata([...good, ["Framing", "BINARY"]]), false],
     ["framing-empty", "an empty framing", metadata([...good, ["Framing", ""]]), false],
     ["name-empty", "a property without a name", metadata([["", "x"], ...good]), false]
+  ]
+  const featured: ReadonlyArray<
+    readonly [name: string, description: string, value: string | Uint8Array, reads: boolean]
+  > = [
+    ["features", "that it reads headers", "headers", true],
+    ["features-more", "the same, among features that are not known", "later,headers,", true],
+    ["features-other", "features that are not known, one of which begins like it", "headers2,Headers, headers", false],
+    ["features-empty", "empty features", "", false],
+    ["features-bad-utf8", "features that are not UTF-8", Uint8Array.of(0xff, 0x2c), false]
+  ]
+  return [
+    ...plain.map((one) => [...one, []] as const),
+    ...featured.map(([name, description, value, reads]) =>
+      [name, description, metadata([...good, ["Features", value]]), false, reads ? ["headers" as const] : []] as const
+    )
   ]
 }

@@ -61,7 +61,7 @@ export interface Accepted {
   readonly rule: Rule
   readonly command: "initiate" | "ready"
   readonly hex: string
-  readonly result: { readonly name: string; readonly binary: boolean }
+  readonly result: { readonly name: string; readonly binary: boolean; readonly features?: ReadonlyArray<string> }
 }
 
 export interface Refused {
@@ -104,7 +104,8 @@ const fields: Section["fields"] = {
   "session.binary": "whether MESSAGEs travel in binary records, that is, both offered",
   "session.messages":
     "in the order in which they are sent; nonce is the whole one of 24 bytes, payload what follows the flags",
-  "accepted.result": "what the peer proved to be called, and whether binary records are used",
+  "accepted.result":
+    "what the peer proved to be called, whether binary records are used, and which features of protocol section 4 it says, where it says any",
   "refused.command": "which command hex was sent in the place of; message is the server's first, to the client",
   "refused.packetKey":
     "the node whose key this packet carries, and HELLO's before it carried, where it is not the sender's",
@@ -228,24 +229,24 @@ const session = (
 
 const acceptedOf = ({ make }: Scene): ReadonlyArray<Accepted> => {
   const accepted: Array<Accepted> = []
-  for (const [name, description, metadata, binary] of goodMetadata("alpha")) {
+  for (const [name, description, metadata, binary, features] of goodMetadata("alpha")) {
     accepted.push({
       name: `initiate-${name}`,
       description: `an INITIATE with ${description}`,
       rule: ruleOf("handshakes", `initiate-${name}`),
       command: "initiate",
       hex: hexOf(make({ clientMetadata: metadata }).initiate),
-      result: { name: "alpha", binary }
+      result: { name: "alpha", binary, ...(features.length === 0 ? {} : { features }) }
     })
   }
-  for (const [name, description, metadata, binary] of goodMetadata("beta")) {
+  for (const [name, description, metadata, binary, features] of goodMetadata("beta")) {
     accepted.push({
       name: `ready-${name}`,
       description: `a READY with ${description}`,
       rule: ruleOf("handshakes", `ready-${name}`),
       command: "ready",
       hex: hexOf(make({ serverMetadata: metadata }).ready),
-      result: { name: "beta", binary }
+      result: { name: "beta", binary, ...(features.length === 0 ? {} : { features }) }
     })
   }
   return accepted

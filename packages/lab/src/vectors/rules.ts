@@ -105,6 +105,7 @@ const handshakes: Table = [
   [/^(initiate|ready)-(case|framing-case)$/, "metadata-case"],
   [/^(initiate|ready)-unknown$/, "metadata-unknown", "metadata-names"],
   [/^(initiate|ready)-framing/, "metadata-framing"],
+  [/^(initiate|ready)-features/, "metadata-features"],
   [/^(initiate|ready)-name-empty$/, "metadata-names"],
   [/^(initiate|ready)-(no-metadata|no-pnet|no-node|no-network)$/, "metadata-required"],
   [/^(initiate|ready)-pnet-/, "metadata-pnet"],

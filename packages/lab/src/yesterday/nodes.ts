@@ -246,7 +246,11 @@ export const make: Effect.Effect<Carried, never, Scope.Scope> = Effect.gen(funct
       Effect.map(of(order).node.peers.awaitPeer(order.peer, "20 seconds"), ({ publicKey }) => ({ publicKey })),
     gone: (order) => Effect.as(gone(of(order).node.peers, order.peer), {}),
     raw: (order) => outcome(of(order).node.raw.sendText(order.peer, order.text)),
-    request: (order) => outcome(Effect.map(of(order).node.request(order.peer, order.function, order.text), text)),
+    request: (order) =>
+      outcome(Effect.map(
+        of(order).node.request(order.peer, order.function, order.text, { headers: order.headers }),
+        text
+      )),
     numbers: (order) => numbers(of(order), order),
     stream: (order) => {
       const { node } = of(order)

@@ -50,7 +50,14 @@ export interface Orders {
   /** One message of RAW, as text. */
   readonly raw: (order: To & { readonly text: string }) => Outcome
   /** A function over bytes. */
-  readonly request: (order: To & { readonly function: string; readonly text: string }) => Outcome
+  readonly request: (
+    order: To & {
+      readonly function: string
+      readonly text: string
+      /** Of today's nodes alone. */
+      readonly headers?: Readonly<Record<string, string>>
+    }
+  ) => Outcome
   /** Reads so many KiB of `numbers`, with a pause of so many milliseconds behind each, and looks at every byte; or sends them to `sum`. */
   readonly numbers: (
     order: To & { readonly kibibytes: number; readonly pause?: number; readonly send?: boolean }

@@ -7,6 +7,7 @@ import {
   CallTooLargeError,
   ContractError,
   type DeadlineError,
+  type HeadersUnsupportedError,
   InvalidArgumentsError,
   type NotAllowedError,
   type NotJsonError,
@@ -22,7 +23,7 @@ export type Args = ReadonlyArray<unknown>
 
 /** Why a call got no value. */
 export type CommandError =
-  | CallError
+  | Exclude<CallError, HeadersUnsupportedError>
   | CallTooLargeError
   | ContractError
   | DeadlineError

@@ -41,12 +41,15 @@ export const frame = (kind: number, stream: number, payload: Uint8Array): Uint8A
   return out
 }
 
+/** Codes that older nodes do not have. */
+const reasons: ReadonlySet<unknown> = new Set(["not_allowed", "invalid_arguments"])
+
 /**
- * A code as it is written. Who does not know `not_allowed` would read that it may have run, so that it is written as what says that
- * nothing did.
+ * A code as it is written. Who does not know it would read that it may have run, so that it is written as what says that nothing
+ * did.
  */
 const written = ({ code, ...rest }: Frame.Reset): Frame.Reset =>
-  code === "not_allowed" ? { ...rest, code: "not_found", reason: code } : { ...rest, code }
+  reasons.has(code) ? { ...rest, code: "not_found", reason: code } : { ...rest, code }
 
 /** The payload of a RESET. What is too large, or no JSON, is left out: the code matters the most. */
 export const resetPayload = (reset: Frame.Reset): Uint8Array => {
@@ -75,7 +78,7 @@ const json = (payload: Uint8Array): Readonly<Record<string, unknown>> | undefine
 export const resetOf = (payload: Uint8Array): Frame.Reset | undefined => {
   const { code: said, message, reason, ...rest } = json(payload) ?? {}
   if (typeof said !== "string" || typeof message !== "string") return undefined
-  const code = said === "not_found" && reason === "not_allowed" ? reason : said === "not_allowed" ? "internal" : said
+  const code = said === "not_found" && reasons.has(reason) ? reason as string : reasons.has(said) ? "internal" : said
   // An error that nobody could walk through is left out, as one that does not fit is.
   const hasError = "error" in rest && !isDeep(payload)
   return { code, message, ...(hasError ? { error: rest.error } : {}) }

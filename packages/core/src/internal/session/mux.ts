@@ -268,6 +268,9 @@ export class Mux implements Owner {
     if (this.refusing) return refuse("refused", "the session is ending")
     if (this.theirs.size >= this.options.maxStreams) return refuse("refused", "too many streams")
     if (open.deadline !== undefined && open.deadline <= 0) return refuse("deadline", "its time was up on arrival")
+    if (open.headers !== undefined && utf8(open.headers).length > Frame.maxHeaders) {
+      return refuse("too_large", `headers of more than ${Frame.maxHeaders} bytes`)
+    }
     const owed = Frame.initialCredit + (payload.length > shortOpen ? payload.length : 0)
     if (!this.options.budget.reserve(owed)) return refuse("refused", "no credit left")
     const stream = new MuxStream(this, id, false, open, owed)

@@ -15,7 +15,7 @@ import * as Sessions from "../../Sessions.ts"
 import type { Dialling } from "./dialling.ts"
 import type { Host } from "./host.ts"
 import type { MuxStream } from "./muxStream.ts"
-import { nameTooLong, notSent } from "./refused.ts"
+import { nameTooLong, noHeaders, notSent } from "./refused.ts"
 import type { Session } from "./session.ts"
 import { SessionStream } from "./sessionStream.ts"
 import type { Table } from "./table.ts"
@@ -29,12 +29,19 @@ interface Opened {
 // As the protocol takes it; timers overflow beyond.
 const longestDeadline = 2 ** 31 - 1
 
-const openFrame = (options: Sessions.OpenOptions, millis: number | undefined): Frame.Open => ({
-  protocol: options.protocol,
-  name: options.name,
-  ...(millis === undefined ? {} : { deadline: millis }),
-  ...(options.traceparent === undefined ? {} : { traceparent: options.traceparent })
-})
+const openFrame = (options: Sessions.OpenOptions, millis: number | undefined): Frame.Open => {
+  const frame = {
+    protocol: options.protocol,
+    name: options.name,
+    ...(millis === undefined ? {} : { deadline: millis }),
+    ...(options.traceparent === undefined ? {} : { traceparent: options.traceparent })
+  }
+  return options.headers === undefined ? frame : { ...frame, headers: options.headers }
+}
+
+/** Whether the other side reads all that there is to say. */
+const reads = (session: Session, { headers }: Sessions.OpenOptions): boolean =>
+  headers === undefined || session.options.established.features.has("headers")
 
 /** Says all there is to say, for whom the answer is all there is to read. */
 const say = (stream: MuxStream, session: Session, data: Uint8Array) => {
@@ -43,7 +50,12 @@ const say = (stream: MuxStream, session: Session, data: Uint8Array) => {
   return new SessionStream(stream, session)
 }
 
-const fail = (peer: Peer, options: Sessions.OpenOptions, code: "deadline" | "too_large", detail: string) =>
+const fail = (
+  peer: Peer,
+  options: Sessions.OpenOptions,
+  code: "deadline" | "too_large" | "unsupported",
+  detail: string
+) =>
   Effect.fail(
     new Sessions.StreamResetError({ peer: peer.name, stream: options.name, code, detail, remote: false })
   )
@@ -96,8 +108,8 @@ export class Opening implements Pick<Service, "exchange" | "exchangeUnsafe" | "o
       const deadline = this.#deadlineOf(options)
       const millis = deadline === undefined ? undefined : Math.ceil(deadline - this.#host.now())
       const session = this.#table.get(peer.publicKey)?.current(peer.name)
-      const opened = millis === undefined || millis > 0
-        ? session?.mux.openStream(openFrame(options, millis))
+      const opened = session !== undefined && (millis === undefined || millis > 0) && reads(session, options)
+        ? session.mux.openStream(openFrame(options, millis))
         : undefined
       if (session !== undefined && typeof opened === "object") {
         session.usedAt = session.now()
@@ -120,8 +132,9 @@ export class Opening implements Pick<Service, "exchange" | "exchangeUnsafe" | "o
 
   readonly exchangeUnsafe: Service["exchangeUnsafe"] = (peer, options, parts, answer) => {
     const session = this.#table.get(peer.publicKey)?.current(peer.name)
-    const opened = session?.mux.openStream(openFrame(options, undefined))
-    if (session === undefined || typeof opened !== "object") return undefined
+    if (session === undefined || !reads(session, options)) return undefined
+    const opened = session.mux.openStream(openFrame(options, undefined))
+    if (typeof opened !== "object") return undefined
     session.usedAt = session.now()
     for (const part of parts) opened.write(part)
     opened.end()
@@ -182,6 +195,9 @@ export class Opening implements Pick<Service, "exchange" | "exchangeUnsafe" | "o
           const millis = left()
           if (millis <= 0) {
             return yield* this.#late(peer, options)
+          }
+          if (!reads(session, options)) {
+            return yield* fail(peer, options, "unsupported", noHeaders)
           }
           const opened = session.mux.openStream(openFrame(options, deadline === undefined ? undefined : millis))
           if (opened === "too_large") {

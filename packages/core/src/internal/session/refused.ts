@@ -5,6 +5,9 @@ import type * as Sessions from "../../Sessions.ts"
 /** The detail of `too_large` where it is the name of a call that cannot be sent, and not the call or its answer. */
 export const nameTooLong = "its name"
 
+/** The detail of `unsupported` where it is this side's, of headers that the peer does not read: nothing was sent. */
+export const noHeaders = "it reads no headers"
+
 /** Whether the peer refused it for want of room, and has not run it. */
 export const isRefused = (error: { readonly _tag: string }): boolean => {
   if (error._tag !== "StreamResetError") return false

@@ -56,6 +56,9 @@ export class SessionStream implements Sessions.SessionStream {
   get traceparent() {
     return this.#stream.open.traceparent
   }
+  get headers() {
+    return this.#stream.open.headers
+  }
 
   /** Whether all that the other side says has come. */
   get isWhole(): boolean {

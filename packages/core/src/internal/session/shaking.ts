@@ -56,7 +56,8 @@ export const make = (host: Host, standing: Standing): Shaking => {
     identity: self.identity,
     name: self.name,
     networkId: self.networkId,
-    binary: config.framing === "binary"
+    binary: config.framing === "binary",
+    features: ["headers"]
   }
 
   const packetOf = (type: "msg" | "rsp", command: Uint8Array) =>

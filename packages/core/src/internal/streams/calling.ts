@@ -12,6 +12,7 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { CurrentDeadline, nowUnsafe } from "../../Deadline.ts"
+import type { CallTooLargeError, NotJsonError } from "../../FunctionError.ts"
 import type * as Peers from "../../Peers.ts"
 import * as Sessions from "../../Sessions.ts"
 import * as Given from "../base/given.ts"
@@ -19,6 +20,7 @@ import { toTraceparent } from "../base/trace.ts"
 import { namesOf } from "../peers/targets.ts"
 import { isRefused, refusedRetries } from "../session/refused.ts"
 import * as Failures from "./failures.ts"
+import * as Headers from "./headers.ts"
 import { bytesOf, type Data, isStream, isWhole, notSendable } from "./sendable.ts"
 
 /** The protocol of functions' streams. */
@@ -28,6 +30,7 @@ export interface Options {
   readonly timeout?: Duration.Input | undefined
   /** Bytes that are held of one answer. */
   readonly limit?: number | undefined
+  readonly headers?: Headers.Headers | undefined
 }
 
 /** What came of a call to one of several peers. */
@@ -157,13 +160,14 @@ export class Calling {
     return Effect.withFiber<Uint8Array, Failures.CallError>((fiber) => {
       const deadline = this.#deadlineOf(fiber, options)
       const traceparent = spanOf(fiber)
-      return Effect.flatMap(this.#resolve(name, deadline), (peer) => {
+      return Effect.flatMap(this.#addressed(name, command, deadline, options), ({ headers, peer }) => {
         const once = Effect.suspend(() =>
           this.#node.sessions.exchange(peer, {
             protocol,
             name: command,
             deadline: this.#leftUntil(deadline),
             traceparent,
+            headers,
             limit
           }, bytes)
         )
@@ -206,7 +210,7 @@ export class Calling {
         (name) =>
           Effect.map(
             Effect.exit(
-              Effect.flatMap(this.#node.peers.resolveOne(name), (peer) => this.#open(peer, command, options))
+              this.#open(name, command, options)
             ),
             (exit) => ({ name, exit })
           ),
@@ -239,10 +243,7 @@ export class Calling {
   #begin<E, R>(name: Peers.One, command: string, data: Data<E, R>, options: Options | undefined) {
     return Effect.gen({ self: this }, function*() {
       if (!isStream(data) && !isWhole(data)) return yield* notSendable(data)
-      const peer = yield* Effect.withFiber((fiber: Fiber.Fiber<unknown, unknown>) =>
-        this.#resolve(name, this.#deadlineOf(fiber, options))
-      )
-      const stream = yield* this.#open(peer, command, options)
+      const stream = yield* this.#open(name, command, options)
       if (!isStream(data)) {
         yield* feed(stream, data)
         return { stream, input: undefined }
@@ -257,23 +258,44 @@ export class Calling {
     })
   }
 
+  #open(name: Peers.One, command: string, options: Options | undefined) {
+    return Effect.withFiber<Sessions.SessionStream, Failures.CallError, Scope.Scope>((fiber) => {
+      const deadline = this.#deadlineOf(fiber, options)
+      return Effect.flatMap(this.#addressed(name, command, deadline, options), ({ headers, peer }) =>
+        Effect.mapError(
+          this.#node.sessions.open(peer, {
+            protocol,
+            name: command,
+            deadline: this.#leftUntil(deadline),
+            traceparent: spanOf(fiber),
+            headers
+          }),
+          Failures.ofCall(this.#limitOf(options))
+        ))
+    })
+  }
+
+  /** Whom a call goes to, and what goes along. */
+  #addressed(name: Peers.One, command: string, deadline: number, options: Options | undefined): Effect.Effect<
+    { readonly peer: Peers.Peer; readonly headers: string | undefined },
+    Peers.PeerUnknownError | Peers.NameConflictError | NotJsonError | CallTooLargeError
+  > {
+    const headers = options?.headers
+    const resolved = this.#resolve(name, deadline)
+    return headers === undefined
+      ? Effect.map(resolved, (peer) => ({ peer, headers: undefined }))
+      : Effect.flatMap(
+        resolved,
+        (peer) => Effect.map(Headers.textOf(headers, peer.name, command), (headers) => ({ peer, headers }))
+      )
+  }
+
   /** The peer that is meant. To find out what peers offer may take a moment, of the time that the call has. */
   #resolve(name: Peers.One, deadline: number) {
     const found = this.#node.peers.resolveOne(name)
     return typeof name === "string" || deadline === Infinity
       ? found
       : Effect.provideService(found, CurrentDeadline, deadline)
-  }
-
-  #open(peer: Peers.Peer, command: string, options: Options | undefined) {
-    return Effect.withFiber<Sessions.SessionStream, Sessions.OpenError, Scope.Scope>((fiber) =>
-      this.#node.sessions.open(peer, {
-        protocol,
-        name: command,
-        deadline: this.#leftUntil(this.#deadlineOf(fiber, options)),
-        traceparent: spanOf(fiber)
-      })
-    )
   }
 
   #limitOf(options: Options | undefined) {

@@ -1,16 +1,34 @@
 /** How a call over a stream fails, as its caller has it. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import { CallTooLargeError, NotAllowedError, RemoteError } from "../../FunctionError.ts"
+import {
+  CallTooLargeError,
+  HeadersUnsupportedError,
+  InvalidArgumentsError,
+  NotAllowedError,
+  type NotJsonError,
+  RemoteError
+} from "../../FunctionError.ts"
 import type * as Peers from "../../Peers.ts"
 import type * as Sessions from "../../Sessions.ts"
-import { nameTooLong } from "../session/refused.ts"
+import { nameTooLong, noHeaders } from "../session/refused.ts"
 
 /** Why a call failed that had its stream. */
-export type AnswerError = Sessions.StreamError | RemoteError | CallTooLargeError | NotAllowedError
+export type AnswerError =
+  | Sessions.StreamError
+  | RemoteError
+  | CallTooLargeError
+  | NotAllowedError
+  | InvalidArgumentsError
+  | HeadersUnsupportedError
 
 /** Why a call failed. */
-export type CallError = Peers.PeerUnknownError | Peers.NameConflictError | Sessions.OpenError | AnswerError
+export type CallError =
+  | Peers.PeerUnknownError
+  | Peers.NameConflictError
+  | Sessions.OpenError
+  | AnswerError
+  | NotJsonError
 
 /** How the input of a call fared. */
 export interface Input<E> {
@@ -29,6 +47,14 @@ const ofStream = (error: Sessions.StreamError, limit: number): AnswerError => {
       })
     case "not_allowed":
       return error.remote ? new NotAllowedError({ peer: error.peer, function: error.stream }) : error
+    case "invalid_arguments":
+      return error.remote
+        ? new InvalidArgumentsError({ peer: error.peer, function: error.stream, issue: error.detail })
+        : error
+    case "unsupported":
+      return !error.remote && error.detail === noHeaders
+        ? new HeadersUnsupportedError({ peer: error.peer, function: error.stream })
+        : error
     case "too_large":
       if (error.detail === nameTooLong && !error.remote) return error
       return new CallTooLargeError({ peer: error.peer, function: error.stream, limit })

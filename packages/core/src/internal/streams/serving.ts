@@ -25,6 +25,7 @@ import * as Permission from "../session/permission.ts"
 import type { SessionStream as InternalStream } from "../session/sessionStream.ts"
 import type { CallMemory } from "./callMemory.ts"
 import { encodeError } from "./encodeError.ts"
+import * as Headers from "./headers.ts"
 import { bytesOf, isWhole } from "./sendable.ts"
 
 /** A call that came in, to a node. What a handler does not ask for is not made. */
@@ -33,8 +34,17 @@ export class IncomingCall<Node> extends Given.Interruptible {
   readonly node: Node
   readonly #held: ReturnType<CallMemory>
   readonly #limit: number
-  constructor(stream: Sessions.SessionStream, node: Node, held: ReturnType<CallMemory>, limit: number) {
+  readonly #headers: unknown
+  /** `headers` are those that were decoded by the function's Schema, where it has one. */
+  constructor(
+    stream: Sessions.SessionStream,
+    node: Node,
+    held: ReturnType<CallMemory>,
+    limit: number,
+    headers: unknown
+  ) {
     super()
+    this.#headers = headers
     this.#stream = stream
     this.node = node
     this.#held = held
@@ -55,6 +65,9 @@ export class IncomingCall<Node> extends Given.Interruptible {
   get text() {
     return Effect.map(this.whole, textOf)
   }
+  get headers(): unknown {
+    return this.#headers ?? Headers.read(this.#stream.headers)
+  }
   get deadline() {
     return this.#stream.deadline
   }
@@ -66,6 +79,12 @@ interface Registered<Node> {
   readonly context: Context.Context<never>
   readonly who: () => string
   readonly allow: Allow | undefined
+  readonly headers: Headers.Decode | undefined
+}
+
+/** How a function is registered. */
+export interface Registering extends Options {
+  readonly headers?: Headers.AnySchema | undefined
 }
 
 /** The functions of a node, by name. */
@@ -91,18 +110,20 @@ export class Functions<Node> {
   register<R>(
     name: string,
     handler: Registered<Node>["handler"],
-    options?: Options
+    options?: Registering
   ): Effect.Effect<void, DuplicateFunctionError, R | Scope.Scope> {
     return Effect.contextWith((context: Context.Context<R>) =>
       Effect.acquireRelease(
         Effect.suspend(() => {
+          const schema = options?.headers ?? Headers.schemaOf(handler)
           if (this.#registered.has(name)) return Effect.fail(new DuplicateFunctionError({ function: name }))
           this.#registered.set(name, {
             handler,
             // Merged once, and not on each call. The span of whoever registers it is nobody's who calls.
             context: Context.omit(Tracer.ParentSpan)(Context.merge(this.#base, context)) as Context.Context<never>,
             who: Given.titled("the function", name),
-            allow: options?.allow
+            allow: options?.allow,
+            headers: schema === undefined ? undefined : Headers.decoder(schema)
           })
           this.#changed()
           return Effect.void
@@ -169,7 +190,7 @@ export const onStream = <Node>(node: Node, options: {
     Effect.withFiber((fiber) => {
       const registered = functions.get(stream.name)
       if (registered === undefined) return stream.reset("not_found", `there is no function ${stream.name}`)
-      const { context, handler, who } = registered
+      const { context, handler, headers, who } = registered
       const { expires } = stream as InternalStream
       // This process may have been frozen since the call was read.
       const left = expires === undefined ? undefined : expires - nowUnsafe(clock)
@@ -178,19 +199,26 @@ export const onStream = <Node>(node: Node, options: {
       const asked = Permission.ask(stream, stream.name, registered.allow, lines)
       const held = memory(stream.peer.publicKey)
       fiber.addObserver(held.free)
-      const call = new IncomingCall(stream, node, held, callSize)
-      const run = Given.scoped(
-        Effect.flatMap(
-          Given.run(() => handler(call), who, { call, streams: true }),
-          (given) => answer(stream, given, who)
-        ),
-        (scope) => {
-          const parent = fromTraceparent(stream.traceparent)
-          const scoped = Context.add(context, Scope.Scope, scope)
-          // The calls that it makes in turn have no more time than it has.
-          const own = expires === undefined ? scoped : Context.add(scoped, CurrentDeadline, expires)
-          return parent === undefined ? own : Context.add(own, Tracer.ParentSpan, parent)
-        }
+      const runWith = (headers: unknown) => {
+        const call = new IncomingCall(stream, node, held, callSize, headers)
+        return Given.scoped(
+          Effect.flatMap(
+            Given.run(() => handler(call), who, { call, streams: true }),
+            (given) => answer(stream, given, who)
+          ),
+          (scope) => {
+            const parent = fromTraceparent(stream.traceparent)
+            const scoped = Context.add(context, Scope.Scope, scope)
+            // The calls that it makes in turn have no more time than it has.
+            const own = expires === undefined ? scoped : Context.add(scoped, CurrentDeadline, expires)
+            return parent === undefined ? own : Context.add(own, Tracer.ParentSpan, parent)
+          }
+        )
+      }
+      const run = headers === undefined ? runWith(undefined) : Effect.flatMap(
+        Effect.result(Effect.provideContext(headers(stream.headers), context)),
+        (decoded) =>
+          Result.isSuccess(decoded) ? runWith(decoded.success) : stream.reset("invalid_arguments", decoded.failure)
       )
       const allowed = asked === undefined ?
         run :

@@ -2,10 +2,11 @@
  * The payload of OPEN, which is JSON. It is the same for each call of a function, but for a deadline and a trace: the part that
  * recurs is kept, since making and reading JSON is a good part of what a short call costs.
  */
-import type * as Frame from "../../Frame.ts"
+import * as Frame from "../../Frame.ts"
 import { allocate } from "../base/arena.ts"
 import { equalAt, remember } from "../base/bytes.ts"
 import { asciiOf, strictTextOf, utf8 } from "../base/platform.ts"
+import { lengthUpTo } from "./json.ts"
 
 const longestDeadline = 2 ** 31 - 1
 /** Longer beginnings are not kept. */
@@ -21,6 +22,7 @@ const head = remember((place: string) => {
 
 const deadlineKey = ascii(`,"deadline":`)
 const traceKey = ascii(`,"traceparent":"`)
+const headersKey = ascii(`,"headers":`)
 const quote = 0x22
 const brace = 0x7d
 /** `00-`, 32 digits, `-`, 16 digits, `-`, 2 digits. */
@@ -54,18 +56,22 @@ const headOf = (open: Frame.Open): Uint8Array => {
 
 /** The payload, behind `offset` bytes of room. Not to be kept for long. */
 export const encode = (open: Frame.Open, offset: number): Uint8Array => {
-  const { deadline, traceparent } = open
+  const { deadline, headers, traceparent } = open
   if (traceparent !== undefined && !isTrace(traceparent)) {
-    const payload = utf8(JSON.stringify(open))
+    const { headers: _, ...fields } = open
+    const text = JSON.stringify(fields)
+    const payload = utf8(headers === undefined ? text : `${text.slice(0, -1)},"headers":${headers}}`)
     const out = new Uint8Array(offset + payload.length)
     out.set(payload, offset)
     return out
   }
   const begin = headOf(open)
+  const said = headers === undefined ? undefined : utf8(headers)
   const digits = deadline === undefined ? "" : String(deadline)
   const out = allocate(
     offset + begin.length + (deadline === undefined ? 0 : deadlineKey.length + digits.length) +
-      (traceparent === undefined ? 0 : traceKey.length + traceLength + 1) + 1
+      (traceparent === undefined ? 0 : traceKey.length + traceLength + 1) +
+      (said === undefined ? 0 : headersKey.length + said.length) + 1
   )
   let at = offset
   out.set(begin, at)
@@ -80,6 +86,12 @@ export const encode = (open: Frame.Open, offset: number): Uint8Array => {
     at += traceKey.length
     for (let i = 0; i < traceLength; i++) out[at++] = traceparent.charCodeAt(i)
     out[at++] = quote
+  }
+  if (said !== undefined) {
+    out.set(headersKey, at)
+    at += headersKey.length
+    out.set(said, at)
+    at += said.length
   }
   out[at] = brace
   return out
@@ -103,7 +115,7 @@ const learn = ({ name, protocol }: Frame.Open, payload: Uint8Array): void => {
   turn = (turn + 1) % maxHeads
 }
 
-/** What a payload says; `undefined` where it is no OPEN's. */
+/** What a payload says; `undefined` where it is no OPEN's. Headers that are longer than they may be are spaces, one more than may be. */
 export const decode = (payload: Uint8Array): Frame.Open | undefined => {
   for (const { head, open } of heard) {
     const end = head.length
@@ -128,6 +140,17 @@ export const decode = (payload: Uint8Array): Frame.Open | undefined => {
   return open
 }
 
+// More than there may be, whatever it said.
+const tooLong = " ".repeat(Frame.maxHeaders + 1)
+
+const isObject = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** Kept as text: what a peer makes of few bytes may be large, and most of them are never looked at. */
+const textOfHeaders = (headers: object): string =>
+  // It ends no deeper than it is long.
+  lengthUpTo(headers, Frame.maxHeaders) > Frame.maxHeaders ? tooLong : JSON.stringify(headers)
+
 const read = (payload: Uint8Array): Frame.Open | undefined => {
   const text = strictTextOf(payload)
   if (text === undefined) return undefined
@@ -138,14 +161,16 @@ const read = (payload: Uint8Array): Frame.Open | undefined => {
     return undefined
   }
   if (typeof value !== "object" || value === null) return undefined
-  const { deadline, name, protocol, traceparent } = value as Readonly<Record<string, unknown>>
+  const { deadline, headers, name, protocol, traceparent } = value as Readonly<Record<string, unknown>>
   if (typeof protocol !== "string" || typeof name !== "string") return undefined
   if (deadline !== undefined && !Number.isInteger(deadline)) return undefined
   if (traceparent !== undefined && typeof traceparent !== "string") return undefined
+  if (headers !== undefined && !isObject(headers)) return undefined
   return {
     protocol,
     name,
     ...(deadline === undefined ? {} : { deadline: Math.min(deadline as number, longestDeadline) }),
-    ...(traceparent === undefined ? {} : { traceparent })
+    ...(traceparent === undefined ? {} : { traceparent }),
+    ...(headers === undefined ? {} : { headers: textOfHeaders(headers) })
   }
 }

@@ -5,6 +5,7 @@ import type { Kit } from "../kit.ts"
 import type { Session } from "../session.ts"
 import { type Bytes, concat, equal, number, shown, textOf, utf8 } from "../speech/bytes.ts"
 import { credit, describe, err, frame, json, Kind, msg, openFrame, rsp } from "../speech/frames.ts"
+import { NotThere } from "../subject.ts"
 
 const check = checksOf("sessions")
 
@@ -26,6 +27,14 @@ export const violations = (
           kit.note(what)
           yield* session.goaway("protocol")
         })), { discard: true })
+  )
+
+/** A session with a peer that reads headers. */
+const withHeaders = (kit: Kit) =>
+  Effect.filterOrFail(
+    kit.session(),
+    ({ agreed }) => agreed.properties.get("features")?.split(",").includes("headers") === true,
+    () => new NotThere({ why: "the peer reads no headers" })
   )
 
 /** That a session works. */
@@ -125,6 +134,42 @@ const frames = [
     "no code": [msg, frame(goaway, 0, json({ message: "x" }))],
     "stream 1": [msg, frame(goaway, 1, json({ code: "shutdown", message: "" })), opened]
   }),
+
+  check(
+    "open-headers",
+    "headers are an object, and do not change what the function is sent",
+    (kit) =>
+      Effect.gen(function*() {
+        const session = yield* withHeaders(kit)
+        yield* session.call(1, "echo", "told", { headers: { path: "a", n: [1, null], "": {} } })
+        yield* session.answered(1, "told")
+        for (const [what, headers] of [["null", null], ["a list", [1]], ["a text", "x"]] as const) {
+          yield* Effect.scoped(Effect.gen(function*() {
+            const session = yield* kit.session()
+            kit.note(what)
+            yield* session.send(msg, openFrame(1, "echo", { headers }))
+            yield* session.goaway("protocol")
+          }))
+        }
+      })
+  ),
+
+  check(
+    "open-headers-bound",
+    "headers of 4,096 bytes are taken, and longer ones are RESET too_large, which ends no more than that",
+    (kit) =>
+      Effect.gen(function*() {
+        const session = yield* withHeaders(kit)
+        // The name, the quotes, the colon and the braces are 8.
+        yield* session.call(1, "echo", "most", { headers: { a: "x".repeat(4_088) } })
+        yield* session.answered(1, "most")
+        yield* session.send(msg, openFrame(2, "echo", { headers: { a: "x".repeat(4_089) } }))
+        yield* session.reset(2, "too_large")
+        yield* session.send(msg, openFrame(3, "echo", { headers: { a: "é".repeat(2_045) } }))
+        yield* session.reset(3, "too_large")
+        yield* works(session, 4)
+      })
+  ),
 
   check(
     "frame-fields",

@@ -401,6 +401,17 @@ const metadata = [
   ),
 
   check(
+    "metadata-features",
+    "features that are not known are no hindrance, and neither is a value that is no list of names",
+    (kit) =>
+      Effect.forEach(
+        ["later,headers", "", ",,", Uint8Array.of(0xff)],
+        (value) => Effect.scoped(accepted(kit, [...kit.properties(), ["Features", value]])),
+        { discard: true }
+      )
+  ),
+
+  check(
     "handshake-carried",
     "the commands of the handshake are inside tokens where there is a key",
     (kit) =>
