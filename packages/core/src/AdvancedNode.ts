@@ -36,6 +36,7 @@ import type {
 } from "./FunctionError.ts"
 import { separate } from "./internal/base/separate.ts"
 import * as Acceptor from "./internal/connect/acceptor.ts"
+import { Introducing } from "./internal/connect/introducing.ts"
 import * as Offers from "./internal/offers/offers.ts"
 import { owns } from "./internal/offers/own.ts"
 import * as Pool from "./internal/session/sessions.ts"
@@ -429,6 +430,7 @@ export const layerWithConfig = <Services extends Record<string, unknown> = {}, R
     serve<Needs<Services>>((functions ?? {}) as Functions<Record<string, Needs<Services>>>, allow ?? {})
   ).pipe(
     Layer.provideMerge(BasicNode.layerOver(onMessage)),
+    Layer.provide(Layer.effect(Introducing, Effect.map(Pool.SessionInside, ({ introduce }) => introduce))),
     Layer.provide(Layer.effect(Acceptor.Services, Effect.map(Pool.SessionAcceptor, (acceptor) => [acceptor]))),
     Layer.provide(Offers.layer),
     Layer.provideMerge(Pool.layer),

@@ -183,6 +183,9 @@ export interface Authority {
   readonly revoke: (revoke: Revoke) => Effect.Effect<Uint8Array, AuthorityError>
 }
 
+/** A clock may be finer than what a certificate says. */
+const wholeMillis = Effect.map(Clock.currentTimeMillis, Math.floor)
+
 /** Serials that are drawn in one millisecond differ. */
 const perMillisecond = 1_024
 
@@ -215,7 +218,7 @@ export const make = Effect.fnUntraced(
       publicKey: keyFromBytes(crypto.signingKey(secretKey)),
       secretKey,
       issue: (issue) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        Effect.flatMap(wholeMillis, (now) => {
           const notBefore = issue.notBefore ?? now
           const [high, low] = crypto.randomBytes(2) as unknown as [number, number]
           return signed(
@@ -232,7 +235,7 @@ export const make = Effect.fnUntraced(
           )
         }),
       revoke: (revoke) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Effect.flatMap(wholeMillis, (now) =>
           signed(
             "Revocations",
             Credentials.revocationsBytes({

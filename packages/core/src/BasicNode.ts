@@ -29,6 +29,7 @@ import { textOf, utf8 } from "./internal/base/platform.ts"
 import { quote } from "./internal/base/quote.ts"
 import { separate } from "./internal/base/separate.ts"
 import * as Acceptor from "./internal/connect/acceptor.ts"
+import { Introducing } from "./internal/connect/introducing.ts"
 import { namesOf } from "./internal/peers/targets.ts"
 import * as RawClient from "./internal/raw/rawClient.ts"
 import * as RawServer from "./internal/raw/rawServer.ts"
@@ -422,6 +423,7 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
     const ways = yield* openWays
     const endpoints = ways.flatMap(({ listener }) => listener === undefined ? [] : [listener.endpoint])
     const client = yield* RawClient.make({
+      introduce: yield* Introducing,
       ...both,
       transport,
       peers,

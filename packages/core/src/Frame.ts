@@ -56,7 +56,7 @@ export const maxDataLength = 98_000
  * @category schemas
  * @since 0.1.0
  */
-export const Protocol = Schema.Literals(["command", "rpc", "rpc-json", "socket", "offer"])
+export const Protocol = Schema.Literals(["command", "rpc", "rpc-json", "socket", "offer", "credentials"])
 
 /**
  * What a stream is for.

@@ -56,6 +56,8 @@ export interface Options {
   readonly binary: boolean
   /** What this node says that it reads. Default: nothing. */
   readonly features?: ReadonlyArray<Feature> | undefined
+  /** What the trust policy shows (the property `Credentials`): at most 4,096 bytes. Default: nothing. */
+  readonly credentials?: Uint8Array | undefined
 }
 
 /**
@@ -70,6 +72,17 @@ export interface Peer {
 }
 
 /**
+ * A peer with what it has shown to the trust policy.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Introduced extends Peer {
+  /** The property `Credentials`, where it has one of at most 4,096 bytes. */
+  readonly credentials?: Uint8Array
+}
+
+/**
  * What a completed handshake leaves: everything that a session needs to seal and open its MESSAGEs.
  *
  * @category models
@@ -79,6 +92,8 @@ export interface Established {
   /** Which side this one is: the client is the one that dialled. */
   readonly role: "client" | "server"
   readonly peer: Peer
+  /** What the peer has shown to the trust policy, where it has. */
+  readonly credentials?: Uint8Array
   /** Whether both sides offered binary records: then everything after READY travels in them. */
   readonly binary: boolean
   /** What the peer says that it reads, of what is known here. */
@@ -131,7 +146,7 @@ export interface Server {
   readonly initiate: (
     command: Uint8Array,
     packetKey: PublicKey
-  ) => Result.Result<Peer, ProtocolError.ProtocolError>
+  ) => Result.Result<Introduced, ProtocolError.ProtocolError>
   /** READY, for an `rsp`, to a peer that is trusted. Throws unless `initiate` has succeeded, and the second time. */
   readonly ready: () => { readonly command: Uint8Array; readonly established: Established }
   /** Wipes the secrets of an unfinished handshake; after it everything is `ERR_HANDSHAKE`. */
@@ -204,7 +219,7 @@ export const server = (options: Options): Server => {
   const machine = Curve.server(curveOptions(options))
   return {
     hello: machine.hello,
-    initiate: (command, packetKey) => Result.map(machine.initiate(command, packetKey), peerOf),
+    initiate: (command, packetKey) => Result.map(machine.initiate(command, packetKey), introducedOf),
     ready: () => {
       const { command, secured } = machine.ready()
       return { command, established: establishedOf(options, secured) }
@@ -221,6 +236,7 @@ interface Said {
   readonly name: NodeName
   readonly binary: boolean
   readonly features: ReadonlySet<Feature>
+  readonly credentials: Uint8Array | undefined
 }
 
 const nothing: ReadonlySet<Feature> = new Set()
@@ -231,6 +247,9 @@ const featuresOf = (value: string | undefined): ReadonlySet<Feature> => {
   if (value === undefined || value === "") return nothing
   return value.split(",").includes("headers") ? everything : nothing
 }
+
+/** The bytes of the property `Credentials` at the most: what is longer is as if it were not there. */
+const maxCredentials = 4_096
 
 const isNodeName = Schema.is(NodeName)
 
@@ -250,11 +269,18 @@ const readMetadata =
     const name = text("node")
     if (name === undefined || !isNodeName(name)) return refused("the property Node is not a name")
     if (text("network") !== networkId) return Result.fail(ProtocolError.local("ERR_NETWORK_INCORRECT", "Network"))
-    return Result.succeed({ name, binary: text("framing") === "binary", features: featuresOf(text("features")) })
+    const shown = properties.get("credentials")
+    return Result.succeed({
+      name,
+      binary: text("framing") === "binary",
+      features: featuresOf(text("features")),
+      // What was read is a view into a buffer that is not kept.
+      credentials: shown === undefined || shown.length > maxCredentials ? undefined : shown.slice()
+    })
   }
 
 const writeMetadata = (options: Options): Uint8Array => {
-  const properties = new Map([
+  const properties = new Map<string, Uint8Array>([
     ["Pnet", utf8("1")],
     ["Node", utf8(options.name)],
     ["Network", utf8(options.networkId)]
@@ -262,6 +288,7 @@ const writeMetadata = (options: Options): Uint8Array => {
   if (options.binary) properties.set("Framing", utf8("binary"))
   const { features = [] } = options
   if (features.length > 0) properties.set("Features", utf8(features.join(",")))
+  if (options.credentials !== undefined) properties.set("Credentials", options.credentials)
   return Metadata.encode(properties)
 }
 
@@ -274,9 +301,18 @@ const curveOptions = (options: Options): Curve.Options<Said> => ({
 
 const peerOf = ({ metadata, publicKey }: Curve.Proved<Said>): Peer => ({ name: metadata.name, publicKey })
 
+const shownOf = ({ credentials }: Said) => credentials === undefined ? {} : { credentials }
+
+const introducedOf = ({ metadata, publicKey }: Curve.Proved<Said>): Introduced => ({
+  name: metadata.name,
+  publicKey,
+  ...shownOf(metadata)
+})
+
 const establishedOf = (options: Options, { peer, ...secured }: Curve.Secured<Said>): Established => ({
   ...secured,
   peer: peerOf(peer),
+  ...shownOf(peer.metadata),
   binary: options.binary && peer.metadata.binary,
   features: peer.metadata.features
 })

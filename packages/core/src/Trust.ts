@@ -6,6 +6,7 @@
  *
  * - `TofuTrust` (trust on first use): the first key that proves itself under a name is pinned to it, like SSH's known hosts
  * - `AllowListTrust`: only the keys you list, under the names you list them with
+ * - `AuthorityTrust`: the keys that an operator's authority has signed certificates for, under the names in these
  * - `AnyTrust`: everyone; for tests and for networks whose key is trust enough
  *
  * A policy also says what a peer may do (`Rights`): what roles it may hold, for what it may be chosen, and what it may call. One that
@@ -35,7 +36,9 @@ import * as Why from "./Why.ts"
  * - `NotListed`: the allow list does not have this name with this key
  * - `NameMismatch`: the peer at the address of `name` proved to be another, called `actualName`
  * - `Full`: no further name can be pinned; with `from`, none of those who connect from that address
- * - `Revoked`: the key was revoked, under whatever name
+ * - `Revoked`: the key was revoked, under whatever name, or its certificate was
+ * - `NoCertificate`: the policy goes by an authority, and the peer has shown no certificate; only sessions show them
+ * - `BadCertificate`: the certificate that it has does not say that it is who it says, or not now; `detail` says why
  *
  * @category errors
  * @since 0.1.0
@@ -43,14 +46,24 @@ import * as Why from "./Why.ts"
 export class UntrustedPeerError extends Schema.TaggedError<UntrustedPeerError>("@pnet/core/Trust/UntrustedPeerError")(
   "UntrustedPeerError",
   {
-    kind: Schema.Literals(["KeyChanged", "NotListed", "NameMismatch", "Full", "Revoked"]),
+    kind: Schema.Literals([
+      "KeyChanged",
+      "NotListed",
+      "NameMismatch",
+      "Full",
+      "Revoked",
+      "NoCertificate",
+      "BadCertificate"
+    ]),
     /** The name it goes by. */
     peer: NodeName,
     publicKey: PublicKey.PublicKey,
     expected: Schema.optionalKey(PublicKey.PublicKey),
     actualName: Schema.optionalKey(NodeName),
     /** The address whose share of the pins is used up, where it is that. */
-    from: Schema.optionalKey(Schema.String)
+    from: Schema.optionalKey(Schema.String),
+    /** What is wrong with its certificate, where it is that. */
+    detail: Schema.optionalKey(Schema.String)
   }
 ) {
   override get message() {
@@ -79,11 +92,53 @@ export class UntrustedPeerError extends Schema.TaggedError<UntrustedPeerError>("
         )
       case "Revoked":
         return Why.see(
-          `${who} is not trusted: its key was revoked, and needs to be replaced by a new one`,
+          `${who} is not trusted: its key or its certificate was revoked, and needs to be replaced by a new one`,
           "revoked"
+        )
+      case "NoCertificate":
+        return Why.see(
+          `${who} is not trusted: it has shown no certificate of the authority that this node goes by. Give it one; nodes ` +
+            "show theirs in sessions, which a BasicNode does not have",
+          "no-certificate"
+        )
+      case "BadCertificate":
+        return Why.see(
+          `${who} is not trusted: its certificate does not hold${
+            this.detail === undefined ? "" : `, since ${this.detail}`
+          }; give it another one of the authority's`,
+          "bad-certificate"
         )
     }
   }
+}
+
+/**
+ * What a policy shows to peers, and takes from them. It is shown in the handshake of each session and, where it changes, in the
+ * sessions that stand; a peer may be asked for more by a name that both policies know. What the bytes mean is the policies' own.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Credentials {
+  /** What this node shows: at most 4,096 bytes. `undefined`: nothing. */
+  readonly shown: Effect.Effect<Uint8Array | undefined>
+  /** Says that it has changed, so that peers with sessions are to be shown it anew. */
+  readonly changes: Stream.Stream<void>
+  /**
+   * Takes what a peer shows in a session that stands, or has shown in its handshake, which `proved` has judged. Gives what the peer
+   * is to be asked for, where there is something.
+   */
+  readonly told: (
+    name: NodeName,
+    publicKey: PublicKey.PublicKey,
+    shown: Uint8Array
+  ) => Effect.Effect<string | undefined, UntrustedPeerError>
+  /** What a peer that asks for this is given; `undefined`: nothing. */
+  readonly give: (what: string) => Effect.Effect<Uint8Array | undefined>
+  /** The bytes that an answer may have at the most. */
+  readonly limit: number
+  /** Takes what a peer has given; whether it was of any use. Whatever the bytes, it neither fails nor throws. */
+  readonly take: (what: string, given: Uint8Array) => Effect.Effect<boolean>
 }
 
 /**
@@ -98,12 +153,13 @@ export class Trust extends Context.Service<Trust, {
   /**
    * Judges a key that has proved itself under a name; the policy may pin it. `from` is the address of one who connected to
    * this node, or whom a node that only dials has connected to unasked; absent, somebody asked for the peer, which a stranger
-   * cannot bring about.
+   * cannot bring about. `credentials` is what the peer has shown in its handshake.
    */
   readonly proved: (
     name: NodeName,
     publicKey: PublicKey.PublicKey,
-    from?: string | undefined
+    from?: string | undefined,
+    credentials?: Uint8Array | undefined
   ) => Effect.Effect<void, UntrustedPeerError>
   /** The one key that a name may have by this policy; `undefined` where it may have any. */
   readonly expected: (name: NodeName) => Effect.Effect<PublicKey.PublicKey | undefined>
@@ -121,6 +177,8 @@ export class Trust extends Context.Service<Trust, {
    * once. Left out: `Rights.named` for everybody.
    */
   readonly rights?: ((name: NodeName, publicKey: PublicKey.PublicKey) => Effect.Effect<Rights.Rights>) | undefined
+  /** What it shows to peers and takes from them. Left out: nothing. */
+  readonly credentials?: Credentials | undefined
 }>()("@pnet/core/Trust") {}
 
 /**
@@ -162,11 +220,12 @@ export const open = <A, E, R>(policy: Layer.Layer<A | Trust, E, R>): Layer.Layer
       // One by one: a policy may be of a class.
       return Trust.of({
         check: (name, publicKey) => trust.check(name, publicKey),
-        proved: (name, publicKey, from) => trust.proved(name, publicKey, from),
+        proved: (name, publicKey, from, credentials) => trust.proved(name, publicKey, from, credentials),
         expected: (name) => trust.expected(name),
         pin: (name, publicKey) => trust.pin(name, publicKey),
         forget: (name) => trust.forget(name),
         changes: trust.changes,
+        credentials: trust.credentials,
         rights: () => Effect.succeed(Rights.all)
       })
     })

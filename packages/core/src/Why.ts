@@ -44,6 +44,8 @@ export const anchors = [
   "allow-list-entry",
   "trust-open",
   "authority",
+  "no-certificate",
+  "bad-certificate",
   // reaching peers
   "cannot-connect",
   "connection-closed",

@@ -50,6 +50,7 @@ const layers: ReadonlyArray<{
       "Adverts",
       "AllowListTrust",
       "AnyTrust",
+      "AuthorityTrust",
       "LanReach",
       "Reach",
       "StaticDiscovery",

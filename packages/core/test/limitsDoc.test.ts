@@ -443,6 +443,26 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "4,096 bytes",
     "Here nothing is sent: `CallTooLargeError`. A peer's are reset with `too_large`, and nothing is run."
   ],
+  [
+    "A certificate, a list of revocations, what a policy shows",
+    "2,048 bytes; 4,096 serials and keys; 4,096 bytes",
+    "`AuthorityError`; from a peer, it is none."
+  ],
+  [
+    "Keys whose certificates are kept",
+    "16,384 (`capacity` of `AuthorityTrust`)",
+    "The one that was of use the longest time ago is forgotten, until it shows it again."
+  ],
+  [
+    "Peers that are asked for a list of revocations, and shown something new, at once",
+    "4; 16",
+    "Further ones wait. Each has 10 s."
+  ],
+  [
+    "Streams by which one session shows and asks for these",
+    "10 in 10 s",
+    "RESET `refused`."
+  ],
   ["Deciding whether a peer may call a function (`allow`)", "10 s", "It may not; the log says so."],
   [
     "Functions of peers of which a client remembers how they are called",

@@ -323,6 +323,47 @@ const streams: Readonly<Record<string, Titles>> = {
   }
 }
 
+const certificates: Readonly<Record<string, Titles>> = {
+  "core/test/values/Authority.test.ts": {
+    "has one form: what its authority signed in another is none": [
+      "certificate-form",
+      "certificate-rights",
+      "certificate-length"
+    ],
+    "says what was revoked, once each and in order, up to 4,096": ["revocations-length"],
+    "of which any byte differs, or that is cut short or goes on, is none, or is not signed": ["certificate-signature"]
+  },
+  "core/test/peers/AuthorityTrust.test.ts": {
+    "that is forged, cut short, extended, another's, or for elsewhere is refused, and leaves nothing behind": [
+      "certificate-holds"
+    ],
+    "holds from 60 s before it begins until 60 s after it ends, to the millisecond": ["certificate-holds"],
+    "gives way to a newer one of its key, and never to an older": ["certificate-newest"],
+    "of a key that takes over a name takes it from the key before, and is not taken over by an older": [
+      "certificate-name"
+    ],
+    "is newer than the one before, its authority's, and of this network, or changes nothing": ["revocations-newer"]
+  },
+  "core/test/session/AuthorityTrust.sim.test.ts": {
+    "call each other by their certificates alone, and with the rights in them": [
+      "metadata-credentials",
+      "credentials-shown"
+    ],
+    "refuse who has no certificate, another's, one for another name or network, or of another authority": [
+      "credentials-refused"
+    ],
+    "learn of a renewed certificate in the session that stands, which outlives the old one, and of its rights": [
+      "credentials-pushed"
+    ],
+    "that is given to one node reaches all that it has sessions with, through them all others, and newcomers": [
+      "revocations-asked"
+    ],
+    "lists that a peer says it has and has not are asked for seldom, one at a time, and cost no session": [
+      "credentials-unknown"
+    ]
+  }
+}
+
 const commands: Readonly<Record<string, Titles>> = {
   "core/test/call/Allow.sim.test.ts": {
     "a RESET that a peer may not call is what older nodes read as not_found, which nothing ran for": [
@@ -619,7 +660,8 @@ export const shown: ReadonlyArray<Shown> = [
   commands,
   discovery,
   typed,
-  offers
+  offers,
+  certificates
 ].flatMap((files) =>
   Object.entries(files).flatMap(([file, titles]) =>
     Object.entries(titles).flatMap(([title, rules]) => rules.map((rule) => ({ rule, file, title })))

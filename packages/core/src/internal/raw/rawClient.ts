@@ -16,10 +16,13 @@ import type * as Scope from "effect/Scope"
 import type { Crypto } from "../../Crypto.ts"
 import type { Limits } from "../../NodeOptions.ts"
 import type { Peer, Peers } from "../../Peers.ts"
+import { ProtocolError } from "../../ProtocolError.ts"
 import type { PublicKey } from "../../PublicKey.ts"
 import type { SharedKeys } from "../../SharedKeys.ts"
 import type { Transport } from "../../Transport.ts"
 import type { Trust, UntrustedPeerError } from "../../Trust.ts"
+import * as Rate from "../base/rate.ts"
+import type { Introduce } from "../connect/introducing.ts"
 import type { Self } from "../wire/advertExchange.ts"
 import { Channel } from "./channel.ts"
 import * as Conversation from "./conversation.ts"
@@ -35,6 +38,8 @@ export interface Options<Closed> {
   readonly trust: Trust["Service"]
   readonly peers: Peers["Service"]
   readonly limits: Limits
+  /** Makes a peer show what only sessions carry; `undefined` where there are none. */
+  readonly introduce: Introduce | undefined
   /** The error of those who still wait when the scope closes. */
   readonly closed: () => Closed
 }
@@ -52,6 +57,8 @@ interface Message<Late> {
  */
 const backOff = Effect.flatMap(Random.next, (random) => Effect.sleep(100 + random * 200))
 
+const isShownInSessions = ({ kind }: UntrustedPeerError) => kind === "NoCertificate" || kind === "BadCertificate"
+
 export class RawClient<Closed> {
   readonly #options: Options<Closed>
   readonly #parts: Conversation.Parts
@@ -61,6 +68,8 @@ export class RawClient<Closed> {
   /** Closed while somebody waits for one of the channels, of which there are only so many. */
   readonly #freed = Latch.makeUnsafe(true)
   #closed = false
+  /** Peers that have refused this node are shown its certificate so often. */
+  readonly #introductions = Rate.bySource(1)
 
   constructor(
     options: Options<Closed>,
@@ -99,17 +108,44 @@ export class RawClient<Closed> {
   ): Effect.Effect<Uint8Array, ExchangeError<Closed> | Late> {
     return Effect.suspend(() => {
       const message = { peer, payload, deadline: this.#parts.now() + Duration.toMillis(timeout), late }
-      return Effect.flatMap(
+      const sent = Effect.flatMap(
         this.#trusted(message),
         () => this.#obstacle(peer) === undefined ? this.#post(message) : this.#inTime(this.#post(message), message)
       )
+      return this.#options.introduce === undefined
+        ? sent
+        : Effect.tapError(sent, (error) => this.#introduceTo(message, error))
     })
   }
 
+  /** A policy may know a peer by what it shows in a session: then one is made, once. */
+  #check(peer: Peer): Effect.Effect<void, UntrustedPeerError> {
+    const { introduce, trust } = this.#options
+    const check = trust.check(peer.name, peer.publicKey)
+    return introduce === undefined
+      ? check
+      : Effect.catchIf(check, isShownInSessions, (error) =>
+        Effect.matchEffect(introduce(peer), {
+          onFailure: () => Effect.fail(error),
+          onSuccess: () => check
+        }))
+  }
+
+  /**
+   * A peer that refuses this node may have started anew, and not know its certificate any more. It is shown that, so that the next
+   * message is taken; this one is not sent again, since an err proves nothing, and it may have been handled.
+   */
+  #introduceTo<Late>(message: Message<Late>, error: unknown): Effect.Effect<void> {
+    const { introduce } = this.#options
+    const isRefused = error instanceof ProtocolError && error.code === "ERR_UNTRUSTED" && error.origin === "remote"
+    return introduce === undefined || !isRefused || !this.#introductions.take(message.peer.publicKey, this.#parts.now())
+      ? Effect.void
+      : Effect.ignore(this.#inTime(introduce(message.peer), message))
+  }
+
   #trusted<Late>(message: Message<Late>): Effect.Effect<void, UntrustedPeerError | Late> {
-    const { name, publicKey } = message.peer
     return Effect.flatMap(
-      Effect.forkChild(this.#options.trust.check(name, publicKey), { startImmediately: true }),
+      Effect.forkChild(this.#check(message.peer), { startImmediately: true }),
       // A policy may ask somebody, but as a rule it knows.
       (check) =>
         check.pollUnsafe() ??

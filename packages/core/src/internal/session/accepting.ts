@@ -43,8 +43,8 @@ export const make = (host: Host, parts: {
   }
 
   /** A place for whoever has proved its name, where the trust policy takes it. */
-  const admit = (address: string) => (peer: Handshake.Established["peer"]) =>
-    trust.proved(peer.name, peer.publicKey, address).pipe(
+  const admit = (address: string) => (peer: Handshake.Introduced) =>
+    trust.proved(peer.name, peer.publicKey, address, peer.credentials).pipe(
       Effect.catch((error) =>
         Effect.andThen(
           lines(error.message, "refused", (more) => Effect.logWarning(`refused a session: ${error.message}${more}`)),

@@ -19,6 +19,9 @@ import type { Table } from "./table.ts"
 // A peer that has no room now has some soon.
 export const isBusy = (error: Sessions.OpenError) => error._tag === "ProtocolError" && error.code === "ERR_BUSY"
 
+/** Whether it may be another thing once there is a session. */
+const shownInSession = ({ kind }: UntrustedPeerError) => kind === "NoCertificate" || kind === "BadCertificate"
+
 export const lostWhileOpening = (peer: Peer, reason: PeerLostError["reason"] = "Disconnected") =>
   lostBefore(peer, reason)
 
@@ -88,13 +91,19 @@ export const make = (host: Host, parts: {
   return (peer, isWanted) =>
     Effect.gen(function*() {
       const { name, publicKey } = peer
-      yield* trust.check(name, publicKey)
+      // It shows its certificate in the handshake, where it has one, and is judged by that.
+      yield* Effect.catchIf(trust.check(name, publicKey), shownInSession, () => Effect.void)
       const place = yield* table.reserve(publicKey, "as many sessions as there may be, and none of them idle")
       const { completed, endpoint, stream } = yield* shakeAny(peer)
       const actualName = completed.established.peer.name
       yield* Effect.catch(
         actualName === name
-          ? trust.proved(name, publicKey, isWanted() ? undefined : endpoint.host)
+          ? trust.proved(
+            name,
+            publicKey,
+            isWanted() ? undefined : endpoint.host,
+            completed.established.credentials
+          )
           : Effect.fail(new UntrustedPeerError({ kind: "NameMismatch", peer: name, publicKey, actualName })),
         (error) => refuse(completed, endpoint, name, error)
       )

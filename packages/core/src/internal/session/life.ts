@@ -33,6 +33,7 @@ export class Life {
   readonly #standing: Standing
   readonly #handlers: Handlers
   readonly #renew: (session: Session, state: PeerSessions) => void
+  readonly #began: (session: Session) => void
   /** Each session keeps its peer in the table of peers when an advert says that it leaves, and is asked instead. */
   readonly #holds = new WeakMap<Session, () => void>()
 
@@ -42,12 +43,15 @@ export class Life {
     readonly handlers: Handlers
     /** A peer has asked for a session in the place of this one. */
     readonly renew: (session: Session, state: PeerSessions) => void
+    /** A session stands, on which streams can be opened. */
+    readonly began: (session: Session) => void
   }) {
     this.#host = host
     this.#table = parts.table
     this.#standing = parts.standing
     this.#handlers = parts.handlers
     this.#renew = parts.renew
+    this.#began = parts.began
   }
 
   /** A session that no stream is opened on by this side until it is entered. */
@@ -135,6 +139,7 @@ export class Life {
     state.reconcile()
     standing.recheck(session, state, origin)
     state.wakeAll()
+    this.#began(session)
     return session
   }
 

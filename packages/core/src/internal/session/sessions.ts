@@ -12,14 +12,16 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { Crypto } from "../../Crypto.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
-import type { Peers } from "../../Peers.ts"
+import type { Peer, Peers } from "../../Peers.ts"
 import * as Reach from "../../Reach.ts"
 import * as Sessions from "../../Sessions.ts"
 import type { Transport } from "../../Transport.ts"
 import type { Trust } from "../../Trust.ts"
 import type * as Acceptor from "../connect/acceptor.ts"
+import type { Introduce } from "../connect/introducing.ts"
 import * as Accepting from "./accepting.ts"
 import * as Connecting from "./connecting.ts"
+import * as Credentials from "./credentials.ts"
 import { Dialling } from "./dialling.ts"
 import { Handlers } from "./handlers.ts"
 import * as Host from "./host.ts"
@@ -45,6 +47,8 @@ export class SessionInside extends Context.Service<SessionInside, {
   readonly handlers: Handlers
   /** Opens a stream that nobody has asked for. */
   readonly openUnasked: Opening["openUnasked"]
+  /** Has a peer show its certificate, for messages, which cannot; `undefined` where the trust policy goes by none. */
+  readonly introduce: Introduce | undefined
 }>()("@pnet/core/internal/SessionInside") {}
 
 /** Every stream is reset, and every session gets a turn to say goodbye, and no more than that. */
@@ -82,10 +86,14 @@ const make: Effect.Effect<
   const handlers = new Handlers()
   const standing = Standing.make(host, table)
   const renew = (session: Session, state: PeerSessions) => dialling.renew(session, state)
-  const life = new Life(host, { table, standing, handlers, renew })
+  const began = (session: Session) => credentials.began(session)
+  const life = new Life(host, { table, standing, handlers, renew, began })
   const shaking = Shaking.make(host, standing)
   const dialling = new Dialling(host, { table, life, connect: Connecting.make(host, { table, life, shaking }) })
   const acceptor = Accepting.make(host, { table, life, shaking })
+  const { openUnasked, ...opening } = new Opening(host, table, dialling)
+  const handle = Serving.make(host, handlers)
+  const credentials = Credentials.make(host, table, { exchange: opening.exchange, handle })
 
   const keeping = Keeping.make({
     ways: Option.getOrElse(yield* Effect.serviceOption(Reach.Ways), () => []),
@@ -95,16 +103,17 @@ const make: Effect.Effect<
   })
   yield* Effect.forkScoped(Upkeep.run(host, { table, standing, renew, keeping }))
   yield* standing.watch
+  yield* credentials.run
   // Before the fibers of the sessions are interrupted.
   yield* Effect.addFinalizer(() => closeAll(table))
 
-  const { openUnasked, ...opening } = new Opening(host, table, dialling)
+  const introduce = host.trust.credentials === undefined ? undefined : (peer: Peer) => credentials.introduce(peer)
   return {
     acceptor,
-    inside: { handlers, openUnasked },
+    inside: { handlers, openUnasked, introduce },
     sessions: {
       ...opening,
-      handle: Serving.make(host, handlers),
+      handle,
       closeAll: closeAll(table),
       all: Effect.sync(() => table.all().map(([session]) => infoOf(session)))
     }

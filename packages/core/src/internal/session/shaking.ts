@@ -42,16 +42,16 @@ export interface Shaking {
     accepted: Acceptor.Accepted,
     first: Acceptor.Command,
     admit: (
-      peer: Handshake.Established["peer"]
+      peer: Handshake.Introduced
     ) => Effect.Effect<Place, ProtocolError.ProtocolError, Scope.Scope>
   ) => Effect.Effect<Completed & { readonly place: Place }, ShakeError, Scope.Scope>
 }
 
 export const make = (host: Host, standing: Standing): Shaking => {
-  const { config, crypto, limits, self } = host
+  const { config, crypto, limits, self, trust } = host
   const own = self.identity.publicKey
 
-  const options: Handshake.Options = {
+  const common: Handshake.Options = {
     crypto,
     identity: self.identity,
     name: self.name,
@@ -59,6 +59,14 @@ export const make = (host: Host, standing: Standing): Shaking => {
     binary: config.framing === "binary",
     features: ["headers"]
   }
+
+  /** With what the trust policy shows now. */
+  const options: Effect.Effect<Handshake.Options> = trust.credentials === undefined
+    ? Effect.succeed(common)
+    : Effect.map(
+      trust.credentials.shown,
+      (credentials) => credentials === undefined ? common : { ...common, credentials }
+    )
 
   const packetOf = (type: "msg" | "rsp", command: Uint8Array) =>
     Packet.encode({
@@ -92,7 +100,7 @@ export const make = (host: Host, standing: Standing): Shaking => {
   return {
     asClient: (publicKey, connection, stream, { one, promising }) =>
       Effect.gen(function*() {
-        const handshake = Handshake.client(options, publicKey)
+        const handshake = Handshake.client(yield* options, publicKey)
         yield* Effect.addFinalizer(() => Effect.sync(() => handshake.close()))
         yield* connection.write(packetOf("msg", handshake.hello()))
         const welcome = yield* readCommand(stream, "rsp", publicKey)
@@ -109,8 +117,8 @@ export const make = (host: Host, standing: Standing): Shaking => {
         }))
       }),
     asServer: ({ connection, stream }, first, admit) =>
-      Effect.suspend(() => {
-        const handshake = Handshake.server(options)
+      Effect.flatMap(options, (own) => {
+        const handshake = Handshake.server(own)
         return Effect.gen(function*() {
           const welcome = yield* Effect.fromResult(handshake.hello(first.bytes))
           yield* connection.write(packetOf("rsp", welcome))
