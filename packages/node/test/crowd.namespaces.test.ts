@@ -17,24 +17,25 @@ describe(title, () => {
     "know each other and a newcomer, and miss who leaves, who is killed, and who crashes with its host, as few and as a crowd",
     () =>
       Effect.gen(function*() {
-        const found = yield* measure({ processes: 12, budgets: [40, 4], interval: 1, quiet: 2 })
-        assert.deepStrictEqual(found.map(({ budget }) => budget), [40, 4])
+        const found = yield* measure({ processes: 12, budgets: [40, 2], interval: 1, quiet: 2 })
+        assert.deepStrictEqual(found.map(({ budget }) => budget), [40, 2])
         for (const one of found) {
           assert.isBelow(one.together, Infinity, "they know each other")
           assert.strictEqual(one.known.length, 12)
           assert.strictEqual(one.knows.length, 12)
           assert.strictEqual(one.left.length, 11)
           assert.isBelow(last(one.left), 5_000)
-          // What the simulation says at 2.5 seconds, which is more than twice what it says at one.
+          // What the simulation says at 2.5 seconds, which is more than twice what it says at one. Silence alone would take the crowd eighteen.
           assert.strictEqual(one.killed.length, 10)
           assert.isBelow(last(one.killed), 15_000)
           assert.strictEqual(one.crashed.length, 10)
           assert.isBelow(last(one.crashed), 15_000)
           assert.deepStrictEqual(one.falseLosses, [])
         }
-        // Twelve a second, and four.
+        // Twelve a second, and two.
         const [few, crowd] = found.map(({ broadcasts }) => broadcasts)
-        assert.isBelow(crowd!, few!)
+        assert.isAbove(crowd!, 0)
+        assert.isBelow(crowd!, 0.6 * few!)
       }),
     { timeout: 90_000, skip: forbidden !== undefined }
   )
