@@ -112,4 +112,15 @@ describe("peers of a crowd", () => {
       assert.isBelow(rounds, 100)
       assert.strictEqual(state.asked, 3)
     }))
+
+  it.effect("that are named while they are asked are asked on, and not anew", () =>
+    Effect.gen(function*() {
+      const { doubted, round, state } = onePeer(10_000)
+      let rounds = 0
+      while (state.asked === 0 && rounds++ < 100) yield* round(false)
+      doubted()
+      while ((yield* round(false)) === 0 && rounds++ < 100);
+      assert.isBelow(rounds, 100)
+      assert.strictEqual(state.asked, 3)
+    }))
 })

@@ -11,6 +11,12 @@ const crowd = of("crowd", "packages/core/src/internal/discovery/crowd.ts", lette
     `return this.#interval`,
     "adverts grow with the nodes of a LAN"
   ],
+  "thrice": [
+    `Math.max(this.#interval, this.size /`,
+    `Math.max(this.#interval, 3 * this.size /`,
+    "a third of what may be said is",
+    { tests: ["Crowd.udp", "Crowd.sim"] }
+  ],
   "few": [
     `if (!this.isCrowd) return Effect.void`,
     ``,
@@ -242,6 +248,19 @@ const guarded = of("crowd", "packages/core/src/internal/peers/guardedCrowd.ts", 
   ]
 })
 
+const liveness = of("crowd", "packages/core/src/internal/peers/liveness.ts", whole, {
+  "patience": [
+    `* this.#parts.asking.interval(entry)`,
+    `* this.#interval`,
+    "who says its advert seldom is asked by all again and again"
+  ],
+  "asks-first": [
+    `if (!asking.asksFirst(entry, at)) yield*`,
+    `yield*`,
+    "where broadcasts are lost all connect to each other"
+  ]
+})
+
 const asking = of("crowd", "packages/core/src/internal/peers/asking.ts", whole, {
   "doubts": [
     `if (!this.#doubtRate.take(at)) return "full"`,
@@ -305,6 +324,17 @@ const asking = of("crowd", "packages/core/src/internal/peers/asking.ts", whole, 
     "a peer is asked at its last place alone",
     { tests: ["Peers"] }
   ],
+  "asked-anew": [
+    `if (!this.#asked.has(entry)) this.#ask(entry, at, respite,`,
+    `this.#ask(entry, at, respite,`,
+    "who is named while it is asked is a suspect after fewer questions",
+    { tests: ["Asked"] }
+  ],
+  "answered": [
+    `return entry.heardAt <= since && entry.places`,
+    `return entry.places`,
+    "who answers is a suspect all the same"
+  ],
   "draw": [
     `if (isCrowd && (yield* Random.next) < perSlice) {`,
     `if (false) {`,
@@ -327,5 +357,6 @@ export const crowdList: ReadonlyArray<Mutation> = [
   ...places,
   ...doubts,
   ...guarded,
+  ...liveness,
   ...asking
 ]
