@@ -9,6 +9,7 @@ import { flows } from "./sections/flow.ts"
 import { framesAndStreams } from "./sections/frames.ts"
 import { handshakes } from "./sections/handshake.ts"
 import { networkKey } from "./sections/networkKey.ts"
+import { offers } from "./sections/offers.ts"
 import { packets } from "./sections/packets.ts"
 import { raw } from "./sections/raw.ts"
 import { refusals } from "./sections/refusals.ts"
@@ -31,5 +32,6 @@ export const all: ReadonlyArray<Check> = [
   ...crossing,
   ...commands,
   ...typed,
+  ...offers,
   ...adverts
 ]
