@@ -65,8 +65,8 @@ export interface DatagramOptions {
   /** Datagrams held until they are pulled; further ones are dropped and counted by the reader. Default 1,024. */
   readonly capacity?: number | undefined
   /**
-   * For what comes often: where an implementation has it, each datagram of an IPv4 socket is given to this when it comes, with the address that it came
-   * from, and the reader gets those of which it says `false`. It waits for nothing. One that throws has said `false`.
+   * For what comes often: each datagram of an IPv4 socket is given to this when it comes, with the address that it came from, and the reader gets those of
+   * which it says `false`. An implementation that does not have it gives the reader all. It waits for nothing. One that throws has said `false`.
    */
   readonly take?: ((payload: Uint8Array, host: string, port: number) => boolean) | undefined
 }

@@ -87,34 +87,6 @@ describe("NodeNetwork", () => {
     30_000
   )
 
-  it.live("hands each datagram on when it comes, and has the reader get what is not taken", () =>
-    Effect.gen(function*() {
-      const network = yield* Network
-      const given: Array<string> = []
-      const rx = yield* network.datagram({
-        address: "127.0.0.1",
-        port: 0,
-        take: (payload, host, port) => {
-          const text = Buffer.from(payload).toString()
-          given.push(`${text} ${host} ${port}`)
-          if (text === "throw") throw new Error("thrown on purpose")
-          return text === "take"
-        }
-      })
-      const reader = yield* rx.reader
-      const tx = yield* network.datagram({ address: "127.0.0.1", port: 0 })
-      const { port } = (yield* tx.reader).address
-      const writer = yield* tx.writer
-      const texts = ["take", "read", "take", "throw", "take", "last"]
-      for (const payload of texts) yield* writer.write({ payload, address: reader.address })
-      const pulled: Array<string> = []
-      while (pulled.at(-1) !== "last") {
-        for (const { payload } of yield* reader.pull) pulled.push(Buffer.from(payload).toString())
-      }
-      assert.deepStrictEqual(pulled, ["read", "throw", "last"])
-      assert.deepStrictEqual(given, texts.map((text) => `${text} 127.0.0.1 ${port}`))
-    }).pipe(Effect.scoped, Effect.provide(NodeNetwork.layer)))
-
   it.live("survives a peer that resets, at any moment", () =>
     Effect.gen(function*() {
       const network = yield* Network

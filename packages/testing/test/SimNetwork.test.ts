@@ -4,7 +4,7 @@ import { Network } from "@pnet/core/Network"
 import { SimNetwork } from "@pnet/testing"
 import { Clock, Context, Duration, Effect, Exit, Fiber, Layer, Random, Ref, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { caller, during, echoServer, inet, station } from "./sim.ts"
+import { caller, during, echoServer, inet, station, text } from "./sim.ts"
 
 /** A busy network with every fault on, for comparing runs. */
 const busy = (seed: number | string, extraHost = false) =>
@@ -634,6 +634,41 @@ describe("processes and hosts", () => {
       yield* fresh.write("y")
       yield* TestClock.adjust("10 millis")
       assert.strictEqual(fresh.state.text, "y")
+    }))
+
+  it.effect("a paused process is handed datagrams when it goes on, and a socket that closed meanwhile none", () =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const [a, b] = [yield* network.host("a"), yield* station(yield* network.host("b"))]
+      const process = yield* a.process
+      const scopes = [yield* Scope.make(), yield* Scope.make()]
+      const given: Array<string> = []
+      // Two sockets hear each broadcast, and the first one that hears "close" closes both.
+      for (const [i, scope] of scopes.entries()) {
+        const socket = yield* process.run(Network.use((network) =>
+          network.datagram({
+            address: "0.0.0.0",
+            port: 3334,
+            reuseAddress: true,
+            take: (payload) => {
+              given.push(`${i} ${text(payload)}`)
+              if (text(payload) === "close") { for (const each of scopes) Effect.runSync(Scope.close(each, Exit.void)) }
+              return true
+            }
+          })
+        ))
+        yield* process.run(Scope.provide(socket.reader, scope))
+      }
+      yield* process.pause
+      yield* b.say("hello")
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(given, [])
+      yield* process.resume
+      yield* TestClock.adjust("10 millis")
+      assert.deepStrictEqual(given, ["0 hello", "1 hello"])
+      yield* b.say("close")
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(given, ["0 hello", "1 hello", "0 close"])
     }))
 
   it.effect("a paused host sleeps on, buffers and completes handshakes", () =>

@@ -152,6 +152,60 @@ const datagramsTests = (test: Test): void => {
   })
 }
 
+const takeTests = (test: Test): void => {
+  describe("datagrams that are taken when they come", () => {
+    test("are given away, and the reader gets what is not taken, in order", (h) =>
+      Effect.gen(function*() {
+        const { client, server } = h.setup
+        const given: Array<string> = []
+        const rx = yield* h.bound(server, {
+          address: server.address,
+          port: 0,
+          capacity: 3,
+          take: (payload, host, port) => {
+            const text = textOf(payload)
+            given.push(`${text} ${host} ${port}`)
+            if (text === "throw") throw new Error("thrown on purpose")
+            return text === "take"
+          }
+        })
+        const tx = yield* h.bound(client, { address: client.address, port: 0 })
+        const texts = ["take", "read", "take", "throw", "take", "last"]
+        // What is taken has no place among those that wait.
+        const all = [...texts, "take", "beyond"]
+        for (const [i, payload] of all.entries()) {
+          yield* h.settle("a write", tx.writer.write({ payload, address: rx.reader.address }))
+          yield* h.until(`${payload} arrives`, () => given.length > i)
+        }
+        assert.strictEqual(rx.reader.dropped(), 1)
+        const { port } = tx.reader.address
+        assert.deepStrictEqual(given, all.map((text) => `${text} ${client.address} ${port}`))
+        assert.deepStrictEqual((yield* rx.reader.pull).map(({ payload }) => textOf(payload)), ["read", "throw", "last"])
+      }))
+
+    test("are nobody's any more when the scope of their reader has closed", (h) =>
+      Effect.gen(function*() {
+        const { client, server } = h.setup
+        const given: Array<string> = []
+        const socket = yield* h.datagram(server, {
+          address: server.address,
+          port: 0,
+          take: (payload) => given.push(textOf(payload)) > 0
+        })
+        const scope = yield* Scope.make()
+        const reader = yield* h.settle("an open", Scope.provide(socket.reader, scope))
+        const { address } = reader
+        const tx = yield* h.bound(client, { address: client.address, port: 0 })
+        yield* h.settle("a write", tx.writer.write({ payload: "before", address }))
+        yield* h.until("it is taken", () => given.length === 1)
+        yield* Scope.close(scope, Exit.void)
+        yield* h.settle("a write", tx.writer.write({ payload: "after", address }))
+        yield* h.stable(() => given.length, 5)
+        assert.deepStrictEqual(given, ["before"])
+      }))
+  })
+}
+
 const socketTests = (test: Test): void => {
   describe("datagram sockets", () => {
     test("open when their reader is acquired, not before", (h) =>
@@ -320,6 +374,7 @@ const broadcastTests = (test: Test): void => {
 export const datagramTests = (test: Test): void => {
   interfaceTests(test)
   datagramsTests(test)
+  takeTests(test)
   socketTests(test)
   broadcastTests(test)
 }

@@ -31,7 +31,8 @@ export class DatagramEndpoint implements Held {
   readonly remote = undefined
   readonly reuseAddress: boolean
   readonly broadcast: boolean
-  readonly events: DatagramSocket.BackingEvents
+  readonly #events: DatagramSocket.BackingEvents
+  readonly #take: DatagramOptions["take"]
   #buffered = 0
   #open = true
 
@@ -47,7 +48,8 @@ export class DatagramEndpoint implements Held {
     this.localPort = port
     this.reuseAddress = options.reuseAddress ?? false
     this.broadcast = options.broadcast ?? false
-    this.events = events
+    this.#events = events
+    this.#take = options.take
     const datagrams = datagramsOf(process.host)
     const others = datagrams.get(port)
     if (others === undefined) datagrams.set(port, [this])
@@ -68,7 +70,7 @@ export class DatagramEndpoint implements Held {
 
   vanish(): void {
     this.close()
-    this.events.onClose()
+    this.#events.onClose()
   }
 
   kill(): void {
@@ -78,7 +80,7 @@ export class DatagramEndpoint implements Held {
   /** `false` when the buffer of a frozen process is full. */
   receive(payload: Uint8Array, host: string, port: number): boolean {
     if (!this.process.frozen) {
-      this.events.onPacket(payload, host, port)
+      this.#give(payload, host, port)
       return true
     }
     const size = payload.length + overhead
@@ -86,9 +88,24 @@ export class DatagramEndpoint implements Held {
     this.#buffered += size
     this.process.whenThawed(() => {
       this.#buffered -= size
-      if (this.#open) this.events.onPacket(payload, host, port)
+      this.#give(payload, host, port)
     })
     return true
+  }
+
+  /** To who takes it, and to the reader what he does not take. */
+  #give(payload: Uint8Array, host: string, port: number): void {
+    // It may have closed meanwhile, also by what others did that heard the same.
+    if (!this.#open) return
+    const take = this.#take
+    if (take !== undefined) {
+      try {
+        if (take(payload, host, port)) return
+      } catch {
+        // Whoever reads it finds the same, and says so.
+      }
+    }
+    this.#events.onPacket(payload, host, port)
   }
 
   /** Whether what is sent to an address is for it. */
