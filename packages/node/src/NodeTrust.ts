@@ -26,10 +26,14 @@
  * @since 0.1.0
  */
 import * as AllowListTrust from "@pnet/core/AllowListTrust"
+import * as Authority from "@pnet/core/Authority"
+import * as AuthorityTrust from "@pnet/core/AuthorityTrust"
+import type { Crypto } from "@pnet/core/Crypto"
 import * as TofuTrust from "@pnet/core/TofuTrust"
 import * as Trust from "@pnet/core/Trust"
 import * as Why from "@pnet/core/Why"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -56,7 +60,12 @@ import { edited, header, type Kind, parse, type Parsed } from "./internal/trustT
  */
 export class TrustFileMalformed extends Schema.TaggedError<TrustFileMalformed>(
   "@pnet/node/NodeTrust/TrustFileMalformed"
-)("TrustFileMalformed", { line: Schema.Number, problem: Schema.String }) {}
+)("TrustFileMalformed", {
+  line: Schema.Number,
+  problem: Schema.String,
+  /** What is expected there, where that is not a name and its key. */
+  expected: Schema.optionalKey(Schema.String)
+}) {}
 
 /**
  * Anybody may write the file, or another user, `owner`, may, and so decide who is trusted. `mode` has the permission bits.
@@ -100,8 +109,10 @@ const explained = {
 const sentence = (path: string, reason: TrustFileError["reason"]): string => {
   switch (reason._tag) {
     case "TrustFileMalformed":
-      return `${path}, line ${reason.line}: ${reason.problem}; expected a name and its public key, such as: ` +
-        "alice hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo="
+      return `${path}, line ${reason.line}: ${reason.problem}; expected ${
+        reason.expected ??
+          "a name and its public key, such as: alice hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo="
+      }`
     case "TrustFileExposed":
       if (reason.owner !== undefined) {
         return `${path} belongs to user ${reason.owner}, who may decide who is trusted, and was refused; look through it, and ` +
@@ -112,7 +123,7 @@ const sentence = (path: string, reason: TrustFileError["reason"]): string => {
       }, so that anybody may decide who is trusted, and ` +
         `was refused; look through it, and run: chmod 600 ${path}`
     case "TrustFileMissing":
-      return `${path} does not exist; correct the path, or make the file: an empty one is a list of nobody`
+      return `${path} does not exist; correct the path, or make the file: of lists an empty one is one of nobody`
     case "TrustFileUnusable":
       return `${path} could not be ${reason.operation === "read" ? "read" : "written"}: ${Files.reasonOf(reason.cause)}`
   }
@@ -219,13 +230,24 @@ const read = Effect.fnUntraced(function*(
 // Not every program puts a whole file in the place of another: what has just changed may be half written.
 const writtenWithin = 100
 
+/** A file of names and keys that is read again when it has changed. */
+const follow = (fs: FileSystem.FileSystem, path: string, kind: Kind) =>
+  followed(
+    fs,
+    path,
+    ({ bytes }) =>
+      Effect.mapError(Effect.fromResult(parse(bytes, kind)), (malformed) => new TrustFileMalformed(malformed))
+  )
+
 /** A file that is read again when it has changed. */
-const follow = (fs: FileSystem.FileSystem, path: string, kind: Kind) => {
+const followed = <P>(
+  fs: FileSystem.FileSystem,
+  path: string,
+  understood: (contents: Contents) => Effect.Effect<P, Reason>
+) => {
   let known: Contents | undefined
   // An environment that lacks a variable gives `undefined`, which types do not see and the error is to show.
   const failed = Effect.mapError((reason: Reason) => new TrustFileError({ path: String(path), reason }))
-  const understood = ({ bytes }: Contents) =>
-    Effect.mapError(Effect.fromResult(parse(bytes, kind)), (malformed) => new TrustFileMalformed(malformed))
   /** The contents now, whatever they were before. */
   const load = Effect.gen(function*() {
     const contents = (yield* read(fs, path, undefined))!
@@ -415,3 +437,173 @@ export const layerAllowListFile = (
   options?: AllowListOptions
 ): Layer.Layer<Trust.Trust, TrustFileError, FileSystem.FileSystem> =>
   Layer.effect(Trust.Trust, makeAllowListFile(path, options))
+
+// ---------------------------------------------------------------------------------------------------------------------
+// authorities
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Options of `layerAuthority`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AuthorityOptions {
+  /** The network of the nodes that use the policy. */
+  readonly networkId: string
+  /** The file with the node's own certificate, as `Authority.toText` writes it. It has to be there at the start, and is followed. */
+  readonly certificateFile?: string | undefined
+  /**
+   * The file with the list of revocations. It need not be there; it is followed, and what peers have that is newer is written to it, so
+   * that a node which starts anew knows of it.
+   */
+  readonly revocationsFile?: string | undefined
+  /** How often it is looked for a change of the files. Default 1 second. */
+  readonly interval?: Duration.Input | undefined
+}
+
+/** The one line of a file that is no comment. */
+const oneLine = (expected: string) => ({ bytes }: Contents): Effect.Effect<string, Reason> => {
+  const lines = bytes.toString("utf8").split("\n").map((text, i) => ({ text: text.trim(), line: i + 1 })).filter(
+    ({ text }) => text !== "" && !text.startsWith("#")
+  )
+  const [first, second] = lines
+  return first !== undefined && second === undefined
+    ? Effect.succeed(first.text)
+    : Effect.fail(
+      new TrustFileMalformed({
+        line: second?.line ?? 1,
+        problem: first === undefined ? "there is nothing in it but comments" : "there is more than one line in it",
+        expected
+      })
+    )
+}
+
+const expectedText = {
+  key: "one line with the public key of an authority, which begins with ed25519:",
+  certificate: "one line with the base64url text of a certificate",
+  revocations: "one line with the base64url text of a list of revocations"
+} as const
+
+/** Says once what keeps it from following a file, and that it follows it again. */
+const telling = (what: string) => {
+  let told = ""
+  return <E extends { readonly message: string }>(step: Effect.Effect<void, E>): Effect.Effect<void> =>
+    Effect.matchEffect(step, {
+      onFailure: ({ message }) =>
+        Effect.suspend(() => {
+          if (message === told) return Effect.void
+          told = message
+          return Effect.logWarning(`${what} stays as it was: ${message}`)
+        }),
+      onSuccess: () =>
+        Effect.suspend(() => {
+          if (told === "") return Effect.void
+          told = ""
+          return Effect.logInfo(`${what} is followed again`)
+        })
+    })
+}
+
+/**
+ * The policy by an authority whose public key is a text that begins with `ed25519:`, or in the file at that path. Its certificate and
+ * its list of revocations are in files, which are followed until the scope closes: a certificate that is put in the place of the one
+ * before is shown to peers within about a second, and a list goes on from there to all nodes.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeAuthority = (
+  key: string,
+  options: AuthorityOptions
+): Effect.Effect<
+  AuthorityTrust.ByAuthority,
+  TrustFileError | Authority.AuthorityError,
+  FileSystem.FileSystem | Path.Path | Crypto | Scope.Scope
+> =>
+  Effect.gen(function*() {
+    const { certificateFile, networkId, revocationsFile } = options
+    const fs = yield* FileSystem.FileSystem
+    const paths = yield* Path.Path
+    const keyFile = followed(fs, key, oneLine(expectedText.key))
+    const publicKey = key.startsWith("ed25519:") ? key : yield* keyFile.failed(keyFile.load)
+    const certificates = certificateFile === undefined
+      ? undefined
+      : followed(fs, certificateFile, oneLine(expectedText.certificate))
+    const lists = revocationsFile === undefined
+      ? undefined
+      : followed(fs, revocationsFile, oneLine(expectedText.revocations))
+    const none = <A>(loading: Effect.Effect<A, Reason>) =>
+      Effect.catchTag(loading, "TrustFileMissing", () => Effect.undefined)
+    const certificate = certificates === undefined ? undefined : yield* certificates.failed(certificates.load)
+    const list = lists === undefined ? undefined : yield* lists.failed(none(lists.load))
+    const policy = yield* AuthorityTrust.make(publicKey, { networkId, certificate, revocations: list })
+
+    let written = yield* policy.revocations
+    const write = Effect.gen(function*() {
+      const now = yield* policy.revocations
+      if (revocationsFile === undefined || now === undefined || now === written) return
+      const text = `# What the authority has revoked. A newer list may be put here at any time.\n${
+        Authority.toText(now)
+      }\n`
+      yield* Effect.mapError(put(fs, paths, revocationsFile, text, "replace"), (error) =>
+        new TrustFileError({ path: revocationsFile, reason: unusable("write")(error) }))
+      written = now
+    })
+    const steps = [
+      ...certificates === undefined ? [] : [
+        telling("the node's certificate")(
+          Effect.flatMap(
+            certificates.failed(certificates.reload),
+            (text) =>
+              text === undefined ? Effect.void : policy.renew(text)
+          )
+        )
+      ],
+      ...lists === undefined ? [] : [
+        telling("the list of revocations")(
+          Effect.flatMap(
+            lists.failed(none(lists.reload)),
+            (text) =>
+              text === undefined ? Effect.void : Effect.map(policy.revoke(text), (newer) => {
+                // An older one, in whose place goes what holds.
+                if (!newer) written = undefined
+              })
+          ).pipe(Effect.andThen(write))
+        )
+      ]
+    ]
+    if (steps.length > 0) {
+      const step = Effect.all(steps, { discard: true })
+      yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(options.interval ?? "1 second"), step)))
+    }
+    return policy
+  })
+
+/**
+ * `makeAuthority` as a layer.
+ *
+ * ```ts
+ * NodePnet.layerWithTrust(NodeTrust.layerAuthority("/etc/pnet/authority.pub", {
+ *   networkId: "home",
+ *   certificateFile: "/etc/pnet/certificate"
+ * }))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerAuthority = (
+  key: string,
+  options: AuthorityOptions
+): Layer.Layer<
+  Trust.Trust | AuthorityTrust.AuthorityTrust,
+  TrustFileError | Authority.AuthorityError,
+  FileSystem.FileSystem | Path.Path | Crypto
+> =>
+  Layer.effectContext(
+    Effect.map(
+      makeAuthority(key, options),
+      (policy) => Context.make(Trust.Trust, policy).pipe(Context.add(AuthorityTrust.AuthorityTrust, policy))
+    )
+  )

@@ -2,6 +2,7 @@ import * as NodeDatagramSocket from "@effect/platform-node/NodeDatagramSocket"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, layer } from "@effect/vitest"
 import * as AdvancedNode from "@pnet/core/AdvancedNode"
+import * as Authority from "@pnet/core/Authority"
 import * as Crypto from "@pnet/core/Crypto"
 import type { NodeName } from "@pnet/core/Packet"
 import type * as PublicKey from "@pnet/core/PublicKey"
@@ -516,6 +517,75 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
         }
         yield* write(path, `alice ${one} roles=worker`)
         assert.include((yield* Effect.flip(known(path))).message, "allow list")
+      }).pipe(Effect.scoped))
+  })
+
+  describe("authorities", () => {
+    it.effect("are gone by from files, whose certificate and list are followed, and a newer list of peers is kept", () =>
+      Effect.gen(function*() {
+        const fs = yield* fileSystem
+        const parent = yield* folder
+        const networkId = "files"
+        const authority = yield* Authority.generate
+        const [own, peer] = [yield* newKey, yield* newKey]
+        const certificate = (publicKey: PublicKey.PublicKey, name: string, calls: ReadonlyArray<string>) =>
+          authority.issue({ networkId, name, publicKey, rights: { calls }, lifetime: "1 hour" })
+        const paths = {
+          key: `${parent}/authority.pub`,
+          certificateFile: `${parent}/certificate`,
+          revocationsFile: `${parent}/revocations`
+        }
+        const start = Effect.suspend(() =>
+          NodeTrust.makeAuthority(paths.key, {
+            networkId,
+            certificateFile: paths.certificateFile,
+            revocationsFile: paths.revocationsFile,
+            interval
+          })
+        )
+        assert.include((yield* Effect.flip(start)).message, `${paths.key} does not exist`)
+        yield* write(paths.key, `# ours\n${authority.publicKey}\n`)
+        assert.include((yield* Effect.flip(start)).message, `${paths.certificateFile} does not exist`)
+        const first = yield* certificate(own, "alice", [])
+        yield* write(paths.certificateFile, "# nothing yet\n")
+        assert.include((yield* Effect.flip(start)).message, "nothing in it but comments")
+        yield* write(paths.certificateFile, `${Authority.toText(first)}\n`)
+        const { layer: logger, logs } = logged()
+        const policy = yield* start.pipe(Effect.provide(logger))
+        const shown = Effect.map(policy.credentials!.shown, (bytes) => Buffer.from(bytes!.subarray(8)))
+        assert.isTrue((yield* shown).equals(first))
+
+        const renewed = yield* certificate(own, "alice", ["add"])
+        yield* replace(paths.certificateFile, "not a certificate")
+        yield* until("it is said", Effect.sync(() => logs.some((line) => line.includes("stays as it was"))))
+        assert.isTrue((yield* shown).equals(first))
+        yield* replace(paths.certificateFile, Authority.toText(renewed))
+        yield* until("it is shown", Effect.map(shown, (bytes) => bytes.equals(renewed)))
+
+        // A list that peers have is written, and holds at the next start.
+        const theirs = yield* authority.revoke({ networkId, version: 5, publicKeys: [peer] })
+        assert.isTrue(yield* policy.credentials!.take("revocations", theirs))
+        yield* until("it is there", fs.exists(paths.revocationsFile))
+        if (process.platform !== "win32") {
+          assert.strictEqual((yield* fs.stat(paths.revocationsFile)).mode & 0o777, 0o600)
+        }
+        const again = yield* Effect.scoped(Effect.flatMap(start, (policy) => Effect.flip(policy.check(bob, peer))))
+        assert.strictEqual(again.kind, "Revoked")
+
+        // And one that the operator puts there goes on from this node.
+        const newer = yield* authority.revoke({ networkId, version: 6 })
+        yield* replace(paths.revocationsFile, Authority.toText(newer))
+        yield* until(
+          "it holds",
+          Effect.map(policy.revocations, (bytes) => Buffer.from(bytes!).equals(newer))
+        )
+        yield* replace(paths.revocationsFile, Authority.toText(theirs))
+        // An older one changes nothing, and what holds takes its place.
+        yield* until(
+          "it is there again",
+          Effect.map(read(paths.revocationsFile), (text) => text.includes(Authority.toText(newer)))
+        )
+        assert.strictEqual((yield* Effect.flip(policy.check(bob, peer))).kind, "NoCertificate")
       }).pipe(Effect.scoped))
   })
 
