@@ -3,6 +3,7 @@ import type * as Packet from "@pnet/core/Packet"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { type Bytes, hexOf, ofHex, textOf, utf8 } from "./bytes.ts"
+import type * as CertificateVectors from "./certificates.ts"
 import type * as CommandVectors from "./commands.ts"
 import type * as CrowdVectors from "./crowdDocument.ts"
 import type * as FrameVectors from "./frames.ts"
@@ -74,6 +75,7 @@ export interface Document {
   readonly derivedHosts: ReadonlyArray<DerivedVector>
   readonly crowd: CrowdVectors.Document
   readonly offers: OfferVectors.Section
+  readonly certificates: CertificateVectors.Section
 }
 
 /** An address that stands for a key or a URL. */

@@ -8,6 +8,7 @@ import * as Packet from "@pnet/core/Packet"
 import * as PublicKey from "@pnet/core/PublicKey"
 import * as Redacted from "effect/Redacted"
 import { base64url, hexOf } from "./bytes.ts"
+import * as CertificateVectors from "./certificates.ts"
 import * as CommandVectors from "./commands.ts"
 import { crowd } from "./crowd.ts"
 import type { DerivedVector, Document } from "./document.ts"
@@ -54,6 +55,7 @@ const fields: Document["fields"] = {
     "contracts of typed calls, and whole calls of functions by Schemas; it has a description and fields of its own",
   crowd: "what nodes of a LAN of many say besides adverts; it has a description and fields of its own",
   offers: "what nodes say that they offer; it has a description and fields of its own",
+  certificates: "what an authority signs; it has a description and fields of its own",
   derivedHosts:
     "addresses of what has no IP address: of a key or a URL, by a kind of transport; text is what is hashed, host the address",
   rule: "in every section: the rules of docs/protocol.md that an entry is about, one as a text, several as a list; "
@@ -145,6 +147,7 @@ export const generate = (crypto: Crypto["Service"]): Document => {
     typed: TypedVectors.generate(),
     derivedHosts: derivedHosts(scene),
     crowd: crowd(scene),
-    offers: OfferVectors.generate()
+    offers: OfferVectors.generate(),
+    certificates: CertificateVectors.generate()
   }
 }
