@@ -16,6 +16,7 @@
  *
  * @since 0.1.0
  */
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -335,6 +336,23 @@ const emptiest = <P>(candidates: ReadonlyArray<Candidate<P>>): Candidate<P> => {
   return chosen
 }
 
+// --- functions -------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Whether a function does no harm where it runs twice: then a call that may have run is sent to another peer, where its own was lost. An
+ * annotation of an Rpc, or of a group; commands say it with their option `idempotent`.
+ *
+ * ```ts
+ * Rpc.make("thumbnail", { payload: { of: Schema.String }, success: Schema.Uint8Array }).annotate(Balance.Idempotent, true)
+ * ```
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const Idempotent: Context.Reference<boolean> = Context.Reference("@pnet/core/Balance/Idempotent", {
+  defaultValue: (): boolean => false
+})
+
 // --- settings --------------------------------------------------------------------------------------------------------------------
 
 /**
@@ -473,6 +491,8 @@ export class NobodyThereError extends Schema.TaggedError<NobodyThereError>("@pne
     service: Schema.String,
     /** Peers that are there for it and take no calls any more, as they leave. */
     draining: Schema.Int,
+    /** Names of some that say that they serve it, and to which this node's trust policy does not grant it. */
+    notGranted: Schema.optionalKey(Schema.Array(Schema.String)),
     /** How long it waited. */
     waited: Schema.optionalKey(Schema.Duration)
   }
@@ -480,10 +500,16 @@ export class NobodyThereError extends Schema.TaggedError<NobodyThereError>("@pne
   override get message() {
     const waited = this.waited === undefined ? "" : ` after ${Duration.format(this.waited)}`
     const leaving = this.draining === 0 ? "" : `, and ${this.draining} that did take no more calls as they leave`
+    const { notGranted = [] } = this
+    const claim = notGranted.length === 0
+      ? ""
+      : `; ${
+        notGranted.map(quote).join(", ")
+      } said so, and this node's trust policy does not grant it to them: grant it in the allow list or the certificate, or trust every peer's word by Trust.open`
     return Why.see(
       `no peer serves ${
         quote(this.service)
-      }${leaving}${waited}. It was not run; start one, or wait longer with whenNobody`,
+      }${leaving}${waited}${claim}. It was not run; start one, or wait longer with whenNobody`,
       "nobody-there"
     )
   }

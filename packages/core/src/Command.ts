@@ -82,6 +82,8 @@ export interface Command<
   readonly kwargs: Schema.Codec<KwargsOf<Kwargs>, any>
   readonly success: Success
   readonly error: Error
+  /** Whether it does no harm where it runs twice. */
+  readonly idempotent: boolean
 }
 
 /**
@@ -98,6 +100,7 @@ export interface Any {
   readonly kwargs: Schema.Codec<any, any>
   readonly success: AnyCodec
   readonly error: AnyCodec
+  readonly idempotent: boolean
 }
 
 /**
@@ -122,6 +125,11 @@ export interface Options<
   readonly error?: Error | undefined
   /** What it does, for those who ask the node to `describe` itself. */
   readonly description?: string | undefined
+  /**
+   * Whether it does no harm where it runs twice: then a call of one of several peers that may have run goes to another, where its own
+   * was lost. Default: false.
+   */
+  readonly idempotent?: boolean | undefined
 }
 
 /**
@@ -148,7 +156,8 @@ export const make = <
     args: (Array.isArray(args) ? Schema.Tuple(args) : args) as Schema.Codec<any, ReadonlyArray<any>>,
     kwargs: Schema.Struct(options?.kwargs ?? {}) as Schema.Codec<any, any>,
     success: options?.success ?? Schema.Void as AnyCodec as Success,
-    error: options?.error ?? Schema.Never as AnyCodec as Error
+    error: options?.error ?? Schema.Never as AnyCodec as Error,
+    idempotent: options?.idempotent === true
   }
 }
 

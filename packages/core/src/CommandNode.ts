@@ -42,7 +42,7 @@ import * as Calls from "./internal/call/commandClient.ts"
 import * as Server from "./internal/call/commandServer.ts"
 import { streamName } from "./internal/call/commandWire.ts"
 import { contractsOf, onChange } from "./internal/call/registered.ts"
-import { oneOf, targetOf } from "./internal/call/whom.ts"
+import { isWhere, oneOf, targetOf } from "./internal/call/whom.ts"
 import { owns } from "./internal/offers/own.ts"
 import * as Allowed from "./internal/streams/allowed.ts"
 import { resources } from "./internal/streams/callMemory.ts"
@@ -235,16 +235,38 @@ export interface Target {
  * @since 0.1.0
  */
 export interface Client {
+  /**
+   * Whoever serves the group, by its very contract: Effect's own RpcClient, each call of which goes to one of those peers, by a policy, and to
+   * another where that is sound.
+   */
+  <Rpcs extends Rpc.Any>(
+    group: RpcGroup.RpcGroup<Rpcs>,
+    options?: PeerRpc.ServiceOptions<Rpcs>
+  ): Effect.Effect<
+    RpcClient.RpcClient<Rpcs, PeerRpc.ServiceError>,
+    never,
+    Rpc.MiddlewareClient<Rpcs> | Scope.Scope
+  >
+  /** The same, of those that offer something more. */
+  <Rpcs extends Rpc.Any>(
+    group: RpcGroup.RpcGroup<Rpcs>,
+    target: Peers.Any<Where>,
+    options?: PeerRpc.ServiceOptions<Rpcs>
+  ): Effect.Effect<
+    RpcClient.RpcClient<Rpcs, PeerRpc.ServiceError>,
+    never,
+    Rpc.MiddlewareClient<Rpcs> | Scope.Scope
+  >
   /** Several peers, those that offer something, or with `"*"` those that serve the group when the call is made. */
   <Rpcs extends Rpc.Any>(
     group: RpcGroup.RpcGroup<Rpcs>,
     target: "*" | ReadonlyArray<string> | Where,
     options?: PeerRpc.AllOptions
   ): Effect.Effect<PeerRpc.ManyClient<Rpcs>, never, Rpc.MiddlewareClient<Rpcs> | Scope.Scope>
-  /** One peer, by its name or `Peers.any`: Effect's own RpcClient. */
+  /** One peer, by its name: Effect's own RpcClient. */
   <Rpcs extends Rpc.Any>(
     group: RpcGroup.RpcGroup<Rpcs>,
-    target: Peers.One<Where>,
+    target: string,
     options?: PeerRpc.ClientOptions
   ): Effect.Effect<
     RpcClient.RpcClient<Rpcs, PeerRpc.RpcError>,
@@ -279,7 +301,7 @@ export interface CommandNodeService
   readonly describe: (names?: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<RpcRegistry.Description>>
   /** The functions of one peer, or of several. Nothing happens until one of them is called and its Effect run. */
   readonly target: Target
-  /** Effect's own RpcClient of a group that a peer serves, for as long as the scope is open. */
+  /** Effect's own RpcClient of a group that a peer serves, or of the service that all are who serve it, for as long as the scope is open. */
   readonly client: Client
 }
 
@@ -327,6 +349,25 @@ export interface Options<
 
 const builtIns = ["describe", "get_funcs", "get_peers"] as const
 
+/** A client of a group: of one peer, of several, or of whoever serves it. */
+const clientOf = (
+  group: RpcGroup.RpcGroup<Rpc.Any>,
+  given: ReadonlyArray<unknown>,
+  limit: number
+): Effect.Effect<unknown, never, any> => {
+  const [first, second] = given
+  const options = (of: unknown) => ({ limit, ...(of as object | undefined) })
+  if (first instanceof Peers.Any) {
+    return PeerRpc.service(group, { ...options(second), where: (oneOf(first) as Peers.Any).where })
+  }
+  if (first === undefined || typeof first === "object" && !Array.isArray(first) && !isWhere(first)) {
+    return PeerRpc.service(group, options(first))
+  }
+  return typeof first === "string" && first !== "*"
+    ? PeerRpc.client(group, first, options(second))
+    : PeerRpc.clientAll(group, targetOf(first), options(second))
+}
+
 const serveNode = (
   functions: Functions<Record<string, any>>,
   commands: ReadonlyArray<Command.Implementation<any>>,
@@ -359,20 +400,8 @@ const serveNode = (
       functions: Effect.map(registry.functions, (names) => [...names, ...builtIns].sort()),
       describe: registry.describe,
       target: client.target as Target,
-      client: ((
-        group: RpcGroup.RpcGroup<Rpc.Any>,
-        target: string | ReadonlyArray<string> | Where | Peers.Any<Where>,
-        options?: PeerRpc.ClientOptions & PeerRpc.AllOptions
-      ) =>
-        (target instanceof Peers.Any || typeof target === "string" && target !== "*"
-          ? PeerRpc.client(group, oneOf(target), { limit: limits.callSize, ...options })
-          : PeerRpc.clientAll(group, targetOf(target), { limit: limits.callSize, ...options }) as Effect.Effect<
-            unknown,
-            never,
-            any
-          >).pipe(
-            Effect.provideContext(context)
-          )) as unknown as Client
+      client: ((group: RpcGroup.RpcGroup<Rpc.Any>, ...given: ReadonlyArray<unknown>) =>
+        Effect.provideContext(clientOf(group, given, limits.callSize), context)) as unknown as Client
     }
 
     resources.set(node, { memory, limit: limits.callSize })
@@ -380,7 +409,9 @@ const serveNode = (
     const own = owns.get(streams)!
     owns.set(node, own)
     own.hidden.add(streamName)
-    own.serves(() => contractsOf(registry))
+    own.serves(() =>
+      contractsOf(registry)
+    )
     yield* onChange(registry, () => own.changed())
 
     // The name of the stream that commands travel in is no function of the AdvancedNode's.

@@ -42,6 +42,7 @@ import * as RpcSchema from "effect/rpc/RpcSchema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Allow from "./Allow.ts"
+import type * as Balance from "./Balance.ts"
 import type { Authenticated } from "./Caller.ts"
 import type {
   CallTooLargeError,
@@ -54,8 +55,10 @@ import type {
 } from "./FunctionError.ts"
 import * as internal from "./internal/call/rpcClient.ts"
 import * as server from "./internal/call/rpcServer.ts"
+import * as services from "./internal/call/rpcService.ts"
+import { servedOf } from "./internal/call/whom.ts"
 import { namesOf, serving } from "./internal/peers/targets.ts"
-import type { NameConflictError, One, PeerUnknownError, Target } from "./Peers.ts"
+import type { NameConflictError, One, PeerUnknownError, Target, Where } from "./Peers.ts"
 import { Peers } from "./Peers.ts"
 import type { RpcRegistry } from "./RpcRegistry.ts"
 import type * as Sessions from "./Sessions.ts"
@@ -138,6 +141,61 @@ export interface ClientOptions {
 export interface AllOptions extends ClientOptions {
   /** Peers that are called at once. Default: all. */
   readonly concurrency?: number | "unbounded" | undefined
+}
+
+/**
+ * Why a call of a service failed, besides the errors that its group declares: as a call of one peer, or since there is nobody, or all are
+ * full. Where it says that it may have run, an attempt may have, whatever came after.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type ServiceError = RpcError | Balance.OverloadedError | Balance.NobodyThereError
+
+/**
+ * What a stream had given when its peer was lost.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Received<out A> {
+  /** How many elements, at least one. */
+  readonly count: number
+  readonly last: A
+}
+
+/**
+ * For streaming rpcs by their tags: the payload with which one goes on at another peer, from that which it began with and what it has
+ * given.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Resume<Rpcs extends Rpc.Any> = {
+  readonly [Tag in Rpcs["_tag"]]?: (
+    payload: Rpc.Payload<Rpc.ExtractTag<Rpcs, Tag>>,
+    received: Received<Rpc.SuccessChunk<Rpc.ExtractTag<Rpcs, Tag>>>
+  ) => Rpc.Payload<Rpc.ExtractTag<Rpcs, Tag>>
+}
+
+/**
+ * How a client of a service calls: as one of a peer does, and by which policy.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServiceOptions<Rpcs extends Rpc.Any = any> extends ClientOptions {
+  /** Which of the peers a call goes to. Default: `Balance.leastPending`. */
+  readonly policy?: Balance.Policy<any, any> | undefined
+  /** How long calls wait, how many, and how often they are sent again. */
+  readonly settings?: typeof Balance.Settings.Encoded | undefined
+  /**
+   * Calls of idempotent rpcs with one answer are made at a second peer as well, when the first has not answered for longer than this share of all
+   * calls takes: `0.95`. Default: they are not.
+   */
+  readonly hedge?: number | undefined
+  /** How streams go on at another peer. One that has given elements and is not among them fails with its peer. */
+  readonly resume?: Resume<Rpcs> | undefined
 }
 
 /**
@@ -247,6 +305,30 @@ export const client = <Rpcs extends Rpc.Any>(
   never,
   Rpc.MiddlewareClient<Rpcs> | Sessions.Sessions | Peers | Scope.Scope
 > => internal.make(group, peer, options)
+
+/**
+ * A client of a group at whoever serves it, by its very contract, or of those of them that offer something more: Effect's own RpcClient, each
+ * call of which goes to one of them, and to another where that is sound (`Balance`). The peers are known and looked after for as long as the scope is
+ * open.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const service = <Rpcs extends Rpc.Any>(
+  group: RpcGroup.RpcGroup<Rpcs>,
+  options?: ServiceOptions<Rpcs> & { readonly where?: Where | undefined }
+): Effect.Effect<
+  RpcClient.RpcClient<Rpcs, ServiceError>,
+  never,
+  Rpc.MiddlewareClient<Rpcs> | Sessions.Sessions | Peers | Scope.Scope
+> => {
+  const { where, ...rest } = options ?? {}
+  return services.make(
+    group,
+    where ?? { serves: servedOf(group) as Exclude<NonNullable<Where["serves"]>, string> },
+    rest as services.ServiceOptions
+  )
+}
 
 /**
  * A client of a group at several peers, or at those that offer something. `"*"` are the peers that serve the group when a call is made: every one that is

@@ -515,6 +515,11 @@ export class Peers extends Context.Service<Peers, {
    * known after each peer was asked: that is waited for, 2 seconds at the most. A node without sessions asks nobody, and fails.
    */
   readonly resolve: (target: Target) => Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError | NameConflictError>
+  /**
+   * The peers that offer something, now and whenever they are others, those among them that drain. It asks nobody what they offer: `interested`
+   * does. Never ends; a slow reader skips states.
+   */
+  readonly matching: (where: Where) => Stream.Stream<ReadonlyArray<Peer>>
   /** The one peer of a name, or one of those that offer something. */
   readonly resolveOne: (one: One) => Effect.Effect<Peer, PeerUnknownError | NameConflictError>
   /**

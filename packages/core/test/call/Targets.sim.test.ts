@@ -122,17 +122,22 @@ describe("calls of peers by what they offer", () => {
     quietly(Effect.gen(function*() {
       const { gateway, network } = yield* world
       const any = Peers.any({ role: "nobody" })
-      const client = yield* gateway.client(group, Peers.any({ serves: older }))
+      const client = yield* gateway.client(group, Peers.any({ serves: older }), { settings: { whenNobody: 0 } })
       for (
         const call of [
           gateway.streams.raw.send(any, "x"),
           gateway.request(any, "upper", "x"),
           Stream.runCollect(gateway.send(any, "upper", "x")),
-          gateway.target(any)("greet"),
-          client.who({ of: "x" }),
-          Stream.runCollect(client.count({ to: 1 }))
+          gateway.target(any)("greet")
         ] as ReadonlyArray<Effect.Effect<unknown, Error & { readonly _tag: string }>>
       ) assert.strictEqual((yield* failureOf(call))._tag, "PeerUnknownError")
+      // A client of a service waits for somebody, as it is told.
+      for (const call of [client.who({ of: "x" }), Stream.runCollect(client.count({ to: 1 }))]) {
+        assert.strictEqual(
+          (yield* failureOf<unknown, Error & { readonly _tag: string }, never>(call))._tag,
+          "NobodyThereError"
+        )
+      }
       assert.deepStrictEqual(yield* gateway.target({ role: "nobody" })("greet"), {})
       assert.deepStrictEqual(yield* Stream.runCollect(gateway.sendAll({ role: "nobody" }, "upper", "x")), [])
 
@@ -155,7 +160,7 @@ describe("calls of peers by what they offer", () => {
       assert.deepStrictEqual(yield* alice.peers.resolve({ serves: ["who", "count"] }), yield* alice.peers.all)
       const client = yield* alice.client(group, Peers.any({ serves: group }))
       const error = yield* failureOf(client.who({ of: "x" }))
-      assert.include(error.message, "serving \"who\", \"count\"")
+      assert.include(error.message, "no peer serves \"who, count\"")
     })))
 })
 

@@ -15,12 +15,15 @@ export interface KindOptions {
   readonly idempotent?: boolean | undefined
   /** After which percentile of its latency, from 0 to 1, it is called at a second peer as well. Only where it is idempotent. */
   readonly hedge?: number | undefined
+  /** Whether how long it takes says anything of the peer, as it does not where it is a stream. Default: true. */
+  readonly timed?: boolean | undefined
 }
 
 export class Kind {
   readonly name: string
   readonly idempotent: boolean
   readonly hedge: number | undefined
+  readonly timed: boolean
   /** Milliseconds that it takes, a mean over some fifty calls. */
   mean = 0
   /** How far from that it is, in the mean. */
@@ -34,7 +37,8 @@ export class Kind {
   constructor(name: string, options: KindOptions = {}) {
     this.name = name
     this.idempotent = options.idempotent === true
-    this.hedge = this.idempotent ? options.hedge : undefined
+    this.timed = options.timed !== false
+    this.hedge = this.idempotent && this.timed ? options.hedge : undefined
     this.#counts = this.hedge === undefined ? undefined : Array.from<number>({ length: buckets }).fill(0)
   }
 

@@ -20,8 +20,9 @@ import type { Outcome, Pool, Waiter } from "./pool.ts"
  * - `notRun`, `mayHaveRun`: the peer could not be reached, or was lost; the function surely did not run, or may have
  * - `busy`: it did not run as the peer takes no more now; `leaves`: as the peer drains
  * - `expired`: the call's time was up
+ * - `unknown`: it says nothing of the peer, and the call is not sent to another
  */
-export type Verdict = "final" | "notRun" | "mayHaveRun" | "busy" | "leaves" | "expired"
+export type Verdict = "final" | "notRun" | "mayHaveRun" | "busy" | "leaves" | "expired" | "unknown"
 
 export type Attempt<P, A, E, R> = (peer: P, id: string) => Effect.Effect<A, E, R>
 
@@ -156,7 +157,7 @@ export class Run<P, A, E, R> implements Waiter<P> {
     const pool = this.#pool
     const now = pool.now()
     const outcome = this.#outcome = outcomeOf(exit, this.#classify)
-    pool.release(endpoint, outcome, this.kind, now - this.#heldSince, now)
+    pool.release(endpoint, outcome, this.kind, this.kind.timed ? now - this.#heldSince : undefined, now)
   }
 
   // --- waiting for a place -------------------------------------------------------------------------------------------------------

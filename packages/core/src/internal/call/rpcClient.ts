@@ -41,7 +41,7 @@ const To: Context.Reference<string | undefined> = Context.Reference("@pnet/core/
 export const addressed = (peer: string, context: Context.Context<never> = Context.empty()): Context.Context<never> =>
   Context.add(context, To, peer)
 
-const clientOf = (
+export const clientOf = (
   options: Options,
   only: boolean,
   write: Client["write"]

@@ -121,6 +121,10 @@ export class Call {
   #adopted = 0
   /** Whether any of the answer has come, as it was made last. */
   heard = false
+  /** The peer that was chosen for it, where it is for no name: that one is not asked again where it has no room. */
+  at: Peer | undefined
+  /** Takes note of what elements its stream gives. */
+  onElements: ((values: ReadonlyArray<unknown>) => void) | undefined
   /** Bytes, for the metrics. */
   sent = 0
   received = 0

@@ -68,8 +68,8 @@ export const failed = (
   return again()
 }
 
-const resolve = ({ client, to }: Call): Effect.Effect<Peer, RpcError> =>
-  Effect.mapError(client.peers.resolveOne(to), (error) => {
+const resolve = ({ at, client, to }: Call): Effect.Effect<Peer, RpcError> =>
+  at !== undefined ? Effect.succeed(at) : Effect.mapError(client.peers.resolveOne(to), (error) => {
     // Where it is known why nobody is there, that says more than that somebody was.
     const told = error._tag !== "PeerUnknownError" || error.conflict !== undefined || error.self === true
     const known = told ? undefined : client.known.met(to)
@@ -157,7 +157,7 @@ export const begin = <A>(
       once,
       (error) => isAgain(error) ? agreed : Effect.fail(error)
     )
-    return patiently(call, () => millisOf(client, inherited, begun), agreed)
+    return call.at !== undefined ? agreed : patiently(call, () => millisOf(client, inherited, begun), agreed)
   })
 }
 

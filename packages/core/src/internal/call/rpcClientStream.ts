@@ -18,8 +18,10 @@ import * as Wire from "./rpcWire.ts"
 /** Gives the caller the elements of a chunk, and waits while it has enough. */
 const give = (call: Call, kind: number, body: any): Effect.Effect<void, RpcError> => {
   const { client, message, wire } = call
-  const write = (values: ReadonlyArray<unknown>) =>
-    client.write({ _tag: "Chunk", clientId: 0, requestId: message.id, values } as unknown as FromServer<any>)
+  const write = (values: ReadonlyArray<unknown>) => {
+    call.onElements?.(values)
+    return client.write({ _tag: "Chunk", clientId: 0, requestId: message.id, values } as unknown as FromServer<any>)
+  }
   if (kind === Wire.Kind.raw) {
     const elements = wire.isRaw ? Wire.rawElements(body) : undefined
     return elements === undefined ? Effect.fail<RpcError>(call.malformed) : write(elements)
@@ -111,23 +113,21 @@ const resetOf = (error: RpcError) =>
     ? "too_large"
     : undefined
 
+/** Gives the elements as they come, and then what the call came to. */
+export const streamed = (call: Call): Effect.Effect<Answer, RpcError> =>
+  begin(call, (peer, options, request) =>
+    Effect.scoped(Effect.gen(function*() {
+      const stream = yield* Effect.catch(
+        call.client.sessions.open(peer, options),
+        (error) => failed(call, peer, error)
+      )
+      call.client.known.meet(peer)
+      yield* Effect.catch(stream.write(request), (error) => failed(call, peer, error))
+      return yield* Effect.tapError(listen(call, peer, stream), (error) => {
+        const code = resetOf(error)
+        return code === undefined ? Effect.void : stream.reset(code, error.message)
+      })
+    })))
+
 export const streaming = (call: Call): Effect.Effect<void, RpcError> =>
-  counted(
-    call,
-    Effect.flatMap(
-      begin(call, (peer, options, request) =>
-        Effect.scoped(Effect.gen(function*() {
-          const stream = yield* Effect.catch(
-            call.client.sessions.open(peer, options),
-            (error) => failed(call, peer, error)
-          )
-          call.client.known.meet(peer)
-          yield* Effect.catch(stream.write(request), (error) => failed(call, peer, error))
-          return yield* Effect.tapError(listen(call, peer, stream), (error) => {
-            const code = resetOf(error)
-            return code === undefined ? Effect.void : stream.reset(code, error.message)
-          })
-        }))),
-      ({ exit }) => call.exit(exit)
-    )
-  )
+  counted(call, Effect.flatMap(streamed(call), ({ exit }) => call.exit(exit)))

@@ -27,23 +27,67 @@ const answered = (call: Call, peer: Peer, bytes: Uint8Array): Effect.Effect<Answ
   return kind === Wire.Kind.mismatch ? disagreement(call, peer, answers.body) : answerOf(call, kind, answers.body)
 }
 
-/** Makes a call that waits for something, with a fiber. */
+/** Makes a call that waits for something. */
+const exchanged = (call: Call): Effect.Effect<Answer, RpcError> =>
+  begin(call, (peer, options, request) =>
+    Effect.matchEffect(call.client.sessions.exchange(peer, options, request), {
+      onSuccess: (bytes) => {
+        call.client.known.meet(peer)
+        call.received = bytes.length
+        return answered(call, peer, bytes)
+      },
+      onFailure: (error) => failed(call, peer, error)
+    }))
+
+/** The same, with a fiber. */
 const slow = (call: Call): Effect.Effect<void, RpcError> =>
-  counted(
-    call,
-    Effect.flatMap(
-      begin(call, (peer, options, request) =>
-        Effect.matchEffect(call.client.sessions.exchange(peer, options, request), {
-          onSuccess: (bytes) => {
-            call.client.known.meet(peer)
-            call.received = bytes.length
-            return answered(call, peer, bytes)
-          },
-          onFailure: (error) => failed(call, peer, error)
-        })),
-      ({ exit }) => call.exit(exit)
+  counted(call, Effect.flatMap(exchanged(call), ({ exit }) => call.exit(exit)))
+
+/** What a call came to that was made in one step, nearly always in one step, too. */
+const received = (
+  call: Call,
+  peer: Peer,
+  exit: Exit.Exit<Uint8Array, Sessions.StreamError>
+): Effect.Effect<Answer, RpcError> => {
+  if (Exit.isSuccess(exit)) {
+    call.client.known.meet(peer)
+    const bytes = exit.value
+    call.received = bytes.length
+    if (bytes[0] === Wire.Kind.success) {
+      const decoded = Wire.valueOf(call.wire.decodeSuccess(bytes.subarray(1)))
+      if (decoded !== undefined && Exit.isSuccess(decoded)) return Effect.succeed({ exit: decoded })
+    }
+    return Effect.catch(
+      answered(call, peer, bytes),
+      (error) => isAgain(error) ? exchanged(call) : Effect.fail(error)
     )
+  }
+  return Effect.catch(
+    Effect.suspend(() => failed(call, peer, exit.cause.reasons.find(Cause.isFailReason)!.error)),
+    (error) => isAgain(error) ? exchanged(call) : Effect.fail(error)
   )
+}
+
+/** A call of the peer that was chosen for it, and what it came to. */
+export const attempted = (call: Call, peer: Peer): Effect.Effect<Answer, RpcError> =>
+  Effect.withFiber((fiber) => {
+    const { client, message, wire } = call
+    const payload = message.discard === true || fiber.getRef(CurrentDeadline) !== undefined
+      ? undefined
+      : Wire.valueOf(wire.encodePayload(message.payload))
+    const way = client.known.way(peer, call.name, true)
+    if (payload === undefined || Exit.isFailure(payload) || way?.json === true) return exchanged(call)
+    call.use(way)
+    const parts = requestOf(call, payload.value)
+    if (parts === undefined) return Effect.fail(call.tooLarge)
+    return Effect.flatten(Effect.callback<Effect.Effect<Answer, RpcError>>((resume) => {
+      const cancel = client.sessions.exchangeUnsafe(peer, openOptions(call, Infinity), parts, (exit) => {
+        resume(Effect.succeed(received(call, peer, exit)))
+      })
+      if (cancel === undefined) resume(Effect.succeed(exchanged(call)))
+      return cancel
+    }))
+  })
 
 /** Gives the caller what came of its call; in one step, where the answer can be decoded in one. */
 const settle = (call: Call, exit: Exit.Exit<any, any>): void => {

@@ -29,7 +29,8 @@ const ofGroup = (requests: ReadonlyMap<string, unknown>): ReadonlyArray<Served> 
     contract: Contract.hashOf(jsonContractOf(rpc as Rpc.AnyWithProps))
   }))
 
-const servedOf = (one: unknown): ReadonlyArray<unknown> => {
+/** The functions that are meant by what peers may be chosen by. */
+export const servedOf = (one: unknown): ReadonlyArray<unknown> => {
   if (Command.isCommand(one)) return once(one, () => [{ name: one.name, contract: Contract.ofCommand(one).contract }])
   // A group is a class.
   if ((typeof one === "function" || typeof one === "object" && one !== null) && "requests" in one) {
@@ -52,3 +53,9 @@ export const targetOf = (target: unknown): Target =>
 
 /** One peer, in the same way. */
 export const oneOf = (one: string | Any<unknown>): One => typeof one === "string" ? one : new Any(whereOf(one.where))
+
+const whereKeys = ["role", "serves", "where"]
+
+/** Whether it is said what peers offer, and not how they are called. */
+export const isWhere = (given: unknown): boolean =>
+  typeof given === "object" && given !== null && whereKeys.some((key) => key in given)

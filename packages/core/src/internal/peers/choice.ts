@@ -112,6 +112,16 @@ export class Choice {
     }).pipe(Effect.scoped)
   }
 
+  /** Those that a target means and those of them that drain, now and whenever they are others. */
+  matching(target: Where): Stream.Stream<ReadonlyArray<Peer>> {
+    return Stream.unwrap(
+      Effect.map(
+        wantedOf(target),
+        (wanted) => Stream.mapEffect(this.#parts.presence.news, () => this.#look(wanted, true))
+      )
+    )
+  }
+
   #missing(names: ReadonlyArray<string>, found: ReadonlyArray<Peer>): string {
     return names.find((name) => !found.some((peer) => peer.name === name)) ?? names[0] ?? ""
   }
@@ -129,7 +139,7 @@ export class Choice {
     return Effect.andThen(interest.known, this.#look(wanted))
   }
 
-  #look(wanted: Wanted): Effect.Effect<ReadonlyArray<Peer>> {
+  #look(wanted: Wanted, drained = false): Effect.Effect<ReadonlyArray<Peer>> {
     const { lookup, presence, table } = this.#parts
     return Effect.suspend(() => {
       let failure: { readonly defect: unknown } | undefined
@@ -142,7 +152,9 @@ export class Choice {
           return false
         }
       }
-      const there = presence.all.filter((peer) => peer.status === "Online" && peer.offer?.draining !== true)
+      const there = presence.all.filter((peer) =>
+        peer.status === "Online" && (drained || peer.offer?.draining !== true)
+      )
       const able = wanted.everybody
         ? Effect.filter(there, (peer) => this.#maySay(peer, wanted))
         : Effect.succeed(there.filter((peer) => offers(peer.offer, wanted)))

@@ -76,6 +76,7 @@ const choosing = (lookup: Lookup, choice: Choice, interest: Interest) => ({
       : choice.all(target as Where),
   resolveOne: (one) =>
     typeof one === "string" ? lookup.resolveOne(one) : one instanceof Any ? choice.one(one) : mistaken(one),
+  matching: (where) => choice.matching(where),
   interested: interest.held,
   followUnsafe: (follower) => interest.follow(follower)
 } satisfies Partial<Peers["Service"]>)

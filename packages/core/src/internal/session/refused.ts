@@ -24,3 +24,9 @@ export const notSent = "its time was up before it could be sent"
 /** Why a call whose time was up had not been sent by then, for its `DeadlineError`. */
 export const unsent = ({ detail, remote }: Sessions.StreamResetError): { readonly detail?: string } =>
   !remote && detail.startsWith(`${notSent}; `) ? { detail: detail.slice(notSent.length + 2) } : {}
+
+/** The detail of `refused` where a node takes no more calls, as it is about to leave. */
+export const draining = "draining"
+
+/** Whether a detail of `refused` says that the peer takes no more calls, and not only none now. */
+export const isDraining = (detail: string): boolean => detail === draining

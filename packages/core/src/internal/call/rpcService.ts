@@ -1,0 +1,242 @@
+/**
+ * Calls an RPC group at whoever serves it: Effect's own client, whose calls go through the engine that balances them. Each attempt of a call is
+ * a call of the peer that the engine has chosen; what it came to is the handler's, and ends it, and what it failed with is pnet's own, by which the engine
+ * knows whether another peer may be asked.
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Rpc from "effect/rpc/Rpc"
+import * as RpcClient from "effect/rpc/RpcClient"
+import type * as RpcGroup from "effect/rpc/RpcGroup"
+import { type FromServer, type Request, RequestId } from "effect/rpc/RpcMessage"
+import type * as Scope from "effect/Scope"
+import * as Balance from "../../Balance.ts"
+import { CurrentCaller } from "../../Caller.ts"
+import { within } from "../../Deadline.ts"
+import { Any, type Peer, Peers, PeerUnknownError, type Where } from "../../Peers.ts"
+import type * as Sessions from "../../Sessions.ts"
+import type { Kind } from "../balance/kind.ts"
+import * as Members from "../balance/members.ts"
+import type { Verdict } from "../balance/run.ts"
+import type { Service } from "../balance/service.ts"
+import { clientOf, type Options } from "./rpcClient.ts"
+import type { Answer } from "./rpcClientAnswer.ts"
+import { Call, type Client, type RpcError, tagOf } from "./rpcClientCall.ts"
+import { streamed } from "./rpcClientStream.ts"
+import { attempted } from "./rpcClientUnary.ts"
+import * as Codec from "./rpcCodec.ts"
+import * as Wire from "./rpcWire.ts"
+import { verdictOf } from "./verdicts.ts"
+
+/** What a call may fail with, besides what its group declares. */
+export type ServiceError = RpcError | Balance.OverloadedError | Balance.NobodyThereError
+
+/** What a stream has given before it broke. */
+interface Received {
+  readonly count: number
+  readonly last: unknown
+}
+
+type Resumes = { readonly [tag: string]: ((payload: any, received: any) => unknown) | undefined }
+
+export interface ServiceOptions extends Options {
+  readonly policy?: Balance.Policy<any, any> | undefined
+  readonly settings?: typeof Balance.Settings.Encoded | undefined
+  readonly hedge?: number | undefined
+  readonly resume?: Resumes | undefined
+}
+
+/** A stream broke that had given elements: it is not begun again as if it had not, and goes on at another peer where it can. */
+class Midway {
+  readonly _tag = "Midway"
+  readonly error: RpcError
+  readonly resumes: boolean
+  constructor(error: RpcError, resumes: boolean) {
+    this.error = error
+    this.resumes = resumes
+  }
+}
+
+type Failure = RpcError | Midway
+
+const classify = (error: Failure): Verdict => {
+  if (error._tag !== "Midway") return verdictOf(error)
+  const verdict = verdictOf(error.error)
+  if (verdict === "final" || verdict === "expired" || verdict === "unknown") return verdict
+  return error.resumes ? "notRun" : "unknown"
+}
+
+/** The functions of a group, as one text. */
+const named = (group: RpcGroup.RpcGroup<any>): string => {
+  const tags = [...group.requests.keys()]
+  return tags.length <= 3 ? tags.join(", ") : `${tags.slice(0, 3).join(", ")}, …`
+}
+
+const counted = <A>(call: Call, effect: Effect.Effect<A, RpcError>): Effect.Effect<A, RpcError> =>
+  Effect.onExitPrimitive(effect, (exit) => {
+    if (exit._tag === "Failure") call.ended(tagOf(exit.cause))
+    return undefined
+  })
+
+/** What is known of each function of the group. */
+interface Function {
+  readonly wire: Wire.Wire
+  readonly kind: Kind
+  readonly resume: ((payload: unknown, received: Received) => unknown) | undefined
+}
+
+class Calls {
+  readonly #client: Client
+  readonly #service: Service<Peer, Failure>
+  readonly #functions = new Map<string, Function>()
+
+  constructor(
+    client: Client,
+    service: Service<Peer, Failure>,
+    group: RpcGroup.RpcGroup<any>,
+    codec: Codec.Codec,
+    options: ServiceOptions
+  ) {
+    this.#client = client
+    this.#service = service
+    for (const rpc of group.requests.values() as Iterable<unknown> as Iterable<Rpc.AnyWithProps>) {
+      const wire = Wire.wireOf(rpc, codec)
+      const idempotent = Context.get(rpc.annotations as Context.Context<never>, Balance.Idempotent)
+      this.#functions.set(rpc._tag, {
+        wire,
+        kind: service.function(rpc._tag, { idempotent, hedge: options.hedge, timed: !wire.isStream }),
+        resume: wire.isStream ? options.resume?.[rpc._tag] : undefined
+      })
+    }
+  }
+
+  run(message: Request<Rpc.Any>): Effect.Effect<Answer, Failure | Balance.OverloadedError | Balance.NobodyThereError> {
+    const known = this.#functions.get(message.tag)!
+    const { kind, wire } = known
+    const attempt = wire.isStream
+      ? this.#streaming(known, message)
+      : (peer: Peer) => this.#attempt(known, message, peer, attempted)
+    return Effect.withFiber((fiber) => {
+      const caller = fiber.getRef(CurrentCaller)?.publicKey
+      return this.#service.run(kind, attempt, { payload: message.payload, caller })
+    })
+  }
+
+  #attempt(
+    { wire }: Function,
+    message: Request<Rpc.Any>,
+    peer: Peer,
+    make: (call: Call, peer: Peer) => Effect.Effect<Answer, RpcError>
+  ): Effect.Effect<Answer, RpcError> {
+    return Effect.withFiber((fiber) => {
+      const { span } = fiber.cache
+      if (span?._tag === "Span") span.attribute("pnet.peer", peer.name)
+      const call = new Call(this.#client, peer.name, wire, message)
+      call.at = peer
+      return counted(
+        call,
+        Effect.map(make(call, peer), (answer) => {
+          call.ended(answer.exit._tag === "Success" ? undefined : tagOf(answer.exit.cause))
+          return answer
+        })
+      )
+    })
+  }
+
+  /** Attempts of a call whose answer is a stream, all of which give their elements to the one caller. */
+  #streaming(known: Function, first: Request<Rpc.Any>): (peer: Peer) => Effect.Effect<Answer, Failure> {
+    let count = 0
+    let last: unknown
+    return (peer) => {
+      const { resume } = known
+      const message = count === 0 || resume === undefined
+        ? first
+        : { ...first, payload: resume(first.payload, { count, last }) } as Request<Rpc.Any>
+      return Effect.mapError(
+        this.#attempt(known, message, peer, (call) => {
+          call.onElements = (values) => {
+            count += values.length
+            last = values[values.length - 1]
+          }
+          return streamed(call)
+        }),
+        (error): Failure => count === 0 ? error : new Midway(error, resume !== undefined)
+      )
+    }
+  }
+}
+
+/** Why nobody is there, as far as it is known. */
+const explained = (
+  peers: Peers["Service"],
+  where: Where,
+  error: Balance.NobodyThereError
+): Effect.Effect<never, Balance.NobodyThereError | PeerUnknownError> =>
+  Effect.matchEffect(peers.resolveOne(new Any(where)), {
+    onFailure: (why): Effect.Effect<never, Balance.NobodyThereError | PeerUnknownError> => {
+      if (why._tag === "PeerUnknownError" && why.closed === true) return Effect.fail(why)
+      const target = why._tag === "PeerUnknownError" ? why.target : undefined
+      return Effect.fail(
+        target === undefined || target.notGranted.length === 0
+          ? error
+          : new Balance.NobodyThereError({ ...error, notGranted: target.notGranted })
+      )
+    },
+    onSuccess: () => Effect.fail(error)
+  })
+
+export const make = <Rpcs extends Rpc.Any>(
+  group: RpcGroup.RpcGroup<Rpcs>,
+  where: Where,
+  options: ServiceOptions = {}
+): Effect.Effect<
+  RpcClient.RpcClient<Rpcs, ServiceError>,
+  never,
+  Rpc.MiddlewareClient<Rpcs> | Sessions.Sessions | Peers | Scope.Scope
+> =>
+  Effect.gen(function*() {
+    const peers = yield* Peers
+    const name = named(group)
+    const client: Client = yield* clientOf(
+      { ...options, timeout: undefined },
+      false,
+      (message): Effect.Effect<void> => made.write(message as FromServer<Rpcs>)
+    )
+    const service = yield* Members.make<Failure>({
+      peers,
+      where,
+      service: name,
+      policy: options.policy,
+      // A slip of the program, as in a target.
+      settings: yield* Effect.orDie(Balance.settings(options.settings)),
+      classify,
+      closed: () => new PeerUnknownError({ peer: name, known: [], closed: true })
+    })
+    const calls = new Calls(client, service, group, yield* Codec.Current, options)
+    const timeout = options.timeout === undefined
+      ? Infinity
+      : Duration.toMillis(Duration.fromInputUnsafe(options.timeout))
+    let lastRequest = 0
+
+    const made = yield* RpcClient.makeNoSerialization<Rpcs, ServiceError>(group, {
+      supportsAck: false,
+      generateRequestId: () => RequestId(++lastRequest),
+      spanPrefix: options.spanPrefix,
+      ...(options.spanAttributes === undefined ? {} : { spanAttributes: { ...options.spanAttributes } }),
+      onFromClient: ({ message }) => {
+        // A call that is given up is so by its fiber.
+        if (message._tag !== "Request") return Effect.void
+        const run = calls.run(message as unknown as Request<Rpc.Any>)
+        return Effect.matchEffect(timeout === Infinity ? run : within(timeout)(run), {
+          onSuccess: ({ exit }) =>
+            client.write({ _tag: "Exit", clientId: 0, requestId: message.id, exit } as FromServer<any>),
+          onFailure: (error): Effect.Effect<void, ServiceError> =>
+            error._tag === "NobodyThereError"
+              ? explained(peers, where, error)
+              : Effect.fail(error._tag === "Midway" ? error.error : error)
+        })
+      }
+    })
+    return made.client as RpcClient.RpcClient<Rpcs, ServiceError>
+  }) as Effect.Effect<RpcClient.RpcClient<Rpcs, ServiceError>, never, any>

@@ -1,0 +1,186 @@
+/** Clients of a service over real nodes: whom calls go to, what is tried again, and what calls fail with. */
+import { assert, describe, it } from "@effect/vitest"
+import { Balance, CommandNode, TofuTrust, Trust } from "@pnet/core"
+import { failureOf, type Net, quietly } from "@pnet/lab/worlds/sessionWorld"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
+import { SimNetwork } from "@pnet/testing"
+import { Context, Deferred, Effect, Fiber, Layer, Logger, Schema, Stream } from "effect"
+import * as Rpc from "effect/rpc/Rpc"
+import * as RpcGroup from "effect/rpc/RpcGroup"
+import { TestClock } from "effect/testing"
+
+const open = Trust.open(TofuTrust.layer()).pipe(Layer.provide(Logger.layer([])))
+
+class Broken extends Schema.TaggedError<Broken>("test/Broken")("PeerLostError", { mayHaveRun: Schema.Boolean }) {}
+
+const group = RpcGroup.make(
+  Rpc.make("who", { payload: { of: Schema.String }, success: Schema.String, error: Broken }),
+  Rpc.make("look", { payload: { of: Schema.String }, success: Schema.String }).annotate(Balance.Idempotent, true),
+  Rpc.make("count", { payload: { from: Schema.Int }, success: Schema.Int, stream: true })
+)
+const older = RpcGroup.make(Rpc.make("who", { payload: { of: Schema.String }, success: Schema.Int }))
+
+type Node = CommandNode.CommandNode["Service"]
+
+const start = (network: Net, name: string, trust: Layer.Layer<Trust.Trust> = open) =>
+  Effect.gen(function*() {
+    const host = yield* network.host(name)
+    const layer = CommandNode.layer({ networkId: "services", bindIp: "0.0.0.0", name }).pipe(
+      Layer.provide([NodeCrypto.layer, trust, Logger.layer([])])
+    )
+    const process = yield* Effect.orDie(host.launch(layer as never)) as Effect.Effect<
+      SimNetwork.Process<CommandNode.CommandNode>
+    >
+    return { process, node: Context.get(process.context, CommandNode.CommandNode) }
+  })
+
+/** Runs of calls, by what they were for, and a gate that those for "wait" wait at. */
+class Runs {
+  readonly of = new Map<string, Array<string>>()
+  gate = Deferred.makeUnsafe<void>()
+  note(of: string, at: string) {
+    this.of.set(of, [...this.of.get(of) ?? [], at])
+  }
+}
+
+const serve = (node: Node, runs: Runs) => {
+  const run = (of: string) =>
+    Effect.suspend(() => {
+      runs.note(of, node.name)
+      if (!of.startsWith("wait")) return Effect.succeed(node.name as string)
+      return Effect.as(Deferred.await(runs.gate), node.name as string)
+    })
+  return Layer.build(
+    CommandNode.serve(group).pipe(
+      Layer.provide(group.toLayer({
+        who: ({ of }) => of === "fail" ? Effect.andThen(run(of), new Broken({ mayHaveRun: false })) : run(of),
+        look: ({ of }) => run(of),
+        count: ({ from }) =>
+          Stream.concat(
+            Stream.tap(Stream.range(from, 3), () => Effect.sync(() => runs.note("count", node.name))),
+            Stream.fromEffect(Effect.as(run("wait count"), 4))
+          )
+      })),
+      Layer.provide(Layer.succeed(CommandNode.CommandNode, node))
+    )
+  )
+}
+
+const world = Effect.gen(function*() {
+  const network = yield* SimNetwork.make()
+  const runs = new Runs()
+  const { node: gateway } = yield* start(network, "gateway")
+  const w1 = yield* start(network, "w1")
+  const w2 = yield* start(network, "w2")
+  yield* start(network, "idle")
+  yield* serve(w1.node, runs)
+  yield* serve(w2.node, runs)
+  yield* gateway.awaitPeers({ serves: group }, { atLeast: 2 })
+  const workers: Record<string, typeof w1> = { w1, w2 }
+  return { network, gateway, runs, workers }
+})
+
+const often = <A, E, R>(times: number, effect: Effect.Effect<A, E, R>) =>
+  Effect.forEach(Array.from({ length: times }), () => effect, { concurrency: "unbounded" })
+
+describe("a client of a service", () => {
+  it.effect("calls whoever serves the very contract, evenly, and follows those who come and go", () =>
+    quietly(Effect.gen(function*() {
+      const { gateway, network, runs, workers } = yield* world
+      const client = yield* gateway.client(group, { policy: Balance.roundRobin })
+      const first = yield* often(10, client.who({ of: "x" }))
+      assert.deepStrictEqual(first.sort(), [...Array(5).fill("w1"), ...Array(5).fill("w2")])
+      assert.deepStrictEqual(
+        yield* Stream.runCollect(Stream.take(client.count({ from: 1 }), 3)),
+        [1, 2, 3]
+      )
+      const w3 = yield* start(network, "w3")
+      yield* serve(w3.node, runs)
+      yield* gateway.awaitPeers({ serves: group }, { atLeast: 3 })
+      assert.strictEqual(new Set(yield* often(9, client.who({ of: "x" }))).size, 3)
+      yield* workers["w1"]!.process.stop
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual([...new Set(yield* often(8, client.who({ of: "x" })))].sort(), ["w2", "w3"])
+      // Another contract of the same name is another service.
+      const nobody = yield* gateway.client(older, { settings: { whenNobody: 0 } })
+      const error = yield* failureOf(nobody.who({ of: "x" }))
+      assert.strictEqual(error._tag, "NobodyThereError")
+    })))
+
+  it.effect("sends what may have run to another peer only where that does no harm", () =>
+    quietly(Effect.gen(function*() {
+      const { gateway, runs, workers } = yield* world
+      const client = yield* gateway.client(group)
+      const look = yield* Effect.forkChild(client.look({ of: "wait idempotent" }))
+      yield* TestClock.adjust("1 second")
+      const [first] = runs.of.get("wait idempotent")!
+      yield* workers[first!]!.process.kill
+      yield* TestClock.adjust("15 seconds")
+      const [, second] = runs.of.get("wait idempotent")!
+      assert.deepStrictEqual([first, second].sort(), ["w1", "w2"])
+
+      const call = yield* Effect.forkChild(Effect.flip(client.who({ of: "wait once" })))
+      yield* TestClock.adjust("1 second")
+      yield* workers[second!]!.process.kill
+      yield* TestClock.adjust("15 seconds")
+      for (const fiber of [call, Effect.flip(Fiber.join(look))]) {
+        const error = yield* Effect.isEffect(fiber) ? fiber : Fiber.join(fiber)
+        assert(error._tag === "PeerLostError")
+        assert.isTrue(error.mayHaveRun)
+      }
+      assert.strictEqual(runs.of.get("wait once")!.length, 1)
+      assert.strictEqual(runs.of.get("wait idempotent")!.length, 2)
+    })))
+
+  it.effect("takes what a handler fails with for its answer, whatever it looks like", () =>
+    quietly(Effect.gen(function*() {
+      const { gateway, runs } = yield* world
+      const client = yield* gateway.client(group)
+      const error = yield* failureOf(client.who({ of: "fail" }))
+      assert.instanceOf(error, Broken)
+      assert.strictEqual(runs.of.get("fail")!.length, 1)
+    })))
+
+  it.effect("has a stream go on at another peer where it is told how", () =>
+    quietly(Effect.gen(function*() {
+      const { gateway, runs, workers } = yield* world
+      const going = yield* gateway.client(group, { resume: { count: (_, { last }) => ({ from: last + 1 }) } })
+      const collected = yield* Effect.forkChild(Stream.runCollect(going.count({ from: 1 })))
+      yield* TestClock.adjust("1 second")
+      const [first] = runs.of.get("wait count")!
+      yield* workers[first!]!.process.kill
+      yield* TestClock.adjust("15 seconds")
+      Deferred.doneUnsafe(runs.gate, Effect.void)
+      assert.deepStrictEqual(yield* Fiber.join(collected), [1, 2, 3, 4])
+
+      // One that is not told fails with its peer, and tells so behind what it gave.
+      runs.gate = Deferred.makeUnsafe<void>()
+      const ending = yield* gateway.client(group)
+      const given: Array<number> = []
+      const broken = yield* Effect.forkChild(
+        Effect.flip(Stream.runForEach(ending.count({ from: 1 }), (one) => Effect.sync(() => given.push(one))))
+      )
+      yield* TestClock.adjust("1 second")
+      const [, second] = runs.of.get("wait count")!
+      yield* workers[second!]!.process.kill
+      yield* TestClock.adjust("15 seconds")
+      assert.strictEqual((yield* Fiber.join(broken))._tag, "PeerLostError")
+      assert.deepStrictEqual(given, [1, 2, 3])
+    })))
+
+  it.effect("says whom the trust policy does not let serve", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const { node: gateway } = yield* start(network, "gateway", TofuTrust.layer())
+      const { node: liar } = yield* start(network, "liar", TofuTrust.layer())
+      yield* serve(liar, new Runs())
+      yield* gateway.peers.awaitPeer("liar")
+      const client = yield* gateway.client(group)
+      const call = yield* Effect.forkChild(Effect.flip(client.who({ of: "x" })))
+      yield* TestClock.adjust("6 seconds")
+      const error = yield* Fiber.join(call)
+      assert(error._tag === "NobodyThereError")
+      assert.deepStrictEqual(error.notGranted, ["liar"])
+      assert.match(error.message, /trust policy does not grant it/)
+    })))
+})
