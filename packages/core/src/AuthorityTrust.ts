@@ -161,6 +161,8 @@ const readShown = (shown: Uint8Array) => {
   }
 }
 
+const early = ({ notBefore }: Authority.Certificate): string => `it begins at ${dateOf(notBefore)}; compare the clocks`
+
 class Policy {
   readonly #crypto: Crypto["Service"]
   readonly #clock: Clock.Clock
@@ -211,9 +213,11 @@ class Policy {
     if (this.#revoked.publicKeys.has(certificate.publicKey)) return { kind: "Revoked", detail: "its key was revoked" }
     if (this.#revoked.serials.has(certificate.serial)) return bad(`its serial, ${certificate.serial}, was revoked`)
     if (now >= certificate.expires + skew) return bad(`it expired at ${dateOf(certificate.expires)}`)
-    return now < certificate.notBefore - skew
-      ? bad(`it begins at ${dateOf(certificate.notBefore)}; compare the clocks`)
-      : undefined
+    return this.#early(certificate) ? bad(early(certificate)) : undefined
+  }
+
+  #early({ notBefore }: Authority.Certificate): boolean {
+    return this.#clock.currentTimeMillisUnsafe() < notBefore - skew
   }
 
   judge(name: NodeName, publicKey: PublicKey.PublicKey): UntrustedPeerError | undefined {
@@ -264,6 +268,8 @@ class Policy {
     if (!Authority.verify(this.#crypto, this.#authority, bytes)) {
       return this.#bad(name, publicKey, "its signature is not that of the authority that this node goes by")
     }
+    // One that was made in advance takes the place of none that holds until then: its node shows it again.
+    if (this.#early(certificate)) return kept === undefined ? this.#bad(name, publicKey, early(certificate)) : undefined
     const holder = this.#kept.holder(certificate.name)
     this.#kept.put(certificate)
     // Of a key that nobody knew, nothing has been judged.

@@ -11,7 +11,7 @@ import {
   Trust
 } from "@pnet/core"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
-import { Effect, Logger, type Scope, Stream } from "effect"
+import { Context, Effect, Layer, Logger, type Scope, Stream } from "effect"
 import * as TestClock from "effect/testing/TestClock"
 
 const nameOf = (name: string) => name as Packet.NodeName
@@ -110,14 +110,8 @@ describe("a certificate", () => {
   it.effect("holds from 60 s before it begins until 60 s after it ends, to the millisecond", () =>
     set(Effect.gen(function*() {
       const { issue, key, policy } = yield* world
-      yield* Effect.exit(
-        policy.proved(
-          bob,
-          key,
-          undefined,
-          shown(yield* issue({ notBefore: begin + 10 * minute, lifetime: "1 minute" }))
-        )
-      )
+      const certificate = yield* issue({ notBefore: begin + 10 * minute, lifetime: "1 minute" })
+      const prove = policy.proved(bob, key, undefined, shown(certificate))
       for (
         const [at, holds] of [
           [9 * minute - 1, false],
@@ -128,9 +122,28 @@ describe("a certificate", () => {
         ] as const
       ) {
         yield* TestClock.setTime(begin + at)
-        assert.strictEqual((yield* Effect.exit(policy.check(bob, key)))._tag, holds ? "Success" : "Failure", String(at))
+        assert.strictEqual((yield* Effect.exit(prove))._tag, holds ? "Success" : "Failure", String(at))
         assert.strictEqual(yield* policy.expected(bob), holds ? key : undefined)
       }
+    })))
+
+  it.effect("that was made in advance does not take the place of the one that holds until then", () =>
+    set(Effect.gen(function*() {
+      const { issue, key, policy } = yield* world
+      yield* policy.proved(
+        bob,
+        key,
+        undefined,
+        shown(yield* issue({ lifetime: "10 minutes", rights: { calls: ["now"] } }))
+      )
+      yield* TestClock.adjust("1 milli")
+      const next = yield* issue({ notBefore: begin + 9 * minute, rights: { calls: ["then"] } })
+      assert.isUndefined(yield* policy.credentials!.told(bob, key, shown(next)))
+      yield* policy.proved(bob, key, undefined, shown(next))
+      assert.deepStrictEqual((yield* Trust.rightsOf(policy, bob, key)).calls, ["now"])
+      yield* TestClock.setTime(begin + 8 * minute)
+      yield* policy.proved(bob, key, undefined, shown(next))
+      assert.deepStrictEqual((yield* Trust.rightsOf(policy, bob, key)).calls, ["then"])
     })))
 
   it.effect("gives way to a newer one of its key, and never to an older", () =>
@@ -305,6 +318,21 @@ describe("a policy by an authority", () => {
         ])
       )
     }))
+
+  it.effect("shows and takes the same where Trust.open grants everything, and admits nobody else", () =>
+    set(Effect.gen(function*() {
+      const { authority, issue, key } = yield* world
+      const context = yield* Layer.build(
+        Trust.open(AuthorityTrust.layer(authority.publicKey, { networkId, certificate: yield* issue() }))
+      )
+      const open = Context.get(context, Trust.Trust)
+      const policy = Context.get(context, AuthorityTrust.AuthorityTrust)
+      assert.deepStrictEqual(yield* open.credentials!.shown, yield* policy.credentials!.shown)
+      assert.strictEqual(yield* kindOf(open.proved(bob, key)), "NoCertificate")
+      yield* open.proved(bob, key, undefined, shown(yield* issue({ rights: { calls: [] } })))
+      assert.deepStrictEqual(yield* Trust.rightsOf(open, bob, key), Rights.all)
+      assert.deepStrictEqual((yield* Trust.rightsOf(policy, bob, key)).calls, [])
+    })))
 
   it.effect("keeps so many certificates, and forgets the one that was of use the longest time ago", () =>
     set(Effect.gen(function*() {

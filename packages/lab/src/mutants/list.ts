@@ -6,6 +6,7 @@ import { handlersList } from "./lists/handlers.ts"
 import { machinesList } from "./lists/machines.ts"
 import { namesList } from "./lists/names.ts"
 import { peersList } from "./lists/peers.ts"
+import { rightsList } from "./lists/rights.ts"
 import { sessionsList } from "./lists/sessions.ts"
 import type { Mutation } from "./mutation.ts"
 
@@ -13,6 +14,7 @@ export const all: ReadonlyArray<Mutation> = [
   ...bytes,
   ...peersList,
   ...namesList,
+  ...rightsList,
   ...sessionsList,
   ...callsList,
   ...handlersList,

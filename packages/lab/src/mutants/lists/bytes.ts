@@ -547,8 +547,8 @@ const metadata = of("metadata", "packages/core/src/internal/session/metadata.ts"
 
 const handshake = of("handshake", "packages/core/src/Handshake.ts", suites("Handshake"), {
   "framing-other": [
-    `binary: text("framing") === "binary" })`,
-    `binary: properties.has("framing") })`,
+    `binary: text("framing") === "binary",`,
+    `binary: properties.has("framing"),`,
     "another framing is taken for binary records",
     { tests: ["Versions.sim"] }
   ],
