@@ -23,6 +23,7 @@
  *
  * @since 0.1.0
  */
+import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -74,6 +75,8 @@ export interface Peer {
  *   `Known` already when this stream of events began
  * - `Updated`: its `name` or an `address` changed, or it `proved` its key; `reason` says which
  * - `Offered`: what it `offer`s is known now, has changed, or is not known any more
+ * - `Restarted`: it was started anew, and was not missed meanwhile: an advert came from another port or socket of it, and a connection
+ *   with it broke, where there was one. At most once an interval. Where nothing is held with it, adverts alone say so, which anyone can make up
  * - `Suspected`: it was not heard for three intervals (`silentFor`), or, on a LAN of many, did not answer, and is asked from now on
  * - `Probed`: what the asking came to, after `tries` questions. `Answered` or, without a network key, `Busy`: it lives. `Refused`: nothing listens at
  *   any of its addresses, or somebody else does. `NoAnswer`: it did not answer in time
@@ -93,6 +96,7 @@ export type PeerEvent =
   | { readonly _tag: "Joined"; readonly peer: Peer; readonly reason: "New" | "Returned" | "Known" }
   | { readonly _tag: "Updated"; readonly peer: Peer; readonly reason: "name" | "address" | "proved" }
   | { readonly _tag: "Offered"; readonly peer: Peer }
+  | { readonly _tag: "Restarted"; readonly peer: Peer }
   | { readonly _tag: "Suspected"; readonly peer: Peer; readonly silentFor: Duration.Duration }
   | {
     readonly _tag: "Probed"
@@ -155,6 +159,34 @@ export interface Conflict {
   readonly expected: PublicKey.PublicKey | undefined
   /** The other keys that were advertised under the name in the last minute, and where the last advert came from: at most four. */
   readonly claims: ReadonlyArray<{ readonly publicKey: PublicKey.PublicKey; readonly source: Endpoint }>
+}
+
+/**
+ * How effects are run for several peers.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface WheneverOptions<E, R = never> {
+  /**
+   * What is done about the failure of what ran for one peer, be it a defect. The others' goes on. Default: the log has it.
+   */
+  readonly onFailure?: ((peer: Peer, cause: Cause.Cause<E>) => Effect.Effect<unknown, never, R>) | undefined
+}
+
+/**
+ * Runs an effect whenever a peer is there. Of one name it fails as the effect does; of several it does not fail.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface WheneverOnline {
+  <A, E, R, R2 = never>(
+    target: "*" | Where,
+    use: (peer: Peer) => Effect.Effect<A, E, R>,
+    options?: WheneverOptions<E, R2>
+  ): Effect.Effect<never, never, R | R2>
+  <A, E, R>(name: string, use: (peer: Peer) => Effect.Effect<A, E, R>): Effect.Effect<never, E, R>
 }
 
 /**
@@ -529,26 +561,26 @@ export class Peers extends Context.Service<Peers, {
   readonly interested: Effect.Effect<void, never, Scope.Scope>
   /**
    * Runs an effect while the peer of a name is there. When it is lost, or leaves, the effect is interrupted, its finalizers are
-   * waited for, and this fails with `PeerLostError`, whatever else failed in the effect for the same reason. It is bound to the
-   * peer, not to the name: who takes the name later is somebody else.
+   * waited for, and this fails with `PeerLostError`, whatever else failed in the effect for the same reason. That a peer is gone shows
+   * in a call before it is known: a `DialError` to it, or a stream of it that was reset with `going_away`, is a `PeerLostError`, too. It
+   * is bound to the peer, not to the name: who takes the name later is somebody else.
    */
   readonly whileOnline: <A, E, R>(
     name: string,
     use: (peer: Peer) => Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | PeerLostError | PeerUnknownError | NameConflictError, R>
   /**
-   * Runs an effect whenever the peer of a name is there: waits for it, interrupts the effect when it is lost or leaves, and begins
-   * anew when it is back. An effect that completes is not run again before that. With `"*"` it is run for each peer, all at once;
-   * those known by an advert alone are among them (see `Peer.proved`).
+   * Runs an effect whenever a peer is there: waits for it, interrupts the effect when the peer is lost or leaves, and begins anew when
+   * it is back. An effect that has ended is run again when the peer is back, or was started anew meanwhile (`Restarted`), and not before.
+   * With `"*"`, or by what peers offer, it is run for each peer there is, all at once; those known by an advert alone are among
+   * `"*"` (see `Peer.proved`), and a peer that does not offer it any more is gone.
    *
-   * Never ends by itself. A failure of the effect ends it, with `"*"` for all peers; except that the peer could not be reached or
-   * refuses this node: its own `PeerLostError`, `DialError`, `ProtocolError`, `UntrustedPeerError`, or a `StreamResetError` of it with
-   * `going_away` or `refused`. Then the effect begins anew after one broadcast interval, for this peer and no other.
+   * Never ends by itself. That the peer could not be reached, or refuses this node, is no failure: its own `PeerLostError`, `DialError`,
+   * `ProtocolError`, `UntrustedPeerError`, or a `StreamResetError` of it with `going_away` or `refused`. Then the effect begins anew
+   * after one broadcast interval. Any other failure ends it where it is of one name; of several, it ends what is run for that peer alone,
+   * as long as it is not started anew, and is given to `onFailure`.
    */
-  readonly wheneverOnline: <A, E, R>(
-    name: string,
-    use: (peer: Peer) => Effect.Effect<A, E, R>
-  ) => Effect.Effect<never, E, R>
+  readonly wheneverOnline: WheneverOnline
   /** The peer of a name with a scope that closes when it is lost or leaves, and with the scope that this is run in. */
   readonly scoped: (
     name: string
@@ -576,7 +608,8 @@ export class Peers extends Context.Service<Peers, {
   /**
    * Says that something live, such as a session, is held with the peer of a key, until what it gives is called. Meanwhile the
    * peer's "leaving", which anybody could have sent, takes nothing off, but calls `onDoubt`, to find out. So does an advert from
-   * another address or socket, which is how a restarted peer shows.
+   * another address or socket, which is how a restarted peer shows. Whoever lets go says whether what was held broke, or went silent,
+   * and did not end in order: the peer may have been started anew then.
    *
    * `accepted` is the name that was proved by a peer that made the session itself, and where it came from. It enters the table where
    * it is not in it, and without an address it is `Lost` with the last that is held.
@@ -585,7 +618,7 @@ export class Peers extends Context.Service<Peers, {
     publicKey: PublicKey.PublicKey,
     onDoubt: (doubt: "leaving" | "restarted") => void,
     accepted?: { readonly name: NodeName; readonly from: Endpoint | undefined }
-  ) => () => void
+  ) => (broke?: boolean) => void
   /**
    * Says that a key proved itself, just now, under a name and at an address. For the layers that verify: it keeps the peer
    * alive and puts that address first.

@@ -2,7 +2,7 @@
 // What must not compile is expected to be TypeScript's own error; the Effect diagnostics would report it a second time.
 // @effect-diagnostics missingEffectError:off missingEffectContext:off floatingEffect:off
 import type { Peers } from "@pnet/core"
-import { Context, Effect, type Scope, type Stream, type SubscriptionRef } from "effect"
+import { type Cause, Context, Effect, type Scope, type Stream, type SubscriptionRef } from "effect"
 import { expectTypeOf } from "vitest"
 
 class Database extends Context.Service<Database, { readonly read: Effect.Effect<string, "unreadable"> }>()(
@@ -19,7 +19,15 @@ expectTypeOf(peers.whileOnline("bob", (_peer: Peers.Peer) => read)).toEqualTypeO
     Database
   >
 >()
-expectTypeOf(peers.wheneverOnline("*", () => read)).toEqualTypeOf<Effect.Effect<never, "unreadable", Database>>()
+expectTypeOf(peers.wheneverOnline("bob", () => read)).toEqualTypeOf<Effect.Effect<never, "unreadable", Database>>()
+// Of several, what fails for one ends nothing for the others.
+expectTypeOf(peers.wheneverOnline("*", () => read)).toEqualTypeOf<Effect.Effect<never, never, Database>>()
+expectTypeOf(peers.wheneverOnline({ role: "worker" }, () => read, {
+  onFailure: (_peer, cause) => {
+    expectTypeOf(cause).toEqualTypeOf<Cause.Cause<"unreadable">>()
+    return Effect.void
+  }
+})).toEqualTypeOf<Effect.Effect<never, never, Database>>()
 expectTypeOf(peers.scoped("bob")).toEqualTypeOf<
   Effect.Effect<Peers.PeerScope, Peers.PeerUnknownError | Peers.NameConflictError, Scope.Scope>
 >()

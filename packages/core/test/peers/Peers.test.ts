@@ -237,6 +237,7 @@ describe("Peers: adverts", () => {
       assert.deepStrictEqual(told(), [
         "Updated robert name",
         "Updated robert address",
+        "Restarted robert",
         "Updated roberto name",
         "Updated roberto address"
       ])
@@ -1348,7 +1349,7 @@ describe("Peers: what is bound to one", () => {
       assert.deepStrictEqual(look(), ["off"])
       after = Effect.void
       yield* sight("bob")
-      yield* sight("bob", { port: 1_002 })
+      yield* sight("bob")
       // It is done until the next time.
       assert.deepStrictEqual(look(), ["on old"])
       yield* pass("12 seconds")
@@ -1388,21 +1389,31 @@ describe("Peers: what is bound to one", () => {
       assert.strictEqual(lostError(yield* Fiber.join(bound)).peer as string, "carol")
     }))
 
-  test("wheneverOnline of everybody follows each, and fails with the first", () =>
+  test("wheneverOnline of everybody follows each, and what fails for one ends nothing for the others", () =>
     Effect.gen(function*() {
       const { peers, sight } = yield* setUp()
       yield* sight("alice")
       const log: Array<string> = []
+      const failures: Array<string> = []
       const bound = yield* fork(peers.wheneverOnline("*", (peer) =>
         Effect.suspend(() => {
           log.push(`+${peer.name}`)
+          if (peer.name === "eve") throw new Error("eve")
           return peer.name === "mallory" ? Effect.fail("mallory") : Effect.never
         }).pipe(
           // Slow to end, so that it may be back before.
           Effect.onInterrupt(() =>
             Effect.andThen(Effect.sleep("1 second"), Effect.sync(() => void log.push(`-${peer.name}`)))
           )
-        )))
+        ), {
+        onFailure: ({ name }, cause) =>
+          Effect.suspend(() => {
+            const squashed = Cause.squash(cause)
+            failures.push(`${name}: ${squashed instanceof Error ? squashed.message : String(squashed)}`)
+            // Neither does what the handler fails with.
+            return Effect.die("the handler")
+          })
+      }))
       const look = () => log.splice(0).sort()
       yield* settle
       yield* sight("bob", { port: 2_000 })
@@ -1413,10 +1424,153 @@ describe("Peers: what is bound to one", () => {
       yield* pass("1 second")
       assert.deepStrictEqual(look(), ["+bob", "-bob"])
       yield* sight("mallory", { port: 3_000 })
+      yield* sight("eve", { port: 4_000 })
       yield* pass("2 seconds")
-      assert.deepStrictEqual(look(), ["+mallory", "-alice", "-bob"])
-      const exit = yield* Fiber.join(bound)
-      assert.isTrue(Exit.isFailure(exit) && Cause.squash(exit.cause) === "mallory")
+      assert.deepStrictEqual(look(), ["+eve", "+mallory"])
+      assert.deepStrictEqual(failures.splice(0).sort(), ["eve: eve", "mallory: mallory"])
+      yield* sight("mallory", { port: 3_000 })
+      yield* pass("2 seconds")
+      assert.deepStrictEqual(look(), [])
+      // It is back, or was started anew: then it has another try.
+      yield* sight("mallory", { port: 0 })
+      yield* sight("mallory", { port: 3_000 })
+      assert.deepStrictEqual(look(), ["+mallory"])
+      yield* sight("mallory", { port: 3_001 })
+      assert.deepStrictEqual(look(), ["+mallory"])
+      assert.deepStrictEqual(failures.length, 2)
+      assert.isUndefined(bound.pollUnsafe())
+      yield* Effect.forkScoped(Fiber.interrupt(bound), { startImmediately: true })
+      yield* pass("3 seconds")
+    }))
+
+  test("what wheneverOnline ran to its end is run again for a peer that was started anew, and no more often than it would be heard", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight, told } = yield* setUp()
+      yield* sight("bob")
+      let runs = 0
+      const running = yield* Deferred.make<void>()
+      yield* fork(
+        peers.wheneverOnline("bob", () => Effect.suspend(() => ++runs === 2 ? Deferred.await(running) : Effect.void))
+      )
+      yield* settle
+      const since = () => {
+        const now = runs
+        runs = 10
+        return now - 10
+      }
+      assert.strictEqual(runs, 1)
+      // Another interface of it, at the same port.
+      yield* sight("bob", { host: "10.0.0.77" })
+      assert.strictEqual(runs, 1)
+      // From another socket, and then at another port: of two within an interval one counts.
+      yield* pass("2500 millis")
+      yield* sight("bob", { source: { host: "10.0.0.1", port: 9 } })
+      yield* sight("bob", { port: 1_001 })
+      assert.strictEqual(runs, 2)
+      assert.deepStrictEqual(told().filter((event) => event.startsWith("Restarted")), ["Restarted bob"])
+      // What runs goes on, and is run again when it ends.
+      yield* pass("2500 millis")
+      yield* sight("bob", { port: 1_002 })
+      assert.strictEqual(runs, 2)
+      yield* Deferred.succeed(running, undefined)
+      yield* settle
+      assert.strictEqual(runs, 3)
+      since()
+      // Where something is held with it, that has to break, too: before,
+      let port = 10
+      const elsewhere = Effect.suspend(() => sight("bob", { port: 1_002, source: { host: "10.0.0.1", port: ++port } }))
+      yield* pass("2500 millis")
+      peers.holdUnsafe(key("bob"), () => {})(true)
+      assert.strictEqual(since(), 0)
+      yield* elsewhere
+      assert.strictEqual(since(), 1)
+      // or after, while it has been made anew already.
+      yield* pass("2500 millis")
+      const first = peers.holdUnsafe(key("bob"), () => {})
+      yield* elsewhere
+      const second = peers.holdUnsafe(key("bob"), () => {})
+      assert.strictEqual(since(), 0)
+      first(true)
+      yield* settle
+      assert.strictEqual(since(), 1)
+      second()
+      // What ends in order shows nothing.
+      yield* pass("2500 millis")
+      const third = peers.holdUnsafe(key("bob"), () => {})
+      yield* elsewhere
+      third()
+      yield* settle
+      assert.strictEqual(since(), 0)
+    }))
+
+  test("wheneverOnline of a role runs for who holds it, and as long as he does", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight } = yield* setUp()
+      let asked = false
+      yield* Effect.acquireRelease(
+        Effect.sync(() => peers.followUnsafe({ wanted: (wanted) => void (asked = wanted), settled: () => undefined })),
+        (end) => Effect.sync(end)
+      )
+      const offers = (label: string, ...roles: ReadonlyArray<string>) => {
+        const offer = { roles, meta: {}, functions: {}, draining: false }
+        return Effect.andThen(Effect.sync(() => peers.offeredUnsafe(key(label), { claimed: offer, offer })), settle)
+      }
+      yield* sight("bob")
+      yield* sight("carol", { port: 2_000 })
+      yield* offers("bob", "worker")
+      const log: Array<string> = []
+      const bound = yield* fork(peers.wheneverOnline({ role: "worker" }, (peer) =>
+        Effect.suspend(() => {
+          log.push(`+${peer.name}`)
+          return peer.name === "mallory" ? Effect.fail("mallory") : Effect.never
+        }).pipe(Effect.onInterrupt(() => Effect.sync(() => void log.push(`-${peer.name}`))))))
+      yield* settle
+      const look = () => log.splice(0)
+      assert.deepStrictEqual([asked, look()], [true, ["+bob"]])
+      yield* offers("carol", "gateway", "worker")
+      assert.deepStrictEqual(look(), ["+carol"])
+      yield* offers("bob", "gateway")
+      assert.deepStrictEqual(look(), ["-bob"])
+      yield* sight("mallory", { port: 3_000 })
+      yield* offers("mallory", "worker")
+      yield* offers("bob", "worker")
+      assert.deepStrictEqual(look(), ["+mallory", "+bob"])
+      yield* sight("carol", { port: 0 })
+      assert.deepStrictEqual(look(), ["-carol"])
+      yield* Fiber.interrupt(bound)
+      yield* settle
+      assert.deepStrictEqual([asked, look()], [false, ["-bob"]])
+    }))
+
+  test("whileOnline takes a peer that cannot be reached, before it is known that it is gone, for lost", () =>
+    Effect.gen(function*() {
+      const { key, peers, sight } = yield* setUp()
+      yield* sight("bob")
+      const bob = (yield* peers.get("bob"))!
+      const [endpoint] = bob.endpoints
+      const reset = (code: "going_away" | "internal", remote: boolean) =>
+        new Sessions.StreamResetError({ peer: bob.name, stream: "f", code, detail: "", remote })
+      const gone: ReadonlyArray<readonly [Error, reason: Peers.PeerLostError["reason"], mayHaveRun: boolean]> = [
+        [new Transport.DialError({ kind: "Refused", ...endpoint! }), "Refused", false],
+        [new Transport.DialError({ kind: "Timeout", ...endpoint! }), "NoAnswer", false],
+        [new Transport.DialError({ kind: "NoEndpoint", host: "", port: 0, peer: "bob" }), "SessionEnded", false],
+        [reset("going_away", true), "Disconnected", true]
+      ]
+      for (const [error, reason, mayHaveRun] of gone) {
+        const scoped = yield* peers.scoped("bob")
+        for (const run of [peers.whileOnline("bob", () => Effect.fail(error)), scoped.run(Effect.fail(error))]) {
+          const lost = yield* Effect.flip(run)
+          assert.instanceOf(lost, Peers.PeerLostError)
+          assert.deepInclude(lost, { reason, mayHaveRun, publicKey: key("bob") })
+        }
+      }
+      for (
+        const error of [
+          new Transport.DialError({ kind: "Refused", host: endpoint!.host, port: 9 }),
+          reset("going_away", false),
+          reset("internal", true)
+        ]
+      ) assert.strictEqual(yield* Effect.flip(peers.whileOnline("bob", () => Effect.fail(error))), error)
     }))
 
   test("wheneverOnline begins anew for a peer that cannot be reached or refuses, and ends for nobody else", () =>

@@ -239,7 +239,11 @@ describe("Presence: a peer that starts again", () => {
         assert.isAtMost((yield* Clock.currentTimeMillis) - since, 1_000)
         yield* Effect.sleep("20 seconds")
         assert.isUndefined(bound.pollUnsafe())
-        assert.deepStrictEqual([...new Set(seen.told())], ["Updated address bob", "Updated proved bob"])
+        assert.deepStrictEqual([...new Set(seen.told())], [
+          "Updated address bob",
+          "Restarted bob",
+          "Updated proved bob"
+        ])
       })
     )
   }

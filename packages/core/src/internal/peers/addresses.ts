@@ -68,12 +68,16 @@ export class Addresses {
     return first !== undefined && first.proved && sameEndpoint(first.endpoint, endpoint)
   }
 
-  /** An advert says where the peer is: at a `New` address, from another socket than before (`Moved`), or as it was (`Known`). */
-  hear(sighting: Sighting): "New" | "Moved" | "Known" {
+  /**
+   * An advert says where the peer is: at a `New` address, at another port of a host where it was (`Elsewhere`), from another socket than
+   * before (`Moved`), or as it was (`Known`).
+   */
+  hear(sighting: Sighting): "New" | "Elsewhere" | "Moved" | "Known" {
     const address = this.#at(sighting.endpoint)
     if (address === undefined) {
+      const elsewhere = this.#isElsewhere(sighting)
       this.#add(sighting)
-      return "New"
+      return elsewhere ? "Elsewhere" : "New"
     }
     const { asks, source } = sighting
     // A question may have been kept, and be sent again from anywhere.
@@ -115,6 +119,15 @@ export class Addresses {
     if (taken.length === 0) return "None"
     this.#all = others
     return "Some"
+  }
+
+  /** A node listens at one port for each of its ways. */
+  #isElsewhere({ endpoint, source }: Sighting): boolean {
+    const rank = this.#rank
+    return this.#all.some((other) =>
+      other.endpoint.host === endpoint.host && (other.host === source.host || other.proved) &&
+      (rank === undefined || rank(other.endpoint) === rank(endpoint))
+    )
   }
 
   #at(endpoint: Endpoint): Address | undefined {

@@ -7,15 +7,26 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { Endpoint } from "../../Network.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
-import { type NameConflictError, type Peer, PeerLostError, type PeerScope, type PeerUnknownError } from "../../Peers.ts"
+import {
+  type NameConflictError,
+  type Peer,
+  PeerLostError,
+  type PeerScope,
+  type PeerUnknownError,
+  type Target,
+  type WheneverOnline,
+  type WheneverOptions,
+  type Where
+} from "../../Peers.ts"
 import type { PublicKey } from "../../PublicKey.ts"
 import { quote } from "../base/quote.ts"
 import { remember } from "../base/remember.ts"
+import type { Choice } from "./choice.ts"
 import type { Lookup } from "./lookup.ts"
 import type { Presence } from "./presence.ts"
 import type { Table } from "./table.ts"
@@ -54,12 +65,44 @@ const isFaultOf = (error: unknown, { name, publicKey }: Peer, endpoints: Readonl
   }
 }
 
+/**
+ * What a failure of a call to a peer is that shows that it is gone before that is known; `undefined` where it is something else, or a
+ * `PeerLostError` already.
+ */
+const goneBy = (error: unknown, peer: Peer, endpoints: ReadonlyArray<Endpoint>): PeerLostError | undefined => {
+  if (!isFaultOf(error, peer, endpoints)) return undefined
+  const { _tag: tag, code, kind } = error as Error & Readonly<Record<string, unknown>>
+  const reason = tag === "DialError"
+    ? kind === "Refused" ? "Refused" : kind === "NoEndpoint" ? "SessionEnded" : "NoAnswer"
+    : tag === "StreamResetError" && code === "going_away"
+    ? "Disconnected"
+    : undefined
+  if (reason === undefined) return undefined
+  const [endpoint] = endpoints
+  return new PeerLostError({
+    peer: peer.name,
+    publicKey: peer.publicKey,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    reason,
+    mayHaveRun: tag !== "DialError"
+  })
+}
+
+const failed = (peer: Peer, cause: Cause.Cause<unknown>) =>
+  Effect.logError(
+    `what runs while ${quote(peer.name)} is there has failed, and is not run again before it is started anew`,
+    cause
+  )
+
+const everybody = (presence: Presence) => ({ look: Effect.sync(() => presence.all), fits: () => true })
+
 interface Parts {
   readonly config: NodeConfig["Service"]
   readonly table: Table
   readonly presence: Presence
   readonly watchers: Watchers
   readonly lookup: Lookup
+  readonly choice: Choice
 }
 
 export class Bonds {
@@ -75,17 +118,27 @@ export class Bonds {
   ): Effect.Effect<A, E | PeerLostError | PeerUnknownError | NameConflictError, R> {
     return Effect.acquireUseRelease(
       this.#bind(name),
-      (bound) => this.#guard(bound, Effect.suspend(() => use(bound.peer))),
+      (bound) =>
+        Effect.catch(
+          this.#guard(bound, Effect.suspend(() => use(bound.peer))),
+          (error) => Effect.fail(goneBy(error, bound.peer, this.#endpointsOf(bound.peer)) ?? error)
+        ),
       (bound) => this.#release(bound)
     )
   }
 
-  wheneverOnline<A, E, R>(name: string, use: (peer: Peer) => Effect.Effect<A, E, R>): Effect.Effect<never, E, R> {
-    return name === "*" ? this.#forEach(use) : Effect.suspend(() => {
+  readonly wheneverOnline: WheneverOnline = <E, R, R2>(
+    target: Target,
+    use: (peer: Peer) => Effect.Effect<unknown, E, R>,
+    options: WheneverOptions<E, R2> = {}
+  ): Effect.Effect<never, never, R | R2> => {
+    if (typeof target !== "string" || target === "*") return this.#forEach(target, use, options)
+    return Effect.suspend(() => {
       const tell = this.#telling()
+      // It fails as the effect does: the type says so to whoever calls.
       return Effect.forever(
-        Effect.flatMap(this.#parts.lookup.there(name), (peer) => this.#untilGone(peer, use, tell))
-      )
+        Effect.flatMap(this.#parts.lookup.there(target), (peer) => this.#untilGone(peer, use, tell))
+      ) as Effect.Effect<never, never, R>
     })
   }
 
@@ -102,7 +155,12 @@ export class Bonds {
         ),
         outer
       )
-      return { peer, scope, lost: Deferred.await(watcher.lost), run: (effect) => this.#guard(bound, effect) }
+      const run: PeerScope["run"] = (effect) =>
+        Effect.catch(
+          this.#guard(bound, effect),
+          (error) => Effect.fail(goneBy(error, peer, this.#endpointsOf(peer)) ?? error)
+        )
+      return { peer, scope, lost: Deferred.await(watcher.lost), run }
     })
   }
 
@@ -154,66 +212,99 @@ export class Bonds {
     )
   }
 
-  /** Runs an effect while a peer is there under its name, and waits until it is gone. */
-  #untilGone<A, E, R>(
+  #endpointsOf(peer: Peer): ReadonlyArray<Endpoint> {
+    return [...peer.endpoints, ...this.#parts.table.find(peer.publicKey)?.peer.endpoints ?? []]
+  }
+
+  /**
+   * Runs an effect while a peer is there under its name, and waits until it is gone, or was started anew since it began. What it fails
+   * with ends it where there is nobody to give it to.
+   */
+  #untilGone<E, R, R2 = never>(
     peer: Peer,
-    use: (peer: Peer) => Effect.Effect<A, E, R>,
-    tell: Tell
-  ): Effect.Effect<void, E, R> {
-    const { config, table } = this.#parts
-    const endpoints = () => [...peer.endpoints, ...table.find(peer.publicKey)?.peer.endpoints ?? []]
+    use: (peer: Peer) => Effect.Effect<unknown, E, R>,
+    tell: Tell,
+    onFailure?: (peer: Peer, cause: Cause.Cause<E>) => Effect.Effect<unknown, never, R2>
+  ): Effect.Effect<void, E, R | R2> {
+    const { config } = this.#parts
     return Effect.acquireUseRelease(
       Effect.sync(() => this.#bindPeer(peer)),
-      (bound): Effect.Effect<void, E, R> => {
+      (bound): Effect.Effect<void, E, R | R2> => {
         if (bound === undefined) return Effect.void
-        const { lost } = bound.watcher
-        return Effect.catch(
-          this.#guard(bound, Effect.andThen(use(bound.peer), Effect.never)),
-          (error: E | PeerLostError) =>
-            isFaultOf(error, peer, endpoints())
-              ? Deferred.isDoneUnsafe(lost)
+        const { anew, lost } = bound.watcher
+        const gone = Effect.ignore(Deferred.await(lost))
+        const after = Effect.raceFirst(Deferred.await(anew), gone)
+        return Effect.catchCause(
+          Effect.andThen(this.#guard(bound, Effect.suspend(() => use(bound.peer))), after),
+          (cause): Effect.Effect<void, E, R | R2> => {
+            const failure = Cause.findError(cause)
+            const error = Result.isSuccess(failure) && !Cause.hasDies(cause) ? failure.success : undefined
+            if (isFaultOf(error, peer, this.#endpointsOf(peer))) {
+              return Deferred.isDoneUnsafe(lost)
                 ? Effect.void
                 // It could not be reached, or only a connection was lost.
                 : Effect.andThen(
                   tell(peer.publicKey, error),
-                  Effect.raceFirst(Effect.sleep(config.broadcastInterval), Effect.ignore(Deferred.await(lost)))
+                  Effect.raceFirst(Effect.sleep(config.broadcastInterval), gone)
                 )
-              : Effect.fail(error as E)
+            }
+            return onFailure === undefined
+              ? Effect.failCause(cause as Cause.Cause<E>)
+              : Effect.andThen(onFailure(peer, cause as Cause.Cause<E>), after)
+          }
         )
       },
       (bound) => bound === undefined ? Effect.void : this.#release(bound)
     )
   }
 
-  /** Runs an effect for each peer while it is there. */
-  #forEach<A, E, R>(use: (peer: Peer) => Effect.Effect<A, E, R>): Effect.Effect<never, E, R> {
-    const { presence, table } = this.#parts
+  /** Runs an effect for each peer while it is there, and offers what is asked for. */
+  #forEach<E, R, R2>(
+    target: Target,
+    use: (peer: Peer) => Effect.Effect<unknown, E, R>,
+    options: WheneverOptions<E, R2>
+  ): Effect.Effect<never, never, R | R2> {
+    const { choice, presence, table } = this.#parts
     return Effect.scoped(Effect.gen({ self: this }, function*() {
-      const failed = Deferred.makeUnsafe<never, E>()
-      const following = new Set<PublicKey>()
+      const followed = new Map<PublicKey, Deferred.Deferred<void>>()
       const tell = this.#telling()
-      const follow = (publicKey: PublicKey): Effect.Effect<void, E, R> =>
+      const onFailure = (peer: Peer, cause: Cause.Cause<E>) =>
+        Effect.catchCause(options.onFailure?.(peer, cause) ?? failed(peer, cause), (cause) => failed(peer, cause))
+      const { fits, look } = target === "*" ? everybody(presence) : yield* choice.following(target as Where)
+      const follow = (publicKey: PublicKey, unfit: Deferred.Deferred<void>): Effect.Effect<void, never, R | R2> =>
         Effect.suspend(() => {
           // It may be back, or there under another name, before this one had ended.
           const entry = table.find(publicKey)
-          if (entry !== undefined) {
-            return Effect.flatMap(this.#untilGone(entry.peer, use, tell), () => follow(publicKey))
+          if (entry !== undefined && !Deferred.isDoneUnsafe(unfit)) {
+            return Effect.flatMap(
+              Effect.raceFirst(
+                // Whatever it fails with is given to `onFailure`.
+                Effect.orDie(this.#untilGone(entry.peer, use, tell, onFailure)),
+                Deferred.await(unfit)
+              ),
+              () => follow(publicKey, unfit)
+            )
           }
-          following.delete(publicKey)
+          followed.delete(publicKey)
           return Effect.void
         })
       const all = Stream.runForEach(
-        SubscriptionRef.changes(presence.latest),
-        (peers) =>
-          Effect.forEach(peers, ({ publicKey }) => {
-            if (following.has(publicKey)) return Effect.void
-            following.add(publicKey)
-            return Effect.forkScoped(
-              Effect.catchCause(follow(publicKey), (cause) => Deferred.failCause(failed, cause))
-            )
-          }, { discard: true })
+        presence.news,
+        () =>
+          Effect.flatMap(look, (peers) => {
+            for (const [publicKey, unfit] of followed) {
+              const peer = table.find(publicKey)?.peer
+              if (peer !== undefined && !fits(peer)) Deferred.doneUnsafe(unfit, Effect.void)
+            }
+            return Effect.forEach(peers, ({ publicKey }) => {
+              if (followed.has(publicKey)) return Effect.void
+              const unfit = Deferred.makeUnsafe<void>()
+              followed.set(publicKey, unfit)
+              return Effect.forkScoped(follow(publicKey, unfit))
+            }, { discard: true })
+          })
       )
-      return yield* Effect.raceFirst(Deferred.await(failed), Effect.andThen(all, Effect.never))
+      return yield* Effect.andThen(all, Effect.never)
     }))
   }
 

@@ -6,6 +6,7 @@ import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Offer } from "../../Offer.ts"
 import { type Any, type Peer, PeerUnknownError, type Target, type Where } from "../../Peers.ts"
@@ -72,6 +73,19 @@ export class Choice {
         return found.length === 1
           ? Effect.succeed(first)
           : Effect.map(Random.next, (random) => found[Math.floor(random * found.length)]!)
+      }))
+  }
+
+  /** Who follows those that a target means: how to look for them, and whether one of them still offers what is asked for. */
+  following(target: Where): Effect.Effect<
+    { readonly look: Effect.Effect<ReadonlyArray<Peer>>; readonly fits: (peer: Peer) => boolean },
+    never,
+    Scope.Scope
+  > {
+    return Effect.flatMap(wantedOf(target), (wanted) =>
+      Effect.as(this.#parts.interest.held, {
+        look: this.#look(wanted),
+        fits: (peer) => wanted.everybody || offers(peer.offer, wanted)
       }))
   }
 

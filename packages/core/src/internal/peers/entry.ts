@@ -40,6 +40,12 @@ export class Entry {
   #saidAt = 0
   /** The sockets that its adverts by broadcast came from, which can be asked; none where it was heard otherwise since. */
   places: Places | undefined
+  /** A connection with it broke, and nothing has shown since whether it was started anew. */
+  broken = false
+  /** An advert came from elsewhere while something was held with it, which has shown nothing wrong since. */
+  doubted = false
+  /** When it was last found to be started anew. */
+  anewAt = -Infinity
   /** Where it is among all of its table, which sees to it. */
   index = -1
   /** What it says that it offers, granted or not, where it was asked. */

@@ -21,6 +21,7 @@ export class Membership {
   readonly #watchers: Watchers
   readonly #holds: Holds
   readonly #now: () => number
+  readonly #interval: number
 
   constructor(
     parts: {
@@ -29,6 +30,7 @@ export class Membership {
       readonly watchers: Watchers
       readonly holds: Holds
       readonly now: () => number
+      readonly broadcastInterval: Duration.Duration
     }
   ) {
     this.#table = parts.table
@@ -36,6 +38,7 @@ export class Membership {
     this.#watchers = parts.watchers
     this.#holds = parts.holds
     this.#now = parts.now
+    this.#interval = Duration.toMillis(parts.broadcastInterval)
   }
 
   /** Enters a peer, `kept` from those who flood the unproved. */
@@ -94,6 +97,36 @@ export class Membership {
     if (withdrawn === "None") return
     if (!this.#holds.isHeld(entry.peer.publicKey)) return this.left(entry, "SaidSo")
     this.#holds.leaves(entry.peer.publicKey)
+  }
+
+  /** An advert says that it is not where it was. Where nothing is held with it there is nothing that would show more. */
+  heardElsewhere(entry: Entry, place: "New" | "Elsewhere" | "Moved"): void {
+    const isHeld = this.#holds.isHeld(entry.peer.publicKey)
+    if (entry.broken || !isHeld && place !== "New") this.#anew(entry)
+    else if (isHeld) entry.doubted = true
+  }
+
+  /** A connection with it broke: it was not ended in order. */
+  broke(entry: Entry): void {
+    if (entry.doubted) this.#anew(entry)
+    else entry.broken = true
+  }
+
+  /** Something is held with it from now on that was not before. Where it sends no adverts, nothing else will show that it is another process. */
+  heldAnew(entry: Entry): void {
+    entry.doubted = false
+    if (entry.broken && entry.places === undefined) this.#anew(entry)
+  }
+
+  /** It was started anew, and was not missed. Adverts can be made up, so not more often than it would be heard. */
+  #anew(entry: Entry): void {
+    const now = this.#now()
+    if (!this.#isThere(entry) || now - entry.anewAt < this.#interval) return
+    entry.anewAt = now
+    entry.broken = false
+    entry.doubted = false
+    this.#presence.publish({ _tag: "Restarted", peer: entry.peer })
+    this.#watchers.anew(entry.peer.publicKey)
   }
 
   /** The addresses that adverts give it are others now. */

@@ -137,7 +137,14 @@ export const make = (): Effect.Effect<
     const watchers = new Watchers()
     const holds = new Holds()
     const leftOut = new LeftOut(config, now)
-    const membership = new Membership({ table, presence, watchers, holds, now })
+    const membership = new Membership({
+      table,
+      presence,
+      watchers,
+      holds,
+      now,
+      broadcastInterval: config.broadcastInterval
+    })
     const conflicts = new Conflicts({
       table,
       presence,
@@ -155,7 +162,7 @@ export const make = (): Effect.Effect<
     const lookup = new Lookup({ config, table, presence, conflicts, leftOut, now })
     const interest = new Interest()
     const choice = new Choice({ table, presence, lookup, interest, trust }, clock)
-    const bonds = new Bonds({ config, table, presence, watchers, lookup })
+    const bonds = new Bonds({ config, table, presence, watchers, lookup, choice })
     const watch = yield* Liveness.make({ config, self, transport, clock, table, presence, membership, asking, now })
 
     yield* Effect.addFinalizer(() => Effect.sync(() => lookup.close()))
@@ -169,7 +176,7 @@ export const make = (): Effect.Effect<
       presenceOf: (name) => lookup.presenceOf(name),
       awaitPeer: (name, timeout = "10 seconds") => lookup.awaitPeer(name, timeout),
       whileOnline: (name, use) => bonds.whileOnline(name, use),
-      wheneverOnline: (name, use) => bonds.wheneverOnline(name, use),
+      wheneverOnline: bonds.wheneverOnline,
       scoped: (name) => bonds.scoped(name),
       obstacles: Effect.sync(() => config.obstacles.now(now())),
       conflicts: conflicts.all,
@@ -187,12 +194,15 @@ export const make = (): Effect.Effect<
       ...choosing(lookup, choice, interest),
       lost: (publicKey) => bonds.lost(publicKey),
       holdUnsafe: (publicKey, onDoubt, accepted) => {
+        const known = table.find(publicKey)
+        if (known !== undefined && !holds.isHeld(publicKey)) membership.heldAnew(known)
         holds.add(publicKey, onDoubt)
         if (accepted !== undefined) arrivals.enter({ name: accepted.name, publicKey }, accepted.from)
-        return () => {
+        return (broke) => {
           const leaves = holds.remove(publicKey, onDoubt)
           const entry = table.find(publicKey)
           if (entry === undefined) return
+          if (broke === true && !leaves) membership.broke(entry)
           if (leaves) membership.left(entry, "ConnectionsEnded")
           else arrivals.leave(entry.peer)
         }

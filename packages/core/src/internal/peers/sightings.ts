@@ -177,9 +177,10 @@ export class Sightings {
       if (entry.names.length === 1) entry.knows(sighting, now())
       return false
     }
-    if (place === "New") membership.moved(entry)
+    if (place !== "Moved") membership.moved(entry)
     // Perhaps it was started anew, and what is held with it is a ghost.
     holds.doubt(publicKey, "restarted")
+    membership.heardElsewhere(entry, place)
     return true
   }
 

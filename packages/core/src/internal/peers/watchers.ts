@@ -8,6 +8,8 @@ import type { PublicKey } from "../../PublicKey.ts"
 /** All who wait for the same: a peer under one name, or `""` under whatever name it has. */
 export interface Watcher {
   readonly lost: Deferred.Deferred<never, PeerLostError>
+  /** Done when the peer is found to be started anew; then it is another one. */
+  anew: Deferred.Deferred<void>
   waiting: number
 }
 
@@ -17,7 +19,7 @@ export class Watchers {
   watch(publicKey: PublicKey, name: NodeName | ""): Watcher {
     const byName = this.#all.get(publicKey) ?? new Map<NodeName | "", Watcher>()
     this.#all.set(publicKey, byName)
-    const watcher = byName.get(name) ?? { lost: Deferred.makeUnsafe(), waiting: 0 }
+    const watcher = byName.get(name) ?? { lost: Deferred.makeUnsafe(), anew: Deferred.makeUnsafe(), waiting: 0 }
     byName.set(name, watcher)
     watcher.waiting++
     return watcher
@@ -47,6 +49,17 @@ export class Watchers {
           })
         )
       )
+    }
+  }
+
+  /** Tells those who wait for it that a peer was started anew. */
+  anew(publicKey: PublicKey): void {
+    // Who is told may watch anew.
+    const all = [...this.#all.get(publicKey)?.values() ?? []]
+    for (const watcher of all) {
+      const { anew } = watcher
+      watcher.anew = Deferred.makeUnsafe()
+      Deferred.doneUnsafe(anew, Effect.void)
     }
   }
 

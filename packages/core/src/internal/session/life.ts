@@ -35,7 +35,7 @@ export class Life {
   readonly #renew: (session: Session, state: PeerSessions) => void
   readonly #began: (session: Session) => void
   /** Each session keeps its peer in the table of peers when an advert says that it leaves, and is asked instead. */
-  readonly #holds = new WeakMap<Session, () => void>()
+  readonly #holds = new WeakMap<Session, (broke?: boolean) => void>()
 
   constructor(host: Host, parts: {
     readonly table: Table
@@ -152,7 +152,8 @@ export class Life {
       session.end({ reason: "dead", detail: "it was given up before it began" })
     }
     state.sessions.delete(session)
-    this.#holds.get(session)?.()
+    const { reason } = session.ending!
+    this.#holds.get(session)?.(reason === "broken" || reason === "dead")
     table.vacate(session)
     state.wakeAll()
     table.onRoom(state)
