@@ -10,7 +10,7 @@ import {
   type Crypto,
   type FunctionError,
   PeerRpc,
-  type Peers,
+  Peers,
   type Reach,
   RpcRegistry,
   type Sessions,
@@ -291,3 +291,31 @@ expectTypeOf(node.client(Files, "*")).toEqualTypeOf<
 expectTypeOf(all.hash({ path: "/etc" })).toEqualTypeOf<
   Effect.Effect<Readonly<Record<string, Exit.Exit<string, Missing | PeerRpc.RpcError>>>>
 >()
+
+// --- targets by what peers offer -------------------------------------------------------------------------------------
+
+expectTypeOf(node.target<Api>({ role: "worker" }).add(1, 2)).toEqualTypeOf<
+  Effect.Effect<Readonly<Record<string, Exit.Exit<number, CommandNode.CommandError>>>>
+>()
+expectTypeOf(node.target<Api>(Peers.any({ role: "worker" })).add(1, 2)).toEqualTypeOf<
+  Effect.Effect<number, CommandNode.CommandError>
+>()
+expectTypeOf(node.target(Peers.any({ serves: [Greet, Files, "more"] }), { commands }).greet("Ann")).toEqualTypeOf<
+  Effect.Effect<string, CommandNode.CommandError>
+>()
+expectTypeOf(node.client(Files, Peers.any({ role: "worker" }))).toEqualTypeOf<
+  Effect.Effect<RpcClient.FromGroup<typeof Files, PeerRpc.ServiceError>, never, Scope.Scope>
+>()
+expectTypeOf(node.client(Files, { serves: Files, where: ({ offer }) => offer?.meta["zone"] === "a" })).toEqualTypeOf(
+  node.client(Files, "*")
+)
+expectTypeOf(node.awaitPeers({ serves: Files }, { atLeast: 2, within: "1 second" })).toEqualTypeOf<
+  Effect.Effect<ReadonlyArray<Peers.Peer>, Peers.PeerUnknownError>
+>()
+expectTypeOf(node.request(Peers.any({ role: "worker" }), "echo", "hi")).toEqualTypeOf(node.request("bob", "echo", "hi"))
+// @ts-expect-error: no such key
+node.target({ rol: "worker" })
+// @ts-expect-error: one of several is no target of all
+node.sendAll(Peers.any({ role: "worker" }), "echo", "hi")
+// @ts-expect-error: groups are known to a CommandNode alone
+node.streams.awaitPeers({ serves: Files })

@@ -79,6 +79,7 @@ describe("who asks a node what it offers", () => {
       const network = yield* SimNetwork.make()
       const { alice, bob } = yield* two(network)
       const { lines } = yield* ask(alice.node, "bob")
+      yield* Effect.sleep("1 second")
       yield* bob.node.offer.update({ roles: ["a"] })
       yield* bob.node.offer.update({ roles: [] })
       yield* Effect.sleep("2 seconds")

@@ -5,6 +5,7 @@ import { crowdList } from "./lists/crowd.ts"
 import { handlersList } from "./lists/handlers.ts"
 import { machinesList } from "./lists/machines.ts"
 import { namesList } from "./lists/names.ts"
+import { offersList } from "./lists/offers.ts"
 import { peersList } from "./lists/peers.ts"
 import { rightsList } from "./lists/rights.ts"
 import { sessionsList } from "./lists/sessions.ts"
@@ -19,5 +20,6 @@ export const all: ReadonlyArray<Mutation> = [
   ...callsList,
   ...handlersList,
   ...machinesList,
-  ...crowdList
+  ...crowdList,
+  ...offersList
 ]

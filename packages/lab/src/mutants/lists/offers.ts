@@ -1,0 +1,145 @@
+/** Mutations of what nodes tell of what they offer, and of what others take of it. */
+import type { Mutation } from "../mutation.ts"
+import { of, suites } from "./of.ts"
+
+const told = suites("Telling.sim", "Own")
+const asked = suites("Following.sim")
+
+const telling = of("telling", "packages/core/src/internal/offers/telling.ts", told, {
+  "often": [
+    `if (!this.#streams.take(publicKey, nowUnsafe(this.#clock))) {`,
+    `if (false) {`,
+    "a peer that asks without end is answered each time"
+  ],
+  "credit": [`stream.ease(0)`, ``, "who asks what is offered takes the credit of calls"],
+  "one": [
+    `before?.stream.reset("cancelled", "it was asked for again")`,
+    ``,
+    "a peer has any number of streams on which it is told"
+  ],
+  "rate": [
+    `wait > 0 ? Effect.sleep(wait) : Effect.yieldNow`,
+    `Effect.yieldNow`,
+    "a node that changes all the time has its peers read all the time"
+  ],
+  "same": [
+    `this.#line !== undefined && isSame(this.#line, line) ? this.#line : line`,
+    `line`,
+    "what has not changed is told again"
+  ],
+  "reading": [
+    `if (stream.buffered >= lowWater) {`,
+    `if (false) {`,
+    "what a peer does not read is kept for it"
+  ]
+})
+
+const own = of("own-offer", "packages/core/src/internal/offers/own.ts", told, {
+  "functions": [`.slice(0, Offer.maxFunctions)`, ``, "a node tells of more functions than a line may have"],
+  "length": [
+    `if (length > Offer.maxLength + lineFeed) break`,
+    ``,
+    "a node says a line that is too long"
+  ]
+})
+
+const following = of("following", "packages/core/src/internal/offers/following.ts", asked, {
+  "roles": [
+    `roles: claimed.roles.filter((role) => Rights.allows(roles, role)),`,
+    `roles: claimed.roles,`,
+    "a role is held by who says so"
+  ],
+  "functions": [
+    `functions: Rights.allowsAll(serves)`,
+    `functions: true`,
+    "a service is served by who says so"
+  ],
+  "changes": [
+    `() => Effect.sync(() => this.#judgeAll())`,
+    `() => Effect.void`,
+    "what the policy grants from now on, and does not any more, counts for nothing"
+  ],
+  "lingering": [
+    `!this.#isWanted && this.#parts.now() - this.#unwantedAt >= lingering`,
+    `false`,
+    "peers are asked for ever since somebody wanted to know"
+  ],
+  "moved": [
+    `if (attempt?.stream?.isLeftBehind === true)`,
+    `if (attempt?.stream?.isLeftBehind === undefined && attempt?.stream !== undefined)`,
+    "a session that was replaced is kept for what its peer offers"
+  ],
+  "room": [
+    `if (this.#all.size >= this.#parts.limits.offers && !this.#makeRoom(publicKey, at)) {`,
+    `if (false) {`,
+    "any number of peers is asked"
+  ],
+  "vain": [
+    `if (!followed.tried || followed.attempt !== undefined || followed.claimed !== undefined) continue`,
+    `continue`,
+    "those who never answer leave no room for those who do"
+  ],
+  "memory": [`if (held > limits.offerMemory) {`, `if (false) {`, "what peers offer takes any memory"],
+  "first": [
+    `followed.isFirst !== first`,
+    `false`,
+    "those who never answer are asked before who has just come"
+  ],
+  "patience": [
+    `const wait = this.#patientUntil - this.#parts.now()`,
+    `const wait = patience`,
+    "a call waits for whoever has just come"
+  ],
+  "flapping": [
+    `if (wait <= 0) return this.#enter(followed, attempt, line)`,
+    `return this.#enter(followed, attempt, line)`,
+    "a peer that flaps has all readers of events follow it"
+  ],
+  "ending": [
+    `const lasted = answeredAt !== undefined && at - answeredAt >= lasting`,
+    `const lasted = answeredAt !== undefined`,
+    "a peer that ends its stream is asked without end"
+  ],
+  "judging": [
+    `followed.judging?.interruptUnsafe()
+    followed.judging`,
+    `followed.judging`,
+    "a policy that never answers is asked for each line of each peer"
+  ]
+})
+
+const choice = of("choice", "packages/core/src/internal/peers/choice.ts", suites("Following.sim", "Targets.sim"), {
+  "draining": [`&& peer.offer?.draining !== true`, ``, "a peer that is about to leave is chosen"],
+  "predicate": [
+    `wanted.where(peer) === true`,
+    `wanted.where(peer)`,
+    "a promise is taken for yes"
+  ],
+  "shared": [
+    `const named = table.isAnyShared`,
+    `const named = false`,
+    "of a name that two use one is chosen"
+  ],
+  "contract": [
+    `(contract === undefined || functions[name] === contract)`,
+    `true`,
+    "a peer of another contract is chosen"
+  ],
+  "inherited": [
+    `Object.hasOwn(functions, name) && (contract`,
+    `name in functions && (contract`,
+    "every peer serves what every object has"
+  ],
+  "blind": [
+    `if (lookup.closed || !wanted.everybody && this.#isBlind(wanted)) {`,
+    `if (lookup.closed) {`,
+    "a node that knows no offers calls nobody, and says nothing"
+  ],
+  "everybody": [
+    `(rights) => maySay(rights, served)`,
+    `() => true`,
+    "who may not serve a group is sent the calls of all"
+  ]
+})
+
+export const offersList: ReadonlyArray<Mutation> = [...telling, ...own, ...following, ...choice]
