@@ -15,7 +15,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -249,6 +249,17 @@ export interface OwnOffer {
 }
 
 /**
+ * How a node drains.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DrainOptions {
+  /** How long it is waited for calls that run. Default: 10 seconds. */
+  readonly within?: Duration.Input | undefined
+}
+
+/**
  * A node with named functions over byte streams.
  *
  * @category models
@@ -261,6 +272,12 @@ export interface AdvancedNodeService extends Omit<BasicNode.BasicNodeService, "s
   readonly register: Register
   /** What it offers its peers. */
   readonly offer: OwnOffer
+  /**
+   * Drains the node, which is about to leave: it tells its peers so (`offer.draining`), refuses new calls as not run, which clients of a service make
+   * elsewhere, and waits until those that run are answered, or the time is up: 10 seconds by default. Gives how many are left then. It goes on refusing until
+   * it is closed, or `offer.update({ draining: false })`. Messages are answered as before.
+   */
+  readonly drain: (options?: DrainOptions) => Effect.Effect<number>
   /** The names of the functions that are registered, sorted. */
   readonly functions: Effect.Effect<ReadonlyArray<string>>
   /**
@@ -350,7 +367,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>, allo
     const sessions = yield* Sessions.Sessions
     const peers = yield* Peers.Peers
     const clock = yield* Clock.Clock
-    const { callMemory, callSize } = (yield* NodeOptions.NodeConfig).limits
+    const { grace, limits: { callMemory, callSize } } = yield* NodeOptions.NodeConfig
     const memory = makeCallMemory(callMemory)
     const own = yield* Offers.OwnOffer
     const registered = new Serving.Functions<AdvancedNode["Service"]>(
@@ -371,6 +388,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>, allo
       raw: basic,
       sessions,
       offer: Offers.serviceOf(own),
+      drain: (options) => Offers.drain(own, options?.within),
       functions: Effect.sync(() => registered.names),
       register: <R>(name: string, handler: Handler<unknown, R, never>, options?: Serving.Registering) =>
         registered.register<R>(name, handler as (call: unknown) => unknown, options),
@@ -393,6 +411,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>, allo
     )
     // Before the connections close under them.
     yield* Effect.addFinalizer(() => sessions.closeAll)
+    if (!Duration.isZero(grace)) yield* Effect.addFinalizer(() => Effect.asVoid(node.drain({ within: grace })))
     return node
   })
 

@@ -378,7 +378,7 @@ const serveNode = (
     const sessions = yield* Sessions.Sessions
     const peers = yield* Peers.Peers
     const clock = yield* Clock.Clock
-    const { limits } = yield* NodeConfig
+    const { grace, limits } = yield* NodeConfig
     const given = yield* Effect.serviceOption(RpcRegistry.RpcRegistry)
     const registry = Option.isSome(given) ? given.value : yield* RpcRegistry.make
 
@@ -430,6 +430,7 @@ const serveNode = (
       { scoped: false }
     )
     yield* Effect.addFinalizer(() => sessions.closeAll)
+    if (!Duration.isZero(grace)) yield* Effect.addFinalizer(() => Effect.asVoid(node.drain({ within: grace })))
     return node
   })
 

@@ -23,7 +23,7 @@ import { Crypto, type KeyPair } from "./Crypto.ts"
 import { Identity, IdentityStore } from "./Identity.ts"
 import { KeyList, OneOrMoreKeys } from "./internal/values/keyInput.ts"
 import { Obstacles } from "./internal/values/obstacles.ts"
-import { count, duration, Endpoint, IsKeyPair } from "./internal/values/optionSchemas.ts"
+import { count, duration, durationOrNone, Endpoint, IsKeyPair } from "./internal/values/optionSchemas.ts"
 import * as Variables from "./internal/values/variables.ts"
 import * as NetworkKey from "./NetworkKey.ts"
 import * as NetworkKeys from "./NetworkKeys.ts"
@@ -245,6 +245,11 @@ export const NodeOptions = Schema.Struct({
    * `all` the time.
    */
   offers: Schema.Literals(["asked", "all"]).pipe(Schema.withDecodingDefaultKey(Effect.succeed("asked" as const))),
+  /**
+   * How long a node that is closed first drains: it says so to its peers, takes no more calls, and lets those finish that run. Functions that are
+   * taken away let theirs finish for as long. Default: 0, whoever is closed interrupts what runs.
+   */
+  grace: durationOrNone("0 millis", "How long a node that is closed lets calls finish. 0: it interrupts them."),
   /** The bounds, each with a default. */
   limits: Limits.pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
 }).check(

@@ -629,6 +629,9 @@ const typed: Readonly<Record<string, Titles>> = {
 }
 
 const offers: Readonly<Record<string, Titles>> = {
+  "core/test/offers/Drain.sim.test.ts": {
+    "tells its peers, refuses what is new unrun, and finishes what runs": ["reset-draining"]
+  },
   "core/test/offers/Telling.sim.test.ts": {
     "is told at once, and again whenever that is another: roles, meta, functions, draining": ["offer-stream"],
     "is told four lines a second of a node that changes a thousand times, the last with all of it": ["offer-rate"],

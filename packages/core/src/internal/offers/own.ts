@@ -70,6 +70,11 @@ export class Own {
     return () => this.#listeners.delete(listener)
   }
 
+  /** Whether it takes no more calls. */
+  get drains(): boolean {
+    return this.#stated.draining
+  }
+
   get offer(): Offer.Offer {
     return this.#look().offer
   }

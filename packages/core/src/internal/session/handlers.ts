@@ -1,5 +1,6 @@
 /** Who serves the streams that peers open: of a protocol, or of one name of it. The last that was set serves, until it is taken away. */
 import type { MuxStream } from "./muxStream.ts"
+import { draining } from "./refused.ts"
 import type { Session } from "./session.ts"
 
 export type Handler = (stream: MuxStream, session: Session) => void
@@ -15,7 +16,15 @@ interface OfProtocol {
 /** A peer's text, in what it is told about it. */
 const shown = (text: string): string => text.length <= 100 ? text : `${text.slice(0, 100)}…`
 
+/** What nodes tell each other of themselves, which is no call. */
+const ofNodes: ReadonlySet<string> = new Set(["credentials", "offer"])
+
+/** Whether a stream is a call, or something else that a program asks for. */
+export const isCall = (protocol: string): boolean => !ofNodes.has(protocol)
+
 export class Handlers {
+  /** Whether the node takes no more calls, as it is about to leave. */
+  drains: () => boolean = () => false
   readonly #protocols = new Map<string, OfProtocol>()
 
   /** What it gives takes this handler away, and no other of the same place. */
@@ -37,6 +46,7 @@ export class Handlers {
   /** Hands over a stream that a peer has opened, or says that nobody serves it. */
   open(stream: MuxStream, session: Session): void {
     const { name, protocol } = stream.open
+    if (this.drains() && isCall(protocol)) return stream.reset("refused", draining)
     const served = this.#protocols.get(protocol)
     const handler = served?.named.get(name)?.at(-1) ?? served?.all.at(-1)
     if (handler !== undefined) handler(stream, session)

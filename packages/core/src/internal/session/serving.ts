@@ -3,6 +3,7 @@
  * and their stream ended when they have.
  */
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -47,12 +48,48 @@ class Running {
   }
 }
 
+/** Looks so often whether what was waited for is over, in milliseconds. */
+export const lookEvery = 20
+
+/** Waits, so long at the most, for as long as something holds. */
+export const whileHolds = (holds: () => boolean, millis: number, now: () => number): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const until = now() + millis
+    const waiting: Effect.Effect<void> = Effect.suspend(() =>
+      holds() && now() < until
+        ? Effect.andThen(Effect.sleep(Math.min(lookEvery, until - now())), waiting)
+        : Effect.void
+    )
+    return waiting
+  })
+
+/** Has what runs finish when its handlers are taken away: in the time that the node's options give, for all of one scope together. */
+class Grace {
+  readonly #host: Host
+  readonly #until = new WeakMap<Scope.Scope, number>()
+
+  constructor(host: Host) {
+    this.#host = host
+  }
+
+  of(scope: Scope.Scope, runs: () => boolean): Effect.Effect<void> {
+    const { config, now } = this.#host
+    const millis = Duration.toMillis(config.grace)
+    return millis === 0 ? Effect.void : Effect.suspend(() => {
+      const until = this.#until.get(scope) ?? now() + millis
+      this.#until.set(scope, until)
+      return whileHolds(runs, until - now(), now)
+    })
+  }
+}
+
 type Handler<R> = (stream: Sessions.SessionStream) => Effect.Effect<void, never, R> | PromiseLike<void> | void
 
 type Fork = (effect: Effect.Effect<unknown, unknown>) => Fiber.Fiber<unknown, unknown>
 
 export const make = (host: Host, handlers: Handlers): Sessions.Sessions["Service"]["handle"] => {
   const running = new Running(host.limits.calls)
+  const grace = new Grace(host)
 
   /** What becomes of a stream, and of the log, when its handler has ended. */
   const settle = (stream: MuxStream, given: SessionStream, fork: Fork, exit: Exit.Exit<unknown, unknown>) => {
@@ -85,7 +122,10 @@ export const make = (host: Host, handlers: Handlers): Sessions.Sessions["Service
       // The span of whoever sets the handler is nobody's who opens a stream.
       const base = Context.omit(Tracer.ParentSpan)(services) as Context.Context<never>
       const who = Given.titled("the handler of", typeof where === "string" ? where : where.name)
-      const fibers = yield* Scope.Scope
+      const scope = yield* Scope.Scope
+      // Closes after what is set below has waited for what runs in it.
+      const fibers = yield* Scope.fork(scope)
+      let ran = 0
 
       const serve = (stream: MuxStream, session: Session) => {
         const key = session.peer.publicKey
@@ -101,8 +141,10 @@ export const make = (host: Host, handlers: Handlers): Sessions.Sessions["Service
             return parent === undefined ? own : Context.add(own, Tracer.ParentSpan, parent)
           })
         )
+        ran++
         // Of the fiber and not in it: what is no effect deep inside of one ends a fiber without its finalizers.
         fiber.addObserver((exit) => {
+          ran--
           off()
           running.leave(key)
           settle(stream, given, fork, exit)
@@ -117,6 +159,10 @@ export const make = (host: Host, handlers: Handlers): Sessions.Sessions["Service
         Fiber.runIn(fiber, fibers)
       }
 
-      yield* Effect.acquireRelease(Effect.sync(() => handlers.add(where, serve)), (remove) => Effect.sync(remove))
+      const finishing = grace.of(scope, () => ran > 0)
+      yield* Effect.acquireRelease(
+        Effect.sync(() => handlers.add(where, serve)),
+        (remove) => Effect.andThen(Effect.sync(remove), finishing)
+      )
     }) as Effect.Effect<void, never, Exclude<R, Scope.Scope> | Scope.Scope>
 }

@@ -23,7 +23,7 @@ import * as Accepting from "./accepting.ts"
 import * as Connecting from "./connecting.ts"
 import * as Credentials from "./credentials.ts"
 import { Dialling } from "./dialling.ts"
-import { Handlers } from "./handlers.ts"
+import { Handlers, isCall } from "./handlers.ts"
 import * as Host from "./host.ts"
 import * as Keeping from "./keeping.ts"
 import { Life } from "./life.ts"
@@ -47,6 +47,8 @@ export class SessionInside extends Context.Service<SessionInside, {
   readonly handlers: Handlers
   /** Opens a stream that nobody has asked for. */
   readonly openUnasked: Opening["openUnasked"]
+  /** Calls of peers that are not answered, or whose answer is not sent. */
+  readonly calls: () => number
   /** Has a peer show its certificate, for messages, which cannot; `undefined` where the trust policy goes by none. */
   readonly introduce: Introduce | undefined
 }>()("@pnet/core/internal/SessionInside") {}
@@ -63,6 +65,14 @@ const closeAll = (table: Table): Effect.Effect<void> =>
     yield* Effect.yieldNow
     yield* Effect.yieldNow
   })
+
+const callsOf = (table: Table): number => {
+  let calls = 0
+  for (const [session] of table.all()) {
+    for (const stream of session.mux.theirs.values()) if (isCall(stream.open.protocol)) calls++
+  }
+  return calls
+}
 
 const infoOf = (session: Session): Sessions.SessionInfo => ({
   peer: session.peer,
@@ -110,7 +120,7 @@ const make: Effect.Effect<
   const introduce = host.trust.credentials === undefined ? undefined : (peer: Peer) => credentials.introduce(peer)
   return {
     acceptor,
-    inside: { handlers, openUnasked, introduce },
+    inside: { handlers, openUnasked, introduce, calls: () => callsOf(table) },
     sessions: {
       ...opening,
       handle,
