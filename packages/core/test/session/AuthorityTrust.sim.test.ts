@@ -33,6 +33,7 @@ const world = Effect.gen(function*() {
       readonly issue?: Partial<Authority.Issue>
       readonly certificate?: Uint8Array | "none"
       readonly by?: Authority.Authority
+      readonly capacity?: number
       readonly policy?: (policy: AuthorityTrust.ByAuthority) => Trust.Trust["Service"]
     } = {}
   ) =>
@@ -50,6 +51,7 @@ const world = Effect.gen(function*() {
       const certificate = options.certificate ?? (yield* issue())
       const policy = yield* Effect.orDie(AuthorityTrust.make((options.by ?? authority).publicKey, {
         networkId,
+        capacity: options.capacity,
         ...(certificate === "none" ? {} : { certificate })
       }))
       const started = yield* start(network, {
@@ -118,6 +120,19 @@ describe("nodes of an authority", () => {
           yield* node("liar", { issue: { name: "bobby" } }),
           yield* node("late", { issue: { lifetime: "1 milli", notBefore: 0 } }),
           yield* node("foreign", { by: other }),
+          // What is shown is more than may be, which is as if it were not there.
+          yield* node("padded", {
+            policy: (policy) => ({
+              ...policy,
+              credentials: {
+                ...policy.credentials!,
+                shown: Effect.map(
+                  policy.credentials!.shown,
+                  (shown) => Uint8Array.of(...shown!, ...new Uint8Array(4_097 - shown!.length))
+                )
+              }
+            })
+          }),
           // A node of yesterday, or of another policy: it shows nothing, and takes whom it likes.
           {
             ...(yield* start(network, { name: "old", functions: { echo } }, { trust: TofuTrust.layer() })),
@@ -146,7 +161,7 @@ describe("nodes of an authority", () => {
         ])
         assert.deepStrictEqual(yield* bob.node.sessions.all, [])
       }),
-      coarse
+      { step: "200 millis" }
     ))
 
   it.effect("learn of a renewed certificate in the session that stands, which outlives the old one, and of its rights", () =>
@@ -231,6 +246,45 @@ describe("revocation", () => {
       coarse
     ))
 
+  it.effect("reaches a node whose other peers say that they have newer ones, and never give any", () =>
+    inWorld(
+      Effect.gen(function*() {
+        const { authority, node } = yield* world
+        let asked = 0
+        const liars = yield* Effect.forEach(["l1", "l2", "l3", "l4", "l5"], (name) =>
+          node(name, {
+            policy: (policy) => ({
+              ...policy,
+              credentials: {
+                ...policy.credentials!,
+                shown: Effect.map(policy.credentials!.shown, (shown) => {
+                  const out = shown!.slice()
+                  out.set([0, 0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff])
+                  return out
+                }),
+                give: () => Effect.andThen(Effect.sync(() => asked++), Effect.never)
+              }
+            })
+          }))
+        const bob = yield* node("bob")
+        const honest = yield* node("honest")
+        yield* know(bob, honest, ...liars)
+        for (const liar of liars) yield* call(liar, "bob")
+        yield* call(honest, "bob")
+        const list = yield* Effect.orDie(
+          authority.revoke({ networkId, version: 3, publicKeys: [liars[0]!.node.publicKey] })
+        )
+        const begun = yield* Clock.currentTimeMillis
+        yield* Effect.orDie(honest.policy.revoke(list))
+        yield* until("bob has it", Effect.map(bob.policy.revocations, (bytes) => bytes !== undefined))
+        assert.isBelow((yield* Clock.currentTimeMillis) - begun, 21_000)
+        assert.isAtLeast(asked, 4)
+        assert.strictEqual((yield* failureOf(call(liars[0]!, "bob")))._tag, "ProtocolError")
+        assert.strictEqual(yield* call(liars[1]!, "bob"), "hi")
+      }),
+      coarse
+    ))
+
   it.effect("lists that a peer says it has and has not are asked for seldom, one at a time, and cost no session", () =>
     inWorld(
       Effect.gen(function*() {
@@ -306,6 +360,23 @@ describe("RAW", () => {
         const error = yield* failureOf(basic.sendText("bob", "hello"))
         assert(error._tag === "UntrustedPeerError" && error.kind === "NoCertificate", error.message)
         assert.include(error.message, "which a BasicNode does not have")
+      }),
+      coarse
+    ))
+
+  it.effect("is taken again from who was forgotten, once it has shown its certificate anew, which a refusal makes it do", () =>
+    inWorld(
+      Effect.gen(function*() {
+        const { node } = yield* world
+        const alice = yield* node("alice")
+        const bob = yield* node("bob", { capacity: 1 })
+        const carol = yield* node("carol")
+        yield* know(alice, bob, carol)
+        assert.strictEqual(yield* alice.node.raw.sendText("bob", "hello"), "hello")
+        assert.strictEqual(yield* call(carol, "bob"), "hi")
+        const refused = yield* failureOf(alice.node.raw.sendText("bob", "hello"))
+        assert(refused._tag === "ProtocolError" && refused.code === "ERR_UNTRUSTED", refused.message)
+        assert.strictEqual(yield* alice.node.raw.sendText("bob", "hello"), "hello")
       }),
       coarse
     ))

@@ -151,6 +151,19 @@ describe("a certificate", () => {
       }
     })))
 
+  it.effect("is issued up to 2,048 bytes, and no byte more", () =>
+    provide(Effect.gen(function*() {
+      const { issue: sign } = yield* authority
+      const lengths: Array<number | undefined> = []
+      for (let length = 80; length < 110; length++) {
+        const serves = [..."abcdefg"].map((c) => c.repeat(255)).concat("h".repeat(length))
+        const made = yield* Effect.result(sign({ ...issue, rights: { serves } }))
+        lengths.push(Result.isSuccess(made) ? made.success.length : undefined)
+      }
+      assert.strictEqual(Math.max(...lengths.filter((length) => length !== undefined)), 2_048)
+      assert.isUndefined(lengths.at(-1))
+    })))
+
   it.effect("that is issued later is newer, and lists as well", () =>
     provide(Effect.gen(function*() {
       const made = yield* Authority.generate
