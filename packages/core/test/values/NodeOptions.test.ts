@@ -30,7 +30,7 @@ describe("NodeOptions", () => {
   it.effect("fills in every default", () =>
     Effect.gen(function*() {
       const options = yield* NodeOptions.make({ name: "alpha" })
-      const { limits, broadcastInterval, ...rest } = options
+      const { limits, broadcastInterval, grace, ...rest } = options
       assert.deepStrictEqual(rest as unknown, {
         name: "alpha",
         networkId: "pnet",
@@ -47,6 +47,7 @@ describe("NodeOptions", () => {
         offers: "asked"
       })
       assert.strictEqual(Duration.toMillis(broadcastInterval), 2_500)
+      assert.strictEqual(Duration.toMillis(grace), 0)
       assert.deepStrictEqual(
         Object.fromEntries(
           Object.entries(limits).map(([name, value]) => [
