@@ -76,6 +76,7 @@ export class Following implements Follower {
   readonly #vain = new Map<PublicKey, number>()
   readonly #wake = Latch.makeUnsafe(false)
   #isWanted = false
+  #isFollowing = false
   #unwantedAt = -Infinity
   #patientUntil = -Infinity
   #asking = 0
@@ -94,8 +95,9 @@ export class Following implements Follower {
     const at = this.#parts.now()
     if (isWanted && !this.#isWanted && at - this.#unwantedAt >= lingering) this.#patientUntil = at + patience
     this.#isWanted = isWanted
-    if (isWanted) this.#wake.openUnsafe()
-    else this.#unwantedAt = at
+    if (!isWanted) this.#unwantedAt = at
+    // Each call may want to know.
+    else if (!this.#isFollowing) this.#wake.openUnsafe()
   }
 
   settled(): Effect.Effect<void> | undefined {
@@ -144,13 +146,19 @@ export class Following implements Follower {
     )
     const following = Effect.andThen(
       Effect.raceFirst(looking, Effect.raceFirst(Effect.andThen(waking, Effect.never), judging)),
-      Effect.sync(() => this.#dropAll())
+      Effect.sync(() => {
+        this.#isFollowing = false
+        this.#dropAll()
+        // Somebody may have wanted to know while this came to its end.
+        if (!isOver()) this.#wake.openUnsafe()
+      })
     )
     return Effect.forever(Effect.andThen(
       this.#wake.await,
       Effect.suspend(() => {
         this.#wake.closeUnsafe()
-        return isOver() ? Effect.void : following
+        this.#isFollowing = !isOver()
+        return this.#isFollowing ? following : Effect.void
       })
     ))
   }
