@@ -79,6 +79,26 @@ it.live("diagnose", () =>
     assert.strictEqual(wrong.code as number, 1, wrong.output)
   }), 30_000)
 
+it.live("work-queue", () =>
+  Effect.gen(function*() {
+    const { code, output } = yield* run("work-queue")
+    for (const film of ["alien", "brazil", "casablanca"]) assert.include(output, `${film}: 20 of 20`)
+    // The worker of this one was killed behind its tenth frame.
+    const by = [...output.matchAll(/alien: \d+ of 20, by (w\d)/g)].map(([, name]) => name)
+    assert.lengthOf(by, 4, output)
+    assert.deepStrictEqual([by[0], by[2]], [by[1], by[3]])
+    assert.notStrictEqual(by[1], by[2])
+    assert.strictEqual(code as number, 0, output)
+  }), 30_000)
+
+it.live("gateway", () =>
+  Effect.gen(function*() {
+    const { code, output } = yield* run("gateway")
+    const offers = [{ airline: "south", crowns: 770 }, { airline: "north", crowns: 990 }]
+    assert.strictEqual(output, `${JSON.stringify({ offers, silent: [] })}\n`)
+    assert.strictEqual(code as number, 0, output)
+  }), 30_000)
+
 it.live("pipe", () =>
   Effect.gen(function*() {
     const lines = Array.from({ length: 20_000 }, (_, i) => `line ${i}, straße\n`).join("")
