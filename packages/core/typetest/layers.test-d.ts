@@ -5,6 +5,8 @@
 import {
   AllowListTrust,
   AnyTrust,
+  type Authority,
+  AuthorityTrust,
   BasicNode,
   type Crypto,
   Discovery,
@@ -135,6 +137,13 @@ expectTypeOf(NodeOptions.layer({ name: "alice" })).toEqualTypeOf<
 expectTypeOf(AnyTrust.layer).toEqualTypeOf<Layer.Layer<Trust.Trust>>()
 expectTypeOf(TofuTrust.layer()).toEqualTypeOf<Layer.Layer<Trust.Trust>>()
 expectTypeOf(AllowListTrust.layer([])).toEqualTypeOf<Layer.Layer<Trust.Trust>>()
+expectTypeOf(AuthorityTrust.layer("ed25519:", { networkId: "home" })).toEqualTypeOf<
+  Layer.Layer<Trust.Trust | AuthorityTrust.AuthorityTrust, Authority.AuthorityError, Crypto.Crypto>
+>()
+// What a policy gives besides is there still, where it grants everything.
+expectTypeOf(Trust.open(AuthorityTrust.layer("ed25519:", { networkId: "home" }))).toEqualTypeOf<
+  Layer.Layer<Trust.Trust | AuthorityTrust.AuthorityTrust, Authority.AuthorityError, Crypto.Crypto>
+>()
 expectTypeOf(PortableCrypto.layer).toEqualTypeOf<Layer.Layer<Crypto.Crypto>>()
 expectTypeOf(Identity.layerGenerate).toEqualTypeOf<Layer.Layer<Identity.Identity, never, Crypto.Crypto>>()
 expectTypeOf(NetworkKey.generate).toEqualTypeOf<Effect.Effect<NetworkKey.NetworkKey, never, Crypto.Crypto>>()
