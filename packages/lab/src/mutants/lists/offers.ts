@@ -109,7 +109,7 @@ const following = of("following", "packages/core/src/internal/offers/following.t
 })
 
 const choice = of("choice", "packages/core/src/internal/peers/choice.ts", suites("Following.sim", "Targets.sim"), {
-  "draining": [`&& peer.offer?.draining !== true`, ``, "a peer that is about to leave is chosen"],
+  "draining": [`(drained || peer.offer?.draining !== true)`, `true`, "a peer that is about to leave is chosen"],
   "predicate": [
     `wanted.where(peer) === true`,
     `wanted.where(peer)`,
