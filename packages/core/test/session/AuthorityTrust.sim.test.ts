@@ -323,6 +323,19 @@ describe("revocation", () => {
         assert.isAtLeast(asked, 1)
         assert.isAtMost(asked, 12)
         assert.strictEqual((yield* show(new Uint8Array(5_000)))._tag, "Failure")
+        // Who does not say all of it is not waited for.
+        yield* Effect.sleep("11 seconds")
+        const begun = yield* Clock.currentTimeMillis
+        const endless = yield* Effect.scoped(Effect.gen(function*() {
+          const stream = yield* liar.node.sessions.open(
+            { name: bob.node.name, publicKey: bob.node.publicKey, endpoints: [], status: "Online", proved: true },
+            { protocol: "credentials", name: "certificate" }
+          )
+          yield* stream.write(new Uint8Array(9))
+          return yield* failureOf(stream.failed)
+        }))
+        assert.strictEqual(endless._tag, "StreamResetError")
+        assert.isBelow((yield* Clock.currentTimeMillis) - begun, 11_000)
         assert.isUndefined(yield* bob.policy.revocations)
         assert.strictEqual(yield* call(liar, "bob"), "hi")
         assert.isAtMost(logs.filter((line) => line.startsWith("bob: ")).length, 6)

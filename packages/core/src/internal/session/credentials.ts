@@ -177,7 +177,12 @@ class Exchanging implements Credentials {
     const { name, peer } = stream
     if (!this.#may(peer, this.#host.now())) return stream.reset("refused", "more of it than there is time for")
     if (name === certificate) {
-      return Effect.matchEffect(stream.wholeUpTo(maxShown), {
+      // Interrupted, it resets its stream.
+      const whole = Effect.timeoutOrElse(stream.wholeUpTo(maxShown), {
+        duration: patience,
+        orElse: () => Effect.fail("late" as const)
+      })
+      return Effect.matchEffect(whole, {
         onFailure: () => Effect.void,
         // Taken before it is answered, so that its opener can go by that.
         onSuccess: (shown) =>
