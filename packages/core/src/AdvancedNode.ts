@@ -27,6 +27,7 @@ import * as BasicNode from "./BasicNode.ts"
 import type { Crypto } from "./Crypto.ts"
 import type {
   CallTooLargeError,
+  DeadlineError,
   DuplicateFunctionError,
   HeadersUnsupportedError,
   InvalidArgumentsError,
@@ -67,6 +68,7 @@ export type CallError =
   | Sessions.OpenError
   | Sessions.StreamError
   | CallTooLargeError
+  | DeadlineError
   | NotAllowedError
   | InvalidArgumentsError
   | HeadersUnsupportedError

@@ -23,6 +23,7 @@ import * as Tracer from "effect/Tracer"
 import { formatEndpoint } from "./Advert.ts"
 import { Crypto } from "./Crypto.ts"
 import type * as Discovery from "./Discovery.ts"
+import { DeadlineError } from "./FunctionError.ts"
 import { isBytes } from "./internal/base/bytes.ts"
 import * as Given from "./internal/base/given.ts"
 import { textOf, utf8 } from "./internal/base/platform.ts"
@@ -69,26 +70,6 @@ export class NodeClosedError extends Schema.TaggedError<NodeClosedError>("@pnet/
 }
 
 /**
- * No answer came in time. Whether the peer handled the message is not known.
- *
- * @category errors
- * @since 0.1.0
- */
-export class SendTimeoutError extends Schema.TaggedError<SendTimeoutError>("@pnet/core/BasicNode/SendTimeoutError")(
-  "SendTimeoutError",
-  { peer: Schema.String, timeout: Schema.Duration }
-) {
-  override get message() {
-    return Why.see(
-      `${quote(this.peer)} did not answer within ${
-        Duration.format(this.timeout)
-      }; it is busy, slow or cut off. Whether it handled the message is not known`,
-      "no-answer"
-    )
-  }
-}
-
-/**
  * Why a message got no answer.
  *
  * - `PeerUnknownError`, `NameConflictError`: nothing was sent, since it is not clear to whom
@@ -97,7 +78,8 @@ export class SendTimeoutError extends Schema.TaggedError<SendTimeoutError>("@pne
  * - `DialError`: none of the peer's addresses could be reached
  * - `ProtocolError`: the peer refused the message (`origin` `remote`) or sent what cannot be its answer (`local`)
  * - `PeerLostError`: the peer was lost before it answered
- * - `SendTimeoutError`, `NodeClosedError`
+ * - `DeadlineError`: no answer came in time
+ * - `NodeClosedError`
  *
  * @category errors
  * @since 0.1.0
@@ -110,7 +92,7 @@ export type SendError =
   | Transport.DialError
   | ProtocolError.ProtocolError
   | Peers.PeerLostError
-  | SendTimeoutError
+  | DeadlineError
   | NodeClosedError
 
 /**
@@ -349,7 +331,7 @@ const sending = (
   const sendTo = (peer: Peers.Peer, payload: Uint8Array, options: SendOptions | undefined) => {
     const timeout = Duration.fromInputUnsafe(options?.timeout ?? sendTimeout)
     return Effect.mapError(
-      client.ask(peer, payload, timeout, () => new SendTimeoutError({ peer: peer.name, timeout })),
+      client.ask(peer, payload, timeout, (mayHaveRun) => new DeadlineError({ peer: peer.name, mayHaveRun })),
       (error) => error._tag === "ProtocolError" ? ProtocolError.of(peer.name)(error) : error
     )
   }

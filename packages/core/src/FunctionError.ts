@@ -202,7 +202,7 @@ export class RemoteDefectError
 }
 
 /**
- * The call's time was up. The function is not begun after that; whether it ran before, and how far, is not known.
+ * The time of a call, or of a message, was up. A function is not begun after that, and one that runs is interrupted; a message is handled all the same.
  *
  * @category errors
  * @since 0.1.0
@@ -211,18 +211,24 @@ export class DeadlineError extends Schema.TaggedError<DeadlineError>("@pnet/core
   "DeadlineError",
   {
     peer: NodeName,
-    function: Schema.String,
-    /** What kept the call from being sent in time, where that is known. */
+    /** The function that was called; left out where a message was sent. */
+    function: Schema.optionalKey(Schema.String),
+    /** Whether it may have been run, or handled: it is known that it was not where it had not been sent by then. */
+    mayHaveRun: Schema.Boolean,
+    /** What kept it from being sent in time, where that is known. */
     detail: Schema.optionalKey(Schema.String)
   }
 ) {
   override get message() {
     const why = this.detail === undefined ? "" : ` (${this.detail})`
+    const what = this.function === undefined ? quote(this.peer) : `${quote(this.function)} at ${quote(this.peer)}`
     return Why.see(
-      `${quote(this.function)} at ${
-        quote(this.peer)
-      } did not answer before its deadline${why}; give it more time where it may run twice`,
-      "deadline"
+      `${what} did not answer in its time${why}; ${
+        this.mayHaveRun
+          ? "give it more time where it may run twice"
+          : "it was not sent; give it more time, or try again"
+      }`,
+      this.function === undefined ? "no-answer" : "deadline"
     )
   }
 }

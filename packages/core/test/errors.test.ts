@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BasicNode, FunctionError, Packet, Peers, PublicKey, Sessions, Trust } from "@pnet/core"
-import * as Duration from "effect/Duration"
 
 // A field called `name` would hide `Error.name`, and a console would print the peer's name where the error's belongs.
 describe("errors", () => {
@@ -13,7 +12,7 @@ describe("errors", () => {
       new Peers.PeerLostError({ peer, publicKey, reason: "Silent", mayHaveRun: true }),
       new Trust.UntrustedPeerError({ kind: "Full", peer, publicKey }),
       new Sessions.StreamResetError({ peer, stream: "upper", code: "refused", detail: "", remote: true }),
-      new BasicNode.SendTimeoutError({ peer, timeout: Duration.seconds(1) }),
+      new FunctionError.DeadlineError({ peer, mayHaveRun: true }),
       new BasicNode.NodeClosedError({ node: "alice" }),
       new FunctionError.DuplicateFunctionError({ function: "upper" })
     ]

@@ -21,7 +21,7 @@ const consequences: { readonly [L in Limit]?: string } = {
   writeTimeout: "Those who wait for an answer over it get a `PeerLostError`.",
   replayEntries: "When full, a sender that is not in it is answered `ERR_BUSY`, until entries are over 60 s old.",
   dialTimeout: "Then `DialError` with kind `Timeout`, unless another address answers.",
-  sendTimeout: "Then `SendTimeoutError`.",
+  sendTimeout: "Then `DeadlineError`.",
   dialledIdleTimeout: "The next message makes a new one.",
   addressesPerPeer: "The last one is dropped of the host that says the most, and none that was proved.",
   probes: "Further ones wait for their turn."

@@ -44,6 +44,7 @@ type CallErrors =
   | Peers.PeerLostError
   | Sessions.StreamResetError
   | FunctionError.CallTooLargeError
+  | FunctionError.DeadlineError
   | FunctionError.NotAllowedError
   | FunctionError.InvalidArgumentsError
   | FunctionError.HeadersUnsupportedError
@@ -60,6 +61,7 @@ expectTypeOf<AdvancedNode.CallError["_tag"]>().toEqualTypeOf<
   | "PeerLostError"
   | "StreamResetError"
   | "CallTooLargeError"
+  | "DeadlineError"
   | "NotAllowedError"
   | "InvalidArgumentsError"
   | "HeadersUnsupportedError"
@@ -248,7 +250,7 @@ node.request("bob", "echo", "hi", { deadline: "1 second" })
 node.sendText("bob", "hi")
 
 // @ts-expect-error: no such error
-node.request("bob", "echo", "hi").pipe(Effect.catchTag("SendTimeoutError", () => Effect.void))
+node.request("bob", "echo", "hi").pipe(Effect.catchTag("UnknownFunctionError", () => Effect.void))
 
 // --- what is missing at run ------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import {
   BasicNode,
   type Crypto,
   Discovery,
+  type FunctionError,
   type Network,
   type NetworkKey,
   NodeOptions,
@@ -44,7 +45,7 @@ type SendErrors =
   | Transport.DialError
   | ProtocolError.ProtocolError
   | Peers.PeerLostError
-  | BasicNode.SendTimeoutError
+  | FunctionError.DeadlineError
   | BasicNode.NodeClosedError
 
 expectTypeOf<BasicNode.SendError>().toEqualTypeOf<SendErrors>()
@@ -56,7 +57,7 @@ expectTypeOf<BasicNode.SendError["_tag"]>().toEqualTypeOf<
   | "DialError"
   | "ProtocolError"
   | "PeerLostError"
-  | "SendTimeoutError"
+  | "DeadlineError"
   | "NodeClosedError"
 >()
 expectTypeOf<BasicNode.StartError["_tag"]>().toEqualTypeOf<

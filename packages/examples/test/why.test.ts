@@ -158,7 +158,7 @@ describe("a message", () => {
   for (
     const [error, remedy] of [
       [Core.FunctionError.NotJsonError, "a Schema that encodes it"],
-      [Core.FunctionError.DeadlineError, "give it more time where it may run twice"],
+      [Core.FunctionError.DeadlineError, "give it more time"],
       [Core.FunctionError.InvalidArgumentsError, "call describe"],
       [Core.FunctionError.ContractError, "Give both the same version of it"],
       [Core.BasicNode.NodeClosedError, "keep its scope open"]

@@ -459,7 +459,7 @@ describe("a deadline", () => {
       for (const call of calls) {
         const begun = yield* Clock.currentTimeMillis
         const error = yield* failureOf(Deadline.within("2 seconds")(call))
-        assert.strictEqual(error._tag === "StreamResetError" && error.code, "deadline")
+        assert.strictEqual(error._tag, "DeadlineError")
         assert.isBelow((yield* Clock.currentTimeMillis) - begun, 2_200)
       }
       assert.strictEqual(seen.length, calls.length)
@@ -469,7 +469,7 @@ describe("a deadline", () => {
       assert.isAtMost(seen.pop()!, 1_000)
       const before = seen.length
       const over = yield* failureOf(Deadline.within(0)(alice.node.request("bob", "slow", "")))
-      assert.strictEqual(over._tag === "StreamResetError" && over.code, "deadline")
+      assert.strictEqual(over._tag, "DeadlineError")
       assert.strictEqual(seen.length, before)
     })
   )

@@ -142,7 +142,7 @@ describe("messages", () => {
       assert.strictEqual(yield* alice.node.sendText("carol", "you?"), "you?")
       assert.isBelow((yield* Clock.currentTimeMillis) - began, 500)
       const error = yield* Fiber.join(stuck)
-      assert.strictEqual(error._tag, "SendTimeoutError")
+      assert.strictEqual(error._tag, "DeadlineError")
       assert.closeTo((yield* Clock.currentTimeMillis) - began, 2_000, 100)
     })
   )

@@ -636,8 +636,8 @@ describe("limits", () => {
       const { alice, bob } = yield* two(network, { limits: { streams: 1 } }, {
         functions: { count: () => Effect.sync(() => `${++runs}`), hang: () => Effect.never }
       })
-      const late = (error: { readonly _tag: string; readonly code?: unknown }) =>
-        assert.deepStrictEqual([error._tag, error.code], ["StreamResetError", "deadline"])
+      const late = (error: { readonly _tag: string; readonly mayHaveRun?: unknown }) =>
+        assert.deepInclude(error, { _tag: "DeadlineError", mayHaveRun: false })
       // The way to it.
       yield* network.partition(alice.host, bob.host)
       const [took, error] = yield* timed(failureOf(alice.node.request("bob", "count", "", { timeout: "1 second" })))
@@ -979,7 +979,7 @@ describe("a peer that cannot be reached", () => {
         const late = yield* failureOf(call("f"))
         assert.include(
           late.message,
-          "did not answer before its deadline (the last attempt to reach its peer failed: "
+          "did not answer in its time (the last attempt to reach its peer failed: "
         )
       }
     })

@@ -69,6 +69,7 @@ const callErrors = new Set([
   "ProtocolError",
   "PeerLostError",
   "StreamResetError",
+  "DeadlineError",
   "RemoteError"
 ])
 

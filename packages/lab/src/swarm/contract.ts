@@ -44,8 +44,8 @@ const reaching = [
   "ProtocolError",
   "PeerLostError"
 ]
-const raw = [...reaching, "SendTimeoutError", "NodeClosedError"]
-const stream = [...reaching, "StreamResetError", "RemoteError"]
+const raw = [...reaching, "DeadlineError", "NodeClosedError"]
+const stream = [...reaching, "StreamResetError", "DeadlineError", "RemoteError"]
 const rpc = [
   ...reaching,
   "StreamResetError",

@@ -20,7 +20,7 @@ import { StreamResetError } from "../../Sessions.ts"
 import type * as Sessions from "../../Sessions.ts"
 import { toTraceparent } from "../base/trace.ts"
 import { describe, namesOf } from "../peers/targets.ts"
-import { isRefused, refusedRetries, unsent } from "../session/refused.ts"
+import { isRefused, late, refusedRetries } from "../session/refused.ts"
 import { meterOf } from "./callMetrics.ts"
 import { type Coder, coderOf, type CommandError, type Encoded, isEncoded, untyped } from "./commandCoder.ts"
 import { proxyOf } from "./commandProxy.ts"
@@ -49,7 +49,7 @@ const mapError = (peer: NodeName, name: string, limit: number) =>
   if (error._tag !== "StreamResetError") return error
   switch (error.code) {
     case "deadline":
-      return new DeadlineError({ peer, function: name, ...unsent(error) })
+      return new DeadlineError({ peer, function: name, ...late(error) })
     case "too_large":
       return new CallTooLargeError({ peer, function: name, limit })
     case "not_found":
@@ -161,7 +161,7 @@ class Call {
     return deadline === undefined ? again : Effect.suspend(() =>
       Effect.timeoutOrElse(again, {
         duration: Math.max(0, deadline - nowUnsafe(clock)),
-        orElse: () => Effect.fail(new DeadlineError({ peer: this.#to, function: this.#name }))
+        orElse: () => Effect.fail(new DeadlineError({ peer: this.#to, function: this.#name, mayHaveRun: true }))
       })
     )
   }

@@ -19,7 +19,7 @@ import type { NameConflictError, Peer, PeerLostError, Peers, PeerUnknownError } 
 import type * as Sessions from "../../Sessions.ts"
 import type { DialError } from "../../Transport.ts"
 import { lostBefore } from "../peers/lostBefore.ts"
-import { unsent } from "../session/refused.ts"
+import { late } from "../session/refused.ts"
 import { type CallMeter, meterOf } from "./callMetrics.ts"
 import { differences } from "./contractDifferences.ts"
 import type { Known, Way } from "./rpcClientKnown.ts"
@@ -197,7 +197,7 @@ export class Call {
   // --- how it fails ----------------------------------------------------------------------------------------------------
 
   get late() {
-    return new DeadlineError({ peer: this.to, function: this.name })
+    return new DeadlineError({ peer: this.to, function: this.name, mayHaveRun: true })
   }
   get broken() {
     return new RemoteDefectError({ peer: this.to, function: this.name })
@@ -229,7 +229,7 @@ export class Call {
     if (error._tag !== "StreamResetError") return error
     switch (error.code) {
       case "deadline":
-        return new DeadlineError({ peer: this.to, function: this.name, ...unsent(error) })
+        return new DeadlineError({ peer: this.to, function: this.name, ...late(error) })
       case "too_large":
         return this.tooLarge
       case "not_found":

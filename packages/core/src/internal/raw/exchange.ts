@@ -27,12 +27,12 @@ export class Exchange<Closed> {
   /** Whether it was sent before. */
   again = false
   readonly #resume: (effect: Effect.Effect<Uint8Array, ExchangeError<Closed>>) => void
-  readonly #late: () => void
+  readonly #late: (mayHaveRun: boolean) => void
 
   constructor(
     message: { readonly name: NodeName; readonly payload: Uint8Array; readonly deadline: number },
     resume: (effect: Effect.Effect<Uint8Array, ExchangeError<Closed>>) => void,
-    late: () => void
+    late: (mayHaveRun: boolean) => void
   ) {
     this.name = message.name
     this.payload = message.payload
@@ -50,7 +50,7 @@ export class Exchange<Closed> {
   /** Its time is up. */
   expire(): void {
     this.abandon()
-    this.#late()
+    this.#late(this.stamp !== undefined)
   }
 
   /** Nobody waits for its answer any more, which is dropped, should one come; the peer may still handle it. */

@@ -48,7 +48,7 @@ interface Message<Late> {
   readonly peer: Peer
   readonly payload: Uint8Array
   readonly deadline: number
-  readonly late: () => Late
+  readonly late: (mayHaveRun: boolean) => Late
 }
 
 /**
@@ -104,7 +104,7 @@ export class RawClient<Closed> {
     peer: Peer,
     payload: Uint8Array,
     timeout: Duration.Duration,
-    late: () => Late
+    late: (mayHaveRun: boolean) => Late
   ): Effect.Effect<Uint8Array, ExchangeError<Closed> | Late> {
     return Effect.suspend(() => {
       const message = { peer, payload, deadline: this.#parts.now() + Duration.toMillis(timeout), late }
@@ -149,16 +149,20 @@ export class RawClient<Closed> {
       // A policy may ask somebody, but as a rule it knows.
       (check) =>
         check.pollUnsafe() ??
-          this.#inTime(Effect.onInterrupt(Fiber.join(check), () => Fiber.interrupt(check)), message)
+          this.#inTime(Effect.onInterrupt(Fiber.join(check), () => Fiber.interrupt(check)), message, false)
     )
   }
 
   /** For what seldom waits: a timer of its own. */
-  #inTime<A, E, Late>(effect: Effect.Effect<A, E>, { deadline, late }: Message<Late>): Effect.Effect<A, E | Late> {
+  #inTime<A, E, Late>(
+    effect: Effect.Effect<A, E>,
+    { deadline, late }: Message<Late>,
+    mayHaveRun = true
+  ): Effect.Effect<A, E | Late> {
     return Effect.suspend(() =>
       Effect.timeoutOrElse(effect, {
         duration: Duration.millis(Math.max(0, Math.ceil(deadline - this.#parts.now()))),
-        orElse: () => Effect.failSync(late)
+        orElse: () => Effect.failSync(() => late(mayHaveRun))
       })
     )
   }
@@ -192,7 +196,7 @@ export class RawClient<Closed> {
         const exchange = new Exchange<Closed>(
           { name: peer.name, payload, deadline },
           resume,
-          () => resume(Effect.failSync(late))
+          (mayHaveRun) => resume(Effect.failSync(() => late(mayHaveRun)))
         )
         channel.queued.push(exchange)
         channel.work.openUnsafe()

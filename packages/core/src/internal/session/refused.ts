@@ -21,9 +21,13 @@ export const refusedRetries = Schedule.exponential("20 millis").pipe(Schedule.ji
 /** What the time of a call ran out on before it could be sent; and behind it why it could not, where that is known. */
 export const notSent = "its time was up before it could be sent"
 
-/** Why a call whose time was up had not been sent by then, for its `DeadlineError`. */
-export const unsent = ({ detail, remote }: Sessions.StreamResetError): { readonly detail?: string } =>
-  !remote && detail.startsWith(`${notSent}; `) ? { detail: detail.slice(notSent.length + 2) } : {}
+/** Whether a call whose time was up may have run, and why it had not been sent by then, for its `DeadlineError`. */
+export const late = (
+  { detail, remote }: Sessions.StreamResetError
+): { readonly mayHaveRun: boolean; readonly detail?: string } => {
+  if (remote || !detail.startsWith(notSent)) return { mayHaveRun: true }
+  return { mayHaveRun: false, ...(detail === notSent ? {} : { detail: detail.slice(notSent.length + 2) }) }
+}
 
 /** The detail of `refused` where a node takes no more calls, as it is about to leave. */
 export const draining = "draining"

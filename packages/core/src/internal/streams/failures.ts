@@ -3,6 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import {
   CallTooLargeError,
+  DeadlineError,
   HeadersUnsupportedError,
   InvalidArgumentsError,
   NotAllowedError,
@@ -11,13 +12,14 @@ import {
 } from "../../FunctionError.ts"
 import type * as Peers from "../../Peers.ts"
 import type * as Sessions from "../../Sessions.ts"
-import { nameTooLong, noHeaders } from "../session/refused.ts"
+import { late, nameTooLong, noHeaders } from "../session/refused.ts"
 
 /** Why a call failed that had its stream. */
 export type AnswerError =
   | Sessions.StreamError
   | RemoteError
   | CallTooLargeError
+  | DeadlineError
   | NotAllowedError
   | InvalidArgumentsError
   | HeadersUnsupportedError
@@ -45,6 +47,8 @@ const ofStream = (error: Sessions.StreamError, limit: number): AnswerError => {
         command: error.stream,
         error: error.error ?? { message: error.detail }
       })
+    case "deadline":
+      return new DeadlineError({ peer: error.peer, function: error.stream, ...late(error) })
     case "not_allowed":
       return error.remote ? new NotAllowedError({ peer: error.peer, function: error.stream }) : error
     case "invalid_arguments":
