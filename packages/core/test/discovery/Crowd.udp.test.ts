@@ -525,6 +525,34 @@ describe("who", () => {
       assert.strictEqual(world.of("alone", "who").length, 0)
     })
   )
+
+  test(
+    "to all is asked on while others answer that were not heard before, and not for those that start meanwhile",
+    Effect.gen(function*() {
+      const world = yield* setUp
+      const stranger = yield* voiceOf(world, "stranger")
+      /** How often a newcomer asks that hears something, of another one each time or of the same. */
+      const rounds = (name: string, how: "answers" | "starts" | "repeats") =>
+        Effect.gen(function*() {
+          const newcomer = yield* nodeThatKnows(world, name, 3)
+          yield* newcomer.advertise
+          yield* stranger.send(stranger.who(), socketOf(world, name))
+          let voice = yield* voiceOf(world, `${name} 0`)
+          for (let i = 1; i <= 40; i++) {
+            if (how !== "repeats") voice = yield* voiceOf(world, `${name} ${i}`)
+            newcomer.state.count++
+            // Each time something else, so that it is read.
+            const advert = voice.packet("adv", `${voice.self.name}@${voice.host.address}:${4_000 + i}`)
+            yield* voice.send(advert, how === "starts" ? "10.0.0.255:3334" : socketOf(world, name))
+            yield* pass(100)
+          }
+          return world.of(name, "who").filter(isBroadcast).length
+        })
+      assert.strictEqual(yield* rounds("a", "answers"), 8)
+      assert.strictEqual(yield* rounds("b", "starts"), 2)
+      assert.isAtMost(yield* rounds("c", "repeats"), 3)
+    })
+  )
 })
 
 describe("ask", () => {

@@ -84,5 +84,9 @@ export const decode = (text: Uint8Array): Uint8Array | undefined => {
 /** `encode` as a string. */
 export const encodeString = (bytes: Uint8Array): string => asciiOf(encode(bytes))
 
-/** `decode` of a string. */
-export const decodeString = (text: string): Uint8Array | undefined => decode(utf8(text))
+/** `decode` of a string. Keys are decoded often, and short, so it does without the platform's encoder. */
+export const decodeString = (text: string): Uint8Array | undefined => {
+  const bytes = new Uint8Array(text.length)
+  for (let i = 0; i < text.length; i++) bytes[i] = Math.min(0x80, text.charCodeAt(i))
+  return decode(bytes)
+}

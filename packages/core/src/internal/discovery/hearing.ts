@@ -235,6 +235,7 @@ export class Hearing {
     }
     this.#count("accepted")
     if (ear.via === undefined) crowd.counted()
+    else if (!asks && last === undefined) newcomer.wasTold()
     const tells = asks ? answers.tell(source, ear.via, request, chance) : undefined
     if (asks && request === undefined) newcomer.wasAsked()
     // Of who asks and listens nowhere there is nothing to enter, and it does not leave.

@@ -50,6 +50,8 @@ export class Newcomer {
   readonly #parts: Parts
   readonly #questions = Rate.make(questionsPerSecond)
   readonly #isInCrowd = Deferred.makeUnsafe<void>()
+  /** How many told this node of themselves that it had not heard of. */
+  #told = 0
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -58,6 +60,11 @@ export class Newcomer {
   /** A node asked this one by itself, which is done in a crowd alone. */
   wasAsked(): void {
     Deferred.doneUnsafe(this.#isInCrowd, Effect.void)
+  }
+
+  /** A node that was not heard before told this one of itself, and nobody else: an answer. Those that start meanwhile tell all, whoever asks. */
+  wasTold(): void {
+    this.#told++
   }
 
   /** A newcomer asks all; whether there is room for another one that does. */
@@ -79,10 +86,10 @@ export class Newcomer {
           yield* jittered(waitEvery)
           continue
         }
-        const before = crowd.size
+        const before = this.#told
         yield* this.#ask
         yield* jittered(roundEvery)
-        brought.push(Math.max(0, crowd.size - before))
+        brought.push(this.#told - before)
         if (isEnough(brought)) return
       }
     }).pipe(Effect.timeoutOption(newFor), Effect.asVoid)

@@ -50,23 +50,29 @@ const mixed = (word: number): number => {
   return (x ^ x >>> 16) >>> 0
 }
 
-/** Where a key's bits are: FNV-1a over salt and key, and on over one byte more, mixed, for the first place and the distance of the next ones. */
-const places = (key: Uint8Array, salt: number, bits: number): ReadonlyArray<number> => {
+/** The FNV-1a hash of salt and key. */
+const hashOf = (key: Uint8Array, salt: number): number => {
   let hash = 0x811c9dc5
-  const add = (byte: number) => {
-    hash = Math.imul(hash ^ byte, 0x01000193) >>> 0
-  }
-  for (let shift = 24; shift >= 0; shift -= 8) add(salt >>> shift & 0xff)
-  for (let i = 0; i < key.length; i++) add(key[i]!)
-  const first = mixed(hash)
-  add(1)
-  const step = (mixed(hash) | 1) >>> 0
-  return Array.from({ length: positions }, (_, i) => (first + i * step) % bits)
+  for (let shift = 24; shift >= 0; shift -= 8) hash = Math.imul(hash ^ (salt >>> shift & 0xff), 0x01000193)
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key[i]!, 0x01000193)
+  return hash >>> 0
 }
+
+/** Where the first of a key's bits is, of any number of them. */
+const firstOf = (hash: number): number => mixed(hash)
+
+/** How far they are from each other: the hash goes on over one byte more. */
+const stepOf = (hash: number): number => (mixed(Math.imul(hash ^ 1, 0x01000193) >>> 0) | 1) >>> 0
 
 /** Takes a key for known. */
 export const mark = ({ bits, salt }: Request, key: Uint8Array): void => {
-  for (const place of places(key, salt, bits.length * 8)) bits[place >>> 3]! |= 1 << (place & 7)
+  const hash = hashOf(key, salt)
+  const first = firstOf(hash)
+  const step = stepOf(hash)
+  for (let i = 0; i < positions; i++) {
+    const place = (first + i * step) % (bits.length * 8)
+    bits[place >>> 3]! |= 1 << (place & 7)
+  }
 }
 
 /** The requests for all keys but those that are known; in as many slices as their filters have room for. */
@@ -85,17 +91,31 @@ export const requests = (known: Iterable<PublicKey.PublicKey>, count: number, sa
   return all
 }
 
-/** Whether a request is for a key: it is in the slice, and not known. */
+/** Whether a request is for a key: it is in the slice, and not known. All of a crowd look whenever somebody asks. */
 export const isFor = ({ bits, salt, slice, slices }: Request, publicKey: PublicKey.PublicKey): boolean => {
   const key = PublicKey.toBytes(publicKey)
-  return sliceOf(key, slices) === slice &&
-    places(key, salt, bits.length * 8).some((place) => (bits[place >>> 3]! >> (place & 7) & 1) === 0)
+  if (sliceOf(key, slices) !== slice) return false
+  const hash = hashOf(key, salt)
+  const first = firstOf(hash)
+  const step = stepOf(hash)
+  for (let i = 0; i < positions; i++) {
+    const place = (first + i * step) % (bits.length * 8)
+    if ((bits[place >>> 3]! >> (place & 7) & 1) === 0) return true
+  }
+  return false
 }
+
+/** How many bits are set in each byte. */
+const ones = Uint8Array.from({ length: 256 }, (_, byte) => {
+  let set = 0
+  for (let rest = byte; rest !== 0; rest &= rest - 1) set++
+  return set
+})
 
 /** Which share of the keys of its slice a request is for, as far as the number of its bits tells. */
 export const shareFor = ({ bits }: Request): number => {
   let set = 0
-  for (let byte of bits) for (; byte !== 0; byte &= byte - 1) set++
+  for (let i = 0; i < bits.length; i++) set += ones[bits[i]!]!
   return 1 - (set / (bits.length * 8)) ** positions
 }
 

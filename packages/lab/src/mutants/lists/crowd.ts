@@ -154,13 +154,13 @@ const packets = of("crowd", "packages/core/src/internal/wire/crowdPackets.ts", s
     "an ask names any number of keys"
   ],
   "filter": [
-    `.some((place) => (bits[place >>> 3]! >> (place & 7) & 1) === 0)`,
-    `.every((place) => (bits[place >>> 3]! >> (place & 7) & 1) === 0)`,
+    `if ((bits[place >>> 3]! >> (place & 7) & 1) === 0) return true`,
+    `if ((bits[place >>> 3]! >> (place & 7) & 1) === 0) return false`,
     "who is not known takes itself for known"
   ],
   "mixed": [
-    `const first = mixed(hash)`,
-    `const first = hash`,
+    `=> mixed(hash)`,
+    `=> hash`,
     "the places of a key are not those of the text"
   ]
 })
@@ -170,6 +170,16 @@ const hearing = of("crowd", "packages/core/src/internal/discovery/hearing.ts", l
     `if (asks && advert.port === 0) return tells`,
     ``,
     "who asks and listens nowhere is taken to leave"
+  ],
+  "told": [
+    `else if (!asks && last === undefined) newcomer.wasTold()`,
+    `if (!asks && last === undefined) newcomer.wasTold()`,
+    "a newcomer asks on as long as others start, whoever answers it"
+  ],
+  "told-again": [
+    `else if (!asks && last === undefined) newcomer.wasTold()`,
+    `else if (!asks) newcomer.wasTold()`,
+    "a newcomer asks on as long as one tells it the same again"
   ],
   "not-asked": [
     `if (!CrowdPackets.isFor(request, self.identity.publicKey)) return this.#count("not_asked")`,
