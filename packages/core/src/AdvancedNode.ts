@@ -23,6 +23,7 @@ import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as Allow from "./Allow.ts"
+import type * as Balance from "./Balance.ts"
 import * as BasicNode from "./BasicNode.ts"
 import type { Crypto } from "./Crypto.ts"
 import type {
@@ -35,6 +36,7 @@ import type {
   NotJsonError,
   RemoteError
 } from "./FunctionError.ts"
+import { runningOf } from "./internal/balance/limiter.ts"
 import { separate } from "./internal/base/separate.ts"
 import * as Acceptor from "./internal/connect/acceptor.ts"
 import { Introducing } from "./internal/connect/introducing.ts"
@@ -150,7 +152,7 @@ export type Handler<E = unknown, R = never, H = Headers> = (call: Call<H>) => An
  * @category models
  * @since 0.2.0
  */
-export interface HeadersOptions<H, R = never> extends Allow.Options {
+export interface HeadersOptions<H, R = never> extends Allow.Options, Balance.Limited {
   /**
    * What the headers of its calls are. They come as JSON, and are decoded before the function is run; a call with others gets an
    * `InvalidArgumentsError`, and so does one without any, where an empty object is none.
@@ -173,7 +175,7 @@ export interface Register {
   <E = never, R = never>(
     name: string,
     handler: Handler<E, R>,
-    options?: Allow.Options & { readonly headers?: undefined }
+    options?: Allow.Options & Balance.Limited & { readonly headers?: undefined }
   ): Effect.Effect<void, DuplicateFunctionError, R | Scope.Scope>
 }
 
@@ -400,6 +402,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>, allo
     resources.set(node, { memory, limit: callSize })
     owns.set(node, own)
     owns.set(sessions, own)
+    own.takes(() => runningOf(registered.limiters))
     own.serves(() => registered.names.filter((name) => !own.hidden.has(name)).map((name) => [name, ""] as const))
 
     for (const [name, handler] of Object.entries(functions)) {

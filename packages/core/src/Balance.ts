@@ -432,6 +432,20 @@ export const Concurrency = Schema.Struct({
  */
 export type Concurrency = typeof Concurrency.Type
 
+/**
+ * How many calls of a function run at once, as its registration takes it.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Limited {
+  /**
+   * Calls that run at once, and calls that wait, fair between callers: `{ running: 4, waiting: 16 }`. Further ones are refused as busy. What all
+   * such functions of a node run at once is what it tells its peers that it takes (`Offer.capacity`). Default: no bound but that of all calls.
+   */
+  readonly concurrency?: typeof Concurrency.Encoded | undefined
+}
+
 // --- errors ----------------------------------------------------------------------------------------------------------------------
 
 const people = (peers: number): string => peers === 1 ? "the one peer" : `all ${peers} peers`

@@ -24,6 +24,7 @@ import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Span } from "effect/Tracer"
 import type * as Allow from "./Allow.ts"
+import type * as Balance from "./Balance.ts"
 import type { Caller } from "./Caller.ts"
 
 /**
@@ -264,6 +265,8 @@ export interface Implementation<out R = never> {
   ) => Effect.Effect<unknown, unknown, R> | PromiseLike<unknown>
   /** Who may call it. */
   readonly allow?: Allow.Allow | undefined
+  /** How many calls of it run at once, and how many wait. */
+  readonly concurrency?: Balance.Limited["concurrency"]
 }
 
 /**
@@ -276,11 +279,12 @@ export interface Implementation<out R = never> {
 export const implement = <const C extends Any, R = never>(
   command: C,
   handler: HandlerOf<C, R>,
-  options?: Allow.Options
+  options?: Allow.Options & Balance.Limited
 ): Implementation<R> => ({
   command,
   handler: handler as unknown as Implementation<R>["handler"],
-  allow: options?.allow
+  allow: options?.allow,
+  concurrency: options?.concurrency
 })
 
 /**

@@ -37,11 +37,12 @@ import type * as BasicNode from "./BasicNode.ts"
 import * as Command from "./Command.ts"
 import type { Crypto } from "./Crypto.ts"
 import type * as FunctionError from "./FunctionError.ts"
+import { limiters, runningOf } from "./internal/balance/limiter.ts"
 import { separate } from "./internal/base/separate.ts"
 import * as Calls from "./internal/call/commandClient.ts"
 import * as Server from "./internal/call/commandServer.ts"
 import { streamName } from "./internal/call/commandWire.ts"
-import { contractsOf, onChange } from "./internal/call/registered.ts"
+import { contractsOf, entriesOf, onChange } from "./internal/call/registered.ts"
 import { isWhere, oneOf, targetOf } from "./internal/call/whom.ts"
 import { owns } from "./internal/offers/own.ts"
 import * as Allowed from "./internal/streams/allowed.ts"
@@ -409,9 +410,10 @@ const serveNode = (
     const own = owns.get(streams)!
     owns.set(node, own)
     own.hidden.add(streamName)
-    own.serves(() =>
-      contractsOf(registry)
+    own.takes(() =>
+      runningOf(entriesOf(registry).map((entry) => limiters.get(entry)))
     )
+    own.serves(() => contractsOf(registry))
     yield* onChange(registry, () => own.changed())
 
     // The name of the stream that commands travel in is no function of the AdvancedNode's.
@@ -419,9 +421,10 @@ const serveNode = (
     for (const [name, handler] of Object.entries(functions)) {
       yield* node.register(name, handler, { allow: Allowed.own(allow, name) })
     }
-    for (const { allow: implemented, command, handler } of commands) {
+    for (const { allow: implemented, command, concurrency, handler } of commands) {
       yield* node.register(command, handler as Command.HandlerOf<Command.Any>, {
-        allow: Allowed.own(allow, command.name) ?? implemented
+        allow: Allowed.own(allow, command.name) ?? implemented,
+        concurrency
       })
     }
     yield* sessions.handle(

@@ -105,12 +105,20 @@ export type Meta = typeof Meta.Type
 export const isFunctionName = (text: string): boolean => isName(text, 255) === true
 
 /**
+ * The most calls that a node says it takes at once: 1,000,000.
+ *
+ * @category constants
+ * @since 0.2.0
+ */
+export const maxCapacity = 1_000_000
+
+/**
  * Calls that a node takes at once, 1 to 1,000,000.
  *
  * @category schemas
  * @since 0.1.0
  */
-export const Capacity = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000_000 }))
+export const Capacity = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxCapacity }))
 
 /**
  * What a node offers, as it says itself.

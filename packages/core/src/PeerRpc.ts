@@ -98,8 +98,12 @@ export type RpcError =
 export interface ServeOptions {
   /** Who may call the functions of this group. Default: whoever the trust policy lets. */
   readonly allow?: Allow.Allow | undefined
-  /** Handlers of this group that run at once. Further calls wait. Default: no bound but that of the streams. */
-  readonly concurrency?: number | "unbounded" | undefined
+  /**
+   * Handlers of this group that run at once. Of a number further calls wait. With `{ running, waiting }` so many wait, fair between callers, and
+   * further ones are refused as busy, which a client of the service takes for another peer; `running` is told to peers as what this node takes. Default: no
+   * bound but that of the streams.
+   */
+  readonly concurrency?: number | "unbounded" | typeof Balance.Concurrency.Encoded | undefined
   /** What the names of the handlers' spans begin with. Default: nothing; a span is called like its rpc. */
   readonly spanPrefix?: string | undefined
   /** Attributes of the handlers' spans, besides the peer's name and the rpc's. */

@@ -21,10 +21,12 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import type * as Allow from "./Allow.ts"
+import type * as Balance from "./Balance.ts"
 import { CurrentCaller } from "./Caller.ts"
 import * as Command from "./Command.ts"
 import { CurrentDeadline } from "./Deadline.ts"
 import { DuplicateFunctionError, RunError } from "./FunctionError.ts"
+import { limiterOf, limiters } from "./internal/balance/limiter.ts"
 import * as Given from "./internal/base/given.ts"
 import * as Seldom from "./internal/base/seldom.ts"
 import * as Contract from "./internal/call/contract.ts"
@@ -75,7 +77,7 @@ export interface Entry {
 }
 
 /**
- * Registers a function until the scope closes: a name with a handler, or a command with one. `allow` says who may call it.
+ * Registers a function until the scope closes: a name with a handler, or a command with one. `allow` says who may call it, `concurrency` how many calls of it run.
  *
  * @category models
  * @since 0.1.0
@@ -84,12 +86,12 @@ export interface Register {
   <const C extends Command.Any, R = never>(
     command: C,
     handler: Command.HandlerOf<C, R>,
-    options?: Allow.Options
+    options?: Allow.Options & Balance.Limited
   ): Effect.Effect<void, DuplicateFunctionError, R | Scope.Scope>
   <E, R = never>(
     name: string,
     handler: Command.Handler<E, R>,
-    options?: Allow.Options
+    options?: Allow.Options & Balance.Limited
   ): Effect.Effect<void, DuplicateFunctionError, R | Scope.Scope>
 }
 
@@ -246,13 +248,16 @@ export const make: Effect.Effect<RpcRegistry["Service"]> = Effect.gen(function*(
         })
     )
 
-  const register = (what: string | Command.Any, handler: Run, options?: Allow.Options) =>
+  const register = (what: string | Command.Any, handler: Run, options?: Allow.Options & Balance.Limited) =>
     Effect.contextWith((context: Context.Context<never>) => {
       const whole = Context.merge(base, context)
       const entry = typeof what === "string"
         ? plain(what, handler, whole, lines)
         : checked(what, handler, whole, lines)
-      return add({ ...entry, allow: options?.allow })
+      const allowed = { ...entry, allow: options?.allow }
+      const limiter = limiterOf(options?.concurrency)
+      if (limiter !== undefined) limiters.set(allowed, limiter)
+      return add(allowed)
     })
 
   return watched.of({

@@ -543,6 +543,22 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "4 a second",
     "The newest is told then. Of a peer's, further ones are not looked at; over 512 KiB a second it is given up for 5 minutes."
   ],
+  [
+    "Calls that wait in a client of a service, and those that are out to one of its peers",
+    "1,024 each (`settings`)",
+    "`OverloadedError`, or the place of the caller that has the most; others are called, or it waits."
+  ],
+  [
+    "Retries of a client of a service, and second attempts",
+    "a fifth of its calls and 10 a second; a twentieth of its calls",
+    "A call that failed is not sent to another peer; the first attempt is waited for."
+  ],
+  [
+    "Calls that a function with `concurrency` runs, and has wait",
+    "64 and 256 unless it says others",
+    "RESET `refused`, as not run."
+  ],
+  ["Capacity that a peer says it has", "1,024 count of it (`settings.pending`)", "More is taken as that."],
   ["Peers that are asked what they offer at once", "16", "Further ones wait for their turn."],
   ["An identity file", "4,096 bytes", "It is refused."],
   [

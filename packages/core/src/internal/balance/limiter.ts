@@ -3,7 +3,8 @@
  * refused.
  */
 import * as Effect from "effect/Effect"
-import type * as Balance from "../../Balance.ts"
+import * as Schema from "effect/Schema"
+import * as Balance from "../../Balance.ts"
 import { FairQueue, type Ticket } from "./fairQueue.ts"
 
 /** A call that wants to run. */
@@ -26,6 +27,10 @@ export class Limiter {
     this.#queue = new FairQueue(waiting)
   }
 
+  /** Calls that may run at once. */
+  get most(): number {
+    return this.#most
+  }
   get running(): number {
     return this.#running
   }
@@ -98,3 +103,22 @@ export class Limiter {
 }
 
 const always = () => true
+
+const decode = Schema.decodeUnknownSync(Balance.Concurrency, { errors: "all", onExcessProperty: "error" })
+
+/** The limiter of a function that is registered with this; what is no such option is a slip of the program, and a defect. */
+export const limiterOf = (concurrency: unknown): Limiter | undefined =>
+  concurrency === undefined ? undefined : new Limiter(decode(concurrency))
+
+/** Those of functions, by what stands for the function. */
+export const limiters = new WeakMap<object, Limiter>()
+
+/** What a caller is told whose call neither runs nor waits. */
+export const full = "as many calls of it run and wait here as may"
+
+/** Calls that some functions run at once together; those that have one limiter are counted once. */
+export const runningOf = (functions: Iterable<Limiter | undefined>): number => {
+  let sum = 0
+  for (const limiter of new Set(functions)) sum += limiter?.most ?? 0
+  return sum
+}

@@ -11,6 +11,7 @@ import type { NodeConfig } from "../../NodeOptions.ts"
 import type { Peers } from "../../Peers.ts"
 import type { Entry, RpcRegistry } from "../../RpcRegistry.ts"
 import type { SessionStream } from "../../Sessions.ts"
+import { full, limiters } from "../balance/limiter.ts"
 import { Interruptible } from "../base/given.ts"
 import { quote } from "../base/quote.ts"
 import * as Seldom from "../base/seldom.ts"
@@ -104,6 +105,18 @@ const allowed = (
       ))
 }
 
+/** Runs a function when it is the caller's turn. What neither runs nor waits is refused, and answered by nothing else. */
+const limited = (
+  stream: SessionStream,
+  entry: Entry,
+  run: Effect.Effect<Json, RunError>
+): Effect.Effect<Json, RunError> => {
+  const limiter = limiters.get(entry)
+  return limiter === undefined
+    ? run
+    : limiter.run(stream.peer.publicKey, run, Effect.andThen(stream.reset("refused", full), Effect.interrupt))
+}
+
 /** Runs the function that is asked for. */
 const run = (
   server: Dependencies,
@@ -118,7 +131,7 @@ const run = (
       stream,
       entry,
       lines,
-      () => entry.run(new IncomingCall(stream, request, span, server.node), request.args)
+      () => limited(stream, entry, entry.run(new IncomingCall(stream, request, span, server.node), request.args))
     )
   }
   const given = builtIn(server, request.function, request.args)

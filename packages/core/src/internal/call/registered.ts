@@ -44,6 +44,11 @@ const contractOf = (entry: Entry): string => {
   }
 }
 
+/** The entries that a registry has now. */
+export const entriesOf = (
+  registry: object
+): ReadonlyArray<object> => [...registries.get(registry)?.entries.values() ?? []]
+
 /** The functions that a registry has now. */
 export const contractsOf = (registry: object): Iterable<readonly [name: string, contract: string]> =>
   [...registries.get(registry)?.entries ?? []].map(([name, entry]) => [name, contractOf(entry)] as const)

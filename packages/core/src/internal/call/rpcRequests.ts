@@ -6,6 +6,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { SessionStream as PublicStream } from "../../Sessions.ts"
+import { full } from "../balance/limiter.ts"
 import { keptAlive, Pieces } from "../base/pieces.ts"
 import * as Permission from "../session/permission.ts"
 import type { SessionStream } from "../session/sessionStream.ts"
@@ -128,9 +129,17 @@ export const onStream = (served: Served) => (given: PublicStream): Effect.Effect
   const asked = Permission.ask(given, served.rpc._tag, served.allow, served.lines)
   const stream = given as SessionStream
   return asked === undefined
-    ? serve(served, stream)
-    : Effect.flatMap(asked, (may) => may ? serve(served, stream) : stream.reset("not_allowed", Permission.refusal))
+    ? limited(served, stream)
+    : Effect.flatMap(asked, (may) => may ? limited(served, stream) : stream.reset("not_allowed", Permission.refusal))
 }
+
+/** Serves one when it is the caller's turn. What neither runs nor waits is refused before anything of it is read. */
+const limited = (served: Served, stream: SessionStream): Effect.Effect<void> =>
+  served.limiter === undefined ? serve(served, stream) : served.limiter.run(
+    stream.peer.publicKey,
+    Effect.suspend(() => serve(served, stream)),
+    stream.reset("refused", full)
+  )
 
 /** Serves one stream, whose request nearly always comes at once. */
 const serve = (served: Served, stream: SessionStream): Effect.Effect<void> => {

@@ -10,8 +10,10 @@ import type { RequestId } from "effect/rpc/RpcMessage"
 import type * as RpcMiddleware from "effect/rpc/RpcMiddleware"
 import type * as Semaphore from "effect/Semaphore"
 import type { Allow } from "../../Allow.ts"
+import type * as Balance from "../../Balance.ts"
 import { Authenticated, type Caller, CurrentCaller } from "../../Caller.ts"
 import type { PublicKey } from "../../PublicKey.ts"
+import type { Limiter } from "../balance/limiter.ts"
 import * as Given from "../base/given.ts"
 import { quote } from "../base/quote.ts"
 import * as Seldom from "../base/seldom.ts"
@@ -27,7 +29,7 @@ export type Memory = (peer: PublicKey) => {
 }
 
 export interface Options {
-  readonly concurrency?: number | "unbounded" | undefined
+  readonly concurrency?: number | "unbounded" | typeof Balance.Concurrency.Encoded | undefined
   readonly spanPrefix?: string | undefined
   readonly spanAttributes?: Readonly<Record<string, unknown>> | undefined
   readonly limit?: number | undefined
@@ -42,6 +44,8 @@ export interface Shared {
   readonly lines: Seldom.Lines
   /** The calls that may run at once, where they are bounded. */
   readonly semaphore: Semaphore.Semaphore | undefined
+  /** The same, where further calls are refused. */
+  readonly limiter: Limiter | undefined
   readonly limit: number
   readonly memory: Memory
 }

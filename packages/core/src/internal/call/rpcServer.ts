@@ -18,6 +18,7 @@ import type { Authenticated } from "../../Caller.ts"
 import type { DuplicateFunctionError } from "../../FunctionError.ts"
 import { type Entry, RpcRegistry } from "../../RpcRegistry.ts"
 import { Sessions } from "../../Sessions.ts"
+import { limiterOf, limiters } from "../balance/limiter.ts"
 import * as Seldom from "../base/seldom.ts"
 import { owns } from "../offers/own.ts"
 import { entryOf } from "./rpcEntry.ts"
@@ -52,7 +53,8 @@ export const serve = <Rpcs extends Rpc.Any>(
       clock,
       services: Context.omit(Tracer.ParentSpan)(yield* Effect.context<never>()) as Context.Context<never>,
       lines: Seldom.lines(clock),
-      semaphore: concurrency === "unbounded" ? undefined : yield* Semaphore.make(concurrency),
+      semaphore: typeof concurrency === "number" ? yield* Semaphore.make(concurrency) : undefined,
+      limiter: typeof concurrency === "object" ? limiterOf(concurrency) : undefined,
       limit: options.limit ?? Wire.defaultLimit,
       memory: options.memory ?? plenty
     }
@@ -60,6 +62,7 @@ export const serve = <Rpcs extends Rpc.Any>(
     for (const rpc of group.requests.values()) {
       const served = Served.make(rpc as unknown as Rpc.AnyWithProps, shared, options)
       const entry = entryOf(served)
+      if (shared.limiter !== undefined) limiters.set(entry, shared.limiter)
       entries.push(entry)
       yield* registry.add(entry)
       for (const wire of [served.wire, jsonWireOf(served.rpc)]) {

@@ -28,6 +28,7 @@ export class Own {
   readonly #sources = new Set<Functions>()
   readonly #listeners = new Set<() => void>()
   #stated: Omit<Offer.Offer, "functions">
+  readonly #capacities = new Set<() => number>()
   /** As it is now, where nothing has changed since somebody looked. */
   #made: { readonly offer: Offer.Offer; readonly line: Uint8Array; readonly leftOut: number } | undefined
 
@@ -43,6 +44,12 @@ export class Own {
       this.#sources.delete(functions)
       this.changed()
     }
+  }
+
+  /** Calls that functions take at once; what the program says itself counts in their place. None where it is 0. */
+  takes(calls: () => number): void {
+    this.#capacities.add(calls)
+    this.changed()
   }
 
   update({ capacity, draining, meta, roles }: Offer.Change): void {
@@ -93,7 +100,10 @@ export class Own {
     if (this.#made !== undefined) return this.#made
     const all = new Map<string, string>()
     for (const source of this.#sources) for (const [name, contract] of source()) all.set(name, contract)
-    const stated = { ...this.#stated, functions: {} }
+    let sum = 0
+    for (const calls of this.#capacities) sum += calls()
+    const takes = sum > 0 ? { capacity: Math.min(sum, Offer.maxCapacity) } : {}
+    const stated = { ...takes, ...this.#stated, functions: {} }
     const offer = { ...stated, functions: toldOf(stated, all) }
     return this.#made = { offer, line: encode(offer), leftOut: all.size - Object.keys(offer.functions).length }
   }

@@ -13,9 +13,11 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type { Allow, Options } from "../../Allow.ts"
+import type * as Balance from "../../Balance.ts"
 import { CurrentDeadline, nowUnsafe } from "../../Deadline.ts"
 import { DuplicateFunctionError } from "../../FunctionError.ts"
 import type * as Sessions from "../../Sessions.ts"
+import { full, type Limiter, limiterOf } from "../balance/limiter.ts"
 import * as Given from "../base/given.ts"
 import { textOf } from "../base/platform.ts"
 import { quote } from "../base/quote.ts"
@@ -79,11 +81,12 @@ interface Registered<Node> {
   readonly context: Context.Context<never>
   readonly who: () => string
   readonly allow: Allow | undefined
+  readonly limiter: Limiter | undefined
   readonly headers: Headers.Decode | undefined
 }
 
 /** How a function is registered. */
-export interface Registering extends Options {
+export interface Registering extends Options, Balance.Limited {
   readonly headers?: Headers.AnySchema | undefined
 }
 
@@ -101,6 +104,11 @@ export class Functions<Node> {
 
   get names(): ReadonlyArray<string> {
     return [...this.#registered.keys()].sort()
+  }
+
+  /** What limits those that are limited. */
+  get limiters(): Iterable<Limiter | undefined> {
+    return Array.from(this.#registered.values(), ({ limiter }) => limiter)
   }
 
   get(name: string): Registered<Node> | undefined {
@@ -123,6 +131,7 @@ export class Functions<Node> {
             context: Context.omit(Tracer.ParentSpan)(Context.merge(this.#base, context)) as Context.Context<never>,
             who: Given.titled("the function", name),
             allow: options?.allow,
+            limiter: limiterOf(options?.concurrency),
             headers: schema === undefined ? undefined : Headers.decoder(schema)
           })
           this.#changed()
@@ -190,7 +199,7 @@ export const onStream = <Node>(node: Node, options: {
     Effect.withFiber((fiber) => {
       const registered = functions.get(stream.name)
       if (registered === undefined) return stream.reset("not_found", `there is no function ${stream.name}`)
-      const { context, handler, headers, who } = registered
+      const { context, handler, headers, limiter, who } = registered
       const { expires } = stream as InternalStream
       // This process may have been frozen since the call was read.
       const left = expires === undefined ? undefined : expires - nowUnsafe(clock)
@@ -215,11 +224,14 @@ export const onStream = <Node>(node: Node, options: {
           }
         )
       }
-      const run = headers === undefined ? runWith(undefined) : Effect.flatMap(
+      const runNow = headers === undefined ? runWith(undefined) : Effect.flatMap(
         Effect.result(Effect.provideContext(headers(stream.headers), context)),
         (decoded) =>
           Result.isSuccess(decoded) ? runWith(decoded.success) : stream.reset("invalid_arguments", decoded.failure)
       )
+      const run = limiter === undefined
+        ? runNow
+        : limiter.run(stream.peer.publicKey, runNow, stream.reset("refused", full))
       const allowed = asked === undefined ?
         run :
         Effect.flatMap(asked, (may) => may ? run : stream.reset("not_allowed", Permission.refusal))
