@@ -32,6 +32,7 @@ import type {
   DuplicateFunctionError,
   HeadersUnsupportedError,
   InvalidArgumentsError,
+  NodeClosedError,
   NotAllowedError,
   NotJsonError,
   RemoteError
@@ -67,6 +68,7 @@ import type { Trust } from "./Trust.ts"
 export type CallError =
   | Peers.PeerUnknownError
   | Peers.NameConflictError
+  | NodeClosedError
   | Sessions.OpenError
   | Sessions.StreamError
   | CallTooLargeError

@@ -17,17 +17,15 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import { formatEndpoint } from "./Advert.ts"
 import { Crypto } from "./Crypto.ts"
 import type * as Discovery from "./Discovery.ts"
-import { DeadlineError } from "./FunctionError.ts"
+import { DeadlineError, NodeClosedError } from "./FunctionError.ts"
 import { isBytes } from "./internal/base/bytes.ts"
 import * as Given from "./internal/base/given.ts"
 import { textOf, utf8 } from "./internal/base/platform.ts"
-import { quote } from "./internal/base/quote.ts"
 import { separate } from "./internal/base/separate.ts"
 import * as Acceptor from "./internal/connect/acceptor.ts"
 import { Introducing } from "./internal/connect/introducing.ts"
@@ -49,25 +47,6 @@ import * as Reach from "./Reach.ts"
 import * as SharedKeys from "./SharedKeys.ts"
 import * as Transport from "./Transport.ts"
 import { Trust, type UntrustedPeerError } from "./Trust.ts"
-import * as Why from "./Why.ts"
-
-/**
- * The node is closed, or was while this waited.
- *
- * @category errors
- * @since 0.1.0
- */
-export class NodeClosedError extends Schema.TaggedError<NodeClosedError>("@pnet/core/BasicNode/NodeClosedError")(
-  "NodeClosedError",
-  { node: Schema.String }
-) {
-  override get message() {
-    return Why.see(
-      `the node ${quote(this.node)} is closed; keep its scope open for as long as it is used`,
-      "node-closed"
-    )
-  }
-}
 
 /**
  * Why a message got no answer.
@@ -336,16 +315,10 @@ const sending = (
     )
   }
   return (name, data, options) =>
-    Effect.flatMap(payloadOf(data, limit), (payload) =>
-      Effect.catch(
-        Effect.flatMap(peers.resolveOne(name), (peer) => sendTo(peer, payload, options)),
-        (error: SendError) =>
-          Effect.fail(
-            error._tag === "PeerUnknownError" && error.closed === true
-              ? new NodeClosedError({ node: self.name })
-              : error
-          )
-      ))
+    Effect.flatMap(
+      payloadOf(data, limit),
+      (payload) => Effect.flatMap(peers.resolveOne(name), (peer) => sendTo(peer, payload, options))
+    )
 }
 
 /** A way to reach others, and where this node listens on it, if it can. */

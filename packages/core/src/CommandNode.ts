@@ -64,6 +64,7 @@ import type { Trust } from "./Trust.ts"
  * - `RemoteError`: it failed with an error, which is in it as JSON
  * - `RemoteDefectError`: it broke; the peer's log has the cause
  * - `DeadlineError`: its time was up
+ * - `NodeClosedError`: this node is closed
  * - `PeerLostError`: the peer was lost before it answered
  * - `DialError`, `ProtocolError`, `UntrustedPeerError`: there could be no session with the peer
  * - `StreamResetError`: the peer had no room, or gave it up, with a code that says which

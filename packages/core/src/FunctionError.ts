@@ -72,6 +72,24 @@ export class DuplicateFunctionError
 }
 
 /**
+ * The node is closed, or was while this waited.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NodeClosedError extends Schema.TaggedError<NodeClosedError>("@pnet/core/FunctionError/NodeClosedError")(
+  "NodeClosedError",
+  { node: Schema.String }
+) {
+  override get message() {
+    return Why.see(
+      `the node ${quote(this.node)} is closed; keep its scope open for as long as it is used`,
+      "node-closed"
+    )
+  }
+}
+
+/**
  * The peer has no function of that name.
  *
  * @category errors

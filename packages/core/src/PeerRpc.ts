@@ -49,6 +49,7 @@ import type {
   ContractError,
   DeadlineError,
   DuplicateFunctionError,
+  NodeClosedError,
   NotAllowedError,
   RemoteDefectError,
   UnknownFunctionError
@@ -70,6 +71,7 @@ import type * as Sessions from "./Sessions.ts"
  * - `PeerLostError`: the peer is gone; `mayHaveRun` says whether it may have run the call. The next call works when it is back
  * - `UnknownFunctionError`, `NotAllowedError`, `CallTooLargeError`: the peer did not run it, or its answer is larger than may be sent
  * - `DeadlineError`: its time was up
+ * - `NodeClosedError`: this node is closed
  * - `ContractError`: the two sides have different versions of the group, and could not understand each other
  * - `RemoteDefectError`: the handler broke
  * - the others: there is no session, or it ended
@@ -83,6 +85,7 @@ export type RpcError =
   | Sessions.OpenError
   | Sessions.StreamError
   | DeadlineError
+  | NodeClosedError
   | ContractError
   | UnknownFunctionError
   | NotAllowedError

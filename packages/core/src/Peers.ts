@@ -32,6 +32,7 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as SubscriptionRef from "effect/SubscriptionRef"
 import { formatEndpoint } from "./Advert.ts"
+import type { NodeClosedError } from "./FunctionError.ts"
 import { quote } from "./internal/base/quote.ts"
 import type { Endpoint } from "./Network.ts"
 import { Obstacle } from "./Obstacle.ts"
@@ -515,6 +516,8 @@ export class PeerLostError
  * @since 0.1.0
  */
 export class Peers extends Context.Service<Peers, {
+  /** The name of this node. */
+  readonly name: NodeName
   /** The peer of a name; `undefined` where there is none, or more than one. */
   readonly get: (name: string) => Effect.Effect<Peer | undefined>
   /** Every known peer, in the order of their names. */
@@ -546,14 +549,16 @@ export class Peers extends Context.Service<Peers, {
    * The peers that a target stands for. `"*"` is every peer there is now, and may be none; so may those be that offer something, which are
    * known after each peer was asked: that is waited for, 2 seconds at the most. A node without sessions asks nobody, and fails.
    */
-  readonly resolve: (target: Target) => Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError | NameConflictError>
+  readonly resolve: (
+    target: Target
+  ) => Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError | NameConflictError | NodeClosedError>
   /**
    * The peers that offer something, now and whenever they are others, those among them that drain. It asks nobody what they offer: `interested`
    * does. Never ends; a slow reader skips states.
    */
   readonly matching: (where: Where) => Stream.Stream<ReadonlyArray<Peer>>
   /** The one peer of a name, or one of those that offer something. */
-  readonly resolveOne: (one: One) => Effect.Effect<Peer, PeerUnknownError | NameConflictError>
+  readonly resolveOne: (one: One) => Effect.Effect<Peer, PeerUnknownError | NameConflictError | NodeClosedError>
   /**
    * Has the node ask its peers what they offer until the scope closes, as something that is sent to peers by what they offer does for a
    * minute. `Peer.offer` has it, and `changes` says when it is another.
@@ -568,7 +573,7 @@ export class Peers extends Context.Service<Peers, {
   readonly whileOnline: <A, E, R>(
     name: string,
     use: (peer: Peer) => Effect.Effect<A, E, R>
-  ) => Effect.Effect<A, E | PeerLostError | PeerUnknownError | NameConflictError, R>
+  ) => Effect.Effect<A, E | PeerLostError | PeerUnknownError | NameConflictError | NodeClosedError, R>
   /**
    * Runs an effect whenever a peer is there: waits for it, interrupts the effect when the peer is lost or leaves, and begins anew when
    * it is back. An effect that has ended is run again when the peer is back, or was started anew meanwhile (`Restarted`), and not before.
@@ -584,7 +589,7 @@ export class Peers extends Context.Service<Peers, {
   /** The peer of a name with a scope that closes when it is lost or leaves, and with the scope that this is run in. */
   readonly scoped: (
     name: string
-  ) => Effect.Effect<PeerScope, PeerUnknownError | NameConflictError, Scope.Scope>
+  ) => Effect.Effect<PeerScope, PeerUnknownError | NameConflictError | NodeClosedError, Scope.Scope>
   /**
    * What kept nodes that were heard, or are listed in the option `peers`, from being found in the last minute. The log says the
    * same, once for each, and `PeerUnknownError` has it.

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { BasicNode, FunctionError, Packet, Peers, PublicKey, Sessions, Trust } from "@pnet/core"
+import { FunctionError, Packet, Peers, PublicKey, Sessions, Trust } from "@pnet/core"
 
 // A field called `name` would hide `Error.name`, and a console would print the peer's name where the error's belongs.
 describe("errors", () => {
@@ -13,7 +13,7 @@ describe("errors", () => {
       new Trust.UntrustedPeerError({ kind: "Full", peer, publicKey }),
       new Sessions.StreamResetError({ peer, stream: "upper", code: "refused", detail: "", remote: true }),
       new FunctionError.DeadlineError({ peer, mayHaveRun: true }),
-      new BasicNode.NodeClosedError({ node: "alice" }),
+      new FunctionError.NodeClosedError({ node: "alice" }),
       new FunctionError.DuplicateFunctionError({ function: "upper" })
     ]
   ) {

@@ -38,6 +38,7 @@ declare const node: AdvancedNode.AdvancedNode["Service"]
 type CallErrors =
   | Peers.PeerUnknownError
   | Peers.NameConflictError
+  | FunctionError.NodeClosedError
   | Transport.DialError
   | ProtocolError.ProtocolError
   | Trust.UntrustedPeerError
@@ -55,6 +56,7 @@ expectTypeOf<AdvancedNode.CallError>().toEqualTypeOf<CallErrors>()
 expectTypeOf<AdvancedNode.CallError["_tag"]>().toEqualTypeOf<
   | "PeerUnknownError"
   | "NameConflictError"
+  | "NodeClosedError"
   | "DialError"
   | "ProtocolError"
   | "UntrustedPeerError"

@@ -46,7 +46,7 @@ type SendErrors =
   | ProtocolError.ProtocolError
   | Peers.PeerLostError
   | FunctionError.DeadlineError
-  | BasicNode.NodeClosedError
+  | FunctionError.NodeClosedError
 
 expectTypeOf<BasicNode.SendError>().toEqualTypeOf<SendErrors>()
 expectTypeOf<BasicNode.SendError["_tag"]>().toEqualTypeOf<

@@ -61,6 +61,7 @@ const Ping = Command.make("ping")
 expectTypeOf<CommandNode.CommandError["_tag"]>().toEqualTypeOf<
   | "PeerUnknownError"
   | "NameConflictError"
+  | "NodeClosedError"
   | "DialError"
   | "ProtocolError"
   | "UntrustedPeerError"

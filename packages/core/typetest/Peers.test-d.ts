@@ -1,7 +1,7 @@
 /** What is bound to a peer keeps its own types, and gains the errors of the peer. Nothing here is run. */
 // What must not compile is expected to be TypeScript's own error; the Effect diagnostics would report it a second time.
 // @effect-diagnostics missingEffectError:off missingEffectContext:off floatingEffect:off
-import type { Peers } from "@pnet/core"
+import type { FunctionError, Peers } from "@pnet/core"
 import { type Cause, Context, Effect, type Scope, type Stream, type SubscriptionRef } from "effect"
 import { expectTypeOf } from "vitest"
 
@@ -15,7 +15,11 @@ const read = Effect.flatMap(Database, ({ read }) => read)
 expectTypeOf(peers.whileOnline("bob", (_peer: Peers.Peer) => read)).toEqualTypeOf<
   Effect.Effect<
     string,
-    "unreadable" | Peers.PeerLostError | Peers.PeerUnknownError | Peers.NameConflictError,
+    | "unreadable"
+    | Peers.PeerLostError
+    | Peers.PeerUnknownError
+    | Peers.NameConflictError
+    | FunctionError.NodeClosedError,
     Database
   >
 >()
@@ -29,12 +33,20 @@ expectTypeOf(peers.wheneverOnline({ role: "worker" }, () => read, {
   }
 })).toEqualTypeOf<Effect.Effect<never, never, Database>>()
 expectTypeOf(peers.scoped("bob")).toEqualTypeOf<
-  Effect.Effect<Peers.PeerScope, Peers.PeerUnknownError | Peers.NameConflictError, Scope.Scope>
+  Effect.Effect<
+    Peers.PeerScope,
+    Peers.PeerUnknownError | Peers.NameConflictError | FunctionError.NodeClosedError,
+    Scope.Scope
+  >
 >()
 expectTypeOf(Effect.flatMap(peers.scoped("bob"), (bob) => bob.run(read))).toEqualTypeOf<
   Effect.Effect<
     string,
-    "unreadable" | Peers.PeerLostError | Peers.PeerUnknownError | Peers.NameConflictError,
+    | "unreadable"
+    | Peers.PeerLostError
+    | Peers.PeerUnknownError
+    | Peers.NameConflictError
+    | FunctionError.NodeClosedError,
     Database | Scope.Scope
   >
 >()

@@ -161,7 +161,7 @@ describe("a message", () => {
       [Core.FunctionError.DeadlineError, "give it more time"],
       [Core.FunctionError.InvalidArgumentsError, "call describe"],
       [Core.FunctionError.ContractError, "Give both the same version of it"],
-      [Core.BasicNode.NodeClosedError, "keep its scope open"]
+      [Core.FunctionError.NodeClosedError, "keep its scope open"]
     ] as ReadonlyArray<readonly [unknown, string]>
   ) {
     it(`of ${(error as ErrorClass).name} says what to do`, () => {

@@ -45,9 +45,10 @@ const reaching = [
   "PeerLostError"
 ]
 const raw = [...reaching, "DeadlineError", "NodeClosedError"]
-const stream = [...reaching, "StreamResetError", "DeadlineError", "RemoteError"]
+const stream = [...reaching, "NodeClosedError", "StreamResetError", "DeadlineError", "RemoteError"]
 const rpc = [
   ...reaching,
+  "NodeClosedError",
   "StreamResetError",
   "UnknownFunctionError",
   "RemoteDefectError",

@@ -10,6 +10,7 @@ import {
   CallTooLargeError,
   ContractError,
   DeadlineError,
+  type NodeClosedError,
   NotAllowedError,
   RemoteDefectError,
   UnknownFunctionError
@@ -38,6 +39,7 @@ const lossOf: Record<DialError["kind"], PeerLostError["reason"]> = {
 export type RpcError =
   | PeerUnknownError
   | NameConflictError
+  | NodeClosedError
   | Sessions.OpenError
   | Sessions.StreamError
   | DeadlineError
@@ -84,6 +86,7 @@ export class Meters {
 const ownTags: ReadonlySet<unknown> = new Set<RpcError["_tag"]>([
   "PeerUnknownError",
   "NameConflictError",
+  "NodeClosedError",
   "PeerLostError",
   "DialError",
   "ProtocolError",

@@ -14,7 +14,8 @@ import type * as Scope from "effect/Scope"
 import * as Balance from "../../Balance.ts"
 import { CurrentCaller } from "../../Caller.ts"
 import { within } from "../../Deadline.ts"
-import { Any, type Peer, Peers, PeerUnknownError, type Where } from "../../Peers.ts"
+import { NodeClosedError } from "../../FunctionError.ts"
+import { Any, type Peer, Peers, type Where } from "../../Peers.ts"
 import type * as Sessions from "../../Sessions.ts"
 import type { Kind } from "../balance/kind.ts"
 import * as Members from "../balance/members.ts"
@@ -172,10 +173,10 @@ const explained = (
   peers: Peers["Service"],
   where: Where,
   error: Balance.NobodyThereError
-): Effect.Effect<never, Balance.NobodyThereError | PeerUnknownError> =>
+): Effect.Effect<never, Balance.NobodyThereError | NodeClosedError> =>
   Effect.matchEffect(peers.resolveOne(new Any(where)), {
-    onFailure: (why): Effect.Effect<never, Balance.NobodyThereError | PeerUnknownError> => {
-      if (why._tag === "PeerUnknownError" && why.closed === true) return Effect.fail(why)
+    onFailure: (why): Effect.Effect<never, Balance.NobodyThereError | NodeClosedError> => {
+      if (why._tag === "NodeClosedError") return Effect.fail(why)
       const target = why._tag === "PeerUnknownError" ? why.target : undefined
       return Effect.fail(
         target === undefined || target.notGranted.length === 0
@@ -211,7 +212,7 @@ export const make = <Rpcs extends Rpc.Any>(
       // A slip of the program, as in a target.
       settings: yield* Effect.orDie(Balance.settings(options.settings)),
       classify,
-      closed: () => new PeerUnknownError({ peer: name, known: [], closed: true })
+      closed: () => new NodeClosedError({ node: peers.name })
     })
     const calls = new Calls(client, service, group, yield* Codec.Current, options)
     const timeout = options.timeout === undefined

@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { NodeClosedError } from "../../FunctionError.ts"
 import type { Endpoint } from "../../Network.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
 import {
@@ -115,7 +116,7 @@ export class Bonds {
   whileOnline<A, E, R>(
     name: string,
     use: (peer: Peer) => Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E | PeerLostError | PeerUnknownError | NameConflictError, R> {
+  ): Effect.Effect<A, E | PeerLostError | PeerUnknownError | NameConflictError | NodeClosedError, R> {
     return Effect.acquireUseRelease(
       this.#bind(name),
       (bound) =>
@@ -142,7 +143,7 @@ export class Bonds {
     })
   }
 
-  scoped(name: string): Effect.Effect<PeerScope, PeerUnknownError | NameConflictError, Scope.Scope> {
+  scoped(name: string): Effect.Effect<PeerScope, PeerUnknownError | NameConflictError | NodeClosedError, Scope.Scope> {
     return Effect.gen({ self: this }, function*() {
       const outer = yield* Effect.scope
       const bound = yield* Effect.acquireRelease(this.#bind(name), (bound) => this.#release(bound))
@@ -179,7 +180,7 @@ export class Bonds {
     return entry !== undefined && (entry.fixed !== "proved" || entry.peer.name === name)
   }
 
-  #bind(name: string): Effect.Effect<Bound, PeerUnknownError | NameConflictError> {
+  #bind(name: string): Effect.Effect<Bound, PeerUnknownError | NameConflictError | NodeClosedError> {
     const { lookup } = this.#parts
     return Effect.flatMap(lookup.resolveOne(name), (peer) =>
       Effect.suspend(() => {

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { NodeClosedError } from "../../FunctionError.ts"
 import type { Offer } from "../../Offer.ts"
 import { type Any, type Peer, PeerUnknownError, type Target, type Where } from "../../Peers.ts"
 import * as Rights from "../../Rights.ts"
@@ -60,12 +61,12 @@ export class Choice {
   }
 
   /** Those that a target means which are there now. */
-  all(target: Where): Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError> {
+  all(target: Where): Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError | NodeClosedError> {
     return Effect.flatMap(wantedOf(target), (wanted) => this.#found(wanted))
   }
 
   /** One of them, by chance. */
-  one({ where }: Any): Effect.Effect<Peer, PeerUnknownError> {
+  one({ where }: Any): Effect.Effect<Peer, PeerUnknownError | NodeClosedError> {
     return Effect.flatMap(wantedOf(where), (wanted) =>
       Effect.flatMap(this.#found(wanted), (found) => {
         const [first] = found
@@ -145,9 +146,10 @@ export class Choice {
     return !this.#parts.interest.isFollowed && (role !== undefined || serves.length > 0)
   }
 
-  #found(wanted: Wanted): Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError> {
+  #found(wanted: Wanted): Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError | NodeClosedError> {
     const { interest, lookup } = this.#parts
-    if (lookup.closed || !wanted.everybody && this.#isBlind(wanted)) {
+    if (lookup.closed) return Effect.fail(lookup.closedError)
+    if (!wanted.everybody && this.#isBlind(wanted)) {
       return this.#nobody(wanted, { found: 0, atLeast: 1 })
     }
     return Effect.andThen(interest.known, this.#look(wanted))

@@ -2,6 +2,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { NodeClosedError } from "../../FunctionError.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
 import type { NodeName } from "../../Packet.ts"
 import { NameConflictError, type Peer, PeerUnknownError } from "../../Peers.ts"
@@ -69,7 +70,7 @@ export class Lookup {
 
   resolve(
     target: string | ReadonlyArray<string>
-  ): Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError | NameConflictError> {
+  ): Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError | NameConflictError | NodeClosedError> {
     return target === "*"
       ? Effect.sync(() => this.#parts.presence.all)
       : typeof target === "string"
@@ -77,9 +78,17 @@ export class Lookup {
       : Effect.forEach([...new Set(target)], (name) => this.resolveOne(name))
   }
 
-  resolveOne(name: string): Effect.Effect<Peer, PeerUnknownError | NameConflictError> {
-    return Effect.flatMap(this.get(name), (peer): Effect.Effect<Peer, PeerUnknownError | NameConflictError> => {
+  /** Of a node that is closed, which is what whoever calls has to know. */
+  get closedError(): NodeClosedError {
+    return new NodeClosedError({ node: this.#parts.config.name })
+  }
+
+  resolveOne(name: string): Effect.Effect<Peer, PeerUnknownError | NameConflictError | NodeClosedError> {
+    return Effect.flatMap(this.get(name), (
+      peer
+    ): Effect.Effect<Peer, PeerUnknownError | NameConflictError | NodeClosedError> => {
       if (peer !== undefined) return Effect.succeed(peer)
+      if (this.#closed) return Effect.fail(this.closedError)
       const publicKeys = this.#sharing(name)
       return publicKeys.length < 2
         ? this.unknown(name)

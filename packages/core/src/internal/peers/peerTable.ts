@@ -170,6 +170,7 @@ export const make = (): Effect.Effect<
     yield* Effect.forkScoped(watch)
 
     return {
+      name: self.name,
       get: (name) => lookup.get(name),
       all: Effect.sync(() => presence.all),
       presence: presence.latest,

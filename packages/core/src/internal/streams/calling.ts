@@ -12,7 +12,7 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { CurrentDeadline, nowUnsafe } from "../../Deadline.ts"
-import type { CallTooLargeError, NotJsonError } from "../../FunctionError.ts"
+import type { CallTooLargeError, NodeClosedError, NotJsonError } from "../../FunctionError.ts"
 import type * as Peers from "../../Peers.ts"
 import * as Sessions from "../../Sessions.ts"
 import * as Given from "../base/given.ts"
@@ -278,7 +278,7 @@ export class Calling {
   /** Whom a call goes to, and what goes along. */
   #addressed(name: Peers.One, command: string, deadline: number, options: Options | undefined): Effect.Effect<
     { readonly peer: Peers.Peer; readonly headers: string | undefined },
-    Peers.PeerUnknownError | Peers.NameConflictError | NotJsonError | CallTooLargeError
+    Peers.PeerUnknownError | Peers.NameConflictError | NodeClosedError | NotJsonError | CallTooLargeError
   > {
     const headers = options?.headers
     const resolved = this.#resolve(name, deadline)

@@ -6,6 +6,7 @@ import {
   DeadlineError,
   HeadersUnsupportedError,
   InvalidArgumentsError,
+  type NodeClosedError,
   NotAllowedError,
   type NotJsonError,
   RemoteError
@@ -28,6 +29,7 @@ export type AnswerError =
 export type CallError =
   | Peers.PeerUnknownError
   | Peers.NameConflictError
+  | NodeClosedError
   | Sessions.OpenError
   | AnswerError
   | NotJsonError
