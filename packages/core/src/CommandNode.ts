@@ -249,7 +249,7 @@ export interface Client {
     never,
     Rpc.MiddlewareClient<Rpcs> | Scope.Scope
   >
-  /** The same, of those that offer something more. */
+  /** The same, of those of them that offer something more: `Peers.any({ role: "gpu" })` are those with the role that serve the group. */
   <Rpcs extends Rpc.Any>(
     group: RpcGroup.RpcGroup<Rpcs>,
     target: Peers.Any<Where>,

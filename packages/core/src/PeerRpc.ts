@@ -330,11 +330,10 @@ export const service = <Rpcs extends Rpc.Any>(
   Rpc.MiddlewareClient<Rpcs> | Sessions.Sessions | Peers | Scope.Scope
 > => {
   const { where, ...rest } = options ?? {}
-  return services.make(
-    group,
-    where ?? { serves: servedOf(group) as Exclude<NonNullable<Where["serves"]>, string> },
-    rest as services.ServiceOptions
-  )
+  // Whoever else they may be, they serve the group.
+  const more = where?.serves ?? []
+  const serves = [...(Array.isArray(more) ? more : [more]), ...servedOf(group)] as NonNullable<Where["serves"]>
+  return services.make(group, { ...where, serves }, rest as services.ServiceOptions)
 }
 
 /**

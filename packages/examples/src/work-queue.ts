@@ -32,7 +32,7 @@ export const StudioLive = Studio.toLayer(Effect.map(CommandNode.CommandNode, ({ 
 export const renderAll = (films: ReadonlyArray<string>) =>
   Stream.unwrap(Effect.gen(function*() {
     const node = yield* CommandNode.CommandNode
-    const workers = yield* node.client(Studio, Peers.any({ serves: Studio, role: "worker" }), {
+    const workers = yield* node.client(Studio, Peers.any({ role: "worker" }), {
       resume: { render: (payload, { last }) => ({ ...payload, from: last.frame + 1 }) }
     })
     return Stream.fromIterable(films).pipe(Stream.flatMap(

@@ -1,6 +1,6 @@
 /** Clients of a service over real nodes: whom calls go to, what is tried again, and what calls fail with. */
 import { assert, describe, it } from "@effect/vitest"
-import { Balance, CommandNode, TofuTrust, Trust } from "@pnet/core"
+import { Balance, CommandNode, Peers, TofuTrust, Trust } from "@pnet/core"
 import { failureOf, type Net, quietly } from "@pnet/lab/worlds/sessionWorld"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
@@ -72,12 +72,12 @@ const world = Effect.gen(function*() {
   const { node: gateway } = yield* start(network, "gateway")
   const w1 = yield* start(network, "w1")
   const w2 = yield* start(network, "w2")
-  yield* start(network, "idle")
+  const idle = yield* start(network, "idle")
   yield* serve(w1.node, runs)
   yield* serve(w2.node, runs)
   yield* gateway.awaitPeers({ serves: group }, { atLeast: 2 })
   const workers: Record<string, typeof w1> = { w1, w2 }
-  return { network, gateway, runs, workers }
+  return { network, gateway, idle, runs, workers }
 })
 
 const often = <A, E, R>(times: number, effect: Effect.Effect<A, E, R>) =>
@@ -105,6 +105,16 @@ describe("a client of a service", () => {
       const nobody = yield* gateway.client(older, { settings: { whenNobody: 0 } })
       const error = yield* failureOf(nobody.who({ of: "x" }))
       assert.strictEqual(error._tag, "NobodyThereError")
+    })))
+
+  it.effect("of those with a role calls nobody with the role who does not serve the group", () =>
+    quietly(Effect.gen(function*() {
+      const { gateway, idle, workers } = yield* world
+      for (const { node } of [idle, workers["w1"]!]) yield* node.offer.update({ roles: ["gpu"] })
+      yield* gateway.awaitPeers({ role: "gpu" }, { atLeast: 2 })
+      const settings = { retries: 0, retriesPerSecond: 0 }
+      const client = yield* gateway.client(group, Peers.any({ role: "gpu" }), { policy: Balance.roundRobin, settings })
+      assert.deepStrictEqual(yield* often(4, client.who({ of: "x" })), Array(4).fill("w1"))
     })))
 
   it.effect("sends what may have run to another peer only where that does no harm", () =>
