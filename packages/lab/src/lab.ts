@@ -8,6 +8,7 @@ import { fuzz } from "./fuzz/command.ts"
 import { membership } from "./membership/command.ts"
 import { mutants } from "./mutants/command.ts"
 import { reference } from "./reference/command.ts"
+import { services } from "./services/command.ts"
 import { streams } from "./streams/command.ts"
 import { swarm } from "./swarm/command.ts"
 import { vectors } from "./vectors/command.ts"
@@ -24,6 +25,7 @@ export const lab = Command.make("lab").pipe(
     fuzz,
     flood,
     crowd,
+    services,
     mutants,
     vectors,
     conformance,

@@ -31,6 +31,7 @@ const names = [
   "membership",
   "fuzz",
   "flood",
+  "services",
   "crowd",
   "mutants",
   "vectors",
