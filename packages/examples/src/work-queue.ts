@@ -1,5 +1,5 @@
 /**
- * A work queue: `node packages/examples/src/work-queue.ts` renders three films at workers in processes of their own, and kills one.
+ * A work queue: `node packages/examples/src/work-queue.ts` renders four films at three workers, processes of their own, and kills one.
  * Its film goes on at another, behind the last frame that came: `render` may run twice, and `resume` says how it goes on.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
@@ -20,25 +20,27 @@ export class Studio extends RpcGroup.make(
   }).annotate(Balance.Idempotent, true)
 ) {}
 
-export const StudioLive = Studio.toLayer(Effect.map(CommandNode.CommandNode, ({ name }) => ({
+const StudioLive = Studio.toLayer(Effect.map(CommandNode.CommandNode, ({ name }) => ({
   render: ({ from, to }) =>
-    Stream.range(from, to).pipe(
-      Stream.rechunk(1),
-      Stream.mapEffect((frame) => Effect.as(Effect.sleep("50 millis"), { frame, by: name }))
-    )
+    Stream.mapEffect(Stream.range(from, to), (frame) => Effect.as(Effect.sleep("50 millis"), { frame, by: name }))
 })))
 
-/** Renders films, all at once: they spread over the workers that there are, and what comes of them is one stream. */
+/** One film at a time: more are refused as not run, and go elsewhere or wait. */
+export const StudioWorks = Layer.provide(
+  CommandNode.serve(Studio, { concurrency: { running: 1, waiting: 0 } }),
+  StudioLive
+)
+
+/** Renders films, each at a worker that has room, for which it waits an hour. What comes of them is one stream. */
 export const renderAll = (films: ReadonlyArray<string>) =>
   Stream.unwrap(Effect.gen(function*() {
     const node = yield* CommandNode.CommandNode
     const workers = yield* node.client(Studio, Peers.any({ role: "worker" }), {
+      settings: { whenFull: "1 hour" },
       resume: { render: (payload, { last }) => ({ ...payload, from: last.frame + 1 }) }
     })
-    return Stream.fromIterable(films).pipe(Stream.flatMap(
-      (film) => Stream.map(workers.render({ film, from: 1, to: 20 }), (progress) => ({ film, ...progress })),
-      { concurrency: "unbounded" }
-    ))
+    const render = (film: string) => Stream.map(workers.render({ film, from: 1, to: 20 }), (at) => ({ film, ...at }))
+    return Stream.flatMap(Stream.fromIterable(films), render, { concurrency: "unbounded" })
   }))
 
 const coordinator = Effect.gen(function*() {
@@ -48,18 +50,16 @@ const coordinator = Effect.gen(function*() {
   const workers = yield* Effect.all({ w1: start("w1"), w2: start("w2"), w3: start("w3") })
   const node = yield* CommandNode.CommandNode
   yield* node.awaitPeers({ role: "worker" }, { atLeast: 3 })
-  yield* Stream.runForEach(
-    renderAll(["alien", "brazil", "casablanca"]),
-    ({ by, film, frame }) =>
-      Effect.gen(function*() {
-        if (frame % 5 === 0) yield* Console.log(`${film}: ${frame} of 20, by ${by}`)
-        if (film === "alien" && frame === 10) yield* workers[by as "w1"].kill({ killSignal: "SIGKILL" })
-      })
-  )
+  const progress = renderAll(["alien", "brazil", "casablanca", "dune"])
+  yield* Stream.runForEach(progress, ({ by, film, frame }) =>
+    Effect.gen(function*() {
+      if (frame % 5 === 0) yield* Console.log(`${film}: ${frame} of 20, by ${by}`)
+      if (film === "alien" && frame === 10) yield* workers[by as "w1"].kill({ killSignal: "SIGKILL" })
+    }))
 })
 
 const worker = Effect.gen(function*() {
-  yield* Layer.build(Layer.provide(CommandNode.serve(Studio), StudioLive))
+  yield* Layer.build(StudioWorks)
   // Its input ends when the coordinator is gone, however that came.
   yield* Stream.runDrain((yield* Stdio.Stdio).stdin)
 })

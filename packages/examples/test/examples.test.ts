@@ -82,7 +82,7 @@ it.live("diagnose", () =>
 it.live("work-queue", () =>
   Effect.gen(function*() {
     const { code, output } = yield* run("work-queue")
-    for (const film of ["alien", "brazil", "casablanca"]) assert.include(output, `${film}: 20 of 20`)
+    for (const film of ["alien", "brazil", "casablanca", "dune"]) assert.include(output, `${film}: 20 of 20`)
     // The worker of this one was killed behind its tenth frame.
     const by = [...output.matchAll(/alien: \d+ of 20, by (w\d)/g)].map(([, name]) => name)
     assert.lengthOf(by, 4, output)

@@ -11,7 +11,7 @@ const trust = Trust.open(TofuTrust.layer()).pipe(Layer.provide(Logger.layer([]))
 
 const worker = TestNetwork.node({
   roles: ["worker"],
-  beside: Layer.provide(CommandNode.serve(WorkQueue.Studio), WorkQueue.StudioLive)
+  beside: WorkQueue.StudioWorks
 })
 
 class Studio extends TestNetwork.Service<Studio>()("test/Studio", {
@@ -25,7 +25,7 @@ it.effect("work queue: films spread over the workers, and one whose worker is ki
     const { nodes } = yield* Studio
     const { coordinator } = nodes
     yield* coordinator.node.awaitPeers({ role: "worker" }, { atLeast: 3 })
-    const films = ["alien", "brazil", "casablanca"]
+    const films = ["alien", "brazil", "casablanca", "dune"]
     const by = new Map(films.map((film) => [film, [] as Array<string>]))
     const rendering = coordinator.run(
       Stream.runForEach(WorkQueue.renderAll(films), (progress) =>
