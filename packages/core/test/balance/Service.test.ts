@@ -466,6 +466,29 @@ describe("a place", () => {
 })
 
 describe("a policy of one's own", () => {
+  it.effect("may do what it likes with the list that it is given", () =>
+    Effect.gen(function*() {
+      for (
+        const choose of [
+          (list: Array<Balance.Candidate>) => list.sort((a, b) => (a.id < b.id ? 1 : -1))[0],
+          (list: Array<Balance.Candidate>) => list.pop(),
+          (list: Array<Balance.Candidate>) => list.splice(0)[0],
+          (list: Array<Balance.Candidate>) => void list.splice(0)
+        ]
+      ) {
+        const policy = Balance.make("its own", () => choose as unknown as Balance.Pick)
+        const it = yield* make({ capacity: 1, policy, peers: ["a", "b", "c", "d"] })
+        const kind = it.kind()
+        const work = (peer: string) => Effect.as(Effect.sleep("10 millis"), peer)
+        const calls = Effect.forEach(Array.from({ length: 40 }), () => it.call(kind, work), { concurrency: 10 })
+        const fiber = yield* Effect.forkChild(calls)
+        yield* TestClock.adjust("1 second")
+        assert.lengthOf(yield* Fiber.join(fiber), 40)
+        assert.strictEqual(new Set(it.tried).size, 4)
+        assert.strictEqual(it.pool.pending, 0)
+      }
+    }).pipe(Effect.scoped, Effect.provide(Logger.layer([]))))
+
   it.effect("that throws or chooses nonsense is answered for, and the log says so once", () =>
     Effect.gen(function*() {
       const lines: Array<string> = []

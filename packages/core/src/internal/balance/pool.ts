@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as Random from "effect/Random"
 import * as Balance from "../../Balance.ts"
+import { quote } from "../base/quote.ts"
 import { Budget } from "./budget.ts"
 import { type Absence, Endpoint, type Server } from "./endpoint.ts"
 import { FairQueue, type Ticket } from "./fairQueue.ts"
@@ -18,6 +19,13 @@ import type { Kind } from "./kind.ts"
 
 /** So many times as slow as the median is slow. */
 const slowAt = 3
+/** Policies that are known to do no more than look at the list that they are given, which is the engine's own. */
+const onlyLooking: ReadonlySet<unknown> = new Set([
+  Balance.leastPending,
+  Balance.random,
+  Balance.roundRobin,
+  Balance.nearest
+])
 /** Answers after which the median is looked up again. */
 const medianEvery = 64
 /** Milliseconds for which a peer that said it leaves is left out, where nothing else is heard of it. */
@@ -76,6 +84,7 @@ export class Pool<P> {
   readonly #context: Context.Context<never>
   readonly #random: () => number
   readonly #pick: Balance.Pick<any, P>
+  readonly #onlyLooks: boolean
   readonly #instead: Balance.Pick<any, P> = Balance.leastPending.start() as Balance.Pick<any, P>
   readonly #whenFull: number
   readonly #whenNobody: number
@@ -116,6 +125,7 @@ export class Pool<P> {
     this.#context = context
     this.#random = () => random.nextDoubleUnsafe()
     this.#pick = policy.start()
+    this.#onlyLooks = onlyLooking.has(policy)
     this.budget = new Budget(settings)
     this.#queue = new FairQueue(settings.waiting)
     this.#whenFull = Duration.toMillis(settings.whenFull)
@@ -251,7 +261,8 @@ export class Pool<P> {
     call.payload = caller.payload
     let chosen: Balance.Candidate<P> | undefined
     try {
-      chosen = this.#pick(open, call, this.#random)
+      // One of a program's own may sort it, or take one out.
+      chosen = this.#pick(this.#onlyLooks ? open : open.slice(), call, this.#random)
     } catch (error) {
       this.#complaint ??= error
     }
@@ -515,8 +526,8 @@ export class Pool<P> {
     if (this.#complaint === undefined || this.#hasComplained) return undefined
     this.#hasComplained = true
     return Effect.logWarning(
-      `the policy ${JSON.stringify(this.options.policy.name)} of ${
-        JSON.stringify(this.options.service)
+      `the policy ${quote(this.options.policy.name)} of ${
+        quote(this.options.service)
       } failed, and is answered for by leastPending where it does`,
       this.#complaint
     )
