@@ -1,7 +1,7 @@
 /**
  * Whom a function lets call it, besides what the trust policy lets a peer call (`Rights`): those with a role, those with a name, or
- * those whom a predicate takes. It is asked for each call before its arguments are read; who may not call gets a `NotAllowedError`,
- * and nothing has run.
+ * those whom a predicate takes. It is asked for each call before its arguments are read, and anew where the call has waited for its
+ * turn at a function that is limited; who may not call gets a `NotAllowedError`, and nothing has run.
  *
  * ```ts
  * yield* node.register("wipe", wipe, { allow: { roles: ["operator"] } })

@@ -146,7 +146,7 @@ export const make = (
       forget: () => Effect.void,
       changes: signal.changes,
       rights: (name, publicKey) =>
-        Effect.sync(() => {
+        AtOnce.sync(() => {
           const listed = list.get(name)
           return listed?.publicKey === publicKey ? listed.rights : Rights.none
         }),

@@ -25,6 +25,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Authority from "./Authority.ts"
 import { Crypto } from "./Crypto.ts"
+import * as AtOnce from "./internal/base/atOnce.ts"
 import { quote } from "./internal/base/quote.ts"
 import * as Signal from "./internal/base/signal.ts"
 import * as Bytes from "./internal/values/credentials.ts"
@@ -420,7 +421,7 @@ export const make = (
       pin: (name, publicKey) => Effect.suspend(() => judged(policy.judge(name, publicKey))),
       forget: () => Effect.void,
       changes: policy.changed.changes,
-      rights: (name, publicKey) => Effect.sync(() => policy.rights(name, publicKey)),
+      rights: (name, publicKey) => AtOnce.sync(() => policy.rights(name, publicKey)),
       credentials: {
         shown: Effect.sync(() => policy.shown),
         changes: policy.shownChanged.changes,

@@ -23,6 +23,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
+import * as AtOnce from "./internal/base/atOnce.ts"
 import { quote } from "./internal/base/quote.ts"
 import { NodeName } from "./Packet.ts"
 import * as PublicKey from "./PublicKey.ts"
@@ -181,8 +182,12 @@ export class Trust extends Context.Service<Trust, {
   readonly credentials?: Credentials | undefined
 }>()("@pnet/core/Trust") {}
 
+/** Milliseconds in which a policy has to say what a peer may do: who asks it may have no time of its own. */
+const patience = 10_000
+
 /**
- * What a policy lets a peer do whom it admits: `Rights.named` where it says nothing about rights.
+ * What a policy lets a peer do whom it admits: `Rights.named` where it says nothing about rights. A policy that throws, gives no Effect,
+ * or has not answered after ten seconds is a defect.
  *
  * @category accessors
  * @since 0.1.0
@@ -192,7 +197,17 @@ export const rightsOf = (
   name: NodeName,
   publicKey: PublicKey.PublicKey
 ): Effect.Effect<Rights.Rights> =>
-  trust.rights === undefined ? Effect.succeed(Rights.named) : trust.rights(name, publicKey)
+  trust.rights === undefined ? Effect.succeed(Rights.named) : Effect.suspend(() => {
+    const asked: unknown = trust.rights!(name, publicKey)
+    if (!Effect.isEffect(asked)) return Effect.die(new TypeError("the rights of a trust policy are no Effect"))
+    const rights = asked as Effect.Effect<Rights.Rights>
+    // It is asked for each call: those that pnet has are looked at without a fiber that watches the time.
+    const known = AtOnce.valueOf(rights)
+    return known !== AtOnce.unknown ? Effect.succeed(known) : Effect.timeoutOrElse(rights, {
+      duration: patience,
+      orElse: () => Effect.die(new Error(`the trust policy had not said after ${patience} ms what a peer may do`))
+    })
+  })
 
 /**
  * A policy that grants every right to everybody whom it admits: whoever is trusted may hold any role, be chosen for any service, and

@@ -1,6 +1,6 @@
 /** Limits of how many calls of a function run at a node, over real nodes: who waits, who is refused, and what clients of a service make of it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Balance, Command, CommandNode, type Sessions, TofuTrust, Trust } from "@pnet/core"
+import { type Allow, Balance, Command, CommandNode, type Sessions, TofuTrust, Trust } from "@pnet/core"
 import { failureOf, type Net, quietly } from "@pnet/lab/worlds/sessionWorld"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
@@ -28,17 +28,17 @@ class Work {
   }
 }
 
-const start = (network: Net, name: string, concurrency?: Concurrency) =>
+const start = (network: Net, name: string, concurrency?: Concurrency, allow?: Allow.Allow) =>
   Effect.gen(function*() {
     const work = new Work()
     const host = yield* network.host(name)
     const node = CommandNode.layer({
       networkId: "busy",
       bindIp: "0.0.0.0",
-      commands: [Command.implement(act, (_, of) => work.run(of, name), { concurrency })],
+      commands: [Command.implement(act, (_, of) => work.run(of, name), { allow, concurrency })],
       name
     })
-    const layer = CommandNode.serve(group, { concurrency }).pipe(
+    const layer = CommandNode.serve(group, { allow, concurrency }).pipe(
       Layer.provide(group.toLayer({ work: ({ of }) => work.run(of, name) })),
       Layer.provideMerge(node),
       Layer.provide([
@@ -52,6 +52,7 @@ const start = (network: Net, name: string, concurrency?: Concurrency) =>
     >
     const made = Context.get(process.context, CommandNode.CommandNode)
     yield* made.streams.register("plain", ({ text }) => Effect.flatMap(text, (of) => work.run(of, name)), {
+      allow,
       concurrency
     })
     return { node: made, work }
@@ -65,24 +66,52 @@ const all = <A, E, R>(times: number, effect: (i: number) => Effect.Effect<A, E, 
     { startImmediately: true }
   )
 
+const kinds = ["rpc", "command", "bytes", "rpc by JSON"] as const
+
+/** Calls of the one function of bob's, as each kind of function is called. */
+const callsOf = (alice: CommandNode.CommandNode["Service"], kind: (typeof kinds)[number]) =>
+  Effect.gen(function*() {
+    yield* alice.awaitPeers({ serves: group })
+    const client = yield* alice.client(group, "bob")
+    const target = alice.target("bob", { commands: [act] })
+    return (of: string): Effect.Effect<unknown, { readonly _tag: string }> =>
+      kind === "rpc"
+        ? client.work({ of })
+        : kind === "command"
+        ? target.act(of)
+        : kind === "bytes"
+        ? alice.request("bob", "plain", of)
+        : alice.target("bob")("work", { of })
+  })
+
 describe("a function that is limited", () => {
-  for (const kind of ["rpc", "command", "bytes", "rpc by JSON"] as const) {
+  for (const kind of kinds) {
+    it.effect(`asks anew whether a caller may call it that has waited: ${kind}`, () =>
+      quietly(Effect.gen(function*() {
+        const network = yield* SimNetwork.make()
+        const { node: alice } = yield* start(network, "alice")
+        let asked = 0
+        let may = true
+        const { work } = yield* start(network, "bob", { running: 1, waiting: 3 }, () => (asked++, may))
+        const call = yield* callsOf(alice, kind)
+        const calls = yield* all(3, (i) => call(`${i}`))
+        yield* TestClock.adjust("50 millis")
+        assert.deepStrictEqual([work.order.length, asked], [1, 3])
+        may = false
+        yield* TestClock.adjust("5 seconds")
+        const exits = yield* Fiber.join(calls)
+        assert.deepStrictEqual([work.order.length, asked], [1, 5])
+        const tags = yield* Effect.forEach(exits, (exit) =>
+          exit._tag === "Success" ? Effect.succeed("ran") : Effect.map(Effect.flip(exit), ({ _tag }) => _tag))
+        assert.deepStrictEqual(tags, ["ran", "NotAllowedError", "NotAllowedError"])
+      })))
+
     it.effect(`runs so many calls, has so many wait, and refuses more as not run: ${kind}`, () =>
       quietly(Effect.gen(function*() {
         const network = yield* SimNetwork.make()
         const { node: alice } = yield* start(network, "alice")
         const { work } = yield* start(network, "bob", { running: 2, waiting: 3 })
-        yield* alice.awaitPeers({ serves: group })
-        const client = yield* alice.client(group, "bob")
-        const target = alice.target("bob", { commands: [act] })
-        const call = (of: string): Effect.Effect<unknown, unknown> =>
-          kind === "rpc"
-            ? client.work({ of })
-            : kind === "command"
-            ? target.act(of)
-            : kind === "bytes"
-            ? alice.request("bob", "plain", of)
-            : alice.target("bob")("work", { of })
+        const call = yield* callsOf(alice, kind)
         const calls = yield* all(8, (i) => call(`${i}`))
         yield* TestClock.adjust("50 millis")
         assert.strictEqual(work.order.length, 2)

@@ -42,11 +42,15 @@ export class Limiter {
     return this.#most - this.#running + this.#mostWaiting - this.#queue.size
   }
 
-  /** Runs an effect when it is its turn, or the other one where there is no room for it. */
+  /**
+   * Runs an effect when it is its turn, or the other one where there is no room for it. One that has waited is run as `waited`: what
+   * was so before it did may not be any more.
+   */
   run<A, E, R, B, E2, R2>(
     caller: string,
     effect: Effect.Effect<A, E, R>,
-    refused: Effect.Effect<B, E2, R2>
+    refused: Effect.Effect<B, E2, R2>,
+    waited: Effect.Effect<A, E, R> = effect
   ): Effect.Effect<A | B, E | E2, R | R2> {
     return Effect.suspend(() => {
       const entry = new Entry()
@@ -60,7 +64,7 @@ export class Limiter {
           }
           return Effect.flatMap(
             this.#wait(caller, entry),
-            (runs): Effect.Effect<A | B, E | E2, R | R2> => runs ? effect : refused
+            (runs): Effect.Effect<A | B, E | E2, R | R2> => runs ? waited : refused
           )
         }),
         () => this.#left(entry)

@@ -11,7 +11,7 @@ import type { NodeConfig } from "../../NodeOptions.ts"
 import type { Peers } from "../../Peers.ts"
 import type { Entry, RpcRegistry } from "../../RpcRegistry.ts"
 import type { SessionStream } from "../../Sessions.ts"
-import { full, limiters } from "../balance/limiter.ts"
+import { full, type Limiter, limiters } from "../balance/limiter.ts"
 import { Interruptible } from "../base/given.ts"
 import { quote } from "../base/quote.ts"
 import * as Seldom from "../base/seldom.ts"
@@ -88,33 +88,33 @@ const builtIn = (
   }
 }
 
-/** Runs a function for a peer that may call it. */
+/** Runs a function for a peer that may call it, when it is its turn. */
 const allowed = (
   stream: SessionStream,
   { allow, name }: Pick<Entry, "name" | "allow">,
   lines: Seldom.Lines,
-  run: () => Effect.Effect<Json, RunError>
+  run: Effect.Effect<Json, RunError>,
+  limiter?: Limiter
 ): Effect.Effect<Json, RunError> => {
   const asked = Permission.ask(stream, name, allow, lines)
-  if (asked === undefined) return run()
-  return Effect.flatMap(asked, (may) =>
-    may
-      ? run()
-      : Effect.fail(
-        new RunError({ code: "not_allowed", description: `${quote(name)} was not run: ${Permission.refusal}` })
-      ))
-}
-
-/** Runs a function when it is the caller's turn. What neither runs nor waits is refused, and answered by nothing else. */
-const limited = (
-  stream: SessionStream,
-  entry: Entry,
-  run: Effect.Effect<Json, RunError>
-): Effect.Effect<Json, RunError> => {
-  const limiter = limiters.get(entry)
-  return limiter === undefined
-    ? run
-    : limiter.run(stream.peer.publicKey, run, Effect.andThen(stream.reset("refused", full), Effect.interrupt))
+  const checked = (run: Effect.Effect<Json, RunError>) =>
+    asked === undefined ? run : Effect.flatMap(asked, (may) =>
+      may
+        ? run
+        : Effect.fail(
+          new RunError({ code: "not_allowed", description: `${quote(name)} was not run: ${Permission.refusal}` })
+        ))
+  return checked(
+    limiter === undefined
+      ? run
+      // What neither runs nor waits is refused, and answered by nothing else. Who has waited has to be allowed still.
+      : limiter.run(
+        stream.peer.publicKey,
+        run,
+        Effect.andThen(stream.reset("refused", full), Effect.interrupt),
+        checked(run)
+      )
+  )
 }
 
 /** Runs the function that is asked for. */
@@ -131,13 +131,14 @@ const run = (
       stream,
       entry,
       lines,
-      () => limited(stream, entry, entry.run(new IncomingCall(stream, request, span, server.node), request.args))
+      Effect.suspend(() => entry.run(new IncomingCall(stream, request, span, server.node), request.args)),
+      limiters.get(entry)
     )
   }
   const given = builtIn(server, request.function, request.args)
   // They are functions as others are.
   return given !== undefined
-    ? allowed(stream, { name: request.function }, lines, () => given as Effect.Effect<Json, RunError>)
+    ? allowed(stream, { name: request.function }, lines, given as Effect.Effect<Json, RunError>)
     : Effect.fail(
       new RunError({
         code: "unknown_function",

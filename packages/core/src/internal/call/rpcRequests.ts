@@ -128,17 +128,22 @@ const readSlowly = (served: Served, stream: SessionStream, first: ReadonlyArray<
 export const onStream = (served: Served) => (given: PublicStream): Effect.Effect<void> => {
   const asked = Permission.ask(given, served.rpc._tag, served.allow, served.lines)
   const stream = given as SessionStream
-  return asked === undefined
-    ? limited(served, stream)
-    : Effect.flatMap(asked, (may) => may ? limited(served, stream) : stream.reset("not_allowed", Permission.refusal))
+  if (asked === undefined) return limited(served, stream)
+  const allowed = (run: () => Effect.Effect<void>): Effect.Effect<void> =>
+    Effect.flatMap(asked, (may) => may ? run() : stream.reset("not_allowed", Permission.refusal))
+  return allowed(() => limited(served, stream, allowed(() => serve(served, stream))))
 }
 
-/** Serves one when it is the caller's turn. What neither runs nor waits is refused before anything of it is read. */
-const limited = (served: Served, stream: SessionStream): Effect.Effect<void> =>
+/**
+ * Serves one when it is the caller's turn. What neither runs nor waits is refused before anything of it is read; `waited` serves one
+ * that did, whose caller has to be allowed still.
+ */
+const limited = (served: Served, stream: SessionStream, waited?: Effect.Effect<void>): Effect.Effect<void> =>
   served.limiter === undefined ? serve(served, stream) : served.limiter.run(
     stream.peer.publicKey,
     Effect.suspend(() => serve(served, stream)),
-    stream.reset("refused", full)
+    stream.reset("refused", full),
+    waited
   )
 
 /** Serves one stream, whose request nearly always comes at once. */

@@ -1,5 +1,5 @@
 /**
- * What trust policies show each other in sessions that stand (protocol section 14): streams of `credentials`. One called `certificate`
+ * What trust policies show each other in sessions that stand (protocol section 15): streams of `credentials`. One called `certificate`
  * carries what its opener shows, as the handshake did, and is answered with what the other side shows; any other asks for what it is called, which is what the answer is.
  *
  * What bites: nobody pushes a list to anybody. A peer says the version that it has, and is asked for it, once at a time and by as many as

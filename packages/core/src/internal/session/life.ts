@@ -70,7 +70,7 @@ export class Life {
       maxStreams: limits.streams,
       callSize: limits.callSize,
       budget: state.budget,
-      policy: trust.rights === undefined ? undefined : Effect.suspend(() => Trust.rightsOf(trust, name, key)),
+      policy: trust.rights === undefined ? undefined : Trust.rightsOf(trust, name, key),
       silence: Duration.toMillis(limits.sessionSilence),
       writeTimeout: Duration.toMillis(limits.writeTimeout),
       onOpen: (stream, session) => this.#handlers.open(stream, session),

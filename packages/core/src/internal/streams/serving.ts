@@ -229,12 +229,16 @@ export const onStream = <Node>(node: Node, options: {
         (decoded) =>
           Result.isSuccess(decoded) ? runWith(decoded.success) : stream.reset("invalid_arguments", decoded.failure)
       )
-      const run = limiter === undefined
-        ? runNow
-        : limiter.run(stream.peer.publicKey, runNow, stream.reset("refused", full))
-      const allowed = asked === undefined ?
-        run :
-        Effect.flatMap(asked, (may) => may ? run : stream.reset("not_allowed", Permission.refusal))
+      const checked = (run: Effect.Effect<void, unknown>): Effect.Effect<void, unknown> =>
+        asked === undefined
+          ? run
+          : Effect.flatMap(asked, (may) => may ? run : stream.reset("not_allowed", Permission.refusal))
+      const allowed = checked(
+        limiter === undefined
+          ? runNow
+          // Who has waited has to be allowed still.
+          : limiter.run(stream.peer.publicKey, runNow, stream.reset("refused", full), checked(runNow))
+      )
       const timed = left === undefined
         ? allowed
         : Effect.timeoutOrElse(allowed, { duration: left, orElse: () => late })
