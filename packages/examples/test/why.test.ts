@@ -51,6 +51,7 @@ const values: Members = {
   error: { _tag: "Broke", message: "it broke" },
   expected: other,
   known: ["carol"],
+  notGranted: ["carol"],
   obstacles: [{ kind: "Limit", where: "10.0.0.1", what: "a bound leaves it out", remedy: "raise it" }],
   peer: Packet.NodeName.make("bob"),
   publicKey: one,

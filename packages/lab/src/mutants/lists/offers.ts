@@ -131,7 +131,7 @@ const choice = of("choice", "packages/core/src/internal/peers/choice.ts", suites
     "every peer serves what every object has"
   ],
   "blind": [
-    `if (lookup.closed || !wanted.everybody && this.#isBlind(wanted)) {`,
+    `if (!wanted.everybody && this.#isBlind(wanted)) {`,
     `if (lookup.closed) {`,
     "a node that knows no offers calls nobody, and says nothing"
   ],

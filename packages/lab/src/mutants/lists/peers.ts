@@ -489,11 +489,40 @@ const membership = of("peers", "packages/core/src/internal/peers/membership.ts",
     `suspect(entry: Entry, silentMillis: number): void {`,
     "who was taken off by the reader of an event is there again for ever, as a suspect"
   ],
+  "anew-held": [
+    `if (entry.broken || !isHeld && place !== "New") this.#anew(entry)`,
+    `if (entry.broken || place !== "New") this.#anew(entry)`,
+    "made-up adverts of a peer whose connection stands have what has ended run again"
+  ],
+  "anew-doubted": [
+    `if (entry.doubted) this.#anew(entry)
+    else entry.broken = true`,
+    `entry.broken = true`,
+    "who is back before its old connection is found out is not started anew"
+  ],
+  "anew-often": [
+    `|| now - entry.anewAt < this.#interval`,
+    ``,
+    "made-up adverts have what has ended run again as often as they come"
+  ],
   "moved-gone": [
     `moved(entry: Entry): void {
     if (!this.#isThere(entry)) return`,
     `moved(entry: Entry): void {`,
     "who was taken off in the middle of its advert is there again for ever"
+  ]
+})
+
+const bonds = of("peers", "packages/core/src/internal/peers/bonds.ts", suites("Peers"), {
+  "bonds-dial": [
+    `? kind === "Refused" ? "Refused"`,
+    `? kind === "Refused" ? undefined`,
+    "whileOnline fails with a DialError between the death of its peer and its loss"
+  ],
+  "bonds-unfit": [
+    `if (peer !== undefined && !fits(peer)) Deferred.doneUnsafe(unfit, Effect.void)`,
+    ``,
+    "what runs for a role goes on with who does not hold it any more"
   ]
 })
 
@@ -828,6 +857,7 @@ export const peersList = [
   ...table,
   ...addresses,
   ...membership,
+  ...bonds,
   ...holds,
   ...arrivals,
   ...liveness,

@@ -134,6 +134,22 @@ const budgets = of("mux", "packages/core/src/internal/session/budget.ts", muxSui
   "budget-release": [`this.parent?.release(bytes)`, ``, "what is owed is never paid back, until nothing is left"]
 })
 
+const openings = of("sessions", "packages/core/src/internal/session/opening.ts", suites("Headers.sim"), {
+  "headers-told": [
+    `headers === undefined || session.options.established.features.has("headers")`,
+    `true`,
+    "a function of an older node is run without the headers that it was sent"
+  ]
+})
+
+const headers = of("mux", "packages/core/src/internal/wire/openText.ts", suites("openText"), {
+  "headers-long": [
+    `lengthUpTo(headers, Frame.maxHeaders) > Frame.maxHeaders ? tooLong : JSON.stringify(headers)`,
+    `JSON.stringify(headers)`,
+    "headers that are too long are kept"
+  ]
+})
+
 const frames = of("mux", "packages/core/src/internal/session/frames.ts", muxSuites, {
   "reset-deep": [
     `const hasError = "error" in rest && !isDeep(`,
@@ -759,6 +775,8 @@ export const sessionsList = [
   ...framing,
   ...session,
   ...budgets,
+  ...openings,
+  ...headers,
   ...frames,
   ...credit,
   ...muxStream,
