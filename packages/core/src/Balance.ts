@@ -74,11 +74,11 @@ export interface Call<Payload = unknown> {
  * @category models
  * @since 0.1.0
  */
-export type Pick<in Payload = unknown, P = unknown> = (
+export type Pick<in Payload = unknown, in P = unknown> = (
   candidates: ReadonlyArray<Candidate<P>>,
   call: Call<Payload>,
   random: () => number
-) => Candidate<P> | undefined
+) => Candidate | undefined
 
 /**
  * How a client of a service chooses. One value may serve many clients: each starts it for itself.
@@ -86,7 +86,7 @@ export type Pick<in Payload = unknown, P = unknown> = (
  * @category models
  * @since 0.1.0
  */
-export interface Policy<in Payload = unknown, P = unknown> {
+export interface Policy<in Payload = unknown, in P = unknown> {
   readonly name: string
   /** Its state for one client. */
   readonly start: () => Pick<Payload, P>

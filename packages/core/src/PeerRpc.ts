@@ -59,7 +59,7 @@ import * as server from "./internal/call/rpcServer.ts"
 import * as services from "./internal/call/rpcService.ts"
 import { servedOf } from "./internal/call/whom.ts"
 import { namesOf, serving } from "./internal/peers/targets.ts"
-import type { NameConflictError, One, PeerUnknownError, Target, Where } from "./Peers.ts"
+import type { NameConflictError, One, Peer, PeerUnknownError, Target, Where } from "./Peers.ts"
 import { Peers } from "./Peers.ts"
 import type { RpcRegistry } from "./RpcRegistry.ts"
 import type * as Sessions from "./Sessions.ts"
@@ -192,8 +192,8 @@ export type Resume<Rpcs extends Rpc.Any> = {
  * @since 0.1.0
  */
 export interface ServiceOptions<Rpcs extends Rpc.Any = any> extends ClientOptions {
-  /** Which of the peers a call goes to. Default: `Balance.leastPending`. */
-  readonly policy?: Balance.Policy<any, any> | undefined
+  /** Which of the peers a call goes to. It is given the payloads of all rpcs of the group. Default: `Balance.leastPending`. */
+  readonly policy?: Balance.Policy<Rpc.Payload<Rpcs>, Peer> | undefined
   /** How long calls wait, how many, and how often they are sent again. */
   readonly settings?: typeof Balance.Settings.Encoded | undefined
   /**

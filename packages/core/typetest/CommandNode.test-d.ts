@@ -3,6 +3,7 @@
 // @effect-diagnostics missingEffectError:off missingEffectContext:off missingLayerContext:off floatingEffect:off asyncFunction:off
 import {
   AdvancedNode,
+  Balance,
   type BasicNode,
   Caller,
   Command,
@@ -320,3 +321,20 @@ node.target({ rol: "worker" })
 node.sendAll(Peers.any({ role: "worker" }), "echo", "hi")
 // @ts-expect-error: groups are known to a CommandNode alone
 node.streams.awaitPeers({ serves: Files })
+
+// --- policies of a client of a service --------------------------------------------------------------------------------
+
+const Users = RpcGroup.make(
+  Rpc.make("load", { payload: { user: Schema.String, part: Schema.Int } }),
+  Rpc.make("save", { payload: { user: Schema.String, text: Schema.String } })
+)
+// The payloads are those of the group, and the peers are peers.
+node.client(Users, { policy: Balance.consistentHash({ by: ({ user }) => user }) })
+node.client(Users, { policy: Balance.make("near", () => (all) => all.find(({ peer }) => peer.name === "bob")) })
+node.client(Users, { policy: Balance.leastPending })
+const byUser = Balance.consistentHash({ by: (payload: { readonly user: string }) => payload.user })
+node.client(Users, { policy: byUser })
+// @ts-expect-error: not all have that
+node.client(Users, { policy: Balance.consistentHash({ by: ({ text }) => text }) })
+// @ts-expect-error: these have no user
+node.client(Files, { policy: byUser })

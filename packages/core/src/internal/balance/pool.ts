@@ -259,7 +259,7 @@ export class Pool<P> {
     const call = this.#call
     call.function = caller.kind.name
     call.payload = caller.payload
-    let chosen: Balance.Candidate<P> | undefined
+    let chosen: Balance.Candidate | undefined
     try {
       // One of a program's own may sort it, or take one out.
       chosen = this.#pick(this.#onlyLooks ? open : open.slice(), call, this.#random)
