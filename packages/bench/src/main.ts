@@ -1,5 +1,5 @@
 /**
- * The benchmarks of pnet: `pnpm bench raw`, `rpc`, `typed`, `commands`, `bulk`, `idle`, `contact`, `crowd`, `crypto`. Each prints a table
+ * The benchmarks of pnet: `pnpm bench raw`, `rpc`, `typed`, `commands`, `bulk`, `idle`, `contact`, `crowd`, `service`, `crypto`. Each prints a table
  * and, with `--json FILE`, writes the numbers. Sockets are bound to 127.0.0.1 and broadcasts go to 127.255.255.255 alone.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -17,6 +17,7 @@ import * as Flags from "./harness/flags.ts"
 import * as Idle from "./idle.ts"
 import * as Raw from "./raw.ts"
 import * as Rpc from "./rpc.ts"
+import * as Service from "./service.ts"
 import * as Typed from "./typed.ts"
 
 const { atOnce, json, pin, profile } = Flags
@@ -119,13 +120,23 @@ const crowd = Command.make("crowd", {
   )
 )
 
+const service = Command.make("service", {
+  calls: count("calls", 2_000, "Calls in a turn", 1_000_000),
+  atOnce: count("at-once", 32, "Calls at once", 1_024),
+  rounds: Flags.rounds(99),
+  pin,
+  json
+}, Service.main).pipe(
+  Command.withDescription("What a call costs that goes to whoever serves a group, beside one that goes to a name")
+)
+
 const crypto = Command.make("crypto", { seconds: Flags.seconds(0.3), json }, CryptoBench.main).pipe(
   Command.withDescription("Boxes and Fernet tokens, native against portable")
 )
 
 Command.make("bench").pipe(
   Command.withDescription("The benchmarks of pnet"),
-  Command.withSubcommands([raw, rpc, typed, commands, bulk, idle, contact, crowd, crypto]),
+  Command.withSubcommands([raw, rpc, typed, commands, bulk, idle, contact, crowd, service, crypto]),
   Command.run({ version: "0.1.0" }),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain

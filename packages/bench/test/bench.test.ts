@@ -15,6 +15,7 @@ import * as CryptoBench from "../src/crypto.ts"
 import * as Idle from "../src/idle.ts"
 import * as Raw from "../src/raw.ts"
 import * as Rpc from "../src/rpc.ts"
+import * as Service from "../src/service.ts"
 import * as Typed from "../src/typed.ts"
 
 const [main, worker] = Programs.files([
@@ -204,6 +205,13 @@ describe("bench", () => {
       assert.strictEqual(report.streams.size, 100)
       assert.isAbove(report.sessions.accepted.heapAfter, 0)
       assert.include(printed, "sessions, accepting side")
+    }))
+
+  it.live("service measures a call of a service beside one of a name", () =>
+    Effect.gen(function*() {
+      const { printed, report } = yield* bench(Service.Report, "service", "--calls", "64", "--rounds", "3")
+      assert.strictEqual(report.rounds.length, 3)
+      assert.include(printed, "of named")
     }))
 
   it.live("contact measures nodes that meet", () =>

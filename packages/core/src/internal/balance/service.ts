@@ -43,7 +43,16 @@ export class Service<P, E> {
     attempt: Attempt<P, A, E1, R>,
     options?: CallOptions
   ): Effect.Effect<A, E1 | E | Balance.OverloadedError | Balance.NobodyThereError, R> {
-    return Effect.suspend(() => new Run<P, A, E, R>(this.pool, this.#classify, kind, attempt, options).effect)
+    return Effect.suspend(() => this.runNow(kind, attempt, options))
+  }
+
+  /** The same, which is run once and at once. */
+  runNow<A, E1 extends E, R>(
+    kind: Kind,
+    attempt: Attempt<P, A, E1, R>,
+    options?: CallOptions
+  ): Effect.Effect<A, E1 | E | Balance.OverloadedError | Balance.NobodyThereError, R> {
+    return new Run<P, A, E, R>(this.pool, this.#classify, kind, attempt, options).effect
   }
 
   /** Streams of the function from one of the peers. */

@@ -72,6 +72,8 @@ const received = (
 export const attempted = (call: Call, peer: Peer): Effect.Effect<Answer, RpcError> =>
   Effect.withFiber((fiber) => {
     const { client, message, wire } = call
+    const { span } = fiber.cache
+    if (span?._tag === "Span") span.attribute("pnet.peer", peer.name)
     const payload = message.discard === true || fiber.getRef(CurrentDeadline) !== undefined
       ? undefined
       : Wire.valueOf(wire.encodePayload(message.payload))
@@ -80,13 +82,13 @@ export const attempted = (call: Call, peer: Peer): Effect.Effect<Answer, RpcErro
     call.use(way)
     const parts = requestOf(call, payload.value)
     if (parts === undefined) return Effect.fail(call.tooLarge)
-    return Effect.flatten(Effect.callback<Effect.Effect<Answer, RpcError>>((resume) => {
+    return Effect.callback<Answer, RpcError>((resume) => {
       const cancel = client.sessions.exchangeUnsafe(peer, openOptions(call, Infinity), parts, (exit) => {
-        resume(Effect.succeed(received(call, peer, exit)))
+        resume(received(call, peer, exit))
       })
-      if (cancel === undefined) resume(Effect.succeed(exchanged(call)))
+      if (cancel === undefined) resume(exchanged(call))
       return cancel
-    }))
+    })
   })
 
 /** Gives the caller what came of its call; in one step, where the answer can be decoded in one. */

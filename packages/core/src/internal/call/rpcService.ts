@@ -74,9 +74,11 @@ const named = (group: RpcGroup.RpcGroup<any>): string => {
   return tags.length <= 3 ? tags.join(", ") : `${tags.slice(0, 3).join(", ")}, …`
 }
 
-const counted = <A>(call: Call, effect: Effect.Effect<A, RpcError>): Effect.Effect<A, RpcError> =>
+/** Counts a call when it has ended. */
+const counted = (call: Call, effect: Effect.Effect<Answer, RpcError>): Effect.Effect<Answer, RpcError> =>
   Effect.onExitPrimitive(effect, (exit) => {
-    if (exit._tag === "Failure") call.ended(tagOf(exit.cause))
+    const answer = exit._tag === "Failure" ? exit : exit.value.exit
+    call.ended(answer._tag === "Failure" ? tagOf(answer.cause) : undefined)
     return undefined
   })
 
@@ -120,7 +122,7 @@ class Calls {
       : (peer: Peer) => this.#attempt(known, message, peer, attempted)
     return Effect.withFiber((fiber) => {
       const caller = fiber.getRef(CurrentCaller)?.publicKey
-      return this.#service.run(kind, attempt, { payload: message.payload, caller })
+      return this.#service.runNow(kind, attempt, { payload: message.payload, caller })
     })
   }
 
@@ -130,19 +132,9 @@ class Calls {
     peer: Peer,
     make: (call: Call, peer: Peer) => Effect.Effect<Answer, RpcError>
   ): Effect.Effect<Answer, RpcError> {
-    return Effect.withFiber((fiber) => {
-      const { span } = fiber.cache
-      if (span?._tag === "Span") span.attribute("pnet.peer", peer.name)
-      const call = new Call(this.#client, peer.name, wire, message)
-      call.at = peer
-      return counted(
-        call,
-        Effect.map(make(call, peer), (answer) => {
-          call.ended(answer.exit._tag === "Success" ? undefined : tagOf(answer.exit.cause))
-          return answer
-        })
-      )
-    })
+    const call = new Call(this.#client, peer.name, wire, message)
+    call.at = peer
+    return counted(call, make(call, peer))
   }
 
   /** Attempts of a call whose answer is a stream, all of which give their elements to the one caller. */
@@ -160,7 +152,7 @@ class Calls {
             count += values.length
             last = values[values.length - 1]
           }
-          return streamed(call)
+          return Effect.andThen(Effect.annotateCurrentSpan("pnet.peer", peer.name), streamed(call))
         }),
         (error): Failure => count === 0 ? error : new Midway(error, resume !== undefined)
       )
