@@ -406,7 +406,10 @@ const decode = Schema.decodeUnknownEffect(Settings, { errors: "all", onExcessPro
  * @since 0.1.0
  */
 export const settings = (input: typeof Settings.Encoded = {}): Effect.Effect<Settings, OptionsError> =>
-  Effect.mapError(decode(input), (error) => new OptionsError({ issue: error.message }))
+  Effect.mapError(
+    decode(input),
+    (error) => new OptionsError({ of: "settings of a client of a service", issue: error.message })
+  )
 
 /**
  * How many calls of a function a node runs at once, and how many wait: in order, and a caller's behind those of the other callers who

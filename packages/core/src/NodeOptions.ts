@@ -285,6 +285,8 @@ export class OptionsError
   extends Schema.TaggedError<OptionsError>("@pnet/core/NodeOptions/OptionsError")("OptionsError", {
     /** What is wrong, with the path of the option. */
     issue: Schema.String,
+    /** Whose options they are, where not the node's. */
+    of: Schema.optionalKey(Schema.String),
     /** What the store of identities failed with, where it is that. */
     cause: Schema.optionalKey(Schema.Defect())
   })
@@ -292,7 +294,7 @@ export class OptionsError
   override get message() {
     return Why.see(
       this.cause === undefined
-        ? `the node's options are wrong: ${this.issue}`
+        ? `the ${this.of ?? "node's options"} are wrong: ${this.issue}`
         : `the node did not start: ${this.issue}`,
       "options"
     )

@@ -658,6 +658,8 @@ it.effect("settings that make no sense are refused", () =>
     for (
       const wrong of [{ waiting: 0 }, { whenFull: -1 }, { retries: -0.1 }, { hedges: Number.NaN }, { leaveOut: 0 }]
     ) {
-      assert.strictEqual((yield* Effect.flip(Balance.settings(wrong)))._tag, "OptionsError")
+      const error = yield* Effect.flip(Balance.settings(wrong))
+      assert.strictEqual(error._tag, "OptionsError")
+      assert.match(error.message, /^the settings of a client of a service are wrong: /)
     }
   }).pipe(Effect.provide(Layer.empty)))
