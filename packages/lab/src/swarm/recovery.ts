@@ -78,21 +78,25 @@ export const talkAll = (world: World): Effect.Effect<void> =>
 
 // --- what is left ------------------------------------------------------------------------------------------------------------
 
-/** No call goes on, so no session has a stream. */
-export const checkStreams = ({ journal, slots }: World): Effect.Effect<void> =>
+const streamsLeft = ({ slots }: World): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.map(
+    Effect.forEach(slots, ({ name, running }) =>
+      running === undefined ?
+        Effect.succeed([]) :
+        Effect.map(running.sessions.all, (sessions) =>
+          sessions.flatMap(({ peer, streams }) =>
+            streams > 0 ? [`${name} has ${streams} streams left with ${peer.name}`] : []
+          ))),
+    (left) => left.flat()
+  )
+
+/** No call goes on, so no session has a stream, but those that say what a peer offers, which are kept for a minute. */
+export const checkStreams = (world: World): Effect.Effect<void> =>
   Effect.gen(function*() {
     yield* Effect.sleep("1 second")
-    for (const { name, running } of slots) {
-      if (running === undefined) continue
-      for (const { peer, streams } of yield* running.sessions.all) {
-        if (streams > 0) {
-          journal.problem(
-            "a stopped node leaves nothing behind",
-            `${name} has ${streams} streams left with ${peer.name}`
-          )
-        }
-      }
-    }
+    if ((yield* streamsLeft(world)).length === 0) return
+    yield* Effect.sleep("65 seconds")
+    for (const text of yield* streamsLeft(world)) world.journal.problem("a stopped node leaves nothing behind", text)
   })
 
 /** Ends every node, and looks for sockets that nobody closed. */
