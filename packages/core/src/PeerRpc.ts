@@ -198,7 +198,7 @@ export interface ServiceOptions<Rpcs extends Rpc.Any = any> extends ClientOption
   readonly settings?: typeof Balance.Settings.Encoded | undefined
   /**
    * Calls of idempotent rpcs with one answer are made at a second peer as well, when the first has not answered for longer than this share of all
-   * calls takes: `0.95`. Default: they are not.
+   * calls takes: `0.95`, above 0 and below 1; anything else is a slip of the program, and a defect. Default: they are not.
    */
   readonly hedge?: number | undefined
   /** How streams go on at another peer. One that has given elements and is not among them fails with its peer. */

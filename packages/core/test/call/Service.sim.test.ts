@@ -4,7 +4,7 @@ import { Balance, CommandNode, Peers, TofuTrust, Trust } from "@pnet/core"
 import { failureOf, type Net, quietly } from "@pnet/lab/worlds/sessionWorld"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
-import { Context, Deferred, Effect, Fiber, Layer, Logger, Schema, Stream } from "effect"
+import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Schema, Stream } from "effect"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
 import { TestClock } from "effect/testing"
@@ -145,6 +145,18 @@ describe("a client of a service", () => {
       assert.deepStrictEqual(runs.of.get("wait idempotent"), [first, second, "w3"])
       Deferred.doneUnsafe(runs.gate, Effect.void)
       assert.strictEqual(yield* Fiber.join(look), "w3")
+    })))
+
+  it.effect("is not made with a share to hedge at that is none", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const { node } = yield* start(network, "gateway")
+      for (const hedge of [95, 1, 0, -1, NaN, "0.95" as unknown as number]) {
+        const exit = yield* Effect.exit(node.client(group, { hedge }))
+        assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause), String(hedge))
+        if (Exit.isFailure(exit)) assert.include(Cause.pretty(exit.cause), "hedge")
+      }
+      yield* node.client(group, { hedge: 0.95 })
     })))
 
   it.effect("takes what a handler fails with for its answer, whatever it looks like", () =>

@@ -15,6 +15,7 @@ import * as Balance from "../../Balance.ts"
 import { CurrentCaller } from "../../Caller.ts"
 import { within } from "../../Deadline.ts"
 import { NodeClosedError } from "../../FunctionError.ts"
+import { OptionsError } from "../../NodeOptions.ts"
 import { Any, type Peer, Peers, type Where } from "../../Peers.ts"
 import type * as Sessions from "../../Sessions.ts"
 import type { Kind } from "../balance/kind.ts"
@@ -67,6 +68,16 @@ const classify = (error: Failure): Verdict => {
   if (verdict === "final" || verdict === "expired" || verdict === "unknown") return verdict
   return error.resumes ? "notRun" : "unknown"
 }
+
+/** 95, or what is no number at all, would be never, or each call. */
+const hedgeOf = ({ hedge }: ServiceOptions): Effect.Effect<number | undefined> =>
+  hedge === undefined || typeof hedge === "number" && hedge > 0 && hedge < 1
+    ? Effect.succeed(hedge)
+    : Effect.die(
+      new OptionsError({
+        issue: `hedge: expected a share of all calls above 0 and below 1, as 0.95, got ${String(hedge)}`
+      })
+    )
 
 /** The functions of a group, as one text. */
 const named = (group: RpcGroup.RpcGroup<any>): string => {
@@ -206,7 +217,10 @@ export const make = <Rpcs extends Rpc.Any>(
       classify,
       closed: () => new NodeClosedError({ node: peers.name })
     })
-    const calls = new Calls(client, service, group, yield* Codec.Current, options)
+    const calls = new Calls(client, service, group, yield* Codec.Current, {
+      ...options,
+      hedge: yield* hedgeOf(options)
+    })
     const timeout = options.timeout === undefined
       ? Infinity
       : Duration.toMillis(Duration.fromInputUnsafe(options.timeout))
