@@ -1,6 +1,6 @@
 /**
  * An authority: an operator's key that signs who a node is and what it may do, so that a thousand nodes are configured with one key in
- * the place of a thousand pins (protocol section 14). `AuthorityTrust` is the policy that goes by it.
+ * the place of a thousand pins (protocol section 15). `AuthorityTrust` is the policy that goes by it.
  *
  * ```ts
  * const authority = yield* Authority.generate                       // on a machine of its own

@@ -1,6 +1,6 @@
 /**
  * Trust by an authority: whoever shows a certificate that the authority signed, for its key and its name, in this network, now
- * (protocol section 14). One key is configured on each node, in the place of pins and lists; what a peer may do is in its certificate.
+ * (protocol section 15). One key is configured on each node, in the place of pins and lists; what a peer may do is in its certificate.
  *
  * ```ts
  * AuthorityTrust.layer("ed25519:…", { networkId: "home", certificate })   // the node's own certificate, which it shows

@@ -13,6 +13,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import { isName } from "./internal/base/names.ts"
 import { utf8 } from "./internal/base/platform.ts"
 
 /**
@@ -46,16 +47,6 @@ export const maxFunctions = 1_024
  * @since 0.1.0
  */
 export const maxLength = 65_535
-
-const odd = /[\p{Cc}\p{Surrogate}]/u
-
-const isName = (text: string, longest: number): true | string => {
-  // A character is one byte or more.
-  const length = text.length > longest ? text.length : utf8(text).length
-  return length < 1 || length > longest
-    ? `expected 1 to ${longest} bytes of UTF-8`
-    : !odd.test(text) || "expected no control characters, and whole Unicode characters"
-}
 
 /**
  * A role: 1 to 64 bytes of UTF-8 without `*` and control characters.

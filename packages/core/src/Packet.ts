@@ -19,6 +19,7 @@ import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
 import { asciiAt, equalAt, remember } from "./internal/base/bytes.ts"
+import { odd } from "./internal/base/names.ts"
 import { strictTextOf, textOf, utf8 } from "./internal/base/platform.ts"
 import * as ProtocolError from "./ProtocolError.ts"
 import * as PublicKey from "./PublicKey.ts"
@@ -39,14 +40,11 @@ export const maxDatagramLength = 1_400
  */
 export const maxStreamLength = 131_072
 
-// Unicode's control characters, and surrogates that stand alone: those have no UTF-8.
-const control = /[\p{Cc}\p{Surrogate}]/u
-
 const isLabel = (text: string, forbidden: RegExp): true | string => {
   const length = utf8(text).length
   return length < 1 || length > 64
     ? `expected 1 to 64 bytes of UTF-8, got ${length}`
-    : control.test(text)
+    : odd.test(text)
     ? "expected no control characters"
     : forbidden.test(text)
     ? `expected none of the characters ${forbidden.source.replace(/[[\]\\]/g, "")}`

@@ -7,7 +7,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { utf8 } from "./internal/base/platform.ts"
+import { isName } from "./internal/base/names.ts"
 
 /**
  * A name, or the beginning of names and `*`: 1 to 255 bytes of UTF-8 without control characters.
@@ -17,11 +17,8 @@ import { utf8 } from "./internal/base/platform.ts"
  */
 export const Pattern = Schema.String.check(
   Schema.makeFilter((text: string) => {
-    if (text === "") return "expected at least one character"
-    // A character is one byte or more.
-    if (text.length > 255 || utf8(text).length > 255) return "expected at most 255 bytes of UTF-8"
-    if (/[\p{Cc}\p{Cs}]/u.test(text)) return "expected no control characters, and whole Unicode characters"
-    return !text.slice(0, -1).includes("*") || "expected * at the end alone"
+    const name = isName(text, 255)
+    return name !== true ? name : !text.slice(0, -1).includes("*") || "expected * at the end alone"
   })
 )
 

@@ -27,7 +27,7 @@ interface Listener {
   has: Uint8Array | undefined
 }
 
-const isSame = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && equalAt(a, 0, a.length, b)
+const isSame = (a: Uint8Array, b: Uint8Array): boolean => equalAt(a, 0, a.length, b)
 
 class Telling {
   readonly #own: Own

@@ -1,5 +1,5 @@
 /**
- * The bytes of certificates and of lists of what was revoked (protocol section 14): each begins with the text of its kind and ends
+ * The bytes of certificates and of lists of what was revoked (protocol section 15): each begins with the text of its kind and ends
  * with the signature of all before. Integers are big-endian; texts are UTF-8 behind their length, one byte; lists are in the order of
  * their bytes, and have nothing twice.
  *

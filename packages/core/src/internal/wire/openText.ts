@@ -6,7 +6,7 @@ import * as Frame from "../../Frame.ts"
 import { allocate } from "../base/arena.ts"
 import { equalAt, remember } from "../base/bytes.ts"
 import { asciiOf, strictTextOf, utf8 } from "../base/platform.ts"
-import { lengthUpTo } from "./json.ts"
+import { isObject, lengthUpTo } from "./json.ts"
 
 const longestDeadline = 2 ** 31 - 1
 /** Longer beginnings are not kept. */
@@ -142,9 +142,6 @@ export const decode = (payload: Uint8Array): Frame.Open | undefined => {
 
 // More than there may be, whatever it said.
 const tooLong = " ".repeat(Frame.maxHeaders + 1)
-
-const isObject = (value: unknown): value is object =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** Kept as text: what a peer makes of few bytes may be large, and most of them are never looked at. */
 const textOfHeaders = (headers: object): string =>
