@@ -33,11 +33,14 @@ import type * as RpcGroup from "effect/rpc/RpcGroup"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as AdvancedNode from "./AdvancedNode.ts"
+import type * as Balance from "./Balance.ts"
 import type * as BasicNode from "./BasicNode.ts"
 import * as Command from "./Command.ts"
 import type { Crypto } from "./Crypto.ts"
 import type * as FunctionError from "./FunctionError.ts"
+import { Engines } from "./internal/balance/engines.ts"
 import { limiters, runningOf } from "./internal/balance/limiter.ts"
+import { verdictOf } from "./internal/balance/verdicts.ts"
 import { separate } from "./internal/base/separate.ts"
 import * as Calls from "./internal/call/commandClient.ts"
 import * as Server from "./internal/call/commandServer.ts"
@@ -68,6 +71,7 @@ import type { Trust } from "./Trust.ts"
  * - `PeerLostError`: the peer was lost before it answered
  * - `DialError`, `ProtocolError`, `UntrustedPeerError`: there could be no session with the peer
  * - `StreamResetError`: the peer had no room, or gave it up, with a code that says which
+ * - `OverloadedError`: of a call of one of several peers (`Peers.any`); all of them are full, and it was not run
  * - `ContractError`: the answer is not what the caller's Schema says
  *
  * @category errors
@@ -86,6 +90,8 @@ export interface CallOptions {
   readonly timeout?: Duration.Input | undefined
   /** How many peers are asked at once. Default: all. */
   readonly concurrency?: number | "unbounded" | undefined
+  /** Which one of several peers (`Peers.any`) a call goes to, by its arguments as an array. Default: `Balance.leastPending`. */
+  readonly policy?: Balance.Policy<any, any> | undefined
 }
 
 /**
@@ -385,7 +391,8 @@ const serveNode = (
     const registry = Option.isSome(given) ? given.value : yield* RpcRegistry.make
 
     const { functions: _functions, register: _register, ...advanced } = streams
-    const client = Calls.make({ sessions, peers, clock, limit: limits.callSize })
+    const engines = new Engines<CommandError>(peers, yield* Effect.scope, clock, verdictOf)
+    const client = Calls.make({ sessions, peers, clock, limit: limits.callSize, engines })
     // Shared with the functions of the AdvancedNode.
     const { memory } = resources.get(streams)!
     const context = Context.make(Sessions.Sessions, sessions).pipe(

@@ -558,6 +558,11 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "64 and 256 unless it says others",
     "RESET `refused`, as not run."
   ],
+  [
+    "Targets of one of several peers whose state a node keeps though nothing calls them",
+    "64, for a minute",
+    "The one that was not used the longest is forgotten, and begins anew."
+  ],
   ["Capacity that a peer says it has", "1,024 count of it (`settings.pending`)", "More is taken as that."],
   ["Peers that are asked what they offer at once", "16", "Further ones wait for their turn."],
   ["An identity file", "4,096 bytes", "It is refused."],

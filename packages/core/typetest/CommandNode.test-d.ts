@@ -70,6 +70,7 @@ expectTypeOf<CommandNode.CommandError["_tag"]>().toEqualTypeOf<
   | "StreamResetError"
   | "RemoteError"
   | "NotJsonError"
+  | "OverloadedError"
   | "UnknownFunctionError"
   | "NotAllowedError"
   | "InvalidArgumentsError"

@@ -1,6 +1,6 @@
 /** Clients of a service over real nodes: whom calls go to, what is tried again, and what calls fail with. */
 import { assert, describe, it } from "@effect/vitest"
-import { Balance, CommandNode, Peers, TofuTrust, Trust } from "@pnet/core"
+import { Balance, Command, CommandNode, Peers, TofuTrust, Trust } from "@pnet/core"
 import { failureOf, type Net, quietly } from "@pnet/lab/worlds/sessionWorld"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
@@ -193,6 +193,43 @@ describe("a client of a service", () => {
       yield* TestClock.adjust("15 seconds")
       assert.strictEqual((yield* Fiber.join(broken))._tag, "PeerLostError")
       assert.deepStrictEqual(given, [1, 2, 3])
+    })))
+
+  it.effect("is what a target of one of several peers is, for commands, too", () =>
+    quietly(Effect.gen(function*() {
+      const { gateway, network, workers } = yield* world
+      const once = Command.make("once", { success: Schema.String })
+      const often = Command.make("often", { success: Schema.String, idempotent: true })
+      const ran: Record<string, Array<string>> = { once: [], often: [] }
+      const gate = Deferred.makeUnsafe<void>()
+      const w3 = yield* start(network, "w3")
+      const all: typeof workers = { ...workers, w3 }
+      for (const [name, { node }] of Object.entries(all)) {
+        for (const command of [once, often]) {
+          yield* node.register(command, () =>
+            Effect.suspend(() => {
+              ran[command.name]!.push(name)
+              return Effect.as(Deferred.await(gate), name)
+            }))
+        }
+      }
+      const any = Peers.any({ serves: [once, often] })
+      yield* gateway.awaitPeers({ serves: [once, often] }, { atLeast: 3 })
+      const target = gateway.target(any, { commands: [once, often], policy: Balance.roundRobin })
+      const first = yield* Effect.forkChild(Effect.flip(target.once()))
+      yield* TestClock.adjust("1 second")
+      yield* all[ran["once"]![0]!]!.process.kill
+      yield* TestClock.adjust("15 seconds")
+      assert.strictEqual((yield* Fiber.join(first))._tag, "PeerLostError")
+      assert.strictEqual(ran["once"]!.length, 1)
+
+      const second = yield* Effect.forkChild(target.often())
+      yield* TestClock.adjust("1 second")
+      yield* all[ran["often"]![0]!]!.process.kill
+      yield* TestClock.adjust("15 seconds")
+      Deferred.doneUnsafe(gate, Effect.void)
+      assert.strictEqual(yield* Fiber.join(second), ran["often"]![1])
+      assert.strictEqual(new Set([...ran["once"]!, ...ran["often"]!]).size, 3)
     })))
 
   it.effect("says whom the trust policy does not let serve", () =>

@@ -61,8 +61,14 @@ const line = (service: string, name: string, event: PoolEvent): Effect.Effect<vo
       } ms: ${event.failures} calls in a row failed there`
     )
 
+/** An engine, and how it is told at once who is there. */
+export interface Followed<E> {
+  readonly service: Service.Service<Peer, E>
+  readonly enter: (found: ReadonlyArray<Peer>) => void
+}
+
 /** Asks peers what they offer, and keeps up with it, until the scope closes. */
-export const make = <E>(options: Options<E>): Effect.Effect<Service.Service<Peer, E>, never, Scope.Scope> =>
+export const follow = <E>(options: Options<E>): Effect.Effect<Followed<E>, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { peers, service: name, where } = options
     const lines = Seldom.lines(yield* Clock.Clock)
@@ -86,5 +92,9 @@ export const make = <E>(options: Options<E>): Effect.Effect<Service.Service<Peer
       Stream.runForEach(peers.matching(where), (found) => Effect.sync(() => members.enter(service.pool, found))),
       { startImmediately: true }
     )
-    return service
+    return { service, enter: (found) => members.enter(service.pool, found) }
   })
+
+/** The engine alone. */
+export const make = <E>(options: Options<E>): Effect.Effect<Service.Service<Peer, E>, never, Scope.Scope> =>
+  Effect.map(follow(options), ({ service }) => service)

@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type { Span } from "effect/Tracer"
+import type { Policy } from "../../Balance.ts"
 import type * as Command from "../../Command.ts"
 import { CurrentDeadline, nowUnsafe, within } from "../../Deadline.ts"
 import {
@@ -18,6 +19,7 @@ import type { NodeName } from "../../Packet.ts"
 import { Any, type Peer, type Peers, type Where } from "../../Peers.ts"
 import { StreamResetError } from "../../Sessions.ts"
 import type * as Sessions from "../../Sessions.ts"
+import type { Engines } from "../balance/engines.ts"
 import { toTraceparent } from "../base/trace.ts"
 import { describe, namesOf } from "../peers/targets.ts"
 import { isRefused, late, refusedRetries } from "../session/refused.ts"
@@ -35,9 +37,12 @@ interface Dependencies {
   readonly clock: Clock.Clock
   /** Bytes of a call, and of an answer. */
   readonly limit: number
+  /** The engines of calls of one of several peers. */
+  readonly engines: Engines<CommandError>
 }
 
 interface CallOptions {
+  readonly policy?: Policy<any, any> | undefined
   readonly timeout?: Duration.Input | undefined
   readonly concurrency?: number | "unbounded" | undefined
 }
@@ -86,11 +91,15 @@ class Call {
   #sent = 0
   #received = 0
 
+  /** The peer that was chosen for it, where it is for no name: that one is not asked again where it has no room. */
+  readonly #at: Peer | undefined
+
   constructor(client: Dependencies, name: string, to: string, coder: Coder, span: Span, time: {
     readonly inherited: number | undefined
     /** Milliseconds. */
     readonly own: number
-  }) {
+  }, at: Peer | undefined) {
+    this.#at = at
     this.#client = client
     this.#name = name
     this.#to = to as NodeName
@@ -127,14 +136,17 @@ class Call {
     const { limit, peers } = this.#client
     this.#sent = bytes.length
     const receive = (reply: Uint8Array) => this.#receive(reply)
-    return Effect.flatMap(peers.resolveOne(this.#to), (peer) =>
-      Effect.matchEffect(this.#exchange(peer, bytes), {
-        onFailure: (error) =>
-          isRefused(error)
-            ? Effect.flatMap(this.#again(peer, bytes), receive)
-            : Effect.fail(mapError(this.#to, this.#name, limit)(error)),
-        onSuccess: receive
-      }))
+    return Effect.flatMap(
+      this.#at === undefined ? peers.resolveOne(this.#to) : Effect.succeed(this.#at),
+      (peer) =>
+        Effect.matchEffect(this.#exchange(peer, bytes), {
+          onFailure: (error) =>
+            isRefused(error) && this.#at === undefined
+              ? Effect.flatMap(this.#again(peer, bytes), receive)
+              : Effect.fail(mapError(this.#to, this.#name, limit)(error)),
+          onSuccess: receive
+        })
+    )
   }
 
   #exchange(peer: Peer, bytes: Uint8Array) {
@@ -194,7 +206,8 @@ export const make = (client: Dependencies) => {
     to: string,
     coder: Coder,
     request: Encoded,
-    options: CallOptions | undefined
+    options: CallOptions | undefined,
+    at?: Peer
   ): Effect.Effect<unknown, unknown> => {
     const own = options?.timeout === undefined
       ? Infinity
@@ -204,7 +217,7 @@ export const make = (client: Dependencies) => {
       { kind: "client", attributes: { "pnet.peer": to, "pnet.function": name } },
       (span) =>
         Effect.withFiber((fiber) =>
-          new Call(client, name, to, coder, span, { inherited: fiber.getRef(CurrentDeadline), own }).run(request)
+          new Call(client, name, to, coder, span, { inherited: fiber.getRef(CurrentDeadline), own }, at).run(request)
         )
     )
   }
@@ -234,7 +247,17 @@ export const make = (client: Dependencies) => {
         inTime(Effect.suspend(() => {
           const by = coder(name)
           const request = by.request(name, args, limit)
-          return Effect.flatMap(peers.resolveOne(any), (peer) => call(name, peer.name, by, request, options))
+          // What a handler failed with is decoded when the engine has seen that it is an answer.
+          const raw: Coder = by === untyped ? by : { ...by, failure: Effect.fail }
+          const idempotent = byName?.get(name)?.idempotent === true
+          const called = { any, policy: options?.policy, function: name, idempotent, payload: args }
+          return Effect.catch(
+            client.engines.run(
+              called,
+              (peer) => call(name, peer.name, raw, request, options, peer) as Effect.Effect<unknown, CommandError>
+            ),
+            by.failure
+          )
         })))
     }
     const whom = targetOf(to)

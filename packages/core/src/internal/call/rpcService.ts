@@ -22,6 +22,7 @@ import type { Kind } from "../balance/kind.ts"
 import * as Members from "../balance/members.ts"
 import type { Verdict } from "../balance/run.ts"
 import type { Service } from "../balance/service.ts"
+import { verdictOf } from "../balance/verdicts.ts"
 import { clientOf, type Options } from "./rpcClient.ts"
 import type { Answer } from "./rpcClientAnswer.ts"
 import { Call, type Client, type RpcError, tagOf } from "./rpcClientCall.ts"
@@ -29,7 +30,6 @@ import { streamed } from "./rpcClientStream.ts"
 import { attempted } from "./rpcClientUnary.ts"
 import * as Codec from "./rpcCodec.ts"
 import * as Wire from "./rpcWire.ts"
-import { verdictOf } from "./verdicts.ts"
 
 /** What a call may fail with, besides what its group declares. */
 export type ServiceError = RpcError | Balance.OverloadedError | Balance.NobodyThereError

@@ -4,8 +4,8 @@
  */
 import type { NameConflictError, PeerUnknownError } from "../../Peers.ts"
 import type * as Sessions from "../../Sessions.ts"
-import type { Verdict } from "../balance/run.ts"
 import { isDraining } from "../session/refused.ts"
+import type { Verdict } from "./run.ts"
 
 const ofReset = ({ code, detail, remote }: Sessions.StreamResetError): Verdict => {
   switch (code) {
