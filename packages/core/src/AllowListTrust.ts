@@ -79,7 +79,12 @@ const entryOf = ([name, key, input]: Entry): Result.Result<readonly [NodeName, L
   if (publicKey === undefined) return Result.fail(new AllowListError({ kind: "PublicKey", peer: name, publicKey: key }))
   return Result.mapBoth(readRights(Rights.make(input)), {
     // Read into lists of its own: those that were given may change afterwards.
-    onSuccess: (rights) => [name, { publicKey, rights }] as const,
+    // An entry that says nothing of services has what a policy has that says nothing: that very list, which is told from an empty one.
+    onSuccess: (rights) =>
+      [name, {
+        publicKey,
+        rights: input?.serves === undefined ? { ...rights, serves: Rights.named.serves } : rights
+      }] as const,
     onFailure: (error) =>
       new AllowListError({ kind: "Rights", peer: name, publicKey: key, right: error.message.split("\n").join(" ") })
   })

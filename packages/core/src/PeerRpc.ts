@@ -58,7 +58,7 @@ import * as internal from "./internal/call/rpcClient.ts"
 import * as server from "./internal/call/rpcServer.ts"
 import * as services from "./internal/call/rpcService.ts"
 import { servedOf } from "./internal/call/whom.ts"
-import { namesOf, serving } from "./internal/peers/targets.ts"
+import { serving, streamOfNames, withNamesOf } from "./internal/peers/targets.ts"
 import type { NameConflictError, One, Peer, PeerUnknownError, Target, Where } from "./Peers.ts"
 import { Peers } from "./Peers.ts"
 import type { RpcRegistry } from "./RpcRegistry.ts"
@@ -357,7 +357,8 @@ export const clientAll = <Rpcs extends Rpc.Any>(
     const one = (yield* internal.make(group, undefined, options)) as Record<string, (...args: any) => any>
     const concurrency = options?.concurrency ?? "unbounded"
     const tags = [...group.requests.keys()]
-    const names = namesOf(peers, target === "*" && tags.length > 0 ? serving(tags) : target)
+    const whom = target === "*" && tags.length > 0 ? serving(tags) : target
+    const several = { concurrency, timeout: options?.timeout }
 
     const methods: Array<[string, unknown]> = []
     for (const rpc of group.requests.values() as Iterable<unknown> as Iterable<Rpc.AnyWithProps>) {
@@ -368,7 +369,7 @@ export const clientAll = <Rpcs extends Rpc.Any>(
         rpc._tag,
         RpcSchema.isStreamSchema(rpc.successSchema)
           ? (input: unknown, given?: ManyCallOptions) =>
-            Stream.unwrap(Effect.map(names, (names) =>
+            streamOfNames(peers, whom, several, (names) =>
               Stream.flatMap(
                 Stream.fromIterable(names),
                 (peer): Stream.Stream<PeerItem<unknown, unknown>> => {
@@ -382,9 +383,9 @@ export const clientAll = <Rpcs extends Rpc.Any>(
                   )
                 },
                 { concurrency }
-              )))
+              ))
           : (input: unknown, given?: ManyCallOptions) =>
-            Effect.flatMap(names, (names) =>
+            withNamesOf(peers, whom, several, (names) =>
               Effect.map(
                 Effect.forEach(names, (peer) => Effect.exit(at(peer, input, given) as Effect.Effect<unknown>), {
                   concurrency

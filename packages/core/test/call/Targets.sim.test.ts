@@ -4,7 +4,7 @@ import { AllowListTrust, Command, CommandNode, Peers, TofuTrust, Trust } from "@
 import { failureOf, type Net, quietly, text } from "@pnet/lab/worlds/sessionWorld"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
-import { Context, Effect, Exit, Layer, Logger, Schema, Stream } from "effect"
+import { Clock, Context, Effect, Exit, Layer, Logger, Schema, Stream } from "effect"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
 
@@ -202,6 +202,23 @@ describe("\"*\" of a typed group", () => {
       ])
       const alice = yield* start(network, "alice", {}, Layer.succeed(Trust.Trust, list))
       yield* alice.awaitPeers("*", { atLeast: 2 })
+      const all = yield* (yield* alice.client(group, "*")).who({ of: "x" })
+      assert.deepStrictEqual(all, { bob: Exit.succeed("bob") })
+    })))
+
+  it.effect("is everybody who says so where an allow list says nothing of services, and in the time of the call", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ link: { latency: "100 millis" } })
+      const bob = yield* start(network, "bob")
+      yield* serve(bob)
+      const list = yield* AllowListTrust.make([["bob", bob.publicKey]])
+      const alice = yield* start(network, "alice", {}, Layer.succeed(Trust.Trust, list))
+      yield* alice.peers.awaitPeer("bob")
+      // Nobody has asked what peers offer yet: it takes several round trips.
+      const begun = yield* Clock.currentTimeMillis
+      const hurried = yield* (yield* alice.client(group, "*", { timeout: "250 millis" })).who({ of: "x" })
+      assert.strictEqual((yield* Effect.flip(hurried["bob"]!))._tag, "DeadlineError")
+      assert.isAtMost((yield* Clock.currentTimeMillis) - begun, 250)
       const all = yield* (yield* alice.client(group, "*")).who({ of: "x" })
       assert.deepStrictEqual(all, { bob: Exit.succeed("bob") })
     })))

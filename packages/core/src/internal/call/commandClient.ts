@@ -21,7 +21,7 @@ import { StreamResetError } from "../../Sessions.ts"
 import type * as Sessions from "../../Sessions.ts"
 import type { Engines } from "../balance/engines.ts"
 import { toTraceparent } from "../base/trace.ts"
-import { describe, namesOf } from "../peers/targets.ts"
+import { describe, withNamesOf } from "../peers/targets.ts"
 import { isRefused, late, refusedRetries } from "../session/refused.ts"
 import { meterOf } from "./callMetrics.ts"
 import { type Coder, coderOf, type CommandError, type Encoded, isEncoded, untyped } from "./commandCoder.ts"
@@ -270,13 +270,14 @@ export const make = (client: Dependencies) => {
           const by = coder(name)
           // Made once for all of them.
           const request = Effect.fromResult(yield* Effect.result(by.request(name, args, limit)))
-          const names = yield* namesOf(peers, whom)
-          const exits = yield* Effect.forEach(
-            names,
-            (peer) => Effect.exit(call(name, peer, by, request, options)),
-            { concurrency: options?.concurrency ?? "unbounded" }
-          )
-          return Object.fromEntries(names.map((peer, i): [string, Exit.Exit<unknown, unknown>] => [peer, exits[i]!]))
+          return yield* withNamesOf(peers, whom, options ?? {}, (names) =>
+            Effect.map(
+              Effect.forEach(names, (peer) => Effect.exit(call(name, peer, by, request, options)), {
+                concurrency: options?.concurrency ?? "unbounded"
+              }),
+              (exits) =>
+                Object.fromEntries(names.map((peer, i): [string, Exit.Exit<unknown, unknown>] => [peer, exits[i]!]))
+            ))
         })
     )
   }

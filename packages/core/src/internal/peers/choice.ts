@@ -168,8 +168,9 @@ export class Choice {
           return false
         }
       }
+      // Everybody are those who are suspected, too, as for names.
       const there = presence.all.filter((peer) =>
-        peer.status === "Online" && (drained || peer.offer?.draining !== true)
+        (wanted.everybody || peer.status === "Online") && (drained || peer.offer?.draining !== true)
       )
       const able = wanted.everybody
         ? Effect.filter(there, (peer) => this.#maySay(peer, wanted))

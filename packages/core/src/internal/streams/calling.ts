@@ -17,7 +17,7 @@ import type * as Peers from "../../Peers.ts"
 import * as Sessions from "../../Sessions.ts"
 import * as Given from "../base/given.ts"
 import { toTraceparent } from "../base/trace.ts"
-import { namesOf } from "../peers/targets.ts"
+import { streamOfNames } from "../peers/targets.ts"
 import { isRefused, refusedRetries } from "../session/refused.ts"
 import * as Failures from "./failures.ts"
 import * as Headers from "./headers.ts"
@@ -145,14 +145,14 @@ export class Calling {
   ): Stream.Stream<Outcome<E>, never, R> =>
     isStream(data)
       ? this.#sendAllOf(target, command, data, options)
-      : Stream.unwrap(Effect.map(namesOf(this.#node.peers, target), (names) =>
+      : streamOfNames(this.#node.peers, target, { timeout: options?.timeout }, (names) =>
         Stream.fromIterable(names).pipe(
           Stream.mapEffect(
             (peer) =>
               Effect.map(Effect.exit(this.request<E, R>(peer, command, data, options)), (exit) => ({ peer, exit })),
             { concurrency: "unbounded", unordered: true }
           )
-        )))
+        ))
 
   /** The whole answer to bytes that are there. */
   #exchange(name: Peers.One, command: string, bytes: Uint8Array, options: Options | undefined) {
@@ -202,41 +202,46 @@ export class Calling {
     source: Stream.Stream<Uint8Array, E, R>,
     options: Options | undefined
   ) {
-    return Stream.unwrap(Effect.gen({ self: this }, function*() {
-      const names = yield* namesOf(this.#node.peers, target)
-      // Every stream is open before the input begins, or known not to.
-      const opened = yield* Effect.forEach(
-        names,
-        (name) =>
-          Effect.map(
-            Effect.exit(
-              this.#open(name, command, options)
-            ),
-            (exit) => ({ name, exit })
-          ),
-        { concurrency: "unbounded" }
-      )
-      const streams = opened.flatMap(({ exit }) => Exit.isSuccess(exit) ? [exit.value] : [])
-      const input: Failures.Input<E> = { failure: undefined }
-      yield* Effect.forkScoped(share(source, streams, input))
-      return Stream.fromIterable(opened).pipe(
-        Stream.mapEffect(
-          ({ exit, name }): Effect.Effect<Outcome<E>> =>
-            Exit.isFailure(exit)
-              ? Effect.succeed({ peer: name, exit: Exit.failCause(exit.cause) })
-              : Effect.map(
+    return streamOfNames(
+      this.#node.peers,
+      target,
+      { timeout: options?.timeout },
+      (names) =>
+        Stream.unwrap(Effect.gen({ self: this }, function*() {
+          // Every stream is open before the input begins, or known not to.
+          const opened = yield* Effect.forEach(
+            names,
+            (name) =>
+              Effect.map(
                 Effect.exit(
-                  Effect.catch(
-                    exit.value.wholeUpTo(this.#limitOf(options)),
-                    (error) => Failures.blame<E>(error, input, this.#limitOf(options))
-                  )
+                  this.#open(name, command, options)
                 ),
-                (outcome) => ({ peer: name, exit: outcome })
+                (exit) => ({ name, exit })
               ),
-          { concurrency: "unbounded", unordered: true }
-        )
-      )
-    })) as Stream.Stream<Outcome<E>, never, R>
+            { concurrency: "unbounded" }
+          )
+          const streams = opened.flatMap(({ exit }) => Exit.isSuccess(exit) ? [exit.value] : [])
+          const input: Failures.Input<E> = { failure: undefined }
+          yield* Effect.forkScoped(share(source, streams, input))
+          return Stream.fromIterable(opened).pipe(
+            Stream.mapEffect(
+              ({ exit, name }): Effect.Effect<Outcome<E>> =>
+                Exit.isFailure(exit)
+                  ? Effect.succeed({ peer: name, exit: Exit.failCause(exit.cause) })
+                  : Effect.map(
+                    Effect.exit(
+                      Effect.catch(
+                        exit.value.wholeUpTo(this.#limitOf(options)),
+                        (error) => Failures.blame<E>(error, input, this.#limitOf(options))
+                      )
+                    ),
+                    (outcome) => ({ peer: name, exit: outcome })
+                  ),
+              { concurrency: "unbounded", unordered: true }
+            )
+          )
+        }))
+    ) as Stream.Stream<Outcome<E>, never, R>
   }
 
   /** Opens the stream of a call and sends its input, or begins to. */
