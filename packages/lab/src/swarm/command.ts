@@ -85,6 +85,7 @@ export const swarm = Command.make("swarm", flags, (values) =>
   Effect.gen(function*() {
     stacks(values.seed !== undefined)
     const { first, last } = Seeds.range(values)
+    const output = yield* Console.Console
     const begun = performance.now()
     const worked = busy()
     const totals: Record<string, number> = {}
@@ -98,7 +99,7 @@ export const swarm = Command.make("swarm", flags, (values) =>
       const before = busy()
       const outcome = yield* run({
         ...optionsOf(values, seed),
-        log: values.verbose ? (line) => console.log(line) : undefined
+        log: values.verbose ? (line) => output.log(line) : undefined
       })
       const used = busy() - before
       seeds++
