@@ -296,7 +296,7 @@ export interface CommandNodeService
   readonly awaitPeers: (
     target: string | ReadonlyArray<string> | Where,
     options?: Peers.AwaitOptions
-  ) => Effect.Effect<ReadonlyArray<Peers.Peer>, Peers.PeerUnknownError>
+  ) => Effect.Effect<ReadonlyArray<Peers.Peer>, Peers.PeerUnknownError | FunctionError.NodeClosedError>
   /** The AdvancedNode underneath, whose `register` is for functions over byte streams. */
   readonly streams: AdvancedNode.AdvancedNode["Service"]
   /** The functions it serves. */

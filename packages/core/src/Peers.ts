@@ -380,20 +380,10 @@ export class PeerUnknownError extends Schema.TaggedError<PeerUnknownError>("@pne
       source: Schema.Struct({ host: Schema.String, port: Schema.Number })
     })),
     /** Where it was waited for: the keys of the several peers that use the name, if it belongs to none of them. */
-    sharedBy: Schema.optionalKey(Schema.Array(PublicKey.PublicKey)),
-    /** The node that was asked is closed, and knows nobody any more. */
-    closed: Schema.optionalKey(Schema.Boolean)
+    sharedBy: Schema.optionalKey(Schema.Array(PublicKey.PublicKey))
   }
 ) {
   override get message() {
-    if (this.closed === true) {
-      return Why.see(
-        `no peer called ${
-          quote(this.peer)
-        } is known: this node is closed; keep its scope open for as long as it is used`,
-        "node-closed"
-      )
-    }
     const waited = this.waited === undefined ? "" : ` after ${Duration.format(this.waited)}`
     if (this.target !== undefined) {
       return Why.see(ofTarget(this.peer, waited, this.target, this.known), "nobody-offers")
@@ -531,7 +521,10 @@ export class Peers extends Context.Service<Peers, {
   /** The peer of a name as it is now, and after each change; `undefined` while there is none, or more than one. */
   readonly presenceOf: (name: string) => Stream.Stream<Peer | undefined>
   /** Waits for the one peer of that name, by default for 10 seconds. */
-  readonly awaitPeer: (name: string, timeout?: Duration.Input) => Effect.Effect<Peer, PeerUnknownError>
+  readonly awaitPeer: (
+    name: string,
+    timeout?: Duration.Input
+  ) => Effect.Effect<Peer, PeerUnknownError | NodeClosedError>
   /**
    * What happens, from now on: first a `Joined` for each peer that is known already. A reader that falls
    * `limits.peerEvents` behind misses the oldest.
@@ -544,7 +537,7 @@ export class Peers extends Context.Service<Peers, {
   readonly awaitPeers: (
     target: Target,
     options?: AwaitOptions
-  ) => Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError>
+  ) => Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError | NodeClosedError>
   /**
    * The peers that a target stands for. `"*"` is every peer there is now, and may be none; so may those be that offer something, which are
    * known after each peer was asked: that is waited for, 2 seconds at the most. A node without sessions asks nobody, and fails.

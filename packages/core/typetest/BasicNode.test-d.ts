@@ -69,7 +69,9 @@ expectTypeOf(node.sendText("bob", new Uint8Array(1))).toEqualTypeOf<Effect.Effec
 expectTypeOf(node.sendAll("*", "hi")).toEqualTypeOf<
   Effect.Effect<ReadonlyMap<string, Exit.Exit<Uint8Array, SendErrors>>>
 >()
-expectTypeOf(node.peers.awaitPeer("bob")).toEqualTypeOf<Effect.Effect<Peers.Peer, Peers.PeerUnknownError>>()
+expectTypeOf(node.peers.awaitPeer("bob")).toEqualTypeOf<
+  Effect.Effect<Peers.Peer, Peers.PeerUnknownError | FunctionError.NodeClosedError>
+>()
 expectTypeOf(node.peers.changes).toEqualTypeOf<Stream.Stream<Peers.PeerEvent>>()
 expectTypeOf(NodeOptions.config).toEqualTypeOf<Config.Config<NodeOptions.Input>>()
 

@@ -313,7 +313,7 @@ expectTypeOf(node.client(Files, { serves: Files, where: ({ offer }) => offer?.me
   node.client(Files, "*")
 )
 expectTypeOf(node.awaitPeers({ serves: Files }, { atLeast: 2, within: "1 second" })).toEqualTypeOf<
-  Effect.Effect<ReadonlyArray<Peers.Peer>, Peers.PeerUnknownError>
+  Effect.Effect<ReadonlyArray<Peers.Peer>, Peers.PeerUnknownError | FunctionError.NodeClosedError>
 >()
 expectTypeOf(node.request(Peers.any({ role: "worker" }), "echo", "hi")).toEqualTypeOf(node.request("bob", "echo", "hi"))
 // @ts-expect-error: no such key

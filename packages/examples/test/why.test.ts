@@ -44,7 +44,6 @@ const endpoint = { host: "10.0.0.1", port: 4000 }
 /** Something for a field that is no choice between words, by the field's name. */
 const values: Members = {
   actualName: Packet.NodeName.make("carol"),
-  closed: true,
   conflict: { expected: one, publicKey: other, source: endpoint },
   created: true,
   endpoint,

@@ -1,7 +1,7 @@
 // Situations of real networks that one machine has by itself: loopback, IPv6, and ports and names that are taken.
 import { NodeDatagramSocket } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { AdvancedNode, BasicNode, Diagnose, type Network, NetworkKey } from "@pnet/core"
+import { AdvancedNode, BasicNode, Diagnose, type Network, NetworkKey, type Peers } from "@pnet/core"
 import { NodeCrypto, NodePnet } from "@pnet/node"
 import { Clock, Effect, Layer, Logger, Redacted, type Scope, Stream } from "effect"
 import { randomUUID } from "node:crypto"
@@ -106,7 +106,7 @@ describe("one machine", () => {
         Effect.provide(logger)
       )
       const error = yield* Effect.flip(alice.peers.awaitPeer("bob", "1 second"))
-      assert.deepStrictEqual(error.obstacles?.map(({ kind }) => kind), ["NothingListed"])
+      assert.deepStrictEqual((error as Peers.PeerUnknownError).obstacles?.map(({ kind }) => kind), ["NothingListed"])
       assert.include(error.message, "list the addresses of other nodes in peers")
       assert.lengthOf(said, 1)
       assert.include(said[0], "This node is bound to ::1, where nothing is broadcast, and peers is empty".slice(1))

@@ -300,7 +300,7 @@ const failures = (test: Test): void => {
       assert.deepStrictEqual((error as Peers.PeerUnknownError).known, ["bob"])
       const waited = yield* failureOf(alice.peers.awaitPeer("carol", "200 millis"))
       assert.strictEqual(waited._tag, "PeerUnknownError")
-      assert.isDefined(waited.waited)
+      assert.isDefined((waited as Peers.PeerUnknownError).waited)
     }))
 
   test("sending to several gives each one's own outcome", (world) =>

@@ -7,6 +7,7 @@ import {
   Network,
   NetworkKey,
   NodeOptions,
+  type Peers,
   PortableCrypto,
   StaticDiscovery,
   TcpTransport
@@ -138,7 +139,7 @@ describe("a host name in peers", () => {
         host: { ...host, launch: (layer) => host.launch(Layer.provide(layer, Layer.provide(LanReach.layer, slow))) }
       })
       const early = yield* failureOf(node.peers.awaitPeer("bob", "1 second"))
-      assert.isUndefined(early.obstacles)
+      assert.isUndefined((early as Peers.PeerUnknownError).obstacles)
       const error = yield* failureOf(node.peers.awaitPeer("bob"))
       assert.include(error.message, "The host name bob.local, which peers lists, is still being resolved")
       yield* Deferred.succeed(answer, [bob.host.address])

@@ -4,7 +4,7 @@ import { CommandNode, PeerRpc, Peers, Sessions, TofuTrust } from "@pnet/core"
 import { failureOf, quietly } from "@pnet/lab/worlds/sessionWorld"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
-import { Context, Effect, Layer, Scope, Stream } from "effect"
+import { Clock, Context, Effect, Fiber, Layer, Scope, Stream } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 
 class Files extends RpcGroup.make(Rpc.make("one"), Rpc.make("many", { stream: true })) {}
@@ -68,6 +68,42 @@ describe("calls, whatever kind of node makes them,", () => {
       yield* alice.process.stop
       for (const [kind, call] of Object.entries(all)) {
         const error = yield* failureOf(call)
+        assert.deepInclude(error as object, { _tag: "NodeClosedError", node: "alice" }, kind)
+      }
+    })))
+
+  it.effect("fail so where it is waited for peers, or asked who is there, of one that is closed or closes meanwhile", () =>
+    quietly(Effect.gen(function*() {
+      const { alice } = yield* Effect.orDie(world)
+      const { awaitPeers, peers } = alice.node
+      const waiting: Record<string, Effect.Effect<unknown, { readonly _tag: string }>> = {
+        awaitPeer: peers.awaitPeer("carol", "1 minute"),
+        "awaitPeers of a name": peers.awaitPeers("carol", { within: "1 minute" }),
+        "awaitPeers of names": awaitPeers(["bob", "carol"], { within: "1 minute", atLeast: 2 }),
+        "awaitPeers of all": awaitPeers("*", { within: "1 minute", atLeast: 9 }),
+        "awaitPeers by what they offer": awaitPeers({ role: "worker" }, { within: "1 minute" })
+      }
+      const fibers = yield* Effect.forEach(
+        Object.values(waiting),
+        (wait) => Effect.forkChild(failureOf(wait), { startImmediately: true })
+      )
+      yield* Effect.sleep("5 seconds")
+      const closing = yield* Clock.currentTimeMillis
+      yield* alice.process.stop
+      for (const fiber of fibers) {
+        assert.deepInclude((yield* Fiber.join(fiber)) as object, { _tag: "NodeClosedError", node: "alice" })
+      }
+      assert.isBelow((yield* Clock.currentTimeMillis) - closing, 10_000)
+
+      const asked: typeof waiting = {
+        ...waiting,
+        "resolve all": peers.resolve("*"),
+        "resolve nobody": peers.resolve([]),
+        "resolve one": peers.resolveOne("bob"),
+        "resolve by what they offer": peers.resolve({ role: "worker" })
+      }
+      for (const [kind, ask] of Object.entries(asked)) {
+        const error = yield* failureOf(ask)
         assert.deepInclude(error as object, { _tag: "NodeClosedError", node: "alice" }, kind)
       }
     })))

@@ -434,7 +434,7 @@ describe("Peers: bounds", () => {
       ])
       const waiting = yield* Effect.forkChild(Effect.flip(peers.awaitPeer("loopback3", "1 second")))
       yield* pass("1 second")
-      const error = yield* Fiber.join(waiting)
+      const error = (yield* Fiber.join(waiting)) as Peers.PeerUnknownError
       assert.deepStrictEqual(error.obstacles?.map(({ kind, where }) => [kind, where]), [["Limit", "127.0.0.1"]])
       assert.include(error.message, `"loopback3" is left out`)
       assert.include(error.message, "raise limits.unprovedPerOwnAddress")
@@ -590,7 +590,7 @@ describe("Peers: looking them up", () => {
         yield* pass(waited - 1)
         assert.isUndefined(dave.pollUnsafe())
         yield* pass(2)
-        const error = yield* Fiber.join(dave)
+        const error = (yield* Fiber.join(dave)) as Peers.PeerUnknownError
         assert.strictEqual(error._tag, "PeerUnknownError")
         assert.strictEqual(Duration.toMillis(error.waited!), waited)
         assert.include(error.message, `after ${waited / 1_000}s`)
@@ -667,7 +667,7 @@ describe("Peers: conflicts", () => {
       for (let i = 0; i < 100; i++) yield* sight(`k${i}`, { name: "bob", host: `10.0.0.${i % 2}` })
       const waiting = yield* Effect.forkScoped(Effect.flip(peers.awaitPeer("bob", "1 second")))
       yield* pass("1 second")
-      const error = yield* Fiber.join(waiting)
+      const error = (yield* Fiber.join(waiting)) as Peers.PeerUnknownError
       assert.lengthOf(error.sharedBy ?? [], 100)
       const conflict = yield* Effect.flip(peers.resolveOne("bob"))
       assert.strictEqual(conflict._tag, "NameConflictError")

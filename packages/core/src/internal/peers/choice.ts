@@ -95,19 +95,18 @@ export class Choice {
     target: Target,
     atLeast: number,
     within: Duration.Input
-  ): Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError> {
-    const { interest, lookup, presence } = this.#parts
+  ): Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError | NodeClosedError> {
+    const { interest, lookup } = this.#parts
     const offered = typeof target === "object" && !Array.isArray(target)
     return Effect.gen({ self: this }, function*() {
       const wanted = offered ? yield* wantedOf(target) : undefined
-      if (wanted !== undefined && (lookup.closed || this.#isBlind(wanted))) {
-        return yield* this.#nobody(wanted, { found: 0, atLeast })
-      }
+      if (lookup.closed) return yield* lookup.closedError
+      if (wanted !== undefined && this.#isBlind(wanted)) return yield* this.#nobody(wanted, { found: 0, atLeast })
       if (wanted !== undefined) yield* interest.held
       const look = wanted === undefined ? lookup.those(target as string | ReadonlyArray<string>) : this.#look(wanted)
       const waited = Duration.fromInputUnsafe(within)
       let last: ReadonlyArray<Peer> = []
-      const there = presence.news.pipe(
+      const there = lookup.news.pipe(
         Stream.mapEffect(() => Effect.tap(look, (found) => Effect.sync(() => void (last = found)))),
         Stream.filter((found) => found.length >= atLeast),
         Stream.runHead,

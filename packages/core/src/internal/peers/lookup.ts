@@ -33,9 +33,10 @@ export class Lookup {
     this.#parts = parts
   }
 
-  /** The node is closed, and knows nobody any more. */
+  /** The node is closed, and knows nobody any more. Who waits for somebody learns of it at once. */
   close(): void {
     this.#closed = true
+    this.#parts.presence.wake()
   }
 
   get closed(): boolean {
@@ -58,10 +59,18 @@ export class Lookup {
     })
   }
 
+  /** Something at once, and again after each event; fails when the node is closed. For who waits for somebody. */
+  get news(): Stream.Stream<void, NodeClosedError> {
+    return Stream.mapEffect(
+      this.#parts.presence.news,
+      () => this.#closed ? Effect.fail(this.closedError) : Effect.void
+    )
+  }
+
   /** Of some names, or of all, the peers that are there. */
   those(target: string | ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Peer>> {
     return target === "*"
-      ? Effect.sync(() => this.#closed ? [] : this.#parts.presence.all)
+      ? Effect.sync(() => this.#parts.presence.all)
       : Effect.map(
         Effect.forEach(typeof target === "string" ? [target] : [...new Set(target)], (name) => this.get(name)),
         (peers) => peers.filter((peer) => peer !== undefined)
@@ -71,11 +80,15 @@ export class Lookup {
   resolve(
     target: string | ReadonlyArray<string>
   ): Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError | NameConflictError | NodeClosedError> {
-    return target === "*"
-      ? Effect.sync(() => this.#parts.presence.all)
-      : typeof target === "string"
-      ? Effect.map(this.resolveOne(target), (peer) => [peer])
-      : Effect.forEach([...new Set(target)], (name) => this.resolveOne(name))
+    return Effect.suspend((): ReturnType<Lookup["resolve"]> =>
+      this.#closed
+        ? Effect.fail(this.closedError)
+        : target === "*"
+        ? Effect.succeed(this.#parts.presence.all)
+        : typeof target === "string"
+        ? Effect.map(this.resolveOne(target), (peer) => [peer])
+        : Effect.forEach([...new Set(target)], (name) => this.resolveOne(name))
+    )
   }
 
   /** Of a node that is closed, which is what whoever calls has to know. */
@@ -106,21 +119,28 @@ export class Lookup {
 
   /** The peer of a name, however long it takes to come. */
   there(name: string): Effect.Effect<Peer> {
-    return this.presenceOf(name).pipe(
+    return this.#comes(name, this.#parts.presence.news)
+  }
+
+  awaitPeer(name: string, timeout: Duration.Input): Effect.Effect<Peer, PeerUnknownError | NodeClosedError> {
+    return Effect.suspend((): Effect.Effect<Peer, PeerUnknownError | NodeClosedError> => {
+      if (this.#closed) return Effect.fail(this.closedError)
+      // This node does not come to itself, however long it waits.
+      if (name === this.#parts.config.name) return this.unknown(name)
+      return Effect.timeoutOrElse(this.#comes(name, this.news), {
+        duration: timeout,
+        orElse: () => this.unknown(name, Duration.fromInputUnsafe(timeout))
+      })
+    })
+  }
+
+  #comes<E>(name: string, news: Stream.Stream<void, E>): Effect.Effect<Peer, E> {
+    return news.pipe(
+      Stream.mapEffect(() => this.get(name)),
       Stream.filter((peer) => peer !== undefined),
       Stream.runHead,
       // The stream does not end.
       Effect.flatMap((head) => Effect.orDie(Effect.fromOption(head)))
-    )
-  }
-
-  awaitPeer(name: string, timeout: Duration.Input): Effect.Effect<Peer, PeerUnknownError> {
-    // This node does not come to itself, however long it waits, and to a closed one nobody does.
-    return Effect.suspend(() =>
-      name === this.#parts.config.name || this.#closed ? this.unknown(name) : Effect.timeoutOrElse(this.there(name), {
-        duration: timeout,
-        orElse: () => this.unknown(name, Duration.fromInputUnsafe(timeout))
-      })
     )
   }
 
@@ -138,7 +158,6 @@ export class Lookup {
             peer: name,
             known: this.#knownNames(),
             ...(waited === undefined ? {} : { waited }),
-            ...(this.#closed ? { closed: true } : {}),
             target
           })
         )
@@ -160,7 +179,6 @@ export class Lookup {
           known,
           ...(waited === undefined ? {} : { waited }),
           ...(obstacles.length === 0 ? {} : { obstacles }),
-          ...(this.#closed ? { closed: true } : {}),
           ...(name === config.name ? { self: true } : {}),
           ...(sharedBy.length < 2 ? {} : { sharedBy }),
           ...(claim === undefined || expected === undefined ? {} : {

@@ -94,6 +94,11 @@ export class Presence {
     return Stream.fromPubSub(this.#news.ref.pubsub)
   }
 
+  /** Has those look again who wait for news. */
+  wake(): void {
+    this.#news.changed()
+  }
+
   /** What happens from now on, behind a `Joined` for each who is there. */
   get changes(): Stream.Stream<PeerEvent> {
     return Stream.unwrap(
