@@ -17,7 +17,6 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -51,6 +50,7 @@ import * as CallHeaders from "./internal/streams/headers.ts"
 import * as Serving from "./internal/streams/serving.ts"
 import * as NodeOptions from "./NodeOptions.ts"
 import type * as Offer from "./Offer.ts"
+import type { Options as SeveralOptions, Outcomes } from "./Outcomes.ts"
 import type { NodeName } from "./Packet.ts"
 import * as Peers from "./Peers.ts"
 import * as PeerTable from "./PeerTable.ts"
@@ -213,8 +213,8 @@ export type Data<E = never, R = never> = Uint8Array | string | Stream.Stream<Uin
  */
 export interface CallOptions {
   /**
-   * Time in which the whole answer must have come. The function is never run after it. Default: what `Deadline.within` leaves,
-   * or none.
+   * Time for each call, until its whole answer is there, with what the search for peers takes. When it is up, a call fails with a `DeadlineError`, and its
+   * function is interrupted, or not run. Default: what `Deadline.within` leaves, or none.
    */
   readonly timeout?: Duration.Input | undefined
   /**
@@ -230,17 +230,12 @@ export interface CallOptions {
 }
 
 /**
- * What came of a call to one of several peers.
+ * How several calls are made.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
-export interface Outcome<E = never> {
-  /** The peer's name. */
-  readonly peer: string
-  /** Its whole answer, or why there is none. */
-  readonly exit: Exit.Exit<Uint8Array, CallError | E>
-}
+export interface CallAllOptions extends CallOptions, SeveralOptions {}
 
 /**
  * What a node offers, to be read and changed while it runs. Its functions are those that are registered.
@@ -304,16 +299,16 @@ export interface AdvancedNodeService extends Omit<BasicNode.BasicNodeService, "s
     options?: CallOptions
   ) => Effect.Effect<Uint8Array, CallError | E, R>
   /**
-   * Calls a function of several peers, with `"*"` of every one that is known now, or of those that offer something, and gives each one's outcome as soon as
-   * it has one. Ends when each addressed peer has answered, failed, or been lost. A streamed input is read once for all:
-   * the slowest sets the pace, and one that fails is left out of the rest.
+   * Calls a function of several peers, with `"*"` of every one that is known when it is run, or of those that offer something, and gives what comes of each,
+   * its whole answer: an Effect of all, and a `stream` of each as it comes. A streamed input is read once for all: the slowest sets the pace, and one
+   * that fails is left out of the rest. So all are called at once then, and a bound of `concurrency` is a slip of the program, and a defect.
    */
   readonly sendAll: <E = never, R = never>(
     target: Peers.Target,
     command: string,
     data: Data<E, R>,
-    options?: CallOptions
-  ) => Stream.Stream<Outcome<E>, never, R>
+    options?: CallAllOptions
+  ) => Outcomes<Uint8Array, CallError | E, R>
   /** The sessions with peers, for layers that open streams of their own. */
   readonly sessions: Sessions.Sessions["Service"]
 }

@@ -21,6 +21,7 @@ import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import { formatEndpoint } from "./Advert.ts"
 import { Crypto } from "./Crypto.ts"
+import { CurrentDeadline, nowUnsafe } from "./Deadline.ts"
 import type * as Discovery from "./Discovery.ts"
 import { DeadlineError, NodeClosedError } from "./FunctionError.ts"
 import { isBytes } from "./internal/base/bytes.ts"
@@ -29,7 +30,7 @@ import { textOf, utf8 } from "./internal/base/platform.ts"
 import { separate } from "./internal/base/separate.ts"
 import * as Acceptor from "./internal/connect/acceptor.ts"
 import { Introducing } from "./internal/connect/introducing.ts"
-import { namesOf } from "./internal/peers/targets.ts"
+import * as Several from "./internal/peers/outcomes.ts"
 import * as RawClient from "./internal/raw/rawClient.ts"
 import * as RawServer from "./internal/raw/rawServer.ts"
 import type { Self } from "./internal/wire/advertExchange.ts"
@@ -37,6 +38,7 @@ import { selfOf } from "./internal/wire/self.ts"
 import type { Endpoint, ListenError } from "./Network.ts"
 import type { NetworkKeys } from "./NetworkKeys.ts"
 import * as NodeOptions from "./NodeOptions.ts"
+import type { Options as SeveralOptions, Outcomes } from "./Outcomes.ts"
 import type { NetworkId, NodeName } from "./Packet.ts"
 import * as Peers from "./Peers.ts"
 import * as PeerTable from "./PeerTable.ts"
@@ -139,9 +141,20 @@ export type MessageHandler<E = unknown, R = never> = (
  * @since 0.1.0
  */
 export interface SendOptions {
-  /** How long to wait for the answer. Default `limits.sendTimeout`, 30 seconds. */
+  /**
+   * Time for each message, until its whole answer is there, with what the search for peers takes. When it is up, it fails with a `DeadlineError`. Default:
+   * `limits.sendTimeout`, 30 seconds, or what `Deadline.within` leaves, where that is less.
+   */
   readonly timeout?: Duration.Input | undefined
 }
+
+/**
+ * How a message is sent to several peers.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface SendAllOptions extends SendOptions, SeveralOptions {}
 
 /**
  * A node that sends and answers messages.
@@ -179,15 +192,14 @@ export interface BasicNodeService {
     options?: SendOptions
   ) => Effect.Effect<string, SendError>
   /**
-   * Sends to several peers at once, or with `"*"` to every one that is known now, and gives each one's own outcome by name.
-   * None hides another's; it is complete when each has answered or failed. Those that offer something are known to a node that has sessions; one
-   * that is only a BasicNode dies of such a target.
+   * Sends to several peers, or with `"*"` to every one that is known when it is run, and gives what comes of each: an Effect of all, and a `stream` of
+   * each as it comes. Those that offer something are known to a node that has sessions; one that is only a BasicNode dies of such a target.
    */
   readonly sendAll: (
     target: Peers.Target,
     data: Uint8Array | string,
-    options?: SendOptions
-  ) => Effect.Effect<ReadonlyMap<string, Exit.Exit<Uint8Array, SendError>>>
+    options?: SendAllOptions
+  ) => Outcomes<Uint8Array, SendError>
   /**
    * Handles the messages that come in until the scope closes, in place of any handler before. While there is none, messages
    * are answered with `ERR_INTERNAL`.
@@ -303,22 +315,36 @@ const sending = (
     readonly client: RawClient.RawClient<NodeClosedError>
     readonly peers: Peers.Peers["Service"]
     readonly sendTimeout: Duration.Input
+    readonly clock: Clock.Clock
   }
 ): BasicNode["Service"]["send"] => {
-  const { client, peers, self, sendTimeout } = parts
+  const { client, clock, peers, self, sendTimeout } = parts
   const limit = Raw.maxPayload({ networkId: self.networkId, name: self.name, encrypted: self.cipher.encrypted })
-  const sendTo = (peer: Peers.Peer, payload: Uint8Array, options: SendOptions | undefined) => {
-    const timeout = Duration.fromInputUnsafe(options?.timeout ?? sendTimeout)
-    return Effect.mapError(
+  const sendTo = (peer: Peers.Peer, payload: Uint8Array, timeout: Duration.Duration) =>
+    Effect.mapError(
       client.ask(peer, payload, timeout, (mayHaveRun) => new DeadlineError({ peer: peer.name, mayHaveRun })),
       (error) => error._tag === "ProtocolError" ? ProtocolError.of(peer.name)(error) : error
     )
-  }
   return (name, data, options) =>
-    Effect.flatMap(
-      payloadOf(data, limit),
-      (payload) => Effect.flatMap(peers.resolveOne(name), (peer) => sendTo(peer, payload, options))
-    )
+    Effect.flatMap(payloadOf(data, limit), (payload) =>
+      Effect.withFiber((fiber) => {
+        const timeout = Duration.fromInputUnsafe(options?.timeout ?? sendTimeout)
+        const inherited = fiber.getRef(CurrentDeadline)
+        if (inherited === undefined && typeof name === "string") {
+          return Effect.flatMap(peers.resolveOne(name), (peer) => sendTo(peer, payload, timeout))
+        }
+        // To find out what peers offer may take a moment, of the time that there is.
+        const until = Math.min(inherited ?? Infinity, nowUnsafe(clock) + Duration.toMillis(timeout))
+        return Effect.flatMap(
+          Effect.provideService(peers.resolveOne(name), CurrentDeadline, until === Infinity ? undefined : until),
+          (peer) => {
+            const left = until - nowUnsafe(clock)
+            return left > 0
+              ? sendTo(peer, payload, Duration.millis(left))
+              : Effect.fail(new DeadlineError({ peer: peer.name, mayHaveRun: false }))
+          }
+        )
+      }))
 }
 
 /** A way to reach others, and where this node listens on it, if it can. */
@@ -384,7 +410,7 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
       peers,
       closed: () => new NodeClosedError({ node: self.name })
     })
-    const send = sending({ self, client, peers, sendTimeout: limits.sendTimeout })
+    const send = sending({ self, client, peers, clock, sendTimeout: limits.sendTimeout })
     const node: BasicNode["Service"] = {
       name: self.name,
       networkId: self.networkId,
@@ -397,11 +423,10 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
       send,
       sendText: (name, data, options) => Effect.map(send(name, data, options), textOf),
       sendAll: (target, data, options) =>
-        Effect.flatMap(namesOf(peers, target), (names) =>
-          Effect.map(
-            Effect.forEach(names, (name) => Effect.exit(send(name, data, options)), { concurrency: "unbounded" }),
-            (exits) => new Map(names.map((name, i) => [name, exits[i]!]))
-          )),
+        Several.make(
+          { peers, target, timeout: options?.timeout, concurrency: options?.concurrency },
+          () => Effect.succeed((name) => send(name, data, options))
+        ),
       onMessage: (next) => handlers.set(next)
     }
     const server = RawServer.make({

@@ -7,7 +7,7 @@
  *
  * interface Api { add(a: number, b: number): number }
  * const sum = yield* node.target<Api>("bob").add(1, 2)      // one peer: the value, or a typed error
- * const all = yield* node.target<Api>("*").add(1, 2)        // every peer: a record of one Exit each
+ * const all = yield* node.target<Api>("*").add(1, 2)        // every peer: a record of one Exit each, or `.stream` as they come
  * const files = yield* node.client(Files, "bob")            // Files: an RpcGroup
  * ```
  *
@@ -24,7 +24,6 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Rpc from "effect/rpc/Rpc"
@@ -51,6 +50,7 @@ import { owns } from "./internal/offers/own.ts"
 import * as Allowed from "./internal/streams/allowed.ts"
 import { resources } from "./internal/streams/callMemory.ts"
 import { NodeConfig } from "./NodeOptions.ts"
+import type { Options as SeveralOptions, Outcomes } from "./Outcomes.ts"
 import * as PeerRpc from "./PeerRpc.ts"
 import * as Peers from "./Peers.ts"
 import type { Reach } from "./Reach.ts"
@@ -85,11 +85,12 @@ export type CommandError = Calls.CommandError
  * @category models
  * @since 0.1.0
  */
-export interface CallOptions {
-  /** Time in which an answer must have come, for each call. Default: what `Deadline.within` leaves, or none. */
+export interface CallOptions extends SeveralOptions {
+  /**
+   * Time for each call, until its whole answer is there, with what the search for peers takes. When it is up, a call fails with a `DeadlineError`, and its
+   * function is interrupted. Default: what `Deadline.within` leaves, or none.
+   */
   readonly timeout?: Duration.Input | undefined
-  /** How many peers are asked at once. Default: all. */
-  readonly concurrency?: number | "unbounded" | undefined
   /** Which one of several peers (`Peers.any`) a call goes to, by its arguments as an array. Default: `Balance.leastPending`. */
   readonly policy?: Balance.Policy<any, any> | undefined
 }
@@ -133,33 +134,25 @@ export type One<Api> = [Api] extends [never] ? Untyped : {
 }
 
 /**
- * What each peer answered, by name.
- *
- * @category models
- * @since 0.1.0
- */
-export type Exits<A, E> = Readonly<Record<string, Exit.Exit<A, E>>>
-
-/**
  * A target of several peers whose functions are not known here.
  *
  * @category models
  * @since 0.1.0
  */
 export interface UntypedMany {
-  (name: string, ...args: ReadonlyArray<unknown>): Effect.Effect<Exits<Schema.Json, CommandError>>
-  readonly [name: string]: (...args: ReadonlyArray<unknown>) => Effect.Effect<Exits<Schema.Json, CommandError>>
+  (name: string, ...args: ReadonlyArray<unknown>): Outcomes<Schema.Json, CommandError>
+  readonly [name: string]: (...args: ReadonlyArray<unknown>) => Outcomes<Schema.Json, CommandError>
 }
 
 /**
- * The functions of several peers: each gives a record of one Exit for each peer that was addressed.
+ * The functions of several peers: each gives the `Outcomes` of all that were addressed.
  *
  * @category models
  * @since 0.1.0
  */
 export type Many<Api> = [Api] extends [never] ? UntypedMany : {
   readonly [Name in keyof Api]: Api[Name] extends (...args: infer Args) => infer Result
-    ? (...args: [...Args, kwargs?: Command.Kwargs]) => Effect.Effect<Exits<Value<Result>, CommandError>>
+    ? (...args: [...Args, kwargs?: Command.Kwargs]) => Outcomes<Value<Result>, CommandError>
     : never
 }
 
@@ -189,7 +182,7 @@ export type OneOf<Commands extends ReadonlyArray<Command.Any>> = {
 export type ManyOf<Commands extends ReadonlyArray<Command.Any>> = {
   readonly [C in Commands[number] as C["name"]]: (
     ...args: ArgumentsOf<C>
-  ) => Effect.Effect<Exits<C["success"]["Type"], CommandError | C["error"]["Type"]>>
+  ) => Outcomes<C["success"]["Type"], CommandError | C["error"]["Type"]>
 }
 
 /**

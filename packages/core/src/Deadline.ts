@@ -1,6 +1,6 @@
 /**
  * Deadlines that go along with the work: every call made inside `Deadline.within` has that time at the most, on this node, on
- * the peer, and on those that the peer's handler calls in turn.
+ * the peer, and on those that the peer's handler calls in turn. Messages have it on this node.
  *
  * ```ts
  * yield* node.target("bob").report().pipe(Deadline.within("2 seconds"))

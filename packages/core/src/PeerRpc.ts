@@ -32,8 +32,7 @@
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
-import * as Exits from "effect/Exit"
+import * as Exit from "effect/Exit"
 import type * as Headers from "effect/http/Headers"
 import type * as Rpc from "effect/rpc/Rpc"
 import type * as RpcClient from "effect/rpc/RpcClient"
@@ -58,7 +57,9 @@ import * as internal from "./internal/call/rpcClient.ts"
 import * as server from "./internal/call/rpcServer.ts"
 import * as services from "./internal/call/rpcService.ts"
 import { servedOf } from "./internal/call/whom.ts"
-import { serving, streamOfNames, withNamesOf } from "./internal/peers/targets.ts"
+import * as Several from "./internal/peers/outcomes.ts"
+import { serving } from "./internal/peers/targets.ts"
+import type { Item, Options as SeveralOptions, Outcomes } from "./Outcomes.ts"
 import type { NameConflictError, One, Peer, PeerUnknownError, Target, Where } from "./Peers.ts"
 import { Peers } from "./Peers.ts"
 import type { RpcRegistry } from "./RpcRegistry.ts"
@@ -127,7 +128,10 @@ export interface ServeOptions {
  * @since 0.1.0
  */
 export interface ClientOptions {
-  /** Time for each call, its whole stream included. Default: none but that of `Deadline.within`. */
+  /**
+   * Time for each call, until its whole answer is there, streams to their end, with what the search for peers takes. When it is up, a call fails with a
+   * `DeadlineError`, and its handler is interrupted. Default: what `Deadline.within` leaves, or none.
+   */
   readonly timeout?: Duration.Input | undefined
   /** Chunks of a stream that the peer may send ahead of the consumer, 1 to 255. Default 16. */
   readonly window?: number | undefined
@@ -145,10 +149,7 @@ export interface ClientOptions {
  * @category models
  * @since 0.1.0
  */
-export interface AllOptions extends ClientOptions {
-  /** Peers that are called at once. Default: all. */
-  readonly concurrency?: number | "unbounded" | undefined
-}
+export interface AllOptions extends ClientOptions, SeveralOptions {}
 
 /**
  * Why a call of a service failed, besides the errors that its group declares: as a call of one peer, or since there is nobody, or all are
@@ -206,17 +207,6 @@ export interface ServiceOptions<Rpcs extends Rpc.Any = any> extends ClientOption
 }
 
 /**
- * What comes of a streaming call of several peers: their elements as they come, and as the last thing of each peer how its
- * stream ended.
- *
- * @category models
- * @since 0.1.0
- */
-export type PeerItem<A, E> =
-  | { readonly _tag: "Value"; readonly peer: string; readonly value: A }
-  | { readonly _tag: "Exit"; readonly peer: string; readonly exit: Exit.Exit<void, E> }
-
-/**
  * What the methods of a client of several peers take besides the payload.
  *
  * @category models
@@ -228,8 +218,8 @@ export interface ManyCallOptions {
 }
 
 /**
- * A client of several peers: one method a rpc. A unary one gives an object with the Exit of each addressed peer, by its name. A
- * streaming one gives a stream of `PeerItem`s.
+ * A client of several peers: one method a rpc. A unary one gives the `Outcomes` of all that are addressed, a streaming one a stream of `Outcomes.Item`s, which
+ * fails with a `NodeClosedError` where the node is closed when it is run, and with nothing else.
  *
  * @category models
  * @since 0.1.0
@@ -246,27 +236,19 @@ export type ManyClient<Rpcs extends Rpc.Any, E = RpcError> = {
     infer _Middleware,
     infer _Requires
   > ? [_Success] extends [RpcSchema.Stream<infer _A, infer _E>] ? Stream.Stream<
-        PeerItem<
+        Item<
           _A["Type"],
           _E["Type"] | _Error["Type"] | E | _Middleware["error"]["Type"] | _Middleware["~ClientError"]
         >,
-        never,
+        NodeClosedError,
         | _Payload["EncodingServices"]
         | _Success["DecodingServices"]
         | _Error["DecodingServices"]
         | _Middleware["error"]["DecodingServices"]
       >
-    : Effect.Effect<
-      Readonly<
-        Record<
-          string,
-          Exit.Exit<
-            _Success["Type"],
-            _Error["Type"] | E | _Middleware["error"]["Type"] | _Middleware["~ClientError"]
-          >
-        >
-      >,
-      never,
+    : Outcomes<
+      _Success["Type"],
+      _Error["Type"] | E | _Middleware["error"]["Type"] | _Middleware["~ClientError"],
       | _Payload["EncodingServices"]
       | _Success["DecodingServices"]
       | _Error["DecodingServices"]
@@ -355,10 +337,10 @@ export const clientAll = <Rpcs extends Rpc.Any>(
   Effect.gen(function*() {
     const peers = yield* Peers
     const one = (yield* internal.make(group, undefined, options)) as Record<string, (...args: any) => any>
-    const concurrency = options?.concurrency ?? "unbounded"
+    const { concurrency = "unbounded", timeout } = options ?? {}
     const tags = [...group.requests.keys()]
     const whom = target === "*" && tags.length > 0 ? serving(tags) : target
-    const several = { concurrency, timeout: options?.timeout }
+    const several = { peers, target: whom, concurrency, timeout }
 
     const methods: Array<[string, unknown]> = []
     for (const rpc of group.requests.values() as Iterable<unknown> as Iterable<Rpc.AnyWithProps>) {
@@ -369,29 +351,26 @@ export const clientAll = <Rpcs extends Rpc.Any>(
         rpc._tag,
         RpcSchema.isStreamSchema(rpc.successSchema)
           ? (input: unknown, given?: ManyCallOptions) =>
-            streamOfNames(peers, whom, several, (names) =>
+            Several.streamOf(several, (names) =>
               Stream.flatMap(
                 Stream.fromIterable(names),
-                (peer): Stream.Stream<PeerItem<unknown, unknown>> => {
+                (peer): Stream.Stream<Item<unknown, unknown>> => {
                   const values = at(peer, input, given) as Stream.Stream<unknown, unknown>
                   return values.pipe(
                     Stream.map((value) => ({ _tag: "Value" as const, peer, value })),
-                    Stream.concat(Stream.succeed({ _tag: "Exit" as const, peer, exit: Exits.void })),
+                    Stream.concat(Stream.succeed({ _tag: "Exit" as const, peer, exit: Exit.void })),
                     Stream.catchCause((cause) =>
-                      Stream.succeed({ _tag: "Exit" as const, peer, exit: Exits.failCause(cause) })
+                      Stream.succeed({ _tag: "Exit" as const, peer, exit: Exit.failCause(cause) })
                     )
                   )
                 },
                 { concurrency }
               ))
           : (input: unknown, given?: ManyCallOptions) =>
-            withNamesOf(peers, whom, several, (names) =>
-              Effect.map(
-                Effect.forEach(names, (peer) => Effect.exit(at(peer, input, given) as Effect.Effect<unknown>), {
-                  concurrency
-                }),
-                (exits) => Object.fromEntries(names.map((peer, i) => [peer, exits[i]]))
-              ))
+            Several.make(
+              several,
+              () => Effect.succeed((peer) => at(peer, input, given) as Effect.Effect<unknown, unknown>)
+            )
       ])
     }
     return Object.fromEntries(methods) as unknown as ManyClient<Rpcs>

@@ -32,6 +32,7 @@ const layers: ReadonlyArray<{
       "NodeOptions",
       "Obstacle",
       "Offer",
+      "Outcomes",
       "Packet",
       "PortableCrypto",
       "ProtocolError",

@@ -7,6 +7,7 @@ import {
   type Crypto,
   type FunctionError,
   type NodeOptions,
+  type Outcomes,
   type Packet,
   Peers,
   type ProtocolError,
@@ -17,7 +18,7 @@ import {
   type Transport,
   type Trust
 } from "@pnet/core"
-import { Context, type Duration, Effect, type Exit, Layer, Schema, type Scope, Stream } from "effect"
+import { Context, type Duration, Effect, Layer, Schema, type Scope, Stream } from "effect"
 import { expectTypeOf } from "vitest"
 
 class Database extends Context.Service<Database, { readonly read: Effect.Effect<string, "unreadable"> }>()(
@@ -201,8 +202,9 @@ expectTypeOf(node.send("bob", "echo", new Uint8Array(1))).toEqualTypeOf<Stream.S
 expectTypeOf(node.request("bob", "echo", "hi", { timeout: "1 second" })).toEqualTypeOf<
   Effect.Effect<Uint8Array, CallErrors>
 >()
-expectTypeOf(node.sendAll("*", "echo", "hi")).toEqualTypeOf<Stream.Stream<AdvancedNode.Outcome>>()
-expectTypeOf<AdvancedNode.Outcome["exit"]>().toEqualTypeOf<Exit.Exit<Uint8Array, CallErrors>>()
+expectTypeOf(node.sendAll("*", "echo", "hi", { concurrency: 2 })).toEqualTypeOf<
+  Outcomes.Outcomes<Uint8Array, CallErrors>
+>()
 expectTypeOf(node.functions).toEqualTypeOf<Effect.Effect<ReadonlyArray<string>>>()
 expectTypeOf(node.raw).toEqualTypeOf<BasicNode.BasicNode["Service"]>()
 
@@ -212,12 +214,12 @@ expectTypeOf(node.send("bob", "keep", input)).toEqualTypeOf<Stream.Stream<Uint8A
 expectTypeOf(node.request("bob", "keep", input)).toEqualTypeOf<
   Effect.Effect<Uint8Array, CallErrors | "worn out", Disk>
 >()
-// Of a call to several nothing fails as a whole: each outcome has its own.
+// Of a call to several each outcome has its own, and the whole fails of a closed node alone.
 expectTypeOf(node.sendAll(["bob", "carol"], "keep", input)).toEqualTypeOf<
-  Stream.Stream<AdvancedNode.Outcome<"worn out">, never, Disk>
+  Outcomes.Outcomes<Uint8Array, CallErrors | "worn out", Disk>
 >()
-expectTypeOf<AdvancedNode.Outcome<"worn out">["exit"]>().toEqualTypeOf<
-  Exit.Exit<Uint8Array, CallErrors | "worn out">
+expectTypeOf(node.sendAll("*", "keep", input).stream).toEqualTypeOf<
+  Stream.Stream<Outcomes.Outcome<Uint8Array, CallErrors | "worn out">, FunctionError.NodeClosedError, Disk>
 >()
 
 // What is caught is gone from the error channel, and the rest stays.

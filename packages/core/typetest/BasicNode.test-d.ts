@@ -10,6 +10,7 @@ import {
   type Network,
   type NetworkKey,
   NodeOptions,
+  type Outcomes,
   type Packet,
   Peers,
   type ProtocolError,
@@ -21,7 +22,7 @@ import {
   Trust,
   UdpDiscovery
 } from "@pnet/core"
-import { type Config, Context, Effect, type Exit, Layer, type Scope, type Stream } from "effect"
+import { type Config, Context, Effect, Layer, type Scope, type Stream } from "effect"
 import { expectTypeOf } from "vitest"
 
 class Database extends Context.Service<Database, { readonly read: Effect.Effect<string, "unreadable"> }>()(
@@ -66,8 +67,8 @@ expectTypeOf<BasicNode.StartError["_tag"]>().toEqualTypeOf<
 
 expectTypeOf(node.send("bob", "hi")).toEqualTypeOf<Effect.Effect<Uint8Array, SendErrors>>()
 expectTypeOf(node.sendText("bob", new Uint8Array(1))).toEqualTypeOf<Effect.Effect<string, SendErrors>>()
-expectTypeOf(node.sendAll("*", "hi")).toEqualTypeOf<
-  Effect.Effect<ReadonlyMap<string, Exit.Exit<Uint8Array, SendErrors>>>
+expectTypeOf(node.sendAll("*", "hi", { timeout: "1 second", concurrency: 2 })).toEqualTypeOf<
+  Outcomes.Outcomes<Uint8Array, SendErrors>
 >()
 expectTypeOf(node.peers.awaitPeer("bob")).toEqualTypeOf<
   Effect.Effect<Peers.Peer, Peers.PeerUnknownError | FunctionError.NodeClosedError>

@@ -10,6 +10,7 @@ import {
   CommandNode,
   type Crypto,
   type FunctionError,
+  Outcomes,
   PeerRpc,
   Peers,
   type Reach,
@@ -18,7 +19,7 @@ import {
   type Transport,
   type Trust
 } from "@pnet/core"
-import { Context, Effect, type Exit, Layer, Schema, type Scope, Stream } from "effect"
+import { type Cause, Context, Effect, type Exit, Layer, Schema, type Scope, Stream } from "effect"
 import { Rpc, type RpcClient, RpcGroup, RpcMiddleware } from "effect/rpc"
 import { expectTypeOf } from "vitest"
 
@@ -94,8 +95,28 @@ expectTypeOf(bob.greet("Ann", Command.kwargs({ loud: true }))).toEqualTypeOf<
 >()
 expectTypeOf(node.target<Api>(text).add(1, 2)).toEqualTypeOf<Effect.Effect<number, CommandNode.CommandError>>()
 const everyone = node.target<Api>("*", { timeout: "1 second", concurrency: 4 })
-type Sums = Effect.Effect<Readonly<Record<string, Exit.Exit<number, CommandNode.CommandError>>>>
+type Sums = Outcomes.Outcomes<number, CommandNode.CommandError>
 expectTypeOf(everyone.add(1, 2)).toEqualTypeOf<Sums>()
+const sums = Effect.gen(function*() {
+  return yield* everyone.add(1, 2)
+})
+type Exits<A, E = CommandNode.CommandError> = Readonly<Record<string, Exit.Exit<A, E>>>
+expectTypeOf(sums).toEqualTypeOf<Effect.Effect<Exits<number>, FunctionError.NodeClosedError>>()
+expectTypeOf(everyone.add(1, 2).stream).toEqualTypeOf<
+  Stream.Stream<
+    { readonly peer: string; readonly exit: Exit.Exit<number, CommandNode.CommandError> },
+    FunctionError.NodeClosedError
+  >
+>()
+expectTypeOf(everyone.add(1, 2).pipe(Effect.map(Outcomes.succeeded), Effect.orDie)).toEqualTypeOf<
+  Effect.Effect<Readonly<Record<string, number>>>
+>()
+expectTypeOf(Effect.map(everyone.add(1, 2), Outcomes.failed)).toEqualTypeOf<
+  Effect.Effect<Readonly<Record<string, Cause.Cause<CommandNode.CommandError>>>, FunctionError.NodeClosedError>
+>()
+expectTypeOf(Effect.map(everyone.add(1, 2), Outcomes.values)).toEqualTypeOf<
+  Effect.Effect<ReadonlyArray<number>, FunctionError.NodeClosedError>
+>()
 expectTypeOf(node.target<Api>(["bob", "carol"]).add(1, 2)).toEqualTypeOf<Sums>()
 
 // @ts-expect-error: a number, not a text
@@ -115,7 +136,7 @@ expectTypeOf(node.target("bob")("any", 1, { a: [] })).toEqualTypeOf<
   Effect.Effect<Schema.Json, CommandNode.CommandError>
 >()
 expectTypeOf(node.target("*")("any")).toEqualTypeOf<
-  Effect.Effect<Readonly<Record<string, Exit.Exit<Schema.Json, CommandNode.CommandError>>>>
+  Outcomes.Outcomes<Schema.Json, CommandNode.CommandError>
 >()
 // @ts-expect-error: a function has a name
 node.target("bob")(1)
@@ -133,7 +154,7 @@ expectTypeOf(typed.read("/etc", Command.kwargs({ size: 3 }))).toEqualTypeOf<
 >()
 expectTypeOf(typed.ping()).toEqualTypeOf<Effect.Effect<void, CommandNode.CommandError>>()
 expectTypeOf(node.target("*", { commands, timeout: 50 }).read("/etc", Command.kwargs({ size: 3 }))).toEqualTypeOf<
-  Effect.Effect<Readonly<Record<string, Exit.Exit<Uint8Array, CommandNode.CommandError | Missing>>>>
+  Outcomes.Outcomes<Uint8Array, CommandNode.CommandError | Missing>
 >()
 // @ts-expect-error: a text, not a number
 typed.greet(7)
@@ -292,13 +313,16 @@ expectTypeOf(node.client(Files, "*")).toEqualTypeOf<
   Effect.Effect<PeerRpc.ManyClient<RpcGroup.Rpcs<typeof Files>>, never, Scope.Scope>
 >()
 expectTypeOf(all.hash({ path: "/etc" })).toEqualTypeOf<
-  Effect.Effect<Readonly<Record<string, Exit.Exit<string, Missing | PeerRpc.RpcError>>>>
+  Outcomes.Outcomes<string, Missing | PeerRpc.RpcError>
+>()
+expectTypeOf(all.tail({ path: "/etc" })).toEqualTypeOf<
+  Stream.Stream<Outcomes.Item<string, Missing | PeerRpc.RpcError>, FunctionError.NodeClosedError>
 >()
 
 // --- targets by what peers offer -------------------------------------------------------------------------------------
 
 expectTypeOf(node.target<Api>({ role: "worker" }).add(1, 2)).toEqualTypeOf<
-  Effect.Effect<Readonly<Record<string, Exit.Exit<number, CommandNode.CommandError>>>>
+  Sums
 >()
 expectTypeOf(node.target<Api>(Peers.any({ role: "worker" })).add(1, 2)).toEqualTypeOf<
   Effect.Effect<number, CommandNode.CommandError>

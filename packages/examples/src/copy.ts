@@ -101,11 +101,11 @@ const program = Effect.gen(function*() {
   const begin = yield* Clock.currentTimeMillis
   const outcomes = yield* alice
     .sendAll("*", "keep", Stream.tap(fs.stream(file), (piece) => bar.advance(piece.length)))
-    .pipe(Stream.runCollect, Effect.ensuring(Effect.ignore(bar.clear)))
+    .pipe(Effect.ensuring(Effect.ignore(bar.clear)))
   const seconds = ((yield* Clock.currentTimeMillis) - begin) / 1_000
 
   const failed: Array<string> = []
-  for (const { exit, peer } of outcomes) {
+  for (const [peer, exit] of Object.entries(outcomes)) {
     const verdict = Exit.isFailure(exit)
       ? Cause.prettyErrors(exit.cause)[0]?.message ?? "failed"
       : new TextDecoder().decode(exit.value) === expected
@@ -115,7 +115,7 @@ const program = Effect.gen(function*() {
     if (verdict !== "the same") failed.push(peer)
   }
   if (failed.length > 0) return yield* new CopyFailed({ peers: failed })
-  yield* Console.log(`copied ${mebibytes(size)} to ${outcomes.length} peers in ${seconds.toFixed(2)} s`)
+  yield* Console.log(`copied ${mebibytes(size)} to ${Object.keys(outcomes).length} peers in ${seconds.toFixed(2)} s`)
 })
 
 program.pipe(

@@ -4,7 +4,7 @@
  * of JSON. It leaves when its input ends.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Command, CommandNode, NodeOptions } from "@pnet/core"
+import { Command, CommandNode, type FunctionError, NodeOptions } from "@pnet/core"
 import { NodePnet } from "@pnet/node"
 import { Cause, Console, Effect, Exit, FileSystem, Layer, Logger, References, Schema, Stdio, Stream } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
@@ -72,13 +72,16 @@ const outcome = (exit: Exit.Exit<unknown, { readonly _tag: string }>) =>
 /** What it can be told to do. */
 const orders: Record<
   string,
-  (target: string, words: string) => Effect.Effect<void, never, CommandNode.CommandNode | FileSystem.FileSystem>
+  (
+    target: string,
+    words: string
+  ) => Effect.Effect<void, FunctionError.NodeClosedError, CommandNode.CommandNode | FileSystem.FileSystem>
 > = {
   message: (target, words) =>
     Effect.gen(function*() {
       const node = yield* CommandNode.CommandNode
       const outcomes = yield* node.raw.sendAll(target, words)
-      for (const [peer, exit] of outcomes) {
+      for (const [peer, exit] of Object.entries(outcomes)) {
         yield* tell(
           Exit.isSuccess(exit)
             ? { event: "answer", peer, text: new TextDecoder().decode(exit.value) }

@@ -3,9 +3,9 @@
  * airlines are asked, since each has prices of its own; rates of exchange come from any one of the banks. Who is late is named.
  */
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
-import { Balance, CommandNode, TofuTrust, Trust } from "@pnet/core"
+import { Balance, CommandNode, Outcomes, TofuTrust, Trust } from "@pnet/core"
 import { NodePnet } from "@pnet/node"
-import { Console, Effect, Exit, Layer, References, Schema } from "effect"
+import { Console, Effect, Layer, References, Schema } from "effect"
 import { FetchHttpClient, HttpClient, HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { createServer } from "node:http"
@@ -27,13 +27,13 @@ export const Routes = HttpRouter.use((router) =>
     const rates = yield* node.client(Rates, { timeout: "2 seconds" })
 
     const flights = Effect.fn(function*(to: string) {
-      const quotes = Object.entries(yield* airlines.quote({ to }))
-      const priced = quotes.flatMap(([airline, exit]) =>
-        Exit.isSuccess(exit) ? [Effect.map(rates.crowns({ euros: exit.value }), (crowns) => ({ airline, crowns }))] : []
+      const quotes = yield* airlines.quote({ to })
+      const priced = Object.entries(Outcomes.succeeded(quotes)).map(([airline, euros]) =>
+        Effect.map(rates.crowns({ euros }), (crowns) => ({ airline, crowns }))
       )
       const offers = yield* Effect.all(priced, { concurrency: "unbounded" })
       offers.sort((a, b) => a.crowns - b.crowns)
-      return { offers, silent: quotes.flatMap(([airline, exit]) => Exit.isFailure(exit) ? [airline] : []) }
+      return { offers, silent: Object.keys(Outcomes.failed(quotes)) }
     })
 
     const route = Effect.gen(function*() {

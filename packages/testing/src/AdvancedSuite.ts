@@ -278,16 +278,17 @@ const several = (test: Test, setup: AdvancedSetup): void => {
       yield* world.start({ networkId, framing, name: "carol", functions: { name: () => Effect.fail("no") } })
       yield* world.start({ networkId, framing, name: "dave" })
       yield* Effect.all([alice.peers.awaitPeer("carol"), alice.peers.awaitPeer("dave")], { concurrency: 2 })
-      const outcomes = new Map(
-        (yield* Stream.runCollect(alice.sendAll("*", "name", "x"))).map(({ exit, peer }) => [peer, exit])
-      )
-      assert.deepStrictEqual([...outcomes.keys()].sort(), ["bob", "carol", "dave"])
-      assert.deepStrictEqual(outcomes.get("bob"), Exit.succeed(encodeText("bob")))
+      const all = alice.sendAll("*", "name", "x")
+      const outcomes = yield* all
+      assert.deepStrictEqual(Object.keys(outcomes), ["bob", "carol", "dave"])
+      assert.deepStrictEqual(outcomes["bob"], Exit.succeed(encodeText("bob")))
       for (const [peer, tag] of [["carol", "RemoteError"], ["dave", "StreamResetError"]] as const) {
-        assert.strictEqual((yield* failureOf(Effect.suspend(() => outcomes.get(peer)!)))._tag, tag)
+        assert.strictEqual((yield* failureOf(Effect.suspend(() => outcomes[peer]!)))._tag, tag)
       }
-      const some = yield* Stream.runCollect(alice.sendAll(["bob", "erin"], "name", "x"))
-      assert.deepStrictEqual(some.map(({ peer }) => peer).sort(), ["bob", "erin"])
+      const streamed = yield* Stream.runCollect(all.stream)
+      assert.deepStrictEqual(streamed.map(({ peer }) => peer).sort(), ["bob", "carol", "dave"])
+      for (const { exit, peer } of streamed) assert.strictEqual(exit._tag, outcomes[peer]!._tag)
+      assert.deepStrictEqual(Object.keys(yield* alice.sendAll(["erin", "bob", "erin"], "name", "x")), ["erin", "bob"])
     }))
 
   test("a streamed input to several is read once, and one that fails is left out", (world) =>
@@ -307,13 +308,15 @@ const several = (test: Test, setup: AdvancedSetup): void => {
         }),
         Stream.rechunk(1)
       )
-      const outcomes = new Map(
-        (yield* Stream.runCollect(alice.sendAll("*", "length", input))).map(({ exit, peer }) => [peer, exit])
-      )
-      assert.deepStrictEqual(outcomes.get("bob"), Exit.succeed(encodeText("1000000")))
-      assert.deepStrictEqual(outcomes.get("carol"), Exit.succeed(encodeText("1000000")))
-      assert.isTrue(Exit.isFailure(outcomes.get("dave")!))
+      const all = alice.sendAll("*", "length", input)
+      const outcomes = yield* all
+      assert.deepStrictEqual(outcomes["bob"], Exit.succeed(encodeText("1000000")))
+      assert.deepStrictEqual(outcomes["carol"], Exit.succeed(encodeText("1000000")))
+      assert.isTrue(Exit.isFailure(outcomes["dave"]!))
       assert.strictEqual(reads, 100)
+      const streamed = yield* Stream.runCollect(all.stream)
+      for (const { exit, peer } of streamed) assert.strictEqual(exit._tag, outcomes[peer]!._tag)
+      assert.strictEqual(reads, 200)
     }))
 
   test("both call each other at once: of two sessions one stays", (world) =>

@@ -308,13 +308,19 @@ const failures = (test: Test): void => {
       const { alice, bob } = yield* pair(world)
       const carol = yield* world.start({ networkId, name: "carol", onMessage: () => Effect.fail("no") })
       yield* alice.peers.awaitPeer("carol")
-      const all = yield* alice.sendAll("*", "hello")
-      assert.deepStrictEqual([...all.keys()].sort(), ["bob", "carol"])
-      assert.deepStrictEqual(all.get("bob"), Exit.succeed(bytes("hello")))
-      assert.strictEqual(failureIn(all.get("carol"))._tag, "ProtocolError")
-      const some = yield* alice.sendAll(["bob", "dave", "bob"], "hello")
-      assert.deepStrictEqual([...some.keys()].sort(), ["bob", "dave"])
-      assert.strictEqual(failureIn(some.get("dave"))._tag, "PeerUnknownError")
+      const toAll = alice.sendAll("*", "hello")
+      const all = yield* toAll
+      assert.deepStrictEqual(Object.keys(all), ["bob", "carol"])
+      assert.deepStrictEqual(all["bob"], Exit.succeed(bytes("hello")))
+      assert.strictEqual(failureIn(all["carol"])._tag, "ProtocolError")
+      const streamed = yield* Stream.runCollect(toAll.stream)
+      assert.deepStrictEqual(streamed.map(({ exit, peer }) => [peer, exit._tag]).sort(), [
+        ["bob", "Success"],
+        ["carol", "Failure"]
+      ])
+      const some = yield* alice.sendAll(["dave", "bob", "dave"], "hello", { concurrency: 1 })
+      assert.deepStrictEqual(Object.keys(some), ["dave", "bob"])
+      assert.strictEqual(failureIn(some["dave"])._tag, "PeerUnknownError")
       assert.strictEqual(bob.name as string, "bob")
       assert.strictEqual(carol.name as string, "carol")
     }))

@@ -4,7 +4,9 @@ import {
   Caller,
   Crypto,
   Deadline,
+  type FunctionError,
   Identity,
+  type Outcomes,
   PeerRpc,
   Peers,
   RpcRegistry,
@@ -906,9 +908,9 @@ for (const form of forms) {
         }
         const steps = (yield* many("*")).steps({ fail: "" })
         expectTypeOf<Stream.Success<typeof steps>>().toEqualTypeOf<
-          PeerRpc.PeerItem<number, NotFound | PeerRpc.RpcError>
+          Outcomes.Item<number, NotFound | PeerRpc.RpcError>
         >()
-        expectTypeOf<Stream.Error<typeof steps>>().toEqualTypeOf<never>()
+        expectTypeOf<Stream.Error<typeof steps>>().toEqualTypeOf<FunctionError.NodeClosedError>()
       })))
   })
 }

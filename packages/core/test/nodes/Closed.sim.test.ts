@@ -1,6 +1,6 @@
 /** What the calls of a node come to that is closed, and those to itself: the same in all node types. */
 import { assert, describe, it } from "@effect/vitest"
-import { CommandNode, PeerRpc, Peers, Sessions, TofuTrust } from "@pnet/core"
+import { CommandNode, type Outcomes, PeerRpc, Peers, Sessions, TofuTrust } from "@pnet/core"
 import { failureOf, quietly } from "@pnet/lab/worlds/sessionWorld"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
@@ -36,21 +36,29 @@ const world = Effect.gen(function*() {
         Effect.provideService(Sessions.Sessions, node.sessions),
         Effect.provideService(Peers.Peers, node.peers)
       )
-      const one = (exit: ReadonlyArray<{ readonly exit: import("effect").Exit.Exit<unknown, unknown> }>) =>
-        exit[0]!.exit
+      const all = yield* PeerRpc.clientAll(Files, [to]).pipe(
+        Effect.provideService(Sessions.Sessions, node.sessions),
+        Effect.provideService(Peers.Peers, node.peers)
+      )
+      const both = <A, E, R>(kind: string, outcomes: Outcomes.Outcomes<A, E, R>) => ({
+        [`${kind} to several`]: Effect.flatMap(outcomes, (all) => all[to]!),
+        [`${kind} to several, as they come`]: Effect.flatMap(Stream.runCollect(outcomes.stream), ([one]) => one!.exit)
+      })
       return {
         raw: node.raw.send(to, "x"),
-        "raw to several": Effect.flatMap(node.raw.sendAll([to], "x"), (all) => all.get(to)!),
+        ...both("raw", node.raw.sendAll([to], "x")),
         request: node.request(to, "f", "x"),
         "request of a stream": node.request(to, "f", Stream.empty),
         stream: Stream.runDrain(node.send(to, "f", "x")),
-        "to several": Effect.flatMap(Stream.runCollect(node.sendAll([to], "f", "x")), (all) => one(all)),
-        "a stream to several": Effect.flatMap(
-          Stream.runCollect(node.sendAll([to], "f", Stream.empty)),
-          (all) => one(all)
-        ),
+        ...both("bytes", node.sendAll([to], "f", "x")),
+        ...both("a stream", node.sendAll([to], "f", Stream.empty)),
         command: node.target(to)("f"),
-        "command to several": Effect.flatMap(node.target([to])("f"), (all) => all[to]!),
+        ...both("command", node.target([to])("f")),
+        ...both("typed", all.one()),
+        "typed stream to several": Effect.flatMap(
+          Stream.runCollect(all.many()),
+          ([item]) => item?._tag === "Exit" ? item.exit : Effect.void
+        ),
         ...(to === "bob" ? { service: service.one() } : {}),
         typed: files.one(),
         "typed stream": Stream.runDrain(files.many())
@@ -69,6 +77,33 @@ describe("calls, whatever kind of node makes them,", () => {
       for (const [kind, call] of Object.entries(all)) {
         const error = yield* failureOf(call)
         assert.deepInclude(error as object, { _tag: "NodeClosedError", node: "alice" }, kind)
+      }
+    })))
+
+  it.effect("fail so as a whole where they are to several, whoever these are", () =>
+    quietly(Effect.gen(function*() {
+      const { alice } = yield* Effect.orDie(world)
+      const { node } = alice
+      const scope = yield* Scope.make()
+      const targets = ["*", { role: "worker" }, ["bob"], []] as const
+      const all = yield* Effect.forEach(targets, (target) =>
+        Effect.map(Scope.provide(node.client(Files, target), scope), (files) => ({ target, files })))
+      yield* alice.process.stop
+      for (const { files, target } of all) {
+        const calls: Record<string, Outcomes.Outcomes<unknown, unknown>> = {
+          message: node.raw.sendAll(target, "x"),
+          bytes: node.sendAll(target, "f", "x"),
+          "a stream": node.sendAll(target, "f", Stream.empty),
+          command: node.target(target)("f"),
+          typed: files.one()
+        }
+        for (const [kind, call] of Object.entries(calls)) {
+          for (const run of [call, Stream.runDrain(call.stream)] as ReadonlyArray<Effect.Effect<unknown, unknown>>) {
+            const error = yield* failureOf(run)
+            assert.deepInclude(error as object, { _tag: "NodeClosedError", node: "alice" }, `${kind} to ${target}`)
+          }
+        }
+        assert.strictEqual((yield* failureOf(Stream.runDrain(files.many())))._tag, "NodeClosedError")
       }
     })))
 

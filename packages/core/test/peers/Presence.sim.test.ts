@@ -53,7 +53,7 @@ const boundTo = ({ node }: Started) =>
     ),
     message: ending(node.raw.send("bob", "no answer", { timeout: "1 hour" })),
     behindIt: ending(node.raw.send("bob", "nor to this", { timeout: "1 hour" })),
-    each: ending(Stream.runCollect(node.sendAll("*", "endless", "")))
+    each: ending(node.sendAll("*", "endless", ""))
   })
 
 const bobOptions = {

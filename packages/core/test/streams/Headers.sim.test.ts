@@ -1,6 +1,6 @@
 /** Headers: what a function is told about a call besides its bytes. */
 import { assert, describe, it } from "@effect/vitest"
-import { AdvancedNode, Frame } from "@pnet/core"
+import { AdvancedNode, Frame, Outcomes } from "@pnet/core"
 import { failureOf, frame, quietly, seeded, text, two } from "@pnet/lab/worlds/sessionWorld"
 import { stranger } from "@pnet/lab/worlds/stranger"
 import { SimNetwork } from "@pnet/testing"
@@ -30,8 +30,8 @@ describe("headers of a call", () => {
       const parts = yield* Stream.runCollect(alice.send("bob", "tell", "hi", { headers }))
       assert.strictEqual(parts.map(text).join(""), wanted)
       for (const data of ["hi", input]) {
-        const [outcome] = yield* Stream.runCollect(alice.sendAll("*", "tell", data, { headers }))
-        assert.strictEqual(outcome!.exit._tag === "Success" ? text(outcome!.exit.value) : "", wanted)
+        const outcomes = yield* alice.sendAll("*", "tell", data, { headers })
+        assert.deepStrictEqual(Outcomes.values(outcomes).map(text), [wanted])
       }
       // Without any, an empty object; and an empty one is none.
       assert.strictEqual(text(yield* alice.request("bob", "tell", "hi")), `[{},"hi"]`)

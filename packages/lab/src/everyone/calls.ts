@@ -1,5 +1,5 @@
 /** A call of everyone, and whether what came back may come back: one exit from each who was known, in time, and true. */
-import type { CommandNode } from "@pnet/core"
+import type { CommandNode, FunctionError } from "@pnet/core"
 import { Cause, Clock, Effect, Exit } from "effect"
 import type { World } from "./world.ts"
 
@@ -49,7 +49,7 @@ const judge = (
 }
 
 /** Calls everyone, and looks at each exit. */
-export const callAll = (world: World, id: number): Effect.Effect<void> =>
+export const callAll = (world: World, id: number): Effect.Effect<void, FunctionError.NodeClosedError> =>
   Effect.gen(function*() {
     const { node, random, tally } = world
     const timeout = random.pick([500, 2_000, 5_000])

@@ -33,7 +33,8 @@ const callAndFail = (world: World) =>
         () => Effect.andThen(Effect.sleep(`${world.random.below(within)} millis`), Effect.forkScoped(what))
       )
     let calls = 0
-    const call = Effect.suspend(() => callAll(world, ++calls))
+    // The node that calls is not closed.
+    const call = Effect.orDie(Effect.suspend(() => callAll(world, ++calls)))
     const [calling, failing] = yield* Effect.all(
       [begin(12, 1_000, call), begin(40, 300, fault(world))],
       { concurrency: 2 }

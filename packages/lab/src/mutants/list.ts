@@ -9,6 +9,7 @@ import { offersList } from "./lists/offers.ts"
 import { peersList } from "./lists/peers.ts"
 import { rightsList } from "./lists/rights.ts"
 import { sessionsList } from "./lists/sessions.ts"
+import { severalList } from "./lists/several.ts"
 import type { Mutation } from "./mutation.ts"
 
 export const all: ReadonlyArray<Mutation> = [
@@ -21,5 +22,6 @@ export const all: ReadonlyArray<Mutation> = [
   ...handlersList,
   ...machinesList,
   ...crowdList,
-  ...offersList
+  ...offersList,
+  ...severalList
 ]

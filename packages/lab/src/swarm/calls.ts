@@ -36,7 +36,8 @@ const rawAll = (asking: Asking, step: Of<"raw all">): Call =>
     Effect.map(
       asking.node.raw.sendAll(asking.namesOf(step.to), message(asking), { timeout: asking.timeout }),
       (outcomes) =>
-        asking.outcomes(peers, outcomes, (peer, bytes) => reply(asking, peer, Buffer.from(bytes).toString()))
+        asking.outcomes(peers, Object.entries(outcomes), (peer, bytes) =>
+          reply(asking, peer, Buffer.from(bytes).toString()))
     ))
 
 // --- functions and commands --------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
 import type { Span } from "effect/Tracer"
 import type { Policy } from "../../Balance.ts"
 import type * as Command from "../../Command.ts"
@@ -21,7 +20,8 @@ import { StreamResetError } from "../../Sessions.ts"
 import type * as Sessions from "../../Sessions.ts"
 import type { Engines } from "../balance/engines.ts"
 import { toTraceparent } from "../base/trace.ts"
-import { describe, withNamesOf } from "../peers/targets.ts"
+import * as Outcomes from "../peers/outcomes.ts"
+import { describe } from "../peers/targets.ts"
 import { isRefused, late, refusedRetries } from "../session/refused.ts"
 import { meterOf } from "./callMetrics.ts"
 import { type Coder, coderOf, type CommandError, type Encoded, isEncoded, untyped } from "./commandCoder.ts"
@@ -261,24 +261,21 @@ export const make = (client: Dependencies) => {
         })))
     }
     const whom = targetOf(to)
+    const several = { peers, target: whom, timeout: options?.timeout, concurrency: options?.concurrency }
     return proxyOf(
       typeof whom === "string" || Array.isArray(whom)
         ? whom as string | ReadonlyArray<string>
         : `all ${describe(whom as Where)}`,
       (name, args) =>
-        Effect.gen(function*() {
-          const by = coder(name)
-          // Made once for all of them.
-          const request = Effect.fromResult(yield* Effect.result(by.request(name, args, limit)))
-          return yield* withNamesOf(peers, whom, options ?? {}, (names) =>
-            Effect.map(
-              Effect.forEach(names, (peer) => Effect.exit(call(name, peer, by, request, options)), {
-                concurrency: options?.concurrency ?? "unbounded"
-              }),
-              (exits) =>
-                Object.fromEntries(names.map((peer, i): [string, Exit.Exit<unknown, unknown>] => [peer, exits[i]!]))
-            ))
-        })
+        Outcomes.make(several, () =>
+          Effect.suspend(() => {
+            const by = coder(name)
+            // Made once for all of them.
+            return Effect.map(Effect.result(by.request(name, args, limit)), (made) => {
+              const request = Effect.fromResult(made)
+              return (peer) => call(name, peer, by, request, options)
+            })
+          }))
     )
   }
 

@@ -1,9 +1,6 @@
 /** Whom a call is addressed to: by names, or by what peers offer. */
-import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
-import { CurrentDeadline, nowUnsafe } from "../../Deadline.ts"
+import type { NodeClosedError } from "../../FunctionError.ts"
 import type { Peer, Peers, Target, Where } from "../../Peers.ts"
 import { quote } from "../base/quote.ts"
 
@@ -11,63 +8,28 @@ import { quote } from "../base/quote.ts"
 export const namesOfAll = (peers: Peers["Service"]): Effect.Effect<ReadonlyArray<string>> =>
   Effect.map(peers.all, (all) => [...new Set<string>(all.map((peer) => peer.name))])
 
-/** The names that a target means, each once; a list may name peers that are not there. */
-export const namesOf = (peers: Peers["Service"], target: Target): Effect.Effect<ReadonlyArray<string>> =>
-  target === "*"
-    ? namesOfAll(peers)
-    : typeof target === "string"
-    ? Effect.succeed([target])
-    : Array.isArray(target)
-    ? Effect.succeed([...new Set<string>(target)])
+/** The names of a target that is made of names. */
+const named = (target: Target): ReadonlyArray<string> | undefined =>
+  typeof target === "string" ? target === "*" ? undefined : [target] : Array.isArray(target) ? target : undefined
+
+/**
+ * The names that a target means, each once; a list may name peers that are not there. Fails where the node is closed, whoever is meant.
+ */
+export const namesOf = (
+  peers: Peers["Service"],
+  target: Target
+): Effect.Effect<ReadonlyArray<string>, NodeClosedError> => {
+  const names = named(target)
+  const found = names === undefined
+    ? Effect.map(peers.resolve(target), (found) => found.map(({ name }) => name))
+    // Each is looked up when it is called.
+    : Effect.as(peers.resolve([]), names)
+  return Effect.matchEffect(found, {
+    onSuccess: (names) => Effect.succeed([...new Set<string>(names)]),
     // A node that cannot know whom it means would call nobody, and succeed.
-    : Effect.map(Effect.orDie(peers.resolve(target as Where)), (found) => found.map(({ name }) => name))
-
-/** How several are called. */
-interface Several {
-  /** The time for each call. */
-  readonly timeout?: Duration.Input | undefined
-  readonly concurrency?: number | "unbounded" | undefined
-}
-
-/** Whom a call is for, found in its time; and when that is up, where all are called at once and what the search took is a part of it. */
-const found = (names: Effect.Effect<ReadonlyArray<string>>, { concurrency = "unbounded", timeout }: Several) =>
-  Effect.gen(function*() {
-    const inherited = yield* CurrentDeadline
-    if (timeout === undefined) return { names: yield* names, until: inherited }
-    const own = nowUnsafe(yield* Clock.Clock) + Duration.toMillis(Duration.fromInputUnsafe(timeout))
-    const earliest = Math.min(inherited ?? Infinity, own)
-    const until = earliest === Infinity ? undefined : earliest
-    return {
-      names: yield* Effect.provideService(names, CurrentDeadline, until),
-      until: concurrency === "unbounded" ? until : inherited
-    }
+    onFailure: (error) => error._tag === "NodeClosedError" ? Effect.fail(error) : Effect.die(error)
   })
-
-/** Calls all of a target. */
-export const withNamesOf = <A, E, R>(
-  peers: Peers["Service"],
-  target: Target,
-  several: Several,
-  use: (names: ReadonlyArray<string>) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> =>
-  Effect.flatMap(
-    found(namesOf(peers, target), several),
-    ({ names, until }) => Effect.provideService(use(names), CurrentDeadline, until)
-  )
-
-/** `withNamesOf`, for a stream. */
-export const streamOfNames = <A, E, R>(
-  peers: Peers["Service"],
-  target: Target,
-  several: Several,
-  use: (names: ReadonlyArray<string>) => Stream.Stream<A, E, R>
-): Stream.Stream<A, E, R> =>
-  Stream.unwrap(
-    Effect.map(
-      found(namesOf(peers, target), several),
-      ({ names, until }) => Stream.provideService(use(names), CurrentDeadline, until)
-    )
-  )
+}
 
 /** A function that a peer has to serve; without a contract whatever it takes and gives. */
 export interface Served {

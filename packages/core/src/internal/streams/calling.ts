@@ -13,11 +13,12 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { CurrentDeadline, nowUnsafe } from "../../Deadline.ts"
 import type { CallTooLargeError, NodeClosedError, NotJsonError } from "../../FunctionError.ts"
+import type { Outcomes } from "../../Outcomes.ts"
 import type * as Peers from "../../Peers.ts"
 import * as Sessions from "../../Sessions.ts"
 import * as Given from "../base/given.ts"
 import { toTraceparent } from "../base/trace.ts"
-import { streamOfNames } from "../peers/targets.ts"
+import * as Several from "../peers/outcomes.ts"
 import { isRefused, refusedRetries } from "../session/refused.ts"
 import * as Failures from "./failures.ts"
 import * as Headers from "./headers.ts"
@@ -33,11 +34,16 @@ export interface Options {
   readonly headers?: Headers.Headers | undefined
 }
 
-/** What came of a call to one of several peers. */
-export interface Outcome<E> {
-  readonly peer: string
-  readonly exit: Exit.Exit<Uint8Array, Failures.CallError | E>
+export interface AllOptions extends Options {
+  readonly concurrency?: number | "unbounded" | undefined
 }
+
+/** Whoever is called later would not have what was read before. */
+const bounded = Effect.die(
+  new TypeError(
+    "concurrency is bounded for an input that is a stream, which is read once for all peers: leave concurrency out, or send bytes"
+  )
+)
 
 /** The span of the caller, as it travels. */
 const spanOf = (fiber: Fiber.Fiber<any, any>): string | undefined =>
@@ -141,18 +147,18 @@ export class Calling {
     target: Peers.Target,
     command: string,
     data: Data<E, R>,
-    options?: Options
-  ): Stream.Stream<Outcome<E>, never, R> =>
-    isStream(data)
-      ? this.#sendAllOf(target, command, data, options)
-      : streamOfNames(this.#node.peers, target, { timeout: options?.timeout }, (names) =>
-        Stream.fromIterable(names).pipe(
-          Stream.mapEffect(
-            (peer) =>
-              Effect.map(Effect.exit(this.request<E, R>(peer, command, data, options)), (exit) => ({ peer, exit })),
-            { concurrency: "unbounded", unordered: true }
-          )
-        ))
+    options?: AllOptions
+  ): Outcomes<Uint8Array, Failures.CallError | E, R> => {
+    const { concurrency, timeout } = options ?? {}
+    return Several.make(
+      { peers: this.#node.peers, target, timeout, concurrency },
+      isStream(data)
+        ? concurrency === undefined || concurrency === "unbounded"
+          ? (names) => this.#sharing(names, command, data, options)
+          : () => bounded
+        : () => Effect.succeed((peer) => this.request<E, R>(peer, command, data, options))
+    )
+  }
 
   /** The whole answer to bytes that are there. */
   #exchange(name: Peers.One, command: string, bytes: Uint8Array, options: Options | undefined) {
@@ -195,53 +201,33 @@ export class Calling {
     })
   }
 
-  /** `sendAll` of an input that is a stream, which is read once for all. */
-  #sendAllOf<E, R>(
-    target: Peers.Target,
+  /** Calls of several with an input that is a stream, which is read once for all. */
+  #sharing<E, R>(
+    names: ReadonlyArray<string>,
     command: string,
     source: Stream.Stream<Uint8Array, E, R>,
     options: Options | undefined
   ) {
-    return streamOfNames(
-      this.#node.peers,
-      target,
-      { timeout: options?.timeout },
-      (names) =>
-        Stream.unwrap(Effect.gen({ self: this }, function*() {
-          // Every stream is open before the input begins, or known not to.
-          const opened = yield* Effect.forEach(
-            names,
-            (name) =>
-              Effect.map(
-                Effect.exit(
-                  this.#open(name, command, options)
-                ),
-                (exit) => ({ name, exit })
-              ),
-            { concurrency: "unbounded" }
-          )
-          const streams = opened.flatMap(({ exit }) => Exit.isSuccess(exit) ? [exit.value] : [])
-          const input: Failures.Input<E> = { failure: undefined }
-          yield* Effect.forkScoped(share(source, streams, input))
-          return Stream.fromIterable(opened).pipe(
-            Stream.mapEffect(
-              ({ exit, name }): Effect.Effect<Outcome<E>> =>
-                Exit.isFailure(exit)
-                  ? Effect.succeed({ peer: name, exit: Exit.failCause(exit.cause) })
-                  : Effect.map(
-                    Effect.exit(
-                      Effect.catch(
-                        exit.value.wholeUpTo(this.#limitOf(options)),
-                        (error) => Failures.blame<E>(error, input, this.#limitOf(options))
-                      )
-                    ),
-                    (outcome) => ({ peer: name, exit: outcome })
-                  ),
-              { concurrency: "unbounded", unordered: true }
-            )
-          )
-        }))
-    ) as Stream.Stream<Outcome<E>, never, R>
+    return Effect.gen({ self: this }, function*() {
+      // Every stream is open before the input begins, or known not to.
+      const opened = new Map(
+        yield* Effect.forEach(
+          names,
+          (name) => Effect.map(Effect.exit(this.#open(name, command, options)), (exit) => [name, exit] as const),
+          { concurrency: "unbounded" }
+        )
+      )
+      const streams = [...opened.values()].flatMap((exit) => Exit.isSuccess(exit) ? [exit.value] : [])
+      const input: Failures.Input<E> = { failure: undefined }
+      yield* Effect.forkScoped(share(source, streams, input))
+      const limit = this.#limitOf(options)
+      return (peer: string): Effect.Effect<Uint8Array, Failures.CallError | E> =>
+        Effect.flatMap(opened.get(peer)!, (stream) =>
+          Effect.catch(
+            stream.wholeUpTo(limit),
+            (error) => Failures.blame<E>(error, input, limit)
+          ))
+    })
   }
 
   /** Opens the stream of a call and sends its input, or begins to. */
