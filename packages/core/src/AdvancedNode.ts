@@ -384,6 +384,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>, allo
       endpoint: basic.endpoint,
       endpoints: basic.endpoints,
       peers,
+      resolve: basic.resolve,
       awaitPeers: basic.awaitPeers,
       onMessage: basic.onMessage,
       raw: basic,

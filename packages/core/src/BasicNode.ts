@@ -174,6 +174,8 @@ export interface BasicNodeService {
   readonly endpoints: ReadonlyArray<Endpoint>
   /** The peers it knows. */
   readonly peers: Peers.Peers["Service"]
+  /** `peers.resolve`: the peers that a target means now. */
+  readonly resolve: Peers.Peers["Service"]["resolve"]
   /** `peers.awaitPeers`. */
   readonly awaitPeers: Peers.Peers["Service"]["awaitPeers"]
   /**
@@ -419,6 +421,7 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
       endpoint: endpoints[0] ?? { host: config.bindIp, port: 0 },
       endpoints,
       peers,
+      resolve: peers.resolve,
       awaitPeers: peers.awaitPeers,
       send,
       sendText: (name, data, options) => Effect.map(send(name, data, options), textOf),

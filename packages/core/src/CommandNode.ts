@@ -258,7 +258,7 @@ export interface Client {
     never,
     Rpc.MiddlewareClient<Rpcs> | Scope.Scope
   >
-  /** Several peers, those that offer something, or with `"*"` those that serve the group when the call is made. */
+  /** Several peers: those of a list, or with `"*"` those that serve the group when the call is made; by what they offer, those of these that offer it. */
   <Rpcs extends Rpc.Any>(
     group: RpcGroup.RpcGroup<Rpcs>,
     target: "*" | ReadonlyArray<string> | Where,
@@ -283,8 +283,12 @@ export interface Client {
  * @since 0.1.0
  */
 export interface CommandNodeService
-  extends Omit<AdvancedNode.AdvancedNodeService, "awaitPeers" | "register" | "functions">
+  extends Omit<AdvancedNode.AdvancedNodeService, "resolve" | "awaitPeers" | "register" | "functions">
 {
+  /** `peers.resolve`, with commands and RPC groups among what peers serve. */
+  readonly resolve: (
+    target: string | ReadonlyArray<string> | Where
+  ) => ReturnType<Peers.Peers["Service"]["resolve"]>
   /** `peers.awaitPeers`, with commands and RPC groups among what peers serve. */
   readonly awaitPeers: (
     target: string | ReadonlyArray<string> | Where,
@@ -395,6 +399,7 @@ const serveNode = (
 
     const node: CommandNode["Service"] = {
       ...advanced,
+      resolve: (target) => peers.resolve(targetOf(target)),
       awaitPeers: (target, options) => peers.awaitPeers(targetOf(target), options),
       streams,
       registry,

@@ -319,8 +319,9 @@ export const service = <Rpcs extends Rpc.Any>(
 }
 
 /**
- * A client of a group at several peers, or at those that offer something. `"*"` are the peers that serve the group when a call is made: every one that is
- * known, without those that say what they offer and not that they serve it, and those that the trust policy does not let serve it where it says anything about that.
+ * A client of a group at several peers: those of a list, or those that serve the group when a call is made. `"*"` is every one of these, and `{ role, serves, where }`
+ * those that offer that as well. Left out are those that say what they offer and not that they serve the group, and those that the trust policy does not let serve it
+ * where it says anything about that.
  *
  * @category constructors
  * @since 0.1.0
@@ -339,8 +340,7 @@ export const clientAll = <Rpcs extends Rpc.Any>(
     const one = (yield* internal.make(group, undefined, options)) as Record<string, (...args: any) => any>
     const { concurrency = "unbounded", timeout } = options ?? {}
     const tags = [...group.requests.keys()]
-    const whom = target === "*" && tags.length > 0 ? serving(tags) : target
-    const several = { peers, target: whom, concurrency, timeout }
+    const several = { peers, target: serving(tags, target), concurrency, timeout }
 
     const methods: Array<[string, unknown]> = []
     for (const rpc of group.requests.values() as Iterable<unknown> as Iterable<Rpc.AnyWithProps>) {

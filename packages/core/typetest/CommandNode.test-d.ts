@@ -346,6 +346,14 @@ node.target({ rol: "worker" })
 node.sendAll(Peers.any({ role: "worker" }), "echo", "hi")
 // @ts-expect-error: groups are known to a CommandNode alone
 node.streams.awaitPeers({ serves: Files })
+expectTypeOf(node.resolve({ serves: [Files, Greet], role: "worker" })).toEqualTypeOf<
+  Effect.Effect<
+    ReadonlyArray<Peers.Peer>,
+    Peers.PeerUnknownError | Peers.NameConflictError | FunctionError.NodeClosedError
+  >
+>()
+// @ts-expect-error: an AdvancedNode knows no groups
+node.streams.resolve({ serves: Files })
 
 // --- policies of a client of a service --------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 /** Calls of peers by what they offer, in each type of node: one of them, and all. */
 import { assert, describe, it } from "@effect/vitest"
-import { AllowListTrust, Command, CommandNode, Peers, TofuTrust, Trust } from "@pnet/core"
+import { AllowListTrust, Command, CommandNode, PeerRpc, Peers, Sessions, TofuTrust, Trust } from "@pnet/core"
 import { failureOf, type Net, quietly, text } from "@pnet/lab/worlds/sessionWorld"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
@@ -163,6 +163,53 @@ describe("calls of peers by what they offer", () => {
       const client = yield* alice.client(group, Peers.any({ serves: group }))
       const error = yield* failureOf(client.who({ of: "x" }))
       assert.include(error.message, "no peer serves \"who, count\"")
+    })))
+})
+
+describe("those that offer something, to a client of a typed group,", () => {
+  it.effect("are those of them that serve it: by their word where the policy says nothing of services, or by its grant", () =>
+    quietly(Effect.gen(function*() {
+      const { gateway, network } = yield* world
+      // It has the role, and does not serve the group.
+      yield* start(network, "w3", worker("w3"))
+      yield* gateway.awaitPeers({ role: "worker" }, { atLeast: 3 })
+      const names = (all: ReadonlyArray<Peers.Peer>) => all.map(({ name }) => name as string)
+      assert.deepStrictEqual(names(yield* gateway.resolve({ role: "worker" })), ["w1", "w2", "w3"])
+      assert.deepStrictEqual(names(yield* gateway.resolve({ role: "worker", serves: group })), ["w1", "w2"])
+      const workers = yield* gateway.client(group, { role: "worker" })
+      assert.deepStrictEqual(Object.keys(yield* workers.who({ of: "x" })), ["w1", "w2"])
+      const items = yield* Stream.runCollect(workers.count({ to: 1 }))
+      assert.sameMembers(items.flatMap((item) => item._tag === "Exit" ? [item.peer] : []), ["w1", "w2"])
+      const picked = yield* gateway.client(group, { where: ({ name }) => name !== "w1" })
+      assert.deepStrictEqual(Object.keys(yield* picked.who({ of: "x" })), ["w2"])
+      // For names and commands it is whoever has the role.
+      assert.deepStrictEqual(Object.keys(yield* gateway.target({ role: "worker" })("who")), ["w1", "w2", "w3"])
+      // A slip is one to a client, too.
+      const sessions = [
+        Effect.provideService(Sessions.Sessions, gateway.sessions),
+        Effect.provideService(Peers.Peers, gateway.peers)
+      ] as const
+      for (const slip of [{}, { role: undefined }, { role: "worker", rolle: "x" }, 7] as ReadonlyArray<any>) {
+        const client = yield* PeerRpc.clientAll(group, slip).pipe(...sessions)
+        assert.isTrue(Exit.hasDies(yield* Effect.exit(client.who({ of: "x" }))), JSON.stringify(slip))
+      }
+    })))
+
+  it.effect("are not those whom the policy does not let serve it, where it says anything about that", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const w1 = yield* start(network, "w1", worker("w1"))
+      const w2 = yield* start(network, "w2", worker("w2"))
+      yield* serve(w1)
+      yield* serve(w2)
+      const list = yield* AllowListTrust.make([
+        ["w1", w1.publicKey, { roles: ["worker"] }],
+        ["w2", w2.publicKey, { roles: ["worker"], serves: ["other"] }]
+      ])
+      const alice = yield* start(network, "alice", {}, Layer.succeed(Trust.Trust, list))
+      yield* alice.awaitPeers({ role: "worker" }, { atLeast: 2 })
+      const workers = yield* alice.client(group, { role: "worker" })
+      assert.deepStrictEqual(yield* workers.who({ of: "x" }), { w1: Exit.succeed("w1") })
     })))
 })
 

@@ -48,8 +48,8 @@ const offers = (offer: Offer | undefined, { role, serves: served }: Wanted): boo
   offer !== undefined && (role === undefined || offer.roles.includes(role)) && serves(offer, served)
 
 /** Whether a policy lets a peer serve all of them, or says nothing about what peers may serve. */
-const maySay = ({ serves: granted }: Rights.Rights, served: ReadonlyArray<Served>): boolean =>
-  granted === Rights.named.serves || served.every(({ name }) => Rights.allows(granted, name))
+const maySay = ({ serves: granted }: Rights.Rights, names: ReadonlyArray<string>): boolean =>
+  granted === Rights.named.serves || names.every((name) => Rights.allows(granted, name))
 
 export class Choice {
   readonly #parts: Parts
@@ -86,7 +86,7 @@ export class Choice {
     return Effect.flatMap(wantedOf(target), (wanted) =>
       Effect.as(this.#parts.interest.held, {
         look: this.#look(wanted),
-        fits: (peer) => wanted.everybody || offers(peer.offer, wanted)
+        fits: (peer) => offers(peer.offer, wanted)
       }))
   }
 
@@ -148,9 +148,7 @@ export class Choice {
   #found(wanted: Wanted): Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError | NodeClosedError> {
     const { interest, lookup } = this.#parts
     if (lookup.closed) return Effect.fail(lookup.closedError)
-    if (!wanted.everybody && this.#isBlind(wanted)) {
-      return this.#nobody(wanted, { found: 0, atLeast: 1 })
-    }
+    if (this.#isBlind(wanted)) return this.#nobody(wanted, { found: 0, atLeast: 1 })
     return Effect.andThen(interest.known, this.#look(wanted))
   }
 
@@ -169,11 +167,13 @@ export class Choice {
       }
       // Everybody are those who are suspected, too, as for names.
       const there = presence.all.filter((peer) =>
-        (wanted.everybody || peer.status === "Online") && (drained || peer.offer?.draining !== true)
+        (wanted.everybody || peer.status === "Online") && (drained || peer.offer?.draining !== true) &&
+        offers(peer.offer, wanted)
       )
-      const able = wanted.everybody
-        ? Effect.filter(there, (peer) => this.#maySay(peer, wanted))
-        : Effect.succeed(there.filter((peer) => offers(peer.offer, wanted)))
+      const { group } = wanted
+      const able = group === undefined
+        ? Effect.succeed(there)
+        : Effect.filter(there, (peer) => this.#maySay(peer, group))
       return Effect.flatMap(able, (able) => {
         const found = able.filter(holds)
         // Of several of one name, the one that it is known to belong to.
@@ -188,15 +188,15 @@ export class Choice {
     })
   }
 
-  /** Whether a peer is one of those that `"*"` is to a client. */
-  #maySay({ name, publicKey }: Peer, { serves: served }: Wanted): Effect.Effect<boolean> {
+  /** Whether a peer may be one of those that a client of these functions means. */
+  #maySay({ name, publicKey }: Peer, names: ReadonlyArray<string>): Effect.Effect<boolean> {
     const claimed = this.#parts.table.find(publicKey)?.claimed
-    if (claimed !== undefined && !served.every(({ name }) => Object.hasOwn(claimed.functions, name))) {
+    if (claimed !== undefined && !names.every((name) => Object.hasOwn(claimed.functions, name))) {
       return Effect.succeed(false)
     }
     return Effect.map(
       Effect.catchCause(rightsOf(this.#parts.trust, name, publicKey), () => Effect.succeed(Rights.none)),
-      (rights) => maySay(rights, served)
+      (rights) => maySay(rights, names)
     )
   }
 

@@ -43,17 +43,29 @@ export interface Wanted {
   readonly serves: ReadonlyArray<Served>
   readonly where: ((peer: Peer) => boolean) | undefined
   /**
-   * Whether `"*"` was said to a client of the functions: then it is every known peer, but those that do not say that they serve them though they say what they
-   * offer, and those that the trust policy does not grant it to where it says anything about that.
+   * The functions of a client of several peers, by name: those are left out that do not say that they serve them though they say what they offer, and those that
+   * the trust policy does not grant it to where it says anything about that.
    */
+  readonly group: ReadonlyArray<string> | undefined
+  /** Whether a client's `"*"` is meant: every known peer, but those. */
   readonly everybody: boolean
 }
 
-const everybodyServing = Symbol("@pnet/core/internal/targets/everybodyServing")
+const ofGroup = Symbol("@pnet/core/internal/targets/ofGroup")
 
-/** What `"*"` is to a client of some functions. */
-export const serving = (names: ReadonlyArray<string>): Where =>
-  ({ serves: names, [everybodyServing]: true }) as unknown as Where
+interface OfGroup {
+  readonly names: ReadonlyArray<string>
+  readonly everybody: boolean
+}
+
+/** What a target is to a client of some functions; names are whom they name. */
+export const serving = (names: ReadonlyArray<string>, target: Target): Target => {
+  const everybody = target === "*"
+  const isOffered = typeof target === "object" && target !== null && !Array.isArray(target)
+  if (names.length === 0 || !everybody && !isOffered) return target
+  const group: OfGroup = { names, everybody }
+  return { ...(isOffered ? target as Where : {}), [ofGroup]: group } as Where
+}
 
 export const mistaken = (target: unknown): Effect.Effect<never> =>
   Effect.die(
@@ -87,8 +99,9 @@ const keys: ReadonlySet<string> = new Set(["role", "serves", "where"])
 export const wantedOf = (target: unknown): Effect.Effect<Wanted> => {
   if (typeof target !== "object" || target === null || Array.isArray(target)) return mistaken(target)
   const given = Object.keys(target)
-  if (given.length === 0 || given.some((key) => !keys.has(key))) return mistaken(target)
-  const { role, serves, where } = target as Record<string, unknown>
+  const { [ofGroup]: group, role, serves, where } = target as Record<string, unknown> & { readonly [ofGroup]?: OfGroup }
+  const everybody = group?.everybody === true
+  if (given.length === 0 && !everybody || given.some((key) => !keys.has(key))) return mistaken(target)
   const served = "serves" in target ? servedOf(serves) : []
   if (
     served === undefined || "role" in target && typeof role !== "string" ||
@@ -98,7 +111,8 @@ export const wantedOf = (target: unknown): Effect.Effect<Wanted> => {
     role: role as string | undefined,
     serves: served,
     where: where as Wanted["where"],
-    everybody: everybodyServing in target
+    group: group?.names,
+    everybody
   })
 }
 

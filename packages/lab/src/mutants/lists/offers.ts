@@ -131,14 +131,19 @@ const choice = of("choice", "packages/core/src/internal/peers/choice.ts", suites
     "every peer serves what every object has"
   ],
   "blind": [
-    `if (!wanted.everybody && this.#isBlind(wanted)) {`,
-    `if (lookup.closed) {`,
+    `if (this.#isBlind(wanted)) return`,
+    `if (lookup.closed) return`,
     "a node that knows no offers calls nobody, and says nothing"
   ],
   "everybody": [
-    `(rights) => maySay(rights, served)`,
+    `(rights) => maySay(rights, names)`,
     `() => true`,
     "who may not serve a group is sent the calls of all"
+  ],
+  "group": [
+    `const able = group === undefined`,
+    `const able = group === undefined || !wanted.everybody`,
+    "who has the role and does not serve the group is sent its calls"
   ]
 })
 
