@@ -41,13 +41,15 @@ const onePeer = (interval: number) => {
       find: () => entry,
       at: () => entry
     } as unknown as Table,
+    // In each slice one is drawn.
+    random: { nextDoubleUnsafe: () => 0, nextIntUnsafe: () => 0 },
     now: () => state.at,
     run: Effect.runFork
   })
   const round = (frozen: boolean) =>
-    Effect.suspend(() => {
+    Effect.sync(() => {
       state.at += 500
-      return Effect.map(asking.round(state.at, frozen), (silent) => silent.length)
+      return asking.round(state.at, frozen).length
     })
   return { state, round, doubted: () => known!.doubted(publicKey, "10.0.0.2") }
 }

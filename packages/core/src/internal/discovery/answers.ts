@@ -5,9 +5,7 @@
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as NetAddress from "effect/net/NetAddress"
-import * as Random from "effect/Random"
-import type * as Scope from "effect/Scope"
+import type * as Random from "effect/Random"
 import { formatEndpoint } from "../../Advert.ts"
 import type { Endpoint } from "../../Network.ts"
 import * as Metrics from "../base/metrics.ts"
@@ -36,8 +34,10 @@ interface Parts {
   readonly sockets: Sockets
   readonly telling: Telling
   readonly crowd: Crowd
-  readonly scope: Scope.Scope
+  readonly random: Random.Random
   readonly now: () => number
+  /** Runs what is not waited for. */
+  readonly run: (effect: Effect.Effect<void>) => void
 }
 
 export class Answers {
@@ -55,19 +55,15 @@ export class Answers {
 
   /** Answers who sent an advert: from the private socket that heard it, else from the interface that shares a subnet with him. */
   answer(source: Endpoint, via: Private | undefined): Effect.Effect<void> {
-    const { crowd } = this.#parts
-    return Effect.suspend(() => {
-      if (!this.#isToBeTold(source)) return Effect.void
+    const { crowd, random } = this.#parts
+    return Effect.sync(() => {
+      if (!this.#isToBeTold(source)) return
       if (!crowd.isCrowd) return this.#mayAnswer(source.host) ? this.#send(source, via) : this.#tellAll()
       // An advert each, and a question behind it.
       const chance = this.#chance(source, 2 * answersInCrowd)
-      return Effect.flatMap(
-        Random.next,
-        (random) =>
-          random < chance * answersInCrowd / crowd.size && this.#mayAnswer(source.host)
-            ? Effect.andThen(this.#send(source, via), crowd.service.who(source))
-            : Effect.void
-      )
+      if (random.nextDoubleUnsafe() >= chance * answersInCrowd / crowd.size || !this.#mayAnswer(source.host)) return
+      this.#send(source, via)
+      crowd.who(source)
     })
   }
 
@@ -83,39 +79,32 @@ export class Answers {
   }
 
   /** Tells who asked this node by itself, or all nodes that he does not know; or simply all, by a broadcast. With a chance, that is. */
-  tell(source: Endpoint, via: Private | undefined, request: Request | undefined, chance: number): Effect.Effect<void> {
-    const { crowd, now, scope } = this.#parts
-    return Effect.suspend(() => {
-      if (!this.#isToBeTold(source)) return Effect.void
-      if (request === undefined && via !== undefined) {
-        const at = now()
-        if (!this.#toldBySocket.take(formatEndpoint(source), at)) return Effect.void
-        // So many ask that it is told to all, else each who is not answered would ask by a connection.
-        if (!this.#told.take(at)) return crowd.isCrowd ? crowd.refute(() => true) : Effect.void
-        return Effect.asVoid(Effect.forkIn(this.#send(source, via), scope, { startImmediately: true }))
-      }
-      const within = Math.min(toldWithin, crowd.size / (request?.slices ?? 1) / toldPerMilli)
-      return Effect.flatMap(Random.next, (random) => {
-        if (random >= chance || !this.#mayAnswer(source.host)) return Effect.void
-        const later = Effect.sleep(random / chance * within)
-        return Effect.asVoid(Effect.forkIn(Effect.andThen(later, this.#send(source, via)), scope))
-      })
-    })
+  tell(source: Endpoint, via: Private | undefined, request: Request | undefined, chance: number): void {
+    const { crowd, now, random, run } = this.#parts
+    if (!this.#isToBeTold(source)) return
+    if (request === undefined && via !== undefined) {
+      const at = now()
+      if (!this.#toldBySocket.take(formatEndpoint(source), at)) return
+      if (this.#told.take(at)) this.#send(source, via)
+      // So many ask that it is told to all, else each who is not answered would ask by a connection.
+      else if (crowd.isCrowd) crowd.refute(() => true)
+      return
+    }
+    const within = Math.min(toldWithin, crowd.size / (request?.slices ?? 1) / toldPerMilli)
+    const drawn = random.nextDoubleUnsafe()
+    if (drawn >= chance || !this.#mayAnswer(source.host)) return
+    run(Effect.andThen(Effect.sleep(drawn / chance * within), Effect.sync(() => this.#send(source, via))))
   }
 
-  #send(source: Endpoint, via: Private | undefined): Effect.Effect<void> {
+  #send(source: Endpoint, via: Private | undefined): void {
     const { context, sockets, telling } = this.#parts
-    return Effect.suspend(() => {
-      const { port } = telling
-      const one = via ?? sockets.near(source.host)
-      if (one === undefined || port === undefined) return Effect.void
-      const to = NetAddress.inetAddressFromNativeUnsafe(source.host, source.port)
-      return one.send(sockets.advert(one, port), to).pipe(
-        Effect.tap(() => Effect.sync(() => Metrics.advertsSent("answer", context))),
-        Effect.catch((failure) =>
-          Effect.logDebug(`answering the advert from ${formatEndpoint(source)} failed: ${failure.message}`)
-        )
-      )
+    const { port } = telling
+    const one = via ?? sockets.near(source.host)
+    if (one === undefined || port === undefined) return
+    one.post(sockets.advert(one, port), source, {
+      onSuccess: () => Effect.sync(() => Metrics.advertsSent("answer", context)),
+      onFailure: (failure) =>
+        Effect.logDebug(`answering the advert from ${formatEndpoint(source)} failed: ${failure.message}`)
     })
   }
 
@@ -131,9 +120,9 @@ export class Answers {
   }
 
   /** Tells all at once, in a while. */
-  #tellAll(): Effect.Effect<void> {
-    const { scope, telling } = this.#parts
-    if (this.#catchingUp) return Effect.void
+  #tellAll(): void {
+    const { run, telling } = this.#parts
+    if (this.#catchingUp) return
     this.#catchingUp = true
     const rounds = Effect.gen(function*() {
       for (const wait of catchUp) {
@@ -144,6 +133,6 @@ export class Answers {
     const done = Effect.sync(() => {
       this.#catchingUp = false
     })
-    return Effect.asVoid(Effect.forkIn(Effect.ensuring(rounds, done), scope))
+    run(Effect.ensuring(rounds, done))
   }
 }

@@ -7,14 +7,13 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as NetAddress from "effect/net/NetAddress"
-import * as Random from "effect/Random"
-import type * as Scope from "effect/Scope"
+import type * as Random from "effect/Random"
 import { formatEndpoint } from "../../Advert.ts"
 import type { Crowd as CrowdOf, Known } from "../../Discovery.ts"
 import type { Endpoint } from "../../Network.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
 import type { PublicKey } from "../../PublicKey.ts"
+import * as AtOnce from "../base/atOnce.ts"
 import * as Rate from "../base/rate.ts"
 import { remember } from "../base/remember.ts"
 import type { Self } from "../wire/advertExchange.ts"
@@ -43,8 +42,10 @@ interface Parts {
   readonly config: NodeConfig["Service"]
   readonly self: Self
   readonly sockets: Sockets
-  readonly scope: Scope.Scope
+  readonly random: Random.Random
   readonly now: () => number
+  /** Runs what is not waited for. */
+  readonly run: (effect: Effect.Effect<void>) => void
 }
 
 export class Crowd {
@@ -103,7 +104,7 @@ export class Crowd {
         this.#known = known
       },
       interval: () => this.interval,
-      who: (to) => this.#who(to),
+      who: (to) => AtOnce.sync(() => this.who(to)),
       doubt: (publicKey, still) => this.#doubt(publicKey, still)
     }
   }
@@ -114,7 +115,7 @@ export class Crowd {
   }
 
   /** Others name keys that they are in doubt about: a node at an address. */
-  asked(keys: ReadonlyArray<PublicKey>, host: string): Effect.Effect<void> {
+  asked(keys: ReadonlyArray<PublicKey>, host: string): void {
     const { now, self } = this.#parts
     const at = now()
     if (this.#asksOf.take(host, at)) this.#asks.take(at)
@@ -127,25 +128,21 @@ export class Crowd {
       if (key === self.identity.publicKey) own = true
       else this.#known?.doubted(key, host)
     }
-    return own ? this.refute(() => !this.#isOver) : Effect.void
+    if (own) this.refute(() => !this.#isOver)
   }
 
-  /** Asks the node at a socket. */
-  #who(to: Endpoint): Effect.Effect<boolean> {
+  /** Asks the node at a socket, if it can be asked. */
+  who(to: Endpoint): boolean {
     const { self, sockets } = this.#parts
-    return Effect.suspend(() => {
-      const port = this.#telling?.port
-      const one = sockets.near(to.host)
-      // Whoever made an advert up wrote its source too.
-      if (port === undefined || one === undefined || !sockets.isOneSocket(to)) return Effect.succeed(false)
-      const packet = CrowdPackets.who(self, { host: one.address, port }, undefined)
-      return one.send(packet, NetAddress.inetAddressFromIpStringUnsafe(to.host, to.port)).pipe(
-        Effect.as(true),
-        Effect.catch((failure) =>
-          Effect.as(Effect.logDebug(`asking ${formatEndpoint(to)} failed: ${failure.message}`), true)
-        )
-      )
+    const port = this.#telling?.port
+    const one = sockets.near(to.host)
+    // Whoever made an advert up wrote its source too.
+    if (port === undefined || one === undefined || !sockets.isOneSocket(to)) return false
+    one.post(CrowdPackets.who(self, { host: one.address, port }, undefined), to, {
+      onSuccess: () => Effect.void,
+      onFailure: (failure) => Effect.logDebug(`asking ${formatEndpoint(to)} failed: ${failure.message}`)
     })
+    return true
   }
 
   /** Whether so much is said already that nobody needs to hear of this node now: it will be asked. */
@@ -154,31 +151,27 @@ export class Crowd {
   }
 
   /** Says that this node is there, not too often, and as long as there is room for it. */
-  refute(hasRoom: () => boolean): Effect.Effect<void> {
-    const { now, scope } = this.#parts
-    return Effect.suspend(() => {
-      const telling = this.#telling
-      const at = now()
-      if (telling === undefined || at - this.#refutedAt < refutedFor || !hasRoom()) return Effect.void
-      this.#refutedAt = at
-      const say = Effect.suspend(() => hasRoom() ? telling.round : Effect.void)
-      const later = Effect.flatMap(Random.next, (random) => Effect.sleep(random * refutedWithin))
-      return Effect.asVoid(
-        Effect.forkIn(Effect.andThen(Effect.andThen(later, say), Effect.andThen(jittered(refutedAgain), say)), scope)
-      )
-    })
+  refute(hasRoom: () => boolean): void {
+    const { now, random, run } = this.#parts
+    const telling = this.#telling
+    const at = now()
+    if (telling === undefined || at - this.#refutedAt < refutedFor || !hasRoom()) return
+    this.#refutedAt = at
+    const say = Effect.suspend(() => hasRoom() ? telling.round : Effect.void)
+    const later = Effect.sleep(random.nextDoubleUnsafe() * refutedWithin)
+    run(Effect.andThen(Effect.andThen(later, say), Effect.andThen(jittered(refutedAgain), say)))
   }
 
   #doubt(publicKey: PublicKey, still: () => boolean): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      if (!this.isCrowd) return Effect.void
+    return Effect.sync(() => {
+      if (!this.isCrowd) return
       remember(this.#doubts, publicKey, still, doubtsKept)
-      if (this.#naming) return Effect.void
+      if (this.#naming) return
       this.#naming = true
       const done = Effect.sync(() => {
         this.#naming = false
       })
-      return Effect.asVoid(Effect.forkIn(Effect.ensuring(this.#name, done), this.#parts.scope))
+      this.#parts.run(Effect.ensuring(this.#name, done))
     })
   }
 
@@ -191,14 +184,14 @@ export class Crowd {
 
   /** Names what is in doubt, as long as there is something. */
   get #name(): Effect.Effect<void> {
-    const { now, scope, self, sockets } = this.#parts
+    const { now, random, run, self, sockets } = this.#parts
     const say = (keys: ReadonlyArray<PublicKey>) =>
       keys.length === 0 || this.#telling?.port === undefined
         ? Effect.void
         : sockets.tell(() => CrowdPackets.ask(self, keys))
     return Effect.gen({ self: this }, function*() {
       while (this.#doubts.size > 0) {
-        yield* Effect.sleep(doubtsGathered * (0.5 + (yield* Random.next)))
+        yield* Effect.sleep(doubtsGathered * (0.5 + random.nextDoubleUnsafe()))
         // Others say so much that this waits.
         if (!this.#asks.take(now())) continue
         const first: Array<readonly [PublicKey, () => boolean]> = []
@@ -208,15 +201,12 @@ export class Crowd {
           if (this.#isToName(...doubt, askedByOthers - 1)) first.push(doubt)
         }
         yield* say(first.map(([key]) => key))
-        yield* Effect.forkIn(
-          Effect.andThen(
-            jittered(askedAgain),
-            Effect.suspend(() =>
-              say(first.filter((doubt) => this.#isToName(...doubt, askedByOthers)).map(([key]) => key))
-            )
-          ),
-          scope
-        )
+        run(Effect.andThen(
+          jittered(askedAgain),
+          Effect.suspend(() =>
+            say(first.filter((doubt) => this.#isToName(...doubt, askedByOthers)).map(([key]) => key))
+          )
+        ))
       }
     })
   }

@@ -51,6 +51,8 @@ interface Parts {
   readonly newcomer: Newcomer
   readonly outlet: Outlet
   readonly now: () => number
+  /** Runs what is not waited for. */
+  readonly run: (effect: Effect.Effect<void>) => void
 }
 
 /** Where a datagram came from. What a platform's own have as text is not parsed to be written again. */
@@ -87,6 +89,14 @@ export class Hearing {
     return { via, subnet, answers: this.#parts.answers, behind: true }
   }
 
+  /** What takes the datagrams of a socket when they come, and what reads the others. */
+  hearer(ear: Ear) {
+    return {
+      take: (payload: Uint8Array, host: string, port: number) => this.take(ear, payload, host, port),
+      hear: (reader: DatagramSocket.Reader) => this.hear(reader, ear)
+    }
+  }
+
   /** Reads a socket, for ever. Its errors end with its scope; while it lives there is nothing to read but datagrams. */
   hear(reader: DatagramSocket.Reader, ear: Ear) {
     const ready = Effect.sync(() => {
@@ -96,7 +106,8 @@ export class Hearing {
       Effect.flatMap(reader.pull, (datagrams) => {
         let said: Effect.Effect<void> = Effect.void
         for (const datagram of datagrams) {
-          const line = this.#take(datagram, ear)
+          const { host, port } = sourceOf(datagram)
+          const line = this.#take(ear, datagram.payload, host, port)
           if (line !== undefined) said = Effect.andThen(said, line)
         }
         this.#taken += datagrams.length
@@ -116,11 +127,33 @@ export class Hearing {
     return Effect.ensuring(Effect.andThen(ready, read), end)
   }
 
-  /** Enters a datagram that says what its source said last, as most do, and says whether it is one. Anything else is to be read. */
-  takeAgain(ear: Ear, payload: Uint8Array, host: string, port: number): boolean {
-    const { crowd, outlet, self } = this.#parts
+  /**
+   * Takes a datagram when it comes, without a fiber, and says whether it did: of a node that was heard there before, and as long as nothing that came before has
+   * to be waited for. Those of strangers wait for the reader, which gives others their turn.
+   */
+  take(ear: Ear, payload: Uint8Array, host: string, port: number): boolean {
+    if (ear.behind) return false
     const last = this.#last.get(host, port)
-    if (last === undefined || !this.#isSame(last, ear)) return false
+    if (last === undefined) return false
+    if (this.#takeAgain(ear, payload, last)) return true
+    if (!SameAdvert.isOfKey(payload, last)) return false
+    const line = this.#readOn(ear, payload, host, port, last)
+    if (line !== undefined) {
+      ear.behind = true
+      this.#parts.run(Effect.andThen(
+        line,
+        Effect.sync(() => {
+          ear.behind = false
+        })
+      ))
+    }
+    return true
+  }
+
+  /** Enters a datagram that says what its source said last, as most do, and says whether it is one. Anything else is to be read. */
+  #takeAgain(ear: Ear, payload: Uint8Array, last: Heard): boolean {
+    const { crowd, outlet, self } = this.#parts
+    if (!this.#isSame(last, ear)) return false
     const { place } = last
     if (self.cipher.encrypted) {
       const content = this.#sameContent(payload, last)
@@ -137,9 +170,13 @@ export class Hearing {
     return true
   }
 
-  /** Whether the socket, the interfaces and the keys have to do with it what they had: that may have changed since. */
+  /**
+   * Whether the socket, the interfaces and the keys have to do with it what they had: that may have changed since. At a private socket nothing is minded that the shared
+   * one does not mind, so what was heard there is the same here; and it outlives this one.
+   */
   #isSame(last: Heard, ear: Ear): boolean {
-    return last.ear === ear && last.local === this.#parts.sockets.isLocal(last.source)
+    return (last.ear === ear || last.ear.via === undefined && ear.via !== undefined) &&
+      last.local === this.#parts.sockets.isLocal(last.source)
   }
 
   /** Opens the token of an advert that says what was said before. */
@@ -159,12 +196,27 @@ export class Hearing {
   }
 
   /** Enters what a datagram says; what is to be said about it in the log, if anything. */
-  #take(datagram: DatagramSocket.Datagram, ear: Ear): Effect.Effect<void> | void {
-    const { payload } = datagram
-    const source = sourceOf(datagram)
-    if (this.takeAgain(ear, payload, source.host, source.port)) return
-    const last = this.#last.get(source.host, source.port)
-    const line = this.#read(payload, source, ear, last, last !== undefined && this.#isSame(last, ear))
+  #take(ear: Ear, payload: Uint8Array, host: string, port: number): Effect.Effect<void> | void {
+    const last = this.#last.get(host, port)
+    return last !== undefined && this.#takeAgain(ear, payload, last)
+      ? undefined
+      : this.#readOn(ear, payload, host, port, last)
+  }
+
+  #readOn(
+    ear: Ear,
+    payload: Uint8Array,
+    host: string,
+    port: number,
+    last: Heard | undefined
+  ): Effect.Effect<void> | void {
+    const line = this.#read(
+      payload,
+      last?.source ?? { host, port },
+      ear,
+      last,
+      last !== undefined && this.#isSame(last, ear)
+    )
     this.#other = undefined
     return line
   }
@@ -236,31 +288,24 @@ export class Hearing {
     this.#count("accepted")
     if (ear.via === undefined) crowd.counted()
     else if (!asks && last === undefined) newcomer.wasTold()
-    const tells = asks ? answers.tell(source, ear.via, request, chance) : undefined
+    if (asks) answers.tell(source, ear.via, request, chance)
     if (asks && request === undefined) newcomer.wasAsked()
     // Of who asks and listens nowhere there is nothing to enter, and it does not leave.
-    if (asks && advert.port === 0) return tells
-    if (same && isSame(last!, advert, publicKey)) {
-      outlet.give(last!)
-      return tells
-    }
+    if (asks && advert.port === 0) return
+    if (same && isSame(last!, advert, publicKey)) return outlet.give(last!)
     const endpoint = { host: advert.host === source.host ? source.host : advert.host, port: advert.port }
     const said = { name: advert.name, publicKey, endpoint }
     const from = { source, local: sockets.isLocal(source), ear, place }
-    if (asks) {
-      outlet.give(new HeardAsking(said, from))
-      return tells
-    }
+    if (asks) return outlet.give(new HeardAsking(said, from))
     const sighting = new Heard(said, from)
     // Whether it is this node's own advert, or another's, depends on more than what it says.
     if (publicKey === self.identity.publicKey || advert.port === 0) this.#last.delete(source)
     else this.#last.set(sighting)
     outlet.give(sighting)
-    return tells
   }
 
   /** Other nodes are in doubt whether some are there. */
-  #asked(packet: Packet.Packet, { host }: Endpoint): Effect.Effect<void> | void {
+  #asked(packet: Packet.Packet, { host }: Endpoint): void {
     const { crowd, self } = this.#parts
     const read = CrowdPackets.readAsk(self, packet)
     if (Result.isFailure(read)) return this.#count(read.failure.code)
@@ -271,7 +316,7 @@ export class Hearing {
       return this.#count("stale")
     }
     this.#count("asked")
-    return crowd.asked(keys, host)
+    crowd.asked(keys, host)
   }
 
   #count(outcome: string): void {

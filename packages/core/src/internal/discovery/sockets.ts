@@ -23,8 +23,16 @@ export interface Private extends Target {
     payload: Uint8Array,
     address: DatagramSocket.OutgoingDatagram["address"]
   ) => Effect.Effect<void, DatagramSocket.DatagramSocketError>
+  /** Sends to an endpoint, and waits for nothing: what comes of it is `done`'s affair. What is on its way when the socket closes is given up. */
+  readonly post: (payload: Uint8Array, to: Endpoint, done: Posted) => void
   readonly destination: NetAddress.InetAddress
   readonly scope: Scope.Closeable
+}
+
+/** What is said of a datagram that was sent without waiting: nothing where it failed when its socket closed. */
+interface Posted {
+  readonly onSuccess: () => Effect.Effect<void>
+  readonly onFailure: (failure: DatagramSocket.DatagramSocketError) => Effect.Effect<void>
 }
 
 /**
@@ -77,8 +85,13 @@ interface Parts {
   readonly interfaces: Interfaces
   /** What the sockets live in. */
   readonly scope: Scope.Scope
-  /** Reads a private socket, as long as it is there. */
-  readonly hear: (reader: DatagramSocket.Reader, via: Private) => Effect.Effect<unknown, unknown>
+  /** Who hears at a private socket: what takes its datagrams when they come, and what reads the others as long as it is there. */
+  readonly hearer: (via: Private) => {
+    readonly take: NonNullable<DatagramOptions["take"]>
+    readonly hear: (reader: DatagramSocket.Reader) => Effect.Effect<unknown, unknown>
+  }
+  /** Runs what is not waited for, as long as a scope is open. */
+  readonly runIn: (effect: Effect.Effect<void>, scope: Scope.Scope) => void
   readonly sent: (outcome: "broadcast" | "failed") => void
 }
 
@@ -208,15 +221,17 @@ export class Sockets {
   }
 
   #open(target: Target): Effect.Effect<void> {
-    const { config: { advertisePort, limits }, hear, network, scope: outer } = this.#parts
+    const { config: { advertisePort, limits }, hearer, network, runIn, scope: outer } = this.#parts
     return Effect.gen({ self: this }, function*() {
       const scope = yield* Scope.fork(outer)
       yield* Effect.gen({ self: this }, function*() {
+        let heard: ReturnType<Parts["hearer"]> | undefined
         const socket = yield* network.datagram({
           address: target.address,
           port: 0,
           broadcast: true,
-          capacity: limits.datagrams
+          capacity: limits.datagrams,
+          take: (payload, host, port) => heard !== undefined && heard.take(payload, host, port)
         })
         const reader = yield* socket.reader
         const writer = yield* socket.writer
@@ -231,11 +246,20 @@ export class Sockets {
           ...target,
           endpoint: { host: target.address, port: reader.address.port },
           send: (payload, address) => Effect.raceFirst(isClosed, writer.write({ payload, address })),
+          post: (payload, { host, port }, done) =>
+            runIn(
+              Effect.matchEffect(
+                writer.write({ payload, address: NetAddress.inetAddressFromNativeUnsafe(host, port) }),
+                done
+              ),
+              scope
+            ),
           destination: NetAddress.inetAddressFromIpStringUnsafe(target.broadcast, advertisePort),
           scope
         }
         this.#all.set(target.address, one)
-        yield* Effect.forkIn(Effect.ignore(hear(reader, one)), scope)
+        heard = hearer(one)
+        yield* Effect.forkIn(Effect.ignore(heard.hear(reader)), scope)
       }).pipe(
         Scope.provide(scope),
         Effect.catch((cause) =>

@@ -4,6 +4,8 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import { Crypto } from "../../Crypto.ts"
 import * as Deadline from "../../Deadline.ts"
@@ -60,10 +62,14 @@ export const make = (): Effect.Effect<
     const config = yield* NodeConfig
     const scope = yield* Effect.scope
     const context = yield* Effect.context<never>()
+    const random = yield* Random.Random
     const crypto = yield* Crypto
     const self = selfOf(crypto, clock, config)
     const { advertisePort, bindIp, limits } = config
     const now = () => Deadline.nowUnsafe(clock)
+    const fork = Effect.runForkWith(context)
+    const runIn = (effect: Effect.Effect<void>, scope: Scope.Scope) => void Fiber.runIn(fork(effect), scope)
+    const run = (effect: Effect.Effect<void>) => runIn(effect, scope)
 
     const interfaces = new Interfaces(network, bindIp)
     const found = yield* findBound(interfaces, config)
@@ -75,14 +81,15 @@ export const make = (): Effect.Effect<
       self,
       interfaces,
       scope,
-      hear: (reader, via) => hearing.hear(reader, hearing.earOf(via, undefined)),
+      runIn,
+      hearer: (via) => hearing.hearer(hearing.earOf(via, undefined)),
       sent: (outcome) => Metrics.advertsSent(outcome, context)
     }, isTunnel)
-    const crowd = new Crowd({ config, self, sockets, scope, now })
+    const crowd = new Crowd({ config, self, sockets, random, now, run })
     const telling = new Telling(config, sockets, crowd, self.cipher.encrypted)
     crowd.telling = telling
     const newcomer = new Newcomer({ self, sockets, crowd, telling, now })
-    const answers = new Answers({ context, sockets, telling, crowd, scope, now })
+    const answers = new Answers({ context, sockets, telling, crowd, random, now, run })
     const hearing = new Hearing({
       config,
       self,
@@ -94,27 +101,22 @@ export const make = (): Effect.Effect<
       crowd,
       newcomer,
       outlet,
-      now
+      now,
+      run
     })
 
     if (isTunnel) yield* warnOfTunnel(found, config)
     else if (bindIp === "0.0.0.0" || found !== undefined) {
-      const { ear, reader } = yield* Effect.mapError(
+      const { hear, reader } = yield* Effect.mapError(
         openShared(network, {
           target: found,
           port: advertisePort,
           capacity: limits.datagrams,
-          hearer: (subnet) => {
-            const ear = hearing.earOf(undefined, subnet)
-            return {
-              ear,
-              take: (payload, host, port) => !ear.behind && hearing.takeAgain(ear, payload, host, port)
-            }
-          }
+          hearer: (subnet) => hearing.hearer(hearing.earOf(undefined, subnet))
         }),
         (cause) => openError(found?.broadcast ?? "0.0.0.0", advertisePort, cause)
       )
-      yield* Effect.forkScoped(Effect.ignore(hearing.hear(reader, ear)))
+      yield* Effect.forkScoped(Effect.ignore(hear(reader)))
     }
 
     return {

@@ -10,11 +10,12 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as Random from "effect/Random"
+import type * as Random from "effect/Random"
 import type { Crowd } from "../../Discovery.ts"
 import type { Endpoint } from "../../Network.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
 import type { PublicKey } from "../../PublicKey.ts"
+import * as AtOnce from "../base/atOnce.ts"
 import * as Rate from "../base/rate.ts"
 import { remember } from "../base/remember.ts"
 import { type Doubt, Doubts } from "./doubts.ts"
@@ -63,6 +64,7 @@ interface Parts {
   readonly config: NodeConfig["Service"]
   readonly crowd: Crowd | undefined
   readonly table: Table
+  readonly random: Random.Random
   readonly now: () => number
   readonly run: <A>(effect: Effect.Effect<A>) => Fiber.Fiber<A>
 }
@@ -102,36 +104,32 @@ export class Asking {
   }
 
   /** Asks on, once a slice, and gives those that did not answer. Time in which this process was `frozen` is nobody's silence. */
-  round(at: number, frozen: boolean): Effect.Effect<ReadonlyArray<Entry>> {
+  round(at: number, frozen: boolean): ReadonlyArray<Entry> {
     const crowd = this.#crowd
     if (crowd === undefined) return nobody
-    return Effect.suspend(() => {
-      const isCrowd = crowd.interval() > this.#interval
-      while (this.#doubts.takeIf((doubt) => this.#doubt(doubt, at)));
-      if (!isCrowd && this.#asked.size === 0) return nobody
-      return Effect.gen({ self: this }, function*() {
-        if (isCrowd && (yield* Random.next) < perSlice) {
-          const drawn = yield* this.#draw(at)
-          if (drawn !== undefined) this.#ask(drawn, at, 0, questions)
-        }
-        const silent: Array<Entry> = []
-        for (const [entry, asked] of this.#asked) {
-          if (!this.#isOpen(entry, asked)) this.#asked.delete(entry)
-          else if (asked.wait > 0) asked.wait--
-          else if (asked.left > 0) {
-            if (this.#send(crowd, entry.places!.at(asked.next))) asked.sent = true
-            if (frozen) continue
-            asked.left--
-            asked.next++
-          } else {
-            this.#asked.delete(entry)
-            // Where there is nothing to ask with, only silence tells.
-            if (asked.sent || asked.isSilent || this.isDoubted(entry)) silent.push(entry)
-          }
-        }
-        return silent
-      })
-    })
+    const isCrowd = crowd.interval() > this.#interval
+    while (this.#doubts.takeIf((doubt) => this.#doubt(doubt, at)));
+    if (isCrowd && this.#parts.random.nextDoubleUnsafe() < perSlice) {
+      const drawn = this.#draw(at)
+      if (drawn !== undefined) this.#ask(drawn, at, 0, questions)
+    }
+    if (this.#asked.size === 0) return nobody
+    const silent: Array<Entry> = []
+    for (const [entry, asked] of this.#asked) {
+      if (!this.#isOpen(entry, asked)) this.#asked.delete(entry)
+      else if (asked.wait > 0) asked.wait--
+      else if (asked.left > 0) {
+        if (this.#send(crowd, entry.places!.at(asked.next))) asked.sent = true
+        if (frozen) continue
+        asked.left--
+        asked.next++
+      } else {
+        this.#asked.delete(entry)
+        // Where there is nothing to ask with, only silence tells.
+        if (asked.sent || asked.isSilent || this.isDoubted(entry)) silent.push(entry)
+      }
+    }
+    return silent
   }
 
   /**
@@ -154,14 +152,14 @@ export class Asking {
 
   /** Tells all that a peer does not answer, or is lost; of one that others have told of, some do. */
   tell(entry: Entry): Effect.Effect<void> {
-    const { table } = this.#parts
+    const { random, table } = this.#parts
     const crowd = this.#crowd
     const { publicKey } = entry.peer
     if (crowd === undefined || entry.places === undefined) return Effect.void
     const still = () => (table.find(publicKey)?.peer.status ?? "Suspect") === "Suspect"
     const say = crowd.doubt(publicKey, still)
     if (!this.isDoubted(entry)) return say
-    return Effect.flatMap(Random.next, (random) => random < echoes / table.size ? say : Effect.void)
+    return Effect.suspend(() => random.nextDoubleUnsafe() < echoes / table.size ? say : Effect.void)
   }
 
   #ask(entry: Entry, since: number, wait: number, left: number): void {
@@ -171,7 +169,10 @@ export class Asking {
   /** Asks, and waits for nothing: how that is done is the discovery's own affair. Says whether it could be asked. */
   #send(crowd: Crowd, place: Endpoint): boolean {
     if (this.#sending >= atOnce) return false
-    const fiber = this.#parts.run(crowd.who(place))
+    const question = crowd.who(place)
+    const value = AtOnce.valueOf(question)
+    if (value !== AtOnce.unknown) return value
+    const fiber = this.#parts.run(question)
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return Exit.isSuccess(exit) && exit.value
     this.#sending++
@@ -189,16 +190,14 @@ export class Asking {
   }
 
   /** One that was not heard for a while, or nobody. In a large crowd nearly all are, so one of the first looked at: all are looked at where few are. */
-  #draw(at: number): Effect.Effect<Entry | undefined> {
-    const { table } = this.#parts
-    return Effect.gen({ self: this }, function*() {
-      for (let i = 0; i < looks; i++) {
-        const entry = table.at(Math.floor((yield* Random.next) * table.size))
-        if (entry !== undefined && this.#isSilent(entry, at)) return entry
-      }
-      const silent = [...table.entries()].filter((entry) => this.#isSilent(entry, at))
-      return silent[Math.floor((yield* Random.next) * silent.length)]
-    })
+  #draw(at: number): Entry | undefined {
+    const { random, table } = this.#parts
+    for (let i = 0; i < looks; i++) {
+      const entry = table.at(Math.floor(random.nextDoubleUnsafe() * table.size))
+      if (entry !== undefined && this.#isSilent(entry, at)) return entry
+    }
+    const silent = [...table.entries()].filter((entry) => this.#isSilent(entry, at))
+    return silent[Math.floor(random.nextDoubleUnsafe() * silent.length)]
   }
 
   #isOpen(entry: Entry, { since }: Asked): boolean {
@@ -227,4 +226,4 @@ export class Asking {
   }
 }
 
-const nobody: Effect.Effect<ReadonlyArray<Entry>> = Effect.succeed([])
+const nobody: ReadonlyArray<Entry> = []

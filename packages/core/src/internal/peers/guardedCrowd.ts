@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type { Crowd, Known } from "../../Discovery.ts"
 import type { Endpoint } from "../../Network.ts"
 import type { PublicKey } from "../../PublicKey.ts"
+import * as AtOnce from "../base/atOnce.ts"
 
 export class GuardedCrowd implements Crowd {
   readonly #crowd: Crowd
@@ -32,7 +33,14 @@ export class GuardedCrowd implements Crowd {
   }
 
   who(source: Endpoint): Effect.Effect<boolean> {
-    return this.#safe("asking a peer", false, () => this.#crowd.who(source))
+    const asking = "asking a peer"
+    try {
+      const question = this.#crowd.who(source)
+      const value = AtOnce.valueOf(question)
+      return value === AtOnce.unknown ? this.#safe(asking, false, () => question) : Effect.succeed(value === true)
+    } catch (defect) {
+      return this.#safe(asking, false, () => Effect.die(defect))
+    }
   }
 
   doubt(publicKey: PublicKey, still: () => boolean): Effect.Effect<void> {

@@ -79,7 +79,7 @@ class Liveness {
         const late = at - last - this.#slice
         const pardon = late > this.#slice ? late : 0
         last = at
-        for (const entry of yield* asking.round(at, pardon > 0)) {
+        for (const entry of asking.round(at, pardon > 0)) {
           // Whoever read that another one is a suspect may have heard of this one, or taken it off.
           if (entry.peer.status !== "Online" || entry.heardAt >= at) continue
           next = at

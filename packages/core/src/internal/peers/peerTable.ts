@@ -8,6 +8,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import { Crypto } from "../../Crypto.ts"
 import * as Deadline from "../../Deadline.ts"
@@ -155,7 +156,8 @@ export const make = (): Effect.Effect<
       now,
       run
     })
-    const asking = new Asking({ config, crowd: discovery.crowd, table, now, run: fork })
+    const random = yield* Random.Random
+    const asking = new Asking({ config, crowd: discovery.crowd, table, random, now, run: fork })
     const parts = { config, context, table, membership, holds, conflicts, leftOut, asking, rank, now, fork }
     const sightings = new Sightings(parts)
     const arrivals = new Arrivals({ config, table, membership, holds, conflicts, rank, now })

@@ -48,13 +48,17 @@ export const isPacket = (bytes: Uint8Array, head: Uint8Array, said: Said): boole
 // A key and what ends a packet.
 const tailLength = 44 + 5
 
+/** Whether bytes end as a packet of the key of an advert does. */
+export const isOfKey = (bytes: Uint8Array, { publicKey }: Said): boolean => {
+  const end = textAt(bytes, bytes.length - tailLength, publicKey)
+  return end >= 0 && textAt(bytes, end, "|END\n") === bytes.length
+}
+
 /** What stands in the place of the text in a packet that begins with `head` and is of the key of an advert; it is the token of one, or anything. */
-export const contentOf = (bytes: Uint8Array, head: Uint8Array, { publicKey }: Said): Uint8Array | undefined => {
+export const contentOf = (bytes: Uint8Array, head: Uint8Array, said: Said): Uint8Array | undefined => {
   const end = bytes.length - tailLength
   if (encodedAt(bytes, 0, head) < 0 || end <= head.length || bytes[end - 1] !== 0x7c) return undefined
-  return textAt(bytes, end, publicKey) === bytes.length - 5 && textAt(bytes, bytes.length - 5, "|END\n") >= 0
-    ? bytes.subarray(head.length, end - 1)
-    : undefined
+  return isOfKey(bytes, said) ? bytes.subarray(head.length, end - 1) : undefined
 }
 
 /** What stands before the text of an advert of a network. */
