@@ -8,7 +8,7 @@
  * ```
  *
  * No peer's failure hides what came of another. Both forms fail with one error, `NodeClosedError`, where the node is closed when they are run: then
- * nobody was called. Of a node that closes while they run, each call that was not answered has that error as its own.
+ * nobody was called. Where it closes while they run, each call that was not answered has a failure of its own.
  *
  * Running either form makes the calls, and running it twice makes them twice. Interrupting it interrupts the calls that are not done, and so does a reader of
  * the stream that wants no more.

@@ -102,6 +102,9 @@ const sums = Effect.gen(function*() {
 })
 type Exits<A, E = CommandNode.CommandError> = Readonly<Record<string, Exit.Exit<A, E>>>
 expectTypeOf(sums).toEqualTypeOf<Effect.Effect<Exits<number>, FunctionError.NodeClosedError>>()
+expectTypeOf(Effect.all([everyone.add(1, 2), bob.add(1, 2)])).toEqualTypeOf<
+  Effect.Effect<[Exits<number>, number], CommandNode.CommandError>
+>()
 expectTypeOf(everyone.add(1, 2).stream).toEqualTypeOf<
   Stream.Stream<
     { readonly peer: string; readonly exit: Exit.Exit<number, CommandNode.CommandError> },

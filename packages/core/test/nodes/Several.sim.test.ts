@@ -4,7 +4,7 @@ import { Command, CommandNode, Deadline, Outcomes, Peers } from "@pnet/core"
 import { startCommand, type Started } from "@pnet/lab/worlds/commandWorld"
 import { bytes, failureOf, quietly, text } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
-import { Cause, Clock, Effect, Exit, Layer, Schema, Stream } from "effect"
+import { Cause, Clock, Effect, Exit, Fiber, Layer, Schema, Stream } from "effect"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
 
@@ -175,6 +175,31 @@ describe("calls of several peers", () => {
         assert.deepStrictEqual(byName(record), wanted, kind)
         assert.approximately(millis, 3_000, 100, kind)
       }
+    })))
+
+  it.effect("of a node that closes meanwhile have an end each, and the whole has none of its own", () =>
+    quietly(Effect.gen(function*() {
+      const alice = yield* world({ bob: Effect.succeed("bob"), carol: Effect.never })
+      const { all, many } = yield* ways(alice, "*")
+      const fork = <A, E>(effect: Effect.Effect<A, E>) => Effect.forkChild(effect, { startImmediately: true })
+      const running = yield* Effect.forEach(all, ([kind, outcomes]) =>
+        Effect.gen(function*() {
+          return { kind, whole: yield* fork(outcomes), stream: yield* fork(Stream.runCollect(outcomes.stream)) }
+        }))
+      const items = yield* fork(Stream.runCollect(many))
+      yield* Effect.sleep("1 second")
+      yield* alice.process.stop
+      for (const { kind, stream, whole } of running) {
+        const record = yield* Fiber.join(whole)
+        assert.strictEqual(shown(record["bob"]!), "bob", kind)
+        assert.strictEqual(shown(record["carol"]!), kind === "message" ? "NodeClosedError" : "StreamResetError", kind)
+        assert.deepStrictEqual((yield* Fiber.join(stream)).map(({ exit, peer }) => [peer, exit._tag]), [
+          ["bob", "Success"],
+          ["carol", "Failure"]
+        ], kind)
+      }
+      const last = (yield* Fiber.join(items)).at(-1)
+      assert.strictEqual(last?._tag === "Exit" && shown(last.exit), "StreamResetError")
     })))
 
   it.effect("of an input that is a stream are made at once, and to bound them is a slip that is told", () =>
