@@ -38,7 +38,7 @@ export type Report = typeof Report.Type
 /** Measures. */
 export const run = (options: Turns.Options): Effect.Effect<Report, Workers.WorkerError> =>
   Effect.gen(function*() {
-    const machine = Machine.machine(options)
+    const machine = yield* Machine.machine(options)
     const { cells } = yield* BesideEffect.measure(
       machine,
       BesideEffect.subjects,
@@ -52,7 +52,7 @@ export const run = (options: Turns.Options): Effect.Effect<Report, Workers.Worke
       seconds: options.seconds,
       rounds: options.rounds,
       cells,
-      goals: BesideEffect.goalsOf(cells, titles, 0.8)
+      goals: BesideEffect.goalsOf(cells, titles)
     }
   }).pipe(Effect.scoped)
 

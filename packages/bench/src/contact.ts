@@ -60,7 +60,7 @@ const host = "a"
 /** Measures. */
 export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError> =>
   Effect.gen(function*() {
-    const machine = Machine.machine(options)
+    const machine = yield* Machine.machine(options)
     const network = yield* Machine.network(options.networkKey)
     const { cryptography } = options
     const a = yield* Workers.start("A", machine.pinned?.[0])

@@ -144,7 +144,7 @@ const cheapest = (cells: ReadonlyArray<Cell>): Cell =>
 /** Measures. */
 export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError> =>
   Effect.gen(function*() {
-    const machine = Machine.machine(options)
+    const machine = yield* Machine.machine(options)
     const measured = new Map<SubjectName, Array<Cell>>()
     for (let round = 0; round < options.rounds; round++) {
       for (const subject of options.beside === undefined ? subjects.slice(0, 3) : subjects) {

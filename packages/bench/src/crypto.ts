@@ -89,7 +89,7 @@ const measure = (cryptography: Cryptography, seconds: number) =>
 /** Measures. */
 export const run = (options: Options): Effect.Effect<Report> =>
   Effect.gen(function*() {
-    const machine = Machine.machine({ pin: false })
+    const machine = yield* Machine.machine({ pin: false })
     const native = yield* measure("native", options.seconds)
     const portable = yield* measure("portable", options.seconds)
     return {

@@ -1,5 +1,5 @@
 /**
- * The benchmarks of pnet: `pnpm bench raw`, `rpc`, `typed`, `commands`, `bulk`, `idle`, `contact`, `crowd`, `service`, `crypto`. Each prints a table
+ * The benchmarks of pnet: `pnpm bench raw`, `rpc`, `typed`, `commands`, `bulk`, `goals`, `allocations`, `idle`, `contact`, `crowd`, `service`, `crypto`. Each prints a table
  * and, with `--json FILE`, writes the numbers. Sockets are bound to 127.0.0.1 and broadcasts go to 127.255.255.255 alone.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -8,11 +8,13 @@ import { count, counts, optional } from "@pnet/lab/harness/flags"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import * as Allocations from "./allocations.ts"
 import * as Bulk from "./bulk.ts"
 import * as Commands from "./commands.ts"
 import * as Contact from "./contact.ts"
 import * as Crowd from "./crowd.ts"
 import * as CryptoBench from "./crypto.ts"
+import * as Goals from "./goals.ts"
 import * as Flags from "./harness/flags.ts"
 import * as Idle from "./idle.ts"
 import * as Raw from "./raw.ts"
@@ -20,7 +22,7 @@ import * as Rpc from "./rpc.ts"
 import * as Service from "./service.ts"
 import * as Typed from "./typed.ts"
 
-const { atOnce, json, pin, profile } = Flags
+const { atOnce, conditions, json, pin, profile } = Flags
 
 const raw = Command.make("raw", {
   seconds: Flags.seconds(2),
@@ -29,6 +31,7 @@ const raw = Command.make("raw", {
   rounds: Flags.rounds(1),
   profile,
   pin,
+  ...conditions,
   json
 }, Raw.main).pipe(Command.withDescription("Messages a second and latency of BasicNode, against a raw node:net echo"))
 
@@ -39,6 +42,7 @@ const rpc = Command.make("rpc", {
   rounds: Flags.rounds(1),
   profile,
   pin,
+  ...conditions,
   json
 }, Rpc.main).pipe(
   Command.withDescription(
@@ -54,6 +58,7 @@ const typed = Command.make("typed", {
   rounds: Flags.rounds(3),
   profile,
   pin,
+  ...conditions,
   json
 }, Typed.main).pipe(
   Command.withDescription("Calls a second and streams of an RPC group, against Effect's own RPC over plain TCP")
@@ -65,6 +70,7 @@ const commands = Command.make("commands", {
   rounds: Flags.rounds(3),
   profile,
   pin,
+  ...conditions,
   json
 }, Commands.main).pipe(
   Command.withDescription(
@@ -79,9 +85,38 @@ const bulk = Command.make("bulk", {
   rounds: Flags.rounds(3),
   profile,
   pin,
+  ...conditions,
   json
 }, Bulk.main).pipe(
   Command.withDescription("Many bytes one way through AdvancedNode, against raw node:net with and without boxes")
+)
+
+const allocations = Command.make("allocations", {
+  calls: count("calls", 20_000, "Calls that count in each measurement", 1_000_000),
+  atOnce,
+  only: Flags.only(Allocations.subjects, ""),
+  top: Flag.Int("top").pipe(
+    Flag.withDefault(0),
+    Flag.withDescription("How many of the functions that allocate the most to name (default 0)")
+  ),
+  pin,
+  ...conditions,
+  json
+}, Allocations.main).pipe(
+  Command.withDescription("Bytes that a call allocates on each side, for each way to call")
+)
+
+const goals = Command.make("goals", {
+  only: Flags.only(Goals.parts, ""),
+  seconds: Flags.seconds(1),
+  rounds: Flags.rounds(3),
+  mib: Flags.mib(256, "transfer"),
+  sessions: count("sessions", 1_000, "Idle sessions", 1_000),
+  pin,
+  ...conditions,
+  json
+}, Goals.main).pipe(
+  Command.withDescription("What calls, streams and idle sessions are meant to cost, and whether they do")
 )
 
 const idle = Command.make("idle", {
@@ -89,6 +124,7 @@ const idle = Command.make("idle", {
   streams: count("streams", 10_000, "Streams that are opened and closed", 1_000_000),
   seconds: Flags.seconds(10),
   pin,
+  ...conditions,
   json
 }, Idle.main).pipe(Command.withDescription("What idle sessions hold, and what closed streams leave behind"))
 
@@ -136,7 +172,7 @@ const crypto = Command.make("crypto", { seconds: Flags.seconds(0.3), json }, Cry
 
 Command.make("bench").pipe(
   Command.withDescription("The benchmarks of pnet"),
-  Command.withSubcommands([raw, rpc, typed, commands, bulk, idle, contact, crowd, service, crypto]),
+  Command.withSubcommands([raw, rpc, typed, commands, bulk, goals, allocations, idle, contact, crowd, service, crypto]),
   Command.run({ version: "0.1.0" }),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain

@@ -101,7 +101,7 @@ const subjectOf = (name: SubjectName): Effect.Effect<Subject> =>
 /** Measures. */
 export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError> =>
   Effect.gen(function*() {
-    const machine = Machine.machine(options)
+    const machine = yield* Machine.machine(options)
     const names = Turns.chosen(subjects, comparisons, options.only)
     const pairs = yield* Turns.start(machine, names, subjectOf, options.profile)
     const cells = yield* Turns.measure(

@@ -88,7 +88,7 @@ const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b)
 /** Measures. */
 export const run = (options: Options): Effect.Effect<Report, unknown> =>
   Effect.gen(function*(): Effect.fn.Return<Report, unknown, Scope.Scope> {
-    const machine = Machine.machine(options)
+    const machine = yield* Machine.machine(options)
     const networkId = `bench-${randomUUID()}`
     const advertisePort = yield* freeAdvertisePort
     yield* start("one", networkId, advertisePort)

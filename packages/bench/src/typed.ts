@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import { join } from "node:path"
 import * as BesideEffect from "./harness/besideEffect.ts"
 import { comparisonOf, type SubjectName, subjects } from "./harness/besideEffect.ts"
+import * as Effort from "./harness/effort.ts"
 import { type Goal, goal, GoalSchema } from "./harness/goal.ts"
 import * as Machine from "./harness/machine.ts"
 import * as Pairs from "./harness/pairs.ts"
@@ -32,7 +33,10 @@ export const StreamCell = Schema.Struct({
   subject: Schema.Literals(subjects),
   /** Millions of bytes a second. */
   megabytes: Schema.Number,
-  ofEffect: Schema.Number
+  /** As a share of Effect's: the fastest rounds of both, and the round in which it was least. */
+  ofEffect: Schema.Number,
+  ofEffectAtLeast: Schema.Number,
+  spread: Effort.Spread
 })
 
 /** What a run writes with `--json`. */
@@ -65,17 +69,52 @@ const goalsOf = (
   cells: ReadonlyArray<BesideEffect.Cell>,
   streams: ReadonlyArray<typeof StreamCell.Type>
 ): ReadonlyArray<Goal> => [
-  ...BesideEffect.goalsOf(cells, titles, 1),
+  ...BesideEffect.goalsOf(cells, titles),
   ...streams.filter(({ subject }) => subject.startsWith("pnet")).map((cell) =>
-    goal(`${titles[cell.subject]}, a stream of bytes: MB/s of Effect's over TCP`, cell.ofEffect, "at least", 2)
+    goal(
+      `${titles[cell.subject]}, a stream of bytes: MB/s of Effect's over TCP in the worst round`,
+      cell.ofEffectAtLeast,
+      "at least",
+      4
+    )
   )
 ]
+
+const transfer = (pair: Pairs.Pair<SubjectName>, mib: number) =>
+  pair.client.call("Transfer", { bytes: mib * 1_048_576, streams: 1 }, "2 minutes")
+
+const measureStreams = (pairs: ReadonlyArray<Pairs.Pair<SubjectName>>, { mib, profile, rounds }: Options) =>
+  Effect.gen(function*() {
+    for (const pair of pairs) yield* transfer(pair, Math.min(16, mib))
+    const measured = new Map(pairs.map(({ name }) => [name, [] as Array<number>]))
+    for (let round = 0; round < rounds; round++) {
+      for (const pair of pairs) {
+        const { result } = yield* Pairs.observe(
+          pair,
+          transfer(pair, mib),
+          profile === undefined ? undefined : join(profile, `${pair.name}-stream`)
+        )
+        measured.get(pair.name)!.push(mib * 1_048_576 / 1e3 / result.millis)
+      }
+    }
+    return pairs.map(({ name }) => {
+      const own = measured.get(name)!
+      const others = measured.get(comparisonOf(name))!
+      return {
+        subject: name,
+        megabytes: Math.max(...own),
+        ofEffect: Math.max(...own) / Math.max(...others),
+        ofEffectAtLeast: Math.min(...own.map((megabytes, round) => megabytes / others[round]!)),
+        spread: Effort.spreadOf(own)
+      }
+    })
+  })
 
 /** Measures. */
 export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError> =>
   Effect.gen(function*() {
-    const machine = Machine.machine(options)
-    const { mib, profile, rounds, seconds } = options
+    const machine = yield* Machine.machine(options)
+    const { mib, rounds, seconds } = options
     const names = subjects.filter((name) =>
       options.only.length === 0 || options.only.includes(name) ||
       options.only.some((other) => comparisonOf(other) === name)
@@ -87,26 +126,7 @@ export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError
       options
     )
 
-    const transfer = (pair: Pairs.Pair<SubjectName>, mib: number) =>
-      pair.client.call("Transfer", { bytes: mib * 1_048_576, streams: 1 }, "2 minutes")
-    for (const pair of pairs) yield* transfer(pair, Math.min(16, mib))
-    const fastest = new Map<SubjectName, number>()
-    for (let round = 0; round < rounds; round++) {
-      for (const pair of pairs) {
-        const { result } = yield* Pairs.observe(
-          pair,
-          transfer(pair, mib),
-          profile === undefined ? undefined : join(profile, `${pair.name}-stream`)
-        )
-        const megabytes = mib * 1_048_576 / 1e3 / result.millis
-        fastest.set(pair.name, Math.max(fastest.get(pair.name) ?? 0, megabytes))
-      }
-    }
-    const streams = names.map((subject) => ({
-      subject,
-      megabytes: fastest.get(subject)!,
-      ofEffect: fastest.get(subject)! / fastest.get(comparisonOf(subject))!
-    }))
+    const streams = yield* measureStreams(pairs, options)
 
     return {
       benchmark: "typed" as const,
@@ -133,11 +153,19 @@ export const format = (report: Report): string =>
     BesideEffect.format(report.cells, titles),
     "",
     table(
-      [`a stream of ${report.mebibytes} MiB in chunks of 64 KiB`, "MB/s", "of Effect's"],
-      report.streams.map(({ megabytes, ofEffect, subject }) => [
+      [
+        `a stream of ${report.mebibytes} MiB in chunks of 64 KiB`,
+        "MB/s",
+        "of Effect's",
+        "in the worst round",
+        "min / median / max"
+      ],
+      report.streams.map(({ megabytes, ofEffect, ofEffectAtLeast, spread, subject }) => [
         titles[subject],
         megabytes.toFixed(0),
-        percent(ofEffect)
+        percent(ofEffect),
+        percent(ofEffectAtLeast),
+        Effort.formatSpread(spread)
       ])
     ),
     "",

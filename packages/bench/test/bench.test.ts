@@ -7,11 +7,13 @@ import { mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as Allocations from "../src/allocations.ts"
 import * as Bulk from "../src/bulk.ts"
 import * as Commands from "../src/commands.ts"
 import * as Contact from "../src/contact.ts"
 import * as Crowd from "../src/crowd.ts"
 import * as CryptoBench from "../src/crypto.ts"
+import * as Goals from "../src/goals.ts"
 import * as Idle from "../src/idle.ts"
 import * as Raw from "../src/raw.ts"
 import * as Rpc from "../src/rpc.ts"
@@ -100,8 +102,15 @@ describe("bench", () => {
         assert.isAbove(cell.messages, 0)
         assert.isAbove(cell.ofEffect, 0)
       }
+      for (const { client, server, spread } of report.cells) {
+        assert.deepStrictEqual([spread.min, spread.median], [spread.max, spread.max])
+        for (const { gcShare, idleShare, micros } of [client, server]) {
+          assert.isAbove(micros, 0)
+          for (const share of [gcShare, idleShare]) assert.isTrue(share >= 0 && share <= 1, `${share}`)
+        }
+      }
       for (const stream of report.streams) assert.isAbove(stream.megabytes, 0)
-      assert.strictEqual(report.goals.length, 2)
+      assert.strictEqual(report.goals.length, 3)
       assert.include(printed, "Effect over TCP")
     }))
 
@@ -127,7 +136,7 @@ describe("bench", () => {
         assert.isAbove(cell.messages, 0)
         assert.isAbove(cell.ofEffect, 0)
       }
-      assert.strictEqual(report.goals.length, 2)
+      assert.strictEqual(report.goals.length, 4)
       assert.include(printed, "pnet, by name")
     }))
 
@@ -139,26 +148,34 @@ describe("bench", () => {
         "--seconds",
         "0.1",
         "--only",
-        "text",
+        "binary",
         "--at-once",
-        "1"
+        "1",
+        "--memory",
+        "64",
+        "--cores",
+        "1",
+        "--neighbour"
       )
       assert.deepStrictEqual(report.cells.map(({ atOnce, subject }) => [subject, atOnce]), [
         ["echo", 1],
         ["echo-batched", 1],
         ["echo-box", 1],
         ["echo-box-batch", 1],
-        ["text", 1]
+        ["binary", 1]
       ])
+      assert.includeMembers([...report.machine.conditions], ["64 MiB of heap for each process", "a busy neighbour"])
+      if (report.machine.pinned !== null) assert.strictEqual(...report.machine.pinned)
       for (const cell of report.cells) {
         assert.isAbove(cell.messages, 0)
         assert.isAtLeast(cell.p99, cell.p50)
         assert.strictEqual(cell.of[cell.subject as "echo"] ?? 1, 1)
       }
-      const [goal] = report.goals
-      assert.strictEqual(report.goals.length, 1)
-      assert.strictEqual(goal!.met, goal!.value <= 1.6)
-      assert.include(printed, goal!.text)
+      const [p50, processor] = report.goals
+      assert.strictEqual(report.goals.length, 2)
+      assert.strictEqual(p50!.met, p50!.value <= 1.4)
+      assert.strictEqual(processor!.met, processor!.value <= 1.6)
+      for (const { text } of report.goals) assert.include(printed, text)
     }))
 
   it.live("bulk measures streams against raw connections with and without boxes", () =>
@@ -187,6 +204,72 @@ describe("bench", () => {
       }
       assert.strictEqual(report.goals.length, 4)
       for (const { text } of report.goals) assert.include(printed, text)
+    }))
+
+  it.live("allocations measures what a call allocates on each side", () =>
+    Effect.gen(function*() {
+      const { printed, report } = yield* bench(
+        Allocations.Report,
+        "allocations",
+        "--calls",
+        "1000",
+        "--only",
+        "raw",
+        "--at-once",
+        "16",
+        "--top",
+        "1"
+      )
+      const [cell] = report.cells
+      assert.deepStrictEqual(report.cells.map(({ atOnce, subject }) => [subject, atOnce]), [["raw", 16]])
+      for (const { bytes, top } of [cell!.asking, cell!.answering]) {
+        // An answer alone is 128 bytes, and what the process does besides is little.
+        assert.isAbove(bytes, 128)
+        assert.isBelow(bytes, 100_000)
+        assert.strictEqual(top.length, 1)
+        assert.isAtMost(top[0]!.bytes, bytes)
+      }
+      assert.include(printed, "RAW message, 16 at once, asking side:")
+    }))
+
+  it.live("goals lists what is meant to be reached and whether it is", () =>
+    Effect.gen(function*() {
+      const { printed, report } = yield* bench(
+        Goals.Report,
+        "goals",
+        "--only",
+        "idle",
+        "--sessions",
+        "8",
+        "--seconds",
+        "0.1",
+        "--rounds",
+        "1"
+      )
+      assert.deepStrictEqual(report.parts.map(({ goals, part }) => [part, goals.length]), [["idle", 2]])
+      for (const { text } of report.parts[0]!.goals) assert.include(printed, text)
+      assert.match(printed, /[012] of 2 are met/)
+    }))
+
+  it.live("a benchmark says where latency may not be had, and runs on", () =>
+    Effect.gen(function*() {
+      const { printed, report } = yield* bench(
+        Raw.Report,
+        "raw",
+        "--seconds",
+        "0.1",
+        "--only",
+        "echo",
+        "--at-once",
+        "1",
+        "--latency",
+        "2ms"
+      )
+      if (printed.startsWith("Latency may not be had here")) assert.deepStrictEqual(report.machine.conditions, [])
+      else {
+        assert.deepStrictEqual(report.machine.conditions, ["2ms more latency each way"])
+        assert.isAbove(report.cells[0]!.p50, 4)
+      }
     }))
 
   it.live("idle measures what sessions hold and streams leave", () =>

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Subject } from "./calls.ts"
-import { goal } from "./goal.ts"
+import { type Goal, goal } from "./goal.ts"
 import * as Machine from "./machine.ts"
 import type { NodeNetworkOptions } from "./nodes.ts"
 import * as Turns from "./turns.ts"
@@ -52,11 +52,31 @@ export const measure = (
     return { pairs, cells }
   })
 
-/** What the calls of pnet are meant to reach at 128 at once, as a share of Effect's. */
-export const goalsOf = (cells: ReadonlyArray<Cell>, titles: Readonly<Record<SubjectName, string>>, share: number) =>
-  cells.filter(({ atOnce, subject }) => atOnce === 128 && subject.startsWith("pnet")).map((cell) =>
-    goal(`${titles[cell.subject]}, 128 at once: calls/s of Effect's over TCP`, cell.ofEffect, "at least", share)
-  )
+const microsOf = ({ clientMicros, serverMicros }: Cell): number => clientMicros + serverMicros
+
+// What the calls of pnet are meant to reach as a multiple of Effect's, in calls and in what they cost.
+const multiples = new Map([[1, 1], [16, 1.3], [128, 2]])
+
+/** What the calls of pnet are meant to reach beside Effect's, and whether they did. */
+export const goalsOf = (
+  cells: ReadonlyArray<Cell>,
+  titles: Readonly<Record<SubjectName, string>>
+): ReadonlyArray<Goal> =>
+  cells.flatMap((cell) => {
+    const limit = multiples.get(cell.atOnce)
+    const other = cells.find(({ atOnce, subject }) => atOnce === cell.atOnce && subject === comparisonOf(cell.subject))
+    if (limit === undefined || other === undefined || !cell.subject.startsWith("pnet")) return []
+    const what = `${titles[cell.subject]}, ${cell.atOnce} at once`
+    return [
+      goal(`${what}: calls/s of Effect's over TCP`, cell.ofEffect, "at least", limit),
+      goal(
+        `${what}: calls for the processor time of one of Effect's`,
+        microsOf(other) / microsOf(cell),
+        "at least",
+        limit
+      )
+    ]
+  })
 
 /** The cells, for people. */
 export const format = (cells: ReadonlyArray<Cell>, titles: Readonly<Record<SubjectName, string>>): string =>

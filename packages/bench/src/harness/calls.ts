@@ -50,6 +50,15 @@ export interface Usage {
   readonly rssBytes: number
   /** Processor time since it started, of all its threads. */
   readonly cpuMillis: number
+  /** How long its main thread has stood still for the collection of garbage. */
+  readonly gcMillis: number
+  /** How long its event loop has waited, and how long not. */
+  readonly idleMillis: number
+  readonly activeMillis: number
+  /** Pages that were not there, read from a disk or not. */
+  readonly pageFaults: number
+  /** Switches to another thread or process, because it waited or because its time was over. */
+  readonly switches: number
 }
 
 /** What a process holds, after a garbage collection. */
@@ -57,6 +66,12 @@ export interface Memory {
   readonly rssBytes: number
   /** Objects, and the buffers that they keep. */
   readonly heapBytes: number
+}
+
+/** What was allocated on the heap between two moments, collected meanwhile or not; bytes. */
+export interface Allocated {
+  readonly bytes: number
+  readonly top: ReadonlyArray<{ readonly name: string; readonly bytes: number }>
 }
 
 /** Every call by name. Instants are `process.hrtime` in milliseconds, which is one clock for all processes of a machine. */
@@ -95,10 +110,16 @@ export interface Calls {
     readonly payload: null
     readonly result: { readonly maxBytes: number; readonly rssBytes: number }
   }
+  /** Keeps a core busy from now on. */
+  readonly Bustle: { readonly payload: null; readonly result: null }
   /** Starts V8's sampling profiler. */
   readonly ProfileStart: { readonly payload: null; readonly result: null }
   /** Stops it and writes the profile. */
   readonly ProfileStop: { readonly payload: { readonly file: string }; readonly result: null }
+  /** Starts V8's sampling heap profiler, which counts what is collected, too. */
+  readonly AllocationsStart: { readonly payload: null; readonly result: null }
+  /** Stops it: how many bytes were allocated since, by estimate, and the functions that allocated the most of them. */
+  readonly AllocationsStop: { readonly payload: { readonly top: number }; readonly result: Allocated }
   /** Starts a node that notes when peers join. */
   readonly Host: {
     readonly payload: {

@@ -31,6 +31,28 @@ export const pin = Flag.Boolean("pin").pipe(
   Flag.withDescription("Pin the two processes to different cores, where taskset can (default)")
 )
 
+/** What a benchmark is run under besides a quiet machine. */
+export const conditions = {
+  memory: optional(
+    Flag.Int("memory").pipe(Flag.filter((n) => n >= 16 && n <= 65_536, (n) => `--memory is 16 to 65536, not ${n}`)),
+    "MiB of heap of each process (default: as much as the engine likes)"
+  ),
+  cores: optional(
+    Flag.Int("cores").pipe(Flag.filter((n) => n === 1, (n) => `--cores is 1 or left out, not ${n}`)),
+    "1: both processes on one core, by taskset"
+  ),
+  latency: optional(
+    Flag.String("latency").pipe(
+      Flag.filter((text) => /^\d+(\.\d+)?(us|ms|s)$/.test(text), (text) => `--latency is like 1ms, not ${text}`)
+    ),
+    "What each packet takes longer, each way, in a network namespace with netem, where that may be had"
+  ),
+  neighbour: Flag.Boolean("neighbour").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription("Keep a core busy with something else")
+  )
+}
+
 /** A folder for profiles. */
 export const profile = optional(
   Flag.String("profile"),

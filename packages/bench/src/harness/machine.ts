@@ -8,6 +8,7 @@ import { spawnSync } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { availableParallelism, cpus, loadavg } from "node:os"
+import * as Conditions from "./conditions.ts"
 import type { NodeNetworkOptions } from "./nodes.ts"
 
 /** What numbers have to be read with. */
@@ -19,7 +20,9 @@ export const Machine = Schema.Struct({
   /** The cores that the answering and the asking process are pinned to; `null` where they are not. */
   pinned: Schema.NullOr(Schema.Tuple([Schema.Number, Schema.Number])),
   /** The load average over a minute before the measurement: above 0.5 or so, something else is running too. */
-  loadBefore: Schema.Number
+  loadBefore: Schema.Number,
+  /** What differs from a quiet machine on purpose. */
+  conditions: Schema.Array(Schema.String)
 })
 
 /** What numbers have to be read with. */
@@ -47,15 +50,25 @@ const coresToPin = (): readonly [number, number] | null => {
   return works ? [first, second] : null
 }
 
-/** This machine. */
-export const machine = (options: { readonly pin: boolean }): Machine => ({
-  cpu: cpus()[0]?.model ?? "unknown",
-  cores: availableParallelism(),
-  node: process.version,
-  platform: `${process.platform} ${process.arch}`,
-  pinned: options.pin ? coresToPin() : null,
-  loadBefore: loadavg()[0]!
-})
+/** This machine, as it is under the conditions of this run. */
+export const machine = (options: { readonly pin: boolean }): Effect.Effect<Machine> =>
+  Effect.map(Conditions.Current, (conditions) => {
+    const pinned = options.pin ? coresToPin() : null
+    return {
+      cpu: cpus()[0]?.model ?? "unknown",
+      cores: availableParallelism(),
+      node: process.version,
+      platform: `${process.platform} ${process.arch}`,
+      pinned: pinned !== null && conditions.cores === 1 ? [pinned[0], pinned[0]] : pinned,
+      loadBefore: loadavg()[0]!,
+      conditions: [
+        ...conditions.cores !== 1
+          ? []
+          : [pinned === null ? "as many cores as there are: no taskset" : "one core for both"],
+        ...Conditions.describe(conditions)
+      ]
+    }
+  })
 
 /** The machine as lines of text. */
 export const describe = (machine: Machine): string =>
@@ -68,7 +81,8 @@ export const describe = (machine: Machine): string =>
       ? "Pinning  none: the system moves the processes between cores (no taskset, one core, or --no-pin)"
       : `Pinning  the answering process to core ${machine.pinned[0]}, the asking one to core ${
         machine.pinned[1]
-      }, by taskset`
+      }, by taskset`,
+    ...machine.conditions.length === 0 ? [] : [`Under    ${machine.conditions.join(", ")}`]
   ].join("\n")
 
 /** A network of its own, with a key or without one. */

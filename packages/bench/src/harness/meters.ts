@@ -4,6 +4,7 @@ import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { writeFile } from "node:fs/promises"
 import { Session } from "node:inspector/promises"
+import { PerformanceObserver } from "node:perf_hooks"
 import * as v8 from "node:v8"
 import { runInNewContext } from "node:vm"
 import type { Handlers } from "./calls.ts"
@@ -19,6 +20,13 @@ const collectGarbage = Effect.gen(function*() {
   gc()
 })
 
+let gcMillis = 0
+const count = (list: { readonly getEntries: () => ReadonlyArray<{ readonly duration: number }> }) => {
+  for (const { duration } of list.getEntries()) gcMillis += duration
+}
+const collections = new PerformanceObserver(count)
+collections.observe({ entryTypes: ["gc"] })
+
 /** What is held, and what is used. */
 export const usage: Handlers<"Memory" | "Usage"> = {
   Memory: () =>
@@ -29,8 +37,19 @@ export const usage: Handlers<"Memory" | "Usage"> = {
 
   Usage: () =>
     Effect.sync(() => {
-      const { system, user } = process.cpuUsage()
-      return { rssBytes: process.memoryUsage.rss(), cpuMillis: (system + user) / 1_000 }
+      // What the observer was not told of yet.
+      for (const { duration } of collections.takeRecords()) gcMillis += duration
+      const { active, idle } = performance.eventLoopUtilization()
+      const used = process.resourceUsage()
+      return {
+        rssBytes: process.memoryUsage.rss(),
+        cpuMillis: (used.systemCPUTime + used.userCPUTime) / 1_000,
+        gcMillis,
+        idleMillis: idle,
+        activeMillis: active,
+        pageFaults: used.minorPageFault + used.majorPageFault,
+        switches: used.voluntaryContextSwitches + used.involuntaryContextSwitches
+      }
     })
 }
 

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { join } from "node:path"
 import type { Measured, Subject, Usage } from "./calls.ts"
+import * as Effort from "./effort.ts"
 import type * as Machine from "./machine.ts"
 import * as Workers from "./workers.ts"
 
@@ -31,13 +32,22 @@ export const start = <Name extends string>(
 
 const cpuMillis = (before: Usage, after: Usage) => after.cpuMillis - before.cpuMillis
 
-/** Runs an effect and says what processor time both processes used meanwhile; profiles them if a file name is given. */
+/** What one process had used before something and after it. */
+export type Used = readonly [before: Usage, after: Usage]
+
+/** Runs an effect and says what both processes used meanwhile; profiles them if a file name is given. */
 export const observe = <A, E, R>(
   { client, server }: Pair,
   effect: Effect.Effect<A, E, R>,
   profile?: string | undefined
 ): Effect.Effect<
-  { readonly result: A; readonly clientMillis: number; readonly serverMillis: number },
+  {
+    readonly result: A
+    readonly clientMillis: number
+    readonly serverMillis: number
+    readonly client: Used
+    readonly server: Used
+  },
   E | Workers.WorkerError,
   R
 > =>
@@ -58,7 +68,9 @@ export const observe = <A, E, R>(
     return {
       result,
       clientMillis: cpuMillis(clientBefore, clientAfter),
-      serverMillis: cpuMillis(serverBefore, serverAfter)
+      serverMillis: cpuMillis(serverBefore, serverAfter),
+      client: [clientBefore, clientAfter],
+      server: [serverBefore, serverAfter]
     }
   })
 
@@ -83,6 +95,8 @@ export interface Measurement<Name extends string = string> extends Measured {
   /** Processor time a message, in microseconds, of the asking and of the answering process. */
   readonly clientMicros: number
   readonly serverMicros: number
+  readonly client: Effort.Effort
+  readonly server: Effort.Effort
 }
 
 /** Measures messages and what they cost. */
@@ -93,19 +107,22 @@ export const measure = <Name extends string>(
   Effect.gen(function*() {
     const { atOnce, profile, seconds } = options
     yield* warm(pair, { ...options, seconds: Math.min(0.25, seconds) })
-    const { clientMillis, result, serverMillis } = yield* observe(
+    const { client, result, server } = yield* observe(
       pair,
       warm(pair, options),
       profile === undefined ? undefined : join(profile, `${pair.name}-${atOnce}`)
     )
-    const micros = (millis: number) => result.messages === 0 ? 0 : millis * 1_000 / result.messages
+    const asking = Effort.between(...client, result.messages)
+    const answering = Effort.between(...server, result.messages)
     return {
       ...result,
       subject: pair.name,
       atOnce,
       perSecond: result.messages / seconds,
-      clientMicros: micros(clientMillis),
-      serverMicros: micros(serverMillis)
+      clientMicros: asking.micros,
+      serverMicros: answering.micros,
+      client: asking,
+      server: answering
     }
   })
 

@@ -4,20 +4,32 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { writeFile } from "node:fs/promises"
+import * as Conditions from "./conditions.ts"
 import type * as Pairs from "./pairs.ts"
+import * as Workers from "./workers.ts"
 
-/** The handler of a benchmark's command: measures, prints, and writes JSON. */
+// On whichever core the system gives it: it is nobody's.
+const neighbour = Effect.flatMap(Workers.start("neighbour"), (worker) => worker.call("Bustle", null))
+
+/** Measures under conditions, with a neighbour where there is to be one. */
+const measured = <Report, E>(conditions: Conditions.Conditions, run: Effect.Effect<Report, E>) =>
+  conditions.neighbour === true ? Effect.scoped(Effect.andThen(neighbour, run)) : run
+
+/** The handler of a benchmark's command: measures under the conditions that are asked for, prints, and writes JSON. */
 export const main = <Options, Report, E>(
   run: (options: Options) => Effect.Effect<Report, E>,
   format: (report: Report) => string
 ) =>
-(options: Options & { readonly json?: string | undefined }): Effect.Effect<void, E> =>
-  Effect.gen(function*() {
-    const report = yield* run(options)
-    yield* Console.log(format(report))
-    const { json } = options
-    if (json !== undefined) yield* Effect.promise(() => writeFile(json, `${JSON.stringify(report, null, 2)}\n`))
-  })
+(options: Options & Conditions.Conditions & { readonly json?: string | undefined }) =>
+  Conditions.under(
+    options,
+    Effect.gen(function*() {
+      const report = yield* measured(options, run(options))
+      yield* Console.log(format(report))
+      const { json } = options
+      if (json !== undefined) yield* Effect.promise(() => writeFile(json, `${JSON.stringify(report, null, 2)}\n`))
+    })
+  )
 
 /** How often everything was measured, as the end of a sentence. */
 export const ofRounds = (rounds: number): string => rounds === 1 ? "" : `, the fastest of ${rounds} rounds`

@@ -128,7 +128,8 @@ const Kinds: { readonly [Tag in Subject["_tag"]]: Kind<Tag> } = {
       Effect.gen(function*() {
         const { crypto, node } = yield* start(cryptography, BasicNode.make(Nodes.options("client", network)))
         yield* node.peers.awaitPeer(peerName)
-        return { crypto, measure: (options) => Nodes.measure((message) => node.send(peerName, message), options) }
+        const call = (message: Uint8Array) => node.send(peerName, message)
+        return { crypto, call, measure: (options) => Nodes.measure(call, options) }
       })
   },
 
@@ -172,6 +173,7 @@ const Kinds: { readonly [Tag in Subject["_tag"]]: Kind<Tag> } = {
         const ask = Typed.ask(client)
         return {
           crypto,
+          call: (message) => Effect.withTracerEnabled(ask(message), tracing),
           measure: (options) => Effect.withTracerEnabled(Nodes.measure(ask, options), tracing),
           transfer: (options) => Effect.withTracerEnabled(Typed.receive(client, options), tracing)
         }
@@ -187,6 +189,7 @@ const Kinds: { readonly [Tag in Subject["_tag"]]: Kind<Tag> } = {
     connect: ({ start }, { cryptography, network, tracing }) =>
       Effect.map(start(cryptography, Commands.connect("client", network, peerName)), ({ crypto, node: ask }) => ({
         crypto,
+        call: (message) => Effect.withTracerEnabled(ask(message), tracing),
         measure: (options) => Effect.withTracerEnabled(Nodes.measure(ask, options), tracing)
       }))
   }

@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { mkdir } from "node:fs/promises"
 import type { Subject } from "./calls.ts"
+import * as Effort from "./effort.ts"
 import type * as Machine from "./machine.ts"
 import * as Pairs from "./pairs.ts"
 import type * as Workers from "./workers.ts"
@@ -44,7 +45,16 @@ export const fields = {
   p99: Schema.Number,
   /** Processor time a message, in microseconds, of the asking and of the answering process. */
   clientMicros: Schema.Number,
-  serverMicros: Schema.Number
+  serverMicros: Schema.Number,
+  client: Effort.Effort,
+  server: Effort.Effort,
+  /** `perSecond` of all rounds. */
+  spread: Effort.Spread
+}
+
+/** One subject at one concurrency: the fastest round, and how far all of them are apart. */
+export interface Cell<Name extends string = string> extends Pairs.Measurement<Name> {
+  readonly spread: Effort.Spread
 }
 
 /** Starts the pairs of subjects, all at once, and makes the folder for profiles. */
@@ -74,7 +84,7 @@ export const measure = <Name extends string, Shares>(
     for (const pair of pairs) {
       yield* Pairs.warm(pair, { atOnce: Math.max(...atOnce), seconds: Math.min(1.5, seconds), bytes: messageBytes })
     }
-    const cells: Array<Pairs.Measurement<Name> & Shares> = []
+    const cells: Array<Cell<Name> & Shares> = []
     for (const count of atOnce) {
       const measured = new Map(pairs.map(({ name }) => [name, [] as Array<Pairs.Measurement<Name>>]))
       for (let round = 0; round < rounds; round++) {
@@ -87,33 +97,44 @@ export const measure = <Name extends string, Shares>(
       const best = (name: Name) => Pairs.fastest(measured.get(name)!)
       for (const { name } of pairs) {
         const cell = best(name)
-        cells.push({ ...cell, ...shares(name, (other) => cell.perSecond / best(other).perSecond) })
+        const spread = Effort.spreadOf(measured.get(name)!.map(({ perSecond }) => perSecond))
+        cells.push({ ...cell, spread, ...shares(name, (other) => cell.perSecond / best(other).perSecond) })
       }
     }
     return cells
   })
 
-/** Cells for people, a rule between one concurrency and the next. */
-export const format = <Name extends string, Cell extends Pairs.Measurement<Name>>(
-  cells: ReadonlyArray<Cell>,
+// A rule between one concurrency and the next.
+const ruled = <Cell extends Pairs.Measurement, Row>(cells: ReadonlyArray<Cell>, row: (cell: Cell) => Row) =>
+  cells.flatMap((cell, i): ReadonlyArray<Row | undefined> =>
+    i > 0 && cells[i - 1]!.atOnce !== cell.atOnce ? [undefined, row(cell)] : [row(cell)]
+  )
+
+/** Cells for people: what was measured, and what was spent on it. */
+export const format = <Name extends string, Each extends Cell<Name>>(
+  cells: ReadonlyArray<Each>,
   titles: Readonly<Record<Name, string>>,
   what: "message" | "call",
-  shares: ReadonlyArray<readonly [title: string, share: (cell: Cell) => number]>
+  shares: ReadonlyArray<readonly [title: string, share: (cell: Each) => number]>
 ): string => {
-  const rows: Array<ReadonlyArray<string> | undefined> = []
-  for (const [i, cell] of cells.entries()) {
-    if (i > 0 && cells[i - 1]!.atOnce !== cell.atOnce) rows.push(undefined)
-    rows.push([
-      titles[cell.subject],
-      `${cell.atOnce}`,
-      count(cell.perSecond),
-      millis(cell.p50),
-      millis(cell.p99),
-      ...shares.map(([, share]) => percent(share(cell))),
-      `${cell.clientMicros.toFixed(1)} us`,
-      `${cell.serverMicros.toFixed(1)} us`
-    ])
-  }
+  const rows = ruled(cells, (cell) => [
+    titles[cell.subject],
+    `${cell.atOnce}`,
+    count(cell.perSecond),
+    millis(cell.p50),
+    millis(cell.p99),
+    ...shares.map(([, share]) => percent(share(cell))),
+    `${cell.clientMicros.toFixed(1)} us`,
+    `${cell.serverMicros.toFixed(1)} us`
+  ])
+  const efforts = ruled(
+    cells,
+    (cell): Effort.Row => ({ ...cell, title: titles[cell.subject], atOnce: `${cell.atOnce}` })
+  )
   const head = ["", "at once", `${what}s/s`, "p50", "p99"]
-  return table([...head, ...shares.map(([title]) => title), `CPU/${what} asking`, "answering"], rows)
+  return [
+    table([...head, ...shares.map(([title]) => title), `CPU/${what} asking`, "answering"], rows),
+    "",
+    Effort.format(efforts, what, `${what}s/s`)
+  ].join("\n")
 }

@@ -7,11 +7,13 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as References from "effect/References"
+import * as Allocating from "./allocating.ts"
 import type { Handlers, Request, Response } from "./calls.ts"
 import * as Gathering from "./gathering.ts"
 import * as Listening from "./listening.ts"
 import * as Meeting from "./meeting.ts"
 import * as Meters from "./meters.ts"
+import * as Neighbouring from "./neighbouring.ts"
 import * as Sides from "./sides.ts"
 import * as Speaking from "./speaking.ts"
 
@@ -63,6 +65,8 @@ const handlers = Effect.map(Sides.makePlatform, (platform): Handlers => ({
   ...Meters.usage,
   ...Meters.makeWatch(platform.scope),
   ...Meters.makeProfiler(),
+  ...Neighbouring.makeNeighbour(platform.scope),
+  ...Allocating.makeSampler(),
   ...Meeting.makeHost(platform),
   ...Meeting.makeGuest(platform),
   ...Gathering.makeHub(platform),

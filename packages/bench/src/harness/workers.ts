@@ -9,6 +9,7 @@ import type * as Scope from "effect/Scope"
 import { type ChildProcess, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import type { Call, Calls, Request, Response } from "./calls.ts"
+import * as Conditions from "./conditions.ts"
 
 /**
  * A call that a worker could not answer.
@@ -42,8 +43,8 @@ process.on("exit", () => {
   for (const child of alive) child.kill("SIGKILL")
 })
 
-const fork = (core: number | undefined, program: string): ChildProcess => {
-  const command = [process.execPath, program]
+const fork = (core: number | undefined, program: string, flags: ReadonlyArray<string>): ChildProcess => {
+  const command = [process.execPath, ...flags, program]
   const [first, ...args] = core === undefined ? command : ["taskset", "-c", `${core}`, ...command]
   // What a worker prints is about the benchmark, not its result.
   const child = spawn(first!, args, { stdio: ["ignore", 2, 2, "ipc"] })
@@ -69,7 +70,8 @@ export const start = (
   program: string = file
 ): Effect.Effect<Worker, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const child = yield* Effect.acquireRelease(Effect.sync(() => fork(core, program)), stop)
+    const flags = Conditions.flagsOf(yield* Conditions.Current)
+    const child = yield* Effect.acquireRelease(Effect.sync(() => fork(core, program, flags)), stop)
     const open = new Map<number, (response: Response) => void>()
     let lastId = 0
     let ended: string | undefined
