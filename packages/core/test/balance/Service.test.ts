@@ -503,8 +503,10 @@ describe("a policy of one's own", () => {
         ]
       ) {
         lines.length = 0
-        const it = yield* make({ policy })
-        const calls = Effect.forEach(Array.from({ length: 20 }), () => it.call(it.plain, ok))
+        const calls = Effect.gen(function*() {
+          const it = yield* make({ policy })
+          return yield* Effect.forEach(Array.from({ length: 20 }), () => it.call(it.plain, ok))
+        })
         assert.isAbove(new Set(yield* Effect.provide(calls, logger)).size, 1)
         assert.strictEqual(lines.length, 1)
         assert.include(lines[0]!, policy.name)

@@ -4,7 +4,7 @@ import { Balance, Command, CommandNode, Peers, TofuTrust, Trust } from "@pnet/co
 import { failureOf, type Net, quietly } from "@pnet/lab/worlds/sessionWorld"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
-import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Schema, Stream } from "effect"
+import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Schema, Scope, Stream } from "effect"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
 import { TestClock } from "effect/testing"
@@ -38,6 +38,8 @@ const start = (network: Net, name: string, trust: Layer.Layer<Trust.Trust> = ope
 class Runs {
   readonly of = new Map<string, Array<string>>()
   gate = Deferred.makeUnsafe<void>()
+  /** Those that were given up while they ran. */
+  readonly givenUp: Array<string> = []
   note(of: string, at: string) {
     this.of.set(of, [...this.of.get(of) ?? [], at])
   }
@@ -48,7 +50,10 @@ const serve = (node: Node, runs: Runs) => {
     Effect.suspend(() => {
       runs.note(of, node.name)
       if (!of.startsWith("wait")) return Effect.succeed(node.name as string)
-      return Effect.as(Deferred.await(runs.gate), node.name as string)
+      return Effect.onInterrupt(
+        Effect.as(Deferred.await(runs.gate), node.name as string),
+        () => Effect.sync(() => void runs.givenUp.push(of))
+      )
     })
   return Layer.build(
     CommandNode.serve(group).pipe(
@@ -145,6 +150,40 @@ describe("a client of a service", () => {
       assert.deepStrictEqual(runs.of.get("wait idempotent"), [first, second, "w3"])
       Deferred.doneUnsafe(runs.gate, Effect.void)
       assert.strictEqual(yield* Fiber.join(look), "w3")
+    })))
+
+  it.effect("gives the place of a call back that is given up, at its first peer and at a later one", () =>
+    quietly(Effect.gen(function*() {
+      const { gateway, runs, workers } = yield* world
+      const scope = yield* Scope.make()
+      const settings = { pending: 1, whenFull: 0 }
+      const client = yield* Scope.provide(scope)(gateway.client(group, { settings }))
+      const out = yield* Effect.forkChild(often(2, client.who({ of: "wait" })))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(runs.of.get("wait")!.toSorted(), ["w1", "w2"])
+      assert.strictEqual((yield* failureOf(client.who({ of: "x" })))._tag, "OverloadedError")
+      yield* Fiber.interrupt(out)
+      assert.deepStrictEqual((yield* often(2, client.who({ of: "x" }))).sort(), ["w1", "w2"])
+
+      // One that goes on at the peer that is left is given up there.
+      const look = yield* Effect.forkChild(client.look({ of: "wait first" }))
+      yield* TestClock.adjust("1 second")
+      const [first] = runs.of.get("wait first")!
+      yield* workers[first!]!.process.kill
+      yield* TestClock.adjust("15 seconds")
+      assert.lengthOf(runs.of.get("wait first")!, 2)
+      assert.strictEqual((yield* failureOf(client.who({ of: "x" })))._tag, "OverloadedError")
+      yield* Fiber.interrupt(look)
+      assert.notStrictEqual(yield* client.who({ of: "x" }), first)
+
+      // Those that are out when its scope closes are given up.
+      const last = yield* Effect.forkChild(client.who({ of: "wait last" }))
+      yield* TestClock.adjust("1 second")
+      yield* Scope.close(scope, Exit.void)
+      yield* TestClock.adjust("1 second")
+      assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(last)))
+      // At the peer that was killed, too.
+      assert.deepStrictEqual(runs.givenUp, ["wait", "wait", "wait first", "wait first", "wait last"])
     })))
 
   it.effect("is not made with a share to hedge at that is none", () =>

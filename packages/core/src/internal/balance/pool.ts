@@ -111,7 +111,6 @@ export class Pool<P> {
   }
   #median = 1
   #untilMedian = medianEvery
-  #complaint: unknown
   #hasComplained = false
   /** Those that are not draining. */
   #present = 0
@@ -249,27 +248,42 @@ export class Pool<P> {
   /** The peer that a call may go to now. `undefined` where it has to wait: those who wait already come first. */
   choose(caller: Caller<P>, nowMillis: number): Endpoint<P> | undefined {
     if (nowMillis >= this.#due) this.#letIn(nowMillis)
-    return this.#isGranting && this.#queue.size > 0 ? undefined : this.#chooseNow(caller)
+    return this.#isGranting && this.#queue.size > 0
+      ? undefined
+      : this.#chooseNow(caller.kind, caller.payload, caller.tried)
   }
 
-  #chooseNow(caller: Caller<P>): Endpoint<P> | undefined {
-    const { tried } = caller
+  /** A place for the first attempt of a call, which is counted. `undefined` where none is to be had at once. */
+  placeNow(kind: Kind, payload: unknown, nowMillis: number): Endpoint<P> | undefined {
+    this.budget.call(nowMillis)
+    if (nowMillis >= this.#due) this.#letIn(nowMillis)
+    if (this.#isGranting && this.#queue.size > 0) return undefined
+    const endpoint = this.#chooseNow(kind, payload, undefined)
+    if (endpoint !== undefined) this.take(endpoint)
+    return endpoint
+  }
+
+  #chooseNow(
+    kind: Kind,
+    payload: unknown,
+    tried: ReadonlyArray<Endpoint<P>> | undefined
+  ): Endpoint<P> | undefined {
     const open = tried === undefined ? this.#open : this.#open.filter((one) => !tried.includes(one))
     if (open.length <= 1) return open[0]
     const call = this.#call
-    call.function = caller.kind.name
-    call.payload = caller.payload
+    call.function = kind.name
+    call.payload = payload
     let chosen: Balance.Candidate | undefined
     try {
       // One of a program's own may sort it, or take one out.
       chosen = this.#pick(this.#onlyLooks ? open : open.slice(), call, this.#random)
     } catch (error) {
-      this.#complaint ??= error
+      this.#complain(error)
     }
     if (chosen instanceof Endpoint && (open === this.#open ? open[chosen.at] === chosen : open.includes(chosen))) {
       return chosen
     }
-    this.#complaint ??= "it chose none of them"
+    this.#complain("it chose none of them")
     return this.#instead(open, call, this.#random) as Endpoint<P>
   }
 
@@ -466,7 +480,9 @@ export class Pool<P> {
     this.#isGranting = true
     while (this.#queue.size > 0 && this.#open.length > 0) {
       let chosen: Endpoint<P> | undefined
-      const waiter = this.#queue.take((one) => (chosen = this.#chooseNow(one)) !== undefined)
+      const waiter = this.#queue.take((one) =>
+        (chosen = this.#chooseNow(one.kind, one.payload, one.tried)) !== undefined
+      )
       if (waiter === undefined || chosen === undefined) break
       this.take(chosen)
       waiter.granted(chosen, nowMillis)
@@ -521,15 +537,15 @@ export class Pool<P> {
 
   // --- the policy ----------------------------------------------------------------------------------------------------------------
 
-  /** What is to be logged of the policy, once. */
-  get complaint(): Effect.Effect<void> | undefined {
-    if (this.#complaint === undefined || this.#hasComplained) return undefined
+  /** Says once in the log what is wrong with the policy. */
+  #complain(why: unknown): void {
+    if (this.#hasComplained) return
     this.#hasComplained = true
-    return Effect.logWarning(
+    Effect.runForkWith(this.#context)(Effect.logWarning(
       `the policy ${quote(this.options.policy.name)} of ${
         quote(this.options.service)
       } failed, and is answered for by leastPending where it does`,
-      this.#complaint
-    )
+      why
+    ))
   }
 }

@@ -32,6 +32,13 @@ export interface CallOptions {
   readonly payload?: unknown
   /** Whom it is for: where calls wait, these have their turn one after another. */
   readonly caller?: string | undefined
+  /** A place for it was looked for already. */
+  readonly looked?: Looked | undefined
+}
+
+/** What was found where a place was looked for before there was more to do than to send the call: nothing, or a peer that it could not be sent to at once. */
+export interface Looked {
+  readonly at: Endpoint<any> | undefined
 }
 
 /** What became of an attempt. */
@@ -78,6 +85,8 @@ export class Run<P, A, E, R> implements Waiter<P> {
   #hasWaited = false
   #ticket: Ticket<Waiter<P>> | undefined
   #resume: ((effect: Effect.Effect<void, E>) => void) | undefined
+  /** Whom its first attempt is for, where that may still be. */
+  #first: Endpoint<P> | undefined
 
   constructor(
     pool: Pool<P>,
@@ -92,6 +101,18 @@ export class Run<P, A, E, R> implements Waiter<P> {
     this.#attempt = attempt
     this.payload = options?.payload
     this.#caller = options?.caller ?? ""
+    const looked = options?.looked
+    if (looked === undefined) return
+    this.isCounted = true
+    this.#first = looked.at
+  }
+
+  /** The rest of a call whose first attempt was made in a place that was had at once: what becomes of it, and what is done then. */
+  rest(endpoint: Endpoint<P>, since: number, attempt: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    this.isCounted = true
+    this.#held = this.#at = endpoint
+    this.#heldSince = since
+    return Effect.catchCause(Effect.onExitPrimitive(attempt, this.#left), this.#failed)
   }
 
   /** The call. */
@@ -117,14 +138,13 @@ export class Run<P, A, E, R> implements Waiter<P> {
       this.isCounted = true
       pool.budget.call(now)
     }
-    const endpoint = pool.choose(this, now)
+    const first = this.#first
+    this.#first = undefined
+    const endpoint = first?.mayBeCalled === true ? first : pool.choose(this, now)
     if (endpoint === undefined) return this.#wait(fiber, now)
     pool.take(endpoint)
     this.granted(endpoint, now)
-    const complaint = pool.complaint
-    return complaint === undefined
-      ? this.#attempt(endpoint.peer, endpoint.id)
-      : Effect.andThen(complaint, this.#attempt(endpoint.peer, endpoint.id))
+    return this.#attempt(endpoint.peer, endpoint.id)
   }
 
   /** A place alone, which is had when this succeeds, and given back with `leave`. */

@@ -10,6 +10,7 @@ import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import * as Balance from "../../Balance.ts"
+import type { Endpoint } from "./endpoint.ts"
 import { Kind, type KindOptions } from "./kind.ts"
 import * as Lease from "./lease.ts"
 import { Pool, type PoolOptions } from "./pool.ts"
@@ -53,6 +54,38 @@ export class Service<P, E> {
     options?: CallOptions
   ): Effect.Effect<A, E1 | E | Balance.OverloadedError | Balance.NobodyThereError, R> {
     return new Run<P, A, E, R>(this.pool, this.#classify, kind, attempt, options).effect
+  }
+
+  /**
+   * A place for the first attempt of a call, where one is to be had at once and the attempt needs no more than to be sent. It is given back by `gave`,
+   * or by what `rest` gives.
+   */
+  placeNow(kind: Kind, payload: unknown, nowMillis: number): Endpoint<P> | undefined {
+    const { pool } = this
+    return pool.isClosed ? undefined : pool.placeNow(kind, payload, nowMillis)
+  }
+
+  /** Gives such a place back: the peer has answered, or it says nothing of the peer what came, or it was not waited for any longer. */
+  gave(
+    endpoint: Endpoint<P>,
+    outcome: "answered" | "expired" | "unknown",
+    kind: Kind,
+    since: number
+  ): void {
+    const nowMillis = this.pool.now()
+    this.pool.release(endpoint, outcome, kind, kind.timed ? nowMillis - since : undefined, nowMillis)
+  }
+
+  /** What is done about a first attempt that was made in such a place: it has not come to an end, or has failed. It is run once and at once. */
+  rest<A, E1 extends E, R>(
+    endpoint: Endpoint<P>,
+    since: number,
+    first: Effect.Effect<A, E1, R>,
+    kind: Kind,
+    attempt: Attempt<P, A, E1, R>,
+    options?: CallOptions
+  ): Effect.Effect<A, E1 | E | Balance.OverloadedError | Balance.NobodyThereError, R> {
+    return new Run<P, A, E, R>(this.pool, this.#classify, kind, attempt, options).rest(endpoint, since, first)
   }
 
   /** Streams of the function from one of the peers. */

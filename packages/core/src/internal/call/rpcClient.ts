@@ -43,7 +43,6 @@ export const addressed = (peer: string, context: Context.Context<never> = Contex
 
 export const clientOf = (
   options: Options,
-  only: boolean,
   write: Client["write"]
 ): Effect.Effect<Client, never, Sessions.Sessions | Peers> =>
   Effect.gen(function*() {
@@ -57,7 +56,7 @@ export const clientOf = (
       limit,
       window: Math.min(255, Math.max(1, window)),
       timeout: timeout === undefined ? Infinity : Duration.toMillis(Duration.fromInputUnsafe(timeout)),
-      meters: new Meters(only),
+      meters: new Meters(),
       write
     }
   })
@@ -72,12 +71,12 @@ export const make = <Rpcs extends Rpc.Any>(
   Rpc.MiddlewareClient<Rpcs> | Sessions.Sessions | Peers | Scope.Scope
 > =>
   Effect.gen(function*() {
-    const client: Client = yield* clientOf(options, typeof only === "string", (message): Effect.Effect<void> =>
+    const client: Client = yield* clientOf(options, (message): Effect.Effect<void> =>
       made.write(message as FromServer<Rpcs>))
     const codec = yield* Codec.Current
     const unary = new Unary()
     yield* Effect.addFinalizer(() =>
-      unary.close
+      unary.pending.close
     )
     let lastRequest = 0
 
@@ -88,7 +87,7 @@ export const make = <Rpcs extends Rpc.Any>(
       spanAttributes: { ...(typeof only === "string" ? { "pnet.peer": only } : {}), ...options.spanAttributes },
       onFromClient: ({ context, message }) => {
         if (message._tag !== "Request") {
-          return message._tag === "Interrupt" ? unary.interrupt(Number(message.requestId)) : Effect.void
+          return message._tag === "Interrupt" ? unary.pending.interrupt(Number(message.requestId)) : Effect.void
         }
         const rpc = group.requests.get(message.tag)! as unknown as Rpc.AnyWithProps
         const wire = Wire.wireOf(rpc, codec)

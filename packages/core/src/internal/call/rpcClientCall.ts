@@ -66,18 +66,24 @@ export interface Client {
   readonly write: (message: FromServer<any>) => Effect.Effect<void>
 }
 
-/** The meters of a client's calls: where it is one peer's, that of each rpc is found once. */
+/** Meters that a client knows. */
+const mostMeters = 1_024
+
+/** The meters of a client's calls, each of which is looked for once. */
 export class Meters {
-  readonly #only: boolean
-  readonly #known = new Map<Wire.Wire, CallMeter>()
-  constructor(only: boolean) {
-    this.#only = only
-  }
+  readonly #known = new Map<Wire.Wire, Map<string, CallMeter>>()
+  #size = 0
   of({ name, to, wire }: Call): CallMeter {
-    const known = this.#only ? this.#known.get(wire) : undefined
+    const known = this.#known.get(wire)?.get(to)
     if (known !== undefined) return known
     const meter = meterOf("out", "rpc", to, name)
-    if (this.#only) this.#known.set(wire, meter)
+    if (this.#size >= mostMeters) {
+      this.#known.clear()
+      this.#size = 0
+    }
+    const ofWire = this.#known.get(wire) ?? new Map<string, CallMeter>()
+    this.#known.set(wire, ofWire.set(to, meter))
+    this.#size++
     return meter
   }
 }

@@ -43,22 +43,32 @@ const exchanged = (call: Call): Effect.Effect<Answer, RpcError> =>
 const slow = (call: Call): Effect.Effect<void, RpcError> =>
   counted(call, Effect.flatMap(exchanged(call), ({ exit }) => call.exit(exit)))
 
+/** What a whole answer gives, where it is a value that can be decoded at once, as nearly every one is. */
+export const valueOf = (
+  call: Call,
+  peer: Peer,
+  exit: Exit.Exit<Uint8Array, Sessions.StreamError>
+): Exit.Exit<any, any> | undefined => {
+  if (Exit.isFailure(exit)) return undefined
+  call.client.known.meet(peer)
+  const bytes = exit.value
+  call.received = bytes.length
+  if (bytes[0] !== Wire.Kind.success) return undefined
+  const decoded = Wire.valueOf(call.wire.decodeSuccess(bytes.subarray(1)))
+  return decoded !== undefined && Exit.isSuccess(decoded) ? decoded : undefined
+}
+
 /** What a call came to that was made in one step, nearly always in one step, too. */
-const received = (
+export const received = (
   call: Call,
   peer: Peer,
   exit: Exit.Exit<Uint8Array, Sessions.StreamError>
 ): Effect.Effect<Answer, RpcError> => {
   if (Exit.isSuccess(exit)) {
-    call.client.known.meet(peer)
-    const bytes = exit.value
-    call.received = bytes.length
-    if (bytes[0] === Wire.Kind.success) {
-      const decoded = Wire.valueOf(call.wire.decodeSuccess(bytes.subarray(1)))
-      if (decoded !== undefined && Exit.isSuccess(decoded)) return Effect.succeed({ exit: decoded })
-    }
+    const value = valueOf(call, peer, exit)
+    if (value !== undefined) return Effect.succeed({ exit: value })
     return Effect.catch(
-      answered(call, peer, bytes),
+      answered(call, peer, exit.value),
       (error) => isAgain(error) ? exchanged(call) : Effect.fail(error)
     )
   }
@@ -92,7 +102,7 @@ export const attempted = (call: Call, peer: Peer): Effect.Effect<Answer, RpcErro
   })
 
 /** Gives the caller what came of its call; in one step, where the answer can be decoded in one. */
-const settle = (call: Call, exit: Exit.Exit<any, any>): void => {
+export const settle = (call: Call, exit: Exit.Exit<any, any>): void => {
   const written = call.exit(exit)
   // It is done already, unless Effect's client has more to do than to wake its caller.
   if (written !== Effect.void) Effect.runFork(written)
@@ -110,31 +120,53 @@ const rest = (call: Call, peer: Peer, exit: Exit.Exit<Uint8Array, Sessions.Strea
     (error) => isAgain(error) || isRefused(error) ? slow(call) : Effect.fail(error)
   )
 
-/** The calls of a client that have one answer. */
-export class Unary {
-  /** Calls that wait for their answer without a fiber, and what gives each up. */
-  readonly #pending = new IntMap<{ readonly call: Call; readonly cancel: Effect.Effect<void> }>()
+/** Calls that wait for their answer, without a fiber of their caller's. */
+export class Pending<W extends { readonly call: Call }> {
+  readonly #waiting = new IntMap<W>()
+  /** Has nothing more come of one. */
+  readonly #giveUp: (waiting: W) => Effect.Effect<void>
+
+  constructor(giveUp: (waiting: W) => Effect.Effect<void>) {
+    this.#giveUp = giveUp
+  }
+
+  set(waiting: W): void {
+    this.#waiting.set(waiting.call.id, waiting)
+  }
+
+  delete({ id }: Call): void {
+    this.#waiting.delete(id)
+  }
 
   /** Gives a call up, if it waits here. Where it does not, its fiber has closed its stream already. */
   interrupt(id: number): Effect.Effect<void> {
-    const waiting = this.#pending.get(id)
-    this.#pending.delete(id)
-    if (waiting === undefined) return Effect.void
-    waiting.call.ended("Interrupted")
-    return waiting.cancel
+    const waiting = this.#waiting.get(id)
+    this.#waiting.delete(id)
+    return waiting === undefined ? Effect.void : this.#giveUp(waiting)
   }
 
   /** Gives up all that wait. */
   get close(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const waiting = this.#pending.values()
-      this.#pending.clear()
-      return Effect.forEach(waiting, ({ call, cancel }) => {
-        call.ended("Interrupted")
-        return cancel
-      }, { discard: true })
+      const waiting = this.#waiting.values()
+      this.#waiting.clear()
+      return Effect.forEach(waiting, this.#giveUp, { discard: true })
     })
   }
+}
+
+/** One of these, and what gives it up. */
+interface Waiting {
+  readonly call: Call
+  readonly cancel: Effect.Effect<void>
+}
+
+/** The calls of a client that have one answer. */
+export class Unary {
+  readonly pending = new Pending<Waiting>(({ call, cancel }) => {
+    call.ended("Interrupted")
+    return cancel
+  })
 
   run(call: Call): Effect.Effect<void, RpcError> {
     return Effect.withFiber((fiber) => {
@@ -160,7 +192,7 @@ export class Unary {
             this.#onAnswer(call, peer, context, exit)
           })
           if (cancel === undefined) return slow(call)
-          if (!answered) this.#pending.set(call.id, { call, cancel })
+          if (!answered) this.pending.set({ call, cancel })
           return Effect.void
         }
       })
@@ -173,26 +205,19 @@ export class Unary {
     context: Context.Context<never>,
     exit: Exit.Exit<Uint8Array, Sessions.StreamError>
   ): void {
-    if (Exit.isSuccess(exit)) {
-      call.client.known.meet(peer)
-      const bytes = exit.value
-      call.received = bytes.length
-      if (bytes[0] === Wire.Kind.success) {
-        const decoded = Wire.valueOf(call.wire.decodeSuccess(bytes.subarray(1)))
-        if (decoded !== undefined && Exit.isSuccess(decoded)) {
-          this.#pending.delete(call.id)
-          return settle(call, decoded)
-        }
-      }
+    const value = valueOf(call, peer, exit)
+    if (value !== undefined) {
+      this.pending.delete(call)
+      return settle(call, value)
     }
     // With a fiber, which is what gives it up from now on.
     const fiber = Effect.runForkWith(context)(
       Effect.catchCause(rest(call, peer, exit), (cause) => {
-        this.#pending.delete(call.id)
+        this.pending.delete(call)
         return call.exit(Exit.failCause(cause))
       })
     )
-    if (fiber.pollUnsafe() === undefined) this.#pending.set(call.id, { call, cancel: Fiber.interrupt(fiber) })
-    else this.#pending.delete(call.id)
+    if (fiber.pollUnsafe() === undefined) this.pending.set({ call, cancel: Fiber.interrupt(fiber) })
+    else this.pending.delete(call)
   }
 }

@@ -6,6 +6,7 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Rpc from "effect/rpc/Rpc"
 import * as RpcClient from "effect/rpc/RpcClient"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
@@ -13,22 +14,23 @@ import { type FromServer, type Request, RequestId } from "effect/rpc/RpcMessage"
 import type * as Scope from "effect/Scope"
 import * as Balance from "../../Balance.ts"
 import { CurrentCaller } from "../../Caller.ts"
-import { within } from "../../Deadline.ts"
+import { CurrentDeadline, within } from "../../Deadline.ts"
 import { NodeClosedError } from "../../FunctionError.ts"
 import { OptionsError } from "../../NodeOptions.ts"
 import { Any, type Peer, Peers, type Where } from "../../Peers.ts"
 import type * as Sessions from "../../Sessions.ts"
 import type { Kind } from "../balance/kind.ts"
 import * as Members from "../balance/members.ts"
-import type { Verdict } from "../balance/run.ts"
+import type { Looked, Verdict } from "../balance/run.ts"
 import type { Service } from "../balance/service.ts"
 import { verdictOf } from "../balance/verdicts.ts"
 import { clientOf, type Options } from "./rpcClient.ts"
 import type { Answer } from "./rpcClientAnswer.ts"
 import { Call, type Client, type RpcError, tagOf } from "./rpcClientCall.ts"
 import { streamed } from "./rpcClientStream.ts"
-import { attempted } from "./rpcClientUnary.ts"
+import { attempted, received } from "./rpcClientUnary.ts"
 import * as Codec from "./rpcCodec.ts"
+import { Attempts } from "./rpcServiceUnary.ts"
 import * as Wire from "./rpcWire.ts"
 
 /** What a call may fail with, besides what its group declares. */
@@ -100,20 +102,33 @@ interface Function {
   readonly resume: ((payload: unknown, received: Received) => unknown) | undefined
 }
 
+/** Why nobody is there, as far as it is known. */
+type Explain = (error: Balance.NobodyThereError) => Effect.Effect<never, Balance.NobodyThereError | NodeClosedError>
+
 class Calls {
+  readonly attempts: Attempts
   readonly #client: Client
   readonly #service: Service<Peer, Failure>
   readonly #functions = new Map<string, Function>()
+  readonly #explain: Explain
+  /** Milliseconds that a call may take; Infinity for no end. */
+  readonly #timeout: number
 
   constructor(
     client: Client,
     service: Service<Peer, Failure>,
     group: RpcGroup.RpcGroup<any>,
     codec: Codec.Codec,
-    options: ServiceOptions
+    options: ServiceOptions,
+    explain: Explain
   ) {
+    this.attempts = new Attempts(client, service)
     this.#client = client
     this.#service = service
+    this.#explain = explain
+    this.#timeout = options.timeout === undefined
+      ? Infinity
+      : Duration.toMillis(Duration.fromInputUnsafe(options.timeout))
     for (const rpc of group.requests.values() as Iterable<unknown> as Iterable<Rpc.AnyWithProps>) {
       const wire = Wire.wireOf(rpc, codec)
       const idempotent = Context.get(rpc.annotations as Context.Context<never>, Balance.Idempotent)
@@ -125,16 +140,59 @@ class Calls {
     }
   }
 
-  run(message: Request<Rpc.Any>): Effect.Effect<Answer, Failure | Balance.OverloadedError | Balance.NobodyThereError> {
+  /** Calls one of the peers, and gives the caller what comes of it. */
+  run(message: Request<Rpc.Any>): Effect.Effect<void, ServiceError> {
     const known = this.#functions.get(message.tag)!
     const { kind, wire } = known
-    const attempt = wire.isStream
+    return Effect.withFiber((fiber) => {
+      const { context } = fiber
+      const isPlain = !wire.isStream && message.discard !== true && this.#timeout === Infinity &&
+        kind.delay === undefined && fiber.getRef(CurrentDeadline) === undefined
+      if (!isPlain) return this.#slow(known, message, context)
+      const { span } = fiber.cache
+      const began = this.attempts.begin(wire, kind, message, span, (waiting, exit) => {
+        const { call, endpoint, peer, since } = waiting
+        const first = counted(call, received(call, peer, exit))
+        const rest = this.#service.rest(endpoint, since, first, ...this.#callOf(known, message, context))
+        return Effect.runForkWith(context)(
+          Effect.catchCause(this.#answered(message, rest), (cause) => this.#give(message, Exit.failCause(cause)))
+        )
+      })
+      if (began === "sent") return Effect.void
+      return this.#slow(known, message, context, began === "unencoded" ? undefined : began)
+    })
+  }
+
+  /** With a fiber, which is the caller's. */
+  #slow(known: Function, message: Request<Rpc.Any>, context: Context.Context<never>, looked?: Looked) {
+    const run = this.#service.runNow(...this.#callOf(known, message, context, looked))
+    return this.#answered(message, this.#timeout === Infinity ? run : within(this.#timeout)(run))
+  }
+
+  /** What the engine is told of a call. */
+  #callOf(known: Function, message: Request<Rpc.Any>, context: Context.Context<never>, looked?: Looked) {
+    const attempt = known.wire.isStream
       ? this.#streaming(known, message)
       : (peer: Peer) => this.#attempt(known, message, peer, attempted)
-    return Effect.withFiber((fiber) => {
-      const caller = fiber.getRef(CurrentCaller)?.publicKey
-      return this.#service.runNow(kind, attempt, { payload: message.payload, caller })
+    const caller = Context.get(context, CurrentCaller)?.publicKey
+    return [known.kind, attempt, { payload: message.payload, caller, looked }] as const
+  }
+
+  #answered(
+    message: Request<Rpc.Any>,
+    run: Effect.Effect<Answer, Failure | Balance.OverloadedError | Balance.NobodyThereError>
+  ): Effect.Effect<void, ServiceError> {
+    return Effect.matchEffect(run, {
+      onSuccess: ({ exit }) => this.#give(message, exit),
+      onFailure: (error): Effect.Effect<void, ServiceError> =>
+        error._tag === "NobodyThereError"
+          ? this.#explain(error)
+          : Effect.fail(error._tag === "Midway" ? error.error : error)
     })
+  }
+
+  #give(message: Request<Rpc.Any>, exit: Exit.Exit<any, any>): Effect.Effect<void> {
+    return this.#client.write({ _tag: "Exit", clientId: 0, requestId: message.id, exit } as FromServer<any>)
   }
 
   #attempt(
@@ -171,7 +229,6 @@ class Calls {
   }
 }
 
-/** Why nobody is there, as far as it is known. */
 const explained = (
   peers: Peers["Service"],
   where: Where,
@@ -204,7 +261,6 @@ export const make = <Rpcs extends Rpc.Any>(
     const name = named(group)
     const client: Client = yield* clientOf(
       { ...options, timeout: undefined },
-      false,
       (message): Effect.Effect<void> => made.write(message as FromServer<Rpcs>)
     )
     const service = yield* Members.make<Failure>({
@@ -217,13 +273,15 @@ export const make = <Rpcs extends Rpc.Any>(
       classify,
       closed: () => new NodeClosedError({ node: peers.name })
     })
-    const calls = new Calls(client, service, group, yield* Codec.Current, {
-      ...options,
-      hedge: yield* hedgeOf(options)
-    })
-    const timeout = options.timeout === undefined
-      ? Infinity
-      : Duration.toMillis(Duration.fromInputUnsafe(options.timeout))
+    const calls = new Calls(
+      client,
+      service,
+      group,
+      yield* Codec.Current,
+      { ...options, hedge: yield* hedgeOf(options) },
+      (error) => explained(peers, where, error)
+    )
+    yield* Effect.addFinalizer(() => calls.attempts.close)
     let lastRequest = 0
 
     const made = yield* RpcClient.makeNoSerialization<Rpcs, ServiceError>(group, {
@@ -232,17 +290,9 @@ export const make = <Rpcs extends Rpc.Any>(
       spanPrefix: options.spanPrefix,
       ...(options.spanAttributes === undefined ? {} : { spanAttributes: { ...options.spanAttributes } }),
       onFromClient: ({ message }) => {
-        // A call that is given up is so by its fiber.
-        if (message._tag !== "Request") return Effect.void
-        const run = calls.run(message as unknown as Request<Rpc.Any>)
-        return Effect.matchEffect(timeout === Infinity ? run : within(timeout)(run), {
-          onSuccess: ({ exit }) =>
-            client.write({ _tag: "Exit", clientId: 0, requestId: message.id, exit } as FromServer<any>),
-          onFailure: (error): Effect.Effect<void, ServiceError> =>
-            error._tag === "NobodyThereError"
-              ? explained(peers, where, error)
-              : Effect.fail(error._tag === "Midway" ? error.error : error)
-        })
+        if (message._tag === "Request") return calls.run(message as unknown as Request<Rpc.Any>)
+        // Where it has a fiber that is the caller's, that gives it up.
+        return message._tag === "Interrupt" ? calls.attempts.interrupt(Number(message.requestId)) : Effect.void
       }
     })
     return made.client as RpcClient.RpcClient<Rpcs, ServiceError>
