@@ -127,7 +127,7 @@ const measure = (pair: Pairs.Pair<SubjectName>, atOnce: number, { calls, top }: 
   Effect.gen(function*() {
     const { client, server } = pair
     const each = Math.ceil(calls / atOnce)
-    const ask = client.call("Calls", { count: each * atOnce, atOnce, bytes: Turns.messageBytes }, "1 minute")
+    const ask = client.call("Calls", { count: each * atOnce, atOnce, bytes: Turns.messageBytes }, "5 minutes")
     yield* ask
     yield* client.call("AllocationsStart", null)
     yield* server.call("AllocationsStart", null)

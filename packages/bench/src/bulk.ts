@@ -15,6 +15,7 @@ import * as Schema from "effect/Schema"
 import { randomBytes } from "node:crypto"
 import { join } from "node:path"
 import type { Subject } from "./harness/calls.ts"
+import * as Effort from "./harness/effort.ts"
 import { type Goal, goal, GoalSchema } from "./harness/goal.ts"
 import * as Machine from "./harness/machine.ts"
 import * as Pairs from "./harness/pairs.ts"
@@ -50,12 +51,16 @@ export const Cell = Schema.Struct({
   /** Millions of bytes a second, of the fastest round and of the median one. */
   fastest: Schema.Number,
   median: Schema.Number,
+  spread: Effort.Spread,
   /** The fastest as a share of the fastest raw one, and of that with a box a chunk. */
   ofRaw: Schema.Number,
   ofBox: Schema.Number,
   /** Processor seconds of the fastest round. */
   senderCpu: Schema.Number,
   receiverCpu: Schema.Number,
+  /** What both spent on a MiB in the fastest round. */
+  client: Effort.Effort,
+  server: Effort.Effort,
   sender: Memory,
   receiver: Memory
 })
@@ -114,10 +119,12 @@ const measure = (pair: Pairs.Pair<SubjectName>, streams: number, { mib, profile 
       transfer(pair, mib, streams),
       profile === undefined ? undefined : join(profile, `${pair.name}-${streams}`)
     ),
-    ({ clientMillis, result, serverMillis }) => ({
+    ({ client, clientMillis, result, server, serverMillis }) => ({
       perSecond: mib * 1_048_576 / 1e3 / result.millis,
       senderCpu: clientMillis / 1_000,
-      receiverCpu: serverMillis / 1_000
+      receiverCpu: serverMillis / 1_000,
+      client: Effort.between(...client, mib),
+      server: Effort.between(...server, mib)
     })
   )
 
@@ -189,6 +196,9 @@ export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError
         streams,
         fastest: best.perSecond,
         median: Samples.from(measured.map(({ perSecond }) => perSecond)).percentile(0.5),
+        spread: Effort.spreadOf(measured.map(({ perSecond }) => perSecond)),
+        client: best.client,
+        server: best.server,
         ofRaw: best.perSecond / fastestOf("raw"),
         ofBox: best.perSecond / fastestOf("raw-box"),
         senderCpu: best.senderCpu,
@@ -234,6 +244,12 @@ export const format = (report: Report): string =>
         memory(cell.sender),
         memory(cell.receiver)
       ])
+    ),
+    "",
+    Effort.format(
+      report.cells.map((cell): Effort.Row => ({ ...cell, title: titles[cell.subject], atOnce: `${cell.streams}` })),
+      "MiB",
+      "MB/s"
     ),
     "",
     ...report.goals.map(({ text }) => text)

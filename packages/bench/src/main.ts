@@ -1,5 +1,5 @@
 /**
- * The benchmarks of pnet: `pnpm bench raw`, `rpc`, `typed`, `commands`, `bulk`, `goals`, `allocations`, `idle`, `contact`, `crowd`, `service`, `crypto`. Each prints a table
+ * The benchmarks of pnet: `pnpm bench raw`, `rpc`, `typed`, `commands`, `bulk`, `peers`, `goals`, `allocations`, `idle`, `contact`, `crowd`, `service`, `crypto`. Each prints a table
  * and, with `--json FILE`, writes the numbers. Sockets are bound to 127.0.0.1 and broadcasts go to 127.255.255.255 alone.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -17,6 +17,7 @@ import * as CryptoBench from "./crypto.ts"
 import * as Goals from "./goals.ts"
 import * as Flags from "./harness/flags.ts"
 import * as Idle from "./idle.ts"
+import * as Peers from "./peers.ts"
 import * as Raw from "./raw.ts"
 import * as Rpc from "./rpc.ts"
 import * as Service from "./service.ts"
@@ -106,6 +107,33 @@ const allocations = Command.make("allocations", {
   Command.withDescription("Bytes that a call allocates on each side, for each way to call")
 )
 
+const peers = Command.make("peers", {
+  seconds: Flags.seconds(1),
+  atOnce,
+  only: Flags.only(Peers.subjects, ""),
+  calls: Flag.Boolean("calls").pipe(
+    Flag.withDefault(true),
+    Flag.withDescription("Measure calls (default); --no-calls: bulk alone")
+  ),
+  mib: Flag.Int("mib").pipe(
+    Flag.filter((n) => n >= 0 && n <= 8_192, (n) => `--mib is 0 to 8192, not ${n}`),
+    Flag.withDefault(256),
+    Flag.withDescription("MiB of each transfer, 0 for none (default 256)")
+  ),
+  rounds: Flags.rounds(3),
+  into: optional(Flag.String("into"), "A folder to install the others into (default: a cache of the workspace)"),
+  write: Flag.Boolean("write").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription("Make docs/performance.md and its picture anew; what is not measured now stays as it was")
+  ),
+  profile,
+  pin,
+  ...conditions,
+  json
+}, Peers.main).pipe(
+  Command.withDescription("pnet beside what would be used instead: js-libp2p, zeromq, NATS, gRPC, cote, moleculer")
+)
+
 const goals = Command.make("goals", {
   only: Flags.only(Goals.parts, ""),
   seconds: Flags.seconds(1),
@@ -172,7 +200,21 @@ const crypto = Command.make("crypto", { seconds: Flags.seconds(0.3), json }, Cry
 
 Command.make("bench").pipe(
   Command.withDescription("The benchmarks of pnet"),
-  Command.withSubcommands([raw, rpc, typed, commands, bulk, goals, allocations, idle, contact, crowd, service, crypto]),
+  Command.withSubcommands([
+    raw,
+    rpc,
+    typed,
+    commands,
+    bulk,
+    peers,
+    goals,
+    allocations,
+    idle,
+    contact,
+    crowd,
+    service,
+    crypto
+  ]),
   Command.run({ version: "0.1.0" }),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain

@@ -3,6 +3,7 @@ import * as Programs from "@pnet/lab/processes/programs"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { execFile } from "node:child_process"
+import { readFileSync } from "node:fs"
 import { mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -15,6 +16,10 @@ import * as Crowd from "../src/crowd.ts"
 import * as CryptoBench from "../src/crypto.ts"
 import * as Goals from "../src/goals.ts"
 import * as Idle from "../src/idle.ts"
+import * as Peers from "../src/peers.ts"
+import * as Figures from "../src/peers/figures.ts"
+import * as Page from "../src/peers/page.ts"
+import { draw } from "../src/peers/picture.ts"
 import * as Raw from "../src/raw.ts"
 import * as Rpc from "../src/rpc.ts"
 import * as Service from "../src/service.ts"
@@ -24,26 +29,34 @@ const [main, worker] = Programs.files([
   fileURLToPath(new URL("../src/main.ts", import.meta.url)),
   fileURLToPath(new URL("../src/harness/worker.ts", import.meta.url))
 ])
-const env = { ...process.env, PNET_BENCH_WORKER: worker }
+const env = {
+  ...process.env,
+  PNET_BENCH_WORKER: worker,
+  PNET_BENCH_FOLDER: fileURLToPath(new URL("../", import.meta.url))
+}
 
 /** Runs a benchmark as `pnpm bench` does; what it printed, and what it wrote. */
-const bench = <S extends Schema.Top>(report: S, ...args: ReadonlyArray<string>) =>
+const bench = <S extends Schema.Top>(
+  report: S,
+  ...[first, ...rest]: readonly [string | Record<string, string>, ...ReadonlyArray<string>]
+) =>
   Effect.gen(function*() {
+    const [more, args] = typeof first === "string" ? [{}, [first, ...rest]] : [first, rest]
     const folder = yield* Effect.acquireRelease(
       Effect.promise(() => mkdtemp(join(tmpdir(), "pnet-bench-"))),
       (folder) => Effect.promise(() => rm(folder, { recursive: true }))
     )
     const json = join(folder, "report.json")
     const printed = yield* Effect.callback<string, Error>((resume) => {
-      const child = execFile(process.execPath, [main!, ...args, "--json", json], { env }, (error, stdout) =>
-        resume(error === null ? Effect.succeed(stdout) : Effect.fail(error)))
-      return Effect.sync(() =>
-        void child.kill()
+      const child = execFile(
+        process.execPath,
+        [main!, ...args, "--json", json],
+        { env: { ...env, ...more } },
+        (error, stdout) => resume(error === null ? Effect.succeed(stdout) : Effect.fail(error))
       )
+      return Effect.sync(() => void child.kill())
     })
-    const text = yield* Effect.promise(() =>
-      readFile(json, "utf8")
-    )
+    const text = yield* Effect.promise(() => readFile(json, "utf8"))
     return { printed, report: yield* Schema.decodeUnknownEffect(Schema.fromJsonString(report))(text) }
   })
 
@@ -231,6 +244,52 @@ describe("bench", () => {
       }
       assert.include(printed, "RAW message, 16 at once, asking side:")
     }))
+
+  it.live("peers measures what is here, and says in a line what cannot be had", () =>
+    Effect.gen(function*() {
+      const into = yield* Effect.acquireRelease(
+        Effect.promise(() => mkdtemp(join(tmpdir(), "pnet-peers-"))),
+        (folder) => Effect.promise(() => rm(folder, { recursive: true }))
+      )
+      const { printed, report } = yield* bench(
+        Peers.Report,
+        { npm_config_offline: "true", npm_config_cache: into },
+        "peers",
+        ...["pnet-command", "cote", "tls", "raw"].flatMap((name) => ["--only", name]),
+        "--into",
+        into,
+        "--seconds",
+        "0.1",
+        "--rounds",
+        "1",
+        "--at-once",
+        "16",
+        "--mib",
+        "2"
+      )
+      assert.deepStrictEqual(report.calls.map(({ subject }) => subject), ["pnet-command", "tls", "raw"])
+      assert.deepStrictEqual(report.bulk.map(({ subject }) => subject), ["tls", "raw"])
+      for (const { messages } of report.calls) assert.isAbove(messages, 0)
+      for (const { megabytes } of report.bulk) assert.isAbove(megabytes, 0)
+      const [cote] = report.leftOut
+      assert.deepStrictEqual(report.leftOut.map(({ subject }) => subject), ["cote"])
+      assert.include(printed.split("\n"), `Left out: cote: ${cote!.reason}`)
+    }))
+
+  it("the page of performance and its picture are made of the figures that are kept", () => {
+    const figures = Schema.decodeUnknownSync(Schema.fromJsonString(Figures.Figures))(
+      readFileSync(Page.files.figures, "utf8")
+    )
+    const page = readFileSync(Page.files.page, "utf8")
+    assert.strictEqual(Page.withFigures(page, figures), page)
+    assert.strictEqual(draw(figures), readFileSync(Page.files.picture, "utf8"))
+    // What is measured again takes the place of what was.
+    const again = { ...figures, calls: [{ ...figures.calls[0]!, perSecond: 1 }], bulk: [] }
+    const merged = Figures.merge(figures, again)
+    assert.strictEqual(merged.calls.length, figures.calls.length)
+    assert.strictEqual(merged.calls.filter(({ perSecond }) => perSecond === 1).length, 1)
+    assert.deepStrictEqual(merged.bulk, figures.bulk)
+  })
 
   it.live("goals lists what is meant to be reached and whether it is", () =>
     Effect.gen(function*() {

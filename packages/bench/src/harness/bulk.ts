@@ -8,7 +8,8 @@
  */
 import { type Boxer, boxOverhead, type Crypto, nonceLength, type SharedKey } from "@pnet/core/Crypto"
 import { randomBytes } from "node:crypto"
-import { createServer, type Server, Socket } from "node:net"
+import type { Server } from "node:net"
+import * as Sockets from "./sockets.ts"
 
 /** Bytes of a chunk. */
 export const chunkBytes = 65_536
@@ -74,9 +75,9 @@ const opener = (boxer: Boxer, onBytes: (count: number) => void) => {
 }
 
 /** Counts what it is sent, on a free port of loopback. */
-export const serve = (sealing: Sealing | undefined): Promise<Server> =>
+export const serve = (sealing: Sealing | undefined, tls?: Sockets.Certificate | undefined): Promise<Server> =>
   new Promise((resolve, reject) => {
-    const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
+    const server = Sockets.serve(tls, (socket) => {
       let count = 0
       const add = (bytes: number) => {
         count += bytes
@@ -93,11 +94,13 @@ export const serve = (sealing: Sealing | undefined): Promise<Server> =>
   })
 
 /** Sends so many bytes over a connection of its own, and waits until they were counted. */
-export const transfer = (port: number, bytes: number, sealing: Sealing | undefined): Promise<void> =>
+export const transfer = (
+  port: number,
+  bytes: number,
+  sealing: Sealing | undefined,
+  tls?: Sockets.Certificate | undefined
+): Promise<void> =>
   new Promise((resolve, reject) => {
-    const socket = new Socket()
-    socket.setNoDelay(true)
-    socket.once("error", reject)
     const chunk = new Uint8Array(chunkBytes).fill(7)
     let left = Math.ceil(bytes / chunkBytes)
     const expected = left * chunkBytes
@@ -122,15 +125,16 @@ export const transfer = (port: number, bytes: number, sealing: Sealing | undefin
       socket.end()
     }
     let answer = ""
+    const socket = Sockets.connect(port, tls, () => {
+      if (boxer !== undefined) socket.write(prefix)
+      pump()
+    })
+    socket.once("error", reject)
     socket.on("data", (chunk) => {
       answer += chunk.toString()
     })
     socket.once("end", () => {
       if (answer === `${expected}`) resolve()
       else reject(new Error(`${answer} bytes came of ${expected}`))
-    })
-    socket.connect(port, "127.0.0.1", () => {
-      if (boxer !== undefined) socket.write(prefix)
-      pump()
     })
   })

@@ -3,6 +3,7 @@
  */
 import type * as Effect from "effect/Effect"
 import type { Cryptography, Framing, NodeNetworkOptions } from "./nodes.ts"
+import type { Certificate } from "./sockets.ts"
 
 /** What is measured: a raw echo, raw bulk, a BasicNode, an AdvancedNode, an RPC group, or a function of a CommandNode. */
 export type Subject =
@@ -11,9 +12,10 @@ export type Subject =
     readonly batched: boolean
     /** With a 32-byte key in hex. */
     readonly sealing: { readonly kind: "fresh" | "message" | "batch"; readonly secret: string } | null
+    readonly tls?: Certificate
   }
   /** With a secretbox for each chunk where there is a key. */
-  | { readonly _tag: "Bulk"; readonly secret: string | null }
+  | { readonly _tag: "Bulk"; readonly secret: string | null; readonly tls?: Certificate }
   | { readonly _tag: "Node"; readonly cryptography: Cryptography; readonly network: NodeNetworkOptions }
   | {
     readonly _tag: "Advanced"
@@ -37,6 +39,20 @@ export type Subject =
     readonly network: NodeNetworkOptions
     readonly tracing: boolean
   }
+
+/** A library besides pnet, which has a program of its own (`peers/programs`). What its program takes of this it says itself. */
+export interface Peer extends Partial<Certificate> {
+  readonly _tag: "Peer"
+  /** Whether it encrypts, where it can do both. */
+  readonly secure?: boolean
+  /** Whether all calls go over one stream. */
+  readonly oneStream?: boolean
+  /** The port of a server between the two sides, and its process, whose processor time counts as the answering side's. */
+  readonly port?: number
+  readonly helper?: number
+  /** Two ports that nobody uses. */
+  readonly ports?: readonly [number, number]
+}
 
 /** One measurement. Times are milliseconds. */
 export interface Measured {
@@ -78,12 +94,13 @@ export interface Allocated {
 export interface Calls {
   /** Starts the answering side. The port is a raw echo's; nodes find each other. */
   readonly Serve: {
-    readonly payload: { readonly subject: Subject }
-    readonly result: { readonly port: number; readonly crypto: string }
+    readonly payload: { readonly subject: Subject | Peer }
+    /** `hello` is what else the asking side has to know. */
+    readonly result: { readonly port: number; readonly crypto: string; readonly hello?: unknown }
   }
   /** Starts the asking side. */
   readonly Connect: {
-    readonly payload: { readonly subject: Subject; readonly port: number }
+    readonly payload: { readonly subject: Subject | Peer; readonly port: number; readonly hello?: unknown }
     readonly result: { readonly crypto: string }
   }
   /** Asks, with so many messages on their way, for so long. */

@@ -11,8 +11,9 @@
  */
 import type { Boxer, Crypto, SharedKey } from "@pnet/core/Crypto"
 import { boxOverhead, nonceLength } from "@pnet/core/Crypto"
-import { createServer, type Server, Socket } from "node:net"
+import type { Server, Socket } from "node:net"
 import { Samples } from "./samples.ts"
+import * as Sockets from "./sockets.ts"
 
 /** How the messages of a raw echo are sealed. */
 export interface Sealing {
@@ -25,6 +26,8 @@ export interface Sealing {
 export interface Options {
   readonly batched: boolean
   readonly sealing: Sealing | undefined
+  /** Over TLS, with this certificate, where there is one. */
+  readonly tls?: Sockets.Certificate | undefined
 }
 
 const now = () => performance.now()
@@ -170,9 +173,9 @@ const codec = (sealing: Sealing | undefined): Codec => {
 }
 
 /** Answers every message with itself, on a free port of loopback. */
-export const serve = ({ batched, sealing }: Options): Promise<Server> =>
+export const serve = ({ batched, sealing, tls }: Options): Promise<Server> =>
   new Promise((resolve, reject) => {
-    const server = createServer({ noDelay: true }, (socket) => {
+    const server = Sockets.serve(tls, (socket) => {
       const out = new Outbox(socket, batched, sealing, "answering")
       const { open, seal } = codec(sealing)
       const read = reader(sealing, "asking", open, (message) => out.add(seal(message)))
@@ -197,10 +200,9 @@ export interface Client {
 }
 
 /** Connects to a raw echo. */
-export const connect = (port: number, { batched, sealing }: Options): Promise<Client> =>
+export const connect = (port: number, { batched, sealing, tls }: Options): Promise<Client> =>
   new Promise((resolve, reject) => {
-    const socket = new Socket()
-    socket.setNoDelay(true)
+    const socket = Sockets.connect(port, tls, () => resolve({ measure }))
     socket.once("error", reject)
     const out = new Outbox(socket, batched, sealing, "asking")
     const { open, seal } = codec(sealing)
@@ -239,5 +241,4 @@ export const connect = (port: number, { batched, sealing }: Options): Promise<Cl
         for (let i = 0; i < atOnce; i++) send(now())
         out.flush()
       })
-    socket.connect(port, "127.0.0.1", () => resolve({ measure }))
   })

@@ -65,7 +65,11 @@ export interface Row {
 const both = (row: Row, format: (effort: Effort) => string): string => `${format(row.client)} / ${format(row.server)}`
 
 /** What both processes spent, for people; `undefined` is a rule. */
-export const format = (rows: ReadonlyArray<Row | undefined>, what: string, rate: string): string =>
+export const format = (
+  rows: ReadonlyArray<Row | undefined>,
+  what: "calls" | "messages" | "MiB",
+  rate: string
+): string =>
   table(
     [
       "asking / answering",
@@ -74,7 +78,7 @@ export const format = (rows: ReadonlyArray<Row | undefined>, what: string, rate:
       "CPU, us",
       "of it garbage",
       "idle",
-      `page faults/1,000 ${what}s`,
+      `page faults/1,000 ${what}`,
       "switches/1,000"
     ],
     rows.map((row) =>

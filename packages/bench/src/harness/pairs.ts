@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { join } from "node:path"
-import type { Measured, Subject, Usage } from "./calls.ts"
+import type { Measured, Peer, Subject, Usage } from "./calls.ts"
 import * as Effort from "./effort.ts"
 import type * as Machine from "./machine.ts"
 import * as Workers from "./workers.ts"
@@ -16,17 +16,18 @@ export interface Pair<Name extends string = string> {
   readonly client: Workers.Worker
 }
 
-/** Starts a pair and connects it. */
+/** Starts a pair and connects it; of a program of its own, if one is named. */
 export const start = <Name extends string>(
   name: Name,
-  subject: Subject,
-  machine: Machine.Machine
+  subject: Subject | Peer,
+  machine: Machine.Machine,
+  program?: string | undefined
 ): Effect.Effect<Pair<Name>, Workers.WorkerError, Scope.Scope> =>
   Effect.gen(function*() {
-    const server = yield* Workers.start(`${name} server`, machine.pinned?.[0])
-    const client = yield* Workers.start(`${name} client`, machine.pinned?.[1])
-    const { crypto, port } = yield* server.call("Serve", { subject })
-    yield* client.call("Connect", { subject, port })
+    const server = yield* Workers.start(`${name} server`, machine.pinned?.[0], program)
+    const client = yield* Workers.start(`${name} client`, machine.pinned?.[1], program)
+    const { crypto, hello, port } = yield* server.call("Serve", { subject })
+    yield* client.call("Connect", { subject, port, hello })
     return { name, crypto, server, client }
   })
 

@@ -8,7 +8,7 @@ import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import type { Server } from "node:net"
 import * as Bulk from "./bulk.ts"
-import type { Subject } from "./calls.ts"
+import type { Peer, Subject } from "./calls.ts"
 import * as Commands from "./commands.ts"
 import * as Echo from "./echo.ts"
 import * as Nodes from "./nodes.ts"
@@ -96,13 +96,15 @@ const Kinds: { readonly [Tag in Subject["_tag"]]: Kind<Tag> } = {
     serve: (platform, subject) =>
       Effect.gen(function*() {
         const sealing = yield* echoSealing(platform, subject)
-        const server = yield* Effect.promise(() => Echo.serve({ batched: subject.batched, sealing }))
+        const server = yield* Effect.promise(() => Echo.serve({ batched: subject.batched, sealing, tls: subject.tls }))
         return { port: portOf(server), crypto: nameOf(sealing) }
       }),
     connect: (platform, subject, port) =>
       Effect.gen(function*() {
         const sealing = yield* echoSealing(platform, subject)
-        const client = yield* Effect.promise(() => Echo.connect(port, { batched: subject.batched, sealing }))
+        const client = yield* Effect.promise(() =>
+          Echo.connect(port, { batched: subject.batched, sealing, tls: subject.tls })
+        )
         return { crypto: nameOf(sealing), measure: (options) => Effect.promise(() => client.measure(options)) }
       })
   },
@@ -111,13 +113,13 @@ const Kinds: { readonly [Tag in Subject["_tag"]]: Kind<Tag> } = {
     serve: (platform, subject) =>
       Effect.gen(function*() {
         const sealing = yield* bulkSealing(platform, subject)
-        const server = yield* Effect.promise(() => Bulk.serve(sealing))
+        const server = yield* Effect.promise(() => Bulk.serve(sealing, subject.tls))
         return { port: portOf(server), crypto: nameOf(sealing) }
       }),
     connect: (platform, subject, port) =>
       Effect.map(bulkSealing(platform, subject), (sealing) => ({
         crypto: nameOf(sealing),
-        transfer: ({ bytes }) => Effect.promise(() => Bulk.transfer(port, bytes, sealing))
+        transfer: ({ bytes }) => Effect.promise(() => Bulk.transfer(port, bytes, sealing, subject.tls))
       }))
   },
 
@@ -195,10 +197,15 @@ const Kinds: { readonly [Tag in Subject["_tag"]]: Kind<Tag> } = {
   }
 }
 
+const kindOf = (subject: Subject | Peer): Kind<any> =>
+  subject._tag === "Peer"
+    ? { serve: () => Effect.die("a peer has a program of its own"), connect: () => Effect.die("it has") }
+    : Kinds[subject._tag]
+
 /** Starts the side of a subject that answers. */
-export const serve = (platform: Platform, subject: Subject): Effect.Effect<Answering, unknown> =>
-  (Kinds[subject._tag] as Kind<any>).serve(platform, subject)
+export const serve = (platform: Platform, subject: Subject | Peer): Effect.Effect<Answering, unknown> =>
+  kindOf(subject).serve(platform, subject as any)
 
 /** Starts the side that asks. */
-export const connect = (platform: Platform, subject: Subject, port: number): Effect.Effect<Asking, unknown> =>
-  (Kinds[subject._tag] as Kind<any>).connect(platform, subject, port)
+export const connect = (platform: Platform, subject: Subject | Peer, port: number): Effect.Effect<Asking, unknown> =>
+  kindOf(subject).connect(platform, subject as any, port)

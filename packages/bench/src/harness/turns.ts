@@ -135,6 +135,6 @@ export const format = <Name extends string, Each extends Cell<Name>>(
   return [
     table([...head, ...shares.map(([title]) => title), `CPU/${what} asking`, "answering"], rows),
     "",
-    Effort.format(efforts, what, `${what}s/s`)
+    Effort.format(efforts, `${what}s`, `${what}s/s`)
   ].join("\n")
 }

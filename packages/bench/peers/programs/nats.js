@@ -1,0 +1,41 @@
+/**
+ * NATS through a server of its own on loopback, in clear. Calls: requests to a subject, answered by a subscription's callback. Bulk: publishing to a subject,
+ * with a flush, which waits for the server, after each 2 MiB: the client itself holds whatever it is given.
+ */
+import { connect } from "@nats-io/transport-node"
+import { chunks, counted, run } from "./harness.js"
+
+const connection = (port) => connect({ servers: `127.0.0.1:${port}`, waitOnFirstConnect: true, reconnectTimeWait: 50 })
+
+run({
+  serve: async ({ port }) => {
+    const server = await connection(port)
+    let count = 0
+    server.subscribe("echo", { callback: (_error, message) => message.respond(message.data) })
+    server.subscribe("sink", { callback: (_error, message) => count += message.data.length })
+    server.subscribe("count", {
+      callback: (_error, message) => {
+        message.respond(`${count}`)
+        count = 0
+      }
+    })
+    await server.flush()
+    return { port }
+  },
+
+  connect: async ({ port }) => {
+    const client = await connection(port)
+    return {
+      call: async (message) => (await client.request("echo", message, { timeout: 10_000 })).data,
+      transfer: async (bytes) => {
+        let sent = 0
+        for (const chunk of chunks(bytes)) {
+          client.publish("sink", chunk)
+          if (++sent % 32 === 0) await client.flush()
+        }
+        // In order after all of them: one publisher, one subscriber.
+        counted(bytes, (await client.request("count", "", { timeout: 60_000 })).string())
+      }
+    }
+  }
+})

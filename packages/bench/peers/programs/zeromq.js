@@ -1,0 +1,90 @@
+/**
+ * ZeroMQ, with CURVE or in clear. Calls: a Dealer that numbers its messages, and a Router that sends each back. Bulk: Push to Pull, which has as much on its
+ * way as the high-water mark lets it.
+ */
+import * as zmq from "zeromq"
+import { chunks, counted, run } from "./harness.js"
+
+const serving = (socket, keys) => {
+  if (keys === undefined) return
+  socket.curveServer = true
+  socket.curveSecretKey = keys.secretKey
+}
+
+const asking = (socket, serverKey) => {
+  if (serverKey === undefined) return
+  const { publicKey, secretKey } = zmq.curveKeyPair()
+  socket.curveServerKey = serverKey
+  socket.curvePublicKey = publicKey
+  socket.curveSecretKey = secretKey
+}
+
+const portOf = (socket) => Number(socket.lastEndpoint.split(":").at(-1))
+
+let count = 0
+
+const answer = async (router) => {
+  for await (const [identity, number, message] of router) {
+    await router.send([identity, number, message.length === 0 ? Buffer.from(`${count}`) : message])
+  }
+}
+
+const take = async (pull) => {
+  for await (const [chunk] of pull) count += chunk.length
+}
+
+run({
+  serve: async ({ secure }) => {
+    const keys = secure ? zmq.curveKeyPair() : undefined
+    const router = new zmq.Router()
+    const pull = new zmq.Pull()
+    for (const socket of [router, pull]) {
+      serving(socket, keys)
+      await socket.bind("tcp://127.0.0.1:*")
+    }
+    void answer(router)
+    void take(pull)
+    return { port: portOf(router), hello: { bulk: portOf(pull), key: keys?.publicKey } }
+  },
+
+  connect: async (_subject, port, { bulk, key }) => {
+    const dealer = new zmq.Dealer()
+    const push = new zmq.Push()
+    for (const socket of [dealer, push]) asking(socket, key)
+    dealer.connect(`tcp://127.0.0.1:${port}`)
+    push.connect(`tcp://127.0.0.1:${bulk}`)
+    const open = new Map()
+    let last = 0
+    const read = async () => {
+      for await (const [number, message] of dealer) {
+        const id = number.readUInt32BE(0)
+        open.get(id)(message)
+        open.delete(id)
+      }
+    }
+    void read()
+    const call = (message) =>
+      new Promise((resolve, reject) => {
+        const id = last++ >>> 0
+        const number = Buffer.allocUnsafe(4)
+        number.writeUInt32BE(id)
+        open.set(id, resolve)
+        dealer.send([number, message]).catch(reject)
+      })
+    let before = 0
+    return {
+      call,
+      transfer: async (bytes) => {
+        for (const chunk of chunks(bytes)) await push.send(chunk)
+        const end = before + bytes
+        for (;;) {
+          const there = Number(await call(Buffer.alloc(0)))
+          if (there < end) continue
+          counted(bytes, there - before)
+          before = there
+          return
+        }
+      }
+    }
+  }
+})

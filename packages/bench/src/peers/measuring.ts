@@ -1,0 +1,120 @@
+/** Starts the subjects, as many of them as can be had here, and measures them in turns. */
+import * as Effect from "effect/Effect"
+import { createServer } from "node:net"
+import { join } from "node:path"
+import type { Peer, Subject } from "../harness/calls.ts"
+import * as Effort from "../harness/effort.ts"
+import type * as Machine from "../harness/machine.ts"
+import * as Pairs from "../harness/pairs.ts"
+import * as Turns from "../harness/turns.ts"
+import type * as Workers from "../harness/workers.ts"
+import * as Broker from "./broker.ts"
+import * as Certificate from "./certificate.ts"
+import type { Bulk } from "./figures.ts"
+import * as Installing from "./installing.ts"
+import { about, type Made, start, type SubjectName } from "./subjects.ts"
+
+const freePort = Effect.callback<number>((resume) => {
+  const server = createServer()
+  server.listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
+  })
+})
+
+/** A subject with its processes. */
+export interface Started {
+  readonly name: SubjectName
+  readonly calls: Pairs.Pair<SubjectName>
+  /** The pair for bulk, which may be the same. */
+  readonly bulk: Pairs.Pair<SubjectName> | undefined
+}
+
+/** A subject that cannot be had here. */
+export interface LeftOut {
+  readonly subject: SubjectName
+  readonly reason: string
+}
+
+const oneLine = (detail: string): string => detail.split("\n")[0]!.trim()
+
+/** Makes what the subjects need and starts all that can be had. */
+export const startAll = (names: ReadonlyArray<SubjectName>, machine: Machine.Machine, into: string) =>
+  Effect.gen(function*() {
+    const needed = (what: "program" | "broker") => names.some((name) => about[name][what])
+    const installed = needed("program") ? yield* Installing.install(into) : { reason: "nothing is needed" }
+    const broker = needed("broker") && "folder" in installed
+      ? yield* Broker.start(into, yield* freePort)
+      : { reason: "nothing is needed" }
+    const made: Made = {
+      certificate: Certificate.make(),
+      broker: "pid" in broker ? broker : undefined,
+      ports: Effect.all([freePort, freePort])
+    }
+    const started: Array<Started> = []
+    const leftOut: Array<LeftOut> = []
+    for (const name of names) {
+      const { broker: needsBroker, noBulk, program } = about[name]
+      const missing = program !== undefined && "reason" in installed
+        ? installed.reason
+        : needsBroker === true && "reason" in broker
+        ? broker.reason
+        : undefined
+      if (missing !== undefined) {
+        leftOut.push({ subject: name, reason: oneLine(missing) })
+        continue
+      }
+      const file = program !== undefined && "folder" in installed ? join(installed.folder, program) : undefined
+      const subject = yield* start(name, made)
+      const pair = (subject: Subject | Peer) => Pairs.start(name, subject, machine, file)
+      const result = yield* Effect.result(Effect.gen(function*() {
+        const calls = yield* pair(subject.calls)
+        const bulk = noBulk !== undefined
+          ? undefined
+          : subject.bulk === undefined
+          ? calls
+          : yield* pair(subject.bulk)
+        // What does not work here is found out before anything is measured.
+        yield* Pairs.warm(calls, { atOnce: 1, seconds: 0.05, bytes: Turns.messageBytes })
+        if (bulk !== undefined) yield* transfer(bulk, 1)
+        return { name, calls, bulk }
+      }))
+      if (result._tag === "Success") started.push(result.success)
+      else leftOut.push({ subject: name, reason: oneLine(result.failure.detail) })
+    }
+    return { started, leftOut }
+  })
+
+const transfer = (pair: Pairs.Pair<SubjectName>, mib: number) =>
+  pair.client.call("Transfer", { bytes: mib * 1_048_576, streams: 1 }, "2 minutes")
+
+// Typed streams come from the side that answers; all else is sent by the side that asks.
+const receives = (name: SubjectName): boolean => name === "pnet-typed" || name === "effect"
+
+/** Many bytes one way through each, in turns. */
+export const measureBulk = (
+  started: ReadonlyArray<Started>,
+  { mib, rounds }: { readonly mib: number; readonly rounds: number }
+): Effect.Effect<ReadonlyArray<Bulk>, Workers.WorkerError> =>
+  Effect.gen(function*() {
+    const tasks = started.flatMap(({ bulk, name }) =>
+      bulk === undefined ? [] : [{ name, pair: bulk, measured: [] as Array<Omit<Bulk, "spread" | "subject">> }]
+    )
+    for (const { pair } of tasks) yield* transfer(pair, Math.min(16, mib))
+    for (let round = 0; round < rounds; round++) {
+      for (const { measured, name, pair } of tasks) {
+        const { clientMillis, result, serverMillis } = yield* Pairs.observe(pair, transfer(pair, mib))
+        const [sending, receiving] = receives(name) ? [serverMillis, clientMillis] : [clientMillis, serverMillis]
+        measured.push({
+          megabytes: mib * 1_048_576 / 1e3 / result.millis,
+          sendingMicros: sending * 1_000 / mib,
+          receivingMicros: receiving * 1_000 / mib
+        })
+      }
+    }
+    return tasks.map(({ measured, name }) => ({
+      ...measured.reduce((best, one) => one.megabytes > best.megabytes ? one : best),
+      subject: name,
+      spread: Effort.spreadOf(measured.map(({ megabytes }) => megabytes))
+    }))
+  })
