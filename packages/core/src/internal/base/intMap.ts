@@ -15,6 +15,8 @@ export class IntMap<A> {
   #keys = new Float64Array(minimum)
   #values: Array<A | undefined> = slots<A>(minimum)
   #mask = minimum - 1
+  /** How many went lately with the table next to empty. */
+  #spare = 0
 
   #find(key: number): number {
     let at = key & this.#mask
@@ -59,7 +61,9 @@ export class IntMap<A> {
     }
     this.#keys[hole] = 0
     this.#values[hole] = undefined
-    if (this.#mask >= minimum * 4 && this.size * 16 < this.#mask) this.#resize((this.#mask + 1) / 4)
+    if (this.#mask < minimum * 4 || this.size * 16 >= this.#mask) this.#spare = 0
+    // As many as it was made for have gone since: those that come and go in crowds do not have it made anew for each of them.
+    else if (++this.#spare > this.#mask) this.#resize((this.#mask + 1) / 4)
     return true
   }
 
@@ -86,6 +90,7 @@ export class IntMap<A> {
     this.#keys = new Float64Array(length)
     this.#values = slots<A>(length)
     this.#mask = length - 1
+    this.#spare = 0
   }
 
   #resize(length: number): void {

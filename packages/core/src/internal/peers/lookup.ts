@@ -47,6 +47,9 @@ export class Lookup {
   get(name: string): Effect.Effect<Peer | undefined> {
     const { conflicts, table } = this.#parts
     return Effect.suspend(() => {
+      // Nearly always, and on the way of every call.
+      const only = this.#closed ? undefined : table.only(name)
+      if (only !== undefined) return Effect.succeed(only.as(name))
       const entries = table.named(name)
       const [first] = entries
       if (first === undefined || this.#closed) return Effect.undefined

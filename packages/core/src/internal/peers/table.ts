@@ -44,6 +44,12 @@ export class Table {
     })
   }
 
+  /** The one of a name; `undefined` also where several have it. */
+  only(name: string): Entry | undefined {
+    const key = this.#byName.get(name)
+    return typeof key === "string" ? this.find(key) : undefined
+  }
+
   /** Whether more than one peer has a name. */
   get isAnyShared(): boolean {
     return this.#shared > 0
