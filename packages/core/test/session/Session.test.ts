@@ -108,6 +108,56 @@ describe("a session", () => {
       assert.deepStrictEqual(one.lent[0]!.slice(), was)
     }).pipe(Effect.scoped))
 
+  it.effect("sends a call that is alone as it is made, and what more is said in the turn when it ends", () =>
+    Effect.gen(function*() {
+      const { lent, session, turns } = yield* make()
+      const call = () => {
+        const stream = session.mux.openStream({ protocol: "command", name: "x" }) as MuxStream
+        stream.write(bytes("question"))
+        stream.end()
+      }
+      call()
+      assert.strictEqual(lent.length, 1)
+      // With a third of all that there are, which leave together.
+      for (let i = 0; i < 6; i++) call()
+      assert.strictEqual(lent.length, 1 + 4)
+      call()
+      assert.strictEqual(lent.length, 1 + 4)
+      yield* turns
+      assert.strictEqual(lent.length, 1 + 4 + 1)
+    }).pipe(Effect.scoped))
+
+  it.effect("sends what was answered in a reader's turn in that turn, a third of it before the rest is answered", () =>
+    Effect.gen(function*() {
+      const order: Array<string> = []
+      const fork = Effect.runForkWith(yield* Effect.context<never>())
+      const opened: Array<MuxStream> = []
+      const world = yield* make({
+        overrides: {
+          onOpen: (stream) => {
+            if (opened.push(stream) === 1) {
+              fork(Effect.andThen(Effect.yieldNow, Effect.sync(() => order.push(`a turn after ${world.lent.length}`))))
+            }
+            stream.write(bytes("answer"))
+            stream.end()
+            order.push(`${opened.length} answered, ${world.lent.length} sent`)
+          }
+        }
+      })
+      const open = JSON.stringify({ protocol: "command", name: "x" })
+      const calls = Array.from({ length: 6 }, (_, i) => [frame(Kind.open, i + 1, open), frame(Kind.end, i + 1)])
+      yield* world.hear(0, ...calls.flat())
+      assert.deepStrictEqual(order, [
+        "1 answered, 0 sent",
+        "2 answered, 1 sent",
+        "3 answered, 1 sent",
+        "4 answered, 2 sent",
+        "5 answered, 2 sent",
+        "6 answered, 3 sent",
+        "a turn after 3"
+      ])
+    }).pipe(Effect.scoped))
+
   it.effect("half-closes behind its last word and drops what still comes, so that the word is not lost", () =>
     Effect.gen(function*() {
       const chunk = new Uint8Array(65_536)

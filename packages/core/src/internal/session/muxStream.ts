@@ -124,6 +124,7 @@ export class MuxStream implements Sender, Reader {
     if (this.localEnded || this.failure !== undefined) return
     this.localEnded = true
     this.#enqueue()
+    this.#mux.outgoing.ended(this)
   }
 
   /** Reads no more: what has come, and what still comes, is dropped. */

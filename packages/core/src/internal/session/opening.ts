@@ -112,7 +112,7 @@ export class Opening implements Pick<Service, "exchange" | "exchangeUnsafe" | "o
         ? session.mux.openStream(openFrame(options, millis))
         : undefined
       if (session !== undefined && typeof opened === "object") {
-        session.usedAt = session.now()
+        session.used()
         if (deadline === undefined) return say(opened, session, data).collect(resume, options.limit)
         const timer = this.#fork(this.#expire(opened, deadline))
         return say(opened, session, data).collect(
@@ -135,7 +135,7 @@ export class Opening implements Pick<Service, "exchange" | "exchangeUnsafe" | "o
     if (session === undefined || !reads(session, options)) return undefined
     const opened = session.mux.openStream(openFrame(options, undefined))
     if (typeof opened !== "object") return undefined
-    session.usedAt = session.now()
+    session.used()
     for (const part of parts) opened.write(part)
     opened.end()
     const onWhole = (whole: Effect.Effect<Uint8Array, Sessions.StreamError>) =>
@@ -219,7 +219,7 @@ export class Opening implements Pick<Service, "exchange" | "exchangeUnsafe" | "o
             )
             continue
           }
-          session.usedAt = session.now()
+          session.used()
           yield* Effect.addFinalizer(() =>
             Effect.sync(() => {
               opened.reset("cancelled", "")

@@ -6,9 +6,6 @@ import * as Frame from "../../Frame.ts"
 import { perPiece } from "../base/pieces.ts"
 import { frame, resetPayload, Type, writeHeader } from "./frames.ts"
 
-/** Streams with something to send that leave together without waiting for more. */
-const plenty = 48
-
 /** A stream, as one that sends. */
 export interface Sender {
   readonly id: number
@@ -24,8 +21,8 @@ export interface Sender {
 export interface Handlers {
   /** There is something to send where there was nothing. */
   readonly onWork: () => void
-  /** So much waits to be sent that it should not wait for more. */
-  readonly onPlenty?: (() => void) | undefined
+  /** One more stream has something to send, or has said all it has to say (`whole`); so many wait. */
+  readonly onMore?: ((waiting: number, whole: boolean) => void) | undefined
 }
 
 /** Control frames of one type that wait, first in, first out. They count for what they hold, which is more than their bytes. */
@@ -119,7 +116,12 @@ export class Outgoing {
     stream.queued = true
     const waiting = this.#ready[stream.own ? Type.msg : Type.rsp].push(stream)
     if (idle) this.#handlers.onWork()
-    else if (waiting === plenty) this.#handlers.onPlenty?.()
+    else this.#handlers.onMore?.(waiting, false)
+  }
+
+  /** A stream has said all it has to say. */
+  ended(stream: Sender): void {
+    if (stream.queued) this.#handlers.onMore?.(this.#ready[stream.own ? Type.msg : Type.rsp].length, true)
   }
 
   // --- what leaves -----------------------------------------------------------------------------------------------------

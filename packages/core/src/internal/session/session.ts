@@ -8,6 +8,7 @@ import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type { Crypto } from "../../Crypto.ts"
+import { nowUnsafe } from "../../Deadline.ts"
 import type * as Frame from "../../Frame.ts"
 import type { Established } from "../../Handshake.ts"
 import type { PeerLostError } from "../../Peers.ts"
@@ -21,6 +22,7 @@ import { Liveness } from "./liveness.ts"
 import { type Flags, MessageBox, overhead } from "./messageBox.ts"
 import { Mux } from "./mux.ts"
 import type { Failure, MuxStream } from "./muxStream.ts"
+import { Pace } from "./pace.ts"
 import { givePage, type Page, recordHeader, takePage } from "./pages.ts"
 
 /** How a session ended. */
@@ -100,13 +102,12 @@ export class Session {
   readonly #box: MessageBox
   /** What the message that is being written lies in. */
   #page: Page | undefined
-  readonly #work = Latch.makeUnsafe(false)
   readonly #readable = Latch.makeUnsafe(true)
   readonly #ended = Latch.makeUnsafe(false)
   readonly #framing: Framing.Framing
   readonly #liveness: Liveness
-  /** Ends the pause before a message. */
-  #go: (() => void) | undefined
+  readonly #pace: Pace
+  #later: (task: () => void) => void = () => {}
   /** A message is being made, which nobody has been given yet. */
   #filling = false
   #saidGoodbye = false
@@ -125,17 +126,22 @@ export class Session {
     this.#liveness = new Liveness(this.startedAt)
     this.usedAt = this.startedAt
     this.#framing = established.binary ? Framing.binary : Framing.text(self, established.peer.publicKey)
+    this.#pace = new Pace({
+      waits: () => this.ending !== undefined || this.mux.outgoing.hasWork,
+      streams: () => this.mux.streams,
+      later: (task) => this.#later(task)
+    })
     this.mux = new Mux({
       chunkSize: options.chunkSize,
       maxStreams: options.maxStreams,
       budget: options.budget,
       onOpen: (stream) => options.onOpen(stream, this),
-      onWork: () => this.#work.openUnsafe(),
-      onPlenty: () => this.#go?.(),
+      onWork: () => this.#pace.work(this.mux.outgoing.owesCredit),
+      onMore: (waiting, whole) => this.#pace.more(waiting, whole),
       onPong: (payload) => this.#onPong(payload),
       onGoAway: (goAway) => this.#onGoAway(goAway),
       onClosed: () => {
-        this.usedAt = this.now()
+        this.used()
         options.onRoom()
         this.#settle()
       }
@@ -143,7 +149,12 @@ export class Session {
   }
 
   now(): number {
-    return Number(this.options.clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+    return nowUnsafe(this.options.clock)
+  }
+
+  /** A stream of it begins, or has ended. While what has come is taken that is when it came: time is not asked for each. */
+  used(): void {
+    this.usedAt = this.#pace.taking ? this.heardAt : this.now()
   }
 
   /** When a MESSAGE came last that opened; pardoned is the time in which this process was frozen. */
@@ -208,7 +219,7 @@ export class Session {
     const failure: Failure = { code: "lost", message: ending.detail, remote: false }
     this.mux.failAll(failure)
     this.#ended.openUnsafe()
-    this.#work.openUnsafe()
+    this.#pace.work(true)
     this.#readable.openUnsafe()
   }
 
@@ -239,6 +250,7 @@ export class Session {
       () => this.ending !== undefined
     )
     const onChunks = (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<void> => {
+      this.#pace.take()
       for (const chunk of chunks) {
         const broken = takeIn(chunk)
         // In the same turn: nobody may read on in between.
@@ -246,6 +258,7 @@ export class Session {
         if (this.ending !== undefined) return Effect.void
       }
       this.mux.begin()
+      this.#pace.taken()
       if (this.mux.outgoing.controlBytes <= controlHighWater) return Effect.void
       this.#readable.closeUnsafe()
       return this.#readable.await
@@ -274,10 +287,13 @@ export class Session {
       broken
     )
     const write = Effect.catch(
-      Effect.whileLoop({
-        while: () => this.ending === undefined,
-        body: () => Effect.andThen(Effect.andThen(this.#work.await, this.#pause), this.#flush),
-        step: () => {}
+      Effect.withFiber((fiber) => {
+        this.#later = (task) => fiber.currentDispatcher.scheduleTask(task, 0)
+        return Effect.whileLoop({
+          while: () => this.ending === undefined,
+          body: () => Effect.andThen(this.#parked, this.#flush),
+          step: () => {}
+        })
       }),
       broken
     )
@@ -297,36 +313,18 @@ export class Session {
 
   // --- writing ---------------------------------------------------------------------------------------------------------
 
-  /**
-   * What comes before a message: whatever else is ready to run now may have more to send, which leaves with the same write.
-   * That includes reading on, and who reads bulk has so much to read that its CREDIT would come late: it leaves at once, or
-   * the other side would stand still. When the messages of many streams wait they leave, too, so that the other side has
-   * something to do while this one goes on.
-   */
-  readonly #pause: Effect.Effect<void> = Effect.withFiber((fiber) =>
-    this.mux.outgoing.owesCredit ? Effect.void : Effect.callback((resume) => {
-      const go = () => {
-        if (this.#go !== go) return
-        this.#go = undefined
-        resume(Effect.void)
-      }
-      this.#go = go
-      fiber.currentDispatcher.scheduleTask(go, 0)
-      return Effect.sync(() => {
-        this.#go = undefined
-      })
-    })
-  )
+  /** Waits until something is to be sent, and for what had better leave with it (`pace`). */
+  readonly #parked: Effect.Effect<void> = Effect.callback((resume) => {
+    const cancel = this.#pace.park(() => resume(Effect.void))
+    return Effect.sync(cancel)
+  })
 
   /** Everything that waits, one message after another. */
   readonly #flush: Effect.Effect<void, ConnectionClosedError> = Effect.suspend(() => {
     this.#filling = true
     const message = this.#nextMessage()
     this.#filling = false
-    if (message === undefined) {
-      this.#work.closeUnsafe()
-      return Effect.void
-    }
+    if (message === undefined) return Effect.void
     this.#liveness.write(this.now())
     this.mux.outgoing.wake()
     return Effect.flatMap(this.options.connection.write(message), () => {

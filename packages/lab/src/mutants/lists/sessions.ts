@@ -41,6 +41,35 @@ const liveness = of(
   }
 )
 
+const pace = of("session", "packages/core/src/internal/session/pace.ts", suites("pace", "Session"), {
+  "pace-taken": [
+    `this.#taking = false
+    this.#send()`,
+    `this.#taking = false`,
+    "what is answered while what came is taken is never sent"
+  ],
+  "pace-lost": [
+    `if (this.#handlers.waits()) this.work(false)`,
+    ``,
+    "what was said while the writer was busy is never sent"
+  ],
+  "pace-alone": [
+    `|| this.#handlers.streams() === 1`,
+    ``,
+    "a call that is alone waits for a turn where there were many before"
+  ],
+  "pace-parts": [
+    `const parts = 3`,
+    `const parts = 1`,
+    "two processes that answer each other take turns"
+  ],
+  "pace-crowd": [
+    `this.#crowd - (this.#crowd >> 3) - 1`,
+    `this.#crowd`,
+    "few calls wait as many did before"
+  ]
+})
+
 const framing = of("session", "packages/core/src/internal/session/framing.ts", wire, {
   "text-key": [
     `if (packet.publicKey !== peer) return "a packet with another key"`,
@@ -773,6 +802,7 @@ export const sessionsList = [
   ...pieces,
   ...liveness,
   ...framing,
+  ...pace,
   ...session,
   ...budgets,
   ...openings,
