@@ -66,7 +66,7 @@ export interface DatagramOptions {
   readonly capacity?: number | undefined
   /**
    * For what comes often: each datagram of an IPv4 socket is given to this when it comes, with the address that it came from, and the reader gets those of
-   * which it says `false`. An implementation that does not have it gives the reader all. It waits for nothing. One that throws has said `false`.
+   * which it says `false`. An implementation that does not have it gives the reader all. It waits for nothing, and does not change the bytes, which may be those of others, too. One that throws has said `false`.
    */
   readonly take?: ((payload: Uint8Array, host: string, port: number) => boolean) | undefined
 }

@@ -21,7 +21,28 @@ const writeError = (kind: DatagramSocket.IoErrorKind, message: string) =>
   })
 
 /** The datagram sockets of a host, by port. */
-const datagramsOf = ofHost(() => new Map<number, Array<DatagramEndpoint>>())
+class Bound {
+  readonly #byPort = new Map<number, ReadonlyArray<DatagramEndpoint>>()
+  // Most of what comes is for the port that adverts are sent to.
+  #lastPort = 0
+  #last: ReadonlyArray<DatagramEndpoint> | undefined
+
+  at(port: number): ReadonlyArray<DatagramEndpoint> | undefined {
+    if (port !== this.#lastPort) {
+      this.#lastPort = port
+      this.#last = this.#byPort.get(port)
+    }
+    return this.#last
+  }
+
+  set(port: number, sockets: ReadonlyArray<DatagramEndpoint>): void {
+    if (sockets.length === 0) this.#byPort.delete(port)
+    else this.#byPort.set(port, sockets)
+    this.#lastPort = 0
+  }
+}
+
+const boundOf = ofHost(() => new Bound())
 
 export class DatagramEndpoint implements Held {
   readonly kind = "datagram"
@@ -50,10 +71,8 @@ export class DatagramEndpoint implements Held {
     this.broadcast = options.broadcast ?? false
     this.#events = events
     this.#take = options.take
-    const datagrams = datagramsOf(process.host)
-    const others = datagrams.get(port)
-    if (others === undefined) datagrams.set(port, [this])
-    else others.push(this)
+    const bound = boundOf(process.host)
+    bound.set(port, [...bound.at(port) ?? [], this])
     process.held.add(this)
   }
 
@@ -62,10 +81,8 @@ export class DatagramEndpoint implements Held {
     if (!this.#open) return
     this.#open = false
     this.process.held.delete(this)
-    const datagrams = datagramsOf(this.process.host)
-    const left = datagrams.get(this.localPort)!.filter((other) => other !== this)
-    if (left.length === 0) datagrams.delete(this.localPort)
-    else datagrams.set(this.localPort, left)
+    const bound = boundOf(this.process.host)
+    bound.set(this.localPort, bound.at(this.localPort)!.filter((other) => other !== this))
   }
 
   vanish(): void {
@@ -93,7 +110,7 @@ export class DatagramEndpoint implements Held {
     return true
   }
 
-  /** To who takes it, and to the reader what he does not take. */
+  /** To who takes it, the same bytes to all, and to the reader what he does not take. */
   #give(payload: Uint8Array, host: string, port: number): void {
     // It may have closed meanwhile, also by what others did that heard the same.
     if (!this.#open) return
@@ -105,7 +122,7 @@ export class DatagramEndpoint implements Held {
         // Whoever reads it finds the same, and says so.
       }
     }
-    this.#events.onPacket(payload, host, port)
+    this.#events.onPacket(copy(payload), host, port)
   }
 
   /** Whether what is sent to an address is for it. */
@@ -146,11 +163,11 @@ const open = (
   const address = Address.parse(options.address)
   if (address === undefined || !host.bindable(address)) return fail("AddressNotAvailable", "EADDRNOTAVAIL")
   const inUse = (port: number) =>
-    (datagramsOf(host).get(port) ?? []).some((other) =>
+    (boundOf(host).at(port) ?? []).some((other) =>
       !(other.reuseAddress && options.reuseAddress === true) &&
       (other.localAddress === address || other.localAddress === Address.any || address === Address.any)
     )
-  const port = options.port === 0 ? host.ephemeral((p) => datagramsOf(host).has(p)) : options.port
+  const port = options.port === 0 ? host.ephemeral((p) => boundOf(host).at(p) !== undefined) : options.port
   if (port === undefined || inUse(port)) return fail("AddressInUse", "EADDRINUSE")
   const endpoint = new DatagramEndpoint(process, address, port, options, events)
   const send = (
@@ -353,12 +370,11 @@ class Sent {
 
   #deliver(to: HostState, broadcast: boolean): void {
     const { destination, port } = this.#header
-    const sockets = datagramsOf(to).get(port)
+    // Those that are there now, whatever those who hear it open.
+    const sockets = boundOf(to).at(port)
     let found = 0
     if (broadcast && sockets !== undefined) {
-      // Those that are there now, whatever those who hear it open.
-      const { length } = sockets
-      for (let i = 0; i < length; i++) {
+      for (let i = 0; i < sockets.length; i++) {
         const socket = sockets[i]!
         if (!socket.hears(destination)) continue
         found++
@@ -375,7 +391,7 @@ class Sent {
   #hand(socket: DatagramEndpoint, to: HostState): void {
     const { payload, sourcePort } = this.#header
     const { trace } = this.#world
-    if (!socket.receive(copy(payload), this.#from, sourcePort)) return this.#drop(to.name, "buffer-full")
+    if (!socket.receive(payload, this.#from, sourcePort)) return this.#drop(to.name, "buffer-full")
     trace.stats.delivered++
     trace.stats.deliveredBytes += payload.length
     this.#tell("udp.deliver", to.name)
@@ -408,7 +424,7 @@ const slabLength = 16_384
 let slab = new Uint8Array(slabLength)
 let used = 0
 
-/** A copy for each receiver, since he may keep it or change it. */
+/** A copy for each who reads it, since he may change it. */
 const copy = (payload: Uint8Array): Uint8Array => {
   const { length } = payload
   if (length > slabLength / 8) return payload.slice()

@@ -2,10 +2,21 @@
 import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
 
+const empty = Context.empty()
+
+/** Of a context what counters are found by and nothing else, since that is looked up for each thing that is counted. Most have none of it. */
+export const contextOf = (context: Context.Context<never>): Context.Context<never> => {
+  const attributes = Context.get(context, Metric.CurrentMetricAttributes)
+  const registry = Context.get(context, Metric.MetricRegistry)
+  return attributes === Context.get(empty, Metric.CurrentMetricAttributes) &&
+      registry === Context.get(empty, Metric.MetricRegistry)
+    ? empty
+    : Context.make(Metric.CurrentMetricAttributes, attributes).pipe(Context.add(Metric.MetricRegistry, registry))
+}
+
 const counters = (name: string, description: string, label: string) => {
   const base = Metric.counter(name, { description, incremental: true })
   const byLabel = new Map<string, Metric.Counter<number>>()
-  const empty = Context.empty()
   /** Adds one under the label's value. The values are pnet's own, never a peer's text, so there are few of them. */
   return (value: string, context: Context.Context<never> = empty): void => {
     let metric = byLabel.get(value)

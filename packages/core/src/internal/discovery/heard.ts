@@ -4,6 +4,7 @@ import type { Sighting } from "../../Discovery.ts"
 import type { Endpoint } from "../../Network.ts"
 import type { NodeName } from "../../Packet.ts"
 import type { PublicKey } from "../../PublicKey.ts"
+import { kept } from "../base/kept.ts"
 import type { Answers } from "./answers.ts"
 import type { Target } from "./interfaces.ts"
 import type { Private } from "./sockets.ts"
@@ -17,17 +18,29 @@ export interface Ear {
   behind: boolean
 }
 
+// As the keys and names of a process: its nodes hear the same of the same peers, and keep it once.
+const recent: Array<Endpoint | undefined> = Array.from({ length: 8_192 })
+
+const sameAsRecent = (endpoint: Endpoint): Endpoint => {
+  const { host, port } = endpoint
+  let hash = port
+  for (let i = 0; i < host.length; i++) hash = Math.imul(hash, 31) + host.charCodeAt(i) | 0
+  const place = hash & (recent.length - 1)
+  const known = recent[place]
+  return known !== undefined && known.host === host && known.port === port ? known : recent[place] = endpoint
+}
+
 /** There is one for each peer, so it has no more to it than it needs. */
 export class Heard implements Sighting {
   readonly name: NodeName
   readonly publicKey: PublicKey
   readonly endpoint: Endpoint
   readonly source: Endpoint
-  readonly via = "broadcast"
   readonly local: boolean
   readonly ear: Ear
   /** What its freshness is known by, where its network has a key. */
-  readonly place: string | undefined
+  readonly place: string | undefined;
+  [kept]: object | undefined = undefined
 
   constructor(
     said: { readonly name: NodeName; readonly publicKey: PublicKey; readonly endpoint: Endpoint },
@@ -35,11 +48,15 @@ export class Heard implements Sighting {
   ) {
     this.name = said.name
     this.publicKey = said.publicKey
-    this.endpoint = said.endpoint
-    this.source = from.source
+    this.endpoint = sameAsRecent(said.endpoint)
+    this.source = sameAsRecent(from.source)
     this.local = from.local
     this.ear = from.ear
     this.place = from.place
+  }
+
+  get via(): string {
+    return "broadcast"
   }
 
   get answer(): Effect.Effect<void> {

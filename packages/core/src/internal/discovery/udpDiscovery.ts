@@ -95,7 +95,7 @@ export const make = (): Effect.Effect<
       self,
       crypto,
       clock,
-      context,
+      context: Metrics.contextOf(context),
       sockets,
       answers,
       crowd,

@@ -141,7 +141,7 @@ export class Addresses {
     const added = { endpoint, source, host: source.host, proved: false, failed: false }
     const behind = addresses.findIndex(({ failed, proved }) => !proved || failed)
     const at = behind < 0 ? addresses.length : behind
-    this.#all = [...addresses.slice(0, at), added, ...addresses.slice(at)]
+    this.#all = addresses.length === 0 ? [added] : [...addresses.slice(0, at), added, ...addresses.slice(at)]
     this.#trim(added)
   }
 

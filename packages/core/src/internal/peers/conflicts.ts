@@ -55,7 +55,7 @@ export class Conflicts {
   readonly #parts: Parts
   readonly #claims = new Map<string, Map<PublicKey.PublicKey, Claim>>()
   /** The operator's decisions that the trust policy has no place for. */
-  readonly #decided = new Map<string, PublicKey.PublicKey>()
+  #decided: Map<string, PublicKey.PublicKey> | undefined
   readonly #told = Seldom.make()
 
   constructor(parts: Parts) {
@@ -65,14 +65,14 @@ export class Conflicts {
   /** The key that a name belongs to. */
   expected(name: NodeName): Effect.Effect<PublicKey.PublicKey | undefined> {
     return Effect.suspend(() => {
-      const key = this.#decided.get(name)
+      const key = this.#decided?.get(name)
       return key === undefined ? this.#parts.trust.expected(name) : Effect.succeed(key)
     })
   }
 
   /** The same at once, where the policy decides without waiting; else what waits for it. */
   expectedUnsafe(name: NodeName): PublicKey.PublicKey | undefined | Effect.Effect<PublicKey.PublicKey | undefined> {
-    const decided = this.#decided.get(name)
+    const decided = this.#decided?.get(name)
     if (decided !== undefined) return decided
     // Each advert asks this, and most policies know.
     const asked = this.#parts.trust.expected(name)
@@ -87,7 +87,7 @@ export class Conflicts {
   /** Whether a key that proved itself under a name is a peer by that: not under this node's, or one that the operator decided is another key's. */
   mayProve(name: string, publicKey: PublicKey.PublicKey): boolean {
     const { own, ownName } = this.#parts
-    return publicKey !== own && name !== ownName && (this.#decided.get(name) ?? publicKey) === publicKey
+    return publicKey !== own && name !== ownName && (this.#decided?.get(name) ?? publicKey) === publicKey
   }
 
   /** Keeps an advert of another key than the name belongs to. */
@@ -109,8 +109,10 @@ export class Conflicts {
     const { limits, trust } = this.#parts
     return Effect.gen({ self: this }, function*() {
       yield* trust.pin(name, publicKey)
-      this.#decided.delete(name)
-      if ((yield* trust.expected(name)) !== publicKey) remember(this.#decided, name, publicKey, limits.provedPeers)
+      this.#decided?.delete(name)
+      if ((yield* trust.expected(name)) !== publicKey) {
+        remember(this.#decided ??= new Map(), name, publicKey, limits.provedPeers)
+      }
     })
   }
 

@@ -4,6 +4,7 @@ import * as Exit from "effect/Exit"
 import type { Offer } from "../../Offer.ts"
 import type { NodeName } from "../../Packet.ts"
 import type * as Peers from "../../Peers.ts"
+import { type Keeps, kept } from "../base/kept.ts"
 import type { Addresses } from "./addresses.ts"
 import type { Places } from "./places.ts"
 
@@ -20,47 +21,77 @@ export interface Saying {
 /** Who it is that was seen. */
 export type Seen = Pick<Peers.Peer, "name" | "publicKey">
 
+// As the keys and names of a process: its nodes hear the same of the same peers, and keep it once.
+const recent: Array<Peers.Peer | undefined> = Array.from({ length: 4_096 })
+
+/** A peer that was just heard, which is the one of another node where that heard the same. */
+const sameAsRecent = (peer: Peers.Peer): Peers.Peer => {
+  const { endpoints, name, proved, publicKey } = peer
+  const place = (publicKey.charCodeAt(0) * 769 + publicKey.charCodeAt(1) * 97 + publicKey.charCodeAt(2) * 13
+    + publicKey.charCodeAt(3)) & (recent.length - 1)
+  const known = recent[place]
+  return known !== undefined && known.publicKey === publicKey && known.name === name && known.proved === proved &&
+      known.endpoints.length === endpoints.length && known.endpoints.every((endpoint, i) => endpoint === endpoints[i])
+    ? known
+    : recent[place] = peer
+}
+
+// First what is looked at for each advert.
 export class Entry {
   /** Its name is one of `names`, and its endpoints are those of `addresses`. */
   peer: Peers.Peer
-  /** Where it was first heard from, which is whose share of the unproved it takes. */
-  readonly host: string
-  readonly addresses: Addresses
-  /**
-   * The names that adverts give it, and the host that says so: anybody can make one up, so none takes the place of what another
-   * host says. Only one where it is fixed.
-   */
-  names: ReadonlyArray<Saying>
-  /** Why adverts do not change its name: its key proved it, or it is pinned to its key. */
-  fixed: "proved" | "pinned" | undefined
   /** By the monotonic clock, in milliseconds. */
   heardAt: number
   /** The advert that was heard last, as long as it has nothing to say that is not known, and when. */
   #said: unknown = undefined
   #saidAt = 0
+  /** The table that it is in, which sees to it. */
+  table: object | undefined = undefined
+  /** Why adverts do not change its name: its key proved it, or it is pinned to its key. */
+  fixed: "proved" | "pinned" | undefined
   /** The sockets that its adverts by broadcast came from, which can be asked; none where it was heard otherwise since. */
-  places: Places | undefined
+  places: Places | undefined = undefined
+  readonly addresses: Addresses
+  /** Where it was first heard from, which is whose share of the unproved it takes. */
+  readonly host: string
+  /**
+   * The names that adverts give it, and the host that says so: anybody can make one up, so none takes the place of what another
+   * host says. Only one where it is fixed.
+   */
+  names: ReadonlyArray<Saying>
   /** A connection with it broke, and nothing has shown since whether it was started anew. */
   broken = false
   /** An advert came from elsewhere while something was held with it, which has shown nothing wrong since. */
   doubted = false
-  /** When it was last found to be started anew. */
-  anewAt = -Infinity
+  /** When it was last found to be started anew, if it was. */
+  anewAt: number | undefined = undefined
   /** Where it is among all of its table, which sees to it. */
   index = -1
   /** What it says that it offers, granted or not, where it was asked. */
-  claimed: Offer | undefined
+  claimed: Offer | undefined = undefined
   /** While it is being asked: what ends that. */
-  probe: Deferred.Deferred<Verdict> | undefined
+  probe: Deferred.Deferred<Verdict> | undefined = undefined
 
   constructor(peer: Seen, host: string, addresses: Addresses, fixed: Entry["fixed"], now: number) {
     const { name, publicKey } = peer
     this.addresses = addresses
-    this.peer = { name, publicKey, endpoints: addresses.endpoints, status: "Online", proved: fixed === "proved" }
+    this.peer = sameAsRecent({
+      name,
+      publicKey,
+      endpoints: addresses.endpoints,
+      status: "Online",
+      proved: fixed === "proved"
+    })
     this.host = host
     this.names = [{ name, host, at: now }]
     this.fixed = fixed
     this.heardAt = now
+  }
+
+  /** The entry of a table that knew a sighting last, if that has it still. */
+  static whichKnows(sighting: object, table: object): Entry | undefined {
+    const { [kept]: entry } = sighting as Keeps
+    return entry instanceof Entry && entry.#said === sighting && entry.table === table ? entry : undefined
   }
 
   hasName(name: NodeName): boolean {
@@ -77,6 +108,7 @@ export class Entry {
 
   /** An advert that has nothing to say that is not known. */
   knows(sighting: object, now: number): void {
+    if (kept in sighting) (sighting as Keeps)[kept] = this
     this.#said = sighting
     this.#saidAt = now
   }

@@ -12,6 +12,8 @@ export class Holds {
   readonly #held = new Map<PublicKey, Set<OnDoubt>>()
   /** Those that said they leave and have not said otherwise since. */
   readonly #leaving = new Set<PublicKey>()
+  /** Whether there may be any: each advert takes its peer off. */
+  #isAnyLeaving = false
 
   isHeld(publicKey: PublicKey): boolean {
     return this.#held.has(publicKey)
@@ -34,11 +36,14 @@ export class Holds {
   /** A peer with which something is held said that it leaves. */
   leaves(publicKey: PublicKey): void {
     this.#leaving.add(publicKey)
+    this.#isAnyLeaving = true
     this.doubt(publicKey, "leaving")
   }
 
   stays(publicKey: PublicKey): void {
+    if (!this.#isAnyLeaving) return
     this.#leaving.delete(publicKey)
+    this.#isAnyLeaving = this.#leaving.size > 0
   }
 
   /** Asks whoever holds something with a peer to find out whether it is there. */

@@ -87,28 +87,28 @@ class Liveness {
         }
         if (at < next && pardon === 0) continue
         next = at + suspectAfter * this.#interval
+        // Those that broadcast are to be heard as often as each other, however many they are.
+        const byBroadcast = asking.interval(undefined)
         for (const entry of table.entries()) {
-          entry.heardAt = Math.min(at, entry.heardAt + pardon)
+          if (pardon > 0) entry.heardAt = Math.min(at, entry.heardAt + pardon)
+          const { heardAt } = entry
+          const interval = entry.places === undefined ? this.#interval : byBroadcast
+          const due = heardAt + suspectAfter * interval
+          // Most were heard, and there is nothing else to look at.
+          if (due > at && due >= next) continue
           // Nobody can ask where there is no address, and the session that makes it a peer notices silence itself.
           if (entry.addresses.isEmpty) continue
-          next = Math.min(next, entry.heardAt + this.#patience(entry))
-          const silent = at - entry.heardAt
           if (entry.peer.status === "Online") {
-            if (silent < this.#patience(entry)) continue
-            next = at
-            if (!asking.asksFirst(entry, at)) yield* this.#suspect(entry, silent)
-          } else if (silent >= this.#patience(entry)) {
-            membership.lose(entry, "Silent")
+            next = Math.min(next, Math.max(at, due))
+            if (due <= at && !asking.asksFirst(entry, at)) yield* this.#suspect(entry, at - heardAt)
+          } else {
+            const lost = heardAt + lostAfter * interval
+            next = Math.min(next, lost)
+            if (lost <= at) membership.lose(entry, "Silent")
           }
         }
       }
     })
-  }
-
-  /** How long it may be silent before something is done about it. */
-  #patience(entry: Entry): number {
-    const { peer: { status } } = entry
-    return (status === "Online" ? suspectAfter : lostAfter) * this.#parts.asking.interval(entry)
   }
 
   #suspect(entry: Entry, silentMillis: number): Effect.Effect<unknown> {

@@ -121,7 +121,7 @@ export class Membership {
   /** It was started anew, and was not missed. Adverts can be made up, so not more often than it would be heard. */
   #anew(entry: Entry): void {
     const now = this.#now()
-    if (!this.#isThere(entry) || now - entry.anewAt < this.#interval) return
+    if (!this.#isThere(entry) || now - (entry.anewAt ?? -Infinity) < this.#interval) return
     entry.anewAt = now
     entry.broken = false
     entry.doubted = false

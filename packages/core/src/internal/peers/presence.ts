@@ -136,6 +136,6 @@ export const make = (capacity: number): Effect.Effect<Presence> =>
       yield* Views.make(() => roll.all),
       yield* Views.make(() => {}),
       yield* PubSub.sliding<PeerEvent>(capacity),
-      yield* Effect.context<never>()
+      Metrics.contextOf(yield* Effect.context<never>())
     )
   })

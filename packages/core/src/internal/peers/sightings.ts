@@ -86,7 +86,7 @@ export class Sightings {
   #decided(sighting: Sighting, expected: PublicKey | undefined): Waits {
     const { conflicts, context, leftOut, membership, now, table } = this.#parts
     const { name, publicKey } = sighting
-    const entry = table.find(publicKey)
+    const entry = Entry.whichKnows(sighting, table) ?? table.find(publicKey)
     if (expected !== undefined && expected !== publicKey) {
       if (entry !== undefined && entry.hasName(name)) membership.loseName(entry, name)
       conflicts.claim(sighting)

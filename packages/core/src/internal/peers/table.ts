@@ -105,6 +105,7 @@ export class Table {
   /** Enters a peer, `kept` from those who flood the unproved; and says whether it was in the table before. */
   enter(entry: Entry, kept: boolean): boolean {
     const { peer: { name, publicKey } } = entry
+    entry.table = this
     entry.index = this.#all.push(entry) - 1
     if (kept) this.#proved.set(publicKey, entry)
     else {
@@ -124,6 +125,7 @@ export class Table {
       last.index = entry.index
       this.#all[entry.index] = last
     }
+    entry.table = undefined
     for (const { name } of entry.names) this.#unindex(name, publicKey)
     if (this.#unproved.delete(publicKey)) this.#count(entry.host, -1)
     else this.#proved.delete(publicKey)
@@ -145,14 +147,18 @@ export class Table {
   takeNames(entry: Entry, kept: (name: Saying) => boolean, added: Saying): void {
     const { publicKey } = entry.peer
     entry.touch()
-    const names: Array<Saying> = []
-    for (const one of entry.names) {
-      if (one.name === added.name) continue
-      if (kept(one)) names.push(one)
-      else this.#unindex(one.name, publicKey)
+    const { names } = entry
+    const [only] = names
+    if (names.length === 1 && only!.name === added.name) {
+      // Nearly always.
+      only!.host = added.host
+      only!.at = added.at
+      return
     }
-    names.push(added)
-    entry.names = names
+    const others = names.filter((one) => one.name !== added.name && kept(one))
+    for (const one of names) if (one.name !== added.name && !others.includes(one)) this.#unindex(one.name, publicKey)
+    // There are many, so that they are made as long as they are.
+    entry.names = others.length === 0 ? [added] : [...others, added]
     this.#index(added.name, publicKey)
     if (!entry.hasName(entry.peer.name)) entry.change({ name: added.name })
   }

@@ -112,12 +112,20 @@ const ones = Uint8Array.from({ length: 256 }, (_, byte) => {
   return set
 })
 
-/** Which share of the keys of its slice a request is for, as far as the number of its bits tells. */
-export const shareFor = ({ bits }: Request): number => {
+// All nodes of a process hear a question one after another, as those of a simulation do: it is read once, and its bits are counted once.
+let lastText = new Uint8Array(0)
+let lastRequest: Request | undefined
+let lastShare: number | undefined
+
+const countShare = (bits: Uint8Array): number => {
   let set = 0
   for (let i = 0; i < bits.length; i++) set += ones[bits[i]!]!
   return 1 - (set / (bits.length * 8)) ** positions
 }
+
+/** Which share of the keys of its slice a request is for, as far as the number of its bits tells. */
+export const shareFor = (request: Request): number =>
+  request === lastRequest ? lastShare ??= countShare(request.bits) : countShare(request.bits)
 
 /** A request as bytes, which are base64url in its packet. */
 export const requestBytes = ({ bits, salt, slice, slices }: Request): Uint8Array => {
@@ -136,6 +144,21 @@ export const requestOf = (bytes: Uint8Array): Request | undefined => {
   const slice = bytes[1]!
   const salt = new DataView(bytes.buffer, bytes.byteOffset).getUint32(2)
   return slice >= slices ? undefined : { slices, slice, salt, bits: bytes.subarray(requestHead) }
+}
+
+const isLast = (text: Uint8Array): boolean => {
+  if (text.length !== lastText.length) return false
+  for (let i = 0; i < text.length; i++) if (text[i] !== lastText[i]) return false
+  return true
+}
+
+/** The request of some bytes that are base64url. */
+const readRequest = (text: Uint8Array): Request | undefined => {
+  if (isLast(text)) return lastRequest
+  const bytes = Base64Url.decode(text)
+  lastText = text.slice()
+  lastShare = undefined
+  return lastRequest = bytes === undefined ? undefined : requestOf(bytes)
 }
 
 /** The `who` packet of a node that listens at the endpoint. */
@@ -164,8 +187,7 @@ export interface Who extends Heard {
 export const readWho = (self: Self, packet: Packet.Packet): Result.Result<Who, ProtocolError.ProtocolError> =>
   Result.flatMap(self.cipher.open(packet), ({ text, timestamp }) => {
     const comma = text.indexOf(0x2c)
-    const bytes = comma > 0 ? Base64Url.decode(text.subarray(0, comma)) : undefined
-    const request = bytes === undefined ? undefined : requestOf(bytes)
+    const request = comma > 0 ? readRequest(text.subarray(0, comma)) : undefined
     if (comma < 0 || comma > 0 && request === undefined) return Result.fail(ProtocolError.local("ERR_ADV_FORMAT"))
     const { publicKey } = packet
     if (publicKey === null) return Result.fail(ProtocolError.local("ERR_PUBLIC_KEY"))

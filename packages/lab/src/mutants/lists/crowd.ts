@@ -260,13 +260,13 @@ const guarded = of("crowd", "packages/core/src/internal/peers/guardedCrowd.ts", 
 
 const liveness = of("crowd", "packages/core/src/internal/peers/liveness.ts", whole, {
   "patience": [
-    `* this.#parts.asking.interval(entry)`,
-    `* this.#interval`,
+    `const byBroadcast = asking.interval(undefined)`,
+    `const byBroadcast = this.#interval`,
     "who says its advert seldom is asked by all again and again"
   ],
   "asks-first": [
-    `if (!asking.asksFirst(entry, at)) yield*`,
-    `yield*`,
+    `if (due <= at && !asking.asksFirst(entry, at)) yield*`,
+    `if (due <= at) yield*`,
     "where broadcasts are lost all connect to each other"
   ]
 })

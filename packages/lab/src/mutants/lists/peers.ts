@@ -501,7 +501,7 @@ const membership = of("peers", "packages/core/src/internal/peers/membership.ts",
     "who is back before its old connection is found out is not started anew"
   ],
   "anew-often": [
-    `|| now - entry.anewAt < this.#interval`,
+    `|| now - (entry.anewAt ?? -Infinity) < this.#interval`,
     ``,
     "made-up adverts have what has ended run again as often as they come"
   ],
@@ -549,12 +549,12 @@ const arrivals = of("peers", "packages/core/src/internal/peers/arrivals.ts", sui
 
 const liveness = of("peers", "packages/core/src/internal/peers/liveness.ts", suites("Peers", "Limits.sim"), {
   "next-look": [
-    `next = Math.min(next, entry.heardAt + this.#patience(entry))`,
+    `next = Math.min(next, Math.max(at, due))`,
     ``,
     "silence is noticed as late as the last one who was heard would be missed"
   ],
   "pardon": [
-    `entry.heardAt = Math.min(at, entry.heardAt + pardon)`,
+    `if (pardon > 0) entry.heardAt = Math.min(at, entry.heardAt + pardon)`,
     ``,
     "time in which this process was frozen is a peer's silence"
   ],
@@ -592,7 +592,7 @@ const conflicts = of("peers", "packages/core/src/internal/peers/conflicts.ts", s
     "whoever proves a key under this node's name is a peer by it"
   ],
   "proved-decided-name": [
-    ` && (this.#decided.get(name) ?? publicKey) === publicKey`,
+    ` && (this.#decided?.get(name) ?? publicKey) === publicKey`,
     ``,
     "a name that the operator decided is whoever's proves a key under it"
   ]
