@@ -118,16 +118,16 @@ describe("a session", () => {
       }
       call()
       assert.strictEqual(lent.length, 1)
-      // With a third of all that there are, which leave together.
+      // With half of all that there are, which leave together.
       for (let i = 0; i < 6; i++) call()
-      assert.strictEqual(lent.length, 1 + 4)
+      assert.strictEqual(lent.length, 1 + 3)
       call()
-      assert.strictEqual(lent.length, 1 + 4)
+      assert.strictEqual(lent.length, 1 + 3)
       yield* turns
-      assert.strictEqual(lent.length, 1 + 4 + 1)
+      assert.strictEqual(lent.length, 1 + 3 + 1)
     }).pipe(Effect.scoped))
 
-  it.effect("sends what was answered in a reader's turn in that turn, a third of it before the rest is answered", () =>
+  it.effect("sends what was answered in a reader's turn in that turn, half of it before the rest is answered", () =>
     Effect.gen(function*() {
       const order: Array<string> = []
       const fork = Effect.runForkWith(yield* Effect.context<never>())
@@ -149,12 +149,12 @@ describe("a session", () => {
       yield* world.hear(0, ...calls.flat())
       assert.deepStrictEqual(order, [
         "1 answered, 0 sent",
-        "2 answered, 1 sent",
+        "2 answered, 0 sent",
         "3 answered, 1 sent",
-        "4 answered, 2 sent",
-        "5 answered, 2 sent",
-        "6 answered, 3 sent",
-        "a turn after 3"
+        "4 answered, 1 sent",
+        "5 answered, 1 sent",
+        "6 answered, 2 sent",
+        "a turn after 2"
       ])
     }).pipe(Effect.scoped))
 

@@ -142,7 +142,7 @@ describe("the pace of a session", () => {
       if (writer.parked) {
         // What waits leaves when the turn ends, or when all that has come was taken.
         assert.isTrue(writer.waiting === 0 || writer.taking || writer.scheduled > 0)
-        assert.isAtMost(writer.waiting, Math.min(48, Math.ceil(most / 3)))
+        assert.isAtMost(writer.waiting, Math.min(48, Math.ceil(most / 2)))
       }
       assert.isAtMost(writer.scheduled, 1)
     }
@@ -164,7 +164,7 @@ describe("the pace of a session", () => {
     assert.strictEqual(writer.scheduled, 0)
   })
 
-  it("what many say in one go leaves in three parts, and forgets how many there were", () => {
+  it("what many say in one go leaves in two parts, and forgets how many there were", () => {
     const writer = new Writer()
     const round = (count: number) => {
       writer.streams = count
@@ -174,12 +174,12 @@ describe("the pace of a session", () => {
       writer.taken()
       return [...writer.sent]
     }
-    assert.deepStrictEqual(round(16), [6, 6, 4])
-    assert.deepStrictEqual(round(128), [43, 43, 42])
-    // More of them go in parts that are worth it.
+    assert.deepStrictEqual(round(16), [8, 8])
+    assert.deepStrictEqual(round(90), [45, 45])
+    // Of more of them no part is larger than that.
     assert.deepStrictEqual(round(400), [48, 48, 48, 48, 48, 48, 48, 48, 16])
     for (let i = 0; i < 40; i++) round(6)
-    assert.deepStrictEqual(round(6), [2, 2, 2])
+    assert.deepStrictEqual(round(6), [3, 3])
   })
 
   it("what is alone leaves as it is said, however many there were before", () => {
@@ -213,7 +213,7 @@ describe("the pace of a session", () => {
     assert.deepStrictEqual(writer.sent, [])
     writer.turn()
     assert.deepStrictEqual(writer.sent, [2])
-    for (let i = 0; i < 3; i++) writer.say(true)
-    assert.deepStrictEqual(writer.sent, [2, 3])
+    for (let i = 0; i < 5; i++) writer.say(true)
+    assert.deepStrictEqual(writer.sent, [2, 5])
   })
 })

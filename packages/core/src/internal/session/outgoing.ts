@@ -71,8 +71,8 @@ export class Outgoing {
   }
 
   get hasWork(): boolean {
-    return this.#pong !== undefined || this.controlBytes > 0 || this.#ready[0].length > 0 ||
-      this.#ready[1].length > 0 || this.#lastWord !== undefined
+    return this.#ready[0].length > 0 || this.#ready[1].length > 0 || this.controlBytes > 0 ||
+      this.#pong !== undefined || this.#lastWord !== undefined
   }
 
   // --- what waits ------------------------------------------------------------------------------------------------------

@@ -10,10 +10,10 @@
  */
 
 /**
- * The parts in which a crowd of calls goes: one is made here, one is on its way, and one is answered there. Fewer, and both sides take
- * turns; more, and messages cost more than they carry.
+ * The parts in which a crowd of calls goes: one is made, or read, here while the other is answered there. All at once, and both sides
+ * take turns; in more parts, and messages cost more than they carry. The other side sees one part as its crowd, and answers it in parts.
  */
-const parts = 3
+const parts = 2
 
 /** As many streams leave together at the most, however many there are. */
 const most = 48

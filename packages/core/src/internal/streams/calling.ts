@@ -166,8 +166,8 @@ export class Calling {
     return Effect.withFiber<Uint8Array, Failures.CallError>((fiber) => {
       const deadline = this.#deadlineOf(fiber, options)
       const traceparent = spanOf(fiber)
-      return Effect.flatMap(this.#addressed(name, command, deadline, options), ({ headers, peer }) => {
-        const once = Effect.suspend(() =>
+      const send = (peer: Peers.Peer, headers: string | undefined) => {
+        const ask = () =>
           this.#node.sessions.exchange(peer, {
             protocol,
             name: command,
@@ -176,10 +176,9 @@ export class Calling {
             headers,
             limit
           }, bytes)
-        )
-        return Effect.catch(once, (error) => {
+        return Effect.catch(ask(), (error) => {
           if (!isRefused(error)) return Effect.fail(Failures.ofCall(limit)(error))
-          const again = Effect.retry(once, { while: isRefused, schedule: refusedRetries })
+          const again = Effect.retry(Effect.suspend(ask), { while: isRefused, schedule: refusedRetries })
           const left = this.#leftUntil(deadline)
           // Each of them keeps to the deadline by itself, and the waits between them have to.
           const timed = left === undefined ? again : Effect.timeoutOrElse(again, {
@@ -197,7 +196,14 @@ export class Calling {
           })
           return Effect.mapError(timed, Failures.ofCall(limit))
         })
-      })
+      }
+      // Nearly always there are none.
+      return options?.headers === undefined
+        ? Effect.flatMap(this.#resolve(name, deadline), (peer) => send(peer, undefined))
+        : Effect.flatMap(
+          this.#addressed(name, command, deadline, options),
+          ({ headers, peer }) => send(peer, headers)
+        )
     })
   }
 

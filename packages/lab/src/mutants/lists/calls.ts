@@ -693,8 +693,8 @@ const serving = of("advanced", "packages/core/src/internal/streams/serving.ts", 
 
 const calling = of("advanced", "packages/core/src/internal/streams/calling.ts", functionsOverStreams, {
   "retry": [
-    `Effect.retry(once, { while: isRefused, schedule`,
-    `Effect.retry(once, { while: () => true, schedule`,
+    `Effect.retry(Effect.suspend(ask), { while: isRefused, schedule`,
+    `Effect.retry(Effect.suspend(ask), { while: () => true, schedule`,
     "a call that may have run is made again",
     { tests: ["CommandNode.sim"] }
   ]

@@ -59,7 +59,7 @@ const pace = of("session", "packages/core/src/internal/session/pace.ts", suites(
     "a call that is alone waits for a turn where there were many before"
   ],
   "pace-parts": [
-    `const parts = 3`,
+    `const parts = 2`,
     `const parts = 1`,
     "two processes that answer each other take turns"
   ],
