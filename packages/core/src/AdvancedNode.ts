@@ -36,6 +36,7 @@ import type {
   NotJsonError,
   RemoteError
 } from "./FunctionError.ts"
+import { enginesOf } from "./internal/balance/engines.ts"
 import { runningOf } from "./internal/balance/limiter.ts"
 import { separate } from "./internal/base/separate.ts"
 import * as Acceptor from "./internal/connect/acceptor.ts"
@@ -78,6 +79,7 @@ export type CallError =
   | HeadersUnsupportedError
   | NotJsonError
   | RemoteError
+  | Balance.OverloadedError
 
 /**
  * What a function is told about a call besides its bytes: an object of small values that JSON has.
@@ -282,7 +284,8 @@ export interface AdvancedNodeService extends Omit<BasicNode.BasicNodeService, "s
   /** The names of the functions that are registered, sorted. */
   readonly functions: Effect.Effect<ReadonlyArray<string>>
   /**
-   * Calls a function of one peer, by its name or one of those that offer something (`Peers.any`), and gives its answer as it comes. Nothing happens until the stream is run; interrupting it
+   * Calls a function of one peer, by its name or one of those that offer something (`Peers.any`: the less busy, and another where it surely has not run
+   * and nothing of an input that is a stream was read), and gives its answer as it comes. Nothing happens until the stream is run; interrupting it
    * interrupts the function.
    */
   readonly send: <E = never, R = never>(
@@ -394,7 +397,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>, allo
       functions: Effect.sync(() => registered.names),
       register: <R>(name: string, handler: Handler<unknown, R, never>, options?: Serving.Registering) =>
         registered.register<R>(name, handler as (call: unknown) => unknown, options),
-      ...new Calling.Calling({ sessions, peers, clock, callSize })
+      ...new Calling.Calling({ sessions, peers, clock, callSize, engines: yield* enginesOf(peers) })
     }
 
     resources.set(node, { memory, limit: callSize })

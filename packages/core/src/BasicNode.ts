@@ -31,6 +31,7 @@ import { separate } from "./internal/base/separate.ts"
 import * as Acceptor from "./internal/connect/acceptor.ts"
 import { Introducing } from "./internal/connect/introducing.ts"
 import * as Several from "./internal/peers/outcomes.ts"
+import { noneInTime } from "./internal/peers/targets.ts"
 import * as RawClient from "./internal/raw/rawClient.ts"
 import * as RawServer from "./internal/raw/rawServer.ts"
 import type { Self } from "./internal/wire/advertExchange.ts"
@@ -338,7 +339,13 @@ const sending = (
         // To find out what peers offer may take a moment, of the time that there is.
         const until = Math.min(inherited ?? Infinity, nowUnsafe(clock) + Duration.toMillis(timeout))
         return Effect.flatMap(
-          Effect.provideService(peers.resolveOne(name), CurrentDeadline, until === Infinity ? undefined : until),
+          Effect.mapError(
+            Effect.provideService(peers.resolveOne(name), CurrentDeadline, until === Infinity ? undefined : until),
+            (error) =>
+              name instanceof Peers.Any && error._tag === "PeerUnknownError" && nowUnsafe(clock) >= until
+                ? noneInTime(name.where)
+                : error
+          ),
           (peer) => {
             const left = until - nowUnsafe(clock)
             return left > 0

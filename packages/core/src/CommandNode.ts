@@ -37,9 +37,8 @@ import type * as BasicNode from "./BasicNode.ts"
 import * as Command from "./Command.ts"
 import type { Crypto } from "./Crypto.ts"
 import type * as FunctionError from "./FunctionError.ts"
-import { Engines } from "./internal/balance/engines.ts"
+import { enginesOf } from "./internal/balance/engines.ts"
 import { limiters, runningOf } from "./internal/balance/limiter.ts"
-import { verdictOf } from "./internal/balance/verdicts.ts"
 import { separate } from "./internal/base/separate.ts"
 import * as Calls from "./internal/call/commandClient.ts"
 import * as Server from "./internal/call/commandServer.ts"
@@ -388,7 +387,7 @@ const serveNode = (
     const registry = Option.isSome(given) ? given.value : yield* RpcRegistry.make
 
     const { functions: _functions, register: _register, ...advanced } = streams
-    const engines = new Engines<CommandError>(peers, yield* Effect.scope, clock, verdictOf)
+    const engines = yield* enginesOf(peers)
     const client = Calls.make({ sessions, peers, clock, limit: limits.callSize, engines })
     // Shared with the functions of the AdvancedNode.
     const { memory } = resources.get(streams)!

@@ -60,7 +60,7 @@ import { servedOf } from "./internal/call/whom.ts"
 import * as Several from "./internal/peers/outcomes.ts"
 import { serving } from "./internal/peers/targets.ts"
 import type { Item, Options as SeveralOptions, Outcomes } from "./Outcomes.ts"
-import type { NameConflictError, One, Peer, PeerUnknownError, Target, Where } from "./Peers.ts"
+import type { Any, NameConflictError, Peer, PeerUnknownError, Target, Where } from "./Peers.ts"
 import { Peers } from "./Peers.ts"
 import type { RpcRegistry } from "./RpcRegistry.ts"
 import type * as Sessions from "./Sessions.ts"
@@ -279,21 +279,33 @@ export const serve: <Rpcs extends Rpc.Any>(
 > = server.serve
 
 /**
- * A client of a group at one peer: Effect's own RpcClient. The peer need not be there yet; each call finds it by its name, or one of those
- * that offer something.
+ * A client of a group: Effect's own RpcClient. Of a name it is one of that peer, which need not be there yet, and is found by each call. Of
+ * `Peers.any` it is a client of a service, each call of which goes to one of those that offer what is asked for and serve the group.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const client = <Rpcs extends Rpc.Any>(
-  group: RpcGroup.RpcGroup<Rpcs>,
-  peer: One,
-  options?: ClientOptions
-): Effect.Effect<
-  RpcClient.RpcClient<Rpcs, RpcError>,
-  never,
-  Rpc.MiddlewareClient<Rpcs> | Sessions.Sessions | Peers | Scope.Scope
-> => internal.make(group, peer, options)
+export const client: {
+  <Rpcs extends Rpc.Any>(
+    group: RpcGroup.RpcGroup<Rpcs>,
+    peer: string,
+    options?: ClientOptions
+  ): Effect.Effect<
+    RpcClient.RpcClient<Rpcs, RpcError>,
+    never,
+    Rpc.MiddlewareClient<Rpcs> | Sessions.Sessions | Peers | Scope.Scope
+  >
+  <Rpcs extends Rpc.Any>(
+    group: RpcGroup.RpcGroup<Rpcs>,
+    peers: Any,
+    options?: ServiceOptions<Rpcs>
+  ): Effect.Effect<
+    RpcClient.RpcClient<Rpcs, ServiceError>,
+    never,
+    Rpc.MiddlewareClient<Rpcs> | Sessions.Sessions | Peers | Scope.Scope
+  >
+} = (group: RpcGroup.RpcGroup<any>, peer: string | Any, options?: ServiceOptions): Effect.Effect<any, never, any> =>
+  typeof peer === "string" ? internal.make(group, peer, options) : service(group, { ...options, where: peer.where })
 
 /**
  * A client of a group at whoever serves it, by its very contract, or of those of them that offer something more: Effect's own RpcClient, each

@@ -3,6 +3,7 @@
 // @effect-diagnostics missingEffectError:off missingEffectContext:off floatingEffect:off asyncFunction:off
 import {
   AdvancedNode,
+  type Balance,
   type BasicNode,
   type Crypto,
   type FunctionError,
@@ -52,6 +53,7 @@ type CallErrors =
   | FunctionError.HeadersUnsupportedError
   | FunctionError.NotJsonError
   | FunctionError.RemoteError
+  | Balance.OverloadedError
 
 expectTypeOf<AdvancedNode.CallError>().toEqualTypeOf<CallErrors>()
 expectTypeOf<AdvancedNode.CallError["_tag"]>().toEqualTypeOf<
@@ -70,6 +72,7 @@ expectTypeOf<AdvancedNode.CallError["_tag"]>().toEqualTypeOf<
   | "HeadersUnsupportedError"
   | "NotJsonError"
   | "RemoteError"
+  | "OverloadedError"
 >()
 expectTypeOf<Sessions.StreamError["_tag"]>().toEqualTypeOf<"StreamResetError" | "PeerLostError">()
 expectTypeOf<Sessions.OpenError["_tag"]>().toEqualTypeOf<

@@ -1,10 +1,24 @@
 /** Calls of peers by what they offer, in each type of node: one of them, and all. */
 import { assert, describe, it } from "@effect/vitest"
-import { AllowListTrust, Command, CommandNode, PeerRpc, Peers, Sessions, TofuTrust, Trust } from "@pnet/core"
+import { AllowListTrust, Command, CommandNode, Deadline, PeerRpc, Peers, Sessions, TofuTrust, Trust } from "@pnet/core"
 import { failureOf, type Net, quietly, text } from "@pnet/lab/worlds/sessionWorld"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
-import { Clock, Context, Effect, Exit, Layer, Logger, Schema, Stream } from "effect"
+import {
+  Cause,
+  Clock,
+  Context,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Logger,
+  Option,
+  Schema,
+  Stream
+} from "effect"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
 
@@ -19,6 +33,7 @@ const older = RpcGroup.make(
   Rpc.make("who", { payload: { of: Schema.String }, success: Schema.Int }),
   Rpc.make("count", { payload: { to: Schema.Int }, success: Schema.Int, stream: true })
 )
+class DialFailed extends Schema.TaggedError<DialFailed>("test/DialFailed")("DialError", {}) {}
 const greet = Command.make("greet", { args: [Schema.String], success: Schema.String })
 
 type Options = Partial<CommandNode.Options<any, never, any, never>>
@@ -149,7 +164,66 @@ describe("calls of peers by what they offer", () => {
       const error = yield* failureOf(
         late.request(Peers.any({ role: "nobody" }), "upper", "x", { timeout: "10 millis" })
       )
-      assert.strictEqual(error._tag, "PeerUnknownError")
+      assert.strictEqual(error._tag, "DeadlineError")
+      const all: ReadonlyArray<(late: Node) => Effect.Effect<unknown, Error & { readonly _tag: string }>> = [
+        (late) => late.streams.raw.sendText(any, "x", { timeout: "1 millis" }),
+        (late) => Stream.runCollect(late.send(any, "upper", "x", { timeout: "1 millis" })),
+        (late) => late.target(any, { timeout: "1 millis" })("greet"),
+        (late) => Deadline.within("1 millis")(late.request(any, "upper", "x"))
+      ]
+      for (const [i, call] of all.entries()) {
+        const node = yield* start(network, `late${i}`)
+        yield* node.peers.awaitPeer("w1")
+        const [time, error] = yield* Effect.timed(failureOf(call(node)))
+        assert.strictEqual(error._tag, "DeadlineError", `${i}`)
+        assert.strictEqual(Duration.toMillis(time), 1)
+      }
+    })))
+
+  it.effect("go past those that are busy, as no input of theirs was read", () =>
+    quietly(Effect.gen(function*() {
+      const { gateway, w1, w2 } = yield* world
+      const gate = yield* Deferred.make<void>()
+      const concurrency = { running: 1, waiting: 0 }
+      yield* w1.streams.register("hold", () => Effect.as(Deferred.await(gate), "w1"), { concurrency })
+      yield* w2.streams.register("hold", ({ text }) => Effect.map(text, (text) => `w2 ${text}`))
+      yield* gateway.awaitPeers({ serves: "hold" }, { atLeast: 2 })
+      const held = yield* Effect.forkChild(gateway.request("w1", "hold", ""))
+      yield* Effect.sleep("10 millis")
+      const any = Peers.any({ serves: "hold" })
+      const often = <A, E>(call: () => Effect.Effect<A, E>) =>
+        Effect.forEach(Array.from({ length: 16 }), () => Effect.andThen(Effect.sleep("2 seconds"), Effect.exit(call())))
+      const all = [
+        ...yield* often(() => gateway.request(any, "hold", "x")),
+        ...yield* often(() => Effect.map(Stream.runHead(gateway.send(any, "hold", "x")), Option.getOrThrow))
+      ]
+      assert.deepStrictEqual([...new Set(all.map((exit) => Exit.isSuccess(exit) ? text(exit.value) : exit))], ["w2 x"])
+
+      // What was read of a stream is gone.
+      let read = 0
+      const input = Stream.suspend(() => {
+        read++
+        return Stream.make(new TextEncoder().encode("x"))
+      })
+      const streamed = [
+        ...yield* often(() => Effect.asVoid(gateway.request(any, "hold", input))),
+        ...yield* often(() => Stream.runDrain(gateway.send(any, "hold", input)))
+      ]
+      assert.strictEqual(read, 32)
+      const failed = streamed.filter(Exit.isFailure)
+      assert.isAbove(failed.length, 0)
+      assert.isBelow(failed.length, 32)
+      for (const { cause } of failed) {
+        const error = Cause.squash(cause) as Sessions.StreamResetError
+        assert.deepStrictEqual([error._tag, error.code, error.remote], ["StreamResetError", "refused", true])
+      }
+
+      // What fails the input is the call's failure, whatever it looks like.
+      const broken = Stream.fail(new DialFailed())
+      assert.instanceOf(yield* failureOf(gateway.request(any, "hold", broken)), DialFailed)
+      assert.instanceOf(yield* failureOf(Stream.runDrain(gateway.send(any, "hold", broken))), DialFailed)
+      yield* Deferred.succeed(gate, undefined)
+      assert.strictEqual(text(yield* Fiber.join(held)), "w1")
     })))
 
   it.effect("by the very contract go to nobody who has another one", () =>

@@ -5,16 +5,19 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as Balance from "../../Balance.ts"
 import { CurrentCaller } from "../../Caller.ts"
-import { nowUnsafe } from "../../Deadline.ts"
-import { NodeClosedError } from "../../FunctionError.ts"
-import { Any, type Peer, type Peers, PeerUnknownError } from "../../Peers.ts"
-import { describe } from "../peers/targets.ts"
+import { CurrentDeadline, nowUnsafe } from "../../Deadline.ts"
+import { type DeadlineError, NodeClosedError } from "../../FunctionError.ts"
+import { type Any, type Peer, type Peers, PeerUnknownError } from "../../Peers.ts"
+import { describe, noneInTime } from "../peers/targets.ts"
 import type { Kind } from "./kind.ts"
 import * as Members from "./members.ts"
-import type { Attempt, Verdict } from "./run.ts"
+import type { Attempt } from "./run.ts"
+import { verdictOf } from "./verdicts.ts"
 
 /** Engines that are kept though nothing calls them, and functions that one knows. */
 const most = 64
@@ -24,21 +27,23 @@ const lingering = 60_000
 
 type Policy = Balance.Policy<any, any>
 
-interface Engine<E> {
-  readonly members: Members.Followed<E>
+/** What attempts fail with: errors of pnet's own, or what stands for another. */
+export type Failure = Parameters<typeof verdictOf>[0]
+
+/** What calls fail with besides what their attempts do. */
+export type EngineError = PeerUnknownError | NodeClosedError | DeadlineError | Balance.OverloadedError
+
+interface Engine {
+  readonly members: Members.Followed<Failure>
   readonly scope: Scope.Closeable
   readonly kinds: Map<string, Kind>
+  /** Calls for which it is found out first who is there, and streams. */
   uses: number
+  /** Of two the one that was called later has more of it. */
   usedAt: number
-}
-
-/** What of a call the engine is told. */
-export interface Called {
-  readonly any: Any
-  readonly policy: Policy | undefined
-  readonly function: string
-  readonly idempotent: boolean
-  readonly payload: unknown
+  /** Nothing was called for a while. */
+  isIdle: boolean
+  isClosed: boolean
 }
 
 let ids = 0
@@ -52,28 +57,62 @@ const idOf = (one: object | undefined): number => {
   return id
 }
 
-const keyOf = ({ any, policy }: Called): string => {
-  const { role, serves, where } = any.where
-  return JSON.stringify([role, serves, idOf(where), idOf(policy)])
+/** A target, and a policy for calls of it. Where it is kept, its engine is found at once. */
+export class Way {
+  readonly any: Any
+  readonly policy: Policy | undefined
+  readonly key: string
+  engine: Engine | undefined
+
+  constructor(any: Any, policy?: Policy) {
+    this.any = any
+    this.policy = policy
+    const { role, serves, where } = any.where
+    this.key = JSON.stringify([role, serves, idOf(where), idOf(policy)])
+  }
 }
 
-export class Engines<E> {
+/** What of a call the engine is told. */
+export interface Called {
+  readonly function: string
+  readonly payload: unknown
+  readonly idempotent?: boolean
+  /** Its answer is a stream: how long it takes says nothing. */
+  readonly stream?: boolean
+  /** Whether it may still be sent to another peer, were it sound. Default: yes. */
+  readonly repeats?: (() => boolean) | undefined
+}
+
+/** Stands for the functions beyond those that an engine knows one by one. */
+const others = "(others)"
+
+const kindOf = ({ kinds, members }: Engine, { function: name, idempotent = false, stream = false }: Called): Kind => {
+  const more = `${idempotent ? "!" : ""}${stream ? "~" : ""}`
+  const kind = kinds.get(more + name)
+  if (kind !== undefined) return kind
+  const known = kinds.size < mostKinds ? name : others
+  const made = kinds.get(more + known) ?? members.service.function(known, { idempotent, timed: !stream })
+  kinds.set(more + known, made)
+  return made
+}
+
+const isUsed = ({ members: { service: { pool } }, uses }: Engine): boolean =>
+  uses > 0 || pool.pending > 0 || pool.waiting > 0
+
+/** The engines of a node, by its peers. */
+const all = new WeakMap<Peers["Service"], Engines>()
+
+export class Engines {
   readonly #peers: Peers["Service"]
   readonly #scope: Scope.Scope
   readonly #clock: Clock.Clock
-  readonly #classify: (error: E) => Verdict
-  readonly #all = new Map<string, Engine<E>>()
+  readonly #all = new Map<string, Engine>()
+  #calls = 0
 
-  constructor(
-    peers: Peers["Service"],
-    scope: Scope.Scope,
-    clock: Clock.Clock,
-    classify: (error: E) => Verdict
-  ) {
+  constructor(peers: Peers["Service"], scope: Scope.Scope, clock: Clock.Clock) {
     this.#peers = peers
     this.#scope = scope
     this.#clock = clock
-    this.#classify = classify
   }
 
   /** Engines that there are. */
@@ -81,112 +120,189 @@ export class Engines<E> {
     return this.#all.size
   }
 
-  /** Makes a call of one of the peers that it is for. */
-  run<A, R>(
+  /** Makes a call of one of the peers that are meant, of the fiber that runs, and gives what it fails with to `failed`. It is run at once. */
+  run<A, E extends Failure, R, B, E2, R2>(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    way: Way,
     called: Called,
-    attempt: Attempt<Peer, A, E, R>
-  ): Effect.Effect<A, E | PeerUnknownError | NodeClosedError | Balance.OverloadedError, R> {
-    return Effect.flatMap(this.#of(called), (engine) => {
-      let isUsed = false
-      return Effect.onExitPrimitive(
-        Effect.suspend(() => {
-          isUsed = true
-          engine.uses++
-          return this.#call(engine, called, attempt)
-        }),
-        () => {
-          if (isUsed) engine.uses--
-          engine.usedAt = nowUnsafe(this.#clock)
-          return undefined
-        }
-      )
-    })
+    attempt: Attempt<Peer, A, E, R>,
+    failed: (error: NoInfer<E> | EngineError) => Effect.Effect<B, E2, R2>
+  ): Effect.Effect<A | B, E2, R | R2> {
+    const { function: name, payload, repeats } = called
+    const caller = fiber.getRef(CurrentCaller)?.publicKey
+    const call = (engine: Engine) =>
+      engine.members.service.runNow(kindOf(engine, called), attempt as Attempt<Peer, A, Failure, R>, {
+        payload,
+        caller,
+        repeats
+      })
+    const engine = this.#ready(way)
+    return Effect.catch(
+      engine === undefined
+        ? Effect.flatMap(this.#of(way), (made) => this.#using(made, () => this.#someone(made, way, call(made))))
+        : call(this.#called(engine)),
+      (error) =>
+        error instanceof Balance.NobodyThereError
+          ? Effect.catch(this.#nobody(way, name), failed)
+          : failed(error as E | EngineError)
+    )
   }
 
-  #call<A, R>(engine: Engine<E>, called: Called, attempt: Attempt<Peer, A, E, R>) {
-    const { members, kinds } = engine
-    const { service } = members
-    let kind = kinds.get(called.function)
-    if (kind === undefined) {
-      if (kinds.size >= mostKinds) kinds.clear()
-      kinds.set(called.function, kind = service.function(called.function, { idempotent: called.idempotent }))
-    }
-    const run = Effect.withFiber((fiber) =>
-      service.runNow(kind, attempt, { payload: called.payload, caller: fiber.getRef(CurrentCaller)?.publicKey })
+  /** Streams of one of the peers that are meant. */
+  stream<A, E extends Failure, R>(
+    way: Way,
+    called: Called,
+    attempt: (peer: Peer) => Stream.Stream<A, E, R>
+  ): Stream.Stream<A, E | EngineError, R> {
+    return Stream.unwrap(Effect.withFiber((fiber) => {
+      const { function: name, payload, repeats } = called
+      const caller = fiber.getRef(CurrentCaller)?.publicKey
+      return Effect.map(this.#of(way), (engine) => {
+        const stream = engine.members.service.stream(
+          kindOf(engine, called),
+          attempt as (peer: Peer) => Stream.Stream<A, Failure, R>,
+          { payload, caller, repeats }
+        )
+        return Stream.unwrap(Effect.as(
+          Effect.andThen(
+            Effect.acquireRelease(
+              Effect.sync(() => void this.#called(engine).uses++),
+              () => Effect.sync(() => void engine.uses--)
+            ),
+            this.#someone(engine, way, Effect.void)
+          ),
+          stream
+        )).pipe(
+          Stream.catch((error) =>
+            Stream.fromEffect<A, E | EngineError, never>(
+              error instanceof Balance.NobodyThereError
+                ? this.#nobody(way, name)
+                : Effect.fail(error as E | EngineError)
+            )
+          )
+        )
+      })
+    }))
+  }
+
+  /** The engine, where it may be called at once. */
+  #ready(way: Way): Engine | undefined {
+    const { engine } = way
+    return engine === undefined || engine.isClosed || engine.members.service.pool.isAbandoned ? undefined : engine
+  }
+
+  #using<A, E, R>(engine: Engine, run: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    let isUsed = false
+    return Effect.onExitPrimitive(
+      Effect.suspend(() => {
+        isUsed = true
+        this.#called(engine).uses++
+        return run()
+      }),
+      () => {
+        if (isUsed) engine.uses--
+        return undefined
+      }
     )
-    const ready = service.pool.isAbandoned ? Effect.andThen(this.#someone(engine, called.any), run) : run
-    return Effect.catch(
-      ready,
-      (error): Effect.Effect<never, E | PeerUnknownError | NodeClosedError | Balance.OverloadedError> =>
-        error instanceof Balance.NobodyThereError ? this.#nobody(called.any) : Effect.fail(error)
-    )
+  }
+
+  #called(engine: Engine): Engine {
+    engine.isIdle = false
+    engine.usedAt = this.#calls++
+    return engine
   }
 
   /** Peers are asked what they offer when it is first wanted to know: that is waited for, before nobody is there. */
-  #someone({ members }: Engine<E>, any: Any) {
-    return Effect.flatMap(
-      Effect.mapError(this.#peers.resolve(any.where), (error) => error as PeerUnknownError | NodeClosedError),
-      (found) => found.length === 0 ? this.#nobody(any) : Effect.sync(() => members.enter(found))
-    )
+  #someone<A, E, R>(
+    { members }: Engine,
+    { any }: Way,
+    run: Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | Balance.NobodyThereError, R> {
+    if (!members.service.pool.isAbandoned) return run
+    return Effect.matchEffect(this.#peers.resolve(any.where), {
+      // Why is found out where nobody is told of.
+      onFailure: () => Effect.fail(new Balance.NobodyThereError({ service: members.name, draining: 0 })),
+      onSuccess: (found): Effect.Effect<A, E | Balance.NobodyThereError, R> => {
+        if (found.length === 0) return Effect.fail(new Balance.NobodyThereError({ service: members.name, draining: 0 }))
+        members.enter(found)
+        return run
+      }
+    })
   }
 
-  #nobody(any: Any): Effect.Effect<never, PeerUnknownError | NodeClosedError> {
-    return Effect.matchEffect(this.#peers.resolveOne(any), {
-      onFailure: (error) => Effect.fail(error as PeerUnknownError | NodeClosedError),
-      onSuccess: () => Effect.fail(new PeerUnknownError({ peer: describe(any.where), known: [] }))
-    })
+  /** Why nobody is there. It may be that there was no time to find out. */
+  #nobody(
+    { any }: Way,
+    name: string
+  ): Effect.Effect<never, PeerUnknownError | NodeClosedError | DeadlineError> {
+    return Effect.withFiber((fiber) =>
+      Effect.matchEffect(this.#peers.resolveOne(any), {
+        onFailure: (error): Effect.Effect<never, PeerUnknownError | NodeClosedError | DeadlineError> => {
+          const deadline = fiber.getRef(CurrentDeadline)
+          return error._tag !== "NodeClosedError" && deadline !== undefined && nowUnsafe(this.#clock) >= deadline
+            ? Effect.fail(noneInTime(any.where, { function: name }))
+            : Effect.fail(error as PeerUnknownError | NodeClosedError)
+        },
+        onSuccess: () => Effect.fail(new PeerUnknownError({ peer: describe(any.where), known: [] }))
+      })
+    )
   }
 
   // --- which there are ---------------------------------------------------------------------------------------------------
 
-  #of(called: Called): Effect.Effect<Engine<E>> {
+  #of(way: Way): Effect.Effect<Engine> {
     return Effect.suspend(() => {
-      const key = keyOf(called)
-      const found = this.#all.get(key)
-      return found === undefined ? this.#make(key, called) : Effect.succeed(found)
+      if (way.engine?.isClosed === false) return Effect.succeed(this.#called(way.engine))
+      const found = this.#all.get(way.key)
+      return found === undefined ? this.#make(way) : Effect.succeed(this.#called(way.engine = found))
     })
   }
 
-  #make(key: string, { any, policy }: Called): Effect.Effect<Engine<E>> {
+  #make(way: Way): Effect.Effect<Engine> {
+    const { any, key, policy } = way
     return Effect.uninterruptible(Effect.gen({ self: this }, function*() {
       const scope = yield* Scope.fork(this.#scope)
-      const members = yield* Scope.provide(scope)(Members.follow<E>({
+      const members = yield* Scope.provide(scope)(Members.follow<Failure>({
         peers: this.#peers,
         where: any.where,
         service: `peers ${describe(any.where)}`,
         policy,
         settings: yield* Effect.orDie(Balance.settings({ whenNobody: "1 second" })),
-        classify: this.#classify,
-        closed: () => new NodeClosedError({ node: this.#peers.name }) as E
+        classify: verdictOf,
+        closed: () => new NodeClosedError({ node: this.#peers.name })
       }))
-      const engine: Engine<E> = {
+      const engine: Engine = {
         members,
         scope,
         kinds: new Map(),
         uses: 0,
-        usedAt: nowUnsafe(this.#clock)
+        usedAt: this.#calls++,
+        isIdle: false,
+        isClosed: false
       }
       // Somebody else may have made one meanwhile: his is closed when it is not used.
       this.#all.set(key, engine)
+      way.engine = engine
       yield* Effect.forkIn(this.#keeping(key, engine), this.#scope)
       yield* this.#makeRoom
       return engine
     }))
   }
 
-  /** Closes one that was not used for long. */
-  #keeping(key: string, engine: Engine<E>): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const left = engine.usedAt + lingering - nowUnsafe(this.#clock)
-      if (engine.uses === 0 && left <= 0) return this.#close(key, engine)
-      return Effect.andThen(
-        Effect.sleep(engine.uses > 0 ? lingering : left),
-        this.#keeping(key, engine)
-      )
-    })
+  /** Closes one that was not used from one look to the next. */
+  #keeping(key: string, engine: Engine): Effect.Effect<void> {
+    return Effect.andThen(
+      Effect.sleep(lingering),
+      Effect.suspend(() => {
+        if (engine.isIdle && !isUsed(engine)) return this.#close(key, engine)
+        engine.isIdle = !isUsed(engine)
+        return this.#keeping(key, engine)
+      })
+    )
   }
 
-  #close(key: string, engine: Engine<E>): Effect.Effect<void> {
+  #close(key: string, engine: Engine): Effect.Effect<void> {
+    engine.isClosed = true
     if (this.#all.get(key) === engine) this.#all.delete(key)
     return Scope.close(engine.scope, Exit.void)
   }
@@ -196,7 +312,7 @@ export class Engines<E> {
     return Effect.suspend(() => {
       const over = this.#all.size - most
       if (over <= 0) return Effect.void
-      const idle = [...this.#all].filter(([, { uses }]) => uses === 0).sort(([, a], [, b]) => a.usedAt - b.usedAt)
+      const idle = [...this.#all].filter(([, engine]) => !isUsed(engine)).sort(([, a], [, b]) => a.usedAt - b.usedAt)
       // The newest is about to be used.
       return Effect.forEach(
         idle.slice(0, Math.min(over, idle.length - 1)),
@@ -208,3 +324,13 @@ export class Engines<E> {
     })
   }
 }
+
+/** The engines of the node whose peers these are, which live as long as the scope of who asks first. */
+export const enginesOf = (peers: Peers["Service"]): Effect.Effect<Engines, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const known = all.get(peers)
+    if (known !== undefined) return known
+    const made = new Engines(peers, yield* Effect.scope, yield* Clock.Clock)
+    all.set(peers, made)
+    return made
+  })

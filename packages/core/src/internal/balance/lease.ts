@@ -106,7 +106,7 @@ export const stream = <P, A, E, R>(
       if (outcome === "busy") tried.pop()
       return Stream.unwrap(Effect.withFiber((fiber) => {
         const now = pool.now()
-        const inTime = (fiber.getRef(CurrentDeadline) ?? Infinity) > now
+        const inTime = options?.repeats?.() !== false && (fiber.getRef(CurrentDeadline) ?? Infinity) > now
         const goesOn = inTime && (outcome === "busy" ||
           pool.hasOthers(tried) && (outcome === "leaves" || pool.budget.retry(now)))
         return Effect.succeed(goesOn ? loop() : end(cause))

@@ -63,6 +63,8 @@ const line = (service: string, name: string, event: PoolEvent): Effect.Effect<vo
 
 /** An engine, and how it is told at once who is there. */
 export interface Followed<E> {
+  /** What it is called in errors. */
+  readonly name: string
   readonly service: Service.Service<Peer, E>
   readonly enter: (found: ReadonlyArray<Peer>) => void
 }
@@ -92,7 +94,7 @@ export const follow = <E>(options: Options<E>): Effect.Effect<Followed<E>, never
       Stream.runForEach(peers.matching(where), (found) => Effect.sync(() => members.enter(service.pool, found))),
       { startImmediately: true }
     )
-    return { service, enter: (found) => members.enter(service.pool, found) }
+    return { name, service, enter: (found) => members.enter(service.pool, found) }
   })
 
 /** The engine alone. */

@@ -56,8 +56,8 @@ export interface Waiter<P> extends Caller<P> {
   readonly since: number
   readonly deadline: number
   /** It has the place now, and is to give it back. */
-  readonly granted: (endpoint: Endpoint<P>, nowMillis: number) => void
-  readonly refused: (error: unknown) => void
+  granted(endpoint: Endpoint<P>, nowMillis: number): void
+  refused(error: unknown): void
 }
 
 /** What happened to a peer, for the log. */

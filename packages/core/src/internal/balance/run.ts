@@ -34,6 +34,8 @@ export interface CallOptions {
   readonly caller?: string | undefined
   /** A place for it was looked for already. */
   readonly looked?: Looked | undefined
+  /** Whether it may still be sent to another peer, were it sound. Default: it may. */
+  readonly repeats?: (() => boolean) | undefined
 }
 
 /** What was found where a place was looked for before there was more to do than to send the call: nothing, or a peer that it could not be sent to at once. */
@@ -64,6 +66,7 @@ export class Run<P, A, E, R> implements Waiter<P> {
   readonly #classify: (error: E) => Verdict
   readonly #attempt: Attempt<P, A, E, R>
   readonly #caller: string
+  readonly #repeats: (() => boolean) | undefined
 
   /** The place that it has. */
   #held: Endpoint<P> | undefined
@@ -101,6 +104,7 @@ export class Run<P, A, E, R> implements Waiter<P> {
     this.#attempt = attempt
     this.payload = options?.payload
     this.#caller = options?.caller ?? ""
+    this.#repeats = options?.repeats
     const looked = options?.looked
     if (looked === undefined) return
     this.isCounted = true
@@ -143,7 +147,7 @@ export class Run<P, A, E, R> implements Waiter<P> {
     const endpoint = first?.mayBeCalled === true ? first : pool.choose(this, now)
     if (endpoint === undefined) return this.#wait(fiber, now)
     pool.take(endpoint)
-    this.granted(endpoint, now)
+    this.#has(endpoint, now)
     return this.#attempt(endpoint.peer, endpoint.id)
   }
 
@@ -202,14 +206,18 @@ export class Run<P, A, E, R> implements Waiter<P> {
     )
   }
 
-  readonly granted = (endpoint: Endpoint<P>, now: number): void => {
-    this.#held = this.#at = endpoint
-    this.#heldSince = now
+  granted(endpoint: Endpoint<P>, now: number): void {
+    this.#has(endpoint, now)
     this.#goOn(Effect.void)
   }
 
-  readonly refused = (error: unknown): void => {
+  refused(error: unknown): void {
     this.#goOn(Effect.fail(error as E))
+  }
+
+  #has(endpoint: Endpoint<P>, now: number): void {
+    this.#held = this.#at = endpoint
+    this.#heldSince = now
   }
 
   /** What goes on may come to wait again before this returns. */
@@ -253,6 +261,7 @@ export class Run<P, A, E, R> implements Waiter<P> {
     const pool = this.#pool
     const at = this.#at
     const now = pool.now()
+    if (this.#repeats?.() === false) return false
     if (at === undefined || (fiber.getRef(CurrentDeadline) ?? Infinity) <= now) return false
     // A busy one may be tried again when it is not.
     if (outcome === "busy") return true

@@ -45,9 +45,13 @@ export const verdictOf = (
     case "ProtocolError":
     case "UntrustedPeerError":
     case "UnknownFunctionError":
+    // Nothing was sent.
+    case "HeadersUnsupportedError":
       return "notRun"
     case "DeadlineError":
       return "expired"
+    case "InputFailed":
+      return "unknown"
     default:
       return "final"
   }

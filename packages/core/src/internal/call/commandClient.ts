@@ -18,7 +18,7 @@ import type { NodeName } from "../../Packet.ts"
 import { Any, type Peer, type Peers, type Where } from "../../Peers.ts"
 import { StreamResetError } from "../../Sessions.ts"
 import type * as Sessions from "../../Sessions.ts"
-import type { Engines } from "../balance/engines.ts"
+import { type Engines, Way } from "../balance/engines.ts"
 import { toTraceparent } from "../base/trace.ts"
 import * as Outcomes from "../peers/outcomes.ts"
 import { describe } from "../peers/targets.ts"
@@ -38,7 +38,7 @@ interface Dependencies {
   /** Bytes of a call, and of an answer. */
   readonly limit: number
   /** The engines of calls of one of several peers. */
-  readonly engines: Engines<CommandError>
+  readonly engines: Engines
 }
 
 interface CallOptions {
@@ -242,23 +242,27 @@ export const make = (client: Dependencies) => {
     }
     if (to instanceof Any) {
       const any = oneOf(to) as Any
-      const inTime = options?.timeout === undefined ? <A>(effect: A) => effect : within(options.timeout)
-      return proxyOf(`any ${describe(any.where)}`, (name, args) =>
-        inTime(Effect.suspend(() => {
+      const way = new Way(any, options?.policy)
+      const calling = (name: string, args: ReadonlyArray<unknown>) =>
+        Effect.withFiber((fiber) => {
           const by = coder(name)
           const request = by.request(name, args, limit)
           // What a handler failed with is decoded when the engine has seen that it is an answer.
           const raw: Coder = by === untyped ? by : { ...by, failure: Effect.fail }
           const idempotent = byName?.get(name)?.idempotent === true
-          const called = { any, policy: options?.policy, function: name, idempotent, payload: args }
-          return Effect.catch(
-            client.engines.run(
-              called,
-              (peer) => call(name, peer.name, raw, request, options, peer) as Effect.Effect<unknown, CommandError>
-            ),
+          return client.engines.run<unknown, CommandError, never, never, unknown, never>(
+            fiber,
+            way,
+            { function: name, idempotent, payload: args },
+            (peer) => call(name, peer.name, raw, request, options, peer) as Effect.Effect<unknown, CommandError>,
             by.failure
           )
-        })))
+        })
+      const inTime = options?.timeout === undefined ? undefined : within(options.timeout)
+      return proxyOf(
+        `any ${describe(any.where)}`,
+        inTime === undefined ? calling : (name, args) => inTime(calling(name, args))
+      )
     }
     const whom = targetOf(to)
     const several = { peers, target: whom, timeout: options?.timeout, concurrency: options?.concurrency }

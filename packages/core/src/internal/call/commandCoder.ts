@@ -2,7 +2,6 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
-import type { OverloadedError } from "../../Balance.ts"
 import * as Command from "../../Command.ts"
 import {
   CallTooLargeError,
@@ -24,7 +23,6 @@ export type Args = ReadonlyArray<unknown>
 
 /** Why a call got no value. */
 export type CommandError =
-  | OverloadedError
   | Exclude<CallError, HeadersUnsupportedError>
   | CallTooLargeError
   | ContractError

@@ -11,9 +11,9 @@ import * as RpcClient from "effect/rpc/RpcClient"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
 import { type FromServer, type Request, RequestId } from "effect/rpc/RpcMessage"
 import type * as Scope from "effect/Scope"
-import { nowUnsafe, within } from "../../Deadline.ts"
+import { nowUnsafe } from "../../Deadline.ts"
 import type { NodeName } from "../../Packet.ts"
-import { type One, Peers } from "../../Peers.ts"
+import { Peers } from "../../Peers.ts"
 import * as Sessions from "../../Sessions.ts"
 import { Call, type Client, Meters, type RpcError } from "./rpcClientCall.ts"
 import { Known } from "./rpcClientKnown.ts"
@@ -63,7 +63,7 @@ export const clientOf = (
 
 export const make = <Rpcs extends Rpc.Any>(
   group: RpcGroup.RpcGroup<Rpcs>,
-  only: One | undefined,
+  only: string | undefined,
   options: Options = {}
 ): Effect.Effect<
   RpcClient.RpcClient<Rpcs, RpcError>,
@@ -84,7 +84,7 @@ export const make = <Rpcs extends Rpc.Any>(
       supportsAck: false,
       generateRequestId: () => RequestId(++lastRequest),
       spanPrefix: options.spanPrefix,
-      spanAttributes: { ...(typeof only === "string" ? { "pnet.peer": only } : {}), ...options.spanAttributes },
+      spanAttributes: { ...(only === undefined ? {} : { "pnet.peer": only }), ...options.spanAttributes },
       onFromClient: ({ context, message }) => {
         if (message._tag !== "Request") {
           return message._tag === "Interrupt" ? unary.pending.interrupt(Number(message.requestId)) : Effect.void
@@ -95,11 +95,9 @@ export const make = <Rpcs extends Rpc.Any>(
           const call = new Call(client, to as NodeName, wire, message as unknown as Request<Rpc.Any>)
           return wire.isStream ? streaming(call) : unary.run(call)
         }
-        if (typeof only === "string") return calling(only)
-        const named = (to: string) => Effect.andThen(Effect.annotateCurrentSpan("pnet.peer", to), calling(to))
-        if (only === undefined) return named(Context.get(context, To)!)
-        const found = Effect.flatMap(client.peers.resolveOne(only), ({ name }) => named(name))
-        return client.timeout === Infinity ? found : within(client.timeout)(found)
+        if (only !== undefined) return calling(only)
+        const to = Context.get(context, To)!
+        return Effect.andThen(Effect.annotateCurrentSpan("pnet.peer", to), calling(to))
       }
     })
 

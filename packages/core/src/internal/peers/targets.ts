@@ -1,6 +1,7 @@
 /** Whom a call is addressed to: by names, or by what peers offer. */
 import * as Effect from "effect/Effect"
-import type { NodeClosedError } from "../../FunctionError.ts"
+import { DeadlineError, type NodeClosedError } from "../../FunctionError.ts"
+import type { NodeName } from "../../Packet.ts"
 import type { Peer, Peers, Target, Where } from "../../Peers.ts"
 import { quote } from "../base/quote.ts"
 
@@ -130,3 +131,12 @@ export const describe = (target: Where | Wanted): string => {
     ...(target.where === undefined ? [] : ["for which its predicate holds"])
   ].join(" and ")
 }
+
+/** The time of a call, or of a message, was up before it was known who is there. */
+export const noneInTime = (where: Where, called: { readonly function?: string } = {}): DeadlineError =>
+  new DeadlineError({
+    peer: "any" as NodeName,
+    ...called,
+    mayHaveRun: false,
+    detail: `nobody was known by then of peers ${describe(where)}`
+  })

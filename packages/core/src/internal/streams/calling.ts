@@ -14,8 +14,17 @@ import * as Stream from "effect/Stream"
 import { CurrentDeadline, nowUnsafe } from "../../Deadline.ts"
 import type { CallTooLargeError, NodeClosedError, NotJsonError } from "../../FunctionError.ts"
 import type { Outcomes } from "../../Outcomes.ts"
-import type * as Peers from "../../Peers.ts"
+import {
+  Any,
+  type NameConflictError,
+  type One,
+  type Peer,
+  type Peers,
+  type PeerUnknownError,
+  type Target
+} from "../../Peers.ts"
 import * as Sessions from "../../Sessions.ts"
+import { type Called, type Engines, Way } from "../balance/engines.ts"
 import * as Given from "../base/given.ts"
 import { toTraceparent } from "../base/trace.ts"
 import * as Several from "../peers/outcomes.ts"
@@ -86,12 +95,33 @@ const share = <E, R>(
     return Effect.forEach(streams, (stream) => stream.reset("cancelled", "its input failed"), { discard: true })
   }))
 
+/**
+ * What the engine is told of a call of one of several. What was read of an input that is a stream is gone, so that after that the call is not sent to
+ * another peer.
+ */
+const calledOf = (command: string, data: unknown, stream: boolean): { called: Called; onRead: () => void } => {
+  let isRead = false
+  return {
+    called: {
+      function: command,
+      payload: isWhole(data) ? data : undefined,
+      stream: stream || !isWhole(data),
+      repeats: () => !isRead
+    },
+    onRead: () => {
+      isRead = true
+    }
+  }
+}
+
 // --- calls ---------------------------------------------------------------------------------------------------------------
 
 /** The node that calls. */
 export interface Node {
   readonly sessions: Sessions.Sessions["Service"]
-  readonly peers: Peers.Peers["Service"]
+  readonly peers: Peers["Service"]
+  /** The engines of calls of one of several peers. */
+  readonly engines: Engines
   readonly clock: Clock.Clock
   /** Bytes that are held of one answer where nobody says another limit. */
   readonly callSize: number
@@ -106,45 +136,39 @@ export class Calling {
   }
 
   readonly send = <E, R>(
-    name: Peers.One,
+    name: One,
     command: string,
     data: Data<E, R>,
     options?: Options
-  ): Stream.Stream<Uint8Array, Failures.CallError | E, R> =>
-    Stream.unwrap(
-      Effect.map(
-        this.#begin(name, command, data, options),
-        ({ input, stream }) =>
-          Stream.fromPull(Effect.succeed(stream.pull)).pipe(
-            Stream.catch((error) =>
-              // A stream cannot fail with what looks like its end.
-              Stream.fromEffect(
-                Effect.catchIf(Failures.blame<E>(error, input, this.#limitOf(options)), Cause.isDone, Effect.die)
-              )
-            )
-          )
-      )
+  ): Stream.Stream<Uint8Array, Failures.CallError | E, R> => {
+    const sent = name instanceof Any
+      ? this.#sendToAny(name, command, data, options)
+      : this.#sendTo(name, command, data, options)
+    // A stream cannot fail with what looks like its end.
+    return Stream.catch(
+      sent,
+      (error) => Stream.fromEffect(Effect.catchIf(Failures.told<E>(error), Cause.isDone, Effect.die))
     ) as Stream.Stream<Uint8Array, Failures.CallError | E, R>
+  }
 
   readonly request = <E, R>(
-    name: Peers.One,
+    name: One,
     command: string,
     data: Data<E, R>,
     options?: Options
   ): Effect.Effect<Uint8Array, Failures.CallError | E, R> => {
-    if (isWhole(data)) return this.#exchange(name, command, bytesOf(data), options)
-    if (!isStream(data)) return notSendable(data)
-    const limit = this.#limitOf(options)
-    return Effect.scoped(
-      Effect.flatMap(
-        this.#begin(name, command, data, options),
-        ({ input, stream }) => Effect.catch(stream.wholeUpTo(limit), (error) => Failures.blame<E>(error, input, limit))
-      )
-    ) as Effect.Effect<Uint8Array, Failures.CallError | E, R>
+    if (!isWhole(data) && !isStream(data)) return notSendable(data)
+    return (name instanceof Any
+      ? this.#requestOfAny(name, command, data, options)
+      : Effect.catch(this.#requestOf(name, command, data, options), Failures.told<E>)) as Effect.Effect<
+        Uint8Array,
+        Failures.CallError | E,
+        R
+      >
   }
 
   readonly sendAll = <E, R>(
-    target: Peers.Target,
+    target: Target,
     command: string,
     data: Data<E, R>,
     options?: AllOptions
@@ -160,13 +184,97 @@ export class Calling {
     )
   }
 
+  // --- one of several ----------------------------------------------------------------------------------------------------
+
+  readonly #ways = new WeakMap<Any, Way>()
+
+  #wayOf(any: Any): Way {
+    const way = this.#ways.get(any) ?? new Way(any)
+    this.#ways.set(any, way)
+    return way
+  }
+
+  #sendToAny<E, R>(any: Any, command: string, data: Data<E, R>, options: Options | undefined) {
+    return Stream.unwrap(Effect.withFiber((fiber) => {
+      const deadline = this.#deadlineOf(fiber, options)
+      const { called, onRead } = calledOf(command, data, true)
+      const sent = this.#node.engines.stream(
+        this.#wayOf(any),
+        called,
+        (peer) => this.#sendTo(peer, command, data, options, onRead)
+      )
+      return Effect.succeed(deadline === Infinity ? sent : Stream.provideService(sent, CurrentDeadline, deadline))
+    }))
+  }
+
+  #requestOfAny<E, R>(any: Any, command: string, data: Data<E, R>, options: Options | undefined) {
+    return Effect.withFiber<Uint8Array, Failures.CallError | E, R>((fiber) => {
+      const deadline = this.#deadlineOf(fiber, options)
+      const { called, onRead } = calledOf(command, data, false)
+      const requested = this.#node.engines.run<
+        Uint8Array,
+        Failures.Failure<E>,
+        R,
+        never,
+        Failures.CallError | E,
+        never
+      >(
+        fiber,
+        this.#wayOf(any),
+        called,
+        (peer) => this.#requestOf(peer, command, data, options, onRead),
+        Failures.told<E>
+      )
+      return deadline === Infinity ? requested : Effect.provideService(requested, CurrentDeadline, deadline)
+    })
+  }
+
+  // --- one ---------------------------------------------------------------------------------------------------------------
+
+  /** `onRead` is told before anything of an input that is a stream is read. */
+  #sendTo<E, R>(
+    whom: string | Peer,
+    command: string,
+    data: Data<E, R>,
+    options: Options | undefined,
+    onRead?: () => void
+  ): Stream.Stream<Uint8Array, Failures.Failure<E>, R> {
+    return Stream.unwrap(
+      Effect.map(
+        this.#begin(whom, command, data, options, onRead),
+        ({ input, stream }) =>
+          Stream.catch(
+            Stream.fromPull(Effect.succeed(stream.pull)),
+            (error) => Stream.fromEffect(Failures.blame<E>(error, input, this.#limitOf(options)))
+          )
+      )
+    ) as Stream.Stream<Uint8Array, Failures.Failure<E>, R>
+  }
+
+  #requestOf<E, R>(
+    whom: string | Peer,
+    command: string,
+    data: Data<E, R>,
+    options: Options | undefined,
+    onRead?: () => void
+  ): Effect.Effect<Uint8Array, Failures.Failure<E>, R> {
+    if (!isStream(data)) return this.#exchange(whom, command, bytesOf(data), options)
+    const limit = this.#limitOf(options)
+    return Effect.scoped(
+      Effect.flatMap(
+        this.#begin(whom, command, data, options, onRead),
+        ({ input, stream }) => Effect.catch(stream.wholeUpTo(limit), (error) => Failures.blame<E>(error, input, limit))
+      )
+    ) as Effect.Effect<Uint8Array, Failures.Failure<E>, R>
+  }
+
   /** The whole answer to bytes that are there. */
-  #exchange(name: Peers.One, command: string, bytes: Uint8Array, options: Options | undefined) {
+  #exchange(whom: string | Peer, command: string, bytes: Uint8Array, options: Options | undefined) {
     const limit = this.#limitOf(options)
     return Effect.withFiber<Uint8Array, Failures.CallError>((fiber) => {
       const deadline = this.#deadlineOf(fiber, options)
       const traceparent = spanOf(fiber)
-      const send = (peer: Peers.Peer, headers: string | undefined) => {
+      const send = (peer: Peer, headers: string | undefined) => {
         const ask = () =>
           this.#node.sessions.exchange(peer, {
             protocol,
@@ -177,7 +285,8 @@ export class Calling {
             limit
           }, bytes)
         return Effect.catch(ask(), (error) => {
-          if (!isRefused(error)) return Effect.fail(Failures.ofCall(limit)(error))
+          // Of several another one is asked.
+          if (!isRefused(error) || typeof whom !== "string") return Effect.fail(Failures.ofCall(limit)(error))
           const again = Effect.retry(Effect.suspend(ask), { while: isRefused, schedule: refusedRetries })
           const left = this.#leftUntil(deadline)
           // Each of them keeps to the deadline by itself, and the waits between them have to.
@@ -199,9 +308,11 @@ export class Calling {
       }
       // Nearly always there are none.
       return options?.headers === undefined
-        ? Effect.flatMap(this.#resolve(name, deadline), (peer) => send(peer, undefined))
+        ? typeof whom === "string"
+          ? Effect.flatMap(this.#node.peers.resolveOne(whom), (peer) => send(peer, undefined))
+          : send(whom, undefined)
         : Effect.flatMap(
-          this.#addressed(name, command, deadline, options),
+          this.#addressed(whom, command, options),
           ({ headers, peer }) => send(peer, headers)
         )
     })
@@ -231,22 +342,29 @@ export class Calling {
         Effect.flatMap(opened.get(peer)!, (stream) =>
           Effect.catch(
             stream.wholeUpTo(limit),
-            (error) => Failures.blame<E>(error, input, limit)
+            (error) => Effect.catch(Failures.blame<E>(error, input, limit), Failures.told<E>)
           ))
     })
   }
 
   /** Opens the stream of a call and sends its input, or begins to. */
-  #begin<E, R>(name: Peers.One, command: string, data: Data<E, R>, options: Options | undefined) {
+  #begin<E, R>(
+    whom: string | Peer,
+    command: string,
+    data: Data<E, R>,
+    options: Options | undefined,
+    onRead: (() => void) | undefined
+  ) {
     return Effect.gen({ self: this }, function*() {
       if (!isStream(data) && !isWhole(data)) return yield* notSendable(data)
-      const stream = yield* this.#open(name, command, options)
+      const stream = yield* this.#open(whom, command, options)
       if (!isStream(data)) {
         yield* feed(stream, data)
         return { stream, input: undefined }
       }
       // What makes the input fail, fails the call; what makes the call fail, ends the input.
       const input: Failures.Input<E> = { failure: undefined }
+      onRead?.()
       yield* Effect.forkScoped(Effect.tapCause(feed(stream, data), (cause) => {
         input.failure = cause
         return stream.reset("cancelled", "its input failed")
@@ -255,10 +373,10 @@ export class Calling {
     })
   }
 
-  #open(name: Peers.One, command: string, options: Options | undefined) {
+  #open(whom: string | Peer, command: string, options: Options | undefined) {
     return Effect.withFiber<Sessions.SessionStream, Failures.CallError, Scope.Scope>((fiber) => {
       const deadline = this.#deadlineOf(fiber, options)
-      return Effect.flatMap(this.#addressed(name, command, deadline, options), ({ headers, peer }) =>
+      return Effect.flatMap(this.#addressed(whom, command, options), ({ headers, peer }) =>
         Effect.mapError(
           this.#node.sessions.open(peer, {
             protocol,
@@ -273,26 +391,18 @@ export class Calling {
   }
 
   /** Whom a call goes to, and what goes along. */
-  #addressed(name: Peers.One, command: string, deadline: number, options: Options | undefined): Effect.Effect<
-    { readonly peer: Peers.Peer; readonly headers: string | undefined },
-    Peers.PeerUnknownError | Peers.NameConflictError | NodeClosedError | NotJsonError | CallTooLargeError
+  #addressed(whom: string | Peer, command: string, options: Options | undefined): Effect.Effect<
+    { readonly peer: Peer; readonly headers: string | undefined },
+    PeerUnknownError | NameConflictError | NodeClosedError | NotJsonError | CallTooLargeError
   > {
     const headers = options?.headers
-    const resolved = this.#resolve(name, deadline)
+    const resolved = typeof whom === "string" ? this.#node.peers.resolveOne(whom) : Effect.succeed(whom)
     return headers === undefined
       ? Effect.map(resolved, (peer) => ({ peer, headers: undefined }))
       : Effect.flatMap(
         resolved,
         (peer) => Effect.map(Headers.textOf(headers, peer.name, command), (headers) => ({ peer, headers }))
       )
-  }
-
-  /** The peer that is meant. To find out what peers offer may take a moment, of the time that the call has. */
-  #resolve(name: Peers.One, deadline: number) {
-    const found = this.#node.peers.resolveOne(name)
-    return typeof name === "string" || deadline === Infinity
-      ? found
-      : Effect.provideService(found, CurrentDeadline, deadline)
   }
 
   #limitOf(options: Options | undefined) {

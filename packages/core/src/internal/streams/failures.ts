@@ -1,6 +1,7 @@
 /** How a call over a stream fails, as its caller has it. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import type { OverloadedError } from "../../Balance.ts"
 import {
   CallTooLargeError,
   DeadlineError,
@@ -33,11 +34,28 @@ export type CallError =
   | Sessions.OpenError
   | AnswerError
   | NotJsonError
+  | OverloadedError
 
 /** How the input of a call fared. */
 export interface Input<E> {
   failure: Cause.Cause<Sessions.StreamError | E> | undefined
 }
+
+/** What makes a call fail that is no failure of the peer's: its input's, whatever that is. */
+export class InputFailed<E> {
+  readonly _tag = "InputFailed"
+  readonly cause: Cause.Cause<E>
+  constructor(cause: Cause.Cause<E>) {
+    this.cause = cause
+  }
+}
+
+/** Why one attempt of a call failed. */
+export type Failure<E> = CallError | InputFailed<Sessions.StreamError | E>
+
+/** Why the call failed, for its caller. */
+export const told = <E>(error: Failure<E>): Effect.Effect<never, CallError | E> =>
+  error._tag === "InputFailed" ? Effect.failCause(error.cause) : Effect.fail(error)
 
 /** The failure of a stream as that of the function it was opened for, whose answer has a limit. */
 const ofStream = (error: Sessions.StreamError, limit: number): AnswerError => {
@@ -78,10 +96,10 @@ export const blame = <E>(
   error: Sessions.StreamError,
   input: Input<E> | undefined,
   limit: number
-): Effect.Effect<never, AnswerError | E> => {
+): Effect.Effect<never, AnswerError | InputFailed<Sessions.StreamError | E>> => {
   const tooLarge = error._tag === "StreamResetError" && error.code === "too_large"
   const failure = !tooLarge && error._tag === "StreamResetError" && !error.remote ? input?.failure : undefined
   return failure !== undefined && !Cause.hasInterruptsOnly(failure)
-    ? Effect.failCause(failure)
+    ? Effect.fail(new InputFailed(failure))
     : Effect.fail(ofStream(error, limit))
 }
