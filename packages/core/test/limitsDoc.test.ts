@@ -377,6 +377,11 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "It is asked when it is named again; the oldest host's are."
   ],
   [
+    "Silent peers that adverts alone place at one host and that are asked there at once; questions to it in a second",
+    "128 divided by the peers that are known, 2 to 8; 16",
+    "They wait for their turn, and are lost by their silence where it does not come."
+  ],
+  [
     "On a LAN of many: peers at one host that are asked since others named them",
     "a quarter of `doubts` a second",
     "They wait."

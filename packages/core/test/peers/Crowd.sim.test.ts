@@ -233,6 +233,42 @@ describe("a liar in a crowd", () => {
       assert.isUndefined(stays.pollUnsafe())
     })
   )
+
+  test(
+    "with adverts of made-up nodes at a host that says nothing has few ask there, of all of them together",
+    Effect.gen(function*() {
+      const { clear, connects, crypto, network, nodes } = yield* Crowd.open({ ...forty, broadcastBudget: 1_000 })
+      yield* Effect.sleep("5 seconds")
+      const victim = yield* network.host("victim")
+      const from = (i: number) => `${victim.address}:${6_000 + i}`
+      for (let i = 0; i < 64; i++) {
+        const { publicKey } = crypto.generateKeyPair()
+        const payload = advertPacket(crypto, {
+          networkId: "pnet",
+          name: `made-up-${i}`,
+          host: victim.address,
+          port: 4_000 + i,
+          publicKey
+        })
+        yield* network.inject(victim, { from: from(i), to: "10.0.255.255:3334", payload })
+      }
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(yield* Crowd.knownTo(nodes[1]!), 103)
+      yield* victim.crash
+      clear()
+      const perSecond: Array<number> = []
+      for (let i = 0; i < 20; i++) {
+        const before = connects()
+        yield* Effect.sleep("1 second")
+        perSecond.push(connects() - before)
+      }
+      // Two at a time at each node, six tries in three and a half seconds, each of which a system repeats. Without that they were 10,000.
+      assert.isAtMost(Math.max(...perSecond), 40 * 12)
+      assert.isAtMost(perSecond.reduce((sum, one) => sum + one), 40 * 90)
+      // And they are gone by their silence.
+      assert.strictEqual(yield* Crowd.knownTo(nodes[1]!), 39)
+    })
+  )
 })
 
 const made: Array<{ readonly publicKey: PublicKey.PublicKey }> = []

@@ -16,6 +16,8 @@ import type { Endpoint } from "../../Network.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
 import type { PublicKey } from "../../PublicKey.ts"
 import type { Transport } from "../../Transport.ts"
+import * as Rate from "../base/rate.ts"
+import { isLoopback } from "../discovery/interfaces.ts"
 import * as AdvertExchange from "../wire/advertExchange.ts"
 import type { Asking } from "./asking.ts"
 import type { Entry, Verdict } from "./entry.ts"
@@ -33,6 +35,13 @@ const slicesPerInterval = 5
 // and who is asked may be frozen for two.
 const probeTries = 6
 const probeSlices = 7
+// Of those that adverts alone place at one host so many are asked at once, and fewer where many nodes do so: whoever makes nodes up
+// can have all of them ask at a host that has no part in it. The others wait for their turn, or are lost by their silence.
+const mostAtHost = 8
+const leastAtHost = 2
+const atHostOfAll = 128
+// In a second, all together: a made-up peer may have one address of its own and three of others.
+const questionsAtHost = 16
 // In a crowd: who did not answer by then is named to all.
 const toldAfterSlices = 3
 
@@ -56,6 +65,9 @@ class Liveness {
   readonly #room: Semaphore.Semaphore
   readonly #interval: number
   readonly #slice: number
+  readonly #askedAt = Rate.bySource(questionsAtHost)
+  /** Those that wait for their turn at a host, and how many are asked there. */
+  readonly #atHost = new Map<string, { asked: number; readonly waiting: Array<Deferred.Deferred<void>> }>()
 
   constructor(parts: Parts, probes: FiberMap.FiberMap<PublicKey>, room: Semaphore.Semaphore) {
     this.#parts = parts
@@ -113,7 +125,41 @@ class Liveness {
 
   #suspect(entry: Entry, silentMillis: number): Effect.Effect<unknown> {
     this.#parts.membership.suspect(entry, silentMillis)
-    return FiberMap.run(this.#probes, entry.peer.publicKey, this.#probe(entry))
+    return FiberMap.run(this.#probes, entry.peer.publicKey, this.#inTurn(entry, this.#probe(entry)))
+  }
+
+  /** Has those that adverts alone place at a host asked one after another. Whose key has proved itself there, and who is on this machine, waits for nobody. */
+  #inTurn(entry: Entry, probe: Effect.Effect<void>): Effect.Effect<void> {
+    const host = entry.peer.endpoints[0]?.host
+    if (host === undefined || entry.addresses.proved !== undefined || isLoopback(host)) return probe
+    const atHost = this.#atHost
+    const enter = Effect.suspend(() => {
+      const there = atHost.get(host) ?? { asked: 0, waiting: [] }
+      atHost.set(host, there)
+      const most = Math.max(leastAtHost, Math.min(mostAtHost, Math.floor(atHostOfAll / this.#parts.table.size)))
+      if (there.asked < most) {
+        there.asked++
+        return Effect.void
+      }
+      const turn = Deferred.makeUnsafe<void>()
+      there.waiting.push(turn)
+      return Effect.onInterrupt(Deferred.await(turn), () =>
+        Effect.suspend(() => {
+          const at = there.waiting.indexOf(turn)
+          if (at >= 0) there.waiting.splice(at, 1)
+          return at >= 0 ? Effect.void : leave
+        }))
+    })
+    const leave = Effect.sync(() => {
+      const there = atHost.get(host)
+      if (there === undefined) return
+      const next = there.waiting.shift()
+      if (next !== undefined) Deferred.doneUnsafe(next, Effect.void)
+      else if (--there.asked === 0) atHost.delete(host)
+    })
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.andThen(restore(enter), Effect.ensuring(restore(probe), leave))
+    )
   }
 
   /** Asks a suspect, and acts on what that comes to. */
@@ -161,16 +207,24 @@ class Liveness {
     // must read them before it blames anybody.
     const all = Effect.gen({ self: this }, function*() {
       for (let i = 0; i < probeSlices; i++) {
-        if (i < probeTries) {
+        const endpoint = endpoints[i % endpoints.length]!
+        if (i < probeTries && this.#mayAsk(entry, endpoint)) {
           tries.count++
-          yield* Effect.forkScoped(attempt(endpoints[i % endpoints.length]!))
+          yield* Effect.forkScoped(attempt(endpoint))
         }
         yield* Effect.sleep(this.#slice)
       }
       if (now() - started > (probeSlices + 1) * this.#slice) yield* Effect.sleep(this.#slice)
-      yield* Deferred.succeed(decided, "NoAnswer")
+      // Who was not asked has not failed to answer: only its silence tells.
+      yield* Deferred.succeed(decided, tries.count === 0 ? "Moot" : "NoAnswer")
     })
     return Effect.as(Effect.forkScoped(all), tries)
+  }
+
+  /** Whether there is room for one more question at a host, of all that adverts place there beside others. */
+  #mayAsk(entry: Entry, endpoint: Endpoint): boolean {
+    return entry.addresses.proved === endpoint || isLoopback(endpoint.host) ||
+      this.#askedAt.take(endpoint.host, this.#parts.now())
   }
 
   #ask(entry: Entry, endpoint: Endpoint): Effect.Effect<"Answered" | "Busy" | "Refused" | "NoAnswer"> {
