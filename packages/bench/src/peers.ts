@@ -95,6 +95,19 @@ const withEarlier = (figures: Figures): Figures => {
   return merge(earlier, figures)
 }
 
+const bulkTable = (report: Report): string =>
+  table(
+    ["one stream of 64 KiB chunks", "MB/s", "min / median / max", "CPU/MiB sending", "receiving", "encrypted"],
+    report.bulk.map(({ megabytes, receivingMicros, sendingMicros, spread, subject }) => [
+      titles[subject],
+      megabytes.toFixed(0),
+      Effort.formatSpread(spread),
+      `${sendingMicros.toFixed(0)} us`,
+      `${receivingMicros.toFixed(0)} us`,
+      about[subject].encrypted ?? "no"
+    ])
+  )
+
 /** A report for people. */
 export const format = (report: Report): string =>
   [
@@ -103,22 +116,9 @@ export const format = (report: Report): string =>
     }`,
     Machine.describe(report.machine),
     ...report.leftOut.map(({ reason, subject }) => `Left out: ${titles[subject]}: ${reason}`),
-    "",
-    Turns.format(report.calls, titles, "call", []),
-    "",
-    table(
-      ["one stream of 64 KiB chunks", "MB/s", "min / median / max", "CPU/MiB sending", "receiving", "encrypted"],
-      report.bulk.map(({ megabytes, receivingMicros, sendingMicros, spread, subject }) => [
-        titles[subject],
-        megabytes.toFixed(0),
-        Effort.formatSpread(spread),
-        `${sendingMicros.toFixed(0)} us`,
-        `${receivingMicros.toFixed(0)} us`,
-        about[subject].encrypted ?? "no"
-      ])
-    ),
-    "",
-    ...report.goals.map(({ text }) => text)
+    ...report.calls.length === 0 ? [] : ["", Turns.format(report.calls, titles, "call", [])],
+    ...report.bulk.length === 0 ? [] : ["", bulkTable(report)],
+    ...report.goals.length === 0 ? [] : ["", ...report.goals.map(({ text }) => text)]
   ].join("\n")
 
 /** Measures, prints, and writes JSON to a file if one is named. */

@@ -289,6 +289,11 @@ describe("bench", () => {
     assert.strictEqual(merged.calls.length, figures.calls.length)
     assert.strictEqual(merged.calls.filter(({ perSecond }) => perSecond === 1).length, 1)
     assert.deepStrictEqual(merged.bulk, figures.bulk)
+    // And what it was measured with stays with what stays.
+    const calls = Figures.merge(figures, { ...again, seconds: 7, mebibytes: 0 })
+    assert.deepStrictEqual([calls.seconds, calls.mebibytes], [7, figures.mebibytes])
+    const nothing = Figures.merge(figures, { ...figures, rounds: 99, seconds: 99, calls: [], bulk: [], leftOut: [] })
+    assert.deepStrictEqual(nothing, figures)
   })
 
   it.live("goals lists what is meant to be reached and whether it is", () =>

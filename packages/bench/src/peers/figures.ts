@@ -48,6 +48,8 @@ const order = (subject: typeof subjects[number]): number => subjects.indexOf(sub
 /** Figures with those of a later run in the place of earlier ones of the same; all else is said of the later one, unless it measured nothing. */
 export const merge = (earlier: Figures, later: Figures): Figures => ({
   ...later.calls.length + later.bulk.length === 0 ? earlier : later,
+  seconds: (later.calls.length === 0 ? earlier : later).seconds,
+  mebibytes: (later.bulk.length === 0 ? earlier : later).mebibytes,
   calls: [
     ...earlier.calls.filter(({ atOnce, subject }) =>
       !later.calls.some((cell) => cell.subject === subject && cell.atOnce === atOnce)
