@@ -192,6 +192,9 @@ const gather = (hosts: ReadonlyArray<Host>, scenario: Scenario) =>
   })
 
 /** Starts one more: when it was known to each, and knew each, since its nodes were there. */
+/** Whether it was this that was seen of one: who leaves is to be missed as one who said so, and who is killed as one who did not. */
+const isA = (what: Seen["event"], who: string) => ({ event, name }: SeenBy) => event === what && name === who
+
 const welcome = (members: ReadonlyArray<Member>, host: Host, scenario: Scenario) =>
   Effect.gen(function*() {
     const begin = instant()
@@ -226,7 +229,7 @@ export const measure = (scenario: Scenario): Effect.Effect<ReadonlyArray<Measure
     yield* order(leaver, { do: "leave" })
     const left = timesOf(
       yield* whenGone([victim, ...others], [leaver.name], leftAt, 10),
-      isGone(leaver.name),
+      isA("Left", leaver.name),
       leftAt
     )
     yield* leaver.program.end
@@ -245,8 +248,8 @@ export const measure = (scenario: Scenario): Effect.Effect<ReadonlyArray<Measure
     const falseLosses = (yield* seenBy(others, begin)).map((all) =>
       all.filter(isFalse).map(({ by, name, why }) => `${by} lost ${name}: ${why}`)
     )
-    const killed = timesOf(seen, isGone(victim.name), downAt)
-    const crashed = timesOf(seen, isGone(newcomer.name), downAt)
+    const killed = timesOf(seen, isA("Lost", victim.name), downAt)
+    const crashed = timesOf(seen, isA("Lost", newcomer.name), downAt)
     return scenario.budgets.map((budget, i) => ({
       budget,
       together: together[i]!,
