@@ -9,6 +9,7 @@ import { membership } from "./membership/command.ts"
 import { mutants } from "./mutants/command.ts"
 import { reference } from "./reference/command.ts"
 import { services } from "./services/command.ts"
+import { trouble } from "./services/troubleCommand.ts"
 import { streams } from "./streams/command.ts"
 import { swarm } from "./swarm/command.ts"
 import { vectors } from "./vectors/command.ts"
@@ -26,6 +27,7 @@ export const lab = Command.make("lab").pipe(
     flood,
     crowd,
     services,
+    trouble,
     mutants,
     vectors,
     conformance,
