@@ -18,7 +18,7 @@ const crowd = of("crowd", "packages/core/src/internal/discovery/crowd.ts", lette
     { tests: ["Crowd.udp", "Crowd.sim"] }
   ],
   "few": [
-    `if (!this.isCrowd) return Effect.void`,
+    `if (!this.isCrowd) return`,
     ``,
     "nodes of a small LAN name each other"
   ],

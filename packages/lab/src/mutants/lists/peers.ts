@@ -232,12 +232,14 @@ const hearing = of("adverts", "packages/core/src/internal/discovery/hearing.ts",
     "a node takes its own adverts for another node with its key"
   ],
   "again-ear": [
-    `last.ear === ear && last`,
+    `(last.ear === ear || last.ear.via === undefined && ear.via !== undefined) &&
+      last`,
     `last`,
     "what a private socket heard of another subnet is heard by the shared one"
   ],
   "again-local": [
-    ` && last.local === this.#parts.sockets.isLocal(last.source)`,
+    ` &&
+      last.local === this.#parts.sockets.isLocal(last.source)`,
     ``,
     "who is on this machine is judged by the addresses that it had"
   ],
@@ -356,8 +358,10 @@ const sameAdvert = of("adverts", "packages/core/src/internal/wire/sameAdvert.ts"
     "an advert of another network is taken for the last one"
   ],
   "same-end": [
-    `textAt(bytes, end, "|END\\n") === bytes.length`,
-    `true`,
+    `said.publicKey)
+  return end >= 0 && textAt(bytes, end, "|END\\n") === bytes.length`,
+    `said.publicKey)
+  return end >= 0`,
     "a packet without its end is taken for the last advert"
   ]
 })
