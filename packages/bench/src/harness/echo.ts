@@ -191,7 +191,7 @@ export const serve = ({ batched, sealing, tls }: Options): Promise<Server> =>
 
 /** The asking side of a raw echo. */
 export interface Client {
-  /** Keeps `atOnce` messages on their way for so long, and gives the latencies of those that were answered in that time. */
+  /** Keeps `atOnce` messages on their way for so long, and gives the latencies of those that were answered in that time, or of the first. */
   readonly measure: (options: {
     readonly message: Uint8Array
     readonly atOnce: number
@@ -231,12 +231,9 @@ export const connect = (port: number, { batched, sealing, tls }: Options): Promi
           const sent = sentAt[next]!
           next = (next + 1) % atOnce
           waiting--
-          if (at < deadline) {
-            samples.push(at - sent)
-            send(at)
-          } else if (waiting === 0) {
-            resolve(samples)
-          }
+          if (at < deadline || samples.size === 0) samples.push(at - sent)
+          if (at < deadline) send(at)
+          else if (waiting === 0) resolve(samples)
         }
         for (let i = 0; i < atOnce; i++) send(now())
         out.flush()
