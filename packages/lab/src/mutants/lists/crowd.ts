@@ -18,7 +18,8 @@ const crowd = of("crowd", "packages/core/src/internal/discovery/crowd.ts", lette
     { tests: ["Crowd.udp", "Crowd.sim"] }
   ],
   "few": [
-    `if (!this.isCrowd) return`,
+    `if (!this.isCrowd) return
+`,
     ``,
     "nodes of a small LAN name each other"
   ],
@@ -83,23 +84,24 @@ const crowd = of("crowd", "packages/core/src/internal/discovery/crowd.ts", lette
 
 const answers = of("crowd", "packages/core/src/internal/discovery/answers.ts", letter, {
   "all-answer": [
-    `random < chance * answersInCrowd / crowd.size && `,
+    `random.nextDoubleUnsafe() >= chance * answersInCrowd / crowd.size || `,
     ``,
     "a newcomer is answered by a thousand at once"
   ],
   "who-behind": [
-    `? Effect.andThen(this.#send(source, via), crowd.service.who(source))`,
-    `? this.#send(source, via)`,
+    `      crowd.who(source)
+`,
+    ``,
     "a newcomer does not learn that it is in a crowd"
   ],
   "told-socket": [
-    `if (!this.#toldBySocket.take(formatEndpoint(source), at)) return Effect.void`,
+    `if (!this.#toldBySocket.take(formatEndpoint(source), at)) return`,
     ``,
     "one socket has all answers of a second"
   ],
   "told-all": [
-    `if (!this.#told.take(at)) return crowd.isCrowd ? crowd.refute(() => true) : Effect.void`,
-    ``,
+    `if (this.#told.take(at)) this.#send`,
+    `if (true) this.#send`,
     "questions are answered at any rate"
   ],
   "told-broadcast": [
@@ -108,13 +110,14 @@ const answers = of("crowd", "packages/core/src/internal/discovery/answers.ts", l
     "one datagram has all nodes of a crowd answer somebody, 32 times a second each"
   ],
   "told-to-all": [
-    `return crowd.isCrowd ? crowd.refute(() => true) : Effect.void`,
-    `return Effect.void`,
+    `else if (crowd.isCrowd) crowd.refute(() => true)
+`,
+    ``,
     "who is asked by too many has all of them connect"
   ],
   "told-newcomer": [
-    `if (random >= chance || !this.#mayAnswer(source.host)) return Effect.void`,
-    `if (random >= chance) return Effect.void`,
+    `if (drawn >= chance || !this.#mayAnswer(source.host)) return`,
+    `if (drawn >= chance) return`,
     "questions of newcomers are answered at any rate"
   ],
   "told-chance": [
@@ -167,7 +170,8 @@ const packets = of("crowd", "packages/core/src/internal/wire/crowdPackets.ts", s
 
 const hearing = of("crowd", "packages/core/src/internal/discovery/hearing.ts", letter, {
   "leaving": [
-    `if (asks && advert.port === 0) return tells`,
+    `if (asks && advert.port === 0) return
+`,
     ``,
     "who asks and listens nowhere is taken to leave"
   ],
@@ -304,7 +308,7 @@ const asking = of("crowd", "packages/core/src/internal/peers/asking.ts", whole, 
     { tests: ["Peers"] }
   ],
   "frozen": [
-    `            if (frozen) continue
+    `        if (frozen) continue
 `,
     ``,
     "who did not answer while this node was frozen is a suspect",
@@ -346,7 +350,7 @@ const asking = of("crowd", "packages/core/src/internal/peers/asking.ts", whole, 
     "who answers is a suspect all the same"
   ],
   "draw": [
-    `if (isCrowd && (yield* Random.next) < perSlice) {`,
+    `if (isCrowd && this.#parts.random.nextDoubleUnsafe() < perSlice) {`,
     `if (false) {`,
     "who crashes is missed when nobody has heard it for minutes"
   ],
