@@ -1,6 +1,6 @@
 /** Clients of a service over real nodes: whom calls go to, what is tried again, and what calls fail with. */
 import { assert, describe, it } from "@effect/vitest"
-import { Balance, Command, CommandNode, Peers, TofuTrust, Trust } from "@pnet/core"
+import { Balance, Command, CommandNode, type PeerRpc, Peers, TofuTrust, Trust } from "@pnet/core"
 import { failureOf, type Net, quietly } from "@pnet/lab/worlds/sessionWorld"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
@@ -45,7 +45,7 @@ class Runs {
   }
 }
 
-const serve = (node: Node, runs: Runs) => {
+const serve = (node: Node, runs: Runs, options?: PeerRpc.ServeOptions) => {
   const run = (of: string) =>
     Effect.suspend(() => {
       runs.note(of, node.name)
@@ -56,7 +56,7 @@ const serve = (node: Node, runs: Runs) => {
       )
     })
   return Layer.build(
-    CommandNode.serve(group).pipe(
+    CommandNode.serve(group, options).pipe(
       Layer.provide(group.toLayer({
         who: ({ of }) => of === "fail" ? Effect.andThen(run(of), new Broken({ mayHaveRun: false })) : run(of),
         look: ({ of }) => run(of),
@@ -150,6 +150,24 @@ describe("a client of a service", () => {
       assert.deepStrictEqual(runs.of.get("wait idempotent"), [first, second, "w3"])
       Deferred.doneUnsafe(runs.gate, Effect.void)
       assert.strictEqual(yield* Fiber.join(look), "w3")
+    })))
+
+  it.effect("goes past a peer that does not let it, and fails as such where none does", () =>
+    quietly(Effect.gen(function*() {
+      const { gateway, network, runs } = yield* world
+      const w3 = yield* start(network, "w3")
+      yield* serve(w3.node, runs, { allow: () => false })
+      yield* gateway.awaitPeers({ serves: group }, { atLeast: 3 })
+      const client = yield* gateway.client(group)
+      const answers = yield* Effect.forEach(
+        Array.from({ length: 40 }),
+        () => Effect.andThen(Effect.sleep("50 millis"), client.who({ of: "x" }))
+      )
+      assert.deepStrictEqual([...new Set(answers)].sort(), ["w1", "w2"])
+      const only = yield* gateway.client(group, Peers.any({ where: ({ name }) => name === "w3" }))
+      for (let i = 0; i < 5; i++) {
+        assert.strictEqual((yield* failureOf(only.who({ of: "x" })))._tag, "NotAllowedError")
+      }
     })))
 
   it.effect("gives the place of a call back that is given up, at its first peer and at a later one", () =>

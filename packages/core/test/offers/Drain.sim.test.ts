@@ -4,7 +4,7 @@ import { CommandNode, type Sessions, TofuTrust, Trust } from "@pnet/core"
 import { failureOf, type Net, quietly, text } from "@pnet/lab/worlds/sessionWorld"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
-import { Context, Deferred, Effect, Fiber, Layer, Logger, Schema } from "effect"
+import { Context, Deferred, Duration, Effect, Fiber, Layer, Logger, Schema } from "effect"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
 import { TestClock } from "effect/testing"
@@ -101,6 +101,19 @@ describe("a node that drains", () => {
       // It may come back.
       yield* w1.node.offer.update({ draining: false })
       assert.strictEqual(yield* named.who({ wait: false }), "w1")
+    })))
+
+  it.effect("has drained at once where nothing runs and nobody asks what it offers, and otherwise when they have been told", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, w1 } = yield* world()
+      const [alone] = yield* Effect.timed(alice.drain())
+      assert.strictEqual(Duration.toMillis(alone), 0)
+      yield* alice.offer.update({ draining: false })
+      yield* alice.peers.resolve({ serves: ["who"] })
+      const [told] = yield* Effect.timed(w1.node.drain())
+      assert.isTrue((yield* alice.peers.get("w1"))?.offer?.draining)
+      assert.isAtLeast(Duration.toMillis(told), 250)
+      assert.isBelow(Duration.toMillis(told), 300)
     })))
 
   it.effect("waits so long and no longer, and says how many calls are left", () =>

@@ -47,6 +47,8 @@ export const verdictOf = (
     case "UnknownFunctionError":
     // Nothing was sent.
     case "HeadersUnsupportedError":
+    // Another may let this caller; and who lets nobody would be given all calls for being quick, were that an answer.
+    case "NotAllowedError":
       return "notRun"
     case "DeadlineError":
       return "expired"

@@ -26,17 +26,18 @@ export class OwnOffer extends Context.Service<OwnOffer, Own>()("@pnet/core/inter
 const drains = new WeakMap<Own, (within: Duration.Duration) => Effect.Effect<number>>()
 
 /** Says that no more calls are taken, and waits for those there are. Gives how many are left. */
-const drainOf = (own: Own, calls: () => number, clock: Clock.Clock) => (within: Duration.Duration) =>
-  Effect.suspend(() => {
-    const now = () => nowUnsafe(clock)
-    const told = now()
-    const millis = Duration.toMillis(within)
-    const tells = !own.drains
-    if (tells) own.update({ draining: true })
-    // Those who follow what it offers hear of it meanwhile, and call somebody else before its sessions end.
-    const isDue = () => calls() > 0 || tells && now() - told < 2 * lineEvery
-    return Effect.map(whileHolds(isDue, millis, now), calls)
-  })
+const drainOf =
+  (own: Own, telling: Telling.Telling, calls: () => number, clock: Clock.Clock) => (within: Duration.Duration) =>
+    Effect.suspend(() => {
+      const now = () => nowUnsafe(clock)
+      const told = now()
+      const millis = Duration.toMillis(within)
+      const tells = !own.drains
+      if (tells) own.update({ draining: true })
+      // Those who follow what it offers hear of it meanwhile, and call somebody else before its sessions end.
+      const isDue = () => calls() > 0 || tells && !telling.isTold && now() - told < 2 * lineEvery
+      return Effect.map(whileHolds(isDue, millis, now), calls)
+    })
 
 /** Drains the node that offers it. */
 export const drain = (own: Own, within: Duration.Input = "10 seconds"): Effect.Effect<number> =>
@@ -73,8 +74,7 @@ export const layer: Layer.Layer<OwnOffer, never, SessionInside | NodeConfig | Pe
     const runFork = Effect.runForkWith(yield* Effect.context<never>())
     const own = new Own({ meta, roles })
     handlers.drains = () => own.drains
-    drains.set(own, drainOf(own, calls, clock))
-    yield* Telling.run(own, handlers)
+    drains.set(own, drainOf(own, yield* Telling.run(own, handlers), calls, clock))
     const following = new Following({
       peers,
       trust: yield* Trust,

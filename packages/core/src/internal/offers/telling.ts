@@ -29,7 +29,7 @@ interface Listener {
 
 const isSame = (a: Uint8Array, b: Uint8Array): boolean => equalAt(a, 0, a.length, b)
 
-class Telling {
+export class Telling {
   readonly #own: Own
   readonly #clock: Clock.Clock
   readonly #fork: (effect: Effect.Effect<void>) => void
@@ -85,6 +85,11 @@ class Telling {
     ))
   }
 
+  /** Whether nobody asks, or the newest line is out for so long that it has been read, and what was sent before that is refused. */
+  get isTold(): boolean {
+    return this.#listeners.size === 0 || !this.#isDue && nowUnsafe(this.#clock) - this.#toldAt >= lineEvery
+  }
+
   #current(): Uint8Array {
     const { line } = this.#own
     return this.#line = this.#line !== undefined && isSame(this.#line, line) ? this.#line : line
@@ -126,4 +131,5 @@ export const run = (own: Own, handlers: Handlers) =>
       }),
       (off) => Effect.sync(off)
     )
+    return telling
   })
