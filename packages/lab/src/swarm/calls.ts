@@ -1,4 +1,5 @@
 /** How a node makes a call of each kind, and what each kind gives where it succeeds. */
+import type { Peer } from "@pnet/core/Peers"
 import { Effect, Stream } from "effect"
 import { chance } from "../harness/chance.ts"
 import type { Asking } from "./asking.ts"
@@ -108,17 +109,23 @@ const rpc = (asking: Asking, step: Of<"rpc">): Call => {
   ).pipe(heeding(asking))
 }
 
+/** Whether "*" of the group leaves it out: a stranger under a node's name says what it offers, and the group is not in it. */
+const servesNot = ({ offer }: Peer): boolean => offer !== undefined && !Object.hasOwn(offer.functions, "ask")
+
 const rpcAll = (asking: Asking, step: Of<"rpc all">): Call => {
   const { ballast, node, order, timeout, token } = asking
-  return Effect.flatMap(
-    asking.addressed(step.to),
-    (peers) =>
-      Effect.scoped(Effect.flatMap(node.client(Group, asking.namesOf(step.to), { timeout }), (client) =>
-        Effect.map(
-          client.ask({ token, order, ballast }),
-          (outcomes) => asking.outcomes(peers, Object.entries(outcomes), rpcValue(asking))
-        )))
-  )
+  return Effect.scoped(Effect.gen(function*() {
+    const peers = yield* asking.addressed(step.to)
+    const client = yield* node.client(Group, asking.namesOf(step.to), { timeout })
+    const outcomes = yield* client.ask({ token, order, ballast })
+    // Asked in the time of the call: it may have been unknown before.
+    const others = step.to === "*" ? (yield* node.peers.all).filter(servesNot).map(({ name }) => String(name)) : []
+    asking.outcomes(
+      peers.filter((name) => Object.hasOwn(outcomes, name) || !others.includes(name)),
+      Object.entries(outcomes),
+      rpcValue(asking)
+    )
+  }))
 }
 
 /** Elements come in order, and as many as are wanted. */
