@@ -115,6 +115,13 @@ describe("a call of a service", () => {
       )
       assert.strictEqual(attempts, 3)
       assert.deepStrictEqual(error, new Failed("mayHaveRun", it.tried[0]!))
+      // Also where the time was up before a later one was sent.
+      attempts = 0
+      const late = yield* Effect.flip(
+        it.call(it.idempotent, (peer) => fail(attempts++ === 0 ? "mayHaveRun" : "expired")(peer))
+      )
+      assert.strictEqual(attempts, 2)
+      assert.deepStrictEqual(late instanceof Failed ? late.verdict : late._tag, "mayHaveRun")
       // The same where no place is found for it any more.
       const two = yield* make({ peers: ["a"], settings: { whenFull: 0 } })
       const gone = two.call(two.idempotent, (peer) => {

@@ -246,9 +246,10 @@ export class Run<P, A, E, R> implements Waiter<P> {
       case "unknown":
         return Effect.failCause(cause)
       case "expired":
+        return this.#end(cause)
       case "mayHaveRun":
         this.#mayHaveRun = cause
-        if (outcome === "expired" || !this.kind.idempotent) return Effect.failCause(cause)
+        if (!this.kind.idempotent) return Effect.failCause(cause)
         break
       default:
         this.#last = cause
