@@ -109,22 +109,33 @@ const rpc = (asking: Asking, step: Of<"rpc">): Call => {
   ).pipe(heeding(asking))
 }
 
-/** Whether "*" of the group leaves it out: a stranger under a node's name says what it offers, and the group is not in it. */
-const servesNot = ({ offer }: Peer): boolean => offer !== undefined && !Object.hasOwn(offer.functions, "ask")
+/**
+ * Whom "*" of the group has to mean: what peers offer is asked in the time of the call, so those who come or go meanwhile may be among them or
+ * not. Whom the policy refuses is not, nor is a stranger under a node's name, who says what it offers and that the group is not in it.
+ */
+const served = (
+  { slot }: Asking,
+  before: ReadonlyArray<string>,
+  after: ReadonlyArray<Peer>,
+  got: ReadonlyArray<string>
+): ReadonlyArray<string> => {
+  const servesNot = ({ name, offer, publicKey }: Peer) =>
+    offer !== undefined && !Object.hasOwn(offer.functions, "ask") || !slot.permits(name, publicKey)
+  const known = new Set(after.map(({ name }) => String(name)))
+  const others = new Set(after.filter(servesNot).map(({ name }) => String(name)))
+  const stayed = before.filter((name) => known.has(name) && !others.has(name))
+  return [...new Set([...stayed, ...got.filter((name) => before.includes(name) || known.has(name))])]
+}
 
 const rpcAll = (asking: Asking, step: Of<"rpc all">): Call => {
   const { ballast, node, order, timeout, token } = asking
   return Effect.scoped(Effect.gen(function*() {
-    const peers = yield* asking.addressed(step.to)
+    const before = yield* asking.addressed(step.to)
     const client = yield* node.client(Group, asking.namesOf(step.to), { timeout })
     const outcomes = yield* client.ask({ token, order, ballast })
-    // Asked in the time of the call: it may have been unknown before.
-    const others = step.to === "*" ? (yield* node.peers.all).filter(servesNot).map(({ name }) => String(name)) : []
-    asking.outcomes(
-      peers.filter((name) => Object.hasOwn(outcomes, name) || !others.includes(name)),
-      Object.entries(outcomes),
-      rpcValue(asking)
-    )
+    const got = Object.keys(outcomes)
+    const expected = step.to === "*" ? served(asking, before, yield* node.peers.all, got) : before
+    asking.outcomes(expected, Object.entries(outcomes), rpcValue(asking))
   }))
 }
 
