@@ -138,7 +138,10 @@ export const Limits = Schema.Struct({
     "1 hour",
     "Time for open streams to finish when their session was replaced. Then they are reset with going_away."
   ),
-  streams: count(1_024, "Streams that either side of a session may have open. One more is reset with refused."),
+  streams: count(
+    1_024,
+    "Streams that either side of a session may have open, beside the one that tells what the other offers. One more is reset with refused."
+  ),
   calls: count(
     4_096,
     "Streams of peers whose handlers run at once, a quarter of them for one peer. One more is reset with refused."

@@ -1000,6 +1000,28 @@ describe("Mux: limits", () => {
     own.open()
   })
 
+  it("one of each side that stands for as long as the session takes nobody's place, and a second one does", () => {
+    const isAside = ({ protocol }: Frame.Open) => protocol === "offer"
+    const side = new Side({ maxStreams: 1, isAside })
+    const offer = (id: number) => openFrame(id, { protocol: "offer" })
+    side.receive(Type.msg, concat(offer(1), openFrame(2), openFrame(3), offer(4)))
+    assert.deepStrictEqual(refused(side), [[3, "refused"], [4, "refused"]])
+    assert.strictEqual(side.mux.placed, 1)
+    side.opened[0]!.reset("cancelled", "")
+    assert.isUndefined(side.receive(Type.msg, concat(offer(5), openFrame(6))))
+    assert.deepStrictEqual(side.opened.map(({ id }) => id), [1, 2, 5])
+
+    const own = new Side({ maxStreams: 1, isAside })
+    own.open()
+    const first = own.open("", { protocol: "offer" })
+    assert.strictEqual(own.mux.openStream({ protocol: "offer", name: "" }), "streams")
+    assert.strictEqual(own.mux.openStream({ protocol: "command", name: "x" }), "streams")
+    assert.strictEqual(own.mux.placed, 1)
+    first.reset("cancelled", "")
+    own.open("", { protocol: "offer" })
+    assert.strictEqual(own.mux.placed, 1)
+  })
+
   it("credit over the budget is refused, that of both sides counted, and that of the node as a whole", () => {
     const node = new Budget(3 * initialCredit)
     const side = new Side({ budget: new Budget(2 * initialCredit, node) })

@@ -30,8 +30,10 @@ export interface Handlers extends Outgoing.Handlers {
 export interface Options extends Handlers {
   /** The most bytes of a DATA frame that this side sends. */
   readonly chunkSize: number
-  /** The most streams that either side may have open. */
+  /** The most streams that either side may have open, without the one of each that is `aside`. */
   readonly maxStreams: number
+  /** Of streams for which this holds, one of either side takes nobody's place. Default: none. */
+  readonly isAside?: ((open: Frame.Open) => boolean) | undefined
   readonly budget: Budget
 }
 
@@ -57,6 +59,8 @@ export class Mux implements Owner {
   refusing = false
   #lastOwn = 0
   #lastTheirs = 0
+  #ownAside: MuxStream | undefined
+  #theirsAside: MuxStream | undefined
   // Opened by what has arrived, and not handed over yet.
   #opened: Array<MuxStream> | undefined
 
@@ -70,16 +74,24 @@ export class Mux implements Owner {
     return this.own.size + this.theirs.size
   }
 
+  /** Those of them that take a place. */
+  get placed(): number {
+    return this.streams - (this.#ownAside === undefined ? 0 : 1) - (this.#theirsAside === undefined ? 0 : 1)
+  }
+
   /** Opens a stream, or says what there is no room for; `too_large` is an OPEN that would fit in no message. */
   openStream(open: Frame.Open): MuxStream | "draining" | "streams" | "credit" | "too_large" {
     if (this.draining) return "draining"
     const out = OpenText.encode(open, Frame.headerLength)
     const length = out.length - Frame.headerLength
     if (length > maxControl) return "too_large"
-    if (this.own.size >= this.options.maxStreams || this.#lastOwn === maxField) return "streams"
+    const isAside = this.#ownAside === undefined && this.options.isAside?.(open) === true
+    const placed = this.#ownAside === undefined ? this.own.size : this.own.size - 1
+    if (placed >= this.options.maxStreams && !isAside || this.#lastOwn === maxField) return "streams"
     if (!this.options.budget.reserve(Frame.initialCredit)) return "credit"
     const stream = new MuxStream(this, ++this.#lastOwn, true, open, Frame.initialCredit)
     this.own.set(stream.id, stream)
+    if (isAside) this.#ownAside = stream
     putHeader(out, Kind.open, stream.id, length)
     this.outgoing.send(Type.msg, out)
     return stream
@@ -129,7 +141,10 @@ export class Mux implements Owner {
   }
 
   removeStream(stream: MuxStream): void {
-    if ((stream.own ? this.own : this.theirs).delete(stream.id)) this.news.roomMade()
+    if (!(stream.own ? this.own : this.theirs).delete(stream.id)) return
+    if (stream === this.#ownAside) this.#ownAside = undefined
+    else if (stream === this.#theirsAside) this.#theirsAside = undefined
+    this.news.roomMade()
   }
 
   // --- receiving -------------------------------------------------------------------------------------------------------
@@ -266,7 +281,9 @@ export class Mux implements Owner {
       return undefined
     }
     if (this.refusing) return refuse("refused", "the session is ending")
-    if (this.theirs.size >= this.options.maxStreams) return refuse("refused", "too many streams")
+    const isAside = this.#theirsAside === undefined && this.options.isAside?.(open) === true
+    const placed = this.#theirsAside === undefined ? this.theirs.size : this.theirs.size - 1
+    if (placed >= this.options.maxStreams && !isAside) return refuse("refused", "too many streams")
     if (open.deadline !== undefined && open.deadline <= 0) return refuse("deadline", "its time was up on arrival")
     if (open.headers !== undefined && utf8(open.headers).length > Frame.maxHeaders) {
       return refuse("too_large", `headers of more than ${Frame.maxHeaders} bytes`)
@@ -275,6 +292,7 @@ export class Mux implements Owner {
     if (!this.options.budget.reserve(owed)) return refuse("refused", "no credit left")
     const stream = new MuxStream(this, id, false, open, owed)
     this.theirs.set(id, stream)
+    if (isAside) this.#theirsAside = stream
     const opened = this.#opened ??= []
     opened.push(stream)
     return undefined

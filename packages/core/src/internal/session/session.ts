@@ -128,12 +128,14 @@ export class Session {
     this.#framing = established.binary ? Framing.binary : Framing.text(self, established.peer.publicKey)
     this.#pace = new Pace({
       waits: () => this.ending !== undefined || this.mux.outgoing.hasWork,
-      streams: () => this.mux.streams,
+      streams: () => this.mux.placed,
       later: (task) => this.#later(task)
     })
     this.mux = new Mux({
       chunkSize: options.chunkSize,
       maxStreams: options.maxStreams,
+      // It is open for as long as its session, and no call.
+      isAside: ({ protocol }) => protocol === "offer",
       budget: options.budget,
       onOpen: (stream) => options.onOpen(stream, this),
       onWork: () => this.#pace.work(this.mux.outgoing.owesCredit),

@@ -277,14 +277,19 @@ const mux = of("mux", "packages/core/src/internal/session/mux.ts", muxSuites, {
     "the texts of OPENs are held and not counted"
   ],
   "streams-own": [
-    `if (this.own.size >= this.options.maxStreams || this.#lastOwn === maxField) return "streams"`,
+    `if (placed >= this.options.maxStreams && !isAside || this.#lastOwn === maxField) return "streams"`,
     ``,
     "this side opens more streams than there may be"
   ],
   "streams-theirs": [
-    `if (this.theirs.size >= this.options.maxStreams) return refuse("refused", "too many streams")`,
+    `if (placed >= this.options.maxStreams && !isAside) return refuse("refused", "too many streams")`,
     ``,
     "a peer opens as many streams as it likes"
+  ],
+  "streams-aside": [
+    `const isAside = this.#theirsAside === undefined && this.options.isAside?.(open) === true`,
+    `const isAside = this.options.isAside?.(open) === true`,
+    "a peer has as many streams as it likes beside those that there may be"
   ],
   "credit-theirs": [
     `if (!this.options.budget.reserve(owed)) return refuse("refused", "no credit left")`,
