@@ -144,6 +144,17 @@ describe("a call of a service", () => {
       assert.deepStrictEqual(it.events, [])
     }))
 
+  it.effect("that a broken handler answered is not sent again, and a peer of which three in a row broke is left out", () =>
+    Effect.gen(function*() {
+      const it = yield* make({ peers: ["a", "b"] })
+      const broken = (peer: string) => peer === "a" ? fail("broke")(peer) : ok(peer)
+      let failed = 0
+      for (let i = 0; i < 40; i++) failed += Exit.isFailure(yield* Effect.exit(it.call(it.idempotent, broken))) ? 1 : 0
+      assert.deepStrictEqual([it.tried.length, failed], [40, 3])
+      assert.deepStrictEqual(it.events, ["LeftOut a"])
+      isIdle(it)
+    }))
+
   it.effect("is sent again within the budget", () =>
     Effect.gen(function*() {
       const it = yield* make({ settings: { failures: 1_000_000, retriesPerSecond: 0, retries: 0.2 } })

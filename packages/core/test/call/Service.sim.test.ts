@@ -40,6 +40,8 @@ class Runs {
   gate = Deferred.makeUnsafe<void>()
   /** Those that were given up while they ran. */
   readonly givenUp: Array<string> = []
+  /** Whose handlers are broken. */
+  broken = ""
   note(of: string, at: string) {
     this.of.set(of, [...this.of.get(of) ?? [], at])
   }
@@ -49,6 +51,7 @@ const serve = (node: Node, runs: Runs, options?: PeerRpc.ServeOptions) => {
   const run = (of: string) =>
     Effect.suspend(() => {
       runs.note(of, node.name)
+      if (runs.broken === node.name) return Effect.die("broken")
       if (!of.startsWith("wait")) return Effect.succeed(node.name as string)
       return Effect.onInterrupt(
         Effect.as(Deferred.await(runs.gate), node.name as string),
@@ -168,6 +171,31 @@ describe("a client of a service", () => {
       for (let i = 0; i < 5; i++) {
         assert.strictEqual((yield* failureOf(only.who({ of: "x" })))._tag, "NotAllowedError")
       }
+    })))
+
+  it.effect("is not drawn to a peer that answers at once since its handlers are broken", () =>
+    quietly(Effect.gen(function*() {
+      const { gateway, runs } = yield* world
+      const client = yield* gateway.client(group)
+      runs.broken = "w1"
+      const tags: Array<string> = []
+      for (let i = 0; i < 60; i++) {
+        yield* Effect.sleep("20 millis")
+        const exit = yield* Effect.exit(client.look({ of: "x" }))
+        if (Exit.isFailure(exit)) tags.push((yield* failureOf(exit))._tag)
+      }
+      // Three, and one each time that it is tried anew.
+      assert.deepStrictEqual([...new Set(tags)], ["RemoteDefectError"])
+      assert.isAtLeast(tags.length, 3)
+      assert.isAtMost(tags.length, 6)
+      assert.strictEqual(runs.of.get("x")!.length, 60)
+      runs.broken = ""
+      yield* Effect.sleep("1 minute")
+      const after = yield* Effect.forEach(
+        Array.from({ length: 40 }),
+        () => Effect.andThen(Effect.sleep("50 millis"), client.who({ of: "y" }))
+      )
+      assert.deepStrictEqual([...new Set(after)].sort(), ["w1", "w2"])
     })))
 
   it.effect("gives the place of a call back that is given up, at its first peer and at a later one", () =>

@@ -34,13 +34,22 @@ const leavesMillis = 10_000
 /**
  * What became of a call to a peer.
  *
- * - `answered`: with a value; `final`: with an error that is an answer
+ * - `answered`: with a value; `final`: with an error that is an answer; `broke`: as the handler is broken
  * - `notRun`, `mayHaveRun`: it failed, before or after it may have run
  * - `busy`, `leaves`: it did not run, as the peer takes no more now, or at all
  * - `expired`: its time was up, or nobody waited for it any longer
  * - `unknown`: something else, which says nothing of the peer
  */
-export type Outcome = "answered" | "final" | "notRun" | "mayHaveRun" | "busy" | "leaves" | "expired" | "unknown"
+export type Outcome =
+  | "answered"
+  | "final"
+  | "broke"
+  | "notRun"
+  | "mayHaveRun"
+  | "busy"
+  | "leaves"
+  | "expired"
+  | "unknown"
 
 /** A call that looks for a place. */
 export interface Caller<P> {
@@ -323,6 +332,7 @@ export class Pool<P> {
         return this.#well(endpoint, nowMillis)
       case "final":
         return this.#well(endpoint, nowMillis)
+      case "broke":
       case "notRun":
       case "mayHaveRun":
         endpoint.failures++

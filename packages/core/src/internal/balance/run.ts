@@ -17,12 +17,13 @@ import type { Outcome, Pool, Waiter } from "./pool.ts"
  * What an error of an attempt means.
  *
  * - `final`: it is an answer, of the function or of the peer, that another peer would give as well
+ * - `broke`: it is an answer, too, and what runs there is broken: a peer that breaks at once would be taken for a quick one
  * - `notRun`, `mayHaveRun`: the peer could not be reached, or was lost; the function surely did not run, or may have
  * - `busy`: it did not run as the peer takes no more now; `leaves`: as the peer drains
  * - `expired`: the call's time was up
  * - `unknown`: it says nothing of the peer, and the call is not sent to another
  */
-export type Verdict = "final" | "notRun" | "mayHaveRun" | "busy" | "leaves" | "expired" | "unknown"
+export type Verdict = "final" | "broke" | "notRun" | "mayHaveRun" | "busy" | "leaves" | "expired" | "unknown"
 
 export type Attempt<P, A, E, R> = (peer: P, id: string) => Effect.Effect<A, E, R>
 
@@ -243,6 +244,7 @@ export class Run<P, A, E, R> implements Waiter<P> {
       // An answer, or something else than the peer.
       case "answered":
       case "final":
+      case "broke":
       case "unknown":
         return Effect.failCause(cause)
       case "expired":
@@ -275,7 +277,7 @@ export class Run<P, A, E, R> implements Waiter<P> {
 
   /** Whether an attempt's exit is what the call ends with. */
   get #isAnswered(): boolean {
-    return this.#outcome === "answered" || this.#outcome === "final"
+    return this.#outcome === "answered" || this.#outcome === "final" || this.#outcome === "broke"
   }
 
   get #hedged(): Effect.Effect<A, E, R> {

@@ -20,6 +20,8 @@ const ofReset = ({ code, detail, remote }: Sessions.StreamResetError): Verdict =
     case "going_away":
     case "cancelled":
       return "mayHaveRun"
+    case "internal":
+      return remote ? "broke" : "unknown"
     default:
       return "final"
   }
@@ -50,6 +52,8 @@ export const verdictOf = (
     // Another may let this caller; and who lets nobody would be given all calls for being quick, were that an answer.
     case "NotAllowedError":
       return "notRun"
+    case "RemoteDefectError":
+      return "broke"
     case "DeadlineError":
       return "expired"
     case "InputFailed":

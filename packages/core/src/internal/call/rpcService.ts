@@ -67,7 +67,7 @@ type Failure = RpcError | Midway
 const classify = (error: Failure): Verdict => {
   if (error._tag !== "Midway") return verdictOf(error)
   const verdict = verdictOf(error.error)
-  if (verdict === "final" || verdict === "expired" || verdict === "unknown") return verdict
+  if (verdict === "final" || verdict === "broke" || verdict === "expired" || verdict === "unknown") return verdict
   return error.resumes ? "notRun" : "unknown"
 }
 
