@@ -44,6 +44,8 @@ export interface Scenario {
   readonly budgets: ReadonlyArray<number>
   /** Seconds. */
   readonly interval: number
+  /** Seconds before that, in which what newcomers say in bursts has been said. Default: none. */
+  readonly settle?: number | undefined
   /** Seconds for which it is left alone, and broadcasts are counted. */
   readonly quiet: number
   readonly log?: (line: string) => void
@@ -216,8 +218,11 @@ export const measure = (scenario: Scenario): Effect.Effect<ReadonlyArray<Measure
     const hosts = yield* makeHosts(["one", "two", "three", "four"])
     const { begin, members, together } = yield* gather([hosts.one, hosts.two, hosts.three], scenario)
     yield* order(members[0]!, { do: "listen", address: "10.77.0.255" })
+    yield* Effect.sleep((scenario.settle ?? 0) * 1_000)
+    const before: ReadonlyArray<number> = (yield* order(members[0]!, { do: "broadcasts" })).broadcasts
     yield* Effect.sleep(quiet * 1_000)
-    const { broadcasts } = yield* order(members[0]!, { do: "broadcasts" })
+    const after: ReadonlyArray<number> = (yield* order(members[0]!, { do: "broadcasts" })).broadcasts
+    const broadcasts = after.map((count, i) => count - before[i]!)
     log("all knew each other, and were left alone")
     const { known, knows, newcomer } = yield* welcome(members, hosts.four, scenario)
     log("a newcomer was known, and knew all")
@@ -253,7 +258,7 @@ export const measure = (scenario: Scenario): Effect.Effect<ReadonlyArray<Measure
     return scenario.budgets.map((budget, i) => ({
       budget,
       together: together[i]!,
-      broadcasts: broadcasts[i] / quiet,
+      broadcasts: broadcasts[i]! / quiet,
       known: known[i]!,
       knows: knows[i]!,
       left: left[i]!,
