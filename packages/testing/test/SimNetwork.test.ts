@@ -758,6 +758,37 @@ describe("processes and hosts", () => {
       assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(stubborn)))
     }))
 
+  it.effect("a dead process's time passes with its sleeps, so that what looks at it again and again ends", () =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const host = yield* network.host("a")
+      const process = yield* host.process
+      let slept = 0
+      const waits = (timeOf: (clock: Clock.Clock) => number) =>
+        Effect.clockWith((clock) => {
+          const until = timeOf(clock) + 10_000
+          // Or it goes round for ever.
+          const looking: Effect.Effect<void> = Effect.suspend(() =>
+            timeOf(clock) >= until || ++slept > 1_100 ? Effect.void : Effect.andThen(Effect.sleep("20 millis"), looking)
+          )
+          return looking
+        })
+      const fiber = yield* Effect.forkScoped(
+        process.run(Effect.uninterruptible(Effect.all([
+          waits((clock) => clock.currentTimeMillisUnsafe()),
+          waits((clock) => Number(clock.monotonicTimeNanosUnsafe()) / 1e6),
+          // The end of time, and more than a clock can say.
+          Effect.sleep(Duration.infinity),
+          Effect.sleep(1e300)
+        ]))),
+        { startImmediately: true }
+      )
+      yield* process.kill
+      yield* Fiber.await(fiber)
+      assert.isAtMost(slept, 1_000)
+      assert.isAtLeast(slept, 990)
+    }))
+
   it.effect("a process may end itself", () =>
     Effect.gen(function*() {
       const network = yield* SimNetwork.make()

@@ -18,6 +18,9 @@ export interface Held {
   readonly vanish: () => void
 }
 
+/** Who sleeps so many milliseconds waits for no time. */
+const endless = 1_000_000_000
+
 /** The processes of a host. */
 export const processesOf = ofHost(() => new Set<ProcessState>())
 
@@ -30,6 +33,8 @@ export class ProcessState {
   readonly sleeps = new Map<Timer, () => void>()
   alive = true
   paused = false
+  /** Milliseconds that its clock is ahead of its host's: the sleeps of a dead process end at once, and have lasted all the same. */
+  ahead = 0
   #deferred: Array<() => void> = []
 
   constructor(world: World, host: HostState) {
@@ -79,14 +84,16 @@ export class ProcessState {
     const deferred = this.#deferred
     this.#deferred = []
     for (const run of deferred) run()
-    const sleeps = [...this.sleeps.values()]
-    for (const end of sleeps) end()
+    // In the order in which they would have ended.
+    const sleeps = [...this.sleeps].sort(([a], [b]) => a.time - b.time || a.sequence - b.sequence)
+    for (const [, end] of sleeps) end()
   }
 }
 
 /**
  * A process's Clock: the network's, shifted by the host's skew and stretched by its drift. Its sleeps are events of the
- * engine, so that a frozen process's wait until it thaws and a dead one's end at once.
+ * engine, so that a frozen process's wait until it thaws and a dead one's end at once. A dead one's time passes with its sleeps: what waits
+ * for a time by looking, in a finalizer, would go round without end otherwise.
  */
 export const makeClock = (process: ProcessState): Clock.Clock => {
   const { engine } = process.world
@@ -95,26 +102,36 @@ export const makeClock = (process: ProcessState): Clock.Clock => {
   const drift = () => engine.now() * (host.rate - 1)
   const nanos = (ms: number) => BigInt(Math.round(ms * 1e6))
   const currentTimeMillisUnsafe = () => {
-    const time = base.currentTimeMillisUnsafe() + host.skew + (host.rate === 1 ? 0 : drift())
-    return host.rate === 1 ? time : Math.floor(time)
+    const time = base.currentTimeMillisUnsafe() + host.skew + process.ahead + (host.rate === 1 ? 0 : drift())
+    return host.rate === 1 && process.ahead === 0 ? time : Math.floor(time)
   }
   // Read many times for each packet, and seldom by a host that drifts.
   const currentTimeNanosUnsafe = () => {
     const time = base.currentTimeNanosUnsafe()
-    return host.rate === 1 && host.skew === 0 ? time : time + nanos(host.skew + drift())
+    return host.rate === 1 && host.skew === 0 && process.ahead === 0
+      ? time
+      : time + nanos(host.skew + process.ahead + drift())
   }
   const monotonicTimeNanosUnsafe = () => {
     const time = base.monotonicTimeNanosUnsafe()
-    return host.rate === 1 ? time : time + nanos(drift())
+    return host.rate === 1 && process.ahead === 0 ? time : time + nanos(process.ahead + drift())
+  }
+  const passed = () => engine.now() * host.rate + process.ahead
+  /** Its time is at least that of the end of a sleep, where it has one. */
+  const passUntil = (end: number) => {
+    const passes = end - passed()
+    if (!process.alive && passes > 0 && passes < endless) process.ahead += passes
   }
   const sleep = (duration: Duration.Duration): Effect.Effect<void> => {
     const wait = Duration.toMillis(duration) / host.rate
     if (wait <= 0) return process.gate
     return Effect.callback<void>((resume) => {
-      if (!process.alive) return resume(Effect.yieldNow)
+      const until = passed() + Duration.toMillis(duration)
+      if (!process.alive) return resume(Effect.tap(Effect.yieldNow, () => Effect.sync(() => passUntil(until))))
       const end = () => {
         process.sleeps.delete(timer)
         engine.cancel(timer)
+        passUntil(until)
         resume(Effect.void)
       }
       const timer = engine.schedule(engine.now() + wait, () => process.whenThawed(end))
