@@ -1,7 +1,7 @@
 /** Calls of a service: where they go, when they are sent again, where they wait, and that each gives its place back. In virtual time. */
 import { assert, describe, it } from "@effect/vitest"
 import { Balance, Deadline } from "@pnet/core"
-import { Cause, Deferred, Effect, Exit, Fiber, Layer, Logger, Random, Scope, Stream } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Layer, Logger, Random, Scheduler, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import type { Kind, KindOptions } from "../../src/internal/balance/kind.ts"
 import type { Verdict } from "../../src/internal/balance/run.ts"
@@ -65,6 +65,8 @@ const make = (options: Options = {}) =>
       events
     }
   })
+
+type Made = Effect.Success<ReturnType<typeof make>>
 
 const fail = (verdict: Verdict) => (peer: string) => Effect.fail(new Failed(verdict, peer))
 const ok = (peer: string) => Effect.succeed(peer)
@@ -465,6 +467,45 @@ describe("a place", () => {
         yield* it.call(it.plain, ok)
       }).pipe(Effect.scoped, Effect.provideService(Random.Random, randomOf(seed))), { discard: true }))
 
+  it.effect("is given back by whoever is interrupted between any two steps", () =>
+    Effect.gen(function*() {
+      const steps: Array<number> = []
+      const ways = [
+        (it: Made) =>
+          it.call(it.idempotent, (peer) =>
+            peer === "a" ? Effect.andThen(Effect.yieldNow, fail("notRun")(peer)) : ok(peer)),
+        (it: Made) =>
+          Effect.scoped(it.service.lease(it.plain)),
+        (it: Made) => Stream.runDrain(it.service.stream(it.plain, () => Stream.fromEffect(Effect.yieldNow)))
+      ]
+      for (const way of ways) {
+        let step = 0
+        for (let taken = 0; taken >= step; step++) {
+          const it = yield* make({ peers: ["a", "b"], settings: { pending: 1 } })
+          let isDone = false
+          taken = 0
+          const dispatcher = new Scheduler.MixedScheduler()
+          const fiber: Fiber.Fiber<unknown, unknown> = yield* Effect.forkScoped(Effect.provideService(
+            Effect.ensuring(Effect.andThen(Effect.yieldNow, way(it)), Effect.sync(() => void (isDone = true))),
+            Scheduler.Scheduler,
+            {
+              executionMode: "async",
+              makeDispatcher: () => dispatcher.makeDispatcher(),
+              shouldYield: (one) => {
+                if (isDone || one !== fiber || taken++ !== step) return false
+                one.interruptUnsafe()
+                return true
+              }
+            }
+          ))
+          yield* Fiber.await(fiber)
+          isIdle(it)
+        }
+        steps.push(step)
+      }
+      for (const step of steps) assert.isAbove(step, 20)
+    }))
+
   it.effect("may be had for as long as a scope", () =>
     Effect.gen(function*() {
       const it = yield* make({ peers: ["a"], capacity: 1 })
@@ -653,6 +694,23 @@ describe("a stream of a service", () => {
       assert.propertyVal(error, "verdict", "mayHaveRun")
       assert.deepStrictEqual(got, [1, 2])
       assert.strictEqual(attempts, 1)
+      isIdle(it)
+    }))
+
+  it.effect("waits where all are busy, and no longer than it may", () =>
+    Effect.gen(function*() {
+      const it = yield* make({ peers: ["a", "b"] })
+      let attempts = 0
+      const stream = it.service.stream(
+        it.plain,
+        (peer) => Stream.suspend(() => ++attempts < 100 ? Stream.fail(new Failed("busy", peer)) : Stream.empty)
+      )
+      const busy = yield* fork(Effect.flip(Stream.runDrain(stream)))
+      yield* TestClock.adjust("4 seconds")
+      assert.isUndefined(busy.pollUnsafe())
+      yield* TestClock.adjust("2 seconds")
+      assert.propertyVal(yield* Fiber.join(busy), "reason", "TimeUp")
+      assert.isBelow(attempts, 25)
       isIdle(it)
     }))
 

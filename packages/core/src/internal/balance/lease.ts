@@ -1,6 +1,7 @@
 /** A place at a peer for as long as something takes that is no single effect: a stream, or what is done by hand. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { CurrentDeadline } from "../../Deadline.ts"
@@ -16,23 +17,43 @@ export interface Lease<P> {
   readonly told: (outcome: Outcome) => void
 }
 
+/** What is known of what takes a place where it is not the first. */
+interface Before<P> {
+  readonly tried: Array<Endpoint<P>>
+  /** Since when it waits, where it did nothing else; Infinity where it does not. */
+  readonly since: number
+}
+
+interface Place<P> extends Lease<P> {
+  readonly endpoint: Endpoint<P>
+  /** Since when it was waited for; Infinity where it was not. */
+  readonly since: number
+}
+
 /** Takes a place that nothing is known of yet. Waits for one where it has to. */
 export const lease = <P>(
   pool: Pool<P>,
   kind: Kind,
   options: CallOptions | undefined,
-  tried: Array<Endpoint<P>> | undefined
-): Effect.Effect<Lease<P> & { readonly endpoint: Endpoint<P> }, unknown, Scope.Scope> =>
+  before: Before<P> | undefined
+): Effect.Effect<Place<P>, unknown, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) => {
     const run = new Run<P, void, unknown, never>(pool, () => "final", kind, () => Effect.void, options)
-    run.tried = tried
-    run.isCounted = tried !== undefined
-    return Effect.flatMap(restore(run.placed), (endpoint) => {
+    run.tried = before?.tried
+    run.isCounted = before !== undefined
+    run.since = before?.since ?? Infinity
+    // It may be interrupted when it has its place, before anything else is done.
+    const placed = Effect.onExitPrimitive(
+      restore(run.placed),
+      (exit) => Exit.isSuccess(exit) ? undefined : Effect.sync(() => run.leave("unknown"))
+    )
+    return Effect.flatMap(placed, (endpoint) => {
       let outcome: Outcome = "unknown"
       const lease = {
         peer: endpoint.peer,
         id: endpoint.id,
         endpoint,
+        since: run.since,
         told: (now: Outcome) => {
           outcome = now
         }
@@ -65,6 +86,8 @@ export const stream = <P, A, E, R>(
 ): Stream.Stream<A, E, R> =>
   Stream.suspend(() => {
     const tried: Array<Endpoint<P>> = []
+    let attempts = 0
+    let since = Infinity
     let count = 0
     let last: A | undefined
     let mayHaveRun: Cause.Cause<E> | undefined
@@ -75,10 +98,11 @@ export const stream = <P, A, E, R>(
       Stream.unwrap(Effect.map(
         Effect.suspend(() => {
           outcome = "noPlace"
-          return lease(pool, kind, options, tried.length === 0 ? undefined : [...tried])
-        }) as Effect.Effect<Lease<P> & { readonly endpoint: Endpoint<P> }, E, Scope.Scope>,
-        ({ endpoint, id, peer, told }) =>
-          attempt(peer, { count, last }, id).pipe(
+          return lease(pool, kind, options, attempts++ === 0 ? undefined : { tried: [...tried], since })
+        }) as Effect.Effect<Place<P>, E, Scope.Scope>,
+        ({ endpoint, id, peer, since: waits, told }) => {
+          since = waits
+          return attempt(peer, { count, last }, id).pipe(
             Stream.mapArray((elements) => {
               count += elements.length
               last = elements[elements.length - 1]
@@ -93,6 +117,7 @@ export const stream = <P, A, E, R>(
               })
             )
           )
+        }
       ))
 
     const failed = (cause: Cause.Cause<E>): Stream.Stream<A, E, R> => {
@@ -103,7 +128,9 @@ export const stream = <P, A, E, R>(
         mayHaveRun = cause
         if (options?.resumes !== true && !(kind.idempotent && count === 0)) return Stream.failCause(cause)
       }
+      // It did nothing but wait, for as long as it may.
       if (outcome === "busy") tried.pop()
+      else since = Infinity
       return Stream.unwrap(Effect.withFiber((fiber) => {
         const now = pool.now()
         const inTime = options?.repeats?.() !== false && (fiber.getRef(CurrentDeadline) ?? Infinity) > now

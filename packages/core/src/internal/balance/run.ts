@@ -84,9 +84,9 @@ export class Run<P, A, E, R> implements Waiter<P> {
   #last: Cause.Cause<E> | undefined
 
   // Waiting.
-  since = 0
+  /** Since when; Infinity where it never did. */
+  since = Infinity
   deadline = Infinity
-  #hasWaited = false
   #ticket: Ticket<Waiter<P>> | undefined
   #resume: ((effect: Effect.Effect<void, E>) => void) | undefined
   /** Whom its first attempt is for, where that may still be. */
@@ -188,12 +188,9 @@ export class Run<P, A, E, R> implements Waiter<P> {
   // --- waiting for a place -------------------------------------------------------------------------------------------------------
 
   #wait(fiber: Fiber.Fiber<unknown, unknown>, now: number): Effect.Effect<A, E, R> {
-    const isFirst = !this.#hasWaited
-    if (isFirst) {
-      this.#hasWaited = true
-      this.since = now
-      this.deadline = fiber.getRef(CurrentDeadline) ?? Infinity
-    }
+    const isFirst = this.since === Infinity
+    if (isFirst) this.since = now
+    this.deadline = fiber.getRef(CurrentDeadline) ?? Infinity
     return Effect.flatMap(
       Effect.callback<void, E>((resume) => {
         this.#resume = resume
