@@ -243,7 +243,7 @@ export interface CallAllOptions extends CallOptions, SeveralOptions {}
  * What a node offers, to be read and changed while it runs. Its functions are those that are registered.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface OwnOffer {
   readonly current: Effect.Effect<Offer.Offer>
@@ -255,7 +255,7 @@ export interface OwnOffer {
  * How a node drains.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface DrainOptions {
   /** How long it is waited for calls that run. Default: 10 seconds. */
@@ -359,7 +359,7 @@ export interface Options<Services = Record<string, never>, R = never> extends Ba
  * Who may call which function, by the functions' names.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export type AllowByName = { readonly [name: string]: Allow.Allow | undefined }
 

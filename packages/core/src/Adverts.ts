@@ -5,7 +5,7 @@
  * What bites: an advert is a hint that anybody could have sent; with a network key, anybody who has recorded it within the last minute. What
  * was read is to be given on as a `Sighting`, and to be believed by nobody.
  *
- * @since 0.1.0
+ * @since 0.2.0
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -24,7 +24,7 @@ import type { PublicKey } from "./PublicKey.ts"
  * An advert of another node, as it was read.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Heard {
   readonly advert: Advert
@@ -37,7 +37,7 @@ export interface Heard {
  * The adverts of one node.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Adverts {
   /** The packet that says that this node listens at an endpoint; port 0 says that it leaves. Made anew for each time it is sent. */
@@ -53,7 +53,7 @@ export interface Adverts {
  * The adverts of the node that a discovery is made for.
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const make: Effect.Effect<Adverts, never, NodeConfig | Crypto> = Effect.gen(function*() {
   const config = yield* NodeConfig

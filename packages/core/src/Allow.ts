@@ -11,7 +11,7 @@
  *
  * What bites: a name is what the trust policy says it is. Under `AnyTrust.layer` everyone may have any.
  *
- * @since 0.1.0
+ * @since 0.2.0
  */
 import type * as Effect from "effect/Effect"
 import type { NodeName } from "./Packet.ts"
@@ -22,7 +22,7 @@ import type { Rights } from "./Rights.ts"
  * Who asks: the peer as its handshake proved it, and what the trust policy lets it do.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Asking {
   readonly name: NodeName
@@ -34,7 +34,7 @@ export interface Asking {
  * Those who hold one of these roles by the trust policy, and those who have one of these names. Nobody where there is neither.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Listed {
   /** Roles, of which the policy grants the caller one. A policy that knows no roles grants none. */
@@ -47,7 +47,7 @@ export interface Listed {
  * Decides about a caller. Anything but `true` is no: what it throws or fails with is logged, and so is that it took over ten seconds.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export type Predicate = (caller: Asking) => boolean | Effect.Effect<boolean, unknown>
 
@@ -55,7 +55,7 @@ export type Predicate = (caller: Asking) => boolean | Effect.Effect<boolean, unk
  * Whom a function lets call it.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export type Allow = Listed | Predicate
 
@@ -63,7 +63,7 @@ export type Allow = Listed | Predicate
  * How a function is registered.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Options {
   /** Who may call it. Default: whoever the trust policy lets. */
@@ -74,7 +74,7 @@ export interface Options {
  * Those who hold one of these roles by the trust policy: `{ allow: Allow.roles("operator") }`.
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const roles = (...roles: ReadonlyArray<string>): Listed => ({ roles })
 
@@ -82,6 +82,6 @@ export const roles = (...roles: ReadonlyArray<string>): Listed => ({ roles })
  * Those who have one of these names, as the trust policy admits them.
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const names = (...names: ReadonlyArray<string>): Listed => ({ names })

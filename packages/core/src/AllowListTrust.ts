@@ -1,7 +1,7 @@
 /**
  * Trust in those who are listed, each by name and key, and with what it may do. `NodeTrust.layerAllowListFile` in `@pnet/node` reads the list from a file.
  *
- * @since 0.1.0
+ * @since 0.2.0
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -25,7 +25,7 @@ import * as Why from "./Why.ts"
  * - `Rights`: rights that are none; `right` has the first that is wrong
  *
  * @category errors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class AllowListError extends Schema.TaggedError<AllowListError>("@pnet/core/AllowListTrust/AllowListError")(
   "AllowListError",
@@ -61,7 +61,7 @@ export class AllowListError extends Schema.TaggedError<AllowListError>("@pnet/co
  * and is chosen for nothing.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export type Entry = readonly [name: string, publicKey: string, rights?: Rights.Input | undefined]
 
@@ -94,7 +94,7 @@ const entryOf = ([name, key, input]: Entry): Result.Result<readonly [NodeName, L
  * An allow list, which can be changed while nodes run: sessions with those who are not on it any more end at once.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface AllowList extends Context.Service.Shape<typeof Trust> {
   /** The names that are listed, each with its key and its rights. */
@@ -113,7 +113,7 @@ export interface AllowList extends Context.Service.Shape<typeof Trust> {
  * A policy over a list of names, each with its key, both as text, and with its rights.
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const make = (
   allowed: Iterable<Entry>
@@ -182,7 +182,7 @@ export const make = (
  * ```
  *
  * @category layers
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const layer: {
   (allowed: Iterable<readonly [name: NodeName, publicKey: PublicKey.PublicKey]>): Layer.Layer<Trust>

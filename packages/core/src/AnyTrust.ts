@@ -4,7 +4,7 @@
  * What bites: a name is a claim then, which anybody on the network may make. So nobody has a role or serves a service by this policy
  * alone, either: where that is wanted, `Trust.open(AnyTrust.layer)` grants everything to everybody.
  *
- * @since 0.1.0
+ * @since 0.2.0
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -15,7 +15,7 @@ import { Trust } from "./Trust.ts"
  * Everyone is trusted.
  *
  * @category layers
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const layer: Layer.Layer<Trust> = Layer.succeed(Trust, {
   check: () => Effect.void,

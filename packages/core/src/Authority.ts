@@ -15,7 +15,7 @@
  * What bites: whoever has the authority's secret can be any node. Keep it off the nodes, which need the public key alone. A certificate
  * holds until it expires, or until a list revokes it that has reached the node: short lifetimes are the surest revocation.
  *
- * @since 0.1.0
+ * @since 0.2.0
  */
 import type * as Brand from "effect/Brand"
 import * as Clock from "effect/Clock"
@@ -38,7 +38,7 @@ import * as Why from "./Why.ts"
  * The public key of an authority as text: `ed25519:` and the base64url text of its 32 bytes. It is not taken for the key of a node.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export type AuthorityKey = Brand.Branded<string, "@pnet/core/Authority/AuthorityKey">
 
@@ -48,7 +48,7 @@ const keyHead = "ed25519:"
  * The key of a text, or `undefined` where it is none.
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const keyFromText = (text: string): AuthorityKey | undefined => {
   const bytes = text.startsWith(keyHead) ? Base64Url.decodeString(text.slice(keyHead.length)) : undefined
@@ -59,7 +59,7 @@ export const keyFromText = (text: string): AuthorityKey | undefined => {
  * The 32 bytes of a key.
  *
  * @category conversions
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const keyToBytes = (key: AuthorityKey): Uint8Array => Base64Url.decodeString(key.slice(keyHead.length))!
 
@@ -69,7 +69,7 @@ const keyFromBytes = (bytes: Uint8Array): AuthorityKey => `${keyHead}${Base64Url
  * What an authority says of a node.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Certificate {
   /** The network that it is for, and no other. */
@@ -90,7 +90,7 @@ export interface Certificate {
  * What an authority takes back: all of it, each time. A list of a greater version takes the place of the one before.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Revocations {
   readonly networkId: NetworkId
@@ -109,7 +109,7 @@ export interface Revocations {
  * - `Secret`: no secret of one
  *
  * @category errors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class AuthorityError extends Schema.TaggedError<AuthorityError>("@pnet/core/Authority/AuthorityError")(
   "AuthorityError",
@@ -134,7 +134,7 @@ export class AuthorityError extends Schema.TaggedError<AuthorityError>("@pnet/co
  * What a certificate is made of.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Issue {
   readonly networkId: string
@@ -155,7 +155,7 @@ export interface Issue {
  * What a list is made of.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Revoke {
   readonly networkId: string
@@ -171,7 +171,7 @@ export interface Revoke {
  * An authority with its secret.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Authority {
   /** What nodes are configured with. */
@@ -193,7 +193,7 @@ const perMillisecond = 1_024
  * The authority of a secret: 32 bytes (which are copied), or their base64url text.
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const make = Effect.fnUntraced(
   function*(secret: Redacted.Redacted<string | Uint8Array>): Effect.fn.Return<Authority, AuthorityError, Crypto> {
@@ -253,7 +253,7 @@ export const make = Effect.fnUntraced(
  * An authority with a fresh secret.
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const generate: Effect.Effect<Authority, never, Crypto> = Effect.flatMap(
   Crypto,
@@ -264,7 +264,7 @@ export const generate: Effect.Effect<Authority, never, Crypto> = Effect.flatMap(
  * The secret of an authority as base64url text, which `make` reads.
  *
  * @category conversions
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const exportSecret = (authority: Authority): Redacted.Redacted<string> =>
   Redacted.make(Base64Url.encodeString(Redacted.value(authority.secretKey)), { label: "secret key" })
@@ -273,7 +273,7 @@ export const exportSecret = (authority: Authority): Redacted.Redacted<string> =>
  * A certificate or a list as text, for files and variables.
  *
  * @category conversions
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const toText = (bytes: Uint8Array): string => Base64Url.encodeString(bytes)
 
@@ -281,7 +281,7 @@ export const toText = (bytes: Uint8Array): string => Base64Url.encodeString(byte
  * The bytes of a certificate or a list that is text, with or without blanks around it; `undefined` where it is no base64url.
  *
  * @category conversions
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const fromText = (text: string): Uint8Array | undefined => Base64Url.decodeString(text.trim())
 
@@ -297,7 +297,7 @@ const read = <A>(
  * What a certificate says. **Who signed it is not looked at**: `verify` does that.
  *
  * @category conversions
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const readCertificate = (bytes: Uint8Array): Result.Result<Certificate, AuthorityError> =>
   read("Certificate", Credentials.readCertificate(bytes))
@@ -306,7 +306,7 @@ export const readCertificate = (bytes: Uint8Array): Result.Result<Certificate, A
  * What a list says. **Who signed it is not looked at**: `verify` does that.
  *
  * @category conversions
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const readRevocations = (bytes: Uint8Array): Result.Result<Revocations, AuthorityError> =>
   read("Revocations", Credentials.readRevocations(bytes))
@@ -315,7 +315,7 @@ export const readRevocations = (bytes: Uint8Array): Result.Result<Revocations, A
  * Whether a certificate or a list was signed with an authority's secret. Whatever the bytes, it does not throw.
  *
  * @category predicates
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const verify = (crypto: Crypto["Service"], key: AuthorityKey, bytes: Uint8Array): boolean =>
   bytes.length > Credentials.signatureLength &&

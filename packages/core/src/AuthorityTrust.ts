@@ -13,7 +13,7 @@
  * What bites: certificates are shown in sessions alone. A node that has not had a session with a peer since it started refuses its
  * RAW messages with `NoCertificate`; nodes with sessions make one, a BasicNode cannot. Clocks may differ by 60 s.
  *
- * @since 0.1.0
+ * @since 0.2.0
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -39,7 +39,7 @@ import * as Why from "./Why.ts"
  * How a policy goes by an authority.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Options {
   /** The network of the nodes that use the policy: a certificate for another one is none here. */
@@ -56,7 +56,7 @@ export interface Options {
  * A policy by an authority, with what may be given to it while nodes run.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface ByAuthority extends Context.Service.Shape<typeof Trust> {
   /** Takes another certificate of its own, which peers are shown at once. */
@@ -73,7 +73,7 @@ export interface ByAuthority extends Context.Service.Shape<typeof Trust> {
  * The policy by an authority of a program, where `layer` provides it.
  *
  * @category services
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class AuthorityTrust extends Context.Service<AuthorityTrust, ByAuthority>()("@pnet/core/AuthorityTrust") {}
 
@@ -380,7 +380,7 @@ class Policy {
  * certificate or the list is none, or is not the authority's.
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const make = (
   publicKey: string,
@@ -446,7 +446,7 @@ export const make = (
  * list of revocations is given while nodes run.
  *
  * @category layers
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const layer = (
   publicKey: string,

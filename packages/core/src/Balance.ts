@@ -14,7 +14,7 @@
  * What bites: each client of a service balances what it sends itself, and knows nothing of the calls of others but what the servers
  * say. Policies are synchronous and run in every call.
  *
- * @since 0.1.0
+ * @since 0.2.0
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -29,7 +29,7 @@ import * as Why from "./Why.ts"
  * A peer that a call may go to, as it is now. Its fields change with every call: read them, keep nothing but `id` and `slot`.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Candidate<P = unknown> {
   /** Who it is: the same for as long as the peer has its key. */
@@ -54,7 +54,7 @@ export interface Candidate<P = unknown> {
  * The call that a place is looked for. It is made anew for each choice out of the same object: keep nothing of it.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Call<Payload = unknown> {
   /** The function's name. */
@@ -72,7 +72,7 @@ export interface Call<Payload = unknown> {
  * Chooses one of at least two candidates. Draws randomness from `random`, from 0 to 1, and from nowhere else.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export type Pick<in Payload = unknown, in P = unknown> = (
   candidates: ReadonlyArray<Candidate<P>>,
@@ -84,7 +84,7 @@ export type Pick<in Payload = unknown, in P = unknown> = (
  * How a client of a service chooses. One value may serve many clients: each starts it for itself.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Policy<in Payload = unknown, in P = unknown> {
   readonly name: string
@@ -97,7 +97,7 @@ export interface Policy<in Payload = unknown, in P = unknown> {
  * for a client.
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const make = <Payload = unknown, P = unknown>(
   name: string,
@@ -164,7 +164,7 @@ const slowOne = <P>(candidates: ReadonlyArray<Candidate<P>>, random: () => numbe
  * by which it is seen whether it has recovered.
  *
  * @category policies
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const leastPending: Policy = make("leastPending", () => {
   let calls = 0
@@ -184,7 +184,7 @@ export const leastPending: Policy = make("leastPending", () => {
  * Any, by chance, those of more capacity as much more often.
  *
  * @category policies
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const random: Policy = make("random", () => (candidates, { largest }, random) => {
   const { length } = candidates
@@ -213,7 +213,7 @@ class Table {
  * One after another, those of more capacity as much more often. Takes no account of how busy or slow a peer is.
  *
  * @category policies
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const roundRobin: Policy = make("roundRobin", () => {
   // Each has a time at which it is next, which a call moves on by less the more capacity it has.
@@ -244,7 +244,7 @@ const exploreEvery = 50
  * it, so that a near peer that is busy leaves calls to the next. One call in 50 goes to anybody, by which latencies stay known.
  *
  * @category policies
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const nearest: Policy = make("nearest", () => {
   let calls = 0
@@ -297,7 +297,7 @@ class NoKeyError extends Error {
  *   at the least. It holds load even where one key is asked for by everybody
  *
  * @category policies
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const consistentHash = <Payload>(options: {
   readonly by: (payload: Payload) => string | number
@@ -347,7 +347,7 @@ const emptiest = <P>(candidates: ReadonlyArray<Candidate<P>>): Candidate<P> => {
  * ```
  *
  * @category references
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const Idempotent: Context.Reference<boolean> = Context.Reference("@pnet/core/Balance/Idempotent", {
   defaultValue: (): boolean => false
@@ -359,7 +359,7 @@ export const Idempotent: Context.Reference<boolean> = Context.Reference("@pnet/c
  * What a client of a service may be told besides its policy, with the defaults.
  *
  * @category schemas
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const Settings = Schema.Struct({
   whenFull: durationOrNone(
@@ -393,7 +393,7 @@ export const Settings = Schema.Struct({
  * What a client of a service may be told besides its policy.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export type Settings = typeof Settings.Type
 
@@ -403,7 +403,7 @@ const decode = Schema.decodeUnknownEffect(Settings, { errors: "all", onExcessPro
  * Checks settings, and fills in the defaults.
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const settings = (input: typeof Settings.Encoded = {}): Effect.Effect<Settings, OptionsError> =>
   Effect.mapError(
@@ -416,7 +416,7 @@ export const settings = (input: typeof Settings.Encoded = {}): Effect.Effect<Set
  * have fewer. One more is refused as busy, which a client of a service takes for "another peer".
  *
  * @category schemas
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const Concurrency = Schema.Struct({
   running: count(64, "Calls that run at once."),
@@ -431,7 +431,7 @@ export const Concurrency = Schema.Struct({
  * How many calls of a function a node runs at once, and how many wait.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export type Concurrency = typeof Concurrency.Type
 
@@ -461,7 +461,7 @@ const people = (peers: number): string => peers === 1 ? "the one peer" : `all ${
  * - `TimeUp`: it waited in vain, for as long as it may or until its deadline
  *
  * @category errors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class OverloadedError extends Schema.TaggedError<OverloadedError>("@pnet/core/Balance/OverloadedError")(
   "OverloadedError",
@@ -499,7 +499,7 @@ export class OverloadedError extends Schema.TaggedError<OverloadedError>("@pnet/
  * Nobody is there who could run a call. It was not run.
  *
  * @category errors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class NobodyThereError extends Schema.TaggedError<NobodyThereError>("@pnet/core/Balance/NobodyThereError")(
   "NobodyThereError",

@@ -459,7 +459,7 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
  * The node on what is in the context, for node types that are built on it.
  *
  * @category layers
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const layerOver = <R = never>(onMessage: MessageHandler<unknown, R> | undefined): Layer.Layer<
   BasicNode,

@@ -176,7 +176,7 @@ export const isCommand = (value: unknown): value is Any =>
  * `CommandNode`, which makes the calls, says what is in it.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Node {}
 

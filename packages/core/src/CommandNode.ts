@@ -189,7 +189,7 @@ export type ManyOf<Commands extends ReadonlyArray<Command.Any>> = {
  * served. Commands and groups stand for their very contracts.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export type Serves = string | { readonly name: string; readonly contract: string } | Command.Any | RpcGroup.Any
 
@@ -197,7 +197,7 @@ export type Serves = string | { readonly name: string; readonly contract: string
  * Peers by what they offer, as `Peers.Where` has it, with commands and RPC groups among what they serve.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Where {
   readonly role?: string

@@ -5,7 +5,7 @@
  *
  * What bites: it is one-way. Who derives an address remembers what it stands for.
  *
- * @since 0.1.0
+ * @since 0.2.0
  */
 import { sha256 } from "@noble/hashes/sha2.js"
 import * as NetAddress from "effect/net/NetAddress"
@@ -17,7 +17,7 @@ import type { PublicKey } from "./PublicKey.ts"
  * The 32 bits that every derived address begins with.
  *
  * @category constants
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const prefix = "fd70:6e74:"
 
@@ -40,7 +40,7 @@ const derive = (kind: string, what: "key" | "url", of: string): string => {
  * The address of the node that has a key, by a kind of transport such as `nats`: 1 to 32 of `a-z`, `0-9` and `-`.
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const ofKey = (kind: string, publicKey: PublicKey): string => derive(kind, "key", publicKey)
 
@@ -48,7 +48,7 @@ export const ofKey = (kind: string, publicKey: PublicKey): string => derive(kind
  * The address of whatever is at a URL, where no key is known yet. The URL counts as `URL.href` writes it, without its fragment.
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const ofUrl = (kind: string, url: string): string => derive(kind, "url", url.split("#", 1)[0]!)
 
@@ -56,6 +56,6 @@ export const ofUrl = (kind: string, url: string): string => derive(kind, "url", 
  * Whether a host is a derived address.
  *
  * @category guards
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const is = (host: string): boolean => derived.test(host)

@@ -54,7 +54,7 @@ export interface Sighting {
  * What is told of the peers of a node to a discovery whose nodes all hear each other.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Known {
   /** How many there are. */
@@ -73,7 +73,7 @@ export interface Known {
  * silence tells little: their peers are asked.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Crowd {
   /** Is told of the peers, once, by who keeps them. */

@@ -2,7 +2,7 @@
  * What is wrong with a machine or its network, or right, as `Diagnose` finds it: each kind has its fields, how bad it is, a message, and what
  * to do about it.
  *
- * @since 0.1.0
+ * @since 0.2.0
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
@@ -16,7 +16,7 @@ import * as PublicKey from "./PublicKey.ts"
  * `info`: worth knowing. `ok`: this was tested, and works.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export type Severity = "ok" | "info" | "warning" | "error"
 
@@ -24,7 +24,7 @@ export type Severity = "ok" | "info" | "warning" | "error"
  * What every finding has besides its own fields.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Described {
   readonly severity: Severity
@@ -41,7 +41,7 @@ const seconds = (value: number) => `${value} second${value === 1 ? "" : "s"}`
  * An interface that adverts go out on.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class InterfaceFound extends Schema.TaggedClass<InterfaceFound>("@pnet/core/Finding/InterfaceFound")(
   "InterfaceFound",
@@ -62,7 +62,7 @@ export class InterfaceFound extends Schema.TaggedClass<InterfaceFound>("@pnet/co
  * No interface that is up is the one that `bindIp` asks for.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class NoInterface extends Schema.TaggedClass<NoInterface>("@pnet/core/Finding/NoInterface")("NoInterface", {
   bindIp: Schema.String,
@@ -89,7 +89,7 @@ export class NoInterface extends Schema.TaggedClass<NoInterface>("@pnet/core/Fin
  * The system did not tell its interfaces.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class InterfacesUnreadable
   extends Schema.TaggedClass<InterfacesUnreadable>("@pnet/core/Finding/InterfacesUnreadable")(
@@ -113,7 +113,7 @@ export class InterfacesUnreadable
  * An interface whose network has no broadcast address, such as a tunnel's.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class NoBroadcastAddress extends Schema.TaggedClass<NoBroadcastAddress>("@pnet/core/Finding/NoBroadcastAddress")(
   "NoBroadcastAddress",
@@ -136,7 +136,7 @@ export class NoBroadcastAddress extends Schema.TaggedClass<NoBroadcastAddress>("
  * Nodes bound to IPv6 do not broadcast.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class BroadcastNotUsed extends Schema.TaggedClass<BroadcastNotUsed>("@pnet/core/Finding/BroadcastNotUsed")(
   "BroadcastNotUsed",
@@ -157,7 +157,7 @@ export class BroadcastNotUsed extends Schema.TaggedClass<BroadcastNotUsed>("@pne
  * A socket could be opened where a node would open it.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class BindSucceeded extends Schema.TaggedClass<BindSucceeded>("@pnet/core/Finding/BindSucceeded")(
   "BindSucceeded",
@@ -180,7 +180,7 @@ export class BindSucceeded extends Schema.TaggedClass<BindSucceeded>("@pnet/core
  * Another program holds a port.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class PortInUse extends Schema.TaggedClass<PortInUse>("@pnet/core/Finding/PortInUse")("PortInUse", {
   protocol: transportProtocol,
@@ -204,7 +204,7 @@ export class PortInUse extends Schema.TaggedClass<PortInUse>("@pnet/core/Finding
  * A socket could not be opened where a node would open it.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class BindFailed extends Schema.TaggedClass<BindFailed>("@pnet/core/Finding/BindFailed")("BindFailed", {
   protocol: transportProtocol,
@@ -237,7 +237,7 @@ export class BindFailed extends Schema.TaggedClass<BindFailed>("@pnet/core/Findi
  * The system refuses to send broadcasts.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class BroadcastForbidden extends Schema.TaggedClass<BroadcastForbidden>("@pnet/core/Finding/BroadcastForbidden")(
   "BroadcastForbidden",
@@ -258,7 +258,7 @@ export class BroadcastForbidden extends Schema.TaggedClass<BroadcastForbidden>("
  * A broadcast could not be sent, for another reason than that it is forbidden.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class BroadcastFailed extends Schema.TaggedClass<BroadcastFailed>("@pnet/core/Finding/BroadcastFailed")(
   "BroadcastFailed",
@@ -279,7 +279,7 @@ export class BroadcastFailed extends Schema.TaggedClass<BroadcastFailed>("@pnet/
  * This machine heard its own broadcast.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class BroadcastHeard extends Schema.TaggedClass<BroadcastHeard>("@pnet/core/Finding/BroadcastHeard")(
   "BroadcastHeard",
@@ -300,7 +300,7 @@ export class BroadcastHeard extends Schema.TaggedClass<BroadcastHeard>("@pnet/co
  * This machine sent a broadcast and did not hear it itself.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class BroadcastNotHeard extends Schema.TaggedClass<BroadcastNotHeard>("@pnet/core/Finding/BroadcastNotHeard")(
   "BroadcastNotHeard",
@@ -324,7 +324,7 @@ export class BroadcastNotHeard extends Schema.TaggedClass<BroadcastNotHeard>("@p
  * A node of this network.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class PeerFound extends Schema.TaggedClass<PeerFound>("@pnet/core/Finding/PeerFound")("PeerFound", {
   peer: Schema.String,
@@ -350,7 +350,7 @@ export class PeerFound extends Schema.TaggedClass<PeerFound>("@pnet/core/Finding
  * No node of this network was found.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class NoPeerFound extends Schema.TaggedClass<NoPeerFound>("@pnet/core/Finding/NoPeerFound")("NoPeerFound", {
   networkId: Schema.String,
@@ -374,7 +374,7 @@ export class NoPeerFound extends Schema.TaggedClass<NoPeerFound>("@pnet/core/Fin
  * Nodes of other networks use the same advertise port. They do not disturb each other.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class OtherNetworks extends Schema.TaggedClass<OtherNetworks>("@pnet/core/Finding/OtherNetworks")(
   "OtherNetworks",
@@ -399,7 +399,7 @@ export class OtherNetworks extends Schema.TaggedClass<OtherNetworks>("@pnet/core
  * - `PeerInClear`: it uses none, and one is given here
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class KeyMismatch extends Schema.TaggedClass<KeyMismatch>("@pnet/core/Finding/KeyMismatch")("KeyMismatch", {
   kind: Schema.Literals(["OtherKey", "PeerEncrypts", "PeerInClear"]),
@@ -421,7 +421,7 @@ export class KeyMismatch extends Schema.TaggedClass<KeyMismatch>("@pnet/core/Fin
  * A node advertises another address than its adverts come from, and is not entered for that.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class SourceMismatch extends Schema.TaggedClass<SourceMismatch>("@pnet/core/Finding/SourceMismatch")(
   "SourceMismatch",
@@ -450,7 +450,7 @@ export class SourceMismatch extends Schema.TaggedClass<SourceMismatch>("@pnet/co
  * - `OtherKey`: it has another network key, or one of the two has none, or the clocks differ by over a minute
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class PeerUnreachable extends Schema.TaggedClass<PeerUnreachable>("@pnet/core/Finding/PeerUnreachable")(
   "PeerUnreachable",
@@ -505,7 +505,7 @@ export class PeerUnreachable extends Schema.TaggedClass<PeerUnreachable>("@pnet/
  * A host name in `peers` has addresses.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class HostNameResolved extends Schema.TaggedClass<HostNameResolved>("@pnet/core/Finding/HostNameResolved")(
   "HostNameResolved",
@@ -529,7 +529,7 @@ export class HostNameResolved extends Schema.TaggedClass<HostNameResolved>("@pne
  * A host name in `peers` has no address, as far as this machine can find out.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class HostNameUnresolved extends Schema.TaggedClass<HostNameUnresolved>("@pnet/core/Finding/HostNameUnresolved")(
   "HostNameUnresolved",
@@ -550,7 +550,7 @@ export class HostNameUnresolved extends Schema.TaggedClass<HostNameUnresolved>("
  * Several nodes of this network have one name, and nobody chooses between them.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class NameShared extends Schema.TaggedClass<NameShared>("@pnet/core/Finding/NameShared")("NameShared", {
   name: Schema.String,
@@ -576,7 +576,7 @@ export class NameShared extends Schema.TaggedClass<NameShared>("@pnet/core/Findi
  * More nodes are heard from one address than a node with these options enters in its table.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class PeersHidden extends Schema.TaggedClass<PeersHidden>("@pnet/core/Finding/PeersHidden")("PeersHidden", {
   address: Schema.String,
@@ -602,7 +602,7 @@ export class PeersHidden extends Schema.TaggedClass<PeersHidden>("@pnet/core/Fin
  * Another node of this network has the name.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class NameTaken extends Schema.TaggedClass<NameTaken>("@pnet/core/Finding/NameTaken")("NameTaken", {
   name: Schema.String,
@@ -630,7 +630,7 @@ export class NameTaken extends Schema.TaggedClass<NameTaken>("@pnet/core/Finding
  * The clocks of the nodes that were found and of this machine agree.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class ClockAgrees extends Schema.TaggedClass<ClockAgrees>("@pnet/core/Finding/ClockAgrees")("ClockAgrees", {
   /** How many nodes it was compared with. */
@@ -655,7 +655,7 @@ export class ClockAgrees extends Schema.TaggedClass<ClockAgrees>("@pnet/core/Fin
  * A node's clock and this machine's differ. Beyond 60 seconds nodes do not understand each other.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class ClockSkew extends Schema.TaggedClass<ClockSkew>("@pnet/core/Finding/ClockSkew")("ClockSkew", {
   peer: Schema.String,
@@ -678,7 +678,7 @@ export class ClockSkew extends Schema.TaggedClass<ClockSkew>("@pnet/core/Finding
  * Clocks could not be compared.
  *
  * @category findings
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class ClockNotCompared extends Schema.TaggedClass<ClockNotCompared>("@pnet/core/Finding/ClockNotCompared")(
   "ClockNotCompared",
@@ -701,7 +701,7 @@ export class ClockNotCompared extends Schema.TaggedClass<ClockNotCompared>("@pne
  * Everything that can be found.
  *
  * @category schemas
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const Finding = Schema.Union([
   InterfaceFound,
@@ -736,6 +736,6 @@ export const Finding = Schema.Union([
  * Something that was found.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export type Finding = typeof Finding.Type

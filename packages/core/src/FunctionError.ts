@@ -18,7 +18,7 @@ const maxShown = 500
  * A function failed on the peer with a typed error.
  *
  * @category errors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class RemoteError
   extends Schema.TaggedError<RemoteError>("@pnet/core/FunctionError/RemoteError")("RemoteError", {
@@ -53,7 +53,7 @@ export class RemoteError
  * A function of that name is registered already.
  *
  * @category errors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class DuplicateFunctionError
   extends Schema.TaggedError<DuplicateFunctionError>("@pnet/core/FunctionError/DuplicateFunctionError")(
@@ -75,7 +75,7 @@ export class DuplicateFunctionError
  * The node is closed, or was while this waited.
  *
  * @category errors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class NodeClosedError extends Schema.TaggedError<NodeClosedError>("@pnet/core/FunctionError/NodeClosedError")(
   "NodeClosedError",
@@ -113,7 +113,7 @@ export class UnknownFunctionError
  * The peer does not let this node call the function; it was not run. The peer's trust policy says so, or whom the function allows.
  *
  * @category errors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class NotAllowedError extends Schema.TaggedError<NotAllowedError>("@pnet/core/FunctionError/NotAllowedError")(
   "NotAllowedError",

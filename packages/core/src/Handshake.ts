@@ -75,7 +75,7 @@ export interface Peer {
  * A peer with what it has shown to the trust policy.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Introduced extends Peer {
   /** The property `Credentials`, where it has one of at most 4,096 bytes. */

@@ -1,7 +1,7 @@
 /**
  * The usual way to reach peers: UDP adverts, and the addresses of the option `peers`, over TCP (protocol sections 1 and 7).
  *
- * @since 0.1.0
+ * @since 0.2.0
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -36,7 +36,7 @@ const parts = { transport: TcpTransport.layer, discovery }
  * The LAN over a network.
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const make = (network: Network["Service"]): Reach.Reach["Service"] =>
   Reach.make("lan", parts, Context.make(Network, network))
@@ -46,6 +46,6 @@ export const make = (network: Network["Service"]): Reach.Reach["Service"] =>
  * addresses and host names of `peers`.
  *
  * @category layers
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const layer: Layer.Layer<Reach.Reach, never, Network> = Layer.effect(Reach.Reach, Effect.map(Network, make))

@@ -1,7 +1,7 @@
 /**
  * What keeps nodes from being found, in words for whoever has to mend it: the log, `peers.obstacles` and `PeerUnknownError` have it.
  *
- * @since 0.1.0
+ * @since 0.2.0
  */
 import * as Schema from "effect/Schema"
 
@@ -18,7 +18,7 @@ import * as Schema from "effect/Schema"
  * - `NothingListed`: nodes at IPv6 addresses are found by the option `peers` alone, and it is empty
  *
  * @category schemas
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const Obstacle = Schema.Struct({
   kind: Schema.Literals([
@@ -43,6 +43,6 @@ export const Obstacle = Schema.Struct({
  * Something that keeps nodes from being found.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export type Obstacle = typeof Obstacle.Type

@@ -10,7 +10,7 @@
  * What bites: it is the peer's own word. Roles, and that functions are served, count where the trust policy grants them to the peer
  * (`Rights`), and are left out of what is known of it otherwise; `meta` is a claim for good.
  *
- * @since 0.1.0
+ * @since 0.2.0
  */
 import * as Schema from "effect/Schema"
 import { isName } from "./internal/base/names.ts"
@@ -20,7 +20,7 @@ import { utf8 } from "./internal/base/platform.ts"
  * The most roles of a node: 16.
  *
  * @category constants
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const maxRoles = 16
 
@@ -28,7 +28,7 @@ export const maxRoles = 16
  * The most bytes of a node's `meta`, as JSON: 512.
  *
  * @category constants
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const maxMeta = 512
 
@@ -36,7 +36,7 @@ export const maxMeta = 512
  * The most functions that a node tells of: 1,024.
  *
  * @category constants
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const maxFunctions = 1_024
 
@@ -44,7 +44,7 @@ export const maxFunctions = 1_024
  * The most bytes of all that a node tells of itself, as one line of JSON without its line feed: 65,535.
  *
  * @category constants
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const maxLength = 65_535
 
@@ -52,7 +52,7 @@ export const maxLength = 65_535
  * A role: 1 to 64 bytes of UTF-8 without `*` and control characters.
  *
  * @category schemas
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const Role = Schema.String.check(
   Schema.makeFilter((text: string) => isName(text, 64)),
@@ -63,7 +63,7 @@ export const Role = Schema.String.check(
  * The roles of a node, at most 16.
  *
  * @category schemas
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const Roles = Schema.Array(Role).check(Schema.isMaxLength(maxRoles))
 
@@ -71,7 +71,7 @@ export const Roles = Schema.Array(Role).check(Schema.isMaxLength(maxRoles))
  * Small facts about a node: texts, finite numbers, `true` and `false`, of at most 512 bytes as JSON. Peers choose by them and show them.
  *
  * @category schemas
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const Meta = Schema.Record(Schema.String, Schema.Union([Schema.String, Schema.Finite, Schema.Boolean])).check(
   Schema.makeFilter((meta) =>
@@ -83,7 +83,7 @@ export const Meta = Schema.Record(Schema.String, Schema.Union([Schema.String, Sc
  * Small facts about a node.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export type Meta = typeof Meta.Type
 
@@ -91,7 +91,7 @@ export type Meta = typeof Meta.Type
  * The name of a function as it is told: 1 to 255 bytes of UTF-8 without control characters.
  *
  * @category predicates
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const isFunctionName = (text: string): boolean => isName(text, 255) === true
 
@@ -107,7 +107,7 @@ export const maxCapacity = 1_000_000
  * Calls that a node takes at once, 1 to 1,000,000.
  *
  * @category schemas
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const Capacity = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxCapacity }))
 
@@ -115,7 +115,7 @@ export const Capacity = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum:
  * What a node offers, as it says itself.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Offer {
   readonly roles: ReadonlyArray<string>
@@ -135,7 +135,7 @@ export interface Offer {
  * What a node offers that says nothing of itself.
  *
  * @category constants
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const nothing: Offer = { roles: [], meta: {}, functions: {}, draining: false }
 
@@ -143,7 +143,7 @@ export const nothing: Offer = { roles: [], meta: {}, functions: {}, draining: fa
  * What of a node's offer is changed: what is left out stays as it is.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Change {
   readonly roles?: ReadonlyArray<string> | undefined

@@ -156,7 +156,7 @@ export interface AllOptions extends ClientOptions, SeveralOptions {}
  * full. Where it says that it may have run, an attempt may have, whatever came after.
  *
  * @category errors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export type ServiceError = RpcError | Balance.OverloadedError | Balance.NobodyThereError
 
@@ -164,7 +164,7 @@ export type ServiceError = RpcError | Balance.OverloadedError | Balance.NobodyTh
  * What a stream had given when its peer was lost.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Received<out A> {
   /** How many elements, at least one. */
@@ -177,7 +177,7 @@ export interface Received<out A> {
  * given.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export type Resume<Rpcs extends Rpc.Any> = {
   readonly [Tag in Rpcs["_tag"]]?: (
@@ -190,7 +190,7 @@ export type Resume<Rpcs extends Rpc.Any> = {
  * How a client of a service calls: as one of a peer does, and by which policy.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface ServiceOptions<Rpcs extends Rpc.Any = any> extends ClientOptions {
   /** Which of the peers a call goes to. It is given the payloads of all rpcs of the group. Default: `Balance.leastPending`. */
@@ -313,7 +313,7 @@ export const client: {
  * open.
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const service = <Rpcs extends Rpc.Any>(
   group: RpcGroup.RpcGroup<Rpcs>,

@@ -1,7 +1,7 @@
 /**
  * The peers of a node as a table in memory, which adverts fill and which asks those that fall silent.
  *
- * @since 0.1.0
+ * @since 0.2.0
  */
 import * as Layer from "effect/Layer"
 import type { Crypto } from "./Crypto.ts"
@@ -16,7 +16,7 @@ import type { Trust } from "./Trust.ts"
  * The table over whatever `Discovery` sees, judged by `Trust`. Silent peers are asked through `Transport`.
  *
  * @category layers
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const layer: Layer.Layer<Peers, never, Discovery | Transport | Trust | Crypto | NodeConfig> = Layer.effect(
   Peers,

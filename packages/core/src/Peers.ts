@@ -216,7 +216,7 @@ export interface PeerScope {
  * among them.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Where {
   readonly role?: string
@@ -238,7 +238,7 @@ export type Target = string | ReadonlyArray<string> | Where
  * One of several peers, where the name of one is taken. Made by `any`.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class Any<out W = Where> {
   readonly where: W
@@ -255,7 +255,7 @@ export class Any<out W = Where> {
  * ```
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const any = <const W extends object = Where>(where: W): Any<W> => new Any(where)
 
@@ -263,7 +263,7 @@ export const any = <const W extends object = Where>(where: W): Any<W> => new Any
  * What is sent to one peer: its name, or one of those that offer something.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export type One<W = Where> = string | Any<W>
 
@@ -271,7 +271,7 @@ export type One<W = Where> = string | Any<W>
  * How it is waited for peers.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface AwaitOptions {
   /** How many have to be there. Default: 1. */
@@ -284,7 +284,7 @@ export interface AwaitOptions {
  * Who finds out what peers offer, for the layer that asks them.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Follower {
   /** Somebody wants to know from now on, or nobody any more. */

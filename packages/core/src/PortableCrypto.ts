@@ -3,7 +3,7 @@
  *
  * What bites: it is many times slower than `NodeCrypto.layer` of `@pnet/node`, which is the one to use on Node.
  *
- * @since 0.1.0
+ * @since 0.2.0
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -14,7 +14,7 @@ import { Crypto, make, type Primitives } from "./Crypto.ts"
  * library does not load.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface PortableBox
   extends Pick<Primitives, "name" | "scalarMultBase" | "boxBefore" | "secretbox" | "secretboxOpen">
@@ -32,7 +32,7 @@ const portable = Effect.promise(() => import("./internal/crypto/portableCrypto.t
  * The box half of the portable primitives, by npm `@stablelib/nacl`. Loads no Fernet.
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const box: Effect.Effect<PortableBox> = Effect.map(portable, (module) => module.box)
 
@@ -41,7 +41,7 @@ export const box: Effect.Effect<PortableBox> = Effect.map(portable, (module) => 
  * times slower than `NodeCrypto.layer`. They load when the layer is built.
  *
  * @category layers
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const layer: Layer.Layer<Crypto> = Layer.effect(
   Crypto,

@@ -16,7 +16,7 @@
  * What bites: a `Reach` is how to open the ways of a node, and each node opens its own. A node whose ways can only dial is found by
  * nobody, and is a peer of those that it has a session with.
  *
- * @since 0.1.0
+ * @since 0.2.0
  */
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Context from "effect/Context"
@@ -38,7 +38,7 @@ import * as Why from "./Why.ts"
  * A way to a node's peers did not open. `cause` is what its layers failed with.
  *
  * @category errors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class ReachError extends Schema.TaggedError<ReachError>("@pnet/core/Reach/ReachError")("ReachError", {
   /** The kind of the way. */
@@ -59,7 +59,7 @@ export class ReachError extends Schema.TaggedError<ReachError>("@pnet/core/Reach
  * One way to the peers of a node.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Way {
   /** What it is called in errors, such as `lan`. */
@@ -72,7 +72,7 @@ export interface Way {
  * How nodes reach their peers.
  *
  * @category services
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class Reach extends Context.Service<Reach, {
   /** Opens the ways of one node, the preferred one first, for as long as the scope is open. */
@@ -87,7 +87,7 @@ export class Reach extends Context.Service<Reach, {
  * The layers of one way. The discovery may need the transport, and both the `NodeConfig` and the `Crypto` of their node.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Parts<E1 = unknown, R1 = never, E2 = unknown, R2 = never> {
   readonly transport: Layer.Layer<Transport, E1, R1>
@@ -98,7 +98,7 @@ export interface Parts<E1 = unknown, R1 = never, E2 = unknown, R2 = never> {
  * What the layers of one way need besides what each node has itself.
  *
  * @category utility types
- * @since 0.1.0
+ * @since 0.2.0
  */
 export type Needs<R1, R2> = Exclude<R1 | Exclude<R2, Transport>, NodeConfig | Crypto>
 
@@ -120,7 +120,7 @@ const inside = <R>(node: Context.Context<R>, given: Context.Context<never>): Con
  * the cause of a `ReachError`.
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const make = <E1, R1, E2, R2>(
   kind: string,
@@ -155,7 +155,7 @@ export const make = <E1, R1, E2, R2>(
  * One way as a layer: `make` with the services that are there when it is built.
  *
  * @category layers
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const layer = <E1, R1, E2, R2>(
   kind: string,
@@ -169,7 +169,7 @@ type Each = readonly [Layer.Layer<Reach, any, any>, ...Array<Layer.Layer<Reach, 
  * Several ways at once, in the order in which they are preferred: the most direct first.
  *
  * @category layers
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const merge = <const Ways extends Each>(
   ...ways: Ways
@@ -192,7 +192,7 @@ export const merge = <const Ways extends Each>(
  * The ways of one node, open, the preferred one first. What a node is made of takes from here what it needs of each.
  *
  * @category services
- * @since 0.1.0
+ * @since 0.2.0
  */
 export class Ways extends Context.Service<Ways, NonEmptyReadonlyArray<Way>>()("@pnet/core/Reach/Ways") {}
 
@@ -201,7 +201,7 @@ export class Ways extends Context.Service<Ways, NonEmptyReadonlyArray<Way>>()("@
  * ways where none does.
  *
  * @category combinators
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const rank = (ways: ReadonlyArray<Way>, endpoint: Endpoint): number => {
   const found = ways.findIndex(({ transport }) => transport.dials(endpoint))
@@ -239,7 +239,7 @@ const sighted = (ways: NonEmptyReadonlyArray<Way>): Discovery["Service"] => {
  * composing what a node is made of by hand.
  *
  * @category layers
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const layerOpen: Layer.Layer<
   Ways | Transport | Discovery,

@@ -4,7 +4,7 @@
  *
  * Each right is a list of names, of which one may end in `*` for every name that begins so: `resize.*`, or `*` for all.
  *
- * @since 0.1.0
+ * @since 0.2.0
  */
 import * as Schema from "effect/Schema"
 import { isName } from "./internal/base/names.ts"
@@ -13,7 +13,7 @@ import { isName } from "./internal/base/names.ts"
  * A name, or the beginning of names and `*`: 1 to 255 bytes of UTF-8 without control characters.
  *
  * @category schemas
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const Pattern = Schema.String.check(
   Schema.makeFilter((text: string) => {
@@ -26,7 +26,7 @@ export const Pattern = Schema.String.check(
  * What a peer may do.
  *
  * @category schemas
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const Rights = Schema.Struct({
   /** The roles that it may hold. */
@@ -41,7 +41,7 @@ export const Rights = Schema.Struct({
  * What a peer may do.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export type Rights = typeof Rights.Type
 
@@ -49,7 +49,7 @@ export type Rights = typeof Rights.Type
  * Rights as they are given: what is left out is as in `named`.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export type Input = Partial<Rights>
 
@@ -58,7 +58,7 @@ export type Input = Partial<Rights>
  * role, and is chosen for no service.
  *
  * @category constants
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const named: Rights = { roles: [], serves: [], calls: ["*"] }
 
@@ -66,7 +66,7 @@ export const named: Rights = { roles: [], serves: [], calls: ["*"] }
  * Every right.
  *
  * @category constants
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const all: Rights = { roles: ["*"], serves: ["*"], calls: ["*"] }
 
@@ -74,7 +74,7 @@ export const all: Rights = { roles: ["*"], serves: ["*"], calls: ["*"] }
  * No right at all.
  *
  * @category constants
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const none: Rights = { roles: [], serves: [], calls: [] }
 
@@ -82,7 +82,7 @@ export const none: Rights = { roles: [], serves: [], calls: [] }
  * Rights of which some are given, the others as in `named`.
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const make = (input?: Input): Rights => ({
   roles: input?.roles ?? named.roles,
@@ -94,7 +94,7 @@ export const make = (input?: Input): Rights => ({
  * Whether a list grants a name: it has it, or the beginning of it and `*`.
  *
  * @category predicates
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const allows = (list: ReadonlyArray<string>, name: string): boolean => {
   for (const pattern of list) {
@@ -108,6 +108,6 @@ export const allows = (list: ReadonlyArray<string>, name: string): boolean => {
  * Whether a list grants every name.
  *
  * @category predicates
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const allowsAll = (list: ReadonlyArray<string>): boolean => list.includes("*")

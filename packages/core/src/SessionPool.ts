@@ -1,7 +1,7 @@
 /**
  * The sessions of a node, dialled and accepted, each shared by everything that talks to its peer.
  *
- * @since 0.1.0
+ * @since 0.2.0
  */
 import type * as Layer from "effect/Layer"
 import type { Crypto } from "./Crypto.ts"
@@ -16,6 +16,6 @@ import type { Trust } from "./Trust.ts"
  * Sessions over `Transport`, with the peers and the trust of the node.
  *
  * @category layers
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const layer: Layer.Layer<Sessions, never, Transport | Peers | Trust | Crypto | NodeConfig> = sessions.layer

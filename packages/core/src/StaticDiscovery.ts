@@ -2,7 +2,7 @@
  * Nodes find each other at addresses and host names that they are given (protocol section 7), across subnets and where nothing may
  * be broadcast.
  *
- * @since 0.1.0
+ * @since 0.2.0
  */
 import * as Layer from "effect/Layer"
 import type { Crypto } from "./Crypto.ts"
@@ -18,7 +18,7 @@ import type { Transport } from "./Transport.ts"
  * or every interval while it does not resolve. What it had last is asked until there is a new answer.
  *
  * @category layers
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const layer = (
   addresses: ReadonlyArray<Endpoint>

@@ -1,7 +1,7 @@
 /**
  * Byte connections between nodes by TCP, written once over the `Network` seam.
  *
- * @since 0.1.0
+ * @since 0.2.0
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -39,7 +39,7 @@ const taking = { takesBytes: true }
  * TCP over a `Network`, with the address and port to listen on.
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const make = (
   network: Network["Service"],
@@ -70,7 +70,7 @@ export const make = (
  * `limits.dialTimeout`.
  *
  * @category layers
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const layer: Layer.Layer<Transport, never, Network | NodeConfig> = Layer.effect(
   Transport,

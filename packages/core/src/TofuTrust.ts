@@ -7,7 +7,7 @@
  * at most a quarter from one address; what is beyond is refused, and nothing is ever taken away to make room. A pin is no right: who is
  * known has no role and serves no service by that, unless `Trust.open` says so.
  *
- * @since 0.1.0
+ * @since 0.2.0
  */
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -26,7 +26,7 @@ import * as Why from "./Why.ts"
  * A name that belongs to a key.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Pin {
   readonly name: NodeName
@@ -42,7 +42,7 @@ export interface Pin {
  * What a policy of trust on first use goes by.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface KnownPeers {
   readonly pins: ReadonlyArray<Pin>
@@ -54,7 +54,7 @@ export interface KnownPeers {
  * Trust on first use, with what the operator may do to it while nodes run.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Tofu extends Context.Service.Shape<typeof Trust> {
   /** What it goes by now. */
@@ -131,7 +131,7 @@ class Pins {
  * `onRevoke` for each key that the operator revokes.
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const make = (options?: {
   readonly capacity?: number | undefined
@@ -230,7 +230,7 @@ export const make = (options?: {
  * connect from one address get at most `perAddress` (default a quarter).
  *
  * @category layers
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const layer = (options?: {
   readonly capacity?: number | undefined
@@ -242,7 +242,7 @@ export const layer = (options?: {
  * of the operator, pins that were learnt, and keys that were revoked.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface KnownPeersEdit {
   /** Names that the operator gave back. */
@@ -262,7 +262,7 @@ export interface KnownPeersEdit {
  * The pins after an edit, as every store has to make it: for stores that keep them as a list.
  *
  * @category combinators
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const editPins = (
   pins: Iterable<Pin>,
@@ -284,7 +284,7 @@ export const editPins = (
  * Where pins are kept. Somebody else may change it at the same time: other nodes, and the operator.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface PinStore<E extends { readonly message: string }> {
   /** All that is kept. */
@@ -302,7 +302,7 @@ export interface PinStore<E extends { readonly message: string }> {
  * Options of trust on first use with a store.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface StoredOptions {
   /** The most names that are pinned. Default 4,096. */
@@ -321,7 +321,7 @@ export interface StoredOptions {
  * the last that was read holds. Fails where the store cannot be read to begin with.
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const makeStored = <E extends { readonly message: string }>(
   store: PinStore<E>,
@@ -433,7 +433,7 @@ export const makeStored = <E extends { readonly message: string }>(
  * `makeStored` as a layer.
  *
  * @category layers
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const layerStored = <E extends { readonly message: string }>(
   store: PinStore<E>,

@@ -142,7 +142,7 @@ export class Transport extends Context.Service<Transport, {
  * A transport that can listen.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export type Listening = Transport["Service"] & {
   readonly listen: Effect.Effect<Listener, ListenError, Scope.Scope>
@@ -194,7 +194,7 @@ const endpointOf = ({ address, port }: NetAddress.InetAddress): Endpoint => ({
  * otherwise all of its connections come from one address, and share what one address may have.
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const fromServer = (
   server: SocketServer.SocketServer["Service"],

@@ -118,7 +118,7 @@ export class UntrustedPeerError extends Schema.TaggedError<UntrustedPeerError>("
  * sessions that stand; a peer may be asked for more by a name that both policies know. What the bytes mean is the policies' own.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface Credentials {
   /** What this node shows: at most 4,096 bytes. `undefined`: nothing. */
@@ -190,7 +190,7 @@ const patience = 10_000
  * or has not answered after ten seconds is a defect.
  *
  * @category accessors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const rightsOf = (
   trust: Trust["Service"],
@@ -219,7 +219,7 @@ export const rightsOf = (
  * ```
  *
  * @category combinators
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const open = <A, E, R>(policy: Layer.Layer<A | Trust, E, R>): Layer.Layer<A | Trust, E, R> =>
   Layer.effect(

@@ -1,7 +1,7 @@
 /**
  * Nodes find each other by UDP broadcasts (protocol section 7), without a word of configuration, within one subnet.
  *
- * @since 0.1.0
+ * @since 0.2.0
  */
 import * as Layer from "effect/Layer"
 import type { Crypto } from "./Crypto.ts"
@@ -14,7 +14,7 @@ import type { NodeConfig } from "./NodeOptions.ts"
  * Adverts by UDP broadcast, on the interfaces that `bindIp` names.
  *
  * @category layers
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const layer: Layer.Layer<Discovery, DiscoveryError, Network | Crypto | NodeConfig> = Layer.effect(
   Discovery,

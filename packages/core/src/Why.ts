@@ -3,14 +3,14 @@
  *
  * The page is `docs/why-cant-i.md`, which is a part of this package: where it is installed, a pointer is a path in `node_modules`.
  *
- * @since 0.1.0
+ * @since 0.2.0
  */
 
 /**
  * The page, as a path from `node_modules`.
  *
  * @category constants
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const page = "@pnet/core/docs/why-cant-i.md"
 
@@ -18,7 +18,7 @@ export const page = "@pnet/core/docs/why-cant-i.md"
  * The anchors of the page, each with a section of its own. They stay as they are when the headings change.
  *
  * @category constants
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const anchors = [
   // finding peers
@@ -104,7 +104,7 @@ export const anchors = [
  * An anchor of the page.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export type Anchor = (typeof anchors)[number]
 
@@ -114,7 +114,7 @@ const pointer = new RegExp(`; see ${page}#[a-z-]+`, "g")
  * The message without what points to the page, to be a part of another one.
  *
  * @category combinators
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const plain = (message: string): string => message.replaceAll(pointer, "")
 
@@ -123,7 +123,7 @@ export const plain = (message: string): string => message.replaceAll(pointer, ""
  * the cause is explained and not what it led to. `plain` keeps it from that.
  *
  * @category combinators
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const see = (message: string, anchor: Anchor): string => {
   const inner = message.match(pointer)

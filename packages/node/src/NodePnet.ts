@@ -45,7 +45,7 @@ import * as NodeTrust from "./NodeTrust.ts"
  * What Node supplies: sockets, the LAN over them as the way to reach peers, cryptography, and the files and paths that the modules of this package work with.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export type Platform = Network | Reach | Crypto | FileSystem | Path
 

@@ -446,7 +446,7 @@ export const layerAllowListFile = (
  * Options of `layerAuthority`.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.2.0
  */
 export interface AuthorityOptions {
   /** The network of the nodes that use the policy. */
@@ -511,7 +511,7 @@ const telling = (what: string) => {
  * before is shown to peers within about a second, and a list goes on from there to all nodes.
  *
  * @category constructors
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const makeAuthority = (
   key: string,
@@ -591,7 +591,7 @@ export const makeAuthority = (
  * ```
  *
  * @category layers
- * @since 0.1.0
+ * @since 0.2.0
  */
 export const layerAuthority = (
   key: string,
