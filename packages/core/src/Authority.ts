@@ -28,9 +28,8 @@ import { Crypto, keyLength } from "./Crypto.ts"
 import * as Base64Url from "./internal/base/base64url.ts"
 import { quote } from "./internal/base/quote.ts"
 import * as Ed25519 from "./internal/crypto/ed25519.ts"
+import type { Certificate, Revocations } from "./internal/values/credentials.ts"
 import * as Credentials from "./internal/values/credentials.ts"
-import type { NetworkId, NodeName } from "./Packet.ts"
-import type * as PublicKey from "./PublicKey.ts"
 import * as Rights from "./Rights.ts"
 import * as Why from "./Why.ts"
 
@@ -65,41 +64,7 @@ export const keyToBytes = (key: AuthorityKey): Uint8Array => Base64Url.decodeStr
 
 const keyFromBytes = (bytes: Uint8Array): AuthorityKey => `${keyHead}${Base64Url.encodeString(bytes)}` as AuthorityKey
 
-/**
- * What an authority says of a node.
- *
- * @category models
- * @since 0.2.0
- */
-export interface Certificate {
-  /** The network that it is for, and no other. */
-  readonly networkId: NetworkId
-  readonly publicKey: PublicKey.PublicKey
-  /** The one name that the key has. */
-  readonly name: NodeName
-  /** Names this certificate, to revoke it; of two for one key, the greater is the newer, which holds. */
-  readonly serial: number
-  /** Milliseconds since the epoch. */
-  readonly notBefore: number
-  /** Milliseconds since the epoch. */
-  readonly expires: number
-  readonly rights: Rights.Rights
-}
-
-/**
- * What an authority takes back: all of it, each time. A list of a greater version takes the place of the one before.
- *
- * @category models
- * @since 0.2.0
- */
-export interface Revocations {
-  readonly networkId: NetworkId
-  readonly version: number
-  /** Certificates, by their serials. */
-  readonly serials: ReadonlyArray<number>
-  /** Keys of nodes, whatever certificate they have. */
-  readonly publicKeys: ReadonlyArray<PublicKey.PublicKey>
-}
+export type { Certificate, Revocations } from "./internal/values/credentials.ts"
 
 /**
  * Something that an authority cannot sign, or a text that is no key, certificate or list.
@@ -220,13 +185,13 @@ export const make = Effect.fnUntraced(
       issue: (issue) =>
         Effect.flatMap(wholeMillis, (now) => {
           const notBefore = issue.notBefore ?? now
-          const [high, low] = crypto.randomBytes(2) as unknown as [number, number]
+          const [high = 0, low = 0] = crypto.randomBytes(2)
           return signed(
             "Certificate",
             Credentials.certificateBytes({
-              networkId: issue.networkId as NetworkId,
-              publicKey: issue.publicKey as PublicKey.PublicKey,
-              name: issue.name as NodeName,
+              networkId: issue.networkId,
+              publicKey: issue.publicKey,
+              name: issue.name,
               serial: issue.serial ?? now * perMillisecond + (high * 256 + low) % perMillisecond,
               notBefore,
               expires: notBefore + Math.floor(Duration.toMillis(Duration.fromInputUnsafe(issue.lifetime))),
@@ -239,10 +204,10 @@ export const make = Effect.fnUntraced(
           signed(
             "Revocations",
             Credentials.revocationsBytes({
-              networkId: revoke.networkId as NetworkId,
+              networkId: revoke.networkId,
               version: revoke.version ?? Math.max(1, now),
               serials: [...revoke.serials ?? []],
-              publicKeys: [...revoke.publicKeys ?? []].map((key) => key as PublicKey.PublicKey)
+              publicKeys: [...revoke.publicKeys ?? []]
             })
           ))
     }

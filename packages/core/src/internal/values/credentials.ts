@@ -16,21 +16,46 @@ import * as PublicKey from "../../PublicKey.ts"
 import * as Rights from "../../Rights.ts"
 import { strictTextOf, utf8 } from "../base/platform.ts"
 
+/**
+ * What an authority says of a node.
+ *
+ * @category models
+ * @since 0.2.0
+ */
 export interface Certificate {
+  /** The network that it is for, and no other. */
   readonly networkId: NetworkId
   readonly publicKey: PublicKey.PublicKey
+  /** The one name that the key has. */
   readonly name: NodeName
+  /** Names this certificate, to revoke it; of two for one key, the greater is the newer, which holds. */
   readonly serial: number
+  /** Milliseconds since the epoch. */
   readonly notBefore: number
+  /** Milliseconds since the epoch. */
   readonly expires: number
   readonly rights: Rights.Rights
 }
 
+/**
+ * What an authority takes back: all of it, each time. A list of a greater version takes the place of the one before.
+ *
+ * @category models
+ * @since 0.2.0
+ */
 export interface Revocations {
   readonly networkId: NetworkId
   readonly version: number
+  /** Certificates, by their serials. */
   readonly serials: ReadonlyArray<number>
+  /** Keys of nodes, whatever certificate they have. */
   readonly publicKeys: ReadonlyArray<PublicKey.PublicKey>
+}
+
+/** What is to be signed: not looked at yet. */
+type Unsigned<A> = {
+  readonly [K in keyof A]: A[K] extends string ? string : A[K] extends ReadonlyArray<string> ? ReadonlyArray<string>
+  : A[K]
 }
 
 export const signatureLength = 64
@@ -100,11 +125,12 @@ const counted = (items: ReadonlyArray<Uint8Array>): Uint8Array => {
 }
 
 /** What is signed of a certificate, or what is wrong with it. */
-export const certificateBytes = (certificate: Certificate): Uint8Array | string => {
+export const certificateBytes = (certificate: Unsigned<Certificate>): Uint8Array | string => {
   const { expires, name, networkId, notBefore, publicKey, rights, serial } = certificate
   if (!isNetworkId(networkId)) return "networkId is no id of a network"
   if (!isNodeName(name)) return "name is no name of a node"
-  if (PublicKey.fromText(publicKey) === undefined) return "publicKey is no public key"
+  const key = PublicKey.fromText(publicKey)
+  if (key === undefined) return "publicKey is no public key"
   if (!isCount(serial)) return "serial is no integer from 0 to 2^53-1"
   if (!isCount(notBefore) || !isCount(expires)) return "notBefore and expires are no milliseconds since the epoch"
   if (expires <= notBefore) return "it expires before it begins"
@@ -119,7 +145,7 @@ export const certificateBytes = (certificate: Certificate): Uint8Array | string 
   const bytes = concat([
     certificateHead,
     text(networkId),
-    PublicKey.toBytes(publicKey),
+    PublicKey.toBytes(key),
     text(name),
     integer(serial, 8),
     integer(notBefore, 8),
@@ -136,12 +162,13 @@ export const certificateBytes = (certificate: Certificate): Uint8Array | string 
 }
 
 /** What is signed of a list, or what is wrong with it. */
-export const revocationsBytes = (revocations: Revocations): Uint8Array | string => {
+export const revocationsBytes = (revocations: Unsigned<Revocations>): Uint8Array | string => {
   const { networkId, publicKeys, serials, version } = revocations
   if (!isNetworkId(networkId)) return "networkId is no id of a network"
   if (!isCount(version) || version === 0) return "version is no integer from 1 to 2^53-1"
   if (!serials.every(isCount)) return "a serial is no integer from 0 to 2^53-1"
-  if (!publicKeys.every((key) => PublicKey.fromText(key) !== undefined)) return "a public key is none"
+  const keys = publicKeys.map(PublicKey.fromText)
+  if (!keys.every((key) => key !== undefined)) return "a public key is none"
   if (new Set(serials).size + new Set(publicKeys).size > maxRevoked) {
     return `it revokes over ${maxRevoked}: leave out what has expired`
   }
@@ -150,7 +177,7 @@ export const revocationsBytes = (revocations: Revocations): Uint8Array | string 
     text(networkId),
     integer(version, 8),
     counted(serials.map((serial) => integer(serial, 8))),
-    counted(publicKeys.map(PublicKey.toBytes))
+    counted(keys.map(PublicKey.toBytes))
   ])
 }
 
