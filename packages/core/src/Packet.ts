@@ -18,7 +18,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
-import { asciiAt, equalAt, remember } from "./internal/base/bytes.ts"
+import { asciiAt, equalAt, memoized } from "./internal/base/bytes.ts"
 import { odd } from "./internal/base/names.ts"
 import { strictTextOf, textOf, utf8 } from "./internal/base/platform.ts"
 import * as ProtocolError from "./ProtocolError.ts"
@@ -138,8 +138,8 @@ const bar = 0x7c
 const lineFeed = 0x0a
 const tail = utf8("|END\n")
 
-const networkBytes = remember<NetworkId, Uint8Array>(utf8)
-const keyBytes = remember<PublicKey.PublicKey, Uint8Array>(utf8)
+const networkBytes = memoized<NetworkId, Uint8Array>(utf8)
+const keyBytes = memoized<PublicKey.PublicKey, Uint8Array>(utf8)
 const noKey = new Uint8Array(0)
 const typeBytes = {
   adv: utf8("adv"),

@@ -17,6 +17,7 @@ import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as Base64Url from "./internal/base/base64url.ts"
+import { compare } from "./internal/base/bytes.ts"
 
 /**
  * The bytes of a public key: 32.
@@ -47,13 +48,6 @@ const lowOrder = [
   hex("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"),
   hex("5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157")
 ]
-
-const compare = (a: Uint8Array, b: Uint8Array): -1 | 0 | 1 => {
-  for (let i = 0; i < byteLength; i++) {
-    if (a[i] !== b[i]) return a[i]! < b[i]! ? -1 : 1
-  }
-  return 0
-}
 
 const isCanonical = (bytes: Uint8Array): boolean => {
   for (let i = byteLength - 1; i >= 0; i--) {

@@ -11,7 +11,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { boxOverhead, type Crypto, nonceLength, type SharedKey } from "./Crypto.ts"
 import * as Base64Url from "./internal/base/base64url.ts"
-import { equalAt, remember } from "./internal/base/bytes.ts"
+import { equalAt, memoized } from "./internal/base/bytes.ts"
 import { strictTextOf, utf8 } from "./internal/base/platform.ts"
 import { maxStreamLength, type NetworkId, NodeName } from "./Packet.ts"
 import * as ProtocolError from "./ProtocolError.ts"
@@ -69,8 +69,8 @@ export const maxPayload = (options: {
   return Math.min(98_000, command - prefix.length - nonceLength - boxOverhead - bodyHead(networkSize, nameSize))
 }
 
-const labelBytes = remember<string, Uint8Array>(utf8)
-const keyBytes = remember(PublicKey.toBytes)
+const labelBytes = memoized<string, Uint8Array>(utf8)
+const keyBytes = memoized(PublicKey.toBytes)
 
 const bodyHead = (networkSize: number, nameSize: number) =>
   2 + PublicKey.byteLength + 1 + networkSize + 1 + nameSize + 8

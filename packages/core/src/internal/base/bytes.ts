@@ -2,8 +2,8 @@
 
 const capacity = 1_024
 
-/** A function's last results, a bounded number of them. What it gives is shared: only to be copied from and compared with. */
-export const remember = <K, A>(f: (key: K) => A): (key: K) => A => {
+/** A function whose last results are kept, a bounded number of them. What it gives is shared: only to be copied from and compared with. */
+export const memoized = <K, A>(f: (key: K) => A): (key: K) => A => {
   const known = new Map<K, A>()
   return (key) => {
     const found = known.get(key)
@@ -22,14 +22,33 @@ export const equalAt = (bytes: Uint8Array, start: number, end: number, expected:
   return true
 }
 
+/** Whether two are the same bytes. */
+export const equal = (a: Uint8Array, b: Uint8Array): boolean => equalAt(a, 0, a.length, b)
+
+/** Whether bytes begin with others. */
+export const startsWith = (bytes: Uint8Array, head: Uint8Array): boolean => equalAt(bytes, 0, head.length, head)
+
+/** Which of two comes first, byte by byte; what the other begins with comes before it. */
+export const compare = (a: Uint8Array, b: Uint8Array): -1 | 0 | 1 => {
+  const length = Math.min(a.length, b.length)
+  for (let i = 0; i < length; i++) if (a[i] !== b[i]) return a[i]! < b[i]! ? -1 : 1
+  return a.length === b.length ? 0 : a.length < b.length ? -1 : 1
+}
+
 /** Whether a text of ASCII stands in `bytes` from `at`. */
 export const asciiAt = (bytes: Uint8Array, at: number, text: string): boolean => {
   for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text.charCodeAt(i)) return false
   return true
 }
 
-/** The parts joined; the part itself where there is only one. `length` is their sum. */
-export const concat = (parts: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
+const lengthOf = (parts: ReadonlyArray<Uint8Array>): number => {
+  let length = 0
+  for (const part of parts) length += part.length
+  return length
+}
+
+/** The parts joined; the part itself where there is only one. `length` is their sum, for who knows it. */
+export const concat = (parts: ReadonlyArray<Uint8Array>, length: number = lengthOf(parts)): Uint8Array => {
   const [first] = parts
   if (first !== undefined && parts.length === 1) return first
   const out = new Uint8Array(length)

@@ -149,7 +149,7 @@ export const begin = <A>(
         const parts = requestOf(call, payload)
         return parts === undefined
           ? Effect.fail(call.tooLarge)
-          : run(peer, openOptions(call, millis), concat(parts, lengthOf(parts)))
+          : run(peer, openOptions(call, millis), concat(parts))
       })
     })
     // Not for ever: in each form once, and once more by the contract that the peer has said it has.
@@ -159,10 +159,4 @@ export const begin = <A>(
     )
     return call.at !== undefined ? agreed : patiently(call, () => millisOf(client, inherited, begun), agreed)
   })
-}
-
-const lengthOf = (parts: ReadonlyArray<Uint8Array>): number => {
-  let length = 0
-  for (const part of parts) length += part.length
-  return length
 }

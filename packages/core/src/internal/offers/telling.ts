@@ -8,7 +8,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { nowUnsafe } from "../../Deadline.ts"
 import type { PublicKey } from "../../PublicKey.ts"
-import { equalAt } from "../base/bytes.ts"
+import { equal } from "../base/bytes.ts"
 import * as Rate from "../base/rate.ts"
 import type { Handlers } from "../session/handlers.ts"
 import { lowWater, type MuxStream } from "../session/muxStream.ts"
@@ -26,8 +26,6 @@ interface Listener {
   readonly stream: MuxStream
   has: Uint8Array | undefined
 }
-
-const isSame = (a: Uint8Array, b: Uint8Array): boolean => equalAt(a, 0, a.length, b)
 
 export class Telling {
   readonly #own: Own
@@ -92,7 +90,7 @@ export class Telling {
 
   #current(): Uint8Array {
     const { line } = this.#own
-    return this.#line = this.#line !== undefined && isSame(this.#line, line) ? this.#line : line
+    return this.#line = this.#line !== undefined && equal(this.#line, line) ? this.#line : line
   }
 
   #tell(listener: Listener, line: Uint8Array): void {

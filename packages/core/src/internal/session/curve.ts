@@ -20,6 +20,7 @@ import * as Result from "effect/Result"
 import { boxOverhead, type Crypto, keyLength, type KeyPair, type SharedKey } from "../../Crypto.ts"
 import * as ProtocolError from "../../ProtocolError.ts"
 import * as PublicKey from "../../PublicKey.ts"
+import * as Bytes from "../base/bytes.ts"
 import { utf8 } from "../base/platform.ts"
 
 type Answer<A> = Result.Result<A, ProtocolError.ProtocolError>
@@ -82,18 +83,7 @@ const longNonceLength = 16
 const cookieLength = longNonceLength + 2 * keyLength + boxOverhead
 const vouchLength = cookieLength
 
-const concat = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let offset = 0
-  for (const part of parts) {
-    out.set(part, offset)
-    offset += part.length
-  }
-  return out
-}
-
-const startsWith = (command: Uint8Array, name: Uint8Array): boolean =>
-  command.length >= name.length && name.every((byte, i) => command[i] === byte)
+const concat = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => Bytes.concat(parts)
 
 /** Reads fields one after another; past the end they are short, so their lengths are to be checked before. */
 const reader = (bytes: Uint8Array, offset: number) => ({
@@ -101,10 +91,10 @@ const reader = (bytes: Uint8Array, offset: number) => ({
   rest: (): Uint8Array => bytes.subarray(offset)
 })
 
-export const isHello = (command: Uint8Array): boolean => startsWith(command, helloName)
-export const isWelcome = (command: Uint8Array): boolean => startsWith(command, welcomeName)
-export const isInitiate = (command: Uint8Array): boolean => startsWith(command, initiateName)
-export const isReady = (command: Uint8Array): boolean => startsWith(command, readyName)
+export const isHello = (command: Uint8Array): boolean => Bytes.startsWith(command, helloName)
+export const isWelcome = (command: Uint8Array): boolean => Bytes.startsWith(command, welcomeName)
+export const isInitiate = (command: Uint8Array): boolean => Bytes.startsWith(command, initiateName)
+export const isReady = (command: Uint8Array): boolean => Bytes.startsWith(command, readyName)
 
 const helloLength = helloName.length + version.length + 72 + keyLength + 8 + 64 + boxOverhead
 const welcomeLength = welcomeName.length + longNonceLength + keyLength + cookieLength + boxOverhead

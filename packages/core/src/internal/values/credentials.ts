@@ -14,6 +14,7 @@ import {
 } from "../../Packet.ts"
 import * as PublicKey from "../../PublicKey.ts"
 import * as Rights from "../../Rights.ts"
+import { compare, concat, equal, startsWith } from "../base/bytes.ts"
 import { strictTextOf, utf8 } from "../base/platform.ts"
 
 /**
@@ -72,22 +73,6 @@ export const maxRevocations = revocationsHead.length + 1 + 64 + 8 + 2 + 2 + maxR
 const isNetworkId = Schema.is(NetworkIdSchema)
 const isNodeName = Schema.is(NodeNameSchema)
 const isPattern = Schema.is(Rights.Pattern)
-
-const compare = (a: Uint8Array, b: Uint8Array): number => {
-  const length = Math.min(a.length, b.length)
-  for (let i = 0; i < length; i++) if (a[i] !== b[i]) return a[i]! - b[i]!
-  return a.length - b.length
-}
-
-const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    out.set(part, at)
-    at += part.length
-  }
-  return out
-}
 
 export const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0
 
@@ -203,12 +188,10 @@ class Reader {
   }
 }
 
-const startsWith = (bytes: Uint8Array, head: Uint8Array): boolean => head.every((byte, i) => bytes[i] === byte)
-
 /** What was read, where it has this very form: the one that its signature is of. */
 const same = <A>(value: A, signed: Uint8Array, encode: (value: A) => Uint8Array | string): A | undefined => {
   const again = encode(value)
-  return typeof again !== "string" && compare(again, signed) === 0 ? value : undefined
+  return typeof again !== "string" && equal(again, signed) ? value : undefined
 }
 
 /** The bytes that the signature is of. */

@@ -12,6 +12,7 @@ import * as Packet from "../../Packet.ts"
 import * as ProtocolError from "../../ProtocolError.ts"
 import * as PublicKey from "../../PublicKey.ts"
 import * as Base64Url from "../base/base64url.ts"
+import { equal } from "../base/bytes.ts"
 import { strictTextOf, utf8 } from "../base/platform.ts"
 import type { Heard, Self } from "./advertExchange.ts"
 
@@ -146,15 +147,9 @@ export const requestOf = (bytes: Uint8Array): Request | undefined => {
   return slice >= slices ? undefined : { slices, slice, salt, bits: bytes.subarray(requestHead) }
 }
 
-const isLast = (text: Uint8Array): boolean => {
-  if (text.length !== lastText.length) return false
-  for (let i = 0; i < text.length; i++) if (text[i] !== lastText[i]) return false
-  return true
-}
-
 /** The request of some bytes that are base64url. */
 const readRequest = (text: Uint8Array): Request | undefined => {
-  if (isLast(text)) return lastRequest
+  if (equal(text, lastText)) return lastRequest
   const bytes = Base64Url.decode(text)
   lastText = text.slice()
   lastShare = undefined

@@ -9,7 +9,7 @@ import type { Crypto } from "../../Crypto.ts"
 import type { NetworkId, Packet, PacketType } from "../../Packet.ts"
 import * as ProtocolError from "../../ProtocolError.ts"
 import type { PublicKey } from "../../PublicKey.ts"
-import { asciiAt, equalAt, remember } from "../base/bytes.ts"
+import { asciiAt, equalAt, memoized } from "../base/bytes.ts"
 import { utf8 } from "../base/platform.ts"
 import * as WallTime from "../base/wallTime.ts"
 
@@ -100,7 +100,7 @@ export const make = (options: {
           : Result.succeed({ text: content, timestamp: undefined, key: undefined })
     }
   }
-  const ofType = (type: PacketType) => remember((publicKey: PublicKey | null) => envelope(networkId, type, publicKey))
+  const ofType = (type: PacketType) => memoized((publicKey: PublicKey | null) => envelope(networkId, type, publicKey))
   const envelopes = {
     adv: ofType("adv"),
     msg: ofType("msg"),

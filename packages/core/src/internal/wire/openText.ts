@@ -4,7 +4,7 @@
  */
 import * as Frame from "../../Frame.ts"
 import { allocate } from "../base/arena.ts"
-import { equalAt, remember } from "../base/bytes.ts"
+import { equalAt, memoized } from "../base/bytes.ts"
 import { asciiOf, strictTextOf, utf8 } from "../base/platform.ts"
 import { isObject, lengthUpTo } from "./json.ts"
 
@@ -15,7 +15,7 @@ const maxHeads = 16
 
 const ascii = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0))
 
-const head = remember((place: string) => {
+const head = memoized((place: string) => {
   const [protocol, name] = JSON.parse(place) as [string, string]
   return utf8(`{"protocol":${JSON.stringify(protocol)},"name":${JSON.stringify(name)}`)
 })

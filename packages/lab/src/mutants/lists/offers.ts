@@ -23,7 +23,7 @@ const telling = of("telling", "packages/core/src/internal/offers/telling.ts", to
     "a node that changes all the time has its peers read all the time"
   ],
   "same": [
-    `this.#line !== undefined && isSame(this.#line, line) ? this.#line : line`,
+    `this.#line !== undefined && equal(this.#line, line) ? this.#line : line`,
     `line`,
     "what has not changed is told again"
   ],

@@ -101,7 +101,7 @@ const form = of(
   suites("Authority", "certificateVectors"),
   {
     "one-form": [
-      `compare(again, signed) === 0 ? value : undefined`,
+      `equal(again, signed) ? value : undefined`,
       `true ? value : undefined`,
       "a certificate has several forms"
     ],
