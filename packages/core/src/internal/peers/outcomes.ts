@@ -1,12 +1,11 @@
 /** Calls of several peers: whom they are for is found first, then each is called, and what comes of all is one record, or one stream. */
-import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
 import type * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { CurrentDeadline, nowUnsafe } from "../../Deadline.ts"
+import { CurrentDeadline, within } from "../../Deadline.ts"
 import type { NodeClosedError } from "../../FunctionError.ts"
 import type { Exits, Outcome, Outcomes } from "../../Outcomes.ts"
 import type { Peers, Target } from "../../Peers.ts"
@@ -29,19 +28,13 @@ export type Call<A, E, R> = (names: ReadonlyArray<string>) => Effect.Effect<
 >
 
 /** Whom a call is for, found in its time; and when that is up, where all are called at once and what the search took is a part of it. */
-const found = ({ concurrency = "unbounded", peers, target, timeout }: Several) =>
-  Effect.gen(function*() {
-    const names = namesOf(peers, target)
-    const inherited = yield* CurrentDeadline
-    if (timeout === undefined) return { names: yield* names, until: inherited }
-    const own = nowUnsafe(yield* Clock.Clock) + Duration.toMillis(Duration.fromInputUnsafe(timeout))
-    const earliest = Math.min(inherited ?? Infinity, own)
-    const until = earliest === Infinity ? undefined : earliest
-    return {
-      names: yield* Effect.provideService(names, CurrentDeadline, until),
-      until: concurrency === "unbounded" ? until : inherited
-    }
-  })
+const found = ({ concurrency = "unbounded", peers, target, timeout }: Several) => {
+  const search = Effect.all({ names: namesOf(peers, target), until: CurrentDeadline })
+  const inTime = timeout === undefined ? search : within(timeout)(search)
+  return concurrency === "unbounded"
+    ? inTime
+    : Effect.flatMap(inTime, ({ names }) => Effect.map(CurrentDeadline, (until) => ({ names, until })))
+}
 
 /** Streams of each of a target. */
 export const streamOf = <A, E, R>(

@@ -11,13 +11,13 @@ const outcomes = of("outcomes", "packages/core/src/internal/peers/outcomes.ts", 
     "all are called at once, whatever was said"
   ],
   "until": [
-    `until: concurrency === "unbounded" ? until : inherited`,
-    `until`,
+    `return concurrency === "unbounded"`,
+    `return true`,
     "peers that are called later have no time left"
   ],
   "search": [
-    `until: concurrency === "unbounded" ? until : inherited`,
-    `until: inherited`,
+    `return concurrency === "unbounded"`,
+    `return false`,
     "what the search took is added to the time of a call"
   ]
 })
