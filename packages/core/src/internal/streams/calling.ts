@@ -11,7 +11,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { CurrentDeadline, nowUnsafe } from "../../Deadline.ts"
+import { CurrentDeadline, nowUnsafe, within } from "../../Deadline.ts"
 import type { CallTooLargeError, NodeClosedError, NotJsonError } from "../../FunctionError.ts"
 import type { Outcomes } from "../../Outcomes.ts"
 import {
@@ -99,15 +99,15 @@ const share = <E, R>(
  * What the engine is told of a call of one of several. What was read of an input that is a stream is gone, so that after that the call is not sent to
  * another peer.
  */
-const calledOf = (command: string, data: unknown, stream: boolean): { called: Called; onRead: () => void } => {
+const calledOf = (
+  command: string,
+  data: unknown,
+  stream: boolean
+): { readonly called: Called; readonly onRead: (() => void) | undefined } => {
+  if (isWhole(data)) return { called: { function: command, payload: data, stream }, onRead: undefined }
   let isRead = false
   return {
-    called: {
-      function: command,
-      payload: isWhole(data) ? data : undefined,
-      stream: stream || !isWhole(data),
-      repeats: () => !isRead
-    },
+    called: { function: command, payload: undefined, stream: true, repeats: () => !isRead },
     onRead: () => {
       isRead = true
     }
@@ -189,9 +189,11 @@ export class Calling {
   readonly #ways = new WeakMap<Any, Way>()
 
   #wayOf(any: Any): Way {
-    const way = this.#ways.get(any) ?? new Way(any)
-    this.#ways.set(any, way)
-    return way
+    const known = this.#ways.get(any)
+    if (known !== undefined) return known
+    const made = new Way(any)
+    this.#ways.set(any, made)
+    return made
   }
 
   #sendToAny<E, R>(any: Any, command: string, data: Data<E, R>, options: Options | undefined) {
@@ -208,10 +210,9 @@ export class Calling {
   }
 
   #requestOfAny<E, R>(any: Any, command: string, data: Data<E, R>, options: Options | undefined) {
-    return Effect.withFiber<Uint8Array, Failures.CallError | E, R>((fiber) => {
-      const deadline = this.#deadlineOf(fiber, options)
+    const requested = Effect.withFiber<Uint8Array, Failures.CallError | E, R>((fiber) => {
       const { called, onRead } = calledOf(command, data, false)
-      const requested = this.#node.engines.run<
+      return this.#node.engines.run<
         Uint8Array,
         Failures.Failure<E>,
         R,
@@ -225,8 +226,8 @@ export class Calling {
         (peer) => this.#requestOf(peer, command, data, options, onRead),
         Failures.told<E>
       )
-      return deadline === Infinity ? requested : Effect.provideService(requested, CurrentDeadline, deadline)
     })
+    return options?.timeout === undefined ? requested : within(options.timeout)(requested)
   }
 
   // --- one ---------------------------------------------------------------------------------------------------------------
@@ -237,7 +238,7 @@ export class Calling {
     command: string,
     data: Data<E, R>,
     options: Options | undefined,
-    onRead?: () => void
+    onRead?: (() => void) | undefined
   ): Stream.Stream<Uint8Array, Failures.Failure<E>, R> {
     return Stream.unwrap(
       Effect.map(
@@ -256,7 +257,7 @@ export class Calling {
     command: string,
     data: Data<E, R>,
     options: Options | undefined,
-    onRead?: () => void
+    onRead?: (() => void) | undefined
   ): Effect.Effect<Uint8Array, Failures.Failure<E>, R> {
     if (!isStream(data)) return this.#exchange(whom, command, bytesOf(data), options)
     const limit = this.#limitOf(options)
@@ -274,7 +275,7 @@ export class Calling {
     return Effect.withFiber<Uint8Array, Failures.CallError>((fiber) => {
       const deadline = this.#deadlineOf(fiber, options)
       const traceparent = spanOf(fiber)
-      const send = (peer: Peer, headers: string | undefined) => {
+      const send = (peer: Peer, headers?: string) => {
         const ask = () =>
           this.#node.sessions.exchange(peer, {
             protocol,
@@ -306,15 +307,7 @@ export class Calling {
           return Effect.mapError(timed, Failures.ofCall(limit))
         })
       }
-      // Nearly always there are none.
-      return options?.headers === undefined
-        ? typeof whom === "string"
-          ? Effect.flatMap(this.#node.peers.resolveOne(whom), (peer) => send(peer, undefined))
-          : send(whom, undefined)
-        : Effect.flatMap(
-          this.#addressed(whom, command, options),
-          ({ headers, peer }) => send(peer, headers)
-        )
+      return this.#addressed(whom, command, options, send)
     })
   }
 
@@ -376,7 +369,7 @@ export class Calling {
   #open(whom: string | Peer, command: string, options: Options | undefined) {
     return Effect.withFiber<Sessions.SessionStream, Failures.CallError, Scope.Scope>((fiber) => {
       const deadline = this.#deadlineOf(fiber, options)
-      return Effect.flatMap(this.#addressed(whom, command, options), ({ headers, peer }) =>
+      return this.#addressed(whom, command, options, (peer, headers) =>
         Effect.mapError(
           this.#node.sessions.open(peer, {
             protocol,
@@ -390,19 +383,24 @@ export class Calling {
     })
   }
 
-  /** Whom a call goes to, and what goes along. */
-  #addressed(whom: string | Peer, command: string, options: Options | undefined): Effect.Effect<
-    { readonly peer: Peer; readonly headers: string | undefined },
-    PeerUnknownError | NameConflictError | NodeClosedError | NotJsonError | CallTooLargeError
+  /** Sends a call to whom it is for, with what goes along. */
+  #addressed<A, E, R>(
+    whom: string | Peer,
+    command: string,
+    options: Options | undefined,
+    send: (peer: Peer, headers?: string) => Effect.Effect<A, E, R>
+  ): Effect.Effect<
+    A,
+    E | PeerUnknownError | NameConflictError | NodeClosedError | NotJsonError | CallTooLargeError,
+    R
   > {
     const headers = options?.headers
-    const resolved = typeof whom === "string" ? this.#node.peers.resolveOne(whom) : Effect.succeed(whom)
-    return headers === undefined
-      ? Effect.map(resolved, (peer) => ({ peer, headers: undefined }))
-      : Effect.flatMap(
-        resolved,
-        (peer) => Effect.map(Headers.textOf(headers, peer.name, command), (headers) => ({ peer, headers }))
-      )
+    const sent = headers === undefined
+      ? send
+      : (peer: Peer) => Effect.flatMap(Headers.textOf(headers, peer.name, command), (text) => send(peer, text))
+    return typeof whom === "string"
+      ? Effect.flatMap(this.#node.peers.resolveOne(whom), (peer) => sent(peer))
+      : sent(whom)
   }
 
   #limitOf(options: Options | undefined) {
