@@ -39,9 +39,12 @@ const exchanged = (call: Call): Effect.Effect<Answer, RpcError> =>
       onFailure: (error) => failed(call, peer, error)
     }))
 
-/** The same, with a fiber. */
-const slow = (call: Call): Effect.Effect<void, RpcError> =>
-  counted(call, Effect.flatMap(exchanged(call), ({ exit }) => call.exit(exit)))
+/** Gives the caller what comes of its call. */
+const told = (call: Call, answer: Effect.Effect<Answer, RpcError>): Effect.Effect<void, RpcError> =>
+  counted(call, Effect.flatMap(answer, ({ exit }) => call.exit(exit)))
+
+/** The whole of a call, with a fiber. */
+const slow = (call: Call): Effect.Effect<void, RpcError> => told(call, exchanged(call))
 
 /** What a whole answer gives, where it is a value that can be decoded at once, as nearly every one is. */
 export const valueOf = (
@@ -58,25 +61,19 @@ export const valueOf = (
   return decoded !== undefined && Exit.isSuccess(decoded) ? decoded : undefined
 }
 
-/** What a call came to that was made in one step, nearly always in one step, too. */
-export const received = (
+/** What a call came to that was made in one step, where that is no value that could be had at once. It may be made again, with a fiber. */
+export const rest = (
   call: Call,
   peer: Peer,
   exit: Exit.Exit<Uint8Array, Sessions.StreamError>
-): Effect.Effect<Answer, RpcError> => {
-  if (Exit.isSuccess(exit)) {
-    const value = valueOf(call, peer, exit)
-    if (value !== undefined) return Effect.succeed({ exit: value })
-    return Effect.catch(
-      answered(call, peer, exit.value),
-      (error) => isAgain(error) ? exchanged(call) : Effect.fail(error)
-    )
-  }
-  return Effect.catch(
-    Effect.suspend(() => failed(call, peer, exit.cause.reasons.find(Cause.isFailReason)!.error)),
-    (error) => isAgain(error) ? exchanged(call) : Effect.fail(error)
+): Effect.Effect<Answer, RpcError> =>
+  Effect.catch(
+    Exit.isSuccess(exit)
+      ? answered(call, peer, exit.value)
+      : Effect.suspend(() => failed(call, peer, exit.cause.reasons.find(Cause.isFailReason)!.error)),
+    // Where it is for no name, another peer is asked.
+    (error) => isAgain(error) || call.at === undefined && isRefused(error) ? exchanged(call) : Effect.fail(error)
   )
-}
 
 /** A call of the peer that was chosen for it, and what it came to. */
 export const attempted = (call: Call, peer: Peer): Effect.Effect<Answer, RpcError> =>
@@ -94,7 +91,8 @@ export const attempted = (call: Call, peer: Peer): Effect.Effect<Answer, RpcErro
     if (parts === undefined) return Effect.fail(call.tooLarge)
     return Effect.callback<Answer, RpcError>((resume) => {
       const cancel = client.sessions.exchangeUnsafe(peer, openOptions(call, Infinity), parts, (exit) => {
-        resume(received(call, peer, exit))
+        const value = valueOf(call, peer, exit)
+        resume(value === undefined ? rest(call, peer, exit) : Effect.succeed({ exit: value }))
       })
       if (cancel === undefined) resume(exchanged(call))
       return cancel
@@ -107,18 +105,6 @@ export const settle = (call: Call, exit: Exit.Exit<any, any>): void => {
   // It is done already, unless Effect's client has more to do than to wake its caller.
   if (written !== Effect.void) Effect.runFork(written)
 }
-
-/** What is to be done for an answer that could not be given in one step. */
-const rest = (call: Call, peer: Peer, exit: Exit.Exit<Uint8Array, Sessions.StreamError>) =>
-  Effect.catch(
-    Effect.flatMap(
-      exit._tag === "Success"
-        ? answered(call, peer, exit.value)
-        : Effect.suspend(() => failed(call, peer, exit.cause.reasons.find(Cause.isFailReason)!.error)),
-      (answer) => call.exit(answer.exit)
-    ),
-    (error) => isAgain(error) || isRefused(error) ? slow(call) : Effect.fail(error)
-  )
 
 /** Calls that wait for their answer, without a fiber of their caller's. */
 export class Pending<W extends { readonly call: Call }> {
@@ -212,7 +198,7 @@ export class Unary {
     }
     // With a fiber, which is what gives it up from now on.
     const fiber = Effect.runForkWith(context)(
-      Effect.catchCause(rest(call, peer, exit), (cause) => {
+      Effect.catchCause(told(call, rest(call, peer, exit)), (cause) => {
         this.pending.delete(call)
         return call.exit(Exit.failCause(cause))
       })

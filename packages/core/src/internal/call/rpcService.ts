@@ -28,7 +28,7 @@ import { clientOf, type Options } from "./rpcClient.ts"
 import type { Answer } from "./rpcClientAnswer.ts"
 import { Call, type Client, type RpcError, tagOf } from "./rpcClientCall.ts"
 import { streamed } from "./rpcClientStream.ts"
-import { attempted, received } from "./rpcClientUnary.ts"
+import { attempted, rest } from "./rpcClientUnary.ts"
 import * as Codec from "./rpcCodec.ts"
 import { Attempts } from "./rpcServiceUnary.ts"
 import * as Wire from "./rpcWire.ts"
@@ -152,10 +152,10 @@ class Calls {
       const { span } = fiber.cache
       const began = this.attempts.begin(wire, kind, message, span, (waiting, exit) => {
         const { call, endpoint, peer, since } = waiting
-        const first = counted(call, received(call, peer, exit))
-        const rest = this.#service.rest(endpoint, since, first, ...this.#callOf(known, message, context))
+        const first = counted(call, rest(call, peer, exit))
+        const all = this.#service.rest(endpoint, since, first, ...this.#callOf(known, message, context))
         return Effect.runForkWith(context)(
-          Effect.catchCause(this.#answered(message, rest), (cause) => this.#give(message, Exit.failCause(cause)))
+          Effect.catchCause(this.#answered(message, all), (cause) => this.#give(message, Exit.failCause(cause)))
         )
       })
       if (began === "sent") return Effect.void
