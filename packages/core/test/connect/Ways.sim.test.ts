@@ -257,7 +257,9 @@ describe("two nodes over a hub, one of which only dials", () => {
     Effect.gen(function*() {
       const { browser, server } = yield* two()
       const { log } = yield* following(server.node.peers)
-      const bound = yield* Effect.forkChild(Effect.exit(server.node.peers.whileOnline("browser", () => Effect.never)))
+      const bound = yield* Effect.forkChild(Effect.exit(server.node.peers.whileOnline("browser", () => Effect.never)), {
+        startImmediately: true
+      })
       const [peer] = yield* server.node.peers.all
       yield* browser.kill
       yield* Effect.sleep("30 seconds")
