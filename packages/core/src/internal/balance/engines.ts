@@ -283,7 +283,8 @@ export class Engines {
       // Somebody else may have made one meanwhile: his is closed when it is not used.
       this.#all.set(key, engine)
       way.engine = engine
-      yield* Effect.forkIn(this.#keeping(key, engine), this.#scope)
+      // Ends with it, or those of engines that made room for others would pile up.
+      yield* Effect.forkIn(this.#keeping(key, engine), scope)
       yield* this.#makeRoom
       return engine
     }))
