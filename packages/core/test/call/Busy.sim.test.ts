@@ -1,5 +1,5 @@
 /** Limits of how many calls of a function run at a node, over real nodes: who waits, who is refused, and what clients of a service make of it. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { type Allow, Balance, Command, CommandNode, type Sessions, TofuTrust, Trust } from "@pnet/core"
 import { failureOf, type Net, quietly } from "@pnet/lab/worlds/sessionWorld"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
@@ -8,6 +8,7 @@ import { Context, Effect, Fiber, Layer, Logger, Schema } from "effect"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
 import { TestClock } from "effect/testing"
+import { Pending } from "../../src/internal/call/rpcClientUnary.ts"
 
 const group = RpcGroup.make(Rpc.make("work", { payload: { of: Schema.String }, success: Schema.String }))
 const act = Command.make("act", { args: [Schema.String], success: Schema.String })
@@ -123,6 +124,24 @@ describe("a function that is limited", () => {
         assert.deepStrictEqual([...work.order].sort(), ["0", "1", "2", "3", "4", "5", "6", "7"])
       })))
   }
+
+  it.effect("leaves nothing at its callers of calls that were refused and sent again", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const { node: alice } = yield* start(network, "alice")
+      yield* start(network, "bob", { running: 1, waiting: 0 })
+      yield* alice.awaitPeers({ serves: group })
+      const clients = [yield* alice.client(group), yield* alice.client(group, "bob")]
+      for (const client of clients) yield* client.work({ of: "first" })
+      const follow = vi.spyOn(Pending.prototype, "follow")
+      yield* Effect.addFinalizer(() => Effect.sync(() => follow.mockRestore()))
+      const calls = yield* Effect.forEach(clients, (client) => all(10, (i) => client.work({ of: `${i}` })))
+      yield* TestClock.adjust("10 seconds")
+      yield* Effect.forEach(calls, Fiber.join)
+      const followed = new Set(follow.mock.contexts as ReadonlyArray<Pending<never>>)
+      assert.strictEqual(followed.size, 2)
+      for (const pending of followed) assert.strictEqual(pending.size, 0)
+    })))
 
   it.effect("tells its peers what it takes, and is left alone by clients while it is busy, for those that are not", () =>
     quietly(Effect.gen(function*() {

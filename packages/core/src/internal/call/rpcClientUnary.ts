@@ -124,6 +124,18 @@ export class Pending<W extends { readonly call: Call }> {
     this.#waiting.delete(id)
   }
 
+  /** One is gone on with by a fiber: it waits here until that has ended, whatever it came to. */
+  follow(waiting: W, fiber: Fiber.Fiber<void>): void {
+    this.set(waiting)
+    // At once, where it has ended already.
+    fiber.addObserver(() => this.delete(waiting.call))
+  }
+
+  /** Calls that wait. */
+  get size(): number {
+    return this.#waiting.size
+  }
+
   /** Gives a call up, if it waits here. Where it does not, its fiber has closed its stream already. */
   interrupt(id: number): Effect.Effect<void> {
     const waiting = this.#waiting.get(id)
@@ -198,12 +210,8 @@ export class Unary {
     }
     // With a fiber, which is what gives it up from now on.
     const fiber = Effect.runForkWith(context)(
-      Effect.catchCause(told(call, rest(call, peer, exit)), (cause) => {
-        this.pending.delete(call)
-        return call.exit(Exit.failCause(cause))
-      })
+      Effect.catchCause(told(call, rest(call, peer, exit)), (cause) => call.exit(Exit.failCause(cause)))
     )
-    if (fiber.pollUnsafe() === undefined) this.pending.set({ call, cancel: Fiber.interrupt(fiber) })
-    else this.pending.delete(call)
+    this.pending.follow({ call, cancel: Fiber.interrupt(fiber) }, fiber)
   }
 }

@@ -125,8 +125,6 @@ export class Attempts {
       return settle(call, value)
     }
     // With a fiber, which is what gives it up from now on.
-    waiting.fiber = goOn(waiting, exit)
-    if (waiting.fiber.pollUnsafe() === undefined) this.#pending.set(waiting)
-    else this.#pending.delete(call)
+    this.#pending.follow(waiting, waiting.fiber = goOn(waiting, exit))
   }
 }
