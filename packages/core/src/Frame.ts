@@ -51,12 +51,13 @@ export const initialCredit = 262_144
 export const maxDataLength = 98_000
 
 /**
- * What a stream is for: a named function of an AdvancedNode, Effect RPC in bytes or in JSON, a bare byte pipe, or what a node offers.
+ * What a stream is for: a named function of an AdvancedNode, Effect RPC in bytes or in JSON, a bare byte pipe, what a node offers, what
+ * trust policies show each other, or what is published to a peer.
  *
  * @category schemas
  * @since 0.1.0
  */
-export const Protocol = Schema.Literals(["command", "rpc", "rpc-json", "socket", "offer", "credentials"])
+export const Protocol = Schema.Literals(["command", "rpc", "rpc-json", "socket", "offer", "credentials", "topic"])
 
 /**
  * What a stream is for.

@@ -116,6 +116,24 @@ describe("a node that drains", () => {
       assert.isBelow(Duration.toMillis(told), 300)
     })))
 
+  it.effect("takes what nodes tell each other and publish all the same, and does not wait for it", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, w1 } = yield* world()
+      const protocols = ["credentials", "offer", "topic"] as const
+      for (const protocol of protocols) yield* w1.node.sessions.handle({ protocol, name: "x" }, () => Effect.never)
+      const [peer] = yield* alice.peers.resolve("w1")
+      const opened = (protocol: typeof protocols[number]) => alice.sessions.open(peer!, { protocol, name: "x" })
+      const before = yield* Effect.forEach(protocols, opened)
+      yield* TestClock.adjust("100 millis")
+      const [took, left] = yield* Effect.timed(w1.node.drain({ within: "10 seconds" }))
+      assert.strictEqual(left, 0)
+      assert.isBelow(Duration.toMillis(took), 1_000)
+      const streams = [...before, ...yield* Effect.forEach(protocols, opened)]
+      const failures = yield* Effect.forEach(streams, (stream) => forked(Effect.exit(stream.failed)))
+      yield* TestClock.adjust("1 second")
+      for (const failed of failures) assert.isUndefined(failed.pollUnsafe())
+    })))
+
   it.effect("waits so long and no longer, and says how many calls are left", () =>
     quietly(Effect.gen(function*() {
       const { alice, w1 } = yield* world()

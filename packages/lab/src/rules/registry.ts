@@ -630,7 +630,8 @@ const typed: Readonly<Record<string, Titles>> = {
 
 const offers: Readonly<Record<string, Titles>> = {
   "core/test/offers/Drain.sim.test.ts": {
-    "tells its peers, refuses what is new unrun, and finishes what runs": ["reset-draining"]
+    "tells its peers, refuses what is new unrun, and finishes what runs": ["reset-draining"],
+    "takes what nodes tell each other and publish all the same, and does not wait for it": ["reset-draining"]
   },
   "core/test/offers/Telling.sim.test.ts": {
     "is told at once, and again whenever that is another: roles, meta, functions, draining": ["offer-stream"],

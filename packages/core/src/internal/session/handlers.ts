@@ -16,8 +16,8 @@ interface OfProtocol {
 /** A peer's text, in what it is told about it. */
 const shown = (text: string): string => text.length <= 100 ? text : `${text.slice(0, 100)}…`
 
-/** What nodes tell each other of themselves, which is no call. */
-const ofNodes: ReadonlySet<string> = new Set(["credentials", "offer"])
+/** What nodes tell each other of themselves, and what they publish, which is no call. */
+const ofNodes: ReadonlySet<string> = new Set(["credentials", "offer", "topic"])
 
 /** Whether a stream is a call, or something else that a program asks for. */
 export const isCall = (protocol: string): boolean => !ofNodes.has(protocol)
