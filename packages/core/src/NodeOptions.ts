@@ -166,6 +166,27 @@ export const Limits = Schema.Struct({
     16_777_216,
     "Bytes held of what peers offer, as they say it. What one more offers is not known, which the log says."
   ),
+  topics: count(
+    1_024,
+    "Topics that a node publishes, and that any one peer publishes to it. One more is a TopicLimitError, and of a peer refused."
+  ),
+  subscriptions: count(256, "Subscriptions of a node at once, 256 at most. One more is a TopicLimitError.", 1, 256),
+  topicMemory: count(
+    67_108_864,
+    "Bytes of publications that wait for peers and for subscriptions, a quarter of them for one peer. Of what is beyond it what the subscription's mode says is dropped, and counted as missed."
+  ),
+  topicRetained: count(
+    67_108_864,
+    "Bytes of the values that a node retains of its own topics, and as many that its tables hold of peers, a quarter of them of one peer. A value beyond it is not retained, which the log says."
+  ),
+  topicDeliveries: count(
+    4_096,
+    "Publications that members of groups have and are not done with. One more is a TopicFullError, or waits."
+  ),
+  topicRate: count(
+    200_000,
+    "Records of topics that one peer sends in any one second. Further ones are not read until that is over."
+  ),
   sharedKeys: count(
     1_024,
     "Precomputed box keys kept, one a peer. The least recently used is dropped and computed again when needed."

@@ -97,6 +97,12 @@ describe("NodeOptions", () => {
           credit: 268_435_456,
           offers: 512,
           offerMemory: 16_777_216,
+          topics: 1_024,
+          subscriptions: 256,
+          topicMemory: 67_108_864,
+          topicRetained: 67_108_864,
+          topicDeliveries: 4_096,
+          topicRate: 200_000,
           sharedKeys: 1_024
         }
       )
@@ -182,6 +188,9 @@ describe("NodeOptions", () => {
             `["limits"]["${limit}"]`,
             `${limit}: ${value}`
           )
+        }
+        if (limit === "subscriptions") {
+          assert.include(yield* issue({ name: "alpha", limits: { [limit]: 257 } }), `["limits"]["${limit}"]`)
         }
         const least = isDuration ? "1 milli" : limit === "replayEntries" ? 2 : limit === "credit" ? 1_048_576 : 1
         yield* NodeOptions.make({ name: "alpha", limits: { [limit]: least } })

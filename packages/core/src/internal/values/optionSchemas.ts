@@ -48,8 +48,10 @@ export const share = (value: number, description: string) =>
   )
 
 /** A whole number, with its default. */
-export const count = (value: number, description: string, minimum = 1) =>
-  Schema.Int.check(Schema.isGreaterThanOrEqualTo(minimum)).annotate({ description }).pipe(
+export const count = (value: number, description: string, minimum = 1, maximum = Number.MAX_SAFE_INTEGER) =>
+  Schema.Int.check(Schema.isGreaterThanOrEqualTo(minimum), Schema.isLessThanOrEqualTo(maximum)).annotate({
+    description
+  }).pipe(
     Schema.withDecodingDefaultKey(Effect.succeed(value))
   )
 
