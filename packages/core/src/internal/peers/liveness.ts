@@ -17,6 +17,7 @@ import type { NodeConfig } from "../../NodeOptions.ts"
 import type { PublicKey } from "../../PublicKey.ts"
 import type { Transport } from "../../Transport.ts"
 import * as Rate from "../base/rate.ts"
+import { Turns } from "../base/turns.ts"
 import { isLoopback } from "../discovery/interfaces.ts"
 import * as AdvertExchange from "../wire/advertExchange.ts"
 import type { Asking } from "./asking.ts"
@@ -66,8 +67,8 @@ class Liveness {
   readonly #interval: number
   readonly #slice: number
   readonly #askedAt = Rate.bySource(questionsAtHost)
-  /** Those that wait for their turn at a host, and how many are asked there. */
-  readonly #atHost = new Map<string, { asked: number; readonly waiting: Array<Deferred.Deferred<void>> }>()
+  /** By hosts. */
+  readonly #turns: Turns
 
   constructor(parts: Parts, probes: FiberMap.FiberMap<PublicKey>, room: Semaphore.Semaphore) {
     this.#parts = parts
@@ -75,6 +76,9 @@ class Liveness {
     this.#room = room
     this.#interval = intervalMillis(parts.config)
     this.#slice = this.#interval / slicesPerInterval
+    this.#turns = new Turns(() =>
+      Math.max(leastAtHost, Math.min(mostAtHost, Math.floor(atHostOfAll / parts.table.size)))
+    )
   }
 
   /** Looks after every peer, five times an interval. */
@@ -132,34 +136,7 @@ class Liveness {
   #inTurn(entry: Entry, probe: Effect.Effect<void>): Effect.Effect<void> {
     const host = entry.peer.endpoints[0]?.host
     if (host === undefined || entry.addresses.proved !== undefined || isLoopback(host)) return probe
-    const atHost = this.#atHost
-    const enter = Effect.suspend(() => {
-      const there = atHost.get(host) ?? { asked: 0, waiting: [] }
-      atHost.set(host, there)
-      const most = Math.max(leastAtHost, Math.min(mostAtHost, Math.floor(atHostOfAll / this.#parts.table.size)))
-      if (there.asked < most) {
-        there.asked++
-        return Effect.void
-      }
-      const turn = Deferred.makeUnsafe<void>()
-      there.waiting.push(turn)
-      return Effect.onInterrupt(Deferred.await(turn), () =>
-        Effect.suspend(() => {
-          const at = there.waiting.indexOf(turn)
-          if (at >= 0) there.waiting.splice(at, 1)
-          return at >= 0 ? Effect.void : leave
-        }))
-    })
-    const leave = Effect.sync(() => {
-      const there = atHost.get(host)
-      if (there === undefined) return
-      const next = there.waiting.shift()
-      if (next !== undefined) Deferred.doneUnsafe(next, Effect.void)
-      else if (--there.asked === 0) atHost.delete(host)
-    })
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.andThen(restore(enter), Effect.ensuring(restore(probe), leave))
-    )
+    return this.#turns.run(host, probe)
   }
 
   /** Asks a suspect, and acts on what that comes to. */
