@@ -76,7 +76,15 @@ export class Mux implements Owner {
 
   /** Those of them that take a place. */
   get placed(): number {
-    return this.streams - (this.#ownAside === undefined ? 0 : 1) - (this.#theirsAside === undefined ? 0 : 1)
+    return this.#ownPlaced + this.#theirsPlaced
+  }
+
+  get #ownPlaced(): number {
+    return this.#ownAside === undefined ? this.own.size : this.own.size - 1
+  }
+
+  get #theirsPlaced(): number {
+    return this.#theirsAside === undefined ? this.theirs.size : this.theirs.size - 1
   }
 
   /** Opens a stream, or says what there is no room for; `too_large` is an OPEN that would fit in no message. */
@@ -86,8 +94,7 @@ export class Mux implements Owner {
     const length = out.length - Frame.headerLength
     if (length > maxControl) return "too_large"
     const isAside = this.#ownAside === undefined && this.options.isAside?.(open) === true
-    const placed = this.#ownAside === undefined ? this.own.size : this.own.size - 1
-    if (placed >= this.options.maxStreams && !isAside || this.#lastOwn === maxField) return "streams"
+    if (this.#ownPlaced >= this.options.maxStreams && !isAside || this.#lastOwn === maxField) return "streams"
     if (!this.options.budget.reserve(Frame.initialCredit)) return "credit"
     const stream = new MuxStream(this, ++this.#lastOwn, true, open, Frame.initialCredit)
     this.own.set(stream.id, stream)
@@ -282,8 +289,7 @@ export class Mux implements Owner {
     }
     if (this.refusing) return refuse("refused", "the session is ending")
     const isAside = this.#theirsAside === undefined && this.options.isAside?.(open) === true
-    const placed = this.#theirsAside === undefined ? this.theirs.size : this.theirs.size - 1
-    if (placed >= this.options.maxStreams && !isAside) return refuse("refused", "too many streams")
+    if (this.#theirsPlaced >= this.options.maxStreams && !isAside) return refuse("refused", "too many streams")
     if (open.deadline !== undefined && open.deadline <= 0) return refuse("deadline", "its time was up on arrival")
     if (open.headers !== undefined && utf8(open.headers).length > Frame.maxHeaders) {
       return refuse("too_large", `headers of more than ${Frame.maxHeaders} bytes`)

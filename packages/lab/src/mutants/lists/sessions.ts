@@ -277,12 +277,12 @@ const mux = of("mux", "packages/core/src/internal/session/mux.ts", muxSuites, {
     "the texts of OPENs are held and not counted"
   ],
   "streams-own": [
-    `if (placed >= this.options.maxStreams && !isAside || this.#lastOwn === maxField) return "streams"`,
+    `if (this.#ownPlaced >= this.options.maxStreams && !isAside || this.#lastOwn === maxField) return "streams"`,
     ``,
     "this side opens more streams than there may be"
   ],
   "streams-theirs": [
-    `if (placed >= this.options.maxStreams && !isAside) return refuse("refused", "too many streams")`,
+    `if (this.#theirsPlaced >= this.options.maxStreams && !isAside) return refuse("refused", "too many streams")`,
     ``,
     "a peer opens as many streams as it likes"
   ],
