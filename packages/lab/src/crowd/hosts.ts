@@ -193,10 +193,10 @@ const gather = (hosts: ReadonlyArray<Host>, scenario: Scenario) =>
     }
   })
 
-/** Starts one more: when it was known to each, and knew each, since its nodes were there. */
 /** Whether it was this that was seen of one: who leaves is to be missed as one who said so, and who is killed as one who did not. */
 const isA = (what: Seen["event"], who: string) => ({ event, name }: SeenBy) => event === what && name === who
 
+/** Starts one more: when it was known to each, and knew each, since its nodes were there. */
 const welcome = (members: ReadonlyArray<Member>, host: Host, scenario: Scenario) =>
   Effect.gen(function*() {
     const begin = instant()
