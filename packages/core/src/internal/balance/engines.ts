@@ -219,14 +219,12 @@ export class Engines {
     run: Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | Balance.NobodyThereError, R> {
     if (!members.service.pool.isAbandoned) return run
-    return Effect.matchEffect(this.#peers.resolve(any.where), {
-      // Why is found out where nobody is told of.
-      onFailure: () => Effect.fail(new Balance.NobodyThereError({ service: members.name, draining: 0 })),
-      onSuccess: (found): Effect.Effect<A, E | Balance.NobodyThereError, R> => {
-        if (found.length === 0) return Effect.fail(new Balance.NobodyThereError({ service: members.name, draining: 0 }))
-        members.enter(found)
-        return run
-      }
+    // Why it fails is found out where it is told that nobody is there.
+    const found = Effect.orElseSucceed(this.#peers.resolve(any.where), () => [])
+    return Effect.flatMap(found, (peers): Effect.Effect<A, E | Balance.NobodyThereError, R> => {
+      if (peers.length === 0) return Effect.fail(new Balance.NobodyThereError({ service: members.name, draining: 0 }))
+      members.enter(peers)
+      return run
     })
   }
 
