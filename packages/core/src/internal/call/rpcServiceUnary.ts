@@ -43,9 +43,12 @@ export class Waiting {
 /** Does the rest of a call whose first attempt did not simply give a value, and gives the caller what comes of it. */
 type GoOn = (waiting: Waiting, exit: Exit.Exit<Uint8Array, Sessions.StreamError>) => Fiber.Fiber<void>
 
+/** What gives places at peers, and takes them back. */
+type Places = Pick<Service<Peer, never>, "pool" | "placeNow" | "gave">
+
 export class Attempts {
   readonly #client: Client
-  readonly #service: Service<Peer, any>
+  readonly #service: Places
   readonly #pending = new Pending<Waiting>((waiting) => {
     if (waiting.fiber !== undefined) return Fiber.interrupt(waiting.fiber)
     this.#giveBack(waiting, "expired")
@@ -53,7 +56,7 @@ export class Attempts {
     return waiting.cancel
   })
 
-  constructor(client: Client, service: Service<Peer, any>) {
+  constructor(client: Client, service: Places) {
     this.#client = client
     this.#service = service
   }

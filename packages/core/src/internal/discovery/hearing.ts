@@ -215,19 +215,22 @@ export class Hearing {
       last?.source ?? { host, port },
       ear,
       last,
-      last !== undefined && this.#isSame(last, ear)
+      last !== undefined && this.#isSame(last, ear) ? last : undefined
     )
     this.#other = undefined
     return line
   }
 
-  /** Reads a datagram, of a source that said something else before, or nothing, or whose adverts have to be opened. */
+  /**
+   * Reads a datagram, of a source that said something else before, or nothing, or whose adverts have to be opened. What it said `last` is the `same`
+   * sighting where it says that again.
+   */
   #read(
     payload: Uint8Array,
     source: Endpoint,
     ear: Ear,
     last: Heard | undefined,
-    same: boolean
+    same: Heard | undefined
   ): Effect.Effect<void> | void {
     const { answers, config, crowd, newcomer, outlet, self, sockets } = this.#parts
     const { subnet } = ear
@@ -292,7 +295,7 @@ export class Hearing {
     if (asks && request === undefined) newcomer.wasAsked()
     // Of who asks and listens nowhere there is nothing to enter, and it does not leave.
     if (asks && advert.port === 0) return
-    if (same && isSame(last!, advert, publicKey)) return outlet.give(last!)
+    if (same !== undefined && isSame(same, advert, publicKey)) return outlet.give(same)
     const endpoint = { host: advert.host === source.host ? source.host : advert.host, port: advert.port }
     const said = { name: advert.name, publicKey, endpoint }
     const from = { source, local: sockets.isLocal(source), ear, place }

@@ -149,10 +149,10 @@ export class Table {
     entry.touch()
     const { names } = entry
     const [only] = names
-    if (names.length === 1 && only!.name === added.name) {
+    if (only !== undefined && names.length === 1 && only.name === added.name) {
       // Nearly always.
-      only!.host = added.host
-      only!.at = added.at
+      only.host = added.host
+      only.at = added.at
       return
     }
     const others = names.filter((one) => one.name !== added.name && kept(one))
