@@ -12,6 +12,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
+import { hashOf } from "./internal/base/hash.ts"
 import { strictTextOf, utf8 } from "./internal/base/platform.ts"
 import { NodeName } from "./Packet.ts"
 import * as ProtocolError from "./ProtocolError.ts"
@@ -73,9 +74,7 @@ const recent: Array<NodeName | undefined> = Array.from({ length: 4_096 })
 
 const nameOf = (text: string | undefined): NodeName | undefined => {
   if (text === undefined) return undefined
-  let hash = 0
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash, 31) + text.charCodeAt(i) | 0
-  const place = hash & (recent.length - 1)
+  const place = hashOf(text, 0) & (recent.length - 1)
   if (recent[place] === text) return recent[place]
   return isNodeName(text) ? recent[place] = text : undefined
 }

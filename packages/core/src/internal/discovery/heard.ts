@@ -4,6 +4,7 @@ import type { Sighting } from "../../Discovery.ts"
 import type { Endpoint } from "../../Network.ts"
 import type { NodeName } from "../../Packet.ts"
 import type { PublicKey } from "../../PublicKey.ts"
+import { hashOf } from "../base/hash.ts"
 import { kept } from "../base/kept.ts"
 import type { Answers } from "./answers.ts"
 import type { Target } from "./interfaces.ts"
@@ -23,9 +24,7 @@ const recent: Array<Endpoint | undefined> = Array.from({ length: 8_192 })
 
 const sameAsRecent = (endpoint: Endpoint): Endpoint => {
   const { host, port } = endpoint
-  let hash = port
-  for (let i = 0; i < host.length; i++) hash = Math.imul(hash, 31) + host.charCodeAt(i) | 0
-  const place = hash & (recent.length - 1)
+  const place = hashOf(host, port) & (recent.length - 1)
   const known = recent[place]
   return known !== undefined && known.host === host && known.port === port ? known : recent[place] = endpoint
 }

@@ -12,6 +12,7 @@ import { DiscoveryError } from "../../Discovery.ts"
 import type { DatagramOptions, Endpoint, Network } from "../../Network.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
 import * as Why from "../../Why.ts"
+import { sameEndpoint } from "../values/endpoints.ts"
 import * as AdvertExchange from "../wire/advertExchange.ts"
 import { type Interfaces, isLoopback, sameSubnet, type Target } from "./interfaces.ts"
 
@@ -115,7 +116,7 @@ export class Sockets {
 
   isOwn(source: Endpoint): boolean {
     for (const { endpoint } of this.#all.values()) {
-      if (endpoint.host === source.host && endpoint.port === source.port) return true
+      if (sameEndpoint(endpoint, source)) return true
     }
     return false
   }

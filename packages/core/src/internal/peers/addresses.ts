@@ -11,6 +11,7 @@
 import type { Sighting } from "../../Discovery.ts"
 import type { Endpoint } from "../../Network.ts"
 import type { Peer } from "../../Peers.ts"
+import { sameEndpoint } from "../values/endpoints.ts"
 
 /** The place of the way that an endpoint belongs to, the preferred one's first. */
 export type Rank = (endpoint: Endpoint) => number
@@ -26,8 +27,6 @@ interface Address {
   /** Whether whoever is there did not prove the key when it was last dialled. */
   failed: boolean
 }
-
-const sameEndpoint = (a: Endpoint, b: Endpoint) => a.port === b.port && a.host === b.host
 
 export class Addresses {
   readonly #capacity: number

@@ -3,6 +3,7 @@
  * ones when it starts again; and anybody can write one into a datagram. So none takes another's place, and they are asked in turn.
  */
 import type { Endpoint } from "../../Network.ts"
+import { sameEndpoint } from "../values/endpoints.ts"
 
 const placesKept = 4
 
@@ -11,8 +12,6 @@ interface Place {
   /** When it was the one that was heard last. */
   at: number
 }
-
-const isSame = (a: Endpoint, b: Endpoint) => a.port === b.port && a.host === b.host
 
 export class Places {
   #last: Endpoint
@@ -30,13 +29,13 @@ export class Places {
   /** An advert came from there, by the monotonic clock; those that were not heard for so long are forgotten. */
   hear(endpoint: Endpoint, now: number, patience: number): void {
     const last = this.#last
-    if (isSame(last, endpoint)) return
+    if (sameEndpoint(last, endpoint)) return
     this.#last = endpoint
     const kept = (this.#all ?? [{ endpoint: last, at: now }]).filter((place) => {
-      if (isSame(place.endpoint, last)) place.at = now
-      return isSame(place.endpoint, endpoint) || now - place.at <= patience
+      if (sameEndpoint(place.endpoint, last)) place.at = now
+      return sameEndpoint(place.endpoint, endpoint) || now - place.at <= patience
     })
-    this.#all = kept.some((place) => isSame(place.endpoint, endpoint))
+    this.#all = kept.some((place) => sameEndpoint(place.endpoint, endpoint))
       ? kept
       : withRoom([...kept, { endpoint, at: now }])
   }
@@ -45,7 +44,7 @@ export class Places {
   at(question: number): Endpoint {
     const turn = question % this.count
     if (turn === 0) return this.#last
-    return this.#all!.filter(({ endpoint }) => !isSame(endpoint, this.#last))[turn - 1]!.endpoint
+    return this.#all!.filter(({ endpoint }) => !sameEndpoint(endpoint, this.#last))[turn - 1]!.endpoint
   }
 }
 

@@ -227,7 +227,7 @@ const places = of("crowd", "packages/core/src/internal/peers/places.ts", suites(
     "places that are made up push out where the peer is"
   ],
   "old": [
-    `return isSame(place.endpoint, endpoint) || now - place.at <= patience`,
+    `return sameEndpoint(place.endpoint, endpoint) || now - place.at <= patience`,
     `return true`,
     "a peer is asked for ever where it was once"
   ]
