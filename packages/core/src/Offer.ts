@@ -1,20 +1,22 @@
 /**
- * What a node offers: its roles, a few small facts about it, and the functions that it serves. Nodes tell it to the peers that ask, over
- * their session, now and whenever it changes (protocol section 14); those who only hear adverts learn nothing of it.
+ * What a node offers: its roles, a few small facts about it, the functions that it serves, and the topics that it subscribes to. Nodes
+ * tell it to the peers that ask, over their session, now and whenever it changes (protocol section 14); those who only hear adverts learn
+ * nothing of it.
  *
  * ```ts
  * const layer = CommandNode.layer({ name: "worker-1", roles: ["worker"], meta: { zone: "a", version: "2" } })
  * yield* node.offer.update({ meta: { zone: "b" } })
  * ```
  *
- * What bites: it is the peer's own word. Roles, and that functions are served, count where the trust policy grants them to the peer
- * (`Rights`), and are left out of what is known of it otherwise; `meta` is a claim for good.
+ * What bites: it is the peer's own word. Roles, that functions are served, and subscriptions count where the trust policy grants them to
+ * the peer (`Rights`), and are left out of what is known of it otherwise; `meta` is a claim for good.
  *
  * @since 0.2.0
  */
 import * as Schema from "effect/Schema"
 import { isName } from "./internal/base/names.ts"
 import { utf8 } from "./internal/base/platform.ts"
+import { hasWildcard, isPattern } from "./internal/values/topicNames.ts"
 
 /**
  * The most roles of a node: 16.
@@ -112,6 +114,94 @@ export const maxCapacity = 1_000_000
 export const Capacity = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxCapacity }))
 
 /**
+ * The most subscriptions that a node tells of: 256.
+ *
+ * @category constants
+ * @since 0.2.0
+ */
+export const maxTopics = 256
+
+/**
+ * How a subscription takes what it cannot take at once: a `buffer` of which the oldest or the newest goes, the `latest` of each key, or
+ * everything (`lossless`), which the publisher keeps until it was taken.
+ *
+ * @category schemas
+ * @since 0.2.0
+ */
+export const Mode = Schema.Literals(["buffer", "latest", "lossless"])
+
+/**
+ * How a subscription takes what it cannot take at once.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export type Mode = typeof Mode.Type
+
+/**
+ * A subscription, as peers are told of it, with what is left out filled in.
+ *
+ * @category schemas
+ * @since 0.2.0
+ */
+export const Interest = Schema.Struct({
+  /** Names it, 1 to 2^31-1: no run of a node uses one twice. */
+  id: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2_147_483_647 })),
+  /** The name of a topic, or a pattern of names: `build.42.failed`, `build.*.failed`, `build.>`. */
+  topic: Schema.String.check(Schema.makeFilter(isPattern)),
+  /**
+   * What it takes: the hash of a topic's contract, 16 hexadecimal digits, for that alone; `bytes` for whatever there is; left out for any
+   * JSON.
+   */
+  contract: Schema.optionalKey(Schema.String.check(Schema.isPattern(/^(?:bytes|[0-9a-f]{16})$/))),
+  mode: Mode,
+  /** Publications that wait for it, 1 to 65,536. */
+  size: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 65_536 })),
+  /** Which of a full buffer goes. */
+  drop: Schema.Literals(["oldest", "newest"]),
+  /** Whether it wants the values that the publisher retains. */
+  retained: Schema.Boolean,
+  /** One of those who are in a group gets each publication. It has the form of a role. */
+  group: Schema.optionalKey(Role)
+}).check(
+  Schema.makeFilter(({ contract, topic }) =>
+    contract === undefined || contract === "bytes" || !hasWildcard(topic) ||
+    "expected the name of a topic, and no pattern, where there is a contract"
+  )
+)
+
+/**
+ * A subscription, as peers are told of it.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export type Interest = typeof Interest.Type
+
+/**
+ * A subscription of which only some is said: `interest` fills in the rest.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export type InterestInput = Pick<Interest, "id" | "topic"> & Partial<Interest>
+
+/**
+ * A subscription with what is left out filled in: a buffer of which the oldest goes, with the retained values. Publications that wait are
+ * 256; 64 where it is `lossless`, and 16 for one of a group.
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const interest = (input: InterestInput): Interest => ({
+  mode: "buffer",
+  size: input.group !== undefined ? 16 : input.mode === "lossless" ? 64 : 256,
+  drop: "oldest",
+  retained: true,
+  ...input
+})
+
+/**
  * What a node offers, as it says itself.
  *
  * @category models
@@ -127,6 +217,8 @@ export interface Offer {
   readonly functions: Readonly<Record<string, string>>
   /** Whether it takes no more calls, since it is about to leave. */
   readonly draining: boolean
+  /** Its subscriptions, by their ids. */
+  readonly topics: ReadonlyArray<Interest>
   /** Calls that it takes at once; left out where it does not say. */
   readonly capacity?: number | undefined
 }
@@ -137,7 +229,7 @@ export interface Offer {
  * @category constants
  * @since 0.2.0
  */
-export const nothing: Offer = { roles: [], meta: {}, functions: {}, draining: false }
+export const nothing: Offer = { roles: [], meta: {}, functions: {}, draining: false, topics: [] }
 
 /**
  * What of a node's offer is changed: what is left out stays as it is.

@@ -1,8 +1,9 @@
 /**
- * What a peer may do: hold roles, be sent the calls of a service, and call functions. The trust policy grants rights (`Trust.rights`);
- * what a peer says of itself grants none.
+ * What a peer may do: hold roles, be sent the calls of a service, call functions, publish, and be sent what is published. The trust policy
+ * grants rights (`Trust.rights`); what a peer says of itself grants none.
  *
- * Each right is a list of names, of which one may end in `*` for every name that begins so: `resize.*`, or `*` for all.
+ * Each right is a list of names, of which one may end in `*` for every name that begins so: `resize.*`, or `*` for all. So do those of
+ * topics: `build.*` is every topic whose name begins with `build.`, of however many segments.
  *
  * @since 0.2.0
  */
@@ -23,6 +24,19 @@ export const Pattern = Schema.String.check(
 )
 
 /**
+ * The name of a topic, or the beginning of names and `*`. It is no pattern as a subscription has: nothing in it stands for one segment, and
+ * it has no `>`.
+ *
+ * @category schemas
+ * @since 0.2.0
+ */
+export const TopicPattern = Pattern.check(
+  Schema.makeFilter((text: string) =>
+    !text.includes(">") || "expected no >: * at the end is every name that begins so, of however many segments"
+  )
+)
+
+/**
  * What a peer may do.
  *
  * @category schemas
@@ -34,7 +48,11 @@ export const Rights = Schema.Struct({
   /** The functions that it may be chosen for, where a service and not a name is called. */
   serves: Schema.Array(Pattern),
   /** The functions that it may call. */
-  calls: Schema.Array(Pattern)
+  calls: Schema.Array(Pattern),
+  /** The topics of which this node takes what the peer publishes. */
+  publishes: Schema.Array(TopicPattern),
+  /** The topics of which the peer is sent what this node publishes, and whose retained values. */
+  subscribes: Schema.Array(TopicPattern)
 })
 
 /**
@@ -54,13 +72,13 @@ export type Rights = typeof Rights.Type
 export type Input = Partial<Rights>
 
 /**
- * The rights of who is trusted, where nothing more is said: it may call every function, and others call it by its name; it has no
- * role, and is chosen for no service.
+ * The rights of who is trusted, where nothing more is said: it may call every function and publish, and others call it by its name; it
+ * has no role, is chosen for no service, and is sent nothing that is published.
  *
  * @category constants
  * @since 0.2.0
  */
-export const named: Rights = { roles: [], serves: [], calls: ["*"] }
+export const named: Rights = { roles: [], serves: [], calls: ["*"], publishes: ["*"], subscribes: [] }
 
 /**
  * Every right.
@@ -68,7 +86,13 @@ export const named: Rights = { roles: [], serves: [], calls: ["*"] }
  * @category constants
  * @since 0.2.0
  */
-export const all: Rights = { roles: ["*"], serves: ["*"], calls: ["*"] }
+export const all: Rights = {
+  roles: ["*"],
+  serves: ["*"],
+  calls: ["*"],
+  publishes: ["*"],
+  subscribes: ["*"]
+}
 
 /**
  * No right at all.
@@ -76,7 +100,7 @@ export const all: Rights = { roles: ["*"], serves: ["*"], calls: ["*"] }
  * @category constants
  * @since 0.2.0
  */
-export const none: Rights = { roles: [], serves: [], calls: [] }
+export const none: Rights = { roles: [], serves: [], calls: [], publishes: [], subscribes: [] }
 
 /**
  * Rights of which some are given, the others as in `named`.
@@ -87,7 +111,9 @@ export const none: Rights = { roles: [], serves: [], calls: [] }
 export const make = (input?: Input): Rights => ({
   roles: input?.roles ?? named.roles,
   serves: input?.serves ?? named.serves,
-  calls: input?.calls ?? named.calls
+  calls: input?.calls ?? named.calls,
+  publishes: input?.publishes ?? named.publishes,
+  subscribes: input?.subscribes ?? named.subscribes
 })
 
 /**
@@ -102,6 +128,20 @@ export const allows = (list: ReadonlyArray<string>, name: string): boolean => {
     if (pattern.charCodeAt(pattern.length - 1) === 0x2a && name.startsWith(pattern.slice(0, -1))) return true
   }
   return false
+}
+
+/**
+ * Whether a list grants the name of a topic, or all the names that a pattern of a subscription stands for: `build.*` grants `build.>`, and
+ * not `*.failed`.
+ *
+ * @category predicates
+ * @since 0.2.0
+ */
+export const allowsTopic = (list: ReadonlyArray<string>, topic: string): boolean => {
+  const wildcard = topic.search(/[*>]/)
+  if (wildcard === -1) return allows(list, topic)
+  const start = topic.slice(0, wildcard)
+  return list.some((pattern) => pattern.endsWith("*") && start.startsWith(pattern.slice(0, -1)))
 }
 
 /**

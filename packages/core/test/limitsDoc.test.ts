@@ -562,8 +562,8 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
   ],
   [
     "What a node tells of itself",
-    "16 roles of 64 bytes, 512 bytes of `meta`, 1,024 functions of 255 bytes, 64 KiB in all",
-    "`OptionsError`; further functions are not told of, which the log says. A peer that says more says nothing."
+    "16 roles of 64 bytes, 512 bytes of `meta`, 256 subscriptions, 1,024 functions of 255 bytes, 64 KiB in all",
+    "`OptionsError`; further subscriptions and functions are not told of, which the log says. A peer that says more says nothing."
   ],
   [
     "Lines in which a node tells that, to one peer",

@@ -480,8 +480,8 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
         const [one, two, three] = [yield* newKey, yield* newKey, yield* newKey]
         const lines = [
           `alice ${one} roles=worker,"night, shift" serves=resize.* calls=  # ours`,
-          `bob ${two} calls=get_funcs`,
-          `"a b" ${three}`
+          `bob ${two} calls=get_funcs publishes=build.*,"a b"`,
+          `"a b" ${three} subscribes=*`
         ]
         yield* write(path, lines.join("\n"))
         const trust = yield* NodeTrust.makeAllowListFile(path, { interval })
@@ -489,16 +489,33 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
         assert.deepStrictEqual(yield* rights(alice, one), {
           roles: ["worker", "night, shift"],
           serves: ["resize.*"],
-          calls: []
+          calls: [],
+          publishes: ["*"],
+          subscribes: []
         })
-        assert.deepStrictEqual(yield* rights(bob, two), { roles: [], serves: [], calls: ["get_funcs"] })
-        assert.deepStrictEqual(yield* rights(nameOf("a b"), three), { roles: [], serves: [], calls: ["*"] })
+        assert.deepStrictEqual(yield* rights(bob, two), {
+          roles: [],
+          serves: [],
+          calls: ["get_funcs"],
+          publishes: ["build.*", "a b"],
+          subscribes: []
+        })
+        assert.deepStrictEqual(yield* rights(nameOf("a b"), three), {
+          roles: [],
+          serves: [],
+          calls: ["*"],
+          publishes: ["*"],
+          subscribes: ["*"]
+        })
         // The right goes with the line.
         yield* replace(path, `alice ${one}`)
         yield* until("it is read", Effect.map(rights(alice, one), ({ calls }) => calls.length === 1))
         for (
           const [text, problem] of [
             [`alice ${one} owns=all`, "owns"],
+            [`alice ${one} constructor=all`, "constructor"],
+            [`alice ${one} subscribes=a.*.b`, "a.*.b"],
+            [`alice ${one} publishes=a.>`, "without >"],
             [`alice ${one} roles=a roles=b`, "twice"],
             [`alice ${one} roles=a,,b`, "list of names"],
             [`alice ${one} roles=,`, "list of names"],

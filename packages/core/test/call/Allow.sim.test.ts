@@ -187,7 +187,7 @@ describe("functions of each kind", () => {
       assert.deepStrictEqual(asked[0], {
         name: alice.name,
         publicKey: alice.publicKey,
-        rights: { roles: ["worker"], serves: [], calls: ["*"] }
+        rights: { roles: ["worker"], serves: [], calls: ["*"], publishes: ["*"], subscribes: [] }
       })
       answer = Effect.delay(Effect.succeed(true), "2 seconds")
       yield* allRun(calls)

@@ -71,7 +71,8 @@ describe("what peers offer", () => {
         roles: ["worker"],
         meta: { zone: "a" },
         functions: {},
-        draining: false
+        draining: false,
+        topics: []
       })
       yield* bob.node.offer.update({ roles: ["gpu"], capacity: 2 })
       yield* Effect.sleep("500 millis")
@@ -135,9 +136,16 @@ describe("what peers offer", () => {
         roles: ["worker"],
         meta: { zone: "a" },
         functions: { "resize.small": "" },
-        draining: false
+        draining: false,
+        topics: []
       })
-      assert.deepStrictEqual(yield* offerOf(alice, "eve"), { roles: [], meta: {}, functions: {}, draining: false })
+      assert.deepStrictEqual(yield* offerOf(alice, "eve"), {
+        roles: [],
+        meta: {},
+        functions: {},
+        draining: false,
+        topics: []
+      })
       assert.deepStrictEqual(log.filter((line) => line.includes("the role")).length, 2, log.join("\n"))
 
       yield* list.add("eve", eve.node.publicKey, { roles: ["*"], serves: ["*"] })
@@ -147,6 +155,41 @@ describe("what peers offer", () => {
         (yield* alice.node.peers.resolve({ serves: "secret" })).map(({ name }) => String(name)),
         ["eve"]
       )
+    })))
+
+  it.effect("has the subscriptions that the policy grants, and the log says seldom which it does not", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const bob = yield* start(network, "bob")
+      const said = ["build.>", "build.*.failed", "readings", "*.failed", ">"]
+      const topics = said.map((topic, i) => ({ id: i + 1, topic }))
+      yield* answering(bob, (stream) =>
+        Effect.gen(function*() {
+          for (let i = 0; i < 20; i++) {
+            yield* stream.write(utf8(`${JSON.stringify({ topics, meta: { i } })}\n`))
+            yield* Effect.sleep("300 millis")
+          }
+        }))
+      const list = yield* AllowListTrust.make([["bob", bob.node.publicKey, { roles: ["worker"] }]])
+      const log: Array<string> = []
+      const logger = Logger.layer([Logger.make(({ message }) => void log.push(String(message)))])
+      const alice = yield* start(network, "alice", { offers: "all" }, {
+        trust: Layer.succeed(Trust.Trust, list),
+        logger
+      })
+      yield* alice.node.peers.awaitPeer("bob")
+      const granted = Effect.map(offerOf(alice, "bob"), (offer) => offer?.topics.map(({ topic }) => topic))
+      yield* Effect.sleep("2 seconds")
+      assert.deepStrictEqual(yield* granted, [])
+      yield* list.add("bob", bob.node.publicKey, { subscribes: ["build.*", "readings"] })
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(yield* granted, ["build.>", "build.*.failed", "readings"])
+      yield* list.add("bob", bob.node.publicKey, { subscribes: ["*"] })
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(yield* granted, said)
+      const lines = log.filter((line) => line.includes("subscribes to"))
+      assert.strictEqual(lines.length, 1, log.join("\n"))
+      assert.include(lines[0]!, "build.>")
     })))
 
   it.effect("of a policy that fails is nothing but meta, and the node goes on", () =>
@@ -164,7 +207,8 @@ describe("what peers offer", () => {
         roles: [],
         meta: { zone: "a" },
         functions: {},
-        draining: false
+        draining: false,
+        topics: []
       })
     })))
 

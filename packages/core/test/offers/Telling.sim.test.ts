@@ -1,12 +1,13 @@
 /** What a node tells of what it offers, as any peer that asks has it. */
 import { assert, describe, it } from "@effect/vitest"
-import { type AdvancedNode, Command, CommandNode, type CommandNode as Nodes, type Sessions } from "@pnet/core"
+import { type AdvancedNode, Command, CommandNode, type CommandNode as Nodes, Offer, type Sessions } from "@pnet/core"
 import { startCommand } from "@pnet/lab/worlds/commandWorld"
 import { failureOf, quietly, start, text, two } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
-import { Effect, Exit, Layer, Schema, Scope } from "effect"
+import { Effect, Exit, Layer, Logger, Schema, Scope } from "effect"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
+import { owns } from "../../src/internal/offers/own.ts"
 
 type Asking = Pick<AdvancedNode.AdvancedNode["Service"], "peers" | "sessions">
 
@@ -54,7 +55,8 @@ describe("who asks a node what it offers", () => {
         roles: [],
         meta: { zone: "a" },
         functions: { echo: "" },
-        draining: true
+        draining: true,
+        topics: []
       })
     })))
 
@@ -152,6 +154,36 @@ describe("who asks a node what it offers", () => {
       assert.deepStrictEqual(lines.at(-1), { functions: { bytes: "", halve: described["halve"], plain: "" } })
     })))
 
+  it.effect("is not told of what is too much, which the log says when that is another", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const log: Array<string> = []
+      const logger = Logger.layer([Logger.make(({ message }) => void log.push(String(message)))])
+      const bob = yield* start(network, { name: "bob" }, { logger })
+      const alice = yield* start(network, { name: "alice" })
+      yield* alice.node.peers.awaitPeer("bob")
+      const { lines } = yield* ask(alice.node, "bob")
+      const own = owns.get(bob.node)!
+      let count = 300
+      own.subscribes(() => Array.from({ length: count }, (_, i) => Offer.interest({ id: i + 1, topic: "a" })))
+      own.serves(() => Array.from({ length: 1_030 }, (_, i) => [`f${i}`, ""] as const))
+      yield* Effect.sleep("1 second")
+      assert.strictEqual((lines.at(-1) as { topics: ReadonlyArray<unknown> }).topics.length, 256)
+      const said = () => log.filter((line) => line.includes("are not told of"))
+      assert.deepStrictEqual(said().map((line) => line.split(": ")[0]), [
+        "peers are not told of 6 functions of this node",
+        "peers are not told of 44 subscriptions of this node, which get nothing from them"
+      ])
+      yield* bob.node.offer.update({ roles: ["a"] })
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(said().length, 2)
+      count = 310
+      own.changed()
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(said().length, 3)
+      assert.include(said()[2]!, "54 subscriptions")
+    })))
+
   it.effect("loses its stream when the node closes, and costs the node nothing of its credit", () =>
     quietly(Effect.gen(function*() {
       const network = yield* SimNetwork.make()
@@ -181,6 +213,12 @@ describe("who asks a node what it offers", () => {
         assert.strictEqual(error._tag, "OptionsError")
         assert.include(error.message, what)
       }
-      assert.deepStrictEqual(yield* node.offer.current, { roles: [], meta: {}, functions: {}, draining: false })
+      assert.deepStrictEqual(yield* node.offer.current, {
+        roles: [],
+        meta: {},
+        functions: {},
+        draining: false,
+        topics: []
+      })
     })))
 })

@@ -1512,7 +1512,7 @@ describe("Peers: what is bound to one", () => {
         (end) => Effect.sync(end)
       )
       const offers = (label: string, ...roles: ReadonlyArray<string>) => {
-        const offer = { roles, meta: {}, functions: {}, draining: false }
+        const offer = { roles, meta: {}, functions: {}, draining: false, topics: [] }
         return Effect.andThen(Effect.sync(() => peers.offeredUnsafe(key(label), { claimed: offer, offer })), settle)
       }
       yield* sight("bob")

@@ -333,7 +333,7 @@ describe("rights", () => {
         "bob",
         two
       ]])
-      const granted = { roles: ["worker"], serves: ["resize.*"], calls: [] }
+      const granted = { roles: ["worker"], serves: ["resize.*"], calls: [], publishes: ["*"], subscribes: [] }
       // What was given may change afterwards.
       roles.push("root")
       assert.deepStrictEqual(yield* Trust.rightsOf(list, alice, one), granted)
@@ -342,7 +342,7 @@ describe("rights", () => {
         assert.deepStrictEqual(yield* Trust.rightsOf(list, name, key), Rights.none, name)
       }
       yield* list.add("alice", one, { calls: ["a"] })
-      assert.deepStrictEqual(yield* Trust.rightsOf(list, alice, one), { roles: [], serves: [], calls: ["a"] })
+      assert.deepStrictEqual(yield* Trust.rightsOf(list, alice, one), Rights.make({ calls: ["a"] }))
       yield* list.remove("alice")
       assert.deepStrictEqual(yield* Trust.rightsOf(list, alice, one), Rights.none)
     }))
@@ -366,7 +366,13 @@ describe("rights", () => {
       const [one] = yield* keys
       for (const layer of [AnyTrust.layer, TofuTrust.layer()]) {
         const trust = yield* build(layer)
-        assert.deepStrictEqual(yield* Trust.rightsOf(trust, alice, one), { roles: [], serves: [], calls: ["*"] })
+        assert.deepStrictEqual(yield* Trust.rightsOf(trust, alice, one), {
+          roles: [],
+          serves: [],
+          calls: ["*"],
+          publishes: ["*"],
+          subscribes: []
+        })
       }
     }))
 

@@ -102,7 +102,9 @@ describe("nodes of an authority", () => {
         assert.deepStrictEqual(yield* Trust.rightsOf(bob.policy, name, publicKey), {
           roles: ["worker"],
           serves: [],
-          calls: ["echo"]
+          calls: ["echo"],
+          publishes: ["*"],
+          subscribes: []
         })
       }),
       coarse

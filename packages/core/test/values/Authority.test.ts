@@ -13,7 +13,12 @@ const issue: Authority.Issue = {
   networkId: "home",
   name: "worker-1",
   publicKey: nodeKey,
-  rights: { roles: ["worker", "night"], serves: ["resize.*", "resize"], calls: [] },
+  rights: {
+    roles: ["worker", "night"],
+    serves: ["resize.*", "resize"],
+    calls: [],
+    subscribes: ["readings", "build.*"]
+  },
   lifetime: "30 days",
   serial: 7,
   notBefore: now
@@ -38,7 +43,14 @@ describe("a certificate", () => {
         notBefore: now,
         expires: now + 30 * 86_400_000,
         // In the order of their bytes.
-        rights: { roles: ["night", "worker"], serves: ["resize", "resize.*"], calls: [] }
+        rights: {
+          roles: ["night", "worker"],
+          serves: ["resize", "resize.*"],
+          calls: [],
+          // What is left out is as in Rights.named.
+          publishes: ["*"],
+          subscribes: ["build.*", "readings"]
+        }
       })
       assert.isTrue(Authority.verify(crypto, publicKey, bytes))
       const other = yield* Authority.generate
@@ -98,6 +110,9 @@ describe("a certificate", () => {
         1,
         ...parts.expires ?? [0, 0, 0, 0, 0, 0, 0, 2],
         ...parts.roles ?? [0],
+        // The other four lists.
+        0,
+        0,
         0,
         0,
         ...parts.tail ?? [],
@@ -142,6 +157,8 @@ describe("a certificate", () => {
           { serial: 0.5 },
           { notBefore: Number.NaN },
           { rights: { calls: ["a*b"] } },
+          { rights: { publishes: ["a.>"] } },
+          { rights: { subscribes: ["a.*.b"] } },
           { rights: { calls: Array.from({ length: 256 }, (_, i) => `f${i}`) } },
           { rights: { serves: Array.from({ length: 9 }, (_, i) => `${i}`.repeat(250)) } }
         ] as ReadonlyArray<Partial<Authority.Issue>>

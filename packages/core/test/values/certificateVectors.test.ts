@@ -22,8 +22,8 @@ describe("the vectors of certificates", () => {
           const read = Authority.readCertificate(given)
           assert.strictEqual(Result.isSuccess(read), certificate !== undefined, name)
           if (certificate === undefined) continue
-          const { calls, publicKey, roles, serves, ...rest } = certificate
-          const rights = { roles, serves, calls }
+          const { calls, publicKey, publishes, roles, serves, subscribes, ...rest } = certificate
+          const rights = { roles, serves, calls, publishes, subscribes }
           assert.deepStrictEqual(
             Result.getOrThrow(read) as object,
             { ...rest, publicKey: keyOf(publicKey), rights },

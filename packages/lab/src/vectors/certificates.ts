@@ -17,6 +17,8 @@ export interface Certificate {
   readonly roles: ReadonlyArray<string>
   readonly serves: ReadonlyArray<string>
   readonly calls: ReadonlyArray<string>
+  readonly publishes: ReadonlyArray<string>
+  readonly subscribes: ReadonlyArray<string>
 }
 
 export interface Revocations {
@@ -73,7 +75,9 @@ const plain: Certificate = {
   expires: 1_802_592_000_000,
   roles: [],
   serves: [],
-  calls: ["*"]
+  calls: ["*"],
+  publishes: ["*"],
+  subscribes: []
 }
 
 const bodyOf = (it: Certificate) =>
@@ -87,7 +91,9 @@ const bodyOf = (it: Certificate) =>
     u64(it.expires),
     texts(it.roles),
     texts(it.serves),
-    texts(it.calls)
+    texts(it.calls),
+    texts(it.publishes),
+    texts(it.subscribes)
   )
 
 const listOf = (it: Revocations) =>
@@ -170,8 +176,8 @@ const listWith = (more: Partial<Revocations>) =>
   listOf({ networkId: "home", version: 1, serials: [], publicKeys: [], ...more })
 
 const entries: ReadonlyArray<Entry> = [
-  says("certificate", ["certificate-form", "certificate-signature"], "a node that may call everything"),
-  says("certificate-rights", "certificate-rights", "roles and functions, in the order of their bytes", {
+  says("certificate", ["certificate-form", "certificate-signature"], "a node that may call and publish everything"),
+  says("certificate-rights", "certificate-rights", "roles, functions and topics, in the order of their bytes", {
     networkId: "büro",
     name: "worker 1",
     serial: 2 ** 53 - 1,
@@ -179,27 +185,32 @@ const entries: ReadonlyArray<Entry> = [
     expires: 2 ** 53 - 1,
     roles: ["night", "worker"],
     serves: ["resize", "resize.*"],
-    calls: []
+    calls: [],
+    publishes: ["build.*", "readings"],
+    subscribes: ["*"]
   }),
   says("certificate-2048", "certificate-length", "2,048 bytes", {
-    serves: [..."abcdefg"].map((c) => c.repeat(255)).concat("h".repeat(102))
+    serves: [..."abcdefg"].map((c) => c.repeat(255)).concat("h".repeat(98))
   }),
   none(
     "certificate-2049",
     "certificate-length",
     "2,049 bytes",
     with_({
-      serves: [..."abcdefg"].map((c) => c.repeat(255)).concat("h".repeat(103))
+      serves: [..."abcdefg"].map((c) => c.repeat(255)).concat("h".repeat(99))
     })
   ),
   forged("certificate-stranger", "signed with another key", signedBy(range(0x40, 32), bodyOf(plain))),
   forged("certificate-second-form", "the order of the group added to the scalar", secondForm(good)),
   none("certificate-behind", "certificate-form", "a byte behind its lists", concat(bodyOf(plain), Uint8Array.of(0))),
-  none("certificate-short", "certificate-form", "a list less", bodyOf(plain).subarray(0, -3)),
+  none("certificate-short", "certificate-form", "a list less", bodyOf(plain).subarray(0, -1)),
   none("certificate-order", "certificate-form", "roles out of order", with_({ roles: ["b", "a"] })),
   none("certificate-twice", "certificate-form", "a role twice", with_({ roles: ["a", "a"] })),
   none("certificate-empty", "certificate-rights", "an empty role", with_({ roles: [""] })),
   none("certificate-star", "certificate-rights", "a star in the middle", with_({ calls: ["a*b"] })),
+  none("certificate-topic-star", "certificate-rights", "a star that is a segment", with_({ subscribes: ["a.*.b"] })),
+  none("certificate-topic-more", "certificate-rights", "a pattern of a subscription", with_({ publishes: ["a.>"] })),
+  says("certificate-call-more", "certificate-rights", "a function whose name has >", { calls: ["a.>"] }),
   none("certificate-name", "certificate-form", "a name that is none", with_({ name: "*" })),
   none("certificate-network", "certificate-form", "a network id that is none", with_({ networkId: "a|b" })),
   none("certificate-key", "certificate-form", "a key of low order", with_({ publicKey: "00".repeat(32) })),

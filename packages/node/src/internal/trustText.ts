@@ -1,6 +1,6 @@
 /**
  * The text of files of known peers and of allow lists: a name and its key on each line, written by people and by nodes. In an allow
- * list what the peer may do may stand behind the key: `roles=worker serves=resize.*,"a name" calls=`.
+ * list what the peer may do may stand behind the key: `roles=worker serves=resize.*,"a name" calls= subscribes=build.*`.
  */
 import { NodeName } from "@pnet/core/Packet"
 import * as PublicKey from "@pnet/core/PublicKey"
@@ -36,22 +36,25 @@ const unquoted = (text: string): string | undefined =>
   Result.getOrUndefined(Result.try(() => JSON.parse(text) as string))
 
 const isPattern = Schema.is(Rights.Pattern)
+const isTopicPattern = Schema.is(Rights.TopicPattern)
+
+const isRight = (text: string): text is keyof Rights.Rights => Object.hasOwn(Rights.Rights.fields, text)
 
 /** What stands behind a key: each right once, its names behind one another. */
 const readRights = (text: string): Result.Result<Rights.Input | undefined, string> => {
   const rights: { -readonly [Right in keyof Rights.Rights]?: ReadonlyArray<string> } = {}
   for (const [, right, list] of text.matchAll(listed)) {
-    if (right !== "roles" && right !== "serves" && right !== "calls") {
-      return Result.fail(`${shown(right!)} is no right; those are roles, serves and calls`)
+    if (!isRight(right!)) {
+      return Result.fail(`${shown(right!)} is no right; those are roles, serves, calls, publishes and subscribes`)
     }
     if (rights[right] !== undefined) return Result.fail(`${right} is there twice`)
     if (!listOfItems.test(list!)) return Result.fail(`${shown(list!)} is no list of names with commas between them`)
     const names = [...list!.matchAll(items)].map(([item]) => item.startsWith("\"") ? unquoted(item) : item)
-    const wrong = names.findIndex((name) => !isPattern(name))
+    const isTopics = right === "publishes" || right === "subscribes"
+    const wrong = names.findIndex((name) => isTopics ? !isTopicPattern(name) : !isPattern(name))
     if (wrong !== -1) {
-      return Result.fail(
-        `${shown(names[wrong] ?? list!)}, of ${right}, is no name of 1 to 255 bytes, of which one may end in *`
-      )
+      const form = isTopics ? "of which one may end in *, and without >" : "of which one may end in *"
+      return Result.fail(`${shown(names[wrong] ?? list!)}, of ${right}, is no name of 1 to 255 bytes, ${form}`)
     }
     rights[right] = names as ReadonlyArray<string>
   }

@@ -62,12 +62,13 @@ export interface Parts {
 }
 
 /** What is left of what a peer says, when what is not granted to it is taken out. */
-const granted = (claimed: Offer, { roles, serves }: Rights.Rights): Offer => ({
+const granted = (claimed: Offer, { roles, serves, subscribes }: Rights.Rights): Offer => ({
   ...claimed,
   roles: claimed.roles.filter((role) => Rights.allows(roles, role)),
   functions: Rights.allowsAll(serves)
     ? claimed.functions
-    : Object.fromEntries(Object.entries(claimed.functions).filter(([name]) => Rights.allows(serves, name)))
+    : Object.fromEntries(Object.entries(claimed.functions).filter(([name]) => Rights.allows(serves, name))),
+  topics: claimed.topics.filter(({ topic }) => Rights.allowsTopic(subscribes, topic))
 })
 
 export class Following implements Follower {
@@ -393,15 +394,24 @@ export class Following implements Follower {
         const offer = granted(claimed, rights)
         peers.offeredUnsafe(publicKey, { claimed, offer })
         const roles = claimed.roles.filter((role) => !offer.roles.includes(role))
-        return roles.length === 0 ? Effect.void : this.#line(
-          `roles ${publicKey}`,
-          Effect.logWarning(
-            `${quote(name)} says that it has the role ${
-              roles.slice(0, 4).map((role) => quote(role)).join(", ")
-            }, which the trust policy does not grant to it`
-          )
+        const topics = claimed.topics.filter((interest) => !offer.topics.includes(interest)).map(({ topic }) => topic)
+        return Effect.andThen(
+          this.#refused(followed, "roles", "has the role", roles),
+          this.#refused(followed, "topics", "subscribes to", topics)
         )
       }
+    )
+  }
+
+  /** What a peer says that does not count. */
+  #refused({ name, publicKey }: Followed, subject: string, says: string, what: ReadonlyArray<string>) {
+    return what.length === 0 ? Effect.void : this.#line(
+      `${subject} ${publicKey}`,
+      Effect.logWarning(
+        `${quote(name)} says that it ${says} ${
+          what.slice(0, 4).map((each) => quote(each)).join(", ")
+        }, which the trust policy does not grant to it`
+      )
     )
   }
 

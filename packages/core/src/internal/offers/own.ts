@@ -1,25 +1,58 @@
-/** What this node offers: what its options say and its program changes, and the functions that are registered at the time. */
+/**
+ * What this node offers: what its options say and its program changes, the functions that are registered at the time, and the subscriptions
+ * that there are. Those have room before functions: who is not told of a function can call it by the node's name all the same, and who is not
+ * told of a subscription sends it nothing.
+ */
+import * as Schema from "effect/Schema"
 import * as Offer from "../../Offer.ts"
 import { utf8 } from "../base/platform.ts"
-import { encode } from "./offerText.ts"
+import { encode, shortest } from "./offerText.ts"
 
 /** Functions by name, with the hash of the contract of those that have one. */
 export type Functions = () => Iterable<readonly [name: string, contract: string]>
 
+/** The subscriptions there are. */
+export type Subscriptions = () => Iterable<Offer.Interest>
+
+/** How much of what this node offers peers are not told of. */
+export interface LeftOut {
+  readonly functions: number
+  readonly subscriptions: number
+}
+
 const lineFeed = 1
 
-/** What of the functions is told, in the order of their names: those that can be, as many as there is room for. */
-const toldOf = (offer: Offer.Offer, all: ReadonlyMap<string, string>): Offer.Offer["functions"] => {
-  const names = [...all.keys()].filter(Offer.isFunctionName).sort().slice(0, Offer.maxFunctions)
-  let length = encode({ ...offer, functions: {} }).length + `,"functions":{}`.length
-  const told: Array<[string, string]> = []
-  for (const name of names) {
-    const contract = all.get(name)!
-    length += utf8(`${JSON.stringify(name)}:${JSON.stringify(contract)},`).length
+const isInterest = Schema.is(Offer.Interest)
+
+/** The first of what could be told, as many as there is room for behind what the line has already. */
+const fitting = <A>(offer: Offer.Offer, field: string, all: ReadonlyArray<A>, textOf: (one: A) => string): Array<A> => {
+  let length = encode(offer).length + field.length
+  const told: Array<A> = []
+  for (const one of all) {
+    length += utf8(`${textOf(one)},`).length
     if (length > Offer.maxLength + lineFeed) break
-    told.push([name, contract])
+    told.push(one)
   }
-  return Object.fromEntries(told)
+  return told
+}
+
+/** What of the functions is told, in the order of their names: those that can be, as many as there is room for. */
+const functionsOf = (offer: Offer.Offer, all: ReadonlyMap<string, string>): Offer.Offer["functions"] => {
+  const served = [...all].filter(([name]) => Offer.isFunctionName(name)).sort(([a], [b]) => a < b ? -1 : 1)
+  return Object.fromEntries(
+    fitting(
+      offer,
+      `,"functions":{}`,
+      served.slice(0, Offer.maxFunctions),
+      ([name, contract]) => `${JSON.stringify(name)}:${JSON.stringify(contract)}`
+    )
+  )
+}
+
+/** What of the subscriptions is told: the oldest, as many as there is room for. */
+const topicsOf = (offer: Offer.Offer, all: ReadonlyArray<Offer.Interest>): ReadonlyArray<Offer.Interest> => {
+  const oldest = all.filter(isInterest).sort((a, b) => a.id - b.id).slice(0, Offer.maxTopics)
+  return fitting(offer, `,"topics":[]`, oldest, (interest) => JSON.stringify(shortest(interest)))
 }
 
 export class Own {
@@ -27,10 +60,11 @@ export class Own {
   readonly hidden = new Set<string>()
   readonly #sources = new Set<Functions>()
   readonly #listeners = new Set<() => void>()
-  #stated: Omit<Offer.Offer, "functions">
+  readonly #subscriptions = new Set<Subscriptions>()
+  #stated: Omit<Offer.Offer, "functions" | "topics">
   readonly #capacities = new Set<() => number>()
   /** As it is now, where nothing has changed since somebody looked. */
-  #made: { readonly offer: Offer.Offer; readonly line: Uint8Array; readonly leftOut: number } | undefined
+  #made: { readonly offer: Offer.Offer; readonly line: Uint8Array; readonly leftOut: LeftOut } | undefined
 
   constructor(stated: Pick<Offer.Offer, "meta" | "roles">) {
     this.#stated = { ...stated, draining: false }
@@ -42,6 +76,16 @@ export class Own {
     this.changed()
     return () => {
       this.#sources.delete(functions)
+      this.changed()
+    }
+  }
+
+  /** Subscriptions beside the others, no two with one id, until what it gives is called. `changed` says that there are others. */
+  subscribes(subscriptions: Subscriptions): () => void {
+    this.#subscriptions.add(subscriptions)
+    this.changed()
+    return () => {
+      this.#subscriptions.delete(subscriptions)
       this.changed()
     }
   }
@@ -91,8 +135,8 @@ export class Own {
     return this.#look().line
   }
 
-  /** Functions that peers are not told of, since there are too many or their names too long. */
-  get leftOut(): number {
+  /** What peers are not told of, since there is too much of it, or names are too long. */
+  get leftOut(): LeftOut {
     return this.#look().leftOut
   }
 
@@ -103,9 +147,15 @@ export class Own {
     let sum = 0
     for (const calls of this.#capacities) sum += calls()
     const takes = sum > 0 ? { capacity: Math.min(sum, Offer.maxCapacity) } : {}
-    const stated = { ...takes, ...this.#stated, functions: {} }
-    const offer = { ...stated, functions: toldOf(stated, all) }
-    return this.#made = { offer, line: encode(offer), leftOut: all.size - Object.keys(offer.functions).length }
+    const subscriptions = [...this.#subscriptions].flatMap((source) => [...source()])
+    const stated = { ...takes, ...this.#stated, functions: {}, topics: [] }
+    const withTopics = { ...stated, topics: topicsOf(stated, subscriptions) }
+    const offer = { ...withTopics, functions: functionsOf(withTopics, all) }
+    const leftOut = {
+      functions: all.size - Object.keys(offer.functions).length,
+      subscriptions: subscriptions.length - offer.topics.length
+    }
+    return this.#made = { offer, line: encode(offer), leftOut }
   }
 }
 

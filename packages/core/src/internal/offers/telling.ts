@@ -13,7 +13,7 @@ import * as Rate from "../base/rate.ts"
 import type { Handlers } from "../session/handlers.ts"
 import { lowWater, type MuxStream } from "../session/muxStream.ts"
 import type { Session } from "../session/session.ts"
-import type { Own } from "./own.ts"
+import type { LeftOut, Own } from "./own.ts"
 
 /** Between two lines to a peer, in milliseconds. */
 export const lineEvery = 250
@@ -38,7 +38,7 @@ export class Telling {
   #line: Uint8Array | undefined
   #toldAt = -Infinity
   #isDue = false
-  #warnedOf = 0
+  #warnedOf: LeftOut = { functions: 0, subscriptions: 0 }
 
   constructor(own: Own, clock: Clock.Clock, fork: (effect: Effect.Effect<void>) => void) {
     this.#own = own
@@ -63,6 +63,7 @@ export class Telling {
       if (this.#listeners.get(publicKey) === listener) this.#listeners.delete(publicKey)
     })
     this.#tell(listener, this.#current())
+    this.#warn()
   }
 
   /** What is offered has changed. */
@@ -73,12 +74,12 @@ export class Telling {
     this.#fork(Effect.andThen(
       // What else changes in this turn is told with it.
       wait > 0 ? Effect.sleep(wait) : Effect.yieldNow,
-      Effect.suspend(() => {
+      Effect.sync(() => {
         this.#isDue = false
         this.#toldAt = nowUnsafe(this.#clock)
         const line = this.#current()
         for (const listener of this.#listeners.values()) this.#tell(listener, line)
-        return this.#warn
+        this.#warn()
       })
     ))
   }
@@ -104,13 +105,22 @@ export class Telling {
     stream.write(line)
   }
 
-  get #warn(): Effect.Effect<void> {
+  /** Says what nobody is told of, where that is another than before. */
+  #warn(): void {
     const { leftOut } = this.#own
-    if (leftOut === 0 || leftOut === this.#warnedOf) return Effect.void
+    const before = this.#warnedOf
     this.#warnedOf = leftOut
-    return Effect.logWarning(
-      `peers are not told of ${leftOut} functions of this node: a node tells of 1,024 at most, of 64 KiB with all else that it offers, and of none with a name of over 255 bytes`
-    )
+    const warn = (text: string) => this.#fork(Effect.logWarning(`peers are not told of ${text}`))
+    if (leftOut.functions > 0 && leftOut.functions !== before.functions) {
+      warn(
+        `${leftOut.functions} functions of this node: a node tells of 1,024 at most, of 64 KiB with all else that it offers, and of none with a name of over 255 bytes`
+      )
+    }
+    if (leftOut.subscriptions > 0 && leftOut.subscriptions !== before.subscriptions) {
+      warn(
+        `${leftOut.subscriptions} subscriptions of this node, which get nothing from them: a node tells of 256 at most, the oldest, and of 64 KiB with all else that it offers`
+      )
+    }
   }
 }
 

@@ -73,6 +73,10 @@ export const maxRevocations = revocationsHead.length + 1 + 64 + 8 + 2 + 2 + maxR
 const isNetworkId = Schema.is(NetworkIdSchema)
 const isNodeName = Schema.is(NodeNameSchema)
 const isPattern = Schema.is(Rights.Pattern)
+const isTopicPattern = Schema.is(Rights.TopicPattern)
+
+/** The rights in the order of their bytes. */
+const ofRights = ["roles", "serves", "calls", "publishes", "subscribes"] as const
 
 export const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0
 
@@ -119,11 +123,13 @@ export const certificateBytes = (certificate: Unsigned<Certificate>): Uint8Array
   if (!isCount(serial)) return "serial is no integer from 0 to 2^53-1"
   if (!isCount(notBefore) || !isCount(expires)) return "notBefore and expires are no milliseconds since the epoch"
   if (expires <= notBefore) return "it expires before it begins"
-  for (const right of ["roles", "serves", "calls"] as const) {
+  for (const right of ofRights) {
     const list = rights[right]
-    const wrong = list.find((name) => !isPattern(name))
+    const isTopics = right === "publishes" || right === "subscribes"
+    const wrong = list.find((name) => isTopics ? !isTopicPattern(name) : !isPattern(name))
     if (wrong !== undefined) {
-      return `${JSON.stringify(wrong)}, of ${right}, is no name of 1 to 255 bytes, of which one may end in *`
+      const form = isTopics ? "of which one may end in *, and without >" : "of which one may end in *"
+      return `${JSON.stringify(wrong)}, of ${right}, is no name of 1 to 255 bytes, ${form}`
     }
     if (new Set(list).size > 255) return `${right} has over 255 names`
   }
@@ -135,9 +141,7 @@ export const certificateBytes = (certificate: Unsigned<Certificate>): Uint8Array
     integer(serial, 8),
     integer(notBefore, 8),
     integer(expires, 8),
-    texts(rights.roles),
-    texts(rights.serves),
-    texts(rights.calls)
+    ...ofRights.map((right) => texts(rights[right]))
   ])
   return bytes.length + signatureLength <= maxCertificate
     ? bytes
@@ -214,7 +218,13 @@ export const readCertificate = (bytes: Uint8Array): Certificate | undefined => {
     serial: reader.integer(8),
     notBefore: reader.integer(8),
     expires: reader.integer(8),
-    rights: { roles: reader.texts(), serves: reader.texts(), calls: reader.texts() }
+    rights: {
+      roles: reader.texts(),
+      serves: reader.texts(),
+      calls: reader.texts(),
+      publishes: reader.texts(),
+      subscribes: reader.texts()
+    }
   }
   return same(certificate, signed, certificateBytes)
 }

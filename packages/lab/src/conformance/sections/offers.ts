@@ -19,9 +19,30 @@ const isText = (value: unknown, most: number, odd: RegExp): boolean =>
 
 const control = /[\p{Cc}\p{Surrogate}]/u
 
+/** A name, or a pattern of names, of at most 16 segments. */
+const isTopic = (value: unknown): boolean => {
+  if (!isText(value, 255, /[\p{Cc}\p{Surrogate}\s]/u)) return false
+  const segments = String(value).split(".")
+  return segments.length <= 16 &&
+    segments.every((one, i) => one === "*" || /^[^*>]+$/.test(one) || one === ">" && i === segments.length - 1)
+}
+
+const isFrom = (value: unknown, from: number, to: number): boolean =>
+  Number.isInteger(value) && Number(value) >= from && Number(value) <= to
+
+const isSubscription = (said: unknown): boolean => {
+  if (typeof said !== "object" || said === null) return false
+  const { contract = "bytes", drop = "oldest", group = "g", id, mode = "buffer", retained = true, size = 1, topic } =
+    said as Record<string, unknown>
+  return isFrom(id, 1, 2 ** 31 - 1) && isTopic(topic) && isFrom(size, 1, 65_536) && typeof retained === "boolean" &&
+    ["buffer", "latest", "lossless"].includes(String(mode)) && ["oldest", "newest"].includes(String(drop)) &&
+    isText(group, 64, /[\p{Cc}\p{Surrogate}*]/u) &&
+    (contract === "bytes" || /^[0-9a-f]{16}$/.test(String(contract)) && !/[*>]/.test(String(topic)))
+}
+
 /** What of a line is not as the table of the section has it. */
 const faultOf = (said: Record<string, unknown>): string | undefined => {
-  const { capacity = 1, draining = false, functions = {}, meta = {}, roles = [] } = said
+  const { capacity = 1, draining = false, functions = {}, meta = {}, roles = [], topics = [] } = said
   const isRole = (role: unknown) => isText(role, 64, /[\p{Cc}\p{Surrogate}*]/u)
   if (!Array.isArray(roles) || roles.length > 16 || !roles.every(isRole)) return "roles"
   if (new TextEncoder().encode(JSON.stringify(meta)).length > 512) return "meta"
@@ -32,7 +53,9 @@ const faultOf = (said: Record<string, unknown>): string | undefined => {
     isText(name, 255, control) && /^([0-9a-f]{16})?$/.test(String(hash))
   if (served.length > 1_024 || !served.every(isServed)) return "functions"
   if (typeof draining !== "boolean") return "draining"
-  return Number.isInteger(capacity) && Number(capacity) >= 1 && Number(capacity) <= 1_000_000 ? undefined : "capacity"
+  if (!Array.isArray(topics) || topics.length > 256 || !topics.every(isSubscription)) return "topics"
+  if (new Set(topics.map(({ id }) => id)).size < topics.length) return "the ids of topics"
+  return isFrom(capacity, 1, 1_000_000) ? undefined : "capacity"
 }
 
 /** The line that comes on a stream; a peer of before this section does not know the protocol. */

@@ -35,7 +35,13 @@ const telling = of("telling", "packages/core/src/internal/offers/telling.ts", to
 })
 
 const own = of("own-offer", "packages/core/src/internal/offers/own.ts", told, {
-  "functions": [`.slice(0, Offer.maxFunctions)`, ``, "a node tells of more functions than a line may have"],
+  "functions": [`served.slice(0, Offer.maxFunctions)`, `served`, "a node tells of more functions than a line may have"],
+  "subscriptions": [`.slice(0, Offer.maxTopics)`, ``, "a node tells of more subscriptions than a line may have"],
+  "room": [
+    `functionsOf(withTopics, all)`,
+    `functionsOf(stated, all)`,
+    "functions take the room that subscriptions have, and the line is too long"
+  ],
   "length": [
     `if (length > Offer.maxLength + lineFeed) break`,
     ``,
@@ -48,6 +54,11 @@ const following = of("following", "packages/core/src/internal/offers/following.t
     `roles: claimed.roles.filter((role) => Rights.allows(roles, role)),`,
     `roles: claimed.roles,`,
     "a role is held by who says so"
+  ],
+  "topics": [
+    `topics: claimed.topics.filter(({ topic }) => Rights.allowsTopic(subscribes, topic))`,
+    `topics: claimed.topics`,
+    "what is published is sent to who asks for it"
   ],
   "functions": [
     `functions: Rights.allowsAll(serves)`,
