@@ -57,6 +57,8 @@ export interface Caller<P> {
   readonly payload: unknown
   /** Peers that it was sent to in vain. */
   readonly tried: ReadonlyArray<Endpoint<P>> | undefined
+  /** Peers, by their ids, that it goes to only where it cannot go to another now. */
+  readonly avoids?: ReadonlyArray<string> | undefined
 }
 
 /** A call that waits for one. */
@@ -259,7 +261,7 @@ export class Pool<P> {
     if (nowMillis >= this.#due) this.#letIn(nowMillis)
     return this.#isGranting && this.#queue.size > 0
       ? undefined
-      : this.#chooseNow(caller.kind, caller.payload, caller.tried)
+      : this.#chooseNow(caller.kind, caller.payload, caller.tried, caller.avoids)
   }
 
   /** A place for the first attempt of a call, which is counted. `undefined` where none is to be had at once. */
@@ -267,7 +269,7 @@ export class Pool<P> {
     this.budget.call(nowMillis)
     if (nowMillis >= this.#due) this.#letIn(nowMillis)
     if (this.#isGranting && this.#queue.size > 0) return undefined
-    const endpoint = this.#chooseNow(kind, payload, undefined)
+    const endpoint = this.#chooseNow(kind, payload, undefined, undefined)
     if (endpoint !== undefined) this.take(endpoint)
     return endpoint
   }
@@ -275,9 +277,14 @@ export class Pool<P> {
   #chooseNow(
     kind: Kind,
     payload: unknown,
-    tried: ReadonlyArray<Endpoint<P>> | undefined
+    tried: ReadonlyArray<Endpoint<P>> | undefined,
+    avoids: ReadonlyArray<string> | undefined
   ): Endpoint<P> | undefined {
-    const open = tried === undefined ? this.#open : this.#open.filter((one) => !tried.includes(one))
+    let open = tried === undefined ? this.#open : this.#open.filter((one) => !tried.includes(one))
+    if (avoids !== undefined) {
+      const others = open.filter(({ id }) => !avoids.includes(id))
+      if (others.length > 0) open = others
+    }
     if (open.length <= 1) return open[0]
     const call = this.#call
     call.function = kind.name
@@ -491,7 +498,7 @@ export class Pool<P> {
     while (this.#queue.size > 0 && this.#open.length > 0) {
       let chosen: Endpoint<P> | undefined
       const waiter = this.#queue.take((one) =>
-        (chosen = this.#chooseNow(one.kind, one.payload, one.tried)) !== undefined
+        (chosen = this.#chooseNow(one.kind, one.payload, one.tried, one.avoids)) !== undefined
       )
       if (waiter === undefined || chosen === undefined) break
       this.take(chosen)

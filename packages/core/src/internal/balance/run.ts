@@ -37,6 +37,8 @@ export interface CallOptions {
   readonly looked?: Looked | undefined
   /** Whether it may still be sent to another peer, were it sound. Default: it may. */
   readonly repeats?: (() => boolean) | undefined
+  /** Ids of peers that it goes to only where it cannot go to another now. */
+  readonly avoids?: ReadonlyArray<string> | undefined
 }
 
 /** What was found where a place was looked for before there was more to do than to send the call: nothing, or a peer that it could not be sent to at once. */
@@ -63,6 +65,7 @@ export const outcomeOf = <E>(exit: Exit.Exit<unknown, E>, classify: (error: E) =
 export class Run<P, A, E, R> implements Waiter<P> {
   readonly kind: Kind
   readonly payload: unknown
+  readonly avoids: ReadonlyArray<string> | undefined
   readonly #pool: Pool<P>
   readonly #classify: (error: E) => Verdict
   readonly #attempt: Attempt<P, A, E, R>
@@ -104,6 +107,7 @@ export class Run<P, A, E, R> implements Waiter<P> {
     this.kind = kind
     this.#attempt = attempt
     this.payload = options?.payload
+    this.avoids = options?.avoids
     this.#caller = options?.caller ?? ""
     this.#repeats = options?.repeats
     const looked = options?.looked
