@@ -10,6 +10,7 @@ import { peersList } from "./lists/peers.ts"
 import { rightsList } from "./lists/rights.ts"
 import { sessionsList } from "./lists/sessions.ts"
 import { severalList } from "./lists/several.ts"
+import { topicsList } from "./lists/topics.ts"
 import type { Mutation } from "./mutation.ts"
 
 export const all: ReadonlyArray<Mutation> = [
@@ -23,5 +24,6 @@ export const all: ReadonlyArray<Mutation> = [
   ...machinesList,
   ...crowdList,
   ...offersList,
-  ...severalList
+  ...severalList,
+  ...topicsList
 ]
