@@ -434,7 +434,7 @@ const serveNode = (
     }
     yield* sessions.handle(
       { protocol: "command", name: streamName },
-      Server.make({ node, registry, peers, clock, limits, memory }),
+      Server.make({ node, registry, peers, clock, limits, memory, context: yield* Effect.context<never>() }),
       { scoped: false }
     )
     yield* Effect.addFinalizer(() => sessions.closeAll)

@@ -16,6 +16,7 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
@@ -29,6 +30,7 @@ import { DuplicateFunctionError, RunError } from "./FunctionError.ts"
 import { limiterOf, limiters } from "./internal/balance/limiter.ts"
 import * as Given from "./internal/base/given.ts"
 import * as Seldom from "./internal/base/seldom.ts"
+import { type Begin, beginning } from "./internal/call/begin.ts"
 import * as Contract from "./internal/call/contract.ts"
 import * as Registered from "./internal/call/registered.ts"
 import { resources } from "./internal/streams/callMemory.ts"
@@ -126,21 +128,37 @@ const failed = (error: unknown, encode: (error: unknown) => Effect.Effect<unknow
       })
     ))
 
-/** Runs a handler with what it was registered with, what belongs to the call, and a scope of its own. */
+/**
+ * What a handler gives, run with what it was registered with, what belongs to the call, and a scope of its own; its result where it gives that at
+ * once.
+ */
 const running = (
   name: string,
   context: Context.Context<never>
 ): (call: Command.Call, handler: () => unknown) => Effect.Effect<unknown, unknown> => {
   const who = Given.titled("the function", name)
-  return (call, handler) =>
-    Given.scoped(Given.run(handler, who, { call }), (scope, current) =>
+  return (call, handler) => {
+    const given = Given.begun(handler, who)
+    if (Exit.isExit(given)) return given
+    return Given.scoped(Given.runIn(given, call), (scope, current) =>
       context.pipe(
         Context.add(Scope.Scope, scope),
         Context.add(Tracer.ParentSpan, call.span),
         Context.add(CurrentCaller, call.from),
         Context.add(CurrentDeadline, Context.get(current, CurrentDeadline))
       ))
+  }
 }
+
+/** `Effect.matchEffect`, which is done where the effect is. */
+const settled = <A, E, A2, E2>(
+  effect: Effect.Effect<A, E>,
+  onSuccess: (value: A) => Effect.Effect<A2, E2>,
+  onFailure: (error: E) => Effect.Effect<A2, E2>
+): Effect.Effect<A2, E2> =>
+  Exit.isExit(effect) && Exit.isSuccess(effect)
+    ? onSuccess(effect.value as A)
+    : Effect.matchEffect(effect, { onSuccess, onFailure })
 
 /** What each node answers itself. */
 const builtIns: ReadonlySet<string> = new Set(["describe", "get_funcs", "get_peers"])
@@ -149,24 +167,26 @@ type Run = (call: Command.Call, ...args: ReadonlyArray<any>) => unknown
 
 const plain = (name: string, handler: Run, context: Context.Context<never>, lines: Seldom.Lines): Entry => {
   const run = running(name, context)
-  return {
+  const begin: Begin = (call, args) =>
+    settled(
+      run(call, () => handler(call, ...args)),
+      (value): Effect.Effect<Schema.Json, RunError> => {
+        const limit = resources.get(call.node)?.limit ?? Infinity
+        const fault = notJson(value, "$", limit)
+        if (fault === undefined) return Effect.succeed((value ?? null) as Schema.Json)
+        return Effect.fail(
+          fault === "too large"
+            ? new RunError({ code: "too_large", description: `its result is over ${limit} bytes` })
+            : new RunError({ code: "not_json", description: `its result is not JSON: ${Why.plain(fault.message)}` })
+        )
+      },
+      (error) => failed(error, (error) => encodeError(error, lines))
+    )
+  return beginning({
     name,
     describe: () => ({ name, kind: "function" }),
-    run: (call, args) =>
-      Effect.matchEffect(run(call, () => handler(call, ...args)), {
-        onSuccess: (value) => {
-          const limit = resources.get(call.node)?.limit ?? Infinity
-          const fault = notJson(value, "$", limit)
-          if (fault === undefined) return Effect.succeed((value ?? null) as Schema.Json)
-          return Effect.fail(
-            fault === "too large"
-              ? new RunError({ code: "too_large", description: `its result is over ${limit} bytes` })
-              : new RunError({ code: "not_json", description: `its result is not JSON: ${Why.plain(fault.message)}` })
-          )
-        },
-        onFailure: (error) => failed(error, (error) => encodeError(error, lines))
-      })
-  }
+    run: (call, args) => Effect.suspend(() => begin(call, args))
+  }, begin)
 }
 
 // One by one: a call from a peer has some of them as getters, which a spread leaves behind.
@@ -178,7 +198,9 @@ const withKwargs = (call: Command.Call, kwargs: Command.Call["kwargs"]): Command
   get signal() {
     return call.signal
   },
-  span: call.span,
+  get span() {
+    return call.span
+  },
   node: call.node
 })
 
@@ -196,27 +218,35 @@ const checked = (command: Command.Any, handler: Run, context: Context.Context<ne
   const encode = (error: unknown) => Effect.catch(encodeDeclared(error), () => encodeError(error, lines))
   // Hashed once, however often a peer asks.
   let description: Description | undefined
-  return {
+  const notEncoded = (error: Schema.SchemaError) =>
+    Effect.fail(
+      new RunError({
+        code: "not_json",
+        description: `its result is not what its Schema says: ${error.message}`
+      })
+    )
+  const begin: Begin = (call, args) =>
+    settled(
+      decodeArgs(args.map(orNull)),
+      (values) =>
+        settled(
+          decodeKwargs(call.kwargs),
+          (kwargs) =>
+            settled(
+              run(call, () => handler(withKwargs(call, kwargs), ...values)),
+              (value) =>
+                settled(encodeSuccess(value), Effect.succeed, notEncoded) as Effect.Effect<Schema.Json, RunError>,
+              (error) => failed(error, encode)
+            ),
+          (error) => Effect.fail(invalid("kwargs", error))
+        ),
+      (error) => Effect.fail(invalid("args", error))
+    )
+  return beginning({
     name,
     describe: () => description ??= { name, kind: "command", ...Contract.ofCommand(command) },
-    run: (call, args) =>
-      Effect.gen(function*() {
-        const values = yield* Effect.mapError(decodeArgs(args.map(orNull)), (error) => invalid("args", error))
-        const kwargs = yield* Effect.mapError(decodeKwargs(call.kwargs), (error) => invalid("kwargs", error))
-        return yield* Effect.matchEffect(
-          run(call, () => handler(withKwargs(call, kwargs), ...values)),
-          {
-            onSuccess: (value) =>
-              Effect.mapError(encodeSuccess(value), (error) =>
-                new RunError({
-                  code: "not_json",
-                  description: `its result is not what its Schema says: ${error.message}`
-                })) as Effect.Effect<Schema.Json, RunError>,
-            onFailure: (error) => failed(error, encode)
-          }
-        )
-      })
-  }
+    run: (call, args) => Effect.suspend(() => begin(call, args))
+  }, begin)
 }
 
 /**

@@ -117,6 +117,31 @@ export const effectOf = (
     : Exit.succeed(given)
 }
 
+/** What a handler gives, or throws, without running it: where that is a value already, there is nothing to run. */
+export const begun = (
+  handler: () => unknown,
+  who: () => string,
+  options?: { readonly streams?: boolean }
+): Effect.Effect<unknown, unknown> => {
+  try {
+    return effectOf(handler(), who, options?.streams)
+  } catch (error) {
+    return thrown(error)
+  }
+}
+
+/** Runs what a handler has given. `call` is told of the fiber, for its signal. */
+export const runIn = (
+  given: Effect.Effect<unknown, unknown>,
+  call: unknown
+): Effect.Effect<unknown, unknown> =>
+  call instanceof Interruptible
+    ? Effect.withFiber((fiber) => {
+      call.runIn(fiber)
+      return given
+    })
+    : given
+
 /** Runs a handler, whatever it gives or throws. `call` is told of the fiber, for its signal. */
 export const run = (
   handler: () => unknown,
@@ -126,11 +151,7 @@ export const run = (
   Effect.withFiber((fiber) => {
     const call = options?.call
     if (call instanceof Interruptible) call.runIn(fiber)
-    try {
-      return effectOf(handler(), who, options?.streams)
-    } catch (error) {
-      return thrown(error)
-    }
+    return begun(handler, who, options)
   })
 
 /**
@@ -207,20 +228,24 @@ export const closeWith = (fiber: Fiber.Fiber<any, any>, scope: Scope.Closeable):
   })
 }
 
-/** A call that a handler may be told the end of. */
+/** A call that a handler may be told the end of. It may be asked for that before there is a fiber. */
 export class Interruptible {
   #fiber: Fiber.Fiber<unknown, unknown> | undefined
   #aborting: Aborting | undefined
   runIn(fiber: Fiber.Fiber<any, any>): void {
     this.#fiber = fiber
+    if (this.#aborting !== undefined) this.#watch(fiber, this.#aborting)
   }
   get signal(): AbortSignal {
     if (this.#aborting === undefined) {
-      const made = this.#aborting = aborting()
-      this.#fiber?.addObserver((exit) => {
-        if (Exit.isFailure(exit)) made.abort()
-      })
+      this.#aborting = aborting()
+      if (this.#fiber !== undefined) this.#watch(this.#fiber, this.#aborting)
     }
     return this.#aborting.signal
+  }
+  #watch(fiber: Fiber.Fiber<unknown, unknown>, made: Aborting): void {
+    fiber.addObserver((exit) => {
+      if (Exit.isFailure(exit)) made.abort()
+    })
   }
 }

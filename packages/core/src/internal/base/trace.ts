@@ -1,4 +1,6 @@
 /** Spans across peers, as W3C's `traceparent` text. */
+import * as Context from "effect/Context"
+import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
 
 const parts = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
@@ -18,3 +20,7 @@ export const fromTraceparent = (text: string | undefined): Tracer.ExternalSpan |
     sampled: (Number.parseInt(found[3]!, 16) & 1) === 1
   })
 }
+
+/** Whether there is somebody who would see the spans that are made in a context: the tracer that stands in for one records nothing. */
+export const isWatched = (context: Context.Context<never>): boolean =>
+  context.mapUnsafe.has(Tracer.TracerKey) && Context.get(context, References.TracerEnabled)

@@ -62,19 +62,28 @@ export class CallMeter {
 /** All of them: they are the process's, as its metrics are. */
 export const meters = new Map<string, CallMeter>()
 
-/** The meter of a function, made when it is first asked for. */
-export const meterOf = (
-  direction: "in" | "out",
-  kind: "command" | "rpc",
-  peer: string,
-  name: string
-): CallMeter => {
+type Direction = "in" | "out"
+type Kind = "command" | "rpc"
+type Index = Map<string, Map<string, CallMeter>>
+
+/** The same, by peer and function: a call looks for its meter, and makes no text for that. */
+const index: Record<Direction, Record<Kind, Index>> = {
+  in: { command: new Map(), rpc: new Map() },
+  out: { command: new Map(), rpc: new Map() }
+}
+
+const make = (direction: Direction, kind: Kind, peer: string, name: string): CallMeter => {
   const key = `${direction}\n${kind}\n${peer}\n${name}`
   let meter = meters.get(key)
-  if (meter === undefined) {
-    if (meters.size >= maxSeries && peer !== other) return meterOf(direction, kind, other, other)
-    meter = new CallMeter({ direction, kind, peer, function: name })
-    meters.set(key, meter)
-  }
+  if (meter !== undefined) return meter
+  if (meters.size >= maxSeries && peer !== other) return meterOf(direction, kind, other, other)
+  meter = new CallMeter({ direction, kind, peer, function: name })
+  meters.set(key, meter)
+  const ofKind = index[direction][kind]
+  ofKind.set(peer, (ofKind.get(peer) ?? new Map<string, CallMeter>()).set(name, meter))
   return meter
 }
+
+/** The meter of a function, made when it is first asked for. */
+export const meterOf = (direction: Direction, kind: Kind, peer: string, name: string): CallMeter =>
+  index[direction][kind].get(peer)?.get(name) ?? make(direction, kind, peer, name)

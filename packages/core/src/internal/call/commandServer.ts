@@ -1,7 +1,9 @@
 /** Answers commands: reads a call, runs its function, and replies. */
 import type * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type { Json } from "effect/Schema"
 import type { Span } from "effect/Tracer"
 import type { Call } from "../../Command.ts"
@@ -15,12 +17,13 @@ import { full, type Limiter, limiters } from "../balance/limiter.ts"
 import { Interruptible } from "../base/given.ts"
 import { quote } from "../base/quote.ts"
 import * as Seldom from "../base/seldom.ts"
-import { fromTraceparent } from "../base/trace.ts"
+import { fromTraceparent, isWatched } from "../base/trace.ts"
 import { namesOfAll } from "../peers/targets.ts"
 import * as Permission from "../session/permission.ts"
 import type { SessionStream as InternalStream } from "../session/sessionStream.ts"
 import type { CallMemory } from "../streams/callMemory.ts"
 import { weigh } from "../wire/json.ts"
+import { beginOf } from "./begin.ts"
 import { meterOf } from "./callMetrics.ts"
 import * as Wire from "./commandWire.ts"
 import { inTime } from "./inTime.ts"
@@ -32,6 +35,9 @@ interface Dependencies {
   readonly clock: Clock.Clock
   readonly limits: NodeConfig["Service"]["limits"]
   readonly memory: CallMemory
+  /** What its functions run in, and whether anybody sees the spans that are made there. */
+  readonly context: Context.Context<never>
+  readonly watched: boolean
 }
 
 /** Characters of a name that is not known here. */
@@ -39,16 +45,21 @@ const maxShown = 100
 
 class IncomingCall extends Interruptible implements Call {
   readonly #stream: SessionStream
+  readonly #answering: { readonly span: Span }
   readonly function: string
   readonly kwargs: Call["kwargs"]
-  readonly span: Span
   readonly node: Call["node"]
-  constructor(stream: SessionStream, request: Wire.Request, span: Span, node: Call["node"]) {
+  constructor(
+    stream: SessionStream,
+    request: Wire.Request,
+    answering: { readonly span: Span },
+    node: Call["node"]
+  ) {
     super()
     this.#stream = stream
+    this.#answering = answering
     this.function = request.function
     this.kwargs = request.kwargs
-    this.span = span
     this.node = node
   }
   get from() {
@@ -56,6 +67,9 @@ class IncomingCall extends Interruptible implements Call {
   }
   get deadline() {
     return this.#stream.deadline
+  }
+  get span() {
+    return this.#answering.span
   }
 }
 
@@ -117,24 +131,13 @@ const allowed = (
   )
 }
 
-/** Runs the function that is asked for. */
-const run = (
+/** Answers what no entry is for. */
+const runBuiltIn = (
   server: Dependencies,
   lines: Seldom.Lines,
   stream: SessionStream,
-  request: Wire.Request,
-  span: Span
+  request: Wire.Request
 ): Effect.Effect<Json, RunError> => {
-  const entry = server.registry.getUnsafe(request.function)
-  if (entry !== undefined) {
-    return allowed(
-      stream,
-      entry,
-      lines,
-      Effect.suspend(() => entry.run(new IncomingCall(stream, request, span, server.node), request.args)),
-      limiters.get(entry)
-    )
-  }
   const given = builtIn(server, request.function, request.args)
   // They are functions as others are.
   return given !== undefined
@@ -149,6 +152,9 @@ const run = (
     )
 }
 
+/** An answer that is so short is said in one step. */
+const short = 65_536
+
 /** One command, from its question to its answer: in its time, in its span, and measured. */
 class Answering {
   readonly #server: Dependencies
@@ -156,10 +162,12 @@ class Answering {
   readonly #stream: InternalStream
   readonly #request: Wire.Request
   readonly #size: number
+  readonly #entry: Entry | undefined
   /** A caller may ask for any name: those that are not there share one series, and one name for their spans. */
   readonly #name: string
   readonly #begun: number
   #sent = 0
+  #span: Span | undefined
 
   constructor(server: Dependencies, lines: Seldom.Lines, stream: InternalStream, request: Wire.Request, size: number) {
     this.#server = server
@@ -168,34 +176,98 @@ class Answering {
     this.#request = request
     this.#size = size
     this.#begun = nowUnsafe(server.clock)
-    const known = server.registry.getUnsafe(request.function) !== undefined
-    this.#name = known ? request.function : "unknown or built in"
+    this.#entry = server.registry.getUnsafe(request.function)
+    this.#name = this.#entry === undefined ? "unknown or built in" : request.function
     stream.title = request.function
   }
 
-  get answer(): Effect.Effect<void> {
-    const stream = this.#stream
-    return Effect.useSpan(
-      this.#name,
-      {
-        kind: "server",
-        ...parentOf(stream),
-        attributes: { "pnet.peer": stream.peer.name, "pnet.function": this.#name }
-      },
-      (span) =>
-        Effect.matchCauseEffect(this.#inTime(this.#work(span)), {
-          onSuccess: (tag) => {
-            this.#ended(tag)
-            return Effect.void
-          },
-          onFailure: (cause) => this.#fail(cause, span)
-        })
-    )
+  /** Its span. Where nobody sees those it is made when it is asked for. */
+  get span(): Span {
+    return this.#span ??= Effect.runSyncWith(this.#server.context)(Effect.makeSpan(this.#name, this.#spanOptions))
   }
 
-  #work(span: Span): Effect.Effect<undefined, RunError> {
+  get #spanOptions() {
+    return {
+      kind: "server" as const,
+      ...parentOf(this.#stream),
+      attributes: { "pnet.peer": this.#stream.peer.name, "pnet.function": this.#name }
+    }
+  }
+
+  /** What is left to be done to answer it; an Exit where nothing is. */
+  get answer(): Effect.Effect<void> {
+    const begun = this.#begin()
+    if (begun !== undefined && Exit.isExit(begun) && Exit.isSuccess(begun) && this.#say(begun.value as Json)) {
+      this.#ended(undefined)
+      this.#endSpan(begun)
+      return Exit.void
+    }
+    const answered = () =>
+      Effect.matchCauseEffect(this.#inTime(this.#work(begun ?? this.#run)), {
+        onSuccess: (tag) => {
+          this.#ended(tag)
+          return Effect.void
+        },
+        onFailure: (cause) => this.#fail(cause)
+      })
+    return this.#span !== undefined
+      ? Effect.onExit(answered(), (exit) => Effect.sync(() => this.#endSpan(exit)))
+      : Effect.useSpan(this.#name, this.#spanOptions, (span) => {
+        this.#span = span
+        return answered()
+      })
+  }
+
+  /** Begins the function, where it may be called at once and nobody would see its span: it may be done with that. */
+  #begin(): Effect.Effect<Json, RunError> | undefined {
+    const { clock, watched } = this.#server
+    const entry = this.#entry
+    const { expires } = this.#stream
+    if (watched || entry === undefined || expires !== undefined && expires <= nowUnsafe(clock)) return undefined
+    const begin = beginOf(entry)
+    if (begin === undefined || limiters.has(entry)) return undefined
+    if (Permission.ask(this.#stream, entry.name, entry.allow, this.#lines) !== undefined) return undefined
+    try {
+      return begin(this.#call, this.#request.args)
+    } catch (defect) {
+      return Effect.die(defect)
+    }
+  }
+
+  /** Runs the function that is asked for. */
+  get #run(): Effect.Effect<Json, RunError> {
+    const entry = this.#entry
+    return entry === undefined
+      ? runBuiltIn(this.#server, this.#lines, this.#stream, this.#request)
+      : allowed(
+        this.#stream,
+        entry,
+        this.#lines,
+        Effect.suspend(() => entry.run(this.#call, this.#request.args)),
+        limiters.get(entry)
+      )
+  }
+
+  get #call(): Call {
+    return new IncomingCall(this.#stream, this.#request, this, this.#server.node)
+  }
+
+  /** Answers with a value that is short; `false` where it is not. */
+  #say(value: Json): boolean {
+    const bytes = Wire.encodeSuccessUpTo(value, Math.min(short, this.#server.limits.callSize))
+    if (bytes === undefined) return false
+    this.#sent = bytes.length
+    this.#stream.answerUnsafe([bytes])
+    return true
+  }
+
+  #endSpan(exit: Exit.Exit<unknown, unknown>): void {
+    if (this.#span?.status._tag === "Started") this.#span.end(this.#server.clock.currentTimeNanosUnsafe(), exit)
+  }
+
+  #work(run: Effect.Effect<Json, RunError>): Effect.Effect<undefined, RunError> {
     const { callSize } = this.#server.limits
-    return Effect.flatMap(run(this.#server, this.#lines, this.#stream, this.#request, span), (value) => {
+    return Effect.flatMap(run, (value) => {
       const bytes = Wire.encodeSuccessUpTo(value, callSize)
       return bytes === undefined
         ? Effect.fail(new RunError({ code: "too_large", description: `its result is over ${callSize} bytes` }))
@@ -222,7 +294,8 @@ class Answering {
     })
   }
 
-  #fail(cause: Cause.Cause<RunError>, span: Span): Effect.Effect<void> {
+  #fail(cause: Cause.Cause<RunError>): Effect.Effect<void> {
+    const { span } = this
     const failure = cause.reasons.find((reason) => reason._tag === "Fail")
     if (failure !== undefined) {
       span.attribute("error.type", failure.error.code)
@@ -264,11 +337,26 @@ class Answering {
   }
 }
 
+/** What so few bytes are parsed to need not be counted: none of them makes sixty, and a call has more than that of its own. */
+const few = 1_024
+
 /** Serves the stream of one command. */
-export const make = (server: Dependencies) => {
+export const make = (dependencies: Omit<Dependencies, "watched">) => {
+  const server: Dependencies = { ...dependencies, watched: isWatched(dependencies.context) }
   const { clock, limits, memory } = server
   const lines = Seldom.lines(clock)
-  return (stream: SessionStream): Effect.Effect<void> =>
+  const refuse = (stream: SessionStream, code: "invalid_arguments" | "too_large", description: string) =>
+    Effect.ignore(stream.write(Wire.encodeError({ code, description })))
+
+  const answered = (stream: SessionStream, bytes: Uint8Array): Effect.Effect<void> => {
+    const request = Wire.decodeRequest(bytes)
+    return typeof request === "string"
+      ? refuse(stream, "invalid_arguments", `the call is malformed: ${request}`)
+      : new Answering(server, lines, stream as InternalStream, request, bytes.length).answer
+  }
+
+  /** A question that is not all there yet, or long. */
+  const readSlowly = (stream: SessionStream): Effect.Effect<void> =>
     Effect.withFiber((fiber) => {
       const held = memory(stream.peer.publicKey)
       // Of the fiber and not in it: what is no effect deep inside of a handler's ends it without its finalizers.
@@ -278,21 +366,21 @@ export const make = (server: Dependencies) => {
         // The stream is over; there is nobody to answer.
         onFailure: () => Effect.void,
         onSuccess: (bytes) => {
-          const refuse = (code: "invalid_arguments" | "too_large", description: string) =>
-            Effect.ignore(stream.write(Wire.encodeError({ code, description })))
           const weight = weigh(bytes)
           // What is too deep is not parsed, and has its answer below.
           if (weight < Infinity) {
             if (!held.fits(weight)) {
-              return refuse("too_large", "its arrays, objects and fields take more memory than a call may have")
+              return refuse(stream, "too_large", "its arrays, objects and fields take more memory than a call may have")
             }
             if (!held.room(weight)) return stream.reset("refused", "no room for so much at once")
           }
-          const request = Wire.decodeRequest(bytes)
-          return typeof request === "string"
-            ? refuse("invalid_arguments", `the call is malformed: ${request}`)
-            : new Answering(server, lines, stream as InternalStream, request, bytes.length).answer
+          return answered(stream, bytes)
         }
       })
     })
+
+  return (stream: SessionStream): Effect.Effect<void> => {
+    const bytes = (stream as InternalStream).takeWholeUnsafe(Math.min(few, limits.callSize))
+    return bytes === undefined ? readSlowly(stream) : answered(stream, bytes)
+  }
 }

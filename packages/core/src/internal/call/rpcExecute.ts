@@ -9,7 +9,7 @@ import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import type * as Headers from "effect/http/Headers"
 import * as Queue from "effect/Queue"
 import * as Rpc from "effect/rpc/Rpc"
@@ -135,6 +135,16 @@ const handling = (
 
 // --- the call ------------------------------------------------------------------------------------------------------------
 
+/** What a handler gave that is an answer already, where nothing is around it that would have to run first, and nobody sees its span. */
+const answerOf = (served: Served, call: Incoming, given: unknown): Exit.Exit<unknown, unknown> | undefined => {
+  const { clock, middlewares, semaphore, watched, who, wire } = served
+  if (wire.isStream || watched || call.discard || middlewares.length > 0 || semaphore !== undefined) return undefined
+  const exit = Given.effectOf(given, who)
+  if (!Exit.isExit(exit) || Exit.isSuccess(exit) && Given.isDeferred(exit.value)) return undefined
+  return call.deadline === undefined || nowUnsafe(clock) < call.deadline ? exit : undefined
+}
+
+/** The effect that a call comes to; an Exit where all is done. */
 export const execute = (served: Served, call: Incoming): Effect.Effect<unknown, unknown> => {
   const { semaphore } = served
   const { deadline, from } = call
@@ -154,6 +164,11 @@ export const execute = (served: Served, call: Incoming): Effect.Effect<unknown, 
     broken = true
   }
   const wrapper = wrapperOf(given)
+  const answer = broken || wrapper !== undefined ? undefined : answerOf(served, call, given)
+  if (answer !== undefined) {
+    const told = call.onExit(answer)
+    return Exit.isExit(told) ? answer : Effect.andThen(told, answer)
+  }
   let handler = handling(served, call, wrapper === undefined ? given : wrapper.value, broken, metadata)
   if (deadline !== undefined) handler = inTime(served, call, deadline, handler)
   const scope = Scope.makeUnsafe()

@@ -17,6 +17,7 @@ import type { Limiter } from "../balance/limiter.ts"
 import * as Given from "../base/given.ts"
 import { quote } from "../base/quote.ts"
 import * as Seldom from "../base/seldom.ts"
+import { isWatched } from "../base/trace.ts"
 import { type CallMeter, meterOf } from "./callMetrics.ts"
 import * as Codec from "./rpcCodec.ts"
 import * as Wire from "./rpcWire.ts"
@@ -80,9 +81,10 @@ export interface Served extends Shared {
   readonly middlewares: ReadonlyArray<RpcMiddleware.Any | undefined>
   /** The context of its handler. */
   readonly base: Context.Context<never>
-  /** The name of its spans, and whether there are any. */
+  /** The name of its spans, whether there are any, and whether somebody sees them. */
   readonly span: string
   readonly traced: boolean
+  readonly watched: boolean
   /** Its handler, in what is said about it. */
   readonly who: () => string
   readonly fromOf: (caller: Caller["Service"]) => From
@@ -124,6 +126,7 @@ export const make = (rpc: Rpc.AnyWithProps, shared: Shared, options: Options): S
     base,
     span: spanName(options.spanPrefix, rpc._tag),
     traced: Context.get(base, References.TracerEnabled),
+    watched: isWatched(base),
     who: Given.titled("the handler of", rpc._tag),
     fromOf: (peer) => {
       let from = froms.get(peer)

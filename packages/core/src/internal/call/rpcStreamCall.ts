@@ -168,6 +168,7 @@ export class StreamCall implements Incoming {
 export const run = (served: Served, call: StreamCall): Effect.Effect<void> => {
   const { clock } = served
   const work = execute(served, call)
+  if (Exit.isExit(work) && (Exit.isSuccess(work) || call.answered)) return Exit.void
   const { deadline } = call
   const timed = deadline === undefined ? work : Effect.withFiber<unknown, unknown>((fiber) =>
     Effect.andThen(

@@ -92,6 +92,11 @@ export class MuxStream implements Sender, Reader {
     return this.#outbox.length
   }
 
+  /** Bytes that have come and were not read. */
+  get unread(): number {
+    return this.#inbox.length
+  }
+
   /** Whether there is something to read now. */
   get readable(): boolean {
     return this.#inbox.length > 0

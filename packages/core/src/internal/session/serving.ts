@@ -1,6 +1,6 @@
 /**
- * Streams that peers open, each served by a fiber of its own: as many as may run at once, interrupted when their stream fails,
- * and their stream ended when they have.
+ * Streams that peers open, each served by a fiber of its own unless its handler is done when it returns: as many as may run at once,
+ * interrupted when their stream fails, and their stream ended when they have.
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -31,13 +31,16 @@ class Running {
     this.#limit = limit
   }
 
-  /** Whether there is a place for one more, which is taken then. */
-  enter(key: PublicKey): boolean {
-    const forPeer = this.#forPeer.get(key) ?? 0
-    if (this.#count >= this.#limit || forPeer >= Math.max(1, this.#limit / 4)) return false
+  /** Whether there is a place for one more. */
+  hasRoom(key: PublicKey): boolean {
+    if (this.#count >= this.#limit) return false
+    return this.#count === 0 || (this.#forPeer.get(key) ?? 0) < Math.max(1, this.#limit / 4)
+  }
+
+  /** Takes a place that there is. */
+  enter(key: PublicKey): void {
     this.#count++
-    this.#forPeer.set(key, forPeer + 1)
-    return true
+    this.#forPeer.set(key, (this.#forPeer.get(key) ?? 0) + 1)
   }
 
   leave(key: PublicKey): void {
@@ -129,13 +132,16 @@ export const make = (host: Host, handlers: Handlers): Sessions.Sessions["Service
 
       const serve = (stream: MuxStream, session: Session) => {
         const key = session.peer.publicKey
-        if (!running.enter(key)) return stream.reset("refused", "as many calls run here as may at once")
+        if (!running.hasRoom(key)) return stream.reset("refused", "as many calls run here as may at once")
+        const given = new SessionStream(stream, session)
+        const begun = Given.begun(() => handler(given), who)
+        // Done before it has returned: nothing runs, and takes a place.
+        if (Exit.isExit(begun)) return settle(stream, given, fork, begun)
+        running.enter(key)
         // A handler that ends at once does so before there is anything to take off.
         let off = () => {}
-        const given = new SessionStream(stream, session)
-        const run = Given.run(() => handler(given), who)
         const fiber = fork(
-          options?.scoped === false ? run : Given.scoped(run, (scope) => {
+          options?.scoped === false ? begun : Given.scoped(begun, (scope) => {
             const own = Context.add(base, Scope.Scope, scope)
             const parent = fromTraceparent(stream.open.traceparent)
             return parent === undefined ? own : Context.add(own, Tracer.ParentSpan, parent)

@@ -206,6 +206,13 @@ export class SessionStream implements Sessions.SessionStream {
     return this.#stream.read()
   }
 
+  /** All that the other side says, where it has come and is no more than so many bytes; otherwise nothing is taken. */
+  takeWholeUnsafe(limit: number): Uint8Array | undefined {
+    const stream = this.#stream
+    if (!stream.remoteEnded || stream.failure !== undefined || stream.unread > limit) return undefined
+    return concat(stream.read())
+  }
+
   /** Writes a short answer and ends it, in one step. */
   answerUnsafe(parts: ReadonlyArray<Uint8Array>): void {
     for (const part of parts) this.#stream.write(part)

@@ -1,0 +1,112 @@
+/** What a call costs the two nodes, counted and not timed: fibers that are started for it. */
+import { assert, describe, it } from "@effect/vitest"
+import { CommandNode } from "@pnet/core"
+import { type Node, startCommand, type Started } from "@pnet/lab/worlds/commandWorld"
+import { type Net, quietly } from "@pnet/lab/worlds/sessionWorld"
+import { SimNetwork } from "@pnet/testing"
+import { Effect, Layer, Logger, Metric, Schema, type Tracer } from "effect"
+import { Rpc, RpcGroup } from "effect/rpc"
+
+class Echo extends RpcGroup.make(
+  Rpc.make("echo.now", { payload: { n: Schema.Int }, success: Schema.Int }),
+  Rpc.make("echo.later", { payload: { n: Schema.Int }, success: Schema.Int })
+) {}
+
+const later = <A>(value: A) => Effect.as(Effect.yieldNow, value)
+
+const handlers = Echo.toLayer({ "echo.now": ({ n }) => Effect.succeed(n), "echo.later": ({ n }) => later(n) })
+
+interface Add {
+  now(n: number): number
+  plain(n: number): number
+  later(n: number): number
+}
+
+interface Counted extends Started {
+  /** Fibers that were started in it. */
+  readonly fibers: () => number
+  /** What counts them, for what is added to it. */
+  readonly counting: Layer.Layer<never>
+}
+
+const counted = (network: Net, name: string, functions: CommandNode.Options["functions"]) =>
+  Effect.gen(function*() {
+    let fibers = 0
+    const counting = Layer.succeed(Metric.FiberRuntimeMetrics, {
+      recordFiberStart: () => void fibers++,
+      recordFiberEnd: () => {}
+    })
+    const started = yield* startCommand(
+      network,
+      { name, functions: functions ?? {} },
+      { logger: Layer.mergeAll(Logger.layer([]), counting) }
+    )
+    return { ...started, fibers: () => fibers, counting } satisfies Counted
+  })
+
+const calls = 50
+
+/** How many fibers `counted` starts for one call, on average. */
+const perCall = (of: Counted, call: Effect.Effect<unknown, any>) =>
+  Effect.gen(function*() {
+    // The first makes the session.
+    yield* call
+    const before = of.fibers()
+    for (let i = 0; i < calls; i++) yield* call
+    return (of.fibers() - before) / calls
+  })
+
+const world = Effect.gen(function*() {
+  const network = yield* SimNetwork.make({ seed: 1, traceCapacity: 0, link: { latency: 0 } })
+  const spans: Array<Tracer.Span> = []
+  const bob = yield* counted(network, "bob", {
+    now: (_call, n: number) => Effect.succeed(n),
+    plain: (_call, n: number) => n,
+    later: (_call, n: number) => later(n),
+    span: ({ span }) => {
+      spans.push(span)
+      return span.name
+    }
+  })
+  const alice = yield* counted(network, "alice", {})
+  yield* alice.node.peers.awaitPeer("bob")
+  return { alice, bob, spans, target: alice.node.target<Add & { span(): string }>("bob") }
+})
+
+/** Has bob serve the group, and gives a client of it. */
+const typed = (alice: Node, bob: Counted) =>
+  Effect.gen(function*() {
+    const serving = CommandNode.serve(Echo).pipe(
+      Layer.provide(handlers),
+      Layer.provide([Layer.succeedContext(bob.process.context), bob.counting])
+    )
+    yield* bob.process.run(Layer.build(serving))
+    return yield* alice.client(Echo, "bob")
+  })
+
+describe("the peer that is called starts no fiber", () => {
+  it.effect("for a command that answers at once, and one for a command that waits", () =>
+    quietly(Effect.gen(function*() {
+      const { bob, target } = yield* world
+      assert.isBelow(yield* perCall(bob, target.now(1)), 0.2)
+      assert.isBelow(yield* perCall(bob, target.plain(1)), 0.2)
+      assert.isAtLeast(yield* perCall(bob, target.later(1)), 1)
+    })))
+
+  it.effect("for a typed call that answers at once, and one for a typed call that waits", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* world
+      const client = yield* typed(alice.node, bob)
+      assert.isBelow(yield* perCall(bob, client["echo.now"]({ n: 1 })), 0.2)
+      assert.isAtLeast(yield* perCall(bob, client["echo.later"]({ n: 1 })), 1)
+    })))
+})
+
+describe("a span that nobody sees", () => {
+  it.effect("is there for a function that asks for it, and ends with its call", () =>
+    quietly(Effect.gen(function*() {
+      const { spans, target } = yield* world
+      assert.strictEqual(yield* target.span(), "span")
+      assert.deepStrictEqual(spans.map(({ kind, status }) => [kind, status._tag]), [["server", "Ended"]])
+    })))
+})
