@@ -101,7 +101,7 @@ const commandWire = of(
 const commandServer = of(
   "command-server",
   "packages/core/src/internal/call/commandServer.ts",
-  suites("Cost.sim", "CommandNode.sim", "Security.sim", "Limits.sim", "Exchange.sim"),
+  suites("Cost.sim", "CommandNode.sim", "Security.sim", "Limits.sim", "Exchange.sim", "Allow.sim", "Busy.sim"),
   {
     "describe": [
       `if (names.length < args.length) {`,
@@ -126,8 +126,14 @@ const commandServer = of(
       ``,
       "calls together take many times their bytes"
     ],
+    "begin-allowed": [
+      `if (Permission.ask(this.#stream, entry.name, entry.allow, this.#lines) !== undefined) return undefined`,
+      ``,
+      "who may not call a function calls it",
+      { tests: ["Allow.sim"] }
+    ],
     "name": [
-      `this.#name = known ? request.function : "unknown or built in"`,
+      `this.#name = this.#entry === undefined ? "unknown or built in" : request.function`,
       `this.#name = request.function`,
       "made-up names fill the metrics and name spans"
     ],
@@ -198,8 +204,8 @@ const registry = of(
       "a function takes the name of one that every node has"
     ],
     "args": [
-      `const values = yield* Effect.mapError(decodeArgs(args.map(orNull)), (error) => invalid("args", error))`,
-      `const values = args as ReadonlyArray<any>`,
+      `decodeArgs(args.map(orNull)),`,
+      `Effect.succeed(args as ReadonlyArray<any>),`,
       "a command's arguments are not checked"
     ],
     "result": [

@@ -27,13 +27,11 @@ const given = of("given", "packages/core/src/internal/base/given.ts", handlers, 
   ],
   "throws": [
     `} catch (error) {
-      return thrown(error)
-    }
-  })`,
+    return thrown(error)
+  }`,
     `} catch (error) {
-      throw error
-    }
-  })`,
+    throw error
+  }`,
     "a handler that throws ends more than its call"
   ],
   "scope": [
@@ -60,8 +58,8 @@ const served = suites("Handlers.sim", "Sessions.sim")
 
 const serving = of("given", "packages/core/src/internal/session/serving.ts", served, {
   "run": [
-    `const run = Given.run(() => handler(given), who)`,
-    `const run = handler(given) as Effect.Effect<unknown, unknown>`,
+    `const begun = Given.begun(() => handler(given), who)`,
+    `const begun = handler(given) as Effect.Effect<unknown, unknown>`,
     "a handler that throws before it gives an Effect ends the session"
   ],
   "parent": [

@@ -656,12 +656,15 @@ const keeping = of("sessions", "packages/core/src/internal/session/keeping.ts", 
 })
 
 const serving = of("sessions", "packages/core/src/internal/session/serving.ts", many, {
-  "calls": [`if (this.#count >= this.#limit || forPeer`, `if (forPeer`, "there are as many handlers as peers call", {
+  "calls": [`if (this.#count >= this.#limit) return false`, ``, "there are as many handlers as peers call", {
     tests: ["Security.sim"]
   }],
-  "calls-peer": [`|| forPeer >= Math.max(1, this.#limit / 4)) return`, `) return`, "one peer has all handlers", {
-    tests: ["Security.sim"]
-  }],
+  "calls-peer": [
+    `(this.#forPeer.get(key) ?? 0) < Math.max(1, this.#limit / 4)`,
+    `true`,
+    "one peer has all handlers",
+    { tests: ["Security.sim"] }
+  ],
   "calls-back": [
     `this.#count--
     const left`,
