@@ -45,7 +45,8 @@ export class AllowListError extends Schema.TaggedError<AllowListError>("@pnet/co
         ? `the allow list was not changed: the rights of ${quote(this.peer)} are none: ${
           quote(this.right)
         }; expected ` +
-          "roles, serves and calls, each a list of names of 1 to 255 bytes, of which one may end in *"
+          "roles, serves, calls, publishes and subscribes, each a list of names of 1 to 255 bytes, of which one may end in *, those of " +
+          "topics without >"
         : this.kind === "Name"
         ? `the allow list was not changed: ${quote(this.peer)} is no name of a node; expected 1 to 64 bytes without ` +
           "| and @ and control characters, and not *"
@@ -57,8 +58,8 @@ export class AllowListError extends Schema.TaggedError<AllowListError>("@pnet/co
 }
 
 /**
- * A name with its key, as texts, and what it may do. Rights that are left out are those of `Rights.named`: it may call every function,
- * and is chosen for nothing.
+ * A name with its key, as texts, and what it may do. Rights that are left out are those of `Rights.named`: it may call every function
+ * and publish, is chosen for nothing, and is sent nothing that is published.
  *
  * @category models
  * @since 0.2.0

@@ -1,8 +1,8 @@
 /**
  * Trust in everyone: for tests, and for networks whose key is trust enough.
  *
- * What bites: a name is a claim then, which anybody on the network may make. So nobody has a role or serves a service by this policy
- * alone, either: where that is wanted, `Trust.open(AnyTrust.layer)` grants everything to everybody.
+ * What bites: a name is a claim then, which anybody on the network may make. So nobody has a role, serves a service or is sent what is
+ * published by this policy alone, either: where that is wanted, `Trust.open(AnyTrust.layer)` grants everything to everybody.
  *
  * @since 0.2.0
  */

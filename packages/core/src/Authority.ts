@@ -106,7 +106,7 @@ export interface Issue {
   readonly name: string
   /** The node's public key. */
   readonly publicKey: string
-  /** What the node may do. What is left out is as in `Rights.named`. */
+  /** What the node may do. What is left out is as in `Rights.named`: it calls and publishes everything, and subscribes to nothing. */
   readonly rights?: Rights.Input | undefined
   /** How long it holds. */
   readonly lifetime: Duration.Input

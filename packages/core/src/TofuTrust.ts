@@ -5,7 +5,7 @@
  * What bites: with trust on first use, whoever is first has the name. Compare fingerprints, or list the keys. So that one
  * stranger cannot use up the pins, those that were made because somebody connected to this node are at most half of them, and
  * at most a quarter from one address; what is beyond is refused, and nothing is ever taken away to make room. A pin is no right: who is
- * known has no role and serves no service by that, unless `Trust.open` says so.
+ * known has no role, serves no service and is sent nothing that is published by that, unless `Trust.open` says so.
  *
  * @since 0.2.0
  */

@@ -210,9 +210,9 @@ export const rightsOf = (
   })
 
 /**
- * A policy that grants every right to everybody whom it admits: whoever is trusted may hold any role, be chosen for any service, and
- * call any function. With trust on first use that is everybody on the network: a newcomer that announces a service is sent its
- * calls, with all that is in them. The log says once that this was chosen.
+ * A policy that grants every right to everybody whom it admits: whoever is trusted may hold any role, be chosen for any service, call
+ * any function, publish, and subscribe to everything. With trust on first use that is everybody on the network: a newcomer that announces
+ * a service is sent its calls, and one that subscribes what is published, with all that is in them. The log says once that this was chosen.
  *
  * ```ts
  * NodePnet.layerWith(Trust.open(TofuTrust.layer()))
@@ -228,7 +228,7 @@ export const open = <A, E, R>(policy: Layer.Layer<A | Trust, E, R>): Layer.Layer
       const trust = yield* Trust
       yield* Effect.logInfo(
         Why.see(
-          "whoever is trusted here may hold any role, serve anything and call anything (Trust.open)",
+          "whoever is trusted here may hold any role, and serve, call, publish and subscribe to anything (Trust.open)",
           "trust-open"
         )
       )

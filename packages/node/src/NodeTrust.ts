@@ -427,7 +427,7 @@ export const makeAllowListFile = (
 
 /**
  * Only the peers that are listed in the file at `path`, each with its key, and behind that with what it may do where that is not to
- * call everything by name: `worker-1 KEY roles=worker serves=resize.*`. The file has to be there at the start.
+ * call everything by name: `worker-1 KEY roles=worker serves=resize.* subscribes=build.*`. The file has to be there at the start.
  *
  * @category layers
  * @since 0.1.0

@@ -355,6 +355,13 @@ describe("rights", () => {
         assert.deepInclude(error, { kind: "Rights", peer: "alice", publicKey: one }, String(wrong))
         assert.include(error.message, "serves", String(wrong))
       }
+      for (const right of ["publishes", "subscribes"]) {
+        for (const wrong of ["a.>", "a.*.b", ""]) {
+          const error = yield* Effect.flip(AllowListTrust.make([["alice", one, { [right]: [wrong] }]]))
+          assert.strictEqual(error.kind, "Rights", wrong)
+          assert.include(error.message, right)
+        }
+      }
       assert.strictEqual(
         (yield* Effect.flip(AllowListTrust.make([["alice", one, { roles: "worker" as unknown as [] }]]))).kind,
         "Rights"
