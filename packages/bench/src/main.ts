@@ -1,5 +1,5 @@
 /**
- * The benchmarks of pnet: `pnpm bench raw`, `rpc`, `typed`, `commands`, `bulk`, `peers`, `goals`, `allocations`, `idle`, `contact`, `crowd`, `service`, `crypto`. Each prints a table
+ * The benchmarks of pnet: `pnpm bench raw`, `rpc`, `typed`, `commands`, `bulk`, `peers`, `goals`, `allocations`, `idle`, `contact`, `crowd`, `service`, `topics`, `crypto`. Each prints a table
  * and, with `--json FILE`, writes the numbers. Sockets are bound to 127.0.0.1 and broadcasts go to 127.255.255.255 alone.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -21,6 +21,7 @@ import * as Peers from "./peers.ts"
 import * as Raw from "./raw.ts"
 import * as Rpc from "./rpc.ts"
 import * as Service from "./service.ts"
+import * as Topics from "./topics.ts"
 import * as Typed from "./typed.ts"
 
 const { atOnce, conditions, json, pin, profile } = Flags
@@ -121,7 +122,7 @@ const peers = Command.make("peers", {
     Flag.withDescription("MiB of each transfer, 0 for none (default 256)")
   ),
   rounds: Flags.rounds(3),
-  into: optional(Flag.String("into"), "A folder to install the others into (default: a cache of the workspace)"),
+  into: Flags.into,
   write: Flag.Boolean("write").pipe(
     Flag.withDefault(false),
     Flag.withDescription("Make docs/performance.md and its picture anew; what is not measured now stays as it was")
@@ -194,6 +195,23 @@ const service = Command.make("service", {
   Command.withDescription("What a call costs that goes to whoever serves a group, beside one that goes to a name")
 )
 
+const topics = Command.make("topics", {
+  subscribers: Flags.subscribers,
+  seconds: Flags.seconds(1),
+  pace: Flags.pace,
+  processes: Flags.processes,
+  only: Flags.only(Topics.subjects, ""),
+  rounds: Flags.rounds(3),
+  into: Flags.into,
+  pin,
+  ...conditions,
+  json
+}, Topics.main).pipe(
+  Command.withDescription(
+    "Messages from one to many, beside zeromq, NATS and moleculer, and one subscriber that is frozen"
+  )
+)
+
 const crypto = Command.make("crypto", { seconds: Flags.seconds(0.3), json }, CryptoBench.main).pipe(
   Command.withDescription("Boxes and Fernet tokens, native against portable")
 )
@@ -213,6 +231,7 @@ Command.make("bench").pipe(
     contact,
     crowd,
     service,
+    topics,
     crypto
   ]),
   Command.run({ version: "0.1.0" }),

@@ -8,6 +8,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as Spreading from "../peers/programs/spreading.js"
 import * as Allocations from "../src/allocations.ts"
 import * as Bulk from "../src/bulk.ts"
 import * as Commands from "../src/commands.ts"
@@ -16,6 +17,7 @@ import * as Crowd from "../src/crowd.ts"
 import * as CryptoBench from "../src/crypto.ts"
 import * as Goals from "../src/goals.ts"
 import * as Idle from "../src/idle.ts"
+import { spreadOver } from "../src/many/measuring.ts"
 import * as Peers from "../src/peers.ts"
 import * as Figures from "../src/peers/figures.ts"
 import * as Page from "../src/peers/page.ts"
@@ -23,6 +25,7 @@ import { draw } from "../src/peers/picture.ts"
 import * as Raw from "../src/raw.ts"
 import * as Rpc from "../src/rpc.ts"
 import * as Service from "../src/service.ts"
+import * as Topics from "../src/topics.ts"
 import * as Typed from "../src/typed.ts"
 
 const [main, worker] = Programs.files([
@@ -35,6 +38,11 @@ const env = {
   PNET_BENCH_FOLDER: fileURLToPath(new URL("../", import.meta.url))
 }
 
+const temporary = Effect.acquireRelease(
+  Effect.promise(() => mkdtemp(join(tmpdir(), "pnet-bench-"))),
+  (folder) => Effect.promise(() => rm(folder, { recursive: true }))
+)
+
 /** Runs a benchmark as `pnpm bench` does; what it printed, and what it wrote. */
 const bench = <S extends Schema.Top>(
   report: S,
@@ -42,10 +50,7 @@ const bench = <S extends Schema.Top>(
 ) =>
   Effect.gen(function*() {
     const [more, args] = typeof first === "string" ? [{}, [first, ...rest]] : [first, rest]
-    const folder = yield* Effect.acquireRelease(
-      Effect.promise(() => mkdtemp(join(tmpdir(), "pnet-bench-"))),
-      (folder) => Effect.promise(() => rm(folder, { recursive: true }))
-    )
+    const folder = yield* temporary
     const json = join(folder, "report.json")
     const printed = yield* Effect.callback<string, Error>((resume) => {
       const child = execFile(
@@ -247,10 +252,7 @@ describe("bench", () => {
 
   it.live("peers measures what is here, and says in a line what cannot be had", () =>
     Effect.gen(function*() {
-      const into = yield* Effect.acquireRelease(
-        Effect.promise(() => mkdtemp(join(tmpdir(), "pnet-peers-"))),
-        (folder) => Effect.promise(() => rm(folder, { recursive: true }))
-      )
+      const into = yield* temporary
       const { printed, report } = yield* bench(
         Peers.Report,
         { npm_config_offline: "true", npm_config_cache: into },
@@ -359,6 +361,87 @@ describe("bench", () => {
       const { printed, report } = yield* bench(Service.Report, "service", "--calls", "64", "--rounds", "3")
       assert.strictEqual(report.rounds.length, 3)
       assert.include(printed, "of named")
+    }))
+
+  it.live("topics measures what goes from one to many, also while a subscriber is frozen, and says what cannot be had", () =>
+    Effect.gen(function*() {
+      const into = yield* temporary
+      const { printed, report } = yield* bench(
+        Topics.Report,
+        { npm_config_offline: "true", npm_config_cache: into },
+        "topics",
+        ...["pnet-all", "moleculer"].flatMap((name) => ["--only", name]),
+        ...["1", "3"].flatMap((count) => ["--subscribers", count]),
+        "--into",
+        into,
+        "--processes",
+        "2",
+        "--seconds",
+        "0.1",
+        "--rounds",
+        "1"
+      )
+      assert.deepStrictEqual(report.cells.map(({ subject, subscribers }) => [subject, subscribers]), [
+        ["pnet-all", 1],
+        ["pnet-all", 3]
+      ])
+      const [one, three] = report.cells
+      for (const { lost, paced } of report.cells) {
+        assert.strictEqual(lost, 0)
+        assert.isAbove(paced.p50, 0)
+        assert.isAtLeast(paced.p99, paced.p50)
+      }
+      assert.isNull(one!.frozen)
+      // Who was frozen hears again, and the others heard meanwhile.
+      assert.isNotNull(three!.frozen!.back)
+      assert.isAbove(three!.frozen!.p50, 0)
+      assert.deepStrictEqual(report.leftOut.map(({ subject }) => subject), ["moleculer"])
+      assert.include(printed, "Left out: moleculer, broadcast: ")
+    }))
+
+  it("the first subscriber has a process of its own, and the others share the rest", () => {
+    assert.deepStrictEqual(spreadOver(1, 4), [1])
+    assert.deepStrictEqual(spreadOver(3, 4), [1, 1, 1])
+    assert.deepStrictEqual(spreadOver(10, 4), [1, 3, 3, 3])
+    assert.deepStrictEqual(spreadOver(50, 4), [1, 16, 16, 17])
+    assert.deepStrictEqual(spreadOver(5, 1), [5])
+  })
+
+  it.live("a publisher has no more than a window on its way, and goes on without what is lost", () =>
+    Effect.gen(function*() {
+      const { close, pace, port } = yield* Effect.promise(() =>
+        Spreading.publishing({ bytes: 128, processes: 2, text: true, window: 8, patience: 50 })
+      )
+      yield* Effect.addFinalizer(() => Effect.sync(close))
+      const [fast, slow] = [0, 1].map((process) => Spreading.subscribing({ count: 2, port, process, window: 8 }))
+      let most = 0
+      let sent = 0
+      const has = [0, 0]
+      const result = yield* Effect.promise(() =>
+        Spreading.spread((message) => {
+          sent++
+          most = Math.max(most, sent - Math.min(...has))
+          for (const i of [0, 1]) {
+            setImmediate(() => {
+              fast!.take(i, message)
+              has[i]!++
+            })
+          }
+        }, pace({ among: [0], seconds: 0.1, perSecond: null }))
+      )
+      assert.strictEqual(result.published, sent)
+      assert.isAbove(result.count, 8)
+      assert.isAtMost(most, 8)
+      assert.strictEqual(fast!.received().received, 2 * sent)
+      assert.strictEqual(slow!.received().received, 0)
+      // The other process gets nothing: the publisher goes on when it has waited for long enough.
+      let more = 0
+      const goesOn = yield* Effect.promise(() =>
+        Spreading.spread(() => {
+          if (++more > 8) throw new Error("it goes on")
+        }, pace({ among: [1], seconds: 10, perSecond: null })).then(String, String)
+      )
+      assert.strictEqual(goesOn, "Error: it goes on")
     }))
 
   it.live("contact measures nodes that meet", () =>

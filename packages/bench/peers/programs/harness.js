@@ -4,11 +4,15 @@
  * A program gives two functions. `serve` starts the side that answers and says its port, and whatever else the other side has to know as `hello`.
  * `connect` starts the side that asks: `call` sends a message and gives the answer, `transfer` sends so many bytes one way in chunks of 64 KiB and ends
  * when the other side has counted them.
+ *
+ * From one to many, `publisher` starts the side that publishes: `publish` sends a message to all, and `hello` is what the other side has to know. `subscriber`
+ * starts one of the others, which calls `take` with each message.
  */
 import dgram from "node:dgram"
 import { readFileSync } from "node:fs"
 import net from "node:net"
 import { performance, PerformanceObserver } from "node:perf_hooks"
+import { publishing, spread, subscribing, window } from "./spreading.js"
 
 /** Bytes of a chunk. */
 export const chunkBytes = 65_536
@@ -96,9 +100,11 @@ const usage = (pid) => {
 }
 
 /** Answers the questions of the benchmark, for as long as it asks. */
-export const run = ({ serve, connect }) => {
+export const run = ({ connect, publisher, serve, subscriber }) => {
   let side
   let helper
+  let publishes
+  let subscribers
   const answers = {
     Serve: async ({ subject }) => {
       helper = subject.helper
@@ -114,6 +120,21 @@ export const run = ({ serve, connect }) => {
       await side.transfer(bytes)
       return { millis: performance.now() - start }
     },
+    Publisher: async ({ bytes, processes, subject, subscribers }) => {
+      helper = subject.helper
+      const { hello, publish, text } = await publisher(subject, subscribers)
+      const { pace, port } = await publishing({ bytes, processes, text, window })
+      publishes = (options) => spread(publish, pace(options))
+      return { port, window, hello }
+    },
+    Subscribers: async ({ count, first, hello, port, process, subject, window }) => {
+      subscribers = subscribing({ count, port, process, window })
+      const start = (_, i) => subscriber(subject, hello, first + i, (message) => subscribers.take(i, message))
+      await Promise.all(Array.from({ length: count }, start))
+      return null
+    },
+    Publish: (options) => publishes(options),
+    Received: () => subscribers.received(),
     Usage: () => usage(helper)
   }
   process.on("message", async ({ call, id, payload }) => {

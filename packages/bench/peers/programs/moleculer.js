@@ -1,6 +1,6 @@
 /**
  * moleculer over its TCP transporter, in clear, with the addresses given and no discovery. What it sends is JSON, so the message is a text. Calls: an action.
- * Bulk: an action that takes a stream.
+ * Bulk: an action that takes a stream. To many: an event that is broadcast.
  */
 import { Readable } from "node:stream"
 import { chunks, counted, onlyLoopback, run } from "./harness.js"
@@ -8,7 +8,7 @@ import { chunks, counted, onlyLoopback, run } from "./harness.js"
 onlyLoopback()
 const { ServiceBroker } = (await import("moleculer")).default
 
-const broker = (nodeID, [server, client]) =>
+const broker = (nodeID, ports) =>
   new ServiceBroker({
     nodeID,
     logger: false,
@@ -16,11 +16,18 @@ const broker = (nodeID, [server, client]) =>
       type: "TCP",
       options: {
         udpDiscovery: false,
-        port: nodeID === "server" ? server : client,
-        urls: [`tcp://127.0.0.1:${server}/server`, `tcp://127.0.0.1:${client}/client`]
+        // By default it closes connections where there are more than 32, and makes them anew for each message.
+        maxConnections: 1_024,
+        port: ports[nodeID],
+        urls: Object.entries(ports).map(([name, port]) => `tcp://127.0.0.1:${port}/${name}`)
       }
     }
   })
+
+const two = ([server, client]) => ({ server, client })
+
+// The first publishes.
+const many = (ports) => Object.fromEntries(ports.map((port, i) => [i === 0 ? "publisher" : `subscriber${i}`, port]))
 
 const sink = async (ctx) => {
   let count = 0
@@ -30,14 +37,14 @@ const sink = async (ctx) => {
 
 run({
   serve: async ({ ports }) => {
-    const server = broker("server", ports)
+    const server = broker("server", two(ports))
     server.createService({ name: "bench", actions: { echo: (ctx) => ctx.params.text, sink } })
     await server.start()
     return { port: 0 }
   },
 
   connect: async ({ ports }) => {
-    const client = broker("client", ports)
+    const client = broker("client", two(ports))
     await client.start()
     await client.waitForServices("bench")
     return {
@@ -48,5 +55,17 @@ run({
         counted(bytes, await client.call("bench.sink", {}, { stream }))
       }
     }
+  },
+
+  publisher: async ({ ports }) => {
+    const publisher = broker("publisher", many(ports))
+    await publisher.start()
+    return { text: true, publish: (text) => void publisher.broadcast("values", { text }) }
+  },
+
+  subscriber: async ({ ports }, _hello, number, take) => {
+    const subscriber = broker(`subscriber${number + 1}`, many(ports))
+    subscriber.createService({ name: `reader${number}`, events: { values: (ctx) => take(ctx.params.text) } })
+    await subscriber.start()
   }
 })

@@ -1,6 +1,7 @@
 /**
  * NATS through a server of its own on loopback, in clear. Calls: requests to a subject, answered by a subscription's callback. Bulk: publishing to a subject,
- * with a flush, which waits for the server, after each 2 MiB: the client itself holds whatever it is given.
+ * with a flush, which waits for the server, after each 2 MiB: the client itself holds whatever it is given. To many: publishing to a subject, with a
+ * connection and a callback for each subscriber.
  */
 import { connect } from "@nats-io/transport-node"
 import { chunks, counted, run } from "./harness.js"
@@ -37,5 +38,16 @@ run({
         counted(bytes, (await client.request("count", "", { timeout: 60_000 })).string())
       }
     }
+  },
+
+  publisher: async ({ port }) => {
+    const client = await connection(port)
+    return { publish: (message) => client.publish("values", message) }
+  },
+
+  subscriber: async ({ port }, _hello, _number, take) => {
+    const client = await connection(port)
+    client.subscribe("values", { callback: (_error, message) => take(message.data) })
+    await client.flush()
   }
 })

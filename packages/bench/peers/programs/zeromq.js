@@ -1,6 +1,6 @@
 /**
  * ZeroMQ, with CURVE or in clear. Calls: a Dealer that numbers its messages, and a Router that sends each back. Bulk: Push to Pull, which has as much on its
- * way as the high-water mark lets it.
+ * way as the high-water mark lets it. To many: Publisher and Subscribers, with a topic in a frame of its own.
  */
 import * as zmq from "zeromq"
 import { chunks, counted, run } from "./harness.js"
@@ -86,5 +86,27 @@ run({
         }
       }
     }
+  },
+
+  publisher: async ({ secure }) => {
+    const keys = secure ? zmq.curveKeyPair() : undefined
+    const publisher = new zmq.Publisher()
+    serving(publisher, keys)
+    await publisher.bind("tcp://127.0.0.1:*")
+    return {
+      hello: { port: portOf(publisher), key: keys?.publicKey },
+      publish: (message) => publisher.send(["values", message])
+    }
+  },
+
+  subscriber: async (_subject, { key, port }, _number, take) => {
+    const subscriber = new zmq.Subscriber()
+    asking(subscriber, key)
+    subscriber.connect(`tcp://127.0.0.1:${port}`)
+    subscriber.subscribe("values")
+    const read = async () => {
+      for await (const [, message] of subscriber) take(message)
+    }
+    void read()
   }
 })

@@ -2,6 +2,7 @@
  * What the parent asks of a worker process, and what the worker answers. Both travel over Node's IPC channel as JSON.
  */
 import type * as Effect from "effect/Effect"
+import type * as Spreading from "../../peers/programs/spreading.js"
 import type { Cryptography, Framing, NodeNetworkOptions } from "./nodes.ts"
 import type { Certificate } from "./sockets.ts"
 
@@ -50,9 +51,12 @@ export interface Peer extends Partial<Certificate> {
   /** The port of a server between the two sides, and its process, whose processor time counts as the answering side's. */
   readonly port?: number
   readonly helper?: number
-  /** Two ports that nobody uses. */
-  readonly ports?: readonly [number, number]
+  /** Ports that nobody uses: one for each side, or for the publisher and each subscriber. */
+  readonly ports?: ReadonlyArray<number>
 }
+
+/** What goes from one to many: calls of a CommandNode's function of all peers, or what a library besides pnet has for it. */
+export type ToMany = { readonly _tag: "All"; readonly network: NodeNetworkOptions } | Peer
 
 /** One measurement. Times are milliseconds. */
 export interface Measured {
@@ -117,6 +121,37 @@ export interface Calls {
   readonly Transfer: {
     readonly payload: { readonly bytes: number; readonly streams: number }
     readonly result: { readonly millis: number }
+  }
+  /** Starts the side that publishes messages of so many bytes. The port is the one that progress is said to; no more than the window are on their way. */
+  readonly Publisher: {
+    readonly payload: {
+      readonly subject: ToMany
+      readonly bytes: number
+      readonly subscribers: number
+      /** How many processes they have. */
+      readonly processes: number
+    }
+    readonly result: { readonly port: number; readonly window: number; readonly hello?: unknown }
+  }
+  /** Starts so many subscribers in a process, each with a node or a connection of its own; the first of all of them has the number 0, as the first process has. */
+  readonly Subscribers: {
+    readonly payload: {
+      readonly subject: ToMany
+      readonly process: number
+      readonly first: number
+      readonly count: number
+      readonly port: number
+      readonly window: number
+      readonly hello?: unknown
+    }
+    readonly result: null
+  }
+  /** Publishes for so long. */
+  readonly Publish: { readonly payload: Spreading.Options; readonly result: Spreading.Result }
+  /** What came to all of a process's subscribers since this was asked for the last time. */
+  readonly Received: {
+    readonly payload: null
+    readonly result: { readonly received: number; readonly latencies: Spreading.Latencies }
   }
   readonly Usage: { readonly payload: null; readonly result: Usage }
   readonly Memory: { readonly payload: null; readonly result: Memory }

@@ -22,6 +22,26 @@ export const only = <const Names extends ReadonlyArray<string>>(subjects: Names,
 /** How many messages are on their way at once. */
 export const atOnce = counts("at-once", [1, 16, 128], "Messages on their way at once", 1_000)
 
+/** Where what is installed on demand goes. */
+export const into = optional(
+  Flag.String("into"),
+  "A folder to install the others into (default: a cache of the workspace)"
+)
+
+/** How many hear a publisher. */
+export const subscribers = counts("subscribers", [1, 10, 50], "Subscribers of the publisher", 1_000)
+
+/** How fast it publishes where latency is measured. */
+export const pace = count("pace", 1_000, "Messages a second where latency is measured", 100_000)
+
+/** How many processes those who hear it have. */
+export const processes = count(
+  "processes",
+  4,
+  "Processes that subscribers have, at most; the first of them has one",
+  64
+)
+
 /** A file for the numbers. */
 export const json = optional(Flag.String("json"), "A file to write the numbers to")
 

@@ -70,8 +70,11 @@ export const machine = (options: { readonly pin: boolean }): Effect.Effect<Machi
     }
   })
 
-/** The machine as lines of text. */
-export const describe = (machine: Machine): string =>
+/** The machine as lines of text; who is on the first core and who on the second has a name. */
+export const describe = (
+  machine: Machine,
+  [first, second]: readonly [string, string] = ["the answering process", "the asking one"]
+): string =>
   [
     `CPU      ${machine.cpu}, ${machine.cores} cores, ${machine.platform}, load ${
       machine.loadBefore.toFixed(2)
@@ -79,9 +82,7 @@ export const describe = (machine: Machine): string =>
     `Node     ${machine.node}`,
     machine.pinned === null
       ? "Pinning  none: the system moves the processes between cores (no taskset, one core, or --no-pin)"
-      : `Pinning  the answering process to core ${machine.pinned[0]}, the asking one to core ${
-        machine.pinned[1]
-      }, by taskset`,
+      : `Pinning  ${first} to core ${machine.pinned[0]}, ${second} to core ${machine.pinned[1]}, by taskset`,
     ...machine.conditions.length === 0 ? [] : [`Under    ${machine.conditions.join(", ")}`]
   ].join("\n")
 

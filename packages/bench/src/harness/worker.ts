@@ -16,6 +16,7 @@ import * as Meters from "./meters.ts"
 import * as Neighbouring from "./neighbouring.ts"
 import * as Sides from "./sides.ts"
 import * as Speaking from "./speaking.ts"
+import * as ToMany from "./toMany.ts"
 
 const message = (bytes: number) => new Uint8Array(bytes).fill(7)
 
@@ -72,7 +73,9 @@ const handlers = Effect.map(Sides.makePlatform, (platform): Handlers => ({
   ...Gathering.makeHub(platform),
   ...Gathering.makeCrowd(platform),
   ...Listening.makeListener(platform),
-  ...Speaking.makeSpeakers(platform)
+  ...Speaking.makeSpeakers(platform),
+  ...ToMany.makePublisher(platform),
+  ...ToMany.makeSubscribers(platform)
 }))
 
 const send = (response: Response) => Effect.sync(() => void process.send?.(response))

@@ -33,6 +33,8 @@ export interface Worker {
     payload: Calls[K]["payload"],
     within?: Duration.Input
   ) => Effect.Effect<Calls[K]["result"], WorkerError>
+  /** Stops it where it is, until the scope closes. */
+  readonly freeze: Effect.Effect<void, never, Scope.Scope>
 }
 
 // Tests have made one file of it, which starts sooner.
@@ -82,8 +84,10 @@ export const start = (
     child.on("message", (response: Response) => open.get(response.id)?.(response))
     child.once("error", (error) => end(`it could not be started: ${error.message}`))
     child.once("exit", (code, signal) => end(`it ended (${signal ?? `exit code ${code}`})`))
+    const signal = (name: NodeJS.Signals) => Effect.sync(() => void child.kill(name))
     return {
       name,
+      freeze: Effect.acquireRelease(signal("SIGSTOP"), () => signal("SIGCONT")),
       call: (call, payload, within = 0) =>
         Effect.callback<never, WorkerError>((resume) => {
           const id = ++lastId

@@ -1,26 +1,15 @@
 /** Starts the subjects, as many of them as can be had here, and measures them in turns. */
 import * as Effect from "effect/Effect"
-import { createServer } from "node:net"
-import { join } from "node:path"
 import type { Peer, Subject } from "../harness/calls.ts"
 import * as Effort from "../harness/effort.ts"
 import type * as Machine from "../harness/machine.ts"
 import * as Pairs from "../harness/pairs.ts"
 import * as Turns from "../harness/turns.ts"
 import type * as Workers from "../harness/workers.ts"
-import * as Broker from "./broker.ts"
 import * as Certificate from "./certificate.ts"
 import type { Bulk } from "./figures.ts"
-import * as Installing from "./installing.ts"
+import * as Obtaining from "./obtaining.ts"
 import { about, type Made, start, type SubjectName } from "./subjects.ts"
-
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
-  })
-})
 
 /** A subject with its processes. */
 export interface Started {
@@ -36,37 +25,26 @@ export interface LeftOut {
   readonly reason: string
 }
 
-const oneLine = (detail: string): string => detail.split("\n")[0]!.trim()
-
 /** Makes what the subjects need and starts all that can be had. */
 export const startAll = (names: ReadonlyArray<SubjectName>, machine: Machine.Machine, into: string) =>
   Effect.gen(function*() {
-    const needed = (what: "program" | "broker") => names.some((name) => about[name][what])
-    const installed = needed("program") ? yield* Installing.install(into) : { reason: "nothing is needed" }
-    const broker = needed("broker") && "folder" in installed
-      ? yield* Broker.start(into, yield* freePort)
-      : { reason: "nothing is needed" }
+    const obtained = yield* Obtaining.obtain(names.map((name) => about[name]), into)
     const made: Made = {
       certificate: Certificate.make(),
-      broker: "pid" in broker ? broker : undefined,
-      ports: Effect.all([freePort, freePort])
+      broker: obtained.broker,
+      ports: Effect.all([Obtaining.freePort, Obtaining.freePort])
     }
     const started: Array<Started> = []
     const leftOut: Array<LeftOut> = []
     for (const name of names) {
-      const { broker: needsBroker, noBulk, program } = about[name]
-      const missing = program !== undefined && "reason" in installed
-        ? installed.reason
-        : needsBroker === true && "reason" in broker
-        ? broker.reason
-        : undefined
-      if (missing !== undefined) {
-        leftOut.push({ subject: name, reason: oneLine(missing) })
+      const { noBulk } = about[name]
+      const found = obtained.of(about[name])
+      if ("reason" in found) {
+        leftOut.push({ subject: name, reason: found.reason })
         continue
       }
-      const file = program !== undefined && "folder" in installed ? join(installed.folder, program) : undefined
       const subject = yield* start(name, made)
-      const pair = (subject: Subject | Peer) => Pairs.start(name, subject, machine, file)
+      const pair = (subject: Subject | Peer) => Pairs.start(name, subject, machine, found.file)
       const result = yield* Effect.result(Effect.gen(function*() {
         const calls = yield* pair(subject.calls)
         const bulk = noBulk !== undefined
@@ -80,7 +58,7 @@ export const startAll = (names: ReadonlyArray<SubjectName>, machine: Machine.Mac
         return { name, calls, bulk }
       }))
       if (result._tag === "Success") started.push(result.success)
-      else leftOut.push({ subject: name, reason: oneLine(result.failure.detail) })
+      else leftOut.push({ subject: name, reason: Obtaining.oneLine(result.failure.detail) })
     }
     return { started, leftOut }
   })

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type { Peer, Subject } from "../harness/calls.ts"
 import * as Machine from "../harness/machine.ts"
 import type { Certificate } from "../harness/sockets.ts"
+import type { Needs } from "./obtaining.ts"
 
 /** What can be measured, pnet first and the raw sockets last. */
 export const subjects = [
@@ -26,14 +27,10 @@ export const subjects = [
 export type SubjectName = typeof subjects[number]
 
 /** What there is to know of a subject. */
-export interface About {
+export interface About extends Needs {
   readonly title: string
   /** How what it sends is encrypted; `null`: it is not. */
   readonly encrypted: string | null
-  /** The program in `peers/programs` that it is, which needs what is installed on demand. */
-  readonly program?: string
-  /** Whether it needs a NATS server. */
-  readonly broker?: boolean
   /** Why its bulk is not measured, where it is not. */
   readonly noBulk?: string
 }

@@ -16,8 +16,11 @@ export const table = (
 export const count = (n: number): string => Math.round(n).toLocaleString("en-US")
 
 /** Milliseconds, with three digits that count. */
-export const millis = (ms: number): string =>
-  Number.isNaN(ms) ? "-" : ms < 1 ? `${(ms * 1_000).toPrecision(3)} us` : `${ms.toPrecision(3)} ms`
+export const millis = (ms: number): string => {
+  if (Number.isNaN(ms)) return "-"
+  if (ms < 1) return `${(ms * 1_000).toPrecision(3)} us`
+  return ms < 999.5 ? `${ms.toPrecision(3)} ms` : `${(ms / 1_000).toPrecision(3)} s`
+}
 
 /** Bytes in MiB. */
 export const mebibytes = (bytes: number): string => `${(bytes / 1_048_576).toFixed(0)} MiB`
