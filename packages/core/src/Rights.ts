@@ -117,7 +117,8 @@ export const make = (input?: Input): Rights => ({
 })
 
 /**
- * Whether a list grants a name: it has it, or the beginning of it and `*`.
+ * Whether a list grants a name: it has it, or the beginning of it and `*`. Of the pattern of a subscription to topics that is whether it
+ * grants every name that it stands for: `build.*` grants `build.>`, and not `*.failed`.
  *
  * @category predicates
  * @since 0.2.0
@@ -128,20 +129,6 @@ export const allows = (list: ReadonlyArray<string>, name: string): boolean => {
     if (pattern.charCodeAt(pattern.length - 1) === 0x2a && name.startsWith(pattern.slice(0, -1))) return true
   }
   return false
-}
-
-/**
- * Whether a list grants the name of a topic, or all the names that a pattern of a subscription stands for: `build.*` grants `build.>`, and
- * not `*.failed`.
- *
- * @category predicates
- * @since 0.2.0
- */
-export const allowsTopic = (list: ReadonlyArray<string>, topic: string): boolean => {
-  const wildcard = topic.search(/[*>]/)
-  if (wildcard === -1) return allows(list, topic)
-  const start = topic.slice(0, wildcard)
-  return list.some((pattern) => pattern.endsWith("*") && start.startsWith(pattern.slice(0, -1)))
 }
 
 /**

@@ -25,8 +25,8 @@ describe("Rights.allows", () => {
   })
 })
 
-describe("Rights.allowsTopic", () => {
-  it("is by the name, and of a pattern by the beginning that all of its names have", () => {
+describe("Rights of topics", () => {
+  it("are by the name, and of a pattern by the beginning that all of its names have", () => {
     for (
       const [list, topic, allowed] of [
         [["readings"], "readings", true],
@@ -46,10 +46,10 @@ describe("Rights.allowsTopic", () => {
         [["build"], "build.>", false],
         [["build."], "build.*", false]
       ] as const
-    ) assert.strictEqual(Rights.allowsTopic(list, topic), allowed, `${list} ${topic}`)
+    ) assert.strictEqual(Rights.allows(list, topic), allowed, `${list} ${topic}`)
   })
 
-  it("has lists of names and of beginnings, and none of the patterns of subscriptions", () => {
+  it("are lists of names and of beginnings, and none of the patterns of subscriptions", () => {
     const isOne = Schema.is(Rights.TopicPattern)
     for (const right of ["*", "a", "a.b", "a.*", "a*", "é"]) assert.isTrue(isOne(right), right)
     for (const right of ["", ">", "a.>", "a.*.b", "*.b", "a\n", "x".repeat(256)]) assert.isFalse(isOne(right), right)

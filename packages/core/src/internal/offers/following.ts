@@ -68,7 +68,8 @@ const granted = (claimed: Offer, { roles, serves, subscribes }: Rights.Rights): 
   functions: Rights.allowsAll(serves)
     ? claimed.functions
     : Object.fromEntries(Object.entries(claimed.functions).filter(([name]) => Rights.allows(serves, name))),
-  topics: claimed.topics.filter(({ topic }) => Rights.allowsTopic(subscribes, topic))
+  // A pattern as well: what begins so stands for what begins so.
+  topics: claimed.topics.filter(({ topic }) => Rights.allows(subscribes, topic))
 })
 
 export class Following implements Follower {

@@ -27,6 +27,12 @@ const telling = of("telling", "packages/core/src/internal/offers/telling.ts", to
     `line`,
     "what has not changed is told again"
   ],
+  "left-out": [
+    `    this.#tell(listener, this.#current())
+    this.#warn()`,
+    `    this.#tell(listener, this.#current())`,
+    "who subscribes to more than can be told before anybody asks never hears of it"
+  ],
   "reading": [
     `if (stream.buffered >= lowWater) {`,
     `if (false) {`,
@@ -49,6 +55,29 @@ const own = of("own-offer", "packages/core/src/internal/offers/own.ts", told, {
   ]
 })
 
+const text = of("offer-text", "packages/core/src/internal/offers/offerText.ts", suites("offerVectors", "Own"), {
+  "topic": [
+    `return isInterest(interest) ? interest : undefined`,
+    `return interest`,
+    "any object is a subscription"
+  ],
+  "topic-ids": [
+    `interest === undefined || topics.has(interest.id)`,
+    `interest === undefined`,
+    "two subscriptions have one id"
+  ],
+  "topics": [
+    `value.length > Offer.maxTopics`,
+    `false`,
+    "a peer has any number of subscriptions"
+  ],
+  "topic-size": [
+    `return Offer.interest(said).size === size ? said : { ...said, size }`,
+    `return said`,
+    "what a subscription has room for is not told"
+  ]
+})
+
 const following = of("following", "packages/core/src/internal/offers/following.ts", asked, {
   "roles": [
     `roles: claimed.roles.filter((role) => Rights.allows(roles, role)),`,
@@ -56,7 +85,7 @@ const following = of("following", "packages/core/src/internal/offers/following.t
     "a role is held by who says so"
   ],
   "topics": [
-    `topics: claimed.topics.filter(({ topic }) => Rights.allowsTopic(subscribes, topic))`,
+    `topics: claimed.topics.filter(({ topic }) => Rights.allows(subscribes, topic))`,
     `topics: claimed.topics`,
     "what is published is sent to who asks for it"
   ],
@@ -158,4 +187,4 @@ const choice = of("choice", "packages/core/src/internal/peers/choice.ts", suites
   ]
 })
 
-export const offersList: ReadonlyArray<Mutation> = [...telling, ...own, ...following, ...choice]
+export const offersList: ReadonlyArray<Mutation> = [...telling, ...own, ...text, ...following, ...choice]

@@ -105,6 +105,11 @@ const form = of(
       `true ? value : undefined`,
       "a certificate has several forms"
     ],
+    "topics": [
+      `isTopics ? !isTopicPattern(name) : !isPattern(name)`,
+      `!isPattern(name)`,
+      "a certificate grants by what looks like a subscription"
+    ],
     "length": [
       `bytes.length + signatureLength <= maxCertificate`,
       `bytes.length <= maxCertificate`,
@@ -112,6 +117,19 @@ const form = of(
     ]
   }
 )
+
+const ofTopics = of("rights", "packages/core/src/Rights.ts", suites("Rights"), {
+  "beginning": [
+    `name.startsWith(pattern.slice(0, -1))`,
+    `pattern.startsWith(name.replace(/[*>].*/, ""))`,
+    "a subscription to names of which some are granted hears all of them"
+  ],
+  "topic-more": [
+    `!text.includes(">") ||`,
+    `true ||`,
+    "a right that looks like a subscription is taken, and grants something else than it says"
+  ]
+})
 
 const ed25519 = of(
   "rights",
@@ -126,4 +144,4 @@ const ed25519 = of(
   }
 )
 
-export const rightsList = [...permission, ...policy, ...form, ...ed25519]
+export const rightsList = [...permission, ...policy, ...form, ...ofTopics, ...ed25519]
