@@ -114,13 +114,20 @@ const peers = Command.make("peers", {
   only: Flags.only(Peers.subjects, ""),
   calls: Flag.Boolean("calls").pipe(
     Flag.withDefault(true),
-    Flag.withDescription("Measure calls (default); --no-calls: bulk alone")
+    Flag.withDescription("Measure calls (default); --no-calls: all else")
   ),
   mib: Flag.Int("mib").pipe(
     Flag.filter((n) => n >= 0 && n <= 8_192, (n) => `--mib is 0 to 8192, not ${n}`),
     Flag.withDefault(256),
     Flag.withDescription("MiB of each transfer, 0 for none (default 256)")
   ),
+  many: Flag.Boolean("many").pipe(
+    Flag.withDefault(true),
+    Flag.withDescription("Measure what goes from one to many (default); --no-many: what goes between two alone")
+  ),
+  subscribers: Flags.subscribers,
+  pace: Flags.pace,
+  processes: Flags.processes,
   rounds: Flags.rounds(3),
   into: Flags.into,
   write: Flag.Boolean("write").pipe(

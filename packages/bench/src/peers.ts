@@ -1,6 +1,7 @@
 /**
  * pnet beside what would be used instead: the same calls of 128 bytes and the same bulk through js-libp2p, zeromq with and without CURVE, NATS, gRPC with
- * TLS, cote, moleculer, Effect's own RPC over TCP, raw TLS and a raw socket, in one run and in turns.
+ * TLS, cote, moleculer, Effect's own RPC over TCP, raw TLS and a raw socket, in one run and in turns; and messages from one to many through those that have
+ * something for it.
  *
  * Each is a program of its own in `peers/programs`, as its own users would write it, and is installed on demand outside the workspace. What cannot be had is
  * named with the reason and left out. Each has two processes on loopback, and NATS its server besides.
@@ -17,13 +18,17 @@ import * as Machine from "./harness/machine.ts"
 import * as Reports from "./harness/report.ts"
 import * as Turns from "./harness/turns.ts"
 import type * as Workers from "./harness/workers.ts"
+import { format as formatMany } from "./many/format.ts"
+import * as Many from "./many/measuring.ts"
+import * as ManySubjects from "./many/subjects.ts"
 import { type Calls, Figures, merge } from "./peers/figures.ts"
 import * as Installing from "./peers/installing.ts"
 import * as Measuring from "./peers/measuring.ts"
 import * as Page from "./peers/page.ts"
-import { about, type SubjectName, subjects, titles } from "./peers/subjects.ts"
+import { about, type SubjectName, subjects as ofCalls, titles } from "./peers/subjects.ts"
 
-export { subjects }
+/** What can be measured: with calls and bulk, or from one to many. */
+export const subjects = [...new Set([...ofCalls, ...ManySubjects.subjects])] as const
 
 /** What a run writes with `--json`. */
 export const Report = Schema.Struct({
@@ -36,13 +41,15 @@ export const Report = Schema.Struct({
 export type Report = typeof Report.Type
 
 /** How to run. */
-export interface Options extends Turns.Options {
+export interface Options extends Turns.Options, Many.Options {
   /** What to measure; nothing: all. */
-  readonly only: ReadonlyArray<SubjectName>
+  readonly only: ReadonlyArray<typeof subjects[number]>
   /** Whether calls are measured. */
   readonly calls: boolean
   /** What is carried one way; 0: nothing. */
   readonly mib: number
+  /** Whether what goes from one to many is measured. */
+  readonly many: boolean
   /** Where to install what is not here. */
   readonly into?: string | undefined
   /** Whether the page and its picture are made anew, of these figures and of earlier ones that they do not replace. */
@@ -64,17 +71,28 @@ const goalsOf = (calls: ReadonlyArray<Calls>): ReadonlyArray<Goal> => {
   })
 }
 
+/** What goes between two. Its processes end before anything else is measured. */
+const measureTwo = (options: Options, machine: Machine.Machine, into: string) =>
+  Effect.gen(function*() {
+    const { mib, only, rounds } = options
+    const names = options.calls || mib > 0 ? Turns.chosen(ofCalls, [], only) : []
+    const { leftOut, started } = yield* Measuring.startAll(names, machine, into)
+    const calls = !options.calls
+      ? []
+      : yield* Turns.measure(started.map(({ calls }) => calls), options, () => ({}))
+    const bulk = mib === 0 ? [] : yield* Measuring.measureBulk(started, { mib, rounds })
+    return { calls, bulk, leftOut }
+  }).pipe(Effect.scoped)
+
 /** Measures. */
 export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError> =>
   Effect.gen(function*() {
     const machine = yield* Machine.machine(options)
     const { mib, only, rounds, seconds } = options
-    const names = Turns.chosen(subjects, [], only)
-    const { leftOut, started } = yield* Measuring.startAll(names, machine, options.into ?? Installing.cache)
-    const calls = !options.calls
-      ? []
-      : yield* Turns.measure(started.map(({ calls }) => calls), options, () => ({}))
-    const bulk = mib === 0 ? [] : yield* Measuring.measureBulk(started, { mib, rounds })
+    const into = options.into ?? Installing.cache
+    const { bulk, calls, leftOut } = yield* measureTwo(options, machine, into)
+    const manyNames = options.many ? Turns.chosen(ManySubjects.subjects, [], only) : []
+    const many = yield* Many.measure(manyNames, machine, into, options)
     const figures: Figures = {
       machine,
       messageBytes: Turns.messageBytes,
@@ -83,7 +101,8 @@ export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError
       rounds,
       calls,
       bulk,
-      leftOut
+      leftOut,
+      many
     }
     if (options.write) Page.write(withEarlier(figures))
     return { benchmark: "peers" as const, ...figures, goals: goalsOf(calls) }
@@ -118,6 +137,7 @@ export const format = (report: Report): string =>
     ...report.leftOut.map(({ reason, subject }) => `Left out: ${titles[subject]}: ${reason}`),
     ...report.calls.length === 0 ? [] : ["", Turns.format(report.calls, titles, "call", [])],
     ...report.bulk.length === 0 ? [] : ["", bulkTable(report)],
+    ...report.many.cells.length + report.many.leftOut.length === 0 ? [] : ["", formatMany(report.many)],
     ...report.goals.length === 0 ? [] : ["", ...report.goals.map(({ text }) => text)]
   ].join("\n")
 

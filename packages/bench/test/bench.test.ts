@@ -296,6 +296,29 @@ describe("bench", () => {
     assert.deepStrictEqual([calls.seconds, calls.mebibytes], [7, figures.mebibytes])
     const nothing = Figures.merge(figures, { ...figures, rounds: 99, seconds: 99, calls: [], bulk: [], leftOut: [] })
     assert.deepStrictEqual(nothing, figures)
+    // What goes from one to many has tables and bars of its own.
+    const cell = {
+      subject: "pnet-all",
+      subscribers: 10,
+      perSecond: 7_654_321,
+      spread: { min: 1, median: 2, max: 3 },
+      publisherMicros: 4.5,
+      subscriberMicros: 6.5,
+      lost: 0,
+      paced: { perSecond: 999, p50: 0.5, p99: 2 },
+      frozen: { ofRate: 0.97, p50: 0.5, p99: 2, ofP50: 1, ofP99: 1, back: 30 }
+    } as const
+    const many = { ...figures.many, cells: [cell], leftOut: [{ subject: "nats" as const, reason: "none" }] }
+    const before = { ...many, cells: [{ ...cell, perSecond: 1 }, { ...cell, subscribers: 50 }] }
+    const together = Figures.merge({ ...figures, many: before }, { ...figures, many })
+    assert.deepStrictEqual(together.many.cells, [cell, { ...cell, subscribers: 50 }])
+    const tables = Page.tables(together)
+    assert.match(tables, /\n\| pnet, calls of all \| 7,654,321 +\| 4\.5 \+ 6\.5 +\|/)
+    assert.include(tables, "- NATS core, by its server: none")
+    const picture = draw(together)
+    assert.include(picture, "Messages of 128 bytes from one to many")
+    for (const title of [">to 10</text>", ">to 50</text>", ">pnet, calls of all</text>"]) assert.include(picture, title)
+    assert.strictEqual(picture.split(">7,654,321</text>").length, 3)
   })
 
   it.live("goals lists what is meant to be reached and whether it is", () =>

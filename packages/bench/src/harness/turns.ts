@@ -33,7 +33,7 @@ export interface Options {
 export const chosen = <Name extends string>(
   subjects: ReadonlyArray<Name>,
   always: ReadonlyArray<Name>,
-  only: ReadonlyArray<Name>
+  only: ReadonlyArray<string>
 ): ReadonlyArray<Name> => subjects.filter((name) => always.includes(name) || only.length === 0 || only.includes(name))
 
 /** What one measurement has to say besides its subject. Times are milliseconds. */

@@ -19,7 +19,7 @@ export interface About extends Needs {
 
 /** What there is to know of each subject. */
 export const about: Record<SubjectName, About> = {
-  "pnet-all": { title: "pnet, calls of all by name", encrypted: "CurveZMQ" },
+  "pnet-all": { title: "pnet, calls of all", encrypted: "CurveZMQ" },
   "zeromq-curve": { title: "zeromq, PUB/SUB, CURVE", encrypted: "CURVE", program: "zeromq.js" },
   "zeromq": { title: "zeromq, PUB/SUB", encrypted: null, program: "zeromq.js" },
   "nats": { title: "NATS core, by its server", encrypted: null, program: "nats.js", broker: true },

@@ -3,6 +3,7 @@ import * as Schema from "effect/Schema"
 import * as Effort from "../harness/effort.ts"
 import * as Machine from "../harness/machine.ts"
 import * as Turns from "../harness/turns.ts"
+import * as Many from "../many/figures.ts"
 import { subjects } from "./subjects.ts"
 
 /** Calls of one subject at one concurrency. */
@@ -37,7 +38,9 @@ export const Figures = Schema.Struct({
   rounds: Schema.Number,
   calls: Schema.Array(Calls),
   bulk: Schema.Array(Bulk),
-  leftOut: Schema.Array(LeftOut)
+  leftOut: Schema.Array(LeftOut),
+  /** Messages from one to many. */
+  many: Many.Many
 })
 
 /** The figures. */
@@ -48,6 +51,8 @@ const order = (subject: typeof subjects[number]): number => subjects.indexOf(sub
 /** Figures with those of a later run in the place of earlier ones of the same; all else is said of the later one, unless it measured nothing. */
 export const merge = (earlier: Figures, later: Figures): Figures => ({
   ...later.calls.length + later.bulk.length === 0 ? earlier : later,
+  machine: later.calls.length + later.bulk.length + later.many.cells.length === 0 ? earlier.machine : later.machine,
+  many: Many.merge(earlier.many, later.many),
   seconds: (later.calls.length === 0 ? earlier : later).seconds,
   mebibytes: (later.bulk.length === 0 ? earlier : later).mebibytes,
   calls: [

@@ -1,6 +1,8 @@
 /** The figures as tables of a page, between two marks, and as a picture beside it. */
-import { count, millis } from "@pnet/lab/harness/table"
+import { count, millis, percent } from "@pnet/lab/harness/table"
 import { readFileSync, writeFileSync } from "node:fs"
+import type { Cell, Many } from "../many/figures.ts"
+import { about as aboutMany, subjects as manySubjects } from "../many/subjects.ts"
 import type { Calls, Figures } from "./figures.ts"
 import { draw } from "./picture.ts"
 import { ofBench, ofWorkspace } from "./places.ts"
@@ -23,9 +25,71 @@ const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<st
   return [line(head), `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`, ...rows.map(line)].join("\n")
 }
 
+const leftOutList = (all: ReadonlyArray<{ readonly title: string; readonly reason: string }>): ReadonlyArray<string> =>
+  all.length === 0 ? [] : [
+    "",
+    "Left out, as they could not be had:",
+    "",
+    ...all.map(({ reason, title }) => `- ${title}: ${reason}`)
+  ]
+
+/** Tables of what goes from one to many: none of nothing. */
+export const manyTables = ({ cells, leftOut, pace, rounds, seconds }: Many): ReadonlyArray<string> => {
+  if (cells.length === 0) return []
+  const numbers = [...new Set(cells.map(({ subscribers }) => subscribers))]
+  const names = manySubjects.filter((name) => cells.some(({ subject }) => subject === name))
+  const of = (numbers: ReadonlyArray<number>, format: (cell: Cell) => ReadonlyArray<string>, width: number) =>
+    names.map((name) => [
+      aboutMany[name].title,
+      ...numbers.flatMap((subscribers) => {
+        const found = cells.find((cell) => cell.subject === name && cell.subscribers === subscribers)
+        return found === undefined ? Array.from({ length: width }, () => "–") : format(found)
+      })
+    ])
+  const several = numbers.filter((subscribers) => subscribers > 1)
+  return [
+    "",
+    `From one to many: messages delivered in a second to all subscribers together, ${seconds} s a cell, the fastest of ${rounds} rounds; and the processor time of each at the publisher and at the subscriber:`,
+    "",
+    table(
+      ["", ...numbers.flatMap((n) => [`delivered/s, ${n} subscriber${n === 1 ? "" : "s"}`, "us of CPU"])],
+      of(
+        numbers,
+        ({ perSecond, publisherMicros, subscriberMicros }) => [
+          count(perSecond),
+          `${publisherMicros.toFixed(1)} + ${subscriberMicros.toFixed(1)}`
+        ],
+        2
+      )
+    ),
+    "",
+    `How long they took at ${count(pace)} published in a second, or as many as go, the median of the rounds:`,
+    "",
+    table(
+      ["", ...numbers.flatMap((n) => [`${n} subscriber${n === 1 ? "" : "s"}: p50, p99`, "published/s"])],
+      of(numbers, ({ paced }) => [`${millis(paced.p50)}, ${millis(paced.p99)}`, count(paced.perSecond)], 2)
+    ),
+    ...several.length === 0 ? [] : [
+      "",
+      "And what the others had of it while one subscriber was frozen: the rate as a share of that before, p50 and p99:",
+      "",
+      table(
+        ["", ...several.flatMap((n) => [`${n} subscribers: rate`, "p50, p99"])],
+        of(
+          several,
+          ({ frozen }) =>
+            frozen === null ? ["–", "–"] : [percent(frozen.ofRate), `${millis(frozen.p50)}, ${millis(frozen.p99)}`],
+          2
+        )
+      )
+    ],
+    ...leftOutList(leftOut.map(({ reason, subject }) => ({ reason, title: aboutMany[subject].title })))
+  ]
+}
+
 /** What stands between the marks. */
 export const tables = (figures: Figures): string => {
-  const { bulk, calls, leftOut, machine, mebibytes, messageBytes, rounds, seconds } = figures
+  const { bulk, calls, leftOut, machine, many, mebibytes, messageBytes, rounds, seconds } = figures
   const concurrencies = [...new Set(calls.map(({ atOnce }) => atOnce))]
   const names = subjects.filter((name) => [...calls, ...bulk].some(({ subject }) => subject === name))
   const cell = (name: SubjectName, atOnce: number, format: (cell: Calls) => string): string => {
@@ -64,12 +128,8 @@ export const tables = (figures: Figures): string => {
         ])
       ])
     ),
-    ...leftOut.length === 0 ? [] : [
-      "",
-      "Left out, as they could not be had:",
-      "",
-      ...leftOut.map(({ reason, subject }) => `- ${about[subject].title}: ${reason}`)
-    ]
+    ...leftOutList(leftOut.map(({ reason, subject }) => ({ reason, title: about[subject].title }))),
+    ...manyTables(many)
   ].join("\n")
 }
 
