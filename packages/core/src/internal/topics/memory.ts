@@ -1,0 +1,36 @@
+/** The memory that what waits takes, counted as it is held: so much in all, and a quarter of that for one owner. */
+export class Memory {
+  readonly #total: number
+  readonly #share: number
+  readonly #owners = new Map<string, number>()
+  #held = 0
+
+  constructor(total: number) {
+    this.#total = total
+    this.#share = Math.floor(total / 4)
+  }
+
+  /** Bytes that are held, by all. */
+  get held(): number {
+    return this.#held
+  }
+
+  /** Has an owner hold so many more bytes; `false` where there are not as many, and then it holds what it held. */
+  take(owner: string, bytes: number): boolean {
+    if (this.#held + bytes > this.#total) return false
+    const own = (this.#owners.get(owner) ?? 0) + bytes
+    if (own > this.#share) return false
+    if (own > 0) this.#owners.set(owner, own)
+    this.#held += bytes
+    return true
+  }
+
+  /** Has an owner hold so many bytes less. One that holds none is forgotten. */
+  give(owner: string, bytes: number): void {
+    const own = this.#owners.get(owner) ?? 0
+    const given = Math.min(own, bytes)
+    if (own > given) this.#owners.set(owner, own - given)
+    else this.#owners.delete(owner)
+    this.#held -= given
+  }
+}
