@@ -49,6 +49,8 @@ import * as Calling from "./internal/streams/calling.ts"
 import { makeCallMemory, resources } from "./internal/streams/callMemory.ts"
 import * as CallHeaders from "./internal/streams/headers.ts"
 import * as Serving from "./internal/streams/serving.ts"
+import { asBytes, NodeTopics } from "./internal/topics/nodeTopics.ts"
+import * as Topics from "./internal/topics/topics.ts"
 import * as NodeOptions from "./NodeOptions.ts"
 import type * as Offer from "./Offer.ts"
 import type { Options as SeveralOptions, Outcomes } from "./Outcomes.ts"
@@ -58,6 +60,7 @@ import * as PeerTable from "./PeerTable.ts"
 import type { PublicKey } from "./PublicKey.ts"
 import * as Reach from "./Reach.ts"
 import * as Sessions from "./Sessions.ts"
+import type * as Topic from "./Topic.ts"
 import type { Trust } from "./Trust.ts"
 
 /**
@@ -312,6 +315,17 @@ export interface AdvancedNodeService extends Omit<BasicNode.BasicNodeService, "s
     data: Data<E, R>,
     options?: CallAllOptions
   ) => Outcomes<Uint8Array, CallError | E, R>
+  /** Publishes bytes, or text as its UTF-8, to whoever subscribes to the topic of that name. */
+  readonly publish: (
+    topic: string,
+    value: Uint8Array | string,
+    options?: Topic.PublishOptions & Topic.Named
+  ) => Effect.Effect<void, Topic.PublishError>
+  /** What is published on a topic, or on all that a pattern means, as bytes, whatever it is. */
+  readonly subscribe: (
+    topic: string,
+    options?: Topic.SubscribeOptions
+  ) => Stream.Stream<Topic.Publication<Uint8Array>, Topic.SubscribeError>
   /** The sessions with peers, for layers that open streams of their own. */
   readonly sessions: Sessions.Sessions["Service"]
 }
@@ -379,6 +393,8 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>, allo
       () => own.changed()
     )
 
+    const topics = yield* Topics.make(own)
+    const bytes = new NodeTopics(topics, asBytes)
     const node: AdvancedNode["Service"] = {
       name: basic.name,
       networkId: basic.networkId,
@@ -397,9 +413,12 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>, allo
       functions: Effect.sync(() => registered.names),
       register: <R>(name: string, handler: Handler<unknown, R, never>, options?: Serving.Registering) =>
         registered.register<R>(name, handler as (call: unknown) => unknown, options),
+      publish: bytes.publish as AdvancedNode["Service"]["publish"],
+      subscribe: bytes.subscribe as AdvancedNode["Service"]["subscribe"],
       ...new Calling.Calling({ sessions, peers, clock, callSize, engines: yield* enginesOf(peers) })
     }
 
+    Topics.topicsOf.set(node, topics)
     resources.set(node, { memory, limit: callSize })
     owns.set(node, own)
     owns.set(sessions, own)

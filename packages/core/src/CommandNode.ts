@@ -31,6 +31,9 @@ import type * as RpcClient from "effect/rpc/RpcClient"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type * as Sink from "effect/Sink"
+import type * as Stream from "effect/Stream"
+import type * as SubscriptionRef from "effect/SubscriptionRef"
 import * as AdvancedNode from "./AdvancedNode.ts"
 import type * as Balance from "./Balance.ts"
 import type * as BasicNode from "./BasicNode.ts"
@@ -44,10 +47,13 @@ import * as Calls from "./internal/call/commandClient.ts"
 import * as Server from "./internal/call/commandServer.ts"
 import { streamName } from "./internal/call/commandWire.ts"
 import { contractsOf, entriesOf, onChange } from "./internal/call/registered.ts"
+import { codingOf } from "./internal/call/topicCoding.ts"
 import { isWhere, oneOf, targetOf } from "./internal/call/whom.ts"
 import { owns } from "./internal/offers/own.ts"
 import * as Allowed from "./internal/streams/allowed.ts"
 import { resources } from "./internal/streams/callMemory.ts"
+import { NodeTopics } from "./internal/topics/nodeTopics.ts"
+import { topicsOf } from "./internal/topics/topics.ts"
 import { NodeConfig } from "./NodeOptions.ts"
 import type { Options as SeveralOptions, Outcomes } from "./Outcomes.ts"
 import * as PeerRpc from "./PeerRpc.ts"
@@ -55,6 +61,7 @@ import * as Peers from "./Peers.ts"
 import type { Reach } from "./Reach.ts"
 import * as RpcRegistry from "./RpcRegistry.ts"
 import * as Sessions from "./Sessions.ts"
+import type * as Topic from "./Topic.ts"
 import type { Trust } from "./Trust.ts"
 
 /**
@@ -276,13 +283,103 @@ export interface Client {
 }
 
 /**
+ * Publishes values.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Publish {
+  /** Of a topic. */
+  <A, RD, RE>(
+    topic: Topic.Topic<A, RD, RE>,
+    value: NoInfer<A>,
+    options?: Topic.PublishOptions
+  ): Effect.Effect<void, Topic.PublishError, RE>
+  /** JSON, on the topic of a name. */
+  (topic: string, value: unknown, options?: Topic.PublishOptions & Topic.Named): Effect.Effect<void, Topic.PublishError>
+}
+
+/**
+ * Makes sinks that publish.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Publisher {
+  /** Of a topic. */
+  <A, RD, RE>(
+    topic: Topic.Topic<A, RD, RE>,
+    options?: Topic.PublishOptions
+  ): Sink.Sink<void, A, never, Topic.PublishError, RE>
+  /** JSON, on the topic of a name. */
+  (topic: string, options?: Topic.PublishOptions & Topic.Named): Sink.Sink<void, unknown, never, Topic.PublishError>
+}
+
+/**
+ * Subscribes.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Subscribe {
+  /** To a topic. */
+  <A, RD, RE>(
+    topic: Topic.Topic<A, RD, RE>,
+    options?: Topic.SubscribeOptions
+  ): Stream.Stream<Topic.Publication<A>, Topic.SubscribeError, RD>
+  /** To JSON of the topic of a name, or of all that a pattern means: `build.*.failed`, `build.>`. */
+  (
+    topic: string,
+    options?: Topic.SubscribeOptions
+  ): Stream.Stream<Topic.Publication<Schema.Json>, Topic.SubscribeError>
+}
+
+/**
+ * Subscribes to what happens.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Watch {
+  /** To a topic. */
+  <A, RD, RE>(
+    topic: Topic.Topic<A, RD, RE>,
+    options?: Topic.SubscribeOptions
+  ): Stream.Stream<Topic.Event<A>, Topic.SubscribeError, RD>
+  /** To JSON of the topic of a name, or of all that a pattern means. */
+  (topic: string, options?: Topic.SubscribeOptions): Stream.Stream<Topic.Event<Schema.Json>, Topic.SubscribeError>
+}
+
+/**
+ * Holds last values.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Table {
+  /** Of a topic. */
+  <A, RD, RE>(
+    topic: Topic.Topic<A, RD, RE>,
+    options?: Topic.TableOptions
+  ): Effect.Effect<SubscriptionRef.SubscriptionRef<Topic.Table<A>>, Topic.SubscribeError, RD | Scope.Scope>
+  /** Of JSON of the topic of a name, or of all that a pattern means. */
+  (
+    topic: string,
+    options?: Topic.TableOptions
+  ): Effect.Effect<SubscriptionRef.SubscriptionRef<Topic.Table<Schema.Json>>, Topic.SubscribeError, Scope.Scope>
+}
+
+/**
  * A node with functions that peers call.
  *
  * @category models
  * @since 0.1.0
  */
-export interface CommandNodeService
-  extends Omit<AdvancedNode.AdvancedNodeService, "resolve" | "awaitPeers" | "register" | "functions">
+export interface CommandNodeService extends
+  Omit<
+    AdvancedNode.AdvancedNodeService,
+    "resolve" | "awaitPeers" | "register" | "functions" | "publish" | "subscribe"
+  >
 {
   /** `peers.resolve`, with commands and RPC groups among what peers serve. */
   readonly resolve: (
@@ -307,6 +404,18 @@ export interface CommandNodeService
   readonly target: Target
   /** Effect's own RpcClient of a group that a peer serves, or of the service that all are who serve it, for as long as the scope is open. */
   readonly client: Client
+  /** Publishes a value to whoever subscribes to its topic. */
+  readonly publish: Publish
+  /** Publishes all that goes into it. */
+  readonly publisher: Publisher
+  /** Takes back the last value of a key that this node has published on a topic that retains them. */
+  readonly retract: (topic: string | Topic.Any, key?: string) => Effect.Effect<void, FunctionError.NodeClosedError>
+  /** What is published on a topic, or on all that a pattern means. */
+  readonly subscribe: Subscribe
+  /** What is published, and what of it is gone. */
+  readonly watch: Watch
+  /** The last values of all publishers of a topic, as they are now, until the scope closes. */
+  readonly table: Table
 }
 
 /**
@@ -396,8 +505,15 @@ const serveNode = (
       Context.add(RpcRegistry.RpcRegistry, registry)
     )
 
+    const topics = new NodeTopics(topicsOf.get(streams)!, codingOf)
     const node: CommandNode["Service"] = {
       ...advanced,
+      publish: topics.publish as Publish,
+      publisher: topics.publisher as Publisher,
+      retract: topics.retract,
+      subscribe: topics.subscribe as Subscribe,
+      watch: topics.watch as Watch,
+      table: topics.table as Table,
       resolve: (target) => peers.resolve(targetOf(target)),
       awaitPeers: (target, options) => peers.awaitPeers(targetOf(target), options),
       streams,

@@ -73,6 +73,11 @@ export const anchors = [
   "going-away",
   "contract",
   "duplicate-function",
+  // topics
+  "nothing-heard",
+  "topic-full",
+  "invalid-publication",
+  "topic-limit",
   // starting a node
   "options",
   "network-key",

@@ -67,7 +67,7 @@ const layers: ReadonlyArray<{
   { name: "session", modules: ["Handshake", "PeerSocket", "SessionPool", "Sessions"], folders: ["session"] },
   { name: "offers", modules: [], folders: ["offers"] },
   { name: "balance", modules: ["Balance"], folders: ["balance"] },
-  { name: "topics", modules: [], folders: ["topics"] },
+  { name: "topics", modules: ["Topic"], folders: ["topics"] },
   { name: "streams", modules: ["AdvancedNode"], folders: ["streams"] },
   { name: "calls", modules: ["Command", "PeerRpc", "RpcRegistry"], folders: ["call"] },
   { name: "nodes", modules: ["CommandNode", "Diagnose", "Finding", "index"], folders: ["diagnose"] }

@@ -58,7 +58,8 @@ const values: Members = {
   self: true,
   sharedBy: [one, other],
   target: { found: 0, atLeast: 1, notGranted: ["carol"], draining: ["carol"], suspect: ["carol"], asks: false },
-  differences: ["payload: number here, string at the peer"]
+  differences: ["payload: number here, string at the peer"],
+  waitedFor: ["bob"]
 }
 
 const valueOf = (name: string, field: unknown): unknown => {

@@ -646,6 +646,30 @@ const offers: Readonly<Record<string, Titles>> = {
   }
 }
 
+const topics: Readonly<Record<string, Titles>> = {
+  "core/test/topics/Wire.sim.test.ts": {
+    "tells of a topic before anything of it, and again for who is new": ["topic-first", "topic-once", "topic-seq"],
+    "has what was lost with its stream counted by the next, in the same epoch alone": ["topic-seq"],
+    "has one stream: another takes its place, and more than eight a second are refused": ["topic-one", "topic-often"],
+    "may say what is not known, and ends its stream by what is no record": ["topic-kinds", "topic-wrong"],
+    "is refused what it may not publish, or by another contract, and what it says of it is dropped": ["topic-refused"],
+    "hands to one of a group, and is answered when that is done, or not wanted": ["topic-group"],
+    "is told what it gets, of what was published before and since": ["topic-retained"]
+  },
+  "core/test/topics/Bounds.sim.test.ts": {
+    "subscribe: those to whom the publisher's policy grants it, which by trust on first use alone is nobody": [
+      "topic-stream"
+    ],
+    "by topic: publishers say who may subscribe, subscriptions who may publish": ["topic-denied"],
+    "is told who subscribes, or publishes, by another Schema": ["topic-contract", "topic-denied"]
+  },
+  "core/test/topics/Topics.sim.test.ts": {
+    "gives what is published to whoever subscribes, in order, and to nobody else": ["topic-stream"],
+    "keeps the newest of each key for one that is slow, and says what it missed": ["topic-modes"],
+    "waits for those that are to lose nothing, where it is asked to, and for nobody else": ["topic-lossless"]
+  }
+}
+
 /** A test that shows a rule: its file in `packages/`, and its title. */
 export interface Shown {
   readonly rule: string
@@ -665,7 +689,8 @@ export const shown: ReadonlyArray<Shown> = [
   discovery,
   typed,
   offers,
-  certificates
+  certificates,
+  topics
 ].flatMap((files) =>
   Object.entries(files).flatMap(([file, titles]) =>
     Object.entries(titles).flatMap(([title, rules]) => rules.map((rule) => ({ rule, file, title })))

@@ -82,6 +82,9 @@ export const ofCommand = (command: {
   }
 }
 
+/** The hash of what the values of a topic are. */
+export const ofTopic = (payload: Schema.Constraint): string => hashOf({ payload: jsonSchemaOf(payload) })
+
 // --- hashed --------------------------------------------------------------------------------------------------------------
 
 /** A schema of this program with sorted keys, no annotations, and definitions in the order they are met, without their names. */

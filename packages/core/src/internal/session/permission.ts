@@ -29,7 +29,8 @@ const judge = (allow: Allow, caller: Asking): unknown =>
     : listed(allow.roles, (role) => Rights.allows(caller.rights.roles, role)) ||
       listed(allow.names, (name) => name === caller.name)
 
-const decide = (allow: Allow, caller: Asking, name: string): Effect.Effect<unknown, unknown> => {
+/** What is decided of a caller, which has to be `true`. */
+export const decide = (allow: Allow, caller: Asking, name: string): Effect.Effect<unknown, unknown> => {
   const decided = Given.run(() => judge(allow, caller), Given.titled("who may call", name))
   return typeof allow === "function"
     ? Effect.timeoutOrElse(decided, {

@@ -213,6 +213,21 @@ export class SessionStream implements Sessions.SessionStream {
     return concat(stream.read())
   }
 
+  /** Bytes that were written and not sent. */
+  get bufferedUnsafe(): number {
+    return this.#stream.buffered
+  }
+
+  /** Hands over bytes that are not changed any more, and waits for nothing. */
+  writeUnsafe(bytes: Uint8Array): void {
+    this.#stream.write(bytes)
+  }
+
+  /** Calls the listener once, when there is room to write, or no point. */
+  onWritableUnsafe(listener: () => void): void {
+    this.#stream.onWritable = listener
+  }
+
   /** Writes a short answer and ends it, in one step. */
   answerUnsafe(parts: ReadonlyArray<Uint8Array>): void {
     for (const part of parts) this.#stream.write(part)

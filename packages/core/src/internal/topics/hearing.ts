@@ -1,0 +1,480 @@
+/**
+ * What this node hears on the topics that it subscribes to: each peer that has something for it opens one stream, on which all of it comes, and is
+ * given to the subscriptions at once. What they have no room for they drop by themselves: nobody else waits for a slow one.
+ *
+ * What bites: all of it is a peer's word. Who may publish is the policy's to say, and the subscription's; and what comes is read no faster than
+ * `limits.topicRate`.
+ */
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import type { Asking } from "../../Allow.ts"
+import { nowUnsafe } from "../../Deadline.ts"
+import type { Interest } from "../../Offer.ts"
+import type { Peers } from "../../Peers.ts"
+import type { PublicKey } from "../../PublicKey.ts"
+import * as Rights from "../../Rights.ts"
+import type * as Sessions from "../../Sessions.ts"
+import { rightsOf, type Trust } from "../../Trust.ts"
+import { quote } from "../base/quote.ts"
+import * as Rate from "../base/rate.ts"
+import type * as Seldom from "../base/seldom.ts"
+import type { MuxStream } from "../session/muxStream.ts"
+import { decide } from "../session/permission.ts"
+import type { Session } from "../session/session.ts"
+import { SessionStream } from "../session/sessionStream.ts"
+import type { Listener } from "./listener.ts"
+import { isMeant, isTaken, leastOf } from "./publishing.ts"
+import * as Records from "./records.ts"
+import type { Heard, Origin } from "./said.ts"
+import { Source } from "./source.ts"
+
+/** Reserved for what a stream brings, which is read at once. */
+const reserved = 65_536
+/** Streams of one peer in any one second. */
+const streamsPerSecond = 8
+/** What a publisher retained is known for so long after its last stream, in milliseconds, where it is still there. */
+const patience = 30_000
+const lookEvery = 1_000
+/** Topics of peers that are gone, of which is remembered how far they were. */
+const goneKept = 4_096
+
+export interface Parts {
+  readonly peers: Peers["Service"]
+  readonly trust: Trust["Service"]
+  readonly clock: Clock.Clock
+  readonly lines: Seldom.Lines
+  readonly limits: { readonly subscriptions: number; readonly topics: number; readonly topicRate: number }
+  readonly changed: () => void
+  /** There is something to look after from now on. */
+  readonly start: () => void
+  readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
+}
+
+/** One stream of a peer. */
+interface Inbound {
+  readonly stream: SessionStream
+  readonly from: Source["from"]
+  readonly byIndex: Map<number, Source>
+  rights: Rights.Rights
+  fiber: Fiber.Fiber<void> | undefined
+}
+
+export class Hearing {
+  readonly #parts: Parts
+  readonly #listeners = new Map<number, Listener>()
+  readonly #inbound = new Map<PublicKey, Inbound>()
+  readonly #sources = new Map<PublicKey, Map<string, Source>>()
+  readonly #streams = Rate.bySource(streamsPerSecond)
+  #ids = 0
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  #now(): number {
+    return nowUnsafe(this.#parts.clock)
+  }
+
+  // --- subscriptions of this node --------------------------------------------------------------------------------------
+
+  /** What peers are told of. */
+  get interests(): Iterable<Interest> {
+    return Array.from(this.#listeners.values(), ({ interest }) => interest)
+  }
+
+  get hasRoom(): boolean {
+    return this.#listeners.size < this.#parts.limits.subscriptions
+  }
+
+  /** No subscription of this node has had it. */
+  nextId(): number {
+    return this.#ids = this.#ids % 0x7fff_ffff + 1
+  }
+
+  listen(listener: Listener): void {
+    this.#parts.start()
+    this.#listeners.set(listener.interest.id, listener)
+    this.#parts.changed()
+  }
+
+  unlisten(listener: Listener): void {
+    if (!this.#listeners.delete(listener.interest.id)) return
+    for (const [publicKey, topics] of this.#sources) {
+      for (const source of topics.values()) {
+        source.leave(listener)
+        if (source.listeners.size === 0) this.#forget(publicKey, source)
+      }
+    }
+    this.#parts.changed()
+  }
+
+  #forget(publicKey: PublicKey, source: Source): void {
+    const topics = this.#sources.get(publicKey)
+    if (topics?.get(source.topic) !== source) return
+    topics.delete(source.topic)
+    if (topics.size === 0) this.#sources.delete(publicKey)
+  }
+
+  // --- streams of peers ------------------------------------------------------------------------------------------------
+
+  /** A peer has something to say. */
+  readonly onOpen = (stream: MuxStream, session: Session): void => {
+    const { name, publicKey } = session.peer
+    if (!this.#streams.take(publicKey, this.#now())) {
+      return stream.reset("refused", "it was opened too often")
+    }
+    const given = new SessionStream(stream, session)
+    given.easeUnsafe(reserved)
+    const inbound: Inbound = {
+      stream: given,
+      from: { name, publicKey },
+      byIndex: new Map(),
+      rights: Rights.none,
+      fiber: undefined
+    }
+    const before = this.#inbound.get(publicKey)
+    this.#inbound.set(publicKey, inbound)
+    if (before !== undefined) {
+      before.fiber?.interruptUnsafe()
+      this.#over(before)
+    }
+    inbound.fiber = this.#parts.fork(
+      Effect.ensuring(
+        Effect.catchCause(this.#reading(inbound), () => Effect.void),
+        Effect.suspend(() => {
+          this.#over(inbound)
+          stream.abandon()
+          return given.isFailed ? Effect.void : given.end
+        })
+      )
+    )
+  }
+
+  #over(inbound: Inbound): void {
+    if (this.#inbound.get(inbound.from.publicKey) === inbound) this.#inbound.delete(inbound.from.publicKey)
+    const now = this.#now()
+    for (const source of inbound.byIndex.values()) {
+      source.onTaken = undefined
+      source.endedAt = now
+    }
+    inbound.byIndex.clear()
+  }
+
+  #reading(inbound: Inbound): Effect.Effect<void, Sessions.StreamError> {
+    const { limits } = this.#parts
+    const { stream } = inbound
+    const reader = new Records.RecordReader()
+    return Effect.gen({ self: this }, function*() {
+      inbound.rights = yield* this.#rightsOf(inbound)
+      let since = this.#now()
+      let count = 0
+      while (true) {
+        const parts = yield* Effect.catchIf(stream.pull, Cause.isDone, () => Effect.succeed(undefined))
+        if (parts === undefined) return
+        reader.add(parts)
+        for (let bytes = reader.next(); bytes !== undefined; bytes = reader.next()) {
+          if (++count > limits.topicRate) {
+            const left = since + 1_000 - this.#now()
+            if (left > 0) yield* Effect.sleep(left)
+            since = this.#now()
+            count = 1
+          }
+          const record = Records.toSubscriber(bytes)
+          if (record === undefined) continue
+          if (typeof record === "string") return yield* this.#wrong(inbound, record)
+          if (record.kind === "topic") yield* this.#told(inbound, record)
+          else if (record.kind === "denied") yield* this.#denied(inbound, record)
+          else this.#heard(inbound, record)
+        }
+        if (reader.isWrong) return yield* this.#wrong(inbound, "it is too long")
+        const now = this.#now()
+        if (now - since >= 1_000) {
+          since = now
+          count = 0
+        }
+      }
+    })
+  }
+
+  #wrong({ from, stream }: Inbound, what: string): Effect.Effect<void> {
+    return Effect.andThen(
+      stream.reset("cancelled", "it sent what is no record"),
+      this.#parts.lines(
+        `wrong ${from.publicKey}`,
+        "topics",
+        (more) => Effect.logWarning(`${quote(from.name)} publishes what is no record: ${what}${more}`)
+      )
+    )
+  }
+
+  #rightsOf({ from: { name, publicKey } }: Inbound): Effect.Effect<Rights.Rights> {
+    const { lines, trust } = this.#parts
+    return Effect.catchCause(Effect.suspend(() => rightsOf(trust, name, publicKey)), (cause) =>
+      Effect.as(
+        lines("policy", "topics", (more) =>
+          Effect.logError(`the trust policy failed to say what a peer may publish, which is nothing${more}`, cause)),
+        Rights.none
+      ))
+  }
+
+  // --- what they say ---------------------------------------------------------------------------------------------------
+
+  /** It publishes on a topic that some subscriptions are for. */
+  #told(inbound: Inbound, record: Extract<Records.ToSubscriber, { kind: "topic" }>): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function*() {
+      const { contract, epoch, index, seq, topic } = record
+      const { from } = inbound
+      if (!inbound.byIndex.has(index) && inbound.byIndex.size >= this.#parts.limits.topics) {
+        return this.#refuse(inbound, index, "too many topics")
+      }
+      const meant: Array<Listener> = []
+      for (const id of record.for) {
+        const listener = this.#listeners.get(id)
+        if (listener !== undefined && isMeant(listener.interest, topic)) meant.push(listener)
+      }
+      // They may have ended meanwhile.
+      if (meant.length === 0) return
+      const fit = meant.filter(({ interest }) => isTaken(interest, contract))
+      if (fit.length === 0) return this.#refuse(inbound, index, "its contract is another")
+      const may = Rights.allows(inbound.rights.publishes, topic)
+      const allowed: Array<Listener> = []
+      if (may) {
+        for (const listener of fit) if (yield* this.#mayPublish(inbound, listener, topic)) allowed.push(listener)
+      }
+      if (allowed.length === 0) {
+        yield* this.#parts.lines(
+          `not allowed ${from.publicKey} ${topic}`,
+          "topics",
+          (more) => Effect.logWarning(`${quote(from.name)} publishes on ${quote(topic)}, which it may not${more}`)
+        )
+        return this.#refuse(inbound, index, "it may not publish that")
+      }
+      const source = this.#sourceOf(inbound, topic, contract, epoch)
+      inbound.byIndex.set(index, source)
+      source.endedAt = undefined
+      source.isGone = false
+      source.onTaken = (seq) => inbound.stream.writeUnsafe(Records.taken(index, seq))
+      source.tell(seq, allowed.filter((listener) => this.#listeners.has(listener.interest.id)))
+      if (record.retained) {
+        for (const listener of source.listeners) if (listener.interest.retained) listener.begin(source)
+      }
+    })
+  }
+
+  #mayPublish(inbound: Inbound, listener: Listener, topic: string): Effect.Effect<boolean> {
+    const { allow } = listener
+    if (allow === undefined) return Effect.succeed(true)
+    const asking: Asking = { ...inbound.from, rights: inbound.rights }
+    return Effect.catchCause(
+      Effect.map(decide(allow, asking, topic), (may) => may === true),
+      (cause) =>
+        Effect.as(
+          this.#parts.lines(`allow ${topic}`, "topics", (more) =>
+            Effect.logError(
+              `whether ${quote(asking.name)} may publish on ${quote(topic)} could not be decided, so it may not${more}`,
+              cause
+            )),
+          false
+        )
+    )
+  }
+
+  /** What is known of the topic; what was known of an earlier time of its publisher is over. */
+  #sourceOf({ from }: Inbound, topic: string, contract: string | undefined, epoch: string): Source {
+    const topics = this.#sources.get(from.publicKey) ?? new Map<string, Source>()
+    this.#sources.set(from.publicKey, topics)
+    const known = topics.get(topic)
+    if (known !== undefined && known.epoch === epoch && known.contract === contract) return known
+    const source = new Source(from, topic, contract, epoch)
+    topics.set(topic, source)
+    if (known !== undefined) this.#gone(known)
+    return source
+  }
+
+  #heard(inbound: Inbound, record: Exclude<Records.ToSubscriber, { kind: "topic" | "denied" }>): void {
+    const source = inbound.byIndex.get(record.index)
+    if (source === undefined) {
+      if (record.kind === "deliver") inbound.stream.writeUnsafe(Records.back(record.delivery))
+      return
+    }
+    switch (record.kind) {
+      case "value": {
+        const { at, key, retained, seq } = record
+        // The bytes that came belong to more than this.
+        const heard: Heard = {
+          origin: source,
+          seq,
+          at,
+          key,
+          body: record.body.slice(),
+          retained,
+          again: false,
+          answer: undefined
+        }
+        if (!retained) return source.hear(heard)
+        for (const listener of source.listeners) {
+          if (listener.interest.retained && listener.interest.group === undefined) listener.hear(heard)
+        }
+        return
+      }
+      case "removed": {
+        const { at, key, seq } = record
+        return source.hear({
+          origin: source,
+          seq,
+          at,
+          key,
+          body: undefined,
+          retained: false,
+          again: false,
+          answer: undefined
+        })
+      }
+      case "missed":
+        return source.missed(record.count)
+      case "current":
+        for (const listener of source.listeners) if (listener.interest.retained) listener.whole(source)
+        return
+      case "deliver":
+        return this.#deliver(inbound, source, record)
+      case "forget":
+        inbound.byIndex.delete(record.index)
+        this.#gone(source)
+        return this.#forget(inbound.from.publicKey, source)
+    }
+  }
+
+  #deliver(
+    { stream }: Inbound,
+    source: Source,
+    { again, at, body, delivery, group, key, seq }: Extract<Records.ToSubscriber, { kind: "deliver" }>
+  ): void {
+    const members = [...source.listeners].filter(({ interest }) => interest.group === group)
+    const listener = leastOf(members)
+    // One that has as many as it takes is given no more: its peer knows how many that are.
+    if (listener === undefined || listener.unanswered >= listener.interest.size) {
+      return stream.writeUnsafe(Records.back(delivery))
+    }
+    let isAnswered = false
+    listener.hear({
+      origin: source,
+      seq,
+      at,
+      key,
+      body: body.slice(),
+      retained: false,
+      again,
+      answer: (how) => {
+        if (isAnswered) return
+        isAnswered = true
+        stream.writeUnsafe(how === "done" ? Records.done(delivery) : Records.back(delivery))
+      }
+    })
+  }
+
+  #refuse(inbound: Inbound, index: number, reason: string): void {
+    const source = inbound.byIndex.get(index)
+    if (source !== undefined) {
+      inbound.byIndex.delete(index)
+      this.#gone(source)
+      this.#forget(inbound.from.publicKey, source)
+    }
+    inbound.stream.writeUnsafe(Records.refused(index, reason))
+  }
+
+  #denied(
+    { from }: Inbound,
+    { id, reason, topic }: Extract<Records.ToSubscriber, { kind: "denied" }>
+  ): Effect.Effect<void> {
+    const listener = this.#listeners.get(id)
+    if (listener === undefined || !isMeant(listener.interest, topic)) return Effect.void
+    return this.#parts.lines(`denied ${from.publicKey} ${topic}`, "topics", (more) =>
+      Effect.logWarning(
+        reason === "contract"
+          ? `${quote(from.name)} publishes ${quote(topic)} by another contract than this node subscribes to${more}`
+          : `${quote(from.name)} does not let this node subscribe to ${quote(topic)}${more}`
+      ))
+  }
+
+  /** As `leftOut`, for who does not wait. */
+  leftOutUnsafe(origin: Origin, why: string): void {
+    this.#parts.fork(this.leftOut(origin, why))
+  }
+
+  /** What a peer published could not be read, or not be kept. */
+  leftOut({ from, topic }: Origin, why: string): Effect.Effect<void> {
+    return this.#parts.lines(
+      `unreadable ${from.publicKey} ${topic}`,
+      "topics",
+      (more) => Effect.logWarning(`what ${quote(from.name)} published on ${quote(topic)} was left out: ${why}${more}`)
+    )
+  }
+
+  // --- publishers that are gone ----------------------------------------------------------------------------------------
+
+  /** What it retained is gone. */
+  #gone(source: Source): void {
+    if (source.isGone) return
+    source.isGone = true
+    for (const listener of source.listeners) listener.gone(source)
+  }
+
+  /** Takes notice of who leaves, and of policies that change, for as long as it runs. */
+  get run(): Effect.Effect<never> {
+    const { peers, trust } = this.#parts
+    const leaving = Stream.runForEach(peers.changes, (event) =>
+      Effect.sync(() => {
+        if (event._tag !== "Left" && event._tag !== "Lost") return
+        for (const source of this.#sources.get(event.peer.publicKey)?.values() ?? []) this.#gone(source)
+        this.#bound()
+      }))
+    const judging = Effect.catchCause(
+      Stream.runForEach(trust.changes, () =>
+        Effect.sync(() => {
+          for (const inbound of this.#inbound.values()) this.#parts.fork(this.#judge(inbound))
+        })),
+      () => Effect.void
+    )
+    const looking = Effect.forever(Effect.andThen(
+      Effect.sleep(lookEvery),
+      Effect.sync(() => {
+        const now = this.#now()
+        for (const topics of this.#sources.values()) {
+          for (const source of topics.values()) {
+            if (source.endedAt !== undefined && now - source.endedAt >= patience) this.#gone(source)
+          }
+        }
+      })
+    ))
+    return Effect.raceFirst(
+      looking,
+      Effect.raceFirst(Effect.andThen(leaving, Effect.never), Effect.andThen(judging, Effect.never))
+    )
+  }
+
+  #judge(inbound: Inbound): Effect.Effect<void> {
+    return Effect.map(this.#rightsOf(inbound), (rights) => {
+      inbound.rights = rights
+      for (const [index, { topic }] of inbound.byIndex) {
+        if (!Rights.allows(rights.publishes, topic)) this.#refuse(inbound, index, "it may not publish that any more")
+      }
+    })
+  }
+
+  /** Of peers that are gone the oldest are forgotten. */
+  #bound(): void {
+    let gone = 0
+    for (const topics of this.#sources.values()) for (const { isGone } of topics.values()) if (isGone) gone++
+    if (gone <= goneKept) return
+    for (const [publicKey, topics] of this.#sources) {
+      for (const source of topics.values()) {
+        if (!source.isGone) continue
+        this.#forget(publicKey, source)
+        if (--gone <= goneKept) return
+      }
+    }
+  }
+}

@@ -1,0 +1,23 @@
+/** One subscription of this node, as whoever hears publications for it sees it. All of it is synchronous. */
+import type { Allow } from "../../Allow.ts"
+import type { Interest } from "../../Offer.ts"
+import type { Heard, Origin } from "./said.ts"
+
+export interface Listener {
+  readonly interest: Interest
+  /** Who may publish to it. */
+  readonly allow: Allow | undefined
+  /** A value, or that one is no longer retained. */
+  readonly hear: (heard: Heard) => void
+  /** So many were missed of this publisher on this topic. */
+  readonly miss: (origin: Origin, count: number) => void
+  /** Retained values come now, and all of them, until they are `whole`. */
+  readonly begin: (origin: Origin) => void
+  readonly whole: (origin: Origin) => void
+  /** The publisher is gone, or publishes on the topic no more: what it retained is gone. */
+  readonly gone: (origin: Origin) => void
+  /** Whether it has room for one more, where it is to lose none. */
+  readonly hasRoom: boolean
+  /** Deliveries that it has and has not answered. */
+  readonly unanswered: number
+}

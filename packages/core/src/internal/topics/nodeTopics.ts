@@ -1,0 +1,240 @@
+/** Topics as a node's program uses them: values in, values out. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Sink from "effect/Sink"
+import * as Stream from "effect/Stream"
+import { NodeClosedError } from "../../FunctionError.ts"
+import * as Topic from "../../Topic.ts"
+import { utf8 } from "../base/platform.ts"
+import { quote } from "../base/quote.ts"
+import * as Views from "../peers/views.ts"
+import { isPattern, isTopicName, maxKey } from "../values/topicNames.ts"
+import type { Heard, Origin } from "./said.ts"
+import * as Subscriptions from "./subscription.ts"
+import type { PublishError, Topics } from "./topics.ts"
+import * as Values from "./values.ts"
+
+type PublishOptions = Topic.PublishOptions & {
+  readonly key?: string | undefined
+  readonly retain?: Topic.Retain | undefined
+}
+
+const never: Effect.Effect<void> = Effect.void
+
+/** A topic as it is given: with a Schema, or its name. */
+export type Given = string | Topic.Any
+
+export type CodingOf = (topic: Given, retain?: Topic.Retain) => Values.Coding
+
+/** Bytes of a topic that is named. */
+export const asBytes: CodingOf = (topic, retain) => Values.bytes(typeof topic === "string" ? topic : topic.name, retain)
+
+export class NodeTopics {
+  readonly #topics: Topics
+  readonly #codingOf: CodingOf
+
+  constructor(topics: Topics, codingOf: CodingOf) {
+    this.#topics = topics
+    this.#codingOf = codingOf
+  }
+
+  readonly publish = (
+    topic: Given,
+    value: unknown,
+    options: PublishOptions = {}
+  ): Effect.Effect<void, PublishError, any> =>
+    Effect.suspend(() => {
+      const coding = this.#codingOf(topic, options.retain)
+      const name = isTopicName(coding.topic)
+      if (name !== true) return Effect.fail(new Topic.InvalidPublicationError({ topic: coding.topic, issue: name }))
+      const found = options.key === undefined ? Values.keyOf(coding, value) : { key: options.key }
+      const wrong = typeof found === "string"
+        ? found
+        : found.key !== undefined && utf8(found.key).length > maxKey
+        ? `its key is longer than ${maxKey} bytes`
+        : undefined
+      if (wrong !== undefined || typeof found === "string") {
+        return Effect.fail(new Topic.InvalidPublicationError({ topic: coding.topic, issue: wrong! }))
+      }
+      const encoded = coding.encode(value)
+      const say = (body: Uint8Array) =>
+        this.#topics.publish({
+          topic: coding.topic,
+          contract: coding.contract,
+          key: found.key,
+          body,
+          payload: value,
+          allow: options.allow,
+          policy: options.policy,
+          retain: coding.retain
+        }, options.wait)
+      return Exit.isExit(encoded) && Exit.isSuccess(encoded)
+        ? say(encoded.value as Uint8Array)
+        : Effect.flatMap(encoded, say)
+    })
+
+  readonly publisher = (topic: Given, options?: PublishOptions): Sink.Sink<void, unknown, never, PublishError, any> =>
+    Sink.unwrap(Effect.as(
+      this.#topics.publishing.used,
+      Sink.forEach((value: unknown) => this.publish(topic, value, options))
+    ))
+
+  readonly retract = (topic: Given, key: string = ""): Effect.Effect<void, NodeClosedError> =>
+    Effect.suspend(() => {
+      const coding = this.#codingOf(topic)
+      return this.#topics.retract(coding.topic, coding.contract, key)
+    })
+
+  #asked(coding: Values.Coding, { allow, drop, group, mode, retained, size }: Topic.SubscribeOptions) {
+    return { topic: coding.topic, contract: coding.contract, allow, drop, group, mode, retained, size }
+  }
+
+  /** What a subscription is asked for by. A slip in it is the program's. */
+  #checked(coding: Values.Coding): Effect.Effect<void> {
+    const pattern = isPattern(coding.topic)
+    return pattern === true
+      ? Effect.void
+      : Effect.die(new TypeError(`${quote(coding.topic)} is no topic to subscribe to: ${pattern}`))
+  }
+
+  readonly subscribe = (
+    topic: Given,
+    options: Topic.SubscribeOptions = {}
+  ): Stream.Stream<Topic.Publication<any>, any, any> => {
+    const coding = this.#codingOf(topic)
+    const isManual = options.acknowledge === "manual"
+    return Stream.suspend(() => {
+      // What this run of the stream was handed and has not answered.
+      let last: ((how: "done" | "back") => void) | undefined
+      const handed = new Set<(how: "done" | "back") => void>()
+      return Subscriptions.stream(
+        Effect.andThen(this.#checked(coding), this.#topics.subscribe(this.#asked(coding, options), false)),
+        {
+          make: (read, subscription) => {
+            if (read._tag !== "Heard") return Effect.succeed(undefined)
+            const { heard, missed } = read
+            const answer = heard.answer === undefined ? undefined : subscription.answering(heard)
+            if (isManual && answer !== undefined) {
+              const settled = (how: "done" | "back") => {
+                handed.delete(settled)
+                answer(how)
+              }
+              handed.add(settled)
+              return this.#value(coding, heard, missed, settled)
+            }
+            last = answer
+            return this.#value(coding, heard, missed, answer)
+          },
+          asked: () => {
+            last?.("done")
+            last = undefined
+          },
+          left: () => {
+            last?.("back")
+            for (const answer of handed) answer("back")
+          }
+        }
+      )
+    })
+  }
+
+  /** What was heard, as its topic has it; `undefined` where it is no value of it, which the log has. */
+  #value(
+    coding: Values.Coding,
+    heard: Heard,
+    missed: number,
+    answer: ((how: "done" | "back") => void) | undefined
+  ): Effect.Effect<Topic.Publication<unknown> | undefined, never, any> {
+    return Effect.matchEffect(coding.decode(heard.body!), {
+      onFailure: (wrong) =>
+        Effect.suspend(() => {
+          // Whoever is handed it next could not read it either.
+          answer?.("done")
+          return Effect.as(this.#topics.hearing.leftOut(heard.origin, wrong), undefined)
+        }),
+      onSuccess: (value) =>
+        Effect.succeed(
+          new Topic.Publication({
+            from: heard.origin.from,
+            topic: heard.origin.topic,
+            epoch: heard.origin.epoch,
+            key: heard.key,
+            value,
+            at: heard.at,
+            seq: heard.seq,
+            missed,
+            retained: heard.retained,
+            redelivered: heard.again,
+            acknowledge: answer === undefined ? never : Effect.sync(() => answer("done"))
+          })
+        )
+    })
+  }
+
+  readonly watch = (topic: Given, options: Topic.SubscribeOptions = {}): Stream.Stream<Topic.Event<any>, any, any> => {
+    const coding = this.#codingOf(topic)
+    return Stream.suspend(() =>
+      Subscriptions.stream(
+        Effect.andThen(this.#checked(coding), this.#topics.subscribe(this.#asked(coding, options), true)),
+        {
+          asked: () => {},
+          left: () => {},
+          make: (read): Effect.Effect<Topic.Event<unknown> | undefined, never, any> => {
+            switch (read._tag) {
+              case "Gone":
+                return Effect.succeed({ _tag: "Gone", from: read.origin.from, topic: read.origin.topic })
+              case "Missed":
+                return Effect.succeed({
+                  _tag: "Missed",
+                  from: read.origin.from,
+                  topic: read.origin.topic,
+                  count: read.count
+                })
+              case "Heard": {
+                const { heard } = read
+                if (heard.body === undefined) {
+                  const { from, topic } = heard.origin
+                  return Effect.succeed({ _tag: "Removed", from, topic, key: heard.key ?? "" })
+                }
+                // What was missed before it is an event, too, and is said with it.
+                return Effect.map(
+                  this.#value(coding, heard, read.missed, undefined),
+                  (publication) => publication === undefined ? undefined : { _tag: "Published", publication }
+                )
+              }
+            }
+          }
+        }
+      )
+    )
+  }
+
+  readonly table = (topic: Given, options: Pick<Topic.SubscribeOptions, "allow"> = {}) =>
+    Effect.gen({ self: this }, function*() {
+      const coding = this.#codingOf(topic)
+      yield* this.#checked(coding)
+      const context = yield* Effect.context<any>()
+      let table: Topic.Table<unknown> = Topic.Table.empty()
+      const views = yield* Views.make(() => table)
+      const changed = (next: Topic.Table<unknown>) => {
+        table = next
+        views.changed()
+      }
+      const { hearing } = this.#topics
+      yield* this.#topics.table({ ...this.#asked(coding, options), mode: "latest", size: 65_536 }, {
+        put: (heard, key) => {
+          const { at, origin: { from, topic } } = heard
+          const exit = Effect.runSyncExitWith(context)(coding.decode(heard.body!))
+          if (exit._tag === "Success") {
+            changed(table.put({ from, topic, key, at, value: exit.value }))
+            return true
+          }
+          hearing.leftOutUnsafe(heard.origin, "it is no value of the topic, or is not read at once")
+          return false
+        },
+        remove: ({ from, topic }: Origin, key) => changed(table.remove(from.publicKey, topic, key)),
+        full: (origin) => hearing.leftOutUnsafe(origin, "limits.topicRetained is reached")
+      })
+      return views.ref
+    })
+}

@@ -1,0 +1,607 @@
+/**
+ * What this node publishes: its topics, and who gets what is said on them: peers that say so in what they offer, and subscriptions of its own.
+ *
+ * What bites: a publication is taken for everybody who is to have it, or for nobody. Whether there is room is looked at first, in the same step.
+ */
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Allow } from "../../Allow.ts"
+import type * as Balance from "../../Balance.ts"
+import { nowUnsafe } from "../../Deadline.ts"
+import type { Interest } from "../../Offer.ts"
+import type { Peer, Peers } from "../../Peers.ts"
+import type { PublicKey } from "../../PublicKey.ts"
+import { rightsOf, type Trust } from "../../Trust.ts"
+import { quote } from "../base/quote.ts"
+import type * as Seldom from "../base/seldom.ts"
+import type { Opening } from "../session/opening.ts"
+import { decide } from "../session/permission.ts"
+import { hasWildcard, matches } from "../values/topicNames.ts"
+import { Feed } from "./feed.ts"
+import * as Groups from "./groups.ts"
+import type { Handed, To } from "./handed.ts"
+import type { Listener } from "./listener.ts"
+import type { Memory } from "./memory.ts"
+import { OwnTopic } from "./ownTopic.ts"
+import * as Records from "./records.ts"
+import { Retained } from "./retained.ts"
+import type { Topic } from "./route.ts"
+import { bytesOf, type Heard, type Said } from "./said.ts"
+
+/** Between two looks at what is to be given up, in milliseconds. */
+const lookEvery = 1_000
+/** Peers are asked what they subscribe to for so long after the last publication, and a group is known so long without members. */
+const lingering = 60_000
+/** Deliveries that are out at one member, where the group is of this node's own. */
+const here = "here"
+
+export interface Parts {
+  readonly self: { readonly name: Peer["name"]; readonly publicKey: PublicKey }
+  readonly peers: Peers["Service"]
+  readonly trust: Trust["Service"]
+  readonly open: Opening["openUnasked"]
+  readonly clock: Clock.Clock
+  readonly lines: Seldom.Lines
+  readonly waiting: Memory
+  readonly retaining: Memory
+  readonly limits: { readonly topics: number; readonly topicDeliveries: number }
+  /** 16 hexadecimal digits, never the same twice. */
+  readonly epoch: () => string
+  /** There is something to look after from now on. */
+  readonly start: () => void
+  readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
+  readonly scope: Scope.Scope
+}
+
+/** How a topic is published. What is left out stays as it was. */
+export interface Manner {
+  readonly allow?: Allow | undefined
+  readonly policy?: Balance.Policy<any, any> | undefined
+  readonly retain?: Retaining | undefined
+}
+
+/** How last values are retained: at most so many, of so many bytes together, and for so many milliseconds. */
+export interface Retaining {
+  readonly keys?: number | undefined
+  readonly bytes?: number | undefined
+  readonly timeToLive?: number | undefined
+}
+
+export interface Publication extends Manner {
+  readonly topic: string
+  readonly contract: string | undefined
+  readonly key: string | undefined
+  readonly body: Uint8Array
+  readonly payload: unknown
+}
+
+/** Whether an entry of what a peer subscribes to means a topic, were it not for its contract. */
+export const isMeant = (entry: Interest, topic: string): boolean =>
+  hasWildcard(entry.topic) ? matches(entry.topic, topic) : entry.topic === topic
+
+/** Whether it takes what the topic's values are. */
+export const isTaken = ({ contract }: Interest, of: string | undefined): boolean =>
+  contract === "bytes" || (contract === undefined ? of !== "bytes" : contract === of)
+
+const defaults = { keys: 1_024, bytes: 1_048_576 }
+
+export class Publishing {
+  readonly #parts: Parts
+  readonly #topics = new Map<string, OwnTopic>()
+  readonly #feeds = new Map<PublicKey, { readonly feed: Feed; readonly fiber: Fiber.Fiber<void> }>()
+  readonly #listeners = new Set<Listener>()
+  readonly #room = new Set<() => void>()
+  /** Keys of the topic that is published on which are retained no more. */
+  readonly #dropped: Array<string> = []
+  readonly #expiring = Latch.makeUnsafe(false)
+  #indices = 0
+  #usedAt = -Infinity
+  #uses = 0
+  /** Where it is known what peers subscribe to. */
+  #awake: Scope.Closeable | undefined
+  #waking: Effect.Effect<void> | undefined
+  isClosed = false
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  #now(): number {
+    return nowUnsafe(this.#parts.clock)
+  }
+
+  // --- what is published -----------------------------------------------------------------------------------------------
+
+  get isAwake(): boolean {
+    return this.#awake !== undefined && this.#waking === undefined
+  }
+
+  /** Finds out what peers subscribe to, which is kept up from then on. Waits, not for long, until each has been asked once. */
+  get wake(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.#usedAt = this.#now()
+      this.#parts.start()
+      if (this.#awake !== undefined) return this.#waking ?? Effect.void
+      const latch = Latch.makeUnsafe(false)
+      const scope = this.#awake = Scope.makeUnsafe()
+      this.#waking = latch.await
+      const subscribed = { where: (peer: Peer) => (peer.offer?.topics.length ?? 0) > 0 }
+      const waking = Effect.gen({ self: this }, function*() {
+        const { peers } = this.#parts
+        yield* peers.interested
+        const found = yield* Effect.catchCause(peers.resolve(subscribed), () => Effect.succeed<ReadonlyArray<Peer>>([]))
+        this.#enter(found)
+        yield* Effect.forkScoped(
+          Stream.runForEach(peers.matching(subscribed), (found) => Effect.sync(() => this.#enter(found))),
+          { startImmediately: true }
+        )
+      })
+      this.#parts.fork(Effect.ensuring(
+        Scope.provide(waking, scope),
+        Effect.sync(() => {
+          this.#waking = undefined
+          latch.openUnsafe()
+        })
+      ))
+      return latch.await
+    })
+  }
+
+  /** Keeps awake until the scope closes. */
+  get used(): Effect.Effect<void, never, Scope.Scope> {
+    return Effect.acquireRelease(
+      Effect.sync(() => void this.#uses++),
+      () =>
+        Effect.sync(() => {
+          this.#uses--
+          this.#usedAt = this.#now()
+        })
+    )
+  }
+
+  /** The topic of a name, which is made where there is none; a text where there cannot be one, or not of that contract. */
+  topic(name: string, contract: string | undefined, manner: Manner): OwnTopic | "full" | "contract" {
+    const known = this.#topics.get(name)
+    if (known !== undefined && known.contract !== contract) return "contract"
+    const topic = known ?? this.#make(name, contract)
+    if (topic === undefined) return "full"
+    topic.usedAt = this.#usedAt = this.#now()
+    if (manner.policy !== undefined) topic.policy = manner.policy
+    if (manner.retain !== undefined) topic.retained ??= this.#retained(topic, manner.retain)
+    if (manner.allow !== undefined && manner.allow !== topic.allow) {
+      topic.allow = manner.allow
+      this.#offerAll(topic)
+    }
+    if (known === undefined) {
+      for (const listener of this.#listeners) this.#offerHere(topic, listener)
+      this.#offerAll(topic)
+    }
+    return topic
+  }
+
+  #make(name: string, contract: string | undefined): OwnTopic | undefined {
+    const { epoch, limits, self } = this.#parts
+    if (this.#topics.size >= limits.topics && !this.#forgetOne()) return undefined
+    const origin = { from: self, topic: name, epoch: epoch(), took: () => this.#roomMade() }
+    const topic = new OwnTopic(++this.#indices, contract, origin, this.#now())
+    this.#topics.set(name, topic)
+    return topic
+  }
+
+  /** Forgets the topic that was not published on for the longest of those of which nothing is held. */
+  #forgetOne(): boolean {
+    let oldest: OwnTopic | undefined
+    for (const topic of this.#topics.values()) {
+      if (topic.isEmpty && (oldest === undefined || topic.usedAt < oldest.usedAt)) oldest = topic
+    }
+    if (oldest === undefined) return false
+    this.#topics.delete(oldest.name)
+    for (const { feed } of this.#feeds.values()) feed.route(oldest, [])
+    for (const listener of oldest.listeners) listener.gone(oldest.origin)
+    this.#endGroups(oldest)
+    return true
+  }
+
+  #retained(topic: OwnTopic, { bytes, keys, timeToLive }: Retaining): Retained<Said> {
+    const { retaining } = this.#parts
+    const owner = `own ${topic.index}`
+    return new Retained<Said>({
+      keys: keys ?? defaults.keys,
+      bytes: bytes ?? defaults.bytes,
+      timeToLive,
+      bytesOf,
+      take: (bytes) => retaining.take(owner, bytes),
+      give: (bytes) => retaining.give(owner, bytes),
+      onDrop: (key) => this.#dropped.push(key)
+    })
+  }
+
+  /** Those for whom there is no room, of those that are waited for. Groups always are. */
+  full(topic: OwnTopic, bytes: number, isWaitedFor: ((peer: Peer) => boolean) | undefined): ReadonlyArray<string> {
+    const full: Array<string> = []
+    const all = bytes * topic.groups.size
+    for (const [name, { group }] of topic.groups) if (!group.hasRoom(all)) full.push(name)
+    if (isWaitedFor === undefined) return full
+    for (const { feed } of this.#feeds.values()) {
+      const route = feed.routes.get(topic)
+      if (route !== undefined && !route.hasRoom && isWaitedFor(feed.peer)) full.push(feed.peer.name)
+    }
+    for (const { hasRoom } of topic.listeners) if (!hasRoom) return [...full, this.#parts.self.name]
+    return full
+  }
+
+  /** Waits until there may be room for more. */
+  get room(): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      const done = () => resume(Effect.void)
+      this.#room.add(done)
+      return Effect.sync(() => this.#room.delete(done))
+    })
+  }
+
+  #roomMade(): void {
+    if (this.#room.size === 0) return
+    const waiting = [...this.#room]
+    this.#room.clear()
+    for (const done of waiting) done()
+  }
+
+  /** Says it to all who are to hear it. That there is room was looked at before, in the same step. */
+  say(topic: OwnTopic, at: number, key: string | undefined, body: Uint8Array, payload: unknown): void {
+    const seq = ++topic.seq
+    const record = Records.value({ index: topic.index, seq, at, key, body })
+    const said: Said = { index: topic.index, origin: topic.origin, seq, at, key, body, record }
+    if (topic.retained !== undefined) {
+      if (!topic.retained.put(key ?? "", said, this.#now())) {
+        this.#log(`retained ${topic.name}`, "topic retained", (more) =>
+          Effect.logWarning(
+            `a value of ${
+              quote(topic.name)
+            } is not retained: it is over what the topic retains, or limits.topicRetained is reached${more}`
+          ))
+      }
+      this.#expiring.openUnsafe()
+    }
+    this.#spread(topic, said)
+    // Those who hold them are told behind what took their place.
+    for (const key of this.#dropped.splice(0)) this.#removed(topic, key, at)
+    if (topic.groups.size === 0) return
+    const bytes = bytesOf(said)
+    for (const { group } of topic.groups.values()) group.deliver({ bytes, payload, said })
+  }
+
+  /** Takes back what is retained of a key. */
+  retract(topic: OwnTopic, key: string, at: number): void {
+    if (topic.retained?.remove(key) === undefined) return
+    this.#removed(topic, key, at)
+  }
+
+  #removed(topic: OwnTopic, key: string, at: number): void {
+    const seq = ++topic.seq
+    const record = Records.removed({ index: topic.index, seq, at, key })
+    this.#spread(topic, { index: topic.index, origin: topic.origin, seq, at, key, body: undefined, record })
+  }
+
+  #spread({ listeners, routes }: OwnTopic, said: Said): void {
+    for (const route of routes) route.offer(said)
+    if (listeners.size === 0) return
+    const heard = hereOf(said, false)
+    for (const listener of listeners) if (listener.interest.group === undefined) listener.hear(heard)
+  }
+
+  // --- who subscribes --------------------------------------------------------------------------------------------------
+
+  #enter(found: ReadonlyArray<Peer>): void {
+    if (this.#awake === undefined) return
+    const there = new Set<PublicKey>()
+    for (const peer of found) {
+      there.add(peer.publicKey)
+      const known = this.#feeds.get(peer.publicKey)
+      if (known === undefined) this.#begin(peer)
+      else if (known.feed.peer !== peer) {
+        const { feed } = known
+        const draining = feed.peer.offer?.draining === peer.offer?.draining
+        feed.peer = peer
+        if (feed.interests !== peer.offer!.topics || !draining) this.#match(feed, peer.offer!.topics)
+      }
+    }
+    for (const publicKey of this.#feeds.keys()) if (!there.has(publicKey)) this.#end(publicKey)
+  }
+
+  #begin(peer: Peer): void {
+    const { fork, open, waiting } = this.#parts
+    const feed = new Feed(peer, {
+      open,
+      take: ({ publicKey }, bytes) => waiting.take(publicKey, bytes),
+      give: ({ publicKey }, bytes) => waiting.give(publicKey, bytes),
+      roomMade: () => this.#roomMade(),
+      refused: (feed, topic, reason) => this.#refused(feed, topic, reason)
+    })
+    this.#feeds.set(peer.publicKey, { feed, fiber: fork(feed.run) })
+    this.#match(feed, peer.offer!.topics)
+  }
+
+  #end(publicKey: PublicKey): void {
+    const known = this.#feeds.get(publicKey)
+    if (known === undefined) return
+    this.#feeds.delete(publicKey)
+    const names = [...known.feed.routes.keys()].map(({ name }) => name)
+    known.feed.close()
+    known.fiber.interruptUnsafe()
+    for (const name of names) this.#regroup(this.#topics.get(name)!)
+    this.#roomMade()
+  }
+
+  #match(feed: Feed, interests: ReadonlyArray<Interest>): void {
+    feed.interests = interests
+    feed.forgetDenials()
+    for (const topic of this.#topics.values()) this.#offer(feed, topic)
+  }
+
+  /** Has those peers get a topic that are to have it. */
+  #offerAll(topic: OwnTopic): void {
+    for (const { feed } of this.#feeds.values()) this.#offer(feed, topic)
+  }
+
+  #offer(feed: Feed, topic: OwnTopic): void {
+    const meant = feed.interests.filter((entry) => isMeant(entry, topic.name))
+    if (meant.length === 0) return this.#route(feed, topic, [])
+    const entries = meant.filter((entry) => isTaken(entry, topic.contract))
+    for (const entry of meant) if (!entries.includes(entry)) this.#deny(feed, topic, entry, "contract")
+    const { allow } = topic
+    if (allow === undefined || entries.length === 0) return this.#route(feed, topic, entries)
+    const { fork, trust } = this.#parts
+    const { interests, peer: { name, publicKey } } = feed
+    fork(Effect.flatMap(
+      Effect.catchCause(
+        Effect.flatMap(
+          Effect.suspend(() => rightsOf(trust, name, publicKey)),
+          (rights) => decide(allow, { name, publicKey, rights }, topic.name)
+        ),
+        (cause) =>
+          Effect.as(
+            this.#parts.lines(`allow ${topic.name}`, "allow", (more) =>
+              Effect.logError(
+                `whether ${quote(name)} may subscribe to ${
+                  quote(topic.name)
+                } could not be decided, so it may not${more}`,
+                cause
+              )),
+            false
+          )
+      ),
+      (may) =>
+        Effect.sync(() => {
+          // Others may have been asked for meanwhile.
+          if (feed.isClosed || feed.interests !== interests || topic.allow !== allow) return
+          this.#route(feed, topic, may === true ? entries : [])
+          if (may !== true) { for (const entry of entries) this.#deny(feed, topic, entry, "not_allowed") }
+        })
+    ))
+  }
+
+  #deny(feed: Feed, { name }: OwnTopic, { id }: Interest, reason: "not_allowed" | "contract"): void {
+    feed.deny(name, id, reason)
+    if (reason === "not_allowed") return
+    this.#log(`contract ${feed.peer.publicKey} ${name}`, "topic contract", (more) =>
+      Effect.logWarning(
+        `${quote(feed.peer.name)} subscribes to ${quote(name)} by another contract than this node publishes it${more}`
+      ))
+  }
+
+  #log(subject: string, kind: string, log: (more: string) => Effect.Effect<void>): void {
+    this.#parts.fork(this.#parts.lines(subject, kind, log))
+  }
+
+  #route(feed: Feed, topic: OwnTopic, entries: ReadonlyArray<Interest>): void {
+    const known = feed.routes.get(topic)
+    if (known === undefined && entries.length === 0) return
+    feed.route(topic, entries)
+    if (topic.groups.size > 0 || entries.some(({ group }) => group !== undefined)) this.#regroup(topic)
+  }
+
+  #refused(feed: Feed, { name }: Topic, reason: string): void {
+    const topic = this.#topics.get(name)
+    if (topic !== undefined) this.#regroup(topic)
+    this.#log(`refused ${feed.peer.publicKey} ${name}`, "topic refused", (more) =>
+      Effect.logWarning(
+        `${quote(feed.peer.name)} subscribes to ${quote(name)}, and takes nothing on it from this node: ${
+          quote(reason)
+        }${more}`
+      ))
+  }
+
+  // --- groups ----------------------------------------------------------------------------------------------------------
+
+  /** Tells each group of a topic who its members are. */
+  #regroup(topic: OwnTopic): void {
+    const members = new Map<string, Array<Groups.Member<To>>>()
+    const add = (name: string, member: Groups.Member<To>) => {
+      const all = members.get(name)
+      if (all === undefined) members.set(name, [member])
+      else all.push(member)
+    }
+    for (const { feed } of this.#feeds.values()) {
+      const route = feed.routes.get(topic)
+      if (route === undefined) continue
+      for (const [name, capacity] of capacities(route.entries)) {
+        const draining = feed.peer.offer?.draining === true
+        add(name, { id: feed.peer.publicKey, peer: { _tag: "Peer", feed, route }, capacity, draining })
+      }
+    }
+    for (const [name, capacity] of capacities([...topic.listeners].map(({ interest }) => interest))) {
+      const listeners = [...topic.listeners].filter(({ interest }) => interest.group === name)
+      add(name, { id: here, peer: { _tag: "Here", listeners }, capacity, draining: false })
+    }
+    for (const [name, all] of members) this.#group(topic, name)?.enter(all)
+    for (const [name, { group }] of topic.groups) if (!members.has(name)) group.enter([])
+  }
+
+  #group(topic: OwnTopic, name: string): Groups.Group<To, Handed> | undefined {
+    const known = topic.groups.get(name)
+    if (known !== undefined) return known.group
+    const { limits, scope: outer, waiting } = this.#parts
+    const scope = Scope.forkUnsafe(outer)
+    const owner = `group ${topic.index} ${name}`
+    const group = Effect.runSync(Scope.provide(
+      Groups.make<To, Handed>({
+        name: `${name} of ${topic.name}`,
+        policy: topic.policy as Balance.Policy<any, any> | undefined,
+        pending: limits.topicDeliveries,
+        take: (bytes) => waiting.take(owner, bytes),
+        give: (bytes) => {
+          waiting.give(owner, bytes)
+          this.#roomMade()
+        },
+        attempt: (to, { said }, again) =>
+          to._tag === "Peer" ? to.feed.deliver(to.route, said, name, again) : deliverHere(to.listeners, said, again)
+      }),
+      scope
+    ))
+    topic.groups.set(name, { group, scope })
+    return group
+  }
+
+  #endGroups(topic: OwnTopic): void {
+    const { fork } = this.#parts
+    for (const { scope } of topic.groups.values()) fork(Scope.close(scope, Exit.void))
+    topic.groups.clear()
+  }
+
+  // --- subscriptions of its own ----------------------------------------------------------------------------------------
+
+  /** A subscription of this node: it gets what this node publishes, too. */
+  listen(listener: Listener): void {
+    this.#listeners.add(listener)
+    for (const topic of this.#topics.values()) this.#offerHere(topic, listener)
+  }
+
+  unlisten(listener: Listener): void {
+    this.#listeners.delete(listener)
+    for (const topic of this.#topics.values()) {
+      if (topic.listeners.delete(listener) && listener.interest.group !== undefined) this.#regroup(topic)
+    }
+  }
+
+  #offerHere(topic: OwnTopic, listener: Listener): void {
+    const { interest } = listener
+    if (!isMeant(interest, topic.name) || !isTaken(interest, topic.contract)) return
+    topic.listeners.add(listener)
+    if (interest.group !== undefined) return this.#regroup(topic)
+    if (topic.retained === undefined || !interest.retained) return
+    listener.begin(topic.origin)
+    for (const key of topic.retained.keys()) {
+      const said = topic.retained.get(key)
+      if (said !== undefined) listener.hear(hereOf(said, true))
+    }
+    listener.whole(topic.origin)
+  }
+
+  // --- time ------------------------------------------------------------------------------------------------------------
+
+  /** Gives up what nobody needs any more, for as long as it runs. */
+  get looking(): Effect.Effect<never> {
+    return Effect.forever(Effect.andThen(
+      Effect.sleep(lookEvery),
+      Effect.suspend(() => {
+        const now = this.#now()
+        for (const { feed } of this.#feeds.values()) feed.moveIfLeftBehind()
+        let isHeld = this.#uses > 0 || now - this.#usedAt < lingering
+        for (const topic of this.#topics.values()) {
+          if (!topic.isEmpty) isHeld = true
+          for (const [name, { group, scope }] of topic.groups) {
+            if (!group.isIdle || group.idleSince === undefined || now - group.idleSince < lingering) continue
+            topic.groups.delete(name)
+            this.#parts.fork(Scope.close(scope, Exit.void))
+          }
+        }
+        return isHeld || !this.isAwake ? Effect.void : this.#sleep
+      })
+    ))
+  }
+
+  /** Nothing is to be said to anybody any more. */
+  get #sleep(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const scope = this.#awake
+      this.#awake = undefined
+      for (const publicKey of this.#feeds.keys()) this.#end(publicKey)
+      return scope === undefined ? Effect.void : Scope.close(scope, Exit.void)
+    })
+  }
+
+  /** Has what has outlived its time go, for as long as it runs. */
+  get expiring(): Effect.Effect<never> {
+    return Effect.forever(Effect.gen({ self: this }, function*() {
+      yield* this.#expiring.await
+      this.#expiring.closeUnsafe()
+      let next = Infinity
+      for (const { retained } of this.#topics.values()) next = Math.min(next, retained?.nextExpiry ?? Infinity)
+      if (next === Infinity) return
+      const left = next - this.#now()
+      if (left > 0) yield* Effect.raceFirst(Effect.sleep(left), this.#expiring.await)
+      const at = this.#parts.clock.currentTimeMillisUnsafe()
+      for (const topic of this.#topics.values()) {
+        for (const key of topic.retained?.expire(this.#now()) ?? []) this.#removed(topic, key, at)
+      }
+      this.#expiring.openUnsafe()
+    }))
+  }
+
+  /** Nothing is published any more. */
+  get close(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.isClosed = true
+      this.#roomMade()
+      return this.#sleep
+    })
+  }
+}
+
+/** Deliveries that a node takes at once, by the groups that it is a member of. */
+const capacities = (entries: ReadonlyArray<Interest>): Map<string, number> => {
+  const capacities = new Map<string, number>()
+  for (const { group, size } of entries) {
+    if (group !== undefined) capacities.set(group, (capacities.get(group) ?? 0) + size)
+  }
+  return capacities
+}
+
+const hereOf = ({ at, body, key, origin, seq }: Said, retained: boolean): Heard => ({
+  origin,
+  seq,
+  at,
+  key,
+  body,
+  retained,
+  again: false,
+  answer: undefined
+})
+
+/** Hands it to the subscription that has the least to do. */
+const deliverHere = (
+  listeners: ReadonlyArray<Listener>,
+  said: Said,
+  again: boolean
+): Effect.Effect<void, Groups.Lost | Groups.Returned> =>
+  Effect.callback((resume) => {
+    const listener = leastOf(listeners)
+    if (listener === undefined) return resume(Effect.fail(new Groups.Lost()))
+    listener.hear({
+      ...hereOf(said, false),
+      again,
+      answer: (how) => resume(how === "done" ? Effect.void : Effect.fail(new Groups.Returned()))
+    })
+  })
+
+/** Of several subscriptions the one that has the least to do. */
+export const leastOf = (listeners: Iterable<Listener>): Listener | undefined => {
+  let least: Listener | undefined
+  for (const listener of listeners) if (least === undefined || listener.unanswered < least.unanswered) least = listener
+  return least
+}

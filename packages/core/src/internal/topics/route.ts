@@ -1,0 +1,284 @@
+/**
+ * What one peer gets of one topic of this node: what it is told first, what waits for it, and what it missed. A synchronous machine, which
+ * its feed asks for the next record whenever there is room on the stream.
+ *
+ * What bites: order. A topic is told before anything of it, what was missed before what comes after it, and retained values before what was
+ * published since.
+ */
+import type { Interest } from "../../Offer.ts"
+import { Outlet, Window } from "./outlet.ts"
+import * as Records from "./records.ts"
+import type { Retained } from "./retained.ts"
+import { bytesOf, type Origin, type Said } from "./said.ts"
+
+/** What a route uses of the topic that it is of. */
+export interface Topic {
+  /** The same for all peers, so that all are sent the same bytes. */
+  readonly index: number
+  readonly name: string
+  /** 16 hexadecimal digits, `"bytes"`, or none for JSON of any kind. */
+  readonly contract: string | undefined
+  readonly origin: Origin
+  /** Publications so far. */
+  readonly seq: number
+  readonly retained: Retained<Said> | undefined
+  /** Peers that get what is said. */
+  readonly routes: Set<Route>
+}
+
+/** What a route uses of the feed that it belongs to. */
+export interface Owner {
+  /** It has something to say. */
+  readonly ready: (route: Route) => void
+  readonly take: (bytes: number) => boolean
+  readonly give: (bytes: number) => void
+  /** There may be room again for who waits for it. */
+  readonly roomMade: () => void
+}
+
+type Mode = "buffer" | "latest" | "lossless"
+
+/** How what waits for a peer is kept, by all of its subscriptions together: the one that misses least decides. */
+interface Kept {
+  readonly mode: Mode
+  readonly size: number
+  readonly drop: "oldest" | "newest"
+}
+
+const keptFor = (entries: ReadonlyArray<Interest>): Kept | undefined => {
+  const all = entries.filter(({ group }) => group === undefined)
+  if (all.length === 0) return undefined
+  const mode = (["lossless", "buffer"] as const).find((mode) => all.some((entry) => entry.mode === mode)) ?? "latest"
+  const those = all.filter((entry) => entry.mode === mode)
+  const sizes = those.map(({ size }) => size)
+  return {
+    mode,
+    // A subscription that is to lose nothing takes no more at once than it has room for.
+    size: mode === "lossless" ? Math.min(...sizes) : Math.max(...sizes),
+    drop: those.every(({ drop }) => drop === "newest") ? "newest" : "oldest"
+  }
+}
+
+const isSame = (a: Kept | undefined, b: Kept | undefined): boolean =>
+  a === b || a !== undefined && b !== undefined && a.mode === b.mode && a.size === b.size && a.drop === b.drop
+
+const keyOf = ({ key }: Said): string => key ?? ""
+
+export class Route {
+  readonly topic: Topic
+  readonly #owner: Owner
+  /** Those of the peer's subscriptions that the topic is for. */
+  #entries: ReadonlyArray<Interest> = []
+  #kept: Kept | undefined
+  #outlet: Outlet<Said> | undefined
+  #window: Window<Said> | undefined
+  /** Subscriptions that were told of the topic on this stream. */
+  #told = new Set<number>()
+  readonly #urgent: Array<Uint8Array> = []
+  /** Keys whose values are still to be said, of those there were when the topic was told. */
+  #snapshot: Array<string> | undefined
+  #snapshotSeq = 0
+  #snapshotAt = 0
+  /** So many wait that were published before all was said that is retained: it is whole behind them. */
+  #before = 0
+  #isWhole = true
+  /** Something was dropped that is the newest of its key: all of them are said again when there is room. */
+  #isPatchy = false
+  #missed = 0
+  /** Whether the feed has it among those that have something to say. */
+  isReady = false
+  isClosed = false
+
+  constructor(topic: Topic, owner: Owner) {
+    this.topic = topic
+    this.#owner = owner
+  }
+
+  get entries(): ReadonlyArray<Interest> {
+    return this.#entries
+  }
+
+  /** Whether the peer takes publications, and not only as a member of groups. */
+  get isLossless(): boolean {
+    return this.#window !== undefined
+  }
+
+  /** Whether one more would be kept for a peer that is to lose none. */
+  get hasRoom(): boolean {
+    return this.#window === undefined || this.#window.hasRoom
+  }
+
+  /** The peer's subscriptions are others than before. */
+  enter(entries: ReadonlyArray<Interest>): void {
+    this.#entries = entries
+    const ids = new Set(entries.map(({ id }) => id))
+    for (const id of this.#told) if (!ids.has(id)) this.#told.delete(id)
+    const kept = keptFor(entries)
+    if (!isSame(kept, this.#kept)) this.#keep(kept)
+    this.#owner.ready(this)
+  }
+
+  /** Keeps what waits another way: what there is no room for is missed. */
+  #keep(kept: Kept | undefined): void {
+    const waiting: Array<Said> = []
+    const before = this.#outlet ?? this.#window
+    for (let said = this.#next(before); said !== undefined; said = this.#next(before)) waiting.push(said)
+    before?.clear()
+    this.#kept = kept
+    this.#outlet = this.#window = undefined
+    if (kept === undefined) return this.#owner.roomMade()
+    const owner = this.#owner
+    const give = (bytes: number) => owner.give(bytes)
+    const take = (bytes: number) => owner.take(bytes)
+    if (kept.mode === "lossless") {
+      this.#window = new Window<Said>({ size: kept.size, seqOf: ({ seq }) => seq, bytesOf, take, give })
+    } else {
+      this.#outlet = new Outlet<Said>({
+        mode: kept.mode,
+        size: kept.size,
+        drop: kept.drop,
+        bytesOf,
+        keyOf,
+        take,
+        give,
+        onDrop: this.#dropped
+      })
+    }
+    for (const said of waiting) this.#add(said)
+    this.#owner.roomMade()
+  }
+
+  #next(queue: Outlet<Said> | Window<Said> | undefined): Said | undefined {
+    return queue instanceof Window ? queue.next() : queue?.take()
+  }
+
+  readonly #dropped = (said: Said): void => {
+    this.#missed++
+    const { retained } = this.topic
+    if (retained === undefined) return
+    const kept = retained.get(keyOf(said))
+    if (kept === said || kept === undefined) this.#isPatchy = true
+  }
+
+  #add(said: Said): void {
+    if (this.#window !== undefined) {
+      if (!this.#window.offer(said)) this.#dropped(said)
+    } else this.#outlet?.offer(said)
+  }
+
+  /** Something was published. */
+  offer(said: Said): void {
+    if (this.#kept === undefined) return
+    this.#add(said)
+    if (!this.isReady) this.#owner.ready(this)
+  }
+
+  /** A record that does not wait behind what was published. */
+  urge(record: Uint8Array): void {
+    this.#urgent.push(record)
+    this.#owner.ready(this)
+  }
+
+  /** Says that a delivery is not wanted any more, where it has not left. */
+  withdraw(record: Uint8Array): void {
+    const at = this.#urgent.indexOf(record)
+    if (at >= 0) this.#urgent.splice(at, 1)
+  }
+
+  /** The peer has taken all up to this. */
+  taken(seq: number): void {
+    if (this.#window === undefined) return
+    this.#window.taken(seq)
+    if (this.#isPatchy) this.#owner.ready(this)
+    this.#owner.roomMade()
+  }
+
+  /** A new stream begins, on which nothing was told yet. */
+  begin(): void {
+    this.#told.clear()
+    this.#urgent.length = 0
+    this.#snapshot = undefined
+    this.#isWhole = true
+    this.#window?.again()
+    this.#owner.ready(this)
+  }
+
+  close(): void {
+    this.isClosed = true
+    this.#entries = []
+    this.#urgent.length = 0
+    this.#snapshot = undefined
+    this.#keep(undefined)
+  }
+
+  /** The next record to be written, in parts; `undefined` where there is none for now. */
+  next(): ReadonlyArray<Uint8Array> | undefined {
+    if (this.#told.size < this.#entries.length) return this.#tell(this.#entries.filter(({ id }) => !this.#told.has(id)))
+    const urgent = this.#urgent.shift()
+    if (urgent !== undefined) return [urgent]
+    if (this.#snapshot !== undefined) return this.#ofSnapshot(this.#snapshot)
+    if (this.#missed > 0 && this.#waiting > 0) {
+      const record = Records.missed(this.topic.index, this.#missed)
+      this.#missed = 0
+      return [record]
+    }
+    if (!this.#isWhole && this.#before <= 0) {
+      this.#isWhole = true
+      return [Records.current(this.topic.index)]
+    }
+    const said = this.#next(this.#window ?? this.#outlet)
+    if (said !== undefined) {
+      this.#before--
+      return [said.record]
+    }
+    if (!this.#isWhole) {
+      this.#before = 0
+      return this.next()
+    }
+    if (!this.#isPatchy || !this.hasRoom) return undefined
+    this.#isPatchy = false
+    // All of them are told again, with all that is retained.
+    const retaining = this.#entries.filter(({ group, retained }) => group === undefined && retained)
+    return retaining.length === 0 ? undefined : this.#tell(retaining)
+  }
+
+  #tell(entries: ReadonlyArray<Interest>): ReadonlyArray<Uint8Array> {
+    const { contract, index, name, origin, retained, seq } = this.topic
+    for (const { id } of entries) this.#told.add(id)
+    const retains = retained !== undefined && entries.some(({ group, retained }) => group === undefined && retained)
+    if (retains) {
+      this.#snapshot = [...retained.keys()]
+      this.#snapshotAt = 0
+      this.#snapshotSeq = seq
+      this.#isWhole = false
+      this.#isPatchy = false
+    }
+    this.#missed = 0
+    return [Records.topic({
+      index,
+      topic: name,
+      contract,
+      epoch: origin.epoch,
+      seq: seq - this.#waiting,
+      for: entries.map(({ id }) => id),
+      retained: retains
+    })]
+  }
+
+  #ofSnapshot(keys: ReadonlyArray<string>): ReadonlyArray<Uint8Array> | undefined {
+    const { retained } = this.topic
+    while (this.#snapshotAt < keys.length) {
+      const said = retained?.get(keys[this.#snapshotAt++]!)
+      // What was published since then waits behind these.
+      if (said !== undefined && said.seq <= this.#snapshotSeq) return Records.retainedParts(said.record)
+    }
+    this.#snapshot = undefined
+    this.#before = this.#waiting
+    return this.next()
+  }
+
+  /** Publications that wait to be sent. */
+  get #waiting(): number {
+    return this.#window?.toSend ?? this.#outlet?.length ?? 0
+  }
+}

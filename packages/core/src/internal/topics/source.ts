@@ -1,0 +1,119 @@
+/**
+ * One topic of one peer, as this node hears it, from one stream of the peer to the next: what came of it and what was missed, so that what was lost
+ * with a stream is known when the next one begins.
+ */
+import type { NodeName } from "../../Packet.ts"
+import type { PublicKey } from "../../PublicKey.ts"
+import type { Listener } from "./listener.ts"
+import type { Heard, Origin } from "./said.ts"
+
+/** A value that each of those who lose none has to take. */
+interface Untaken {
+  readonly seq: number
+  left: number
+}
+
+/** Values that are said to be taken at once, while more wait. */
+const together = 16
+
+export class Source implements Origin {
+  readonly from: { readonly name: NodeName; readonly publicKey: PublicKey }
+  readonly topic: string
+  readonly contract: string | undefined
+  readonly epoch: string
+  /** Those that were told of it by the peer. */
+  readonly listeners = new Set<Listener>()
+  /** Publications that are accounted for: they came, were said to be missed, or were before the first that was to come. */
+  #accounted: number | undefined
+  /** More than were accounted for have come, by what the peer says: they come again. */
+  #ahead = 0
+  #highest = 0
+  /** In their order, those that are to be taken. */
+  readonly #untaken: Array<Untaken> = []
+  #untold = 0
+  /** Says to the peer that all up to this have been taken; where there is a stream of it. */
+  onTaken: ((seq: number) => void) | undefined
+  /** When its stream ended, by the monotonic clock in milliseconds; `undefined` while there is one. */
+  endedAt: number | undefined
+  /** Its peer is gone, as far as is known: what it retained is. */
+  isGone = false
+
+  constructor(from: Source["from"], topic: string, contract: string | undefined, epoch: string) {
+    this.from = from
+    this.topic = topic
+    this.contract = contract
+    this.epoch = epoch
+  }
+
+  /** The peer tells of it, on a stream that is new, or for subscriptions that are: what was lost is missed by those that there were before. */
+  tell(seq: number, listeners: Iterable<Listener>): void {
+    const lost = this.#accounted === undefined ? 0 : seq - this.#accounted
+    this.#accounted = seq
+    this.#ahead = Math.min(0, lost)
+    if (lost > 0) this.#miss(lost)
+    for (const listener of listeners) this.listeners.add(listener)
+  }
+
+  /** So many were dropped on the way. */
+  missed(count: number): void {
+    this.#accounted = (this.#accounted ?? 0) + count
+    this.#miss(count)
+  }
+
+  #miss(count: number): void {
+    for (const listener of this.listeners) if (listener.interest.group === undefined) listener.miss(this, count)
+  }
+
+  /** A publication has come. Where values are to be lost by nobody they come in order, and some of them a second time. */
+  hear(heard: Heard): void {
+    this.#accounted = (this.#accounted ?? 0) + 1
+    const keepers = this.#keepers
+    if (keepers > 0) {
+      if (heard.seq <= this.#highest) return this.#again()
+      if (heard.body !== undefined) this.#untaken.push({ seq: heard.seq, left: keepers })
+    }
+    if (heard.seq > this.#highest) this.#highest = heard.seq
+    for (const listener of this.listeners) if (listener.interest.group === undefined) listener.hear(heard)
+    if (keepers > 0 && heard.body === undefined) this.#settle()
+  }
+
+  get #keepers(): number {
+    let keepers = 0
+    for (const { interest } of this.listeners) {
+      if (interest.mode === "lossless" && interest.group === undefined) keepers++
+    }
+    return keepers
+  }
+
+  /** What comes again was accounted for: so one more was lost than it seemed, or it was not taken yet when the stream ended. */
+  #again(): void {
+    if (this.#ahead < 0) this.#ahead++
+    else this.#miss(1)
+    this.#settle()
+  }
+
+  /** One that loses none has taken it. */
+  took(seq: number): void {
+    const untaken = this.#untaken
+    // Nearly always the first.
+    const at = untaken[0]?.seq === seq ? untaken[0] : untaken.find((one) => one.seq === seq)
+    if (at === undefined) return
+    at.left--
+    let until = 0
+    while (untaken.length > 0 && untaken[0]!.left <= 0) until = untaken.shift()!.seq
+    if (until === 0) return
+    if (++this.#untold >= together || untaken.length === 0) this.#settle()
+  }
+
+  /** Says what has been taken. */
+  #settle(): void {
+    this.#untold = 0
+    const first = this.#untaken[0]
+    this.onTaken?.(first === undefined ? this.#highest : first.seq - 1)
+  }
+
+  /** A subscription is no more. */
+  leave(listener: Listener): void {
+    this.listeners.delete(listener)
+  }
+}

@@ -1,0 +1,258 @@
+/**
+ * A subscription whose program reads what it hears: what waits to be read, in the mode that was asked for, and what was missed. A synchronous machine
+ * of which a stream is made.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import type * as Pull from "effect/Pull"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Allow } from "../../Allow.ts"
+import type { NodeClosedError } from "../../FunctionError.ts"
+import type { Interest } from "../../Offer.ts"
+import type { Listener } from "./listener.ts"
+import { Outlet } from "./outlet.ts"
+import { bytesOf, type Heard, type Origin } from "./said.ts"
+
+/** What waits to be read: something that was heard, with what was missed just before it; or that a publisher is gone. */
+type Item = { readonly heard: Heard; readonly missed: number } | { readonly gone: Origin }
+
+/** What is read next: something that was heard, with what was missed before it; or, where that is asked for, what happens besides. */
+export type Read =
+  | { readonly _tag: "Heard"; readonly heard: Heard; readonly missed: number }
+  | { readonly _tag: "Missed"; readonly origin: Origin; readonly count: number }
+  | { readonly _tag: "Gone"; readonly origin: Origin }
+
+export interface Options {
+  readonly interest: Interest
+  readonly allow: Allow | undefined
+  /** Whether it is told what is no longer retained, what was missed, and who is gone, as well. */
+  readonly events: boolean
+  readonly take: (bytes: number) => boolean
+  readonly give: (bytes: number) => void
+}
+
+const sizeOf = (item: Item): number => "gone" in item ? 64 : bytesOf(item.heard)
+
+const keyOf = (item: Item): string => {
+  const { epoch, from, topic } = "gone" in item ? item.gone : item.heard.origin
+  return `${from.publicKey} ${epoch} ${topic} ${"gone" in item ? "" : item.heard.key ?? ""}`
+}
+
+const add = (all: Map<Origin, number>, origin: Origin, count: number): void => {
+  all.set(origin, (all.get(origin) ?? 0) + count)
+}
+
+const taken = (all: Map<Origin, number>, origin: Origin): number => {
+  if (all.size === 0) return 0
+  const count = all.get(origin) ?? 0
+  all.delete(origin)
+  return count
+}
+
+export class Subscription implements Listener {
+  readonly interest: Interest
+  readonly allow: Allow | undefined
+  readonly #events: boolean
+  readonly #outlet: Outlet<Item>
+  /** What was missed before all that waits, and behind it. */
+  readonly #before = new Map<Origin, number>()
+  readonly #behind = new Map<Origin, number>()
+  #offered: Item | undefined
+  /** The greatest number of a value that it was given. */
+  readonly #seen = new WeakMap<Origin, number>()
+  #resume: (() => void) | undefined
+  unanswered = 0
+  isClosed = false
+  /** Why nothing more comes. */
+  failure: NodeClosedError | undefined
+
+  constructor({ allow, events, give, interest, take }: Options) {
+    this.interest = interest
+    this.allow = allow
+    this.#events = events
+    this.#outlet = new Outlet<Item>({
+      mode: interest.mode === "latest" ? "latest" : "buffer",
+      size: interest.size,
+      drop: interest.mode === "lossless" ? "newest" : interest.drop,
+      bytesOf: sizeOf,
+      keyOf,
+      take,
+      give,
+      onDrop: (item) => this.#dropped(item)
+    })
+  }
+
+  get hasRoom(): boolean {
+    return this.interest.mode !== "lossless" || this.#outlet.length < this.interest.size
+  }
+
+  // --- what is heard ---------------------------------------------------------------------------------------------------
+
+  hear(heard: Heard): void {
+    if (this.isClosed) return void heard.answer?.("back")
+    const { answer, body, origin, retained, seq } = heard
+    if (answer !== undefined) this.unanswered++
+    else {
+      const seen = this.#seen.get(origin) ?? 0
+      // Retained values come again with each stream of their publisher: those that are new here are given.
+      if (retained && seq <= seen) return
+      if (seq > seen) this.#seen.set(origin, seq)
+      if (body === undefined && !this.#events) return
+    }
+    this.#offer({ heard, missed: answer === undefined ? taken(this.#behind, origin) : 0 })
+  }
+
+  #offer(item: Item): void {
+    this.#offered = item
+    this.#outlet.offer(item)
+    this.#offered = undefined
+    this.#wake()
+  }
+
+  miss(origin: Origin, count: number): void {
+    if (this.isClosed) return
+    add(this.#behind, origin, count)
+    if (this.#events) this.#wake()
+  }
+
+  begin(): void {}
+
+  whole(): void {}
+
+  gone(origin: Origin): void {
+    if (this.#events && !this.isClosed) this.#offer({ gone: origin })
+  }
+
+  #dropped(item: Item): void {
+    if ("gone" in item) return
+    const { heard, missed } = item
+    const { answer, origin, retained, seq } = heard
+    if (answer !== undefined) return this.#answer(heard, "back")
+    if (this.interest.mode === "lossless") origin.took(seq)
+    const count = missed + (retained ? 0 : 1)
+    if (count > 0) add(item === this.#offered ? this.#behind : this.#before, origin, count)
+  }
+
+  #answer({ answer }: Heard, how: "done" | "back"): void {
+    this.unanswered--
+    answer!(how)
+  }
+
+  #wake(): void {
+    const resume = this.#resume
+    this.#resume = undefined
+    resume?.()
+  }
+
+  // --- what is read ----------------------------------------------------------------------------------------------------
+
+  /** The next, which counts as taken. */
+  read(): Read | undefined {
+    if (this.#events && this.#before.size > 0) return this.#missing(this.#before)
+    const item = this.#outlet.take()
+    if (item === undefined) return this.#events && this.#behind.size > 0 ? this.#missing(this.#behind) : undefined
+    if ("gone" in item) return { _tag: "Gone", origin: item.gone }
+    const { heard, missed } = item
+    const { answer, origin, retained, seq } = heard
+    if (answer === undefined && this.interest.mode === "lossless" && !retained) origin.took(seq)
+    return { _tag: "Heard", heard, missed: missed + taken(this.#before, origin) }
+  }
+
+  #missing(all: Map<Origin, number>): Read | undefined {
+    for (const [origin, count] of all) {
+      all.delete(origin)
+      return { _tag: "Missed", origin, count }
+    }
+    return undefined
+  }
+
+  /** Says once that a delivery is done with, or that it is not. */
+  answering(heard: Heard): (how: "done" | "back") => void {
+    let isAnswered = false
+    return (how) => {
+      if (isAnswered) return
+      isAnswered = true
+      this.#answer(heard, how)
+    }
+  }
+
+  /** Waits until there is something to read. */
+  get readable(): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      if (this.#outlet.length > 0 || this.isClosed || this.failure !== undefined) return resume(Effect.void)
+      if (this.#events && (this.#before.size > 0 || this.#behind.size > 0)) return resume(Effect.void)
+      this.#resume = () => resume(Effect.void)
+      return Effect.sync(() => {
+        this.#resume = undefined
+      })
+    })
+  }
+
+  /** The node is closed. */
+  fail(error: NodeClosedError): void {
+    this.failure = error
+    this.#wake()
+  }
+
+  /** What was not read goes to others, where it was handed to it alone. */
+  close(): void {
+    this.isClosed = true
+    for (let item = this.#outlet.take(); item !== undefined; item = this.#outlet.take()) {
+      if ("gone" in item) continue
+      const { heard } = item
+      if (heard.answer !== undefined) this.#answer(heard, "back")
+      else if (this.interest.mode === "lossless" && !heard.retained) heard.origin.took(heard.seq)
+    }
+    this.#before.clear()
+    this.#behind.clear()
+    this.#wake()
+  }
+}
+
+/** So many are read at once where that is no harm. */
+const atOnce = 64
+
+/** What a stream makes of what is read. */
+export interface Reading<A, E, R> {
+  /** Gives nothing for what is left out. */
+  readonly make: (read: Read, subscription: Subscription) => Effect.Effect<A | undefined, E, R>
+  /** More is asked for: what was given before is done with. */
+  readonly asked: () => void
+  /** Nothing more is asked for. */
+  readonly left: () => void
+}
+
+/** Reads a subscription for as long as the stream runs. */
+export const stream = <A, E, R, E2>(
+  subscribe: Effect.Effect<Subscription, E2, Scope.Scope>,
+  { asked, left, make }: Reading<A, E, R>
+): Stream.Stream<A, E | E2 | NodeClosedError, R> =>
+  Stream.unwrap(Effect.map(subscribe, (subscription) => {
+    const { group, mode } = subscription.interest
+    // What is read is old at once, where the newest is wanted; and is done with when the next is asked for.
+    const most = group === undefined && mode === "buffer" ? atOnce : 1
+    const batch = (first: Read): Effect.Effect<Array<A>, E, R> =>
+      Effect.gen(function*() {
+        const all: Array<A> = []
+        for (let next: Read | undefined = first; next !== undefined; next = subscription.read()) {
+          const made: A | undefined = yield* make(next, subscription)
+          if (made !== undefined) all.push(made)
+          if (all.length >= most) break
+        }
+        return all
+      })
+    const next: Pull.Pull<readonly [A, ...Array<A>], E | NodeClosedError, void, R> = Effect.suspend(() => {
+      const first = subscription.read()
+      if (first !== undefined) {
+        return Effect.flatMap(batch(first), (all) => all.length > 0 ? Effect.succeed(all as [A, ...Array<A>]) : next)
+      }
+      if (subscription.failure !== undefined) return Effect.fail(subscription.failure)
+      return subscription.isClosed ? Cause.done() : Effect.andThen(subscription.readable, next)
+    })
+    const pull = Effect.suspend(() => {
+      asked()
+      return next
+    })
+    return Stream.ensuring(Stream.fromPull(Effect.succeed(pull)), Effect.sync(left))
+  }))

@@ -1,0 +1,285 @@
+/**
+ * The topics of a node: what it publishes, and what it subscribes to. One for each node, over its sessions and over what it and its peers offer.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Scope from "effect/Scope"
+import type { Allow } from "../../Allow.ts"
+import { Crypto } from "../../Crypto.ts"
+import { NodeClosedError } from "../../FunctionError.ts"
+import { NodeConfig } from "../../NodeOptions.ts"
+import * as Offer from "../../Offer.ts"
+import type { Interest } from "../../Offer.ts"
+import { type Peer, Peers } from "../../Peers.ts"
+import * as Topic from "../../Topic.ts"
+import { Trust } from "../../Trust.ts"
+import * as Seldom from "../base/seldom.ts"
+import type { Own } from "../offers/own.ts"
+import { SessionInside } from "../session/sessions.ts"
+import { Hearing } from "./hearing.ts"
+import type { Listener } from "./listener.ts"
+import { Memory } from "./memory.ts"
+import { type Publication, Publishing } from "./publishing.ts"
+import { maxPayload } from "./records.ts"
+import { type Options as RowsOptions, Rows } from "./rows.ts"
+import { bytesOf } from "./said.ts"
+import { Subscription } from "./subscription.ts"
+
+/** Whom a publication waits for, and how long. */
+export interface Waits {
+  readonly for: "*" | string | ReadonlyArray<string>
+  readonly within: Duration.Input
+}
+
+/** What a subscription asks for; what is left out is as the protocol has it. */
+export interface Asked {
+  readonly topic: string
+  readonly contract: string | undefined
+  readonly mode?: Interest["mode"] | undefined
+  readonly size?: number | undefined
+  readonly drop?: Interest["drop"] | undefined
+  readonly retained?: boolean | undefined
+  readonly group?: string | undefined
+  readonly allow?: Allow | undefined
+}
+
+export type PublishError =
+  | Topic.TopicFullError
+  | Topic.TopicTooLargeError
+  | Topic.TopicLimitError
+  | Topic.InvalidPublicationError
+  | NodeClosedError
+
+const interestOf = (id: number, { allow: _allow, ...asked }: Asked): Interest => {
+  const given = Object.entries(asked).filter(([, value]) => value !== undefined)
+  return Offer.interest({ ...Object.fromEntries(given) as Omit<Offer.InterestInput, "id">, id })
+}
+
+const isWaitedFor = ({ for: target }: Waits): (peer: Peer) => boolean =>
+  target === "*" ? () => true : ({ name }) => target === name || Array.isArray(target) && target.includes(name)
+
+const fullOf = (topic: string, full: ReadonlyArray<string>) => new Topic.TopicFullError({ topic, waitedFor: [...full] })
+
+export class Topics {
+  readonly publishing: Publishing
+  readonly hearing: Hearing
+  /** What waits for peers, and in subscriptions. */
+  readonly waiting: Memory
+  readonly #rows: Memory
+  readonly #clock: Clock.Clock
+  readonly #closed: NodeClosedError
+  readonly #open = new Set<Subscription>()
+  #isClosed = false
+
+  constructor(parts: {
+    readonly publishing: Publishing
+    readonly hearing: Hearing
+    readonly waiting: Memory
+    readonly rows: Memory
+    readonly clock: Clock.Clock
+    readonly closed: NodeClosedError
+  }) {
+    this.publishing = parts.publishing
+    this.hearing = parts.hearing
+    this.waiting = parts.waiting
+    this.#rows = parts.rows
+    this.#clock = parts.clock
+    this.#closed = parts.closed
+  }
+
+  // --- publishing ------------------------------------------------------------------------------------------------------
+
+  /** Where it is known what peers subscribe to it is one step. */
+  publish(publication: Publication, waits: Waits | undefined): Effect.Effect<void, PublishError> {
+    if (this.publishing.isAwake) return this.#publish(publication, waits)
+    return Effect.andThen(this.publishing.wake, Effect.suspend(() => this.#publish(publication, waits)))
+  }
+
+  #publish(publication: Publication, waits: Waits | undefined): Effect.Effect<void, PublishError> {
+    if (this.#isClosed) return Effect.fail(this.#closed)
+    const { body, contract, key, payload, topic: name } = publication
+    if (body.length > maxPayload) return Effect.fail(new Topic.TopicTooLargeError({ topic: name, limit: maxPayload }))
+    const { publishing } = this
+    const topic = publishing.topic(name, contract, publication)
+    if (topic === "full") return Effect.fail(new Topic.TopicLimitError({ topic: name, limit: "topics" }))
+    if (topic === "contract") {
+      return Effect.fail(
+        new Topic.InvalidPublicationError({ topic: name, issue: "this node publishes it by another contract" })
+      )
+    }
+    const full = publishing.full(topic, bytesOf({ body, key }), waits === undefined ? undefined : isWaitedFor(waits))
+    if (full.length > 0) {
+      return waits === undefined
+        ? Effect.fail(fullOf(name, full))
+        : this.#publishWhenThereIsRoom(publication, waits, full)
+    }
+    publishing.say(topic, this.#clock.currentTimeMillisUnsafe(), key, body, payload)
+    return Effect.void
+  }
+
+  #publishWhenThereIsRoom(
+    publication: Publication,
+    waits: Waits,
+    full: ReadonlyArray<string>
+  ): Effect.Effect<void, PublishError> {
+    const { body, contract, key, topic: name } = publication
+    const bytes = bytesOf({ body, key })
+    let last = full
+    const hasRoom = Effect.suspend((): Effect.Effect<void> => {
+      const topic = this.publishing.topic(name, contract, {})
+      // Why there is none any more is found where it is published.
+      if (typeof topic === "string" || this.#isClosed) return Effect.void
+      last = this.publishing.full(topic, bytes, isWaitedFor(waits))
+      return last.length === 0 ? Effect.void : Effect.andThen(this.publishing.room, hasRoom)
+    })
+    return Effect.timeoutOrElse(
+      // In the step in which there is room.
+      Effect.andThen(hasRoom, Effect.suspend(() => this.#publish(publication, undefined))),
+      { duration: waits.within, orElse: () => Effect.fail(fullOf(name, last)) }
+    )
+  }
+
+  /** Has what is retained of a key go. */
+  retract(name: string, contract: string | undefined, key: string): Effect.Effect<void, NodeClosedError> {
+    return Effect.suspend(() => {
+      if (this.#isClosed) return Effect.fail(this.#closed)
+      const topic = this.publishing.topic(name, contract, {})
+      if (typeof topic !== "string") this.publishing.retract(topic, key, this.#clock.currentTimeMillisUnsafe())
+      return Effect.void
+    })
+  }
+
+  // --- subscribing -----------------------------------------------------------------------------------------------------
+
+  /** A subscription, until the scope closes. */
+  subscribe(
+    asked: Asked,
+    events: boolean
+  ): Effect.Effect<Subscription, Topic.TopicLimitError | NodeClosedError, Scope.Scope> {
+    return this.#listen((id) => {
+      const owner = `subscription ${id}`
+      return new Subscription({
+        interest: interestOf(id, asked),
+        allow: asked.allow,
+        events,
+        take: (bytes) => this.waiting.take(owner, bytes),
+        give: (bytes) => this.waiting.give(owner, bytes)
+      })
+    }, asked.topic)
+  }
+
+  /** Holds last values, until the scope closes. */
+  table(
+    asked: Asked,
+    options: Pick<RowsOptions, "full" | "put" | "remove">
+  ): Effect.Effect<Rows, Topic.TopicLimitError | NodeClosedError, Scope.Scope> {
+    return this.#listen((id) =>
+      new Rows({
+        ...options,
+        interest: interestOf(id, asked),
+        allow: asked.allow,
+        take: (owner, bytes) => this.#rows.take(owner, bytes),
+        give: (owner, bytes) => this.#rows.give(owner, bytes)
+      }), asked.topic)
+  }
+
+  #listen<L extends Listener & { readonly close: () => void }>(
+    make: (id: number) => L,
+    topic: string
+  ): Effect.Effect<L, Topic.TopicLimitError | NodeClosedError, Scope.Scope> {
+    return Effect.acquireRelease(
+      Effect.suspend((): Effect.Effect<L, Topic.TopicLimitError | NodeClosedError> => {
+        if (this.#isClosed) return Effect.fail(this.#closed)
+        if (!this.hearing.hasRoom) return Effect.fail(new Topic.TopicLimitError({ topic, limit: "subscriptions" }))
+        const listener = make(this.hearing.nextId())
+        this.hearing.listen(listener)
+        this.publishing.listen(listener)
+        if (listener instanceof Subscription) this.#open.add(listener)
+        return Effect.succeed(listener)
+      }),
+      (listener) =>
+        Effect.sync(() => {
+          if (listener instanceof Subscription) this.#open.delete(listener)
+          listener.close()
+          this.hearing.unlisten(listener)
+          this.publishing.unlisten(listener)
+        })
+    )
+  }
+
+  get close(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.#isClosed = true
+      for (const subscription of this.#open) subscription.fail(this.#closed)
+      return this.publishing.close
+    })
+  }
+}
+
+/** The topics of each node, by its services. */
+export const topicsOf = new WeakMap<object, Topics>()
+
+const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
+
+/** Until the scope closes. */
+export const make = (own: Own) =>
+  Effect.gen(function*() {
+    const { identity, limits, name } = yield* NodeConfig
+    const { handlers, openUnasked } = yield* SessionInside
+    const peers = yield* Peers
+    const trust = yield* Trust
+    const crypto = yield* Crypto
+    const clock = yield* Clock.Clock
+    const scope = yield* Effect.scope
+    const runFork = Effect.runForkWith(yield* Effect.context<never>())
+    const fork = (effect: Effect.Effect<void>) => Fiber.runIn(runFork(effect), scope)
+    const lines = Seldom.lines(clock)
+    // Drawn when it is needed, and nothing runs before: most nodes have no topics.
+    let run: string | undefined
+    let epochs = 0
+    const used = Latch.makeUnsafe(false)
+    const start = () => void used.openUnsafe()
+    const hearing = new Hearing({ peers, trust, clock, lines, limits, fork, start, changed: () => own.changed() })
+    const waiting = new Memory(limits.topicMemory)
+    const publishing = new Publishing({
+      self: { name, publicKey: identity.publicKey },
+      peers,
+      trust,
+      open: openUnasked,
+      clock,
+      lines,
+      waiting,
+      retaining: new Memory(limits.topicRetained),
+      limits,
+      start,
+      epoch: () => (run ??= hex(crypto.randomBytes(5))) + (epochs++ % 0x100_0000).toString(16).padStart(6, "0"),
+      fork,
+      scope
+    })
+    const topics = new Topics({
+      publishing,
+      hearing,
+      waiting,
+      rows: new Memory(limits.topicRetained),
+      clock,
+      closed: new NodeClosedError({ node: name })
+    })
+    yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        const offs = [
+          handlers.add({ protocol: "topic", name: "" }, hearing.onOpen),
+          own.subscribes(() => hearing.interests)
+        ]
+        return () => offs.forEach((off) => off())
+      }),
+      (off) => Effect.sync(off)
+    )
+    for (const effect of [hearing.run, publishing.looking, publishing.expiring]) {
+      yield* Effect.forkScoped(Effect.andThen(used.await, effect))
+    }
+    yield* Effect.addFinalizer(() => topics.close)
+    return topics
+  })

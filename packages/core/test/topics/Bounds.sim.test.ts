@@ -1,0 +1,248 @@
+/** What bounds topics, and who may publish and subscribe. */
+import { assert, describe, it } from "@effect/vitest"
+import { Allow, AllowListTrust, Identity, type Rights, TofuTrust, Topic } from "@pnet/core"
+import { failureOf, quietly } from "@pnet/lab/worlds/sessionWorld"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
+import { SimNetwork } from "@pnet/testing"
+import { Effect, Layer, Logger, Schema, Scope, Stream } from "effect"
+import { topicsOf } from "../../src/internal/topics/topics.ts"
+import { collect, Readings, start, type Started } from "./topicWorld.ts"
+
+const Big = Topic.bytes("big")
+const Kept = Topic.bytes("kept", { key: (bytes) => String(bytes[0]), retain: { keys: 65_536, bytes: 1_000_000 } })
+const kilo = (first = 0) => Uint8Array.from({ length: 1_000 }, (_, i) => i === 0 ? first : 1)
+
+const waiting = ({ node }: Started) => topicsOf.get(node.streams)!.waiting
+
+const two = (options: Parameters<typeof start>[2] = {}) =>
+  Effect.gen(function*() {
+    const network = yield* SimNetwork.make()
+    const alice = yield* start(network, "alice", options)
+    const bob = yield* start(network, "bob", options)
+    yield* alice.node.awaitPeers(["bob"])
+    return { network, alice, bob }
+  })
+
+/** Lines of the log. */
+const logging = () => {
+  const lines: Array<string> = []
+  return { lines, logger: Logger.layer([Logger.make(({ message }) => void lines.push(String(message)))]) }
+}
+
+describe("bounds of topics", () => {
+  it.effect("limits.topics: a topic of which nothing is held gives way to another, and one of which something is does not", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* two({ limits: { topics: 3 } })
+      const heard = yield* collect(bob.node.subscribe(">"))
+      yield* Effect.sleep("1 second")
+      for (let i = 0; i < 20; i++) {
+        yield* alice.node.publish(`news.${i}`, i)
+        yield* Effect.sleep("10 millis")
+      }
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(heard.map(({ value }) => value), Array.from({ length: 20 }, (_, i) => i))
+      for (let i = 0; i < 3; i++) yield* alice.node.publish(`kept.${i}`, i, { retain: true })
+      const error = yield* failureOf(alice.node.publish("one more", 1))
+      assert.strictEqual(error._tag, "InvalidPublicationError")
+      assert.deepInclude(yield* failureOf(alice.node.publish("more", 1)), { _tag: "TopicLimitError", limit: "topics" })
+      yield* alice.node.retract("kept.1")
+      yield* alice.node.publish("more", 1)
+    })))
+
+  it.effect("limits.subscriptions: one more fails, and there is room again when one ends", () =>
+    quietly(Effect.gen(function*() {
+      const { alice } = yield* two({ limits: { subscriptions: 2 } })
+      const scope = yield* Scope.make()
+      yield* Scope.provide(collect(alice.node.subscribe("a")), scope)
+      yield* Scope.provide(alice.node.table("b"), scope)
+      const error = yield* failureOf(Stream.runDrain(alice.node.subscribe("c")))
+      assert.deepInclude(error, { _tag: "TopicLimitError", limit: "subscriptions" })
+      yield* Scope.close(scope, yield* Effect.exit(Effect.void))
+      yield* collect(alice.node.subscribe("c"))
+    })))
+
+  it.effect("limits.topicMemory: what waits for one peer takes a quarter of it, and for nobody more than all of it", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const limits = { topicMemory: 400_000 }
+      const alice = yield* start(network, "alice", { limits })
+      const slow: Array<Started> = []
+      for (let i = 0; i < 6; i++) slow.push(yield* start(network, `slow-${i}`))
+      yield* alice.node.awaitPeers({ where: () => true }, { atLeast: 6 })
+      for (const { node } of slow) yield* collect(node.subscribe(Big, { size: 65_536 }))
+      yield* Effect.sleep("1 second")
+      for (const { process } of slow.slice(0, 1)) yield* process.pause
+      let most = 0
+      const flood = (times: number) =>
+        Effect.gen(function*() {
+          for (let i = 0; i < times; i++) {
+            yield* alice.node.publish(Big, kilo())
+            most = Math.max(most, waiting(alice).held)
+            if (i % 20 === 0) yield* Effect.sleep("1 milli")
+          }
+        })
+      yield* flood(2_000)
+      assert.isAtMost(most, 100_000)
+      assert.isAbove(most, 90_000)
+      for (const { process } of slow.slice(1)) yield* process.pause
+      yield* flood(2_000)
+      assert.isAtMost(most, 400_000)
+      assert.isAbove(most, 390_000)
+      for (const { process } of slow) yield* process.resume
+      yield* Effect.sleep("30 seconds")
+      assert.strictEqual(waiting(alice).held, 0)
+    })))
+
+  it.effect("limits.topicRetained: a value beyond it is not retained, here or in a table", () =>
+    quietly(Effect.gen(function*() {
+      const { lines, logger } = logging()
+      const network = yield* SimNetwork.make()
+      // A quarter of it is one topic's, and one peer's.
+      const alice = yield* start(network, "alice", { limits: { topicRetained: 80_000 } }, { logger })
+      const bob = yield* start(network, "bob", { limits: { topicRetained: 40_000 } }, { logger })
+      yield* alice.node.awaitPeers(["bob"])
+      const table = yield* bob.node.table(Kept)
+      yield* Effect.sleep("1 second")
+      for (let i = 0; i < 40; i++) yield* alice.node.publish(Kept, kilo(i))
+      yield* Effect.sleep("1 second")
+      assert.isAtMost(table.value.size, 10)
+      assert.isAbove(table.value.size, 7)
+      assert.include(lines.join("\n"), "limits.topicRetained is reached")
+      const late = yield* start(network, "late")
+      const heard = yield* collect(late.node.subscribe(Kept))
+      yield* Effect.sleep("5 seconds")
+      assert.isAtMost(heard.length, 20)
+      assert.isAbove(heard.length, 15)
+    })))
+
+  it.effect("limits.topicDeliveries: of a group so many wait, and more is not published to anybody", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* two({ limits: { topicDeliveries: 5 } })
+      const all = yield* collect(bob.node.subscribe("mail"))
+      yield* collect(bob.node.subscribe("mail", { group: "mailers", acknowledge: "manual" }))
+      yield* Effect.sleep("1 second")
+      for (let i = 0; i < 5; i++) yield* alice.node.publish("mail", i)
+      assert.deepInclude(yield* failureOf(alice.node.publish("mail", 5)), {
+        _tag: "TopicFullError",
+        waitedFor: ["mailers"]
+      })
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(all.length, 5)
+    })))
+
+  it.effect("limits.topicRate: of a peer so many records a second are read, and the rest when that is over", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice")
+      const bob = yield* start(network, "bob", { limits: { topicRate: 10 } })
+      yield* alice.node.awaitPeers(["bob"])
+      const heard = yield* collect(bob.node.subscribe("news"))
+      yield* Effect.sleep("2 seconds")
+      for (let i = 0; i < 50; i++) yield* alice.node.publish("news", i)
+      yield* Effect.sleep("2500 millis")
+      assert.isAtMost(heard.length, 30)
+      assert.isAbove(heard.length, 10)
+      yield* Effect.sleep("5 seconds")
+      assert.strictEqual(heard.length, 50)
+    })))
+})
+
+describe("who may", () => {
+  it.effect("subscribe: those to whom the publisher's policy grants it, which by trust on first use alone is nobody", () =>
+    quietly(Effect.gen(function*() {
+      const { lines, logger } = logging()
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice", {}, { trust: TofuTrust.layer().pipe(Layer.provide(logger)), logger })
+      const bob = yield* start(network, "bob")
+      yield* alice.node.awaitPeers(["bob"])
+      const heard = yield* collect(bob.node.subscribe("news"))
+      yield* Effect.sleep("1 second")
+      yield* alice.node.publish("news", 1)
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(heard, [])
+      assert.include(lines.join("\n"), `"bob"`)
+      assert.match(lines.join("\n"), /does not grant/)
+    })))
+
+  it.effect("subscribe, and publish, by an allow list, which may change", () =>
+    quietly(
+      Effect.gen(function*() {
+        const network = yield* SimNetwork.make()
+        const [a, b] = yield* Effect.all([Identity.generate, Identity.generate])
+        const list = (rights: Rights.Input) =>
+          AllowListTrust.layer([
+            ["alice", a.publicKey, rights],
+            ["bob", b.publicKey, { subscribes: ["build.*"] }]
+          ])
+        const alice = yield* start(network, "alice", { identity: a }, { trust: list({}) as never })
+        const bob = yield* start(network, "bob", { identity: b }, {
+          trust: list({ publishes: ["build.1", "news"] }) as never
+        })
+        yield* alice.node.awaitPeers(["bob"])
+        const heard = yield* collect(bob.node.subscribe("build.>"))
+        const news = yield* collect(bob.node.subscribe("news"))
+        yield* Effect.sleep("1 second")
+        for (const topic of ["build.1", "build.2", "news"]) yield* alice.node.publish(topic, topic)
+        yield* Effect.sleep("1 second")
+        // It may publish build.1 alone of what it is asked for, and news is not granted to bob.
+        assert.deepStrictEqual(heard.map(({ value }) => value), ["build.1"])
+        assert.deepStrictEqual(news, [])
+      }).pipe(Effect.provide(NodeCrypto.layer))
+    ))
+
+  it.effect("by topic: publishers say who may subscribe, subscriptions who may publish", () =>
+    quietly(Effect.gen(function*() {
+      const { lines, logger } = logging()
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice", {}, { logger })
+      const bob = yield* start(network, "bob", {}, { logger })
+      const carol = yield* start(network, "carol", {}, { logger })
+      yield* alice.node.awaitPeers(["bob", "carol"])
+      const ofBob = yield* collect(bob.node.subscribe(Readings))
+      const ofCarol = yield* collect(carol.node.subscribe(Readings))
+      yield* Effect.sleep("1 second")
+      yield* alice.node.publish(Readings, { sensor: "a", value: 1 }, { allow: Allow.names("bob") })
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual([ofBob.length, ofCarol.length], [1, 0])
+      yield* alice.node.publish(Readings, { sensor: "a", value: 2 }, {
+        allow: ({ name }) => Effect.succeed(name === "carol")
+      })
+      yield* Effect.sleep("1 second")
+      yield* alice.node.publish(Readings, { sensor: "a", value: 3 })
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(ofBob.at(-1)!.value.value, 1)
+      // What was retained before, too: it may subscribe now.
+      assert.deepStrictEqual(ofCarol.map(({ value }) => value.value), [1, 2, 3])
+      yield* alice.node.publish("other", 1, {
+        allow: () => {
+          throw new Error("broken")
+        }
+      })
+      const other = yield* collect(bob.node.subscribe("other"))
+      yield* Effect.sleep("1 second")
+      yield* alice.node.publish("other", 2)
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(other, [])
+      assert.include(lines.join("\n"), "could not be decided")
+      assert.include(lines.join("\n"), "does not let this node subscribe")
+    })))
+
+  it.effect("is told who subscribes, or publishes, by another Schema", () =>
+    quietly(Effect.gen(function*() {
+      const { lines, logger } = logging()
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice", {}, { logger })
+      const bob = yield* start(network, "bob", {}, { logger })
+      yield* alice.node.awaitPeers(["bob"])
+      const Others = Topic.make("readings", { payload: Schema.String })
+      const heard = yield* collect(bob.node.subscribe(Others))
+      const json = yield* collect(bob.node.subscribe("readings"))
+      yield* Effect.sleep("1 second")
+      yield* alice.node.publish(Readings, { sensor: "a", value: 1 })
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(heard, [])
+      assert.deepStrictEqual(json.map(({ value }) => value), [{ sensor: "a", value: 1 }])
+      assert.include(lines.join("\n"), "by another contract")
+      assert.deepInclude(yield* failureOf(alice.node.publish(Others, "a")), { _tag: "InvalidPublicationError" })
+    })))
+})

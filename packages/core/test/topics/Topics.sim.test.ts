@@ -1,0 +1,218 @@
+/** Topics between nodes: who gets what, in which order, and what is known of what was missed. */
+import { assert, describe, it } from "@effect/vitest"
+import { quietly } from "@pnet/lab/worlds/sessionWorld"
+import { SimNetwork } from "@pnet/testing"
+import { Effect, Stream } from "effect"
+import { collect, Readings, start } from "./topicWorld.ts"
+
+describe("a topic", () => {
+  it.effect("gives what is published to whoever subscribes, in order, and to nobody else", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice")
+      const bob = yield* start(network, "bob")
+      const carol = yield* start(network, "carol")
+      yield* alice.node.awaitPeers(["bob", "carol"])
+      const heard = yield* collect(bob.node.subscribe(Readings))
+      yield* Effect.sleep("1 second")
+      for (let i = 0; i < 10; i++) yield* alice.node.publish(Readings, { sensor: "a", value: i })
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(heard.map(({ value }) => value.value), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+      assert.deepStrictEqual(heard.map(({ missed, seq }) => [missed, seq]), heard.map((_, i) => [0, i + 1]))
+      assert.strictEqual(heard[0]!.from.name, "alice")
+      assert.strictEqual(heard[0]!.key, "a")
+      assert.strictEqual((yield* carol.node.sessions.all).length, 1)
+    })))
+
+  it.effect("tells who comes later the last value of each key, and then what comes", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice")
+      const bob = yield* start(network, "bob")
+      yield* alice.node.awaitPeers(["bob"])
+      yield* alice.node.publish(Readings, { sensor: "a", value: 1 })
+      yield* alice.node.publish(Readings, { sensor: "b", value: 2 })
+      yield* alice.node.publish(Readings, { sensor: "a", value: 3 })
+      const heard = yield* collect(bob.node.subscribe(Readings))
+      const table = yield* bob.node.table(Readings)
+      yield* Effect.sleep("1 second")
+      yield* alice.node.publish(Readings, { sensor: "c", value: 4 })
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(heard.map(({ retained, value }) => [value.sensor, value.value, retained]).sort(), [
+        ["a", 3, true],
+        ["b", 2, true],
+        ["c", 4, false]
+      ])
+      assert.deepStrictEqual(table.value.rows.map(({ key, value }) => [key, value.value]).sort(), [
+        ["a", 3],
+        ["b", 2],
+        ["c", 4]
+      ])
+      yield* alice.node.retract(Readings, "b")
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(table.value.rows.map(({ key }) => key).sort(), ["a", "c"])
+      yield* alice.process.kill
+      yield* Effect.sleep("15 seconds")
+      assert.deepStrictEqual(table.value.rows, [])
+    })))
+
+  it.effect("is heard by subscriptions of its own node, too", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice")
+      yield* alice.node.publish(Readings, { sensor: "a", value: 1 })
+      const heard = yield* collect(alice.node.subscribe(Readings))
+      const table = yield* alice.node.table(Readings)
+      yield* alice.node.publish(Readings, { sensor: "a", value: 2 })
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(heard.map(({ from, retained, value }) => [from.name, value.value, retained]), [
+        ["alice", 1, true],
+        ["alice", 2, false]
+      ])
+      assert.deepStrictEqual(table.value.rows.map(({ value }) => value.value), [2])
+      yield* alice.node.retract(Readings, "a")
+      assert.deepStrictEqual(table.value.rows, [])
+    })))
+
+  it.effect("of a plain name is JSON, and a pattern means several", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice")
+      const bob = yield* start(network, "bob")
+      yield* alice.node.awaitPeers(["bob"])
+      const failed = yield* collect(bob.node.subscribe("build.*.failed"))
+      const all = yield* collect(bob.node.subscribe("build.>"))
+      const bytes = yield* collect(bob.node.streams.subscribe("build.1.failed"))
+      yield* Effect.sleep("1 second")
+      yield* alice.node.publish("build.1.failed", { why: "tests" })
+      yield* alice.node.publish("build.2.passed", [1, null])
+      yield* alice.node.publish("other", 1)
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(failed.map(({ topic, value }) => [topic, value]), [["build.1.failed", { why: "tests" }]])
+      assert.deepStrictEqual(all.map(({ topic, value }) => [topic, value]), [
+        ["build.1.failed", { why: "tests" }],
+        ["build.2.passed", [1, null]]
+      ])
+      assert.deepStrictEqual(bytes.map(({ value }) => new TextDecoder().decode(value)), [`{"why":"tests"}`])
+    })))
+
+  it.effect("keeps the newest of each key for one that is slow, and says what it missed", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice")
+      const bob = yield* start(network, "bob")
+      yield* alice.node.awaitPeers(["bob"])
+      const slowly = <A, E>(stream: Stream.Stream<A, E>) => stream.pipe(Stream.tap(() => Effect.sleep("1 second")))
+      const latest = yield* collect(slowly(bob.node.subscribe(Readings, { mode: "latest" })))
+      const few = yield* collect(slowly(bob.node.subscribe(Readings, { size: 2 })))
+      const first = yield* collect(slowly(bob.node.subscribe(Readings, { size: 2, drop: "newest" })))
+      yield* Effect.sleep("1 second")
+      for (let i = 0; i < 100; i++) {
+        yield* alice.node.publish(Readings, { sensor: i % 2 === 0 ? "a" : "b", value: i })
+        yield* Effect.sleep("10 millis")
+      }
+      yield* Effect.sleep("100 seconds")
+      yield* alice.node.publish(Readings, { sensor: "c", value: 100 })
+      yield* Effect.sleep("10 seconds")
+      const sum = (all: ReadonlyArray<{ readonly missed: number }>) => all.reduce((sum, { missed }) => sum + missed, 0)
+      for (const all of [latest, few, first]) assert.strictEqual(all.length + sum(all), 101)
+      // By the keys' places in the queue.
+      assert.deepStrictEqual(latest.slice(-3, -1).map(({ value }) => value.value).sort(), [98, 99])
+      assert.deepStrictEqual(few.slice(-3).map(({ value }) => value.value), [98, 99, 100])
+    })))
+
+  it.effect("waits for those that are to lose nothing, where it is asked to, and for nobody else", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice")
+      const bob = yield* start(network, "bob")
+      const carol = yield* start(network, "carol")
+      yield* alice.node.awaitPeers(["bob", "carol"])
+      const slow = yield* collect(
+        bob.node.subscribe(Readings, { mode: "lossless", size: 4 }).pipe(Stream.tap(() => Effect.sleep("100 millis")))
+      )
+      const quick = yield* collect(carol.node.subscribe(Readings))
+      yield* Effect.sleep("1 second")
+      for (let i = 0; i < 50; i++) {
+        yield* alice.node.publish(Readings, { sensor: "a", value: i }, { wait: { for: "bob", within: "1 second" } })
+      }
+      yield* Effect.sleep("10 seconds")
+      assert.deepStrictEqual(slow.map(({ value }) => value.value), Array.from({ length: 50 }, (_, i) => i))
+      assert.deepStrictEqual(quick.map(({ value }) => value.value), Array.from({ length: 50 }, (_, i) => i))
+      yield* bob.process.pause
+      const sent = yield* Effect.exit(Effect.forEach(
+        Array.from({ length: 10 }, (_, i) => i),
+        (i) => alice.node.publish(Readings, { sensor: "b", value: i }, { wait: { for: ["bob"], within: "1 second" } })
+      ))
+      assert.include(String(sent), "TopicFullError")
+      for (let i = 0; i < 5; i++) yield* alice.node.publish(Readings, { sensor: "c", value: i })
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(quick.slice(50).map(({ value }) => value.sensor).join(""), "bbbbccccc")
+      yield* bob.process.resume
+      yield* Effect.sleep("10 seconds")
+      // The last value of what it missed comes, as it is retained.
+      assert.deepStrictEqual(
+        slow.slice(50).map(({ missed, retained, value }) => [value.sensor, retained, missed]),
+        [["b", false, 0], ["b", false, 0], ["b", false, 0], ["b", false, 0], ["c", true, 5]]
+      )
+      yield* alice.node.publish(Readings, { sensor: "d", value: 1 })
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(slow.slice(55).map(({ missed, value }) => [value.sensor, missed]), [["d", 0]])
+    })))
+
+  it.effect("tells who was away how much was missed", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice")
+      const bob = yield* start(network, "bob")
+      yield* alice.node.awaitPeers(["bob"])
+      const events = yield* collect(bob.node.watch("news"))
+      const heard = yield* collect(bob.node.subscribe("news"))
+      yield* Effect.sleep("1 second")
+      yield* alice.node.publish("news", 1)
+      yield* Effect.sleep("1 second")
+      yield* network.partition(alice.host, bob.host)
+      for (let i = 0; i < 7; i++) {
+        yield* alice.node.publish("news", i)
+        yield* Effect.sleep("5 seconds")
+      }
+      yield* network.heal()
+      yield* Effect.sleep("10 seconds")
+      yield* alice.node.publish("news", "back")
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(heard.map(({ missed, value }) => [value, missed]), [[1, 0], ["back", 7]])
+      assert.deepStrictEqual(events.map((event) => event._tag === "Missed" ? event.count : event._tag), [
+        "Published",
+        "Gone",
+        7,
+        "Published"
+      ])
+    })))
+
+  it.effect("is given to one of a group, and to another where that one is gone", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice")
+      const bob = yield* start(network, "bob")
+      const carol = yield* start(network, "carol")
+      yield* alice.node.awaitPeers(["bob", "carol"])
+      const work = <A, E>(stream: Stream.Stream<A, E>) => stream.pipe(Stream.tap(() => Effect.sleep("20 millis")))
+      const one = yield* collect(work(bob.node.subscribe("mail", { group: "mailers" })))
+      const other = yield* collect(work(carol.node.subscribe("mail", { group: "mailers" })))
+      const all = yield* collect(carol.node.subscribe("mail"))
+      yield* Effect.sleep("1 second")
+      for (let i = 0; i < 100; i++) {
+        yield* alice.node.publish("mail", i)
+        yield* Effect.sleep("10 millis")
+        if (i === 50) yield* bob.process.kill
+      }
+      yield* Effect.sleep("30 seconds")
+      assert.strictEqual(all.length, 100)
+      assert.isAbove(one.length, 15)
+      assert.isAbove(other.length, 60)
+      assert.deepStrictEqual(
+        [...new Set([...one, ...other].map(({ value }) => value as number))].sort((a, b) => a - b),
+        Array.from({ length: 100 }, (_, i) => i)
+      )
+    })))
+})
