@@ -28,6 +28,7 @@ import * as Command from "./Command.ts"
 import { CurrentDeadline } from "./Deadline.ts"
 import { DuplicateFunctionError, RunError } from "./FunctionError.ts"
 import { limiterOf, limiters } from "./internal/balance/limiter.ts"
+import * as AtOnce from "./internal/base/atOnce.ts"
 import * as Given from "./internal/base/given.ts"
 import * as Seldom from "./internal/base/seldom.ts"
 import { type Begin, beginning } from "./internal/call/begin.ts"
@@ -150,16 +151,6 @@ const running = (
   }
 }
 
-/** `Effect.matchEffect`, which is done where the effect is. */
-const settled = <A, E, A2, E2>(
-  effect: Effect.Effect<A, E>,
-  onSuccess: (value: A) => Effect.Effect<A2, E2>,
-  onFailure: (error: E) => Effect.Effect<A2, E2>
-): Effect.Effect<A2, E2> =>
-  Exit.isExit(effect) && Exit.isSuccess(effect)
-    ? onSuccess(effect.value as A)
-    : Effect.matchEffect(effect, { onSuccess, onFailure })
-
 /** What each node answers itself. */
 const builtIns: ReadonlySet<string> = new Set(["describe", "get_funcs", "get_peers"])
 
@@ -168,7 +159,7 @@ type Run = (call: Command.Call, ...args: ReadonlyArray<any>) => unknown
 const plain = (name: string, handler: Run, context: Context.Context<never>, lines: Seldom.Lines): Entry => {
   const run = running(name, context)
   const begin: Begin = (call, args) =>
-    settled(
+    AtOnce.match(
       run(call, () => handler(call, ...args)),
       (value): Effect.Effect<Schema.Json, RunError> => {
         const limit = resources.get(call.node)?.limit ?? Infinity
@@ -226,16 +217,16 @@ const checked = (command: Command.Any, handler: Run, context: Context.Context<ne
       })
     )
   const begin: Begin = (call, args) =>
-    settled(
+    AtOnce.match(
       decodeArgs(args.map(orNull)),
       (values) =>
-        settled(
+        AtOnce.match(
           decodeKwargs(call.kwargs),
           (kwargs) =>
-            settled(
+            AtOnce.match(
               run(call, () => handler(withKwargs(call, kwargs), ...values)),
               (value) =>
-                settled(encodeSuccess(value), Effect.succeed, notEncoded) as Effect.Effect<Schema.Json, RunError>,
+                AtOnce.match(encodeSuccess(value), Effect.succeed, notEncoded) as Effect.Effect<Schema.Json, RunError>,
               (error) => failed(error, encode)
             ),
           (error) => Effect.fail(invalid("kwargs", error))

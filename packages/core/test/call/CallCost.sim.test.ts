@@ -4,7 +4,7 @@ import { CommandNode } from "@pnet/core"
 import { type Node, startCommand, type Started } from "@pnet/lab/worlds/commandWorld"
 import { type Net, quietly } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
-import { Effect, Layer, Logger, Metric, Schema, type Tracer } from "effect"
+import { Effect, Layer, Logger, Metric, Option, Schema, type Tracer } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 
 class Echo extends RpcGroup.make(
@@ -108,5 +108,16 @@ describe("a span that nobody sees", () => {
       const { spans, target } = yield* world
       assert.strictEqual(yield* target.span(), "span")
       assert.deepStrictEqual(spans.map(({ kind, status }) => [kind, status._tag]), [["server", "Ended"]])
+    })))
+
+  it.effect("is not made for a call: what its handler does belongs to the span around the call", () =>
+    quietly(Effect.gen(function*() {
+      const { spans, target } = yield* world
+      const work = yield* Effect.withSpan(Effect.andThen(target.span(), Effect.currentSpan), "work")
+      const parent = Option.getOrThrow(spans[0]!.parent)
+      assert.deepStrictEqual([parent.traceId, parent.spanId], [work.traceId, work.spanId])
+      assert.strictEqual(spans[0]!.traceId, work.traceId)
+      yield* Effect.withSpan(Effect.withTracerEnabled(target.span(), false), "work")
+      assert.isTrue(Option.isNone(spans[1]!.parent))
     })))
 })

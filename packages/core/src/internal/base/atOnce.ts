@@ -23,3 +23,13 @@ export const valueOf = <A>(effect: Effect.Effect<A>): A | typeof unknown => {
   if (f !== undefined) return f()
   return Exit.isExit(effect) && Exit.isSuccess(effect) ? effect.value as A : unknown
 }
+
+/** `Effect.matchEffect`, which is done already where the effect is a success. */
+export const match = <A, E, R, A2, E2, R2>(
+  effect: Effect.Effect<A, E, R>,
+  onSuccess: (value: A) => Effect.Effect<A2, E2, R2>,
+  onFailure: (error: E) => Effect.Effect<A2, E2, R2>
+): Effect.Effect<A2, E2, R | R2> =>
+  Exit.isExit(effect) && Exit.isSuccess(effect)
+    ? onSuccess(effect.value as A)
+    : Effect.matchEffect(effect, { onSuccess, onFailure })

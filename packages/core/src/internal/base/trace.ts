@@ -1,5 +1,6 @@
 /** Spans across peers, as W3C's `traceparent` text. */
 import * as Context from "effect/Context"
+import type * as Fiber from "effect/Fiber"
 import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
 
@@ -24,3 +25,16 @@ export const fromTraceparent = (text: string | undefined): Tracer.ExternalSpan |
 /** Whether there is somebody who would see the spans that are made in a context: the tracer that stands in for one records nothing. */
 export const isWatched = (context: Context.Context<never>): boolean =>
   context.mapUnsafe.has(Tracer.TracerKey) && Context.get(context, References.TracerEnabled)
+
+/**
+ * Whether nobody would see a span that is made in a fiber now. Then it need not be made: whatever is inside of it is a part of the span around it as
+ * well.
+ */
+export const isUnseen = ({ cache }: Fiber.Fiber<any, any>): boolean =>
+  !cache.tracerEnabled ||
+  cache.tracer === undefined &&
+    (cache.span === undefined || !Context.get(cache.span.annotations, Tracer.DisablePropagation))
+
+/** The trace that a fiber's work is a part of, as it travels; `undefined` where there is none, or none is wanted. */
+export const traceOf = ({ cache }: Fiber.Fiber<any, any>): string | undefined =>
+  cache.span === undefined || !cache.tracerEnabled ? undefined : toTraceparent(cache.span)

@@ -2,6 +2,8 @@
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import type { Span } from "effect/Tracer"
 import type { Policy } from "../../Balance.ts"
 import type * as Command from "../../Command.ts"
@@ -19,7 +21,9 @@ import { Any, type Peer, type Peers, type Where } from "../../Peers.ts"
 import { StreamResetError } from "../../Sessions.ts"
 import type * as Sessions from "../../Sessions.ts"
 import { type Engines, Way } from "../balance/engines.ts"
-import { toTraceparent } from "../base/trace.ts"
+import * as AtOnce from "../base/atOnce.ts"
+import { isUnseen, toTraceparent, traceOf } from "../base/trace.ts"
+import { type KnownNow, knownNow } from "../peers/knownNow.ts"
 import * as Outcomes from "../peers/outcomes.ts"
 import { describe } from "../peers/targets.ts"
 import { isRefused, late, refusedRetries } from "../session/refused.ts"
@@ -39,6 +43,14 @@ interface Dependencies {
   readonly limit: number
   /** The engines of calls of one of several peers. */
   readonly engines: Engines
+  readonly knownNow: KnownNow
+}
+
+/** What a call says of its trace. */
+interface Trace {
+  /** Its span, where it has one. */
+  readonly span: Span | undefined
+  readonly parent: string | undefined
 }
 
 interface CallOptions {
@@ -84,7 +96,7 @@ class Call {
   readonly #name: string
   readonly #to: NodeName
   readonly #coder: Coder
-  readonly #span: Span
+  readonly #trace: Trace
   readonly #begun: number
   /** When its time is up, in monotonic milliseconds: its own, or that of the work that it is a part of. */
   readonly #deadline: number | undefined
@@ -94,7 +106,7 @@ class Call {
   /** The peer that was chosen for it, where it is for no name: that one is not asked again where it has no room. */
   readonly #at: Peer | undefined
 
-  constructor(client: Dependencies, name: string, to: string, coder: Coder, span: Span, time: {
+  constructor(client: Dependencies, name: string, to: string, coder: Coder, trace: Trace, time: {
     readonly inherited: number | undefined
     /** Milliseconds. */
     readonly own: number
@@ -104,20 +116,56 @@ class Call {
     this.#name = name
     this.#to = to as NodeName
     this.#coder = coder
-    this.#span = span
+    this.#trace = trace
     this.#begun = nowUnsafe(client.clock)
     const earliest = Math.min(time.inherited ?? Infinity, this.#begun + time.own)
     this.#deadline = earliest === Infinity ? undefined : earliest
   }
 
   run(request: Encoded): Effect.Effect<unknown, unknown> {
+    if (!isEncoded(request)) {
+      return this.#settled(
+        Effect.flatMap(Effect.mapError(request, (error) => error(this.#to)), (bytes) => this.#send(bytes))
+      )
+    }
+    const bytes = request.value
+    const peer = this.#deadline === undefined ? this.#at ?? this.#client.knownNow(this.#to) : undefined
+    return peer === undefined ? this.#settled(this.#send(bytes)) : this.#atOnce(peer, bytes)
+  }
+
+  /** One step from the call to its answer, where there is a session and the answer is a value. */
+  #atOnce(peer: Peer, bytes: Uint8Array): Effect.Effect<unknown, unknown> {
+    const { limit, sessions } = this.#client
+    this.#sent = bytes.length
+    return Effect.callback((resume) => {
+      const cancel = sessions.exchangeUnsafe(
+        peer,
+        { protocol: "command", name: Wire.streamName, limit, traceparent: this.#trace.parent },
+        [bytes],
+        (exit) => resume(this.#answered(peer, bytes, exit))
+      )
+      if (cancel === undefined) return resume(this.#settled(this.#send(bytes)))
+      return Effect.andThen(Effect.sync(() => this.#ended("Interrupted")), cancel)
+    })
+  }
+
+  /** What came of an exchange; an Exit where that is a value. */
+  #answered(
+    peer: Peer,
+    bytes: Uint8Array,
+    exit: Exit.Exit<Uint8Array, Sessions.StreamError>
+  ): Effect.Effect<unknown, unknown> {
+    if (Exit.isFailure(exit)) return this.#settled(this.#outcome(peer, bytes, exit))
+    const value = this.#receive(exit.value)
+    if (!Exit.isExit(value) || Exit.isFailure(value)) return this.#settled(value)
+    this.#ended(undefined)
+    return value
+  }
+
+  /** What its caller gets of what it came to, counted. */
+  #settled(outcome: Effect.Effect<unknown, CommandError>): Effect.Effect<unknown, unknown> {
     return Effect.matchCauseEffect(
-      isEncoded(request)
-        ? this.#send(request.value)
-        : Effect.flatMap(
-          Effect.mapError(request, (error) => error(this.#to)),
-          (bytes) => this.#send(bytes)
-        ),
+      outcome,
       {
         onSuccess: (value) => {
           this.#ended(undefined)
@@ -133,20 +181,28 @@ class Call {
   }
 
   #send(bytes: Uint8Array): Effect.Effect<unknown, CommandError> {
-    const { limit, peers } = this.#client
+    const { peers } = this.#client
     this.#sent = bytes.length
-    const receive = (reply: Uint8Array) => this.#receive(reply)
     return Effect.flatMap(
       this.#at === undefined ? peers.resolveOne(this.#to) : Effect.succeed(this.#at),
-      (peer) =>
-        Effect.matchEffect(this.#exchange(peer, bytes), {
-          onFailure: (error) =>
-            isRefused(error) && this.#at === undefined
-              ? Effect.flatMap(this.#again(peer, bytes), receive)
-              : Effect.fail(mapError(this.#to, this.#name, limit)(error)),
-          onSuccess: receive
-        })
+      (peer) => this.#outcome(peer, bytes, this.#exchange(peer, bytes))
     )
+  }
+
+  /** What an exchange comes to; where the peer had no room, another one that it has room for. */
+  #outcome(
+    peer: Peer,
+    bytes: Uint8Array,
+    exchange: Effect.Effect<Uint8Array, Sessions.OpenError | Sessions.StreamError>
+  ): Effect.Effect<unknown, CommandError> {
+    const receive = (reply: Uint8Array) => this.#receive(reply)
+    return Effect.matchEffect(exchange, {
+      onFailure: (error) =>
+        isRefused(error) && this.#at === undefined
+          ? Effect.flatMap(this.#again(peer, bytes), receive)
+          : Effect.fail(mapError(this.#to, this.#name, this.#client.limit)(error)),
+      onSuccess: receive
+    })
   }
 
   #exchange(peer: Peer, bytes: Uint8Array) {
@@ -156,9 +212,9 @@ class Call {
       protocol: "command",
       name: Wire.streamName,
       limit,
-      span: this.#span,
+      span: this.#trace.span,
       deadline: deadline === undefined ? undefined : Duration.millis(deadline - nowUnsafe(clock)),
-      traceparent: toTraceparent(this.#span)
+      traceparent: this.#trace.parent
     }, bytes)
   }
 
@@ -183,7 +239,7 @@ class Call {
     const decoded = Wire.decodeReply(reply, this.#to, this.#name, this.#client.limit)
     return this.#coder === untyped
       ? decoded
-      : Effect.flatMap(decoded, (value) => this.#coder.reply(this.#to, this.#name, value))
+      : AtOnce.match(decoded, (value) => this.#coder.reply(this.#to, this.#name, value), Effect.fail)
   }
 
   #ended(tag: string | undefined): void {
@@ -197,11 +253,13 @@ class Call {
   }
 }
 
-export const make = (client: Dependencies) => {
+export const make = (given: Omit<Dependencies, "knownNow">) => {
+  const client: Dependencies = { ...given, knownNow: knownNow(given.peers) }
   const { limit, peers } = client
 
-  /** One call of one peer. */
-  const call = (
+  /** One call of one peer, in a fiber. Its span is made where somebody may see it. */
+  const callIn = (
+    fiber: Fiber.Fiber<unknown, unknown>,
     name: string,
     to: string,
     coder: Coder,
@@ -212,15 +270,24 @@ export const make = (client: Dependencies) => {
     const own = options?.timeout === undefined
       ? Infinity
       : Duration.toMillis(Duration.fromInputUnsafe(options.timeout))
-    return Effect.useSpan(
+    const run = (trace: Trace) =>
+      new Call(client, name, to, coder, trace, { inherited: fiber.getRef(CurrentDeadline), own }, at).run(request)
+    return isUnseen(fiber) ? run({ span: undefined, parent: traceOf(fiber) }) : Effect.useSpan(
       `call ${name}`,
       { kind: "client", attributes: { "pnet.peer": to, "pnet.function": name } },
-      (span) =>
-        Effect.withFiber((fiber) =>
-          new Call(client, name, to, coder, span, { inherited: fiber.getRef(CurrentDeadline), own }, at).run(request)
-        )
+      (span) => run({ span, parent: toTraceparent(span) })
     )
   }
+
+  const call = (
+    name: string,
+    to: string,
+    coder: Coder,
+    request: Encoded,
+    options: CallOptions | undefined,
+    at?: Peer
+  ): Effect.Effect<unknown, unknown> =>
+    Effect.withFiber((fiber) => callIn(fiber, name, to, coder, request, options, at))
 
   const target = (
     to: unknown,
@@ -235,9 +302,9 @@ export const make = (client: Dependencies) => {
     }
     if (typeof to === "string" && to !== "*") {
       return proxyOf(to, (name, args) =>
-        Effect.suspend(() => {
+        Effect.withFiber((fiber) => {
           const by = coder(name)
-          return call(name, to, by, by.request(name, args, limit), options)
+          return callIn(fiber, name, to, by, by.request(name, args, limit), options)
         }))
     }
     if (to instanceof Any) {

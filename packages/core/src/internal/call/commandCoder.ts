@@ -15,6 +15,7 @@ import {
   type UnknownFunctionError
 } from "../../FunctionError.ts"
 import type { NodeName } from "../../Packet.ts"
+import * as AtOnce from "../base/atOnce.ts"
 import type { CallError } from "../streams/failures.ts"
 import * as Wire from "./commandWire.ts"
 
@@ -84,23 +85,29 @@ export const coderOf = (command: Command.Any): Coder => {
   const invalid = (where: string) => (error: Schema.SchemaError) => (peer: NodeName) =>
     new InvalidArgumentsError({ peer, function: command.name, issue: `${where}: ${error.message}` })
   const coder: Coder = {
-    request: (name, given, limit) =>
-      Effect.gen(function*() {
-        const { args, kwargs } = split(given)
-        return yield* encode({
-          function: name,
-          args: (yield* Effect.mapError(encodeArgs(args), invalid("args"))) as Args,
-          kwargs: (yield* Effect.mapError(encodeKwargs(kwargs), invalid("kwargs"))) as Wire.Request["kwargs"]
-        }, limit)
-      }),
+    request: (name, given, limit) => {
+      const { args, kwargs } = split(given)
+      return AtOnce.match(
+        encodeArgs(args),
+        (args) =>
+          AtOnce.match(
+            encodeKwargs(kwargs),
+            (kwargs) => encode({ function: name, args: args as Args, kwargs: kwargs as Wire.Request["kwargs"] }, limit),
+            (error) => Effect.fail(invalid("kwargs")(error))
+          ),
+        (error) => Effect.fail(invalid("args")(error))
+      )
+    },
     reply: (peer, name, value) =>
-      Effect.mapError(decodeSuccess(value), (error) =>
-        new ContractError({
-          peer,
-          function: name,
-          mayHaveRun: true,
-          differences: [`its result is not what the command says: ${error.message}`]
-        })),
+      AtOnce.match(decodeSuccess(value), Effect.succeed, (error) =>
+        Effect.fail(
+          new ContractError({
+            peer,
+            function: name,
+            mayHaveRun: true,
+            differences: [`its result is not what the command says: ${error.message}`]
+          })
+        )),
     failure: (error) =>
       error._tag === "RemoteError"
         ? Effect.flatMap(

@@ -16,6 +16,7 @@ import type { NodeName } from "../../Packet.ts"
 import { Peers } from "../../Peers.ts"
 import * as Sessions from "../../Sessions.ts"
 import { Call, type Client, Meters, type RpcError } from "./rpcClientCall.ts"
+import { type CallOptions, Direct, type Make } from "./rpcClientDirect.ts"
 import { Known } from "./rpcClientKnown.ts"
 import { streaming } from "./rpcClientStream.ts"
 import { Unary } from "./rpcClientUnary.ts"
@@ -61,6 +62,29 @@ export const clientOf = (
     }
   })
 
+/** Whether something of the program's is around each call of a function at its caller. */
+const hasMiddleware = (rpc: Rpc.AnyWithProps, context: Context.Context<never>): boolean =>
+  [...rpc.middlewares].some(({ key }) => context.mapUnsafe.has(`${key}/Client`))
+
+/** Has the calls of a client that have one answer made directly, where that is all there is to them. */
+const directly = (
+  group: RpcGroup.RpcGroup<any>,
+  client: object,
+  direct: Direct,
+  codec: Codec.Codec,
+  only: string | undefined,
+  context: Context.Context<never>
+): void => {
+  for (const rpc of group.requests.values() as Iterable<unknown> as Iterable<Rpc.AnyWithProps>) {
+    const wire = Wire.wireOf(rpc, codec)
+    if (wire.isStream || hasMiddleware(rpc, context)) continue
+    const otherwise = (client as Record<string, Make>)[rpc._tag]!
+    const value: Make = (payload, options?: CallOptions & { readonly context?: Context.Context<never> }) =>
+      direct.calling(wire, only ?? Context.get(options?.context ?? Context.empty(), To)!, payload, options, otherwise)
+    Object.defineProperty(client, rpc._tag, { value, enumerable: true, configurable: true, writable: true })
+  }
+}
+
 export const make = <Rpcs extends Rpc.Any>(
   group: RpcGroup.RpcGroup<Rpcs>,
   only: string | undefined,
@@ -101,5 +125,10 @@ export const make = <Rpcs extends Rpc.Any>(
       }
     })
 
+    if (client.timeout === Infinity) {
+      const direct = new Direct(client)
+      yield* Effect.addFinalizer(() => direct.close)
+      directly(group, made.client, direct, codec, only, yield* Effect.context<never>())
+    }
     return made.client as RpcClient.RpcClient<Rpcs, RpcError>
   }) as Effect.Effect<RpcClient.RpcClient<Rpcs, RpcError>, never, any>

@@ -125,7 +125,7 @@ export class Pending<W extends { readonly call: Call }> {
   }
 
   /** One is gone on with by a fiber: it waits here until that has ended, whatever it came to. */
-  follow(waiting: W, fiber: Fiber.Fiber<void>): void {
+  follow(waiting: W, fiber: Fiber.Fiber<unknown, unknown>): void {
     this.set(waiting)
     // At once, where it has ended already.
     fiber.addObserver(() => this.delete(waiting.call))
@@ -138,9 +138,11 @@ export class Pending<W extends { readonly call: Call }> {
 
   /** Gives a call up, if it waits here. Where it does not, its fiber has closed its stream already. */
   interrupt(id: number): Effect.Effect<void> {
-    const waiting = this.#waiting.get(id)
-    this.#waiting.delete(id)
-    return waiting === undefined ? Effect.void : this.#giveUp(waiting)
+    return Effect.suspend(() => {
+      const waiting = this.#waiting.get(id)
+      this.#waiting.delete(id)
+      return waiting === undefined ? Effect.void : this.#giveUp(waiting)
+    })
   }
 
   /** Gives up all that wait. */

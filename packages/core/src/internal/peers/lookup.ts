@@ -43,13 +43,18 @@ export class Lookup {
     return this.#closed
   }
 
+  /** The one peer of a name, where there is no doubt about it. */
+  now(name: string): Peer | undefined {
+    return this.#closed ? undefined : this.#parts.table.only(name)?.as(name)
+  }
+
   /** The one peer of a name. Who waits for it looks at each change, so that nothing is made here for an error. */
   get(name: string): Effect.Effect<Peer | undefined> {
     const { conflicts, table } = this.#parts
     return Effect.suspend(() => {
       // Nearly always, and on the way of every call.
-      const only = this.#closed ? undefined : table.only(name)
-      if (only !== undefined) return Effect.succeed(only.as(name))
+      const only = this.now(name)
+      if (only !== undefined) return Effect.succeed(only)
       const entries = table.named(name)
       const [first] = entries
       if (first === undefined || this.#closed) return Effect.undefined

@@ -30,6 +30,7 @@ import { Conflicts } from "./conflicts.ts"
 import { Holds } from "./holds.ts"
 import { Inbox } from "./inbox.ts"
 import { Interest } from "./interest.ts"
+import { withKnownNow } from "./knownNow.ts"
 import { LeftOut } from "./leftOut.ts"
 import * as Liveness from "./liveness.ts"
 import { Lookup } from "./lookup.ts"
@@ -75,8 +76,10 @@ const choosing = (lookup: Lookup, choice: Choice, interest: Interest) => ({
     typeof target === "string" || Array.isArray(target)
       ? lookup.resolve(target as string | ReadonlyArray<string>)
       : choice.all(target as Where),
-  resolveOne: (one) =>
-    typeof one === "string" ? lookup.resolveOne(one) : one instanceof Any ? choice.one(one) : mistaken(one),
+  resolveOne: withKnownNow(
+    (one) => typeof one === "string" ? lookup.resolveOne(one) : one instanceof Any ? choice.one(one) : mistaken(one),
+    (name) => lookup.now(name)
+  ),
   matching: (where) => choice.matching(where),
   interested: interest.held,
   followUnsafe: (follower) => interest.follow(follower)
