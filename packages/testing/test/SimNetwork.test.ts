@@ -265,6 +265,54 @@ describe("partitions", () => {
       assert.strictEqual(network.stats().dropped["partitioned"], 1)
     }))
 
+  it.effect("and all else that happens meanwhile, where broadcasts are taken as they come too", () =>
+    Effect.gen(function*() {
+      type Meanwhile = (hosts: {
+        readonly network: SimNetwork.SimNetwork["Service"]
+        readonly far: SimNetwork.Host
+        readonly process: SimNetwork.Process<never>
+        readonly scope: Scope.Closeable
+      }) => Effect.Effect<unknown>
+      const heardAfter = (meanwhile: Meanwhile) =>
+        Effect.gen(function*() {
+          const network = yield* SimNetwork.make({ link: { latency: "10 millis" } })
+          const near = yield* Effect.flatMap(network.host("near"), station)
+          const far = yield* network.host("far")
+          const process = yield* far.process
+          const scope = yield* Scope.make()
+          const heard: Array<string> = []
+          const socket = yield* (yield* process.run(Network)).datagram({
+            address: "0.0.0.0",
+            port: 3334,
+            take: (payload) => heard.push(text(payload)) > 0
+          })
+          yield* socket.reader.pipe(process.run, Scope.provide(scope))
+          // Twice, so that who hears the second one is known.
+          for (const message of ["one", "two"]) yield* near.say(message)
+          yield* TestClock.adjust("20 millis")
+          yield* near.say("three")
+          yield* TestClock.adjust("5 millis")
+          yield* meanwhile({ network, far, process, scope })
+          yield* TestClock.adjust("20 millis")
+          return heard
+        })
+      const same: Meanwhile = () => Effect.void
+      assert.deepStrictEqual(yield* isolated(heardAfter(same)), ["one", "two", "three"])
+      const verbs: Record<string, Meanwhile> = {
+        cut: ({ network }) => network.partition("near", "far"),
+        crash: ({ far }) => far.crash,
+        pauseHost: ({ far }) => far.pause,
+        pauseProcess: ({ process }) => process.pause,
+        kill: ({ process }) => process.kill,
+        linkDown: ({ far }) => far.setLinkUp("eth0", false),
+        linkGone: ({ far }) => far.removeInterface("eth0"),
+        close: ({ scope }) => Scope.close(scope, Exit.void)
+      }
+      for (const [name, verb] of Object.entries(verbs)) {
+        assert.deepStrictEqual(yield* isolated(heardAfter(verb)), ["one", "two"], name)
+      }
+    }))
+
   it.effect("stall streams, which go on after healing", () =>
     Effect.gen(function*() {
       const network = yield* SimNetwork.make()

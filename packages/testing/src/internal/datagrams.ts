@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as DatagramSocket from "effect/socket/DatagramSocket"
 import * as Address from "./address.ts"
 import type { Held, ProcessState } from "./process.ts"
-import { broadcastOf, type HostState, type Interface, ofHost, type Route, type World } from "./world.ts"
+import { broadcastOf, type HostState, type Interface, type Lan, ofHost, type Route, type World } from "./world.ts"
 
 const maxPayload = 65_507
 // What the kernel charges a socket for a datagram besides its payload.
@@ -74,6 +74,7 @@ export class DatagramEndpoint implements Held {
     const bound = boundOf(process.host)
     bound.set(port, [...bound.at(port) ?? [], this])
     process.held.add(this)
+    process.host.changes.count++
   }
 
   /** Takes it off its host, so that nothing arrives any more. */
@@ -83,6 +84,7 @@ export class DatagramEndpoint implements Held {
     this.process.held.delete(this)
     const bound = boundOf(this.process.host)
     bound.set(this.localPort, bound.at(this.localPort)!.filter((other) => other !== this))
+    this.process.host.changes.count++
   }
 
   vanish(): void {
@@ -113,16 +115,17 @@ export class DatagramEndpoint implements Held {
   /** To who takes it, the same bytes to all, and to the reader what he does not take. */
   #give(payload: Uint8Array, host: string, port: number): void {
     // It may have closed meanwhile, also by what others did that heard the same.
-    if (!this.#open) return
-    const take = this.#take
-    if (take !== undefined) {
-      try {
-        if (take(payload, host, port)) return
-      } catch {
-        // Whoever reads it finds the same, and says so.
-      }
-    }
+    if (this.#open && !isTaken(this.#take, payload, host, port)) this.leave(payload, host, port)
+  }
+
+  /** To the reader. */
+  leave(payload: Uint8Array, host: string, port: number): void {
     this.#events.onPacket(copy(payload), host, port)
+  }
+
+  /** What takes its datagrams when they come, unless its process is frozen. */
+  get taker(): DatagramOptions["take"] {
+    return this.process.frozen ? undefined : this.#take
   }
 
   /** Whether what is sent to an address is for it. */
@@ -138,6 +141,15 @@ export class DatagramEndpoint implements Held {
         this.process.host.interfaces.some((i) => broadcastOf(i) === localAddress)
       ? undefined
       : localAddress
+  }
+}
+
+const isTaken = (take: DatagramOptions["take"], payload: Uint8Array, host: string, port: number): boolean => {
+  try {
+    return take !== undefined && take(payload, host, port)
+  } catch {
+    // Whoever reads it finds the same, and says so.
+    return false
   }
 }
 
@@ -271,6 +283,60 @@ interface Header {
   readonly port: number
 }
 
+/**
+ * The interfaces that a datagram goes to. Where it is simple it is known who hears it there, for as long as nothing changes: a broadcast on a LAN of many reaches each of them
+ * without a look at its interface, its host and its sockets, all of which are elsewhere in memory.
+ */
+class Audience {
+  readonly interfaces: ReadonlyArray<Interface>
+  readonly ids: ReadonlyArray<number>
+  /** The one socket that hears it at an interface that can be reached, and what takes its datagrams. */
+  readonly sockets: ReadonlyArray<DatagramEndpoint | undefined>
+  readonly takers: ReadonlyArray<DatagramOptions["take"]>
+  readonly destination: number
+  readonly port: number
+  readonly #changes: number
+
+  constructor(
+    changes: number,
+    interfaces: ReadonlyArray<Interface>,
+    destination: number,
+    port: number,
+    isCut: boolean
+  ) {
+    this.interfaces = interfaces
+    this.ids = interfaces.map(({ id }) => id)
+    this.sockets = interfaces.map(({ host, up }) => {
+      const all = up && host.up && !isCut ? boundOf(host).at(port)?.filter((one) => one.hears(destination)) : []
+      return all?.length === 1 && all[0]!.taker !== undefined ? all[0] : undefined
+    })
+    this.takers = this.sockets.map((socket) => socket?.taker)
+    this.destination = destination
+    this.port = port
+    this.#changes = changes
+  }
+
+  isOf(destination: number, port: number): boolean {
+    return this.destination === destination && this.port === port
+  }
+
+  /** Whether nothing has changed. */
+  isNow(world: World): boolean {
+    return this.#changes === world.changes.count
+  }
+}
+
+/** Of each LAN the last one: nearly all broadcasts are to one address and port. */
+const audiences = new WeakMap<Lan, Audience>()
+
+const audienceOf = (world: World, lan: Lan, destination: number, port: number): Audience => {
+  const last = audiences.get(lan)
+  if (last !== undefined && last.isOf(destination, port) && last.isNow(world)) return last
+  const made = new Audience(world.changes.count, [...lan.interfaces.values()], destination, port, world.isAnyCut)
+  audiences.set(lan, made)
+  return made
+}
+
 /** A datagram on its way: one, however many hear it. */
 class Sent {
   readonly #world: World
@@ -279,8 +345,8 @@ class Sent {
   readonly #header: Header
   readonly #from: string
   readonly #hash: number
-  /** Those whom it reaches at one time, in their order: they have one timer. */
-  readonly #arrivals = new Map<number, Array<Interface>>()
+  /** Those whom it reaches at one time, in their order, by their places in the audience: they have one timer. */
+  readonly #arrivals = new Map<number, Array<number>>()
 
   constructor(world: World, host: HostState, route: Route, header: Header) {
     this.#world = world
@@ -295,7 +361,7 @@ class Sent {
     const world = this.#world
     const host = this.#host
     const route = this.#route
-    const { destination, payload } = this.#header
+    const { destination, payload, port } = this.#header
     world.trace.stats.sent++
     world.trace.stats.sentBytes += payload.length
     this.#tell("udp.send", undefined)
@@ -311,21 +377,26 @@ class Sent {
     if (departure === undefined) return this.#drop(undefined, "queue-full")
     if (!route.broadcast) {
       const to = via.lan.interfaces.get(destination)
-      return to === undefined ? this.#drop(undefined, "no-host") : this.#fly(via, to, departure)
+      if (to === undefined) return this.#drop(undefined, "no-host")
+      return this.#fly(via, to, departure)
     }
-    for (const to of via.lan.interfaces.values()) {
-      if (to === via) this.#arrival(via, to, world.engine.now() + world.loopback.latency(host.chance))
-      else this.#fly(via, to, departure)
+    const audience = audienceOf(world, via.lan, destination, port)
+    const own = audience.interfaces.indexOf(via)
+    for (let i = 0; i < audience.ids.length; i++) {
+      const to = audience.interfaces[i]!
+      if (i === own) this.#arrival(via, to, world.engine.now() + world.loopback.latency(host.chance), audience, i)
+      else this.#fly(via, to, departure, audience, i)
     }
   }
 
-  #fly(via: Interface, to: Interface, departure: number): void {
+  /** To an interface, which has a place in the audience of a broadcast. */
+  #fly(via: Interface, to: Interface, departure: number, audience?: Audience, place = 0): void {
     const world = this.#world
     const { trace } = world
     const link = world.linkBetween(via, to)
-    const barrier = world.barrier(via, to)
+    const barrier = audience?.takers[place] === undefined ? world.barrier(via, to) : undefined
     if (barrier !== undefined) return this.#drop(to.host.name, barrier)
-    const prng = world.chance(via, to)
+    const prng = world.chance(via, to, audience === undefined ? to.id : audience.ids[place]!)
     if (prng.chance(link.loss)) {
       trace.stats.lost++
       return this.#tell("udp.lose", to.host.name)
@@ -341,21 +412,39 @@ class Sent {
         trace.stats.duplicated++
         this.#tell("udp.duplicate", to.host.name)
       }
-      this.#arrival(via, to, time)
+      this.#arrival(via, to, time, audience, place)
     }
   }
 
-  #arrival(via: Interface, to: Interface, at: number): void {
+  #arrival(via: Interface, to: Interface, at: number, audience: Audience | undefined, place: number): void {
     const world = this.#world
     const time = world.quantise(at)
+    if (audience === undefined) return void world.engine.schedule(time, () => this.#arrive(via, to))
     const there = this.#arrivals.get(time)
-    if (there !== undefined) return void there.push(to)
-    const all = [to]
+    if (there !== undefined) return void there.push(place)
+    const all = [place]
     this.#arrivals.set(time, all)
     world.engine.schedule(time, () => {
       this.#arrivals.delete(time)
-      for (let i = 0; i < all.length; i++) this.#arrive(via, all[i]!)
+      for (let i = 0; i < all.length; i++) {
+        const place = all[i]!
+        const take = audience.takers[place]
+        if (take !== undefined && audience.isNow(world)) this.#handTo(take, audience, place)
+        else this.#arrive(via, audience.interfaces[place]!)
+      }
     })
+  }
+
+  /** What `#arrive` comes to where nothing has changed. */
+  #handTo(take: NonNullable<DatagramOptions["take"]>, audience: Audience, place: number): void {
+    const { payload, sourcePort } = this.#header
+    const { trace } = this.#world
+    if (!isTaken(take, payload, this.#from, sourcePort)) {
+      audience.sockets[place]!.leave(payload, this.#from, sourcePort)
+    }
+    trace.stats.delivered++
+    trace.stats.deliveredBytes += payload.length
+    if (trace.enabled) this.#tell("udp.deliver", audience.interfaces[place]!.host.name)
   }
 
   #arrive(via: Interface, to: Interface): void {

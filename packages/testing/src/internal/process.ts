@@ -32,9 +32,7 @@ export class ProcessState {
   /** Pending sleeps, each with what ends it. */
   readonly sleeps = new Map<Timer, () => void>()
   alive = true
-  paused = false
-  /** Milliseconds that its clock is ahead of its host's: the sleeps of a dead process end at once, and have lasted all the same. */
-  ahead = 0
+  #paused = false
   #deferred: Array<() => void> = []
 
   constructor(world: World, host: HostState) {
@@ -44,8 +42,17 @@ export class ProcessState {
     processesOf(host).add(this)
   }
 
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  set paused(paused: boolean) {
+    this.#paused = paused
+    this.host.changes.count++
+  }
+
   get frozen(): boolean {
-    return this.paused || this.host.paused
+    return this.#paused || this.host.paused
   }
 
   /** Runs what the process would notice or do now, or when it thaws. */
@@ -99,28 +106,31 @@ export const makeClock = (process: ProcessState): Clock.Clock => {
   const { engine } = process.world
   const base = engine.clock
   const host = process.host
+  const isEven = host.rate === 1
+  // Milliseconds that it is ahead of its host's: the sleeps of a dead process end at once, and have lasted all the same.
+  let ahead = 0
   const drift = () => engine.now() * (host.rate - 1)
   const nanos = (ms: number) => BigInt(Math.round(ms * 1e6))
   const currentTimeMillisUnsafe = () => {
-    const time = base.currentTimeMillisUnsafe() + host.skew + process.ahead + (host.rate === 1 ? 0 : drift())
-    return host.rate === 1 && process.ahead === 0 ? time : Math.floor(time)
+    const time = base.currentTimeMillisUnsafe() + host.skew + ahead + (isEven ? 0 : drift())
+    return isEven && ahead === 0 ? time : Math.floor(time)
   }
   // Read many times for each packet, and seldom by a host that drifts.
   const currentTimeNanosUnsafe = () => {
     const time = base.currentTimeNanosUnsafe()
-    return host.rate === 1 && host.skew === 0 && process.ahead === 0
+    return isEven && host.skew === 0 && ahead === 0
       ? time
-      : time + nanos(host.skew + process.ahead + drift())
+      : time + nanos(host.skew + ahead + drift())
   }
   const monotonicTimeNanosUnsafe = () => {
     const time = base.monotonicTimeNanosUnsafe()
-    return host.rate === 1 && process.ahead === 0 ? time : time + nanos(process.ahead + drift())
+    return isEven && ahead === 0 ? time : time + nanos(ahead + drift())
   }
-  const passed = () => engine.now() * host.rate + process.ahead
+  const passed = () => engine.now() * host.rate + ahead
   /** Its time is at least that of the end of a sleep, where it has one. */
   const passUntil = (end: number) => {
     const passes = end - passed()
-    if (!process.alive && passes > 0 && passes < endless) process.ahead += passes
+    if (!process.alive && passes > 0 && passes < endless) ahead += passes
   }
   const sleep = (duration: Duration.Duration): Effect.Effect<void> => {
     const wait = Duration.toMillis(duration) / host.rate

@@ -64,17 +64,54 @@ export interface Lan {
   next: number
 }
 
-export interface Interface {
+/**
+ * How often anything changed that who hears whom depends on: what was found before is so still as long as the number is the same. Whatever changes it is
+ * an accessor, so that nobody can forget to count.
+ */
+export class Changes {
+  count = 0
+}
+
+export class Interface {
   readonly id: number
   readonly host: HostState
   readonly name: string
   readonly lan: Lan
-  address: number
-  up: boolean
   /** When what it has been given to send will have left it. */
-  busyUntil: number
+  busyUntil = 0
   /** One stream of chance for each receiver, by its interface's id. */
-  readonly chances: Field
+  readonly chances: Field = field()
+  readonly #changes: Changes
+  #address: number
+  #up = true
+
+  constructor(id: number, host: HostState, name: string, lan: Lan, address: number) {
+    this.id = id
+    this.host = host
+    this.name = name
+    this.lan = lan
+    this.#changes = host.changes
+    this.#address = address
+    this.#changes.count++
+  }
+
+  get address(): number {
+    return this.#address
+  }
+
+  set address(address: number) {
+    this.#address = address
+    this.#changes.count++
+  }
+
+  get up(): boolean {
+    return this.#up
+  }
+
+  set up(up: boolean) {
+    this.#up = up
+    this.#changes.count++
+  }
 }
 
 /** How a packet leaves a host. */
@@ -94,8 +131,9 @@ export class HostState {
   readonly name: string
   readonly interfaces: Array<Interface> = []
   readonly chance: Prng
-  up = true
-  paused = false
+  readonly changes: Changes
+  #up = true
+  #paused = false
   /** Whether its system lets anybody send broadcasts. */
   broadcasts = true
   skew: number
@@ -106,12 +144,31 @@ export class HostState {
   readonly kept: Array<unknown> = []
   #nextPort = 49_152
 
-  constructor(id: number, name: string, skew: number, rate: number, chance: Prng) {
+  constructor(id: number, name: string, skew: number, rate: number, chance: Prng, changes: Changes) {
+    this.changes = changes
     this.id = id
     this.name = name
     this.skew = skew
     this.rate = rate
     this.chance = chance
+  }
+
+  get up(): boolean {
+    return this.#up
+  }
+
+  set up(up: boolean) {
+    this.#up = up
+    this.changes.count++
+  }
+
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  set paused(paused: boolean) {
+    this.#paused = paused
+    this.changes.count++
   }
 
   /** The next port that `taken` does not claim, in order, so that a trace reads well. */
@@ -155,6 +212,7 @@ export class World {
   readonly lans = new Map<string, Lan>()
   readonly defaultLan: Lan
   readonly hosts = new Map<string, HostState>()
+  readonly changes = new Changes()
   readonly streams: {
     readonly window: number
     readonly backlog: number
@@ -265,7 +323,7 @@ export class World {
 
   addHost(name: string, skew: number, drift: number): HostState {
     if (this.hosts.has(name)) throw new Error(`SimNetwork has a host ${name} already`)
-    const host = new HostState(this.hosts.size, name, skew, 1 + drift, this.prng.fork(`host/${name}`))
+    const host = new HostState(this.hosts.size, name, skew, 1 + drift, this.prng.fork(`host/${name}`), this.changes)
     this.hosts.set(name, host)
     return host
   }
@@ -276,16 +334,7 @@ export class World {
     if (label === "lo" || host.interfaces.some((i) => i.name === label)) {
       throw new Error(`host ${host.name} has an interface ${label} already`)
     }
-    const added: Interface = {
-      id: ++this.#interfaces,
-      host,
-      name: label,
-      lan,
-      address: this.#claim(lan, address),
-      up: true,
-      busyUntil: 0,
-      chances: field()
-    }
+    const added = new Interface(++this.#interfaces, host, label, lan, this.#claim(lan, address))
     host.interfaces.push(added)
     lan.interfaces.set(added.address, added)
     return added
@@ -342,12 +391,19 @@ export class World {
 
   setCut(from: HostState, to: HostState, cut: boolean): void {
     if (from === to) return
+    this.changes.count++
     if (cut) this.#cuts.add(pair(from, to))
     else this.#cuts.delete(pair(from, to))
   }
 
   healAll(): void {
+    this.changes.count++
     this.#cuts.clear()
+  }
+
+  /** Whether anybody is cut from anybody. */
+  get isAnyCut(): boolean {
+    return this.#cuts.size > 0
   }
 
   isCut(from: HostState, to: HostState): boolean {
@@ -364,11 +420,11 @@ export class World {
     return link
   }
 
-  /** The chance of one way, until another one's is asked for. */
-  chance(from: Interface, to: Interface): Prng {
+  /** The chance of one way, until another one's is asked for; `id` is that of the interface that it leads to. */
+  chance(from: Interface, to: Interface, id: number): Prng {
     return this.#chances.of(
       from.chances,
-      to.id,
+      id,
       () => this.prng.nameOf(`link/${from.host.name}:${from.name}>${to.host.name}:${to.name}`)
     )
   }
