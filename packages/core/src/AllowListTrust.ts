@@ -147,7 +147,7 @@ export const make = (
     return {
       check,
       proved: check,
-      expected: (name) => AtOnce.sync(() => list.get(name)?.publicKey),
+      expected: AtOnce.by((name) => list.get(name)?.publicKey),
       pin: check,
       forget: () => Effect.void,
       changes: signal.changes,

@@ -417,7 +417,7 @@ export const make = (
       check: (name, publicKey) => Effect.suspend(() => judged(policy.judge(name, publicKey))),
       proved: (name, publicKey, _from, credentials) =>
         Effect.suspend(() => judged(policy.proved(name, publicKey, credentials))),
-      expected: (name) => Effect.sync(() => policy.expected(name)),
+      expected: AtOnce.by((name) => policy.expected(name)),
       pin: (name, publicKey) => Effect.suspend(() => judged(policy.judge(name, publicKey))),
       forget: () => Effect.void,
       changes: policy.changed.changes,

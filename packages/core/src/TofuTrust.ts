@@ -181,7 +181,7 @@ export const make = (options?: {
         // It connected, and now this node has reached it, too.
         return pinned.from !== undefined && from === undefined ? add({ name, publicKey }, "proof") : Effect.void
       }),
-    expected: (name) => AtOnce.sync(() => pins.get(name)?.publicKey),
+    expected: AtOnce.by((name) => pins.get(name)?.publicKey),
     pin: (name, publicKey) =>
       Effect.suspend(() => {
         const pinned = pins.get(name)

@@ -746,6 +746,27 @@ describe("what is heard", () => {
   )
 
   test(
+    "that says nothing new is this machine's own as soon as it has one more address",
+    Effect.gen(function*() {
+      const world = yield* setUp()
+      const one = yield* discover(world, "one")
+      yield* one.advertise
+      const attacker = yield* world.network.host("attacker")
+      const payload = forged(world, "10.0.0.99")
+      const say = Effect.andThen(
+        world.network.inject(attacker, { from: "10.0.0.99:6000", to: "10.0.0.255:3334", payload }),
+        pass("10 millis")
+      )
+      yield* say
+      yield* one.host.addInterface({ address: "10.0.0.99" })
+      yield* pass("3 seconds")
+      yield* say
+      // At both of its interfaces.
+      assert.deepStrictEqual(one.sighted.map(({ local }) => local), [false, true, true])
+    })
+  )
+
+  test(
     "with a network key: tokens more than sixty seconds from this clock are dropped",
     Effect.gen(function*() {
       const world = yield* setUp()

@@ -7,8 +7,8 @@
  * What a light peer does not have is a table: all know each other from the start, so that what they say to each other goes nowhere, and is
  * counted alone. What it is sent by whole nodes it hears through an interceptor, with the loss of the link.
  */
-import type { Crypto, PublicKey } from "@pnet/core"
-import { Advert, Network, Packet, TcpTransport } from "@pnet/core"
+import type { Crypto } from "@pnet/core"
+import { Advert, Network, Packet, PublicKey, TcpTransport } from "@pnet/core"
 import * as Rate from "@pnet/core/internal/base/rate"
 import * as CrowdPackets from "@pnet/core/internal/wire/crowdPackets"
 import type { Endpoint } from "@pnet/core/Network"
@@ -63,6 +63,7 @@ export interface Options {
 interface Light {
   readonly index: number
   readonly publicKey: PublicKey.PublicKey
+  readonly key: Uint8Array
   readonly process: SimNetwork.Process<never>
   readonly transport: Transport["Service"]
   /** Where its private socket would be. */
@@ -160,6 +161,7 @@ export class LightPeers {
             return {
               index,
               publicKey,
+              key: PublicKey.toBytes(publicKey),
               process,
               transport,
               socket: `${host.address}:5000`,
@@ -444,7 +446,7 @@ export class LightPeers {
           if (this.#interval > interval) this.#ask(light, whole, questions)
         }
       }
-      if (asked === undefined || !CrowdPackets.isFor(asked, light.publicKey) || !light.answers.take(now)) continue
+      if (asked === undefined || !CrowdPackets.isFor(asked, light.key) || !light.answers.take(now)) continue
       const within = Math.min(600, this.#all / asked.slices / 4)
       this.#agenda.after(within * this.#chance.next(), () => this.#unicast(light, from, light.advert))
     }

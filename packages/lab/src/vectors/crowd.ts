@@ -192,7 +192,7 @@ const requestsMade = (): ReadonlyArray<RequestVector> => {
     rule: ["crowd-filter", "crowd-request"],
     request: hexOf(bytesOf(made)),
     keys: many,
-    isFor: many.filter((key) => CrowdPackets.isFor(made, PublicKey.fromText(key)!))
+    isFor: many.filter((key) => CrowdPackets.isFor(made, PublicKey.toBytes(PublicKey.fromText(key)!)))
   }))
 }
 

@@ -14,6 +14,10 @@ export const sync = <A>(f: () => A): Effect.Effect<A> => {
   return effect
 }
 
+/** As a function that gives such effects. */
+export const by = <A, B>(f: (a: A) => B): (a: A) => Effect.Effect<B> =>
+  Object.assign((a: A) => sync(() => f(a)), { [look]: f })
+
 /** It has to be run. */
 export const unknown = Symbol("unknown")
 
@@ -33,3 +37,9 @@ export const match = <A, E, R, A2, E2, R2>(
   Exit.isExit(effect) && Exit.isSuccess(effect)
     ? onSuccess(effect.value as A)
     : Effect.matchEffect(effect, { onSuccess, onFailure })
+
+/** What the effect would give that a function gives, where that can be had without making one. */
+export const valueBy = <A, B>(f: (a: A) => Effect.Effect<B>, a: A): B | typeof unknown => {
+  const found = (f as { readonly [look]?: (a: A) => B })[look]
+  return found === undefined ? unknown : found(a)
+}

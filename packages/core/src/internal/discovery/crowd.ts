@@ -53,6 +53,7 @@ export class Crowd {
   readonly #interval: number
   /** What is broadcast on the LAN, as far as it is heard: adverts, and names. */
   readonly #adverts: Rate.Rate
+  readonly #now: () => number
   readonly #asks: Rate.Rate
   readonly #doubts = new Map<PublicKey, () => boolean>()
   readonly #asksOf: Rate.Rates
@@ -69,6 +70,7 @@ export class Crowd {
     this.#parts = parts
     this.#interval = Duration.toMillis(broadcastInterval)
     this.#adverts = Rate.make(2 * broadcastBudget)
+    this.#now = parts.now
     this.#asks = Rate.make(broadcastBudget)
     this.#asksOf = Rate.bySource(Math.ceil(broadcastBudget / sharesOfAsks))
   }
@@ -111,7 +113,8 @@ export class Crowd {
 
   /** An advert was heard by broadcast. */
   counted(): void {
-    if (!this.#adverts.take(this.#parts.now())) this.#overAt = this.#parts.now()
+    const now = this.#now()
+    if (!this.#adverts.take(now)) this.#overAt = now
   }
 
   /** Others name keys that they are in doubt about: a node at an address. */

@@ -36,6 +36,8 @@ export class Heard implements Sighting {
   readonly endpoint: Endpoint
   readonly source: Endpoint
   readonly local: boolean
+  /** How often the sockets had changed when it was last looked whether it is local. */
+  localAt: number
   readonly ear: Ear
   /** What its freshness is known by, where its network has a key. */
   readonly place: string | undefined;
@@ -43,13 +45,20 @@ export class Heard implements Sighting {
 
   constructor(
     said: { readonly name: NodeName; readonly publicKey: PublicKey; readonly endpoint: Endpoint },
-    from: { readonly source: Endpoint; readonly local: boolean; readonly ear: Ear; readonly place: string | undefined }
+    from: {
+      readonly source: Endpoint
+      readonly local: boolean
+      readonly localAt: number
+      readonly ear: Ear
+      readonly place: string | undefined
+    }
   ) {
     this.name = said.name
     this.publicKey = said.publicKey
     this.endpoint = sameAsRecent(said.endpoint)
     this.source = sameAsRecent(from.source)
     this.local = from.local
+    this.localAt = from.localAt
     this.ear = from.ear
     this.place = from.place
   }

@@ -14,7 +14,7 @@ import type { Endpoint } from "../../Network.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
 import * as Packet from "../../Packet.ts"
 import type { ProtocolError } from "../../ProtocolError.ts"
-import type { PublicKey } from "../../PublicKey.ts"
+import * as PublicKey from "../../PublicKey.ts"
 import * as Metrics from "../base/metrics.ts"
 import { quote } from "../base/quote.ts"
 import * as AdvertExchange from "../wire/advertExchange.ts"
@@ -63,13 +63,20 @@ const sourceOf = (datagram: DatagramSocket.Datagram & Partial<DatagramSocket.Bac
     : { host: NetAddress.formatIp(datagram.address.address), port: datagram.address.port }
 }
 
-const isSame = (last: Heard, { host, name, port }: Advert, publicKey: PublicKey): boolean =>
+const isSame = (last: Heard, { host, name, port }: Advert, publicKey: PublicKey.PublicKey): boolean =>
   last.publicKey === publicKey && last.name === name && last.endpoint.host === host && last.endpoint.port === port
 
 export class Hearing {
   readonly #parts: Parts
+  // What is looked at for each advert, which is most of what a node does: one behind the other in memory, and not each in an object elsewhere.
+  readonly #sockets: Sockets
+  readonly #crowd: Crowd
+  readonly #outlet: Outlet
+  readonly #context: Context.Context<never>
+  readonly #encrypted: boolean
   readonly #freshness: Freshness
   readonly #head: Uint8Array
+  readonly #ownKey: Uint8Array
   readonly #last: LastHeard
   #taken = 0
   /** A datagram of a source that was heard before, of which it did not come to what that said then, and what came of its content. */
@@ -78,8 +85,14 @@ export class Hearing {
   constructor(parts: Parts) {
     const { config: { limits }, self } = parts
     this.#parts = parts
+    this.#sockets = parts.sockets
+    this.#crowd = parts.crowd
+    this.#outlet = parts.outlet
+    this.#context = parts.context
+    this.#encrypted = self.cipher.encrypted
     this.#freshness = new Freshness(parts.clock, limits.advertStamps)
     this.#head = SameAdvert.headOf(self.networkId)
+    this.#ownKey = PublicKey.toBytes(self.identity.publicKey)
     this.#last = new LastHeard(limits.provedPeers + limits.unprovedPeers, limits.unprovedPerOwnAddress)
   }
 
@@ -152,10 +165,9 @@ export class Hearing {
 
   /** Enters a datagram that says what its source said last, as most do, and says whether it is one. Anything else is to be read. */
   #takeAgain(ear: Ear, payload: Uint8Array, last: Heard): boolean {
-    const { crowd, outlet, self } = this.#parts
     if (!this.#isSame(last, ear)) return false
-    const { place } = last
-    if (self.cipher.encrypted) {
+    if (this.#encrypted) {
+      const { place } = last
       const content = this.#sameContent(payload, last)
       if (content === undefined) return false
       const { timestamp, token } = content
@@ -165,8 +177,8 @@ export class Hearing {
       }
     } else if (!SameAdvert.isPacket(payload, this.#head, last)) return false
     this.#count("accepted")
-    if (ear.via === undefined) crowd.counted()
-    outlet.give(last)
+    if (ear.via === undefined) this.#crowd.counted()
+    this.#outlet.give(last)
     return true
   }
 
@@ -176,7 +188,13 @@ export class Hearing {
    */
   #isSame(last: Heard, ear: Ear): boolean {
     return (last.ear === ear || last.ear.via === undefined && ear.via !== undefined) &&
-      last.local === this.#parts.sockets.isLocal(last.source)
+      (last.localAt === this.#sockets.changes || this.#isAsLocal(last))
+  }
+
+  #isAsLocal(last: Heard): boolean {
+    if (last.local !== this.#sockets.isLocal(last.source)) return false
+    last.localAt = this.#sockets.changes
+    return true
   }
 
   /** Opens the token of an advert that says what was said before. */
@@ -286,7 +304,7 @@ export class Hearing {
     if (request !== undefined) {
       newcomer.heardQuestion()
       // It knows this node, or asks others first.
-      if (!CrowdPackets.isFor(request, self.identity.publicKey)) return this.#count("not_asked")
+      if (!CrowdPackets.isFor(request, this.#ownKey)) return this.#count("not_asked")
     }
     this.#count("accepted")
     if (ear.via === undefined) crowd.counted()
@@ -298,7 +316,7 @@ export class Hearing {
     if (same !== undefined && isSame(same, advert, publicKey)) return outlet.give(same)
     const endpoint = { host: advert.host === source.host ? source.host : advert.host, port: advert.port }
     const said = { name: advert.name, publicKey, endpoint }
-    const from = { source, local: sockets.isLocal(source), ear, place }
+    const from = { source, local: sockets.isLocal(source), localAt: sockets.changes, ear, place }
     if (asks) return outlet.give(new HeardAsking(said, from))
     const sighting = new Heard(said, from)
     // Whether it is this node's own advert, or another's, depends on more than what it says.
@@ -323,7 +341,7 @@ export class Hearing {
   }
 
   #count(outcome: string): void {
-    Metrics.adverts(outcome, this.#parts.context)
+    Metrics.adverts(outcome, this.#context)
   }
 
   /** A node of another network: most often as it should be. */

@@ -100,6 +100,7 @@ interface Parts {
 export class Sockets {
   readonly #parts: Parts
   readonly #all = new Map<string, Private>()
+  #changes = 0
   /** What was said of an address that adverts cannot be sent from. */
   readonly #warned = new Map<string, string>()
   #nothingToAdvertiseOn: boolean
@@ -112,6 +113,11 @@ export class Sockets {
 
   get size(): number {
     return this.#all.size
+  }
+
+  /** How often a socket came or went: what is local is so still as long as it is the same. */
+  get changes(): number {
+    return this.#changes
   }
 
   isOwn(source: Endpoint): boolean {
@@ -259,6 +265,7 @@ export class Sockets {
           scope
         }
         this.#all.set(target.address, one)
+        this.#changes++
         heard = hearer(one)
         yield* Effect.forkIn(Effect.ignore(heard.hear(reader)), scope)
       }).pipe(
@@ -276,6 +283,7 @@ export class Sockets {
   #close(one: Private): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.#all.delete(one.address)
+      this.#changes++
       return Scope.close(one.scope, Exit.void)
     })
   }

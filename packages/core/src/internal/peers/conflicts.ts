@@ -53,6 +53,8 @@ interface Parts {
 
 export class Conflicts {
   readonly #parts: Parts
+  // Looked at for each advert.
+  readonly #trust: Trust["Service"]
   readonly #claims = new Map<string, Map<PublicKey.PublicKey, Claim>>()
   /** The operator's decisions that the trust policy has no place for. */
   #decided: Map<string, PublicKey.PublicKey> | undefined
@@ -60,6 +62,7 @@ export class Conflicts {
 
   constructor(parts: Parts) {
     this.#parts = parts
+    this.#trust = parts.trust
   }
 
   /** The key that a name belongs to. */
@@ -75,7 +78,9 @@ export class Conflicts {
     const decided = this.#decided?.get(name)
     if (decided !== undefined) return decided
     // Each advert asks this, and most policies know.
-    const asked = this.#parts.trust.expected(name)
+    const known = AtOnce.valueBy(this.#trust.expected, name)
+    if (known !== AtOnce.unknown) return known
+    const asked = this.#trust.expected(name)
     const value = AtOnce.valueOf(asked)
     if (value !== AtOnce.unknown) return value
     const fiber = this.#parts.run(asked)

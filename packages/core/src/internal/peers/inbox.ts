@@ -4,12 +4,13 @@
  */
 import * as Effect from "effect/Effect"
 
-export class Inbox<A> {
+export class Inbox<A extends object | string> {
   readonly #take: (one: A) => Effect.Effect<void> | undefined
   readonly #failed: (defect: unknown) => Effect.Effect<void>
   readonly #capacity: number
   readonly #fork: (effect: Effect.Effect<void>) => void
-  readonly #waiting: Array<A> = []
+  /** There is one once something had to wait: most never do. */
+  #waiting: Array<A> | undefined
   /** One is being taken, or waits. Whoever reads of it at once may bring the next one. */
   #busy = false
 
@@ -30,13 +31,14 @@ export class Inbox<A> {
 
   offer(one: A): void {
     if (this.#busy) {
-      this.#waiting.push(one)
-      if (this.#waiting.length > this.#capacity) this.#waiting.shift()
+      const waiting = this.#waiting ??= []
+      waiting.push(one)
+      if (waiting.length > this.#capacity) waiting.shift()
       return
     }
     this.#busy = true
     const wait = this.#taken(one)
-    if (wait === undefined && this.#waiting.length === 0) this.#busy = false
+    if (wait === undefined && this.#waiting === undefined) this.#busy = false
     else this.#fork(this.#rest(wait ?? Effect.void))
   }
 
@@ -51,10 +53,11 @@ export class Inbox<A> {
   #rest(first: Effect.Effect<void>): Effect.Effect<void> {
     return Effect.gen({ self: this }, function*() {
       yield* first
-      while (this.#waiting.length > 0) {
-        const wait = this.#taken(this.#waiting.shift()!)
+      for (let next = this.#waiting?.shift(); next !== undefined; next = this.#waiting?.shift()) {
+        const wait = this.#taken(next)
         if (wait !== undefined) yield* wait
       }
+      this.#waiting = undefined
       this.#busy = false
     })
   }

@@ -6,6 +6,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { Sighting } from "../../Discovery.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
+import type { NodeName } from "../../Packet.ts"
 import type { Peer } from "../../Peers.ts"
 import type { PublicKey } from "../../PublicKey.ts"
 import * as Metrics from "../base/metrics.ts"
@@ -57,26 +58,38 @@ interface Parts {
 
 export class Sightings {
   readonly #parts: Parts
+  // What is looked at for each advert, which is most of what a node does: one behind the other in memory, and not each in an object elsewhere.
+  readonly #own: PublicKey
+  readonly #ownName: NodeName
+  readonly #table: Table
+  readonly #conflicts: Conflicts
+  readonly #membership: Membership
+  readonly #now: () => number
   /** Answers that are being given. */
   #answering = 0
 
   constructor(parts: Parts) {
     this.#parts = parts
+    this.#own = parts.config.identity.publicKey
+    this.#ownName = parts.config.name
+    this.#table = parts.table
+    this.#conflicts = parts.conflicts
+    this.#membership = parts.membership
+    this.#now = parts.now
   }
 
   /** Takes an advert, at once; what there still is to wait for: the policy's decision, a line of the log. */
   take(sighting: Sighting): Waits {
-    const { config: { identity, name: ownName }, conflicts, membership, table } = this.#parts
-    const own = identity.publicKey
-    const { endpoint, name, publicKey, source } = sighting
-    if (publicKey === own) return conflicts.tell(ownName, own, sighting, "OwnKey")
+    const { endpoint, name, publicKey } = sighting
+    const own = this.#own
+    if (publicKey === own) return this.#conflicts.tell(this.#ownName, own, sighting, "OwnKey")
     if (endpoint.port === 0) {
-      const entry = table.find(publicKey)
-      if (entry !== undefined) membership.leaving(entry, source.host)
+      const entry = this.#table.find(publicKey)
+      if (entry !== undefined) this.#membership.leaving(entry, sighting.source.host)
       return undefined
     }
-    if (name === ownName) return conflicts.tell(name, own, sighting, "OwnName")
-    const expected = conflicts.expectedUnsafe(name)
+    if (name === this.#ownName) return this.#conflicts.tell(name, own, sighting, "OwnName")
+    const expected = this.#conflicts.expectedUnsafe(name)
     return Effect.isEffect(expected)
       ? Effect.flatMap(expected, (key) => this.#decided(sighting, key) ?? Effect.void)
       : this.#decided(sighting, expected)
@@ -84,21 +97,22 @@ export class Sightings {
 
   /** Takes an advert whose name belongs to a key, or to nobody. To decide that may have taken time. */
   #decided(sighting: Sighting, expected: PublicKey | undefined): Waits {
-    const { conflicts, context, leftOut, membership, now, table } = this.#parts
+    const table = this.#table
     const { name, publicKey } = sighting
     const entry = Entry.whichKnows(sighting, table) ?? table.find(publicKey)
     if (expected !== undefined && expected !== publicKey) {
-      if (entry !== undefined && entry.hasName(name)) membership.loseName(entry, name)
-      conflicts.claim(sighting)
-      return conflicts.tell(name, expected, sighting, "KeyChanged")
+      if (entry !== undefined && entry.hasName(name)) this.#membership.loseName(entry, name)
+      this.#conflicts.claim(sighting)
+      return this.#conflicts.tell(name, expected, sighting, "KeyChanged")
     }
     const pinned = expected === publicKey
-    const at = now()
+    const at = this.#now()
     // Nearly always. A name of several peers is told as long as it is.
     if (entry !== undefined && (!pinned || entry.fixed !== undefined) && entry.isSaidAgain(sighting, at)) {
-      membership.heard(entry, "Advert", at)
+      this.#membership.heard(entry, "Advert", at)
       return expected === undefined && table.isAnyShared ? this.#tellShared(sighting) : undefined
     }
+    const { context, leftOut } = this.#parts
     entry?.touch()
     if (entry !== undefined && !entry.isSpokenForBy(name, pinned)) {
       Metrics.adverts("other_name", context)

@@ -93,8 +93,7 @@ export const requests = (known: Iterable<PublicKey.PublicKey>, count: number, sa
 }
 
 /** Whether a request is for a key: it is in the slice, and not known. All of a crowd look whenever somebody asks. */
-export const isFor = ({ bits, salt, slice, slices }: Request, publicKey: PublicKey.PublicKey): boolean => {
-  const key = PublicKey.toBytes(publicKey)
+export const isFor = ({ bits, salt, slice, slices }: Request, key: Uint8Array): boolean => {
   if (sliceOf(key, slices) !== slice) return false
   const hash = hashOf(key, salt)
   const first = firstOf(hash)

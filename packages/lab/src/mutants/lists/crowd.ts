@@ -186,7 +186,7 @@ const hearing = of("crowd", "packages/core/src/internal/discovery/hearing.ts", l
     "a newcomer asks on as long as one tells it the same again"
   ],
   "not-asked": [
-    `if (!CrowdPackets.isFor(request, self.identity.publicKey)) return this.#count("not_asked")`,
+    `if (!CrowdPackets.isFor(request, this.#ownKey)) return this.#count("not_asked")`,
     ``,
     "who is known answers too"
   ],

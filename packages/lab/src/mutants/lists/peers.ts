@@ -233,13 +233,13 @@ const hearing = of("adverts", "packages/core/src/internal/discovery/hearing.ts",
   ],
   "again-ear": [
     `(last.ear === ear || last.ear.via === undefined && ear.via !== undefined) &&
-      last`,
-    `last`,
+      (last`,
+    `(last`,
     "what a private socket heard of another subnet is heard by the shared one"
   ],
   "again-local": [
     ` &&
-      last.local === this.#parts.sockets.isLocal(last.source)`,
+      (last.localAt === this.#sockets.changes || this.#isAsLocal(last))`,
     ``,
     "who is on this machine is judged by the addresses that it had"
   ],
@@ -304,6 +304,12 @@ const answers = of("adverts", "packages/core/src/internal/discovery/answers.ts",
 })
 
 const sockets = of("adverts", "packages/core/src/internal/discovery/sockets.ts", adverts, {
+  "local-opened": [
+    `this.#all.set(target.address, one)
+        this.#changes++`,
+    `this.#all.set(target.address, one)`,
+    "an address that this machine has got is another machine's as long as nothing new is said there"
+  ],
   "one-socket": [
     `if (port === this.#parts.config.advertisePort || port === 0 || host === "255.255.255.255") return false`,
     ``,
@@ -400,7 +406,7 @@ const inbox = of("peers", "packages/core/src/internal/peers/inbox.ts", suites("I
     "an advert overtakes one that a policy is not done with"
   ],
   "inbox-bound": [
-    `if (this.#waiting.length > this.#capacity) this.#waiting.shift()`,
+    `if (waiting.length > this.#capacity) waiting.shift()`,
     ``,
     "adverts pile up while a policy decides"
   ],
@@ -413,18 +419,18 @@ const inbox = of("peers", "packages/core/src/internal/peers/inbox.ts", suites("I
 
 const sightings = of("peers", "packages/core/src/internal/peers/sightings.ts", suites("Peers", "Limits.sim"), {
   "own-key": [
-    `if (publicKey === own) return conflicts.tell(ownName, own, sighting, "OwnKey")`,
+    `if (publicKey === own) return this.#conflicts.tell(this.#ownName, own, sighting, "OwnKey")`,
     ``,
     "a node takes whoever has its key for a peer"
   ],
   "own-name": [
-    `if (name === ownName) return conflicts.tell(name, own, sighting, "OwnName")`,
+    `if (name === this.#ownName) return this.#conflicts.tell(name, own, sighting, "OwnName")`,
     ``,
     "a node takes whoever has its name for a peer"
   ],
   "key-changed": [
-    `return conflicts.tell(name, expected, sighting, "KeyChanged")`,
-    `void conflicts.tell(name, expected, sighting, "KeyChanged")`,
+    `return this.#conflicts.tell(name, expected, sighting, "KeyChanged")`,
+    `void this.#conflicts.tell(name, expected, sighting, "KeyChanged")`,
     "an advert takes a name that belongs to another key"
   ]
 })
