@@ -58,6 +58,10 @@ interface Inbound {
   readonly stream: SessionStream
   readonly from: Source["from"]
   readonly byIndex: Map<number, Source>
+  /** Of those that are read together: who is to be told, and what was taken of which topic. */
+  readonly fresh: Set<Listener>
+  readonly taken: Map<number, number>
+  isReading: boolean
   rights: Rights.Rights
   fiber: Fiber.Fiber<void> | undefined
 }
@@ -132,6 +136,9 @@ export class Hearing {
       stream: given,
       from: { name, publicKey },
       byIndex: new Map(),
+      fresh: new Set(),
+      taken: new Map(),
+      isReading: false,
       rights: Rights.none,
       fiber: undefined
     }
@@ -175,10 +182,13 @@ export class Hearing {
         const parts = yield* Effect.catchIf(stream.pull, Cause.isDone, () => Effect.succeed(undefined))
         if (parts === undefined) return
         reader.add(parts)
+        inbound.isReading = true
         for (let bytes = reader.next(); bytes !== undefined; bytes = reader.next()) {
           if (++count > limits.topicRate) {
             const left = since + 1_000 - this.#now()
+            this.#settle(inbound)
             if (left > 0) yield* Effect.sleep(left)
+            inbound.isReading = true
             since = this.#now()
             count = 1
           }
@@ -189,6 +199,7 @@ export class Hearing {
           else if (record.kind === "denied") yield* this.#denied(inbound, record)
           else this.#heard(inbound, record)
         }
+        this.#settle(inbound)
         if (reader.isWrong) return yield* this.#wrong(inbound, "it is too long")
         const now = this.#now()
         if (now - since >= 1_000) {
@@ -197,6 +208,16 @@ export class Hearing {
         }
       }
     })
+  }
+
+  /** All that came together was looked at: it is to be read, and what was is said to be taken. */
+  #settle(inbound: Inbound): void {
+    const { fresh, stream, taken } = inbound
+    for (const listener of fresh) listener.news()
+    fresh.clear()
+    inbound.isReading = false
+    for (const [index, seq] of taken) stream.writeUnsafe(Records.taken(index, seq))
+    taken.clear()
   }
 
   #wrong({ from, stream }: Inbound, what: string): Effect.Effect<void> {
@@ -256,7 +277,11 @@ export class Hearing {
       inbound.byIndex.set(index, source)
       source.endedAt = undefined
       source.isGone = false
-      source.onTaken = (seq) => inbound.stream.writeUnsafe(Records.taken(index, seq))
+      source.onTaken = (seq) => {
+        if (inbound.isReading) inbound.taken.set(index, seq)
+        else inbound.stream.writeUnsafe(Records.taken(index, seq))
+      }
+      this.#all(inbound, source)
       source.tell(seq, allowed.filter((listener) => this.#listeners.has(listener.interest.id)))
       if (record.retained) {
         for (const listener of source.listeners) if (listener.interest.retained) listener.begin(source)
@@ -314,9 +339,11 @@ export class Hearing {
           again: false,
           answer: undefined
         }
-        if (!retained) return source.hear(heard)
+        if (!retained) return source.hear(heard, inbound.fresh)
         for (const listener of source.listeners) {
-          if (listener.interest.retained && listener.interest.group === undefined) listener.hear(heard)
+          if (!listener.interest.retained || listener.interest.group !== undefined) continue
+          listener.hear(heard)
+          inbound.fresh.add(listener)
         }
         return
       }
@@ -331,10 +358,11 @@ export class Hearing {
           retained: false,
           again: false,
           answer: undefined
-        })
+        }, inbound.fresh)
       }
       case "missed":
-        return source.missed(record.count)
+        source.missed(record.count)
+        return this.#all(inbound, source)
       case "current":
         for (const listener of source.listeners) if (listener.interest.retained) listener.whole(source)
         return
@@ -347,8 +375,13 @@ export class Hearing {
     }
   }
 
+  /** All who hear it are to be told. */
+  #all({ fresh }: Inbound, { listeners }: Source): void {
+    for (const listener of listeners) fresh.add(listener)
+  }
+
   #deliver(
-    { stream }: Inbound,
+    { fresh, stream }: Inbound,
     source: Source,
     { again, at, body, delivery, group, key, seq }: Extract<Records.ToSubscriber, { kind: "deliver" }>
   ): void {
@@ -359,6 +392,7 @@ export class Hearing {
       return stream.writeUnsafe(Records.back(delivery))
     }
     let isAnswered = false
+    fresh.add(listener)
     listener.hear({
       origin: source,
       seq,
@@ -419,7 +453,10 @@ export class Hearing {
   #gone(source: Source): void {
     if (source.isGone) return
     source.isGone = true
-    for (const listener of source.listeners) listener.gone(source)
+    for (const listener of source.listeners) {
+      listener.gone(source)
+      listener.news()
+    }
   }
 
   /** Takes notice of who leaves, and of policies that change, for as long as it runs. */

@@ -7,7 +7,7 @@ export interface Listener {
   readonly interest: Interest
   /** Who may publish to it. */
   readonly allow: Allow | undefined
-  /** A value, or that one is no longer retained. */
+  /** A value, or that one is no longer retained. Whoever says it, and what follows, says behind it that there are `news`, once for all of them. */
   readonly hear: (heard: Heard) => void
   /** So many were missed of this publisher on this topic. */
   readonly miss: (origin: Origin, count: number) => void
@@ -16,6 +16,8 @@ export interface Listener {
   readonly whole: (origin: Origin) => void
   /** The publisher is gone, or publishes on the topic no more: what it retained is gone. */
   readonly gone: (origin: Origin) => void
+  /** What it was told may be read. */
+  readonly news: () => void
   /** Whether it has room for one more, where it is to lose none. */
   readonly hasRoom: boolean
   /** Deliveries that it has and has not answered. */

@@ -29,6 +29,25 @@ export type CodingOf = (topic: Given, retain?: Topic.Retain) => Values.Coding
 /** Bytes of a topic that is named. */
 export const asBytes: CodingOf = (topic, retain) => Values.bytes(typeof topic === "string" ? topic : topic.name, retain)
 
+const partsOf = (
+  { again, at, key, origin: { epoch, from, topic }, retained, seq }: Heard,
+  value: unknown,
+  missed: number,
+  answer: ((how: "done" | "back") => void) | undefined
+) => ({
+  from,
+  topic,
+  epoch,
+  key,
+  value,
+  at,
+  seq,
+  missed,
+  retained,
+  redelivered: again,
+  acknowledge: answer === undefined ? never : Effect.sync(() => answer("done"))
+})
+
 export class NodeTopics {
   readonly #topics: Topics
   readonly #codingOf: CodingOf
@@ -145,29 +164,17 @@ export class NodeTopics {
     missed: number,
     answer: ((how: "done" | "back") => void) | undefined
   ): Effect.Effect<Topic.Publication<unknown> | undefined, never, any> {
-    return Effect.matchEffect(coding.decode(heard.body!), {
+    const decoded = coding.decode(heard.body!)
+    const made = (value: unknown) => new Topic.Publication(partsOf(heard, value, missed, answer))
+    if (Exit.isExit(decoded) && Exit.isSuccess(decoded)) return Effect.succeed(made(decoded.value))
+    return Effect.matchEffect(decoded, {
       onFailure: (wrong) =>
         Effect.suspend(() => {
           // Whoever is handed it next could not read it either.
           answer?.("done")
           return Effect.as(this.#topics.hearing.leftOut(heard.origin, wrong), undefined)
         }),
-      onSuccess: (value) =>
-        Effect.succeed(
-          new Topic.Publication({
-            from: heard.origin.from,
-            topic: heard.origin.topic,
-            epoch: heard.origin.epoch,
-            key: heard.key,
-            value,
-            at: heard.at,
-            seq: heard.seq,
-            missed,
-            retained: heard.retained,
-            redelivered: heard.again,
-            acknowledge: answer === undefined ? never : Effect.sync(() => answer("done"))
-          })
-        )
+      onSuccess: (value) => Effect.succeed(made(value))
     })
   }
 

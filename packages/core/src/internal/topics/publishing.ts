@@ -202,7 +202,10 @@ export class Publishing {
     if (oldest === undefined) return false
     this.#topics.delete(oldest.name)
     for (const { feed } of this.#feeds.values()) feed.route(oldest, [])
-    for (const listener of oldest.listeners) listener.gone(oldest.origin)
+    for (const listener of oldest.listeners) {
+      listener.gone(oldest.origin)
+      listener.news()
+    }
     this.#endGroups(oldest)
     return true
   }
@@ -291,7 +294,11 @@ export class Publishing {
     for (const route of routes) route.offer(said)
     if (listeners.size === 0) return
     const heard = hereOf(said, false)
-    for (const listener of listeners) if (listener.interest.group === undefined) listener.hear(heard)
+    for (const listener of listeners) {
+      if (listener.interest.group !== undefined) continue
+      listener.hear(heard)
+      listener.news()
+    }
   }
 
   // --- who subscribes --------------------------------------------------------------------------------------------------
@@ -500,6 +507,7 @@ export class Publishing {
       if (said !== undefined) listener.hear(hereOf(said, true))
     }
     listener.whole(topic.origin)
+    listener.news()
   }
 
   // --- time ------------------------------------------------------------------------------------------------------------
@@ -597,6 +605,7 @@ const deliverHere = (
       again,
       answer: (how) => resume(how === "done" ? Effect.void : Effect.fail(new Groups.Returned()))
     })
+    listener.news()
   })
 
 /** Of several subscriptions the one that has the least to do. */

@@ -101,6 +101,8 @@ export class Rows implements Listener {
     this.#of.delete(origin)
   }
 
+  news(): void {}
+
   close(): void {
     this.isClosed = true
     for (const [{ from }, { keys }] of this.#of) {

@@ -13,8 +13,8 @@ interface Untaken {
   left: number
 }
 
-/** Values that are said to be taken at once, while more wait. */
-const together = 16
+/** Values are said to be taken together, a part of those that may wait at a time, while more wait. */
+const parts = 4
 
 export class Source implements Origin {
   readonly from: { readonly name: NodeName; readonly publicKey: PublicKey }
@@ -31,6 +31,9 @@ export class Source implements Origin {
   /** In their order, those that are to be taken. */
   readonly #untaken: Array<Untaken> = []
   #untold = 0
+  /** Subscriptions that lose none, and how many are said to be taken at once. */
+  #keepers = 0
+  #together = 1
   /** Says to the peer that all up to this have been taken; where there is a stream of it. */
   onTaken: ((seq: number) => void) | undefined
   /** When its stream ended, by the monotonic clock in milliseconds; `undefined` while there is one. */
@@ -52,6 +55,7 @@ export class Source implements Origin {
     this.#ahead = Math.min(0, lost)
     if (lost > 0) this.#miss(lost)
     for (const listener of listeners) this.listeners.add(listener)
+    this.#look()
   }
 
   /** So many were dropped on the way. */
@@ -64,8 +68,8 @@ export class Source implements Origin {
     for (const listener of this.listeners) if (listener.interest.group === undefined) listener.miss(this, count)
   }
 
-  /** A publication has come. Where values are to be lost by nobody they come in order, and some of them a second time. */
-  hear(heard: Heard): void {
+  /** A publication has come, of which the listeners are to be told that there are news. Where values are to be lost by nobody they come in order, and some of them a second time. */
+  hear(heard: Heard, fresh: Set<Listener>): void {
     this.#accounted = (this.#accounted ?? 0) + 1
     const keepers = this.#keepers
     if (keepers > 0) {
@@ -73,16 +77,24 @@ export class Source implements Origin {
       if (heard.body !== undefined) this.#untaken.push({ seq: heard.seq, left: keepers })
     }
     if (heard.seq > this.#highest) this.#highest = heard.seq
-    for (const listener of this.listeners) if (listener.interest.group === undefined) listener.hear(heard)
+    for (const listener of this.listeners) {
+      if (listener.interest.group !== undefined) continue
+      listener.hear(heard)
+      fresh.add(listener)
+    }
     if (keepers > 0 && heard.body === undefined) this.#settle()
   }
 
-  get #keepers(): number {
-    let keepers = 0
-    for (const { interest } of this.listeners) {
-      if (interest.mode === "lossless" && interest.group === undefined) keepers++
+  /** Looks who loses none. */
+  #look(): void {
+    this.#keepers = 0
+    let least = Infinity
+    for (const { interest: { group, mode, size } } of this.listeners) {
+      if (mode !== "lossless" || group !== undefined) continue
+      this.#keepers++
+      least = Math.min(least, size)
     }
-    return keepers
+    this.#together = Math.ceil(least / parts)
   }
 
   /** What comes again was accounted for: so one more was lost than it seemed, or it was not taken yet when the stream ended. */
@@ -102,7 +114,7 @@ export class Source implements Origin {
     let until = 0
     while (untaken.length > 0 && untaken[0]!.left <= 0) until = untaken.shift()!.seq
     if (until === 0) return
-    if (++this.#untold >= together || untaken.length === 0) this.#settle()
+    if (++this.#untold >= this.#together || untaken.length === 0) this.#settle()
   }
 
   /** Says what has been taken. */
@@ -115,5 +127,6 @@ export class Source implements Origin {
   /** A subscription is no more. */
   leave(listener: Listener): void {
     this.listeners.delete(listener)
+    this.#look()
   }
 }

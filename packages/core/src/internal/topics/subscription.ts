@@ -4,6 +4,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -107,13 +108,11 @@ export class Subscription implements Listener {
     this.#offered = item
     this.#outlet.offer(item)
     this.#offered = undefined
-    this.#wake()
   }
 
   miss(origin: Origin, count: number): void {
     if (this.isClosed) return
     add(this.#behind, origin, count)
-    if (this.#events) this.#wake()
   }
 
   begin(): void {}
@@ -137,6 +136,16 @@ export class Subscription implements Listener {
   #answer({ answer }: Heard, how: "done" | "back"): void {
     this.unanswered--
     answer!(how)
+  }
+
+  news(): void {
+    if (this.#isEmpty) return
+    this.#wake()
+  }
+
+  /** Whether there is nothing to be read. */
+  get #isEmpty(): boolean {
+    return this.#outlet.length === 0 && !(this.#events && (this.#before.size > 0 || this.#behind.size > 0))
   }
 
   #wake(): void {
@@ -232,20 +241,29 @@ export const stream = <A, E, R, E2>(
     const { group, mode } = subscription.interest
     // What is read is old at once, where the newest is wanted; and is done with when the next is asked for.
     const most = group === undefined && mode === "buffer" ? atOnce : 1
-    const batch = (first: Read): Effect.Effect<Array<A>, E, R> =>
-      Effect.gen(function*() {
-        const all: Array<A> = []
-        for (let next: Read | undefined = first; next !== undefined; next = subscription.read()) {
-          const made: A | undefined = yield* make(next, subscription)
-          if (made !== undefined) all.push(made)
-          if (all.length >= most) break
+    // Nearly always what is made of it is there at once.
+    const batch = (first: Read, all: Array<A>): Effect.Effect<Array<A>, E, R> => {
+      for (let next: Read | undefined = first; next !== undefined; next = subscription.read()) {
+        const made = make(next, subscription)
+        if (!Exit.isExit(made) || Exit.isFailure(made)) {
+          return Effect.flatMap(made, (value) => {
+            if (value !== undefined) all.push(value)
+            const more = all.length < most ? subscription.read() : undefined
+            return more === undefined ? Effect.succeed(all) : batch(more, all)
+          })
         }
-        return all
-      })
+        if (made.value !== undefined) all.push(made.value as A)
+        if (all.length >= most) break
+      }
+      return Effect.succeed(all)
+    }
     const next: Pull.Pull<readonly [A, ...Array<A>], E | NodeClosedError, void, R> = Effect.suspend(() => {
       const first = subscription.read()
       if (first !== undefined) {
-        return Effect.flatMap(batch(first), (all) => all.length > 0 ? Effect.succeed(all as [A, ...Array<A>]) : next)
+        return Effect.flatMap(
+          batch(first, []),
+          (all) => all.length > 0 ? Effect.succeed(all as [A, ...Array<A>]) : next
+        )
       }
       if (subscription.failure !== undefined) return Effect.fail(subscription.failure)
       return subscription.isClosed ? Cause.done() : Effect.andThen(subscription.readable, next)
