@@ -11,7 +11,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { type Goal, GoalSchema } from "./harness/goal.ts"
+import { type Goal, goal, GoalSchema } from "./harness/goal.ts"
 import * as Machine from "./harness/machine.ts"
 import * as Reports from "./harness/report.ts"
 import * as Turns from "./harness/turns.ts"
@@ -44,7 +44,19 @@ export interface Options extends Measuring.Options {
   readonly pin: boolean
 }
 
-const goalsOf = (_many: Many): ReadonlyArray<Goal> => []
+const goalsOf = ({ cells }: Many): ReadonlyArray<Goal> =>
+  cells.filter(({ subject }) => subject === "pnet-topic").flatMap(({ frozen, perSecond, subscribers }) => {
+    const all = cells.find((cell) => cell.subject === "pnet-all" && cell.subscribers === subscribers)
+    const to = `a typed topic, to ${subscribers}`
+    return [
+      ...all === undefined ? [] : [goal(`${to}: messages/s of calls of all`, perSecond / all.perSecond, "at least", 3)],
+      ...frozen === null ? [] : [
+        goal(`${to}, one of them frozen: messages/s of the others`, frozen.ofRate, "at least", 0.9),
+        goal(`${to}, one of them frozen: p50 of the others`, frozen.ofP50, "at most", 1.1),
+        goal(`${to}, one of them frozen: p99 of the others`, frozen.ofP99, "at most", 1.1)
+      ]
+    ]
+  })
 
 /** Measures. */
 export const run = (options: Options): Effect.Effect<Report> =>

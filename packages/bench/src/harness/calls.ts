@@ -55,8 +55,11 @@ export interface Peer extends Partial<Certificate> {
   readonly ports?: ReadonlyArray<number>
 }
 
-/** What goes from one to many: calls of a CommandNode's function of all peers, or what a library besides pnet has for it. */
-export type ToMany = { readonly _tag: "All"; readonly network: NodeNetworkOptions } | Peer
+/** What goes from one to many: a topic's values, calls of a CommandNode's function of all peers, or what a library besides pnet has for it. */
+export type ToMany =
+  | { readonly _tag: "Topic"; readonly network: NodeNetworkOptions; readonly values: "texts" | "bytes" }
+  | { readonly _tag: "All"; readonly network: NodeNetworkOptions }
+  | Peer
 
 /** One measurement. Times are milliseconds. */
 export interface Measured {

@@ -25,8 +25,8 @@ export type Cryptography = "native" | "portable"
 export const cryptoLayer = (cryptography: Cryptography): Layer.Layer<Crypto.Crypto> =>
   cryptography === "native" ? NodeCrypto.layer : PortableCrypto.layer
 
-/** Trust on first use of however many nodes, all of which are on one address here. */
-const trust = Layer.sync(Trust.Trust, () => TofuTrust.make({ capacity: 65_536, perAddress: 32_768 }))
+/** Trust on first use of however many nodes, all of which are on one address here, and each of which may subscribe to anything. */
+const trust = Trust.open(Layer.sync(Trust.Trust, () => TofuTrust.make({ capacity: 65_536, perAddress: 32_768 })))
 
 /** Everything that a node needs of this machine. */
 export const platform = (cryptography: Cryptography) =>

@@ -1,7 +1,10 @@
 /** pnet's ways from one to many, as a worker makes them: a node that publishes, and nodes that hear it. */
 import * as CommandNode from "@pnet/core/CommandNode"
+import * as Topic from "@pnet/core/Topic"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as Spreading from "../../peers/programs/spreading.js"
 import type { Handlers, ToMany } from "./calls.ts"
 import * as Nodes from "./nodes.ts"
@@ -31,7 +34,29 @@ interface Kind<Tag extends ToMany["_tag"]> {
 // One that is frozen answers no call: what is said to it is given up after this long.
 const timeout = "5 seconds"
 
+const topics: Record<Of<"Topic">["values"], Topic.Topic<any>> = {
+  texts: Topic.make("values", { payload: Schema.String }),
+  bytes: Topic.bytes("values")
+}
+
 const Kinds: { readonly [Tag in Exclude<ToMany["_tag"], "Peer">]: Kind<Tag> } = {
+  Topic: {
+    publisher: ({ start }, { network, values }) =>
+      Effect.map(start("native", CommandNode.make(Nodes.options("publisher", network))), ({ node }) => ({
+        text: values === "texts",
+        window: Spreading.window,
+        publish: (message) => node.publish(topics[values], message)
+      })),
+    subscriber: ({ scope, start }, { network, values }, name, take) =>
+      Effect.gen(function*() {
+        const { node } = yield* start("native", CommandNode.make(Nodes.options(name, network)))
+        yield* node.subscribe(topics[values], { size: Spreading.window }).pipe(
+          Stream.runForEach(({ value }) => Effect.sync(() => take(value))),
+          Effect.forkIn(scope)
+        )
+      })
+  },
+
   All: {
     publisher: ({ scope, start }, { network }, subscribers) =>
       Effect.map(start("native", CommandNode.make(Nodes.options("publisher", network))), ({ node }) => {

@@ -5,7 +5,15 @@ import * as Machine from "../harness/machine.ts"
 import type { Needs } from "../peers/obtaining.ts"
 
 /** What can be measured, pnet first. */
-export const subjects = ["pnet-all", "zeromq-curve", "zeromq", "nats", "moleculer"] as const
+export const subjects = [
+  "pnet-topic",
+  "pnet-topic-bytes",
+  "pnet-all",
+  "zeromq-curve",
+  "zeromq",
+  "nats",
+  "moleculer"
+] as const
 
 /** The name of something that can be measured. */
 export type SubjectName = typeof subjects[number]
@@ -19,6 +27,8 @@ export interface About extends Needs {
 
 /** What there is to know of each subject. */
 export const about: Record<SubjectName, About> = {
+  "pnet-topic": { title: "pnet, typed topic", encrypted: "CurveZMQ" },
+  "pnet-topic-bytes": { title: "pnet, topic of bytes", encrypted: "CurveZMQ" },
   "pnet-all": { title: "pnet, calls of all", encrypted: "CurveZMQ" },
   "zeromq-curve": { title: "zeromq, PUB/SUB, CURVE", encrypted: "CURVE", program: "zeromq.js" },
   "zeromq": { title: "zeromq, PUB/SUB", encrypted: null, program: "zeromq.js" },
@@ -37,6 +47,10 @@ export interface Made {
 export const start = (name: SubjectName, { broker, ports }: Made): Effect.Effect<ToMany> =>
   Effect.gen(function*() {
     switch (name) {
+      case "pnet-topic":
+        return { _tag: "Topic", values: "texts", network: yield* Machine.network(false) }
+      case "pnet-topic-bytes":
+        return { _tag: "Topic", values: "bytes", network: yield* Machine.network(false) }
       case "pnet-all":
         return { _tag: "All", network: yield* Machine.network(false) }
       case "zeromq":
