@@ -210,6 +210,7 @@ const topics = Command.make("topics", {
   only: Flags.only(Topics.subjects, ""),
   rounds: Flags.rounds(3),
   into: Flags.into,
+  profile,
   pin,
   ...conditions,
   json

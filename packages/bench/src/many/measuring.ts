@@ -1,6 +1,8 @@
 /** Starts a publisher and its subscribers, and measures what goes from the one to the others. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { mkdir } from "node:fs/promises"
+import { join } from "node:path"
 import * as Spreading from "../../peers/programs/spreading.js"
 import type { ToMany } from "../harness/calls.ts"
 import * as Effort from "../harness/effort.ts"
@@ -22,10 +24,13 @@ export interface Options {
   readonly pace: number
   /** Processes that subscribers have, at most. */
   readonly processes: number
+  /** A folder for a CPU profile of pnet's publisher and of its last process of subscribers, as fast as they go. Profiling costs some speed. */
+  readonly profile?: string | undefined
 }
 
 /** A publisher and its subscribers, of which the first has a process of its own where there are several. */
 interface Crowd {
+  readonly name: SubjectName
   readonly publisher: Workers.Worker
   readonly subscribers: ReadonlyArray<{ readonly worker: Workers.Worker; readonly count: number }>
 }
@@ -62,7 +67,7 @@ const startCrowd = (
         yield* worker.call("Subscribers", { subject, process, first, count, port, window, hello }, "30 seconds")
         return { worker, count }
       }), { concurrency: "unbounded" })
-    const crowd = { publisher, subscribers: all }
+    const crowd = { name, publisher, subscribers: all }
     const [, reached] = yield* probe(crowd, [...counts.keys()], 30)
     return reached ? crowd : yield* Effect.fail(
       new Workers.WorkerError({
@@ -123,13 +128,28 @@ const cpuMillis = (workers: ReadonlyArray<Workers.Worker>) =>
     (all) => all.reduce((sum, { cpuMillis }) => sum + cpuMillis, 0)
   )
 
+/** Profiles, where a folder is named and the workers are pnet's, what the publisher and the last of the others do meanwhile. */
+const profiled = <A, E>(crowd: Crowd, folder: string | undefined, effect: Effect.Effect<A, E>) =>
+  Effect.gen(function*() {
+    if (folder === undefined || about[crowd.name].program !== undefined) return yield* effect
+    const count = crowd.subscribers.reduce((sum, { count }) => sum + count, 0)
+    const workers = [["publisher", crowd.publisher], ["subscribers", crowd.subscribers.at(-1)!.worker]] as const
+    yield* Effect.promise(() => mkdir(folder, { recursive: true }))
+    for (const [, worker] of workers) yield* worker.call("ProfileStart", null)
+    const result = yield* effect
+    for (const [side, worker] of workers) {
+      yield* worker.call("ProfileStop", { file: join(folder, `${crowd.name}-${count}-${side}.cpuprofile`) })
+    }
+    return result
+  })
+
 /** Messages as fast as they go, and what they cost. */
-const measureFast = (crowd: Crowd, all: ReadonlyArray<number>, seconds: number) =>
+const measureFast = (crowd: Crowd, all: ReadonlyArray<number>, { profile, seconds }: Options) =>
   Effect.gen(function*() {
     const workers = crowd.subscribers.map(({ worker }) => worker)
     const publisherBefore = yield* cpuMillis([crowd.publisher])
     const before = yield* cpuMillis(workers)
-    const fast = yield* publish(crowd, all, seconds, null)
+    const fast = yield* profiled(crowd, profile, publish(crowd, all, seconds, null))
     const subscriberMillis = (yield* cpuMillis(workers)) - before
     const publisherMillis = (yield* cpuMillis([crowd.publisher])) - publisherBefore
     const each = (millis: number) => millis * 1_000 / Math.max(1, fast.received)
@@ -164,7 +184,7 @@ const measureRound = (crowd: Crowd, options: Options) =>
     const all = [...crowd.subscribers.keys()]
     // Compiled and warm before anything counts.
     yield* publish(crowd, all, Math.min(1, options.seconds), null)
-    const fast = yield* measureFast(crowd, all, options.seconds)
+    const fast = yield* measureFast(crowd, all, options)
     const paced = yield* publish(crowd, all, options.seconds, options.pace)
     const frozen = all.length === 1 ? null : yield* measureFrozen(crowd, all, fast, paced, options)
     return { fast, paced, frozen }
