@@ -43,3 +43,16 @@ export const valueBy = <A, B>(f: (a: A) => Effect.Effect<B>, a: A): B | typeof u
   const found = (f as { readonly [look]?: (a: A) => B })[look]
   return found === undefined ? unknown : found(a)
 }
+
+const taken = Symbol("taken")
+
+/** An effect with another way to what it gives, for who would have it without a fiber: `undefined` where it has to be run, and nothing was done. */
+export const soon = <A, E>(effect: Effect.Effect<A, E>, take: () => A | undefined): Effect.Effect<A, E> => {
+  const both = effect as Effect.Effect<A, E> & { [taken]?: () => A | undefined }
+  both[taken] = take
+  return both
+}
+
+/** What such an effect gives, in place of running it. */
+export const soonOf = (effect: Effect.Effect<unknown, unknown>): unknown =>
+  (effect as { readonly [taken]?: () => unknown })[taken]?.()

@@ -203,13 +203,15 @@ export const titled = (what: string, name: string) => (): string => `${what} ${q
 
 /**
  * Runs an effect with a scope of its own, in the context that is made of it. What is no effect deep inside of one ends a fiber
- * without its finalizers; the scope is closed then, too.
+ * without its finalizers; the scope is closed then, too. `begins` is told of the fiber that it runs in.
  */
 export const scoped = <A, E>(
   effect: Effect.Effect<A, E>,
-  context: (scope: Scope.Scope, current: Context.Context<never>) => Context.Context<never>
+  context: (scope: Scope.Scope, current: Context.Context<never>) => Context.Context<never>,
+  begins?: (fiber: Fiber.Fiber<unknown, unknown>) => void
 ): Effect.Effect<A, E> =>
   Effect.withFiber((fiber) => {
+    begins?.(fiber)
     const scope = Scope.makeUnsafe()
     closeWith(fiber, scope)
     return Effect.onExit(

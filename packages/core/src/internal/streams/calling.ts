@@ -27,6 +27,7 @@ import * as Sessions from "../../Sessions.ts"
 import { type Called, type Engines, Way } from "../balance/engines.ts"
 import * as Given from "../base/given.ts"
 import { toTraceparent } from "../base/trace.ts"
+import { type KnownNow, knownNow } from "../peers/knownNow.ts"
 import * as Several from "../peers/outcomes.ts"
 import { isRefused, refusedRetries } from "../session/refused.ts"
 import * as Failures from "./failures.ts"
@@ -127,12 +128,24 @@ export interface Node {
   readonly callSize: number
 }
 
+/** Bytes for a whole answer. */
+interface Exchange {
+  readonly whom: string | Peer
+  readonly command: string
+  readonly bytes: Uint8Array
+  readonly deadline: number
+  readonly traceparent: string | undefined
+  readonly limit: number
+}
+
 /** Calls functions of peers, from one node. What it gives may be taken off it. */
 export class Calling {
   readonly #node: Node
+  readonly #knownNow: KnownNow
 
   constructor(node: Node) {
     this.#node = node
+    this.#knownNow = knownNow(node.peers)
   }
 
   readonly send = <E, R>(
@@ -160,6 +173,8 @@ export class Calling {
     if (!isWhole(data) && !isStream(data)) return notSendable(data)
     return (name instanceof Any
       ? this.#requestOfAny(name, command, data, options)
+      : isWhole(data)
+      ? this.#exchange(name, command, bytesOf(data), options)
       : Effect.catch(this.#requestOf(name, command, data, options), Failures.told<E>)) as Effect.Effect<
         Uint8Array,
         Failures.CallError | E,
@@ -270,44 +285,94 @@ export class Calling {
   }
 
   /** The whole answer to bytes that are there. */
-  #exchange(whom: string | Peer, command: string, bytes: Uint8Array, options: Options | undefined) {
-    const limit = this.#limitOf(options)
+  #exchange(
+    whom: string | Peer,
+    command: string,
+    bytes: Uint8Array,
+    options: Options | undefined
+  ): Effect.Effect<Uint8Array, Failures.CallError> {
     return Effect.withFiber<Uint8Array, Failures.CallError>((fiber) => {
-      const deadline = this.#deadlineOf(fiber, options)
-      const traceparent = spanOf(fiber)
-      const send = (peer: Peer, headers?: string) => {
-        const ask = () =>
-          this.#node.sessions.exchange(peer, {
-            protocol,
-            name: command,
-            deadline: this.#leftUntil(deadline),
-            traceparent,
-            headers,
-            limit
-          }, bytes)
-        return Effect.catch(ask(), (error) => {
-          // Of several another one is asked.
-          if (!isRefused(error) || typeof whom !== "string") return Effect.fail(Failures.ofCall(limit)(error))
-          const again = Effect.retry(Effect.suspend(ask), { while: isRefused, schedule: refusedRetries })
-          const left = this.#leftUntil(deadline)
-          // Each of them keeps to the deadline by itself, and the waits between them have to.
-          const timed = left === undefined ? again : Effect.timeoutOrElse(again, {
-            duration: left,
-            orElse: () =>
-              Effect.fail(
-                new Sessions.StreamResetError({
-                  peer: peer.name,
-                  stream: command,
-                  code: "deadline",
-                  detail: "",
-                  remote: false
-                })
-              )
-          })
-          return Effect.mapError(timed, Failures.ofCall(limit))
-        })
+      const exchange: Exchange = {
+        whom,
+        command,
+        bytes,
+        deadline: this.#deadlineOf(fiber, options),
+        traceparent: spanOf(fiber),
+        limit: this.#limitOf(options)
       }
-      return this.#addressed(whom, command, options, send)
+      const peer = typeof whom === "string" ? this.#knownNow(whom) : whom
+      return peer !== undefined && exchange.deadline === Infinity && options?.headers === undefined
+        ? this.#atOnce(exchange, peer)
+        : this.#slowly(exchange, options)
+    })
+  }
+
+  /** One step from the call to its answer, where there is a session. */
+  #atOnce(exchange: Exchange, peer: Peer): Effect.Effect<Uint8Array, Failures.CallError> {
+    const { bytes, command, limit, traceparent } = exchange
+    return Effect.callback((resume) => {
+      const cancel = this.#node.sessions.exchangeUnsafe(
+        peer,
+        { protocol, name: command, traceparent, limit },
+        [bytes],
+        (exit) => resume(Exit.isSuccess(exit) ? exit : this.#tried(exchange, peer, undefined, exit))
+      )
+      if (cancel === undefined) resume(this.#slowly(exchange, undefined))
+      return cancel
+    })
+  }
+
+  #slowly(exchange: Exchange, options: Options | undefined): Effect.Effect<Uint8Array, Failures.CallError> {
+    return this.#addressed(
+      exchange.whom,
+      exchange.command,
+      options,
+      (peer, headers) => this.#tried(exchange, peer, headers, this.#ask(exchange, peer, headers))
+    )
+  }
+
+  #ask({ bytes, command, deadline, limit, traceparent }: Exchange, peer: Peer, headers: string | undefined) {
+    return this.#node.sessions.exchange(peer, {
+      protocol,
+      name: command,
+      deadline: this.#leftUntil(deadline),
+      traceparent,
+      headers,
+      limit
+    }, bytes)
+  }
+
+  /** What came of a first attempt; where the peer had no room, another one that it has room for. */
+  #tried(
+    exchange: Exchange,
+    peer: Peer,
+    headers: string | undefined,
+    first: Effect.Effect<Uint8Array, Sessions.OpenError | Sessions.StreamError>
+  ): Effect.Effect<Uint8Array, Failures.CallError> {
+    const { command, deadline, limit, whom } = exchange
+    return Effect.catch(first, (error) => {
+      // Of several another one is asked.
+      if (!isRefused(error) || typeof whom !== "string") return Effect.fail(Failures.ofCall(limit)(error))
+      const again = Effect.retry(Effect.suspend(() => this.#ask(exchange, peer, headers)), {
+        while: isRefused,
+        schedule: refusedRetries
+      })
+      const left = this.#leftUntil(deadline)
+      // Each of them keeps to the deadline by itself, and the waits between them have to.
+      const timed = left === undefined ? again : Effect.timeoutOrElse(again, {
+        duration: left,
+        orElse: () =>
+          Effect.fail(
+            new Sessions.StreamResetError({
+              peer: peer.name,
+              stream: command,
+              code: "deadline",
+              detail: "",
+              remote: false
+            })
+          )
+      })
+      return Effect.mapError(timed, Failures.ofCall(limit))
     })
   }
 

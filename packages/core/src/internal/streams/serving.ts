@@ -8,6 +8,7 @@ import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -18,6 +19,7 @@ import { CurrentDeadline, nowUnsafe } from "../../Deadline.ts"
 import { DuplicateFunctionError } from "../../FunctionError.ts"
 import type * as Sessions from "../../Sessions.ts"
 import { full, type Limiter, limiterOf } from "../balance/limiter.ts"
+import * as AtOnce from "../base/atOnce.ts"
 import * as Given from "../base/given.ts"
 import { textOf } from "../base/platform.ts"
 import { quote } from "../base/quote.ts"
@@ -30,18 +32,22 @@ import { encodeError } from "./encodeError.ts"
 import * as Headers from "./headers.ts"
 import { bytesOf, isWhole } from "./sendable.ts"
 
+/** What is so short, and has come, is read and answered in one step. */
+const short = 65_536
+
 /** A call that came in, to a node. What a handler does not ask for is not made. */
 export class IncomingCall<Node> extends Given.Interruptible {
   readonly #stream: Sessions.SessionStream
   readonly node: Node
-  readonly #held: ReturnType<CallMemory>
+  readonly #memory: CallMemory
+  #held: ReturnType<CallMemory> | undefined
   readonly #limit: number
   readonly #headers: unknown
   /** `headers` are those that were decoded by the function's Schema, where it has one. */
   constructor(
     stream: Sessions.SessionStream,
     node: Node,
-    held: ReturnType<CallMemory>,
+    memory: CallMemory,
     limit: number,
     headers: unknown
   ) {
@@ -49,7 +55,7 @@ export class IncomingCall<Node> extends Given.Interruptible {
     this.#headers = headers
     this.#stream = stream
     this.node = node
-    this.#held = held
+    this.#memory = memory
     this.#limit = limit
   }
   get from() {
@@ -61,8 +67,21 @@ export class IncomingCall<Node> extends Given.Interruptible {
   get bytes() {
     return Stream.fromPull(Effect.sync(() => this.#stream.pull))
   }
-  get whole() {
-    return this.#stream.wholeUpTo(this.#limit, this.#held.room)
+  get whole(): Effect.Effect<Uint8Array, Sessions.StreamError> {
+    const stream = this.#stream as InternalStream
+    return AtOnce.soon(
+      stream.wholeUpTo(this.#limit, (bytes) => this.#room(bytes)),
+      () => stream.takeWholeUnsafe(Math.min(short, this.#limit))
+    )
+  }
+  /** Asked for as it is needed: what is short is counted nowhere. */
+  #room(bytes: number): boolean {
+    this.#held ??= this.#memory(this.#stream.peer.publicKey)
+    return this.#held.room(bytes)
+  }
+  /** Gives back the memory that it took. */
+  free(): void {
+    this.#held?.free()
   }
   get text() {
     return Effect.map(this.whole, textOf)
@@ -161,6 +180,21 @@ const answer = (stream: Sessions.SessionStream, given: unknown, who: () => strin
     ? Given.forEach(given, (part) => give(stream, part, who))
     : give(stream, given, who)
 
+/** Answers with what a function has given, where that is short and there already; `false` where something has to be run for it. */
+const answerNow = (stream: InternalStream, given: Effect.Effect<unknown, unknown>): boolean => {
+  const value = Exit.isExit(given) ? Exit.isSuccess(given) ? given.value : given : AtOnce.soonOf(given)
+  if (value === undefined) {
+    if (!Exit.isExit(given)) return false
+    stream.answerUnsafe([])
+    return true
+  }
+  if (!isWhole(value)) return false
+  const bytes = bytesOf(value)
+  if (bytes.length > short) return false
+  stream.answerUnsafe([bytes])
+  return true
+}
+
 const fail = (stream: Sessions.SessionStream, cause: Cause.Cause<unknown>, lines: Seldom.Lines) => {
   const failure = Cause.findError(cause)
   if (Result.isSuccess(failure)) {
@@ -195,56 +229,90 @@ export const onStream = <Node>(node: Node, options: {
   const { callSize, clock, functions, memory } = options
   const lines = Seldom.lines(clock)
 
-  return (stream: Sessions.SessionStream): Effect.Effect<void> =>
-    Effect.withFiber((fiber) => {
-      const registered = functions.get(stream.name)
-      if (registered === undefined) return stream.reset("not_found", `there is no function ${stream.name}`)
-      const { context, handler, headers, limiter, who } = registered
-      const { expires } = stream as InternalStream
-      // This process may have been frozen since the call was read.
-      const left = expires === undefined ? undefined : expires - nowUnsafe(clock)
-      const late = Effect.suspend(() => stream.reset("deadline", "its time was up"))
-      if (left !== undefined && left <= 0) return late
-      const asked = Permission.ask(stream, stream.name, registered.allow, lines)
-      const held = memory(stream.peer.publicKey)
-      fiber.addObserver(held.free)
-      const runWith = (headers: unknown) => {
-        const call = new IncomingCall(stream, node, held, callSize, headers)
-        return Given.scoped(
-          Effect.flatMap(
-            Given.run(() => handler(call), who, { call, streams: true }),
-            (given) => answer(stream, given, who)
-          ),
-          (scope) => {
-            const parent = fromTraceparent(stream.traceparent)
-            const scoped = Context.add(context, Scope.Scope, scope)
-            // The calls that it makes in turn have no more time than it has.
-            const own = expires === undefined ? scoped : Context.add(scoped, CurrentDeadline, expires)
-            return parent === undefined ? own : Context.add(own, Tracer.ParentSpan, parent)
-          }
-        )
+  const callOf = (stream: Sessions.SessionStream, headers: unknown) =>
+    new IncomingCall(stream, node, memory, callSize, headers)
+  const begin = ({ handler, who }: Registered<Node>, call: IncomingCall<Node>) =>
+    Given.begun(() => handler(call), who, { streams: true })
+  const late = (stream: Sessions.SessionStream) => stream.reset("deadline", "its time was up")
+  // This process may have been frozen since the call was read.
+  const leftOf = (expires: number | undefined) => expires === undefined ? undefined : expires - nowUnsafe(clock)
+
+  /** Runs what the function has given for the call, and answers with that. */
+  const run = (
+    { context, who }: Registered<Node>,
+    stream: InternalStream,
+    call: IncomingCall<Node>,
+    given: Effect.Effect<unknown, unknown>
+  ) =>
+    Given.scoped(
+      Effect.flatMap(given, (given) => answer(stream, given, who)),
+      (scope) => {
+        const { expires } = stream
+        const parent = fromTraceparent(stream.traceparent)
+        const scoped = Context.add(context, Scope.Scope, scope)
+        // The calls that it makes in turn have no more time than it has.
+        const own = expires === undefined ? scoped : Context.add(scoped, CurrentDeadline, expires)
+        return parent === undefined ? own : Context.add(own, Tracer.ParentSpan, parent)
+      },
+      (fiber) => {
+        call.runIn(fiber)
+        fiber.addObserver(() => call.free())
       }
-      const runNow = headers === undefined ? runWith(undefined) : Effect.flatMap(
-        Effect.result(Effect.provideContext(headers(stream.headers), context)),
-        (decoded) =>
-          Result.isSuccess(decoded) ? runWith(decoded.success) : stream.reset("invalid_arguments", decoded.failure)
-      )
-      const checked = (run: Effect.Effect<void, unknown>): Effect.Effect<void, unknown> =>
-        asked === undefined
-          ? run
-          : Effect.flatMap(asked, (may) => may ? run : stream.reset("not_allowed", Permission.refusal))
-      const allowed = checked(
-        limiter === undefined
-          ? runNow
-          // Who has waited has to be allowed still.
-          : limiter.run(stream.peer.publicKey, runNow, stream.reset("refused", full), checked(runNow))
-      )
-      const timed = left === undefined
-        ? allowed
-        : Effect.timeoutOrElse(allowed, { duration: left, orElse: () => late })
-      return Effect.matchCauseEffect(timed, {
+    )
+
+  /** Ends the stream as what runs for it ends, in the time that it has. */
+  const ended = (stream: InternalStream, left: number | undefined, run: Effect.Effect<void, unknown>) =>
+    Effect.matchCauseEffect(
+      left === undefined
+        ? run
+        : Effect.timeoutOrElse(run, { duration: left, orElse: () => late(stream) }),
+      {
         onFailure: (cause) => fail(stream, cause, lines),
         onSuccess: () => stream.end
+      }
+    )
+
+  /** Runs what has to be decoded, allowed, or waited for before the function is called. */
+  const guarded = (
+    registered: Registered<Node>,
+    stream: InternalStream,
+    asked: Effect.Effect<boolean> | undefined
+  ): Effect.Effect<void, unknown> => {
+    const { context, headers, limiter } = registered
+    const runWith = (headers: unknown) =>
+      Effect.suspend(() => {
+        const call = callOf(stream, headers)
+        return run(registered, stream, call, begin(registered, call))
       })
-    })
+    const runNow = headers === undefined ? runWith(undefined) : Effect.flatMap(
+      Effect.result(Effect.provideContext(headers(stream.headers), context)),
+      (decoded) =>
+        Result.isSuccess(decoded) ? runWith(decoded.success) : stream.reset("invalid_arguments", decoded.failure)
+    )
+    const checked = (run: Effect.Effect<void, unknown>): Effect.Effect<void, unknown> =>
+      asked === undefined
+        ? run
+        : Effect.flatMap(asked, (may) => may ? run : stream.reset("not_allowed", Permission.refusal))
+    return checked(
+      limiter === undefined
+        ? runNow
+        // Who has waited has to be allowed still.
+        : limiter.run(stream.peer.publicKey, runNow, stream.reset("refused", full), checked(runNow))
+    )
+  }
+
+  return (given: Sessions.SessionStream): Effect.Effect<void> => {
+    const stream = given as InternalStream
+    const registered = functions.get(stream.name)
+    if (registered === undefined) return stream.reset("not_found", `there is no function ${stream.name}`)
+    const left = leftOf(stream.expires)
+    if (left !== undefined && left <= 0) return late(stream)
+    const asked = Permission.ask(stream, stream.name, registered.allow, lines)
+    if (asked !== undefined || registered.limiter !== undefined || registered.headers !== undefined) {
+      return ended(stream, left, guarded(registered, stream, asked))
+    }
+    const call = callOf(stream, undefined)
+    const begun = begin(registered, call)
+    return answerNow(stream, begun) ? Exit.void : ended(stream, left, run(registered, stream, call, begun))
+  }
 }
