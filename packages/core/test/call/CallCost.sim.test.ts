@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { CommandNode } from "@pnet/core"
 import { type Node, startCommand, type Started } from "@pnet/lab/worlds/commandWorld"
-import { type Net, quietly } from "@pnet/lab/worlds/sessionWorld"
+import { type Net, quietly, text } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
 import { Effect, Layer, Logger, Metric, Option, Schema, type Tracer } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
@@ -29,7 +29,7 @@ interface Counted extends Started {
   readonly counting: Layer.Layer<never>
 }
 
-const counted = (network: Net, name: string, functions: CommandNode.Options["functions"]) =>
+const counted = (network: Net, name: string, options: Partial<CommandNode.Options<any, never, any, never>>) =>
   Effect.gen(function*() {
     let fibers = 0
     const counting = Layer.succeed(Metric.FiberRuntimeMetrics, {
@@ -38,7 +38,7 @@ const counted = (network: Net, name: string, functions: CommandNode.Options["fun
     })
     const started = yield* startCommand(
       network,
-      { name, functions: functions ?? {} },
+      { ...options, name },
       { logger: Layer.mergeAll(Logger.layer([]), counting) }
     )
     return { ...started, fibers: () => fibers, counting } satisfies Counted
@@ -60,12 +60,19 @@ const world = Effect.gen(function*() {
   const network = yield* SimNetwork.make({ seed: 1, traceCapacity: 0, link: { latency: 0 } })
   const spans: Array<Tracer.Span> = []
   const bob = yield* counted(network, "bob", {
-    now: (_call, n: number) => Effect.succeed(n),
-    plain: (_call, n: number) => n,
-    later: (_call, n: number) => later(n),
-    span: ({ span }) => {
-      spans.push(span)
-      return span.name
+    functions: {
+      now: (_call, n: number) => Effect.succeed(n),
+      plain: (_call, n: number) => n,
+      later: (_call, n: number) => later(n),
+      span: ({ span }) => {
+        spans.push(span)
+        return span.name
+      }
+    },
+    streams: {
+      now: () => "now",
+      whole: ({ whole }) => whole,
+      later: () => later("later")
     }
   })
   const alice = yield* counted(network, "alice", {})
@@ -99,6 +106,19 @@ describe("the peer that is called starts no fiber", () => {
       const client = yield* typed(alice.node, bob)
       assert.isBelow(yield* perCall(bob, client["echo.now"]({ n: 1 })), 0.2)
       assert.isAtLeast(yield* perCall(bob, client["echo.later"]({ n: 1 })), 1)
+    })))
+})
+
+describe("a call over bytes", () => {
+  it.effect("starts no fiber at its peer where its answer is there at once, and one where it waits", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* world
+      const { streams } = alice.node
+      assert.strictEqual(text(yield* streams.request("bob", "whole", "as it is")), "as it is")
+      assert.strictEqual(text(yield* streams.request("bob", "now", "")), "now")
+      assert.isBelow(yield* perCall(bob, streams.request("bob", "now", "")), 0.2)
+      assert.isBelow(yield* perCall(bob, streams.request("bob", "whole", "hello")), 0.2)
+      assert.isAtLeast(yield* perCall(bob, streams.request("bob", "later", "")), 1)
     })))
 })
 

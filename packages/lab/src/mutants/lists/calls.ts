@@ -699,8 +699,10 @@ const serving = of("advanced", "packages/core/src/internal/streams/serving.ts", 
 
 const calling = of("advanced", "packages/core/src/internal/streams/calling.ts", functionsOverStreams, {
   "retry": [
-    `Effect.retry(Effect.suspend(ask), { while: isRefused, schedule`,
-    `Effect.retry(Effect.suspend(ask), { while: () => true, schedule`,
+    `while: isRefused,
+        schedule: refusedRetries`,
+    `while: () => true,
+        schedule: refusedRetries`,
     "a call that may have run is made again",
     { tests: ["CommandNode.sim"] }
   ]
