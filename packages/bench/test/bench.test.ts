@@ -65,6 +65,9 @@ const bench = <S extends Schema.Top>(
     return { printed, report: yield* Schema.decodeUnknownEffect(Schema.fromJsonString(report))(text) }
   })
 
+const publishing = ({ processes }: { readonly processes: number }) =>
+  Effect.promise(() => Spreading.publishing({ bytes: 128, processes, text: true, window: 8, patience: 50 }))
+
 describe("bench", () => {
   it.live("raw measures a node against the raw echoes, and writes its report", () =>
     Effect.gen(function*() {
@@ -431,11 +434,24 @@ describe("bench", () => {
     assert.deepStrictEqual(spreadOver(5, 1), [5])
   })
 
+  it.live("latencies are known to a hundredth, from a tenth of a millisecond to half an hour", () =>
+    Effect.gen(function*() {
+      const { close, port } = yield* publishing({ processes: 1 })
+      yield* Effect.addFinalizer(() => Effect.sync(close))
+      const { received, take } = Spreading.subscribing({ count: 1, port, process: 0, window: 8 })
+      for (const millis of [0.1, 2, 30, 400, 5_000, 600_000, 1_800_000]) {
+        take(0, `${Math.floor(Spreading.instant() - millis * 1e3)}`.padStart(16, "0") + "1".padStart(10, "0"))
+        const latency = Spreading.percentile(received().latencies, 0.99)
+        // What passed meanwhile counts, too.
+        assert.isAbove(latency, millis * 0.99)
+        assert.isBelow(latency, millis * 1.01 + 1_000)
+      }
+      assert.strictEqual(Spreading.percentile([], 0.5), 0)
+    }))
+
   it.live("a publisher has no more than a window on its way, and goes on without what is lost", () =>
     Effect.gen(function*() {
-      const { close, pace, port } = yield* Effect.promise(() =>
-        Spreading.publishing({ bytes: 128, processes: 2, text: true, window: 8, patience: 50 })
-      )
+      const { close, pace, port } = yield* publishing({ processes: 2 })
       yield* Effect.addFinalizer(() => Effect.sync(close))
       const [fast, slow] = [0, 1].map((process) => Spreading.subscribing({ count: 2, port, process, window: 8 }))
       let most = 0
@@ -456,7 +472,10 @@ describe("bench", () => {
       assert.strictEqual(result.published, sent)
       assert.isAbove(result.count, 8)
       assert.isAtMost(most, 8)
-      assert.strictEqual(fast!.received().received, 2 * sent)
+      const { latencies, received } = fast!.received()
+      assert.strictEqual(received, 2 * sent)
+      assert.strictEqual(latencies.reduce((sum, [, count]) => sum + count, 0), 2 * sent)
+      assert.isAbove(Spreading.percentile(latencies, 0.5), 0)
       assert.strictEqual(slow!.received().received, 0)
       // The other process gets nothing: the publisher goes on when it has waited for long enough.
       let more = 0
