@@ -434,12 +434,12 @@ describe("bench", () => {
     assert.deepStrictEqual(spreadOver(5, 1), [5])
   })
 
-  it.live("latencies are known to a hundredth, from a tenth of a millisecond to half an hour", () =>
+  it.live("latencies are known to a hundredth, from a tenth of a millisecond to seconds", () =>
     Effect.gen(function*() {
       const { close, port } = yield* publishing({ processes: 1 })
       yield* Effect.addFinalizer(() => Effect.sync(close))
       const { received, take } = Spreading.subscribing({ count: 1, port, process: 0, window: 8 })
-      for (const millis of [0.1, 2, 30, 400, 5_000, 600_000, 1_800_000]) {
+      for (const millis of [0.1, 2, 30, 400, 5_000]) {
         take(0, `${Math.floor(Spreading.instant() - millis * 1e3)}`.padStart(16, "0") + "1".padStart(10, "0"))
         const latency = Spreading.percentile(received().latencies, 0.99)
         // What passed meanwhile counts, too.
