@@ -148,8 +148,8 @@ describe("pnpm lab conformance", () => {
     Effect.gen(function*() {
       const { lan, subject } = yield* standHere({ nodes: Core, kind: "AdvancedNode", networkKey })
       const { lines, well } = yield* command(
-        `--peer 127.0.0.1:${subject.endpoint.port} --key ${subject.key} --network-id ${subject.networkId} ` +
-          `--network-key ${networkKey} --lan ${lan.host}:${lan.port} --orders --pins --fresh --level sessions --patience 1 ` +
+        `--peer 127.0.0.1:${subject.endpoint.port} --key=${subject.key} --network-id ${subject.networkId} ` +
+          `--network-key=${networkKey} --lan ${lan.host}:${lan.port} --orders --pins --fresh --level sessions --patience 1 ` +
           "--only raw-answer --only raw-stamp-start --only handshake-client --only handshake-initiate-trust " +
           "--only stream-answered --only stream-after-end"
       )
@@ -164,7 +164,7 @@ describe("pnpm lab conformance", () => {
       const { subject } = yield* standHere({ nodes: Core, kind: "BasicNode", networkKey: undefined })
       const key = `${Buffer.alloc(32, 9).toString("base64url")}=`
       const { lines, well } = yield* command(
-        `--peer 127.0.0.1:${subject.endpoint.port} --key ${key} --network-id ${subject.networkId} --level raw --only raw-nonce`
+        `--peer 127.0.0.1:${subject.endpoint.port} --key=${key} --network-id ${subject.networkId} --level raw --only raw-nonce`
       )
       assert.match(
         lines[0]!,
@@ -178,7 +178,7 @@ describe("pnpm lab conformance", () => {
     Effect.gen(function*() {
       const { subject } = yield* standHere({ nodes: Core, kind: "BasicNode", networkKey: undefined })
       const { lines } = yield* command(
-        `--peer 127.0.0.1:${subject.endpoint.port} --key ${subject.key} --network-id ${subject.networkId} --level raw ` +
+        `--peer 127.0.0.1:${subject.endpoint.port} --key=${subject.key} --network-id ${subject.networkId} --level raw ` +
           "--patience 1 --only raw-stamp-start --only raw-answer --only udp-answer --only err-busy"
       )
       for (const reason of ["a fresh start (--fresh)", "orders (--orders)", "a LAN (--lan)", "2 s (--patience 2)"]) {
@@ -188,7 +188,7 @@ describe("pnpm lab conformance", () => {
 
   it.live("has to be told whom to look at", () =>
     Effect.map(command(), ({ lines, well }) => {
-      assert.include(lines[0], "--peer HOST:PORT and --key KEY")
+      assert.include(lines[0], "--peer HOST:PORT and --key=KEY")
       assert.isFalse(well)
     }))
 })

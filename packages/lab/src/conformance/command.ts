@@ -112,7 +112,7 @@ const lookAt = (values: Values): Effect.Effect<ReadonlyArray<Done>, Seeds.Found>
       })
     }
     if (Option.isNone(values.peer) || Option.isNone(values.key)) {
-      yield* Console.error("whom to look at is said by --peer HOST:PORT and --key KEY, or --own KIND")
+      yield* Console.error("whom to look at is said by --peer HOST:PORT and --key=KEY, or --own KIND")
       return yield* Effect.fail(new Seeds.Found("nobody to look at"))
     }
     const name = `-${yield* Random.nextIntBetween(0, 1_000_000)}`
@@ -164,7 +164,7 @@ export const conformance = Command.make("conformance", flags, (values) =>
   })).pipe(
     Command.withDescription("Looks from outside whether a peer keeps to docs/protocol.md, rule by rule"),
     Command.withExamples([
-      { command: "pnpm lab conformance --peer 127.0.0.1:4000 --key KEY --level raw", description: "A peer of yours" },
+      { command: "pnpm lab conformance --peer 127.0.0.1:4000 --key=KEY --level raw", description: "A peer of yours" },
       { command: "pnpm lab conformance --own CommandNode", description: "A node of ours, on loopback" }
     ])
   )
