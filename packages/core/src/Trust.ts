@@ -197,17 +197,24 @@ export const rightsOf = (
   name: NodeName,
   publicKey: PublicKey.PublicKey
 ): Effect.Effect<Rights.Rights> =>
-  trust.rights === undefined ? Effect.succeed(Rights.named) : Effect.suspend(() => {
-    const asked: unknown = trust.rights!(name, publicKey)
-    if (!Effect.isEffect(asked)) return Effect.die(new TypeError("the rights of a trust policy are no Effect"))
-    const rights = asked as Effect.Effect<Rights.Rights>
-    // It is asked for each call: those that pnet has are looked at without a fiber that watches the time.
-    const known = AtOnce.valueOf(rights)
-    return known !== AtOnce.unknown ? Effect.succeed(known) : Effect.timeoutOrElse(rights, {
-      duration: patience,
-      orElse: () => Effect.die(new Error(`the trust policy had not said after ${patience} ms what a peer may do`))
-    })
-  })
+  trust.rights === undefined ? Effect.succeed(Rights.named) : AtOnce.soon(
+    Effect.suspend(() => {
+      const asked: unknown = trust.rights!(name, publicKey)
+      if (!Effect.isEffect(asked)) return Effect.die(new TypeError("the rights of a trust policy are no Effect"))
+      const rights = asked as Effect.Effect<Rights.Rights>
+      // It is asked for each call: those that pnet has are looked at without a fiber that watches the time.
+      const known = AtOnce.valueOf(rights)
+      return known !== AtOnce.unknown ? Effect.succeed(known) : Effect.timeoutOrElse(rights, {
+        duration: patience,
+        orElse: () => Effect.die(new Error(`the trust policy had not said after ${patience} ms what a peer may do`))
+      })
+    }),
+    () => {
+      const asked: unknown = trust.rights!(name, publicKey)
+      const known = Effect.isEffect(asked) ? AtOnce.valueOf(asked as Effect.Effect<Rights.Rights>) : AtOnce.unknown
+      return known === AtOnce.unknown ? undefined : known
+    }
+  )
 
 /**
  * A policy that grants every right to everybody whom it admits: whoever is trusted may hold any role, be chosen for any service, call

@@ -226,7 +226,7 @@ class Answering {
     if (watched || entry === undefined || expires !== undefined && expires <= nowUnsafe(clock)) return undefined
     const begin = beginOf(entry)
     if (begin === undefined || limiters.has(entry)) return undefined
-    if (Permission.ask(this.#stream, entry.name, entry.allow, this.#lines) !== undefined) return undefined
+    if (!Permission.granted(this.#stream, entry.name, entry.allow)) return undefined
     try {
       return begin(this.#call, this.#request.args)
     } catch (defect) {

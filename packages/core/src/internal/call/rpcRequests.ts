@@ -126,6 +126,9 @@ const readSlowly = (served: Served, stream: SessionStream, first: ReadonlyArray<
 
 /** Serves one stream, for a peer that may call the function. */
 export const onStream = (served: Served) => (given: PublicStream): Effect.Effect<void> => {
+  if (served.limiter === undefined && Permission.granted(given, served.rpc._tag, served.allow)) {
+    return serve(served, given as SessionStream)
+  }
   const asked = Permission.ask(given, served.rpc._tag, served.allow, served.lines)
   const stream = given as SessionStream
   if (asked === undefined) return limited(served, stream)

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import type { Allow, Asking } from "../../Allow.ts"
 import * as Rights from "../../Rights.ts"
 import type * as Sessions from "../../Sessions.ts"
+import * as AtOnce from "../base/atOnce.ts"
 import * as Given from "../base/given.ts"
 import { quote } from "../base/quote.ts"
 import * as Seldom from "../base/seldom.ts"
@@ -38,6 +39,21 @@ export const decide = (allow: Allow, caller: Asking, name: string): Effect.Effec
       orElse: () => Effect.die(new Error(`it had not decided after ${patience} ms`))
     })
     : decided
+}
+
+/** Whether it may, as far as that can be had at once; where it cannot, or it may not, it has to be asked for. */
+export const granted = (given: Sessions.SessionStream, name: string, allow: Allow | undefined): boolean => {
+  const { peer, policy } = given as SessionStream
+  if (policy === undefined && allow === undefined) return true
+  if (typeof allow === "function") return false
+  try {
+    const rights = (policy === undefined ? Rights.named : AtOnce.soonOf(policy)) as Rights.Rights | undefined
+    return rights !== undefined && Rights.allows(rights.calls, name) === true &&
+      (allow === undefined || judge(allow, { name: peer.name, publicKey: peer.publicKey, rights }) === true)
+  } catch {
+    // What is wrong with it is told by whoever asks.
+    return false
+  }
 }
 
 /** Whether it may; `undefined` where there is nothing to ask. */

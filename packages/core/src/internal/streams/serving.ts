@@ -307,9 +307,9 @@ export const onStream = <Node>(node: Node, options: {
     if (registered === undefined) return stream.reset("not_found", `there is no function ${stream.name}`)
     const left = leftOf(stream.expires)
     if (left !== undefined && left <= 0) return late(stream)
-    const asked = Permission.ask(stream, stream.name, registered.allow, lines)
-    if (asked !== undefined || registered.limiter !== undefined || registered.headers !== undefined) {
-      return ended(stream, left, guarded(registered, stream, asked))
+    const { allow, headers, limiter } = registered
+    if (limiter !== undefined || headers !== undefined || !Permission.granted(stream, stream.name, allow)) {
+      return ended(stream, left, guarded(registered, stream, Permission.ask(stream, stream.name, allow, lines)))
     }
     const call = callOf(stream, undefined)
     const begun = begin(registered, call)

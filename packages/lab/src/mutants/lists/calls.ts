@@ -127,7 +127,7 @@ const commandServer = of(
       "calls together take many times their bytes"
     ],
     "begin-allowed": [
-      `if (Permission.ask(this.#stream, entry.name, entry.allow, this.#lines) !== undefined) return undefined`,
+      `if (!Permission.granted(this.#stream, entry.name, entry.allow)) return undefined`,
       ``,
       "who may not call a function calls it",
       { tests: ["Allow.sim"] }
