@@ -4,7 +4,8 @@ import { SimWorld } from "@pnet/testing"
 import { Effect } from "effect"
 
 describe("calls of everyone, 50 nodes", () => {
-  for (const seed of [1, 2]) {
+  // More seeds are `pnpm lab everyone`'s.
+  for (const seed of [1]) {
     it.effect(
       `one Exit each, in time, while nodes crash, leave, join and stall (seed ${seed})`,
       () =>

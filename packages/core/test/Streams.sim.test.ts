@@ -4,7 +4,8 @@ import { SimWorld } from "@pnet/testing"
 import { Effect, Logger } from "effect"
 
 describe("random work while everything fails", () => {
-  for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
+  // More seeds are `pnpm lab streams`'s.
+  for (const seed of [1, 2, 3, 4, 5]) {
     it.effect(`every byte is right, every call ends, nothing is left (seed ${seed})`, () =>
       Effect.gen(function*() {
         const { faults, outcomes, problems } = yield* workload({ seed, seconds: 20 })

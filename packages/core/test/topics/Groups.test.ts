@@ -78,7 +78,7 @@ const make = (setting: Setting = {}) =>
 
 const lost = Exit.fail(new Groups.Lost())
 const returned = Exit.fail(new Groups.Returned())
-const seeds = Array.from({ length: 10 }, (_, seed) => seed)
+const seeds = Array.from({ length: 6 }, (_, seed) => seed)
 const fork = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkScoped(effect, { startImmediately: true })
 
 describe("a delivery of a group", () => {
