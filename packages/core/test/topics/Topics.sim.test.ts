@@ -1,6 +1,6 @@
 /** Topics between nodes: who gets what, in which order, and what is known of what was missed. */
 import { assert, describe, it } from "@effect/vitest"
-import { quietly } from "@pnet/lab/worlds/sessionWorld"
+import { quietly, seeded } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
 import { Effect, Stream } from "effect"
 import { collect, Readings, start } from "./topicWorld.ts"
@@ -187,6 +187,89 @@ describe("a topic", () => {
         7,
         "Published"
       ])
+    })))
+
+  it.effect("waits for one that is silent as for one that is not, until it is known to be gone", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice")
+      const bob = yield* start(network, "bob")
+      yield* alice.node.awaitPeers(["bob"])
+      const heard = yield* collect(bob.node.subscribe("news", { mode: "lossless" }))
+      yield* Effect.sleep("1 second")
+      yield* alice.node.publish("news", 0)
+      yield* Effect.sleep("1 second")
+      yield* network.partition(alice.host, bob.host)
+      while (alice.node.peers.presence.value[0]?.status === "Online") yield* Effect.sleep("50 millis")
+      for (let i = 1; i <= 9; i++) yield* alice.node.publish("news", i)
+      yield* network.heal()
+      yield* Effect.sleep("10 seconds")
+      assert.deepStrictEqual(heard.map(({ missed, value }) => [value, missed]), heard.map((_, i) => [i, 0]))
+      assert.strictEqual(heard.length, 10)
+    })))
+
+  it.effect("loses nothing of several publishers for one that is to lose nothing, whatever it has room for", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice", { limits: { topicMemory: 8_192 } })
+      const bob = yield* start(network, "bob")
+      const carol = yield* start(network, "carol")
+      yield* alice.node.awaitPeers(["bob", "carol"])
+      yield* carol.node.awaitPeers(["bob"])
+      const heard = yield* collect(
+        bob.node.subscribe("news", { mode: "lossless", size: 4 }).pipe(Stream.tap(() => Effect.sleep("100 millis")))
+      )
+      yield* Effect.sleep("1 second")
+      const text = "x".repeat(600)
+      for (const { node } of [alice, carol]) {
+        yield* Effect.forkScoped(Effect.forEach(
+          Array.from({ length: 10 }),
+          () => node.publish("news", text, { wait: { for: "bob", within: "10 seconds" } })
+        ))
+      }
+      yield* Effect.sleep("10 seconds")
+      assert.deepStrictEqual([heard.length, heard.filter(({ missed }) => missed > 0)], [20, []])
+    })))
+
+  it.effect("tells who watches of all that was missed, whatever comes next", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice")
+      const bob = yield* start(network, "bob")
+      yield* alice.node.awaitPeers(["bob"])
+      const slowly = Stream.tap(() => Effect.sleep("1 second"))
+      const events = yield* collect(bob.node.watch(Readings, { size: 1, drop: "newest" }).pipe(slowly))
+      yield* Effect.sleep("1 second")
+      for (let i = 0; i < 5; i++) yield* alice.node.publish(Readings, { sensor: "a", value: i })
+      yield* Effect.sleep("3 seconds")
+      yield* alice.node.retract(Readings, "a")
+      yield* Effect.sleep("10 seconds")
+      let sum = 0
+      for (const event of events) sum += event._tag === "Missed" ? event.count : 1
+      assert.strictEqual(sum, 6)
+    })))
+
+  it.effect("is told anew to a node that is started again before it subscribes", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice")
+      const crypto = yield* seeded()
+      const options = { identity: crypto.generateKeyPair() }
+      const before = yield* start(network, "bob", options)
+      yield* alice.node.awaitPeers(["bob"])
+      yield* collect(before.node.subscribe("news"))
+      yield* Effect.sleep("1 second")
+      yield* alice.node.publish("news", 1)
+      yield* Effect.sleep("1 second")
+      yield* before.process.kill
+      const bob = yield* start(network, "bob", options, { host: before.host })
+      yield* bob.node.awaitPeers(["alice"])
+      yield* Effect.sleep("1 second")
+      const heard = yield* collect(bob.node.subscribe("news"))
+      yield* Effect.sleep("2 seconds")
+      yield* alice.node.publish("news", 2)
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(heard.map(({ value }) => value), [2])
     })))
 
   it.effect("is given to one of a group, and to another where that one is gone", () =>

@@ -32,6 +32,7 @@ const longestWait = 5_000
 /** What a feed uses of what it belongs to. */
 export interface Parts {
   readonly open: Opening["openUnasked"]
+  readonly has: (peer: Peer, bytes: number, all: number) => boolean
   readonly take: (peer: Peer, bytes: number) => boolean
   readonly give: (peer: Peer, bytes: number) => void
   readonly roomMade: () => void
@@ -121,6 +122,10 @@ export class Feed implements Owner {
       this.#wake.openUnsafe()
     }
     this.#pump()
+  }
+
+  has(bytes: number, all: number): boolean {
+    return this.#parts.has(this.peer, bytes, all)
   }
 
   take(bytes: number): boolean {
@@ -258,6 +263,7 @@ export class Feed implements Owner {
   #over(): void {
     this.#stream = undefined
     this.#move = undefined
+    for (const route of this.routes.values()) route.over()
     const handed = [...this.#handed.values()]
     this.#handed.clear()
     for (const { answer } of handed) answer(Effect.fail(new Lost()))

@@ -58,6 +58,8 @@ interface Inbound {
   readonly stream: SessionStream
   readonly from: Source["from"]
   readonly byIndex: Map<number, Source>
+  /** Subscriptions that were told of before there were any of these numbers in this run of the node. */
+  readonly early: Set<number>
   /** Of those that are read together: who is to be told, and what was taken of which topic. */
   readonly fresh: Set<Listener>
   readonly taken: Map<number, number>
@@ -101,6 +103,8 @@ export class Hearing {
   listen(listener: Listener): void {
     this.#parts.start()
     this.#listeners.set(listener.interest.id, listener)
+    // A peer that takes it for one of an earlier run of this node, which it knows still, has told of it already: it does so anew on its next stream.
+    for (const [publicKey, { early }] of this.#inbound) if (early.has(listener.interest.id)) this.#leave(publicKey)
     this.#parts.changed()
   }
 
@@ -136,6 +140,7 @@ export class Hearing {
       stream: given,
       from: { name, publicKey },
       byIndex: new Map(),
+      early: new Set(),
       fresh: new Set(),
       taken: new Map(),
       isReading: false,
@@ -246,7 +251,7 @@ export class Hearing {
   /** It publishes on a topic that some subscriptions are for. */
   #told(inbound: Inbound, record: Extract<Records.ToSubscriber, { kind: "topic" }>): Effect.Effect<void> {
     return Effect.gen({ self: this }, function*() {
-      const { contract, epoch, index, seq, topic } = record
+      const { contract, epoch, index, topic } = record
       const { from } = inbound
       if (!inbound.byIndex.has(index) && inbound.byIndex.size >= this.#parts.limits.topics) {
         return this.#refuse(inbound, index, "too many topics")
@@ -255,11 +260,16 @@ export class Hearing {
       for (const id of record.for) {
         const listener = this.#listeners.get(id)
         if (listener !== undefined && isMeant(listener.interest, topic)) meant.push(listener)
+        else if (id > this.#ids && inbound.early.size < this.#parts.limits.subscriptions) inbound.early.add(id)
       }
-      // They may have ended meanwhile.
+      const known = inbound.byIndex.get(index)
+      const isKnown = known?.topic === topic && known.contract === contract && known.epoch === epoch
+      // What it says of those that have it already counts for them, whatever becomes of the others, which may have ended meanwhile.
+      if (isKnown) this.#tell(inbound, known, record, [])
       if (meant.length === 0) return
+      const isHeard = isKnown && known.listeners.size > 0
       const fit = meant.filter(({ interest }) => isTaken(interest, contract))
-      if (fit.length === 0) return this.#refuse(inbound, index, "its contract is another")
+      if (fit.length === 0) return isHeard ? undefined : this.#refuse(inbound, index, "its contract is another")
       const may = Rights.allows(inbound.rights.publishes, topic)
       const allowed: Array<Listener> = []
       if (may) {
@@ -271,7 +281,7 @@ export class Hearing {
           "topics",
           (more) => Effect.logWarning(`${quote(from.name)} publishes on ${quote(topic)}, which it may not${more}`)
         )
-        return this.#refuse(inbound, index, "it may not publish that")
+        return isHeard ? undefined : this.#refuse(inbound, index, "it may not publish that")
       }
       const source = this.#sourceOf(inbound, topic, contract, epoch)
       inbound.byIndex.set(index, source)
@@ -281,12 +291,20 @@ export class Hearing {
         if (inbound.isReading) inbound.taken.set(index, seq)
         else inbound.stream.writeUnsafe(Records.taken(index, seq))
       }
-      this.#all(inbound, source)
-      source.tell(seq, allowed.filter((listener) => this.#listeners.has(listener.interest.id)))
-      if (record.retained) {
-        for (const listener of source.listeners) if (listener.interest.retained) listener.begin(source)
-      }
+      this.#tell(inbound, source, record, allowed.filter((listener) => this.#listeners.has(listener.interest.id)))
     })
+  }
+
+  #tell(
+    inbound: Inbound,
+    source: Source,
+    { retained, seq }: Extract<Records.ToSubscriber, { kind: "topic" }>,
+    listeners: ReadonlyArray<Listener>
+  ): void {
+    this.#all(inbound, source)
+    source.tell(seq, listeners)
+    if (!retained) return
+    for (const listener of source.listeners) if (listener.interest.retained) listener.begin(source)
   }
 
   #mayPublish(inbound: Inbound, listener: Listener, topic: string): Effect.Effect<boolean> {
@@ -459,12 +477,21 @@ export class Hearing {
     }
   }
 
+  /** What is still on its way from a peer that is gone does not count. One that is back all the same opens another stream. */
+  #leave(publicKey: PublicKey): void {
+    const inbound = this.#inbound.get(publicKey)
+    if (inbound === undefined) return
+    inbound.fiber?.interruptUnsafe()
+    this.#over(inbound)
+  }
+
   /** Takes notice of who leaves, and of policies that change, for as long as it runs. */
   get run(): Effect.Effect<never> {
     const { peers, trust } = this.#parts
     const leaving = Stream.runForEach(peers.changes, (event) =>
       Effect.sync(() => {
         if (event._tag !== "Left" && event._tag !== "Lost") return
+        this.#leave(event.peer.publicKey)
         for (const source of this.#sources.get(event.peer.publicKey)?.values() ?? []) this.#gone(source)
         this.#bound()
       }))

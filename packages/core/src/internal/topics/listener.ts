@@ -18,8 +18,8 @@ export interface Listener {
   readonly gone: (origin: Origin) => void
   /** What it was told may be read. */
   readonly news: () => void
-  /** Whether it has room for one more, where it is to lose none. */
-  readonly hasRoom: boolean
+  /** Whether it has room for one more of so many bytes, where it is to lose none; of so many for all who get it that are waited for. */
+  readonly hasRoom: (origin: Origin, bytes: number, all: number) => boolean
   /** Deliveries that it has and has not answered. */
   readonly unanswered: number
 }

@@ -25,6 +25,11 @@ export class Memory {
     return true
   }
 
+  /** Whether an owner could hold so many bytes more, and all so many. */
+  has(owner: string, bytes: number, all: number): boolean {
+    return this.#held + all <= this.#total && (this.#owners.get(owner) ?? 0) + bytes <= this.#share
+  }
+
   /** Has an owner hold so many bytes less. One that holds none is forgotten. */
   give(owner: string, bytes: number): void {
     const own = this.#owners.get(owner) ?? 0

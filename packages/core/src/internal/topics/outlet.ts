@@ -28,6 +28,7 @@ interface Waiting<A> {
   readonly length: number
   offer(a: A): void
   shift(): A | undefined
+  all(): Iterable<A>
 }
 
 /** All of them, in order. */
@@ -61,6 +62,10 @@ class Buffer<A> implements Waiting<A> {
 
   shift(): A | undefined {
     return this.#ring.length === 0 ? undefined : this.#ring.shift()
+  }
+
+  *all(): Generator<A> {
+    for (let i = 0; i < this.#ring.length; i++) yield this.#ring.at(i)
   }
 
   #drop(): void {
@@ -109,6 +114,10 @@ class Latest<A> implements Waiting<A> {
     return first.value
   }
 
+  *all(): Generator<A> {
+    for (let place = this.#keys.first; place !== undefined; place = place.after) yield place.value
+  }
+
   #replace(place: Place<A>, a: A): void {
     const options = this.#options
     const older = place.value
@@ -153,6 +162,11 @@ export class Outlet<A> {
     this.#waiting.offer(a)
   }
 
+  /** Those that wait, in order. */
+  all(): Iterable<A> {
+    return this.#waiting.all()
+  }
+
   /** The next one. Its memory is given back. */
   take(): A | undefined {
     const a = this.#waiting.shift()
@@ -182,6 +196,7 @@ export interface WindowOptions<A> {
 export class Window<A> {
   readonly #options: WindowOptions<A>
   readonly #ring = new Ring<A>()
+  #size: number
   /** How many from the first on were sent, to whom it is sent to now. */
   #sent = 0
   /** How many from the first on were sent at any time: the receiver may have taken those. */
@@ -189,6 +204,7 @@ export class Window<A> {
 
   constructor(options: WindowOptions<A>) {
     this.#options = options
+    this.#size = options.size
   }
 
   /** How many have not been taken. */
@@ -203,7 +219,17 @@ export class Window<A> {
 
   /** Whether one more may wait, as far as the size goes. */
   get hasRoom(): boolean {
-    return this.#ring.length < this.#options.size
+    return this.#ring.length < this.#size
+  }
+
+  /** Those that are to be sent, in order. */
+  *all(): Generator<A> {
+    for (let i = this.#sent; i < this.#ring.length; i++) yield this.#ring.at(i)
+  }
+
+  /** So many may wait from now on; those that do stay. */
+  resize(size: number): void {
+    this.#size = size
   }
 
   /** Has it wait; `false` where there is no room for it. */

@@ -4,6 +4,7 @@
  * What bites: a publication is taken for everybody who is to have it, or for nobody. Whether there is room is looked at first, in the same step.
  */
 import type * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -56,6 +57,8 @@ export interface Parts {
   readonly start: () => void
   readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
   readonly scope: Scope.Scope
+  /** The node's: its time and its chance. */
+  readonly context: Context.Context<never>
 }
 
 /** How a topic is published. What is left out stays as it was. */
@@ -88,6 +91,9 @@ export const isMeant = (entry: Interest, topic: string): boolean =>
 export const isTaken = ({ contract }: Interest, of: string | undefined): boolean =>
   contract === "bytes" || (contract === undefined ? of !== "bytes" : contract === of)
 
+/** Whether a member of a group is handed nothing new: it drains, or is silent. */
+const isResting = ({ offer, status }: Peer): boolean => offer?.draining === true || status !== "Online"
+
 const defaults = { keys: 1_024, bytes: 1_048_576 }
 
 export class Publishing {
@@ -99,6 +105,7 @@ export class Publishing {
   /** Keys of the topic that is published on which are retained no more. */
   readonly #dropped: Array<string> = []
   readonly #expiring = Latch.makeUnsafe(false)
+  #rooms = 0
   #indices = 0
   #usedAt = -Infinity
   #uses = 0
@@ -113,6 +120,11 @@ export class Publishing {
 
   #now(): number {
     return nowUnsafe(this.#parts.clock)
+  }
+
+  /** Bytes of the values that are retained. */
+  get retainedBytes(): number {
+    return this.#parts.retaining.held
   }
 
   // --- what is published -----------------------------------------------------------------------------------------------
@@ -187,7 +199,7 @@ export class Publishing {
   #make(name: string, contract: string | undefined): OwnTopic | undefined {
     const { epoch, limits, self } = this.#parts
     if (this.#topics.size >= limits.topics && !this.#forgetOne()) return undefined
-    const origin = { from: self, topic: name, epoch: epoch(), took: () => this.#roomMade() }
+    const origin = { from: self, topic: name, epoch: epoch(), took: () => this.roomMade() }
     const topic = new OwnTopic(++this.#indices, contract, origin, this.#now())
     this.#topics.set(name, topic)
     return topic
@@ -227,27 +239,43 @@ export class Publishing {
   /** Those for whom there is no room, of those that are waited for. Groups always are. */
   full(topic: OwnTopic, bytes: number, isWaitedFor: ((peer: Peer) => boolean) | undefined): ReadonlyArray<string> {
     const full: Array<string> = []
-    const all = bytes * topic.groups.size
+    // All of them take it in the same step.
+    let all = bytes * topic.groups.size
     for (const [name, { group }] of topic.groups) if (!group.hasRoom(all)) full.push(name)
     if (isWaitedFor === undefined) return full
     for (const { feed } of this.#feeds.values()) {
       const route = feed.routes.get(topic)
-      if (route !== undefined && !route.hasRoom && isWaitedFor(feed.peer)) full.push(feed.peer.name)
+      if (route === undefined || !route.isLossless || !isWaitedFor(feed.peer)) continue
+      all += bytes
+      if (!route.hasRoom(bytes, all)) full.push(feed.peer.name)
     }
-    for (const { hasRoom } of topic.listeners) if (!hasRoom) return [...full, this.#parts.self.name]
+    for (const listener of topic.listeners) {
+      if (listener.interest.mode !== "lossless" || listener.interest.group !== undefined) continue
+      all += bytes
+      if (!listener.hasRoom(topic.origin, bytes, all)) return [...full, this.#parts.self.name]
+    }
     return full
   }
 
-  /** Waits until there may be room for more. */
-  get room(): Effect.Effect<void> {
+  /** How often there has been room. */
+  get rooms(): number {
+    return this.#rooms
+  }
+
+  /** Waits until there may be room for more, since there has been so often. */
+  room(since: number): Effect.Effect<void> {
     return Effect.callback((resume) => {
-      const done = () => resume(Effect.void)
+      if (this.#rooms !== since) return resume(Effect.void)
+      // Not in the midst of what made the room.
+      const done = () => resume(Effect.yieldNow)
       this.#room.add(done)
       return Effect.sync(() => this.#room.delete(done))
     })
   }
 
-  #roomMade(): void {
+  /** There may be room again for who waits for it. */
+  roomMade(): void {
+    this.#rooms++
     if (this.#room.size === 0) return
     const waiting = [...this.#room]
     this.#room.clear()
@@ -310,23 +338,35 @@ export class Publishing {
       there.add(peer.publicKey)
       const known = this.#feeds.get(peer.publicKey)
       if (known === undefined) this.#begin(peer)
-      else if (known.feed.peer !== peer) {
-        const { feed } = known
-        const draining = feed.peer.offer?.draining === peer.offer?.draining
-        feed.peer = peer
-        if (feed.interests !== peer.offer!.topics || !draining) this.#match(feed, peer.offer!.topics)
-      }
+      else this.#follow(known.feed, peer)
     }
-    for (const publicKey of this.#feeds.keys()) if (!there.has(publicKey)) this.#end(publicKey)
+    for (const [publicKey, { feed }] of this.#feeds) {
+      if (there.has(publicKey)) continue
+      // What waits for one that is silent waits until it is known to be gone.
+      const silent = this.#parts.peers.presence.value.find((peer) => peer.publicKey === publicKey)
+      if (silent === undefined || (silent.offer?.topics.length ?? 0) === 0) this.#end(publicKey)
+      else this.#follow(feed, silent)
+    }
+  }
+
+  #follow(feed: Feed, peer: Peer): void {
+    if (feed.peer === peer) return
+    const same = feed.interests === peer.offer!.topics && isResting(feed.peer) === isResting(peer)
+    feed.peer = peer
+    if (!same) this.#match(feed, peer.offer!.topics)
   }
 
   #begin(peer: Peer): void {
     const { fork, open, waiting } = this.#parts
     const feed = new Feed(peer, {
       open,
+      has: ({ publicKey }, bytes, all) => waiting.has(publicKey, bytes, all),
       take: ({ publicKey }, bytes) => waiting.take(publicKey, bytes),
-      give: ({ publicKey }, bytes) => waiting.give(publicKey, bytes),
-      roomMade: () => this.#roomMade(),
+      give: ({ publicKey }, bytes) => {
+        waiting.give(publicKey, bytes)
+        this.roomMade()
+      },
+      roomMade: () => this.roomMade(),
       refused: (feed, topic, reason) => this.#refused(feed, topic, reason)
     })
     this.#feeds.set(peer.publicKey, { feed, fiber: fork(feed.run) })
@@ -341,7 +381,7 @@ export class Publishing {
     known.feed.close()
     known.fiber.interruptUnsafe()
     for (const name of names) this.#regroup(this.#topics.get(name)!)
-    this.#roomMade()
+    this.roomMade()
   }
 
   #match(feed: Feed, interests: ReadonlyArray<Interest>): void {
@@ -437,7 +477,7 @@ export class Publishing {
       const route = feed.routes.get(topic)
       if (route === undefined) continue
       for (const [name, capacity] of capacities(route.entries)) {
-        const draining = feed.peer.offer?.draining === true
+        const draining = isResting(feed.peer)
         add(name, { id: feed.peer.publicKey, peer: { _tag: "Peer", feed, route }, capacity, draining })
       }
     }
@@ -452,10 +492,10 @@ export class Publishing {
   #group(topic: OwnTopic, name: string): Groups.Group<To, Handed> | undefined {
     const known = topic.groups.get(name)
     if (known !== undefined) return known.group
-    const { limits, scope: outer, waiting } = this.#parts
+    const { context, limits, scope: outer, waiting } = this.#parts
     const scope = Scope.forkUnsafe(outer)
     const owner = `group ${topic.index} ${name}`
-    const group = Effect.runSync(Scope.provide(
+    const group = Effect.runSyncWith(context)(Scope.provide(
       Groups.make<To, Handed>({
         name: `${name} of ${topic.name}`,
         policy: topic.policy as Balance.Policy<any, any> | undefined,
@@ -463,7 +503,7 @@ export class Publishing {
         take: (bytes) => waiting.take(owner, bytes),
         give: (bytes) => {
           waiting.give(owner, bytes)
-          this.#roomMade()
+          this.roomMade()
         },
         attempt: (to, { said }, again) =>
           to._tag === "Peer" ? to.feed.deliver(to.route, said, name, again) : deliverHere(to.listeners, said, again)
@@ -565,7 +605,7 @@ export class Publishing {
   get close(): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.isClosed = true
-      this.#roomMade()
+      this.roomMade()
       return this.#sleep
     })
   }

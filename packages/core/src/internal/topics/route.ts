@@ -30,6 +30,8 @@ export interface Topic {
 export interface Owner {
   /** It has something to say. */
   readonly ready: (route: Route) => void
+  /** Whether there is room for so many more bytes, and so many for it and others together. */
+  readonly has: (bytes: number, all: number) => boolean
   readonly take: (bytes: number) => boolean
   readonly give: (bytes: number) => void
   /** There may be room again for who waits for it. */
@@ -75,9 +77,8 @@ export class Route {
   /** Subscriptions that were told of the topic on this stream. */
   #told = new Set<number>()
   readonly #urgent: Array<Uint8Array> = []
-  /** Keys whose values are still to be said, of those there were when the topic was told. */
-  #snapshot: Array<string> | undefined
-  #snapshotSeq = 0
+  /** Last values that are still to be said, of those there were when the topic was told: without those that wait, as they come by themselves. */
+  #snapshot: Array<Said> | undefined
   #snapshotAt = 0
   /** So many wait that were published before all was said that is retained: it is whole behind them. */
   #before = 0
@@ -104,14 +105,16 @@ export class Route {
   }
 
   /** Whether one more would be kept for a peer that is to lose none. */
-  get hasRoom(): boolean {
-    return this.#window === undefined || this.#window.hasRoom
+  hasRoom(bytes: number, all: number): boolean {
+    return this.#window === undefined || this.#window.hasRoom && this.#owner.has(bytes, all)
   }
 
   /** The peer's subscriptions are others than before. */
   enter(entries: ReadonlyArray<Interest>): void {
-    this.#entries = entries
     const ids = new Set(entries.map(({ id }) => id))
+    // What waits was for others, as of a run of the peer that is over.
+    if (!this.#entries.some(({ id }) => ids.has(id))) this.#keep(undefined)
+    this.#entries = entries
     for (const id of this.#told) if (!ids.has(id)) this.#told.delete(id)
     const kept = keptFor(entries)
     if (!isSame(kept, this.#kept)) this.#keep(kept)
@@ -120,6 +123,12 @@ export class Route {
 
   /** Keeps what waits another way: what there is no room for is missed. */
   #keep(kept: Kept | undefined): void {
+    if (kept?.mode === "lossless" && this.#window !== undefined) {
+      // What was sent and is not taken stays so.
+      this.#kept = kept
+      this.#window.resize(kept.size)
+      return this.#owner.roomMade()
+    }
     const waiting: Array<Said> = []
     const before = this.#outlet ?? this.#window
     for (let said = this.#next(before); said !== undefined; said = this.#next(before)) waiting.push(said)
@@ -185,6 +194,11 @@ export class Route {
     if (at >= 0) this.#urgent.splice(at, 1)
   }
 
+  /** What was to be handed to it goes to others. */
+  over(): void {
+    this.#urgent.length = 0
+  }
+
   /** The peer has taken all up to this. */
   taken(seq: number): void {
     if (this.#window === undefined) return
@@ -196,7 +210,6 @@ export class Route {
   /** A new stream begins, on which nothing was told yet. */
   begin(): void {
     this.#told.clear()
-    this.#urgent.length = 0
     this.#snapshot = undefined
     this.#isWhole = true
     this.#window?.again()
@@ -235,7 +248,7 @@ export class Route {
       this.#before = 0
       return this.next()
     }
-    if (!this.#isPatchy || !this.hasRoom) return undefined
+    if (!this.#isPatchy || this.#window?.hasRoom === false) return undefined
     this.#isPatchy = false
     // All of them are told again, with all that is retained.
     const retaining = this.#entries.filter(({ group, retained }) => group === undefined && retained)
@@ -247,11 +260,16 @@ export class Route {
     for (const { id } of entries) this.#told.add(id)
     const retains = retained !== undefined && entries.some(({ group, retained }) => group === undefined && retained)
     if (retains) {
-      this.#snapshot = [...retained.keys()]
+      const waiting = new Set((this.#window ?? this.#outlet)?.all())
+      this.#snapshot = []
       this.#snapshotAt = 0
-      this.#snapshotSeq = seq
+      for (const key of retained.keys()) {
+        const said = retained.get(key)
+        if (said !== undefined && !waiting.has(said)) this.#snapshot.push(said)
+      }
       this.#isWhole = false
-      this.#isPatchy = false
+      // What waits may be older than what was dropped, and comes after these.
+      if (waiting.size === 0) this.#isPatchy = false
     }
     this.#missed = 0
     return [Records.topic({
@@ -265,12 +283,12 @@ export class Route {
     })]
   }
 
-  #ofSnapshot(keys: ReadonlyArray<string>): ReadonlyArray<Uint8Array> | undefined {
+  #ofSnapshot(all: ReadonlyArray<Said>): ReadonlyArray<Uint8Array> | undefined {
     const { retained } = this.topic
-    while (this.#snapshotAt < keys.length) {
-      const said = retained?.get(keys[this.#snapshotAt++]!)
-      // What was published since then waits behind these.
-      if (said !== undefined && said.seq <= this.#snapshotSeq) return Records.retainedParts(said.record)
+    while (this.#snapshotAt < all.length) {
+      const said = all[this.#snapshotAt++]!
+      // What took its place since then waits behind these.
+      if (retained?.get(keyOf(said)) === said) return Records.retainedParts(said.record)
     }
     this.#snapshot = undefined
     this.#before = this.#waiting

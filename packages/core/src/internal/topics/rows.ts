@@ -27,7 +27,7 @@ export interface Options {
 export class Rows implements Listener {
   readonly interest: Interest
   readonly allow: Allow | undefined
-  readonly hasRoom = true
+  readonly hasRoom = () => true
   readonly unanswered = 0
   readonly #options: Options
   readonly #of = new Map<Origin, Of>()

@@ -50,7 +50,8 @@ export class Source implements Origin {
 
   /** The peer tells of it, on a stream that is new, or for subscriptions that are: what was lost is missed by those that there were before. */
   tell(seq: number, listeners: Iterable<Listener>): void {
-    const lost = this.#accounted === undefined ? 0 : seq - this.#accounted
+    // What was to come again and has not is accounted for all the same.
+    const lost = this.#accounted === undefined ? 0 : seq - (this.#accounted - this.#ahead)
     this.#accounted = seq
     this.#ahead = Math.min(0, lost)
     if (lost > 0) this.#miss(lost)

@@ -29,6 +29,7 @@ export interface Options {
   readonly allow: Allow | undefined
   /** Whether it is told what is no longer retained, what was missed, and who is gone, as well. */
   readonly events: boolean
+  readonly has: (bytes: number, all: number) => boolean
   readonly take: (bytes: number) => boolean
   readonly give: (bytes: number) => void
 }
@@ -60,21 +61,28 @@ export class Subscription implements Listener {
   readonly #before = new Map<Origin, number>()
   readonly #behind = new Map<Origin, number>()
   #offered: Item | undefined
+  /** The next to be read, of which is told already what was missed before it. */
+  #held: Item | undefined
   /** The greatest number of a value that it was given. */
   readonly #seen = new WeakMap<Origin, number>()
+  /** So many wait of each publisher and topic, where none is to be lost: each of them knows of its own alone. */
+  readonly #of: Map<Origin, number> | undefined
+  readonly #has: Options["has"]
   #resume: (() => void) | undefined
   unanswered = 0
   isClosed = false
   /** Why nothing more comes. */
   failure: NodeClosedError | undefined
 
-  constructor({ allow, events, give, interest, take }: Options) {
+  constructor({ allow, events, give, has, interest, take }: Options) {
     this.interest = interest
     this.allow = allow
     this.#events = events
+    this.#has = has
+    this.#of = interest.mode === "lossless" ? new Map() : undefined
     this.#outlet = new Outlet<Item>({
       mode: interest.mode === "latest" ? "latest" : "buffer",
-      size: interest.size,
+      size: interest.mode === "lossless" ? Infinity : interest.size,
       drop: interest.mode === "lossless" ? "newest" : interest.drop,
       bytesOf: sizeOf,
       keyOf,
@@ -84,8 +92,9 @@ export class Subscription implements Listener {
     })
   }
 
-  get hasRoom(): boolean {
-    return this.interest.mode !== "lossless" || this.#outlet.length < this.interest.size
+  hasRoom(origin: Origin, bytes: number, all: number): boolean {
+    if (this.#of === undefined) return true
+    return (this.#of.get(origin) ?? 0) < this.interest.size && this.#has(bytes, all)
   }
 
   // --- what is heard ---------------------------------------------------------------------------------------------------
@@ -101,7 +110,29 @@ export class Subscription implements Listener {
       if (seq > seen) this.#seen.set(origin, seq)
       if (body === undefined && !this.#events) return
     }
-    this.#offer({ heard, missed: answer === undefined ? taken(this.#behind, origin) : 0 })
+    const item = { heard, missed: answer === undefined ? taken(this.#behind, origin) : 0 }
+    if (this.#of !== undefined && answer === undefined && !retained) {
+      const of = (this.#of.get(origin) ?? 0) + 1
+      this.#of.set(origin, of)
+      // Its publisher says more than it may.
+      if (of > this.interest.size) return this.#refuse(item)
+    }
+    this.#offer(item)
+  }
+
+  #refuse(item: Item): void {
+    this.#offered = item
+    this.#dropped(item)
+    this.#offered = undefined
+  }
+
+  /** One that was not to be lost does not wait any more. */
+  #took({ answer, origin, retained, seq }: Heard): void {
+    if (this.#of === undefined || answer !== undefined || retained) return
+    const left = (this.#of.get(origin) ?? 0) - 1
+    if (left > 0) this.#of.set(origin, left)
+    else this.#of.delete(origin)
+    origin.took(seq)
   }
 
   #offer(item: Item): void {
@@ -126,9 +157,9 @@ export class Subscription implements Listener {
   #dropped(item: Item): void {
     if ("gone" in item) return
     const { heard, missed } = item
-    const { answer, origin, retained, seq } = heard
+    const { answer, origin, retained } = heard
     if (answer !== undefined) return this.#answer(heard, "back")
-    if (this.interest.mode === "lossless") origin.took(seq)
+    this.#took(heard)
     const count = missed + (retained ? 0 : 1)
     if (count > 0) add(item === this.#offered ? this.#behind : this.#before, origin, count)
   }
@@ -145,7 +176,8 @@ export class Subscription implements Listener {
 
   /** Whether there is nothing to be read. */
   get #isEmpty(): boolean {
-    return this.#outlet.length === 0 && !(this.#events && (this.#before.size > 0 || this.#behind.size > 0))
+    return this.#held === undefined && this.#outlet.length === 0 &&
+      !(this.#events && (this.#before.size > 0 || this.#behind.size > 0))
   }
 
   #wake(): void {
@@ -159,13 +191,18 @@ export class Subscription implements Listener {
   /** The next, which counts as taken. */
   read(): Read | undefined {
     if (this.#events && this.#before.size > 0) return this.#missing(this.#before)
-    const item = this.#outlet.take()
+    const item = this.#held ?? this.#outlet.take()
+    this.#held = undefined
     if (item === undefined) return this.#events && this.#behind.size > 0 ? this.#missing(this.#behind) : undefined
     if ("gone" in item) return { _tag: "Gone", origin: item.gone }
     const { heard, missed } = item
-    const { answer, origin, retained, seq } = heard
-    if (answer === undefined && this.interest.mode === "lossless" && !retained) origin.took(seq)
-    return { _tag: "Heard", heard, missed: missed + taken(this.#before, origin) }
+    if (this.#events && missed > 0) {
+      // That is an event by itself, before what came then.
+      this.#held = { heard, missed: 0 }
+      return { _tag: "Missed", origin: heard.origin, count: missed }
+    }
+    this.#took(heard)
+    return { _tag: "Heard", heard, missed: missed + taken(this.#before, heard.origin) }
   }
 
   #missing(all: Map<Origin, number>): Read | undefined {
@@ -189,7 +226,9 @@ export class Subscription implements Listener {
   /** Waits until there is something to read. */
   get readable(): Effect.Effect<void> {
     return Effect.callback((resume) => {
-      if (this.#outlet.length > 0 || this.isClosed || this.failure !== undefined) return resume(Effect.void)
+      if (this.#held !== undefined || this.#outlet.length > 0 || this.isClosed || this.failure !== undefined) {
+        return resume(Effect.void)
+      }
       if (this.#events && (this.#before.size > 0 || this.#behind.size > 0)) return resume(Effect.void)
       this.#resume = () => resume(Effect.void)
       return Effect.sync(() => {
@@ -207,12 +246,13 @@ export class Subscription implements Listener {
   /** What was not read goes to others, where it was handed to it alone. */
   close(): void {
     this.isClosed = true
-    for (let item = this.#outlet.take(); item !== undefined; item = this.#outlet.take()) {
+    for (let item = this.#held ?? this.#outlet.take(); item !== undefined; item = this.#outlet.take()) {
       if ("gone" in item) continue
       const { heard } = item
       if (heard.answer !== undefined) this.#answer(heard, "back")
-      else if (this.interest.mode === "lossless" && !heard.retained) heard.origin.took(heard.seq)
+      else this.#took(heard)
     }
+    this.#held = undefined
     this.#before.clear()
     this.#behind.clear()
     this.#wake()

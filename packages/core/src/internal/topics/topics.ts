@@ -90,6 +90,11 @@ export class Topics {
     this.#closed = parts.closed
   }
 
+  /** Bytes that are held: of what waits, of what is retained of its own topics, and of what its tables hold. */
+  get held(): { readonly waiting: number; readonly retained: number; readonly rows: number } {
+    return { waiting: this.waiting.held, retained: this.publishing.retainedBytes, rows: this.#rows.held }
+  }
+
   // --- publishing ------------------------------------------------------------------------------------------------------
 
   /** Where it is known what peers subscribe to it is one step. */
@@ -132,8 +137,9 @@ export class Topics {
       const topic = this.publishing.topic(name, contract, {})
       // Why there is none any more is found where it is published.
       if (typeof topic === "string" || this.#isClosed) return Effect.void
+      const { rooms } = this.publishing
       last = this.publishing.full(topic, bytes, isWaitedFor(waits))
-      return last.length === 0 ? Effect.void : Effect.andThen(this.publishing.room, hasRoom)
+      return last.length === 0 ? Effect.void : Effect.andThen(this.publishing.room(rooms), hasRoom)
     })
     return Effect.timeoutOrElse(
       // In the step in which there is room.
@@ -165,8 +171,12 @@ export class Topics {
         interest: interestOf(id, asked),
         allow: asked.allow,
         events,
+        has: (bytes, all) => this.waiting.has(owner, bytes, all),
         take: (bytes) => this.waiting.take(owner, bytes),
-        give: (bytes) => this.waiting.give(owner, bytes)
+        give: (bytes) => {
+          this.waiting.give(owner, bytes)
+          this.publishing.roomMade()
+        }
       })
     }, asked.topic)
   }
@@ -234,7 +244,8 @@ export const make = (own: Own) =>
     const crypto = yield* Crypto
     const clock = yield* Clock.Clock
     const scope = yield* Effect.scope
-    const runFork = Effect.runForkWith(yield* Effect.context<never>())
+    const context = yield* Effect.context<never>()
+    const runFork = Effect.runForkWith(context)
     const fork = (effect: Effect.Effect<void>) => Fiber.runIn(runFork(effect), scope)
     const lines = Seldom.lines(clock)
     // Drawn when it is needed, and nothing runs before: most nodes have no topics.
@@ -257,7 +268,8 @@ export const make = (own: Own) =>
       start,
       epoch: () => (run ??= hex(crypto.randomBytes(5))) + (epochs++ % 0x100_0000).toString(16).padStart(6, "0"),
       fork,
-      scope
+      scope,
+      context
     })
     const topics = new Topics({
       publishing,
