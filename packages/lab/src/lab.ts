@@ -12,6 +12,7 @@ import { services } from "./services/command.ts"
 import { trouble } from "./services/troubleCommand.ts"
 import { streams } from "./streams/command.ts"
 import { swarm } from "./swarm/command.ts"
+import { topics } from "./topics/command.ts"
 import { vectors } from "./vectors/command.ts"
 import { yesterday } from "./yesterday/command.ts"
 
@@ -28,6 +29,7 @@ export const lab = Command.make("lab").pipe(
     crowd,
     services,
     trouble,
+    topics,
     mutants,
     vectors,
     conformance,

@@ -237,8 +237,9 @@ describe("a topic", () => {
       const alice = yield* start(network, "alice")
       const bob = yield* start(network, "bob")
       yield* alice.node.awaitPeers(["bob"])
-      const slowly = Stream.tap(() => Effect.sleep("1 second"))
-      const events = yield* collect(bob.node.watch(Readings, { size: 1, drop: "newest" }).pipe(slowly))
+      const events = yield* collect(
+        bob.node.watch(Readings, { size: 1, drop: "newest" }).pipe(Stream.tap(() => Effect.sleep("1 second")))
+      )
       yield* Effect.sleep("1 second")
       for (let i = 0; i < 5; i++) yield* alice.node.publish(Readings, { sensor: "a", value: i })
       yield* Effect.sleep("3 seconds")
