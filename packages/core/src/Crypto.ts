@@ -251,6 +251,9 @@ const fernetBodyAt = 25
 const fernetMacLength = 32
 const fernetShortest = fernetBodyAt + 16 + fernetMacLength
 
+const uint32At = (bytes: Uint8Array, at: number): number =>
+  (bytes[at]! << 24 | bytes[at + 1]! << 16 | bytes[at + 2]! << 8 | bytes[at + 3]!) >>> 0
+
 interface FernetKey {
   readonly signing: Uint8Array
   readonly encryption: Uint8Array
@@ -404,8 +407,7 @@ const fernetOver = (primitives: Primitives, randomBytes: Crypto["Service"]["rand
       if (secret === undefined) return refused("Unauthentic")
 
       // Above 2^53 the number is rounded: then it is in the future, whatever the time to live.
-      const view = new DataView(bytes.buffer, bytes.byteOffset)
-      const timestamp = view.getUint32(1) * 2 ** 32 + view.getUint32(5)
+      const timestamp = uint32At(bytes, 1) * 2 ** 32 + uint32At(bytes, 5)
       const age = now - timestamp
       if (!Number.isSafeInteger(timestamp) || -age > ttlSeconds) return refused("Future", age)
       if (age > ttlSeconds) return refused("Expired", age)

@@ -1,6 +1,5 @@
 /**
- * The cryptography on Node: boxes by libsodium (npm `sodium-native`), Fernet and signatures by node:crypto, and of short tokens the HMAC by
- * libsodium's SHA-256. It makes and accepts the same bytes as `PortableCrypto.layer`, many times faster, and is the one to use on Node.
+ * The cryptography on Node: boxes by libsodium (npm `sodium-native`), Fernet and signatures by node:crypto. It makes and accepts the same bytes as `PortableCrypto.layer`, many times faster, and is the one to use on Node.
  *
  * `sodium-native` is a compiled addon, which may not load (another platform, `--no-addons`, a broken install). Each of its
  * functions that pnet needs is tried once when the layer is built; what is missing, throws, or computes something wrong is
@@ -24,6 +23,7 @@ import {
   createPublicKey,
   createSecretKey,
   type Decipheriv,
+  hash,
   type KeyObject,
   sign,
   timingSafeEqual,
@@ -47,7 +47,6 @@ export interface Sodium {
     nonce: Uint8Array,
     key: Uint8Array
   ) => boolean
-  readonly crypto_hash_sha256: (out: Uint8Array, message: Uint8Array) => void
 }
 
 /**
@@ -178,7 +177,7 @@ const hmacSha256: Crypto.Primitives["hmacSha256"] = (key, data) =>
 
 // SHA-256's, which is also that of the HMAC.
 const blockLength = 64
-// What is longer costs more to hash than to make an object for, and node:crypto's SHA-256 is the faster one.
+// What is longer costs more to hash than to make an object for.
 const longest = 1_024
 
 /** A key's two pads, each with room behind it for what is hashed under it. */
@@ -199,11 +198,17 @@ const padded = (key: Uint8Array): Padded => {
   return { inner, outer, digest: outer.subarray(blockLength) }
 }
 
+/** SHA-256 in one call. The digest is a text of one character a byte: as bytes it costs three times as much. */
+const sha256 = (out: Uint8Array, message: Uint8Array): void => {
+  const digest = hash("sha256", message, "binary")
+  for (let i = 0; i < out.length; i++) out[i] = digest.charCodeAt(i)
+}
+
 /**
- * HMAC-SHA256 over a hash function that needs no object. Such an object is most of what the HMAC of a token in a datagram costs, once to make and once
+ * HMAC-SHA256 without an object. Such an object is most of what the HMAC of a token in a datagram costs, once to make and once
  * to collect.
  */
-const hmacOver = (sha256: Sodium["crypto_hash_sha256"]): Crypto.Primitives["hmacSha256"] => {
+const hmacAtOnce = (): Crypto.Primitives["hmacSha256"] => {
   const keys = new WeakMap<Uint8Array, Padded>()
   return (key, data) => {
     if (data.length > longest || key.length > blockLength) return hmacSha256(key, data)
@@ -226,10 +231,9 @@ const hmacKey = Buffer.from("Jefe")
 const hmacData = Buffer.from("what do ya want for nothing?")
 const hmacExpected = hex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
 
-/** The HMAC of short messages by libsodium where that works. Without it nothing is slow enough to be told of. */
-const hmacWith = ({ crypto_hash_sha256: sha256 }: Partial<Sodium>): Crypto.Primitives["hmacSha256"] => {
-  if (sha256 === undefined) return hmacSha256
-  const hmac = hmacOver(sha256)
+/** That, where the platform hashes in one call as Node does. */
+const hmacHere = (): Crypto.Primitives["hmacSha256"] => {
+  const hmac = hmacAtOnce()
   try {
     return same(hmac(hmacKey, hmacData), hmacExpected) ? hmac : hmacSha256
   } catch {
@@ -370,7 +374,7 @@ export const layerWith = (options: Options): Layer.Layer<Crypto.Crypto> =>
         secretbox: portable.secretbox,
         secretboxOpen: portable.secretboxOpen,
         ...working,
-        hmacSha256: hmacWith(Result.isSuccess(loaded) ? loaded.success : {}),
+        hmacSha256: hmacHere(),
         aesCbcEncrypt,
         aesCbcDecrypt: decryptHere(),
         equal: timingSafeEqual,

@@ -111,27 +111,6 @@ describe("NodeCrypto", () => {
       assert.deepStrictEqual(refused, [0, 17, 32, 33, 128, 255])
     }))
 
-  for (
-    const [what, crypto_hash_sha256] of [
-      ["hashes wrong", (out: Uint8Array) => void out.fill(7)],
-      ["throws where it hashes", () => {
-        throw new Error("status: -1")
-      }],
-      ["has no SHA-256", undefined as never]
-    ] as const
-  ) {
-    it.effect(`makes the same tokens with an addon that ${what}, and says nothing, since it costs little`, () =>
-      Effect.gen(function*() {
-        const layer = NodeCrypto.layerWith({ loadSodium: () => ({ ...sodium, crypto_hash_sha256 }) })
-        assert.deepStrictEqual(yield* build(layer), { lines: [], name: "sodium-native + node:crypto" })
-        const broken = yield* Crypto.Crypto.pipe(Effect.provide(layer))
-        const whole = yield* Crypto.Crypto.pipe(Effect.provide(NodeCrypto.layer))
-        const make = (crypto: Crypto.Crypto["Service"]) =>
-          crypto.fernetEncrypt(Redacted.make(new Uint8Array(32)), new Uint8Array(9), 1e12, new Uint8Array(16))
-        assert.deepStrictEqual(make(broken), make(whole))
-      }))
-  }
-
   it.effect("wipes the product of the curve that a key is made of", () =>
     Effect.gen(function*() {
       const products: Array<Uint8Array> = []

@@ -10,8 +10,13 @@ import { asciiOf, utf8 } from "./platform.ts"
 const alphabet = utf8("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 const pad = 0x3d
 
-const sextets = new Uint8Array(256).fill(255)
-for (let i = 0; i < 64; i++) sextets[alphabet[i]!] = i
+/** What each character is worth at one of the four places of a group; negative where it is none, and so is then what it is combined with. */
+const worthAt = (shift: number): Int32Array => {
+  const worth = new Int32Array(256).fill(-1)
+  for (let i = 0; i < 64; i++) worth[alphabet[i]!] = i << shift
+  return worth
+}
+const [first, second, third, fourth] = [worthAt(18), worthAt(12), worthAt(6), worthAt(0)]
 
 /** The length of the text for `length` bytes. */
 export const encodedLength = (length: number): number => Math.ceil(length / 3) * 4
@@ -58,25 +63,19 @@ export const decode = (text: Uint8Array): Uint8Array | undefined => {
   const whole = padding === 0 ? length : length - 4
   let o = 0
   for (let i = 0; i < whole; i += 4) {
-    const a = sextets[text[i]!]!
-    const b = sextets[text[i + 1]!]!
-    const c = sextets[text[i + 2]!]!
-    const d = sextets[text[i + 3]!]!
-    if ((a | b | c | d) > 63) return undefined
-    out[o] = a << 2 | b >> 4
-    out[o + 1] = b << 4 | c >> 2
-    out[o + 2] = c << 6 | d
+    const word = first[text[i]!]! | second[text[i + 1]!]! | third[text[i + 2]!]! | fourth[text[i + 3]!]!
+    if (word < 0) return undefined
+    out[o] = word >> 16
+    out[o + 1] = word >> 8
+    out[o + 2] = word
     o += 3
   }
   if (padding > 0) {
-    const a = sextets[text[whole]!]!
-    const b = sextets[text[whole + 1]!]!
-    if ((a | b) > 63) return undefined
-    out[o] = a << 2 | b >> 4
-    if (padding === 2) return (b & 15) === 0 ? out : undefined
-    const c = sextets[text[whole + 2]!]!
-    if (c > 63 || (c & 3) !== 0) return undefined
-    out[o + 1] = b << 4 | c >> 2
+    const word = first[text[whole]!]! | second[text[whole + 1]!]! | (padding === 2 ? 0 : third[text[whole + 2]!]!)
+    // Of the bits that no byte has any of, all are zero.
+    if (word < 0 || (word & (padding === 2 ? 0xffff : 0xff)) !== 0) return undefined
+    out[o] = word >> 16
+    if (padding === 1) out[o + 1] = word >> 8
   }
   return out
 }

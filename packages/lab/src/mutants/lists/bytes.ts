@@ -82,14 +82,19 @@ const records = of("records", "packages/core/src/internal/wire/recordFramer.ts",
 
 const base64 = of("base64url", "packages/core/src/internal/base/base64url.ts", suites("base64url"), {
   "bits-2": [
-    `if (padding === 2) return (b & 15) === 0 ? out : undefined`,
-    `if (padding === 2) return out`,
+    `(padding === 2 ? 0xffff : 0xff)`,
+    `(padding === 2 ? 0xfff : 0xff)`,
     "a text with bits that nobody reads is taken, so that bytes have many texts"
   ],
   "bits-1": [
-    `if (c > 63 || (c & 3) !== 0) return undefined`,
-    `if (c > 63) return undefined`,
+    `(padding === 2 ? 0xffff : 0xff)`,
+    `(padding === 2 ? 0xffff : 0x3f)`,
     "a text with bits that nobody reads is taken, so that bytes have many texts"
+  ],
+  "characters": [
+    `if (word < 0) return undefined`,
+    ``,
+    "a text of other characters is taken"
   ],
   "padding": [
     `if (length % 4 !== 0) return undefined`,
