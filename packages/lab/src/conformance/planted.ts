@@ -54,8 +54,8 @@ const packets: ReadonlyArray<Deviation> = [
     rule: "packet-base64url",
     does: "takes base64url whose unused bits are not zero",
     file: "internal/base/base64url.ts",
-    find: "if (c > 63 || (c & 3) !== 0) return undefined",
-    replace: "if (c > 63) return undefined",
+    find: "(padding === 2 ? 0xffff : 0xff)",
+    replace: "(padding === 2 ? 0xffff : 0x3f)",
     ...basic
   },
   {
