@@ -201,7 +201,15 @@ export type ManyOf<Commands extends ReadonlyArray<Command.Any>> = {
 export type Serves = string | { readonly name: string; readonly contract: string } | Command.Any | RpcGroup.Any
 
 /**
- * Peers by what they offer, as `Peers.Where` has it, with commands and RPC groups among what they serve.
+ * What topics peers may be chosen by: the name of one, or a topic, which stands for its contract as well.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export type Subscribes = string | { readonly name: string; readonly contract: string } | Topic.Any
+
+/**
+ * Peers by what they offer, as `Peers.Where` has it, with commands and RPC groups among what they serve, and topics that they subscribe to.
  *
  * @category models
  * @since 0.2.0
@@ -209,6 +217,7 @@ export type Serves = string | { readonly name: string; readonly contract: string
 export interface Where {
   readonly role?: string
   readonly serves?: Serves | ReadonlyArray<Serves>
+  readonly subscribes?: Subscribes | ReadonlyArray<Subscribes>
   readonly where?: (peer: Peers.Peer) => boolean
 }
 

@@ -62,7 +62,7 @@ export interface Peer {
   /** Whether it has proved that it has the secret of its key. */
   readonly proved: boolean
   /**
-   * What it offers, as far as this node's trust policy grants it: roles, and functions that it serves, by what it may be chosen. Its `meta` is its own word. Left
+   * What it offers, as far as this node's trust policy grants it: roles, functions that it serves, and subscriptions, by what it may be chosen. Its `meta` is its own word. Left
    * out where it is not known: nobody here wanted to know, the peer is of a version that does not tell, or it has no sessions.
    */
   readonly offer?: Offer | undefined
@@ -211,9 +211,9 @@ export interface PeerScope {
 }
 
 /**
- * Peers by what they offer: those that are `Online` and not draining, have the role, serve all of the functions, and for which the predicate
- * holds; whichever of them are given, at least one. Roles and functions count where the trust policy grants them to the peer. This node itself is not
- * among them.
+ * Peers by what they offer: those that are `Online` and not draining, have the role, serve all of the functions, subscribe to all of the topics, and for
+ * which the predicate holds; whichever of them are given, at least one. Roles, functions and subscriptions count where the trust policy grants them to the
+ * peer. This node itself is not among them.
  *
  * @category models
  * @since 0.2.0
@@ -222,6 +222,11 @@ export interface Where {
   readonly role?: string
   /** Functions by name, or by name and the hash of the very contract, as `describe` has it. */
   readonly serves?: string | ReadonlyArray<string | { readonly name: string; readonly contract: string }>
+  /**
+   * Names of topics, each of which a subscription of the peer means: by that name, or by a pattern. With the topic's contract (`bytes` where its values are
+   * bytes) the subscription has to take that, too.
+   */
+  readonly subscribes?: string | ReadonlyArray<string | { readonly name: string; readonly contract: string }>
   /** Synchronous. What it throws is a no, which the log has; and so is what is not `true`. */
   readonly where?: (peer: Peer) => boolean
 }

@@ -16,6 +16,7 @@ import {
   type Reach,
   RpcRegistry,
   type Sessions,
+  type Topic,
   type Transport,
   type Trust
 } from "@pnet/core"
@@ -357,6 +358,16 @@ expectTypeOf(node.resolve({ serves: [Files, Greet], role: "worker" })).toEqualTy
 >()
 // @ts-expect-error: an AdvancedNode knows no groups
 node.streams.resolve({ serves: Files })
+declare const Readings: Topic.Topic<number>
+expectTypeOf(node.awaitPeers({ subscribes: [Readings, "build.42.failed"], role: "display" })).toEqualTypeOf(
+  node.awaitPeers({ subscribes: Readings })
+)
+node.target({ subscribes: "readings" })
+node.streams.awaitPeers({ subscribes: ["readings", { name: "orders", contract: "bytes" }] })
+// @ts-expect-error: topics are known to a CommandNode alone
+node.streams.awaitPeers({ subscribes: Readings })
+// @ts-expect-error: no name of a topic
+node.awaitPeers({ subscribes: 7 })
 
 // --- policies of a client of a service --------------------------------------------------------------------------------
 

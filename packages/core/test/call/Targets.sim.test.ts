@@ -1,6 +1,17 @@
 /** Calls of peers by what they offer, in each type of node: one of them, and all. */
 import { assert, describe, it } from "@effect/vitest"
-import { AllowListTrust, Command, CommandNode, Deadline, PeerRpc, Peers, Sessions, TofuTrust, Trust } from "@pnet/core"
+import {
+  AllowListTrust,
+  Command,
+  CommandNode,
+  Deadline,
+  PeerRpc,
+  Peers,
+  Sessions,
+  TofuTrust,
+  Topic,
+  Trust
+} from "@pnet/core"
 import { failureOf, type Net, quietly, text } from "@pnet/lab/worlds/sessionWorld"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
@@ -133,6 +144,30 @@ describe("calls of peers by what they offer", () => {
         (yield* gateway.awaitPeers({ serves: [group, greet] }, { atLeast: 2 })).map(({ name }) => String(name)),
         ["w1", "w2"]
       )
+    })))
+
+  it.effect("go to those that subscribe to a topic, by its very contract", () =>
+    quietly(Effect.gen(function*() {
+      const { gateway, w1, w2 } = yield* world
+      const readings = Topic.make("readings", { payload: Schema.Finite })
+      const older = Topic.make("readings", { payload: Schema.String })
+      yield* Effect.forkScoped(Stream.runDrain(w1.subscribe(readings)))
+      yield* Effect.forkScoped(Stream.runDrain(w2.subscribe(older)))
+      yield* gateway.awaitPeers({ subscribes: "readings" }, { atLeast: 2 })
+      const found = (where: CommandNode.Where) =>
+        Effect.map(gateway.resolve(where), (peers) => peers.map(({ name }) => String(name)))
+      assert.deepStrictEqual(yield* found({ subscribes: readings }), ["w1"])
+      assert.deepStrictEqual(yield* found({ subscribes: [older, "readings"], serves: greet }), ["w2"])
+      assert.deepStrictEqual(
+        yield* gateway.target({ subscribes: readings }, { commands: [greet] }).greet("you"),
+        { w1: Exit.succeed("w1 greets you") }
+      )
+      const clients = yield* gateway.client(group, { subscribes: older })
+      assert.deepStrictEqual(yield* clients.who({ of: "x" }), { w2: Exit.succeed("w2") })
+      // Calls of one kind are balanced together, and these are not of one kind.
+      const one = (topic: Topic.Any) =>
+        gateway.target(Peers.any({ subscribes: topic }), { commands: [greet] }).greet("you")
+      assert.deepStrictEqual([yield* one(readings), yield* one(older)], ["w1 greets you", "w2 greets you"])
     })))
 
   it.effect("find nobody where there is nobody, within the time that they have", () =>

@@ -496,6 +496,38 @@ describe("targets by what peers offer", () => {
       }
     })))
 
+  it.effect("by topics are those with a subscription that means each of them, by its name or a pattern, as far as granted", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice")
+      const ids = { s1: ["build.1.failed"], s2: ["build.*.failed", "readings"], s3: ["build.>"] }
+      for (const [name, topics] of Object.entries(ids)) {
+        const { node } = yield* start(network, name)
+        for (const topic of topics) yield* Effect.forkScoped(Stream.runDrain(node.subscribe(topic)))
+      }
+      const { peers } = alice.node
+      const found = (where: Peers.Where) => Effect.map(peers.resolve(where), names)
+      const failed = yield* peers.awaitPeers({ subscribes: "build.1.failed" }, { atLeast: 3 })
+      assert.deepStrictEqual(names(failed), ["s1", "s2", "s3"])
+      yield* peers.awaitPeers({ subscribes: "readings" })
+      assert.deepStrictEqual(yield* found({ subscribes: "build.2.failed" }), ["s2", "s3"])
+      assert.deepStrictEqual(yield* found({ subscribes: ["build.2.failed", "readings"] }), ["s2"])
+      assert.deepStrictEqual(yield* found({ subscribes: "build.2.done" }), ["s3"])
+      assert.deepStrictEqual(yield* found({ subscribes: "build" }), [])
+      // Those of an AdvancedNode take bytes, which is whatever there is.
+      const readings = { name: "readings", contract: "0123456789abcdef" }
+      assert.deepStrictEqual(yield* found({ subscribes: [readings] }), ["s2"])
+      const error = yield* failureOf(peers.resolveOne(Peers.any({ role: "display", subscribes: ["a", "b"] })))
+      assert.include(error.message, "no peer with the role \"display\" and subscribing to \"a\", \"b\" is known")
+      for (const subscribes of [[], undefined, "build.*", "", 7]) {
+        assert.isTrue(Exit.hasDies(yield* Effect.exit(peers.resolve({ subscribes } as never))), String(subscribes))
+      }
+      const careful = yield* start(network, "careful", {}, { trust: TofuTrust.layer() })
+      yield* careful.node.peers.awaitPeers(["s1", "s2", "s3"], { atLeast: 3 })
+      const refused = yield* failureOf(careful.node.peers.resolveOne(Peers.any({ subscribes: "readings" })))
+      assert.include(refused.message, "\"s2\" said so, and this node's trust policy does not grant it")
+    })))
+
   it.effect("is one of them each time, all of them in the long run, and an error that says why where there is none", () =>
     quietly(Effect.gen(function*() {
       const network = yield* SimNetwork.make()
@@ -556,7 +588,13 @@ describe("targets by what peers offer", () => {
       ))
       const { peers, sendAll } = Context.get(process.context, BasicNode.BasicNode)
       yield* peers.awaitPeer("bob")
-      for (const asked of [peers.resolveOne(Peers.any({ role: "worker" })), peers.awaitPeers({ serves: "x" })]) {
+      for (
+        const asked of [
+          peers.resolveOne(Peers.any({ role: "worker" })),
+          peers.awaitPeers({ serves: "x" }),
+          peers.awaitPeers({ subscribes: "x" })
+        ]
+      ) {
         assert.include((yield* failureOf(asked as Effect.Effect<unknown, Error>)).message, "no sessions")
       }
       assert.isTrue(Exit.hasDies(yield* Effect.exit(sendAll({ role: "worker" }, "hello"))))

@@ -67,8 +67,8 @@ export class Way {
   constructor(any: Any, policy?: Policy) {
     this.any = any
     this.policy = policy
-    const { role, serves, where } = any.where
-    this.key = JSON.stringify([role, serves, idOf(where), idOf(policy)])
+    const { role, serves, subscribes, where } = any.where
+    this.key = JSON.stringify([role, serves, subscribes, idOf(where), idOf(policy)])
   }
 }
 

@@ -1,12 +1,14 @@
 /**
- * Whom a call is addressed to, where that may be said by the groups and commands that peers serve: these are names of functions and the hashes of their
+ * Whom a call is addressed to, where that may be said by the groups and commands that peers serve, and by topics: these are names and the hashes of
  * contracts, which is what peers tell of.
  */
 import type * as Rpc from "effect/rpc/Rpc"
 import * as Command from "../../Command.ts"
 import { Any, type One, type Target, type Where } from "../../Peers.ts"
+import type * as Topic from "../../Topic.ts"
 import * as Contract from "./contract.ts"
 import { jsonContractOf } from "./rpcWire.ts"
+import { codingOf } from "./topicCoding.ts"
 
 interface Served {
   readonly name: string
@@ -40,11 +42,23 @@ export const servedOf = (one: unknown): ReadonlyArray<unknown> => {
   return [one]
 }
 
+const isTopic = (one: unknown): one is Topic.Any =>
+  typeof one === "object" && one !== null && "_tag" in one && one._tag === "Topic"
+
+/** A topic, by its very contract. */
+const subscribedOf = (one: unknown): unknown =>
+  isTopic(one) ? { name: one.name, contract: codingOf(one).contract } : one
+
+const list = (given: unknown): ReadonlyArray<unknown> => Array.isArray(given) ? given : [given]
+
 const whereOf = (where: unknown): Where => {
   // What is none is told by whoever reads it.
-  if (typeof where !== "object" || where === null || !("serves" in where)) return where as Where
-  const { serves } = where
-  return { ...where, serves: (Array.isArray(serves) ? serves : [serves]).flatMap(servedOf) } as Where
+  if (typeof where !== "object" || where === null) return where as Where
+  return {
+    ...where,
+    ...("serves" in where ? { serves: list(where.serves).flatMap(servedOf) } : {}),
+    ...("subscribes" in where ? { subscribes: list(where.subscribes).map(subscribedOf) } : {})
+  } as Where
 }
 
 /** A target, with names and contracts in the place of groups and commands. */
@@ -54,7 +68,7 @@ export const targetOf = (target: unknown): Target =>
 /** One peer, in the same way. */
 export const oneOf = (one: string | Any<unknown>): One => typeof one === "string" ? one : new Any(whereOf(one.where))
 
-const whereKeys = ["role", "serves", "where"]
+const whereKeys = ["role", "serves", "subscribes", "where"]
 
 /** Whether it is said what peers offer, and not how they are called. */
 export const isWhere = (given: unknown): boolean =>

@@ -14,11 +14,12 @@ import { type Any, type Peer, PeerUnknownError, type Target, type Where } from "
 import * as Rights from "../../Rights.ts"
 import { rightsOf, type Trust } from "../../Trust.ts"
 import * as Seldom from "../base/seldom.ts"
+import { isMeant, isTaken } from "../values/topicNames.ts"
 import type { Interest } from "./interest.ts"
 import type { Lookup } from "./lookup.ts"
 import type { Presence } from "./presence.ts"
 import type { Table } from "./table.ts"
-import { describe, type Served, type Wanted, wantedOf } from "./targets.ts"
+import { describe, type Named, type Wanted, wantedOf } from "./targets.ts"
 
 // How many names an error has of each kind.
 const namesTold = 10
@@ -38,14 +39,24 @@ interface Left {
   readonly suspect: Array<string>
 }
 
-const serves = ({ functions }: Offer, served: ReadonlyArray<Served>): boolean =>
+const serves = ({ functions }: Offer, served: ReadonlyArray<Named>): boolean =>
   served.every(({ contract, name }) =>
     Object.hasOwn(functions, name) && (contract === undefined || functions[name] === contract)
   )
 
-const offers = (offer: Offer | undefined, { role, serves: served }: Wanted): boolean =>
-  role === undefined && served.length === 0 ||
-  offer !== undefined && (role === undefined || offer.roles.includes(role)) && serves(offer, served)
+const subscribes = ({ topics }: Offer, wanted: ReadonlyArray<Named>): boolean =>
+  wanted.every(({ contract, name }) =>
+    topics.some((entry) => isMeant(entry, name) && (contract === undefined || isTaken(entry, contract)))
+  )
+
+/** Whether it is asked for something that peers say themselves. */
+const isAsked = ({ role, serves, subscribes }: Wanted): boolean =>
+  role !== undefined || serves.length > 0 || subscribes.length > 0
+
+const offers = (offer: Offer | undefined, wanted: Wanted): boolean =>
+  !isAsked(wanted) ||
+  offer !== undefined && (wanted.role === undefined || offer.roles.includes(wanted.role)) &&
+    serves(offer, wanted.serves) && subscribes(offer, wanted.subscribes)
 
 /** Whether a policy lets a peer serve all of them, or says nothing about what peers may serve. */
 const maySay = ({ serves: granted }: Rights.Rights, names: ReadonlyArray<string>): boolean =>
@@ -141,8 +152,8 @@ export class Choice {
   }
 
   /** Whether this node has no way to learn what a target asks for. */
-  #isBlind({ role, serves }: Wanted): boolean {
-    return !this.#parts.interest.isFollowed && (role !== undefined || serves.length > 0)
+  #isBlind(wanted: Wanted): boolean {
+    return !this.#parts.interest.isFollowed && isAsked(wanted)
   }
 
   #found(wanted: Wanted): Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError | NodeClosedError> {

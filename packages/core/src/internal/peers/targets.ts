@@ -4,6 +4,7 @@ import { DeadlineError, type NodeClosedError } from "../../FunctionError.ts"
 import type { NodeName } from "../../Packet.ts"
 import type { Peer, Peers, Target, Where } from "../../Peers.ts"
 import { quote } from "../base/quote.ts"
+import { isTopicName } from "../values/topicNames.ts"
 
 /** The names of all peers that are known now, each once. */
 export const namesOfAll = (peers: Peers["Service"]): Effect.Effect<ReadonlyArray<string>> =>
@@ -32,8 +33,8 @@ export const namesOf = (
   })
 }
 
-/** A function that a peer has to serve; without a contract whatever it takes and gives. */
-export interface Served {
+/** A function that a peer has to serve, or a topic that it has to subscribe to; without a contract whatever it takes and gives. */
+export interface Named {
   readonly name: string
   readonly contract: string | undefined
 }
@@ -41,7 +42,8 @@ export interface Served {
 /** A target by what peers offer, checked. */
 export interface Wanted {
   readonly role: string | undefined
-  readonly serves: ReadonlyArray<Served>
+  readonly serves: ReadonlyArray<Named>
+  readonly subscribes: ReadonlyArray<Named>
   readonly where: ((peer: Peer) => boolean) | undefined
   /**
    * The functions of a client of several peers, by name: those are left out that do not say that they serve them though they say what they offer, and those that
@@ -71,27 +73,28 @@ export const serving = (names: ReadonlyArray<string>, target: Target): Target =>
 export const mistaken = (target: unknown): Effect.Effect<never> =>
   Effect.die(
     new TypeError(
-      `a target is a name, a list of names, "*" for all peers, or what peers offer, { role, serves, where } with at least one of them, and ${
+      `a target is a name, a list of names, "*" for all peers, or what peers offer, { role, serves, subscribes, where } with at least one of them, and ${
         target !== null && typeof target === "object" ? "an object without or with others" : String(target)
       } was given`
     )
   )
 
-const servedOf = (serves: unknown): ReadonlyArray<Served> | undefined => {
-  const list: ReadonlyArray<unknown> = Array.isArray(serves) ? serves : [serves]
-  const served: Array<Served> = []
+/** One or several, by name or by name and contract; `undefined` where it is something else, or none. */
+const listed = (given: unknown): ReadonlyArray<Named> | undefined => {
+  const list: ReadonlyArray<unknown> = Array.isArray(given) ? given : [given]
+  const all: Array<Named> = []
   for (const one of list) {
-    if (typeof one === "string") served.push({ name: one, contract: undefined })
+    if (typeof one === "string") all.push({ name: one, contract: undefined })
     else if (typeof one === "object" && one !== null && "name" in one && typeof one.name === "string") {
       const contract = "contract" in one ? one.contract : undefined
       if (contract !== undefined && typeof contract !== "string") return undefined
-      served.push({ name: one.name, contract })
+      all.push({ name: one.name, contract })
     } else return undefined
   }
-  return served.length === 0 ? undefined : served
+  return all.length === 0 ? undefined : all
 }
 
-const keys: ReadonlySet<string> = new Set(["role", "serves", "where"])
+const keys: ReadonlySet<string> = new Set(["role", "serves", "subscribes", "where"])
 
 /**
  * What a target asks for. Types do not see a variable that is not set: what is there and is nothing would stand for every peer, and a key that
@@ -100,17 +103,27 @@ const keys: ReadonlySet<string> = new Set(["role", "serves", "where"])
 export const wantedOf = (target: unknown): Effect.Effect<Wanted> => {
   if (typeof target !== "object" || target === null || Array.isArray(target)) return mistaken(target)
   const given = Object.keys(target)
-  const { [ofGroup]: group, role, serves, where } = target as Record<string, unknown> & { readonly [ofGroup]?: OfGroup }
+  const { [ofGroup]: group, role, serves, subscribes, where } = target as Record<string, unknown> & {
+    readonly [ofGroup]?: OfGroup
+  }
   const everybody = group?.everybody === true
   if (given.length === 0 && !everybody || given.some((key) => !keys.has(key))) return mistaken(target)
-  const served = "serves" in target ? servedOf(serves) : []
+  const served = "serves" in target ? listed(serves) : []
+  const topics = "subscribes" in target ? listed(subscribes) : []
   if (
-    served === undefined || "role" in target && typeof role !== "string" ||
+    served === undefined || topics === undefined || "role" in target && typeof role !== "string" ||
     "where" in target && typeof where !== "function"
   ) return mistaken(target)
+  for (const { name } of topics) {
+    const wrong = isTopicName(name)
+    if (wrong !== true) {
+      return Effect.die(new TypeError(`a target by topics has their names, and ${quote(name)} is none: ${wrong}`))
+    }
+  }
   return Effect.succeed({
     role: role as string | undefined,
     serves: served,
+    subscribes: topics,
     where: where as Wanted["where"],
     group: group?.names,
     everybody
@@ -123,11 +136,15 @@ const someNames = 4
 export const describe = (target: Where | Wanted): string => {
   // Whoever calls is told what is wrong with it.
   if (typeof target !== "object" || target === null) return String(target)
-  const served = target.serves === undefined ? [] : servedOf(target.serves) ?? []
-  const names = served.slice(0, someNames).map(({ name }) => quote(name)).join(", ")
+  const said = (verb: string, given: unknown): ReadonlyArray<string> => {
+    const all = given === undefined ? [] : listed(given) ?? []
+    const names = all.slice(0, someNames).map(({ name }) => quote(name)).join(", ")
+    return all.length === 0 ? [] : [`${verb} ${names}${all.length > someNames ? ", …" : ""}`]
+  }
   return [
     ...(target.role === undefined ? [] : [`with the role ${quote(target.role)}`]),
-    ...(served.length === 0 ? [] : [`serving ${names}${served.length > someNames ? ", …" : ""}`]),
+    ...said("serving", target.serves),
+    ...said("subscribing to", target.subscribes),
     ...(target.where === undefined ? [] : ["for which its predicate holds"])
   ].join(" and ")
 }

@@ -22,7 +22,7 @@ import { quote } from "../base/quote.ts"
 import type * as Seldom from "../base/seldom.ts"
 import type { Opening } from "../session/opening.ts"
 import { decide } from "../session/permission.ts"
-import { hasWildcard, matches } from "../values/topicNames.ts"
+import { isMeant, isTaken } from "../values/topicNames.ts"
 import { Feed } from "./feed.ts"
 import * as Groups from "./groups.ts"
 import type { Handed, To } from "./handed.ts"
@@ -82,14 +82,6 @@ export interface Publication extends Manner {
   readonly body: Uint8Array
   readonly payload: unknown
 }
-
-/** Whether an entry of what a peer subscribes to means a topic, were it not for its contract. */
-export const isMeant = (entry: Interest, topic: string): boolean =>
-  hasWildcard(entry.topic) ? matches(entry.topic, topic) : entry.topic === topic
-
-/** Whether it takes what the topic's values are. */
-export const isTaken = ({ contract }: Interest, of: string | undefined): boolean =>
-  contract === "bytes" || (contract === undefined ? of !== "bytes" : contract === of)
 
 /** Whether a member of a group is handed nothing new: it drains, or is silent. */
 const isResting = ({ offer, status }: Peer): boolean => offer?.draining === true || status !== "Online"

@@ -67,6 +67,16 @@ export const matches = (pattern: string, name: string): boolean => {
   return at === length
 }
 
+/** Whether a subscription means a topic, were it not for what its values are. */
+export const isMeant = ({ topic: meant }: { readonly topic: string }, name: string): boolean =>
+  hasWildcard(meant) ? matches(meant, name) : meant === name
+
+/** Whether a subscription takes what a topic's values are: a contract, `bytes`, or `undefined` for JSON of any kind. */
+export const isTaken = (
+  { contract }: { readonly contract?: string | undefined },
+  of: string | undefined
+): boolean => contract === "bytes" || (contract === undefined ? of !== "bytes" : contract === of)
+
 /** The most bytes of a key. */
 export const maxKey = 255
 
