@@ -91,6 +91,14 @@ it.live("work-queue", () =>
     assert.strictEqual(code as number, 0, output)
   }), 30_000)
 
+it.live("sensors", () =>
+  Effect.gen(function*() {
+    const { code, output } = yield* run("sensors")
+    assert.include(output, "attic/air 29, cellar/air 14, kitchen/air 23\n")
+    assert.match(output, /\nattic\/air 29, kitchen\/air 23\n$/)
+    assert.strictEqual(code as number, 0, output)
+  }), 30_000)
+
 it.live("gateway", () =>
   Effect.gen(function*() {
     const { code, output } = yield* run("gateway")
