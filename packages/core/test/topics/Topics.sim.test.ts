@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { quietly, seeded } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
 import { Effect, Stream } from "effect"
-import { collect, Readings, start } from "./topicWorld.ts"
+import { collect, losses, Readings, start } from "./topicWorld.ts"
 
 describe("a topic", () => {
   it.effect("gives what is published to whoever subscribes, in order, and to nobody else", () =>
@@ -102,6 +102,7 @@ describe("a topic", () => {
       const alice = yield* start(network, "alice")
       const bob = yield* start(network, "bob")
       yield* alice.node.awaitPeers(["bob"])
+      const before = yield* losses("missed")
       const slowly = <A, E>(stream: Stream.Stream<A, E>) => stream.pipe(Stream.tap(() => Effect.sleep("1 second")))
       const latest = yield* collect(slowly(bob.node.subscribe(Readings, { mode: "latest" })))
       const few = yield* collect(slowly(bob.node.subscribe(Readings, { size: 2 })))
@@ -116,6 +117,7 @@ describe("a topic", () => {
       yield* Effect.sleep("10 seconds")
       const sum = (all: ReadonlyArray<{ readonly missed: number }>) => all.reduce((sum, { missed }) => sum + missed, 0)
       for (const all of [latest, few, first]) assert.strictEqual(all.length + sum(all), 101)
+      assert.strictEqual((yield* losses("missed")) - before, sum(latest) + sum(few) + sum(first))
       // By the keys' places in the queue.
       assert.deepStrictEqual(latest.slice(-3, -1).map(({ value }) => value.value).sort(), [98, 99])
       assert.deepStrictEqual(few.slice(-3).map(({ value }) => value.value), [98, 99, 100])

@@ -5,7 +5,7 @@ import { quietly } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
 import { Cause, Effect, Exit, Scope } from "effect"
 import * as Records from "../../src/internal/topics/records.ts"
-import { collect, Readings, start } from "./topicWorld.ts"
+import { collect, losses, Readings, start } from "./topicWorld.ts"
 
 type Node = CommandNode.CommandNode["Service"]
 
@@ -168,6 +168,7 @@ describe("a peer that publishes", () => {
       const some = yield* collect(bob.node.subscribe("news", { allow: Allow.names("carol") }))
       const typed = yield* collect(bob.node.subscribe(Readings))
       const by = yield* publisher(alice.node, peer)
+      const before = yield* losses("refused")
       yield* by.stream.write(told(0, [1]))
       yield* by.stream.write(value(1, "1"))
       yield* by.stream.write(told(0, [2], { index: 8, topic: "readings", contract: "f".repeat(16) }))
@@ -178,6 +179,7 @@ describe("a peer that publishes", () => {
         [7, "it may not publish that"],
         [8, "its contract is another"]
       ])
+      assert.strictEqual((yield* losses("refused")) - before, 2)
     })))
 
   it.effect("hands to one of a group, and is answered when that is done, or not wanted", () =>

@@ -3,7 +3,7 @@ import { CommandNode, type Crypto, TofuTrust, Topic, Trust } from "@pnet/core"
 import type { Net } from "@pnet/lab/worlds/sessionWorld"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import type { SimNetwork } from "@pnet/testing"
-import { Context, Effect, Layer, Logger, Schema, type Scope, Stream } from "effect"
+import { Context, Effect, Layer, Logger, Metric, Schema, type Scope, Stream } from "effect"
 
 export interface Started {
   readonly node: CommandNode.CommandNode["Service"]
@@ -50,4 +50,11 @@ export const collect = <A, E>(stream: Stream.Stream<A, E>): Effect.Effect<Array<
       startImmediately: true
     })
     return all
+  })
+
+/** What was counted of what subscriptions did not get, so far. */
+export const losses = (reason: string): Effect.Effect<number> =>
+  Effect.map(Metric.snapshot, (all) => {
+    const found = all.find(({ attributes, id }) => id === "pnet_topic_losses" && attributes?.["reason"] === reason)
+    return found?.type === "Counter" ? Number(found.state.count) : 0
   })

@@ -17,14 +17,14 @@ export const contextOf = (context: Context.Context<never>): Context.Context<neve
 const counters = (name: string, description: string, label: string) => {
   const base = Metric.counter(name, { description, incremental: true })
   const byLabel = new Map<string, Metric.Counter<number>>()
-  /** Adds one under the label's value. The values are pnet's own, never a peer's text, so there are few of them. */
-  return (value: string, context: Context.Context<never> = empty): void => {
+  /** Adds one, or as many as there are, under the label's value. The values are pnet's own, never a peer's text, so there are few of them. */
+  return (value: string, context: Context.Context<never> = empty, count = 1): void => {
     let metric = byLabel.get(value)
     if (metric === undefined) {
       metric = Metric.withAttributes(base, { [label]: value }) as Metric.Counter<number>
       byLabel.set(value, metric)
     }
-    metric.updateUnsafe(1, context)
+    metric.updateUnsafe(count, context)
   }
 }
 
@@ -42,3 +42,9 @@ export const connections = counters("pnet_connections_accepted", "Connections ac
 
 /** Events of the membership table, by kind. */
 export const peerEvents = counters("pnet_peer_events", "Membership events", "kind")
+
+/**
+ * What subscriptions did not get of topics, by reason: `missed`, `unreadable`, or a topic of a peer that was `refused`. What they got is not
+ * counted, which would be a counter's update for each value.
+ */
+export const topicLosses = counters("pnet_topic_losses", "What subscriptions did not get of topics", "reason")

@@ -49,6 +49,8 @@ export interface Parts {
   readonly lines: Seldom.Lines
   readonly limits: { readonly subscriptions: number; readonly topics: number; readonly topicRate: number }
   readonly changed: () => void
+  /** For who counts what subscriptions did not get. */
+  readonly lost: (reason: "refused" | "unreadable") => void
   /** There is something to look after from now on. */
   readonly start: () => void
   readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
@@ -429,6 +431,7 @@ export class Hearing {
   }
 
   #refuse(inbound: Inbound, index: number, reason: string): void {
+    this.#parts.lost("refused")
     const source = inbound.byIndex.get(index)
     if (source !== undefined) {
       inbound.byIndex.delete(index)
@@ -459,11 +462,14 @@ export class Hearing {
 
   /** What a peer published could not be read, or not be kept. */
   leftOut({ from, topic }: Origin, why: string): Effect.Effect<void> {
-    return this.#parts.lines(
-      `unreadable ${from.publicKey} ${topic}`,
-      "topics",
-      (more) => Effect.logWarning(`what ${quote(from.name)} published on ${quote(topic)} was left out: ${why}${more}`)
-    )
+    return Effect.suspend(() => {
+      this.#parts.lost("unreadable")
+      return this.#parts.lines(
+        `unreadable ${from.publicKey} ${topic}`,
+        "topics",
+        (more) => Effect.logWarning(`what ${quote(from.name)} published on ${quote(topic)} was left out: ${why}${more}`)
+      )
+    })
   }
 
   // --- publishers that are gone ----------------------------------------------------------------------------------------

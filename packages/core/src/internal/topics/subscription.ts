@@ -32,6 +32,8 @@ export interface Options {
   readonly has: (bytes: number, all: number) => boolean
   readonly take: (bytes: number) => boolean
   readonly give: (bytes: number) => void
+  /** So many were missed, which whoever reads is told now. */
+  readonly onMissed: (count: number) => void
 }
 
 const sizeOf = (item: Item): number => "gone" in item ? 64 : bytesOf(item.heard)
@@ -53,6 +55,7 @@ const taken = (all: Map<Origin, number>, origin: Origin): number => {
 }
 
 export class Subscription implements Listener {
+  readonly #onMissed: (count: number) => void
   readonly interest: Interest
   readonly allow: Allow | undefined
   readonly #events: boolean
@@ -74,10 +77,11 @@ export class Subscription implements Listener {
   /** Why nothing more comes. */
   failure: NodeClosedError | undefined
 
-  constructor({ allow, events, give, has, interest, take }: Options) {
+  constructor({ allow, events, give, has, interest, onMissed, take }: Options) {
     this.interest = interest
     this.allow = allow
     this.#events = events
+    this.#onMissed = onMissed
     this.#has = has
     this.#of = interest.mode === "lossless" ? new Map() : undefined
     this.#outlet = new Outlet<Item>({
@@ -190,6 +194,14 @@ export class Subscription implements Listener {
 
   /** The next, which counts as taken. */
   read(): Read | undefined {
+    const read = this.#read()
+    if (read === undefined || read._tag === "Gone") return read
+    const missed = read._tag === "Missed" ? read.count : read.missed
+    if (missed > 0) this.#onMissed(missed)
+    return read
+  }
+
+  #read(): Read | undefined {
     if (this.#events && this.#before.size > 0) return this.#missing(this.#before)
     const item = this.#held ?? this.#outlet.take()
     this.#held = undefined

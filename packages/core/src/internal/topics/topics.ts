@@ -16,6 +16,7 @@ import type { Interest } from "../../Offer.ts"
 import { type Peer, Peers } from "../../Peers.ts"
 import * as Topic from "../../Topic.ts"
 import { Trust } from "../../Trust.ts"
+import * as Metrics from "../base/metrics.ts"
 import * as Seldom from "../base/seldom.ts"
 import type { Own } from "../offers/own.ts"
 import { SessionInside } from "../session/sessions.ts"
@@ -71,6 +72,7 @@ export class Topics {
   readonly #rows: Memory
   readonly #clock: Clock.Clock
   readonly #closed: NodeClosedError
+  readonly #onMissed: (count: number) => void
   readonly #open = new Set<Subscription>()
   #isClosed = false
 
@@ -81,7 +83,9 @@ export class Topics {
     readonly rows: Memory
     readonly clock: Clock.Clock
     readonly closed: NodeClosedError
+    readonly onMissed: (count: number) => void
   }) {
+    this.#onMissed = parts.onMissed
     this.publishing = parts.publishing
     this.hearing = parts.hearing
     this.waiting = parts.waiting
@@ -176,7 +180,8 @@ export class Topics {
         give: (bytes) => {
           this.waiting.give(owner, bytes)
           this.publishing.roomMade()
-        }
+        },
+        onMissed: this.#onMissed
       })
     }, asked.topic)
   }
@@ -253,7 +258,18 @@ export const make = (own: Own) =>
     let epochs = 0
     const used = Latch.makeUnsafe(false)
     const start = () => void used.openUnsafe()
-    const hearing = new Hearing({ peers, trust, clock, lines, limits, fork, start, changed: () => own.changed() })
+    const metrics = Metrics.contextOf(yield* Effect.context<never>())
+    const hearing = new Hearing({
+      peers,
+      trust,
+      clock,
+      lines,
+      limits,
+      fork,
+      start,
+      changed: () => own.changed(),
+      lost: (reason) => Metrics.topicLosses(reason, metrics)
+    })
     const waiting = new Memory(limits.topicMemory)
     const publishing = new Publishing({
       self: { name, publicKey: identity.publicKey },
@@ -277,7 +293,8 @@ export const make = (own: Own) =>
       waiting,
       rows: new Memory(limits.topicRetained),
       clock,
-      closed: new NodeClosedError({ node: name })
+      closed: new NodeClosedError({ node: name }),
+      onMissed: (count) => Metrics.topicLosses("missed", metrics, count)
     })
     yield* Effect.acquireRelease(
       Effect.sync(() => {
