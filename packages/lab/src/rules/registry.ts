@@ -666,6 +666,7 @@ const topics: Readonly<Record<string, Titles>> = {
   "core/test/topics/Topics.sim.test.ts": {
     "gives what is published to whoever subscribes, in order, and to nobody else": ["topic-stream"],
     "keeps the newest of each key for one that is slow, and says what it missed": ["topic-modes"],
+    "is told anew to a node that is started again before it subscribes": ["topic-early"],
     "waits for those that are to lose nothing, where it is asked to, and for nobody else": ["topic-lossless"]
   }
 }
