@@ -92,7 +92,7 @@ describe("an outlet", () => {
               same([outlet.take()], [waiting[0]], what)
               waiting = waiting.slice(1)
             }
-            same([outlet.length, held.bytes], [waiting.length, sum(waiting)], what)
+            same([outlet.length, held.bytes, ...outlet.all()], [waiting.length, sum(waiting), ...waiting], what)
           }
           dropped.length = 0
           outlet.clear()
@@ -107,14 +107,14 @@ describe("a window", () => {
   it("has all sent, again where it is asked to, until they are taken, as an array would", () => {
     for (let seed = 1; seed <= 30; seed++) {
       const roll = dice(seed)
-      const size = 1 + roll(20)
+      let size = 1 + roll(20)
       const most = 100 + roll(400)
       const held = memory(most)
       const window = new Window<Item>({ size, seqOf: ({ seq }) => seq, bytesOf, take: held.take, give: held.give })
       let waiting: Array<{ readonly item: Item; sent: boolean; known: boolean }> = []
       for (let seq = 1; seq <= 200; seq++) {
         const what = `seed ${seed}, step ${seq}`
-        const way = roll(20)
+        const way = roll(21)
         if (way < 9) {
           const item = { seq, key: "", bytes: roll(40) }
           const fits = waiting.length < size && sum(waiting.map(({ item }) => item)) + item.bytes <= most
@@ -128,17 +128,21 @@ describe("a window", () => {
           const until = seq - roll(30)
           window.taken(until)
           while (waiting[0]?.known === true && waiting[0].item.seq <= until) waiting = waiting.slice(1)
-        } else {
+        } else if (way < 20) {
           window.again()
           for (const one of waiting) one.sent = false
+        } else {
+          size = 1 + roll(20)
+          window.resize(size)
         }
         same(
-          [window.length, window.toSend, window.hasRoom, held.bytes],
+          [window.length, window.toSend, window.hasRoom, held.bytes, ...window.all()],
           [
             waiting.length,
             waiting.filter(({ sent }) => !sent).length,
             waiting.length < size,
-            sum(waiting.map(({ item }) => item))
+            sum(waiting.map(({ item }) => item)),
+            ...waiting.filter(({ sent }) => !sent).map(({ item }) => item)
           ],
           what
         )
@@ -167,6 +171,8 @@ describe("memory", () => {
         const bytes = roll(30)
         if (roll(3) > 0) {
           const fits = all() + bytes <= total && own + bytes <= Math.floor(total / 4)
+          same([memory.has(owner, bytes, bytes)], [fits], `seed ${seed}, step ${i}`)
+          same([memory.has(owner, bytes, total)], [fits && all() === 0], `seed ${seed}, step ${i}`)
           same([memory.take(owner, bytes)], [fits], `seed ${seed}, step ${i}`)
           if (fits) held[owner] = own + bytes
         } else {
