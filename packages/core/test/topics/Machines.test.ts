@@ -208,6 +208,13 @@ describe("what a peer is told of a topic", () => {
     assert.deepStrictEqual(next(1), ["topic 0 for 1 retained"])
     for (let i = 0; i < 3; i++) say("a")
     assert.deepStrictEqual(next(), ["missed 2", "value 3a", "current"])
+    const other = published({ retains: true })
+    other.route.enter([entry(1)])
+    other.next(1)
+    for (let i = 0; i < 3; i++) other.say("a")
+    assert.deepStrictEqual(other.next(1), ["value 1a"])
+    other.route.enter([entry(1, { mode: "latest" })])
+    assert.deepStrictEqual(other.next(), ["missed 1", "value 3a", "current"])
   })
 
   it("is told whole again where the newest of a key was dropped, once there is room", () => {
@@ -266,8 +273,14 @@ describe("what a peer is told of a topic", () => {
     route.urge(one)
     route.urge(other)
     route.withdraw(one)
+    route.withdraw(one)
     assert.deepStrictEqual(next(), ["topic 0 for 1", "deliver", "value 1"])
-    route.withdraw(other)
+    const retains = published({ retains: true })
+    retains.say("a", false)
+    retains.route.enter([entry(1)])
+    retains.next(1)
+    retains.route.urge(one)
+    assert.deepStrictEqual(retains.next(), ["deliver", "retained 1a", "current"])
     route.urge(other)
     route.over()
     route.begin()
@@ -365,20 +378,21 @@ describe("what is heard of a topic", () => {
     const { hear, listeners, said, source } = listening(
       { mode: "lossless", size: 8 },
       { mode: "lossless", size: 80 },
-      {}
+      {},
+      { mode: "lossless", group: "g" }
     )
     source.tell(0, listeners)
-    for (let seq = 1; seq <= 5; seq++) hear(seq)
-    for (let seq = 1; seq <= 5; seq++) source.took(seq)
+    for (let seq = 1; seq <= 6; seq++) hear(seq)
+    for (let seq = 1; seq <= 6; seq++) source.took(seq)
     assert.deepStrictEqual(said, [])
     // In another order.
-    for (const seq of [2, 1, 3, 4, 5]) source.took(seq)
-    assert.deepStrictEqual(said, [3, 5])
+    for (const seq of [2, 1, 3, 4, 5, 6]) source.took(seq)
+    assert.deepStrictEqual(said, [3, 5, 6])
     // What is no longer retained is taken by itself.
-    source.hear(value(source, 6, { body: undefined }), new Set())
-    assert.strictEqual(said.at(-1), 6)
+    source.hear(value(source, 7, { body: undefined }), new Set())
+    assert.strictEqual(said.at(-1), 7)
     source.took(99)
-    assert.strictEqual(said.at(-1), 6)
+    assert.strictEqual(said.at(-1), 7)
   })
 
   it("is waited for by nobody whose subscription has ended", () => {
@@ -503,6 +517,10 @@ describe("a subscription", () => {
     assert.deepStrictEqual(read(), ["missed 1", "2 0", "gone"])
     subscription.miss(origin, 4)
     assert.deepStrictEqual(read(), ["missed 4"])
+    hear(7)
+    subscription.miss(origin, 2)
+    hear(10)
+    assert.deepStrictEqual(read(), ["7 0", "missed 2", "10 0"])
     assert.strictEqual(held.bytes, 0)
   })
 

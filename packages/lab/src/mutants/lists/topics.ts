@@ -187,4 +187,469 @@ const groups = of("groups", "packages/core/src/internal/topics/groups.ts", suite
   ]
 })
 
-export const topicsList: ReadonlyArray<Mutation> = [...groups]
+const inTopics = (name: string) => `packages/core/src/internal/topics/${name}.ts`
+
+const outlet = of("outlet", inTopics("outlet"), suites("Outlet"), {
+  "size": [`if (ring.length >= options.size) {`, `if (ring.length > options.size) {`, "one more waits than may"],
+  "newest": [
+    `      if (options.drop === "newest") return options.onDrop(a)\n      this.#drop()\n    }\n    while`,
+    `      this.#drop()\n    }\n    while`,
+    "the oldest goes where the newest is to be dropped"
+  ],
+  "keySize": [`if (keys.size >= options.size) {`, `if (keys.size > options.size) {`, "one more key waits than may"],
+  "given": [
+    `    this.#options.give(this.#options.bytesOf(a))\n    this.#options.onDrop(a)`,
+    `    this.#options.onDrop(a)`,
+    "what is dropped keeps its memory"
+  ],
+  "keyGiven": [
+    `    this.#options.give(this.#options.bytesOf(place.value))\n`,
+    ``,
+    "a key that is dropped keeps its memory"
+  ],
+  "told": [
+    `    place.value = a\n    options.onDrop(older)`,
+    `    place.value = a`,
+    "nobody is told of what a newer one followed"
+  ],
+  "less": [
+    `if (more < 0) options.give(-more)`,
+    `if (more < 0) void more`,
+    "a smaller value keeps the memory of the larger"
+  ],
+  "more": [`else if (more > 0) {`, `else if (more > 1e9) {`, "a larger value takes no more memory"],
+  "itself": [
+    `const oldest = first === place ? place.after : first`,
+    `const oldest = first`,
+    "a value is put in a place that has gone"
+  ],
+  "taken": [
+    `if (a !== undefined) this.#options.give(this.#options.bytesOf(a))`,
+    `void a`,
+    "what goes out keeps its memory"
+  ],
+  "windowSize": [
+    `return this.#ring.length < this.#size`,
+    `return this.#ring.length <= this.#size`,
+    "one more waits than may"
+  ],
+  "resize": [
+    `    this.#size = size\n  }\n\n  /** Has it wait`,
+    `    void size\n  }\n\n  /** Has it wait`,
+    "another size does not count"
+  ],
+  "windowMemory": [
+    `if (!this.hasRoom || !this.#options.take(this.#options.bytesOf(a))) return false`,
+    `if (!this.hasRoom) return false`,
+    "what waits takes no memory"
+  ],
+  "unsent": [`while (this.#known > 0 && `, `while (ring.length > 0 && `, "what was never sent is taken"],
+  "until": [`seqOf(ring.at(0)) <= seq)`, `seqOf(ring.at(0)) < seq)`, "the last that was taken is not"],
+  "sent": [`if (this.#sent > 0) this.#sent--`, `void this.#sent`, "after some were taken others are not sent"],
+  "knownAgain": [
+    `  again(): void {\n    this.#sent = 0`,
+    `  again(): void {\n    this.#sent = this.#known = 0`,
+    "what was sent on the stream before cannot be taken"
+  ],
+  "again": [
+    `  again(): void {\n    this.#sent = 0`,
+    `  again(): void {\n    void this.#sent`,
+    "what was not taken is not sent again"
+  ],
+  "cleared": [
+    `    this.#sent = 0\n    this.#known = 0`,
+    `    this.#sent = 0`,
+    "what is put after all were let go counts as sent"
+  ]
+})
+
+const retained = of("retained", inTopics("retained"), suites("Retained"), {
+  "anew": [`    this.remove(key)\n    const bytes`, `    const bytes`, "a key has two values"],
+  "large": [`if (bytes > most) {`, `if (bytes > most + 1e6) {`, "all goes for a value that never has room"],
+  "keys": [
+    `while (keys.size >= mostKeys || `,
+    `while (keys.size > mostKeys || `,
+    "there is one key more than there may be"
+  ],
+  "bytes": [`this.#bytes + bytes > most) this`, `this.#bytes > most) this`, "there are more bytes than there may be"],
+  "told": [`    this.#options.onDrop?.(place.key, value)\n`, `    void value\n`, "nobody is told of a key that went"],
+  "toldItself": [
+    `        onDrop?.(key, value)\n        return false\n      }\n      this`,
+    `        return false\n      }\n      this`,
+    "nobody is told of a value that others' memory left no room for"
+  ],
+  "counted": [`    this.#bytes += bytes\n`, ``, "bytes are not counted"],
+  "given": [`    this.#options.give(bytes)\n`, ``, "what went keeps its memory"],
+  "expiry": [`next <= now; next`, `next < now; next`, "a value outlives its time"],
+  "all": [`      else gone.push(first!.key)\n`, ``, "one key of several that expired is told"]
+})
+
+const memory = of("memory", inTopics("memory"), suites("Outlet"), {
+  "total": [`if (this.#held + bytes > this.#total) return false\n`, `\n`, "all together hold more than there is"],
+  "share": [`if (own > this.#share) return false`, `void this.#share`, "one holds all of it"],
+  "quarter": [`Math.floor(total / 4)`, `Math.floor(total / 2)`, "one holds half of it"],
+  "has": [`return this.#held + all <= this.#total && `, `return `, "there is said to be room where others hold it"],
+  "hasOwn": [
+    ` && (this.#owners.get(owner) ?? 0) + bytes <= this.#share`,
+    ` && (this.#owners.get(owner) ?? 0) <= this.#share`,
+    "there is said to be room for more than one may hold"
+  ],
+  "given": [
+    `const given = Math.min(own, bytes)`,
+    `const given = bytes`,
+    "who gives back more than it holds takes of others"
+  ]
+})
+
+const route = of("route", inTopics("route"), suites("Machines", "Route"), {
+  "least": [
+    `(["lossless", "buffer"] as const)`,
+    `(["buffer", "lossless"] as const)`,
+    "a peer that is to lose nothing does"
+  ],
+  "groups": [
+    `entries.filter(({ group }) => group === undefined)\n  if`,
+    `entries.filter(() => true)\n  if`,
+    "a member of a group is sent all"
+  ],
+  "smallest": [
+    `Math.min(...sizes) : Math.max`,
+    `Math.max(...sizes) : Math.max`,
+    "one that loses nothing is sent more than it has room for"
+  ],
+  "largest": [
+    `: Math.max(...sizes)`,
+    `: Math.min(...sizes)`,
+    "a subscription with room misses what another has none for"
+  ],
+  "oldest": [
+    `those.every(({ drop }) => drop`,
+    `those.some(({ drop }) => drop`,
+    "the newest is dropped for one that wants it"
+  ],
+  "newRun": [
+    `if (!this.#entries.some(({ id }) => ids.has(id))) this.#keep(undefined)`,
+    `void ids`,
+    "what waited for a run that is over is sent to the next"
+  ],
+  "toldOnce": [
+    `if (!ids.has(id)) this.#told.delete(id)`,
+    `void id`,
+    "a subscription that comes back is not told of the topic"
+  ],
+  "resized": [
+    `if (kept?.mode === "lossless" && this.#window !== undefined) {`,
+    `if (kept?.mode === "never" as string && this.#window !== undefined) {`,
+    "what was sent and is not taken is forgotten where the subscriptions are others"
+  ],
+  "kept": [
+    `for (const said of waiting) this.#add(said)`,
+    `void waiting`,
+    "what waits is lost where the mode is another"
+  ],
+  "missed": [`    this.#missed++\n`, ``, "what was dropped is not counted"],
+  "patchy": [
+    `if (kept === said || kept === undefined) this`,
+    `if (kept === undefined) this`,
+    "the newest of a key is never told again"
+  ],
+  "patchyAll": [
+    `if (kept === said || kept === undefined) this`,
+    `if (this !== undefined) this`,
+    "all is told again for a value that a newer one followed"
+  ],
+  "windowDropped": [
+    `if (!this.#window.offer(said)) this.#dropped(said)`,
+    `this.#window.offer(said)`,
+    "what there is no room for at one that is to lose nothing is not counted"
+  ],
+  "withdraw": [`if (at >= 0) this.#urgent.splice(at, 1)`, `void at`, "what is not wanted any more is sent"],
+  "withdrawOther": [
+    `if (at >= 0) this.#urgent.splice`,
+    `if (at >= -1) this.#urgent.splice`,
+    "another delivery is not sent"
+  ],
+  "over": [
+    `  over(): void {\n    this.#urgent.length = 0`,
+    `  over(): void {\n    void this.#urgent`,
+    "what went to others is sent on the next stream"
+  ],
+  "takenReady": [
+    `    if (this.#isPatchy) this.#owner.ready(this)\n`,
+    ``,
+    "one that has room again is not told what it lacks"
+  ],
+  "takenRoom": [
+    `ready(this)\n    this.#owner.roomMade()\n  }\n\n  /** A new`,
+    `ready(this)\n  }\n\n  /** A new`,
+    "who waits for room waits on"
+  ],
+  "tellsAgain": [`    this.#told.clear()\n`, ``, "a new stream begins with values of a topic that was not told"],
+  "snapshotAgain": [
+    `    this.#told.clear()\n    this.#snapshot = undefined\n    this.#isWhole = true`,
+    `    this.#told.clear()`,
+    "what is left of the last stream's retained values comes on the next",
+    { equivalent: "the topic is told first on a stream, which takes the snapshot anew where there is one to be said" }
+  ],
+  "again": [`    this.#window?.again()\n`, ``, "what was not taken is not sent on the next stream"],
+  "urgentFirst": [
+    `    const urgent = this.#urgent.shift()\n    if (urgent !== undefined) return [urgent]\n    if (this.#snapshot !== undefined) return this.#ofSnapshot(this.#snapshot)`,
+    `    if (this.#snapshot !== undefined) return this.#ofSnapshot(this.#snapshot)\n    const urgent = this.#urgent.shift()\n    if (urgent !== undefined) return [urgent]`,
+    "a delivery waits behind all that is retained"
+  ],
+  "missedLate": [
+    `if (this.#missed > 0 && this.#waiting > 0) {`,
+    `if (this.#missed > 0 && this.#waiting > 1) {`,
+    "what was missed is not said before what comes behind it"
+  ],
+  "missedTwice": [
+    `      this.#missed = 0\n      return [record]`,
+    `      this.#missed = Math.floor(this.#missed / 2)\n      return [record]`,
+    "what was missed is counted twice"
+  ],
+  "current": [
+    `if (!this.#isWhole && this.#before <= 0) {`,
+    `if (!this.#isWhole && this.#before <= 1) {`,
+    "all is said to be there before the last of it is"
+  ],
+  "currentNever": [
+    `      this.#before = 0\n      return this.next()\n    }\n    if`,
+    `      this.#isWhole = true\n    }\n    if`,
+    "where all that waited was dropped it is never said that all is there"
+  ],
+  "before": [`      this.#before--\n`, ``, "it is said that all is there behind what came since"],
+  "room": [
+    `if (!this.#isPatchy || this.#window?.hasRoom === false) return undefined`,
+    `if (!this.#isPatchy) return undefined`,
+    "all is told again to one that has no room for more"
+  ],
+  "retaining": [
+    `this.#entries.filter(({ group, retained }) => group === undefined && retained)`,
+    `this.#entries`,
+    "subscriptions that do not want what is retained are told anew"
+  ],
+  "retains": [
+    `entries.some(({ group, retained }) => group === undefined && retained)`,
+    `true`,
+    "what is retained is told to those who do not want it"
+  ],
+  "twice": [
+    `if (said !== undefined && !waiting.has(said)) this`,
+    `if (said !== undefined) this`,
+    "what waits is told twice"
+  ],
+  "patchyWaits": [
+    `if (waiting.size === 0) this.#isPatchy = false`,
+    `this.#isPatchy = false`,
+    "an older value than the newest is the last that is told"
+  ],
+  "missedTold": [
+    `    this.#missed = 0\n    return [Records.topic`,
+    `    return [Records.topic`,
+    "what the topic's number tells is said once more"
+  ],
+  "seq": [`seq: seq - this.#waiting,`, `seq,`, "what waits counts as lost"],
+  "newer": [
+    `if (retained?.get(keyOf(said)) === said) return`,
+    `if (said !== undefined) return`,
+    "what is no longer retained is told as if it were"
+  ],
+  "meanwhile": [
+    `    this.#before = this.#waiting\n`,
+    `    this.#before = 0\n`,
+    "all is said to be there before what was published meanwhile"
+  ]
+})
+
+const source = of("source", inTopics("source"), suites("Machines", "Route"), {
+  "first": [
+    `this.#accounted === undefined ? 0 : `,
+    `this.#accounted === -1 ? 0 : this.#accounted === undefined ? seq : `,
+    "all that was published before counts as missed",
+    { equivalent: "nobody listens to it before it is told of first" }
+  ],
+  "newcomers": [
+    `    if (lost > 0) this.#miss(lost)\n    for (const listener of listeners) this.listeners.add(listener)`,
+    `    for (const listener of listeners) this.listeners.add(listener)\n    if (lost > 0) this.#miss(lost)`,
+    "who is new has missed what was lost before"
+  ],
+  "missed": [
+    `    this.#accounted = (this.#accounted ?? 0) + count\n`,
+    ``,
+    "what was said to be missed is missed again with the next stream"
+  ],
+  "groups": [
+    `if (listener.interest.group === undefined) listener.miss`,
+    `listener.miss`,
+    "a member of a group misses what others got"
+  ],
+  "heard": [`    this.#accounted = (this.#accounted ?? 0) + 1\n`, ``, "what came is missed with the next stream"],
+  "again": [
+    `if (heard.seq <= this.#highest) return this.#again()`,
+    `void this.#highest`,
+    "what is sent again is heard twice"
+  ],
+  "members": [
+    `      if (listener.interest.group !== undefined) continue\n      listener.hear`,
+    `      listener.hear`,
+    "a member of a group hears what is for all"
+  ],
+  "fresh": [`      fresh.add(listener)\n`, ``, "nobody is told that there are news"],
+  "removed": [
+    `if (keepers > 0 && heard.body === undefined) this.#settle()`,
+    `void keepers`,
+    "what is no longer retained is never taken"
+  ],
+  "lossless": [
+    `if (mode !== "lossless" || group !== undefined) continue`,
+    `if (group !== undefined) continue`,
+    "those who may miss some hold the publisher up"
+  ],
+  "losslessGroup": [
+    `if (mode !== "lossless" || group !== undefined) continue`,
+    `if (mode !== "lossless") continue`,
+    "a member of a group holds the publisher up"
+  ],
+  "all": [
+    `while (untaken.length > 0 && untaken[0]!.left <= 0) until`,
+    `while (untaken.length > 0 && untaken[0]!.left <= 1) until`,
+    "what one has taken counts for both"
+  ],
+  "order": [
+    `this.onTaken?.(first === undefined ? this.#highest : first.seq - 1)`,
+    `this.onTaken?.(this.#highest)`,
+    "what was not taken is said to be"
+  ],
+  "together": [
+    `if (++this.#untold >= this.#together || untaken.length === 0) this`,
+    `if (++this.#untold >= this.#together) this`,
+    "the last that was taken is not said to be"
+  ],
+  "parts": [
+    `Math.ceil(least / parts)`,
+    `Math.ceil(least * parts)`,
+    "the window is full before anything is said to be taken"
+  ],
+  "lostAgain": [`    else this.#miss(1)\n`, ``, "what the publisher has sent in vain is not counted", {
+    equivalent:
+      "a publisher that keeps to the protocol never gets there: what comes again is in the number that it began with"
+  }],
+  "left": [
+    `    this.listeners.delete(listener)\n    this.#look()`,
+    `    this.listeners.delete(listener)`,
+    "one that has left is waited for"
+  ]
+})
+
+const subscription = of("subscription", inTopics("subscription"), suites("Machines"), {
+  "closed": [
+    `if (this.isClosed) return void heard.answer?.("back")`,
+    `void heard`,
+    "what is handed to one that has ended is lost"
+  ],
+  "seen": [`if (retained && seq <= seen) return`, `void retained`, "what is retained is given again with each stream"],
+  "events": [`if (body === undefined && !this.#events) return`, `void body`, "what was removed is given as a value"],
+  "behind": [
+    `answer === undefined ? taken(this.#behind, origin) : 0`,
+    `0`,
+    "what was missed is not told with the next"
+  ],
+  "tooMany": [
+    `if (of > this.interest.size) return this.#refuse(item)`,
+    `void of`,
+    "a publisher has more wait than it may"
+  ],
+  "room": [
+    `(this.#of.get(origin) ?? 0) < this.interest.size && `,
+    ``,
+    "there is said to be room where as many wait as may"
+  ],
+  "took": [`    this.#took(heard)\n    const count`, `    const count`, "what there was no room for is never taken"],
+  "toowned": [
+    `    else this.#of.delete(origin)\n    origin.took(seq)`,
+    `    else this.#of.delete(origin)`,
+    "what was read is never taken"
+  ],
+  "retainedMissed": [`missed + (retained ? 0 : 1)`, `missed + 1`, "a retained value that was dropped counts as missed"],
+  "where": [
+    `add(item === this.#offered ? this.#behind : this.#before, origin, count)`,
+    `add(this.#before, origin, count)`,
+    "what is dropped as it comes counts before what came earlier"
+  ],
+  "dropped": [
+    `if (answer !== undefined) return this.#answer(heard, "back")`,
+    `void answer`,
+    "a delivery that is dropped is never handed to another"
+  ],
+  "unanswered": [`    this.unanswered--\n`, ``, "what was answered counts as open"],
+  "once": [`      if (isAnswered) return\n`, ``, "a delivery is answered twice"],
+  "before": [`missed: missed + taken(this.#before, heard.origin)`, `missed`, "what was dropped here is not told"],
+  "held": [
+    `if (this.#events && missed > 0) {`,
+    `if (this.#events && missed > 1e9) {`,
+    "who watches is not told what was missed"
+  ],
+  "handedOn": [
+    `if (heard.answer !== undefined) this.#answer(heard, "back")`,
+    `if (heard.answer !== undefined) void heard`,
+    "what a subscription has when it ends is done by nobody"
+  ],
+  "newestKey": [
+    "return `${from.publicKey} ${epoch} ${topic} ",
+    "return `${from.publicKey} ${topic} ",
+    "a value follows one of another run of the publisher"
+  ]
+})
+
+const rows = of("rows", inTopics("rows"), suites("Machines"), {
+  "late": [
+    `if (known !== undefined && seq < known.seq) return`,
+    `void seq`,
+    "an older value takes the place of the newer"
+  ],
+  "same": [`      known.isOld = false\n      return`, `      return`, "what is said again is taken for what was not"],
+  "given": [
+    `    if (known !== undefined) give(owner, known.bytes)\n`,
+    ``,
+    "a row that is another keeps the memory of the one before"
+  ],
+  "full": [
+    `      if (known !== undefined) this.#drop(origin, of, key)\n      return full`,
+    `      return full`,
+    "an old row stays where the new one has no room"
+  ],
+  "unreadable": [
+    `      give(owner, bytes)\n      if (known !== undefined) this.#drop(origin, of, key)`,
+    `      give(owner, bytes)`,
+    "an old row stays where the new one cannot be read"
+  ],
+  "unreadableMemory": [
+    `      give(owner, bytes)\n      if (known`,
+    `      if (known`,
+    "what cannot be read takes memory"
+  ],
+  "removedMemory": [
+    `    this.#options.give(origin.from.publicKey, known.bytes)\n`,
+    ``,
+    "a row that is gone keeps its memory"
+  ],
+  "begin": [`known.isOld = true`, `void known`, "what is no longer retained stays"],
+  "whole": [`if (isOld) this.#remove(origin, of, key)`, `this.#remove(origin, of, key)`, "what was told again goes"],
+  "closed": [
+    `give(from.publicKey, bytes)\n    }`,
+    `void [from, bytes]\n    }`,
+    "a table that has ended keeps its memory"
+  ],
+  "ended": [`    if (this.isClosed) return\n`, ``, "a table that has ended takes memory"]
+})
+
+export const topicsList: ReadonlyArray<Mutation> = [
+  ...groups,
+  ...outlet,
+  ...retained,
+  ...memory,
+  ...route,
+  ...source,
+  ...subscription,
+  ...rows
+]
