@@ -11,6 +11,7 @@ import type * as FreshnessVectors from "./freshness.ts"
 import type * as HandshakeVectors from "./handshakeSection.ts"
 import type * as OfferVectors from "./offers.ts"
 import type { Rule } from "./rules.ts"
+import type * as TopicVectors from "./topics.ts"
 import type * as TypedVectors from "./typed.ts"
 
 export type { Bytes, Part } from "./bytes.ts"
@@ -75,6 +76,7 @@ export interface Document {
   readonly derivedHosts: ReadonlyArray<DerivedVector>
   readonly crowd: CrowdVectors.Document
   readonly offers: OfferVectors.Section
+  readonly topics: TopicVectors.Section
   readonly certificates: CertificateVectors.Section
 }
 

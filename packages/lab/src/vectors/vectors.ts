@@ -22,6 +22,7 @@ import * as Packets from "./packets.ts"
 import * as Raws from "./raw.ts"
 import { ruleOf } from "./rules.ts"
 import { makeScene, networkSecrets, type NodeId, type Scene, secrets } from "./scene.ts"
+import * as TopicVectors from "./topics.ts"
 import * as TypedVectors from "./typed.ts"
 
 const carriers = {
@@ -55,6 +56,7 @@ const fields: Document["fields"] = {
     "contracts of typed calls, and whole calls of functions by Schemas; it has a description and fields of its own",
   crowd: "what nodes of a LAN of many say besides adverts; it has a description and fields of its own",
   offers: "what nodes say that they offer; it has a description and fields of its own",
+  topics: "records of the stream of topics; it has a description and fields of its own",
   certificates: "what an authority signs; it has a description and fields of its own",
   derivedHosts:
     "addresses of what has no IP address: of a key or a URL, by a kind of transport; text is what is hashed, host the address",
@@ -148,6 +150,7 @@ export const generate = (crypto: Crypto["Service"]): Document => {
     derivedHosts: derivedHosts(scene),
     crowd: crowd(scene),
     offers: OfferVectors.generate(),
+    topics: TopicVectors.generate(),
     certificates: CertificateVectors.generate()
   }
 }
