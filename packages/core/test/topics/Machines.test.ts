@@ -419,13 +419,15 @@ describe("a subscription", () => {
   const subscribed = (more: Partial<Offer.Interest> = {}, events = false) => {
     const held = memory()
     origin.tookAll.length = 0
+    const counted: Array<number> = []
     const subscription = new Subscription({
       interest: entry(1, more),
       allow: undefined,
       events,
       has: held.has,
       take: held.take,
-      give: held.give
+      give: held.give,
+      onMissed: (count) => void counted.push(count)
     })
     const read = () => {
       const all: Array<string> = []
@@ -441,6 +443,7 @@ describe("a subscription", () => {
       return all
     }
     return {
+      counted,
       held,
       read,
       subscription,
@@ -465,6 +468,7 @@ describe("a subscription", () => {
     assert.deepStrictEqual(newest.read(), ["1 0"])
     newest.hear(7)
     assert.deepStrictEqual(newest.read(), ["7 5"])
+    assert.deepStrictEqual(newest.counted, [5])
   })
 
   it("is given retained values that it has not seen, and counts none of them as missed", () => {

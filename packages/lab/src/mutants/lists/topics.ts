@@ -594,6 +594,7 @@ const subscription = of("subscription", inTopics("subscription"), suites("Machin
     `if (heard.answer !== undefined) void heard`,
     "what a subscription has when it ends is done by nobody"
   ],
+  "counted": [`if (missed > 0) this.#onMissed(missed)`, `void missed`, "what a subscription missed is in no count"],
   "newestKey": [
     "return `${from.publicKey} ${epoch} ${topic} ",
     "return `${from.publicKey} ${topic} ",
