@@ -644,6 +644,55 @@ const rows = of("rows", inTopics("rows"), suites("Machines"), {
   "ended": [`    if (this.isClosed) return\n`, ``, "a table that has ended takes memory"]
 })
 
+const hearing = of("hearing", inTopics("hearing"), suites("Wire.sim", "Bounds.sim", "Topics.sim"), {
+  "often": [
+    `if (!this.#streams.take(publicKey, this.#now())) {`,
+    `if (this.#now() < 0) {`,
+    "a peer opens any number of streams"
+  ],
+  "one": [
+    `      before.fiber?.interruptUnsafe()\n      this.#over(before)`,
+    `      void before`,
+    "a peer has two streams"
+  ],
+  "rate": [`if (++count > limits.topicRate) {`, `if (++count > 1e9) {`, "a peer is read as fast as it writes"],
+  "wrong": [
+    `if (typeof record === "string") return yield* this.#wrong(inbound, record)`,
+    `if (typeof record === "string") continue`,
+    "what is no record is skipped"
+  ],
+  "long": [
+    `if (reader.isWrong) return yield* this.#wrong(inbound, "it is too long")`,
+    `void reader`,
+    "a record that is too long leaves its stream open"
+  ],
+  "contract": [
+    `meant.filter(({ interest }) => isTaken(interest, contract))`,
+    `meant`,
+    "values of another contract are read"
+  ],
+  "allow": [
+    `if (allow === undefined) return Effect.succeed(true)\n`,
+    `if (allow !== null) return Effect.succeed(true)\n`,
+    "who may not publish to a subscription does"
+  ],
+  "group": [
+    `[...source.listeners].filter(({ interest }) => interest.group === group)`,
+    `[...source.listeners]`,
+    "a delivery goes to another group"
+  ],
+  "most": [
+    `listener.unanswered >= listener.interest.size`,
+    `listener.unanswered > listener.interest.size`,
+    "a member is handed one more than it takes"
+  ],
+  "forget": [
+    `      case "forget":\n        inbound.byIndex.delete(record.index)`,
+    `      case "forget":`,
+    "what was forgotten is heard"
+  ]
+})
+
 export const topicsList: ReadonlyArray<Mutation> = [
   ...groups,
   ...outlet,
@@ -652,5 +701,6 @@ export const topicsList: ReadonlyArray<Mutation> = [
   ...route,
   ...source,
   ...subscription,
-  ...rows
+  ...rows,
+  ...hearing
 ]
