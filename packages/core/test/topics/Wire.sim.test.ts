@@ -257,4 +257,20 @@ describe("a peer that subscribes", () => {
       ])
       assert.match(kinds[0]!, /^topic readings \d 1 (true|false)$/)
     })))
+
+  it.effect("is handed anew, as somebody had it, what it was handed on a stream that broke", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* two
+      const { heard, streams } = yield* subscriber(alice.node)
+      yield* collect(alice.node.subscribe("news", { group: "readers" }))
+      yield* Effect.sleep("2 seconds")
+      yield* bob.node.publish("news", 1)
+      yield* Effect.sleep("1 second")
+      yield* streams[0]!.reset("cancelled", "")
+      yield* Effect.sleep("5 seconds")
+      assert.deepStrictEqual(
+        heard.flatMap((record) => record.kind === "deliver" ? [[record.seq, record.again]] : []),
+        [[1, false], [1, true]]
+      )
+    })))
 })

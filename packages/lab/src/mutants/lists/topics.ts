@@ -693,6 +693,50 @@ const hearing = of("hearing", inTopics("hearing"), suites("Wire.sim", "Bounds.si
   ]
 })
 
+const publishing = of("publishing", inTopics("publishing"), suites("Topics.sim", "Bounds.sim", "Wire.sim"), {
+  "topics": [
+    `this.#topics.size >= limits.topics && `,
+    `this.#topics.size > limits.topics && `,
+    "there is one topic more than there may be"
+  ],
+  "held": [`if (topic.isEmpty && (oldest`, `if ((oldest`, "a topic is forgotten that retains something"],
+  "waited": [
+    `if (!route.hasRoom(bytes, all)) full.push(feed.peer.name)`,
+    `void route`,
+    "nobody waits for those that are to lose nothing"
+  ],
+  "contract": [
+    `meant.filter((entry) => isTaken(entry, topic.contract))`,
+    `meant`,
+    "values go to who knows another contract"
+  ],
+  "may": [
+    `this.#route(feed, topic, may === true ? entries : [])`,
+    `this.#route(feed, topic, entries)`,
+    "who may not subscribe does"
+  ],
+  "denied": [`if (may !== true) { for`, `if (may === null) { for`, "who may not subscribe is not told so"]
+})
+
+const feed = of("feed", inTopics("feed"), suites("Topics.sim", "Bounds.sim", "Wire.sim"), {
+  "told": [
+    `if (isTold) this.#tell(Records.forget(topic.index))`,
+    `void isTold`,
+    "nobody is told that a topic has ended"
+  ],
+  "begin": [
+    `    for (const route of this.routes.values()) route.begin()\n`,
+    ``,
+    "topics are not told anew on the next stream"
+  ],
+  "lost": [
+    `for (const { answer } of handed) answer(Effect.fail(new Lost()))`,
+    `void handed`,
+    "what a lost member had waits for it"
+  ],
+  "taken": [`this.#byIndex.get(record.index)?.taken(record.seq)`, `void record.seq`, "what was taken makes no room"]
+})
+
 export const topicsList: ReadonlyArray<Mutation> = [
   ...groups,
   ...outlet,
@@ -702,5 +746,7 @@ export const topicsList: ReadonlyArray<Mutation> = [
   ...source,
   ...subscription,
   ...rows,
-  ...hearing
+  ...hearing,
+  ...publishing,
+  ...feed
 ]
