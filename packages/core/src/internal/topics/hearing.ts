@@ -41,6 +41,8 @@ const patience = 30_000
 const lookEvery = 1_000
 /** Topics of peers that are gone, of which is remembered how far they were. */
 const goneKept = 4_096
+/** Answers that a peer has not read, in bytes: those to as many deliveries as a node may have open. */
+const mostUnread = 1_048_576
 
 export interface Parts {
   readonly peers: Peers["Service"]
@@ -67,6 +69,8 @@ interface Inbound {
   readonly fresh: Set<Listener>
   readonly taken: Map<number, number>
   isReading: boolean
+  /** Answers to what the peer said, as long as it reads them. */
+  readonly say: (record: Uint8Array) => void
   rights: Rights.Rights
   fiber: Fiber.Fiber<void> | undefined
 }
@@ -92,6 +96,13 @@ export class Hearing {
   /** What peers are told of. */
   get interests(): Iterable<Interest> {
     return Array.from(this.#listeners.values(), ({ interest }) => interest)
+  }
+
+  /** Topics of peers of which something is known. */
+  get topics(): number {
+    let count = 0
+    for (const topics of this.#sources.values()) count += topics.size
+    return count
   }
 
   get hasRoom(): boolean {
@@ -147,6 +158,10 @@ export class Hearing {
       fresh: new Set(),
       taken: new Map(),
       isReading: false,
+      say: (record) => {
+        if (given.bufferedUnsafe <= mostUnread) given.writeUnsafe(record)
+        else if (!given.isFailed) stream.reset("cancelled", "it does not read what it is answered")
+      },
       rights: Rights.none,
       fiber: undefined
     }
@@ -220,11 +235,11 @@ export class Hearing {
 
   /** All that came together was looked at: it is to be read, and what was is said to be taken. */
   #settle(inbound: Inbound): void {
-    const { fresh, stream, taken } = inbound
+    const { fresh, taken } = inbound
     for (const listener of fresh) listener.news()
     fresh.clear()
     inbound.isReading = false
-    for (const [index, seq] of taken) stream.writeUnsafe(Records.taken(index, seq))
+    for (const [index, seq] of taken) inbound.say(Records.taken(index, seq))
     taken.clear()
   }
 
@@ -286,13 +301,16 @@ export class Hearing {
         )
         return isHeard ? undefined : this.#refuse(inbound, index, "it may not publish that")
       }
+      const before = inbound.byIndex.get(index)
+      if (before !== undefined && before.topic !== topic) this.#end(inbound, index, before)
       const source = this.#sourceOf(inbound, topic, contract, epoch)
+      source.index = index
       inbound.byIndex.set(index, source)
       source.endedAt = undefined
       source.isGone = false
       source.onTaken = (seq) => {
         if (inbound.isReading) inbound.taken.set(index, seq)
-        else inbound.stream.writeUnsafe(Records.taken(index, seq))
+        else inbound.say(Records.taken(index, seq))
       }
       this.#tell(inbound, source, record, allowed.filter((listener) => this.#listeners.has(listener.interest.id)))
     })
@@ -329,21 +347,41 @@ export class Hearing {
   }
 
   /** What is known of the topic; what was known of an earlier time of its publisher is over. */
-  #sourceOf({ from }: Inbound, topic: string, contract: string | undefined, epoch: string): Source {
+  #sourceOf({ byIndex, from }: Inbound, topic: string, contract: string | undefined, epoch: string): Source {
     const topics = this.#sources.get(from.publicKey) ?? new Map<string, Source>()
     this.#sources.set(from.publicKey, topics)
     const known = topics.get(topic)
+    // A topic has one number: nothing more is heard by the one that it had.
+    if (known !== undefined && byIndex.get(known.index) === known) byIndex.delete(known.index)
     if (known !== undefined && known.epoch === epoch && known.contract === contract) return known
     const source = new Source(from, topic, contract, epoch)
+    topics.delete(topic)
     topics.set(topic, source)
     if (known !== undefined) this.#gone(known)
+    if (topics.size > this.#parts.limits.topics) this.#forgetOne(from.publicKey, topics)
     return source
+  }
+
+  /** Of topics of which nothing comes any more the oldest is forgotten. */
+  #forgetOne(publicKey: PublicKey, topics: ReadonlyMap<string, Source>): void {
+    for (const source of topics.values()) {
+      if (source.endedAt === undefined || source.onTaken !== undefined) continue
+      this.#gone(source)
+      return this.#forget(publicKey, source)
+    }
+  }
+
+  /** Nothing more comes by a number. */
+  #end({ byIndex, from }: Inbound, index: number, source: Source): void {
+    byIndex.delete(index)
+    this.#gone(source)
+    this.#forget(from.publicKey, source)
   }
 
   #heard(inbound: Inbound, record: Exclude<Records.ToSubscriber, { kind: "topic" | "denied" }>): void {
     const source = inbound.byIndex.get(record.index)
     if (source === undefined) {
-      if (record.kind === "deliver") inbound.stream.writeUnsafe(Records.back(record.delivery))
+      if (record.kind === "deliver") inbound.say(Records.back(record.delivery))
       return
     }
     switch (record.kind) {
@@ -390,9 +428,7 @@ export class Hearing {
       case "deliver":
         return this.#deliver(inbound, source, record)
       case "forget":
-        inbound.byIndex.delete(record.index)
-        this.#gone(source)
-        return this.#forget(inbound.from.publicKey, source)
+        return this.#end(inbound, record.index, source)
     }
   }
 
@@ -402,7 +438,7 @@ export class Hearing {
   }
 
   #deliver(
-    { fresh, stream }: Inbound,
+    { fresh, say }: Inbound,
     source: Source,
     { again, at, body, delivery, group, key, seq }: Extract<Records.ToSubscriber, { kind: "deliver" }>
   ): void {
@@ -410,7 +446,7 @@ export class Hearing {
     const listener = leastOf(members)
     // One that has as many as it takes is given no more: its peer knows how many that are.
     if (listener === undefined || listener.unanswered >= listener.interest.size) {
-      return stream.writeUnsafe(Records.back(delivery))
+      return say(Records.back(delivery))
     }
     let isAnswered = false
     fresh.add(listener)
@@ -425,7 +461,7 @@ export class Hearing {
       answer: (how) => {
         if (isAnswered) return
         isAnswered = true
-        stream.writeUnsafe(how === "done" ? Records.done(delivery) : Records.back(delivery))
+        say(how === "done" ? Records.done(delivery) : Records.back(delivery))
       }
     })
   }
@@ -433,12 +469,8 @@ export class Hearing {
   #refuse(inbound: Inbound, index: number, reason: string): void {
     this.#parts.lost("refused")
     const source = inbound.byIndex.get(index)
-    if (source !== undefined) {
-      inbound.byIndex.delete(index)
-      this.#gone(source)
-      this.#forget(inbound.from.publicKey, source)
-    }
-    inbound.stream.writeUnsafe(Records.refused(index, reason))
+    if (source !== undefined) this.#end(inbound, index, source)
+    inbound.say(Records.refused(index, reason))
   }
 
   #denied(

@@ -21,6 +21,8 @@ export class Source implements Origin {
   readonly topic: string
   readonly contract: string | undefined
   readonly epoch: string
+  /** The number that the peer gave it last. */
+  index = 0
   /** Those that were told of it by the peer. */
   readonly listeners = new Set<Listener>()
   /** Publications that are accounted for: they came, were said to be missed, or were before the first that was to come. */
@@ -46,6 +48,11 @@ export class Source implements Origin {
     this.topic = topic
     this.contract = contract
     this.epoch = epoch
+  }
+
+  /** Values that are to be taken. */
+  get waiting(): number {
+    return this.#untaken.length
   }
 
   /** The peer tells of it, on a stream that is new, or for subscriptions that are: what was lost is missed by those that there were before. */
@@ -83,6 +90,8 @@ export class Source implements Origin {
       listener.hear(heard)
       fresh.add(listener)
     }
+    // What none of them had room for is not waited for.
+    if (this.#untaken.at(-1)?.left === 0) this.#untaken.pop()
     if (keepers > 0 && heard.body === undefined) this.#settle()
   }
 
@@ -108,8 +117,9 @@ export class Source implements Origin {
   /** One that loses none has taken it. */
   took(seq: number): void {
     const untaken = this.#untaken
-    // Nearly always the first.
-    const at = untaken[0]?.seq === seq ? untaken[0] : untaken.find((one) => one.seq === seq)
+    const last = untaken.at(-1)
+    // Nearly always the first, or one that there was no room for.
+    const at = untaken[0]?.seq === seq ? untaken[0] : last?.seq === seq ? last : untaken.find((one) => one.seq === seq)
     if (at === undefined) return
     at.left--
     let until = 0

@@ -43,8 +43,14 @@ const keyOf = (item: Item): string => {
   return `${from.publicKey} ${epoch} ${topic} ${"gone" in item ? "" : item.heard.key ?? ""}`
 }
 
+/** Of so many publishers and topics is known at once how much was missed; of more the one that missed something first is forgotten. */
+const mostMissed = 4_096
+
 const add = (all: Map<Origin, number>, origin: Origin, count: number): void => {
   all.set(origin, (all.get(origin) ?? 0) + count)
+  if (all.size <= mostMissed) return
+  const oldest = all.keys().next()
+  if (oldest.done !== true) all.delete(oldest.value)
 }
 
 const taken = (all: Map<Origin, number>, origin: Origin): number => {
@@ -176,6 +182,11 @@ export class Subscription implements Listener {
   news(): void {
     if (this.#isEmpty) return
     this.#wake()
+  }
+
+  /** Publishers and topics of which it knows that something was missed. */
+  get missing(): number {
+    return this.#before.size + this.#behind.size
   }
 
   /** Whether there is nothing to be read. */

@@ -1,0 +1,159 @@
+/** What a peer does that is to harm who publishes, or who subscribes: it says by hand what no node would. */
+import { assert, describe, it } from "@effect/vitest"
+import type { CommandNode, Peers } from "@pnet/core"
+import { quietly } from "@pnet/lab/worlds/sessionWorld"
+import { SimNetwork } from "@pnet/testing"
+import { Cause, Effect, Exit } from "effect"
+import type { Hearing } from "../../src/internal/topics/hearing.ts"
+import type { Listener } from "../../src/internal/topics/listener.ts"
+import * as Records from "../../src/internal/topics/records.ts"
+import type { Heard } from "../../src/internal/topics/said.ts"
+import { Source } from "../../src/internal/topics/source.ts"
+import { Subscription } from "../../src/internal/topics/subscription.ts"
+import { topicsOf } from "../../src/internal/topics/topics.ts"
+import { collect, Readings, start, type Started } from "./topicWorld.ts"
+
+const utf8 = (text: string) => new TextEncoder().encode(text)
+const epoch = "0123456789abcdef"
+const hearing = ({ node }: Started): Hearing => topicsOf.get(node.streams)!.hearing
+
+const told = (index: number, topic: string, ids: ReadonlyArray<number>, more: Partial<Records.TopicRecord> = {}) =>
+  Records.topic({ index, topic, contract: undefined, epoch, seq: 0, for: ids, retained: false, ...more })
+const value = (index: number, seq: number, body: string, key?: string) =>
+  Records.value({ index, seq, at: 1, key, body: utf8(body) })
+
+const two = (options: Parameters<typeof start>[2] = {}) =>
+  Effect.gen(function*() {
+    const network = yield* SimNetwork.make()
+    const alice = yield* start(network, "alice")
+    const bob = yield* start(network, "bob", options)
+    yield* alice.node.awaitPeers(["bob"])
+    const peer = (yield* alice.node.peers.get("bob"))!
+    return { network, alice, bob, peer }
+  })
+
+/** A stream of topics that is written by hand, and not read. */
+const publisher = (node: CommandNode.CommandNode["Service"], peer: Peers.Peer) =>
+  node.sessions.open(peer, { protocol: "topic", name: "" })
+
+const codeOf = (exit: Exit.Exit<unknown, unknown>) =>
+  Exit.isFailure(exit)
+    ? exit.cause.reasons.filter(Cause.isFailReason).map(({ error }) => (error as { code?: string }).code).join()
+    : "none"
+
+describe("a hostile publisher", () => {
+  it.effect("has no more topics known than limits.topics, by whatever numbers and on however many streams it tells of them", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob, peer } = yield* two({ limits: { topics: 8 } })
+      yield* collect(bob.node.subscribe(">"))
+      yield* Effect.sleep("1 second")
+      let n = 0
+      const by = yield* publisher(alice.node, peer)
+      for (let i = 0; i < 50; i++) yield* by.write(told(7, `one.${n++}`, [1]))
+      yield* Effect.sleep("1 second")
+      assert.isAtMost(hearing(bob).topics, 8)
+      for (let stream = 0; stream < 6; stream++) {
+        const by = yield* publisher(alice.node, peer)
+        for (let i = 0; i < 8; i++) yield* by.write(told(i, `many.${n++}`, [1]))
+        yield* Effect.sleep("1 second")
+        assert.isAtMost(hearing(bob).topics, 8)
+      }
+    })))
+
+  it.effect("has no rows left by a second number of a topic when it is gone", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob, peer } = yield* two()
+      const table = yield* bob.node.table(Readings)
+      yield* Effect.sleep("1 second")
+      const contract = hearing(bob).interests[Symbol.iterator]().next().value!.contract
+      const by = yield* publisher(alice.node, peer)
+      const say = (index: number) => told(index, "readings", [1], { contract, retained: true })
+      yield* by.write(say(1))
+      yield* by.write(say(2))
+      yield* by.write(Records.forget(1))
+      yield* by.write(value(2, 1, `{"sensor":"a","value":1}`, "a"))
+      yield* by.write(Records.forget(1))
+      yield* by.write(value(1, 2, `{"sensor":"b","value":1}`, "b"))
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(table.value.rows.map(({ key }) => key), ["a"])
+      yield* by.write(say(1))
+      yield* by.write(say(2))
+      yield* by.write(Records.forget(2))
+      yield* by.write(value(1, 3, `{"sensor":"c","value":1}`, "c"))
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(table.value.rows, [])
+      yield* alice.process.kill
+      yield* Effect.sleep("1 minute")
+      assert.deepStrictEqual(table.value.rows, [])
+    })))
+
+  it.effect("that does not read what it is answered loses its stream, before the answers are many", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob, peer } = yield* two()
+      yield* collect(bob.node.subscribe("news"))
+      yield* Effect.sleep("1 second")
+      const by = yield* publisher(alice.node, peer)
+      const one = Records.deliver({
+        index: 9,
+        seq: 1,
+        at: 1,
+        key: undefined,
+        body: utf8(""),
+        delivery: 1,
+        group: "g",
+        again: false
+      })
+      const many = new Uint8Array(one.length * 2_000)
+      for (let i = 0; i < 2_000; i++) many.set(one, i * one.length)
+      const writing = Effect.gen(function*() {
+        for (let i = 0; i < 90; i++) yield* by.write(many)
+        yield* Effect.sleep("5 seconds")
+      })
+      const exit = yield* Effect.exit(Effect.raceFirst(writing, by.failed))
+      assert.strictEqual(codeOf(exit), "cancelled")
+    })))
+})
+
+describe("a subscription", () => {
+  const subscription = (size: number) =>
+    new Subscription({
+      interest: { id: 1, topic: ">", mode: "lossless", size, drop: "oldest", retained: true },
+      allow: undefined,
+      events: false,
+      has: () => true,
+      take: () => true,
+      give: () => {},
+      onMissed: () => {}
+    })
+  const from = { name: "mallory", publicKey: "k" } as unknown as Source["from"]
+  const heardOf = (origin: Source, seq: number): Heard => ({
+    origin,
+    seq,
+    at: 1,
+    key: undefined,
+    body: utf8("1"),
+    retained: false,
+    again: false,
+    answer: undefined
+  })
+
+  it("that loses none waits for none of what there was no room for, however much more is published than it takes", () => {
+    const listener = subscription(4)
+    const source = new Source(from, "news", undefined, epoch)
+    source.tell(0, [listener])
+    const taken: Array<number> = []
+    source.onTaken = (seq) => taken.push(seq)
+    const fresh = new Set<Listener>()
+    for (let seq = 1; seq <= 10_000; seq++) source.hear(heardOf(source, seq), fresh)
+    assert.strictEqual(source.waiting, 4)
+    for (let i = 0; i < 4; i++) listener.read()
+    assert.strictEqual(source.waiting, 0)
+    assert.strictEqual(taken.at(-1), 10_000)
+  })
+
+  it("remembers of so many epochs what it missed, and of no more", () => {
+    const listener = subscription(4)
+    for (let i = 0; i < 20_000; i++) listener.miss(new Source(from, "news", undefined, epoch), 1)
+    assert.isAtMost(listener.missing, 8_192)
+  })
+})
