@@ -1,12 +1,14 @@
 /** What a peer does that is to harm who publishes, or who subscribes: it says by hand what no node would. */
 import { assert, describe, it } from "@effect/vitest"
-import type { CommandNode, Peers } from "@pnet/core"
+import type { CommandNode, Offer, Peers } from "@pnet/core"
 import { quietly } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
 import { Cause, Effect, Exit } from "effect"
+import { Feed } from "../../src/internal/topics/feed.ts"
 import type { Hearing } from "../../src/internal/topics/hearing.ts"
 import type { Listener } from "../../src/internal/topics/listener.ts"
 import * as Records from "../../src/internal/topics/records.ts"
+import type { Topic } from "../../src/internal/topics/route.ts"
 import type { Heard } from "../../src/internal/topics/said.ts"
 import { Source } from "../../src/internal/topics/source.ts"
 import { Subscription } from "../../src/internal/topics/subscription.ts"
@@ -112,6 +114,64 @@ describe("a hostile publisher", () => {
       const exit = yield* Effect.exit(Effect.raceFirst(writing, by.failed))
       assert.strictEqual(codeOf(exit), "cancelled")
     })))
+})
+
+describe("a hostile subscriber", () => {
+  it.effect("that changes what it subscribes to, and does not read, has no more told to it than there is to be told", () =>
+    Effect.gen(function*() {
+      const written: Array<Uint8Array> = []
+      let buffered = 0
+      let writable = () => {}
+      const stream = {
+        easeUnsafe: () => {},
+        get bufferedUnsafe() {
+          return buffered
+        },
+        writeUnsafe: (bytes: Uint8Array) => void written.push(bytes),
+        onWritableUnsafe: (listener: () => void) => {
+          writable = listener
+        },
+        pull: Effect.never
+      }
+      const feed = new Feed({} as Peers.Peer, {
+        open: (() => Effect.succeed(stream)) as never,
+        has: () => true,
+        take: () => true,
+        give: () => {},
+        roomMade: () => {},
+        refused: () => {}
+      })
+      yield* Effect.forkScoped(feed.run, { startImmediately: true })
+      const topicOf = (index: number) =>
+        ({
+          index,
+          name: `t.${index}`,
+          contract: undefined,
+          origin: { epoch },
+          seq: 0,
+          retained: undefined,
+          routes: new Set()
+        }) as unknown as Topic
+      const interest = { id: 1, topic: ">", mode: "buffer", size: 1, drop: "oldest", retained: true } as Offer.Interest
+      const topics = Array.from({ length: 8 }, (_, i) => topicOf(i))
+      for (const topic of topics) feed.route(topic, [interest])
+      yield* Effect.yieldNow
+      buffered = Infinity
+      for (let round = 0; round < 1_000; round++) {
+        feed.forgetDenials()
+        for (let id = 1; id < 64; id++) feed.deny(`d.${id}`, id, "not_allowed")
+        for (const topic of topics) feed.route(topic, [])
+        const other = topicOf(100 + round)
+        feed.route(other, [interest])
+        feed.route(other, [])
+        for (const topic of topics) feed.route(topic, [{ ...interest, id: round + 2 }])
+      }
+      written.length = 0
+      buffered = 0
+      writable()
+      assert.isAtMost(written.length, 63 + 2 * 8)
+      feed.close()
+    }))
 })
 
 describe("a subscription", () => {

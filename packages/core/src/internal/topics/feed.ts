@@ -53,7 +53,8 @@ export class Feed implements Owner {
   readonly #byIndex = new Map<number, Route>()
   readonly #parts: Parts
   readonly #ready: Array<Route> = []
-  readonly #control: Array<Uint8Array> = []
+  /** What is said of no topic that goes to the peer, by what it is about. */
+  readonly #control = new Map<string, Uint8Array>()
   /** What the peer is told of subscriptions that get nothing of a topic, once on each stream. */
   readonly #denials = new Map<string, Uint8Array>()
   readonly #handed = new Map<number, Waiting>()
@@ -89,8 +90,9 @@ export class Feed implements Owner {
     this.routes.delete(topic)
     this.#byIndex.delete(topic.index)
     topic.routes.delete(route)
+    const wasTold = route.isTold
     route.close()
-    if (isTold) this.#tell(Records.forget(topic.index))
+    if (isTold && wasTold) this.#tell(`${topic.index}`, Records.forget(topic.index))
   }
 
   /** The peer gets nothing of a topic by one of its subscriptions, and is told so. */
@@ -100,18 +102,19 @@ export class Feed implements Owner {
     const record = Records.denied({ id, topic, reason })
     this.#denials.set(key, record)
     this.#wake.openUnsafe()
-    this.#tell(record)
+    this.#tell(key, record)
   }
 
   /** What is known of its subscriptions is another. */
   forgetDenials(): void {
+    for (const key of this.#denials.keys()) this.#control.delete(key)
     this.#denials.clear()
   }
 
   /** What is said of no topic that goes to the peer. */
-  #tell(record: Uint8Array): void {
+  #tell(about: string, record: Uint8Array): void {
     if (this.#stream === undefined) return
-    this.#control.push(record)
+    this.#control.set(about, record)
     this.#pump()
   }
 
@@ -172,11 +175,8 @@ export class Feed implements Owner {
     if (stream === undefined || this.#isFull) return
     const ready = this.#ready
     while (stream.bufferedUnsafe < lowWater) {
-      const control = this.#control.shift()
-      if (control !== undefined) {
-        stream.writeUnsafe(control)
-        continue
-      }
+      for (const record of this.#control.values()) stream.writeUnsafe(record)
+      this.#control.clear()
       const route = ready[0]
       if (route === undefined) return
       const parts = route.next()
@@ -251,8 +251,8 @@ export class Feed implements Owner {
 
   #begin(stream: SessionStream): void {
     this.#began = true
-    this.#control.length = 0
-    this.#control.push(...this.#denials.values())
+    this.#control.clear()
+    for (const [about, record] of this.#denials) this.#control.set(about, record)
     for (const route of this.routes.values()) route.begin()
     this.#stream = stream
     this.#isFull = false

@@ -5,10 +5,9 @@ import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import { NodeClosedError } from "../../FunctionError.ts"
 import * as Topic from "../../Topic.ts"
-import { utf8 } from "../base/platform.ts"
 import { quote } from "../base/quote.ts"
 import * as Views from "../peers/views.ts"
-import { isPattern, isTopicName, maxKey } from "../values/topicNames.ts"
+import { isKey, isPattern, isTopicName } from "../values/topicNames.ts"
 import type { Heard, Origin } from "./said.ts"
 import * as Subscriptions from "./subscription.ts"
 import type { PublishError, Topics } from "./topics.ts"
@@ -17,6 +16,11 @@ import * as Values from "./values.ts"
 type PublishOptions = Topic.PublishOptions & {
   readonly key?: string | undefined
   readonly retain?: Topic.Retain | undefined
+}
+
+const wrongKey = (key: string): string | undefined => {
+  const is = isKey(key)
+  return is === true ? undefined : `its key is none: ${is}`
 }
 
 const never: Effect.Effect<void> = Effect.void
@@ -69,9 +73,9 @@ export class NodeTopics {
       const found = options.key === undefined ? Values.keyOf(coding, value) : { key: options.key }
       const wrong = typeof found === "string"
         ? found
-        : found.key !== undefined && utf8(found.key).length > maxKey
-        ? `its key is longer than ${maxKey} bytes`
-        : undefined
+        : found.key === undefined
+        ? undefined
+        : wrongKey(found.key)
       if (wrong !== undefined || typeof found === "string") {
         return Effect.fail(new Topic.InvalidPublicationError({ topic: coding.topic, issue: wrong! }))
       }
@@ -167,7 +171,7 @@ export class NodeTopics {
     const decoded = coding.decode(heard.body!)
     const made = (value: unknown) => new Topic.Publication(partsOf(heard, value, missed, answer))
     if (Exit.isExit(decoded) && Exit.isSuccess(decoded)) return Effect.succeed(made(decoded.value))
-    return Effect.matchEffect(decoded, {
+    return Effect.matchEffect(Effect.catchDefect(decoded, () => Effect.fail("its Schema throws at it")), {
       onFailure: (wrong) =>
         Effect.suspend(() => {
           // Whoever is handed it next could not read it either.

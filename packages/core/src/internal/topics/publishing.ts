@@ -299,8 +299,10 @@ export class Publishing {
   }
 
   /** Takes back what is retained of a key. */
-  retract(topic: OwnTopic, key: string, at: number): void {
-    if (topic.retained?.remove(key) === undefined) return
+  retract(name: string, contract: string | undefined, key: string, at: number): void {
+    const topic = this.#topics.get(name)
+    if (topic === undefined || topic.contract !== contract || topic.retained?.remove(key) === undefined) return
+    topic.usedAt = this.#usedAt = this.#now()
     this.#removed(topic, key, at)
   }
 

@@ -88,6 +88,8 @@ export class Route {
   #missed = 0
   /** Whether the feed has it among those that have something to say. */
   isReady = false
+  /** Whether the peer was told of it on this stream. */
+  isTold = false
   isClosed = false
 
   constructor(topic: Topic, owner: Owner) {
@@ -210,6 +212,7 @@ export class Route {
   /** A new stream begins, on which nothing was told yet. */
   begin(): void {
     this.#told.clear()
+    this.isTold = false
     this.#snapshot = undefined
     this.#isWhole = true
     this.#window?.again()
@@ -258,6 +261,7 @@ export class Route {
   #tell(entries: ReadonlyArray<Interest>): ReadonlyArray<Uint8Array> {
     const { contract, index, name, origin, retained, seq } = this.topic
     for (const { id } of entries) this.#told.add(id)
+    this.isTold = true
     const retains = retained !== undefined && entries.some(({ group, retained }) => group === undefined && retained)
     if (retains) {
       const waiting = new Set((this.#window ?? this.#outlet)?.all())

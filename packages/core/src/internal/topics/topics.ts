@@ -156,8 +156,7 @@ export class Topics {
   retract(name: string, contract: string | undefined, key: string): Effect.Effect<void, NodeClosedError> {
     return Effect.suspend(() => {
       if (this.#isClosed) return Effect.fail(this.#closed)
-      const topic = this.publishing.topic(name, contract, {})
-      if (typeof topic !== "string") this.publishing.retract(topic, key, this.#clock.currentTimeMillisUnsafe())
+      this.publishing.retract(name, contract, key, this.#clock.currentTimeMillisUnsafe())
       return Effect.void
     })
   }

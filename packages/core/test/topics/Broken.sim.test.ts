@@ -1,0 +1,82 @@
+/** What a program's own functions do that throw, hang or give nonsense, and what of it others can cause. */
+import { assert, describe, it } from "@effect/vitest"
+import { Topic } from "@pnet/core"
+import { quietly } from "@pnet/lab/worlds/sessionWorld"
+import { SimNetwork } from "@pnet/testing"
+import { Effect, Exit, Logger, Schema, SchemaGetter } from "effect"
+import { collect, start } from "./topicWorld.ts"
+
+/** Reads what is negative by throwing. */
+const Positive = Schema.Finite.pipe(Schema.decodeTo(Schema.Finite, {
+  decode: SchemaGetter.transform((n: number) => {
+    if (n < 0) throw new Error("negative")
+    return n
+  }),
+  encode: SchemaGetter.transform((n: number) => n)
+}))
+
+const two = Effect.gen(function*() {
+  const lines: Array<string> = []
+  const logger = Logger.layer([Logger.make(({ message }) => void lines.push(String(message)))])
+  const network = yield* SimNetwork.make()
+  const alice = yield* start(network, "alice")
+  const bob = yield* start(network, "bob", {}, { logger })
+  yield* alice.node.awaitPeers(["bob"])
+  return { alice, bob, lines }
+})
+
+describe("a program", () => {
+  it.effect("whose Schema throws at what a peer publishes goes on without it", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob, lines } = yield* two
+      const Numbers = Topic.make("numbers", { payload: Positive, key: String, retain: true })
+      const heard = yield* collect(bob.node.subscribe(Numbers))
+      const grouped = yield* collect(bob.node.subscribe(Numbers, { group: "g" }))
+      const watched = yield* collect(bob.node.watch(Numbers))
+      const table = yield* bob.node.table(Numbers)
+      yield* Effect.sleep("1 second")
+      for (const n of [1, -1, 2]) yield* alice.node.publish(Numbers, n)
+      yield* Effect.sleep("5 seconds")
+      assert.deepStrictEqual(heard.map(({ value }) => value), [1, 2])
+      assert.deepStrictEqual(grouped.map(({ value }) => value).sort(), [1, 2])
+      assert.strictEqual(watched.length, 2)
+      assert.strictEqual(table.value.size, 2)
+      assert.match(lines.join("\n"), /left out/)
+    })))
+
+  it.effect("that takes back what is no topic, or was never published, makes no topic of it", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* two
+      const heard = yield* collect(bob.node.subscribe(">"))
+      yield* Effect.sleep("1 second")
+      yield* alice.node.publish("news", 1)
+      for (const name of ["a b", "", "a..b", "x".repeat(300)]) yield* Effect.exit(alice.node.retract(name))
+      yield* Effect.sleep("1 second")
+      yield* alice.node.publish("news", 2)
+      yield* Effect.sleep("10 seconds")
+      assert.deepStrictEqual(heard.map(({ value }) => value), [1, 2])
+      // A last value stays, however many are taken back that there are none of.
+      yield* alice.node.publish("last", 1, { retain: true })
+      for (let i = 0; i < 2_000; i++) yield* alice.node.retract(`never.${i}`, "x".repeat(70_000))
+      yield* alice.node.retract("last")
+      assert.deepStrictEqual([...new Set(heard.map(({ missed }) => missed))], [0])
+    })))
+
+  it.effect("publishes by names that objects have of their own, and by keys that are whole characters", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* two
+      const names = ["__proto__", "constructor", "toString", "hasOwnProperty"]
+      const table = yield* bob.node.table("*")
+      const heard = yield* collect(bob.node.subscribe("*"))
+      for (const name of names) yield* collect(bob.node.subscribe(name, { group: name }))
+      yield* Effect.sleep("1 second")
+      for (const name of names) for (const key of names) yield* alice.node.publish(name, key, { key, retain: true })
+      for (const key of ["\ud800", "\udfff"]) {
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(alice.node.publish("news", 1, { key }))), escape(key))
+      }
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(heard.length, 16)
+      assert.strictEqual(table.value.size, 16)
+      assert.strictEqual(table.value.get(alice.node.publicKey, "__proto__", "constructor")?.value, "constructor")
+    })))
+})
