@@ -324,6 +324,7 @@ describe("what is heard of a topic", () => {
         begin: () => {},
         whole: () => {},
         gone: () => {},
+        again: ({ seq }) => void (interests[i]!.retained === true && all.push(`again ${seq}`)),
         news: () => {},
         hasRoom: () => true,
         unanswered: 0
@@ -393,6 +394,26 @@ describe("what is heard of a topic", () => {
     assert.strictEqual(said.at(-1), 7)
     source.took(99)
     assert.strictEqual(said.at(-1), 7)
+  })
+
+  it("is said a second time to who holds last values, and what takes one back is no publication", () => {
+    const { fresh, heard, listeners, said, source } = listening({ mode: "lossless" }, {
+      mode: "latest",
+      retained: true
+    })
+    source.tell(0, listeners)
+    source.hear(value(source, 1), fresh)
+    source.took(1)
+    source.tell(0, [])
+    source.hear(value(source, 1), fresh)
+    assert.deepStrictEqual(heard, [["1"], ["1", "again 1"]])
+    // After three that were dropped: who loses nothing has taken all up to that.
+    source.missed(3)
+    source.hear(value(source, 4, { body: undefined }), fresh)
+    assert.strictEqual(said.at(-1), 4)
+    source.hear(value(source, 5), fresh)
+    source.tell(5, [])
+    assert.deepStrictEqual(heard[0], ["1", "missed 3", "4", "5"])
   })
 
   it("is waited for by nobody whose subscription has ended", () => {

@@ -154,6 +154,7 @@ describe("what is heard of a topic", () => {
       begin: () => {},
       whole: () => {},
       gone: () => {},
+      again: () => {},
       news: () => {},
       hasRoom: () => true,
       unanswered: 0

@@ -98,9 +98,6 @@ export interface Row {
 
 const most = 40
 
-/** Keys of one run on one topic. */
-const keys = 5
-
 export class Account {
   readonly #counts: Record<string, number> = {}
   readonly #problems: Array<string> = []
@@ -322,30 +319,21 @@ export class Account {
   }
 
   #settleCounts(ear: Ear, spoken: Spoken, told: Told | undefined): void {
-    const { removes } = spoken.subject
     const what = `${ear.id} (${ear.mode}, ${ear.topic}) of ${spoken}`
     if (told === undefined) {
       return spoken.said === 0
         ? undefined
         : this.problem(`${what} heard nothing of ${spoken.said}`)
     }
-    const { first, got, missed, missedBefore, removed } = told
+    const { first, got, missed, missedBefore } = told
     if (got === 0) return this.problem(`${what} heard no more than retained values`)
     this.count("subscriptions accounted for")
     const isWhole = ear.isEarly && ear.of.isEarly && spoken.by.isEarly
     // One that came later is held to what it heard from its first, where that comes in order and is told by whom.
     if (!isWhole && (ear.mode === "latest" || ear.isWatch)) return
-    const sum = isWhole ? got + missed + missedBefore + removed : got + missed + removed
-    const least = isWhole ? spoken.said : spoken.said - first + 1
-    // What was taken back has a number, too.
-    const total = spoken.seqs.get(spoken.said)!
-    const greatest = removes ? total - (isWhole ? 0 : spoken.seqs.get(first)! - 1) : least
-    const exact = ear.isWatch ? greatest : least
-    // And some may have gone since.
-    if (sum < exact || sum > greatest + (removes ? keys : 0)) {
-      this.problem(
-        `${what} got ${got}, missed ${missedBefore} + ${missed}, saw ${removed} go: ${sum} of ${exact} to ${greatest}`
-      )
-    }
+    const sum = isWhole ? got + missed + missedBefore : got + missed
+    const all = isWhole ? spoken.said : spoken.said - first + 1
+    // What is taken back is none of them.
+    if (sum !== all) this.problem(`${what} got ${got}, missed ${missedBefore} + ${missed}: ${sum} of ${all}`)
   }
 }

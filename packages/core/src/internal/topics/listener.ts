@@ -9,6 +9,8 @@ export interface Listener {
   readonly allow: Allow | undefined
   /** A value, or that one is no longer retained. Whoever says it, and what follows, says behind it that there are `news`, once for all of them. */
   readonly hear: (heard: Heard) => void
+  /** A value that it was given before comes a second time: its publisher still retains it. */
+  readonly again: (heard: Heard) => void
   /** So many were missed of this publisher on this topic. */
   readonly miss: (origin: Origin, count: number) => void
   /** Retained values come now, and all of them, until they are `whole`. */

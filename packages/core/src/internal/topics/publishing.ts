@@ -306,8 +306,9 @@ export class Publishing {
     this.#removed(topic, key, at)
   }
 
+  /** It has no number of its own: nothing was published, so that nothing is missed by who does not hear of it. */
   #removed(topic: OwnTopic, key: string, at: number): void {
-    const seq = ++topic.seq
+    const { seq } = topic
     const record = Records.removed({ index: topic.index, seq, at, key })
     this.#spread(topic, { index: topic.index, origin: topic.origin, seq, at, key, body: undefined, record })
   }

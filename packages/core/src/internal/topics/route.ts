@@ -164,7 +164,7 @@ export class Route {
   }
 
   readonly #dropped = (said: Said): void => {
-    this.#missed++
+    if (said.body !== undefined) this.#missed++
     const { retained } = this.topic
     if (retained === undefined) return
     const kept = retained.get(keyOf(said))
@@ -281,7 +281,7 @@ export class Route {
       topic: name,
       contract,
       epoch: origin.epoch,
-      seq: seq - this.#waiting,
+      seq: seq - this.#valuesWaiting,
       for: entries.map(({ id }) => id),
       retained: retains
     })]
@@ -299,7 +299,14 @@ export class Route {
     return this.next()
   }
 
-  /** Publications that wait to be sent. */
+  /** Publications that wait to be sent, without what takes values back. */
+  get #valuesWaiting(): number {
+    let values = 0
+    for (const { body } of (this.#window ?? this.#outlet)?.all() ?? []) if (body !== undefined) values++
+    return values
+  }
+
+  /** All that waits to be sent. */
   get #waiting(): number {
     return this.#window?.toSend ?? this.#outlet?.length ?? 0
   }

@@ -47,7 +47,7 @@ export class Rows implements Listener {
     this.#of.set(origin, of)
     const known = of.keys.get(key)
     if (known !== undefined && seq < known.seq) return
-    if (known !== undefined && seq === known.seq) {
+    if (known !== undefined && seq === known.seq && body !== undefined) {
       known.isOld = false
       return
     }
@@ -67,6 +67,10 @@ export class Rows implements Listener {
       return
     }
     of.keys.set(key, { seq, bytes, isOld: false })
+  }
+
+  again(heard: Heard): void {
+    this.hear(heard)
   }
 
   #remove(origin: Origin, of: Of, key: string): void {

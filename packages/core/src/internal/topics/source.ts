@@ -76,13 +76,17 @@ export class Source implements Origin {
     for (const listener of this.listeners) if (listener.interest.group === undefined) listener.miss(this, count)
   }
 
-  /** A publication has come, of which the listeners are to be told that there are news. Where values are to be lost by nobody they come in order, and some of them a second time. */
+  /**
+   * A publication has come, of which the listeners are to be told that there are news. Where values are to be lost by nobody they come in order, and some
+   * of them a second time. What takes a value back is none.
+   */
   hear(heard: Heard, fresh: Set<Listener>): void {
-    this.#accounted = (this.#accounted ?? 0) + 1
-    const keepers = this.#keepers
-    if (keepers > 0) {
-      if (heard.seq <= this.#highest) return this.#again()
-      if (heard.body !== undefined) this.#untaken.push({ seq: heard.seq, left: keepers })
+    if (heard.body !== undefined) {
+      this.#accounted = (this.#accounted ?? 0) + 1
+      if (this.#keepers > 0) {
+        if (heard.seq <= this.#highest) return this.#again(heard)
+        this.#untaken.push({ seq: heard.seq, left: this.#keepers })
+      }
     }
     if (heard.seq > this.#highest) this.#highest = heard.seq
     for (const listener of this.listeners) {
@@ -92,7 +96,8 @@ export class Source implements Origin {
     }
     // What none of them had room for is not waited for.
     if (this.#untaken.at(-1)?.left === 0) this.#untaken.pop()
-    if (keepers > 0 && heard.body === undefined) this.#settle()
+    // Nobody takes it.
+    if (heard.body === undefined && this.#keepers > 0) this.#settle()
   }
 
   /** Looks who loses none. */
@@ -108,7 +113,8 @@ export class Source implements Origin {
   }
 
   /** What comes again was accounted for: so one more was lost than it seemed, or it was not taken yet when the stream ended. */
-  #again(): void {
+  #again(heard: Heard): void {
+    for (const listener of this.listeners) listener.again(heard)
     if (this.#ahead < 0) this.#ahead++
     else this.#miss(1)
     this.#settle()

@@ -121,7 +121,7 @@ export class Subscription implements Listener {
       if (body === undefined && !this.#events) return
     }
     const item = { heard, missed: answer === undefined ? taken(this.#behind, origin) : 0 }
-    if (this.#of !== undefined && answer === undefined && !retained) {
+    if (this.#of !== undefined && answer === undefined && !retained && body !== undefined) {
       const of = (this.#of.get(origin) ?? 0) + 1
       this.#of.set(origin, of)
       // Its publisher says more than it may.
@@ -137,8 +137,8 @@ export class Subscription implements Listener {
   }
 
   /** One that was not to be lost does not wait any more. */
-  #took({ answer, origin, retained, seq }: Heard): void {
-    if (this.#of === undefined || answer !== undefined || retained) return
+  #took({ answer, body, origin, retained, seq }: Heard): void {
+    if (this.#of === undefined || answer !== undefined || retained || body === undefined) return
     const left = (this.#of.get(origin) ?? 0) - 1
     if (left > 0) this.#of.set(origin, left)
     else this.#of.delete(origin)
@@ -156,6 +156,8 @@ export class Subscription implements Listener {
     add(this.#behind, origin, count)
   }
 
+  again(): void {}
+
   begin(): void {}
 
   whole(): void {}
@@ -167,10 +169,10 @@ export class Subscription implements Listener {
   #dropped(item: Item): void {
     if ("gone" in item) return
     const { heard, missed } = item
-    const { answer, origin, retained } = heard
+    const { answer, body, origin, retained } = heard
     if (answer !== undefined) return this.#answer(heard, "back")
     this.#took(heard)
-    const count = missed + (retained ? 0 : 1)
+    const count = missed + (retained || body === undefined ? 0 : 1)
     if (count > 0) add(item === this.#offered ? this.#behind : this.#before, origin, count)
   }
 

@@ -347,7 +347,7 @@ const route = of("route", inTopics("route"), suites("Machines", "Route"), {
     `void waiting`,
     "what waits is lost where the mode is another"
   ],
-  "missed": [`    this.#missed++\n`, ``, "what was dropped is not counted"],
+  "missed": [`    if (said.body !== undefined) this.#missed++\n`, ``, "what was dropped is not counted"],
   "patchy": [
     `if (kept === said || kept === undefined) this`,
     `if (kept === undefined) this`,
@@ -448,7 +448,7 @@ const route = of("route", inTopics("route"), suites("Machines", "Route"), {
     `    return [Records.topic`,
     "what the topic's number tells is said once more"
   ],
-  "seq": [`seq: seq - this.#waiting,`, `seq,`, "what waits counts as lost"],
+  "seq": [`seq: seq - this.#valuesWaiting,`, `seq,`, "what waits counts as lost"],
   "newer": [
     `if (retained?.get(keyOf(said)) === said) return`,
     `if (said !== undefined) return`,
@@ -485,7 +485,7 @@ const source = of("source", inTopics("source"), suites("Machines", "Route"), {
   ],
   "heard": [`    this.#accounted = (this.#accounted ?? 0) + 1\n`, ``, "what came is missed with the next stream"],
   "again": [
-    `if (heard.seq <= this.#highest) return this.#again()`,
+    `if (heard.seq <= this.#highest) return this.#again(heard)`,
     `void this.#highest`,
     "what is sent again is heard twice"
   ],
@@ -496,8 +496,8 @@ const source = of("source", inTopics("source"), suites("Machines", "Route"), {
   ],
   "fresh": [`      fresh.add(listener)\n`, ``, "nobody is told that there are news"],
   "removed": [
-    `if (keepers > 0 && heard.body === undefined) this.#settle()`,
-    `void keepers`,
+    `if (heard.body === undefined && this.#keepers > 0) this.#settle()`,
+    ``,
     "what is no longer retained is never taken"
   ],
   "lossless": [
@@ -570,7 +570,11 @@ const subscription = of("subscription", inTopics("subscription"), suites("Machin
     `    else this.#of.delete(origin)`,
     "what was read is never taken"
   ],
-  "retainedMissed": [`missed + (retained ? 0 : 1)`, `missed + 1`, "a retained value that was dropped counts as missed"],
+  "retainedMissed": [
+    `missed + (retained || body === undefined ? 0 : 1)`,
+    `missed + 1`,
+    "a retained value that was dropped counts as missed"
+  ],
   "where": [
     `add(item === this.#offered ? this.#behind : this.#before, origin, count)`,
     `add(this.#before, origin, count)`,
@@ -687,8 +691,8 @@ const hearing = of("hearing", inTopics("hearing"), suites("Wire.sim", "Bounds.si
     "a member is handed one more than it takes"
   ],
   "forget": [
-    `      case "forget":\n        inbound.byIndex.delete(record.index)`,
-    `      case "forget":`,
+    `return this.#end(inbound, record.index, source)`,
+    `return`,
     "what was forgotten is heard"
   ]
 })
