@@ -381,26 +381,20 @@ describe("members of a group", () => {
     }).pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => void lines.push(message))])))
   })
 
-  it.effect("are counted, and it is known since when a group is idle", () =>
+  it.effect("are counted, and it is known since when a group has none, whatever waits", () =>
     Effect.gen(function*() {
-      const { group, made, settle } = yield* make()
-      assert.deepStrictEqual([group.members, group.isIdle, group.idleSince], [0, true, 0])
+      const { group } = yield* make()
+      assert.deepStrictEqual([group.members, group.aloneSince], [0, 0])
       yield* TestClock.adjust("1 second")
       group.enter([])
-      assert.strictEqual(group.idleSince, 0)
+      assert.strictEqual(group.aloneSince, 0)
       group.enter([member("a"), member("b"), member("b")])
-      assert.deepStrictEqual([group.members, group.isIdle, group.idleSince], [2, false, undefined])
+      assert.deepStrictEqual([group.members, group.aloneSince], [2, undefined])
       group.deliver(item(1))
       group.enter([])
-      assert.deepStrictEqual([group.members, group.isIdle, group.idleSince], [0, false, undefined])
+      assert.deepStrictEqual([group.members, group.pending, group.aloneSince], [0, 1, 1_000])
       group.enter([member("c")])
-      yield* TestClock.adjust(0)
-      yield* settle(made[1]!, Exit.void)
-      assert.deepStrictEqual([group.members, group.isIdle, group.idleSince], [1, false, undefined])
-      group.enter([])
-      assert.deepStrictEqual([group.isIdle, group.idleSince], [true, 1_000])
-      group.deliver(item(2))
-      assert.deepStrictEqual([group.isIdle, group.idleSince], [false, undefined])
+      assert.strictEqual(group.aloneSince, undefined)
     }))
 })
 

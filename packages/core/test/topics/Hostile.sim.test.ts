@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { CommandNode, Offer, Peers } from "@pnet/core"
 import { quietly } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
-import { Cause, Effect, Exit } from "effect"
+import { Cause, Effect, Exit, Scope } from "effect"
 import { Feed } from "../../src/internal/topics/feed.ts"
 import type { Hearing } from "../../src/internal/topics/hearing.ts"
 import type { Listener } from "../../src/internal/topics/listener.ts"
@@ -172,6 +172,36 @@ describe("a hostile subscriber", () => {
       assert.isAtMost(written.length, 63 + 2 * 8)
       feed.close()
     }))
+})
+
+describe("members of groups", () => {
+  it.effect("that join one group after another, and leave what they were to handle, do not keep anybody from publishing", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice", { limits: { topicDeliveries: 4 } })
+      const bob = yield* start(network, "bob")
+      yield* alice.node.awaitPeers(["bob"])
+      const heard = yield* collect(bob.node.subscribe("news"))
+      const scope = yield* Scope.make()
+      for (let i = 0; i < 250; i++) {
+        yield* Scope.provide(collect(bob.node.subscribe("news", { group: `a.${i}`, acknowledge: "manual" })), scope)
+      }
+      yield* Effect.sleep("1 second")
+      for (let i = 0; i < 4; i++) yield* alice.node.publish("news", i)
+      yield* Effect.sleep("1 second")
+      yield* Scope.close(scope, Exit.void)
+      for (let i = 0; i < 250; i++) yield* collect(bob.node.subscribe("news", { group: `b.${i}` }))
+      yield* Effect.sleep("1 second")
+      // As many as there may be, of which the oldest gave way.
+      assert.strictEqual(topicsOf.get(alice.node.streams)!.publishing.groups, 256)
+      yield* Effect.sleep("2 minutes")
+      for (let i = 4; i < 20; i++) {
+        yield* alice.node.publish("news", i)
+        yield* Effect.sleep("100 millis")
+      }
+      assert.strictEqual(heard.length, 20)
+      assert.strictEqual(topicsOf.get(alice.node.streams)!.publishing.groups, 250)
+    })))
 })
 
 describe("a subscription", () => {

@@ -149,8 +149,8 @@ export class Group<P, D extends Delivery> {
   /** The last one was refused for the node's memory. */
   #lacksMemory = false
   readonly #waiting = new Set<() => void>()
-  /** Since when it is idle, in milliseconds of the monotonic clock (`Deadline.nowUnsafe`); `undefined` where it is not. */
-  idleSince: number | undefined
+  /** Since when it has no members, in milliseconds of the monotonic clock (`Deadline.nowUnsafe`); `undefined` where it has some. */
+  aloneSince: number | undefined
 
   constructor(options: Options<P, D>, service: Service.Service<P, Failure>, runtime: Runtime, lines: Seldom.Lines) {
     this.#options = options
@@ -171,14 +171,9 @@ export class Group<P, D extends Delivery> {
   get members(): number {
     return this.#members.size
   }
-  /** It has no members and nothing to hand out. */
-  get isIdle(): boolean {
-    return this.#members.size === 0 && this.#entries.size === 0
-  }
-
   #noteIdle(): void {
-    if (!this.isIdle) this.idleSince = undefined
-    else this.idleSince ??= nowUnsafe(this.#clock)
+    if (this.#members.size > 0) this.aloneSince = undefined
+    else this.aloneSince ??= nowUnsafe(this.#clock)
   }
 
   // --- who is there --------------------------------------------------------------------------------------------------------------

@@ -38,6 +38,8 @@ import { bytesOf, type Heard, type Said } from "./said.ts"
 const lookEvery = 1_000
 /** Peers are asked what they subscribe to for so long after the last publication, and a group is known so long without members. */
 const lingering = 60_000
+/** Groups of subscribers that one topic has. */
+const mostGroups = 256
 /** Deliveries that are out at one member, where the group is of this node's own. */
 const here = "here"
 
@@ -117,6 +119,13 @@ export class Publishing {
   /** Bytes of the values that are retained. */
   get retainedBytes(): number {
     return this.#parts.retaining.held
+  }
+
+  /** Groups of its topics. */
+  get groups(): number {
+    let count = 0
+    for (const topic of this.#topics.values()) count += topic.groups.size
+    return count
   }
 
   // --- what is published -----------------------------------------------------------------------------------------------
@@ -480,13 +489,20 @@ export class Publishing {
       const listeners = [...topic.listeners].filter(({ interest }) => interest.group === name)
       add(name, { id: here, peer: { _tag: "Here", listeners }, capacity, draining: false })
     }
-    for (const [name, all] of members) this.#group(topic, name)?.enter(all)
     for (const [name, { group }] of topic.groups) if (!members.has(name)) group.enter([])
+    for (const [name, all] of members) this.#group(topic, name)?.enter(all)
   }
 
   #group(topic: OwnTopic, name: string): Groups.Group<To, Handed> | undefined {
     const known = topic.groups.get(name)
     if (known !== undefined) return known.group
+    if (topic.groups.size >= mostGroups && !this.#endOneGroup(topic)) {
+      this.#log(`groups ${topic.name}`, "topic group", (more) =>
+        Effect.logWarning(
+          `${quote(topic.name)} has ${mostGroups} groups of subscribers, and nothing goes to one more${more}`
+        ))
+      return undefined
+    }
     const { context, limits, scope: outer, waiting } = this.#parts
     const scope = Scope.forkUnsafe(outer)
     const owner = `group ${topic.index} ${name}`
@@ -509,10 +525,43 @@ export class Publishing {
     return group
   }
 
+  /** Ends a group, with what waits in it for members that it does not have. */
+  #endGroup(topic: OwnTopic, name: string): void {
+    const known = topic.groups.get(name)
+    if (known === undefined) return
+    topic.groups.delete(name)
+    const { pending } = known.group
+    if (pending > 0) {
+      this.#log(`group ${topic.name}`, "topic group", (more) =>
+        Effect.logWarning(
+          `${pending} publications on ${quote(topic.name)} were handled by nobody of the group ${
+            quote(name)
+          }, which has no members any more${more}`
+        ))
+    }
+    this.#parts.fork(Effect.andThen(
+      Scope.close(known.scope, Exit.void),
+      // What it held is there for others.
+      Effect.sync(() => this.roomMade())
+    ))
+  }
+
+  /** Ends the group that has been without members for the longest; `false` where all have some. */
+  #endOneGroup(topic: OwnTopic): boolean {
+    let oldest: string | undefined
+    let since = Infinity
+    for (const [name, { group: { aloneSince } }] of topic.groups) {
+      if (aloneSince === undefined || aloneSince >= since) continue
+      oldest = name
+      since = aloneSince
+    }
+    if (oldest === undefined) return false
+    this.#endGroup(topic, oldest)
+    return true
+  }
+
   #endGroups(topic: OwnTopic): void {
-    const { fork } = this.#parts
-    for (const { scope } of topic.groups.values()) fork(Scope.close(scope, Exit.void))
-    topic.groups.clear()
+    for (const name of topic.groups.keys()) this.#endGroup(topic, name)
   }
 
   // --- subscriptions of its own ----------------------------------------------------------------------------------------
@@ -557,10 +606,8 @@ export class Publishing {
         let isHeld = this.#uses > 0 || now - this.#usedAt < lingering
         for (const topic of this.#topics.values()) {
           if (!topic.isEmpty) isHeld = true
-          for (const [name, { group, scope }] of topic.groups) {
-            if (!group.isIdle || group.idleSince === undefined || now - group.idleSince < lingering) continue
-            topic.groups.delete(name)
-            this.#parts.fork(Scope.close(scope, Exit.void))
+          for (const [name, { group }] of topic.groups) {
+            if (group.aloneSince !== undefined && now - group.aloneSince >= lingering) this.#endGroup(topic, name)
           }
         }
         return isHeld || !this.isAwake ? Effect.void : this.#sleep

@@ -151,14 +151,9 @@ const groups = of("groups", "packages/core/src/internal/topics/groups.ts", suite
     { equivalent: "what looks for a place is given up only where the group ends" }
   ],
   "idle": [
-    `else this.idleSince ??= nowUnsafe(this.#clock)`,
-    `else this.idleSince = nowUnsafe(this.#clock)`,
-    "a group that is told again that nobody is there counts as idle from then"
-  ],
-  "busy": [
-    `this.#members.size === 0 && this.#entries.size === 0`,
-    `this.#members.size === 0`,
-    "a group that has something to hand out is idle"
+    `else this.aloneSince ??= nowUnsafe(this.#clock)`,
+    `else this.aloneSince = nowUnsafe(this.#clock)`,
+    "a group that is told again that nobody is there counts as without members from then"
   ],
   "deadline": [
     `Context.add(yield* Effect.context<never>(), CurrentDeadline, undefined)`,
@@ -386,8 +381,8 @@ const route = of("route", inTopics("route"), suites("Machines", "Route"), {
   ],
   "tellsAgain": [`    this.#told.clear()\n`, ``, "a new stream begins with values of a topic that was not told"],
   "snapshotAgain": [
-    `    this.#told.clear()\n    this.#snapshot = undefined\n    this.#isWhole = true`,
-    `    this.#told.clear()`,
+    `    this.isTold = false\n    this.#snapshot = undefined\n    this.#isWhole = true`,
+    `    this.isTold = false`,
     "what is left of the last stream's retained values comes on the next",
     { equivalent: "the topic is told first on a stream, which takes the snapshot anew where there is one to be said" }
   ],
@@ -724,8 +719,8 @@ const publishing = of("publishing", inTopics("publishing"), suites("Topics.sim",
 
 const feed = of("feed", inTopics("feed"), suites("Topics.sim", "Bounds.sim", "Wire.sim"), {
   "told": [
-    `if (isTold) this.#tell(Records.forget(topic.index))`,
-    `void isTold`,
+    `if (isTold && wasTold) this.#tell(`,
+    `if (isTold && !wasTold) this.#tell(`,
     "nobody is told that a topic has ended"
   ],
   "begin": [
