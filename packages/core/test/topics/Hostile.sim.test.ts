@@ -13,14 +13,25 @@ import type { Heard } from "../../src/internal/topics/said.ts"
 import { Source } from "../../src/internal/topics/source.ts"
 import { Subscription } from "../../src/internal/topics/subscription.ts"
 import { topicsOf } from "../../src/internal/topics/topics.ts"
-import { collect, Readings, start, type Started } from "./topicWorld.ts"
+import { collect, lastId, Readings, start, type Started } from "./topicWorld.ts"
 
 const utf8 = (text: string) => new TextEncoder().encode(text)
 const epoch = "0123456789abcdef"
 const hearing = ({ node }: Started): Hearing => topicsOf.get(node.streams)!.hearing
 
+/** Behind which the numbers of bob's subscriptions begin. */
+let before = 0
 const told = (index: number, topic: string, ids: ReadonlyArray<number>, more: Partial<Records.TopicRecord> = {}) =>
-  Records.topic({ index, topic, contract: undefined, epoch, seq: 0, for: ids, retained: false, ...more })
+  Records.topic({
+    index,
+    topic,
+    contract: undefined,
+    epoch,
+    seq: 0,
+    for: ids.map((id) => before + id),
+    retained: false,
+    ...more
+  })
 const value = (index: number, seq: number, body: string, key?: string) =>
   Records.value({ index, seq, at: 1, key, body: utf8(body) })
 
@@ -31,6 +42,7 @@ const two = (options: Parameters<typeof start>[2] = {}) =>
     const bob = yield* start(network, "bob", options)
     yield* alice.node.awaitPeers(["bob"])
     const peer = (yield* alice.node.peers.get("bob"))!
+    before = yield* lastId(bob)
     return { network, alice, bob, peer }
   })
 

@@ -42,6 +42,13 @@ export const start = (
     return { node: Context.get(process.context, CommandNode.CommandNode), host, process }
   }) as Effect.Effect<Started>
 
+/** The number before that of the next subscription of a node: they begin anywhere. */
+export const lastId = ({ node }: Started): Effect.Effect<number> =>
+  Effect.scoped(Effect.gen(function*() {
+    yield* collect(node.subscribe("nothing"))
+    return (yield* node.offer.current).topics.at(-1)!.id
+  }))
+
 /** What a stream gives, as it comes. */
 export const collect = <A, E>(stream: Stream.Stream<A, E>): Effect.Effect<Array<A>, never, Scope.Scope> =>
   Effect.gen(function*() {

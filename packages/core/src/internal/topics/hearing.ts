@@ -53,6 +53,8 @@ export interface Parts {
   readonly changed: () => void
   /** For who counts what subscriptions did not get. */
   readonly lost: (reason: "refused" | "unreadable") => void
+  /** A number of 32 bits, by chance. */
+  readonly draw: () => number
   /** There is something to look after from now on. */
   readonly start: () => void
   readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
@@ -81,7 +83,9 @@ export class Hearing {
   readonly #inbound = new Map<PublicKey, Inbound>()
   readonly #sources = new Map<PublicKey, Map<string, Source>>()
   readonly #streams = Rate.bySource(streamsPerSecond)
-  #ids = 0
+  /** The numbers that subscriptions have had: from one to another. */
+  #firstId: number | undefined
+  #lastId = 0
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -109,9 +113,16 @@ export class Hearing {
     return this.#listeners.size < this.#parts.limits.subscriptions
   }
 
-  /** No subscription of this node has had it. */
+  /** No subscription of this node has had it; nor, but for chance, one of an earlier run of it, which peers may still know. */
   nextId(): number {
-    return this.#ids = this.#ids % 0x7fff_ffff + 1
+    this.#lastId = this.#firstId === undefined ? this.#parts.draw() % 0x4000_0000 + 1 : this.#lastId % 0x7fff_ffff + 1
+    this.#firstId ??= this.#lastId
+    return this.#lastId
+  }
+
+  /** Whether no subscription of this node had it so far. */
+  #isUnused(id: number): boolean {
+    return this.#firstId === undefined || id < this.#firstId || id > this.#lastId
   }
 
   listen(listener: Listener): void {
@@ -278,7 +289,7 @@ export class Hearing {
       for (const id of record.for) {
         const listener = this.#listeners.get(id)
         if (listener !== undefined && isMeant(listener.interest, topic)) meant.push(listener)
-        else if (id > this.#ids && inbound.early.size < this.#parts.limits.subscriptions) inbound.early.add(id)
+        else if (this.#isUnused(id) && inbound.early.size < this.#parts.limits.subscriptions) inbound.early.add(id)
       }
       const known = inbound.byIndex.get(index)
       const isKnown = known?.topic === topic && known.contract === contract && known.epoch === epoch

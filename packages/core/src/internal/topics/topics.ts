@@ -259,6 +259,7 @@ export const make = (own: Own) =>
     const start = () => void used.openUnsafe()
     const metrics = Metrics.contextOf(yield* Effect.context<never>())
     const hearing = new Hearing({
+      draw: () => crypto.randomBytes(4).reduce((drawn, byte) => drawn * 256 + byte, 0),
       peers,
       trust,
       clock,
