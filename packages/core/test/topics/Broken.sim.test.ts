@@ -44,6 +44,50 @@ describe("a program", () => {
       assert.match(lines.join("\n"), /left out/)
     })))
 
+  it.effect("whose allow does not answer is asked once at a time for a peer and a topic, and gives the topic to nobody", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* two
+      let asked = 0
+      let most = 0
+      let total = 0
+      const allow = () =>
+        Effect.acquireUseRelease(
+          Effect.sync(() => {
+            total++
+            most = Math.max(most, ++asked)
+          }),
+          () => Effect.never,
+          () => Effect.sync(() => asked--)
+        )
+      yield* alice.node.publish("news", 0, { allow })
+      const heard = yield* collect(bob.node.subscribe("news"))
+      for (let i = 0; i < 20; i++) {
+        yield* collect(bob.node.subscribe(`other.${i}`))
+        yield* Effect.sleep("400 millis")
+      }
+      yield* alice.node.publish("news", 1)
+      yield* Effect.sleep("1 minute")
+      assert.deepStrictEqual([most, asked, heard], [1, 0, []])
+      assert.isAtLeast(total, 2)
+    })))
+
+  it.effect("that allows a topic to fewer has them lose it, however often they change what they subscribe to meanwhile", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* two
+      const heard = yield* collect(bob.node.subscribe("news"))
+      yield* Effect.sleep("1 second")
+      yield* alice.node.publish("news", 0)
+      yield* alice.node.publish("news", 1, { allow: () => Effect.delay(Effect.succeed(false), "2 seconds") })
+      for (let i = 0; i < 20; i++) {
+        yield* collect(bob.node.subscribe(`other.${i}`))
+        yield* Effect.sleep("400 millis")
+      }
+      const before = heard.length
+      yield* alice.node.publish("news", "secret")
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual([before, heard.map(({ value }) => value)], [2, [0, 1]])
+    })))
+
   it.effect("that takes back what is no topic, or was never published, makes no topic of it", () =>
     quietly(Effect.gen(function*() {
       const { alice, bob } = yield* two

@@ -7,8 +7,10 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
+import type { Allow } from "../../Allow.ts"
 import type { Interest } from "../../Offer.ts"
 import type { Peer } from "../../Peers.ts"
 import type * as Sessions from "../../Sessions.ts"
@@ -40,6 +42,14 @@ export interface Parts {
   readonly refused: (feed: Feed, topic: Topic, reason: string) => void
 }
 
+/** A question whether the peer may have a topic. */
+interface Asked {
+  readonly allow: Allow
+  fiber: Fiber.Fiber<void> | undefined
+  /** What the peer subscribes to is another since it was asked: it is asked again when this is answered, and not before. */
+  isAgain: boolean
+}
+
 /** What is waited for of a member of a group. */
 interface Waiting {
   readonly answer: (how: Effect.Effect<void, Lost | Returned>) => void
@@ -50,6 +60,8 @@ export class Feed implements Owner {
   /** What it says that it subscribes to, as far as that counts. */
   interests: ReadonlyArray<Interest> = []
   readonly routes = new Map<Topic, Route>()
+  /** What is being asked, whether the peer may have a topic: one question of each. */
+  readonly asking = new Map<Topic, Asked>()
   readonly #byIndex = new Map<number, Route>()
   readonly #parts: Parts
   readonly #ready: Array<Route> = []
@@ -308,6 +320,8 @@ export class Feed implements Owner {
   /** Nothing goes to the peer any more. Whoever runs it interrupts that. */
   close(): void {
     this.isClosed = true
+    for (const { fiber } of this.asking.values()) fiber?.interruptUnsafe()
+    this.asking.clear()
     for (const route of this.routes.values()) {
       route.topic.routes.delete(route)
       route.close()

@@ -214,7 +214,11 @@ export class Publishing {
     }
     if (oldest === undefined) return false
     this.#topics.delete(oldest.name)
-    for (const { feed } of this.#feeds.values()) feed.route(oldest, [])
+    for (const { feed } of this.#feeds.values()) {
+      feed.asking.get(oldest)?.fiber?.interruptUnsafe()
+      feed.asking.delete(oldest)
+      feed.route(oldest, [])
+    }
     for (const listener of oldest.listeners) {
       listener.gone(oldest.origin)
       listener.news()
@@ -401,14 +405,26 @@ export class Publishing {
 
   #offer(feed: Feed, topic: OwnTopic): void {
     const meant = feed.interests.filter((entry) => isMeant(entry, topic.name))
-    if (meant.length === 0) return this.#route(feed, topic, [])
     const entries = meant.filter((entry) => isTaken(entry, topic.contract))
     for (const entry of meant) if (!entries.includes(entry)) this.#deny(feed, topic, entry, "contract")
-    const { allow } = topic
-    if (allow === undefined || entries.length === 0) return this.#route(feed, topic, entries)
+    if (topic.allow === undefined || entries.length === 0) return this.#route(feed, topic, entries)
+    const before = feed.asking.get(topic)
+    if (before?.allow === topic.allow) {
+      // However often a peer changes what it subscribes to, the answer counts.
+      before.isAgain = true
+      return
+    }
+    before?.fiber?.interruptUnsafe()
+    this.#ask(feed, topic, topic.allow)
+  }
+
+  /** Has the topic's own policy say whether a peer gets it. */
+  #ask(feed: Feed, topic: OwnTopic, allow: Allow): void {
     const { fork, trust } = this.#parts
-    const { interests, peer: { name, publicKey } } = feed
-    fork(Effect.flatMap(
+    const { peer: { name, publicKey } } = feed
+    const asked = { allow, isAgain: false, fiber: undefined as Fiber.Fiber<void> | undefined }
+    feed.asking.set(topic, asked)
+    asked.fiber = fork(Effect.flatMap(
       Effect.catchCause(
         Effect.flatMap(
           Effect.suspend(() => rightsOf(trust, name, publicKey)),
@@ -428,10 +444,14 @@ export class Publishing {
       ),
       (may) =>
         Effect.sync(() => {
-          // Others may have been asked for meanwhile.
-          if (feed.isClosed || feed.interests !== interests || topic.allow !== allow) return
+          // Something else may have been asked meanwhile.
+          if (feed.asking.get(topic) !== asked) return
+          feed.asking.delete(topic)
+          if (feed.isClosed || topic.allow !== allow || this.#topics.get(topic.name) !== topic) return
+          const entries = feed.interests.filter((entry) => isMeant(entry, topic.name) && isTaken(entry, topic.contract))
           this.#route(feed, topic, may === true ? entries : [])
           if (may !== true) { for (const entry of entries) this.#deny(feed, topic, entry, "not_allowed") }
+          if (asked.isAgain) this.#offer(feed, topic)
         })
     ))
   }
