@@ -350,18 +350,19 @@ export class Publishing {
     }
     for (const [publicKey, { feed }] of this.#feeds) {
       if (there.has(publicKey)) continue
-      // What waits for one that is silent waits until it is known to be gone.
+      // What waits for one that is silent, or has not answered again what it offers, waits until it is known to be gone.
       const silent = this.#parts.peers.presence.value.find((peer) => peer.publicKey === publicKey)
-      if (silent === undefined || (silent.offer?.topics.length ?? 0) === 0) this.#end(publicKey)
+      if (silent === undefined || silent.offer?.topics.length === 0) this.#end(publicKey)
       else this.#follow(feed, silent)
     }
   }
 
   #follow(feed: Feed, peer: Peer): void {
     if (feed.peer === peer) return
-    const same = feed.interests === peer.offer!.topics && isResting(feed.peer) === isResting(peer)
+    const topics = peer.offer?.topics ?? feed.interests
+    const same = feed.interests === topics && isResting(feed.peer) === isResting(peer)
     feed.peer = peer
-    if (!same) this.#match(feed, peer.offer!.topics)
+    if (!same) this.#match(feed, topics)
   }
 
   #begin(peer: Peer): void {

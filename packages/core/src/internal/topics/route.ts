@@ -174,6 +174,9 @@ export class Route {
   #add(said: Said): void {
     if (this.#window !== undefined) {
       if (!this.#window.offer(said)) this.#dropped(said)
+    } else if (said.body === undefined && this.#kept?.mode === "buffer" && this.#outlet!.length >= this.#kept.size) {
+      // It takes no value's place: all that is retained is told again.
+      this.#dropped(said)
     } else this.#outlet?.offer(said)
   }
 
