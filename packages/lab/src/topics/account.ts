@@ -326,7 +326,10 @@ export class Account {
         : this.problem(`${what} heard nothing of ${spoken.said}`)
     }
     const { first, got, missed, missedBefore } = told
-    if (got === 0) return this.problem(`${what} heard no more than retained values`)
+    if (got === 0) {
+      // What it has no room for it is told that it missed.
+      return missedBefore > 0 ? undefined : this.problem(`${what} heard no more than retained values`)
+    }
     this.count("subscriptions accounted for")
     const isWhole = ear.isEarly && ear.of.isEarly && spoken.by.isEarly
     // One that came later is held to what it heard from its first, where that comes in order and is told by whom.
