@@ -88,6 +88,20 @@ describe("a program", () => {
       assert.deepStrictEqual([before, heard.map(({ value }) => value)], [2, [0, 1]])
     })))
 
+  it.effect("whose policy is none, or that retains no key, publishes all the same", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* two
+      const grouped = yield* collect(bob.node.subscribe("news", { group: "g" }))
+      yield* Effect.sleep("1 second")
+      yield* alice.node.publish("news", 1, { policy: { name: "none" } as never, retain: { keys: 0 } })
+      // Others are followed as before.
+      const late = yield* collect(bob.node.subscribe("news"))
+      yield* Effect.sleep("1 second")
+      yield* alice.node.publish("news", 2)
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual([grouped.map(({ value }) => value), late.map(({ value }) => value)], [[1, 2], [2]])
+    })))
+
   it.effect("that takes back what is no topic, or was never published, makes no topic of it", () =>
     quietly(Effect.gen(function*() {
       const { alice, bob } = yield* two

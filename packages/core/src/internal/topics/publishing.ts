@@ -527,21 +527,33 @@ export class Publishing {
     const { context, limits, scope: outer, waiting } = this.#parts
     const scope = Scope.forkUnsafe(outer)
     const owner = `group ${topic.index} ${name}`
-    const group = Effect.runSyncWith(context)(Scope.provide(
-      Groups.make<To, Handed>({
-        name: `${name} of ${topic.name}`,
-        policy: topic.policy as Balance.Policy<any, any> | undefined,
-        pending: limits.topicDeliveries,
-        take: (bytes) => waiting.take(owner, bytes),
-        give: (bytes) => {
-          waiting.give(owner, bytes)
-          this.roomMade()
-        },
-        attempt: (to, { said }, again) =>
-          to._tag === "Peer" ? to.feed.deliver(to.route, said, name, again) : deliverHere(to.listeners, said, again)
-      }),
-      scope
-    ))
+    const make = (policy: Balance.Policy<any, any> | undefined) =>
+      Effect.runSyncExitWith(context)(Scope.provide(
+        Groups.make<To, Handed>({
+          name: `${name} of ${topic.name}`,
+          policy,
+          pending: limits.topicDeliveries,
+          take: (bytes) => waiting.take(owner, bytes),
+          give: (bytes) => {
+            waiting.give(owner, bytes)
+            this.roomMade()
+          },
+          attempt: (to, { said }, again) =>
+            to._tag === "Peer" ? to.feed.deliver(to.route, said, name, again) : deliverHere(to.listeners, said, again)
+        }),
+        scope
+      ))
+    const made = make(topic.policy as Balance.Policy<any, any> | undefined)
+    if (Exit.isFailure(made)) {
+      this.#log(`policy ${topic.name}`, "topic policy", (more) =>
+        Effect.logError(
+          `the policy of ${quote(topic.name)} is none, and members of groups are chosen by the default one${more}`,
+          made.cause
+        ))
+    }
+    const fit = Exit.isSuccess(made) ? made : make(undefined)
+    if (Exit.isFailure(fit)) return undefined
+    const group = fit.value
     topic.groups.set(name, { group, scope })
     return group
   }

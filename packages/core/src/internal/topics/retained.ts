@@ -58,7 +58,7 @@ export class Retained<A> {
     const { bytes: most, bytesOf, keys: mostKeys, onDrop, take } = this.#options
     this.remove(key)
     const bytes = bytesOf(value)
-    if (bytes > most) {
+    if (bytes > most || mostKeys < 1) {
       onDrop?.(key, value)
       return false
     }

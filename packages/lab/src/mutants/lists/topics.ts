@@ -260,7 +260,11 @@ const outlet = of("outlet", inTopics("outlet"), suites("Outlet"), {
 
 const retained = of("retained", inTopics("retained"), suites("Retained"), {
   "anew": [`    this.remove(key)\n    const bytes`, `    const bytes`, "a key has two values"],
-  "large": [`if (bytes > most) {`, `if (bytes > most + 1e6) {`, "all goes for a value that never has room"],
+  "large": [
+    `if (bytes > most || mostKeys < 1) {`,
+    `if (bytes > most + 1e6 || mostKeys < 1) {`,
+    "all goes for a value that never has room"
+  ],
   "keys": [
     `while (keys.size >= mostKeys || `,
     `while (keys.size > mostKeys || `,
