@@ -6,22 +6,13 @@ import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
 import { Effect, Layer, Logger, Schema, Scope, Stream } from "effect"
 import { topicsOf } from "../../src/internal/topics/topics.ts"
-import { collect, Readings, start, type Started } from "./topicWorld.ts"
+import { collect, Readings, start, type Started, two } from "./topicWorld.ts"
 
 const Big = Topic.bytes("big")
 const Kept = Topic.bytes("kept", { key: (bytes) => String(bytes[0]), retain: { keys: 65_536, bytes: 1_000_000 } })
 const kilo = (first = 0) => Uint8Array.from({ length: 1_000 }, (_, i) => i === 0 ? first : 1)
 
 const waiting = ({ node }: Started) => topicsOf.get(node.streams)!.waiting
-
-const two = (options: Parameters<typeof start>[2] = {}) =>
-  Effect.gen(function*() {
-    const network = yield* SimNetwork.make()
-    const alice = yield* start(network, "alice", options)
-    const bob = yield* start(network, "bob", options)
-    yield* alice.node.awaitPeers(["bob"])
-    return { network, alice, bob }
-  })
 
 /** Lines of the log. */
 const logging = () => {

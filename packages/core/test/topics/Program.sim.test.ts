@@ -2,22 +2,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Topic } from "@pnet/core"
 import { failureOf, quietly } from "@pnet/lab/worlds/sessionWorld"
-import { SimNetwork } from "@pnet/testing"
 import { Effect, Schema, Scope, Stream } from "effect"
-import { collect, Readings, start } from "./topicWorld.ts"
-
-const two = Effect.gen(function*() {
-  const network = yield* SimNetwork.make()
-  const alice = yield* start(network, "alice")
-  const bob = yield* start(network, "bob")
-  yield* alice.node.awaitPeers(["bob"])
-  return { network, alice, bob }
-})
+import { collect, Readings, two } from "./topicWorld.ts"
 
 describe("a program", () => {
   it.effect("publishes what goes into a sink, which fails as publishing does", () =>
     quietly(Effect.gen(function*() {
-      const { alice, bob } = yield* two
+      const { alice, bob } = yield* two()
       const heard = yield* collect(bob.node.subscribe(Readings))
       yield* Effect.sleep("1 second")
       const values = Array.from({ length: 5 }, (_, value) => ({ sensor: "a", value }))
@@ -32,7 +23,7 @@ describe("a program", () => {
 
   it.effect("has values go whose time is up, here, in tables, and for who comes later", () =>
     quietly(Effect.gen(function*() {
-      const { alice, bob } = yield* two
+      const { alice, bob } = yield* two()
       const Short = Topic.make("short", {
         payload: Schema.String,
         key: (text) => text[0]!,
@@ -60,7 +51,7 @@ describe("a program", () => {
 
   it.effect("is told of what is no value, no key and no name, and of what is too long", () =>
     quietly(Effect.gen(function*() {
-      const { alice } = yield* two
+      const { alice } = yield* two()
       const tag = (effect: Effect.Effect<void, { readonly _tag: string }>) =>
         Effect.map(failureOf(effect), ({ _tag }) => _tag)
       const { node } = alice
@@ -86,7 +77,7 @@ describe("a program", () => {
 
   it.effect("may change the bytes that it has published", () =>
     quietly(Effect.gen(function*() {
-      const { alice, bob } = yield* two
+      const { alice, bob } = yield* two()
       const heard = yield* collect(bob.node.streams.subscribe("bytes"))
       yield* Effect.sleep("1 second")
       const bytes = Uint8Array.of(1, 2, 3)
@@ -98,7 +89,7 @@ describe("a program", () => {
 
   it.effect("acknowledges by itself what it was handed, in any order, and what it does not goes to another", () =>
     quietly(Effect.gen(function*() {
-      const { alice, bob } = yield* two
+      const { alice, bob } = yield* two()
       const scope = yield* Scope.make()
       const first = yield* Scope.provide(
         collect(bob.node.subscribe("mail", { group: "mailers", acknowledge: "manual" })),
@@ -123,7 +114,7 @@ describe("a program", () => {
 
   it.effect("is told by NodeClosedError that its node is closed, and hears of nobody's values any more", () =>
     quietly(Effect.gen(function*() {
-      const { alice, bob } = yield* two
+      const { alice, bob } = yield* two()
       const table = yield* bob.node.table(Readings)
       const ended = yield* Effect.forkScoped(Effect.exit(Stream.runDrain(alice.node.subscribe(Readings))), {
         startImmediately: true

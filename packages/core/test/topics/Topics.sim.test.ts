@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { quietly, seeded } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
 import { Effect, Stream } from "effect"
-import { collect, losses, Readings, start } from "./topicWorld.ts"
+import { collect, losses, Readings, start, two } from "./topicWorld.ts"
 
 describe("a topic", () => {
   it.effect("gives what is published to whoever subscribes, in order, and to nobody else", () =>
@@ -26,10 +26,7 @@ describe("a topic", () => {
 
   it.effect("tells who comes later the last value of each key, and then what comes", () =>
     quietly(Effect.gen(function*() {
-      const network = yield* SimNetwork.make()
-      const alice = yield* start(network, "alice")
-      const bob = yield* start(network, "bob")
-      yield* alice.node.awaitPeers(["bob"])
+      const { alice, bob } = yield* two()
       yield* alice.node.publish(Readings, { sensor: "a", value: 1 })
       yield* alice.node.publish(Readings, { sensor: "b", value: 2 })
       yield* alice.node.publish(Readings, { sensor: "a", value: 3 })
@@ -76,10 +73,7 @@ describe("a topic", () => {
 
   it.effect("of a plain name is JSON, and a pattern means several", () =>
     quietly(Effect.gen(function*() {
-      const network = yield* SimNetwork.make()
-      const alice = yield* start(network, "alice")
-      const bob = yield* start(network, "bob")
-      yield* alice.node.awaitPeers(["bob"])
+      const { alice, bob } = yield* two()
       const failed = yield* collect(bob.node.subscribe("build.*.failed"))
       const all = yield* collect(bob.node.subscribe("build.>"))
       const bytes = yield* collect(bob.node.streams.subscribe("build.1.failed"))
@@ -98,10 +92,7 @@ describe("a topic", () => {
 
   it.effect("keeps the newest of each key for one that is slow, and says what it missed", () =>
     quietly(Effect.gen(function*() {
-      const network = yield* SimNetwork.make()
-      const alice = yield* start(network, "alice")
-      const bob = yield* start(network, "bob")
-      yield* alice.node.awaitPeers(["bob"])
+      const { alice, bob } = yield* two()
       const before = yield* losses("missed")
       const slowly = <A, E>(stream: Stream.Stream<A, E>) => stream.pipe(Stream.tap(() => Effect.sleep("1 second")))
       const latest = yield* collect(slowly(bob.node.subscribe(Readings, { mode: "latest" })))
@@ -164,10 +155,7 @@ describe("a topic", () => {
 
   it.effect("tells who was away how much was missed", () =>
     quietly(Effect.gen(function*() {
-      const network = yield* SimNetwork.make()
-      const alice = yield* start(network, "alice")
-      const bob = yield* start(network, "bob")
-      yield* alice.node.awaitPeers(["bob"])
+      const { alice, bob, network } = yield* two()
       const events = yield* collect(bob.node.watch("news"))
       const heard = yield* collect(bob.node.subscribe("news"))
       yield* Effect.sleep("1 second")
@@ -193,10 +181,7 @@ describe("a topic", () => {
 
   it.effect("waits for one that is silent as for one that is not, until it is known to be gone", () =>
     quietly(Effect.gen(function*() {
-      const network = yield* SimNetwork.make()
-      const alice = yield* start(network, "alice")
-      const bob = yield* start(network, "bob")
-      yield* alice.node.awaitPeers(["bob"])
+      const { alice, bob, network } = yield* two()
       const heard = yield* collect(bob.node.subscribe("news", { mode: "lossless" }))
       yield* Effect.sleep("1 second")
       yield* alice.node.publish("news", 0)
@@ -235,10 +220,7 @@ describe("a topic", () => {
 
   it.effect("tells who watches of all that was missed, whatever comes next", () =>
     quietly(Effect.gen(function*() {
-      const network = yield* SimNetwork.make()
-      const alice = yield* start(network, "alice")
-      const bob = yield* start(network, "bob")
-      yield* alice.node.awaitPeers(["bob"])
+      const { alice, bob } = yield* two()
       const events = yield* collect(
         bob.node.watch(Readings, { size: 1, drop: "newest" }).pipe(Stream.tap(() => Effect.sleep("1 second")))
       )

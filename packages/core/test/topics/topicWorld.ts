@@ -2,7 +2,7 @@
 import { CommandNode, type Crypto, TofuTrust, Topic, Trust } from "@pnet/core"
 import type { Net } from "@pnet/lab/worlds/sessionWorld"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
-import type { SimNetwork } from "@pnet/testing"
+import { SimNetwork } from "@pnet/testing"
 import { Context, Effect, Layer, Logger, Metric, Schema, type Scope, Stream } from "effect"
 
 export interface Started {
@@ -48,6 +48,16 @@ export const lastId = ({ node }: Started): Effect.Effect<number> =>
     yield* collect(node.subscribe("nothing"))
     return (yield* node.offer.current).topics.at(-1)!.id
   }))
+
+/** Two nodes, the first of which knows the other. */
+export const two = (options: Partial<CommandNode.Options> = {}) =>
+  Effect.gen(function*() {
+    const network = yield* SimNetwork.make()
+    const alice = yield* start(network, "alice", options)
+    const bob = yield* start(network, "bob", options)
+    yield* alice.node.awaitPeers(["bob"])
+    return { network, alice, bob }
+  })
 
 /** What a stream gives, as it comes. */
 export const collect = <A, E>(stream: Stream.Stream<A, E>): Effect.Effect<Array<A>, never, Scope.Scope> =>

@@ -126,6 +126,12 @@ const commandServer = of(
       ``,
       "calls together take many times their bytes"
     ],
+    "begin-limited": [
+      `if (begin === undefined || limiters.has(entry)) return undefined`,
+      `if (begin === undefined) return undefined`,
+      "as many calls run as come, of a command that is limited",
+      { tests: ["Busy.sim"] }
+    ],
     "begin-allowed": [
       `if (!Permission.granted(this.#stream, entry.name, entry.allow)) return undefined`,
       ``,
