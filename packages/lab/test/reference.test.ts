@@ -12,7 +12,12 @@ describe("reference", () => {
   it.effect("every public export has a docstring, and API.md of each package is up to date", () =>
     Effect.gen(function*() {
       const packages = yield* Packages.all(root)
-      assert.deepStrictEqual(packages.map(({ name }) => name), ["@pnet/core", "@pnet/node", "@pnet/testing"])
+      assert.deepStrictEqual(packages.map(({ name }) => name), [
+        "@pnet/core",
+        "@pnet/files",
+        "@pnet/node",
+        "@pnet/testing"
+      ])
       for (const { markdown, name, undocumented, written } of packages) {
         assert.deepStrictEqual(undocumented, [], `exports of ${name} without a docstring`)
         assert.isTrue(markdown === written, `API.md of ${name} is not up to date: run pnpm lab reference`)

@@ -1,0 +1,8 @@
+/**
+ * Files and folders between pnet nodes, that arrive whole.
+ *
+ * @since 0.2.0
+ */
+export * as FileHash from "./FileHash.ts"
+export * as Progress from "./Progress.ts"
+export * as TransferError from "./TransferError.ts"
