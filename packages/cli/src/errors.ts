@@ -11,7 +11,13 @@ export class Problem extends Schema.TaggedError<Problem>("@pnet/cli/errors/Probl
   /** What was tried and what happened. */
   what: Schema.String,
   /** What to do next. */
-  hint: Schema.optionalKey(Schema.String)
+  hint: Schema.optionalKey(Schema.String),
+  /** What is wrong with what was given, place by place. */
+  mistakes: Schema.optionalKey(Schema.Array(
+    Schema.Struct({ where: Schema.String, expected: Schema.String, found: Schema.optionalKey(Schema.String) })
+  )),
+  /** Lines for people that point at it. */
+  pointed: Schema.optionalKey(Schema.Array(Schema.String))
 }) {
   override get message() {
     return this.what
@@ -29,6 +35,8 @@ export interface Failure {
   readonly hint?: string
   /** Where it is explained. */
   readonly see?: string
+  readonly mistakes?: ReadonlyArray<{ readonly where: string; readonly expected: string; readonly found?: string }>
+  readonly pointed?: ReadonlyArray<string>
   /** The function's own error, which its peer sent. */
   readonly detail?: Schema.Json
 }
@@ -106,6 +114,8 @@ export const failureOf = (error: unknown): Failure => {
     message: message.replaceAll(pointer, ""),
     ...(see === undefined ? {} : { see }),
     ...(own && error.hint !== undefined ? { hint: error.hint } : {}),
+    ...(own && error.mistakes !== undefined ? { mistakes: error.mistakes } : {}),
+    ...(own && error.pointed !== undefined ? { pointed: error.pointed } : {}),
     ...(tag === undefined ? {} : spoken[tag]?.(error))
   }
 }

@@ -11,7 +11,10 @@ import type { Stdio } from "effect/Stdio"
 import type { Terminal } from "effect/Terminal"
 import { around } from "./around.ts"
 import { call } from "./commands/call.ts"
+import { config } from "./commands/config.ts"
+import { functions } from "./commands/functions.ts"
 import { peers } from "./commands/peers.ts"
+import { ping } from "./commands/ping.ts"
 import { up } from "./commands/up.ts"
 import type { Machine } from "./machine.ts"
 import type { NodeParts } from "./node/NodeParts.ts"
@@ -64,11 +67,14 @@ const command = <S extends Spec>(spec: S, module: () => Promise<Handler<S>>) => 
 }
 
 /** The declarations of all commands, in the order of the help. */
-export const specs: ReadonlyArray<Spec> = [up, peers, call]
+export const specs: ReadonlyArray<Spec> = [up, peers, functions, call, ping, config]
 
 /** `pnet` with all that is under it. */
 export const tree = root.pipe(Command.withSubcommands([
   command(up, () => import("./run/up.ts")),
   command(peers, () => import("./run/peers.ts")),
-  command(call, () => import("./run/call.ts"))
+  command(functions, () => import("./run/functions.ts")),
+  command(call, () => import("./run/call.ts")),
+  command(ping, () => import("./run/ping.ts")),
+  command(config, () => import("./run/config.ts"))
 ]))

@@ -31,6 +31,12 @@ export const call = Spec.make({
       Flag.withDescription("A keyword argument, also where the command has a flag of that name itself"),
       Flag.atLeast(0)
     ),
+    check: Flag.Boolean("check").pipe(
+      Flag.withDefault(true),
+      Flag.withDescription(
+        "Checks the arguments by what the peer says that it takes, before they are sent; --no-check does not"
+      )
+    ),
     timeout: Flag.String("timeout").pipe(
       Flag.withAlias("t"),
       Flag.withMetavar("TIME"),

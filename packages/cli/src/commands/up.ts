@@ -29,10 +29,6 @@ export const up = Spec.make({
       Flag.withMetavar("ROLE"),
       Flag.withDescription("A role that it says it has; it may be given several times"),
       Flag.atLeast(0)
-    ),
-    open: Flag.Boolean("open").pipe(
-      Flag.withDefault(false),
-      Flag.withDescription("Serves whoever is on the network, without a network key, an allow list or an authority")
     )
   },
   prints: ["event"]

@@ -4,6 +4,7 @@
  */
 import * as CommandNode from "@pnet/core/CommandNode"
 import type { PublicKey } from "@pnet/core/PublicKey"
+import * as Trust from "@pnet/core/Trust"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -80,6 +81,9 @@ export const open = Effect.fnUntraced(function*(options: Options = {}): Effect.f
   }
   const networkKeys = yield* parts.networkKeys(settings)
   const { identity, name } = yield* hold(values.name, taken === "number")
+  // Whoever has the network's key was let in by somebody; lists and authorities say themselves who may do what.
+  const granting = values.open ||
+    networkKeys.length > 0 && values.allowList === undefined && values.authority === undefined
   const layer = CommandNode.layer({
     ...rest,
     name,
@@ -91,7 +95,7 @@ export const open = Effect.fnUntraced(function*(options: Options = {}): Effect.f
     advertisePort: values.advertisePort,
     peers: values.peers
   } as CommandNode.Options).pipe(
-    Layer.provide(parts.trust(settings)),
+    Layer.provide(granting ? Trust.open(parts.trust(settings)) : parts.trust(settings)),
     Layer.provide(parts.machine)
   )
   const context = yield* Layer.build(layer)

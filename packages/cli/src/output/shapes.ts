@@ -20,6 +20,13 @@ const Failed = Schema.Struct({
   see: Schema.optionalKey(Schema.String.annotate(note("Where it is explained."))),
   exit: Schema.String.annotate(note("The name of the exit code.")),
   code: Schema.Int.annotate(note("The exit code.")),
+  mistakes: Schema.optionalKey(
+    Schema.Array(Schema.Struct({
+      where: Schema.String.annotate(note("The argument, and the place in it.")),
+      expected: Schema.String,
+      found: Schema.optionalKey(Schema.String)
+    })).annotate(note("What is wrong with what was given, place by place."))
+  ),
   detail: Schema.optionalKey(Schema.Json.annotate(note("The function's own error, as JSON.")))
 })
 
@@ -56,10 +63,71 @@ const Answer = Schema.Struct({
   failure: Schema.optionalKey(Failed)
 })
 
+const Argument = Schema.Struct({
+  name: Schema.String,
+  type: Schema.String.annotate(note("Its type, as people write types.")),
+  required: Schema.Boolean,
+  rest: Schema.Boolean.annotate(note("Whether it stands for as many as there are.")),
+  description: Schema.optionalKey(Schema.String)
+})
+
+const Described = Schema.Struct({
+  peer: Name,
+  name: Schema.String.annotate(note("The function's name.")),
+  kind: Schema.Literals(["function", "command", "rpc"]).annotate(
+    note("A plain function, one with schemas, or a typed call.")
+  ),
+  signature: Schema.String.annotate(note("What it takes and gives, on one line.")),
+  description: Schema.optionalKey(Schema.String),
+  arguments: Schema.optionalKey(
+    Schema.Array(Argument).annotate(note("Arguments by position; left out where it does not say."))
+  ),
+  keywords: Schema.optionalKey(Schema.Array(Argument).annotate(note("Arguments by name."))),
+  args: Schema.optionalKey(Schema.Json.annotate(note("The JSON Schema of the list of arguments."))),
+  kwargs: Schema.optionalKey(Schema.Json.annotate(note("The JSON Schema of the object of keyword arguments."))),
+  success: Schema.optionalKey(Schema.Json.annotate(note("The JSON Schema of what it gives."))),
+  failure: Schema.optionalKey(Schema.Json.annotate(note("The JSON Schema of its own error."))),
+  stream: Schema.optionalKey(Schema.Boolean.annotate(note("Whether it gives a stream, which is answered as a list."))),
+  contract: Schema.optionalKey(Schema.String.annotate(note("The hash of its schemas.")))
+})
+
+const Pong = Schema.Struct({
+  peer: Name,
+  seq: Schema.Int.annotate(note("Which question: 0 is the one that made the session.")),
+  address: Schema.optionalKey(Address),
+  ms: Schema.optionalKey(Millis),
+  failure: Schema.optionalKey(Failed)
+})
+
+const Pings = Schema.Struct({
+  peer: Name,
+  sent: Schema.Int,
+  answered: Schema.Int,
+  minMs: Schema.optionalKey(Millis),
+  medianMs: Schema.optionalKey(Millis),
+  meanMs: Schema.optionalKey(Millis),
+  maxMs: Schema.optionalKey(Millis)
+})
+
+const SettingValue = Schema.Struct({
+  name: Schema.String.annotate(note("Its name in the config file.")),
+  value: Schema.optionalKey(
+    Schema.String.annotate(note("What holds; left out where it is not set, `(hidden)` where it is a secret."))
+  ),
+  from: Schema.Literals(["flag", "environment", "profile", "file", "default", "none"]),
+  where: Schema.String.annotate(note("Where it comes from, for people.")),
+  flag: Schema.String,
+  env: Schema.optionalKey(Schema.String)
+})
+
 /** The shapes by name. */
 export const shapes = {
   peer: Peer.annotate(note("A peer that is there.")),
   event: Event.annotate(note("Something that happened while a node runs.")),
+  function: Described.annotate(note("A function that a peer serves.")),
+  pong: Pong.annotate(note("What one question of `ping` came to.")),
+  pings: Pings.annotate(note("What all questions of `ping` to a peer came to.")),
+  setting: SettingValue.annotate(note("A setting that holds.")),
   answer: Answer.annotate(note("What came of a call to one peer.")),
   error: Failed.annotate(note("Why the command failed: the only JSON on standard error."))
 } as const

@@ -1,107 +1,85 @@
 /** What `pnet call` does. */
 import * as Command from "@pnet/core/Command"
-import * as Cause from "effect/Cause"
+import type { CommandNodeService } from "@pnet/core/CommandNode"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
-import * as Stdio from "effect/Stdio"
+import * as Result from "effect/Result"
+import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { call } from "../commands/call.ts"
-import { failureOfCause, Problem, Told } from "../errors.ts"
+import { failureOf, Told } from "../errors.ts"
 import { exits } from "../exit.ts"
+import { describe } from "../node/describe.ts"
 import { awaitOne, gather, parseTarget } from "../node/find.ts"
 import { open } from "../node/open.ts"
 import { failed, Output } from "../output/Output.ts"
 import type { Shape } from "../output/shapes.ts"
+import { checked, read, type Words } from "../schema/given.ts"
 import { Settings } from "../settings/Settings.ts"
 import type { Input } from "../spec.ts"
 
-const fromJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Json))
+/** What a call of one peer needs. */
+interface Calling {
+  readonly node: CommandNodeService
+  readonly words: Words
+  readonly input: Input<typeof call>
+}
 
-/** A word as JSON, and otherwise the text that it is. */
-const valueOf = (word: string): Schema.Json => Option.getOrElse(fromJson(word), () => word)
+/** What the peer says of the function; a peer that does not, or does not let this node ask, is called all the same. */
+const described = ({ input, node }: Calling, peer: string) =>
+  input.check
+    ? Effect.orElseSucceed(
+      Effect.map(describe(node, peer, input.function), (all) => all.find(({ name }) => name === input.function)),
+      () => undefined
+    )
+    : Effect.undefined
 
-const stdinText = Effect.gen(function*() {
-  const stdio = yield* Stdio.Stdio
-  return yield* Effect.mapError(
-    stdio.stdin.pipe(Stream.decodeText(), Stream.mkString),
-    (error) => new Problem({ exit: "failed", what: `standard input could not be read: ${error.message}` })
-  )
+/** Calls one peer, with arguments that are what it says it takes. */
+const callOne = Effect.fnUntraced(function*(calling: Calling, peer: string) {
+  const { input, node, words } = calling
+  const { args, kwargs } = yield* checked(words, {
+    peer,
+    name: input.function,
+    described: yield* described(calling, peer)
+  })
+  const given = Object.keys(kwargs).length === 0 ? args : [...args, Command.kwargs(kwargs)]
+  const timeout = Option.getOrUndefined(input.timeout)
+  return yield* node.target(peer, timeout === undefined ? {} : { timeout })(input.function, ...given)
 })
 
-const readArgs = Effect.fnUntraced(function*(words: ReadonlyArray<string>) {
-  if (words.filter((word) => word === "-").length > 1) {
-    return yield* new Problem({
-      exit: "usage",
-      what: "standard input is one argument, and - stands there several times"
-    })
-  }
-  return yield* Effect.forEach(words, (word) => word === "-" ? stdinText : Effect.succeed(valueOf(word)))
-})
+const answerOf = (peer: string, result: Result.Result<Schema.Json, unknown>): Shape<"answer"> =>
+  Result.isSuccess(result) ? { peer, value: result.success } : { peer, failure: failed(failureOf(result.failure)) }
 
-const readKwargs = (words: ReadonlyArray<string>): Effect.Effect<Record<string, Schema.Json>, Problem> =>
-  Effect.map(
-    Effect.forEach(words, (word) => {
-      const at = word.indexOf("=")
-      return at < 1
-        ? Effect.fail(new Problem({ exit: "usage", what: `--arg ${JSON.stringify(word)} is not KEY=VALUE` }))
-        : Effect.succeed([word.slice(0, at), valueOf(word.slice(at + 1))] as const)
-    }),
-    Object.fromEntries
-  )
-
-const answerOf = (peer: string, exit: Exit.Exit<Schema.Json, unknown>): Shape<"answer"> =>
-  Exit.isSuccess(exit) ? { peer, value: exit.value } : { peer, failure: failed(failureOfCause(exit.cause)) }
-
-/** Several peers: a row for each, and the exit code of what went wrong with some. */
-const show = Effect.fnUntraced(function*(answers: ReadonlyArray<Shape<"answer">>) {
-  const output = yield* Output
-  yield* output.rows("answer", answers)
+/** The exit code of what several peers came to. */
+const codeOf = (answers: ReadonlyArray<Shape<"answer">>): number => {
   const codes = new Set(answers.map(({ failure }) => failure?.code ?? exits.ok.code))
-  if (answers.length === 0) return yield* new Told({ code: exits.notFound.code })
-  const [only] = codes
-  if (codes.size > 1) return yield* new Told({ code: exits.partly.code })
-  if (only !== exits.ok.code) return yield* new Told({ code: only! })
-})
+  const [only = exits.notFound.code] = codes
+  return codes.size > 1 ? exits.partly.code : only
+}
 
 export const run = Effect.fnUntraced(function*(input: Input<typeof call>) {
   const output = yield* Output
   const { values } = yield* Settings
   const target = yield* parseTarget(input.target)
-  const kwargs = yield* readKwargs(input.kwargs)
-  const args = yield* readArgs(input.args)
-  const given = Object.keys(kwargs).length === 0 ? args : [...args, Command.kwargs(kwargs)]
-  const timeout = Option.getOrUndefined(input.timeout)
-  const options = timeout === undefined ? {} : { timeout }
+  const words = yield* read(input.args, input.kwargs)
   const { node } = yield* open()
+  const calling = { node, words, input }
   if (target._tag === "One") {
     yield* awaitOne(node, target.name)
-    const answer = yield* output.during(
-      `waiting for ${input.function} of ${target.name}`,
-      node.target(target.name, options)(input.function, ...given)
-    )
-    return yield* output.value("answer", { peer: target.name, value: answer })
+    const value = yield* output.during(`waiting for ${input.function} of ${target.name}`, callOne(calling, target.name))
+    return yield* output.value("answer", { peer: target.name, value })
   }
-  const names = target._tag === "All"
-    ? (yield* gather(node)).map(({ name }) => name as string)
-    : target.names
-  const answers = yield* output.during(
-    `waiting for ${input.function} of ${names.length} peers`,
-    Effect.forEach(
-      names,
-      (name) =>
-        node.peers.awaitPeer(name, values.wait).pipe(
-          Effect.andThen(node.target(name, options)(input.function, ...given)),
-          Effect.exit,
-          Effect.flatMap((exit) =>
-            Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
-              ? Effect.failCause(exit.cause)
-              : Effect.succeed(answerOf(name, exit))
-          )
-        ),
-      { concurrency: "unbounded" }
-    )
+  const names = target._tag === "All" ? (yield* gather(node)).map(({ name }) => name as string) : target.names
+  const answers = Stream.fromIterable(names).pipe(
+    Stream.mapEffect((name) =>
+      node.peers.awaitPeer(name, values.wait).pipe(
+        Effect.andThen(callOne(calling, name)),
+        Effect.result,
+        Effect.map((result) => answerOf(name, result))
+      ), { concurrency: "unbounded", unordered: output.json })
   )
-  yield* show(answers)
+  const code = codeOf(
+    yield* output.during(`waiting for ${input.function} of ${names.length} peers`, output.each("answer", answers))
+  )
+  if (code !== exits.ok.code) return yield* new Told({ code })
 })

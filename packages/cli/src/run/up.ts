@@ -29,12 +29,12 @@ const guarded = Effect.fnUntraced(function*(what: string) {
 export const run = Effect.fnUntraced(function*(input: Input<typeof up>) {
   const output = yield* Output
   const functions = yield* Effect.forEach(input.fn, parseFn)
-  if (functions.length > 0 && !input.open) yield* guarded("--fn")
+  const { values } = yield* Settings
+  if (functions.length > 0 && !values.open) yield* guarded("--fn")
   const say = (event: Parameters<typeof ownEvent>[0]) =>
     Effect.flatMap(ownEvent(event), (shape) => output.value("event", shape))
   const { commands, streams } = yield* serve(functions, say)
   const { name, node, publicKey, sealed } = yield* open({ commands, streams, roles: input.role })
-  const { values } = yield* Settings
   const fingerprint = PublicKey.fingerprint(publicKey)
   yield* say({
     event: "started",

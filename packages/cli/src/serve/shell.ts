@@ -109,8 +109,6 @@ const running = (
   }))
 }
 
-const textOf = (value: unknown): string => typeof value === "string" ? value : JSON.stringify(value)
-
 /** The text that a command printed, without the last line's end, as `$( )` has it. */
 const chomp = (text: string): string => text.replace(/\r?\n$/, "")
 
@@ -133,26 +131,29 @@ export const serve = Effect.fnUntraced(function*(
   const commands: Array<Command.Implementation> = []
   const streams: Record<string, AdvancedNode.Handler<CommandFailed>> = {}
   for (const fn of functions) {
-    const fixed = (fn.variadic ? fn.args.slice(0, -1) : fn.args).map((name) => Schema.Json.annotate({ title: name }))
-    const input = fn.args.length === 0
-      ? [Schema.optionalKey(Schema.Json.annotate({ title: "input", description: "Its standard input" }))]
-      : []
-    const args = fn.variadic
-      ? Schema.TupleWithRest(Schema.Tuple(fixed), [Schema.Json.annotate({ title: fn.args.at(-1)! })])
-      : Schema.Tuple([...fixed, ...input] as ReadonlyArray<any>)
+    const named = fn.args.map((title) => Schema.String.annotate({ title }))
+    const args = fn.args.length === 0
+      ? Schema.Tuple([
+        Schema.optionalKey(Schema.String.annotate({ title: "input", description: "Its standard input" }))
+      ])
+      : fn.variadic
+      ? Schema.TupleWithRest(Schema.Tuple(named.slice(0, -1)), [named.at(-1)!])
+      : Schema.Tuple(named)
     const command = Command.make(fn.name, {
       description: `sh -c ${JSON.stringify(fn.command)}`,
-      args: args as unknown as Schema.Codec<ReadonlyArray<Schema.Json>, ReadonlyArray<Schema.Json>>,
-      kwargs: fn.args.length === 0 ? {} : { stdin: Schema.optionalKey(Schema.Json) },
+      args: args as unknown as Schema.Codec<ReadonlyArray<string>, ReadonlyArray<string>>,
+      kwargs: fn.args.length === 0
+        ? {}
+        : { stdin: Schema.optionalKey(Schema.String.annotate({ description: "Its standard input" })) },
       success: Schema.String,
       error: CommandFailed
     })
     commands.push(Command.implement(command, (call, ...given) => {
-      const stdin = fn.args.length === 0 ? given[0] : (call.kwargs as { readonly stdin?: Schema.Json }).stdin
-      const bytes = stdin === undefined ? Stream.empty : Stream.encodeText(Stream.succeed(textOf(stdin)))
+      const stdin = fn.args.length === 0 ? given[0] : (call.kwargs as { readonly stdin?: string }).stdin
+      const bytes = stdin === undefined ? Stream.empty : Stream.encodeText(Stream.succeed(stdin))
       return Effect.gen(function*() {
         const began = yield* Clock.currentTimeMillis
-        return yield* running(fn, fn.args.length === 0 ? [] : given.map(textOf), call.from, bytes).pipe(
+        return yield* running(fn, fn.args.length === 0 ? [] : given, call.from, bytes).pipe(
           Stream.decodeText(),
           Stream.mkString,
           Effect.map(chomp),

@@ -146,6 +146,12 @@ export const settings = {
     help: "The file with this node's certificate by the authority",
     schema: Text
   }),
+  open: toggle({
+    flag: "open",
+    env: "PNET_OPEN",
+    help:
+      "Grants everything to whoever is on the network and not refused: roles, topics, and what up serves. On a network with a key it is so by itself"
+  }),
   wait: setting({
     flag: "wait",
     alias: "w",
