@@ -17,6 +17,7 @@ const quoted = (text: string) => JSON.stringify(text)
  * - `InTheWay`: something else is where it belongs, such as a file where a folder is to be
  * - `LinkRefused`: a symbolic link that leads out of what is received, or is not wanted
  * - `NotAFile`: a socket, a device or the like, which is not sent
+ * - `TooLarge`: it is larger than the receiver takes
  * - `SourceFailed`: the sender could not read it
  * - `SourceChanged`: it was another one each time that it was begun
  * - `Corrupt`: what is on the disk is not what was sent, twice
@@ -33,6 +34,7 @@ export const FileErrorKind = Schema.Literals([
   "InTheWay",
   "LinkRefused",
   "NotAFile",
+  "TooLarge",
   "SourceFailed",
   "SourceChanged",
   "Corrupt",
@@ -179,5 +181,21 @@ export class OfferGoneError
 {
   override get message() {
     return "there is no such offer, or it is not made to this node"
+  }
+}
+
+/**
+ * The folder that is to be received into cannot be.
+ *
+ * @category errors
+ * @since 0.2.0
+ */
+export class FolderError extends Schema.TaggedError<FolderError>("@pnet/files/FolderError")("FolderError", {
+  folder: Schema.String,
+  /** What the system said. */
+  detail: Schema.String
+}) {
+  override get message() {
+    return `cannot receive into ${quoted(this.folder)}: ${this.detail}; choose a folder that this user may write into`
   }
 }

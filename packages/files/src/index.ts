@@ -4,5 +4,7 @@
  * @since 0.2.0
  */
 export * as FileHash from "./FileHash.ts"
+export * as FileOffer from "./FileOffer.ts"
+export * as FileTransfer from "./FileTransfer.ts"
 export * as Progress from "./Progress.ts"
 export * as TransferError from "./TransferError.ts"

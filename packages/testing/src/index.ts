@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+export * as SimFileSystem from "./SimFileSystem.ts"
 export * as SimNetwork from "./SimNetwork.ts"
 export * as SimWorld from "./SimWorld.ts"
 export * as TestNetwork from "./TestNetwork.ts"

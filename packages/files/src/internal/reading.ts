@@ -1,0 +1,266 @@
+/**
+ * Reads the files of an offer for whoever pulls them. Several that pull the same file at one pace share what is read of it, and its hash; who falls
+ * behind has it read again. Nothing depends on who reads first, or on its being interrupted.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as FileSystem from "effect/FileSystem"
+import type * as Path from "effect/Path"
+import type { PlatformError } from "effect/PlatformError"
+import * as Scope from "effect/Scope"
+import type { Hasher, Make } from "../FileHash.ts"
+import { codeOf, isNotFound, mtimeOf, sizeOf } from "./faults.ts"
+import type { Located, Manifest } from "./manifest.ts"
+import type * as Wire from "./wire.ts"
+
+/** What is no longer than this is read, and sent, in one piece. */
+export const small = 262_144
+
+const chunkOf = (size: number): number => size < 64 * 1_048_576 ? small : 1_048_576
+
+/** Why there is no more of a file. */
+export type Broken = "Changed" | { readonly failed: string }
+
+export interface Whole {
+  readonly bytes: Uint8Array
+  readonly digest: Uint8Array
+}
+
+export interface Options {
+  readonly fs: FileSystem.FileSystem
+  readonly paths: Path.Path
+  /** Where the names at the top are. */
+  readonly roots: ReadonlyMap<string, string>
+  readonly hash: Make
+  /** Links are refused where files are to be. */
+  readonly noFollow: boolean
+  /** Whether several pull. */
+  readonly shared: boolean
+  /** Bytes that are kept for those who come a little later. */
+  readonly keep: number
+}
+
+const brokenOf = (error: PlatformError): Broken =>
+  isNotFound(error) ? "Changed" : { failed: codeOf(error) ?? error.reason._tag }
+
+/** Fills the buffer from the file, or as much of it as there is. */
+export const readFully = (
+  file: FileSystem.File,
+  buffer: Uint8Array,
+  at: number
+): Effect.Effect<number, PlatformError> => {
+  const from = (done: number): Effect.Effect<number, PlatformError> =>
+    Effect.flatMap(
+      file.read(done === 0 ? buffer : buffer.subarray(done), { position: BigInt(at + done) }),
+      (length) => length === 0 || done + length === buffer.length ? Effect.succeed(done + length) : from(done + length)
+    )
+  return buffer.length === 0 ? Effect.succeed(0) : from(0)
+}
+
+/** A file that is open, for everyone who pulls it. */
+class OpenFile {
+  users = 0
+  readonly chunk: number
+  readonly #file: FileSystem.File
+  readonly #scope: Scope.Closeable
+  readonly #entry: Wire.FileEntry
+  readonly #most: number
+  readonly #hasher: Hasher
+  #hashed = 0
+  #digest: Uint8Array | undefined
+  readonly #chunks = new Map<number, Uint8Array>()
+  readonly #reading = new Map<number, Deferred.Deferred<Uint8Array, Broken>>()
+
+  constructor(file: FileSystem.File, scope: Scope.Closeable, entry: Wire.FileEntry, options: Options) {
+    this.#file = file
+    this.#scope = scope
+    this.#entry = entry
+    this.#hasher = options.hash()
+    this.chunk = chunkOf(entry.size)
+    // The one that is read ahead, and the one that is sent, at the least.
+    this.#most = Math.max(3, options.shared ? Math.floor(options.keep / this.chunk) : 3)
+  }
+
+  get size() {
+    return this.#entry.size
+  }
+  get close() {
+    return Scope.close(this.#scope, Exit.void)
+  }
+
+  /** Whether it is still what the list says. */
+  get unchanged(): Effect.Effect<void, Broken> {
+    return Effect.flatMap(
+      Effect.mapError(this.#file.stat, brokenOf),
+      (info) => isSame(info, this.#entry) ? Effect.void : Effect.fail<Broken>("Changed")
+    )
+  }
+
+  at(index: number): Effect.Effect<Uint8Array, Broken> {
+    const kept = this.#chunks.get(index)
+    if (kept !== undefined) return Effect.succeed(kept)
+    return Effect.suspend(() => {
+      const reading = this.#reading.get(index)
+      return reading === undefined ? this.#read(index) : Deferred.await(reading)
+    })
+  }
+
+  /** Begins to read a part that is wanted soon. */
+  ahead(index: number): Effect.Effect<unknown> {
+    return Effect.suspend(() =>
+      index * this.chunk >= this.size || this.#chunks.has(index) || this.#reading.has(index)
+        ? Effect.void
+        : Effect.forkIn(Effect.ignore(this.#read(index)), this.#scope, { startImmediately: true })
+    )
+  }
+
+  #read(index: number): Effect.Effect<Uint8Array, Broken> {
+    const done = Deferred.makeUnsafe<Uint8Array, Broken>()
+    this.#reading.set(index, done)
+    const start = index * this.chunk
+    const buffer = new Uint8Array(Math.min(this.chunk, this.size - start))
+    const read = Effect.flatMap(
+      Effect.mapError(readFully(this.#file, buffer, start), brokenOf),
+      (length) => length === buffer.length ? Effect.succeed(buffer) : Effect.fail<Broken>("Changed")
+    )
+    return Effect.onExit(Effect.uninterruptible(read), (exit) =>
+      Effect.sync(() => {
+        this.#reading.delete(index)
+        if (Exit.isSuccess(exit)) this.#keep(index, buffer)
+        Deferred.doneUnsafe(done, exit)
+      }))
+  }
+
+  #keep(index: number, bytes: Uint8Array): void {
+    this.#chunks.set(index, bytes)
+    this.#hashWhatIsThere()
+    for (const old of this.#chunks.keys()) {
+      if (this.#chunks.size <= this.#most) break
+      this.#chunks.delete(old)
+    }
+  }
+
+  #hashWhatIsThere(): void {
+    while (this.#hashed < this.size) {
+      const bytes = this.#chunks.get(Math.floor(this.#hashed / this.chunk))
+      if (bytes === undefined) return
+      this.#hasher.update(bytes)
+      this.#hashed += bytes.length
+    }
+  }
+
+  /** Has everything before an offset hashed, for what is sent from there on. */
+  hashTo(offset: number): Effect.Effect<void, Broken> {
+    return Effect.whileLoop({
+      while: () => this.#hashed + this.chunk <= offset,
+      body: () => this.at(Math.floor(this.#hashed / this.chunk)),
+      step: () => this.#hashWhatIsThere()
+    })
+  }
+
+  /** The hash of all of it. */
+  get digest(): Effect.Effect<Uint8Array, Broken> {
+    return Effect.flatMap(
+      Effect.whileLoop({
+        while: () => this.#hashed < this.size,
+        body: () => this.at(Math.floor(this.#hashed / this.chunk)),
+        step: () => this.#hashWhatIsThere()
+      }),
+      () => Effect.as(this.unchanged, this.#digest ??= this.#hasher.digest())
+    )
+  }
+}
+
+const isSame = (info: FileSystem.File.Info, entry: Wire.FileEntry): boolean =>
+  info.type === "File" && sizeOf(info) === entry.size && mtimeOf(info) === entry.mtime
+
+export class Reading {
+  readonly #options: Options
+  readonly #open = new Map<number, Effect.Effect<OpenFile, Broken>>()
+  readonly #wholes = new Map<number, Whole>()
+  #kept = 0
+  readonly locator: Manifest["locator"]
+  constructor(manifest: Manifest, options: Options) {
+    this.#options = options
+    this.locator = manifest.locator
+  }
+
+  #pathOf({ path: [top, ...below] }: Located): string {
+    return this.#options.paths.join(this.#options.roots.get(top!)!, ...below)
+  }
+
+  #opened(located: Located): Effect.Effect<FileSystem.File, Broken, Scope.Scope> {
+    const { fs, noFollow } = this.#options
+    return Effect.mapError(fs.open(this.#pathOf(located), noFollow ? { noFollow } : {}), brokenOf)
+  }
+
+  /** A small file, with its hash. */
+  whole(number: number, located: Located): Effect.Effect<Whole, Broken> {
+    const kept = this.#wholes.get(number)
+    if (kept !== undefined) return Effect.succeed(kept)
+    const bytes = new Uint8Array(located.entry.size)
+    // Looked at behind the reading: what was changed before or meanwhile is another by then.
+    const read = Effect.scoped(Effect.flatMap(this.#opened(located), (file) =>
+      Effect.flatMap(
+        Effect.mapError(readFully(file, bytes, 0), brokenOf),
+        (length) =>
+          Effect.flatMap(Effect.mapError(file.stat, brokenOf), (info) => {
+            if (length !== bytes.length || !isSame(info, located.entry)) return Effect.fail<Broken>("Changed")
+            const hash = this.#options.hash()
+            hash.update(bytes)
+            return Effect.succeed({ bytes, digest: hash.digest() })
+          })
+      )))
+    return this.#options.shared ? Effect.tap(read, (whole) => Effect.sync(() => this.#keep(number, whole))) : read
+  }
+
+  #keep(number: number, whole: Whole): void {
+    if (this.#wholes.has(number)) return
+    this.#wholes.set(number, whole)
+    this.#kept += whole.bytes.length + 256
+    for (const [old, { bytes }] of this.#wholes) {
+      if (this.#kept <= this.#options.keep) return
+      this.#wholes.delete(old)
+      this.#kept -= bytes.length + 256
+    }
+  }
+
+  /** A large file, open until the scope closes. */
+  large(number: number, located: Located): Effect.Effect<OpenFile, Broken, Scope.Scope> {
+    return Effect.acquireRelease(
+      Effect.suspend(() => this.#open.get(number) ?? this.#openLarge(number, located)).pipe(
+        Effect.tap((file) => Effect.sync(() => file.users++))
+      ),
+      (file) =>
+        Effect.suspend(() => {
+          if (--file.users > 0) return Effect.void
+          this.#open.delete(number)
+          return file.close
+        })
+    )
+  }
+
+  #openLarge(number: number, located: Located): Effect.Effect<OpenFile, Broken> {
+    return Effect.gen({ self: this }, function*() {
+      const done = Deferred.makeUnsafe<OpenFile, Broken>()
+      this.#open.set(number, Deferred.await(done))
+      const scope = yield* Scope.make()
+      const exit = yield* Effect.exit(
+        Effect.gen({ self: this }, function*() {
+          const file = new OpenFile(yield* this.#opened(located), scope, located.entry, this.#options)
+          yield* file.unchanged
+          return file
+        }).pipe(Scope.provide(scope))
+      )
+      if (Exit.isFailure(exit)) {
+        this.#open.delete(number)
+        yield* Scope.close(scope, Exit.void)
+      }
+      Deferred.doneUnsafe(done, exit)
+      return yield* exit
+    })
+  }
+}
+
+export type { OpenFile }

@@ -1,0 +1,134 @@
+/** Transfers on disks in memory, without a network. */
+import { assert, describe, it } from "@effect/vitest"
+import { SimFileSystem } from "@pnet/testing"
+import * as Effect from "effect/Effect"
+import { partialFolder } from "../src/internal/names.ts"
+import { scripts } from "./corpus.ts"
+import { bytesOf, offer, receive } from "./engine.ts"
+import { random } from "./random.ts"
+
+const home = () => {
+  const disk = SimFileSystem.make()
+  disk.makeFolder("/in")
+  return disk
+}
+
+/** Both trees, but for what is kept of what is not whole. */
+const sameTree = (
+  source: SimFileSystem.SimDisk,
+  from: string,
+  target: SimFileSystem.SimDisk,
+  to: string,
+  folders = true
+) => {
+  const there = new Map([...target.tree(to)].filter(([path]) => !path.startsWith(partialFolder)))
+  const expected = source.tree(from)
+  assert.deepStrictEqual([...there.keys()], [...expected.keys()])
+  for (const [path, entry] of expected) {
+    const found = there.get(path)!
+    assert.strictEqual(found.type, entry.type, path)
+    assert.isTrue(Buffer.compare(found.bytes, entry.bytes) === 0, path)
+    if (entry.type === "SymbolicLink" || entry.type === "Directory" && !folders) continue
+    assert.strictEqual(found.mode.toString(8), entry.mode.toString(8), path)
+    assert.strictEqual(found.mtime, entry.mtime, path)
+  }
+}
+
+const grow = (disk: SimFileSystem.SimDisk) => {
+  disk.put("/out/all/empty", "", { mtime: 1_000 })
+  disk.put("/out/all/small.txt", "hello", { mode: 0o600, mtime: 1_234 })
+  disk.put("/out/all/run.sh", "#!", { mode: 0o755, mtime: 5 })
+  disk.put("/out/all/secret/readonly", "x", { mode: 0o400, mtime: 7 })
+  disk.put("/out/all/deep/er/large.bin", bytesOf(1_300_001, 3), { mtime: 99_000 })
+  disk.put("/out/all/edge", bytesOf(262_144, 4), { mtime: 4 })
+  disk.put("/out/all/edge+1", bytesOf(262_145, 5), { mtime: 4 })
+  disk.makeFolder("/out/all/none/at/all", { mtime: 77 })
+  disk.link("/out/all/deep/link", "../small.txt")
+  scripts.forEach((name, index) => disk.put(`/out/all/names/${name}`, bytesOf(index, index), { mtime: index }))
+  disk.makeFolder("/out/all/secret", { mode: 0o500, mtime: 42 })
+  disk.makeFolder("/out/all", { mtime: 4_242 })
+}
+
+describe("a transfer", () => {
+  it.effect("brings a tree as it is: names, modes, times, links, empty folders", () =>
+    Effect.gen(function*() {
+      const source = SimFileSystem.make()
+      const target = home()
+      grow(source)
+      const next = random(3)
+      const sender = yield* offer(source.mount(), ["/out/all"])
+      const { counts, isWhole, problems } = yield* receive(sender, {
+        mount: target.mount(),
+        pieces: () => 1 + next(100_000)
+      })
+      assert.deepStrictEqual(problems, [])
+      assert.isTrue(isWhole)
+      assert.strictEqual(counts.files, sender.head.files)
+      assert.strictEqual(counts.bytes, sender.head.bytes)
+      sameTree(source, "/out", target, "/in")
+    }))
+
+  it.effect(
+    "that is broken off or killed anywhere leaves nothing but whole files under their names, and goes on where it was",
+    () =>
+      Effect.gen(function*() {
+        const source = SimFileSystem.make()
+        grow(source)
+        const sender = yield* offer(source.mount(), ["/out/all"])
+        const expected = source.tree("/out")
+        const whole = sender.head.bytes
+        let resumed = 0
+        for (let seed = 1; seed <= 14; seed++) {
+          const next = random(seed)
+          const target = home()
+          const withPower = seed % 3 !== 0
+          for (let attempt = 0;; attempt++) {
+            const missing = missingOf(expected, target)
+            const mount = target.mount()
+            // The last one is left alone. The others break off what comes, or end the process in the midst of what it does with files.
+            const isLast = attempt === 4
+            let operations = isLast ? Infinity : seed % 2 === 0 ? Infinity : next(300)
+            target.intercept = () => {
+              if (operations-- <= 0) mount.kill()
+              return undefined
+            }
+            const received = yield* Effect.result(receive(sender, {
+              mount,
+              breakAfter: isLast ? Infinity : seed % 2 === 0 ? next(whole) : Infinity,
+              pieces: () => 1 + next(200_000)
+            }))
+            target.intercept = undefined
+            mount.kill()
+            if (!withPower) target.powerLoss()
+            for (const [path, { bytes, type }] of target.tree("/in")) {
+              if (path.startsWith(partialFolder) || type !== "File") continue
+              assert.isTrue(
+                Buffer.compare(bytes, expected.get(path)!.bytes) === 0,
+                `seed ${seed}: ${path} is not whole`
+              )
+            }
+            if (received._tag === "Failure" || !received.success.isWhole) continue
+            // Whose a folder is, is forgotten with the power.
+            sameTree(source, "/out", target, "/in", withPower)
+            const { answers } = received.success.sent
+            // What frames it: at most 64 bytes a file, and 4 for each part of one.
+            assert.isAtMost(answers, missing + 64 * sender.head.files + 4 * Math.ceil(whole / 262_144), `seed ${seed}`)
+            if (withPower) assert.isAtLeast(answers, missing, `seed ${seed}`)
+            if (missing < whole) resumed++
+            break
+          }
+        }
+        assert.isAbove(resumed, 8)
+      }),
+    20_000
+  )
+})
+
+/** Bytes that are neither under a name nor in a part of a large file. */
+const missingOf = (expected: ReadonlyMap<string, SimFileSystem.Entry>, target: SimFileSystem.SimDisk): number => {
+  const there = target.tree("/in")
+  let missing = 0
+  for (const [path, { size, type }] of expected) if (type === "File" && !there.has(path)) missing += size
+  for (const [path, { size }] of there) if (path.endsWith(".part") && size > 262_144) missing -= size
+  return missing
+}

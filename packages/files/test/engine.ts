@@ -1,0 +1,152 @@
+/** A sender and a receiver on disks in memory, joined without a network: what is asked for and what comes are streams, which break where a test says so. */
+import { SimFileSystem } from "@pnet/testing"
+import * as Effect from "effect/Effect"
+import * as Path from "effect/Path"
+import * as Stream from "effect/Stream"
+import * as FileHash from "../src/FileHash.ts"
+import * as Landing from "../src/internal/landing.ts"
+import * as Pulling from "../src/internal/pulling.ts"
+import { Reading } from "../src/internal/reading.ts"
+import * as Serving from "../src/internal/serving.ts"
+import * as Tree from "../src/internal/tree.ts"
+import type * as Wire from "../src/internal/wire.ts"
+import type { FileError } from "../src/TransferError.ts"
+
+export interface Sender {
+  readonly head: Wire.OfferHead
+  readonly reading: Reading
+  readonly scanned: Tree.Scanned
+}
+
+/** Looks at what is to be sent. */
+export const offer = (
+  mount: SimFileSystem.Mount,
+  given: ReadonlyArray<string>,
+  options: { readonly links?: Tree.SourceLinks; readonly hash?: FileHash.Make; readonly shared?: boolean } = {}
+) =>
+  Effect.gen(function*() {
+    const fs = mount.fileSystem
+    const paths = yield* Path.Path
+    const hash = options.hash ?? FileHash.native!
+    const roots = yield* Tree.rootsOf(fs, paths, given)
+    const scanned = yield* Tree.scan(fs, paths, roots, hash(), {
+      links: options.links ?? "keep",
+      entries: 200_000,
+      depth: 64
+    })
+    const { bytes, digest, files, folders, links, names } = scanned.manifest
+    const reading = new Reading(scanned.manifest, {
+      fs,
+      paths,
+      roots: new Map(roots.map(({ name, path }) => [name, path])),
+      hash,
+      noFollow: true,
+      shared: options.shared ?? false,
+      keep: 16 * 1_048_576
+    })
+    const head: Wire.OfferHead = { id: new Uint8Array(16), digest, bytes, files, folders, links, names, note: "" }
+    return { head, reading, scanned } satisfies Sender
+  }).pipe(Effect.provide(Path.layer))
+
+export interface Received {
+  readonly counts: Pulling.Counts
+  readonly problems: ReadonlyArray<FileError>
+  readonly isWhole: boolean
+  /** Bytes that the sender gave, of lists and of answers. */
+  readonly sent: { list: number; answers: number }
+}
+
+export interface Receiving {
+  readonly mount: SimFileSystem.Mount
+  readonly folder?: string
+  readonly collisions?: Landing.Collisions
+  readonly links?: "inside" | "skip"
+  readonly rules?: "posix" | "windows"
+  readonly hash?: FileHash.Make
+  readonly fileSize?: number
+  /** The stream of answers fails behind so many bytes. */
+  readonly breakAfter?: number
+  /** Called with how many bytes of answers have come. */
+  readonly onBytes?: (bytes: number) => void
+  /** What comes is cut into pieces of at most so many bytes. */
+  readonly pieces?: () => number
+  readonly source?: Pulling.Source<string>
+}
+
+const cutUp = (pieces: (() => number) | undefined) => <E>(stream: Stream.Stream<Uint8Array, E>) =>
+  pieces === undefined ? stream : Stream.flatMap(stream, (bytes) => {
+    const parts: Array<Uint8Array> = []
+    for (let at = 0; at < bytes.length;) {
+      const length = pieces()
+      parts.push(bytes.subarray(at, at + length))
+      at += length
+    }
+    return Stream.fromIterable(parts)
+  })
+
+/** The functions of the sender, as the receiver has them. */
+export const sourceOf = (
+  { reading, scanned }: Sender,
+  { breakAfter = Infinity, onBytes, pieces }: Pick<Receiving, "breakAfter" | "onBytes" | "pieces"> = {},
+  sent = { list: 0, answers: 0 }
+): Pulling.Source<string> => ({
+  list: Stream.tap(
+    cutUp(pieces)(Serving.list(scanned.manifest)),
+    (bytes) => Effect.sync(() => void (sent.list += bytes.length))
+  ),
+  read: (asked) =>
+    Stream.unwrap(Effect.gen(function*() {
+      const pull = yield* Stream.toPull(asked)
+      const head = yield* Serving.heading(pull)
+      return Serving.read(reading, "peer", pull, head!.rest)
+    })).pipe(
+      cutUp(pieces),
+      Stream.mapError((error) => String(error)),
+      Stream.mapEffect((bytes) => {
+        sent.answers += bytes.length
+        onBytes?.(sent.answers)
+        return sent.answers > breakAfter ? Effect.fail("broken off") : Effect.succeed(bytes)
+      })
+    )
+})
+
+/** Pulls it all; fails with what the stream breaks with. */
+export const receive = (sender: Sender, receiving: Receiving): Effect.Effect<Received, unknown> =>
+  Effect.gen(function*() {
+    const paths = yield* Path.Path
+    const counts: Pulling.Counts = { files: 0, bytes: 0, hadFiles: 0, hadBytes: 0, failed: 0, changed: 0 }
+    const problems: Array<FileError> = []
+    const sent = { list: 0, answers: 0 }
+    const landing = yield* Landing.open({
+      fs: receiving.mount.fileSystem,
+      paths,
+      folder: receiving.folder ?? "/in",
+      rules: receiving.rules ?? "posix",
+      collisions: receiving.collisions ?? "rename",
+      links: receiving.links ?? "inside",
+      modes: true,
+      durable: true,
+      hash: receiving.hash ?? FileHash.native!,
+      key: "0123",
+      entries: 200_000
+    })
+    const isWhole = yield* Pulling.pull({
+      peer: "sender",
+      head: sender.head,
+      source: receiving.source ?? sourceOf(sender, receiving, sent),
+      landing,
+      depth: 64,
+      entries: 200_000,
+      fileSize: receiving.fileSize ?? Infinity,
+      counts,
+      onProblem: (problem) => problems.push(problem)
+    })
+    return { counts, problems, isWhole, sent }
+  }).pipe(Effect.scoped, Effect.provide(Path.layer))
+
+/** Bytes that differ from place to place, from a seed. */
+export const bytesOf = (length: number, seed: number): Uint8Array => {
+  const bytes = new Uint8Array(length)
+  for (let i = 0; i < length; i++) bytes[i] = (Math.imul(i + seed, 2_654_435_761) >>> 13) & 0xff
+  return bytes
+}
