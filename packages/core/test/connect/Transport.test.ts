@@ -113,11 +113,11 @@ describe("Transport", () => {
         dialTimeout
       })
       const derived = DerivedHost.ofUrl("ws", "wss://hub.example/pnet")
-      for (const  of of[derived, derived.toUpperCase(), "fd70:6e74::1"]) {
-        assert.isFalse(transport.dials({ host: of, port: 1 }), of)
-        assert.strictEqual((yield* Effect.flip(transport.dial({ host: of, port: 1 }))).kind, "Unreachable")
+      for (const host of [derived, derived.toUpperCase(), "fd70:6e74::1"]) {
+        assert.isFalse(transport.dials({ host, port: 1 }), host)
+        assert.strictEqual((yield* Effect.flip(transport.dial({ host, port: 1 }))).kind, "Unreachable")
       }
-      for (const  of of["10.0.0.1", "::1", "fd00::1"]) assert.isTrue(transport.dials({ host: of, port: 1 }), of)
+      for (const host of ["10.0.0.1", "::1", "fd00::1"]) assert.isTrue(transport.dials({ host, port: 1 }), host)
       assert.deepStrictEqual(network.openSockets(), [])
     }).pipe(Effect.scoped, SimWorld.passing()))
 

@@ -25,3 +25,10 @@ export interface Listener {
   /** Deliveries that it has and has not answered. */
   readonly unanswered: number
 }
+
+/** Of several subscriptions the one that has the least to do. */
+export const leastOf = (listeners: Iterable<Listener>): Listener | undefined => {
+  let least: Listener | undefined
+  for (const listener of listeners) if (least === undefined || listener.unanswered < least.unanswered) least = listener
+  return least
+}

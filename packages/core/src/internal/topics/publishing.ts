@@ -24,24 +24,19 @@ import type { Opening } from "../session/opening.ts"
 import { decide } from "../session/permission.ts"
 import { isMeant, isTaken } from "../values/topicNames.ts"
 import { Feed } from "./feed.ts"
-import * as Groups from "./groups.ts"
-import type { Handed, To } from "./handed.ts"
+import { Grouping, isResting } from "./grouping.ts"
 import type { Listener } from "./listener.ts"
 import type { Memory } from "./memory.ts"
 import { OwnTopic } from "./ownTopic.ts"
 import * as Records from "./records.ts"
 import { Retained } from "./retained.ts"
 import type { Topic } from "./route.ts"
-import { bytesOf, type Heard, type Said } from "./said.ts"
+import { bytesOf, hereOf, type Said } from "./said.ts"
 
 /** Between two looks at what is to be given up, in milliseconds. */
 const lookEvery = 1_000
-/** Peers are asked what they subscribe to for so long after the last publication, and a group is known so long without members. */
+/** Peers are asked what they subscribe to for so long after the last publication. */
 const lingering = 60_000
-/** Groups of subscribers that one topic has. */
-const mostGroups = 256
-/** Deliveries that are out at one member, where the group is of this node's own. */
-const here = "here"
 
 export interface Parts {
   readonly self: { readonly name: Peer["name"]; readonly publicKey: PublicKey }
@@ -85,9 +80,6 @@ export interface Publication extends Manner {
   readonly payload: unknown
 }
 
-/** Whether a member of a group is handed nothing new: it drains, or is silent. */
-const isResting = ({ offer, status }: Peer): boolean => offer?.draining === true || status !== "Online"
-
 const defaults = { keys: 1_024, bytes: 1_048_576 }
 
 export class Publishing {
@@ -106,10 +98,12 @@ export class Publishing {
   /** Where it is known what peers subscribe to. */
   #awake: Scope.Closeable | undefined
   #waking: Effect.Effect<void> | undefined
+  readonly #grouping: Grouping
   isClosed = false
 
   constructor(parts: Parts) {
     this.#parts = parts
+    this.#grouping = new Grouping({ ...parts, roomMade: () => this.roomMade() })
   }
 
   #now(): number {
@@ -223,7 +217,7 @@ export class Publishing {
       listener.gone(oldest.origin)
       listener.news()
     }
-    this.#endGroups(oldest)
+    this.#grouping.end(oldest)
     return true
   }
 
@@ -488,113 +482,9 @@ export class Publishing {
       ))
   }
 
-  // --- groups ----------------------------------------------------------------------------------------------------------
-
   /** Tells each group of a topic who its members are. */
   #regroup(topic: OwnTopic): void {
-    const members = new Map<string, Array<Groups.Member<To>>>()
-    const add = (name: string, member: Groups.Member<To>) => {
-      const all = members.get(name)
-      if (all === undefined) members.set(name, [member])
-      else all.push(member)
-    }
-    for (const { feed } of this.#feeds.values()) {
-      const route = feed.routes.get(topic)
-      if (route === undefined) continue
-      for (const [name, capacity] of capacities(route.entries)) {
-        const draining = isResting(feed.peer)
-        add(name, { id: feed.peer.publicKey, peer: { _tag: "Peer", feed, route }, capacity, draining })
-      }
-    }
-    for (const [name, capacity] of capacities([...topic.listeners].map(({ interest }) => interest))) {
-      const listeners = [...topic.listeners].filter(({ interest }) => interest.group === name)
-      add(name, { id: here, peer: { _tag: "Here", listeners }, capacity, draining: false })
-    }
-    for (const [name, { group }] of topic.groups) if (!members.has(name)) group.enter([])
-    for (const [name, all] of members) this.#group(topic, name)?.enter(all)
-  }
-
-  #group(topic: OwnTopic, name: string): Groups.Group<To, Handed> | undefined {
-    const known = topic.groups.get(name)
-    if (known !== undefined) return known.group
-    if (topic.groups.size >= mostGroups && !this.#endOneGroup(topic)) {
-      this.#log(`groups ${topic.name}`, "topic group", (more) =>
-        Effect.logWarning(
-          `${quote(topic.name)} has ${mostGroups} groups of subscribers, and nothing goes to one more${more}`
-        ))
-      return undefined
-    }
-    const { context, limits, scope: outer, waiting } = this.#parts
-    const scope = Scope.forkUnsafe(outer)
-    const owner = `group ${topic.index} ${name}`
-    const make = (policy: Balance.Policy<any, any> | undefined) =>
-      Effect.runSyncExitWith(context)(Scope.provide(
-        Groups.make<To, Handed>({
-          name: `${name} of ${topic.name}`,
-          policy,
-          pending: limits.topicDeliveries,
-          take: (bytes) => waiting.take(owner, bytes),
-          give: (bytes) => {
-            waiting.give(owner, bytes)
-            this.roomMade()
-          },
-          attempt: (to, { said }, again) =>
-            to._tag === "Peer" ? to.feed.deliver(to.route, said, name, again) : deliverHere(to.listeners, said, again)
-        }),
-        scope
-      ))
-    const made = make(topic.policy as Balance.Policy<any, any> | undefined)
-    if (Exit.isFailure(made)) {
-      this.#log(`policy ${topic.name}`, "topic policy", (more) =>
-        Effect.logError(
-          `the policy of ${quote(topic.name)} is none, and members of groups are chosen by the default one${more}`,
-          made.cause
-        ))
-    }
-    const fit = Exit.isSuccess(made) ? made : make(undefined)
-    if (Exit.isFailure(fit)) return undefined
-    const group = fit.value
-    topic.groups.set(name, { group, scope })
-    return group
-  }
-
-  /** Ends a group, with what waits in it for members that it does not have. */
-  #endGroup(topic: OwnTopic, name: string): void {
-    const known = topic.groups.get(name)
-    if (known === undefined) return
-    topic.groups.delete(name)
-    const { pending } = known.group
-    if (pending > 0) {
-      this.#log(`group ${topic.name}`, "topic group", (more) =>
-        Effect.logWarning(
-          `${pending} publications on ${quote(topic.name)} were handled by nobody of the group ${
-            quote(name)
-          }, which has no members any more${more}`
-        ))
-    }
-    this.#parts.fork(Effect.andThen(
-      Scope.close(known.scope, Exit.void),
-      // What it held is there for others.
-      Effect.sync(() => this.roomMade())
-    ))
-  }
-
-  /** Ends the group that has been without members for the longest; `false` where all have some. */
-  #endOneGroup(topic: OwnTopic): boolean {
-    let oldest: string | undefined
-    let since = Infinity
-    for (const [name, { group: { aloneSince } }] of topic.groups) {
-      if (aloneSince === undefined || aloneSince >= since) continue
-      oldest = name
-      since = aloneSince
-    }
-    if (oldest === undefined) return false
-    this.#endGroup(topic, oldest)
-    return true
-  }
-
-  #endGroups(topic: OwnTopic): void {
-    for (const name of topic.groups.keys()) this.#endGroup(topic, name)
+    this.#grouping.enter(topic, Array.from(this.#feeds.values(), ({ feed }) => feed))
   }
 
   // --- subscriptions of its own ----------------------------------------------------------------------------------------
@@ -639,9 +529,7 @@ export class Publishing {
         let isHeld = this.#uses > 0 || now - this.#usedAt < lingering
         for (const topic of this.#topics.values()) {
           if (!topic.isEmpty) isHeld = true
-          for (const [name, { group }] of topic.groups) {
-            if (group.aloneSince !== undefined && now - group.aloneSince >= lingering) this.#endGroup(topic, name)
-          }
+          this.#grouping.look(topic)
         }
         return isHeld || !this.isAwake ? Effect.void : this.#sleep
       })
@@ -684,48 +572,4 @@ export class Publishing {
       return this.#sleep
     })
   }
-}
-
-/** Deliveries that a node takes at once, by the groups that it is a member of. */
-const capacities = (entries: ReadonlyArray<Interest>): Map<string, number> => {
-  const capacities = new Map<string, number>()
-  for (const { group, size } of entries) {
-    if (group !== undefined) capacities.set(group, (capacities.get(group) ?? 0) + size)
-  }
-  return capacities
-}
-
-const hereOf = ({ at, body, key, origin, seq }: Said, retained: boolean): Heard => ({
-  origin,
-  seq,
-  at,
-  key,
-  body,
-  retained,
-  again: false,
-  answer: undefined
-})
-
-/** Hands it to the subscription that has the least to do. */
-const deliverHere = (
-  listeners: ReadonlyArray<Listener>,
-  said: Said,
-  again: boolean
-): Effect.Effect<void, Groups.Lost | Groups.Returned> =>
-  Effect.callback((resume) => {
-    const listener = leastOf(listeners)
-    if (listener === undefined) return resume(Effect.fail(new Groups.Lost()))
-    listener.hear({
-      ...hereOf(said, false),
-      again,
-      answer: (how) => resume(how === "done" ? Effect.void : Effect.fail(new Groups.Returned()))
-    })
-    listener.news()
-  })
-
-/** Of several subscriptions the one that has the least to do. */
-export const leastOf = (listeners: Iterable<Listener>): Listener | undefined => {
-  let least: Listener | undefined
-  for (const listener of listeners) if (least === undefined || listener.unanswered < least.unanswered) least = listener
-  return least
 }

@@ -48,3 +48,15 @@ const perItem = 96
 
 export const bytesOf = ({ body, key }: Pick<Heard, "body" | "key">): number =>
   perItem + (body?.length ?? 0) + (key?.length ?? 0)
+
+/** What this node's own subscriptions are given of what it says. */
+export const hereOf = ({ at, body, key, origin, seq }: Said, retained: boolean): Heard => ({
+  origin,
+  seq,
+  at,
+  key,
+  body,
+  retained,
+  again: false,
+  answer: undefined
+})

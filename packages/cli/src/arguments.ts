@@ -1,0 +1,74 @@
+/**
+ * What is done to the words of the command line before they are parsed: for commands that send on whatever flag they do not know themselves.
+ */
+import type { Setting } from "./settings/declare.ts"
+import { settingNames, settings } from "./settings/declared.ts"
+import type { Spec } from "./spec.ts"
+
+const known = new Map<string, Setting<any>>(settingNames.flatMap((name) => {
+  const setting: Setting<any> = settings[name]
+  return [
+    [`--${setting.flag}`, setting],
+    ...(setting.alias === undefined ? [] : [[`-${setting.alias}`, setting] as const])
+  ] as const
+}))
+
+// Of effect/cli itself.
+const builtIn = new Set(["--help", "-h", "--version", "-v"])
+const builtInWithValue = new Set(["--log-level", "--completions"])
+
+interface Own {
+  readonly switches: ReadonlySet<string>
+  readonly texts: ReadonlySet<string>
+}
+
+/**
+ * The words with flags first and arguments behind `--`, so that none is taken for the other, and `--key=value` of an unknown key as
+ * `--arg key=value`. `own` are the command's own flags.
+ */
+const rewrite = (words: ReadonlyArray<string>, own: Own): ReadonlyArray<string> => {
+  const flags: Array<string> = []
+  const operands: Array<string> = []
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!
+    if (word === "--") {
+      operands.push(...words.slice(i + 1))
+      break
+    }
+    if (!/^-./.test(word) || /^-[\d.]/.test(word)) {
+      operands.push(word)
+      continue
+    }
+    const [name, ...rest] = word.split("=") as [string, ...Array<string>]
+    const setting = known.get(name)
+    const takesValue = setting?.kind === "text" || own.texts.has(name) || builtInWithValue.has(name)
+    if (setting !== undefined || takesValue || own.switches.has(name) || builtIn.has(name)) {
+      flags.push(word)
+      if (takesValue && rest.length === 0 && i + 1 < words.length) flags.push(words[++i]!)
+    } else if (word.startsWith("--")) {
+      flags.push("--arg", rest.length > 0 ? word.slice(2) : `${name.slice(2)}=true`)
+    } else flags.push(word)
+  }
+  return [...flags, "--", ...operands]
+}
+
+/** The words as they are parsed. `ownOf` says which flags a command has besides the settings. */
+export const prepare = (
+  words: ReadonlyArray<string>,
+  specs: ReadonlyArray<Spec>,
+  ownOf: (spec: Spec) => Own
+): ReadonlyArray<string> => {
+  // The command is the first word that is no flag and no flag's value.
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!
+    if (word === "--") return words
+    if (word.startsWith("-")) {
+      if ((known.get(word)?.kind === "text" || builtInWithValue.has(word)) && !word.includes("=")) i++
+      continue
+    }
+    const spec = specs.find(({ alias, name }) => name === word || alias === word)
+    if (spec?.open !== true) return words
+    return [word, ...words.slice(0, i), ...rewrite(words.slice(i + 1), ownOf(spec))]
+  }
+  return words
+}

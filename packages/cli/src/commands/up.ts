@@ -1,0 +1,35 @@
+/** `pnet up`: a node in the foreground. */
+import * as Flag from "effect/cli/Flag"
+import * as Spec from "../spec.ts"
+
+export const up = Spec.make({
+  name: "up",
+  summary: "Runs a node in the foreground",
+  description:
+    "Runs a node until Ctrl-C, and prints what happens. With --fn it serves commands of this machine: what a caller sends is the command's standard input, " +
+    "and never a part of its text. Arguments that are declared in parentheses are the command's positional parameters, $1 and so on.",
+  examples: [
+    { command: "pnet up", description: "Is there, and says who comes and goes" },
+    {
+      command: "pnet up --name bob --fn 'add(a, b)=echo $(($1 + $2))' --open",
+      description: "Serves a function with two arguments"
+    },
+    { command: "pnet up --fn 'wc=wc -l' --allow-list friends", description: "Serves a command to those on a list" },
+    { command: "pnet up --json", description: "What happens, as JSON" }
+  ],
+  config: {
+    fn: Flag.String("fn").pipe(
+      Flag.withMetavar("NAME=COMMAND"),
+      Flag.withDescription(
+        "Serves a command of the shell: NAME=COMMAND, NAME(ARG, …)=COMMAND, or NAME(...ARGS)=COMMAND"
+      ),
+      Flag.atLeast(0)
+    ),
+    role: Flag.String("role").pipe(
+      Flag.withMetavar("ROLE"),
+      Flag.withDescription("A role that it says it has; it may be given several times"),
+      Flag.atLeast(0)
+    )
+  },
+  prints: ["event"]
+})

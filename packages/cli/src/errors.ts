@@ -1,0 +1,124 @@
+/**
+ * What is said of a failure: the error's own message, what to do next at a command line, and the exit code.
+ */
+import * as Cause from "effect/Cause"
+import * as Schema from "effect/Schema"
+import { type ExitName, exitOf, exits } from "./exit.ts"
+
+/** A failure of the command's own. */
+export class Problem extends Schema.TaggedError<Problem>("@pnet/cli/errors/Problem")("Problem", {
+  exit: Schema.Literals(Object.keys(exits) as ReadonlyArray<ExitName>),
+  /** What was tried and what happened. */
+  what: Schema.String,
+  /** What to do next. */
+  hint: Schema.optionalKey(Schema.String),
+  /** What is wrong with what was given, place by place. */
+  mistakes: Schema.optionalKey(Schema.Array(
+    Schema.Struct({ where: Schema.String, expected: Schema.String, found: Schema.optionalKey(Schema.String) })
+  )),
+  /** Lines for people that point at it. */
+  pointed: Schema.optionalKey(Schema.Array(Schema.String))
+}) {
+  override get message() {
+    return this.what
+  }
+}
+
+/** The failure was shown already; this is what the process is to end with. */
+export class Told extends Schema.TaggedError<Told>("@pnet/cli/errors/Told")("Told", { code: Schema.Number }) {}
+
+/** A failure as it is shown. */
+export interface Failure {
+  readonly error: string
+  readonly message: string
+  readonly exit: ExitName
+  readonly hint?: string
+  /** Where it is explained. */
+  readonly see?: string
+  readonly mistakes?: ReadonlyArray<{ readonly where: string; readonly expected: string; readonly found?: string }>
+  readonly pointed?: ReadonlyArray<string>
+  /** The function's own error, which its peer sent. */
+  readonly detail?: Schema.Json
+}
+
+const pointer = /; see (@pnet\/core\/docs\/[a-z-]+\.md#[a-z-]+)/g
+
+const tagOf = (error: unknown): string | undefined =>
+  typeof error === "object" && error !== null && "_tag" in error && typeof error._tag === "string"
+    ? error._tag
+    : undefined
+
+const messageOf = (error: unknown): string => {
+  const message = typeof error === "object" && error !== null && "message" in error ? error.message : error
+  return typeof message === "string" && message !== "" ? message : tagOf(error) ?? String(error)
+}
+
+/** A field of an error. Errors of libraries are looked into by their tags, so that none of them has to be loaded here. */
+const field = (error: unknown, name: string): unknown =>
+  typeof error === "object" && error !== null ? (error as Record<string, unknown>)[name] : undefined
+
+const names = (list: unknown): string => Array.isArray(list) ? list.map((name) => JSON.stringify(name)).join(", ") : ""
+
+// The messages of the library speak to programmers. Where they say which function to call, this says which command to run.
+const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
+  PeerUnknownError: (error) => {
+    const peer = field(error, "peer")
+    const known = field(error, "known")
+    if (field(error, "self") === true) {
+      return { hint: "it is the name of this node; give this one another with --name" }
+    }
+    if (field(error, "conflict") !== undefined) {
+      return {
+        hint: `compare the new key with its owner, then run: pnet trust resolve ${JSON.stringify(peer)} FINGERPRINT`
+      }
+    }
+    if (field(error, "target") !== undefined || field(error, "sharedBy") !== undefined) return {}
+    const obstacles = field(error, "obstacles")
+    if (Array.isArray(obstacles) && obstacles.length > 0) return { hint: "run pnet doctor" }
+    return Array.isArray(known) && known.length > 0
+      ? {
+        message: `no peer called ${JSON.stringify(peer)} is known; known are ${names(known)}`,
+        hint: "correct the name, or wait longer for it with --wait"
+      }
+      : {
+        message: `no peer called ${JSON.stringify(peer)} is known, and no other peer is`,
+        hint: "start one with pnet up, or find out what is in the way with pnet doctor"
+      }
+  },
+  UnknownFunctionError: (error) => ({
+    message: `${JSON.stringify(field(error, "peer"))} has no function ${JSON.stringify(field(error, "function"))}`,
+    hint: `run: pnet functions ${String(field(error, "peer"))}`
+  }),
+  InvalidArgumentsError: (error) => ({
+    message:
+      `${JSON.stringify(field(error, "function"))} at ${JSON.stringify(field(error, "peer"))} does not take these ` +
+      `arguments: ${String(field(error, "issue"))}`,
+    hint: `run: pnet functions ${String(field(error, "peer"))} ${String(field(error, "function"))}`
+  }),
+  NameConflictError: () => ({
+    hint: "run pnet trust list to see their keys, and pnet trust resolve to say whose name it is"
+  }),
+  RemoteError: (error) => ({ detail: field(error, "error") as Schema.Json }),
+  DialError: () => ({ hint: "run pnet doctor" })
+}
+
+/** What is shown of an error. */
+export const failureOf = (error: unknown): Failure => {
+  const tag = tagOf(error)
+  const message = messageOf(error)
+  const see = [...message.matchAll(pointer)].at(0)?.[1]
+  const own = error instanceof Problem
+  return {
+    error: own ? error.exit : tag ?? "Defect",
+    exit: own ? error.exit : exitOf(tag),
+    message: message.replaceAll(pointer, ""),
+    ...(see === undefined ? {} : { see }),
+    ...(own && error.hint !== undefined ? { hint: error.hint } : {}),
+    ...(own && error.mistakes !== undefined ? { mistakes: error.mistakes } : {}),
+    ...(own && error.pointed !== undefined ? { pointed: error.pointed } : {}),
+    ...(tag === undefined ? {} : spoken[tag]?.(error))
+  }
+}
+
+/** What is shown of a cause: of several failures the first. */
+export const failureOfCause = (cause: Cause.Cause<unknown>): Failure => failureOf(Cause.squash(cause))

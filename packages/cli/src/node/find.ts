@@ -1,0 +1,67 @@
+/**
+ * Peers by what stands on the command line: a name, several with commas, or `*`.
+ */
+import type { CommandNodeService } from "@pnet/core/CommandNode"
+import type { Peer } from "@pnet/core/Peers"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import { Problem } from "../errors.ts"
+import { Output } from "../output/Output.ts"
+import { Settings } from "../settings/Settings.ts"
+
+/** Who is meant: one peer, several by their names, or all that are there. */
+export type Target =
+  | { readonly _tag: "One"; readonly name: string }
+  | { readonly _tag: "Several"; readonly names: ReadonlyArray<string> }
+  | { readonly _tag: "All" }
+
+/** Reads a target. A comma makes a list; a name with a comma in it has none here. */
+export const parseTarget = (text: string): Effect.Effect<Target, Problem> => {
+  if (text === "*") return Effect.succeed({ _tag: "All" })
+  const names = text.split(",").map((name) => name.trim()).filter((name) => name !== "")
+  if (names.length === 0) {
+    return Effect.fail(
+      new Problem({
+        exit: "usage",
+        what: "the target is empty",
+        hint: "give the name of a peer, several with commas, or \"*\""
+      })
+    )
+  }
+  return Effect.succeed(
+    names.length === 1 && !text.includes(",")
+      ? { _tag: "One", name: names[0]! }
+      : { _tag: "Several", names: [...new Set(names)] }
+  )
+}
+
+/** The one peer of a name, for which is waited as long as the settings say. */
+export const awaitOne = Effect.fnUntraced(function*(node: CommandNodeService, name: string) {
+  const { values } = yield* Settings
+  const output = yield* Output
+  return yield* output.during(`looking for ${name}`, node.peers.awaitPeer(name, values.wait))
+})
+
+// Nodes answer a new one at once. Who is there is known when nobody came for so long.
+const quiet = Duration.millis(400)
+
+/** Whoever is there: it is listened until nobody new came for a while, and no longer than the settings say. */
+export const gather = Effect.fnUntraced(function*(node: CommandNodeService): Effect.fn.Return<
+  ReadonlyArray<Peer>,
+  never,
+  Settings | Output
+> {
+  const { values } = yield* Settings
+  const output = yield* Output
+  const settled = SubscriptionRef.changes(node.peers.presence).pipe(
+    Stream.map((peers) => peers.length),
+    Stream.changes,
+    Stream.debounce(quiet),
+    Stream.filter((count) => count > 0),
+    Stream.runHead
+  )
+  yield* output.during("looking for peers", Effect.timeoutOption(settled, values.wait))
+  return yield* node.peers.all
+})

@@ -1,0 +1,119 @@
+/**
+ * All that the command prints, by what it is: commands say what there is to show, and which layer is there decides how it looks.
+ *
+ * - for people: tables, lines and colours, on a terminal or without one, and everything in a value made harmless first
+ * - for programs (`--json`): one JSON value a line on standard output, and nothing else there
+ *
+ * Notes, warnings and progress go to standard error in both.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { LogLevel } from "effect/LogLevel"
+import type * as Scope from "effect/Scope"
+import type * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import type * as Terminal from "effect/Terminal"
+import type { Failure } from "../errors.ts"
+import { exits } from "../exit.ts"
+import { harmless, harmlessLines, harmlessValue, jsonLine } from "./harmless.ts"
+import type { Shape, ShapeName } from "./shapes.ts"
+import { table } from "./table.ts"
+import { type View, views } from "./views.ts"
+import * as Writer from "./writer.ts"
+
+/** What the command prints. */
+export class Output extends Context.Service<Output, {
+  /** Whether it is for programs. */
+  readonly json: boolean
+  /** One value. */
+  readonly value: <Name extends ShapeName>(shape: Name, value: Shape<Name>) => Effect.Effect<void>
+  /** Several values, which are there all at once. */
+  readonly rows: <Name extends ShapeName>(shape: Name, values: ReadonlyArray<Shape<Name>>) => Effect.Effect<void>
+  /** Several values as they come: for programs each at once, for people when all are there. It gives them all. */
+  readonly each: <Name extends ShapeName, E, R>(
+    shape: Name,
+    values: Stream.Stream<Shape<Name>, E, R>
+  ) => Effect.Effect<ReadonlyArray<Shape<Name>>, E, R>
+  /** Something that helps people, and is no result. */
+  readonly note: (text: string) => Effect.Effect<void>
+  /** Something that people had better know. */
+  readonly warn: (text: string) => Effect.Effect<void>
+  /** A line of the log. */
+  readonly log: (level: LogLevel, text: string) => Effect.Effect<void>
+  /** Why it failed. */
+  readonly failure: (failure: Failure) => Effect.Effect<void>
+  /** Bytes as they are, for what a command is told to write so. */
+  readonly bytes: (bytes: Uint8Array | string) => Effect.Effect<void>
+  /** Shows what goes on, until the scope closes. */
+  readonly progress: (text: string) => Effect.Effect<Writer.Progress, never, Scope.Scope>
+  /** Shows what an effect does while it takes long. */
+  readonly during: <A, E, R>(text: string, effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}>()("@pnet/cli/output/Output") {}
+
+/** A failure as a value to print. */
+export const failed = (failure: Failure): Shape<"error"> => {
+  const { detail, error, exit, hint, message, mistakes, see } = failure
+  return {
+    error,
+    message,
+    ...(hint === undefined ? {} : { hint }),
+    ...(see === undefined ? {} : { see }),
+    exit,
+    code: exits[exit].code,
+    ...(mistakes === undefined ? {} : { mistakes }),
+    ...(detail === undefined ? {} : { detail })
+  }
+}
+
+const make = (json: boolean) =>
+  Effect.gen(function*() {
+    const { errStyle, lines, print, progress, style, width } = yield* Writer.make(json)
+
+    const forPeople = <Name extends ShapeName>(shape: Name, values: ReadonlyArray<Shape<Name>>, single: boolean) =>
+      Effect.gen(function*() {
+        const view = views[shape] as View<Shape<Name>>
+        const safe = harmlessValue(values, view.lines === true && single ? harmlessLines : harmless)
+        if (single && view.one !== undefined) {
+          return yield* lines(
+            "stdout",
+            safe.map((value) => view.one!(value, style))
+          )
+        }
+        if (safe.length === 0) return yield* lines("stderr", [view.none ?? "there are none"])
+        if (view.columns === undefined) return yield* lines("stdout", safe.map((value) => view.one!(value, style)))
+        yield* lines("stdout", table(view.columns, safe, style, yield* width))
+      })
+    const forPrograms = (shape: ShapeName, values: ReadonlyArray<object>) =>
+      lines("stdout", values.map((value) => jsonLine({ type: shape, ...value })))
+
+    return Output.of({
+      json,
+      value: (shape, value) => json ? forPrograms(shape, [value]) : forPeople(shape, [value], true),
+      rows: (shape, values) => json ? forPrograms(shape, values) : forPeople(shape, values, false),
+      each: (shape, values) =>
+        json
+          ? Stream.runCollect(Stream.tap(values, (value) => forPrograms(shape, [value])))
+          : Effect.tap(Stream.runCollect(values), (all) => forPeople(shape, all, false)),
+      note: (text) => lines("stderr", [errStyle.dim(harmless(text))]),
+      warn: (text) => lines("stderr", [`${errStyle.yellow("pnet: warning:")} ${harmless(text)}`]),
+      log: (level, text) => {
+        const look = level === "Error" || level === "Fatal" ? "red" : level === "Warn" ? "yellow" : "dim"
+        return lines("stderr", [`${errStyle[look](level.toLowerCase())} ${harmless(text)}`])
+      },
+      failure: (failure) =>
+        json
+          ? lines("stderr", [jsonLine({ type: "error", ...failed(failure) })])
+          : lines("stderr", [
+            views.error.one!(harmlessValue(failed(failure), harmless), errStyle),
+            ...(failure.pointed ?? []).map((line) => `  ${harmless(line)}`)
+          ]),
+      bytes: (bytes) => print("stdout", bytes),
+      progress,
+      during: (text, effect) => Effect.scoped(Effect.andThen(progress(text), effect))
+    })
+  })
+
+/** For people, or with `json` for programs. */
+export const layer = (json: boolean): Layer.Layer<Output, never, Stdio.Stdio | Terminal.Terminal> =>
+  Layer.effect(Output, make(json))

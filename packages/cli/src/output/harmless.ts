@@ -1,0 +1,47 @@
+/**
+ * Text of others, made harmless for a terminal: whatever it would act on, or that turns or hides text, is written out.
+ */
+
+// Control characters with escape and the eight-bit ones, line and paragraph separators, what changes the direction, what is not to be seen, and halves of
+// characters.
+const acted = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Cs}\p{Co}]/gu
+
+// Joins letters of some scripts, and pictures.
+const joiners = new Set(["\u200c", "\u200d"])
+
+const escaped = (character: string): string => {
+  if (joiners.has(character)) return character
+  if (character === "\n") return "\\n"
+  if (character === "\t") return "\\t"
+  if (character === "\r") return "\\r"
+  return `\\u${character.codePointAt(0)!.toString(16).padStart(4, "0")}`
+}
+
+/** One line of text that only shows. */
+export const harmless = (text: string): string => text.replace(acted, escaped)
+
+/** Text of several lines that only shows: line ends and tabs stay. */
+export const harmlessLines = (text: string): string =>
+  text.replace(/\r\n/g, "\n").replace(
+    acted,
+    (character) => character === "\n" || character === "\t" ? character : escaped(character)
+  )
+
+/** A value in which every text is harmless, the names of fields too. */
+export const harmlessValue = <A>(value: A, make: (text: string) => string): A => {
+  if (typeof value === "string") return make(value) as A
+  if (Array.isArray(value)) return value.map((one) => harmlessValue(one, make)) as A
+  if (typeof value !== "object" || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([name, one]) => [make(name), harmlessValue(one, make)])
+  ) as A
+}
+
+/** A value as JSON on one line. What a terminal would act on is escaped, which leaves the value as it is. */
+export const jsonLine = (value: unknown): string =>
+  String(JSON.stringify(value)).replace(
+    acted,
+    (character) =>
+      Array.from({ length: character.length }, (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`)
+        .join("")
+  )

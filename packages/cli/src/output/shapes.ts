@@ -1,0 +1,139 @@
+/**
+ * Every value that the command prints with `--json`, by its name, which is the value's `type`. They are promised: fields may be added, none goes or
+ * changes what it means. `docs/cli.md` documents them from here.
+ */
+import * as Schema from "effect/Schema"
+
+const note = (description: string) => ({ description })
+
+const Name = Schema.String.annotate(note("The name of a node."))
+const Fingerprint = Schema.String.annotate(note("The fingerprint of a key, as people compare it."))
+const Address = Schema.String.annotate(note("`host:port`."))
+const Time = Schema.String.annotate(note("When it happened, as ISO 8601 in UTC."))
+const Millis = Schema.Finite.annotate(note("Milliseconds."))
+
+/** What went wrong, as it is in an answer, and with `--json` alone on standard error. */
+const Failed = Schema.Struct({
+  error: Schema.String.annotate(note("The kind of error.")),
+  message: Schema.String.annotate(note("What was tried and what happened.")),
+  hint: Schema.optionalKey(Schema.String.annotate(note("What to do next."))),
+  see: Schema.optionalKey(Schema.String.annotate(note("Where it is explained."))),
+  exit: Schema.String.annotate(note("The name of the exit code.")),
+  code: Schema.Int.annotate(note("The exit code.")),
+  mistakes: Schema.optionalKey(
+    Schema.Array(Schema.Struct({
+      where: Schema.String.annotate(note("The argument, and the place in it.")),
+      expected: Schema.String,
+      found: Schema.optionalKey(Schema.String)
+    })).annotate(note("What is wrong with what was given, place by place."))
+  ),
+  detail: Schema.optionalKey(Schema.Json.annotate(note("The function's own error, as JSON.")))
+})
+
+const Peer = Schema.Struct({
+  name: Name,
+  key: Schema.String.annotate(note("Its public key.")),
+  fingerprint: Fingerprint,
+  addresses: Schema.Array(Address).annotate(note("Where it may be dialled.")),
+  status: Schema.Literals(["online", "suspect"]).annotate(note("`suspect`: silent, and being asked.")),
+  proved: Schema.Boolean.annotate(note("Whether it has proved that it has the secret of its key.")),
+  roles: Schema.Array(Schema.String).annotate(note("Its roles, as far as they are granted.")),
+  functions: Schema.Array(Schema.String).annotate(note("Functions that it says it serves, as far as that is granted."))
+})
+
+const Event = Schema.Struct({
+  time: Time,
+  event: Schema.String.annotate(
+    note(
+      "What happened: `started`, `joined`, `updated`, `restarted`, `suspected`, `returned`, `left`, `lost`, `conflict`, `called`, `stopped`."
+    )
+  ),
+  peer: Schema.optionalKey(Name),
+  fingerprint: Schema.optionalKey(Fingerprint),
+  address: Schema.optionalKey(Address),
+  reason: Schema.optionalKey(Schema.String.annotate(note("Why, in one word of the event's."))),
+  function: Schema.optionalKey(Schema.String.annotate(note("The function that was called."))),
+  ms: Schema.optionalKey(Millis),
+  text: Schema.String.annotate(note("The same for people."))
+})
+
+const Answer = Schema.Struct({
+  peer: Name,
+  value: Schema.optionalKey(Schema.Json.annotate(note("What the function gave; left out where it failed."))),
+  failure: Schema.optionalKey(Failed)
+})
+
+const Argument = Schema.Struct({
+  name: Schema.String,
+  type: Schema.String.annotate(note("Its type, as people write types.")),
+  required: Schema.Boolean,
+  rest: Schema.Boolean.annotate(note("Whether it stands for as many as there are.")),
+  description: Schema.optionalKey(Schema.String)
+})
+
+const Described = Schema.Struct({
+  peer: Name,
+  name: Schema.String.annotate(note("The function's name.")),
+  kind: Schema.Literals(["function", "command", "rpc"]).annotate(
+    note("A plain function, one with schemas, or a typed call.")
+  ),
+  signature: Schema.String.annotate(note("What it takes and gives, on one line.")),
+  description: Schema.optionalKey(Schema.String),
+  arguments: Schema.optionalKey(
+    Schema.Array(Argument).annotate(note("Arguments by position; left out where it does not say."))
+  ),
+  keywords: Schema.optionalKey(Schema.Array(Argument).annotate(note("Arguments by name."))),
+  args: Schema.optionalKey(Schema.Json.annotate(note("The JSON Schema of the list of arguments."))),
+  kwargs: Schema.optionalKey(Schema.Json.annotate(note("The JSON Schema of the object of keyword arguments."))),
+  success: Schema.optionalKey(Schema.Json.annotate(note("The JSON Schema of what it gives."))),
+  failure: Schema.optionalKey(Schema.Json.annotate(note("The JSON Schema of its own error."))),
+  stream: Schema.optionalKey(Schema.Boolean.annotate(note("Whether it gives a stream, which is answered as a list."))),
+  contract: Schema.optionalKey(Schema.String.annotate(note("The hash of its schemas.")))
+})
+
+const Pong = Schema.Struct({
+  peer: Name,
+  seq: Schema.Int.annotate(note("Which question: 0 is the one that made the session.")),
+  address: Schema.optionalKey(Address),
+  ms: Schema.optionalKey(Millis),
+  failure: Schema.optionalKey(Failed)
+})
+
+const Pings = Schema.Struct({
+  peer: Name,
+  sent: Schema.Int,
+  answered: Schema.Int,
+  minMs: Schema.optionalKey(Millis),
+  medianMs: Schema.optionalKey(Millis),
+  meanMs: Schema.optionalKey(Millis),
+  maxMs: Schema.optionalKey(Millis)
+})
+
+const SettingValue = Schema.Struct({
+  name: Schema.String.annotate(note("Its name in the config file.")),
+  value: Schema.optionalKey(
+    Schema.String.annotate(note("What holds; left out where it is not set, `(hidden)` where it is a secret."))
+  ),
+  from: Schema.Literals(["flag", "environment", "profile", "file", "default", "none"]),
+  where: Schema.String.annotate(note("Where it comes from, for people.")),
+  flag: Schema.String,
+  env: Schema.optionalKey(Schema.String)
+})
+
+/** The shapes by name. */
+export const shapes = {
+  peer: Peer.annotate(note("A peer that is there.")),
+  event: Event.annotate(note("Something that happened while a node runs.")),
+  function: Described.annotate(note("A function that a peer serves.")),
+  pong: Pong.annotate(note("What one question of `ping` came to.")),
+  pings: Pings.annotate(note("What all questions of `ping` to a peer came to.")),
+  setting: SettingValue.annotate(note("A setting that holds.")),
+  answer: Answer.annotate(note("What came of a call to one peer.")),
+  error: Failed.annotate(note("Why the command failed: the only JSON on standard error."))
+} as const
+
+/** The name of a shape. */
+export type ShapeName = keyof typeof shapes
+
+/** The value of a shape. */
+export type Shape<Name extends ShapeName> = (typeof shapes)[Name]["Type"]

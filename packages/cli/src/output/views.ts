@@ -1,0 +1,150 @@
+/**
+ * What each shape looks like for people. Every text in a value is harmless already when it comes here.
+ */
+import type { Shape, ShapeName } from "./shapes.ts"
+import type { Style } from "./style.ts"
+import type { Column } from "./table.ts"
+
+/** How the values of a shape are shown. */
+export interface View<A> {
+  /** Several of them: a table. Left out: a line each. */
+  readonly columns?: ReadonlyArray<Column<A>>
+  /** What is said where there are none. */
+  readonly none?: string
+  /** One of them. Left out: as a table of one. */
+  readonly one?: (value: A, style: Style) => string
+  /** Whether line ends in its texts stay. */
+  readonly lines?: boolean
+}
+
+/** A value as people read it: texts as they are, everything else as JSON. */
+export const shown = (value: unknown): string =>
+  typeof value === "string" ? value : JSON.stringify(value, null, 2) ?? ""
+
+/** The same in one line. */
+const inLine = (value: unknown): string => typeof value === "string" ? value : JSON.stringify(value) ?? ""
+
+const argumentLine =
+  (style: Style, prefix: string) => ({ description, name, required, rest, type }: Argument): string =>
+    `  ${style.green(`${prefix}${name}${rest ? "..." : ""}`)} ${type}${
+      required || rest ? "" : style.dim(" (optional)")
+    }${description === undefined ? "" : `  ${style.dim(description)}`}`
+
+type Argument = NonNullable<Shape<"function">["arguments"]>[number]
+
+/** A function with its arguments, and how it is called. */
+const functionLines = (
+  { arguments: args = [], description, keywords = [], name, peer, signature }: Shape<"function">,
+  style: Style
+): string => {
+  const words = [
+    ...args.map((one) => one.rest ? `[${one.name}...]` : one.required ? one.name : `[${one.name}]`),
+    ...keywords.map((one) => one.required ? `--${one.name}=…` : `[--${one.name}=…]`)
+  ]
+  return [
+    style.bold(signature),
+    ...(description === undefined ? [] : [`  ${description}`]),
+    ...args.map(argumentLine(style, "")),
+    ...keywords.map(argumentLine(style, "--")),
+    style.cyan(`  pnet call ${peer} ${[name, ...words].join(" ")}`)
+  ].join("\n")
+}
+
+const pongLine = ({ address, failure, ms, peer, seq }: Shape<"pong">, style: Style): string => {
+  if (failure !== undefined) return style.red(`${peer}: ${failure.message}`)
+  const at = address === undefined ? "" : ` (${address})`
+  return seq === 0 ? style.dim(`${peer}${at}: connected in ${ms} ms`) : `${peer}${at}: ${ms} ms`
+}
+
+const looks: Record<string, keyof Style> = {
+  started: "green",
+  joined: "green",
+  returned: "green",
+  suspected: "yellow",
+  restarted: "yellow",
+  left: "dim",
+  lost: "red",
+  conflict: "red",
+  called: "cyan",
+  stopped: "dim"
+}
+
+const eventLine = ({ event, text, time }: Shape<"event">, style: Style): string =>
+  `${style.dim(time.slice(11, 19))} ${style[looks[event] ?? "bold"](text)}`
+
+/** The views by shape. */
+export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
+  peer: {
+    columns: [
+      { title: "NAME", cell: ({ name }) => name, gives: true, look: (style, text) => style.bold(text) },
+      {
+        title: "STATUS",
+        cell: ({ status }) => status,
+        look: (style, text, { status }) => status === "online" ? style.green(text) : style.yellow(text)
+      },
+      { title: "ADDRESS", cell: ({ addresses }) => addresses[0] ?? "", gives: true },
+      { title: "KEY", cell: ({ fingerprint }) => fingerprint, gives: true, look: (style, text) => style.dim(text) },
+      { title: "ROLES", cell: ({ roles }) => roles.join(","), gives: true },
+      { title: "FUNCTIONS", cell: ({ functions }) => functions.join(","), gives: true }
+    ],
+    none: "no peers were found"
+  },
+  event: { one: eventLine },
+  function: {
+    columns: [
+      { title: "FUNCTION", cell: ({ signature }) => signature, gives: true, look: (style, text) => style.bold(text) },
+      {
+        title: "DESCRIPTION",
+        cell: ({ description }) => description ?? "",
+        gives: true,
+        look: (style, text) => style.dim(text)
+      }
+    ],
+    none: "it serves no functions",
+    one: functionLines
+  },
+  pong: { one: pongLine },
+  pings: {
+    one: ({ answered, maxMs, meanMs, medianMs, minMs, peer, sent }, style) =>
+      style.bold(`${peer}: ${answered} of ${sent} answered`) +
+      (minMs === undefined ? "" : `, ${minMs} ms to ${maxMs} ms, median ${medianMs} ms, mean ${meanMs} ms`)
+  },
+  setting: {
+    columns: [
+      { title: "SETTING", cell: ({ name }) => name, look: (style, text) => style.bold(text) },
+      { title: "VALUE", cell: ({ value }) => value ?? "", gives: true },
+      {
+        title: "FROM",
+        cell: ({ where }) => where,
+        gives: true,
+        look: (style, text, { from }) => from === "default" || from === "none" ? style.dim(text) : text
+      }
+    ]
+  },
+  answer: {
+    lines: true,
+    columns: [
+      { title: "PEER", cell: ({ peer }) => peer, look: (style, text) => style.bold(text) },
+      {
+        title: "ANSWER",
+        cell: ({ failure, value }) => failure === undefined ? inLine(value) : failure.message,
+        gives: true,
+        look: (style, text, { failure }) => failure === undefined ? text : style.red(text)
+      }
+    ],
+    none: "no peers were found",
+    one: ({ failure, value }) => failure === undefined ? shown(value) : failure.message
+  },
+  error: {
+    one: ({ detail, hint, message, mistakes, see }, style) =>
+      [
+        `${style.red("pnet:")} ${message}`,
+        ...(mistakes ?? []).map(({ expected, found, where }) =>
+          `  ${style.bold(where)}: expected ${expected}${found === undefined ? "" : `, found ${found}`}`
+        ),
+        ...(detail === undefined ? [] : [style.dim(`  ${JSON.stringify(detail)}`)]),
+        ...(hint === undefined ? [] : [`  ${hint}`]),
+        ...(see === undefined ? [] : [style.dim(`  see ${see}`)])
+      ].join("\n")
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * The command as an Effect: from its words to its exit code.
+ */
+import * as CliOutput from "effect/cli/CliOutput"
+import * as Command from "effect/cli/Command"
+import * as Completions from "effect/cli/Completions"
+import * as Effect from "effect/Effect"
+import * as References from "effect/References"
+import { prepare } from "./arguments.ts"
+import { exits } from "./exit.ts"
+import { Machine } from "./machine.ts"
+import { presenter } from "./present.ts"
+import type { Spec } from "./spec.ts"
+import { specs, tree } from "./tree.ts"
+import { version } from "./version.ts"
+
+/** The flags of a command, from the tree, by how they take a value. */
+const ownFlags = (spec: Spec) => {
+  const command = Completions.fromCommand(tree).subcommands.find(({ name }) => name === spec.name)
+  const namesOf = (isSwitch: boolean) =>
+    new Set(
+      (command?.flags ?? []).filter(({ type }) => (type._tag === "Boolean") === isSwitch).flatMap((flag) => [
+        `--${flag.name}`,
+        ...flag.aliases.map((alias) => `-${alias.replace(/^-+/, "")}`),
+        ...(isSwitch ? [`--no-${flag.name}`] : [])
+      ])
+    )
+  return { switches: namesOf(true), texts: namesOf(false) }
+}
+
+const parse = Command.runWith(tree, { version })
+
+/** Runs the command of these words, without the command's own name, and gives the exit code. It shows whatever there is to show. */
+export const program = Effect.fnUntraced(function*(words: ReadonlyArray<string>) {
+  const { env } = yield* Machine
+  const end = words.indexOf("--")
+  const json = (end < 0 ? words : words.slice(0, end)).includes("--json") ||
+    /^(true|1|yes|on)$/i.test(env["PNET_JSON"] ?? "")
+  return yield* parse(prepare(words, specs, ownFlags)).pipe(
+    Effect.as<number>(exits.ok.code),
+    Effect.catchTag("Told", ({ code }) => Effect.succeed(code)),
+    // Help that was not asked for is for who gave no command at all; everything else that shows help was a mistake, which was said.
+    Effect.catchTag(
+      "ShowHelp",
+      ({ errors }) => Effect.succeed(errors.length === 0 && words.length === 0 ? exits.ok.code : exits.usage.code)
+    ),
+    Effect.provideService(CliOutput.Presenter, yield* presenter(json)),
+    Effect.provideService(References.MinimumLogLevel, "Warn")
+  )
+})

@@ -1,0 +1,50 @@
+/** What `pnet peers` does. */
+import { formatEndpoint } from "@pnet/core/Advert"
+import type { Peer } from "@pnet/core/Peers"
+import * as PublicKey from "@pnet/core/PublicKey"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { peers } from "../commands/peers.ts"
+import { eventOf } from "../node/events.ts"
+import { gather } from "../node/find.ts"
+import { open } from "../node/open.ts"
+import { Output } from "../output/Output.ts"
+import type { Shape } from "../output/shapes.ts"
+import { Settings } from "../settings/Settings.ts"
+import type { Input } from "../spec.ts"
+
+const shapeOf = ({ endpoints, name, offer, proved, publicKey, status }: Peer): Shape<"peer"> => ({
+  name,
+  key: publicKey,
+  fingerprint: PublicKey.fingerprint(publicKey),
+  addresses: endpoints.map(formatEndpoint),
+  status: status === "Online" ? "online" : "suspect",
+  proved,
+  roles: offer?.roles ?? [],
+  functions: Object.keys(offer?.functions ?? {}).sort()
+})
+
+export const run = Effect.fnUntraced(function*({ offers, watch }: Input<typeof peers>) {
+  const output = yield* Output
+  const { node } = yield* open()
+  if (offers) yield* node.peers.interested
+  if (watch) {
+    return yield* Stream.runForEach(
+      node.peers.changes,
+      (event) =>
+        Effect.flatMap(eventOf(event), (shape) => shape === undefined ? Effect.void : output.value("event", shape))
+    )
+  }
+  const found = yield* gather(node)
+  if (!offers) return yield* output.rows("peer", found.map(shapeOf))
+  // Whoever does not answer in time has its row all the same.
+  const { values } = yield* Settings
+  yield* output.during(
+    "asking what they offer",
+    Effect.timeoutOption(
+      Effect.ignore(node.peers.resolve({ where: () => true })),
+      values.wait
+    )
+  )
+  yield* output.rows("peer", (yield* node.peers.all).map(shapeOf))
+})

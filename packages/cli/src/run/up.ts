@@ -1,0 +1,51 @@
+/** What `pnet up` does. */
+import * as PublicKey from "@pnet/core/PublicKey"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { up } from "../commands/up.ts"
+import { Problem } from "../errors.ts"
+import { eventOf, ownEvent } from "../node/events.ts"
+import { NodeParts } from "../node/NodeParts.ts"
+import { open } from "../node/open.ts"
+import { Output } from "../output/Output.ts"
+import { parseFn, serve } from "../serve/shell.ts"
+import { Settings } from "../settings/Settings.ts"
+import type { Input } from "../spec.ts"
+
+/** Whoever serves commands says to whom: a network key, a list, an authority, or in words that it is everybody. */
+const guarded = Effect.fnUntraced(function*(what: string) {
+  const settings = yield* Settings
+  const parts = yield* NodeParts
+  const { allowList, authority } = settings.values
+  if (allowList !== undefined || authority !== undefined || (yield* parts.networkKeys(settings)).length > 0) return
+  return yield* new Problem({
+    exit: "usage",
+    what: `${what} would serve everybody on the network`,
+    hint:
+      "make a network key with pnet key network make, or give --allow-list or --authority; or say --open, if everybody may"
+  })
+})
+
+export const run = Effect.fnUntraced(function*(input: Input<typeof up>) {
+  const output = yield* Output
+  const functions = yield* Effect.forEach(input.fn, parseFn)
+  const { values } = yield* Settings
+  if (functions.length > 0 && !values.open) yield* guarded("--fn")
+  const say = (event: Parameters<typeof ownEvent>[0]) =>
+    Effect.flatMap(ownEvent(event), (shape) => output.value("event", shape))
+  const { commands, streams } = yield* serve(functions, say)
+  const { name, node, publicKey, sealed } = yield* open({ commands, streams, roles: input.role })
+  const fingerprint = PublicKey.fingerprint(publicKey)
+  yield* say({
+    event: "started",
+    peer: name,
+    fingerprint,
+    text: `${name} is up on network ${values.network}${sealed ? ", which has a key" : ", in clear"}; key ${fingerprint}`
+  })
+  yield* Effect.addFinalizer(() => say({ event: "stopped", peer: name, fingerprint, text: `${name} leaves` }))
+  yield* Stream.runForEach(
+    node.peers.changes,
+    (event) =>
+      Effect.flatMap(eventOf(event), (shape) => shape === undefined ? Effect.void : output.value("event", shape))
+  )
+})

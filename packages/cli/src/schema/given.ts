@@ -1,0 +1,228 @@
+/**
+ * The arguments of a call, from the words of the command line, and whether they are what the peer says its function takes.
+ */
+import { displayWidth } from "effect/cli/CliOutput"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import { Problem } from "../errors.ts"
+import { type JsonObject, listOf, objectOf, own } from "./jsonSchema.ts"
+import { type Described, keywordsOf, signatureOf } from "./signature.ts"
+import { type Mistake, mistakes } from "./validate.ts"
+
+/** A word: what it says, as it was written, and as text where it stood for standard input. */
+interface Word {
+  readonly written: string
+  readonly text: string
+}
+
+/** The words of a call. */
+export interface Words {
+  readonly args: ReadonlyArray<Word>
+  readonly kwargs: ReadonlyArray<{ readonly name: string; readonly value: Word }>
+}
+
+const wrong = (what: string) => new Problem({ exit: "usage", what })
+
+const stdinText = Effect.gen(function*() {
+  const stdio = yield* Stdio.Stdio
+  return yield* Effect.mapError(
+    stdio.stdin.pipe(Stream.decodeText(), Stream.mkString),
+    (error) => new Problem({ exit: "failed", what: `standard input could not be read: ${error.message}` })
+  )
+})
+
+/** Reads the words: `-` is standard input, once, and keyword arguments are `KEY=VALUE`. */
+export const read = Effect.fnUntraced(function*(
+  args: ReadonlyArray<string>,
+  kwargs: ReadonlyArray<string>
+): Effect.fn.Return<Words, Problem, Stdio.Stdio> {
+  const named: Array<readonly [string, string]> = []
+  for (const one of kwargs) {
+    const at = one.indexOf("=")
+    if (at < 1) return yield* wrong(`--arg ${JSON.stringify(one)} is not KEY=VALUE`)
+    const name = one.slice(0, at)
+    if (named.some(([known]) => known === name)) {
+      return yield* wrong(`the argument ${JSON.stringify(name)} is there twice`)
+    }
+    named.push([name, one.slice(at + 1)])
+  }
+  const all = [...args, ...named.map(([, value]) => value)]
+  if (all.filter((written) => written === "-").length > 1) {
+    return yield* wrong("standard input is one argument, and - stands for several")
+  }
+  const stdin = all.includes("-") ? yield* stdinText : ""
+  const word = (written: string): Word => ({ written, text: written === "-" ? stdin : written })
+  return { args: args.map(word), kwargs: named.map(([name, value]) => ({ name, value: word(value) })) }
+})
+
+const fromJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Json))
+
+interface Value {
+  readonly value: Schema.Json
+  readonly wrong: ReadonlyArray<Mistake>
+}
+
+/** A word as JSON, and otherwise as text: of both, as what the schema takes. */
+const valueOf = ({ text }: Word, schema: unknown, within: unknown): Value => {
+  const made = (value: Schema.Json): Value => ({ value, wrong: mistakes(schema, value, within) })
+  const json = Option.map(fromJson(text), made)
+  if (Option.isNone(json)) return made(text)
+  if (json.value.wrong.length === 0 || typeof json.value.value === "string") return json.value
+  const asText = made(text)
+  return asText.wrong.length === 0 ? asText : json.value
+}
+
+/** Where something is wrong: for people, and which of the words it is. */
+interface Place {
+  readonly where: string
+  readonly expected: string
+  readonly found?: string
+  /** The place of the word among the words of the call; -1 where it is none of them. */
+  readonly at: number
+}
+
+const inside = (path: ReadonlyArray<string | number>): string =>
+  path.map((part) => typeof part === "number" ? `[${part}]` : `.${part}`).join("")
+
+const foundAt = (value: unknown, path: ReadonlyArray<string | number>): string | undefined => {
+  let now = value
+  for (const part of path) {
+    now = typeof now === "object" && now !== null
+      ? (now as Record<string, unknown>)[part]
+      : undefined
+  }
+  return now === undefined ? undefined : JSON.stringify(now).slice(0, 60)
+}
+
+const place = (where: string, at: number, value: unknown, { expected, path }: Mistake): Place => {
+  const found = foundAt(value, path)
+  return { where: `${where}${inside(path)}`, expected, at, ...(found === undefined ? {} : { found }) }
+}
+
+/** A function of a peer. */
+export interface Callee {
+  readonly peer: string
+  readonly name: string
+  readonly described: Described | undefined
+}
+
+const quotedWord = (text: string): string =>
+  text !== "" && /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("\n", "\\n").replaceAll("'", "'\\''")}'`
+
+// A longer command line is not written out again.
+const longest = 200
+
+/** The call as it was written, and a line under it with marks at what is wrong. */
+const pointed = (words: Words, { name, peer }: Callee, places: ReadonlyArray<Place>): ReadonlyArray<string> => {
+  const written = [
+    ...words.args.map(({ written }) => quotedWord(written)),
+    ...words.kwargs.map(({ name, value }) => quotedWord(`--${name}=${value.written}`))
+  ]
+  const head = `pnet call ${quotedWord(peer)} ${quotedWord(name)}`
+  const bad = new Set(places.map(({ at }) => at))
+  const line = [head, ...written].join(" ")
+  if (displayWidth(line) > longest || places.every(({ at }) => at < 0)) return []
+  const marks = [
+    " ".repeat(displayWidth(head)),
+    ...written.map((word, i) => (bad.has(i) ? "^" : " ").repeat(displayWidth(word)))
+  ]
+  return [line, marks.join(" ").trimEnd()]
+}
+
+const labelOf = (schema: unknown, i: number): string => {
+  const title = own(objectOf(schema), "title")
+  return typeof title === "string" ? `argument ${i + 1} (${title})` : `argument ${i + 1}`
+}
+
+/** How many arguments there may be. */
+const countWrong = (args: unknown, given: number): Place | undefined => {
+  const schema = objectOf(args)
+  const least = own(schema, "minItems")
+  const most = own(schema, "maxItems")
+  const hasRest = objectOf(own(schema, "items")) !== undefined
+  const expected = typeof least === "number" && given < least
+    ? least === most ? `${least}` : `at least ${least}`
+    : typeof most === "number" && given > most && !hasRest
+    ? least === most ? `${most}` : `at most ${most}`
+    : undefined
+  return expected === undefined ? undefined : { where: "arguments", expected, found: String(given), at: -1 }
+}
+
+/** Keyword arguments that have to be there and are not. */
+const missingOf = (kwargs: unknown, given: JsonObject): ReadonlyArray<Place> =>
+  keywordsOf(kwargs).filter(({ name, required }) => required && !Object.hasOwn(given, name)).map(({ name, type }) => ({
+    where: `--${name}`,
+    expected: `${type}, and it is missing`,
+    at: -1
+  }))
+
+/** What there is in place of a keyword argument that the function does not know, and would not look at. */
+const unknownOf = (kwargs: unknown, name: string): string | undefined => {
+  const schema = objectOf(kwargs)
+  // Something else than an object with fields, or one with names that are values: whoever is called knows.
+  if (
+    schema === undefined || objectOf(own(schema, "additionalProperties")) !== undefined ||
+    own(schema, "$ref") !== undefined
+  ) return undefined
+  if (listOf(own(schema, "anyOf")).length > 0 || listOf(own(schema, "oneOf")).length > 0) return undefined
+  const names = keywordsOf(kwargs).map((one) => one.name)
+  if (names.includes(name)) return undefined
+  return names.length === 0 ? "no arguments by name" : `one of ${names.map((one) => `--${one}`).join(", ")}`
+}
+
+/** Arguments and keyword arguments as they are sent, or what is wrong with them. */
+export const checked = (
+  words: Words,
+  callee: Callee
+): Effect.Effect<
+  { readonly args: ReadonlyArray<Schema.Json>; readonly kwargs: Record<string, Schema.Json> },
+  Problem
+> =>
+  Effect.suspend(() => {
+    const { args, kind, kwargs } = callee.described ?? {}
+    const schema = objectOf(args)
+    const first = listOf(own(schema, "prefixItems"))
+    const places: Array<Place> = []
+    // A typed call has one payload: in flags, or as one value.
+    const byFlags = kind === "rpc" && words.args.length === 0
+    const count = schema === undefined || byFlags ? undefined : countWrong(schema, words.args.length)
+    if (count !== undefined) places.push(count)
+    const sent = words.args.map((word, i) => {
+      const of = i < first.length ? first[i] : own(schema, "items")
+      const { value, wrong } = valueOf(word, of, schema)
+      places.push(...wrong.map((one) => place(labelOf(of, i), i, value, one)))
+      return value
+    })
+    const fields = objectOf(own(objectOf(kwargs), "properties"))
+    const named = words.kwargs.map(({ name, value: word }, i) => {
+      const { value, wrong } = valueOf(word, own(fields, name), kwargs)
+      places.push(...wrong.map((one) => place(`--${name}`, words.args.length + i, value, one)))
+      return [name, value] as const
+    })
+    const whole = Object.fromEntries(named)
+    // Of a typed call whose payload is an argument all fields are in that.
+    if (kind !== undefined && (kind !== "rpc" || byFlags)) {
+      places.push(...missingOf(kwargs, whole))
+      named.forEach(([name], i) => {
+        const known = unknownOf(kwargs, name)
+        if (known !== undefined) places.push({ where: `--${name}`, expected: known, at: words.args.length + i })
+      })
+    }
+    if (places.length === 0) return Effect.succeed({ args: sent, kwargs: whole })
+    return Effect.fail(
+      new Problem({
+        exit: "usage",
+        what: `${JSON.stringify(callee.name)} at ${JSON.stringify(callee.peer)} does not take these arguments`,
+        mistakes: places.map(({ expected, found, where }) => ({
+          where,
+          expected,
+          ...(found === undefined ? {} : { found })
+        })),
+        pointed: pointed(words, callee, places),
+        hint: `it takes ${signatureOf(callee.described!)}; --no-check sends them all the same`
+      })
+    )
+  })

@@ -1,0 +1,173 @@
+/**
+ * Functions that are commands of the shell. A caller's input is the command's standard input, and what it prints is the answer. Arguments that are declared are
+ * positional parameters: nothing that a caller sends is ever read by the shell.
+ *
+ * Each is served twice: over bytes, for `pnet pipe`, and by JSON, for `pnet call`.
+ */
+import type * as AdvancedNode from "@pnet/core/AdvancedNode"
+import * as Command from "@pnet/core/Command"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as ChildProcess from "effect/process/ChildProcess"
+import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { Problem } from "../errors.ts"
+import type { ownEvent } from "../node/events.ts"
+
+/** A command of the shell, with the names of its arguments. */
+export interface ShellFunction {
+  readonly name: string
+  readonly command: string
+  readonly args: ReadonlyArray<string>
+  /** The last argument stands for as many as there are. */
+  readonly variadic: boolean
+}
+
+/** The command failed, or could not be run. */
+export class CommandFailed extends Schema.TaggedError<CommandFailed>("@pnet/cli/serve/CommandFailed")("CommandFailed", {
+  /** Its exit code; left out where it did not run. */
+  code: Schema.optionalKey(Schema.Int),
+  /** What it printed on standard error, the end of it. */
+  message: Schema.String
+}) {}
+
+const form = /^([^=()\s]+)\s*(?:\(([^()]*)\))?\s*=(.*)$/s
+const word = /^[A-Za-z_][A-Za-z0-9_-]*$/
+
+/** Reads `NAME=COMMAND`, `NAME(ARG, …)=COMMAND`, `NAME(...ARGS)=COMMAND`. */
+export const parseFn = (text: string): Effect.Effect<ShellFunction, Problem> => {
+  const wrong = (what: string) =>
+    Effect.fail(
+      new Problem({
+        exit: "usage",
+        what: `--fn ${JSON.stringify(text)}: ${what}`,
+        hint: "such as --fn 'add(a, b)=echo $(($1 + $2))'"
+      })
+    )
+  const match = form.exec(text)
+  if (match === null) return wrong("it is not NAME=COMMAND")
+  const [, name, list, command] = match as unknown as readonly [string, string, string | undefined, string]
+  if (command.trim() === "") return wrong("there is no command")
+  const args = list === undefined || list.trim() === "" ? [] : list.split(",").map((arg) => arg.trim())
+  const rest = args.findIndex((arg) => arg.startsWith("..."))
+  if (rest >= 0 && rest !== args.length - 1) {
+    return wrong("what stands for the rest of the arguments has to be the last one")
+  }
+  const names = args.map((arg) => arg.replace(/^\.\.\./, ""))
+  const bad = names.find((arg) => !word.test(arg))
+  if (bad !== undefined) return wrong(`${JSON.stringify(bad)} is no name of an argument`)
+  if (new Set(names).size < names.length) return wrong("two arguments have one name")
+  return Effect.succeed({ name, command, args: names, variadic: rest >= 0 })
+}
+
+// Of what a command prints on standard error the end is kept, which says most.
+const errorKept = 2_048
+
+interface Calling {
+  readonly from: { readonly name: string; readonly publicKey: string }
+}
+
+const childOf = ({ command, name }: ShellFunction, args: ReadonlyArray<string>, from: Calling["from"]) =>
+  ChildProcess.make("sh", ["-c", command, name, ...args], {
+    env: { PNET_CALLER: from.name.replaceAll("\0", ""), PNET_CALLER_KEY: from.publicKey },
+    extendEnv: true,
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "pipe"
+  })
+
+/** What a command gives for some input, as it prints it. It is killed where the caller wants no more. */
+const running = (
+  fn: ShellFunction,
+  args: ReadonlyArray<string>,
+  from: Calling["from"],
+  input: Stream.Stream<Uint8Array, unknown>
+): Stream.Stream<Uint8Array, CommandFailed, ChildProcessSpawner> => {
+  const failing = (error: { readonly message: string }) => new CommandFailed({ message: error.message })
+  return Stream.unwrap(Effect.gen(function*() {
+    const spawner = yield* ChildProcessSpawner
+    const child = yield* Effect.mapError(spawner.spawn(childOf(fn, args, from)), failing)
+    // A command that reads none of it, or not all, is none the worse for it.
+    yield* Effect.forkScoped(Effect.ignore(Stream.run(input, child.stdin)))
+    let said = ""
+    const errors = yield* Effect.forkScoped(
+      Effect.ignore(Stream.runForEach(Stream.decodeText(child.stderr), (text) =>
+        Effect.sync(() => {
+          said = (said + text).slice(-errorKept)
+        })))
+    )
+    const end = Effect.gen(function*() {
+      const code = Number(yield* Effect.mapError(child.exitCode, failing))
+      if (code === 0) return
+      yield* Effect.yieldNow
+      void errors
+      return yield* new CommandFailed({ code, message: said.trim() || `it ended with exit code ${code}` })
+    })
+    return Stream.concat(Stream.mapError(child.stdout, failing), Stream.drain(Stream.fromEffect(end)))
+  }))
+}
+
+/** The text that a command printed, without the last line's end, as `$( )` has it. */
+const chomp = (text: string): string => text.replace(/\r?\n$/, "")
+
+/** The functions as a node serves them. `say` tells of each call. */
+export const serve = Effect.fnUntraced(function*(
+  functions: ReadonlyArray<ShellFunction>,
+  say: (event: Parameters<typeof ownEvent>[0]) => Effect.Effect<void>
+) {
+  const services = yield* Effect.context<ChildProcessSpawner>()
+  const told = (name: string, from: Calling["from"], began: number, exit: Exit.Exit<unknown, unknown>) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      say({
+        event: "called",
+        peer: from.name,
+        function: name,
+        ms: now - began,
+        reason: Exit.isSuccess(exit) ? "ok" : "failed",
+        text: `${from.name} called ${name}: ${Exit.isSuccess(exit) ? "ok" : "failed"}, ${now - began} ms`
+      }))
+  const commands: Array<Command.Implementation> = []
+  const streams: Record<string, AdvancedNode.Handler<CommandFailed>> = {}
+  for (const fn of functions) {
+    const named = fn.args.map((title) => Schema.String.annotate({ title }))
+    const args = fn.args.length === 0
+      ? Schema.Tuple([
+        Schema.optionalKey(Schema.String.annotate({ title: "input", description: "Its standard input" }))
+      ])
+      : fn.variadic
+      ? Schema.TupleWithRest(Schema.Tuple(named.slice(0, -1)), [named.at(-1)!])
+      : Schema.Tuple(named)
+    const command = Command.make(fn.name, {
+      description: `sh -c ${JSON.stringify(fn.command)}`,
+      args: args as unknown as Schema.Codec<ReadonlyArray<string>, ReadonlyArray<string>>,
+      kwargs: fn.args.length === 0
+        ? {}
+        : { stdin: Schema.optionalKey(Schema.String.annotate({ description: "Its standard input" })) },
+      success: Schema.String,
+      error: CommandFailed
+    })
+    commands.push(Command.implement(command, (call, ...given) => {
+      const stdin = fn.args.length === 0 ? given[0] : (call.kwargs as { readonly stdin?: string }).stdin
+      const bytes = stdin === undefined ? Stream.empty : Stream.encodeText(Stream.succeed(stdin))
+      return Effect.gen(function*() {
+        const began = yield* Clock.currentTimeMillis
+        return yield* running(fn, fn.args.length === 0 ? [] : given, call.from, bytes).pipe(
+          Stream.decodeText(),
+          Stream.mkString,
+          Effect.map(chomp),
+          Effect.provideContext(services),
+          Effect.onExit((exit) => told(fn.name, call.from, began, exit))
+        )
+      })
+    }))
+    streams[fn.name] = (call) =>
+      Stream.unwrap(Effect.map(Clock.currentTimeMillis, (began) =>
+        running(fn, [], call.from, call.bytes).pipe(
+          Stream.provideContext(services),
+          Stream.onExit((exit) => told(fn.name, call.from, began, exit))
+        )))
+  }
+  return { commands, streams }
+})

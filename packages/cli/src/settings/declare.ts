@@ -1,0 +1,119 @@
+/**
+ * How a setting is declared: once, with its name in the config file, its flag, its variable, its help, and what it is read by.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as SchemaGetter from "effect/SchemaGetter"
+import * as SchemaIssue from "effect/SchemaIssue"
+import type { Machine, Places } from "../machine.ts"
+
+/** What a default may depend on. */
+export interface Surroundings {
+  readonly machine: Machine["Service"]
+  readonly places: Places
+}
+
+/** A setting of type `A`. `undefined` is a setting that is not set and has no default. */
+export interface Setting<A> {
+  /** `text` takes a value, `switch` is set by the flag alone. */
+  readonly kind: "text" | "switch"
+  /** The flag, without dashes. */
+  readonly flag: string
+  readonly alias?: string
+  /** The variable of the environment. Left out: there is none. */
+  readonly env?: string
+  /** Whether it may stand in the config file. Default `true`. */
+  readonly file?: boolean
+  readonly metavar?: string
+  readonly help: string
+  /** From and to the text of a flag, a variable, or a value in the config file. */
+  readonly schema: Schema.Codec<A, string>
+  readonly fallback?: (surroundings: Surroundings) => A | undefined
+  /** What the default is, in words, for the help. */
+  readonly otherwise?: string
+  /** Whether it is a secret: it is never shown, and to give it by a flag or a variable warns. */
+  readonly secret?: boolean
+}
+
+/** A setting that always has a value. */
+export interface Defaulted<A> extends Setting<A> {
+  readonly fallback: (surroundings: Surroundings) => A
+}
+
+/** Declares a setting. */
+export const setting: {
+  <A>(options: Omit<Defaulted<A>, "kind">): Defaulted<A>
+  <A>(options: Omit<Setting<A>, "kind">): Setting<A>
+} = (options: Omit<Setting<any>, "kind">): Defaulted<any> => ({ kind: "text", ...options }) as Defaulted<any>
+
+/** Declares a setting that is on or off. */
+export const toggle = (options: Omit<Setting<boolean>, "kind" | "schema" | "fallback">): Defaulted<boolean> => ({
+  kind: "switch",
+  schema: OnOff,
+  fallback: () => false,
+  ...options
+})
+
+const invalid = (message: string, text: string, options: any) =>
+  Effect.fail(new SchemaIssue.InvalidValue({ message }, text, options))
+
+/** `true`, `1`, `yes`, `on` and their opposites. */
+export const OnOff: Schema.Codec<boolean, string> = Schema.String.pipe(Schema.decodeTo(Schema.Boolean, {
+  decode: SchemaGetter.transformEffect((text: string, options) =>
+    /^(true|1|yes|on)$/i.test(text)
+      ? Effect.succeed(true)
+      : /^(false|0|no|off)$/i.test(text)
+      ? Effect.succeed(false)
+      : invalid("expected true or false", text, options)
+  ),
+  encode: SchemaGetter.transform((on: boolean) => String(on))
+}))
+
+const units: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 }
+const span = /^(\d+(?:\.\d+)?)\s*([a-z]+)$/i
+const unitOf = (name: string): number | undefined =>
+  units[name.toLowerCase()] ?? Object.entries({
+    millisecond: 1,
+    milli: 1,
+    second: 1_000,
+    minute: 60_000,
+    hour: 3_600_000,
+    day: 86_400_000
+  }).find(([unit]) => name === unit || name === `${unit}s`)?.[1]
+
+/** A span of time as people write it: `500ms`, `5s`, `2 minutes`. */
+export const Span: Schema.Codec<Duration.Duration, string> = Schema.String.pipe(
+  Schema.decodeTo(Schema.toType(Schema.Duration), {
+    decode: SchemaGetter.transformEffect((text: string, options) => {
+      const match = span.exec(text.trim())
+      const unit = match === null ? undefined : unitOf(match[2]!)
+      return match === null || unit === undefined
+        ? invalid("expected a span of time, such as 500ms, 5s or 2m", text, options)
+        : Effect.succeed(Duration.millis(Number(match[1]) * unit))
+    }),
+    encode: SchemaGetter.transform((duration: Duration.Duration) => `${Duration.toMillis(duration)}ms`)
+  })
+)
+
+/** Several texts with commas between them. */
+export const List: Schema.Codec<ReadonlyArray<string>, string> = Schema.String.pipe(
+  Schema.decodeTo(Schema.Array(Schema.String), {
+    decode: SchemaGetter.transform((text: string) =>
+      text.split(",").map((one) => one.trim()).filter((one) => one !== "")
+    ),
+    encode: SchemaGetter.transform((list: ReadonlyArray<string>) => list.join(","))
+  })
+)
+
+/** A port; 0 is any free one. */
+export const Port: Schema.Codec<number, string> = Schema.FiniteFromString.check(
+  Schema.makeFilter((port: number) =>
+    Number.isInteger(port) && port >= 0 && port <= 65_535 || "expected a port, 0 to 65535"
+  )
+)
+
+/** A text that says something. */
+export const Text: Schema.Codec<string, string> = Schema.String.check(
+  Schema.makeFilter((text: string) => text !== "" || "expected something, and it is empty")
+)

@@ -1,0 +1,67 @@
+/**
+ * Starts the command in this process.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import { homedir, hostname } from "node:os"
+import { exits } from "./exit.ts"
+import { Machine } from "./machine.ts"
+import { NodeParts } from "./node/NodeParts.ts"
+import { program } from "./program.ts"
+
+const machine = Layer.sync(Machine, () => ({
+  env: process.env,
+  hostname: hostname(),
+  home: homedir(),
+  pid: process.pid,
+  windows: process.platform === "win32"
+}))
+
+/** What opens sockets and files is loaded when a node is made: most of the command's weight. */
+const parts = Layer.effect(
+  NodeParts,
+  Effect.gen(function*() {
+    const context = yield* Effect.context<NodeServices.NodeServices | Machine>()
+    const scope = yield* Effect.scope
+    const loaded = yield* Effect.cached(
+      Effect.flatMap(
+        Effect.promise(() => import("./node/live.ts")),
+        ({ layer }) =>
+          Layer.buildWithScope(layer, scope).pipe(
+            Effect.map((built) => built.mapUnsafe.get(NodeParts.key) as NodeParts["Service"]),
+            Effect.provideContext(context)
+          )
+      )
+    )
+    return NodeParts.of({
+      machine: Layer.unwrap(Effect.map(loaded, (live) => live.machine)),
+      hold: (...given) => Effect.flatMap(loaded, (live) => live.hold(...given)),
+      networkKeys: (settings) => Effect.flatMap(loaded, (live) => live.networkKeys(settings)),
+      trust: (settings) => Layer.unwrap(Effect.map(loaded, (live) => live.trust(settings)))
+    })
+  })
+)
+
+// Whoever reads the output has gone, as `head` does: there is nobody left to tell anything.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.kill(process.pid, "SIGTERM")
+})
+
+program(process.argv.slice(2)).pipe(
+  Effect.provide(Layer.provideMerge(
+    parts,
+    Layer.mergeAll(machine, Layer.provideMerge(TerminalCapabilities.layer, NodeServices.layer))
+  )),
+  NodeRuntime.runMain({
+    disableErrorReporting: true,
+    teardown: (exit) => {
+      const code = Exit.isSuccess(exit) ? exit.value as number : exits.interrupted.code
+      // What was written is on its way; the process waits for nothing else.
+      process.stdout.write("", () => process.exit(code))
+    }
+  })
+)

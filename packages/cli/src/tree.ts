@@ -1,0 +1,80 @@
+/**
+ * All commands, and where each one's handler is, which is loaded when it is run.
+ */
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import type { FileSystem } from "effect/FileSystem"
+import type { Path } from "effect/Path"
+import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import type { Scope } from "effect/Scope"
+import type { Stdio } from "effect/Stdio"
+import type { Terminal } from "effect/Terminal"
+import { around } from "./around.ts"
+import { call } from "./commands/call.ts"
+import { config } from "./commands/config.ts"
+import { functions } from "./commands/functions.ts"
+import { peers } from "./commands/peers.ts"
+import { ping } from "./commands/ping.ts"
+import { up } from "./commands/up.ts"
+import type { Machine } from "./machine.ts"
+import type { NodeParts } from "./node/NodeParts.ts"
+import type { Output } from "./output/Output.ts"
+import { root } from "./root.ts"
+import type { Settings } from "./settings/Settings.ts"
+import type { Input, Spec } from "./spec.ts"
+
+/** What every handler has. */
+export type Services =
+  | Output
+  | Settings
+  | NodeParts
+  | Machine
+  | FileSystem
+  | Path
+  | Stdio
+  | Terminal
+  | ChildProcessSpawner
+  | Scope
+
+/** A module of `run/`: it says what the command does. What it fails with is shown, and leads to the exit code. */
+export interface Handler<S> {
+  readonly run: (input: Input<S>) => Effect.Effect<void, unknown, Services>
+}
+
+const handlers = new Map<string, Handler<any>>()
+const loaders: Array<() => Promise<void>> = []
+
+/** Loads the handlers of all commands, for tests in which no time may pass while one is loaded. */
+export const preload = (): Promise<unknown> => Promise.all(loaders.map((load) => load()))
+
+const command = <S extends Spec>(spec: S, module: () => Promise<Handler<S>>) => {
+  const load = () => module().then((handler) => void handlers.set(spec.name, handler))
+  loaders.push(load)
+  const loaded = Effect.suspend(() => handlers.has(spec.name) ? Effect.void : Effect.promise(load))
+  const made = Command.make(
+    spec.name,
+    spec.config,
+    (input) =>
+      around(
+        Effect.andThen(loaded, Effect.suspend(() => (handlers.get(spec.name) as Handler<S>).run(input as Input<S>)))
+      )
+  ).pipe(
+    Command.withDescription(spec.description),
+    Command.withShortDescription(spec.summary),
+    Command.withExamples(spec.examples)
+  )
+  return spec.alias === undefined ? made : Command.withAlias(made, spec.alias)
+}
+
+/** The declarations of all commands, in the order of the help. */
+export const specs: ReadonlyArray<Spec> = [up, peers, functions, call, ping, config]
+
+/** `pnet` with all that is under it. */
+export const tree = root.pipe(Command.withSubcommands([
+  command(up, () => import("./run/up.ts")),
+  command(peers, () => import("./run/peers.ts")),
+  command(functions, () => import("./run/functions.ts")),
+  command(call, () => import("./run/call.ts")),
+  command(ping, () => import("./run/ping.ts")),
+  command(config, () => import("./run/config.ts"))
+]))

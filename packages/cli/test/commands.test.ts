@@ -1,0 +1,322 @@
+/** Commands at a machine of a simulated network: what they print, for people and as JSON, and what they end with. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Command from "@pnet/core/Command"
+import * as CommandNode from "@pnet/core/CommandNode"
+import * as TestNetwork from "@pnet/testing/TestNetwork"
+import { Effect, Layer, Schema } from "effect"
+import { Rpc, RpcGroup } from "effect/rpc"
+import { desk, values } from "./harness/desk.ts"
+
+const Add = Command.make("sum", {
+  args: [Schema.Finite.annotate({ title: "a", description: "One of them" }), Schema.Int.annotate({ title: "b" })],
+  kwargs: { label: Schema.optionalKey(Schema.String), round: Schema.optionalKey(Schema.Boolean) },
+  success: Schema.String,
+  description: "Adds two numbers"
+})
+
+class Files extends RpcGroup.make(
+  Rpc.make("read", {
+    payload: { path: Schema.String, range: Schema.optionalKey(Schema.Struct({ from: Schema.Int, to: Schema.Int })) },
+    success: Schema.Array(Schema.String),
+    error: Schema.Struct({ _tag: Schema.tag("NoSuchFile"), path: Schema.String })
+  })
+) {}
+
+const FilesLive = Files.toLayer({
+  read: ({ path, range }) =>
+    path === "/none"
+      ? Effect.fail({ _tag: "NoSuchFile" as const, path })
+      : Effect.succeed([path, JSON.stringify(range ?? null)])
+})
+
+class Home extends TestNetwork.Service<Home>()("test/cli/Home", {
+  seed: 1,
+  nodes: {
+    bob: TestNetwork.node({
+      beside: CommandNode.serve(Files).pipe(Layer.provide(FilesLive)),
+      commands: [
+        Command.implement(Add, ({ kwargs }, a, b) => Effect.succeed(`${kwargs.label ?? "sum"}: ${a + b}`))
+      ],
+      functions: {
+        add: (_call, a: number, b: number) => a + b,
+        greet: ({ kwargs }, name: string) => `${kwargs["loud"] === true ? name.toUpperCase() : name}\u001b[31m!`,
+        echo: (_call, ...args: ReadonlyArray<unknown>) => args
+      }
+    }),
+    carol: TestNetwork.node({ functions: { add: (_call, a: number, b: number) => a + b + 1 } })
+  }
+}) {}
+
+const inHome = <A, E, R>(use: (alice: Effect.Success<ReturnType<typeof desk>>) => Effect.Effect<A, E, R>) =>
+  Effect.gen(function*() {
+    return yield* use(yield* desk((yield* Home).network, "alice"))
+  }).pipe(Effect.scoped, Effect.provide(Home.layer))
+
+describe("peers", () => {
+  it.effect("lists who is there, aligned, and as JSON", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const people = yield* alice.run("peers")
+      assert.strictEqual(people.code, 0)
+      assert.match(people.stdout, /^NAME {3}STATUS {2}ADDRESS +KEY\nbob {4}online {2}10\.\S+ +\S{19}\ncarol {2}online/)
+      assert.deepStrictEqual(
+        values((yield* alice.run("peers", "--json")).stdout).map(({ name, type }) => [type, name]),
+        [
+          ["peer", "bob"],
+          ["peer", "carol"]
+        ]
+      )
+    })))
+
+  it.effect("says who comes and goes until it is interrupted, and leaves then", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const { bob, carol } = (yield* Home).nodes
+      const watching = yield* alice.start("peers", "--watch", "--json", "--name", "watcher")
+      yield* watching.says("carol")
+      yield* bob.node.peers.awaitPeer("watcher")
+      yield* carol.stop
+      yield* watching.says("left")
+      const { stdout } = yield* watching.interrupt
+      assert.deepStrictEqual(values(stdout).map(({ event, peer }) => `${event} ${peer}`).sort(), [
+        "joined bob",
+        "joined carol",
+        "left carol"
+      ])
+      assert.isUndefined(yield* bob.node.peers.get("watcher"))
+    })).pipe(Effect.scoped))
+})
+
+describe("call", () => {
+  it.effect("sends JSON and text, and shows the answer harmless", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      assert.deepInclude(yield* alice.run("call", "bob", "add", "1", "2"), { code: 0, stdout: "3\n", stderr: "" })
+      assert.strictEqual((yield* alice.run("call", "bob", "greet", "ann", "--loud=true")).stdout, "ANN\\u001b[31m!\n")
+      // What the command has a flag for itself is an argument where it is said so.
+      const words = ["call", "bob", "echo", "--json", "--", "--x=1", "true", "-"]
+      assert.deepStrictEqual(values((yield* alice.runWith({ stdin: "in" }, ...words)).stdout), [
+        { type: "answer", peer: "bob", value: ["--x=1", true, "in"] } as never
+      ])
+    })))
+
+  it.effect("gives a row for each of several peers, and a code for what went wrong with some", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const all = yield* alice.run("call", "*", "add", "1", "2")
+      assert.deepInclude(all, { code: 0, stdout: "PEER   ANSWER\nbob    3\ncarol  4\n" })
+      const some = yield* alice.run("call", "bob,carol,dave", "greet", "ann", "--json", "--wait", "1s")
+      assert.strictEqual(some.code, 9)
+      assert.deepStrictEqual(values(some.stdout).map(({ failure, peer }) => [peer, failure?.error]), [
+        ["bob", undefined],
+        ["carol", "UnknownFunctionError"],
+        ["dave", "PeerUnknownError"]
+      ])
+    })))
+
+  it.effect("says what to do next where it fails, with a code of its own", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const unknown = yield* alice.run("call", "dave", "add", "--wait", "2s")
+      assert.deepInclude(unknown, { code: 3, stdout: "" })
+      assert.match(
+        unknown.stderr,
+        /^pnet: no peer called "dave" is known; known are "bob", "carol"\n {2}correct the name/
+      )
+      const nothing = yield* alice.run("call", "bob", "nope", "--json")
+      assert.deepInclude(nothing, { code: 3, stdout: "" })
+      assert.deepInclude(values(nothing.stderr)[0], { error: "UnknownFunctionError", hint: "run: pnet functions bob" })
+      assert.deepInclude(yield* alice.run("call", "bob"), { code: 2, stdout: "" })
+      assert.deepInclude(yield* alice.run("call", "bob", "add", "--timeout", "soon"), { code: 2, stdout: "" })
+    })))
+})
+
+describe("functions", () => {
+  it.effect("lists what a peer serves, with signatures, and says more of one", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const all = yield* alice.run("functions", "bob")
+      assert.strictEqual(all.code, 0)
+      assert.deepStrictEqual(all.stdout.trim().split("\n").map((line) => line.replace(/ {2,}/g, " | ")), [
+        "FUNCTION | DESCRIPTION",
+        "add(…)",
+        "echo(…)",
+        "greet(…)",
+        "read({ path: string, range?: { from: integer, to: integer } }) → string[]",
+        "sum(a: number, b: integer, { label?: string, round?: boolean }) → string | Adds two numbers"
+      ])
+      const one = yield* alice.run("functions", "bob", "sum")
+      assert.deepStrictEqual(one.stdout.split("\n").slice(1), [
+        "  Adds two numbers",
+        "  a number  One of them",
+        "  b integer",
+        "  --label string (optional)",
+        "  --round boolean (optional)",
+        "  pnet call bob sum a b [--label=…] [--round=…]",
+        ""
+      ])
+      const json = values((yield* alice.run("functions", "bob", "--json")).stdout)
+      assert.deepStrictEqual(json.map(({ kind }) => kind), ["function", "function", "function", "rpc", "command"])
+      assert.strictEqual((yield* alice.run("functions", "bob", "nope")).code, 3)
+    })))
+})
+
+describe("call with schemas", () => {
+  it.effect("sends what the function takes, be it a number that is meant as text", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      assert.deepInclude(yield* alice.run("call", "bob", "sum", "1", "2", "--label=7"), { code: 0, stdout: "7: 3\n" })
+      assert.deepInclude(yield* alice.run("call", "bob", "read", "--path=5"), {
+        code: 0,
+        stdout: "[\n  \"5\",\n  \"null\"\n]\n"
+      })
+      assert.strictEqual(
+        (yield* alice.run("call", "bob", "read", "--path=/a", "--range={\"from\":1,\"to\":2}")).code,
+        0
+      )
+      assert.strictEqual((yield* alice.run("call", "bob", "read", "{\"path\":\"/a\"}")).code, 0)
+      const theirs = yield* alice.run("call", "bob", "read", "--path=/none", "--json")
+      assert.strictEqual(theirs.code, 5)
+      assert.deepInclude(values(theirs.stderr)[0], {
+        error: "RemoteError",
+        detail: { _tag: "NoSuchFile", path: "/none" }
+      })
+    })))
+
+  it.effect("points at what is wrong, and sends nothing", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const { code, stderr, stdout } = yield* alice.run(
+        "call",
+        "bob",
+        "sum",
+        "one",
+        "2.5",
+        "--round=maybe",
+        "--lable=x"
+      )
+      assert.deepStrictEqual({ code, stdout }, { code: 2, stdout: "" })
+      assert.deepStrictEqual(stderr.split("\n"), [
+        "pnet: \"sum\" at \"bob\" does not take these arguments",
+        "  argument 1 (a): expected a number, found \"one\"",
+        "  argument 2 (b): expected a whole number, found 2.5",
+        "  --round: expected true or false, found \"maybe\"",
+        "  --lable: expected one of --label, --round",
+        "  it takes sum(a: number, b: integer, { label?: string, round?: boolean }) → string; --no-check sends them all the same",
+        "  pnet call bob sum one 2.5 --round=maybe --lable=x",
+        "                    ^^^ ^^^ ^^^^^^^^^^^^^ ^^^^^^^^^",
+        ""
+      ])
+      const nested = yield* alice.run(
+        "call",
+        "bob",
+        "read",
+        "--path=/a",
+        "--range={\"from\":1,\"to\":\"two\"}",
+        "--json"
+      )
+      assert.deepStrictEqual(values(nested.stderr)[0]!["mistakes"], [
+        { where: "--range.to", expected: "a whole number", found: "\"two\"" }
+      ])
+      const missing = yield* alice.run("call", "bob", "read", "--json")
+      assert.deepStrictEqual(values(missing.stderr)[0]!["mistakes"], [
+        { where: "--path", expected: "string, and it is missing" }
+      ])
+      const few = yield* alice.run("call", "bob", "sum", "1", "--json")
+      assert.deepStrictEqual(values(few.stderr)[0]!["mistakes"], [{ where: "arguments", expected: "2", found: "1" }])
+      // The peer has the last word where it was not asked before.
+      const unchecked = yield* alice.run("call", "bob", "sum", "one", "2", "--no-check", "--json")
+      assert.strictEqual(unchecked.code, 2)
+      assert.deepInclude(values(unchecked.stderr)[0], { error: "InvalidArgumentsError" })
+    })))
+})
+
+describe("ping", () => {
+  it.effect("says how long answers take, and sums it up, also where it is interrupted", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const people = yield* alice.run("ping", "bob", "--count", "2")
+      assert.strictEqual(people.code, 0)
+      assert.match(
+        people.stdout,
+        /^bob \(10\.\S+\): connected in \S+ ms\nbob \(\S+\): \S+ ms\nbob \(\S+\): \S+ ms\nbob: 2 of 2 answered, /
+      )
+      const json = values((yield* alice.run("ping", "*", "-c", "1", "--json")).stdout)
+      assert.deepStrictEqual(
+        json.filter(({ type }) => type === "pings").map(({ answered, peer }) => [peer, answered]).sort(),
+        [
+          ["bob", 1],
+          ["carol", 1]
+        ]
+      )
+      const going = yield* alice.start("ping", "bob", "--count", "0", "--json")
+      yield* going.says("\"seq\":3")
+      const { stdout } = yield* going.interrupt
+      assert.deepInclude(values(stdout).at(-1), { type: "pings", peer: "bob" })
+      assert.strictEqual((yield* alice.run("ping", "dave", "--wait", "1s")).code, 3)
+    })).pipe(Effect.scoped))
+})
+
+describe("config", () => {
+  it.effect("shows what holds and where it comes from, nearest first, and no secret", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      alice.files.set(
+        "/home/user/.config/pnet/config.json",
+        JSON.stringify({
+          name: "desk",
+          wait: "1s",
+          bind: "10.0.0.1",
+          port: 4000,
+          profiles: { work: { wait: "2s", peers: ["a:1", "b:2"] } }
+        })
+      )
+      const how = { env: { PNET_NETWORK_KEY: "hunter2", PNET_BIND_IP: "127.0.0.1" } }
+      const shown = yield* alice.runWith(how, "config", "--profile", "work", "--network", "home", "--json")
+      const of = Object.fromEntries(values(shown.stdout).map(({ from, name, value }) => [name, `${value} ${from}`]))
+      assert.deepInclude(of, {
+        network: "home flag",
+        bind: "127.0.0.1 environment",
+        networkKey: "(hidden) environment",
+        wait: "2000ms profile",
+        peers: "a:1,b:2 profile",
+        name: "desk file",
+        port: "4000 file",
+        advertisePort: "3334 default",
+        allowList: "undefined none"
+      })
+      assert.notInclude(JSON.stringify(shown), "hunter2")
+      assert.match(
+        (yield* alice.run("config", "name", "wait")).stdout,
+        /^SETTING +VALUE +FROM\nname +desk +\S+config\.json\nwait +1000ms/
+      )
+    })))
+
+  it.effect("refuses settings that are wrong, and says where", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const path = "/home/user/.config/pnet/config.json"
+      const refused = (text: string, ...words: ReadonlyArray<string>) =>
+        Effect.gen(function*() {
+          alice.files.set(path, text)
+          const { code, stderr } = yield* alice.run("config", ...words)
+          assert.strictEqual(code, 2)
+          return stderr
+        })
+      assert.match(yield* refused("{"), /config\.json was refused: it is not JSON/)
+      assert.match(yield* refused("[]"), /it is not one object/)
+      assert.match(yield* refused("{\"nmae\":\"x\"}"), /there is no setting "nmae"/)
+      assert.match(yield* refused("{\"networkKey\":\"x\"}"), /"networkKey" cannot stand in the config file/)
+      assert.match(yield* refused("{\"profiles\":{\"a\":{\"profile\":\"b\"}}}"), /"profiles.a.profile" cannot stand/)
+      assert.match(yield* refused("{\"wait\":\"soon\"}"), /config\.json "soon" was refused: .*a span of time/)
+      assert.match(yield* refused("{}", "--profile", "work"), /there is no profile "work"/)
+      assert.match(yield* refused("{}", "--port", "70000"), /--port "70000" was refused: .*0 to 65535/)
+      assert.match(yield* refused("{}", "--config", "/nowhere"), /\/nowhere could not be read/)
+      assert.match(yield* refused("{}", "nmae"), /there is no setting "nmae"/)
+    })))
+})
+
+describe("names", () => {
+  it.effect("takes a numbered name where that of the settings is in use, and fails where it was asked for by its flag", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const up = yield* alice.start("up", "--json")
+      yield* up.says("is up")
+      const watching = yield* alice.start("peers", "--watch", "--json")
+      yield* up.says("alice-2 is there")
+      const named = yield* alice.run("peers", "--name", "alice", "--json")
+      assert.strictEqual(named.code, 8)
+      assert.deepInclude(values(named.stderr)[0], { error: "KeyHeldError", exit: "conflict" })
+      yield* watching.interrupt
+      yield* up.says("alice-2 left")
+      yield* up.interrupt
+    })).pipe(Effect.scoped))
+})

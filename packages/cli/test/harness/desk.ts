@@ -1,0 +1,221 @@
+/**
+ * Somebody at a machine of a simulated network who runs `pnet`: the command's own program, with the machine's sockets simulated, keys and files in memory, and
+ * all that it prints kept. It costs milliseconds; what only a process or a terminal has is tested with `binary.ts`.
+ *
+ * ```ts
+ * class Home extends TestNetwork.Service<Home>()("test/Home", { seed: 1, nodes: { bob: TestNetwork.node({ functions }) } }) {}
+ * const alice = yield* desk((yield* Home).network, "alice")
+ * const { code, stdout } = yield* alice.run("call", "bob", "add", "1", "2")
+ * ```
+ */
+import * as Crypto from "@pnet/core/Crypto"
+import * as PortableCrypto from "@pnet/core/PortableCrypto"
+import * as TofuTrust from "@pnet/core/TofuTrust"
+import type * as SimNetwork from "@pnet/testing/SimNetwork"
+import { TerminalCapabilities } from "effect/cli/TerminalCapabilities"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Path from "effect/Path"
+import * as PlatformError from "effect/PlatformError"
+import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Sink from "effect/Sink"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import * as Terminal from "effect/Terminal"
+import { Machine } from "../../src/machine.ts"
+import { KeyHeldError, NodeParts } from "../../src/node/NodeParts.ts"
+import { type ShapeName, shapes } from "../../src/output/shapes.ts"
+import { program } from "../../src/program.ts"
+import { preload } from "../../src/tree.ts"
+
+// Loading a module takes real time, in which virtual time would fly.
+await preload()
+
+/** What a command left behind. */
+export interface Ran {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A command that runs. */
+export interface Running {
+  readonly stdout: () => string
+  readonly stderr: () => string
+  /** Waits until it has printed something, on either output. */
+  readonly says: (text: string | RegExp) => Effect.Effect<void>
+  /** Ctrl-C, and what it left behind. The code is 130. */
+  readonly interrupt: Effect.Effect<Ran>
+  /** Waits for its end. */
+  readonly end: Effect.Effect<Ran>
+}
+
+/** How a command is run. */
+export interface How {
+  readonly env?: Record<string, string>
+  readonly stdin?: string | Uint8Array
+  /** The columns of the terminal that it prints to. Default: it prints to no terminal. */
+  readonly columns?: number
+  readonly colors?: boolean
+}
+
+/** The values of standard output with `--json`: each is checked against the shape that its `type` names, and what is in no shape is a failure. */
+export const values = (stdout: string): ReadonlyArray<Record<string, any> & { readonly type: ShapeName }> =>
+  stdout.split("\n").filter((line) => line !== "").map((line) => {
+    const { type, ...value } = JSON.parse(line)
+    if (!Object.hasOwn(shapes, type)) throw new Error(`no shape is called ${type}: ${line}`)
+    Schema.decodeUnknownSync(shapes[type as ShapeName] as Schema.Codec<unknown, unknown>)(value, {
+      onExcessProperty: "error"
+    })
+    return { type, ...value }
+  })
+
+const dropped: Stream.Stream<never> = Stream.empty
+
+const notThere = (method: string, path: string) =>
+  PlatformError.systemError({ module: "FileSystem", method, _tag: "NotFound", pathOrDescriptor: path })
+
+/** The least of a file system: files that are there or not. */
+const filesIn = (files: Map<string, string>): Layer.Layer<FileSystem.FileSystem> =>
+  FileSystem.layerNoop({
+    readFileString: (path) =>
+      Effect.suspend(() => {
+        const text = files.get(path)
+        return text === undefined ? Effect.fail(notThere("readFileString", path)) : Effect.succeed(text)
+      }),
+    writeFileString: (path, text) => Effect.sync(() => void files.set(path, text)),
+    exists: (path) => Effect.sync(() => files.has(path))
+  })
+
+/** A machine of the network with a user. */
+export const desk = Effect.fnUntraced(function*(network: SimNetwork.SimNetwork["Service"], name: string) {
+  const host = yield* network.host(name)
+  const keys = new Map<string, Crypto.KeyPair>()
+  const held = new Set<string>()
+  const files = new Map<string, string>()
+  const crypto = PortableCrypto.layer
+
+  const parts = Layer.succeed(NodeParts, {
+    machine: Layer.suspend(() => Layer.merge(Layer.fresh(host.layer), crypto)),
+    hold: (of) =>
+      Effect.gen(function*() {
+        if (held.has(of)) return yield* new KeyHeldError({ name: of, holder: "process 1 has its key since then" })
+        const pair = keys.get(of) ?? Crypto.Crypto.useSync((made) => made.generateKeyPair())
+        const key = Effect.isEffect(pair) ? yield* Effect.provide(pair, crypto) : pair
+        keys.set(of, key)
+        held.add(of)
+        yield* Effect.addFinalizer(() => Effect.sync(() => held.delete(of)))
+        return key
+      }),
+    networkKeys: () => Effect.succeed([]),
+    trust: () => TofuTrust.layer()
+  })
+
+  /** What a run has around it, and what it wrote so far. */
+  const surroundings = (how: How) => {
+    const written = { stdout: "", stderr: "" }
+    const decoder = new TextDecoder()
+    const sink = (to: "stdout" | "stderr") => () =>
+      Sink.forEach((chunk: string | Uint8Array) =>
+        Effect.sync(() => {
+          written[to] += typeof chunk === "string" ? chunk : decoder.decode(chunk)
+        })
+      )
+    const isTerminal = Effect.succeed(how.columns !== undefined)
+    const layer = Layer.mergeAll(
+      parts,
+      filesIn(files),
+      Path.layer,
+      Layer.succeed(Machine, {
+        env: { PNET_NETWORK_ID: "test", PNET_BIND_IP: "0.0.0.0", ...how.env },
+        hostname: name,
+        home: "/home/user",
+        pid: 1,
+        windows: false
+      }),
+      Stdio.layerTest({
+        stdout: sink("stdout"),
+        stderr: sink("stderr"),
+        stdin: how.stdin === undefined
+          ? dropped
+          : Stream.succeed(typeof how.stdin === "string" ? new TextEncoder().encode(how.stdin) : how.stdin),
+        stdoutIsTerminal: isTerminal,
+        stderrIsTerminal: isTerminal,
+        stdinIsTerminal: Effect.succeed(how.stdin === undefined)
+      }),
+      Layer.succeed(
+        Terminal.Terminal,
+        Terminal.make({
+          columns: Effect.succeed(how.columns ?? 0),
+          rows: Effect.succeed(24),
+          size: Effect.die("there is no terminal"),
+          readInput: Effect.die("there is no terminal"),
+          readLine: Effect.die("there is no terminal"),
+          display: () => Effect.void
+        })
+      ),
+      Layer.succeed(TerminalCapabilities, {
+        canColor: how.colors ?? false,
+        canAnimate: how.columns !== undefined,
+        canPrompt: false
+      }),
+      Layer.succeed(
+        ChildProcessSpawner.ChildProcessSpawner,
+        ChildProcessSpawner.make(() => Effect.die("nothing is started in a simulation"))
+      )
+    )
+    return { layer, written }
+  }
+
+  const runWith = (how: How, ...words: ReadonlyArray<string>): Effect.Effect<Ran> =>
+    Effect.suspend(() => {
+      const { layer, written } = surroundings(how)
+      return Effect.map(
+        // Whoever types the next one takes a moment, in which everybody hears that this one left.
+        Effect.tap(Effect.provide(program(words), layer), Effect.sleep("1 second")),
+        (code) => ({ code, ...written })
+      )
+    }) as Effect.Effect<Ran>
+
+  const startWith = (how: How, ...words: ReadonlyArray<string>): Effect.Effect<Running, never, Scope.Scope> =>
+    Effect.gen(function*() {
+      const { layer, written } = surroundings(how)
+      const fiber = yield* Effect.forkScoped(Effect.provide(program(words), layer) as Effect.Effect<number>, {
+        startImmediately: true
+      })
+      const ran = (code: number): Ran => ({ code, ...written })
+      return {
+        stdout: () => written.stdout,
+        stderr: () => written.stderr,
+        says: (text) =>
+          Effect.gen(function*() {
+            const said = () => {
+              const all = written.stdout + written.stderr
+              return typeof text === "string" ? all.includes(text) : text.test(all)
+            }
+            for (let i = 0; !said(); i++) {
+              if (i > 600) return yield* Effect.die(new Error(`it never said ${text}, but: ${JSON.stringify(written)}`))
+              yield* Effect.sleep("100 millis")
+            }
+          }),
+        interrupt: Fiber.interrupt(fiber).pipe(Effect.andThen(Effect.sleep("1 second")), Effect.map(() => ran(130))),
+        end: Effect.map(Fiber.join(fiber), ran)
+      }
+    })
+
+  return {
+    host,
+    /** Files by their paths, as the command finds them. */
+    files,
+    /** Names whose keys are in use. */
+    held,
+    run: (...words: ReadonlyArray<string>) => runWith({}, ...words),
+    runWith,
+    start: (...words: ReadonlyArray<string>) => startWith({}, ...words),
+    startWith
+  }
+})
