@@ -266,6 +266,17 @@ export interface DrainOptions {
 }
 
 /**
+ * How long it is waited for what was published.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface FlushOptions {
+  /** Default: 10 seconds. */
+  readonly within?: Duration.Input | undefined
+}
+
+/**
  * A node with named functions over byte streams.
  *
  * @category models
@@ -321,6 +332,11 @@ export interface AdvancedNodeService extends Omit<BasicNode.BasicNodeService, "s
     value: Uint8Array | string,
     options?: Topic.PublishOptions & Topic.Named
   ) => Effect.Effect<void, Topic.PublishError>
+  /**
+   * Waits until what was published so far has come to the peers that are to hear it, those that are to lose nothing have taken it, and members of groups have
+   * acknowledged it; or until the time is up. Gives for how many peers and groups something is left then: 0 is all of it. For programs that publish and end.
+   */
+  readonly flush: (options?: FlushOptions) => Effect.Effect<number>
   /** What is published on a topic, or on all that a pattern means, as bytes, whatever it is. */
   readonly subscribe: (
     topic: string,
@@ -414,6 +430,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>, allo
       register: <R>(name: string, handler: Handler<unknown, R, never>, options?: Serving.Registering) =>
         registered.register<R>(name, handler as (call: unknown) => unknown, options),
       publish: bytes.publish as AdvancedNode["Service"]["publish"],
+      flush: (options) => topics.flush(options?.within),
       subscribe: bytes.subscribe as AdvancedNode["Service"]["subscribe"],
       ...new Calling.Calling({ sessions, peers, clock, callSize, engines: yield* enginesOf(peers) })
     }

@@ -283,4 +283,45 @@ describe("a topic", () => {
         Array.from({ length: 100 }, (_, i) => i)
       )
     })))
+
+  it.effect("has come to everybody it is for when it was flushed, so that its publisher may end", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ link: { latency: "50 millis" } })
+      const alice = yield* start(network, "alice")
+      const bob = yield* start(network, "bob")
+      yield* alice.node.awaitPeers(["bob"])
+      const slow = <A, E>(stream: Stream.Stream<A, E>) => stream.pipe(Stream.tap(() => Effect.sleep("100 millis")))
+      const heard = yield* collect(bob.node.subscribe("news", { size: 1_000 }))
+      const taken = yield* collect(slow(bob.node.subscribe("orders", { mode: "lossless" })))
+      const worked = yield* collect(slow(bob.node.subscribe("mail", { group: "mailers" })))
+      assert.strictEqual(yield* alice.node.flush(), 0)
+      yield* alice.node.awaitPeers({ subscribes: ["news", "orders", "mail"] })
+      for (let i = 0; i < 600; i++) yield* alice.node.publish("news", "x".repeat(1_000))
+      for (let i = 0; i < 20; i++) yield* Effect.andThen(alice.node.publish("orders", i), alice.node.publish("mail", i))
+      // Two seconds are what bob works at it.
+      assert.strictEqual(yield* alice.node.flush({ within: "1 second" }), 2)
+      assert.strictEqual(yield* alice.node.flush(), 0)
+      yield* alice.process.stop
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual([heard.length, taken.length, worked.length], [600, 20, 20])
+      assert.isTrue([...heard, ...taken, ...worked].every(({ missed }) => missed === 0))
+    })))
+
+  it.effect("goes on behind what was flushed, and what is retained stays", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* two()
+      const heard = yield* collect(bob.node.subscribe(Readings))
+      yield* alice.node.awaitPeers({ subscribes: "readings" })
+      for (let i = 0; i < 3; i++) {
+        yield* alice.node.publish(Readings, { sensor: "a", value: i })
+        assert.strictEqual(yield* alice.node.flush(), 0)
+        assert.strictEqual(heard.length, i + 1)
+        yield* Effect.sleep("20 seconds")
+      }
+      assert.deepStrictEqual(heard.map(({ missed, retained, value }) => [value.value, missed, retained]), [
+        [0, 0, false],
+        [1, 0, false],
+        [2, 0, false]
+      ])
+    })))
 })

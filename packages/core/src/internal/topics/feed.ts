@@ -76,6 +76,8 @@ export class Feed implements Owner {
   readonly #wake = Latch.makeUnsafe(false)
   /** Set when the stream is to give way to another. */
   #move: (() => void) | undefined
+  /** Told when the stream that there is has ended. */
+  readonly #ends = new Set<() => void>()
   isClosed = false
 
   constructor(peer: Peer, parts: Parts) {
@@ -180,6 +182,26 @@ export class Feed implements Owner {
     waiting.answer(how)
   }
 
+  // --- what is left ----------------------------------------------------------------------------------------------------
+
+  /** Whether all that the peer is to have was written, and taken and answered where that is waited for. */
+  get isSettled(): boolean {
+    if (this.#control.size > 0 || this.#handed.size > 0) return false
+    for (const route of this.routes.values()) if (!route.isSettled) return false
+    return true
+  }
+
+  /** Waits until the peer has read what was written: what comes then comes on another stream, and this one ends before. */
+  get read(): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      if (!this.#isOpen) return resume(Effect.void)
+      const ended = () => resume(Effect.void)
+      this.#ends.add(ended)
+      this.#move?.()
+      return Effect.sync(() => this.#ends.delete(ended))
+    })
+  }
+
   // --- the stream ------------------------------------------------------------------------------------------------------
 
   #pump(): void {
@@ -235,6 +257,8 @@ export class Feed implements Owner {
 
   #began = false
   #moved = false
+  /** From the first record on a stream until nothing more is read on it. */
+  #isOpen = false
 
   /** One stream, from before it is open to its end. */
   get #once(): Effect.Effect<
@@ -262,7 +286,7 @@ export class Feed implements Owner {
   }
 
   #begin(stream: SessionStream): void {
-    this.#began = true
+    this.#began = this.#isOpen = true
     this.#control.clear()
     for (const [about, record] of this.#denials) this.#control.set(about, record)
     for (const route of this.routes.values()) route.begin()
@@ -275,6 +299,9 @@ export class Feed implements Owner {
   #over(): void {
     this.#stream = undefined
     this.#move = undefined
+    this.#isOpen = false
+    for (const ended of this.#ends) ended()
+    this.#ends.clear()
     for (const route of this.routes.values()) route.over()
     const handed = [...this.#handed.values()]
     this.#handed.clear()

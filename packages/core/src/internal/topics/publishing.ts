@@ -22,6 +22,7 @@ import { quote } from "../base/quote.ts"
 import type * as Seldom from "../base/seldom.ts"
 import type { Opening } from "../session/opening.ts"
 import { decide } from "../session/permission.ts"
+import { whileHolds } from "../session/serving.ts"
 import { isMeant, isTaken } from "../values/topicNames.ts"
 import { Feed } from "./feed.ts"
 import { Grouping, isResting } from "./grouping.ts"
@@ -562,6 +563,37 @@ export class Publishing {
       }
       this.#expiring.openUnsafe()
     }))
+  }
+
+  /** Peers, and groups, to which something is still to come of what was said. */
+  get unsettled(): number {
+    let count = 0
+    for (const { feed } of this.#feeds.values()) if (!feed.isSettled) count++
+    for (const { groups } of this.#topics.values()) {
+      for (const { group } of groups.values()) if (group.pending > 0) count++
+    }
+    return count
+  }
+
+  /** Waits until all that was said has come to those it is for, so many milliseconds at the most, and gives how many of them are left. */
+  flush(millis: number): Effect.Effect<number> {
+    return Effect.suspend(() => {
+      const until = this.#now() + millis
+      const read = Effect.forEach(this.#feeds.values(), ({ feed }) => feed.read, {
+        concurrency: "unbounded",
+        discard: true
+      })
+      return whileHolds(() => this.unsettled > 0, millis, () => this.#now()).pipe(
+        Effect.andThen(Effect.suspend(() => {
+          // What is handed out to members of groups would be so again, were its stream to end now.
+          const left = this.unsettled
+          return left > 0 ? Effect.succeed(left) : Effect.map(
+            Effect.timeoutOption(read, Math.max(1, until - this.#now())),
+            ({ _tag }) => _tag === "Some" ? 0 : 1
+          )
+        }))
+      )
+    })
   }
 
   /** Nothing is published any more. */

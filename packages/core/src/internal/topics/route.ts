@@ -101,6 +101,12 @@ export class Route {
     return this.#entries
   }
 
+  /** Whether the peer was told of it all, and has taken what it is to lose nothing of. */
+  get isSettled(): boolean {
+    return this.#told.size >= this.#entries.length && this.#urgent.length === 0 && this.#snapshot === undefined &&
+      this.#isWhole && ((this.#window ?? this.#outlet)?.length ?? 0) === 0
+  }
+
   /** Whether the peer takes publications, and not only as a member of groups. */
   get isLossless(): boolean {
     return this.#window !== undefined

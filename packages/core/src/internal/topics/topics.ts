@@ -161,6 +161,11 @@ export class Topics {
     })
   }
 
+  /** Waits until what was published has come to those it is for, and gives how many of them are left when the time is up. */
+  flush(within: Duration.Input = "10 seconds"): Effect.Effect<number> {
+    return this.publishing.flush(Duration.toMillis(Duration.fromInputUnsafe(within)))
+  }
+
   // --- subscribing -----------------------------------------------------------------------------------------------------
 
   /** A subscription, until the scope closes. */
