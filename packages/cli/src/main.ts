@@ -2,9 +2,18 @@
 /**
  * The `pnet` command: nothing but its start. What is asked most often, the version, needs nothing of the rest.
  */
+import { enableCompileCache } from "node:module"
 import { version } from "./version.ts"
 
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
 const [first, ...others] = process.argv.slice(2)
 
-if (others.length === 0 && (first === "--version" || first === "-v")) process.stdout.write(`pnet ${version}\n`)
-else void import("./start.ts")
+if (major < 22 || major === 22 && minor < 19) {
+  process.stderr.write(`pnet: it needs Node 22.19 or later, and this is ${process.versions.node}\n`)
+  process.exitCode = 1
+} else if (others.length === 0 && (first === "--version" || first === "-v")) process.stdout.write(`pnet ${version}\n`)
+else {
+  // What V8 makes of the rest is kept between starts.
+  enableCompileCache()
+  void import("./start.ts")
+}

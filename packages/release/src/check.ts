@@ -10,6 +10,7 @@ import { mkdtempSync, realpathSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
+import * as CommandSteps from "./commandSteps.ts"
 import type { Tarball } from "./pack.ts"
 import type { Failed } from "./run.ts"
 import * as Steps from "./steps.ts"
@@ -71,9 +72,15 @@ export const check = (
         }
       }
     }
+    const commands = yield* step("pack the command", CommandSteps.packed(options.folder), ([detail]) => detail)
+    for (const tarball of commands?.[1] ?? []) {
+      yield* step(`npx ${tarball.manifest.name}`, CommandSteps.byNpx(tarball), same)
+    }
     for (const problem of problems) yield* say(`\n${problem}`)
     yield* say(`\n${count - problems.length} passed, ${problems.length} failed`)
-    return problems.length === 0 ? packed?.[1].tarballs : undefined
+    return problems.length === 0 && packed !== undefined && commands !== undefined
+      ? [...packed[1].tarballs, ...commands[1]]
+      : undefined
   })
 
 /** A folder for it, that is removed at the end. */

@@ -48,7 +48,7 @@ export const manifestProblems = ({ folder, id, manifest }: Tarball): ReadonlyArr
   for (const name of onlyOnce) {
     if (manifest.dependencies?.[name] !== undefined) problems.push(`${name} is a dependency, and has to be a peer`)
   }
-  for (const target of Object.values(manifest.exports)) {
+  for (const target of Object.values(manifest.exports ?? {})) {
     if (target !== null && !target.includes("*") && !existsSync(join(folder, target))) {
       problems.push(`package.json exports ${target}, which is not there`)
     }
@@ -58,7 +58,7 @@ export const manifestProblems = ({ folder, id, manifest }: Tarball): ReadonlyArr
 
 /** What a user may import of a package, as specifiers. */
 export const modules = (tarball: Tarball): ReadonlyArray<string> => {
-  const hidden = Object.entries(tarball.manifest.exports)
+  const hidden = Object.entries(tarball.manifest.exports ?? {})
     .filter(([, target]) => target === null)
     .map(([path]) => path.slice(2).replace("*", ""))
   return contents(tarball).flatMap((path) => {
@@ -114,6 +114,31 @@ export const linkProblems = (tarball: Tarball): ReadonlyArray<string> =>
   )
 
 /** All of it, each problem with the name of its package. */
+/** What is wrong with a command, which is a bundle: it has a few files, asks for nothing of the workspace, and may be run. */
+export const commandProblems = (tarball: Tarball): ReadonlyArray<string> => {
+  const { folder, manifest } = tarball
+  const files = contents(tarball)
+  const code = files.filter((path) => path.startsWith("dist/"))
+  const allowedThere = /^(?:package\.json|README\.md|CHANGELOG\.md|LICENSE|dist\/[\w.-]+\.js)$/
+  return [
+    ...["package.json", "README.md", "CHANGELOG.md", "LICENSE"].filter((path) => !files.includes(path)).map((path) =>
+      `${path} is missing`
+    ),
+    ...files.filter((path) => !allowedThere.test(path)).map((path) => `${path} does not belong there`),
+    ...manifestProblems(tarball),
+    ...Object.values(manifest.bin ?? {}).flatMap((path) => {
+      const file = join(folder, path)
+      if (!existsSync(file)) return [`package.json names the command ${path}, which is not there`]
+      return readFileSync(file, "utf8").startsWith("#!/usr/bin/env node\n")
+        ? []
+        : [`${path} does not begin with #!/usr/bin/env node`]
+    }),
+    ...code.filter((path) => readFileSync(join(folder, path), "utf8").includes("/packages/cli/src/")).map((path) =>
+      `${path} names a path of the workspace`
+    )
+  ].map((problem) => `${manifest.name}: ${problem}`)
+}
+
 export const problems = (
   tarballs: ReadonlyArray<Tarball>,
   options: { readonly stale: boolean }

@@ -7,8 +7,9 @@
 import * as Effect from "effect/Effect"
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join, posix, sep } from "node:path"
+import { packedFrom, staged } from "./bundle.ts"
 import { done, type Failed, none } from "./run.ts"
-import { type Manifest, manifestIn, publicPackages, root } from "./workspace.ts"
+import { commandPackages, type Manifest, manifestIn, publicPackages, root } from "./workspace.ts"
 
 /** The package that has the documents. */
 const documented = "core"
@@ -63,6 +64,18 @@ export const isDocument = (path: string): boolean => path.endsWith(".md") || pat
 
 /** All files of a tarball, from its top. */
 export const contents = (tarball: Tarball): ReadonlyArray<string> => filesIn(tarball.folder)
+
+/** Packs the commands, each as its bundle. */
+export const packCommands = (folder: string): Effect.Effect<ReadonlyArray<Tarball>, Failed> =>
+  Effect.forEach(commandPackages, (command) =>
+    Effect.gen(function*() {
+      const { name, version } = command.manifest
+      const stage = join(folder, "stage", command.id)
+      const top = join(stage, "package")
+      yield* staged(command, top)
+      const file = yield* packedFrom(stage, join(folder, `${name.replace("@", "").replace("/", "-")}-${version}.tgz`))
+      return { id: command.id, manifest: manifestIn(top), file, folder: top }
+    }))
 
 /** Packs every public package as it is built. `folder` gets the tarballs, and `node_modules/@pnet` with what is in them. */
 export const pack = (folder: string): Effect.Effect<ReadonlyArray<Tarball>, Failed> =>

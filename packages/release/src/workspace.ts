@@ -19,12 +19,18 @@ export interface Manifest {
   readonly keywords?: ReadonlyArray<string>
   readonly engines?: { readonly node?: string }
   readonly repository?: unknown
-  readonly exports: Readonly<Record<string, string | null>>
+  /** Left out by a package that is a command. */
+  readonly exports?: Readonly<Record<string, string | null>>
+  readonly bin?: Readonly<Record<string, string>>
   readonly files: ReadonlyArray<string>
   readonly dependencies?: Readonly<Record<string, string>>
   readonly peerDependencies?: Readonly<Record<string, string>>
   readonly devDependencies?: Readonly<Record<string, string>>
-  readonly publishConfig?: { readonly access?: string; readonly provenance?: boolean }
+  readonly publishConfig?: {
+    readonly access?: string
+    readonly provenance?: boolean
+    readonly bin?: Readonly<Record<string, string>>
+  }
 }
 
 export const manifestIn = (folder: string): Manifest => JSON.parse(readFileSync(join(folder, "package.json"), "utf8"))
@@ -36,10 +42,16 @@ export interface Package {
   readonly manifest: Manifest
 }
 
-export const publicPackages: ReadonlyArray<Package> = readdirSync(join(root, "packages"))
+const published: ReadonlyArray<Package> = readdirSync(join(root, "packages"))
   .map((id) => ({ id, folder: join(root, "packages", id) }))
   .map(({ folder, id }) => ({ id, folder, manifest: manifestIn(folder) }))
   .filter(({ manifest }) => manifest.private !== true)
+
+/** The libraries. */
+export const publicPackages: ReadonlyArray<Package> = published.filter(({ manifest }) => manifest.bin === undefined)
+
+/** The commands, each of which is published as one bundle, with all that it uses in it. */
+export const commandPackages: ReadonlyArray<Package> = published.filter(({ manifest }) => manifest.bin !== undefined)
 
 /** A version that the workspace pins, so that what is checked is what is developed with. */
 export const pinned = (dependency: string): string => {
