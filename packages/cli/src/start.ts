@@ -46,9 +46,19 @@ const parts = Layer.effect(
   })
 )
 
-// Whoever reads the output has gone, as `head` does: there is nobody left to tell anything.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.kill(process.pid, "SIGTERM")
+/** Ends the command as SIGTERM does: it says that it leaves. */
+const end = () => process.kill(process.pid, "SIGTERM")
+
+// Whoever reads the output has gone, as `head` does, or the terminal has: there is nobody left to tell anything.
+process.stdout.on("error", end)
+process.stderr.on("error", end)
+process.on("SIGHUP", end)
+
+// Who presses Ctrl-C a second time does not want to wait for what ends in order.
+let asked = false
+process.on("SIGINT", () => {
+  if (asked) process.exit(exits.interrupted.code)
+  asked = true
 })
 
 program(process.argv.slice(2)).pipe(

@@ -57,6 +57,7 @@ export interface Running {
 /** How a command is run. */
 export interface How {
   readonly env?: Record<string, string>
+  /** What is piped in; `broken` is a pipe that cannot be read. */
   readonly stdin?: string | Uint8Array
   /** The columns of the terminal that it prints to. Default: it prints to no terminal. */
   readonly columns?: number
@@ -73,8 +74,6 @@ export const values = (stdout: string): ReadonlyArray<Record<string, any> & { re
     })
     return { type, ...value }
   })
-
-const dropped: Stream.Stream<never> = Stream.empty
 
 const notThere = (method: string, path: string) =>
   PlatformError.systemError({ module: "FileSystem", method, _tag: "NotFound", pathOrDescriptor: path })
@@ -141,7 +140,9 @@ export const desk = Effect.fnUntraced(function*(network: SimNetwork.SimNetwork["
         stdout: sink("stdout"),
         stderr: sink("stderr"),
         stdin: how.stdin === undefined
-          ? dropped
+          ? Stream.empty
+          : how.stdin === "broken"
+          ? Stream.fail(PlatformError.systemError({ module: "Stdio", method: "stdin", _tag: "BadResource" }))
           : Stream.succeed(typeof how.stdin === "string" ? new TextEncoder().encode(how.stdin) : how.stdin),
         stdoutIsTerminal: isTerminal,
         stderrIsTerminal: isTerminal,
@@ -219,3 +220,6 @@ export const desk = Effect.fnUntraced(function*(network: SimNetwork.SimNetwork["
     startWith
   }
 })
+
+/** A machine of the network with a user. */
+export type Desk = Effect.Success<ReturnType<typeof desk>>
