@@ -503,6 +503,24 @@ describe("streams", () => {
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(calls.map((call) => call.state.opened), [true, true, true])
     }))
+
+  it.effect("are kept out by nobody whose answers were lost and who has given up", () =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ streams: { backlog: 2 } })
+      const [a, b, c] = [yield* network.host("a"), yield* network.host("b"), yield* network.host("c")]
+      const process = yield* a.process
+      const server = yield* process.run(Network.use((n) => n.listen({ host: "0.0.0.0", port: 9000 })))
+      yield* Effect.forkScoped(process.run(server.run(() => Effect.never)))
+      yield* network.partition([a], [b], { oneWay: true })
+      const asking = yield* Effect.forEach([1, 2], () => caller(b, a.address))
+      yield* TestClock.adjust("10 millis")
+      const waiting = yield* caller(c, a.address)
+      yield* TestClock.adjust("900 millis")
+      assert.isFalse(waiting.state.opened)
+      for (const { close } of asking) yield* close
+      yield* TestClock.adjust("200 millis")
+      assert.isTrue(waiting.state.opened)
+    }))
 })
 
 describe("processes and hosts", () => {

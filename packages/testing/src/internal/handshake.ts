@@ -62,12 +62,14 @@ export class Listener implements Held {
 
   /**
    * A connection request; `undefined` when it is ignored. The same request again gives the same end. One whose handshake is
-   * never completed makes room after a minute.
+   * never completed makes room after a minute; or when there is no room, if whoever made it has given up: a system sends a cookie
+   * then, and remembers nothing of it, so that requests whose answers were lost, on their way into a network that is cut off, keep nobody out.
    */
   request(key: string, make: () => StreamEndpoint): StreamEndpoint | undefined {
     const known = this.#halfOpen.get(key)
     if (known !== undefined) return known
-    if (this.#halfOpen.size + this.#queue.length >= this.process.world.streams.backlog) return undefined
+    if (!this.#hasRoom) this.#forget()
+    if (!this.#hasRoom) return undefined
     const endpoint = make()
     const { engine } = this.process.world
     this.#halfOpen.set(key, endpoint)
@@ -84,6 +86,15 @@ export class Listener implements Held {
       if (this.#open) this.#offer(endpoint)
     }
     return endpoint
+  }
+
+  get #hasRoom(): boolean {
+    return this.#halfOpen.size + this.#queue.length < this.process.world.streams.backlog
+  }
+
+  /** Forgets requests of those who have given up. */
+  #forget(): void {
+    for (const endpoint of this.#halfOpen.values()) if (endpoint.peer!.gone) endpoint.expire()
   }
 
   close(): void {
