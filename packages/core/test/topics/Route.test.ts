@@ -53,7 +53,7 @@ const make = () => {
     route.offer(said)
   }
   const take = (key: string) => {
-    const seq = ++topic.seq
+    const { seq } = topic
     topic.retained!.remove(key)
     route.offer({
       index: 1,
@@ -126,7 +126,24 @@ describe("what a peer gets of a topic", () => {
     route.begin()
     written()
     route.taken(1)
-    assert.deepStrictEqual(written(), ["topic 1 2", "current"])
+    assert.deepStrictEqual(written(), ["topic 1 1", "current"])
+  })
+
+  it("is told what was dropped behind those that wait, whoever is told of the topic only then", () => {
+    for (const options of [{ mode: "lossless", size: 2 }, { mode: "buffer", size: 2, drop: "newest" }] as const) {
+      const { route, say, written } = make()
+      route.enter([entry(1, { ...options, retained: false })])
+      say("a")
+      written()
+      route.begin()
+      for (const key of ["b", "c", "d", "e"]) say(key)
+      assert.deepStrictEqual(
+        written(),
+        options.mode === "lossless"
+          ? ["topic 1 0", "missed 3", "a1", "b2"]
+          : ["topic 1 1", "missed 2", "b2", "c3"]
+      )
+    }
   })
 })
 

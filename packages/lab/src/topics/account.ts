@@ -26,8 +26,6 @@ export class Spoken {
   /** The last that it began to publish, and the last that it has. */
   tried = 0
   said = 0
-  /** So many values it took back by itself; its numbers go on with each, as with those that outlive their time or give way to others. */
-  retracted = 0
   /** What it retains, in the order in which it was said. */
   readonly rows = new Map<string, { readonly n: number; readonly at: number }>()
   /** Numbers of the topic, by those of the values. */
@@ -142,7 +140,6 @@ export class Account {
   retracted(spoken: Spoken, key: string): void {
     this.count("retracted")
     spoken.rows.delete(key)
-    spoken.retracted++
   }
 
   // --- what is heard ---------------------------------------------------------------------------------------------------
@@ -168,7 +165,7 @@ export class Account {
     const known = spoken.seqs.get(n)
     if (known !== undefined && known !== seq) this.problem(`${what}, and it was ${known} elsewhere`)
     spoken.seqs.set(n, seq)
-    if (seq < n || !spoken.subject.removes && seq !== n) this.problem(`${what}, which has another number`)
+    if (seq !== n) this.problem(`${what}, which has another number`)
     return spoken
   }
 

@@ -18,8 +18,6 @@ export interface Subject {
   readonly isKeyed: boolean
   readonly keyOf: (n: number) => string
   readonly retain: { readonly keys?: number; readonly timeToLive?: number } | undefined
-  /** Values may go by themselves, or be taken back, which takes numbers. */
-  readonly removes: boolean
   /** All its publications wait for those who are to lose none. */
   readonly isWaitedFor: boolean
 }
@@ -50,7 +48,6 @@ export const subject = (index: number): Subject => {
     isKeyed: isTyped,
     keyOf: (n) => `k${n * 7 % 5}`,
     retain,
-    removes: kind === "table",
     isWaitedFor: kind === "waited"
   }
 }

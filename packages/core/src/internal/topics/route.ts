@@ -284,13 +284,15 @@ export class Route {
       // What waits may be older than what was dropped, and comes after these.
       if (waiting.size === 0) this.#isPatchy = false
     }
-    this.#missed = 0
+    // Some of those that wait may be older than some that were dropped, which is said besides.
+    const { first, values } = this.#valuesWaiting
+    this.#missed = seq + 1 - first - values
     return [Records.topic({
       index,
       topic: name,
       contract,
       epoch: origin.epoch,
-      seq: seq - this.#valuesWaiting,
+      seq: first - 1,
       for: entries.map(({ id }) => id),
       retained: retains
     })]
@@ -308,11 +310,16 @@ export class Route {
     return this.next()
   }
 
-  /** Publications that wait to be sent, without what takes values back. */
-  get #valuesWaiting(): number {
+  /** How many publications wait to be sent, without what takes values back, and the number of the first of them, or of the next that there will be. */
+  get #valuesWaiting(): { readonly first: number; readonly values: number } {
+    let first = this.topic.seq + 1
     let values = 0
-    for (const { body } of (this.#window ?? this.#outlet)?.all() ?? []) if (body !== undefined) values++
-    return values
+    for (const { body, seq } of (this.#window ?? this.#outlet)?.all() ?? []) {
+      if (body === undefined) continue
+      values++
+      first = Math.min(first, seq)
+    }
+    return { first, values }
   }
 
   /** All that waits to be sent. */

@@ -443,11 +443,16 @@ const route = of("route", inTopics("route"), suites("Machines", "Route"), {
     "an older value than the newest is the last that is told"
   ],
   "missedTold": [
-    `    this.#missed = 0\n    return [Records.topic`,
-    `    return [Records.topic`,
+    `    this.#missed = seq + 1 - first - values\n`,
+    ``,
     "what the topic's number tells is said once more"
   ],
-  "seq": [`seq: seq - this.#valuesWaiting,`, `seq,`, "what waits counts as lost"],
+  "missedBehind": [
+    `this.#missed = seq + 1 - first - values`,
+    `this.#missed = 0`,
+    "what was dropped behind what waits is told to nobody who comes"
+  ],
+  "seq": [`seq: first - 1,`, `seq,`, "what waits counts as lost"],
   "newer": [
     `if (retained?.get(keyOf(said)) === said) return`,
     `if (said !== undefined) return`,
