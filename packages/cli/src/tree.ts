@@ -13,6 +13,7 @@ import { around } from "./around.ts"
 import { call } from "./commands/call.ts"
 import { config } from "./commands/config.ts"
 import { functions } from "./commands/functions.ts"
+import { mcp } from "./commands/mcp.ts"
 import { peers } from "./commands/peers.ts"
 import { ping } from "./commands/ping.ts"
 import { up } from "./commands/up.ts"
@@ -67,7 +68,7 @@ const command = <S extends Spec>(spec: S, module: () => Promise<Handler<S>>) => 
 }
 
 /** The declarations of all commands, in the order of the help. */
-export const specs: ReadonlyArray<Spec> = [up, peers, functions, call, ping, config]
+export const specs: ReadonlyArray<Spec> = [up, peers, functions, call, ping, mcp, config]
 
 /** `pnet` with all that is under it. */
 export const tree = root.pipe(Command.withSubcommands([
@@ -76,5 +77,6 @@ export const tree = root.pipe(Command.withSubcommands([
   command(functions, () => import("./run/functions.ts")),
   command(call, () => import("./run/call.ts")),
   command(ping, () => import("./run/ping.ts")),
+  command(mcp, () => import("./run/mcp.ts")),
   command(config, () => import("./run/config.ts"))
 ]))

@@ -113,6 +113,11 @@ export const Port: Schema.Codec<number, string> = Schema.FiniteFromString.check(
   )
 )
 
+/** A whole number that is at least 1. */
+export const Count: Schema.Codec<number, string> = Schema.FiniteFromString.check(
+  Schema.makeFilter((count: number) => Number.isSafeInteger(count) && count > 0 || "expected a whole number, 1 or more")
+)
+
 /** A text that says something. */
 export const Text: Schema.Codec<string, string> = Schema.String.check(
   Schema.makeFilter((text: string) => text !== "" || "expected something, and it is empty")
