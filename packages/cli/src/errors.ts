@@ -98,6 +98,24 @@ const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
   NameConflictError: () => ({
     hint: "run pnet trust list to see their keys, and pnet trust resolve to say whose name it is"
   }),
+  StreamResetError: (error) => {
+    const peer = String(field(error, "peer"))
+    switch (field(error, "code")) {
+      case "not_found":
+      case "unsupported":
+        return { exit: "notFound", hint: `run: pnet functions ${peer}` }
+      case "not_allowed":
+        return { exit: "refused" }
+      case "invalid_arguments":
+        return { exit: "usage" }
+      case "internal":
+        return { exit: "theirs" }
+      case "deadline":
+        return { exit: "timeout" }
+      default:
+        return {}
+    }
+  },
   RemoteError: (error) => ({ detail: field(error, "error") as Schema.Json }),
   DialError: () => ({ hint: "run pnet doctor" })
 }

@@ -25,7 +25,9 @@ export const exits = {
       "TrustFileError",
       "IdentityFileError",
       "AllowListError",
-      "AuthorityError"
+      "AuthorityError",
+      "InvalidPublicationError",
+      "TopicTooLargeError"
     ]
   },
   notFound: {
@@ -46,7 +48,7 @@ export const exits = {
   unreachable: {
     code: 6,
     meaning: "The peer cannot be reached, has no room, or was lost before it was done.",
-    errors: ["DialError", "PeerLostError", "ProtocolError", "StreamResetError", "OverloadedError"]
+    errors: ["DialError", "PeerLostError", "ProtocolError", "StreamResetError", "OverloadedError", "TopicFullError"]
   },
   timeout: { code: 7, meaning: "Time was up.", errors: ["DeadlineError", "TimeoutError"] },
   conflict: {

@@ -16,6 +16,9 @@ import { functions } from "./commands/functions.ts"
 import { mcp } from "./commands/mcp.ts"
 import { peers } from "./commands/peers.ts"
 import { ping } from "./commands/ping.ts"
+import { pipe } from "./commands/pipe.ts"
+import { publish } from "./commands/publish.ts"
+import { subscribe } from "./commands/subscribe.ts"
 import { up } from "./commands/up.ts"
 import type { Machine } from "./machine.ts"
 import type { NodeParts } from "./node/NodeParts.ts"
@@ -68,7 +71,18 @@ const command = <S extends Spec>(spec: S, module: () => Promise<Handler<S>>) => 
 }
 
 /** The declarations of all commands, in the order of the help. */
-export const specs: ReadonlyArray<Spec> = [up, peers, functions, call, ping, mcp, config]
+export const specs: ReadonlyArray<Spec> = [
+  up,
+  peers,
+  functions,
+  call,
+  pipe,
+  publish,
+  subscribe,
+  ping,
+  mcp,
+  config
+]
 
 /** `pnet` with all that is under it. */
 export const tree = root.pipe(Command.withSubcommands([
@@ -76,6 +90,9 @@ export const tree = root.pipe(Command.withSubcommands([
   command(peers, () => import("./run/peers.ts")),
   command(functions, () => import("./run/functions.ts")),
   command(call, () => import("./run/call.ts")),
+  command(pipe, () => import("./run/pipe.ts")),
+  command(publish, () => import("./run/publish.ts")),
+  command(subscribe, () => import("./run/subscribe.ts")),
   command(ping, () => import("./run/ping.ts")),
   command(mcp, () => import("./run/mcp.ts")),
   command(config, () => import("./run/config.ts"))

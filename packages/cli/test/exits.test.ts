@@ -79,7 +79,14 @@ const printing: Readonly<Record<string, ReadonlyArray<ReadonlyArray<string>>>> =
   functions: [["functions", "bob"]],
   call: [["call", "bob", "one"], ["call", "*", "one"]],
   ping: [["ping", "bob", "-c", "1"]],
-  config: [["config"]]
+  config: [["config"]],
+  publish: [["publish", "news", "1", "--subscribers", "0", "--open"]],
+  subscribe: [["subscribe", "news"]]
+}
+
+/** What somebody else runs meanwhile. */
+const beside: Readonly<Record<string, ReadonlyArray<string>>> = {
+  subscribe: ["publish", "news", "1", "--retain", "--open"]
 }
 
 describe("what is printed as JSON", () => {
@@ -88,6 +95,7 @@ describe("what is printed as JSON", () => {
       Effect.gen(function*() {
         const alice = yield* desk((yield* Home).network, "alice")
         const seen = new Set<string>()
+        if (beside[name] !== undefined) yield* (yield* desk((yield* Home).network, "dave")).start(...beside[name])
         for (const words of printing[name] ?? []) {
           const going = yield* alice.start(...words, "--json")
           yield* Effect.sleep("8 seconds")

@@ -334,7 +334,8 @@ export interface AdvancedNodeService extends Omit<BasicNode.BasicNodeService, "s
   ) => Effect.Effect<void, Topic.PublishError>
   /**
    * Waits until what was published so far has come to the peers that are to hear it, those that are to lose nothing have taken it, and members of groups have
-   * acknowledged it; or until the time is up. Gives for how many peers and groups something is left then: 0 is all of it. For programs that publish and end.
+   * acknowledged it; and what this node has acknowledged itself is on its way; or until the time is up. Gives for how many peers and groups something is
+   * left then: 0 is all of it. For programs that publish, or work for a group, and end.
    */
   readonly flush: (options?: FlushOptions) => Effect.Effect<number>
   /** What is published on a topic, or on all that a pattern means, as bytes, whatever it is. */

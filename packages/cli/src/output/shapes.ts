@@ -120,6 +120,27 @@ const SettingValue = Schema.Struct({
   env: Schema.optionalKey(Schema.String)
 })
 
+const Published = Schema.Struct({
+  topic: Schema.String,
+  values: Schema.Int.annotate(note("How many values were published.")),
+  peers: Schema.Array(Name).annotate(note("Who subscribed when the last of them was."))
+})
+
+const Heard = Schema.Struct({
+  topic: Schema.String,
+  from: Schema.String.annotate(note("Who published it.")),
+  fingerprint: Fingerprint,
+  key: Schema.optionalKey(Schema.String.annotate(note("What it is the last value of."))),
+  value: Schema.optionalKey(Schema.Json.annotate(note("What was published."))),
+  bytes: Schema.optionalKey(Schema.String.annotate(note("The same as bytes, in base64, with `--bytes`."))),
+  time: Schema.String.annotate(note("When it was published by the publisher's clock, as ISO 8601 in UTC.")),
+  seq: Schema.Int.annotate(note("Its number among what the publisher has published on the topic.")),
+  missed: Schema.Int.annotate(note("So many of this publisher on this topic were missed just before it.")),
+  retained: Schema.Boolean.annotate(note("Whether it was published before.")),
+  redelivered: Schema.Boolean.annotate(note("Whether another of the group was handed it before.")),
+  id: Schema.String.annotate(note("The same for the same publication, wherever and however often it is heard."))
+})
+
 /** The shapes by name. */
 export const shapes = {
   peer: Peer.annotate(note("A peer that is there.")),
@@ -128,6 +149,8 @@ export const shapes = {
   pong: Pong.annotate(note("What one question of `ping` came to.")),
   pings: Pings.annotate(note("What all questions of `ping` to a peer came to.")),
   setting: SettingValue.annotate(note("A setting that holds.")),
+  published: Published.annotate(note("What `publish` has published.")),
+  publication: Heard.annotate(note("Something that was published.")),
   answer: Answer.annotate(note("What came of a call to one peer.")),
   error: Failed.annotate(note("Why the command failed: the only JSON on standard error."))
 } as const

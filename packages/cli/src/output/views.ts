@@ -72,6 +72,19 @@ const looks: Record<string, keyof Style> = {
 const eventLine = ({ event, text, time }: Shape<"event">, style: Style): string =>
   `${style.dim(time.slice(11, 19))} ${style[looks[event] ?? "bold"](text)}`
 
+const publicationLine = (
+  { from, key, missed, retained, time, topic, value }: Shape<"publication">,
+  style: Style
+): string => {
+  const about = `${style.dim(time.slice(11, 19))} ${style.bold(from)} ${style.cyan(topic)}`
+  return [
+    ...(missed > 0 ? [style.yellow(`${time.slice(11, 19)} ${from} ${topic}: ${missed} missed`)] : []),
+    `${about}${key === undefined ? "" : ` [${key}]`}${retained ? style.dim(" (retained)") : ""} ${
+      typeof value === "string" ? value : JSON.stringify(value)
+    }`
+  ].join("\n")
+}
+
 /** The views by shape. */
 export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
   peer: {
@@ -121,6 +134,11 @@ export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
       }
     ]
   },
+  published: {
+    one: ({ peers, topic, values }) =>
+      `published ${values} ${values === 1 ? "value" : "values"} on ${topic}, to ${peers.join(", ") || "nobody"}`
+  },
+  publication: { one: publicationLine },
   answer: {
     lines: true,
     columns: [

@@ -3,34 +3,19 @@ import * as PublicKey from "@pnet/core/PublicKey"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { up } from "../commands/up.ts"
-import { Problem } from "../errors.ts"
 import { eventOf, ownEvent } from "../node/events.ts"
-import { NodeParts } from "../node/NodeParts.ts"
+import { guarded } from "../node/guarded.ts"
 import { open } from "../node/open.ts"
 import { Output } from "../output/Output.ts"
 import { parseFn, serve } from "../serve/shell.ts"
 import { Settings } from "../settings/Settings.ts"
 import type { Input } from "../spec.ts"
 
-/** Whoever serves commands says to whom: a network key, a list, an authority, or in words that it is everybody. */
-const guarded = Effect.fnUntraced(function*(what: string) {
-  const settings = yield* Settings
-  const parts = yield* NodeParts
-  const { allowList, authority } = settings.values
-  if (allowList !== undefined || authority !== undefined || (yield* parts.networkKeys(settings)).length > 0) return
-  return yield* new Problem({
-    exit: "usage",
-    what: `${what} would serve everybody on the network`,
-    hint:
-      "make a network key with pnet key network make, or give --allow-list or --authority; or say --open, if everybody may"
-  })
-})
-
 export const run = Effect.fnUntraced(function*(input: Input<typeof up>) {
   const output = yield* Output
   const functions = yield* Effect.forEach(input.fn, parseFn)
   const { values } = yield* Settings
-  if (functions.length > 0 && !values.open) yield* guarded("--fn")
+  if (functions.length > 0) yield* guarded("--fn would serve everybody on the network")
   const say = (event: Parameters<typeof ownEvent>[0]) =>
     Effect.flatMap(ownEvent(event), (shape) => output.value("event", shape))
   const { commands, streams } = yield* serve(functions, say)

@@ -13,6 +13,7 @@ import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import * as TofuTrust from "@pnet/core/TofuTrust"
 import type * as SimNetwork from "@pnet/testing/SimNetwork"
 import { TerminalCapabilities } from "effect/cli/TerminalCapabilities"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
@@ -58,10 +59,12 @@ export interface Running {
 export interface How {
   readonly env?: Record<string, string>
   /** What is piped in; `broken` is a pipe that cannot be read. */
-  readonly stdin?: string | Uint8Array
+  readonly stdin?: string | Uint8Array | Stream.Stream<Uint8Array>
   /** The columns of the terminal that it prints to. Default: it prints to no terminal. */
   readonly columns?: number
   readonly colors?: boolean
+  /** How long whoever reads its output takes for each piece. Default: no time. */
+  readonly slow?: Duration.Input
 }
 
 /** The values of standard output with `--json`: each is checked against the shape that its `type` names, and what is in no shape is a failure. */
@@ -103,11 +106,11 @@ export const desk = Effect.fnUntraced(function*(network: SimNetwork.SimNetwork["
     hold: (of) =>
       Effect.gen(function*() {
         if (held.has(of)) return yield* new KeyHeldError({ name: of, holder: "process 1 has its key since then" })
+        held.add(of)
+        yield* Effect.addFinalizer(() => Effect.sync(() => held.delete(of)))
         const pair = keys.get(of) ?? Crypto.Crypto.useSync((made) => made.generateKeyPair())
         const key = Effect.isEffect(pair) ? yield* Effect.provide(pair, crypto) : pair
         keys.set(of, key)
-        held.add(of)
-        yield* Effect.addFinalizer(() => Effect.sync(() => held.delete(of)))
         return key
       }),
     networkKeys: () => Effect.succeed([]),
@@ -120,9 +123,12 @@ export const desk = Effect.fnUntraced(function*(network: SimNetwork.SimNetwork["
     const decoder = new TextDecoder()
     const sink = (to: "stdout" | "stderr") => () =>
       Sink.forEach((chunk: string | Uint8Array) =>
-        Effect.sync(() => {
-          written[to] += typeof chunk === "string" ? chunk : decoder.decode(chunk)
-        })
+        Effect.andThen(
+          Effect.sync(() => {
+            written[to] += typeof chunk === "string" ? chunk : decoder.decode(chunk)
+          }),
+          how.slow === undefined ? Effect.void : Effect.sleep(how.slow)
+        )
       )
     const isTerminal = Effect.succeed(how.columns !== undefined)
     const layer = Layer.mergeAll(
@@ -143,6 +149,8 @@ export const desk = Effect.fnUntraced(function*(network: SimNetwork.SimNetwork["
           ? Stream.empty
           : how.stdin === "broken"
           ? Stream.fail(PlatformError.systemError({ module: "Stdio", method: "stdin", _tag: "BadResource" }))
+          : Stream.isStream(how.stdin)
+          ? how.stdin
           : Stream.succeed(typeof how.stdin === "string" ? new TextEncoder().encode(how.stdin) : how.stdin),
         stdoutIsTerminal: isTerminal,
         stderrIsTerminal: isTerminal,

@@ -193,6 +193,13 @@ export class Hearing {
     )
   }
 
+  /** Publishers to which something is still to be written of what they are answered. */
+  get unsettled(): number {
+    let count = 0
+    for (const { stream } of this.#inbound.values()) if (!stream.isFailed && stream.bufferedUnsafe > 0) count++
+    return count
+  }
+
   #over(inbound: Inbound): void {
     if (this.#inbound.get(inbound.from.publicKey) === inbound) this.#inbound.delete(inbound.from.publicKey)
     const now = this.#now()

@@ -9,6 +9,7 @@ import * as Latch from "effect/Latch"
 import * as Scope from "effect/Scope"
 import type { Allow } from "../../Allow.ts"
 import { Crypto } from "../../Crypto.ts"
+import { nowUnsafe } from "../../Deadline.ts"
 import { NodeClosedError } from "../../FunctionError.ts"
 import { NodeConfig } from "../../NodeOptions.ts"
 import * as Offer from "../../Offer.ts"
@@ -19,6 +20,7 @@ import { Trust } from "../../Trust.ts"
 import * as Metrics from "../base/metrics.ts"
 import * as Seldom from "../base/seldom.ts"
 import type { Own } from "../offers/own.ts"
+import { whileHolds } from "../session/serving.ts"
 import { SessionInside } from "../session/sessions.ts"
 import { Hearing } from "./hearing.ts"
 import type { Listener } from "./listener.ts"
@@ -161,9 +163,20 @@ export class Topics {
     })
   }
 
-  /** Waits until what was published has come to those it is for, and gives how many of them are left when the time is up. */
+  /**
+   * Waits until what was published has come to those it is for, and what publishers are answered is on its way; gives how many of them are left when
+   * the time is up.
+   */
   flush(within: Duration.Input = "10 seconds"): Effect.Effect<number> {
-    return this.publishing.flush(Duration.toMillis(Duration.fromInputUnsafe(within)))
+    return Effect.suspend(() => {
+      const millis = Duration.toMillis(Duration.fromInputUnsafe(within))
+      const { hearing, publishing } = this
+      const answered = whileHolds(() => hearing.unsettled > 0, millis, () => nowUnsafe(this.#clock))
+      return Effect.map(
+        Effect.all([publishing.flush(millis), answered], { concurrency: 2 }),
+        ([left]) => left + hearing.unsettled
+      )
+    })
   }
 
   // --- subscribing -----------------------------------------------------------------------------------------------------

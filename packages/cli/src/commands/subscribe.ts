@@ -1,0 +1,69 @@
+/** `pnet subscribe`: hears what is published. */
+import * as Argument from "effect/cli/Argument"
+import * as Flag from "effect/cli/Flag"
+import { Span } from "../settings/declare.ts"
+import * as Spec from "../spec.ts"
+
+export const subscribe = Spec.make({
+  name: "subscribe",
+  alias: "sub",
+  summary: "Hears what is published on a topic",
+  description:
+    "Prints what peers publish on a topic, or on all topics that a pattern means: * is any one segment, > the rest. Last values that publishers retain " +
+    "come first. How many were missed is said with what comes next.",
+  examples: [
+    { command: "pnet subscribe news", description: "Until Ctrl-C" },
+    {
+      command: "pnet subscribe 'build.*.failed'",
+      description: "All topics of that form; quoted, or the shell reads the *"
+    },
+    { command: "pnet subscribe readings --latest --json", description: "The newest of each key, as JSON" },
+    { command: "pnet subscribe ready --count 1 --timeout 30s", description: "Waits for one, for a script" },
+    { command: "pnet subscribe jobs --group workers", description: "Each goes to one of the group" },
+    { command: "pnet subscribe firmware --bytes --count 1 > image.bin", description: "Bytes as they are" }
+  ],
+  config: {
+    topic: Argument.String("topic").pipe(Argument.withDescription("The topic's name, or a pattern")),
+    count: Flag.Int("count").pipe(
+      Flag.withAlias("c"),
+      Flag.withMetavar("N"),
+      Flag.withDescription("Ends after so many"),
+      Flag.optional
+    ),
+    timeout: Flag.String("timeout").pipe(
+      Flag.withAlias("t"),
+      Flag.withMetavar("TIME"),
+      Flag.withSchema(Span),
+      Flag.optional,
+      Flag.withDescription("Ends after so long, as a failure where --count were to come; default: it goes on")
+    ),
+    latest: Flag.Boolean("latest").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Where it does not keep up, the newest of each key is enough")
+    ),
+    lossless: Flag.Boolean("lossless").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Has publishers that wait publish no more than it keeps up with")
+    ),
+    size: Flag.Int("size").pipe(
+      Flag.withMetavar("N"),
+      Flag.withDescription("How many wait, 1 to 65536; default: 256, or 64 with --lossless, or 16 with --group"),
+      Flag.optional
+    ),
+    group: Flag.String("group").pipe(
+      Flag.withAlias("g"),
+      Flag.withMetavar("NAME"),
+      Flag.withDescription("Is a member of a group: of all its members one gets each value"),
+      Flag.optional
+    ),
+    retained: Flag.Boolean("retained").pipe(
+      Flag.withDefault(true),
+      Flag.withDescription("Last values that were published before come first; --no-retained: they do not")
+    ),
+    bytes: Flag.Boolean("bytes").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Writes bytes as they are; with --json as base64")
+    )
+  },
+  prints: ["publication"]
+})

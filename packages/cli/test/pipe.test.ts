@@ -1,0 +1,124 @@
+/** `pipe`: at a machine of a simulated network, and as a process between two others. */
+import { assert, describe, it } from "@effect/vitest"
+import { AdvancedNode } from "@pnet/core"
+import * as TestNetwork from "@pnet/testing/TestNetwork"
+import { Effect, Latch, Schema, Stream } from "effect"
+import { createHash, randomBytes } from "node:crypto"
+import { afterAll } from "vitest"
+import { home } from "./harness/binary.ts"
+import { desk } from "./harness/desk.ts"
+
+class Jammed extends Schema.TaggedError<Jammed>()("Jammed", { tray: Schema.String }) {}
+
+const gate = Latch.makeUnsafe(false)
+
+class Home extends TestNetwork.Service<Home>()("test/cli/pipe", {
+  seed: 1,
+  nodes: {
+    bob: TestNetwork.node({
+      streams: {
+        upper: ({ bytes }) => bytes.pipe(Stream.decodeText(), Stream.map((text) => text.toUpperCase())),
+        first: ({ bytes }) => Stream.take(bytes, 1),
+        count: ({ bytes }) => Effect.map(Stream.runFold(bytes, () => 0, (sum, part) => sum + part.length), String),
+        wait: ({ bytes }) => Stream.concat(Stream.fromEffectDrain(gate.await), bytes),
+        jam: ({ bytes }) =>
+          Stream.concat(
+            Stream.take(bytes, 1),
+            // A failure overtakes what was said before it and has not left.
+            Stream.fromEffect(Effect.delay(new Jammed({ tray: "two" }), "1 second"))
+          ),
+        named: AdvancedNode.withHeaders(Schema.Struct({ path: Schema.String }), ({ headers }) => headers.path),
+        never: ({ bytes }) => Stream.concat(bytes, Stream.never)
+      }
+    })
+  }
+}) {}
+
+const inHome = <A, E, R>(use: (alice: Effect.Success<ReturnType<typeof desk>>) => Effect.Effect<A, E, R>) =>
+  Effect.gen(function*() {
+    return yield* use(yield* desk((yield* Home).network, "alice"))
+  }).pipe(Effect.scoped, Effect.provide(Home.layer))
+
+const piece = new TextEncoder().encode("x".repeat(65_536))
+
+describe("pipe", () => {
+  it.effect("sends its input through a function, and tells it what stands in headers", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const upper = yield* alice.runWith({ stdin: "good morning\n" }, "pipe", "bob", "upper")
+      assert.deepInclude(upper, { code: 0, stdout: "GOOD MORNING\n", stderr: "" })
+      const named = yield* alice.runWith({ stdin: "" }, "pipe", "bob", "named", "--header", "path=notes.txt")
+      assert.deepInclude(named, { code: 0, stdout: "notes.txt" })
+    })))
+
+  it.effect("reads no further ahead than the function does, and ends with the answer, whatever is left of the input", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      let read = 0
+      const endless = Stream.forever(Stream.sync(() => {
+        read += piece.length
+        return piece
+      }))
+      const waiting = yield* alice.startWith({ stdin: endless }, "pipe", "bob", "wait")
+      yield* Effect.sleep("3 seconds")
+      assert.isAbove(read, 100_000)
+      assert.isBelow(read, 1_000_000)
+      assert.strictEqual(waiting.stdout(), "")
+      yield* waiting.interrupt
+
+      const first = yield* alice.runWith({ stdin: endless }, "pipe", "bob", "first")
+      assert.deepInclude(first, { code: 0, stderr: "" })
+      assert.isBelow(first.stdout.length, 100_000)
+
+      // Somebody reads the answer slowly.
+      read = 0
+      const slow = yield* alice.startWith({ stdin: endless, slow: "1 hour" }, "pipe", "bob", "upper")
+      yield* Effect.sleep("3 seconds")
+      assert.isBelow(read, 2_000_000)
+      yield* slow.interrupt
+    })))
+
+  it.effect("sends all of what is large", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const pieces = Stream.take(Stream.forever(Stream.succeed(piece)), 64)
+      const { stdout } = yield* alice.runWith({ stdin: pieces }, "pipe", "bob", "count")
+      assert.strictEqual(stdout, String(64 * piece.length))
+    })))
+
+  it.effect("says why the peer gave none or not all of the answer, and keeps what came", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const jammed = yield* alice.runWith({ stdin: "half" }, "pipe", "bob", "jam")
+      assert.deepInclude(jammed, { code: 5, stdout: "half" })
+      assert.include(jammed.stderr, "{\"_tag\":\"Jammed\",\"tray\":\"two\"}")
+      assert.deepInclude(yield* alice.runWith({ stdin: "" }, "pipe", "bob", "nothing"), { code: 3, stdout: "" })
+      assert.deepInclude(yield* alice.runWith({ stdin: "" }, "pipe", "*", "upper"), { code: 2, stdout: "" })
+      assert.deepInclude(yield* alice.runWith({ stdin: "" }, "pipe", "bob", "named"), { code: 2, stdout: "" })
+      const late = yield* alice.runWith({ stdin: "" }, "pipe", "bob", "never", "--timeout", "2s")
+      assert.deepInclude(late, { code: 7, stdout: "" })
+
+      const lost = yield* alice.startWith({ stdin: "some of it" }, "pipe", "bob", "never")
+      yield* lost.says("some of it")
+      yield* (yield* Home).nodes.bob.kill
+      assert.deepInclude(yield* lost.end, { code: 6, stdout: "some of it" })
+    })))
+})
+
+const place = home(40_853)
+afterAll(() => place.close())
+
+describe("pipe in processes", () => {
+  it.live("takes bytes there and back through a command, as they are", () =>
+    Effect.gen(function*() {
+      const up = place.start(["up", "--name", "bob", "--fn", "tee=cat", "--open"])
+      yield* Effect.promise(() => up.says("bob is up"))
+      const bytes = randomBytes(3_000_000)
+      const piping = place.start(["pipe", "bob", "tee"])
+      const hash = createHash("sha256")
+      piping.child.stdout?.on("data", (text: string) => hash.update(text, "latin1"))
+      piping.child.stdout?.setEncoding("latin1")
+      piping.type(bytes)
+      piping.eof()
+      assert.strictEqual((yield* Effect.promise(() => piping.ended)).code, 0)
+      assert.strictEqual(hash.digest("hex"), createHash("sha256").update(bytes).digest("hex"))
+      up.child.kill("SIGINT")
+      yield* Effect.promise(() => up.ended)
+    }))
+})
