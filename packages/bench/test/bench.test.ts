@@ -75,7 +75,7 @@ describe("bench", () => {
         Raw.Report,
         "raw",
         "--seconds",
-        "0.1",
+        "0.02",
         "--only",
         "native",
         "--at-once",
@@ -86,7 +86,7 @@ describe("bench", () => {
         ["echo-batched", 1],
         ["native", 1]
       ])
-      assert.strictEqual(report.seconds, 0.1)
+      assert.strictEqual(report.seconds, 0.02)
       assert.strictEqual(report.messageBytes, 128)
       for (const cell of report.cells) {
         assert.isAbove(cell.messages, 0)
@@ -107,7 +107,7 @@ describe("bench", () => {
         "--only",
         "pnet",
         "--seconds",
-        "0.1",
+        "0.02",
         "--rounds",
         "1",
         "--mib",
@@ -141,7 +141,7 @@ describe("bench", () => {
         Commands.Report,
         "commands",
         "--seconds",
-        "0.1",
+        "0.02",
         "--rounds",
         "1",
         "--at-once",
@@ -167,7 +167,7 @@ describe("bench", () => {
         Rpc.Report,
         "rpc",
         "--seconds",
-        "0.1",
+        "0.02",
         "--only",
         "binary",
         "--at-once",
@@ -264,7 +264,7 @@ describe("bench", () => {
         "--into",
         into,
         "--seconds",
-        "0.1",
+        "0.02",
         "--rounds",
         "1",
         "--at-once",
@@ -349,7 +349,7 @@ describe("bench", () => {
         Raw.Report,
         "raw",
         "--seconds",
-        "0.1",
+        "0.02",
         "--only",
         "echo",
         "--at-once",
@@ -506,7 +506,7 @@ describe("bench", () => {
         "--per-second",
         "500",
         "--seconds",
-        "0.3",
+        "0.1",
         "--rounds",
         "1"
       )
