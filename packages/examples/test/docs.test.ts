@@ -161,10 +161,11 @@ const prepare = Effect.gen(function*() {
     })
   )
   write("package.json", JSON.stringify({ private: true, type: "module" }))
-  // All of them in the same workers: loading the modules anew for each would take most of the time.
+  // All of them in one worker, which Node loads the modules for: that takes most of the time.
   write(
     "vitest.config.mjs",
-    `export default { test: { include: ["*.test.ts"], testTimeout: 20_000, isolate: false } }\n`
+    `export default { test: { include: ["*.test.ts"], testTimeout: 20_000, isolate: false, maxWorkers: 1,
+      experimental: { viteModuleRunner: false, nodeLoader: false } } }\n`
   )
   for (const [index, block] of blocks.entries()) {
     if (objection(block) === undefined) write(fileOf(block), yield* isolated(block, index))
