@@ -8,7 +8,8 @@ import * as Reference from "./reference.ts"
 
 const Manifest = Schema.fromJsonString(Schema.Struct({
   name: Schema.String,
-  private: Schema.optionalKey(Schema.Boolean)
+  private: Schema.optionalKey(Schema.Boolean),
+  exports: Schema.optionalKey(Schema.Unknown)
 }))
 
 /** A package's reference and where it belongs. */
@@ -20,7 +21,7 @@ export interface PackageReference extends Reference.Reference {
   readonly written: string
 }
 
-/** The references of all published packages of the workspace at `root`. */
+/** The references of all published packages of the workspace at `root` that programs import. */
 export const all = (
   root: string
 ): Effect.Effect<
@@ -38,7 +39,8 @@ export const all = (
       const manifest = yield* fs.readFileString(path.join(home, "package.json")).pipe(
         Effect.flatMap(Schema.decodeUnknownEffect(Manifest))
       )
-      if (manifest.private === true) continue
+      // A package without exports is a command, of which nothing is imported.
+      if (manifest.private === true || manifest.exports === undefined) continue
       const names = (yield* fs.readDirectory(path.join(home, "src"), { recursive: true }))
         .filter((name) => name.endsWith(".ts") && name !== "index.ts")
       const texts = new Map(
