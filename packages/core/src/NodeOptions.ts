@@ -181,7 +181,19 @@ export const Limits = Schema.Struct({
   ),
   topicDeliveries: count(
     4_096,
-    "Publications that members of groups have and are not done with. One more is a TopicFullError, or waits."
+    "Publications that one group of a topic has not acknowledged. One more is given up for the group, which its members are told, or waits where it is asked to."
+  ),
+  topicGroups: count(
+    4_096,
+    "Groups of a node's topics, 256 of one topic, a quarter of either answered for by one peer. Nothing goes to one more, which the log says, until another has ended."
+  ),
+  topicGroupMemory: count(
+    67_108_864,
+    "Bytes of publications that groups have not acknowledged, a quarter of them for groups that one peer answers for. What is beyond it is given up for the group, as beyond topicDeliveries."
+  ),
+  topicPatience: duration(
+    "5 minutes",
+    "Time in which a member of a group acknowledges something of what it has. Then that goes to another member as well, and the slow one gets nothing more until it does."
   ),
   topicRate: count(
     200_000,

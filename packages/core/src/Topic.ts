@@ -124,14 +124,17 @@ export const bytes = (name: string, options?: Options<Uint8Array>): Topic<Uint8A
 // --- publishing ------------------------------------------------------------------------------------------------------------------
 
 /**
- * Whom a publication waits for: subscriptions of the mode `lossless` at these peers, `"*"` for all of them, and its own; and groups. What they have no room for is
- * waited for so long, and then nothing was published to anybody: `TopicFullError`.
+ * Whom a publication waits for: subscriptions that are to lose nothing, and groups. What they have no room for is waited for so long, and then nothing was
+ * published to anybody: `TopicFullError`. Nobody else is waited for.
  *
  * @category models
  * @since 0.2.0
  */
 export interface Wait {
-  readonly for: "*" | string | ReadonlyArray<string>
+  /** Subscriptions of the mode `lossless` at these peers, and those of this node: `"*"` for all of them. Default: none. */
+  readonly for?: "*" | string | ReadonlyArray<string> | undefined
+  /** Groups, by their names, `"*"` for all of them. Default: all where `for` is `"*"`, and none otherwise. */
+  readonly groups?: "*" | string | ReadonlyArray<string> | undefined
   readonly within: Duration.Input
 }
 
@@ -235,7 +238,10 @@ export class Publication<out A> {
   readonly epoch: string
   /** Its number among what the publisher has published on the topic. */
   readonly seq: number
-  /** So many of this publisher on this topic were missed just before it, by this subscription, whatever the reason. */
+  /**
+   * So many of this publisher on this topic were missed just before it, by this subscription, whatever the reason. For a member of a group: so many were given up
+   * for the whole group, as it had as much waiting as there may be.
+   */
   readonly missed: number
   /** Whether it was published before the subscription was there, or while its publisher could not be heard. */
   readonly retained: boolean
@@ -356,7 +362,7 @@ export class Table<out A> implements Iterable<Row<A>> {
 // --- errors ----------------------------------------------------------------------------------------------------------------------
 
 /**
- * Nothing was published, to nobody: those that are waited for, and groups, have no room.
+ * Nothing was published, to nobody: some of those that are waited for have no room.
  *
  * @category errors
  * @since 0.2.0

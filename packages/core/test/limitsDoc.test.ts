@@ -195,7 +195,19 @@ const tests: { readonly [L in Limit]: readonly [file: string, title: string] } =
   ],
   topicDeliveries: [
     "core/test/topics/Bounds.sim.test.ts",
-    "limits.topicDeliveries: of a group so many wait, and more is not published to anybody"
+    "limits.topicDeliveries: of a group so many wait, and more is given up for it alone, as it is told"
+  ],
+  topicGroups: [
+    "core/test/topics/Bounds.sim.test.ts",
+    "limits.topicGroups: one peer's are a quarter, of a topic and of all, and there is room for others' when some have ended"
+  ],
+  topicGroupMemory: [
+    "core/test/topics/Bounds.sim.test.ts",
+    "limits.topicGroupMemory: what waits for a peer's groups takes a quarter of it, and nothing of anybody else's"
+  ],
+  topicPatience: [
+    "core/test/topics/Bounds.sim.test.ts",
+    "limits.topicPatience: a member that acknowledges nothing for so long has what it was handed go to another as well"
   ],
   topicRate: [
     "core/test/topics/Bounds.sim.test.ts",
@@ -318,6 +330,8 @@ const memoryTerms: ReadonlyArray<
     "what peers offer, as they say it and as it is known"
   ],
   ["with sessions", "`topicMemory`", (l) => l.topicMemory, "publications that wait for peers and for subscriptions"],
+  ["with sessions", "`topicGroupMemory`", (l) => l.topicGroupMemory, "publications that groups have not acknowledged"],
+  ["with sessions", "`topicGroups` × 8 KiB", (l) => l.topicGroups * 8 * kibibyte, "groups of topics"],
   [
     "with sessions",
     "2 × `topicRetained`",

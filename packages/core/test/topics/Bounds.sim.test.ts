@@ -4,9 +4,9 @@ import { Allow, AllowListTrust, Identity, type Rights, TofuTrust, Topic } from "
 import { failureOf, quietly } from "@pnet/lab/worlds/sessionWorld"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
-import { Effect, Layer, Logger, Schema, Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, Layer, Logger, Schema, Scope, Stream } from "effect"
 import { topicsOf } from "../../src/internal/topics/topics.ts"
-import { collect, Readings, start, type Started, two } from "./topicWorld.ts"
+import { collect, losses, Readings, start, type Started, two } from "./topicWorld.ts"
 
 const Big = Topic.bytes("big")
 const Kept = Topic.bytes("kept", { key: (bytes) => String(bytes[0]), retain: { keys: 65_536, bytes: 1_000_000 } })
@@ -106,19 +106,152 @@ describe("bounds of topics", () => {
       assert.isAbove(heard.length, 15)
     })))
 
-  it.effect("limits.topicDeliveries: of a group so many wait, and more is not published to anybody", () =>
+  it.effect("limits.topicDeliveries: of a group so many wait, and more is given up for it alone, as it is told", () =>
     quietly(Effect.gen(function*() {
       const { alice, bob } = yield* two({ limits: { topicDeliveries: 5 } })
+      const before = yield* losses("skipped")
       const all = yield* collect(bob.node.subscribe("mail"))
-      yield* collect(bob.node.subscribe("mail", { group: "mailers", acknowledge: "manual" }))
+      const mail = yield* collect(bob.node.subscribe("mail", { group: "mailers", acknowledge: "manual" }))
       yield* Effect.sleep("1 second")
-      for (let i = 0; i < 5; i++) yield* alice.node.publish("mail", i)
-      assert.deepInclude(yield* failureOf(alice.node.publish("mail", 5)), {
-        _tag: "TopicFullError",
-        waitedFor: ["mailers"]
-      })
+      for (let i = 0; i < 8; i++) yield* alice.node.publish("mail", i)
       yield* Effect.sleep("1 second")
-      assert.strictEqual(all.length, 5)
+      assert.strictEqual(all.length, 8)
+      assert.strictEqual((yield* losses("skipped")) - before, 3)
+      for (const one of mail.splice(0)) yield* one.acknowledge
+      yield* Effect.sleep("1 second")
+      for (let i = 8; i < 10; i++) yield* alice.node.publish("mail", i)
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(mail.map(({ missed, value }) => [value, missed]), [[8, 3], [9, 0]])
+    })))
+
+  it.effect("a group is waited for where that is asked for, by its name or with all, and then nothing is given up for it", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* two({ limits: { topicDeliveries: 2 } })
+      const all = yield* collect(bob.node.subscribe("mail"))
+      const mail = yield* collect(bob.node.subscribe("mail", { group: "mailers", acknowledge: "manual" }))
+      yield* Effect.sleep("1 second")
+      for (let i = 0; i < 2; i++) yield* alice.node.publish("mail", i)
+      for (
+        const wait of [{ groups: "mailers" }, { for: "*" }, { for: ["bob"], groups: ["others", "mailers"] }] as const
+      ) {
+        const error = yield* failureOf(alice.node.publish("mail", 2, { wait: { ...wait, within: "1 second" } }))
+        assert.deepInclude(error, { _tag: "TopicFullError", waitedFor: ["mailers"] })
+      }
+      for (const wait of [{ for: "bob" }, { for: "*", groups: [] }, { groups: "others" }] as const) {
+        yield* alice.node.publish("mail", 3, { wait: { ...wait, within: "1 second" } })
+      }
+      const waiting = yield* Effect.forkScoped(
+        alice.node.publish("mail", 4, { wait: { groups: "*", within: "10 seconds" } })
+      )
+      yield* Effect.sleep("1 second")
+      for (const one of mail.splice(0)) yield* one.acknowledge
+      yield* Fiber.join(waiting)
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(mail.map(({ missed, value }) => [value, missed]), [[4, 3]])
+      assert.deepStrictEqual(all.map(({ value }) => value), [0, 1, 3, 3, 3, 4])
+    })))
+
+  it.effect("limits.topicGroupMemory: what waits for a peer's groups takes a quarter of it, and nothing of anybody else's", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice", { limits: { topicGroupMemory: 400_000 } })
+      const mallory = yield* start(network, "mallory")
+      const bob = yield* start(network, "bob")
+      yield* alice.node.awaitPeers(["mallory", "bob"])
+      // Some are its own; it was the first in others, and acknowledges nothing there either.
+      for (const group of ["a", "b", "c", "d", "e"]) {
+        yield* collect(mallory.node.subscribe(Big, { group, acknowledge: "manual", size: 65_536 }))
+      }
+      yield* Effect.sleep("1 second")
+      yield* alice.node.publish(Big, kilo())
+      const all = yield* collect(bob.node.subscribe(Big))
+      const own = yield* collect(bob.node.subscribe(Big, { group: "bob's" }))
+      const both = yield* collect(bob.node.subscribe(Big, { group: "a" }))
+      yield* Effect.sleep("1 second")
+      const { held } = topicsOf.get(alice.node.streams)!
+      assert.isAbove(held.grouped, 5_000)
+      let most = 0
+      let waits = 0
+      for (let i = 0; i < 400; i++) {
+        yield* alice.node.publish(Big, kilo(i % 200))
+        yield* Effect.sleep("10 millis")
+        const { grouped, waiting } = topicsOf.get(alice.node.streams)!.held
+        most = Math.max(most, grouped)
+        waits = Math.max(waits, waiting)
+      }
+      assert.strictEqual(all.length, 400)
+      assert.strictEqual(own.length, 400)
+      assert.deepStrictEqual(own.filter(({ missed }) => missed > 0), [])
+      // What its other member has not acknowledged is charged to the group, which bob answers for as well.
+      assert.isAbove(both.length, 300)
+      assert.deepStrictEqual(both.filter(({ missed }) => missed > 0), [])
+      assert.isAtMost(most, 200_000)
+      assert.isAbove(most, 99_000)
+      assert.isAtMost(waits, 20_000)
+    })))
+
+  it.effect("limits.topicGroups: one peer's are a quarter, of a topic and of all, and there is room for others' when some have ended", () =>
+    quietly(Effect.gen(function*() {
+      const { lines, logger } = logging()
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice", { limits: { topicGroups: 400 } }, { logger })
+      const mallory = yield* start(network, "mallory")
+      const bob = yield* start(network, "bob")
+      yield* alice.node.awaitPeers(["mallory", "bob"])
+      const { publishing } = topicsOf.get(alice.node.streams)!
+      const scope = yield* Scope.make()
+      for (let i = 0; i < 100; i++) {
+        yield* Scope.provide(collect(mallory.node.subscribe(">", { group: `m.${i}` })), scope)
+      }
+      yield* Effect.sleep("1 second")
+      yield* alice.node.publish("one", 1)
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(publishing.groups, 64)
+      yield* alice.node.publish("two", 1)
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(publishing.groups, 100)
+      assert.include(lines.join("\n"), "as many groups of subscribers as there may be")
+      const heard = yield* collect(bob.node.subscribe(">", { group: "bob's" }))
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(publishing.groups, 102)
+      for (const name of ["one", "two"]) yield* alice.node.publish(name, 2)
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(heard.map(({ topic }) => topic), ["one", "two"])
+      // Its groups end a minute after it has left them, and those that had no room begin.
+      yield* Scope.close(scope, Exit.void)
+      for (let i = 0; i < 60; i++) yield* collect(mallory.node.subscribe("two", { group: `n.${i}` }))
+      yield* Effect.sleep("1 second")
+      assert.isAtMost(publishing.groups, 102)
+      for (let i = 0; i < 8; i++) {
+        for (const name of ["one", "two"]) yield* alice.node.publish(name, 3)
+        yield* Effect.sleep("10 seconds")
+      }
+      assert.strictEqual(publishing.groups, 62)
+    })))
+
+  it.effect("limits.topicPatience: a member that acknowledges nothing for so long has what it was handed go to another as well", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice", { limits: { topicPatience: "1 minute" } })
+      const mallory = yield* start(network, "mallory")
+      const bob = yield* start(network, "bob")
+      yield* alice.node.awaitPeers(["mallory", "bob"])
+      const silent = yield* collect(
+        mallory.node.subscribe("mail", { group: "mailers", acknowledge: "manual", size: 65_536 })
+      )
+      const handled = yield* collect(bob.node.subscribe("mail", { group: "mailers" }))
+      yield* Effect.sleep("1 second")
+      for (let i = 0; i < 50; i++) yield* alice.node.publish("mail", i)
+      yield* Effect.sleep("30 seconds")
+      assert.isAbove(silent.length, 0)
+      assert.strictEqual(handled.length, 50 - silent.length)
+      yield* Effect.sleep("40 seconds")
+      assert.deepStrictEqual(
+        handled.map(({ value }) => Number(value)).sort((a, b) => a - b),
+        Array.from(Array(50).keys())
+      )
+      assert.deepStrictEqual(handled.slice(50 - silent.length).filter(({ redelivered }) => !redelivered), [])
+      assert.strictEqual(topicsOf.get(alice.node.streams)!.held.grouped, 0)
     })))
 
   it.effect("limits.topicRate: of a peer so many records a second are read, and the rest when that is over", () =>

@@ -1,7 +1,7 @@
 /** Deliveries of a group: who gets each, that one is handed out until somebody has acknowledged it, and what they take. In virtual time. */
 import { assert, describe, it } from "@effect/vitest"
 import { Balance, Deadline } from "@pnet/core"
-import { Deferred, Effect, Exit, Fiber, Layer, Logger, Random, Scope } from "effect"
+import { Deferred, Effect, Exit, Layer, Logger, Random, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Groups from "../../src/internal/topics/groups.ts"
 import { randomOf } from "../balance/model.ts"
@@ -18,6 +18,7 @@ interface Made {
   readonly id: string
   readonly n: number
   readonly again: boolean
+  readonly skipped: number
   readonly end: Deferred.Deferred<void, Groups.Lost | Groups.Returned>
   /** How it ended, where it did. */
   exit: Exit.Exit<void, unknown> | undefined
@@ -29,7 +30,7 @@ interface Setting {
   readonly policy?: Balance.Policy<any, any>
   readonly pending?: number
   readonly bytes?: number
-  readonly memory?: Effect.Effect<void>
+  readonly patience?: number
   /** What it does at once. */
   readonly answer?: (made: Made) => Effect.Effect<void, Groups.Lost | Groups.Returned>
 }
@@ -43,14 +44,15 @@ const member = (id: string, capacity = 1, draining = false): Groups.Member<strin
 
 const make = (setting: Setting = {}) =>
   Effect.gen(function*() {
-    const { answer, bytes = 1_000, capacity = 1, pending = 100 } = setting
+    const { answer, bytes = 1_000, capacity = 1, patience = Infinity, pending = 100 } = setting
     const made: Array<Made> = []
     const memory = { used: 0, most: bytes }
     const group = yield* Groups.make<string, Item>({
       name: "mailers",
       policy: setting.policy,
       pending,
-      memory: setting.memory,
+      patience,
+      has: (_, all) => memory.used + all <= memory.most,
       take: (bytes) => {
         if (memory.used + bytes > memory.most) return false
         memory.used += bytes
@@ -59,8 +61,8 @@ const make = (setting: Setting = {}) =>
       give: (bytes) => {
         memory.used -= bytes
       },
-      attempt: (id, { payload: { n } }, again) => {
-        const one: Made = { id, n, again, end: Deferred.makeUnsafe(), exit: undefined }
+      attempt: (id, { payload: { n } }, again, skipped) => {
+        const one: Made = { id, n, again, skipped, end: Deferred.makeUnsafe(), exit: undefined }
         made.push(one)
         return Effect.onExit(answer?.(one) ?? Deferred.await(one.end), (exit) =>
           Effect.sync(() => {
@@ -404,6 +406,7 @@ describe("room in a group", () => {
       const it = yield* make({ pending: 3, bytes: 10 })
       assert.isTrue(it.group.hasRoom(10))
       assert.isFalse(it.group.hasRoom(11))
+      assert.isFalse(it.group.hasRoom(1, 11))
       assert.strictEqual(it.memory.used, 0)
       assert.isFalse(it.group.deliver(item(0, 11)))
       assert.deepStrictEqual([it.group.pending, it.memory.used], [0, 0])
@@ -413,52 +416,134 @@ describe("room in a group", () => {
       assert.deepStrictEqual([it.group.pending, it.memory.used], [3, 6])
     }))
 
-  it.effect("is waited for until a delivery is done, and nobody waits where there is some", () =>
+  it.effect("that lacks is told to who is handed the next, however often that is handed out", () =>
     Effect.gen(function*() {
-      const it = yield* make({ members: ["a"], pending: 2 })
-      yield* it.group.room
-      for (let n = 0; n < 2; n++) it.group.deliver(item(n))
-      const waiting = yield* fork(it.group.room)
-      const another = yield* fork(it.group.room)
-      yield* TestClock.adjust("1 hour")
-      assert.isUndefined(waiting.pollUnsafe())
-      yield* Fiber.interrupt(another)
-      yield* it.settle(it.made[0]!, returned)
-      assert.isUndefined(waiting.pollUnsafe())
-      yield* it.settle(it.made[1]!, Exit.void)
-      assert.deepStrictEqual(waiting.pollUnsafe(), Exit.void)
-      assert.isTrue(Exit.hasInterrupts(another.pollUnsafe()!))
-      yield* it.group.room
+      const it = yield* make({ members: ["a", "b"], pending: 2 })
+      for (let n = 0; n < 5; n++) it.group.deliver(item(n))
+      for (const one of it.out()) yield* it.settle(one, Exit.void)
+      it.group.deliver(item(5))
+      it.group.deliver(item(6))
+      assert.deepStrictEqual(it.made.map(({ n, skipped }) => [n, skipped]), [[0, 0], [1, 0], [5, 3], [6, 0]])
+      yield* it.settle(it.made[2]!, lost)
+      yield* it.settle(it.made[3]!, Exit.void)
+      assert.deepStrictEqual(it.made.slice(4).map(({ again, n, skipped }) => [n, skipped, again]), [[5, 3, true]])
+    }))
+})
+
+describe("a member that is slow", () => {
+  const look = (group: { readonly look: () => void }, seconds: number) =>
+    Effect.forEach(
+      Array.from({ length: seconds }),
+      () => Effect.andThen(TestClock.adjust("1 second"), Effect.sync(() => group.look()))
+    )
+
+  it.effect("has what it does not acknowledge in time handed to others as well, and gets nothing more", () => {
+    const lines: Array<unknown> = []
+    return Effect.gen(function*() {
+      const it = yield* make({ members: ["slow"], capacity: 3, patience: 10_000 })
+      for (let n = 0; n < 3; n++) it.group.deliver(item(n, 7))
+      // Nobody else is there.
+      yield* look(it.group, 60)
+      assert.strictEqual(it.made.length, 3)
+      it.group.enter([member("slow", 3), member("well", 9)])
+      yield* look(it.group, 1)
+      assert.deepStrictEqual(it.made.slice(3).map(({ again, id, n }) => [id, n, again]), [
+        ["well", 0, true],
+        ["well", 1, true],
+        ["well", 2, true]
+      ])
+      assert.match(String(lines), /"slow" has acknowledged nothing of "mailers" for 10 s/)
+      for (let n = 3; n < 9; n++) it.group.deliver(item(n, 7))
+      assert.deepStrictEqual([...new Set(it.whom().slice(3))], ["well"])
+      // What one of them has acknowledged is done with, at the other as well.
+      for (const one of it.out().filter(({ id }) => id === "well")) yield* it.settle(one, Exit.void)
+      assert.deepStrictEqual([it.group.pending, it.memory.used, it.out().length], [0, 0, 0])
+    }).pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => void lines.push(message))])))
+  })
+
+  it.effect("may acknowledge it all the same, and is then handed one, and as many as it says after another", () =>
+    Effect.gen(function*() {
+      const it = yield* make({ members: ["slow", "well"], policy: Balance.roundRobin, capacity: 4, patience: 10_000 })
+      for (let n = 0; n < 4; n++) it.group.deliver(item(n))
+      const at = (id: string) => it.out().filter((one) => one.id === id)
+      for (const one of at("well")) yield* it.settle(one, Exit.void)
+      yield* look(it.group, 11)
+      assert.strictEqual(at("well").length, 2)
+      // The other one is interrupted, and not handed out again.
+      const late = at("slow")
+      for (const one of late) yield* it.settle(one, Exit.void)
+      assert.deepStrictEqual([it.group.pending, it.out().length], [0, 0])
+      for (let n = 4; n < 12; n++) it.group.deliver(item(n))
+      assert.deepStrictEqual([at("slow").length, at("well").length], [4, 4])
     }))
 
-  it.effect("is waited for where the memory was full, until a delivery is done or the memory has some", () =>
+  it.effect("that has acknowledged nothing since is handed one at a time, whether it gave all back or came anew", () =>
     Effect.gen(function*() {
-      const freed = yield* Deferred.make<void>()
-      for (const memory of [undefined, Deferred.await(freed)]) {
-        const it = yield* make({ members: ["a"], bytes: 10, ...(memory === undefined ? {} : { memory }) })
-        it.memory.used = 5
-        it.group.deliver(item(1, 5))
-        assert.isFalse(it.group.deliver(item(2, 5)))
-        const first = yield* fork(it.group.room)
-        yield* TestClock.adjust(49)
-        assert.isUndefined(first.pollUnsafe())
-        yield* it.settle(it.made[0]!, Exit.void)
-        assert.deepStrictEqual(first.pollUnsafe(), Exit.void)
-        // Others have all of it.
-        it.memory.used = 10
-        assert.isFalse(it.group.hasRoom(5))
-        const second = yield* fork(it.group.room)
-        yield* TestClock.adjust(49)
-        assert.isUndefined(second.pollUnsafe())
-        if (memory === undefined) yield* TestClock.adjust(1)
-        else {
-          yield* TestClock.adjust("1 hour")
-          assert.isUndefined(second.pollUnsafe())
-          yield* Deferred.succeed(freed, undefined)
-          yield* TestClock.adjust(0)
-        }
-        assert.deepStrictEqual(second.pollUnsafe(), Exit.void)
+      for (const isAnew of [false, true]) {
+        const it = yield* make({ members: ["slow", "well"], policy: Balance.roundRobin, capacity: 4, patience: 10_000 })
+        const at = (id: string) => it.out().filter((one) => one.id === id)
+        const both = [member("slow", 4), member("well", 4)]
+        for (let n = 0; n < 2; n++) it.group.deliver(item(n))
+        for (const one of at("well")) yield* it.settle(one, Exit.void)
+        yield* look(it.group, 11)
+        if (isAnew) {
+          it.group.enter([member("well", 4)])
+          it.group.enter(both)
+        } else yield* it.settle(at("slow")[0]!, returned)
+        for (const one of at("well")) yield* it.settle(one, Exit.void)
+        for (let n = 2; n < 6; n++) it.group.deliver(item(n))
+        assert.deepStrictEqual([at("slow").length, at("well").length], [1, 3])
+        yield* it.settle(at("slow")[0]!, Exit.void)
+        for (let n = 6; n < 12; n++) it.group.deliver(item(n))
+        assert.deepStrictEqual([at("slow").length, at("well").length], [4, 4])
       }
+    }).pipe(Effect.provide(Logger.layer([]))))
+
+  it.effect("with one alone, of those that it takes its time for, has that one handed to others, and goes on", () =>
+    Effect.gen(function*() {
+      const it = yield* make({ members: ["a"], capacity: 3, patience: 10_000 })
+      it.group.deliver(item(0))
+      it.group.enter([member("a", 3), member("b", 0), member("c", 3, true)])
+      for (let n = 1; n < 8; n++) {
+        it.group.deliver(item(n))
+        yield* look(it.group, 3)
+        yield* it.settle(it.out().find((one) => one.n === n)!, Exit.void)
+      }
+      // None of the others takes anything.
+      assert.strictEqual(it.made.length, 8)
+      it.group.enter([member("a", 3), member("d", 3)])
+      yield* look(it.group, 1)
+      assert.deepStrictEqual(it.out().map(({ id, n }) => [id, n]), [["a", 0], ["d", 0]])
+      for (let n = 8; n < 12; n++) it.group.deliver(item(n))
+      assert.isAbove(it.out().filter(({ id, n }) => id === "a" && n > 0).length, 0)
+    }))
+
+  it.effect("keeps what it has where all others are as slow, and whoever has worked for long on one after another is not slow", () =>
+    Effect.gen(function*() {
+      const it = yield* make({ members: ["a", "b"], policy: Balance.roundRobin, capacity: 2, patience: 10_000 })
+      for (let n = 0; n < 4; n++) it.group.deliver(item(n))
+      yield* look(it.group, 60)
+      assert.strictEqual(it.made.length, 4)
+      const one = yield* make({ members: ["a", "b"], capacity: 8, patience: 10_000 })
+      one.group.enter([member("a", 8)])
+      for (let n = 0; n < 8; n++) one.group.deliver(item(n))
+      one.group.enter([member("a", 8), member("b", 8)])
+      for (let n = 0; n < 8; n++) {
+        yield* look(one.group, 9)
+        yield* one.settle(one.made[n]!, Exit.void)
+      }
+      assert.deepStrictEqual([one.made.length, one.group.pending], [8, 0])
+    }))
+
+  it.effect("is given up with what others have of it, where the group ends", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const it = yield* Scope.provide(make({ members: ["a", "b"], policy: Balance.roundRobin, patience: 1_000 }), scope)
+      it.group.deliver(item(0, 5))
+      yield* look(it.group, 2)
+      assert.deepStrictEqual(it.out().map(({ id }) => id), ["a", "b"])
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual([it.out().length, it.memory.used], [0, 0])
     }))
 })
 
@@ -471,18 +556,14 @@ describe("the end of a group", () => {
       yield* it.settle(it.made[0]!, returned)
       yield* it.settle(it.out()[0]!, returned)
       yield* it.settle(it.out()[0]!, returned)
-      const room = yield* fork(it.group.room)
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual([it.group.pending, it.memory.used, it.out().length], [0, 0, 0])
       const { length } = it.made
       yield* TestClock.adjust("1 hour")
-      assert.deepStrictEqual(room.pollUnsafe(), Exit.void)
       assert.isFalse(it.group.deliver(item(1)))
       assert.isFalse(it.group.hasRoom(1))
       it.group.enter([member("c")])
-      const late = yield* fork(it.group.room)
       yield* TestClock.adjust("1 hour")
-      assert.isUndefined(late.pollUnsafe())
       assert.deepStrictEqual([it.made.length, it.memory.used], [length, 0])
     }))
 
@@ -535,12 +616,14 @@ class Server {
 }
 
 describe("members that come, go, freeze, crash and give back", () => {
-  const run = (seed: number, isCutShort: boolean) =>
+  const run = (seed: number, isCutShort: boolean, patience = Infinity) =>
     Effect.gen(function*() {
       const { next } = randomOf(seed)
       const below = (most: number) => Math.floor(next() * most)
       const pending = 64
       const memory = { used: 0, most: 2_000 }
+      // Who is slow has it as well as who was handed it then.
+      const isLate = patience < Infinity
       const holders = new Map<number, Server>()
       const handed = new Set<number>()
       const done = new Map<number, number>()
@@ -550,6 +633,8 @@ describe("members that come, go, freeze, crash and give back", () => {
           name: "mailers",
           policy: [undefined, Balance.roundRobin, Balance.consistentHash<any>({ by: ({ key }) => key })][seed % 3],
           pending,
+          patience,
+          has: (_, all) => memory.used + all <= memory.most,
           take: (bytes) => {
             if (memory.used + bytes > memory.most) return false
             memory.used += bytes
@@ -561,7 +646,9 @@ describe("members that come, go, freeze, crash and give back", () => {
           attempt: (server, { payload: { n } }, again) =>
             Effect.suspend(() => {
               const holder = holders.get(n)
-              if (holder !== undefined) assert.fail(`${n} is handed to ${server.id} while ${holder.id} has it`)
+              if (holder !== undefined && !isLate) {
+                assert.fail(`${n} is handed to ${server.id} while ${holder.id} has it`)
+              }
               assert.strictEqual(again, handed.has(n), `${n}`)
               assert.isUndefined(done.get(n))
               handed.add(n)
@@ -585,7 +672,7 @@ describe("members that come, go, freeze, crash and give back", () => {
               return Effect.onExit(Effect.raceFirst(work, Deferred.await(server.lost)), () =>
                 Effect.sync(() => {
                   server.out--
-                  holders.delete(n)
+                  if (holders.get(n) === server) holders.delete(n)
                 }))
             })
         }),
@@ -630,6 +717,7 @@ describe("members that come, go, freeze, crash and give back", () => {
           assert.isAtMost(group.pending, pending)
         }
         yield* TestClock.adjust(below(3) === 0 ? below(2_000) : below(20))
+        group.look()
       }
       if (isCutShort) {
         yield* Scope.close(scope, Exit.void)
@@ -643,7 +731,7 @@ describe("members that come, go, freeze, crash and give back", () => {
       servers.push(new Server("last", 2))
       tell()
       yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual([...done.values()].filter((count) => count !== 1), [])
+      if (!isLate) assert.deepStrictEqual([...done.values()].filter((count) => count !== 1), [])
       assert.deepStrictEqual([done.size, group.pending, memory.used, holders.size], [sent, 0, 0, 0])
       yield* Scope.close(scope, Exit.void)
       assert.strictEqual(memory.used, 0)
@@ -660,8 +748,13 @@ describe("members that come, go, freeze, crash and give back", () => {
       assert.isAbove(refused, 0)
     }))
 
+  it.effect("lose nothing where what is slow goes to others as well", () =>
+    Effect.gen(function*() {
+      for (const seed of seeds) yield* run(seed, false, 300)
+    }))
+
   it.effect("take nothing of the memory with them where it ends meanwhile", () =>
     Effect.gen(function*() {
-      for (const seed of seeds.slice(0, 6)) yield* run(seed, true)
+      for (const seed of seeds) yield* run(seed, true, seed % 2 === 0 ? Infinity : 300)
     }))
 })

@@ -113,6 +113,12 @@ const toSubscriber: ReadonlyArray<readonly [Uint8Array, unknown]> = [
   }],
   [Records.forget(4_000_000_000), { kind: "forget", index: 4_000_000_000 }],
   [Records.missed(5, 17), { kind: "missed", index: 5, count: 17 }],
+  [Records.skipped({ index: 5, delivery: 4_000_000_000, count: 3 }), {
+    kind: "skipped",
+    index: 5,
+    delivery: 4_000_000_000,
+    count: 3
+  }],
   [Records.denied({ id: 9, topic: "a.b", reason: "contract" }), {
     kind: "denied",
     id: 9,

@@ -216,15 +216,19 @@ describe("a peer that publishes", () => {
           group,
           again: delivery === 1
         }))
+      const skipped = (delivery: number) => by.stream.write(Records.skipped({ index: 7, delivery, count: 4 }))
       yield* deliver(1)
+      yield* skipped(2)
       yield* deliver(2)
+      // Of another than the next.
+      yield* skipped(9)
       // As many as it takes.
       yield* deliver(3)
       yield* deliver(4, "others")
       yield* Effect.sleep("1 second")
-      assert.deepStrictEqual(got.map(({ key, redelivered, seq }) => [seq, key, redelivered]), [
-        [1, "k", true],
-        [2, "k", false]
+      assert.deepStrictEqual(got.map(({ key, missed, redelivered, seq }) => [seq, key, redelivered, missed]), [
+        [1, "k", true, 0],
+        [2, "k", false, 4]
       ])
       assert.deepStrictEqual(all, [])
       yield* got[0]!.acknowledge

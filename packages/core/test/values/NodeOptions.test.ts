@@ -102,6 +102,9 @@ describe("NodeOptions", () => {
           topicMemory: 67_108_864,
           topicRetained: 67_108_864,
           topicDeliveries: 4_096,
+          topicGroups: 4_096,
+          topicGroupMemory: 67_108_864,
+          topicPatience: "300000 ms",
           topicRate: 200_000,
           sharedKeys: 1_024
         }

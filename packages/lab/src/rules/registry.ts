@@ -653,13 +653,20 @@ const topics: Readonly<Record<string, Titles>> = {
     "has one stream: another takes its place, and more than eight a second are refused": ["topic-one", "topic-often"],
     "may say what is not known, and ends its stream by what is no record": ["topic-kinds", "topic-wrong"],
     "is refused what it may not publish, or by another contract, and what it says of it is dropped": ["topic-refused"],
-    "hands to one of a group, and is answered when that is done, or not wanted": ["topic-group"],
+    "hands to one of a group, and is answered when that is done, or not wanted": ["topic-group", "topic-skipped"],
     "is told what it gets, of what was published before and since": ["topic-retained"]
   },
   "core/test/topics/Bounds.sim.test.ts": {
     "subscribe: those to whom the publisher's policy grants it, which by trust on first use alone is nobody": [
       "topic-stream"
     ],
+    "limits.topicDeliveries: of a group so many wait, and more is given up for it alone, as it is told": [
+      "topic-skipped"
+    ],
+    "limits.topicPatience: a member that acknowledges nothing for so long has what it was handed go to another as well":
+      [
+        "topic-late"
+      ],
     "by topic: publishers say who may subscribe, subscriptions who may publish": ["topic-denied"],
     "is told who subscribes, or publishes, by another Schema": ["topic-contract", "topic-denied"]
   },

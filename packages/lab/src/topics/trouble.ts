@@ -300,7 +300,7 @@ const publish = (world: World, place: Place, spoken: Spoken): Effect.Effect<void
       const tag = reason?._tag === "Fail" ? reason.error._tag : String(exit.cause)
       if (reason?._tag === "Interrupt" || tag === "NodeClosedError") return
       account.count(`not published: ${tag}`)
-      if (tag !== "TopicFullError" || subject.kind !== "waited" && subject.kind !== "group") {
+      if (tag !== "TopicFullError" || subject.kind !== "waited") {
         account.problem(`${n} of ${spoken} was not published: ${tag}`)
       }
       return
@@ -523,7 +523,8 @@ const emptied = (world: World): Effect.Effect<void> =>
     }
     yield* Effect.sleep("2 seconds")
     for (const place of places) {
-      const { retained, rows, waiting } = heldBy(place)
+      const { grouped, retained, rows, waiting } = heldBy(place)
+      if (grouped !== 0) account.problem(`${grouped} bytes wait for groups on ${place.run.id}, where all is read`)
       if (waiting !== 0) account.problem(`${waiting} bytes wait on ${place.run.id}, where all is read`)
       if (retained !== 0) account.problem(`${retained} bytes are retained on ${place.run.id}, where all is taken back`)
       if (rows !== 0) account.problem(`${rows} bytes are in tables on ${place.run.id}, where all is taken back`)

@@ -136,6 +136,19 @@ const records: ReadonlyArray<Entry> = [
     index: 7,
     count: 2
   }),
+  says(
+    "publisher",
+    "skipped",
+    ["topic-kinds", "topic-skipped"],
+    "what a group gave up",
+    record(9, u32(7) + u32(9) + u32(3)),
+    {
+      kind: "skipped",
+      index: 7,
+      delivery: 9,
+      count: 3
+    }
+  ),
   says("publisher", "kind-99", "topic-kinds", "a kind that is not known", record(99, "0102"), null),
   says("publisher", "kind-of-subscribers", "topic-kinds", "a kind of the other side", record(18, u32(9)), null),
   says("subscriber", "taken", "topic-kinds", "what was taken", record(17, u32(7) + u64(4)), {

@@ -44,7 +44,7 @@ export const connections = counters("pnet_connections_accepted", "Connections ac
 export const peerEvents = counters("pnet_peer_events", "Membership events", "kind")
 
 /**
- * What subscriptions did not get of topics, by reason: `missed`, `unreadable`, or a topic of a peer that was `refused`. What they got is not
- * counted, which would be a counter's update for each value.
+ * What subscriptions did not get of topics, by reason: `missed`, `unreadable`, or a topic of a peer that was `refused`; and by a publisher what it gave up
+ * for groups that had no room for it, `skipped`. What they got is not counted, which would be a counter's update for each value.
  */
 export const topicLosses = counters("pnet_topic_losses", "What subscriptions did not get of topics", "reason")

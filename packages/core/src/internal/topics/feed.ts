@@ -55,6 +55,13 @@ interface Waiting {
   readonly answer: (how: Effect.Effect<void, Lost | Returned>) => void
 }
 
+const joined = (one: Uint8Array, other: Uint8Array): Uint8Array => {
+  const both = new Uint8Array(one.length + other.length)
+  both.set(one)
+  both.set(other, one.length)
+  return both
+}
+
 export class Feed implements Owner {
   peer: Peer
   /** What it says that it subscribes to, as far as that counts. */
@@ -160,12 +167,20 @@ export class Feed implements Owner {
   // --- members of groups -----------------------------------------------------------------------------------------------
 
   /** Hands a publication to the peer as a member of a group, and waits for its answer. */
-  deliver(route: Route, said: Said, group: string, again: boolean): Effect.Effect<void, Lost | Returned> {
+  deliver(
+    route: Route,
+    said: Said,
+    group: string,
+    again: boolean,
+    skipped: number
+  ): Effect.Effect<void, Lost | Returned> {
     return Effect.callback((resume) => {
       if (route.isClosed) return resume(Effect.fail(new Lost()))
       const delivery = this.#deliveries = this.#deliveries % 0xffff_ffff + 1
       const { at, body, key, index, seq } = said
-      const record = Records.deliver({ index, seq, at, key, body: body!, delivery, group, again })
+      const handed = Records.deliver({ index, seq, at, key, body: body!, delivery, group, again })
+      // Both at once, or neither.
+      const record = skipped === 0 ? handed : joined(Records.skipped({ index, delivery, count: skipped }), handed)
       this.#handed.set(delivery, { answer: resume })
       route.urge(record)
       return Effect.sync(() => {

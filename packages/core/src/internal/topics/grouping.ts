@@ -1,5 +1,9 @@
 /**
- * The groups of this node's topics: who their members are, and that they begin and end.
+ * The groups of this node's topics: who their members are, that they begin and end, and who answers for what they take.
+ *
+ * What bites: whoever may subscribe forms groups, and what waits for a group waits until somebody has acknowledged it. So each group is charged to
+ * one of its members, what it holds and that it is there, and one peer has a quarter of what there is. Where another member has room, that one answers for it
+ * from then on: nobody's group lacks room as somebody else has used up what is his.
  */
 import type * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
@@ -21,24 +25,58 @@ import type { Memory } from "./memory.ts"
 import type { OwnTopic } from "./ownTopic.ts"
 import { hereOf, type Said } from "./said.ts"
 
-/** Groups of subscribers that one topic has. */
+/** Groups of subscribers that one topic has, and of those the ones that one member answers for. */
 const mostGroups = 256
+const mostOfOne = mostGroups / 4
+/** Members of a group that are asked at once to answer for it. */
+const mostAsked = 8
 /** A group is known so long without members, in milliseconds. */
 const lingering = 60_000
-/** Deliveries that are out at one member, where the group is of this node's own. */
+/** The member that this node itself is. */
 const here = "here"
 
 export interface Parts {
   readonly clock: Clock.Clock
   readonly lines: Seldom.Lines
-  readonly waiting: Memory
-  readonly limits: { readonly topicDeliveries: number }
+  /** What waits for groups, by the member that answers for it. */
+  readonly grouped: Memory
+  readonly limits: {
+    readonly topicDeliveries: number
+    readonly topicGroups: number
+    /** In milliseconds. */
+    readonly topicPatience: number
+  }
   readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
   readonly scope: Scope.Scope
   /** The node's: its time and its chance. */
   readonly context: Context.Context<never>
+  readonly feeds: () => Iterable<Feed>
   /** There may be room again for who waits for it. */
   readonly roomMade: () => void
+  /** For who counts what groups had no room for. */
+  readonly skipped: () => void
+}
+
+/** A group of subscriptions, one of which gets each publication. */
+export interface Grouped {
+  readonly topic: OwnTopic
+  readonly name: string
+  readonly group: Groups.Group<To, Handed>
+  readonly scope: Scope.Closeable
+  /** The member that answers for it, there or gone. */
+  owner: string
+  /** What it holds. */
+  bytes: number
+  members: ReadonlyArray<string>
+  /** Which of them is asked next to answer for it. */
+  turn: number
+}
+
+/** What one member answers for. */
+interface Account {
+  groups: number
+  /** Of those the ones without members, the oldest first. */
+  readonly alone: Set<Grouped>
 }
 
 /** Whether a member of a group is handed nothing new: it drains, or is silent. */
@@ -46,24 +84,81 @@ export const isResting = ({ offer, status }: Peer): boolean => offer?.draining =
 
 export class Grouping {
   readonly #parts: Parts
+  readonly #accounts = new Map<string, Account>()
+  /** All that have no members, the oldest first. */
+  readonly #alone = new Set<Grouped>()
+  /** How many there are, and how many have ended. */
+  #count = 0
+  #ended = 0
 
   constructor(parts: Parts) {
     this.#parts = parts
+  }
+
+  /** All groups. */
+  get count(): number {
+    return this.#count
   }
 
   #log(subject: string, kind: string, log: (more: string) => Effect.Effect<void>): void {
     this.#parts.fork(this.#parts.lines(subject, kind, log))
   }
 
+  // --- what is handed out ----------------------------------------------------------------------------------------------
+
+  /** Those of the groups that are waited for which have no room for so many bytes. */
+  full(topic: OwnTopic, bytes: number, isWaitedFor: (name: string) => boolean): ReadonlyArray<string> {
+    const full: Array<string> = []
+    // All of them take it in the same step.
+    const owners = new Map<string, number>()
+    let all = 0
+    for (const [name, grouped] of topic.groups) {
+      if (!isWaitedFor(name)) continue
+      all += bytes
+      const own = (owners.get(grouped.owner) ?? 0) + bytes
+      owners.set(grouped.owner, own)
+      if (!grouped.group.hasRoom(own, all)) full.push(name)
+    }
+    return full
+  }
+
+  /** Hands it to one of each group. Those that have no room for it give it up. */
+  deliver(topic: OwnTopic, handed: Handed, isWaitedFor: ((name: string) => boolean) | undefined): void {
+    if (isWaitedFor === undefined) {
+      for (const grouped of topic.groups.values()) this.#deliver(grouped, handed)
+      return
+    }
+    // For these there is room now.
+    const others: Array<Grouped> = []
+    for (const grouped of topic.groups.values()) {
+      if (isWaitedFor(grouped.name)) this.#deliver(grouped, handed)
+      else others.push(grouped)
+    }
+    for (const grouped of others) this.#deliver(grouped, handed)
+  }
+
+  #deliver({ group, name, topic }: Grouped, handed: Handed): void {
+    if (group.deliver(handed)) return
+    this.#parts.skipped()
+    this.#log(`skipped ${topic.name} ${name}`, "topic group", (more) =>
+      Effect.logWarning(
+        `the group ${quote(name)} of ${
+          quote(topic.name)
+        } has as much waiting as there may be, and what is published is given up for it${more}`
+      ))
+  }
+
+  // --- who the members are ---------------------------------------------------------------------------------------------
+
   /** Tells each group of a topic who its members are. */
-  enter(topic: OwnTopic, feeds: Iterable<Feed>): void {
+  enter(topic: OwnTopic): void {
     const members = new Map<string, Array<Groups.Member<To>>>()
     const add = (name: string, member: Groups.Member<To>) => {
       const all = members.get(name)
       if (all === undefined) members.set(name, [member])
       else all.push(member)
     }
-    for (const feed of feeds) {
+    for (const feed of this.#parts.feeds()) {
       const route = feed.routes.get(topic)
       if (route === undefined) continue
       for (const [name, capacity] of capacities(route.entries)) {
@@ -75,60 +170,178 @@ export class Grouping {
       const listeners = [...topic.listeners].filter(({ interest }) => interest.group === name)
       add(name, { id: here, peer: { _tag: "Here", listeners }, capacity, draining: false })
     }
-    for (const [name, { group }] of topic.groups) if (!members.has(name)) group.enter([])
-    for (const [name, all] of members) this.#group(topic, name)?.enter(all)
+    for (const [name, grouped] of topic.groups) if (!members.has(name)) this.#leave(grouped)
+    for (const [name, all] of members) this.#enter(topic, name, all)
   }
 
-  #group(topic: OwnTopic, name: string): Groups.Group<To, Handed> | undefined {
-    const known = topic.groups.get(name)
-    if (known !== undefined) return known.group
-    if (topic.groups.size >= mostGroups && !this.#endOneGroup(topic)) {
-      this.#log(`groups ${topic.name}`, "topic group", (more) =>
+  #leave(grouped: Grouped): void {
+    grouped.members = []
+    grouped.group.enter([])
+    this.#alone.add(grouped)
+    this.#account(grouped.owner).alone.add(grouped)
+  }
+
+  #enter(topic: OwnTopic, name: string, all: ReadonlyArray<Groups.Member<To>>): void {
+    const ids = all.map(({ id }) => id)
+    const grouped = topic.groups.get(name) ?? this.#begin(topic, name, ids)
+    if (grouped === undefined) return
+    this.#alone.delete(grouped)
+    this.#accounts.get(grouped.owner)?.alone.delete(grouped)
+    grouped.members = ids
+    if (!ids.includes(grouped.owner)) this.#answer(grouped, this.#leastCharged(ids))
+    grouped.group.enter(all)
+  }
+
+  // --- who answers for them --------------------------------------------------------------------------------------------
+
+  #account(owner: string): Account {
+    const known = this.#accounts.get(owner)
+    if (known !== undefined) return known
+    const account: Account = { groups: 0, alone: new Set() }
+    this.#accounts.set(owner, account)
+    return account
+  }
+
+  /** One more or less that a member answers for. */
+  #charge(owner: string, more: 1 | -1): void {
+    const account = this.#account(owner)
+    account.groups += more
+    if (account.groups === 0) this.#accounts.delete(owner)
+  }
+
+  #leastCharged(ids: ReadonlyArray<string>): string {
+    const charged = (id: string) => this.#accounts.get(id)?.groups ?? 0
+    return ids.reduce((least, id) => charged(id) < charged(least) ? id : least)
+  }
+
+  /** Has another member answer for a group, where that has room for what the group holds. */
+  #answer(grouped: Grouped, owner: string): boolean {
+    const { bytes, owner: before } = grouped
+    if (owner === before || !this.#parts.grouped.move(before, owner, bytes)) return false
+    this.#charge(before, -1)
+    this.#charge(owner, 1)
+    grouped.owner = owner
+    return true
+  }
+
+  /** Whether there is room for so many bytes, and so many in all, or is where another member answers for the group. */
+  #has(grouped: Grouped, bytes: number, all: number): boolean {
+    const { grouped: memory } = this.#parts
+    if (memory.has(grouped.owner, bytes, all)) return true
+    const { members } = grouped
+    for (let asked = Math.min(members.length, mostAsked); asked > 0; asked--) {
+      const next = members[grouped.turn++ % members.length]!
+      if (memory.has(next, grouped.bytes + bytes, all) && this.#answer(grouped, next)) return true
+    }
+    return false
+  }
+
+  // --- that they begin and end -----------------------------------------------------------------------------------------
+
+  #begin(topic: OwnTopic, name: string, ids: ReadonlyArray<string>): Grouped | undefined {
+    const owner = this.#leastCharged(ids)
+    if (!this.#makeRoom(topic, owner)) {
+      topic.lacksGroups = this.#ended
+      this.#log(`groups ${topic.name} ${owner}`, "topic group", (more) =>
         Effect.logWarning(
-          `${quote(topic.name)} has ${mostGroups} groups of subscribers, and nothing goes to one more${more}`
+          `${quote(topic.name)} has as many groups of subscribers as there may be, and nothing goes to the group ${
+            quote(name)
+          }${more}`
         ))
       return undefined
     }
-    const { context, limits, scope: outer, waiting } = this.#parts
-    const scope = Scope.forkUnsafe(outer)
-    const owner = `group ${topic.index} ${name}`
+    const scope = Scope.forkUnsafe(this.#parts.scope)
+    const group = this.#make(topic, name, scope, () => grouped)
+    if (group === undefined) return undefined
+    const grouped: Grouped = { topic, name, group, scope, owner, bytes: 0, members: ids, turn: 0 }
+    topic.groups.set(name, grouped)
+    this.#count++
+    this.#charge(owner, 1)
+    return grouped
+  }
+
+  #make(
+    topic: OwnTopic,
+    name: string,
+    scope: Scope.Scope,
+    grouped: () => Grouped
+  ): Groups.Group<To, Handed> | undefined {
+    const { context, grouped: memory, limits } = this.#parts
     const make = (policy: Balance.Policy<any, any> | undefined) =>
       Effect.runSyncExitWith(context)(Scope.provide(
         Groups.make<To, Handed>({
           name: `${name} of ${topic.name}`,
           policy,
           pending: limits.topicDeliveries,
-          take: (bytes) => waiting.take(owner, bytes),
+          patience: limits.topicPatience,
+          has: (bytes, all) => this.#has(grouped(), bytes, all),
+          take: (bytes) => {
+            const of = grouped()
+            if (!this.#has(of, bytes, bytes) || !memory.take(of.owner, bytes)) return false
+            of.bytes += bytes
+            return true
+          },
           give: (bytes) => {
-            waiting.give(owner, bytes)
+            const of = grouped()
+            of.bytes -= bytes
+            memory.give(of.owner, bytes)
             this.#parts.roomMade()
           },
-          attempt: (to, { said }, again) =>
-            to._tag === "Peer" ? to.feed.deliver(to.route, said, name, again) : deliverHere(to.listeners, said, again)
+          attempt: (to, { said }, again, skipped) =>
+            to._tag === "Peer"
+              ? to.feed.deliver(to.route, said, name, again, skipped)
+              : deliverHere(to.listeners, said, again, skipped)
         }),
         scope
       ))
     const made = make(topic.policy as Balance.Policy<any, any> | undefined)
-    if (Exit.isFailure(made)) {
-      this.#log(`policy ${topic.name}`, "topic policy", (more) =>
-        Effect.logError(
-          `the policy of ${quote(topic.name)} is none, and members of groups are chosen by the default one${more}`,
-          made.cause
-        ))
+    if (Exit.isSuccess(made)) return made.value
+    this.#log(`policy ${topic.name}`, "topic policy", (more) =>
+      Effect.logError(
+        `the policy of ${quote(topic.name)} is none, and members of groups are chosen by the default one${more}`,
+        made.cause
+      ))
+    const fit = make(undefined)
+    return Exit.isSuccess(fit) ? fit.value : undefined
+  }
+
+  /** Whether there may be one more of a topic, by a member: of those that are one too many then the one goes that has been without members for the longest. */
+  #makeRoom(topic: OwnTopic, owner: string): boolean {
+    const { topicGroups } = this.#parts.limits
+    const account = this.#accounts.get(owner)
+    if (account !== undefined && account.groups >= Math.ceil(topicGroups / 4) && !this.#endOne(account.alone)) {
+      return false
     }
-    const fit = Exit.isSuccess(made) ? made : make(undefined)
-    if (Exit.isFailure(fit)) return undefined
-    const group = fit.value
-    topic.groups.set(name, { group, scope })
-    return group
+    if (this.#count >= topicGroups && !this.#endOne(this.#alone)) return false
+    if (topic.groups.size < mostOfOne) return true
+    const all = [...topic.groups.values()]
+    const own = all.filter((grouped) => grouped.owner === owner)
+    if (own.length >= mostOfOne && !this.#endOne(this.#aloneOf(own))) return false
+    return topic.groups.size < mostGroups || this.#endOne(this.#aloneOf(all))
+  }
+
+  #aloneOf(all: ReadonlyArray<Grouped>): ReadonlyArray<Grouped> {
+    const since = ({ group }: Grouped) => group.aloneSince ?? Infinity
+    return all.filter((grouped) => since(grouped) < Infinity).sort((a, b) => since(a) - since(b))
+  }
+
+  #endOne(all: Iterable<Grouped>): boolean {
+    for (const grouped of all) {
+      this.#end(grouped)
+      return true
+    }
+    return false
   }
 
   /** Ends a group, with what waits in it for members that it does not have. */
-  #endGroup(topic: OwnTopic, name: string): void {
-    const known = topic.groups.get(name)
-    if (known === undefined) return
+  #end(grouped: Grouped): void {
+    const { group: { pending }, name, owner, scope, topic } = grouped
     topic.groups.delete(name)
-    const { pending } = known.group
+    this.#alone.delete(grouped)
+    this.#accounts.get(owner)?.alone.delete(grouped)
+    this.#charge(owner, -1)
+    this.#count--
+    this.#ended++
     if (pending > 0) {
       this.#log(`group ${topic.name}`, "topic group", (more) =>
         Effect.logWarning(
@@ -138,36 +351,28 @@ export class Grouping {
         ))
     }
     this.#parts.fork(Effect.andThen(
-      Scope.close(known.scope, Exit.void),
+      Scope.close(scope, Exit.void),
       // What it held is there for others.
       Effect.sync(() => this.#parts.roomMade())
     ))
   }
 
-  /** Ends the group that has been without members for the longest; `false` where all have some. */
-  #endOneGroup(topic: OwnTopic): boolean {
-    let oldest: string | undefined
-    let since = Infinity
-    for (const [name, { group: { aloneSince } }] of topic.groups) {
-      if (aloneSince === undefined || aloneSince >= since) continue
-      oldest = name
-      since = aloneSince
-    }
-    if (oldest === undefined) return false
-    this.#endGroup(topic, oldest)
-    return true
-  }
-
+  /** Ends all groups of a topic. */
   end(topic: OwnTopic): void {
-    for (const name of topic.groups.keys()) this.#endGroup(topic, name)
+    for (const grouped of [...topic.groups.values()]) this.#end(grouped)
   }
 
-  /** Ends the groups of a topic that have had no members for long. */
+  /** Ends the groups of a topic that have had no members for long, looks for members that are too slow, and for room for groups that had none. */
   look(topic: OwnTopic): void {
     const now = nowUnsafe(this.#parts.clock)
-    for (const [name, { group }] of topic.groups) {
-      if (group.aloneSince !== undefined && now - group.aloneSince >= lingering) this.#endGroup(topic, name)
+    for (const grouped of [...topic.groups.values()]) {
+      const { group } = grouped
+      if (group.aloneSince !== undefined && now - group.aloneSince >= lingering) this.#end(grouped)
+      else group.look()
     }
+    if (topic.lacksGroups === undefined || topic.lacksGroups === this.#ended) return
+    topic.lacksGroups = undefined
+    this.enter(topic)
   }
 }
 
@@ -184,11 +389,13 @@ const capacities = (entries: ReadonlyArray<Interest>): Map<string, number> => {
 const deliverHere = (
   listeners: ReadonlyArray<Listener>,
   said: Said,
-  again: boolean
+  again: boolean,
+  skipped: number
 ): Effect.Effect<void, Groups.Lost | Groups.Returned> =>
   Effect.callback((resume) => {
     const listener = leastOf(listeners)
     if (listener === undefined) return resume(Effect.fail(new Groups.Lost()))
+    if (skipped > 0) listener.miss(said.origin, skipped)
     listener.hear({
       ...hereOf(said, false),
       again,

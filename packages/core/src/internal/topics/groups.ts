@@ -6,7 +6,8 @@
  * told to wait for as long as it takes and to send nothing again by itself.
  *
  * What bites: only one delivery at a time looks for a place. The others that wait are entries of a list, so that thousands of them cost little and
- * are handed out in order; whoever is given up or is done has to see to it that the next one looks.
+ * are handed out in order; whoever is given up or is done has to see to it that the next one looks. And who was slow may still acknowledge what
+ * others were handed meanwhile: so a delivery may be out at several, and is done when the first of them has acknowledged it.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -55,16 +56,18 @@ export interface Options<P, D extends Delivery> {
   readonly policy: Balance.Policy<any, any> | undefined
   /** Deliveries that are not done, at most. */
   readonly pending: number
-  /** Takes so many bytes of the node's memory, where there are so many. */
+  /** Milliseconds in which a member has to acknowledge something of what it has: what it has not is handed to others as well. */
+  readonly patience: number
+  /** Whether there is memory for so many bytes, and for so many that it and others are to take in the same step. */
+  readonly has: (bytes: number, all: number) => boolean
+  /** Takes so many bytes of the memory, where there are so many. */
   readonly take: (bytes: number) => boolean
   readonly give: (bytes: number) => void
-  /** Waits until the node's memory may have room. Default: it is looked at again some milliseconds later. */
-  readonly memory?: Effect.Effect<void> | undefined
   /**
-   * One attempt: succeeds when the member has acknowledged it. `again`: somebody may have been handed it before. To interrupt it is to give it up,
-   * as is done where the member is none any more.
+   * One attempt: succeeds when the member has acknowledged it. `again`: somebody may have been handed it before. `skipped`: so many were given up just
+   * before it, as there was no room for them. To interrupt it is to give it up, as is done where the member is none any more.
    */
-  readonly attempt: (peer: P, delivery: D, again: boolean) => Effect.Effect<void, Lost | Returned>
+  readonly attempt: (peer: P, delivery: D, again: boolean, skipped: number) => Effect.Effect<void, Lost | Returned>
 }
 
 /** Milliseconds between attempts at one delivery: nothing before the second, then this, and twice as long each time. */
@@ -74,34 +77,59 @@ const pauseMost = 15_000
 const leaveOutMost = Duration.millis(pauseMost)
 /** Members that one delivery remembers to have failed at. */
 const mostAvoided = 16
-/** Milliseconds until a full memory is looked at again, where nobody says when it has room. */
-const memoryAgain = 50
+/** Members that are known to have acknowledged nothing in time, and are handed one at a time. Of more the one that was so first is forgotten. */
+const mostUnproven = 1_024
 
 const never = () => false
+
+/** One time that a delivery is handed out: it looks for a place, is out at a member, or pauses. */
+class Try<D> {
+  readonly entry: Entry<D>
+  /** Who has it. */
+  holder: Holder<D> | undefined
+  fiber: Fiber.Fiber<void, unknown> | undefined
+
+  constructor(entry: Entry<D>) {
+    this.entry = entry
+  }
+}
 
 /** What a group has of a delivery that is not done. */
 class Entry<D> {
   readonly delivery: D
   readonly bytes: number
+  /** So many were given up just before it. */
+  readonly skipped: number
   /** Attempts that came to nothing. */
   failures = 0
   /** Members that it failed at. */
   avoids: Array<string> | undefined
-  /** Who has it now. */
-  holder: Holder<D> | undefined
-  /** What it does: it looks for a place, is out at a member, or pauses. */
-  fiber: Fiber.Fiber<void, unknown> | undefined
+  /** By which it is handed out now; none: it waits for its turn. */
+  last: Try<D> | undefined
+  /** Those at members that were too slow, which may acknowledge it all the same. */
+  readonly others = new Set<Try<D>>()
 
-  constructor(delivery: D, bytes: number) {
+  constructor(delivery: D, bytes: number, skipped: number) {
     this.delivery = delivery
     this.bytes = bytes
+    this.skipped = skipped
   }
 }
 
 /** What a member has. */
 interface Holder<D> {
   readonly id: string
-  readonly out: Set<Entry<D>>
+  /** What it alone was handed, in order. */
+  readonly out: Set<Try<D>>
+  /** What others are handed as well, as it was too slow. */
+  readonly late: Set<Try<D>>
+  /** When it acknowledged something last, or began to have something. */
+  progressAt: number
+  /** What it has had for the longest, as it was when it was looked at last, and since when that is so. */
+  first: Try<D> | undefined
+  firstSince: number
+  /** It has acknowledged nothing in time, and is handed nothing until it does. */
+  isStuck: boolean
 }
 
 interface Known<P, D> extends Holder<D> {
@@ -110,6 +138,17 @@ interface Known<P, D> extends Holder<D> {
 
 const isSame = <P>(one: Member<P>, other: Member<P>): boolean =>
   one.peer === other.peer && one.capacity === other.capacity && one.draining === other.draining
+
+const begun = <P, D>(member: Member<P>): Known<P, D> => ({
+  id: member.id,
+  member,
+  out: new Set(),
+  late: new Set(),
+  progressAt: 0,
+  first: undefined,
+  firstSince: 0,
+  isStuck: false
+})
 
 const firstOf = <A>(all: Set<A>): A | undefined => {
   for (const one of all) return one
@@ -146,9 +185,10 @@ export class Group<P, D extends Delivery> {
   #isTurning = false
   #isTurningLater = false
   #isClosed = false
-  /** The last one was refused for the node's memory. */
-  #lacksMemory = false
-  readonly #waiting = new Set<() => void>()
+  /** Given up since the last that was taken. */
+  #skipped = 0
+  /** Members that have acknowledged nothing in time, and nothing since. */
+  readonly #unproven = new Set<string>()
   /** Since when it has no members, in milliseconds of the monotonic clock (`Deadline.nowUnsafe`); `undefined` where it has some. */
   aloneSince: number | undefined
 
@@ -193,67 +233,128 @@ export class Group<P, D extends Delivery> {
       pool.remove(id)
     }
     for (const member of now.values()) {
-      const { capacity, draining, id, peer } = member
-      const known = this.#members.get(id)
-      if (known === undefined) this.#members.set(id, { id, out: new Set(), member })
+      const { id } = member
+      let known = this.#members.get(id)
+      if (known === undefined) this.#members.set(id, known = begun(member))
       else if (isSame(known.member, member)) continue
       else known.member = member
-      pool.set({ id, peer, capacity, draining })
+      this.#tell(known)
     }
-    for (const { out } of gone) for (const entry of out) entry.fiber?.interruptUnsafe()
+    for (const { late, out } of gone) for (const tried of [...out, ...late]) tried.fiber?.interruptUnsafe()
     this.#noteIdle()
     this.#turn()
+  }
+
+  /** Whom deliveries go to is told of a member. */
+  #tell({ id, isStuck, member: { capacity, draining, peer } }: Known<P, D>): void {
+    this.#service.pool.set({
+      id,
+      peer,
+      capacity: this.#unproven.has(id) ? Math.min(1, capacity) : capacity,
+      draining: draining || isStuck
+    })
   }
 
   // --- what comes in -------------------------------------------------------------------------------------------------------------
 
-  /** Whether a delivery of so many bytes would be taken now. */
-  readonly hasRoom = (bytes: number): boolean => {
-    if (!this.#takes(bytes)) return false
-    this.#options.give(bytes)
-    return true
+  /** Whether a delivery of so many bytes would be taken now, and so many with those that others are to take. */
+  hasRoom(bytes: number, all: number = bytes): boolean {
+    return !this.#isClosed && this.#entries.size < this.#options.pending && this.#options.has(bytes, all)
   }
 
-  #takes(bytes: number): boolean {
-    if (this.#isClosed || this.#entries.size >= this.#options.pending) return false
-    this.#lacksMemory = !this.#options.take(bytes)
-    return !this.#lacksMemory
-  }
-
-  /** Hands out a delivery to one of the members, now or as soon as one has room. `false`: there was no room for it, and nothing was done. */
+  /**
+   * Hands out a delivery to one of the members, now or as soon as one has room. `false`: there was no room for it, it is given up, and whoever is handed
+   * the next is told so.
+   */
   deliver(delivery: D): boolean {
+    if (this.#isClosed) return false
     const { bytes } = delivery
-    if (!this.#takes(bytes)) return false
-    const entry = new Entry(delivery, bytes)
+    if (this.#entries.size >= this.#options.pending || !this.#options.take(bytes)) {
+      this.#skipped++
+      return false
+    }
+    const entry = new Entry(delivery, bytes, this.#skipped)
+    this.#skipped = 0
     this.#entries.add(entry)
     this.#fresh.add(entry)
-    this.#noteIdle()
     this.#turn()
     return true
   }
 
-  /**
-   * Waits until there may be room: until a delivery is done, where as many are not as may be, and where the node's memory was full until one is or
-   * the memory has room. It waits in vain where the scope has closed.
-   */
-  readonly room: Effect.Effect<void> = Effect.suspend(() => {
-    if (this.#isClosed) return Effect.never
-    if (this.#entries.size >= this.#options.pending) return this.#oneDone
-    if (!this.#lacksMemory) return Effect.void
-    const memory = this.#options.memory ?? Effect.sleep(memoryAgain)
-    return this.#entries.size === 0 ? memory : Effect.raceFirst(this.#oneDone, memory)
-  })
+  // --- who is slow -----------------------------------------------------------------------------------------------------------------
 
-  readonly #oneDone: Effect.Effect<void> = Effect.callback((resume) => {
-    const wake = () => resume(Effect.void)
-    this.#waiting.add(wake)
-    return Effect.sync(() => void this.#waiting.delete(wake))
-  })
+  /** Has what members have had for too long be handed to others, where there are some that are not slow. */
+  look(): void {
+    if (this.#entries.size === 0) return
+    const now = nowUnsafe(this.#clock)
+    for (const known of this.#members.values()) {
+      const first = firstOf(known.out)
+      if (first !== known.first) {
+        known.first = first
+        known.firstSince = now
+      }
+      if (first === undefined || !this.#hasAnother(known, now)) continue
+      if (this.#isLate(known, now)) this.#leaveOut(known)
+      else if (now - known.firstSince >= this.#options.patience) this.#pass(first, known)
+    }
+    this.#turn()
+  }
 
-  #wake(): void {
-    const waiting = [...this.#waiting]
-    this.#waiting.clear()
-    for (const wake of waiting) wake()
+  /** It has acknowledged nothing in time. */
+  #isLate({ out, progressAt }: Known<P, D>, now: number): boolean {
+    return out.size > 0 && now - progressAt >= this.#options.patience
+  }
+
+  #hasAnother(known: Known<P, D>, now: number): boolean {
+    for (const other of this.#members.values()) {
+      const { isStuck, member: { capacity, draining } } = other
+      if (other !== known && !isStuck && !draining && capacity > 0 && !this.#isLate(other, now)) return true
+    }
+    return false
+  }
+
+  /** It is handed nothing more until it acknowledges something, and then one at a time until it has acknowledged another. */
+  #leaveOut(known: Known<P, D>): void {
+    const { id, out } = known
+    known.isStuck = true
+    this.#unproven.delete(id)
+    this.#unproven.add(id)
+    if (this.#unproven.size > mostUnproven) this.#unproven.delete(firstOf(this.#unproven)!)
+    for (const tried of [...out]) this.#pass(tried, known)
+    this.#tell(known)
+    const { name, patience } = this.#options
+    this.#fork(this.#lines(
+      `late ${id}`,
+      "late",
+      (more) =>
+        Effect.logWarning(
+          `${quote(id)} has acknowledged nothing of ${quote(name)} for ${
+            Math.round(patience / 1_000)
+          } s: what it has goes to others as well, and it gets nothing more until it does${more}`
+        )
+    ))
+  }
+
+  /** Another one is handed it as well. */
+  #pass(tried: Try<D>, { id, late, out }: Known<P, D>): void {
+    const { entry } = tried
+    out.delete(tried)
+    late.add(tried)
+    entry.last = undefined
+    entry.others.add(tried)
+    entry.failures++
+    this.#avoid(entry, id)
+    this.#again.add(entry)
+  }
+
+  /** It has acknowledged something, or has nothing any more. */
+  #moved(holder: Holder<D>, isAcknowledged: boolean): void {
+    if (isAcknowledged) holder.progressAt = nowUnsafe(this.#clock)
+    const wasUnproven = isAcknowledged && !holder.isStuck && this.#unproven.delete(holder.id)
+    const wasStuck = holder.isStuck && (isAcknowledged || holder.out.size + holder.late.size === 0)
+    if (wasStuck) holder.isStuck = false
+    const known = this.#members.get(holder.id)
+    if ((wasStuck || wasUnproven) && known === holder) this.#tell(known)
   }
 
   // --- one after another -----------------------------------------------------------------------------------------------------------
@@ -284,56 +385,70 @@ export class Group<P, D extends Delivery> {
   }
 
   #run(entry: Entry<D>): void {
-    const run = this.#service.run(this.#kind, (peer, id) => this.#attempt(entry, peer, id), {
+    const tried = new Try(entry)
+    const run = this.#service.run(this.#kind, (peer, id) => this.#attempt(tried, peer, id), {
       payload: entry.delivery.payload,
       avoids: entry.avoids,
       repeats: never
     })
-    this.#follow(entry, run, (exit) => this.#ended(entry, exit))
+    this.#follow(tried, run, (exit) => this.#ended(tried, exit))
   }
 
   /** Runs what a delivery does now. Nothing comes of it once the scope has closed. */
-  #follow<E>(entry: Entry<D>, effect: Effect.Effect<void, E>, ended: (exit: Exit.Exit<void, E>) => void): void {
+  #follow<E>(tried: Try<D>, effect: Effect.Effect<void, E>, ended: (exit: Exit.Exit<void, E>) => void): void {
+    tried.entry.last = tried
     const fiber = this.#fork(effect)
-    entry.fiber = fiber
+    tried.fiber = fiber
     fiber.addObserver((exit) => {
-      entry.fiber = undefined
+      tried.fiber = undefined
       if (!this.#isClosed) ended(exit)
     })
   }
 
   /** It has a place. */
-  #attempt(entry: Entry<D>, peer: P, id: string): Effect.Effect<void, Failure> {
+  #attempt(tried: Try<D>, peer: P, id: string): Effect.Effect<void, Failure> {
+    const { entry } = tried
     this.#looking = undefined
     // The next one is handed out after this one is.
     this.#turnLater()
     const holder = this.#members.get(id)
     if (holder === undefined) return Effect.fail(new Lost())
-    entry.holder = holder
-    holder.out.add(entry)
-    return this.#options.attempt(peer, entry.delivery, entry.failures > 0)
+    if (holder.out.size === 0) holder.progressAt = nowUnsafe(this.#clock)
+    tried.holder = holder
+    holder.out.add(tried)
+    return this.#options.attempt(peer, entry.delivery, entry.failures > 0, entry.skipped)
   }
 
-  #ended(entry: Entry<D>, exit: Exit.Exit<void, unknown>): void {
+  #ended(tried: Try<D>, exit: Exit.Exit<void, unknown>): void {
+    const { entry, holder } = tried
+    const isLast = entry.last === tried
     // It found no place.
-    if (this.#looking === entry) this.#looking = undefined
-    const { holder } = entry
-    entry.holder = undefined
-    holder?.out.delete(entry)
-    if (exit._tag === "Success") this.#done(entry)
-    else {
-      const defect = exit.cause.reasons.find(({ _tag }) => _tag === "Die")
-      if (defect !== undefined) this.#complain(exit)
-      this.#failed(entry, holder?.id)
+    if (isLast && this.#looking === entry) this.#looking = undefined
+    if (isLast) entry.last = undefined
+    entry.others.delete(tried)
+    holder?.out.delete(tried)
+    holder?.late.delete(tried)
+    const isDone = exit._tag === "Success"
+    if (holder !== undefined) this.#moved(holder, isDone)
+    // Nothing comes of it where another has acknowledged it before.
+    if (this.#entries.has(entry)) {
+      if (isDone) this.#done(entry)
+      else {
+        const defect = exit.cause.reasons.find(({ _tag }) => _tag === "Die")
+        if (defect !== undefined) this.#complain(exit)
+        if (isLast) this.#failed(entry, holder?.id)
+      }
     }
     this.#turn()
   }
 
   #done(entry: Entry<D>): void {
     this.#entries.delete(entry)
+    this.#again.delete(entry)
     this.#options.give(entry.bytes)
-    this.#noteIdle()
-    this.#wake()
+    // Whoever else has it need not handle it any more.
+    entry.last?.fiber?.interruptUnsafe()
+    for (const { fiber } of entry.others) fiber?.interruptUnsafe()
   }
 
   /** It is handed out again: at once the first time, and later and later, so that one that nobody can handle costs little. */
@@ -345,8 +460,8 @@ export class Group<P, D extends Delivery> {
       return
     }
     const pause = Effect.sleep(Math.min(pauseMost, pauseFirst * 2 ** Math.min(failures - 2, 30)))
-    this.#follow(entry, pause, () => {
-      this.#again.add(entry)
+    this.#follow(new Try(entry), pause, () => {
+      if (this.#entries.has(entry)) this.#again.add(entry)
       this.#turn()
     })
   }
@@ -380,11 +495,12 @@ export class Group<P, D extends Delivery> {
       this.#entries.clear()
       this.#again.clear()
       this.#fresh.clear()
-      for (const { bytes, fiber } of entries) {
-        if (fiber !== undefined) fibers.push(fiber)
+      for (const { bytes, last, others } of entries) {
+        for (const { fiber } of last === undefined ? others : [last, ...others]) {
+          if (fiber !== undefined) fibers.push(fiber)
+        }
         this.#options.give(bytes)
       }
-      this.#wake()
       return Fiber.interruptAll(fibers)
     })
   }

@@ -69,6 +69,8 @@ interface Inbound {
   /** Of those that are read together: who is to be told, and what was taken of which topic. */
   readonly fresh: Set<Listener>
   readonly taken: Map<number, number>
+  /** So many were given up by the group before the delivery of that number, which is the next. */
+  skipped: Records.SkippedRecord | undefined
   isReading: boolean
   /** Answers to what the peer said, as long as it reads them. */
   readonly say: (record: Uint8Array) => void
@@ -167,6 +169,7 @@ export class Hearing {
       early: new Set(),
       fresh: new Set(),
       taken: new Map(),
+      skipped: undefined,
       isReading: false,
       say: (record) => {
         if (given.bufferedUnsafe <= mostUnread) given.writeUnsafe(record)
@@ -442,6 +445,9 @@ export class Hearing {
       case "current":
         for (const listener of source.listeners) if (listener.interest.retained) listener.whole(source)
         return
+      case "skipped":
+        inbound.skipped = record
+        return
       case "deliver":
         return this.#deliver(inbound, source, record)
       case "forget":
@@ -455,10 +461,12 @@ export class Hearing {
   }
 
   #deliver(
-    { fresh, say }: Inbound,
+    inbound: Inbound,
     source: Source,
     { again, at, body, delivery, group, key, seq }: Extract<Records.ToSubscriber, { kind: "deliver" }>
   ): void {
+    const { fresh, say, skipped } = inbound
+    inbound.skipped = undefined
     const members = [...source.listeners].filter(({ interest }) => interest.group === group)
     const listener = leastOf(members)
     // One that has as many as it takes is given no more: its peer knows how many that are.
@@ -467,6 +475,7 @@ export class Hearing {
     }
     let isAnswered = false
     fresh.add(listener)
+    if (skipped?.delivery === delivery) listener.miss(source, skipped.count)
     listener.hear({
       origin: source,
       seq,

@@ -30,6 +30,16 @@ export class Memory {
     return this.#held + all <= this.#total && (this.#owners.get(owner) ?? 0) + bytes <= this.#share
   }
 
+  /** Has another owner hold so many bytes of what one holds; `false` where that would be more than one may, and then nothing is done. */
+  move(from: string, to: string, bytes: number): boolean {
+    const own = (this.#owners.get(to) ?? 0) + bytes
+    if (own > this.#share) return false
+    this.give(from, bytes)
+    if (own > 0) this.#owners.set(to, own)
+    this.#held += bytes
+    return true
+  }
+
   /** Has an owner hold so many bytes less. One that holds none is forgotten. */
   give(owner: string, bytes: number): void {
     const own = this.#owners.get(owner) ?? 0

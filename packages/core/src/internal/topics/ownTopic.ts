@@ -1,18 +1,10 @@
 /** One topic that this node publishes: its count, its last values, and who gets what is said on it. */
-import type * as Scope from "effect/Scope"
 import type { Allow } from "../../Allow.ts"
-import type { Group } from "./groups.ts"
-import type { Handed, To } from "./handed.ts"
+import type { Grouped } from "./grouping.ts"
 import type { Listener } from "./listener.ts"
 import type { Retained } from "./retained.ts"
 import type { Route, Topic } from "./route.ts"
 import type { Origin, Said } from "./said.ts"
-
-/** A group of subscriptions, one of which gets each publication. */
-export interface Grouped {
-  readonly group: Group<To, Handed>
-  readonly scope: Scope.Closeable
-}
 
 export class OwnTopic implements Topic {
   readonly index: number
@@ -29,6 +21,8 @@ export class OwnTopic implements Topic {
   /** Subscriptions of this node itself. */
   readonly listeners = new Set<Listener>()
   readonly groups = new Map<string, Grouped>()
+  /** How many groups had ended when there was no room for one more; none: all that there are to be are there. */
+  lacksGroups: number | undefined
 
   constructor(index: number, contract: string | undefined, origin: Origin, usedAt: number) {
     this.index = index

@@ -48,7 +48,17 @@ export interface Parts {
   readonly lines: Seldom.Lines
   readonly waiting: Memory
   readonly retaining: Memory
-  readonly limits: { readonly topics: number; readonly topicDeliveries: number }
+  /** What waits for groups, by the member that answers for it. */
+  readonly grouped: Memory
+  readonly limits: {
+    readonly topics: number
+    readonly topicDeliveries: number
+    readonly topicGroups: number
+    /** In milliseconds. */
+    readonly topicPatience: number
+  }
+  /** For who counts what groups had no room for. */
+  readonly skipped: () => void
   /** 16 hexadecimal digits, never the same twice. */
   readonly epoch: () => string
   /** There is something to look after from now on. */
@@ -81,6 +91,12 @@ export interface Publication extends Manner {
   readonly payload: unknown
 }
 
+/** Who is waited for, by whoever publishes something. */
+export interface Waited {
+  readonly peer: (peer: Peer) => boolean
+  readonly group: (name: string) => boolean
+}
+
 const defaults = { keys: 1_024, bytes: 1_048_576 }
 
 export class Publishing {
@@ -104,7 +120,11 @@ export class Publishing {
 
   constructor(parts: Parts) {
     this.#parts = parts
-    this.#grouping = new Grouping({ ...parts, roomMade: () => this.roomMade() })
+    this.#grouping = new Grouping({
+      ...parts,
+      feeds: () => Array.from(this.#feeds.values(), ({ feed }) => feed),
+      roomMade: () => this.roomMade()
+    })
   }
 
   #now(): number {
@@ -118,9 +138,7 @@ export class Publishing {
 
   /** Groups of its topics. */
   get groups(): number {
-    let count = 0
-    for (const topic of this.#topics.values()) count += topic.groups.size
-    return count
+    return this.#grouping.count
   }
 
   // --- what is published -----------------------------------------------------------------------------------------------
@@ -236,16 +254,14 @@ export class Publishing {
     })
   }
 
-  /** Those for whom there is no room, of those that are waited for. Groups always are. */
-  full(topic: OwnTopic, bytes: number, isWaitedFor: ((peer: Peer) => boolean) | undefined): ReadonlyArray<string> {
-    const full: Array<string> = []
+  /** Those for whom there is no room, of those that are waited for. */
+  full(topic: OwnTopic, bytes: number, waited: Waited): ReadonlyArray<string> {
+    const full = [...this.#grouping.full(topic, bytes, waited.group)]
     // All of them take it in the same step.
-    let all = bytes * topic.groups.size
-    for (const [name, { group }] of topic.groups) if (!group.hasRoom(all)) full.push(name)
-    if (isWaitedFor === undefined) return full
+    let all = 0
     for (const { feed } of this.#feeds.values()) {
       const route = feed.routes.get(topic)
-      if (route === undefined || !route.isLossless || !isWaitedFor(feed.peer)) continue
+      if (route === undefined || !route.isLossless || !waited.peer(feed.peer)) continue
       all += bytes
       if (!route.hasRoom(bytes, all)) full.push(feed.peer.name)
     }
@@ -282,8 +298,8 @@ export class Publishing {
     for (const done of waiting) done()
   }
 
-  /** Says it to all who are to hear it. That there is room was looked at before, in the same step. */
-  say(topic: OwnTopic, at: number, key: string | undefined, body: Uint8Array, payload: unknown): void {
+  /** Says it to all who are to hear it. That there is room with those that are waited for was looked at before, in the same step. */
+  say(topic: OwnTopic, at: number, { body, key, payload }: Publication, waited: Waited | undefined): void {
     const seq = ++topic.seq
     const record = Records.value({ index: topic.index, seq, at, key, body })
     const said: Said = { index: topic.index, origin: topic.origin, seq, at, key, body, record }
@@ -302,8 +318,7 @@ export class Publishing {
     // Those who hold them are told behind what took their place.
     for (const key of this.#dropped.splice(0)) this.#removed(topic, key, at)
     if (topic.groups.size === 0) return
-    const bytes = bytesOf(said)
-    for (const { group } of topic.groups.values()) group.deliver({ bytes, payload, said })
+    this.#grouping.deliver(topic, { bytes: bytesOf(said), payload, said }, waited?.group)
   }
 
   /** Takes back what is retained of a key. */
@@ -485,7 +500,7 @@ export class Publishing {
 
   /** Tells each group of a topic who its members are. */
   #regroup(topic: OwnTopic): void {
-    this.#grouping.enter(topic, Array.from(this.#feeds.values(), ({ feed }) => feed))
+    this.#grouping.enter(topic)
   }
 
   // --- subscriptions of its own ----------------------------------------------------------------------------------------

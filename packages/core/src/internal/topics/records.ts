@@ -33,6 +33,7 @@ const Kind = {
   forget: 6,
   denied: 7,
   missed: 8,
+  skipped: 9,
   taken: 17,
   done: 18,
   back: 19,
@@ -200,6 +201,21 @@ export const forget = (index: number): Uint8Array => numbers(Kind.forget, index)
 
 /** So many publications were not written. */
 export const missed = (index: number, count: number): Uint8Array => numbers(Kind.missed, index, count)
+
+/** So many publications were given up by a group just before that of a delivery, which follows. */
+export interface SkippedRecord {
+  readonly index: number
+  readonly delivery: number
+  readonly count: number
+}
+
+export const skipped = ({ count, delivery, index }: SkippedRecord): Uint8Array => {
+  const out = record(Kind.skipped, 12)
+  put32(out, start, index)
+  put32(out, start + 4, delivery)
+  put32(out, start + 8, count)
+  return out
+}
 
 /** An entry gets nothing of a topic that it stands for. */
 export interface DeniedRecord {
@@ -409,6 +425,7 @@ export type ToSubscriber =
   | { readonly kind: "deliver" } & DeliverRecord
   | { readonly kind: "forget"; readonly index: number }
   | { readonly kind: "missed"; readonly index: number; readonly count: number }
+  | { readonly kind: "skipped" } & SkippedRecord
   | { readonly kind: "denied" } & DeniedRecord
 
 /** What a subscriber says. */
@@ -570,6 +587,10 @@ export const toSubscriber = (record: Uint8Array): ToSubscriber | undefined | str
       return record.length === 5 ? { kind: "current", index: get32(record, 1) } : badLength
     case Kind.forget:
       return record.length === 5 ? { kind: "forget", index: get32(record, 1) } : badLength
+    case Kind.skipped:
+      return record.length === 13
+        ? { kind: "skipped", index: get32(record, 1), delivery: get32(record, 5), count: get32(record, 9) }
+        : badLength
     case Kind.denied:
       return readDenied(record)
     default:

@@ -120,7 +120,7 @@ export class Subscription implements Listener {
       if (seq > seen) this.#seen.set(origin, seq)
       if (body === undefined && !this.#events) return
     }
-    const item = { heard, missed: answer === undefined ? taken(this.#behind, origin) : 0 }
+    const item = { heard, missed: taken(this.#behind, origin) }
     if (this.#of !== undefined && answer === undefined && !retained && body !== undefined) {
       const of = (this.#of.get(origin) ?? 0) + 1
       this.#of.set(origin, of)

@@ -14,7 +14,7 @@ import { NodeClosedError } from "../../FunctionError.ts"
 import { NodeConfig } from "../../NodeOptions.ts"
 import * as Offer from "../../Offer.ts"
 import type { Interest } from "../../Offer.ts"
-import { type Peer, Peers } from "../../Peers.ts"
+import { Peers } from "../../Peers.ts"
 import * as Topic from "../../Topic.ts"
 import { Trust } from "../../Trust.ts"
 import * as Metrics from "../base/metrics.ts"
@@ -25,7 +25,7 @@ import { SessionInside } from "../session/sessions.ts"
 import { Hearing } from "./hearing.ts"
 import type { Listener } from "./listener.ts"
 import { Memory } from "./memory.ts"
-import { type Publication, Publishing } from "./publishing.ts"
+import { type Publication, Publishing, type Waited } from "./publishing.ts"
 import { maxPayload } from "./records.ts"
 import { type Options as RowsOptions, Rows } from "./rows.ts"
 import { bytesOf } from "./said.ts"
@@ -33,7 +33,8 @@ import { Subscription } from "./subscription.ts"
 
 /** Whom a publication waits for, and how long. */
 export interface Waits {
-  readonly for: "*" | string | ReadonlyArray<string>
+  readonly for?: "*" | string | ReadonlyArray<string> | undefined
+  readonly groups?: "*" | string | ReadonlyArray<string> | undefined
   readonly within: Duration.Input
 }
 
@@ -61,8 +62,14 @@ const interestOf = (id: number, { allow: _allow, ...asked }: Asked): Interest =>
   return Offer.interest({ ...Object.fromEntries(given) as Omit<Offer.InterestInput, "id">, id })
 }
 
-const isWaitedFor = ({ for: target }: Waits): (peer: Peer) => boolean =>
-  target === "*" ? () => true : ({ name }) => target === name || Array.isArray(target) && target.includes(name)
+const isMeantBy = (target: Waits["for"]) => (name: string): boolean =>
+  target === "*" || target === name || Array.isArray(target) && target.includes(name)
+
+/** Whoever waits for all waits for groups, too, where nothing else is said. */
+const waitedOf = ({ for: target, groups = target === "*" ? "*" : undefined }: Waits): Waited => {
+  const isPeer = isMeantBy(target)
+  return { peer: ({ name }) => isPeer(name), group: isMeantBy(groups) }
+}
 
 const fullOf = (topic: string, full: ReadonlyArray<string>) => new Topic.TopicFullError({ topic, waitedFor: [...full] })
 
@@ -71,6 +78,7 @@ export class Topics {
   readonly hearing: Hearing
   /** What waits for peers, and in subscriptions. */
   readonly waiting: Memory
+  readonly #grouped: Memory
   readonly #rows: Memory
   readonly #clock: Clock.Clock
   readonly #closed: NodeClosedError
@@ -82,6 +90,7 @@ export class Topics {
     readonly publishing: Publishing
     readonly hearing: Hearing
     readonly waiting: Memory
+    readonly grouped: Memory
     readonly rows: Memory
     readonly clock: Clock.Clock
     readonly closed: NodeClosedError
@@ -91,14 +100,20 @@ export class Topics {
     this.publishing = parts.publishing
     this.hearing = parts.hearing
     this.waiting = parts.waiting
+    this.#grouped = parts.grouped
     this.#rows = parts.rows
     this.#clock = parts.clock
     this.#closed = parts.closed
   }
 
-  /** Bytes that are held: of what waits, of what is retained of its own topics, and of what its tables hold. */
-  get held(): { readonly waiting: number; readonly retained: number; readonly rows: number } {
-    return { waiting: this.waiting.held, retained: this.publishing.retainedBytes, rows: this.#rows.held }
+  /** Bytes that are held: of what waits for peers and subscriptions, and for groups, of what is retained of its own topics, and of what its tables hold. */
+  get held(): Record<"waiting" | "grouped" | "retained" | "rows", number> {
+    return {
+      waiting: this.waiting.held,
+      grouped: this.#grouped.held,
+      retained: this.publishing.retainedBytes,
+      rows: this.#rows.held
+    }
   }
 
   // --- publishing ------------------------------------------------------------------------------------------------------
@@ -111,7 +126,7 @@ export class Topics {
 
   #publish(publication: Publication, waits: Waits | undefined): Effect.Effect<void, PublishError> {
     if (this.#isClosed) return Effect.fail(this.#closed)
-    const { body, contract, key, payload, topic: name } = publication
+    const { body, contract, key, topic: name } = publication
     if (body.length > maxPayload) return Effect.fail(new Topic.TopicTooLargeError({ topic: name, limit: maxPayload }))
     const { publishing } = this
     const topic = publishing.topic(name, contract, publication)
@@ -121,19 +136,19 @@ export class Topics {
         new Topic.InvalidPublicationError({ topic: name, issue: "this node publishes it by another contract" })
       )
     }
-    const full = publishing.full(topic, bytesOf({ body, key }), waits === undefined ? undefined : isWaitedFor(waits))
-    if (full.length > 0) {
-      return waits === undefined
-        ? Effect.fail(fullOf(name, full))
-        : this.#publishWhenThereIsRoom(publication, waits, full)
+    const waited = waits === undefined ? undefined : waitedOf(waits)
+    if (waits !== undefined && waited !== undefined) {
+      const full = publishing.full(topic, bytesOf({ body, key }), waited)
+      if (full.length > 0) return this.#publishWhenThereIsRoom(publication, waits, waited, full)
     }
-    publishing.say(topic, this.#clock.currentTimeMillisUnsafe(), key, body, payload)
+    publishing.say(topic, this.#clock.currentTimeMillisUnsafe(), publication, waited)
     return Effect.void
   }
 
   #publishWhenThereIsRoom(
     publication: Publication,
     waits: Waits,
+    waited: Waited,
     full: ReadonlyArray<string>
   ): Effect.Effect<void, PublishError> {
     const { body, contract, key, topic: name } = publication
@@ -144,12 +159,12 @@ export class Topics {
       // Why there is none any more is found where it is published.
       if (typeof topic === "string" || this.#isClosed) return Effect.void
       const { rooms } = this.publishing
-      last = this.publishing.full(topic, bytes, isWaitedFor(waits))
+      last = this.publishing.full(topic, bytes, waited)
       return last.length === 0 ? Effect.void : Effect.andThen(this.publishing.room(rooms), hasRoom)
     })
     return Effect.timeoutOrElse(
       // In the step in which there is room.
-      Effect.andThen(hasRoom, Effect.suspend(() => this.#publish(publication, undefined))),
+      Effect.andThen(hasRoom, Effect.suspend(() => this.#publish(publication, waits))),
       { duration: waits.within, orElse: () => Effect.fail(fullOf(name, last)) }
     )
   }
@@ -289,6 +304,7 @@ export const make = (own: Own) =>
       lost: (reason) => Metrics.topicLosses(reason, metrics)
     })
     const waiting = new Memory(limits.topicMemory)
+    const grouped = new Memory(limits.topicGroupMemory)
     const publishing = new Publishing({
       self: { name, publicKey: identity.publicKey },
       peers,
@@ -298,7 +314,9 @@ export const make = (own: Own) =>
       lines,
       waiting,
       retaining: new Memory(limits.topicRetained),
-      limits,
+      grouped,
+      skipped: () => Metrics.topicLosses("skipped", metrics),
+      limits: { ...limits, topicPatience: Duration.toMillis(limits.topicPatience) },
       start,
       epoch: () => (run ??= hex(crypto.randomBytes(5))) + (epochs++ % 0x100_0000).toString(16).padStart(6, "0"),
       fork,
@@ -309,6 +327,7 @@ export const make = (own: Own) =>
       publishing,
       hearing,
       waiting,
+      grouped,
       rows: new Memory(limits.topicRetained),
       clock,
       closed: new NodeClosedError({ node: name }),

@@ -4,45 +4,144 @@ import { of, suites } from "./of.ts"
 
 const groups = of("groups", "packages/core/src/internal/topics/groups.ts", suites("Groups"), {
   "gone": [
-    `for (const entry of out) entry.fiber?.interruptUnsafe()`,
-    `void out`,
+    `for (const tried of [...out, ...late]) tried.fiber?.interruptUnsafe()`,
+    `void [out, late]`,
     "what is out at a member that has left waits for it"
   ],
-  "removed": [`      pool.remove(id)\n`, ``, "who has left is still handed deliveries"],
   "said": [
     `else if (isSame(known.member, member)) continue`,
     `else if (known !== undefined) continue`,
     "what a member says later of itself is not heard"
   ],
   "pending": [
-    `this.#isClosed || this.#entries.size >= this.#options.pending`,
-    `this.#isClosed`,
+    `if (this.#entries.size >= this.#options.pending || !this`,
+    `if (!this`,
     "any number of deliveries wait"
   ],
+  "pendingRoom": [
+    `this.#entries.size < this.#options.pending && `,
+    ``,
+    "there is said to be room where as many wait as may"
+  ],
   "closed": [
-    `this.#isClosed || this.#entries.size >= this.#options.pending`,
-    `this.#entries.size >= this.#options.pending`,
+    `    if (this.#isClosed) return false\n    const { bytes }`,
+    `    const { bytes }`,
     "a delivery is taken by a group that has ended, and is never handed out"
   ],
-  "memory": [
-    `    this.#lacksMemory = !this.#options.take(bytes)\n`,
-    `    this.#options.take(bytes)\n`,
-    "what the memory has no room for is taken"
+  "closedRoom": [`return !this.#isClosed && `, `return `, "there is said to be room in a group that has ended"],
+  "memory": [` || !this.#options.take(bytes)) {`, `) {`, "what the memory has no room for is taken"],
+  "memoryRoom": [
+    ` && this.#options.has(bytes, all)`,
+    ``,
+    "there is said to be room where the memory has none"
   ],
-  "looks": [
-    `    this.#options.give(bytes)\n    return true`,
-    `    return true`,
-    "to ask whether there is room takes some of it"
+  "skipped": [`      this.#skipped++\n`, ``, "nobody is told of what was given up"],
+  "skippedOnce": [
+    `    this.#skipped = 0\n    this.#entries.add`,
+    `    this.#entries.add`,
+    "what was given up is told with each delivery"
   ],
+  "leavesTurn": [
+    `if (isLast && this.#looking === entry) this.#looking = undefined`,
+    `void this.#looking`,
+    "what was done by another while it looked for a place keeps its turn"
+  ],
+  "returned": [
+    `        this.#options.give(bytes)\n      }\n      return Fiber`,
+    `      }\n      return Fiber`,
+    "what a group had when it ended keeps its memory"
+  ],
+  "patience": [
+    `out.size > 0 && now - progressAt >= this.#options.patience`,
+    `out.size > 1e9 && now - progressAt >= this.#options.patience`,
+    "one that acknowledges nothing keeps what it has for good"
+  ],
+  "progress": [
+    `if (isAcknowledged) holder.progressAt = nowUnsafe(this.#clock)`,
+    `void isAcknowledged`,
+    "one that works through what it has is taken for one that does nothing"
+  ],
+  "begins": [
+    `if (holder.out.size === 0) holder.progressAt = nowUnsafe(this.#clock)`,
+    `void holder.progressAt`,
+    "one that had nothing to do is taken for one that does nothing"
+  ],
+  "one": [
+    `else if (now - known.firstSince >= this.#options.patience) this.#pass(first, known)`,
+    `else void first`,
+    "what a member keeps of many is handed to nobody else"
+  ],
+  "firstSince": [
+    `        known.first = first\n        known.firstSince = now`,
+    `        known.first = first`,
+    "what a member comes to is taken from it at once"
+  ],
+  "another": [
+    `if (first === undefined || !this.#hasAnother(known, now)) continue`,
+    `if (first === undefined) continue`,
+    "what is slow is left out where nobody else is there"
+  ],
+  "anotherLate": [
+    `draining && capacity > 0 && !this.#isLate(other, now)) return`,
+    `draining && capacity > 0) return`,
+    "what all are slow with goes to and fro"
+  ],
+  "anotherNone": [
+    `!draining && capacity > 0 && `,
+    ``,
+    "what a member has goes to one that takes nothing"
+  ],
+  "stuck": [`draining: draining || isStuck`, `draining: draining`, "one that does nothing is handed more"],
+  "unproven": [
+    `this.#unproven.has(id) ? Math.min(1, capacity) : capacity`,
+    `capacity`,
+    "one that did nothing is handed as many as before"
+  ],
+  "proven": [
+    `!holder.isStuck && this.#unproven.delete(holder.id)`,
+    `!holder.isStuck && this.#unproven.has(holder.id)`,
+    "one that was slow once is handed one at a time for good"
+  ],
+  "freed": [
+    `(isAcknowledged || holder.out.size + holder.late.size === 0)`,
+    `isAcknowledged`,
+    "one that gave all back is handed nothing any more"
+  ],
+  "unstuck": [
+    `(isAcknowledged || holder.out.size + holder.late.size === 0)`,
+    `holder.out.size + holder.late.size === 0`,
+    "one that has acknowledged something is handed nothing until it has nothing"
+  ],
+  "doneElsewhere": [
+    `    for (const { fiber } of entry.others) fiber?.interruptUnsafe()\n`,
+    ``,
+    "one that was slow is taken to have what another has done"
+  ],
+  "doneLate": [
+    `    entry.last?.fiber?.interruptUnsafe()\n`,
+    ``,
+    "what one that was slow has done stays with the other"
+  ],
+  "doneAgain": [
+    `    this.#again.delete(entry)\n    this.#options.give`,
+    `    this.#options.give`,
+    "what is done is handed out again"
+  ],
+  "lateFails": [
+    `if (isLast) this.#failed(entry, holder?.id)`,
+    `this.#failed(entry, holder?.id)`,
+    "what a slow member gives back is handed out once more than it is"
+  ],
+  "lateEnds": [
+    `last === undefined ? others : [last, ...others]`,
+    `last === undefined ? [] : [last]`,
+    "attempts at slow members go on after the group has ended"
+  ],
+  "removed": [`      pool.remove(id)\n`, ``, "who has left is still handed deliveries"],
   "given": [
     `    this.#options.give(entry.bytes)\n`,
     ``,
     "what is done keeps its memory"
-  ],
-  "returned": [
-    `        this.#options.give(bytes)\n      }\n      this.#wake()`,
-    `      }\n      this.#wake()`,
-    "what a group had when it ended keeps its memory"
   ],
   "ended": [
     `      return Fiber.interruptAll(fibers)`,
@@ -53,41 +152,6 @@ const groups = of("groups", "packages/core/src/internal/topics/groups.ts", suite
     `if (!this.#isClosed) ended(exit)`,
     `ended(exit)`,
     "what a group had when it ended gives its memory twice, or is handed out once more"
-  ],
-  "wakes": [
-    `    this.#noteIdle()\n    this.#wake()\n`,
-    `    this.#noteIdle()\n`,
-    "who waits for room is not told of it"
-  ],
-  "endWakes": [
-    `      this.#wake()\n      return Fiber`,
-    `      return Fiber`,
-    "who waits for room when the group ends waits on"
-  ],
-  "spins": [
-    `if (this.#isClosed) return Effect.never`,
-    `if (this.#isClosed) return Effect.void`,
-    "there is said to be room in a group that takes nothing"
-  ],
-  "waits": [
-    `if (this.#entries.size >= this.#options.pending) return this.#oneDone\n`,
-    `\n`,
-    "there is said to be room where as many wait as may"
-  ],
-  "full": [
-    `if (!this.#lacksMemory) return Effect.void`,
-    `return Effect.void`,
-    "there is said to be room where the memory is full"
-  ],
-  "others": [
-    `return this.#entries.size === 0 ? memory : Effect.raceFirst(this.#oneDone, memory)`,
-    `return this.#oneDone`,
-    "where others have all of the memory, room is waited for in vain"
-  ],
-  "own": [
-    `return this.#entries.size === 0 ? memory : Effect.raceFirst(this.#oneDone, memory)`,
-    `return memory`,
-    "what a delivery gave back is not known to who waits for memory"
   ],
   "order": [
     `firstOf(this.#again) ?? firstOf(this.#fresh)`,
@@ -100,8 +164,8 @@ const groups = of("groups", "packages/core/src/internal/topics/groups.ts", suite
     "where several places come free at once, one is used"
   ],
   "again": [
-    `entry.delivery, entry.failures > 0)`,
-    `entry.delivery, false)`,
+    `entry.delivery, entry.failures > 0, `,
+    `entry.delivery, false, `,
     "a second member is not told that somebody had it"
   ],
   "avoids": [
@@ -143,12 +207,6 @@ const groups = of("groups", "packages/core/src/internal/topics/groups.ts", suite
     `if (defect !== undefined) this.#complain(exit)`,
     `void defect`,
     "nobody is told of an attempt that broke"
-  ],
-  "leavesTurn": [
-    `if (this.#looking === entry) this.#looking = undefined`,
-    `void this.#looking`,
-    "what was given up while it looked for a place keeps its turn",
-    { equivalent: "what looks for a place is given up only where the group ends" }
   ],
   "idle": [
     `else this.aloneSince ??= nowUnsafe(this.#clock)`,
@@ -285,13 +343,23 @@ const retained = of("retained", inTopics("retained"), suites("Retained"), {
 
 const memory = of("memory", inTopics("memory"), suites("Outlet"), {
   "total": [`if (this.#held + bytes > this.#total) return false\n`, `\n`, "all together hold more than there is"],
-  "share": [`if (own > this.#share) return false`, `void this.#share`, "one holds all of it"],
+  "share": [`if (own > this.#share) return false\n    if`, `void this.#share\n    if`, "one holds all of it"],
   "quarter": [`Math.floor(total / 4)`, `Math.floor(total / 2)`, "one holds half of it"],
   "has": [`return this.#held + all <= this.#total && `, `return `, "there is said to be room where others hold it"],
   "hasOwn": [
     ` && (this.#owners.get(owner) ?? 0) + bytes <= this.#share`,
     ` && (this.#owners.get(owner) ?? 0) <= this.#share`,
     "there is said to be room for more than one may hold"
+  ],
+  "move": [
+    `    if (own > this.#share) return false\n    this.give`,
+    `    this.give`,
+    "one comes to hold more than its share"
+  ],
+  "moved": [
+    `    if (own > 0) this.#owners.set(to, own)\n    this.#held += bytes\n    return true\n  }\n\n  /** Has an owner hold so many bytes less`,
+    `    if (own > 0) this.#owners.set(to, own)\n    return true\n  }\n\n  /** Has an owner hold so many bytes less`,
+    "what changes hands is held by nobody"
   ],
   "given": [
     `const given = Math.min(own, bytes)`,
@@ -554,8 +622,8 @@ const subscription = of("subscription", inTopics("subscription"), suites("Machin
   "seen": [`if (retained && seq <= seen) return`, `void retained`, "what is retained is given again with each stream"],
   "events": [`if (body === undefined && !this.#events) return`, `void body`, "what was removed is given as a value"],
   "behind": [
-    `answer === undefined ? taken(this.#behind, origin) : 0`,
-    `0`,
+    `{ heard, missed: taken(this.#behind, origin) }`,
+    `{ heard, missed: 0 }`,
     "what was missed is not told with the next"
   ],
   "tooMany": [
@@ -726,6 +794,75 @@ const publishing = of("publishing", inTopics("publishing"), suites("Topics.sim",
   "denied": [`if (may !== true) { for`, `if (may === null) { for`, "who may not subscribe is not told so"]
 })
 
+const grouping = of("grouping", inTopics("grouping"), suites("Grouping"), {
+  "waited": [`      if (!isWaitedFor(name)) continue\n`, ``, "all groups are waited for"],
+  "count": [`grouped.group.hasRoom(own, all)`, `grouped.group.hasRoom(0, 0)`, "nobody waits for the memory of groups"],
+  "first": [
+    `if (isWaitedFor(grouped.name)) this.#deliver(grouped, handed)\n      else others`,
+    `if (!isWaitedFor(grouped.name)) this.#deliver(grouped, handed)\n      else others`,
+    "what there was room for with a group that is waited for goes to others"
+  ],
+  "counted": [`    this.#parts.skipped()\n`, ``, "what groups give up is in no count"],
+  "capacity": [
+    `(capacities.get(group) ?? 0) + size`,
+    `size`,
+    "a node with two subscriptions of a group is handed as much as one"
+  ],
+  "alone": [
+    `    this.#alone.add(grouped)\n`,
+    ``,
+    "a group without members does not give way to another"
+  ],
+  "back": [
+    `    this.#alone.delete(grouped)\n    this.#accounts.get(grouped.owner)?.alone.delete(grouped)\n    grouped.members`,
+    `    grouped.members`,
+    "a group whose members are back gives way to another"
+  ],
+  "owner": [
+    `if (!ids.includes(grouped.owner)) this.#answer(grouped, this.#leastCharged(ids))`,
+    `void ids`,
+    "one that has left answers for a group that others are in"
+  ],
+  "answers": [
+    `if (memory.has(next, grouped.bytes + bytes, all) && this.#answer(grouped, next)) return true`,
+    `void next`,
+    "a group lacks room though another of its members has some"
+  ],
+  "share": [`account.groups >= Math.ceil(topicGroups / 4)`, `account.groups >= topicGroups`, "one peer has all groups"],
+  "total": [
+    `if (this.#count >= topicGroups && !this`,
+    `if (this.#count >= 1e9 && !this`,
+    "there are any number of groups"
+  ],
+  "ofTopic": [`own.length >= mostOfOne && `, `own.length >= mostGroups && `, "one peer has all groups of a topic"],
+  "mostGroups": [
+    `return topic.groups.size < mostGroups || `,
+    `return topic.groups.size < 1e9 || `,
+    "a topic has any number of groups"
+  ],
+  "given": [
+    `    this.#charge(owner, -1)\n    this.#count--`,
+    `    this.#count--`,
+    "a group that has ended is charged for"
+  ],
+  "uncounted": [
+    `    this.#charge(owner, -1)\n    this.#count--\n`,
+    `    this.#charge(owner, -1)\n`,
+    "groups that have ended count"
+  ],
+  "lingering": [
+    `group.aloneSince !== undefined && now - group.aloneSince >= lingering`,
+    `group.aloneSince !== undefined && now - group.aloneSince >= 1e9`,
+    "a group without members is there for good"
+  ],
+  "looks": [`else group.look()`, `else void group`, "nobody looks for slow members"],
+  "again": [
+    `    topic.lacksGroups = undefined\n    this.enter(topic)\n`,
+    ``,
+    "a group that had no room never begins"
+  ]
+})
+
 const feed = of("feed", inTopics("feed"), suites("Topics.sim", "Bounds.sim", "Wire.sim"), {
   "told": [
     `if (isTold && wasTold) this.#tell(`,
@@ -756,5 +893,6 @@ export const topicsList: ReadonlyArray<Mutation> = [
   ...rows,
   ...hearing,
   ...publishing,
+  ...grouping,
   ...feed
 ]
