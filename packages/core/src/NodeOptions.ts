@@ -193,7 +193,7 @@ export const Limits = Schema.Struct({
   ),
   topicPatience: duration(
     "5 minutes",
-    "Time in which a member of a group acknowledges something of what it has. Then that goes to another member as well, and the slow one gets nothing more until it does."
+    "Time in which a member of a group acknowledges something of what it has. Then that goes to another member as well, and the slow one gets one at a time until it does."
   ),
   topicRate: count(
     200_000,

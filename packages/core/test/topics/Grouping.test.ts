@@ -181,6 +181,9 @@ describe("groups", () => {
     quietly(Effect.gen(function*() {
       const { grouping, join, look, topic } = yield* world({ groups: 8 })
       const [news, mail, more] = [topic("news"), topic("mail"), topic("more")]
+      join("a", news, "a0", "a8", "a9")
+      assert.strictEqual(grouping.count, 2)
+      grouping.end(news)
       for (const id of ["a", "b", "c", "d"]) join(id, news, `${id}0`)
       for (const id of ["a", "b", "c", "d"]) join(id, mail, `${id}1`)
       assert.strictEqual(grouping.count, 8)

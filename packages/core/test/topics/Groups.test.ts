@@ -477,6 +477,33 @@ describe("a member that is slow", () => {
       assert.deepStrictEqual([at("slow").length, at("well").length], [4, 4])
     }))
 
+  it.effect("may do so, or give it back, before it is handed to another, and keeps what it has where nobody else had it since", () =>
+    Effect.gen(function*() {
+      for (const first of [1, 3]) {
+        const it = yield* make({ members: ["slow"], capacity: 4, patience: 10_000 })
+        for (let n = 0; n < 4; n++) it.group.deliver(item(n))
+        it.group.enter([member("slow", 4), member("well", 1)])
+        yield* look(it.group, 11)
+        const at = (id: string) => it.out().filter((one) => one.id === id).map(({ n }) => n)
+        // One is out, one looks for a place, and two wait for their turn.
+        assert.deepStrictEqual(at("well"), [0])
+        yield* it.settle(it.made[0]!, returned)
+        yield* it.settle(it.made[first]!, Exit.void)
+        assert.deepStrictEqual([it.group.pending, at("slow")], [3, [1, 2, 3].filter((n) => n !== first)])
+        for (let n = 4; n < 6; n++) it.group.deliver(item(n))
+        assert.deepStrictEqual(at("slow").slice(2), [4, 5])
+        yield* it.settle(it.made[4]!, Exit.void)
+        assert.strictEqual(it.made.length, 7)
+        // It is slow again with what it kept.
+        yield* look(it.group, 11)
+        assert.strictEqual(at("well").length, 1)
+        for (let i = 0; i < 4; i++) {
+          for (const one of it.out().filter(({ id }) => id === "well")) yield* it.settle(one, Exit.void)
+        }
+        assert.deepStrictEqual([it.group.pending, it.out().length, it.memory.used], [0, 0, 0])
+      }
+    }).pipe(Effect.provide(Logger.layer([]))))
+
   it.effect("that has acknowledged nothing since is handed one at a time, whether it gave all back or came anew", () =>
     Effect.gen(function*() {
       for (const isAnew of [false, true]) {
@@ -520,10 +547,16 @@ describe("a member that is slow", () => {
 
   it.effect("keeps what it has where all others are as slow, and whoever has worked for long on one after another is not slow", () =>
     Effect.gen(function*() {
-      const it = yield* make({ members: ["a", "b"], policy: Balance.roundRobin, capacity: 2, patience: 10_000 })
+      const it = yield* make({ members: ["a", "b"], policy: Balance.roundRobin, capacity: 3, patience: 10_000 })
       for (let n = 0; n < 4; n++) it.group.deliver(item(n))
       yield* look(it.group, 60)
       assert.strictEqual(it.made.length, 4)
+      // One that comes has all of it, and one of those that were slow does not count as another for it.
+      it.group.enter([member("a", 3), member("b", 3), member("c", 9)])
+      yield* look(it.group, 1)
+      assert.deepStrictEqual(it.whom().slice(4), ["c", "c", "c", "c"])
+      yield* look(it.group, 60)
+      assert.strictEqual(it.made.length, 8)
       const one = yield* make({ members: ["a", "b"], capacity: 8, patience: 10_000 })
       one.group.enter([member("a", 8)])
       for (let n = 0; n < 8; n++) one.group.deliver(item(n))

@@ -169,7 +169,16 @@ describe("memory", () => {
         const owner = "abcdefgh"[roll(8)]!
         const own = held[owner] ?? 0
         const bytes = roll(30)
-        if (roll(3) > 0) {
+        if (roll(6) === 0) {
+          const other = "abcdefgh"[roll(8)]!
+          const moved = roll(own + 1)
+          const fits = (held[other] ?? 0) + moved <= Math.floor(total / 4)
+          if (other === owner) continue
+          same([memory.move(owner, other, moved)], [fits], `seed ${seed}, step ${i}`)
+          if (!fits) continue
+          held[owner] = own - moved
+          held[other] = (held[other] ?? 0) + moved
+        } else if (roll(3) > 0) {
           const fits = all() + bytes <= total && own + bytes <= Math.floor(total / 4)
           same([memory.has(owner, bytes, bytes)], [fits], `seed ${seed}, step ${i}`)
           same([memory.has(owner, bytes, total)], [fits && all() === 0], `seed ${seed}, step ${i}`)

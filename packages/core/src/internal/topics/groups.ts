@@ -128,8 +128,6 @@ interface Holder<D> {
   /** What it has had for the longest, as it was when it was looked at last, and since when that is so. */
   first: Try<D> | undefined
   firstSince: number
-  /** It has acknowledged nothing in time, and is handed nothing until it does. */
-  isStuck: boolean
 }
 
 interface Known<P, D> extends Holder<D> {
@@ -146,8 +144,7 @@ const begun = <P, D>(member: Member<P>): Known<P, D> => ({
   late: new Set(),
   progressAt: 0,
   first: undefined,
-  firstSince: 0,
-  isStuck: false
+  firstSince: 0
 })
 
 const firstOf = <A>(all: Set<A>): A | undefined => {
@@ -155,8 +152,13 @@ const firstOf = <A>(all: Set<A>): A | undefined => {
   return undefined
 }
 
+/** The member had it already. */
+class Kept extends Data.TaggedError("Kept") {}
+
 /** What attempts fail with as the engine sees it: `Lost` as well where the scope has closed. */
-type Failure = Lost | Returned
+type Failure = Lost | Returned | Kept
+
+const verdicts = { Lost: "mayHaveRun", Returned: "notRun", Kept: "unknown" } as const
 
 /** What a group needs to run. */
 interface Runtime {
@@ -246,12 +248,12 @@ export class Group<P, D extends Delivery> {
   }
 
   /** Whom deliveries go to is told of a member. */
-  #tell({ id, isStuck, member: { capacity, draining, peer } }: Known<P, D>): void {
+  #tell({ id, member: { capacity, draining, peer } }: Known<P, D>): void {
     this.#service.pool.set({
       id,
       peer,
       capacity: this.#unproven.has(id) ? Math.min(1, capacity) : capacity,
-      draining: draining || isStuck
+      draining
     })
   }
 
@@ -307,16 +309,16 @@ export class Group<P, D extends Delivery> {
 
   #hasAnother(known: Known<P, D>, now: number): boolean {
     for (const other of this.#members.values()) {
-      const { isStuck, member: { capacity, draining } } = other
-      if (other !== known && !isStuck && !draining && capacity > 0 && !this.#isLate(other, now)) return true
+      const { id, late, member: { capacity, draining } } = other
+      if (other === known || draining || capacity < 1 || this.#isLate(other, now)) continue
+      if (late.size === 0 || !this.#unproven.has(id)) return true
     }
     return false
   }
 
-  /** It is handed nothing more until it acknowledges something, and then one at a time until it has acknowledged another. */
+  /** It keeps what it has, others are handed it as well, and it gets one at a time, when it has nothing, until it has acknowledged something. */
   #leaveOut(known: Known<P, D>): void {
     const { id, out } = known
-    known.isStuck = true
     this.#unproven.delete(id)
     this.#unproven.add(id)
     if (this.#unproven.size > mostUnproven) this.#unproven.delete(firstOf(this.#unproven)!)
@@ -330,7 +332,7 @@ export class Group<P, D extends Delivery> {
         Effect.logWarning(
           `${quote(id)} has acknowledged nothing of ${quote(name)} for ${
             Math.round(patience / 1_000)
-          } s: what it has goes to others as well, and it gets nothing more until it does${more}`
+          } s: what it has goes to others as well, and it gets one at a time until it does${more}`
         )
     ))
   }
@@ -347,14 +349,12 @@ export class Group<P, D extends Delivery> {
     this.#again.add(entry)
   }
 
-  /** It has acknowledged something, or has nothing any more. */
-  #moved(holder: Holder<D>, isAcknowledged: boolean): void {
-    if (isAcknowledged) holder.progressAt = nowUnsafe(this.#clock)
-    const wasUnproven = isAcknowledged && !holder.isStuck && this.#unproven.delete(holder.id)
-    const wasStuck = holder.isStuck && (isAcknowledged || holder.out.size + holder.late.size === 0)
-    if (wasStuck) holder.isStuck = false
+  /** It has acknowledged something. */
+  #acknowledged(holder: Holder<D>): void {
+    holder.progressAt = nowUnsafe(this.#clock)
+    if (!this.#unproven.delete(holder.id)) return
     const known = this.#members.get(holder.id)
-    if ((wasStuck || wasUnproven) && known === holder) this.#tell(known)
+    if (known !== undefined) this.#tell(known)
   }
 
   // --- one after another -----------------------------------------------------------------------------------------------------------
@@ -394,14 +394,14 @@ export class Group<P, D extends Delivery> {
     this.#follow(tried, run, (exit) => this.#ended(tried, exit))
   }
 
-  /** Runs what a delivery does now. Nothing comes of it once the scope has closed. */
+  /** Runs what a delivery does now. */
   #follow<E>(tried: Try<D>, effect: Effect.Effect<void, E>, ended: (exit: Exit.Exit<void, E>) => void): void {
     tried.entry.last = tried
     const fiber = this.#fork(effect)
     tried.fiber = fiber
     fiber.addObserver((exit) => {
       tried.fiber = undefined
-      if (!this.#isClosed) ended(exit)
+      ended(exit)
     })
   }
 
@@ -413,10 +413,22 @@ export class Group<P, D extends Delivery> {
     this.#turnLater()
     const holder = this.#members.get(id)
     if (holder === undefined) return Effect.fail(new Lost())
+    for (const other of entry.others) if (other.holder === holder) return this.#keep(other, holder)
     if (holder.out.size === 0) holder.progressAt = nowUnsafe(this.#clock)
     tried.holder = holder
     holder.out.add(tried)
     return this.#options.attempt(peer, entry.delivery, entry.failures > 0, entry.skipped)
+  }
+
+  /** It has it already, and has acknowledged something since it was slow: it stays with it. */
+  #keep(tried: Try<D>, holder: Holder<D>): Effect.Effect<void, Failure> {
+    const { entry } = tried
+    if (holder.out.size === 0) holder.progressAt = nowUnsafe(this.#clock)
+    holder.late.delete(tried)
+    holder.out.add(tried)
+    entry.others.delete(tried)
+    entry.last = tried
+    return Effect.fail(new Kept())
   }
 
   #ended(tried: Try<D>, exit: Exit.Exit<void, unknown>): void {
@@ -429,7 +441,6 @@ export class Group<P, D extends Delivery> {
     holder?.out.delete(tried)
     holder?.late.delete(tried)
     const isDone = exit._tag === "Success"
-    if (holder !== undefined) this.#moved(holder, isDone)
     // Nothing comes of it where another has acknowledged it before.
     if (this.#entries.has(entry)) {
       if (isDone) this.#done(entry)
@@ -439,6 +450,7 @@ export class Group<P, D extends Delivery> {
         if (isLast) this.#failed(entry, holder?.id)
       }
     }
+    if (holder !== undefined && isDone) this.#acknowledged(holder)
     this.#turn()
   }
 
@@ -537,7 +549,7 @@ export const make = <P, D extends Delivery>(
         pending,
         leaveOutMax: leaveOutMost
       },
-      classify: ({ _tag }) => _tag === "Lost" ? "mayHaveRun" : "notRun",
+      classify: ({ _tag }) => verdicts[_tag],
       closed: () => new Lost(),
       report: (event) => void fork(lines(`${event._tag} ${event.id}`, event._tag, () => line(name, event)))
     })

@@ -57,8 +57,8 @@ const groups = of("groups", "packages/core/src/internal/topics/groups.ts", suite
     "one that acknowledges nothing keeps what it has for good"
   ],
   "progress": [
-    `if (isAcknowledged) holder.progressAt = nowUnsafe(this.#clock)`,
-    `void isAcknowledged`,
+    `    holder.progressAt = nowUnsafe(this.#clock)\n    if (!this`,
+    `    if (!this`,
     "one that works through what it has is taken for one that does nothing"
   ],
   "begins": [
@@ -82,35 +82,34 @@ const groups = of("groups", "packages/core/src/internal/topics/groups.ts", suite
     "what is slow is left out where nobody else is there"
   ],
   "anotherLate": [
-    `draining && capacity > 0 && !this.#isLate(other, now)) return`,
-    `draining && capacity > 0) return`,
+    ` || this.#isLate(other, now)) continue`,
+    `) continue`,
     "what all are slow with goes to and fro"
   ],
+  "anotherStuck": [
+    `if (late.size === 0 || !this.#unproven.has(id)) return true`,
+    `return true`,
+    "what one is slow with goes to another that did nothing before"
+  ],
   "anotherNone": [
-    `!draining && capacity > 0 && `,
-    ``,
+    ` || draining || capacity < 1 || `,
+    ` || `,
     "what a member has goes to one that takes nothing"
   ],
-  "stuck": [`draining: draining || isStuck`, `draining: draining`, "one that does nothing is handed more"],
-  "unproven": [
-    `this.#unproven.has(id) ? Math.min(1, capacity) : capacity`,
-    `capacity`,
-    "one that did nothing is handed as many as before"
-  ],
   "proven": [
-    `!holder.isStuck && this.#unproven.delete(holder.id)`,
-    `!holder.isStuck && this.#unproven.has(holder.id)`,
+    `if (!this.#unproven.delete(holder.id)) return`,
+    `if (!this.#unproven.has(holder.id)) return`,
     "one that was slow once is handed one at a time for good"
   ],
-  "freed": [
-    `(isAcknowledged || holder.out.size + holder.late.size === 0)`,
-    `isAcknowledged`,
-    "one that gave all back is handed nothing any more"
+  "keeps": [
+    `for (const other of entry.others) if (other.holder === holder) return this.#keep(other, holder)`,
+    `void holder`,
+    "what one that was slow has is handed to it a second time"
   ],
-  "unstuck": [
-    `(isAcknowledged || holder.out.size + holder.late.size === 0)`,
-    `holder.out.size + holder.late.size === 0`,
-    "one that has acknowledged something is handed nothing until it has nothing"
+  "keptOut": [
+    `    holder.late.delete(tried)\n    holder.out.add(tried)`,
+    `    void tried`,
+    "what one that was slow keeps is handed to nobody else any more"
   ],
   "doneElsewhere": [
     `    for (const { fiber } of entry.others) fiber?.interruptUnsafe()\n`,
@@ -147,11 +146,6 @@ const groups = of("groups", "packages/core/src/internal/topics/groups.ts", suite
     `      return Fiber.interruptAll(fibers)`,
     `      return Effect.void`,
     "attempts go on after the group has ended"
-  ],
-  "end": [
-    `if (!this.#isClosed) ended(exit)`,
-    `ended(exit)`,
-    "what a group had when it ended gives its memory twice, or is handed out once more"
   ],
   "order": [
     `firstOf(this.#again) ?? firstOf(this.#fresh)`,
