@@ -22,7 +22,7 @@ import * as Groups from "./groups.ts"
 import type { Handed, To } from "./handed.ts"
 import { leastOf, type Listener } from "./listener.ts"
 import type { Memory } from "./memory.ts"
-import type { OwnTopic } from "./ownTopic.ts"
+import type { Grouped, OwnTopic } from "./ownTopic.ts"
 import { hereOf, type Said } from "./said.ts"
 
 /** Groups of subscribers that one topic has, and of those the ones that one member answers for. */
@@ -55,21 +55,6 @@ export interface Parts {
   readonly roomMade: () => void
   /** For who counts what groups had no room for. */
   readonly skipped: () => void
-}
-
-/** A group of subscriptions, one of which gets each publication. */
-export interface Grouped {
-  readonly topic: OwnTopic
-  readonly name: string
-  readonly group: Groups.Group<To, Handed>
-  readonly scope: Scope.Closeable
-  /** The member that answers for it, there or gone. */
-  owner: string
-  /** What it holds. */
-  bytes: number
-  members: ReadonlyArray<string>
-  /** Which of them is asked next to answer for it. */
-  turn: number
 }
 
 /** What one member answers for. */
@@ -359,13 +344,13 @@ export class Grouping {
 
   /** Ends all groups of a topic. */
   end(topic: OwnTopic): void {
-    for (const grouped of [...topic.groups.values()]) this.#end(grouped)
+    for (const grouped of topic.groups.values()) this.#end(grouped)
   }
 
   /** Ends the groups of a topic that have had no members for long, looks for members that are too slow, and for room for groups that had none. */
   look(topic: OwnTopic): void {
     const now = nowUnsafe(this.#parts.clock)
-    for (const grouped of [...topic.groups.values()]) {
+    for (const grouped of topic.groups.values()) {
       const { group } = grouped
       if (group.aloneSince !== undefined && now - group.aloneSince >= lingering) this.#end(grouped)
       else group.look()

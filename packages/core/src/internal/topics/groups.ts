@@ -322,7 +322,7 @@ export class Group<P, D extends Delivery> {
     this.#unproven.delete(id)
     this.#unproven.add(id)
     if (this.#unproven.size > mostUnproven) this.#unproven.delete(firstOf(this.#unproven)!)
-    for (const tried of [...out]) this.#pass(tried, known)
+    for (const tried of out) this.#pass(tried, known)
     this.#tell(known)
     const { name, patience } = this.#options
     this.#fork(this.#lines(
@@ -414,18 +414,21 @@ export class Group<P, D extends Delivery> {
     const holder = this.#members.get(id)
     if (holder === undefined) return Effect.fail(new Lost())
     for (const other of entry.others) if (other.holder === holder) return this.#keep(other, holder)
-    if (holder.out.size === 0) holder.progressAt = nowUnsafe(this.#clock)
     tried.holder = holder
-    holder.out.add(tried)
+    this.#give(tried, holder)
     return this.#options.attempt(peer, entry.delivery, entry.failures > 0, entry.skipped)
+  }
+
+  #give(tried: Try<D>, holder: Holder<D>): void {
+    if (holder.out.size === 0) holder.progressAt = nowUnsafe(this.#clock)
+    holder.out.add(tried)
   }
 
   /** It has it already, and has acknowledged something since it was slow: it stays with it. */
   #keep(tried: Try<D>, holder: Holder<D>): Effect.Effect<void, Failure> {
     const { entry } = tried
-    if (holder.out.size === 0) holder.progressAt = nowUnsafe(this.#clock)
     holder.late.delete(tried)
-    holder.out.add(tried)
+    this.#give(tried, holder)
     entry.others.delete(tried)
     entry.last = tried
     return Effect.fail(new Kept())

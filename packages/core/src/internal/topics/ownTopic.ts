@@ -1,10 +1,27 @@
 /** One topic that this node publishes: its count, its last values, and who gets what is said on it. */
+import type * as Scope from "effect/Scope"
 import type { Allow } from "../../Allow.ts"
-import type { Grouped } from "./grouping.ts"
+import type { Group } from "./groups.ts"
+import type { Handed, To } from "./handed.ts"
 import type { Listener } from "./listener.ts"
 import type { Retained } from "./retained.ts"
 import type { Route, Topic } from "./route.ts"
 import type { Origin, Said } from "./said.ts"
+
+/** A group of subscriptions, one of which gets each publication. */
+export interface Grouped {
+  readonly topic: OwnTopic
+  readonly name: string
+  readonly group: Group<To, Handed>
+  readonly scope: Scope.Closeable
+  /** The member that answers for it, there or gone. */
+  owner: string
+  /** What it holds. */
+  bytes: number
+  members: ReadonlyArray<string>
+  /** Which of them is asked next to answer for it. */
+  turn: number
+}
 
 export class OwnTopic implements Topic {
   readonly index: number

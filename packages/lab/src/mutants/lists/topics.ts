@@ -107,7 +107,7 @@ const groups = of("groups", "packages/core/src/internal/topics/groups.ts", suite
     "what one that was slow has is handed to it a second time"
   ],
   "keptOut": [
-    `    holder.late.delete(tried)\n    holder.out.add(tried)`,
+    `    holder.late.delete(tried)\n    this.#give(tried, holder)`,
     `    void tried`,
     "what one that was slow keeps is handed to nobody else any more"
   ],
