@@ -20,6 +20,7 @@ export const exits = {
       "OptionsError",
       "NetworkKeyError",
       "NetworkKeysError",
+      "DuplicateFunctionError",
       "NotJsonError",
       "InvalidArgumentsError",
       "TrustFileError",

@@ -1,46 +1,98 @@
-/** The real command, in pipes and in a terminal. */
+/** The real command in processes: pipes, terminals, signals, keys in files. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { displayWidth } from "effect/cli/CliOutput"
+import * as Effect from "effect/Effect"
 import { afterAll } from "vitest"
 import { version } from "../src/version.ts"
-import { home, terminals } from "./harness/binary.ts"
+import { home, type Process, terminals } from "./harness/binary.ts"
 import { values } from "./harness/desk.ts"
 
 const place = home(40_851)
 afterAll(() => place.close())
 
+const run = (words: ReadonlyArray<string>, how: Parameters<typeof place.run>[1] = {}) =>
+  Effect.promise(() => place.run(words, how))
+const says = (running: Process, text: string | RegExp) => Effect.promise(() => running.says(text))
+const ended = (running: Process) => Effect.promise(() => running.ended)
+
+// oxlint-disable-next-line no-control-regex
+const colours = /\u001b\[\d+m/
+
 describe("the command in processes", () => {
-  it.live("serves a command of the shell, is called, and says that it leaves on Ctrl-C", () =>
+  it.live("serves a command of the shell, is called, keeps its key to itself, and says that it leaves on Ctrl-C", () =>
     Effect.gen(function*() {
       const up = place.start(
         ["up", "--name", "bob", "--fn", "add(a, b)=echo $(($1 + $2))", "--open"],
         terminals ? { columns: 60 } : {}
       )
-      yield* Effect.promise(() => up.says("bob is up"))
-      const called = yield* Effect.promise(() => place.run(["call", "bob", "add", "1", "2"]))
-      assert.deepEqual(called, { code: 0, stdout: "3\n", stderr: "" })
-      yield* Effect.promise(() => up.says("called add: ok"))
+      yield* says(up, "bob is up")
+      assert.deepEqual(yield* run(["call", "bob", "add", "1", "2"]), { code: 0, stdout: "3\n", stderr: "" })
+      yield* says(up, "called add: ok")
+
+      const second = yield* run(["up", "--name", "bob", "--json"])
+      assert.deepInclude(second, { code: 8, stdout: "" })
+      assert.match(
+        values(second.stderr)[0]!["message"],
+        /"bob" runs already on this machine: process \d+ has its key since 20/
+      )
+
+      // Whoever reads the output has read enough: it ends, and leaves.
+      const watching = place.start(["peers", "--watch", "--json"], {
+        env: { PNET_NAME: "eve", PNET_NETWORK_KEY: undefined }
+      })
+      yield* says(watching, "\"joined\"")
+      yield* says(up, "eve is there")
+      watching.child.stdout?.destroy()
+      const other = yield* run(["ping", "bob", "--count", "1", "--json"])
+      assert.deepStrictEqual(values(other.stdout).map(({ type }) => type), ["pong", "pong", "pings"])
+
+      if (terminals) {
+        const people = yield* run(["peers"], { columns: 60 })
+        assert.strictEqual(people.code, 0)
+        assert.match(people.stdout, colours)
+        assert.include(people.stdout, "bob")
+        for (const line of people.stdout.split("\n")) {
+          // What was drawn and wiped is no line of the table.
+          assert.isAtMost(displayWidth(line.split("\u001b[2K").at(-1)!.trimEnd()), 60)
+        }
+        const plain = yield* run(["call", "bob", "nope"], { columns: 60, env: { NO_COLOR: "1" } })
+        assert.strictEqual(plain.code, 3)
+        assert.notMatch(plain.stdout, colours)
+
+        // Ctrl-C while it looks for somebody: what was drawn is wiped, and the key is free again.
+        const looking = place.start(["call", "nobody", "x", "--wait", "1m", "--name", "carol"], { columns: 60 })
+        yield* says(looking, "looking for nobody")
+        looking.type("\u0003")
+        const { code, stdout } = yield* ended(looking)
+        assert.strictEqual(code, 130)
+        assert.notMatch(stdout.split("\r\u001b[2K").at(-1)!, /[⠀-⣿]/)
+        yield* says(up, "carol left")
+      }
+
       if (terminals) up.type("\u0003")
       else up.child.kill("SIGINT")
-      const { code, stdout } = yield* Effect.promise(() => up.ended)
+      const { code, stdout } = yield* ended(up)
       assert.strictEqual(code, 130)
       assert.match(stdout, /bob leaves/)
+      yield* ended(watching)
     }))
 
-  it.live("refuses to serve everybody unless it is told so", () =>
+  it.live("refuses to serve everybody unless it is told so, and warns of a key that others see", () =>
     Effect.gen(function*() {
-      const { code, stderr, stdout } = yield* Effect.promise(() => place.run(["up", "--fn", "ls=ls", "--json"]))
-      assert.strictEqual(code, 2)
-      assert.strictEqual(stdout, "")
-      assert.match(values(stderr)[0]?.["hint"], /--open/)
+      const { code, stderr, stdout } = yield* run(["up", "--fn", "ls=ls", "--json"])
+      assert.deepStrictEqual({ code, stdout }, { code: 2, stdout: "" })
+      assert.match(values(stderr)[0]!["hint"], /--open/)
+      const key = "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo="
+      const warned = yield* run(["peers", "--network-key", key, "--wait", "10ms", "--json"])
+      assert.match(
+        warned.stderr,
+        /warning: others on this machine may see the network key in --network-key; use --network-key-file/
+      )
+      assert.notInclude(warned.stderr, key)
     }))
 
   it.live("says its version without loading the rest", () =>
     Effect.gen(function*() {
-      assert.deepEqual(yield* Effect.promise(() => place.run(["--version"])), {
-        code: 0,
-        stdout: `pnet ${version}\n`,
-        stderr: ""
-      })
+      assert.deepEqual(yield* run(["--version"]), { code: 0, stdout: `pnet ${version}\n`, stderr: "" })
     }))
 })

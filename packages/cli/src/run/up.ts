@@ -7,7 +7,7 @@ import { eventOf, ownEvent } from "../node/events.ts"
 import { guarded } from "../node/guarded.ts"
 import { open } from "../node/open.ts"
 import { Output } from "../output/Output.ts"
-import { parseFn, serve } from "../serve/shell.ts"
+import { atOnce, parseFn, serve } from "../serve/shell.ts"
 import { Settings } from "../settings/Settings.ts"
 import type { Input } from "../spec.ts"
 
@@ -19,7 +19,8 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof up>) {
   const say = (event: Parameters<typeof ownEvent>[0]) =>
     Effect.flatMap(ownEvent(event), (shape) => output.value("event", shape))
   const { commands, streams } = yield* serve(functions, say)
-  const { name, node, publicKey, sealed } = yield* open({ commands, streams, roles: input.role })
+  const { name, node, publicKey, sealed } = yield* open({ commands, roles: input.role })
+  for (const one of streams) yield* node.streams.register(one.name, one.handler, { concurrency: atOnce })
   const fingerprint = PublicKey.fingerprint(publicKey)
   yield* say({
     event: "started",

@@ -9,6 +9,7 @@ import * as Command from "@pnet/core/Command"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as ChildProcess from "effect/process/ChildProcess"
 import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Schema from "effect/Schema"
@@ -64,6 +65,10 @@ export const parseFn = (text: string): Effect.Effect<ShellFunction, Problem> => 
 
 // Of what a command prints on standard error the end is kept, which says most.
 const errorKept = 2_048
+/** Calls of one function at once, each of which is a process, and how many wait. */
+export const atOnce = { running: 16, waiting: 64 }
+// What is answered as JSON is held whole. What prints more is for `pnet pipe`.
+const answerMost = 4 * 1024 * 1024
 
 interface Calling {
   readonly from: { readonly name: string; readonly publicKey: string }
@@ -71,22 +76,25 @@ interface Calling {
 
 const childOf = ({ command, name }: ShellFunction, args: ReadonlyArray<string>, from: Calling["from"]) =>
   ChildProcess.make("sh", ["-c", command, name, ...args], {
-    env: { PNET_CALLER: from.name.replaceAll("\0", ""), PNET_CALLER_KEY: from.publicKey },
+    // Who calls, and none of this node's secrets.
+    env: { PNET_CALLER: from.name.replaceAll("\0", ""), PNET_CALLER_KEY: from.publicKey, PNET_NETWORK_KEY: undefined },
     extendEnv: true,
     stdin: "pipe",
     stdout: "pipe",
-    stderr: "pipe"
+    stderr: "pipe",
+    forceKillAfter: "2 seconds"
   })
 
-/** What a command gives for some input, as it prints it. It is killed where the caller wants no more. */
-const running = (
+const failing = (error: { readonly message: string }) => new CommandFailed({ message: error.message })
+
+/** What a command gives for some input, as it prints it. It is killed, with all that it started, where the caller wants no more. */
+export const running = (
   fn: ShellFunction,
   args: ReadonlyArray<string>,
   from: Calling["from"],
   input: Stream.Stream<Uint8Array, unknown>
-): Stream.Stream<Uint8Array, CommandFailed, ChildProcessSpawner> => {
-  const failing = (error: { readonly message: string }) => new CommandFailed({ message: error.message })
-  return Stream.unwrap(Effect.gen(function*() {
+): Stream.Stream<Uint8Array, CommandFailed, ChildProcessSpawner> =>
+  Stream.unwrap(Effect.gen(function*() {
     const spawner = yield* ChildProcessSpawner
     const child = yield* Effect.mapError(spawner.spawn(childOf(fn, args, from)), failing)
     // A command that reads none of it, or not all, is none the worse for it.
@@ -101,73 +109,92 @@ const running = (
     const end = Effect.gen(function*() {
       const code = Number(yield* Effect.mapError(child.exitCode, failing))
       if (code === 0) return
-      yield* Effect.yieldNow
-      void errors
+      // Something that it started and left may hold it open.
+      yield* Effect.timeoutOption(Fiber.await(errors), "200 millis")
       return yield* new CommandFailed({ code, message: said.trim() || `it ended with exit code ${code}` })
     })
     return Stream.concat(Stream.mapError(child.stdout, failing), Stream.drain(Stream.fromEffect(end)))
   }))
-}
+
+/** All that a command prints, up to what one answer may be. */
+export const printed = <R>(
+  bytes: Stream.Stream<Uint8Array, CommandFailed, R>
+): Effect.Effect<string, CommandFailed, R> =>
+  Effect.suspend(() => {
+    let length = 0
+    return bytes.pipe(
+      Stream.mapEffect((chunk) => {
+        length += chunk.length
+        return length > answerMost
+          ? Effect.fail(
+            new CommandFailed({ message: `it printed more than ${answerMost} bytes, which pnet pipe is for` })
+          )
+          : Effect.succeed(chunk)
+      }),
+      Stream.decodeText(),
+      Stream.mkString,
+      Effect.map(chomp)
+    )
+  })
 
 /** The text that a command printed, without the last line's end, as `$( )` has it. */
 const chomp = (text: string): string => text.replace(/\r?\n$/, "")
 
-/** The functions as a node serves them. `say` tells of each call. */
+/** What a function takes and gives, as its node describes it. The command itself is nobody's business. */
+const contractOf = ({ args, name, variadic }: ShellFunction) => {
+  // No argument of a program has a NUL in it.
+  const named = args.map((title) => Schema.String.annotate({ title }).check(Schema.isPattern(/^[^\0]*$/)))
+  const input = Schema.String.annotate({ title: "input", description: "Its standard input" })
+  const list = args.length === 0
+    ? Schema.Tuple([Schema.optionalKey(input)])
+    : variadic
+    ? Schema.TupleWithRest(Schema.Tuple(named.slice(0, -1)), [named.at(-1)!])
+    : Schema.Tuple(named)
+  return Command.make(name, {
+    description: "A command of the shell",
+    args: list as unknown as Schema.Codec<ReadonlyArray<string>, ReadonlyArray<string>>,
+    kwargs: args.length === 0 ? {} : { stdin: Schema.optionalKey(input) },
+    success: Schema.String,
+    error: CommandFailed
+  })
+}
+
+/** The functions as a node serves them: by JSON, and over bytes by their names. `say` tells of each call. */
 export const serve = Effect.fnUntraced(function*(
   functions: ReadonlyArray<ShellFunction>,
   say: (event: Parameters<typeof ownEvent>[0]) => Effect.Effect<void>
 ) {
   const services = yield* Effect.context<ChildProcessSpawner>()
   const told = (name: string, from: Calling["from"], began: number, exit: Exit.Exit<unknown, unknown>) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      say({
-        event: "called",
-        peer: from.name,
-        function: name,
-        ms: now - began,
-        reason: Exit.isSuccess(exit) ? "ok" : "failed",
-        text: `${from.name} called ${name}: ${Exit.isSuccess(exit) ? "ok" : "failed"}, ${now - began} ms`
-      }))
-  const commands: Array<Command.Implementation> = []
-  const streams: Record<string, AdvancedNode.Handler<CommandFailed>> = {}
-  for (const fn of functions) {
-    const named = fn.args.map((title) => Schema.String.annotate({ title }))
-    const args = fn.args.length === 0
-      ? Schema.Tuple([
-        Schema.optionalKey(Schema.String.annotate({ title: "input", description: "Its standard input" }))
-      ])
-      : fn.variadic
-      ? Schema.TupleWithRest(Schema.Tuple(named.slice(0, -1)), [named.at(-1)!])
-      : Schema.Tuple(named)
-    const command = Command.make(fn.name, {
-      description: `sh -c ${JSON.stringify(fn.command)}`,
-      args: args as unknown as Schema.Codec<ReadonlyArray<string>, ReadonlyArray<string>>,
-      kwargs: fn.args.length === 0
-        ? {}
-        : { stdin: Schema.optionalKey(Schema.String.annotate({ description: "Its standard input" })) },
-      success: Schema.String,
-      error: CommandFailed
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const how = Exit.isSuccess(exit) ? "ok" : "failed"
+      const text = `${from.name} called ${name}: ${how}, ${now - began} ms`
+      return say({ event: "called", peer: from.name, function: name, ms: now - began, reason: how, text })
     })
-    commands.push(Command.implement(command, (call, ...given) => {
-      const stdin = fn.args.length === 0 ? given[0] : (call.kwargs as { readonly stdin?: string }).stdin
+  const commands = functions.map((fn) =>
+    Command.implement(contractOf(fn), (call, ...given) => {
+      const hasArgs = fn.args.length > 0
+      const stdin: string | undefined = hasArgs ? (call.kwargs as { readonly stdin?: string }).stdin : given[0]
       const bytes = stdin === undefined ? Stream.empty : Stream.encodeText(Stream.succeed(stdin))
-      return Effect.gen(function*() {
-        const began = yield* Clock.currentTimeMillis
-        return yield* running(fn, fn.args.length === 0 ? [] : given, call.from, bytes).pipe(
-          Stream.decodeText(),
-          Stream.mkString,
-          Effect.map(chomp),
+      return Effect.flatMap(Clock.currentTimeMillis, (began) =>
+        printed(running(fn, hasArgs ? given : [], call.from, bytes)).pipe(
           Effect.provideContext(services),
-          Effect.onExit((exit) => told(fn.name, call.from, began, exit))
-        )
-      })
-    }))
-    streams[fn.name] = (call) =>
-      Stream.unwrap(Effect.map(Clock.currentTimeMillis, (began) =>
-        running(fn, [], call.from, call.bytes).pipe(
-          Stream.provideContext(services),
-          Stream.onExit((exit) => told(fn.name, call.from, began, exit))
-        )))
-  }
+          Effect.onExit((exit) =>
+            told(fn.name, call.from, began, exit)
+          )
+        ))
+    }, { concurrency: atOnce })
+  )
+  const streams = functions.map(({ name }, i) => ({
+    name,
+    handler: (call: AdvancedNode.Call): Stream.Stream<Uint8Array, CommandFailed> =>
+      Stream.unwrap(
+        Effect.map(Clock.currentTimeMillis, (began) =>
+          running(functions[i]!, [], call.from, call.bytes).pipe(
+            Stream.provideContext(services),
+            Stream.onExit((exit) => told(name, call.from, began, exit))
+          ))
+      )
+  }))
   return { commands, streams }
 })

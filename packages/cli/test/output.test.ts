@@ -1,0 +1,70 @@
+/** What text of others becomes before a terminal sees it, and tables. */
+import { assert, describe, it } from "@effect/vitest"
+import { displayWidth } from "effect/cli/CliOutput"
+import { harmless, harmlessLines, harmlessValue, jsonLine } from "../src/output/harmless.ts"
+import { coloured, uncoloured } from "../src/output/style.ts"
+import { type Column, cut, table } from "../src/output/table.ts"
+
+describe("text of others", () => {
+  it("shows, and does nothing to a terminal", () => {
+    assert.strictEqual(
+      harmless("\u001b]0;title\u0007\u009b2Ja\u202eb\u200bc\u2028d\r\n"),
+      "\\u001b]0;title\\u0007\\u009b2Ja\\u202eb\\u200bc\\u2028d\\r\\n"
+    )
+    assert.strictEqual(harmless("\udc00 \u{e0041} \ue000"), "\\udc00 \\ue0041 \\ue000")
+    // Scripts and pictures are left as they are.
+    const fine = "héllo 日本 שלום 👨‍👩‍👧 می‌خواهم"
+    assert.strictEqual(harmless(fine), fine)
+    assert.strictEqual(harmlessLines("a\r\nb\tc\u001b[2J\rd"), "a\nb\tc\\u001b[2J\\rd")
+    // No character that a terminal acts on is left, whichever it was.
+    const all = Array.from({ length: 0x1_0000 }, (_, code) => String.fromCharCode(code)).join(" ")
+    assert.notMatch(harmless(all), /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/u)
+  })
+
+  it("is made harmless wherever it is in a value, the names of fields too", () => {
+    assert.deepStrictEqual(harmlessValue({ "a\n": ["\u001b", 1, null, { b: "\u0007" }] }, harmless), {
+      "a\\n": ["\\u001b", 1, null, { b: "\\u0007" }]
+    } as never)
+  })
+
+  it("is the same value as JSON, with nothing in it that a terminal acts on", () => {
+    const value = { text: "\u001b\u009b\u202e\u{e0041}\ud800é" }
+    const line = jsonLine(value)
+    assert.notMatch(line, /[^\x20-\x7eé]/)
+    assert.deepStrictEqual(JSON.parse(line), value)
+  })
+})
+
+describe("a table", () => {
+  const columns: ReadonlyArray<Column<readonly [string, string, number]>> = [
+    { title: "NAME", cell: ([name]) => name, gives: true, look: (style, text) => style.bold(text) },
+    { title: "NOTE", cell: ([, note]) => note, gives: true },
+    { title: "SIZE", cell: ([, , size]) => String(size), right: true }
+  ]
+
+  it("is aligned by the cells of a terminal, and fits it", () => {
+    const rows = [["日本", "a note that is rather long and does not fit", 5], ["bob", "short", 1234]] as const
+    assert.deepStrictEqual(table(columns, rows, uncoloured, undefined), [
+      "NAME  NOTE                                         SIZE",
+      "日本  a note that is rather long and does not fit     5",
+      "bob   short                                        1234"
+    ])
+    for (const width of [60, 40, 30]) {
+      const lines = table(columns, rows, coloured, width)
+      assert.isAtMost(Math.max(...lines.map(displayWidth)), width)
+      assert.isTrue(lines.every((line) => !line.endsWith(" ")))
+    }
+    assert.strictEqual(table(columns, rows, uncoloured, 30)[1], "日本  a note that is ra…     5")
+  })
+
+  it("leaves out a column that says nothing", () => {
+    assert.deepStrictEqual(table(columns, [["a", "", 1]], uncoloured, 80), ["NAME  SIZE", "a        1"])
+  })
+
+  it("cuts text between characters, and not in them", () => {
+    assert.strictEqual(cut("日本語", 5), "日本…")
+    assert.strictEqual(cut("日本語", 4), "日…")
+    assert.strictEqual(cut("👨‍👩‍👧👨‍👩‍👧", 3), "👨‍👩‍👧…")
+    assert.strictEqual(cut("abc", 3), "abc")
+  })
+})

@@ -1,0 +1,89 @@
+/** Commands of the shell as functions: what of a caller's gets where, and what becomes of it. Each is a process, of a few milliseconds. */
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import { parseFn, printed, running, serve, type ShellFunction } from "../src/serve/shell.ts"
+
+const from = { name: "ann\u0000 $(id)", publicKey: "KEY" }
+const fn = (command: string, args: ReadonlyArray<string> = [], variadic = false): ShellFunction => ({
+  name: "fn",
+  command,
+  args,
+  variadic
+})
+
+const run = (of: ShellFunction, args: ReadonlyArray<string> = [], stdin = "") =>
+  printed(running(of, args, from, stdin === "" ? Stream.empty : Stream.encodeText(Stream.succeed(stdin))))
+
+describe("a command of the shell", () => {
+  it.live("gets its caller's arguments and input, none of which the shell reads", () =>
+    Effect.gen(function*() {
+      const hostile = ["$(echo pwned)", "; echo pwned", "`id`", "a b", "-n", "*", "'\"", "\n"]
+      assert.strictEqual(yield* run(fn("printf '<%s>' \"$@\""), hostile), hostile.map((arg) => `<${arg}>`).join(""))
+      assert.strictEqual(yield* run(fn("cat"), [], "$(echo pwned)\n\n"), "$(echo pwned)\n")
+      assert.strictEqual(
+        yield* run(fn("echo \"$0 $PNET_CALLER $PNET_CALLER_KEY ${PNET_NETWORK_KEY-none}\"")),
+        "fn ann $(id) KEY none"
+      )
+    }).pipe(Effect.provide(NodeServices.layer)))
+
+  it.live("fails with what it printed on standard error, and its exit code", () =>
+    Effect.gen(function*() {
+      const failed = yield* Effect.result(run(fn("echo oh >&2; exit 3")))
+      assert.isTrue(Result.isFailure(failed) && failed.failure.code === 3 && failed.failure.message === "oh")
+      const silent = yield* Effect.flip(run(fn("exit 4")))
+      assert.strictEqual(silent.message, "it ended with exit code 4")
+      // Input that is not read does no harm.
+      assert.strictEqual(yield* run(fn("true"), [], "x".repeat(300_000)), "")
+    }).pipe(Effect.provide(NodeServices.layer)))
+
+  it.live("ends, with all that it started, when its caller wants no more, or it prints without end", () =>
+    Effect.gen(function*() {
+      const pids = yield* running(fn("sleep 60 & echo $$ $!; wait"), [], from, Stream.empty).pipe(
+        Stream.decodeText(),
+        Stream.splitLines,
+        Stream.take(1),
+        Stream.mkString
+      )
+      for (const pid of pids.split(" ")) {
+        assert.throws(() => process.kill(Number(pid), 0), /ESRCH/, pid)
+      }
+      assert.match((yield* Effect.flip(run(fn("exec yes")))).message, /printed more than 4194304 bytes/)
+    }).pipe(Effect.provide(NodeServices.layer)))
+})
+
+describe("--fn", () => {
+  it.effect("has a name, arguments and a command", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* parseFn("wc=wc -l"), { name: "wc", command: "wc -l", args: [], variadic: false })
+      assert.deepStrictEqual(yield* parseFn("add(a, b)=echo $(($1 + $2))"), {
+        name: "add",
+        command: "echo $(($1 + $2))",
+        args: ["a", "b"],
+        variadic: false
+      })
+      assert.deepStrictEqual(yield* parseFn("ls( dir, ...rest ) = ls -- \"$@\"\necho"), {
+        name: "ls",
+        command: " ls -- \"$@\"\necho",
+        args: ["dir", "rest"],
+        variadic: true
+      })
+      for (
+        const wrong of ["wc", "=ls", "wc=", "a b=ls", "f(a=ls", "f(...a, b)=ls", "f(a, a)=ls", "f(1)=ls", "f(a b)=ls"]
+      ) {
+        assert.strictEqual((yield* Effect.flip(parseFn(wrong))).exit, "usage", wrong)
+      }
+    }))
+
+  it.effect("says what it takes, and not what it runs", () =>
+    Effect.gen(function*() {
+      const { commands } = yield* serve(
+        [fn("secret", ["a", "b"]), fn("secret"), fn("secret", ["a", "rest"], true)],
+        () => Effect.void
+      )
+      const described = commands.map(({ command }) => JSON.stringify([command.description, command.args.ast]))
+      assert.notInclude(described.join(), "secret")
+    }).pipe(Effect.provide(NodeServices.layer)))
+})
