@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { build, type Plugin } from "esbuild"
 import { createHash } from "node:crypto"
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { apply, type Mutation } from "../mutants/mutation.ts"
 import * as VirtualTime from "../worlds/virtualTime.ts"
@@ -31,16 +31,18 @@ export const planted = (deviation: Deviation): string =>
   apply(mutationOf(deviation), readFileSync(join(core, deviation.file), "utf8"))
 
 /** The deviation, made where its file is loaded. */
-const planting = (deviation: Deviation): Plugin => ({
-  name: "planting",
-  setup: ({ onLoad }) => {
-    // What was loaded for another is not what this one is to load: nothing is kept from one to the next.
-    onLoad({ filter: /\.ts$/ }, ({ path }) =>
-      path === join(core, deviation.file)
-        ? { contents: planted(deviation), loader: "ts" }
-        : undefined)
+const planting = (deviation: Deviation): Plugin => {
+  const file = join(core, deviation.file)
+  return {
+    name: "planting",
+    // Asked for this file alone: what esbuild asks for goes from its process to this one and back.
+    setup: ({ onLoad }) =>
+      onLoad(
+        { filter: new RegExp(`/${basename(file).replaceAll(".", "\\.")}$`) },
+        ({ path }) => path === file ? { contents: planted(deviation), loader: "ts" } : undefined
+      )
   }
-})
+}
 
 /** The nodes of the core with a deviation in them. */
 export const nodesWith = (deviation: Deviation): Effect.Effect<Nodes> =>
