@@ -8,6 +8,7 @@ import { Route } from "@pnet/core/internal/topics/route"
 import { bytesOf, type Heard, type Origin, type Said } from "@pnet/core/internal/topics/said"
 import { Source } from "@pnet/core/internal/topics/source"
 import type { Interest } from "@pnet/core/Offer"
+import { dice } from "./dice.ts"
 
 const origin: Origin = {
   from: { name: "alice" as never, publicKey: "key" as never },
@@ -65,15 +66,20 @@ const make = () => {
       record: Records.removed({ index: 1, seq, at: 0, key })
     })
   }
+  /** The next record that is written. */
+  const next = () => {
+    const parts = route.next()
+    if (parts === undefined) return undefined
+    const reader = new Records.RecordReader()
+    reader.add([new Uint8Array(parts.flatMap((part) => [...part]))])
+    const record = Records.toSubscriber(reader.next()!)
+    if (record === undefined || typeof record === "string") throw new Error(String(record))
+    return record
+  }
   /** What is written, in words. */
   const written = (most = 100): ReadonlyArray<string> => {
     const all: Array<string> = []
-    for (let parts = route.next(); parts !== undefined; parts = all.length < most ? route.next() : undefined) {
-      const bytes = new Uint8Array(parts.flatMap((part) => [...part]))
-      const reader = new Records.RecordReader()
-      reader.add([bytes])
-      const record = Records.toSubscriber(reader.next()!)
-      if (record === undefined || typeof record === "string") throw new Error(String(record))
+    for (let record = next(); record !== undefined; record = all.length < most ? next() : undefined) {
       if (record.kind === "value") all.push(`${record.key}${record.seq}${record.retained ? "r" : ""}`)
       else if (record.kind === "topic") all.push(`topic ${record.for.join()} ${record.seq}`)
       else if (record.kind === "missed") all.push(`missed ${record.count}`)
@@ -81,7 +87,7 @@ const make = () => {
     }
     return all
   }
-  return { route, say, take, written }
+  return { next, route, say, take, written }
 }
 
 describe("what a peer gets of a topic", () => {
@@ -147,6 +153,30 @@ describe("what a peer gets of a topic", () => {
   })
 })
 
+/** A subscription that remembers what it is told. */
+const listening = (interest: Interest) => {
+  const ear = {
+    got: [] as Array<number>,
+    missed: 0,
+    listener: {
+      interest,
+      allow: undefined,
+      hear: ({ body, seq }: Heard) => {
+        if (body !== undefined) ear.got.push(seq)
+      },
+      miss: (_: Origin, count: number) => ear.missed += count,
+      begin: () => {},
+      whole: () => {},
+      gone: () => {},
+      again: () => {},
+      news: () => {},
+      hasRoom: () => true,
+      unanswered: 0
+    }
+  }
+  return ear
+}
+
 describe("what is heard of a topic", () => {
   const heard = (seq: number): Heard => ({
     origin,
@@ -161,25 +191,96 @@ describe("what is heard of a topic", () => {
 
   it("is counted once, where two streams in a row end before what comes again has come", () => {
     const source = new Source(origin.from, "news", undefined, origin.epoch)
-    let missed = 0
-    const got: Array<number> = []
-    source.tell(0, [{
-      interest: entry(1, { mode: "lossless" }),
-      allow: undefined,
-      hear: ({ seq }: Heard) => got.push(seq),
-      miss: (_: Origin, count: number) => missed += count,
-      begin: () => {},
-      whole: () => {},
-      gone: () => {},
-      again: () => {},
-      news: () => {},
-      hasRoom: () => true,
-      unanswered: 0
-    }])
+    const ear = listening(entry(1, { mode: "lossless" }))
+    source.tell(0, [ear.listener])
     for (const seq of [1, 2, 3]) source.hear(heard(seq), new Set())
     source.tell(1, [])
     source.tell(1, [])
     for (const seq of [2, 3, 4]) source.hear(heard(seq), new Set())
-    assert.deepStrictEqual([got, missed], [[1, 2, 3, 4], 0])
+    assert.deepStrictEqual([ear.got, ear.missed], [[1, 2, 3, 4], 0])
+  })
+
+  it("is all that was said since, heard or missed, however streams end and whatever waits", () => {
+    for (let seed = 1; seed <= 300; seed++) {
+      const die = dice(seed)
+      const pick = <A>(all: ReadonlyArray<A>): A => all[die(all.length)]!
+      const mode = pick(["lossless", "buffer", "latest"] as const)
+      const options = { mode, size: 1 + die(3), drop: pick(["newest", "oldest"] as const), retained: false }
+      const { next, route, say, take } = make()
+      const source = new Source(origin.from, "news", undefined, origin.epoch)
+      source.onTaken = (seq) => taken.push(seq)
+      const taken: Array<number> = []
+      const entries = [entry(1, options)]
+      const ears = new Map([[1, { ear: listening(entries[0]!), first: 0 }]])
+      route.enter(entries)
+      let said = 0
+      // What is on the way is read, some of it at a time, or lost with the stream.
+      const read = (most: number) => {
+        for (
+          let record = most > 0 ? next() : undefined;
+          record !== undefined;
+          record = --most > 0 ? next() : undefined
+        ) {
+          if (record.kind === "topic") source.tell(record.seq, record.for.map((id) => ears.get(id)!.ear.listener))
+          else if (record.kind === "missed") source.missed(record.count)
+          else if (record.kind === "value" || record.kind === "removed") {
+            const { at, key, seq } = record
+            const body = record.kind === "value" ? record.body : undefined
+            source.hear({ origin, seq, at, key, body, retained: false, again: false, answer: undefined }, new Set())
+          }
+        }
+      }
+      const step = () => {
+        switch (die(8)) {
+          case 0:
+            while (die(2) === 0) next()
+            return route.begin()
+          case 1:
+            for (const seq of taken.splice(0, die(taken.length + 1))) route.taken(seq)
+            return
+          case 2:
+            for (const { ear } of ears.values()) {
+              for (const seq of ear.got.slice(-4)) if (die(2) === 0) source.took(seq)
+            }
+            return
+          case 3:
+            return said === 0 ? undefined : take(pick(["a", "b"]))
+          case 4: {
+            if (entries.length === 3) return
+            const added = entry(entries.length + 1, options)
+            entries.push(added)
+            ears.set(added.id, { ear: listening(added), first: said })
+            return route.enter([...entries])
+          }
+          case 5:
+            return read(1 + die(4))
+          default:
+            said++
+            return say(pick(["a", "b", "c"]))
+        }
+      }
+      read(1)
+      for (let i = 0; i < 60; i++) step()
+      route.begin()
+      for (let i = 0; i < 40; i++) {
+        read(100)
+        for (const { ear } of ears.values()) for (const seq of ear.got) source.took(seq)
+        for (const seq of taken.splice(0)) route.taken(seq)
+      }
+      said++
+      say("a")
+      read(100)
+      const { ear } = ears.get(1)!
+      assert.strictEqual(
+        ear.got.length + ear.missed,
+        said,
+        `seed ${seed}, ${JSON.stringify(options)}, got ${ear.got.join()}, missed ${ear.missed}`
+      )
+      assert.strictEqual(new Set(ear.got).size, ear.got.length, `seed ${seed}`)
+      for (const { ear: { got, missed }, first } of ears.values()) {
+        const least = said - Math.max(first, (got[0] ?? said + 1) - 1)
+        assert.isAtLeast(got.length + missed, least, `seed ${seed}: one that came after ${first}`)
+      }
+    }
   })
 })

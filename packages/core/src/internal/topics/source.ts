@@ -66,10 +66,12 @@ export class Source implements Origin {
     this.#look()
   }
 
-  /** So many were dropped on the way. */
+  /** So many were dropped on the way. Those that were accounted for before are said once more, as others come again. */
   missed(count: number): void {
     this.#accounted = (this.#accounted ?? 0) + count
-    this.#miss(count)
+    const known = Math.min(count, -this.#ahead)
+    this.#ahead += known
+    if (count > known) this.#miss(count - known)
   }
 
   #miss(count: number): void {
