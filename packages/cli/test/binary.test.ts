@@ -19,63 +19,67 @@ const ended = (running: Process) => Effect.promise(() => running.ended)
 const colours = /\u001b\[\d+m/
 
 describe("the command in processes", () => {
-  it.live("serves a command of the shell, is called, keeps its key to itself, and says that it leaves on Ctrl-C", () =>
-    Effect.gen(function*() {
-      const up = place.start(
-        ["up", "--name", "bob", "--fn", "add(a, b)=echo $(($1 + $2))", "--open"],
-        terminals ? { columns: 60 } : {}
-      )
-      yield* says(up, "bob is up")
-      assert.deepEqual(yield* run(["call", "bob", "add", "1", "2"]), { code: 0, stdout: "3\n", stderr: "" })
-      yield* says(up, "called add: ok")
+  it.live(
+    "serves a command of the shell, is called, keeps its key to itself, and says that it leaves on Ctrl-C",
+    () =>
+      Effect.gen(function*() {
+        const up = place.start(
+          ["up", "--name", "bob", "--fn", "add(a, b)=echo $(($1 + $2))", "--open"],
+          terminals ? { columns: 60 } : {}
+        )
+        yield* says(up, "bob is up")
+        assert.deepEqual(yield* run(["call", "bob", "add", "1", "2"]), { code: 0, stdout: "3\n", stderr: "" })
+        yield* says(up, "called add: ok")
 
-      const second = yield* run(["up", "--name", "bob", "--json"])
-      assert.deepInclude(second, { code: 8, stdout: "" })
-      assert.match(
-        values(second.stderr)[0]!["message"],
-        /"bob" runs already on this machine: process \d+ has its key since 20/
-      )
+        const second = yield* run(["up", "--name", "bob", "--json"])
+        assert.deepInclude(second, { code: 8, stdout: "" })
+        assert.match(
+          values(second.stderr)[0]!["message"],
+          /"bob" runs already on this machine: process \d+ has its key since 20/
+        )
 
-      // Whoever reads the output has read enough: it ends, and leaves.
-      const watching = place.start(["peers", "--watch", "--json"], {
-        env: { PNET_NAME: "eve", PNET_NETWORK_KEY: undefined }
-      })
-      yield* says(watching, "\"joined\"")
-      yield* says(up, "eve is there")
-      watching.child.stdout?.destroy()
-      const other = yield* run(["ping", "bob", "--count", "1", "--json"])
-      assert.deepStrictEqual(values(other.stdout).map(({ type }) => type), ["pong", "pong", "pings"])
+        // Whoever reads the output has read enough: it ends, and leaves.
+        const watching = place.start(["peers", "--watch", "--json"], {
+          env: { PNET_NAME: "eve", PNET_NETWORK_KEY: undefined }
+        })
+        yield* says(watching, "\"joined\"")
+        yield* says(up, "eve is there")
+        watching.child.stdout?.destroy()
+        const other = yield* run(["ping", "bob", "--count", "1", "--json"])
+        assert.deepStrictEqual(values(other.stdout).map(({ type }) => type), ["pong", "pong", "pings"])
 
-      if (terminals) {
-        const people = yield* run(["peers"], { columns: 60 })
-        assert.strictEqual(people.code, 0)
-        assert.match(people.stdout, colours)
-        assert.include(people.stdout, "bob")
-        for (const line of people.stdout.split("\n")) {
-          // What was drawn and wiped is no line of the table.
-          assert.isAtMost(displayWidth(line.split("\u001b[2K").at(-1)!.trimEnd()), 60)
+        if (terminals) {
+          const people = yield* run(["peers"], { columns: 60 })
+          assert.strictEqual(people.code, 0)
+          assert.match(people.stdout, colours)
+          assert.include(people.stdout, "bob")
+          for (const line of people.stdout.split("\n")) {
+            // What was drawn and wiped is no line of the table.
+            assert.isAtMost(displayWidth(line.split("\u001b[2K").at(-1)!.trimEnd()), 60)
+          }
+          const plain = yield* run(["call", "bob", "nope"], { columns: 60, env: { NO_COLOR: "1" } })
+          assert.strictEqual(plain.code, 3)
+          assert.notMatch(plain.stdout, colours)
+
+          // Ctrl-C while it looks for somebody: what was drawn is wiped, and the key is free again.
+          const looking = place.start(["call", "nobody", "x", "--wait", "1m", "--name", "carol"], { columns: 60 })
+          yield* says(looking, "looking for nobody")
+          looking.type("\u0003")
+          const { code, stdout } = yield* ended(looking)
+          assert.strictEqual(code, 130)
+          assert.notMatch(stdout.split("\r\u001b[2K").at(-1)!, /[⠀-⣿]/)
+          yield* says(up, "carol left")
         }
-        const plain = yield* run(["call", "bob", "nope"], { columns: 60, env: { NO_COLOR: "1" } })
-        assert.strictEqual(plain.code, 3)
-        assert.notMatch(plain.stdout, colours)
 
-        // Ctrl-C while it looks for somebody: what was drawn is wiped, and the key is free again.
-        const looking = place.start(["call", "nobody", "x", "--wait", "1m", "--name", "carol"], { columns: 60 })
-        yield* says(looking, "looking for nobody")
-        looking.type("\u0003")
-        const { code, stdout } = yield* ended(looking)
+        if (terminals) up.type("\u0003")
+        else up.child.kill("SIGINT")
+        const { code, stdout } = yield* ended(up)
         assert.strictEqual(code, 130)
-        assert.notMatch(stdout.split("\r\u001b[2K").at(-1)!, /[⠀-⣿]/)
-        yield* says(up, "carol left")
-      }
-
-      if (terminals) up.type("\u0003")
-      else up.child.kill("SIGINT")
-      const { code, stdout } = yield* ended(up)
-      assert.strictEqual(code, 130)
-      assert.match(stdout, /bob leaves/)
-      yield* ended(watching)
-    }))
+        assert.match(stdout, /bob leaves/)
+        yield* ended(watching)
+      }),
+    90_000
+  )
 
   it.live("refuses to serve everybody unless it is told so, and warns of a key that others see", () =>
     Effect.gen(function*() {

@@ -4,13 +4,19 @@
  * A terminal is made by `script`, which every Debian and macOS has; its width by `stty`. Where there is no `script`, python3 makes one; where there is neither
  * `terminals` is false, and tests of terminals are left out.
  */
+import { file } from "@pnet/lab/processes/programs"
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
-const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
+/** The command as one file with what it loads at once, beside the manifest that it reads its version from. */
+const main = file(new URL("../../src/main.ts", import.meta.url))
+copyFileSync(
+  fileURLToPath(new URL("../../package.json", import.meta.url)),
+  join(dirname(dirname(main)), "package.json")
+)
 
 const has = (command: string, ...args: ReadonlyArray<string>): boolean =>
   spawnSync(command, args, { stdio: "ignore" }).status === 0
