@@ -1,5 +1,5 @@
 /**
- * The benchmarks of pnet: `pnpm bench raw`, `rpc`, `typed`, `commands`, `bulk`, `peers`, `goals`, `allocations`, `idle`, `contact`, `crowd`, `service`, `topics`, `crypto`. Each prints a table
+ * The benchmarks of pnet: `pnpm bench raw`, `rpc`, `typed`, `commands`, `bulk`, `peers`, `goals`, `allocations`, `idle`, `contact`, `start`, `crowd`, `service`, `topics`, `crypto`. Each prints a table
  * and, with `--json FILE`, writes the numbers. Sockets are bound to 127.0.0.1 and broadcasts go to 127.255.255.255 alone.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -21,6 +21,7 @@ import * as Peers from "./peers.ts"
 import * as Raw from "./raw.ts"
 import * as Rpc from "./rpc.ts"
 import * as Service from "./service.ts"
+import * as Start from "./start.ts"
 import * as Topics from "./topics.ts"
 import * as Typed from "./typed.ts"
 
@@ -164,6 +165,15 @@ const idle = Command.make("idle", {
   json
 }, Idle.main).pipe(Command.withDescription("What idle sessions hold, and what closed streams leave behind"))
 
+const start = Command.make("start", {
+  times: count("times", 20, "How often each is started", 1_000),
+  pin,
+  ...conditions,
+  json
+}, Start.main).pipe(
+  Command.withDescription("How long the pnet command takes from its start to its end, beside a Node that does nothing")
+)
+
 const contact = Command.make("contact", {
   times: count("times", 20, "How many first contacts", 1_000),
   cryptography: Flag.Literals("crypto", ["native", "portable"]).pipe(
@@ -237,6 +247,7 @@ Command.make("bench").pipe(
     allocations,
     idle,
     contact,
+    start,
     crowd,
     service,
     topics,

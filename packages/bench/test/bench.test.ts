@@ -16,6 +16,7 @@ import * as Contact from "../src/contact.ts"
 import * as Crowd from "../src/crowd.ts"
 import * as CryptoBench from "../src/crypto.ts"
 import * as Goals from "../src/goals.ts"
+import * as Machine from "../src/harness/machine.ts"
 import * as Idle from "../src/idle.ts"
 import { spreadOver } from "../src/many/measuring.ts"
 import * as Peers from "../src/peers.ts"
@@ -25,6 +26,7 @@ import { draw } from "../src/peers/picture.ts"
 import * as Raw from "../src/raw.ts"
 import * as Rpc from "../src/rpc.ts"
 import * as Service from "../src/service.ts"
+import * as Start from "../src/start.ts"
 import * as Topics from "../src/topics.ts"
 import * as Typed from "../src/typed.ts"
 
@@ -485,6 +487,16 @@ describe("bench", () => {
         }, pace({ among: [1], seconds: 10, perSecond: null })).then(String, String)
       )
       assert.strictEqual(goesOn, "Error: it goes on")
+    }))
+
+  it.effect("start compares the command with a Node that does nothing", () =>
+    Effect.gen(function*() {
+      const machine = yield* Machine.machine({ pin: false })
+      const starts = { nothing: [10, 20], version: [20, 30], config: [40, 50], call: [100, 110] }
+      assert.match(
+        Start.format({ benchmark: "start", machine, starts }),
+        /pnet call bob add 1 2 +100 ms +100 ms +110 ms +10\.00/
+      )
     }))
 
   it.live("contact measures nodes that meet", () =>
