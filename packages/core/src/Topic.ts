@@ -25,6 +25,7 @@ import type { Allow } from "./Allow.ts"
 import type * as Balance from "./Balance.ts"
 import type { NodeClosedError } from "./FunctionError.ts"
 import { quote } from "./internal/base/quote.ts"
+import { retaining } from "./internal/values/retaining.ts"
 import { isTopicName } from "./internal/values/topicNames.ts"
 import type { NodeName } from "./Packet.ts"
 import type { PublicKey } from "./PublicKey.ts"
@@ -34,7 +35,8 @@ import * as Why from "./Why.ts"
 
 /**
  * How a publisher retains the last value of each key, for those who subscribe later: `true` for the defaults, or at most so many keys (1,024) of so many
- * bytes together (1 MiB), of which the oldest goes where there are more; each for so long (for ever). They go with the publisher.
+ * bytes together (1 MiB), of which the oldest goes where there are more; each for so long (for ever). They go with the publisher. Numbers are whole, and none
+ * is below zero.
  *
  * @category models
  * @since 0.2.0
@@ -89,9 +91,15 @@ const named = (name: string): string => {
   return name
 }
 
+const retained = (name: string, retain: Retain | undefined): Retain => {
+  const wrong = retaining(retain)
+  if (typeof wrong === "string") throw new TypeError(`the topic ${quote(name)} cannot be retained so: ${wrong}`)
+  return retain ?? false
+}
+
 /**
  * Makes a topic of values of a Schema, which travel as JSON. Its contract is the Schema: who subscribes by another hears nothing, and the logs of both
- * say so. Throws where the name is none.
+ * say so. Throws where the name is none, or `retain` is not.
  *
  * @category constructors
  * @since 0.2.0
@@ -104,11 +112,11 @@ export const make = <A, RD = never, RE = never>(
   name: named(name),
   payload: options.payload,
   key: options.key,
-  retain: options.retain ?? false
+  retain: retained(name, options.retain)
 })
 
 /**
- * Makes a topic of bytes, as they are. Throws where the name is none.
+ * Makes a topic of bytes, as they are. Throws where the name is none, or `retain` is not.
  *
  * @category constructors
  * @since 0.2.0
@@ -118,7 +126,7 @@ export const bytes = (name: string, options?: Options<Uint8Array>): Topic<Uint8A
   name: named(name),
   payload: undefined,
   key: options?.key,
-  retain: options?.retain ?? false
+  retain: retained(name, options?.retain)
 })
 
 // --- publishing ------------------------------------------------------------------------------------------------------------------
@@ -411,7 +419,8 @@ export class TopicTooLargeError extends Schema.TaggedError<TopicTooLargeError>("
 }
 
 /**
- * What was to be published is no value of the topic.
+ * What was to be published is no value of the topic, or cannot be retained as it was asked for. (A Schema that throws, instead of saying that a value is none,
+ * is a defect, as in typed calls.)
  *
  * @category errors
  * @since 0.2.0

@@ -1,9 +1,9 @@
 /** What a program's own functions do that throw, hang or give nonsense, and what of it others can cause. */
 import { assert, describe, it } from "@effect/vitest"
 import { Topic } from "@pnet/core"
-import { quietly } from "@pnet/lab/worlds/sessionWorld"
+import { failureOf, quietly } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
-import { Effect, Exit, Logger, Schema, SchemaGetter } from "effect"
+import { Effect, Exit, Logger, Schema, SchemaGetter, Stream } from "effect"
 import { collect, start } from "./topicWorld.ts"
 
 /** Reads what is negative by throwing. */
@@ -42,6 +42,75 @@ describe("a program", () => {
       assert.strictEqual(watched.length, 2)
       assert.strictEqual(table.value.size, 2)
       assert.match(lines.join("\n"), /left out/)
+    })))
+
+  it.effect("whose Schema throws at what it publishes itself dies of that, as in a call, and publishes nothing", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* two
+      const Broken = Topic.make("broken", {
+        payload: Schema.Int.pipe(
+          Schema.decodeTo(Schema.Int, {
+            decode: SchemaGetter.transform((n: number) => n),
+            encode: SchemaGetter.transform((n: number) => {
+              if (n < 0) throw new Error("below zero")
+              return n
+            })
+          })
+        ),
+        retain: true
+      })
+      const heard = yield* collect(bob.node.subscribe(Broken))
+      yield* Effect.sleep("1 second")
+      const exit = yield* Effect.exit(alice.node.publish(Broken, -1))
+      assert.isTrue(Exit.hasDies(exit))
+      assert.include(String(exit), "below zero")
+      assert.isTrue(Exit.hasDies(yield* Effect.exit(Stream.run(Stream.make(-1), alice.node.publisher(Broken)))))
+      yield* alice.node.publish(Broken, 1)
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(heard.map(({ missed, seq, value }) => [value, seq, missed]), [[1, 1, 0]])
+    })))
+
+  it.effect("that asks for what cannot be retained is told so", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* two
+      const wrong: ReadonlyArray<readonly [unknown, string]> = [
+        [{ keys: -1 }, "retain.keys"],
+        [{ keys: Number.NaN }, "retain.keys"],
+        [{ keys: 1.5 }, "retain.keys"],
+        [{ bytes: -1 }, "retain.bytes"],
+        [{ bytes: Infinity }, "retain.bytes"],
+        [{ bytes: "1" }, "retain.bytes"],
+        [{ timeToLive: -1 }, "retain.timeToLive"],
+        [{ timeToLive: Number.NaN }, "retain.timeToLive"],
+        [{ timeToLive: "soon" }, "retain.timeToLive"],
+        [{ timeToLive: null }, "retain.timeToLive"],
+        [null, "retain is neither"],
+        [5, "retain is neither"]
+      ]
+      for (const [retain, text] of wrong) {
+        const error = yield* failureOf(alice.node.publish("news", 1, { retain: retain as Topic.Retain }))
+        assert.strictEqual(error._tag, "InvalidPublicationError")
+        assert.include(error.message, text)
+        const bytes = yield* failureOf(alice.node.streams.publish("bytes", "1", { retain: retain as Topic.Retain }))
+        assert.include(bytes.message, text)
+        assert.throws(() => Topic.make("news", { payload: Schema.Int, retain: retain as Topic.Retain }), text)
+        assert.throws(() => Topic.bytes("news", { retain: retain as Topic.Retain }), text)
+        // One that was made by hand.
+        const made = { ...Topic.make("made", { payload: Schema.Int }), retain: retain as Topic.Retain }
+        assert.include((yield* failureOf(alice.node.publish(made, 1))).message, text)
+      }
+      const right: ReadonlyArray<Topic.Retain> = [
+        { keys: 0 },
+        { bytes: 0 },
+        { timeToLive: 0 },
+        { timeToLive: "1 hour", keys: 2, bytes: 1_000 },
+        true,
+        false
+      ]
+      for (const [i, retain] of right.entries()) yield* alice.node.publish(`right.${i}`, i, { retain })
+      const heard = yield* collect(bob.node.subscribe("right.*"))
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(heard.map(({ value }) => value), [3, 4])
     })))
 
   it.effect("whose allow does not answer is asked once at a time for a peer and a topic, and gives the topic to nobody", () =>

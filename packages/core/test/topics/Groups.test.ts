@@ -497,6 +497,8 @@ describe("a member that is slow", () => {
         // It is slow again with what it kept.
         yield* look(it.group, 11)
         assert.strictEqual(at("well").length, 1)
+        // What was given back is out at the other, and goes to nobody else.
+        assert.strictEqual(it.made.filter(({ n }) => n === 0).length, 2)
         for (let i = 0; i < 4; i++) {
           for (const one of it.out().filter(({ id }) => id === "well")) yield* it.settle(one, Exit.void)
         }
@@ -557,6 +559,9 @@ describe("a member that is slow", () => {
       assert.deepStrictEqual(it.whom().slice(4), ["c", "c", "c", "c"])
       yield* look(it.group, 60)
       assert.strictEqual(it.made.length, 8)
+      // Nobody is left out for those who do nothing.
+      it.group.deliver(item(4))
+      assert.strictEqual(it.whom().at(8), "c")
       const one = yield* make({ members: ["a", "b"], capacity: 8, patience: 10_000 })
       one.group.enter([member("a", 8)])
       for (let n = 0; n < 8; n++) one.group.deliver(item(n))

@@ -4,6 +4,7 @@ import * as Schema from "effect/Schema"
 import type * as Topic from "../../Topic.ts"
 import type { CodingOf } from "../topics/nodeTopics.ts"
 import * as Values from "../topics/values.ts"
+import { retaining } from "../values/retaining.ts"
 import { parse } from "../wire/json.ts"
 import { ofTopic } from "./contract.ts"
 
@@ -39,4 +40,4 @@ export const codingOf: CodingOf = (topic, retain) => {
 const codingOfTopic = ({ key: keyOf, name, payload, retain }: Topic.Any): Values.Coding =>
   payload === undefined
     ? { ...Values.bytes(name, retain), keyOf }
-    : { ...withSchema(payload, name), keyOf, retain: Values.retaining(retain) }
+    : { ...withSchema(payload, name), keyOf, retain: retaining(retain) }

@@ -70,6 +70,8 @@ export class NodeTopics {
       const coding = this.#codingOf(topic, options.retain)
       const name = isTopicName(coding.topic)
       if (name !== true) return Effect.fail(new Topic.InvalidPublicationError({ topic: coding.topic, issue: name }))
+      const { retain } = coding
+      if (typeof retain === "string") return Effect.fail(Values.invalid(coding.topic, retain))
       const found = options.key === undefined ? Values.keyOf(coding, value) : { key: options.key }
       const wrong = typeof found === "string"
         ? found
@@ -89,7 +91,7 @@ export class NodeTopics {
           payload: value,
           allow: options.allow,
           policy: options.policy,
-          retain: coding.retain
+          retain
         }, options.wait)
       return Exit.isExit(encoded) && Exit.isSuccess(encoded)
         ? say(encoded.value as Uint8Array)

@@ -23,6 +23,7 @@ import type * as Seldom from "../base/seldom.ts"
 import type { Opening } from "../session/opening.ts"
 import { decide } from "../session/permission.ts"
 import { whileHolds } from "../session/serving.ts"
+import type { Retaining } from "../values/retaining.ts"
 import { isMeant, isTaken } from "../values/topicNames.ts"
 import { Feed } from "./feed.ts"
 import { Grouping, isResting } from "./grouping.ts"
@@ -74,13 +75,6 @@ export interface Manner {
   readonly allow?: Allow | undefined
   readonly policy?: Balance.Policy<any, any> | undefined
   readonly retain?: Retaining | undefined
-}
-
-/** How last values are retained: at most so many, of so many bytes together, and for so many milliseconds. */
-export interface Retaining {
-  readonly keys?: number | undefined
-  readonly bytes?: number | undefined
-  readonly timeToLive?: number | undefined
 }
 
 export interface Publication extends Manner {

@@ -1,11 +1,10 @@
 /** Values as topics carry them: those of a Schema and those that are just JSON as JSON, and bytes as they are. */
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Topic from "../../Topic.ts"
 import { utf8 } from "../base/platform.ts"
+import { type Retaining, retaining } from "../values/retaining.ts"
 import { notJson, parse } from "../wire/json.ts"
-import type { Retaining } from "./publishing.ts"
 import { maxPayload } from "./records.ts"
 
 /** Why bytes are no value. */
@@ -19,19 +18,8 @@ export interface Coding {
   ) => Effect.Effect<Uint8Array, Topic.InvalidPublicationError | Topic.TopicTooLargeError, any>
   readonly decode: (body: Uint8Array) => Effect.Effect<unknown, Wrong, any>
   readonly keyOf: ((value: unknown) => unknown) | undefined
-  readonly retain: Retaining | undefined
-}
-
-/** How last values are retained, as it is given. */
-export const retaining = (retain: Topic.Retain | undefined): Retaining | undefined => {
-  if (retain === undefined || retain === false) return undefined
-  if (retain === true) return {}
-  const { bytes, keys, timeToLive } = retain
-  return {
-    keys,
-    bytes,
-    ...(timeToLive === undefined ? {} : { timeToLive: Duration.toMillis(Duration.fromInputUnsafe(timeToLive)) })
-  }
+  /** A text says why it cannot be retained as it is asked for. */
+  readonly retain: Retaining | undefined | string
 }
 
 export const invalid = (topic: string, issue: string) => new Topic.InvalidPublicationError({ topic, issue })
