@@ -353,10 +353,10 @@ export interface Watch {
   /** To a topic. */
   <A, RD, RE>(
     topic: Topic.Topic<A, RD, RE>,
-    options?: Topic.SubscribeOptions
+    options?: Topic.WatchOptions
   ): Stream.Stream<Topic.Event<A>, Topic.SubscribeError, RD>
   /** To JSON of the topic of a name, or of all that a pattern means. */
-  (topic: string, options?: Topic.SubscribeOptions): Stream.Stream<Topic.Event<Schema.Json>, Topic.SubscribeError>
+  (topic: string, options?: Topic.WatchOptions): Stream.Stream<Topic.Event<Schema.Json>, Topic.SubscribeError>
 }
 
 /**

@@ -210,6 +210,14 @@ export interface SubscribeOptions {
 }
 
 /**
+ * How what happens on a topic is watched: by no member of a group, as nobody acknowledges what is watched.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export type WatchOptions = Omit<SubscribeOptions, "group" | "acknowledge">
+
+/**
  * How a table is made.
  *
  * @category models

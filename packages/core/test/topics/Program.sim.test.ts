@@ -112,6 +112,18 @@ describe("a program", () => {
       assert.deepStrictEqual(second.map(({ id }) => id), [0, 2, 4].map((i) => first[i]!.id))
     })))
 
+  it.effect("watches as nobody's member, whatever it says, so that nothing waits for what is never acknowledged", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* two()
+      const options: Topic.WatchOptions & { readonly group: string } = { group: "mailers" }
+      const watched = yield* collect(bob.node.watch("mail", options))
+      const mail = yield* collect(bob.node.subscribe("mail", { group: "mailers" }))
+      yield* Effect.sleep("1 second")
+      for (let i = 0; i < 20; i++) yield* alice.node.publish("mail", i)
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual([watched.length, mail.length], [20, 20])
+    })))
+
   it.effect("is told by NodeClosedError that its node is closed, and hears of nobody's values any more", () =>
     quietly(Effect.gen(function*() {
       const { alice, bob } = yield* two()

@@ -184,11 +184,14 @@ export class NodeTopics {
     })
   }
 
-  readonly watch = (topic: Given, options: Topic.SubscribeOptions = {}): Stream.Stream<Topic.Event<any>, any, any> => {
+  readonly watch = (topic: Given, options: Topic.WatchOptions = {}): Stream.Stream<Topic.Event<any>, any, any> => {
     const coding = this.#codingOf(topic)
     return Stream.suspend(() =>
       Subscriptions.stream(
-        Effect.andThen(this.#checked(coding), this.#topics.subscribe(this.#asked(coding, options), true)),
+        Effect.andThen(
+          this.#checked(coding),
+          this.#topics.subscribe({ ...this.#asked(coding, options), group: undefined }, true)
+        ),
         {
           asked: () => {},
           left: () => {},
