@@ -20,7 +20,8 @@ const shown = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, Told, 
     if (error instanceof Told) return Effect.fail(error)
     const failure = failureOf(error)
     return Effect.andThen(
-      Output.Output.use((output) => output.failure(failure)),
+      // Of what is a fault of the program's `--log-level debug` shows where.
+      Effect.andThen(Effect.logDebug(cause), Output.Output.use((output) => output.failure(failure))),
       Effect.fail(new Told({ code: exits[failure.exit].code }))
     )
   })

@@ -7,6 +7,8 @@ import * as Context from "effect/Context"
 export class Machine extends Context.Service<Machine, {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly hostname: string
+  /** The user's name, where the system has one. */
+  readonly user: string | undefined
   readonly home: string
   readonly pid: number
   readonly windows: boolean

@@ -7,15 +7,25 @@ import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import { homedir, hostname } from "node:os"
+import { homedir, hostname, userInfo } from "node:os"
 import { exits } from "./exit.ts"
 import { Machine } from "./machine.ts"
 import { NodeParts } from "./node/NodeParts.ts"
 import { program } from "./program.ts"
 
+/** A container may have a user without a name. */
+const userName = (): string | undefined => {
+  try {
+    return userInfo().username
+  } catch {
+    return process.env["USER"]
+  }
+}
+
 const machine = Layer.sync(Machine, () => ({
   env: process.env,
   hostname: hostname(),
+  user: userName(),
   home: homedir(),
   pid: process.pid,
   windows: process.platform === "win32"

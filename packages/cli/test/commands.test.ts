@@ -320,3 +320,19 @@ describe("names", () => {
       yield* up.interrupt
     })).pipe(Effect.scoped))
 })
+
+describe("Ctrl-C", () => {
+  // From before the node is there to behind the answer.
+  for (const after of [0, 1, 5, 20, 100, 400, 1_000, 2_500]) {
+    it.effect(`after ${after} ms ends a call, which leaves nothing behind`, () =>
+      inHome(Effect.fnUntraced(function*(alice) {
+        const { bob } = (yield* Home).nodes
+        const calling = yield* alice.start("ping", "bob", "--count", "0", "--interval", "300ms", "--json")
+        yield* Effect.sleep(after)
+        const { code, stderr } = yield* calling.interrupt
+        assert.deepStrictEqual({ code, stderr }, { code: 130, stderr: "" })
+        assert.strictEqual(alice.held.size, 0)
+        assert.isUndefined(yield* bob.node.peers.get("alice"))
+      })).pipe(Effect.scoped))
+  }
+})

@@ -33,7 +33,7 @@ const nothing = Layer.mergeAll(
       display: () => Effect.void
     })
   ),
-  Layer.succeed(Machine, { env: {}, hostname: "desk", home: "/home/user", pid: 1, windows: false }),
+  Layer.succeed(Machine, { env: {}, hostname: "desk", user: "ann", home: "/home/user", pid: 1, windows: false }),
   Layer.succeed(NodeParts, {
     machine: Layer.effectContext(noNode),
     hold: () => noNode,

@@ -36,7 +36,7 @@ const place = Layer.effect(
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
     const home = yield* fs.makeTempDirectoryScoped({ prefix: "pnet-keys-" })
-    return { env: {}, hostname: "desk", home, pid: 1, windows: false }
+    return { env: {}, hostname: "desk", user: "ann", home, pid: 1, windows: false }
   })
 )
 

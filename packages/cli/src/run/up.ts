@@ -26,7 +26,9 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof up>) {
     event: "started",
     peer: name,
     fingerprint,
-    text: `${name} is up on network ${values.network}${sealed ? ", which has a key" : ", in clear"}; key ${fingerprint}`
+    text: `${name} is up on network ${values.network}${
+      sealed ? ", which has a key" : ", in clear"
+    }; key ${fingerprint}${functions.length === 0 ? "" : `; serves ${functions.map((one) => one.name).join(", ")}`}`
   })
   yield* Effect.addFinalizer(() => say({ event: "stopped", peer: name, fingerprint, text: `${name} leaves` }))
   yield* Stream.runForEach(

@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import { Problem } from "../errors.ts"
+import { Settings } from "../settings/Settings.ts"
 import { type JsonObject, listOf, objectOf, own } from "./jsonSchema.ts"
 import { type Described, keywordsOf, signatureOf } from "./signature.ts"
 import { type Mistake, mistakes } from "./validate.ts"
@@ -28,6 +29,10 @@ const wrong = (what: string) => new Problem({ exit: "usage", what })
 
 const stdinText = Effect.gen(function*() {
   const stdio = yield* Stdio.Stdio
+  const { values } = yield* Settings
+  if (values.networkKeyStdin) {
+    return yield* wrong("standard input has the network key, and cannot be an argument, too")
+  }
   return yield* Effect.mapError(
     stdio.stdin.pipe(Stream.decodeText(), Stream.mkString),
     (error) => new Problem({ exit: "failed", what: `standard input could not be read: ${error.message}` })
@@ -38,7 +43,7 @@ const stdinText = Effect.gen(function*() {
 export const read = Effect.fnUntraced(function*(
   args: ReadonlyArray<string>,
   kwargs: ReadonlyArray<string>
-): Effect.fn.Return<Words, Problem, Stdio.Stdio> {
+): Effect.fn.Return<Words, Problem, Stdio.Stdio | Settings> {
   const named: Array<readonly [string, string]> = []
   for (const one of kwargs) {
     const at = one.indexOf("=")

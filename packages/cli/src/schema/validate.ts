@@ -13,7 +13,7 @@ export interface Mistake {
 }
 
 // Whoever described the function may have written anything: looking at it ends.
-const mostSteps = 20_000
+const mostSteps = 5_000
 const deepest = 64
 
 const isOf = (type: string, value: unknown): boolean => {
@@ -71,7 +71,7 @@ class Walk {
     }
     if (typeof value === "string") {
       const length = [...value].length
-      return limit("minLength", length, false, (n) => `at least ${n} characters`) ??
+      return limit("minLength", length, false, (n) => `at least ${n} ${n === 1 ? "character" : "characters"}`) ??
         limit("maxLength", length, true, (n) => `at most ${n} characters`)
     }
     if (Array.isArray(value)) {
@@ -82,9 +82,9 @@ class Walk {
   }
 
   /** Everything that is wrong; of alternatives, what is wrong with the nearest. */
-  look(given: unknown, value: unknown, path: ReadonlyArray<string | number>): ReadonlyArray<Mistake> {
+  look(given: unknown, value: unknown, path: ReadonlyArray<string | number>, depth = 0): ReadonlyArray<Mistake> {
     const schema = resolved(this.#root, given)
-    if (schema === undefined || ++this.#steps > mostSteps || path.length > deepest) return []
+    if (schema === undefined || ++this.#steps > mostSteps || depth > deepest) return []
     const expected = (what: string): ReadonlyArray<Mistake> => [{ path, expected: what }]
     if (own(schema, "const") !== undefined && !same(own(schema, "const"), value)) {
       return expected(typeOf(this.#root, schema))
@@ -101,12 +101,12 @@ class Walk {
     const bound = this.#bounds(schema, value)
     if (bound !== undefined) return expected(bound)
     for (const one of listOf(own(schema, "allOf"))) {
-      const wrong = this.look(one, value, path)
+      const wrong = this.look(one, value, path, depth + 1)
       if (wrong.length > 0) return wrong
     }
     const either = [...listOf(own(schema, "anyOf")), ...listOf(own(schema, "oneOf"))]
     if (either.length > 0) {
-      const all = either.map((one) => this.look(one, value, path))
+      const all = either.map((one) => this.look(one, value, path, depth + 1))
       if (!all.some((wrong) => wrong.length === 0)) {
         // Where one of them is wrong further in, that one was meant.
         const nearest = all.toSorted((a, b) =>
@@ -116,25 +116,31 @@ class Walk {
       }
     }
     return Array.isArray(value)
-      ? this.#list(schema, value, path)
+      ? this.#list(schema, value, path, depth + 1)
       : objectOf(value) === undefined
       ? []
-      : this.#fields(schema, value as JsonObject, path)
+      : this.#fields(schema, value as JsonObject, path, depth + 1)
   }
 
   #list(
     schema: JsonObject,
     value: ReadonlyArray<unknown>,
-    path: ReadonlyArray<string | number>
+    path: ReadonlyArray<string | number>,
+    depth: number
   ): ReadonlyArray<Mistake> {
     const first = listOf(own(schema, "prefixItems"))
     const rest = own(schema, "items")
     return value.flatMap((one, i) =>
-      i < first.length ? this.look(first[i], one, [...path, i]) : this.look(rest, one, [...path, i])
+      i < first.length ? this.look(first[i], one, [...path, i], depth) : this.look(rest, one, [...path, i], depth)
     )
   }
 
-  #fields(schema: JsonObject, value: JsonObject, path: ReadonlyArray<string | number>): ReadonlyArray<Mistake> {
+  #fields(
+    schema: JsonObject,
+    value: JsonObject,
+    path: ReadonlyArray<string | number>,
+    depth: number
+  ): ReadonlyArray<Mistake> {
     const fields = objectOf(own(schema, "properties"))
     const missing = listOf(own(schema, "required")).filter((name): name is string =>
       typeof name === "string" && !Object.hasOwn(value, name)
@@ -146,7 +152,9 @@ class Walk {
         expected: `${typeOf(this.#root, own(fields, name))}, and it is missing`
       })),
       ...Object.entries(value).flatMap(([name, one]): ReadonlyArray<Mistake> => {
-        if (fields !== undefined && Object.hasOwn(fields, name)) return this.look(fields[name], one, [...path, name])
+        if (fields !== undefined && Object.hasOwn(fields, name)) {
+          return this.look(fields[name], one, [...path, name], depth)
+        }
         return others === false && fields !== undefined
           ? [{
             path: [...path, name],
@@ -154,7 +162,7 @@ class Walk {
               Object.keys(fields).length === 0 ? "is nothing" : `are ${Object.keys(fields).join(", ")}`
             }`
           }]
-          : this.look(others, one, [...path, name])
+          : this.look(others, one, [...path, name], depth)
       })
     ]
   }

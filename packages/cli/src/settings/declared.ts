@@ -31,8 +31,10 @@ export const settings = {
     metavar: "NAME",
     help: "The name of this node",
     schema: Text,
-    fallback: ({ machine }) => machine.hostname.split(".")[0] || "pnet",
-    otherwise: "the name of the machine"
+    // Several users of a machine are several nodes.
+    fallback: ({ machine: { hostname, user } }) =>
+      [user, hostname.split(".")[0]].filter((part) => part !== undefined && part !== "").join("-") || "pnet",
+    otherwise: "USER-MACHINE"
   }),
   network: setting({
     flag: "network",

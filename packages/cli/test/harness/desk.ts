@@ -138,6 +138,7 @@ export const desk = Effect.fnUntraced(function*(network: SimNetwork.SimNetwork["
       Layer.succeed(Machine, {
         env: { PNET_NETWORK_ID: "test", PNET_BIND_IP: "0.0.0.0", ...how.env },
         hostname: name,
+        user: undefined,
         home: "/home/user",
         pid: 1,
         windows: false
