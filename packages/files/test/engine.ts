@@ -105,7 +105,8 @@ export const sourceOf = (
       Stream.mapEffect((bytes) => {
         sent.answers += bytes.length
         onBytes?.(sent.answers)
-        return sent.answers > breakAfter ? Effect.fail("broken off") : Effect.succeed(bytes)
+        if (sent.answers > breakAfter) return Effect.fail("broken off")
+        return pieces === undefined ? Effect.succeed(bytes) : Effect.as(Effect.yieldNow, bytes)
       })
     )
 })

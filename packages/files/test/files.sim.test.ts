@@ -1,10 +1,15 @@
 /** Files between nodes on a simulated network, in virtual time. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Outcomes from "@pnet/core/Outcomes"
 import { NodeCrypto } from "@pnet/node"
 import { TestNetwork } from "@pnet/testing"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as TransferError from "../src/TransferError.ts"
 import { bytesOf } from "./engine.ts"
 import { filesOf, machine, node } from "./world.ts"
 
@@ -34,7 +39,7 @@ describe("files", () => {
       assert.strictEqual(b.disk.text("/in/notes.txt"), "hello")
       assert.deepStrictEqual(
         [...b.disk.tree("/in").keys()],
-        ["notes.txt", "photos", "photos/one.jpg", "photos/two.jpg", ".pnet-partial"].sort()
+        ["notes.txt", "photos", "photos/one.jpg", "photos/two.jpg"]
       )
       const again = yield* send("bob", ["/home/photos", "/home/notes.txt"])
       assert.strictEqual(again.hadFiles, 3)
@@ -90,5 +95,122 @@ describe("files", () => {
       assert.isTrue(Buffer.compare(b.disk.tree("/in").get("large.bin")!.bytes, large) === 0)
       // All of it is read once more, for its hash.
       assert.isAtMost(a.disk.bytesRead.get("/home/large.bin")! - before, 6_000_000)
+    }))
+
+  it.effect("go on when the sender is killed and sends the same again, nobody being asked anew", () =>
+    Effect.gen(function*() {
+      const [a, b] = [machine(), machine()]
+      const large = bytesOf(4_000_000, 4)
+      a.disk.put("/home/large.bin", large)
+      const { nodes } = yield* TestNetwork.make({
+        crypto: NodeCrypto.layer,
+        seed: 4,
+        nodes: { alice: node(a), bob: node(b, { receive: { folder: "/in" } }) }
+      })
+      let asked = 0
+      yield* Effect.forkScoped(Stream.runForEach(filesOf(nodes.bob).offers, (offer) => {
+        asked++
+        return offer.accept
+      }))
+      yield* Effect.forkScoped(filesOf(nodes.alice).send("bob", ["/home/large.bin"]))
+      const part = () => [...b.disk.tree("/in")].find(([path]) => path.endsWith(".part"))?.[1].size ?? 0
+      yield* Effect.repeat(Effect.sleep("1 millis"), { until: () => part() > 1_500_000 })
+      a.mount.kill()
+      yield* nodes.alice.kill
+      yield* Effect.sleep("1 second")
+      const there = part()
+      yield* nodes.alice.restart
+      yield* nodes.alice.node.peers.awaitPeer("bob")
+      const received = yield* Effect.forkScoped(Stream.runHead(filesOf(nodes.bob).transfers), {
+        startImmediately: true
+      })
+      const offering = yield* filesOf(nodes.alice).offer("bob", ["/home/large.bin"])
+      const seen = yield* Effect.forkScoped(Stream.runCollect(offering.progress))
+      const outcome = yield* offering.outcome
+      assert.isTrue(Exit.isSuccess(outcome.bob!))
+      assert.strictEqual(asked, 1)
+      assert.isTrue(Buffer.compare(b.disk.tree("/in").get("large.bin")!.bytes, large) === 0)
+      const progress = yield* Fiber.join(seen)
+      assert.strictEqual(progress[progress.length - 1]?.[0]?.state, "Done")
+      assert.strictEqual(progress[progress.length - 1]?.[0]?.bytes, 4_000_000)
+      const receiving = Option.getOrThrow(yield* Fiber.join(received))
+      assert.strictEqual((yield* receiving.outcome).files, 1)
+      // What was there was not fetched once more: it was written by the process before.
+      assert.isAtLeast(there, 1_000_000)
+      assert.isAtMost(b.disk.counts.writeBytes!, 4_000_000 + 10_000)
+    }))
+
+  it.effect("are sent to all peers at once, and each has an outcome of its own", () =>
+    Effect.gen(function*() {
+      const [a, b, c, d] = [machine(), machine(), machine({ capacity: 1_000 }), machine()]
+      a.disk.put("/home/x/one", bytesOf(100_000, 1))
+      a.disk.put("/home/x/two", "two")
+      const { nodes, partition, heal } = yield* TestNetwork.make({
+        crypto: NodeCrypto.layer,
+        seed: 5,
+        nodes: {
+          alice: node(a),
+          bob: node(b, { receive: { folder: "/in", accept: "all", perPeer: true } }),
+          carol: node(c, { receive: { folder: "/in", accept: (offer) => offer.files < 10 } }),
+          dave: node(d)
+        }
+      })
+      const { sendAll } = filesOf(nodes.alice)
+      const exits = yield* sendAll("*", ["/home/x"])
+      assert.deepStrictEqual(Object.keys(exits), ["bob", "carol", "dave"])
+      assert.strictEqual(Outcomes.succeeded(exits).bob?.failed, 0)
+      assert.strictEqual(b.disk.text("/in/alice/x/two"), "two")
+      const carol = Outcomes.succeeded(exits).carol!
+      assert.deepStrictEqual([carol.files, carol.failed, carol.problems[0]?.kind], [1, 1, "DiskFull"])
+      const dave = Cause.squash(Outcomes.failed(exits).dave!)
+      assert.strictEqual(dave instanceof TransferError.NotReceivingError && dave.kind, "NoReceiver")
+      // A partition in the midst is waited out.
+      a.disk.put("/home/y", bytesOf(3_000_000, 2))
+      const fiber = yield* Effect.forkScoped(filesOf(nodes.alice).send("bob", ["/home/y"]))
+      yield* Effect.repeat(Effect.sleep("1 millis"), {
+        until: () => [...b.disk.tree("/in")].some(([path]) => path.endsWith(".part"))
+      })
+      yield* partition("alice", "bob")
+      yield* Effect.sleep("2 minutes")
+      yield* heal()
+      assert.strictEqual((yield* Fiber.join(fiber)).failed, 0)
+    }))
+
+  it.effect("that change while they are sent are looked at anew, and those gone for too long are given up", () =>
+    Effect.gen(function*() {
+      const [a, b] = [machine(), machine()]
+      a.disk.put("/home/w/log", bytesOf(600_000, 1), { mtime: 1 })
+      a.disk.put("/home/w/rest", "rest", { mtime: 1 })
+      const { nodes } = yield* TestNetwork.make({
+        crypto: NodeCrypto.layer,
+        seed: 6,
+        nodes: { alice: node(a), bob: node(b, { receive: { folder: "/in", accept: "all", maxBytes: 1_000_000 } }) }
+      })
+      let changes = 0
+      a.disk.intercept = ({ method, offset, path }) => {
+        if (method === "read" && path.endsWith("log") && offset > 0 && changes < 2) {
+          changes++
+          a.disk.put("/home/w/log", bytesOf(600_000 + changes, changes), { mtime: 1 + changes })
+        }
+        return undefined
+      }
+      const summary = yield* filesOf(nodes.alice).send("bob", ["/home/w"])
+      assert.deepStrictEqual([summary.files, summary.failed, changes], [2, 0, 2])
+      assert.strictEqual(b.disk.tree("/in").get("w/log")!.size, 600_002)
+      a.disk.intercept = undefined
+      a.disk.put("/home/too-large", bytesOf(1_000_001, 1))
+      const declined = yield* Effect.flip(filesOf(nodes.alice).send("bob", ["/home/too-large"]))
+      assert.include(declined.message, "1000001 bytes")
+      const fiber = yield* Effect.forkScoped(
+        Effect.flip(filesOf(nodes.alice).send("bob", ["/home/w"], { patience: "30 seconds" }))
+      )
+      a.disk.put("/home/w/more", bytesOf(900_000, 7))
+      a.disk.remove("/home/w/log")
+      yield* Effect.repeat(Effect.sleep("1 millis"), {
+        until: () => [...b.disk.tree("/in")].some(([path]) => path.endsWith(".part"))
+      })
+      yield* nodes.bob.stop
+      const away = yield* Fiber.join(fiber)
+      assert.strictEqual(away._tag, "PeerAwayError")
     }))
 })

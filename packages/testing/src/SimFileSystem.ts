@@ -179,7 +179,7 @@ const infoOf = (node: DiskNode): FileSystem.File.Info => ({
   blocks: Option.none()
 })
 
-const millisOf = (time: Date | number) => typeof time === "number" ? time * 1_000 : time.getTime()
+const millisOf = (time: Date | number) => typeof time === "number" ? Math.floor(time * 1_000) : time.getTime()
 
 /** One process and the disk. */
 class Process {

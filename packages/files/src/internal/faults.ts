@@ -43,3 +43,6 @@ export const sizeOf = (info: FileSystem.File.Info): number => Number(info.size)
 /** Milliseconds since the epoch; 0 where the system does not say. */
 export const mtimeOf = (info: FileSystem.File.Info): number =>
   Option.match(info.mtime, { onNone: () => 0, onSome: (date) => date.getTime() })
+
+/** As a file system takes a time. Systems cut it to something finer than a millisecond, which is then the one before: a microsecond more makes up for that. */
+export const secondsOf = (millis: number): number => (millis + 0.001) / 1_000

@@ -13,7 +13,7 @@ import type { PlatformError } from "effect/PlatformError"
 import type * as Scope from "effect/Scope"
 import type { Make } from "../FileHash.ts"
 import { FileError } from "../TransferError.ts"
-import { fileError, isNotFound, isTaken, sizeOf } from "./faults.ts"
+import { fileError, isNotFound, isTaken, secondsOf, sizeOf } from "./faults.ts"
 import * as Journal from "./journal.ts"
 import { beside, faultOf, faultText, folded, leadsInside, partialFolder, type Rules } from "./names.ts"
 import { hexOf, sameBytes, utf8 } from "./platform.ts"
@@ -312,7 +312,7 @@ export class Landing {
     const made = (mode | 0o600) & ~this.#journal.umask
     return Effect.gen({ self: this }, function*() {
       if (durable) yield* file.sync
-      const seconds = entry.mtime / 1_000
+      const seconds = secondsOf(entry.mtime)
       yield* fs.utimes(part, seconds, seconds)
       if (modes && mode !== made) yield* fs.chmod(part, mode)
       return yield* this.#place(target, digest)
@@ -418,7 +418,7 @@ export class Landing {
             yield* Effect.ignore(Effect.scoped(Effect.flatMap(fs.open(path, { flag: "r" }), (file) => file.sync)))
           }
           if (!made) return []
-          yield* fs.utimes(path, mtime / 1_000, mtime / 1_000)
+          yield* fs.utimes(path, secondsOf(mtime), secondsOf(mtime))
           if (modes) yield* fs.chmod(path, mode & 0o777)
           return []
         }).pipe(Effect.catch((error) => Effect.succeed([fileError(shown, error)])))),
@@ -432,15 +432,16 @@ export class Landing {
   }
 }
 
-/** Hashes what is in a file from one place to another, or to its end. */
+/** Hashes what is in a file from one place to another, or to its end; `into` is room for some of it, where the caller has some. */
 export const hashRange = (
   file: FileSystem.File,
   hasher: ReturnType<Make>,
   from: number,
-  to: number
+  to: number,
+  into?: Uint8Array
 ): Effect.Effect<number, PlatformError> =>
   Effect.suspend(() => {
-    const buffer = new Uint8Array(Math.min(scratch, to - from))
+    const buffer = into ?? new Uint8Array(Math.min(scratch, to - from))
     const next = (at: number): Effect.Effect<number, PlatformError> => {
       if (at >= to) return Effect.succeed(at)
       const some = buffer.subarray(0, Math.min(buffer.length, to - at))

@@ -150,13 +150,17 @@ export class Offering {
   }
 
   get #publish(): Effect.Effect<void> {
-    return SubscriptionRef.set(this.progress, Array.from(this.#trackers.values(), ({ progress }) => progress))
+    return Effect.suspend(() =>
+      SubscriptionRef.set(this.progress, Array.from(this.#trackers.values(), ({ progress }) => progress))
+    )
   }
 
   #enter(tracker: Tracker, state: Progress["state"]): Effect.Effect<void> {
-    if (tracker.state === state) return Effect.void
-    tracker.enter(state)
-    return this.#publish
+    return Effect.suspend(() => {
+      if (tracker.state === state) return Effect.void
+      tracker.enter(state)
+      return this.#publish
+    })
   }
 
   // --- to one peer -----------------------------------------------------------------------------------------------------------

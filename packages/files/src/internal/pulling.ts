@@ -75,7 +75,7 @@ const askedAtOnce = 128
 /** So many that have come are checked and named at once. */
 const landingAtOnce = 32
 /** What is no longer wanted of a file is read past, up to so many bytes. */
-const passedOver = 4 * 1_048_576
+const passedOver = 1_048_576
 
 class Pulling<E> {
   readonly #options: Options<E>

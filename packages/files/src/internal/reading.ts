@@ -17,7 +17,13 @@ import type * as Wire from "./wire.ts"
 /** What is no longer than this is read, and sent, in one piece. */
 export const small = 262_144
 
-const chunkOf = (size: number): number => size < 64 * 1_048_576 ? small : 1_048_576
+const chunkOf = (size: number): number => size < 64 * 1_048_576 ? small : 524_288
+
+/**
+ * Where one alone pulls, so many buffers take turns: memory that is new for each part has the garbage collector run all the time. A stream has copied
+ * what it was given when it asks for what comes two parts later; this is well behind that.
+ */
+const ring = 8
 
 /** Why there is no more of a file. */
 export type Broken = "Changed" | { readonly failed: string }
@@ -66,6 +72,7 @@ class OpenFile {
   readonly #scope: Scope.Closeable
   readonly #entry: Wire.FileEntry
   readonly #most: number
+  readonly #ring: Array<Uint8Array> | undefined
   readonly #hasher: Hasher
   #hashed = 0
   #digest: Uint8Array | undefined
@@ -80,6 +87,7 @@ class OpenFile {
     this.chunk = chunkOf(entry.size)
     // The one that is read ahead, and the one that is sent, at the least.
     this.#most = Math.max(3, options.shared ? Math.floor(options.keep / this.chunk) : 3)
+    this.#ring = options.shared ? undefined : []
   }
 
   get size() {
@@ -115,11 +123,19 @@ class OpenFile {
     )
   }
 
+  #buffer(index: number, length: number): Uint8Array {
+    if (this.#ring === undefined) return new Uint8Array(length)
+    const buffer = this.#ring[index % ring] ??= new Uint8Array(this.chunk)
+    // It is not what it was any more.
+    this.#chunks.delete(index - ring)
+    return length === this.chunk ? buffer : buffer.subarray(0, length)
+  }
+
   #read(index: number): Effect.Effect<Uint8Array, Broken> {
     const done = Deferred.makeUnsafe<Uint8Array, Broken>()
     this.#reading.set(index, done)
     const start = index * this.chunk
-    const buffer = new Uint8Array(Math.min(this.chunk, this.size - start))
+    const buffer = this.#buffer(index, Math.min(this.chunk, this.size - start))
     const read = Effect.flatMap(
       Effect.mapError(readFully(this.#file, buffer, start), brokenOf),
       (length) => length === buffer.length ? Effect.succeed(buffer) : Effect.fail<Broken>("Changed")

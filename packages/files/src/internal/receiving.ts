@@ -90,6 +90,8 @@ export class Receiver {
   readonly #options: Options
   readonly #permits: Semaphore.Semaphore
   readonly #running = new Map<string, Fiber.Fiber<unknown, unknown>>()
+  /** How many arrive in which folder. */
+  readonly #arriving = new Map<string, number>()
   readonly #waiting: SubscriptionRef.SubscriptionRef<ReadonlyArray<Waiting>>
   readonly #begun: PubSub.PubSub<Receiving>
 
@@ -148,9 +150,10 @@ export class Receiver {
       const accepted = before._tag === "Some" ? Wire.readOffer(before.value) : undefined
       const reason = accepted !== undefined && isWithin(head, accepted) ? undefined : yield* this.#decide(offer, say)
       if (reason !== undefined) return yield* say({ _tag: "Declined", reason })
+      const receive = Effect.suspend(() => this.#permits.withPermit(this.#receive(offer, head, into, key, say)))
       yield* this.#alone(
         key,
-        Effect.suspend(() => this.#permits.withPermit(this.#receive(offer, head, into, key, say)))
+        Effect.acquireUseRelease(this.#count(into, 1), () => receive, () => this.#count(into, -1))
       )
     })
   }
@@ -253,18 +256,40 @@ export class Receiver {
           if (opened._tag === "Failure") return yield* Effect.fail(opened.failure)
           const { clear, summary } = opened.success
           yield* clear
+          yield* this.#tidy(into)
           yield* say({ _tag: "Done", counts: tracker.counts })
           return summary
         }),
         (exit) =>
-          Effect.andThen(
-            Effect.sync(() => tracker.enter("Done")),
-            Effect.andThen(
+          Effect.suspend(() => {
+            tracker.enter("Done")
+            return Effect.andThen(
               SubscriptionRef.set(progress, tracker.progress),
               Deferred.done(outcome, Exit.hasInterrupts(exit) ? Exit.fail(gone(peer)) : exit)
             )
-          )
+          })
       )
+    })
+  }
+
+  /** Takes away the folder for what is not whole, where nothing is in it, and nothing comes. */
+  #tidy(into: string): Effect.Effect<void> {
+    const { fs, paths } = this.#options
+    const folder = paths.join(into, partialFolder)
+    return Effect.ignore(
+      Effect.flatMap(
+        fs.readDirectory(folder),
+        (names) =>
+          names.length > 0 || this.#arriving.get(into) !== 1 ? Effect.void : fs.remove(folder, { recursive: true })
+      )
+    )
+  }
+
+  #count(into: string, change: 1 | -1): Effect.Effect<void> {
+    return Effect.sync(() => {
+      const count = (this.#arriving.get(into) ?? 0) + change
+      if (count > 0) this.#arriving.set(into, count)
+      else this.#arriving.delete(into)
     })
   }
 

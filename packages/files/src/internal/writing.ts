@@ -68,7 +68,8 @@ export class Writing {
       this.#other = full
       this.#filled = 0
       return this.#fork(
-        Effect.flatMap(this.#file.writeAll(part), () => hashRange(this.#file, this.#hasher, at, at + part.length))
+        // Into the buffer that it came from, since that is not looked at again.
+        Effect.flatMap(this.#file.writeAll(part), () => hashRange(this.#file, this.#hasher, at, at + part.length, full))
       )
     })
   }

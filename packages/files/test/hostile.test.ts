@@ -1,0 +1,213 @@
+/** Senders and receivers that mean harm: nothing outside of the folder is touched, and whatever they send ends in a typed error. */
+import { assert, describe, it } from "@effect/vitest"
+import { SimFileSystem } from "@pnet/testing"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as FileHash from "../src/FileHash.ts"
+import { partialFolder } from "../src/internal/names.ts"
+import type * as Pulling from "../src/internal/pulling.ts"
+import * as Serving from "../src/internal/serving.ts"
+import * as Wire from "../src/internal/wire.ts"
+import { hostileNames } from "./corpus.ts"
+import { bytesOf, offer, receive, type Sender, sourceOf } from "./engine.ts"
+import { random } from "./random.ts"
+
+const text = "owned"
+const digest = () => {
+  const hash = FileHash.portable()
+  hash.update(new TextEncoder().encode(text))
+  return hash.digest()
+}
+
+/** A sender that says whatever it is told to, and answers each file with the same. */
+const liar = (
+  entries: ReadonlyArray<Wire.Entry>
+): { readonly sender: Sender; readonly source: Pulling.Source<string> } => {
+  const out = new Wire.Writer()
+  for (const entry of entries) Wire.writeEntry(out, entry)
+  Wire.writeEntry(out, { _tag: "End" })
+  const count = (tag: Wire.Entry["_tag"]) => entries.filter(({ _tag }) => _tag === tag).length
+  const head: Wire.OfferHead = {
+    id: new Uint8Array(16),
+    digest: new Uint8Array(32),
+    files: count("File"),
+    folders: count("Folder"),
+    links: count("Link"),
+    bytes: text.length * count("File"),
+    names: [],
+    note: ""
+  }
+  const answer = Wire.writeBegin(new Wire.Writer())
+  Wire.writeChunkHead(answer, text.length).raw(new TextEncoder().encode(text))
+  const one = Wire.writeEnd(answer, digest()).take()
+  return {
+    sender: { head, reading: undefined as never, scanned: undefined as never },
+    source: {
+      list: Stream.succeed(out.take()),
+      read: (asked) =>
+        Stream.unwrap(Effect.gen(function*() {
+          const pull = yield* Stream.toPull(asked)
+          const heading = yield* Serving.heading(pull)
+          const wants = Wire.wants()
+          wants.push(heading!.rest)
+          return Stream.fromPull(Effect.succeed(Effect.map(pull, (parts) => {
+            for (const part of parts) wants.push(part)
+            const answers: Array<Uint8Array> = []
+            while (wants.next() !== undefined) answers.push(one)
+            return [new Uint8Array(0), ...answers] as [Uint8Array, ...Array<Uint8Array>]
+          })))
+        }))
+    }
+  }
+}
+
+const file = (name: string): Wire.Entry => ({ _tag: "File", name, size: text.length, mode: 0o644, mtime: 1 })
+const folder = (name: string): Wire.Entry => ({ _tag: "Folder", name, mode: 0o755, mtime: 1 })
+const link = (name: string, target: string): Wire.Entry => ({ _tag: "Link", name, target })
+const leave: Wire.Entry = { _tag: "Leave" }
+
+/** A disk with things outside of the folder that nobody is to touch, and what there is of them. */
+const guarded = () => {
+  const disk = SimFileSystem.make()
+  disk.makeFolder("/home/inbox")
+  disk.put("/home/secret", "secret", { mtime: 5 })
+  disk.put("/etc/passwd", "root", { mtime: 5 })
+  disk.link("/home/inbox/out", "/etc")
+  disk.link("/home/inbox/file", "/home/secret")
+  const outside = () =>
+    JSON.stringify(
+      [...disk.tree("/")].filter(([path]) => !path.startsWith("home/inbox")).map(([path, { bytes, mode, mtime }]) =>
+        path === "home" ? path : [path, [...bytes], mode, mtime]
+      )
+    )
+  return { disk, outside }
+}
+
+const wholeOrNothing = (disk: SimFileSystem.SimDisk) => {
+  for (const [path, { bytes, type }] of disk.tree("/home/inbox")) {
+    if (type === "File" && !path.startsWith(partialFolder)) {
+      assert.strictEqual(new TextDecoder().decode(bytes), text, path)
+    }
+  }
+}
+
+describe("a hostile sender", () => {
+  it.effect("touches nothing outside of the folder, whatever names, folders and links it says", () =>
+    Effect.gen(function*() {
+      const names = hostileNames.map(([name]) => name).filter((name) =>
+        !/\p{Surrogate}/u.test(name) && name.length < 300
+      )
+      const trees: ReadonlyArray<ReadonlyArray<Wire.Entry>> = [
+        names.map(file),
+        names.flatMap((name) => [folder(name), file("x"), leave]),
+        names.map((name) => link(name, "x")),
+        names.map((name, index) => link(`l${index}`, name)),
+        // Through links that are there already, and those that it makes itself.
+        [folder("out"), file("passwd"), leave, file("file")],
+        [folder("file"), file("x"), leave],
+        [link("a", "."), file("x")],
+        [folder("d"), link("up", ".."), link("upper", "../.."), link("abs", "/etc"), file("x"), leave],
+        [folder("d"), link("self", "self"), link("far", "b/../../.."), leave],
+        [folder(partialFolder), file("journal"), leave]
+      ]
+      for (const [index, entries] of trees.entries()) {
+        for (const collisions of ["rename", "overwrite", "skip"] as const) {
+          const { disk, outside } = guarded()
+          const before = outside()
+          const { sender, source } = liar(entries)
+          yield* Effect.result(receive(sender, { mount: disk.mount(), folder: "/home/inbox", collisions, source }))
+          assert.strictEqual(outside(), before, `tree ${index}, ${collisions}`)
+          wholeOrNothing(disk)
+        }
+      }
+    }))
+
+  it.effect("has what does not keep to the protocol end the transfer, with its reason", () =>
+    Effect.gen(function*() {
+      const cases: ReadonlyArray<readonly [string, ReadonlyArray<Wire.Entry>, Partial<Wire.OfferHead>?]> = [
+        ["has a name twice", [file("a"), file("a")]],
+        ["has a name twice", [folder("a"), leave, file("a")]],
+        ["longer than what it offered", [file("a"), file("b")], { files: 1 }],
+        ["longer than what it offered", [file("a"), file("b")], { bytes: 6 }],
+        ["longer than what it offered", [folder("a"), leave, folder("b"), leave], { folders: 1 }],
+        ["leaves a folder", [leave], { folders: 1 }],
+        ["has no end", [folder("a")]],
+        ["follows the end", [{ _tag: "End" }]]
+      ]
+      for (const [reason, entries, head] of cases) {
+        const { disk } = guarded()
+        const { sender, source } = liar(entries)
+        const error = yield* Effect.flip(
+          receive({ ...sender, head: { ...sender.head, ...head } }, {
+            mount: disk.mount(),
+            folder: "/home/inbox",
+            source
+          })
+        )
+        assert.include(String(error), reason)
+      }
+    }))
+
+  it.effect("that answers with other bytes, too many, or none leaves nothing under a name", () =>
+    Effect.gen(function*() {
+      const good = SimFileSystem.make()
+      for (let i = 0; i < 6; i++) good.put(`/sent/${i}`, bytesOf(i * 90_000, i), { mtime: i })
+      const sender = yield* offer(good.mount(), ["/sent"])
+      const expected = good.tree("/sent")
+      let ended = 0
+      for (let seed = 1; seed <= 40; seed++) {
+        const next = random(seed)
+        const { disk, outside } = guarded()
+        const before = outside()
+        const honest = sourceOf(sender, { pieces: () => 1 + next(50_000) })
+        // Some bytes are others, or missing, or there twice.
+        const bent = (stream: Stream.Stream<Uint8Array, string>) =>
+          Stream.map(stream, (bytes) => {
+            if (next(12) > 0) return bytes
+            const copy = bytes.slice(0, next(3) === 0 ? next(bytes.length + 1) : bytes.length)
+            if (copy.length > 0) copy[next(copy.length)] = next(256)
+            return copy
+          })
+        const received = yield* Effect.result(receive(sender, {
+          mount: disk.mount(),
+          folder: "/home/inbox",
+          source: { list: seed % 3 === 0 ? bent(honest.list) : honest.list, read: (asked) => bent(honest.read(asked)) }
+        }))
+        if (received._tag === "Failure") ended++
+        assert.strictEqual(outside(), before, `seed ${seed}`)
+        for (const [path, { bytes, type }] of disk.tree("/home/inbox")) {
+          const entry = expected.get(path.replace("sent/", ""))
+          if (type !== "File" || !path.startsWith("sent/") || entry === undefined) continue
+          assert.isTrue(Buffer.compare(bytes, entry.bytes) === 0, `seed ${seed}: ${path}`)
+        }
+      }
+      assert.isAbove(ended, 10)
+    }))
+})
+
+describe("a hostile receiver", () => {
+  it.effect("gets nothing but what is in the list, and an error for what is not", () =>
+    Effect.gen(function*() {
+      const disk = SimFileSystem.make()
+      disk.put("/out/a", "a")
+      disk.put("/secret", "secret")
+      const sender = yield* offer(disk.mount(), ["/out"])
+      const ask = (wants: Uint8Array) =>
+        Effect.result(
+          Stream.runCollect(sourceOf(sender).read(Stream.make(Wire.writeOf(sender.head.id, sender.head.digest), wants)))
+        )
+      const want = (file: number, offset: number) => Wire.writeWant(new Wire.Writer(), { file, offset }).take()
+      assert.strictEqual((yield* ask(want(0, 0)))._tag, "Success")
+      for (const wants of [want(1, 0), want(0, 2), want(2 ** 40, 0), new Uint8Array([0, 0, 7])]) {
+        assert.strictEqual((yield* ask(wants))._tag, "Failure")
+      }
+      const next = random(5)
+      for (let run = 0; run < 300; run++) yield* ask(Uint8Array.from({ length: next(40) }, () => next(256)))
+      // A link in the place of a file that was listed is not followed.
+      disk.remove("/out/a")
+      disk.link("/out/a", "/secret")
+      const bytes = yield* ask(want(0, 0))
+      assert.isTrue(bytes._tag === "Success")
+      assert.isUndefined(disk.bytesRead.get("/secret"))
+    }))
+})

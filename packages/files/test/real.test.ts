@@ -1,0 +1,94 @@
+/** Real sockets and a real disk: what a system does with names, modes, times, links and what is in the way. */
+import { NodeServices } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { AnyTrust, CommandNode } from "@pnet/core"
+import { NodePnet } from "@pnet/node"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import { createSocket } from "node:dgram"
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync
+} from "node:fs"
+import { join } from "node:path"
+import * as FileTransfer from "../src/FileTransfer.ts"
+import { scripts } from "./corpus.ts"
+import { bytesOf } from "./engine.ts"
+
+const freePort = Effect.callback<number>((resume) => {
+  const socket = createSocket("udp4")
+  socket.bind(0, "127.0.0.1", () => {
+    const { port } = socket.address()
+    socket.close(() => resume(Effect.succeed(port)))
+  })
+})
+
+const files = (advertisePort: number, name: string, folder: string | undefined, peers: ReadonlyArray<string>) =>
+  FileTransfer.layer(folder === undefined ? {} : { receive: { folder, accept: "all" } }).pipe(
+    Layer.provideMerge(CommandNode.layer({ name, networkId: "files", bindIp: "127.0.0.1", advertisePort, peers })),
+    Layer.provide(NodePnet.layerWithTrust(AnyTrust.layer)),
+    Layer.provide(Logger.layer([]))
+  )
+
+describe("real files", () => {
+  it.live("arrive with names, modes, times and links, and are found to be there", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const home = yield* fs.makeTempDirectoryScoped({ prefix: "pnet-files-" })
+      const [from, to] = [join(home, "out"), join(home, "in")]
+      mkdirSync(join(from, "empty"), { recursive: true })
+      mkdirSync(join(from, "names"))
+      const large = bytesOf(3_000_000, 1)
+      writeFileSync(join(from, "large"), large)
+      writeFileSync(join(from, "run"), "#!")
+      chmodSync(join(from, "run"), 0o751)
+      for (const name of scripts) writeFileSync(join(from, "names", name), name)
+      symlinkSync("../run", join(from, "names", "link"))
+      const times = [1_700_000_000_123, 1_234_567_890_001, 5_999]
+      times.forEach((time, index) => {
+        writeFileSync(join(from, `time${index}`), "")
+        utimesSync(join(from, `time${index}`), (time + 0.5) / 1_000, (time + 0.5) / 1_000)
+      })
+      utimesSync(from, 1_000, 1_000)
+
+      const port = yield* freePort
+      const bob = yield* Layer.build(files(port, "bob", to, []))
+      const { endpoints } = Context.get(bob, CommandNode.CommandNode)
+      const { host, port: tcp } = endpoints[0]!
+      const alice = yield* Layer.build(files(port, "alice", undefined, [`${host}:${tcp}`]))
+      yield* Context.get(alice, CommandNode.CommandNode).peers.awaitPeer("bob")
+      const { send } = Context.get(alice, FileTransfer.FileTransfer)
+      const summary = yield* send("bob", [from])
+      assert.deepStrictEqual([summary.failed, summary.hadFiles, summary.problems], [0, 0, []])
+
+      const arrived = join(to, "out")
+      assert.isTrue(Buffer.compare(readFileSync(join(arrived, "large")), large) === 0)
+      assert.deepStrictEqual(readdirSync(arrived), readdirSync(from))
+      assert.deepStrictEqual(readdirSync(join(arrived, "names")), readdirSync(join(from, "names")))
+      assert.strictEqual(readlinkSync(join(arrived, "names", "link")), "../run")
+      assert.strictEqual(lstatSync(join(arrived, "run")).mode & 0o777, 0o751)
+      times.forEach((_, index) => {
+        const [one, other] = [from, arrived].map((folder) =>
+          Math.floor(lstatSync(join(folder, `time${index}`)).mtimeMs)
+        )
+        assert.strictEqual(other, one)
+      })
+      assert.strictEqual(Math.floor(lstatSync(arrived).mtimeMs), 1_000_000)
+      assert.deepStrictEqual(readdirSync(to), ["out"])
+
+      writeFileSync(join(from, "run"), "#! changed")
+      const again = yield* send("bob", [from])
+      assert.deepStrictEqual([again.failed, again.files - again.hadFiles], [0, 1])
+      assert.strictEqual(readFileSync(join(arrived, "run (1)"), "utf8"), "#! changed")
+    }).pipe(Effect.provide(NodeServices.layer)))
+})
