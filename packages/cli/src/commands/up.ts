@@ -15,6 +15,7 @@ export const up = Spec.make({
       description: "Serves a function with two arguments"
     },
     { command: "pnet up --fn 'wc=wc -l' --allow-list friends", description: "Serves a command to those on a list" },
+    { command: "pnet up --module ./functions.ts --open", description: "Serves what a module exports" },
     { command: "pnet up --json", description: "What happens, as JSON" }
   ],
   config: {
@@ -22,6 +23,14 @@ export const up = Spec.make({
       Flag.withMetavar("NAME=COMMAND"),
       Flag.withDescription(
         "Serves a command of the shell: NAME=COMMAND, NAME(ARG, …)=COMMAND, or NAME(...ARGS)=COMMAND"
+      ),
+      Flag.atLeast(0)
+    ),
+    module: Flag.String("module").pipe(
+      Flag.withAlias("m"),
+      Flag.withMetavar("FILE"),
+      Flag.withDescription(
+        "Serves what a module of JavaScript or TypeScript exports: functions, commands, and layers beside the node"
       ),
       Flag.atLeast(0)
     ),

@@ -65,6 +65,12 @@ export const now: Effect.Effect<string> = Effect.map(DateTime.now, DateTime.form
 export const ownEvent = (event: Omit<Event, "time">): Effect.Effect<Event> =>
   Effect.map(now, (time) => ({ time, ...event }))
 
+/** A call that ended. */
+export const called = (name: string, peer: string, ms: number, isOk: boolean): Omit<Event, "time"> => {
+  const reason = isOk ? "ok" : "failed"
+  return { event: "called", peer, function: name, ms, reason, text: `${peer} called ${name}: ${reason}, ${ms} ms` }
+}
+
 /** An event of a peer; `undefined` where there is nothing to print. */
 export const eventOf = (event: PeerEvent): Effect.Effect<Event | undefined> => {
   const said = say(event)

@@ -1,9 +1,11 @@
 /** What `pnet up` does. */
+import type { CommandNodeService } from "@pnet/core/CommandNode"
 import * as PublicKey from "@pnet/core/PublicKey"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { up } from "../commands/up.ts"
-import { eventOf, ownEvent } from "../node/events.ts"
+import { called, eventOf, ownEvent } from "../node/events.ts"
 import { guarded } from "../node/guarded.ts"
 import { open } from "../node/open.ts"
 import { Output } from "../output/Output.ts"
@@ -11,16 +13,38 @@ import { atOnce, parseFn, serve } from "../serve/shell.ts"
 import { Settings } from "../settings/Settings.ts"
 import type { Input } from "../spec.ts"
 
+type Say = (event: Parameters<typeof ownEvent>[0]) => Effect.Effect<void>
+
+/** What modules serve, and what is built beside the node that serves it. It is loaded where there are any. */
+const ofModules = Effect.fnUntraced(function*(files: ReadonlyArray<string>, say: Say) {
+  const { beside, load, serving } = yield* Effect.promise(() => import("../serve/module.ts"))
+  const parts = yield* load(files)
+  const clock = yield* Clock.Clock
+  const fork = Effect.runForkWith(yield* Effect.context<never>())
+  const told = (name: string, from: { readonly name: string }) => {
+    const began = clock.currentTimeMillisUnsafe()
+    return (isOk: boolean) => void fork(say(called(name, from.name, clock.currentTimeMillisUnsafe() - began, isOk)))
+  }
+  return { ...serving(parts, told), beside: (node: CommandNodeService) => beside(parts, node) }
+})
+
 export const run = Effect.fnUntraced(function*(input: Input<typeof up>) {
   const output = yield* Output
   const functions = yield* Effect.forEach(input.fn, parseFn)
   const { values } = yield* Settings
   if (functions.length > 0) yield* guarded("--fn would serve everybody on the network")
-  const say = (event: Parameters<typeof ownEvent>[0]) =>
+  if (input.module.length > 0) yield* guarded("--module would serve everybody on the network")
+  const say: Say = (event) =>
     Effect.flatMap(ownEvent(event), (shape) => output.value("event", shape))
   const { commands, streams } = yield* serve(functions, say)
-  const { name, node, publicKey, sealed } = yield* open({ commands, roles: input.role })
+  const modules = input.module.length === 0 ? undefined : yield* ofModules(input.module, say)
+  const { name, node, publicKey, sealed } = yield* open({
+    commands: [...commands, ...(modules?.commands ?? [])],
+    functions: modules?.functions ?? {},
+    roles: input.role
+  })
   for (const one of streams) yield* node.streams.register(one.name, one.handler, { concurrency: atOnce })
+  if (modules !== undefined) yield* modules.beside(node)
   const fingerprint = PublicKey.fingerprint(publicKey)
   yield* say({
     event: "started",

@@ -15,7 +15,7 @@ import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Problem } from "../errors.ts"
-import type { ownEvent } from "../node/events.ts"
+import { called, type ownEvent } from "../node/events.ts"
 
 /** A command of the shell, with the names of its arguments. */
 export interface ShellFunction {
@@ -166,11 +166,7 @@ export const serve = Effect.fnUntraced(function*(
 ) {
   const services = yield* Effect.context<ChildProcessSpawner>()
   const told = (name: string, from: Calling["from"], began: number, exit: Exit.Exit<unknown, unknown>) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const how = Exit.isSuccess(exit) ? "ok" : "failed"
-      const text = `${from.name} called ${name}: ${how}, ${now - began} ms`
-      return say({ event: "called", peer: from.name, function: name, ms: now - began, reason: how, text })
-    })
+    Effect.flatMap(Clock.currentTimeMillis, (now) => say(called(name, from.name, now - began, Exit.isSuccess(exit))))
   const commands = functions.map((fn) =>
     Command.implement(contractOf(fn), (call, ...given) => {
       const hasArgs = fn.args.length > 0
