@@ -162,6 +162,38 @@ the file that \`pnet key network\` keeps for the network. Text of peers is made 
 \`pnet call\` sends an argument that is JSON as it is, and any other as text; where the function says that it takes text, a number is sent as text, too. \`-\` is standard input. Flags that the
 command does not have are keyword arguments, \`--key=value\`; \`--arg key=value\` is one in any case, and behind \`--\` everything is an argument. What the peer's function does not take is
 said before anything is sent, with the place that is wrong; \`--no-check\` sends it all the same.
+
+## Functions in TypeScript
+
+\`pnet up --module ./functions.ts\` serves what a module exports. Nothing has to be installed for it: \`effect\`, \`effect/rpc\` and \`@pnet/core\` are those of the command, and Node
+takes the types off.
+
+\`\`\`ts
+import { Command, CommandNode } from "@pnet/core"
+import { Effect, Layer, Schema, Stream } from "effect"
+import { Rpc, RpcGroup } from "effect/rpc"
+
+// A function, by the name of the export. Whoever calls is \`call.from\`.
+export const add = (_call: Command.Call, a: number, b: number) => a + b
+
+// A command: its Schemas are what \`pnet functions\` shows, and what a call is checked against.
+export const Greet = Command.make("greet", {
+  description: "Says hello",
+  args: [Schema.String],
+  success: Schema.String
+})
+export const greet = Command.implement(Greet, ({ from }, name) => Effect.succeed(\`hello \${name}, from \${from.name}\`))
+
+// A typed group with its handlers, and whatever else is a layer that needs the node.
+export class Counter extends RpcGroup.make(
+  Rpc.make("count", { payload: { to: Schema.Int }, success: Schema.Int, stream: true })
+) {}
+export const counter = CommandNode.serve(Counter).pipe(
+  Layer.provide(Counter.toLayer({ count: ({ to }) => Stream.range(1, to) }))
+)
+\`\`\`
+
+Contracts, such as \`Greet\` and \`Counter\`, may be exported for whoever else imports the module. Any other export is a mistake, which is said before the node starts.
 `
 
 const settingsIntro = `## Settings

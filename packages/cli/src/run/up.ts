@@ -34,8 +34,7 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof up>) {
   const { values } = yield* Settings
   if (functions.length > 0) yield* guarded("--fn would serve everybody on the network")
   if (input.module.length > 0) yield* guarded("--module would serve everybody on the network")
-  const say: Say = (event) =>
-    Effect.flatMap(ownEvent(event), (shape) => output.value("event", shape))
+  const say: Say = (event) => Effect.flatMap(ownEvent(event), (shape) => output.value("event", shape))
   const { commands, streams } = yield* serve(functions, say)
   const modules = input.module.length === 0 ? undefined : yield* ofModules(input.module, say)
   const { name, node, publicKey, sealed } = yield* open({
