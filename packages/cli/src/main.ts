@@ -15,5 +15,7 @@ if (major < 22 || major === 22 && minor < 19) {
 else {
   // What V8 makes of the rest is kept between starts.
   enableCompileCache()
-  void import("./start.ts")
+  // What modules of functions import is much, and loaded for them alone.
+  const hasModules = others.some((word) => /^--module(=|$)/.test(word))
+  void (hasModules ? import("./whole.ts") : import("./start.ts"))
 }

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll } from "vitest"
+import "../src/serve/library.ts"
 import { load } from "../src/serve/module.ts"
 import { desk, values } from "./harness/desk.ts"
 
@@ -95,16 +96,19 @@ describe("up --module", () => {
       })
       const file = module("export const add = (_call: unknown, a: number, b: number) => a + b")
       assert.match(yield* failing("--module", file), /--module would serve everybody .*--open/)
-      assert.match(yield* failing("--open", "-m", join(folder, "none.ts")), /none\.ts could not be loaded: Cannot find/)
-      assert.match(yield* failing("--open", "-m", module("throw new Error('not today')")), /not today/)
       assert.match(
-        yield* failing("--open", "-m", module("export const a = ;")),
+        yield* failing("--open", "--module", join(folder, "none.ts")),
+        /none\.ts could not be loaded: Cannot find/
+      )
+      assert.match(yield* failing("--open", "--module", module("throw new Error('not today')")), /not today/)
+      assert.match(
+        yield* failing("--open", "--module", module("export const a = ;")),
         /could not be loaded: Expression expected/
       )
       assert.match(
         yield* failing(
           "--open",
-          "-m",
+          "--module",
           module(
             "import { Layer } from 'effect'\nexport const broken = Layer.effectDiscard(Effect.die('x'))\n" +
               "import { Effect } from 'effect'"
@@ -113,7 +117,7 @@ describe("up --module", () => {
         /the layer broken of .* failed: x/
       )
       assert.match(
-        yield* failing("--open", "-m", file, "-m", module("export const add = () => 1")),
+        yield* failing("--open", "--module", file, "--module", module("export const add = () => 1")),
         /has a function add/
       )
     }).pipe(Effect.scoped, Effect.provide(Home.layer)))

@@ -2,7 +2,7 @@
  * A command as it is published: everything that it uses in a few files, so that it starts fast, and nothing to install but the compiled addon.
  */
 import * as Effect from "effect/Effect"
-import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { isBuiltin } from "node:module"
 import { join } from "node:path"
 import { rolldown } from "rolldown"
@@ -16,39 +16,58 @@ const addonVersions = Object.fromEntries(
   Object.entries(manifestIn(join(root, "packages/node")).dependencies ?? {}).filter(([name]) => addons.includes(name))
 )
 
-/** Writes the files of a command into a folder: what is loaded at once, and what is loaded when it is needed. */
-export const bundled = ({ folder, manifest }: Package, out: string): Effect.Effect<ReadonlyArray<string>, Failed> =>
+// What a command starts with instead where it needs whole packages, and not what it uses of them itself: a bundle of its own beside the other, so
+// that it alone is larger.
+const whole = "whole"
+
+const build = (name: string, folder: string, input: Record<string, string>, dir: string) =>
   Effect.gen(function*() {
     const warnings: Array<string> = []
-    const input = Object.fromEntries(
-      Object.entries(manifest.bin ?? {}).map(([name, path]) => [name, join(folder, path)])
-    )
-    rmSync(out, { recursive: true, force: true })
     const write = () =>
       rolldown({
         input,
         cwd: folder,
         platform: "node",
         external: addons,
+        plugins: [{
+          name: whole,
+          resolveId: (source) =>
+            source === `./${whole}.ts` ? { id: `./${whole}.js`, external: "absolute" as const } : null
+        }],
         onLog: (level, log) => {
           if (level === "warn") warnings.push(log.message)
         }
       }).then((bundle) =>
-        bundle.write({ dir: out, format: "esm", minify: true, chunkFileNames: "[name]-[hash].js" })
+        bundle.write({ dir, format: "esm", minify: true, chunkFileNames: "[name]-[hash].js" })
           .then(({ output }) => bundle.close().then(() => output))
       )
     const output = yield* Effect.tryPromise({
       try: write,
-      catch: (error) => new Failed({ problem: `${manifest.name} could not be bundled: ${String(error)}` })
+      catch: (error) => new Failed({ problem: `${name} could not be bundled: ${String(error)}` })
     })
-    if (warnings.length > 0) return yield* fail(`the bundle of ${manifest.name} warned:\n${warnings.join("\n")}`)
+    if (warnings.length > 0) return yield* fail(`the bundle of ${name} warned:\n${warnings.join("\n")}`)
     const files = new Set(output.map(({ fileName }) => fileName))
     const outside = output.flatMap((file) => file.type === "chunk" ? [...file.imports, ...file.dynamicImports] : [])
-      .filter((specifier) => !files.has(specifier) && !isBuiltin(specifier) && !addons.includes(specifier))
-    if (outside.length > 0) {
-      return yield* fail(`the bundle of ${manifest.name} imports ${[...new Set(outside)].join(", ")}`)
-    }
+      .filter((specifier) =>
+        !files.has(specifier) && !isBuiltin(specifier) && !addons.includes(specifier) &&
+        specifier !== `./${whole}.js`
+      )
+    if (outside.length > 0) return yield* fail(`the bundle of ${name} imports ${[...new Set(outside)].join(", ")}`)
     return [...files]
+  })
+
+/** Writes the files of a command into a folder: what is loaded at once, and what is loaded when it is needed. */
+export const bundled = ({ folder, manifest }: Package, out: string): Effect.Effect<ReadonlyArray<string>, Failed> =>
+  Effect.gen(function*() {
+    const input = Object.fromEntries(
+      Object.entries(manifest.bin ?? {}).map(([name, path]) => [name, join(folder, path)])
+    )
+    rmSync(out, { recursive: true, force: true })
+    const files = yield* build(manifest.name, folder, input, out)
+    const entry = join(folder, "src", `${whole}.ts`)
+    if (!existsSync(entry)) return files
+    const more = yield* build(manifest.name, folder, { [whole]: entry }, out)
+    return [...new Set([...files, ...more])]
   })
 
 /** The folder of a command's package, as it is published. */

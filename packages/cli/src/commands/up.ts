@@ -27,7 +27,6 @@ export const up = Spec.make({
       Flag.atLeast(0)
     ),
     module: Flag.String("module").pipe(
-      Flag.withAlias("m"),
       Flag.withMetavar("FILE"),
       Flag.withDescription(
         "Serves what a module of JavaScript or TypeScript exports: functions, commands, and layers beside the node"

@@ -6,6 +6,7 @@ import * as core from "@pnet/core"
 import * as effect from "effect"
 import * as rpc from "effect/rpc"
 import { registerHooks } from "node:module"
+import { providedBy } from "./provide.ts"
 
 type Namespace = Readonly<Record<string, unknown>>
 
@@ -38,7 +39,7 @@ const theirs = new Set<string>()
 let hooked = false
 
 /** Has a module, and whatever it imports, import effect and pnet from here. Given again it does nothing. */
-export const provideTo = (url: string): void => {
+providedBy((url) => {
   theirs.add(url)
   if (hooked) return
   hooked = true
@@ -58,4 +59,4 @@ export const provideTo = (url: string): void => {
         ? { format: "module", shortCircuit: true, source: source(url.slice(scheme.length)) }
         : next(url, context)
   })
-}
+})

@@ -21,7 +21,7 @@ import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import { pathToFileURL } from "node:url"
 import { Problem } from "../errors.ts"
-import { provideTo } from "./library.ts"
+import { provideTo } from "./provide.ts"
 
 /** What modules serve. */
 export interface Parts {
