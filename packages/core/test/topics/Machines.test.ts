@@ -144,7 +144,7 @@ describe("what a peer is told of a topic", () => {
     assert.strictEqual(waiting({ size: 3, drop: "newest" }, { size: 2 }), "missed 3,value 4b,value 5a,value 6b")
     assert.strictEqual(
       waiting({ size: 8 }, { mode: "lossless", size: 4 }, { mode: "lossless", size: 2 }),
-      "missed 4,value 1a,value 2b"
+      "value 1a,value 2b,value 3a,value 4b,value 5a,value 6b"
     )
     assert.strictEqual(waiting({ group: "g", mode: "lossless", size: 1 }, { size: 2 }), "missed 4,value 5a,value 6b")
     assert.strictEqual(waiting({ group: "g" }), "")

@@ -204,7 +204,9 @@ describe("what is heard of a topic", () => {
     for (let seed = 1; seed <= 300; seed++) {
       const die = dice(seed)
       const pick = <A>(all: ReadonlyArray<A>): A => all[die(all.length)]!
-      const mode = pick(["lossless", "buffer", "latest"] as const)
+      const modes = ["lossless", "buffer", "latest"] as const
+      const mode = pick(modes)
+      const isMixed = die(2) === 0
       const options = { mode, size: 1 + die(3), drop: pick(["newest", "oldest"] as const), retained: false }
       const { next, route, say, take } = make()
       const source = new Source(origin.from, "news", undefined, origin.epoch)
@@ -240,6 +242,7 @@ describe("what is heard of a topic", () => {
             return
           case 2:
             for (const { ear } of ears.values()) {
+              if (ear.listener.interest.mode !== "lossless") continue
               for (const seq of ear.got.slice(-4)) if (die(2) === 0) source.took(seq)
             }
             return
@@ -247,7 +250,7 @@ describe("what is heard of a topic", () => {
             return said === 0 ? undefined : take(pick(["a", "b"]))
           case 4: {
             if (entries.length === 3) return
-            const added = entry(entries.length + 1, options)
+            const added = entry(entries.length + 1, isMixed ? { ...options, mode: pick(modes) } : options)
             entries.push(added)
             ears.set(added.id, { ear: listening(added), first: said })
             return route.enter([...entries])
@@ -264,7 +267,9 @@ describe("what is heard of a topic", () => {
       route.begin()
       for (let i = 0; i < 40; i++) {
         read(100)
-        for (const { ear } of ears.values()) for (const seq of ear.got) source.took(seq)
+        for (const { ear } of ears.values()) {
+          if (ear.listener.interest.mode === "lossless") { for (const seq of ear.got) source.took(seq) }
+        }
         for (const seq of taken.splice(0)) route.taken(seq)
       }
       said++

@@ -1,8 +1,8 @@
 /** Topics between nodes: who gets what, in which order, and what is known of what was missed. */
 import { assert, describe, it } from "@effect/vitest"
-import { quietly, seeded } from "@pnet/lab/worlds/sessionWorld"
+import { failureOf, quietly, seeded } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
-import { Effect, Stream } from "effect"
+import { Deferred, Effect, Stream } from "effect"
 import { collect, losses, Readings, start, two } from "./topicWorld.ts"
 
 describe("a topic", () => {
@@ -151,6 +151,38 @@ describe("a topic", () => {
       yield* alice.node.publish(Readings, { sensor: "d", value: 1 })
       yield* Effect.sleep("1 second")
       assert.deepStrictEqual(slow.slice(55).map(({ missed, value }) => [value.sensor, missed]), [["d", 0]])
+    })))
+
+  it.effect("comes to a subscription that keeps up, whatever another one of its node that is to lose nothing has not taken", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* two()
+      const buffered = yield* collect(bob.node.subscribe("news"))
+      const latest = yield* collect(bob.node.subscribe("news", { mode: "latest" }))
+      const gate = yield* Deferred.make<void>()
+      const kept = yield* collect(
+        bob.node.subscribe("news", { mode: "lossless", size: 8 }).pipe(
+          Stream.mapEffect((publication) => Effect.as(Deferred.await(gate), publication))
+        )
+      )
+      yield* Effect.sleep("1 second")
+      for (let i = 0; i < 100; i++) {
+        yield* alice.node.publish("news", i, { key: `${i % 3}` })
+        yield* Effect.sleep("10 millis")
+      }
+      yield* Effect.sleep("1 second")
+      const all = Array.from(Array(100).keys())
+      assert.deepStrictEqual(buffered.map(({ value }) => value), all)
+      assert.deepStrictEqual(latest.map(({ value }) => value), all)
+      assert.deepStrictEqual(kept, [])
+      const waits = { for: "bob", within: "5 seconds" } as const
+      assert.deepInclude(yield* failureOf(alice.node.publish("news", 100, { wait: waits })), { _tag: "TopicFullError" })
+      yield* Deferred.succeed(gate, undefined)
+      for (let i = 100; i < 200; i++) yield* alice.node.publish("news", i, { wait: waits })
+      yield* Effect.sleep("1 second")
+      // What was published without waiting for it is what it missed.
+      assert.strictEqual(kept.reduce((sum, { missed }) => sum + missed + 1, 0), 200)
+      assert.deepStrictEqual(kept.slice(-100).map(({ value }) => value), Array.from(Array(100).keys(), (i) => i + 100))
+      assert.strictEqual(buffered.length, 200)
     })))
 
   it.effect("tells who was away how much was missed", () =>

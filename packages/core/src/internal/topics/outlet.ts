@@ -15,6 +15,8 @@ export interface OutletOptions<A> {
   readonly size: number
   /** What is dropped where one more comes. */
   readonly drop: "oldest" | "newest"
+  /** Whether all go out in the order in which they came: then a newer one of a key comes behind all that wait, and not in the place of the older. */
+  readonly inOrder?: boolean | undefined
   readonly bytesOf: (a: A) => number
   readonly keyOf: (a: A) => string
   /** Asks for memory that is shared with others: none is had where it is `false`. */
@@ -75,7 +77,7 @@ class Buffer<A> implements Waiting<A> {
   }
 }
 
-/** The newest of each key. A newer one keeps the place of the older, so that every key has its turn. */
+/** The newest of each key. A newer one keeps the place of the older, so that every key has its turn, where not all are to go out in order. */
 class Latest<A> implements Waiting<A> {
   readonly #options: OutletOptions<A>
   readonly #keys = new Keyed<A>()
@@ -131,7 +133,10 @@ class Latest<A> implements Waiting<A> {
         this.#drop(oldest)
       }
     }
-    place.value = a
+    if (options.inOrder === true) {
+      this.#keys.remove(place)
+      this.#keys.push(place.key, a)
+    } else place.value = a
     options.onDrop(older)
   }
 

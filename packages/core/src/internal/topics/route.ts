@@ -40,29 +40,41 @@ export interface Owner {
 
 type Mode = "buffer" | "latest" | "lossless"
 
-/** How what waits for a peer is kept, by all of its subscriptions together: the one that misses least decides. */
-interface Kept {
-  readonly mode: Mode
+/** How what waits for subscriptions that may miss something is kept. */
+interface Loose {
+  readonly mode: Exclude<Mode, "lossless">
   readonly size: number
   readonly drop: "oldest" | "newest"
 }
 
-const keptFor = (entries: ReadonlyArray<Interest>): Kept | undefined => {
+/** How what waits for a peer is kept, by all of its subscriptions together: of each kind the one that misses least decides. */
+interface Kept {
+  /** So many that are not taken, where some are to lose nothing. */
+  readonly window: number | undefined
+  /** What there is no room for there, or all, where there are others. */
+  readonly loose: Loose | undefined
+}
+
+const keptFor = (entries: ReadonlyArray<Interest>): Kept => {
   const all = entries.filter(({ group }) => group === undefined)
-  if (all.length === 0) return undefined
-  const mode = (["lossless", "buffer"] as const).find((mode) => all.some((entry) => entry.mode === mode)) ?? "latest"
+  const sizes = all.filter(({ mode }) => mode === "lossless").map(({ size }) => size)
+  const mode = (["buffer", "latest"] as const).find((mode) => all.some((entry) => entry.mode === mode))
   const those = all.filter((entry) => entry.mode === mode)
-  const sizes = those.map(({ size }) => size)
   return {
-    mode,
     // A subscription that is to lose nothing takes no more at once than it has room for.
-    size: mode === "lossless" ? Math.min(...sizes) : Math.max(...sizes),
-    drop: those.every(({ drop }) => drop === "newest") ? "newest" : "oldest"
+    window: sizes.length === 0 ? undefined : Math.min(...sizes),
+    loose: mode === undefined ? undefined : {
+      mode,
+      size: Math.max(...those.map(({ size }) => size)),
+      drop: those.every(({ drop }) => drop === "newest") ? "newest" : "oldest"
+    }
   }
 }
 
-const isSame = (a: Kept | undefined, b: Kept | undefined): boolean =>
+const isSame = (a: Loose | undefined, b: Loose | undefined): boolean =>
   a === b || a !== undefined && b !== undefined && a.mode === b.mode && a.size === b.size && a.drop === b.drop
+
+const nothing: Kept = { window: undefined, loose: undefined }
 
 const keyOf = ({ key }: Said): string => key ?? ""
 
@@ -71,9 +83,10 @@ export class Route {
   readonly #owner: Owner
   /** Those of the peer's subscriptions that the topic is for. */
   #entries: ReadonlyArray<Interest> = []
-  #kept: Kept | undefined
-  #outlet: Outlet<Said> | undefined
+  #kept = nothing
   #window: Window<Said> | undefined
+  /** What the window has no room for comes in order: as long as something waits here all that comes does. */
+  #outlet: Outlet<Said> | undefined
   /** Subscriptions that were told of the topic on this stream. */
   #told = new Set<number>()
   readonly #urgent: Array<Uint8Array> = []
@@ -114,59 +127,76 @@ export class Route {
 
   /** Whether one more would be kept for a peer that is to lose none. */
   hasRoom(bytes: number, all: number): boolean {
-    return this.#window === undefined || this.#window.hasRoom && this.#owner.has(bytes, all)
+    return this.#window === undefined || this.#takes(this.#window) && this.#owner.has(bytes, all)
   }
 
   /** The peer's subscriptions are others than before. */
   enter(entries: ReadonlyArray<Interest>): void {
     const ids = new Set(entries.map(({ id }) => id))
     // What waits was for others, as of a run of the peer that is over.
-    if (!this.#entries.some(({ id }) => ids.has(id))) this.#keep(undefined)
+    if (!this.#entries.some(({ id }) => ids.has(id))) this.#keep(nothing)
     this.#entries = entries
     for (const id of this.#told) if (!ids.has(id)) this.#told.delete(id)
     const kept = keptFor(entries)
-    if (!isSame(kept, this.#kept)) this.#keep(kept)
+    if (kept.window !== this.#kept.window || !isSame(kept.loose, this.#kept.loose)) this.#keep(kept)
     this.#owner.ready(this)
   }
 
   /** Keeps what waits another way: what there is no room for is missed. */
-  #keep(kept: Kept | undefined): void {
-    if (kept?.mode === "lossless" && this.#window !== undefined) {
-      // What was sent and is not taken stays so.
-      this.#kept = kept
-      this.#window.resize(kept.size)
-      return this.#owner.roomMade()
-    }
-    const waiting: Array<Said> = []
-    const before = this.#outlet ?? this.#window
-    for (let said = this.#next(before); said !== undefined; said = this.#next(before)) waiting.push(said)
-    before?.clear()
+  #keep(kept: Kept): void {
+    const { loose, window } = kept
+    const before = this.#kept
     this.#kept = kept
-    this.#outlet = this.#window = undefined
-    if (kept === undefined) return this.#owner.roomMade()
+    const waiting: Array<Said> = []
+    const isKept = window !== undefined && this.#window !== undefined
+    // What was sent and is not taken stays so.
+    if (isKept) this.#window!.resize(window)
+    else {
+      for (let said = this.#window?.next(); said !== undefined; said = this.#window?.next()) waiting.push(said)
+      this.#window?.clear()
+    }
+    const isSpilled = isSame(loose, before.loose) && (window === undefined) === (before.window === undefined)
+    if (!isSpilled) {
+      for (let said = this.#outlet?.take(); said !== undefined; said = this.#outlet?.take()) waiting.push(said)
+    }
     const owner = this.#owner
     const give = (bytes: number) => owner.give(bytes)
     const take = (bytes: number) => owner.take(bytes)
-    if (kept.mode === "lossless") {
-      this.#window = new Window<Said>({ size: kept.size, seqOf: ({ seq }) => seq, bytesOf, take, give })
-    } else {
-      this.#outlet = new Outlet<Said>({
-        mode: kept.mode,
-        size: kept.size,
-        drop: kept.drop,
-        bytesOf,
-        keyOf,
-        take,
-        give,
-        onDrop: this.#dropped
-      })
+    if (!isKept) {
+      this.#window = window === undefined
+        ? undefined
+        : new Window<Said>({ size: window, seqOf: ({ seq }) => seq, bytesOf, take, give })
     }
-    for (const said of waiting) this.#add(said)
-    this.#owner.roomMade()
+    if (!isSpilled) {
+      this.#outlet = loose === undefined
+        ? undefined
+        : new Outlet<Said>({
+          ...loose,
+          inOrder: window !== undefined,
+          bytesOf,
+          keyOf,
+          take,
+          give,
+          onDrop: this.#dropped
+        })
+      if (window !== undefined || loose !== undefined) { for (const said of waiting) this.#add(said) }
+    }
+    owner.roomMade()
   }
 
-  #next(queue: Outlet<Said> | Window<Said> | undefined): Said | undefined {
-    return queue instanceof Window ? queue.next() : queue?.take()
+  /** The next that goes to the peer. */
+  #next(): Said | undefined {
+    const said = this.#window?.next()
+    if (said !== undefined || this.#outlet === undefined) return said
+    const loose = this.#outlet.take()
+    // One that is waited for may come behind it.
+    if (loose !== undefined && this.#window !== undefined && this.#outlet.length === 0) this.#owner.roomMade()
+    return loose
+  }
+
+  /** Whether the window is where what comes is kept, as far as its size goes. */
+  #takes(window: Window<Said>): boolean {
+    return window.hasRoom && (this.#outlet === undefined || this.#outlet.length === 0)
   }
 
   readonly #dropped = (said: Said): void => {
@@ -178,17 +208,18 @@ export class Route {
   }
 
   #add(said: Said): void {
-    if (this.#window !== undefined) {
-      if (!this.#window.offer(said)) this.#dropped(said)
-    } else if (said.body === undefined && this.#kept?.mode === "buffer" && this.#outlet!.length >= this.#kept.size) {
-      // It takes no value's place: all that is retained is told again.
-      this.#dropped(said)
-    } else this.#outlet?.offer(said)
+    const outlet = this.#outlet
+    const { loose } = this.#kept
+    if (this.#window !== undefined && this.#takes(this.#window) && this.#window.offer(said)) return
+    if (outlet === undefined || loose === undefined) return this.#dropped(said)
+    // What takes a value back takes no value's place: all that is retained is told again.
+    if (said.body === undefined && loose.mode === "buffer" && outlet.length >= loose.size) return this.#dropped(said)
+    outlet.offer(said)
   }
 
   /** Something was published. */
   offer(said: Said): void {
-    if (this.#kept === undefined) return
+    if (this.#window === undefined && this.#outlet === undefined) return
     this.#add(said)
     if (!this.isReady) this.#owner.ready(this)
   }
@@ -233,7 +264,7 @@ export class Route {
     this.#entries = []
     this.#urgent.length = 0
     this.#snapshot = undefined
-    this.#keep(undefined)
+    this.#keep(nothing)
   }
 
   /** The next record to be written, in parts; `undefined` where there is none for now. */
@@ -251,7 +282,7 @@ export class Route {
       this.#isWhole = true
       return [Records.current(this.topic.index)]
     }
-    const said = this.#next(this.#window ?? this.#outlet)
+    const said = this.#next()
     if (said !== undefined) {
       this.#before--
       return [said.record]
@@ -260,7 +291,7 @@ export class Route {
       this.#before = 0
       return this.next()
     }
-    if (!this.#isPatchy || this.#window?.hasRoom === false) return undefined
+    if (!this.#isPatchy || this.#outlet === undefined && this.#window?.hasRoom === false) return undefined
     this.#isPatchy = false
     // All of them are told again, with all that is retained.
     const retaining = this.#entries.filter(({ group, retained }) => group === undefined && retained)
@@ -273,7 +304,7 @@ export class Route {
     this.isTold = true
     const retains = retained !== undefined && entries.some(({ group, retained }) => group === undefined && retained)
     if (retains) {
-      const waiting = new Set((this.#window ?? this.#outlet)?.all())
+      const waiting = new Set(this.#all())
       this.#snapshot = []
       this.#snapshotAt = 0
       for (const key of retained.keys()) {
@@ -314,7 +345,7 @@ export class Route {
   get #valuesWaiting(): { readonly first: number; readonly values: number } {
     let first = this.topic.seq + 1
     let values = 0
-    for (const { body, seq } of (this.#window ?? this.#outlet)?.all() ?? []) {
+    for (const { body, seq } of this.#all()) {
       if (body === undefined) continue
       values++
       first = Math.min(first, seq)
@@ -324,6 +355,11 @@ export class Route {
 
   /** All that waits to be sent. */
   get #waiting(): number {
-    return this.#window?.toSend ?? this.#outlet?.length ?? 0
+    return (this.#window?.toSend ?? 0) + (this.#outlet?.length ?? 0)
+  }
+
+  *#all(): Generator<Said> {
+    if (this.#window !== undefined) yield* this.#window.all()
+    if (this.#outlet !== undefined) yield* this.#outlet.all()
   }
 }

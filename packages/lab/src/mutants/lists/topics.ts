@@ -255,8 +255,8 @@ const outlet = of("outlet", inTopics("outlet"), suites("Outlet"), {
     "a key that is dropped keeps its memory"
   ],
   "told": [
-    `    place.value = a\n    options.onDrop(older)`,
-    `    place.value = a`,
+    `    } else place.value = a\n    options.onDrop(older)`,
+    `    } else place.value = a`,
     "nobody is told of what a newer one followed"
   ],
   "less": [
@@ -364,24 +364,49 @@ const memory = of("memory", inTopics("memory"), suites("Outlet"), {
 
 const route = of("route", inTopics("route"), suites("Machines", "Route"), {
   "least": [
-    `(["lossless", "buffer"] as const)`,
-    `(["buffer", "lossless"] as const)`,
-    "a peer that is to lose nothing does"
+    `(["buffer", "latest"] as const)`,
+    `(["latest", "buffer"] as const)`,
+    "one that is to have all has the newest of each key"
   ],
   "groups": [
-    `entries.filter(({ group }) => group === undefined)\n  if`,
-    `entries.filter(() => true)\n  if`,
+    `entries.filter(({ group }) => group === undefined)\n  const sizes`,
+    `entries.filter(() => true)\n  const sizes`,
     "a member of a group is sent all"
   ],
   "smallest": [
-    `Math.min(...sizes) : Math.max`,
-    `Math.max(...sizes) : Math.max`,
+    `Math.min(...sizes),`,
+    `Math.max(...sizes),`,
     "one that loses nothing is sent more than it has room for"
   ],
   "largest": [
-    `: Math.max(...sizes)`,
-    `: Math.min(...sizes)`,
+    `size: Math.max(...those`,
+    `size: Math.min(...those`,
     "a subscription with room misses what another has none for"
+  ],
+  "spills": [
+    `if (outlet === undefined || loose === undefined) return`,
+    `if (outlet === undefined || loose === undefined || this.#window !== undefined) return`,
+    "one that is to lose nothing keeps from others what it does not take"
+  ],
+  "spillsInOrder": [
+    `return window.hasRoom && (this.#outlet === undefined || this.#outlet.length === 0)`,
+    `return window.hasRoom`,
+    "what is kept for one that is to lose nothing is sent before what came earlier"
+  ],
+  "spillsLatest": [
+    `inOrder: window !== undefined,`,
+    `inOrder: false,`,
+    "what comes out of order is taken for what came before"
+  ],
+  "spillRoom": [
+    `if (loose !== undefined && this.#window !== undefined && this.#outlet.length === 0) this.#owner.roomMade()`,
+    `void loose`,
+    "who waits for one that is to lose nothing waits on, when others have what is theirs"
+  ],
+  "spillKept": [
+    `this.#outlet = loose === undefined`,
+    `this.#outlet = loose === undefined || isKept`,
+    "others have nothing more where they are others than before"
   ],
   "oldest": [
     `those.every(({ drop }) => drop`,
@@ -389,7 +414,7 @@ const route = of("route", inTopics("route"), suites("Machines", "Route"), {
     "the newest is dropped for one that wants it"
   ],
   "newRun": [
-    `if (!this.#entries.some(({ id }) => ids.has(id))) this.#keep(undefined)`,
+    `if (!this.#entries.some(({ id }) => ids.has(id))) this.#keep(nothing)`,
     `void ids`,
     "what waited for a run that is over is sent to the next"
   ],
@@ -399,8 +424,8 @@ const route = of("route", inTopics("route"), suites("Machines", "Route"), {
     "a subscription that comes back is not told of the topic"
   ],
   "resized": [
-    `if (kept?.mode === "lossless" && this.#window !== undefined) {`,
-    `if (kept?.mode === "never" as string && this.#window !== undefined) {`,
+    `const isKept = window !== undefined && this.#window !== undefined`,
+    `const isKept = window !== undefined && this.#window === null`,
     "what was sent and is not taken is forgotten where the subscriptions are others"
   ],
   "kept": [
@@ -420,8 +445,8 @@ const route = of("route", inTopics("route"), suites("Machines", "Route"), {
     "all is told again for a value that a newer one followed"
   ],
   "windowDropped": [
-    `if (!this.#window.offer(said)) this.#dropped(said)`,
-    `this.#window.offer(said)`,
+    `loose === undefined) return this.#dropped(said)`,
+    `loose === undefined) return`,
     "what there is no room for at one that is to lose nothing is not counted"
   ],
   "withdraw": [`if (at >= 0) this.#urgent.splice(at, 1)`, `void at`, "what is not wanted any more is sent"],
@@ -480,7 +505,7 @@ const route = of("route", inTopics("route"), suites("Machines", "Route"), {
   ],
   "before": [`      this.#before--\n`, ``, "it is said that all is there behind what came since"],
   "room": [
-    `if (!this.#isPatchy || this.#window?.hasRoom === false) return undefined`,
+    `if (!this.#isPatchy || this.#outlet === undefined && this.#window?.hasRoom === false) return undefined`,
     `if (!this.#isPatchy) return undefined`,
     "all is told again to one that has no room for more"
   ],
