@@ -66,7 +66,7 @@ export const prepare = (
       if ((known.get(word)?.kind === "text" || builtInWithValue.has(word)) && !word.includes("=")) i++
       continue
     }
-    const spec = specs.find(({ alias, name }) => name === word || alias === word)
+    const spec = specs.find(({ alias, name, under }) => under === undefined && (name === word || alias === word))
     if (spec?.open !== true) return words
     return [word, ...words.slice(0, i), ...rewrite(words.slice(i + 1), ownOf(spec))]
   }

@@ -13,6 +13,7 @@ import { type JsonObject, listOf, objectOf, own, textIn } from "./schema/jsonSch
 import { typeOf } from "./schema/signature.ts"
 import type { Setting } from "./settings/declare.ts"
 import { settingNames, settings } from "./settings/declared.ts"
+import { pathOf } from "./spec.ts"
 import { specs, tree } from "./tree.ts"
 import { version } from "./version.ts"
 
@@ -66,7 +67,7 @@ const flagRow = (flag: FlagDoc): ReadonlyArray<string> => [
 ]
 
 const commandSection = (path: ReadonlyArray<string>, help: HelpDoc): string => {
-  const spec = specs.find(({ name }) => name === path.at(-1))
+  const spec = specs.find((spec) => pathOf(spec) === path.join(" "))
   const { args = [], examples = [], flags } = help
   return [
     `### pnet ${path.join(" ")}`,

@@ -7,6 +7,8 @@ import type { ShapeName } from "./output/shapes.ts"
 /** A command, as its help has it. */
 export interface Spec<out Config extends Command.Command.Config = Command.Command.Config> {
   readonly name: string
+  /** The commands that it is under, by their names; none: it is under `pnet` itself. */
+  readonly under?: ReadonlyArray<string>
   readonly alias?: string
   /** One line, for the list of commands. */
   readonly summary: string
@@ -29,3 +31,6 @@ export const make = <const Config extends Command.Command.Config>(spec: Spec<Con
 
 /** What the handler of a command gets. */
 export type Input<S> = S extends Spec<infer Config> ? Command.Command.Config.Infer<Config> : never
+
+/** The words of a command: `key network make`. */
+export const pathOf = ({ name, under = [] }: Spec): string => [...under, name].join(" ")

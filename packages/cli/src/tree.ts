@@ -13,12 +13,22 @@ import { around } from "./around.ts"
 import { call } from "./commands/call.ts"
 import { config } from "./commands/config.ts"
 import { functions } from "./commands/functions.ts"
+import { keyFingerprint, keyList, keyMake, keyShow } from "./commands/key.ts"
 import { mcp } from "./commands/mcp.ts"
+import {
+  networkAdd,
+  networkExport,
+  networkList,
+  networkMake,
+  networkPromote,
+  networkRemove
+} from "./commands/networkKey.ts"
 import { peers } from "./commands/peers.ts"
 import { ping } from "./commands/ping.ts"
 import { pipe } from "./commands/pipe.ts"
 import { publish } from "./commands/publish.ts"
 import { subscribe } from "./commands/subscribe.ts"
+import { trustAllow, trustForget, trustList, trustResolve, trustRevoke } from "./commands/trust.ts"
 import { up } from "./commands/up.ts"
 import type { Machine } from "./machine.ts"
 import type { NodeParts } from "./node/NodeParts.ts"
@@ -45,22 +55,22 @@ export interface Handler<S> {
   readonly run: (input: Input<S>) => Effect.Effect<void, unknown, Services>
 }
 
-const handlers = new Map<string, Handler<any>>()
+const handlers = new Map<Spec, Handler<any>>()
 const loaders: Array<() => Promise<void>> = []
 
 /** Loads the handlers of all commands, for tests in which no time may pass while one is loaded. */
 export const preload = (): Promise<unknown> => Promise.all(loaders.map((load) => load()))
 
 const command = <S extends Spec>(spec: S, module: () => Promise<Handler<S>>) => {
-  const load = () => module().then((handler) => void handlers.set(spec.name, handler))
+  const load = () => module().then((handler) => void handlers.set(spec, handler))
   loaders.push(load)
-  const loaded = Effect.suspend(() => handlers.has(spec.name) ? Effect.void : Effect.promise(load))
+  const loaded = Effect.suspend(() => handlers.has(spec) ? Effect.void : Effect.promise(load))
   const made = Command.make(
     spec.name,
     spec.config,
     (input) =>
       around(
-        Effect.andThen(loaded, Effect.suspend(() => (handlers.get(spec.name) as Handler<S>).run(input as Input<S>)))
+        Effect.andThen(loaded, Effect.suspend(() => (handlers.get(spec) as Handler<S>).run(input as Input<S>)))
       )
   ).pipe(
     Command.withDescription(spec.description),
@@ -69,6 +79,39 @@ const command = <S extends Spec>(spec: S, module: () => Promise<Handler<S>>) => 
   )
   return spec.alias === undefined ? made : Command.withAlias(made, spec.alias)
 }
+
+/** A command that has others under it, and does nothing by itself. */
+const group = (name: string, summary: string) =>
+  Command.make(name).pipe(Command.withDescription(`${summary}.`), Command.withShortDescription(summary))
+
+const ofKey = () => import("./run/key.ts")
+const ofNetworkKey = () => import("./run/networkKey.ts")
+const ofTrust = () => import("./run/trust.ts")
+
+const network = group("network", "The keys of a network, which all its machines have").pipe(Command.withSubcommands([
+  command(networkMake, () => ofNetworkKey().then(({ make }) => make)),
+  command(networkAdd, () => ofNetworkKey().then(({ add }) => add)),
+  command(networkPromote, () => ofNetworkKey().then(({ promote }) => promote)),
+  command(networkRemove, () => ofNetworkKey().then(({ remove }) => remove)),
+  command(networkList, () => ofNetworkKey().then(({ list }) => list)),
+  command(networkExport, () => ofNetworkKey().then(({ exported }) => exported))
+]))
+
+const key = group("key", "The keys of this user's nodes, and of networks").pipe(Command.withSubcommands([
+  command(keyMake, () => ofKey().then(({ make }) => make)),
+  command(keyShow, () => ofKey().then(({ show }) => show)),
+  command(keyList, () => ofKey().then(({ list }) => list)),
+  command(keyFingerprint, () => ofKey().then(({ fingerprint }) => fingerprint)),
+  network
+]))
+
+const trust = group("trust", "Who is trusted, and who is refused").pipe(Command.withSubcommands([
+  command(trustList, () => ofTrust().then(({ list }) => list)),
+  command(trustAllow, () => ofTrust().then(({ allow }) => allow)),
+  command(trustRevoke, () => ofTrust().then(({ revoke }) => revoke)),
+  command(trustForget, () => ofTrust().then(({ forget }) => forget)),
+  command(trustResolve, () => ofTrust().then(({ resolve }) => resolve))
+]))
 
 /** The declarations of all commands, in the order of the help. */
 export const specs: ReadonlyArray<Spec> = [
@@ -81,6 +124,21 @@ export const specs: ReadonlyArray<Spec> = [
   subscribe,
   ping,
   mcp,
+  keyMake,
+  keyShow,
+  keyList,
+  keyFingerprint,
+  networkMake,
+  networkAdd,
+  networkPromote,
+  networkRemove,
+  networkList,
+  networkExport,
+  trustList,
+  trustAllow,
+  trustRevoke,
+  trustForget,
+  trustResolve,
   config
 ]
 
@@ -95,5 +153,7 @@ export const tree = root.pipe(Command.withSubcommands([
   command(subscribe, () => import("./run/subscribe.ts")),
   command(ping, () => import("./run/ping.ts")),
   command(mcp, () => import("./run/mcp.ts")),
+  key,
+  trust,
   command(config, () => import("./run/config.ts"))
 ]))

@@ -4,6 +4,7 @@ import { AdvancedNode } from "@pnet/core"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
 import { Effect, Latch, Schema, Stream } from "effect"
 import { createHash, randomBytes } from "node:crypto"
+import { mkdirSync, writeFileSync } from "node:fs"
 import { afterAll } from "vitest"
 import { home } from "./harness/binary.ts"
 import { desk } from "./harness/desk.ts"
@@ -104,11 +105,27 @@ describe("pipe", () => {
 const place = home(40_853)
 afterAll(() => place.close())
 
-describe("pipe in processes", () => {
+const key = () => randomBytes(32).toString("base64url") + "="
+
+/** Puts the network's keys where the command keeps them. */
+const keep = (text: string) => {
+  const { PNET_NETWORK_ID, XDG_DATA_HOME } = place.env
+  mkdirSync(`${XDG_DATA_HOME}/pnet/networks`, { recursive: true })
+  writeFileSync(`${XDG_DATA_HOME}/pnet/networks/${PNET_NETWORK_ID}.keys`, text, { mode: 0o600 })
+}
+
+describe("pipe in processes, on a network with a key", () => {
   it.live("takes bytes there and back through a command, as they are", () =>
     Effect.gen(function*() {
-      const up = place.start(["up", "--name", "bob", "--fn", "tee=cat", "--open"])
+      const [old, fresh] = [key(), key()]
+      keep(`# ours\n${old}\n`)
+      const up = place.start(["up", "--name", "bob", "--fn", "tee=cat"])
       yield* Effect.promise(() => up.says("bob is up"))
+      // A node that runs goes by the network's keys as they are.
+      keep(`${fresh}\n${old}\n`)
+      yield* Effect.promise(() => up.says(", 2 are held"))
+      keep(`${fresh}\n`)
+      yield* Effect.promise(() => up.says(", 1 is held"))
       const bytes = randomBytes(3_000_000)
       const piping = place.start(["pipe", "bob", "tee"])
       const hash = createHash("sha256")

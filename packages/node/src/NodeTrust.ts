@@ -46,7 +46,7 @@ import type * as Scope from "effect/Scope"
 import * as Files from "./internal/files.ts"
 import { exclusive } from "./internal/lockFile.ts"
 import { put } from "./internal/replaceFile.ts"
-import { edited, header, type Kind, parse, type Parsed } from "./internal/trustText.ts"
+import { allowEdited, allowHeader, edited, header, type Kind, parse, type Parsed } from "./internal/trustText.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // errors
@@ -374,6 +374,66 @@ export const layerKnownPeers = (
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
+ * An allow list in a file, for programs that read and change it.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface AllowListStore {
+  /** Who is on the list. */
+  readonly load: Effect.Effect<ReadonlyArray<AllowListTrust.Entry>, TrustFileError>
+  /**
+   * Puts entries on it, in the place of those of their names, and takes names off, and gives who is on it then. Comments and the order stay. The file is made
+   * where there is none.
+   */
+  readonly save: (edit: {
+    readonly allowed?: ReadonlyArray<AllowListTrust.Entry> | undefined
+    readonly removed?: ReadonlyArray<string> | undefined
+  }) => Effect.Effect<ReadonlyArray<AllowListTrust.Entry>, TrustFileError | AllowListTrust.AllowListError>
+}
+
+const entriesOf = ({ pins, rights }: Parsed): ReadonlyArray<AllowListTrust.Entry> =>
+  pins.map(({ name, publicKey }) => [name, publicKey, rights.get(name)])
+
+/**
+ * The allow list in the file at `path`, to be read and changed by a program of the operator's: each save puts a whole new file in its place, which those who
+ * follow it read within a second. One program writes at a time.
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const allowListStore = (
+  path: string
+): Effect.Effect<AllowListStore, never, FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const paths = yield* Path.Path
+    const { failed, load } = follow(fs, path, "allow list")
+    const exclusively = exclusive(fs, path)
+    const writing = Effect.mapError((error: Reason | PlatformError.PlatformError): Reason =>
+      error._tag === "PlatformError" ? unusable("write")(error) : error
+    )
+    const header = { lines: allowHeader.map((text) => ({ text, name: undefined })) }
+    return {
+      load: failed(Effect.map(load, entriesOf)),
+      save: ({ allowed = [], removed = [] }) =>
+        // Names and keys that are none are not written.
+        Effect.andThen(
+          AllowListTrust.make(allowed),
+          Effect.andThen(
+            Files.makeFolder(fs, paths, paths.dirname(path)),
+            exclusively(Effect.gen(function*() {
+              const now = yield* Effect.catchTag(load, "TrustFileMissing", () => Effect.undefined)
+              const text = allowEdited(now ?? header, allowed, removed)
+              yield* put(fs, paths, path, text, now === undefined ? "create" : "replace")
+              return entriesOf(yield* load)
+            }))
+          ).pipe(writing, failed)
+        )
+    }
+  })
+
+/**
  * Options of `layerAllowListFile`.
  *
  * @category models
@@ -398,8 +458,7 @@ export const makeAllowListFile = (
     const { failed, load, reload } = follow(yield* FileSystem.FileSystem, path, "allow list")
     // Names and keys have been checked.
     const list = yield* Effect.orDie(AllowListTrust.make([]))
-    const set = ({ pins, rights }: Parsed) =>
-      Effect.orDie(list.set(pins.map(({ name, publicKey }) => [name, publicKey, rights.get(name)])))
+    const set = (parsed: Parsed) => Effect.orDie(list.set(entriesOf(parsed)))
     yield* failed(Effect.flatMap(load, set))
     // A state that lasts is said once.
     let told = ""

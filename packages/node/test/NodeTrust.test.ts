@@ -474,6 +474,26 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
         assert.strictEqual(yield* read(path), `alice ${one}`, "it is never written to")
       }).pipe(Effect.scoped))
 
+    it.effect("are changed by programs, which keep comments and the order, and write nothing that would be refused", () =>
+      Effect.gen(function*() {
+        const fs = yield* fileSystem
+        const file = `${yield* folder}/new/list`
+        const store = yield* NodeTrust.allowListStore(file)
+        const [one, other] = [yield* newKey, yield* newKey]
+        assert.strictEqual((yield* Effect.flip(store.load)).reason._tag, "TrustFileMissing")
+        yield* store.save({ allowed: [["bob", one, { roles: ["a b", "c,d"], calls: [] }], ["living room", other]] })
+        assert.strictEqual((yield* fs.stat(file)).mode & 0o777, 0o600)
+        yield* write(file, `${yield* read(file)}\n# Who comes next:\n`)
+        const entries = yield* store.save({ allowed: [["carol", one]], removed: ["living room"] })
+        assert.deepStrictEqual(entries, [["bob", one, { roles: ["a b", "c,d"], calls: [] }], ["carol", one, undefined]])
+        assert.deepStrictEqual(yield* store.load, entries)
+        const text = yield* read(file)
+        assert.match(text, /bob .* roles="a b","c,d" calls=\n\n# Who comes next:\ncarol /)
+        const error = yield* Effect.flip(store.save({ allowed: [["dave", "no key"]] }))
+        assert.strictEqual(error._tag, "AllowListError")
+        assert.strictEqual(yield* read(file), text)
+      }).pipe(Effect.scoped))
+
     it.effect("say what a peer may do, behind its key", () =>
       Effect.gen(function*() {
         const path = `${yield* folder}/allowed`

@@ -22,7 +22,7 @@ export const keyFileOf = (machine: Machine["Service"], network: string): string 
   `${placesOf(machine).data}/networks/${encodeURIComponent(network)}.keys`
 
 /** The keys in a text: one a line, or with commas between them, besides comments. */
-const parse = (text: string, from: string): Effect.Effect<ReadonlyArray<NetworkKey.NetworkKey>, Problem> => {
+export const parse = (text: string, from: string): Effect.Effect<ReadonlyArray<NetworkKey.NetworkKey>, Problem> => {
   const keys = text.split("\n").flatMap((line) => line.replace(/#.*/, "").split(",")).map((key) => key.trim()).filter((
     key
   ) => key !== "")
@@ -38,7 +38,8 @@ const parse = (text: string, from: string): Effect.Effect<ReadonlyArray<NetworkK
 // More than keys is not read.
 const most = 65_536
 
-const readStdin = Effect.gen(function*() {
+/** The text of standard input. */
+export const readStdin = Effect.gen(function*() {
   const stdio = yield* Stdio.Stdio
   if (yield* stdio.stdinIsTerminal) {
     return yield* wrong(
@@ -72,7 +73,8 @@ const runCommand = Effect.fnUntraced(function*(command: string) {
   )
 })
 
-const readFile = Effect.fnUntraced(function*(path: string, asked: boolean) {
+/** The text of a file with keys, which nobody but its user may read; `undefined` where it is not there and was not asked for. */
+export const readFile = Effect.fnUntraced(function*(path: string, asked: boolean) {
   const fs = yield* FileSystem.FileSystem
   const machine = yield* Machine
   const info = yield* fs.stat(path).pipe(

@@ -7,11 +7,14 @@ import type { PublicKey } from "@pnet/core/PublicKey"
 import * as Trust from "@pnet/core/Trust"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type { FileSystem } from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { Problem } from "../errors.ts"
+import type { Machine } from "../machine.ts"
 import { Output } from "../output/Output.ts"
 import { Settings } from "../settings/Settings.ts"
+import { followKeys } from "./followKeys.ts"
 import { type KeyHeldError, NodeParts, type PartError } from "./NodeParts.ts"
 
 /** The node, and what was found out on the way. */
@@ -66,7 +69,7 @@ const hold = Effect.fnUntraced(function*(name: string, mayNumber: boolean): Effe
 export const open = Effect.fnUntraced(function*(options: Options = {}): Effect.fn.Return<
   Opened,
   OpenError,
-  NodeParts | Settings | Output | Scope.Scope
+  NodeParts | Settings | Output | Machine | FileSystem | Scope.Scope
 > {
   const parts = yield* NodeParts
   const settings = yield* Settings
@@ -100,5 +103,6 @@ export const open = Effect.fnUntraced(function*(options: Options = {}): Effect.f
   )
   const context = yield* Layer.build(layer)
   const node = Context.get(context, CommandNode.CommandNode)
+  if (networkKeys.length > 0) yield* followKeys(node)
   return { node, name, publicKey: identity.publicKey, sealed: networkKeys.length > 0 }
 })

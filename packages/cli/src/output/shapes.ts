@@ -141,6 +141,64 @@ const Heard = Schema.Struct({
   id: Schema.String.annotate(note("The same for the same publication, wherever and however often it is heard."))
 })
 
+const Key = Schema.String.annotate(note("A public key."))
+
+const OwnIdentity = Schema.Struct({
+  name: Name,
+  key: Key,
+  fingerprint: Fingerprint,
+  file: Schema.String.annotate(note("The file that has its secret."))
+})
+
+const KeyFingerprint = Schema.Struct({ key: Key, fingerprint: Fingerprint })
+
+const NetworkFingerprint = Schema.String.annotate(note("What the network key is told by; it says nothing of the key."))
+
+const KeyOfNetwork = Schema.Struct({
+  network: Schema.String,
+  number: Schema.Int.annotate(note("Its place, from 1 on.")),
+  fingerprint: NetworkFingerprint,
+  use: Schema.Literals(["encrypts", "decrypts"]).annotate(note("The first encrypts, all of them decrypt.")),
+  file: Schema.String
+})
+
+const SecretOfNetwork = Schema.Struct({
+  network: Schema.String,
+  fingerprint: NetworkFingerprint,
+  key: Schema.String.annotate(note("The network key itself."))
+})
+
+const Trusted = Schema.Struct({
+  name: Schema.optionalKey(Name),
+  key: Key,
+  fingerprint: Fingerprint,
+  status: Schema.Literals(["known", "connected", "listed", "revoked"]).annotate(
+    note(
+      "`known`: this node reached it, or its key was compared; `connected`: it connected first, and nobody has vouched for it."
+    )
+  ),
+  from: Schema.optionalKey(Schema.String.annotate(note("The address that it connected from."))),
+  rights: Schema.optionalKey(
+    Schema.Record(Schema.String, Schema.Array(Schema.String)).annotate(note("What it may do, where the list says it."))
+  )
+})
+
+const TrustChange = Schema.Struct({
+  change: Schema.Literals(["allowed", "revoked", "forgotten", "resolved"]),
+  name: Schema.optionalKey(Name),
+  key: Key,
+  fingerprint: Fingerprint,
+  file: Schema.String.annotate(note("The file that says so."))
+})
+
+const Claim = Schema.Struct({
+  name: Name,
+  key: Key,
+  fingerprint: Fingerprint,
+  address: Schema.optionalKey(Address),
+  refused: Schema.Boolean.annotate(note("Whether it is kept out, since the name is another's."))
+})
+
 /** The shapes by name. */
 export const shapes = {
   peer: Peer.annotate(note("A peer that is there.")),
@@ -151,6 +209,15 @@ export const shapes = {
   setting: SettingValue.annotate(note("A setting that holds.")),
   published: Published.annotate(note("What `publish` has published.")),
   publication: Heard.annotate(note("Something that was published.")),
+  identity: OwnIdentity.annotate(note("The key of a node of this user.")),
+  fingerprint: KeyFingerprint.annotate(note("The fingerprint of a key.")),
+  networkKey: KeyOfNetwork.annotate(note("A key of the network, without the key itself.")),
+  networkSecret: SecretOfNetwork.annotate(
+    note("A key of the network itself, which `key network export` prints alone.")
+  ),
+  trusted: Trusted.annotate(note("A peer that is trusted, or a key that is refused.")),
+  trustChange: TrustChange.annotate(note("What `trust` has changed.")),
+  claim: Claim.annotate(note("A node that goes by a name.")),
   answer: Answer.annotate(note("What came of a call to one peer.")),
   error: Failed.annotate(note("Why the command failed: the only JSON on standard error."))
 } as const

@@ -85,6 +85,20 @@ const publicationLine = (
   ].join("\n")
 }
 
+const changed = ({ change, file, fingerprint, key, name }: Shape<"trustChange">, style: Style): string => {
+  const who = name === undefined ? fingerprint : `${style.bold(name)}, ${fingerprint},`
+  const what = {
+    allowed: `${who} is trusted`,
+    resolved: `the name is that of ${who} and of nobody else`,
+    revoked: `${who} is refused`,
+    forgotten: `${who} is forgotten`
+  }[change]
+  return `${what}\n${style.dim(`  key ${key}, in ${file}`)}`
+}
+
+const rightsText = (rights: Shape<"trusted">["rights"]): string =>
+  rights === undefined ? "" : Object.entries(rights).map(([right, names]) => `${right}=${names.join(",")}`).join(" ")
+
 /** The views by shape. */
 export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
   peer: {
@@ -139,6 +153,68 @@ export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
       `published ${values} ${values === 1 ? "value" : "values"} on ${topic}, to ${peers.join(", ") || "nobody"}`
   },
   publication: { one: publicationLine },
+  identity: {
+    columns: [
+      { title: "NAME", cell: ({ name }) => name, look: (style, text) => style.bold(text) },
+      { title: "FINGERPRINT", cell: ({ fingerprint }) => fingerprint },
+      { title: "KEY", cell: ({ key }) => key },
+      { title: "FILE", cell: ({ file }) => file, gives: true, look: (style, text) => style.dim(text) }
+    ],
+    none: "there are no keys yet; a node makes its own when it starts first",
+    one: ({ file, fingerprint, key, name }, style) =>
+      [
+        style.bold(name),
+        `  fingerprint  ${fingerprint}`,
+        `  key          ${key}`,
+        style.dim(`  file         ${file}`)
+      ].join("\n")
+  },
+  fingerprint: { one: ({ fingerprint }) => fingerprint },
+  networkKey: {
+    columns: [
+      { title: "NUMBER", cell: ({ number }) => String(number), right: true },
+      { title: "FINGERPRINT", cell: ({ fingerprint }) => fingerprint },
+      {
+        title: "USE",
+        cell: ({ use }) => use,
+        look: (style, text, { use }) => use === "encrypts" ? style.green(text) : text
+      },
+      { title: "NETWORK", cell: ({ network }) => network, gives: true },
+      { title: "FILE", cell: ({ file }) => file, gives: true, look: (style, text) => style.dim(text) }
+    ],
+    none: "the network has no key: it is in clear"
+  },
+  networkSecret: { one: ({ key }) => key },
+  trusted: {
+    columns: [
+      { title: "NAME", cell: ({ name }) => name ?? "", gives: true, look: (style, text) => style.bold(text) },
+      { title: "FINGERPRINT", cell: ({ fingerprint }) => fingerprint },
+      {
+        title: "STATUS",
+        cell: ({ status }) => status,
+        look: (style, text, { status }) =>
+          style[({ known: "green", listed: "green", connected: "yellow", revoked: "red" } as const)[status]](text)
+      },
+      { title: "FROM", cell: ({ from }) => from ?? "" },
+      { title: "RIGHTS", cell: ({ rights }) => rightsText(rights), gives: true },
+      { title: "KEY", cell: ({ key }) => key, gives: true, look: (style, text) => style.dim(text) }
+    ],
+    none: "nobody is known yet"
+  },
+  trustChange: { one: changed },
+  claim: {
+    columns: [
+      { title: "NAME", cell: ({ name }) => name, look: (style, text) => style.bold(text) },
+      { title: "FINGERPRINT", cell: ({ fingerprint }) => fingerprint },
+      { title: "ADDRESS", cell: ({ address }) => address ?? "" },
+      {
+        title: "IS",
+        cell: ({ refused }) => refused ? "refused" : "let in",
+        look: (style, text, { refused }) => refused ? style.red(text) : style.green(text)
+      },
+      { title: "KEY", cell: ({ key }) => key, gives: true, look: (style, text) => style.dim(text) }
+    ]
+  },
   answer: {
     lines: true,
     columns: [

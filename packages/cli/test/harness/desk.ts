@@ -11,6 +11,7 @@
 import * as Crypto from "@pnet/core/Crypto"
 import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import * as TofuTrust from "@pnet/core/TofuTrust"
+import * as Trust from "@pnet/core/Trust"
 import type * as SimNetwork from "@pnet/testing/SimNetwork"
 import { TerminalCapabilities } from "effect/cli/TerminalCapabilities"
 import type * as Duration from "effect/Duration"
@@ -99,6 +100,8 @@ export const desk = Effect.fnUntraced(function*(network: SimNetwork.SimNetwork["
   const keys = new Map<string, Crypto.KeyPair>()
   const held = new Set<string>()
   const files = new Map<string, string>()
+  // What one command has learnt of peers the next one knows, as by a file of known peers.
+  const known = TofuTrust.make()
   const crypto = PortableCrypto.layer
 
   const parts = Layer.succeed(NodeParts, {
@@ -114,7 +117,7 @@ export const desk = Effect.fnUntraced(function*(network: SimNetwork.SimNetwork["
         return key
       }),
     networkKeys: () => Effect.succeed([]),
-    trust: () => TofuTrust.layer()
+    trust: () => Layer.succeed(Trust.Trust, known)
   })
 
   /** What a run has around it, and what it wrote so far. */

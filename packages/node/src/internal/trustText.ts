@@ -2,6 +2,7 @@
  * The text of files of known peers and of allow lists: a name and its key on each line, written by people and by nodes. In an allow
  * list what the peer may do may stand behind the key: `roles=worker serves=resize.*,"a name" calls= subscribes=build.*`.
  */
+import type * as AllowListTrust from "@pnet/core/AllowListTrust"
 import { NodeName } from "@pnet/core/Packet"
 import * as PublicKey from "@pnet/core/PublicKey"
 import * as Rights from "@pnet/core/Rights"
@@ -175,5 +176,40 @@ export const edited = ({ lines, pins, revoked }: Parsed, edit: TofuTrust.KnownPe
   }
   for (const pin of after.values()) out.push(pinText(pin))
   for (const key of edit.revoked) if (!revoked.includes(key)) out.push(`@revoked ${key}`)
+  return `${out.join("\n")}\n`
+}
+
+const itemText = (item: string): string => /[\s",#\\]/u.test(item) ? JSON.stringify(item) : item
+
+const entryText = ([name, key, rights = {}]: AllowListTrust.Entry): string =>
+  [
+    nameText(name),
+    key,
+    ...Object.entries(rights).flatMap(([right, list]) =>
+      list === undefined ? [] : [`${right}=${list.map(itemText).join(",")}`]
+    )
+  ].join(" ")
+
+/** What a new allow list begins with. */
+export const allowHeader = [
+  "# The peers that are trusted, and no others: a name and its public key on each line, and behind it what it may do, such as",
+  "# roles=worker serves=resize.* calls= subscribes=build.* where that is not to call everything by name."
+]
+
+/** The lines of an allow list with entries in the place of those of their names, and without some names; comments and the order stay. */
+export const allowEdited = (
+  { lines }: Pick<Parsed, "lines">,
+  allowed: ReadonlyArray<AllowListTrust.Entry>,
+  removed: ReadonlyArray<string>
+): string => {
+  const entries = new Map<string, AllowListTrust.Entry>(allowed.map((entry) => [entry[0], entry]))
+  const out: Array<string> = []
+  for (const { name, text } of lines) {
+    const entry = name === undefined ? undefined : entries.get(name)
+    if (entry !== undefined) out.push(entryText(entry))
+    else if (name === undefined || !removed.includes(name)) out.push(text)
+    if (name !== undefined) entries.delete(name)
+  }
+  for (const entry of entries.values()) out.push(entryText(entry))
   return `${out.join("\n")}\n`
 }
