@@ -93,7 +93,7 @@ export const run = (options: Options): Effect.Effect<Report> =>
       PNET_ADVERTISE_PORT: String(network.advertisePort),
       PNET_BIND_IP: "127.0.0.1"
     }
-    yield* up([main, "up", "--name", "bob", "--fn", "add(a, b)=echo $(($1 + $2))", "--open"], env)
+    yield* up([main, "up", "--name", "bob", "--fn", "add(a: int, b: int)=echo $(($1 + $2))", "--open"], env)
     const words: Record<(typeof subjects)[number], ReadonlyArray<string>> = {
       nothing: ["-e", "0"],
       version: [main, "--version"],

@@ -135,7 +135,7 @@ end to end, and there is no server. This page is made from the command itself; \
 
 \`\`\`sh
 # In one terminal: a node that serves a command of the shell. What a caller sends is its arguments and its standard input, and never a part of its text.
-pnet up --name bob --fn 'add(a, b)=echo $(($1 + $2))' --open
+pnet up --name bob --fn 'add(a: int, b: int)=echo $(($1 + $2))' --open
 
 # In another, here or on the machine next door.
 pnet peers

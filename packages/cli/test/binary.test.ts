@@ -24,7 +24,7 @@ describe("the command in processes", () => {
     () =>
       Effect.gen(function*() {
         const up = place.start(
-          ["up", "--name", "bob", "--fn", "add(a, b)=echo $(($1 + $2))", "--open"],
+          ["up", "--name", "bob", "--fn", "add(a: int, b: int)=echo $(($1 + $2))", "--open"],
           terminals ? { columns: 60 } : {}
         )
         yield* says(up, "bob is up")

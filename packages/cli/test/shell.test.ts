@@ -2,7 +2,9 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { parseFn, printed, running, serve, type ShellFunction } from "../src/serve/shell.ts"
 
@@ -11,6 +13,7 @@ const fn = (command: string, args: ReadonlyArray<string> = [], variadic = false)
   name: "fn",
   command,
   args,
+  types: args.map(() => "text" as const),
   variadic
 })
 
@@ -57,25 +60,67 @@ describe("a command of the shell", () => {
 describe("--fn", () => {
   it.effect("has a name, arguments and a command", () =>
     Effect.gen(function*() {
-      assert.deepStrictEqual(yield* parseFn("wc=wc -l"), { name: "wc", command: "wc -l", args: [], variadic: false })
-      assert.deepStrictEqual(yield* parseFn("add(a, b)=echo $(($1 + $2))"), {
+      assert.deepStrictEqual(yield* parseFn("wc=wc -l"), {
+        name: "wc",
+        command: "wc -l",
+        args: [],
+        types: [],
+        variadic: false
+      })
+      assert.deepStrictEqual(yield* parseFn("add(a: int, b: int)=echo $(($1 + $2))"), {
         name: "add",
         command: "echo $(($1 + $2))",
         args: ["a", "b"],
+        types: ["int", "int"],
         variadic: false
       })
       assert.deepStrictEqual(yield* parseFn("ls( dir, ...rest ) = ls -- \"$@\"\necho"), {
         name: "ls",
         command: " ls -- \"$@\"\necho",
         args: ["dir", "rest"],
+        types: ["text", "text"],
         variadic: true
       })
       for (
-        const wrong of ["wc", "=ls", "wc=", "a b=ls", "f(a=ls", "f(...a, b)=ls", "f(a, a)=ls", "f(1)=ls", "f(a b)=ls"]
+        const wrong of [
+          "wc",
+          "=ls",
+          "wc=",
+          "a b=ls",
+          "f(a=ls",
+          "f(...a, b)=ls",
+          "f(a, a)=ls",
+          "f(1)=ls",
+          "f(a b)=ls",
+          "f(a: date)=ls"
+        ]
       ) {
         assert.strictEqual((yield* Effect.flip(parseFn(wrong))).exit, "usage", wrong)
       }
     }))
+
+  it.effect("is refused where the shell would reckon with a caller's text, which some shells run", () =>
+    Effect.gen(function*() {
+      for (
+        const wrong of [
+          "f(a)=echo $(($1 + 1))",
+          "f(a: int, b)=echo $((2 * ${2}))",
+          "f(...a)=echo $(( $3 ))",
+          "f(a)=echo $(( $@ ))",
+          "f(a: int)=echo $((PNET_CALLER))",
+          "f(a)=if (( $1 > 2 )); then ls; fi"
+        ]
+      ) assert.match((yield* Effect.flip(parseFn(wrong))).what, /in \(\( \)\) the shell would run/, wrong)
+      for (
+        const right of ["f(a: int)=echo $(($1 + $#))", "f(a: number, b)=echo $(($1)) \"$2\"", "f(a)=echo $((1 + 2)) $1"]
+      ) {
+        yield* parseFn(right)
+      }
+      const { commands } = yield* serve([yield* parseFn("f(a: int)=echo $(($1))")], () => Effect.void)
+      const decode = Schema.decodeUnknownExit(Schema.toCodecJson(commands[0]!.command.args))
+      assert.isTrue(Exit.isSuccess(decode([7])))
+      for (const hostile of ["x[$(id)]", "7", 1.5, null]) assert.isTrue(Exit.isFailure(decode([hostile])))
+    }).pipe(Effect.provide(NodeServices.layer)))
 
   it.effect("says what it takes, and not what it runs", () =>
     Effect.gen(function*() {

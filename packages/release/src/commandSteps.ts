@@ -67,7 +67,7 @@ export const byNpx = ({ file, folder, manifest }: Tarball): Effect.Effect<string
     const npx = ["exec", "--yes", "--loglevel=error", `--package=${file}`, "--"]
     const said = yield* done("npm", [...npx, "pnet", "--version"], { cwd: place, env, limit: 600_000 })
     if (said !== `pnet ${manifest.version}`) return yield* fail(`npx pnet --version said ${said}`)
-    const sums = ["up", "--name", "bob", "--fn", "add(a, b)=echo $(($1 + $2))", "--open"]
+    const sums = ["up", "--name", "bob", "--fn", "add(a: int, b: int)=echo $(($1 + $2))", "--open"]
     // npm does not pass signals on, so that the command itself is started for what has to end.
     const installed = yield* done("npm", [...npx, "sh", "-c", "command -v pnet"], { cwd: place, env })
     const { code, output } = yield* beside(

@@ -7,11 +7,12 @@ export const up = Spec.make({
   summary: "Runs a node in the foreground",
   description:
     "Runs a node until Ctrl-C, and prints what happens. With --fn it serves commands of this machine: what a caller sends is the command's standard input, " +
-    "and never a part of its text. Arguments that are declared in parentheses are the command's positional parameters, $1 and so on.",
+    "and never a part of its text. Arguments that are declared in parentheses are the command's positional parameters, $1 and so on: " +
+    "texts, which belong in double quotes, unless they say that they are numbers.",
   examples: [
     { command: "pnet up", description: "Is there, and says who comes and goes" },
     {
-      command: "pnet up --name bob --fn 'add(a, b)=echo $(($1 + $2))' --open",
+      command: "pnet up --name bob --fn 'add(a: int, b: int)=echo $(($1 + $2))' --open",
       description: "Serves a function with two arguments"
     },
     { command: "pnet up --fn 'wc=wc -l' --allow-list friends", description: "Serves a command to those on a list" },
@@ -22,7 +23,7 @@ export const up = Spec.make({
     fn: Flag.String("fn").pipe(
       Flag.withMetavar("NAME=COMMAND"),
       Flag.withDescription(
-        "Serves a command of the shell: NAME=COMMAND, NAME(ARG, …)=COMMAND, or NAME(...ARGS)=COMMAND"
+        "Serves a command of the shell: NAME=COMMAND, NAME(ARG, …)=COMMAND, or NAME(...ARGS)=COMMAND; ARG: int and ARG: number take numbers alone"
       ),
       Flag.atLeast(0)
     ),

@@ -17,11 +17,23 @@ import * as Stream from "effect/Stream"
 import { Problem } from "../errors.ts"
 import { called, type ownEvent } from "../node/events.ts"
 
+/** What an argument may be. */
+export type ArgType = keyof typeof types
+
+// No argument of a program has a NUL in it.
+const types = {
+  text: Schema.String.check(Schema.isPattern(/^[^\0]*$/)),
+  int: Schema.Int,
+  number: Schema.Finite
+}
+
 /** A command of the shell, with the names of its arguments. */
 export interface ShellFunction {
   readonly name: string
   readonly command: string
   readonly args: ReadonlyArray<string>
+  /** What each of them may be. */
+  readonly types: ReadonlyArray<ArgType>
   /** The last argument stands for as many as there are. */
   readonly variadic: boolean
 }
@@ -35,32 +47,59 @@ export class CommandFailed extends Schema.TaggedError<CommandFailed>("@pnet/cli/
 }) {}
 
 const form = /^([^=()\s]+)\s*(?:\(([^()]*)\))?\s*=(.*)$/s
-const word = /^[A-Za-z_][A-Za-z0-9_-]*$/
+const declared = /^(\.\.\.)?([A-Za-z_][A-Za-z0-9_-]*)(?:\s*:\s*([a-z]+))?$/
+const reckoned = /\(\((?:(?!\)\))[^])*/g
+const parameter = /\$\{?(?:(\d+)|([@*])|PNET_CALLER\b)|\bPNET_CALLER\b/g
 
-/** Reads `NAME=COMMAND`, `NAME(ARG, …)=COMMAND`, `NAME(...ARGS)=COMMAND`. */
+/**
+ * Whether the shell reckons with a text of the caller's: in `$(( ))` some shells run what stands in a text as if it stood in the command, `x[$(rm -r .)]`.
+ */
+const reckonsWithText = (command: string, types: ReadonlyArray<ArgType>): boolean =>
+  [...command.matchAll(reckoned)].some(([inside]) =>
+    [...inside.matchAll(parameter)].some(([, place, all]) =>
+      place === undefined
+        ? all === undefined || types.includes("text")
+        : Number(place) > 0 && (types[Number(place) - 1] ?? types.at(-1)) === "text"
+    )
+  )
+
+/** Reads `NAME=COMMAND`, `NAME(ARG, …)=COMMAND`, `NAME(...ARGS)=COMMAND`. An argument is text, or a number where it says so: `a: int`, `a: number`. */
 export const parseFn = (text: string): Effect.Effect<ShellFunction, Problem> => {
   const wrong = (what: string) =>
     Effect.fail(
       new Problem({
         exit: "usage",
         what: `--fn ${JSON.stringify(text)}: ${what}`,
-        hint: "such as --fn 'add(a, b)=echo $(($1 + $2))'"
+        hint: "such as --fn 'add(a: int, b: int)=echo $(($1 + $2))'"
       })
     )
   const match = form.exec(text)
   if (match === null) return wrong("it is not NAME=COMMAND")
   const [, name, list, command] = match as unknown as readonly [string, string, string | undefined, string]
   if (command.trim() === "") return wrong("there is no command")
-  const args = list === undefined || list.trim() === "" ? [] : list.split(",").map((arg) => arg.trim())
-  const rest = args.findIndex((arg) => arg.startsWith("..."))
-  if (rest >= 0 && rest !== args.length - 1) {
-    return wrong("what stands for the rest of the arguments has to be the last one")
+  const words = list === undefined || list.trim() === "" ? [] : list.split(",").map((arg) => arg.trim())
+  const args: Array<string> = []
+  const kinds: Array<ArgType> = []
+  for (const [i, text] of words.entries()) {
+    const [, rest, arg, type = "text"] = declared.exec(text) ?? []
+    if (arg === undefined) return wrong(`${JSON.stringify(text)} is no name of an argument`)
+    if (!Object.hasOwn(types, type)) {
+      return wrong(`${JSON.stringify(type)} is no type of an argument: ${Object.keys(types).join(", ")}`)
+    }
+    if (rest !== undefined && i < words.length - 1) {
+      return wrong("what stands for the rest of the arguments has to be the last one")
+    }
+    args.push(arg)
+    kinds.push(type as ArgType)
   }
-  const names = args.map((arg) => arg.replace(/^\.\.\./, ""))
-  const bad = names.find((arg) => !word.test(arg))
-  if (bad !== undefined) return wrong(`${JSON.stringify(bad)} is no name of an argument`)
-  if (new Set(names).size < names.length) return wrong("two arguments have one name")
-  return Effect.succeed({ name, command, args: names, variadic: rest >= 0 })
+  if (new Set(args).size < args.length) return wrong("two arguments have one name")
+  if (reckonsWithText(command, kinds)) {
+    return wrong(
+      "in (( )) the shell would run what stands in a caller's text; say that the arguments are numbers, such as (a: int)"
+    )
+  }
+  const variadic = words.at(-1)?.startsWith("...") === true
+  return Effect.succeed({ name, command, args, types: kinds, variadic })
 }
 
 // Of what a command prints on standard error the end is kept, which says most.
@@ -141,9 +180,8 @@ export const printed = <R>(
 const chomp = (text: string): string => text.replace(/\r?\n$/, "")
 
 /** What a function takes and gives, as its node describes it. The command itself is nobody's business. */
-const contractOf = ({ args, name, variadic }: ShellFunction) => {
-  // No argument of a program has a NUL in it.
-  const named = args.map((title) => Schema.String.annotate({ title }).check(Schema.isPattern(/^[^\0]*$/)))
+const contractOf = ({ args, name, types: kinds, variadic }: ShellFunction) => {
+  const named = args.map((title, i): Schema.Codec<string | number> => types[kinds[i]!].annotate({ title }))
   const input = Schema.String.annotate({ title: "input", description: "Its standard input" })
   const list = args.length === 0
     ? Schema.Tuple([Schema.optionalKey(input)])
@@ -152,7 +190,7 @@ const contractOf = ({ args, name, variadic }: ShellFunction) => {
     : Schema.Tuple(named)
   return Command.make(name, {
     description: "A command of the shell",
-    args: list as unknown as Schema.Codec<ReadonlyArray<string>, ReadonlyArray<string>>,
+    args: list as unknown as Schema.Codec<ReadonlyArray<string | number>, ReadonlyArray<string | number>>,
     kwargs: args.length === 0 ? {} : { stdin: Schema.optionalKey(input) },
     success: Schema.String,
     error: CommandFailed
@@ -170,10 +208,12 @@ export const serve = Effect.fnUntraced(function*(
   const commands = functions.map((fn) =>
     Command.implement(contractOf(fn), (call, ...given) => {
       const hasArgs = fn.args.length > 0
-      const stdin: string | undefined = hasArgs ? (call.kwargs as { readonly stdin?: string }).stdin : given[0]
+      const stdin: string | undefined = hasArgs
+        ? (call.kwargs as { readonly stdin?: string }).stdin
+        : given[0] as string | undefined
       const bytes = stdin === undefined ? Stream.empty : Stream.encodeText(Stream.succeed(stdin))
       return Effect.flatMap(Clock.currentTimeMillis, (began) =>
-        printed(running(fn, hasArgs ? given : [], call.from, bytes)).pipe(
+        printed(running(fn, hasArgs ? given.map(String) : [], call.from, bytes)).pipe(
           Effect.provideContext(services),
           Effect.onExit((exit) =>
             told(fn.name, call.from, began, exit)
