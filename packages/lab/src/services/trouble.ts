@@ -109,17 +109,23 @@ const restart = (world: World, server: Server, generation: number) =>
 
 // --- callers -----------------------------------------------------------------------------------------------------------------
 
+/** Milliseconds that a call may take. */
+const timeout = 10_000
+
 const makeCalls = ({ account, until }: World, node: Node, ids: Iterator<number>) =>
   Effect.gen(function*() {
-    const client = yield* node.client(Work, { timeout: "10 seconds" })
+    const client = yield* node.client(Work, { timeout })
     const made: Array<Fiber.Fiber<void>> = []
     while ((yield* now) < until) {
       const id: number = ids.next().value
       const kind = id % 3 === 0 ? "look" : "work"
       account.made(id, kind)
-      made.push(
-        yield* Effect.forkChild(Effect.map(Effect.exit(client[kind]({ id })), (exit) => account.ended(id, exit)))
+      const at = yield* now
+      const call = Effect.flatMap(
+        Effect.exit(client[kind]({ id })),
+        (exit) => Effect.map(now, (ended) => account.ended(id, exit, ended - at >= timeout))
       )
+      made.push(yield* Effect.forkChild(call))
       yield* Effect.sleep(every)
     }
     yield* Fiber.joinAll(made)
