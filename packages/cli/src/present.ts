@@ -2,29 +2,30 @@
  * How help, the version and mistakes of the command line are shown.
  */
 import type * as CliOutput from "effect/cli/CliOutput"
-import { defaultFormatter } from "effect/cli/CliOutput"
-import type { HelpDoc } from "effect/cli/HelpDoc"
 import { TerminalCapabilities } from "effect/cli/TerminalCapabilities"
 import * as Effect from "effect/Effect"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
+import * as Terminal from "effect/Terminal"
 import { exits } from "./exit.ts"
+import { helpText } from "./help.ts"
 import { harmless, jsonLine } from "./output/harmless.ts"
+import { coloured, uncoloured } from "./output/style.ts"
 
-/** Mistakes of the command line as one message. */
-const messageOf = (errors: ReadonlyArray<{ readonly message: string }>): string => {
-  const [first, ...others] = errors.map(({ message }) => harmless(message.trim()))
-  return [first ?? "the command line is wrong", ...others.map((message) => `  ${message}`)].join("\n")
-}
+/** Mistakes of the command line as lines: what is wrong, and what may have been meant. */
+const linesOf = (errors: ReadonlyArray<{ readonly message: string }>): ReadonlyArray<string> =>
+  errors.flatMap(({ message }) =>
+    message.split("\n").map((line) => harmless(line.trim())).filter((line) => line !== "")
+  )
 
-/** What the formatter of effect/cli has, without the flags that every command has, but where they belong. */
-const helpText = (doc: HelpDoc, colors: boolean): string =>
-  defaultFormatter({ colors, inheritedFlags: "summary", globalFlags: "summary" }).formatHelpDoc(doc)
+// A line of text is for reading: where there is no terminal that says, it is as wide as terminals are.
+const usual = 80
 
 /** Shows them: for people, or mistakes as JSON. */
-export const presenter = (json: boolean): Effect.Effect<CliOutput.Presenter, never, Stdio.Stdio> =>
+export const presenter = (json: boolean): Effect.Effect<CliOutput.Presenter, never, Stdio.Stdio | Terminal.Terminal> =>
   Effect.gen(function*() {
     const stdio = yield* Stdio.Stdio
+    const terminal = yield* Terminal.Terminal
     const { canColor } = yield* TerminalCapabilities
     const write = (to: "stdout" | "stderr", text: string) =>
       Effect.ignore(Stream.run(Stream.succeed(`${text}\n`), stdio[to]()))
@@ -32,18 +33,21 @@ export const presenter = (json: boolean): Effect.Effect<CliOutput.Presenter, nev
       present: (event) => {
         switch (event._tag) {
           case "Help":
-            return write("stdout", helpText(event.helpDoc, canColor))
+            return Effect.gen(function*() {
+              const columns = (yield* stdio.stdoutIsTerminal) ? yield* terminal.columns : usual
+              yield* write("stdout", helpText(event.helpDoc, canColor ? coloured : uncoloured, columns || usual))
+            })
           case "Version":
             return write("stdout", `${event.name} ${event.version}`)
           case "InvalidInvocation": {
-            const message = messageOf(event.errors)
+            const lines = linesOf(event.errors)
             const hint = `run: ${event.commandPath.join(" ")} --help`
             const { code } = exits.usage
             return write(
               "stderr",
               json
-                ? jsonLine({ type: "error", error: "usage", message, hint, exit: "usage", code })
-                : `pnet: ${message}\n  usage: ${event.helpDoc.usage}\n  ${hint}`
+                ? jsonLine({ type: "error", error: "usage", message: lines.join(" "), hint, exit: "usage", code })
+                : [`pnet: ${lines[0]}`, ...lines.slice(1), `usage: ${event.helpDoc.usage}`, hint].join("\n  ")
             )
           }
         }

@@ -35,7 +35,15 @@ export const root = Command.make("pnet").pipe(
   Command.withDescription(
     "Finds the machines next door, calls what they serve, and serves commands of this one. " +
       "Encrypted from end to end, and without a server."
-  )
+  ),
+  Command.withExamples([
+    {
+      command: "pnet up --name bob --fn 'add(a, b)=echo $(($1 + $2))' --open",
+      description: "In one terminal: a node that serves something"
+    },
+    { command: "pnet call bob add 1 2", description: "In another, here or on the machine next door" },
+    { command: "pnet peers", description: "Who else is there" }
+  ])
 )
 
 /** The settings' flags, as they were given. */

@@ -3,7 +3,7 @@
  * `vitest run --config vitest.workspace.ts packages/cli/test/manual.test.ts -u`.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { defaultFormatter } from "effect/cli/CliOutput"
+import { displayWidth } from "effect/cli/CliOutput"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -12,9 +12,11 @@ import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Stdio from "effect/Stdio"
 import * as Terminal from "effect/Terminal"
 import { expect } from "vitest"
+import { helpText } from "../src/help.ts"
 import { Machine } from "../src/machine.ts"
 import { commandPaths, helpOf, manual } from "../src/manual.ts"
 import { NodeParts } from "../src/node/NodeParts.ts"
+import { coloured, uncoloured } from "../src/output/style.ts"
 import { specs } from "../src/tree.ts"
 
 const noNode = Effect.die(new Error("no node is started"))
@@ -51,12 +53,19 @@ describe("the help", () => {
     Effect.gen(function*() {
       const texts = yield* Effect.forEach(commandPaths, (path) =>
         Effect.map(helpOf(path), (doc) =>
-          `$ pnet ${[...path, "--help"].join(" ")}\n${
-            defaultFormatter({ colors: false, inheritedFlags: "summary", globalFlags: "summary" }).formatHelpDoc(doc)
-          }\n`))
+          `$ pnet ${[...path, "--help"].join(" ")}\n${helpText(doc, uncoloured, 80)}\n`))
       yield* Effect.promise(() =>
         expect(texts.join("\n")).toMatchFileSnapshot("help.txt")
       )
+    }).pipe(Effect.provide(nothing)))
+
+  it.effect("fits a terminal of 60 columns, but for what is to be typed", () =>
+    Effect.gen(function*() {
+      for (const path of commandPaths) {
+        const text = helpText(yield* helpOf(path), coloured, 60)
+        const long = text.split("\n").filter((line) => displayWidth(line) > 60 && !/pnet |--|<[a-z|]+>/.test(line))
+        assert.deepStrictEqual(long, [], path.join(" "))
+      }
     }).pipe(Effect.provide(nothing)))
 
   it("has a summary, a description and examples of every command, which name it", () => {

@@ -75,7 +75,10 @@ const valueOf = ({ text }: Word, schema: unknown, within: unknown): Value => {
   const made = (value: Schema.Json): Value => ({ value, wrong: mistakes(schema, value, within) })
   const json = Option.map(fromJson(text), made)
   if (Option.isNone(json)) return made(text)
-  if (json.value.wrong.length === 0 || typeof json.value.value === "string") return json.value
+  // A number with more digits than JSON keeps is another one: where text is taken it is text.
+  const isExact = typeof json.value.value !== "number" || !Number.isInteger(json.value.value) ||
+    Number.isSafeInteger(json.value.value)
+  if (json.value.wrong.length === 0 && isExact || typeof json.value.value === "string") return json.value
   const asText = made(text)
   return asText.wrong.length === 0 ? asText : json.value
 }
