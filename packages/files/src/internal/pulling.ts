@@ -285,10 +285,7 @@ class Pulling<E> {
         Stream.fromPull(Effect.succeed(this.#asking))
       )
       return Effect.flatMap(
-        Stream.runForEach(source.read(asked), (bytes) => {
-          answers.push(bytes)
-          return this.#take(answers)
-        }),
+        Stream.runForEachArray(source.read(asked), (parts) => this.#take(answers, parts, 0)),
         () =>
           answers.isBetween && this.#pending.length === 0 && this.#open === 0
             ? Effect.void
@@ -308,12 +305,21 @@ class Pulling<E> {
     return whole
   }
 
-  #take(answers: Wire.Answers): Effect.Effect<void, TransferProtocolError | Restart> {
-    for (let answer = answers.next(); answer !== undefined; answer = answers.next()) {
-      const work = this.#answer(answer)
-      if (work !== undefined) return Effect.flatMap(work, () => this.#take(answers))
+  /** Takes what has come, in one step as far as nothing has to be waited for: this is done for every frame. */
+  #take(
+    answers: Wire.Answers,
+    parts: ReadonlyArray<Uint8Array>,
+    from: number
+  ): Effect.Effect<void, TransferProtocolError | Restart> {
+    for (let index = from;; index++) {
+      for (let answer = answers.next(); answer !== undefined; answer = answers.next()) {
+        const work = this.#answer(answer)
+        if (work !== undefined) return Effect.flatMap(work, () => this.#take(answers, parts, index))
+      }
+      if (answers.malformed) return this.#broken("what it answers is not well-formed")
+      if (index >= parts.length) return Effect.void
+      answers.push(parts[index]!)
     }
-    return answers.malformed ? this.#broken("what it answers is not well-formed") : Effect.void
   }
 
   /** The file that comes next. */
