@@ -263,7 +263,10 @@ export class Hearing {
     taken.clear()
   }
 
-  #wrong({ from, stream }: Inbound, what: string): Effect.Effect<void> {
+  #wrong(inbound: Inbound, what: string): Effect.Effect<void> {
+    const { from, stream } = inbound
+    // What came before it in the same piece is to be read all the same.
+    this.#settle(inbound)
     return Effect.andThen(
       stream.reset("cancelled", "it sent what is no record"),
       this.#parts.lines(
