@@ -16,6 +16,8 @@ export type Need =
   | "a LAN"
   /** That the peer can be made to call the kit. */
   | "orders"
+  /** That it publishes and subscribes by orders. */
+  | "topics"
   /** That names are pinned to the first key that proves them. */
   | "pins"
   /** That the peer was started less than half a minute ago. */

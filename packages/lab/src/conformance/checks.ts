@@ -14,6 +14,7 @@ import { packets } from "./sections/packets.ts"
 import { raw } from "./sections/raw.ts"
 import { refusals } from "./sections/refusals.ts"
 import { sessions } from "./sections/sessions.ts"
+import { topics } from "./sections/topics.ts"
 import { typed } from "./sections/typed.ts"
 import { vectors } from "./sections/vectors.ts"
 
@@ -33,5 +34,6 @@ export const all: ReadonlyArray<Check> = [
   ...commands,
   ...typed,
   ...offers,
-  ...adverts
+  ...adverts,
+  ...topics
 ]

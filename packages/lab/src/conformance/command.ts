@@ -55,6 +55,12 @@ const flags = {
     Flag.withDefault(false),
     Flag.withDescription("It has the function `order` (docs/implementing.md), by which it is made to dial the kit")
   ),
+  topics: Flag.Boolean("topics").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription(
+      "It carries out the orders `publish`, `retract` and `subscribe`, too, and lets the kit do both"
+    )
+  ),
   pins: Flag.Boolean("pins").pipe(
     Flag.withDefault(false),
     Flag.withDescription("It pins a name to the first key that proves it")
@@ -87,9 +93,10 @@ const flags = {
 type Values = Command.Command.Config.Infer<typeof flags>
 
 /** The needs that are met, by what was given. */
-const met = ({ fresh, lan, networkKey, orders, pins }: Values): ReadonlySet<Need> =>
+const met = ({ fresh, lan, networkKey, orders, pins, topics }: Values): ReadonlySet<Need> =>
   new Set<Need>([
     ...(orders ? ["orders" as const] : []),
+    ...(topics ? ["topics" as const] : []),
     ...(pins ? ["pins" as const] : []),
     ...(fresh ? ["a fresh start" as const] : []),
     networkKey.length === 0 ? "no network key" : "a network key",

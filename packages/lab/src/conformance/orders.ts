@@ -2,12 +2,12 @@
  * What makes a peer come to the kit: an order, which its function `order` of streams carries out. The question is JSON, an `Order`; the
  * answer is `{"answered": base64url}` with what the call came to, or `{"failed": what, "code"?: code}`.
  */
-import type * as Core from "@pnet/core"
-import { Cause, Effect, Exit } from "effect"
+import * as Core from "@pnet/core"
+import { Cause, Effect, Exit, Stream } from "effect"
 import { Kit } from "./kit.ts"
 import { Typed } from "./served.ts"
 import { parseJson } from "./session.ts"
-import { base64, unbase64, utf8 } from "./speech/bytes.ts"
+import { base64, textOf, unbase64, utf8 } from "./speech/bytes.ts"
 import type { Called, Order, Place, Subject } from "./subject.ts"
 
 const calledOf = (call: Effect.Effect<Uint8Array, unknown>): Effect.Effect<Called> =>
@@ -15,6 +15,41 @@ const calledOf = (call: Effect.Effect<Uint8Array, unknown>): Effect.Effect<Calle
     if (Exit.isSuccess(exit)) return { _tag: "Answered", bytes: exit.value }
     const error = Cause.squash(exit.cause) as { readonly _tag?: string; readonly code?: string }
     return { _tag: "Failed", error: error._tag ?? String(error), code: error.code }
+  })
+
+/** Of topics whose names begin so the last value of each key is retained; a key is what stands before `=` in a value. */
+const isKept = (topic: string) => topic.startsWith("kept.")
+const keyOf = (value: string) => value.slice(0, value.indexOf("="))
+
+/** On topics whose names begin so the kit may neither publish nor subscribe. */
+const allowOf = (topic: string) => topic.startsWith("closed.") ? { allow: Core.Allow.names("nobody") } : {}
+
+/** Publishes bytes. */
+const publish = (node: Core.AdvancedNode.AdvancedNode["Service"], topic: string, value: string) =>
+  node.publish(topic, value, { ...(isKept(topic) ? { key: keyOf(value), retain: true } : {}), ...allowOf(topic) })
+
+/** Subscribes as the question says, and gives what came: until it is as much as that says, or for so long. */
+const subscribe = (
+  node: Core.AdvancedNode.AdvancedNode["Service"],
+  topic: string,
+  { count, ...options }: Core.Topic.SubscribeOptions & { readonly count: number },
+  millis: number
+) =>
+  Effect.gen(function*() {
+    const came: Array<unknown> = []
+    const isGroup = options.group !== undefined
+    yield* node.subscribe(topic, {
+      ...options,
+      ...(isGroup ? { acknowledge: "manual" } as const : {}),
+      ...allowOf(topic)
+    }).pipe(
+      Stream.tap(({ acknowledge }) => acknowledge),
+      Stream.runForEachWhile(({ epoch, key, missed, redelivered, retained, seq, value }) =>
+        Effect.sync(() => came.push({ seq, epoch, key, value: textOf(value), missed, retained, redelivered }) < count)
+      ),
+      Effect.timeoutOption(millis)
+    )
+    return utf8(JSON.stringify(came))
   })
 
 /** Makes a node of ours carry out orders. */
@@ -40,6 +75,23 @@ export const carryOut = (
         command?.target(order.peer, timeout)(order.name ?? "", order.payload) ?? Effect.die("no commands"),
         (value) => utf8(JSON.stringify(value))
       )))
+    case "publish":
+      return calledOf(known(Effect.as(
+        advanced === undefined ? Effect.die("no topics") : publish(advanced, order.name ?? "", order.payload ?? ""),
+        new Uint8Array(0)
+      )))
+    case "retract":
+      return calledOf(Effect.as(
+        command?.retract(Core.Topic.bytes(order.name ?? "", { retain: true }), order.payload) ??
+          Effect.die("no commands"),
+        new Uint8Array(0)
+      ))
+    case "subscribe":
+      return calledOf(
+        advanced === undefined
+          ? Effect.die("no topics")
+          : subscribe(advanced, order.name ?? "", JSON.parse(order.payload ?? "{}"), order.timeoutMillis ?? 10_000)
+      )
     case "twice":
       return calledOf(known(Effect.scoped(Effect.gen(function*() {
         const client = yield* command?.client(Typed, order.peer) ?? Effect.die("no typed calls")

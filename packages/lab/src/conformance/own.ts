@@ -16,7 +16,7 @@ import { unbase64 } from "./speech/bytes.ts"
 import type { Called, Order, Subject } from "./subject.ts"
 
 /** The nodes of the core, which may be one that a deviation was planted in. */
-export type Nodes = Pick<typeof Core, "BasicNode" | "AdvancedNode" | "CommandNode" | "TofuTrust" | "LanReach">
+export type Nodes = Pick<typeof Core, "BasicNode" | "AdvancedNode" | "CommandNode" | "TofuTrust" | "LanReach" | "Trust">
 
 /** Which node it is: each serves as much of the protocol as it can. */
 export const kinds = ["BasicNode", "AdvancedNode", "CommandNode"] as const
@@ -51,8 +51,9 @@ const start = (
   told: Told,
   build: Build
 ): Effect.Effect<Served, never, Scope.Scope> => {
-  // What hears adverts is a part of the node, too.
-  const provided = Layer.mergeAll(NodeCrypto.layer, nodes.TofuTrust.layer(), nodes.LanReach.layer, Logger.layer([]))
+  // Anybody may publish and subscribe. What hears adverts is a part of the node, too.
+  const trust = nodes.Trust.open(nodes.TofuTrust.layer()).pipe(Layer.provide(Logger.layer([])))
+  const provided = Layer.mergeAll(NodeCrypto.layer, trust, nodes.LanReach.layer, Logger.layer([]))
   const launch = <A>(layer: Layer.Layer<A, any, any>) => build(Layer.provide(layer, provided))
   switch (kind) {
     case "BasicNode":
@@ -114,6 +115,7 @@ const everything = (networkKey: string | undefined) =>
     networkKey === undefined ? "no network key" : "a network key",
     "a LAN",
     "orders",
+    "topics",
     "pins",
     "a fresh start"
   ])

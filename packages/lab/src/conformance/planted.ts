@@ -443,6 +443,72 @@ const calls: ReadonlyArray<Deviation> = [
   }
 ]
 
+const topics: ReadonlyArray<Deviation> = [
+  {
+    rule: "topic-modes",
+    does: "does not count what it drops",
+    file: "internal/topics/route.ts",
+    find: "    if (said.body !== undefined) this.#missed++\n",
+    replace: ""
+  },
+  {
+    rule: "topic-lossless",
+    does: "sends nothing again that was not taken",
+    file: "internal/topics/route.ts",
+    find: "    this.#window?.again()\n",
+    replace: ""
+  },
+  {
+    rule: "topic-contract",
+    does: "publishes to who knows another contract",
+    file: "internal/topics/publishing.ts",
+    find: "meant.filter((entry) => isTaken(entry, topic.contract))",
+    replace: "meant"
+  },
+  {
+    rule: "topic-denied",
+    does: "publishes to who may not subscribe",
+    file: "internal/topics/publishing.ts",
+    find: "this.#route(feed, topic, may === true ? entries : [])",
+    replace: "this.#route(feed, topic, entries)"
+  },
+  {
+    rule: "topic-group",
+    does: "does not say that a delivery was handed to somebody before",
+    file: "internal/topics/groups.ts",
+    find: "entry.delivery, entry.failures > 0, ",
+    replace: "entry.delivery, false, "
+  },
+  {
+    rule: "topic-one",
+    does: "hears two streams of a peer",
+    file: "internal/topics/hearing.ts",
+    find: "      before.fiber?.interruptUnsafe()\n      this.#over(before)",
+    replace: "      void before"
+  },
+  {
+    rule: "topic-often",
+    does: "takes any number of streams",
+    file: "internal/topics/hearing.ts",
+    find: "if (!this.#streams.take(publicKey, this.#now())) {",
+    replace: "if (this.#now() < 0) {"
+  },
+  {
+    rule: "topic-wrong",
+    does: "skips what is no record",
+    file: "internal/topics/hearing.ts",
+    find: "if (typeof record === \"string\") return yield* this.#wrong(inbound, record)",
+    replace: "if (typeof record === \"string\") continue"
+  },
+  {
+    rule: "topic-seq",
+    does: "does not say what was missed",
+    file: "internal/topics/subscription.ts",
+    find: "{ heard, missed: taken(this.#behind, origin) }",
+    replace: "{ heard, missed: 0 }"
+  }
+]
+
 /** What a peer may leave out, made of a node of ours that has it: no deviation, and no rule says otherwise. */
 export const withoutRpc: Deviation = {
   rule: "json-call-unsupported",
@@ -453,4 +519,4 @@ export const withoutRpc: Deviation = {
   ...command
 }
 
-export const deviations: ReadonlyArray<Deviation> = [...packets, ...sessions, ...askers, ...calls]
+export const deviations: ReadonlyArray<Deviation> = [...packets, ...sessions, ...askers, ...calls, ...topics]

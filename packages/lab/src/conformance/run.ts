@@ -36,6 +36,7 @@ const flagOf: Readonly<Record<Need, string>> = {
   "no network key": "",
   "a LAN": " (--lan)",
   orders: " (--orders)",
+  topics: " (--topics)",
   pins: " (--pins)",
   "a fresh start": " (--fresh)"
 }

@@ -65,6 +65,6 @@ export const lookAtStub = (
       networkId: "conformance",
       networkKeys: []
     }
-    const has = new Set<Need>(["no network key", "a LAN", "orders", "pins", "a fresh start"])
+    const has = new Set<Need>(["no network key", "a LAN", "orders", "topics", "pins", "a fresh start"])
     return yield* process.run(run(checks, subject, place, { level: "typed", has, patience: 20 }))
   }).pipe(Effect.scoped)

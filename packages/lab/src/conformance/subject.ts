@@ -20,8 +20,11 @@ export type Called =
 
 /** What the peer is made to do, so that it comes to the kit. */
 export interface Order {
-  /** `message` is RAW, `function` a stream of `command`, `call` one of `handle`, `twice` the typed call `typed.twice`. */
-  readonly how: "message" | "function" | "call" | "twice"
+  /**
+   * `message` is RAW, `function` a stream of `command`, `call` one of `handle`, `twice` the typed call `typed.twice`. What is published is bytes; what
+   * is retracted is the last value of a key; `subscribe` is until so many publications came, or the time is up.
+   */
+  readonly how: "message" | "function" | "call" | "twice" | "publish" | "retract" | "subscribe"
   /** The name of whom it calls: the kit's own, of this check. */
   readonly peer: string
   readonly name?: string
