@@ -58,6 +58,11 @@ export const exits = {
     errors: ["NameConflictError", "KeyHeldError", "ListenError"]
   },
   partly: { code: 9, meaning: "Of several peers some did it, and some did not.", errors: [] },
+  doubtful: {
+    code: 10,
+    meaning: "Nothing is wrong that keeps nodes apart, and something may be: `doctor` has found a warning.",
+    errors: []
+  },
   interrupted: {
     code: 130,
     meaning: "It was interrupted, by Ctrl-C or a signal, and has said that it leaves.",

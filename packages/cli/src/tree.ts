@@ -12,9 +12,11 @@ import type { Terminal } from "effect/Terminal"
 import { around } from "./around.ts"
 import { call } from "./commands/call.ts"
 import { config } from "./commands/config.ts"
+import { doctor } from "./commands/doctor.ts"
 import { functions } from "./commands/functions.ts"
 import { keyFingerprint, keyList, keyMake, keyShow } from "./commands/key.ts"
 import { mcp } from "./commands/mcp.ts"
+import { measure } from "./commands/measure.ts"
 import {
   networkAdd,
   networkExport,
@@ -123,6 +125,8 @@ export const specs: ReadonlyArray<Spec> = [
   publish,
   subscribe,
   ping,
+  measure,
+  doctor,
   mcp,
   keyMake,
   keyShow,
@@ -152,6 +156,8 @@ export const tree = root.pipe(Command.withSubcommands([
   command(publish, () => import("./run/publish.ts")),
   command(subscribe, () => import("./run/subscribe.ts")),
   command(ping, () => import("./run/ping.ts")),
+  command(measure, () => import("./run/measure.ts")),
+  command(doctor, () => import("./run/doctor.ts")),
   command(mcp, () => import("./run/mcp.ts")),
   key,
   trust,

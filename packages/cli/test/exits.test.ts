@@ -46,6 +46,7 @@ const leading: { readonly [Name in ExitName]: (alice: Desk) => Effect.Effect<Ran
       return alice.run("call", "bob", "one", "--name", "alice", "--json")
     }),
   partly: (alice) => alice.run("call", "bob,carol", "one", "--json"),
+  doubtful: (alice) => alice.runWith({ env: { PNET_NETWORK_KEY: "x".repeat(43) + "=" } }, "doctor", "--json"),
   interrupted: (alice) =>
     Effect.gen(function*() {
       const going = yield* alice.start("call", "bob", "slow", "--json")
@@ -55,7 +56,7 @@ const leading: { readonly [Name in ExitName]: (alice: Desk) => Effect.Effect<Ran
 }
 
 /** The names of codes whose failure is in the answers, or that have none. */
-const silent: ReadonlySet<ExitName> = new Set(["ok", "partly", "interrupted"])
+const silent: ReadonlySet<ExitName> = new Set(["ok", "partly", "doubtful", "interrupted"])
 
 describe("the exit codes", () => {
   for (const name of Object.keys(exits) as ReadonlyArray<ExitName>) {
@@ -81,12 +82,15 @@ const printing: Readonly<Record<string, ReadonlyArray<ReadonlyArray<string>>>> =
   ping: [["ping", "bob", "-c", "1"]],
   config: [["config"]],
   publish: [["publish", "news", "1", "--subscribers", "0", "--open"]],
-  subscribe: [["subscribe", "news"]]
+  subscribe: [["subscribe", "news"]],
+  measure: [["measure", "eve", "--time", "10ms"]],
+  doctor: [["doctor"]]
 }
 
 /** What somebody else runs meanwhile. */
 const beside: Readonly<Record<string, ReadonlyArray<string>>> = {
-  subscribe: ["publish", "news", "1", "--retain", "--open"]
+  subscribe: ["publish", "news", "1", "--retain", "--open"],
+  measure: ["up", "--name", "eve"]
 }
 
 describe("what is printed as JSON", () => {

@@ -34,6 +34,12 @@ export const up = Spec.make({
       ),
       Flag.atLeast(0)
     ),
+    measure: Flag.Boolean("measure").pipe(
+      Flag.withDefault(true),
+      Flag.withDescription(
+        "Lets peers measure the way to this node, two at a time and ten seconds each; --no-measure does not"
+      )
+    ),
     role: Flag.String("role").pipe(
       Flag.withMetavar("ROLE"),
       Flag.withDescription("A role that it says it has; it may be given several times"),

@@ -199,6 +199,37 @@ const Claim = Schema.Struct({
   refused: Schema.Boolean.annotate(note("Whether it is kept out, since the name is another's."))
 })
 
+const Found = Schema.Struct({
+  finding: Schema.String.annotate(note("What kind of finding it is.")),
+  severity: Schema.Literals(["ok", "info", "warning", "error"]).annotate(
+    note(
+      "`error`: nodes cannot find or reach each other; `warning`: some cannot, or soon; `ok`: it was tested, and works."
+    )
+  ),
+  message: Schema.String.annotate(note("What was found.")),
+  remedy: Schema.optionalKey(Schema.String.annotate(note("What to do about it.")))
+})
+
+const Rate = Schema.Struct({
+  bytes: Schema.Finite,
+  ms: Millis,
+  bytesPerSecond: Schema.optionalKey(Schema.Finite.annotate(note("Left out where there was no time in it.")))
+})
+
+const Measured = Schema.Struct({
+  peer: Name,
+  address: Schema.optionalKey(Address),
+  dialled: Schema.optionalKey(Schema.Boolean.annotate(note("Whether this node made the session, and not the peer."))),
+  framing: Schema.optionalKey(Schema.Literals(["binary", "text"])),
+  roundTrips: Schema.Int.annotate(note("How many small pieces went there and back.")),
+  minMs: Schema.optionalKey(Millis),
+  p50Ms: Schema.optionalKey(Schema.Finite.annotate(note("Half of them took no longer, in milliseconds."))),
+  p99Ms: Schema.optionalKey(Schema.Finite.annotate(note("99 of 100 took no longer, in milliseconds."))),
+  maxMs: Schema.optionalKey(Millis),
+  there: Rate.annotate(note("Bytes to the peer.")),
+  back: Rate.annotate(note("Bytes from it."))
+})
+
 /** The shapes by name. */
 export const shapes = {
   peer: Peer.annotate(note("A peer that is there.")),
@@ -218,6 +249,8 @@ export const shapes = {
   trusted: Trusted.annotate(note("A peer that is trusted, or a key that is refused.")),
   trustChange: TrustChange.annotate(note("What `trust` has changed.")),
   claim: Claim.annotate(note("A node that goes by a name.")),
+  finding: Found.annotate(note("What `doctor` has found.")),
+  measured: Measured.annotate(note("What `measure` has measured.")),
   answer: Answer.annotate(note("What came of a call to one peer.")),
   error: Failed.annotate(note("Why the command failed: the only JSON on standard error."))
 } as const

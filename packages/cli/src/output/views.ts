@@ -4,6 +4,7 @@
 import type { Shape, ShapeName } from "./shapes.ts"
 import type { Style } from "./style.ts"
 import type { Column } from "./table.ts"
+import { sizeOf } from "./units.ts"
 
 /** How the values of a shape are shown. */
 export interface View<A> {
@@ -98,6 +99,34 @@ const changed = ({ change, file, fingerprint, key, name }: Shape<"trustChange">,
 
 const rightsText = (rights: Shape<"trusted">["rights"]): string =>
   rights === undefined ? "" : Object.entries(rights).map(([right, names]) => `${right}=${names.join(",")}`).join(" ")
+
+const findingLooks = { ok: "green", info: "cyan", warning: "yellow", error: "red" } as const
+
+const findingLines = ({ message, remedy, severity }: Shape<"finding">, style: Style): string =>
+  [
+    `${style[findingLooks[severity]](severity.padEnd(7))}  ${message}`,
+    ...(remedy === undefined ? [] : [`${" ".repeat(7)}  > ${remedy}`])
+  ].join("\n")
+
+const rateText = ({ bytes, bytesPerSecond, ms }: Shape<"measured">["there"]): string =>
+  `${bytesPerSecond === undefined ? "" : `${sizeOf(bytesPerSecond)}/s  `}(${sizeOf(bytes)} in ${ms} ms)`
+
+const measuredLines = (
+  { address, back, dialled, framing, maxMs, minMs, p50Ms, p99Ms, peer, roundTrips, there }: Shape<"measured">,
+  style: Style
+): string => {
+  const way = [
+    ...(address === undefined ? [] : [address]),
+    ...(dialled === undefined ? [] : [dialled ? "dialled from here" : "dialled by the peer"]),
+    ...(framing === "text" ? ["as text"] : [])
+  ]
+  return [
+    `${style.bold(peer)}${way.length === 0 ? "" : ` ${style.dim(`(${way.join(", ")})`)}`}`,
+    `  round trip  p50 ${p50Ms} ms, p99 ${p99Ms} ms, ${minMs} to ${maxMs} ms ${style.dim(`(${roundTrips} of them)`)}`,
+    `  there       ${rateText(there)}`,
+    `  back        ${rateText(back)}`
+  ].join("\n")
+}
 
 /** The views by shape. */
 export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
@@ -215,6 +244,8 @@ export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
       { title: "KEY", cell: ({ key }) => key, gives: true, look: (style, text) => style.dim(text) }
     ]
   },
+  finding: { one: findingLines },
+  measured: { one: measuredLines },
   answer: {
     lines: true,
     columns: [

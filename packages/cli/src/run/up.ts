@@ -9,6 +9,7 @@ import { called, eventOf, ownEvent } from "../node/events.ts"
 import { guarded } from "../node/guarded.ts"
 import { open } from "../node/open.ts"
 import { Output } from "../output/Output.ts"
+import * as Measure from "../serve/measure.ts"
 import { atOnce, parseFn, serve } from "../serve/shell.ts"
 import { Settings } from "../settings/Settings.ts"
 import type { Input } from "../spec.ts"
@@ -43,6 +44,7 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof up>) {
     roles: input.role
   })
   for (const one of streams) yield* node.streams.register(one.name, one.handler, { concurrency: atOnce })
+  if (input.measure) yield* node.streams.register(Measure.name, yield* Measure.make, { headers: Measure.Asked })
   if (modules !== undefined) yield* modules.beside(node)
   const fingerprint = PublicKey.fingerprint(publicKey)
   yield* say({
