@@ -59,6 +59,24 @@ const field = (error: unknown, name: string): unknown =>
 
 const names = (list: unknown): string => Array.isArray(list) ? list.map((name) => JSON.stringify(name)).join(", ") : ""
 
+const refusedThere =
+  "another node has this one's name there: take another with --name; or have its operator run pnet trust resolve"
+
+/** What messages of the library, and lines of its log, name for programmers, and what there is at a command line. */
+const spokenOf = [
+  [/with peers\.resolveConflict/g, "with pnet trust resolve"],
+  [/list it with AllowListTrust\.layer/g, "list it with --allow-list"],
+  [/with peers\.awaitPeers?/g, "with --wait"],
+  [/by Trust\.open/g, "with --open"],
+  [/ \(Trust\.open\)/g, " (--open)"],
+  [/call get_funcs to see those it has/g, "run pnet functions to see those it has"],
+  [/call describe to see what it takes/g, "run pnet functions to see what it takes"]
+] as const
+
+/** A message of the library as it is said at a command line, without where it is explained. */
+export const atCommandLine = (message: string): string =>
+  spokenOf.reduce((text, [pattern, words]) => text.replace(pattern, words), message.replaceAll(pointer, ""))
+
 // The messages of the library speak to programmers. Where they say which function to call, this says which command to run.
 const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
   PeerUnknownError: (error) => {
@@ -117,7 +135,9 @@ const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
     }
   },
   RemoteError: (error) => ({ detail: field(error, "error") as Schema.Json }),
-  DialError: () => ({ hint: "run pnet doctor" })
+  DialError: () => ({ hint: "run pnet doctor" }),
+  ProtocolError: (error) => field(error, "code") === "ERR_UNTRUSTED" ? { exit: "refused", hint: refusedThere } : {},
+  PeerLostError: (error) => field(error, "reason") === "UntrustedByPeer" ? { exit: "refused", hint: refusedThere } : {}
 }
 
 /** What is shown of an error. */
@@ -129,7 +149,7 @@ export const failureOf = (error: unknown): Failure => {
   return {
     error: own ? error.exit : tag ?? "Defect",
     exit: own ? error.exit : exitOf(tag),
-    message: message.replaceAll(pointer, ""),
+    message: atCommandLine(message),
     ...(see === undefined ? {} : { see }),
     ...(own && error.hint !== undefined ? { hint: error.hint } : {}),
     ...(own && error.mistakes !== undefined ? { mistakes: error.mistakes } : {}),

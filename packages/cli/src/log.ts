@@ -4,6 +4,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
+import { atCommandLine } from "./errors.ts"
 import { Output } from "./output/Output.ts"
 
 const textOf = (message: unknown): string =>
@@ -17,6 +18,6 @@ export const logger: Effect.Effect<Logger.Logger<unknown, void>, never, Output> 
   const run = Effect.runForkWith(yield* Effect.context<never>())
   return Logger.make(({ cause, logLevel, message }) => {
     const why = cause.reasons.length === 0 ? "" : `: ${Cause.pretty(cause)}`
-    run(output.log(logLevel, `${textOf(message)}${why}`))
+    run(output.log(logLevel, `${atCommandLine(textOf(message))}${why}`))
   })
 })

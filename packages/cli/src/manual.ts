@@ -152,6 +152,9 @@ Each node has a key, in a file of the folder \`keys\`, made at its first use: th
 it. So a second command, such as \`pnet call\` beside \`pnet up\`, takes the next name that is free, \`NAME-2\`, with a key of its own, and says that it leaves when it is done. Where the name
 was given by \`--name\` the command fails instead, and says which process has it.
 
+A name is whose key came first: peers that met another node of that name refuse the next. Where two machines have the same name, give one of them another, with \`--name\` or in
+the config file. On a machine without a network a node reaches this machine alone, and says so.
+
 ## Whom it trusts
 
 Without anything else a peer's key is remembered when it is met, in the file \`knownPeers\`, and another key under its name is refused. An \`allowList\` has the only peers that

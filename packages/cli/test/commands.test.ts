@@ -321,6 +321,32 @@ describe("names", () => {
     })).pipe(Effect.scoped))
 })
 
+describe("a name that another node has", () => {
+  it.effect("is refused by who met the other first, which says what to do", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const other = yield* desk((yield* Home).network, "elsewhere")
+      yield* alice.run("call", "bob", "add", "1", "2", "--name", "desk")
+      const refused = yield* other.run("call", "bob", "add", "1", "2", "--name", "desk", "--json")
+      assert.strictEqual(refused.code, 4)
+      assert.match(values(refused.stderr).at(-1)!["hint"], /take another with --name/)
+      assert.strictEqual((yield* other.run("call", "bob", "add", "1", "2", "--name", "other")).stdout, "3\n")
+    })))
+})
+
+describe("a machine without a network", () => {
+  it.effect("reaches itself, and says that it is alone", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      yield* alice.host.removeInterface("eth0")
+      const unsaid = { env: { PNET_BIND_IP: undefined } }
+      const up = yield* alice.startWith(unsaid, "up", "--name", "other")
+      yield* up.says("other is up")
+      const found = yield* alice.runWith(unsaid, "peers", "--json")
+      assert.deepStrictEqual(values(found.stdout).map(({ name }) => name), ["other"])
+      assert.match(found.stderr, /warning: there is no network now: this machine alone is reached/)
+      yield* up.interrupt
+    })).pipe(Effect.scoped))
+})
+
 describe("Ctrl-C", () => {
   // From before the node is there to behind the answer.
   for (const after of [0, 1, 5, 20, 100, 400, 1_000, 2_500]) {

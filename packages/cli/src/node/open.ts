@@ -3,6 +3,7 @@
  * when the scope closes.
  */
 import * as CommandNode from "@pnet/core/CommandNode"
+import { Network } from "@pnet/core/Network"
 import type { PublicKey } from "@pnet/core/PublicKey"
 import * as Trust from "@pnet/core/Trust"
 import * as Context from "effect/Context"
@@ -65,6 +66,24 @@ const hold = Effect.fnUntraced(function*(name: string, mayNumber: boolean): Effe
   return yield* new Problem({ exit: "conflict", what: `all names from ${name} to ${name}-${most} are in use` })
 })
 
+/**
+ * Where to listen and to look. Where nobody said so and there is no network now, as on a laptop on the way, that is this machine, on which its terminals reach
+ * each other all the same.
+ */
+const bindOf = Effect.fnUntraced(function*({ sources, values }: Settings["Service"]) {
+  if (sources.bind.from !== "default") return values.bind
+  const network = yield* Network
+  const all = yield* Effect.orElseSucceed(network.interfaces, () => undefined)
+  // Where the system does not say, the node itself finds out what is wrong.
+  if (all === undefined || all.some(({ family, loopback }) => family === "IPv4" && !loopback)) return values.bind
+  yield* Output.use((output) =>
+    output.warn(
+      "there is no network now: this machine alone is reached; start it again where there is one, or say --bind"
+    )
+  )
+  return "127.0.0.1"
+})
+
 /** Starts a node, until the scope closes. */
 export const open = Effect.fnUntraced(function*(options: Options = {}): Effect.fn.Return<
   Opened,
@@ -87,19 +106,21 @@ export const open = Effect.fnUntraced(function*(options: Options = {}): Effect.f
   // Whoever has the network's key was let in by somebody; lists and authorities say themselves who may do what.
   const granting = values.open ||
     networkKeys.length > 0 && values.allowList === undefined && values.authority === undefined
+  const machine = yield* Layer.build(parts.machine)
+  const bindIp = yield* Effect.provideContext(bindOf(settings), machine)
   const layer = CommandNode.layer({
     ...rest,
     name,
     identity,
     networkId: values.network,
     ...(networkKeys.length === 0 ? {} : { networkKeys }),
-    bindIp: values.bind,
+    bindIp,
     serverPort: values.port,
     advertisePort: values.advertisePort,
     peers: values.peers
   } as CommandNode.Options).pipe(
     Layer.provide(granting ? Trust.open(parts.trust(settings)) : parts.trust(settings)),
-    Layer.provide(parts.machine)
+    Layer.provide(Layer.succeedContext(machine))
   )
   const context = yield* Layer.build(layer)
   const node = Context.get(context, CommandNode.CommandNode)

@@ -58,7 +58,7 @@ export interface Running {
 
 /** How a command is run. */
 export interface How {
-  readonly env?: Record<string, string>
+  readonly env?: Record<string, string | undefined>
   /** What is piped in; `broken` is a pipe that cannot be read. */
   readonly stdin?: string | Uint8Array | Stream.Stream<Uint8Array>
   /** The columns of the terminal that it prints to. Default: it prints to no terminal. */
