@@ -38,7 +38,7 @@ export const root = Command.make("pnet").pipe(
   ),
   Command.withExamples([
     {
-      command: "pnet up --name bob --fn 'add(a, b)=echo $(($1 + $2))' --open",
+      command: "pnet up --name bob --fn 'add(a: int, b: int)=echo $(($1 + $2))' --open",
       description: "In one terminal: a node that serves something"
     },
     { command: "pnet call bob add 1 2", description: "In another, here or on the machine next door" },

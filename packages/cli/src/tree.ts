@@ -30,6 +30,7 @@ import { ping } from "./commands/ping.ts"
 import { pipe } from "./commands/pipe.ts"
 import { publish } from "./commands/publish.ts"
 import { subscribe } from "./commands/subscribe.ts"
+import { top } from "./commands/top.ts"
 import { trustAllow, trustForget, trustList, trustResolve, trustRevoke } from "./commands/trust.ts"
 import { up } from "./commands/up.ts"
 import type { Machine } from "./machine.ts"
@@ -127,6 +128,7 @@ export const specs: ReadonlyArray<Spec> = [
   ping,
   measure,
   doctor,
+  top,
   mcp,
   keyMake,
   keyShow,
@@ -158,6 +160,7 @@ export const tree = root.pipe(Command.withSubcommands([
   command(ping, () => import("./run/ping.ts")),
   command(measure, () => import("./run/measure.ts")),
   command(doctor, () => import("./run/doctor.ts")),
+  command(top, () => import("./run/top.ts")),
   command(mcp, () => import("./run/mcp.ts")),
   key,
   trust,

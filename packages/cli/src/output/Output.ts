@@ -17,6 +17,7 @@ import type * as Terminal from "effect/Terminal"
 import type { Failure } from "../errors.ts"
 import { exits } from "../exit.ts"
 import { harmless, harmlessLines, harmlessValue, jsonLine } from "./harmless.ts"
+import * as Screen from "./screen.ts"
 import type { Shape, ShapeName } from "./shapes.ts"
 import { table } from "./table.ts"
 import { type View, views } from "./views.ts"
@@ -43,6 +44,16 @@ export class Output extends Context.Service<Output, {
   readonly log: (level: LogLevel, text: string) => Effect.Effect<void>
   /** Why it failed. */
   readonly failure: (failure: Failure) => Effect.Effect<void>
+  /**
+   * The whole screen of the terminal, on which the values of a shape are drawn, each over the one before, until the scope closes. `undefined`: there is no
+   * terminal, or it is for programs.
+   */
+  readonly screen: Effect.Effect<Screen.Screen | undefined, never, Scope.Scope>
+  /** How a value looks on a screen of a size. */
+  readonly drawn: <Name extends ShapeName>(
+    shape: Name,
+    value: Shape<Name>
+  ) => (size: Screen.Size) => ReadonlyArray<string>
   /** Bytes as they are, for what a command is told to write so. */
   readonly bytes: (bytes: Uint8Array | string) => Effect.Effect<void>
   /** Shows what goes on, until the scope closes. */
@@ -68,7 +79,9 @@ export const failed = (failure: Failure): Shape<"error"> => {
 
 const make = (json: boolean) =>
   Effect.gen(function*() {
-    const { errStyle, lines, print, progress, style, width } = yield* Writer.make(json)
+    const writer = yield* Writer.make(json)
+    const { errStyle, lines, print, progress, style, width } = writer
+    const context = yield* Effect.context<Stdio.Stdio | Terminal.Terminal>()
 
     const forPeople = <Name extends ShapeName>(shape: Name, values: ReadonlyArray<Shape<Name>>, single: boolean) =>
       Effect.gen(function*() {
@@ -108,6 +121,9 @@ const make = (json: boolean) =>
             views.error.one!(harmlessValue(failed(failure), harmless), errStyle),
             ...(failure.pointed ?? []).map((line) => `  ${harmless(line)}`)
           ]),
+      screen: writer.canScreen ? Effect.provideContext(Screen.open(writer), context) : Effect.undefined,
+      drawn: (shape, value) => (size) =>
+        (views[shape] as View<typeof value>).screen?.(harmlessValue(value, harmless), style, size) ?? [],
       bytes: (bytes) => print("stdout", bytes),
       progress,
       during: (text, effect) => Effect.scoped(Effect.andThen(progress(text), effect))

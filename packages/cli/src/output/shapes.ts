@@ -109,6 +109,40 @@ const Pings = Schema.Struct({
   maxMs: Schema.optionalKey(Millis)
 })
 
+const Watched = Schema.Struct({
+  name: Name,
+  fingerprint: Fingerprint,
+  address: Schema.optionalKey(Address),
+  status: Schema.Literals(["online", "suspect"]),
+  hereMs: Millis.annotate(note("How long it is there already, as far as it was watched.")),
+  ms: Schema.optionalKey(Millis.annotate(note("How long its last answer took; left out where it did not answer."))),
+  meanMs: Schema.optionalKey(Millis.annotate(note("How long its last answers took, up to 30 of them."))),
+  asked: Schema.Int.annotate(note("How often it was asked.")),
+  lost: Schema.Int.annotate(note("How many of these questions it did not answer.")),
+  functions: Schema.optionalKey(
+    Schema.Int.annotate(note("How many functions it serves; left out where it does not say."))
+  ),
+  roles: Schema.Array(Schema.String).annotate(note("Its roles, as far as they are granted.")),
+  topics: Schema.Array(Schema.String).annotate(note("What it subscribes to, as far as it is granted."))
+})
+
+const Calls = Schema.Struct({
+  out: Schema.Finite.annotate(note("Calls of this node to peers, a second.")),
+  in: Schema.Finite.annotate(note("Calls of peers to this node, a second.")),
+  failed: Schema.Int.annotate(note("Calls that failed, both ways, since it began.")),
+  bytesSent: Schema.Finite.annotate(note("A second.")),
+  bytesReceived: Schema.Finite.annotate(note("A second."))
+})
+
+const Snapshot = Schema.Struct({
+  time: Time,
+  node: Name.annotate(note("The name of this node.")),
+  network: Schema.String,
+  sealed: Schema.Boolean.annotate(note("Whether the network has a key.")),
+  peers: Schema.Array(Watched),
+  calls: Calls
+})
+
 const SettingValue = Schema.Struct({
   name: Schema.String.annotate(note("Its name in the config file.")),
   value: Schema.optionalKey(
@@ -235,6 +269,7 @@ export const shapes = {
   peer: Peer.annotate(note("A peer that is there.")),
   event: Event.annotate(note("Something that happened while a node runs.")),
   function: Described.annotate(note("A function that a peer serves.")),
+  snapshot: Snapshot.annotate(note("Who is there, and how quickly they answer.")),
   pong: Pong.annotate(note("What one question of `ping` came to.")),
   pings: Pings.annotate(note("What all questions of `ping` to a peer came to.")),
   setting: SettingValue.annotate(note("A setting that holds.")),

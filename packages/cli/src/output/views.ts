@@ -1,9 +1,10 @@
 /**
  * What each shape looks like for people. Every text in a value is harmless already when it comes here.
  */
+import type { Size } from "./screen.ts"
 import type { Shape, ShapeName } from "./shapes.ts"
 import type { Style } from "./style.ts"
-import type { Column } from "./table.ts"
+import { type Column, cut, table } from "./table.ts"
 import { sizeOf } from "./units.ts"
 
 /** How the values of a shape are shown. */
@@ -14,6 +15,8 @@ export interface View<A> {
   readonly none?: string
   /** One of them. Left out: as a table of one. */
   readonly one?: (value: A, style: Style) => string
+  /** One of them on the whole screen of a terminal. */
+  readonly screen?: (value: A, style: Style, size: Size) => ReadonlyArray<string>
   /** Whether line ends in its texts stay. */
   readonly lines?: boolean
 }
@@ -126,6 +129,81 @@ const measuredLines = (
     `  there       ${rateText(there)}`,
     `  back        ${rateText(back)}`
   ].join("\n")
+const millis = (ms: number | undefined): string =>
+  ms === undefined ? "" : ms < 10 ? ms.toFixed(2) : ms.toFixed(ms < 100 ? 1 : 0)
+
+const since = (ms: number): string => {
+  const seconds = Math.floor(ms / 1_000)
+  return seconds < 60
+    ? `${seconds}s`
+    : seconds < 3_600
+    ? `${Math.floor(seconds / 60)}m${String(seconds % 60).padStart(2, "0")}`
+    : `${Math.floor(seconds / 3_600)}h${String(Math.floor(seconds / 60) % 60).padStart(2, "0")}`
+}
+
+const bytes = (count: number): string =>
+  count < 1_000
+    ? `${Math.round(count)} B`
+    : count < 1e6
+    ? `${(count / 1e3).toFixed(1)} kB`
+    : `${(count / 1e6).toFixed(1)} MB`
+
+type WatchedPeer = Shape<"snapshot">["peers"][number]
+
+const watched: ReadonlyArray<Column<WatchedPeer>> = [
+  { title: "NAME", cell: ({ name }) => name, gives: true, look: (style, text) => style.bold(text) },
+  {
+    title: "STATUS",
+    cell: ({ status }) => status,
+    look: (style, text, { status }) => status === "online" ? style.green(text) : style.yellow(text)
+  },
+  {
+    title: "MS",
+    cell: ({ asked, ms }) => asked === 0 ? "…" : ms === undefined ? "-" : millis(ms),
+    right: true,
+    look: (style, text, { asked, ms }) => asked > 0 && ms === undefined ? style.red(text) : text
+  },
+  { title: "MEAN", cell: ({ meanMs }) => millis(meanMs), right: true },
+  {
+    title: "LOST",
+    cell: ({ asked, lost }) => lost === 0 ? "" : `${lost}/${asked}`,
+    right: true,
+    look: (style, text) => style.red(text)
+  },
+  { title: "HERE", cell: ({ hereMs }) => since(hereMs), right: true },
+  { title: "FUNCTIONS", cell: ({ functions }) => functions === undefined ? "" : String(functions), right: true },
+  { title: "ROLES", cell: ({ roles }) => roles.join(","), gives: true },
+  { title: "TOPICS", cell: ({ topics }) => topics.join(","), gives: true },
+  { title: "ADDRESS", cell: ({ address }) => address ?? "", gives: true, look: (style, text) => style.dim(text) }
+]
+
+/** What stands above the peers of a snapshot: the node, and its own calls. */
+const above = ({ calls, network, node, peers, sealed, time }: Shape<"snapshot">): readonly [string, string] => [
+  `${node} on ${network}${sealed ? "" : ", in clear"}: ${peers.length === 1 ? "1 peer" : `${peers.length} peers`}  ${
+    time.slice(11, 19)
+  }`,
+  `calls ${calls.out.toFixed(1)}/s out, ${calls.in.toFixed(1)}/s in, ${calls.failed} failed; ` +
+  `${bytes(calls.bytesSent)}/s sent, ${bytes(calls.bytesReceived)}/s received`
+]
+
+const topScreen = (snapshot: Shape<"snapshot">, style: Style, { columns, rows }: Size): ReadonlyArray<string> => {
+  const [node, calls] = above(snapshot)
+  // What is cleared behind a line would take its last cell off where there is no other.
+  const width = columns - 1
+  const lines = table(watched, snapshot.peers, style, width)
+  const room = Math.max(1, rows - 5)
+  const [titles, ...peers] = lines
+  const hidden = peers.length - room
+  return [
+    style.bold(cut(node, width)),
+    style.dim(cut(calls, width)),
+    "",
+    ...(snapshot.peers.length === 0 ? ["no peers are there yet"] : [titles ?? ""]),
+    ...(hidden > 0
+      ? [...peers.slice(0, room - 1), style.dim(`… and ${hidden + 1} more`)]
+      : [...peers, ...Array.from({ length: -hidden }, () => "")]),
+    style.dim("q: quit")
+  ]
 }
 
 /** The views by shape. */
@@ -158,6 +236,11 @@ export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
     ],
     none: "it serves no functions",
     one: functionLines
+  },
+  snapshot: {
+    one: (snapshot, style) =>
+      [...above(snapshot).map(style.dim), ...table(watched, snapshot.peers, style, undefined), ""].join("\n"),
+    screen: topScreen
   },
   pong: { one: pongLine },
   pings: {

@@ -29,6 +29,8 @@ export interface Writer {
   readonly errStyle: Style
   /** The columns of the terminal that standard output is; `undefined`: it is none. */
   readonly width: Effect.Effect<number | undefined>
+  /** Whether standard output is a terminal whose whole screen may be drawn on. */
+  readonly canScreen: boolean
   readonly print: (to: To, text: string | Uint8Array) => Effect.Effect<void>
   readonly lines: (to: To, lines: ReadonlyArray<string>) => Effect.Effect<void>
   readonly progress: (text: string) => Effect.Effect<Progress, never, Scope.Scope>
@@ -110,6 +112,7 @@ export const make = (json: boolean): Effect.Effect<Writer, never, Stdio.Stdio | 
       style: canColor && !json ? coloured : uncoloured,
       errStyle,
       width: outIsTerminal ? columns : Effect.undefined,
+      canScreen: outIsTerminal && canAnimate && !json,
       print,
       lines: (to, all) => all.length === 0 ? Effect.void : print(to, `${all.join("\n")}\n`),
       progress: (text) => moves ? animate(text, draw, one.withPermits(1)(wipe)) : Effect.succeed(still)
