@@ -129,6 +129,8 @@ const measuredLines = (
     `  there       ${rateText(there)}`,
     `  back        ${rateText(back)}`
   ].join("\n")
+}
+
 const millis = (ms: number | undefined): string =>
   ms === undefined ? "" : ms < 10 ? ms.toFixed(2) : ms.toFixed(ms < 100 ? 1 : 0)
 
@@ -140,13 +142,6 @@ const since = (ms: number): string => {
     ? `${Math.floor(seconds / 60)}m${String(seconds % 60).padStart(2, "0")}`
     : `${Math.floor(seconds / 3_600)}h${String(Math.floor(seconds / 60) % 60).padStart(2, "0")}`
 }
-
-const bytes = (count: number): string =>
-  count < 1_000
-    ? `${Math.round(count)} B`
-    : count < 1e6
-    ? `${(count / 1e3).toFixed(1)} kB`
-    : `${(count / 1e6).toFixed(1)} MB`
 
 type WatchedPeer = Shape<"snapshot">["peers"][number]
 
@@ -183,7 +178,7 @@ const above = ({ calls, network, node, peers, sealed, time }: Shape<"snapshot">)
     time.slice(11, 19)
   }`,
   `calls ${calls.out.toFixed(1)}/s out, ${calls.in.toFixed(1)}/s in, ${calls.failed} failed; ` +
-  `${bytes(calls.bytesSent)}/s sent, ${bytes(calls.bytesReceived)}/s received`
+  `${sizeOf(calls.bytesSent)}/s sent, ${sizeOf(calls.bytesReceived)}/s received`
 ]
 
 const topScreen = (snapshot: Shape<"snapshot">, style: Style, { columns, rows }: Size): ReadonlyArray<string> => {
