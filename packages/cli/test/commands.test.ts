@@ -347,6 +347,25 @@ describe("a machine without a network", () => {
     })).pipe(Effect.scoped))
 })
 
+describe("up", () => {
+  it.effect("refuses to serve everybody unless it is told so, and warns of a key that others see", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const { code, stderr, stdout } = yield* alice.run("up", "--fn", "ls=ls", "--json")
+      assert.deepStrictEqual({ code, stdout }, { code: 2, stdout: "" })
+      assert.match(values(stderr)[0]!["hint"], /--open/)
+      const up = yield* alice.start("up", "--fn", "ls=ls", "--open")
+      yield* up.says("serves ls")
+      yield* up.interrupt
+      const key = "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo="
+      const warned = yield* alice.run("peers", "--network-key", key)
+      assert.match(
+        warned.stderr,
+        /warning: others on this machine may see the network key in --network-key; use --network-key-file/
+      )
+      assert.notInclude(warned.stderr, key)
+    })).pipe(Effect.scoped))
+})
+
 describe("Ctrl-C", () => {
   // From before the node is there to behind the answer.
   for (const after of [0, 1, 5, 20, 100, 400, 1_000, 2_500]) {
