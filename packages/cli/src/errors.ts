@@ -134,6 +134,16 @@ const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
         return {}
     }
   },
+  NotReceivingError: (error) => {
+    const peer = String(field(error, "peer"))
+    return field(error, "kind") === "NotAllowed"
+      ? { exit: "refused" }
+      : {
+        message: `${JSON.stringify(peer)} does not receive files`,
+        hint: "run there: pnet receive, or pnet up --receive DIR"
+      }
+  },
+  SourceError: () => ({ hint: "correct the path" }),
   RemoteError: (error) => ({ detail: field(error, "error") as Schema.Json }),
   DialError: () => ({ hint: "run pnet doctor" }),
   ProtocolError: (error) => field(error, "code") === "ERR_UNTRUSTED" ? { exit: "refused", hint: refusedThere } : {},

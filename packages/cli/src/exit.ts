@@ -28,18 +28,20 @@ export const exits = {
       "AllowListError",
       "AuthorityError",
       "InvalidPublicationError",
-      "TopicTooLargeError"
+      "TopicTooLargeError",
+      "SourceError",
+      "FolderError"
     ]
   },
   notFound: {
     code: 3,
     meaning: "There is no such peer, or it has no such function or topic.",
-    errors: ["PeerUnknownError", "UnknownFunctionError"]
+    errors: ["PeerUnknownError", "UnknownFunctionError", "NotReceivingError"]
   },
   refused: {
     code: 4,
     meaning: "A trust policy refuses the peer or this node, or the function does not allow the call.",
-    errors: ["NotAllowedError", "UntrustedPeerError"]
+    errors: ["NotAllowedError", "UntrustedPeerError", "DeclinedError"]
   },
   theirs: {
     code: 5,
@@ -49,7 +51,16 @@ export const exits = {
   unreachable: {
     code: 6,
     meaning: "The peer cannot be reached, has no room, or was lost before it was done.",
-    errors: ["DialError", "PeerLostError", "ProtocolError", "StreamResetError", "OverloadedError", "TopicFullError"]
+    errors: [
+      "DialError",
+      "PeerLostError",
+      "ProtocolError",
+      "StreamResetError",
+      "OverloadedError",
+      "TopicFullError",
+      "PeerAwayError",
+      "SenderGone"
+    ]
   },
   timeout: { code: 7, meaning: "Time was up.", errors: ["DeadlineError", "TimeoutError"] },
   conflict: {

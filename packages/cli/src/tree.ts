@@ -29,6 +29,8 @@ import { peers } from "./commands/peers.ts"
 import { ping } from "./commands/ping.ts"
 import { pipe } from "./commands/pipe.ts"
 import { publish } from "./commands/publish.ts"
+import { receive } from "./commands/receive.ts"
+import { send } from "./commands/send.ts"
 import { subscribe } from "./commands/subscribe.ts"
 import { top } from "./commands/top.ts"
 import { trustAllow, trustForget, trustList, trustResolve, trustRevoke } from "./commands/trust.ts"
@@ -125,6 +127,8 @@ export const specs: ReadonlyArray<Spec> = [
   pipe,
   publish,
   subscribe,
+  send,
+  receive,
   ping,
   measure,
   doctor,
@@ -157,6 +161,8 @@ export const tree = root.pipe(Command.withSubcommands([
   command(pipe, () => import("./run/pipe.ts")),
   command(publish, () => import("./run/publish.ts")),
   command(subscribe, () => import("./run/subscribe.ts")),
+  command(send, () => import("./run/send.ts")),
+  command(receive, () => import("./run/receive.ts")),
   command(ping, () => import("./run/ping.ts")),
   command(measure, () => import("./run/measure.ts")),
   command(doctor, () => import("./run/doctor.ts")),

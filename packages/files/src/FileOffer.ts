@@ -85,6 +85,6 @@ export interface Receiving {
   readonly folder: string
   /** How far it is, some times a second as long as it goes on; it begins with how far it is now. */
   readonly progress: Stream.Stream<Progress>
-  /** What comes of it. */
+  /** What comes of it. The sender hears of it a moment later: a program that ends then drains its node first (`node.drain`). */
   readonly outcome: Effect.Effect<Summary, ReceiveError>
 }

@@ -16,6 +16,7 @@ export const up = Spec.make({
       description: "Serves a function with two arguments"
     },
     { command: "pnet up --fn 'wc=wc -l' --allow-list friends", description: "Serves a command to those on a list" },
+    { command: "pnet up --receive inbox", description: "Takes files of whoever has the network's key" },
     { command: "pnet up --module ./functions.ts --open", description: "Serves what a module exports" },
     { command: "pnet up --json", description: "What happens, as JSON" }
   ],
@@ -39,6 +40,11 @@ export const up = Spec.make({
       Flag.withDescription(
         "Lets peers measure the way to this node, two at a time and ten seconds each; --no-measure does not"
       )
+    ),
+    receive: Flag.String("receive").pipe(
+      Flag.withMetavar("DIR"),
+      Flag.withDescription("Takes the files that peers send with pnet send, and puts them into a folder"),
+      Flag.optional
     ),
     role: Flag.String("role").pipe(
       Flag.withMetavar("ROLE"),

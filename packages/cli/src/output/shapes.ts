@@ -45,7 +45,7 @@ const Event = Schema.Struct({
   time: Time,
   event: Schema.String.annotate(
     note(
-      "What happened: `started`, `joined`, `updated`, `restarted`, `suspected`, `returned`, `left`, `lost`, `conflict`, `called`, `stopped`."
+      "What happened: `started`, `joined`, `updated`, `restarted`, `suspected`, `returned`, `left`, `lost`, `conflict`, `called`, `received`, `stopped`."
     )
   ),
   peer: Schema.optionalKey(Name),
@@ -264,6 +264,34 @@ const Measured = Schema.Struct({
   back: Rate.annotate(note("Bytes from it."))
 })
 
+const OfferOfFiles = Schema.Struct({
+  peer: Schema.String.annotate(note("Who offers it.")),
+  fingerprint: Fingerprint,
+  names: Schema.Array(Schema.String).annotate(note("The names at the top, of which the first are said.")),
+  files: Schema.Int,
+  folders: Schema.Int,
+  links: Schema.Int,
+  bytes: Schema.Finite,
+  note: Schema.optionalKey(Schema.String.annotate(note("What the sender says about it.")))
+})
+
+const Transfer = Schema.Struct({
+  peer: Schema.String.annotate(note("The other node.")),
+  direction: Schema.Literals(["sent", "received"]),
+  files: Schema.Int.annotate(note("Files that are there now.")),
+  bytes: Schema.Finite,
+  hadFiles: Schema.Int.annotate(note("Of these, files that were there already, and were not sent.")),
+  hadBytes: Schema.Finite,
+  failed: Schema.Int.annotate(note("Files, folders and links that did not arrive.")),
+  problems: Schema.Array(Schema.Struct({
+    path: Schema.String,
+    kind: Schema.String.annotate(note("The kind of error, such as `DiskFull`.")),
+    detail: Schema.String
+  })).annotate(note("Why, of the first hundred of them.")),
+  ms: Millis,
+  failure: Schema.optionalKey(Failed.annotate(note("Why it is not complete.")))
+})
+
 /** The shapes by name. */
 export const shapes = {
   peer: Peer.annotate(note("A peer that is there.")),
@@ -274,6 +302,8 @@ export const shapes = {
   pings: Pings.annotate(note("What all questions of `ping` to a peer came to.")),
   setting: SettingValue.annotate(note("A setting that holds.")),
   published: Published.annotate(note("What `publish` has published.")),
+  offer: OfferOfFiles.annotate(note("Files that a peer offers.")),
+  transfer: Transfer.annotate(note("What came of a transfer of files with one peer.")),
   publication: Heard.annotate(note("Something that was published.")),
   identity: OwnIdentity.annotate(note("The key of a node of this user.")),
   fingerprint: KeyFingerprint.annotate(note("The fingerprint of a key.")),

@@ -201,6 +201,34 @@ const topScreen = (snapshot: Shape<"snapshot">, style: Style, { columns, rows }:
   ]
 }
 
+const count = (number: number, one: string, more: string): string => `${number} ${number === 1 ? one : more}`
+
+const offerLine = ({ bytes, files, fingerprint, folders, names, note, peer }: Shape<"offer">, style: Style): string => {
+  const what = [
+    count(files, "file", "files"),
+    ...(folders === 0 ? [] : [count(folders, "folder", "folders")]),
+    sizeOf(bytes)
+  ].join(", ")
+  const shown = names.slice(0, 5).join(", ") + (names.length > 5 ? ", …" : "")
+  return `${style.bold(peer)} (${fingerprint}) offers ${style.cyan(shown)}: ${what}${
+    note === undefined ? "" : `\n  ${note}`
+  }`
+}
+
+const transferLine = (transfer: Shape<"transfer">, style: Style): string => {
+  const { bytes, direction, failed, failure, files, hadBytes, hadFiles, ms, peer, problems } = transfer
+  if (failure !== undefined) return style.red(`${peer}: ${failure.message}`)
+  const moved = bytes - hadBytes
+  const rate = ms > 0 && moved > 0 ? `, ${sizeOf(moved * 1_000 / ms)}/s` : ""
+  const had = hadFiles === 0 ? "" : `, of which ${count(hadFiles, "was", "were")} there`
+  const way = direction === "sent" ? `sent to ${style.bold(peer)}` : `from ${style.bold(peer)}`
+  return [
+    `${way}: ${count(files, "file", "files")}, ${sizeOf(bytes)}${had}${rate}`,
+    ...problems.map(({ detail, kind, path }) => style.red(`  ${path}: ${kind}, ${detail}`)),
+    ...(failed > problems.length ? [style.red(`  ${failed - problems.length} more did not arrive`)] : [])
+  ].join("\n")
+}
+
 /** The views by shape. */
 export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
   peer: {
@@ -259,6 +287,8 @@ export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
     one: ({ peers, topic, values }) =>
       `published ${values} ${values === 1 ? "value" : "values"} on ${topic}, to ${peers.join(", ") || "nobody"}`
   },
+  offer: { one: offerLine },
+  transfer: { one: transferLine, none: "no peers were found" },
   publication: { one: publicationLine },
   identity: {
     columns: [

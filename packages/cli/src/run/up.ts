@@ -3,6 +3,7 @@ import type { CommandNodeService } from "@pnet/core/CommandNode"
 import * as PublicKey from "@pnet/core/PublicKey"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { up } from "../commands/up.ts"
 import { called, eventOf, ownEvent } from "../node/events.ts"
@@ -13,6 +14,20 @@ import * as Measure from "../serve/measure.ts"
 import { atOnce, parseFn, serve } from "../serve/shell.ts"
 import { Settings } from "../settings/Settings.ts"
 import type { Input } from "../spec.ts"
+
+/** What arrives is an event when all of it is there. It is loaded where files are received. */
+const receiving = Effect.fnUntraced(function*(node: CommandNodeService, folder: string, say: Say) {
+  const { beside, receivedText } = yield* Effect.promise(() => import("../node/files.ts"))
+  const files = yield* beside(node, { receive: { folder, accept: "all" } })
+  const tell = ({ offer, outcome }: Stream.Success<typeof files.transfers>) =>
+    Effect.flatMap(
+      Effect.result(outcome),
+      (result) => say({ event: "received", peer: offer.from.name, ...receivedText(offer.from.name, result) })
+    )
+  yield* Effect.forkScoped(
+    Stream.runDrain(Stream.mapEffect(files.transfers, tell, { concurrency: "unbounded" }))
+  )
+})
 
 type Say = (event: Parameters<typeof ownEvent>[0]) => Effect.Effect<void>
 
@@ -35,6 +50,7 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof up>) {
   const { values } = yield* Settings
   if (functions.length > 0) yield* guarded("--fn would serve everybody on the network")
   if (input.module.length > 0) yield* guarded("--module would serve everybody on the network")
+  if (Option.isSome(input.receive)) yield* guarded("--receive would take files of everybody on the network")
   const say: Say = (event) => Effect.flatMap(ownEvent(event), (shape) => output.value("event", shape))
   const { commands, streams } = yield* serve(functions, say)
   const modules = input.module.length === 0 ? undefined : yield* ofModules(input.module, say)
@@ -46,6 +62,7 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof up>) {
   for (const one of streams) yield* node.streams.register(one.name, one.handler, { concurrency: atOnce })
   if (input.measure) yield* node.streams.register(Measure.name, yield* Measure.make, { headers: Measure.Asked })
   if (modules !== undefined) yield* modules.beside(node)
+  if (Option.isSome(input.receive)) yield* receiving(node, input.receive.value, say)
   const fingerprint = PublicKey.fingerprint(publicKey)
   yield* say({
     event: "started",

@@ -96,6 +96,34 @@ export const Span: Schema.Codec<Duration.Duration, string> = Schema.String.pipe(
   })
 )
 
+const sizes: Record<string, number> = {
+  "": 1,
+  b: 1,
+  k: 1e3,
+  kb: 1e3,
+  m: 1e6,
+  mb: 1e6,
+  g: 1e9,
+  gb: 1e9,
+  t: 1e12,
+  tb: 1e12
+}
+for (const [power, unit] of ["kib", "mib", "gib", "tib"].entries()) sizes[unit] = 1_024 ** (power + 1)
+
+/** A number of bytes as people write it: `500`, `2GB`, `1.5 MiB`. */
+export const Bytes: Schema.Codec<number, string> = Schema.String.pipe(
+  Schema.decodeTo(Schema.Finite, {
+    decode: SchemaGetter.transformEffect((text: string, options) => {
+      const [, digits, unit] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim()) ?? []
+      const factor = unit === undefined ? undefined : sizes[unit.toLowerCase()]
+      return factor === undefined
+        ? invalid("expected a number of bytes, such as 500MB or 2GiB", text, options)
+        : Effect.succeed(Math.floor(Number(digits) * factor))
+    }),
+    encode: SchemaGetter.transform((bytes: number) => String(bytes))
+  })
+)
+
 /** Several texts with commas between them. */
 export const List: Schema.Codec<ReadonlyArray<string>, string> = Schema.String.pipe(
   Schema.decodeTo(Schema.Array(Schema.String), {

@@ -95,7 +95,12 @@ const filesIn = (files: Map<string, string>): Layer.Layer<FileSystem.FileSystem>
   })
 
 /** A machine of the network with a user. */
-export const desk = Effect.fnUntraced(function*(network: SimNetwork.SimNetwork["Service"], name: string) {
+export const desk = Effect.fnUntraced(function*(
+  network: SimNetwork.SimNetwork["Service"],
+  name: string,
+  /** Its files, where some are read and written besides those of settings. */
+  disk?: Layer.Layer<FileSystem.FileSystem>
+) {
   const host = yield* network.host(name)
   const keys = new Map<string, Crypto.KeyPair>()
   const held = new Set<string>()
@@ -136,7 +141,7 @@ export const desk = Effect.fnUntraced(function*(network: SimNetwork.SimNetwork["
     const isTerminal = Effect.succeed(how.columns !== undefined)
     const layer = Layer.mergeAll(
       parts,
-      filesIn(files),
+      disk ?? filesIn(files),
       Path.layer,
       Layer.succeed(Machine, {
         env: { PNET_NETWORK_ID: "test", PNET_BIND_IP: "0.0.0.0", ...how.env },

@@ -1,0 +1,115 @@
+/** `send` and `receive`, and `up --receive`: over a simulated network, with disks in memory. */
+import { assert, describe, it } from "@effect/vitest"
+import { FileTransfer } from "@pnet/files"
+import * as SimFileSystem from "@pnet/testing/SimFileSystem"
+import * as TestNetwork from "@pnet/testing/TestNetwork"
+import { Effect } from "effect"
+import { receive } from "../src/commands/receive.ts"
+import { send } from "../src/commands/send.ts"
+import { desk, values } from "./harness/desk.ts"
+
+const disks = () => {
+  const [own, bobs] = [SimFileSystem.make(), SimFileSystem.make()]
+  own.put("/home/photos/one.jpg", "one")
+  own.put("/home/photos/two.jpg", "two!")
+  own.put("/home/evil\u001b[2J.txt", "x")
+  return { own, bobs }
+}
+
+/** Alice's desk, with bob who receives what alice sends, and carol who receives nothing. */
+const home = Effect.gen(function*() {
+  const { bobs, own } = disks()
+  const { network, nodes } = yield* TestNetwork.make({
+    seed: 7,
+    nodes: {
+      bob: TestNetwork.node({
+        beside: FileTransfer.layer({ receive: { folder: "/in", accept: { names: ["alice"] }, otherwise: "decline" } }),
+        services: bobs.mount().layer
+      }),
+      carol: TestNetwork.node()
+    }
+  })
+  return { alice: yield* desk(network, "alice", own.mount().layer), bobs, network, nodes, own }
+})
+
+describe("send", () => {
+  it.effect("says what arrived, for people and as JSON, and sends nothing twice", () =>
+    Effect.gen(function*() {
+      const { alice, bobs } = yield* home
+      const first = yield* alice.run("send", "bob", "/home/photos")
+      assert.deepInclude(first, { code: 0, stderr: "" })
+      assert.match(first.stdout, /^sent to bob: 2 files, 7 B(, \d+.*\/s)?\n$/)
+      assert.strictEqual(bobs.text("/in/photos/two.jpg"), "two!")
+      const again = yield* alice.run("send", "bob", "/home/photos", "--json")
+      const [sent] = values(again.stdout)
+      assert.deepStrictEqual([sent?.type], [...send.prints])
+      assert.deepInclude(sent, { type: "transfer", peer: "bob", files: 2, hadFiles: 2, failed: 0 })
+    }))
+
+  it.effect("has a code and a row for each peer where it goes wrong with some, and for what is wrong with one", () =>
+    Effect.gen(function*() {
+      const { alice, bobs } = yield* home
+      const some = yield* alice.run("send", "*", "/home/photos", "--json")
+      assert.strictEqual(some.code, 9)
+      assert.deepStrictEqual(values(some.stdout).map(({ failure, peer }) => [peer, failure?.error]), [
+        ["bob", undefined],
+        ["carol", "NotReceivingError"]
+      ])
+      const closed = yield* alice.run("send", "carol", "/home/photos")
+      assert.strictEqual(closed.code, 3)
+      assert.include(closed.stderr, "run there: pnet receive")
+      assert.strictEqual((yield* alice.run("send", "bob", "/none")).code, 2)
+      assert.strictEqual((yield* alice.run("send", "dave", "/home/photos", "--wait", "1s")).code, 3)
+      assert.strictEqual((yield* alice.run("send", "bob", "/home/photos", "--name", "eve")).code, 4)
+      bobs.capacity = bobs.used
+      const full = yield* alice.run("send", "bob", "/home/evil\u001b[2J.txt")
+      assert.strictEqual(full.code, 1)
+      assert.include(full.stdout, "evil\\u001b[2J.txt: DiskFull")
+    }))
+})
+
+describe("receive", () => {
+  it.effect("asks about each offer, and takes what it is told to", () =>
+    Effect.gen(function*() {
+      const { alice, network, nodes } = yield* home
+      const inbox = SimFileSystem.make()
+      const carol = yield* desk(network, "dora", inbox.mount().layer)
+      const waiting = yield* carol.startWith({ stdin: "no\nyes\n" }, "receive", "/box", "--once", "--json")
+      yield* waiting.says("waits for files")
+      yield* nodes.bob.node.peers.awaitPeer("dora")
+      const declined = yield* alice.run("send", "dora", "/home/photos", "--note", "for you")
+      assert.deepInclude(declined, { code: 4, stdout: "" })
+      assert.include(declined.stderr, "declined")
+      assert.strictEqual((yield* alice.run("send", "dora", "/home/photos")).code, 0)
+      const { code, stdout } = yield* waiting.end
+      assert.strictEqual(code, 0)
+      assert.strictEqual(inbox.text("/box/photos/one.jpg"), "one")
+      assert.deepStrictEqual([...new Set(values(stdout).map(({ type }) => type))], [...receive.prints])
+      assert.deepStrictEqual(values(stdout).map(({ files, note, type }) => [type, files, note]), [
+        ["offer", 2, "for you"],
+        ["offer", 2, undefined],
+        ["transfer", 2, undefined]
+      ])
+    }))
+
+  it.effect("takes from everybody only where somebody has said who that is", () =>
+    Effect.gen(function*() {
+      const { alice, network, nodes } = yield* home
+      const dora = yield* desk(network, "dora", SimFileSystem.make().mount().layer)
+      for (const words of [["receive", "/box", "--yes"], ["up", "--receive", "/box"]]) {
+        const refused = yield* dora.run(...words)
+        assert.strictEqual(refused.code, 2)
+        assert.include(refused.stderr, "everybody on the network")
+      }
+      const up = yield* dora.start("up", "--receive", "/box", "--open", "--json")
+      yield* up.says("started")
+      yield* nodes.bob.node.peers.awaitPeer("dora")
+      assert.strictEqual((yield* alice.run("send", "dora", "/home/photos")).code, 0)
+      yield* up.says("received")
+      const { stdout } = yield* up.interrupt
+      assert.include(
+        values(stdout).filter(({ event }) => event === "received").map(({ text }) => text),
+        "2 files of alice, 7 B, arrived"
+      )
+    }))
+})
