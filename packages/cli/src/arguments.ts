@@ -22,11 +22,14 @@ interface Own {
   readonly texts: ReadonlySet<string>
 }
 
+// Settings that are meant wherever they stand: how the answer is shown, and how long it is waited.
+const anywhere = new Set(["--json", "--wait"])
+
 /**
  * The words with flags first and arguments behind `--`, so that none is taken for the other, and `--key=value` of an unknown key as
- * `--arg key=value`. `own` are the command's own flags.
+ * `--arg key=value`. `own` are the command's own flags. Behind `after` arguments the keys of settings are nothing special: a function may have a `name`, too.
  */
-const rewrite = (words: ReadonlyArray<string>, own: Own): ReadonlyArray<string> => {
+const rewrite = (words: ReadonlyArray<string>, own: Own, after: number): ReadonlyArray<string> => {
   const flags: Array<string> = []
   const operands: Array<string> = []
   for (let i = 0; i < words.length; i++) {
@@ -40,13 +43,14 @@ const rewrite = (words: ReadonlyArray<string>, own: Own): ReadonlyArray<string> 
       continue
     }
     const [name, ...rest] = word.split("=") as [string, ...Array<string>]
-    const setting = known.get(name)
+    const theirs = operands.length >= after && rest.length > 0 && !anywhere.has(name)
+    const setting = theirs ? undefined : known.get(name)
     const takesValue = setting?.kind === "text" || own.texts.has(name) || builtInWithValue.has(name)
     if (setting !== undefined || takesValue || own.switches.has(name) || builtIn.has(name)) {
       flags.push(word)
       if (takesValue && rest.length === 0 && i + 1 < words.length) flags.push(words[++i]!)
     } else if (word.startsWith("--")) {
-      flags.push("--arg", rest.length > 0 ? word.slice(2) : `${name.slice(2)}=true`)
+      flags.push(`--arg=${rest.length > 0 ? word.slice(2) : `${name.slice(2)}=true`}`)
     } else flags.push(word)
   }
   return [...flags, "--", ...operands]
@@ -67,8 +71,8 @@ export const prepare = (
       continue
     }
     const spec = specs.find(({ alias, name, under }) => under === undefined && (name === word || alias === word))
-    if (spec?.open !== true) return words
-    return [word, ...words.slice(0, i), ...rewrite(words.slice(i + 1), ownOf(spec))]
+    if (spec?.open === undefined) return words
+    return [word, ...words.slice(0, i), ...rewrite(words.slice(i + 1), ownOf(spec), spec.open)]
   }
   return words
 }

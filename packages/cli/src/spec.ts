@@ -20,10 +20,10 @@ export interface Spec<out Config extends Command.Command.Config = Command.Comman
   /** What it prints with `--json`. */
   readonly prints: ReadonlyArray<ShapeName>
   /**
-   * Whether flags that are unknown here are a part of what is sent: `--key=value` becomes `--arg key=value`. Arguments stay as they are, also where they
-   * look like a value of a flag.
+   * Where flags that are unknown here are a part of what is sent: `--key=value` becomes `--arg key=value`, and behind so many arguments so does that of a
+   * setting. Arguments stay as they are, also where they look like a value of a flag.
    */
-  readonly open?: boolean
+  readonly open?: number
 }
 
 /** Declares a command. */

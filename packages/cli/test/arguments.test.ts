@@ -1,0 +1,45 @@
+/** The words of a command line, before they are parsed. */
+import { assert, describe, it } from "@effect/vitest"
+import { prepare } from "../src/arguments.ts"
+import { specs } from "../src/tree.ts"
+
+const own = { switches: new Set(["--check", "--no-check"]), texts: new Set(["--arg", "--timeout", "-t"]) }
+const prepared = (line: string) => prepare(line.split(" "), specs, () => own).join(" ")
+
+describe("the words of a call", () => {
+  it("are flags first, whatever the command knows, and then arguments as they are", () => {
+    assert.strictEqual(prepared("call bob add 1 -2 -.5"), "call -- bob add 1 -2 -.5")
+    assert.strictEqual(
+      prepared("call --json bob add true - --timeout 5s x"),
+      "call --json --timeout 5s -- bob add true - x"
+    )
+    assert.strictEqual(
+      prepared("call bob f --loud=true --quiet --no-check"),
+      "call --arg=loud=true --arg=quiet=true --no-check -- bob f"
+    )
+    assert.strictEqual(prepared("call bob f --a=b=c -- --x -y"), "call --arg=a=b=c -- bob f --x -y")
+    assert.strictEqual(prepared("call bob f --help"), "call --help -- bob f")
+  })
+
+  it("are the function's behind its name, but where they are the command's own, or of how it is shown", () => {
+    assert.strictEqual(
+      prepared("--name me call --network=home bob f --name=ann --port=1 --json=true --timeout=5s --wait=1s -n=x"),
+      "call --name me --network=home --arg=name=ann --arg=port=1 --json=true --timeout=5s --wait=1s -n=x -- bob f"
+    )
+    assert.strictEqual(prepared("call bob f --name ann"), "call --name ann -- bob f")
+  })
+
+  it("of other commands stay as they are", () => {
+    for (
+      const line of [
+        "peers --wacth",
+        "--json peers",
+        "functions bob --name=x -- call",
+        "-- call bob f --x=1",
+        "--wait call peers"
+      ]
+    ) {
+      assert.strictEqual(prepared(line), line)
+    }
+  })
+})
