@@ -173,7 +173,7 @@ export const Limits = Schema.Struct({
   subscriptions: count(256, "Subscriptions of a node at once, 256 at most. One more is a TopicLimitError.", 1, 256),
   topicMemory: count(
     67_108_864,
-    "Bytes of publications that wait for peers and for subscriptions, a quarter of them for one peer. Of what is beyond it what the subscription's mode says is dropped, and counted as missed."
+    "Bytes of publications that wait for peers and for subscriptions, and 512 for each of them, a quarter of them for one peer. Of what is beyond it what the subscription's mode says is dropped, and counted as missed."
   ),
   topicRetained: count(
     67_108_864,

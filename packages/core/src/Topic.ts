@@ -35,7 +35,7 @@ import * as Why from "./Why.ts"
 
 /**
  * How a publisher retains the last value of each key, for those who subscribe later: `true` for the defaults, or at most so many keys (1,024) of so many
- * bytes together (1 MiB), of which the oldest goes where there are more; each for so long (for ever). They go with the publisher. Numbers are whole, and none
+ * bytes of keys and values together (1 MiB), of which the oldest goes where there are more; each for so long (for ever). They go with the publisher. Numbers are whole, and none
  * is below zero.
  *
  * @category models

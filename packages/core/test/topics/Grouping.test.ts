@@ -116,6 +116,14 @@ describe("what waits for groups", () => {
       assert.strictEqual(owner(news, "shared"), "b")
       deliver(news, 20)
       assert.deepStrictEqual([memory.held, memory.has("b", 60, 0), memory.has("b", 61, 0)], [130, true, false])
+      // Half of what it may hold is left for those that were its own from the first.
+      deliver(news, 20)
+      assert.strictEqual(skips(), 1)
+      join("b", others, "own")
+      deliver(others, 60)
+      assert.deepStrictEqual([skips(), owner(others, "own")], [2, "b"])
+      handed.at(-1)!.answer(Exit.void)
+      join("b", others)
       join("b", news)
       yield* TestClock.adjust(0)
       // It holds more than is left of what its other member may hold, and stays where it was.

@@ -488,6 +488,7 @@ describe("a member that is slow", () => {
         // One is out, one looks for a place, and two wait for their turn.
         assert.deepStrictEqual(at("well"), [0])
         yield* it.settle(it.made[0]!, returned)
+        yield* TestClock.adjust("1 second")
         yield* it.settle(it.made[first]!, Exit.void)
         assert.deepStrictEqual([it.group.pending, at("slow")], [3, [1, 2, 3].filter((n) => n !== first)])
         for (let n = 4; n < 6; n++) it.group.deliver(item(n))

@@ -6,7 +6,7 @@ import * as Records from "../../src/internal/topics/records.ts"
 import { Retained } from "../../src/internal/topics/retained.ts"
 import { type Owner, Route, type Topic } from "../../src/internal/topics/route.ts"
 import { Rows } from "../../src/internal/topics/rows.ts"
-import { bytesOf, type Heard, type Origin, type Said } from "../../src/internal/topics/said.ts"
+import { bytesOf, handedOf, type Heard, type Origin, type Said } from "../../src/internal/topics/said.ts"
 import { Source } from "../../src/internal/topics/source.ts"
 import { Subscription } from "../../src/internal/topics/subscription.ts"
 
@@ -288,11 +288,11 @@ describe("what a peer is told of a topic", () => {
   })
 
   it("takes no memory that is not there", () => {
-    const { held, next, route, say } = published({ most: 250 })
+    const { held, next, route, say } = published({ most: 1_100 })
     route.enter([entry(1)])
     next()
     for (let i = 0; i < 4; i++) say(undefined)
-    assert.isAtMost(held.bytes, 250)
+    assert.isAtMost(held.bytes, 1_100)
     assert.deepStrictEqual(next(), ["missed 2", "value 3", "value 4"])
   })
 })
@@ -608,12 +608,12 @@ describe("rows of a table", () => {
     hear(4, "a", { body: new Uint8Array(10) })
     hear(5)
     assert.strictEqual(all(), "a4,b3,5")
-    assert.strictEqual(held.bytes, 3 * 96 + 2 + 10 + 2)
+    assert.strictEqual(held.bytes, 3 * 512 + 2 + 10 + 2)
     hear(3, "a", { body: undefined })
     hear(6, "a", { body: undefined })
     hear(7, "x", { body: undefined })
     assert.strictEqual(all(), "b3,5")
-    assert.strictEqual(held.bytes, 2 * 96 + 2 + 1)
+    assert.strictEqual(held.bytes, 2 * 512 + 2 + 1)
   })
 
   it("go where they are not said again with all that is retained, and when the publisher is gone", () => {
@@ -640,17 +640,54 @@ describe("rows of a table", () => {
   })
 
   it("are gone, and not old ones, where the new one has no room or cannot be read", () => {
-    const { all, full, hear, held, readable } = table(250)
+    const { all, full, hear, held, readable } = table(1_100)
     hear(1, "a")
     hear(2, "b")
-    hear(3, "a", { body: new Uint8Array(200) })
+    hear(3, "a", { body: new Uint8Array(600) })
     assert.deepStrictEqual([all(), full], ["b2", ["news"]])
-    assert.strictEqual(held.bytes, 98)
+    assert.strictEqual(held.bytes, 514)
     readable(false)
     hear(4, "b")
     hear(5, "c")
     assert.deepStrictEqual([all(), held.bytes], ["", 0])
-    hear(6, "c", { body: new Uint8Array(300) })
+    hear(6, "c", { body: new Uint8Array(900) })
     assert.deepStrictEqual([all(), held.bytes, full.length], ["", 0, 2])
+  })
+})
+
+describe("the memory of what waits", () => {
+  it("counts with each what it is kept as, and where the newest of each key is looked for the key", () => {
+    const taken: Array<number> = []
+    const own: Origin = {
+      from: { name: "alice" as never, publicKey: "k" as never },
+      topic: "news",
+      epoch: "e",
+      took: () => {}
+    }
+    for (const mode of ["buffer", "latest"] as const) {
+      const subscription = new Subscription({
+        interest: entry(1, { mode }),
+        allow: undefined,
+        events: false,
+        has: () => true,
+        take: (bytes) => taken.push(bytes) > 0,
+        give: (bytes) => taken.push(-bytes),
+        onMissed: () => {}
+      })
+      const body = new Uint8Array(100)
+      subscription.hear({
+        origin: own,
+        seq: 1,
+        at: 1,
+        key: "key",
+        body,
+        retained: false,
+        again: false,
+        answer: undefined
+      })
+      subscription.read()
+    }
+    assert.deepStrictEqual(taken, [615, -615, 615 + 12, -615 - 12])
+    assert.strictEqual(handedOf({ body: new Uint8Array(100), key: "key" }), 715)
   })
 })

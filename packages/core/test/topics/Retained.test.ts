@@ -19,6 +19,8 @@ describe("what a topic retains", () => {
       const mostKeys = 1 + roll(7)
       const shared = 40 + roll(150)
       const timeToLive = roll(3) === 0 ? undefined : 1 + roll(60)
+      const each = roll(2) * 9
+      const overhead = each === 0 ? {} : { overhead: each }
       let held = 0
       const dropped: Array<unknown> = []
       const retained = new Retained<Row["value"]>({
@@ -26,6 +28,7 @@ describe("what a topic retains", () => {
         bytes: most,
         timeToLive,
         bytesOf: ({ bytes }) => bytes,
+        ...overhead,
         take: (bytes) => {
           if (held + bytes > shared) return false
           held += bytes
@@ -48,7 +51,9 @@ describe("what a topic retains", () => {
           rows = rows.filter((row) => row.key !== key)
           let fits = value.bytes <= most
           while (
-            fits && (rows.length >= mostKeys || sum(rows) + value.bytes > most || sum(rows) + value.bytes > shared)
+            fits &&
+            (rows.length >= mostKeys || sum(rows) + value.bytes > most ||
+              sum(rows) + value.bytes + (rows.length + 1) * each > shared)
           ) {
             const first = rows[0]
             if (first === undefined) fits = false
@@ -76,7 +81,7 @@ describe("what a topic retains", () => {
           [retained.size, held, retained.get(key), retained.nextExpiry],
           [
             rows.length,
-            sum(rows),
+            sum(rows) + rows.length * each,
             rows.find((row) => row.key === key)?.value,
             timeToLive === undefined || first === undefined ? undefined : first.at + timeToLive
           ],

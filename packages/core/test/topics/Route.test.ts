@@ -20,7 +20,7 @@ const origin: Origin = {
 const entry = (id: number, options: Partial<Interest> = {}): Interest =>
   Offer.interest({ topic: "news", ...options, id } as never)
 
-const make = () => {
+const make = (roomMade = () => {}) => {
   const topic = new OwnTopic(1, undefined, origin, 0)
   topic.retained = new Retained<Said>({
     keys: 8,
@@ -36,7 +36,7 @@ const make = () => {
     has: () => true,
     take: () => true,
     give: () => {},
-    roomMade: () => {}
+    roomMade
   })
   const say = (key: string) => {
     const seq = ++topic.seq
@@ -112,6 +112,38 @@ describe("what a peer gets of a topic", () => {
     written()
     route.begin()
     assert.deepStrictEqual(written(), ["topic 1,2 0", "a1", "b2", "current"])
+  })
+
+  it("is in order what those that lose nothing have no room for, and then what they have", () => {
+    for (const mode of ["buffer", "latest"] as const) {
+      let rooms = 0
+      const { route, say, written } = make(() => rooms++)
+      const lossless = entry(1, { mode: "lossless", size: 1, retained: false })
+      route.enter([lossless, entry(2, { mode, size: 4, retained: false })])
+      for (const key of ["a", "b", "c", "b"]) say(key)
+      assert.isFalse(route.hasRoom(1, 1))
+      const isLatest = mode === "latest"
+      assert.deepStrictEqual(written(isLatest ? 3 : 2), ["topic 1,2 0", ...(isLatest ? ["missed 1"] : []), "a1"])
+      route.taken(1)
+      // As long as others wait.
+      assert.isFalse(route.hasRoom(1, 1))
+      say("d")
+      rooms = 0
+      assert.deepStrictEqual(written(), isLatest ? ["c3", "b4", "d5"] : ["b2", "c3", "b4", "d5"])
+      assert.strictEqual(rooms, 1)
+      assert.isTrue(route.hasRoom(1, 1))
+      for (const key of ["e", "f", "g"]) say(key)
+      route.enter([
+        lossless,
+        entry(2, { mode, size: 8, retained: false }),
+        entry(3, { mode: "latest", retained: false })
+      ])
+      say("h")
+      assert.deepStrictEqual(written(), ["topic 3 5", "e6", "f7", "g8", "h9"])
+      // Those that are not taken come again, and no others.
+      route.begin()
+      assert.deepStrictEqual(written(), ["topic 1,2,3 5", "missed 3", "e6"])
+    }
   })
 
   it("has nothing that waited for subscriptions that are gone", () => {

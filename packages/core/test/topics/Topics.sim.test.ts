@@ -230,7 +230,7 @@ describe("a topic", () => {
   it.effect("loses nothing of several publishers for one that is to lose nothing, whatever it has room for", () =>
     quietly(Effect.gen(function*() {
       const network = yield* SimNetwork.make()
-      const alice = yield* start(network, "alice", { limits: { topicMemory: 8_192 } })
+      const alice = yield* start(network, "alice", { limits: { topicMemory: 32_768 } })
       const bob = yield* start(network, "bob")
       const carol = yield* start(network, "carol")
       yield* alice.node.awaitPeers(["bob", "carol"])

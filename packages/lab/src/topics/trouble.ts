@@ -29,7 +29,7 @@ const every = 1_000
 const subscriptions = 8
 const membersOfGroup = 3
 /** What waits on some nodes at most, and what is retained: little, so that it is reached. */
-const little = { topicMemory: 32_768 }
+const little = { topicMemory: 131_072 }
 
 type Node = CommandNode.CommandNode["Service"]
 type Process = SimNetwork.Process<CommandNode.CommandNode>

@@ -3,7 +3,8 @@
  *
  * What bites: whoever may subscribe forms groups, and what waits for a group waits until somebody has acknowledged it. So each group is charged to
  * one of its members, what it holds and that it is there, and one peer has a quarter of what there is. Where another member has room, that one answers for it
- * from then on: nobody's group lacks room as somebody else has used up what is his.
+ * from then on, up to a half of what that one may hold: nobody's group lacks room as somebody else has used up what is his, or does not acknowledge what
+ * another group of both has handed to him.
  */
 import type * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
@@ -206,17 +207,19 @@ export class Grouping {
     this.#charge(before, -1)
     this.#charge(owner, 1)
     grouped.owner = owner
+    grouped.isAdopted = true
     return true
   }
 
   /** Whether there is room for so many bytes, and so many in all, or is where another member answers for the group. */
   #has(grouped: Grouped, bytes: number, all: number): boolean {
     const { grouped: memory } = this.#parts
-    if (memory.has(grouped.owner, bytes, all)) return true
+    const half = Math.floor(memory.share / 2)
+    if (memory.has(grouped.owner, grouped.isAdopted ? bytes + half : bytes, all)) return true
     const { members } = grouped
     for (let asked = Math.min(members.length, mostAsked); asked > 0; asked--) {
       const next = members[grouped.turn++ % members.length]!
-      if (memory.has(next, grouped.bytes + bytes, all) && this.#answer(grouped, next)) return true
+      if (memory.has(next, grouped.bytes + bytes + half, all) && this.#answer(grouped, next)) return true
     }
     return false
   }
@@ -238,7 +241,7 @@ export class Grouping {
     const scope = Scope.forkUnsafe(this.#parts.scope)
     const group = this.#make(topic, name, scope, () => grouped)
     if (group === undefined) return undefined
-    const grouped: Grouped = { topic, name, group, scope, owner, bytes: 0, members: ids, turn: 0 }
+    const grouped: Grouped = { topic, name, group, scope, owner, isAdopted: false, bytes: 0, members: ids, turn: 0 }
     topic.groups.set(name, grouped)
     this.#count++
     this.#charge(owner, 1)

@@ -16,6 +16,8 @@ export interface Grouped {
   readonly scope: Scope.Closeable
   /** The member that answers for it, there or gone. */
   owner: string
+  /** Whether that one came to answer for it: then half of what it may hold is left for those that it answered for from the first. */
+  isAdopted: boolean
   /** What it holds. */
   bytes: number
   members: ReadonlyArray<string>

@@ -33,7 +33,7 @@ import { OwnTopic } from "./ownTopic.ts"
 import * as Records from "./records.ts"
 import { Retained } from "./retained.ts"
 import type { Topic } from "./route.ts"
-import { bytesOf, hereOf, type Said } from "./said.ts"
+import { bytesOf, handedOf, hereOf, payloadOf, perItem, type Said } from "./said.ts"
 
 /** Between two looks at what is to be given up, in milliseconds. */
 const lookEvery = 1_000
@@ -241,7 +241,8 @@ export class Publishing {
       keys: keys ?? defaults.keys,
       bytes: bytes ?? defaults.bytes,
       timeToLive,
-      bytesOf,
+      bytesOf: payloadOf,
+      overhead: perItem,
       take: (bytes) => retaining.take(owner, bytes),
       give: (bytes) => retaining.give(owner, bytes),
       onDrop: (key) => this.#dropped.push(key)
@@ -249,8 +250,9 @@ export class Publishing {
   }
 
   /** Those for whom there is no room, of those that are waited for. */
-  full(topic: OwnTopic, bytes: number, waited: Waited): ReadonlyArray<string> {
-    const full = [...this.#grouping.full(topic, bytes, waited.group)]
+  full(topic: OwnTopic, what: Pick<Publication, "body" | "key">, waited: Waited): ReadonlyArray<string> {
+    const bytes = bytesOf(what)
+    const full = [...this.#grouping.full(topic, handedOf(what), waited.group)]
     // All of them take it in the same step.
     let all = 0
     for (const { feed } of this.#feeds.values()) {
@@ -296,7 +298,9 @@ export class Publishing {
   say(topic: OwnTopic, at: number, { body, key, payload }: Publication, waited: Waited | undefined): void {
     const seq = ++topic.seq
     const record = Records.value({ index: topic.index, seq, at, key, body })
-    const said: Said = { index: topic.index, origin: topic.origin, seq, at, key, body, record }
+    // What was given is not kept besides.
+    const own = record.subarray(record.length - body.length)
+    const said: Said = { index: topic.index, origin: topic.origin, seq, at, key, body: own, record }
     if (topic.retained !== undefined) {
       if (!topic.retained.put(key ?? "", said, this.#now())) {
         this.#log(`retained ${topic.name}`, "topic retained", (more) =>
@@ -312,7 +316,7 @@ export class Publishing {
     // Those who hold them are told behind what took their place.
     for (const key of this.#dropped.splice(0)) this.#removed(topic, key, at)
     if (topic.groups.size === 0) return
-    this.#grouping.deliver(topic, { bytes: bytesOf(said), payload, said }, waited?.group)
+    this.#grouping.deliver(topic, { bytes: handedOf(said), payload, said }, waited?.group)
   }
 
   /** Takes back what is retained of a key. */

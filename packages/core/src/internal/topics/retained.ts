@@ -12,6 +12,8 @@ export interface RetainedOptions<A> {
   /** Milliseconds for which a value lives after it was put; none: for good. */
   readonly timeToLive: number | undefined
   readonly bytesOf: (a: A) => number
+  /** What each takes of the memory that is shared, besides its bytes. Default: nothing. */
+  readonly overhead?: number | undefined
   /** Asks for memory that is shared with others: none is had where it is `false`. */
   readonly take: (bytes: number) => boolean
   readonly give: (bytes: number) => void
@@ -55,7 +57,7 @@ export class Retained<A> {
 
   /** Has a value be that of its key. `false`: there is no room for it, and the key has no value any more, not an older one either. */
   put(key: string, value: A, now: number): boolean {
-    const { bytes: most, bytesOf, keys: mostKeys, onDrop, take } = this.#options
+    const { bytes: most, bytesOf, keys: mostKeys, onDrop, overhead = 0, take } = this.#options
     this.remove(key)
     const bytes = bytesOf(value)
     if (bytes > most || mostKeys < 1) {
@@ -64,7 +66,7 @@ export class Retained<A> {
     }
     const keys = this.#keys
     while (keys.size >= mostKeys || this.#bytes + bytes > most) this.#drop(keys.first!)
-    while (!take(bytes)) {
+    while (!take(bytes + overhead)) {
       if (keys.first === undefined) {
         onDrop?.(key, value)
         return false
@@ -104,7 +106,7 @@ export class Retained<A> {
     const { value } = place.value
     const bytes = this.#options.bytesOf(value)
     this.#bytes -= bytes
-    this.#options.give(bytes)
+    this.#options.give(bytes + (this.#options.overhead ?? 0))
     return value
   }
 }

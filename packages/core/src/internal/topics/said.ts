@@ -11,7 +11,7 @@ export interface Said {
   /** Milliseconds since the epoch. */
   readonly at: number
   readonly key: string | undefined
-  /** `undefined`: the value of the key is no longer retained. */
+  /** A part of the record; `undefined`: the value of the key is no longer retained. */
   readonly body: Uint8Array | undefined
   /** The whole record, which all streams share. */
   readonly record: Uint8Array
@@ -43,19 +43,29 @@ export interface Heard {
   readonly answer: ((how: "done" | "back") => void) | undefined
 }
 
-/** Bytes that are held for what waits in a queue, besides those of the body and the key. */
-const perItem = 96
+/**
+ * Bytes that are held for one that waits, besides those of the body and the key: what it is kept as, here or at a peer, its place in a queue, what is remembered of
+ * it until it is taken, and what each array of bytes takes by itself. Measured, and rounded up.
+ */
+export const perItem = 512
 
-export const bytesOf = ({ body, key }: Pick<Heard, "body" | "key">): number =>
-  perItem + (body?.length ?? 0) + (key?.length ?? 0)
+/** Bytes of the value and its key. */
+export const payloadOf = ({ body, key }: Pick<Heard, "body" | "key">): number =>
+  (body?.length ?? 0) + (key?.length ?? 0)
 
-/** What this node's own subscriptions are given of what it says. */
+/** Bytes that are held for one that waits. */
+export const bytesOf = (heard: Pick<Heard, "body" | "key">): number => perItem + payloadOf(heard)
+
+/** The same for one that waits for a group: a member that has it was written a record of its own. */
+export const handedOf = (heard: Pick<Heard, "body" | "key">): number => bytesOf(heard) + (heard.body?.length ?? 0)
+
+/** What this node's own subscriptions are given of what it says. The bytes are theirs, as they may write to them. */
 export const hereOf = ({ at, body, key, origin, seq }: Said, retained: boolean): Heard => ({
   origin,
   seq,
   at,
   key,
-  body,
+  body: body?.slice(),
   retained,
   again: false,
   answer: undefined

@@ -94,7 +94,8 @@ export class Subscription implements Listener {
       mode: interest.mode === "latest" ? "latest" : "buffer",
       size: interest.mode === "lossless" ? Infinity : interest.size,
       drop: interest.mode === "lossless" ? "newest" : interest.drop,
-      bytesOf: sizeOf,
+      // Where the newest of each key is looked for, its key is kept as well.
+      bytesOf: interest.mode === "latest" ? (item) => sizeOf(item) + keyOf(item).length : sizeOf,
       keyOf,
       take,
       give,

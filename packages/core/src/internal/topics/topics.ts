@@ -28,7 +28,6 @@ import { Memory } from "./memory.ts"
 import { type Publication, Publishing, type Waited } from "./publishing.ts"
 import { maxPayload } from "./records.ts"
 import { type Options as RowsOptions, Rows } from "./rows.ts"
-import { bytesOf } from "./said.ts"
 import { Subscription } from "./subscription.ts"
 
 /** Whom a publication waits for, and how long. */
@@ -126,7 +125,7 @@ export class Topics {
 
   #publish(publication: Publication, waits: Waits | undefined): Effect.Effect<void, PublishError> {
     if (this.#isClosed) return Effect.fail(this.#closed)
-    const { body, contract, key, topic: name } = publication
+    const { body, contract, topic: name } = publication
     if (body.length > maxPayload) return Effect.fail(new Topic.TopicTooLargeError({ topic: name, limit: maxPayload }))
     const { publishing } = this
     const topic = publishing.topic(name, contract, publication)
@@ -138,7 +137,7 @@ export class Topics {
     }
     const waited = waits === undefined ? undefined : waitedOf(waits)
     if (waits !== undefined && waited !== undefined) {
-      const full = publishing.full(topic, bytesOf({ body, key }), waited)
+      const full = publishing.full(topic, publication, waited)
       if (full.length > 0) return this.#publishWhenThereIsRoom(publication, waits, waited, full)
     }
     publishing.say(topic, this.#clock.currentTimeMillisUnsafe(), publication, waited)
@@ -151,15 +150,14 @@ export class Topics {
     waited: Waited,
     full: ReadonlyArray<string>
   ): Effect.Effect<void, PublishError> {
-    const { body, contract, key, topic: name } = publication
-    const bytes = bytesOf({ body, key })
+    const { contract, topic: name } = publication
     let last = full
     const hasRoom = Effect.suspend((): Effect.Effect<void> => {
       const topic = this.publishing.topic(name, contract, {})
       // Why there is none any more is found where it is published.
       if (typeof topic === "string" || this.#isClosed) return Effect.void
       const { rooms } = this.publishing
-      last = this.publishing.full(topic, bytes, waited)
+      last = this.publishing.full(topic, publication, waited)
       return last.length === 0 ? Effect.void : Effect.andThen(this.publishing.room(rooms), hasRoom)
     })
     return Effect.timeoutOrElse(

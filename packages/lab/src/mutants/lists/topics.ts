@@ -337,16 +337,16 @@ const retained = of("retained", inTopics("retained"), suites("Retained"), {
 
 const memory = of("memory", inTopics("memory"), suites("Outlet"), {
   "total": [`if (this.#held + bytes > this.#total) return false\n`, `\n`, "all together hold more than there is"],
-  "share": [`if (own > this.#share) return false\n    if`, `void this.#share\n    if`, "one holds all of it"],
+  "share": [`if (own > this.share) return false\n    if`, `void this.share\n    if`, "one holds all of it"],
   "quarter": [`Math.floor(total / 4)`, `Math.floor(total / 2)`, "one holds half of it"],
   "has": [`return this.#held + all <= this.#total && `, `return `, "there is said to be room where others hold it"],
   "hasOwn": [
-    ` && (this.#owners.get(owner) ?? 0) + bytes <= this.#share`,
-    ` && (this.#owners.get(owner) ?? 0) <= this.#share`,
+    ` && (this.#owners.get(owner) ?? 0) + bytes <= this.share`,
+    ` && (this.#owners.get(owner) ?? 0) <= this.share`,
     "there is said to be room for more than one may hold"
   ],
   "move": [
-    `    if (own > this.#share) return false\n    this.give`,
+    `    if (own > this.share) return false\n    this.give`,
     `    this.give`,
     "one comes to hold more than its share"
   ],
@@ -845,9 +845,14 @@ const grouping = of("grouping", inTopics("grouping"), suites("Grouping"), {
     "one that has left answers for a group that others are in"
   ],
   "answers": [
-    `if (memory.has(next, grouped.bytes + bytes, all) && this.#answer(grouped, next)) return true`,
+    `if (memory.has(next, grouped.bytes + bytes + half, all) && this.#answer(grouped, next)) return true`,
     `void next`,
     "a group lacks room though another of its members has some"
+  ],
+  "half": [
+    `grouped.isAdopted ? bytes + half : bytes`,
+    `bytes`,
+    "what others do not acknowledge takes all that a member's own groups may hold"
   ],
   "share": [`account.groups >= Math.ceil(topicGroups / 4)`, `account.groups >= topicGroups`, "one peer has all groups"],
   "total": [
