@@ -1,6 +1,6 @@
 /** What bounds topics, and who may publish and subscribe. */
 import { assert, describe, it } from "@effect/vitest"
-import { Allow, AllowListTrust, Identity, type Rights, TofuTrust, Topic } from "@pnet/core"
+import { Allow, AllowListTrust, Identity, type Rights, TofuTrust, Topic, Trust } from "@pnet/core"
 import { failureOf, quietly } from "@pnet/lab/worlds/sessionWorld"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
@@ -311,6 +311,35 @@ describe("who may", () => {
         // It may publish build.1 alone of what it is asked for, and news is not granted to bob.
         assert.deepStrictEqual(heard.map(({ value }) => value), ["build.1"])
         assert.deepStrictEqual(news, [])
+      }).pipe(Effect.provide(NodeCrypto.layer))
+    ))
+
+  it.effect("publish, as the policy has it now, whatever it said when they began", () =>
+    quietly(
+      Effect.gen(function*() {
+        const network = yield* SimNetwork.make()
+        const [a, b] = yield* Effect.all([Identity.generate, Identity.generate])
+        const subscribes = ["bob", b.publicKey, { subscribes: ["*"] }] as const
+        const list = yield* AllowListTrust.make([["alice", a.publicKey, { publishes: ["*"] }], subscribes])
+        const alice = yield* start(network, "alice", { identity: a }, {
+          trust: AllowListTrust.layer([["alice", a.publicKey], subscribes]) as never
+        })
+        const bob = yield* start(network, "bob", { identity: b }, { trust: Layer.succeed(Trust.Trust, list) })
+        yield* alice.node.awaitPeers(["bob"])
+        const heard = yield* collect(bob.node.subscribe(">"))
+        yield* Effect.sleep("1 second")
+        const say = Effect.gen(function*() {
+          for (const topic of ["one", "two"]) yield* alice.node.publish(topic, topic)
+          yield* Effect.sleep("1 second")
+          return heard.splice(0).map(({ topic }) => topic)
+        })
+        assert.deepStrictEqual(yield* say, ["one", "two"])
+        yield* list.add("alice", a.publicKey, { publishes: ["one", "three"] })
+        yield* Effect.sleep("1 second")
+        assert.deepStrictEqual(yield* say, ["one"])
+        for (const topic of ["three", "four"]) yield* alice.node.publish(topic, topic)
+        yield* Effect.sleep("1 second")
+        assert.deepStrictEqual(heard.map(({ topic }) => topic), ["three"])
       }).pipe(Effect.provide(NodeCrypto.layer))
     ))
 

@@ -128,6 +128,33 @@ describe("a hostile publisher", () => {
     })))
 })
 
+describe("a publisher whose stream has ended", () => {
+  it.effect("is taken at its word for thirty seconds, as long as it is there, and for good where it tells it again", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob, peer } = yield* two()
+      const table = yield* bob.node.table(Readings)
+      yield* Effect.sleep("1 second")
+      const contract = hearing(bob).interests[Symbol.iterator]().next().value!.contract
+      const tell = Effect.gen(function*() {
+        const by = yield* publisher(alice.node, peer)
+        yield* by.write(told(1, "readings", [1], { contract, retained: true }))
+        yield* by.write(Records.retainedParts(value(1, 1, `{"sensor":"a","value":1}`, "a"))[0])
+        yield* by.write(Records.retainedParts(value(1, 1, `{"sensor":"a","value":1}`, "a"))[1])
+        yield* by.write(Records.current(1))
+        return by
+      })
+      const rows = Effect.map(Effect.sleep("20 seconds"), () => table.value.size)
+      yield* (yield* tell).end
+      assert.strictEqual(yield* rows, 1)
+      const by = yield* tell
+      assert.strictEqual(yield* rows, 1)
+      assert.strictEqual(yield* rows, 1)
+      yield* by.end
+      assert.strictEqual(yield* rows, 1)
+      assert.strictEqual(yield* rows, 0)
+    })))
+})
+
 describe("a hostile subscriber", () => {
   it.effect("that changes what it subscribes to, and does not read, has no more told to it than there is to be told", () =>
     Effect.gen(function*() {

@@ -2,7 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Topic } from "@pnet/core"
 import { failureOf, quietly } from "@pnet/lab/worlds/sessionWorld"
-import { Effect, Schema, Scope, Stream } from "effect"
+import { Deferred, Effect, Schema, Scope, Stream } from "effect"
+import { topicsOf } from "../../src/internal/topics/topics.ts"
 import { collect, Readings, two } from "./topicWorld.ts"
 
 describe("a program", () => {
@@ -47,6 +48,46 @@ describe("a program", () => {
         events.map((event) => event._tag === "Published" ? event.publication.value : event._tag),
         ["a1", "b1", "a2", "Removed", "Removed"]
       )
+    })))
+
+  it.effect("asks peers what they subscribe to for a minute after it has published, and for as long as something is retained or is to come", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* two()
+      const { publishing } = topicsOf.get(alice.node.streams)!
+      const awake = Effect.map(Effect.sleep("70 seconds"), () => publishing.isAwake)
+      const heard = yield* collect(bob.node.subscribe(">"))
+      yield* alice.node.publish("news", 1)
+      assert.isTrue(publishing.isAwake)
+      assert.isFalse(yield* awake)
+      // Who subscribes is known when it is published on again.
+      yield* alice.node.publish("news", 2)
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(heard.map(({ value }) => value), [1, 2])
+      assert.isFalse(yield* awake)
+      yield* alice.node.publish("news", 3, { retain: true })
+      assert.isTrue(yield* awake)
+      yield* alice.node.retract("news")
+      assert.isFalse(yield* awake)
+      const end = yield* Deferred.make<void>()
+      const values = Stream.concat(Stream.make(4), Stream.drain(Stream.fromEffect(Deferred.await(end))))
+      yield* Effect.forkScoped(Stream.run(values, alice.node.publisher("other")))
+      assert.isTrue(yield* awake)
+      yield* Deferred.succeed(end, undefined)
+      assert.isFalse(yield* awake)
+    })))
+
+  it.effect("has a value go when its time is up, though that of another was up later", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* two()
+      const table = yield* bob.node.table("*")
+      yield* Effect.sleep("1 second")
+      yield* alice.node.publish("long", 1, { retain: { timeToLive: "1 hour" } })
+      yield* Effect.sleep("1 second")
+      yield* alice.node.publish("short", 1, { retain: { timeToLive: "10 seconds" } })
+      yield* Effect.sleep("9 seconds")
+      assert.strictEqual(table.value.size, 2)
+      yield* Effect.sleep("2 seconds")
+      assert.deepStrictEqual(table.value.rows.map(({ topic }) => topic), ["long"])
     })))
 
   it.effect("is told of what is no value, no key and no name, and of what is too long", () =>

@@ -122,8 +122,9 @@ export class Feed implements Owner {
     if (this.#denials.has(key) || this.#denials.size >= mostDenials) return
     const record = Records.denied({ id, topic, reason })
     this.#denials.set(key, record)
-    this.#wake.openUnsafe()
     this.#tell(key, record)
+    // A stream that begins with this says it by itself.
+    this.#wake.openUnsafe()
   }
 
   /** What is known of its subscriptions is another. */

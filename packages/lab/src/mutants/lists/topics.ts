@@ -330,7 +330,16 @@ const retained = of("retained", inTopics("retained"), suites("Retained"), {
     "nobody is told of a value that others' memory left no room for"
   ],
   "counted": [`    this.#bytes += bytes\n`, ``, "bytes are not counted"],
-  "given": [`    this.#options.give(bytes)\n`, ``, "what went keeps its memory"],
+  "given": [
+    `    this.#options.give(bytes + (this.#options.overhead ?? 0))\n`,
+    ``,
+    "what went keeps its memory"
+  ],
+  "overhead": [
+    `while (!take(bytes + overhead)) {`,
+    `while (!take(bytes)) {`,
+    "what is kept takes less memory than it does"
+  ],
   "expiry": [`next <= now; next`, `next < now; next`, "a value outlives its time"],
   "all": [`      else gone.push(first!.key)\n`, ``, "one key of several that expired is told"]
 })
@@ -787,6 +796,39 @@ const hearing = of("hearing", inTopics("hearing"), suites("Wire.sim", "Bounds.si
     `return this.#end(inbound, record.index, source)`,
     `return`,
     "what was forgotten is heard"
+  ],
+  "judged": [
+    `for (const inbound of this.#inbound.values()) this.#parts.fork(this.#judge(inbound))`,
+    `void this.#inbound`,
+    "what a peer may publish is what it might when its stream began"
+  ],
+  "judgedAll": [
+    `if (!Rights.allows(rights.publishes, topic)) this.#refuse(`,
+    `if (Rights.allows(rights.publishes, topic)) this.#refuse(`,
+    "one that may publish a topic is refused when the policy is another"
+  ],
+  "judgedNext": [
+    `      inbound.rights = rights\n`,
+    ``,
+    "what a peer tells of next is judged by what it might before"
+  ],
+  "patience": [
+    `source.endedAt !== undefined && now - source.endedAt >= patience`,
+    `source.endedAt !== undefined && now - source.endedAt >= 1e9`,
+    "what a publisher retained is there for good, where its streams have ended and it is there",
+    { tests: ["Hostile.sim"] }
+  ],
+  "patienceEarly": [
+    `source.endedAt !== undefined && now - source.endedAt >= patience`,
+    `source.endedAt !== undefined`,
+    "what a publisher retained is gone with each stream that ends",
+    { tests: ["Hostile.sim"] }
+  ],
+  "heardAgain": [
+    `      source.endedAt = undefined\n`,
+    ``,
+    "what a publisher retains is gone though it is heard again",
+    { tests: ["Hostile.sim"] }
   ]
 })
 
@@ -812,7 +854,37 @@ const publishing = of("publishing", inTopics("publishing"), suites("Topics.sim",
     `this.#route(feed, topic, entries)`,
     "who may not subscribe does"
   ],
-  "denied": [`if (may !== true) { for`, `if (may === null) { for`, "who may not subscribe is not told so"]
+  "denied": [`if (may !== true) { for`, `if (may === null) { for`, "who may not subscribe is not told so"],
+  "expires": [
+    `for (const key of topic.retained?.expire(this.#now()) ?? []) this.#removed(topic, key, at)`,
+    `for (const key of topic.retained?.expire(this.#now()) ?? []) void [key, at]`,
+    "nobody is told that the time of a value is up",
+    { tests: ["Program.sim"] }
+  ],
+  "expiresNext": [
+    `Effect.raceFirst(Effect.sleep(left), this.#expiring.await)`,
+    `Effect.sleep(left)`,
+    "a value whose time is up before that of another outlives it",
+    { tests: ["Program.sim"] }
+  ],
+  "sleeps": [
+    `return isHeld || !this.isAwake ? Effect.void : this.#sleep`,
+    `return Effect.void`,
+    "peers are asked for good what they subscribe to, after one publication",
+    { tests: ["Program.sim"] }
+  ],
+  "sleepsHeld": [
+    `if (!topic.isEmpty) isHeld = true`,
+    `void topic.isEmpty`,
+    "what is retained is told to nobody a minute after it was published",
+    { tests: ["Program.sim"] }
+  ],
+  "sleepsUsed": [
+    `this.#uses > 0 || now`,
+    `now`,
+    "an open publisher that says nothing for a minute has to ask anew who subscribes",
+    { tests: ["Program.sim"] }
+  ]
 })
 
 const grouping = of("grouping", inTopics("grouping"), suites("Grouping"), {
@@ -905,7 +977,46 @@ const feed = of("feed", inTopics("feed"), suites("Topics.sim", "Bounds.sim", "Wi
     `void handed`,
     "what a lost member had waits for it"
   ],
-  "taken": [`this.#byIndex.get(record.index)?.taken(record.seq)`, `void record.seq`, "what was taken makes no room"]
+  "taken": [`this.#byIndex.get(record.index)?.taken(record.seq)`, `void record.seq`, "what was taken makes no room"],
+  "moves": [
+    `if (this.#stream?.isLeftBehind === true) this.#move?.()`,
+    `void this.#move`,
+    "a peer is fed on a session that has given way to another",
+    { tests: ["Feed"] }
+  ],
+  "movesAtOnce": [
+    `      yield* stream.end\n      yield* Effect.timeoutOption(reading, toMove)`,
+    `      yield* stream.end`,
+    "what is on its way on a stream that gives way comes after what is on the next",
+    { tests: ["Feed"] }
+  ],
+  "movedOn": [`      if (moved) return\n`, ``, "a stream that gives way is followed by the next only after a pause", {
+    tests: ["Feed"]
+  }],
+  "denies": [
+    `if (this.#denials.has(key) || this.#denials.size >= mostDenials) return`,
+    `if (this.#denials.size >= mostDenials) return`,
+    "a peer is told as often as it asks that it gets nothing",
+    { tests: ["Feed"] }
+  ],
+  "mostDenials": [
+    `if (this.#denials.has(key) || this.#denials.size >= mostDenials) return`,
+    `if (this.#denials.has(key)) return`,
+    "what a peer is told of what it does not get is without end",
+    { tests: ["Feed"] }
+  ],
+  "deniesAgain": [
+    `for (const [about, record] of this.#denials) this.#control.set(about, record)`,
+    `void this.#denials`,
+    "a peer is not told again on the next stream what it does not get",
+    { tests: ["Feed"] }
+  ],
+  "deniesOther": [
+    `for (const key of this.#denials.keys()) this.#control.delete(key)`,
+    `void this.#control`,
+    "a peer is told that it does not get what it no longer asks for",
+    { tests: ["Feed"] }
+  ]
 })
 
 export const topicsList: ReadonlyArray<Mutation> = [
