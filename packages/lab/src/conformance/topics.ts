@@ -3,7 +3,7 @@ import { Clock, Effect, Fiber, Option, type Scope } from "effect"
 import * as Door from "./door.ts"
 import type { Kit } from "./kit.ts"
 import { parseJson, type Session } from "./session.ts"
-import { concat, textOf } from "./speech/bytes.ts"
+import { concat, textOf, utf8 } from "./speech/bytes.ts"
 import { credit, describe, err, type Frame, frame, json, Kind, msg, rsp } from "./speech/frames.ts"
 import * as Topics from "./speech/topics.ts"
 import type { Called, Mismatch, Order } from "./subject.ts"
@@ -198,12 +198,15 @@ export const subscribe = (
 
 // --- the peer subscribes -----------------------------------------------------------------------------------------------------------
 
+const isEnd = (kind: number) => kind === Kind.reset || kind === Kind.end
+
 /** Who publishes to the peer. */
 export class Publisher {
   readonly #kit: Kit
   readonly #session: Session
   readonly #came: Effect.Effect<Bytes, Mismatch>
   #reader = new Topics.Reader()
+  #isGivenUp = false
   readonly entry: Entry
   readonly topic: string
   /** Its newest stream. */
@@ -218,10 +221,35 @@ export class Publisher {
     this.stream = stream
   }
 
+  /** Has the peer subscribe to the topic once more; by what entry. */
+  subscribesAgain(asked: Asked): Effect.Effect<Entry, Mismatch, Scope.Scope> {
+    const { millis: timeoutMillis, ...rest } = asked
+    const order = {
+      how: "subscribe",
+      name: this.topic,
+      payload: json(rest),
+      timeoutMillis: timeoutMillis ?? 10_000
+    } as const
+    return Effect.andThen(
+      ordered(this.#kit, order),
+      subscription(this.#kit, this.#session, this.topic, ({ id }) => id !== this.entry.id, ({ kind, stream }) => {
+        if (isEnd(kind) && stream === this.stream) this.#isGivenUp = true
+      })
+    )
+  }
+
+  /** That the peer gives its stream up, or has. */
+  get givenUp(): Effect.Effect<unknown, Mismatch> {
+    return this.#isGivenUp
+      ? Effect.void
+      : this.#session.until("END or RESET", ({ kind, stream }) => isEnd(kind) && stream === this.stream)
+  }
+
   /** Opens another stream. */
   get open(): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.#reader = new Topics.Reader()
+      this.#isGivenUp = false
       return this.#session.send(msg, frame(Kind.open, ++this.stream, json({ protocol: "topic", name: "" })))
     })
   }
@@ -289,6 +317,36 @@ export class Publisher {
   }
 }
 
+/** The next line on the stream of what the peer offers that has a subscription as is wanted. */
+const subscription = (
+  kit: Kit,
+  session: Session,
+  topic: string,
+  isWanted: (entry: Entry) => boolean,
+  see: (frame: Frame) => void = () => {}
+) =>
+  Effect.gen(function*() {
+    let line = ""
+    while (true) {
+      const { payload } = yield* session.until(
+        `a line with a subscription to ${topic}`,
+        (frame) => {
+          see(frame)
+          return frame.stream === 1 && frame.kind === Kind.data
+        }
+      )
+      yield* session.send(msg, credit(1, payload.length))
+      line += textOf(payload)
+      for (const text of line.split("\n").slice(0, -1)) {
+        const said = parseJson(utf8(text))
+        if (!Array.isArray(said?.topics)) return yield* kit.mismatch("topics", text)
+        const found = (said.topics as ReadonlyArray<Entry>).find((one) => one.topic === topic && isWanted(one))
+        if (found !== undefined) return found
+      }
+      line = line.slice(line.lastIndexOf("\n") + 1)
+    }
+  })
+
 /** What is asked of the peer's subscription. */
 export interface Asked extends Omit<Entry, "id" | "topic" | "contract"> {
   /** How many publications it is to wait for. */
@@ -311,21 +369,8 @@ export const publisher = (
       frame(Kind.open, 1, json({ protocol: "offer", name: "" })),
       frame(Kind.end, 1)
     )
-    let line = ""
-    while (true) {
-      const { payload } = yield* session.until(
-        `a line with a subscription to ${topic}`,
-        ({ kind, stream }) => stream === 1 && kind === Kind.data
-      )
-      yield* session.send(msg, credit(1, payload.length))
-      line += textOf(payload)
-      const found = line.split("\n").slice(0, -1).flatMap((text) => {
-        const { topics = [] } = JSON.parse(text) as { readonly topics?: ReadonlyArray<Entry> }
-        return topics.filter((one) => one.topic === topic)
-      })[0]
-      if (found === undefined) continue
-      const made = new Publisher(kit, session, found, 1, carriedOut(kit, order, fiber))
-      yield* made.open
-      return made
-    }
+    const entry = yield* subscription(kit, session, topic, () => true)
+    const made = new Publisher(kit, session, entry, 1, carriedOut(kit, order, fiber))
+    yield* made.open
+    return made
   })

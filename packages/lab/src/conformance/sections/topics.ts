@@ -4,6 +4,7 @@ import { checksOf } from "../check.ts"
 import type { Kit } from "../kit.ts"
 import { json } from "../speech/frames.ts"
 import * as Topics from "../speech/topics.ts"
+import { NotThere } from "../subject.ts"
 import { type Entry, publish, publisher, retract, subscribe } from "../topics.ts"
 
 const check = checksOf("sessions", "orders", "a LAN", "topics")
@@ -348,6 +349,29 @@ const subscribers = [
       yield* by.write(by.tell(2), Topics.value(7, 3, "three"))
       yield* by.gets([[1, "one"], [3, "three"]])
     }), alone),
+
+  hears(
+    "topic-early",
+    "who subscribes by a number that it was told of before gives the stream up",
+    (kit) =>
+      Effect.gen(function*() {
+        const by = yield* publisher(kit, plain(kit), { count: 2 })
+        const { id } = by.entry
+        // As to one that was started again, and counts on from where it began.
+        yield* by.write(by.tell(0, { for: Array.from({ length: 20 }, (_, i) => id + i) }), Topics.value(7, 1, "one"))
+        // Until that has come.
+        yield* Effect.sleep("200 millis")
+        const again = yield* by.subscribesAgain({ count: 1 })
+        if (again.id <= id || again.id >= id + 20) {
+          return yield* new NotThere({ why: "the peer numbers its subscriptions otherwise" })
+        }
+        yield* by.givenUp
+        yield* by.open
+        yield* by.write(by.tell(1, { for: [id, again.id] }), Topics.value(7, 2, "two"))
+        yield* by.gets([[1, "one"], [2, "two"]])
+      }),
+    alone
+  ),
 
   hears(
     "topic-seq",

@@ -767,6 +767,11 @@ const hearing = of("hearing", inTopics("hearing"), suites("Wire.sim", "Bounds.si
     `if (typeof record === "string") continue`,
     "what is no record is skipped"
   ],
+  "wrongBefore": [
+    `    this.#settle(inbound)\n    return Effect.andThen(`,
+    `    return Effect.andThen(`,
+    "what came before a record that is none is not read"
+  ],
   "long": [
     `if (reader.isWrong) return yield* this.#wrong(inbound, "it is too long")`,
     `void reader`,
