@@ -6,7 +6,7 @@
  */
 import { file } from "@pnet/lab/processes/programs"
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
-import { copyFileSync, mkdtempSync, rmSync } from "node:fs"
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -65,6 +65,8 @@ export interface Home {
   readonly env: Record<string, string>
   readonly start: (words: ReadonlyArray<string>, how?: How) => Process
   readonly run: (words: ReadonlyArray<string>, how?: How & { readonly stdin?: string }) => Promise<Ended>
+  /** A shell in a terminal, in which `pnet` is the command. There have to be `terminals`. */
+  readonly shell: (how?: How) => Process
   /** Ends what still runs, and takes the folder away. */
   readonly close: () => void
 }
@@ -99,8 +101,9 @@ export const home = (port: number): Home => {
     PNET_BIND_IP: "127.0.0.1",
     PNET_ADVERTISE_PORT: String(port)
   }
-  const start = (words: ReadonlyArray<string>, how: How = {}): Process => {
-    const command = [process.execPath, main, ...words]
+  const start = (words: ReadonlyArray<string>, how: How = {}): Process =>
+    spawned([process.execPath, main, ...words], words, how)
+  const spawned = (command: ReadonlyArray<string>, words: ReadonlyArray<string>, how: How): Process => {
     const [program, args] = how.columns === undefined
       ? [command[0]!, command.slice(1)]
       : inTerminal(command, how.columns)
@@ -148,6 +151,11 @@ export const home = (port: number): Home => {
     folder,
     env,
     start,
+    shell: (how = {}) => {
+      const profile = join(folder, "profile")
+      writeFileSync(profile, `pnet() { ${quoted(process.execPath)} ${quoted(main)} "$@"; }\nPS1='$ '\n`)
+      return spawned(["sh", "-i"], ["(a shell)"], { columns: 80, ...how, env: { ENV: profile, ...how.env } })
+    },
     run: (words, how = {}) => {
       const started = start(words, how)
       if (how.columns === undefined) started.child.stdin?.end(how.stdin ?? "")

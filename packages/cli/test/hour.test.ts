@@ -1,0 +1,75 @@
+/** A first hour: two shells in terminals, in which somebody types. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { afterAll } from "vitest"
+import { home, terminals } from "./harness/binary.ts"
+
+const place = home(40_867)
+afterAll(() => place.close())
+
+/** A shell, and what it says to what is typed. */
+const shell = () => {
+  const process = place.shell()
+  let typed = 0
+  /** Types a line, and waits for what was said until it was done, with its exit code. */
+  const type = (line: string) =>
+    Effect.suspend(() => {
+      const mark = `done ${++typed}:`
+      const before = process.stdout().length
+      process.type(`${line}; echo "${mark} $?"\n`)
+      return Effect.map(
+        Effect.promise(() => process.says(new RegExp(`${mark} \\d`))),
+        () => process.stdout().slice(before)
+      )
+    })
+  return {
+    type,
+    /** Types a line that goes on until something else is typed. */
+    begin: (line: string) => process.type(`${line}\n`),
+    press: (key: string) => process.type(key),
+    says: (text: string | RegExp) => Effect.promise(() => process.says(text)),
+    said: process.stdout
+  }
+}
+
+describe.skipIf(!terminals)("a first hour", () => {
+  it.live("makes a key, serves, calls, publishes and watches, in two terminals", () =>
+    Effect.gen(function*() {
+      const [one, two] = [shell(), shell()]
+
+      // A network of one's own, whose key every command finds.
+      assert.match(yield* one.type("pnet key network make"), /done 1: 0/)
+      one.begin("pnet up --name bob --fn 'add(a: int, b: int)=echo $(($1 + $2))'")
+      yield* one.says(/bob is up on network .*, which has a key/)
+
+      // What was drawn while it took long is wiped.
+      assert.match(yield* two.type("pnet call bob add 1 2"), /[\nK]3\r\n.*done 1: 0/s)
+      yield* one.says("called add: ok")
+      const wrong = yield* two.type("pnet call bob add 1 two")
+      assert.match(wrong, /"add" at "bob" does not take these arguments/)
+      assert.match(wrong, /\^\^\^.*done 2: 2/s)
+
+      // In the background of one shell it is heard what is said in it.
+      two.begin("pnet subscribe news --count 1 --name ann &")
+      yield* one.says("ann is there")
+      assert.match(yield* two.type("pnet publish news 'the build is green'"), /done 3: 0/)
+      yield* two.says(/ann.*the build is green|the build is green\r\n/)
+
+      // The screen is there, follows the terminal, and is gone as if it had not been.
+      two.begin("(until [ -e narrow ]; do sleep 0.05; done; stty cols 50) & pnet top --every 200ms")
+      yield* two.says("\u001b[?1049h")
+      yield* two.says(/bob .*online.*127\.0\.0\.1/)
+      yield* Effect.sync(() => writeFileSync(join(place.folder, "narrow"), ""))
+      yield* two.says(/calls [^\r]*…/)
+      two.press("q")
+      yield* two.says(/\?1049l[^]*\$ $/)
+      assert.match(yield* two.type("stty -a | grep -c ' -icanon'"), /\b0\r\ndone 4/)
+
+      one.press("\u0003")
+      yield* one.says("bob leaves")
+      assert.match(yield* one.type("true"), /done 2: 0/)
+      assert.match(yield* two.type("pnet call bob add 1 2 --wait 100ms"), /no peer called "bob" is known.*done 5: 3/s)
+    }), 60_000)
+})
