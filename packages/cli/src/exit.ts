@@ -20,6 +20,7 @@ export const exits = {
       "OptionsError",
       "NetworkKeyError",
       "NetworkKeysError",
+      "DiscoveryError",
       "DuplicateFunctionError",
       "NotJsonError",
       "InvalidArgumentsError",

@@ -17,7 +17,7 @@ export const logger: Effect.Effect<Logger.Logger<unknown, void>, never, Output> 
   const output = yield* Output
   const run = Effect.runForkWith(yield* Effect.context<never>())
   return Logger.make(({ cause, logLevel, message }) => {
-    const why = cause.reasons.length === 0 ? "" : `: ${Cause.pretty(cause)}`
-    run(output.log(logLevel, `${atCommandLine(textOf(message))}${why}`))
+    const parts = [atCommandLine(textOf(message)), cause.reasons.length === 0 ? "" : Cause.pretty(cause)]
+    run(output.log(logLevel, parts.filter((part) => part !== "").join(": ")))
   })
 })

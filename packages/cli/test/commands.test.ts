@@ -321,6 +321,17 @@ describe("names", () => {
     })).pipe(Effect.scoped))
 })
 
+describe("a name that is none", () => {
+  it.effect("is said before anything is started", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      for (const name of ["x".repeat(200), "a b\u0007"]) {
+        const { code, stderr } = yield* alice.run("peers", "--name", name, "--json")
+        assert.strictEqual(code, 2)
+        assert.match(values(stderr)[0]!["message"], /^--name .* is no name of a node: /)
+      }
+    })))
+})
+
 describe("a name that another node has", () => {
   it.effect("is refused by who met the other first, which says what to do", () =>
     inHome(Effect.fnUntraced(function*(alice) {

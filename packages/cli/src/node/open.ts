@@ -4,12 +4,14 @@
  */
 import * as CommandNode from "@pnet/core/CommandNode"
 import { Network } from "@pnet/core/Network"
+import { NodeName } from "@pnet/core/Packet"
 import type { PublicKey } from "@pnet/core/PublicKey"
 import * as Trust from "@pnet/core/Trust"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { FileSystem } from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { Problem } from "../errors.ts"
 import type { Machine } from "../machine.ts"
@@ -55,6 +57,13 @@ const hold = Effect.fnUntraced(function*(name: string, mayNumber: boolean): Effe
 > {
   const parts = yield* NodeParts
   const settings = yield* Settings
+  yield* Effect.mapError(Schema.decodeEffect(NodeName)(name), (error) =>
+    new Problem({
+      exit: "usage",
+      what: `${settings.sources.name.where} ${JSON.stringify(name)} is no name of a node: ${
+        error.message.replaceAll("\n", " ")
+      }`
+    }))
   if (!mayNumber) return { name, identity: yield* parts.hold(name, settings, "1 second") }
   for (let number = 1; number <= most; number++) {
     const tried = number === 1 ? name : `${name}-${number}`

@@ -33,7 +33,8 @@ export const settings = {
     schema: Text,
     // Several users of a machine are several nodes.
     fallback: ({ machine: { hostname, user } }) =>
-      [user, hostname.split(".")[0]].filter((part) => part !== undefined && part !== "").join("-") || "pnet",
+      [user, hostname.split(".")[0]].filter((part) => part !== undefined && part !== "").join("-")
+        .replace(/[^A-Za-z0-9._-]/g, "-").slice(0, 60) || "pnet",
     otherwise: "USER-MACHINE"
   }),
   network: setting({
