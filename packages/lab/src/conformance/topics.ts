@@ -339,8 +339,10 @@ const subscription = (
       line += textOf(payload)
       for (const text of line.split("\n").slice(0, -1)) {
         const said = parseJson(utf8(text))
-        if (!Array.isArray(said?.topics)) return yield* kit.mismatch("topics", text)
-        const found = (said.topics as ReadonlyArray<Entry>).find((one) => one.topic === topic && isWanted(one))
+        // Left out where there is none yet.
+        const topics = said === undefined ? undefined : said?.topics ?? []
+        if (!Array.isArray(topics)) return yield* kit.mismatch("topics", text)
+        const found = (topics as ReadonlyArray<Entry>).find((one) => one.topic === topic && isWanted(one))
         if (found !== undefined) return found
       }
       line = line.slice(line.lastIndexOf("\n") + 1)
