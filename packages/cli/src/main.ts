@@ -12,6 +12,7 @@ if (major < 22 || major === 22 && minor < 19) {
   process.stderr.write(`pnet: it needs Node 22.19 or later, and this is ${process.versions.node}\n`)
   process.exitCode = 1
 } else if (others.length === 0 && (first === "--version" || first === "-v")) process.stdout.write(`pnet ${version}\n`)
+else if (first === "__complete") void import("./complete/main.ts")
 else {
   // What V8 makes of the rest is kept between starts.
   enableCompileCache()

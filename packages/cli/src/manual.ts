@@ -168,6 +168,23 @@ command does not have are keyword arguments, \`--key=value\`, and behind the fun
 bob's function, while \`--name ann\`, or a \`--name=ann\` before it, is this node's. \`--arg key=value\` is a keyword argument in any case, and behind \`--\` everything is an argument. What the peer's function does not take is
 said before anything is sent, with the place that is wrong; \`--no-check\` sends it all the same.
 
+## Topics, and bytes
+
+What \`pnet publish\` says goes to whoever subscribes, so it wants a network key, a list, an authority or \`--open\`, as \`up --fn\` does. It waits for one subscriber, and ends when
+everything has come to all of them; last values that it is to retain it holds until Ctrl-C. \`pnet subscribe\` says how many it missed with what comes next. \`pnet pipe\` is for bytes
+of any size through a function: the slowest of the three, who writes, the function, and who reads, sets the pace.
+
+## Completions
+
+The shell completes commands, flags, and the names of peers and functions that commands have met of late, which they keep in the folder for what may be thrown away
+(\`$XDG_STATE_HOME\`, or \`~/.local/state\`):
+
+\`\`\`sh
+pnet --completions bash > ~/.local/share/bash-completion/completions/pnet
+pnet --completions zsh > ~/.zsh/completions/_pnet      # in a folder of your fpath
+pnet --completions fish > ~/.config/fish/completions/pnet.fish
+\`\`\`
+
 ## Functions in TypeScript
 
 \`pnet up --module ./functions.ts\` serves what a module exports. Nothing has to be installed for it: \`effect\`, \`effect/rpc\` and \`@pnet/core\` are those of the command, and Node

@@ -6,7 +6,10 @@ import * as Command from "effect/cli/Command"
 import * as Completions from "effect/cli/Completions"
 import * as Effect from "effect/Effect"
 import * as References from "effect/References"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
 import { prepare } from "./arguments.ts"
+import { script } from "./complete/script.ts"
 import { exits } from "./exit.ts"
 import { Machine } from "./machine.ts"
 import { presenter } from "./present.ts"
@@ -28,6 +31,14 @@ const ownFlags = (spec: Spec) => {
   return { switches: namesOf(true), texts: namesOf(false) }
 }
 
+/** The script that is asked for by `--completions SHELL`, where that is all that is asked for. */
+const completionsOf = ([first = "", ...others]: ReadonlyArray<string>): string | undefined => {
+  const [flag, ...rest] = first.split("=")
+  if (flag !== "--completions") return undefined
+  const shell = rest.length > 0 ? rest.join("=") : others[0]
+  return shell === undefined ? undefined : script(shell, () => Completions.fromCommand(tree))
+}
+
 const parse = Command.runWith(tree, { version })
 
 /** Runs the command of these words, without the command's own name, and gives the exit code. It shows whatever there is to show. */
@@ -36,6 +47,11 @@ export const program = Effect.fnUntraced(function*(words: ReadonlyArray<string>)
   const end = words.indexOf("--")
   const json = (end < 0 ? words : words.slice(0, end)).includes("--json") ||
     /^(true|1|yes|on)$/i.test(env["PNET_JSON"] ?? "")
+  const asked = completionsOf(words)
+  if (asked !== undefined) {
+    const stdio = yield* Stdio.Stdio
+    return yield* Effect.as(Effect.ignore(Stream.run(Stream.succeed(`${asked}\n`), stdio.stdout())), exits.ok.code)
+  }
   return yield* parse(prepare(words, specs, ownFlags)).pipe(
     Effect.as<number>(exits.ok.code),
     Effect.catchTag("Told", ({ code }) => Effect.succeed(code)),

@@ -83,6 +83,7 @@ const printing: Readonly<Record<string, ReadonlyArray<ReadonlyArray<string>>>> =
   config: [["config"]],
   publish: [["publish", "news", "1", "--subscribers", "0", "--open"]],
   subscribe: [["subscribe", "news"]],
+  top: [["top", "--every", "1s"]],
   measure: [["measure", "eve", "--time", "10ms"]],
   doctor: [["doctor"]]
 }

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Problem } from "../errors.ts"
 import { Settings } from "../settings/Settings.ts"
+import { noteFunctions } from "./remember.ts"
 
 /** A function, as its peer describes it. Its schemas are whatever the peer sent. */
 export const Description = Schema.Struct({
@@ -34,10 +35,12 @@ export const describe = Effect.fnUntraced(
   function*(node: CommandNodeService, peer: string, ...names: ReadonlyArray<string>) {
     const { values } = yield* Settings
     const answer = yield* node.target(peer, { timeout: Duration.max(values.wait, patience) })("describe", ...names)
-    return yield* Effect.mapError(decode(answer), () =>
+    const described = yield* Effect.mapError(decode(answer), () =>
       new Problem({
         exit: "theirs",
         what: `what ${JSON.stringify(peer)} says of its functions is not to be understood`
       }))
+    yield* noteFunctions(node, peer, described.map(({ name }) => name))
+    return described
   }
 )

@@ -19,6 +19,7 @@ import { Output } from "../output/Output.ts"
 import { Settings } from "../settings/Settings.ts"
 import { followKeys } from "./followKeys.ts"
 import { type KeyHeldError, NodeParts, type PartError } from "./NodeParts.ts"
+import { remember } from "./remember.ts"
 
 /** The node, and what was found out on the way. */
 export interface Opened {
@@ -134,5 +135,6 @@ export const open = Effect.fnUntraced(function*(options: Options = {}): Effect.f
   const context = yield* Layer.build(layer)
   const node = Context.get(context, CommandNode.CommandNode)
   if (networkKeys.length > 0) yield* followKeys(node)
+  yield* remember(node, values.network)
   return { node, name, publicKey: identity.publicKey, sealed: networkKeys.length > 0 }
 })

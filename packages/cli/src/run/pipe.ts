@@ -7,6 +7,7 @@ import type { pipe } from "../commands/pipe.ts"
 import { Problem } from "../errors.ts"
 import { awaitOne, parseTarget } from "../node/find.ts"
 import { open } from "../node/open.ts"
+import { noteFunctions } from "../node/remember.ts"
 import { Output } from "../output/Output.ts"
 import { sizeOf } from "../output/units.ts"
 import type { Input } from "../spec.ts"
@@ -42,4 +43,5 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof pipe>) {
     headers
   })
   yield* Stream.runForEach(answer, (part) => Effect.andThen(output.bytes(part), count("received")(part)))
+  yield* noteFunctions(node, target.name, [input.function])
 })

@@ -91,7 +91,16 @@ const filesIn = (files: Map<string, string>): Layer.Layer<FileSystem.FileSystem>
         return text === undefined ? Effect.fail(notThere("readFileString", path)) : Effect.succeed(text)
       }),
     writeFileString: (path, text) => Effect.sync(() => void files.set(path, text)),
-    exists: (path) => Effect.sync(() => files.has(path))
+    exists: (path) => Effect.sync(() => files.has(path)),
+    makeDirectory: () => Effect.void,
+    rename: (from, to) =>
+      Effect.suspend(() => {
+        const text = files.get(from)
+        if (text === undefined) return Effect.fail(notThere("rename", from))
+        files.delete(from)
+        files.set(to, text)
+        return Effect.void
+      })
   })
 
 /** A machine of the network with a user. */
