@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as Wire from "../src/internal/wire.ts"
 import * as TransferError from "../src/TransferError.ts"
 import { bytesOf } from "./engine.ts"
 import { filesOf, machine, node } from "./world.ts"
@@ -212,5 +213,39 @@ describe("files", () => {
       yield* nodes.bob.stop
       const away = yield* Fiber.join(fiber)
       assert.strictEqual(away._tag, "PeerAwayError")
+    }))
+
+  it.effect("that were accepted are asked about again where they grow, by however little each time, or are others", () =>
+    Effect.gen(function*() {
+      const b = machine()
+      const { nodes } = yield* TestNetwork.make({
+        crypto: NodeCrypto.layer,
+        seed: 8,
+        nodes: {
+          // It says that each offer has a file, and ends its list before that, so that it goes on another time.
+          alice: TestNetwork.node({ streams: { "pnet.files.list": () => Stream.empty } }),
+          bob: node(b, { receive: { folder: "/in" } })
+        }
+      })
+      yield* nodes.alice.node.peers.awaitPeer("bob")
+      const asked: Array<string> = []
+      yield* Effect.forkScoped(Stream.runForEach(filesOf(nodes.bob).offers, (offer) => {
+        asked.push(`${offer.names.join(" ")}: ${offer.bytes}`)
+        return offer.accept
+      }))
+      const head = { id: new Uint8Array(16), digest: new Uint8Array(32), files: 1, folders: 0, links: 0, note: "" }
+      const say = (more: Partial<Wire.OfferHead>) =>
+        Effect.ignore(Stream.runDrain(
+          nodes.alice.node.send(
+            "bob",
+            "pnet.files.offer",
+            Wire.writeOffer({ ...head, bytes: 1_000, names: ["a.jpg"], ...more })
+          )
+        ))
+      for (const bytes of [1_000, 900_000, 1_800_000, 2_700_000, 3_600_000]) yield* say({ bytes })
+      assert.deepStrictEqual(asked, ["a.jpg: 1000", "a.jpg: 1800000", "a.jpg: 3600000"])
+      yield* say({ names: [".bashrc"] })
+      yield* say({ names: [".bashrc"], folders: 100 })
+      assert.deepStrictEqual(asked.slice(3), [".bashrc: 1000", ".bashrc: 1000"])
     }))
 })

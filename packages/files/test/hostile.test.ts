@@ -1,8 +1,11 @@
 /** Senders and receivers that mean harm: nothing outside of the folder is touched, and whatever they send ends in a typed error. */
 import { assert, describe, it } from "@effect/vitest"
 import { SimFileSystem } from "@pnet/testing"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import * as FileHash from "../src/FileHash.ts"
 import { partialFolder } from "../src/internal/names.ts"
 import type * as Pulling from "../src/internal/pulling.ts"
@@ -17,6 +20,16 @@ const digest = () => {
   const hash = FileHash.portable()
   hash.update(new TextEncoder().encode(text))
   return hash.digest()
+}
+
+/** Names at the top of a list, as an offer says them. */
+const topOf = (entries: ReadonlyArray<Wire.Entry>): ReadonlyArray<string> => {
+  let depth = 0
+  return entries.flatMap((entry) => {
+    const isTop = depth === 0 && "name" in entry
+    depth += entry._tag === "Folder" ? 1 : entry._tag === "Leave" ? -1 : 0
+    return isTop ? [entry.name] : []
+  })
 }
 
 /** A sender that says whatever it is told to, and answers each file with the same. */
@@ -34,7 +47,7 @@ const liar = (
     folders: count("Folder"),
     links: count("Link"),
     bytes: text.length * count("File"),
-    names: [],
+    names: topOf(entries),
     note: ""
   }
   const answer = Wire.writeBegin(new Wire.Writer())
@@ -132,7 +145,9 @@ describe("a hostile sender", () => {
         ["longer than what it offered", [folder("a"), leave, folder("b"), leave], { folders: 1 }],
         ["leaves a folder", [leave], { folders: 1 }],
         ["has no end", [folder("a")]],
-        ["follows the end", [{ _tag: "End" }]]
+        ["follows the end", [{ _tag: "End" }]],
+        ["another name at the top", [file("holiday.jpg"), file(".bashrc")], { names: ["holiday.jpg"] }],
+        ["another name at the top", [folder("d"), file("x"), leave, link(".profile", "d/x")], { names: ["d", "e"] }]
       ]
       for (const [reason, entries, head] of cases) {
         const { disk } = guarded()
@@ -146,6 +161,83 @@ describe("a hostile sender", () => {
         )
         assert.include(String(error), reason)
       }
+    }))
+
+  it.effect("that ends its answers before its list is at its end is not waited for, and has sent nothing", () =>
+    Effect.gen(function*() {
+      for (const count of [3, 3_000]) {
+        const { disk } = guarded()
+        const { sender, source } = liar(Array.from({ length: count }, (_, index) => file(`${index}`)))
+        const ended = yield* Deferred.make<void>()
+        const error = yield* Effect.flip(receive(sender, {
+          mount: disk.mount(),
+          folder: "/home/inbox",
+          source: {
+            list: Stream.concat(
+              Stream.fromEffectDrain(Effect.andThen(Deferred.await(ended), Effect.yieldNow)),
+              source.list
+            ),
+            read: () => Stream.unwrap(Effect.as(Deferred.succeed(ended, undefined), Stream.empty))
+          }
+        }))
+        assert.include(String(error), "stopped in the midst")
+      }
+    }))
+
+  it.effect("replaces nothing that others have put meanwhile into the folder that it has made", () =>
+    Effect.gen(function*() {
+      for (const collisions of ["rename", "skip"] as const) {
+        const { disk } = guarded()
+        const { sender, source } = liar([folder("photos"), file("a"), leave])
+        const received = yield* receive(sender, {
+          mount: disk.mount(),
+          folder: "/home/inbox",
+          collisions,
+          source: {
+            list: source.list,
+            read: (asked) =>
+              Stream.tap(
+                source.read(asked),
+                () => Effect.sync(() => void disk.put("/home/inbox/photos/a", "another's"))
+              )
+          }
+        })
+        assert.strictEqual(disk.text("/home/inbox/photos/a"), "another's")
+        assert.strictEqual(disk.text("/home/inbox/photos/a (1)"), collisions === "rename" ? text : undefined)
+        assert.strictEqual(received.counts.failed, 0)
+      }
+    }))
+
+  it.effect("has no folder cost as much as its path, however deep it is", () =>
+    Effect.gen(function*() {
+      setFlagsFromString("--expose-gc")
+      const collect = runInNewContext("gc") as () => void
+      const used = () => {
+        collect()
+        return process.memoryUsage().heapUsed
+      }
+      const deep = Array.from({ length: 60 }, (_, index) => folder(String(index).repeat(30)))
+      const many = Array.from({ length: 500 }, (_, index) => [folder(String(index)), leave]).flat()
+      const { sender, source } = liar([...deep, ...many, ...deep.map(() => leave)])
+      const { disk } = guarded()
+      let held = 0
+      const before = used()
+      yield* Effect.result(receive(sender, {
+        mount: disk.mount(),
+        folder: "/home/inbox",
+        source: {
+          list: Stream.concat(
+            source.list,
+            Stream.suspend(() => {
+              held = used() - before
+              return Stream.fail("enough")
+            })
+          ),
+          read: source.read
+        }
+      }))
+      assert.isAbove(held, 0)
+      assert.isBelow(held / many.length, 1_000)
     }))
 
   it.effect("that answers with other bytes, too many, or none leaves nothing under a name", () =>

@@ -46,7 +46,7 @@ describe("many files", () => {
       const sender = yield* offer(source.mount(), ["/out"], { hash: lengths })
       let most = 0
       target.intercept = () => {
-        most = Math.max(most, (target.counts.open ?? 0) - (target.counts.rename ?? 0))
+        most = Math.max(most, (target.counts.open ?? 0) - (target.counts.link ?? 0))
         return undefined
       }
       const { isWhole } = yield* receive(sender, { mount: target.mount(), hash: lengths })

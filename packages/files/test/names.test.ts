@@ -21,7 +21,18 @@ describe("names", () => {
   })
 
   it("that one file system takes for the same are the same when folded", () => {
-    const pairs = [["A", "a"], ["caf\u00e9", "cafe\u0301"], ["a\u200db", "ab"], [".PNET-Partial", ".pnet-partial"]]
+    const pairs = [
+      ["A", "a"],
+      ["caf\u00e9", "cafe\u0301"],
+      ["a\u200db", "ab"],
+      [".PNET-Partial", ".pnet-partial"],
+      [
+        "\u03c2",
+        "\u03c3"
+      ],
+      ["\u017f", "s"],
+      ["\u00b5", "\u03bc"]
+    ]
     for (const [one, other] of pairs) assert.strictEqual(folded(one!), folded(other!))
     assert.notStrictEqual(folded("a"), folded("b"))
   })

@@ -41,13 +41,23 @@ export interface Options {
   readonly entries: number
 }
 
+/** A folder that gets its mode and time at the end, by the one that it is in: the path of each would be long where there are many. */
+interface Entered {
+  readonly above: Entered | undefined
+  readonly name: string
+  readonly mode: number
+  readonly mtime: number
+  readonly made: boolean
+}
+
 /** A folder that is being received. */
 export interface Folder {
+  readonly entered: Entered | undefined
   readonly path: string
   /** Its path as the sender says it. */
   readonly shown: string
   readonly depth: number
-  /** It was made by this transfer, now: nothing is in it. */
+  /** It was made by this transfer, now: nothing was in it then. */
   readonly fresh: boolean
   /** What has been said to be in it, so that no name comes twice; folded, whether something that folds to the same has come. */
   readonly names: Set<string>
@@ -91,15 +101,7 @@ export class Landing {
   /** Of the files that have no name yet, by what that folds to. */
   readonly #placing = new Map<string, Latch.Latch>()
   readonly #foldsCase: boolean
-  readonly #folders: Array<
-    {
-      readonly path: string
-      readonly shown: string
-      readonly mode: number
-      readonly mtime: number
-      readonly made: boolean
-    }
-  > = []
+  readonly #folders: Array<Entered> = []
 
   constructor(options: Options, home: string, journal: Journal.Journal, parts: Set<string>, foldsCase: boolean) {
     this.options = options
@@ -108,6 +110,7 @@ export class Landing {
     this.#journal = journal
     this.#parts = parts
     this.top = {
+      entered: undefined,
       path: options.folder,
       shown: "",
       depth: 0,
@@ -132,12 +135,12 @@ export class Landing {
   /** Takes a name that the sender says, once. */
   name(folder: Folder, name: string): { readonly shown: string; readonly path: string } | FileError | "twice" {
     const shown = folder.shown === "" ? name : `${folder.shown}/${name}`
+    const fault = faultOf(name, this.options.rules)
+    // One that is refused is not kept: it may be long.
+    if (fault !== undefined) return new FileError({ path: shown, kind: "NameRefused", detail: faultText[fault] })
     if (folder.names.has(name)) return "twice"
     folder.names.add(name)
-    const fault = faultOf(name, this.options.rules)
-    return fault === undefined
-      ? { shown, path: this.options.paths.join(folder.path, name) }
-      : new FileError({ path: shown, kind: "NameRefused", detail: faultText[fault] })
+    return { shown, path: this.options.paths.join(folder.path, name) }
   }
 
   // --- folders and links -----------------------------------------------------------------------------------------------------
@@ -174,8 +177,10 @@ export class Landing {
     return Effect.map(
       Effect.catchTag(whichever, "PlatformError", (error) => Effect.fail(fileError(shown, error))),
       (fresh) => {
-        this.#folders.push({ path, shown, mode, mtime, made: fresh || before })
-        return { path, shown, depth: folder.depth + 1, fresh, names: new Set(), foldedNames: new Set() }
+        const name = this.options.paths.basename(path)
+        const entered: Entered = { above: folder.entered, name, mode, mtime, made: fresh || before }
+        this.#folders.push(entered)
+        return { entered, path, shown, depth: folder.depth + 1, fresh, names: new Set(), foldedNames: new Set() }
       }
     )
   }
@@ -334,9 +339,7 @@ export class Landing {
 
   #place(target: Target, digest: Uint8Array): Effect.Effect<"landed" | "kept", PlatformError | FileError> {
     const { collisions, fs } = this.options
-    const { ambiguous, final, folder, part, shown } = target
-    // Nobody else has anything in a folder that was made a moment ago.
-    if (folder.fresh && !ambiguous) return this.#named(target, fs.rename(part, final))
+    const { ambiguous, final, part, shown } = target
     if (collisions === "overwrite" && !ambiguous) {
       return Effect.flatMap(
         Effect.option(fs.lstat(final)),
@@ -408,22 +411,22 @@ export class Landing {
   // --- the end ---------------------------------------------------------------------------------------------------------------
 
   /** Gives folders their modes and times, the inner ones first. */
-  get leave(): Effect.Effect<ReadonlyArray<FileError>> {
-    const { durable, fs, modes } = this.options
-    return Effect.map(
-      Effect.forEach(this.#folders.reverse(), ({ made, mode, mtime, path, shown }) =>
-        Effect.gen(function*() {
-          // Not every system syncs folders.
-          if (durable) {
-            yield* Effect.ignore(Effect.scoped(Effect.flatMap(fs.open(path, { flag: "r" }), (file) => file.sync)))
-          }
-          if (!made) return []
-          yield* fs.utimes(path, secondsOf(mtime), secondsOf(mtime))
-          if (modes) yield* fs.chmod(path, mode & 0o777)
-          return []
-        }).pipe(Effect.catch((error) => Effect.succeed([fileError(shown, error)])))),
-      (found) => found.flat()
-    )
+  leave(onProblem: (problem: FileError) => void): Effect.Effect<void> {
+    const { durable, folder, fs, modes, paths } = this.options
+    return Effect.forEach(this.#folders.reverse(), (entered) => {
+      const names: Array<string> = []
+      for (let at: Entered | undefined = entered; at !== undefined; at = at.above) names.unshift(at.name)
+      const path = paths.join(folder, ...names)
+      return Effect.gen(function*() {
+        // Not every system syncs folders.
+        if (durable) {
+          yield* Effect.ignore(Effect.scoped(Effect.flatMap(fs.open(path, { flag: "r" }), (file) => file.sync)))
+        }
+        if (!entered.made) return
+        yield* fs.utimes(path, secondsOf(entered.mtime), secondsOf(entered.mtime))
+        if (modes) yield* fs.chmod(path, entered.mode & 0o777)
+      }).pipe(Effect.catch((error) => Effect.sync(() => onProblem(fileError(names.join("/"), error)))))
+    }, { discard: true })
   }
 
   /** Takes away what was kept for when the transfer would go on. */

@@ -37,7 +37,9 @@ const neverOnWindows = /[\x01-\x1f\\:*?"<>|]/
 const ignorable = /[\p{Default_Ignorable_Code_Point}]/gu
 
 /** What names have in common that may be the same file on a file system that folds case, or knows one form of a character. */
-export const folded = (name: string): string => name.replace(ignorable, "").normalize("NFC").toLowerCase()
+export const folded = (name: string): string =>
+  // By way of capitals, of which some letters have one: both kinds of a small sigma, and of s.
+  name.replace(ignorable, "").normalize("NFC").toUpperCase().toLowerCase().normalize("NFC")
 
 /** What keeps a text from being a name under these rules, if anything does. */
 export const faultOf = (name: string, rules: Rules): NameFault | undefined => {

@@ -90,7 +90,7 @@ class Pulling<E> {
   /** Files that are not decided. */
   #open = 0
   #isPlanned = false
-  #said = { files: 0, bytes: 0, entries: 0 }
+  #said = { files: 0, bytes: 0, entries: 0, top: 0 }
 
   constructor(options: Options<E>, scope: Scope.Scope, queue: Queue.Queue<Wanted, Cause.Done>) {
     this.#options = options
@@ -167,6 +167,9 @@ class Pulling<E> {
         return this.#broken("its list is longer than what it offered")
       }
     }
+    if (stack.length === 1 && !this.#isOffered(entry.name)) {
+      return this.#broken("its list has another name at the top than those that it offered")
+    }
     const file = said.files - 1
     if (folder === undefined) {
       // What is in a folder that could not be made is not there either.
@@ -193,6 +196,13 @@ class Pulling<E> {
       case "File":
         return this.#file(file, folder, entry, shown, path)
     }
+  }
+
+  /** Whether a name at the top is the next of those that were offered, by which somebody has decided; of many, the first are said. */
+  #isOffered(name: string): boolean {
+    const { names } = this.#options.head
+    const at = this.#said.top++
+    return at < names.length ? names[at] === name : names.length >= Wire.mostNames
   }
 
   #folder(
@@ -287,7 +297,8 @@ class Pulling<E> {
       return Effect.flatMap(
         Stream.runForEachArray(source.read(asked), (parts) => this.#take(answers, parts, 0)),
         () =>
-          answers.isBetween && this.#pending.length === 0 && this.#open === 0
+          // Not before the list is at its end either: what it says later would be asked for by nobody.
+          answers.isBetween && this.#pending.length === 0 && this.#open === 0 && this.#isPlanned
             ? Effect.void
             : this.#broken("it stopped in the midst of files")
       )
@@ -525,9 +536,9 @@ export const pull = <E>(options: Options<E>): Effect.Effect<boolean, E | Transfe
     const queue = yield* Queue.bounded<Wanted, Cause.Done>(ahead)
     const pulling = new Pulling(options, scope, queue)
     yield* Effect.all([pulling.plan, pulling.fetch], { concurrency: "unbounded", discard: true })
-    for (const problem of yield* options.landing.leave) {
+    yield* options.landing.leave((problem) => {
       options.counts.failed++
       options.onProblem(problem)
-    }
+    })
     return options.counts.failed === 0 && options.counts.changed === 0
   }))

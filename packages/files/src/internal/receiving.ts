@@ -73,9 +73,20 @@ interface Waiting extends IncomingOffer {
   readonly decision: Deferred.Deferred<string | undefined>
 }
 
+/** An offer that was accepted: now, or as it was then. */
+interface Taken {
+  readonly offer: FileOffer
+  readonly head: Wire.OfferHead
+  readonly accepted: Wire.OfferHead
+  readonly into: string
+  readonly key: string
+}
+
 /** What is accepted once may grow a little, as what is worked on does, and is not asked about anew. */
 const isWithin = (head: Wire.OfferHead, accepted: Wire.OfferHead): boolean =>
-  head.bytes <= accepted.bytes * 1.1 + 1_048_576 && head.files <= accepted.files * 1.1 + 16
+  head.bytes <= accepted.bytes * 1.1 + 1_048_576 &&
+  (["files", "folders", "links"] as const).every((kind) => head[kind] <= accepted[kind] * 1.1 + 16) &&
+  head.names.every((name) => accepted.names.includes(name))
 
 /** The name of a node as that of a folder: one that every system takes, and another for each name. */
 const folderOf = (name: string, hash: Make): string => {
@@ -147,10 +158,14 @@ export class Receiver {
       const key = this.#keyOf(from.publicKey, head.id)
       const home = paths.join(into, partialFolder, key)
       const before = yield* Effect.option(fs.readFile(paths.join(home, "offer")))
-      const accepted = before._tag === "Some" ? Wire.readOffer(before.value) : undefined
-      const reason = accepted !== undefined && isWithin(head, accepted) ? undefined : yield* this.#decide(offer, say)
+      const known = before._tag === "Some" ? Wire.readOffer(before.value) : undefined
+      // It stays what somebody has decided about, so that nothing grows by a little each time.
+      const accepted = known !== undefined && isWithin(head, known) ? known : head
+      const reason = accepted === known ? undefined : yield* this.#decide(offer, say)
       if (reason !== undefined) return yield* say({ _tag: "Declined", reason })
-      const receive = Effect.suspend(() => this.#permits.withPermit(this.#receive(offer, head, into, key, say)))
+      const receive = Effect.suspend(() =>
+        this.#permits.withPermit(this.#receive({ offer, head, accepted, into, key }, say))
+      )
       yield* this.#alone(
         key,
         Effect.acquireUseRelease(this.#count(into, 1), () => receive, () => this.#count(into, -1))
@@ -231,14 +246,9 @@ export class Receiver {
     })
   }
 
-  #receive(
-    offer: FileOffer,
-    head: Wire.OfferHead,
-    into: string,
-    key: string,
-    say: Say
-  ): Effect.Effect<void, ReceiveError> {
+  #receive(taken: Taken, say: Say): Effect.Effect<void, ReceiveError> {
     const { fs } = this.#options
+    const { head, into, offer } = taken
     return Effect.gen({ self: this }, function*() {
       const { name: peer } = offer.from
       const tracker = new Tracker(peer, head)
@@ -251,7 +261,7 @@ export class Receiver {
         Effect.gen({ self: this }, function*() {
           yield* Effect.ignore(fs.makeDirectory(into, { recursive: true }))
           const opened = yield* Effect.result(
-            Effect.scoped(this.#landed(offer, head, into, key, say, tracker, progress))
+            Effect.scoped(this.#landed(taken, say, tracker, progress))
           )
           if (opened._tag === "Failure") return yield* Effect.fail(opened.failure)
           const { clear, summary } = opened.success
@@ -295,10 +305,7 @@ export class Receiver {
 
   /** Has it all land; gives what to do when nothing is open any more. */
   #landed(
-    offer: FileOffer,
-    head: Wire.OfferHead,
-    into: string,
-    key: string,
+    { accepted, head, into, key, offer }: Taken,
     say: Say,
     tracker: Tracker,
     progress: SubscriptionRef.SubscriptionRef<Tracker["progress"]>
@@ -312,7 +319,7 @@ export class Receiver {
         onSuccess: Effect.succeed
       })
       const home = paths.join(into, partialFolder, key)
-      yield* Effect.ignore(fs.writeFile(paths.join(home, "offer"), Wire.writeOffer(head)))
+      yield* Effect.ignore(fs.writeFile(paths.join(home, "offer"), Wire.writeOffer(accepted)))
       yield* say({ _tag: "Accepted" })
       const counts: Pulling.Counts = { ...noCounts }
       const problems: Array<FileError> = []

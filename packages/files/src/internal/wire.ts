@@ -225,7 +225,8 @@ export interface OfferHead {
 }
 
 export const longestOffer = 65_536
-const mostNames = 64
+/** Names at the top that an offer says. */
+export const mostNames = 64
 
 export const writeOffer = (offer: OfferHead): Uint8Array => {
   const names = offer.names.slice(0, mostNames)
