@@ -362,6 +362,7 @@ describe("what is heard of a topic", () => {
     source.took(1)
     assert.deepStrictEqual(said, [1])
     // Two come again that were heard, and 4 is new.
+    source.begin(true)
     source.tell(1, listeners)
     for (const seq of [2, 3, 4]) hear(seq)
     source.took(2)
@@ -404,6 +405,7 @@ describe("what is heard of a topic", () => {
     source.tell(0, listeners)
     source.hear(value(source, 1), fresh)
     source.took(1)
+    source.begin(true)
     source.tell(0, [])
     source.hear(value(source, 1), fresh)
     assert.deepStrictEqual(heard, [["1"], ["1", "again 1"]])

@@ -226,8 +226,10 @@ describe("what is heard of a topic", () => {
     const ear = listening(entry(1, { mode: "lossless" }))
     source.tell(0, [ear.listener])
     for (const seq of [1, 2, 3]) source.hear(heard(seq), new Set())
-    source.tell(1, [])
-    source.tell(1, [])
+    for (const seq of [1, 1]) {
+      source.begin(true)
+      source.tell(seq, [])
+    }
     for (const seq of [2, 3, 4]) source.hear(heard(seq), new Set())
     assert.deepStrictEqual([ear.got, ear.missed], [[1, 2, 3, 4], 0])
   })
@@ -244,7 +246,10 @@ describe("what is heard of a topic", () => {
       const source = new Source(origin.from, "news", undefined, origin.epoch)
       source.onTaken = (seq) => taken.push(seq)
       const taken: Array<number> = []
-      const entries = [entry(1, options)]
+      let ids = 1
+      const entries = [entry(ids, options)]
+      const keepers = new Set(mode === "lossless" ? [ids] : [])
+      let isNew = true
       const ears = new Map([[1, { ear: listening(entries[0]!), first: 0 }]])
       route.enter(entries)
       let said = 0
@@ -255,8 +260,11 @@ describe("what is heard of a topic", () => {
           record !== undefined;
           record = --most > 0 ? next() : undefined
         ) {
-          if (record.kind === "topic") source.tell(record.seq, record.for.map((id) => ears.get(id)!.ear.listener))
-          else if (record.kind === "missed") source.missed(record.count)
+          if (record.kind === "topic") {
+            if (isNew) source.begin(record.for.some((id) => keepers.has(id)))
+            isNew = false
+            source.tell(record.seq, record.for.flatMap((id) => ears.get(id)?.ear.listener ?? []))
+          } else if (record.kind === "missed") source.missed(record.count)
           else if (record.kind === "value" || record.kind === "removed") {
             const { at, key, seq } = record
             const body = record.kind === "value" ? record.body : undefined
@@ -265,9 +273,10 @@ describe("what is heard of a topic", () => {
         }
       }
       const step = () => {
-        switch (die(8)) {
+        switch (die(10)) {
           case 0:
             while (die(2) === 0) next()
+            isNew = true
             return route.begin()
           case 1:
             for (const seq of taken.splice(0, die(taken.length + 1))) route.taken(seq)
@@ -282,13 +291,29 @@ describe("what is heard of a topic", () => {
             return said === 0 ? undefined : take(pick(["a", "b"]))
           case 4: {
             if (entries.length === 3) return
-            const added = entry(entries.length + 1, isMixed ? { ...options, mode: pick(modes) } : options)
+            const added = entry(++ids, isMixed ? { ...options, mode: pick(modes) } : options)
             entries.push(added)
+            if (added.mode === "lossless") keepers.add(added.id)
             ears.set(added.id, { ear: listening(added), first: said })
             return route.enter([...entries])
           }
           case 5:
             return read(1 + die(4))
+          // One ends, and the publisher knows it only later.
+          case 6: {
+            const last = ears.get(entries.at(-1)!.id)
+            if (entries.length === 1 || last === undefined) return
+            ears.delete(entries.at(-1)!.id)
+            return source.leave(last.ear.listener)
+          }
+          case 7: {
+            const left = entries.filter(({ id }) => ears.has(id))
+            if (left.length < entries.length) {
+              entries.splice(0, entries.length, ...left)
+              route.enter(left)
+            }
+            return
+          }
           default:
             said++
             return say(pick(["a", "b", "c"]))
@@ -296,6 +321,7 @@ describe("what is heard of a topic", () => {
       }
       read(1)
       for (let i = 0; i < 60; i++) step()
+      isNew = true
       route.begin()
       for (let i = 0; i < 40; i++) {
         read(100)

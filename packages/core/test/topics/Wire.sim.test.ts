@@ -130,6 +130,27 @@ describe("a peer that publishes", () => {
       assert.deepStrictEqual(heard.map(({ missed, value }) => [value, missed]), [[11, 0], [16, 4], [31, 0]])
     })))
 
+  it.effect("says again what one that has ended has not taken, which nobody hears twice", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob, peer } = yield* two
+      const heard = yield* collect(bob.node.subscribe("news"))
+      const ended = yield* Scope.make()
+      yield* Scope.provide(collect(bob.node.subscribe("news", { mode: "lossless" })), ended)
+      const first = yield* publisher(alice.node, peer)
+      yield* first.stream.write(told(0, [1, 2]))
+      yield* first.stream.write(value(1, "1"))
+      yield* Effect.sleep("1 second")
+      yield* Scope.close(ended, Exit.void)
+      yield* first.stream.reset("cancelled", "")
+      yield* Effect.sleep("1 second")
+      const second = yield* publisher(alice.node, peer)
+      yield* second.stream.write(told(0, [1, 2]))
+      yield* second.stream.write(Records.missed(7, 1))
+      for (const seq of [1, 3]) yield* second.stream.write(value(seq, `${seq}`))
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(heard.map(({ missed, value }) => [value, missed]), [[1, 0], [3, 1]])
+    })))
+
   it.effect("has one stream: another takes its place, and more than eight a second are refused", () =>
     quietly(Effect.gen(function*() {
       const { alice, bob, peer } = yield* two

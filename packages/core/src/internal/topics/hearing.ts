@@ -20,6 +20,7 @@ import type * as Sessions from "../../Sessions.ts"
 import { rightsOf, type Trust } from "../../Trust.ts"
 import { quote } from "../base/quote.ts"
 import * as Rate from "../base/rate.ts"
+import { remember } from "../base/remember.ts"
 import type * as Seldom from "../base/seldom.ts"
 import type { MuxStream } from "../session/muxStream.ts"
 import { decide } from "../session/permission.ts"
@@ -78,9 +79,17 @@ interface Inbound {
   fiber: Fiber.Fiber<void> | undefined
 }
 
+/** Subscriptions that have ended of which is remembered that they were to lose none. */
+const keepersKept = 1_024
+
+/** Whether a peer keeps for it what is not taken. */
+const isKeeper = ({ group, mode }: Interest): boolean => mode === "lossless" && group === undefined
+
 export class Hearing {
   readonly #parts: Parts
   readonly #listeners = new Map<number, Listener>()
+  /** Subscriptions that were to lose none, and have ended. */
+  readonly #keepers = new Map<number, true>()
   readonly #inbound = new Map<PublicKey, Inbound>()
   readonly #sources = new Map<PublicKey, Map<string, Source>>()
   readonly #streams = Rate.bySource(streamsPerSecond)
@@ -121,6 +130,12 @@ export class Hearing {
     return this.#lastId
   }
 
+  /** Whether it is of a subscription that is to lose none, or was and is no more, which peers may not know yet. */
+  #isKeeper(id: number): boolean {
+    const interest = this.#listeners.get(id)?.interest
+    return interest === undefined ? this.#keepers.has(id) : isKeeper(interest)
+  }
+
   /** Whether no subscription of this node had it so far. */
   #isUnused(id: number): boolean {
     return this.#firstId === undefined || id < this.#firstId || id > this.#lastId
@@ -135,7 +150,9 @@ export class Hearing {
   }
 
   unlisten(listener: Listener): void {
-    if (!this.#listeners.delete(listener.interest.id)) return
+    const { interest } = listener
+    if (!this.#listeners.delete(interest.id)) return
+    if (isKeeper(interest)) remember(this.#keepers, interest.id, true, keepersKept)
     for (const [publicKey, topics] of this.#sources) {
       for (const source of topics.values()) {
         source.leave(listener)
@@ -328,6 +345,7 @@ export class Hearing {
       if (before !== undefined && before.topic !== topic) this.#end(inbound, index, before)
       const source = this.#sourceOf(inbound, topic, contract, epoch)
       source.index = index
+      if (before !== source) source.begin(record.for.some((id) => this.#isKeeper(id)))
       inbound.byIndex.set(index, source)
       source.endedAt = undefined
       source.isGone = false

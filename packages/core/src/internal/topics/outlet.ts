@@ -268,6 +268,11 @@ export class Window<A> {
     this.#sent = 0
   }
 
+  /** Has none be sent that was sent before. */
+  skip(): void {
+    this.#sent = this.#known
+  }
+
   /** Lets all of them go. */
   clear(): void {
     const { bytesOf, give } = this.#options

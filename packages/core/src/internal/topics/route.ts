@@ -152,6 +152,8 @@ export class Route {
     // What was sent and is not taken stays so.
     if (isKept) this.#window!.resize(window)
     else {
+      // For whom it was to come again is gone.
+      this.#window?.skip()
       for (let said = this.#window?.next(); said !== undefined; said = this.#window?.next()) waiting.push(said)
       this.#window?.clear()
     }

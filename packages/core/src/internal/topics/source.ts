@@ -30,6 +30,8 @@ export class Source implements Origin {
   /** More than were accounted for have come, by what the peer says: they come again. */
   #ahead = 0
   #highest = 0
+  /** Up to this they come a second time on this stream. */
+  #again = 0
   /** In their order, those that are to be taken. */
   readonly #untaken: Array<Untaken> = []
   #untold = 0
@@ -53,6 +55,11 @@ export class Source implements Origin {
   /** Values that are to be taken. */
   get waiting(): number {
     return this.#untaken.length
+  }
+
+  /** It comes on a stream that is new. Where the peer takes one for it that is to lose none, what that has not taken comes again first. */
+  begin(isKept: boolean): void {
+    this.#again = isKept ? this.#highest : 0
   }
 
   /** The peer tells of it, on a stream that is new, or for subscriptions that are: what was lost is missed by those that there were before. */
@@ -85,10 +92,8 @@ export class Source implements Origin {
   hear(heard: Heard, fresh: Set<Listener>): void {
     if (heard.body !== undefined) {
       this.#accounted = (this.#accounted ?? 0) + 1
-      if (this.#keepers > 0) {
-        if (heard.seq <= this.#highest) return this.#again(heard)
-        this.#untaken.push({ seq: heard.seq, left: this.#keepers })
-      }
+      if (heard.seq <= this.#again) return this.#repeated(heard)
+      if (this.#keepers > 0) this.#untaken.push({ seq: heard.seq, left: this.#keepers })
     }
     if (heard.seq > this.#highest) this.#highest = heard.seq
     for (const listener of this.listeners) {
@@ -115,7 +120,7 @@ export class Source implements Origin {
   }
 
   /** What comes again was accounted for: so one more was lost than it seemed, or it was not taken yet when the stream ended. */
-  #again(heard: Heard): void {
+  #repeated(heard: Heard): void {
     for (const listener of this.listeners) listener.again(heard)
     if (this.#ahead < 0) this.#ahead++
     else this.#miss(1)

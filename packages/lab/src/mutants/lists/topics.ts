@@ -392,6 +392,7 @@ const route = of("route", inTopics("route"), suites("Machines", "Route"), {
     `size: Math.min(...those`,
     "a subscription with room misses what another has none for"
   ],
+  "skip": [`this.#window?.skip()`, `void this.#window`, "what comes again for one that has ended is said to others"],
   "spills": [
     `if (outlet === undefined || loose === undefined) return`,
     `if (outlet === undefined || loose === undefined || this.#window !== undefined) return`,
@@ -590,8 +591,8 @@ const source = of("source", inTopics("source"), suites("Machines", "Route"), {
   ],
   "heard": [`    this.#accounted = (this.#accounted ?? 0) + 1\n`, ``, "what came is missed with the next stream"],
   "again": [
-    `if (heard.seq <= this.#highest) return this.#again(heard)`,
-    `void this.#highest`,
+    `if (heard.seq <= this.#again) return this.#repeated(heard)`,
+    `void this.#again`,
     "what is sent again is heard twice"
   ],
   "members": [
@@ -751,6 +752,11 @@ const rows = of("rows", inTopics("rows"), suites("Machines"), {
 })
 
 const hearing = of("hearing", inTopics("hearing"), suites("Wire.sim", "Bounds.sim", "Topics.sim"), {
+  "keepers": [
+    `if (isKeeper(interest)) remember(`,
+    `if (interest.id < 0) remember(`,
+    "what comes again for one that has ended is heard twice by others"
+  ],
   "often": [
     `if (!this.#streams.take(publicKey, this.#now())) {`,
     `if (this.#now() < 0) {`,
