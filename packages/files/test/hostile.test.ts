@@ -220,7 +220,7 @@ describe("a hostile sender", () => {
       const many = Array.from({ length: 500 }, (_, index) => [folder(String(index)), leave]).flat()
       const { sender, source } = liar([...deep, ...many, ...deep.map(() => leave)])
       const { disk } = guarded()
-      let held = 0
+      let held = Infinity
       const before = used()
       yield* Effect.result(receive(sender, {
         mount: disk.mount(),
@@ -236,7 +236,6 @@ describe("a hostile sender", () => {
           read: source.read
         }
       }))
-      assert.isAbove(held, 0)
       assert.isBelow(held / many.length, 1_000)
     }))
 
