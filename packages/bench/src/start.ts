@@ -80,7 +80,7 @@ export const run = (options: Options): Effect.Effect<Report> =>
       Effect.sync(() => mkdtempSync(join(tmpdir(), "pnet-start-"))),
       (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
     )
-    const main = Programs.file(new URL("../../cli/src/main.ts", import.meta.url))
+    const main = Programs.file(new URL("../../cli/src/main.ts", import.meta.url), ["./whole.ts"])
     copyFileSync(
       fileURLToPath(new URL("../../cli/package.json", import.meta.url)),
       join(dirname(dirname(main)), "package.json")

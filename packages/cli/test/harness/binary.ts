@@ -12,7 +12,7 @@ import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 /** The command as one file with what it loads at once, beside the manifest that it reads its version from. */
-const main = file(new URL("../../src/main.ts", import.meta.url))
+const main = file(new URL("../../src/main.ts", import.meta.url), ["./whole.ts"])
 copyFileSync(
   fileURLToPath(new URL("../../package.json", import.meta.url)),
   join(dirname(dirname(main)), "package.json")

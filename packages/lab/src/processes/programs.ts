@@ -28,8 +28,14 @@ const sweep = () => {
   }
 }
 
-/** The files to run for programs, in their order. What they share is made once. */
-export const files = (programs: ReadonlyArray<string | URL>): ReadonlyArray<string> => {
+/**
+ * The files to run for programs, in their order. What they share is made once. `without` are modules, as they are imported, that are left out, and missed where
+ * they are loaded: what whole packages are asked of would have all that others share with it be whole, too.
+ */
+export const files = (
+  programs: ReadonlyArray<string | URL>,
+  without: ReadonlyArray<string> = []
+): ReadonlyArray<string> => {
   const sources = programs.map((program) => typeof program === "string" ? program : fileURLToPath(program))
   if (fromSources) return sources
   const { outputFiles } = buildSync({
@@ -41,7 +47,7 @@ export const files = (programs: ReadonlyArray<string | URL>): ReadonlyArray<stri
     format: "esm",
     platform: "node",
     target: "node22",
-    external: ["sodium-native"],
+    external: ["sodium-native", ...without],
     outExtension: { ".js": ".mjs" },
     banner: { js: require },
     logLevel: "error"
@@ -68,10 +74,10 @@ export const files = (programs: ReadonlyArray<string | URL>): ReadonlyArray<stri
 const made = new Map<string, string>()
 
 /** The file to run for one program. It is made once. */
-export const file = (program: URL): string => {
+export const file = (program: URL, without: ReadonlyArray<string> = []): string => {
   const known = made.get(program.href)
   if (known !== undefined) return known
-  const [file] = files([program])
+  const [file] = files([program], without)
   made.set(program.href, file!)
   return file!
 }
