@@ -3,10 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { SimFileSystem } from "@pnet/testing"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Path from "effect/Path"
 import * as Stream from "effect/Stream"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import * as FileHash from "../src/FileHash.ts"
+import * as Landing from "../src/internal/landing.ts"
 import { partialFolder } from "../src/internal/names.ts"
 import type * as Pulling from "../src/internal/pulling.ts"
 import * as Serving from "../src/internal/serving.ts"
@@ -210,34 +210,36 @@ describe("a hostile sender", () => {
 
   it.effect("has no folder cost as much as its path, however deep it is", () =>
     Effect.gen(function*() {
-      setFlagsFromString("--expose-gc")
-      const collect = runInNewContext("gc") as () => void
-      const used = () => {
-        collect()
-        return process.memoryUsage().heapUsed
-      }
-      const deep = Array.from({ length: 60 }, (_, index) => folder(String(index).repeat(30)))
-      const many = Array.from({ length: 500 }, (_, index) => [folder(String(index)), leave]).flat()
-      const { sender, source } = liar([...deep, ...many, ...deep.map(() => leave)])
       const { disk } = guarded()
-      let held = Infinity
-      const before = used()
-      yield* Effect.result(receive(sender, {
-        mount: disk.mount(),
+      const paths = yield* Path.Path
+      const landing = yield* Landing.open({
+        fs: disk.mount().fileSystem,
+        paths,
         folder: "/home/inbox",
-        source: {
-          list: Stream.concat(
-            source.list,
-            Stream.suspend(() => {
-              held = used() - before
-              return Stream.fail("enough")
-            })
-          ),
-          read: source.read
-        }
-      }))
-      assert.isBelow(held / many.length, 1_000)
-    }))
+        rules: "posix",
+        collisions: "rename",
+        links: "inside",
+        modes: true,
+        durable: false,
+        hash: FileHash.portable,
+        key: "0123",
+        entries: 100
+      })
+      let at = landing.top
+      for (let depth = 0; depth < 20; depth++) {
+        const name = String.fromCharCode(97 + depth).repeat(100)
+        const shown = `${at.shown}/${name}`
+        const inner = yield* landing.enter(at, shown, paths.join(at.path, name), 0o750, 5)
+        // What is kept until the end is its name, and the one that it is in.
+        const { above, ...own } = inner.entered!
+        assert.strictEqual(above, at.entered)
+        assert.deepStrictEqual(own, { name, mode: 0o750, mtime: 5, made: true })
+        at = inner
+      }
+      yield* landing.leave((problem) => assert.fail(problem.message))
+      const made = disk.tree("/home/inbox").get(at.path.slice("/home/inbox/".length))
+      assert.deepStrictEqual([made?.mode, made?.mtime], [0o750, 5])
+    }).pipe(Effect.scoped, Effect.provide(Path.layer)))
 
   it.effect("that answers with other bytes, too many, or none leaves nothing under a name", () =>
     Effect.gen(function*() {
