@@ -1,6 +1,6 @@
 /**
- * Writes a large file as it comes, and reads back what was written, whose hash is that of what is on the disk. Both go on while more comes: two buffers
- * take turns. What was there before, of a file that goes on, is read first.
+ * Writes a large file as it comes, and reads back what was written, whose hash is that of what is on the disk. Both go on while more comes, one buffer
+ * after another, of which there are a few. What was there before, of a file that goes on, is read first.
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -10,18 +10,29 @@ import type * as Scope from "effect/Scope"
 import type { Hasher } from "../FileHash.ts"
 import { hashRange } from "./landing.ts"
 
-const unit = 1_048_576
+const unit = 524_288
+/** So many buffers, of which one fills while the others are written and read back: what is done for one takes several turns of the event loop. */
+const buffers = 4
+
+interface Job {
+  readonly fiber: Fiber.Fiber<unknown, PlatformError>
+  readonly buffer: Uint8Array | undefined
+}
 
 export class Writing {
   readonly #file: FileSystem.File
   readonly #hasher: Hasher
   readonly #scope: Scope.Scope
+  /** The one that fills. */
   #buffer: Uint8Array | undefined
-  #other: Uint8Array | undefined
   #filled = 0
+  /** Those that nothing is done with. */
+  readonly #free: Array<Uint8Array> = []
+  #made = 0
   /** Up to where it is on the disk, or about to be. */
   #at: number
-  #job: Fiber.Fiber<unknown, PlatformError> | undefined
+  /** What is being done, each behind the one before, with the buffer that is free then. */
+  readonly #jobs: Array<Job> = []
   constructor(file: FileSystem.File, hasher: Hasher, scope: Scope.Scope, offset: number) {
     this.#file = file
     this.#hasher = hasher
@@ -31,24 +42,30 @@ export class Writing {
 
   /** Begins, with what is there. */
   get begin(): Effect.Effect<void> {
-    return this.#at === 0 ? Effect.void : this.#fork(hashRange(this.#file, this.#hasher, 0, this.#at))
+    return this.#at === 0 ? Effect.void : this.#fork(hashRange(this.#file, this.#hasher, 0, this.#at), undefined)
   }
 
-  #fork(work: Effect.Effect<unknown, PlatformError>): Effect.Effect<void> {
-    return Effect.map(Effect.forkIn(work, this.#scope, { startImmediately: true }), (fiber) => {
-      this.#job = fiber
+  #fork(work: Effect.Effect<unknown, PlatformError>, buffer: Uint8Array | undefined): Effect.Effect<void> {
+    const before = this.#jobs[this.#jobs.length - 1]?.fiber
+    const next = before === undefined ? work : Effect.andThen(Fiber.join(before), work)
+    return Effect.map(
+      Effect.forkIn(next, this.#scope, { startImmediately: true }),
+      (fiber) => void this.#jobs.push({ fiber, buffer })
+    )
+  }
+
+  /** Waits for the first of them. */
+  get #first(): Effect.Effect<unknown, PlatformError> {
+    const job = this.#jobs[0]
+    return job === undefined ? Effect.void : Effect.map(Fiber.join(job.fiber), () => {
+      this.#jobs.shift()
+      if (job.buffer !== undefined) this.#free.push(job.buffer)
     })
-  }
-
-  get #previous(): Effect.Effect<unknown, PlatformError> {
-    const job = this.#job
-    this.#job = undefined
-    return job === undefined ? Effect.void : Fiber.join(job)
   }
 
   /** Takes bytes, which are the caller's again at once. What it gives is to be run before more is taken. */
   write(bytes: Uint8Array): Effect.Effect<void, PlatformError> | undefined {
-    this.#buffer ??= new Uint8Array(unit)
+    this.#buffer ??= this.#free.pop() ?? new Uint8Array(unit)
     const part = Math.min(bytes.length, unit - this.#filled)
     this.#buffer.set(part === bytes.length ? bytes : bytes.subarray(0, part), this.#filled)
     this.#filled += part
@@ -59,18 +76,22 @@ export class Writing {
   }
 
   get #turn(): Effect.Effect<void, PlatformError> {
-    return Effect.flatMap(this.#previous, () => {
+    return Effect.suspend(() => {
       const full = this.#buffer!
       const part = full.subarray(0, this.#filled)
       const at = this.#at
       this.#at += part.length
-      this.#buffer = this.#other
-      this.#other = full
+      this.#buffer = undefined
       this.#filled = 0
-      return this.#fork(
-        // Into the buffer that it came from, since that is not looked at again.
-        Effect.flatMap(this.#file.writeAll(part), () => hashRange(this.#file, this.#hasher, at, at + part.length, full))
+      // Into the buffer that it came from, since that is not looked at again.
+      const work = Effect.flatMap(
+        this.#file.writeAll(part),
+        () => hashRange(this.#file, this.#hasher, at, at + part.length, full)
       )
+      const forked = this.#fork(work, full)
+      return this.#free.length > 0 || ++this.#made < buffers
+        ? forked
+        : Effect.andThen(forked, Effect.asVoid(this.#first))
     })
   }
 
@@ -78,7 +99,10 @@ export class Writing {
   get finish(): Effect.Effect<Uint8Array, PlatformError> {
     return Effect.flatMap(
       this.#filled > 0 ? this.#turn : Effect.void,
-      () => Effect.map(this.#previous, () => this.#hasher.digest())
+      () => {
+        const last = this.#jobs[this.#jobs.length - 1]
+        return Effect.map(last === undefined ? Effect.void : Fiber.join(last.fiber), () => this.#hasher.digest())
+      }
     )
   }
 }
