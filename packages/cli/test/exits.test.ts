@@ -4,6 +4,7 @@ import * as Command from "@pnet/core/Command"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
 import { Effect, type Scope } from "effect"
 import { type ExitName, exits } from "../src/exit.ts"
+import { shapes } from "../src/output/shapes.ts"
 import { specs } from "../src/tree.ts"
 import { type Desk, desk, type Ran, values } from "./harness/desk.ts"
 
@@ -95,6 +96,11 @@ const beside: Readonly<Record<string, ReadonlyArray<string>>> = {
 }
 
 describe("what is printed as JSON", () => {
+  it("has no shape that no command prints", () => {
+    const printed = new Set<string>([...specs.flatMap(({ prints }) => prints), "error"])
+    assert.deepStrictEqual(Object.keys(shapes).filter((name) => !printed.has(name)), [])
+  })
+
   // Those under others have to do with files, and are run over some, as `send` and `receive` are.
   const overFiles = new Set(["send", "receive"])
   for (const { name, prints } of specs.filter(({ name, under }) => under === undefined && !overFiles.has(name))) {
