@@ -23,18 +23,18 @@ describe("measure", () => {
     inHome(Effect.fnUntraced(function*(alice, bob) {
       const up = yield* bob.start("up")
       yield* up.says("bob is up")
-      const ran = yield* alice.run("measure", "bob", "--time", "100ms", "--count", "5", "--json")
+      const ran = yield* alice.run("measure", "bob", "--time", "50ms", "--count", "5", "--json")
       const [measured] = values(ran.stdout)
       assert.deepInclude(measured, { type: "measured", peer: "bob", dialled: true, framing: "binary", roundTrips: 5 })
       for (const ms of ["minMs", "p50Ms", "p99Ms", "maxMs"]) assert.approximately(measured![ms], 10, 0.5)
       for (const way of ["there", "back"]) {
         const { bytes, bytesPerSecond, ms } = measured![way]
-        assert.isAbove(bytes, 1_000_000)
+        assert.isAbove(bytes, 300_000)
         assert.isAtMost(ms, 110)
         assert.approximately(bytesPerSecond, bytes / ms * 1_000, 1)
       }
       assert.match(
-        (yield* alice.run("measure", "bob", "--time", "50ms")).stdout,
+        (yield* alice.run("measure", "bob", "--time", "20ms")).stdout,
         /^bob \(10\S+, dialled from here\)\n {2}round trip {2}p50 10 ms, p99 10 ms, 10 to 10 ms \(\d+ of them\)\n {2}there {7}[\d.]+ MB\/s/
       )
     })))

@@ -55,7 +55,7 @@ describe("publish and subscribe", () => {
 
   it.effect("publishes each line of its input as it comes, and ends when all of it has come to those who listen", () =>
     inHome(Effect.fnUntraced(function*(alice, carol) {
-      const count = 1_000
+      const count = 200
       const listening = yield* carol.start(
         "subscribe",
         "lines",
