@@ -47,6 +47,8 @@ describe("pipe", () => {
     inHome(Effect.fnUntraced(function*(alice) {
       const upper = yield* alice.runWith({ stdin: "good morning\n" }, "pipe", "bob", "upper")
       assert.deepInclude(upper, { code: 0, stdout: "GOOD MORNING\n", stderr: "" })
+      const shown = yield* alice.runWith({ stdin: "\u001b[2Jö\n", columns: 60 }, "pipe", "bob", "upper")
+      assert.strictEqual(shown.stdout, "\\u001b[2JÖ\n", "a terminal does not act on what a peer sends")
       const named = yield* alice.runWith({ stdin: "" }, "pipe", "bob", "named", "--header", "path=notes.txt")
       assert.deepInclude(named, { code: 0, stdout: "notes.txt" })
     })))

@@ -9,7 +9,7 @@ export const pipe = Spec.make({
   summary: "Sends standard input through a function of a peer",
   description:
     "Sends standard input to a function over bytes, and writes what it answers to standard output, both as they come and of any size: neither side gets " +
-    "ahead of the other by more than some hundred kilobytes. When the answer is complete it ends, whatever is left of the input. What up serves by --fn " +
+    "ahead of the other by more than some hundred kilobytes. On a terminal it is text that only shows. When the answer is complete it ends, whatever is left of the input. What up serves by --fn " +
     "is such a function.",
   examples: [
     {

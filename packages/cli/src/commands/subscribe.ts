@@ -62,7 +62,7 @@ export const subscribe = Spec.make({
     ),
     bytes: Flag.Boolean("bytes").pipe(
       Flag.withDefault(false),
-      Flag.withDescription("Writes bytes as they are; with --json as base64")
+      Flag.withDescription("Writes bytes as they are, on a terminal as text; with --json as base64")
     )
   },
   prints: ["publication"]

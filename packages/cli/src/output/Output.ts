@@ -54,7 +54,7 @@ export class Output extends Context.Service<Output, {
     shape: Name,
     value: Shape<Name>
   ) => (size: Screen.Size) => ReadonlyArray<string>
-  /** Bytes as they are, for what a command is told to write so. */
+  /** Bytes as they are, for what a command is told to write so; on a terminal as text that only shows. */
   readonly bytes: (bytes: Uint8Array | string) => Effect.Effect<void>
   /** Shows what goes on, until the scope closes. */
   readonly progress: (text: string) => Effect.Effect<Writer.Progress, never, Scope.Scope>
@@ -82,6 +82,8 @@ const make = (json: boolean) =>
     const writer = yield* Writer.make(json)
     const { errStyle, lines, print, progress, style, width } = writer
     const context = yield* Effect.context<Stdio.Stdio | Terminal.Terminal>()
+    const toTerminal = (yield* width) !== undefined
+    const decoder = new TextDecoder()
 
     const forPeople = <Name extends ShapeName>(shape: Name, values: ReadonlyArray<Shape<Name>>, single: boolean) =>
       Effect.gen(function*() {
@@ -124,7 +126,13 @@ const make = (json: boolean) =>
       screen: writer.canScreen ? Effect.provideContext(Screen.open(writer), context) : Effect.undefined,
       drawn: (shape, value) => (size) =>
         (views[shape] as View<typeof value>).screen?.(harmlessValue(value, harmless), style, size) ?? [],
-      bytes: (bytes) => print("stdout", bytes),
+      bytes: (bytes) =>
+        print(
+          "stdout",
+          toTerminal
+            ? harmlessLines(typeof bytes === "string" ? bytes : decoder.decode(bytes, { stream: true }))
+            : bytes
+        ),
       progress,
       during: (text, effect) => Effect.scoped(Effect.andThen(progress(text), effect))
     })
