@@ -333,8 +333,13 @@ export const make = (
 
 // --- what receivers pull -----------------------------------------------------------------------------------------------------------
 
+/** One receiver pulls in one call at a time, but for those of before that have not ended yet. */
+const readsOfPeer = 4
+
 export class Offerings {
   readonly #all = new Map<string, Set<Offering>>()
+  /** Calls that read, by the keys of those who make them. */
+  readonly #reads = new Map<string, number>()
 
   add(offering: Offering): void {
     const id = hexOf(offering.id)
@@ -365,8 +370,24 @@ export class Offerings {
     }))
   }
 
+  #mayRead({ from: { name, publicKey } }: Call) {
+    const count = (change: 1 | -1) => {
+      const next = (this.#reads.get(publicKey) ?? 0) + change
+      if (next > 0) this.#reads.set(publicKey, next)
+      else this.#reads.delete(publicKey)
+    }
+    return Effect.suspend(() => {
+      if ((this.#reads.get(publicKey) ?? 0) >= readsOfPeer) {
+        return Effect.fail(new TransferProtocolError({ peer: name, detail: "it reads in too many calls at once" }))
+      }
+      count(1)
+      return Effect.addFinalizer(() => Effect.sync(() => count(-1)))
+    })
+  }
+
   read(call: Call): Stream.Stream<Uint8Array, unknown> {
     return Stream.unwrap(Effect.gen({ self: this }, function*() {
+      yield* this.#mayRead(call)
       const pull = yield* Stream.toPull(call.bytes)
       const heading = yield* Serving.heading(pull)
       const { reading } = yield* this.#find(call, heading?.head)

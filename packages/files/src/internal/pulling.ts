@@ -387,7 +387,7 @@ class Pulling<E> {
     return Effect.map(Effect.andThen(close, landing.discard(target)), () => this.#decided(target))
   }
 
-  #begin(wanted: Wanted): Effect.Effect<void> | undefined {
+  #begin(wanted: Wanted): Effect.Effect<void, Restart> | undefined {
     const { landing } = this.#options
     const { offset, target } = wanted
     const { size } = target.entry
@@ -407,6 +407,7 @@ class Pulling<E> {
       if (opened._tag === "Failure") {
         yield* Scope.close(scope, Exit.void)
         yield* this.#failed(target, fileError(target.shown, opened.failure))
+        if (due > passedOver) return yield* new Restart()
         return start({ ...none, failed: true })
       }
       const file = opened.success

@@ -64,7 +64,7 @@ export const readFully = (
   return buffer.length === 0 ? Effect.succeed(0) : from(0)
 }
 
-/** A file that is open, for everyone who pulls it. */
+/** A file that is open: for everyone who pulls it, or for one alone, who goes through it from one end to the other. */
 class OpenFile {
   users = 0
   readonly chunk: number
@@ -127,7 +127,7 @@ class OpenFile {
     if (this.#ring === undefined) return new Uint8Array(length)
     const buffer = this.#ring[index % ring] ??= new Uint8Array(this.chunk)
     // It is not what it was any more.
-    this.#chunks.delete(index - ring)
+    for (const old of this.#chunks.keys()) if (old % ring === index % ring) this.#chunks.delete(old)
     return length === this.chunk ? buffer : buffer.subarray(0, length)
   }
 
@@ -242,8 +242,15 @@ export class Reading {
     }
   }
 
-  /** A large file, open until the scope closes. */
+  /** A large file, open until the scope closes. What buffers take turns for is one's own: who else reads on would have them changed under it. */
   large(number: number, located: Located): Effect.Effect<OpenFile, Broken, Scope.Scope> {
+    return this.#options.shared ? this.#shared(number, located) : Effect.acquireRelease(
+      this.#openFile(located),
+      (file) => file.close
+    )
+  }
+
+  #shared(number: number, located: Located): Effect.Effect<OpenFile, Broken, Scope.Scope> {
     return Effect.acquireRelease(
       Effect.suspend(() => this.#open.get(number) ?? this.#openLarge(number, located)).pipe(
         Effect.tap((file) => Effect.sync(() => file.users++))
@@ -261,20 +268,25 @@ export class Reading {
     return Effect.gen({ self: this }, function*() {
       const done = Deferred.makeUnsafe<OpenFile, Broken>()
       this.#open.set(number, Deferred.await(done))
-      const scope = yield* Scope.make()
-      const exit = yield* Effect.exit(
-        Effect.gen({ self: this }, function*() {
-          const file = new OpenFile(yield* this.#opened(located), scope, located.entry, this.#options)
-          yield* file.unchanged
-          return file
-        }).pipe(Scope.provide(scope))
-      )
-      if (Exit.isFailure(exit)) {
-        this.#open.delete(number)
-        yield* Scope.close(scope, Exit.void)
-      }
+      const exit = yield* Effect.exit(this.#openFile(located))
+      if (Exit.isFailure(exit)) this.#open.delete(number)
       Deferred.doneUnsafe(done, exit)
       return yield* exit
+    })
+  }
+
+  /** Opens a file that is what the list says. */
+  #openFile(located: Located): Effect.Effect<OpenFile, Broken> {
+    return Effect.gen({ self: this }, function*() {
+      const scope = yield* Scope.make()
+      return yield* Effect.gen({ self: this }, function*() {
+        const file = new OpenFile(yield* this.#opened(located), scope, located.entry, this.#options)
+        yield* file.unchanged
+        return file
+      }).pipe(
+        Scope.provide(scope),
+        Effect.onError(() => Scope.close(scope, Exit.void))
+      )
     })
   }
 }
