@@ -844,6 +844,16 @@ const hearing = of("hearing", inTopics("hearing"), suites("Wire.sim", "Bounds.si
 })
 
 const publishing = of("publishing", inTopics("publishing"), suites("Topics.sim", "Bounds.sim", "Wire.sim"), {
+  "flushRead": [
+    `({ feed }) => feed.read, {`,
+    `() => Effect.void, {`,
+    "what was written is taken for what was read"
+  ],
+  "flushLeft": [
+    `return left > 0 ? Effect.succeed(left) : Effect.map(`,
+    `return left > 1e9 ? Effect.succeed(left) : Effect.map(`,
+    "a stream ends while members of groups work at what came by it"
+  ],
   "topics": [
     `this.#topics.size >= limits.topics && `,
     `this.#topics.size > limits.topics && `,
@@ -973,6 +983,11 @@ const grouping = of("grouping", inTopics("grouping"), suites("Grouping"), {
 })
 
 const feed = of("feed", inTopics("feed"), suites("Topics.sim", "Bounds.sim", "Wire.sim"), {
+  "flushRoutes": [
+    `if (!route.isSettled) return false`,
+    `void route.isSettled`,
+    "nobody waits for what one that is to lose nothing has not taken"
+  ],
   "told": [
     `if (isTold && wasTold) this.#tell(`,
     `if (isTold && !wasTold) this.#tell(`,
