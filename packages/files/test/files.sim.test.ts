@@ -248,4 +248,49 @@ describe("files", () => {
       yield* say({ names: [".bashrc"], folders: 100 })
       assert.deepStrictEqual(asked.slice(3), [".bashrc: 1000", ".bashrc: 1000"])
     }))
+
+  it.effect("are read by nobody but whom they are offered to, and by that one in a few calls at once", () =>
+    Effect.gen(function*() {
+      const a = machine()
+      a.disk.put("/home/secret", "for bob")
+      let offered: Wire.OfferHead | undefined
+      const { nodes } = yield* TestNetwork.make({
+        crypto: NodeCrypto.layer,
+        seed: 9,
+        nodes: {
+          alice: node(a),
+          bob: TestNetwork.node({
+            streams: {
+              "pnet.files.offer": ({ whole }) =>
+                Effect.map(whole, (bytes) => {
+                  offered = Wire.readOffer(bytes)
+                  return Stream.concat(Stream.succeed(Wire.writeSaid({ _tag: "Accepted" })), Stream.never)
+                })
+            }
+          }),
+          carol: TestNetwork.node()
+        }
+      })
+      yield* Effect.forkScoped(filesOf(nodes.alice).send("bob", ["/home/secret"]))
+      yield* Effect.repeat(Effect.sleep("10 millis"), { until: () => offered !== undefined })
+      const of = Wire.writeOf(offered!.id, offered!.digest)
+      const want = Wire.writeWant(new Wire.Writer(), { file: 0, offset: 0 }).take()
+      const call = (by: typeof nodes.bob | typeof nodes.carol, name: string, asked: Stream.Stream<Uint8Array>) =>
+        by.node.streams.send("alice", name, asked)
+      const tagOf = (stream: ReturnType<typeof call>) =>
+        Effect.map(
+          Effect.flip(Stream.runDrain(stream)),
+          (error) => error._tag === "RemoteError" ? error.tag : error._tag
+        )
+      // Carol knows what to ask for, and is somebody else.
+      assert.strictEqual(yield* tagOf(call(nodes.carol, "pnet.files.list", Stream.make(of))), "OfferGoneError")
+      assert.strictEqual(yield* tagOf(call(nodes.carol, "pnet.files.read", Stream.make(of, want))), "OfferGoneError")
+      const got = yield* Stream.runCollect(call(nodes.bob, "pnet.files.read", Stream.make(of, want)))
+      assert.include(Buffer.concat([...got]).toString("latin1"), "for bob")
+      // Calls that stay open.
+      const open = Stream.concat(Stream.make(of), Stream.never)
+      for (let i = 0; i < 4; i++) yield* Effect.forkScoped(Stream.runDrain(call(nodes.bob, "pnet.files.read", open)))
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(yield* tagOf(call(nodes.bob, "pnet.files.read", open)), "TransferProtocolError")
+    }))
 })
