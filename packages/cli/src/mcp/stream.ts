@@ -91,7 +91,12 @@ export const elements = Effect.fnUntraced(
     options: Most & { readonly timeout: Duration.Duration }
   ) {
     // Its end is here: what came by then is no less of an answer.
-    const stream = yield* node.streams.sessions.open(peer, { protocol: "rpc-json", name })
+    const opened = yield* Effect.timeoutOption(
+      node.streams.sessions.open(peer, { protocol: "rpc-json", name }),
+      options.timeout
+    )
+    if (Option.isNone(opened)) return yield* new StreamFailed({ what: "it could not be reached in the call's time" })
+    const stream = opened.value
     const request = { ...(payload === undefined ? {} : { payload }), stream: true, window }
     yield* stream.write(encoder.encode(`${JSON.stringify(request)}\n`))
     const values: Array<unknown> = []
