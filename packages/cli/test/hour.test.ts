@@ -41,17 +41,24 @@ describe.skipIf(!terminals)("a first hour", () => {
 
       // A network of one's own, whose key every command finds.
       assert.match(yield* one.type("pnet key network make"), /done 1: 0/)
-      one.begin("pnet up --name bob --fn 'add(a: int, b: int)=echo $(($1 + $2))'")
+      one.begin("pnet up --name bob --receive inbox --fn 'add(a: int, b: int)=echo $(($1 + $2))'")
       yield* one.says(/bob is up on network .*, which has a key/)
 
       // What was drawn while it took long is wiped.
       assert.match(yield* two.type("pnet call bob add 1 2"), /[\nK]3\r\n.*done 1: 0/s)
       yield* one.says("called add: ok")
 
+      // A folder arrives, and is there when that was said.
+      assert.match(
+        yield* two.type("mkdir photos; echo sea > photos/one.jpg; echo shore > photos/two.jpg; pnet send bob photos"),
+        /done 2: 0/
+      )
+      assert.match(yield* two.type("cat inbox/photos/*"), /sea\r\nshore\r\ndone 3: 0/)
+
       // In the background of one shell it is heard what is said in it.
       two.begin("pnet subscribe news --count 1 --name ann &")
       yield* one.says("ann is there")
-      assert.match(yield* two.type("pnet publish news 'the build is green'"), /done 2: 0/)
+      assert.match(yield* two.type("pnet publish news 'the build is green'"), /done 4: 0/)
       yield* two.says(/ann.*the build is green|the build is green\r\n/)
 
       // The screen is there, follows the terminal, and is gone as if it had not been.
@@ -62,7 +69,7 @@ describe.skipIf(!terminals)("a first hour", () => {
       yield* two.says(/calls [^\r]*…/)
       two.press("q")
       yield* two.says(/\?1049l[^]*\$ $/)
-      assert.match(yield* two.type("stty -a | grep -c ' -icanon'"), /\b0\r\ndone 3/)
+      assert.match(yield* two.type("stty -a | grep -c ' -icanon'"), /\b0\r\ndone 5/)
 
       one.press("\u0003")
       yield* one.says("bob leaves")

@@ -4,13 +4,14 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
-import { writeFileSync } from "node:fs"
+import { mkdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { home, type Process } from "../harness/binary.ts"
 import { linesOf, type Piece, wrapped } from "./cells.ts"
 import { type Line, picture } from "./svg.ts"
 
-const columns = 88
+const columns = 90
 const perKey = 40
 const afterTyping = 350
 const afterAnswer = 1_400
@@ -49,7 +50,7 @@ const split = (line: string): ReadonlyArray<string> =>
 
 const begin = (line: string): Process => {
   typed(first, `pnet ${line}`)
-  return place.start(split(line), { columns, env })
+  return place.start(split(line), { columns, env: { ...env, PNET_NAME: "bob" } })
 }
 
 const run = Effect.fnUntraced(function*(line: string, up: Process) {
@@ -62,10 +63,16 @@ const run = Effect.fnUntraced(function*(line: string, up: Process) {
 })
 
 const says =
-  "Two terminals. In one pnet up serves a command of the shell; in the other pnet peers, functions and call reach it."
+  "Two terminals. In one pnet up serves a command of the shell; in the other pnet peers, functions, call and send reach it."
 
 const record = Effect.gen(function*() {
-  const up = begin("up --name bob --open --fn 'add(a: int, b: int)=echo $(($1 + $2))'")
+  yield* Effect.sync(() => {
+    mkdirSync(join(place.folder, "photos"))
+    for (const [name, size] of [["sea.jpg", 3_141_592], ["shore.jpg", 2_718_281]] as const) {
+      writeFileSync(join(place.folder, "photos", name), new Uint8Array(size))
+    }
+  })
+  const up = begin("up --open --receive inbox --fn 'add(a: int, b: int)=echo $(($1 + $2))'")
   yield* Effect.promise(() => up.says("bob is up"))
   more(up)
   now += afterAnswer
@@ -73,12 +80,13 @@ const record = Effect.gen(function*() {
   yield* run("functions bob", up)
   yield* run("call bob add 20 22", up)
   yield* run("call bob add 20 many", up)
+  yield* run("send bob photos", up)
   up.type("\u0003")
   yield* Effect.promise(() => up.ended)
   yield* Effect.sync(() =>
     writeFileSync(
       fileURLToPath(new URL("../../../../docs/terminal.svg", import.meta.url)),
-      picture([{ title: "one machine", lines: first }, { title: "another", lines: second }], columns, says)
+      picture([{ title: "bob", lines: first }, { title: "alice", lines: second }], columns, says)
     )
   )
 }).pipe(Effect.ensuring(Effect.sync(() => place.close())))
