@@ -145,6 +145,7 @@ const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
   },
   SourceError: () => ({ hint: "correct the path" }),
   RemoteError: (error) => ({ detail: field(error, "error") as Schema.Json }),
+  KeyHeldError: () => ({ hint: "stop it, or take another name with --name" }),
   DialError: () => ({ hint: "run pnet doctor" }),
   ProtocolError: (error) => field(error, "code") === "ERR_UNTRUSTED" ? { exit: "refused", hint: refusedThere } : {},
   PeerLostError: (error) => field(error, "reason") === "UntrustedByPeer" ? { exit: "refused", hint: refusedThere } : {}

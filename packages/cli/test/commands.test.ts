@@ -314,7 +314,11 @@ describe("names", () => {
       yield* up.says("alice-2 is there")
       const named = yield* alice.run("peers", "--name", "alice", "--json")
       assert.strictEqual(named.code, 8)
-      assert.deepInclude(values(named.stderr)[0], { error: "KeyHeldError", exit: "conflict" })
+      assert.deepInclude(values(named.stderr)[0], {
+        error: "KeyHeldError",
+        exit: "conflict",
+        hint: "stop it, or take another name with --name"
+      })
       yield* watching.interrupt
       yield* up.says("alice-2 left")
       yield* up.interrupt
