@@ -4,6 +4,7 @@
 import * as Cause from "effect/Cause"
 import * as Schema from "effect/Schema"
 import { type ExitName, exitOf, exits } from "./exit.ts"
+import { quoted } from "./output/quoted.ts"
 
 /** A failure of the command's own. */
 export class Problem extends Schema.TaggedError<Problem>("@pnet/cli/errors/Problem")("Problem", {
@@ -87,7 +88,7 @@ const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
     }
     if (field(error, "conflict") !== undefined) {
       return {
-        hint: `compare the new key with its owner, then run: pnet trust resolve ${JSON.stringify(peer)} FINGERPRINT`
+        hint: `compare the new key with its owner, then run: pnet trust resolve ${quoted(String(peer))} FINGERPRINT`
       }
     }
     if (field(error, "target") !== undefined || field(error, "sharedBy") !== undefined) return {}
@@ -105,13 +106,13 @@ const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
   },
   UnknownFunctionError: (error) => ({
     message: `${JSON.stringify(field(error, "peer"))} has no function ${JSON.stringify(field(error, "function"))}`,
-    hint: `run: pnet functions ${String(field(error, "peer"))}`
+    hint: `run: pnet functions ${quoted(String(field(error, "peer")))}`
   }),
   InvalidArgumentsError: (error) => ({
     message:
       `${JSON.stringify(field(error, "function"))} at ${JSON.stringify(field(error, "peer"))} does not take these ` +
       `arguments: ${String(field(error, "issue"))}`,
-    hint: `run: pnet functions ${String(field(error, "peer"))} ${String(field(error, "function"))}`
+    hint: `run: pnet functions ${quoted(String(field(error, "peer")))} ${quoted(String(field(error, "function")))}`
   }),
   NameConflictError: () => ({
     hint: "run pnet trust list to see their keys, and pnet trust resolve to say whose name it is"
@@ -121,7 +122,7 @@ const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
     switch (field(error, "code")) {
       case "not_found":
       case "unsupported":
-        return { exit: "notFound", hint: `run: pnet functions ${peer}` }
+        return { exit: "notFound", hint: `run: pnet functions ${quoted(peer)}` }
       case "not_allowed":
         return { exit: "refused" }
       case "invalid_arguments":

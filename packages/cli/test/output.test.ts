@@ -1,9 +1,12 @@
 /** What text of others becomes before a terminal sees it, and tables. */
 import { assert, describe, it } from "@effect/vitest"
 import { displayWidth } from "effect/cli/CliOutput"
+import { failureOf } from "../src/errors.ts"
 import { harmless, harmlessLines, harmlessValue, jsonLine } from "../src/output/harmless.ts"
+import { quoted } from "../src/output/quoted.ts"
 import { coloured, uncoloured } from "../src/output/style.ts"
 import { type Column, cut, table } from "../src/output/table.ts"
+import { views } from "../src/output/views.ts"
 
 describe("text of others", () => {
   it("shows, and does nothing to a terminal", () => {
@@ -15,6 +18,9 @@ describe("text of others", () => {
     // Scripts and pictures are left as they are.
     const fine = "héllo 日本 שלום 👨‍👩‍👧 می‌خواهم"
     assert.strictEqual(harmless(fine), fine)
+    // Blank letters, and joiners that join nothing, make a name look like another's.
+    const blank = ["bob\u3164", "bob\u200d", "b\u200cob", "\u2800bob", "bob\u{e0101}", "bob\u034f"]
+    assert.isTrue(blank.every((name) => /\\u/.test(harmless(name))))
     assert.strictEqual(harmlessLines("a\r\nb\tc\u001b[2J\rd"), "a\nb\tc\\u001b[2J\\rd")
     // No character that a terminal acts on is left, whichever it was.
     const all = Array.from({ length: 0x1_0000 }, (_, code) => String.fromCharCode(code)).join(" ")
@@ -32,6 +38,43 @@ describe("text of others", () => {
     const line = jsonLine(value)
     assert.notMatch(line, /[^\x20-\x7eé]/)
     assert.deepStrictEqual(JSON.parse(line), value)
+  })
+})
+
+describe("a command that is said to people", () => {
+  it("has nothing in it that a shell reads anything into, whatever peers and functions are called", () => {
+    assert.deepStrictEqual(["bob", "größe", "a b", "$(id)", "it's", "-", ""].map(quoted), [
+      "bob",
+      "größe",
+      "'a b'",
+      "'$(id)'",
+      "'it'\\''s'",
+      "-",
+      "''"
+    ])
+    const peer = "bob; $(id)"
+    const errors = [
+      { _tag: "UnknownFunctionError", peer, function: "`id`" },
+      { _tag: "InvalidArgumentsError", peer, function: "`id`" },
+      { _tag: "PeerUnknownError", peer, conflict: {} },
+      { _tag: "StreamResetError", peer, code: "not_found" }
+    ]
+    for (const error of errors) {
+      const { hint } = failureOf(error)
+      assert.include(hint, "'bob; $(id)'")
+      assert.notMatch(hint!.replaceAll(/'[^']*'/g, ""), /[$`;"]/)
+    }
+    const argument = { name: "$(id)", type: "text", required: true, rest: false }
+    const one = {
+      peer,
+      name: "`id`",
+      kind: "command" as const,
+      signature: "",
+      arguments: [argument],
+      keywords: [argument]
+    }
+    const line = views.function.one!(one, uncoloured).split("\n").at(-1)
+    assert.strictEqual(line, "  pnet call 'bob; $(id)' '`id`' '$(id)' --'$(id)'=…")
   })
 })
 

@@ -108,11 +108,29 @@ describe("--fn", () => {
           "f(...a)=echo $(( $3 ))",
           "f(a)=echo $(( $@ ))",
           "f(a: int)=echo $((PNET_CALLER))",
-          "f(a)=if (( $1 > 2 )); then ls; fi"
+          "f(a)=if (( $1 > 2 )); then ls; fi",
+          "f(a)=echo $[$1 + 1]",
+          "f(a)=let x=$1+1",
+          "f(a)=if [[ $1 -gt 2 ]]; then ls; fi",
+          "f=read n; echo $((n + 1))",
+          "f=read -r a n && echo $(($n + 1))",
+          "f(a)=n=$1; echo $((n + 1))",
+          "f(a)=n=\"${1}\" && echo $((n + 1))",
+          "f(...a)=for n in \"$@\"; do echo $((n + 1)); done",
+          "f(...a)=for n; do echo $((n + 1)); done",
+          "f=n=$(cat); echo $((n * 2))"
         ]
-      ) assert.match((yield* Effect.flip(parseFn(wrong))).what, /in \(\( \)\) the shell would run/, wrong)
+      ) assert.match((yield* Effect.flip(parseFn(wrong))).what, /the shell would run/, wrong)
       for (
-        const right of ["f(a: int)=echo $(($1 + $#))", "f(a: number, b)=echo $(($1)) \"$2\"", "f(a)=echo $((1 + 2)) $1"]
+        const right of [
+          "f(a: int)=echo $(($1 + $#))",
+          "f(a: number, b)=echo $(($1)) \"$2\"",
+          "f(a)=echo $((1 + 2)) $1",
+          "f(a)=n=0; for x in 1 2; do n=$((n + x)); done; echo \"$1\"",
+          "f=n=$(wc -l); echo $((n / 2))",
+          "f(a: int)=n=$1; echo $((n + 1))",
+          "f(a)=[[ $1 == b ]] && ls"
+        ]
       ) {
         yield* parseFn(right)
       }
@@ -120,6 +138,17 @@ describe("--fn", () => {
       const decode = Schema.decodeUnknownExit(Schema.toCodecJson(commands[0]!.command.args))
       assert.isTrue(Exit.isSuccess(decode([7])))
       for (const hostile of ["x[$(id)]", "7", 1.5, null]) assert.isTrue(Exit.isFailure(decode([hostile])))
+    }).pipe(Effect.provide(NodeServices.layer)))
+
+  it.effect("is served over bytes, which have no arguments, where it needs none", () =>
+    Effect.gen(function*() {
+      const functions = yield* Effect.forEach(
+        ["cat=cat", "ls(...a)=ls \"$@\"", "rm(a)=rm \"x/$1\"", "cp(a, ...b)=cp"],
+        parseFn
+      )
+      const { commands, streams } = yield* serve(functions, () => Effect.void)
+      assert.deepStrictEqual(streams.map(({ name }) => name), ["cat", "ls"])
+      assert.strictEqual(commands.length, 4)
     }).pipe(Effect.provide(NodeServices.layer)))
 
   it.effect("says what it takes, and not what it runs", () =>

@@ -10,7 +10,7 @@ export const pipe = Spec.make({
   description:
     "Sends standard input to a function over bytes, and writes what it answers to standard output, both as they come and of any size: neither side gets " +
     "ahead of the other by more than some hundred kilobytes. On a terminal it is text that only shows. When the answer is complete it ends, whatever is left of the input. What up serves by --fn " +
-    "is such a function.",
+    "without arguments is such a function.",
   examples: [
     {
       command: "tar c photos | pnet pipe bob unpack",

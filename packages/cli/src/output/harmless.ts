@@ -3,14 +3,20 @@
  */
 
 // Control characters with escape and the eight-bit ones, line and paragraph separators, what changes the direction, what is not to be seen, and halves of
-// characters.
-const acted = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Cs}\p{Co}]/gu
+// characters; and letters and marks that are blank, with which two names look like one.
+const acted =
+  // oxlint-disable-next-line no-misleading-character-class
+  /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Cs}\p{Co}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\u{e0100}-\u{e01ef}]/gu
 
-// Joins letters of some scripts, and pictures.
+// They join letters of some scripts, and pictures, and are nothing but hidden anywhere else.
 const joiners = new Set(["\u200c", "\u200d"])
+const joined = /^(?!\p{Script=Latin})[\p{L}\p{M}\p{Extended_Pictographic}\p{Emoji_Modifier}]/u
+const joins = /(?!\p{Script=Latin})[\p{L}\p{M}\p{Extended_Pictographic}\p{Emoji_Modifier}]$/u
 
-const escaped = (character: string): string => {
-  if (joiners.has(character)) return character
+const escaped = (character: string, at: number, text: string): string => {
+  if (
+    joiners.has(character) && joins.test(text.slice(Math.max(0, at - 2), at)) && joined.test(text.slice(at + 1, at + 3))
+  ) return character
   if (character === "\n") return "\\n"
   if (character === "\t") return "\\t"
   if (character === "\r") return "\\r"
@@ -24,7 +30,8 @@ export const harmless = (text: string): string => text.replace(acted, escaped)
 export const harmlessLines = (text: string): string =>
   text.replace(/\r\n/g, "\n").replace(
     acted,
-    (character) => character === "\n" || character === "\t" ? character : escaped(character)
+    (character, at: number, all: string) =>
+      character === "\n" || character === "\t" ? character : escaped(character, at, all)
   )
 
 /** A value in which every text is harmless, the names of fields too. */

@@ -1,6 +1,7 @@
 /**
  * What each shape looks like for people. Every text in a value is harmless already when it comes here.
  */
+import { quoted } from "./quoted.ts"
 import type { Size } from "./screen.ts"
 import type { Shape, ShapeName } from "./shapes.ts"
 import type { Style } from "./style.ts"
@@ -42,15 +43,17 @@ const functionLines = (
   style: Style
 ): string => {
   const words = [
-    ...args.map((one) => one.rest ? `[${one.name}...]` : one.required ? one.name : `[${one.name}]`),
-    ...keywords.map((one) => one.required ? `--${one.name}=…` : `[--${one.name}=…]`)
+    ...args.map((one) =>
+      one.rest ? `[${quoted(one.name)}...]` : one.required ? quoted(one.name) : `[${quoted(one.name)}]`
+    ),
+    ...keywords.map((one) => one.required ? `--${quoted(one.name)}=…` : `[${`--${quoted(one.name)}=…`}]`)
   ]
   return [
     style.bold(signature),
     ...(description === undefined ? [] : [`  ${description}`]),
     ...args.map(argumentLine(style, "")),
     ...keywords.map(argumentLine(style, "--")),
-    style.cyan(`  pnet call ${peer} ${[name, ...words].join(" ")}`)
+    style.cyan(`  pnet call ${[quoted(peer), quoted(name), ...words].join(" ")}`)
   ].join("\n")
 }
 

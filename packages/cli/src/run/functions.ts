@@ -6,6 +6,7 @@ import { describe, type Description } from "../node/describe.ts"
 import { awaitOne } from "../node/find.ts"
 import { open } from "../node/open.ts"
 import { Output } from "../output/Output.ts"
+import { quoted } from "../output/quoted.ts"
 import type { Shape } from "../output/shapes.ts"
 import { argumentsOf, keywordsOf, signatureOf } from "../schema/signature.ts"
 import type { Input } from "../spec.ts"
@@ -42,7 +43,7 @@ export const run = Effect.fnUntraced(function*({ names, peer }: Input<typeof fun
     return yield* new Problem({
       exit: "notFound",
       what: `${JSON.stringify(peer)} has no function ${missing.map((name) => JSON.stringify(name)).join(", ")}`,
-      hint: `run: pnet functions ${peer}`
+      hint: `run: pnet functions ${quoted(peer)}`
     })
   }
   const shapes = found.map((one) => shapeOf(peer, one))

@@ -12,6 +12,7 @@ import * as Schema from "effect/Schema"
 import type { keyFingerprint, keyList, keyMake, keyShow } from "../commands/key.ts"
 import { Problem } from "../errors.ts"
 import { Output } from "../output/Output.ts"
+import { quoted } from "../output/quoted.ts"
 import type { Shape } from "../output/shapes.ts"
 import { Settings } from "../settings/Settings.ts"
 import type { Input } from "../spec.ts"
@@ -51,7 +52,7 @@ const known = Effect.fnUntraced(function*(given: Option.Option<string>) {
       new Problem({
         exit: "notFound",
         what: `the node ${JSON.stringify(name)} has no key yet; it would be in ${file}`,
-        hint: `run: pnet key make ${JSON.stringify(name)}`
+        hint: `run: pnet key make ${quoted(name)}`
       })
     )
   const pair = yield* Effect.catchTag(read(file, false), "IdentityFileError", missing)

@@ -16,6 +16,7 @@ import type { trustAllow, trustForget, trustList, trustResolve, trustRevoke } fr
 import { Problem } from "../errors.ts"
 import { open } from "../node/open.ts"
 import { Output } from "../output/Output.ts"
+import { quoted } from "../output/quoted.ts"
 import type { Shape } from "../output/shapes.ts"
 import { List } from "../settings/declare.ts"
 import { Settings } from "../settings/Settings.ts"
@@ -258,7 +259,7 @@ export const resolve: Handler<typeof trustResolve> = {
       return yield* new Problem({
         exit: "refused",
         what: resolved.failure.message,
-        hint: `run: pnet trust allow ${JSON.stringify(name)} ${publicKey}`
+        hint: `run: pnet trust allow ${quoted(name)} ${publicKey}`
       })
     }
     yield* say({ change: "resolved", name, ...about(publicKey), file: at.file })

@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import { Problem } from "../errors.ts"
+import { quoted } from "../output/quoted.ts"
 import { Settings } from "../settings/Settings.ts"
 import { type JsonObject, listOf, objectOf, own } from "./jsonSchema.ts"
 import { type Described, keywordsOf, signatureOf } from "./signature.ts"
@@ -117,19 +118,16 @@ export interface Callee {
   readonly described: Described | undefined
 }
 
-const quotedWord = (text: string): string =>
-  text !== "" && /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("\n", "\\n").replaceAll("'", "'\\''")}'`
-
 // A longer command line is not written out again.
 const longest = 200
 
 /** The call as it was written, and a line under it with marks at what is wrong. */
 const pointed = (words: Words, { name, peer }: Callee, places: ReadonlyArray<Place>): ReadonlyArray<string> => {
   const written = [
-    ...words.args.map(({ written }) => quotedWord(written)),
-    ...words.kwargs.map(({ name, value }) => quotedWord(`--${name}=${value.written}`))
+    ...words.args.map(({ written }) => quoted(written)),
+    ...words.kwargs.map(({ name, value }) => quoted(`--${name}=${value.written}`))
   ]
-  const head = `pnet call ${quotedWord(peer)} ${quotedWord(name)}`
+  const head = `pnet call ${quoted(peer)} ${quoted(name)}`
   const bad = new Set(places.map(({ at }) => at))
   const line = [head, ...written].join(" ")
   if (displayWidth(line) > longest || places.every(({ at }) => at < 0)) return []

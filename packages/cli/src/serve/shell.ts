@@ -2,7 +2,7 @@
  * Functions that are commands of the shell. A caller's input is the command's standard input, and what it prints is the answer. Arguments that are declared are
  * positional parameters: nothing that a caller sends is ever read by the shell.
  *
- * Each is served twice: over bytes, for `pnet pipe`, and by JSON, for `pnet call`.
+ * Each is served by JSON, for `pnet call`, and one that needs no arguments over bytes as well, for `pnet pipe`.
  */
 import type * as AdvancedNode from "@pnet/core/AdvancedNode"
 import * as Command from "@pnet/core/Command"
@@ -48,20 +48,40 @@ export class CommandFailed extends Schema.TaggedError<CommandFailed>("@pnet/cli/
 
 const form = /^([^=()\s]+)\s*(?:\(([^()]*)\))?\s*=(.*)$/s
 const declared = /^(\.\.\.)?([A-Za-z_][A-Za-z0-9_-]*)(?:\s*:\s*([a-z]+))?$/
-const reckoned = /\(\((?:(?!\)\))[^])*/g
-const parameter = /\$\{?(?:(\d+)|([@*])|PNET_CALLER\b)|\bPNET_CALLER\b/g
+// Where shells reckon: (( )), $[ ], let, and [[ ]] that compares numbers.
+const reckoned =
+  /\(\((?:(?!\)\))[^])*|\$\[[^\]]*|\blet\s[^;\n]*|\[\[\s(?:(?!\]\])[^])*?\s-(?:eq|ne|lt|le|gt|ge)\s(?:(?!\]\])[^])*/g
+const parameter = /\$\{?(?:(\d+)|([@*])|PNET_CALLER\b)|\bPNET_CALLER\b|(?:\$\(|`)\s*cat\b/g
+// What gives a variable a value: an assignment, a loop, and what is read.
+const given =
+  /\b([A-Za-z_]\w*)=((?:"[^"]*"|\$\([^)]*\)|[^\s;|&])*)|\bfor\s+([A-Za-z_]\w*)(\s+in\s[^;\n]*)?|\bread\b([^;|&\n]*)/g
+
+/** Whether a part of a command has a text in it that the caller has chosen. */
+const hasText = (part: string, types: ReadonlyArray<ArgType>): boolean =>
+  [...part.matchAll(parameter)].some(([, place, all]) =>
+    place === undefined
+      ? all === undefined || types.includes("text")
+      : Number(place) > 0 && (types[Number(place) - 1] ?? types.at(-1)) === "text"
+  )
+
+/** The variables of a command whose values a caller has chosen, as far as that is to be seen. */
+const chosen = (command: string, types: ReadonlyArray<ArgType>): ReadonlyArray<string> =>
+  [...command.matchAll(given)].flatMap(([, name, value = "", each, list, read]) => {
+    if (read !== undefined) return read.match(/(?<![-\w])[A-Za-z_]\w*/g) ?? ["REPLY"]
+    if (each !== undefined) return (list === undefined ? types.includes("text") : hasText(list, types)) ? [each] : []
+    return name !== undefined && hasText(value, types) ? [name] : []
+  })
 
 /**
- * Whether the shell reckons with a text of the caller's: in `$(( ))` some shells run what stands in a text as if it stood in the command, `x[$(rm -r .)]`.
+ * Whether the shell reckons with a text of the caller's: some shells run what stands in a text then as if it stood in the command, `x[$(rm -r .)]`. It is a
+ * look at the command, and no proof: what goes by several ways is not followed.
  */
-const reckonsWithText = (command: string, types: ReadonlyArray<ArgType>): boolean =>
-  [...command.matchAll(reckoned)].some(([inside]) =>
-    [...inside.matchAll(parameter)].some(([, place, all]) =>
-      place === undefined
-        ? all === undefined || types.includes("text")
-        : Number(place) > 0 && (types[Number(place) - 1] ?? types.at(-1)) === "text"
-    )
+const reckonsWithText = (command: string, types: ReadonlyArray<ArgType>): boolean => {
+  const variables = chosen(command, types)
+  return [...command.matchAll(reckoned)].some(([inside]) =>
+    hasText(inside, types) || (inside.match(/[A-Za-z_]\w*/g) ?? []).some((word) => variables.includes(word))
   )
+}
 
 /** Reads `NAME=COMMAND`, `NAME(ARG, …)=COMMAND`, `NAME(...ARGS)=COMMAND`. An argument is text, or a number where it says so: `a: int`, `a: number`. */
 export const parseFn = (text: string): Effect.Effect<ShellFunction, Problem> => {
@@ -95,7 +115,7 @@ export const parseFn = (text: string): Effect.Effect<ShellFunction, Problem> => 
   if (new Set(args).size < args.length) return wrong("two arguments have one name")
   if (reckonsWithText(command, kinds)) {
     return wrong(
-      "in (( )) the shell would run what stands in a caller's text; say that the arguments are numbers, such as (a: int)"
+      "where it reckons, as in (( )), the shell would run what stands in a caller's text; say that the arguments are numbers, such as (a: int)"
     )
   }
   const variadic = words.at(-1)?.startsWith("...") === true
@@ -197,7 +217,10 @@ const contractOf = ({ args, name, types: kinds, variadic }: ShellFunction) => {
   })
 }
 
-/** The functions as a node serves them: by JSON, and over bytes by their names. `say` tells of each call. */
+/** Whether it can be called with no arguments, which is how it is called over bytes. */
+const needsNone = ({ args, variadic }: ShellFunction): boolean => args.length === (variadic ? 1 : 0)
+
+/** The functions as a node serves them: by JSON, and over bytes by their names where they need no arguments. `say` tells of each call. */
 export const serve = Effect.fnUntraced(function*(
   functions: ReadonlyArray<ShellFunction>,
   say: (event: Parameters<typeof ownEvent>[0]) => Effect.Effect<void>
@@ -221,14 +244,15 @@ export const serve = Effect.fnUntraced(function*(
         ))
     }, { concurrency: atOnce })
   )
-  const streams = functions.map(({ name }, i) => ({
-    name,
+  // A command is never run without what it says that it takes: rm -r "backup/$1".
+  const streams = functions.filter(needsNone).map((fn) => ({
+    name: fn.name,
     handler: (call: AdvancedNode.Call): Stream.Stream<Uint8Array, CommandFailed> =>
       Stream.unwrap(
         Effect.map(Clock.currentTimeMillis, (began) =>
-          running(functions[i]!, [], call.from, call.bytes).pipe(
+          running(fn, [], call.from, call.bytes).pipe(
             Stream.provideContext(services),
-            Stream.onExit((exit) => told(name, call.from, began, exit))
+            Stream.onExit((exit) => told(fn.name, call.from, began, exit))
           ))
       )
   }))
