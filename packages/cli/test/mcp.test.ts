@@ -205,6 +205,15 @@ describe("tools", () => {
       assert.deepStrictEqual(yield* call("bob__add", { args: [1, 2] }), ["ok", "3"])
     })))
 
+  it.effect("are so many of one peer, and no more", () =>
+    inHome(Effect.gen(function*() {
+      const { bob } = (yield* Home).nodes
+      for (let i = 0; i < 100; i++) yield* bob.node.register(`f${i}`, () => i)
+      const { call, names } = yield* serve(["f*@bob"])
+      assert.strictEqual((yield* names).filter((name) => name.startsWith("bob__")).length, 64)
+      assert.deepStrictEqual(yield* call("bob__f1"), ["ok", "1"])
+    })))
+
   it.effect("are one that calls what is allowed, where that was asked for", () =>
     inHome(Effect.gen(function*() {
       const { call, names } = yield* serve(["add@bob", "find@bob"], { generic: true })
