@@ -167,6 +167,16 @@ describe("what a peer gets of a topic", () => {
     assert.deepStrictEqual(written(), ["topic 1 1", "current"])
   })
 
+  it("is told all that is retained once more, where others heard that what comes again is no longer", () => {
+    const { route, say, take, written } = make()
+    route.enter([entry(1, { mode: "lossless", size: 1 }), entry(2, { mode: "latest" })])
+    say("a")
+    take("a")
+    assert.deepStrictEqual(written(), ["topic 1,2 0", "a1", "removed", "current"])
+    route.begin()
+    assert.deepStrictEqual(written(), ["topic 1,2 0", "a1", "current", "topic 1,2 1", "current"])
+  })
+
   it("is told what was dropped behind those that wait, whoever is told of the topic only then", () => {
     for (const options of [{ mode: "lossless", size: 2 }, { mode: "buffer", size: 2, drop: "newest" }] as const) {
       const { route, say, written } = make()

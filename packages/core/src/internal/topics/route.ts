@@ -258,6 +258,9 @@ export class Route {
     this.#snapshot = undefined
     this.#isWhole = true
     this.#window?.again()
+    // That one of those is no longer retained may have been said behind them to the peer's other subscriptions, and does not come again.
+    const { length } = this.#window ?? { length: 0 }
+    if (length > 0 && this.#outlet !== undefined && this.topic.retained !== undefined) this.#isPatchy = true
     this.#owner.ready(this)
   }
 

@@ -393,6 +393,11 @@ const route = of("route", inTopics("route"), suites("Machines", "Route"), {
     "a subscription with room misses what another has none for"
   ],
   "skip": [`this.#window?.skip()`, `void this.#window`, "what comes again for one that has ended is said to others"],
+  "spilledBefore": [
+    `if (length > 0 && this.#outlet !== undefined`,
+    `if (length > 9 && this.#outlet !== undefined`,
+    "what comes again is held to be retained, though others were told that it is not"
+  ],
   "spills": [
     `if (outlet === undefined || loose === undefined) return`,
     `if (outlet === undefined || loose === undefined || this.#window !== undefined) return`,
