@@ -38,6 +38,9 @@ describe("a command of the shell", () => {
       assert.isTrue(Result.isFailure(failed) && failed.failure.code === 3 && failed.failure.message === "oh")
       const silent = yield* Effect.flip(run(fn("exit 4")))
       assert.strictEqual(silent.message, "it ended with exit code 4")
+      // Arguments that no system takes are no defect.
+      const long = yield* Effect.flip(run(fn("true"), ["x".repeat(4_000_000)]))
+      assert.match(long.message, /E2BIG|ENAMETOOLONG/)
       // Input that is not read does no harm.
       assert.strictEqual(yield* run(fn("true"), [], "x".repeat(300_000)), "")
     }).pipe(Effect.provide(NodeServices.layer)))

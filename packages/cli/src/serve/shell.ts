@@ -155,7 +155,11 @@ export const running = (
 ): Stream.Stream<Uint8Array, CommandFailed, ChildProcessSpawner> =>
   Stream.unwrap(Effect.gen(function*() {
     const spawner = yield* ChildProcessSpawner
-    const child = yield* Effect.mapError(spawner.spawn(childOf(fn, args, from)), failing)
+    // Of arguments that are longer than the system takes it has nothing but an exception to say.
+    const child = yield* Effect.catchDefect(
+      Effect.mapError(spawner.spawn(childOf(fn, args, from)), failing),
+      (defect) => Effect.fail(failing(defect instanceof Error ? defect : { message: "it could not be started" }))
+    )
     // A command that reads none of it, or not all, is none the worse for it.
     yield* Effect.forkScoped(Effect.ignore(Stream.run(input, child.stdin)))
     let said = ""
