@@ -14,4 +14,6 @@ export class Machine extends Context.Service<Machine, {
   readonly home: string
   readonly pid: number
   readonly windows: boolean
+  /** The number of the user that the command runs as, where the system has such. */
+  readonly uid?: number | undefined
 }>()("@pnet/cli/Machine") {}

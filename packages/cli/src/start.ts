@@ -28,7 +28,8 @@ const machine = Layer.sync(Machine, () => ({
   user: userName(),
   home: homedir(),
   pid: process.pid,
-  windows: process.platform === "win32"
+  windows: process.platform === "win32",
+  uid: process.geteuid?.()
 }))
 
 /** What opens sockets and files is loaded when a node is made: most of the command's weight. */

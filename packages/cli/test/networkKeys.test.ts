@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
@@ -78,4 +79,45 @@ describe("the network's keys", () => {
       yield* refused(keys({ networkKey: one, networkKeyStdin: "true" }, {}, two), /one place, and not from/)
       yield* refused(keys({}, { PNET_NETWORK_KEY: "" }), /PNET_NETWORK_KEY/)
     }).pipe(Effect.provide(Layer.provideMerge(place, NodeServices.layer))))
+})
+
+describe("the config file", () => {
+  it.effect("is nobody's but the user's, since it names commands that are run", () => {
+    const found = (info: { readonly mode: number; readonly uid?: number; readonly type?: string }) =>
+      resolve({}).pipe(
+        Effect.map(({ values }) => values.networkKeyCommand),
+        Effect.catchTag("Problem", ({ hint, what }) => Effect.succeed(`${what}; ${hint}`)),
+        Effect.provideService(Machine, {
+          env: {},
+          hostname: "desk",
+          user: "ann",
+          home: "/home/ann",
+          pid: 1,
+          windows: false,
+          uid: 1000
+        }),
+        Effect.provide(FileSystem.layerNoop({
+          readFileString: () => Effect.succeed(JSON.stringify({ networkKeyCommand: "pass network" })),
+          stat: () =>
+            Effect.succeed(
+              { type: "File", ...info, uid: Option.fromNullishOr(info.uid) } as unknown as FileSystem.File.Info
+            )
+        }))
+      )
+    return Effect.gen(function*() {
+      for (const fine of [{ mode: 0o644 }, { mode: 0o664, uid: 1000 }, { mode: 0o600, uid: 0 }]) {
+        assert.strictEqual(yield* found(fine), "pass network")
+      }
+      assert.strictEqual(yield* found({ mode: 0o666, type: "CharacterDevice" }), "pass network")
+      const path = "/home/ann/.config/pnet/config.json"
+      assert.strictEqual(
+        yield* found({ mode: 0o646, uid: 1000 }),
+        `the config file ${path} was refused: anybody may write it; run: chmod o-w ${path}`
+      )
+      assert.strictEqual(
+        yield* found({ mode: 0o600, uid: 1001 }),
+        `the config file ${path} was refused: it belongs to user 1001, who may write it; run: chown 1000 ${path}`
+      )
+    })
+  })
 })

@@ -4,9 +4,11 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Problem } from "../errors.ts"
 import { Machine, placesOf } from "../machine.ts"
+import { quoted } from "../output/quoted.ts"
 import type { Setting, Surroundings } from "./declare.ts"
 import { type SettingName, settingNames, settings, type Values } from "./declared.ts"
 
@@ -71,13 +73,32 @@ const check = (path: string, values: FileValues, where: string): Effect.Effect<v
       : Effect.void
   }, { discard: true })
 
+/** A config file names commands that are run, and whom to trust: nobody else is to have written it. Devices and pipes are whoever's gave them. */
+const owned = Effect.fnUntraced(function*(path: string) {
+  const fs = yield* FileSystem.FileSystem
+  const { uid, windows } = yield* Machine
+  const info = yield* Effect.orElseSucceed(fs.stat(path), () => undefined)
+  if (windows || info?.type !== "File") return
+  if ((info.mode & 0o002) !== 0) {
+    return yield* wrong(`the config file ${path} was refused: anybody may write it`, `run: chmod o-w ${quoted(path)}`)
+  }
+  const owner = Option.getOrUndefined(info.uid)
+  if (uid !== undefined && owner !== undefined && owner !== uid && owner !== 0) {
+    return yield* wrong(
+      `the config file ${path} was refused: it belongs to user ${owner}, who may write it`,
+      `run: chown ${uid} ${quoted(path)}`
+    )
+  }
+})
+
 /** Reads the config file. Where it was not asked for it need not be there. */
 const read = Effect.fnUntraced(function*(path: string, asked: boolean): Effect.fn.Return<
   ConfigFile,
   Problem,
-  FileSystem.FileSystem
+  FileSystem.FileSystem | Machine
 > {
   const fs = yield* FileSystem.FileSystem
+  yield* owned(path)
   const text = yield* fs.readFileString(path).pipe(
     Effect.catchTag("PlatformError", (error) =>
       error.reason._tag === "NotFound" && !asked
