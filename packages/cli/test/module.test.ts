@@ -62,7 +62,7 @@ describe("up --module", () => {
       const file = module(everything)
       const alice = yield* desk(network, "alice")
       const up = yield* alice.start("up", "--module", file, "--open", "--json")
-      yield* up.says("is up")
+      yield* up.says("; serves add, buy, count, fails, later, name, nested")
       const { node } = nodes.bob
       yield* node.peers.awaitPeer("alice")
       const call = node.target("alice", { timeout: "5 seconds" })

@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import { spawn } from "node:child_process"
-import { mkdirSync, readFileSync } from "node:fs"
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { commandProblems } from "./inspect.ts"
 import { packCommands, type Tarball } from "./pack.ts"
@@ -58,6 +58,14 @@ const beside = <A>(
       })
   )
 
+const functions = `
+import { Command } from "@pnet/core"
+import { Effect, Schema } from "effect"
+
+const Greet = Command.make("greet", { args: [Schema.String], success: Schema.String })
+export const greet = Command.implement(Greet, (_call, name: string) => Effect.succeed("hello " + name))
+`
+
 /** Runs a tarball by npx in an empty folder, and has two of them talk. */
 export const byNpx = ({ file, folder, manifest }: Tarball): Effect.Effect<string, Failed> =>
   Effect.gen(function*() {
@@ -67,17 +75,25 @@ export const byNpx = ({ file, folder, manifest }: Tarball): Effect.Effect<string
     const npx = ["exec", "--yes", "--loglevel=error", `--package=${file}`, "--"]
     const said = yield* done("npm", [...npx, "pnet", "--version"], { cwd: place, env, limit: 600_000 })
     if (said !== `pnet ${manifest.version}`) return yield* fail(`npx pnet --version said ${said}`)
+    // A module whose imports are nowhere but in the command itself.
+    writeFileSync(join(place, "functions.ts"), functions)
     const sums = ["up", "--name", "bob", "--fn", "add(a: int, b: int)=echo $(($1 + $2))", "--open"]
     // npm does not pass signals on, so that the command itself is started for what has to end.
     const installed = yield* done("npm", [...npx, "sh", "-c", "command -v pnet"], { cwd: place, env })
     const { code, output } = yield* beside(
       installed,
-      sums,
+      [...sums, "--module", "./functions.ts"],
       place,
       env,
-      run("npm", [...npx, "pnet", "call", "bob", "add", "1", "2"], { cwd: place, env })
+      Effect.flatMap(
+        run("npm", [...npx, "pnet", "call", "bob", "add", "1", "2"], { cwd: place, env }),
+        (sum) =>
+          sum.code === 0 && sum.output === "3"
+            ? run("npm", [...npx, "pnet", "call", "bob", "greet", "ann"], { cwd: place, env })
+            : Effect.succeed(sum)
+      )
     )
-    return code === 0 && output === "3"
-      ? "says its version; two of them talk"
-      : yield* fail(`npx pnet call bob add 1 2 ended with ${code}:\n${output}`)
+    return code === 0 && output === "hello ann"
+      ? "says its version; two of them talk, and one serves a module"
+      : yield* fail(`npx pnet call bob ended with ${code}:\n${output}`)
   })

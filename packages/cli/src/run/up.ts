@@ -29,6 +29,9 @@ const receiving = Effect.fnUntraced(function*(node: CommandNodeService, folder: 
   )
 })
 
+/** Functions that every node has. */
+const everyNode = new Set(["describe", "get_funcs", "get_peers"])
+
 type Say = (event: Parameters<typeof ownEvent>[0]) => Effect.Effect<void>
 
 /** What modules serve, and what is built beside the node that serves it. It is loaded where there are any. */
@@ -63,6 +66,7 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof up>) {
   if (input.measure) yield* node.streams.register(Measure.name, yield* Measure.make, { headers: Measure.Asked })
   if (modules !== undefined) yield* modules.beside(node)
   if (Option.isSome(input.receive)) yield* receiving(node, input.receive.value, say)
+  const served = (yield* node.functions).filter((one) => !everyNode.has(one))
   const fingerprint = PublicKey.fingerprint(publicKey)
   yield* say({
     event: "started",
@@ -70,7 +74,7 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof up>) {
     fingerprint,
     text: `${name} is up on network ${values.network}${
       sealed ? ", which has a key" : ", in clear"
-    }; key ${fingerprint}${functions.length === 0 ? "" : `; serves ${functions.map((one) => one.name).join(", ")}`}`
+    }; key ${fingerprint}${served.length === 0 ? "" : `; serves ${served.join(", ")}`}`
   })
   yield* Effect.addFinalizer(() => say({ event: "stopped", peer: name, fingerprint, text: `${name} leaves` }))
   yield* Stream.runForEach(
