@@ -148,6 +148,6 @@ export const receive = (sender: Sender, receiving: Receiving): Effect.Effect<Rec
 /** Bytes that differ from place to place, from a seed. */
 export const bytesOf = (length: number, seed: number): Uint8Array => {
   const bytes = new Uint8Array(length)
-  for (let i = 0; i < length; i++) bytes[i] = (Math.imul(i + seed, 2_654_435_761) >>> 13) & 0xff
+  for (let i = 0; i < length; i++) bytes[i] = ((Math.imul(i + seed, 2_654_435_761) >>> 13) ^ (i >>> 17)) & 0xff
   return bytes
 }

@@ -241,6 +241,32 @@ describe("a hostile sender", () => {
       assert.deepStrictEqual([made?.mode, made?.mtime], [0o750, 5])
     }).pipe(Effect.scoped, Effect.provide(Path.layer)))
 
+  it.effect("that sends more or less of a file than there is, or what nobody asked for, has its transfer ended", () =>
+    Effect.gen(function*() {
+      const { sender } = liar([file("a")])
+      const { source: { list } } = liar([file("a")])
+      const begin = Wire.writeBegin(new Wire.Writer()).take()
+      const part = (length: number) => Wire.writeChunkHead(new Wire.Writer(), length).raw(new Uint8Array(length)).take()
+      const end = Wire.writeEnd(new Wire.Writer(), digest()).take()
+      const cases: ReadonlyArray<readonly [string, ReadonlyArray<Uint8Array>]> = [
+        ["more of a file", [begin, part(text.length), part(1)]],
+        ["less of a file", [begin, part(1), end]],
+        ["not asked for", [begin, part(text.length), end, begin]],
+        ["was not told so", [new Uint8Array([2])]],
+        ["not well-formed", [new Uint8Array([9])]],
+        ["stopped in the midst", [begin, part(1)]]
+      ]
+      for (const [reason, answers] of cases) {
+        const { disk } = guarded()
+        const read = (asked: Stream.Stream<Uint8Array>) =>
+          Stream.concat(Stream.drain(Stream.take(asked, 2)), Stream.fromIterable(answers))
+        const error = yield* Effect.flip(
+          receive(sender, { mount: disk.mount(), folder: "/home/inbox", source: { list, read } })
+        )
+        assert.include(String(error), reason)
+      }
+    }))
+
   it.effect("that answers with other bytes, too many, or none leaves nothing under a name", () =>
     Effect.gen(function*() {
       const good = SimFileSystem.make()

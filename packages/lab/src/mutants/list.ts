@@ -2,6 +2,7 @@
 import { bytes } from "./lists/bytes.ts"
 import { callsList } from "./lists/calls.ts"
 import { crowdList } from "./lists/crowd.ts"
+import { filesList } from "./lists/files.ts"
 import { handlersList } from "./lists/handlers.ts"
 import { machinesList } from "./lists/machines.ts"
 import { namesList } from "./lists/names.ts"
@@ -25,5 +26,6 @@ export const all: ReadonlyArray<Mutation> = [
   ...crowdList,
   ...offersList,
   ...severalList,
-  ...topicsList
+  ...topicsList,
+  ...filesList
 ]

@@ -1,0 +1,123 @@
+/** Files: names, what goes over, and how they land. */
+import type { Mutation } from "../mutation.ts"
+import { of, suites } from "./of.ts"
+
+const names = of("file-names", "packages/files/src/internal/names.ts", suites("files/names"), {
+  "dots": [
+    `if (name === "" || name === "." || name === "..") return "NoName"`,
+    `if (name === "") return "NoName"`,
+    "a sender's .. is a name"
+  ],
+  "separator": [
+    `const never = /[\\0/\\p{Surrogate}]/u`,
+    `const never = /[\\0\\p{Surrogate}]/u`,
+    "a name is a path"
+  ],
+  "own-folder": [
+    `if (plain === partialFolder || `,
+    `if (`,
+    "a sender writes into what is kept of other transfers"
+  ],
+  "devices": [
+    `return devices.test(name.split(".", 1)[0]!.trimEnd()) ? "Reserved" : undefined`,
+    `return undefined`,
+    "a device of Windows is a file"
+  ],
+  "link-depth": [
+    `if (down > 0 || ++up > depth) return false`,
+    `if (down > 0) return false`,
+    "a link leads out of the folder"
+  ],
+  "link-back": [
+    `if (down > 0 || ++up > depth) return false`,
+    `if (++up > depth) return false`,
+    "a link leads out by way of another one"
+  ]
+})
+
+const landing = of(
+  "file-landing",
+  "packages/files/src/internal/landing.ts",
+  suites("files/hostile", "files/faults", "files/engine"),
+  {
+    "verify": [
+      `if (!sameBytes(digest, expected)) return Effect.succeed(corrupt)`,
+      ``,
+      "what is broken on the disk has its name"
+    ],
+    "sync": [
+      `if (durable) yield* file.sync
+      const seconds`,
+      `const seconds`,
+      "a file has its name, and is gone with the power"
+    ],
+    "folder-link": [
+      `type !== "Directory"
+          ? Effect.fail(`,
+      `type === "File"
+          ? Effect.fail(`,
+      "files are written through a link that is in the place of a folder"
+    ],
+    "alone": [
+      `return size <= entry.size && alone ? size : 0`,
+      `return entry.size`,
+      "a file goes on from where it is not"
+    ]
+  }
+)
+
+const reading = of(
+  "file-reading",
+  "packages/files/src/internal/reading.ts",
+  suites("files/faults", "files/many", "files/hostile"),
+  {
+    "unchanged": [
+      `info.type === "File" && sizeOf(info) === entry.size && mtimeOf(info) === entry.mtime`,
+      `info.type === "File"`,
+      "a file that has changed is sent as what it was"
+    ],
+    "shared": [
+      `return this.#options.shared ? this.#shared(number, located) : Effect`,
+      `return true ? this.#shared(number, located) : Effect`,
+      "two who pull a file at once change what the other has of it"
+    ]
+  }
+)
+
+const pulling = of(
+  "file-pulling",
+  "packages/files/src/internal/pulling.ts",
+  suites("files/hostile", "files/faults", "files/engine"),
+  {
+    "total": [
+      `if (++said.files > head.files || said.bytes > head.bytes) {`,
+      `if (++said.files > head.files) {`,
+      "more arrives than somebody has said yes to"
+    ],
+    "more": [
+      `if (arriving.came > arriving.due) return`,
+      `if (false) return`,
+      "a sender writes more than a file has"
+    ],
+    "restart": [
+      `if (arriving.due - arriving.came <= passedOver) return`,
+      `if (true) return`,
+      "all of a file is fetched for which there is no room"
+    ]
+  }
+)
+
+const offering = of("file-offering", "packages/files/src/internal/offering.ts", suites("files/files.sim"), {
+  "keys": [
+    `return this.#keys.has(publicKey) ? this.#revisions.get(hexOf(digest)) : undefined`,
+    `return this.#revisions.get(hexOf(digest))`,
+    "whoever knows its id reads what is offered to another"
+  ],
+  "reads": [
+    `if ((this.#reads.get(publicKey) ?? 0) >= readsOfPeer) {`,
+    `if (false) {`,
+    "a receiver reads in calls without end"
+  ]
+})
+
+export const filesList: ReadonlyArray<Mutation> = [...names, ...landing, ...reading, ...pulling, ...offering]
