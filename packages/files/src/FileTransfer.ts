@@ -160,7 +160,7 @@ export interface Limits {
   readonly depth: number
   /** Offers that wait for a decision; four of one peer. Default: 64. */
   readonly waiting: number
-  /** Transfers that arrive at once; others wait. Each takes some megabytes. Default: 16. */
+  /** Transfers that arrive at once, a quarter of them of one peer; others wait. Each takes some megabytes. Default: 16. */
   readonly transfers: number
   /** Bytes of files that are kept, for each transfer to several peers, for those who pull them a little later. Default: 16 MiB. */
   readonly shared: number

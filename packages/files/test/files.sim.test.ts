@@ -293,4 +293,32 @@ describe("files", () => {
       yield* Effect.sleep("1 second")
       assert.strictEqual(yield* tagOf(call(nodes.bob, "pnet.files.read", open)), "TransferProtocolError")
     }))
+
+  it.effect("of a peer that sends nothing hold up those of nobody else", () =>
+    Effect.gen(function*() {
+      const [a, b] = [machine(), machine()]
+      a.disk.put("/home/a.txt", "a")
+      const { nodes } = yield* TestNetwork.make({
+        crypto: NodeCrypto.layer,
+        seed: 9,
+        nodes: {
+          alice: node(a),
+          bob: node(b, { receive: { folder: "/in", accept: "all" }, limits: { transfers: 4 } }),
+          mallory: TestNetwork.node({
+            streams: { "pnet.files.list": () => Stream.never, "pnet.files.read": () => Stream.never }
+          })
+        }
+      })
+      yield* nodes.mallory.node.peers.awaitPeer("bob")
+      const head = { digest: new Uint8Array(32), files: 1, folders: 0, links: 0, bytes: 1, names: ["a"], note: "" }
+      for (let one = 0; one < 6; one++) {
+        const bytes = Wire.writeOffer({ ...head, id: new Uint8Array(16).fill(one) })
+        yield* Effect.forkScoped(
+          Effect.ignore(Stream.runDrain(nodes.mallory.node.send("bob", "pnet.files.offer", bytes)))
+        )
+      }
+      yield* Effect.sleep("1 second")
+      const sent = yield* Effect.timeoutOption(filesOf(nodes.alice).send("bob", ["/home/a.txt"]), "1 minute")
+      assert.strictEqual(Option.getOrUndefined(sent)?.files, 1)
+    }))
 })

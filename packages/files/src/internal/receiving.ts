@@ -60,6 +60,8 @@ export interface Options {
 
 const reportEvery = 200
 const problemsTold = 100
+/** One peer has at most one of so many parts of the transfers that arrive at once. */
+const shareOfPeer = 4
 /** Of one peer, so many offers wait at once. */
 const waitingOfPeer = 4
 
@@ -100,6 +102,8 @@ const folderOf = (name: string, hash: Make): string => {
 export class Receiver {
   readonly #options: Options
   readonly #permits: Semaphore.Semaphore
+  /** Of those who send now: so many of one peer arrive at once. */
+  readonly #turns = new Map<string, { readonly permits: Semaphore.Semaphore; users: number }>()
   readonly #running = new Map<string, Fiber.Fiber<unknown, unknown>>()
   /** How many arrive in which folder. */
   readonly #arriving = new Map<string, number>()
@@ -164,7 +168,7 @@ export class Receiver {
       const reason = accepted === known ? undefined : yield* this.#decide(offer, say)
       if (reason !== undefined) return yield* say({ _tag: "Declined", reason })
       const receive = Effect.suspend(() =>
-        this.#permits.withPermit(this.#receive({ offer, head, accepted, into, key }, say))
+        this.#inTurn(from.publicKey, this.#receive({ offer, head, accepted, into, key }, say))
       )
       yield* this.#alone(
         key,
@@ -187,6 +191,22 @@ export class Receiver {
     hash.update(utf8(`${publicKey}\0${this.#options.node.publicKey}\0`))
     hash.update(id)
     return hexOf(hash.digest().subarray(0, 16))
+  }
+
+  /** Waits for its turn: among those of the peer, and then among all. One that sends nothing holds up its own, and nobody else's. */
+  #inTurn<E>(publicKey: string, effect: Effect.Effect<void, E>): Effect.Effect<void, E> {
+    const join = Effect.sync(() => {
+      const ofPeer = Math.ceil(this.#options.limits.transfers / shareOfPeer)
+      const turn = this.#turns.get(publicKey) ?? { permits: Semaphore.makeUnsafe(ofPeer), users: 0 }
+      this.#turns.set(publicKey, turn)
+      turn.users++
+      return turn
+    })
+    return Effect.acquireUseRelease(
+      join,
+      ({ permits }) => permits.withPermit(this.#permits.withPermit(effect)),
+      (turn) => Effect.sync(() => --turn.users > 0 || this.#turns.delete(publicKey))
+    )
   }
 
   /** Ends what runs for the same transfer, and runs this. */
