@@ -20,11 +20,7 @@ export const mcp = Spec.make({
       command: "pnet mcp --allow '*@bob' --read-only 'get_*@bob'",
       description: "All of bob's, some of which change nothing, says who starts it"
     },
-    { command: "pnet mcp --allow '*@*' --generic", description: "One tool that calls, for networks of many functions" },
-    {
-      command: "claude mcp add home -- pnet mcp --allow 'add@bob'",
-      description: "How an assistant is told of it"
-    }
+    { command: "pnet mcp --allow '*@*' --generic", description: "One tool that calls, for networks of many functions" }
   ],
   config: {
     allow: Flag.String("allow").pipe(
