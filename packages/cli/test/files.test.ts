@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { FileTransfer } from "@pnet/files"
 import * as SimFileSystem from "@pnet/testing/SimFileSystem"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import { receive } from "../src/commands/receive.ts"
 import { send } from "../src/commands/send.ts"
 import { desk, values } from "./harness/desk.ts"
@@ -90,6 +90,24 @@ describe("receive", () => {
         ["offer", 2, undefined],
         ["transfer", 2, undefined]
       ])
+    }))
+
+  it.effect("takes nothing for what was typed before it was asked about", () =>
+    Effect.gen(function*() {
+      const { alice, network, nodes } = yield* home
+      const inbox = SimFileSystem.make()
+      const dora = yield* desk(network, "dora", inbox.mount().layer)
+      const line = (text: string) => new TextEncoder().encode(`${text}\n`)
+      const stdin = Stream.concat(
+        Stream.make(line("yes\nyes")),
+        Stream.fromEffect(Effect.delay(Effect.succeed(line("no")), "1 minute"))
+      )
+      const waiting = yield* dora.startWith({ stdin, typed: true }, "receive", "/box")
+      yield* waiting.says("waits for files")
+      yield* nodes.bob.node.peers.awaitPeer("dora")
+      assert.strictEqual((yield* alice.run("send", "dora", "/home/photos")).code, 4)
+      yield* waiting.interrupt
+      assert.deepStrictEqual([...inbox.tree("/box").keys()], [])
     }))
 
   it.effect("takes from everybody only where somebody has said who that is", () =>

@@ -5,6 +5,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
+import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import type { receive } from "../commands/receive.ts"
 import { failureOf, Problem, Told } from "../errors.ts"
@@ -16,19 +17,28 @@ import { failed, Output } from "../output/Output.ts"
 import type { Input } from "../spec.ts"
 import { stdin } from "../words.ts"
 
-/** The lines of standard input, one for each question. */
+/** The lines of standard input, one for each question. What somebody types while there is none answers no later one. */
 const answers = Effect.gen(function*() {
   const lines = yield* Queue.bounded<boolean>(1)
+  const isTyped = yield* Stdio.Stdio.use(({ stdinIsTerminal }) => stdinIsTerminal)
+  let asked = false
   yield* stdin.pipe(
     Stream.decodeText(),
     Stream.splitLines,
-    Stream.runForEach((line) => Queue.offer(lines, /^\s*y/i.test(line))),
+    Stream.runForEach((line) => {
+      if (isTyped && !asked) return Effect.void
+      asked = false
+      return Queue.offer(lines, /^\s*y/i.test(line))
+    }),
     Effect.ignore,
     // Nobody is there to ask any more.
     Effect.andThen(Effect.forever(Queue.offer(lines, false))),
     Effect.forkScoped
   )
-  return Queue.take(lines)
+  return Effect.suspend(() => {
+    asked = true
+    return Queue.take(lines)
+  })
 })
 
 /** Shows a transfer, and gives the code that it ends with. */

@@ -61,6 +61,8 @@ export interface How {
   readonly env?: Record<string, string | undefined>
   /** What is piped in; `broken` is a pipe that cannot be read. */
   readonly stdin?: string | Uint8Array | Stream.Stream<Uint8Array>
+  /** Whether its standard input is typed at a terminal. */
+  readonly typed?: boolean
   /** The columns of the terminal that it prints to. Default: it prints to no terminal. */
   readonly columns?: number
   readonly colors?: boolean
@@ -172,7 +174,7 @@ export const desk = Effect.fnUntraced(function*(
           : Stream.succeed(typeof how.stdin === "string" ? new TextEncoder().encode(how.stdin) : how.stdin),
         stdoutIsTerminal: isTerminal,
         stderrIsTerminal: isTerminal,
-        stdinIsTerminal: Effect.succeed(how.stdin === undefined)
+        stdinIsTerminal: Effect.succeed(how.stdin === undefined || how.typed === true)
       }),
       Layer.succeed(
         Terminal.Terminal,
