@@ -9,6 +9,7 @@ const known = new Map<string, Setting<any>>(settingNames.flatMap((name) => {
   const setting: Setting<any> = settings[name]
   return [
     [`--${setting.flag}`, setting],
+    ...(setting.kind === "text" ? [] : [[`--no-${setting.flag}`, setting] as const]),
     ...(setting.alias === undefined ? [] : [[`-${setting.alias}`, setting] as const])
   ] as const
 }))

@@ -13,16 +13,21 @@ import { script } from "./complete/script.ts"
 import { exits } from "./exit.ts"
 import { Machine } from "./machine.ts"
 import { presenter } from "./present.ts"
+import { settingNames, settings } from "./settings/declared.ts"
 import type { Spec } from "./spec.ts"
 import { specs, tree } from "./tree.ts"
 import { version } from "./version.ts"
 
-/** The flags of a command, from the tree, by how they take a value. */
-const ownFlags = (spec: Spec) => {
+const settingFlags: ReadonlySet<string> = new Set(settingNames.map((name) => settings[name].flag))
+
+/** The flags of a command, from the tree, by how they take a value: settings, which the tree has at each command, are not its own. */
+export const ownFlags = (spec: Spec) => {
   const command = Completions.fromCommand(tree).subcommands.find(({ name }) => name === spec.name)
   const namesOf = (isSwitch: boolean) =>
     new Set(
-      (command?.flags ?? []).filter(({ type }) => (type._tag === "Boolean") === isSwitch).flatMap((flag) => [
+      (command?.flags ?? []).filter(({ name, type }) =>
+        (type._tag === "Boolean") === isSwitch && !settingFlags.has(name)
+      ).flatMap((flag) => [
         `--${flag.name}`,
         ...flag.aliases.map((alias) => `-${alias.replace(/^-+/, "")}`),
         ...(isSwitch ? [`--no-${flag.name}`] : [])

@@ -1,10 +1,10 @@
 /** The words of a command line, before they are parsed. */
 import { assert, describe, it } from "@effect/vitest"
 import { prepare } from "../src/arguments.ts"
+import { ownFlags } from "../src/program.ts"
 import { specs } from "../src/tree.ts"
 
-const own = { switches: new Set(["--check", "--no-check"]), texts: new Set(["--arg", "--timeout", "-t"]) }
-const prepared = (line: string) => prepare(line.split(" "), specs, () => own).join(" ")
+const prepared = (line: string) => prepare(line.split(" "), specs, ownFlags).join(" ")
 
 describe("the words of a call", () => {
   it("are flags first, whatever the command knows, and then arguments as they are", () => {
@@ -27,6 +27,7 @@ describe("the words of a call", () => {
       "call --name me --network=home --arg=name=ann --arg=port=1 --json=true --timeout=5s --wait=1s -n=x -- bob f"
     )
     assert.strictEqual(prepared("call bob f --name ann"), "call --name ann -- bob f")
+    assert.strictEqual(prepared("call bob f --open=true --no-open"), "call --arg=open=true --no-open -- bob f")
   })
 
   it("of other commands stay as they are", () => {
