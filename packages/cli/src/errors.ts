@@ -144,7 +144,24 @@ const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
         hint: "run there: pnet receive, or pnet up --receive DIR"
       }
   },
-  SourceError: () => ({ hint: "correct the path" }),
+  SourceError: (error) => {
+    const path = JSON.stringify(field(error, "path"))
+    switch (field(error, "kind")) {
+      case "Missing":
+        return { message: `cannot send ${path}: there is nothing of that name`, hint: "correct the path" }
+      case "TooMany":
+        return {
+          message: `cannot send ${path}: there is more in it than one transfer takes`,
+          hint: "send its folders one after another"
+        }
+      default:
+        return {}
+    }
+  },
+  DuplicateFunctionError: (error) => ({
+    message: `the function ${JSON.stringify(field(error, "function"))} is served twice`,
+    hint: "give one of --fn, or of the exports of --module, another name"
+  }),
   RemoteError: (error) => ({ detail: field(error, "error") as Schema.Json }),
   KeyHeldError: () => ({ hint: "stop it, or take another name with --name" }),
   DialError: () => ({ hint: "run pnet doctor" }),

@@ -1,5 +1,7 @@
 /** What text of others becomes before a terminal sees it, and tables. */
 import { assert, describe, it } from "@effect/vitest"
+import { DuplicateFunctionError } from "@pnet/core/FunctionError"
+import { TransferError } from "@pnet/files"
 import { displayWidth } from "effect/cli/CliOutput"
 import { failureOf } from "../src/errors.ts"
 import { harmless, harmlessLines, harmlessValue, jsonLine } from "../src/output/harmless.ts"
@@ -7,6 +9,22 @@ import { quoted } from "../src/output/quoted.ts"
 import { coloured, uncoloured } from "../src/output/style.ts"
 import { type Column, cut, table } from "../src/output/table.ts"
 import { views } from "../src/output/views.ts"
+
+describe("errors of the library", () => {
+  it("say at the command line what to do there, once", () => {
+    const missing = failureOf(new TransferError.SourceError({ path: "/none", kind: "Missing", detail: "NotFound" }))
+    assert.deepInclude(missing, {
+      message: "cannot send \"/none\": there is nothing of that name",
+      hint: "correct the path"
+    })
+    const many = failureOf(new TransferError.SourceError({ path: "/all", kind: "TooMany", detail: "" }))
+    assert.notInclude(`${many.message} ${many.hint}`, "limits.")
+    assert.isUndefined(failureOf(new TransferError.SourceError({ path: "/a", kind: "SameName", detail: "" })).hint)
+    const twice = failureOf(new DuplicateFunctionError({ function: "add" }))
+    assert.strictEqual(twice.message, "the function \"add\" is served twice")
+    assert.include(twice.hint, "--fn")
+  })
+})
 
 describe("text of others", () => {
   it("shows, and does nothing to a terminal", () => {
