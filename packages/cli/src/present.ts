@@ -15,7 +15,9 @@ import { coloured, uncoloured } from "./output/style.ts"
 /** Mistakes of the command line as lines: what is wrong, and what may have been meant. */
 const linesOf = (errors: ReadonlyArray<{ readonly message: string }>): ReadonlyArray<string> =>
   errors.flatMap(({ message }) =>
-    message.split("\n").map((line) => harmless(line.trim())).filter((line) => line !== "")
+    message.replace(/Expected: Schema validation failed: (expected )?/g, "Expected: ").split("\n").map((line) =>
+      harmless(line.trim())
+    ).filter((line) => line !== "")
   )
 
 // A line of text is for reading: where there is no terminal that says, it is as wide as terminals are.

@@ -48,7 +48,7 @@ describe("send", () => {
 
   it.effect("has a code and a row for each peer where it goes wrong with some, and for what is wrong with one", () =>
     Effect.gen(function*() {
-      const { alice, bobs } = yield* home
+      const { alice, bobs, own } = yield* home
       const some = yield* alice.run("send", "*", "/home/photos", "--json")
       assert.strictEqual(some.code, 9)
       assert.deepStrictEqual(values(some.stdout).map(({ failure, peer }) => [peer, failure?.error]), [
@@ -61,6 +61,8 @@ describe("send", () => {
       assert.strictEqual((yield* alice.run("send", "bob", "/none")).code, 2)
       assert.strictEqual((yield* alice.run("send", "dave", "/home/photos", "--wait", "1s")).code, 3)
       assert.strictEqual((yield* alice.run("send", "bob", "/home/photos", "--name", "eve")).code, 4)
+      own.link("/home/photos/away", "/etc")
+      assert.include((yield* alice.run("send", "bob", "/home/photos")).stderr, "--links skip")
       bobs.capacity = bobs.used
       const full = yield* alice.run("send", "bob", "/home/evil\u001b[2J.txt")
       assert.strictEqual(full.code, 1)

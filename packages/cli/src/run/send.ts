@@ -111,7 +111,10 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof send>) {
     return yield* new Problem({
       exit: "failed",
       what: `${one.failed} of what was sent did not arrive at ${one.peer}`,
-      hint: "see why above; sending the same again sends what is missing"
+      // A link is refused however often it comes.
+      hint: one.problems.some(({ kind }) => kind === "LinkRefused")
+        ? "see why above; --links skip leaves links out, and --links follow sends what they lead to"
+        : "see why above; sending the same again sends what is missing"
     })
   }
   return yield* new Told({ code: new Set(codes).size > 1 ? exits.partly.code : codes[0]! })
