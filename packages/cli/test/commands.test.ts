@@ -57,7 +57,10 @@ describe("peers", () => {
     inHome(Effect.fnUntraced(function*(alice) {
       const people = yield* alice.run("peers")
       assert.strictEqual(people.code, 0)
-      assert.match(people.stdout, /^NAME {3}STATUS {2}ADDRESS +KEY\nbob {4}online {2}10\.\S+ +\S{19}\ncarol {2}online/)
+      assert.match(
+        people.stdout,
+        /^NAME {3}STATUS {2}ADDRESS +FINGERPRINT\nbob {4}online {2}10\.\S+ +\S{19}\ncarol {2}online/
+      )
       assert.deepStrictEqual(
         values((yield* alice.run("peers", "--json")).stdout).map(({ name, type }) => [type, name]),
         [

@@ -243,7 +243,12 @@ export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
         look: (style, text, { status }) => status === "online" ? style.green(text) : style.yellow(text)
       },
       { title: "ADDRESS", cell: ({ addresses }) => addresses[0] ?? "", gives: true },
-      { title: "KEY", cell: ({ fingerprint }) => fingerprint, gives: true, look: (style, text) => style.dim(text) },
+      {
+        title: "FINGERPRINT",
+        cell: ({ fingerprint }) => fingerprint,
+        gives: true,
+        look: (style, text) => style.dim(text)
+      },
       { title: "ROLES", cell: ({ roles }) => roles.join(","), gives: true },
       { title: "FUNCTIONS", cell: ({ functions }) => functions.join(","), gives: true }
     ],
