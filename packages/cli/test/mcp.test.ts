@@ -342,12 +342,14 @@ describe("mcp", () => {
         { jsonrpc: "2.0", method: "notifications/initialized" },
         { jsonrpc: "2.0", id: 2, method: "tools/list" }
       ]
-      const stdin = lines.map((line) => `${JSON.stringify(line)}\n`).join("")
+      // A line that is no JSON costs those beside it nothing.
+      const stdin = lines.map((line) => `${JSON.stringify(line)}\n`).join("no JSON\n\n")
       const { code, stderr, stdout } = yield* carol.runWith({ stdin }, "mcp", "--allow", "add@bob")
       assert.strictEqual(code, 0)
       assert.match(stderr, /^carol serves assistants add@bob\n$/)
       const answers = stdout.trim().split("\n").map((line) => JSON.parse(line))
       assert.deepInclude(answers.find(({ id }) => id === 1).result.serverInfo, { name: "pnet" })
+      assert.deepStrictEqual(answers.filter(({ id }) => id === null).map(({ error }) => error.code), [-32_700, -32_700])
       assert.isTrue(answers.find(({ id }) => id === 1).result.capabilities.tools.listChanged)
       assert.includeMembers(answers.find(({ id }) => id === 2).result.tools.map(({ name }: any) => name), [
         "pnet_peers",

@@ -4,6 +4,7 @@ import * as McpServer from "effect/ai/McpServer"
 import type * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import { version } from "../version.ts"
+import * as Lines from "./lines.ts"
 import * as Tools from "./tools.ts"
 
 const protocols = [
@@ -24,7 +25,8 @@ const served = (options: Tools.Options) => ({
 })
 
 /** On standard input and output, which are the protocol's alone then. */
-export const stdio = (options: Tools.Options) => Layer.orDie(McpServer.layerStdio(served(options)))
+export const stdio = (options: Tools.Options) =>
+  Layer.orDie(McpServer.layerStdio(served(options))).pipe(Layer.provide(Lines.layer))
 
 /**
  * At a path of an HTTP server. Requests with an `Origin` that is not in `origins` are refused; who may reach the server otherwise is for whoever runs it to decide.
