@@ -10,7 +10,7 @@ import { Effect } from "effect"
 
 describe("a service of six servers in trouble", () => {
   let ranAgain = 0
-  for (const seed of [1, 2, 3]) {
+  for (const seed of [1, 2]) {
     it.effect(
       `runs nothing twice that must not, loses nothing, and gives work to who joins: seed ${seed}`,
       () =>

@@ -10,7 +10,7 @@ import { Effect } from "effect"
 const world = { nodes: 6, topics: 15, seconds: 12 }
 
 describe("topics of six nodes", () => {
-  for (const seed of [1, 6, 7]) {
+  for (const seed of [1, 6]) {
     it.effect(`keep in trouble what each mode promises: seed ${seed}`, () =>
       Effect.gen(function*() {
         const { counts, problems } = yield* VirtualTime.within(trouble({ seed, ...world }))
