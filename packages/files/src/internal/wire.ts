@@ -98,6 +98,15 @@ export class Cursor {
   get left(): number {
     return this.bytes.length - this.at
   }
+  /** One of what is left, and of more behind it. */
+  before(more: Uint8Array): Cursor {
+    const { left } = this
+    if (left === 0) return new Cursor(more)
+    const joined = new Uint8Array(left + more.length)
+    joined.set(this.bytes.subarray(this.at))
+    joined.set(more, left)
+    return new Cursor(joined)
+  }
   #take(length: number): number {
     if (this.fault !== undefined) return -1
     if (this.left < length) {
@@ -181,15 +190,7 @@ export class Records<A> {
     return this.#cursor.left
   }
   push(bytes: Uint8Array): void {
-    const { left } = this.#cursor
-    if (left === 0) {
-      this.#cursor = new Cursor(bytes)
-      return
-    }
-    const joined = new Uint8Array(left + bytes.length)
-    joined.set(this.#cursor.bytes.subarray(this.#cursor.at))
-    joined.set(bytes, left)
-    this.#cursor = new Cursor(joined)
+    this.#cursor = this.#cursor.before(bytes)
   }
   next(): A | undefined {
     const cursor = this.#cursor
@@ -482,15 +483,7 @@ export class Answers {
   }
 
   push(bytes: Uint8Array): void {
-    const { left } = this.#cursor
-    if (left === 0) {
-      this.#cursor = new Cursor(bytes)
-      return
-    }
-    const joined = new Uint8Array(left + bytes.length)
-    joined.set(this.#cursor.bytes.subarray(this.#cursor.at))
-    joined.set(bytes, left)
-    this.#cursor = new Cursor(joined)
+    this.#cursor = this.#cursor.before(bytes)
   }
 
   next(): Answer | undefined {
