@@ -3,12 +3,6 @@
  */
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
-import type { FileSystem } from "effect/FileSystem"
-import type { Path } from "effect/Path"
-import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
-import type { Scope } from "effect/Scope"
-import type { Stdio } from "effect/Stdio"
-import type { Terminal } from "effect/Terminal"
 import { around } from "./around.ts"
 import { call } from "./commands/call.ts"
 import { config } from "./commands/config.ts"
@@ -35,30 +29,9 @@ import { subscribe } from "./commands/subscribe.ts"
 import { top } from "./commands/top.ts"
 import { trustAllow, trustForget, trustList, trustResolve, trustRevoke } from "./commands/trust.ts"
 import { up } from "./commands/up.ts"
-import type { Machine } from "./machine.ts"
-import type { NodeParts } from "./node/NodeParts.ts"
-import type { Output } from "./output/Output.ts"
+import type { Handler } from "./handler.ts"
 import { root } from "./root.ts"
-import type { Settings } from "./settings/Settings.ts"
 import type { Input, Spec } from "./spec.ts"
-
-/** What every handler has. */
-export type Services =
-  | Output
-  | Settings
-  | NodeParts
-  | Machine
-  | FileSystem
-  | Path
-  | Stdio
-  | Terminal
-  | ChildProcessSpawner
-  | Scope
-
-/** A module of `run/`: it says what the command does. What it fails with is shown, and leads to the exit code. */
-export interface Handler<S> {
-  readonly run: (input: Input<S>) => Effect.Effect<void, unknown, Services>
-}
 
 const handlers = new Map<Spec, Handler<any>>()
 const loaders: Array<() => Promise<void>> = []

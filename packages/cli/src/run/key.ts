@@ -11,12 +11,12 @@ import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import type { keyFingerprint, keyList, keyMake, keyShow } from "../commands/key.ts"
 import { Problem } from "../errors.ts"
+import type { Handler } from "../handler.ts"
 import { Output } from "../output/Output.ts"
 import { quoted } from "../output/quoted.ts"
 import type { Shape } from "../output/shapes.ts"
 import { Settings } from "../settings/Settings.ts"
 import type { Input } from "../spec.ts"
-import type { Handler } from "../tree.ts"
 
 const nameOf = (text: string): Effect.Effect<NodeName, Problem> =>
   Effect.mapError(

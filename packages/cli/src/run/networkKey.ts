@@ -15,13 +15,13 @@ import type {
   networkRemove
 } from "../commands/networkKey.ts"
 import { Problem } from "../errors.ts"
+import type { Handler } from "../handler.ts"
 import * as KeyFile from "../node/keyFile.ts"
 import { parse, readStdin } from "../node/networkKeys.ts"
 import { Output } from "../output/Output.ts"
 import type { Shape } from "../output/shapes.ts"
 import { Settings } from "../settings/Settings.ts"
 import type { Input } from "../spec.ts"
-import type { Handler } from "../tree.ts"
 
 type Keys = ReadonlyArray<NetworkKey.NetworkKey>
 

@@ -14,6 +14,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { trustAllow, trustForget, trustList, trustResolve, trustRevoke } from "../commands/trust.ts"
 import { Problem } from "../errors.ts"
+import type { Handler } from "../handler.ts"
 import { open } from "../node/open.ts"
 import { Output } from "../output/Output.ts"
 import { quoted } from "../output/quoted.ts"
@@ -21,7 +22,6 @@ import type { Shape } from "../output/shapes.ts"
 import { List } from "../settings/declare.ts"
 import { Settings } from "../settings/Settings.ts"
 import type { Input } from "../spec.ts"
-import type { Handler } from "../tree.ts"
 
 const notFound = (what: string, hint?: string) =>
   new Problem({ exit: "notFound", what, ...(hint === undefined ? {} : { hint }) })
