@@ -1,0 +1,44 @@
+/** A program for a page, in one file or several, as what builds pages for people makes it: by rolldown, minified, with what nobody calls left out. */
+import { Effect } from "effect"
+import { gzipSync } from "node:zlib"
+import { rolldown } from "rolldown"
+
+export interface Chunk {
+  readonly name: string
+  /** Whether the page loads it at once: the others are loaded when they are wanted. */
+  readonly isEntry: boolean
+  readonly code: string
+  /** Bytes, and bytes as they travel. */
+  readonly size: number
+  readonly gzip: number
+  /** The modules in it, and how many bytes of it are theirs. */
+  readonly modules: ReadonlyMap<string, number>
+}
+
+/** What is made of the file at a path, the entry first. What it would need of Node is an error. */
+export const bundle = (path: string): Effect.Effect<ReadonlyArray<Chunk>> =>
+  Effect.acquireUseRelease(
+    Effect.promise(() =>
+      rolldown({
+        input: path,
+        platform: "browser",
+        onLog: (level, log, handle) => {
+          if (level === "warn") throw new Error(log.message)
+          handle(level, log)
+        }
+      })
+    ),
+    (built) => Effect.promise(() => built.generate({ format: "esm", minify: true })),
+    (built) => Effect.promise(() => built.close())
+  ).pipe(Effect.map(({ output }) =>
+    output.flatMap((chunk) =>
+      chunk.type !== "chunk" ? [] : [{
+        name: chunk.fileName,
+        isEntry: chunk.isEntry,
+        code: chunk.code,
+        size: Buffer.byteLength(chunk.code),
+        gzip: gzipSync(chunk.code, { level: 9 }).length,
+        modules: new Map(Object.entries(chunk.modules).map(([id, { renderedLength }]) => [id, renderedLength]))
+      }]
+    ).sort((a, b) => Number(b.isEntry) - Number(a.isEntry))
+  ))

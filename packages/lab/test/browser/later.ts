@@ -1,0 +1,2 @@
+export const exclaim = (text: string) => `${text}!`
+export const unused = (text: string) => `never ${text}`
