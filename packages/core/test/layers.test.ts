@@ -53,13 +53,14 @@ const layers: ReadonlyArray<{
       "AnyTrust",
       "AuthorityTrust",
       "LanReach",
+      "MessageLink",
       "Reach",
       "StaticDiscovery",
       "TcpTransport",
       "TofuTrust",
       "UdpDiscovery"
     ],
-    folders: ["discovery"]
+    folders: ["discovery", "link"]
   },
   { name: "peers", modules: ["PeerTable", "Peers"], folders: ["peers"] },
   { name: "connect", modules: [], folders: ["connect"] },

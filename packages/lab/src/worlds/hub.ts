@@ -5,6 +5,7 @@
 import * as Adverts from "@pnet/core/Adverts"
 import * as DerivedHost from "@pnet/core/DerivedHost"
 import * as Discovery from "@pnet/core/Discovery"
+import * as MessageLink from "@pnet/core/MessageLink"
 import { type Endpoint, ListenError } from "@pnet/core/Network"
 import * as NodeOptions from "@pnet/core/NodeOptions"
 import * as Reach from "@pnet/core/Reach"
@@ -17,8 +18,9 @@ import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Channels from "./channels.ts"
 
 const clean = new Transport.ConnectionClosedError({ clean: true })
 const broken = new Transport.ConnectionClosedError({ clean: false })
@@ -74,23 +76,31 @@ class Pipe {
   }
 }
 
-interface Pipes {
-  readonly there: Pipe
-  readonly back: Pipe
-}
+type Accept = (remote: Endpoint) => Effect.Effect<Transport.Connection, never, Scope.Scope>
 
-interface Call extends Pipes {
+interface Call {
   readonly from: Endpoint
+  readonly accept: Accept
+  /** Nobody accepts it. */
+  readonly refuse: Effect.Effect<void>
+  /** Breaks it off, without an end, once there is a byte. */
+  readonly breakOff: Effect.Effect<void>
 }
 
 /** Where nodes meet. */
 export class Hub {
+  /** How its connections are made. */
+  readonly wire: (hub: Hub) => Effect.Effect<readonly [dialled: Accept, Omit<Call, "from">]>
   readonly adverts = Effect.runSync(PubSub.unbounded<{ readonly from: Endpoint; readonly packet: Uint8Array }>({}))
   readonly doors = new Map<string, Queue.Queue<Call>>()
   /** Connections and listeners that are open, and connections that were made. */
   open = 0
   made = 0
   #port = 40_000
+
+  constructor(wire: Hub["wire"] = pipes) {
+    this.wire = wire
+  }
 
   nextPort(): number {
     return ++this.#port
@@ -118,6 +128,49 @@ const side = (hub: Hub, read: Pipe, write: Pipe, remote: Endpoint): Effect.Effec
       })
   )
 
+/** Connections that are pipes of bytes. */
+const pipes: Hub["wire"] = (hub) =>
+  Effect.sync(() => {
+    const [there, back] = [new Pipe(), new Pipe()]
+    const refuse = () => {
+      there.abandon()
+      back.end(broken)
+    }
+    return [(remote) => side(hub, back, there, remote), {
+      accept: (remote) => side(hub, there, back, remote),
+      refuse: Effect.sync(refuse),
+      breakOff: Effect.andThen(Effect.exit(there.pull), Effect.sync(refuse))
+    }]
+  })
+
+/** A hub whose connections are links over channels of messages, which bring some for as long as the scope is open. */
+export const ofLinks = (
+  options: Channels.Options & Omit<MessageLink.Options, "remote"> = {}
+): Effect.Effect<Hub, never, Scope.Scope> =>
+  Effect.map(Effect.scope, (scope) => {
+    const sideOf = (hub: Hub, channel: Channels.End): Accept => (remote) =>
+      Effect.andThen(
+        Effect.acquireRelease(Effect.sync(() => hub.open++), () => Effect.sync(() => hub.open--)),
+        MessageLink.make(channel, { ...options, remote })
+      )
+    return new Hub((hub) =>
+      Effect.map(Scope.provide(Channels.make(options), scope), ([near, far]) => [sideOf(hub, near), {
+        accept: sideOf(hub, far),
+        refuse: Effect.sync(() => far.kill()),
+        breakOff: Effect.callback<void>((resume) => {
+          far.open({
+            message: () => {
+              far.kill()
+              resume(Effect.void)
+            },
+            room: () => {},
+            closed: () => resume(Effect.void)
+          })
+        })
+      }])
+    )
+  })
+
 /** The transport of who has an address at a hub. */
 export const transport = (hub: Hub, own: Endpoint): Transport.Listening => ({
   listen: Effect.gen(function*() {
@@ -134,17 +187,12 @@ export const transport = (hub: Hub, own: Endpoint): Transport.Listening => ({
         Effect.gen(function*() {
           hub.open--
           hub.doors.delete(key)
-          for (const { back, there } of yield* Queue.clear(door)) {
-            there.abandon()
-            back.end(broken)
-          }
+          for (const { refuse } of yield* Queue.clear(door)) yield* refuse
         })
     )
     const run: Transport.Listener["run"] = (handler) =>
       Queue.take(door).pipe(
-        Effect.flatMap(({ back, from, there }) =>
-          Effect.forkScoped(Effect.scoped(Effect.flatMap(side(hub, there, back, from), handler)))
-        ),
+        Effect.flatMap(({ accept, from }) => Effect.forkScoped(Effect.scoped(Effect.flatMap(accept(from), handler)))),
         Effect.forever,
         Effect.scoped
       ) as Effect.Effect<never>
@@ -158,10 +206,10 @@ export const transport = (hub: Hub, own: Endpoint): Transport.Listening => ({
       }
       const door = hub.doors.get(keyOf(to))
       if (door === undefined) return yield* new Transport.DialError({ kind: "Refused", host: to.host, port: to.port })
-      const [there, back] = [new Pipe(), new Pipe()]
+      const [dialled, call] = yield* hub.wire(hub)
       hub.made++
-      yield* Queue.offer(door, { there, back, from: { host: own.host, port: hub.nextPort() } })
-      return yield* side(hub, back, there, { host: to.host, port: to.port })
+      yield* Queue.offer(door, { ...call, from: { host: own.host, port: hub.nextPort() } })
+      return yield* dialled({ host: to.host, port: to.port })
     })
 })
 
@@ -172,13 +220,7 @@ export const breaking = (hub: Hub, own: Endpoint): Effect.Effect<Endpoint, never
     const door = yield* Queue.unbounded<Call>()
     hub.doors.set(keyOf(endpoint), door)
     yield* Effect.addFinalizer(() => Effect.sync(() => hub.doors.delete(keyOf(endpoint))))
-    const breakOff = Effect.gen(function*() {
-      const { back, there } = yield* Queue.take(door)
-      yield* Effect.exit(there.pull)
-      there.abandon()
-      back.end(broken)
-    })
-    yield* Effect.forkScoped(Effect.forever(breakOff))
+    yield* Effect.forkScoped(Effect.forever(Effect.flatMap(Queue.take(door), ({ breakOff }) => breakOff)))
     return endpoint
   })
 
