@@ -1,5 +1,5 @@
 /**
- * The benchmarks of pnet: `pnpm bench raw`, `rpc`, `typed`, `commands`, `bulk`, `peers`, `goals`, `allocations`, `idle`, `contact`, `start`, `crowd`, `service`, `topics`, `crypto`. Each prints a table
+ * The benchmarks of pnet: `pnpm bench raw`, `rpc`, `typed`, `commands`, `bulk`, `peers`, `goals`, `allocations`, `idle`, `contact`, `start`, `crowd`, `service`, `topics`, `files`, `crypto`. Each prints a table
  * and, with `--json FILE`, writes the numbers. Sockets are bound to 127.0.0.1 and broadcasts go to 127.255.255.255 alone.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -14,6 +14,7 @@ import * as Commands from "./commands.ts"
 import * as Contact from "./contact.ts"
 import * as Crowd from "./crowd.ts"
 import * as CryptoBench from "./crypto.ts"
+import * as Files from "./files.ts"
 import * as Goals from "./goals.ts"
 import * as Flags from "./harness/flags.ts"
 import * as Idle from "./idle.ts"
@@ -230,6 +231,40 @@ const topics = Command.make("topics", {
   )
 )
 
+const amount = (name: string, value: number, what: string, most: number) =>
+  Flag.Int(name).pipe(
+    Flag.filter((n) => n >= 0 && n <= most, (n) => `--${name} is 0 to ${most}, not ${n}`),
+    Flag.withDefault(value),
+    Flag.withDescription(`${what}, 0 for none (default ${value})`)
+  )
+
+const files = Command.make("files", {
+  mib: amount("mib", 256, "MiB of the large file", 65_536),
+  files: amount("files", 2_000, "Small files", 1_000_000),
+  calls: amount("calls", 500, "How many of them are sent by a call each, too", 1_000_000),
+  rounds: Flags.rounds(3),
+  beside: Flag.Boolean("beside").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription("Measure rsync and scp, too, where they can be had (default: not)")
+  ),
+  folder: optional(
+    Flag.String("folder"),
+    "Where files are made and arrive (default: the system's for what is temporary)"
+  ),
+  into: Flags.into,
+  profile,
+  pin: Flag.Boolean("pin").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription(
+      "Pin the two processes to different cores (default: not, since files are read and written on others)"
+    )
+  ),
+  ...conditions,
+  json
+}, Files.main).pipe(
+  Command.withDescription("A large file beside a stream of as many bytes, and small ones beside a call for each")
+)
+
 const crypto = Command.make("crypto", { seconds: Flags.seconds(0.3), json }, CryptoBench.main).pipe(
   Command.withDescription("Boxes and Fernet tokens, native against portable")
 )
@@ -251,6 +286,7 @@ Command.make("bench").pipe(
     crowd,
     service,
     topics,
+    files,
     crypto
   ]),
   Command.run({ version: "0.1.0" }),

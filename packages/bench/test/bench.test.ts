@@ -15,6 +15,7 @@ import * as Commands from "../src/commands.ts"
 import * as Contact from "../src/contact.ts"
 import * as Crowd from "../src/crowd.ts"
 import * as CryptoBench from "../src/crypto.ts"
+import * as Files from "../src/files.ts"
 import * as Goals from "../src/goals.ts"
 import * as Machine from "../src/harness/machine.ts"
 import * as Idle from "../src/idle.ts"
@@ -532,6 +533,25 @@ describe("bench", () => {
         assert.isAbove(micros, 0)
         assert.strictEqual(quietPerSecond, 40)
       }
+      for (const { text } of report.goals) assert.include(printed, text)
+    }))
+
+  it.live("files measures a large file beside a stream, and small ones beside a call each", () =>
+    Effect.gen(function*() {
+      const args = ["--mib", "1", "--files", "5", "--calls", "3", "--rounds", "1"]
+      const { printed, report } = yield* bench(Files.Report, "files", ...args)
+      assert.deepStrictEqual(report.cells.map(({ subject, units }) => [subject, units]), [
+        ["stream", 1],
+        ["file", 1],
+        ["files", 5],
+        ["calls", 3]
+      ])
+      for (const { client, perSecond, server } of report.cells) {
+        assert.isAbove(perSecond, 0)
+        assert.isAbove(client.micros + server.micros, 0)
+      }
+      assert.isAbove(report.ofStream!, 0)
+      assert.isAbove(report.ofCalls!, 0)
       for (const { text } of report.goals) assert.include(printed, text)
     }))
 

@@ -40,6 +40,13 @@ export type Subject =
     readonly network: NodeNetworkOptions
     readonly tracing: boolean
   }
+  /** Nodes that send files into a folder. */
+  | {
+    readonly _tag: "Files"
+    readonly cryptography: Cryptography
+    readonly network: NodeNetworkOptions
+    readonly folder: string
+  }
 
 /** A library besides pnet, which has a program of its own (`peers/programs`). What its program takes of this it says itself. */
 export interface Peer extends Partial<Certificate> {
@@ -124,6 +131,11 @@ export interface Calls {
   readonly Transfer: {
     readonly payload: { readonly bytes: number; readonly streams: number }
     readonly result: { readonly millis: number }
+  }
+  /** Sends the files at a path, in one transfer or in a call for each. */
+  readonly SendFiles: {
+    readonly payload: { readonly path: string; readonly how: "transfer" | "call" }
+    readonly result: { readonly millis: number; readonly files: number }
   }
   /** Starts the side that publishes messages of so many bytes. The port is the one that progress is said to; no more than the window are on their way. */
   readonly Publisher: {

@@ -55,6 +55,16 @@ export const echo = (name: string, network: NodeNetworkOptions) =>
 /** How an AdvancedNode frames its sessions. */
 export type Framing = "binary" | "text"
 
+/** A function that answers with how many bytes it was sent. */
+export const sink = ({ bytes }: AdvancedNode.Call) =>
+  Effect.suspend(() => {
+    let count = 0
+    return Stream.runForEachArray(bytes, (parts) =>
+      Effect.sync(() => {
+        for (const part of parts) count += part.length
+      })).pipe(Effect.map(() => `${count}`))
+  })
+
 /**
  * An AdvancedNode with three functions: `echo` answers with what it is sent once it has all of it, `echo-stream` as it comes,
  * and `sink` with how many bytes it was.
@@ -68,14 +78,7 @@ export const advanced = (name: string, network: NodeNetworkOptions, framing: Fra
     functions: {
       echo: ({ whole }) => whole,
       "echo-stream": ({ bytes }) => bytes,
-      sink: ({ bytes }) =>
-        Effect.suspend(() => {
-          let count = 0
-          return Stream.runForEachArray(bytes, (parts) =>
-            Effect.sync(() => {
-              for (const part of parts) count += part.length
-            })).pipe(Effect.map(() => `${count}`))
-        })
+      sink
     }
   })
 

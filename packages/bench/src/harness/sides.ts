@@ -11,6 +11,7 @@ import * as Bulk from "./bulk.ts"
 import type { Peer, Subject } from "./calls.ts"
 import * as Commands from "./commands.ts"
 import * as Echo from "./echo.ts"
+import * as Files from "./files.ts"
 import * as Nodes from "./nodes.ts"
 import type { Samples } from "./samples.ts"
 import * as Typed from "./typed.ts"
@@ -35,6 +36,8 @@ export interface Asking {
   readonly transfer?: (
     options: { readonly bytes: number; readonly streams: number }
   ) => Effect.Effect<void, unknown>
+  /** Sends the files at a path, and gives how many there were. */
+  readonly send?: { readonly [How in "transfer" | "call"]: (path: string) => Effect.Effect<number, unknown> }
 }
 
 type Services = Layer.Success<ReturnType<typeof Nodes.platform>>
@@ -194,6 +197,23 @@ const Kinds: { readonly [Tag in Subject["_tag"]]: Kind<Tag> } = {
         call: (message) => Effect.withTracerEnabled(ask(message), tracing),
         measure: (options) => Effect.withTracerEnabled(Nodes.measure(ask, options), tracing)
       }))
+  },
+
+  Files: {
+    serve: ({ start }, { cryptography, folder, network }) =>
+      Effect.map(start(cryptography, Files.receiver(peerName, network, folder)), ({ crypto }) => ({ port: 0, crypto })),
+    connect: ({ start }, { cryptography, network }) =>
+      Effect.map(
+        start(cryptography, Files.sender("client", network, peerName)),
+        ({ crypto, node: { files, node } }) => ({
+          crypto,
+          transfer: (options) => Nodes.transfer(node, peerName, options),
+          send: {
+            transfer: (path) => Files.send(files, peerName, path),
+            call: (path) => Files.putAll(node, peerName, path)
+          }
+        })
+      )
   }
 }
 

@@ -23,7 +23,7 @@ const message = (bytes: number) => new Uint8Array(bytes).fill(7)
 /** One side of a subject, and what is measured from the side that asks. */
 const makeSubject = (
   platform: Sides.Platform
-): Handlers<"Serve" | "Connect" | "Measure" | "Calls" | "Transfer"> => {
+): Handlers<"Serve" | "Connect" | "Measure" | "Calls" | "Transfer" | "SendFiles"> => {
   let asking: Sides.Asking = { crypto: "none" }
   return {
     Serve: ({ subject }) => Sides.serve(platform, subject),
@@ -57,6 +57,14 @@ const makeSubject = (
         const start = performance.now()
         yield* asking.transfer(options)
         return { millis: performance.now() - start }
+      }),
+
+    SendFiles: ({ how, path }) =>
+      Effect.gen(function*() {
+        if (asking.send === undefined) return yield* Effect.die("nothing for SendFiles is connected")
+        const start = performance.now()
+        const files = yield* asking.send[how](path)
+        return { millis: performance.now() - start, files }
       })
   }
 }
