@@ -1,6 +1,8 @@
 /**
  * The manual, `docs/cli.md`, made from the declarations: commands, settings, exit codes, and what is printed as JSON.
  */
+import { type JsonObject, listOf, objectOf, own, textIn } from "@pnet/console/JsonSchema"
+import { typeOf } from "@pnet/console/Signature"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import type { ArgDoc, FlagDoc, HelpDoc } from "effect/cli/HelpDoc"
@@ -9,8 +11,6 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { exits } from "./exit.ts"
 import { shapes } from "./output/shapes.ts"
-import { type JsonObject, listOf, objectOf, own, textIn } from "./schema/jsonSchema.ts"
-import { typeOf } from "./schema/signature.ts"
 import type { Setting } from "./settings/declare.ts"
 import { settingNames, settings } from "./settings/declared.ts"
 import { pathOf } from "./spec.ts"

@@ -13,6 +13,7 @@ describe("reference", () => {
     Effect.gen(function*() {
       const packages = yield* Packages.all(root)
       assert.deepStrictEqual(packages.map(({ name }) => name), [
+        "@pnet/console",
         "@pnet/core",
         "@pnet/files",
         "@pnet/node",

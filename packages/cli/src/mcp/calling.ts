@@ -1,6 +1,7 @@
 /**
  * A call of a tool, and what the assistant is told of it. A call that fails is an answer that says so, which the assistant can act on, and no failure of the server.
  */
+import { type JsonObject, listOf, objectOf, own } from "@pnet/console/JsonSchema"
 import * as Command from "@pnet/core/Command"
 import type { CommandNodeService } from "@pnet/core/CommandNode"
 import { CallToolResult } from "effect/ai/McpSchema"
@@ -8,7 +9,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import { failureOf } from "../errors.ts"
-import { type JsonObject, listOf, objectOf, own } from "../schema/jsonSchema.ts"
 import type { ToolInput } from "./input.ts"
 import { said, saidValue } from "./said.ts"
 import { elements, type Most } from "./stream.ts"

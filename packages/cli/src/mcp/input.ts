@@ -5,8 +5,8 @@
  * The schema is a peer's, and a language model reads it. So it is made anew of the keywords that are known here, with texts cut short; one that is too large, or
  * has names that would act or hide, is left out, and anything goes until the peer itself checks it.
  */
+import { type JsonObject, listOf, objectOf, own, resolved } from "@pnet/console/JsonSchema"
 import { harmless } from "../output/harmless.ts"
-import { type JsonObject, listOf, objectOf, own, resolved } from "../schema/jsonSchema.ts"
 import { said } from "./said.ts"
 
 /** What a tool takes, and how a call is made of it. */

@@ -2,6 +2,7 @@
  * The elements of a typed stream of a peer, as many as are wanted: by lines of JSON, which need no Schemas (the section "Typed calls as JSON" of the protocol).
  * A call as a command would give all elements or none, and a stream may have no end.
  */
+import { objectOf, own } from "@pnet/console/JsonSchema"
 import type { CommandNodeService } from "@pnet/core/CommandNode"
 import type { Peer } from "@pnet/core/Peers"
 import type { SessionStream } from "@pnet/core/Sessions"
@@ -10,7 +11,6 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
 import * as Schema from "effect/Schema"
-import { objectOf, own } from "../schema/jsonSchema.ts"
 
 /** How much is taken of a stream. */
 export interface Most {

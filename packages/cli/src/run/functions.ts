@@ -1,4 +1,5 @@
 /** What `pnet functions` does. */
+import { argumentsOf, keywordsOf, signatureOf } from "@pnet/console/Signature"
 import * as Effect from "effect/Effect"
 import type { functions } from "../commands/functions.ts"
 import { Problem } from "../errors.ts"
@@ -8,7 +9,6 @@ import { open } from "../node/open.ts"
 import { Output } from "../output/Output.ts"
 import { quoted } from "../output/quoted.ts"
 import type { Shape } from "../output/shapes.ts"
-import { argumentsOf, keywordsOf, signatureOf } from "../schema/signature.ts"
 import type { Input } from "../spec.ts"
 
 const shapeOf = (peer: string, described: Description): Shape<"function"> => {

@@ -1,6 +1,9 @@
 /**
  * The arguments of a call, from the words of the command line, and whether they are what the peer says its function takes.
  */
+import { type JsonObject, listOf, objectOf, own } from "@pnet/console/JsonSchema"
+import { type Mistake, mistakes } from "@pnet/console/Mistakes"
+import { type Described, keywordsOf, signatureOf } from "@pnet/console/Signature"
 import { displayWidth } from "effect/cli/CliOutput"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -10,9 +13,6 @@ import * as Stream from "effect/Stream"
 import { Problem } from "../errors.ts"
 import { quoted } from "../output/quoted.ts"
 import { Settings } from "../settings/Settings.ts"
-import { type JsonObject, listOf, objectOf, own } from "./jsonSchema.ts"
-import { type Described, keywordsOf, signatureOf } from "./signature.ts"
-import { type Mistake, mistakes } from "./validate.ts"
 
 /** A word: what it says, as it was written, and as text where it stood for standard input. */
 interface Word {

@@ -1,7 +1,10 @@
 /**
- * What a function takes and gives, on one line: `add(a: number, b?: number, { loud?: boolean }) → number`.
+ * What a function takes and gives, on one line: `add(a: number, b?: number, { loud?: boolean }) → number`. Types are cut short, so that whatever a
+ * peer says is a line to read.
+ *
+ * @since 0.2.0
  */
-import { type JsonObject, listOf, objectOf, own, resolved, textIn } from "./jsonSchema.ts"
+import { type JsonObject, listOf, objectOf, own, resolved, textIn } from "./JsonSchema.ts"
 
 // A type is cut short there: the line is for reading.
 const deepest = 3
@@ -15,7 +18,12 @@ const literal = (value: unknown): string => JSON.stringify(value) ?? "any"
 
 const key = (name: string): string => /^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name)
 
-/** The type of a schema, as people write types. */
+/**
+ * The type of a schema, as people write types.
+ *
+ * @category conversions
+ * @since 0.2.0
+ */
 export const typeOf = (root: JsonObject, given: unknown, depth = 0): string => {
   const schema = resolved(root, given)
   if (schema === undefined) return "any"
@@ -64,7 +72,12 @@ export const typeOf = (root: JsonObject, given: unknown, depth = 0): string => {
   }
 }
 
-/** A positional argument, as a call has it. */
+/**
+ * A positional argument, as a call has it.
+ *
+ * @category models
+ * @since 0.2.0
+ */
 export interface Argument {
   readonly name: string
   readonly type: string
@@ -73,7 +86,12 @@ export interface Argument {
   readonly description?: string
 }
 
-/** The positional arguments of a function; `undefined` where it does not say. */
+/**
+ * The positional arguments of a function; `undefined` where it does not say.
+ *
+ * @category accessors
+ * @since 0.2.0
+ */
 export const argumentsOf = (args: unknown): ReadonlyArray<Argument> | undefined => {
   const schema = objectOf(args)
   if (schema === undefined) return undefined
@@ -99,7 +117,12 @@ export const argumentsOf = (args: unknown): ReadonlyArray<Argument> | undefined 
   ]
 }
 
-/** The keyword arguments of a function, by name. */
+/**
+ * The keyword arguments of a function, by name.
+ *
+ * @category accessors
+ * @since 0.2.0
+ */
 export const keywordsOf = (kwargs: unknown): ReadonlyArray<Argument> => {
   const schema = objectOf(kwargs)
   const required = new Set(listOf(own(schema, "required")))
@@ -115,7 +138,12 @@ export const keywordsOf = (kwargs: unknown): ReadonlyArray<Argument> => {
   })
 }
 
-/** What is described of a function, as far as it is looked at here. */
+/**
+ * What is described of a function, as far as it is looked at here.
+ *
+ * @category models
+ * @since 0.2.0
+ */
 export interface Described {
   readonly name: string
   readonly kind: string
@@ -131,7 +159,12 @@ const written = ({ name, required, rest, type }: Argument): string =>
 /** What gives nothing. */
 const isNothing = (schema: JsonObject | undefined): boolean => own(schema, "type") === "null"
 
-/** A function on one line. One that has no schemas has a name alone. */
+/**
+ * A function on one line. One that has no schemas has a name alone.
+ *
+ * @category conversions
+ * @since 0.2.0
+ */
 export const signatureOf = ({ args, kind, kwargs, name, stream, success }: Described): string => {
   const given = argumentsOf(args)
   if (given === undefined) return `${name}(…)`

@@ -1,8 +1,8 @@
 /** What peers say that their functions take is theirs: it is looked at in bounded time, and only what surely is wrong is said to be. */
 import { assert, describe, it } from "@effect/vitest"
+import { mistakes } from "@pnet/console/Mistakes"
+import { argumentsOf, keywordsOf, signatureOf, typeOf } from "@pnet/console/Signature"
 import { Schema } from "effect"
-import { argumentsOf, keywordsOf, signatureOf, typeOf } from "../src/schema/signature.ts"
-import { mistakes } from "../src/schema/validate.ts"
 
 const jsonSchema = (schema: Schema.Constraint) => {
   const { definitions, schema: json } = Schema.toJsonSchemaDocument(schema)

@@ -1,11 +1,18 @@
 /**
  * Whether a value is what a peer's JSON Schema says, and where it is not. Only what surely is wrong is said to be: the peer has the last word, and
  * what is not understood here is let through.
+ *
+ * @since 0.2.0
  */
-import { type JsonObject, listOf, numberIn, objectOf, own, resolved } from "./jsonSchema.ts"
-import { typeOf } from "./signature.ts"
+import { type JsonObject, listOf, numberIn, objectOf, own, resolved } from "./JsonSchema.ts"
+import { typeOf } from "./Signature.ts"
 
-/** What is wrong with a value. */
+/**
+ * What is wrong with a value.
+ *
+ * @category models
+ * @since 0.2.0
+ */
 export interface Mistake {
   /** From the value down: names of fields, and places in lists. */
   readonly path: ReadonlyArray<string | number>
@@ -168,7 +175,12 @@ class Walk {
   }
 }
 
-/** What is wrong with a value by a schema, whose references lead into itself. */
+/**
+ * What is wrong with a value by a schema, whose references lead into itself.
+ *
+ * @category predicates
+ * @since 0.2.0
+ */
 export const mistakes = (schema: unknown, value: unknown, within: unknown = schema): ReadonlyArray<Mistake> => {
   const root = objectOf(within)
   return root === undefined ? [] : new Walk(root).look(schema, value, [])
