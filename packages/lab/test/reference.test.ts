@@ -16,6 +16,7 @@ describe("reference", () => {
         "@pnet/console",
         "@pnet/core",
         "@pnet/files",
+        "@pnet/nats",
         "@pnet/node",
         "@pnet/testing"
       ])

@@ -1,0 +1,147 @@
+/**
+ * The NATS subjects of a node (protocol section 19), and what its user has to be permitted.
+ *
+ * Every subject says who sends and who receives: `pnet.<network>.<from>.<to>.<kind>…`. So a user who may publish below his own `from` alone
+ * can be nobody else, and one who may subscribe to his own `to` alone reads nothing that is another's.
+ *
+ * What bites: permissions are by key, so they are to be written anew for a node that gets a new one.
+ *
+ * @since 0.2.0
+ */
+import * as DerivedHost from "@pnet/core/DerivedHost"
+import type { PublicKey } from "@pnet/core/PublicKey"
+import { base64url, utf8 } from "./internal/platform.ts"
+
+/**
+ * The kind of this way, by which it is called in errors and sightings, and addresses are derived.
+ *
+ * @category constants
+ * @since 0.2.0
+ */
+export const kind = "nats"
+
+/**
+ * The receiver that is every node.
+ *
+ * @category constants
+ * @since 0.2.0
+ */
+export const everyone = "all"
+
+/**
+ * The sender of what the server itself says.
+ *
+ * @category constants
+ * @since 0.2.0
+ */
+export const server = "_"
+
+const plain = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$/
+
+/**
+ * A network id as a token of a subject: as it is where it is of letters, digits, `_` and `-` and does not begin with `-`, and at most 64 of
+ * them; else `-` and the base64url of its UTF-8.
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const network = (networkId: string): string =>
+  plain.test(networkId) ? networkId : `-${base64url(utf8(networkId))}`
+
+const groups = (text: string): ReadonlyArray<string> => text === "" ? [] : text.split(":")
+
+/** The eight groups of an IPv6 address that was written by the rules. */
+const parts = (host: string): ReadonlyArray<number> => {
+  const [left, right] = host.split("::")
+  const before = groups(left!)
+  const after = right === undefined ? [] : groups(right)
+  const zeros = Array.from({ length: 8 - before.length - after.length }, () => "0")
+  return [...before, ...(right === undefined ? [] : zeros), ...after].map((group) => Number.parseInt(group, 16))
+}
+
+/**
+ * A node's derived address as a token: the 96 bits of its hash as 16 characters of base64url.
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const ofHost = (host: string): string =>
+  base64url(Uint8Array.from(parts(host).slice(2).flatMap((group) => [group >> 8, group & 0xff])))
+
+/**
+ * The token of the node that has a key.
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const ofKey = (publicKey: PublicKey): string => ofHost(DerivedHost.ofKey(kind, publicKey))
+
+/**
+ * Whether a text is the token of a node.
+ *
+ * @category guards
+ * @since 0.2.0
+ */
+export const isNode = (token: string): boolean => /^[A-Za-z0-9_-]{16}$/.test(token)
+
+/**
+ * A subject.
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const make = (networkToken: string, from: string, to: string, rest: string): string =>
+  `pnet.${networkToken}.${from}.${to}.${rest}`
+
+/**
+ * What the user of a node has to be permitted, as subjects of NATS.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Permissions {
+  readonly publish: ReadonlyArray<string>
+  readonly subscribe: ReadonlyArray<string>
+}
+
+/**
+ * What the user of a node has to be permitted, and no more than that: to speak as itself, and to hear what is for it or for all.
+ *
+ * With `directory` what it needs for the directory in JetStream, which is a help and not needed: where it may not, it asks other nodes.
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const permissions = (
+  networkId: string,
+  publicKey: PublicKey,
+  options?: { readonly directory?: boolean | undefined }
+): Permissions => {
+  const net = network(networkId)
+  const node = ofKey(publicKey)
+  const stream = `KV_${bucket(net)}`
+  return {
+    publish: [
+      `pnet.${net}.${node}.>`,
+      ...(options?.directory === true
+        ? [
+          `$KV.${bucket(net)}.${node}`,
+          `$JS.API.STREAM.INFO.${stream}`,
+          `$JS.API.DIRECT.GET.${stream}.>`,
+          `$JS.API.CONSUMER.CREATE.${stream}`,
+          `$JS.API.CONSUMER.CREATE.${stream}.>`,
+          `$JS.FC.${stream}.>`
+        ]
+        : [])
+    ],
+    subscribe: [`pnet.${net}.*.${node}.>`, `pnet.${net}.*.${everyone}.>`]
+  }
+}
+
+/**
+ * The bucket that the directory of a network is in, by the network's token.
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const bucket = (networkToken: string): string => `pnet_${networkToken}`

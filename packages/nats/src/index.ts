@@ -1,0 +1,8 @@
+/**
+ * pnet nodes that reach each other over NATS.
+ *
+ * @since 0.2.0
+ */
+export * as NatsError from "./NatsError.ts"
+export * as NatsOptions from "./NatsOptions.ts"
+export * as Subjects from "./Subjects.ts"

@@ -1,0 +1,25 @@
+/** What the tests over a server have in common. */
+import * as NatsOptions from "@pnet/nats/NatsOptions"
+import * as Subjects from "@pnet/nats/Subjects"
+import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import * as Schedule from "effect/Schedule"
+import type { Bus } from "../src/internal/bus.ts"
+import * as InternalBus from "../src/internal/bus.ts"
+import * as Dialler from "../src/internal/dialler.ts"
+
+/** The connection of a node with a token of its own, `a` for one that ends with it. */
+export const bus = (servers: string, name: string, options: NatsOptions.Input = {}, network = "test") =>
+  Effect.gen(function*() {
+    const decoded = yield* NatsOptions.make({ servers, reconnectWait: "50 millis", ...options })
+    return yield* InternalBus.make(decoded, Subjects.network(network), name.padStart(16, "n"))
+  }).pipe(Effect.provide([Dialler.layer, Logger.layer([])]))
+
+/** Waits until something is so, or fails after ten seconds. */
+export const until = (what: string, is: () => boolean) =>
+  Effect.suspend(() => is() ? Effect.void : Effect.fail("not yet")).pipe(
+    Effect.retry(Schedule.spaced("2 millis")),
+    Effect.timeoutOrElse({ duration: "10 seconds", orElse: () => Effect.die(new Error(`in vain: ${what}`)) })
+  )
+
+export type { Bus }
