@@ -1,0 +1,231 @@
+/** Who is let in to the console, over real sockets of this machine. */
+import { NodeServices } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Effect, FileSystem, Layer, Schema } from "effect"
+import { HttpRouter, HttpServerResponse } from "effect/http"
+import { Rpc, RpcGroup, RpcSerialization, RpcServer } from "effect/rpc"
+import { connect } from "node:net"
+import { networkInterfaces } from "node:os"
+import { mostPages, serve } from "../src/internal/server/serving.ts"
+import { type Answer, ask, cookieOf, upgrade } from "./harness/http.ts"
+
+const Group = RpcGroup.make(Rpc.make("ping", { success: Schema.String }))
+
+const routes = Layer.mergeAll(
+  RpcServer.layer(Group).pipe(
+    Layer.provide(Group.toLayer({ ping: () => Effect.succeed("pong") })),
+    Layer.provide(RpcServer.layerProtocolWebsocket({ path: "/rpc" })),
+    Layer.provide(RpcSerialization.layerJson)
+  ),
+  HttpRouter.add("POST", "/mcp", HttpServerResponse.text("tools"))
+)
+
+/** A console with a page of one file, for as long as the scope is open. */
+const served = (options: { readonly secret?: Uint8Array; readonly port?: number } = {}) =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const folder = yield* fs.makeTempDirectoryScoped()
+    yield* fs.writeFileString(`${folder}/index.html`, "<!doctype html><title>the page</title>")
+    const { door, port } = yield* serve({ port: options.port ?? 0, folder, secret: options.secret, routes })
+    const link = door.link(yield* Clock.currentTimeMillis)
+    return { door, port, link, path: link.slice(link.indexOf("/?")) }
+  })
+
+/** One whose link was opened. */
+const entered = Effect.gen(function*() {
+  const place = yield* served()
+  const cookie = cookieOf(yield* ask(place.port, place.path))
+  return { ...place, cookie }
+})
+
+const live = (title: string, body: Effect.Effect<void, unknown, any>) =>
+  it.live(title, () => Effect.scoped(body).pipe(Effect.provide(NodeServices.layer)) as Effect.Effect<void, unknown>)
+
+const refused = (answer: Answer, why: RegExp) => {
+  assert.strictEqual(answer.status, 403)
+  assert.match(answer.body, why)
+  assert.notInclude(answer.body, "the page")
+}
+
+describe("the door of the console", () => {
+  live(
+    "lets nobody in who has not opened its link, not even to the page's files",
+    Effect.gen(function*() {
+      const { port } = yield* served()
+      refused(yield* ask(port, "/"), /opened its link/)
+      refused(yield* ask(port, "/index.html"), /opened its link/)
+      refused(yield* ask(port, "/?token=wrong"), /used already, or is of another start/)
+      refused(yield* ask(port, "/mcp", { method: "POST" }), /opened its link/)
+      refused(yield* ask(port, "/rpc"), /opened its link/)
+      refused(
+        yield* ask(port, "/", { headers: { cookie: `pnet-console-${port}=99999999999999.abc` } }),
+        /opened its link/
+      )
+      assert.strictEqual(yield* upgrade(port, "/rpc"), 403)
+    })
+  )
+
+  live(
+    "takes a link once, and then knows the browser by a cookie that no script and no other page sends",
+    Effect.gen(function*() {
+      const { path, port } = yield* served()
+      const first = yield* ask(port, path)
+      assert.strictEqual(first.status, 303)
+      assert.strictEqual(first.headers["location"], "/")
+      assert.match(
+        String(first.headers["set-cookie"]),
+        new RegExp(`^pnet-console-${port}=[\\w.-]+; HttpOnly; SameSite=Strict; Path=/; Max-Age=\\d+$`)
+      )
+      const cookie = cookieOf(first)
+      const page = yield* ask(port, "/", { headers: { cookie } })
+      assert.strictEqual(page.status, 200)
+      assert.include(page.body, "the page")
+      refused(yield* ask(port, path), /used already/)
+      // Whoever came in by it may open it again.
+      assert.strictEqual((yield* ask(port, path, { headers: { cookie } })).status, 303)
+      // Among the cookies of others.
+      assert.strictEqual((yield* ask(port, "/", { headers: { cookie: `a=b; ${cookie}; c=d` } })).status, 200)
+      refused(yield* ask(port, "/", { headers: { cookie: cookie.replace(/=\d/, "=9") } }), /opened its link/)
+    })
+  )
+
+  live(
+    "knows no other name of this machine, as pages come by that have their own server name it",
+    Effect.gen(function*() {
+      const { cookie, path, port } = yield* entered
+      for (
+        const host of ["evil.example", `evil.example:${port}`, "127.0.0.1.evil.example", "localhost.evil.example:1"]
+      ) {
+        refused(yield* ask(port, "/", { headers: { cookie, host } }), /names another host/)
+        refused(yield* ask(port, path, { headers: { host } }), /names another host/)
+        assert.strictEqual(yield* upgrade(port, "/rpc", { Cookie: cookie, Host: host }), 403)
+      }
+      assert.strictEqual((yield* ask(port, "/", { headers: { cookie, host: `localhost:${port}` } })).status, 200)
+    })
+  )
+
+  live(
+    "answers no other page, though the browser sends the cookie along",
+    Effect.gen(function*() {
+      const { cookie, port } = yield* entered
+      for (
+        const origin of [
+          "http://evil.example",
+          `http://127.0.0.1:${port + 1}`,
+          `http://localhost:${port}`,
+          `https://127.0.0.1:${port}`,
+          "null"
+        ]
+      ) {
+        refused(yield* ask(port, "/", { headers: { cookie, origin } }), /comes from another one/)
+        refused(yield* ask(port, "/mcp", { method: "POST", headers: { cookie, origin } }), /comes from another one/)
+        assert.strictEqual(yield* upgrade(port, "/rpc", { Cookie: cookie, Origin: origin }), 403)
+      }
+      for (const site of ["cross-site", "same-site"]) {
+        refused(yield* ask(port, "/", { headers: { cookie, "sec-fetch-site": site } }), /comes from another one/)
+      }
+      const origin = `http://127.0.0.1:${port}`
+      assert.strictEqual(yield* upgrade(port, "/rpc", { Cookie: cookie, Origin: origin }), 101)
+      assert.strictEqual(
+        (yield* ask(port, "/", { headers: { cookie, origin, "sec-fetch-site": "same-origin" } })).status,
+        200
+      )
+    })
+  )
+
+  live(
+    "gives assistants the tools by a key of their own, and nothing else by it",
+    Effect.gen(function*() {
+      const { door, port } = yield* served()
+      const authorization = `Bearer ${door.assistantKey}`
+      assert.strictEqual((yield* ask(port, "/mcp", { method: "POST", headers: { authorization } })).body, "tools")
+      refused(
+        yield* ask(port, "/mcp", { method: "POST", headers: { authorization: "Bearer wrong" } }),
+        /opened its link/
+      )
+      refused(yield* ask(port, "/", { headers: { authorization } }), /opened its link/)
+      assert.strictEqual(yield* upgrade(port, "/rpc", { Authorization: authorization }), 403)
+      refused(
+        yield* ask(port, "/mcp", { method: "POST", headers: { authorization, origin: "http://evil.example" } }),
+        /comes from another one/
+      )
+    })
+  )
+
+  live(
+    "knows a browser again after a restart where the secret is the same, and otherwise not",
+    Effect.gen(function*() {
+      const secret = new Uint8Array(32).fill(7)
+      const [port, cookie] = yield* Effect.scoped(Effect.gen(function*() {
+        const { path, port } = yield* served({ secret })
+        return [port, cookieOf(yield* ask(port, path))] as const
+      }))
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* served({ secret, port })
+        assert.strictEqual((yield* ask(port, "/", { headers: { cookie } })).status, 200)
+      }))
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* served({ port })
+        refused(yield* ask(port, "/", { headers: { cookie } }), /opened its link/)
+      }))
+    })
+  )
+})
+
+describe("what the console answers", () => {
+  live(
+    "lets the page load and run nothing but its own files, and be in no frame",
+    Effect.gen(function*() {
+      const { cookie, port } = yield* entered
+      for (
+        const answer of [
+          yield* ask(port, "/", { headers: { cookie } }),
+          yield* ask(port, "/none", { headers: { cookie } }),
+          yield* ask(port, "/")
+        ]
+      ) {
+        const policy = String(answer.headers["content-security-policy"])
+        assert.include(policy, "default-src 'none'; script-src 'self'; style-src 'self';")
+        assert.notInclude(policy, "unsafe")
+        assert.include(policy, "frame-ancestors 'none'")
+        assert.strictEqual(answer.headers["x-content-type-options"], "nosniff")
+        assert.strictEqual(answer.headers["referrer-policy"], "no-referrer")
+        assert.strictEqual(answer.headers["cross-origin-opener-policy"], "same-origin")
+        assert.strictEqual(answer.headers["x-frame-options"], "DENY")
+        assert.isUndefined(answer.headers["access-control-allow-origin"])
+      }
+    })
+  )
+
+  live(
+    "is not sent again where the browser has it, and is of the page's folder alone",
+    Effect.gen(function*() {
+      const { cookie, port } = yield* entered
+      const first = yield* ask(port, "/", { headers: { cookie } })
+      const tag = String(first.headers["etag"])
+      assert.strictEqual((yield* ask(port, "/", { headers: { cookie, "if-none-match": tag } })).status, 304)
+      for (const path of ["/../secret", "/..%2f..%2fetc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd"]) {
+        assert.notStrictEqual((yield* ask(port, path, { headers: { cookie } })).status, 200, path)
+      }
+    })
+  )
+
+  live(
+    "is given to this machine alone, and to so many pages",
+    Effect.gen(function*() {
+      const { cookie, port } = yield* entered
+      const own = Object.values(networkInterfaces()).flat().filter((one) =>
+        one?.internal === false && one.family === "IPv4"
+      )
+      for (const { address } of own as ReadonlyArray<{ readonly address: string }>) {
+        const outcome = yield* Effect.callback<string>((resume) => {
+          const socket = connect({ host: address, port }, () => resume(Effect.succeed("open")))
+          socket.on("error", () => resume(Effect.succeed("refused")))
+        })
+        assert.strictEqual(outcome, "refused")
+      }
+      for (let i = 0; i < mostPages; i++) assert.strictEqual(yield* upgrade(port, "/rpc", { Cookie: cookie }), 101)
+      assert.strictEqual(yield* upgrade(port, "/rpc", { Cookie: cookie }), 503)
+    })
+  )
+})

@@ -1,0 +1,64 @@
+/** Requests as anybody on this machine may send them, with whatever headers. */
+import { Effect } from "effect"
+import { request } from "node:http"
+import { connect } from "node:net"
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+  readonly body: string
+}
+
+export interface Ask {
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+}
+
+/** Asks for a path. */
+export const ask = (port: number, path: string, { body, headers, method = "GET" }: Ask = {}): Effect.Effect<Answer> =>
+  Effect.callback((resume) => {
+    const sent = request({ host: "127.0.0.1", port, path, method, headers: { ...headers }, agent: false }, (answer) => {
+      let text = ""
+      answer.setEncoding("utf8")
+      answer.on("data", (piece: string) => text += piece)
+      answer.on(
+        "end",
+        () => resume(Effect.succeed({ status: answer.statusCode!, headers: answer.headers, body: text }))
+      )
+    })
+    sent.on("error", (error) => resume(Effect.die(error)))
+    sent.end(body)
+  })
+
+/** Asks for a WebSocket: the status of the answer, 101 where there is one; it stays open until the scope closes. */
+export const upgrade = (port: number, path: string, headers: Readonly<Record<string, string>> = {}) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.callback<{ readonly status: number; readonly close: () => void }>((resume) => {
+        const socket = connect({ host: "127.0.0.1", port }, () => {
+          const lines = Object.entries({
+            Host: `127.0.0.1:${port}`,
+            Upgrade: "websocket",
+            Connection: "Upgrade",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Version": "13",
+            ...headers
+          }).map(([name, value]) => `${name}: ${value}\r\n`)
+          socket.write(`GET ${path} HTTP/1.1\r\n${lines.join("")}\r\n`)
+        })
+        socket.on("error", () => {})
+        socket.once("data", (data) =>
+          resume(Effect.succeed({
+            status: Number(/^HTTP\/1.1 (\d+)/.exec(data.toString())?.[1]),
+            close: () => socket.destroy()
+          })))
+        socket.once("close", () => resume(Effect.succeed({ status: 0, close: () => {} })))
+      }),
+      ({ close }) => Effect.sync(close)
+    ),
+    ({ status }) => status
+  )
+
+/** The cookie of a link, as a browser would send it. */
+export const cookieOf = (answer: Answer): string => String([answer.headers["set-cookie"]].flat()[0]).split(";", 1)[0]!
