@@ -76,6 +76,23 @@ describe("key network", () => {
     })))
 })
 
+describe("the file of a network's keys", () => {
+  it.live("is changed by one command at a time, and by none where another seems to", () =>
+    onDisk(Effect.fnUntraced(function*(alice, fs) {
+      const [made] = values((yield* alice.run("key", "network", "make", "--json")).stdout)
+      const add = () => alice.run("key", "network", "add", "--json")
+      const adding = yield* Effect.all([add(), add(), add()], { concurrency: 3 })
+      assert.deepStrictEqual(adding.map(({ code }) => code), [0, 0, 0])
+      assert.strictEqual(values((yield* alice.run("key", "network", "list", "--json")).stdout).length, 4)
+      const folder = made!["file"].replace(/[^/\\]*$/, "")
+      assert.deepStrictEqual(yield* fs.readDirectory(folder), ["pnet.keys"])
+      yield* fs.writeFileString(`${made!["file"]}.lock`, "")
+      const held = yield* alice.run("key", "network", "promote", "2")
+      assert.strictEqual(held.code, 8)
+      assert.include(held.stderr, `take away ${made!["file"]}.lock`)
+    })))
+})
+
 describe("trust", () => {
   it.live("says who is known, and trusts, forgets and refuses them in the file of known peers", () =>
     onDisk(Effect.fnUntraced(function*({ run }) {

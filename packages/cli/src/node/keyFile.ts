@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import { createHash, randomUUID } from "node:crypto"
 import { Problem } from "../errors.ts"
 import { Machine } from "../machine.ts"
@@ -62,6 +63,43 @@ export const save = Effect.fnUntraced(function*(file: string, keys: ReadonlyArra
     Effect.mapError((error) => new Problem({ exit: "failed", what: `${file} could not be written: ${error.message}` }))
   )
 })
+
+const patiently = Schedule.spaced("20 millis").pipe(Schedule.upTo({ times: 50 }))
+
+/**
+ * Changes the file, while no other command does: of two that read it at once the later would undo what the earlier wrote. The lock is a file beside it, which is
+ * there for as long as the change takes; one that a killed command left is for whoever sees it to take away, who knows that none runs.
+ */
+export const change = <E, R>(
+  to: (file: string, keys: ReadonlyArray<NetworkKey.NetworkKey>) => Effect.Effect<
+    ReadonlyArray<NetworkKey.NetworkKey>,
+    E,
+    R
+  >
+) =>
+  Effect.scoped(Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const paths = yield* Path.Path
+    const file = yield* path
+    yield* Effect.ignore(fs.makeDirectory(paths.dirname(file), { recursive: true, mode: 0o700 }))
+    const lock = `${yield* Effect.orElseSucceed(fs.realPath(file), () => file)}.lock`
+    const taken = Effect.scoped(fs.open(lock, { flag: "wx", mode: 0o600 })).pipe(
+      Effect.retry({ while: ({ reason }) => reason._tag === "AlreadyExists", schedule: patiently }),
+      Effect.mapError(({ message, reason }) =>
+        reason._tag === "AlreadyExists"
+          ? new Problem({
+            exit: "conflict",
+            what: `another command changes ${file}`,
+            hint: `run it again; where none does, take away ${lock}`
+          })
+          : new Problem({ exit: "failed", what: `${file} could not be written: ${message}` })
+      )
+    )
+    yield* Effect.acquireRelease(taken, () => Effect.ignore(fs.remove(lock, { force: true })))
+    const keys = yield* to(file, yield* load(file))
+    yield* save(file, keys)
+    return { file, keys }
+  }))
 
 // Those of the fingerprints of nodes.
 const symbols = "0123456789abcdefghjkmnpqrstvwxyz"

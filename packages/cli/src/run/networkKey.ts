@@ -15,7 +15,7 @@ import type {
   networkRemove
 } from "../commands/networkKey.ts"
 import { Problem } from "../errors.ts"
-import type { Handler } from "../handler.ts"
+import type { Handler, Services } from "../handler.ts"
 import * as KeyFile from "../node/keyFile.ts"
 import { parse, readStdin } from "../node/networkKeys.ts"
 import { Output } from "../output/Output.ts"
@@ -47,24 +47,23 @@ const opened = Effect.gen(function*() {
   return { file, keys: yield* KeyFile.load(file) }
 })
 
-const changed = Effect.fnUntraced(function*(file: string, keys: Keys) {
-  yield* KeyFile.save(file, keys)
-  yield* show(file, keys)
-})
+/** Changes the keys, and shows what they are then. */
+const changed = (...to: Parameters<typeof KeyFile.change<Problem, Services>>) =>
+  Effect.flatMap(KeyFile.change(...to), ({ file, keys }) => show(file, keys))
 
 export const make: Handler<typeof networkMake> = {
-  run: Effect.fnUntraced(function*() {
-    const { values } = yield* Settings
-    const { file, keys } = yield* opened
-    if (keys.length > 0) {
-      return yield* new Problem({
-        exit: "conflict",
-        what: `the network ${JSON.stringify(values.network)} has a key already, in ${file}`,
-        hint: "add another with pnet key network add"
-      })
-    }
-    yield* changed(file, [yield* generate])
-  })
+  run: () =>
+    changed(Effect.fnUntraced(function*(file, keys) {
+      const { values } = yield* Settings
+      if (keys.length > 0) {
+        return yield* new Problem({
+          exit: "conflict",
+          what: `the network ${JSON.stringify(values.network)} has a key already, in ${file}`,
+          hint: "add another with pnet key network add"
+        })
+      }
+      return [yield* generate]
+    }))
 }
 
 export const add: Handler<typeof networkAdd> = {
@@ -78,53 +77,52 @@ export const add: Handler<typeof networkAdd> = {
         hint: "pipe it in: pnet key network add - < FILE"
       })
     }
-    const { file, keys } = yield* opened
-    if (given === undefined && keys.length === 0) {
-      return yield* new Problem({
-        exit: "usage",
-        what: `the network ${JSON.stringify(values.network)} has no key that another could be added to`,
-        hint: "run pnet key network make, or pipe in the one that other machines have: pnet key network add -"
-      })
-    }
+    // Whoever pipes it in may take long, and is not to keep others from the file.
     const more = given === undefined ? [yield* generate] : yield* parse(yield* readStdin, "standard input")
-    const all = more.reduce<Keys>(
-      (all, key) => all.some((known) => KeyFile.isSame(known, key)) ? all : [...all, key],
-      keys
-    )
-    if (all.length > maxKeys) {
-      return yield* new Problem({
-        exit: "usage",
-        what: `the network would have ${all.length} keys, over ${maxKeys}`,
-        hint: "remove those that are no longer in use"
-      })
-    }
-    yield* changed(file, all)
+    yield* changed(Effect.fnUntraced(function*(_, keys) {
+      if (given === undefined && keys.length === 0) {
+        return yield* new Problem({
+          exit: "usage",
+          what: `the network ${JSON.stringify(values.network)} has no key that another could be added to`,
+          hint: "run pnet key network make, or pipe in the one that other machines have: pnet key network add -"
+        })
+      }
+      const all = more.reduce<Keys>(
+        (all, key) => all.some((known) => KeyFile.isSame(known, key)) ? all : [...all, key],
+        keys
+      )
+      if (all.length > maxKeys) {
+        return yield* new Problem({
+          exit: "usage",
+          what: `the network would have ${all.length} keys, over ${maxKeys}`,
+          hint: "remove those that are no longer in use"
+        })
+      }
+      return all
+    }))
   })
 }
 
 export const promote: Handler<typeof networkPromote> = {
-  run: Effect.fnUntraced(function*({ key }: Input<typeof networkPromote>) {
-    const { file, keys } = yield* opened
-    const at = yield* KeyFile.find(keys, key)
-    yield* changed(file, [keys[at]!, ...keys.filter((_, i) => i !== at)])
-  })
+  run: ({ key }: Input<typeof networkPromote>) =>
+    changed((_, keys) => Effect.map(KeyFile.find(keys, key), (at) => [keys[at]!, ...keys.filter((_, i) => i !== at)]))
 }
 
 export const remove: Handler<typeof networkRemove> = {
-  run: Effect.fnUntraced(function*({ key }: Input<typeof networkRemove>) {
-    const { file, keys } = yield* opened
-    const at = yield* KeyFile.find(keys, key)
-    if (at === 0) {
-      return yield* new Problem({
-        exit: "usage",
-        what: "it is the key that nodes write by, and was not removed",
-        hint: keys.length === 1
-          ? `to have the network in clear, stop its nodes, and delete ${file}`
-          : "promote another before, on every machine: pnet key network promote 2"
-      })
-    }
-    yield* changed(file, keys.filter((_, i) => i !== at))
-  })
+  run: ({ key }: Input<typeof networkRemove>) =>
+    changed(Effect.fnUntraced(function*(file, keys) {
+      const at = yield* KeyFile.find(keys, key)
+      if (at === 0) {
+        return yield* new Problem({
+          exit: "usage",
+          what: "it is the key that nodes write by, and was not removed",
+          hint: keys.length === 1
+            ? `to have the network in clear, stop its nodes, and delete ${file}`
+            : "promote another before, on every machine: pnet key network promote 2"
+        })
+      }
+      return keys.filter((_, i) => i !== at)
+    }))
 }
 
 export const list: Handler<typeof networkList> = {
