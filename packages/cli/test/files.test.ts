@@ -112,6 +112,33 @@ describe("receive", () => {
       assert.deepStrictEqual([...inbox.tree("/box").keys()], [])
     }))
 
+  it.effect("says that nobody can be asked where standard input has ended, and ends where nothing would be taken", () =>
+    Effect.gen(function*() {
+      const { alice, network, nodes } = yield* home
+      const dora = yield* desk(network, "dora", SimFileSystem.make().mount().layer)
+      const refused = yield* dora.runWith({ stdin: "" }, "receive", "/box")
+      assert.strictEqual(refused.code, 2)
+      assert.match(
+        refused.stderr,
+        /nobody can be asked what is taken: standard input has ended\n .*--from NAMES or --yes/
+      )
+      // Those who are named are taken all the same; but who that is nobody has said.
+      const waiting = yield* dora.startWith({ stdin: "" }, "receive", "/box", "--from", "alice")
+      yield* waiting.says("what comes from others than alice is declined")
+      yield* waiting.says("alice was never met here: whoever comes first by that name is taken for it")
+      yield* nodes.bob.node.peers.awaitPeer("dora")
+      assert.strictEqual((yield* alice.run("send", "dora", "/home/photos")).code, 0)
+      assert.strictEqual((yield* alice.run("send", "dora", "/home/photos", "--name", "eve")).code, 4)
+      yield* waiting.interrupt
+      // So are those that were answered for before it ended.
+      const piped = yield* dora.startWith({ stdin: "y\n" }, "receive", "/box")
+      yield* nodes.bob.node.peers.awaitPeer("dora")
+      assert.strictEqual((yield* alice.run("send", "dora", "/home/photos")).code, 0)
+      yield* piped.says("what comes now is declined")
+      assert.strictEqual((yield* alice.run("send", "dora", "/home/photos")).code, 4)
+      yield* piped.interrupt
+    }))
+
   it.effect("takes from everybody only where somebody has said who that is", () =>
     Effect.gen(function*() {
       const { alice, network, nodes } = yield* home

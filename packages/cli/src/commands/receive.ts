@@ -9,7 +9,7 @@ export const receive = Spec.make({
   summary: "Receives files and folders",
   description:
     "Waits for files and folders that peers send with pnet send, until Ctrl-C, and puts them into a folder. Each offer is asked about: the answer is a line " +
-    "of standard input that begins with y. With --from the peers of these names are not asked about, and with --yes nobody is, for which the network has to " +
+    "of standard input that begins with y; when that has ended nobody can be asked, and offers are declined. With --from the peers of these names are not asked about, and with --yes nobody is, for which the network has to " +
     "have a key, or there has to be an allow list or an authority, or --open. Nothing arrives outside of the folder, and no file is replaced unless --collisions says so.",
   examples: [
     { command: "pnet receive", description: "Asks about each offer, and puts it into this folder" },
