@@ -4,6 +4,7 @@
 import * as Cause from "effect/Cause"
 import * as Schema from "effect/Schema"
 import { type ExitName, exitOf, exits } from "./exit.ts"
+import { didYouMean } from "./nearest.ts"
 import { quoted } from "./output/quoted.ts"
 
 /** A failure of the command's own. */
@@ -11,6 +12,8 @@ export class Problem extends Schema.TaggedError<Problem>("@pnet/cli/errors/Probl
   exit: Schema.Literals(Object.keys(exits) as ReadonlyArray<ExitName>),
   /** What was tried and what happened. */
   what: Schema.String,
+  /** The tag of the library's error that it says more of. */
+  tag: Schema.optionalKey(Schema.String),
   /** What to do next. */
   hint: Schema.optionalKey(Schema.String),
   /** What is wrong with what was given, place by place. */
@@ -60,6 +63,12 @@ const field = (error: unknown, name: string): unknown =>
 
 const names = (list: unknown): string => Array.isArray(list) ? list.map((name) => JSON.stringify(name)).join(", ") : ""
 
+/** The command that shows the function that failed. */
+const functionOf = (error: unknown): string =>
+  `pnet functions ${quoted(String(field(error, "peer")))} ${
+    quoted(String(field(error, "function") ?? field(error, "command")))
+  }`
+
 const refusedThere =
   "another node has this one's name there: take another with --name; or have its operator run pnet trust resolve"
 
@@ -97,7 +106,8 @@ const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
     return Array.isArray(known) && known.length > 0
       ? {
         message: `no peer called ${JSON.stringify(peer)} is known; known are ${names(known)}`,
-        hint: "correct the name, or wait longer for it with --wait"
+        hint: didYouMean(String(peer), known.filter((name) => typeof name === "string")) ??
+          "correct the name, or wait longer for it with --wait"
       }
       : {
         message: `no peer called ${JSON.stringify(peer)} is known, and no other peer is`,
@@ -162,7 +172,14 @@ const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
     message: `the function ${JSON.stringify(field(error, "function"))} is served twice`,
     hint: "give one of --fn, or of the exports of --module, another name"
   }),
-  RemoteError: (error) => ({ detail: field(error, "error") as Schema.Json }),
+  RemoteError: (error) => ({
+    detail: field(error, "error") as Schema.Json,
+    hint: `it is the function's own error; what it takes, and says of itself: ${functionOf(error)}`
+  }),
+  RemoteDefectError: (error) => ({
+    hint: `it is a fault of the function, and where its node runs it is known why; what it takes: ${functionOf(error)}`
+  }),
+  ContractError: (error) => ({ hint: `what it says that it gives: ${functionOf(error)}` }),
   KeyHeldError: () => ({ hint: "stop it, or take another name with --name" }),
   DialError: () => ({ hint: "run pnet doctor" }),
   ProtocolError: (error) => field(error, "code") === "ERR_UNTRUSTED" ? { exit: "refused", hint: refusedThere } : {},
@@ -176,7 +193,7 @@ export const failureOf = (error: unknown): Failure => {
   const see = [...message.matchAll(pointer)].at(0)?.[1]
   const own = error instanceof Problem
   return {
-    error: own ? error.exit : tag ?? "Defect",
+    error: own ? error.tag ?? error.exit : tag ?? "Defect",
     exit: own ? error.exit : exitOf(tag),
     message: atCommandLine(message),
     ...(see === undefined ? {} : { see }),

@@ -98,7 +98,11 @@ describe("up --module", () => {
       assert.match(yield* failing("--module", file), /--module would serve everybody .*--open/)
       assert.match(
         yield* failing("--open", "--module", join(folder, "none.ts")),
-        /none\.ts could not be loaded: Cannot find/
+        /there is no module .*none\.ts correct the path/
+      )
+      assert.match(
+        yield* failing("--open", "--module", module("import \"nowhere\"\nexport const a = () => 1")),
+        /imports "nowhere", which is not installed .*npm install nowhere/
       )
       assert.match(yield* failing("--open", "--module", module("throw new Error('not today')")), /not today/)
       assert.match(

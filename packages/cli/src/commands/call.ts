@@ -9,7 +9,7 @@ export const call = Spec.make({
   summary: "Calls a function of a peer",
   description:
     "Calls a function and prints what it gives. An argument that is JSON is sent as it is, and any other as text. Flags that the command does not have " +
-    "itself are keyword arguments of the function: --key=value; behind the function's name so are those of settings.",
+    "itself are keyword arguments of the function: --key=value; behind the function's name so are those of settings. The elements of a stream are printed as they come.",
   examples: [
     { command: "pnet call bob add 1 2", description: "Two numbers" },
     { command: "pnet call bob greet world --loud=true", description: "Text, and a keyword argument" },

@@ -9,9 +9,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import { failureOf } from "../errors.ts"
+import { elements, type Most } from "../node/elements.ts"
 import type { ToolInput } from "./input.ts"
 import { said, saidValue } from "./said.ts"
-import { elements, type Most } from "./stream.ts"
 
 /** What bounds a call. */
 export interface Bounds extends Most {

@@ -6,6 +6,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Problem } from "../errors.ts"
+import { didYouMean } from "../nearest.ts"
+import { quoted } from "../output/quoted.ts"
 import { Settings } from "../settings/Settings.ts"
 import { noteFunctions } from "./remember.ts"
 
@@ -42,5 +44,19 @@ export const describe = Effect.fnUntraced(
       }))
     yield* noteFunctions(node, peer, described.map(({ name }) => name))
     return described
+  }
+)
+
+/** What is said of functions that a peer has not: those that may have been meant, of all that it says it has. */
+export const noFunction = Effect.fnUntraced(
+  function*(node: CommandNodeService, peer: string, ...names: ReadonlyArray<string>) {
+    const all = yield* Effect.orElseSucceed(describe(node, peer), () => [])
+    const meant = names.flatMap((name) => didYouMean(name, all.map((one) => one.name)) ?? [])
+    return new Problem({
+      exit: "notFound",
+      tag: "UnknownFunctionError",
+      what: `${JSON.stringify(peer)} has no function ${names.map((name) => JSON.stringify(name)).join(", ")}`,
+      hint: [...meant, `run: pnet functions ${quoted(peer)}`].join(" or ")
+    })
   }
 )

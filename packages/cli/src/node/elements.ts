@@ -1,5 +1,5 @@
 /**
- * The elements of a typed stream of a peer, as many as are wanted: by lines of JSON, which need no Schemas (the section "Typed calls as JSON" of the protocol).
+ * The elements of a typed stream of a peer, as they come and as many as are wanted: by lines of JSON, which need no Schemas (the section "Typed calls as JSON" of the protocol).
  * A call as a command would give all elements or none, and a stream may have no end.
  */
 import { objectOf, own } from "@pnet/console/JsonSchema"
@@ -26,8 +26,10 @@ export interface Elements {
 }
 
 /** The stream failed, with an error of its own where it has one. */
-export class StreamFailed extends Schema.TaggedError<StreamFailed>("@pnet/cli/mcp/StreamFailed")("RemoteError", {
+export class StreamFailed extends Schema.TaggedError<StreamFailed>("@pnet/cli/node/StreamFailed")("RemoteError", {
   what: Schema.String,
+  peer: Schema.String,
+  command: Schema.String,
   error: Schema.optionalKey(Schema.Unknown)
 }) {
   override get message() {
@@ -40,17 +42,35 @@ const encoder = new TextEncoder()
 // The peer may be so many chunks ahead of who reads.
 const window = 4
 
-const failedBy = (line: Record<string, unknown> | undefined): StreamFailed => {
-  const description = own(line, "description")
-  const why = typeof description === "string" ? `: ${description}` : ""
-  if (own(line, "type") === "mismatch") return new StreamFailed({ what: `it does not take these arguments${why}` })
-  const error = own(line, "error")
-  return own(line, "code") === "failed"
-    ? new StreamFailed({ what: `it failed${why}`, ...(error === undefined ? {} : { error }) })
-    : new StreamFailed({ what: `it broke${why}` })
+/** A typed stream of a peer, as it is called. */
+interface Source {
+  readonly peer: string
+  readonly name: string
 }
 
-const read = Effect.fnUntraced(function*(stream: SessionStream, most: Most, values: Array<unknown>) {
+// A line has the elements of one chunk. What is longer is none that its peer would have sent.
+const longestLine = 16 * 1_024 * 1_024
+
+const failing = ({ name, peer }: Source, what: string, error?: unknown): StreamFailed =>
+  new StreamFailed({ what, peer, command: name, ...(error === undefined ? {} : { error }) })
+
+const failedBy = (source: Source, line: Record<string, unknown> | undefined): StreamFailed => {
+  const description = own(line, "description")
+  const why = typeof description === "string" ? `: ${description}` : ""
+  if (own(line, "type") === "mismatch") return failing(source, `it does not take these arguments${why}`)
+  const error = own(line, "error")
+  return own(line, "code") === "failed"
+    ? failing(source, `it failed${why}`, error)
+    : failing(source, `it broke${why}`)
+}
+
+/** Has `take` each element until it wants no more, or until so many bytes have come. The peer is told to go on when those that came were taken. */
+const read = Effect.fnUntraced(function*<E, R>(
+  source: Source,
+  stream: SessionStream,
+  bytesMost: number,
+  take: (value: unknown) => Effect.Effect<boolean, E, R>
+) {
   const decoder = new TextDecoder()
   let pending = ""
   let bytes = 0
@@ -61,25 +81,37 @@ const read = Effect.fnUntraced(function*(stream: SessionStream, most: Most, valu
       pending += decoder.decode(piece, { stream: true })
     }
     // What is held is held for whoever wanted so much of it.
-    const tooMuch = bytes > most.bytes
+    const tooMuch = bytes > bytesMost
     const lines = pending.split("\n")
     pending = pieces === undefined ? "" : lines.pop()!
+    if (pending.length > longestLine) {
+      return yield* failing(source, `it sent a line of more than ${longestLine} characters`)
+    }
     for (const text of lines) {
       if (text === "") continue
       const line = objectOf(Option.getOrUndefined(fromJson(text)))
       if (own(line, "type") === "success") return "all" as const
       const chunk = own(line, "values")
-      if (own(line, "type") !== "chunk" || !Array.isArray(chunk)) return yield* failedBy(line)
+      if (own(line, "type") !== "chunk" || !Array.isArray(chunk)) return yield* failedBy(source, line)
       for (const value of chunk) {
-        if (values.length >= most.items) return "enough" as const
-        values.push(value)
+        if (!(yield* take(value))) return "enough" as const
       }
       yield* stream.write(encoder.encode("{\"grant\":1}\n"))
     }
-    if (pieces === undefined) return yield* failedBy(undefined)
+    if (pieces === undefined) return yield* failedBy(source, undefined)
     if (tooMuch) return "enough" as const
   }
 })
+
+/** Calls a typed stream, until the scope closes. */
+const opened = Effect.fnUntraced(
+  function*(node: CommandNodeService, peer: Peer, name: string, payload: Schema.Json | undefined) {
+    const stream = yield* node.streams.sessions.open(peer, { protocol: "rpc-json", name })
+    const request = { ...(payload === undefined ? {} : { payload }), stream: true, window }
+    yield* stream.write(encoder.encode(`${JSON.stringify(request)}\n`))
+    return stream
+  }
+)
 
 /** Calls a typed stream of a peer, and takes its elements until there are enough, or the time is up. */
 export const elements = Effect.fnUntraced(
@@ -88,21 +120,35 @@ export const elements = Effect.fnUntraced(
     peer: Peer,
     name: string,
     payload: Schema.Json | undefined,
-    options: Most & { readonly timeout: Duration.Duration }
+    { bytes, items, timeout }: Most & { readonly timeout: Duration.Duration }
   ) {
+    const source = { peer: peer.name, name }
     // Its end is here: what came by then is no less of an answer.
-    const opened = yield* Effect.timeoutOption(
-      node.streams.sessions.open(peer, { protocol: "rpc-json", name }),
-      options.timeout
-    )
-    if (Option.isNone(opened)) return yield* new StreamFailed({ what: "it could not be reached in the call's time" })
-    const stream = opened.value
-    const request = { ...(payload === undefined ? {} : { payload }), stream: true, window }
-    yield* stream.write(encoder.encode(`${JSON.stringify(request)}\n`))
+    const stream = yield* Effect.timeoutOption(opened(node, peer, name, payload), timeout)
+    if (Option.isNone(stream)) return yield* failing(source, "it could not be reached in the call's time")
     const values: Array<unknown> = []
-    const because = yield* Effect.timeoutOption(read(stream, options, values), options.timeout)
-    if (Option.getOrUndefined(because) !== "all") yield* stream.reset("cancelled", "it was enough")
+    const take = (value: unknown) => Effect.sync(() => values.length < items && values.push(value) > 0)
+    const because = yield* Effect.timeoutOption(read(source, stream.value, bytes, take), timeout)
+    if (Option.getOrUndefined(because) !== "all") yield* stream.value.reset("cancelled", "it was enough")
     return { values, because: Option.getOrElse(because, () => "late" as const) } satisfies Elements
+  },
+  Effect.scoped
+)
+
+/** Calls a typed stream of a peer, and has `use` each element as it comes, to the end. The peer gets ahead by no more than a few chunks. */
+export const forEach = Effect.fnUntraced(
+  function*<E, R>(
+    node: CommandNodeService,
+    peer: Peer,
+    name: string,
+    payload: Schema.Json | undefined,
+    use: (value: unknown) => Effect.Effect<void, E, R>
+  ) {
+    const stream = yield* opened(node, peer, name, payload)
+    const take = (value: unknown) => Effect.as(use(value), true)
+    yield* read({ peer: peer.name, name }, stream, Number.POSITIVE_INFINITY, take).pipe(
+      Effect.onError(() => stream.reset("cancelled", "no more of it is wanted"))
+    )
   },
   Effect.scoped
 )

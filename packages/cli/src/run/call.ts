@@ -1,15 +1,17 @@
 /** What `pnet call` does. */
 import * as Command from "@pnet/core/Command"
 import type { CommandNodeService } from "@pnet/core/CommandNode"
+import type { Peer } from "@pnet/core/Peers"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { call } from "../commands/call.ts"
-import { failureOf, Told } from "../errors.ts"
+import { failureOf, Problem, Told } from "../errors.ts"
 import { exits } from "../exit.ts"
-import { describe } from "../node/describe.ts"
+import { describe, noFunction } from "../node/describe.ts"
+import { forEach } from "../node/elements.ts"
 import { awaitOne, gather, parseTarget } from "../node/find.ts"
 import { open } from "../node/open.ts"
 import { failed, Output } from "../output/Output.ts"
@@ -34,17 +36,58 @@ const described = ({ input, node }: Calling, peer: string) =>
     )
     : Effect.undefined
 
-/** Calls one peer, with arguments that are what it says it takes. */
-const callOne = Effect.fnUntraced(function*(calling: Calling, peer: string) {
-  const { input, node, words } = calling
-  const { args, kwargs } = yield* checked(words, {
-    peer,
-    name: input.function,
-    described: yield* described(calling, peer)
-  })
-  const given = Object.keys(kwargs).length === 0 ? args : [...args, Command.kwargs(kwargs)]
+interface Given {
+  readonly args: ReadonlyArray<Schema.Json>
+  readonly kwargs: Record<string, Schema.Json>
+}
+
+const hasNamed = ({ kwargs }: Given): boolean => Object.keys(kwargs).length > 0
+
+/** Arguments of a peer's function that are what it says it takes, and whether it gives a stream. */
+const prepared = Effect.fnUntraced(function*(calling: Calling, peer: string) {
+  const about = yield* described(calling, peer)
+  const given: Given = yield* checked(calling.words, { peer, name: calling.input.function, described: about })
+  return { given, stream: about?.kind === "rpc" && about.stream === true }
+})
+
+const callWith = ({ input, node }: Calling, peer: string, given: Given) => {
   const timeout = Option.getOrUndefined(input.timeout)
-  return yield* node.target(peer, timeout === undefined ? {} : { timeout })(input.function, ...given)
+  return node.target(peer, timeout === undefined ? {} : { timeout })(
+    input.function,
+    ...given.args,
+    ...(hasNamed(given) ? [Command.kwargs(given.kwargs)] : [])
+  ).pipe(
+    Effect.catchTag("UnknownFunctionError", () => Effect.flip(noFunction(node, peer, input.function)))
+  )
+}
+
+/** Calls one peer of several. A stream is all of its elements then. */
+const callOne = (calling: Calling, peer: string) =>
+  Effect.flatMap(prepared(calling, peer), ({ given }) => callWith(calling, peer, given))
+
+/** Prints the elements of a stream as they come: each is an answer. */
+const printEach = Effect.fnUntraced(function*({ input, node }: Calling, peer: Peer, given: Given) {
+  const output = yield* Output
+  const payload = given.args[0] ?? (hasNamed(given) ? given.kwargs : undefined)
+  const printing = forEach(
+    node,
+    peer,
+    input.function,
+    payload,
+    (value) => output.value("answer", { peer: peer.name, value: value as Schema.Json })
+  )
+  if (Option.isNone(input.timeout)) return yield* printing
+  yield* Effect.timeoutOrElse(printing, {
+    duration: input.timeout.value,
+    orElse: () =>
+      Effect.fail(
+        new Problem({
+          exit: "timeout",
+          what: `${JSON.stringify(input.function)} of ${JSON.stringify(peer.name)} went on when the time was up`,
+          hint: "give it longer with --timeout, or leave that out"
+        })
+      )
+  })
 })
 
 const answerOf = (peer: string, result: Result.Result<Schema.Json, unknown>): Shape<"answer"> =>
@@ -65,8 +108,11 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof call>) {
   const { node } = yield* open()
   const calling = { node, words, input }
   if (target._tag === "One") {
-    yield* awaitOne(node, target.name)
-    const value = yield* output.during(`waiting for ${input.function} of ${target.name}`, callOne(calling, target.name))
+    const peer = yield* awaitOne(node, target.name)
+    const { given, stream } = yield* output.during(`asking ${target.name}`, prepared(calling, target.name))
+    const waiting = `waiting for ${input.function} of ${target.name}`
+    if (stream) return yield* output.during(waiting, printEach(calling, peer, given))
+    const value = yield* output.during(waiting, callWith(calling, target.name, given))
     return yield* output.value("answer", { peer: target.name, value })
   }
   const names = target._tag === "All" ? (yield* gather(node)).map(({ name }) => name as string) : target.names

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { config } from "../commands/config.ts"
 import { Problem } from "../errors.ts"
+import { didYouMean } from "../nearest.ts"
 import { Output } from "../output/Output.ts"
 import type { Shape } from "../output/shapes.ts"
 import type { Setting } from "../settings/declare.ts"
@@ -20,7 +21,7 @@ export const run = Effect.fnUntraced(function*({ names }: Input<typeof config>) 
     return yield* new Problem({
       exit: "usage",
       what: `there is no setting ${JSON.stringify(wrong)}`,
-      hint: `settings are ${settingNames.join(", ")}`
+      hint: didYouMean(wrong, settingNames) ?? `settings are ${settingNames.join(", ")}`
     })
   }
   const shapes = (names.length === 0 ? settingNames : names as ReadonlyArray<SettingName>).map(

@@ -114,7 +114,11 @@ const reach = Effect.fnUntraced(function*(name: string) {
       }, in ${ms} ms with what the session takes`
     } as const
   })
-  return yield* Effect.catch(asked, (error) => Effect.succeed(wrong("PeerFails", error)))
+  return yield* Effect.matchEffect(asked, {
+    onSuccess: (finding) => Effect.succeed({ finding, code: exits.ok.code }),
+    onFailure: (error) =>
+      Effect.succeed({ finding: wrong("PeerFails", error), code: exits[failureOf(error).exit].code })
+  })
 }, Effect.scoped)
 
 const exitOf = { ok: "ok", info: "ok", warning: "doubtful", error: "failed" } as const
@@ -148,7 +152,12 @@ export const run = Effect.fnUntraced(function*({ peer }: Input<typeof doctor>) {
     )
     yield* Effect.forEach(findings, (finding) => say(shapeOf(finding)))
   }))
-  if (Option.isSome(peer)) yield* say(yield* output.during(`asking ${peer.value}`, reach(peer.value)))
+  if (Option.isSome(peer)) {
+    const { code, finding } = yield* output.during(`asking ${peer.value}`, reach(peer.value))
+    yield* say(finding)
+    // Who asks for a peer asks whether that one is reached, and why not.
+    if (code !== exits.ok.code) return yield* new Told({ code })
+  }
   const worst = all.reduce<Found["severity"]>(
     (worst, { severity }) => order.indexOf(severity) > order.indexOf(worst) ? severity : worst,
     "ok"

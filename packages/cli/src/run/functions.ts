@@ -2,12 +2,10 @@
 import { argumentsOf, keywordsOf, signatureOf } from "@pnet/console/Signature"
 import * as Effect from "effect/Effect"
 import type { functions } from "../commands/functions.ts"
-import { Problem } from "../errors.ts"
-import { describe, type Description } from "../node/describe.ts"
+import { describe, type Description, noFunction } from "../node/describe.ts"
 import { awaitOne } from "../node/find.ts"
 import { open } from "../node/open.ts"
 import { Output } from "../output/Output.ts"
-import { quoted } from "../output/quoted.ts"
 import type { Shape } from "../output/shapes.ts"
 import type { Input } from "../spec.ts"
 
@@ -40,11 +38,7 @@ export const run = Effect.fnUntraced(function*({ names, peer }: Input<typeof fun
   const found = yield* output.during(`asking ${peer}`, describe(node, peer, ...names))
   const missing = names.filter((name) => !found.some((one) => one.name === name))
   if (missing.length > 0) {
-    return yield* new Problem({
-      exit: "notFound",
-      what: `${JSON.stringify(peer)} has no function ${missing.map((name) => JSON.stringify(name)).join(", ")}`,
-      hint: `run: pnet functions ${quoted(peer)}`
-    })
+    return yield* Effect.fail(yield* noFunction(node, peer, ...missing))
   }
   const shapes = found.map((one) => shapeOf(peer, one))
   yield* names.length === 1 ? output.value("function", shapes[0]!) : output.rows("function", shapes)

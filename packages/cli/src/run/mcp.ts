@@ -7,15 +7,25 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { mcp } from "../commands/mcp.ts"
+import { Problem } from "../errors.ts"
 import { parsePatterns } from "../mcp/patterns.ts"
 import * as Server from "../mcp/server.ts"
 import { gather } from "../node/find.ts"
 import { open } from "../node/open.ts"
 import { Output } from "../output/Output.ts"
+import { Settings } from "../settings/Settings.ts"
 import type { Input } from "../spec.ts"
 
 export const run = Effect.fnUntraced(function*(input: Input<typeof mcp>) {
   const output = yield* Output
+  const { sources } = yield* Settings
+  if (output.json && sources.json.from === "flag") {
+    return yield* new Problem({
+      exit: "usage",
+      what: "what mcp writes is the protocol's, and nothing that --json would change",
+      hint: "leave --json out"
+    })
+  }
   const allow = yield* parsePatterns("--allow", input.allow)
   const readOnly = yield* parsePatterns("--read-only", input.readOnly)
   const { name, node } = yield* open()

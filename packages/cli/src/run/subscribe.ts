@@ -12,6 +12,7 @@ import { Problem } from "../errors.ts"
 import { open } from "../node/open.ts"
 import { checkPattern } from "../node/topicNames.ts"
 import { Output } from "../output/Output.ts"
+import { quoted } from "../output/quoted.ts"
 import type { Shape } from "../output/shapes.ts"
 import type { Input } from "../spec.ts"
 
@@ -96,7 +97,9 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof subscribe>) {
       count === undefined ? Effect.void : Effect.fail(
         new Problem({
           exit: "timeout",
-          what: `${heard} of ${count} came on ${JSON.stringify(topic)} until the time was up`
+          what: `${heard} of ${count} came on ${JSON.stringify(topic)} until the time was up`,
+          hint: "see who is there with pnet peers, publish with pnet publish " +
+            `${quoted(topic)}, or wait longer with --timeout`
         })
       )
   })

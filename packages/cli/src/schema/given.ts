@@ -18,6 +18,8 @@ import { Settings } from "../settings/Settings.ts"
 interface Word {
   readonly written: string
   readonly text: string
+  /** The name that it was given by, of an argument that has a place. */
+  readonly named?: string
 }
 
 /** The words of a call. */
@@ -124,7 +126,7 @@ const longest = 200
 /** The call as it was written, and a line under it with marks at what is wrong. */
 const pointed = (words: Words, { name, peer }: Callee, places: ReadonlyArray<Place>): ReadonlyArray<string> => {
   const written = [
-    ...words.args.map(({ written }) => quoted(written)),
+    ...words.args.map(({ named, written }) => quoted(named === undefined ? written : `--${named}=${written}`)),
     ...words.kwargs.map(({ name, value }) => quoted(`--${name}=${value.written}`))
   ]
   const head = `pnet call ${quoted(peer)} ${quoted(name)}`
@@ -141,6 +143,25 @@ const pointed = (words: Words, { name, peer }: Callee, places: ReadonlyArray<Pla
 const labelOf = (schema: unknown, i: number): string => {
   const title = own(objectOf(schema), "title")
   return typeof title === "string" ? `argument ${i + 1} (${title})` : `argument ${i + 1}`
+}
+
+/**
+ * The words with those by name in the places of arguments that are called so, where the function has no keyword argument of that name. One behind a place that
+ * nothing fills stays where it is: what is wrong is said of it there.
+ */
+const placed = (words: Words, args: unknown, kwargs: unknown): Words => {
+  const titles = listOf(own(objectOf(args), "prefixItems")).map((one) => own(objectOf(one), "title"))
+  const keywords = new Set(keywordsOf(kwargs).map(({ name }) => name))
+  const positional = [...words.args]
+  const byName = new Map(words.kwargs.map((one) => [one.name, one]))
+  for (let i = positional.length; i < titles.length; i++) {
+    const title = titles[i]
+    const one = typeof title === "string" && !keywords.has(title) ? byName.get(title) : undefined
+    if (one === undefined) break
+    positional.push({ ...one.value, named: one.name })
+    byName.delete(one.name)
+  }
+  return { args: positional, kwargs: [...byName.values()] }
 }
 
 /** How many arguments there may be. */
@@ -179,9 +200,17 @@ const unknownOf = (kwargs: unknown, name: string): string | undefined => {
   return names.length === 0 ? "no arguments by name" : `one of ${names.map((one) => `--${one}`).join(", ")}`
 }
 
+/** What is said of an argument by name that has a place, and is not there: it was given before, or one before it is missing. */
+const atItsPlace = (args: unknown, name: string, given: number): string | undefined => {
+  const first = listOf(own(objectOf(args), "prefixItems"))
+  const at = first.findIndex((one) => own(objectOf(one), "title") === name)
+  if (at < 0) return undefined
+  return at < given ? `it once, and it is there as argument ${at + 1}` : `${labelOf(first[given], given)} before it`
+}
+
 /** Arguments and keyword arguments as they are sent, or what is wrong with them. */
 export const checked = (
-  words: Words,
+  given: Words,
   callee: Callee
 ): Effect.Effect<
   { readonly args: ReadonlyArray<Schema.Json>; readonly kwargs: Record<string, Schema.Json> },
@@ -189,6 +218,7 @@ export const checked = (
 > =>
   Effect.suspend(() => {
     const { args, kind, kwargs } = callee.described ?? {}
+    const words = kind === undefined || kind === "rpc" ? given : placed(given, args, kwargs)
     const schema = objectOf(args)
     const first = listOf(own(schema, "prefixItems"))
     const places: Array<Place> = []
@@ -213,8 +243,10 @@ export const checked = (
     if (kind !== undefined && (kind !== "rpc" || byFlags)) {
       places.push(...missingOf(kwargs, whole))
       named.forEach(([name], i) => {
-        const known = unknownOf(kwargs, name)
-        if (known !== undefined) places.push({ where: `--${name}`, expected: known, at: words.args.length + i })
+        const unknown = unknownOf(kwargs, name)
+        if (unknown === undefined) return
+        const expected = atItsPlace(schema, name, sent.length) ?? unknown
+        places.push({ where: `--${name}`, expected, at: words.args.length + i })
       })
     }
     if (places.length === 0) return Effect.succeed({ args: sent, kwargs: whole })

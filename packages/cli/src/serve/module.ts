@@ -21,6 +21,7 @@ import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import { pathToFileURL } from "node:url"
 import { Problem } from "../errors.ts"
+import { quoted } from "../output/quoted.ts"
 import { provideTo } from "./provide.ts"
 
 /** What modules serve. */
@@ -91,6 +92,30 @@ const whyOf = (error: unknown): string => {
   return /^\S.*:\d+$/.test(first) ? `${error.message} (${first})` : error.message
 }
 
+const notFound = /^Cannot find (package|module) '([^']+)' imported from/
+
+/** What is said of a module that could not be loaded, by what Node says of it. */
+const notLoaded = (file: string, url: string, error: unknown): Problem => {
+  const code = error instanceof Error && "code" in error ? error.code : undefined
+  const [, kind, name] = error instanceof Error ? notFound.exec(error.message) ?? [] : []
+  if (code === "ERR_MODULE_NOT_FOUND" && kind === "package") {
+    return problem(
+      `${file} imports ${JSON.stringify(name)}, which is not installed where it is`,
+      `run in its folder: npm install ${name}; effect and @pnet/core are those of the command`
+    )
+  }
+  // The module that was asked for is imported from this one.
+  if (code === "ERR_MODULE_NOT_FOUND" && name !== undefined && pathToFileURL(name).href === url) {
+    return problem(`there is no module ${file}`, "correct the path, which begins in this folder")
+  }
+  return problem(
+    `${file} could not be loaded: ${whyOf(error)}`,
+    code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX"
+      ? "Node takes types off, and makes no code of enum, namespace or parameter properties: write it without"
+      : `correct it; node ${quoted(file)} says more`
+  )
+}
+
 const hint = "a module exports functions (call, ...args), what Command.implement gives, and layers beside the node"
 
 /** What a module serves, by its file. */
@@ -100,7 +125,7 @@ const loadOne = Effect.fnUntraced(function*(file: string): Effect.fn.Return<Part
   provideTo(url)
   const exports = yield* Effect.tryPromise({
     try: () => import(url) as Promise<Record<string, unknown>>,
-    catch: (error) => problem(`${file} could not be loaded: ${whyOf(error)}`)
+    catch: (error) => notLoaded(file, url, error)
   })
   const found = Object.entries(exports).flatMap(([name, value]) => classify(name, value))
   const mistakes = found.flatMap((one) => one._tag === "Wrong" ? [one.why] : [])

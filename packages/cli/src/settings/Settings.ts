@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Problem } from "../errors.ts"
 import { Machine, placesOf } from "../machine.ts"
+import { didYouMean } from "../nearest.ts"
 import { quoted } from "../output/quoted.ts"
 import type { Setting, Surroundings } from "./declare.ts"
 import { type SettingName, settingNames, settings, type Values } from "./declared.ts"
@@ -40,6 +41,10 @@ interface ConfigFile {
 const wrong = (what: string, hint?: string) =>
   new Problem({ exit: "usage", what, ...(hint === undefined ? {} : { hint }) })
 
+/** What may have been meant by a name, or all that there are. */
+const meantOr = (name: string, all: ReadonlyArray<string>, what = "settings"): string =>
+  didYouMean(name, all) ?? `${what} are ${all.join(", ")}`
+
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
@@ -60,7 +65,7 @@ const check = (path: string, values: FileValues, where: string): Effect.Effect<v
     if (declared === undefined) {
       return Effect.fail(wrong(
         `${path}: there is no setting ${JSON.stringify(where + name)}`,
-        `settings are ${settingNames.filter((one) => (settings[one] as Setting<any>).file !== false).join(", ")}`
+        meantOr(name, settingNames.filter((one) => (settings[one] as Setting<any>).file !== false))
       ))
     }
     if (declared.file === false || name === "profile" && where !== "") {
@@ -188,7 +193,7 @@ export const resolve = Effect.fnUntraced(function*(flags: Flags): Effect.fn.Retu
       `there is no profile ${JSON.stringify(profile)} in ${file.path}`,
       there.length === 0
         ? `make one there: { "profiles": { ${JSON.stringify(profile)}: {} } }`
-        : `profiles are ${there.join(", ")}`
+        : meantOr(profile, there, "profiles")
     )
   }
   const values: Record<string, unknown> = {}

@@ -1,0 +1,185 @@
+/** What may have been meant, and what there is to do next: of names that are none, of arguments by name, of functions that fail, of streams. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Command from "@pnet/core/Command"
+import * as CommandNode from "@pnet/core/CommandNode"
+import * as TestNetwork from "@pnet/testing/TestNetwork"
+import { Effect, Layer, Schema, Stream } from "effect"
+import { Rpc, RpcGroup } from "effect/rpc"
+import { didYouMean, nearest } from "../src/nearest.ts"
+import { desk, values } from "./harness/desk.ts"
+
+const Hello = Command.make("hello", {
+  args: [Schema.String.annotate({ title: "name" }), Schema.optionalKey(Schema.Int.annotate({ title: "times" }))],
+  kwargs: { loud: Schema.optionalKey(Schema.Boolean) },
+  success: Schema.String
+})
+// A keyword argument of the name of a place is the keyword argument.
+const Both = Command.make("both", {
+  args: [Schema.String.annotate({ title: "name" })],
+  kwargs: { name: Schema.optionalKey(Schema.String) },
+  success: Schema.String
+})
+
+class Counter extends RpcGroup.make(
+  Rpc.make("count", {
+    payload: { to: Schema.Int },
+    success: Schema.Int,
+    error: Schema.Struct({ _tag: Schema.tag("TooFar"), at: Schema.Int }),
+    stream: true
+  }),
+  Rpc.make("ticks", { success: Schema.Int, stream: true })
+) {}
+
+let given = 0
+const CounterLive = Counter.toLayer({
+  count: ({ to }) =>
+    to > 3
+      ? Stream.concat(Stream.range(1, 3), Stream.fail({ _tag: "TooFar" as const, at: 3 }))
+      : Stream.range(1, to),
+  ticks: () => Stream.tick("1 second").pipe(Stream.map(() => ++given))
+})
+
+class Home extends TestNetwork.Service<Home>()("test/cli/Meant", {
+  seed: 3,
+  nodes: {
+    bob: TestNetwork.node({
+      beside: CommandNode.serve(Counter).pipe(Layer.provide(CounterLive)),
+      commands: [
+        Command.implement(Hello, ({ kwargs }, name, times) => Effect.succeed(`${name} ${times} ${kwargs.loud}`)),
+        Command.implement(Both, ({ kwargs }, name) => Effect.succeed(`${name} ${kwargs.name}`))
+      ],
+      functions: { broken: () => Effect.die("no"), failing: () => Effect.fail({ _tag: "Broken" }) }
+    })
+  }
+}) {}
+
+const inHome = <A, E, R>(use: (alice: Effect.Success<ReturnType<typeof desk>>) => Effect.Effect<A, E, R>) =>
+  Effect.gen(function*() {
+    return yield* use(yield* desk((yield* Home).network, "alice"))
+  }).pipe(Effect.scoped, Effect.provide(Home.layer))
+
+describe("what was meant", () => {
+  it("is what looks like it, the nearest first, and nothing that does not", () => {
+    assert.deepStrictEqual(nearest("nmae", ["name", "network", "names"]), ["name"])
+    assert.deepStrictEqual(nearest("hallo", ["hello", "help", "HALLO"]), ["HALLO", "hello"])
+    assert.deepStrictEqual(nearest("x", ["y", "network"]), [])
+    assert.deepStrictEqual(nearest("add", ["add"]), [])
+    assert.strictEqual(didYouMean("ad", ["add", "and"]), "did you mean \"add\" or \"and\"?")
+    // What peers call themselves is looked at as far as it can be a name.
+    assert.deepStrictEqual(nearest("b".repeat(10_000), ["b".repeat(9_999)]), [])
+  })
+
+  it.effect("is asked for commands, flags, peers, functions, settings and profiles", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const path = "/home/user/.config/pnet/config.json"
+      const hint = Effect.fnUntraced(function*(code: number, ...words: ReadonlyArray<string>) {
+        const ran = yield* alice.run(...words, "--json")
+        assert.strictEqual(ran.code, code, words.join(" "))
+        const { hint, message } = values(ran.stderr)[0]!
+        return `${message} ${hint}`
+      })
+      assert.match(yield* hint(2, "cal", "bob", "hello"), /Did you mean this\? call/)
+      assert.match(yield* hint(2, "peers", "--wach"), /Did you mean this\? --watch/)
+      assert.match(yield* hint(3, "call", "bbo", "hello", "--wait", "1s"), /did you mean "bob"\?/)
+      assert.match(yield* hint(3, "call", "bob", "helo", "x"), /did you mean "hello"\? or run: pnet functions bob/)
+      assert.match(yield* hint(3, "functions", "bob", "helo"), /did you mean "hello"\?/)
+      assert.match(yield* hint(2, "config", "nmae"), /did you mean "name"\?/)
+      alice.files.set(path, "{\"netwrok\":\"x\"}")
+      assert.match(yield* hint(2, "config"), /did you mean "network"\?/)
+      alice.files.set(path, "{\"profiles\":{\"work\":{}}}")
+      assert.match(yield* hint(2, "config", "--profile", "wrok"), /did you mean "work"\?/)
+    })))
+})
+
+describe("an argument by name", () => {
+  it.effect("fills the place of an argument that is called so", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const call = (...words: ReadonlyArray<string>) => alice.run("call", "bob", ...words)
+      assert.deepInclude(yield* call("hello", "--name=ann"), { code: 0, stdout: "ann undefined undefined\n" })
+      assert.deepInclude(yield* call("hello", "--times=2", "--loud=true", "--name=5"), {
+        code: 0,
+        stdout: "5 2 true\n"
+      })
+      assert.deepInclude(yield* call("hello", "ann", "--times=2"), { code: 0, stdout: "ann 2 undefined\n" })
+      assert.deepInclude(yield* call("both", "ann", "--name=bob"), { code: 0, stdout: "ann bob\n" })
+      const mistakes = Effect.fnUntraced(function*(...words: ReadonlyArray<string>) {
+        const { code, stderr } = yield* call(...words, "--json")
+        assert.strictEqual(code, 2)
+        return (values(stderr)[0]!["mistakes"] as ReadonlyArray<{ where: string; expected: string }>).map((one) =>
+          `${one.where}: ${one.expected}`
+        )
+      })
+      assert.include(yield* mistakes("hello", "--times=2"), "--times: argument 1 (name) before it")
+      assert.deepStrictEqual(yield* mistakes("hello", "ann", "--name=bob"), [
+        "--name: it once, and it is there as argument 1"
+      ])
+      assert.include(
+        (yield* call("hello", "--name=ann", "--times=x")).stderr,
+        "pnet call bob hello --name=ann --times=x\n"
+      )
+    })))
+})
+
+describe("a function that fails", () => {
+  it.effect("has a next step, be it its own error, a fault, or a time that is up", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      for (const name of ["broken", "failing"]) {
+        const { code, stderr } = yield* alice.run("call", "bob", name, "--json")
+        assert.strictEqual(code, 5)
+        assert.include(values(stderr)[0]!["hint"], `pnet functions bob ${name}`)
+      }
+      const { code, stderr } = yield* alice.run("subscribe", "news", "--count", "1", "--timeout", "1s", "--json")
+      assert.strictEqual(code, 7)
+      assert.match(values(stderr.split("\n").slice(1).join("\n"))[0]!["hint"], /pnet publish news/)
+    })))
+})
+
+describe("a function that gives a stream", () => {
+  it.effect("has each element printed as it comes, and the peer stop where no more are wanted", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      assert.deepInclude(yield* alice.run("call", "bob", "count", "--to=3"), { code: 0, stdout: "1\n2\n3\n" })
+      assert.deepInclude(yield* alice.run("call", "bob", "count", "{\"to\":2}"), { code: 0, stdout: "1\n2\n" })
+      const json = yield* alice.run("call", "bob", "count", "--to=2", "--json")
+      assert.deepStrictEqual(values(json.stdout).map(({ peer, value }) => [peer, value]), [["bob", 1], ["bob", 2]])
+      const failed = yield* alice.run("call", "bob", "count", "--to=4", "--json")
+      assert.strictEqual(failed.code, 5)
+      assert.strictEqual(values(failed.stdout).length, 3)
+      assert.deepInclude(values(failed.stderr)[0], { error: "RemoteError", detail: { _tag: "TooFar", at: 3 } })
+
+      const going = yield* alice.start("call", "bob", "ticks")
+      yield* going.says("\n2\n")
+      const { code, stdout } = yield* going.interrupt
+      assert.strictEqual(code, 130)
+      const seen = given
+      assert.isAtLeast(stdout.trim().split("\n").length, seen - 1)
+      yield* Effect.sleep("10 seconds")
+      assert.strictEqual(given, seen)
+
+      const late = yield* alice.run("call", "bob", "ticks", "--timeout", "3s", "--json")
+      assert.strictEqual(late.code, 7)
+      assert.isAtLeast(values(late.stdout).length, 2)
+      assert.include(values(late.stderr)[0]!["hint"], "--timeout")
+    })))
+})
+
+describe("mcp --json", () => {
+  it.effect("is refused, as it would change nothing", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const { code, stderr, stdout } = yield* alice.run("mcp", "--json")
+      assert.deepStrictEqual({ code, stdout }, { code: 2, stdout: "" })
+      assert.match(values(stderr)[0]!["message"], /is the protocol's/)
+      assert.strictEqual((yield* alice.runWith({ env: { PNET_JSON: "1" }, stdin: "" }, "mcp")).code, 0)
+    })))
+})
+
+describe("doctor", () => {
+  it.effect("ends with why a peer is not reached, by the code of that", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const { code, stdout } = yield* alice.run("doctor", "nobody", "--wait", "1s", "--json")
+      assert.strictEqual(code, 3)
+      assert.deepInclude(values(stdout).at(-1), { finding: "PeerFails", severity: "error" })
+      assert.deepInclude(values((yield* alice.run("doctor", "bob", "--json")).stdout).at(-1), {
+        finding: "PeerAnswers"
+      })
+    })))
+})
