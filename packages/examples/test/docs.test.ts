@@ -5,7 +5,8 @@
  * Each block becomes a module in a scratch folder, at the line it has in its document, so that an error names the place. All of
  * them are type-checked by one run of the compiler under the workspace's own settings. A block that imports `@effect/vitest`
  * runs as a test file; any other runs as a program, which has to end by itself with exit code 0, and to print what its comments
- * `// prints: …` say. Each is one file by then, with all that it imports (`Programs`), which loads in a fraction of the time.
+ * `// prints: …` say. Each is one file by then, with all that it imports (`Programs`), and they take turns in two processes (`Turns`),
+ * as what they all load takes most of the time of a short program.
  *
  * Programs run two at a time, and several runs of this test may share a machine. So that none hears another, the network id of
  * a block (`networkId: "home"`, `PNET_NETWORK_ID: "home"`) gets a suffix of its own, and a port that a block names for adverts
@@ -15,7 +16,8 @@
 import { NodeDatagramSocket, NodeServices } from "@effect/platform-node"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Programs from "@pnet/lab/processes/programs"
-import { Duration, Effect, Semaphore, Stream } from "effect"
+import * as Turns from "@pnet/lab/processes/turns"
+import { Duration, Effect, Exit, Scope, Semaphore, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -110,6 +112,9 @@ const nameOf = (block: Block) =>
   `${block.document.replace(/\.md$/, "").replaceAll(/[^A-Za-z0-9]+/g, "-")}-L${block.line}`
 const fileOf = (block: Block) => `${nameOf(block)}.${isTest(block) ? "test.ts" : "ts"}`
 
+/** Of what runs the programs. */
+const running = Scope.makeUnsafe()
+
 /** A UDP port that nobody on this machine uses now. */
 const freePort = Effect.gen(function*() {
   const socket = yield* NodeDatagramSocket.make({ bind: { address: "127.0.0.1", port: 0 } })
@@ -133,8 +138,8 @@ const isolated = (block: Block, index: number) =>
   })
 
 const runnable = blocks.filter((block) => !isTest(block) && objection(block) === undefined)
-/** The file to run for each of them. */
-let programs: ReadonlyArray<string> = []
+/** What comes of each of them. */
+let ended: ReadonlyArray<Effect.Effect<Turns.Ended>> = []
 
 const write = (name: string, content: string) => writeFileSync(join(scratch, name), content)
 
@@ -147,9 +152,9 @@ const prepare = Effect.gen(function*() {
     "tsconfig.json",
     JSON.stringify({
       extends: "../../tsconfig.json",
-      // The packages are compiled from their sources here, which takes the declarations that they bring along.
-      include: ["*.ts", "../../../*/src/**/*.d.ts"],
-      references: [],
+      include: ["*.ts"],
+      // By the declarations of the packages, as who installs them has it; `-b` makes them where they are not of today.
+      references: ["core", "files", "node", "testing"].map((name) => ({ path: `../../../${name}` })),
       compilerOptions: {
         noEmit: true,
         composite: false,
@@ -170,7 +175,16 @@ const prepare = Effect.gen(function*() {
   for (const [index, block] of blocks.entries()) {
     if (objection(block) === undefined) write(fileOf(block), yield* isolated(block, index))
   }
-  programs = Programs.files(runnable.map((block) => join(scratch, fileOf(block))))
+  const files = Programs.files(runnable.map((block) => join(scratch, fileOf(block))))
+  const turns = [0, 1].map((lane) =>
+    Turns.make(files.filter((_, i) => i % 2 === lane).map((file) => ({ file })), {
+      cwd: scratch,
+      env: environment,
+      seconds: 20
+    })
+  )
+  for (const { run } of turns) yield* Effect.forkIn(run, running)
+  ended = files.map((_, i) => turns[i % 2]!.ended[i >> 1]!)
 })
 
 const alive = (pid: number): boolean => {
@@ -195,8 +209,11 @@ const environment = {
   NO_COLOR: "1"
 }
 
+/** What all blocks together may take, in seconds, on a machine with other work. */
+const all = 110
+
 /** Runs Node in the scratch folder; what it wrote, and its exit code. */
-const node = (args: ReadonlyArray<string>, seconds = 20) =>
+const node = (args: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
     const handle = yield* spawner.spawn(ChildProcess.make(process.execPath, args, { cwd: scratch, env: environment }))
@@ -205,18 +222,12 @@ const node = (args: ReadonlyArray<string>, seconds = 20) =>
   }).pipe(
     Effect.scoped,
     Effect.timeoutOrElse({
-      duration: Duration.seconds(seconds),
-      orElse: () => Effect.succeed({ output: `it did not end within ${seconds} seconds`, code: -1 })
+      duration: Duration.seconds(all),
+      orElse: () => Effect.succeed({ output: `it did not end within ${all} seconds`, code: -1 })
     }),
     atOnce.withPermit,
     Effect.provide(NodeServices.layer)
   )
-
-/** For programs that end before there is garbage that is worth collecting. */
-const brief = ["--min-semi-space-size=16", "--single-threaded-gc"]
-
-/** What all blocks together may take, in seconds, on a machine with other work. */
-const all = 110
 
 const hint = (text: string) => text.replaceAll(scratch, "").trim()
 
@@ -231,7 +242,9 @@ describe.concurrent("documents", () => {
     }
     return Effect.runPromise(prepare)
   })
-  afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+  afterAll(() =>
+    Effect.runPromise(Scope.close(running, Exit.void)).then(() => rmSync(scratch, { recursive: true, force: true }))
+  )
 
   it("have blocks, that say which network they are on and stay on this machine", () => {
     assert.isAbove(blocks.length, 0)
@@ -244,13 +257,13 @@ describe.concurrent("documents", () => {
 
   it.live("compile", () =>
     Effect.map(
-      node([join(root, "node_modules/typescript/bin/tsc"), "--noEmit", "--pretty", "false", "-p", scratch], all),
+      node([join(root, "node_modules/typescript/bin/tsc"), "-b", scratch, "--pretty", "false"]),
       ({ code, output }) => assert.strictEqual(code, 0, hint(output))
     ), 120_000)
 
   it.live("with tests pass them", () =>
     Effect.map(
-      node([join(root, "node_modules/vitest/vitest.mjs"), "run", "--root", scratch, "--passWithNoTests"], all),
+      node([join(root, "node_modules/vitest/vitest.mjs"), "run", "--root", scratch, "--passWithNoTests"]),
       ({ code, output }) => assert.strictEqual(code, 0, hint(output))
     ), 120_000)
 
@@ -258,7 +271,7 @@ describe.concurrent("documents", () => {
     it.live(
       `${block.document}:${block.line} runs`,
       () =>
-        Effect.map(Effect.suspend(() => node([...brief, programs[i]!])), ({ code, output }) => {
+        Effect.map(Effect.suspend(() => ended[i]!), ({ code, output }) => {
           assert.strictEqual(code, 0, hint(output))
           for (const [, expected] of block.code.matchAll(/^\s*\/\/ prints: (.+)$/gm)) {
             assert.include(output, expected!)
