@@ -69,9 +69,9 @@ export interface Options {
   readonly remote: Endpoint | undefined
   /** Bytes that the other end may send before they are taken, from 65,536 up to 2^30. Default 524,288. */
   readonly window?: number | undefined
-  /** Where nothing comes for so long, the other end is asked for a sign of life. Default 5 seconds. */
+  /** It looks so often whether anything came, and where nothing did asks the other end for a sign of life. Default 5 seconds. */
   readonly pingInterval?: Duration.Input | undefined
-  /** Where nothing comes for so long, the connection ends. Default 15 seconds; at least two of `pingInterval`. */
+  /** Where nothing comes for so long, the connection ends when it looks next. Default 15 seconds; at least two of `pingInterval`. */
   readonly silence?: Duration.Input | undefined
 }
 

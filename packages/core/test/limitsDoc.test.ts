@@ -617,6 +617,16 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
   ["Peers that are asked what they offer at once", "16", "Further ones wait for their turn."],
   ["An identity file", "4,096 bytes", "It is refused."],
   [
+    "Of a message link: what came and was not read, with what it lies in; messages between two ends",
+    "512 KiB (`window` of `MessageLink`), three times that; those before the credit was said, and the channel's",
+    "Who sends more is cut off; who has more to write waits."
+  ],
+  [
+    "Of a message link: silence; answers that are owed; bytes of a reason",
+    "15 to 20 s (`silence`, `pingInterval`); one; 200",
+    "The connection ends, and is not clean; what is more is not looked at."
+  ],
+  [
     "On Node: a connection that was closed, and whose peer takes nothing more",
     "3 to 6 s",
     "It is cut."

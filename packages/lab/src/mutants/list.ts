@@ -4,6 +4,7 @@ import { callsList } from "./lists/calls.ts"
 import { crowdList } from "./lists/crowd.ts"
 import { filesList } from "./lists/files.ts"
 import { handlersList } from "./lists/handlers.ts"
+import { linksList } from "./lists/links.ts"
 import { machinesList } from "./lists/machines.ts"
 import { namesList } from "./lists/names.ts"
 import { offersList } from "./lists/offers.ts"
@@ -27,5 +28,6 @@ export const all: ReadonlyArray<Mutation> = [
   ...offersList,
   ...severalList,
   ...topicsList,
-  ...filesList
+  ...filesList,
+  ...linksList
 ]

@@ -678,6 +678,24 @@ const topics: Readonly<Record<string, Titles>> = {
   }
 }
 
+const links: Readonly<Record<string, Titles>> = {
+  "core/test/link/Link.test.ts": {
+    "gives every byte in order, or ends without being clean, over a channel that loses, repeats and reorders messages":
+      [
+        "link-number",
+        "link-lost"
+      ],
+    "takes no more than the credit it gave, and holds little more of the shortest messages": ["link-window"],
+    "asks who is silent, answers who asks, and gives up who does not answer": ["link-ping", "link-silence"],
+    "answers a flood of questions as there is room, and once": ["link-ping"],
+    "shows of a reason that the other end gives a bounded part, in quotes": ["link-reason"]
+  },
+  "core/test/link/MessageLink.test.ts": {
+    "ends as its channel does, and says why": ["link-lost"],
+    "asks after 5 seconds, and gives up after 15": ["link-silence"]
+  }
+}
+
 /** A test that shows a rule: its file in `packages/`, and its title. */
 export interface Shown {
   readonly rule: string
@@ -698,7 +716,8 @@ export const shown: ReadonlyArray<Shown> = [
   typed,
   offers,
   certificates,
-  topics
+  topics,
+  links
 ].flatMap((files) =>
   Object.entries(files).flatMap(([file, titles]) =>
     Object.entries(titles).flatMap(([title, rules]) => rules.map((rule) => ({ rule, file, title })))

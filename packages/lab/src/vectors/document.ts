@@ -9,6 +9,7 @@ import type * as CrowdVectors from "./crowdDocument.ts"
 import type * as FrameVectors from "./frames.ts"
 import type * as FreshnessVectors from "./freshness.ts"
 import type * as HandshakeVectors from "./handshakeSection.ts"
+import type * as LinkVectors from "./links.ts"
 import type * as OfferVectors from "./offers.ts"
 import type { Rule } from "./rules.ts"
 import type * as TopicVectors from "./topics.ts"
@@ -78,6 +79,7 @@ export interface Document {
   readonly offers: OfferVectors.Section
   readonly topics: TopicVectors.Section
   readonly certificates: CertificateVectors.Section
+  readonly links: LinkVectors.Section
 }
 
 /** An address that stands for a key or a URL. */

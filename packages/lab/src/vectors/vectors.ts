@@ -16,6 +16,7 @@ import * as FrameVectors from "./frames.ts"
 import * as FreshnessVectors from "./freshness.ts"
 import * as HandshakeVectors from "./handshakeSection.ts"
 import * as Keyed from "./keyed.ts"
+import * as LinkVectors from "./links.ts"
 import * as OfferVectors from "./offers.ts"
 import { order } from "./order.ts"
 import * as Packets from "./packets.ts"
@@ -151,6 +152,7 @@ export const generate = (crypto: Crypto["Service"]): Document => {
     crowd: crowd(scene),
     offers: OfferVectors.generate(),
     topics: TopicVectors.generate(),
-    certificates: CertificateVectors.generate()
+    certificates: CertificateVectors.generate(),
+    links: LinkVectors.generate()
   }
 }

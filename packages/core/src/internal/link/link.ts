@@ -53,27 +53,35 @@ export class Link {
 
   // --- what comes
   readonly #inbox: Pieces
-  #due = 0
+  #due: number
   /** Bytes that the other end may still send. */
   #allowance = Frames.initialWindow
   /** The limit that it was told. */
-  #told = Frames.initialWindow
+  #told: number
   #quiet = 0
   /** Something came since the last tick that was no answer to a PING. */
   #busy = true
 
   // --- what goes
   #waiting: Array<Waiting> = []
-  #number = 0
+  #number: number
   #credit = Frames.initialWindow
-  #limit = Frames.initialWindow
+  #limit: number
   /** The channel takes more. */
   #room = true
   #ending = false
   #owesPong = false
   #begun = false
 
-  constructor(outlet: Outlet, options: { readonly window: number; readonly patience: number }) {
+  constructor(outlet: Outlet, options: {
+    readonly window: number
+    readonly patience: number
+    /** What was counted before at both ends, messages and bytes: both counts begin again after 2^32. */
+    readonly counted?: number | undefined
+  }) {
+    const counted = options.counted ?? 0
+    this.#due = this.#number = counted
+    this.#limit = this.#told = (counted + Frames.initialWindow) >>> 0
     this.#outlet = outlet
     this.#window = Math.min(Frames.maxWindow, Math.max(Frames.initialWindow, options.window))
     this.#maxPayload = Math.max(Frames.leastMessage, outlet.maxMessage) - headerLength
