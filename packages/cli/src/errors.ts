@@ -37,7 +37,7 @@ export interface Failure {
   readonly message: string
   readonly exit: ExitName
   readonly hint?: string
-  /** Where it is explained. */
+  /** The command that explains it. */
   readonly see?: string
   readonly mistakes?: ReadonlyArray<{ readonly where: string; readonly expected: string; readonly found?: string }>
   readonly pointed?: ReadonlyArray<string>
@@ -45,7 +45,7 @@ export interface Failure {
   readonly detail?: Schema.Json
 }
 
-const pointer = /; see (@pnet\/core\/docs\/[a-z-]+\.md#[a-z-]+)/g
+const pointer = /; see @pnet\/core\/docs\/why-cant-i\.md#([a-z-]+)/g
 
 const tagOf = (error: unknown): string | undefined =>
   typeof error === "object" && error !== null && "_tag" in error && typeof error._tag === "string"
@@ -190,13 +190,13 @@ const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
 export const failureOf = (error: unknown): Failure => {
   const tag = tagOf(error)
   const message = messageOf(error)
-  const see = [...message.matchAll(pointer)].at(0)?.[1]
+  const topic = [...message.matchAll(pointer)].at(0)?.[1]
   const own = error instanceof Problem
   return {
     error: own ? error.tag ?? error.exit : tag ?? "Defect",
     exit: own ? error.exit : exitOf(tag),
     message: atCommandLine(message),
-    ...(see === undefined ? {} : { see }),
+    ...(topic === undefined ? {} : { see: `pnet why ${topic}` }),
     ...(own && error.hint !== undefined ? { hint: error.hint } : {}),
     ...(own && error.mistakes !== undefined ? { mistakes: error.mistakes } : {}),
     ...(own && error.pointed !== undefined ? { pointed: error.pointed } : {}),

@@ -29,6 +29,7 @@ import { subscribe } from "./commands/subscribe.ts"
 import { top } from "./commands/top.ts"
 import { trustAllow, trustForget, trustList, trustResolve, trustRevoke } from "./commands/trust.ts"
 import { up } from "./commands/up.ts"
+import { why } from "./commands/why.ts"
 import type { Handler } from "./handler.ts"
 import { root } from "./root.ts"
 import type { Input, Spec } from "./spec.ts"
@@ -122,7 +123,8 @@ export const specs: ReadonlyArray<Spec> = [
   trustRevoke,
   trustForget,
   trustResolve,
-  config
+  config,
+  why
 ]
 
 /** `pnet` with all that is under it. */
@@ -143,5 +145,6 @@ export const tree = root.pipe(Command.withSubcommands([
   command(mcp, () => import("./run/mcp.ts")),
   key,
   trust,
-  command(config, () => import("./run/config.ts"))
+  command(config, () => import("./run/config.ts")),
+  command(why, () => import("./run/why.ts"))
 ]))

@@ -86,7 +86,8 @@ const printing: Readonly<Record<string, ReadonlyArray<ReadonlyArray<string>>>> =
   subscribe: [["subscribe", "news"]],
   top: [["top", "--every", "1s"]],
   measure: [["measure", "eve", "--time", "10ms"]],
-  doctor: [["doctor"]]
+  doctor: [["doctor"]],
+  why: [["why"], ["why", "peer-unknown"]]
 }
 
 /** What somebody else runs meanwhile. */

@@ -87,6 +87,9 @@ export const staged = (command: Package, top: string): Effect.Effect<void, Faile
       }\n`
     )
     for (const name of ["README.md", "CHANGELOG.md"]) cpSync(join(command.folder, name), join(top, name))
+    for (const page of manifest.files?.filter((file) => file.startsWith("docs/")) ?? []) {
+      cpSync(join(root, page), join(top, page))
+    }
     cpSync(join(root, "LICENSE"), join(top, "LICENSE"))
   })
 

@@ -119,7 +119,7 @@ export const commandProblems = (tarball: Tarball): ReadonlyArray<string> => {
   const { folder, manifest } = tarball
   const files = contents(tarball)
   const code = files.filter((path) => path.startsWith("dist/"))
-  const allowedThere = /^(?:package\.json|README\.md|CHANGELOG\.md|LICENSE|dist\/[\w.-]+\.js)$/
+  const allowedThere = /^(?:package\.json|README\.md|CHANGELOG\.md|LICENSE|docs\/why-cant-i\.md|dist\/[\w.-]+\.js)$/
   return [
     ...["package.json", "README.md", "CHANGELOG.md", "LICENSE"].filter((path) => !files.includes(path)).map((path) =>
       `${path} is missing`

@@ -23,6 +23,10 @@ describe("the command as it is published", () => {
           yield* done(process.execPath, [main, "call", "--help"], { cwd: folder }),
           "pnet call bob add 1 2"
         )
+        assert.include(
+          yield* done(process.execPath, [main, "why", "peer-unknown"], { cwd: folder }),
+          "Why can't I find a peer by its name?"
+        )
         const wrong = yield* run(process.execPath, [main, "call"], { cwd: folder })
         assert.strictEqual(wrong.code, 2)
       }),

@@ -17,7 +17,9 @@ const Failed = Schema.Struct({
   error: Schema.String.annotate(note("The kind of error.")),
   message: Schema.String.annotate(note("What was tried and what happened.")),
   hint: Schema.optionalKey(Schema.String.annotate(note("What to do next."))),
-  see: Schema.optionalKey(Schema.String.annotate(note("Where it is explained."))),
+  see: Schema.optionalKey(
+    Schema.String.annotate(note("The command that explains it, such as `pnet why peer-unknown`."))
+  ),
   exit: Schema.String.annotate(note("The name of the exit code.")),
   code: Schema.Int.annotate(note("The exit code.")),
   mistakes: Schema.optionalKey(
@@ -317,6 +319,15 @@ export const shapes = {
   finding: Found.annotate(note("What `doctor` has found.")),
   measured: Measured.annotate(note("What `measure` has measured.")),
   answer: Answer.annotate(note("What came of a call to one peer.")),
+  topic: Schema.Struct({
+    topic: Schema.String.annotate(note("What it is called.")),
+    title: Schema.String.annotate(note("The question."))
+  }).annotate(note("A topic that `why` explains.")),
+  explanation: Schema.Struct({
+    topic: Schema.String.annotate(note("What it is called.")),
+    title: Schema.String.annotate(note("The question.")),
+    text: Schema.String.annotate(note("The answer: paragraphs with empty lines between them."))
+  }).annotate(note("What `why` says of a topic.")),
   error: Failed.annotate(note("Why the command failed: the only JSON on standard error."))
 } as const
 

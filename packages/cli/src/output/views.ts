@@ -376,6 +376,13 @@ export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
     none: "no peers were found",
     one: ({ failure, value }) => failure === undefined ? shown(value) : failure.message
   },
+  topic: {
+    columns: [
+      { title: "TOPIC", cell: ({ topic }) => topic, look: (style, text) => style.bold(text) },
+      { title: "QUESTION", cell: ({ title }) => title, gives: true }
+    ]
+  },
+  explanation: { lines: true, one: ({ text, title }, style) => `${style.bold(title)}\n\n${text}` },
   error: {
     one: ({ detail, hint, message, mistakes, see }, style) =>
       [
@@ -385,7 +392,7 @@ export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
         ),
         ...(detail === undefined ? [] : [style.dim(`  ${JSON.stringify(detail)}`)]),
         ...(hint === undefined ? [] : [`  ${hint}`]),
-        ...(see === undefined ? [] : [style.dim(`  see ${see}`)])
+        ...(see === undefined ? [] : [style.dim(`  more: ${see}`)])
       ].join("\n")
   }
 }

@@ -1,0 +1,53 @@
+/** What messages point to is there for whoever has the command alone. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Why from "@pnet/core/Why"
+import * as TestNetwork from "@pnet/testing/TestNetwork"
+import { displayWidth } from "effect/cli/CliOutput"
+import * as Effect from "effect/Effect"
+import { explanations, find } from "../src/explanations.ts"
+import { desk, values } from "./harness/desk.ts"
+
+class Home extends TestNetwork.Service<Home>()("test/cli/Why", { seed: 5, nodes: { bob: TestNetwork.node() } }) {}
+
+describe("why", () => {
+  it("has a section for everything that messages point to, with a question and an answer in plain text", () => {
+    const all = explanations()
+    assert.deepStrictEqual(all.map(({ topic }) => topic).sort(), [...Why.anchors].sort())
+    for (const { text, title, topic } of all) {
+      assert.match(title, /^Why can't I .*\?$/, topic)
+      assert.isAbove(text.length, 100, topic)
+      assert.notMatch(text, /\]\(|\*\*|<a id/, topic)
+      // Every topic that it sends to is one.
+      for (const [, other] of text.matchAll(/\(pnet why ([a-z-]+)\)/g)) {
+        assert.strictEqual(find(all, [other!]).length, 1)
+      }
+    }
+  })
+
+  it.effect("explains what an error says that it explains, finds words, and lists what there is", () =>
+    Effect.gen(function*() {
+      const alice = yield* desk((yield* Home).network, "alice")
+      const failed = values((yield* alice.run("call", "dave", "x", "--wait", "1s", "--json")).stderr)[0]!
+      assert.strictEqual(failed["see"], "pnet why peer-unknown")
+      assert.include(
+        (yield* alice.run("call", "dave", "x", "--wait", "1s")).stderr,
+        "\n  more: pnet why peer-unknown\n"
+      )
+      const shown = yield* alice.runWith({ columns: 60 }, "why", "peer-unknown")
+      assert.deepInclude(shown, { code: 0, stderr: "" })
+      assert.match(shown.stdout, /^Why can't I find a peer by its name\?\n\n.*PeerUnknownError/)
+      // A word that is longer than the line has one of its own.
+      for (const line of shown.stdout.split("\n")) {
+        if (line.trim().includes(" ")) assert.isAtMost(displayWidth(line), 60)
+      }
+      assert.deepInclude(values((yield* alice.run("why", "peer", "unknown", "--json")).stdout)[0], {
+        type: "explanation",
+        topic: "peer-unknown"
+      })
+      assert.include((yield* alice.run("why", "firewall")).stdout, "peer-unknown")
+      assert.strictEqual(values((yield* alice.run("why", "--json")).stdout).length, Why.anchors.length)
+      const none = yield* alice.run("why", "peer-unknwon")
+      assert.strictEqual(none.code, 3)
+      assert.include(none.stderr, "did you mean \"peer-unknown\"?")
+    }).pipe(Effect.scoped, Effect.provide(Home.layer)))
+})
