@@ -90,12 +90,15 @@ export type Plan =
 export const corrupt = "corrupt"
 
 const scratch = 1_048_576
+const spentName = "spent"
 
 export class Landing {
   readonly options: Options
   readonly top: Folder
   readonly #journal: Journal.Journal
   readonly #home: string
+  /** What the second names of files that have landed become, one after another: to take each away would be two steps instead of one. */
+  readonly #spent: string
   /** Parts that were there when it began. */
   readonly #parts: Set<string>
   /** Of the files that have no name yet, by what that folds to. */
@@ -107,6 +110,7 @@ export class Landing {
     this.options = options
     this.#foldsCase = foldsCase
     this.#home = home
+    this.#spent = options.paths.join(home, spentName)
     this.#journal = journal
     this.#parts = parts
     this.top = {
@@ -398,7 +402,7 @@ export class Landing {
   #without(part: string, path: string): Effect.Effect<boolean, PlatformError> {
     const { fs } = this.options
     return Effect.matchEffect(fs.link(part, path), {
-      onSuccess: () => Effect.as(fs.remove(part), true),
+      onSuccess: () => Effect.as(Effect.catch(fs.rename(part, this.#spent), () => fs.remove(part)), true),
       // Not every file system has second names.
       onFailure: (error) =>
         isTaken(error) ? Effect.succeed(false) : Effect.flatMap(
@@ -478,6 +482,8 @@ export const open = (options: Options): Effect.Effect<Landing, FileError, Scope.
     yield* partialOf(fs, above)
     yield* partialOf(fs, home)
     const foldsCase = yield* fs.exists(paths.join(folder, partialFolder.toUpperCase()))
+    const spent = Effect.ignore(fs.remove(paths.join(home, spentName), { force: true }))
+    yield* Effect.andThen(spent, Effect.addFinalizer(() => spent))
     const parts = new Set((yield* fs.readDirectory(home)).filter((name) => name.endsWith(".part")))
     const journal = yield* Journal.open(fs, paths.join(home, "journal"), entries)
     return new Landing(options, home, journal, parts, foldsCase)

@@ -9,6 +9,7 @@ import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as FileSystem from "effect/FileSystem"
 import * as Latch from "effect/Latch"
 import type { PlatformError } from "effect/PlatformError"
 import type * as Pull from "effect/Pull"
@@ -475,14 +476,16 @@ class Pulling<E> {
 
   #small({ wanted: { target }, whole }: Arriving, expected: Uint8Array) {
     const { landing } = this.#options
-    return Effect.scoped(Effect.gen(function*() {
-      const file = yield* landing.part(target, 0)
-      yield* file.writeAll(whole!)
+    const bytes = whole!
+    const use = (file: FileSystem.File) => {
       const hasher = landing.options.hash()
       // What is on the disk, and not what was to be written.
-      if (whole!.length > 0) yield* hashRange(file, hasher, 0, whole!.length)
-      return yield* landing.settle(target, file, hasher.digest(), expected)
-    }))
+      const written = bytes.length === 0
+        ? Effect.void
+        : Effect.andThen(file.writeAll(bytes), hashRange(file, hasher, 0, bytes.length, bytes))
+      return Effect.flatMap(written, () => landing.settle(target, file, hasher.digest(), expected))
+    }
+    return Effect.scoped(Effect.flatMap(landing.part(target, 0), use))
   }
 
   #large({ file, scope, wanted: { target }, writing }: Arriving, expected: Uint8Array) {
