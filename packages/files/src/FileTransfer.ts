@@ -139,8 +139,10 @@ export interface ReceiveOptions {
   readonly collisions?: "rename" | "overwrite" | "skip" | undefined
   /** Symbolic links: made where they lead to something within what is received (`inside`), or not at all. Default: `inside`. */
   readonly links?: "inside" | "skip" | undefined
-  /** Whether files and folders get the sender's permission bits (never set-user-id and the like). Default: yes. */
+  /** Whether files and folders get the sender's permission bits, less `umask`; never set-user-id and the like. Default: yes. */
   readonly modes?: boolean | undefined
+  /** Permissions that nothing gets, whatever the sender says, as a umask has them. Default: `0o002`, so that what arrives is not everybody's to write. */
+  readonly umask?: number | undefined
   /** Whether what has arrived is synced to the disk before it has its name. Default: yes. */
   readonly durable?: boolean | undefined
   /** Which names are refused: those of this system, or everywhere those that Windows has not. Default: this system's. */
@@ -284,6 +286,7 @@ const receiverOf = (
       collisions: receive.collisions ?? "rename",
       links: receive.links ?? "inside",
       modes: receive.modes ?? true,
+      umask: receive.umask ?? 0o002,
       durable: receive.durable ?? true,
       rules: receive.names === "portable" || paths.sep === "\\" ? "windows" : "posix",
       limits

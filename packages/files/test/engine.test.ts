@@ -68,6 +68,20 @@ describe("a transfer", () => {
       sameTree(source, "/out", target, "/in")
     }))
 
+  it.effect("gives nothing permissions that are masked, whatever the sender says", () =>
+    Effect.gen(function*() {
+      const source = SimFileSystem.make()
+      source.put("/out/a", "a", { mode: 0o4777, mtime: 1 })
+      source.makeFolder("/out", { mode: 0o1777, mtime: 1 })
+      const sender = yield* offer(source.mount(), ["/out"])
+      for (const [umask, mode] of [[undefined, 0o775], [0o077, 0o700], [0, 0o777]] as const) {
+        const target = home()
+        yield* receive(sender, { mount: target.mount(), ...umask === undefined ? {} : { umask } })
+        const tree = target.tree("/in")
+        assert.deepStrictEqual(["out", "out/a"].map((path) => tree.get(path)!.mode), [mode, mode])
+      }
+    }))
+
   it.effect(
     "that is broken off or killed anywhere leaves nothing but whole files under their names, and goes on where it was",
     () =>

@@ -20,7 +20,7 @@ export interface Sender {
 
 /** Looks at what is to be sent. */
 export const offer = (
-  mount: SimFileSystem.Mount,
+  mount: Pick<SimFileSystem.Mount, "fileSystem">,
   given: ReadonlyArray<string>,
   options: { readonly links?: Tree.SourceLinks; readonly hash?: FileHash.Make; readonly shared?: boolean } = {}
 ) =>
@@ -41,6 +41,7 @@ export const offer = (
       roots: new Map(roots.map(({ name, path }) => [name, path])),
       hash,
       noFollow: true,
+      follow: false,
       shared: options.shared ?? false,
       keep: 16 * 1_048_576
     })
@@ -62,6 +63,7 @@ export interface Receiving {
   readonly collisions?: Landing.Collisions
   readonly links?: "inside" | "skip"
   readonly rules?: "posix" | "windows"
+  readonly umask?: number
   readonly hash?: FileHash.Make
   readonly fileSize?: number
   /** The stream of answers fails behind so many bytes. */
@@ -126,6 +128,7 @@ export const receive = (sender: Sender, receiving: Receiving): Effect.Effect<Rec
       collisions: receiving.collisions ?? "rename",
       links: receiving.links ?? "inside",
       modes: true,
+      umask: receiving.umask ?? 0o002,
       durable: true,
       hash: receiving.hash ?? FileHash.native!,
       key: "0123",

@@ -16,11 +16,12 @@ import { bytesOf, offer, receive, type Sender, sourceOf } from "./engine.ts"
 import { random } from "./random.ts"
 
 const text = "owned"
-const digest = () => {
+const hashOf = (bytes: Uint8Array) => {
   const hash = FileHash.portable()
-  hash.update(new TextEncoder().encode(text))
+  hash.update(bytes)
   return hash.digest()
 }
+const digest = () => hashOf(new TextEncoder().encode(text))
 
 /** Names at the top of a list, as an offer says them. */
 const topOf = (entries: ReadonlyArray<Wire.Entry>): ReadonlyArray<string> => {
@@ -220,6 +221,7 @@ describe("a hostile sender", () => {
         collisions: "rename",
         links: "inside",
         modes: true,
+        umask: 0,
         durable: false,
         hash: FileHash.portable,
         key: "0123",
@@ -328,5 +330,56 @@ describe("a hostile receiver", () => {
       const bytes = yield* ask(want(0, 0))
       assert.isTrue(bytes._tag === "Success")
       assert.isUndefined(disk.bytesRead.get("/secret"))
+    }))
+
+  it.effect("has a large file read for its hash once, however often it asks for the end of it", () =>
+    Effect.gen(function*() {
+      const disk = SimFileSystem.make()
+      const size = 1_000_000
+      disk.put("/out", bytesOf(size, 1), { mtime: 1 })
+      const sender = yield* offer(disk.mount(), ["/out"])
+      const ask = (...wants: ReadonlyArray<Wire.Want>) =>
+        Stream.runCollect(
+          sourceOf(sender).read(Stream.make(
+            Wire.writeOf(sender.head.id, sender.head.digest),
+            ...wants.map((want) => Wire.writeWant(new Wire.Writer(), want).take())
+          ))
+        )
+      const end = { file: 0, offset: size }
+      const same = { file: 0, offset: 0, unless: hashOf(bytesOf(size, 1)) }
+      yield* ask(end, end, same)
+      yield* ask(same, end)
+      assert.strictEqual(disk.bytesRead.get("/out"), size)
+      // Of the last byte, the part that it is in.
+      yield* ask({ file: 0, offset: size - 1 })
+      assert.isAtMost(disk.bytesRead.get("/out")!, size + 262_144)
+      // What is sent from the start has the hash of what was sent.
+      const all = yield* ask({ file: 0, offset: 0 })
+      assert.deepStrictEqual([...all.at(-1)!.slice(-32)], [...hashOf(bytesOf(size, 1))])
+    }))
+
+  it.effect("is not sent what is elsewhere, where a folder has become a link to it", () =>
+    Effect.gen(function*() {
+      for (const size of [6, 300_000]) {
+        for (const when of ["before", "while"] as const) {
+          const disk = SimFileSystem.make()
+          disk.put("/out/d/e/a", new Uint8Array(size), { mtime: 1 })
+          disk.put("/etc/e/a", new Uint8Array(size).fill(1), { mtime: 1 })
+          const sender = yield* offer(disk.mount(), ["/out"])
+          const swap = () => {
+            disk.remove("/out/d")
+            disk.link("/out/d", "/etc")
+          }
+          if (when === "before") swap()
+          disk.intercept = ({ method, path }) => {
+            if (method === "open" && path === "/out/d/e/a" && when === "while") swap()
+            return undefined
+          }
+          const want = Wire.writeWant(new Wire.Writer(), { file: 0, offset: 0 }).take()
+          const asked = Stream.make(Wire.writeOf(sender.head.id, sender.head.digest), want)
+          const sent = yield* Stream.runCollect(sourceOf(sender).read(asked))
+          assert.deepStrictEqual(sent.map((bytes) => [...bytes]), [[3]], `${size} ${when}`)
+        }
+      }
     }))
 })

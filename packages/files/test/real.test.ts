@@ -8,6 +8,8 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Stream from "effect/Stream"
+import { execFileSync } from "node:child_process"
 import { createSocket } from "node:dgram"
 import {
   chmodSync,
@@ -16,14 +18,16 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   symlinkSync,
   utimesSync,
   writeFileSync
 } from "node:fs"
 import { join } from "node:path"
 import * as FileTransfer from "../src/FileTransfer.ts"
+import * as Wire from "../src/internal/wire.ts"
 import { scripts } from "./corpus.ts"
-import { bytesOf } from "./engine.ts"
+import { bytesOf, offer, sourceOf } from "./engine.ts"
 
 const freePort = Effect.callback<number>((resume) => {
   const socket = createSocket("udp4")
@@ -91,4 +95,21 @@ describe("real files", () => {
       assert.deepStrictEqual([again.failed, again.files - again.hadFiles], [0, 1])
       assert.strictEqual(readFileSync(join(arrived, "run (1)"), "utf8"), "#! changed")
     }).pipe(Effect.provide(NodeServices.layer)))
+
+  it.live("that have become pipes or devices are not opened, and hold up nothing", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const home = yield* fs.makeTempDirectoryScoped({ prefix: "pnet-files-" })
+      mkdirSync(join(home, "out"))
+      // More than there are threads that a system's calls wait on.
+      const names = Array.from({ length: 8 }, (_, index) => `${index}`)
+      for (const name of names) writeFileSync(join(home, "out", name), new Uint8Array(name === "7" ? 300_000 : 10))
+      const sender = yield* offer({ fileSystem: fs }, [join(home, "out")])
+      for (const name of names) rmSync(join(home, "out", name))
+      execFileSync("mkfifo", names.map((name) => join(home, "out", name)))
+      const wants = names.map((_, file) => Wire.writeWant(new Wire.Writer(), { file, offset: 0 }).take())
+      const asked = Stream.fromIterable([Wire.writeOf(sender.head.id, sender.head.digest), ...wants])
+      const answers = yield* Stream.runCollect(sourceOf(sender).read(asked))
+      assert.deepStrictEqual(answers.flatMap((bytes) => [...bytes]), names.map(() => 3))
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)))
 })

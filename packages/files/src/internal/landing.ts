@@ -33,6 +33,8 @@ export interface Options {
   readonly links: "inside" | "skip"
   /** Whether modes are set. */
   readonly modes: boolean
+  /** The permissions that nothing gets, whatever the sender says. */
+  readonly umask: number
   /** Whether what has landed is synced. */
   readonly durable: boolean
   readonly hash: Make
@@ -126,6 +128,11 @@ export class Landing {
 
   get flush() {
     return this.#journal.flush
+  }
+
+  /** Of the permissions that the sender says, those that a file may have here. */
+  #modeOf(mode: number): number {
+    return mode & 0o777 & ~this.options.umask
   }
 
   // --- names -----------------------------------------------------------------------------------------------------------------
@@ -301,7 +308,7 @@ export class Landing {
   part(target: Target, offset: number): Effect.Effect<FileSystem.File, PlatformError, Scope.Scope> {
     const { fs, paths } = this.options
     const { entry, part } = target
-    const open = (flag: FileSystem.OpenFlag) => fs.open(part, { flag, mode: entry.mode & 0o777 | 0o600 })
+    const open = (flag: FileSystem.OpenFlag) => fs.open(part, { flag, mode: this.#modeOf(entry.mode) | 0o600 })
     const known = this.#parts.has(paths.basename(part))
     if (offset > 0) return Effect.tap(open("r+"), (file) => file.seek(BigInt(offset), "start"))
     return known ? Effect.andThen(fs.remove(part, { force: true }), open("wx+")) : open("w+")
@@ -317,7 +324,7 @@ export class Landing {
     const { durable, fs, modes } = this.options
     const { entry, part, shown } = target
     if (!sameBytes(digest, expected)) return Effect.succeed(corrupt)
-    const mode = entry.mode & 0o777
+    const mode = this.#modeOf(entry.mode)
     const made = (mode | 0o600) & ~this.#journal.umask
     return Effect.gen({ self: this }, function*() {
       if (durable) yield* file.sync
@@ -416,6 +423,7 @@ export class Landing {
 
   /** Gives folders their modes and times, the inner ones first. */
   leave(onProblem: (problem: FileError) => void): Effect.Effect<void> {
+    const modeOf = (mode: number) => this.#modeOf(mode)
     const { durable, folder, fs, modes, paths } = this.options
     return Effect.forEach(this.#folders.reverse(), (entered) => {
       const names: Array<string> = []
@@ -428,7 +436,7 @@ export class Landing {
         }
         if (!entered.made) return
         yield* fs.utimes(path, secondsOf(entered.mtime), secondsOf(entered.mtime))
-        if (modes) yield* fs.chmod(path, entered.mode & 0o777)
+        if (modes) yield* fs.chmod(path, modeOf(entered.mode))
       }).pipe(Effect.catch((error) => Effect.sync(() => onProblem(fileError(names.join("/"), error)))))
     }, { discard: true })
   }

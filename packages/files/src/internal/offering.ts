@@ -123,6 +123,7 @@ export class Offering {
       paths,
       roots: new Map(this.#roots.map(({ name, path }) => [name, path])),
       hash,
+      follow: this.#offered.links === "follow",
       noFollow: paths.sep === "/" && this.#offered.links !== "follow",
       shared: this.#names.length > 1,
       keep: limits.shared

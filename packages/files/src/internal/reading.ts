@@ -39,8 +39,10 @@ export interface Options {
   /** Where the names at the top are. */
   readonly roots: ReadonlyMap<string, string>
   readonly hash: Make
-  /** Links are refused where files are to be. */
+  /** Links are refused where files are to be, by the system itself. */
   readonly noFollow: boolean
+  /** Links are sent as what they lead to. */
+  readonly follow: boolean
   /** Whether several pull. */
   readonly shared: boolean
   /** Bytes that are kept for those who come a little later. */
@@ -49,6 +51,9 @@ export interface Options {
 
 const brokenOf = (error: PlatformError): Broken =>
   isNotFound(error) ? "Changed" : { failed: codeOf(error) ?? error.reason._tag }
+
+/** Of so many large files the hash is kept once it is known, so that who asks for a little of each has none of them read twice. */
+const digestsKept = 4_096
 
 /** Fills the buffer from the file, or as much of it as there is. */
 export const readFully = (
@@ -75,11 +80,23 @@ class OpenFile {
   readonly #ring: Array<Uint8Array> | undefined
   readonly #hasher: Hasher
   #hashed = 0
-  #digest: Uint8Array | undefined
+  #isDigested = false
+  /** Its hash, since somebody has had all of it read. */
+  #known: Uint8Array | undefined
+  readonly #onDigest: (digest: Uint8Array) => void
   readonly #chunks = new Map<number, Uint8Array>()
   readonly #reading = new Map<number, Deferred.Deferred<Uint8Array, Broken>>()
 
-  constructor(file: FileSystem.File, scope: Scope.Closeable, entry: Wire.FileEntry, options: Options) {
+  constructor(
+    file: FileSystem.File,
+    scope: Scope.Closeable,
+    entry: Wire.FileEntry,
+    options: Options,
+    known: Uint8Array | undefined,
+    onDigest: (digest: Uint8Array) => void
+  ) {
+    this.#known = known
+    this.#onDigest = onDigest
     this.#file = file
     this.#scope = scope
     this.#entry = entry
@@ -166,25 +183,34 @@ class OpenFile {
     }
   }
 
-  /** Has everything before an offset hashed, for what is sent from there on. */
+  /** Has everything before an offset hashed, for what is sent from there on; once, however often it is asked for. */
   hashTo(offset: number): Effect.Effect<void, Broken> {
-    return Effect.whileLoop({
+    return this.#known !== undefined ? Effect.void : Effect.whileLoop({
       while: () => this.#hashed + this.chunk <= offset,
       body: () => this.at(Math.floor(this.#hashed / this.chunk)),
       step: () => this.#hashWhatIsThere()
     })
   }
 
-  /** The hash of all of it. */
-  get digest(): Effect.Effect<Uint8Array, Broken> {
-    return Effect.flatMap(
-      Effect.whileLoop({
+  /** The hash of all of it, for who has been sent what is behind an offset. Who is sent all of it has it made of what was sent. */
+  digest(offset: number): Effect.Effect<Uint8Array, Broken> {
+    return Effect.suspend(() => {
+      const known = this.#known
+      if (known !== undefined && (offset > 0 || this.#isDigested)) return Effect.as(this.unchanged, known)
+      const whole = Effect.whileLoop({
         while: () => this.#hashed < this.size,
         body: () => this.at(Math.floor(this.#hashed / this.chunk)),
         step: () => this.#hashWhatIsThere()
-      }),
-      () => Effect.as(this.unchanged, this.#digest ??= this.#hasher.digest())
-    )
+      })
+      return Effect.flatMap(Effect.andThen(whole, this.unchanged), () =>
+        Effect.sync(() => {
+          if (!this.#isDigested) {
+            this.#isDigested = true
+            this.#onDigest(this.#known = this.#hasher.digest())
+          }
+          return this.#known!
+        }))
+    })
   }
 }
 
@@ -195,6 +221,7 @@ export class Reading {
   readonly #options: Options
   readonly #open = new Map<number, Effect.Effect<OpenFile, Broken>>()
   readonly #wholes = new Map<number, Whole>()
+  readonly #digests = new Map<number, Uint8Array>()
   #kept = 0
   readonly locator: Manifest["locator"]
   constructor(manifest: Manifest, options: Options) {
@@ -206,9 +233,32 @@ export class Reading {
     return this.#options.paths.join(this.#options.roots.get(top!)!, ...below)
   }
 
+  /**
+   * Whether the folders that a file is in are still those of the tree, and none a link by now. Looked at before and behind the opening of a file: in
+   * between, who may write there can have them be others and back.
+   */
+  within({ path: [top, ...below] }: Located): Effect.Effect<void, Broken> {
+    const { follow, fs, paths, roots } = this.#options
+    if (follow) return Effect.void
+    const folders = below.map((_, index) => paths.join(roots.get(top!)!, ...below.slice(0, index)))
+    return Effect.forEach(folders, (path) =>
+      Effect.flatMap(
+        Effect.mapError(fs.lstat(path), brokenOf),
+        ({ type }) => type === "Directory" ? Effect.void : Effect.fail<Broken>("Changed")
+      ), { discard: true })
+  }
+
+  /** Opens a file that is what the list says. What is not is not opened: a pipe waits for who writes, and a device may do anything. */
   #opened(located: Located): Effect.Effect<FileSystem.File, Broken, Scope.Scope> {
-    const { fs, noFollow } = this.#options
-    return Effect.mapError(fs.open(this.#pathOf(located), noFollow ? { noFollow } : {}), brokenOf)
+    const { follow, fs, noFollow } = this.#options
+    const path = this.#pathOf(located)
+    return Effect.flatMap(
+      Effect.mapError(follow ? fs.stat(path) : fs.lstat(path), brokenOf),
+      (info) =>
+        isSame(info, located.entry)
+          ? Effect.mapError(fs.open(path, noFollow ? { noFollow } : {}), brokenOf)
+          : Effect.fail<Broken>("Changed")
+    )
   }
 
   /** A small file, with its hash. */
@@ -242,10 +292,18 @@ export class Reading {
     }
   }
 
+  #noteDigest(number: number, digest: Uint8Array): void {
+    this.#digests.set(number, digest)
+    for (const old of this.#digests.keys()) {
+      if (this.#digests.size <= digestsKept) break
+      this.#digests.delete(old)
+    }
+  }
+
   /** A large file, open until the scope closes. What buffers take turns for is one's own: who else reads on would have them changed under it. */
   large(number: number, located: Located): Effect.Effect<OpenFile, Broken, Scope.Scope> {
     return this.#options.shared ? this.#shared(number, located) : Effect.acquireRelease(
-      this.#openFile(located),
+      this.#openFile(number, located),
       (file) => file.close
     )
   }
@@ -268,19 +326,27 @@ export class Reading {
     return Effect.gen({ self: this }, function*() {
       const done = Deferred.makeUnsafe<OpenFile, Broken>()
       this.#open.set(number, Deferred.await(done))
-      const exit = yield* Effect.exit(this.#openFile(located))
+      const exit = yield* Effect.exit(this.#openFile(number, located))
       if (Exit.isFailure(exit)) this.#open.delete(number)
       Deferred.doneUnsafe(done, exit)
       return yield* exit
     })
   }
 
-  /** Opens a file that is what the list says. */
-  #openFile(located: Located): Effect.Effect<OpenFile, Broken> {
+  #openFile(number: number, located: Located): Effect.Effect<OpenFile, Broken> {
     return Effect.gen({ self: this }, function*() {
       const scope = yield* Scope.make()
       return yield* Effect.gen({ self: this }, function*() {
-        const file = new OpenFile(yield* this.#opened(located), scope, located.entry, this.#options)
+        yield* this.within(located)
+        const file = new OpenFile(
+          yield* this.#opened(located),
+          scope,
+          located.entry,
+          this.#options,
+          this.#digests.get(number),
+          (digest) => this.#noteDigest(number, digest)
+        )
+        yield* this.within(located)
         yield* file.unchanged
         return file
       }).pipe(

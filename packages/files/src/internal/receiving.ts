@@ -48,6 +48,7 @@ export interface Options {
   readonly collisions: Landing.Collisions
   readonly links: "inside" | "skip"
   readonly modes: boolean
+  readonly umask: number
   readonly durable: boolean
   readonly rules: Rules
   readonly limits: {
@@ -378,8 +379,8 @@ export class Receiver {
   }
 
   get #landingOptions(): Omit<Landing.Options, "folder" | "key"> {
-    const { collisions, durable, fs, hash, limits, links, modes, paths, rules } = this.#options
-    return { fs, paths, rules, collisions, links, modes, durable, hash, entries: limits.entries }
+    const { collisions, durable, fs, hash, limits, links, modes, paths, rules, umask } = this.#options
+    return { fs, paths, rules, collisions, links, modes, umask, durable, hash, entries: limits.entries }
   }
 
   /** The functions of the sender. */

@@ -6,12 +6,13 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Pull from "effect/Pull"
+import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { TransferProtocolError } from "../TransferError.ts"
 import type { Located, Manifest } from "./manifest.ts"
 import { sameBytes } from "./platform.ts"
-import { type Broken, type OpenFile, type Reading, small } from "./reading.ts"
+import { type Broken, type OpenFile, type Reading, small, type Whole } from "./reading.ts"
 import * as Wire from "./wire.ts"
 
 /** The list, as it is kept. */
@@ -25,7 +26,14 @@ const readAtOnce = 16
 interface Sending {
   readonly file: OpenFile
   readonly scope: Scope.Closeable
+  readonly from: number
   at: number
+}
+
+/** A small file that is asked for. */
+interface Asked {
+  readonly want: Wire.Want
+  readonly located: Located
 }
 
 type Parts = readonly [Uint8Array, ...Array<Uint8Array>]
@@ -79,7 +87,7 @@ class Answering<E> {
 
   /** The small ones at the front together, or the first that is large. */
   #answer(): Pull.Pull<Parts, E | TransferProtocolError> {
-    const some: Array<{ readonly want: Wire.Want; readonly located: Located }> = []
+    const some: Array<Asked> = []
     let bytes = 0
     while (this.#queue.length > 0) {
       const want = this.#queue[0]!
@@ -100,11 +108,7 @@ class Answering<E> {
       this.#queue.shift()
     }
     return Effect.map(
-      Effect.forEach(
-        some,
-        ({ located, want }) => Effect.result(this.#reading.whole(want.file, located)),
-        { concurrency: readAtOnce }
-      ),
+      this.#wholes(some),
       (results): Parts => {
         const out = new Wire.Writer(bytes + some.length * 48)
         results.forEach((result, index) => {
@@ -122,6 +126,38 @@ class Answering<E> {
     )
   }
 
+  /** Reads small ones. What is in a folder that is none any more is another file than the list says. */
+  #wholes(some: ReadonlyArray<Asked>): Effect.Effect<ReadonlyArray<Result.Result<Whole, Broken>>> {
+    const folderOf = ({ located: { path } }: Asked) => path.slice(0, -1).join("/")
+    const folders = new Map(some.map((asked) => [folderOf(asked), asked.located]))
+    const look = (faults: Map<string, Broken>) =>
+      Effect.forEach(
+        folders,
+        ([folder, located]) =>
+          Effect.catch(this.#reading.within(located), (broken) => Effect.sync(() => void faults.set(folder, broken))),
+        { discard: true }
+      )
+    return Effect.gen({ self: this }, function*() {
+      const faults = new Map<string, Broken>()
+      yield* look(faults)
+      const results = yield* Effect.forEach(
+        some,
+        (asked) => {
+          const fault = faults.get(folderOf(asked))
+          return fault === undefined
+            ? Effect.result(this.#reading.whole(asked.want.file, asked.located))
+            : Effect.succeed(Result.fail(fault))
+        },
+        { concurrency: readAtOnce }
+      )
+      yield* look(faults)
+      return results.map((result, index) => {
+        const fault = faults.get(folderOf(some[index]!))
+        return fault === undefined ? result : Result.fail(fault)
+      })
+    })
+  }
+
   #begin(want: Wire.Want, located: Located): Pull.Pull<Parts, E> {
     return Effect.gen({ self: this }, function*() {
       const scope = yield* Scope.make()
@@ -130,7 +166,7 @@ class Answering<E> {
         Effect.flatMap((file) =>
           want.unless === undefined
             ? Effect.succeed({ file, same: false })
-            : Effect.map(file.digest, (digest) => ({ file, same: sameBytes(digest, want.unless!) }))
+            : Effect.map(file.digest(Infinity), (digest) => ({ file, same: sameBytes(digest, want.unless!) }))
         ),
         Scope.provide(scope),
         Effect.result,
@@ -142,7 +178,7 @@ class Answering<E> {
         Wire.writeBroken(out, opened._tag === "Failure" ? opened.failure : "Same", false)
       } else {
         Wire.writeBegin(out)
-        this.#sending = { file: opened.success.file, scope, at: want.offset }
+        this.#sending = { file: opened.success.file, scope, from: want.offset, at: want.offset }
       }
       return [out.take()] as Parts
     })
@@ -164,7 +200,7 @@ class Answering<E> {
   }
 
   #end(sending: Sending): Pull.Pull<Parts, E> {
-    return Effect.matchEffect(sending.file.digest, {
+    return Effect.matchEffect(sending.file.digest(sending.from), {
       onFailure: (broken) => this.#broken(sending, broken),
       onSuccess: (digest) =>
         Effect.as(this.#done(sending), [Wire.writeEnd(new Wire.Writer(40), digest).take()] as Parts)

@@ -51,6 +51,11 @@ const landing = of(
       `const seconds`,
       "a file has its name, and is gone with the power"
     ],
+    "umask": [
+      `return mode & 0o777 & ~this.options.umask`,
+      `return mode & 0o777`,
+      "what arrives is everybody's to write"
+    ],
     "folder-link": [
       `type !== "Directory"
           ? Effect.fail(`,
@@ -80,6 +85,18 @@ const reading = of(
       `return this.#options.shared ? this.#shared(number, located) : Effect`,
       `return true ? this.#shared(number, located) : Effect`,
       "two who pull a file at once change what the other has of it"
+    ],
+    "folders": [
+      `if (follow) return Effect.void`,
+      `if (true) return Effect.void`,
+      "a folder that has become a link leads out of what is sent"
+    ],
+    "known": [
+      `this.#known = known
+`,
+      `this.#known = undefined
+`,
+      "a few bytes have the sender read all of a large file, again and again"
     ]
   }
 )
