@@ -58,6 +58,26 @@ describe("a command of the shell", () => {
       }
       assert.match((yield* Effect.flip(run(fn("exec yes")))).message, /printed more than 4194304 bytes/)
     }).pipe(Effect.provide(NodeServices.layer)))
+
+  // Where the system says what is in the environment of a process.
+  it.live.skipIf(process.platform !== "linux")(
+    "ends with what left its group and has no parent any more, and leaves what it left behind itself",
+    () =>
+      Effect.gen(function*() {
+        const away = "setsid sh -c 'sleep 60 & echo $!' & wait; sleep 60"
+        const [straggler] = yield* running(fn(away), [], from, Stream.empty).pipe(
+          Stream.decodeText(),
+          Stream.splitLines,
+          Stream.take(1),
+          Stream.runCollect
+        )
+        assert.throws(() => process.kill(Number(straggler), 0), /ESRCH/)
+        const left = yield* run(
+          fn("(setsid sh -c 'echo $$; exec sleep 60 > /dev/null 2>&1' &) | { read pid; echo $pid; }")
+        )
+        assert.isTrue(process.kill(Number(left), "SIGKILL"))
+      }).pipe(Effect.provide(NodeServices.layer))
+  )
 })
 
 describe("--fn", () => {

@@ -8,7 +8,8 @@ export const up = Spec.make({
   description:
     "Runs a node until Ctrl-C, and prints what happens. With --fn it serves commands of this machine: what a caller sends is the command's standard input, " +
     "and never a part of its text. Arguments that are declared in parentheses are the command's positional parameters, $1 and so on: " +
-    "texts, which belong in double quotes, unless they say that they are numbers.",
+    "texts, which belong in double quotes, unless they say that they are numbers. A command whose caller gives up is ended with all that it started: on Linux also " +
+    "what has left its process group, unless that has cleared its environment; elsewhere, its group.",
   examples: [
     { command: "pnet up", description: "Is there, and says who comes and goes" },
     {

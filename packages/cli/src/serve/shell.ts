@@ -10,12 +10,14 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FileSystem from "effect/FileSystem"
 import * as ChildProcess from "effect/process/ChildProcess"
 import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Problem } from "../errors.ts"
 import { called, type ownEvent } from "../node/events.ts"
+import * as Stragglers from "./stragglers.ts"
 
 /** What an argument may be. */
 export type ArgType = keyof typeof types
@@ -133,10 +135,20 @@ interface Calling {
   readonly from: { readonly name: string; readonly publicKey: string }
 }
 
-const childOf = ({ command, name }: ShellFunction, args: ReadonlyArray<string>, from: Calling["from"]) =>
+const childOf = (
+  { command, name }: ShellFunction,
+  args: ReadonlyArray<string>,
+  from: Calling["from"],
+  mark: string
+) =>
   ChildProcess.make("sh", ["-c", command, name, ...args], {
     // Who calls, and none of this node's secrets.
-    env: { PNET_CALLER: from.name.replaceAll("\0", ""), PNET_CALLER_KEY: from.publicKey, PNET_NETWORK_KEY: undefined },
+    env: {
+      PNET_CALLER: from.name.replaceAll("\0", ""),
+      PNET_CALLER_KEY: from.publicKey,
+      PNET_NETWORK_KEY: undefined,
+      [Stragglers.variable]: mark
+    },
     extendEnv: true,
     stdin: "pipe",
     stdout: "pipe",
@@ -152,13 +164,20 @@ export const running = (
   args: ReadonlyArray<string>,
   from: Calling["from"],
   input: Stream.Stream<Uint8Array, unknown>
-): Stream.Stream<Uint8Array, CommandFailed, ChildProcessSpawner> =>
+): Stream.Stream<Uint8Array, CommandFailed, ChildProcessSpawner | FileSystem.FileSystem> =>
   Stream.unwrap(Effect.gen(function*() {
     const spawner = yield* ChildProcessSpawner
+    const mark = yield* Stragglers.mark
+    let ended = false
     // Of arguments that are longer than the system takes it has nothing but an exception to say.
     const child = yield* Effect.catchDefect(
-      Effect.mapError(spawner.spawn(childOf(fn, args, from)), failing),
+      Effect.mapError(spawner.spawn(childOf(fn, args, from, mark)), failing),
       (defect) => Effect.fail(failing(defect instanceof Error ? defect : { message: "it could not be started" }))
+    )
+    // What a command that ended by itself has left running was meant to run on.
+    const fs = yield* FileSystem.FileSystem
+    yield* Effect.addFinalizer(() =>
+      ended ? Effect.void : Effect.provideService(Stragglers.end(mark), FileSystem.FileSystem, fs)
     )
     // A command that reads none of it, or not all, is none the worse for it.
     yield* Effect.forkScoped(Effect.ignore(Stream.run(input, child.stdin)))
@@ -171,6 +190,7 @@ export const running = (
     )
     const end = Effect.gen(function*() {
       const code = Number(yield* Effect.mapError(child.exitCode, failing))
+      ended = true
       if (code === 0) return
       // Something that it started and left may hold it open.
       yield* Effect.timeoutOption(Fiber.await(errors), "200 millis")
@@ -229,7 +249,7 @@ export const serve = Effect.fnUntraced(function*(
   functions: ReadonlyArray<ShellFunction>,
   say: (event: Parameters<typeof ownEvent>[0]) => Effect.Effect<void>
 ) {
-  const services = yield* Effect.context<ChildProcessSpawner>()
+  const services = yield* Effect.context<ChildProcessSpawner | FileSystem.FileSystem>()
   const told = (name: string, from: Calling["from"], began: number, exit: Exit.Exit<unknown, unknown>) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => say(called(name, from.name, now - began, Exit.isSuccess(exit))))
   const commands = functions.map((fn) =>
