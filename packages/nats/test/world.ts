@@ -8,12 +8,16 @@ import type { Bus } from "../src/internal/bus.ts"
 import * as InternalBus from "../src/internal/bus.ts"
 import * as Dialler from "../src/internal/dialler.ts"
 
-/** The connection of a node with a token of its own, `a` for one that ends with it. */
-export const bus = (servers: string, name: string, options: NatsOptions.Input = {}, network = "test") =>
+/** The connection of a node, by its token. */
+export const busOf = (servers: string, token: string, options: NatsOptions.Input = {}, network = "test") =>
   Effect.gen(function*() {
     const decoded = yield* NatsOptions.make({ servers, reconnectWait: "50 millis", ...options })
-    return yield* InternalBus.make(decoded, Subjects.network(network), name.padStart(16, "n"))
+    return yield* InternalBus.make(decoded, Subjects.network(network), token)
   }).pipe(Effect.provide([Dialler.layer, Logger.layer([])]))
+
+/** The same for one with a token that ends with a name. */
+export const bus = (servers: string, name: string, options: NatsOptions.Input = {}, network = "test") =>
+  busOf(servers, name.padStart(16, "n"), options, network)
 
 /** Waits until something is so, or fails after ten seconds. */
 export const until = (what: string, is: () => boolean) =>

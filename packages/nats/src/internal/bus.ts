@@ -216,8 +216,12 @@ export class NatsBus implements Bus {
     return Effect.callback<Answer, Unanswered>((resume) => {
       if (this.#pending.size >= mostRequests) return resume(Effect.fail("Timeout"))
       const id = String(++this.#requests)
-      this.#pending.set(id, { to, done: resume })
-      if (!this.publish(this.subject(to, what), data, this.statusTo(`r.${id}`))) resume(Effect.fail("Down"))
+      const done = (answer: Exit.Exit<Answer, Unanswered>) => {
+        this.#pending.delete(id)
+        resume(answer)
+      }
+      this.#pending.set(id, { to, done })
+      if (!this.publish(this.subject(to, what), data, this.statusTo(`r.${id}`))) done(Exit.fail("Down"))
       return Effect.sync(() => this.#pending.delete(id))
     }).pipe(
       Effect.timeoutOrElse({ duration: millis, orElse: () => Effect.fail("Timeout" as const) })

@@ -1,0 +1,118 @@
+/**
+ * The nodes that this one knows over NATS, and what it makes of what is said of them. A node counts as there from its advert on, until it does
+ * not answer when it is asked: so adverts may be seldom. Nobody's word takes another node away: it is a reason to ask.
+ */
+import type { Heard } from "@pnet/core/Adverts"
+import type { Sighting } from "@pnet/core/Discovery"
+import type { Endpoint } from "@pnet/core/Network"
+import type { PublicKey } from "@pnet/core/PublicKey"
+import type * as Effect from "effect/Effect"
+import * as Subjects from "../Subjects.ts"
+
+export interface Known {
+  readonly token: string
+  readonly publicKey: PublicKey
+  /** What is said of it, again and again as it is. */
+  sighting: Sighting
+  timestamp: number
+  /** When it gave the last sign of life, in milliseconds. */
+  heardAt: number
+  /** Whether it answered when it was asked last, if it was. */
+  isThere: boolean
+  /** Where it is among all. */
+  index: number
+}
+
+/** What an advert came to: nothing that was not known (`Again`), or why it is not one. */
+export type Outcome = "New" | "Changed" | "Again" | "Left" | "Old" | "Forged" | "Full" | "Unknown"
+
+export class Nodes {
+  readonly #capacity: number
+  readonly #answer: (token: string) => Effect.Effect<void>
+  readonly #all: Array<Known> = []
+  readonly #byToken = new Map<string, Known>()
+
+  constructor(capacity: number, answer: (token: string) => Effect.Effect<void>) {
+    this.#capacity = capacity
+    this.#answer = answer
+  }
+
+  get size(): number {
+    return this.#all.length
+  }
+
+  get(token: string): Known | undefined {
+    return this.#byToken.get(token)
+  }
+
+  at(index: number): Known | undefined {
+    return this.#all[index]
+  }
+
+  tokens(): IterableIterator<string> {
+    return this.#byToken.keys()
+  }
+
+  entries(): ReadonlyArray<Known> {
+    return this.#all
+  }
+
+  /** Enters what an advert says that came from a node. Gives the sighting of one that leaves, and of one that is there. */
+  enter(from: string, { advert, publicKey, timestamp = 0 }: Heard, now: number): {
+    readonly outcome: Outcome
+    readonly sighting: Sighting | undefined
+  } {
+    const { host, name, port } = advert
+    const known = this.#byToken.get(from)
+    const isOwn = known !== undefined && known.publicKey === publicKey || Subjects.ofKey(publicKey) === from
+    // Who says it has that address, which is of that key: nobody speaks for another.
+    if (!isOwn || Subjects.ofHost(host) !== from) return { outcome: "Forged", sighting: undefined }
+    if (known !== undefined && timestamp < known.timestamp) return { outcome: "Old", sighting: undefined }
+    const sighting = (): Sighting => ({
+      name,
+      publicKey,
+      endpoint: { host, port },
+      source: { host, port: 1 } satisfies Endpoint,
+      via: Subjects.kind,
+      answer: this.#answer(from)
+    })
+    if (port === 0) {
+      if (known === undefined) return { outcome: "Unknown", sighting: undefined }
+      this.remove(known)
+      return { outcome: "Left", sighting: sighting() }
+    }
+    if (known === undefined) {
+      if (this.#all.length >= this.#capacity) return { outcome: "Full", sighting: undefined }
+      const entered: Known = {
+        token: from,
+        publicKey,
+        sighting: sighting(),
+        timestamp,
+        heardAt: now,
+        isThere: true,
+        index: this.#all.length
+      }
+      this.#all.push(entered)
+      this.#byToken.set(from, entered)
+      return { outcome: "New", sighting: entered.sighting }
+    }
+    known.timestamp = timestamp
+    known.heardAt = now
+    known.isThere = true
+    if (known.sighting.name === name && known.sighting.endpoint.port === port) {
+      return { outcome: "Again", sighting: known.sighting }
+    }
+    known.sighting = sighting()
+    return { outcome: "Changed", sighting: known.sighting }
+  }
+
+  /** One that is gone. The last one takes its place, so that any may be drawn by chance. */
+  remove(known: Known): void {
+    if (this.#byToken.get(known.token) !== known) return
+    this.#byToken.delete(known.token)
+    const last = this.#all.pop()!
+    if (last === known) return
+    last.index = known.index
+    this.#all[known.index] = last
+  }
+}

@@ -1,0 +1,20 @@
+/** Lists of nodes as bytes: the 12 of each, one behind the other. */
+import { base64url, bytesOf } from "./platform.ts"
+
+/** Bytes of each. */
+export const length = 12
+
+export const encode = (tokens: ReadonlyArray<string>): Uint8Array => {
+  const bytes = new Uint8Array(tokens.length * length)
+  for (let i = 0; i < tokens.length; i++) bytes.set(bytesOf(tokens[i]!), i * length)
+  return bytes
+}
+
+/** Those of a list, and no more than `most`. What is left over, and no whole one, is left out. */
+export const decode = (bytes: Uint8Array, most: number): ReadonlyArray<string> => {
+  const tokens: Array<string> = []
+  for (let at = 0; at + length <= bytes.length && tokens.length < most; at += length) {
+    tokens.push(base64url(bytes.subarray(at, at + length)))
+  }
+  return tokens
+}

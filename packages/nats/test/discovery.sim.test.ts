@@ -1,0 +1,235 @@
+/** Discovery over a server of a test, in virtual time: how soon who comes and goes is known, and what somebody who lies can do. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Adverts from "@pnet/core/Adverts"
+import { Crypto, type KeyPair } from "@pnet/core/Crypto"
+import * as DerivedHost from "@pnet/core/DerivedHost"
+import type { Sighting } from "@pnet/core/Discovery"
+import * as NetworkKey from "@pnet/core/NetworkKey"
+import * as NodeOptions from "@pnet/core/NodeOptions"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import * as TestClock from "effect/testing/TestClock"
+import { Nats, type NatsBus } from "../src/internal/bus.ts"
+import * as NatsDiscovery from "../src/internal/discovery.ts"
+import * as Tokens from "../src/internal/tokens.ts"
+import * as Subjects from "../src/Subjects.ts"
+import { Hub } from "./hub.ts"
+
+interface Node {
+  readonly name: string
+  readonly token: string
+  readonly keys: KeyPair
+  readonly bus: NatsBus
+  readonly discovery: NatsDiscovery.NatsDiscovery
+  readonly adverts: Adverts.Adverts
+  readonly endpoint: { readonly host: string; readonly port: number }
+  /** Everything that it was told. */
+  readonly sighted: Array<Sighting>
+  /** Those it was told of in the last interval, by their names. */
+  readonly now: Effect.Effect<ReadonlyArray<string>>
+  /** Ends it without a word. */
+  readonly crash: Effect.Effect<void>
+  /** Ends it in order. */
+  readonly leave: Effect.Effect<void>
+}
+
+const interval = 2_500
+
+/** A node on a hub, that advertises itself. */
+const node = (hub: Hub, name: string, options: Partial<NodeOptions.Input> = {}): Effect.Effect<
+  Node,
+  never,
+  Crypto | Scope.Scope
+> =>
+  Effect.gen(function*() {
+    const config = Context.get(
+      yield* Effect.orDie(Layer.build(Layer.fresh(NodeOptions.layer({ name, networkId: "sim", ...options })))),
+      NodeOptions.NodeConfig
+    )
+    const token = Subjects.ofKey(config.identity.publicKey)
+    const bus = hub.connect(token)
+    const scope = yield* Scope.fork(yield* Effect.scope)
+    const provide = Effect.provide(Context.make(NodeOptions.NodeConfig, config).pipe(Context.add(Nats, bus)))
+    const { discovery, service } = yield* Scope.provide(NatsDiscovery.make({ directory: "ask" }), scope).pipe(provide)
+    const adverts = yield* provide(Adverts.make)
+    const sighted: Array<Sighting> = []
+    const met = new Set<string>()
+    const take = (one: Sighting) => {
+      sighted.push(one)
+      // Who is new is answered, as by the peers of a node.
+      if (one.endpoint.port !== 0 && !met.has(one.publicKey)) Effect.runSync(one.answer)
+      met.add(one.publicKey)
+    }
+    yield* Scope.provide(service.forEach!(take), scope)
+    const endpoint = { host: DerivedHost.ofKey("nats", config.identity.publicKey), port: 1_024 }
+    yield* Effect.orDie(Scope.provide(service.advertise(endpoint), scope))
+    const close = Scope.close(scope, Exit.void)
+    return {
+      name,
+      token,
+      keys: config.identity,
+      bus,
+      discovery,
+      adverts,
+      endpoint,
+      sighted,
+      now: Effect.gen(function*() {
+        sighted.length = 0
+        yield* TestClock.adjust(interval)
+        return [...new Set(sighted.map((one) => one.name as string))].toSorted()
+      }),
+      crash: Effect.andThen(Effect.sync(() => hub.gone(token)), close),
+      leave: Effect.andThen(close, Effect.sync(() => hub.gone(token)))
+    }
+  })
+
+const test = (title: string, body: (hub: Hub) => Effect.Effect<void, unknown, Crypto | Scope.Scope>) =>
+  it.effect(title, () => Effect.scoped(body(new Hub())).pipe(Effect.provide(NodeCrypto.layer)))
+
+/** So many nodes, all of which know each other. */
+const nodes = (hub: Hub, count: number, options: Partial<NodeOptions.Input> = {}) =>
+  Effect.gen(function*() {
+    const all = yield* Effect.forEach(Array.from({ length: count }, (_, i) => `n${i}`), (name) =>
+      node(hub, name, options))
+    yield* TestClock.adjust("5 seconds")
+    for (const one of all) {
+      assert.strictEqual(one.discovery.size, count - 1, one.name)
+    }
+    return all
+  })
+
+describe("NATS: discovery in virtual time", () => {
+  test("a newcomer knows all within a second, and all know it at once", (hub) =>
+    Effect.gen(function*() {
+      const all = yield* nodes(hub, 40)
+      const late = yield* node(hub, "late")
+      for (const one of all) assert.strictEqual(one.sighted.at(-1)?.name as string, "late")
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(late.discovery.size, 40)
+    }))
+
+  test("one that crashes is not told of any more within seconds, though adverts are minutes apart", (hub) =>
+    Effect.gen(function*() {
+      const all = yield* nodes(hub, 30, { broadcastBudget: 1 })
+      const [first, second] = all as [Node, Node]
+      assert.strictEqual(first.discovery.every, 58_000)
+      yield* second.crash
+      yield* TestClock.adjust("15 seconds")
+      for (const one of all.filter((one) => one !== second)) {
+        assert.notInclude(yield* one.now, second.name)
+      }
+      assert.strictEqual((yield* first.now).length, 28)
+    }))
+
+  test("one that leaves says so to all", (hub) =>
+    Effect.gen(function*() {
+      const all = yield* nodes(hub, 5)
+      yield* all[1]!.leave
+      for (const one of [all[0]!, ...all.slice(2)]) {
+        const last = one.sighted.at(-1)!
+        assert.deepStrictEqual([last.name as string, last.endpoint.port], ["n1", 0])
+        assert.strictEqual(one.discovery.size, 3)
+      }
+    }))
+
+  test("one that does not answer, and is there, is told of again when it does", (hub) =>
+    Effect.gen(function*() {
+      const [first, second] = (yield* nodes(hub, 2)) as [Node, Node]
+      const end = second.bus.on("ask", () => undefined)
+      yield* TestClock.adjust("20 seconds")
+      assert.deepStrictEqual(yield* first.now, [])
+      end()
+      second.bus.publish(second.bus.subject("all", "say.adv"), second.adverts.packet(second.endpoint))
+      assert.deepStrictEqual(yield* first.now, ["n1"])
+    }))
+
+  test("nobody is told of while there is no server, and all are at once when it is back", (hub) =>
+    Effect.gen(function*() {
+      const [first, second, third] = (yield* nodes(hub, 3)) as [Node, Node, Node]
+      hub.cut(first.bus)
+      assert.deepStrictEqual(yield* first.now, [])
+      yield* third.crash
+      const late = yield* node(hub, "late")
+      yield* TestClock.adjust("20 seconds")
+      hub.mend(first.bus)
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(yield* first.now, ["late", "n1"])
+      assert.deepStrictEqual(yield* second.now, ["late", "n0"])
+      assert.deepStrictEqual(yield* late.now, ["n0", "n1"])
+    }))
+
+  test("an advert counts for the node alone that says it, and by its own key", (hub) =>
+    Effect.gen(function*() {
+      const [first, second, third] = (yield* nodes(hub, 3)) as [Node, Node, Node]
+      first.sighted.length = 0
+      // Third says that second leaves, and that it is second, from where it is itself and from where second is.
+      const say = (from: Node, packet: Uint8Array) => from.bus.publish(from.bus.subject("all", "say.adv"), packet)
+      say(third, second.adverts.packet({ ...second.endpoint, port: 0 }))
+      say(third, third.adverts.packet({ ...second.endpoint, port: 7 }))
+      say(third, second.adverts.packet({ ...third.endpoint, port: 7 }))
+      say(third, new Uint8Array(2_000))
+      say(third, new Uint8Array(0))
+      assert.deepStrictEqual(first.sighted, [])
+      assert.strictEqual(first.discovery.size, 2)
+      assert.deepStrictEqual(yield* first.now, ["n1", "n2"])
+    }))
+
+  test("an old advert that somebody kept changes nothing", (hub) =>
+    Effect.gen(function*() {
+      const networkKey = yield* NetworkKey.generate
+      const [first, second] = (yield* nodes(hub, 2, { networkKey })) as [Node, Node]
+      const kept = second.adverts.packet({ ...second.endpoint, port: 0 })
+      yield* TestClock.adjust("40 seconds")
+      const said = second.adverts.packet(second.endpoint)
+      second.bus.publish(second.bus.subject("all", "say.adv"), said)
+      second.bus.publish(second.bus.subject("all", "say.adv"), kept)
+      assert.strictEqual(first.discovery.size, 1)
+    }))
+
+  test("who says that all are gone makes nobody lose anybody, and has each asked a few times at most", (hub) =>
+    Effect.gen(function*() {
+      const all = yield* nodes(hub, 30)
+      const liar = all[0]!
+      hub.delivered.clear()
+      for (let i = 0; i < 100; i++) {
+        liar.bus.publish(
+          liar.bus.subject("all", "say.gone"),
+          Tokens.encode(all.slice(1).map(({ token }) => token))
+        )
+      }
+      yield* TestClock.adjust("10 seconds")
+      for (const one of all) assert.strictEqual(one.discovery.size, 29)
+      // Of 2,900 that were named to 29 nodes: those of one message, of 4 that count in a second.
+      assert.isAtMost(hub.delivered.get("ask")!, 29 * 16 * 4 + 30 * 10)
+      const other = all[7]!
+      assert.lengthOf(yield* other.now, 29)
+    }))
+
+  test("lists of nodes that do not exist cost a bounded number of questions, and enter nobody", (hub) =>
+    Effect.gen(function*() {
+      const first = yield* node(hub, "first")
+      const liar = hub.connect("liarliarliarliar")
+      liar.on("list", ({ from, reply }) => {
+        const tokens = Array.from({ length: 20_000 }, (_, i) => String(i).padStart(16, "x"))
+        liar.publish(liar.subject(from, reply), Tokens.encode(tokens))
+      })
+      yield* TestClock.adjust("30 seconds")
+      assert.isAtLeast(hub.delivered.get("list") ?? 0, 1)
+      yield* TestClock.adjust("60 seconds")
+      assert.strictEqual(first.discovery.size, 0)
+      // 503s of the server: at most so many of a list are asked.
+      assert.isAtMost(hub.delivered.get("r") ?? 0, 5 * 8_193)
+    }))
+
+  test("no more nodes are known than a node has room for", (hub) =>
+    Effect.gen(function*() {
+      yield* nodes(hub, 12)
+      const small = yield* node(hub, "small", { limits: { provedPeers: 3, unprovedPeers: 4 } })
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual(small.discovery.size, 7)
+    }))
+})
