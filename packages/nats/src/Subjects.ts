@@ -10,7 +10,9 @@
  */
 import * as DerivedHost from "@pnet/core/DerivedHost"
 import type { PublicKey } from "@pnet/core/PublicKey"
-import { base64url, utf8 } from "./internal/platform.ts"
+import * as NetAddress from "effect/net/NetAddress"
+import * as Result from "effect/Result"
+import { base64url, bytesOf, utf8 } from "./internal/platform.ts"
 
 /**
  * The kind of this way, by which it is called in errors and sightings, and addresses are derived.
@@ -67,6 +69,19 @@ const parts = (host: string): ReadonlyArray<number> => {
  */
 export const ofHost = (host: string): string =>
   base64url(Uint8Array.from(parts(host).slice(2).flatMap((group) => [group >> 8, group & 0xff])))
+
+/**
+ * The derived address of the node that has a token.
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const hostOf = (token: string): string => {
+  const bytes = bytesOf(token)
+  let host = DerivedHost.prefix
+  for (let i = 0; i < 12; i += 2) host += `${((bytes[i]! << 8) | bytes[i + 1]!).toString(16)}${i < 10 ? ":" : ""}`
+  return NetAddress.formatIp(Result.getOrThrow(NetAddress.ipv6FromString(host)))
+}
 
 /**
  * The token of the node that has a key.
