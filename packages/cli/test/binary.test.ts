@@ -18,13 +18,16 @@ const ended = (running: Process) => Effect.promise(() => running.ended)
 // oxlint-disable-next-line no-control-regex
 const colours = /\u001b\[\d+m/
 
+// It does not end when it is asked to.
+const stay = "stay=trap '' TERM; echo $$; exec sleep 60"
+
 describe("the command in processes", () => {
   it.live(
     "serves a command of the shell, is called, keeps its key to itself, and says that it leaves on Ctrl-C",
     () =>
       Effect.gen(function*() {
         const up = place.start(
-          ["up", "--name", "bob", "--fn", "add(a: int, b: int)=echo $(($1 + $2))", "--open"],
+          ["up", "--name", "bob", "--fn", "add(a: int, b: int)=echo $(($1 + $2))", "--fn", stay, "--open"],
           terminals ? { columns: 60 } : {}
         )
         yield* says(up, "bob is up")
@@ -67,12 +70,19 @@ describe("the command in processes", () => {
           yield* says(up, "carol left")
         }
 
-        if (terminals) up.type("\u0003")
-        else up.child.kill("SIGINT")
-        const { code, stdout } = yield* ended(up)
+        // It leaves at the first Ctrl-C, and waits for what it runs; at the second it waits for nothing.
+        const staying = place.start(["pipe", "bob", "stay"])
+        staying.eof()
+        yield* says(staying, /\d\n/)
+        const press = () => terminals ? up.type("\u0003") : void up.child.kill("SIGINT")
+        press()
+        yield* says(up, "bob leaves")
+        press()
+        const { code } = yield* ended(up)
         assert.strictEqual(code, 130)
-        assert.match(stdout, /bob leaves/)
+        assert.isTrue(process.kill(Number(staying.stdout()), "SIGKILL"))
         yield* ended(watching)
+        yield* ended(staying)
       }),
     90_000
   )

@@ -8,6 +8,7 @@ import { pathOf } from "../src/spec.ts"
 import { specs } from "../src/tree.ts"
 import { desk, values } from "./harness/desk.ts"
 import { disk } from "./harness/disk.ts"
+import { interruptedAfter, points } from "./harness/interrupt.ts"
 
 const onDisk = <A, E, R>(
   use: (user: Effect.Success<typeof disk>, fs: FileSystem.FileSystem) => Effect.Effect<A, E, R>
@@ -90,6 +91,23 @@ describe("the file of a network's keys", () => {
       const held = yield* alice.run("key", "network", "promote", "2")
       assert.strictEqual(held.code, 8)
       assert.include(held.stderr, `take away ${made!["file"]}.lock`)
+    })))
+})
+
+describe("Ctrl-C", () => {
+  it.live("at any point of a change of keys leaves them as they were or as they are to be, and no lock", () =>
+    onDisk(Effect.fnUntraced(function*(alice, fs) {
+      const [made] = values((yield* alice.run("key", "network", "make", "--json")).stdout)
+      const folder = made!["file"].replace(/[^/\\]*$/, "")
+      const add = alice.run("key", "network", "add", "--json")
+      const { steps } = yield* interruptedAfter(Number.POSITIVE_INFINITY, add)
+      for (const point of points(steps, 12, 1)) {
+        yield* interruptedAfter(point, add)
+        assert.deepStrictEqual(yield* fs.readDirectory(folder), ["pnet.keys"], `after ${point} of ${steps} steps`)
+        const { code, stdout } = yield* alice.run("key", "network", "list", "--json")
+        assert.strictEqual(code, 0)
+        if (values(stdout).length > 10) yield* alice.run("key", "network", "remove", "2")
+      }
     })))
 })
 

@@ -33,6 +33,7 @@ import { KeyHeldError, NodeParts } from "../../src/node/NodeParts.ts"
 import { type ShapeName, shapes } from "../../src/output/shapes.ts"
 import { program } from "../../src/program.ts"
 import { preload } from "../../src/tree.ts"
+import { interruptedAfter } from "./interrupt.ts"
 
 // Loading a module takes real time, in which virtual time would fly.
 await preload()
@@ -236,6 +237,17 @@ export const desk = Effect.fnUntraced(function*(
       }
     })
 
+  /** Ctrl-C after so many steps, or after a time where it goes on for longer. */
+  const interrupted = (how: How, steps: number, within: Duration.Input, ...words: ReadonlyArray<string>) =>
+    Effect.suspend(() => {
+      const { layer, written } = surroundings(how)
+      const running = Effect.provide(program(words), layer) as Effect.Effect<number>
+      return Effect.map(
+        interruptedAfter(steps, running, Effect.sleep(within)),
+        ({ exit, steps }) => ({ exit, steps, ...written })
+      )
+    })
+
   return {
     host,
     /** Files by their paths, as the command finds them. */
@@ -244,6 +256,7 @@ export const desk = Effect.fnUntraced(function*(
     held,
     run: (...words: ReadonlyArray<string>) => runWith({}, ...words),
     runWith,
+    interrupted,
     start: (...words: ReadonlyArray<string>) => startWith({}, ...words),
     startWith
   }
