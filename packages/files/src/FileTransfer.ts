@@ -126,6 +126,13 @@ export interface ReceiveOptions {
   readonly perPeer?: boolean | undefined
   /** How long an offer waits for a decision. Default: 10 minutes. */
   readonly decideWithin?: Duration.Input | undefined
+  /** How long what has arrived of a transfer that is not complete is kept, since something of it was last written. Default: 14 days. */
+  readonly keepPartial?: Duration.Input | undefined
+  /**
+   * How long a sender may send nothing of what it was asked for before the transfer is broken off, to go on when it offers it again. It is silent while it
+   * reads what it does not have to send. Default: 30 minutes.
+   */
+  readonly silence?: Duration.Input | undefined
   /** Bytes that are taken of one transfer. Default: any number. */
   readonly maxBytes?: number | undefined
   /** Files that are taken in one transfer. Default: as many as `limits.entries`. */
@@ -280,6 +287,8 @@ const receiverOf = (
       perPeer: receive.perPeer ?? false,
       verdict: verdictOf(receive, trust),
       decideWithin: Duration.fromInputUnsafe(receive.decideWithin ?? "10 minutes"),
+      keep: Duration.fromInputUnsafe(receive.keepPartial ?? "14 days"),
+      silence: Duration.fromInputUnsafe(receive.silence ?? "30 minutes"),
       bytes: receive.maxBytes ?? Number.MAX_SAFE_INTEGER,
       files: receive.maxFiles ?? limits.entries,
       fileSize: receive.maxFileBytes ?? Number.MAX_SAFE_INTEGER,

@@ -143,6 +143,7 @@ export const receive = (sender: Sender, receiving: Receiving): Effect.Effect<Rec
       entries: 200_000,
       fileSize: receiving.fileSize ?? Infinity,
       counts,
+      silence: { millis: 1_800_000, error: "silent" },
       onProblem: (problem) => problems.push(problem)
     })
     return { counts, problems, isWhole, sent }

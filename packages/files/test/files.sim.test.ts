@@ -4,6 +4,7 @@ import * as Outcomes from "@pnet/core/Outcomes"
 import { NodeCrypto } from "@pnet/node"
 import { TestNetwork } from "@pnet/testing"
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -320,5 +321,81 @@ describe("files", () => {
       yield* Effect.sleep("1 second")
       const sent = yield* Effect.timeoutOption(filesOf(nodes.alice).send("bob", ["/home/a.txt"]), "1 minute")
       assert.strictEqual(Option.getOrUndefined(sent)?.files, 1)
+    }))
+
+  it.effect("of a sender that has fallen silent are broken off, whether that is its list or a file, and make room", () =>
+    Effect.gen(function*() {
+      const b = machine()
+      const file = Wire.writeEntry(new Wire.Writer(), { _tag: "File", name: "a", size: 1, mode: 0o644, mtime: 1 })
+      const list = Stream.succeed(Wire.writeEntry(file, { _tag: "End" }).take())
+      for (const silent of ["list", "read"] as const) {
+        const { nodes } = yield* TestNetwork.make({
+          crypto: NodeCrypto.layer,
+          seed: 10,
+          nodes: {
+            bob: node(b, { receive: { folder: "/in", accept: "all", silence: "5 minutes" } }),
+            mallory: TestNetwork.node({
+              streams: {
+                "pnet.files.list": () => silent === "list" ? Stream.never : list,
+                "pnet.files.read": () => Stream.never
+              }
+            })
+          }
+        })
+        yield* nodes.mallory.node.peers.awaitPeer("bob")
+        const outcome = yield* Effect.forkScoped(
+          Effect.flatMap(
+            Effect.map(Stream.runHead(filesOf(nodes.bob).transfers), Option.getOrThrow),
+            (one) => Effect.flip(one.outcome)
+          )
+        )
+        yield* Effect.yieldNow
+        const head = { digest: new Uint8Array(32), files: 1, folders: 0, links: 0, bytes: 1, names: ["a"], note: "" }
+        const bytes = Wire.writeOffer({ ...head, id: new Uint8Array(16) })
+        yield* Effect.forkScoped(
+          Effect.ignore(Stream.runDrain(nodes.mallory.node.send("bob", "pnet.files.offer", bytes)))
+        )
+        yield* Effect.sleep("4 minutes")
+        assert.isUndefined(outcome.pollUnsafe())
+        yield* Effect.sleep("4 minutes")
+        const exit = outcome.pollUnsafe()
+        assert.isTrue(exit !== undefined && Exit.isSuccess(exit) && exit.value._tag === "SenderGone", silent)
+      }
+    }).pipe(Effect.scoped))
+
+  it.effect("that never went on are forgotten when they are old, and nothing else is", () =>
+    Effect.gen(function*() {
+      const [a, b] = [machine(), machine()]
+      const partial = "/in/.pnet-partial"
+      const [old, young, other] = ["0".repeat(32), "1".repeat(32), "notes"]
+      const now = yield* Clock.currentTimeMillis
+      const minute = 60_000
+      for (const key of [old, young, other]) b.disk.put(`${partial}/${key}/journal`, "", { mtime: now - 60 * minute })
+      b.disk.put(`${partial}/${young}/a.part`, "a", { mtime: now - 5 * minute })
+      for (const key of [old, young, other]) b.disk.makeFolder(`${partial}/${key}`, { mtime: now - 30 * minute })
+      b.disk.put("/etc/journal", "", { mtime: 0 })
+      b.disk.link(`${partial}/${"2".repeat(32)}`, "/etc")
+      a.disk.put("/home/large", bytesOf(3_000_000, 1))
+      const { nodes } = yield* TestNetwork.make({
+        crypto: NodeCrypto.layer,
+        seed: 11,
+        nodes: {
+          alice: node(a),
+          bob: node(b, { receive: { folder: "/in", accept: "all", keepPartial: "10 minutes" } })
+        }
+      })
+      const kept = () => new Set([...b.disk.tree(partial).keys()].map((path) => path.split("/")[0]))
+      yield* Effect.sleep("1 second")
+      assert.deepStrictEqual(kept(), new Set([young, "2".repeat(32), other]))
+      // One that goes on is not old, however long ago it began.
+      const fiber = yield* Effect.forkScoped(filesOf(nodes.alice).send("bob", ["/home/large"]))
+      yield* Effect.repeat(Effect.sleep("1 millis"), { until: () => kept().size > 3 })
+      yield* nodes.alice.kill
+      yield* Fiber.interrupt(fiber)
+      yield* Effect.sleep("5 minutes")
+      assert.strictEqual(kept().size, 4)
+      yield* Effect.sleep("20 minutes")
+      assert.deepStrictEqual(kept(), new Set(["2".repeat(32), other]))
+      assert.strictEqual(b.disk.text("/etc/journal"), "")
     }))
 })

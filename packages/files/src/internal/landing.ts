@@ -97,6 +97,8 @@ const spentName = "spent"
 export class Landing {
   readonly options: Options
   readonly top: Folder
+  /** So much is being done here that no sender is to blame for. */
+  working = 0
   readonly #journal: Journal.Journal
   readonly #home: string
   /** What the second names of files that have landed become, one after another: to take each away would be two steps instead of one. */
@@ -292,14 +294,22 @@ export class Landing {
     })
   }
 
+  /** Does something here, however long that takes. */
+  work<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.suspend(() => {
+      this.working++
+      return Effect.ensuring(effect, Effect.sync(() => void this.working--))
+    })
+  }
+
   #digestOf(path: string): Effect.Effect<Uint8Array, PlatformError> {
     const { fs, hash } = this.options
-    return Effect.scoped(Effect.gen(function*() {
+    return this.work(Effect.scoped(Effect.gen(function*() {
       const file = yield* fs.open(path, { flag: "r" })
       const hasher = hash()
       yield* hashRange(file, hasher, 0, Infinity)
       return hasher.digest()
-    }))
+    })))
   }
 
   // --- writing ---------------------------------------------------------------------------------------------------------------

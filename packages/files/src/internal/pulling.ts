@@ -41,6 +41,8 @@ export interface Options<E> {
   readonly entries: number
   /** Bytes of the largest file that is taken. */
   readonly fileSize: number
+  /** What it fails with where the sender has been silent for so long, and is what is waited for. */
+  readonly silence: { readonly millis: number; readonly error: E }
   /** Counted while it goes on. */
   readonly counts: Counts
   readonly onProblem: (problem: FileError) => void
@@ -78,6 +80,9 @@ const landingAtOnce = 32
 /** What is no longer wanted of a file is read past, up to so many bytes. */
 const passedOver = 1_048_576
 
+/** In the time that a sender may be silent, it is looked at so often whether it is. */
+const looksAtSilence = 8
+
 class Pulling<E> {
   readonly #options: Options<E>
   readonly #scope: Scope.Scope
@@ -91,6 +96,8 @@ class Pulling<E> {
   /** Files that are not decided. */
   #open = 0
   #isPlanned = false
+  /** How often something has come. */
+  #came = 0
   #said = { files: 0, bytes: 0, entries: 0, top: 0 }
 
   constructor(options: Options<E>, scope: Scope.Scope, queue: Queue.Queue<Wanted, Cause.Done>) {
@@ -119,6 +126,20 @@ class Pulling<E> {
     if (this.#isPlanned && this.#open === 0) Queue.endUnsafe(this.#queue)
   }
 
+  // --- silence ---------------------------------------------------------------------------------------------------------------
+
+  /** Fails when the sender has sent nothing for too long, and nothing is done here that it has to wait for. */
+  get silence(): Effect.Effect<never, E> {
+    const { landing, silence: { error, millis } } = this.#options
+    return Effect.gen({ self: this }, function*() {
+      for (let seen = -1, looks = 0;; yield* Effect.sleep(millis / looksAtSilence)) {
+        looks = this.#came === seen && landing.working === 0 ? looks + 1 : 0
+        if (looks > looksAtSilence) return yield* Effect.fail(error)
+        seen = this.#came
+      }
+    })
+  }
+
   // --- the list --------------------------------------------------------------------------------------------------------------
 
   /** Reads the list to its end. */
@@ -140,6 +161,7 @@ class Pulling<E> {
     return Effect.gen({ self: this }, function*() {
       yield* Stream.runForEach(source.list, (bytes) =>
         Effect.gen({ self: this }, function*() {
+          this.#came++
           entries.push(bytes)
           for (let work = step(); work !== undefined; work = step()) yield* work
           if (entries.malformed) return yield* this.#broken("its list is not well-formed")
@@ -296,7 +318,10 @@ class Pulling<E> {
         Stream.fromPull(Effect.succeed(this.#asking))
       )
       return Effect.flatMap(
-        Stream.runForEachArray(source.read(asked), (parts) => this.#take(answers, parts, 0)),
+        Stream.runForEachArray(source.read(asked), (parts) => {
+          this.#came++
+          return this.#take(answers, parts, 0)
+        }),
         () =>
           // Not before the list is at its end either: what it says later would be asked for by nobody.
           answers.isBetween && this.#pending.length === 0 && this.#open === 0 && this.#isPlanned
@@ -326,7 +351,9 @@ class Pulling<E> {
     for (let index = from;; index++) {
       for (let answer = answers.next(); answer !== undefined; answer = answers.next()) {
         const work = this.#answer(answer)
-        if (work !== undefined) return Effect.flatMap(work, () => this.#take(answers, parts, index))
+        if (work !== undefined) {
+          return Effect.flatMap(this.#options.landing.work(work), () => this.#take(answers, parts, index))
+        }
       }
       if (answers.malformed) return this.#broken("what it answers is not well-formed")
       if (index >= parts.length) return Effect.void
@@ -465,7 +492,7 @@ class Pulling<E> {
       () =>
         Effect.asVoid(Effect.forkIn(
           Effect.ensuring(
-            Effect.flatMap(Effect.exit(land), (exit) => this.#settled(arriving, exit)),
+            Effect.flatMap(Effect.exit(this.#options.landing.work(land)), (exit) => this.#settled(arriving, exit)),
             this.#permits.release(1)
           ),
           this.#scope,
@@ -539,7 +566,8 @@ export const pull = <E>(options: Options<E>): Effect.Effect<boolean, E | Transfe
     const scope = yield* Scope.Scope
     const queue = yield* Queue.bounded<Wanted, Cause.Done>(ahead)
     const pulling = new Pulling(options, scope, queue)
-    yield* Effect.all([pulling.plan, pulling.fetch], { concurrency: "unbounded", discard: true })
+    const all = Effect.all([pulling.plan, pulling.fetch], { concurrency: "unbounded", discard: true })
+    yield* Effect.raceFirst(all, pulling.silence)
     yield* options.landing.leave((problem) => {
       options.counts.failed++
       options.onProblem(problem)

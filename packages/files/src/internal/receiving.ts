@@ -5,7 +5,7 @@
 import type { AdvancedNode, Call, CallError } from "@pnet/core/AdvancedNode"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -21,6 +21,7 @@ import type { Make } from "../FileHash.ts"
 import { type FileOffer, type IncomingOffer, type ReceiveError, type Receiving, SenderGone } from "../FileOffer.ts"
 import type { Summary } from "../Progress.ts"
 import { type FileError, TransferProtocolError } from "../TransferError.ts"
+import * as Aging from "./aging.ts"
 import * as Landing from "./landing.ts"
 import { faultOf, partialFolder, type Rules } from "./names.ts"
 import { hexOf, utf8 } from "./platform.ts"
@@ -42,6 +43,10 @@ export interface Options {
   readonly perPeer: boolean
   readonly verdict: (offer: FileOffer) => Effect.Effect<Verdict>
   readonly decideWithin: Duration.Duration
+  /** How long what is not whole is kept. */
+  readonly keep: Duration.Duration
+  /** How long a sender may send nothing. */
+  readonly silence: Duration.Duration
   readonly bytes: number
   readonly files: number
   readonly fileSize: number
@@ -105,6 +110,8 @@ export class Receiver {
   readonly #permits: Semaphore.Semaphore
   /** Of those who send now: so many of one peer arrive at once. */
   readonly #turns = new Map<string, { readonly permits: Semaphore.Semaphore; users: number }>()
+  /** Held while what was kept of a transfer is looked at and taken away. */
+  readonly #aging = Semaphore.makeUnsafe(1)
   readonly #running = new Map<string, Fiber.Fiber<unknown, unknown>>()
   /** How many arrive in which folder. */
   readonly #arriving = new Map<string, number>()
@@ -136,6 +143,20 @@ export class Receiver {
 
   get transfers(): Stream.Stream<Receiving> {
     return Stream.fromPubSub(this.#begun)
+  }
+
+  /** Takes away, now and by and by, what has been kept for too long. */
+  get age(): Effect.Effect<never> {
+    const { folder, fs, keep, paths, perPeer } = this.#options
+    const options: Aging.Options = {
+      fs,
+      paths,
+      keep: Duration.toMillis(keep),
+      unlessRunning: (key, remove) =>
+        this.#aging.withPermit(Effect.suspend(() => this.#running.has(key) ? Effect.void : remove))
+    }
+    const look = perPeer ? Aging.inFolders(options, folder) : Aging.inFolder(options, folder)
+    return Effect.forever(Effect.andThen(look, Effect.sleep(Duration.min(keep, Duration.hours(6)))))
   }
 
   /** Answers an offer. */
@@ -272,6 +293,8 @@ export class Receiver {
     const { head, into, offer } = taken
     return Effect.gen({ self: this }, function*() {
       const { name: peer } = offer.from
+      // What of it is about to be taken away is so first.
+      yield* this.#aging.withPermit(Effect.void)
       const tracker = new Tracker(peer, head)
       tracker.enter("Running")
       const progress = yield* SubscriptionRef.make(tracker.progress)
@@ -363,6 +386,10 @@ export class Receiver {
         entries: this.#options.limits.entries,
         fileSize: this.#options.fileSize,
         counts,
+        silence: {
+          millis: Duration.toMillis(this.#options.silence),
+          error: gone(peer, new Error(`it has sent nothing for ${Duration.format(this.#options.silence)}`))
+        },
         onProblem: (problem) => {
           if (problems.length >= problemsTold) return
           problems.push(problem)
@@ -407,5 +434,7 @@ export const make = (options: Options): Effect.Effect<Receiver, never, Scope.Sco
     const waiting = yield* SubscriptionRef.make<ReadonlyArray<Waiting>>([])
     // Who looks too late misses the first, and holds up nobody.
     const begun = yield* PubSub.sliding<Receiving>(64)
-    return new Receiver(options, waiting, begun)
+    const receiver = new Receiver(options, waiting, begun)
+    yield* Effect.forkScoped(receiver.age)
+    return receiver
   })

@@ -104,7 +104,7 @@ const reading = of(
 const pulling = of(
   "file-pulling",
   "packages/files/src/internal/pulling.ts",
-  suites("files/hostile", "files/faults", "files/engine"),
+  suites("files/hostile", "files/faults", "files/engine", "files/files.sim"),
   {
     "total": [
       `if (++said.files > head.files || said.bytes > head.bytes) {`,
@@ -116,6 +116,11 @@ const pulling = of(
       `if (false) return`,
       "a sender writes more than a file has"
     ],
+    "silence": [
+      `if (looks > looksAtSilence) return yield* Effect.fail(error)`,
+      ``,
+      "a sender that is silent has its place for ever"
+    ],
     "restart": [
       `if (arriving.due - arriving.came <= passedOver) return`,
       `if (true) return`,
@@ -123,6 +128,32 @@ const pulling = of(
     ]
   }
 )
+
+const receiving = of("file-receiving", "packages/files/src/internal/receiving.ts", suites("files/files.sim"), {
+  "running": [
+    `this.#running.has(key) ? Effect.void : remove`,
+    `remove`,
+    "what is being received is taken away"
+  ]
+})
+
+const aging = of("file-aging", "packages/files/src/internal/aging.ts", suites("files/files.sim"), {
+  "age": [
+    `if (now - (yield* writtenAt(options, home)) <= keep) return`,
+    ``,
+    "what is to go on is taken away"
+  ],
+  "kept": [
+    `if (now - (yield* writtenAt(options, home)) <= keep) return`,
+    `return`,
+    "what never goes on fills the disk"
+  ],
+  "link": [
+    `if (own.type !== "Directory") return Infinity`,
+    ``,
+    "a link among what is kept is taken away for what it leads to"
+  ]
+})
 
 const offering = of("file-offering", "packages/files/src/internal/offering.ts", suites("files/files.sim"), {
   "keys": [
@@ -137,4 +168,12 @@ const offering = of("file-offering", "packages/files/src/internal/offering.ts", 
   ]
 })
 
-export const filesList: ReadonlyArray<Mutation> = [...names, ...landing, ...reading, ...pulling, ...offering]
+export const filesList: ReadonlyArray<Mutation> = [
+  ...names,
+  ...landing,
+  ...reading,
+  ...pulling,
+  ...receiving,
+  ...aging,
+  ...offering
+]
