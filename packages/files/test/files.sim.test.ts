@@ -381,7 +381,10 @@ describe("files", () => {
         seed: 11,
         nodes: {
           alice: node(a),
-          bob: node(b, { receive: { folder: "/in", accept: "all", keepPartial: "10 minutes" } })
+          bob: node(b, { receive: { folder: "/in", accept: "all", keepPartial: "10 minutes" } }),
+          silent: TestNetwork.node({
+            streams: { "pnet.files.list": () => Stream.never, "pnet.files.read": () => Stream.never }
+          })
         }
       })
       const kept = () => new Set([...b.disk.tree(partial).keys()].map((path) => path.split("/")[0]))
@@ -397,5 +400,13 @@ describe("files", () => {
       yield* Effect.sleep("20 minutes")
       assert.deepStrictEqual(kept(), new Set(["2".repeat(32), other]))
       assert.strictEqual(b.disk.text("/etc/journal"), "")
+      // Nor is one that is being received, though nothing comes.
+      const head = { digest: new Uint8Array(32), files: 1, folders: 0, links: 0, bytes: 1, names: ["a"], note: "" }
+      const bytes = Wire.writeOffer({ ...head, id: new Uint8Array(16) })
+      yield* Effect.forkScoped(
+        Effect.ignore(Stream.runDrain(nodes.silent.node.send("bob", "pnet.files.offer", bytes)))
+      )
+      yield* Effect.sleep("25 minutes")
+      assert.strictEqual(kept().size, 3)
     }))
 })
