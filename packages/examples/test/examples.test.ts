@@ -3,11 +3,24 @@ import { assert, it } from "@effect/vitest"
 import * as Programs from "@pnet/lab/processes/programs"
 import { Effect, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
+import { existsSync, symlinkSync } from "node:fs"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const sourceOf = (name: string) => fileURLToPath(new URL(`../src/${name}.ts`, import.meta.url))
 
-/** Runs an example in a process of its own: two of them as a user would, the others made one file, which starts sooner. */
+/** The file to run for an example: of one its source, as a user would, and of the others one file each, which starts sooner. */
+const fileOf = (name: string) => {
+  if (name === "hello") return sourceOf(name)
+  if (name !== "demo") return Programs.file(new URL(`../src/${name}.ts`, import.meta.url))
+  const [demo, node] = Programs.files([sourceOf(name), sourceOf("demo-node")])
+  // What it starts itself is found beside it, by the name of the source.
+  const beside = join(dirname(demo!), "demo-node.ts")
+  if (!existsSync(beside)) symlinkSync(node!, beside)
+  return demo!
+}
+
+/** Runs an example in a process of its own. */
 const run = (
   name: string,
   options: {
@@ -20,9 +33,7 @@ const run = (
     const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
     const handle = yield* spawner.spawn(
       ChildProcess.make(process.execPath, [
-        name === "hello" || name === "demo"
-          ? sourceOf(name)
-          : Programs.file(new URL(`../src/${name}.ts`, import.meta.url)),
+        fileOf(name),
         ...options.args ?? []
       ], {
         env: { PNET_NETWORK_ID: `test-${name}-${process.pid}`, ...options.env },
