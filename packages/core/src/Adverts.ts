@@ -19,6 +19,7 @@ import { NodeConfig } from "./NodeOptions.ts"
 import * as Packet from "./Packet.ts"
 import type { ProtocolError } from "./ProtocolError.ts"
 import type { PublicKey } from "./PublicKey.ts"
+import type { ConnectionClosedError, DialError, Transport } from "./Transport.ts"
 
 /**
  * An advert of another node, as it was read.
@@ -47,6 +48,15 @@ export interface Adverts {
    * another network key, or over a minute old.
    */
   readonly read: (packet: Uint8Array) => Result.Result<Heard, ProtocolError>
+  /**
+   * Asks the node at an address by a connection of its own: says that this node listens at `own` (port 0: nowhere), and reads what it says of
+   * itself. What it answers with in place of an advert is the `ProtocolError`.
+   */
+  readonly ask: (
+    transport: Transport["Service"],
+    own: Endpoint,
+    to: Endpoint
+  ) => Effect.Effect<Heard, DialError | ProtocolError | ConnectionClosedError>
 }
 
 /**
@@ -57,13 +67,16 @@ export interface Adverts {
  */
 export const make: Effect.Effect<Adverts, never, NodeConfig | Crypto> = Effect.gen(function*() {
   const config = yield* NodeConfig
-  const self = selfOf(yield* Crypto, yield* Clock.Clock, config)
+  const clock = yield* Clock.Clock
+  const self = selfOf(yield* Crypto, clock, config)
+  const options = { clock, timeout: config.limits.firstPacketTimeout }
   return {
     packet: (endpoint) => AdvertExchange.packet(self, endpoint),
     read: (packet) =>
       Result.flatMap(
         Packet.decode(packet, { networkId: self.networkId, types: ["adv"], maxLength: Packet.maxDatagramLength }),
         (decoded) => AdvertExchange.read(self, decoded)
-      )
+      ),
+    ask: (transport, own, to) => AdvertExchange.exchange(transport, self, own, to, options)
   }
 })

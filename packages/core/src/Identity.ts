@@ -55,6 +55,17 @@ export class IdentityStoreError extends Schema.TaggedError<IdentityStoreError>(
 }
 
 /**
+ * What a store has for a node: its key pair, and where several nodes ask by one name, such as the tabs of a browser, the name that goes with it.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Stored extends KeyPair {
+  /** What the node is called. Default: what it asked by. */
+  readonly name?: NodeName | undefined
+}
+
+/**
  * Where the identities of nodes are kept, each under its node's name. A node asks for its own where its options have no `identity` and
  * there is no `Identity` service, so one store can be provided to a whole program. `NodeIdentity.layerFolder` in `@pnet/node` keeps
  * them in files.
@@ -65,9 +76,9 @@ export class IdentityStoreError extends Schema.TaggedError<IdentityStoreError>(
 export class IdentityStore extends Context.Service<IdentityStore, {
   /**
    * The key pair of a name, the same at every start. It is the caller's alone until the scope closes: a store that others can
-   * reach fails for a second one.
+   * reach fails for a second one, or gives it another key pair, with another name.
    */
-  readonly keyPair: (name: NodeName) => Effect.Effect<KeyPair, IdentityStoreError, Scope.Scope>
+  readonly keyPair: (name: NodeName) => Effect.Effect<Stored, IdentityStoreError, Scope.Scope>
 }>()("@pnet/core/Identity/IdentityStore") {}
 
 /**

@@ -367,7 +367,7 @@ export class NodeConfig extends Context.Service<
 
 /**
  * Checks the options. Where they have no key pair it is that of the `Identity` service, such as `NodeIdentity.layerFile` gives; where
- * there is none, that of the node's name in the `IdentityStore`, which is held as long as the layer lives; and where there is neither, a
+ * there is none, that of the node's name in the `IdentityStore`, which is held as long as the layer lives, and may come with another name; and where there is neither, a
  * fresh one, which the log says. Where they have no network key, the keys are those of the
  * `NetworkKeys` service; where there is none either, the network is in clear.
  *
@@ -382,10 +382,12 @@ export const layer = (input: Input): Layer.Layer<NodeConfig, OptionsError, Crypt
       const crypto = yield* Crypto
       const provided = Option.getOrUndefined(yield* Effect.serviceOption(Identity))
       const store = Option.getOrUndefined(yield* Effect.serviceOption(IdentityStore))
-      const kept = options.identity ?? provided ?? (store === undefined ? undefined : yield* Effect.mapError(
+      const given = options.identity ?? provided
+      const stored = given !== undefined || store === undefined ? undefined : yield* Effect.mapError(
         store.keyPair(options.name),
         (error) => new OptionsError({ issue: error.message, cause: error.cause })
-      ))
+      )
+      const kept = given ?? stored
       const identity = kept ?? crypto.generateKeyPair()
       if (kept === undefined) {
         yield* Effect.logInfo(
@@ -403,6 +405,7 @@ export const layer = (input: Input): Layer.Layer<NodeConfig, OptionsError, Crypt
       const shared = keys.length > 0 ? Option.none() : yield* Effect.serviceOption(NetworkKeys.NetworkKeys)
       return {
         ...options,
+        name: stored?.name ?? options.name,
         identity,
         obstacles: new Obstacles(Duration.toMillis(options.broadcastInterval)),
         // The options have been checked to have no more keys than there may be.

@@ -14,6 +14,7 @@ import * as Schema from "effect/Schema"
  * - `Source`: its adverts name another address than they come from
  * - `Limit`: a bound of this node leaves it out
  * - `HostName`: a name in the option `peers` does not resolve
+ * - `PinnedKey`: the node at a listed URL has another key than the URL says
  * - `NoAnswer`: nobody answers at an address of the option `peers`, or something that is no node
  * - `NothingListed`: nodes at IPv6 addresses are found by the option `peers` alone, and it is empty
  *
@@ -28,6 +29,7 @@ export const Obstacle = Schema.Struct({
     "Source",
     "Limit",
     "HostName",
+    "PinnedKey",
     "NoAnswer",
     "NothingListed"
   ]),

@@ -18,7 +18,8 @@ describe("reference", () => {
         "@pnet/files",
         "@pnet/nats",
         "@pnet/node",
-        "@pnet/testing"
+        "@pnet/testing",
+        "@pnet/web"
       ])
       for (const { markdown, name, undocumented, written } of packages) {
         assert.deepStrictEqual(undocumented, [], `exports of ${name} without a docstring`)

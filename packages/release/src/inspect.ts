@@ -12,7 +12,7 @@ const allowed =
   /^(?:package\.json|[A-Z]+\.md|LICENSE|llms\.txt|(?:docs|ai-docs)\/.+|src\/.+\.ts|dist\/.+\.(?:js|d\.ts)(?:\.map)?)$/
 
 /** Packages whose users have no Node. */
-const portable = ["core", "files", "testing"]
+const portable = ["core", "files", "testing", "web"]
 
 const onlyOnce = ["effect", "@effect/platform-node", "@effect/vitest", "@pnet/core"]
 

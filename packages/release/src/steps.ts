@@ -289,7 +289,7 @@ const browser = (folder: string) => {
 /** The programs of core's README, and every module of what needs no Node. */
 const page = (place: Place) => {
   const folder = everything(place)
-  const shipped = place.tarballs.filter(({ id }) => ["core", "files", "testing"].includes(id))
+  const shipped = place.tarballs.filter(({ id }) => ["core", "files", "testing", "web"].includes(id))
   writeFileSync(
     join(folder, "page.js"),
     shipped.map(({ manifest }, index) => `import * as m${index} from "${manifest.name}"\n`).join("") +

@@ -254,7 +254,11 @@ export const layerDiscovery = (hub: Hub) =>
         advertise: (own) =>
           own === undefined ? Effect.void : Effect.gen(function*() {
             listening = own
-            yield* Effect.addFinalizer(() => say({ ...own, port: 0 }))
+            // Who leaves answers nobody any more.
+            yield* Effect.addFinalizer(() => {
+              listening = undefined
+              return PubSub.publish(hub.adverts, { from: own, packet: adverts.packet({ ...own, port: 0 }) })
+            })
             yield* Effect.forkScoped(Effect.repeat(say(own), Schedule.spaced(broadcastInterval)))
           }),
         sightings: Stream.fromSubscription(heard).pipe(

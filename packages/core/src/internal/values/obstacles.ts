@@ -18,6 +18,7 @@ const explained = {
   Source: "translated-address",
   Limit: "peers-hidden",
   HostName: "host-name",
+  PinnedKey: "key-changed",
   NoAnswer: "cannot-connect",
   NothingListed: "nothing-listed"
 } as const
