@@ -1,6 +1,7 @@
 /**
  * A call of a tool, and what the assistant is told of it. A call that fails is an answer that says so, which the assistant can act on, and no failure of the server.
  */
+import { elements, type Most } from "@pnet/console/Elements"
 import { type JsonObject, listOf, objectOf, own } from "@pnet/console/JsonSchema"
 import * as Command from "@pnet/core/Command"
 import type { CommandNodeService } from "@pnet/core/CommandNode"
@@ -9,7 +10,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import { failureOf } from "../errors.ts"
-import { elements, type Most } from "../node/elements.ts"
 import type { ToolInput } from "./input.ts"
 import { said, saidValue } from "./said.ts"
 

@@ -1,4 +1,5 @@
 /** What `pnet call` does. */
+import { forEach } from "@pnet/console/Elements"
 import * as Command from "@pnet/core/Command"
 import type { CommandNodeService } from "@pnet/core/CommandNode"
 import type { Peer } from "@pnet/core/Peers"
@@ -11,7 +12,6 @@ import type { call } from "../commands/call.ts"
 import { failureOf, Problem, Told } from "../errors.ts"
 import { exits } from "../exit.ts"
 import { describe, noFunction } from "../node/describe.ts"
-import { forEach } from "../node/elements.ts"
 import { awaitOne, gather, parseTarget } from "../node/find.ts"
 import { open } from "../node/open.ts"
 import { failed, Output } from "../output/Output.ts"

@@ -4,7 +4,7 @@ import { CommandNode } from "@pnet/core"
 import { type Node, startCommand, type Started } from "@pnet/lab/worlds/commandWorld"
 import { type Net, quietly, text } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
-import { Effect, Layer, Logger, Metric, Option, Schema, type Tracer } from "effect"
+import { Effect, Layer, Logger, Metric, Option, Schema, Tracer } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 
 class Echo extends RpcGroup.make(
@@ -140,4 +140,27 @@ describe("a span that nobody sees", () => {
       yield* Effect.withSpan(Effect.withTracerEnabled(target.span(), false), "work")
       assert.isTrue(Option.isNone(spans[1]!.parent))
     })))
+
+  it.effect("is not made where the tracer says that it is asleep, and is as soon as it says so no more", () => {
+    const made: Array<string> = []
+    const tracer = {
+      asleep: true,
+      span: (options: ConstructorParameters<typeof Tracer.NativeSpan>[0]) => {
+        made.push(options.name)
+        return new Tracer.NativeSpan(options)
+      }
+    }
+    return quietly(Effect.gen(function*() {
+      const { alice, bob, target } = yield* world
+      const client = yield* typed(alice.node, bob)
+      assert.isBelow(yield* perCall(bob, target.now(1)), 0.2)
+      assert.isBelow(yield* perCall(bob, client["echo.now"]({ n: 1 })), 0.2)
+      assert.deepStrictEqual(made.splice(0), ["pnet.session"])
+      tracer.asleep = false
+      yield* target.now(1)
+      yield* client["echo.now"]({ n: 1 })
+      // One at each side.
+      assert.deepStrictEqual(made.map((name) => name.replace("call ", "")), ["now", "now", "echo.now", "echo.now"])
+    })).pipe(Effect.provideService(Tracer.Tracer, tracer))
+  })
 })

@@ -22,9 +22,17 @@ export const fromTraceparent = (text: string | undefined): Tracer.ExternalSpan |
   })
 }
 
-/** Whether there is somebody who would see the spans that are made in a context: the tracer that stands in for one records nothing. */
-export const isWatched = (context: Context.Context<never>): boolean =>
-  context.mapUnsafe.has(Tracer.TracerKey) && Context.get(context, References.TracerEnabled)
+/** A tracer that records nothing for now says so: then it is as none. */
+const isAsleep = (tracer: Tracer.Tracer): boolean => (tracer as { readonly asleep?: boolean }).asleep === true
+
+const never = () => false
+
+/** Says whether there is somebody who would see the spans that are made in a context: the tracer that stands in for one records nothing. */
+export const watching = (context: Context.Context<never>): () => boolean => {
+  if (!context.mapUnsafe.has(Tracer.TracerKey) || !Context.get(context, References.TracerEnabled)) return never
+  const tracer = Context.get(context, Tracer.Tracer)
+  return () => !isAsleep(tracer)
+}
 
 /**
  * Whether nobody would see a span that is made in a fiber now. Then it need not be made: whatever is inside of it is a part of the span around it as
@@ -32,7 +40,7 @@ export const isWatched = (context: Context.Context<never>): boolean =>
  */
 export const isUnseen = ({ cache }: Fiber.Fiber<any, any>): boolean =>
   !cache.tracerEnabled ||
-  cache.tracer === undefined &&
+  (cache.tracer === undefined || isAsleep(cache.tracer)) &&
     (cache.span === undefined || !Context.get(cache.span.annotations, Tracer.DisablePropagation))
 
 /** The trace that a fiber's work is a part of, as it travels; `undefined` where there is none, or none is wanted. */

@@ -17,7 +17,7 @@ import { full, type Limiter, limiters } from "../balance/limiter.ts"
 import { Interruptible } from "../base/given.ts"
 import { quote } from "../base/quote.ts"
 import * as Seldom from "../base/seldom.ts"
-import { fromTraceparent, isWatched } from "../base/trace.ts"
+import { fromTraceparent, watching } from "../base/trace.ts"
 import { namesOfAll } from "../peers/targets.ts"
 import * as Permission from "../session/permission.ts"
 import type { SessionStream as InternalStream } from "../session/sessionStream.ts"
@@ -37,7 +37,7 @@ interface Dependencies {
   readonly memory: CallMemory
   /** What its functions run in, and whether anybody sees the spans that are made there. */
   readonly context: Context.Context<never>
-  readonly watched: boolean
+  readonly watched: () => boolean
 }
 
 /** Characters of a name that is not known here. */
@@ -223,7 +223,7 @@ class Answering {
     const { clock, watched } = this.#server
     const entry = this.#entry
     const { expires } = this.#stream
-    if (watched || entry === undefined || expires !== undefined && expires <= nowUnsafe(clock)) return undefined
+    if (watched() || entry === undefined || expires !== undefined && expires <= nowUnsafe(clock)) return undefined
     const begin = beginOf(entry)
     if (begin === undefined || limiters.has(entry)) return undefined
     if (!Permission.granted(this.#stream, entry.name, entry.allow)) return undefined
@@ -342,7 +342,7 @@ const few = 1_024
 
 /** Serves the stream of one command. */
 export const make = (dependencies: Omit<Dependencies, "watched">) => {
-  const server: Dependencies = { ...dependencies, watched: isWatched(dependencies.context) }
+  const server: Dependencies = { ...dependencies, watched: watching(dependencies.context) }
   const { clock, limits, memory } = server
   const lines = Seldom.lines(clock)
   const refuse = (stream: SessionStream, code: "invalid_arguments" | "too_large", description: string) =>

@@ -138,7 +138,7 @@ const handling = (
 /** What a handler gave that is an answer already, where nothing is around it that would have to run first, and nobody sees its span. */
 const answerOf = (served: Served, call: Incoming, given: unknown): Exit.Exit<unknown, unknown> | undefined => {
   const { clock, middlewares, semaphore, watched, who, wire } = served
-  if (wire.isStream || watched || call.discard || middlewares.length > 0 || semaphore !== undefined) return undefined
+  if (wire.isStream || watched() || call.discard || middlewares.length > 0 || semaphore !== undefined) return undefined
   const exit = Given.effectOf(given, who)
   if (!Exit.isExit(exit) || Exit.isSuccess(exit) && Given.isDeferred(exit.value)) return undefined
   return call.deadline === undefined || nowUnsafe(clock) < call.deadline ? exit : undefined

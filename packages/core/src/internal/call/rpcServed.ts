@@ -17,7 +17,7 @@ import type { Limiter } from "../balance/limiter.ts"
 import * as Given from "../base/given.ts"
 import { quote } from "../base/quote.ts"
 import * as Seldom from "../base/seldom.ts"
-import { isWatched } from "../base/trace.ts"
+import { watching } from "../base/trace.ts"
 import { type CallMeter, meterOf } from "./callMetrics.ts"
 import * as Codec from "./rpcCodec.ts"
 import * as Wire from "./rpcWire.ts"
@@ -84,7 +84,7 @@ export interface Served extends Shared {
   /** The name of its spans, whether there are any, and whether somebody sees them. */
   readonly span: string
   readonly traced: boolean
-  readonly watched: boolean
+  readonly watched: () => boolean
   /** Its handler, in what is said about it. */
   readonly who: () => string
   readonly fromOf: (caller: Caller["Service"]) => From
@@ -126,7 +126,7 @@ export const make = (rpc: Rpc.AnyWithProps, shared: Shared, options: Options): S
     base,
     span: spanName(options.spanPrefix, rpc._tag),
     traced: Context.get(base, References.TracerEnabled),
-    watched: isWatched(base),
+    watched: watching(base),
     who: Given.titled("the handler of", rpc._tag),
     fromOf: (peer) => {
       let from = froms.get(peer)

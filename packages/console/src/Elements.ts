@@ -1,8 +1,9 @@
 /**
  * The elements of a typed stream of a peer, as they come and as many as are wanted: by lines of JSON, which need no Schemas (the section "Typed calls as JSON" of the protocol).
  * A call as a command would give all elements or none, and a stream may have no end.
+ *
+ * @since 0.2.0
  */
-import { objectOf, own } from "@pnet/console/JsonSchema"
 import type { CommandNodeService } from "@pnet/core/CommandNode"
 import type { Peer } from "@pnet/core/Peers"
 import type { SessionStream } from "@pnet/core/Sessions"
@@ -11,27 +12,45 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
 import * as Schema from "effect/Schema"
+import { objectOf, own } from "./JsonSchema.ts"
 
-/** How much is taken of a stream. */
+/**
+ * How much is taken of a stream.
+ *
+ * @category models
+ * @since 0.2.0
+ */
 export interface Most {
   readonly items: number
   readonly bytes: number
 }
 
-/** What came of a stream: its elements so far, and why there are no more of them here. */
+/**
+ * What came of a stream: its elements so far, and why there are no more of them here.
+ *
+ * @category models
+ * @since 0.2.0
+ */
 export interface Elements {
   readonly values: ReadonlyArray<unknown>
   /** `all`: it ended. `enough`: more was not wanted. `late`: the time was up. */
   readonly because: "all" | "enough" | "late"
 }
 
-/** The stream failed, with an error of its own where it has one. */
-export class StreamFailed extends Schema.TaggedError<StreamFailed>("@pnet/cli/node/StreamFailed")("RemoteError", {
-  what: Schema.String,
-  peer: Schema.String,
-  command: Schema.String,
-  error: Schema.optionalKey(Schema.Unknown)
-}) {
+/**
+ * The stream failed, with an error of its own where it has one.
+ *
+ * @category errors
+ * @since 0.2.0
+ */
+export class StreamFailed
+  extends Schema.TaggedError<StreamFailed>("@pnet/console/Elements/StreamFailed")("RemoteError", {
+    what: Schema.String,
+    peer: Schema.String,
+    command: Schema.String,
+    error: Schema.optionalKey(Schema.Unknown)
+  })
+{
   override get message() {
     return this.what
   }
@@ -113,7 +132,12 @@ const opened = Effect.fnUntraced(
   }
 )
 
-/** Calls a typed stream of a peer, and takes its elements until there are enough, or the time is up. */
+/**
+ * Calls a typed stream of a peer, and takes its elements until there are enough, or the time is up.
+ *
+ * @category combinators
+ * @since 0.2.0
+ */
 export const elements = Effect.fnUntraced(
   function*(
     node: CommandNodeService,
@@ -135,20 +159,41 @@ export const elements = Effect.fnUntraced(
   Effect.scoped
 )
 
-/** Calls a typed stream of a peer, and has `use` each element as it comes, to the end. The peer gets ahead by no more than a few chunks. */
-export const forEach = Effect.fnUntraced(
+/**
+ * Calls a typed stream of a peer, and has `take` each element as it comes, to the end, or until it wants no more, which is what this gives then. The peer gets ahead by no
+ * more than a few chunks.
+ *
+ * @category combinators
+ * @since 0.2.0
+ */
+export const forEachWhile = Effect.fnUntraced(
   function*<E, R>(
     node: CommandNodeService,
     peer: Peer,
     name: string,
     payload: Schema.Json | undefined,
-    use: (value: unknown) => Effect.Effect<void, E, R>
+    take: (value: unknown) => Effect.Effect<boolean, E, R>
   ) {
     const stream = yield* opened(node, peer, name, payload)
-    const take = (value: unknown) => Effect.as(use(value), true)
-    yield* read({ peer: peer.name, name }, stream, Number.POSITIVE_INFINITY, take).pipe(
+    const because = yield* read({ peer: peer.name, name }, stream, Number.POSITIVE_INFINITY, take).pipe(
       Effect.onError(() => stream.reset("cancelled", "no more of it is wanted"))
     )
+    if (because !== "all") yield* stream.reset("cancelled", "it was enough")
+    return because
   },
   Effect.scoped
 )
+
+/**
+ * Calls a typed stream of a peer, and has `use` each element as it comes, to the end. The peer gets ahead by no more than a few chunks.
+ *
+ * @category combinators
+ * @since 0.2.0
+ */
+export const forEach = <E, R>(
+  node: CommandNodeService,
+  peer: Peer,
+  name: string,
+  payload: Schema.Json | undefined,
+  use: (value: unknown) => Effect.Effect<void, E, R>
+) => Effect.asVoid(forEachWhile(node, peer, name, payload, (value) => Effect.as(use(value), true)))

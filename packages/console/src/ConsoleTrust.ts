@@ -1,0 +1,55 @@
+/**
+ * What the console shows of whom a node trusts, and what it can do about it.
+ *
+ * @since 0.2.0
+ */
+import type { NodeName } from "@pnet/core/Packet"
+import type { PublicKey } from "@pnet/core/PublicKey"
+import type * as Trust_ from "@pnet/core/Trust"
+import * as Effect from "effect/Effect"
+import type { Trust } from "./ConsoleApi.ts"
+
+/**
+ * Whom a node trusts, for the console. What is left out the console cannot do. What an action fails with is shown by its `_tag` and its `message`.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface ConsoleTrust {
+  /** How far a peer is trusted, at once: it is asked for each that is shown. */
+  readonly judge: (name: NodeName, publicKey: PublicKey) => Effect.Effect<Trust>
+  /** From now on a name belongs to a key that somebody has compared. */
+  readonly allow?: ((name: NodeName, publicKey: PublicKey) => Effect.Effect<void, unknown>) | undefined
+  /** From now on a key is nobody's, whatever it calls itself. */
+  readonly revoke?: ((publicKey: PublicKey) => Effect.Effect<void, unknown>) | undefined
+  /** From now on a name belongs to nobody. */
+  readonly forget?: ((name: NodeName) => Effect.Effect<void, unknown>) | undefined
+}
+
+/**
+ * What any trust policy can say of itself, and do.
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const ofPolicy = (trust: Trust_.Trust["Service"]): ConsoleTrust => ({
+  judge: (name, publicKey) =>
+    Effect.gen(function*() {
+      const expected = yield* trust.expected(name)
+      if (expected !== undefined && expected !== publicKey) return "other"
+      return yield* Effect.match(trust.check(name, publicKey), {
+        onFailure: ({ kind }): Trust => kind === "Revoked" ? "revoked" : kind === "KeyChanged" ? "other" : "unknown",
+        onSuccess: (): Trust => expected === undefined ? "unknown" : "pinned"
+      })
+    }),
+  allow: trust.pin,
+  forget: trust.forget
+})
+
+/**
+ * Where nothing is known of the policy.
+ *
+ * @category constants
+ * @since 0.2.0
+ */
+export const unknown: ConsoleTrust = { judge: () => Effect.succeed("unknown") }

@@ -1,0 +1,107 @@
+/** What a page sees of who is there, over simulated networks in virtual time. */
+import { assert, describe, it } from "@effect/vitest"
+import { ConsoleSpans } from "@pnet/console"
+import type { CommandNodeService } from "@pnet/core/CommandNode"
+import { NodeCrypto } from "@pnet/node"
+import { TestNetwork } from "@pnet/testing"
+import { Context, Effect, Exit, Layer, Scope, Stream } from "effect"
+import { consoleOf, watching } from "./harness/desk.ts"
+
+const add = (_call: unknown, a: number, b: number) => Effect.succeed(a + b)
+
+const network = TestNetwork.make({
+  crypto: NodeCrypto.layer,
+  seed: 1,
+  nodes: {
+    alice: TestNetwork.node(),
+    bob: TestNetwork.node({ functions: { add }, roles: ["worker"] }),
+    carol: TestNetwork.node()
+  }
+})
+
+/** A node that counts what of it is in use. */
+const counting = (node: CommandNodeService) => {
+  const uses = { changes: 0, interested: 0, looks: 0 }
+  const counted = {
+    ...node,
+    peers: {
+      ...node.peers,
+      changes: Stream.unwrap(Effect.as(
+        Effect.acquireRelease(Effect.sync(() => uses.changes++), () => Effect.sync(() => uses.changes--)),
+        node.peers.changes
+      )),
+      interested: Effect.andThen(
+        Effect.acquireRelease(Effect.sync(() => uses.interested++), () => Effect.sync(() => uses.interested--)),
+        node.peers.interested
+      ),
+      all: Effect.tap(node.peers.all, () => Effect.sync(() => uses.looks++))
+    },
+    sessions: { ...node.sessions, all: Effect.tap(node.sessions.all, () => Effect.sync(() => uses.looks++)) }
+  } as CommandNodeService
+  return { uses, node: counted }
+}
+
+describe("a page of the console", () => {
+  it.effect("is shown who is there, who sees whom, and what of that changes, and no more than that", () =>
+    Effect.gen(function*() {
+      const { nodes, partition } = yield* network
+      const client = yield* consoleOf(nodes.alice.node)
+      const shown = yield* watching(client)
+      yield* Effect.sleep("15 seconds")
+      assert.deepStrictEqual([...shown.peers.values()].map(({ name }) => name).sort(), ["alice", "bob", "carol"])
+      assert.strictEqual(shown.peers.get(0)?.name, "alice")
+      assert.strictEqual(shown.count, 3)
+      assert.deepStrictEqual(shown.sees, {
+        alice: ["bob", "carol"],
+        bob: ["alice", "carol"],
+        carol: ["alice", "bob"]
+      })
+      assert.isTrue(shown.named("bob")!.proved)
+      assert.isTrue(shown.named("bob")!.offered)
+      assert.deepStrictEqual(shown.named("bob")!.ways, ["lan"])
+      const patches = shown.patches
+      yield* Effect.sleep("1 minute")
+      assert.isAtMost(shown.patches - patches, 2)
+
+      // Carol is frozen: suspected first, and then lost, and all links with her.
+      yield* partition("carol")
+      yield* Effect.sleep("9 seconds")
+      assert.strictEqual(shown.named("carol")?.status, "suspect")
+      yield* Effect.sleep("30 seconds")
+      assert.isUndefined(shown.named("carol"))
+      assert.deepStrictEqual(shown.sees, { alice: ["bob"], bob: ["alice"] })
+      const events = yield* client.events().pipe(Stream.take(2), Stream.runCollect)
+      assert.deepStrictEqual(events.map(({ kind, peer }) => [kind, peer?.name]), [["suspected", "carol"], [
+        "lost",
+        "carol"
+      ]])
+    }))
+
+  it.effect("costs nothing when it is closed: no subscription, no look at the node, no span", () =>
+    Effect.gen(function*() {
+      const { nodes } = yield* network
+      const { node, uses } = counting(nodes.alice.node)
+      const spans = Context.get(yield* Layer.build(ConsoleSpans.layer), ConsoleSpans.ConsoleSpans)
+      const client = yield* consoleOf(node, { spans })
+      yield* Effect.sleep("1 minute")
+      assert.deepStrictEqual(uses, { changes: 0, interested: 0, looks: 0 })
+
+      const pages = yield* Scope.make()
+      for (let i = 0; i < 2; i++) {
+        yield* Scope.provide(watching(client), pages)
+        for (const stream of [client.events(), client.rates(), client.traces(), client.table({ topic: "a" })]) {
+          yield* Scope.provide(Effect.forkScoped(Stream.runDrain(stream as Stream.Stream<unknown, unknown>)), pages)
+        }
+      }
+      yield* Effect.sleep("10 seconds")
+      // However many pages there are, it is watched once.
+      assert.strictEqual(uses.changes, 1)
+      assert.strictEqual(uses.interested, 1)
+      assert.isAbove(uses.looks, 10)
+      yield* Scope.close(pages, Exit.void)
+      uses.looks = 0
+      yield* Effect.sleep("10 minutes")
+      assert.deepStrictEqual(uses, { changes: 0, interested: 0, looks: 0 })
+      assert.deepStrictEqual((yield* node.offer.current).topics, [])
+    }))
+})
