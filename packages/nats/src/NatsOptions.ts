@@ -60,7 +60,7 @@ export const Tls = Schema.Struct({
 
 const Server = Schema.String.check(
   Schema.makeFilter((text: string) =>
-    /^(?:(?:nats|tls|wss?):\/\/)?[^\s/@]+(?::\d+)?(?:\/\S*)?$/.test(text) ||
+    /^(?:(?:nats|tls|wss?):\/\/)?(?:[^\s/@:]+|\[[0-9a-fA-F:.]+\])(?::\d+)?(?:\/\S*)?$/.test(text) ||
     "expected a server as host, host:port, nats://host:port, tls://host:port or wss://host:port, without a user"
   )
 )
@@ -93,6 +93,11 @@ export const NatsOptions = Schema.Struct({
   reconnectWait: millis.pipe(Schema.withDecodingDefaultKey(Effect.succeed<Duration.Input>("1 second"))),
   /** How often the server is asked for a sign of life; the third time that it gave none, the connection is made anew. Default 5 seconds. */
   pingInterval: millis.pipe(Schema.withDecodingDefaultKey(Effect.succeed<Duration.Input>("5 seconds"))),
+  /**
+   * Whether a connection that is accepted counts as from the node that its subject names, for the limits by address. Say `false` where users of
+   * the servers may publish as whomever they like, and are not trusted not to: then all connections count as from one address. Default `true`.
+   */
+  trustSenders: Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(true))),
   /**
    * How a newcomer finds who is there: `auto` (default), from the directory in JetStream where the server has it and this user may use it, and
    * by asking another node; or `ask`, by that alone.

@@ -5,4 +5,5 @@
  */
 export * as NatsError from "./NatsError.ts"
 export * as NatsOptions from "./NatsOptions.ts"
+export * as NatsPnet from "./NatsPnet.ts"
 export * as Subjects from "./Subjects.ts"

@@ -40,7 +40,6 @@ const relearnt = [0.5, 1, 2, 4]
 const silentFor = 3
 // Nodes that a newcomer asks in a second, and others whether they are there.
 const asksPerSecond = 500
-const mostToAsk = 8_192
 // Those who answer a newcomer by themselves, on average.
 const answersToNewcomer = 16
 const answersPerSecond = 10
@@ -207,13 +206,13 @@ export class NatsDiscovery {
 
   /** Learns who is there: from the directory, and from one of those who are. */
   get #learn(): Effect.Effect<void> {
-    const { bus, directory } = this.#parts
+    const { bus, capacity, directory } = this.#parts
     return Effect.gen({ self: this }, function*() {
       const kept = directory === undefined ? [] : yield* directory.tokens
       this.#askAll(kept)
       const told = yield* Effect.option(bus.request(Subjects.everyone, "any.list", empty, 2_000))
       if (told._tag === "None") return
-      const listed = Tokens.decode(told.value.data, mostToAsk)
+      const listed = Tokens.decode(told.value.data, capacity)
       this.#askAll(listed)
       this.#askAll([told.value.from])
     })
@@ -221,9 +220,9 @@ export class NatsDiscovery {
 
   /** Asks those that are not known. */
   #askAll(tokens: Iterable<string>): void {
-    const { bus, run } = this.#parts
+    const { bus, capacity, run } = this.#parts
     for (const token of tokens) {
-      if (this.#toAsk.size >= mostToAsk) break
+      if (this.#toAsk.size >= capacity) break
       if (token !== bus.own && this.#nodes.get(token)?.isThere !== true) this.#toAsk.add(token)
     }
     if (this.#asking || this.#toAsk.size === 0) return
