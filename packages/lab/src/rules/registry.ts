@@ -703,6 +703,22 @@ export interface Shown {
   readonly title: string
 }
 
+const files: Readonly<Record<string, Titles>> = {
+  "files/test/files.sim.test.ts": {
+    "are read by nobody but whom they are offered to, and by that one in a few calls at once": ["file-key"],
+    "go on when the sender is killed and sends the same again, nobody being asked anew": ["file-id"]
+  },
+  "files/test/hostile.test.ts": {
+    "touches nothing outside of the folder, whatever names, folders and links it says": ["file-name"],
+    "has what does not keep to the protocol end the transfer, with its reason": ["file-list", "file-name"],
+    "that ends its answers before its list is at its end is not waited for, and has sent nothing": ["file-name"],
+    "that sends more or less of a file than there is, or what nobody asked for, has its transfer ended": [
+      "file-answer"
+    ],
+    "gets nothing but what is in the list, and an error for what is not": ["file-want"]
+  }
+}
+
 /** Every rule that a test shows, once for each such test. */
 export const shown: ReadonlyArray<Shown> = [
   packets,
@@ -717,6 +733,7 @@ export const shown: ReadonlyArray<Shown> = [
   offers,
   certificates,
   topics,
+  files,
   links
 ].flatMap((files) =>
   Object.entries(files).flatMap(([file, titles]) =>

@@ -6,6 +6,7 @@ import { type Bytes, hexOf, ofHex, textOf, utf8 } from "./bytes.ts"
 import type * as CertificateVectors from "./certificates.ts"
 import type * as CommandVectors from "./commands.ts"
 import type * as CrowdVectors from "./crowdDocument.ts"
+import type * as FileVectors from "./files.ts"
 import type * as FrameVectors from "./frames.ts"
 import type * as FreshnessVectors from "./freshness.ts"
 import type * as HandshakeVectors from "./handshakeSection.ts"
@@ -79,6 +80,7 @@ export interface Document {
   readonly offers: OfferVectors.Section
   readonly topics: TopicVectors.Section
   readonly certificates: CertificateVectors.Section
+  readonly files: FileVectors.Section
   readonly links: LinkVectors.Section
 }
 

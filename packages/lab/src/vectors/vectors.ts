@@ -12,6 +12,7 @@ import * as CertificateVectors from "./certificates.ts"
 import * as CommandVectors from "./commands.ts"
 import { crowd } from "./crowd.ts"
 import type { DerivedVector, Document } from "./document.ts"
+import * as FileVectors from "./files.ts"
 import * as FrameVectors from "./frames.ts"
 import * as FreshnessVectors from "./freshness.ts"
 import * as HandshakeVectors from "./handshakeSection.ts"
@@ -58,6 +59,7 @@ const fields: Document["fields"] = {
   crowd: "what nodes of a LAN of many say besides adverts; it has a description and fields of its own",
   offers: "what nodes say that they offer; it has a description and fields of its own",
   topics: "records of the stream of topics; it has a description and fields of its own",
+  files: "what goes over when files are sent; it has a description and fields of its own",
   certificates: "what an authority signs; it has a description and fields of its own",
   derivedHosts:
     "addresses of what has no IP address: of a key or a URL, by a kind of transport; text is what is hashed, host the address",
@@ -153,6 +155,7 @@ export const generate = (crypto: Crypto["Service"]): Document => {
     offers: OfferVectors.generate(),
     topics: TopicVectors.generate(),
     certificates: CertificateVectors.generate(),
+    files: FileVectors.generate(),
     links: LinkVectors.generate()
   }
 }
