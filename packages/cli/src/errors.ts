@@ -186,17 +186,23 @@ const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
   PeerLostError: (error) => field(error, "reason") === "UntrustedByPeer" ? { exit: "refused", hint: refusedThere } : {}
 }
 
+/** The command that explains a message of the library, where it says that it is explained. */
+export const explained = (message: string): string | undefined => {
+  const topic = [...message.matchAll(pointer)].at(0)?.[1]
+  return topic === undefined ? undefined : `pnet why ${topic}`
+}
+
 /** What is shown of an error. */
 export const failureOf = (error: unknown): Failure => {
   const tag = tagOf(error)
   const message = messageOf(error)
-  const topic = [...message.matchAll(pointer)].at(0)?.[1]
+  const see = explained(message)
   const own = error instanceof Problem
   return {
     error: own ? error.tag ?? error.exit : tag ?? "Defect",
     exit: own ? error.exit : exitOf(tag),
     message: atCommandLine(message),
-    ...(topic === undefined ? {} : { see: `pnet why ${topic}` }),
+    ...(see === undefined ? {} : { see }),
     ...(own && error.hint !== undefined ? { hint: error.hint } : {}),
     ...(own && error.mistakes !== undefined ? { mistakes: error.mistakes } : {}),
     ...(own && error.pointed !== undefined ? { pointed: error.pointed } : {}),

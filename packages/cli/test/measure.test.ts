@@ -87,7 +87,7 @@ describe("doctor", () => {
       assert.includeMembers(kinds, ["InClear", "InterfaceFound", "PeerFound", "PeerAnswers"])
 
       const lost = yield* alice.run("doctor", "dave", "--wait", "1s", "--network", "elsewhere")
-      assert.strictEqual(lost.code, 1)
+      assert.strictEqual(lost.code, 3)
       assert.match(
         lost.stdout,
         /info {5}no node of network "elsewhere" was heard .*\n {9}> if one is running: compare --network and --advertise-port/

@@ -7,7 +7,7 @@ import { failureOf } from "../src/errors.ts"
 import { harmless, harmlessLines, harmlessValue, jsonLine } from "../src/output/harmless.ts"
 import { quoted } from "../src/output/quoted.ts"
 import { coloured, uncoloured } from "../src/output/style.ts"
-import { type Column, cut, table } from "../src/output/table.ts"
+import { type Column, cut, hung, table } from "../src/output/table.ts"
 import { views } from "../src/output/views.ts"
 
 describe("errors of the library", () => {
@@ -116,6 +116,18 @@ describe("a table", () => {
       assert.isTrue(lines.every((line) => !line.endsWith(" ")))
     }
     assert.strictEqual(table(columns, rows, uncoloured, 30)[1], "日本  a note that is ra…     5")
+  })
+
+  it("has lines broken between words where they are wider than the terminal, with the rest indented", () => {
+    assert.strictEqual(hung("12:00:00 bob is there", 40, 9), "12:00:00 bob is there")
+    assert.strictEqual(
+      hung("12:00:00 bob is there (127.0.0.1:33113)", 24, 9),
+      "12:00:00 bob is there\n         (127.0.0.1:33113)"
+    )
+    assert.strictEqual(hung("  > one two", 8, 4), "  > one\n    two")
+    // Colours take no room, and a word that is longer than the line is as it is.
+    assert.strictEqual(hung("\u001b[31mone two\u001b[39m", 7, 2), "\u001b[31mone two\u001b[39m")
+    assert.strictEqual(hung("a longerthanthat b", 5, 2), "a\n  longerthanthat\n  b")
   })
 
   it("leaves out a column that says nothing", () => {

@@ -19,7 +19,7 @@ import { exits } from "../exit.ts"
 import { harmless, harmlessLines, harmlessValue, jsonLine } from "./harmless.ts"
 import * as Screen from "./screen.ts"
 import type { Shape, ShapeName } from "./shapes.ts"
-import { table } from "./table.ts"
+import { hung, table } from "./table.ts"
 import { type View, views } from "./views.ts"
 import * as Writer from "./writer.ts"
 
@@ -88,16 +88,26 @@ const make = (json: boolean) =>
     const forPeople = <Name extends ShapeName>(shape: Name, values: ReadonlyArray<Shape<Name>>, single: boolean) =>
       Effect.gen(function*() {
         const view = views[shape] as View<Shape<Name>>
+        const columns = yield* width
+        const broken = (text: string) =>
+          view.hang === undefined || columns === undefined
+            ? text
+            : text.split("\n").map((line) => hung(line, columns, view.hang!)).join("\n")
         const safe = harmlessValue(values, view.lines === true && single ? harmlessLines : harmless)
         if (single && view.one !== undefined) {
           return yield* lines(
             "stdout",
-            safe.map((value) => view.one!(value, style))
+            safe.map((value) => broken(view.one!(value, style)))
           )
         }
         if (safe.length === 0) return yield* lines("stderr", [view.none ?? "there are none"])
-        if (view.columns === undefined) return yield* lines("stdout", safe.map((value) => view.one!(value, style)))
-        yield* lines("stdout", table(view.columns, safe, style, yield* width))
+        if (view.columns === undefined) {
+          return yield* lines(
+            "stdout",
+            safe.map((value) => broken(view.one!(value, style)))
+          )
+        }
+        yield* lines("stdout", table(view.columns, safe, style, columns))
       })
     const forPrograms = (shape: ShapeName, values: ReadonlyArray<object>) =>
       lines("stdout", values.map((value) => jsonLine({ type: shape, ...value })))
@@ -114,7 +124,8 @@ const make = (json: boolean) =>
       warn: (text) => lines("stderr", [`${errStyle.yellow("pnet: warning:")} ${harmless(text)}`]),
       log: (level, text) => {
         const look = level === "Error" || level === "Fatal" ? "red" : level === "Warn" ? "yellow" : "dim"
-        return lines("stderr", [`${errStyle[look](level.toLowerCase())} ${harmless(text)}`])
+        const word = level === "Warn" ? "warning" : level.toLowerCase()
+        return lines("stderr", [`${errStyle[look](`pnet: ${word}:`)} ${harmless(text)}`])
       },
       failure: (failure) =>
         json

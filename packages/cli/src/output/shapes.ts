@@ -243,7 +243,8 @@ const Found = Schema.Struct({
     )
   ),
   message: Schema.String.annotate(note("What was found.")),
-  remedy: Schema.optionalKey(Schema.String.annotate(note("What to do about it.")))
+  remedy: Schema.optionalKey(Schema.String.annotate(note("What to do about it."))),
+  see: Schema.optionalKey(Schema.String.annotate(note("The command that explains it.")))
 })
 
 const Rate = Schema.Struct({

@@ -36,6 +36,21 @@ export const cut = (text: string, width: number): string => {
   return width < 1 ? "" : `${taken}…`
 }
 
+/** A line broken between words where it is wider than the terminal; what follows is indented. A word that is longer is broken by the terminal. */
+export const hung = (line: string, width: number, indent: number): string => {
+  if (displayWidth(line) <= width) return line
+  const lines: Array<string> = []
+  let now = ""
+  for (const word of line.split(/(?<=\S)(?= )/)) {
+    if (now === "" || displayWidth(now) + displayWidth(word) <= width) now += word
+    else {
+      lines.push(now)
+      now = " ".repeat(indent) + word.trimStart()
+    }
+  }
+  return [...lines, now].join("\n")
+}
+
 const pad = (text: string, width: number, right: boolean | undefined): string => {
   const blanks = " ".repeat(Math.max(0, width - displayWidth(text)))
   return right === true ? blanks + text : text + blanks

@@ -18,6 +18,8 @@ export interface View<A> {
   readonly one?: (value: A, style: Style) => string
   /** One of them on the whole screen of a terminal. */
   readonly screen?: (value: A, style: Style, size: Size) => ReadonlyArray<string>
+  /** How far the rest of a line is indented that is broken between words, where the terminal is narrower. Left out: lines are as they are. */
+  readonly hang?: number
   /** Whether line ends in its texts stay. */
   readonly lines?: boolean
 }
@@ -108,14 +110,15 @@ const rightsText = (rights: Shape<"trusted">["rights"]): string =>
 
 const findingLooks = { ok: "green", info: "cyan", warning: "yellow", error: "red" } as const
 
-const findingLines = ({ message, remedy, severity }: Shape<"finding">, style: Style): string =>
+const findingLines = ({ message, remedy, see, severity }: Shape<"finding">, style: Style): string =>
   [
     `${style[findingLooks[severity]](severity.padEnd(7))}  ${message}`,
-    ...(remedy === undefined ? [] : [`${" ".repeat(7)}  > ${remedy}`])
+    ...(remedy === undefined ? [] : [`${" ".repeat(7)}  > ${remedy}`]),
+    ...(see === undefined ? [] : [style.dim(`${" ".repeat(7)}  more: ${see}`)])
   ].join("\n")
 
 const rateText = ({ bytes, bytesPerSecond, ms }: Shape<"measured">["there"]): string =>
-  `${bytesPerSecond === undefined ? "" : `${sizeOf(bytesPerSecond)}/s  `}(${sizeOf(bytes)} in ${ms} ms)`
+  `${bytesPerSecond === undefined ? "" : `${sizeOf(bytesPerSecond)}/s  `}(${sizeOf(bytes)} in ${Math.round(ms)} ms)`
 
 const measuredLines = (
   { address, back, dialled, framing, maxMs, minMs, p50Ms, p99Ms, peer, roundTrips, there }: Shape<"measured">,
@@ -246,15 +249,14 @@ export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
       {
         title: "FINGERPRINT",
         cell: ({ fingerprint }) => fingerprint,
-        gives: true,
         look: (style, text) => style.dim(text)
       },
       { title: "ROLES", cell: ({ roles }) => roles.join(","), gives: true },
       { title: "FUNCTIONS", cell: ({ functions }) => functions.join(","), gives: true }
     ],
-    none: "no peers were found"
+    none: "no peers were found; start one with pnet up, or find out what is in the way with pnet doctor"
   },
-  event: { one: eventLine },
+  event: { one: eventLine, hang: 9 },
   function: {
     columns: [
       { title: "FUNCTION", cell: ({ signature }) => signature, gives: true, look: (style, text) => style.bold(text) },
@@ -275,6 +277,7 @@ export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
   },
   pong: { one: pongLine },
   pings: {
+    hang: 2,
     one: ({ answered, maxMs, meanMs, medianMs, minMs, peer, sent }, style) =>
       style.bold(`${peer}: ${answered} of ${sent} answered`) +
       (minMs === undefined ? "" : `, ${minMs} ms to ${maxMs} ms, median ${medianMs} ms, mean ${meanMs} ms`)
@@ -295,8 +298,8 @@ export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
     one: ({ peers, topic, values }) =>
       `published ${values} ${values === 1 ? "value" : "values"} on ${topic}, to ${peers.join(", ") || "nobody"}`
   },
-  offer: { one: offerLine },
-  transfer: { one: transferLine, none: "no peers were found" },
+  offer: { one: offerLine, hang: 2 },
+  transfer: { one: transferLine, hang: 4, none: "no peers were found" },
   publication: { one: publicationLine },
   identity: {
     columns: [
@@ -346,7 +349,7 @@ export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
     ],
     none: "nobody is known yet"
   },
-  trustChange: { one: changed },
+  trustChange: { one: changed, hang: 2 },
   claim: {
     columns: [
       { title: "NAME", cell: ({ name }) => name, look: (style, text) => style.bold(text) },
@@ -360,8 +363,8 @@ export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
       { title: "KEY", cell: ({ key }) => key, gives: true, look: (style, text) => style.dim(text) }
     ]
   },
-  finding: { one: findingLines },
-  measured: { one: measuredLines },
+  finding: { one: findingLines, hang: 9 },
+  measured: { one: measuredLines, hang: 14 },
   answer: {
     lines: true,
     columns: [

@@ -8,7 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type { doctor } from "../commands/doctor.ts"
-import { failureOf, Told } from "../errors.ts"
+import { atCommandLine, explained, failureOf, Told } from "../errors.ts"
 import { exits } from "../exit.ts"
 import { NodeParts } from "../node/NodeParts.ts"
 import { open } from "../node/open.ts"
@@ -30,19 +30,29 @@ const spoken: ReadonlyArray<readonly [option: RegExp, flag: string]> = [
   [/ \(NodeIdentity\.layerFile\)/g, ""]
 ]
 
-const shapeOf = (finding: Finding): Found => ({
-  finding: finding._tag,
-  severity: finding.severity,
-  message: finding.message,
-  ...(finding.remedy === ""
-    ? {}
-    : { remedy: spoken.reduce((text, [option, flag]) => text.replace(option, flag), finding.remedy) })
-})
+const shapeOf = (finding: Finding): Found => {
+  const see = explained(finding.message)
+  return {
+    finding: finding._tag,
+    severity: finding.severity,
+    message: atCommandLine(finding.message),
+    ...(finding.remedy === ""
+      ? {}
+      : { remedy: spoken.reduce((text, [option, flag]) => text.replace(option, flag), atCommandLine(finding.remedy)) }),
+    ...(see === undefined ? {} : { see })
+  }
+}
 
 /** Something that cannot be had, as a finding. */
 const wrong = (finding: string, error: unknown): Found => {
-  const { hint, message } = failureOf(error)
-  return { finding, severity: "error", message, ...(hint === undefined ? {} : { remedy: hint }) }
+  const { hint, message, see } = failureOf(error)
+  return {
+    finding,
+    severity: "error",
+    message,
+    ...(hint === undefined ? {} : { remedy: hint }),
+    ...(see === undefined ? {} : { see })
+  }
 }
 
 /** What stands in the way before there is a network: files, and secrets that others see. */
