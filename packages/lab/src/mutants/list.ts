@@ -1,6 +1,7 @@
 /** All mutations, by what they are about. */
 import { bytes } from "./lists/bytes.ts"
 import { callsList } from "./lists/calls.ts"
+import { commandList } from "./lists/command.ts"
 import { crowdList } from "./lists/crowd.ts"
 import { filesList } from "./lists/files.ts"
 import { handlersList } from "./lists/handlers.ts"
@@ -29,5 +30,6 @@ export const all: ReadonlyArray<Mutation> = [
   ...severalList,
   ...topicsList,
   ...filesList,
-  ...linksList
+  ...linksList,
+  ...commandList
 ]
