@@ -52,6 +52,8 @@ export interface NodeWorld {
   readonly addressOf: (node: Node) => string
   /** Whether nodes hear of each other by another way than the LAN, too. Default `false`. */
   readonly otherWays?: boolean | undefined
+  /** Whether two nodes cannot have one port, as those of one machine. Default `true`. */
+  readonly sharedPorts?: boolean | undefined
   /** Cryptography for making packets by hand. */
   readonly crypto: Crypto["Service"]
   /** The nodes' wall clock, in milliseconds since the epoch, as finely as they read it. */
@@ -435,6 +437,7 @@ const whoIsWho = (test: Test): void => {
 const leaving = (test: Test, setup: Setup): void => {
   test("a port in use is a typed error that names it", (world) =>
     Effect.gen(function*() {
+      if (world.sharedPorts === false) return
       const bob = yield* world.start({ networkId, name: "bob" })
       const { port } = bob.endpoint
       const error = yield* failureOf(

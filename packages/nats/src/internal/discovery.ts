@@ -54,6 +54,7 @@ const refuteEvery = 5_000
 // In a second, of one node: how often it may say that some are gone, and of how many each time.
 const doubtsOfSource = 4
 const mostDoubted = 16
+const mostUnread = 1_024
 const empty = new Uint8Array(0)
 
 interface Parts {
@@ -73,6 +74,8 @@ export class NatsDiscovery {
   readonly #parts: Parts
   readonly #nodes: Nodes
   readonly #toAsk = new Set<string>()
+  /** Those whose adverts this node cannot read, as of another network key. A newcomer may, and is told of them. */
+  readonly #unread = new Set<string>()
   readonly #advertsOf = new RateBySource(advertsOfSource)
   readonly #answersOf = new RateBySource(answersOfSource)
   readonly #doubtsOf = new RateBySource(doubtsOfSource)
@@ -253,11 +256,18 @@ export class NatsDiscovery {
     const at = now()
     if (from === bus.own || data.length === 0 || !this.#advertsOf.take(from, at)) return
     const read = adverts.read(data)
-    if (Result.isFailure(read)) return
+    if (Result.isFailure(read)) return this.#noteUnread(from)
     const { sighting } = this.#nodes.enter(from, read.success, at)
     if (sighting === undefined) return
     this.#toAsk.delete(from)
     outlet.give(sighting)
+  }
+
+  #noteUnread(token: string): void {
+    this.#unread.delete(token)
+    const [oldest] = this.#unread
+    if (oldest !== undefined && this.#unread.size >= mostUnread) this.#unread.delete(oldest)
+    this.#unread.add(token)
   }
 
   /** Tells a newcomer of this node, if chance has it: of many only some do, and it asks the others. */
@@ -292,6 +302,7 @@ export class NatsDiscovery {
       if (tokens.length >= room) break
       if (isThere && token !== from) tokens.push(token)
     }
+    for (const token of this.#unread) if (tokens.length < room && token !== from) tokens.push(token)
     bus.publish(bus.subject(from, reply), Tokens.encode(tokens))
     // Where many begin at once, one who asks may be new to whom he asks.
     this.#askAll([from])

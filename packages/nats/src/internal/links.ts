@@ -2,7 +2,7 @@
  * The links of a node over its one connection to NATS (protocol section 19): a channel of messages for each, with an id at either end.
  *
  * - `link.<id>` at the receiver carries a frame of a message link. Its reply is where the server says that the receiver is gone.
- * - `gone.<id>` says that nobody has the link that a message came for: its node was started again, or gave it up.
+ * - `over.<id>` says that nobody has the link that a message came for: its node was started again, or gave it up.
  *
  * What bites: when the server is gone every link is over at once, since nobody knows what came through.
  */
@@ -151,11 +151,11 @@ export class Links {
     } else if (link !== undefined && link.peer === from) link.receive(data)
     else if (reply.startsWith("link.") && !this.bus.isFull()) {
       // What it says to this node is heard by nobody, and it would find out by silence.
-      this.bus.publish(this.bus.subject(from, `gone.${reply.slice(5)}`), nothing)
+      this.bus.publish(this.bus.subject(from, `over.${reply.slice(5)}`), nothing)
     }
   }
 
-  gone({ from, rest }: Message): void {
+  over({ from, rest }: Message): void {
     const link = this.#links.get(rest)
     if (link?.peer === from) link.lose(new Error("its node does not know this connection any more"))
   }
@@ -196,7 +196,7 @@ export const make = (
     const links = new Links(bus, entropy, (effect) => void run(effect))
     const off = [
       bus.on("link", (message) => links.receive(message)),
-      bus.on("gone", (message) => links.gone(message)),
+      bus.on("over", (message) => links.over(message)),
       bus.watch((event) => links.event(event))
     ]
     yield* Effect.addFinalizer(() => Effect.sync(() => off.forEach((each) => each())))
