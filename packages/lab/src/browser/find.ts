@@ -4,7 +4,17 @@
  */
 import { Effect } from "effect"
 import { execFile } from "node:child_process"
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs"
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync
+} from "node:fs"
 import { arch, platform } from "node:os"
 import { delimiter, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -59,6 +69,17 @@ const put = (making: string, folder: string) => {
   }
 }
 
+const fontList = (folder: string): string =>
+  `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <dir>${join(folder, "fonts")}</dir>
+  <dir>/usr/share/fonts</dir>
+  <include ignore_missing="yes">/etc/fonts/conf.d</include>
+  <cachedir>${join(folder, "fonts-cache")}</cachedir>
+</fontconfig>
+`
+
 /** The one of the package, unpacked: two seconds the first time. */
 const carried: Effect.Effect<Chromium, Error> = Effect.gen(function*() {
   const module = import.meta.resolve("@sparticuz/chromium")
@@ -76,11 +97,18 @@ const carried: Effect.Effect<Chromium, Error> = Effect.gen(function*() {
     })
     put(making, folder)
   }
+  // Without a font it shows no text, and falls over some pages. The list of folders that it carries is that of another machine.
+  const fonts = join(folder, "fonts.conf")
+  if (!existsSync(fonts)) {
+    const making = join(folder, `fonts.${process.pid}.conf`)
+    writeFileSync(making, fontList(folder))
+    renameSync(making, fonts)
+  }
   return {
     path: join(folder, "chromium"),
     environment: {
       LD_LIBRARY_PATH: [join(folder, "al2023", "lib"), process.env["LD_LIBRARY_PATH"]].filter(Boolean).join(delimiter),
-      FONTCONFIG_PATH: join(folder, "fonts")
+      FONTCONFIG_FILE: fonts
     }
   }
 })

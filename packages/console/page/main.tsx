@@ -1,0 +1,20 @@
+/** The page: what it shows is in `App`, what it knows in `store/state.ts`, and how it comes to know in `api/link.ts`. */
+import { render } from "preact"
+import { start } from "./api/link.ts"
+import { App } from "./App.tsx"
+import { follow } from "./go.ts"
+import { keys } from "./keys.ts"
+import { begin } from "./look.ts"
+import { plots } from "./parts/plots.ts"
+import { now } from "./store/state.ts"
+
+begin()
+follow()
+keys()
+setInterval(() => {
+  if (document.visibilityState === "visible") now.value = Date.now()
+}, 1_000)
+start()
+// What draws the plots is there before they are looked at, and nothing waits for it.
+setTimeout(() => void plots(), 1_000)
+render(<App />, document.querySelector("#app")!)
