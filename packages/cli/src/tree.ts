@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import { around } from "./around.ts"
 import { call } from "./commands/call.ts"
 import { config } from "./commands/config.ts"
+import { consolePage } from "./commands/console.ts"
 import { doctor } from "./commands/doctor.ts"
 import { functions } from "./commands/functions.ts"
 import { keyFingerprint, keyList, keyMake, keyShow } from "./commands/key.ts"
@@ -107,6 +108,7 @@ export const specs: ReadonlyArray<Spec> = [
   measure,
   doctor,
   top,
+  consolePage,
   mcp,
   keyMake,
   keyShow,
@@ -142,6 +144,7 @@ export const tree = root.pipe(Command.withSubcommands([
   command(measure, () => import("./run/measure.ts")),
   command(doctor, () => import("./run/doctor.ts")),
   command(top, () => import("./run/top.ts")),
+  command(consolePage, () => import("./run/console.ts")),
   command(mcp, () => import("./run/mcp.ts")),
   key,
   trust,

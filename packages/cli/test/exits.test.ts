@@ -85,6 +85,7 @@ const printing: Readonly<Record<string, ReadonlyArray<ReadonlyArray<string>>>> =
   publish: [["publish", "news", "1", "--subscribers", "0", "--open"]],
   subscribe: [["subscribe", "news"]],
   top: [["top", "--every", "1s"]],
+  console: [["console", "--mcp"]],
   measure: [["measure", "eve", "--time", "10ms"]],
   doctor: [["doctor"]],
   why: [["why"], ["why", "peer-unknown"]]

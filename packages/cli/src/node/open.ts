@@ -3,6 +3,8 @@
  * when the scope closes.
  */
 import * as CommandNode from "@pnet/core/CommandNode"
+import * as Diagnose from "@pnet/core/Diagnose"
+import type { Finding } from "@pnet/core/Finding"
 import { Network } from "@pnet/core/Network"
 import { NodeName } from "@pnet/core/Packet"
 import type { PublicKey } from "@pnet/core/PublicKey"
@@ -29,6 +31,10 @@ export interface Opened {
   readonly publicKey: PublicKey
   /** Whether the network has a key. */
   readonly sealed: boolean
+  /** Whom it trusts. */
+  readonly trust: Trust.Trust["Service"]
+  /** Finds out what is wrong with the machine and the network, with the node's own options. */
+  readonly diagnose: Effect.Effect<ReadonlyArray<Finding>, unknown>
 }
 
 /** What a node is opened for, besides what the settings say. */
@@ -118,23 +124,37 @@ export const open = Effect.fnUntraced(function*(options: Options = {}): Effect.f
     networkKeys.length > 0 && values.allowList === undefined && values.authority === undefined
   const machine = yield* Layer.build(parts.machine)
   const bindIp = yield* Effect.provideContext(bindOf(settings), machine)
+  const trust = yield* Layer.build(Layer.provide(
+    granting ? Trust.open(parts.trust(settings)) : parts.trust(settings),
+    Layer.succeedContext(machine)
+  ))
+  const place = {
+    networkId: values.network,
+    ...(networkKeys.length === 0 ? {} : { networkKeys }),
+    bindIp,
+    advertisePort: values.advertisePort,
+    peers: values.peers
+  }
   const layer = CommandNode.layer({
     ...rest,
     name,
     identity,
-    networkId: values.network,
-    ...(networkKeys.length === 0 ? {} : { networkKeys }),
-    bindIp,
     serverPort: values.port,
-    advertisePort: values.advertisePort,
-    peers: values.peers
-  } as CommandNode.Options).pipe(
-    Layer.provide(granting ? Trust.open(parts.trust(settings)) : parts.trust(settings)),
-    Layer.provide(Layer.succeedContext(machine))
-  )
+    ...place
+  } as CommandNode.Options).pipe(Layer.provide(Layer.succeedContext(Context.merge(machine, trust))))
   const context = yield* Layer.build(layer)
   const node = Context.get(context, CommandNode.CommandNode)
   if (networkKeys.length > 0) yield* followKeys(node)
   yield* remember(node, values.network)
-  return { node, name, publicKey: identity.publicKey, sealed: networkKeys.length > 0 }
+  return {
+    node,
+    name,
+    publicKey: identity.publicKey,
+    sealed: networkKeys.length > 0,
+    trust: Context.get(trust, Trust.Trust),
+    // Its own port is in use, by the node itself.
+    diagnose: Effect.suspend(() => Diagnose.run({ ...place, serverPort: 0 } as Diagnose.Options)).pipe(
+      Effect.provideContext(machine)
+    )
+  }
 })

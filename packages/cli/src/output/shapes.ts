@@ -320,6 +320,17 @@ export const shapes = {
   finding: Found.annotate(note("What `doctor` has found.")),
   measured: Measured.annotate(note("What `measure` has measured.")),
   answer: Answer.annotate(note("What came of a call to one peer.")),
+  console: Schema.Struct({
+    link: Schema.String.annotate(note("Opens the page, in one browser, once.")),
+    port: Schema.Int.annotate(note("The port of 127.0.0.1.")),
+    node: Name,
+    network: Schema.String,
+    act: Schema.Boolean.annotate(note("Whether the page may change whom this node trusts.")),
+    mcp: Schema.optionalKey(Schema.Struct({
+      url: Schema.String,
+      key: Schema.String.annotate(note("What assistants say, as `Authorization: Bearer KEY`."))
+    })).annotate(note("Where assistants find their tools, with `--mcp`."))
+  }).annotate(note("The page that `console` serves.")),
   topic: Schema.Struct({
     topic: Schema.String.annotate(note("What it is called.")),
     title: Schema.String.annotate(note("The question."))

@@ -94,6 +94,14 @@ const publicationLine = (
   ].join("\n")
 }
 
+const consoleLine = ({ act, link, mcp, network, node }: Shape<"console">, style: Style): string =>
+  [
+    `${node} shows the network ${network} at`,
+    `  ${style.bold(link)}`,
+    `The link is good for one browser, once. The page ${act ? "acts" : "only shows and calls"}; Ctrl-C ends it.`,
+    ...(mcp === undefined ? [] : [`Assistants: ${mcp.url}, with the header Authorization: Bearer ${mcp.key}`])
+  ].join("\n")
+
 const changed = ({ change, file, fingerprint, key, name }: Shape<"trustChange">, style: Style): string => {
   const who = name === undefined ? fingerprint : `${style.bold(name)}, ${fingerprint},`
   const what = {
@@ -350,6 +358,8 @@ export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
     none: "nobody is known yet"
   },
   trustChange: { one: changed, hang: 2 },
+  // A link that is broken is none.
+  console: { one: consoleLine },
   claim: {
     columns: [
       { title: "NAME", cell: ({ name }) => name, look: (style, text) => style.bold(text) },

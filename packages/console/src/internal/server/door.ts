@@ -18,8 +18,8 @@ export interface Request {
 export type Verdict =
   /** It goes on. */
   | { readonly _tag: "Pass" }
-  /** It had a link's token: it gets the cookie, and is sent to the page. */
-  | { readonly _tag: "Enter"; readonly cookie: string; readonly location: string }
+  /** It had a link's token: it gets the cookie, and what leads to the page. */
+  | { readonly _tag: "Enter"; readonly cookie: string }
   /** It does not go on. The text says why, for the person who reads it. */
   | { readonly _tag: "Refuse"; readonly why: string }
 
@@ -115,10 +115,10 @@ export class Door {
     if (parsed === null) return refuse("The console of pnet does not understand this address.")
     const token = parsed.pathname === "/" && method === "GET" ? parsed.searchParams.get("token") : null
     if (token !== null) {
-      if (this.#taken(token, now)) return { _tag: "Enter", cookie: this.#cookie(now), location: "/" }
+      if (this.#taken(token, now)) return { _tag: "Enter", cookie: this.#cookie(now) }
       // Whoever has come in by it already, and opens the link again, is in.
       return this.#hasCookie(headers["cookie"], now)
-        ? { _tag: "Enter", cookie: this.#cookie(now), location: "/" }
+        ? { _tag: "Enter", cookie: this.#cookie(now) }
         : refuse(
           "This link was used already, or is of another start of the console. Run pnet console again for a new one."
         )
@@ -137,6 +137,14 @@ export class Door {
     return refuse("The console of pnet lets in who has opened its link. Run pnet console for one.")
   }
 }
+
+/**
+ * What leads to the page. It is a page itself: a browser that has come from elsewhere, as from a file or a chat, would send the cookie along with no redirect, since that goes
+ * on with what another site began.
+ */
+export const entrance =
+  "<!doctype html><meta charset=utf-8><meta http-equiv=refresh content=\"0;url=/\"><title>pnet</title>" +
+  "<p>You are let in: <a href=/>to the console</a>.</p>\n"
 
 /** What every answer says to the browser. */
 export const headers: Readonly<Record<string, string>> = {

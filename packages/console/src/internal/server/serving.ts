@@ -33,6 +33,10 @@ export const mostBytes = 1_048_576
 const text = (status: number, said: string) =>
   HttpServerResponse.text(`${said}\n`, { status, headers: { "cache-control": "no-store" } })
 
+const isPage = (url: string): boolean => url === "/" || url === "/index.html"
+// In what is published it is.
+const notBuilt = "The page of the console is not built. Run: node packages/console/buildPage.ts"
+
 type App = Effect.Effect<
   HttpServerResponse.HttpServerResponse,
   HttpServerError.HttpServerError,
@@ -60,9 +64,9 @@ const guarded = (door: Door.Door, app: App) => {
         yield* Effect.logDebug(`the console refused a request: ${verdict.why}`)
         return text(403, verdict.why)
       case "Enter":
-        return HttpServerResponse.empty({
-          status: 303,
-          headers: { location: verdict.location, "set-cookie": verdict.cookie, "cache-control": "no-store" }
+        return HttpServerResponse.text(Door.entrance, {
+          contentType: "text/html; charset=utf-8",
+          headers: { "set-cookie": verdict.cookie, "cache-control": "no-store" }
         })
       case "Pass":
         return yield* request.url.split("?", 1)[0] === rpcPath ? counted : app
@@ -71,7 +75,7 @@ const guarded = (door: Door.Door, app: App) => {
   return Effect.map(
     Effect.catchTag(answer, "HttpServerError", (error) =>
       error.reason._tag === "RouteNotFound"
-        ? Effect.succeed(text(404, "There is nothing here."))
+        ? Effect.succeed(text(404, isPage(error.request.url) ? notBuilt : "There is nothing here."))
         : Effect.fail(error)),
     HttpServerResponse.setHeaders(Door.headers)
   ).pipe(Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(mostBytes)))

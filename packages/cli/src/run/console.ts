@@ -1,0 +1,149 @@
+/** What `pnet console` does. */
+import * as Console from "@pnet/console/Console"
+import * as ConsoleSpans from "@pnet/console/ConsoleSpans"
+import { CommandNode, type CommandNodeService } from "@pnet/core/CommandNode"
+import { Entropy } from "@pnet/core/Crypto"
+import type { ListenError } from "@pnet/core/Network"
+import { TerminalCapabilities } from "effect/cli/TerminalCapabilities"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Hex from "effect/encoding/Hex"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Path from "effect/Path"
+import * as ChildProcess from "effect/process/ChildProcess"
+import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import type { consolePage } from "../commands/console.ts"
+import { Machine, placesOf } from "../machine.ts"
+import { parsePatterns } from "../mcp/patterns.ts"
+import { open } from "../node/open.ts"
+import { trusting } from "../node/trusting.ts"
+import { Output } from "../output/Output.ts"
+import { Settings } from "../settings/Settings.ts"
+import type { Input } from "../spec.ts"
+import { version } from "../version.ts"
+
+/** Where the page is, where nobody says otherwise and nobody else is there: a browser that was let in finds it again. */
+const usualPort = 7_670
+
+const secretBytes = 32
+
+/** What browsers that were let in are known by, at the next start, too. Where it cannot be kept, they are let in anew. */
+const secretOf = Effect.gen(function*() {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const folder = placesOf(yield* Machine).state
+  const file = path.join(folder, "console.secret")
+  const kept = yield* Effect.option(fs.readFileString(file))
+  const bytes = Option.map(kept, (text) => Result.getOrUndefined(Hex.decode(text.trim())))
+  if (Option.isSome(bytes) && bytes.value?.length === secretBytes) return Redacted.make(bytes.value)
+  const fill = yield* Entropy
+  const secret = new Uint8Array(secretBytes)
+  fill(secret)
+  yield* Effect.ignore(Effect.andThen(
+    fs.makeDirectory(folder, { recursive: true, mode: 0o700 }),
+    fs.writeFileString(file, `${Hex.encode(secret)}\n`, { mode: 0o600 })
+  ))
+  return Redacted.make(secret)
+})
+
+/** The command that opens a file as its user would. */
+const openerOf = (machine: Machine["Service"], file: string): readonly [string, ...ReadonlyArray<string>] =>
+  machine.windows
+    ? ["cmd", "/c", "start", "", file]
+    : process.platform === "darwin"
+    ? ["open", file]
+    : ["xdg-open", file]
+
+const patience = Duration.seconds(10)
+
+/**
+ * Opens a link in the browser, by a file that this user alone can read: other users see the words of commands, and the first to open the link is let in.
+ */
+const openInBrowser = Effect.fnUntraced(function*(link: string) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const machine = yield* Machine
+  const spawner = yield* ChildProcessSpawner
+  const folder = placesOf(machine).state
+  yield* fs.makeDirectory(folder, { recursive: true, mode: 0o700 })
+  const file = path.join(folder, `console-${machine.pid}.html`)
+  yield* Effect.acquireRelease(
+    fs.writeFileString(
+      file,
+      `<!doctype html><meta charset=utf-8><meta http-equiv=refresh content="0;url=${link}"><a href="${link}">pnet</a>\n`,
+      { mode: 0o600 }
+    ),
+    () => Effect.ignore(fs.remove(file))
+  )
+  const [command, ...args] = openerOf(machine, file)
+  const code = yield* spawner.exitCode(
+    ChildProcess.make(command, args, { stdin: "ignore", stdout: "ignore", stderr: "ignore" })
+  ).pipe(Effect.timeout(patience))
+  return Number(code) === 0
+})
+
+/** The port: the one that was said, or the usual one, or any other where somebody has that. */
+const served = <E>(
+  node: CommandNodeService,
+  port: Option.Option<number>,
+  make: (port: number) => Layer.Layer<Console.Console, ListenError | E, CommandNode>
+) => {
+  const build = (port: number) => Layer.build(Layer.provide(make(port), Layer.succeed(CommandNode, node)))
+  return Option.isSome(port) ? build(port.value) : Effect.catchTag(
+    build(usualPort),
+    "ListenError",
+    (error) => (error as ListenError).kind === "PortInUse" ? build(0) : Effect.fail(error)
+  )
+}
+
+/** Tools for assistants, which are loaded where there are any. */
+const toolsOf = Effect.fnUntraced(function*(node: CommandNodeService, input: Input<typeof consolePage>) {
+  const [allow, readOnly] = [
+    yield* parsePatterns("--allow", input.allow),
+    yield* parsePatterns("--read-only", input.readOnly)
+  ]
+  const { http } = yield* Effect.promise(() => import("../mcp/server.ts"))
+  const bounds = { timeout: Duration.seconds(60), bytes: 65_536, items: 100 }
+  return http({ node, allow, readOnly, generic: false, bounds }, { path: "/mcp" })
+})
+
+const serve = Effect.fnUntraced(function*(input: Input<typeof consolePage>) {
+  const output = yield* Output
+  const { values } = yield* Settings
+  const { diagnose, name, node, sealed, trust } = yield* open()
+  const secret = yield* secretOf
+  const decisions = yield* trusting(trust)
+  const routes = input.mcp ? yield* toolsOf(node, input) : undefined
+  const context = yield* served(
+    node,
+    input.pagePort,
+    (port) => Console.layer({ port, act: input.act, secret, trust: decisions, diagnose, sealed, version, routes })
+  )
+  const { assistantKey, link, port } = Context.get(context, Console.Console)
+  yield* output.value("console", {
+    link: yield* link,
+    port,
+    node: name,
+    network: values.network,
+    act: input.act,
+    ...(input.mcp ? { mcp: { url: `http://127.0.0.1:${port}/mcp`, key: Redacted.value(assistantKey) } } : {})
+  })
+  const { canAnimate } = yield* TerminalCapabilities
+  if (input.openPage && canAnimate && !output.json) {
+    // The link that was printed stays good, for another browser.
+    const opened = yield* Effect.orElseSucceed(openInBrowser(yield* link), () => false)
+    if (!opened) yield* output.note("no browser was found: open the link yourself")
+  }
+  return yield* Effect.never
+})
+
+/** Serves the page, with a tracer under the node that records while the page is open. */
+export const run = Effect.fnUntraced(function*(input: Input<typeof consolePage>) {
+  const spans = yield* Layer.build(ConsoleSpans.layer)
+  return yield* Effect.provideContext(serve(input), spans)
+})
