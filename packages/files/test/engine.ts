@@ -155,3 +155,16 @@ export const bytesOf = (length: number, seed: number): Uint8Array => {
   for (let i = 0; i < length; i++) bytes[i] = ((Math.imul(i + seed, 2_654_435_761) >>> 13) ^ (i >>> 17)) & 0xff
   return bytes
 }
+
+/** Of what nobody looks at: how many bytes there were. */
+export const lengths: FileHash.Make = () => {
+  let length = 0
+  return {
+    update: (bytes) => void (length += bytes.length),
+    digest: () => {
+      const digest = new Uint8Array(32)
+      new DataView(digest.buffer).setFloat64(0, length)
+      return digest
+    }
+  }
+}

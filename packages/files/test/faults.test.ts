@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { SimFileSystem } from "@pnet/testing"
 import * as Effect from "effect/Effect"
-import { bytesOf, offer, receive } from "./engine.ts"
+import { bytesOf, lengths, offer, receive } from "./engine.ts"
 
 const home = (options?: SimFileSystem.Options) => {
   const disk = SimFileSystem.make(options)
@@ -60,6 +60,26 @@ describe("a disk", () => {
       assert.isTrue(found.some((one) => one.startsWith("out/long") && one.endsWith(": PathTooLong")))
       assert.deepStrictEqual([counts.files, target.text("/in/out/d")], [0, undefined])
       assert.strictEqual(target.text("/in/out/b"), "a file where a folder is to be")
+    }))
+
+  it.effect("that cannot keep what is written, and says so once, in the midst, has no such file under its name", () =>
+    Effect.gen(function*() {
+      const size = 66 * 1_048_576
+      const source = SimFileSystem.make({ hollow: true })
+      source.put("/out/large", size, { mtime: 1 })
+      const target = SimFileSystem.make({ hollow: true })
+      target.makeFolder("/in")
+      const sender = yield* offer(source.mount(), ["/out/large"], { hash: lengths })
+      let syncs = 0
+      target.intercept = ({ method }) => method === "sync" && ++syncs === 1 ? "EIO" : undefined
+      const { problems } = yield* receive(sender, { mount: target.mount(), hash: lengths })
+      assert.deepStrictEqual(kinds(problems), ["large: SystemError"])
+      assert.deepStrictEqual(names(target), [])
+      target.intercept = undefined
+      const { isWhole } = yield* receive(sender, { mount: target.mount(), hash: lengths })
+      assert.isTrue(isWhole)
+      // By and by, and at the end.
+      assert.isAbove(target.counts.sync!, 1)
     }))
 
   it.effect("that lies about what was written is found out, and asked once more", () =>

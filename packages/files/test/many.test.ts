@@ -2,21 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { SimFileSystem } from "@pnet/testing"
 import * as Effect from "effect/Effect"
-import type * as FileHash from "../src/FileHash.ts"
-import { bytesOf, offer, receive } from "./engine.ts"
-
-/** Of what nobody looks at: how many bytes there were. */
-const lengths: FileHash.Make = () => {
-  let length = 0
-  return {
-    update: (bytes) => void (length += bytes.length),
-    digest: () => {
-      const digest = new Uint8Array(32)
-      new DataView(digest.buffer).setFloat64(0, length)
-      return digest
-    }
-  }
-}
+import { bytesOf, lengths, offer, receive } from "./engine.ts"
 
 describe("many files", () => {
   it.effect("of a deep tree are found by their numbers, in any order", () =>

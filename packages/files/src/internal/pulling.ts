@@ -439,7 +439,7 @@ class Pulling<E> {
         return start({ ...none, failed: true })
       }
       const file = opened.success
-      const writing = new Writing(file, landing.options.hash(), scope, offset)
+      const writing = new Writing(file, landing.options.hash(), scope, offset, landing.options.durable)
       yield* writing.begin
       start({ ...none, writing, scope, file, failed: false })
     })

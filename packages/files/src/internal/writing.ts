@@ -1,8 +1,10 @@
 /**
  * Writes a large file as it comes, and reads back what was written, whose hash is that of what is on the disk. Both go on while more comes, one buffer
- * after another, of which there are a few. What was there before, of a file that goes on, is read first.
+ * after another, of which there are a few. What was there before, of a file that goes on, is read first. Where it is synced, that is done by and by as
+ * well, so that little is left to do for the disk at the end.
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as FileSystem from "effect/FileSystem"
 import type { PlatformError } from "effect/PlatformError"
@@ -13,6 +15,9 @@ import { hashRange } from "./landing.ts"
 const unit = 524_288
 /** So many buffers, of which one fills while the others are written and read back: what is done for one takes several turns of the event loop. */
 const buffers = 4
+
+/** So many bytes are left to the system before it is told to write them. */
+const syncEvery = 64 * 1_048_576
 
 interface Job {
   readonly fiber: Fiber.Fiber<unknown, PlatformError>
@@ -33,7 +38,13 @@ export class Writing {
   #at: number
   /** What is being done, each behind the one before, with the buffer that is free then. */
   readonly #jobs: Array<Job> = []
-  constructor(file: FileSystem.File, hasher: Hasher, scope: Scope.Scope, offset: number) {
+  /** Whether it is synced. */
+  readonly #durable: boolean
+  #synced: number
+  #syncing: Fiber.Fiber<void, PlatformError> | undefined
+  constructor(file: FileSystem.File, hasher: Hasher, scope: Scope.Scope, offset: number, durable: boolean) {
+    this.#durable = durable
+    this.#synced = offset
     this.#file = file
     this.#hasher = hasher
     this.#scope = scope
@@ -88,10 +99,24 @@ export class Writing {
         this.#file.writeAll(part),
         () => hashRange(this.#file, this.#hasher, at, at + part.length, full)
       )
-      const forked = this.#fork(work, full)
+      const forked = Effect.andThen(this.#fork(work, full), this.#syncSome)
       return this.#free.length > 0 || ++this.#made < buffers
         ? forked
         : Effect.andThen(forked, Effect.asVoid(this.#first))
+    })
+  }
+
+  /** Begins to sync what is written, unless that is being done. A system says once that it could not: that is not lost. */
+  get #syncSome(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const before = this.#syncing?.pollUnsafe()
+      const isFree = this.#syncing === undefined || before !== undefined && Exit.isSuccess(before)
+      if (!this.#durable || this.#at - this.#synced < syncEvery || !isFree) return Effect.void
+      this.#synced = this.#at
+      return Effect.map(
+        Effect.forkIn(Effect.uninterruptible(this.#file.sync), this.#scope, { startImmediately: true }),
+        (fiber) => void (this.#syncing = fiber)
+      )
     })
   }
 
@@ -101,7 +126,14 @@ export class Writing {
       this.#filled > 0 ? this.#turn : Effect.void,
       () => {
         const last = this.#jobs[this.#jobs.length - 1]
-        return Effect.map(last === undefined ? Effect.void : Fiber.join(last.fiber), () => this.#hasher.digest())
+        return Effect.andThen(
+          last === undefined ? Effect.void : Fiber.join(last.fiber),
+          () =>
+            Effect.map(
+              this.#syncing === undefined ? Effect.void : Fiber.join(this.#syncing),
+              () => this.#hasher.digest()
+            )
+        )
       }
     )
   }

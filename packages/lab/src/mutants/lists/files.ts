@@ -129,6 +129,14 @@ const pulling = of(
   }
 )
 
+const writing = of("file-writing", "packages/files/src/internal/writing.ts", suites("files/faults"), {
+  "sync-said": [
+    `this.#syncing === undefined ? Effect.void : Fiber.join(this.#syncing)`,
+    `Effect.void`,
+    "a system that says once that it could not write is not heard"
+  ]
+})
+
 const receiving = of("file-receiving", "packages/files/src/internal/receiving.ts", suites("files/files.sim"), {
   "running": [
     `this.#running.has(key) ? Effect.void : remove`,
@@ -173,6 +181,7 @@ export const filesList: ReadonlyArray<Mutation> = [
   ...landing,
   ...reading,
   ...pulling,
+  ...writing,
   ...receiving,
   ...aging,
   ...offering
