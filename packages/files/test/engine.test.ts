@@ -66,6 +66,11 @@ describe("a transfer", () => {
       assert.strictEqual(counts.files, sender.head.files)
       assert.strictEqual(counts.bytes, sender.head.bytes)
       sameTree(source, "/out", target, "/in")
+      // Nor is one of them kept under a second name.
+      assert.deepStrictEqual(
+        [...target.tree(`/in/${partialFolder}`).keys()].filter((path) => path.includes("/")),
+        ["0123/journal"]
+      )
     }))
 
   it.effect("gives nothing permissions that are masked, whatever the sender says", () =>
