@@ -1,5 +1,5 @@
-import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { afterAll, assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Scope } from "effect"
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { attempt, makeRunner } from "../src/mutants/engine.ts"
@@ -55,8 +55,11 @@ describe("the mutations", () => {
 })
 
 describe("the engine", () => {
-  const outcome = (mutation: Mutation) =>
-    Effect.scoped(Effect.flatMap(makeRunner, (runner) => attempt(runner, mutation, { minutes: 2 })))
+  // One process for all of them, as `pnpm lab mutants` has.
+  const scope = Scope.makeUnsafe()
+  const runner = Effect.runSync(Scope.provide(makeRunner, scope))
+  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+  const outcome = (mutation: Mutation) => attempt(runner, mutation, { minutes: 2 })
 
   it.live("sees the test that fails", () =>
     Effect.map(outcome(planted), (result) => {
