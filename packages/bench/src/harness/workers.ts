@@ -38,7 +38,7 @@ export interface Worker {
 }
 
 // Tests have made one file of it, which starts sooner.
-const file = process.env["PNET_BENCH_WORKER"] ?? fileURLToPath(new URL("./worker.ts", import.meta.url))
+const file = () => process.env["PNET_BENCH_WORKER"] ?? fileURLToPath(new URL("./worker.ts", import.meta.url))
 
 const alive = new Set<ChildProcess>()
 process.on("exit", () => {
@@ -69,7 +69,7 @@ const stop = (child: ChildProcess): Effect.Effect<void> =>
 export const start = (
   name: string,
   core?: number | undefined,
-  program: string = file
+  program: string = file()
 ): Effect.Effect<Worker, never, Scope.Scope> =>
   Effect.gen(function*() {
     const flags = Conditions.flagsOf(yield* Conditions.Current)
