@@ -37,18 +37,23 @@ const portable = Effect.promise(() => import("./internal/crypto/portableCrypto.t
 export const box: Effect.Effect<PortableBox> = Effect.map(portable, (module) => module.box)
 
 /**
+ * All of the portable primitives, for an implementation that has others for some of them. They load when this is run.
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const primitives: Effect.Effect<Primitives> = Effect.gen(function*() {
+  const boxes = yield* box
+  const { fernet } = yield* Effect.promise(() => import("./internal/crypto/portableFernet.ts"))
+  const { ed25519 } = yield* Effect.promise(() => import("./internal/crypto/portableEd25519.ts"))
+  return { ...boxes, ...fernet, ...ed25519, name: "portable" }
+})
+
+/**
  * The cryptography in JavaScript alone, by npm `@stablelib/nacl`, `@stablelib/ed25519`, `@noble/ciphers` and `@noble/hashes`: runs everywhere, and many
  * times slower than `NodeCrypto.layer`. They load when the layer is built.
  *
  * @category layers
  * @since 0.2.0
  */
-export const layer: Layer.Layer<Crypto> = Layer.effect(
-  Crypto,
-  Effect.gen(function*() {
-    const primitives = yield* box
-    const { fernet } = yield* Effect.promise(() => import("./internal/crypto/portableFernet.ts"))
-    const { ed25519 } = yield* Effect.promise(() => import("./internal/crypto/portableEd25519.ts"))
-    return yield* make({ ...primitives, ...fernet, ...ed25519, name: "portable" })
-  })
-)
+export const layer: Layer.Layer<Crypto> = Layer.effect(Crypto, Effect.flatMap(primitives, make))

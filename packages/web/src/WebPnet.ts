@@ -1,5 +1,5 @@
 /**
- * Everything a pnet node needs of a browser, composed: WebSockets as the way to reach peers, cryptography without a platform, and an identity and known
+ * Everything a pnet node needs of a browser, composed: WebSockets as the way to reach peers, cryptography that needs no platform, and an identity and known
  * peers that the site keeps.
  *
  * ```ts
@@ -23,12 +23,12 @@ import type { IdentityStore } from "@pnet/core/Identity"
 import * as LanReach from "@pnet/core/LanReach"
 import type { Network } from "@pnet/core/Network"
 import type { OptionsError } from "@pnet/core/NodeOptions"
-import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import * as Reach from "@pnet/core/Reach"
 import type { Trust } from "@pnet/core/Trust"
 import type { HttpRouter } from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import type { KeyValueStore, KeyValueStoreError } from "effect/persistence/KeyValueStore"
+import * as WasmCrypto from "./WasmCrypto.ts"
 import * as WebIdentity from "./WebIdentity.ts"
 import * as WebReach from "./WebReach.ts"
 import * as WebStorage from "./WebStorage.ts"
@@ -54,7 +54,7 @@ export interface Options extends WebReach.Options, WebIdentity.Options {
 export type Platform = Reach.Reach | Crypto | IdentityStore
 
 const platform = (options: Options) =>
-  Layer.mergeAll(WebReach.layer(options), WebIdentity.layer(options)).pipe(Layer.provideMerge(PortableCrypto.layer))
+  Layer.mergeAll(WebReach.layer(options), WebIdentity.layer(options)).pipe(Layer.provideMerge(WasmCrypto.layer()))
 
 /**
  * WebSockets to the URLs of `peers`, cryptography, an identity for each node by its name, and trust on first use.

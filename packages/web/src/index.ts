@@ -3,6 +3,7 @@
  *
  * @since 0.2.0
  */
+export * as WasmCrypto from "./WasmCrypto.ts"
 export * as WebIdentity from "./WebIdentity.ts"
 export * as WebPnet from "./WebPnet.ts"
 export * as WebReach from "./WebReach.ts"

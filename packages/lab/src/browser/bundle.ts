@@ -1,7 +1,10 @@
 /** A program for a page, in one file or several, as what builds pages for people makes it: by rolldown, minified, with what nobody calls left out. */
 import { Effect } from "effect"
+import { fileURLToPath } from "node:url"
 import { gzipSync } from "node:zlib"
 import { rolldown } from "rolldown"
+
+const suite = fileURLToPath(new URL("./suite.ts", import.meta.url))
 
 export interface Chunk {
   readonly name: string
@@ -22,6 +25,8 @@ export const bundle = (path: string): Effect.Effect<ReadonlyArray<Chunk>> =>
       rolldown({
         input: path,
         platform: "browser",
+        // A suite runs in a page as it does here.
+        resolve: { alias: { vitest: suite } },
         onLog: (level, log, handle) => {
           if (level === "warn") throw new Error(log.message)
           handle(level, log)
