@@ -2,7 +2,8 @@
 /**
  * The `pnet` command: nothing but its start. What is asked most often, the version, needs nothing of the rest.
  */
-import { enableCompileCache } from "node:module"
+// As a whole: what Node 20 has not would keep it from saying that it is too old.
+import nodeModule from "node:module"
 import { version } from "./version.ts"
 
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
@@ -15,7 +16,7 @@ if (major < 22 || major === 22 && minor < 19) {
 else if (first === "__complete") void import("./complete/main.ts")
 else {
   // What V8 makes of the rest is kept between starts.
-  enableCompileCache()
+  nodeModule.enableCompileCache()
   // What modules of functions import is much, and loaded for them alone.
   const hasModules = others.some((word) => /^--module(=|$)/.test(word))
   void (hasModules ? import("./whole.ts") : import("./start.ts"))

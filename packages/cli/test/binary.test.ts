@@ -68,6 +68,7 @@ describe("the command in processes", () => {
           assert.strictEqual(code, 130)
           assert.notMatch(stdout.split("\r\u001b[2K").at(-1)!, /[⠀-⣿]/)
           yield* says(up, "carol left")
+          yield* ended(watching)
         }
 
         // It leaves at the first Ctrl-C, and waits for what it runs; at the second it waits for nothing.
@@ -81,8 +82,6 @@ describe("the command in processes", () => {
         const { code } = yield* ended(up)
         assert.strictEqual(code, 130)
         assert.isTrue(process.kill(Number(staying.stdout()), "SIGKILL"))
-        yield* ended(watching)
-        yield* ended(staying)
       }),
     90_000
   )

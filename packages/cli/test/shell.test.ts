@@ -85,7 +85,8 @@ describe("a command of the shell", () => {
         const left = yield* run(
           fn("(setsid sh -c 'echo $$; exec sleep 60 > /dev/null 2>&1' &) | { read pid; echo $pid; }")
         )
-        assert.isTrue(process.kill(Number(left), "SIGKILL"))
+        assert.isTrue(runs(left))
+        process.kill(Number(left), "SIGKILL")
       }).pipe(Effect.provide(NodeServices.layer))
   )
 })
