@@ -275,13 +275,15 @@ describe("the name of a tool", () => {
 describe("what may be called", () => {
   it.effect("is FUNCTION@PEER, with any text in the place of *", () =>
     Effect.gen(function*() {
-      const allow = yield* parsePatterns("--allow", ["add@bob", "get_*@*", "a*b*c@carol", "x@y@dave"])
+      const allow = yield* parsePatterns("--allow", ["add@bob", "get_*@*", "a*b*c@carol", "x@y@dave", "a*b*bc@erin"])
       assert.isTrue(
         allow("bob", "add") && allow("x.y", "get_") && allow("carol", "abbc") && allow("dave", "x@y")
       )
       assert.isFalse(
         allow("bobby", "add") || allow("bob", "add2") || allow("bob", "forget_") || allow("carol", "ab") ||
-          allow("carol", "acb")
+          allow("carol", "acb") ||
+          // What stands between is not a part of the end.
+          allow("erin", "abc")
       )
       for (const bad of ["add", "@bob", "add@"]) {
         assert.isTrue(Exit.isFailure(yield* Effect.exit(parsePatterns("--allow", [bad]))))

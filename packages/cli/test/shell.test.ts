@@ -36,6 +36,10 @@ describe("a command of the shell", () => {
       const hostile = ["$(echo pwned)", "; echo pwned", "`id`", "a b", "-n", "*", "'\"", "\n"]
       assert.strictEqual(yield* run(fn("printf '<%s>' \"$@\""), hostile), hostile.map((arg) => `<${arg}>`).join(""))
       assert.strictEqual(yield* run(fn("cat"), [], "$(echo pwned)\n\n"), "$(echo pwned)\n")
+      yield* Effect.acquireRelease(
+        Effect.sync(() => process.env["PNET_NETWORK_KEY"] = "secret"),
+        () => Effect.sync(() => delete process.env["PNET_NETWORK_KEY"])
+      )
       assert.strictEqual(
         yield* run(fn("echo \"$0 $PNET_CALLER $PNET_CALLER_KEY ${PNET_NETWORK_KEY-none}\"")),
         "fn ann $(id) KEY none"

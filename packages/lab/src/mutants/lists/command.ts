@@ -261,14 +261,6 @@ const receive = of("command-receive", file("run/receive.ts"), suites("cli/files"
   ]
 })
 
-const start = of("command-start", file("start.ts"), suites("cli/binary"), {
-  "second": [
-    `  if (asked) process.exit(exits.interrupted.code)`,
-    `  if (asked) return`,
-    "a second Ctrl-C waits as long as the first"
-  ]
-})
-
 export const commandList: ReadonlyArray<Mutation> = [
   ...open,
   ...up,
@@ -282,6 +274,5 @@ export const commandList: ReadonlyArray<Mutation> = [
   ...patterns,
   ...tools,
   ...seen,
-  ...receive,
-  ...start
+  ...receive
 ]
