@@ -1,5 +1,5 @@
 /**
- * The benchmarks of pnet: `pnpm bench raw`, `rpc`, `typed`, `commands`, `bulk`, `peers`, `goals`, `allocations`, `idle`, `contact`, `start`, `crowd`, `service`, `topics`, `files`, `crypto`. Each prints a table
+ * The benchmarks of pnet: `pnpm bench raw`, `rpc`, `typed`, `commands`, `bulk`, `peers`, `goals`, `allocations`, `idle`, `contact`, `start`, `crowd`, `nats-crowd`, `service`, `topics`, `files`, `crypto`. Each prints a table
  * and, with `--json FILE`, writes the numbers. Sockets are bound to 127.0.0.1 and broadcasts go to 127.255.255.255 alone.
  */
 import { count, counts, optional } from "@pnet/lab/harness/flags"
@@ -15,6 +15,7 @@ import * as Files from "./files.ts"
 import * as Goals from "./goals.ts"
 import * as Flags from "./harness/flags.ts"
 import * as Idle from "./idle.ts"
+import * as NatsCrowd from "./natsCrowd.ts"
 import * as Peers from "./peers.ts"
 import * as Raw from "./raw.ts"
 import * as Rpc from "./rpc.ts"
@@ -186,6 +187,11 @@ const contact = Command.make("contact", {
   json
 }, Contact.main).pipe(Command.withDescription("How soon a node that starts and one that runs know each other"))
 
+const natsCrowd = Command.make("nats-crowd", {
+  nodes: count("nodes", 5_000, "how many others there are", 100_000),
+  seconds: Flags.seconds(60)
+}, NatsCrowd.main).pipe(Command.withDescription("What it costs a node to be one of thousands over a NATS server"))
+
 const crowd = Command.make("crowd", {
   senders: count("senders", 1_000, "How many nodes are heard", 8_000),
   perSecond: count("per-second", 4_000, "Adverts a second when it is busy", 100_000),
@@ -282,6 +288,7 @@ export const bench = Command.make("bench").pipe(
     contact,
     start,
     crowd,
+    natsCrowd,
     service,
     topics,
     files,

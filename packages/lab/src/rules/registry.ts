@@ -678,6 +678,44 @@ const topics: Readonly<Record<string, Titles>> = {
   }
 }
 
+const nats: Readonly<Record<string, Titles>> = {
+  "testing/src/TransportSuite.ts": {
+    "a dial to where nobody listens is DialError Refused with the address": ["nats-dial"],
+    "a mebibyte comes whole and in order, in both directions at once": ["nats-link"],
+    "a connection that is broken off is not clean": ["nats-link-over"]
+  },
+  "nats/test/bus.test.ts": {
+    "the three permissions are enough, and nobody can call himself another": [
+      "nats-permissions",
+      "nats-from",
+      "nats-subject"
+    ],
+    "a request is answered by whom it went to alone, and at once where nobody is there": ["nats-answer", "nats-reply"],
+    "of those who hear for any, one other than the asker gets it; where there is none it is told so": ["nats-all"],
+    "who says something to one that is gone learns it by the status": ["nats-reply"]
+  },
+  "nats/test/discovery.sim.test.ts": {
+    "a newcomer knows all within a second, and all know it at once": ["nats-list", "nats-ask"],
+    "one that crashes is not told of any more within seconds, though adverts are minutes apart": [
+      "nats-seldom",
+      "nats-watch",
+      "nats-gone"
+    ],
+    "one that leaves says so to all": ["nats-seldom"],
+    "nobody is told of while there is no server, and all are at once when it is back": ["nats-down"],
+    "an advert counts for the node alone that says it, and by its own key": ["nats-advert", "nats-from"],
+    "who says that all are gone makes nobody lose anybody, and has each asked a few times at most": ["nats-gone"],
+    "lists of nodes that do not exist cost a bounded number of questions, and enter nobody": ["nats-list"]
+  },
+  "nats/test/NatsPnet.test.ts": {
+    "a user with the permissions that are said to be enough can do everything, and the directory with its own": [
+      "nats-permissions",
+      "nats-directory",
+      "nats-encryption"
+    ]
+  }
+}
+
 const links: Readonly<Record<string, Titles>> = {
   "core/test/link/Link.test.ts": {
     "gives every byte in order, or ends without being clean, over a channel that loses, repeats and reorders messages":
@@ -734,7 +772,8 @@ export const shown: ReadonlyArray<Shown> = [
   certificates,
   topics,
   files,
-  links
+  links,
+  nats
 ].flatMap((files) =>
   Object.entries(files).flatMap(([file, titles]) =>
     Object.entries(titles).flatMap(([title, rules]) => rules.map((rule) => ({ rule, file, title })))

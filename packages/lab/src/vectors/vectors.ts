@@ -18,6 +18,7 @@ import * as FreshnessVectors from "./freshness.ts"
 import * as HandshakeVectors from "./handshakeSection.ts"
 import * as Keyed from "./keyed.ts"
 import * as LinkVectors from "./links.ts"
+import * as NatsVectors from "./nats.ts"
 import * as OfferVectors from "./offers.ts"
 import { order } from "./order.ts"
 import * as Packets from "./packets.ts"
@@ -156,6 +157,9 @@ export const generate = (crypto: Crypto["Service"]): Document => {
     topics: TopicVectors.generate(),
     certificates: CertificateVectors.generate(),
     files: FileVectors.generate(),
-    links: LinkVectors.generate()
+    links: LinkVectors.generate(),
+    nats: NatsVectors.generate(
+      Object.fromEntries((Object.keys(secrets) as ReadonlyArray<NodeId>).map((node) => [node, text(node)]))
+    )
   }
 }
