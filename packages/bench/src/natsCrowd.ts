@@ -106,7 +106,7 @@ const measure = (options: Options, encrypted: boolean) =>
       }
     })
     // V8 collects what it can for a while after a process was busy.
-    yield* Effect.sleep("15 seconds")
+    yield* Effect.sleep("20 seconds")
     const before = yield* node.ask({})
     const askedBefore = asked
     yield* quiet

@@ -35,6 +35,11 @@ export class Hub {
     this.#clients.delete(token)
   }
 
+  /** And is there again, as where a part of the servers was cut off: its own connection never broke. */
+  back(bus: NatsBus): void {
+    this.#clients.set(bus.own, { bus, own: bus.own })
+  }
+
   /** A node's connection breaks, and is there again. */
   cut(bus: NatsBus): void {
     this.#clients.delete(bus.own)

@@ -701,6 +701,7 @@ const nats: Readonly<Record<string, Titles>> = {
       "nats-watch",
       "nats-gone"
     ],
+    "those of a site that is cut off are found again in seconds, though nothing tells that it is back": ["nats-lately"],
     "one that leaves says so to all": ["nats-seldom"],
     "nobody is told of while there is no server, and all are at once when it is back": ["nats-down"],
     "an advert counts for the node alone that says it, and by its own key": ["nats-advert", "nats-from"],

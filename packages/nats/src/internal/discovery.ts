@@ -28,8 +28,9 @@ import { Outlet } from "./outlet.ts"
 import { Rate, RateBySource } from "./rate.ts"
 import * as Tokens from "./tokens.ts"
 
-// Slices of an interval, in each of which a part of all is told of.
+// Slices of an interval. In each a part of all is told of, each every two intervals: peers are suspected after three without a word.
 const slices = 5
+const rounds = 2
 // In intervals: how seldom a node says its advert where there are few.
 const seldom = 12
 // Of the adverts that a LAN has room for, so many a second is what all nodes say together.
@@ -38,6 +39,8 @@ const ofBudget = 0.5
 const relearnt = [0.5, 1, 2, 4]
 // Who was not heard for so many of these is asked.
 const silentFor = 3
+// In milliseconds: who is gone is asked for so long whether it is back, one in each interval.
+const latelyFor = 600_000
 // Nodes that a newcomer asks in a second, and others whether they are there.
 const asksPerSecond = 500
 // Those who answer a newcomer by themselves, on average.
@@ -82,6 +85,8 @@ export class NatsDiscovery {
   readonly #answers = new Rate(answersInAll)
   readonly #lists = new Rate(listsInAll)
   readonly #told = new Rate(answersPerSecond)
+  /** Those that were gone, and may be back: where a part of the servers was cut off, nobody says so. With the time until when they are asked. */
+  readonly #lately = new Map<string, number>()
   /** Where this node listens, while it says so. */
   #self: Endpoint | undefined
   #refutedAt = -Infinity
@@ -137,10 +142,10 @@ export class NatsDiscovery {
   get #learnAll(): Effect.Effect<void> {
     const { interval } = this.#parts
     return Effect.gen({ self: this }, function*() {
-      yield* this.#learn
+      yield* this.#learn()
       for (const wait of relearnt) {
         yield* Effect.sleep(wait * interval)
-        yield* this.#learn
+        yield* this.#learn()
       }
     })
   }
@@ -150,7 +155,7 @@ export class NatsDiscovery {
     const { bus, interval, now } = this.#parts
     return Effect.gen({ self: this }, function*() {
       let last = now()
-      for (let slice = 0;; slice = (slice + 1) % slices) {
+      for (let slice = 0;; slice = (slice + 1) % (rounds * slices)) {
         yield* Effect.sleep(interval / slices)
         const at = now()
         // This process was frozen: the client has to see first whether its server is there.
@@ -158,7 +163,10 @@ export class NatsDiscovery {
         last = at
         if (!bus.isUp() || isLate) continue
         this.#tellOf(slice)
-        if (slice === 0) this.#askOne(at)
+        if (slice % slices === 0) {
+          this.#askOne(at)
+          this.#askLately(at)
+        }
       }
     })
   }
@@ -167,7 +175,7 @@ export class NatsDiscovery {
   #tellOf(slice: number): void {
     const { outlet } = this.#parts
     const all = this.#nodes.entries()
-    for (let i = slice; i < all.length; i += slices) if (all[i]!.isThere) outlet.give(all[i]!.sighting)
+    for (let i = slice; i < all.length; i += rounds * slices) if (all[i]!.isThere) outlet.give(all[i]!.sighting)
   }
 
   #askOne(at: number): void {
@@ -180,6 +188,16 @@ export class NatsDiscovery {
     const isSilent = (known: Known) => at - known.heardAt > silentFor * this.every
     for (const known of isSilent(turn) && turn !== drawn ? [turn, drawn] : [drawn]) {
       if (at - known.heardAt >= interval) run(this.#ask(known.token))
+    }
+  }
+
+  /** Asks one of those that were gone. The one that was asked is the last in turn. */
+  #askLately(at: number): void {
+    for (const [token, until] of this.#lately) {
+      this.#lately.delete(token)
+      if (until <= at) continue
+      this.#lately.set(token, until)
+      return this.#parts.run(this.#ask(token))
     }
   }
 
@@ -200,15 +218,18 @@ export class NatsDiscovery {
   }
 
   #miss(known: Known, why: Unanswered): void {
-    const { bus } = this.#parts
+    const { bus, capacity, now } = this.#parts
     const { isThere, token } = known
     known.isThere = false
-    if (why === "Gone") this.#nodes.remove(known)
+    if (why === "Gone") {
+      this.#nodes.remove(known)
+      if (this.#lately.size < capacity) this.#lately.set(token, now() + latelyFor)
+    }
     if (isThere) bus.publish(bus.subject(Subjects.everyone, "say.gone"), Tokens.encode([token]))
   }
 
-  /** Learns who is there: from the directory, and from one of those who are. */
-  get #learn(): Effect.Effect<void> {
+  /** Learns who is there: from the directory, and from one of those who are; `after` a break also who is not any more. */
+  #learn(after = false): Effect.Effect<void> {
     const { bus, capacity, directory } = this.#parts
     return Effect.gen({ self: this }, function*() {
       const kept = directory === undefined ? [] : yield* directory.tokens
@@ -218,15 +239,25 @@ export class NatsDiscovery {
       const listed = Tokens.decode(told.value.data, capacity)
       this.#askAll(listed)
       this.#askAll([told.value.from])
+      if (!after) return
+      // Who is known and not in it may have ended meanwhile. A list that is much shorter is of one who is new himself.
+      const there = new Set(listed).add(told.value.from)
+      const missing = [...this.#nodes.tokens()].filter((token) => !there.has(token))
+      if (missing.length <= listed.length) this.#enqueue(missing)
     })
   }
 
   /** Asks those that are not known. */
   #askAll(tokens: Iterable<string>): void {
-    const { bus, capacity, run } = this.#parts
+    const { bus } = this.#parts
+    this.#enqueue(Array.from(tokens).filter((token) => token !== bus.own && this.#nodes.get(token)?.isThere !== true))
+  }
+
+  #enqueue(tokens: ReadonlyArray<string>): void {
+    const { capacity, run } = this.#parts
     for (const token of tokens) {
       if (this.#toAsk.size >= capacity) break
-      if (token !== bus.own && this.#nodes.get(token)?.isThere !== true) this.#toAsk.add(token)
+      this.#toAsk.add(token)
     }
     if (this.#asking || this.#toAsk.size === 0) return
     this.#asking = true
@@ -252,7 +283,7 @@ export class NatsDiscovery {
 
   /** An advert, of whomever it says it is from: it is his, or it counts for nothing. */
   #hear(from: string, data: Uint8Array): void {
-    const { adverts, bus, now, outlet } = this.#parts
+    const { adverts, bus, now, outlet, run } = this.#parts
     const at = now()
     if (from === bus.own || data.length === 0 || !this.#advertsOf.take(from, at)) return
     const read = adverts.read(data)
@@ -261,6 +292,10 @@ export class NatsDiscovery {
     if (sighting === undefined) return
     this.#toAsk.delete(from)
     outlet.give(sighting)
+    if (!this.#lately.delete(from) || sighting.endpoint.port === 0) return
+    // Where one is back others may be.
+    this.#askAll(this.#lately.keys())
+    run(this.#learn())
   }
 
   #noteUnread(token: string): void {
@@ -348,7 +383,7 @@ export class NatsDiscovery {
       while (true) {
         yield* Effect.sleep(this.every * (0.9 + 0.2 * random.nextDoubleUnsafe()))
         this.#say()
-        yield* this.#learn
+        yield* this.#learn()
       }
     })
   }
@@ -367,7 +402,7 @@ export class NatsDiscovery {
         this.#say()
         return directory?.enter ?? Effect.void
       })),
-      Effect.andThen(this.#learn)
+      Effect.andThen(this.#learn(true))
     )
   }
 }

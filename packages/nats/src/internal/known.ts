@@ -66,7 +66,9 @@ export class Nodes {
     const known = this.#byToken.get(from)
     const isOwn = known !== undefined && known.publicKey === publicKey || Subjects.ofKey(publicKey) === from
     // Who says it has that address, which is of that key: nobody speaks for another.
-    if (!isOwn || Subjects.ofHost(host) !== from) return { outcome: "Forged", sighting: undefined }
+    if (!isOwn || known?.sighting.endpoint.host !== host && Subjects.ofHost(host) !== from) {
+      return { outcome: "Forged", sighting: undefined }
+    }
     if (known !== undefined && timestamp < known.timestamp) return { outcome: "Old", sighting: undefined }
     const sighting = (): Sighting => ({
       name,
