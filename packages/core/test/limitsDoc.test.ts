@@ -622,6 +622,12 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "Who sends more is cut off; who has more to write waits."
   ],
   [
+    "Of a WebSocket: a message; what the system holds of what was sent, before nothing more is",
+    "65,536 bytes; 1 MiB",
+    "The connection ends; who has more to write waits. A server of Effect's HTTP does not say what it holds, which the window of the other end bounds."
+  ],
+  ["Tabs of one page that are nodes", "64", "The next is a `WebIdentityError`."],
+  [
     "Of a message link: silence; answers that are owed; bytes of a reason",
     "15 to 20 s (`silence`, `pingInterval`); one; 200",
     "The connection ends, and is not clean; what is more is not looked at."

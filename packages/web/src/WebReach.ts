@@ -150,7 +150,10 @@ export const layerServer = (options?: ServerOptions): Layer.Layer<Reach.Reach, O
     const listed = yield* parsed(options?.peers ?? [])
     const own = options?.url === undefined ? undefined : parse(options.url)
     if (typeof own === "string") return yield* wrong(`url: expected a URL such as wss://example.org/pnet, and ${own}`)
-    const { handle, listen } = WebSocketListener.make(options)
+    const { handle, listen } = yield* Effect.mapError(
+      Effect.try(() => WebSocketListener.make(options)),
+      () => wrong("trustedProxies: expected addresses and networks, such as 10.0.0.1 and 10.0.0.0/8")
+    )
     const endpointOf = ({ identity }: NodeConfig["Service"]): Endpoint =>
       own?.endpoint ?? { host: DerivedHost.ofKey(WebSocketTransport.kind, identity.publicKey), port: 1 }
     return Layer.merge(

@@ -72,12 +72,22 @@ type Accept = (connection: Effect.Effect<Connection, never, Scope.Scope>) => Eff
 
 const refuse = (status: number, text: string) => HttpServerResponse.text(`${text}\n`, { status })
 
+/** Of an address: itself alone. */
+const networkOf = (text: string): IpNetwork.IpNetwork =>
+  text.includes("/")
+    ? IpNetwork.fromInputUnsafe(text)
+    : Result.getOrThrow(Result.flatMap(
+      NetAddress.ipFromString(text),
+      (address) => IpNetwork.make(address, NetAddress.isIpv4Address(address) ? 32 : 128)
+    ))
+
 /** Whether the page that asks may. Whoever is no page does not say where it came from. */
 const isAllowed = ({ headers }: HttpServerRequest, origins: NonNullable<Options["origins"]>): boolean => {
   const { host, origin } = headers
   if (origin === undefined || origins === "all") return true
   if (origins !== "same") return origins.includes(origin)
-  return host !== undefined && parseUrl(origin)?.host === parseUrl(`${origin.split(":", 1)[0]}://${host}`)?.host
+  const page = parseUrl(origin)
+  return page !== undefined && host !== undefined && page.host === parseUrl(`${page.protocol}//${host}`)?.host
 }
 
 /** Whom the server says it is, in the one form of its address. */
@@ -95,14 +105,14 @@ const remoteOf = (request: HttpServerRequest): Endpoint | undefined => {
 }
 
 /**
- * A place to listen at.
+ * A place to listen at. Throws where a trusted proxy is neither an address nor a network.
  *
  * @category constructors
  * @since 0.2.0
  */
 export const make = (options?: Options): WebSocketListener => {
   const origins = options?.origins ?? "same"
-  const trustedProxies = (options?.trustedProxies ?? []).map((network) => IpNetwork.fromInputUnsafe(network))
+  const trustedProxies = (options?.trustedProxies ?? []).map(networkOf)
   let accept: Accept | undefined
   let isListening = false
 

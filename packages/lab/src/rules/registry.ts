@@ -735,6 +735,19 @@ const links: Readonly<Record<string, Titles>> = {
   }
 }
 
+const webSockets: Readonly<Record<string, Titles>> = {
+  "web/test/Listener.test.ts": {
+    "takes pages of its own host, or of those origins that it is told, and whoever is no page": ["ws-origin"],
+    "takes a proxy's word for who connects only where it is told of the proxy": ["ws-remote"],
+    "ends a connection at a message of text, and at one that is too long, at either end": ["ws-message"]
+  },
+  "web/test/Reach.test.ts": {
+    "is asked for at once, and again ever more seldom until it is there": ["ws-ask"],
+    "takes URLs of WebSockets with a key behind them or none, and says of others what is wrong": ["ws-url"],
+    "is no peer where it has another key than its URL says": ["ws-pin"]
+  }
+}
+
 /** A test that shows a rule: its file in `packages/`, and its title. */
 export interface Shown {
   readonly rule: string
@@ -774,7 +787,8 @@ export const shown: ReadonlyArray<Shown> = [
   topics,
   files,
   links,
-  nats
+  nats,
+  webSockets
 ].flatMap((files) =>
   Object.entries(files).flatMap(([file, titles]) =>
     Object.entries(titles).flatMap(([title, rules]) => rules.map((rule) => ({ rule, file, title })))

@@ -1,0 +1,143 @@
+/** Who may connect to a node by WebSocket, whom it takes them for, and what ends a connection. */
+import * as NodeWS from "@effect/platform-node/NodeWS"
+import { assert, describe, it } from "@effect/vitest"
+import { DerivedHost } from "@pnet/core"
+import type { Endpoint } from "@pnet/core/Network"
+import type { Connection } from "@pnet/core/Transport"
+import { WebSocketListener } from "@pnet/web"
+import { Deferred, Effect, Fiber, type Scope } from "effect"
+import { HttpRouter } from "effect/http"
+import { request } from "node:http"
+import type { AddressInfo } from "node:net"
+import * as World from "./world.ts"
+
+const self: Endpoint = { host: DerivedHost.ofUrl("ws", "ws://listener/"), port: 1 }
+
+/** The status with which a request is answered; 101 where its WebSocket was taken. */
+const ask = (port: number, headers: Readonly<Record<string, string>>): Effect.Effect<number> =>
+  Effect.callback((resume) => {
+    const asked = request({ host: "127.0.0.1", port, path: "/node", headers })
+    asked.on("upgrade", (_, socket) => {
+      socket.destroy()
+      resume(Effect.succeed(101))
+    })
+    asked.on("response", (response) => {
+      response.resume()
+      resume(Effect.succeed(response.statusCode ?? 0))
+    })
+    asked.end()
+  })
+
+const upgrade = {
+  connection: "Upgrade",
+  upgrade: "websocket",
+  "sec-websocket-version": "13",
+  "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA=="
+}
+
+/** A listener at a server of its own, whose connections are given to the handler. */
+const listening = (
+  options: WebSocketListener.Options | undefined,
+  handler: (connection: Connection) => Effect.Effect<void, never, Scope.Scope>
+) =>
+  Effect.gen(function*() {
+    const { handle, listen } = WebSocketListener.make(options)
+    const port = yield* World.serve(HttpRouter.add("GET", "/node", handle), 0)
+    const listener = yield* listen(self)
+    const running = yield* Effect.forkScoped(listener.run(handler), { startImmediately: true })
+    return { port, listen, running }
+  })
+
+/** Whether it ends clean, with nothing read before. */
+const endOf = ({ pull }: Connection) => Effect.map(Effect.orDie(Effect.flip(pull)), ({ clean }) => clean)
+
+type Server = InstanceType<typeof NodeWS.WebSocketServer>
+
+const test = (title: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
+  it.live(title, () => Effect.scoped(body))
+
+describe("a listener for WebSockets", () => {
+  test(
+    "takes pages of its own host, or of those origins that it is told, and whoever is no page",
+    Effect.gen(function*() {
+      const { port } = yield* listening(undefined, () => Effect.void)
+      const asPage = (origin: string, at = port) => ask(at, { ...upgrade, origin })
+      assert.strictEqual(yield* ask(port, upgrade), 101)
+      assert.strictEqual(yield* asPage(`http://127.0.0.1:${port}`), 101)
+      for (const origin of ["https://example.org", "null", `http://127.0.0.1:${port + 1}`, "http://127.0.0.1", ""]) {
+        assert.strictEqual(yield* asPage(origin), 403, origin)
+      }
+      const told = yield* listening({ origins: ["https://example.org"] }, () => Effect.void)
+      assert.strictEqual(yield* asPage("https://example.org", told.port), 101)
+      assert.strictEqual(yield* asPage(`http://127.0.0.1:${told.port}`, told.port), 403)
+      const all = yield* listening({ origins: "all" }, () => Effect.void)
+      assert.strictEqual(yield* asPage("https://example.com", all.port), 101)
+    })
+  )
+
+  test(
+    "says by the status why it takes none, and listens for one node at a time",
+    Effect.gen(function*() {
+      const { listen, port, running } = yield* listening(undefined, () => Effect.void)
+      assert.strictEqual(yield* ask(port, {}), 426)
+      const error = yield* Effect.flip(Effect.scoped(listen(self)))
+      assert.deepInclude(error, { _tag: "ListenError", kind: "PortInUse" })
+      yield* Fiber.interrupt(running)
+      assert.strictEqual(yield* ask(port, upgrade), 503)
+    })
+  )
+
+  test(
+    "takes a proxy's word for who connects only where it is told of the proxy",
+    Effect.gen(function*() {
+      const seenBy = (options: WebSocketListener.Options | undefined) =>
+        Effect.gen(function*() {
+          const seen = yield* Deferred.make<string | undefined>()
+          const { port } = yield* listening(
+            options,
+            ({ remote }) => Effect.asVoid(Deferred.succeed(seen, remote?.host))
+          )
+          yield* ask(port, { ...upgrade, "x-forwarded-for": "203.0.113.9, 198.51.100.7" })
+          return yield* Deferred.await(seen)
+        })
+      assert.strictEqual(yield* seenBy(undefined), "127.0.0.1")
+      assert.strictEqual(yield* seenBy({ trustedProxies: ["10.0.0.0/8"] }), "127.0.0.1")
+      assert.strictEqual(yield* seenBy({ trustedProxies: ["127.0.0.1"] }), "198.51.100.7")
+      assert.strictEqual(yield* seenBy({ trustedProxies: ["127.0.0.0/8", "198.51.100.0/24"] }), "203.0.113.9")
+    })
+  )
+
+  test(
+    "ends a connection at a message of text, and at one that is too long, at either end",
+    Effect.gen(function*() {
+      for (const message of ["text", new Uint8Array(65_537)]) {
+        const ended = yield* Deferred.make<boolean>()
+        const { port } = yield* listening(
+          undefined,
+          (connection) => Effect.flatMap(endOf(connection), (clean) => Effect.asVoid(Deferred.succeed(ended, clean)))
+        )
+        const socket = World.webSocket(`ws://127.0.0.1:${port}/node`)
+        socket.addEventListener("open", () => socket.send(message as Uint8Array<ArrayBuffer>))
+        assert.isFalse(yield* Deferred.await(ended))
+
+        const server = yield* Effect.acquireRelease(
+          Effect.callback<Server>((resume) => {
+            const server: Server = new NodeWS.WebSocketServer(
+              { host: "127.0.0.1", port: 0 },
+              () => resume(Effect.succeed(server))
+            )
+            server.on("connection", (connection) => connection.send(message))
+          }),
+          (server) =>
+            Effect.callback<void>((resume) => {
+              for (const client of server.clients) client.terminate()
+              server.close(() => resume(Effect.void))
+            })
+        )
+        const to = { ...self, port: (server.address() as AddressInfo).port }
+        const connection = yield* World.dialDerived.dial(to)
+        assert.isFalse(yield* endOf(connection))
+      }
+    })
+  )
+})
