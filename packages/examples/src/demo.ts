@@ -190,6 +190,7 @@ const program = Effect.gen(function*() {
   yield* say(`alice left too, exit code ${last}`)
   if (last !== 0) return yield* new StepFailed({ step: "alice ends in order", seen: `exit code ${last}` })
   yield* Console.log("\nall steps went as they should")
+  yield* Console.log("to see such a network: npx -y pnpm@12 console")
 })
 
 program.pipe(

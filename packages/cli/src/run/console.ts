@@ -1,6 +1,7 @@
 /** What `pnet console` does. */
 import * as Console from "@pnet/console/Console"
 import * as ConsoleSpans from "@pnet/console/ConsoleSpans"
+import { openBrowser } from "@pnet/console/OpenBrowser"
 import { CommandNode, type CommandNodeService } from "@pnet/core/CommandNode"
 import { Entropy } from "@pnet/core/Crypto"
 import type { ListenError } from "@pnet/core/Network"
@@ -13,8 +14,6 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
-import * as ChildProcess from "effect/process/ChildProcess"
-import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { consolePage } from "../commands/console.ts"
@@ -49,42 +48,6 @@ const secretOf = Effect.gen(function*() {
     fs.writeFileString(file, `${Hex.encode(secret)}\n`, { mode: 0o600 })
   ))
   return Redacted.make(secret)
-})
-
-/** The command that opens a file as its user would. */
-const openerOf = (machine: Machine["Service"], file: string): readonly [string, ...ReadonlyArray<string>] =>
-  machine.windows
-    ? ["cmd", "/c", "start", "", file]
-    : process.platform === "darwin"
-    ? ["open", file]
-    : ["xdg-open", file]
-
-const patience = Duration.seconds(10)
-
-/**
- * Opens a link in the browser, by a file that this user alone can read: other users see the words of commands, and the first to open the link is let in.
- */
-const openInBrowser = Effect.fnUntraced(function*(link: string) {
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const machine = yield* Machine
-  const spawner = yield* ChildProcessSpawner
-  const folder = placesOf(machine).state
-  yield* fs.makeDirectory(folder, { recursive: true, mode: 0o700 })
-  const file = path.join(folder, `console-${machine.pid}.html`)
-  yield* Effect.acquireRelease(
-    fs.writeFileString(
-      file,
-      `<!doctype html><meta charset=utf-8><meta http-equiv=refresh content="0;url=${link}"><a href="${link}">pnet</a>\n`,
-      { mode: 0o600 }
-    ),
-    () => Effect.ignore(fs.remove(file))
-  )
-  const [command, ...args] = openerOf(machine, file)
-  const code = yield* spawner.exitCode(
-    ChildProcess.make(command, args, { stdin: "ignore", stdout: "ignore", stderr: "ignore" })
-  ).pipe(Effect.timeout(patience))
-  return Number(code) === 0
 })
 
 /** The port: the one that was said, or the usual one, or any other where somebody has that. */
@@ -136,7 +99,7 @@ const serve = Effect.fnUntraced(function*(input: Input<typeof consolePage>) {
   const { canAnimate } = yield* TerminalCapabilities
   if (input.openPage && canAnimate && !output.json) {
     // The link that was printed stays good, for another browser.
-    const opened = yield* Effect.orElseSucceed(openInBrowser(yield* link), () => false)
+    const opened = yield* openBrowser(yield* link, placesOf(yield* Machine).state)
     if (!opened) yield* output.note("no browser was found: open the link yourself")
   }
   return yield* Effect.never

@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import type * as Api from "../../ConsoleApi.ts"
 import * as Signature from "../../Signature.ts"
 import { cut } from "./cut.ts"
+import { isAgents } from "./people.ts"
 
 /** A function, as its peer describes it. Its schemas are whatever the peer sent. */
 const Description = Schema.Struct({
@@ -38,7 +39,9 @@ const schemas = ["args", "kwargs", "success", "error"] as const
 /** What is given of functions that a peer describes. */
 const functionsOf = (described: ReadonlyArray<Described>): ReadonlyArray<Api.Function> => {
   let room = mostOfAll
-  return described.slice(0, mostFunctions + everyNode.size).filter(({ name }) => !everyNode.has(name)).map((one) => {
+  return described.slice(0, mostFunctions + everyNode.size).filter(({ name }) =>
+    !everyNode.has(name) && !isAgents(name)
+  ).map((one) => {
     const kept: Partial<Record<typeof schemas[number], Schema.Json>> = {}
     for (const name of schemas) {
       const schema = one[name]

@@ -125,7 +125,10 @@ const pageOf = ({ act, node, trust }: Parts, text: string) =>
         way: People.wayOf(endpoint, publicKey)
       })),
       sessions,
-      functions: Object.entries(offer?.functions ?? {}).slice(0, mostFunctions).map(([name, contract]) => ({
+      functions: Object.entries(offer?.functions ?? {}).filter(([name]) => !People.isAgents(name)).slice(
+        0,
+        mostFunctions
+      ).map(([name, contract]) => ({
         name: cut(name, 255),
         contract
       })),

@@ -37,6 +37,9 @@ export const whoOf = (
   fingerprint: PublicKey.fingerprint(publicKey)
 })
 
+/** Functions by which consoles see the spans of peers, which are nobody's to call. */
+export const isAgents = (name: string): boolean => name.startsWith("pnet_console_")
+
 /** What is shown of a peer besides what it is known by. */
 export interface About {
   readonly name: string
@@ -83,7 +86,7 @@ export class Entry {
 
   #show(): Api.Peer {
     const { endpoints, offer, proved, publicKey, status } = this.peer
-    const functions = Object.keys(offer?.functions ?? {}).sort()
+    const functions = Object.keys(offer?.functions ?? {}).filter((name) => !isAgents(name)).sort()
     const topics = [...new Set((offer?.topics ?? []).map(({ topic }) => topic))].sort()
     return {
       id: this.id,

@@ -7,6 +7,7 @@ import * as RcRef from "effect/RcRef"
 import * as Schedule from "effect/Schedule"
 import type * as Api from "../../ConsoleApi.ts"
 import { cut } from "./cut.ts"
+import { isAgents } from "./people.ts"
 
 /** The upper ends of the buckets of latency, as pnet counts it. */
 export const buckets: ReadonlyArray<number> = Array.from({ length: 18 }, (_, i) => 0.25 * 2 ** i)
@@ -33,7 +34,7 @@ interface Series extends Counts {
 
 /** What the console itself asks for all the time. */
 const isOwn = ({ direction, function: name }: { readonly direction: string; readonly function: string }): boolean =>
-  direction === "out" && name === "get_peers" || name.startsWith("pnet_console_")
+  direction === "out" && name === "get_peers" || isAgents(name)
 
 /** What was counted of calls by now, by series. */
 const counted = Effect.map(Metric.snapshot, (metrics) => {
