@@ -70,11 +70,16 @@ export const bundled = ({ folder, manifest }: Package, out: string): Effect.Effe
     return [...new Set([...files, ...more])]
   })
 
+/** Builds the page of the console into a folder: what serves it finds it beside itself. */
+export const pageIn = (folder: string): Effect.Effect<void, Failed> =>
+  Effect.asVoid(done(process.execPath, [join(root, "packages/console/buildPage.ts"), folder], { cwd: root }))
+
 /** The folder of a command's package, as it is published. */
 export const staged = (command: Package, top: string): Effect.Effect<void, Failed> =>
   Effect.gen(function*() {
     mkdirSync(top, { recursive: true })
     yield* bundled(command, join(top, "dist"))
+    yield* pageIn(join(top, "dist/page"))
     const { bin: _bin, devDependencies: _dev, publishConfig, ...manifest } = command.manifest
     writeFileSync(
       join(top, "package.json"),

@@ -11,6 +11,10 @@ const expected = ["package.json", "README.md", "LICENSE", "CHANGELOG.md", "API.m
 const allowed =
   /^(?:package\.json|[A-Z]+\.md|LICENSE|llms\.txt|(?:docs|ai-docs)\/.+|src\/.+\.ts|dist\/.+\.(?:js|d\.ts)(?:\.map)?)$/
 
+/** The page of the console, which is built by its own rules, and imports nothing. */
+const isOfPage = (path: string): boolean =>
+  /^dist\/page\/(?:index\.html|assets\/[\w.-]+\.(?:js|css|svg|woff2))$/.test(path)
+
 /** Packages whose users have no Node. */
 const portable = ["core", "files", "testing", "web"]
 
@@ -27,11 +31,13 @@ export const fileProblems = (tarball: Tarball, stale: boolean): ReadonlyArray<st
   const built = new Set(sources.flatMap(outputs))
   return [
     ...expected.filter((path) => !files.has(path)).map((path) => `${path} is missing`),
-    ...[...files].filter((path) => !allowed.test(path)).map((path) => `${path} does not belong there`),
+    ...[...files].filter((path) => !allowed.test(path) && !isOfPage(path)).map((path) =>
+      `${path} does not belong there`
+    ),
     ...[...built].filter((path) => !files.has(path)).map((path) => `${path} is missing: pnpm build`),
-    ...(stale ? [] : [...files].filter((path) => path.startsWith("dist/") && !built.has(path))).map((path) =>
-      `${path} has no source`
-    )
+    ...(stale ? [] : [...files].filter((path) => path.startsWith("dist/") && !isOfPage(path) && !built.has(path))).map((
+      path
+    ) => `${path} has no source`)
   ]
 }
 
@@ -87,22 +93,24 @@ const imports = (code: string): ReadonlyArray<string> =>
 export const importProblems = (tarball: Tarball): ReadonlyArray<string> => {
   const { dependencies, name, peerDependencies } = tarball.manifest
   const asked = new Set([name, ...Object.keys({ ...dependencies, ...peerDependencies })])
-  return contents(tarball).filter((path) => /^dist\/.+\.(?:js|d\.ts)$/.test(path)).flatMap((path) => {
-    const code = readFileSync(join(tarball.folder, path), "utf8")
-    const declaration = path.endsWith(".d.ts")
-    const references = declaration && portable.includes(tarball.id) && /^\/\/\/ <reference/m.test(code)
-      ? [`${path} refers to types that not everybody has`]
-      : []
-    const wrong = imports(code).filter((specifier) => {
-      if (specifier.startsWith(".")) {
-        const target = join(dirname(join(tarball.folder, path)), specifier)
-        return !existsSync(declaration ? target.replace(/\.(?:ts|js)$/, ".d.ts") : target)
-      }
-      if (isBuiltin(specifier)) return portable.includes(tarball.id)
-      return !asked.has(specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/"))
-    })
-    return [...references, ...wrong.map((specifier) => `${path} imports ${specifier}`)]
-  })
+  return contents(tarball).filter((path) => /^dist\/.+\.(?:js|d\.ts)$/.test(path) && !isOfPage(path)).flatMap(
+    (path) => {
+      const code = readFileSync(join(tarball.folder, path), "utf8")
+      const declaration = path.endsWith(".d.ts")
+      const references = declaration && portable.includes(tarball.id) && /^\/\/\/ <reference/m.test(code)
+        ? [`${path} refers to types that not everybody has`]
+        : []
+      const wrong = imports(code).filter((specifier) => {
+        if (specifier.startsWith(".")) {
+          const target = join(dirname(join(tarball.folder, path)), specifier)
+          return !existsSync(declaration ? target.replace(/\.(?:ts|js)$/, ".d.ts") : target)
+        }
+        if (isBuiltin(specifier)) return portable.includes(tarball.id)
+        return !asked.has(specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/"))
+      })
+      return [...references, ...wrong.map((specifier) => `${path} imports ${specifier}`)]
+    }
+  )
 }
 
 /** Links in documents that lead to nothing that is installed. */
@@ -121,10 +129,12 @@ export const commandProblems = (tarball: Tarball): ReadonlyArray<string> => {
   const code = files.filter((path) => path.startsWith("dist/"))
   const allowedThere = /^(?:package\.json|README\.md|CHANGELOG\.md|LICENSE|docs\/why-cant-i\.md|dist\/[\w.-]+\.js)$/
   return [
-    ...["package.json", "README.md", "CHANGELOG.md", "LICENSE"].filter((path) => !files.includes(path)).map((path) =>
-      `${path} is missing`
+    ...["package.json", "README.md", "CHANGELOG.md", "LICENSE", "dist/page/index.html"].filter((path) =>
+      !files.includes(path)
+    ).map((path) => `${path} is missing`),
+    ...files.filter((path) => !allowedThere.test(path) && !isOfPage(path)).map((path) =>
+      `${path} does not belong there`
     ),
-    ...files.filter((path) => !allowedThere.test(path)).map((path) => `${path} does not belong there`),
     ...manifestProblems(tarball),
     ...Object.values(manifest.bin ?? {}).flatMap((path) => {
       const file = join(folder, path)

@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join, posix, sep } from "node:path"
-import { packedFrom, staged } from "./bundle.ts"
+import { packedFrom, pageIn, staged } from "./bundle.ts"
 import { done, type Failed, none } from "./run.ts"
 import { commandPackages, type Manifest, manifestIn, publicPackages, root } from "./workspace.ts"
 
@@ -82,6 +82,7 @@ export const pack = (folder: string): Effect.Effect<ReadonlyArray<Tarball>, Fail
   Effect.gen(function*() {
     const raw = join(folder, "raw")
     mkdirSync(raw, { recursive: true })
+    yield* pageIn(join(root, "packages/console/dist/page"))
     yield* pnpm([
       ...publicPackages.flatMap(({ manifest }) => ["--filter", manifest.name]),
       "pack",
