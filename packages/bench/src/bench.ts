@@ -1,5 +1,5 @@
 /**
- * The benchmarks of pnet: `pnpm bench raw`, `rpc`, `typed`, `commands`, `bulk`, `peers`, `goals`, `allocations`, `idle`, `contact`, `start`, `crowd`, `nats-crowd`, `service`, `topics`, `files`, `crypto`. Each prints a table
+ * The benchmarks of pnet: `pnpm bench raw`, `rpc`, `typed`, `commands`, `bulk`, `peers`, `goals`, `allocations`, `idle`, `contact`, `start`, `crowd`, `nats-crowd`, `service`, `topics`, `files`, `nats`, `crypto`. Each prints a table
  * and, with `--json FILE`, writes the numbers. Sockets are bound to 127.0.0.1 and broadcasts go to 127.255.255.255 alone.
  */
 import { count, counts, optional } from "@pnet/lab/harness/flags"
@@ -15,6 +15,7 @@ import * as Files from "./files.ts"
 import * as Goals from "./goals.ts"
 import * as Flags from "./harness/flags.ts"
 import * as Idle from "./idle.ts"
+import * as Nats from "./nats.ts"
 import * as NatsCrowd from "./natsCrowd.ts"
 import * as Peers from "./peers.ts"
 import * as Raw from "./raw.ts"
@@ -268,6 +269,21 @@ const files = Command.make("files", {
   Command.withDescription("A large file beside a stream of as many bytes, and small ones beside a call for each")
 )
 
+const nats = Command.make("nats", {
+  seconds: Flags.seconds(1),
+  atOnce,
+  only: Flags.only(Nats.subjects, " besides NATS itself"),
+  mib: amount("mib", 256, "MiB of each transfer", 8_192),
+  rounds: Flags.rounds(3),
+  into: Flags.into,
+  profile,
+  pin,
+  ...conditions,
+  json
+}, Nats.main).pipe(
+  Command.withDescription("Calls and streams over a NATS server, encrypted, against NATS's own client in clear")
+)
+
 const crypto = Command.make("crypto", { seconds: Flags.seconds(0.3), json }, CryptoBench.main).pipe(
   Command.withDescription("Boxes and Fernet tokens, native against portable")
 )
@@ -292,6 +308,7 @@ export const bench = Command.make("bench").pipe(
     service,
     topics,
     files,
+    nats,
     crypto
   ])
 )

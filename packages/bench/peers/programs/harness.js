@@ -18,17 +18,17 @@ import { publishing, spread, subscribing, window } from "./spreading.js"
 export const chunkBytes = 65_536
 
 /** So many bytes in chunks, the same one again and again. */
-export const chunks = function*(bytes) {
-  const chunk = Buffer.alloc(chunkBytes, 7)
-  for (let left = Math.ceil(bytes / chunkBytes); left > 0; left--) yield chunk
+export const chunks = function*(bytes, size = chunkBytes) {
+  const chunk = Buffer.alloc(size, 7)
+  for (let left = Math.ceil(bytes / size); left > 0; left--) yield chunk
 }
 
 /** How many bytes `chunks` has. */
-export const lengthOf = (bytes) => Math.ceil(bytes / chunkBytes) * chunkBytes
+export const lengthOf = (bytes, size = chunkBytes) => Math.ceil(bytes / size) * size
 
 /** Fails where not all of it came. */
-export const counted = (bytes, count) => {
-  if (Number(count) !== lengthOf(bytes)) throw new Error(`${count} bytes came of ${lengthOf(bytes)}`)
+export const counted = (bytes, count, size = chunkBytes) => {
+  if (Number(count) !== lengthOf(bytes, size)) throw new Error(`${count} bytes came of ${lengthOf(bytes, size)}`)
 }
 
 /**

@@ -4,7 +4,7 @@
  * connection and a callback for each subscriber.
  */
 import { connect } from "@nats-io/transport-node"
-import { chunks, counted, run } from "./harness.js"
+import { chunkBytes, chunks, counted, run } from "./harness.js"
 
 const connection = (port) => connect({ servers: `127.0.0.1:${port}`, waitOnFirstConnect: true, reconnectTimeWait: 50 })
 
@@ -24,18 +24,19 @@ run({
     return { port }
   },
 
-  connect: async ({ port }) => {
+  connect: async ({ chunk = chunkBytes, port }) => {
     const client = await connection(port)
     return {
       call: async (message) => (await client.request("echo", message, { timeout: 10_000 })).data,
       transfer: async (bytes) => {
         let sent = 0
-        for (const chunk of chunks(bytes)) {
-          client.publish("sink", chunk)
-          if (++sent % 32 === 0) await client.flush()
+        for (const each of chunks(bytes, chunk)) {
+          client.publish("sink", each)
+          sent += each.length
+          if (sent % 2_097_152 < each.length) await client.flush()
         }
         // In order after all of them: one publisher, one subscriber.
-        counted(bytes, (await client.request("count", "", { timeout: 60_000 })).string())
+        counted(bytes, (await client.request("count", "", { timeout: 60_000 })).string(), chunk)
       }
     }
   },

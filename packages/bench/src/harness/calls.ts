@@ -58,6 +58,8 @@ export interface Peer extends Partial<Certificate> {
   /** The port of a server between the two sides, and its process, whose processor time counts as the answering side's. */
   readonly port?: number
   readonly helper?: number
+  /** Bytes of a chunk of bulk, where its program can choose. Default 64 KiB. */
+  readonly chunk?: number
   /** Ports that nobody uses: one for each side, or for the publisher and each subscriber. */
   readonly ports?: ReadonlyArray<number>
 }

@@ -6,6 +6,7 @@ import * as LanReach from "@pnet/core/LanReach"
 import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import * as TofuTrust from "@pnet/core/TofuTrust"
 import * as Trust from "@pnet/core/Trust"
+import * as NatsPnet from "@pnet/nats/NatsPnet"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as NodeNetwork from "@pnet/node/NodeNetwork"
 import type { NonEmptyReadonlyArray } from "effect/Array"
@@ -37,7 +38,15 @@ export interface NodeNetworkOptions {
   readonly networkId: string
   readonly networkKey: string | null
   readonly advertisePort: number
+  /** The NATS server over which nodes reach each other, and by nothing else. Default: they do by the LAN. */
+  readonly nats?: string
 }
+
+/** What starts a node, by the way that its network says. */
+export const over = <A, E, R>(
+  { nats }: NodeNetworkOptions,
+  start: Effect.Effect<A, E, R>
+): Effect.Effect<A, unknown, R> => nats === undefined ? start : Effect.provide(start, NatsPnet.layer({ servers: nats }))
 
 /** The options of a node of that network on 127.0.0.1, which advertises itself to 127.255.255.255 alone. */
 export const options = (name: string, network: NodeNetworkOptions) => ({

@@ -140,13 +140,19 @@ const Kinds: { readonly [Tag in Subject["_tag"]]: Kind<Tag> } = {
 
   Advanced: {
     serve: ({ start }, { cryptography, framing, network }) =>
-      Effect.map(start(cryptography, Nodes.advanced(peerName, network, framing)), ({ crypto }) => ({
-        port: 0,
-        crypto
-      })),
+      Effect.map(
+        start(cryptography, Nodes.over(network, Nodes.advanced(peerName, network, framing))),
+        ({ crypto }) => ({
+          port: 0,
+          crypto
+        })
+      ),
     connect: ({ start }, { command, cryptography, framing, network }) =>
       Effect.gen(function*() {
-        const { crypto, node } = yield* start(cryptography, Nodes.advanced("client", network, framing))
+        const { crypto, node } = yield* start(
+          cryptography,
+          Nodes.over(network, Nodes.advanced("client", network, framing))
+        )
         yield* node.peers.awaitPeer(peerName)
         const call = (message: Uint8Array) => node.request(peerName, command, message)
         return {
@@ -167,14 +173,17 @@ const Kinds: { readonly [Tag in Subject["_tag"]]: Kind<Tag> } = {
           Effect.map((port) => ({ port, crypto: "none" }))
         )
         : Effect.map(
-          start(cryptography, Effect.withTracerEnabled(Typed.servePeer(peerName, network), tracing)),
+          start(
+            cryptography,
+            Nodes.over(network, Effect.withTracerEnabled(Typed.servePeer(peerName, network), tracing))
+          ),
           ({ crypto }) => ({ port: 0, crypto })
         ),
     connect: ({ scope, start }, { cryptography, network, tracing }, port) =>
       Effect.gen(function*() {
         const { crypto, node: client } = network === null
           ? { crypto: "none", node: yield* Scope.provide(Typed.connectTcp(port), scope) }
-          : yield* start(cryptography, Typed.connectPeer("client", network, peerName))
+          : yield* start(cryptography, Nodes.over(network, Typed.connectPeer("client", network, peerName)))
         const ask = Typed.ask(client)
         return {
           crypto,
@@ -188,15 +197,18 @@ const Kinds: { readonly [Tag in Subject["_tag"]]: Kind<Tag> } = {
   Command: {
     serve: ({ start }, { cryptography, network, tracing }) =>
       Effect.map(
-        start(cryptography, Effect.withTracerEnabled(Commands.serve(peerName, network), tracing)),
+        start(cryptography, Nodes.over(network, Effect.withTracerEnabled(Commands.serve(peerName, network), tracing))),
         ({ crypto }) => ({ port: 0, crypto })
       ),
     connect: ({ start }, { cryptography, network, tracing }) =>
-      Effect.map(start(cryptography, Commands.connect("client", network, peerName)), ({ crypto, node: ask }) => ({
-        crypto,
-        call: (message) => Effect.withTracerEnabled(ask(message), tracing),
-        measure: (options) => Effect.withTracerEnabled(Nodes.measure(ask, options), tracing)
-      }))
+      Effect.map(
+        start(cryptography, Nodes.over(network, Commands.connect("client", network, peerName))),
+        ({ crypto, node: ask }) => ({
+          crypto,
+          call: (message) => Effect.withTracerEnabled(ask(message), tracing),
+          measure: (options) => Effect.withTracerEnabled(Nodes.measure(ask, options), tracing)
+        })
+      )
   },
 
   Files: {
