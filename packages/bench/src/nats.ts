@@ -50,6 +50,9 @@ export const BulkCell = Schema.Struct({
   /** Millions of bytes a second. */
   megabytes: Schema.Number,
   ofNats: Schema.Number,
+  /** Processor time a MiB, in microseconds. */
+  sendingMicros: Schema.Number,
+  receivingMicros: Schema.Number,
   spread: Effort.Spread
 })
 
@@ -135,21 +138,32 @@ const measureBulk = (
 ) =>
   Effect.gen(function*() {
     for (const { pair } of pairs) yield* transfer(pair, Math.min(16, mib))
-    const measured = new Map(pairs.map(({ title }) => [title, [] as Array<number>]))
+    const measured = new Map(
+      pairs.map(({ title }) => [title, [] as Array<Omit<typeof BulkCell.Type, "ofNats" | "spread">>])
+    )
     for (let round = 0; round < rounds; round++) {
       for (const { pair, title } of pairs) {
         const file = profile === undefined ? undefined : join(profile, `${pair.name}-bulk`)
-        const { result } = yield* Pairs.observe(pair, transfer(pair, mib), file)
-        measured.get(title)!.push(mib * 1_048_576 / 1e3 / result.millis)
+        const { clientMillis, result, serverMillis } = yield* Pairs.observe(pair, transfer(pair, mib), file)
+        // Typed streams come from the side that answers.
+        const [sending, receiving] = pair.name === "pnet-typed"
+          ? [serverMillis, clientMillis]
+          : [clientMillis, serverMillis]
+        measured.get(title)!.push({
+          title,
+          megabytes: mib * 1_048_576 / 1e3 / result.millis,
+          sendingMicros: sending * 1e3 / mib,
+          receivingMicros: receiving * 1e3 / mib
+        })
       }
     }
-    const best = (title: string) => Math.max(...measured.get(title)!)
-    const ofNats = Math.max(...pairs.filter(({ pair }) => pair.name.startsWith("nats")).map(({ title }) => best(title)))
+    const best = (title: string) =>
+      measured.get(title)!.reduce((best, one) => one.megabytes > best.megabytes ? one : best)
+    const own = pairs.filter(({ pair }) => pair.name.startsWith("nats")).map(({ title }) => best(title).megabytes)
     return pairs.map(({ title }) => ({
-      title,
-      megabytes: best(title),
-      ofNats: best(title) / ofNats,
-      spread: Effort.spreadOf(measured.get(title)!)
+      ...best(title),
+      ofNats: best(title).megabytes / Math.max(...own),
+      spread: Effort.spreadOf(measured.get(title)!.map(({ megabytes }) => megabytes))
     }))
   })
 
@@ -202,12 +216,14 @@ export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError
 
 const bulkTable = ({ bulk }: Report): string =>
   table(
-    ["one way", "MB/s", "min / median / max", "of NATS's best"],
-    bulk.map(({ megabytes, ofNats, spread, title }) => [
+    ["one way", "MB/s", "min / median / max", "of NATS's best", "CPU/MiB sending", "receiving"],
+    bulk.map(({ megabytes, ofNats, receivingMicros, sendingMicros, spread, title }) => [
       title,
       megabytes.toFixed(0),
       Effort.formatSpread(spread),
-      percent(ofNats)
+      percent(ofNats),
+      `${sendingMicros.toFixed(0)} us`,
+      `${receivingMicros.toFixed(0)} us`
     ])
   )
 

@@ -50,6 +50,11 @@ export interface Channel {
    */
   readonly open: (receiver: Receiver) => void
   /**
+   * Memory for the message that is sent next, of exactly so many bytes, for a channel that knows when a message has left and uses its memory again.
+   * Default: each has memory of its own.
+   */
+  readonly memory?: ((length: number) => Uint8Array) | undefined
+  /**
    * Sends a message, whose bytes are the channel's from then on. It waits for nothing and does not throw. `false`: this message was
    * taken, and there is no room for more until the receiver is told; a few short ones may come nevertheless.
    */

@@ -157,3 +157,52 @@ describe.skipIf(Server.skipped)("NATS: one node that does not read", () => {
       assert.notMatch(server.log(), /Slow Consumer|write_deadline/i)
     }).pipe(Effect.scoped), 60_000)
 })
+
+describe.skipIf(Server.skipped)("NATS: many bytes", () => {
+  it.live(
+    "come whole over several connections at once, which take turns with what the server has room for",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* Server.start()
+        const end = (name: string) =>
+          Effect.gen(function*() {
+            const host = DerivedHost.ofUrl("nats", name)
+            const bus = yield* busOf(server.url, Subjects.ofHost(host), {}, "many")
+            const doors = yield* NatsTransport.doors(bus)
+            return NatsTransport.make(doors, { host, port: 1, dialTimeout: "5 seconds", trustSenders: true })
+          })
+        const [to, from] = [yield* end("to"), yield* end("from")]
+        const listener = yield* to.listen!
+        const sums: Array<number> = []
+        const size = 100_000
+        yield* Effect.forkScoped(listener.run(({ pull }) => {
+          let bytes = 0
+          let isWhole = true
+          return Effect.forever(Effect.map(pull, (chunks) => {
+            for (const chunk of chunks) {
+              // Each write is of one number, and memory that was used again would have another.
+              isWhole &&= chunk[0] === (Math.floor(bytes / size) & 255)
+              bytes += chunk.length
+            }
+          })).pipe(Effect.catch(({ clean }) => Effect.sync(() => void sums.push(clean && isWhole ? bytes : -1))))
+        }))
+        yield* Effect.forEach(Array.from({ length: 8 }), () =>
+          Effect.scoped(Effect.flatMap(from.dial(listener.endpoint), ({ write }) => {
+            let n = 0
+            return Effect.repeat(
+              Effect.suspend(() =>
+                write(new Uint8Array(size).fill(n++))
+              ),
+              { times: 79 }
+            )
+          })), { concurrency: "unbounded" })
+        yield* until("all came", () =>
+          sums.length === 8)
+        assert.deepStrictEqual(
+          sums,
+          Array.from({ length: 8 }, () => 80 * size)
+        )
+      }).pipe(Effect.scoped),
+    60_000
+  )
+})

@@ -74,6 +74,9 @@ export interface Bus {
   readonly statusTo: (what: string) => string
   readonly publish: (subject: string, data: Uint8Array, reply?: string) => boolean
   readonly isFull: () => boolean
+  /** What was sent by this connection, in bytes, and what of it the server has taken: what was sent before may be used again. */
+  readonly sent: () => number
+  readonly taken: () => number
   /** Waits until the server has taken most of what was sent, or there is none. */
   readonly room: Effect.Effect<void>
   /** One handler for each kind. Gives what takes it away again. */
@@ -193,6 +196,14 @@ export class NatsBus implements Bus {
     return this.#sent - this.#taken > full
   }
 
+  sent(): number {
+    return this.#sent
+  }
+
+  taken(): number {
+    return this.#taken
+  }
+
   get room(): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (!this.#up || !this.isFull()) return Effect.void
@@ -297,9 +308,11 @@ export class NatsBus implements Bus {
   }
 
   #wake(): void {
-    if (this.#waiting === undefined) return
-    Deferred.doneUnsafe(this.#waiting, Effect.void)
+    const waiting = this.#waiting
+    if (waiting === undefined) return
+    // Whoever goes on at once may fill it again, and wait for the next.
     this.#waiting = undefined
+    Deferred.doneUnsafe(waiting, Effect.void)
   }
 
   /** Asks the server for a sign that it has taken what was sent. */

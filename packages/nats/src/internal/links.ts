@@ -11,9 +11,10 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Subjects from "../Subjects.ts"
 import type { Bus, Event, Message } from "./bus.ts"
+import { Pages } from "./pages.ts"
 import { base64url } from "./platform.ts"
 
-/** Bytes of a message. Larger ones cost the client copies, and smaller ones more work for the server. */
+/** Bytes of a message: what a session writes goes into three. The client puts larger ones together of several reads, and smaller ones are more work. */
 const chunk = 61_440
 
 /** What all links together let others send at first: the server gives up a node that is behind by 64 MiB. */
@@ -68,13 +69,18 @@ export class NatsLink implements Channel {
     if (this.#lost !== undefined) receiver.closed(this.#lost.cause)
   }
 
+  memory(length: number): Uint8Array {
+    return this.#links.pages.take(length)
+  }
+
   send(message: Uint8Array): boolean {
-    const { bus } = this.#links
+    const { bus, pages } = this.#links
     if (this.#closed) return true
     if (!bus.publish(this.#subject, message, this.#reply)) {
       this.lose(new Error(bus.isUp() ? "the NATS server takes no more" : "there is no NATS server"))
       return false
     }
+    pages.sent(message)
     if (!bus.isFull()) return true
     this.#links.awaitRoom(this)
     return false
@@ -106,6 +112,7 @@ export class NatsLink implements Channel {
 
 export class Links {
   readonly bus: Bus
+  readonly pages: Pages
   readonly #entropy: (bytes: Uint8Array) => void
   readonly #run: (effect: Effect.Effect<void>) => void
   readonly #links = new Map<string, NatsLink>()
@@ -115,6 +122,7 @@ export class Links {
 
   constructor(bus: Bus, entropy: (bytes: Uint8Array) => void, run: (effect: Effect.Effect<void>) => void) {
     this.bus = bus
+    this.pages = new Pages(bus, chunk)
     this.#entropy = entropy
     this.#run = run
   }
@@ -162,6 +170,7 @@ export class Links {
 
   event({ _tag }: Event): void {
     if (_tag !== "Down") return
+    this.pages.forget()
     for (const link of this.#links.values()) link.lose(new Error("the NATS server is gone"))
   }
 

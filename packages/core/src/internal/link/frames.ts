@@ -36,9 +36,14 @@ const setU32 = (bytes: Uint8Array, at: number, value: number): void => {
 const u32 = (bytes: Uint8Array, at: number): number =>
   ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
 
-/** A frame with room for so much payload, from `headerLength` on. */
-export const make = (kind: number, number: number, limit: number, payload: number): Uint8Array => {
-  const message = new Uint8Array(headerLength + payload)
+/** A frame with room for so much payload, from `headerLength` on; in the memory that is given for it, or in its own. */
+export const make = (
+  kind: number,
+  number: number,
+  limit: number,
+  payload: number,
+  message: Uint8Array = new Uint8Array(headerLength + payload)
+): Uint8Array => {
   message[0] = kind
   setU32(message, 1, number)
   setU32(message, 5, limit)

@@ -15,6 +15,7 @@ const { Kind, headerLength } = Frames
 /** What the machine needs of its channel. */
 export interface Outlet {
   readonly maxMessage: number
+  readonly memory?: ((length: number) => Uint8Array) | undefined
   readonly send: (message: Uint8Array) => boolean
   readonly close: () => void
 }
@@ -251,7 +252,8 @@ export class Link {
     this.#allowance += more
     this.#told = (this.#told + more) >>> 0
     this.#begun = true
-    const message = Frames.make(kind, this.#number, this.#told, payload)
+    const memory = this.#outlet.memory?.(headerLength + payload)
+    const message = Frames.make(kind, this.#number, this.#told, payload, memory)
     this.#number = (this.#number + 1) >>> 0
     return message
   }
