@@ -78,8 +78,10 @@ describe.skipIf(Server.skipped)("NATS: the connection of a node", () => {
       const least = yield* connect("least")
       const other = yield* connect("one", "other")
       const heard: Array<Message> = []
-      other.on("greet", (message) => heard.push(message))
-      least.on("greet", (message) => heard.push(message))
+      for (const one of [other, least]) {
+        one.on("greet", (message) => heard.push(message))
+        one.on("say.greet", (message) => heard.push(message))
+      }
       const denied: Array<string> = []
       least.watch((event) => event._tag === "Denied" && denied.push(event.error.subject))
       least.publish(least.subject(other.own, "greet.one.two"), bytes(1))
@@ -101,9 +103,13 @@ describe.skipIf(Server.skipped)("NATS: the connection of a node", () => {
       const all = [yield* connect("one", "a"), yield* connect("two", "a"), yield* connect("one", "a", "other id")]
       const heard: Array<string> = []
       const [first, second, third] = all as [Shared.Bus, Shared.Bus, Shared.Bus]
-      for (const one of all) one.on("x", () => heard.push(one.network))
       const more = yield* connect("one", "b")
-      more.on("x", () => heard.push("more"))
+      for (const one of all) {
+        for (const kind of ["x", "say.x"]) {
+          one.on(kind, () => heard.push(one.network))
+          more.on(kind, () => heard.push("more"))
+        }
+      }
       for (const one of [second, third]) {
         one.publish(one.subject("all", "say.x"), bytes())
         one.publish(one.subject(first.own, "x"), bytes())
@@ -136,12 +142,12 @@ describe.skipIf(Server.skipped)("NATS: the connection of a node", () => {
   it.live("of those who hear for any, one other than the asker gets it; where there is none it is told so", () =>
     Effect.gen(function*() {
       const a = yield* connect("one", "a")
-      a.on("pick", () => assert.fail("it asked itself"))
+      a.on("any.pick", () => assert.fail("it asked itself"))
       assert.strictEqual(yield* Effect.flip(a.request("all", "any.pick", bytes(), 5_000)), "Gone")
       let taken = 0
       for (const name of ["b", "c", "d"]) {
         const one = yield* connect("one", name)
-        one.on("pick", ({ from, reply }) => {
+        one.on("any.pick", ({ from, reply }) => {
           taken++
           one.publish(one.subject(from, reply), bytes(7))
         })

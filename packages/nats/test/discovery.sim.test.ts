@@ -117,8 +117,11 @@ describe("NATS: discovery in virtual time", () => {
       const all = yield* nodes(hub, 30, { broadcastBudget: 1 })
       const [first, second] = all as [Node, Node]
       assert.strictEqual(first.discovery.every, 58_000)
+      hub.delivered.clear()
       yield* second.crash
       yield* TestClock.adjust("15 seconds")
+      // Those whom somebody told do not tell it again.
+      assert.isAtMost(hub.delivered.get("gone")!, 5 * 28)
       for (const one of all.filter((one) => one !== second)) {
         assert.notInclude(yield* one.now, second.name)
       }
@@ -133,7 +136,10 @@ describe("NATS: discovery in virtual time", () => {
       yield* TestClock.adjust("2 minutes")
       for (const one of here) assert.strictEqual(one.discovery.size, 9)
       for (const { bus } of site) hub.back(bus)
+      hub.delivered.clear()
       yield* TestClock.adjust("15 seconds")
+      // One for all that are back, and those that are asked for with adverts.
+      assert.isAtMost(hub.delivered.get("list") ?? 0, 3 * 20)
       for (const one of all) assert.strictEqual(one.discovery.size, 19)
     }))
 
@@ -227,7 +233,7 @@ describe("NATS: discovery in virtual time", () => {
     Effect.gen(function*() {
       const first = yield* node(hub, "first", { limits: { provedPeers: 100, unprovedPeers: 100 } })
       const liar = hub.connect("liarliarliarliar")
-      liar.on("list", ({ from, reply }) => {
+      liar.on("any.list", ({ from, reply }) => {
         const tokens = Array.from({ length: 2_000 }, (_, i) => String(i).padStart(16, "x"))
         liar.publish(liar.subject(from, reply), Tokens.encode(tokens))
       })
@@ -245,5 +251,80 @@ describe("NATS: discovery in virtual time", () => {
       const small = yield* node(hub, "small", { limits: { provedPeers: 3, unprovedPeers: 4 } })
       yield* TestClock.adjust("5 seconds")
       assert.strictEqual(small.discovery.size, 7)
+    }))
+
+  test("a node asks another once at a time, whoever says that it is gone", (hub) =>
+    Effect.gen(function*() {
+      const all = yield* nodes(hub, 10)
+      const silent = all[1]!
+      silent.bus.on("ask", () => undefined)
+      hub.delivered.clear()
+      hub.counts = silent.token
+      const liar = hub.connect("liarliarliarliar")
+      for (let i = 0; i < 500; i++) {
+        const from = String(i).padStart(16, "x")
+        liar.publish(Subjects.make("sim", from, "all", "say.gone"), Tokens.encode([silent.token]))
+      }
+      yield* TestClock.adjust("4 seconds")
+      assert.isAtMost(hub.delivered.get("ask")!, 2 * 9)
+    }))
+
+  test("what one node is asked for is not done by all, nor for who is no node", (hub) =>
+    Effect.gen(function*() {
+      const all = yield* nodes(hub, 10)
+      const liar = hub.connect("liarliarliarliar")
+      hub.delivered.clear()
+      for (const what of ["ask", "list", "any.list", "adv"]) {
+        liar.publish(liar.subject("all", `say.${what}`), new Uint8Array(0), liar.statusTo("r.1"))
+        liar.publish(
+          Subjects.make("sim", "all", all[1]!.token, what),
+          new Uint8Array(0),
+          "pnet.sim._.all.say.gone"
+        )
+      }
+      assert.isUndefined(hub.delivered.get("r"))
+      assert.isUndefined(hub.delivered.get("gone"))
+    }))
+
+  test("a sender whose name is no token spoils no list", (hub) =>
+    Effect.gen(function*() {
+      const [first, second] = (yield* nodes(hub, 2)) as [Node, Node]
+      const liar = hub.connect("liarliarliarliar")
+      for (const from of ["x".repeat(4_000), "_", "all", "*"]) {
+        liar.publish(Subjects.make("sim", from, first.token, "adv"), Uint8Array.of(1))
+        liar.publish(Subjects.make("sim", from, "all", "say.adv"), Uint8Array.of(1))
+      }
+      hub.gone(liar.own)
+      const { data } = yield* Effect.orDie(second.bus.request("all", "any.list", new Uint8Array(0), 1_000))
+      assert.deepStrictEqual(Tokens.decode(data, 10), [first.token])
+    }))
+
+  test("a node that has no room to remember others is told of them when they say something", (hub) =>
+    Effect.gen(function*() {
+      const all = yield* nodes(hub, 12)
+      const small = yield* node(hub, "small", { limits: { provedPeers: 3, unprovedPeers: 4 } })
+      yield* TestClock.adjust("5 seconds")
+      small.sighted.length = 0
+      for (const { adverts, bus, endpoint } of all) bus.publish(bus.subject("all", "say.adv"), adverts.packet(endpoint))
+      assert.strictEqual(new Set(small.sighted.map(({ name }) => name)).size, 12)
+      assert.strictEqual(small.discovery.size, 7)
+    }))
+
+  test("adverts of senders without number cost a bounded time, and others are heard a second later", (hub) =>
+    Effect.gen(function*() {
+      const [first, second] = (yield* nodes(hub, 2)) as [Node, Node]
+      yield* TestClock.adjust("1 second")
+      const liar = hub.connect("liarliarliarliar")
+      for (let i = 0; i < 2_000; i++) {
+        liar.publish(Subjects.make("sim", String(i).padStart(16, "x"), first.token, "adv"), Uint8Array.of(1))
+      }
+      const say = () =>
+        second.bus.publish(second.bus.subject("all", "say.adv"), second.adverts.packet({ ...second.endpoint, port: 9 }))
+      const isHeard = () => first.sighted.at(-1)?.endpoint.port === 9
+      say()
+      assert.isFalse(isHeard())
+      yield* TestClock.adjust("1 second")
+      say()
+      assert.isTrue(isHeard())
     }))
 })

@@ -6,8 +6,9 @@
  *
  * - `publish` sends at once or says that it did not, and keeps nothing for later: while there is no server it says `false`. `isFull` says that
  *   the server has not taken what was sent; who has more to say waits for `room`. Beyond `mostOutstanding` nothing is sent.
- * - `on(kind, …)` is called for each message of a kind, in the order in which a sender said them. Its `from` is what the server permitted the
- *   sender to call itself, if the operator wrote permissions. `data` is a view of what came: it keeps up to 64 KiB alive.
+ * - `on(kind, …)` is called for each message of a kind, in the order in which a sender said them; what is for all has `say.` or `any.` before its
+ *   kind, so that nobody has all nodes answer what is asked of one. Its `from` is a node's token, or `_`, and what the server permitted the sender
+ *   to call itself, if the operator wrote permissions. `data` is a view of what came: it keeps up to 64 KiB alive.
  * - With a `reply`, the server answers `status` 503, as `from` `_` and of the kind of the reply, when nobody hears the receiver: its connection
  *   is gone. It says nothing where the receiver is there and does not listen to the kind.
  * - `request` is one question with one answer: of that node and of nobody else, by its `from`.
@@ -27,6 +28,7 @@ import type { NatsError, NotPermittedError } from "../NatsError.ts"
 import { type NatsOptions, serversOf } from "../NatsOptions.ts"
 import * as Subjects from "../Subjects.ts"
 import * as Client from "./client.ts"
+import * as Tokens from "./tokens.ts"
 
 /** A message that came, of one kind. */
 export interface Message {
@@ -56,7 +58,7 @@ export interface Answer {
   readonly data: Uint8Array
 }
 
-/** Nobody answered a request: nobody is there (`Gone`), in time (`Timeout`), or there is no server (`Down`). */
+/** Nobody answered a request: nobody is there (`Gone`), in time (`Timeout`), or it was not asked, without a server or among too many (`Down`). */
 export type Unanswered = "Gone" | "Timeout" | "Down"
 
 /** What the rest of this package needs of NATS. */
@@ -79,7 +81,7 @@ export interface Bus {
   readonly taken: () => number
   /** Waits until the server has taken most of what was sent, or there is none. */
   readonly room: Effect.Effect<void>
-  /** One handler for each kind. Gives what takes it away again. */
+  /** One handler for each kind, as `ask`, `say.adv` or `any.list`. Gives what takes it away again. */
   readonly on: (kind: string, handle: (message: Message) => void) => () => void
   readonly watch: (listen: (event: Event) => void) => () => void
   readonly request: (
@@ -225,7 +227,7 @@ export class NatsBus implements Bus {
 
   request(to: string, what: string, data: Uint8Array, millis: number): Effect.Effect<Answer, Unanswered> {
     return Effect.callback<Answer, Unanswered>((resume) => {
-      if (this.#pending.size >= mostRequests) return resume(Effect.fail("Timeout"))
+      if (this.#pending.size >= mostRequests) return resume(Effect.fail("Down"))
       const id = String(++this.#requests)
       const done = (answer: Exit.Exit<Answer, Unanswered>) => {
         this.#pending.delete(id)
@@ -248,20 +250,21 @@ export class NatsBus implements Bus {
     const { subject } = message
     const fromAt = this.#prefix.length
     const toAt = subject.indexOf(".", fromAt) + 1
-    const to = subject.indexOf(".", toAt)
-    // What is for all is of two sorts, which the subscriptions tell apart.
-    const kindAt = subject.startsWith(toAll, toAt) ? subject.indexOf(".", to + 1) + 1 : to + 1
-    const end = subject.indexOf(".", kindAt)
+    const from = subject.slice(fromAt, toAt - 1)
+    const status = from === Subjects.server ? message.headers?.code ?? 0 : 0
+    // Whoever else there is in its place is nobody, and an answer to it might be for all.
+    if (status === 0 && from.length !== Tokens.characters) return
+    const kindAt = subject.indexOf(".", toAt) + 1
+    const end = subject.startsWith(toAll, toAt) ? -1 : subject.indexOf(".", kindAt)
     const kind = end < 0 ? subject.slice(kindAt) : subject.slice(kindAt, end)
     const handle = this.#handlers.get(kind)
     if (handle === undefined) return
-    const from = subject.slice(fromAt, toAt - 1)
     handle({
       from,
       rest: end < 0 ? "" : subject.slice(end + 1),
       data: message.data ?? none,
       reply: this.#replyOf(message, from),
-      status: from === Subjects.server ? message.headers?.code ?? 0 : 0
+      status
     })
   }
 

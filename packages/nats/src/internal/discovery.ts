@@ -48,6 +48,7 @@ const answersToNewcomer = 16
 const answersPerSecond = 10
 // What a node hears of one other in a second, and what it answers in all.
 const advertsOfSource = 10
+const advertsInAll = 2_000
 const answersOfSource = 10
 const answersInAll = 500
 const listsInAll = 20
@@ -77,9 +78,13 @@ export class NatsDiscovery {
   readonly #parts: Parts
   readonly #nodes: Nodes
   readonly #toAsk = new Set<string>()
+  /** Those that are asked now, and those that will be, since somebody says that they are gone. */
+  readonly #asked = new Set<string>()
+  readonly #doubts = new Set<string>()
   /** Those whose adverts this node cannot read, as of another network key. A newcomer may, and is told of them. */
   readonly #unread = new Set<string>()
   readonly #advertsOf = new RateBySource(advertsOfSource)
+  readonly #adverts = new Rate(advertsInAll)
   readonly #answersOf = new RateBySource(answersOfSource)
   readonly #doubtsOf = new RateBySource(doubtsOfSource)
   readonly #answers = new Rate(answersInAll)
@@ -90,6 +95,7 @@ export class NatsDiscovery {
   /** Where this node listens, while it says so. */
   #self: Endpoint | undefined
   #refutedAt = -Infinity
+  #relearnedAt = -Infinity
   #next = 0
   #asking = false
 
@@ -103,9 +109,10 @@ export class NatsDiscovery {
     const { bus, run } = this.#parts
     const begin = Effect.sync(() => [
       bus.on("adv", ({ data, from }) => this.#hear(from, data)),
-      bus.on("ask", (message) => this.#asked(message)),
-      bus.on("list", (message) => this.#listed(message)),
-      bus.on("gone", (message) => this.#doubted(message)),
+      bus.on("say.adv", ({ data, from }) => this.#hear(from, data)),
+      bus.on("ask", (message) => this.#questioned(message)),
+      bus.on("any.list", (message) => this.#listed(message)),
+      bus.on("say.gone", (message) => this.#doubted(message)),
       bus.watch((event) => {
         if (event._tag === "Up") run(this.#back)
       })
@@ -201,23 +208,25 @@ export class NatsDiscovery {
     }
   }
 
-  /** Asks a node for its advert. Who is not there any more is named to the others. */
-  #ask(token: string): Effect.Effect<void> {
+  /** Asks a node for its advert, if it is not asked already. Who is not there any more is named to the others, who are not to name it again. */
+  #ask(token: string, isNews = true): Effect.Effect<void> {
     const { bus, interval, now } = this.#parts
     return Effect.suspend(() => {
+      if (this.#asked.has(token)) return Effect.void
+      this.#asked.add(token)
       const at = now()
       return Effect.match(bus.request(token, "ask", empty, Math.max(2 * interval, 1_000)), {
         onSuccess: ({ data }: Answer) => this.#hear(token, data),
         onFailure: (why: Unanswered) => {
           const known = this.#nodes.get(token)
           // It may have said something since.
-          if (known !== undefined && why !== "Down" && known.heardAt <= at) this.#miss(known, why)
+          if (known !== undefined && why !== "Down" && known.heardAt <= at) this.#miss(known, why, isNews)
         }
-      })
+      }).pipe(Effect.ensuring(Effect.sync(() => this.#asked.delete(token))))
     })
   }
 
-  #miss(known: Known, why: Unanswered): void {
+  #miss(known: Known, why: Unanswered, isNews: boolean): void {
     const { bus, capacity, now } = this.#parts
     const { isThere, token } = known
     known.isThere = false
@@ -225,7 +234,7 @@ export class NatsDiscovery {
       this.#nodes.remove(known)
       if (this.#lately.size < capacity) this.#lately.set(token, now() + latelyFor)
     }
-    if (isThere) bus.publish(bus.subject(Subjects.everyone, "say.gone"), Tokens.encode([token]))
+    if (isThere && isNews) bus.publish(bus.subject(Subjects.everyone, "say.gone"), Tokens.encode([token]))
   }
 
   /** Learns who is there: from the directory, and from one of those who are; `after` a break also who is not any more. */
@@ -283,17 +292,18 @@ export class NatsDiscovery {
 
   /** An advert, of whomever it says it is from: it is his, or it counts for nothing. */
   #hear(from: string, data: Uint8Array): void {
-    const { adverts, bus, now, outlet, run } = this.#parts
+    const { adverts, bus, interval, now, outlet, run } = this.#parts
     const at = now()
-    if (from === bus.own || data.length === 0 || !this.#advertsOf.take(from, at)) return
+    if (from === bus.own || data.length === 0 || !this.#advertsOf.take(from, at) || !this.#adverts.take(at)) return
     const read = adverts.read(data)
     if (Result.isFailure(read)) return this.#noteUnread(from)
     const { sighting } = this.#nodes.enter(from, read.success, at)
     if (sighting === undefined) return
     this.#toAsk.delete(from)
     outlet.give(sighting)
-    if (!this.#lately.delete(from) || sighting.endpoint.port === 0) return
-    // Where one is back others may be.
+    if (!this.#lately.delete(from) || sighting.endpoint.port === 0 || at - this.#relearnedAt < interval) return
+    // Where one is back others may be: once for all of them, however many come at once.
+    this.#relearnedAt = at
     this.#askAll(this.#lately.keys())
     run(this.#learn())
   }
@@ -315,7 +325,7 @@ export class NatsDiscovery {
     })
   }
 
-  #asked({ from, reply, status }: Message): void {
+  #questioned({ from, reply, status }: Message): void {
     const { bus, now } = this.#parts
     const at = now()
     if (this.#self === undefined || reply === "" || status !== 0) return
@@ -350,13 +360,18 @@ export class NatsDiscovery {
     if (!this.#doubtsOf.take(from, at)) return
     for (const token of Tokens.decode(data, mostDoubted)) {
       const known = this.#nodes.get(token)
-      if (known === undefined || !known.isThere) continue
+      if (known === undefined || !known.isThere || this.#doubts.has(token)) continue
+      this.#doubts.add(token)
       const within = this.#nodes.size / asksPerSecond * 1_000
       const since = known.heardAt
-      run(Effect.andThen(
-        Effect.sleep(random.nextDoubleUnsafe() * within),
-        Effect.suspend(() => known.heardAt > since || !known.isThere ? Effect.void : this.#ask(token))
-      ))
+      run(
+        Effect.sleep(random.nextDoubleUnsafe() * within).pipe(
+          Effect.ensuring(Effect.sync(() => this.#doubts.delete(token))),
+          Effect.andThen(
+            Effect.suspend(() => known.heardAt > since || !known.isThere ? Effect.void : this.#ask(token, false))
+          )
+        )
+      )
     }
   }
 

@@ -84,7 +84,8 @@ export class Nodes {
       return { outcome: "Left", sighting: sighting() }
     }
     if (known === undefined) {
-      if (this.#all.length >= this.#capacity) return { outcome: "Full", sighting: undefined }
+      // It is told of when it says something, and forgotten: what tells of peers has its own bounds.
+      if (this.#all.length >= this.#capacity) return { outcome: "Full", sighting: sighting() }
       const entered: Known = {
         token: from,
         publicKey,

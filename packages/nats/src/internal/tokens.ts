@@ -3,6 +3,8 @@ import { base64url, bytesOf } from "./platform.ts"
 
 /** Bytes of each. */
 export const length = 12
+/** Characters of each, in a subject. */
+export const characters = 16
 
 export const encode = (tokens: ReadonlyArray<string>): Uint8Array => {
   const bytes = new Uint8Array(tokens.length * length)
