@@ -124,6 +124,68 @@ describe("functions of a peer", () => {
     }))
 })
 
+describe("texts of peers", () => {
+  it.effect("are cut where a peer says too much, and shown as they are otherwise", () =>
+    Effect.gen(function*() {
+      const acting = "\u001b[31m<img src=x onerror=alert(1)>\u202e"
+      const huge = Schema.Struct(Object.fromEntries(
+        Array.from({ length: 3_000 }, (_, i) => [`field_of_a_long_name_${i}`, Schema.String])
+      ))
+      const { nodes } = yield* TestNetwork.make({
+        crypto: NodeCrypto.layer,
+        seed: 5,
+        trust: Trust.open(TofuTrust.layer()),
+        nodes: {
+          alice: TestNetwork.node(),
+          "<img src=x onerror=alert(1)>": TestNetwork.node({
+            meta: { note: acting },
+            commands: [
+              Command.implement(
+                Command.make("long", { args: [], success: huge, description: `${acting}${"x".repeat(1_000_000)}` }),
+                () => Effect.die("no")
+              )
+            ],
+            functions: {
+              [`y${"é".repeat(100)}`]: () => Effect.succeed(1),
+              fails: () => Effect.fail({ _tag: "Long", message: `${acting}${"z".repeat(100_000)}` })
+            }
+          })
+        }
+      })
+      const client = yield* consoleOf(nodes.alice.node)
+      const shown = yield* watching(client)
+      yield* Effect.sleep("5 seconds")
+      const { key, name } = [...shown.peers.values()].find(({ id }) => id !== 0)!
+      const functions = yield* client.describe({ key })
+      const long = functions.find(({ name }) => name === "long")!
+      assert.isTrue(long.description!.startsWith(acting))
+      assert.match(long.description!, /… \(of 1000\d\d\d characters\)$/)
+      assert.isBelow(long.description!.length, 4_100)
+      assert.isUndefined(long.success)
+      assert.isBelow(long.signature.length, 1_100)
+      assert.isBelow(JSON.stringify(functions).length, 20_000)
+      const page = yield* client.peer({ key })
+      assert.strictEqual(page.meta["note"], acting)
+      const failed = yield* Stream.runLast(client.call({ ...call, function: "fails", target: [name] }))
+      assert.isBelow(JSON.stringify(failed).length, 20_000)
+    }))
+
+  it.effect("are so many at once, of all pages together", () =>
+    Effect.gen(function*() {
+      const { nodes } = yield* network
+      const client = yield* consoleOf(nodes.alice.node)
+      const waits = client.call({ ...call, function: "waits" })
+      const going = yield* Effect.forEach(Array.from({ length: 32 }), () => Effect.forkScoped(Stream.runDrain(waits)))
+      yield* Effect.sleep("1 second")
+      const error = yield* Effect.flip(Stream.runDrain(waits))
+      assert.deepInclude(error, { _tag: "BusyError", what: "calls", most: 32 })
+      yield* Fiber.interrupt(going[0]!)
+      yield* Effect.sleep("1 second")
+      const again = yield* Stream.runCollect(client.call({ ...call, function: "add", args: [1, 2] }))
+      assert.strictEqual(again.at(-1)!._tag, "Value")
+    }))
+})
+
 describe("traces", () => {
   it.effect("are recorded while a page is open, and have the spans of peers that show theirs", () =>
     Effect.gen(function*() {

@@ -2,11 +2,11 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, FileSystem, Layer, Schema } from "effect"
-import { HttpRouter, HttpServerResponse } from "effect/http"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Rpc, RpcGroup, RpcSerialization, RpcServer } from "effect/rpc"
 import { connect } from "node:net"
 import { networkInterfaces } from "node:os"
-import { mostPages, serve } from "../src/internal/server/serving.ts"
+import { mostBytes, mostPages, serve } from "../src/internal/server/serving.ts"
 import { type Answer, ask, cookieOf, upgrade } from "./harness/http.ts"
 
 const Group = RpcGroup.make(Rpc.make("ping", { success: Schema.String }))
@@ -17,7 +17,14 @@ const routes = Layer.mergeAll(
     Layer.provide(RpcServer.layerProtocolWebsocket({ path: "/rpc" })),
     Layer.provide(RpcSerialization.layerJson)
   ),
-  HttpRouter.add("POST", "/mcp", HttpServerResponse.text("tools"))
+  HttpRouter.add(
+    "POST",
+    "/mcp",
+    Effect.gen(function*() {
+      yield* (yield* HttpServerRequest.HttpServerRequest).text
+      return HttpServerResponse.text("tools")
+    })
+  )
 )
 
 /** A console with a page of one file, for as long as the scope is open. */
@@ -38,8 +45,8 @@ const entered = Effect.gen(function*() {
   return { ...place, cookie }
 })
 
-const live = (title: string, body: Effect.Effect<void, unknown, any>) =>
-  it.live(title, () => Effect.scoped(body).pipe(Effect.provide(NodeServices.layer)) as Effect.Effect<void, unknown>)
+const inside = <A, E>(body: Effect.Effect<A, E, any>) =>
+  Effect.scoped(body).pipe(Effect.provide(NodeServices.layer)) as Effect.Effect<A, E>
 
 const refused = (answer: Answer, why: RegExp) => {
   assert.strictEqual(answer.status, 403)
@@ -48,9 +55,8 @@ const refused = (answer: Answer, why: RegExp) => {
 }
 
 describe("the door of the console", () => {
-  live(
-    "lets nobody in who has not opened its link, not even to the page's files",
-    Effect.gen(function*() {
+  it.live("lets nobody in who has not opened its link, not even to the page's files", () =>
+    inside(Effect.gen(function*() {
       const { port } = yield* served()
       refused(yield* ask(port, "/"), /opened its link/)
       refused(yield* ask(port, "/index.html"), /opened its link/)
@@ -62,12 +68,10 @@ describe("the door of the console", () => {
         /opened its link/
       )
       assert.strictEqual(yield* upgrade(port, "/rpc"), 403)
-    })
-  )
+    })))
 
-  live(
-    "takes a link once, and then knows the browser by a cookie that no script and no other page sends",
-    Effect.gen(function*() {
+  it.live("takes a link once, and then knows the browser by a cookie that no script and no other page sends", () =>
+    inside(Effect.gen(function*() {
       const { path, port } = yield* served()
       const first = yield* ask(port, path)
       assert.strictEqual(first.status, 200)
@@ -87,12 +91,10 @@ describe("the door of the console", () => {
       // Among the cookies of others.
       assert.strictEqual((yield* ask(port, "/", { headers: { cookie: `a=b; ${cookie}; c=d` } })).status, 200)
       refused(yield* ask(port, "/", { headers: { cookie: cookie.replace(/=\d/, "=9") } }), /opened its link/)
-    })
-  )
+    })))
 
-  live(
-    "knows no other name of this machine, as pages come by that have their own server name it",
-    Effect.gen(function*() {
+  it.live("knows no other name of this machine, as pages come by that have their own server name it", () =>
+    inside(Effect.gen(function*() {
       const { cookie, path, port } = yield* entered
       for (
         const host of ["evil.example", `evil.example:${port}`, "127.0.0.1.evil.example", "localhost.evil.example:1"]
@@ -102,12 +104,10 @@ describe("the door of the console", () => {
         assert.strictEqual(yield* upgrade(port, "/rpc", { Cookie: cookie, Host: host }), 403)
       }
       assert.strictEqual((yield* ask(port, "/", { headers: { cookie, host: `localhost:${port}` } })).status, 200)
-    })
-  )
+    })))
 
-  live(
-    "answers no other page, though the browser sends the cookie along",
-    Effect.gen(function*() {
+  it.live("answers no other page, though the browser sends the cookie along", () =>
+    inside(Effect.gen(function*() {
       const { cookie, port } = yield* entered
       for (
         const origin of [
@@ -131,12 +131,10 @@ describe("the door of the console", () => {
         (yield* ask(port, "/", { headers: { cookie, origin, "sec-fetch-site": "same-origin" } })).status,
         200
       )
-    })
-  )
+    })))
 
-  live(
-    "gives assistants the tools by a key of their own, and nothing else by it",
-    Effect.gen(function*() {
+  it.live("gives assistants the tools by a key of their own, and nothing else by it", () =>
+    inside(Effect.gen(function*() {
       const { door, port } = yield* served()
       const authorization = `Bearer ${door.assistantKey}`
       assert.strictEqual((yield* ask(port, "/mcp", { method: "POST", headers: { authorization } })).body, "tools")
@@ -150,12 +148,10 @@ describe("the door of the console", () => {
         yield* ask(port, "/mcp", { method: "POST", headers: { authorization, origin: "http://evil.example" } }),
         /comes from another one/
       )
-    })
-  )
+    })))
 
-  live(
-    "knows a browser again after a restart where the secret is the same, and otherwise not",
-    Effect.gen(function*() {
+  it.live("knows a browser again after a restart where the secret is the same, and otherwise not", () =>
+    inside(Effect.gen(function*() {
       const secret = new Uint8Array(32).fill(7)
       const [port, cookie] = yield* Effect.scoped(Effect.gen(function*() {
         const { path, port } = yield* served({ secret })
@@ -169,14 +165,12 @@ describe("the door of the console", () => {
         yield* served({ port })
         refused(yield* ask(port, "/", { headers: { cookie } }), /opened its link/)
       }))
-    })
-  )
+    })))
 })
 
 describe("what the console answers", () => {
-  live(
-    "lets the page load and run nothing but its own files, and be in no frame",
-    Effect.gen(function*() {
+  it.live("lets the page load and run nothing but its own files, and be in no frame", () =>
+    inside(Effect.gen(function*() {
       const { cookie, port } = yield* entered
       for (
         const answer of [
@@ -195,12 +189,10 @@ describe("what the console answers", () => {
         assert.strictEqual(answer.headers["x-frame-options"], "DENY")
         assert.isUndefined(answer.headers["access-control-allow-origin"])
       }
-    })
-  )
+    })))
 
-  live(
-    "is not sent again where the browser has it, and is of the page's folder alone",
-    Effect.gen(function*() {
+  it.live("is not sent again where the browser has it, and is of the page's folder alone", () =>
+    inside(Effect.gen(function*() {
       const { cookie, port } = yield* entered
       const first = yield* ask(port, "/", { headers: { cookie } })
       const tag = String(first.headers["etag"])
@@ -208,12 +200,32 @@ describe("what the console answers", () => {
       for (const path of ["/../secret", "/..%2f..%2fetc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd"]) {
         assert.notStrictEqual((yield* ask(port, path, { headers: { cookie } })).status, 200, path)
       }
-    })
-  )
+    })))
 
-  live(
-    "is given to this machine alone, and to so many pages",
-    Effect.gen(function*() {
+  it.live("ends a page that sends more at once than there may be", () =>
+    inside(Effect.gen(function*() {
+      const { cookie, port } = yield* entered
+      const sends = (bytes: number) =>
+        Effect.callback<number>((resume) => {
+          // Node's own takes headers, which a browser's does not.
+          const options = { headers: { cookie, origin: `http://127.0.0.1:${port}` } }
+          const socket = new WebSocket(`ws://127.0.0.1:${port}/rpc`, options as never)
+          socket.onopen = () => socket.send(`{"_tag":"Ping"}${" ".repeat(bytes)}`)
+          socket.onmessage = () => {
+            resume(Effect.succeed(0))
+            socket.close()
+          }
+          socket.onclose = ({ code }) => resume(Effect.succeed(code))
+        })
+      assert.strictEqual(yield* sends(10), 0)
+      assert.strictEqual(yield* sends(mostBytes), 1009)
+      const body = "x".repeat(mostBytes + 1)
+      const long = yield* ask(port, "/mcp", { method: "POST", headers: { cookie }, body })
+      assert.strictEqual(long.status, 413)
+    })))
+
+  it.live("is given to this machine alone, and to so many pages", () =>
+    inside(Effect.gen(function*() {
       const { cookie, port } = yield* entered
       const own = Object.values(networkInterfaces()).flat().filter((one) =>
         one?.internal === false && one.family === "IPv4"
@@ -227,6 +239,5 @@ describe("what the console answers", () => {
       }
       for (let i = 0; i < mostPages; i++) assert.strictEqual(yield* upgrade(port, "/rpc", { Cookie: cookie }), 101)
       assert.strictEqual(yield* upgrade(port, "/rpc", { Cookie: cookie }), 503)
-    })
-  )
+    })))
 })
