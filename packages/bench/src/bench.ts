@@ -1,5 +1,5 @@
 /**
- * The benchmarks of pnet: `pnpm bench raw`, `rpc`, `typed`, `commands`, `bulk`, `peers`, `goals`, `allocations`, `idle`, `contact`, `start`, `crowd`, `nats-crowd`, `service`, `topics`, `files`, `nats`, `crypto`. Each prints a table
+ * The benchmarks of pnet: `pnpm bench raw`, `rpc`, `typed`, `commands`, `bulk`, `peers`, `goals`, `allocations`, `idle`, `contact`, `start`, `crowd`, `nats-crowd`, `service`, `topics`, `files`, `web`, `nats`, `crypto`. Each prints a table
  * and, with `--json FILE`, writes the numbers. Sockets are bound to 127.0.0.1 and broadcasts go to 127.255.255.255 alone.
  */
 import { count, counts, optional } from "@pnet/lab/harness/flags"
@@ -24,6 +24,7 @@ import * as Service from "./service.ts"
 import * as Start from "./start.ts"
 import * as Topics from "./topics.ts"
 import * as Typed from "./typed.ts"
+import * as Web from "./web.ts"
 
 const { atOnce, conditions, json, pin, profile } = Flags
 
@@ -288,6 +289,12 @@ const crypto = Command.make("crypto", { seconds: Flags.seconds(0.3), json }, Cry
   Command.withDescription("Boxes and Fernet tokens, native against portable")
 )
 
+const web = Command.make("web", {
+  times: count("times", 9, "First answers, each in a page of its own", 1_000),
+  calls: count("calls", 4_000, "Calls that count in each measurement", 1_000_000),
+  mib: Flags.mib(100, "stream")
+}, Web.main).pipe(Command.withDescription("A node in a real browser against one in another process, over a WebSocket"))
+
 /** `pnpm bench`. */
 export const bench = Command.make("bench").pipe(
   Command.withDescription("The benchmarks of pnet"),
@@ -309,6 +316,7 @@ export const bench = Command.make("bench").pipe(
     topics,
     files,
     nats,
+    web,
     crypto
   ])
 )

@@ -1,60 +1,11 @@
 /** Nodes in a real browser, against nodes in other processes. */
 import { assert, it } from "@effect/vitest"
 import { type Page, withBrowser } from "@pnet/lab/browser/browser"
-import { bundle, type Chunk } from "@pnet/lab/browser/bundle"
-import * as Pages from "@pnet/lab/browser/pages"
-import { type Child, child } from "@pnet/lab/processes/child"
+import { asked, evaluate, freePort, secretOf, server, site } from "@pnet/lab/web/web"
 import { Effect, type Scope } from "effect"
-import { createServer } from "node:net"
-import type { AddressInfo } from "node:net"
-import { fileURLToPath } from "node:url"
-
-const here = (name: string) => fileURLToPath(new URL(`./pages/${name}`, import.meta.url))
-
-let built: Promise<ReadonlyArray<Chunk>> | undefined
-const program = Effect.promise(() => built ??= Effect.runPromise(bundle(here("node.ts"))))
-
-/** A port that nobody has now: a server that is started again has the same. */
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const { port } = server.address() as AddressInfo
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
-
-const secret = Buffer.alloc(32, 7).toString("base64url").padEnd(44, "=")
 
 // Somebody else's key.
 const one = "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo="
-
-interface Server extends Child {
-  readonly url: string
-  readonly publicKey: string
-}
-
-const server = (options?: { readonly port?: number; readonly secret?: string }) =>
-  Effect.gen(function*() {
-    const port = options?.port ?? (yield* freePort)
-    const process = yield* child(here("server.ts"), {
-      SERVER: JSON.stringify({ name: "server", port, secret: options?.secret ?? secret })
-    })
-    const { publicKey } = yield* process.ready
-    return { ...process, url: `ws://127.0.0.1:${port}/pnet`, publicKey: String(publicKey) } satisfies Server
-  })
-
-/** Where the page is. */
-const site = Effect.flatMap(program, (chunks) => Pages.serve(Pages.layer(chunks)))
-
-const asked = (parameters: ReadonlyArray<readonly [string, string]>) =>
-  parameters.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&")
-
-const evaluate = <A>(page: Page, expression: string): Effect.Effect<A> =>
-  Effect.promise(() =>
-    page.evaluate(
-      `(async () => { try { return await (${expression}) } catch (error) { return { error: String(error) } } })()`
-    )
-  ) as Effect.Effect<A>
 
 /** Another tab of the same browser, with what the site keeps. */
 const tabOf = (page: Page, url: string) =>
@@ -144,7 +95,7 @@ withBrowser("a node in a browser", (open) => {
       yield* evaluate(page, "pnet.stop()")
       yield* after.signal("SIGKILL")
       yield* after.exited
-      yield* server({ port, secret: Buffer.alloc(32, 8).toString("base64url").padEnd(44, "=") })
+      yield* server({ port, secret: secretOf(8) })
       yield* Effect.promise(() => page.reload())
       const refusal = evaluate<{ readonly error?: string }>(page, `pnet.double("server", 3)`)
       // Nobody has been found yet, or somebody who is not the one that was known.

@@ -14,6 +14,8 @@ export interface Chunk {
   /** Bytes, and bytes as they travel. */
   readonly size: number
   readonly gzip: number
+  /** What it imports, at once or later: others of these, and what was left out. */
+  readonly imports: ReadonlyArray<string>
   /** The modules in it, and how many bytes of it are theirs. */
   readonly modules: ReadonlyMap<string, number>
 }
@@ -43,6 +45,7 @@ export const bundle = (path: string): Effect.Effect<ReadonlyArray<Chunk>> =>
         code: chunk.code,
         size: Buffer.byteLength(chunk.code),
         gzip: gzipSync(chunk.code, { level: 9 }).length,
+        imports: [...chunk.imports, ...chunk.dynamicImports],
         modules: new Map(Object.entries(chunk.modules).map(([id, { renderedLength }]) => [id, renderedLength]))
       }]
     ).sort((a, b) => Number(b.isEntry) - Number(a.isEntry))

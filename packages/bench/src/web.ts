@@ -1,0 +1,67 @@
+/**
+ * A node in a real browser against a node in another process, over a WebSocket: what its program weighs, how soon it has its first typed answer, calls,
+ * and a stream there and back at the same time. The page is another one each time, as at a first visit.
+ */
+import { launch, openIn } from "@pnet/lab/browser/browser"
+import { count, millis, table } from "@pnet/lab/harness/table"
+import { asked, evaluate, program, server, site } from "@pnet/lab/web/web"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+
+/** How to run. */
+export interface Options {
+  /** First answers, each in a page of its own. */
+  readonly times: number
+  readonly calls: number
+  readonly mib: number
+}
+
+interface Echoed {
+  readonly came: number
+  readonly most: number
+  readonly millis: number
+}
+
+const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b) => a - b)[values.length >> 1]!
+
+const kilobytes = (bytes: number) => `${count(bytes / 1_000)} kB`
+
+/** Measures, and gives the rows. */
+export const run = ({ calls, mib, times }: Options) =>
+  Effect.gen(function*() {
+    const chunks = yield* program
+    const browser = yield* launch
+    const { ask, url } = yield* server()
+    const at = yield* site
+    const open = (name: string) =>
+      openIn(browser, `${at}/?${asked([["name", name], ["peer", url], ["first", "server"]])}`)
+    const firsts: Array<number> = []
+    for (let i = 0; i < times; i++) {
+      firsts.push(
+        yield* Effect.scoped(Effect.flatMap(open(`page${i}`), (page) => evaluate<number>(page, "pnet.first")))
+      )
+    }
+    const page = yield* open("page")
+    yield* evaluate(page, "pnet.first")
+    yield* evaluate(page, `pnet.calls("server", ${calls}, 16)`)
+    const alone = yield* evaluate<number>(page, `pnet.calls("server", ${Math.ceil(calls / 4)}, 1)`)
+    const many = yield* evaluate<number>(page, `pnet.calls("server", ${calls}, 16)`)
+    const size = mib * 1_048_576
+    const { came, millis: took, most } = yield* evaluate<Echoed>(page, `pnet.echo("server", ${size})`)
+    const { rss } = yield* ask({ do: "memory" })
+    const [entry, ...later] = chunks
+    return [
+      ["the page's program", `${kilobytes(entry!.size)}, ${kilobytes(entry!.gzip)} gzip`],
+      ["what it loads later", kilobytes(later.reduce((sum, { gzip }) => sum + gzip, 0)) + " gzip"],
+      [`first typed answer, the median of ${times} pages`, millis(median(firsts))],
+      ["calls a second, one at a time", count(Math.ceil(calls / 4) / alone * 1_000)],
+      ["calls a second, 16 at once", count(calls / many * 1_000)],
+      [`${count(came / 1_048_576)} MiB there and back at once`, `${count(mib / took * 1_000)} MiB/s each way`],
+      ["the most that the page's heap had meanwhile", `${count(most / 1_048_576)} MiB`],
+      ["the memory of the server's process after it", `${count(Number(rss) / 1_048_576)} MiB`]
+    ] as ReadonlyArray<readonly [string, string]>
+  }).pipe(Effect.scoped)
+
+/** `pnpm bench web`. */
+export const main = (options: Options) =>
+  Effect.flatMap(run(options), (rows) => Console.log(table(["a page in Chromium", ""], rows)))
