@@ -12,6 +12,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -162,6 +163,52 @@ export class Discovery extends Context.Service<Discovery, {
   /** Where its nodes all hear each other, so that there can be too many. Sightings of theirs are those `via` `"broadcast"`. */
   readonly crowd?: Crowd | undefined
 }>()("@pnet/core/Discovery") {}
+
+/**
+ * Where an implementation's sightings leave it: to whoever takes them at once, and else to a queue, of which the oldest are dropped where it is
+ * full. What it has are `sightings` and `forEach` of a `Discovery`. For writing discoveries.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export class Outlet {
+  readonly #queue: Queue.Queue<Sighting>
+  #take: ((sighting: Sighting) => void) | undefined
+
+  private constructor(queue: Queue.Queue<Sighting>) {
+    this.#queue = queue
+  }
+
+  /** At most `capacity` wait that nobody has taken. */
+  static make(capacity: number): Effect.Effect<Outlet> {
+    return Effect.map(Queue.sliding<Sighting>(capacity), (queue) => new Outlet(queue))
+  }
+
+  /** Hands a sighting on. It waits for nothing. */
+  give(sighting: Sighting): void {
+    if (this.#take === undefined) Queue.offerUnsafe(this.#queue, sighting)
+    else this.#take(sighting)
+  }
+
+  /** `sightings` of a `Discovery`. */
+  get stream(): Stream.Stream<Sighting> {
+    return Stream.fromQueue(this.#queue)
+  }
+
+  /** `forEach` of a `Discovery`. */
+  forEach(take: (sighting: Sighting) => void): Effect.Effect<void, never, Scope.Scope> {
+    return Effect.acquireRelease(
+      Effect.map(Queue.clear(this.#queue), (waiting) => {
+        this.#take = take
+        for (const sighting of waiting) take(sighting)
+      }),
+      () =>
+        Effect.sync(() => {
+          if (this.#take === take) this.#take = undefined
+        })
+    )
+  }
+}
 
 /**
  * Two ways of finding nodes as one. Where what one sees fails, the log says so, and the other goes on.

@@ -10,9 +10,9 @@
  */
 import * as DerivedHost from "@pnet/core/DerivedHost"
 import type { PublicKey } from "@pnet/core/PublicKey"
+import * as Base64Url from "effect/encoding/Base64Url"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Result from "effect/Result"
-import { base64url, bytesOf, utf8 } from "./internal/platform.ts"
 
 /**
  * The kind of this way, by which it is called in errors and sightings, and addresses are derived.
@@ -48,7 +48,7 @@ const plain = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$/
  * @since 0.2.0
  */
 export const network = (networkId: string): string =>
-  plain.test(networkId) ? networkId : `-${base64url(utf8(networkId))}`
+  plain.test(networkId) ? networkId : `-${Base64Url.encode(networkId)}`
 
 const groups = (text: string): ReadonlyArray<string> => text === "" ? [] : text.split(":")
 
@@ -68,7 +68,7 @@ const parts = (host: string): ReadonlyArray<number> => {
  * @since 0.2.0
  */
 export const ofHost = (host: string): string =>
-  base64url(Uint8Array.from(parts(host).slice(2).flatMap((group) => [group >> 8, group & 0xff])))
+  Base64Url.encode(Uint8Array.from(parts(host).slice(2).flatMap((group) => [group >> 8, group & 0xff])))
 
 /**
  * The derived address of the node that has a token.
@@ -77,7 +77,7 @@ export const ofHost = (host: string): string =>
  * @since 0.2.0
  */
 export const hostOf = (token: string): string => {
-  const bytes = bytesOf(token)
+  const bytes = Result.getOrThrow(Base64Url.decode(token))
   let host = DerivedHost.prefix
   for (let i = 0; i < 12; i += 2) host += `${((bytes[i]! << 8) | bytes[i + 1]!).toString(16)}${i < 10 ? ":" : ""}`
   return NetAddress.formatIp(Result.getOrThrow(NetAddress.ipv6FromString(host)))

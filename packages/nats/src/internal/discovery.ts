@@ -24,7 +24,6 @@ import * as Subjects from "../Subjects.ts"
 import { type Answer, type Bus, type Message, Nats, type Unanswered } from "./bus.ts"
 import { Directory, renewed } from "./directory.ts"
 import { type Known, Nodes } from "./known.ts"
-import { Outlet } from "./outlet.ts"
 import { Rate, RateBySource } from "./rate.ts"
 import * as Tokens from "./tokens.ts"
 
@@ -65,7 +64,7 @@ interface Parts {
   readonly bus: Bus
   readonly adverts: Adverts.Adverts
   readonly directory: Directory | undefined
-  readonly outlet: Outlet
+  readonly outlet: Discovery.Outlet
   readonly random: Random.Random
   readonly now: () => number
   readonly run: (effect: Effect.Effect<void>) => void
@@ -436,7 +435,7 @@ export const make = (
     const clock = yield* Clock.Clock
     const scope = yield* Effect.scope
     const fork = Effect.runForkWith(yield* Effect.context<never>())
-    const outlet = yield* Outlet.make(config.limits.sightings)
+    const outlet = yield* Discovery.Outlet.make(config.limits.sightings)
     const capacity = config.limits.provedPeers + config.limits.unprovedPeers
     const discovery = new NatsDiscovery({
       bus,

@@ -8,11 +8,11 @@
  */
 import type { Channel, Receiver } from "@pnet/core/MessageLink"
 import * as Effect from "effect/Effect"
+import * as Base64Url from "effect/encoding/Base64Url"
 import type * as Scope from "effect/Scope"
 import * as Subjects from "../Subjects.ts"
 import type { Bus, Event, Message } from "./bus.ts"
 import { Pages } from "./pages.ts"
-import { base64url } from "./platform.ts"
 
 /** Bytes of a message: what a session writes goes into three. The client puts larger ones together of several reads, and smaller ones are more work. */
 const chunk = 61_440
@@ -141,7 +141,7 @@ export class Links {
   add(peer: string): NatsLink {
     const bytes = new Uint8Array(idLength)
     this.#entropy(bytes)
-    const link = new NatsLink(this, base64url(bytes), peer)
+    const link = new NatsLink(this, Base64Url.encode(bytes), peer)
     this.#links.set(link.id, link)
     return link
   }
