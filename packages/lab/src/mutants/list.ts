@@ -8,6 +8,7 @@ import { handlersList } from "./lists/handlers.ts"
 import { linksList } from "./lists/links.ts"
 import { machinesList } from "./lists/machines.ts"
 import { namesList } from "./lists/names.ts"
+import { natsLinksList } from "./lists/natsLinks.ts"
 import { offersList } from "./lists/offers.ts"
 import { peersList } from "./lists/peers.ts"
 import { rightsList } from "./lists/rights.ts"
@@ -31,5 +32,6 @@ export const all: ReadonlyArray<Mutation> = [
   ...topicsList,
   ...filesList,
   ...linksList,
+  ...natsLinksList,
   ...commandList
 ]

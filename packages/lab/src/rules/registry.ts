@@ -684,6 +684,12 @@ const nats: Readonly<Record<string, Titles>> = {
     "a mebibyte comes whole and in order, in both directions at once": ["nats-link"],
     "a connection that is broken off is not clean": ["nats-link-over"]
   },
+  "nats/test/links.sim.test.ts": {
+    "are over at once where the server is gone, and nothing is left of them": ["nats-link-over"],
+    "end where the other node is gone, or has begun anew and knows nothing of them": ["nats-link-over"],
+    "are not touched by what others say, who are told once that they have none": ["nats-link", "nats-link-over"],
+    "are asked for in its own words alone, and so many wait to be accepted": ["nats-dial"]
+  },
   "nats/test/bus.test.ts": {
     "the three permissions are enough, and nobody can call himself another": [
       "nats-permissions",
