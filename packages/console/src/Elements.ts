@@ -11,6 +11,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { objectOf, own } from "./JsonSchema.ts"
 
@@ -56,7 +57,6 @@ export class StreamFailed
   }
 }
 
-const fromJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Json))
 const encoder = new TextEncoder()
 // The peer may be so many chunks ahead of who reads.
 const window = 4
@@ -69,6 +69,37 @@ interface Source {
 
 // A line has the elements of one chunk. What is longer is none that its peer would have sent.
 const longestLine = 16 * 1_024 * 1_024
+// Arrays, objects and what is in them, and how deep they stand in each other: a value takes many times the memory of a line of brackets, and whoever
+// walks through it would run out of stack.
+const mostParts = 1_000_000
+const deepest = 512
+
+/** Whether the value of a line would take too much, by a look at its characters. */
+const isTooMuch = (line: string): boolean => {
+  let [depth, parts] = [0, 0]
+  for (let i = 0; i < line.length && parts <= mostParts && depth <= deepest; i++) {
+    switch (line.charCodeAt(i)) {
+      case 0x22: // "
+        for (i++; i < line.length && line.charCodeAt(i) !== 0x22; i++) if (line.charCodeAt(i) === 0x5c) i++
+        break
+      case 0x2c: // ,
+        parts++
+        break
+      case 0x5b: // [
+      case 0x7b: // {
+        parts++
+        depth++
+        break
+      case 0x5d: // ]
+      case 0x7d: // }
+        depth--
+    }
+  }
+  return parts > mostParts || depth > deepest
+}
+
+const parsed = (line: string): Option.Option<unknown> =>
+  isTooMuch(line) ? Option.none() : Result.getSuccess(Result.try((): unknown => JSON.parse(line)))
 
 const failing = ({ name, peer }: Source, what: string, error?: unknown): StreamFailed =>
   new StreamFailed({ what, peer, command: name, ...(error === undefined ? {} : { error }) })
@@ -91,24 +122,34 @@ const read = Effect.fnUntraced(function*<E, R>(
   take: (value: unknown) => Effect.Effect<boolean, E, R>
 ) {
   const decoder = new TextDecoder()
-  let pending = ""
+  // Of the line that is not whole yet. They are put together once, however many there are.
+  let pending: Array<string> = []
+  let length = 0
   let bytes = 0
   for (;;) {
     const pieces = yield* Pull.catchDone(stream.pull, () => Effect.undefined)
+    let isWhole = pieces === undefined
     for (const piece of pieces ?? []) {
+      const text = decoder.decode(piece, { stream: true })
+      isWhole ||= text.includes("\n")
       bytes += piece.length
-      pending += decoder.decode(piece, { stream: true })
+      length += text.length
+      pending.push(text)
     }
     // What is held is held for whoever wanted so much of it.
     const tooMuch = bytes > bytesMost
-    const lines = pending.split("\n")
-    pending = pieces === undefined ? "" : lines.pop()!
-    if (pending.length > longestLine) {
+    const lines = isWhole ? pending.join("").split("\n") : []
+    if (isWhole) {
+      const rest = pieces === undefined ? "" : lines.pop()!
+      pending = [rest]
+      length = rest.length
+    }
+    if (length > longestLine) {
       return yield* failing(source, `it sent a line of more than ${longestLine} characters`)
     }
     for (const text of lines) {
       if (text === "") continue
-      const line = objectOf(Option.getOrUndefined(fromJson(text)))
+      const line = objectOf(Option.getOrUndefined(parsed(text)))
       if (own(line, "type") === "success") return "all" as const
       const chunk = own(line, "values")
       if (own(line, "type") !== "chunk" || !Array.isArray(chunk)) return yield* failedBy(source, line)

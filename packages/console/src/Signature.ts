@@ -9,14 +9,33 @@ import { type JsonObject, listOf, objectOf, own, resolved, textIn } from "./Json
 // A type is cut short there: the line is for reading.
 const deepest = 3
 const longest = 6
+/** Schemas that are looked at for one line: the same one may be meant from many places. */
+const mostSteps = 1_000
+/** Characters of a name, and of a value that is meant. */
+const mostText = 100
+
+/** How many schemas are still to be looked at. */
+interface Room {
+  left: number
+}
+
+const short = (text: string): string => text.length > mostText ? `${text.slice(0, mostText)}…` : text
 
 /** The first of a list, each as `of` writes it: what a peer lists may be without end, and each of it again. */
 const joined = <A>(list: ReadonlyArray<A>, by: string, of: (one: A) => string): string =>
   [...list.slice(0, longest).map(of), ...(list.length > longest ? ["…"] : [])].join(by)
 
-const literal = (value: unknown): string => JSON.stringify(value) ?? "any"
+const literal = (value: unknown): string =>
+  typeof value === "string"
+    ? JSON.stringify(short(value))
+    : Array.isArray(value)
+    ? "[…]"
+    : typeof value === "object" && value !== null
+    ? "{…}"
+    : String(value)
 
-const key = (name: string): string => /^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name)
+const key = (name: string): string =>
+  name.length <= mostText && /^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(short(name))
 
 /**
  * The type of a schema, as people write types.
@@ -24,11 +43,14 @@ const key = (name: string): string => /^[A-Za-z_$][\w$]*$/.test(name) ? name : J
  * @category conversions
  * @since 0.2.0
  */
-export const typeOf = (root: JsonObject, given: unknown, depth = 0): string => {
+export const typeOf = (root: JsonObject, given: unknown): string => typeIn(root, given, 0, { left: mostSteps })
+
+const typeIn = (root: JsonObject, given: unknown, depth: number, room: Room): string => {
+  if (--room.left < 0) return "…"
   const schema = resolved(root, given)
   if (schema === undefined) return "any"
   if (depth > deepest) return "…"
-  const inner = (one: unknown) => typeOf(root, one, depth + 1)
+  const inner = (one: unknown) => typeIn(root, one, depth + 1, room)
   if (own(schema, "const") !== undefined) return literal(own(schema, "const"))
   const choices = listOf(own(schema, "enum"))
   if (choices.length > 0) return joined(choices, " | ", literal)
@@ -39,7 +61,7 @@ export const typeOf = (root: JsonObject, given: unknown, depth = 0): string => {
     return "nothing"
   }
   const type = own(schema, "type")
-  if (Array.isArray(type)) return joined(type, " | ", String)
+  if (Array.isArray(type)) return joined(type, " | ", (one) => typeof one === "string" ? short(one) : "any")
   switch (type) {
     case "array": {
       const first = listOf(own(schema, "prefixItems"))
@@ -68,7 +90,7 @@ export const typeOf = (root: JsonObject, given: unknown, depth = 0): string => {
     case "null":
       return "null"
     default:
-      return typeof type === "string" ? type : "any"
+      return typeof type === "string" ? short(type) : "any"
   }
 }
 
@@ -100,12 +122,13 @@ export const argumentsOf = (args: unknown): ReadonlyArray<Argument> | undefined 
   const items = own(schema, "items")
   const hasMore = items === undefined && own(schema, "maxItems") === undefined
   const rest = objectOf(items) ?? (hasMore || items === true ? {} : undefined)
+  const room = { left: mostSteps }
   const one = (given: unknown, i: number, isRest: boolean): Argument => {
     const here = objectOf(given)
     const description = textIn(here, "description")
     return {
       name: textIn(here, "title") ?? (isRest ? "rest" : `arg${i + 1}`),
-      type: typeOf(schema, given),
+      type: typeIn(schema, given, 0, room),
       required: !isRest && i < (typeof least === "number" ? least : 0),
       rest: isRest,
       ...(description === undefined ? {} : { description })
@@ -126,11 +149,12 @@ export const argumentsOf = (args: unknown): ReadonlyArray<Argument> | undefined 
 export const keywordsOf = (kwargs: unknown): ReadonlyArray<Argument> => {
   const schema = objectOf(kwargs)
   const required = new Set(listOf(own(schema, "required")))
+  const room = { left: mostSteps }
   return Object.entries(objectOf(own(schema, "properties")) ?? {}).map(([name, given]) => {
     const description = textIn(objectOf(given), "description")
     return {
       name,
-      type: typeOf(schema!, given),
+      type: typeIn(schema!, given, 0, room),
       required: required.has(name),
       rest: false,
       ...(description === undefined ? {} : { description })

@@ -125,4 +125,29 @@ describe("a signature", () => {
     )
     assert.deepStrictEqual(keywordsOf(jsonSchema(Schema.Struct({}))), [])
   })
+
+  it("is short, and made in bounded time, whatever a peer describes", () => {
+    const text = "x".repeat(60_000)
+    const each = (name: string) => Object.fromEntries(Array.from({ length: 6 }, (_, i) => [`f${i}`, { $ref: name }]))
+    const bomb = {
+      prefixItems: Array.from({ length: 200 }, () => ({ $ref: "#/$defs/a" })),
+      $defs: {
+        a: { type: "object", properties: each("#/$defs/b") },
+        b: { type: "object", properties: each("#/$defs/c") },
+        c: { type: "object", properties: each("#/$defs/d") },
+        d: { enum: [text, { text }, [text], 1] }
+      }
+    }
+    assert.isBelow(signatureOf({ name: "f", kind: "command", args: bomb }).length, 250_000)
+    for (
+      const schema of [
+        { const: text },
+        { const: { text } },
+        { type: text },
+        { type: [text, [text], { text }] },
+        { type: "object", properties: { [text]: { type: text } } }
+      ]
+    ) assert.isBelow(typeOf(schema, schema).length, 500)
+    assert.strictEqual(typeOf({}, { enum: ["a", 1, null, [1], {}] }), "\"a\" | 1 | null | […] | {…}")
+  })
 })

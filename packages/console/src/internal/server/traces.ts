@@ -20,19 +20,32 @@ export const following = (node: CommandNodeService): Effect.Effect<never> =>
     { where: ({ offer }) => offer !== undefined && recording in offer.functions },
     ({ name }) =>
       Effect.scoped(
-        Effect.flatMap(node.client(Agent, name), (client) => Stream.runDrain(client[recording]()))
+        // It says nothing for as long as it is open, and one that says something is not listened to any more.
+        Effect.flatMap(node.client(Agent, name), (client) => Stream.runDrain(Stream.take(client[recording](), 1)))
       ).pipe(Effect.withTracerEnabled(false)),
     { onFailure: () => Effect.void }
   )
+
+const mostId = 64
+const isId = (id: string | undefined): boolean => id === undefined || id.length <= mostId
+
+/** Spans of a peer, as they are shown. Whom it says that it called is asked as well. */
+export const taken = (spans: ReadonlyArray<Omit<Api.Span, "at">>, at: string): ReadonlyArray<Api.Span> =>
+  spans.slice(0, mostSpans).filter(({ parent, span }) => isId(span) && isId(parent)).map((span) => ({
+    ...span,
+    name: cut(span.name),
+    ...(span.peer === undefined ? {} : { peer: cut(span.peer) }),
+    ...(span.function === undefined ? {} : { function: cut(span.function) }),
+    ...(span.tag === undefined ? {} : { tag: cut(span.tag) }),
+    at
+  }))
 
 const spansOf = (node: CommandNodeService, trace: string, name: string) =>
   Effect.scoped(
     Effect.flatMap(node.client(Agent, name, { timeout: patience }), (client) => client.pnet_console_spans({ trace }))
   ).pipe(
     Effect.withTracerEnabled(false),
-    Effect.map((spans): ReadonlyArray<Api.Span> =>
-      spans.slice(0, mostSpans).map((span) => ({ ...span, name: cut(span.name), at: name }))
-    ),
+    Effect.map((spans) => taken(spans, name)),
     Effect.result
   )
 
