@@ -55,15 +55,12 @@ const often = (least: number, most: number, what: Effect.Effect<unknown, unknown
 
 const node = CommandNode.CommandNode
 const plants = Plant.literals
-const oneOf = <A>(list: ReadonlyArray<A>) => Effect.map(Random.nextIntBetween(0, list.length), (at) => list[at]!)
+const oneOf = <A>(list: ReadonlyArray<A>) => Effect.map(Random.nextIntBetween(0, list.length - 1), (at) => list[at]!)
 
 const order = Effect.gen(function*() {
   const { target } = yield* node
   const plant = yield* oneOf(plants)
-  yield* target("shop", { commands: [Order], timeout: "5 seconds" }).order(plant, yield* Random.nextIntBetween(1, 9))
-    .pipe(
-      Effect.withSpan("breakfast")
-    )
+  yield* target("shop", { commands: [Order], timeout: "5 seconds" }).order(plant, yield* Random.nextIntBetween(1, 8))
 })
 
 const measuring = Effect.gen(function*() {
