@@ -4,7 +4,7 @@ import { ConsoleSpans } from "@pnet/console"
 import type { CommandNodeService } from "@pnet/core/CommandNode"
 import { NodeCrypto } from "@pnet/node"
 import { TestNetwork } from "@pnet/testing"
-import { Context, Effect, Exit, Layer, Scope, Stream } from "effect"
+import { Context, Effect, Exit, Layer, Scope, Stream, Tracer } from "effect"
 import { consoleOf, watching } from "./harness/desk.ts"
 
 const add = (_call: unknown, a: number, b: number) => Effect.succeed(a + b)
@@ -81,10 +81,13 @@ describe("a page of the console", () => {
     Effect.gen(function*() {
       const { nodes } = yield* network
       const { node, uses } = counting(nodes.alice.node)
-      const spans = Context.get(yield* Layer.build(ConsoleSpans.layer), ConsoleSpans.ConsoleSpans)
+      const tracing = yield* Layer.build(ConsoleSpans.layer)
+      const spans = Context.get(tracing, ConsoleSpans.ConsoleSpans)
+      const isAsleep = () => (Context.get(tracing, Tracer.Tracer) as { readonly asleep?: boolean }).asleep
       const client = yield* consoleOf(node, { spans })
       yield* Effect.sleep("1 minute")
       assert.deepStrictEqual(uses, { changes: 0, interested: 0, looks: 0 })
+      assert.isTrue(isAsleep())
 
       const pages = yield* Scope.make()
       for (let i = 0; i < 2; i++) {
@@ -98,10 +101,12 @@ describe("a page of the console", () => {
       assert.strictEqual(uses.changes, 1)
       assert.strictEqual(uses.interested, 1)
       assert.isAbove(uses.looks, 10)
+      assert.isFalse(isAsleep())
       yield* Scope.close(pages, Exit.void)
       uses.looks = 0
       yield* Effect.sleep("10 minutes")
       assert.deepStrictEqual(uses, { changes: 0, interested: 0, looks: 0 })
+      assert.isTrue(isAsleep())
       assert.deepStrictEqual((yield* node.offer.current).topics, [])
     }))
 })
