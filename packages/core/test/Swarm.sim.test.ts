@@ -8,7 +8,8 @@ import { run } from "@pnet/lab/swarm/swarm"
 import { Effect } from "effect"
 
 describe("a swarm", () => {
-  for (const seed of [1, 2, 3, 4]) {
+  // More seeds are `pnpm lab swarm`'s.
+  for (const seed of [1, 3]) {
     it.live(`keeps every promise while everything fails (seed ${seed})`, () =>
       Effect.gen(function*() {
         const { counts, problems } = yield* run({ seed, seconds: 12, nodes: 2 + seed })
