@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Command from "@pnet/core/Command"
 import * as CommandNode from "@pnet/core/CommandNode"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
 import { Effect, Layer, Schema } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
@@ -30,6 +31,7 @@ const FilesLive = Files.toLayer({
 })
 
 class Home extends TestNetwork.Service<Home>()("test/cli/Home", {
+  crypto: NodeCrypto.layer,
   seed: 1,
   nodes: {
     bob: TestNetwork.node({

@@ -1,5 +1,6 @@
 /** Completions: which names are kept, and what is offered where. */
 import { assert, describe, it } from "@effect/vitest"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
 import * as Completions from "effect/cli/Completions"
 import * as Effect from "effect/Effect"
@@ -111,6 +112,7 @@ describe("what is kept of peers", () => {
 })
 
 class Home extends TestNetwork.Service<Home>()("test/cli/complete", {
+  crypto: NodeCrypto.layer,
   seed: 1,
   nodes: { bob: TestNetwork.node({ functions: { add: (_call, a: number, b: number) => a + b } }) }
 }) {}

@@ -1,6 +1,7 @@
 /** Each exit code, by something that leads to it; and what each command prints with `--json`, by its shapes. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Command from "@pnet/core/Command"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
 import { Effect, type Scope } from "effect"
 import { type ExitName, exits } from "../src/exit.ts"
@@ -9,6 +10,7 @@ import { specs } from "../src/tree.ts"
 import { type Desk, desk, type Ran, values } from "./harness/desk.ts"
 
 class Home extends TestNetwork.Service<Home>()("test/cli/Exits", {
+  crypto: NodeCrypto.layer,
   seed: 2,
   nodes: {
     bob: TestNetwork.node({

@@ -1,6 +1,7 @@
 /** `send` and `receive`, and `up --receive`: over a simulated network, with disks in memory. */
 import { assert, describe, it } from "@effect/vitest"
 import { FileTransfer } from "@pnet/files"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as SimFileSystem from "@pnet/testing/SimFileSystem"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
 import { Effect, Stream } from "effect"
@@ -20,6 +21,7 @@ const disks = () => {
 const home = Effect.gen(function*() {
   const { bobs, own } = disks()
   const { network, nodes } = yield* TestNetwork.make({
+    crypto: NodeCrypto.layer,
     seed: 7,
     nodes: {
       bob: TestNetwork.node({

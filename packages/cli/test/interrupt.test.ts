@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Command from "@pnet/core/Command"
 import * as CommandNode from "@pnet/core/CommandNode"
 import { FileTransfer } from "@pnet/files"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as SimFileSystem from "@pnet/testing/SimFileSystem"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
 import { Cause, Effect, Exit, Layer, Schema, Stream } from "effect"
@@ -18,6 +19,7 @@ const home = Effect.gen(function*() {
   own.put("/home/photos/one.jpg", "one".repeat(50_000))
   own.put("/home/photos/two.jpg", "two!")
   const { network, nodes } = yield* TestNetwork.make({
+    crypto: NodeCrypto.layer,
     seed: 11,
     nodes: {
       bob: TestNetwork.node({

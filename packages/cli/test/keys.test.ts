@@ -2,6 +2,7 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as PublicKey from "@pnet/core/PublicKey"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
 import { Effect, FileSystem } from "effect"
 import { pathOf } from "../src/spec.ts"
@@ -188,6 +189,7 @@ describe("what is printed as JSON of files", () => {
 })
 
 class Home extends TestNetwork.Service<Home>()("test/cli/keys", {
+  crypto: NodeCrypto.layer,
   seed: 1,
   nodes: { bob: TestNetwork.node({ functions: { who: () => "the first" } }) }
 }) {}

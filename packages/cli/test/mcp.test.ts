@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Command from "@pnet/core/Command"
 import * as CommandNode from "@pnet/core/CommandNode"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
 import { Duration, Effect, Exit, Layer, Schema, Stream } from "effect"
 import { McpProtocol, McpTest } from "effect/ai"
@@ -39,6 +40,7 @@ const CounterLive = Counter.toLayer({
 })
 
 class Home extends TestNetwork.Service<Home>()("test/cli/mcp/Home", {
+  crypto: NodeCrypto.layer,
   seed: 1,
   nodes: {
     alice: TestNetwork.node(),

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Command from "@pnet/core/Command"
 import * as CommandNode from "@pnet/core/CommandNode"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
 import { Effect, Layer, Schema, Stream } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
@@ -40,6 +41,7 @@ const CounterLive = Counter.toLayer({
 })
 
 class Home extends TestNetwork.Service<Home>()("test/cli/Meant", {
+  crypto: NodeCrypto.layer,
   seed: 3,
   nodes: {
     bob: TestNetwork.node({

@@ -1,10 +1,12 @@
 /** `measure` and `doctor`, on a simulated network. */
 import { assert, describe, it } from "@effect/vitest"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
 import { Duration, Effect, Stream } from "effect"
 import { desk, values } from "./harness/desk.ts"
 
 class Home extends TestNetwork.Service<Home>()("test/cli/measure", {
+  crypto: NodeCrypto.layer,
   seed: 1,
   link: { latency: "5 millis" },
   nodes: { carol: TestNetwork.node() }

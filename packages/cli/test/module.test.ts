@@ -1,5 +1,6 @@
 /** Modules whose exports `pnet up` serves. They are in a folder where nothing is installed. */
 import { assert, describe, it } from "@effect/vitest"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
 import { Effect, Path } from "effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -22,6 +23,7 @@ const module = (text: string, name = `m${++count}.ts`): string => {
 }
 
 class Home extends TestNetwork.Service<Home>()("test/cli/module/Home", {
+  crypto: NodeCrypto.layer,
   seed: 1,
   nodes: { bob: TestNetwork.node() }
 }) {}

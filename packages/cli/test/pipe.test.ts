@@ -1,6 +1,7 @@
 /** `pipe`: at a machine of a simulated network, and as a process between two others. */
 import { assert, describe, it } from "@effect/vitest"
 import { AdvancedNode } from "@pnet/core"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
 import { Effect, Latch, Schema, Stream } from "effect"
 import { createHash, randomBytes } from "node:crypto"
@@ -14,6 +15,7 @@ class Jammed extends Schema.TaggedError<Jammed>()("Jammed", { tray: Schema.Strin
 const gate = Latch.makeUnsafe(false)
 
 class Home extends TestNetwork.Service<Home>()("test/cli/pipe", {
+  crypto: NodeCrypto.layer,
   seed: 1,
   nodes: {
     bob: TestNetwork.node({

@@ -1,5 +1,6 @@
 /** Peers and how quickly they answer: snapshots, and the screen that they are drawn on. */
 import { assert, describe, it } from "@effect/vitest"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
 import { Effect } from "effect"
 import { displayWidth } from "effect/cli/CliOutput"
@@ -10,6 +11,7 @@ import { views } from "../src/output/views.ts"
 import { desk, values } from "./harness/desk.ts"
 
 class Home extends TestNetwork.Service<Home>()("test/cli/top/Home", {
+  crypto: NodeCrypto.layer,
   seed: 1,
   nodes: {
     bob: TestNetwork.node({ functions: { add: (_call, a: number, b: number) => a + b } }),

@@ -1,11 +1,13 @@
 /** `publish` and `subscribe`, at two machines of a simulated network. */
 import { assert, describe, it } from "@effect/vitest"
 import { TofuTrust, Trust } from "@pnet/core"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
 import { Effect, Stream } from "effect"
 import { desk, values } from "./harness/desk.ts"
 
 class Home extends TestNetwork.Service<Home>()("test/cli/topics", {
+  crypto: NodeCrypto.layer,
   seed: 1,
   trust: Trust.open(TofuTrust.layer()),
   nodes: { bob: TestNetwork.node() }

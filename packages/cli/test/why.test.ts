@@ -1,13 +1,18 @@
 /** What messages point to is there for whoever has the command alone. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Why from "@pnet/core/Why"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
 import { displayWidth } from "effect/cli/CliOutput"
 import * as Effect from "effect/Effect"
 import { explanations, find } from "../src/explanations.ts"
 import { desk, values } from "./harness/desk.ts"
 
-class Home extends TestNetwork.Service<Home>()("test/cli/Why", { seed: 5, nodes: { bob: TestNetwork.node() } }) {}
+class Home extends TestNetwork.Service<Home>()("test/cli/Why", {
+  crypto: NodeCrypto.layer,
+  seed: 5,
+  nodes: { bob: TestNetwork.node() }
+}) {}
 
 describe("why", () => {
   it("has a section for everything that messages point to, with a question and an answer in plain text", () => {

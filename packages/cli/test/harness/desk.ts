@@ -9,9 +9,9 @@
  * ```
  */
 import * as Crypto from "@pnet/core/Crypto"
-import * as PortableCrypto from "@pnet/core/PortableCrypto"
 import * as TofuTrust from "@pnet/core/TofuTrust"
 import * as Trust from "@pnet/core/Trust"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import type * as SimNetwork from "@pnet/testing/SimNetwork"
 import { TerminalCapabilities } from "effect/cli/TerminalCapabilities"
 import type * as Duration from "effect/Duration"
@@ -119,7 +119,7 @@ export const desk = Effect.fnUntraced(function*(
   const files = new Map<string, string>()
   // What one command has learnt of peers the next one knows, as by a file of known peers.
   const known = TofuTrust.make()
-  const crypto = PortableCrypto.layer
+  const crypto = NodeCrypto.layer
 
   const parts = Layer.succeed(NodeParts, {
     machine: Layer.suspend(() => Layer.merge(Layer.fresh(host.layer), crypto)),
