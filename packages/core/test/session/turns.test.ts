@@ -30,6 +30,8 @@ class Side {
   readonly #pace: Pace
   readonly #message: number
   readonly #incoming: Array<Message> = []
+  readonly #out = new Uint8Array(98_000)
+  readonly #view = new DataView(this.#out.buffer)
   #atEnd: Array<() => void> = []
   /** Until when it works. */
   time = 0
@@ -73,8 +75,8 @@ class Side {
 
   #write(): void {
     for (;;) {
-      const out = new Uint8Array(98_000)
-      const filled = this.mux.outgoing.fill(out, new DataView(out.buffer), 0, out.length)
+      const out = this.#out
+      const filled = this.mux.outgoing.fill(out, this.#view, 0, out.length)
       if (filled === undefined) return
       this.work(this.#message)
       this.sent++
