@@ -7,6 +7,7 @@ import type { Page } from "../browser/browser.ts"
 import { bundle, type Chunk } from "../browser/bundle.ts"
 import * as Pages from "../browser/pages.ts"
 import { type Child, child } from "../processes/child.ts"
+import * as Programs from "../processes/programs.ts"
 
 const here = (name: string) => fileURLToPath(new URL(`./${name}`, import.meta.url))
 
@@ -33,7 +34,7 @@ export const server = (
 ): Effect.Effect<Server, never, Scope.Scope> =>
   Effect.gen(function*() {
     const port = options?.port ?? (yield* freePort)
-    const process = yield* child(here("server.ts"), {
+    const process = yield* child(Programs.file(new URL("./server.ts", import.meta.url)), {
       SERVER: JSON.stringify({ name: "server", port, secret: options?.secret ?? secretOf(7) })
     })
     const { publicKey } = yield* process.ready
