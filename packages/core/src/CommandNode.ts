@@ -612,6 +612,25 @@ export const layer = <
 }
 
 /**
+ * `layer`, with the node's configuration beside it, its key pair included: for what stands beside a node and acts as it, such as mail.
+ *
+ * @category layers
+ * @since 0.2.0
+ */
+export const layerWithConfig = <
+  Services extends Record<string, unknown> = {},
+  Commands = never,
+  Streams extends Record<string, unknown> = {},
+  R = never
+>(
+  options: Options<Services, Commands, Streams, R>
+): Layer.Layer<
+  Layer.Success<ReturnType<typeof layer<Services, Commands, Streams, R>>> | NodeConfig,
+  Layer.Error<ReturnType<typeof layer<Services, Commands, Streams, R>>>,
+  Layer.Services<ReturnType<typeof layer<Services, Commands, Streams, R>>>
+> => layer(options) as Layer.Layer<any, any, any>
+
+/**
  * A node, from its options, as an effect: it runs until the scope closes.
  *
  * @category constructors

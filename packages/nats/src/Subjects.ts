@@ -109,6 +109,15 @@ export const make = (networkToken: string, from: string, to: string, rest: strin
   `pnet.${networkToken}.${from}.${to}.${rest}`
 
 /**
+ * What answers of JetStream to a node begin with. It is none of the subjects that nodes hear: the server gives letters for as long as anybody
+ * hears where they were asked for, and that has to be who asked.
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const inboxOf = (networkToken: string, node: string): string => `pnet-inbox.${networkToken}.${node}`
+
+/**
  * What the user of a node has to be permitted, as subjects of NATS.
  *
  * @category models
@@ -149,7 +158,43 @@ export const permissions = (
         ]
         : [])
     ],
-    subscribe: [`pnet.${net}.*.${node}.>`, `pnet.${net}.*.${everyone}.>`]
+    subscribe: [
+      `pnet.${net}.*.${node}.>`,
+      `pnet.${net}.*.${everyone}.>`,
+      ...(options?.directory === true ? [`${inboxOf(net, node)}.>`] : [])
+    ]
+  }
+}
+
+/**
+ * What the user of a node has to be permitted for mail, besides `permissions`. The stream and the bucket of what was handled have to be there:
+ * somebody who may make them has had mail before.
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const mailPermissions = (networkId: string, publicKey: PublicKey): Permissions => {
+  const net = network(networkId)
+  const node = ofKey(publicKey)
+  const [stream, handled] = [`pnet_mail_${net}`, `pnet_handled_${net}`]
+  return {
+    publish: [
+      "$JS.API.INFO",
+      `$JS.API.STREAM.INFO.${stream}`,
+      `$JS.API.CONSUMER.INFO.${stream}.>`,
+      `$JS.API.CONSUMER.CREATE.${stream}`,
+      `$JS.API.CONSUMER.CREATE.${stream}.>`,
+      `$JS.API.CONSUMER.DURABLE.CREATE.${stream}.${node}`,
+      `$JS.API.CONSUMER.DELETE.${stream}.>`,
+      `$JS.API.CONSUMER.MSG.NEXT.${stream}.>`,
+      `$JS.ACK.${stream}.${node}.>`,
+      `$JS.FC.${stream}.>`,
+      `$JS.API.STREAM.INFO.KV_${handled}`,
+      `$JS.API.STREAM.MSG.GET.KV_${handled}`,
+      `$JS.API.DIRECT.GET.KV_${handled}.>`,
+      `$KV.${handled}.${node}.>`
+    ],
+    subscribe: [`${inboxOf(net, node)}.>`]
   }
 }
 

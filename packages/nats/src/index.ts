@@ -3,6 +3,8 @@
  *
  * @since 0.2.0
  */
+export * as Mail from "./Mail.ts"
+export * as MailError from "./MailError.ts"
 export * as NatsError from "./NatsError.ts"
 export * as NatsOptions from "./NatsOptions.ts"
 export * as NatsPnet from "./NatsPnet.ts"

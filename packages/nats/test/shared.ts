@@ -1,7 +1,12 @@
 /** One server for the tests of a file: starting one costs. */
+import { jetstreamManager } from "@nats-io/jetstream"
+import { connect } from "@nats-io/transport-node"
+import * as NetworkKey from "@pnet/core/NetworkKey"
 import * as Server from "@pnet/lab/nats/server"
+import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 
 export type { Bus } from "../src/internal/bus.ts"
@@ -21,3 +26,19 @@ export const server = (options: Server.Options = {}) => {
     server: () => running!
   }
 }
+
+/** The streams of a server, as its operator manages them. */
+export const jetStream = (url: string) =>
+  Effect.gen(function*() {
+    const client = yield* Effect.acquireRelease(
+      Effect.promise(() => connect({ servers: url })),
+      (client) => Effect.promise(() => client.close())
+    )
+    return yield* Effect.promise(() => jetstreamManager(client))
+  })
+
+/** A network key, as text. */
+export const networkKey = Effect.map(
+  NetworkKey.generate,
+  (key) => ({ networkKey: Redacted.value(key) as string })
+).pipe(Effect.provide(NodeCrypto.layer))

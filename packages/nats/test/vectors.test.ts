@@ -1,12 +1,16 @@
 /** The section "nats" of `docs/vectors.json`. */
-import { assert, describe, it } from "@effect/vitest"
-import type { PublicKey } from "@pnet/core"
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Crypto, type Packet, type PublicKey } from "@pnet/core"
 import * as Document from "@pnet/lab/vectors/document"
 import { Subjects } from "@pnet/nats"
+import { NodeCrypto } from "@pnet/node"
+import { Effect, Redacted, Result } from "effect"
 import { NatsBus } from "../src/internal/bus.ts"
+import * as Letters from "../src/internal/mail/letter.ts"
 import * as Tokens from "../src/internal/tokens.ts"
 
 const { lists, networks, nodes, subjects } = Document.load().nats
+const { mail, networkKeys, nodes: parties } = Document.load()
 
 describe("vectors of NATS", () => {
   for (const { name, networkId, token } of networks) {
@@ -39,4 +43,64 @@ describe("vectors of NATS", () => {
       assert.deepStrictEqual(Tokens.decode(read, 1), tokens.slice(0, 1))
     })
   }
+})
+
+describe("vectors of mail", () => {
+  layer(NodeCrypto.layer)((it) => {
+    for (const { description, fault, letter, name, networkKeys: held, reads } of mail.entries) {
+      it.effect(`${name}: ${description}`, () =>
+        Effect.gen(function*() {
+          const crypto = yield* Crypto.Crypto
+          const identity = crypto.keyPair(
+            Redacted.make(new Uint8Array(Buffer.from(parties["beta"]!["secret"]!, "hex")))
+          )
+          const keys = held.map((key) => Redacted.make(new Uint8Array(Buffer.from(networkKeys[key]!, "base64url"))))
+          const opened = Letters.open(
+            { crypto, identity, networkId: "lab" as Packet.NetworkId, networkKeys: keys },
+            new Uint8Array(Buffer.from(letter, "hex")),
+            mail.clock,
+            mail.maxAge
+          )
+          if (Result.isFailure(opened)) return assert.strictEqual(opened.failure, fault)
+          const { from, id, payload, postedAt } = opened.success
+          assert.deepStrictEqual(
+            {
+              id,
+              name: from.name as string,
+              publicKey: from.publicKey as string,
+              postedAt,
+              payload: Buffer.from(payload).toString()
+            },
+            reads
+          )
+        }))
+    }
+
+    it.effect("mail-plain, mail-keyed: are sealed so", () =>
+      Effect.gen(function*() {
+        const crypto = yield* Crypto.Crypto
+        const secret = (node: string) => Redacted.make(new Uint8Array(Buffer.from(parties[node]!["secret"]!, "hex")))
+        const [identity, to] = [crypto.keyPair(secret("alpha")), crypto.keyPair(secret("beta")).publicKey]
+        for (const { letter, name, networkKeys: held, reads } of mail.entries.slice(0, 2)) {
+          const sealed = Letters.seal(
+            {
+              crypto,
+              identity,
+              networkId: "lab" as Packet.NetworkId,
+              networkKeys: held.map((key) => Redacted.make(new Uint8Array(Buffer.from(networkKeys[key]!, "base64url"))))
+            },
+            to,
+            {
+              id: reads!.id,
+              from: { name: "alpha" as Packet.NodeName, publicKey: identity.publicKey },
+              postedAt: mail.clock,
+              payload: new Uint8Array(Buffer.from("hello"))
+            },
+            Uint8Array.from({ length: 16 }, (_, i) => 0xc0 + i),
+            Uint8Array.from({ length: 16 }, (_, i) => 0xd0 + i)
+          )
+          assert.strictEqual(Buffer.from(sealed).toString("hex"), letter, name)
+        }
+      }))
+  })
 })

@@ -714,10 +714,19 @@ const nats: Readonly<Record<string, Titles>> = {
     "who says that all are gone makes nobody lose anybody, and has each asked a few times at most": ["nats-gone"],
     "lists of nodes that do not exist cost a bounded number of questions, and enter nobody": ["nats-list"]
   },
+  "nats/test/mail.test.ts": {
+    "comes to who is not there when it is sent, with its id, and is gone when it was handled": [
+      "mail-subject",
+      "mail-message-id"
+    ],
+    "is not handled twice where its acknowledgement was lost": ["mail-handled"],
+    "is handled again when that failed, while others go on, and put with the dead after so many times": ["mail-dead"]
+  },
   "nats/test/NatsPnet.test.ts": {
     "a user with the permissions that are said to be enough can do everything, and the directory with its own": [
       "nats-permissions",
       "nats-directory",
+      "nats-inbox",
       "nats-encryption"
     ]
   }

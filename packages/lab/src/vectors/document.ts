@@ -11,6 +11,7 @@ import type * as FrameVectors from "./frames.ts"
 import type * as FreshnessVectors from "./freshness.ts"
 import type * as HandshakeVectors from "./handshakeSection.ts"
 import type * as LinkVectors from "./links.ts"
+import type * as MailVectors from "./mailDocument.ts"
 import type * as NatsVectors from "./nats.ts"
 import type * as OfferVectors from "./offers.ts"
 import type { Rule } from "./rules.ts"
@@ -84,6 +85,7 @@ export interface Document {
   readonly files: FileVectors.Section
   readonly links: LinkVectors.Section
   readonly nats: NatsVectors.Section
+  readonly mail: MailVectors.Section
 }
 
 /** An address that stands for a key or a URL. */

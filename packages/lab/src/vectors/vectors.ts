@@ -18,6 +18,7 @@ import * as FreshnessVectors from "./freshness.ts"
 import * as HandshakeVectors from "./handshakeSection.ts"
 import * as Keyed from "./keyed.ts"
 import * as LinkVectors from "./links.ts"
+import * as MailVectors from "./mail.ts"
 import * as NatsVectors from "./nats.ts"
 import * as OfferVectors from "./offers.ts"
 import { order } from "./order.ts"
@@ -160,6 +161,7 @@ export const generate = (crypto: Crypto["Service"]): Document => {
     links: LinkVectors.generate(),
     nats: NatsVectors.generate(
       Object.fromEntries((Object.keys(secrets) as ReadonlyArray<NodeId>).map((node) => [node, text(node)]))
-    )
+    ),
+    mail: MailVectors.generate(scene)
   }
 }

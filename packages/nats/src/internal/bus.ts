@@ -374,7 +374,8 @@ const logged = (bus: NatsBus, servers: ReadonlyArray<string>, run: (effect: Effe
   const said = new Set<string>()
   return bus.watch((event) => {
     if (event._tag === "Denied") {
-      if (said.has(event.error.permission)) return
+      // What JetStream forbids is a help that is not there.
+      if (!event.error.subject.startsWith("pnet.") || said.has(event.error.permission)) return
       said.add(event.error.permission)
       run(Effect.logError(event.error.message))
     } else if (event._tag === "Down") {
@@ -397,7 +398,7 @@ export const make = (
     const attempt = Effect.gen(function*() {
       const client = yield* Client.connect(options, {
         name: `pnet ${own}`,
-        inboxPrefix: `pnet.${networkToken}.js.${own}.js`
+        inboxPrefix: Subjects.inboxOf(networkToken, own)
       })
       yield* Stream.fromAsyncIterable(client.status(), () => undefined).pipe(
         Stream.runForEach((status) => Effect.sync(() => bus.status(status))),

@@ -126,6 +126,12 @@ export const connect = (
           }),
         catch: (cause) => errorOf(cause, servers, by)
       }),
-      (client) => Effect.ignore(Effect.tryPromise(() => client.close()))
+      // In order, where the server answers: what was said last has come, and it gives nothing more to whoever is gone.
+      (client) =>
+        Effect.interruptible(Effect.tryPromise(() => client.drain())).pipe(
+          Effect.timeout("1 second"),
+          Effect.ignore,
+          Effect.andThen(Effect.ignore(Effect.tryPromise(() => client.close())))
+        )
     )
   })
