@@ -42,8 +42,14 @@ const shown: Readonly<Record<View, () => preact.JSX.Element>> = {
 
 const Tab = ({ view }: { readonly view: View }) => {
   const wrong = view === "health" ? state.findings.value + state.conflicts.value.length : 0
+  const ref = useRef<HTMLAnchorElement>(null)
+  const isHere = state.route.value.view === view
+  useEffect(() => {
+    // On a small screen the tabs are wider than it.
+    if (isHere) ref.current?.scrollIntoView({ block: "nearest", inline: "center" })
+  }, [isHere])
   return (
-    <a class="tab" href={viewLink(view)} aria-current={state.route.value.view === view ? "page" : undefined}>
+    <a class="tab" ref={ref} href={viewLink(view)} aria-current={isHere ? "page" : undefined}>
       <span class="tab-label" data-label={titles[view]}>{titles[view]}</span>
       {view === "peers" && <span class="badge">{state.hello.value === undefined ? "–" : state.peerCount.value}</span>}
       {wrong > 0 && (

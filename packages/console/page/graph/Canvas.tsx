@@ -59,7 +59,7 @@ const paint = (context: CanvasRenderingContext2D, width: number, height: number,
     const [stroke, wide, dashes] = styles[name] ?? styles["mutual"]!
     context.strokeStyle = stroke
     context.lineWidth = wide
-    context.globalAlpha = name.startsWith("way-") ? 0.45 : name === "looked" ? 0.5 : 0.8
+    context.globalAlpha = name.startsWith("way-") ? 0.45 : pairs.length > 100 ? 0.3 : 0.8
     context.setLineDash([...dashes])
     context.beginPath()
     for (const [from, to] of pairs) {

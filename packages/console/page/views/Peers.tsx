@@ -94,6 +94,7 @@ const Row = ({ contested, peer }: { readonly peer: Peer; readonly contested: boo
         </a>
       </td>
       <td class="column-status">
+        {contested && <span class="badge bad only-small">In conflict</span>}
         <Status peer={peer} />
       </td>
       <td class="column-way">

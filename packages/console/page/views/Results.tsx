@@ -174,12 +174,20 @@ export const Results = () => {
         </h2>
         <span class="quiet small result-summary">
           {isMany
-            ? `${count(results.filter(isOver).length)} of ${several(results.length, "peer")}${
-              failed > 0 ? `, ${failed} failed` : ""
-            }`
+            ? (
+              <span>
+                {`${count(results.filter(isOver).length)} of ${several(results.length, "peer")}${
+                  failed > 0 ? `, ${failed} failed` : ""
+                }`}
+              </span>
+            )
             : only !== undefined && <State of={only} />}
           {now.state === "running"
-            ? <Elapsed since={now.since} />
+            ? (
+              <span>
+                <Elapsed since={now.since} />
+              </span>
+            )
             : !isMany && only?.ms !== undefined && duration(only.ms)}
           {!isMany && only?.state === "value" && only.got[0] !== undefined && (
             <Copy

@@ -266,7 +266,10 @@ export class Fake {
       at,
       peers: [...changed.values()].filter(({ id }) => this.peers.has(id)),
       gone,
-      links: links.filter(({ from }) => this.peers.has(from)),
+      links: links.filter(({ from }) => this.peers.has(from)).map((one) => ({
+        ...one,
+        to: one.to.filter((id) => this.peers.has(id))
+      })),
       count: this.peers.size - 1
     }
   }
