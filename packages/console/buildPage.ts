@@ -1,15 +1,46 @@
-/** Builds the page into a folder: `node packages/console/buildPage.ts [FOLDER]`, by default `dist/page`. */
+// @effect-diagnostics asyncFunction:off
+/**
+ * Builds the page: `node packages/console/buildPage.ts [FOLDER]`, by default into `dist/page`, where the console finds it. Where what is there is as new as
+ * its sources it is left as it is.
+ */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from "node:fs"
+import { basename, dirname, join } from "node:path"
 import { argv } from "node:process"
 import { fileURLToPath } from "node:url"
 import { build } from "vite"
 
-/** Builds the page into a folder, which is emptied. */
-export const buildPage = (folder: string): Promise<unknown> =>
-  build({
-    configFile: fileURLToPath(new URL("./vite.config.ts", import.meta.url)),
-    build: { outDir: folder }
-  })
+const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
-if (import.meta.main) {
-  await buildPage(argv[2] ?? fileURLToPath(new URL("./dist/page/", import.meta.url)))
+/** When a file in a folder was changed last. */
+const newest = (folder: string): number =>
+  Math.max(
+    ...readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => statSync(join(entry.parentPath, entry.name)).mtimeMs)
+  )
+
+const isFresh = (folder: string): boolean => {
+  const index = join(folder, "index.html")
+  return existsSync(index) &&
+    statSync(index).mtimeMs >
+      Math.max(newest(at("./page")), newest(at("./src")), statSync(at("./vite.config.ts")).mtimeMs)
 }
+
+/** Builds the page into a folder, where what is there is older than its sources: whole, or not at all. */
+export const buildPage = async (folder: string = at("./dist/page")): Promise<string> => {
+  if (isFresh(folder)) return folder
+  mkdirSync(dirname(folder), { recursive: true })
+  const making = mkdtempSync(join(dirname(folder), `${basename(folder)}-`))
+  try {
+    await build({ configFile: at("./vite.config.ts"), build: { outDir: making } })
+    rmSync(folder, { recursive: true, force: true })
+    renameSync(making, folder)
+  } catch (error) {
+    rmSync(making, { recursive: true, force: true })
+    // Another process may have been first.
+    if (!isFresh(folder)) throw error
+  }
+  return folder
+}
+
+if (import.meta.main) await buildPage(argv[2])

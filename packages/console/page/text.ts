@@ -1,3 +1,4 @@
+// @effect-diagnostics globalDate:off
 /**
  * Text to show. What others wrote may hold characters that act, that turn the text around, or that are not to be seen: they are shown as what they are,
  * and a long text is cut.
@@ -29,7 +30,7 @@ const named = (character: string): string => {
 }
 
 /** So many characters of a text of others are shown where nothing else is said. */
-export const longest = 200
+export const longest = 240
 
 /** A text as it is shown. With `lines`, line ends and tabs are what they are. */
 export const shown = (text: string, most = longest, lines = false): Shown => {
@@ -111,3 +112,8 @@ export const clock = (at: number): string => {
 
 /** One or several: `1 peer`, `3 peers`. */
 export const several = (n: number, one: string, more = `${one}s`): string => `${count(n)} ${n === 1 ? one : more}`
+
+const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" })
+
+/** The order of names. Of one that is a megabyte its beginning decides. */
+export const compareNames = (a: string, b: string): number => collator.compare(a.slice(0, longest), b.slice(0, longest))

@@ -19,9 +19,10 @@ export const takenOf = (
   if (args === undefined) {
     return { args: { type: "array", items: {} }, kwargs: { type: "object", additionalProperties: {} }, free: true }
   }
-  const kwargs = described.kind === "rpc" && listOf(own(args, "prefixItems")).length > 0
-    ? undefined
-    : objectOf(described.kwargs)
+  if (described.kind === "rpc" && listOf(own(args, "prefixItems")).length > 0) {
+    return { args: { ...args, minItems: 1 }, kwargs: undefined, free: false }
+  }
+  const kwargs = objectOf(described.kwargs)
   const isEmpty = Object.keys(objectOf(own(kwargs, "properties")) ?? {}).length === 0 &&
     objectOf(own(kwargs, "additionalProperties")) === undefined
   return { args, kwargs: isEmpty ? undefined : kwargs, free: false }

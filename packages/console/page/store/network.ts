@@ -1,5 +1,6 @@
 /** Who is there and who sees whom, from what the node says of it: all of it first, and then what has changed. */
 import type { Conflict, Patch, Peer } from "@pnet/console/ConsoleApi"
+import { compareNames } from "../text.ts"
 
 export interface Network {
   readonly seq: number
@@ -100,14 +101,13 @@ export const matches = (peer: Peer, text: string): boolean =>
 export const statusOf = (peer: Peer): "online" | "suspect" | "draining" | "unproved" =>
   peer.status === "suspect" ? "suspect" : peer.draining ? "draining" : peer.proved ? "online" : "unproved"
 
-const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" })
 const trusts: ReadonlyArray<string> = ["pinned", "listed", "connected", "unknown", "other", "revoked"]
 const statuses: ReadonlyArray<string> = ["online", "unproved", "draining", "suspect"]
 
 const orders: Readonly<Record<Column, (a: Peer, b: Peer) => number>> = {
-  name: (a, b) => collator.compare(a.name, b.name),
+  name: (a, b) => compareNames(a.name, b.name),
   status: (a, b) => statuses.indexOf(statusOf(a)) - statuses.indexOf(statusOf(b)),
-  way: (a, b) => collator.compare(a.ways[0] ?? "", b.ways[0] ?? ""),
+  way: (a, b) => compareNames(a.ways[0] ?? "", b.ways[0] ?? ""),
   functions: (a, b) => a.functionCount - b.functionCount,
   trust: (a, b) => trusts.indexOf(a.trust) - trusts.indexOf(b.trust),
   since: (a, b) => b.since - a.since

@@ -47,19 +47,24 @@ const Decide = (
 
 export const ConflictCard = ({ of }: { readonly of: Conflict }) => {
   const [claim, setClaim] = useState<Claim | undefined>(undefined)
+  const { claims, expected } = of
+  // The one that has the name may be silent for now.
+  const all = expected === undefined || claims.some(({ key }) => key === expected.key)
+    ? claims
+    : [{ ...expected, words: [], address: "" }, ...claims]
   return (
     <section class="card conflict" aria-label={`Conflict about ${plain(of.name, 60)}`}>
       <div class="card-head">
         <h2>
           <span class="dot bad" />
           <span>
-            {of.claims.length} keys claim the name <Said text={of.name} most={60} />
+            {all.length} {all.length === 1 ? "key claims" : "keys claim"} the name <Said text={of.name} most={60} />
           </span>
         </h2>
         {of.expected === undefined && <span class="badge">It belongs to nobody yet</span>}
       </div>
       <ul class="claims">
-        {of.claims.map((one) => {
+        {all.map((one) => {
           const isExpected = of.expected?.key === one.key
           return (
             <li key={one.key} class="claim">

@@ -9,7 +9,7 @@ import { useMore } from "../parts/more.tsx"
 import { write } from "../route.ts"
 import { noRows, rowId, type Table, withRows } from "../store/rows.ts"
 import { byName, peers, route, topics } from "../store/state.ts"
-import { count, plain, several } from "../text.ts"
+import { compareNames, count, plain, several } from "../text.ts"
 
 export const TopicsView = () => {
   const { q: text = "", topic = "" } = route.value.query
@@ -101,10 +101,9 @@ const Item = ({ chosen, of }: { readonly of: Topic; readonly chosen: boolean }) 
   </li>
 )
 
-const collator = new Intl.Collator("en", { numeric: true })
 /** They stay where they are while their values change. */
 const ordered = (a: Row, b: Row): number =>
-  collator.compare(a.topic, b.topic) || collator.compare(a.from.name, b.from.name) || collator.compare(a.key, b.key) ||
+  compareNames(a.topic, b.topic) || compareNames(a.from.name, b.from.name) || compareNames(a.key, b.key) ||
   (rowId(a) < rowId(b) ? -1 : 1)
 
 const TableRow = ({ row, several }: { readonly row: Row; readonly several: boolean }) =>

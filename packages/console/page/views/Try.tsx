@@ -11,10 +11,8 @@ import * as Icon from "../parts/icons.tsx"
 import { write } from "../route.ts"
 import { byName, isOpen, network, peers, route } from "../store/state.ts"
 import { begin, cancel, described, fill, type Filled, filled, run } from "../store/trying.ts"
-import { plain } from "../text.ts"
+import { compareNames, plain } from "../text.ts"
 import { Results } from "./Results.tsx"
-
-const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" })
 
 const deadlines = [[1_000, "1 second"], [5_000, "5 seconds"], [30_000, "30 seconds"], [60_000, "1 minute"], [
   600_000,
@@ -26,11 +24,11 @@ const usual = 60_000
 const useOffers = () => {
   const all = peers.value
   const names = useMemo(
-    () => [...new Set([...all.values()].filter(({ id }) => id !== 0).map(({ name }) => name))].sort(collator.compare),
+    () => [...new Set([...all.values()].filter(({ id }) => id !== 0).map(({ name }) => name))].sort(compareNames),
     [all]
   )
   const functions = useMemo(
-    () => [...new Set([...all.values()].flatMap(({ functions }) => functions))].sort(collator.compare),
+    () => [...new Set([...all.values()].flatMap(({ functions }) => functions))].sort(compareNames),
     [all]
   )
   return { names, functions }
@@ -42,7 +40,7 @@ const askedFor = (target: string, name: string) => {
   return [...network.value.peers.values()].filter(({ functions, id }) => id !== 0 && functions.includes(name)).sort((
     a,
     b
-  ) => collator.compare(a.name, b.name))[0]
+  ) => compareNames(a.name, b.name))[0]
 }
 
 export const TryView = () => {
@@ -97,7 +95,7 @@ export const TryView = () => {
                   </option>
                 )}
                 {name !== "" && !list.includes(name) && <option value={name}>{plain(name, 60)}</option>}
-                {[...list].sort(collator.compare).map((one) => <option key={one} value={one}>{plain(one, 60)}</option>)}
+                {[...list].sort(compareNames).map((one) => <option key={one} value={one}>{plain(one, 60)}</option>)}
               </select>
             </label>
           </div>
@@ -286,14 +284,15 @@ const CallForm = ({ of, target }: { readonly of: Function; readonly target: stri
             {deadlines.map(([ms, word]) => <option key={ms} value={String(ms)}>{word}</option>)}
           </select>
         </label>
+        {/* Not one element that becomes the other: the click that cancels would send the form. */}
         {isRunning
           ? (
-            <button type="button" class="button" onClick={cancel}>
+            <button key="cancel" type="button" class="button" onClick={cancel}>
               <Icon.Stop />Cancel
             </button>
           )
           : (
-            <button type="submit" class="button main-one" disabled={!isOpen.value} title="Ctrl Enter">
+            <button key="call" type="submit" class="button main-one" disabled={!isOpen.value} title="Ctrl Enter">
               <Icon.Play />Call
             </button>
           )}

@@ -202,6 +202,7 @@ describe("what a function takes", () => {
     assert.isUndefined(
       takenOf({ kind: "rpc", args: { type: "array", prefixItems: [payload] }, kwargs: payload }).kwargs
     )
+    assert.strictEqual(takenOf({ kind: "rpc", args: { type: "array", prefixItems: [payload] } }).args["minItems"], 1)
     assert.isDefined(takenOf({ kind: "command", args: { type: "array", prefixItems: [] }, kwargs: payload }).kwargs)
     assert.isUndefined(
       takenOf({ kind: "command", args: { type: "array" }, kwargs: { type: "object", properties: {} } }).kwargs
@@ -275,8 +276,8 @@ describe("the same call to copy", () => {
   it("has nothing in it that acts on the terminal or the editor it is put into", () => {
     const acting = "a\u001b[2Jb\u202ec\nd\u0085"
     const made = call({ target: [acting], function: acting, args: [acting], kwargs: { [acting]: acting } })
-    // oxlint-disable-next-line no-control-regex
     for (const text of [asCommand(made), asTypeScript(made)]) {
+      // oxlint-disable-next-line no-control-regex
       assert.notMatch(text, /[\u0000-\u001f\u007f-\u009f\u202e]/)
     }
     const [, target, name, argument] = words(asCommand(made))

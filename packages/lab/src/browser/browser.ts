@@ -51,7 +51,7 @@ export const openIn = (browser: Browser, url: string): ReturnType<Open> =>
     )
     const page = yield* Effect.promise(() => context.newPage())
     const errors: Array<string> = []
-    page.on("pageerror", (error) => errors.push(String(error.stack ?? error)))
+    page.on("pageerror", (error) => errors.push(error.stack || `${error.name}: ${error.message}`))
     yield* Effect.promise(() => page.goto(url, { timeout: patience }))
     return Object.assign(page, { errors })
   })
