@@ -7,6 +7,7 @@ import { count, millis, table } from "@pnet/lab/harness/table"
 import { asked, evaluate, program, server, site } from "@pnet/lab/web/web"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 
 /** How to run. */
 export interface Options {
@@ -49,6 +50,12 @@ export const run = ({ calls, mib, times }: Options) =>
     const size = mib * 1_048_576
     const { came, millis: took, most } = yield* evaluate<Echoed>(page, `pnet.echo("server", ${size})`)
     const { rss } = yield* ask({ do: "memory" })
+    const lost = yield* Effect.forkChild(ask({ do: "untilLost", peer: "page" }), { startImmediately: true })
+    yield* evaluate(page, `pnet.double("server", 1)`)
+    const closed = performance.now()
+    yield* Effect.promise(() => page.close())
+    yield* Fiber.join(lost)
+    const gone = performance.now() - closed
     const [entry, ...later] = chunks
     return [
       ["the page's program", `${kilobytes(entry!.size)}, ${kilobytes(entry!.gzip)} gzip`],
@@ -58,6 +65,7 @@ export const run = ({ calls, mib, times }: Options) =>
       ["calls a second, 16 at once", count(calls / many * 1_000)],
       [`${count(came / 1_048_576)} MiB there and back at once`, `${count(mib / took * 1_000)} MiB/s each way`],
       ["the most that the page's heap had meanwhile", `${count(most / 1_048_576)} MiB`],
+      ["from the end of its tab until it is lost", millis(gone)],
       ["the memory of the server's process after it", `${count(Number(rss) / 1_048_576)} MiB`]
     ] as ReadonlyArray<readonly [string, string]>
   }).pipe(Effect.scoped)
