@@ -2,6 +2,7 @@
 import { bytes } from "./lists/bytes.ts"
 import { callsList } from "./lists/calls.ts"
 import { commandList } from "./lists/command.ts"
+import { consoleList } from "./lists/console.ts"
 import { crowdList } from "./lists/crowd.ts"
 import { filesList } from "./lists/files.ts"
 import { handlersList } from "./lists/handlers.ts"
@@ -30,6 +31,7 @@ export const all: ReadonlyArray<Mutation> = [
   ...offersList,
   ...severalList,
   ...topicsList,
+  ...consoleList,
   ...filesList,
   ...linksList,
   ...natsLinksList,

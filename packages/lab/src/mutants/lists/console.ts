@@ -1,0 +1,92 @@
+/** The console: who is let in, what a page may take, and what is left of it when it is closed. */
+import type { Mutation } from "../mutation.ts"
+import { of, suites } from "./of.ts"
+
+const server = "packages/console/src/internal/server"
+
+const door = of("console-door", `${server}/door.ts`, suites("console/door"), {
+  "host": [
+    `if (!localName.test(host)) {`,
+    `if (false) {`,
+    "a page whose own server's name means 127.0.0.1 opens the console"
+  ],
+  "origin": [
+    `if (origin !== undefined && origin.toLowerCase()`,
+    `if (false && origin !== undefined && origin.toLowerCase()`,
+    "another page sends requests with the cookie"
+  ],
+  "once": [
+    `    this.#links.delete(token)\n    return made`,
+    `    return made`,
+    "a link lets in as often as it is opened"
+  ],
+  "site": [
+    `return site === undefined ||`,
+    `return true || site === undefined ||`,
+    "what another page starts goes on with the cookie"
+  ],
+  "assistants": [
+    `parsed.pathname === mcpPath && origin === undefined`,
+    `origin === undefined`,
+    "the key of an assistant opens the page"
+  ],
+  "proof": [
+    `Number(until) > now && same(proof, this.#proof(until))`,
+    `Number(until) > now`,
+    "anybody makes a cookie"
+  ]
+})
+
+const serving = of("console-serving", `${server}/serving.ts`, suites("console/door"), {
+  "pages": [`++pages <= mostPages`, `++pages > 0`, "there are any number of pages"],
+  "message": [`maxPayload: mostBytes`, `maxPayload: 2 ** 30`, "a page sends any number of bytes at once"],
+  "body": [
+    `MaxBodySize, ByteSize.bytes(mostBytes)`,
+    `MaxBodySize, ByteSize.bytes(2 ** 30)`,
+    "a request has a body of any length"
+  ]
+})
+
+const asking = of("console-asking", `${server}/handlers.ts`, suites("console/ask.sim"), {
+  "act": [`if (!act) return yield*`, `if (false) return yield*`, "a console that only shows decides whom to trust"],
+  "many": [`open < most ?`, `true ?`, "pages have any number of calls open"]
+})
+
+const cutting = of("console-cut", `${server}/cut.ts`, suites("console/ask.sim"), {
+  "text": [`if (text.length <= most) return text`, `return text`, "a peer's texts go to the page however long they are"]
+})
+
+const people = of("console-people", `${server}/people.ts`, suites("console/crowd.sim"), {
+  "most": [`if (this.byKey.size > mostPeers)`, `if (false)`, "any number of peers is shown"]
+})
+
+const pacing = of("console-pace", `${server}/waiting.ts`, suites("console/crowd.sim"), {
+  "pace": [`if (early > 0) yield* Effect.sleep(early)`, ``, "a page is sent each change by itself"]
+})
+
+const closing = of("console-hub", `${server}/hub.ts`, suites("console/watch.sim"), {
+  "end": [
+    `RcRef.make({ acquire })`,
+    `RcRef.make({ acquire, idleTimeToLive: 3_600_000 })`,
+    "the node is watched though no page is open"
+  ]
+})
+
+const spans = of("console-spans", "packages/console/src/ConsoleSpans.ts", suites("console/watch.sim"), {
+  "asleep": [
+    `this.asleep = this.#inner === undefined\n        this.ended`,
+    `this.ended`,
+    "calls have spans though no page is open"
+  ]
+})
+
+export const consoleList: ReadonlyArray<Mutation> = [
+  ...door,
+  ...serving,
+  ...asking,
+  ...cutting,
+  ...people,
+  ...pacing,
+  ...closing,
+  ...spans
+]
