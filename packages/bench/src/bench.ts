@@ -5,6 +5,7 @@
 import { count, counts, optional } from "@pnet/lab/harness/flags"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
 import * as Allocations from "./allocations.ts"
 import * as Bulk from "./bulk.ts"
 import * as Commands from "./commands.ts"
@@ -24,7 +25,6 @@ import * as Service from "./service.ts"
 import * as Start from "./start.ts"
 import * as Topics from "./topics.ts"
 import * as Typed from "./typed.ts"
-import * as Web from "./web.ts"
 
 const { atOnce, conditions, json, pin, profile } = Flags
 
@@ -293,7 +293,11 @@ const web = Command.make("web", {
   times: count("times", 9, "First answers, each in a page of its own", 1_000),
   calls: count("calls", 4_000, "Calls that count in each measurement", 1_000_000),
   mib: Flags.mib(100, "stream")
-}, Web.main).pipe(Command.withDescription("A node in a real browser against one in another process, over a WebSocket"))
+}, (options) =>
+  // What drives browsers is large, and only loaded where there is one to drive.
+  Effect.flatMap(Effect.promise(() => import("./web.ts")), (web) => web.main(options))).pipe(
+    Command.withDescription("A node in a real browser against one in another process, over a WebSocket")
+  )
 
 /** `pnpm bench`. */
 export const bench = Command.make("bench").pipe(

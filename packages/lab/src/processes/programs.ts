@@ -47,7 +47,8 @@ export const files = (
     format: "esm",
     platform: "node",
     target: "node22",
-    external: ["sodium-native", ...without],
+    // What drives browsers and what bundles for them is no part of a program that tests start.
+    external: ["sodium-native", "playwright-core", "rolldown", ...without],
     outExtension: { ".js": ".mjs" },
     banner: { js: require },
     logLevel: "error"
