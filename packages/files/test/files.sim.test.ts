@@ -84,7 +84,7 @@ describe("files", () => {
       const fiber = yield* Effect.forkScoped(filesOf(nodes.alice).send("bob", ["/home/large.bin"]))
       // Killed behind the third megabyte.
       const part = () => [...b.disk.tree("/in")].find(([path]) => path.endsWith(".part"))?.[1].size ?? 0
-      yield* Effect.repeat(Effect.sleep("1 millis"), { until: () => part() > 2_500_000 })
+      yield* Effect.repeat(Effect.sleep("1 millis"), { until: () => b.disk.used > 2_500_000 })
       b.mount.kill()
       yield* nodes.bob.kill
       const there = part()
@@ -116,7 +116,7 @@ describe("files", () => {
       }))
       yield* Effect.forkScoped(filesOf(nodes.alice).send("bob", ["/home/large.bin"]))
       const part = () => [...b.disk.tree("/in")].find(([path]) => path.endsWith(".part"))?.[1].size ?? 0
-      yield* Effect.repeat(Effect.sleep("1 millis"), { until: () => part() > 1_500_000 })
+      yield* Effect.repeat(Effect.sleep("1 millis"), { until: () => b.disk.used > 1_500_000 })
       a.mount.kill()
       yield* nodes.alice.kill
       yield* Effect.sleep("1 second")
