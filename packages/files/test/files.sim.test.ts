@@ -333,7 +333,7 @@ describe("files", () => {
           crypto: NodeCrypto.layer,
           seed: 10,
           nodes: {
-            bob: node(b, { receive: { folder: "/in", accept: "all", silence: "5 minutes" } }),
+            bob: node(b, { receive: { folder: "/in", accept: "all", silence: "1 minute" } }),
             mallory: TestNetwork.node({
               streams: {
                 "pnet.files.list": () => silent === "list" ? Stream.never : list,
@@ -355,9 +355,9 @@ describe("files", () => {
         yield* Effect.forkScoped(
           Effect.ignore(Stream.runDrain(nodes.mallory.node.send("bob", "pnet.files.offer", bytes)))
         )
-        yield* Effect.sleep("4 minutes")
+        yield* Effect.sleep("48 seconds")
         assert.isUndefined(outcome.pollUnsafe())
-        yield* Effect.sleep("4 minutes")
+        yield* Effect.sleep("48 seconds")
         const exit = outcome.pollUnsafe()
         assert.isTrue(exit !== undefined && Exit.isSuccess(exit) && exit.value._tag === "SenderGone", silent)
       }
@@ -371,7 +371,7 @@ describe("files", () => {
       const now = yield* Clock.currentTimeMillis
       const minute = 60_000
       for (const key of [old, young, other]) b.disk.put(`${partial}/${key}/journal`, "", { mtime: now - 60 * minute })
-      b.disk.put(`${partial}/${young}/a.part`, "a", { mtime: now - 5 * minute })
+      b.disk.put(`${partial}/${young}/a.part`, "a", { mtime: now - minute })
       for (const key of [old, young, other]) b.disk.makeFolder(`${partial}/${key}`, { mtime: now - 30 * minute })
       b.disk.put("/etc/journal", "", { mtime: 0 })
       b.disk.link(`${partial}/${"2".repeat(32)}`, "/etc")
@@ -381,7 +381,7 @@ describe("files", () => {
         seed: 11,
         nodes: {
           alice: node(a),
-          bob: node(b, { receive: { folder: "/in", accept: "all", keepPartial: "10 minutes" } }),
+          bob: node(b, { receive: { folder: "/in", accept: "all", keepPartial: "2 minutes" } }),
           silent: TestNetwork.node({
             streams: { "pnet.files.list": () => Stream.never, "pnet.files.read": () => Stream.never }
           })
@@ -395,9 +395,9 @@ describe("files", () => {
       yield* Effect.repeat(Effect.sleep("1 millis"), { until: () => kept().size > 3 })
       yield* nodes.alice.kill
       yield* Fiber.interrupt(fiber)
-      yield* Effect.sleep("5 minutes")
+      yield* Effect.sleep("1 minute")
       assert.strictEqual(kept().size, 4)
-      yield* Effect.sleep("20 minutes")
+      yield* Effect.sleep("5 minutes")
       assert.deepStrictEqual(kept(), new Set(["2".repeat(32), other]))
       assert.strictEqual(b.disk.text("/etc/journal"), "")
       // Nor is one that is being received, though nothing comes.
@@ -406,7 +406,7 @@ describe("files", () => {
       yield* Effect.forkScoped(
         Effect.ignore(Stream.runDrain(nodes.silent.node.send("bob", "pnet.files.offer", bytes)))
       )
-      yield* Effect.sleep("25 minutes")
+      yield* Effect.sleep("6 minutes")
       assert.strictEqual(kept().size, 3)
     }))
 })
