@@ -138,6 +138,9 @@ describe("the door of the console", () => {
       const { door, port } = yield* served()
       const authorization = `Bearer ${door.assistantKey}`
       assert.strictEqual((yield* ask(port, "/mcp", { method: "POST", headers: { authorization } })).body, "tools")
+      for (const path of ["/index.html/../mcp", "//x/mcp", "/index.html\\..\\mcp", "/index.html/%2e%2e/mcp"]) {
+        refused(yield* ask(port, path, { headers: { authorization } }), /opened its link/)
+      }
       refused(
         yield* ask(port, "/mcp", { method: "POST", headers: { authorization: "Bearer wrong" } }),
         /opened its link/

@@ -98,6 +98,22 @@ describe.skipIf(Server.skipped)("NATS: the connection of a node", () => {
       assert.deepStrictEqual(denied, [`pnet.test.${other.own}.${least.own}.greet`])
     }).pipe(Effect.scoped))
 
+  it.live("a second node with the key of one is told of, once, and has no word as it", () =>
+    Effect.gen(function*() {
+      const first = yield* connect("one", "twin")
+      const said: Array<string> = []
+      const heard: Array<Message> = []
+      first.watch(({ _tag }) => said.push(_tag))
+      first.on("greet", (message) => heard.push(message))
+      const [second, other] = [yield* connect("one", "twin"), yield* connect("one", "other")]
+      for (let i = 0; i < 3; i++) second.publish(second.subject(first.own, "greet"), bytes(1))
+      yield* flushed(second)
+      other.publish(other.subject(first.own, "greet"), bytes(2))
+      yield* until("one", () => heard.length > 0)
+      assert.deepStrictEqual(heard.map(({ data }) => [...data]), [[2]])
+      assert.deepStrictEqual(said, ["Twin"])
+    }).pipe(Effect.scoped))
+
   it.live("two accounts, and two network ids of one account, hear nothing of each other", () =>
     Effect.gen(function*() {
       const all = [yield* connect("one", "a"), yield* connect("two", "a"), yield* connect("one", "a", "other id")]

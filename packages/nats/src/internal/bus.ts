@@ -47,11 +47,13 @@ export interface Message {
  * - `Down`: there is no server; what was sent last may not have come anywhere
  * - `Up`: there is one again
  * - `Denied`: it does not permit something
+ * - `Twin`: another connection speaks as this node; once
  */
 export type Event =
   | { readonly _tag: "Down" }
   | { readonly _tag: "Up" }
   | { readonly _tag: "Denied"; readonly error: NotPermittedError }
+  | { readonly _tag: "Twin" }
 
 export interface Answer {
   readonly from: string
@@ -124,6 +126,7 @@ export class NatsBus implements Bus {
   readonly #pending = new Map<string, Pending>()
   #client: NatsConnection | undefined
   #up = false
+  #hasTwin = false
   #sent = 0
   #marked = 0
   #taken = 0
@@ -254,6 +257,8 @@ export class NatsBus implements Bus {
     const status = from === Subjects.server ? message.headers?.code ?? 0 : 0
     // Whoever else there is in its place is nobody, and an answer to it might be for all.
     if (status === 0 && from.length !== Tokens.characters) return
+    // The server sends nobody what he said himself.
+    if (from === this.own) return this.#meetTwin()
     const kindAt = subject.indexOf(".", toAt) + 1
     const end = subject.startsWith(toAll, toAt) ? -1 : subject.indexOf(".", kindAt)
     const kind = end < 0 ? subject.slice(kindAt) : subject.slice(kindAt, end)
@@ -304,6 +309,12 @@ export class NatsBus implements Bus {
     this.#wake()
     if (!up) { for (const { done } of this.#pending.values()) done(Exit.fail("Down")) }
     this.#tell(up ? { _tag: "Up" } : { _tag: "Down" })
+  }
+
+  #meetTwin(): void {
+    if (this.#hasTwin) return
+    this.#hasTwin = true
+    this.#tell({ _tag: "Twin" })
   }
 
   #tell(event: Event): void {
@@ -380,6 +391,10 @@ const logged = (bus: NatsBus, servers: ReadonlyArray<string>, run: (effect: Effe
       run(Effect.logError(event.error.message))
     } else if (event._tag === "Down") {
       run(Effect.logWarning(`the NATS server at ${servers.join(", ")} is gone; the node goes on trying to connect`))
+    } else if (event._tag === "Twin") {
+      run(Effect.logError(
+        "another node speaks with this node's key at the NATS servers: connections of both of them break; give each node a key of its own"
+      ))
     } else run(Effect.logInfo(`connected to a NATS server of ${servers.join(", ")}`))
   })
 }

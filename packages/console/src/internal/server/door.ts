@@ -130,7 +130,8 @@ export class Door {
         ? pass
         : refuse("The console of pnet answers its own page alone. This request comes from another one.")
     }
-    if (parsed.pathname === mcpPath && origin === undefined) {
+    // As it is written: what is served goes by that, and not by where `..` leads.
+    if (url.split("?", 1)[0] === mcpPath && origin === undefined) {
       const [scheme, key = ""] = (headers["authorization"] ?? "").split(" ", 2)
       if (scheme?.toLowerCase() === "bearer" && same(key, this.assistantKey)) return pass
     }
