@@ -19,6 +19,7 @@ import { Problem } from "../errors.ts"
 import type { Machine } from "../machine.ts"
 import { Output } from "../output/Output.ts"
 import { Settings } from "../settings/Settings.ts"
+import { beyond } from "./beyond.ts"
 import { followKeys } from "./followKeys.ts"
 import { type KeyHeldError, NodeParts, type PartError } from "./NodeParts.ts"
 import { remember } from "./remember.ts"
@@ -122,7 +123,7 @@ export const open = Effect.fnUntraced(function*(options: Options = {}): Effect.f
   // Whoever has the network's key was let in by somebody; lists and authorities say themselves who may do what.
   const granting = values.open ||
     networkKeys.length > 0 && values.allowList === undefined && values.authority === undefined
-  const machine = yield* Layer.build(parts.machine)
+  const machine = yield* beyond(yield* Layer.build(parts.machine))
   const bindIp = yield* Effect.provideContext(bindOf(settings), machine)
   const trust = yield* Layer.build(Layer.provide(
     granting ? Trust.open(parts.trust(settings)) : parts.trust(settings),

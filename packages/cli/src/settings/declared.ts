@@ -110,6 +110,22 @@ export const settings = {
     fallback: () => [],
     otherwise: "none"
   }),
+  nats: setting({
+    flag: "nats",
+    env: "PNET_NATS_SERVERS",
+    metavar: "SERVER,…",
+    help: "NATS servers, by which nodes beyond the LAN are reached",
+    schema: List,
+    fallback: () => [],
+    otherwise: "none"
+  }),
+  natsCreds: setting({
+    flag: "nats-creds",
+    env: "PNET_NATS_CREDS_FILE",
+    metavar: "FILE",
+    help: "The credentials file for the NATS servers",
+    schema: Text
+  }),
   keys: setting({
     flag: "keys",
     env: "PNET_IDENTITY_FOLDER",
