@@ -261,7 +261,7 @@ export const Patch = Schema.Struct({
   links: Schema.Array(Links),
   /** All of them, where they have changed. */
   conflicts: Schema.optionalKey(Schema.Array(Conflict)),
-  /** How many peers there are: more than are shown, where there are more than 2,000. */
+  /** How many peers there are, without the node itself: more than are shown, where there are more than 2,000. */
   count: Schema.Int,
   /** What keeps nodes from being found, where that has changed: how many findings `diagnose` begins with. */
   findings: Schema.optionalKey(Schema.Int)

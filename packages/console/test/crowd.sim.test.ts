@@ -68,7 +68,7 @@ describe("a page", () => {
         })))
       yield* pass(5)
       assert.strictEqual(shown.peers.size, mostPeers + 1)
-      assert.strictEqual(shown.count, mostPeers + 51)
+      assert.strictEqual(shown.count, mostPeers + 50)
       assert.strictEqual(most, mostOfPatch)
     }))
 })

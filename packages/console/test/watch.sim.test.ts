@@ -50,7 +50,7 @@ describe("a page of the console", () => {
       yield* Effect.sleep("15 seconds")
       assert.deepStrictEqual([...shown.peers.values()].map(({ name }) => name).sort(), ["alice", "bob", "carol"])
       assert.strictEqual(shown.peers.get(0)?.name, "alice")
-      assert.strictEqual(shown.count, 3)
+      assert.strictEqual(shown.count, 2)
       assert.deepStrictEqual(shown.sees, {
         alice: ["bob", "carol"],
         bob: ["alice", "carol"],

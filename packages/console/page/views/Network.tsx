@@ -211,7 +211,8 @@ export const NetworkView = () => {
         <SearchBox label="Find on the map" text={text} onText={(q) => look({ q })} />
         {found !== undefined && <span class="badge accent">{count(found.size)} found</span>}
       </div>
-      {all.size === 0 && peerCount.value === 0 && <Alone />}
+      {/* The node itself is one of them. */}
+      {all.size === 1 && peerCount.value === 0 && <Alone />}
       <Legend lines={lines} />
       <div class="network-zoom" role="group" aria-label="Zoom">
         <button type="button" class="button icon" aria-label="Closer" title="Closer" onClick={() => map.zoom(1.3)}>

@@ -139,7 +139,7 @@ export const PeersView = () => {
                 <a href={write("health")}>{several(contested.size, "name")} in conflict</a>
               </>
             )}
-            {peerCount.value > all.size && ` · the first ${count(all.size)} are shown`}
+            {peerCount.value > all.size - 1 && all.size > 0 && ` · the first ${count(all.size - 1)} are shown`}
           </p>
         </div>
       </div>

@@ -43,6 +43,13 @@ const askedFor = (target: string, name: string) => {
   ) => compareNames(a.name, b.name))[0]
 }
 
+/** Whether a peer may have a function: one that has not said all it offers may. */
+const serves = (target: string, name: string) => {
+  const peer = target === "*" ? undefined : byName.value.get(target)?.[0]
+  return peer === undefined || !peer.offered || peer.functions.length < peer.functionCount ||
+    peer.functions.includes(name)
+}
+
 export const TryView = () => {
   const { function: name = "", peer: target = "" } = route.value.query
   const { functions, names } = useOffers()
@@ -71,7 +78,15 @@ export const TryView = () => {
               <select
                 class="input"
                 value={target}
-                onChange={(event) => look({ peer: event.currentTarget.value, args: undefined, kwargs: undefined })}
+                onChange={(event) => {
+                  const peer = event.currentTarget.value
+                  look({
+                    peer,
+                    args: undefined,
+                    kwargs: undefined,
+                    ...(serves(peer, name) ? {} : { function: undefined })
+                  })
+                }}
               >
                 {target === "" && <option value="">Choose a peer</option>}
                 {target !== "" && target !== "*" && !names.includes(target) && (

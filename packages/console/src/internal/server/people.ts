@@ -170,9 +170,9 @@ export class People {
     return number
   }
 
-  /** How many there are, shown or not, this node among them. */
+  /** How many there are besides this node, shown or not. */
   get count(): number {
-    return this.byKey.size + this.unshown.size
+    return this.byKey.size - 1 + this.unshown.size
   }
 
   /** Enters a peer, or what is known of it now. */
