@@ -22,6 +22,7 @@ import * as Tracer from "effect/Tracer"
 import { formatEndpoint } from "./Advert.ts"
 import { Crypto } from "./Crypto.ts"
 import { CurrentDeadline, nowUnsafe } from "./Deadline.ts"
+import * as DerivedHost from "./DerivedHost.ts"
 import type * as Discovery from "./Discovery.ts"
 import { DeadlineError, NodeClosedError } from "./FunctionError.ts"
 import { isBytes } from "./internal/base/bytes.ts"
@@ -358,6 +359,7 @@ const sending = (
 
 /** A way to reach others, and where this node listens on it, if it can. */
 interface Open {
+  readonly kind: string
   readonly discovery: Discovery.Discovery["Service"]
   readonly listener: Transport.Listener | undefined
 }
@@ -368,8 +370,8 @@ const openWays: Effect.Effect<ReadonlyArray<Open>, ListenError, Reach.Ways | Sco
   (ways) =>
     Effect.forEach(
       ways,
-      ({ discovery, transport: { listen } }) =>
-        Effect.map(listen ?? Effect.undefined, (listener) => ({ discovery, listener }))
+      ({ discovery, kind, transport: { listen } }) =>
+        Effect.map(listen ?? Effect.undefined, (listener) => ({ discovery, kind, listener }))
     )
 )
 
@@ -384,6 +386,15 @@ const begin = (ways: ReadonlyArray<Open>, acceptor: Acceptor.Acceptor) =>
     }
     for (const { discovery, listener } of ways) yield* discovery.advertise(listener?.endpoint)
   })
+
+/** Where a node listens, for people: an address that is derived from its key says nothing to anybody, and its way does. */
+const whereOf = (ways: ReadonlyArray<Open>): string => {
+  const places = ways.flatMap(({ kind, listener }) => {
+    if (listener === undefined) return []
+    return DerivedHost.is(listener.endpoint.host) ? [`over ${kind}`] : [`on ${formatEndpoint(listener.endpoint)}`]
+  })
+  return places.length === 0 ? "nowhere, and only dials," : places.join(" and ")
+}
 
 /** Says at which microsecond a recorded message may be from before this node, at the latest. Its clock may have been set since. */
 const startOf = (clock: Clock.Clock) => {
@@ -450,8 +461,7 @@ const serve = <R>(initial: MessageHandler<unknown, R> | undefined) =>
 
     if (initial !== undefined) yield* node.onMessage(initial)
     yield* begin(ways, acceptor)
-    const where = endpoints.length === 0 ? "nowhere, and only dials," : `on ${endpoints.map(formatEndpoint).join(", ")}`
-    yield* Effect.logInfo(`${self.name} listens ${where} in network ${self.networkId}`)
+    yield* Effect.logInfo(`${self.name} listens ${whereOf(ways)} in network ${self.networkId}`)
     return node
   })
 

@@ -456,6 +456,24 @@ describe("two nodes over the LAN and a hub at once", () => {
       }).pipe(Effect.scoped))
   }
 
+  it.effect("say that they listen over a way by its name, and not by an address that is derived from a key", () =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.SimNetwork
+      const host = yield* network.host("alice")
+      const said: Array<string> = []
+      yield* host.launch(
+        CommandNode.layer({ name: "alice", networkId: "ways", serverPort: 4_000 }).pipe(
+          Layer.provide(Reach.merge(LanReach.layer, reach(new Hub()))),
+          Layer.provide([
+            PortableCrypto.layer,
+            TofuTrust.layer(),
+            Logger.layer([Logger.make(({ message }) => void said.push(String(message)))])
+          ])
+        )
+      )
+      assert.include(said, "alice listens on 127.0.0.1:4000 and over hub in network ways")
+    }).pipe(Effect.scoped, Effect.provide(SimNetwork.layer({ seed: 4 }))))
+
   it.effect("do not start where one of the ways does not open, and are told which", () =>
     Effect.gen(function*() {
       const broken = Reach.layer("broker", {
