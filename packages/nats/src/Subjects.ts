@@ -154,6 +154,7 @@ export const permissions = (
           `$JS.API.DIRECT.GET.${stream}.>`,
           `$JS.API.CONSUMER.CREATE.${stream}`,
           `$JS.API.CONSUMER.CREATE.${stream}.>`,
+          `$JS.API.CONSUMER.INFO.${stream}.>`,
           `$JS.FC.${stream}.>`
         ]
         : [])

@@ -1,5 +1,7 @@
 /** Nodes by the layer that users take, over a real server: who sees whom, what is refused at the start, and that browsers get no Node. */
 import { assert, describe, it } from "@effect/vitest"
+import { Kvm } from "@nats-io/kv"
+import { connect } from "@nats-io/transport-node"
 import { BasicNode, Crypto, type NodeOptions, type Reach } from "@pnet/core"
 import * as Server from "@pnet/lab/nats/server"
 import { type NatsOptions, NatsPnet, Subjects } from "@pnet/nats"
@@ -94,12 +96,26 @@ describe.skipIf(Server.skipped)("NatsPnet", () => {
         ] } }`
       })
       const way = (name: string) => NatsPnet.layer({ servers: server.url, credentials: { user: name, password: "pw" } })
+      const admin = yield* Effect.acquireRelease(
+        Effect.promise(() => connect({ servers: server.url, user: "admin", pass: "pw" })),
+        (client) => Effect.promise(() => client.close())
+      )
+      // Of nodes with these permissions none makes the bucket.
+      const directory = yield* Effect.promise(() => new Kvm(admin).create(Subjects.bucket("home")))
       const a = yield* start("alice", way("alice"), { identity: alice })
       const b = yield* start("bob", way("bob"), { identity: bob })
       yield* b.onMessage(({ text }) => Effect.succeed(text.toUpperCase()))
       yield* a.peers.awaitPeer("bob")
       yield* b.peers.awaitPeer("alice")
       assert.strictEqual(yield* a.sendText("bob", "hello"), "HELLO")
+      const entered = Effect.promise(() => directory.get(Subjects.ofKey(alice.publicKey)))
+      const entry = yield* entered.pipe(
+        Effect.repeat({ until: (entry) => entry !== null }),
+        Effect.timeout("10 seconds")
+      )
+      assert.strictEqual(entry?.operation, "PUT")
+      assert.isNull(yield* Effect.promise(() => directory.get(Subjects.ofKey(bob.publicKey))))
+      assert.notMatch(server.log(), /Publish Violation.*"alice"/)
     }).pipe(Effect.scoped))
 
   it.live("options come from the environment, and wrong ones are said before anything starts", () =>

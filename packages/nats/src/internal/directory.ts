@@ -2,6 +2,7 @@
  * The directory in JetStream: a key for each node that is there, in a bucket of the network. It says who might be there, and nothing else:
  * whoever is in it is asked. What is forbidden or fails is left, since any node can be asked who it knows, too.
  */
+import { jetstream } from "@nats-io/jetstream"
 import { type KV, Kvm } from "@nats-io/kv"
 import type { NatsConnection } from "@nats-io/nats-core"
 import * as Effect from "effect/Effect"
@@ -60,7 +61,8 @@ export class Directory {
       if (client === this.#client) return Effect.succeed(this.#bucket)
       const name = Subjects.bucket(this.#bus.network)
       const options = { history: 1, ttl, max_bytes: this.#most * 256 }
-      return Effect.tryPromise(() => new Kvm(client).create(name, options)).pipe(
+      // Without a look at the whole account first, which nodes need not be permitted.
+      return Effect.tryPromise(() => new Kvm(jetstream(client, { checkAPI: false })).create(name, options)).pipe(
         Effect.timeout("5 seconds"),
         Effect.catchCause((cause) =>
           Effect.as(
