@@ -4,7 +4,7 @@
  * its sources it is left as it is.
  */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from "node:fs"
-import { basename, dirname, join } from "node:path"
+import { basename, dirname, join, resolve } from "node:path"
 import { argv } from "node:process"
 import { fileURLToPath } from "node:url"
 import { build } from "vite"
@@ -43,4 +43,4 @@ export const buildPage = async (folder: string = at("./dist/page")): Promise<str
   return folder
 }
 
-if (import.meta.main) await buildPage(argv[2])
+if (import.meta.main) await buildPage(argv[2] === undefined ? undefined : resolve(argv[2]))

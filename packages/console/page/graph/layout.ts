@@ -130,7 +130,7 @@ export class Layout {
     this.#simulation.force<ReturnType<typeof forceLink<Place, Bond>>>("bonds")!.links(
       pairs.map(([source, target]) => ({ source, target }))
     )
-    const heat = this.#isFirst ? 1 : come + gone === 0 ? 0.06 : Math.min(0.5, 0.12 + 2 * (come + gone) / keys.size)
+    const heat = this.#isFirst ? 1 : come + gone === 0 ? 0.05 : Math.min(0.5, 0.06 + 2 * (come + gone) / keys.size)
     if (this.places.size > 1) this.#isFirst = false
     this.#simulation.alpha(Math.max(this.#simulation.alpha(), heat))
     return true

@@ -20,6 +20,7 @@ export interface Ghost {
 const ghostly = 5_000
 const frameBudget = 6
 const room = 64
+const large = 150
 
 export class NetworkMap {
   readonly layout = new Layout()
@@ -33,6 +34,7 @@ export class NetworkMap {
   #shape = -1
   #names = new Map<number, string>()
   #frame = 0
+  #drawn = 0
   #timer: ReturnType<typeof setTimeout> | undefined
   #latest: Network | undefined
   #isNew = true
@@ -123,9 +125,13 @@ export class NetworkMap {
   /** Draws in the next frame, and in those after it for as long as something moves. */
   wake(): void {
     if (this.#frame !== 0) return
-    this.#frame = requestAnimationFrame(() => {
+    this.#frame = requestAnimationFrame((at) => {
       this.#frame = 0
-      const moves = !this.#calm() && this.layout.step(() => performance.now(), frameBudget, 2)
+      const isLarge = this.layout.places.size > large
+      // Of many every second frame is enough, and leaves time for everything else.
+      if (isLarge && at - this.#drawn < 30) return this.wake()
+      this.#drawn = at
+      const moves = !this.#calm() && this.layout.step(() => performance.now(), frameBudget, isLarge ? 1 : 2)
       let glides = false
       if (this.follows) {
         const goal = this.#fit()
