@@ -1,6 +1,7 @@
 /** The machine of message links: every byte in order or an end that is not clean, at any channel; bounded memory; ends; silence. */
 import { assert, describe, it } from "@effect/vitest"
 import { headerLength, initialWindow, Kind, limitOf, make, maxReason } from "../../src/internal/link/frames.ts"
+import { Link } from "../../src/internal/link/link.ts"
 import { dice } from "../topics/dice.ts"
 import { pair, settle, type Side } from "./pair.ts"
 
@@ -283,6 +284,27 @@ describe("a message link", () => {
     b.link.receive(message)
     assert.isAtMost(causeOf(b).length, 100 + maxReason * 6)
     assert.notInclude(causeOf(b), "\u001b")
+  })
+
+  it("sends nothing more where its channel ends by a send, whatever that is answered with", () => {
+    let sent = 0
+    let closed = 0
+    const link: Link = new Link({
+      maxMessage: 1_000,
+      send: () => {
+        sent++
+        link.lost(new Error("it broke"))
+        return true
+      },
+      close: () => {
+        closed++
+      }
+    }, { window, patience: 3 })
+    assert.isUndefined(link.write(new Uint8Array(20_000)))
+    link.end()
+    link.close()
+    assert.deepStrictEqual([sent, closed], [1, 1])
+    assert.include(String(link.writeEnd?.cause), "it broke")
   })
 
   it("goes on where its counts of messages and bytes begin again", () => {

@@ -259,7 +259,9 @@ export class Link {
   }
 
   #send(message: Uint8Array): void {
-    this.#room = this.#outlet.send(message)
+    const hasRoom = this.#outlet.send(message)
+    // A channel may find out by a send that it has ended, whatever it answers.
+    this.#room = hasRoom && !this.over
   }
 
   #say(kind: number, reason: string): void {
