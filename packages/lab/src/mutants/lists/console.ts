@@ -26,7 +26,7 @@ const door = of("console-door", `${server}/door.ts`, suites("console/door"), {
     "what another page starts goes on with the cookie"
   ],
   "assistants": [
-    `parsed.pathname === mcpPath && origin === undefined`,
+    `url.split("?", 1)[0] === mcpPath && origin === undefined`,
     `origin === undefined`,
     "the key of an assistant opens the page"
   ],
