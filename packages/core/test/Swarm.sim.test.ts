@@ -9,7 +9,7 @@ import { Effect } from "effect"
 
 describe("a swarm", () => {
   // More seeds are `pnpm lab swarm`'s.
-  for (const seed of [1, 3]) {
+  for (const seed of [3]) {
     it.live(`keeps every promise while everything fails (seed ${seed})`, () =>
       Effect.gen(function*() {
         const { counts, problems } = yield* run({ seed, seconds: 12, nodes: 2 + seed })

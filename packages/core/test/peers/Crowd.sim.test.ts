@@ -22,34 +22,31 @@ const forty = { seed: 1, nodes: 40, loss: 0, broadcastBudget: 4 }
 const quick = (times: ReadonlyArray<number>) => times.at(-1) ?? Infinity
 
 describe("a crowd", () => {
-  for (const loss of [0, 0.05]) {
-    it.effect(
-      `of 40 nodes at ${
-        loss * 100
-      } % loss keeps to its budget, knows a newcomer within 1 s and is known to it within 2, misses a leaver within 1 and a crashed node within 15`,
-      () =>
-        Effect.gen(function*() {
-          const measured = yield* Crowd.measure({ seed: 2, nodes: 40, loss, broadcastBudget: 4, startWithin: 5 })
-          // A tenth of an interval either way, and what asks and their answers take.
-          assert.isAtMost(measured.broadcasts, 4 * 1.4)
-          assert.isAtLeast(measured.broadcasts, 4 * 0.8)
-          // Each asks 1.2 others a second, by chance, and is answered; no silence is long enough for more.
-          assert.isAtMost(measured.unicasts, 40 * 1.2 * 2 * 1.4)
-          assert.strictEqual(measured.known.length, 40)
-          assert.isAtMost(quick(measured.known), 1_000)
-          assert.strictEqual(measured.knows.length, 40)
-          assert.isAtMost(quick(measured.knows), 2_000)
-          assert.strictEqual(measured.left.length, 39)
-          assert.isAtMost(quick(measured.left), 1_000)
-          assert.strictEqual(measured.lost.length, 39)
-          assert.isAtMost(quick(measured.lost), 15_000)
-          assert.deepStrictEqual(measured.falseLosses, [])
-          // The crashed one, by each. Who answers is no suspect, and with three questions few do not.
-          assert.isAtMost(measured.suspicions, 39 + 200 * loss)
-        }),
-      60_000
-    )
-  }
+  // With losses it is `pnpm lab membership`.
+  it.effect(
+    "of 40 nodes at 0 % loss keeps to its budget, knows a newcomer within 1 s and is known to it within 2, misses a leaver within 1 and a crashed node within 15",
+    () =>
+      Effect.gen(function*() {
+        const measured = yield* Crowd.measure({ seed: 2, nodes: 40, loss: 0, broadcastBudget: 4, startWithin: 5 })
+        // A tenth of an interval either way, and what asks and their answers take.
+        assert.isAtMost(measured.broadcasts, 4 * 1.4)
+        assert.isAtLeast(measured.broadcasts, 4 * 0.8)
+        // Each asks 1.2 others a second, by chance, and is answered; no silence is long enough for more.
+        assert.isAtMost(measured.unicasts, 40 * 1.2 * 2 * 1.4)
+        assert.strictEqual(measured.known.length, 40)
+        assert.isAtMost(quick(measured.known), 1_000)
+        assert.strictEqual(measured.knows.length, 40)
+        assert.isAtMost(quick(measured.knows), 2_000)
+        assert.strictEqual(measured.left.length, 39)
+        assert.isAtMost(quick(measured.left), 1_000)
+        assert.strictEqual(measured.lost.length, 39)
+        assert.isAtMost(quick(measured.lost), 15_000)
+        assert.deepStrictEqual(measured.falseLosses, [])
+        // The crashed one, by each. Who answers is no suspect.
+        assert.isAtMost(measured.suspicions, 39)
+      }),
+    60_000
+  )
 
   test(
     "of several versions gets along: nodes that broadcast always, and are never asked, are known and missed as the others",
