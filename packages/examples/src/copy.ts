@@ -1,5 +1,5 @@
 /**
- * Copies a file to every peer: `node packages/examples/src/copy.ts [file]`. Without a file it makes one of 32 MiB.
+ * Copies a file to every peer: `node packages/examples/src/copy.ts [file]`. Without a file it makes one of 8 MiB.
  *
  * The file is read once, in pieces, and streamed to all peers; the slowest sets the pace, and nobody ever holds all of it. Each peer
  * answers with the hash of what is on its disk. On a terminal a bar shows how far it is. The peers run in this process and the
@@ -86,7 +86,7 @@ const program = Effect.gen(function*() {
   const [given] = yield* (yield* Stdio.Stdio).args
   const file = given ?? path.join(folder, "original")
   if (given === undefined) {
-    const pieces = Stream.range(1, 512).pipe(Stream.map((i) => new Uint8Array(65_536).fill(i)), Stream.rechunk(1))
+    const pieces = Stream.range(1, 128).pipe(Stream.map((i) => new Uint8Array(65_536).fill(i)), Stream.rechunk(1))
     yield* Stream.run(pieces, fs.sink(file))
   }
   const size = Number((yield* fs.stat(file)).size)

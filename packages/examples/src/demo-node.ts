@@ -115,14 +115,14 @@ const orders: Record<
       })
     }),
 
-  // The first 32 MiB of the program that runs this one.
+  // The first 8 MiB of the program that runs this one.
   file: (target) =>
     Effect.gen(function*() {
       const node = yield* CommandNode.CommandNode
       const fs = yield* FileSystem.FileSystem
       const here = createHash("sha256")
       let bytes = 0
-      const file = fs.stream(process.execPath, { bytesToRead: 33_554_432, chunkSize: 65_536 }).pipe(
+      const file = fs.stream(process.execPath, { bytesToRead: 8_388_608, chunkSize: 65_536 }).pipe(
         Stream.tap((part) =>
           Effect.sync(() => {
             bytes += part.length

@@ -64,7 +64,7 @@ it.live("copy", () =>
     const { code, output } = yield* run("copy")
     assert.include(output, "bob: the same")
     assert.include(output, "carol: the same")
-    assert.include(output, "copied 32.0 MiB to 2 peers")
+    assert.include(output, "copied 8.0 MiB to 2 peers")
     // Not on a terminal: no bar.
     assert.notInclude(output, "\r")
     assert.strictEqual(code as number, 0, output)
