@@ -154,8 +154,9 @@ export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError
       }
     }
     const opener = yield* Workers.start("opening", machine.pinned?.[0])
-    yield* opener.call("Opening", { times: 5_000 })
-    const { micros: openingMicros } = yield* opener.call("Opening", { times: 20_000 })
+    const times = Math.min(20_000, Math.ceil(options.seconds * 20_000))
+    yield* opener.call("Opening", { times: Math.ceil(times / 4) })
+    const { micros: openingMicros } = yield* opener.call("Opening", { times })
     const cells = [...measured.values()].map(cheapest)
     const of = (name: SubjectName) => cells.find(({ subject }) => subject === name)!
     return {
