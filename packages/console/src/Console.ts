@@ -62,7 +62,7 @@ export interface Options<E = never, R = never> {
   readonly version?: string | undefined
   /** What is served beside the page, behind the same door. What is at `/mcp` is for those, too, who have `assistantKey`. */
   readonly routes?: Layer.Layer<never, E, R> | undefined
-  /** The folder of the page. Default: the page of this package. */
+  /** The folder of the page. Default: `dist/page` of this package, which a program that is bundled copies to where it says here. */
   readonly page?: string | undefined
 }
 
@@ -80,8 +80,8 @@ export class Console extends Context.Service<Console, {
   readonly assistantKey: Redacted.Redacted
 }>()("@pnet/console/Console") {}
 
-/** Where the page is, beside the sources and beside what is built of them. */
-const page = fileURLToPath(new URL("../dist/page", import.meta.url))
+/** Where the page is, beside the sources and beside what is built of them. A bundle may not know where it is itself. */
+const pageOfPackage = () => fileURLToPath(new URL("../dist/page", import.meta.url))
 
 const randomHex = Effect.map(Entropy, (fill) => {
   const bytes = new Uint8Array(16)
@@ -126,7 +126,7 @@ export const layer = <E = never, R = never>(
       const { door, port } = yield* Effect.withTracerEnabled(
         Serving.serve({
           port: options.port ?? 0,
-          folder: options.page ?? page,
+          folder: options.page ?? pageOfPackage(),
           secret: options.secret === undefined ? undefined : Redacted.value(options.secret),
           routes
         }),

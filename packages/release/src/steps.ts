@@ -374,25 +374,31 @@ export const viteBrowser = (place: Place): Effect.Effect<string, Failed> =>
 /** Bundles every program of the READMEs and runs what comes out, with the addon at hand. */
 const nodeBundles = (
   place: Place,
-  bundle: (entry: string, out: string, path: string) => Effect.Effect<string, Failed>
+  bundle: (entry: string, out: string, path: string) => Effect.Effect<string, Failed>,
+  isBundled: (path: string) => boolean = () => true
 ) =>
   Effect.gen(function*() {
     const folder = everything(place)
-    const all = readmes(place).filter(({ test }) => !test)
+    const all = readmes(place).filter(({ path, test }) => !test && isBundled(path))
     let size = 0
     for (const block of all) {
       const file = yield* bundle(join(folder, `out-bundler/${block.path}.js`), join(folder, "bundles"), block.path)
-      size = readFileSync(file).length
+      size = Math.max(size, readFileSync(file).length)
       yield* prints(block, [process.execPath, file], folder)
     }
     return `${all.length} programs, up to ${text(size)}; each runs, with sodium-native`
   })
 
 export const esbuildNode = (place: Place, format: "esm" | "cjs"): Effect.Effect<string, Failed> =>
-  nodeBundles(place, (entry, out, path) => {
-    const file = join(out, `${path}.${format === "esm" ? "mjs" : "cjs"}`)
-    return Effect.as(esbuild(place, entry, file, ["--platform=node", `--format=${format}`]), file)
-  })
+  nodeBundles(
+    place,
+    (entry, out, path) => {
+      const file = join(out, `${path}.${format === "esm" ? "mjs" : "cjs"}`)
+      return Effect.as(esbuild(place, entry, file, ["--platform=node", `--format=${format}`]), file)
+    },
+    // The console has files beside it, and the HTTP server under it requires modules of Node in a way that esbuild does not take.
+    (path) => !path.startsWith("console-")
+  )
 
 export const viteNode = (place: Place): Effect.Effect<string, Failed> =>
   nodeBundles(place, (entry, out, path) =>
