@@ -64,7 +64,7 @@ const goalsOf = (
     case "bulk":
       return Effect.map(Bulk.run({ mib, rounds, pin, only: [], streams: [1, 8] }), ({ goals }) => goals)
     case "idle":
-      return Effect.map(Idle.run({ sessions, pin, seconds, streams: 1_000 }), ({ goals }) => goals)
+      return Idle.runGoals({ sessions, pin, seconds })
   }
 }
 

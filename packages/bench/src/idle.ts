@@ -74,7 +74,7 @@ const each = (side: Side, size: number) => ({
 
 const memoryOf = (worker: Workers.Worker) => worker.call("Memory", null)
 
-const measureSessions = (machine: Machine.Machine, { seconds, sessions }: Options) =>
+const measureSessions = (machine: Machine.Machine, { seconds, sessions }: Omit<Options, "streams">) =>
   Effect.gen(function*() {
     const network = yield* Machine.network(false)
     const hub = yield* Workers.start("hub", machine.pinned?.[0])
@@ -135,22 +135,27 @@ const measureStreams = (machine: Machine.Machine, { streams }: Options) =>
     }
   }).pipe(Effect.scoped)
 
+const goalsOf = ({ accepted, dialled, size }: Report["sessions"]): ReadonlyArray<Goal> => [
+  goal("resident KiB of an accepted idle session", each(accepted, size).rss / 1_024, "at most", 60),
+  goal("resident KiB of a dialled idle session", each(dialled, size).rss / 1_024, "at most", 60)
+]
+
+/** Measures what has goals alone, which streams have not. */
+export const runGoals = (
+  options: Omit<Options, "streams">
+): Effect.Effect<ReadonlyArray<Goal>, Workers.WorkerError> =>
+  Effect.gen(function*() {
+    const machine = yield* Machine.machine(options)
+    return goalsOf(yield* measureSessions(machine, options))
+  })
+
 /** Measures. */
 export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError> =>
   Effect.gen(function*() {
     const machine = yield* Machine.machine(options)
     const sessions = yield* measureSessions(machine, options)
     const streams = yield* measureStreams(machine, options)
-    const goals: ReadonlyArray<Goal> = [
-      goal(
-        "resident KiB of an accepted idle session",
-        each(sessions.accepted, sessions.size).rss / 1_024,
-        "at most",
-        60
-      ),
-      goal("resident KiB of a dialled idle session", each(sessions.dialled, sessions.size).rss / 1_024, "at most", 60)
-    ]
-    return { benchmark: "idle" as const, machine, sessions, streams, goals }
+    return { benchmark: "idle" as const, machine, sessions, streams, goals: goalsOf(sessions) }
   })
 
 const row = (title: string, side: Side, size: number) => [
