@@ -73,7 +73,7 @@ const cases: ReadonlyArray<Case> = [
 
 // How long a command goes on, of virtual time.
 const within = "6 seconds"
-const each = 4
+const each = 3
 
 /** Runs a command once, interrupts it after so many steps, and looks at what is left. Gives the steps that it took. */
 const once = ({ beside, how = {}, words }: Case, steps: number) =>

@@ -51,7 +51,7 @@ describe.skipIf(Server.skipped)("NATS: a server that is killed", () => {
         let number = 0
         const heap: Array<number> = []
         const outcomes = { done: 0, not: 0, maybe: 0 }
-        for (let round = 0; round < 4; round++) {
+        for (let round = 0; round < 3; round++) {
           const calls = yield* Effect.forEach(
             Array.from({ length: 1_000 }, () => ++number),
             (n) =>
@@ -70,8 +70,8 @@ describe.skipIf(Server.skipped)("NATS: a server that is killed", () => {
           const streams = yield* Effect.forEach(Array.from({ length: 16 }), (_, i) =>
             Effect.forkChild(Effect.exit(i % 2 === 0 ? given : taken), { startImmediately: true }))
           // From before the first is answered to after the last.
-          if (round < 3) {
-            yield* Effect.sleep(round * 15)
+          if (round < 2) {
+            yield* Effect.sleep(round * 30)
           } else {yield* until("streams move", () =>
               moved > 1_000_000)}
           yield* server.kill
