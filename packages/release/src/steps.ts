@@ -396,8 +396,8 @@ export const esbuildNode = (place: Place, format: "esm" | "cjs"): Effect.Effect<
       const file = join(out, `${path}.${format === "esm" ? "mjs" : "cjs"}`)
       return Effect.as(esbuild(place, entry, file, ["--platform=node", `--format=${format}`]), file)
     },
-    // The console has files beside it, and the HTTP server under it requires modules of Node in a way that esbuild does not take.
-    (path) => !path.startsWith("console-")
+    // The console has files beside it. What it and NATS stand on is CommonJS that requires modules of Node, which esbuild's ESM cannot do.
+    (path) => !path.startsWith("console-") && (format === "cjs" || !path.startsWith("nats-"))
   )
 
 export const viteNode = (place: Place): Effect.Effect<string, Failed> =>
