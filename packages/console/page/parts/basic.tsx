@@ -1,7 +1,7 @@
 /** Small parts that views are made of. Whatever others wrote goes through `Said`, which shows it as text. */
 import type { Peer, Who } from "@pnet/console/ConsoleApi"
 import type { ComponentChildren, JSX } from "preact"
-import { useEffect, useMemo, useRef, useState } from "preact/hooks"
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
 import type { Failure } from "../api/link.ts"
 import { pictureOf } from "../graph/picture.ts"
 import { type View, write } from "../route.ts"
@@ -251,7 +251,8 @@ export const Dialog = ({ children, label, onClose }: {
   readonly children: ComponentChildren
 }) => {
   const ref = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
+  // In the turn that draws it: a key that is pressed then is the dialog's.
+  useLayoutEffect(() => {
     const dialog = ref.current
     dialog?.showModal()
     return () => dialog?.close()
