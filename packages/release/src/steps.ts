@@ -389,15 +389,22 @@ const nodeBundles = (
     return `${all.length} programs, up to ${text(size)}; each runs, with sodium-native`
   })
 
+/** Programs that stand on CommonJS which requires modules of Node: NATS' client, and the WebSockets under Effect's HTTP server. */
+const onCommonJs = /^(?:console|nats|web)-/
+
+/** What those need in a bundle that is ESM, which has no `require` by itself. */
+const require = `const require = process.getBuiltinModule("module").createRequire(import.meta.url);`
+
 export const esbuildNode = (place: Place, format: "esm" | "cjs"): Effect.Effect<string, Failed> =>
   nodeBundles(
     place,
     (entry, out, path) => {
       const file = join(out, `${path}.${format === "esm" ? "mjs" : "cjs"}`)
-      return Effect.as(esbuild(place, entry, file, ["--platform=node", `--format=${format}`]), file)
+      const banner = format === "esm" && onCommonJs.test(path) ? [`--banner:js=${require}`] : []
+      return Effect.as(esbuild(place, entry, file, ["--platform=node", `--format=${format}`, ...banner]), file)
     },
-    // The console has files beside it. What it and NATS stand on is CommonJS that requires modules of Node, which esbuild's ESM cannot do.
-    (path) => !path.startsWith("console-") && (format === "cjs" || !path.startsWith("nats-"))
+    // The console has files beside it, and CommonJS does not know where it is itself.
+    (path) => format === "esm" || !path.startsWith("console-")
   )
 
 export const viteNode = (place: Place): Effect.Effect<string, Failed> =>
