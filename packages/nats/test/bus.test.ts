@@ -218,6 +218,8 @@ describe.skipIf(Server.skipped)("NATS: a server that goes", () => {
       yield* server.restart
       yield* until("it is up", () => a.isUp() && b.isUp())
       assert.deepStrictEqual(events, ["Down", "Up"])
+      // The server reads what comes by the one connection after, or before, what comes by the other.
+      assert.strictEqual(yield* Effect.flip(b.request(token("nobody"), "nothing", bytes(), 5_000)), "Gone")
       assert.isTrue(a.publish(a.subject(b.own, "x"), bytes(2)))
       yield* until("it is heard", () => heard > 0)
       assert.strictEqual(heard, 1)
