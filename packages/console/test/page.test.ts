@@ -1,6 +1,8 @@
 // @effect-diagnostics asyncFunction:off
 /** The page in a real browser: over a real console with nodes in processes of their own, and over a network that is not there, for how it looks and what it bears. */
 import { assert, describe, it } from "@effect/vitest"
+import { KeyWords } from "@pnet/console"
+import { PublicKey } from "@pnet/core"
 import { type Page, withBrowser } from "@pnet/lab/browser/browser"
 import { Effect, Exit, Scope } from "effect"
 import { mkdirSync, readdirSync, readFileSync } from "node:fs"
@@ -59,7 +61,7 @@ withBrowser("the page", (open) => {
   // --- a real network ---
 
   it.live(
-    "shows a node that comes, is killed and leaves, and calls what it serves",
+    "shows a node that comes, is killed and leaves, calls what it serves, and decides whose a name is",
     () =>
       Effect.scoped(Effect.gen(function*() {
         const world = yield* World.make(folder)
@@ -112,6 +114,34 @@ withBrowser("the page", (open) => {
           await page.waitForSelector(".bar.failed")
         })
 
+        // Another comes under bob's name. Whoever runs it reads out its words, and from then on the name is its.
+        const bobs = yield* bob.key
+        const other = yield* world.start("bob")
+        const others = PublicKey.fromText(yield* other.key)!
+        const print = PublicKey.fingerprint(others)
+        yield* steps(async () => {
+          await page.click(".tab:has(.badge.bad)")
+          const claim = page.locator(".claim", { hasText: print })
+          await claim.locator("button").click()
+          assert.deepStrictEqual(await page.locator("dialog .words li").allInnerTexts(), KeyWords.of(others))
+          assert.include(await text(page, "dialog"), others)
+          await page.click("dialog .main-one")
+          await page.waitForSelector(`.notice:has-text('bob now belongs to ${print}')`)
+          await claim.locator(".badge.good").waitFor()
+          assert.strictEqual(await page.locator(".claim .badge.good").count(), 1)
+        })
+        const trusted = yield* world.node.peers.resolveOne("bob")
+        assert.strictEqual(trusted.publicKey, others)
+        assert.notStrictEqual(trusted.publicKey, bobs)
+        assert.strictEqual(yield* world.node.target("bob")("add", 20, 22), 42)
+        assert.deepStrictEqual((yield* world.node.sessions.all).map(({ peer }) => peer.publicKey), [others])
+        yield* steps(async () => {
+          await goes(page, "#/events")
+          await page.waitForSelector(`.event[data-kind=acted]:has-text('${print}')`)
+          await page.waitForSelector(".event[data-kind=conflict]:has-text('bob')")
+          await page.waitForSelector(".event[data-kind=lost]:has-text('bob')")
+        })
+
         // One leaves, and one is killed.
         const carol = yield* world.start("carol")
         const dave = yield* world.start("dave")
@@ -130,7 +160,6 @@ withBrowser("the page", (open) => {
           )
           await page.waitForSelector(".event[data-kind=left]:has-text('carol')")
         })
-        yield* bob.leave
         assert.deepStrictEqual(page.errors, [])
       })),
     90_000

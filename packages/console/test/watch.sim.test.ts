@@ -1,11 +1,15 @@
 /** What a page sees of who is there, over simulated networks in virtual time. */
 import { assert, describe, it } from "@effect/vitest"
 import { ConsoleSpans } from "@pnet/console"
+import { PublicKey } from "@pnet/core"
 import type { CommandNodeService } from "@pnet/core/CommandNode"
 import { NodeCrypto } from "@pnet/node"
 import { TestNetwork } from "@pnet/testing"
 import { Context, Effect, Exit, Layer, Scope, Stream, Tracer } from "effect"
-import { consoleOf, watching } from "./harness/desk.ts"
+import { TestClock } from "effect/testing"
+import { type About, Page, People } from "../src/internal/server/people.ts"
+import { paced } from "../src/internal/server/waiting.ts"
+import { consoleOf, Shown, watching } from "./harness/desk.ts"
 
 const add = (_call: unknown, a: number, b: number) => Effect.succeed(a + b)
 
@@ -17,6 +21,15 @@ const network = TestNetwork.make({
     bob: TestNetwork.node({ functions: { add }, roles: ["worker"] }),
     carol: TestNetwork.node()
   }
+})
+
+const about = (name: string, more: Partial<About> = {}): About => ({
+  name,
+  publicKey: PublicKey.fromBytes(new Uint8Array(32).fill(name.charCodeAt(0)))!,
+  endpoints: [],
+  status: "Online",
+  proved: true,
+  ...more
 })
 
 /** A node that counts what of it is in use. */
@@ -75,6 +88,33 @@ describe("a page of the console", () => {
         "lost",
         "carol"
       ]])
+    }))
+
+  it.effect("that has waited for long is shown each change by itself, since it looks as soon as it is woken", () =>
+    Effect.gen(function*() {
+      const people = new People(about("self"), 0)
+      const changed = yield* people.waiting.join
+      const page = new Page(people)
+      const shown = new Shown()
+      const patches = Stream.fromEffectRepeat(paced(changed, 200, (at) => Effect.sync(() => page.next(at))))
+      yield* Effect.forkScoped(Stream.runForEach(patches, (patch) => Effect.sync(() => shown.take(patch))))
+      const after = (change: () => void) => Effect.andThen(Effect.sync(change), TestClock.adjust("1 minute"))
+      const bob = about("bob")
+      yield* after(() => {})
+      yield* after(() => people.put(bob, "unknown", 1))
+      assert.strictEqual(shown.named("bob")?.trust, "unknown")
+      yield* after(() => people.put(bob, "pinned", 1))
+      assert.strictEqual(shown.named("bob")?.trust, "pinned")
+      yield* after(() => people.sessions(new Map([[bob.publicKey, { by: "dialled", streams: 1, draining: false }]])))
+      assert.strictEqual(shown.named("bob")?.session?.streams, 1)
+      yield* after(() => people.saw(people.byId.get(1)!, ["self"], 1))
+      assert.deepStrictEqual(shown.sees, { self: ["bob"], bob: ["self"] })
+      yield* after(() => people.setConflicts([{ name: "bob", claims: [] }]))
+      assert.strictEqual(shown.last?.conflicts?.length, 1)
+      yield* after(() => people.setFindings(3))
+      assert.strictEqual(shown.last?.findings, 3)
+      yield* after(() => people.remove(bob.publicKey))
+      assert.isUndefined(shown.named("bob"))
     }))
 
   it.effect("costs nothing when it is closed: no subscription, no look at the node, no span", () =>

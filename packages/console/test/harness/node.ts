@@ -1,4 +1,4 @@
-/** A node in a process of its own, for what the page shows: functions that answer, stream, fail, and wait. It leaves when its input ends. */
+/** A node in a process of its own, for what the page shows: functions that answer, stream, fail, and wait. It says its key, and leaves when its input ends. */
 import { NodeRuntime } from "@effect/platform-node"
 import { Command, CommandNode, NodeOptions } from "@pnet/core"
 import { NodePnet } from "@pnet/node"
@@ -32,12 +32,14 @@ const Add = Command.make("add", {
 const Node = Layer.unwrap(Effect.map(NodeOptions.config, (options) =>
   CommandNode.serve(Shop).pipe(
     Layer.provide(ShopLive),
-    Layer.provide(
+    Layer.provideMerge(
       CommandNode.layer({ ...options, commands: [Command.implement(Add, (_call, a, b) => Effect.succeed(a + b))] })
     )
   )))
 
 const ended = Effect.gen(function*() {
+  // What its owner reads out to whoever asks whose the name is.
+  process.stdout.write(`${(yield* CommandNode.CommandNode).publicKey}\n`)
   const end = yield* Deferred.make<void>()
   process.stdin.resume().once("end", () => Deferred.doneUnsafe(end, Effect.void))
   yield* Deferred.await(end)

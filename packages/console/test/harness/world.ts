@@ -39,6 +39,7 @@ export const make = (page: string) =>
     const start = (name: string) =>
       Effect.gen(function*() {
         const exited = yield* Deferred.make<void>()
+        const key = yield* Deferred.make<string>()
         const handle = yield* Effect.acquireRelease(
           Effect.sync(() => {
             const handle = spawn(process.execPath, [program], {
@@ -50,14 +51,17 @@ export const make = (page: string) =>
                 PNET_BIND_IP: "127.0.0.1",
                 PNET_BROADCAST_INTERVAL: "500 millis"
               },
-              stdio: ["pipe", "ignore", "inherit"]
+              stdio: ["pipe", "pipe", "inherit"]
             })
+            handle.stdout.once("data", (line) => Deferred.doneUnsafe(key, Effect.succeed(String(line).trim())))
             handle.once("exit", () => Deferred.doneUnsafe(exited, Effect.void))
             return handle
           }),
           (handle) => Effect.andThen(Effect.sync(() => handle.kill("SIGKILL")), Deferred.await(exited))
         )
         return {
+          /** Its key, as it says itself. */
+          key: Deferred.await(key),
           kill: Effect.sync(() => void handle.kill("SIGKILL")),
           leave: Effect.sync(() => void handle.stdin.end())
         }

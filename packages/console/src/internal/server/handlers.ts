@@ -201,7 +201,7 @@ const acting = ({ act, node, trust }: Parts, hub: Hub.Hub) => {
       }
       yield* Effect.mapError(run, failed)
       yield* Effect.logInfo(`the console did: ${what}`)
-      hub.current()?.say({ kind: "acted", text: what }, yield* Clock.currentTimeMillis)
+      yield* hub.acted(what)
     })
   return {
     allow: (input: { readonly name: string; readonly key: string }) =>

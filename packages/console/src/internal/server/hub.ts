@@ -183,8 +183,8 @@ const watch = Effect.fnUntraced(function*(
 export interface Hub {
   /** What is watched, which goes on until the scope closes. */
   readonly get: Effect.Effect<Watched, never, Scope.Scope>
-  /** What is watched now, where somebody looks. */
-  readonly current: () => Watched | undefined
+  /** Says what somebody did with the console, where somebody looks, and looks at what came of it. */
+  readonly acted: (text: string) => Effect.Effect<void>
 }
 
 /** What watches a node while somebody looks. */
@@ -204,5 +204,13 @@ export const make = (
           current = undefined
         })
     )).pipe(Effect.withTracerEnabled(false))
-  return Effect.map(RcRef.make({ acquire }), (watching) => ({ get: RcRef.get(watching), current: () => current }))
+  const acted = (text: string) =>
+    Effect.gen(function*() {
+      const watched = current
+      if (watched === undefined) return
+      watched.say({ kind: "acted", text }, yield* Clock.currentTimeMillis)
+      yield* lookingAtAll(node, watched, judge)
+      yield* health(node, watched)
+    })
+  return Effect.map(RcRef.make({ acquire }), (watching) => ({ get: RcRef.get(watching), acted }))
 }

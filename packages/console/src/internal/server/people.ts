@@ -134,16 +134,17 @@ export class People {
     this.#enter(own)
   }
 
-  #changed(): number {
+  /** Changes something. Whoever is woken looks before this is over, and so has to find all of it. */
+  #change(make: (version: number) => void): void {
+    make(++this.version)
     this.waiting.wake()
-    return ++this.version
   }
 
   #enter(entry: Entry): void {
     this.byKey.set(entry.peer.publicKey, entry)
     this.byId.set(entry.id, entry)
     this.#named(entry)
-    entry.touch(this.#changed())
+    this.#change((version) => entry.touch(version))
   }
 
   #named(entry: Entry): void {
@@ -180,9 +181,9 @@ export class People {
     const known = this.byKey.get(peer.publicKey)
     if (known === undefined) {
       if (this.byKey.size > mostPeers) {
-        if (this.unshown.size < mostNumbers) this.unshown.add(peer.publicKey)
-        this.#changed()
-        return
+        return this.#change(() => {
+          if (this.unshown.size < mostNumbers) this.unshown.add(peer.publicKey)
+        })
       }
       this.unshown.delete(peer.publicKey)
       return this.#enter(new Entry(this.#numberOf(peer.publicKey), at, peer, trust))
@@ -195,19 +196,20 @@ export class People {
     }
     known.peer = peer
     known.trust = trust
-    known.touch(this.#changed())
+    this.#change((version) => known.touch(version))
   }
 
   /** Takes a peer off. */
   remove(key: string): void {
-    if (this.unshown.delete(key)) this.#changed()
+    if (this.unshown.delete(key)) return this.#change(() => {})
     const entry = this.byKey.get(key)
     if (entry === undefined || entry.id === 0) return
-    this.byKey.delete(key)
-    this.byId.delete(entry.id)
-    this.#unnamed(entry)
-    for (const other of this.byId.values()) other.sees.delete(entry.id)
-    this.#changed()
+    this.#change(() => {
+      this.byKey.delete(key)
+      this.byId.delete(entry.id)
+      this.#unnamed(entry)
+      for (const other of this.byId.values()) other.sees.delete(entry.id)
+    })
   }
 
   /** Says which sessions there are now. */
@@ -216,7 +218,7 @@ export class People {
       const session = now.get(entry.peer.publicKey)
       if (sameSession(entry.session, session)) continue
       entry.session = session
-      entry.touch(this.#changed())
+      this.#change((version) => entry.touch(version))
     }
   }
 
@@ -236,19 +238,25 @@ export class People {
     if (isSame) return
     entry.sees = sees
     entry.others = others
-    entry.linked = this.#changed()
+    this.#change((version) => {
+      entry.linked = version
+    })
   }
 
   setConflicts(conflicts: ReadonlyArray<Api.Conflict>): void {
     if (JSON.stringify(conflicts) === JSON.stringify(this.conflicts)) return
     this.conflicts = conflicts
-    this.conflictsAt = this.#changed()
+    this.#change((version) => {
+      this.conflictsAt = version
+    })
   }
 
   setFindings(count: number): void {
     if (count === this.findings) return
     this.findings = count
-    this.findingsAt = this.#changed()
+    this.#change((version) => {
+      this.findingsAt = version
+    })
   }
 }
 

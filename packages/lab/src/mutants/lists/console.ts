@@ -60,6 +60,14 @@ const people = of("console-people", `${server}/people.ts`, suites("console/crowd
   "most": [`if (this.byKey.size > mostPeers)`, `if (false)`, "any number of peers is shown"]
 })
 
+const changing = of("console-change", `${server}/people.ts`, suites("console/watch.sim"), {
+  "woken": [
+    `    make(++this.version)\n    this.waiting.wake()`,
+    `    this.waiting.wake()\n    make(++this.version)`,
+    "a change is not shown before the next one, or never"
+  ]
+})
+
 const pacing = of("console-pace", `${server}/waiting.ts`, suites("console/crowd.sim"), {
   "pace": [`if (early > 0) yield* Effect.sleep(early)`, ``, "a page is sent each change by itself"]
 })
@@ -86,6 +94,7 @@ export const consoleList: ReadonlyArray<Mutation> = [
   ...asking,
   ...cutting,
   ...people,
+  ...changing,
   ...pacing,
   ...closing,
   ...spans
