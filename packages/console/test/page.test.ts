@@ -80,11 +80,13 @@ withBrowser("the page", (open) => {
           // A call through the form, which tells what is not there yet.
           await page.click("[data-function=add] a")
           await page.waitForSelector("[data-field='0'] input")
+          assert.include(await text(page, ".copies"), "pnet call --timeout 60s bob add …")
+          assert.isTrue(await page.locator(".copies .copy").first().isDisabled())
           await page.click(".call-end .main-one")
           assert.include(await text(page, "[data-field='0']"), "It has to be a number")
           await page.fill("[data-field='0'] input", "20")
           await page.fill("[data-field='1'] input", "22")
-          assert.include(await text(page, ".copies"), "pnet call bob add 20 22")
+          assert.include(await text(page, ".copies"), "pnet call --timeout 60s bob add 20 22")
           await page.keyboard.press("Control+Enter")
           await page.waitForSelector("[data-run=over] .json")
           assert.strictEqual(await text(page, ".results-card .json"), "42")
@@ -216,7 +218,7 @@ withBrowser("the page", (open) => {
           await page.waitForSelector(".copies")
           assert.include(
             await text(page, ".copies"),
-            "pnet call '<img src=x onerror=\"document.title='\\''owned'\\''\">' greet"
+            "pnet call --timeout 60s '<img src=x onerror=\"document.title='\\''owned'\\''\">' greet"
           )
           assert.strictEqual(await page.locator("img, [onerror]").count(), 0)
           assert.notInclude(await page.title(), "owned")

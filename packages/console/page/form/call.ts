@@ -34,7 +34,12 @@ export interface Call {
   readonly args: ReadonlyArray<Json>
   readonly kwargs: Readonly<Record<string, Json>>
   readonly timeoutMs: number | undefined
+  /** Whether the answer is a stream of elements. */
+  readonly stream: boolean
 }
+
+/** What stands for what is not filled in yet: a call without it, or with something in its place, would be another one. */
+const missing = "…"
 
 /** What a terminal would act on, or nobody sees, in text that is copied into one. */
 // oxlint-disable-next-line no-control-regex
@@ -89,27 +94,36 @@ const taken = new Set([
   "wizard"
 ])
 
-/** The call for a shell. */
-export const asCommand = ({ args, function: name, kwargs, target, timeoutMs }: Call): string => {
-  const named = Object.entries(kwargs).map(([key, value]) =>
-    /^[a-z][A-Za-z0-9_]+$/.test(key) && !taken.has(key)
-      ? quoted(`--${key}=${word(value)}`)
-      : `--arg ${quoted(`${key}=${word(value)}`)}`
-  )
-  const words = args.map(word)
+/** Names that the command reads as several, or as another. */
+const isUnsayable = (name: string): boolean => name.includes(",") || name.trim() !== name
+
+/** The call for a shell, `whole` or as far as it goes; none of a peer whose name the command cannot be told. */
+export const asCommand = (
+  { args, function: name, kwargs, target, timeoutMs }: Call,
+  whole = true
+): string | undefined => {
+  if (target !== "*" && target.some(isUnsayable)) return undefined
+  const whom = target === "*" ? "*" : target.join(",")
   const limit = timeoutMs === undefined
     ? []
     : [`--timeout ${timeoutMs % 1_000 === 0 ? `${timeoutMs / 1_000}s` : `${timeoutMs}ms`}`]
-  const before = words.some((one) => one.startsWith("-")) ? ["--"] : []
+  const words = whole ? args.map(word) : []
+  const named = whole
+    ? Object.entries(kwargs).map(([key, value]) =>
+      /^[a-z][A-Za-z0-9_]+$/.test(key) && !taken.has(key)
+        ? quoted(`--${key}=${word(value)}`)
+        : `--arg ${quoted(`${key}=${word(value)}`)}`
+    )
+    : []
+  const said = [whom, name, ...words]
+  const isLikeFlag = said.some((one) => one.startsWith("-"))
   return [
     "pnet call",
     ...limit,
-    ...(before.length > 0 ? named : []),
-    ...before,
-    target === "*" ? "'*'" : quoted(target.join(",")),
-    quoted(name),
-    ...words.map(quoted),
-    ...(before.length > 0 ? [] : named)
+    ...(isLikeFlag ? [...named, "--"] : []),
+    ...said.map(quoted),
+    ...(isLikeFlag ? [] : named),
+    ...(whole ? [] : [missing])
   ].join(" ")
 }
 
@@ -126,12 +140,26 @@ const code = (value: unknown): string => {
   } }`
 }
 
-/** The call for a program. */
-export const asTypeScript = ({ args, function: name, kwargs, target, timeoutMs }: Call): string => {
+const streaming = ({ args, function: name, kwargs, target, timeoutMs }: Call, whole: boolean): string => {
+  // A typed call has one payload.
+  const payload = args[0] ?? (Object.keys(kwargs).length === 0 ? undefined : kwargs)
+  const list = [json(name), whole ? payload === undefined ? "undefined" : code(payload) : missing].join(", ")
+  const each = `Elements.forEach(node, peer, ${list}, (value) => Effect.log(value))`
+  const call = timeoutMs === undefined ? each : `${each}.pipe(Effect.timeout(${timeoutMs}))`
+  return target === "*" || target.length > 1
+    ? `const peers = yield* node.peers.resolve(${code(target)})\n` +
+      `yield* Effect.forEach(peers, (peer) => Effect.exit(${call}), { concurrency: "unbounded" })`
+    : `const peer = yield* node.peers.resolveOne(${json(target[0])})\nyield* ${call}`
+}
+
+/** The call for a program, `whole` or as far as it goes. */
+export const asTypeScript = (call: Call, whole = true): string => {
+  if (call.stream) return streaming(call, whole)
+  const { args, function: name, kwargs, target, timeoutMs } = call
   const whom = target === "*" ? "\"*\"" : target.length === 1 ? json(target[0]) : code(target)
   const options = timeoutMs === undefined ? "" : `, { timeout: ${timeoutMs} }`
   const named = Object.keys(kwargs).length === 0 ? [] : [`Command.kwargs(${code(kwargs)})`]
-  const list = [json(name), ...args.map(code), ...named].join(", ")
+  const list = [json(name), ...(whole ? [...args.map(code), ...named] : [missing])].join(", ")
   const several = target === "*" || target.length > 1
   return `const ${several ? "outcomes" : "answer"} = yield* node.target(${whom}${options})(${list})`
 }

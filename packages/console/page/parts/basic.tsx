@@ -129,10 +129,12 @@ const toClipboard = (text: string): Promise<void> =>
     : navigator.clipboard.writeText(text)
 
 /** Copies a text. */
-export const Copy = ({ class: name = "", label, text }: {
+export const Copy = ({ class: name = "", label, not, text }: {
   readonly text: string
   readonly label: string
   readonly class?: string
+  /** Why it is not to be copied. */
+  readonly not?: string | undefined
 }) => {
   const [done, setDone] = useState(false)
   useEffect(() => {
@@ -146,17 +148,28 @@ export const Copy = ({ class: name = "", label, text }: {
       spoken.value = `${label}: copied`
     }, () => void (spoken.value = "It could not be copied"))
   return (
-    <button type="button" class={`button plain icon tiny copy ${name}`} onClick={copy} aria-label={label} title={label}>
+    <button
+      type="button"
+      class={`button plain icon tiny copy ${name}`}
+      disabled={not !== undefined}
+      onClick={copy}
+      aria-label={label}
+      title={not ?? label}
+    >
       {done ? <Icon.Check /> : <Icon.Copy />}
     </button>
   )
 }
 
 /** Text to copy. */
-export const Code = ({ label, text }: { readonly text: string; readonly label: string }) => (
+export const Code = ({ label, not, text }: {
+  readonly text: string
+  readonly label: string
+  readonly not?: string | undefined
+}) => (
   <div class="code">
     <bdi>{text}</bdi>
-    <Copy text={text} label={label} />
+    <Copy text={text} label={label} not={not} />
   </div>
 )
 

@@ -196,8 +196,11 @@ const CallForm = ({ of, target }: { readonly of: Function; readonly target: stri
     function: of.name,
     args: Array.isArray(made.args.value) ? made.args.value : [],
     kwargs: (made.kwargs?.value ?? {}) as Call["kwargs"],
-    timeoutMs: timeoutMs === usual ? undefined : timeoutMs
+    timeoutMs,
+    stream: of.stream
   }
+  const command = asCommand(call, made.ok)
+  const unfilled = made.ok ? undefined : "It is to be copied when the form is filled in"
   const written = JSON.stringify([call.args, call.kwargs])
   useEffect(() => {
     fill(key, draft)
@@ -314,8 +317,10 @@ const CallForm = ({ of, target }: { readonly of: Function; readonly target: stri
       </div>
       <div class="card-body copies">
         <h3>The same call</h3>
-        <Code text={asCommand(call)} label="Copy for a shell" />
-        <Code text={asTypeScript(call)} label="Copy as TypeScript" />
+        {command === undefined
+          ? <p class="quiet small">The command cannot be told this peer's name, which is one of several to it.</p>
+          : <Code text={command} label="Copy for a shell" not={unfilled} />}
+        <Code text={asTypeScript(call, made.ok)} label="Copy as TypeScript" not={unfilled} />
       </div>
     </form>
   )

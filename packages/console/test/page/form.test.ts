@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { JsonObject } from "@pnet/console/JsonSchema"
 import { Schema } from "effect"
 import { execFileSync } from "node:child_process"
-import { asCommand, asTypeScript, type Call, takenOf } from "../../page/form/call.ts"
+import { asCommand as inShell, asTypeScript, type Call, takenOf } from "../../page/form/call.ts"
 import { checked, type Draft, draftFrom, draftOf } from "../../page/form/draft.ts"
 import { fieldOf } from "../../page/form/field.ts"
 
@@ -218,8 +218,10 @@ describe("the same call to copy", () => {
     args: [],
     kwargs: {},
     timeoutMs: undefined,
+    stream: false,
     ...of
   })
+  const asCommand = (of: Call): string => inShell(of)!
   const words = (text: string): ReadonlyArray<string> =>
     execFileSync("bash", ["-c", `pnet() { printf '%s\\0' "$@"; }; ${text}`]).toString("utf8").split("\0").slice(0, -1)
 
@@ -246,6 +248,15 @@ describe("the same call to copy", () => {
       "--arg",
       `${hostile}=${JSON.stringify(hostile)}`
     ])
+  })
+
+  it("is shown as far as it goes while something is missing, and not at all where a name means several", () => {
+    const half = call({ args: [1, null], kwargs: { loud: true } })
+    assert.strictEqual(inShell(half, false), "pnet call bob add …")
+    assert.strictEqual(asTypeScript(half, false), "const answer = yield* node.target(\"bob\")(\"add\", …)")
+    assert.include(asTypeScript({ ...half, stream: true }, false), "(node, peer, \"add\", …, ")
+    for (const name of ["bob,carol", " bob"]) assert.isUndefined(inShell(call({ target: [name] })))
+    assert.strictEqual(asCommand(call({ target: ["-x"], kwargs: { a: 1 } })), "pnet call --arg a=1 -- -x add")
   })
 
   it("says text that would be read as something else as JSON", () => {
