@@ -49,8 +49,9 @@ import * as Calling from "./internal/streams/calling.ts"
 import { makeCallMemory, resources } from "./internal/streams/callMemory.ts"
 import * as CallHeaders from "./internal/streams/headers.ts"
 import * as Serving from "./internal/streams/serving.ts"
-import { asBytes, NodeTopics } from "./internal/topics/nodeTopics.ts"
-import * as Topics from "./internal/topics/topics.ts"
+import * as Topics from "./internal/topics/open.ts"
+import { openedOf } from "./internal/topics/opened.ts"
+import { asBytes } from "./internal/topics/values.ts"
 import * as NodeOptions from "./NodeOptions.ts"
 import type * as Offer from "./Offer.ts"
 import type { Options as SeveralOptions, Outcomes } from "./Outcomes.ts"
@@ -410,8 +411,8 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>, allo
       () => own.changed()
     )
 
-    const topics = yield* Topics.make(own)
-    const bytes = new NodeTopics(topics, asBytes)
+    const topics = yield* Topics.open(own)
+    const bytes = topics.of(asBytes)
     const node: AdvancedNode["Service"] = {
       name: basic.name,
       networkId: basic.networkId,
@@ -436,7 +437,7 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>, allo
       ...new Calling.Calling({ sessions, peers, clock, callSize, engines: yield* enginesOf(peers) })
     }
 
-    Topics.topicsOf.set(node, topics)
+    openedOf.set(node, topics)
     resources.set(node, { memory, limit: callSize })
     owns.set(node, own)
     owns.set(sessions, own)

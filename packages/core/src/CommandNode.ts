@@ -52,8 +52,7 @@ import { isWhere, oneOf, targetOf } from "./internal/call/whom.ts"
 import { owns } from "./internal/offers/own.ts"
 import * as Allowed from "./internal/streams/allowed.ts"
 import { resources } from "./internal/streams/callMemory.ts"
-import { NodeTopics } from "./internal/topics/nodeTopics.ts"
-import { topicsOf } from "./internal/topics/topics.ts"
+import { openedOf } from "./internal/topics/opened.ts"
 import { NodeConfig } from "./NodeOptions.ts"
 import type { Options as SeveralOptions, Outcomes } from "./Outcomes.ts"
 import * as PeerRpc from "./PeerRpc.ts"
@@ -514,7 +513,7 @@ const serveNode = (
       Context.add(RpcRegistry.RpcRegistry, registry)
     )
 
-    const topics = new NodeTopics(topicsOf.get(streams)!, codingOf)
+    const topics = openedOf.get(streams)!.of(codingOf)
     const node: CommandNode["Service"] = {
       ...advanced,
       publish: topics.publish as Publish,

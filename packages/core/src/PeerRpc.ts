@@ -31,15 +31,14 @@
  */
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Effect from "effect/Effect"
 import type * as Headers from "effect/http/Headers"
 import type * as Rpc from "effect/rpc/Rpc"
 import type * as RpcClient from "effect/rpc/RpcClient"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
-import * as RpcSchema from "effect/rpc/RpcSchema"
+import type * as RpcSchema from "effect/rpc/RpcSchema"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type * as Allow from "./Allow.ts"
 import type * as Balance from "./Balance.ts"
 import type { Authenticated } from "./Caller.ts"
@@ -53,15 +52,11 @@ import type {
   RemoteDefectError,
   UnknownFunctionError
 } from "./FunctionError.ts"
-import * as internal from "./internal/call/rpcClient.ts"
-import * as server from "./internal/call/rpcServer.ts"
-import * as services from "./internal/call/rpcService.ts"
+import type { Memory } from "./internal/call/rpcServed.ts"
+import { use } from "./internal/call/typed.ts"
 import { servedOf } from "./internal/call/whom.ts"
-import * as Several from "./internal/peers/outcomes.ts"
-import { serving } from "./internal/peers/targets.ts"
 import type { Item, Options as SeveralOptions, Outcomes } from "./Outcomes.ts"
-import type { Any, NameConflictError, Peer, PeerUnknownError, Target, Where } from "./Peers.ts"
-import { Peers } from "./Peers.ts"
+import type { Any, NameConflictError, Peer, Peers, PeerUnknownError, Target, Where } from "./Peers.ts"
 import type { RpcRegistry } from "./RpcRegistry.ts"
 import type * as Sessions from "./Sessions.ts"
 
@@ -118,7 +113,7 @@ export interface ServeOptions {
    * Room for the requests of a peer as they come in: `room` says whether there is any for so many bytes more, `free` gives all
    * of it back. A request without room is refused, and tried again by its caller. Default: no bound but those of the streams.
    */
-  readonly memory?: server.Memory | undefined
+  readonly memory?: Memory | undefined
 }
 
 /**
@@ -276,7 +271,7 @@ export const serve: <Rpcs extends Rpc.Any>(
   | Sessions.Sessions
   | RpcRegistry
   | Scope.Scope
-> = server.serve
+> = (group, options) => use(({ serve }) => serve(group, options))
 
 /**
  * A client of a group: Effect's own RpcClient. Of a name it is one of that peer, which need not be there yet, and is found by each call. Of
@@ -305,7 +300,9 @@ export const client: {
     Rpc.MiddlewareClient<Rpcs> | Sessions.Sessions | Peers | Scope.Scope
   >
 } = (group: RpcGroup.RpcGroup<any>, peer: string | Any, options?: ServiceOptions): Effect.Effect<any, never, any> =>
-  typeof peer === "string" ? internal.make(group, peer, options) : service(group, { ...options, where: peer.where })
+  typeof peer === "string"
+    ? use(({ client }) => client(group, peer, options))
+    : service(group, { ...options, where: peer.where })
 
 /**
  * A client of a group at whoever serves it, by its very contract, or of those of them that offer something more: Effect's own RpcClient, each
@@ -327,7 +324,7 @@ export const service = <Rpcs extends Rpc.Any>(
   // Whoever else they may be, they serve the group.
   const more = where?.serves ?? []
   const serves = [...(Array.isArray(more) ? more : [more]), ...servedOf(group)] as NonNullable<Where["serves"]>
-  return services.make(group, { ...where, serves }, rest as services.ServiceOptions)
+  return use(({ service }) => service(group, { ...where, serves }, rest))
 }
 
 /**
@@ -346,44 +343,4 @@ export const clientAll = <Rpcs extends Rpc.Any>(
   ManyClient<Rpcs>,
   never,
   Rpc.MiddlewareClient<Rpcs> | Sessions.Sessions | Peers | Scope.Scope
-> =>
-  Effect.gen(function*() {
-    const peers = yield* Peers
-    const one = (yield* internal.make(group, undefined, options)) as Record<string, (...args: any) => any>
-    const { concurrency = "unbounded", timeout } = options ?? {}
-    const tags = [...group.requests.keys()]
-    const several = { peers, target: serving(tags, target), concurrency, timeout }
-
-    const methods: Array<[string, unknown]> = []
-    for (const rpc of group.requests.values() as Iterable<unknown> as Iterable<Rpc.AnyWithProps>) {
-      const call = one[rpc._tag]!
-      const at = (peer: string, input: unknown, given: ManyCallOptions | undefined) =>
-        call(input, { ...given, context: internal.addressed(peer, given?.context) })
-      methods.push([
-        rpc._tag,
-        RpcSchema.isStreamSchema(rpc.successSchema)
-          ? (input: unknown, given?: ManyCallOptions) =>
-            Several.streamOf(several, (names) =>
-              Stream.flatMap(
-                Stream.fromIterable(names),
-                (peer): Stream.Stream<Item<unknown, unknown>> => {
-                  const values = at(peer, input, given) as Stream.Stream<unknown, unknown>
-                  return values.pipe(
-                    Stream.map((value) => ({ _tag: "Value" as const, peer, value })),
-                    Stream.concat(Stream.succeed({ _tag: "Exit" as const, peer, exit: Exit.void })),
-                    Stream.catchCause((cause) =>
-                      Stream.succeed({ _tag: "Exit" as const, peer, exit: Exit.failCause(cause) })
-                    )
-                  )
-                },
-                { concurrency }
-              ))
-          : (input: unknown, given?: ManyCallOptions) =>
-            Several.make(
-              several,
-              () => Effect.succeed((peer) => at(peer, input, given) as Effect.Effect<unknown, unknown>)
-            )
-      ])
-    }
-    return Object.fromEntries(methods) as unknown as ManyClient<Rpcs>
-  })
+> => use(({ clientAll }) => clientAll(group, target, options)) as Effect.Effect<ManyClient<Rpcs>, never, any>

@@ -9,8 +9,9 @@ import { hashOf } from "../src/internal/call/contract.ts"
 import { compatible } from "../src/internal/call/contractCompatible.ts"
 import { differences } from "../src/internal/call/contractDifferences.ts"
 import { effects, fingerprintOf, known } from "../src/internal/call/rpcCodec.ts"
+import { jsonContractOf } from "../src/internal/call/rpcContract.ts"
 import { samples } from "../src/internal/call/rpcSamples.ts"
-import { jsonContractOf, wireOf } from "../src/internal/call/rpcWire.ts"
+import { wireOf } from "../src/internal/call/rpcWire.ts"
 
 const { typed } = Document.load()
 const contractOf = (name: string) => typed.contracts.find((each) => each.name === name)!

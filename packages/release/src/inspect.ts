@@ -59,6 +59,10 @@ export const manifestProblems = ({ folder, id, manifest }: Tarball): ReadonlyArr
       problems.push(`package.json exports ${target}, which is not there`)
     }
   }
+  // What bundlers for browsers take in the place of a module: where one of the two has another name by now, they take what is for everybody.
+  for (const path of Object.entries(manifest.browser ?? {}).flat()) {
+    if (!existsSync(join(folder, path))) problems.push(`package.json has ${path} for browsers, which is not there`)
+  }
   return problems
 }
 

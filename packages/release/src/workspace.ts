@@ -21,6 +21,8 @@ export interface Manifest {
   readonly repository?: unknown
   /** Left out by a package that is a command. */
   readonly exports?: Readonly<Record<string, string | null>>
+  /** What bundlers for browsers take in the place of a module. */
+  readonly browser?: Readonly<Record<string, string>>
   readonly bin?: Readonly<Record<string, string>>
   readonly files: ReadonlyArray<string>
   readonly dependencies?: Readonly<Record<string, string>>

@@ -103,5 +103,8 @@ describe("a look into a tarball", () => {
     assert.deepStrictEqual(found({ exports: { ".": "./dist/main.js" } }), [
       "package.json exports ./dist/main.js, which is not there"
     ])
+    assert.deepStrictEqual(found({ browser: { "./dist/A.js": "./dist/B.js" } }), [
+      "package.json has ./dist/B.js for browsers, which is not there"
+    ])
   })
 })

@@ -27,7 +27,7 @@ withBrowser("a node in a browser", (open) => {
     it.live(title, () => Effect.scoped(body), 120_000)
 
   test(
-    "calls, is called back, streams both ways, is a peer with presence, and is lost with its tab",
+    "calls, is called back, streams both ways, publishes and hears, is a peer with presence, and is lost with its tab",
     Effect.gen(function*() {
       const { ask, url } = yield* server()
       const page = yield* open(`${yield* site}/?${asked([["peer", url], ["name", "anna"]])}`)
@@ -41,6 +41,10 @@ withBrowser("a node in a browser", (open) => {
       const size = 2 * 1_048_576
       assert.deepInclude(yield* evaluate<object>(page, `pnet.echo("server", ${size})`), { came: size })
       assert.strictEqual((yield* ask({ do: "echo", peer: "anna", size }))["came"], size)
+      yield* ask({ do: "publish", topic: "news", value: "of the server" })
+      assert.strictEqual(yield* evaluate(page, `pnet.hear("news")`), "of the server")
+      yield* evaluate(page, `pnet.publish("titles", "of the page")`)
+      assert.strictEqual((yield* ask({ do: "hear", topic: "titles" }))["value"], "of the page")
       assert.deepStrictEqual(page.errors, [])
       yield* Effect.promise(() => page.close())
       // It is told by the end of its connection, and by no silence.

@@ -1,28 +1,39 @@
 /** What a page loads. */
 import { assert, it } from "@effect/vitest"
-import { bundle } from "@pnet/lab/browser/bundle"
+import { bundle, type Chunk, loadedWith } from "@pnet/lab/browser/bundle"
 import { Effect } from "effect"
 import { fileURLToPath } from "node:url"
 
+const modulesOf = (chunks: Iterable<Chunk>) => [...chunks].flatMap(({ modules }) => [...modules.keys()])
+const gzipOf = (chunks: Iterable<Chunk>) => [...chunks].reduce((sum, { gzip }) => sum + gzip, 0)
+
 it.live(
-  "a page's node is one file without anything of Node or of servers, and WebAssembly is another that comes later",
+  "a page's node is a program without anything of Node or of servers, and typed calls, topics and WebAssembly come later, each when it is wanted",
   () =>
     Effect.gen(function*() {
       const chunks = yield* bundle(fileURLToPath(new URL("./pages/least.ts", import.meta.url)))
-      const [entry, ...later] = chunks
       const names = chunks.map(({ name }) => name)
       assert.deepStrictEqual(chunks.flatMap(({ imports }) => imports).filter((name) => !names.includes(name)), [])
-      const modules = [...entry!.modules.keys()]
-      for (
-        const name of ["HttpServerRequest", "HttpRouter", "WebSocketListener.ts", "/libsodium/", "@stablelib", "aes"]
-      ) {
+      const first = loadedWith(chunks, chunks[0]!)
+      const modules = modulesOf(first)
+      const ofServers = ["HttpServerRequest", "HttpRouter", "WebSocketListener.ts"]
+      const ofCrypto = ["/libsodium/", "@stablelib", "aes"]
+      const ofTypedCalls = ["SchemaBinary", "rpcWire.ts", "contractBinary.ts"]
+      const ofTopics = ["topics/publishing.ts", "topics/hearing.ts", "topics/groups.ts"]
+      for (const name of [...ofServers, ...ofCrypto, ...ofTypedCalls, ...ofTopics]) {
         assert.deepStrictEqual(modules.filter((module) => module.includes(name)), [])
       }
       // What it may grow to before somebody looks at why.
-      assert.isBelow(entry!.gzip, 255_000)
-      const wasm = later.filter(({ modules }) => [...modules.keys()].some((module) => module.includes("/libsodium/")))
-      assert.strictEqual(wasm.length, 1)
-      assert.isBelow(later.filter((chunk) => !wasm.includes(chunk)).reduce((sum, { gzip }) => sum + gzip, 0), 20_000)
+      assert.isBelow(gzipOf(first), 200_000)
+      const later = (part: string) =>
+        chunks.filter((chunk) => !first.has(chunk) && modulesOf([chunk]).some((name) => name.includes(part)))
+      const [wasm, typed, topics] = ["/libsodium/", "rpcWire.ts", "topics/publishing.ts"].map(later)
+      for (const part of [wasm, typed, topics]) assert.strictEqual(part!.length, 1)
+      assert.notStrictEqual(typed![0], topics![0])
+      assert.isBelow(gzipOf(typed!), 50_000)
+      assert.isBelow(gzipOf(topics!), 25_000)
+      const rest = chunks.filter((chunk) => !first.has(chunk) && ![wasm, typed, topics].some((of) => of![0] === chunk))
+      assert.isBelow(gzipOf(rest), 20_000)
     }),
   60_000
 )

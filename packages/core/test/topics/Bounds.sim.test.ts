@@ -5,14 +5,14 @@ import { failureOf, quietly } from "@pnet/lab/worlds/sessionWorld"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { SimNetwork } from "@pnet/testing"
 import { Effect, Exit, Fiber, Layer, Logger, Schema, Scope, Stream } from "effect"
-import { topicsOf } from "../../src/internal/topics/topics.ts"
+import { openedOf } from "../../src/internal/topics/opened.ts"
 import { collect, losses, Readings, start, type Started, two } from "./topicWorld.ts"
 
 const Big = Topic.bytes("big")
 const Kept = Topic.bytes("kept", { key: (bytes) => String(bytes[0]), retain: { keys: 65_536, bytes: 1_000_000 } })
 const kilo = (first = 0) => Uint8Array.from({ length: 1_000 }, (_, i) => i === 0 ? first : 1)
 
-const waiting = ({ node }: Started) => topicsOf.get(node.streams)!.waiting
+const waiting = ({ node }: Started) => openedOf.get(node.streams)!.topics!.waiting
 
 /** Lines of the log. */
 const logging = () => {
@@ -168,14 +168,14 @@ describe("bounds of topics", () => {
       const own = yield* collect(bob.node.subscribe(Big, { group: "bob's" }))
       const both = yield* collect(bob.node.subscribe(Big, { group: "a" }))
       yield* Effect.sleep("1 second")
-      const { held } = topicsOf.get(alice.node.streams)!
+      const { held } = openedOf.get(alice.node.streams)!.topics!
       assert.isAbove(held.grouped, 5_000)
       let most = 0
       let waits = 0
       for (let i = 0; i < 400; i++) {
         yield* alice.node.publish(Big, kilo(i % 200))
         yield* Effect.sleep("10 millis")
-        const { grouped, waiting } = topicsOf.get(alice.node.streams)!.held
+        const { grouped, waiting } = openedOf.get(alice.node.streams)!.topics!.held
         most = Math.max(most, grouped)
         waits = Math.max(waits, waiting)
       }
@@ -198,7 +198,7 @@ describe("bounds of topics", () => {
       const mallory = yield* start(network, "mallory")
       const bob = yield* start(network, "bob")
       yield* alice.node.awaitPeers(["mallory", "bob"])
-      const { publishing } = topicsOf.get(alice.node.streams)!
+      const { publishing } = openedOf.get(alice.node.streams)!.topics!
       const scope = yield* Scope.make()
       for (let i = 0; i < 100; i++) {
         yield* Scope.provide(collect(mallory.node.subscribe(">", { group: `m.${i}` })), scope)
@@ -251,7 +251,7 @@ describe("bounds of topics", () => {
         Array.from(Array(50).keys())
       )
       assert.deepStrictEqual(handled.slice(50 - silent.length).filter(({ redelivered }) => !redelivered), [])
-      assert.strictEqual(topicsOf.get(alice.node.streams)!.held.grouped, 0)
+      assert.strictEqual(openedOf.get(alice.node.streams)!.topics!.held.grouped, 0)
     })))
 
   it.effect("limits.topicRate: of a peer so many records a second are read, and the rest when that is over", () =>

@@ -7,17 +7,17 @@ import { Cause, Effect, Exit, Scope } from "effect"
 import { Feed } from "../../src/internal/topics/feed.ts"
 import type { Hearing } from "../../src/internal/topics/hearing.ts"
 import type { Listener } from "../../src/internal/topics/listener.ts"
+import { openedOf } from "../../src/internal/topics/opened.ts"
 import * as Records from "../../src/internal/topics/records.ts"
 import type { Topic } from "../../src/internal/topics/route.ts"
 import type { Heard } from "../../src/internal/topics/said.ts"
 import { Source } from "../../src/internal/topics/source.ts"
 import { Subscription } from "../../src/internal/topics/subscription.ts"
-import { topicsOf } from "../../src/internal/topics/topics.ts"
 import { collect, lastId, Readings, start, type Started } from "./topicWorld.ts"
 
 const utf8 = (text: string) => new TextEncoder().encode(text)
 const epoch = "0123456789abcdef"
-const hearing = ({ node }: Started): Hearing => topicsOf.get(node.streams)!.hearing
+const hearing = ({ node }: Started): Hearing => openedOf.get(node.streams)!.topics!.hearing
 
 /** Behind which the numbers of bob's subscriptions begin. */
 let before = 0
@@ -232,14 +232,14 @@ describe("members of groups", () => {
       for (let i = 0; i < 60; i++) yield* collect(bob.node.subscribe("news", { group: `b.${i}` }))
       yield* Effect.sleep("1 second")
       // As many as there may be of one peer, of which the oldest gave way.
-      assert.strictEqual(topicsOf.get(alice.node.streams)!.publishing.groups, 64)
+      assert.strictEqual(openedOf.get(alice.node.streams)!.topics!.publishing.groups, 64)
       for (let i = 4; i < 20; i++) {
         yield* alice.node.publish("news", i)
         yield* Effect.sleep("100 millis")
       }
       assert.strictEqual(heard.length, 20)
       yield* Effect.sleep("2 minutes")
-      assert.strictEqual(topicsOf.get(alice.node.streams)!.publishing.groups, 60)
+      assert.strictEqual(openedOf.get(alice.node.streams)!.topics!.publishing.groups, 60)
     })))
 })
 

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Topic } from "@pnet/core"
 import { failureOf, quietly } from "@pnet/lab/worlds/sessionWorld"
 import { Deferred, Effect, Schema, Scope, Stream } from "effect"
-import { topicsOf } from "../../src/internal/topics/topics.ts"
+import { openedOf } from "../../src/internal/topics/opened.ts"
 import { collect, Readings, two } from "./topicWorld.ts"
 
 describe("a program", () => {
@@ -53,7 +53,7 @@ describe("a program", () => {
   it.effect("asks peers what they subscribe to for a minute after it has published, and for as long as something is retained or is to come", () =>
     quietly(Effect.gen(function*() {
       const { alice, bob } = yield* two()
-      const { publishing } = topicsOf.get(alice.node.streams)!
+      const { publishing } = openedOf.get(alice.node.streams)!.topics!
       const awake = Effect.map(Effect.sleep("70 seconds"), () => publishing.isAwake)
       const heard = yield* collect(bob.node.subscribe(">"))
       yield* alice.node.publish("news", 1)

@@ -16,6 +16,8 @@ export interface Chunk {
   readonly gzip: number
   /** What it imports, at once or later: others of these, and what was left out. */
   readonly imports: ReadonlyArray<string>
+  /** What it imports at once. */
+  readonly needs: ReadonlyArray<string>
   /** The modules in it, and how many bytes of it are theirs. */
   readonly modules: ReadonlyMap<string, number>
 }
@@ -46,7 +48,20 @@ export const bundle = (path: string): Effect.Effect<ReadonlyArray<Chunk>> =>
         size: Buffer.byteLength(chunk.code),
         gzip: gzipSync(chunk.code, { level: 9 }).length,
         imports: [...chunk.imports, ...chunk.dynamicImports],
+        needs: chunk.imports,
         modules: new Map(Object.entries(chunk.modules).map(([id, { renderedLength }]) => [id, renderedLength]))
       }]
     ).sort((a, b) => Number(b.isEntry) - Number(a.isEntry))
   ))
+
+/** Those that are loaded before the first line of one of them runs, itself included. */
+export const loadedWith = (chunks: ReadonlyArray<Chunk>, first: Chunk): ReadonlySet<Chunk> => {
+  const loaded = new Set<Chunk>()
+  const load = (chunk: Chunk | undefined): void => {
+    if (chunk === undefined || loaded.has(chunk)) return
+    loaded.add(chunk)
+    for (const name of chunk.needs) load(chunks.find((other) => other.name === name))
+  }
+  load(first)
+  return loaded
+}

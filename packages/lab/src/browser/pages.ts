@@ -5,10 +5,16 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { createServer } from "node:http"
-import type { Chunk } from "./bundle.ts"
+import { type Chunk, loadedWith } from "./bundle.ts"
 
-const html = (entry: string) =>
-  `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title></title><body></body><script type="module" src="/${entry}"></script>`
+/** It says what the entry needs before that is read, as what builds pages for people does. */
+const html = (chunks: ReadonlyArray<Chunk>) => {
+  const [entry, ...needed] = loadedWith(chunks, chunks[0]!)
+  const links = needed.map(({ name }) => `<link rel="modulepreload" href="/${name}">`).join("")
+  return `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">${links}<title></title><body></body><script type="module" src="/${
+    entry!.name
+  }"></script>`
+}
 
 /** The page at a path, which loads the entry of a bundle. */
 export const layer = (
@@ -16,7 +22,7 @@ export const layer = (
   path: `/${string}` = "/"
 ): Layer.Layer<never, never, HttpRouter.HttpRouter> =>
   Layer.mergeAll(
-    HttpRouter.add("GET", path, HttpServerResponse.text(html(chunks[0]!.name), { contentType: "text/html" })),
+    HttpRouter.add("GET", path, HttpServerResponse.text(html(chunks), { contentType: "text/html" })),
     ...chunks.map(({ code, name }) =>
       HttpRouter.add(
         "GET",

@@ -5,7 +5,7 @@
 import { CommandNode, TofuTrust, Trust } from "@pnet/core"
 import type { Topic } from "@pnet/core"
 import { Crypto, type KeyPair } from "@pnet/core/Crypto"
-import { topicsOf } from "@pnet/core/internal/topics/topics"
+import { openedOf } from "@pnet/core/internal/topics/opened"
 import { SimNetwork } from "@pnet/testing"
 import { Clock, Context, Effect, Exit, Fiber, Layer, Logger, Scope, Stream, type SubscriptionRef } from "effect"
 import { type Chance, chance } from "../harness/chance.ts"
@@ -496,7 +496,7 @@ const live = (options: Options, crypto: Crypto["Service"]) =>
 
 // --- memory ------------------------------------------------------------------------------------------------------------------
 
-const heldBy = ({ node }: Place) => topicsOf.get(node.streams)!.held
+const heldBy = ({ node }: Place) => openedOf.get(node.streams)!.topics!.held
 
 /** What waits is never more than may. */
 const looking = (world: World): Effect.Effect<never> =>

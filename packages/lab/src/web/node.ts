@@ -1,11 +1,14 @@
 // A node in a page, which tests tell what to do by `globalThis.pnet`; what it does by itself, at the start, is said in the page's address.
 import * as CommandNode from "@pnet/core/CommandNode"
+import * as Trust from "@pnet/core/Trust"
 import * as WebPnet from "@pnet/web/WebPnet"
+import * as WebTrust from "@pnet/web/WebTrust"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { networkId, Numbers, Page } from "./groups.ts"
@@ -28,7 +31,10 @@ const live = CommandNode.serve(Page).pipe(
     networkId,
     streams: { echo: ({ bytes }) => bytes }
   })),
-  Layer.provide(WebPnet.layer({ peers: said.getAll("peer"), tabs: said.get("tabs") === "one" ? "one" : "numbered" })),
+  Layer.provide(WebPnet.layerWithTrust(
+    { peers: said.getAll("peer"), tabs: said.get("tabs") === "one" ? "one" : "numbered" },
+    Trust.open(WebTrust.layer())
+  )),
   Layer.provide(Logger.layer([Logger.make(({ message }) => void log.push(String(message)))]))
 )
 
@@ -92,6 +98,11 @@ export const pnet = {
         return { came, most, millis: performance.now() - start }
       })
     ),
+  /** Keeps a value on a topic, for who subscribes later, too. */
+  publish: (topic: string, value: unknown) => withNode((node) => node.publish(topic, value, { retain: true })),
+  /** The first that is heard on a topic. */
+  hear: (topic: string) =>
+    withNode((node) => Effect.map(Stream.runHead(node.subscribe(topic)), (heard) => Option.getOrThrow(heard).value)),
   stop: () => Effect.runPromise(Scope.close(scope, Exit.void)),
   /** The milliseconds from the beginning of the script to the first typed answer. */
   first: said.get("first") === null

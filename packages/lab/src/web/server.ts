@@ -1,10 +1,10 @@
 // A server to which pages connect, in a process of its own: what it is told comes as JSON in the environment (SERVER), orders as lines of JSON
 // on its input, and what came of them goes out the same way. It ends with its input.
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
-import { Caller, CommandNode, Identity, type Peers } from "@pnet/core"
+import { Caller, CommandNode, Identity, type Peers, TofuTrust, Trust } from "@pnet/core"
 import { NodePnet } from "@pnet/node"
 import { WebPnet, WebSocketListener } from "@pnet/web"
-import { Cause, Deferred, Effect, Layer, Logger, Redacted, Stream } from "effect"
+import { Cause, Deferred, Effect, Layer, Logger, Option, Redacted, Stream } from "effect"
 import { HttpRouter } from "effect/http"
 import { createServer } from "node:http"
 import { createInterface } from "node:readline"
@@ -43,6 +43,9 @@ const orders = (node: Node, events: Array<string>): Record<string, (order: any) 
       () => 0,
       (sum, part: Uint8Array) => sum + part.length
     ).pipe(Effect.map((came) => ({ came, rss: process.memoryUsage().rss }))),
+  publish: ({ topic, value }) => Effect.as(node.publish(topic, value, { retain: true }), {}),
+  hear: ({ topic }) =>
+    Effect.map(Stream.runHead(node.subscribe(topic)), (heard) => ({ value: Option.getOrThrow(heard).value })),
   memory: () => Effect.sync(() => ({ rss: process.memoryUsage().rss }))
 })
 
@@ -89,7 +92,7 @@ const Live = Layer.effectDiscard(Effect.forkScoped(Effect.ensuring(program, Defe
   Layer.provide(CommandNode.layer({ name, networkId, streams: { echo: ({ bytes }) => bytes } })),
   Layer.provide(WebPnet.layerServer({ path: "/pnet", origins: "all" })),
   Layer.provide(Layer.effect(Identity.Identity, Identity.fromSecret(Redacted.make(secret)))),
-  Layer.provide(NodePnet.layer),
+  Layer.provide(NodePnet.layerWithTrust(Trust.open(TofuTrust.layer()))),
   Layer.provide(Logger.layer([]))
 )
 

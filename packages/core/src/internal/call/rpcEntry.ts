@@ -14,6 +14,7 @@ import type { Description, Entry } from "../../RpcRegistry.ts"
 import { lengthUpTo } from "../wire/json.ts"
 import * as Contract from "./contract.ts"
 import { objectOf } from "./jsonSchema.ts"
+import { jsonContractOf } from "./rpcContract.ts"
 import { execute, type Incoming } from "./rpcExecute.ts"
 import type { From, Served } from "./rpcServed.ts"
 import * as Wire from "./rpcWire.ts"
@@ -27,7 +28,7 @@ const jsonCodec = (schema: Schema.Top) => Schema.toCodecJson(schema) as unknown 
 
 /** What a list of functions says about it. */
 const descriptionOf = ({ rpc, wire }: Served): Description => {
-  const contract = Wire.jsonContractOf(rpc) as Record<string, Schema.Json>
+  const contract = jsonContractOf(rpc) as Record<string, Schema.Json>
   const payload = objectOf(contract["payload"]) ?? {}
   const takesNothing = payload["type"] === "null"
   // References are to what stands at the root of a schema.

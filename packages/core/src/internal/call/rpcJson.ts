@@ -27,6 +27,7 @@ import { utf8 } from "../base/platform.ts"
 import { escapeText } from "../base/quote.ts"
 import { isObject, parse, weigh } from "../wire/json.ts"
 import * as Contract from "./contract.ts"
+import { jsonContractOf, schemasOf } from "./rpcContract.ts"
 import * as Wire from "./rpcWire.ts"
 
 const lineFeed = 0x0a
@@ -309,7 +310,7 @@ export const jsonWireOf = (rpc: Rpc.AnyWithProps): Wire.Wire => {
   const known = wires.get(rpc)
   if (known !== undefined) return known
   const options = Context.get(rpc.annotations, Rpc.ParseOptions)
-  const { exit, stream, success } = Wire.schemasOf(rpc)
+  const { exit, stream, success } = schemasOf(rpc)
   // Compiled when first needed: who only calls has no use for half of them.
   const encoder = (schema: () => Schema.Top): Wire.Coding<any, Uint8Array> => {
     let encode: Wire.Coding<any, Uint8Array> | undefined
@@ -326,7 +327,7 @@ export const jsonWireOf = (rpc: Rpc.AnyWithProps): Wire.Wire => {
   const exitsOf = () => failures ??= exits(exit.error as Schema.Top, options)
   const one = () => stream === undefined ? success : Schema.Void
   const chunk = () => Schema.NonEmptyArray(success)
-  const contract = () => Wire.jsonContractOf(rpc)
+  const contract = () => jsonContractOf(rpc)
   let hash: Uint8Array | undefined
   let told: string | undefined
   const hashOf = () => hash ??= Contract.hashBytesOf(contract())

@@ -23,7 +23,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Headers from "effect/http/Headers"
 import * as Rpc from "effect/rpc/Rpc"
-import * as RpcSchema from "effect/rpc/RpcSchema"
 import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
@@ -34,6 +33,7 @@ import { isObject, parse, weigh } from "../wire/json.ts"
 import * as Contract from "./contract.ts"
 import { binarySchemaOf, keyword, numberedFields } from "./contractBinary.ts"
 import * as Codec from "./rpcCodec.ts"
+import { contractBy, schemasOf } from "./rpcContract.ts"
 import { within } from "./rpcVarints.ts"
 
 export const protocol = "rpc" as const
@@ -220,22 +220,6 @@ const jsonDecoder = (schema: Schema.Top, options: SchemaAST.ParseOptions): Codin
   }
 }
 
-/** The Schemas of a call whose values travel: of a stream, that of its elements. */
-export const schemasOf = (rpc: Rpc.AnyWithProps) => {
-  const stream = RpcSchema.isStreamSchema(rpc.successSchema) ? rpc.successSchema : undefined
-  return { stream, exit: Rpc.exitSchema(rpc as Rpc.Any), success: stream?.success ?? rpc.successSchema }
-}
-
-const contractBy = (rpc: Rpc.AnyWithProps, schemaOf: (schema: Schema.Constraint) => Schema.Json): Contract.Contract => {
-  const { exit, stream, success } = schemasOf(rpc)
-  return {
-    payload: schemaOf(rpc.payloadSchema),
-    success: schemaOf(success),
-    error: schemaOf(exit.error),
-    stream: stream !== undefined
-  }
-}
-
 /** The fields of a call that bytes do not tell by their names, if any. */
 const fieldsOf = (rpc: Rpc.AnyWithProps): Contract.Contract => {
   const { exit, success } = schemasOf(rpc)
@@ -245,15 +229,6 @@ const fieldsOf = (rpc: Rpc.AnyWithProps): Contract.Contract => {
     ...numberedFields("error", exit.error)
   ]
   return fields.length === 0 ? {} : { fields }
-}
-
-const jsonContracts = new WeakMap<Rpc.AnyWithProps, Contract.Contract>()
-
-/** The contract of a call whose values are JSON, whichever bytes they would be else. */
-export const jsonContractOf = (rpc: Rpc.AnyWithProps): Contract.Contract => {
-  let contract = jsonContracts.get(rpc)
-  if (contract === undefined) jsonContracts.set(rpc, contract = contractBy(rpc, Contract.jsonSchemaOf))
-  return contract
 }
 
 /** How the values of a call travel; compiled once for each encoder. */

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Topic from "../../Topic.ts"
-import type { CodingOf } from "../topics/nodeTopics.ts"
+import type { CodingOf } from "../topics/values.ts"
 import * as Values from "../topics/values.ts"
 import { retaining } from "../values/retaining.ts"
 import { parse } from "../wire/json.ts"

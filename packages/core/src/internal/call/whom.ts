@@ -7,7 +7,7 @@ import * as Command from "../../Command.ts"
 import { Any, type One, type Target, type Where } from "../../Peers.ts"
 import type * as Topic from "../../Topic.ts"
 import * as Contract from "./contract.ts"
-import { jsonContractOf } from "./rpcWire.ts"
+import { jsonContractOf } from "./rpcContract.ts"
 import { codingOf } from "./topicCoding.ts"
 
 interface Served {

@@ -1,4 +1,5 @@
 /** Topics as a node's program uses them: values in, values out. */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Sink from "effect/Sink"
@@ -6,11 +7,13 @@ import * as Stream from "effect/Stream"
 import { NodeClosedError } from "../../FunctionError.ts"
 import * as Topic from "../../Topic.ts"
 import { quote } from "../base/quote.ts"
+import type { Own } from "../offers/own.ts"
 import * as Views from "../peers/views.ts"
 import { isKey, isPattern, isTopicName } from "../values/topicNames.ts"
 import type { Heard, Origin } from "./said.ts"
 import * as Subscriptions from "./subscription.ts"
-import type { PublishError, Topics } from "./topics.ts"
+import { make, type PublishError, type Topics } from "./topics.ts"
+import type { CodingOf, Given } from "./values.ts"
 import * as Values from "./values.ts"
 
 type PublishOptions = Topic.PublishOptions & {
@@ -24,14 +27,6 @@ const wrongKey = (key: string): string | undefined => {
 }
 
 const never: Effect.Effect<void> = Effect.void
-
-/** A topic as it is given: with a Schema, or its name. */
-export type Given = string | Topic.Any
-
-export type CodingOf = (topic: Given, retain?: Topic.Retain) => Values.Coding
-
-/** Bytes of a topic that is named. */
-export const asBytes: CodingOf = (topic, retain) => Values.bytes(typeof topic === "string" ? topic : topic.name, retain)
 
 const partsOf = (
   { again, at, key, origin: { epoch, from, topic }, retained, seq }: Heard,
@@ -254,3 +249,11 @@ export class NodeTopics {
       return views.ref
     })
 }
+
+/** The topics of a node, until the scope closes. */
+export const open = (own: Own) =>
+  Effect.map(make(own), (topics) => ({
+    topics,
+    of: (codingOf: CodingOf) => new NodeTopics(topics, codingOf),
+    flush: (within?: Duration.Input) => topics.flush(within)
+  }))

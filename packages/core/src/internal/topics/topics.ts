@@ -264,9 +264,6 @@ export class Topics {
   }
 }
 
-/** The topics of each node, by its services. */
-export const topicsOf = new WeakMap<object, Topics>()
-
 const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
 
 /** Until the scope closes. */

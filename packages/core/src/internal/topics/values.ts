@@ -22,6 +22,11 @@ export interface Coding {
   readonly retain: Retaining | undefined | string
 }
 
+/** A topic as it is given: with a Schema, or its name. */
+export type Given = string | Topic.Any
+
+export type CodingOf = (topic: Given, retain?: Topic.Retain) => Coding
+
 export const invalid = (topic: string, issue: string) => new Topic.InvalidPublicationError({ topic, issue })
 
 /** What is JSON already, of a name or a pattern. */
@@ -57,6 +62,9 @@ export const bytes = (topic: string, retain?: Topic.Retain): Coding => ({
   keyOf: undefined,
   retain: retaining(retain)
 })
+
+/** Bytes of a topic that is named. */
+export const asBytes: CodingOf = (topic, retain) => bytes(typeof topic === "string" ? topic : topic.name, retain)
 
 /** What a value's key is; a text says why it is none. */
 export const keyOf = (coding: Coding, value: unknown): { readonly key: string | undefined } | string => {
