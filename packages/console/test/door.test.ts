@@ -7,7 +7,7 @@ import { Rpc, RpcGroup, RpcSerialization, RpcServer } from "effect/rpc"
 import { connect } from "node:net"
 import { networkInterfaces } from "node:os"
 import { mostBytes, mostPages, serve } from "../src/internal/server/serving.ts"
-import { type Answer, ask, cookieOf, upgrade } from "./harness/http.ts"
+import { type Answer, ask, cookieOf, raw, upgrade } from "./harness/http.ts"
 
 const Group = RpcGroup.make(Rpc.make("ping", { success: Schema.String }))
 
@@ -60,7 +60,7 @@ describe("the door of the console", () => {
       const { port } = yield* served()
       refused(yield* ask(port, "/"), /opened its link/)
       refused(yield* ask(port, "/index.html"), /opened its link/)
-      refused(yield* ask(port, "/?token=wrong"), /used already, or is of another start/)
+      refused(yield* ask(port, "/?token=wrong"), /of another start/)
       refused(yield* ask(port, "/mcp", { method: "POST" }), /opened its link/)
       refused(yield* ask(port, "/rpc"), /opened its link/)
       refused(
@@ -77,6 +77,7 @@ describe("the door of the console", () => {
       assert.strictEqual(first.status, 200)
       // No redirect: one that another site began goes on without the cookie.
       assert.include(first.body, "url=/\"")
+      assert.include(first.body, "location.replace(\"/\"+location.hash)")
       assert.match(
         String(first.headers["set-cookie"]),
         new RegExp(`^pnet-console-${port}=[\\w.-]+; HttpOnly; SameSite=Strict; Path=/; Max-Age=\\d+$`)
@@ -104,6 +105,52 @@ describe("the door of the console", () => {
         assert.strictEqual(yield* upgrade(port, "/rpc", { Cookie: cookie, Host: host }), 403)
       }
       assert.strictEqual((yield* ask(port, "/", { headers: { cookie, host: `localhost:${port}` } })).status, 200)
+    })))
+
+  it.live("refuses what is no request of a browser, and breaks at nothing", () =>
+    inside(Effect.gen(function*() {
+      const { cookie, port } = yield* entered
+      const get = (path: string, lines: string) => `GET ${path} HTTP/1.1\r\n${lines}Cookie: ${cookie}\r\n\r\n`
+      const host = `Host: 127.0.0.1:${port}\r\n`
+      const statuses = yield* Effect.forEach([
+        get("/", "Host: 127.0.0.1:99999\r\n"),
+        get("/", "Host: 127.0.0.1:0\r\n"),
+        get("/", "Host:\r\n"),
+        get("/", `Host: ${"a".repeat(9_000)}\r\n`),
+        get("/", `${host}Host: evil.example\r\n`),
+        get("/", ""),
+        get("http://127.0.0.1:99999/", host),
+        get("http://[/", host),
+        get("http://evil.example/?token=%", host),
+        get("//[", host),
+        get("/%zz", host),
+        get("/%00", host),
+        get(`/${"a".repeat(300)}`, host),
+        get(`/${"a/".repeat(1_000)}`, host),
+        get(`/${"a/".repeat(2_000)}`, host),
+        get("/", `${host}Cookie: ${"a=%;".repeat(2_000)}\r\n`),
+        `GET / HTTP/1.1\r\n${host}Cookie: ;;=;=%;pnet-console-${port};pnet-console-${port}==.\r\n\r\n`
+      ], (text) => raw(port, text))
+      assert.deepStrictEqual(
+        statuses,
+        [403, 403, 403, 403, 403, 400, 403, 403, 403, 403, 404, 404, 404, 404, 403, 200, 403]
+      )
+    })))
+
+  it.live("says to who looks at it what happened and what to do", () =>
+    inside(Effect.gen(function*() {
+      const { path, port } = yield* served()
+      const look = (path: string) => ask(port, path, { headers: { accept: "text/html,*/*;q=0.8" } })
+      const isPage = ({ body, headers, status }: Answer, what: string) => {
+        assert.strictEqual(status, 403)
+        assert.include(String(headers["content-type"]), "text/html")
+        assert.include(body, `<h1>${what}`)
+        assert.include(body, "<code>pnet console</code>")
+      }
+      isPage(yield* look("/"), "The console lets in who has opened its link")
+      yield* look(path)
+      isPage(yield* look(path), "This link was used already")
+      isPage(yield* look("/?token=<b>"), "This link is of another start of the console")
     })))
 
   it.live("answers no other page, though the browser sends the cookie along", () =>
@@ -174,16 +221,24 @@ describe("the door of the console", () => {
 describe("what the console answers", () => {
   it.live("lets the page load and run nothing but its own files, and be in no frame", () =>
     inside(Effect.gen(function*() {
-      const { cookie, port } = yield* entered
+      const { cookie, door, port } = yield* entered
+      const link = door.link(yield* Clock.currentTimeMillis)
+      const path = link.slice(link.indexOf("/?"))
       for (
         const answer of [
           yield* ask(port, "/", { headers: { cookie } }),
           yield* ask(port, "/none", { headers: { cookie } }),
-          yield* ask(port, "/")
+          yield* ask(port, "/"),
+          yield* ask(port, "/", { headers: { accept: "text/html" } }),
+          yield* ask(port, path)
         ]
       ) {
         const policy = String(answer.headers["content-security-policy"])
-        assert.include(policy, "default-src 'none'; script-src 'self'; style-src 'self';")
+        assert.match(policy, /^default-src 'none'; /)
+        // Pages of the door have none but what stands in them; files are the page's own.
+        for (const source of ["script", "style"]) {
+          assert.match(policy, new RegExp(`; ${source}-src ('self'|'sha256-[\\w+/]{43}=');|^(?!.*${source}-src)`))
+        }
         assert.notInclude(policy, "unsafe")
         assert.include(policy, "frame-ancestors 'none'")
         assert.strictEqual(answer.headers["x-content-type-options"], "nosniff")

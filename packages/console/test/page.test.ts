@@ -66,11 +66,19 @@ withBrowser("the page", (open) => {
       Effect.scoped(Effect.gen(function*() {
         const world = yield* World.make(folder)
         const bob = yield* world.start("bob")
-        const page = yield* open(yield* world.link)
+        const link = yield* world.link
+        const page = yield* open(`${link}#/network?q=bob`)
         yield* steps(async () => {
-          // It comes.
+          // It comes. The link has led to what was behind its `#`, and leads nobody else there.
           await page.waitForSelector(".node[data-name=bob]")
-          assert.notInclude(page.url(), "token")
+          assert.strictEqual(page.url(), `${new URL(link).origin}/#/network?q=bob`)
+        })
+        const used = yield* open(link)
+        yield* steps(async () => {
+          assert.strictEqual(await text(used, "h1"), "This link was used already")
+          assert.include(await text(used, "code"), "pnet console")
+          assert.strictEqual(await used.evaluate("getComputedStyle(document.body).display"), "grid")
+          await used.close()
           await goes(page, "#/peers")
           await page.click("[data-peer=bob] a")
           await page.waitForSelector("[data-function=add] .signature")

@@ -60,5 +60,17 @@ export const upgrade = (port: number, path: string, headers: Readonly<Record<str
     ({ status }) => status
   )
 
+/** Sends what may be no request at all: the status of the answer. */
+export const raw = (port: number, text: string): Effect.Effect<number> =>
+  Effect.callback((resume) => {
+    const socket = connect({ host: "127.0.0.1", port }, () => socket.write(text))
+    socket.on("error", () => {})
+    socket.once("data", (data) => {
+      resume(Effect.succeed(Number(/^HTTP\/1.1 (\d+)/.exec(data.toString())?.[1])))
+      socket.destroy()
+    })
+    socket.once("close", () => resume(Effect.succeed(0)))
+  })
+
 /** The cookie of a link, as a browser would send it. */
 export const cookieOf = (answer: Answer): string => String([answer.headers["set-cookie"]].flat()[0]).split(";", 1)[0]!

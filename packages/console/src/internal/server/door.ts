@@ -20,25 +20,63 @@ export type Verdict =
   | { readonly _tag: "Pass" }
   /** It had a link's token: it gets the cookie, and what leads to the page. */
   | { readonly _tag: "Enter"; readonly cookie: string }
-  /** It does not go on. The text says why, for the person who reads it. */
-  | { readonly _tag: "Refuse"; readonly why: string }
+  /** It does not go on. The texts say why, and what to do, for the person who reads them. */
+  | { readonly _tag: "Refuse"; readonly why: string; readonly remedy: string }
 
 const pass: Verdict = { _tag: "Pass" }
 
-const refuse = (why: string): Verdict => ({ _tag: "Refuse", why })
+const refuse = (why: string, remedy: string): Verdict => ({ _tag: "Refuse", why, remedy })
 
-// Links that were printed and not used yet: the oldest is as good as lost.
+const refused = {
+  host: refuse(
+    "The console is reached as 127.0.0.1 alone, and this request names another host",
+    "Open the link as it was printed. To come from another machine, forward the port: `ssh -L 7670:127.0.0.1:7670 HOST`."
+  ),
+  origin: refuse(
+    "The console answers its own page alone, and this request comes from another one",
+    "Open its address yourself, in a tab of its own."
+  ),
+  address: refuse("The console does not understand this address", "Open the link as it was printed."),
+  used: refuse(
+    "This link was used already",
+    "Each link of the console lets one browser in, once. Run `pnet console` again for a new one, or go on in the browser that opened this one."
+  ),
+  old: refuse(
+    "This link is too old",
+    "A link of the console is good for twelve hours. Run `pnet console` again for a new one."
+  ),
+  other: refuse(
+    "This link is of another start of the console",
+    "It may be of a console that has ended since. Run `pnet console` again for a new one."
+  ),
+  stranger: refuse(
+    "The console lets in who has opened its link",
+    "Run `pnet console`, and open the link that it prints. A browser that was let in stays so for a week."
+  )
+}
+
+// Links that were printed and not used yet, and those that were: the oldest is as good as lost.
 const mostLinks = 16
 const linkFor = Duration.toMillis(Duration.hours(12))
 /** How long a browser that was let in stays so. */
 export const cookieFor = Duration.toMillis(Duration.days(7))
 
-const localName = /^(?:127\.0\.0\.1|localhost)(?::\d{1,5})?$/i
+const localName = /^(?:127\.0\.0\.1|localhost)(?::(\d{1,5}))?$/i
+const mostPort = 65_535
+
+/** Whether a host is this one, at whatever port: it may be forwarded. */
+const isLocal = (host: string): boolean => {
+  const found = localName.exec(host)
+  return found !== null && Number(found[1] ?? 1) >= 1 && Number(found[1] ?? 1) <= mostPort
+}
 
 const same = (a: string, b: string): boolean => {
   const [left, right] = [Buffer.from(a), Buffer.from(b)]
   return left.length === right.length && timingSafeEqual(left, right)
 }
+
+/** Characters of a path and a query. */
+const mostUrl = 2_048
 
 /** The path of the tools of assistants, which have no cookies. */
 export const mcpPath = "/mcp"
@@ -49,6 +87,8 @@ export class Door {
   readonly #port: number
   /** The tokens of links, and when each was made. */
   readonly #links = new Map<string, number>()
+  /** Tokens that were used, so that whoever opens one again is told. */
+  readonly #used = new Set<string>()
   /** The cookie's name: cookies do not tell ports apart, and there may be a console at each. */
   readonly cookieName: string
   /** The key that an assistant says to reach `/mcp`. */
@@ -78,10 +118,18 @@ export class Door {
     return `http://127.0.0.1:${this.#port}/?token=${token}`
   }
 
-  #taken(token: string, now: number): boolean {
+  /** Takes a token, which is good once; why it is none, otherwise. */
+  #taken(token: string, now: number): Verdict | undefined {
     const made = this.#links.get(token)
     this.#links.delete(token)
-    return made !== undefined && now - made < linkFor
+    if (made === undefined) return this.#used.has(token) ? refused.used : refused.other
+    if (now - made >= linkFor) return refused.old
+    this.#used.add(token)
+    for (const first of this.#used) {
+      if (this.#used.size <= mostLinks) break
+      this.#used.delete(first)
+    }
+    return undefined
   }
 
   #cookie(now: number): string {
@@ -104,48 +152,32 @@ export class Door {
   /** Judges a request. */
   judge({ headers, method, url }: Request, now: number): Verdict {
     const host = headers["host"] ?? ""
-    if (!localName.test(host)) {
-      return refuse("The console of pnet is reached as 127.0.0.1 alone. This request names another host.")
-    }
+    if (!isLocal(host)) return refused.host
     const origin = headers["origin"]
-    if (origin !== undefined && origin.toLowerCase() !== `http://${host.toLowerCase()}`) {
-      return refuse("The console of pnet answers its own page alone. This request comes from another one.")
-    }
-    const parsed = URL.parse(url, "http://127.0.0.1")
-    if (parsed === null) return refuse("The console of pnet does not understand this address.")
+    if (origin !== undefined && origin.toLowerCase() !== `http://${host.toLowerCase()}`) return refused.origin
+    const parsed = url.length > mostUrl ? null : URL.parse(url, "http://127.0.0.1")
+    if (parsed === null) return refused.address
     const token = parsed.pathname === "/" && method === "GET" ? parsed.searchParams.get("token") : null
     if (token !== null) {
-      if (this.#taken(token, now)) return { _tag: "Enter", cookie: this.#cookie(now) }
+      const why = this.#taken(token, now)
       // Whoever has come in by it already, and opens the link again, is in.
-      return this.#hasCookie(headers["cookie"], now)
+      return why === undefined || this.#hasCookie(headers["cookie"], now)
         ? { _tag: "Enter", cookie: this.#cookie(now) }
-        : refuse(
-          "This link was used already, or is of another start of the console. Run pnet console again for a new one."
-        )
+        : why
     }
     if (this.#hasCookie(headers["cookie"], now)) {
       // A cookie goes along with what another page starts, where a browser takes that page for one of this site.
       const site = headers["sec-fetch-site"]
-      return site === undefined || site === "same-origin" || site === "none"
-        ? pass
-        : refuse("The console of pnet answers its own page alone. This request comes from another one.")
+      return site === undefined || site === "same-origin" || site === "none" ? pass : refused.origin
     }
     // As it is written: what is served goes by that, and not by where `..` leads.
     if (url.split("?", 1)[0] === mcpPath && origin === undefined) {
       const [scheme, key = ""] = (headers["authorization"] ?? "").split(" ", 2)
       if (scheme?.toLowerCase() === "bearer" && same(key, this.assistantKey)) return pass
     }
-    return refuse("The console of pnet lets in who has opened its link. Run pnet console for one.")
+    return refused.stranger
   }
 }
-
-/**
- * What leads to the page. It is a page itself: a browser that has come from elsewhere, as from a file or a chat, would send the cookie along with no redirect, since that goes
- * on with what another site began.
- */
-export const entrance =
-  "<!doctype html><meta charset=utf-8><meta http-equiv=refresh content=\"0;url=/\"><title>pnet</title>" +
-  "<p>You are let in: <a href=/>to the console</a>.</p>\n"
 
 /** What every answer says to the browser. */
 export const headers: Readonly<Record<string, string>> = {

@@ -16,6 +16,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { createServer } from "node:http"
 import * as Door from "./door.ts"
+import { type DoorPage, entrance, notice } from "./doorPages.ts"
 
 /** The one address that it listens at. */
 export const host = "127.0.0.1"
@@ -31,11 +32,33 @@ export const mostPages = 16
 export const mostBytes = 1_048_576
 
 const text = (status: number, said: string) =>
-  HttpServerResponse.text(`${said}\n`, { status, headers: { "cache-control": "no-store" } })
+  HttpServerResponse.text(`${said}\n`, { status, headers: { ...Door.headers, "cache-control": "no-store" } })
 
-const isPage = (url: string): boolean => url === "/" || url === "/index.html"
-// In what is published it is.
-const notBuilt = "The page of the console is not built. Run: node packages/console/buildPage.ts"
+/** A page of the door, whose policy is its own. */
+const page = ({ html, policy }: DoorPage, status: number, headers: Readonly<Record<string, string>> = {}) =>
+  HttpServerResponse.text(html, {
+    status,
+    contentType: "text/html; charset=utf-8",
+    headers: { ...Door.headers, "content-security-policy": policy, "cache-control": "no-store", ...headers }
+  })
+
+/** What happened, and what to do: a page for somebody who looks at it, and otherwise text. */
+const told = (request: HttpServerRequest.HttpServerRequest, status: number, what: string, remedy: string) =>
+  request.headers["accept"]?.includes("text/html") === true
+    ? page(notice(what, remedy), status)
+    : text(status, `${what}. ${remedy.replaceAll("`", "")}`)
+
+const isPage = ({ method, url }: HttpServerRequest.HttpServerRequest): boolean =>
+  (method === "GET" || method === "HEAD") && (url === "/" || url === "/index.html")
+
+const nothing = Effect.map(HttpServerRequest.HttpServerRequest, (request) =>
+  isPage(request)
+    // In what is published it is.
+    ? told(request, 404, "The page of the console is not built", "Run: `node packages/console/buildPage.ts`")
+    : told(request, 404, "There is nothing here", "The console is at its address without a path."))
+
+// No file has one. To look for it would fail in another way than that it is not there.
+const longName = /[^/]{256}/
 
 type App = Effect.Effect<
   HttpServerResponse.HttpServerResponse,
@@ -62,23 +85,20 @@ const guarded = (door: Door.Door, app: App) => {
     switch (verdict._tag) {
       case "Refuse":
         yield* Effect.logDebug(`the console refused a request: ${verdict.why}`)
-        return text(403, verdict.why)
+        return told(request, 403, verdict.why, verdict.remedy)
       case "Enter":
-        return HttpServerResponse.text(Door.entrance, {
-          contentType: "text/html; charset=utf-8",
-          headers: { "set-cookie": verdict.cookie, "cache-control": "no-store" }
-        })
-      case "Pass":
-        return yield* request.url.split("?", 1)[0] === rpcPath ? counted : app
+        return page(entrance, 200, { "set-cookie": verdict.cookie })
+      case "Pass": {
+        const path = request.url.split("?", 1)[0]!
+        if (longName.test(path)) return yield* nothing
+        return HttpServerResponse.setHeaders(yield* path === rpcPath ? counted : app, Door.headers)
+      }
     }
   })
-  return Effect.map(
-    Effect.catchTag(answer, "HttpServerError", (error) =>
-      error.reason._tag === "RouteNotFound"
-        ? Effect.succeed(text(404, isPage(error.request.url) ? notBuilt : "There is nothing here."))
-        : Effect.fail(error)),
-    HttpServerResponse.setHeaders(Door.headers)
-  ).pipe(Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(mostBytes)))
+  return answer.pipe(
+    Effect.catchTag("HttpServerError", (error) => error.reason._tag === "RouteNotFound" ? nothing : Effect.fail(error)),
+    Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(mostBytes))
+  )
 }
 
 const listenError = (port: number) => (error: { readonly cause: unknown }) => {
@@ -109,7 +129,13 @@ export const serve = Effect.fnUntraced(function*<E, R>(options: {
 }) {
   const server = yield* NodeHttpServer.make(
     () => {
-      const made = createServer({ maxHeaderSize: 16_384, headersTimeout: 10_000, requestTimeout: 60_000 })
+      const made = createServer({
+        maxHeaderSize: 16_384,
+        headersTimeout: 10_000,
+        requestTimeout: 60_000,
+        // A second `Host` would be as good as none otherwise.
+        joinDuplicateHeaders: true
+      })
       made.maxConnections = mostConnections
       return made
     },

@@ -6,8 +6,8 @@ const server = "packages/console/src/internal/server"
 
 const door = of("console-door", `${server}/door.ts`, suites("console/door"), {
   "host": [
-    `if (!localName.test(host)) {`,
-    `if (false) {`,
+    `if (!isLocal(host)) return`,
+    `if (false) return`,
     "a page whose own server's name means 127.0.0.1 opens the console"
   ],
   "origin": [
@@ -16,8 +16,8 @@ const door = of("console-door", `${server}/door.ts`, suites("console/door"), {
     "another page sends requests with the cookie"
   ],
   "once": [
-    `    this.#links.delete(token)\n    return made`,
-    `    return made`,
+    `    this.#links.delete(token)\n    if (made`,
+    `    if (made`,
     "a link lets in as often as it is opened"
   ],
   "site": [
@@ -30,6 +30,9 @@ const door = of("console-door", `${server}/door.ts`, suites("console/door"), {
     `origin === undefined`,
     "the key of an assistant opens the page"
   ],
+  "port": [`Number(found[1] ?? 1) <= mostPort`, `true`, "a host of no port that there is breaks the server"],
+  "url": [`url.length > mostUrl ? null :`, ``, "a path that no file can have breaks the server"],
+  "told": [`this.#used.add(token)`, ``, "whoever opens a link again is told that it is of another start"],
   "proof": [
     `Number(until) > now && same(proof, this.#proof(until))`,
     `Number(until) > now`,
@@ -40,6 +43,13 @@ const door = of("console-door", `${server}/door.ts`, suites("console/door"), {
 const serving = of("console-serving", `${server}/serving.ts`, suites("console/door"), {
   "pages": [`++pages <= mostPages`, `++pages > 0`, "there are any number of pages"],
   "message": [`maxPayload: mostBytes`, `maxPayload: 2 ** 30`, "a page sends any number of bytes at once"],
+  "hosts": [`joinDuplicateHeaders: true`, `joinDuplicateHeaders: false`, "a second host goes with the first"],
+  "name": [`if (longName.test(path)) return yield* nothing`, ``, "a name that no file can have breaks the server"],
+  "headers": [
+    `{ ...Door.headers, "content-security-policy": policy`,
+    `{ "content-security-policy": policy`,
+    "what is shown at the door may be in a frame of others"
+  ],
   "body": [
     `MaxBodySize, ByteSize.bytes(mostBytes)`,
     `MaxBodySize, ByteSize.bytes(2 ** 30)`,
