@@ -118,6 +118,14 @@ describe("a message link", () => {
     settle([a, b])
     assert.isTrue(b.take())
     assert.strictEqual(b.got, 100_000)
+    // What waits has several windows' worth to go.
+    for (let i = 0; i < 300; i++) a.write(1_000)
+    while (a.waiting > 0 || b.got < b.other.wrote) {
+      settle([a, b])
+      assert.isFalse(a.link.over, causeOf(a))
+      assert.isTrue(b.take())
+    }
+    assert.strictEqual(b.got, 400_000)
   })
 
   it("keeps the order of those who wait, also where one writes again at once", () => {
@@ -128,6 +136,9 @@ describe("a message link", () => {
       const waiting = a.link.write(bytes(value))
       if (waiting !== undefined && value === 2) waiting.done = () => void a.link.write(bytes(5))
     }
+    // One message goes when there is room for one, however many wait.
+    a.deliver()
+    assert.strictEqual(a.sent.length, 1)
     a.room = Infinity
     settle([a, b])
     const values: Array<number> = []
