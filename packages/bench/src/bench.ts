@@ -191,7 +191,8 @@ const contact = Command.make("contact", {
 
 const natsCrowd = Command.make("nats-crowd", {
   nodes: count("nodes", 5_000, "how many others there are", 100_000),
-  seconds: Flags.seconds(60)
+  seconds: Flags.seconds(60),
+  profile
 }, NatsCrowd.main).pipe(Command.withDescription("What it costs a node to be one of thousands over a NATS server"))
 
 const crowd = Command.make("crowd", {

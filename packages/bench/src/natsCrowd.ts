@@ -18,11 +18,14 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 export interface Options {
   readonly nodes: number
   readonly seconds: number
+  /** The folder for V8's profiles of the measured node. */
+  readonly profile?: string | undefined
 }
 
 interface Other {
@@ -52,7 +55,7 @@ const other = (name: string, networkKey: NetworkKey.NetworkKey | undefined) =>
   })
 
 /** As protocol section 19 has it: adverts a second by all together, and how often a node asks another. */
-const budget = 20
+const budget = 10
 const interval = 2.5
 const slowest = 12 * interval
 
@@ -82,6 +85,19 @@ const measure = (options: Options, encrypted: boolean) =>
         )
       }
     })
+    // Who is asked who is there knows all, once they know each other.
+    let list: Uint8Array | undefined
+    client.subscribe("pnet.crowd.*.all.any.list", {
+      queue: "any",
+      callback: (_error, { reply, subject }) => {
+        if (list === undefined || reply === undefined) return
+        const [from] = others
+        client.publish(
+          `pnet.crowd.${from!.token}.${subject.split(".")[2]}.${reply.split(".").slice(4).join(".")}`,
+          list
+        )
+      }
+    })
     const say = (one: Other) => client.publish(`pnet.crowd.${one.token}.all.say.adv`, one.adverts.packet(one.endpoint))
     const node = yield* child(fileURLToPath(new URL("natsCrowd/node.ts", import.meta.url)), {
       SERVER: server.url,
@@ -97,6 +113,7 @@ const measure = (options: Options, encrypted: boolean) =>
     }
     yield* Effect.sleep("3 seconds")
     const met = yield* node.ask({})
+    list = Buffer.concat(others.map(({ token }) => Buffer.from(token, "base64url")))
     // And then seldom, one after the other; each of the others asks one in an interval, so that this one is asked as often.
     const perSecond = Math.min(budget, options.nodes / slowest)
     const quiet = Effect.gen(function*() {
@@ -107,10 +124,15 @@ const measure = (options: Options, encrypted: boolean) =>
     })
     // V8 collects what it can for a while after a process was busy.
     yield* Effect.sleep("20 seconds")
+    const { profile } = options
+    if (profile !== undefined) yield* node.ask({ profile: true })
     const before = yield* node.ask({})
     const askedBefore = asked
     yield* quiet
     const after = yield* node.ask({})
+    if (profile !== undefined) {
+      yield* node.ask({ profile: join(profile, `nats-crowd-${encrypted ? "key" : "clear"}.cpuprofile`) })
+    }
     return {
       encrypted,
       perSecond,

@@ -45,6 +45,12 @@ export interface Sighting {
    */
   readonly asks?: boolean | undefined
   /**
+   * Until when the node is known to have been there, in milliseconds of `Deadline.nowUnsafe`: now, as long as it is; `-Infinity` when it has left. A discovery
+   * that keeps who is there says so with it, and need not sight it again and again. Whoever entered the sighting looks at it at least every three broadcast
+   * intervals. One that is not looked at has to be given again. Default: it was there when it was sighted.
+   */
+  readonly thereUntil?: (() => number) | undefined
+  /**
    * Tells the node of this one, at most as often as the protocol allows. To be run when the sighting is new or changed. It may be made when
    * it is read: a sighting is passed on as it is, not as a copy of its fields.
    */

@@ -116,7 +116,7 @@ describe("NATS: discovery in virtual time", () => {
     Effect.gen(function*() {
       const all = yield* nodes(hub, 30, { broadcastBudget: 1 })
       const [first, second] = all as [Node, Node]
-      assert.strictEqual(first.discovery.every, 58_000)
+      assert.strictEqual(first.discovery.every, 116_000)
       hub.delivered.clear()
       yield* second.crash
       yield* TestClock.adjust("15 seconds")
@@ -141,6 +141,98 @@ describe("NATS: discovery in virtual time", () => {
       // One for all that are back, and those that are asked for with adverts.
       assert.isAtMost(hub.delivered.get("list") ?? 0, 3 * 20)
       for (const one of all) assert.strictEqual(one.discovery.size, 19)
+    }))
+
+  /** Lets time pass, and looks meanwhile at what was told, as the peers of a node do. */
+  const looking = (one: Node, seconds: number) =>
+    Effect.gen(function*() {
+      for (let passed = 0; passed < seconds; passed += 2.5) {
+        yield* TestClock.adjust(interval)
+        for (const { thereUntil } of new Map(one.sighted.map((each) => [each.publicKey, each])).values()) thereUntil?.()
+      }
+    })
+
+  test("what is looked at is told again once a minute, and as often as before when nobody looks", (hub) =>
+    Effect.gen(function*() {
+      const [first, second, third] = (yield* nodes(hub, 3)) as [Node, Node, Node]
+      yield* looking(first, 10)
+      const known = first.sighted.slice()
+      first.sighted.length = 0
+      const told = () => first.sighted.splice(0).length
+      first.sighted.push(...known)
+      yield* looking(first, 180)
+      // Of each two or three, while both say their adverts every half a minute.
+      const times = told() - known.length
+      assert.isTrue(times >= 4 && times <= 6, `${times}`)
+      // A word that says something new is told at once.
+      second.bus.publish(second.bus.subject("all", "say.adv"), second.adverts.packet({ ...second.endpoint, port: 9 }))
+      assert.deepStrictEqual(first.sighted.map(({ endpoint }) => endpoint.port), [9])
+      // It is there, and where it was it is not any more.
+      assert.isAbove(first.sighted[0]!.thereUntil!(), 0)
+      const before = known.filter(({ publicKey }) => publicKey === second.keys.publicKey).at(-1)!
+      assert.strictEqual(before.thereUntil!(), -Infinity)
+      yield* TestClock.adjust(8 * interval)
+      told()
+      assert.deepStrictEqual(yield* first.now, ["n1", "n2"])
+      assert.isAtLeast(told(), 2)
+      yield* third.leave
+      const left = known.filter(({ publicKey }) => publicKey === third.keys.publicKey).at(-1)!
+      assert.strictEqual(left.thereUntil!(), -Infinity)
+    }))
+
+  test("who is looked at is there until it was asked and did not answer, and while there is a server", (hub) =>
+    Effect.gen(function*() {
+      const [first, second, third] = (yield* nodes(hub, 3)) as [Node, Node, Node]
+      const of = (node: Node) => {
+        const { thereUntil } = first.sighted.findLast(({ publicKey }) => publicKey === node.keys.publicKey)!
+        return Effect.map(
+          Effect.clockWith(({ monotonicTimeNanos }) => monotonicTimeNanos),
+          (now) => Math.floor(Number(now) / 1e6) - thereUntil!()
+        )
+      }
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual([yield* of(second), yield* of(third)], [0, 0])
+      const untilNot = (node: Node) =>
+        Effect.gen(function*() {
+          let since = 0
+          for (let i = 0; i < 40 && since === 0; i++) {
+            yield* TestClock.adjust(interval)
+            since = yield* of(node)
+          }
+          assert.isAbove(since, 0)
+          return since
+        })
+      // Who is gone is told of as who has not been there for two intervals, since that is certain.
+      yield* second.crash
+      const gone = yield* untilNot(second)
+      assert.isAtLeast(gone, 2 * interval)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* of(second), gone + 10_000)
+      // Who does not answer was there when it was asked, as it may be still, and not when it is asked again.
+      hub.stuck.add(third.token)
+      const silent = yield* untilNot(third)
+      assert.isTrue(silent >= 2 * interval && silent < 4 * interval, `${silent}`)
+      yield* TestClock.adjust("20 seconds")
+      assert.strictEqual(yield* of(third), silent + 20_000)
+      yield* TestClock.adjust("10 seconds")
+      hub.stuck.clear()
+      first.sighted.length = 0
+      third.bus.publish(third.bus.subject("all", "say.adv"), third.adverts.packet(third.endpoint))
+      assert.deepStrictEqual(first.sighted.map(({ name }) => name as string), ["n2"])
+      assert.strictEqual(yield* of(third), 0)
+      // A server that is gone was there when that was noticed, and whoever looked meanwhile is told when it is back.
+      hub.cut(first.bus)
+      yield* looking(first, 20)
+      assert.strictEqual(yield* of(third), 20_000)
+      hub.mend(first.bus)
+      assert.strictEqual(yield* of(third), 0)
+      yield* looking(first, 60)
+      hub.cut(first.bus)
+      yield* looking(first, 10)
+      hub.mend(first.bus)
+      first.sighted.length = 0
+      yield* TestClock.adjust(2 * interval)
+      assert.deepStrictEqual([...new Set(first.sighted.map(({ name }) => name as string))], ["n2"])
     }))
 
   test("one that leaves says so to all", (hub) =>

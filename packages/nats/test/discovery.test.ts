@@ -1,4 +1,7 @@
 /** Nodes that find each other over a real server. */
+import { assert, it } from "@effect/vitest"
+import { jetstream } from "@nats-io/jetstream"
+import { Kvm } from "@nats-io/kv"
 import * as Crypto from "@pnet/core/Crypto"
 import * as DerivedHost from "@pnet/core/DerivedHost"
 import { Discovery } from "@pnet/core/Discovery"
@@ -12,7 +15,9 @@ import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { afterAll, beforeAll, describe } from "vitest"
+import type { Bus } from "../src/internal/bus.ts"
 import { Nats } from "../src/internal/bus.ts"
+import { Directory } from "../src/internal/directory.ts"
 import * as NatsDiscovery from "../src/internal/discovery.ts"
 import * as Subjects from "../src/Subjects.ts"
 import * as Shared from "./shared.ts"
@@ -57,6 +62,25 @@ describe.skipIf(Server.skipped)("over NATS", () => {
           }).pipe(Effect.provideService(Crypto.Crypto, crypto), Effect.orDie)
       }
     })
+    it.live("the directory of a network has the nodes that entered it and have not left, and nothing else", () =>
+      Effect.gen(function*() {
+        const busFor = (name: string) => busOf(shared.url(), name.padEnd(16, "-"), {}, "directory")
+        const of = (bus: Bus, most = 100) => new Directory(bus, most)
+        const [alice, bob] = [yield* busFor("alice"), yield* busFor("bob")]
+        const [hers, his] = [of(alice), of(bob)]
+        yield* hers.enter
+        yield* his.enter
+        assert.deepStrictEqual([...yield* hers.tokens].toSorted(), [alice.own, bob.own])
+        assert.lengthOf(yield* of(alice, 1).tokens, 1)
+        yield* his.leave
+        assert.deepStrictEqual(yield* hers.tokens, [alice.own])
+        // Whoever may write there may write anything.
+        const kvm = new Kvm(jetstream(alice.jetStream()!))
+        const bucket = yield* Effect.promise(() => kvm.open(Subjects.bucket(alice.network)))
+        yield* Effect.promise(() => bucket.put("no.node", "x"))
+        assert.deepStrictEqual(yield* of(alice).tokens, [alice.own])
+      }).pipe(Effect.scoped))
+
     discoverySuite(`a NATS server with JetStream`, { world, run: identity, live: true, via: ["nats"] })
   }
 })

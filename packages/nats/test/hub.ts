@@ -18,6 +18,8 @@ export class Hub {
   #isDelivering = false
   /** How many were delivered, by their kind. */
   readonly delivered = new Map<string, number>()
+  /** Those that are connected, and hear and say nothing. */
+  readonly stuck = new Set<string>()
   /** Of which one client's alone are counted. */
   counts: string | undefined
   #turn = 0
@@ -62,7 +64,7 @@ export class Hub {
 
   /** What a client publishes. */
   say(from: string, subject: string, data: Uint8Array, reply?: string): void {
-    if (!this.#clients.has(from)) return
+    if (!this.#clients.has(from) || this.stuck.has(from)) return
     const to = subject.split(".")[3]!
     if (to !== Subjects.everyone) return this.#to(to, from, subject, data, reply)
     if (subject.split(".")[4] === "say") {
@@ -88,7 +90,7 @@ export class Hub {
   #deliver(to: string, subject: string, data: Uint8Array, reply: string | undefined, code?: number): void {
     this.#waiting.push(() => {
       const client = this.#clients.get(to)
-      if (client === undefined) return
+      if (client === undefined || this.stuck.has(to)) return
       if (this.counts === undefined || this.counts === to) {
         const what = subject.split(".").slice(subject.includes(".all.") ? 5 : 4)[0]!
         this.delivered.set(what, (this.delivered.get(what) ?? 0) + 1)

@@ -160,8 +160,9 @@ const setUp = (
         readonly host?: string
         readonly port?: number
         readonly source?: Network.Endpoint
-        readonly via?: "broadcast" | "static"
+        readonly via?: "broadcast" | "static" | "kept" | "kept too"
         readonly local?: boolean
+        readonly thereUntil?: () => number
         readonly answer?: Effect.Effect<void>
       }) => {
         const host = advert?.host ?? "10.0.0.1"
@@ -171,7 +172,8 @@ const setUp = (
           endpoint: { host, port: advert?.port ?? 1_000 },
           source: advert?.source ?? { host, port: 50_000 },
           via: advert?.via ?? "broadcast",
-          ...(advert?.local === undefined ? {} : { local: advert.local })
+          ...(advert?.local === undefined ? {} : { local: advert.local }),
+          ...(advert?.thereUntil === undefined ? {} : { thereUntil: advert.thereUntil })
         }
         const said = JSON.stringify([label, made])
         // What says nothing new is most often the very same sighting.
@@ -1029,6 +1031,69 @@ describe("Peers: silence", () => {
       assert.isFalse(told.some((event) => event.startsWith("Lost")))
       // Once each time, since the first answer is enough.
       assert.strictEqual(world.dials.length, told.filter((event) => event === "Suspected bob").length)
+    }))
+
+  test("of one that a discovery keeps is none, which is looked at every three intervals, until it is not there", () =>
+    Effect.gen(function*() {
+      const { dials, sight, there, told } = yield* setUp()
+      there.set(1_000, "refused")
+      let now = 0
+      let until = Infinity
+      const looks: Array<number> = []
+      const thereUntil = () => {
+        looks.push(now)
+        return Math.min(now, until)
+      }
+      const wait = (seconds: number) =>
+        Effect.repeat(
+          Effect.andThen(
+            pass("500 millis"),
+            Effect.sync(() => {
+              now += 500
+            })
+          ),
+          { times: 2 * seconds - 1 }
+        )
+      yield* sight("bob", { via: "kept", thereUntil })
+      yield* wait(60)
+      assert.deepStrictEqual([told(), dials], [["Joined bob"], []])
+      for (const [i, at] of looks.entries()) assert.isAtMost(at - (looks[i - 1] ?? 0), 8_000)
+      assert.isAtMost(looks.length, 10)
+      until = 60_000
+      yield* wait(7)
+      assert.deepStrictEqual(told(), [])
+      yield* wait(2)
+      assert.deepStrictEqual(told(), ["Suspected bob", "Probed bob Refused", "Lost bob Refused"])
+    }))
+
+  test("of one that two discoveries keep is none as long as one of them knows it to be there, and ends when either does again", () =>
+    Effect.gen(function*() {
+      const { sight, there, told } = yield* setUp()
+      there.set(1_000, "busy")
+      const clock = yield* Clock.Clock
+      const until = { kept: Infinity, "kept too": Infinity }
+      const of = (via: keyof typeof until) => ({
+        via,
+        thereUntil: () => Math.min(Number(clock.monotonicTimeNanosUnsafe()) / 1e6, until[via])
+      })
+      const [one, other] = [of("kept"), of("kept too")]
+      yield* sight("bob", one)
+      yield* sight("bob", other)
+      // What adverts say beside it, or the other one, takes nothing from it.
+      yield* sight("bob", { source: { host: "10.0.0.9", port: 1 } })
+      told()
+      until["kept too"] = 0
+      yield* pass("30 seconds")
+      assert.deepStrictEqual(told(), [])
+      // One has left: what it knew is not that it was there.
+      until.kept = -Infinity
+      yield* pass("8 seconds")
+      assert.deepStrictEqual(told().slice(0, 2), ["Suspected bob", "Probed bob Busy"])
+      until["kept too"] = Infinity
+      yield* pass("8 seconds")
+      told()
+      yield* pass("30 seconds")
+      assert.deepStrictEqual(told(), [])
     }))
 
   test("of one who is too busy to answer is none", () =>

@@ -9,6 +9,7 @@ import { handlersList } from "./lists/handlers.ts"
 import { linksList } from "./lists/links.ts"
 import { machinesList } from "./lists/machines.ts"
 import { namesList } from "./lists/names.ts"
+import { natsList } from "./lists/nats.ts"
 import { natsLinksList } from "./lists/natsLinks.ts"
 import { offersList } from "./lists/offers.ts"
 import { peersList } from "./lists/peers.ts"
@@ -35,5 +36,6 @@ export const all: ReadonlyArray<Mutation> = [
   ...filesList,
   ...linksList,
   ...natsLinksList,
+  ...natsList,
   ...commandList
 ]

@@ -3,8 +3,8 @@
  * directory of who might be there, asks those that it does not know, and is told who answers. Each asks one at a time whether it is there
  * still, so that each is asked by somebody every few seconds, however many there are.
  *
- * What bites: what leaves here as a sighting again and again is what is known, not what was said again: it ends when a node that was asked
- * does not answer, and while there is no server.
+ * What bites: a sighting says until when its node is there, by what is known here: until it was asked and did not answer, and while there is a
+ * server. What is said again is not given again, but what nobody looks at is, and all of it now and then.
  */
 import * as Adverts from "@pnet/core/Adverts"
 import type { Crypto } from "@pnet/core/Crypto"
@@ -27,15 +27,19 @@ import { type Known, Nodes } from "./known.ts"
 import { Rate, RateBySource } from "./rate.ts"
 import * as Tokens from "./tokens.ts"
 
-// Slices of an interval. In each a part of all is told of, each every two intervals: peers are suspected after three without a word.
+// Slices of an interval. In each a part of all is seen to, each every two intervals: peers are suspected after three without a word.
 const slices = 5
 const rounds = 2
+// In intervals: who was looked at in that time is kept by whoever was told of it, who is told of it so seldom.
+const keptFor = 4
+const toldEvery = 24
 // In intervals: how seldom a node says its advert where there are few.
 const seldom = 12
 // Of the adverts that a LAN has room for, so many a second is what all nodes say together.
-const ofBudget = 0.5
-// In intervals: when a newcomer asks again who is there.
+const ofBudget = 0.25
+// In intervals: when a newcomer asks again who is there, and how seldom others do, who do it as often as they say their adverts where that is more often.
 const relearnt = [0.5, 1, 2, 4]
+const learnEvery = 48
 // Who was not heard for so many of these is asked.
 const silentFor = 3
 // In milliseconds: who is gone is asked for so long whether it is back, one in each interval.
@@ -94,18 +98,22 @@ export class NatsDiscovery {
   /** Where this node listens, while it says so. */
   #self: Endpoint | undefined
   #refutedAt = -Infinity
+  /** When the server was found to be gone last, and to be there. */
+  #downAt = -Infinity
+  #upAt = -Infinity
   #relearnedAt = -Infinity
   #next = 0
   #asking = false
 
   constructor(parts: Parts) {
     this.#parts = parts
-    this.#nodes = new Nodes(parts.capacity, (token) => this.#answer(token))
+    const { bus, capacity, now } = parts
+    this.#nodes = new Nodes(capacity, (token) => this.#answer(token), () => bus.isUp() ? now() : this.#downAt)
   }
 
   /** Hears, until the scope closes. */
   get listen(): Effect.Effect<void, never, Scope.Scope> {
-    const { bus, run } = this.#parts
+    const { bus, now, run } = this.#parts
     const begin = Effect.sync(() => [
       bus.on("adv", ({ data, from }) => this.#hear(from, data)),
       bus.on("say.adv", ({ data, from }) => this.#hear(from, data)),
@@ -113,7 +121,11 @@ export class NatsDiscovery {
       bus.on("any.list", (message) => this.#listed(message)),
       bus.on("say.gone", (message) => this.#doubted(message)),
       bus.watch((event) => {
-        if (event._tag === "Up") run(this.#back)
+        if (event._tag === "Down") this.#downAt = now()
+        else if (event._tag === "Up") {
+          this.#upAt = now()
+          run(this.#back)
+        }
       })
     ])
     return Effect.acquireRelease(begin, (all) => Effect.sync(() => all.forEach((end) => end())))
@@ -131,13 +143,14 @@ export class NatsDiscovery {
 
   /** Says where this node listens until the scope closes, and then that it leaves. */
   advertise(self: Endpoint | undefined): Effect.Effect<void, never, Scope.Scope> {
-    const { directory } = this.#parts
+    const { directory, interval } = this.#parts
     return Effect.gen({ self: this }, function*() {
       if (self !== undefined) {
         this.#self = self
         yield* Effect.addFinalizer(() => Effect.andThen(this.#leave(self), directory?.leave ?? Effect.void))
         this.#say()
-        yield* Effect.forkScoped(this.#saying)
+        yield* Effect.forkScoped(this.#again(() => this.every, Effect.sync(() => this.#say())))
+        yield* Effect.forkScoped(this.#again(() => Math.min(this.every, learnEvery * interval), this.#learn({})))
         if (directory !== undefined) yield* Effect.forkScoped(this.#entering(directory))
       }
       yield* Effect.forkScoped(this.#learnAll)
@@ -148,15 +161,15 @@ export class NatsDiscovery {
   get #learnAll(): Effect.Effect<void> {
     const { interval } = this.#parts
     return Effect.gen({ self: this }, function*() {
-      yield* this.#learn()
+      yield* this.#learn({ directory: true })
       for (const wait of relearnt) {
         yield* Effect.sleep(wait * interval)
-        yield* this.#learn()
+        yield* this.#learn({ directory: wait === relearnt.at(-1) })
       }
     })
   }
 
-  /** Tells of those that are known, a part in each slice, and asks one whether it is there. */
+  /** Sees to those that are known, a part in each slice, and asks one whether it is there. */
   get watch(): Effect.Effect<never> {
     const { bus, interval, now } = this.#parts
     return Effect.gen({ self: this }, function*() {
@@ -168,7 +181,7 @@ export class NatsDiscovery {
         const isLate = at - last > 2 * interval
         last = at
         if (!bus.isUp() || isLate) continue
-        this.#tellOf(slice)
+        this.#tellOf(slice, at)
         if (slice % slices === 0) {
           this.#askOne(at)
           this.#askLately(at)
@@ -177,11 +190,23 @@ export class NatsDiscovery {
     })
   }
 
-  /** Those of a slice. Who did not answer is not told of. */
-  #tellOf(slice: number): void {
-    const { outlet } = this.#parts
+  /** Tells of those of a slice that are there, as far as nobody keeps them, or was told for long. */
+  #tellOf(slice: number, at: number): void {
     const all = this.#nodes.entries()
-    for (let i = slice; i < all.length; i += rounds * slices) if (all[i]!.isThere) outlet.give(all[i]!.sighting)
+    for (let i = slice; i < all.length; i += rounds * slices) {
+      const known = all[i]!
+      if (known.isThere && !this.#isKept(known, at)) this.#tell(known, at)
+    }
+  }
+
+  #isKept({ lookedAt, toldAt }: Known, at: number): boolean {
+    const { interval } = this.#parts
+    return lookedAt >= this.#upAt && at - lookedAt <= keptFor * interval && at - toldAt < toldEvery * interval
+  }
+
+  #tell(known: Known, at: number): void {
+    known.toldAt = at
+    this.#parts.outlet.give(known.sighting)
   }
 
   #askOne(at: number): void {
@@ -219,16 +244,17 @@ export class NatsDiscovery {
         onFailure: (why: Unanswered) => {
           const known = this.#nodes.get(token)
           // It may have said something since.
-          if (known !== undefined && why !== "Down" && known.heardAt <= at) this.#miss(known, why, isNews)
+          if (known !== undefined && why !== "Down" && known.heardAt <= at) this.#miss(known, why, at, isNews)
         }
       }).pipe(Effect.ensuring(Effect.sync(() => this.#asked.delete(token))))
     })
   }
 
-  #miss(known: Known, why: Unanswered, isNews: boolean): void {
-    const { bus, capacity, now } = this.#parts
+  /** One that was asked does not answer: it is suspected three intervals after it was asked, and earlier where it is gone. */
+  #miss(known: Known, why: Unanswered, at: number, isNews: boolean): void {
+    const { bus, capacity, interval, now } = this.#parts
     const { isThere, token } = known
-    known.isThere = false
+    this.#nodes.miss(known, why === "Gone" ? at - rounds * interval : at)
     if (why === "Gone") {
       this.#nodes.remove(known)
       if (this.#lately.size < capacity) this.#lately.set(token, now() + latelyFor)
@@ -236,18 +262,18 @@ export class NatsDiscovery {
     if (isThere && isNews) bus.publish(bus.subject(Subjects.everyone, "say.gone"), Tokens.encode([token]))
   }
 
-  /** Learns who is there: from the directory, and from one of those who are; `after` a break also who is not any more. */
-  #learn(after = false): Effect.Effect<void> {
+  /** Learns who is there: from one of those who are, and from the directory, which costs more; `after` a break also who is not any more. */
+  #learn(options: { readonly directory?: boolean; readonly after?: boolean }): Effect.Effect<void> {
     const { bus, capacity, directory } = this.#parts
     return Effect.gen({ self: this }, function*() {
-      const kept = directory === undefined ? [] : yield* directory.tokens
+      const kept = directory === undefined || options.directory !== true ? [] : yield* directory.tokens
       this.#askAll(kept)
       const told = yield* Effect.option(bus.request(Subjects.everyone, "any.list", empty, 2_000))
       if (told._tag === "None") return
       const listed = Tokens.decode(told.value.data, capacity)
       this.#askAll(listed)
       this.#askAll([told.value.from])
-      if (!after) return
+      if (options.after !== true) return
       // Who is known and not in it may have ended meanwhile. A list that is much shorter is of one who is new himself.
       const there = new Set(listed).add(told.value.from)
       const missing = [...this.#nodes.tokens()].filter((token) => !there.has(token))
@@ -294,17 +320,19 @@ export class NatsDiscovery {
     const { adverts, bus, interval, now, outlet, run } = this.#parts
     const at = now()
     if (from === bus.own || data.length === 0 || !this.#advertsOf.take(from, at) || !this.#adverts.take(at)) return
-    const read = adverts.read(data)
+    const read = adverts.read(data, this.#nodes.get(from)?.sighting)
     if (Result.isFailure(read)) return this.#noteUnread(from)
-    const { sighting } = this.#nodes.enter(from, read.success, at)
+    const { outcome, sighting } = this.#nodes.enter(from, read.success, at)
     if (sighting === undefined) return
     this.#toAsk.delete(from)
-    outlet.give(sighting)
+    const known = this.#nodes.get(from)
+    if (known?.sighting !== sighting) outlet.give(sighting)
+    else if (outcome !== "Again" || !this.#isKept(known, at)) this.#tell(known, at)
     if (!this.#lately.delete(from) || sighting.endpoint.port === 0 || at - this.#relearnedAt < interval) return
     // Where one is back others may be: once for all of them, however many come at once.
     this.#relearnedAt = at
     this.#askAll(this.#lately.keys())
-    run(this.#learn())
+    run(this.#learn({}))
   }
 
   #noteUnread(token: string): void {
@@ -391,15 +419,11 @@ export class NatsDiscovery {
     })
   }
 
-  get #saying(): Effect.Effect<never> {
+  /** Does something so often, about. */
+  #again(every: () => number, what: Effect.Effect<void>): Effect.Effect<never> {
     const { random } = this.#parts
-    return Effect.gen({ self: this }, function*() {
-      while (true) {
-        yield* Effect.sleep(this.every * (0.9 + 0.2 * random.nextDoubleUnsafe()))
-        this.#say()
-        yield* this.#learn()
-      }
-    })
+    const wait = Effect.suspend(() => Effect.sleep(every() * (0.9 + 0.2 * random.nextDoubleUnsafe())))
+    return Effect.forever(Effect.andThen(wait, what))
   }
 
   #entering({ enter }: Directory): Effect.Effect<never> {
@@ -416,7 +440,7 @@ export class NatsDiscovery {
         this.#say()
         return directory?.enter ?? Effect.void
       })),
-      Effect.andThen(this.#learn(true))
+      Effect.andThen(this.#learn({ directory: true, after: true }))
     )
   }
 }

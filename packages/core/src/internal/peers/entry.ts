@@ -1,6 +1,7 @@
 /** A peer in the table, and what is known of it beyond what its users see. Changes go through `Membership`, which says them. */
 import * as Deferred from "effect/Deferred"
 import * as Exit from "effect/Exit"
+import type { Sighting } from "../../Discovery.ts"
 import type { Offer } from "../../Offer.ts"
 import type { NodeName } from "../../Packet.ts"
 import type * as Peers from "../../Peers.ts"
@@ -36,6 +37,10 @@ const sameAsRecent = (peer: Peers.Peer): Peers.Peer => {
     : recent[place] = peer
 }
 
+// Ways by which a peer may be there at once.
+const mostStanding = 4
+const none: ReadonlyArray<Sighting> = []
+
 // First what is looked at for each advert.
 export class Entry {
   /** Its name is one of `names`, and its endpoints are those of `addresses`. */
@@ -69,6 +74,8 @@ export class Entry {
   index = -1
   /** What it says that it offers, granted or not, where it was asked. */
   claimed: Offer | undefined = undefined
+  /** What discoveries that keep who is there sighted last, each by its `via`. Most have one, or none. */
+  #standing: ReadonlyArray<Sighting> = none
   /** While it is being asked: what ends that. */
   probe: Deferred.Deferred<Verdict> | undefined = undefined
 
@@ -111,6 +118,23 @@ export class Entry {
     if (kept in sighting) (sighting as Keeps)[kept] = this
     this.#said = sighting
     this.#saidAt = now
+  }
+
+  /** A sighting of it was taken, which may say by itself until when it is there. */
+  stands(sighting: Sighting): void {
+    if (sighting.thereUntil === undefined || this.#standing.includes(sighting)) return
+    this.#standing = [sighting, ...this.#standing.filter(({ via }) => via !== sighting.via)].slice(0, mostStanding)
+  }
+
+  /** Until when it is known to be there without an advert; `-Infinity` where only adverts tell. */
+  thereUntil(): number {
+    let until = -Infinity
+    for (const sighting of this.#standing) {
+      const at = sighting.thereUntil!()
+      if (at > until) until = at
+      if (sighting === this.#said && at > this.#saidAt) this.#saidAt = at
+    }
+    return until
   }
 
   /** Before anything else is done to it than to hear that advert again. */

@@ -1,6 +1,7 @@
 /**
  * Who is still there. A peer that is silent for three intervals is suspected and asked at its addresses, and is lost when it does not answer,
- * or is silent for six. In a crowd intervals are long, and `Asking` asks before: who does not answer is suspected.
+ * or is silent for six. In a crowd intervals are long, and `Asking` asks before: who does not answer is suspected. Where a discovery keeps who is
+ * there, it is looked at, and silence counts from when it did not know so any more.
  *
  * What bites: time in which this process was frozen or starved is nobody's silence, so it is pardoned, and a probe counts the slices that
  * it slept.
@@ -96,6 +97,7 @@ class Liveness {
         const pardon = late > this.#slice ? late : 0
         last = at
         for (const entry of asking.round(at, pardon > 0)) {
+          this.#look(entry)
           // Whoever read that another one is a suspect may have heard of this one, or taken it off.
           if (entry.peer.status !== "Online" || entry.heardAt >= at) continue
           next = at
@@ -107,6 +109,7 @@ class Liveness {
         const byBroadcast = asking.interval(undefined)
         for (const entry of table.entries()) {
           if (pardon > 0) entry.heardAt = Math.min(at, entry.heardAt + pardon)
+          this.#look(entry)
           const { heardAt } = entry
           const interval = entry.places === undefined ? this.#interval : byBroadcast
           const due = heardAt + suspectAfter * interval
@@ -125,6 +128,12 @@ class Liveness {
         }
       }
     })
+  }
+
+  /** Hears of a peer what a discovery knows that keeps who is there. */
+  #look(entry: Entry): void {
+    const until = entry.thereUntil()
+    if (until > entry.heardAt) this.#parts.membership.heard(entry, "Advert", until)
   }
 
   #suspect(entry: Entry, silentMillis: number): Effect.Effect<unknown> {

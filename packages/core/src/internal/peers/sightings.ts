@@ -165,6 +165,7 @@ export class Sightings {
     const addresses = new Addresses(limits.addressesPerPeer, rank)
     addresses.hear(sighting)
     const entry = new Entry(sighting, sighting.source.host, addresses, pinned ? "pinned" : undefined, now())
+    entry.stands(sighting)
     this.#place(entry, sighting)
     const oldest = kept ? undefined : table.oldestToGo
     if (oldest !== undefined) membership.lose(oldest, "Evicted")
@@ -176,6 +177,7 @@ export class Sightings {
   #update(entry: Entry, sighting: Sighting, pinned: boolean): boolean {
     const { asking, holds, membership, now } = this.#parts
     membership.heard(entry, "Advert")
+    entry.stands(sighting)
     this.#place(entry, sighting)
     const { name, publicKey, source: { host } } = sighting
     const fixes = pinned && entry.fixed === undefined

@@ -25,11 +25,17 @@ const encodedAt = (bytes: Uint8Array, at: number, text: Uint8Array): number => {
   return at + text.length
 }
 
-/** Where `name@host:port` ends that begins at `at`. What has another form, as IPv6 may have, is to be read. */
+/** Where `name@host:port` ends that begins at `at`, as an advert is written. What has another form, as IPv6 may have, is to be read. */
 const advertAt = (bytes: Uint8Array, at: number, { endpoint: { host, port }, name }: Said): number => {
   let end = textAt(bytes, at, name)
-  if (end < 0 || bytes[end] !== 0x40 || host.includes(":")) return -1
-  end = textAt(bytes, end + 1, host)
+  if (end < 0 || bytes[end] !== 0x40) return -1
+  end++
+  if (!host.includes(":")) end = textAt(bytes, end, host)
+  else if (bytes[end] !== 0x5b) return -1
+  else {
+    end = textAt(bytes, end + 1, host)
+    if (end < 0 || bytes[end++] !== 0x5d) return -1
+  }
   return end < 0 || bytes[end] !== 0x3a ? -1 : textAt(bytes, end + 1, String(port))
 }
 
