@@ -78,6 +78,11 @@ export const anchors = [
   "topic-full",
   "invalid-publication",
   "topic-limit",
+  // mail and durable topics
+  "not-posted",
+  "no-mailbox",
+  "not-kept",
+  "not-replayed",
   // starting a node
   "options",
   "network-key",

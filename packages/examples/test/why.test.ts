@@ -5,6 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Core from "@pnet/core"
 import { Obstacle, Packet, PublicKey, Why } from "@pnet/core"
+import { DurableTopicsError, MailError } from "@pnet/nats"
 import * as Node from "@pnet/node"
 import { Duration, Schema } from "effect"
 import { readFileSync } from "node:fs"
@@ -31,7 +32,7 @@ const isErrorClass = (value: unknown): value is ErrorClass =>
 
 const classes = [
   ...new Set(
-    [...Object.values(Core), ...Object.values(Node)].flatMap((module) =>
+    [...Object.values(Core), ...Object.values(Node), DurableTopicsError, MailError].flatMap((module) =>
       Object.values(module as Members).filter(isErrorClass)
     )
   )

@@ -3,13 +3,15 @@
  *
  * @since 0.2.0
  */
+import * as Why from "@pnet/core/Why"
 import * as Schema from "effect/Schema"
 
 /**
  * A letter was not taken. Nothing of it is kept.
  *
  * - `ReceiverUnknown`: no key is known of that name: say it with its key, or meet it once
- * - `MailboxFull`: as many letters of this sender wait for that receiver as may
+ * - `MailboxFull`: as many letters of this sender wait for that receiver as may, or the server keeps no more of anybody's
+ * - `InvalidId`: its id is none: 1 to 64 of letters, digits, `_` and `-`
  * - `TooLarge`: it is longer than the server takes
  * - `NoMailbox`: the server has no JetStream, or does not permit this user to use it
  * - `NoServer`: there is none at the moment
@@ -19,7 +21,7 @@ import * as Schema from "effect/Schema"
  * @since 0.2.0
  */
 export class PostError extends Schema.TaggedError<PostError>("@pnet/nats/MailError/PostError")("PostError", {
-  kind: Schema.Literals(["ReceiverUnknown", "MailboxFull", "TooLarge", "NoMailbox", "NoServer", "Unsure"]),
+  kind: Schema.Literals(["ReceiverUnknown", "InvalidId", "MailboxFull", "TooLarge", "NoMailbox", "NoServer", "Unsure"]),
   to: Schema.String,
   /** The letter's id. */
   id: Schema.String,
@@ -28,13 +30,14 @@ export class PostError extends Schema.TaggedError<PostError>("@pnet/nats/MailErr
   override get message() {
     const why = {
       ReceiverUnknown: "no key is known of that name; give its key, or have this node meet it once",
-      MailboxFull: "as many letters of this node wait for it as may; post it again when it has read some",
+      InvalidId: "an id has 1 to 64 of letters, digits, _ and -",
+      MailboxFull: "as many letters wait as may; post it again when some were read",
       TooLarge: "it is longer than the NATS server takes; send it as a file, or in parts",
       NoMailbox: "the NATS server keeps no mail for this user; it needs JetStream, and permissions for the stream",
       NoServer: "there is no NATS server at the moment",
       Unsure: "the NATS server did not say whether it has it; post it again with the same id"
     }[this.kind]
-    return `the letter ${this.id} to ${JSON.stringify(this.to)} was not taken: ${why}`
+    return Why.see(`the letter ${this.id} to ${JSON.stringify(this.to)} was not taken: ${why}`, "not-posted")
   }
 }
 
@@ -49,8 +52,11 @@ export class MailboxError extends Schema.TaggedError<MailboxError>("@pnet/nats/M
   { cause: Schema.Defect() }
 ) {
   override get message() {
-    return `there is no mailbox at the NATS server (${
-      this.cause instanceof Error ? this.cause.message : String(this.cause)
-    }); it needs JetStream, and this user the permissions that Subjects.mailPermissions gives`
+    return Why.see(
+      `there is no mailbox at the NATS server (${
+        this.cause instanceof Error ? this.cause.message : String(this.cause)
+      }); it needs JetStream, and this user the permissions that Subjects.mailPermissions gives`,
+      "no-mailbox"
+    )
   }
 }

@@ -109,6 +109,18 @@ export const make = (networkToken: string, from: string, to: string, rest: strin
   `pnet.${networkToken}.${from}.${to}.${rest}`
 
 /**
+ * The name of a topic as tokens of a subject: each segment as a network id is. Of a pattern `*` and a last `>` stay what they are, and mean to
+ * NATS what they mean to topics.
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const topic = (name: string): string =>
+  name.split(".").map((segment, i, all) =>
+    segment === "*" || segment === ">" && i === all.length - 1 ? segment : network(segment)
+  ).join(".")
+
+/**
  * What answers of JetStream to a node begin with. It is none of the subjects that nodes hear: the server gives letters for as long as anybody
  * hears where they were asked for, and that has to be who asked.
  *
@@ -194,6 +206,39 @@ export const mailPermissions = (networkId: string, publicKey: PublicKey): Permis
       `$JS.API.STREAM.MSG.GET.KV_${handled}`,
       `$JS.API.DIRECT.GET.KV_${handled}.>`,
       `$KV.${handled}.${node}.>`
+    ],
+    subscribe: [`${inboxOf(net, node)}.>`]
+  }
+}
+
+/**
+ * What the user of a node has to be permitted for durable topics, besides `permissions`. The stream and the bucket of positions have to be there, as
+ * for mail. With `subscribe` it reads what is kept on these topics alone, or on those that a pattern means.
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const durablePermissions = (
+  networkId: string,
+  publicKey: PublicKey,
+  options?: { readonly subscribe?: ReadonlyArray<string> | undefined }
+): Permissions => {
+  const net = network(networkId)
+  const node = ofKey(publicKey)
+  const [stream, positions] = [`pnet_topics_${net}`, `pnet_positions_${net}`]
+  return {
+    publish: [
+      "$JS.API.INFO",
+      `$JS.API.STREAM.INFO.${stream}`,
+      ...(options?.subscribe ?? [">"]).map((name) =>
+        `$JS.API.CONSUMER.CREATE.${stream}.*.pnet.${net}.*.topic.${topic(name)}`
+      ),
+      `$JS.API.CONSUMER.INFO.${stream}.*`,
+      `$JS.API.CONSUMER.MSG.NEXT.${stream}.*`,
+      `$JS.API.CONSUMER.DELETE.${stream}.*`,
+      `$JS.API.STREAM.INFO.KV_${positions}`,
+      `$JS.API.STREAM.MSG.GET.KV_${positions}`,
+      `$KV.${positions}.${node}.>`
     ],
     subscribe: [`${inboxOf(net, node)}.>`]
   }

@@ -3,6 +3,8 @@
  *
  * @since 0.2.0
  */
+export * as DurableTopics from "./DurableTopics.ts"
+export * as DurableTopicsError from "./DurableTopicsError.ts"
 export * as Mail from "./Mail.ts"
 export * as MailError from "./MailError.ts"
 export * as NatsError from "./NatsError.ts"

@@ -27,15 +27,16 @@ export const server = (options: Server.Options = {}) => {
   }
 }
 
+/** A user of a server who is no node, and may do whatever he likes. */
+export const client = (url: string) =>
+  Effect.acquireRelease(
+    Effect.promise(() => connect({ servers: url })),
+    (client) => Effect.promise(() => client.close())
+  )
+
 /** The streams of a server, as its operator manages them. */
 export const jetStream = (url: string) =>
-  Effect.gen(function*() {
-    const client = yield* Effect.acquireRelease(
-      Effect.promise(() => connect({ servers: url })),
-      (client) => Effect.promise(() => client.close())
-    )
-    return yield* Effect.promise(() => jetstreamManager(client))
-  })
+  Effect.flatMap(client(url), (connected) => Effect.promise(() => jetstreamManager(connected)))
 
 /** A network key, as text. */
 export const networkKey = Effect.map(

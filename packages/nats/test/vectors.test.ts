@@ -6,11 +6,13 @@ import { Subjects } from "@pnet/nats"
 import { NodeCrypto } from "@pnet/node"
 import { Effect, Redacted, Result } from "effect"
 import { NatsBus } from "../src/internal/bus.ts"
+import * as Items from "../src/internal/durable/item.ts"
+import * as Signature from "../src/internal/durable/signature.ts"
 import * as Letters from "../src/internal/mail/letter.ts"
 import * as Tokens from "../src/internal/tokens.ts"
 
 const { lists, networks, nodes, subjects } = Document.load().nats
-const { mail, networkKeys, nodes: parties } = Document.load()
+const { kept, mail, networkKeys, nodes: parties } = Document.load()
 
 describe("vectors of NATS", () => {
   for (const { name, networkId, token } of networks) {
@@ -102,5 +104,48 @@ describe("vectors of mail", () => {
           assert.strictEqual(Buffer.from(sealed).toString("hex"), letter, name)
         }
       }))
+  })
+})
+
+const bytesOfHex = (hex: string) => new Uint8Array(Buffer.from(hex, "hex"))
+const keysOf = (held: ReadonlyArray<string>) =>
+  held.map((key) => Redacted.make(new Uint8Array(Buffer.from(networkKeys[key]!, "base64url"))))
+
+describe("vectors of what is kept", () => {
+  for (const { name, tokens, topic } of kept.topics) it(name, () => assert.strictEqual(Subjects.topic(topic), tokens))
+
+  for (const { ed25519, name, publicKey } of kept.signingKeys) {
+    it(name, () => assert.deepStrictEqual(Signature.edwardsOf(publicKey as PublicKey.PublicKey), bytesOfHex(ed25519)))
+  }
+
+  layer(NodeCrypto.layer)((it) => {
+    for (const { description, fault, item, name, networkKeys: held, reads } of kept.entries) {
+      it.effect(`${name}: ${description}`, () =>
+        Effect.gen(function*() {
+          const crypto = yield* Crypto.Crypto
+          const sealing = { crypto, networkId: "lab" as Packet.NetworkId, networkKeys: keysOf(held) }
+          const opened = Items.open(sealing, bytesOfHex(item), kept.clock)
+          if (Result.isFailure(opened)) return assert.strictEqual(opened.failure, fault)
+          const { from, payload, ...rest } = opened.success
+          assert.deepStrictEqual(
+            {
+              ...rest,
+              name: from.name as string,
+              publicKey: from.publicKey as string,
+              payload: Buffer.from(payload).toString()
+            },
+            reads
+          )
+          // The first key is the one that encrypts.
+          if (held.length > 1 || rest.at !== kept.clock) return
+          const identity = crypto.keyPair(Redacted.make(bytesOfHex(parties["alpha"]!["secret"]!)))
+          const random = Uint8Array.from({ length: 64 }, (_, i) => i)
+          const iv = Uint8Array.from({ length: 16 }, (_, i) => 0xd0 + i)
+          assert.strictEqual(
+            Buffer.from(Items.seal(sealing, identity, opened.success, random, iv)).toString("hex"),
+            item
+          )
+        }))
+    }
   })
 })

@@ -722,6 +722,20 @@ const nats: Readonly<Record<string, Titles>> = {
     "is not handled twice where its acknowledgement was lost": ["mail-handled"],
     "is handled again when that failed, while others go on, and put with the dead after so many times": ["mail-dead"]
   },
+  "nats/test/durable.test.ts": {
+    "has what was published for who was not there, from any place on, with who, when, and which number": [
+      "kept-subject",
+      "kept-message-id"
+    ],
+    "goes on where its position is, behind what was acknowledged, with what the publisher has missed": [
+      "kept-position",
+      "kept-number"
+    ],
+    "is taken of nobody who has not signed it for this topic, in this network, and once": [
+      "kept-subject",
+      "kept-number"
+    ]
+  },
   "nats/test/NatsPnet.test.ts": {
     "a user with the permissions that are said to be enough can do everything, and the directory with its own": [
       "nats-permissions",

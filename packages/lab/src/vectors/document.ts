@@ -10,6 +10,7 @@ import type * as FileVectors from "./files.ts"
 import type * as FrameVectors from "./frames.ts"
 import type * as FreshnessVectors from "./freshness.ts"
 import type * as HandshakeVectors from "./handshakeSection.ts"
+import type * as KeptVectors from "./keptDocument.ts"
 import type * as LinkVectors from "./links.ts"
 import type * as MailVectors from "./mailDocument.ts"
 import type * as NatsVectors from "./nats.ts"
@@ -86,6 +87,7 @@ export interface Document {
   readonly links: LinkVectors.Section
   readonly nats: NatsVectors.Section
   readonly mail: MailVectors.Section
+  readonly kept: KeptVectors.Section
 }
 
 /** An address that stands for a key or a URL. */

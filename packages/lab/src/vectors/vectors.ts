@@ -16,6 +16,7 @@ import * as FileVectors from "./files.ts"
 import * as FrameVectors from "./frames.ts"
 import * as FreshnessVectors from "./freshness.ts"
 import * as HandshakeVectors from "./handshakeSection.ts"
+import * as KeptVectors from "./kept.ts"
 import * as Keyed from "./keyed.ts"
 import * as LinkVectors from "./links.ts"
 import * as MailVectors from "./mail.ts"
@@ -162,6 +163,7 @@ export const generate = (crypto: Crypto["Service"]): Document => {
     nats: NatsVectors.generate(
       Object.fromEntries((Object.keys(secrets) as ReadonlyArray<NodeId>).map((node) => [node, text(node)]))
     ),
-    mail: MailVectors.generate(scene)
+    mail: MailVectors.generate(scene),
+    kept: KeptVectors.generate(scene)
   }
 }

@@ -10,7 +10,8 @@ import * as PublicKey from "@pnet/core/PublicKey"
 import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { textOf, utf8 } from "../platform.ts"
+import { concat, label, Reader, u64 } from "../bytes.ts"
+import { utf8 } from "../platform.ts"
 
 const prefix = utf8("PnetMAIL")
 const noncePrefix = prefix
@@ -43,28 +44,6 @@ export interface Sealing {
   readonly networkKeys: ReadonlyArray<Redacted.Redacted<Uint8Array>>
 }
 
-const concat = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.length
-  }
-  return bytes
-}
-
-/** A text behind its length in one byte. */
-const label = (text: string): Uint8Array => {
-  const bytes = utf8(text)
-  return concat(Uint8Array.of(bytes.length), bytes)
-}
-
-const time = (millis: number): Uint8Array => {
-  const bytes = new Uint8Array(8)
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(Math.floor(millis)))
-  return bytes
-}
-
 /** Whether a text is the id of a letter. */
 export const isId = (text: string): boolean => /^[A-Za-z0-9_-]{1,64}$/.test(text)
 
@@ -82,41 +61,13 @@ export const seal = (
     label(networkId),
     label(from.name),
     label(id),
-    time(postedAt),
+    u64(postedAt),
     payload
   )
   const box = crypto.seal(crypto.sharedKey(to, identity.secretKey), concat(noncePrefix, random), body)
   const sealed = concat(prefix, Uint8Array.of(version), PublicKey.toBytes(identity.publicKey), random, box)
   const [networkKey] = networkKeys
   return networkKey === undefined ? sealed : crypto.fernetEncrypt(networkKey, sealed, postedAt, iv)
-}
-
-/** Reads what `label` wrote, one after the other. */
-class Reader {
-  readonly bytes: Uint8Array
-  at = 0
-  isShort = false
-
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes
-  }
-
-  take(length: number): Uint8Array {
-    const taken = this.bytes.subarray(this.at, this.at + length)
-    this.at += length
-    if (taken.length < length) this.isShort = true
-    return taken
-  }
-
-  label(): string {
-    const text = textOf(this.take(this.take(1)[0] ?? 0))
-    if (text === undefined) this.isShort = true
-    return text ?? ""
-  }
-
-  rest(): Uint8Array {
-    return this.bytes.subarray(this.at)
-  }
 }
 
 const isName = Schema.is(NodeName)
@@ -148,10 +99,9 @@ export const open = (
   const isVersion = reader.take(1)[0] === version
   const to = PublicKey.fromBytes(reader.take(PublicKey.byteLength))
   const [network, name, id] = [reader.label(), reader.label(), reader.label()]
-  const at = reader.take(8)
+  const postedAt = reader.u64()
   if (reader.isShort || !isVersion || !isName(name) || !isId(id)) return Result.fail("Malformed")
   if (to !== identity.publicKey || network !== networkId) return Result.fail("NotForThisNode")
-  const postedAt = Number(new DataView(at.buffer, at.byteOffset, 8).getBigUint64(0))
   if (postedAt > now + ahead) return Result.fail("FromTheFuture")
   if (postedAt < now - maxAge) return Result.fail("TooOld")
   return Result.succeed({ id, from: { name, publicKey }, postedAt, payload: reader.rest() })

@@ -1,0 +1,23 @@
+/** Lines of the log about what others have sent and nobody gets: of each kind one a minute, with how many there were meanwhile. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+
+const every = 60_000
+
+/** Logs that something was dropped, and why. There are few kinds. */
+export type Dropped = (kind: string, what: string) => Effect.Effect<void>
+
+export const make = (): Dropped => {
+  const kinds = new Map<string, { readonly at: number; unsaid: number }>()
+  return (kind, what) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const last = kinds.get(kind)
+      if (last !== undefined && now >= last.at && now - last.at < every) {
+        last.unsaid++
+        return Effect.void
+      }
+      kinds.set(kind, { at: now, unsaid: 0 })
+      const unsaid = last?.unsaid ?? 0
+      return Effect.logWarning(unsaid === 0 ? what : `${what}; and ${unsaid} more such in the minute before`)
+    })
+}

@@ -1,0 +1,287 @@
+/** Subscriptions to what is kept: read, opened, looked at, and handed one after the other, with a position behind the last that was acknowledged. */
+import type { JetStreamClient, JetStreamManager } from "@nats-io/jetstream"
+import type { KV } from "@nats-io/kv"
+import type { Crypto, KeyPair } from "@pnet/core/Crypto"
+import * as Rights from "@pnet/core/Rights"
+import type * as Topic from "@pnet/core/Topic"
+import type { Trust } from "@pnet/core/Trust"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Base64Url from "effect/encoding/Base64Url"
+import * as Exit from "effect/Exit"
+import * as Latch from "effect/Latch"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import { ReplayError } from "../../DurableTopicsError.ts"
+import * as Subjects from "../../Subjects.ts"
+import type { Back } from "../back.ts"
+import * as Dropped from "../dropped.ts"
+import { isId } from "../mail/letter.ts"
+import { refusalOf } from "../refusal.ts"
+import * as Items from "./item.ts"
+import * as Positions from "./positions.ts"
+import * as Replay from "./replay.ts"
+import { Runs } from "./runs.ts"
+import * as Values from "./values.ts"
+
+export interface Parts {
+  readonly js: JetStreamClient
+  readonly manager: JetStreamManager
+  readonly bucket: KV
+  readonly crypto: Crypto["Service"]
+  readonly identity: KeyPair
+  readonly network: string
+  readonly token: string
+  readonly sealing: () => Items.Sealing
+  readonly stream: string
+  readonly trust: Trust["Service"]
+  readonly back: Back
+}
+
+/** As `DurableTopics` has them, which says what each is. */
+export interface SubscribeOptions {
+  readonly from?: "beginning" | "new" | { readonly seq: number } | { readonly time: number } | undefined
+  readonly position?: string | undefined
+  readonly acknowledge?: "next" | "manual" | undefined
+  readonly live?: boolean | undefined
+}
+
+/** As `DurableTopics` has it. */
+export interface Item<out A> extends Pick<Items.Item, "topic" | "from" | "id" | "at"> {
+  readonly key: string | undefined
+  readonly value: A
+  readonly seq: number
+  readonly time: number
+  readonly missed: number
+  readonly acknowledge: Effect.Effect<void>
+}
+
+/** The most that wait to be acknowledged. */
+const mostOpen = 1_000
+
+const isTime = (time: number) => Number.isFinite(time) && Math.abs(time) <= 8.64e15
+
+const isStart = ({ from, position }: SubscribeOptions): boolean =>
+  (position === undefined || isId(position)) &&
+  (typeof from !== "object" || ("seq" in from ? Number.isSafeInteger(from.seq) && from.seq > 0 : isTime(from.time)))
+
+/** Where it begins, where no position is known. */
+const startOf = (from: SubscribeOptions["from"], { last }: Replay.Standing): Replay.Start => {
+  if (typeof from === "object") return from
+  return { seq: from === "new" ? last + 1 : 1 }
+}
+
+/** The token of the publisher and those of the topic, of a subject that the server has checked. */
+const partsOf = (subject: string): { readonly from: string; readonly topic: string } => {
+  const [, , from = "", , ...topic] = subject.split(".")
+  return { from, topic: topic.join(".") }
+}
+
+/** What has come of one publisher, and is signed by him, on this topic, and may be. */
+const admitted = ({ identity, sealing, trust }: Parts, kept: Replay.Kept, kind: Items.Kind, dropped: Dropped.Dropped) =>
+  Effect.gen(function*() {
+    const subject = partsOf(kept.subject)
+    const drop = (why: string) =>
+      Effect.as(
+        dropped(why, `number ${kept.seq} of what is kept on topics, of the node ${subject.from}, was left out: ${why}`),
+        undefined
+      )
+    const opened = Items.open(sealing(), kept.data, yield* Clock.currentTimeMillis)
+    if (Result.isFailure(opened)) return yield* drop(opened.failure)
+    const item = opened.success
+    const { name, publicKey } = item.from
+    if (Subjects.ofKey(publicKey) !== subject.from || Subjects.topic(item.topic) !== subject.topic) {
+      return yield* drop("it was published elsewhere")
+    }
+    if (item.kind !== kind) return yield* drop(`its value is ${item.kind}, and ${kind} is subscribed to`)
+    if (publicKey === identity.publicKey) return item
+    if (Exit.isFailure(yield* Effect.exit(trust.check(name, publicKey)))) return yield* drop("its key is not trusted")
+    const rights = trust.rights === undefined ? Rights.named : yield* trust.rights(name, publicKey)
+    return Rights.allows(rights.publishes, item.topic) ? item : yield* drop("it may not publish that")
+  })
+
+/** An item that was handed and not acknowledged. */
+interface Handed {
+  readonly seq: number
+  readonly item: Items.Item
+}
+
+/** What a subscription has acknowledged, and has not. */
+const acknowledging = (position: Positions.Position | undefined, begun: ReadonlyArray<readonly [string, number]>) => {
+  const runs = new Runs(begun)
+  const room = Latch.makeUnsafe(true)
+  let handed: Array<Handed> = []
+  let stream = ""
+  return {
+    room: room.await,
+    of: (made: string) => {
+      stream = made
+      handed = []
+      room.openUnsafe()
+    },
+    handed: (one: Handed) => {
+      if (position === undefined) return
+      handed.push(one)
+      if (handed.length >= mostOpen) room.closeUnsafe()
+    },
+    /** One that nobody is handed: it is done with when those before it are. */
+    skipped: (one: Handed) => {
+      if (position === undefined) return
+      if (handed.length === 0) runs.take(one.item)
+      else handed.push(one)
+    },
+    /** All up to this number of this stream were handled. */
+    upTo: (made: string, seq: number) => {
+      if (position === undefined || made !== stream || (handed[0]?.seq ?? Infinity) > seq) return
+      const behind = handed.findIndex((one) => one.seq > seq)
+      const done = handed.splice(0, behind < 0 ? handed.length : behind)
+      for (const { item } of done) runs.take(item)
+      room.openUnsafe()
+      position.moved(made, done.at(-1)!.seq, runs)
+    }
+  }
+}
+
+/** Reads the stream on, also where its server was gone, its consumer is, or it was made anew. */
+const reading = (parts: Parts, called: string, begun: Replay.Standing, start: Replay.Start) =>
+  Effect.gen(function*() {
+    const { back, crypto, js, manager, network, stream, token } = parts
+    let { made } = begun
+    let renewed = (_made: string): void => {}
+    const replay = new Replay.Replay(
+      {
+        js,
+        manager,
+        stream,
+        subject: Subjects.make(network, "*", "topic", Subjects.topic(called)),
+        consumerName: () => `${token}_${Base64Url.encode(crypto.randomBytes(12))}`
+      },
+      start
+    )
+    yield* Effect.addFinalizer(() => replay.close)
+    // A stream that was made anew counts from 1, and is another.
+    const look = Effect.map(
+      Effect.suspend(() => replay.isOpen ? Effect.succeed({ made }) : Replay.standing(parts)),
+      (now) => {
+        if (now.made === made) return
+        made = now.made
+        renewed(made)
+        replay.restart({ seq: 1 })
+      }
+    )
+    const read = Effect.andThen(look, replay.next).pipe(
+      // What was asked for over a connection that is gone is asked for again by the next.
+      Effect.raceFirst(Effect.andThen(back, Effect.fail("the connection is another"))),
+      Effect.catch((error) =>
+        Effect.logDebug(`what is kept on ${JSON.stringify(called)} is read again in a moment`, error).pipe(
+          Effect.andThen(replay.close),
+          Effect.as<Replay.Read>({ kept: [], isAll: false, isBroken: true })
+        )
+      ),
+      Effect.tap(({ isBroken }) => isBroken ? Effect.sleep("500 millis") : Effect.void)
+    )
+    return {
+      read,
+      made: () => made,
+      onRenewed: (listener: (made: string) => void) => {
+        renewed = listener
+      }
+    }
+  })
+
+/** What of it is handed: what is admitted, for the first time, and is a value. */
+const handing = (
+  parts: Parts,
+  coding: Values.Coding,
+  runs: Runs,
+  acknowledged: ReturnType<typeof acknowledging>,
+  isManual: boolean
+) => {
+  const dropped = Dropped.make()
+  return (kept: Replay.Kept, made: string): Effect.Effect<Item<unknown> | undefined, never, any> =>
+    Effect.gen(function*() {
+      const opened = yield* admitted(parts, kept, coding.kind, dropped)
+      if (opened === undefined) return undefined
+      const { at, from, id, key, payload, topic } = opened
+      const missed = runs.take(opened)
+      if (missed === undefined) {
+        yield* dropped("again", `number ${kept.seq} of what is kept on ${JSON.stringify(topic)} came before`)
+        return undefined
+      }
+      const decoded = yield* Effect.exit(coding.decode(payload))
+      if (Exit.isFailure(decoded)) {
+        acknowledged.skipped({ seq: kept.seq, item: opened })
+        const what = `number ${kept.seq} of what is kept on ${JSON.stringify(topic)}, of ${JSON.stringify(from.name)},`
+        yield* dropped("value", `${what} is no value of it`)
+        return undefined
+      }
+      acknowledged.handed({ seq: kept.seq, item: opened })
+      return {
+        topic,
+        from,
+        key: key === "" ? undefined : key,
+        value: decoded.value,
+        id,
+        at,
+        seq: kept.seq,
+        time: kept.time,
+        missed,
+        acknowledge: isManual ? Effect.sync(() => acknowledged.upTo(made, kept.seq)) : Effect.void
+      }
+    })
+}
+
+const subscription = (parts: Parts, topic: string | Topic.Any, options: SubscribeOptions) =>
+  Effect.gen(function*() {
+    const called = typeof topic === "string" ? topic : topic.name
+    const failed = (cause: unknown) =>
+      new ReplayError({ kind: refusalOf(cause) === "NoStream" ? "NoStream" : "NoServer", topic: called, cause })
+    if (Values.wrongWith(called, typeof topic === "string") !== undefined || !isStart(options)) {
+      return yield* new ReplayError({ kind: "InvalidStart", topic: called })
+    }
+    const standing = yield* Effect.mapError(Replay.standing(parts), ({ cause }) => failed(cause))
+    const position = options.position === undefined
+      ? undefined
+      : yield* Positions.take(parts, called, options.position, standing.made)
+    const known = position?.begun?.stream === standing.made && position.begun.seq > 0 ? position.begun : undefined
+    const start = known === undefined ? startOf(options.from, standing) : { seq: known.seq + 1 }
+    const { made, onRenewed, read } = yield* reading(parts, called, standing, start)
+    const acknowledged = acknowledging(position, known?.runs ?? [])
+    acknowledged.of(standing.made)
+    onRenewed(acknowledged.of)
+    const isManual = options.acknowledge === "manual"
+    const itemOf = handing(parts, Values.codingOf(topic), new Runs(known?.runs), acknowledged, isManual)
+    const unlessLost = <A>(effect: Effect.Effect<A>): Effect.Effect<A, ReplayError> =>
+      position === undefined ? effect : Effect.raceFirst(position.lost, effect)
+
+    const isLive = options.live !== false
+    const isBehind = ({ seq }: Replay.Kept) => isLive || made() === standing.made && seq <= standing.last
+    let waiting: Array<Replay.Kept> = []
+    let isAll = !isLive && standing.last === 0
+    let last: { readonly made: string; readonly seq: number } | undefined
+    const pull: Effect.Effect<[Item<unknown>], ReplayError | Cause.Done, any> = Effect.gen(function*() {
+      if (last !== undefined && !isManual) acknowledged.upTo(last.made, last.seq)
+      for (;;) {
+        yield* unlessLost(acknowledged.room)
+        const kept = waiting.shift()
+        if (kept !== undefined) {
+          const item = isBehind(kept) ? yield* itemOf(kept, made()) : undefined
+          if (item === undefined) continue
+          last = { made: made(), seq: item.seq }
+          return [item] as [Item<unknown>]
+        }
+        if (isAll) return yield* Cause.done()
+        const next = yield* unlessLost(read)
+        waiting = [...next.kept]
+        isAll = !isLive && next.isAll
+      }
+    })
+    return Stream.fromPull(Effect.succeed(pull))
+  })
+
+/** Subscribes to what is kept. */
+export const make =
+  (parts: Parts) =>
+  (topic: string | Topic.Any, options: SubscribeOptions = {}): Stream.Stream<Item<unknown>, ReplayError, any> =>
+    Stream.unwrap(subscription(parts, topic, options))
