@@ -245,7 +245,8 @@ const make = (options: NatsOptions.NatsOptions, own: Options) =>
       name,
       network,
       token,
-      sealing
+      sealing,
+      back
     })
     const subscribe = Subscribing.make({
       js,

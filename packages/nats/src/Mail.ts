@@ -17,7 +17,7 @@
  *
  * @since 0.2.0
  */
-import { DiscardPolicy, jetstream, type JetStreamClient, jetstreamManager } from "@nats-io/jetstream"
+import { DiscardPolicy, jetstream, type JetStreamClient, jetstreamManager, RetentionPolicy } from "@nats-io/jetstream"
 import { type KV, Kvm } from "@nats-io/kv"
 import type { NatsConnection } from "@nats-io/nats-core"
 import { connect as connectTcp } from "@nats-io/transport-node"
@@ -34,10 +34,14 @@ import * as Effect from "effect/Effect"
 import * as Base64Url from "effect/encoding/Base64Url"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import * as Back from "./internal/back.ts"
 import * as Client from "./internal/client.ts"
 import * as Letters from "./internal/mail/letter.ts"
 import * as Reading from "./internal/mail/reading.ts"
+import { messageIdOf } from "./internal/messageId.ts"
 import { textOf, utf8 } from "./internal/platform.ts"
+import { refusalOf } from "./internal/refusal.ts"
+import * as Streams from "./internal/streams.ts"
 import { MailboxError, PostError } from "./MailError.ts"
 import type { NatsError } from "./NatsError.ts"
 import * as NatsOptions from "./NatsOptions.ts"
@@ -96,6 +100,8 @@ export interface Options extends NatsOptions.Input {
   readonly keptFor?: Duration.Input | undefined
   /** Letters of one sender that wait for one receiver. One more is refused. Said as `keptFor` is. Default 1,000. */
   readonly waiting?: number | undefined
+  /** Bytes of all letters of the network. One more is refused. Said as `keptFor` is. Default 1 GiB, or what the account has room for, where that is less. */
+  readonly bytes?: number | undefined
   /** How often a letter is handled, that fails each time, before it is put with the dead ones. Default 5. */
   readonly attempts?: number | undefined
   /** The wait after the first failure, four times as long after each further one. Default 1 second. */
@@ -122,7 +128,7 @@ export class Mail extends Context.Service<Mail, {
   readonly handle: <E, R>(
     handler: (letter: Letter) => Effect.Effect<void, E, R>
   ) => Effect.Effect<void, MailboxError, R | Scope.Scope>
-  /** The letters that failed too often, the oldest first, at most 1,000. */
+  /** The letters that failed too often, or came when they were too old to be handled, the oldest first, at most 1,000. */
   readonly dead: Effect.Effect<ReadonlyArray<Letter>, MailboxError>
 }>()("@pnet/nats/Mail") {}
 
@@ -133,6 +139,12 @@ const duplicateWindow = 600_000
 export const streamOf = (networkToken: string): string => `pnet_mail_${networkToken}`
 const handledOf = (networkToken: string): string => `pnet_handled_${networkToken}`
 
+interface Keeping {
+  readonly keptFor: number
+  readonly waiting: number
+  readonly bytes: number | undefined
+}
+
 interface Box {
   readonly client: NatsConnection
   readonly js: JetStreamClient
@@ -142,34 +154,33 @@ interface Box {
 const nanos = (millis: number) => millis * 1_000_000
 
 /** Makes the stream and the bucket, where they are not there. */
-const open = (client: NatsConnection, network: string, keptFor: number, waiting: number) =>
+const open = (client: NatsConnection, network: string, { bytes, keptFor, waiting }: Keeping) =>
   Effect.tryPromise({
     try: () =>
       jetstreamManager(client).then((manager) =>
-        manager.streams.info(streamOf(network)).catch(() =>
-          manager.streams.add({
-            name: streamOf(network),
-            subjects: [`pnet.${network}.*.mail.*`, `pnet.${network}.*.dead.*`],
-            max_age: nanos(keptFor),
-            max_msgs_per_subject: waiting,
-            discard: DiscardPolicy.New,
-            discard_new_per_subject: true,
-            duplicate_window: nanos(Math.min(duplicateWindow, keptFor))
-          })
-        )
+        Streams.open(manager, {
+          name: streamOf(network),
+          subjects: [`pnet.${network}.*.mail.*`, `pnet.${network}.*.dead.*`],
+          // What was handled is gone, and makes room.
+          retention: RetentionPolicy.Workqueue,
+          max_age: nanos(keptFor),
+          max_msgs_per_subject: waiting,
+          discard: DiscardPolicy.New,
+          discard_new_per_subject: true,
+          duplicate_window: nanos(Math.min(duplicateWindow, keptFor))
+        }, bytes)
       ).then(() => new Kvm(client).create(handledOf(network), { history: 1, ttl: keptFor + 86_400_000 }))
         .then((handled): Box => ({ client, js: jetstream(client), handled })),
     catch: (cause) => new MailboxError({ cause })
   })
 
-const postKind = (cause: unknown): PostError["kind"] => {
-  if (!(cause instanceof Error)) return "Unsure"
-  const { code } = cause as Error & { readonly code?: number }
-  if (/maximum messages/.test(cause.message)) return "MailboxFull"
-  if (/max_payload|maximum message size|exceeds/.test(cause.message) || code === 10_054) return "TooLarge"
-  if (/no responders|Permissions|JetStream not enabled/i.test(`${cause.name} ${cause.message}`)) return "NoMailbox"
-  return /disconnect|closed/i.test(cause.message) ? "NoServer" : "Unsure"
-}
+const kinds = {
+  Full: "MailboxFull",
+  NoStream: "NoMailbox",
+  TooLarge: "TooLarge",
+  NoServer: "NoServer",
+  Unsure: "Unsure"
+} as const
 
 const make = (options: NatsOptions.NatsOptions, own: Options) =>
   Effect.gen(function*() {
@@ -187,7 +198,9 @@ const make = (options: NatsOptions.NatsOptions, own: Options) =>
       name: `pnet mail ${token}`,
       inboxPrefix: Subjects.inboxOf(network, token)
     })
-    const box = yield* open(client, network, keptFor, own.waiting ?? 1_000)
+    const opening = open(client, network, { keptFor, waiting: own.waiting ?? 1_000, bytes: own.bytes })
+    const box = yield* opening
+    const back = yield* Back.make(client)
     const sealing = (): Letters.Sealing => ({ crypto, identity, networkId, networkKeys: keyRing.bytesUnsafe() })
 
     const keyOf = (to: Receiver): Effect.Effect<PublicKey | undefined> =>
@@ -210,6 +223,7 @@ const make = (options: NatsOptions.NatsOptions, own: Options) =>
         const called = typeof to === "string" ? to : to.name
         const failed = (kind: PostError["kind"], cause?: unknown) =>
           new PostError({ kind, to: called, id, ...(cause === undefined ? {} : { cause }) })
+        if (!Letters.isId(id)) return yield* failed("InvalidId")
         const publicKey = yield* keyOf(to)
         if (publicKey === undefined) return yield* failed("ReceiverUnknown")
         const sealed = Letters.seal(sealing(), publicKey, {
@@ -221,14 +235,15 @@ const make = (options: NatsOptions.NatsOptions, own: Options) =>
         const most = client.info?.max_payload
         if (most !== undefined && sealed.length > most - Letters.overhead) return yield* failed("TooLarge")
         const receiver = Subjects.ofKey(publicKey)
-        const acknowledged = yield* Effect.tryPromise({
+        const sent = Effect.tryPromise({
           try: () =>
             box.js.publish(Subjects.make(network, token, "mail", receiver), sealed, {
-              msgID: `${token}.${receiver}.${id}`,
+              msgID: messageIdOf(identity, "mail", receiver, id),
               timeout: 5_000
             }),
-          catch: (cause) => failed(postKind(cause), cause)
+          catch: (cause) => failed(kinds[refusalOf(cause)], cause)
         })
+        const acknowledged = yield* Back.unlessLost(sent, back, () => failed("Unsure"))
         return { id, sequence: acknowledged.seq, duplicate: acknowledged.duplicate }
       })
 
@@ -249,7 +264,11 @@ const make = (options: NatsOptions.NatsOptions, own: Options) =>
       token,
       attempts: own.attempts ?? 5,
       retryAfter: Duration.toMillis(own.retryAfter ?? 1_000),
+      back,
+      reopen: Effect.asVoid(opening),
       open: (bytes) => Letters.open(sealing(), bytes, clock.currentTimeMillisUnsafe(), keptFor),
+      openAnyTime: (bytes) => Letters.open(sealing(), bytes, clock.currentTimeMillisUnsafe(), Infinity, Infinity),
+      now: () => clock.currentTimeMillisUnsafe(),
       trusted: ({ from }) => Effect.isSuccess(trust.check(from.name, from.publicKey))
     }
     return Mail.of({
@@ -271,10 +290,13 @@ const make = (options: NatsOptions.NatsOptions, own: Options) =>
 export const layer = (
   options: Options = {}
 ): Layer.Layer<Mail, OptionsError | NatsError | MailboxError, NodeConfig | Crypto | Trust | Peers.Peers> => {
-  const { attempts, keptFor, retryAfter, waiting, ...nats } = options
+  const { attempts, bytes, keptFor, retryAfter, waiting, ...nats } = options
   return Layer.effect(
     Mail,
-    Effect.flatMap(NatsOptions.make(nats), (decoded) => make(decoded, { attempts, keptFor, retryAfter, waiting })).pipe(
+    Effect.flatMap(
+      NatsOptions.make(nats),
+      (decoded) => make(decoded, { attempts, bytes, keptFor, retryAfter, waiting })
+    ).pipe(
       Effect.provideService(Client.Dialler, connectTcp)
     )
   )

@@ -190,18 +190,19 @@ export const mailPermissions = (networkId: string, publicKey: PublicKey): Permis
   const net = network(networkId)
   const node = ofKey(publicKey)
   const [stream, handled] = [`pnet_mail_${net}`, `pnet_handled_${net}`]
+  // It may make two consumers, and read by these alone: one of its letters, and one of its dead ones.
+  const consumers = [[node, `*.mail.${node}`], [`${node}_dead`, `${node}.dead.${node}`]] as const
   return {
     publish: [
       "$JS.API.INFO",
       `$JS.API.STREAM.INFO.${stream}`,
-      `$JS.API.CONSUMER.INFO.${stream}.>`,
-      `$JS.API.CONSUMER.CREATE.${stream}`,
-      `$JS.API.CONSUMER.CREATE.${stream}.>`,
-      `$JS.API.CONSUMER.DURABLE.CREATE.${stream}.${node}`,
-      `$JS.API.CONSUMER.DELETE.${stream}.>`,
-      `$JS.API.CONSUMER.MSG.NEXT.${stream}.>`,
+      ...consumers.flatMap(([name, filter]) => [
+        `$JS.API.CONSUMER.CREATE.${stream}.${name}.pnet.${net}.${filter}`,
+        `$JS.API.CONSUMER.INFO.${stream}.${name}`,
+        `$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`
+      ]),
+      `$JS.API.CONSUMER.DELETE.${stream}.${node}_dead`,
       `$JS.ACK.${stream}.${node}.>`,
-      `$JS.FC.${stream}.>`,
       `$JS.API.STREAM.INFO.KV_${handled}`,
       `$JS.API.STREAM.MSG.GET.KV_${handled}`,
       `$JS.API.DIRECT.GET.KV_${handled}.>`,

@@ -1,12 +1,13 @@
 /** Letters over a real server: to who is not there, handled at least once, doubles dropped, and those that fail put aside. */
 import { assert, describe, it } from "@effect/vitest"
-import { CommandNode, Crypto } from "@pnet/core"
+import { Crypto } from "@pnet/core"
 import type { KeyPair } from "@pnet/core/Crypto"
 import * as Server from "@pnet/lab/nats/server"
-import { Mail, NatsPnet, Subjects } from "@pnet/nats"
-import { NodeCrypto, NodePnet } from "@pnet/node"
-import { Context, Effect, Exit, Layer, Logger, Scope } from "effect"
+import { Mail, Subjects } from "@pnet/nats"
+import { NodeCrypto } from "@pnet/node"
+import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { afterAll, beforeAll } from "vitest"
+import * as Post from "./post.ts"
 import * as Shared from "./shared.ts"
 import { until } from "./world.ts"
 
@@ -15,45 +16,17 @@ describe.skipIf(Server.skipped)("Mail", () => {
   beforeAll(shared.begin)
   afterAll(shared.end)
 
-  let networks = 0
+  const world = Post.world("mail")
 
   /** A node with mail, until the scope closes. */
   const node = (
     name: string,
-    networkId: string,
+    network: string,
     identity: KeyPair,
     options: Mail.Options = {},
     servers = shared.url(),
     networkKey?: string
-  ) =>
-    Layer.build(Layer.fresh(
-      Mail.layer({ servers, retryAfter: "10 millis", ...options }).pipe(
-        Layer.provide(
-          CommandNode.layerWithConfig({
-            name,
-            networkId,
-            identity,
-            broadcastInterval: "100 millis",
-            ...(networkKey === undefined ? {} : { networkKey })
-          })
-        ),
-        Layer.provide(
-          NatsPnet.layer({
-            servers,
-            directory: "ask",
-            ...(options.credentials === undefined ? {} : { credentials: options.credentials })
-          })
-        ),
-        Layer.provide([NodePnet.layer, Logger.layer([])])
-      )
-    )).pipe(Effect.map((context) => Context.get(context, Mail.Mail)))
-
-  /** Two key pairs, on a network of its own. */
-  const world = Effect.gen(function*() {
-    const { generateKeyPair } = Context.get(yield* Layer.build(NodeCrypto.layer), Crypto.Crypto)
-    const [alice, bob] = [generateKeyPair(), generateKeyPair()]
-    return { alice, bob, toBob: { name: "bob", publicKey: bob.publicKey }, network: `mail-${++networks}` }
-  })
+  ) => Post.mail(name, { identity, network, networkKey }, { servers, ...options })
 
   it.live("comes to who is not there when it is sent, with its id, and is gone when it was handled", () =>
     Effect.gen(function*() {
@@ -105,7 +78,11 @@ describe.skipIf(Server.skipped)("Mail", () => {
     Effect.gen(function*() {
       const { alice, bob, network, toBob } = yield* world
       const atAlice = yield* node("alice", network, alice)
-      const { id } = yield* atAlice.post(toBob, "hello")
+      const { id, sequence } = yield* atAlice.post(toBob, "hello")
+      const admin = yield* Shared.jetStream(shared.url())
+      const letter = yield* Effect.promise(() =>
+        admin.streams.getMessage(Mail.streamOf(Subjects.network(network)), { seq: sequence })
+      )
       const scope = yield* Scope.make()
       const first = yield* Scope.provide(node("bob", network, bob), scope)
       let handled = 0
@@ -113,9 +90,9 @@ describe.skipIf(Server.skipped)("Mail", () => {
       yield* until("one", () => handled === 1)
       yield* Effect.sleep("50 millis")
       yield* Scope.close(scope, Exit.void)
-      // The stream gives it anew, as where it never heard of it: the consumer is made anew, too.
-      const admin = yield* Shared.jetStream(shared.url())
-      yield* Effect.promise(() => admin.consumers.delete(Mail.streamOf(network), Subjects.ofKey(bob.publicKey)))
+      // The server gives it anew, as where it never heard that it was handled.
+      const client = yield* Shared.client(shared.url())
+      yield* Effect.promise(() => client.request(letter!.subject, letter!.data, { timeout: 5_000 }))
       const second = yield* node("bob", network, bob)
       const texts: Array<string> = []
       yield* second.handle(({ text }) => Effect.sync(() => void texts.push(text)))

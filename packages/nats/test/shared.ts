@@ -1,5 +1,6 @@
 /** One server for the tests of a file: starting one costs. */
 import { jetstreamManager } from "@nats-io/jetstream"
+import type { ConnectionOptions } from "@nats-io/nats-core"
 import { connect } from "@nats-io/transport-node"
 import * as NetworkKey from "@pnet/core/NetworkKey"
 import * as Server from "@pnet/lab/nats/server"
@@ -28,9 +29,9 @@ export const server = (options: Server.Options = {}) => {
 }
 
 /** A user of a server who is no node, and may do whatever he likes. */
-export const client = (url: string) =>
+export const client = (url: string, options: ConnectionOptions = {}) =>
   Effect.acquireRelease(
-    Effect.promise(() => connect({ servers: url })),
+    Effect.promise(() => connect({ ...options, servers: url })),
     (client) => Effect.promise(() => client.close())
   )
 

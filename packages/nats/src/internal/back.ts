@@ -8,6 +8,13 @@ import * as Stream from "effect/Stream"
 /** Waits until it is made anew the next time. */
 export type Back = Effect.Effect<void>
 
+// What was said meanwhile is sent behind it, and may be answered.
+const stillAnswered = "1 second"
+
+/** What is asked for of the server. Where the connection it went over is gone nobody answers, and it fails as when that took too long. */
+export const unlessLost = <A, E>(asked: Effect.Effect<A, E>, back: Back, lost: () => E): Effect.Effect<A, E> =>
+  Effect.raceFirst(asked, back.pipe(Effect.andThen(Effect.sleep(stillAnswered)), Effect.andThen(Effect.failSync(lost))))
+
 export const make = (client: NatsConnection): Effect.Effect<Back, never, Scope.Scope> =>
   Effect.gen(function*() {
     let next = Deferred.makeUnsafe<void>()

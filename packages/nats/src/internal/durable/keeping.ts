@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Base64Url from "effect/encoding/Base64Url"
 import { KeepError } from "../../DurableTopicsError.ts"
 import * as Subjects from "../../Subjects.ts"
+import * as Back from "../back.ts"
 import { isId } from "../mail/letter.ts"
 import { messageIdOf } from "../messageId.ts"
 import { refusalOf } from "../refusal.ts"
@@ -24,6 +25,7 @@ export interface Parts {
   readonly network: string
   readonly token: string
   readonly sealing: () => Items.Sealing
+  readonly back: Back.Back
 }
 
 /** As `DurableTopics` has them, which says what each is. */
@@ -42,7 +44,7 @@ export interface Kept {
 const answersWithin = 5_000
 
 /** Publishes for this run of the node. */
-export const make = ({ client, identity, js, name, network, sealing, token }: Parts) =>
+export const make = ({ back, client, identity, js, name, network, sealing, token }: Parts) =>
   Effect.gen(function*() {
     const clock = yield* Clock.Clock
     const entropy = yield* Entropy
@@ -100,11 +102,15 @@ export const make = ({ client, identity, js, name, network, sealing, token }: Pa
           })
         })
         // A number that nothing was kept under is given again, where none was after it.
-        const back = Effect.sync(() => {
+        const giveBack = Effect.sync(() => {
           if (numbers.get(called) === number) numbers.set(called, number - 1)
         })
-        const { duplicate, seq } = yield* Effect.tapError(sent, ({ kind }) => kind === "Unsure" ? Effect.void : back)
-        if (duplicate) yield* back
+        const known = Back.unlessLost(sent, back, () => failed("Unsure"))
+        const { duplicate, seq } = yield* Effect.tapError(
+          known,
+          ({ kind }) => kind === "Unsure" ? Effect.void : giveBack
+        )
+        if (duplicate) yield* giveBack
         return { id, seq, duplicate }
       })
   })

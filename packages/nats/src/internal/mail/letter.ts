@@ -75,12 +75,13 @@ const isName = Schema.is(NodeName)
 /** A minute that clocks may differ by. */
 export const ahead = 60_000
 
-/** Opens what was sealed for this node, no older than `maxAge`. */
+/** Opens what was sealed for this node, no older than `maxAge`, and no more than `mostAhead` ahead of this clock. */
 export const open = (
   { crypto, identity, networkId, networkKeys }: Sealing,
   bytes: Uint8Array,
   now: number,
-  maxAge: number
+  maxAge: number,
+  mostAhead: number = ahead
 ): Result.Result<Letter, Fault> => {
   let sealed = bytes
   if (networkKeys.length > 0) {
@@ -102,7 +103,7 @@ export const open = (
   const postedAt = reader.u64()
   if (reader.isShort || !isVersion || !isName(name) || !isId(id)) return Result.fail("Malformed")
   if (to !== identity.publicKey || network !== networkId) return Result.fail("NotForThisNode")
-  if (postedAt > now + ahead) return Result.fail("FromTheFuture")
+  if (postedAt > now + mostAhead) return Result.fail("FromTheFuture")
   if (postedAt < now - maxAge) return Result.fail("TooOld")
   return Result.succeed({ id, from: { name, publicKey }, postedAt, payload: reader.rest() })
 }

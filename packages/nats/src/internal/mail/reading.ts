@@ -4,7 +4,6 @@
  */
 import { AckPolicy, type Consumer, type JetStreamClient, type JsMsg } from "@nats-io/jetstream"
 import type { KV } from "@nats-io/kv"
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
@@ -12,7 +11,9 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { MailboxError } from "../../MailError.ts"
 import * as Subjects from "../../Subjects.ts"
-import type { Fault, Letter } from "./letter.ts"
+import type { Back } from "../back.ts"
+import * as Dropped from "../dropped.ts"
+import { ahead, type Fault, type Letter } from "./letter.ts"
 
 export interface Parts {
   readonly js: JetStreamClient
@@ -23,7 +24,13 @@ export interface Parts {
   readonly token: string
   readonly attempts: number
   readonly retryAfter: number
+  readonly back: Back
+  /** Makes the stream and the bucket, where they are gone. */
+  readonly reopen: Effect.Effect<void, MailboxError>
   readonly open: (bytes: Uint8Array) => Result.Result<Letter, Fault>
+  /** The same, whenever it was posted. */
+  readonly openAnyTime: (bytes: Uint8Array) => Result.Result<Letter, Fault>
+  readonly now: () => number
   readonly trusted: (letter: Letter) => Effect.Effect<boolean>
 }
 
@@ -46,6 +53,8 @@ const consumerOf = ({ js, network, stream, token }: Parts): Effect.Effect<Consum
           durable_name: token,
           ack_policy: AckPolicy.Explicit,
           ack_wait: nanos(ackWait),
+          // Those that are put off do not keep others waiting. There are no more than the stream has.
+          max_ack_pending: -1,
           filter_subject: `pnet.${network}.*.mail.${token}`
         })
       )
@@ -55,41 +64,69 @@ const consumerOf = ({ js, network, stream, token }: Parts): Effect.Effect<Consum
 /** The token of the sender, of a subject that the server has checked. */
 const senderOf = (subject: string): string => subject.split(".")[2] ?? ""
 
-/** Puts a letter with the dead ones, as it came. */
+/** Puts a letter with the dead ones, as it came. Where they are too many it stays where it is, and is tried again. */
 const bury = ({ js, network, token }: Parts, message: JsMsg) =>
   step(() => js.publish(Subjects.make(network, token, "dead", token), message.data, { msgID: `dead.${message.seq}` }))
-    .pipe(Effect.andThen(Effect.sync(() => message.term())))
+    .pipe(
+      Effect.andThen(Effect.sync(() => message.term())),
+      Effect.catchTag("MailboxError", () => Effect.sync(() => message.nak(longestWait)))
+    )
 
 type Handler<E, R> = (letter: Letter, attempt: number) => Effect.Effect<void, E, R>
 
+/** What becomes of one that cannot be handled, now or at all. */
+const refused = (parts: Parts, message: JsMsg, from: string, fault: Fault | "Forged", dropped: Dropped.Dropped) =>
+  Effect.gen(function*() {
+    if (fault === "FromTheFuture") {
+      yield* dropped(fault, `a letter from the node ${from} is of the future, and waits for it; compare the clocks`)
+      const opened = parts.openAnyTime(message.data)
+      const wait = Result.isSuccess(opened) ? opened.success.postedAt - parts.now() - ahead : longestWait
+      return message.nak(Math.min(Math.max(wait, 1), longestWait))
+    }
+    // One of the clocks may be wrong. Its owner sees it.
+    if (fault === "TooOld") {
+      yield* dropped(
+        fault,
+        `a letter from the node ${from} is too old, and was put with the dead ones; compare the clocks`
+      )
+      return yield* bury(parts, message)
+    }
+    yield* dropped(fault, `a letter from the node ${from} was dropped: ${fault}`)
+    return message.term()
+  })
+
 /** What becomes of one letter. */
-const one = <E, R>(parts: Parts, message: JsMsg, handler: Handler<E, R>) =>
+const one = <E, R>(parts: Parts, message: JsMsg, handler: Handler<E, R>, dropped: Dropped.Dropped) =>
   Effect.gen(function*() {
     const { attempts, handled, open, retryAfter, token, trusted } = parts
     const from = senderOf(message.subject)
     const opened = open(message.data)
-    if (Result.isFailure(opened) || Subjects.ofKey(opened.success.from.publicKey) !== from) {
-      const why = Result.isFailure(opened) ? opened.failure : "Forged"
-      yield* Effect.logWarning(`a letter from the node ${from} was dropped: ${why}`)
-      return message.term()
-    }
+    const isForged = Result.isSuccess(opened) && Subjects.ofKey(opened.success.from.publicKey) !== from
+    if (Result.isFailure(opened)) return yield* refused(parts, message, from, opened.failure, dropped)
+    if (isForged) return yield* refused(parts, message, from, "Forged", dropped)
     const letter = opened.success
     if (!(yield* trusted(letter))) {
-      yield* Effect.logWarning(`a letter from ${JSON.stringify(letter.from.name)} was dropped: its key is not trusted`)
+      yield* dropped(
+        "untrusted",
+        `a letter from ${JSON.stringify(letter.from.name)} was dropped: its key is not trusted`
+      )
       return message.term()
     }
     const key = `${token}.${from}.${letter.id}`
     if ((yield* step(() => handled.get(key))) !== null) return message.ack()
     const attempt = message.info.deliveryCount
+    // Whoever handled it the last time never said what came of it: it may be what ends him.
+    if (attempt > attempts) return yield* bury(parts, message)
     const working = Effect.sync(() => message.working()).pipe(Effect.schedule(Schedule.spaced(workingEvery)))
     const exit = yield* Effect.exit(handler(letter, attempt)).pipe(
-      Effect.raceFirst(Effect.andThen(Effect.sleep(workingEvery), Effect.andThen(working, Effect.never)))
+      Effect.raceFirst(Effect.andThen(Effect.sleep(workingEvery), Effect.andThen(working, Effect.never))),
+      // The node ends: another process, or the next one, has it at once.
+      Effect.onInterrupt(() => Effect.sync(() => message.nak()))
     )
     if (Exit.isSuccess(exit)) {
       yield* step(() => handled.put(key, new Uint8Array(0)))
       return message.ack()
     }
-    if (Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.failCause(exit.cause as Cause.Cause<never>)
     yield* Effect.logWarning(
       `handling the letter ${letter.id} of ${JSON.stringify(letter.from.name)} failed`,
       exit.cause
@@ -104,15 +141,34 @@ export const handle = <E, R>(
   handler: Handler<E, R>
 ): Effect.Effect<void, MailboxError, R | Scope.Scope> =>
   Effect.gen(function*() {
-    const consumer = yield* consumerOf(parts)
-    const next = Effect.gen(function*() {
-      const message = yield* step(() => consumer.next({ expires: askedFor }))
-      if (message !== null) yield* one(parts, message, handler)
+    const dropped = Dropped.make()
+    let consumer: Consumer | undefined = yield* consumerOf(parts)
+    const again = Effect.gen(function*() {
+      yield* parts.reopen
+      consumer = yield* consumerOf(parts)
+      return consumer
     })
+    const asked = Effect.flatMap(
+      Effect.suspend(() => consumer === undefined ? again : Effect.succeed(consumer)),
+      (consumer) => step(() => consumer.next({ expires: askedFor }))
+    ).pipe(
+      // What was asked for over a connection that is gone is answered by nobody.
+      Effect.raceFirst(Effect.as(parts.back, null))
+    )
+    const next = Effect.flatMap(asked, (message) =>
+      message === null ? Effect.void : one(parts, message, handler, dropped))
     yield* next.pipe(
-      // The server is gone, or does not answer: what was not acknowledged comes again.
+      // The server, the stream or the consumer is gone, or does not answer: what was not acknowledged comes again.
       Effect.catchTag("MailboxError", (error) =>
-        Effect.andThen(Effect.logDebug(error.message), Effect.sleep("1 second"))),
+        Effect.andThen(
+          Effect.logDebug(error.message),
+          Effect.andThen(
+            Effect.sync(() =>
+              void (consumer = undefined)
+            ),
+            Effect.sleep("500 millis")
+          )
+        )),
       Effect.forever,
       Effect.forkScoped
     )
@@ -120,19 +176,41 @@ export const handle = <E, R>(
 
 /** The dead letters of this node, the oldest first. */
 export const dead = (
-  { js, network, open, stream, token }: Parts,
+  { js, network, openAnyTime, stream, token }: Parts,
   most: number
 ): Effect.Effect<ReadonlyArray<Letter>, MailboxError> =>
   Effect.gen(function*() {
     const found: Array<Letter> = []
-    const subject = Subjects.make(network, token, "dead", token)
-    const consumer = yield* step(() => js.consumers.get(stream, { filter_subjects: subject }))
-    const { num_pending: pending } = yield* step(() => consumer.info(true))
+    const name = `${token}_dead`
+    const made = step(() =>
+      js.jetstreamManager().then((manager) =>
+        manager.consumers.delete(stream, name).catch(() => false).then(() =>
+          manager.consumers.add(stream, {
+            name,
+            // Nobody acknowledges them: they stay.
+            ack_policy: AckPolicy.Explicit,
+            ack_wait: nanos(longestWait),
+            max_ack_pending: -1,
+            inactive_threshold: nanos(ackWait),
+            filter_subject: Subjects.make(network, token, "dead", token)
+          })
+        )
+      ).then(() => js.consumers.get(stream, name))
+    )
+    const consumer = yield* Effect.acquireRelease(
+      made,
+      (consumer) => Effect.ignore(Effect.timeout(Effect.tryPromise(() => consumer.delete()), "1 second"))
+    )
+    const { num_pending: pending } = yield* step(() => consumer.info())
     for (let i = 0; i < Math.min(pending, most); i++) {
       const message = yield* step(() => consumer.next({ expires: askedFor }))
       if (message === null) break
-      const opened = open(message.data)
+      const opened = openAnyTime(message.data)
       if (Result.isSuccess(opened)) found.push(opened.success)
     }
     return found
-  })
+  }).pipe(
+    Effect.scoped,
+    // Another process of this node looks at the same time, and has the consumer made anew.
+    Effect.retry({ times: 3, while: ({ cause }) => cause instanceof Error && /consumer/i.test(cause.message) })
+  )
