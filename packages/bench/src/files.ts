@@ -6,13 +6,15 @@
  * What of others is here, or can be had, is measured in turns with it: `rsync` by its daemon, and `scp` by a server of its own. Neither hashes what it has
  * written, or syncs it, and the daemon's rsync does not encrypt.
  *
- * What bites: with `--pin` each process has one core for its thread and for those that the system's calls for files run on.
+ * What bites: what has arrived is put aside, and taken away at the end. ext4 looks at each file that was taken away within the last minutes when it makes one,
+ * so that a run after another, or beside whatever takes away many files, measures that. With `--pin` each process has one core for its thread and
+ * for those that the system's calls for files run on.
  */
 import { count, mebibytes, percent, table } from "@pnet/lab/harness/table"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { randomFillSync } from "node:crypto"
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs"
+import { closeSync, mkdirSync, mkdtempSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Beside from "./files/beside.ts"
@@ -124,9 +126,11 @@ const makeSources = (folder: string, { calls, files, mib }: Options) =>
     }
   })
 
+/** Has nothing in the folder that they arrive in. Only what is large is taken away at once. */
 const emptied = (folder: string) =>
   Effect.sync(() => {
-    rmSync(join(folder, "in"), { recursive: true, force: true })
+    rmSync(join(folder, "in", "large"), { force: true })
+    renameSync(join(folder, "in"), mkdtempSync(join(folder, "aside-")))
     mkdirSync(join(folder, "in"))
   })
 
