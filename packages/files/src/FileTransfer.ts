@@ -38,6 +38,7 @@ import * as Path from "effect/Path"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { FileBatches } from "./FileBatches.ts"
 import { FileHash } from "./FileHash.ts"
 import type { FileOffer, IncomingOffer, Receiving } from "./FileOffer.ts"
 import * as Offering_ from "./internal/offering.ts"
@@ -283,6 +284,7 @@ const receiverOf = (
       fs,
       paths,
       hash: yield* FileHash,
+      batches: yield* FileBatches,
       folder,
       perPeer: receive.perPeer ?? false,
       verdict: verdictOf(receive, trust),
@@ -312,6 +314,7 @@ const senderOf = (limits: Limits, node: AdvancedNode["Service"]) =>
       fs: yield* FileSystem.FileSystem,
       paths: yield* Path.Path,
       hash: yield* FileHash,
+      batches: yield* FileBatches,
       limits
     }
     const offerings = new Offering_.Offerings()

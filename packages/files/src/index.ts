@@ -3,6 +3,7 @@
  *
  * @since 0.2.0
  */
+export * as FileBatches from "./FileBatches.ts"
 export * as FileHash from "./FileHash.ts"
 export * as FileOffer from "./FileOffer.ts"
 export * as FileTransfer from "./FileTransfer.ts"

@@ -4,7 +4,7 @@ import { SimFileSystem } from "@pnet/testing"
 import * as Effect from "effect/Effect"
 import { partialFolder } from "../src/internal/names.ts"
 import { scripts } from "./corpus.ts"
-import { bytesOf, offer, receive } from "./engine.ts"
+import { batchesOver, bytesOf, offer, receive } from "./engine.ts"
 import { random } from "./random.ts"
 
 const home = () => {
@@ -113,6 +113,7 @@ describe("a transfer", () => {
             }
             const received = yield* Effect.result(receive(sender, {
               mount,
+              ...seed % 4 < 2 ? {} : { batches: batchesOver(mount.fileSystem) },
               breakAfter: isLast ? Infinity : seed % 2 === 0 ? next(whole) : Infinity,
               pieces: () => 1 + next(200_000)
             }))

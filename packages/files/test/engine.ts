@@ -1,8 +1,10 @@
 /** A sender and a receiver on disks in memory, joined without a network: what is asked for and what comes are streams, which break where a test says so. */
 import { SimFileSystem } from "@pnet/testing"
 import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 import * as Stream from "effect/Stream"
+import type * as FileBatches from "../src/FileBatches.ts"
 import * as FileHash from "../src/FileHash.ts"
 import * as Landing from "../src/internal/landing.ts"
 import * as Pulling from "../src/internal/pulling.ts"
@@ -49,6 +51,42 @@ export const offer = (
     return { head, reading, scanned } satisfies Sender
   }).pipe(Effect.provide(Path.layer))
 
+/** Small files many at once, step by step on a disk in memory: each is written before any is synced, and each synced before any has its name. */
+export const batchesOver = (fs: FileSystem.FileSystem): FileBatches.Batches => {
+  const hashed = (bytes: Uint8Array) => {
+    const hasher = FileHash.native!()
+    hasher.update(bytes)
+    return hasher.digest()
+  }
+  const write = (file: FileBatches.ToLand) =>
+    Effect.gen(function*() {
+      const { bytes, chmod, mode, part, seconds } = file
+      const open = yield* fs.open(part, { flag: "wx+", mode })
+      if (bytes.length > 0) yield* open.writeAll(bytes)
+      const there = yield* fs.readFile(part)
+      if (Buffer.compare(hashed(there), file.digest) !== 0) return yield* Effect.fail("corrupt")
+      yield* fs.utimes(part, seconds, seconds)
+      if (chmod !== undefined) yield* fs.chmod(part, chmod)
+      return open
+    })
+  return {
+    look: (paths) => Effect.succeed(paths.map(() => undefined)),
+    read: (files) => Effect.succeed(files.map(() => undefined)),
+    land: (files) =>
+      Effect.scoped(Effect.gen(function*() {
+        const all = yield* Effect.forEach(files, (file) => Effect.option(write(file)))
+        for (const open of all) if (open._tag === "Some") yield* Effect.ignore(open.value.sync)
+        return yield* Effect.forEach(files, ({ final, part }, index) =>
+          Effect.gen(function*() {
+            const isLanded = all[index]!._tag === "Some" &&
+              (yield* Effect.exit(fs.link(part, final)))._tag === "Success"
+            yield* Effect.ignore(fs.remove(part))
+            return isLanded
+          }))
+      }))
+  }
+}
+
 export interface Received {
   readonly counts: Pulling.Counts
   readonly problems: ReadonlyArray<FileError>
@@ -65,6 +103,7 @@ export interface Receiving {
   readonly rules?: "posix" | "windows"
   readonly umask?: number
   readonly hash?: FileHash.Make
+  readonly batches?: FileBatches.Batches
   readonly fileSize?: number
   /** The stream of answers fails behind so many bytes. */
   readonly breakAfter?: number
@@ -139,6 +178,7 @@ export const receive = (sender: Sender, receiving: Receiving): Effect.Effect<Rec
       head: sender.head,
       source: receiving.source ?? sourceOf(sender, receiving, sent),
       landing,
+      batches: receiving.batches,
       depth: 64,
       entries: 200_000,
       fileSize: receiving.fileSize ?? Infinity,

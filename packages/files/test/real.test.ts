@@ -24,6 +24,7 @@ import {
   writeFileSync
 } from "node:fs"
 import { join } from "node:path"
+import * as FileBatches from "../src/FileBatches.ts"
 import * as FileTransfer from "../src/FileTransfer.ts"
 import * as Wire from "../src/internal/wire.ts"
 import { scripts } from "./corpus.ts"
@@ -41,6 +42,7 @@ const files = (advertisePort: number, name: string, folder: string | undefined, 
   FileTransfer.layer(folder === undefined ? {} : { receive: { folder, accept: "all" } }).pipe(
     Layer.provideMerge(CommandNode.layer({ name, networkId: "files", bindIp: "127.0.0.1", advertisePort, peers })),
     Layer.provide(NodePnet.layerWithTrust(AnyTrust.layer)),
+    Layer.provide(FileBatches.layer()),
     Layer.provide(Logger.layer([]))
   )
 

@@ -4,6 +4,7 @@
 import { AdvancedNode } from "@pnet/core/AdvancedNode"
 import type { CommandNodeService } from "@pnet/core/CommandNode"
 import * as PublicKey from "@pnet/core/PublicKey"
+import * as FileBatches from "@pnet/files/FileBatches"
 import type { FileOffer } from "@pnet/files/FileOffer"
 import * as FileTransfer from "@pnet/files/FileTransfer"
 import type { Progress, Summary } from "@pnet/files/Progress"
@@ -18,7 +19,7 @@ import { sizeOf } from "../output/units.ts"
 /** Sends and receives beside a node, until the scope closes. */
 export const beside = (node: CommandNodeService, options: FileTransfer.Options = {}) =>
   FileTransfer.layer(options).pipe(
-    Layer.provide(Layer.succeed(AdvancedNode, node.streams)),
+    Layer.provide([Layer.succeed(AdvancedNode, node.streams), FileBatches.layer()]),
     Layer.build,
     Effect.map((context) => Context.get(context, FileTransfer.FileTransfer))
   )

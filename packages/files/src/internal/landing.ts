@@ -11,6 +11,7 @@ import * as Latch from "effect/Latch"
 import type * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import type * as Scope from "effect/Scope"
+import type { ToLand } from "../FileBatches.ts"
 import type { Make } from "../FileHash.ts"
 import { FileError } from "../TransferError.ts"
 import { fileError, isNotFound, isTaken, secondsOf, sizeOf } from "./faults.ts"
@@ -322,6 +323,30 @@ export class Landing {
     const known = this.#parts.has(paths.basename(part))
     if (offset > 0) return Effect.tap(open("r+"), (file) => file.seek(BigInt(offset), "start"))
     return known ? Effect.andThen(fs.remove(part, { force: true }), open("wx+")) : open("w+")
+  }
+
+  /** A small file whose bytes are all there, for who writes many at once; not one that something is known of that stands in its way. */
+  small(target: Target, bytes: Uint8Array, digest: Uint8Array): ToLand | undefined {
+    const { collisions, modes, paths } = this.options
+    const { ambiguous, entry, final, part } = target
+    if (ambiguous || this.#parts.has(paths.basename(part))) return undefined
+    const mode = this.#modeOf(entry.mode)
+    const made = mode | 0o600
+    return {
+      part,
+      final,
+      replace: collisions === "overwrite",
+      bytes,
+      digest,
+      mode: made,
+      chmod: modes && mode !== (made & ~this.#journal.umask) ? mode : undefined,
+      seconds: secondsOf(entry.mtime)
+    }
+  }
+
+  /** Something may be there of a file that has not landed with many others. */
+  doubt({ part }: Target): void {
+    this.#parts.add(this.options.paths.basename(part))
   }
 
   /** What is wrong with a file whose bytes are all written, of which `digest` is what is on the disk; then it gets its mode, time and name. */

@@ -13,6 +13,7 @@ import type * as Path from "effect/Path"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import type { Batches } from "../FileBatches.ts"
 import type { Make } from "../FileHash.ts"
 import type { Progress, Summary } from "../Progress.ts"
 import {
@@ -38,6 +39,7 @@ export interface Options {
   readonly fs: FileSystem.FileSystem
   readonly paths: Path.Path
   readonly hash: Make
+  readonly batches: Batches | undefined
   readonly limits: { readonly entries: number; readonly depth: number; readonly shared: number }
 }
 
@@ -114,7 +116,7 @@ export class Offering {
   }
 
   #revision(scanned: Tree.Scanned): Revision {
-    const { fs, hash, limits, paths } = this.#options
+    const { batches, fs, hash, limits, paths } = this.#options
     const { bytes, digest, files, folders, links, names } = scanned.manifest
     const known = this.#revisions.get(hexOf(digest))
     if (known !== undefined) return known
@@ -123,6 +125,7 @@ export class Offering {
       paths,
       roots: new Map(this.#roots.map(({ name, path }) => [name, path])),
       hash,
+      batches,
       follow: this.#offered.links === "follow",
       noFollow: paths.sep === "/" && this.#offered.links !== "follow",
       shared: this.#names.length > 1,
@@ -142,8 +145,8 @@ export class Offering {
   #rescan(seen: Revision): Effect.Effect<void, SourceError> {
     return this.#scanning.withPermit(Effect.suspend(() => {
       if (this.#current !== seen) return Effect.void
-      const { fs, hash, limits, paths } = this.#options
-      const options = { ...limits, links: this.#offered.links }
+      const { batches, fs, hash, limits, paths } = this.#options
+      const options = { ...limits, batches, links: this.#offered.links }
       return Effect.map(Tree.scan(fs, paths, this.#roots, hash(), options), (scanned) => {
         this.#current = this.#revision(scanned)
       })
@@ -322,9 +325,9 @@ export const make = (
   names: ReadonlyArray<string>
 ): Effect.Effect<Offering, SourceError> =>
   Effect.gen(function*() {
-    const { fs, hash, limits, paths: system } = options
+    const { batches, fs, hash, limits, paths: system } = options
     const roots = yield* Tree.rootsOf(fs, system, paths)
-    const scanned = yield* Tree.scan(fs, system, roots, hash(), { ...limits, links: offered.links })
+    const scanned = yield* Tree.scan(fs, system, roots, hash(), { ...limits, batches, links: offered.links })
     const progress = yield* SubscriptionRef.make<ReadonlyArray<Progress>>([])
     const offering = new Offering(options, offered, roots, names, scanned, progress)
     const { head } = offering.current

@@ -17,6 +17,7 @@ import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
+import type { Batches, ToLand } from "../FileBatches.ts"
 import { FileError, TransferProtocolError } from "../TransferError.ts"
 import { fileError } from "./faults.ts"
 import { type corrupt, type Folder, hashRange, type Landing, type Target } from "./landing.ts"
@@ -37,6 +38,8 @@ export interface Options<E> {
   readonly head: Wire.OfferHead
   readonly source: Source<E>
   readonly landing: Landing
+  /** By which small files are written many at once, where the platform can. */
+  readonly batches?: Batches | undefined
   readonly depth: number
   readonly entries: number
   /** Bytes of the largest file that is taken. */
@@ -69,6 +72,12 @@ interface Arriving {
   failed: boolean
 }
 
+/** A small file that is to land with others. */
+interface Landable {
+  readonly arriving: Arriving
+  readonly file: ToLand
+}
+
 /** Has what was asked for be asked for anew, without what nobody wants any more. */
 class Restart extends Data.TaggedError("Restart") {}
 
@@ -77,8 +86,13 @@ const ahead = 1_024
 const askedAtOnce = 128
 /** So many that have come are checked and named at once. */
 const landingAtOnce = 32
+/** So many small files land together at most, and so many lots of them at once. What has come meanwhile goes with the next. */
+const together = 64
+const lotsAtOnce = 4
 /** What is no longer wanted of a file is read past, up to so many bytes. */
 const passedOver = 1_048_576
+
+const unknown = "who writes small files has ended in the midst of it"
 
 /** In the time that a sender may be silent, it is looked at so often whether it is. */
 const looksAtSilence = 8
@@ -93,6 +107,11 @@ class Pulling<E> {
   #pending: Array<Wanted> = []
   #resend: Array<Wanted> = []
   #arriving: Arriving | undefined
+  /** Small files that have come, and land together. */
+  #lot: Array<Landable> = []
+  #lotBytes = 0
+  #lots = 0
+  readonly #roomForLots = Latch.makeUnsafe(true)
   /** Files that are not decided. */
   #open = 0
   #isPlanned = false
@@ -356,7 +375,7 @@ class Pulling<E> {
         }
       }
       if (answers.malformed) return this.#broken("what it answers is not well-formed")
-      if (index >= parts.length) return Effect.void
+      if (index >= parts.length) return this.#landSome ?? Effect.void
       answers.push(parts[index]!)
     }
   }
@@ -484,8 +503,18 @@ class Pulling<E> {
 
   // --- landing ---------------------------------------------------------------------------------------------------------------
 
-  #ended(arriving: Arriving, expected: Uint8Array): Effect.Effect<void, TransferProtocolError> {
+  #ended(arriving: Arriving, expected: Uint8Array): Effect.Effect<void, TransferProtocolError> | undefined {
     if (arriving.came !== arriving.due) return this.#broken("it sends less of a file than there is")
+    const { batches, landing } = this.#options
+    const { again, target } = arriving.wanted
+    const file = batches === undefined || arriving.whole === undefined || again
+      ? undefined
+      : landing.small(target, arriving.whole, expected)
+    if (file !== undefined) {
+      this.#lot.push({ arriving, file })
+      this.#lotBytes += file.bytes.length
+      return this.#lot.length < together && this.#lotBytes < small * 4 ? undefined : this.#landMany
+    }
     const land = arriving.whole === undefined ? this.#large(arriving, expected) : this.#small(arriving, expected)
     return Effect.flatMap(
       this.#permits.take(1),
@@ -499,6 +528,56 @@ class Pulling<E> {
           { startImmediately: true }
         ))
     )
+  }
+
+  /** Begins to land what has come, unless as much as may be is being done. */
+  get #landSome(): Effect.Effect<void> | undefined {
+    if (this.#lot.length === 0 || this.#lots >= lotsAtOnce) return undefined
+    this.#lots++
+    return Effect.asVoid(Effect.forkIn(this.#landLots, this.#scope, { startImmediately: true }))
+  }
+
+  /** The same, and waits until that is less than a lot. */
+  get #landMany(): Effect.Effect<void> {
+    const begun = this.#landSome
+    if (begun !== undefined) return begun
+    this.#roomForLots.closeUnsafe()
+    return this.#roomForLots.await
+  }
+
+  get #landLots(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const lot = this.#lot
+      this.#lot = []
+      this.#lotBytes = 0
+      this.#roomForLots.openUnsafe()
+      if (lot.length > 0) return Effect.andThen(this.#landLot(lot), this.#landLots)
+      this.#lots--
+      return Effect.void
+    })
+  }
+
+  #landLot(lot: ReadonlyArray<Landable>): Effect.Effect<void> {
+    const { batches, landing } = this.#options
+    const landed = batches!.land(lot.map(({ file }) => file), landing.options.durable)
+    return landing.work(Effect.gen({ self: this }, function*() {
+      const done = yield* landed
+      for (const [index, { arriving, file }] of lot.entries()) {
+        const { target } = arriving.wanted
+        if (done?.[index] === true) {
+          landing.note(target)
+          yield* this.#settled(arriving, Exit.succeed("landed"))
+          continue
+        }
+        landing.doubt(target)
+        yield* this.#settled(
+          arriving,
+          yield* done === undefined
+            ? Effect.exit(Effect.fail(new FileError({ path: target.shown, kind: "SystemError", detail: unknown })))
+            : Effect.exit(this.#small(arriving, file.digest))
+        )
+      }
+    }))
   }
 
   #small({ wanted: { target }, whole }: Arriving, expected: Uint8Array) {

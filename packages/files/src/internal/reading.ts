@@ -9,6 +9,7 @@ import type * as FileSystem from "effect/FileSystem"
 import type * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import * as Scope from "effect/Scope"
+import type { Batches } from "../FileBatches.ts"
 import type { Hasher, Make } from "../FileHash.ts"
 import { codeOf, isNotFound, mtimeOf, sizeOf } from "./faults.ts"
 import type { Located, Manifest } from "./manifest.ts"
@@ -39,6 +40,8 @@ export interface Options {
   /** Where the names at the top are. */
   readonly roots: ReadonlyMap<string, string>
   readonly hash: Make
+  /** By which small files are read many at once, where the platform can. */
+  readonly batches?: Batches | undefined
   /** Links are refused where files are to be, by the system itself. */
   readonly noFollow: boolean
   /** Links are sent as what they lead to. */
@@ -259,6 +262,25 @@ export class Reading {
           ? Effect.mapError(fs.open(path, noFollow ? { noFollow } : {}), brokenOf)
           : Effect.fail<Broken>("Changed")
     )
+  }
+
+  /** Small files, as far as they can be read many at once. */
+  many(
+    files: ReadonlyArray<{ readonly number: number; readonly located: Located }>
+  ): Effect.Effect<ReadonlyArray<Whole | undefined>> {
+    const { batches, follow, shared } = this.#options
+    if (batches === undefined) return Effect.succeed([])
+    const kept = files.map(({ number }) => this.#wholes.get(number))
+    const missing = files.filter((_, index) => kept[index] === undefined)
+    const asked = missing.map(({ located }) => {
+      const { mtime, size } = located.entry
+      return { path: this.#pathOf(located), size, mtime }
+    })
+    return Effect.map(missing.length === 0 ? Effect.succeed([]) : batches.read(asked, follow), (read) => {
+      if (shared) read.forEach((whole, index) => whole !== undefined && this.#keep(missing[index]!.number, whole))
+      const found = read[Symbol.iterator]()
+      return kept.map((whole) => whole ?? found.next().value)
+    })
   }
 
   /** A small file, with its hash. */

@@ -17,6 +17,7 @@ import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import type { Batches } from "../FileBatches.ts"
 import type { Make } from "../FileHash.ts"
 import { type FileOffer, type IncomingOffer, type ReceiveError, type Receiving, SenderGone } from "../FileOffer.ts"
 import type { Summary } from "../Progress.ts"
@@ -39,6 +40,7 @@ export interface Options {
   readonly fs: FileSystem.FileSystem
   readonly paths: Path.Path
   readonly hash: Make
+  readonly batches: Batches | undefined
   readonly folder: string
   readonly perPeer: boolean
   readonly verdict: (offer: FileOffer) => Effect.Effect<Verdict>
@@ -382,6 +384,7 @@ export class Receiver {
         head,
         source: this.#sourceOf(offer, head),
         landing,
+        batches: this.#options.batches,
         depth: this.#options.limits.depth,
         entries: this.#options.limits.entries,
         fileSize: this.#options.fileSize,

@@ -5,6 +5,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import type * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
@@ -18,9 +19,11 @@ import * as Wire from "./wire.ts"
 /** The list, as it is kept. */
 export const list = (manifest: Manifest): Stream.Stream<Uint8Array> => Stream.fromIterable(manifest.blocks)
 
-/** So many small files are read at once, of so many bytes together. */
+/** So many small files are read together and sent as one, and so many of them at once where each is read by itself. */
 const together = 64
 const readAtOnce = 16
+/** So many such lots are being read while the one before them is sent. */
+const lotsAhead = 1
 
 /** A large file that is being sent. */
 interface Sending {
@@ -36,6 +39,13 @@ interface Asked {
   readonly located: Located
 }
 
+/** Small files that are being read. */
+interface Lot {
+  readonly some: ReadonlyArray<Asked>
+  readonly bytes: number
+  readonly reading: Fiber.Fiber<ReadonlyArray<Result.Result<Whole, Broken>>>
+}
+
 type Parts = readonly [Uint8Array, ...Array<Uint8Array>]
 
 /** The answers to what is asked for. The first bytes, which say of which offer, have been taken. */
@@ -46,8 +56,17 @@ class Answering<E> {
   readonly #pull: Pull.Pull<ReadonlyArray<Uint8Array>, E>
   readonly #peer: string
   readonly #queue: Array<Wire.Want> = []
+  readonly #lots: Array<Lot> = []
+  readonly #scope: Scope.Scope
   #sending: Sending | undefined
-  constructor(reading: Reading, pull: Pull.Pull<ReadonlyArray<Uint8Array>, E>, peer: string, rest: Uint8Array) {
+  constructor(
+    reading: Reading,
+    pull: Pull.Pull<ReadonlyArray<Uint8Array>, E>,
+    peer: string,
+    rest: Uint8Array,
+    scope: Scope.Scope
+  ) {
+    this.#scope = scope
     this.#reading = reading
     this.#locate = reading.locator()
     this.#pull = pull
@@ -70,60 +89,86 @@ class Answering<E> {
 
   /** Answers what was asked for, and waits for that. */
   #ask(): Pull.Pull<Parts, E | TransferProtocolError> {
-    while (this.#queue.length < together) {
-      const want = this.#wants.next()
-      if (want === undefined) break
-      this.#queue.push(want)
-    }
+    this.#fill()
     if (this.#wants.malformed) {
       return Effect.fail(new TransferProtocolError({ peer: this.#peer, detail: "what it asks for is not well-formed" }))
     }
-    if (this.#queue.length > 0) return this.#answer()
+    if (this.#lots.length + this.#queue.length > 0) return this.#answer()
     return Effect.flatMap(this.#pull, (parts) => {
       for (const part of parts) this.#wants.push(part)
       return this.next
     })
   }
 
+  #fill(): void {
+    while (this.#queue.length < together) {
+      const want = this.#wants.next()
+      if (want === undefined) return
+      this.#queue.push(want)
+    }
+  }
+
+  /** What is asked for at the front; `undefined` where it cannot be asked for. */
+  get #front(): Asked | undefined {
+    const want = this.#queue[0]!
+    const located = this.#locate(want.file)
+    return located === undefined || want.offset > located.entry.size ? undefined : { want, located }
+  }
+
   /** The small ones at the front together, or the first that is large. */
   #answer(): Pull.Pull<Parts, E | TransferProtocolError> {
+    return Effect.gen({ self: this }, function*() {
+      // What comes behind it is read while it is sent.
+      while (this.#lots.length <= lotsAhead && (yield* this.#readLot())) { /* one more */ }
+      const lot = this.#lots.shift()
+      if (lot !== undefined) return yield* this.#lot(lot)
+      const front = this.#front
+      if (front === undefined) {
+        const detail = "it asks for what is not in the list"
+        return yield* new TransferProtocolError({ peer: this.#peer, detail })
+      }
+      this.#queue.shift()
+      return yield* this.#begin(front.want, front.located)
+    })
+  }
+
+  /** Begins to read the small ones at the front; gives whether there are any. */
+  #readLot(): Effect.Effect<boolean> {
+    this.#fill()
     const some: Array<Asked> = []
     let bytes = 0
     while (this.#queue.length > 0) {
-      const want = this.#queue[0]!
-      const located = this.#locate(want.file)
-      if (located === undefined || want.offset > located.entry.size) {
-        return Effect.fail(
-          new TransferProtocolError({ peer: this.#peer, detail: "it asks for what is not in the list" })
-        )
-      }
-      if (located.entry.size > small) {
-        if (some.length > 0) break
-        this.#queue.shift()
-        return this.#begin(want, located)
-      }
-      if (some.length > 0 && bytes + located.entry.size > 4 * small) break
-      bytes += located.entry.size
-      some.push({ want, located })
+      const front = this.#front
+      if (front === undefined) break
+      const { size } = front.located.entry
+      if (size > small || some.length > 0 && bytes + size > 4 * small) break
+      bytes += size
+      some.push(front)
       this.#queue.shift()
     }
-    return Effect.map(
-      this.#wholes(some),
-      (results): Parts => {
-        const out = new Wire.Writer(bytes + some.length * 48)
-        results.forEach((result, index) => {
-          const { want } = some[index]!
-          if (result._tag === "Failure") return Wire.writeBroken(out, result.failure, false)
-          const { bytes, digest } = result.success
-          if (want.unless !== undefined && sameBytes(want.unless, digest)) return Wire.writeBroken(out, "Same", false)
-          Wire.writeBegin(out)
-          const rest = bytes.subarray(want.offset)
-          if (rest.length > 0) Wire.writeChunkHead(out, rest.length).raw(rest)
-          Wire.writeEnd(out, digest)
-        })
-        return [out.take()]
-      }
-    )
+    return some.length === 0
+      ? Effect.succeed(false)
+      : Effect.map(Effect.forkIn(this.#wholes(some), this.#scope, { startImmediately: true }), (reading) => {
+        this.#lots.push({ some, bytes, reading })
+        return true
+      })
+  }
+
+  #lot({ bytes, reading, some }: Lot): Effect.Effect<Parts> {
+    return Effect.map(Fiber.join(reading), (results): Parts => {
+      const out = new Wire.Writer(bytes + some.length * 48)
+      results.forEach((result, index) => {
+        const { want } = some[index]!
+        if (result._tag === "Failure") return Wire.writeBroken(out, result.failure, false)
+        const { bytes, digest } = result.success
+        if (want.unless !== undefined && sameBytes(want.unless, digest)) return Wire.writeBroken(out, "Same", false)
+        Wire.writeBegin(out)
+        const rest = bytes.subarray(want.offset)
+        if (rest.length > 0) Wire.writeChunkHead(out, rest.length).raw(rest)
+        Wire.writeEnd(out, digest)
+      })
+      return [out.take()]
+    })
   }
 
   /** Reads small ones. What is in a folder that is none any more is another file than the list says. */
@@ -140,9 +185,14 @@ class Answering<E> {
     return Effect.gen({ self: this }, function*() {
       const faults = new Map<string, Broken>()
       yield* look(faults)
+      const many = faults.size > 0
+        ? []
+        : yield* this.#reading.many(some.map(({ located, want }) => ({ number: want.file, located })))
       const results = yield* Effect.forEach(
         some,
-        (asked) => {
+        (asked, index): Effect.Effect<Result.Result<Whole, Broken>> => {
+          const whole = many[index]
+          if (whole !== undefined) return Effect.succeed(Result.succeed(whole))
           const fault = faults.get(folderOf(asked))
           return fault === undefined
             ? Effect.result(this.#reading.whole(asked.want.file, asked.located))
@@ -222,7 +272,7 @@ export const read = <E>(
   rest: Uint8Array
 ): Stream.Stream<Uint8Array, E | TransferProtocolError> =>
   Stream.fromPull(Effect.gen(function*() {
-    const answering = new Answering(reading, pull, peer, rest)
+    const answering = new Answering(reading, pull, peer, rest, yield* Scope.Scope)
     yield* Effect.addFinalizer(() => answering.close)
     return answering.next as Pull.Pull<readonly [Uint8Array, ...Array<Uint8Array>], E | TransferProtocolError>
   })).pipe(Stream.scoped) as Stream.Stream<Uint8Array, E | TransferProtocolError>

@@ -9,6 +9,7 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import type * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
+import type { Batches } from "../FileBatches.ts"
 import type { Hasher } from "../FileHash.ts"
 import { FileError, SourceError } from "../TransferError.ts"
 import { fileError, isNotFound, mtimeOf, sizeOf } from "./faults.ts"
@@ -23,6 +24,8 @@ export interface Options {
   readonly links: SourceLinks
   readonly entries: number
   readonly depth: number
+  /** By which many are looked at at once, where the platform can. */
+  readonly batches?: Batches | undefined
 }
 
 /** A path that was given, and the name that it arrives under. */
@@ -168,19 +171,31 @@ class Scan {
     names: ReadonlyArray<string>,
     above: ReadonlyArray<string>
   ): Effect.Effect<void, SourceError> {
-    const look = (name: string) => {
-      const path = this.#paths.join(folder, name)
-      return Effect.result(this.#options.links === "follow" ? this.#fs.stat(path) : this.#fs.lstat(path))
-    }
+    const { batches, links } = this.#options
+    const follow = links === "follow"
     return Effect.gen({ self: this }, function*() {
-      const looked = yield* Effect.forEach(names, look, { concurrency: 16 })
+      const all = names.map((name) => this.#paths.join(folder, name))
+      // What is no file, or cannot be looked at, is looked at by itself.
+      const files = batches === undefined ? [] : yield* batches.look(all, follow)
+      const looked = yield* Effect.forEach(
+        all,
+        (path, index) =>
+          files[index] === undefined
+            ? Effect.result(follow ? this.#fs.stat(path) : this.#fs.lstat(path))
+            : Effect.succeed(undefined),
+        { concurrency: 16 }
+      )
       for (const [index, info] of looked.entries()) {
         const name = names[index]!
         const below = `${shown}/${name}`
         const fault = faultOf(name, "posix")
+        const file = files[index]
         if (fault !== undefined) yield* this.#refuse(below, "NameRefused", faultText[fault])
-        else if (info._tag === "Failure") yield* this.#unread(below, info.failure)
-        else yield* this.visit(name, this.#paths.join(folder, name), below, info.success, above)
+        else if (file !== undefined) {
+          const { mode, mtime, size } = file
+          yield* this.#add({ _tag: "File", name, size, mode: mode & 0o7777, mtime })
+        } else if (info?._tag === "Failure") yield* this.#unread(below, info.failure)
+        else if (info !== undefined) yield* this.visit(name, all[index]!, below, info.success, above)
       }
     })
   }

@@ -176,6 +176,37 @@ const offering = of("file-offering", "packages/files/src/internal/offering.ts", 
   ]
 })
 
+const batches = of("file-batches", "packages/files/src/internal/batchThread.ts", suites("files/batches"), {
+  "verify": [
+    `if (!fill(file, part) || !isRight(sha256(part), index)) return false`,
+    ``,
+    "one of many files has its name, and is another"
+  ],
+  "taken": [
+    `if (went(() => fs.linkSync(part(index), final))) {`,
+    `if (went(() => fs.renameSync(part(index), final))) {`,
+    "one of many files takes the place of one that has its name"
+  ],
+  "left": [
+    `went(() => fs.unlinkSync(part(index)))`,
+    ``,
+    "something is left of one of many files that could not land"
+  ],
+  "exact": [
+    `const exact = { bigint: true } as const`,
+    `const exact = {} as { readonly bigint: true }`,
+    "one of many files has changed where its time is rounded"
+  ]
+})
+
+const lots = of("file-lots", "packages/files/src/internal/pulling.ts", suites("files/batches"), {
+  "doubt": [
+    `landing.doubt(target)`,
+    ``,
+    "what is left of one of many files is written to, and is another file by now"
+  ]
+})
+
 export const filesList: ReadonlyArray<Mutation> = [
   ...names,
   ...landing,
@@ -184,5 +215,7 @@ export const filesList: ReadonlyArray<Mutation> = [
   ...writing,
   ...receiving,
   ...aging,
+  ...batches,
+  ...lots,
   ...offering
 ]

@@ -1,0 +1,142 @@
+/** Small files, many at once: what the threads do on a real disk, and what becomes of what they could not do. */
+import { NodeServices } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { SimFileSystem } from "@pnet/testing"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { execFileSync } from "node:child_process"
+import { lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import * as FileBatches from "../src/FileBatches.ts"
+import * as FileHash from "../src/FileHash.ts"
+import { partialFolder } from "../src/internal/names.ts"
+import { utf8 } from "../src/internal/platform.ts"
+import { batchesOver, bytesOf, offer, receive } from "./engine.ts"
+
+const digestOf = (bytes: Uint8Array) => {
+  const hasher = FileHash.native!()
+  hasher.update(bytes)
+  return hasher.digest()
+}
+
+describe("threads for small files", () => {
+  it.live("land what is right under names that are free, leave nothing of the rest, and read what is a file", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const home = yield* fs.makeTempDirectoryScoped({ prefix: "pnet-batches-" })
+      const batches = (yield* FileBatches.FileBatches)!
+      mkdirSync(join(home, "in"))
+      writeFileSync(join(home, "in", "taken"), "mine")
+      writeFileSync(join(home, "in", "old"), "old")
+      const file = (name: string, more: Partial<FileBatches.ToLand> = {}): FileBatches.ToLand => ({
+        part: join(home, `${name}.part`),
+        final: join(home, "in", name),
+        replace: false,
+        bytes: utf8(name),
+        digest: digestOf(utf8(name)),
+        mode: 0o600,
+        chmod: undefined,
+        seconds: 1_234.567_001,
+        ...more
+      })
+      const landed = yield* batches.land([
+        file("plain"),
+        file("run", { chmod: 0o750 }),
+        file("empty", { bytes: new Uint8Array(0), digest: digestOf(new Uint8Array(0)) }),
+        file("taken"),
+        file("old", { replace: true }),
+        file("wrong", { digest: digestOf(utf8("another")) }),
+        file("nowhere", { final: join(home, "none", "nowhere") })
+      ], true)
+      assert.deepStrictEqual(landed, [true, true, true, false, true, false, false])
+      assert.deepStrictEqual(readdirSync(home), ["in"])
+      assert.deepStrictEqual(readdirSync(join(home, "in")), ["empty", "old", "plain", "run", "taken"])
+      const textOf = (name: string) => readFileSync(join(home, "in", name), "utf8")
+      assert.deepStrictEqual(["empty", "old", "plain", "run", "taken"].map(textOf), ["", "old", "plain", "run", "mine"])
+      assert.strictEqual(lstatSync(join(home, "in", "run")).mode & 0o777, 0o750)
+      assert.strictEqual(Math.floor(lstatSync(join(home, "in", "plain")).mtimeMs), 1_234_567)
+
+      const at = (name: string) => join(home, "in", name)
+      execFileSync("mkfifo", [at("pipe")])
+      symlinkSync("plain", at("link"))
+      utimesSync(at("plain"), 5.0009, 5.0009)
+      // Cut to milliseconds, as `FileSystem` has it.
+      assert.strictEqual((yield* batches.look([at("plain")], false))[0]!.mtime, 5_000)
+      const names = ["plain", "run", "pipe", "link", "none", "."]
+      const looked = yield* batches.look(names.map(at), false)
+      assert.deepStrictEqual(looked.map((info) => info?.size), [5, 3, undefined, undefined, undefined, undefined])
+      const asked = names.map((name) => ({ path: at(name), size: name === "run" ? 4 : 5, mtime: 5_000 }))
+      const read = yield* batches.read(asked, false)
+      assert.deepStrictEqual(read.map((file) => file && Buffer.from(file.bytes).toString()), [
+        "plain",
+        ...Array.from({ length: 5 }, () => undefined)
+      ])
+      assert.deepStrictEqual(read[0]!.digest, digestOf(utf8("plain")))
+      const followed = yield* batches.read([{ path: at("link"), size: 5, mtime: 5_000 }], true)
+      assert.strictEqual(Buffer.from(followed[0]!.bytes).toString(), "plain")
+    }).pipe(Effect.scoped, Effect.provide([NodeServices.layer, FileBatches.layer({ threads: 1 })])))
+})
+
+describe("small files that", () => {
+  const source = SimFileSystem.make()
+  for (let i = 0; i < 200; i++) source.put(`/out/${i}`, bytesOf(i, i), { mtime: i })
+  const expected = source.tree("/")
+  const arrived = (target: SimFileSystem.SimDisk) =>
+    [...target.tree("/in")].filter(([path, { type }]) => type === "File" && !path.startsWith(partialFolder))
+      .filter(([path, { bytes }]) => Buffer.compare(bytes, expected.get(path)?.bytes ?? utf8("mine")) === 0).length
+  const home = () => {
+    const disk = SimFileSystem.make()
+    disk.makeFolder("/in")
+    return disk
+  }
+
+  it.effect("could not land with others land by themselves", () =>
+    Effect.gen(function*() {
+      const target = home()
+      const mount = target.mount()
+      const { land, ...rest } = batchesOver(mount.fileSystem)
+      const lots: Array<number> = []
+      const { fileSystem: fs } = mount
+      target.put("/in/mine", "mine", { mtime: 1 })
+      const batches: FileBatches.Batches = {
+        ...rest,
+        land: (files, durable) => {
+          lots.push(files.length)
+          // What is left of them may be another file's second name by now, which is not to be written to.
+          const left = files.filter((_, index) => index % 3 === 0)
+          const links = Effect.forEach(left, ({ part }) => Effect.orDie(fs.link("/in/mine", part)))
+          const done = land(files.filter((_, index) => index % 3 > 0), durable)
+          return Effect.map(Effect.andThen(links, done), (landed) => {
+            const each = landed!.values()
+            return files.map((_, index) => index % 3 > 0 && each.next().value!)
+          })
+        }
+      }
+      const { counts, isWhole } = yield* receive(yield* offer(source.mount(), ["/out"]), { mount, batches })
+      assert.deepStrictEqual([isWhole, counts.files, counts.failed], [true, 200, 0])
+      assert.strictEqual(arrived(target), 201)
+      assert.strictEqual(Buffer.from(target.tree("/in").get("mine")!.bytes).toString(), "mine")
+      assert.strictEqual(lots.reduce((a, b) => a + b), 200)
+      assert.isAtMost(Math.max(...lots), 64)
+    }))
+
+  it.effect("may have landed when their thread ended are said to have failed, and found the next time", () =>
+    Effect.gen(function*() {
+      const target = home()
+      const mount = target.mount()
+      const { land, ...rest } = batchesOver(mount.fileSystem)
+      const batches: FileBatches.Batches = {
+        ...rest,
+        land: (files, durable) => Effect.as(land(files.slice(1), durable), undefined)
+      }
+      const sender = yield* offer(source.mount(), ["/out"])
+      const first = yield* receive(sender, { mount, batches })
+      assert.deepStrictEqual([first.isWhole, first.counts.files, first.counts.failed], [false, 0, 200])
+      assert.deepStrictEqual([...new Set(first.problems.map(({ kind }) => kind))], ["SystemError"])
+      const then = arrived(target)
+      assert.isAbove(then, 0)
+      const again = yield* receive(sender, { mount })
+      assert.deepStrictEqual([again.isWhole, again.counts.hadFiles, again.counts.failed], [true, then, 0])
+      assert.strictEqual(arrived(target), 200)
+    }))
+})
