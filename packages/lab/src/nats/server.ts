@@ -134,7 +134,7 @@ const portsIn = (log: string): Ports => {
     client: port(/Listening for client connections on [^\n]*:(\d+)/),
     webSocket: port(/Listening for websocket clients on [^\n]*:(\d+)/),
     leaf: port(/Listening for leafnode connections on [^\n]*:(\d+)/),
-    gateway: port(/Address for gateway [^\n]*:(\d+)/)
+    gateway: port(/Listening for gateways connections on [^\n]*:(\d+)/)
   }
 }
 
