@@ -98,9 +98,8 @@ export class NatsDiscovery {
   /** Where this node listens, while it says so. */
   #self: Endpoint | undefined
   #refutedAt = -Infinity
-  /** When the server was found to be gone last, and to be there. */
+  /** When the server was found to be gone last. */
   #downAt = -Infinity
-  #upAt = -Infinity
   #relearnedAt = -Infinity
   #next = 0
   #asking = false
@@ -122,10 +121,7 @@ export class NatsDiscovery {
       bus.on("say.gone", (message) => this.#doubted(message)),
       bus.watch((event) => {
         if (event._tag === "Down") this.#downAt = now()
-        else if (event._tag === "Up") {
-          this.#upAt = now()
-          run(this.#back)
-        }
+        else if (event._tag === "Up") run(this.#back)
       })
     ])
     return Effect.acquireRelease(begin, (all) => Effect.sync(() => all.forEach((end) => end())))
@@ -201,7 +197,7 @@ export class NatsDiscovery {
 
   #isKept({ lookedAt, toldAt }: Known, at: number): boolean {
     const { interval } = this.#parts
-    return lookedAt >= this.#upAt && at - lookedAt <= keptFor * interval && at - toldAt < toldEvery * interval
+    return at - lookedAt <= keptFor * interval && at - toldAt < toldEvery * interval
   }
 
   #tell(known: Known, at: number): void {
@@ -356,7 +352,7 @@ export class NatsDiscovery {
     const { bus, now } = this.#parts
     const at = now()
     if (this.#self === undefined || reply === "" || status !== 0) return
-    if (!this.#answers.take(at) || !this.#answersOf.take(from, at)) return
+    if (!this.#answersOf.take(from, at) || !this.#answers.take(at)) return
     // Many ask, as when somebody says that it is gone: all are told that it is not.
     if (this.#answers.taken(at) > refuteAbove && at - this.#refutedAt > refuteEvery) {
       this.#refutedAt = at

@@ -99,7 +99,6 @@ const discovery = of("nats-discovery", "packages/nats/src/internal/discovery.ts"
     ``,
     "what was told and not kept is never told again"
   ],
-  "kept-down": [`return lookedAt >= this.#upAt && at`, `return at`, "who was lost with the server is told of late"],
   "kept-for-ever": [
     ` && at - toldAt < toldEvery * interval`,
     ``,
@@ -138,17 +137,18 @@ const discovery = of("nats-discovery", "packages/nats/src/internal/discovery.ts"
   ],
   "asked": [`if (this.#asked.has(token)) return Effect.void`, ``, "a node is asked by each as often as others say"],
   "news": [`if (isThere && isNews) bus.publish`, `if (isThere) bus.publish`, "each who is told of a loss tells all"],
-  "answers": [
-    `if (!this.#answers.take(at) || !this.#answersOf.take(from, at)) return`,
-    ``,
-    "whoever asks is answered without end"
+  "answers": [` || !this.#answers.take(at)) return`, `) return`, "all who ask are answered without end"],
+  "answers-source": [`!this.#answersOf.take(from, at) || `, ``, "one who asks is answered without end"],
+  "refute": [
+    `this.#answers.taken(at) > refuteAbove && `,
+    `false && `,
+    "a node of which somebody says that it is gone is asked by all"
   ],
   "lists": [
     `if (reply === "" || !this.#lists.take(now())) return`,
     `if (reply === "") return`,
     "lists are given without end"
   ],
-  "listed": [`if (this.#toAsk.size >= capacity) break`, ``, "a list has as many asked as it says"],
   "lately": [`this.#askLately(at)`, ``, "a site that was cut off is not found when it is back"],
   "after": [
     `if (missing.length <= listed.length) this.#enqueue(missing)`,
