@@ -386,6 +386,12 @@ const lastHeard = of("adverts", "packages/core/src/internal/discovery/lastHeard.
 })
 
 const entry = of("peers", "packages/core/src/internal/peers/entry.ts", suites("Peers", "Limits.sim"), {
+  "standing": [
+    `[sighting, ...this.#standing.filter(({ via }) => via !== sighting.via)]`,
+    `[sighting]`,
+    "of two ways that know a peer to be there one counts alone"
+  ],
+  "there-until": [`if (at > until) until = at`, ``, "what a discovery keeps is silent"],
   "said-changed": [
     `change(change: Partial<Peers.Peer>): void {
     this.touch()`,
