@@ -119,8 +119,9 @@ export type Hello = typeof Hello.Type
 // --- who is there ----------------------------------------------------------------------------------------------------------------
 
 /**
- * How far a peer is trusted. `pinned`: its name belongs to its key, since somebody decided or asked for it. `connected`: it was pinned when it connected by itself. `listed`: the
- * allow list, or an authority, has it. `other`: its name belongs to another key. `unknown`: nothing is known of it.
+ * How far a peer is trusted. `pinned`: its name belongs to its key, since somebody decided so or this node reached it under that name. `connected`: it has the name since it
+ * connected by itself, and was the first. `listed`: the allow list, or an authority, has it. `other`: its name belongs to another key. `revoked`: nobody may be it any more.
+ * `unknown`: nothing is known of it.
  *
  * @category schemas
  * @since 0.2.0

@@ -7,6 +7,7 @@ import type { NodeName } from "@pnet/core/Packet"
 import type { PublicKey } from "@pnet/core/PublicKey"
 import type * as Trust_ from "@pnet/core/Trust"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { Trust } from "./ConsoleApi.ts"
 
 /**
@@ -35,12 +36,15 @@ export interface ConsoleTrust {
 export const ofPolicy = (trust: Trust_.Trust["Service"]): ConsoleTrust => ({
   judge: (name, publicKey) =>
     Effect.gen(function*() {
+      const refused = yield* Effect.flip(trust.check(name, publicKey)).pipe(Effect.option)
+      if (Option.isSome(refused)) {
+        const { kind } = refused.value
+        return kind === "Revoked" ? "revoked" : kind === "KeyChanged" ? "other" : "unknown"
+      }
       const expected = yield* trust.expected(name)
       if (expected !== undefined && expected !== publicKey) return "other"
-      return yield* Effect.match(trust.check(name, publicKey), {
-        onFailure: ({ kind }): Trust => kind === "Revoked" ? "revoked" : kind === "KeyChanged" ? "other" : "unknown",
-        onSuccess: (): Trust => expected === undefined ? "unknown" : "pinned"
-      })
+      const standing = trust.standing === undefined ? undefined : yield* trust.standing(name, publicKey)
+      return standing ?? (trust.standing !== undefined || expected === undefined ? "unknown" : "pinned")
     }),
   allow: trust.pin,
   forget: trust.forget

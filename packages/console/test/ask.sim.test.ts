@@ -2,7 +2,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConsoleAgent, ConsoleSpans, ConsoleTrust } from "@pnet/console"
 import type { CallEvent } from "@pnet/console/ConsoleApi"
-import { Command, CommandNode, TofuTrust, Trust } from "@pnet/core"
+import {
+  AllowListTrust,
+  Authority,
+  AuthorityTrust,
+  Command,
+  CommandNode,
+  PublicKey,
+  TofuTrust,
+  Trust
+} from "@pnet/core"
+import { NodeName } from "@pnet/core/Packet"
 import { NodeCrypto } from "@pnet/node"
 import { TestNetwork } from "@pnet/testing"
 import { Context, Effect, Fiber, Layer, Schema, Stream } from "effect"
@@ -286,6 +296,51 @@ describe("topics", () => {
       yield* Effect.sleep("20 seconds")
       assert.strictEqual(rows.size, 0)
     }))
+})
+
+describe("how far a peer is trusted", () => {
+  const [one, other] = [1, 2].map((byte) => PublicKey.fromBytes(new Uint8Array(32).fill(byte + 8))!) as [
+    PublicKey.PublicKey,
+    PublicKey.PublicKey
+  ]
+  const bob = NodeName.make("bob")
+
+  it.effect("is said by trust on first use: whoever connected by himself is not who was reached", () =>
+    Effect.gen(function*() {
+      const trust = TofuTrust.make()
+      // As a node has it that lets whoever is trusted do anything.
+      const opened = yield* Layer.build(Trust.open(Layer.succeed(Trust.Trust, trust)))
+      const { judge } = ConsoleTrust.ofPolicy(Context.get(opened, Trust.Trust))
+      assert.strictEqual(yield* judge(bob, one), "unknown")
+      yield* trust.proved(bob, one, "10.0.0.1")
+      assert.strictEqual(yield* judge(bob, one), "connected")
+      assert.strictEqual(yield* judge(bob, other), "other")
+      yield* trust.proved(bob, one)
+      assert.strictEqual(yield* judge(bob, one), "pinned")
+      yield* trust.revoke(one)
+      assert.strictEqual(yield* judge(bob, one), "revoked")
+    }).pipe(Effect.scoped))
+
+  it.effect("is said by a list, an authority, and a policy of one's own", () =>
+    Effect.gen(function*() {
+      const listed = ConsoleTrust.ofPolicy(yield* AllowListTrust.make([["bob", one]]))
+      assert.strictEqual(yield* listed.judge(bob, one), "listed")
+      assert.strictEqual(yield* listed.judge(bob, other), "other")
+      assert.strictEqual(yield* listed.judge(NodeName.make("carol"), other), "unknown")
+
+      const { issue, publicKey } = yield* Authority.generate
+      const networkId = "home"
+      const certificate = yield* issue({ networkId, name: "bob", publicKey: one, lifetime: "1 day" })
+      const bobs = yield* AuthorityTrust.make(publicKey, { networkId, certificate })
+      const trust = yield* AuthorityTrust.make(publicKey, { networkId })
+      const signed = ConsoleTrust.ofPolicy(trust)
+      assert.strictEqual(yield* signed.judge(bob, one), "unknown")
+      yield* trust.proved(bob, one, "10.0.0.1", yield* bobs.credentials!.shown)
+      assert.strictEqual(yield* signed.judge(bob, one), "listed")
+
+      const { standing: _standing, ...own } = TofuTrust.make({ pins: [[bob, one]] })
+      assert.strictEqual(yield* ConsoleTrust.ofPolicy(own).judge(bob, one), "pinned")
+    }).pipe(Effect.scoped, Effect.provide(NodeCrypto.layer)))
 })
 
 describe("decisions", () => {

@@ -150,6 +150,8 @@ withBrowser("the page", (open) => {
           await page.waitForSelector(`.event[data-kind=acted]:has-text('${print}')`)
           await page.waitForSelector(".event[data-kind=conflict]:has-text('bob')")
           await page.waitForSelector(".event[data-kind=lost]:has-text('bob')")
+          await goes(page, `#/peers/${encodeURIComponent(others)}`)
+          await page.waitForSelector(".badge:has-text('Pinned')")
         })
 
         // One leaves, and one is killed.

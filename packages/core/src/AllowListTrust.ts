@@ -151,6 +151,7 @@ export const make = (
       pin: check,
       forget: () => Effect.void,
       changes: signal.changes,
+      standing: (name, publicKey) => Effect.sync(() => list.get(name)?.publicKey === publicKey ? "listed" : undefined),
       rights: (name, publicKey) =>
         AtOnce.sync(() => {
           const listed = list.get(name)

@@ -421,6 +421,8 @@ export const make = (
       pin: (name, publicKey) => Effect.suspend(() => judged(policy.judge(name, publicKey))),
       forget: () => Effect.void,
       changes: policy.changed.changes,
+      standing: (name, publicKey) =>
+        Effect.sync(() => policy.judge(name, publicKey) === undefined ? "listed" : undefined),
       rights: (name, publicKey) => AtOnce.sync(() => policy.rights(name, publicKey)),
       credentials: {
         shown: Effect.sync(() => policy.shown),

@@ -182,6 +182,11 @@ export const make = (options?: {
         return pinned.from !== undefined && from === undefined ? add({ name, publicKey }, "proof") : Effect.void
       }),
     expected: AtOnce.by((name) => pins.get(name)?.publicKey),
+    standing: (name, publicKey) =>
+      Effect.sync(() => {
+        const pin = pins.get(name)
+        return pin?.publicKey !== publicKey ? undefined : pin.from === undefined ? "pinned" : "connected"
+      }),
     pin: (name, publicKey) =>
       Effect.suspend(() => {
         const pinned = pins.get(name)

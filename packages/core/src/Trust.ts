@@ -143,6 +143,18 @@ export interface Credentials {
 }
 
 /**
+ * How a key came by a name that a policy admits it with, for whoever shows it.
+ *
+ * - `pinned`: the operator said so, or this node reached it under that name, which a stranger cannot bring about
+ * - `connected`: it was the first that connected to this node under that name. Nobody has asked for it
+ * - `listed`: a list has it, or it has a certificate of the authority
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export type Standing = "pinned" | "connected" | "listed"
+
+/**
  * The trust policy of a node.
  *
  * @category services
@@ -178,6 +190,13 @@ export class Trust extends Context.Service<Trust, {
    * once. Left out: `Rights.named` for everybody.
    */
   readonly rights?: ((name: NodeName, publicKey: PublicKey.PublicKey) => Effect.Effect<Rights.Rights>) | undefined
+  /**
+   * How a key came by a name that `check` admits it with; `undefined`: it has not yet. It is asked for each peer that is shown, and nothing is decided by it, so it
+   * answers at once. Left out: a name is taken for pinned where `expected` has it.
+   */
+  readonly standing?:
+    | ((name: NodeName, publicKey: PublicKey.PublicKey) => Effect.Effect<Standing | undefined>)
+    | undefined
   /** What it shows to peers and takes from them. Left out: nothing. */
   readonly credentials?: Credentials | undefined
 }>()("@pnet/core/Trust") {}
@@ -247,6 +266,7 @@ export const open = <A, E, R>(policy: Layer.Layer<A | Trust, E, R>): Layer.Layer
         pin: (name, publicKey) => trust.pin(name, publicKey),
         forget: (name) => trust.forget(name),
         changes: trust.changes,
+        standing: trust.standing === undefined ? undefined : (name, publicKey) => trust.standing!(name, publicKey),
         credentials: trust.credentials,
         rights: () => Effect.succeed(Rights.all)
       })

@@ -6,22 +6,16 @@ import * as NodeTrust from "@pnet/node/NodeTrust"
 import * as Effect from "effect/Effect"
 import { Settings } from "../settings/Settings.ts"
 
-/** Of those who are listed, the policy knows. */
-const ofList = (trust: Trust.Trust["Service"]): ConsoleTrust["judge"] => (name, publicKey) =>
-  Effect.match(trust.check(name, publicKey), {
-    onFailure: ({ kind }) => kind === "Revoked" ? "revoked" as const : "unknown" as const,
-    onSuccess: () => "listed" as const
-  })
-
 /** What the console shows of the trust policy of the settings, and can do about it. */
 export const trusting = Effect.fnUntraced(function*(trust: Trust.Trust["Service"]) {
   const { values } = yield* Settings
+  const { allow, forget, judge } = ConsoleTrusts.ofPolicy(trust)
   // Certificates are given by whoever has the authority's key, which is not here.
-  if (values.authority !== undefined) return { judge: ofList(trust) } satisfies ConsoleTrust
+  if (values.authority !== undefined) return { judge } satisfies ConsoleTrust
   if (values.allowList !== undefined) {
     const store = yield* NodeTrust.allowListStore(values.allowList)
     return {
-      judge: ofList(trust),
+      judge,
       allow: (name, publicKey) => store.save({ allowed: [[name, publicKey, undefined]] }),
       forget: (name) => store.save({ removed: [name] }),
       revoke: (publicKey) =>
@@ -32,9 +26,10 @@ export const trusting = Effect.fnUntraced(function*(trust: Trust.Trust["Service"
     } satisfies ConsoleTrust
   }
   const store = yield* NodeTrust.knownPeersStore(values.knownPeers)
-  const ofPolicy = ConsoleTrusts.ofPolicy(trust)
   return {
-    ...ofPolicy,
+    judge,
+    allow,
+    forget,
     revoke: (publicKey) =>
       Effect.gen(function*() {
         const { pins } = yield* store.load

@@ -80,12 +80,16 @@ export const Status = ({ peer }: { readonly peer: Peer }) => {
 }
 
 const trustWords: Readonly<Record<Peer["trust"], readonly [colour: string, word: string, meaning: string]>> = {
-  pinned: ["good", "Pinned", "Its name belongs to this key: somebody decided so."],
-  listed: ["good", "Listed", "The allow list, or an authority, has this key."],
+  pinned: [
+    "good",
+    "Pinned",
+    "Its name belongs to this key: somebody decided so, or this node has reached it by that name."
+  ],
+  listed: ["good", "Listed", "The allow list, or a certificate of the authority, gives its name to this key."],
   connected: [
     "",
     "Connected",
-    "Its name was tied to this key when it first connected; nobody has compared the key yet."
+    "It connected by itself, and was the first of its name: that is this key's for now, which nobody has asked for or compared."
   ],
   unknown: ["", "Unknown", "Nothing is known of this key yet."],
   other: ["bad", "Another key", "Its name belongs to another key."],
