@@ -60,7 +60,12 @@ export const exits = {
       "OverloadedError",
       "TopicFullError",
       "PeerAwayError",
-      "SenderGone"
+      "SenderGone",
+      "PostError",
+      "MailboxError",
+      "KeepError",
+      "ReplayError",
+      "DurableTopicsError"
     ]
   },
   timeout: { code: 7, meaning: "Time was up.", errors: ["DeadlineError", "TimeoutError"] },

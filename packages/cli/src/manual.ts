@@ -175,6 +175,11 @@ What \`pnet publish\` says goes to whoever subscribes, so it wants a network key
 everything has come to all of them; last values that it is to retain it holds until Ctrl-C. \`pnet subscribe\` says how many it missed with what comes next. \`pnet pipe\` is for bytes
 of any size through a function: the slowest of the three, who writes, the function, and who reads, sets the pace.
 
+## What a NATS server keeps
+
+With \`--nats\` a server with JetStream keeps letters for peers that are not there, \`pnet mail\` ([mail](mail.md)), and what is published with \`pnet publish --keep\`, for \`pnet subscribe --from\` and
+\`--position\` ([durable topics](durable-topics.md)). A letter is for the key of a name, and so is a position: read them with the \`--name\` that they are for, while no other node of it runs here.
+
 ## Completions
 
 The shell completes commands, flags, and the names of peers and functions that commands have met of late, which they keep in the folder for what may be thrown away

@@ -10,6 +10,7 @@ import { consolePage } from "./commands/console.ts"
 import { doctor } from "./commands/doctor.ts"
 import { functions } from "./commands/functions.ts"
 import { keyFingerprint, keyList, keyMake, keyShow } from "./commands/key.ts"
+import { mailDead, mailPost, mailRead } from "./commands/mail.ts"
 import { mcp } from "./commands/mcp.ts"
 import { measure } from "./commands/measure.ts"
 import {
@@ -65,6 +66,7 @@ const group = (name: string, summary: string) =>
   Command.make(name).pipe(Command.withDescription(`${summary}.`), Command.withShortDescription(summary))
 
 const ofKey = () => import("./run/key.ts")
+const ofMail = () => import("./run/mail.ts")
 const ofNetworkKey = () => import("./run/networkKey.ts")
 const ofTrust = () => import("./run/trust.ts")
 
@@ -83,6 +85,12 @@ const key = group("key", "The keys of this user's nodes, and of networks").pipe(
   command(keyList, () => ofKey().then(({ list }) => list)),
   command(keyFingerprint, () => ofKey().then(({ fingerprint }) => fingerprint)),
   network
+]))
+
+const mail = group("mail", "Letters to peers that may not be there").pipe(Command.withSubcommands([
+  command(mailPost, () => ofMail().then(({ post }) => post)),
+  command(mailRead, () => ofMail().then(({ read }) => read)),
+  command(mailDead, () => ofMail().then(({ dead }) => dead))
 ]))
 
 const trust = group("trust", "Who is trusted, and who is refused").pipe(Command.withSubcommands([
@@ -104,6 +112,9 @@ export const specs: ReadonlyArray<Spec> = [
   subscribe,
   send,
   receive,
+  mailPost,
+  mailRead,
+  mailDead,
   ping,
   measure,
   doctor,
@@ -140,6 +151,7 @@ export const tree = root.pipe(Command.withSubcommands([
   command(subscribe, () => import("./run/subscribe.ts")),
   command(send, () => import("./run/send.ts")),
   command(receive, () => import("./run/receive.ts")),
+  mail,
   command(ping, () => import("./run/ping.ts")),
   command(measure, () => import("./run/measure.ts")),
   command(doctor, () => import("./run/doctor.ts")),

@@ -37,3 +37,25 @@ export const stdin: Stream.Stream<Uint8Array, Problem, Stdio.Stdio> = Stream.unw
     )
   )
 )
+
+/** All of a stream as one, and no more than a little over `most` bytes, by which it is too large. */
+export const whole = <E, R>(
+  stream: Stream.Stream<Uint8Array, E, R>,
+  most: number
+): Effect.Effect<Uint8Array, E, R> =>
+  Effect.suspend(() => {
+    let length = 0
+    return stream.pipe(
+      Stream.takeUntil((part) => (length += part.length) > most),
+      Stream.runCollect,
+      Effect.map((parts) => {
+        const all = new Uint8Array(length)
+        let at = 0
+        for (const part of parts) {
+          all.set(part, at)
+          at += part.length
+        }
+        return all
+      })
+    )
+  })

@@ -128,6 +128,8 @@ export class Mail extends Context.Service<Mail, {
   readonly handle: <E, R>(
     handler: (letter: Letter) => Effect.Effect<void, E, R>
   ) => Effect.Effect<void, MailboxError, R | Scope.Scope>
+  /** How many letters of this node wait, those that are handled now and those that were put off among them. */
+  readonly waiting: Effect.Effect<number, MailboxError>
   /** The letters that failed too often, or came when they were too old to be handled, the oldest first, at most 1,000. */
   readonly dead: Effect.Effect<ReadonlyArray<Letter>, MailboxError>
 }>()("@pnet/nats/Mail") {}
@@ -274,6 +276,7 @@ const make = (options: NatsOptions.NatsOptions, own: Options) =>
     return Mail.of({
       post,
       handle: (handler) => Reading.handle(parts, (letter, attempt) => handler(letterOf(letter, attempt))),
+      waiting: Reading.waiting(parts),
       dead: Effect.map(
         Reading.dead(parts, 1_000),
         (letters) => letters.map((letter) => letterOf(letter, parts.attempts))

@@ -59,6 +59,8 @@ describe.skipIf(Server.skipped)("DurableTopics", () => {
       assert.deepStrictEqual(yield* counts({ from: { seq: second.seq } }), [2, 3])
       assert.deepStrictEqual(yield* counts({ from: { time: kept[0]!.time } }), [1, 2, 3])
       assert.deepStrictEqual(yield* counts({ from: { time: kept[2]!.time + 60_000 } }), [])
+      assert.deepStrictEqual(yield* counts({ from: { time: 8.64e15 } }), [])
+      assert.deepStrictEqual(yield* counts({ from: { time: -8.64e15 } }), [1, 2, 3])
       assert.deepStrictEqual(yield* counts({ from: "new" }), [])
       const named = yield* all(atBob.subscribe("orders.>", { live: false }))
       assert.deepStrictEqual(named.map(({ topic, value }) => [topic, value]), [["orders.other", [1]]])

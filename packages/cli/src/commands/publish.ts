@@ -20,6 +20,10 @@ export const publish = Spec.make({
       description: "A last value, which later subscribers get too, until Ctrl-C"
     },
     { command: "tail -f app.log | pnet publish logs.app", description: "Each line as it comes" },
+    {
+      command: "pnet publish orders '{\"count\":3}' --keep --nats nats.example.com",
+      description: "Kept by the server, for who reads it later"
+    },
     { command: "pnet publish firmware --bytes - < image.bin", description: "A file of at most 1 MiB, as it is" }
   ],
   config: {
@@ -43,6 +47,12 @@ export const publish = Spec.make({
     retain: Flag.Boolean("retain").pipe(
       Flag.withDefault(false),
       Flag.withDescription("Retains the last value of each key for those who subscribe later, and stays until Ctrl-C")
+    ),
+    keep: Flag.Boolean("keep").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription(
+        "Has the NATS server of --nats keep the values, for those who read them with subscribe --from"
+      )
     ),
     bytes: Flag.Boolean("bytes").pipe(
       Flag.withDefault(false),

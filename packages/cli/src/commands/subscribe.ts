@@ -1,8 +1,17 @@
 /** `pnet subscribe`: hears what is published. */
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
+import * as Schema from "effect/Schema"
 import { Span } from "../settings/declare.ts"
 import * as Spec from "../spec.ts"
+
+/** Where what is kept is read from. A span is so long ago. */
+const Where = Schema.Union([
+  Schema.Literals(["beginning", "new"]),
+  Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThan(0)),
+  Span,
+  Schema.String.check(Schema.isPattern(/^\d{4}-\d\d-\d\d/)).pipe(Schema.decodeTo(Schema.DateFromString))
+])
 
 export const subscribe = Spec.make({
   name: "subscribe",
@@ -20,6 +29,11 @@ export const subscribe = Spec.make({
     { command: "pnet subscribe readings --latest --json", description: "The newest of each key, as JSON" },
     { command: "pnet subscribe ready --count 1 --timeout 30s", description: "Waits for one, for a script" },
     { command: "pnet subscribe jobs --group workers", description: "Each goes to one of the group" },
+    { command: "pnet subscribe orders --from beginning --no-follow", description: "All that a NATS server keeps" },
+    {
+      command: "pnet subscribe orders --position ledger --name ledger",
+      description: "Goes on where this one was the last time"
+    },
     { command: "pnet subscribe firmware --bytes --count 1 > image.bin", description: "Bytes as they are" }
   ],
   config: {
@@ -59,6 +73,23 @@ export const subscribe = Spec.make({
     retained: Flag.Boolean("retained").pipe(
       Flag.withDefault(true),
       Flag.withDescription("Last values that were published before come first; --no-retained: they do not")
+    ),
+    from: Flag.String("from").pipe(
+      Flag.withMetavar("WHERE"),
+      Flag.withSchema(Where),
+      Flag.optional,
+      Flag.withDescription(
+        "Reads what the NATS server of --nats keeps: from the beginning, new, a number, a time such as 2026-05-01T08:00Z, or so long ago, such as 2h"
+      )
+    ),
+    position: Flag.String("position").pipe(
+      Flag.withMetavar("NAME"),
+      Flag.optional,
+      Flag.withDescription("Reads what is kept from where it was under this name the last time; else as --from says")
+    ),
+    follow: Flag.Boolean("follow").pipe(
+      Flag.withDefault(true),
+      Flag.withDescription("Goes on with what comes; --no-follow: ends behind what is kept now")
     ),
     bytes: Flag.Boolean("bytes").pipe(
       Flag.withDefault(false),

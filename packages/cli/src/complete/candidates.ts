@@ -7,13 +7,16 @@ import type { Seen, SeenPeer } from "./seen.ts"
 export const switches: ReadonlySet<string> = new Set([
   "bytes",
   "check",
+  "follow",
   "help",
   "json",
+  "keep",
   "latest",
   "lossless",
   "measure",
   "network-key-stdin",
   "offers",
+  "once",
   "open",
   "retain",
   "retained",
@@ -36,13 +39,14 @@ export const places: Readonly<Record<string, ReadonlyArray<Kind>>> = {
   measure: ["peer"],
   doctor: ["peer"],
   send: ["peers"],
+  "mail post": ["peer"],
   "trust allow": ["peer"],
   "trust revoke": ["peer"],
   "trust forget": ["peer"],
   "trust resolve": ["peer"]
 }
 
-const groups: ReadonlySet<string> = new Set(["trust", "key"])
+const groups: ReadonlySet<string> = new Set(["trust", "key", "mail"])
 
 /** The words that are no flags and no values of flags, and the network that is asked for. `undefined`: the last one is a flag, or its value. */
 const operands = (

@@ -8,23 +8,31 @@ import type * as Scope from "effect/Scope"
 import { Problem } from "../errors.ts"
 import { Settings } from "../settings/Settings.ts"
 
-/** What a machine has, with the way over NATS beside its own, where that is asked for. */
-export const beyond = Effect.fnUntraced(function*<A>(
-  machine: Context.Context<A | Reach.Reach>
-): Effect.fn.Return<Context.Context<A | Reach.Reach>, Problem, Settings | FileSystem.FileSystem | Scope.Scope> {
+/** How NATS servers are reached, where the settings have some. */
+export const natsOptions = Effect.gen(function*() {
   const { sources, values: { nats, natsCreds } } = yield* Settings
   const [first, ...others] = nats
-  if (first === undefined) return machine
+  if (first === undefined) return undefined
   const fs = yield* FileSystem.FileSystem
   const creds = natsCreds === undefined ? undefined : yield* Effect.mapError(
     fs.readFileString(natsCreds),
     (error) => new Problem({ exit: "usage", what: `${sources.natsCreds.where} cannot be read: ${error.message}` })
   )
+  return { servers: [first, ...others] as const, ...(creds === undefined ? {} : { credentials: { creds } }) }
+})
+
+/** What a machine has, with the way over NATS beside its own, where that is asked for. */
+export const beyond = Effect.fnUntraced(function*<A>(
+  machine: Context.Context<A | Reach.Reach>
+): Effect.fn.Return<Context.Context<A | Reach.Reach>, Problem, Settings | FileSystem.FileSystem | Scope.Scope> {
+  const { sources } = yield* Settings
+  const options = yield* natsOptions
+  if (options === undefined) return machine
   // Loaded where it is used: most commands know no NATS.
   const NatsPnet = yield* Effect.promise(() => import("@pnet/nats/NatsPnet"))
   const way = Reach.merge(
     Layer.succeed(Reach.Reach, Context.get(machine, Reach.Reach)),
-    NatsPnet.layer({ servers: [first, ...others], ...(creds === undefined ? {} : { credentials: { creds } }) })
+    NatsPnet.layer(options)
   )
   const built = yield* Effect.mapError(
     Layer.build(way),

@@ -3,10 +3,13 @@
  * when the scope closes.
  */
 import * as CommandNode from "@pnet/core/CommandNode"
+import type { Crypto } from "@pnet/core/Crypto"
 import * as Diagnose from "@pnet/core/Diagnose"
 import type { Finding } from "@pnet/core/Finding"
 import { Network } from "@pnet/core/Network"
+import type { NodeConfig } from "@pnet/core/NodeOptions"
 import { NodeName } from "@pnet/core/Packet"
+import type { Peers } from "@pnet/core/Peers"
 import type { PublicKey } from "@pnet/core/PublicKey"
 import * as Trust from "@pnet/core/Trust"
 import * as Context from "effect/Context"
@@ -34,6 +37,8 @@ export interface Opened {
   readonly sealed: boolean
   /** Whom it trusts. */
   readonly trust: Trust.Trust["Service"]
+  /** For what stands beside it, and acts as it. */
+  readonly context: Context.Context<NodeConfig | Peers | Crypto | Trust.Trust>
   /** Finds out what is wrong with the machine and the network, with the node's own options. */
   readonly diagnose: Effect.Effect<ReadonlyArray<Finding>, unknown>
 }
@@ -136,7 +141,7 @@ export const open = Effect.fnUntraced(function*(options: Options = {}): Effect.f
     advertisePort: values.advertisePort,
     peers: values.peers
   }
-  const layer = CommandNode.layer({
+  const layer = CommandNode.layerWithConfig({
     ...rest,
     name,
     identity,
@@ -153,6 +158,7 @@ export const open = Effect.fnUntraced(function*(options: Options = {}): Effect.f
     publicKey: identity.publicKey,
     sealed: networkKeys.length > 0,
     trust: Context.get(trust, Trust.Trust),
+    context: Context.merge(Context.merge(machine, trust), context),
     // Its own port is in use, by the node itself.
     diagnose: Effect.suspend(() => Diagnose.run({ ...place, serverPort: 0 } as Diagnose.Options)).pipe(
       Effect.provideContext(machine)

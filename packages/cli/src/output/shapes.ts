@@ -159,7 +159,8 @@ const SettingValue = Schema.Struct({
 const Published = Schema.Struct({
   topic: Schema.String,
   values: Schema.Int.annotate(note("How many values were published.")),
-  peers: Schema.Array(Name).annotate(note("Who subscribed when the last of them was."))
+  peers: Schema.Array(Name).annotate(note("Who subscribed when the last of them was.")),
+  seq: Schema.optionalKey(Schema.Int.annotate(note("The number of the last at the server, with `--keep`.")))
 })
 
 const Heard = Schema.Struct({
@@ -170,11 +171,30 @@ const Heard = Schema.Struct({
   value: Schema.optionalKey(Schema.Json.annotate(note("What was published."))),
   bytes: Schema.optionalKey(Schema.String.annotate(note("The same as bytes, in base64, with `--bytes`."))),
   time: Schema.String.annotate(note("When it was published by the publisher's clock, as ISO 8601 in UTC.")),
-  seq: Schema.Int.annotate(note("Its number among what the publisher has published on the topic.")),
+  seq: Schema.Int.annotate(
+    note("Its number among what the publisher has published on the topic; of what is kept at the server.")
+  ),
   missed: Schema.Int.annotate(note("So many of this publisher on this topic were missed just before it.")),
   retained: Schema.Boolean.annotate(note("Whether it was published before.")),
   redelivered: Schema.Boolean.annotate(note("Whether another of the group was handed it before.")),
   id: Schema.String.annotate(note("The same for the same publication, wherever and however often it is heard."))
+})
+
+const Posted = Schema.Struct({
+  to: Name,
+  id: Schema.String.annotate(note("What the letter is known by.")),
+  seq: Schema.Int.annotate(note("Its number at the server.")),
+  duplicate: Schema.Boolean.annotate(note("Whether the server had one of this id already, from the last 10 minutes."))
+})
+
+const Mail = Schema.Struct({
+  from: Schema.String.annotate(note("Who sealed it.")),
+  fingerprint: Fingerprint,
+  id: Schema.String.annotate(note("What it is known by, unique among those of its sender.")),
+  time: Schema.String.annotate(note("When it was posted by the sender's clock, as ISO 8601 in UTC.")),
+  text: Schema.optionalKey(Schema.String.annotate(note("What it says."))),
+  bytes: Schema.optionalKey(Schema.String.annotate(note("The same in base64, where it is no UTF-8."))),
+  attempt: Schema.Int.annotate(note("Which time it is handled, from 1 on."))
 })
 
 const Key = Schema.String.annotate(note("A public key."))
@@ -304,6 +324,8 @@ export const shapes = {
   pong: Pong.annotate(note("What one question of `ping` came to.")),
   pings: Pings.annotate(note("What all questions of `ping` to a peer came to.")),
   setting: SettingValue.annotate(note("A setting that holds.")),
+  posted: Posted.annotate(note("A letter that is kept.")),
+  letter: Mail.annotate(note("A letter that came.")),
   published: Published.annotate(note("What `publish` has published.")),
   offer: OfferOfFiles.annotate(note("Files that a peer offers.")),
   transfer: Transfer.annotate(note("What came of a transfer of files with one peer.")),

@@ -94,6 +94,9 @@ const publicationLine = (
   ].join("\n")
 }
 
+const letterLine = ({ bytes, from, id, text, time }: Shape<"letter">, style: Style): string =>
+  `${style.dim(time.slice(0, 16).replace("T", " "))} ${style.bold(from)} ${style.dim(id)} ${text ?? `(${bytes})`}`
+
 const consoleLine = ({ act, link, mcp, network, node }: Shape<"console">, style: Style): string =>
   [
     `${node} shows the network ${network} at`,
@@ -302,9 +305,13 @@ export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
       }
     ]
   },
+  posted: { one: ({ duplicate, id, to }) => `${duplicate ? "was posted before" : "posted"} to ${to}: ${id}` },
+  letter: { one: letterLine, none: "there are none" },
   published: {
-    one: ({ peers, topic, values }) =>
-      `published ${values} ${values === 1 ? "value" : "values"} on ${topic}, to ${peers.join(", ") || "nobody"}`
+    one: ({ peers, seq, topic, values }) =>
+      `published ${values} ${values === 1 ? "value" : "values"} on ${topic}, ${
+        seq === undefined ? `to ${peers.join(", ") || "nobody"}` : `kept up to number ${seq}`
+      }`
   },
   offer: { one: offerLine, hang: 2 },
   transfer: { one: transferLine, hang: 4, none: "no peers were found" },

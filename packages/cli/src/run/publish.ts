@@ -1,5 +1,6 @@
 /** What `pnet publish` does. */
 import type { CommandNodeService } from "@pnet/core/CommandNode"
+import * as Topic from "@pnet/core/Topic"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
@@ -9,39 +10,23 @@ import type { publish } from "../commands/publish.ts"
 import { Problem } from "../errors.ts"
 import { gather } from "../node/find.ts"
 import { guarded } from "../node/guarded.ts"
+import { durableTopicsOf, servers } from "../node/kept.ts"
 import { open } from "../node/open.ts"
 import { checkName } from "../node/topicNames.ts"
 import { Output } from "../output/Output.ts"
 import { Settings } from "../settings/Settings.ts"
 import type { Input } from "../spec.ts"
-import { jsonOrText, stdin } from "../words.ts"
+import { jsonOrText, stdin, whole } from "../words.ts"
 
 type Values = Stream.Stream<Schema.Json | Uint8Array, Problem, Stdio.Stdio>
 
 const usage = (what: string, hint?: string) =>
   new Problem({ exit: "usage", what, ...(hint === undefined ? {} : { hint }) })
 
-const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
-}
-
 // Of standard input that is to be one value no more is read than a value may have, and a little more, by which it is too large.
 const most = 1_048_576
 
-const wholeStdin: Values = Stream.fromEffect(Effect.gen(function*() {
-  let length = 0
-  const parts = yield* stdin.pipe(
-    Stream.takeUntil((part) => (length += part.length) > most),
-    Stream.runCollect
-  )
-  return concat(parts)
-}))
+const wholeStdin: Values = Stream.fromEffect(whole(stdin, most))
 
 const lines: Values = stdin.pipe(
   Stream.decodeText(),
@@ -108,6 +93,24 @@ const awaitSubscribers = Effect.fnUntraced(
   }
 )
 
+/** Publishes what the server is to keep. */
+const keep = Effect.fnUntraced(function*(input: Input<typeof publish>, values: Values) {
+  const output = yield* Output
+  const topics = yield* durableTopicsOf(yield* open())
+  const bytes = Topic.bytes(input.topic, { key: () => Option.getOrElse(input.key, () => "") })
+  const key = keyOf(input)
+  let [count, seq] = [0, 0]
+  yield* Stream.runForEach(values, (value) =>
+    Effect.gen(function*() {
+      const kept = yield* value instanceof Uint8Array
+        ? topics.publish(bytes, value)
+        : topics.publish(input.topic, value, { key: yield* key(value) })
+      count++
+      seq = kept.seq
+    }))
+  yield* output.value("published", { topic: input.topic, values: count, peers: [], ...(count === 0 ? {} : { seq }) })
+})
+
 export const run = Effect.fnUntraced(function*(input: Input<typeof publish>) {
   const output = yield* Output
   const { bytes, patience, retain, topic } = input
@@ -116,8 +119,11 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof publish>) {
     return yield* usage("a value has one key, and not both that of --key and that of --key-of")
   }
   if (bytes && Option.isSome(input.keyOf)) return yield* usage("bytes have no field that --key-of could be")
+  if (input.keep && retain) return yield* usage("what the server keeps no node retains: give --keep or --retain")
+  if (input.keep) yield* servers("durable topics are")
   yield* guarded("what is published would go to everybody on the network who subscribes")
   const values = yield* valuesOf(input.values, bytes)
+  if (input.keep) return yield* keep(input, values)
   const { node } = yield* open()
   if (!retain) yield* awaitSubscribers(node, input)
 

@@ -1,7 +1,11 @@
 /** What `pnet subscribe` does. */
 import * as PublicKey from "@pnet/core/PublicKey"
+import * as Topic from "@pnet/core/Topic"
 import type { Publication, SubscribeOptions } from "@pnet/core/Topic"
+import type { Item, SubscribeOptions as SubscribeKept } from "@pnet/nats/DurableTopics"
+import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
 import * as Option from "effect/Option"
@@ -9,8 +13,9 @@ import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { subscribe } from "../commands/subscribe.ts"
 import { Problem } from "../errors.ts"
+import { durableTopicsOf, servers } from "../node/kept.ts"
 import { open } from "../node/open.ts"
-import { checkPattern } from "../node/topicNames.ts"
+import { checkName, checkPattern } from "../node/topicNames.ts"
 import { Output } from "../output/Output.ts"
 import { quoted } from "../output/quoted.ts"
 import type { Shape } from "../output/shapes.ts"
@@ -21,8 +26,14 @@ const usage = (what: string) => new Problem({ exit: "usage", what })
 /** The last moment that has a date. */
 const lastMoment = 8.64e15
 
+/** What is printed, of what was heard and of what was kept. */
+type Heard = Pick<
+  Publication<Schema.Json | Uint8Array>,
+  "at" | "from" | "id" | "key" | "missed" | "redelivered" | "retained" | "seq" | "topic" | "value" | "acknowledge"
+>
+
 const shapeOf = (
-  { at, from, id, key, missed, redelivered, retained, seq, topic, value }: Publication<Schema.Json | Uint8Array>
+  { at, from, id, key, missed, redelivered, retained, seq, topic, value }: Heard
 ): Shape<"publication"> => ({
   topic,
   from: from.name,
@@ -57,23 +68,68 @@ const optionsOf = Effect.fnUntraced(
   }
 )
 
+/** Where what is kept is read from. */
+const startOf = (from: Input<typeof subscribe>["from"], now: number): SubscribeKept["from"] => {
+  if (Option.isNone(from)) return undefined
+  const where = from.value
+  if (typeof where === "string") return where
+  if (typeof where === "number") return { seq: where }
+  return { time: Duration.isDuration(where) ? now - Duration.toMillis(where) : where.getTime() }
+}
+
+/** What the server keeps. */
+const kept = Effect.fnUntraced(function*(input: Input<typeof subscribe>) {
+  const { bytes, follow, group, latest, lossless, size, topic } = input
+  if (latest || lossless || Option.isSome(size) || Option.isSome(group)) {
+    return yield* usage("what is kept is read in full, and not --latest, --lossless, --size or --group")
+  }
+  yield* servers("durable topics are")
+  if (bytes) yield* checkName(topic)
+  const topics = yield* durableTopicsOf(yield* open(Option.isSome(input.position) ? { taken: "fail" } : {}))
+  const options: SubscribeKept = {
+    from: startOf(input.from, yield* Clock.currentTimeMillis),
+    position: Option.getOrUndefined(input.position),
+    acknowledge: "manual",
+    live: follow
+  }
+  const items: Stream.Stream<Item<Schema.Json | Uint8Array>, unknown> = bytes
+    ? topics.subscribe(Topic.bytes(topic), options)
+    : topics.subscribe(topic, options)
+  return {
+    items: Stream.map(items, (item): Heard => ({ ...item, retained: false, redelivered: false })),
+    end: Effect.void
+  }
+})
+
+/** What goes over the network now. */
+const heard = Effect.fnUntraced(function*(input: Input<typeof subscribe>) {
+  const options = yield* optionsOf(input)
+  const { node } = yield* open()
+  const publications: Stream.Stream<Heard, unknown> = input.bytes
+    ? node.streams.subscribe(input.topic, options)
+    : node.subscribe(input.topic, options)
+  return {
+    items: publications,
+    // Whoever handed it the last one is to hear that it was done.
+    end: Option.isSome(input.group) ? node.flush({ within: "1 second" }) : Effect.void
+  }
+})
+
 export const run = Effect.fnUntraced(function*(input: Input<typeof subscribe>) {
   const output = yield* Output
-  const { bytes, topic } = input
+  const { topic } = input
   const count = Option.getOrUndefined(input.count)
   yield* checkPattern(topic)
   if (count !== undefined && count < 1) return yield* usage(`--count ${count} is not 1 or more`)
-  const options = yield* optionsOf(input)
-  const { node } = yield* open()
+  const isKept = Option.isSome(input.from) || Option.isSome(input.position)
+  if (!isKept && !input.follow) return yield* usage("--no-follow is for what is kept: say --from or --position")
+  const { end, items } = yield* isKept ? kept(input) : heard(input)
   yield* output.note(`listening on ${topic}`)
 
-  let heard = 0
-  const publications: Stream.Stream<Publication<Schema.Json | Uint8Array>, unknown> = bytes
-    ? node.streams.subscribe(topic, options)
-    : node.subscribe(topic, options)
-  const listening = publications.pipe(
+  let came = 0
+  const listening = items.pipe(
     Stream.mapEffect((publication) => {
-      heard++
+      came++
       const { acknowledge, from, missed, value } = publication
       const shape = shapeOf(publication)
       const shown = output.json || !(value instanceof Uint8Array)
@@ -86,8 +142,7 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof subscribe>) {
     }),
     count === undefined ? (all) => all : Stream.take(count),
     Stream.runDrain,
-    // Whoever handed it the last one is to hear that it was done.
-    Effect.andThen(Option.isSome(input.group) ? node.flush({ within: "1 second" }) : Effect.void)
+    Effect.andThen(end)
   )
   const { timeout } = input
   if (Option.isNone(timeout)) return yield* listening
@@ -97,7 +152,7 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof subscribe>) {
       count === undefined ? Effect.void : Effect.fail(
         new Problem({
           exit: "timeout",
-          what: `${heard} of ${count} came on ${JSON.stringify(topic)} until the time was up`,
+          what: `${came} of ${count} came on ${JSON.stringify(topic)} until the time was up`,
           hint: "see who is there with pnet peers, publish with pnet publish " +
             `${quoted(topic)}, or wait longer with --timeout`
         })

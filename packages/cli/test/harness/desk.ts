@@ -69,6 +69,8 @@ export interface How {
   readonly colors?: boolean
   /** How long whoever reads its output takes for each piece. Default: no time. */
   readonly slow?: Duration.Input
+  /** How long whoever typed it waits before anything else, so that everybody has heard that it left. Default 1 second. */
+  readonly moment?: Duration.Input
 }
 
 /** The values of standard output with `--json`: each is checked against the shape that its `type` names, and what is in no shape is a failure. */
@@ -206,7 +208,7 @@ export const desk = Effect.fnUntraced(function*(
       const { layer, written } = surroundings(how)
       return Effect.map(
         // Whoever types the next one takes a moment, in which everybody hears that this one left.
-        Effect.tap(Effect.provide(program(words), layer), Effect.sleep("1 second")),
+        Effect.tap(Effect.provide(program(words), layer), Effect.sleep(how.moment ?? "1 second")),
         (code) => ({ code, ...written })
       )
     }) as Effect.Effect<Ran>
@@ -232,7 +234,10 @@ export const desk = Effect.fnUntraced(function*(
               yield* Effect.sleep("100 millis")
             }
           }),
-        interrupt: Fiber.interrupt(fiber).pipe(Effect.andThen(Effect.sleep("1 second")), Effect.map(() => ran(130))),
+        interrupt: Fiber.interrupt(fiber).pipe(
+          Effect.andThen(Effect.sleep(how.moment ?? "1 second")),
+          Effect.map(() => ran(130))
+        ),
         end: Effect.map(Fiber.join(fiber), ran)
       }
     })
@@ -254,6 +259,8 @@ export const desk = Effect.fnUntraced(function*(
     files,
     /** Names whose keys are in use. */
     held,
+    /** The public key of a name that was in use. */
+    key: (of: string) => Effect.sync(() => keys.get(of)!.publicKey),
     run: (...words: ReadonlyArray<string>) => runWith({}, ...words),
     runWith,
     interrupted,

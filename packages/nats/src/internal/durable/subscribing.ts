@@ -66,9 +66,12 @@ const isStart = ({ from, position }: SubscribeOptions): boolean =>
   (position === undefined || isId(position)) &&
   (typeof from !== "object" || ("seq" in from ? Number.isSafeInteger(from.seq) && from.seq > 0 : isTime(from.time)))
 
+// The server counts nanoseconds in 63 bits, and takes what is later for what is long ago: the beginning of 2262.
+const lastTime = 9_214_646_400_000
+
 /** Where it begins, where no position is known. */
 const startOf = (from: SubscribeOptions["from"], { last }: Replay.Standing): Replay.Start => {
-  if (typeof from === "object") return from
+  if (typeof from === "object") return "seq" in from ? from : { time: Math.min(Math.max(0, from.time), lastTime) }
   return { seq: from === "new" ? last + 1 : 1 }
 }
 

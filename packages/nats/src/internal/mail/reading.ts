@@ -95,10 +95,41 @@ const refused = (parts: Parts, message: JsMsg, from: string, fault: Fault | "For
     return message.term()
   })
 
+/** Has a letter handled, and says what came of it. What was handled is written down, also where the scope closes meanwhile. */
+const worked = <E, R>(
+  parts: Parts,
+  message: JsMsg,
+  letter: Letter,
+  attempt: number,
+  key: string,
+  handler: Handler<E, R>
+) =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const working = Effect.sync(() => message.working()).pipe(Effect.schedule(Schedule.spaced(workingEvery)))
+      const exit = yield* Effect.exit(handler(letter, attempt)).pipe(
+        Effect.raceFirst(Effect.andThen(Effect.sleep(workingEvery), Effect.andThen(working, Effect.never))),
+        restore,
+        // The node ends: another process, or the next one, has it at once.
+        Effect.onInterrupt(() => Effect.sync(() => message.nak()))
+      )
+      if (Exit.isSuccess(exit)) {
+        yield* step(() => parts.handled.put(key, new Uint8Array(0)))
+        return message.ack()
+      }
+      yield* Effect.logWarning(
+        `handling the letter ${letter.id} of ${JSON.stringify(letter.from.name)} failed`,
+        exit.cause
+      )
+      if (attempt >= parts.attempts) return yield* bury(parts, message)
+      message.nak(Math.min(longestWait, parts.retryAfter * 4 ** (attempt - 1)))
+    })
+  )
+
 /** What becomes of one letter. */
 const one = <E, R>(parts: Parts, message: JsMsg, handler: Handler<E, R>, dropped: Dropped.Dropped) =>
   Effect.gen(function*() {
-    const { attempts, handled, open, retryAfter, token, trusted } = parts
+    const { attempts, handled, open, token, trusted } = parts
     const from = senderOf(message.subject)
     const opened = open(message.data)
     const isForged = Result.isSuccess(opened) && Subjects.ofKey(opened.success.from.publicKey) !== from
@@ -117,22 +148,7 @@ const one = <E, R>(parts: Parts, message: JsMsg, handler: Handler<E, R>, dropped
     const attempt = message.info.deliveryCount
     // Whoever handled it the last time never said what came of it: it may be what ends him.
     if (attempt > attempts) return yield* bury(parts, message)
-    const working = Effect.sync(() => message.working()).pipe(Effect.schedule(Schedule.spaced(workingEvery)))
-    const exit = yield* Effect.exit(handler(letter, attempt)).pipe(
-      Effect.raceFirst(Effect.andThen(Effect.sleep(workingEvery), Effect.andThen(working, Effect.never))),
-      // The node ends: another process, or the next one, has it at once.
-      Effect.onInterrupt(() => Effect.sync(() => message.nak()))
-    )
-    if (Exit.isSuccess(exit)) {
-      yield* step(() => handled.put(key, new Uint8Array(0)))
-      return message.ack()
-    }
-    yield* Effect.logWarning(
-      `handling the letter ${letter.id} of ${JSON.stringify(letter.from.name)} failed`,
-      exit.cause
-    )
-    if (attempt >= attempts) return yield* bury(parts, message)
-    message.nak(Math.min(longestWait, retryAfter * 4 ** (attempt - 1)))
+    return yield* worked(parts, message, letter, attempt, key, handler)
   })
 
 /** Handles letters, until the scope closes. */
@@ -173,6 +189,14 @@ export const handle = <E, R>(
       Effect.forkScoped
     )
   })
+
+/** How many letters of this node there are that were not handled. */
+export const waiting = ({ js, network, stream, token }: Parts): Effect.Effect<number, MailboxError> =>
+  step(() =>
+    js.jetstreamManager().then((manager) =>
+      manager.streams.info(stream, { subjects_filter: `pnet.${network}.*.mail.${token}` })
+    )
+  ).pipe(Effect.map(({ state }) => Object.values(state.subjects ?? {}).reduce((sum, count) => sum + count, 0)))
 
 /** The dead letters of this node, the oldest first. */
 export const dead = (
