@@ -84,6 +84,34 @@ export interface Endpoint {
 }
 
 /**
+ * The reader of a stream socket that can also give what comes to a function, which costs less than a fiber that pulls.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface EachReader extends Socket.Reader {
+  /**
+   * Gives what comes to `take`, piece by piece, in the turn in which it comes: until `take` gives `false`, and then what came behind
+   * that is there for `pull`, or until it fails as `pull` does. It is not used beside `pull`. What `take` throws is a defect.
+   */
+  readonly each?: ((take: (bytes: Uint8Array) => boolean) => Effect.Effect<void, Socket.SocketError>) | undefined
+}
+
+/**
+ * The writer of a stream socket that can also write at once, which costs less than an effect.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface TryWriter extends Socket.Writer {
+  /**
+   * Hands the bytes to the system, where there is room for them and nothing waits before them: then they may be overwritten. `false`:
+   * nothing was taken, and `write` waits, or says why it cannot.
+   */
+  readonly tryWrite?: ((bytes: Uint8Array) => boolean) | undefined
+}
+
+/**
  * Listening was not possible.
  *
  * @category errors
@@ -197,7 +225,10 @@ export class Network extends Context.Service<Network, {
   readonly listen: (
     endpoint: Endpoint
   ) => Effect.Effect<SocketServer.SocketServer["Service"], ListenError, Scope.Scope>
-  /** A stream socket that connects when its reader is acquired. It has no timeout of its own. */
+  /**
+   * A stream socket that connects when its reader is acquired. It has no timeout of its own. Here, and of those that are accepted, reader and
+   * writer may be an `EachReader` and a `TryWriter`.
+   */
   readonly dial: (endpoint: Endpoint) => Effect.Effect<Socket.Socket>
   /**
    * Every address that a host name has now, IPv4 and IPv6, as `Endpoint.host` has them, without link-local ones, which need a

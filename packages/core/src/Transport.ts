@@ -19,7 +19,7 @@ import * as Socket from "effect/socket/Socket"
 import type * as SocketServer from "effect/socket/SocketServer"
 import { formatEndpoint } from "./Advert.ts"
 import { quote } from "./internal/base/quote.ts"
-import { type Endpoint, type ListenError, RemoteAddress } from "./Network.ts"
+import { type EachReader, type Endpoint, type ListenError, RemoteAddress, type TryWriter } from "./Network.ts"
 import * as Why from "./Why.ts"
 
 /**
@@ -96,6 +96,17 @@ export interface Connection {
    * them; after a failure or an interruption they may still be on their way.
    */
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, ConnectionClosedError>
+  /**
+   * Where a transport has it, and then sessions use it in the place of `pull`: gives what comes to `take`, piece by piece, in the turn in
+   * which it comes, until `take` gives `false`, and then what came behind that is there for `pull`, or until it fails as `pull` does. What `take`
+   * throws is a defect.
+   */
+  readonly each?: ((take: (bytes: Uint8Array) => boolean) => Effect.Effect<void, ConnectionClosedError>) | undefined
+  /**
+   * Where a transport has it: hands the bytes to the system, if there is room for them and nothing waits before them, and then they may be
+   * overwritten. `false`: nothing was taken, and `write` waits, or says why it cannot.
+   */
+  readonly tryWrite?: ((bytes: Uint8Array) => boolean) | undefined
   /** Says that no more bytes will be written. Reading goes on. */
   readonly end: Effect.Effect<void>
 }
@@ -168,15 +179,19 @@ export const fromSocket = (
   options?: { readonly takesBytes?: boolean | undefined }
 ): Effect.Effect<Connection, Socket.SocketError, Scope.Scope> =>
   Effect.gen(function*() {
-    const pull = yield* Socket.readerBytes(socket)
+    const reader: EachReader = yield* socket.reader
+    const pull = yield* Socket.readerBytes(Socket.make({ reader: Effect.succeed(reader), writer: socket.writer }))
     // The writer has a scope of its own: closing it is how a socket is told to half-close.
     const writing = yield* Scope.fork(yield* Effect.scope)
-    const writer = yield* Scope.provide(socket.writer, writing)
+    const writer: TryWriter = yield* Scope.provide(socket.writer, writing)
     const takesBytes = options?.takesBytes === true
+    const { each } = reader
     return {
       remote,
       pull: Effect.mapError(pull, closedError),
       write: (bytes: Uint8Array) => Effect.mapError(writer.write(takesBytes ? bytes : bytes.slice()), closedError),
+      each: each === undefined ? undefined : (take) => Effect.mapError(each(take), closedError),
+      tryWrite: writer.tryWrite,
       end: Effect.exit(Effect.void).pipe(Effect.flatMap((exit) => Scope.close(writing, exit)))
     }
   })

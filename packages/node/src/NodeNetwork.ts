@@ -221,13 +221,71 @@ const owned = (connection: Net.Socket, chunk: Uint8Array | string): Uint8Array |
   typeof chunk === "string" || chunk.length >= connection.writableHighWaterMark ? chunk : Buffer.from(chunk)
 
 /**
+ * Gives what comes to a function, by the `data` of Node's stream in the place of `readable`, which the adapter pulls by: that costs a turn
+ * of its queue, and copies, for each read. Meanwhile the adapter's own listeners are off; how the stream ends is what its pull says.
+ */
+const each = (
+  connection: Net.Socket,
+  pull: Socket.Reader["pull"]
+): NonNullable<Network.EachReader["each"]> =>
+(take) => {
+  const said = Effect.flatMap(pull, (chunks) => {
+    let more = true
+    for (const chunk of chunks) more = take(chunk as Uint8Array) && more
+    return Effect.succeed(more)
+  })
+  const listening = Effect.callback<boolean, Socket.SocketError>((resume) => {
+    const readers = connection.listeners("readable") as unknown as ReadonlyArray<() => void>
+    const stop = () => {
+      connection.off("data", onData).off("end", onGone).off("close", onGone).off(released, onGone)
+      connection.pause()
+      for (const reader of readers) connection.on("readable", reader)
+    }
+    const onData = (chunk: Uint8Array) => {
+      try {
+        if (take(chunk)) return
+      } catch (cause) {
+        stop()
+        return resume(Effect.die(cause))
+      }
+      stop()
+      resume(Effect.succeed(false))
+    }
+    const onGone = () => {
+      stop()
+      resume(said)
+    }
+    for (const reader of readers) connection.off("readable", reader)
+    connection.on("data", onData).on("end", onGone).on("close", onGone).on(released, onGone)
+    connection.resume()
+    return Effect.sync(stop)
+  })
+  const next = Effect.suspend(() =>
+    connection.destroyed || connection.readableEnded || connection.readableLength > 0 ? said : listening
+  )
+  return Effect.suspend(() => {
+    let more = true
+    return Effect.whileLoop({
+      while: () => more,
+      body: () => next,
+      step: (goesOn) => {
+        more = goesOn
+      }
+    })
+  })
+}
+
+/**
  * The adapter's socket with writes of its own while connected: Node answers a write to a connection that is gone with
  * `false`, and the drain for which the adapter would then wait never comes.
  */
 const guardWrites = (socket: Socket.Socket, current: () => Net.Socket | undefined): Socket.Socket =>
   Socket.make({
-    reader: socket.reader,
-    writer: Effect.map(socket.writer, (writer) => {
+    reader: Effect.map(socket.reader, (reader): Network.EachReader => {
+      const connection = current()
+      return connection === undefined ? reader : { ...reader, each: each(connection, reader.pull) }
+    }),
+    writer: Effect.map(socket.writer, (writer): Network.TryWriter => {
       const send = (
         chunks: NonEmptyReadonlyArray<Uint8Array | string>,
         unconnected: Effect.Effect<void, Socket.SocketError>
@@ -247,7 +305,14 @@ const guardWrites = (socket: Socket.Socket, current: () => Net.Socket | undefine
         })
       return {
         write: (chunk) => Socket.isCloseEvent(chunk) ? writer.write(chunk) : send([chunk], writer.write(chunk)),
-        writeAll: (chunks) => send(chunks, writer.writeAll(chunks))
+        writeAll: (chunks) => send(chunks, writer.writeAll(chunks)),
+        tryWrite: (bytes) => {
+          const connection = current()
+          if (connection === undefined || !connection.writable || connection.writableLength > 0) return false
+          if (bytes.length >= connection.writableHighWaterMark) return false
+          connection.write(Buffer.from(bytes))
+          return true
+        }
       }
     })
   })

@@ -1,16 +1,38 @@
-import { Network, TcpTransport } from "@pnet/core"
+import { assert, describe, it } from "@effect/vitest"
+import { Network, TcpTransport, type Transport } from "@pnet/core"
 import { NodeNetwork } from "@pnet/node"
 import { transportSuite, type TransportWorld } from "@pnet/testing/TransportSuite"
-import { Context, Effect, identity, Layer, type Scope } from "effect"
+import { Cause, Context, Effect, Exit, identity, Layer, type Scope } from "effect"
 import * as Net from "node:net"
+
+/** Pulls by `each`, a piece at a time, and writes by `tryWrite` what that takes. */
+const withoutFibers = (connection: Transport.Connection): Transport.Connection => {
+  const { each, tryWrite } = connection
+  assert.isDefined(each)
+  assert.isDefined(tryWrite)
+  return {
+    ...connection,
+    pull: Effect.suspend(() => {
+      const pieces: Array<Uint8Array> = []
+      const take = (bytes: Uint8Array) => {
+        pieces.push(bytes)
+        return false
+      }
+      return Effect.as(each(take), pieces as [Uint8Array, ...Array<Uint8Array>])
+    }),
+    write: (bytes) => Effect.suspend(() => tryWrite(bytes) ? Effect.void : connection.write(bytes))
+  }
+}
 
 const world: Effect.Effect<TransportWorld, never, Scope.Scope> = Effect.gen(function*() {
   const network = Context.get(yield* Layer.build(NodeNetwork.layer), Network.Network)
   const at = (bindIp: string) => (serverPort: number) =>
     TcpTransport.make(network, { bindIp, serverPort, dialTimeout: "5 seconds" })
+  const client = at("127.0.0.1")(0)
   return {
     server: at("127.0.0.1"),
-    client: at("127.0.0.1")(0),
+    // Who dials does without fibers what it can, as sessions do; who listens pulls and writes.
+    client: { ...client, dial: (endpoint) => Effect.map(client.dial(endpoint), withoutFibers) },
     address: "127.0.0.1",
     clientAddress: "127.0.0.1",
     breaking: Effect.map(
@@ -32,3 +54,59 @@ const world: Effect.Effect<TransportWorld, never, Scope.Scope> = Effect.gen(func
 })
 
 transportSuite("TCP on loopback", { world, run: identity, live: true })
+
+describe("TCP on loopback", () => {
+  const connected = Effect.gen(function*() {
+    const { client, server } = yield* world
+    const listener = yield* server(0).listen
+    yield* Effect.forkScoped(
+      listener.run((connection) =>
+        Effect.ignore(
+          Effect.forever(Effect.flatMap(connection.pull, (pieces) => Effect.forEach(pieces, connection.write)))
+        )
+      ),
+      { startImmediately: true }
+    )
+    return yield* client.dial(listener.endpoint)
+  })
+
+  it.live("gives a function each piece in the turn in which it comes, until it wants no more", () =>
+    Effect.gen(function*() {
+      const connection = yield* connected
+      const heard: Array<number> = []
+      yield* connection.write(Uint8Array.of(1))
+      yield* connection.each!((bytes) => {
+        for (const byte of bytes) heard.push(byte)
+        // What is written here comes back while it listens still.
+        return heard.length < 3 && connection.tryWrite!(Uint8Array.of(heard.length + 1))
+      })
+      assert.deepStrictEqual(heard, [1, 2, 3])
+      yield* connection.write(Uint8Array.of(4))
+      assert.deepStrictEqual((yield* connection.pull).map((bytes) => [...bytes]), [[4]])
+    }).pipe(Effect.scoped))
+
+  it.live("takes at once no more than there is room for, of a peer that does not read", () =>
+    Effect.gen(function*() {
+      const { client, server } = yield* world
+      const listener = yield* server(0).listen
+      yield* Effect.forkScoped(listener.run(() => Effect.never), { startImmediately: true })
+      const connection = yield* client.dial(listener.endpoint)
+      const piece = new Uint8Array(32_768)
+      let taken = 0
+      while (taken < 2_048 && connection.tryWrite!(piece)) taken++
+      assert.isBelow(taken, 2_048)
+      assert.isFalse(connection.tryWrite!(Uint8Array.of(1)))
+    }).pipe(Effect.scoped))
+
+  it.live("a function that throws what it was given is a defect of whoever listens, and of nobody else", () =>
+    Effect.gen(function*() {
+      const connection = yield* connected
+      yield* connection.write(Uint8Array.of(1))
+      const exit = yield* Effect.exit(connection.each!(() => {
+        throw new TypeError("no such byte")
+      }))
+      assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
+      yield* connection.write(Uint8Array.of(2))
+      assert.deepStrictEqual((yield* connection.pull).map((bytes) => [...bytes]), [[2]])
+    }).pipe(Effect.scoped))
+})

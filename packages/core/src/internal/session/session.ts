@@ -102,6 +102,8 @@ export class Session {
   readonly #box: MessageBox
   /** What the message that is being written lies in. */
   #page: Page | undefined
+  /** A message that the connection did not take at once. */
+  #unwritten: Uint8Array | undefined
   readonly #readable = Latch.makeUnsafe(true)
   readonly #ended = Latch.makeUnsafe(false)
   readonly #framing: Framing.Framing
@@ -251,18 +253,28 @@ export class Session {
       (command, flags, homes) => this.#onCommand(command, flags, homes),
       () => this.ending !== undefined
     )
-    const onChunks = (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<void> => {
-      this.#pace.take()
-      for (const chunk of chunks) {
-        const broken = takeIn(chunk)
-        // In the same turn: nobody may read on in between.
-        if (broken !== undefined) this.leave({ reason: "violation", detail: broken }, "protocol", broken)
-        if (this.ending !== undefined) return Effect.void
-      }
+    const one = (chunk: Uint8Array): boolean => {
+      const broken = takeIn(chunk)
+      // In the same turn: nobody may read on in between.
+      if (broken !== undefined) this.leave({ reason: "violation", detail: broken }, "protocol", broken)
+      return this.ending === undefined
+    }
+    const taken = (): boolean => {
       this.mux.begin()
       this.#pace.taken()
-      if (this.mux.outgoing.controlBytes <= controlHighWater) return Effect.void
+      if (this.mux.outgoing.controlBytes <= controlHighWater) return true
       this.#readable.closeUnsafe()
+      return false
+    }
+    // `false` where nothing more is to be read, or not now.
+    const take = (chunk: Uint8Array): boolean => {
+      if (this.ending !== undefined) return false
+      this.#pace.take()
+      return one(chunk) && taken()
+    }
+    const takeAll = (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<void> => {
+      this.#pace.take()
+      if (chunks.every(one)) taken()
       return this.#readable.await
     }
     const broken = (error: ConnectionClosedError) =>
@@ -278,11 +290,14 @@ export class Session {
         Effect.suspend(() => {
           const chunks = behind
           behind = []
-          return this.ending === undefined ? onChunks(chunks) : Effect.void
+          return this.ending === undefined ? takeAll(chunks) : Effect.void
         }),
         Effect.whileLoop({
           while: () => this.ending === undefined,
-          body: () => Effect.flatMap(connection.pull, onChunks),
+          body: () =>
+            connection.each === undefined
+              ? Effect.flatMap(connection.pull, takeAll)
+              : Effect.andThen(connection.each(take), this.#readable.await),
           step: () => {}
         })
       ),
@@ -317,25 +332,61 @@ export class Session {
 
   /** Waits until something is to be sent, and for what had better leave with it (`pace`). */
   readonly #parked: Effect.Effect<void> = Effect.callback((resume) => {
-    const cancel = this.#pace.park(() => resume(Effect.void))
-    return Effect.sync(cancel)
+    let cancel = () => {}
+    const park = () => {
+      cancel = this.#pace.park(go)
+    }
+    const go = () => {
+      if (this.#flushAtOnce()) park()
+      else resume(Effect.void)
+    }
+    park()
+    return Effect.sync(() => cancel())
   })
 
-  /** Everything that waits, one message after another. */
-  readonly #flush: Effect.Effect<void, ConnectionClosedError> = Effect.suspend(() => {
+  /** What waits, as far as the connection takes it at once; `false` where the writer has to go on, by `#flush`. */
+  #flushAtOnce(): boolean {
+    const { tryWrite } = this.options.connection
+    while (tryWrite !== undefined && this.ending === undefined) {
+      const message = this.#fill()
+      if (message === undefined) return true
+      if (!tryWrite(message)) {
+        this.#unwritten = message
+        return false
+      }
+      this.mux.outgoing.wake()
+      this.#written()
+    }
+    return false
+  }
+
+  /** The next message, if there is one. */
+  #fill(): Uint8Array | undefined {
     this.#filling = true
     const message = this.#nextMessage()
     this.#filling = false
+    return message
+  }
+
+  /** The connection has taken it. */
+  #written(): void {
+    // Only now: what is interrupted, or fails, may still be on its way.
+    if (this.#page !== undefined) givePage(this.#page)
+    this.#page = undefined
+    this.#settle()
+    if (this.mux.outgoing.controlBytes <= controlHighWater) this.#readable.openUnsafe()
+  }
+
+  /** Everything that waits, one message after another. */
+  readonly #flush: Effect.Effect<void, ConnectionClosedError> = Effect.suspend(() => {
+    const message = this.#unwritten ?? this.#fill()
+    this.#unwritten = undefined
     if (message === undefined) return Effect.void
     this.#liveness.write(this.now())
     this.mux.outgoing.wake()
     return Effect.flatMap(this.options.connection.write(message), () => {
       this.#liveness.written()
-      // Only now: what is interrupted, or fails, may still be on its way.
-      if (this.#page !== undefined) givePage(this.#page)
-      this.#page = undefined
-      this.#settle()
-      if (this.mux.outgoing.controlBytes <= controlHighWater) this.#readable.openUnsafe()
+      this.#written()
       return this.#flush
     })
   })

@@ -164,6 +164,24 @@ const locks = of("trust-files", "packages/node/src/internal/lockFile.ts", suites
   "breaks": [`take(lock, held._tag !== "Taken")`, `take(lock, true)`, "two take away each other's lock"]
 })
 
+const sockets = of("node-network", "packages/node/src/NodeNetwork.ts", suites("node/Transport"), {
+  "each-throws": [
+    `        return resume(Effect.die(cause))`,
+    `        return resume(Effect.succeed(false))`,
+    "nobody hears that a function threw what it was given"
+  ],
+  "at-once-waits": [
+    ` || connection.writableLength > 0) return false`,
+    `) return false`,
+    "bytes wait without end for a peer that does not read"
+  ],
+  "at-once-copied": [
+    `connection.write(Buffer.from(bytes))`,
+    `connection.write(bytes)`,
+    "bytes that wait to be sent are overwritten"
+  ]
+})
+
 export const machinesList = [
   ...variables,
   ...table,
@@ -173,5 +191,6 @@ export const machinesList = [
   ...hold,
   ...keyFiles,
   ...trustFiles,
-  ...locks
+  ...locks,
+  ...sockets
 ]

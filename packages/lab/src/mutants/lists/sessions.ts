@@ -91,8 +91,8 @@ const framing = of("session", "packages/core/src/internal/session/framing.ts", w
 const session = of("session", "packages/core/src/internal/session/session.ts", wire, {
   "page": [
     `// Only now: what is interrupted, or fails, may still be on its way.
-      if (this.#page !== undefined) givePage(this.#page)
-      this.#page = undefined`,
+    if (this.#page !== undefined) givePage(this.#page)
+    this.#page = undefined`,
     `this.#page = undefined`,
     "a page is made anew for each message",
     {
@@ -129,9 +129,16 @@ const session = of("session", "packages/core/src/internal/session/session.ts", w
   ],
   "control": [
     `this.#readable.closeUnsafe()
-      return this.#readable.await`,
-    `return Effect.void`,
+      return false`,
+    `return true`,
     "answers to control frames are held without end for a peer that does not read"
+  ],
+  "at-once-lost": [
+    `        this.#unwritten = message
+`,
+    ``,
+    "a message is lost that the connection had no room for at once",
+    { tests: ["node/sessions.processes"] }
   ],
   "type": [
     `if (flags !== undefined && opened.flags !== flags) return "a message in a packet of another type"`,
