@@ -52,7 +52,8 @@ const parts = Layer.effect(
       machine: Layer.unwrap(Effect.map(loaded, (live) => live.machine)),
       hold: (...given) => Effect.flatMap(loaded, (live) => live.hold(...given)),
       networkKeys: (settings) => Effect.flatMap(loaded, (live) => live.networkKeys(settings)),
-      trust: (settings) => Layer.unwrap(Effect.map(loaded, (live) => live.trust(settings)))
+      trust: (settings) => Layer.unwrap(Effect.map(loaded, (live) => live.trust(settings))),
+      files: Layer.unwrap(Effect.map(loaded, (live) => live.files))
     })
   })
 )

@@ -61,6 +61,8 @@ describe("send", () => {
       assert.strictEqual(closed.code, 3)
       assert.include(closed.stderr, "run there: pnet receive")
       assert.strictEqual((yield* alice.run("send", "bob", "/none")).code, 2)
+      // Of that and a peer that is not there it is what can be said at once.
+      assert.include((yield* alice.run("send", "dave", "/none")).stderr, "\"/none\" could not be sent")
       assert.strictEqual((yield* alice.run("send", "dave", "/home/photos", "--wait", "1s")).code, 3)
       assert.strictEqual((yield* alice.run("send", "bob", "/home/photos", "--name", "eve")).code, 4)
       own.link("/home/photos/away", "/etc")
@@ -117,7 +119,8 @@ describe("receive", () => {
   it.effect("says that nobody can be asked where standard input has ended, and ends where nothing would be taken", () =>
     Effect.gen(function*() {
       const { alice, network, nodes } = yield* home
-      const dora = yield* desk(network, "dora", SimFileSystem.make().mount().layer)
+      const box = SimFileSystem.make()
+      const dora = yield* desk(network, "dora", box.mount().layer)
       const refused = yield* dora.runWith({ stdin: "" }, "receive", "/box")
       assert.strictEqual(refused.code, 2)
       assert.match(
@@ -125,13 +128,18 @@ describe("receive", () => {
         /nobody can be asked what is taken: standard input has ended\n .*--from NAMES or --yes/
       )
       // Those who are named are taken all the same; but who that is nobody has said.
-      const waiting = yield* dora.startWith({ stdin: "" }, "receive", "/box", "--from", "alice")
+      const given = ["--umask", "077", "--keep", "2d", "--silence", "1m"]
+      const waiting = yield* dora.startWith({ stdin: "" }, "receive", "/box", "--from", "alice", ...given)
       yield* waiting.says("what comes from others than alice is declined")
       yield* waiting.says("alice was never met here: whoever comes first by that name is taken for it")
       yield* nodes.bob.node.peers.awaitPeer("dora")
       assert.strictEqual((yield* alice.run("send", "dora", "/home/photos")).code, 0)
       assert.strictEqual((yield* alice.run("send", "dora", "/home/photos", "--name", "eve")).code, 4)
+      assert.strictEqual(box.tree("/box").get("photos/two.jpg")!.mode & 0o077, 0)
       yield* waiting.interrupt
+      const wrong = yield* dora.runWith({ stdin: "" }, "receive", "/box", "--umask", "9")
+      assert.strictEqual(wrong.code, 2)
+      assert.include(wrong.stderr, "Expected: permissions in octal, such as 022 or 077")
       // So are those that were answered for before it ended.
       const piped = yield* dora.startWith({ stdin: "y\n" }, "receive", "/box")
       yield* nodes.bob.node.peers.awaitPeer("dora")

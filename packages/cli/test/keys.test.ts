@@ -74,7 +74,7 @@ describe("key network", () => {
       assert.deepInclude(yield* bob.run("key", "network", "remove", "1"), { code: 2, stdout: "" })
       assert.deepInclude(yield* bob.run("key", "network", "promote", "7"), { code: 3, stdout: "" })
       // The key is in the file of its network, and of no other.
-      assert.deepStrictEqual(listed(yield* bob.run("key", "network", "list", "--json", "--network", "home")), [])
+      assert.deepStrictEqual(listed(yield* bob.run("key", "network", "show", "--json", "--network", "home")), [])
     })))
 })
 

@@ -40,7 +40,8 @@ const nothing = Layer.mergeAll(
     machine: Layer.effectContext(noNode),
     hold: () => noNode,
     networkKeys: () => noNode,
-    trust: () => Layer.effectContext(noNode)
+    trust: () => Layer.effectContext(noNode),
+    files: Layer.empty
   }),
   Layer.succeed(
     ChildProcessSpawner.ChildProcessSpawner,

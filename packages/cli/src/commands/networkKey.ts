@@ -67,6 +67,7 @@ export const networkRemove = Spec.make({
 
 export const networkList = Spec.make({
   name: "list",
+  alias: "show",
   under,
   summary: "Lists the keys of the network",
   description:

@@ -55,4 +55,6 @@ export class NodeParts extends Context.Service<NodeParts, {
   readonly networkKeys: (settings: Settings["Service"]) => Effect.Effect<ReadonlyArray<NetworkKey>, PartError>
   /** The trust policy. */
   readonly trust: (settings: Settings["Service"]) => Layer.Layer<Trust, PartError, Crypto>
+  /** How many small files are read and written at once, where the files are those of the system. */
+  readonly files: Layer.Layer<never>
 }>()("@pnet/cli/node/NodeParts") {}

@@ -4,7 +4,6 @@
 import { AdvancedNode } from "@pnet/core/AdvancedNode"
 import type { CommandNodeService } from "@pnet/core/CommandNode"
 import * as PublicKey from "@pnet/core/PublicKey"
-import * as FileBatches from "@pnet/files/FileBatches"
 import type { FileOffer } from "@pnet/files/FileOffer"
 import * as FileTransfer from "@pnet/files/FileTransfer"
 import type { Progress, Summary } from "@pnet/files/Progress"
@@ -15,14 +14,16 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type { Shape } from "../output/shapes.ts"
 import { sizeOf } from "../output/units.ts"
+import { NodeParts } from "./NodeParts.ts"
 
 /** Sends and receives beside a node, until the scope closes. */
 export const beside = (node: CommandNodeService, options: FileTransfer.Options = {}) =>
-  FileTransfer.layer(options).pipe(
-    Layer.provide([Layer.succeed(AdvancedNode, node.streams), FileBatches.layer()]),
-    Layer.build,
-    Effect.map((context) => Context.get(context, FileTransfer.FileTransfer))
-  )
+  Effect.flatMap(NodeParts, (parts) =>
+    FileTransfer.layer(options).pipe(
+      Layer.provide([Layer.succeed(AdvancedNode, node.streams), parts.files]),
+      Layer.build,
+      Effect.map((context) => Context.get(context, FileTransfer.FileTransfer))
+    ))
 
 /** What came of a transfer, as it is printed. */
 export const transferOf = (

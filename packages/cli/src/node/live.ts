@@ -111,7 +111,11 @@ export const layer: Layer.Layer<
             Effect.runSync
           )
         ),
-      trust: (settings) => Layer.provide(trustOf(settings), Layer.succeedContext(context))
+      trust: (settings) => Layer.provide(trustOf(settings), Layer.succeedContext(context)),
+      // Most commands have nothing to do with files.
+      files: Layer.unwrap(
+        Effect.map(Effect.promise(() => import("@pnet/files/FileBatches")), ({ layer }) => layer())
+      )
     })
   })
 )

@@ -107,7 +107,7 @@ const warnOfNames = Effect.fnUntraced(function*(names: ReadonlyArray<string>) {
 
 export const run = Effect.fnUntraced(function*(input: Input<typeof receive>) {
   const output = yield* Output
-  const { collisions, folder, from, maxBytes, once, yes } = input
+  const { collisions, folder, from, once, yes } = input
   if (yes && from.length > 0) {
     return yield* new Problem({ exit: "usage", what: "--yes takes from everybody, so --from names nobody besides" })
   }
@@ -118,7 +118,10 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof receive>) {
       folder,
       collisions,
       accept: yes ? "all" : from.length > 0 ? { names: from } : "ask",
-      ...(Option.isSome(maxBytes) ? { maxBytes: maxBytes.value } : {})
+      maxBytes: Option.getOrUndefined(input.maxBytes),
+      umask: Option.getOrUndefined(input.umask),
+      keepPartial: Option.getOrUndefined(input.keep),
+      silence: Option.getOrUndefined(input.silence)
     }
   })
   if (from.length > 0) yield* warnOfNames(from)

@@ -1,10 +1,12 @@
 /** What `pnet send` does. */
 import type { CommandNodeService } from "@pnet/core/CommandNode"
 import * as Progress from "@pnet/files/Progress"
+import { SourceError } from "@pnet/files/TransferError"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { send } from "../commands/send.ts"
@@ -91,8 +93,19 @@ const sendTo = (
     })
   }))
 
+/** What is not there is said before anybody is looked for. */
+const checkPaths = Effect.fnUntraced(function*(paths: ReadonlyArray<string>) {
+  const fs = yield* FileSystem.FileSystem
+  for (const path of paths) {
+    if (!(yield* Effect.orElseSucceed(fs.exists(path), () => true))) {
+      return yield* new SourceError({ path, kind: "Missing", detail: "" })
+    }
+  }
+})
+
 export const run = Effect.fnUntraced(function*(input: Input<typeof send>) {
   const output = yield* Output
+  yield* checkPaths(input.paths)
   const { node } = yield* open()
   const names = yield* namesOf(node, input.target)
   const results = yield* sendTo(node, names, input)

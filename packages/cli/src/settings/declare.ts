@@ -124,6 +124,18 @@ export const Bytes: Schema.Codec<number, string> = Schema.String.pipe(
   })
 )
 
+/** Permissions as `umask` has them: `022`. */
+export const Umask: Schema.Codec<number, string> = Schema.String.pipe(
+  Schema.decodeTo(Schema.Finite, {
+    decode: SchemaGetter.transformEffect((text: string, options) =>
+      /^0?o?[0-7]{1,3}$/.test(text)
+        ? Effect.succeed(parseInt(text.replace("o", ""), 8))
+        : invalid("expected permissions in octal, such as 022 or 077", text, options)
+    ),
+    encode: SchemaGetter.transform((umask: number) => umask.toString(8).padStart(3, "0"))
+  })
+)
+
 /** Several texts with commas between them. */
 export const List: Schema.Codec<ReadonlyArray<string>, string> = Schema.String.pipe(
   Schema.decodeTo(Schema.Array(Schema.String), {

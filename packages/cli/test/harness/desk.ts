@@ -136,7 +136,8 @@ export const desk = Effect.fnUntraced(function*(
         return key
       }),
     networkKeys: () => Effect.succeed([]),
-    trust: () => Layer.succeed(Trust.Trust, known)
+    trust: () => Layer.succeed(Trust.Trust, known),
+    files: Layer.empty
   })
 
   /** What a run has around it, and what it wrote so far. */

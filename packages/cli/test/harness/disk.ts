@@ -20,7 +20,8 @@ const noParts = Layer.succeed(NodeParts, {
   machine: Layer.effectContext(noNode),
   hold: () => noNode,
   networkKeys: () => noNode,
-  trust: () => Layer.effectContext(noNode)
+  trust: () => Layer.effectContext(noNode),
+  files: Layer.empty
 })
 
 /** A user with a home folder, which goes with the scope. */
