@@ -129,6 +129,11 @@ describe("tools", () => {
         "2 milk as a gift"
       ])
       assert.deepStrictEqual(yield* call("bob__find", { where: { id: "7" } }), ["ok", "found 7"])
+      // What is wrong with arguments is of several lines.
+      const [kind, why] = yield* call("bob__find", { where: { id: 7 } })
+      assert.strictEqual(kind, "error")
+      assert.include(why, "\n")
+      assert.notInclude(why, "\\n")
     })))
 
   it.effect("say what a peer says as its word, on one line, cut short, and without what hides or acts", () =>

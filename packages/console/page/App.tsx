@@ -41,7 +41,7 @@ const shown: Readonly<Record<View, () => preact.JSX.Element>> = {
 }
 
 const Tab = ({ view }: { readonly view: View }) => {
-  const wrong = view === "health" ? state.findings.value + state.conflicts.value.length : 0
+  const wrong = view === "health" ? state.wrong.value : 0
   const ref = useRef<HTMLAnchorElement>(null)
   const isHere = state.route.value.view === view
   useEffect(() => {

@@ -6,13 +6,15 @@
  */
 import type { CommandNodeService } from "@pnet/core/CommandNode"
 import type { Peer } from "@pnet/core/Peers"
-import type { SessionStream } from "@pnet/core/Sessions"
+import type { OpenError, SessionStream, StreamError } from "@pnet/core/Sessions"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type * as Tracer from "effect/Tracer"
 import { objectOf, own } from "./JsonSchema.ts"
 
 /**
@@ -163,10 +165,36 @@ const read = Effect.fnUntraced(function*<E, R>(
   }
 })
 
+/** A span as W3C's text, where it has ids of the right length: where tracing is off it has none. */
+const traceparentOf = ({ sampled, spanId, traceId }: Tracer.Span): string | undefined =>
+  traceId.length === 32 && spanId.length === 16 ? `00-${traceId}-${spanId}-${sampled ? "01" : "00"}` : undefined
+
+/** Has a span around a call, as every other call of the node has. */
+const traced = <A, E, R>(
+  peer: Peer,
+  name: string,
+  use: (traceparent: string | undefined) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.useSpan(
+    `call ${name}`,
+    { kind: "client", attributes: { "pnet.peer": peer.name, "pnet.function": name } },
+    (span) => use(traceparentOf(span))
+  )
+
 /** Calls a typed stream, until the scope closes. */
 const opened = Effect.fnUntraced(
-  function*(node: CommandNodeService, peer: Peer, name: string, payload: Schema.Json | undefined) {
-    const stream = yield* node.streams.sessions.open(peer, { protocol: "rpc-json", name })
+  function*(
+    node: CommandNodeService,
+    peer: Peer,
+    name: string,
+    payload: Schema.Json | undefined,
+    traceparent: string | undefined
+  ) {
+    const stream = yield* node.streams.sessions.open(peer, {
+      protocol: "rpc-json",
+      name,
+      ...(traceparent === undefined ? {} : { traceparent })
+    })
     const request = { ...(payload === undefined ? {} : { payload }), stream: true, window }
     yield* stream.write(encoder.encode(`${JSON.stringify(request)}\n`))
     return stream
@@ -179,26 +207,25 @@ const opened = Effect.fnUntraced(
  * @category combinators
  * @since 0.2.0
  */
-export const elements = Effect.fnUntraced(
-  function*(
-    node: CommandNodeService,
-    peer: Peer,
-    name: string,
-    payload: Schema.Json | undefined,
-    { bytes, items, timeout }: Most & { readonly timeout: Duration.Duration }
-  ) {
-    const source = { peer: peer.name, name }
-    // Its end is here: what came by then is no less of an answer.
-    const stream = yield* Effect.timeoutOption(opened(node, peer, name, payload), timeout)
-    if (Option.isNone(stream)) return yield* failing(source, "it could not be reached in the call's time")
-    const values: Array<unknown> = []
-    const take = (value: unknown) => Effect.sync(() => values.length < items && values.push(value) > 0)
-    const because = yield* Effect.timeoutOption(read(source, stream.value, bytes, take), timeout)
-    if (Option.getOrUndefined(because) !== "all") yield* stream.value.reset("cancelled", "it was enough")
-    return { values, because: Option.getOrElse(because, () => "late" as const) } satisfies Elements
-  },
-  Effect.scoped
-)
+export const elements = (
+  node: CommandNodeService,
+  peer: Peer,
+  name: string,
+  payload: Schema.Json | undefined,
+  { bytes, items, timeout }: Most & { readonly timeout: Duration.Duration }
+): Effect.Effect<Elements, StreamFailed | OpenError | StreamError> =>
+  traced(peer, name, (traceparent) =>
+    Effect.scoped(Effect.gen(function*() {
+      const source = { peer: peer.name, name }
+      // Its end is here: what came by then is no less of an answer.
+      const stream = yield* Effect.timeoutOption(opened(node, peer, name, payload, traceparent), timeout)
+      if (Option.isNone(stream)) return yield* failing(source, "it could not be reached in the call's time")
+      const values: Array<unknown> = []
+      const take = (value: unknown) => Effect.sync(() => values.length < items && values.push(value) > 0)
+      const because = yield* Effect.timeoutOption(read(source, stream.value, bytes, take), timeout)
+      if (Option.getOrUndefined(because) !== "all") yield* stream.value.reset("cancelled", "it was enough")
+      return { values, because: Option.getOrElse(because, () => "late" as const) } satisfies Elements
+    })))
 
 /**
  * Calls a typed stream of a peer, and has `take` each element as it comes, to the end, or until it wants no more, which is what this gives then. The peer gets ahead by no
@@ -207,23 +234,22 @@ export const elements = Effect.fnUntraced(
  * @category combinators
  * @since 0.2.0
  */
-export const forEachWhile = Effect.fnUntraced(
-  function*<E, R>(
-    node: CommandNodeService,
-    peer: Peer,
-    name: string,
-    payload: Schema.Json | undefined,
-    take: (value: unknown) => Effect.Effect<boolean, E, R>
-  ) {
-    const stream = yield* opened(node, peer, name, payload)
-    const because = yield* read({ peer: peer.name, name }, stream, Number.POSITIVE_INFINITY, take).pipe(
-      Effect.onError(() => stream.reset("cancelled", "no more of it is wanted"))
-    )
-    if (because !== "all") yield* stream.reset("cancelled", "it was enough")
-    return because
-  },
-  Effect.scoped
-)
+export const forEachWhile = <E, R>(
+  node: CommandNodeService,
+  peer: Peer,
+  name: string,
+  payload: Schema.Json | undefined,
+  take: (value: unknown) => Effect.Effect<boolean, E, R>
+): Effect.Effect<"all" | "enough", E | StreamFailed | OpenError | StreamError, Exclude<R, Scope.Scope>> =>
+  traced(peer, name, (traceparent) =>
+    Effect.scoped(Effect.gen(function*() {
+      const stream = yield* opened(node, peer, name, payload, traceparent)
+      const because = yield* read({ peer: peer.name, name }, stream, Number.POSITIVE_INFINITY, take).pipe(
+        Effect.onError(() => stream.reset("cancelled", "no more of it is wanted"))
+      )
+      if (because !== "all") yield* stream.reset("cancelled", "it was enough")
+      return because
+    })))
 
 /**
  * Calls a typed stream of a peer, and has `use` each element as it comes, to the end. The peer gets ahead by no more than a few chunks.
@@ -237,4 +263,5 @@ export const forEach = <E, R>(
   name: string,
   payload: Schema.Json | undefined,
   use: (value: unknown) => Effect.Effect<void, E, R>
-) => Effect.asVoid(forEachWhile(node, peer, name, payload, (value) => Effect.as(use(value), true)))
+): Effect.Effect<void, E | StreamFailed | OpenError | StreamError, Exclude<R, Scope.Scope>> =>
+  Effect.asVoid(forEachWhile(node, peer, name, payload, (value) => Effect.as(use(value), true)))

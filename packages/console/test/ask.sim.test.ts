@@ -226,6 +226,23 @@ describe("traces", () => {
           "carol add"
         ])
         found.slice(1).forEach(({ parent }, i) => assert.strictEqual(parent, found[i]!.span))
+
+        // So have streams, and those that somebody cancels.
+        const ticks = client.call({ ...call, function: "ticks", args: [{ upTo: 1_000 }], stream: true })
+        const going = yield* Effect.forkScoped(
+          Effect.provideContext(Stream.runDrain(ticks), nodes.alice.context as Context.Context<never>)
+        )
+        yield* Effect.sleep("3 seconds")
+        yield* Fiber.interrupt(going)
+        yield* Effect.sleep("1 second")
+        const [last] = yield* client.traces().pipe(Stream.take(1), Stream.runCollect)
+        const cancelled = last!.findLast(({ name }) => name === "call ticks")!
+        assert.deepInclude(cancelled, { peer: "bob", function: "ticks", status: "interrupted" })
+        const ended = yield* client.trace({ trace: cancelled.trace })
+        // Beside that of the request, which is made in this process here.
+        const ofTicks = ended.spans.filter(({ name }) => name.endsWith("ticks"))
+        assert.deepStrictEqual(ofTicks.map(({ at, name }) => `${at} ${name}`), ["alice call ticks", "bob ticks"])
+        assert.strictEqual(ofTicks[1]!.parent, ofTicks[0]!.span)
       }))
       yield* Effect.sleep("5 seconds")
       const counts = [nodes.alice, nodes.bob].map((node) => spansIn(node).count())
@@ -341,6 +358,47 @@ describe("how far a peer is trusted", () => {
       const { standing: _standing, ...own } = TofuTrust.make({ pins: [[bob, one]] })
       assert.strictEqual(yield* ConsoleTrust.ofPolicy(own).judge(bob, one), "pinned")
     }).pipe(Effect.scoped, Effect.provide(NodeCrypto.layer)))
+})
+
+describe("what is wrong", () => {
+  it.effect("is said once, whoever notices it", () =>
+    Effect.gen(function*() {
+      const { nodes } = yield* network
+      const { node } = nodes.alice
+      const found = (_tag: string, message: string, more = {}) => ({
+        _tag,
+        message,
+        remedy: "mend it",
+        severity: "error" as const,
+        ...more
+      })
+      const where = "10.0.0.9:4000"
+      const client = yield* consoleOf({
+        ...node,
+        peers: {
+          ...node.peers,
+          obstacles: Effect.succeed([{
+            kind: "NetworkKey",
+            where,
+            what: `${where} has another key`,
+            remedy: "mend it"
+          }]),
+          conflicts: Effect.succeed([{ name: NodeName.make("bob"), expected: undefined, claims: [] }])
+        }
+      }, {
+        diagnose: Effect.succeed([
+          found("KeyMismatch", "a node at 10.0.0.9:4001 has another key"),
+          found("KeyMismatch", "a node at 10.0.0.8 has another key"),
+          found("NameShared", "2 nodes are called bob", { name: "bob" }),
+          found("NameShared", "2 nodes are called carol", { name: "carol" })
+        ])
+      })
+      assert.deepStrictEqual((yield* client.diagnose()).map(({ message }) => message), [
+        `${where} has another key`,
+        "a node at 10.0.0.8 has another key",
+        "2 nodes are called carol"
+      ])
+    }))
 })
 
 describe("decisions", () => {

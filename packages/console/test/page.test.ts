@@ -120,6 +120,7 @@ withBrowser("the page", (open) => {
 
           // What was called is in the calls, and its spans.
           await goes(page, "#/calls")
+          await page.waitForSelector(".recent:has-text('ticks'):has-text('was interrupted')")
           await page.click(".recent:has-text('order')")
           await page.waitForSelector(".bar.failed")
         })
@@ -181,6 +182,13 @@ withBrowser("the page", (open) => {
     Effect.scoped(Effect.gen(function*() {
       const page = yield* faked(open, { conflicts: true }, "#/health")
       yield* steps(async () => {
+        await page.waitForSelector(".finding")
+        const [wrong] = /^\d+/.exec(await text(page, ".view-head p"))!
+        assert.strictEqual(
+          Number(wrong),
+          await page.locator(".conflict, .finding:has(.badge.bad), .finding:has(.badge.warn)").count()
+        )
+        assert.match(await text(page, ".tab .badge.bad"), new RegExp(`^${wrong}\\b`))
         await page.click(".claim button")
         assert.strictEqual(await page.locator("dialog .words li").count(), 10)
         await page.keyboard.press("Escape")

@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import { failureOf } from "../errors.ts"
 import type { ToolInput } from "./input.ts"
-import { said, saidValue } from "./said.ts"
+import { saidLines, saidValue } from "./said.ts"
 
 /** What bounds a call. */
 export interface Bounds extends Most {
@@ -64,7 +64,7 @@ const ofError = (error: unknown): CallToolResult => {
   const failure = failureOf(error)
   const own = failure.detail ?? (error as { readonly error?: unknown }).error
   return refused(
-    `${failure.error}: ${said(failure.message, mostOfError)}`,
+    `${failure.error}: ${saidLines(failure.message, mostOfError)}`,
     ...(own === undefined ? [] : [saidValue(own, mostOfError)])
   )
 }

@@ -46,6 +46,12 @@ export const byName = computed(() => {
 })
 export const conflicts = computed(() => network.value.conflicts)
 export const findings = computed(() => network.value.findings)
+/** What was found when somebody last looked, beside how much the node said by itself then. */
+export const looked = signal<{ readonly findings: number; readonly wrong: number } | undefined>(undefined)
+/** How many things are to be looked at, as far as is known. */
+export const wrong = computed(() =>
+  conflicts.value.length + (looked.value?.findings === findings.value ? looked.value.wrong : findings.value)
+)
 /** How many there are besides the node itself. */
 export const peerCount = computed(() => network.value.count)
 export const acts = computed(() => hello.value?.act === true)
@@ -66,6 +72,7 @@ export const forget = (): void => {
   calls.value = []
   events.value = []
   topics.value = undefined
+  looked.value = undefined
 }
 
 // --- the page --------------------------------------------------------------------------------------------------------------------

@@ -1,11 +1,11 @@
 /** What is wrong with the machine and its network, and what to do about it. */
 import type { Finding } from "@pnet/console/ConsoleApi"
 import { useSignalEffect } from "@preact/signals"
-import { useRef } from "preact/hooks"
+import { useEffect, useRef } from "preact/hooks"
 import { useAsked } from "../parts/asked.ts"
 import { Empty, Failed, Said } from "../parts/basic.tsx"
 import * as Icon from "../parts/icons.tsx"
-import { conflicts, findings } from "../store/state.ts"
+import { conflicts, findings, looked, wrong } from "../store/state.ts"
 import { plain, several } from "../text.ts"
 import { ConflictCard } from "./Conflict.tsx"
 
@@ -54,8 +54,12 @@ export const HealthView = () => {
   })
   if (asked.value !== undefined) before = asked.value
   const list = [...asked.value ?? before ?? []].sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity))
-  const wrong = list.filter(({ severity }) => severity === "error" || severity === "warning").length
   const known = asked.value !== undefined || before !== undefined
+  useEffect(() => {
+    if (asked.value === undefined) return
+    const wrong = asked.value.filter(({ severity }) => severity === "error" || severity === "warning").length
+    looked.value = { findings: findings.peek(), wrong }
+  }, [asked.value])
   return (
     <>
       <div class="view-head">
@@ -64,9 +68,9 @@ export const HealthView = () => {
           <p>
             {!known
               ? "Looking at the machine and its network, which takes some seconds"
-              : wrong + conflicts.value.length === 0
+              : wrong.value === 0
               ? "Nothing keeps nodes from finding each other"
-              : `${several(wrong + conflicts.value.length, "thing")} to look at`}
+              : `${several(wrong.value, "thing")} to look at`}
           </p>
         </div>
         <button type="button" class="button" disabled={asked.busy} onClick={asked.again}>

@@ -1,8 +1,6 @@
 /** What the page asks for, answered. */
 import { formatEndpoint } from "@pnet/core/Advert"
 import type { CommandNodeService } from "@pnet/core/CommandNode"
-import type * as Finding from "@pnet/core/Finding"
-import type { Obstacle } from "@pnet/core/Obstacle"
 import { NodeName } from "@pnet/core/Packet"
 import type { Peer } from "@pnet/core/Peers"
 import * as PublicKey from "@pnet/core/PublicKey"
@@ -19,20 +17,16 @@ import * as KeyWords from "../../KeyWords.ts"
 import * as Calling from "./calling.ts"
 import { cut } from "./cut.ts"
 import { describe } from "./describing.ts"
+import * as Findings from "./findings.ts"
 import * as Happened from "./happened.ts"
 import * as Hub from "./hub.ts"
 import * as People from "./people.ts"
 import * as Rates from "./rates.ts"
-import { failed, pointed } from "./said.ts"
+import { failed } from "./said.ts"
 import { mostPages } from "./serving.ts"
 import * as Topics from "./topics.ts"
 import { traceOf } from "./traces.ts"
 import { paced } from "./waiting.ts"
-
-/** A finding, as `Diagnose` and whoever stands in for it have it. */
-export interface Found extends Finding.Described {
-  readonly _tag: string
-}
 
 /** What the console is made of. */
 export interface Parts {
@@ -44,7 +38,7 @@ export interface Parts {
   readonly since: number
   readonly trust: ConsoleTrust
   readonly spans: ConsoleSpans["Service"] | undefined
-  readonly diagnose: Effect.Effect<ReadonlyArray<Found>, unknown> | undefined
+  readonly diagnose: Effect.Effect<ReadonlyArray<Findings.Found>, unknown> | undefined
 }
 
 /** Milliseconds from one batch to the next. */
@@ -71,20 +65,6 @@ const bounded = (what: string, most: number) => {
       )
     )
 }
-
-const obstacleOf = ({ kind, remedy, what }: Obstacle): Api.Finding => ({
-  tag: kind,
-  severity: "warning",
-  message: cut(what, 1_000),
-  remedy: cut(remedy, 1_000)
-})
-
-const findingOf = ({ _tag, message, remedy, severity }: Found): Api.Finding => ({
-  tag: cut(_tag),
-  severity,
-  ...pointed(cut(message, 2_000)),
-  remedy: cut(remedy, 2_000)
-})
 
 const notThere = new Api.FailedError({
   error: "PeerUnknownError",
@@ -282,9 +262,8 @@ export const make = Effect.fnUntraced(function*(parts: Parts) {
     peer: ({ key }) => pageOf(parts, key),
     diagnose: () =>
       Effect.gen(function*() {
-        const obstacles = (yield* node.peers.obstacles).map(obstacleOf)
         const found = parts.diagnose === undefined ? [] : yield* Effect.mapError(parts.diagnose, failed)
-        return [...obstacles, ...found.map(findingOf)]
+        return Findings.together(yield* node.peers.obstacles, yield* node.peers.conflicts, found)
       }),
     topics: () => Topics.topics(node),
     table: ({ topic }) =>
