@@ -62,7 +62,7 @@ describe("send", () => {
       assert.include(closed.stderr, "run there: pnet receive")
       assert.strictEqual((yield* alice.run("send", "bob", "/none")).code, 2)
       // Of that and a peer that is not there it is what can be said at once.
-      assert.include((yield* alice.run("send", "dave", "/none")).stderr, "\"/none\" could not be sent")
+      assert.include((yield* alice.run("send", "dave", "/none")).stderr, "cannot send \"/none\"")
       assert.strictEqual((yield* alice.run("send", "dave", "/home/photos", "--wait", "1s")).code, 3)
       assert.strictEqual((yield* alice.run("send", "bob", "/home/photos", "--name", "eve")).code, 4)
       own.link("/home/photos/away", "/etc")
