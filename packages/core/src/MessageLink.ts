@@ -78,6 +78,8 @@ export interface Options {
   readonly pingInterval?: Duration.Input | undefined
   /** Where nothing comes for so long, the connection ends when it looks next. Default 15 seconds; at least two of `pingInterval`. */
   readonly silence?: Duration.Input | undefined
+  /** What `Connection.relayed` is. Default `false`. */
+  readonly relayed?: boolean | undefined
 }
 
 const errorOf = ({ cause, clean }: Ended): ConnectionClosedError =>
@@ -115,10 +117,10 @@ export const make = (channel: Channel, options: Options): Effect.Effect<Connecti
         step: () => link.tick()
       })
     )
-    return connectionOf(link, options.remote)
+    return connectionOf(link, options)
   })
 
-const connectionOf = (link: Link, remote: Endpoint | undefined): Connection => {
+const connectionOf = (link: Link, { relayed, remote }: Options): Connection => {
   const pull: Connection["pull"] = Effect.suspend(() => {
     const chunks = link.take()
     if (chunks !== undefined) return Effect.succeed(chunks)
@@ -132,6 +134,7 @@ const connectionOf = (link: Link, remote: Endpoint | undefined): Connection => {
   const ended = Effect.suspend(() => link.writeEnd === undefined ? Effect.void : Effect.fail(errorOf(link.writeEnd)))
   return {
     remote,
+    relayed,
     pull,
     write: (bytes) =>
       Effect.suspend(() => {

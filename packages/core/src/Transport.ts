@@ -109,6 +109,11 @@ export interface Connection {
   readonly tryWrite?: ((bytes: Uint8Array) => boolean) | undefined
   /** Says that no more bytes will be written. Reading goes on. */
   readonly end: Effect.Effect<void>
+  /**
+   * Whether what is written goes by somebody who passes it on, such as a broker, so that each write costs three programs something. Sessions then put more of what
+   * is called at once into one. Default `false`.
+   */
+  readonly relayed?: boolean | undefined
 }
 
 /**

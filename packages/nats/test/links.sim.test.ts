@@ -97,11 +97,15 @@ describe("links over NATS", () => {
         const [a, b] = [yield* node(hub, "a"), yield* node(hub, "b", trusted)]
         const listener = yield* b.transport.listen!
         const seen: Array<unknown> = []
-        yield* Effect.forkScoped(listener.run(({ remote }) => Effect.sync(() => void seen.push(remote))), {
-          startImmediately: true
-        })
-        yield* Effect.scoped(Effect.flatMap(a.transport.dial(b.at), ({ pull }) => Effect.flip(pull)))
-        assert.deepStrictEqual(seen, [trusted ? { host: hostOf("a"), port: 1 } : undefined])
+        yield* Effect.forkScoped(
+          listener.run(({ relayed, remote }) => Effect.sync(() => void seen.push(remote, relayed))),
+          { startImmediately: true }
+        )
+        const relayed = yield* Effect.scoped(
+          Effect.flatMap(a.transport.dial(b.at), ({ pull, relayed }) => Effect.as(Effect.flip(pull), relayed))
+        )
+        // Sessions are told that it goes by the server.
+        assert.deepStrictEqual([...seen, relayed], [trusted ? { host: hostOf("a"), port: 1 } : undefined, true, true])
       }
     }).pipe(Effect.scoped))
 

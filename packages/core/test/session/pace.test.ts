@@ -35,13 +35,14 @@ class Writer {
   #blocked = false
   #parked = false
   #later: Array<() => void> = []
-  readonly pace = new Pace({
-    waits: () => this.waiting > 0,
-    streams: () => this.streams,
-    later: (task) => this.#later.push(task)
-  })
+  readonly pace: Pace
 
-  constructor() {
+  constructor(relayed = false) {
+    this.pace = new Pace({
+      waits: () => this.waiting > 0,
+      streams: () => this.streams,
+      later: (task) => this.#later.push(task)
+    }, relayed)
     this.#park()
   }
 
@@ -180,6 +181,23 @@ describe("the pace of a session", () => {
     assert.deepStrictEqual(round(400), [48, 48, 48, 48, 48, 48, 48, 48, 16])
     for (let i = 0; i < 40; i++) round(6)
     assert.deepStrictEqual(round(6), [3, 3])
+  })
+
+  it("what many say in one go leaves as one where somebody passes it on, or as a few", () => {
+    const writer = new Writer(true)
+    writer.streams = 600
+    writer.take()
+    for (let i = 0; i < 600; i++) writer.say(true)
+    writer.taken()
+    assert.deepStrictEqual(writer.sent, [256, 256, 88])
+    for (let i = 0; i < 100; i++) {
+      writer.sent.length = 0
+      writer.streams = 16
+      writer.take()
+      for (let j = 0; j < 16; j++) writer.say(true)
+      writer.taken()
+      assert.deepStrictEqual(writer.sent, [16])
+    }
   })
 
   it("what is alone leaves as it is said, however many there were before", () => {

@@ -100,7 +100,7 @@ const connect = (
   remote: Endpoint | undefined,
   { pingInterval }: Options
 ): Effect.Effect<Connection, never, Scope.Scope> =>
-  Effect.suspend(() => MessageLink.make(link, { remote, window: links.window, pingInterval }))
+  Effect.suspend(() => MessageLink.make(link, { remote, window: links.window, pingInterval, relayed: true }))
 
 const dial = (
   { links }: Doors,

@@ -7,6 +7,8 @@
  * - Of many calls that are made, or answered, in one go a share leaves before the rest is there: the other side works on it meanwhile.
  * - A call that is alone on its session leaves as it is made: nothing else is to come that could go with it.
  * - All else waits for the end of the turn, in which whoever else is ready to run may have more to say.
+ *
+ * Where somebody passes messages on, each costs three programs so much that a crowd goes in one.
  */
 
 /**
@@ -17,6 +19,9 @@ const parts = 2
 
 /** As many streams leave together at the most, however many there are. */
 const most = 48
+
+const relayedParts = 1
+const relayedMost = 256
 
 export interface Handlers {
   /** Whether there is anything to send. */
@@ -29,6 +34,8 @@ export interface Handlers {
 
 export class Pace {
   readonly #handlers: Handlers
+  readonly #parts: number
+  readonly #most: number
   /** Has the writer go on, where it waits. */
   #go: (() => void) | undefined
   #taking = false
@@ -38,8 +45,10 @@ export class Pace {
   /** So many streams that have something to say do not wait for more. */
   #enough = 1
 
-  constructor(handlers: Handlers) {
+  constructor(handlers: Handlers, relayed = false) {
     this.#handlers = handlers
+    this.#parts = relayed ? relayedParts : parts
+    this.#most = relayed ? relayedMost : most
   }
 
   /** Whether what has come is being taken. */
@@ -73,7 +82,7 @@ export class Pace {
     if (urgent) return this.#send()
     const streams = this.#handlers.streams()
     this.#crowd = Math.max(streams, this.#crowd - (this.#crowd >> 3) - 1)
-    this.#enough = Math.min(most, Math.ceil(this.#crowd / parts))
+    this.#enough = Math.min(this.#most, Math.ceil(this.#crowd / this.#parts))
     if (this.#taking || this.#scheduled) return
     this.#scheduled = true
     this.#handlers.later(this.#atEnd)

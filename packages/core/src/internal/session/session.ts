@@ -132,7 +132,7 @@ export class Session {
       waits: () => this.ending !== undefined || this.mux.outgoing.hasWork,
       streams: () => this.mux.placed,
       later: (task) => this.#later(task)
-    })
+    }, options.connection.relayed)
     this.mux = new Mux({
       chunkSize: options.chunkSize,
       maxStreams: options.maxStreams,

@@ -36,6 +36,7 @@ const links = of("nats-links", "packages/nats/src/internal/links.ts", tests, {
 
 const transport = of("nats-transport", "packages/nats/src/internal/transport.ts", tests, {
   "version": [`|| data[0] !== version)`, `)`, "a dial of another version is accepted"],
+  "relayed": [`relayed: true`, `relayed: false`, "sessions over a server write as often as over a wire"],
   "remote": [`options.trustSenders ? {`, `true ? {`, "a user of the broker chooses his address"],
   "backlog": [
     `if (!Queue.offerUnsafe(door, link)) link.close()`,

@@ -59,9 +59,21 @@ const pace = of("session", "packages/core/src/internal/session/pace.ts", suites(
     "a call that is alone waits for a turn where there were many before"
   ],
   "pace-parts": [
-    `const parts = 2`,
-    `const parts = 1`,
+    `
+const parts = 2`,
+    `
+const parts = 1`,
     "two processes that answer each other take turns"
+  ],
+  "pace-relayed": [
+    `this.#parts = relayed ? relayedParts : parts`,
+    `this.#parts = parts`,
+    "what is passed on goes in as many messages as what is not"
+  ],
+  "pace-relayed-most": [
+    `this.#most = relayed ? relayedMost : most`,
+    `this.#most = relayed ? Infinity : most`,
+    "a message that is passed on has no bound of calls"
   ],
   "pace-crowd": [
     `this.#crowd - (this.#crowd >> 3) - 1`,
