@@ -91,7 +91,9 @@ export const internals = (tarball: Tarball): ReadonlyArray<string> => [
 const withoutComments = (code: string) => code.replaceAll(/\/\*[^]*?\*\//g, "").replaceAll(/^\s*\/\/.*$/gm, "")
 
 const imports = (code: string): ReadonlyArray<string> =>
-  [...withoutComments(code).matchAll(/(?:\bfrom\s*|\bimport\s*\(?\s*)"([^"\n]+)"/g)].map(([, specifier]) => specifier!)
+  [...withoutComments(code).matchAll(/(?:(?<!")\bfrom\s*|\bimport\s*\(?\s*)"([^"\n]+)"/g)].map(([, specifier]) =>
+    specifier!
+  )
 
 /** Imports that do not resolve to a file of the package, or to what its manifest asks for. */
 export const importProblems = (tarball: Tarball): ReadonlyArray<string> => {

@@ -78,7 +78,7 @@ describe("a look into a tarball", () => {
   it("finds imports of what is not there, not asked for, or of Node", () => {
     module(
       "A",
-      "import \"./gone.js\"\nimport { c } from \"elsewhere\"\nawait import(\"node:fs\")\n// from \"a comment\"\n"
+      "import \"./gone.js\"\nimport { c } from \"elsewhere\"\nawait import(\"node:fs\")\ntype Key = \"from\" | \"id\"\n// from \"a comment\"\n"
     )
     write("dist/A.d.ts", "/// <reference types=\"node\" />\nexport {}\n")
     assert.deepStrictEqual(found(), [
