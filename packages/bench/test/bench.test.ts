@@ -1,10 +1,12 @@
 import { NodeServices } from "@effect/platform-node"
-import { assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Programs from "@pnet/lab/processes/programs"
 import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 import { execFile } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { mkdtemp, readFile, rm } from "node:fs/promises"
@@ -22,6 +24,7 @@ import * as CryptoBench from "../src/crypto.ts"
 import * as Files from "../src/files.ts"
 import * as Goals from "../src/goals.ts"
 import * as Machine from "../src/harness/machine.ts"
+import * as Workers from "../src/harness/workers.ts"
 import * as Idle from "../src/idle.ts"
 import { spreadOver } from "../src/many/measuring.ts"
 import * as Peers from "../src/peers.ts"
@@ -112,6 +115,11 @@ const publishing = ({ processes }: { readonly processes: number }) =>
   Effect.promise(() => Spreading.publishing({ bytes: 128, processes, text: true, window: 8, patience: 50 }))
 
 describe("bench", () => {
+  // Starting processes takes most of the time.
+  const workers = Scope.makeUnsafe()
+  beforeAll(() => Effect.runPromise(Scope.provide(Workers.keep, workers)))
+  afterAll(() => Effect.runPromise(Scope.close(workers, Exit.void)))
+
   it.live("raw measures a node against the raw echoes, and writes its report", () =>
     Effect.gen(function*() {
       const { printed, report } = yield* bench(

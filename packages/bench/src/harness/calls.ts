@@ -264,6 +264,9 @@ export interface Calls {
 /** The name of a call. */
 export type Call = keyof Calls
 
+/** What a worker is asked besides: to end all that it has, and to be as one that was just started. */
+export const anew = "Anew"
+
 /** How a worker answers calls. */
 export type Handlers<Names extends Call = Call> = {
   readonly [Name in Names]: (payload: Calls[Name]["payload"]) => Effect.Effect<Calls[Name]["result"], unknown>
@@ -272,7 +275,7 @@ export type Handlers<Names extends Call = Call> = {
 /** A call on its way. */
 export interface Request {
   readonly id: number
-  readonly call: Call
+  readonly call: Call | typeof anew
   readonly payload: unknown
 }
 

@@ -7,8 +7,9 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as References from "effect/References"
+import * as Scope from "effect/Scope"
 import * as Allocating from "./allocating.ts"
-import type { Handlers, Request, Response } from "./calls.ts"
+import { anew, type Handlers, type Request, type Response } from "./calls.ts"
 import * as Gathering from "./gathering.ts"
 import * as Listening from "./listening.ts"
 import * as Meeting from "./meeting.ts"
@@ -89,10 +90,21 @@ const handlers = Effect.map(Sides.makePlatform, (platform): Handlers => ({
 const send = (response: Response) => Effect.sync(() => void process.send?.(response))
 
 const program = Effect.gen(function*() {
-  const table = yield* handlers
+  const begin = Effect.gen(function*() {
+    const scope = yield* Scope.make()
+    return { scope, table: yield* Scope.provide(handlers, scope) }
+  })
+  let now = yield* begin
+  const beginAnew = Effect.gen(function*() {
+    yield* Scope.close(now.scope, Exit.void)
+    now = yield* begin
+    return null
+  })
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
   process.on("message", ({ call, id, payload }: Request) => {
-    const handler = table[call] as (payload: unknown) => Effect.Effect<unknown, unknown>
+    const handler = (call === anew ? () => beginAnew : now.table[call]) as (
+      payload: unknown
+    ) => Effect.Effect<unknown, unknown>
     runFork(Effect.flatMap(Effect.exit(handler(payload)), (exit) =>
       send(
         Exit.isSuccess(exit)
@@ -101,7 +113,7 @@ const program = Effect.gen(function*() {
       )))
   })
   return yield* Effect.never
-}).pipe(Effect.scoped, Effect.provideService(References.MinimumLogLevel, "Warn"))
+}).pipe(Effect.provideService(References.MinimumLogLevel, "Warn"))
 
 // Nothing is worth waiting for: whatever this process held was its own.
 process.once("disconnect", () => process.exit(0))

@@ -1,6 +1,9 @@
 /**
  * Worker processes, from their parent's side. A worker ends with the scope it was started in; and should the parent end
  * without closing that scope, the worker notices the closed channel, and the parent's exit kills it.
+ *
+ * What bites: where they are kept (`keep`), a worker is another's afterwards, warm, and with what that one left of its heap. That is for
+ * tests, which look at what is measured and not at how much it is.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -8,7 +11,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { type ChildProcess, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import type { Call, Calls, Request, Response } from "./calls.ts"
+import { anew, type Call, type Calls, type Request, type Response } from "./calls.ts"
 import * as Conditions from "./conditions.ts"
 
 /**
@@ -45,9 +48,26 @@ process.on("exit", () => {
   for (const child of alive) child.kill("SIGKILL")
 })
 
-const fork = (core: number | undefined, program: string, flags: ReadonlyArray<string>): ChildProcess => {
+/** Those that wait for another scope, by what they were started as; undefined where none is kept. */
+let kept: Map<string, Array<ChildProcess>> | undefined
+
+/** Keeps workers whose scope has closed for others that would be started alike, until the scope closes. */
+export const keep: Effect.Effect<void, never, Scope.Scope> = Effect.acquireRelease(
+  Effect.sync(() => void (kept = new Map())),
+  () =>
+    Effect.suspend(() => {
+      const all = [...kept!.values()].flat()
+      kept = undefined
+      return Effect.forEach(all, stop, { concurrency: "unbounded", discard: true })
+    })
+)
+
+const commandOf = (core: number | undefined, program: string, flags: ReadonlyArray<string>): ReadonlyArray<string> => {
   const command = [process.execPath, ...flags, program]
-  const [first, ...args] = core === undefined ? command : ["taskset", "-c", `${core}`, ...command]
+  return core === undefined ? command : ["taskset", "-c", `${core}`, ...command]
+}
+
+const fork = ([first, ...args]: ReadonlyArray<string>): ChildProcess => {
   // What a worker prints is about the benchmark, not its result.
   const child = spawn(first!, args, { stdio: ["ignore", 2, 2, "ipc"] })
   alive.add(child)
@@ -65,6 +85,39 @@ const stop = (child: ChildProcess): Effect.Effect<void> =>
     Effect.andThen(Effect.sync(() => void child.kill("SIGKILL")))
   )
 
+const isThere = ({ connected, exitCode, signalCode }: ChildProcess) =>
+  connected && exitCode === null && signalCode === null
+
+/** One that is kept, or another. */
+const take = (command: ReadonlyArray<string>): ChildProcess => {
+  for (let child = kept?.get(command.join())?.pop(); child !== undefined; child = kept?.get(command.join())?.pop()) {
+    if (isThere(child)) return child
+  }
+  return fork(command)
+}
+
+/** Keeps one when it has begun anew, or stops it. */
+const leave = (command: ReadonlyArray<string>) => (child: ChildProcess): Effect.Effect<void> => {
+  if (kept === undefined || !isThere(child)) return stop(child)
+  const beganAnew = Effect.callback<boolean>((resume) => {
+    for (const event of ["message", "error", "exit"]) child.removeAllListeners(event)
+    child.on("error", () => {})
+    child.once("exit", () => {
+      alive.delete(child)
+      resume(Effect.succeed(false))
+    })
+    child.on("message", ({ id, ok }: Response) => id === 0 && resume(Effect.succeed(ok)))
+    child.send({ id: 0, call: anew, payload: null } satisfies Request)
+  })
+  return Effect.flatMap(Effect.timeoutOption(beganAnew, "5 seconds"), (began) => {
+    child.removeAllListeners("message")
+    if (kept === undefined || began._tag === "None" || !began.value) return stop(child)
+    const name = command.join()
+    kept.set(name, [...kept.get(name) ?? [], child])
+    return Effect.void
+  })
+}
+
 /** Starts a worker, on the core given or on any; of another file where one is named, which answers the same calls. */
 export const start = (
   name: string,
@@ -73,7 +126,12 @@ export const start = (
 ): Effect.Effect<Worker, never, Scope.Scope> =>
   Effect.gen(function*() {
     const flags = Conditions.flagsOf(yield* Conditions.Current)
-    const child = yield* Effect.acquireRelease(Effect.sync(() => fork(core, program, flags)), stop)
+    const command = commandOf(core, program, flags)
+    const isOurs = program === file()
+    const child = yield* Effect.acquireRelease(
+      Effect.sync(() => isOurs ? take(command) : fork(command)),
+      isOurs ? leave(command) : stop
+    )
     const open = new Map<number, (response: Response) => void>()
     let lastId = 0
     let ended: string | undefined
