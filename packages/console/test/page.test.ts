@@ -348,6 +348,7 @@ withBrowser("the page", (open) => {
         await goes(page, "#/peers")
         const key = await page.getAttribute("[data-peer=ada] a", "href")
         const found: Array<string> = []
+        await page.evaluate(axe)
         for (const [name, hash] of Object.entries({ ...views, peer: key! })) {
           await goes(page, hash)
           if (name === "answers") {
@@ -361,7 +362,6 @@ withBrowser("the page", (open) => {
             await page.mouse.move(640, 4)
             await page.waitForTimeout(200)
             await pictured(page, name, scheme)
-            await page.evaluate(axe)
             // What differs in the dark is colour.
             const rules = scheme === "light" ? "{}" : "{ runOnly: ['color-contrast'] }"
             const { violations } = await page.evaluate(`axe.run(${rules})`) as {
