@@ -87,7 +87,10 @@ export const pack = (folder: string): Effect.Effect<ReadonlyArray<Tarball>, Fail
       ...publicPackages.flatMap(({ manifest }) => ["--filter", manifest.name]),
       "pack",
       "--pack-destination",
-      raw
+      raw,
+      // They are packed once more below.
+      "--pack-gzip-level",
+      "1"
     ])
     const lost: Array<string> = []
     const tarballs = yield* Effect.forEach(publicPackages, ({ id, manifest: { name, version } }) =>

@@ -3,9 +3,19 @@
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
+import { publint } from "publint"
 import { internals, modules, problems } from "../src/inspect.ts"
 import { pack, relinked, type Tarball } from "../src/pack.ts"
 import { done } from "../src/run.ts"
@@ -26,11 +36,12 @@ describe("the tarballs", () => {
   })
 
   it.live("please publint", () =>
-    Effect.forEach(
-      tarballs,
-      ({ file }) => done(tool("publint"), ["run", file, "--strict"], { cwd: folder }),
-      { concurrency: 2 }
-    ), 60_000)
+    Effect.forEach(tarballs, ({ file, id }) =>
+      Effect.map(
+        // Here, which saves starting its command for each; `pnpm release:check` does that.
+        Effect.promise(() => publint({ strict: true, pack: { tarball: new Uint8Array(readFileSync(file)).buffer } })),
+        ({ messages }) => assert.deepStrictEqual(messages.filter(({ type }) => type === "error"), [], id)
+      )))
 
   /** What the packages need besides themselves, from where the workspace has it. */
   const furnished = Effect.sync(() => {
