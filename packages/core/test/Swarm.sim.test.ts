@@ -18,7 +18,7 @@ describe("a swarm", () => {
           Object.entries(counts).reduce((sum, [key, count]) => key.endsWith(end) ? sum + count : sum, 0)
         assert.isAbove(sum(": success"), 10)
         assert.isAbove(counts["pairs at the end"] ?? 0, 0)
-      }), 30_000)
+      }))
   }
 
   it.live("does the same each time", () =>
@@ -29,7 +29,7 @@ describe("a swarm", () => {
       assert.deepStrictEqual(first.counts, second.counts)
       const other = yield* run({ seed: 22, seconds: 10, nodes: 3 })
       assert.notStrictEqual(first.digest, other.digest)
-    }), 30_000)
+    }))
 })
 
 // Each is a bug that the nodes might have, made on purpose.
@@ -60,7 +60,7 @@ describe("a bug that is planted in a swarm", () => {
           if (problems.some((problem) => problem.invariant === invariant)) return
         }
         assert.fail(`nobody noticed that ${invariant} did not hold`)
-      }), 30_000)
+      }))
   }
 
   it.live("is traced to few steps, and the others are what they were", () =>
@@ -70,5 +70,5 @@ describe("a bug that is planted in a swarm", () => {
       assert.isAtMost(kept.length, 2)
       assert.isAbove(outcome.problems.length, 0)
       assert.isAbove(makePlan(options).steps.length, 20)
-    }), 30_000)
+    }))
 })

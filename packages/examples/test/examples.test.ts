@@ -50,14 +50,14 @@ it.live("hello", () =>
     const { code, output } = yield* run("hello")
     assert.include(output, "hello bob, you said: good morning")
     assert.strictEqual(code as number, 0, output)
-  }), 30_000)
+  }))
 
 it.live("demo", () =>
   Effect.gen(function*() {
     const { code, output } = yield* run("demo")
     assert.include(output, "all steps went as they should")
     assert.strictEqual(code as number, 0, output)
-  }), 30_000)
+  }))
 
 it.live("copy", () =>
   Effect.gen(function*() {
@@ -68,14 +68,14 @@ it.live("copy", () =>
     // Not on a terminal: no bar.
     assert.notInclude(output, "\r")
     assert.strictEqual(code as number, 0, output)
-  }), 30_000)
+  }))
 
 it.live("copy, of a file of one's own", () =>
   Effect.gen(function*() {
     const { code, output } = yield* run("copy", { args: [fileURLToPath(import.meta.url)] })
     assert.include(output, "to 2 peers")
     assert.strictEqual(code as number, 0, output)
-  }), 30_000)
+  }))
 
 it.live("diagnose", () =>
   Effect.gen(function*() {
@@ -88,7 +88,7 @@ it.live("diagnose", () =>
     const wrong = yield* run("diagnose", { args: ["203.0.113.7"], env })
     assert.include(wrong.output, "no network interface that is up has the address 203.0.113.7")
     assert.strictEqual(wrong.code as number, 1, wrong.output)
-  }), 30_000)
+  }))
 
 it.live("work-queue", () =>
   Effect.gen(function*() {
@@ -100,7 +100,7 @@ it.live("work-queue", () =>
     assert.deepStrictEqual([by[0], by[2]], [by[1], by[3]])
     assert.notStrictEqual(by[1], by[2])
     assert.strictEqual(code as number, 0, output)
-  }), 30_000)
+  }))
 
 it.live("sensors", () =>
   Effect.gen(function*() {
@@ -108,7 +108,7 @@ it.live("sensors", () =>
     assert.include(output, "attic/air 29, cellar/air 14, kitchen/air 23\n")
     assert.match(output, /\nattic\/air 29, kitchen\/air 23\n$/)
     assert.strictEqual(code as number, 0, output)
-  }), 30_000)
+  }))
 
 it.live("gateway", () =>
   Effect.gen(function*() {
@@ -116,7 +116,7 @@ it.live("gateway", () =>
     const offers = [{ airline: "south", crowns: 770 }, { airline: "north", crowns: 990 }]
     assert.strictEqual(output, `${JSON.stringify({ offers, silent: [] })}\n`)
     assert.strictEqual(code as number, 0, output)
-  }), 30_000)
+  }))
 
 it.live("pipe", () =>
   Effect.gen(function*() {
@@ -124,4 +124,4 @@ it.live("pipe", () =>
     const { code, output } = yield* run("pipe", { stdin: Stream.make(new TextEncoder().encode(lines)) })
     assert.isTrue(output === lines.toUpperCase(), output.slice(0, 500))
     assert.strictEqual(code as number, 0, output)
-  }), 30_000)
+  }))

@@ -19,11 +19,11 @@ export const busOf = (servers: string, token: string, options: NatsOptions.Input
 export const bus = (servers: string, name: string, options: NatsOptions.Input = {}, network = "test") =>
   busOf(servers, name.padStart(16, "n"), options, network)
 
-/** Waits until something is so, or fails after ten seconds. */
+/** Waits until something is so, or fails after half a minute: how long it takes is the machine's business. */
 export const until = (what: string, is: () => boolean) =>
   Effect.suspend(() => is() ? Effect.void : Effect.fail("not yet")).pipe(
     Effect.retry(Schedule.spaced("2 millis")),
-    Effect.timeoutOrElse({ duration: "10 seconds", orElse: () => Effect.die(new Error(`in vain: ${what}`)) })
+    Effect.timeoutOrElse({ duration: "30 seconds", orElse: () => Effect.die(new Error(`in vain: ${what}`)) })
   )
 
 export type { Bus }

@@ -177,5 +177,5 @@ describe("NodeCrypto", () => {
       assert.deepStrictEqual(portable, { tokenLength: 100, loaded: ["@noble/ciphers", "@stablelib/nacl"] })
       assert.deepStrictEqual(native, { tokenLength: 100, loaded: ["@stablelib/nacl", "sodium-native"] })
       assert.deepStrictEqual(fallback, { tokenLength: 100, loaded: ["@stablelib/nacl"] })
-    }), 20_000)
+    }))
 })

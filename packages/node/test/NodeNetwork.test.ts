@@ -83,8 +83,7 @@ describe("NodeNetwork", () => {
       `)
         assert.strictEqual(output.trim(), "closed")
         assert.strictEqual(code, 0)
-      }),
-    30_000
+      })
   )
 
   it.live("survives a peer that resets, at any moment", () =>

@@ -36,7 +36,7 @@ const newKey = Effect.map(Crypto.Crypto, (crypto) => crypto.generateKeyPair().pu
 const until = <E, R>(what: string, holds: Effect.Effect<boolean, E, R>) =>
   Effect.gen(function*() {
     while (!(yield* holds)) yield* Effect.sleep("5 millis")
-  }).pipe(Effect.timeoutOrElse({ duration: "10 seconds", orElse: () => Effect.die(new Error(`not yet: ${what}`)) }))
+  }).pipe(Effect.timeoutOrElse({ duration: "30 seconds", orElse: () => Effect.die(new Error(`not yet: ${what}`)) }))
 
 const logged = () => {
   const logs: Array<string> = []
@@ -333,8 +333,7 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
           yield* Effect.scoped(Effect.flatMap(known(path), (trust) => trust.proved(alice, one)))
           assert.deepStrictEqual(yield* linesOf(path), [`alice ${one}`])
           assert.isFalse(yield* fs.exists(`${path}.lock`))
-        }).pipe(Effect.scoped),
-      30_000
+        }).pipe(Effect.scoped)
     )
 
     it.effect("waits for a lock that is held, and breaks one that was left behind", () =>

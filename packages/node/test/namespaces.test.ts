@@ -37,9 +37,9 @@ const title = forbidden === undefined
 // Not even built where there can be none.
 const world = forbidden === undefined ? Layer.effect(World, build) : Layer.effect(World, Effect.never)
 
-const options = { timeout: 20_000, skip: forbidden !== undefined }
+const options = { timeout: 90_000, skip: forbidden !== undefined }
 
-layer(world, { excludeTestServices: true, timeout: "30 seconds" })(title, (it) => {
+layer(world, { excludeTestServices: true, timeout: "90 seconds" })(title, (it) => {
   it.effect("find each other, and calls work", () =>
     Effect.gen(function*() {
       const { alice, bob, carol } = yield* World

@@ -215,8 +215,7 @@ const asked = {
 for (const version of versions) {
   const both = Layer.effect(Both, Effect.all({ young: today, old: yesterday(version) }))
   layer(both, { excludeTestServices: true })(`a node of today and one of ${version}`, (it) => {
-    const test = (title: string, body: Effect.Effect<void, unknown, Scope.Scope | Both>) =>
-      it.effect(title, () => body, 30_000)
+    const test = (title: string, body: Effect.Effect<void, unknown, Scope.Scope | Both>) => it.effect(title, () => body)
 
     for (const key of [undefined, randomBytes(32).toString("base64url") + "="]) {
       const where = key === undefined ? "on a network in clear" : "on a network with a key"

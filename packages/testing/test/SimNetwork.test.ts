@@ -1093,7 +1093,7 @@ describe("time", () => {
       yield* until(() => call.state.opened)
       yield* call.write("echo")
       yield* until(() => call.state.text === "echo")
-    }), 10_000)
+    }))
 
   it.effect("an endless exchange without latency does not lock up", () =>
     Effect.gen(function*() {

@@ -79,7 +79,7 @@ const pair = (
   })
 
 const test = (title: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
-  it.effect(title, () => quietly(body, { step: "5 millis" }), 30_000)
+  it.effect(title, () => quietly(body, { step: "5 millis" }))
 
 const join = (bound: Effect.Success<ReturnType<typeof boundTo>>) =>
   Effect.all(

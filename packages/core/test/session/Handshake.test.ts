@@ -407,7 +407,7 @@ layer(NodeCrypto.layer)("a damaged command is refused:", (it) => {
     Effect.gen(function*() {
       const { before, right } = yield* setUp
       for (const [what, command] of cases(right.welcome)) refused(before.welcome().welcome(command), what)
-    }), 20_000)
+    }))
 
   it.effect("INITIATE", () =>
     Effect.gen(function*() {
@@ -415,13 +415,13 @@ layer(NodeCrypto.layer)("a damaged command is refused:", (it) => {
       for (const [what, command] of cases(right.initiate)) {
         refused(before.initiate().initiate(command, alpha.publicKey), what)
       }
-    }), 30_000)
+    }))
 
   it.effect("READY", () =>
     Effect.gen(function*() {
       const { before, right } = yield* setUp
       for (const [what, command] of cases(right.ready)) refused(before.ready().ready(command), what)
-    }), 30_000)
+    }))
 
   it.effect(
     "and one whose box opens, but holds what nobody who follows the protocol puts in",
@@ -663,7 +663,7 @@ layer(NodeCrypto.layer)("a handshake is refused with", (it) => {
         const result = before.ready().ready(build({ serverMetadata }).ready)
         if (error !== "violation") refused(result, name, error)
       }
-    }), 20_000)
+    }))
 })
 
 layer(PortableCrypto.layer)("metadata", (it) => {
@@ -689,7 +689,7 @@ layer(PortableCrypto.layer)("metadata", (it) => {
         assert.deepStrictEqual([...established.features], features, name)
         assert.strictEqual(get(before.ready(false).ready(ready)).peer.name, names.beta, name)
       }
-    }), 20_000)
+    }))
 
   it.prop("come back as they were", {
     properties: Schema.Array(Schema.Tuple([Schema.Uint8Array, Schema.Boolean]))
@@ -1054,7 +1054,7 @@ layer(PortableCrypto.layer)("the handshake in docs/vectors.json", (it) => {
           )
         } else refused(before.ready(true).ready(bytes), name, error)
       }
-    }), 20_000)
+    }))
 })
 
 describe("guards", () => {
