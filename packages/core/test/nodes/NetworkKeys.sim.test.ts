@@ -72,7 +72,7 @@ const holding = Effect.gen(function*() {
 })
 
 describe("replacing the network key", () => {
-  for (const seed of [1, 2]) {
+  for (const seed of [1]) {
     it.effect(`fails no call, whatever the order of the nodes (seed ${seed})`, () =>
       quietly(
         Effect.gen(function*() {
@@ -264,8 +264,7 @@ describe("a node that is left behind with the old key", () => {
             }
           }),
           { step: "50 millis" }
-        ),
-      30_000
+        )
     )
   }
 

@@ -27,7 +27,14 @@ describe("a crowd", () => {
     "of 40 nodes at 0 % loss keeps to its budget, knows a newcomer within 1 s and is known to it within 2, misses a leaver within 1 and a crashed node within 15",
     () =>
       Effect.gen(function*() {
-        const measured = yield* Crowd.measure({ seed: 2, nodes: 40, loss: 0, broadcastBudget: 4, startWithin: 5 })
+        const measured = yield* Crowd.measure({
+          seed: 2,
+          nodes: 40,
+          loss: 0,
+          broadcastBudget: 4,
+          startWithin: 5,
+          settle: 15
+        })
         // A tenth of an interval either way, and what asks and their answers take.
         assert.isAtMost(measured.broadcasts, 4 * 1.4)
         assert.isAtLeast(measured.broadcasts, 4 * 0.8)
@@ -67,7 +74,7 @@ describe("a crowd", () => {
         if (event._tag === "Lost") lost.push(`${by.node.name} lost ${event.peer.name}`)
         if (event._tag === "Suspected") suspected.push(by.node.name)
       })
-      yield* Effect.sleep("1 minute")
+      yield* Effect.sleep("40 seconds")
       assert.deepStrictEqual(lost, [])
       // Old ones ask by a connection whoever is silent for three of their intervals. The others have heard old ones, or ask before.
       assert.isNotEmpty(suspected)
@@ -100,7 +107,7 @@ describe("a liar in a crowd", () => {
       const from = `${liar.address}:6000`
       const publicKey = crypto.generateKeyPair().publicKey
       clear()
-      for (let i = 0; i < 100; i++) {
+      for (let i = 0; i < 40; i++) {
         for (let at = 0; at < keys.length; at += CrowdPackets.keysPerAsk) {
           const named = keys.slice(at, at + CrowdPackets.keysPerAsk).join(",")
           const payload = new TextEncoder().encode(`pnet|ask|${named}|${publicKey}|END\n`) as Uint8Array
@@ -110,10 +117,10 @@ describe("a liar in a crowd", () => {
       }
       assert.strictEqual(lost, 0)
       // Who is named says that it is there, or is asked by a datagram. Few of those that are asked by all at once are asked by a connection.
-      assert.isAtMost(suspected, 40 * 10 / 5)
+      assert.isAtMost(suspected, 40 * 4 / 5)
       assert.isAtMost(connects(), 2 * suspected)
       // What was said for it, the liar's own not counted: at most twice the budget a second, and what was under way.
-      assert.isAtMost(sent.broadcasts, 2 * 4 * 10 + 40)
+      assert.isAtMost(sent.broadcasts, 2 * 4 * 4 + 40)
     })
   )
 
@@ -327,13 +334,13 @@ describe("a crowd whose network fails", () => {
       })
       yield* Effect.sleep("20 seconds")
       clear()
-      yield* Effect.sleep("40 seconds")
+      yield* Effect.sleep("20 seconds")
       assert.deepStrictEqual(lost, [])
-      // Who missed three of its adverts asks a node by a datagram first: by connections they were over two hundred.
-      assert.isAtMost(connects(), 20)
+      // Who missed three of its adverts asks a node by a datagram first: by connections they were over a hundred.
+      assert.isAtMost(connects(), 10)
       // Whatever was heard each asks 1.2 others a second, and is answered.
-      assert.isAtLeast(sent.unicasts / 40, 40 * 1.2 * 2 * 0.9)
-      assert.isAtMost(sent.unicasts / 40, 40 * 1.2 * 2 * 1.2)
+      assert.isAtLeast(sent.unicasts / 20, 40 * 1.2 * 2 * 0.9)
+      assert.isAtMost(sent.unicasts / 20, 40 * 1.2 * 2 * 1.2)
       yield* nodes[0]!.host.crash
       yield* Effect.sleep("15 seconds")
       assert.strictEqual(lost.filter((line) => line.endsWith(" node0")).length, 39)
@@ -360,7 +367,7 @@ describe("a crowd whose network fails", () => {
           yield* Effect.sleep("10 seconds")
         })))
       }
-      yield* Effect.sleep("50 seconds")
+      yield* Effect.sleep("35 seconds")
       assert.deepStrictEqual(lost, [])
       assert.isAbove(suspected, 0)
     })
@@ -424,7 +431,7 @@ describe("newcomers in a crowd", () => {
       bits[0] = 1
       const request = bits.toString("base64url") + "=".repeat((4 - bits.toString("base64url").length % 4) % 4)
       clear()
-      for (let i = 0; i < 500; i++) {
+      for (let i = 0; i < 250; i++) {
         const { publicKey } = many[i] ??= crypto.generateKeyPair()
         const text = `pnet|who|${request},made-up-${i}@${attacker.address}:4000|${publicKey}|END\n`
         yield* network.inject(attacker, {
@@ -435,7 +442,7 @@ describe("newcomers in a crowd", () => {
         yield* Effect.sleep(10)
       }
       // Five a second of each node to that address, and what they ask each other and those that they have entered.
-      assert.isAtMost(sent.unicasts / 5, 40 * (5 + 6))
+      assert.isAtMost(sent.unicasts / 2.5, 40 * (5 + 6))
       for (const one of nodes) assert.isAtMost(yield* Crowd.knownTo(one), 39 + 64)
     })
   )

@@ -184,7 +184,7 @@ for (const framing of framings) {
         })
         // What alice asks, and what bob answers.
         for (packet = 0; packet < 2; packet++) {
-          for (let at = 0; at < length; at += at < 130 || at > length - 60 ? 3 : 41) {
+          for (let at = 0; at < length; at += at < 130 || at > length - 60 ? 5 : 61) {
             target = -1
             base = Infinity
             yield* alice.node.request("bob", "echo", "a session")
