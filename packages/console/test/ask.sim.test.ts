@@ -68,7 +68,7 @@ const network = TestNetwork.make({
     carol: TestNetwork.node({
       ...served,
       services: ConsoleSpans.layer,
-      beside: ConsoleAgent.layer({ allow: () => true })
+      beside: ConsoleAgent.layer({ allow: { names: ["alice"] } })
     })
   }
 })
@@ -157,7 +157,7 @@ describe("texts of peers", () => {
             ],
             functions: {
               [`y${"é".repeat(100)}`]: () => Effect.succeed(1),
-              fails: () => Effect.fail({ _tag: "Long", message: `${acting}${"z".repeat(100_000)}` })
+              fails: () => Effect.fail({ _tag: "Long", message: `${acting}${"z".repeat(1_000_000)}` })
             }
           })
         }
@@ -243,6 +243,25 @@ describe("traces", () => {
         const ofTicks = ended.spans.filter(({ name }) => name.endsWith("ticks"))
         assert.deepStrictEqual(ofTicks.map(({ at, name }) => `${at} ${name}`), ["alice call ticks", "bob ticks"])
         assert.strictEqual(ofTicks[1]!.parent, ofTicks[0]!.span)
+
+        // Of one trace a peer gives so many.
+        const many = Effect.forEach(Array.from({ length: 210 }), () => nodes.alice.node.target("bob")("add", 1, 2))
+        yield* nodes.alice.run(Effect.withSpan(many, "many"))
+        const [spansOfMany] = yield* client.traces().pipe(Stream.take(1), Stream.runCollect)
+        const whole = yield* client.trace({ trace: spansOfMany!.at(-1)!.trace })
+        assert.strictEqual(whole.spans.filter(({ at }) => at === "bob").length, 200)
+        assert.strictEqual(whole.spans.filter(({ at }) => at === "alice").length, 211)
+
+        // Carol shows hers to alice alone.
+        const bobs = yield* consoleOf(nodes.bob.node, { spans: spansIn(nodes.bob) })
+        yield* watching(bobs)
+        yield* Effect.sleep("5 seconds")
+        yield* nodes.bob.run(nodes.bob.node.target("carol")("add", 1, 2))
+        const [seen] = yield* bobs.traces().pipe(Stream.take(1), Stream.runCollect)
+        const added = seen!.findLast(({ name }) => name === "call add")!
+        const shown = yield* bobs.trace({ trace: added.trace })
+        assert.deepStrictEqual(shown.spans.map(({ at }) => at), ["bob"])
+        assert.deepStrictEqual(shown.without.map(({ peer }) => peer), ["carol"])
       }))
       yield* Effect.sleep("5 seconds")
       const counts = [nodes.alice, nodes.bob].map((node) => spansIn(node).count())

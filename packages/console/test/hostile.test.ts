@@ -1,9 +1,10 @@
 /** What peers may answer with that nobody would: streams and spans. */
 import { assert, describe, it } from "@effect/vitest"
+import * as ConsoleSpans from "@pnet/console/ConsoleSpans"
 import * as Elements from "@pnet/console/Elements"
 import type { CommandNodeService } from "@pnet/core/CommandNode"
 import type { Peer } from "@pnet/core/Peers"
-import { Cause, Effect } from "effect"
+import { Cause, Context, Effect, Exit, Layer, type Tracer } from "effect"
 import { taken } from "../src/internal/server/traces.ts"
 
 const encoder = new TextEncoder()
@@ -55,6 +56,17 @@ describe("a stream of a peer", () => {
       assert.strictEqual(taken, "[{\\\"".repeat(1_000))
     }))
 
+  it.effect("fails where a line does not end, and is not kept for longer", () =>
+    Effect.gen(function*() {
+      let sent = 0
+      const pieces = function*() {
+        yield `{"type":"chunk","values":["`
+        for (; sent < 64; sent++) yield "x".repeat(1_048_576)
+      }
+      assert.match((yield* failure(pieces())).message, /a line of more than/)
+      assert.isBelow(sent, 18)
+    }))
+
   it.effect("takes time in proportion to what comes, however small its pieces are", () =>
     Effect.gen(function*() {
       const pieces = function*() {
@@ -89,4 +101,21 @@ describe("spans of a peer", () => {
     assert.strictEqual(found.length, 498)
     assert.isBelow(JSON.stringify(found[0]).length, 1_200)
   })
+})
+
+describe("spans that are recorded", () => {
+  it.effect("are so many, those that go on and those that have ended", () =>
+    Effect.gen(function*() {
+      const context = yield* Layer.build(ConsoleSpans.layer)
+      const spans = Context.get(context, ConsoleSpans.ConsoleSpans)
+      yield* spans.watch
+      const make = (parent?: Tracer.Span) =>
+        Effect.provideContext(Effect.makeSpan("work", parent === undefined ? { root: true } : { parent }), context)
+      const root = yield* make()
+      const inside = yield* Effect.forEach(Array.from({ length: 4_999 }), () => make(root))
+      assert.strictEqual(spans.of(root.traceId).length, 1_000)
+      for (const span of [root, ...inside]) span.end(1n, Exit.void)
+      assert.strictEqual(spans.count(), 5_000)
+      assert.strictEqual(spans.since(0, 10_000).length, 2_000)
+    }).pipe(Effect.scoped))
 })

@@ -82,7 +82,9 @@ withBrowser("the page", (open) => {
           await goes(page, "#/peers")
           await page.click("[data-peer=bob] a")
           await page.waitForSelector("[data-function=add] .signature")
-          assert.include(await text(page, "[data-function=add]"), "Adds <b>two</b> numbers")
+          const told = await text(page, "[data-function=add]")
+          assert.include(told, "Adds <b>two</b> numbers␛[2JU+202Exxx")
+          assert.isBelow(told.length, 5_000)
           assert.strictEqual(await page.locator(".words li").count(), 10)
 
           // A call through the form, which tells what is not there yet.

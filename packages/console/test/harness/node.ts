@@ -24,7 +24,8 @@ const ShopLive = Shop.toLayer({
 })
 
 const Add = Command.make("add", {
-  description: "Adds <b>two</b> numbers",
+  // A megabyte, of which nobody wants to see more than the beginning.
+  description: `Adds <b>two</b> numbers\u001b[2J\u202e${"x".repeat(1_000_000)}`,
   args: [Schema.Finite.annotate({ title: "a" }), Schema.Finite.annotate({ title: "b" })],
   success: Schema.Finite
 })

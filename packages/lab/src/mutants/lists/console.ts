@@ -90,11 +90,53 @@ const closing = of("console-hub", `${server}/hub.ts`, suites("console/watch.sim"
   ]
 })
 
-const spans = of("console-spans", "packages/console/src/ConsoleSpans.ts", suites("console/watch.sim"), {
-  "asleep": [
-    `this.asleep = this.#inner === undefined\n        this.ended`,
-    `this.ended`,
-    "calls have spans though no page is open"
+const spans = of(
+  "console-spans",
+  "packages/console/src/ConsoleSpans.ts",
+  suites("console/hostile", "console/watch.sim"),
+  {
+    "asleep": [
+      `this.asleep = this.#inner === undefined\n        this.ended`,
+      `this.ended`,
+      "calls have spans though no page is open",
+      { tests: ["console/watch.sim"] }
+    ],
+    "running": [`if (this.running.size < mostRunning)`, `if (true)`, "spans that go on are kept without end"]
+  }
+)
+
+const traces = of("console-traces", `${server}/traces.ts`, suites("console/hostile", "console/ask.sim"), {
+  "id": [
+    `id === undefined || id.length <= mostId`,
+    `true`,
+    "a peer's spans have ids of any length, which are kept and sent"
+  ],
+  "cut": [`name: cut(span.name)`, `name: span.name`, "a peer's spans have names of any length"],
+  "most": [`spans.slice(0, mostSpans).filter`, `spans.filter`, "a peer gives any number of spans"]
+})
+
+const agent = of("console-agent", "packages/console/src/ConsoleAgent.ts", suites("console/ask.sim"), {
+  "allow": [`{ allow: options.allow }`, `{}`, "a node shows its spans to everybody"],
+  "most": [`spans.of(trace).slice(0, mostSpans)`, `spans.of(trace)`, "an answer has all spans of a trace"]
+})
+
+const elements = of("console-elements", "packages/console/src/Elements.ts", suites("console/hostile"), {
+  "depth": [`parts > mostParts || depth > deepest`, `parts > mostParts`, "a stream's values may be nested without end"],
+  "parts": [
+    `parts > mostParts || depth > deepest`,
+    `depth > deepest`,
+    "a line of a stream takes many times its length in memory"
+  ],
+  "text": [
+    `for (i++; i < line.length && line.charCodeAt(i) !== 0x22; i++) if (line.charCodeAt(i) === 0x5c) i++`,
+    ``,
+    "brackets in a text are taken for values"
+  ],
+  "line": [`if (length > longestLine)`, `if (false)`, "a peer sends a line without end, which is kept"],
+  "pieces": [
+    `const lines = isWhole ? pending`,
+    `const lines = pending.join("") !== "" && isWhole ? pending`,
+    "a line in crumbs takes the square of its length in time"
   ]
 })
 
@@ -107,5 +149,8 @@ export const consoleList: ReadonlyArray<Mutation> = [
   ...changing,
   ...pacing,
   ...closing,
-  ...spans
+  ...spans,
+  ...traces,
+  ...agent,
+  ...elements
 ]
