@@ -622,9 +622,14 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
     "Who sends more is cut off; who has more to write waits."
   ],
   [
-    "Of a WebSocket: a message; what the system holds of what was sent, before nothing more is",
-    "65,536 bytes; 1 MiB",
-    "The connection ends; who has more to write waits. A server of Effect's HTTP does not say what it holds, which the window of the other end bounds."
+    "Of a WebSocket: a message; its pieces; what the system holds of what was sent, before nothing more is",
+    "65,536 bytes; 256; 1 MiB",
+    "The connection ends; who has more to write waits. What a server holds is known on Node; on another platform the window of the other end bounds it."
+  ],
+  [
+    "A browser's storage: until it opens, and until a value is read or written",
+    "10 seconds",
+    "`KeyValueStoreError`."
   ],
   ["Tabs of one page that are nodes", "64", "The next is a `WebIdentityError`."],
   [

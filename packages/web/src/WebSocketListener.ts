@@ -30,12 +30,26 @@ import * as Channel from "./internal/channel.ts"
 import { parseUrl } from "./internal/platform.ts"
 
 /**
- * Options for the WebSockets of `NodeHttpServer`: the longest message that it takes.
+ * Options for the WebSockets of `NodeHttpServer`: the longest message that it takes, in how many pieces one may come, and how long whoever was told
+ * that a connection has ended may take to say so, too, in milliseconds. Nothing is compressed, since nothing that is encrypted can be.
  *
  * @category constants
  * @since 0.2.0
  */
-export const serverOptions: { readonly maxPayload: number } = { maxPayload: Channel.maxMessage }
+export const serverOptions: {
+  readonly maxPayload: number
+  readonly maxFragments: number
+  readonly maxBufferedChunks: number
+  readonly closeTimeout: number
+  readonly perMessageDeflate: false
+} = {
+  maxPayload: Channel.maxMessage,
+  // A node sends each message as one piece. Whatever is in between may cut it, but not into bytes, each of which takes hundreds to be kept.
+  maxFragments: 256,
+  maxBufferedChunks: 4_096,
+  closeTimeout: 1_000,
+  perMessageDeflate: false
+}
 
 /**
  * Who may connect.
@@ -90,14 +104,30 @@ const isAllowed = ({ headers }: HttpServerRequest, origins: NonNullable<Options[
   return page !== undefined && host !== undefined && page.host === parseUrl(`${page.protocol}//${host}`)?.host
 }
 
+/** What a server says of the connection that a request came on, where it does. Node's is its socket. */
+const connectionOf = (request: HttpServerRequest) => {
+  const { source } = request as {
+    readonly source?: { readonly socket?: { readonly remotePort?: unknown; readonly writableLength?: unknown } }
+  }
+  return source?.socket
+}
+
+/** The bytes that a server holds of what was written to it. */
+const heldBy = (request: HttpServerRequest): () => number => {
+  const connection = connectionOf(request)
+  return () => {
+    const held = connection?.writableLength
+    return typeof held === "number" ? held : 0
+  }
+}
+
 /** Whom the server says it is, in the one form of its address. */
 const remoteOf = (request: HttpServerRequest): Endpoint | undefined => {
   const address = Option.getOrUndefined(request.remoteAddress)
   const parsed = address === undefined ? undefined : NetAddress.ipFromString(address)
   if (parsed === undefined || Result.isFailure(parsed)) return undefined
-  const { source } = request as { readonly source: { readonly socket?: { readonly remotePort?: unknown } } }
   // Behind a proxy the port is the proxy's.
-  const port = source.socket?.remotePort
+  const port = connectionOf(request)?.remotePort
   return {
     host: NetAddress.formatIp(NetAddress.toCanonical(parsed.success)),
     port: typeof port === "number" ? port : 0
@@ -125,9 +155,10 @@ export const make = (options?: Options): WebSocketListener => {
     if (accept === undefined) return refuse(503, "no node listens here now")
     const socket = yield* request.upgrade
     const remote = remoteOf(request)
+    const held = heldBy(request)
     yield* accept(
       Effect.gen(function*() {
-        const channel = yield* Channel.ofSocket(socket)
+        const channel = yield* Channel.ofSocket(socket, held)
         return yield* MessageLink.make(channel, { remote, window: options?.window })
       }).pipe(
         // It was gone before it could be read: nobody is there to be told.

@@ -5,10 +5,10 @@ import { DerivedHost } from "@pnet/core"
 import type { Endpoint } from "@pnet/core/Network"
 import type { Connection } from "@pnet/core/Transport"
 import { WebSocketListener } from "@pnet/web"
-import { Deferred, Effect, Fiber, type Scope } from "effect"
+import { Deferred, Effect, Fiber, Schedule, type Scope } from "effect"
 import { HttpRouter } from "effect/http"
-import { request } from "node:http"
-import type { AddressInfo } from "node:net"
+import { type OutgoingHttpHeaders, request } from "node:http"
+import type { AddressInfo, Socket } from "node:net"
 import * as World from "./world.ts"
 
 const self: Endpoint = { host: DerivedHost.ofUrl("ws", "ws://listener/"), port: 1 }
@@ -34,6 +34,37 @@ const upgrade = {
   "sec-websocket-version": "13",
   "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA=="
 }
+
+/** What a client sends that is no browser: a frame of a WebSocket, whose mask is of zeros. */
+const frame = (first: number, payload: Uint8Array): Buffer => {
+  const { length } = payload
+  const head = length < 126 ? [0x80 | length] : [0x80 | 126, length >> 8, length & 255]
+  return Buffer.concat([Buffer.from([first, ...head, 0, 0, 0, 0]), payload])
+}
+
+const binary = 0x82
+
+/** A frame of a link without a payload, which says that the other end may send so many bytes. */
+const granting = (bytes: number): Uint8Array => {
+  const link = Buffer.alloc(9)
+  link.writeUInt32BE(bytes, 5)
+  return link
+}
+
+/** A connection whose WebSocket was taken, of which nothing is read. */
+const unread = (port: number, headers: OutgoingHttpHeaders = upgrade) =>
+  Effect.acquireRelease(
+    Effect.callback<{ readonly socket: Socket; readonly extensions: string | undefined }>((resume) => {
+      const asked = request({ host: "127.0.0.1", port, path: "/node", headers })
+      asked.on("upgrade", ({ headers }, socket) => {
+        socket.pause()
+        socket.on("error", () => {})
+        resume(Effect.succeed({ socket: socket as Socket, extensions: headers["sec-websocket-extensions"] }))
+      })
+      asked.end()
+    }),
+    ({ socket }) => Effect.sync(() => void socket.destroy())
+  )
 
 /** A listener at a server of its own, whose connections are given to the handler. */
 const listening = (
@@ -110,7 +141,8 @@ describe("a listener for WebSockets", () => {
   test(
     "ends a connection at a message of text, and at one that is too long, at either end",
     Effect.gen(function*() {
-      for (const message of ["text", new Uint8Array(65_537)]) {
+      // The second would be a frame of a link, whose payload the other end may send.
+      for (const message of ["text", Buffer.concat([granting(65_536), new Uint8Array(65_528)])]) {
         const ended = yield* Deferred.make<boolean>()
         const { port } = yield* listening(
           undefined,
@@ -138,6 +170,75 @@ describe("a listener for WebSockets", () => {
         const connection = yield* World.dialDerived.dial(to)
         assert.isFalse(yield* endOf(connection))
       }
+    })
+  )
+
+  test(
+    "holds little of what is not read, however much the other end says that it may be sent, and goes on when it is",
+    Effect.gen(function*() {
+      let written = 0
+      const { port } = yield* listening(
+        undefined,
+        ({ write }) =>
+          Effect.ignore(Effect.forever(Effect.map(write(new Uint8Array(65_536)), () => {
+            written += 65_536
+          })))
+      )
+      const { socket } = yield* unread(port)
+      socket.write(frame(binary, granting(2 ** 29)))
+      const stuck = Effect.gen(function*() {
+        let last = -1
+        while (last !== written && written < 2 ** 26) {
+          last = written
+          yield* Effect.sleep("50 millis")
+        }
+        return written
+      })
+      // What the system holds of a connection is some of it.
+      const before = yield* stuck
+      assert.isAbove(before, 1_048_576)
+      assert.isBelow(before, 2 ** 25)
+      const more = Effect.suspend(() => written > before ? Effect.void : Effect.fail("not yet"))
+      socket.resume()
+      yield* Effect.retry(more, Schedule.spaced("2 millis"))
+    })
+  )
+
+  /** The code that a connection is ended with, when it is over; none where something else was said before. */
+  const codeOf = (socket: Socket) =>
+    Effect.callback<number | undefined>((resume) => {
+      const parts: Array<Buffer> = []
+      socket.on("data", (bytes) => parts.push(bytes))
+      socket.on("close", () => {
+        const told = Buffer.concat(parts)
+        resume(Effect.succeed(told[0] === 0x88 ? told.readUInt16BE(2) : undefined))
+      })
+      socket.resume()
+    })
+
+  test(
+    "ends a connection at the beginning of a message that is too long, and at one in very many pieces, and compresses nothing",
+    Effect.gen(function*() {
+      const { port } = yield* listening(undefined, () => Effect.never)
+      const asked = { ...upgrade, "sec-websocket-extensions": "permessage-deflate" }
+      const { extensions, socket } = yield* unread(port, asked)
+      assert.isUndefined(extensions)
+      const piece = (first: number) => frame(first, Uint8Array.of(0))
+      socket.write(Buffer.concat([piece(0x02), ...Array.from({ length: 256 }, () => piece(0x00))]))
+      assert.strictEqual(yield* codeOf(socket), 1008)
+      const { socket: long } = yield* unread(port)
+      // Of 65,537 bytes, of which none comes.
+      long.write(Buffer.from([binary, 0x80 | 127, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0]))
+      assert.strictEqual(yield* codeOf(long), 1009)
+    })
+  )
+
+  test(
+    "waits a second for the end of who was told that it has ended, and no longer",
+    Effect.gen(function*() {
+      const { port } = yield* listening(undefined, () => Effect.void)
+      // It says first that its link has ended, too, which is not answered either.
+      assert.isUndefined(yield* codeOf((yield* unread(port)).socket))
     })
   )
 })

@@ -3,6 +3,7 @@ import type { Channel, Receiver } from "@pnet/core/MessageLink"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import type { BrowserSocket } from "./platform.ts"
@@ -64,12 +65,15 @@ class Inbox {
 /** What is to be written, in order, by one fiber, which runs as soon as there is something. */
 class Outbox {
   #waiting: Array<Uint8Array> = []
+  /** Bytes of those that wait. */
+  size = 0
   #isClosed = false
   #wake = () => {}
 
   push(message: Uint8Array): void {
     if (this.#isClosed) return
     this.#waiting.push(message)
+    this.size += message.length
     this.#wake()
   }
 
@@ -92,8 +96,39 @@ class Outbox {
   }).pipe(Effect.map(() => {
     const [first, ...rest] = this.#waiting
     this.#waiting = []
+    this.size = 0
     return first === undefined ? undefined : [first, ...rest]
   }))
+}
+
+/** Says whether there is room for more than the system holds of what was sent, and tells when there is again. */
+class Valve {
+  readonly #held: () => number
+  readonly #room: () => void
+  readonly #fork: (effect: Effect.Effect<void>) => unknown
+  #isFull = false
+
+  constructor(held: () => number, room: () => void, fork: (effect: Effect.Effect<void>) => unknown) {
+    this.#held = held
+    this.#room = room
+    this.#fork = fork
+  }
+
+  get isOpen(): boolean {
+    if (this.#held() <= maxBuffered) return true
+    if (!this.#isFull) {
+      this.#isFull = true
+      this.#fork(this.#drained)
+    }
+    return false
+  }
+
+  readonly #drained = Effect.gen({ self: this }, function*() {
+    do yield* Effect.sleep(lookAgain)
+    while (this.#held() > maxBuffered / 2)
+    this.#isFull = false
+    this.#room()
+  })
 }
 
 const closedBy = (code: number | undefined, reason: string | undefined): Error =>
@@ -105,7 +140,6 @@ const closedBy = (code: number | undefined, reason: string | undefined): Error =
 export const ofWebSocket = (socket: BrowserSocket): Effect.Effect<Channel, never, Scope.Scope> =>
   Effect.gen(function*() {
     const inbox = new Inbox()
-    let isFull = false
     let isClosed = false
     const close = () => {
       if (isClosed) return
@@ -128,25 +162,17 @@ export const ofWebSocket = (socket: BrowserSocket): Effect.Effect<Channel, never
         close()
       })
     )
-    const drained = Effect.gen(function*() {
-      do yield* Effect.sleep(lookAgain)
-      while ((socket.bufferedAmount ?? 0) > maxBuffered / 2)
-      isFull = false
-      inbox.room()
-    })
     const fork = Effect.runForkWith(yield* Effect.context<never>())
+    // What a WebSocket did not send before its end it says that it holds for ever.
+    const held = () => socket.readyState === 1 ? socket.bufferedAmount ?? 0 : 0
+    const valve = new Valve(held, () => inbox.room(), fork)
     return {
       maxMessage,
       open: (receiver) => inbox.open(receiver),
       send: (message) => {
         if (isClosed || socket.readyState !== 1) return true
         socket.send(message as Uint8Array<ArrayBuffer>)
-        if ((socket.bufferedAmount ?? 0) <= maxBuffered) return true
-        if (!isFull) {
-          isFull = true
-          fork(drained)
-        }
-        return false
+        return valve.isOpen
       },
       close
     }
@@ -156,10 +182,13 @@ export const ofWebSocket = (socket: BrowserSocket): Effect.Effect<Channel, never
 const lastWords = 1_000
 
 /**
- * A channel over a WebSocket that a server of Effect's HTTP has taken. What was sent and has not arrived is bounded by what the other end may be
- * sent, since the server does not tell what it holds. It is closed with the scope.
+ * A channel over a WebSocket that a server of Effect's HTTP has taken; `held` says how many bytes the server holds of what was written, where that is
+ * known. Where it is not, that is bounded by what the other end may be sent alone, which is for it to say. It is closed with the scope.
  */
-export const ofSocket = (socket: Socket.Socket): Effect.Effect<Channel, Socket.SocketError, Scope.Scope> =>
+export const ofSocket = (
+  socket: Socket.Socket,
+  held: () => number
+): Effect.Effect<Channel, Socket.SocketError, Scope.Scope> =>
   Effect.gen(function*() {
     const { pull } = yield* socket.reader
     const writer = yield* socket.writer
@@ -187,12 +216,14 @@ export const ofSocket = (socket: Socket.Socket): Effect.Effect<Channel, Socket.S
       )
     )
     yield* Effect.forkScoped(tell(reading))
+    const fork = yield* FiberSet.makeRuntime<never>()
+    const valve = new Valve(() => outbox.size + held(), () => inbox.room(), fork)
     return {
       maxMessage,
       open: (receiver) => inbox.open(receiver),
       send: (message) => {
         outbox.push(message)
-        return true
+        return valve.isOpen
       },
       close: () => outbox.close()
     }
