@@ -25,6 +25,8 @@ const say = (answer: object) => Effect.sync(() => void process.stdout.write(`${J
 
 type Node = CommandNode.CommandNode["Service"]
 
+const zeros = new Uint8Array(65_536)
+
 const orders = (node: Node, events: Array<string>): Record<string, (order: any) => Effect.Effect<object, unknown>> => ({
   peers: () =>
     Effect.map(node.peers.all, (peers) => ({ peers: peers.map(({ endpoints, name }) => [name, endpoints.length]) })),
@@ -39,7 +41,12 @@ const orders = (node: Node, events: Array<string>): Record<string, (order: any) 
     Effect.map(Effect.exit(node.peers.whileOnline(peer, () => Effect.never)), () => ({ lost: true })),
   echo: ({ peer, size }) =>
     Stream.runFold(
-      node.streams.send(peer, "echo", Stream.range(1, size / 65_536).pipe(Stream.map(() => new Uint8Array(65_536)))),
+      // One at a time: all that a range maps to is there at once otherwise, and is what the process weighs.
+      node.streams.send(
+        peer,
+        "echo",
+        Stream.range(1, size / zeros.length).pipe(Stream.map(() => zeros), Stream.rechunk(1))
+      ),
       () => 0,
       (sum, part: Uint8Array) => sum + part.length
     ).pipe(Effect.map((came) => ({ came, rss: process.memoryUsage().rss }))),
