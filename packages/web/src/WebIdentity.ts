@@ -127,7 +127,8 @@ class Identities {
         cause instanceof WebIdentityError ? cause : new WebIdentityError({ kind: "Storage", name, cause })
       )
       const keyPair = yield* failed(this.#kept(name, `${slot}/${number}`))
-      yield* failed(this.#store.set(`${slot}/${number}/holder`, said))
+      // What others are told of it is no reason not to start: there may be no room for another word.
+      yield* Effect.ignore(this.#store.set(`${slot}/${number}/holder`, said))
       return number === 1 ? keyPair : { ...keyPair, name: this.#named(name, String(number)) }
     })
   }

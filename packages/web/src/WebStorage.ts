@@ -25,9 +25,22 @@ const failed = (method: string, cause: unknown, key?: string) =>
 
 const storeName = "values"
 
+// Some browsers answer nothing at all where a site may keep nothing, or while another tab is in the way.
+const patience = "10 seconds"
+
+const inTime = <A>(
+  method: string,
+  key?: string
+): (effect: Effect.Effect<A, KeyValueStore.KeyValueStoreError>) => Effect.Effect<A, KeyValueStore.KeyValueStoreError> =>
+  Effect.timeoutOrElse({
+    duration: patience,
+    orElse: () => Effect.fail(failed(method, `nothing came of it within ${patience}`, key))
+  })
+
 const open = (name: string): Effect.Effect<Database, KeyValueStore.KeyValueStoreError, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.callback<Database, KeyValueStore.KeyValueStoreError>((resume) => {
+      let isWanted = true
       const database = allowed(() => globals.indexedDB)
       if (database === undefined) return resume(Effect.fail(failed("open", "there is no IndexedDB here")))
       let request: Request<Database>
@@ -37,10 +50,17 @@ const open = (name: string): Effect.Effect<Database, KeyValueStore.KeyValueStore
         return resume(Effect.fail(failed("open", cause)))
       }
       request.addEventListener("upgradeneeded", () => void request.result.createObjectStore(storeName))
-      request.addEventListener("success", () => resume(Effect.succeed(request.result)))
+      request.addEventListener("success", () => {
+        if (isWanted) resume(Effect.succeed(request.result))
+        else request.result.close()
+      })
       request.addEventListener("error", () => resume(Effect.fail(failed("open", request.error))))
-    }),
-    (database) => Effect.sync(() => database.close())
+      return Effect.sync(() => {
+        isWanted = false
+      })
+    }).pipe(inTime("open")),
+    (database) => Effect.sync(() => database.close()),
+    { interruptible: true }
   )
 
 /** One step in a transaction of its own: what was written is there when it is done. */
@@ -51,7 +71,7 @@ const step = <A>(
   run: (store: ObjectStore) => Request<A>,
   key?: string
 ): Effect.Effect<A, KeyValueStore.KeyValueStoreError> =>
-  Effect.callback((resume) => {
+  Effect.callback<A, KeyValueStore.KeyValueStoreError>((resume) => {
     try {
       const transaction = database.transaction(storeName, mode)
       const request = run(transaction.objectStore(storeName))
@@ -62,7 +82,7 @@ const step = <A>(
     } catch (cause) {
       resume(Effect.fail(failed(method, cause, key)))
     }
-  })
+  }).pipe(inTime(method, key))
 
 /**
  * IndexedDB, in a database of this name, `pnet` by default.
