@@ -17,6 +17,7 @@ import { rightsList } from "./lists/rights.ts"
 import { sessionsList } from "./lists/sessions.ts"
 import { severalList } from "./lists/several.ts"
 import { topicsList } from "./lists/topics.ts"
+import { webList } from "./lists/web.ts"
 import type { Mutation } from "./mutation.ts"
 
 export const all: ReadonlyArray<Mutation> = [
@@ -37,5 +38,6 @@ export const all: ReadonlyArray<Mutation> = [
   ...linksList,
   ...natsLinksList,
   ...natsList,
-  ...commandList
+  ...commandList,
+  ...webList
 ]
