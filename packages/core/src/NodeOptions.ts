@@ -158,6 +158,10 @@ export const Limits = Schema.Struct({
     268_435_456,
     "Bytes that all peers together may send before they are read, 262,144 a stream and a quarter of it for one peer. A stream beyond it is reset with refused."
   ),
+  streamCredit: count(
+    1_048_576,
+    "Bytes of one stream that a peer may send before they are read, where they are read as they come. It begins with 262,144, and a quarter of credit is for what is more."
+  ),
   offers: count(
     512,
     "Peers that are asked what they offer, a session and a stream each. Of further ones it is not known, which the log says."

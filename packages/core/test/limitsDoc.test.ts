@@ -169,6 +169,10 @@ const tests: { readonly [L in Limit]: readonly [file: string, title: string] } =
     "core/test/session/Sessions.sim.test.ts",
     "openers beyond the credit of a session or of the node wait, for another peer's streams too"
   ],
+  streamCredit: [
+    "core/test/session/Mux.test.ts",
+    "who is read as it comes is granted more, twice as much each time, as far as the window goes, and all is given back"
+  ],
   offers: [
     "core/test/offers/Following.sim.test.ts",
     "offers: of more peers it is not known, until who was asked in vain gives way"

@@ -296,7 +296,10 @@ class Ledger {
 const converse = (seed: number) => {
   const random = chance(seed)
   const chunkSize = random.pick([1_000, 16_384, 98_000])
-  const sides = { a: new Side({ chunkSize }), b: new Side({ chunkSize: random.pick([777, 16_384]) }) }
+  const sides = {
+    a: new Side({ chunkSize }),
+    b: new Side({ chunkSize: random.pick([777, 16_384]), window: random.pick([1, 600_000, 1_048_576]) })
+  }
   const wires: { readonly [K in "a" | "b"]: Array<Message> } = { a: [], b: [] }
   const ledger = new Ledger()
   const actors: Array<Actor> = []
@@ -1041,6 +1044,63 @@ describe("Mux: limits", () => {
     side.mux.failAll({ code: "lost", message: "", remote: false })
     another.mux.failAll({ code: "lost", message: "", remote: false })
     assert.strictEqual(node.used, 0)
+  })
+
+  describe("more credit", () => {
+    const mib = 1_048_576
+    const data = (bytes: number) => ({ type: Type.msg, bytes: frame(Kind.data, 1, new Uint8Array(bytes)) }) as const
+    /** What is granted, of what comes and is read in pieces of that many bytes. */
+    const granted = (side: Side, pieces: ReadonlyArray<number>) => {
+      const credits: Array<number> = []
+      for (const piece of pieces) {
+        for (let left = piece; left > 0; left -= 65_536) side.take(data(Math.min(left, 65_536)))
+        side.opened[0]!.read()
+        for (const { bytes } of side.all()) credits.push(new DataView(bytes.buffer, bytes.byteOffset).getUint32(9))
+      }
+      return credits
+    }
+    const begun = (credit = 64 * initialCredit, window = mib) => {
+      const side = new Side({ credit, window })
+      side.take({ type: Type.msg, bytes: openFrame(1) })
+      return side
+    }
+    const asItComes = (bytes: number) => Array.from({ length: bytes / 65_536 }, () => 65_536)
+
+    it("who is read as it comes is granted more, twice as much each time, as far as the window goes, and all is given back", () => {
+      const side = begun()
+      assert.deepStrictEqual(granted(side, asItComes(2 * mib)), [393_216, 786_432, 524_288, 524_288, 524_288])
+      assert.strictEqual(side.budget.used, mib)
+      // It may use all of it.
+      assert.deepStrictEqual(granted(side, [mib - 131_072]), [mib])
+      for (let i = 0; i < 16; i++) side.take(data(65_536))
+      assert.isDefined(side.receive(Type.msg, data(1).bytes))
+      side.opened[0]!.reset("cancelled", "")
+      assert.strictEqual(side.budget.used, 0)
+      assert.isTrue(side.budget.widen(16 * initialCredit))
+    })
+
+    it("who is not is granted what was read, and so is everybody where the window is no larger", () => {
+      const late = begun()
+      assert.deepStrictEqual(granted(late, [initialCredit, initialCredit]), [initialCredit, initialCredit])
+      assert.strictEqual(late.budget.used, initialCredit)
+      for (const window of [1, initialCredit]) {
+        assert.deepStrictEqual(granted(begun(undefined, window), asItComes(initialCredit)), [131_072, 131_072])
+      }
+    })
+
+    it("of all credit a quarter is for it, of a peer's and of the node's", () => {
+      const side = begun(8 * initialCredit)
+      assert.deepStrictEqual(granted(side, asItComes(mib)), [393_216, 262_144, 262_144, 262_144])
+      assert.strictEqual(side.budget.used, 2 * initialCredit)
+      const node = new Budget(8 * initialCredit)
+      const [one, two] = [0, 1].map(() => new Budget(1 << 30, node)) as [Budget, Budget]
+      assert.isTrue(one.widen(initialCredit))
+      assert.isFalse(two.widen(initialCredit + 1))
+      one.narrow(initialCredit)
+      assert.isTrue(two.widen(2 * initialCredit))
+      assert.isFalse(one.widen(1))
+      assert.deepStrictEqual([node.used, one.used, two.used], [2 * initialCredit, 0, 2 * initialCredit])
+    })
   })
 
   it("memory of a stalled stream is at most twice its credit, however it was cut", () => {

@@ -1,6 +1,7 @@
 /**
  * The two directions of a stream, each with its credit: how many bytes of DATA one side may still send, which the other grants
- * as it reads. What waits takes no more memory than twice its credit, however it was cut.
+ * as it reads: more of it to whoever is read as soon as it has come, so that neither distance nor the messages that grant it hold
+ * many bytes up. What waits takes no more memory than twice its credit, however it was cut.
  *
  * Each is the bytes themselves, so that a stream is no more objects than it has to be.
  */
@@ -12,12 +13,21 @@ import type { Homes } from "./homes.ts"
 // What waits to be read, or to be sent, keeps at most so much alive, whatever little of it is wanted.
 const slack = 2 * Frame.initialCredit
 
+/** Where more than a stream begins with is reserved. */
+export interface Room {
+  readonly widen: (bytes: number) => boolean
+}
+
 /** What has come and was not read: views into messages. This side grants the credit for it. */
 export class Inbox extends Pieces {
   /** DATA bytes that the other side may still send. */
   #granted = Frame.initialCredit
   /** Read since the last CREDIT. */
   #consumed = 0
+  /** What is granted and what waits are together so many bytes at most. */
+  #window = Frame.initialCredit
+  /** What came since the last CREDIT was not read as it came. */
+  #behind = false
 
   constructor() {
     super(slack)
@@ -41,15 +51,24 @@ export class Inbox extends Pieces {
   }
 
   /**
-   * Counts bytes as read, and gives what is to be granted for them now. In halves: often enough to keep the other side going,
-   * seldom enough to cost nothing.
+   * Counts bytes as read, all that had come, and gives what is to be granted for them now. In halves: often enough to keep the
+   * other side going, seldom enough to cost nothing. Where they were read as they came it is twice as much each time, up to
+   * `largest`, as long as there is `room` for that.
    */
-  grant(read: number): number {
+  grant(read: number, largest: number, room: Room): number {
+    const half = this.#window / 2
     this.#consumed += read
-    if (this.#consumed < Frame.initialCredit / 2) return 0
-    const bytes = this.#consumed
+    if (read > half) this.#behind = true
+    if (this.#consumed < half) return 0
+    let bytes = this.#consumed
+    const more = Math.min(this.#window, largest - this.#window)
+    if (more > 0 && !this.#behind && room.widen(more)) {
+      this.#window += more
+      bytes += more
+    }
     this.#granted += bytes
     this.#consumed = 0
+    this.#behind = false
     return bytes
   }
 }

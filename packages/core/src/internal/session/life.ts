@@ -70,6 +70,7 @@ export class Life {
       maxStreams: limits.streams,
       callSize: limits.callSize,
       budget: state.budget,
+      window: limits.streamCredit,
       policy: trust.rights === undefined ? undefined : Trust.rightsOf(trust, name, key),
       silence: Duration.toMillis(limits.sessionSilence),
       writeTimeout: Duration.toMillis(limits.writeTimeout),

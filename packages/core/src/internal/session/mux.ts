@@ -35,6 +35,8 @@ export interface Options extends Handlers {
   /** Of streams for which this holds, one of either side takes nobody's place. Default: none. */
   readonly isAside?: ((open: Frame.Open) => boolean) | undefined
   readonly budget: Budget
+  /** The most bytes of a stream that the other side may send before they are read. Default: what each begins with. */
+  readonly window?: number | undefined
 }
 
 // Of what ends in a message that breaks the rules, which the session will end for.

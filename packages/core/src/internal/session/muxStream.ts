@@ -29,6 +29,8 @@ export interface Owner {
     /** The most bytes of a DATA frame that this side sends. */
     readonly chunkSize: number
     readonly budget: Budget
+    /** The most bytes that the other side may send of it before they are read. Default: what it begins with. */
+    readonly window?: number | undefined
   }
   readonly outgoing: Outgoing
   readonly news: News<MuxStream>
@@ -66,6 +68,8 @@ export class MuxStream implements Sender, Reader {
   queued = false
   /** What is reserved for it. */
   #owed: number
+  /** What is reserved besides, since it is read as it comes. */
+  #widened = 0
   /** Nobody reads what comes. */
   #abandoned = false
 
@@ -111,7 +115,7 @@ export class MuxStream implements Sender, Reader {
     const parts = this.#inbox.takeAll()
     if (this.closed || this.remoteEnded) this.#settle()
     else {
-      const granted = this.#inbox.grant(bytes)
+      const granted = this.#inbox.grant(bytes, this.#mux.options.window ?? Frame.initialCredit, this)
       if (granted > 0) this.#mux.outgoing.sendCredit(this, granted)
     }
     return parts
@@ -264,6 +268,13 @@ export class MuxStream implements Sender, Reader {
     if (this.sendable) this.#mux.outgoing.enqueue(this)
   }
 
+  /** Reserves more for what may wait to be read. */
+  widen(bytes: number): boolean {
+    if (!this.#mux.options.budget.widen(bytes)) return false
+    this.#widened += bytes
+    return true
+  }
+
   // --- how it ends -----------------------------------------------------------------------------------------------------
 
   /** Ends it before its time, without a word to the other side. */
@@ -321,8 +332,11 @@ export class MuxStream implements Sender, Reader {
   #release(): void {
     const owed = this.#owed
     if (owed === 0) return
+    const { budget } = this.#mux.options
+    budget.release(owed)
+    if (this.#widened > 0) budget.narrow(this.#widened)
     this.#owed = 0
-    this.#mux.options.budget.release(owed)
+    this.#widened = 0
     this.#mux.news.roomMade()
   }
 }

@@ -55,6 +55,8 @@ export interface SessionOptions {
   readonly policy: Effect.Effect<Rights> | undefined
   /** What its peer may have of the node's credit, over all sessions with it. */
   readonly budget: Budget
+  /** The most bytes of one stream that it may send before they are read. Default: what each begins with. */
+  readonly window?: number | undefined
   /** Milliseconds of silence after which the peer is asked, and again after which it is dead. */
   readonly silence: number
   /** Milliseconds that a write may block. */
@@ -139,6 +141,7 @@ export class Session {
       // It is open for as long as its session, and no call.
       isAside: ({ protocol }) => protocol === "offer",
       budget: options.budget,
+      window: options.window,
       onOpen: (stream) => options.onOpen(stream, this),
       onWork: () => this.#pace.work(this.mux.outgoing.owesCredit),
       onMore: (waiting, whole) => this.#pace.more(waiting, whole),

@@ -54,11 +54,13 @@ export const framesTarget: Target = {
     const maxStreams = random.pick([3, 8])
     const credit = random.pick([6, 20]) * Frame.initialCredit
     const budget = new Budget(credit)
+    const window = random.pick([1, 4]) * Frame.initialCredit
     const opened: Array<MuxStream> = []
     const mux: Mux = new Mux({
       chunkSize: 16_384,
       maxStreams,
       budget,
+      window,
       onOpen: (stream) => opened.push(stream),
       onWork: () => {},
       onPong: (payload) => rule(payload.length === 8, "a PONG of another length"),
@@ -118,7 +120,7 @@ export const framesTarget: Target = {
         switch (random.below(5)) {
           case 0: {
             const read = stream.read().reduce((sum, part) => sum + part.length, 0)
-            rule(read <= Frame.initialCredit, `${read} bytes came without credit`)
+            rule(read <= window, `${read} bytes came without credit`)
             break
           }
           case 1:
@@ -137,7 +139,7 @@ export const framesTarget: Target = {
     }
     for (const stream of [...own, ...opened]) {
       const left = stream.read().reduce((sum, part) => sum + part.length, 0)
-      rule(left <= Frame.initialCredit, `${left} bytes wait to be read`)
+      rule(left <= window, `${left} bytes wait to be read`)
     }
     send()
     mux.failAll({ code: "lost", message: "", remote: false })

@@ -212,6 +212,17 @@ const frames = of("mux", "packages/core/src/internal/session/frames.ts", muxSuit
 })
 
 const credit = of("mux", "packages/core/src/internal/session/credit.ts", muxSuites, {
+  "widen": [`!this.#behind && room.widen(more)`, `room.widen(more)`, "who is not read is granted more"],
+  "widen-reserve": [
+    `!this.#behind && room.widen(more)`,
+    `!this.#behind`,
+    "what is granted beyond the beginning is not reserved"
+  ],
+  "widen-largest": [
+    `Math.min(this.#window, largest - this.#window)`,
+    `this.#window`,
+    "what is granted has no bound"
+  ],
   "credit": [`if (bytes > this.#granted) return false`, ``, "a peer sends more than it was granted"],
   "credit-counted": [`this.#granted -= bytes`, ``, "a peer sends without end what nobody reads"],
   "credit-max": [`if (this.#credit + bytes > maxField) return false`, ``, "credit grows beyond what its field holds"],
