@@ -86,6 +86,18 @@ describe("base64url", () => {
     }
   })
 
+  it("decodes in place", () => {
+    for (const length of [0, 1, 2, 3, 4, 5, 300]) {
+      const bytes = Uint8Array.from({ length }, (_, i) => i * 37)
+      const within = utf8(`..${Base64Url.encodeString(bytes)}..`)
+      const text = within.subarray(2, within.length - 2)
+      const decoded = Base64Url.decodeInPlace(text)
+      assert.deepStrictEqual(decoded, bytes)
+      assert.strictEqual(decoded?.buffer, within.buffer)
+    }
+    for (const text of ["Zg", "Zg=A", "====", "Zm9="]) assert.isUndefined(Base64Url.decodeInPlace(utf8(text)))
+  })
+
   it("encodes into a buffer at an offset", () => {
     const out = utf8("..........")
     assert.strictEqual(Base64Url.encodeInto(utf8("foob"), out, 1), 9)

@@ -195,7 +195,7 @@ const sessions: ReadonlyArray<Deviation> = [
     rule: "session-flags",
     does: "does not compare flags with the packet's type",
     file: "internal/session/framing.ts",
-    find: "onMessage(command, packetTypes.indexOf(packet.type as \"msg\") as Flags)",
+    find: "onMessage(command, packet.flags)",
     replace: "onMessage(command, undefined)"
   },
   {

@@ -53,13 +53,29 @@ export const encode = (bytes: Uint8Array): Uint8Array => {
   return out
 }
 
+const paddingOf = (text: Uint8Array): number => {
+  const { length } = text
+  return length === 0 || text[length - 1] !== pad ? 0 : text[length - 2] !== pad ? 1 : 2
+}
+
 /** The bytes of `text`, or `undefined` where it is not the canonical text of any. */
 export const decode = (text: Uint8Array): Uint8Array | undefined => {
-  const length = text.length
+  const { length } = text
   if (length % 4 !== 0) return undefined
-  if (length === 0) return new Uint8Array(0)
-  const padding = text[length - 1] !== pad ? 0 : text[length - 2] !== pad ? 1 : 2
-  const out = new Uint8Array(length / 4 * 3 - padding)
+  return decodeTo(new Uint8Array(length / 4 * 3 - paddingOf(text)), text)
+}
+
+/** `decode` whose bytes take the place of the text, which the caller must own. */
+export const decodeInPlace = (text: Uint8Array): Uint8Array | undefined => {
+  const { length } = text
+  if (length % 4 !== 0) return undefined
+  return decodeTo(text.subarray(0, length / 4 * 3 - paddingOf(text)), text)
+}
+
+// Each group is read before its bytes are written, which are no further on, so that both may be the same memory.
+const decodeTo = (out: Uint8Array, text: Uint8Array): Uint8Array | undefined => {
+  const { length } = text
+  const padding = length / 4 * 3 - out.length
   const whole = padding === 0 ? length : length - 4
   let o = 0
   for (let i = 0; i < whole; i += 4) {

@@ -436,9 +436,10 @@ export class Session {
     }
     const { end, type } = filled
     this.#box.sealInPlace(type, bytes, recordHeader, end)
-    const written = this.#framing.bytesOf(page, end, type)
-    if (this.#framing.inPlace) this.#page = page
-    else givePage(page)
+    const out = this.#framing.inPlace ? page : takePage()
+    const written = this.#framing.bytesOf(page, end, type, out)
+    if (out !== page) givePage(page)
+    this.#page = out
     return written
   }
 

@@ -84,8 +84,8 @@ const parts = 1`,
 
 const framing = of("session", "packages/core/src/internal/session/framing.ts", wire, {
   "text-key": [
-    `if (packet.publicKey !== peer) return "a packet with another key"`,
-    ``,
+    `!startsWith(packet, head) || !equalAt(packet, end, packet.length, theirs.tail)`,
+    `!startsWith(packet, head)`,
     "a packet in a session has another key"
   ],
   "text-limit": [
