@@ -197,7 +197,13 @@ const writeError = (cause: Error) => new Socket.SocketError({ reason: new Socket
 /** Emitted by `release`, so that writes which wait for the peer end with the scope that owned the connection. */
 const released = "pnet:released"
 
-const drained = (connection: Net.Socket): Effect.Effect<void, Socket.SocketError> =>
+const nothing = new Uint8Array(0)
+
+/**
+ * Waits until the system has taken all that was written. Node says so by itself only where that went beyond the high-water mark; else
+ * it says when nothing has been written behind it.
+ */
+const taken = (connection: Net.Socket, says: boolean): Effect.Effect<void, Socket.SocketError> =>
   Effect.callback((resume) => {
     const done = (result: Effect.Effect<void, Socket.SocketError>) => {
       cleanup()
@@ -209,16 +215,35 @@ const drained = (connection: Net.Socket): Effect.Effect<void, Socket.SocketError
     const cleanup = () => {
       connection.off("drain", onDrain).off("error", onError).off("close", onGone).off(released, onGone)
     }
-    connection.on("drain", onDrain).on("error", onError).on("close", onGone).on(released, onGone)
+    connection.on("error", onError).on("close", onGone).on(released, onGone)
+    if (says) connection.on("drain", onDrain)
+    else connection.write(nothing, (error) => error ? onError(error) : onDrain())
     return Effect.sync(cleanup)
   })
 
+/** Writes from this length on are not copied: memory made anew for each is what much of them would spend most of its time on. */
+const lent = 16_384
+
 /**
- * What is shorter than the high-water mark is copied: Node keeps it, and says that there is room for more. After anything
- * longer it asks to wait until all has been handed to the system.
+ * Writes in one go, and waits where Node asks for it, or holds what was lent because the system has not taken it yet, as it mostly
+ * does at once. Of what is shorter it holds a copy.
  */
-const owned = (connection: Net.Socket, chunk: Uint8Array | string): Uint8Array | string =>
-  typeof chunk === "string" || chunk.length >= connection.writableHighWaterMark ? chunk : Buffer.from(chunk)
+const writeAll = (
+  connection: Net.Socket,
+  chunks: NonEmptyReadonlyArray<Uint8Array | string>
+): Effect.Effect<void, Socket.SocketError> => {
+  let room = true
+  let lends = false
+  connection.cork()
+  for (const chunk of chunks) {
+    const large = chunk.length >= lent
+    lends ||= large
+    room = connection.write(large || typeof chunk === "string" ? chunk : Buffer.from(chunk))
+  }
+  connection.uncork()
+  if (connection.writableLength === 0) return Effect.void
+  return room && !lends ? Effect.void : taken(connection, !room)
+}
 
 /**
  * Gives what comes to a function, by the `data` of Node's stream in the place of `readable`, which the adapter pulls by: that costs a turn
@@ -297,11 +322,7 @@ const guardWrites = (socket: Socket.Socket, current: () => Net.Socket | undefine
             const what = connection.destroyed ? "the connection is gone" : "this side has ended the stream"
             return Effect.fail(writeError(new Error(what)))
           }
-          let room = true
-          connection.cork()
-          for (const chunk of chunks) room = connection.write(owned(connection, chunk))
-          connection.uncork()
-          return room ? Effect.void : drained(connection)
+          return writeAll(connection, chunks)
         })
       return {
         write: (chunk) => Socket.isCloseEvent(chunk) ? writer.write(chunk) : send([chunk], writer.write(chunk)),

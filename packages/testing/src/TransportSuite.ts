@@ -360,11 +360,12 @@ const waiting = (test: Test, held: number): void => {
         ))
       const connection = yield* world.client.dial(to)
       const bytes = pattern(Math.max(2 * held, 1_048_576), 0x2545f491)
+      const sizes = [1, 65_536, 40_000, 131_072, 16_384, 65_535, ...Array.from({ length: 12 }, () => 10_000)]
       let at = 0
       yield* Effect.forkScoped(Effect.orDie(Effect.gen(function*() {
         const page = new Uint8Array(131_072)
         for (let n = 0; at < bytes.length; n++) {
-          const part = bytes.subarray(at, at + [1, 65_536, 40_000, 131_072, 16_384, 65_535][n % 6]!)
+          const part = bytes.subarray(at, at + sizes[n % sizes.length]!)
           page.set(part)
           yield* connection.write(page.subarray(0, part.length))
           page.fill(0xee)

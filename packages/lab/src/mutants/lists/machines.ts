@@ -118,6 +118,24 @@ const obstacles = of(
   }
 )
 
+const writes = of("writes", "packages/node/src/NodeNetwork.ts", suites("node/Transport"), {
+  "taken": [
+    `if (connection.writableLength === 0) return Effect.void`,
+    `return Effect.void`,
+    "what was written is overwritten before the system has taken it"
+  ],
+  "lends": [
+    `return room && !lends ? Effect.void`,
+    `return room ? Effect.void`,
+    "what was lent is overwritten before the system has taken it"
+  ],
+  "copied": [
+    `large || typeof chunk === "string" ? chunk : Buffer.from(chunk)`,
+    `chunk`,
+    "what is short is overwritten before the system has taken it"
+  ]
+})
+
 const hold = of("hold", "packages/node/src/internal/hold.ts", suites("node/NodeTrust", "node/NodeIdentity"), {
   "taken": [
     `codeOf(cause) === "EADDRINUSE" ? taken : unavailable(cause)`,
@@ -188,6 +206,7 @@ export const machinesList = [
   ...accepting,
   ...handlers,
   ...obstacles,
+  ...writes,
   ...hold,
   ...keyFiles,
   ...trustFiles,
