@@ -78,13 +78,14 @@ class FramerImpl implements Framer {
     }
     this.offset = end
     if (feed < 0) {
-      this.keep(chunk, offset, end)
+      // More is to come, of a length that is not known.
+      this.keep(chunk, offset, end, Math.min(this.maxLength, Math.max(length, this.partial.length * 2)))
       this.chunk = empty
       this.offset = 0
       return undefined
     }
     if (partialLength === 0) return chunk.subarray(offset, end)
-    this.keep(chunk, offset, end)
+    this.keep(chunk, offset, end, length)
     const packet = this.partial.subarray(0, length)
     this.partial = empty
     this.partialLength = 0
@@ -106,10 +107,11 @@ class FramerImpl implements Framer {
     this.offset = 0
   }
 
-  private keep(chunk: Uint8Array, from: number, to: number): void {
+  /** Adds to the packet that has begun, in memory of `room` bytes where what there is does not do. */
+  private keep(chunk: Uint8Array, from: number, to: number, room: number): void {
     const length = this.partialLength + to - from
     if (length > this.partial.length) {
-      const grown = new Uint8Array(Math.min(this.maxLength, Math.max(length, this.partial.length * 2)))
+      const grown = new Uint8Array(room)
       grown.set(this.partial.subarray(0, this.partialLength))
       this.partial = grown
     }
