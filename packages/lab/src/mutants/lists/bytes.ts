@@ -92,7 +92,7 @@ const base64 = of("base64url", "packages/core/src/internal/base/base64url.ts", s
     "a text with bits that nobody reads is taken, so that bytes have many texts"
   ],
   "characters": [
-    `if (word < 0) return undefined`,
+    `if (all < 0) return undefined`,
     ``,
     "a text of other characters is taken"
   ],
