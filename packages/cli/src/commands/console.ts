@@ -2,6 +2,7 @@
 import * as Flag from "effect/cli/Flag"
 import { Port } from "../settings/declare.ts"
 import * as Spec from "../spec.ts"
+import { assistants } from "./assistants.ts"
 
 export const consolePage = Spec.make({
   name: "console",
@@ -40,18 +41,7 @@ export const consolePage = Spec.make({
       Flag.withDefault(false),
       Flag.withDescription("Serves assistants as well, and prints what they need to know")
     ),
-    allow: Flag.String("allow").pipe(
-      Flag.withMetavar("FUNCTION@PEER"),
-      Flag.withDescription("What assistants may call; it may be given several times"),
-      Flag.atLeast(0)
-    ),
-    readOnly: Flag.String("read-only").pipe(
-      Flag.withMetavar("FUNCTION@PEER"),
-      Flag.withDescription(
-        "What changes nothing, which assistants may then call without asking; it has to be allowed, too"
-      ),
-      Flag.atLeast(0)
-    )
+    ...assistants
   },
   prints: ["console"]
 })

@@ -2,6 +2,7 @@
 import * as Flag from "effect/cli/Flag"
 import { Count, Span } from "../settings/declare.ts"
 import * as Spec from "../spec.ts"
+import { assistants } from "./assistants.ts"
 
 export const mcp = Spec.make({
   name: "mcp",
@@ -23,18 +24,7 @@ export const mcp = Spec.make({
     { command: "pnet mcp --allow '*@*' --generic", description: "One tool that calls, for networks of many functions" }
   ],
   config: {
-    allow: Flag.String("allow").pipe(
-      Flag.withMetavar("FUNCTION@PEER"),
-      Flag.withDescription("What may be called; it may be given several times"),
-      Flag.atLeast(0)
-    ),
-    readOnly: Flag.String("read-only").pipe(
-      Flag.withMetavar("FUNCTION@PEER"),
-      Flag.withDescription(
-        "What changes nothing, which assistants may then call without asking; it has to be allowed, too"
-      ),
-      Flag.atLeast(0)
-    ),
+    ...assistants,
     generic: Flag.Boolean("generic").pipe(
       Flag.withDefault(false),
       Flag.withDescription("One tool that calls any function that is allowed, in the place of a tool for each")

@@ -2,6 +2,7 @@
  * The tools that a network makes, as peers come and go. A server has no way to take a tool off: those of peers that are gone stay, are listed to nobody, and say
  * that the peer is not there when they are called all the same.
  */
+import { Description } from "@pnet/console/Described"
 import { objectOf, own } from "@pnet/console/JsonSchema"
 import { signatureOf } from "@pnet/console/Signature"
 import type { CommandNodeService } from "@pnet/core/CommandNode"
@@ -15,7 +16,6 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { Description } from "../node/describe.ts"
 import { jsonLine } from "../output/harmless.ts"
 import { answered, type Bounds, callTool, refused } from "./calling.ts"
 import { toolInput } from "./input.ts"

@@ -1,8 +1,9 @@
 /** What `pnet functions` does. */
+import type { Description } from "@pnet/console/Described"
 import { argumentsOf, keywordsOf, signatureOf } from "@pnet/console/Signature"
 import * as Effect from "effect/Effect"
 import type { functions } from "../commands/functions.ts"
-import { describe, type Description, noFunction } from "../node/describe.ts"
+import { describe, noFunction } from "../node/describe.ts"
 import { awaitOne } from "../node/find.ts"
 import { open } from "../node/open.ts"
 import { Output } from "../output/Output.ts"

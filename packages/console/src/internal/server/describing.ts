@@ -1,26 +1,12 @@
 /** What peers say of their functions. */
 import type { CommandNodeService } from "@pnet/core/CommandNode"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import type * as Api from "../../ConsoleApi.ts"
+import * as Described from "../../Described.ts"
 import * as Signature from "../../Signature.ts"
 import { cut } from "./cut.ts"
 import { isAgents } from "./people.ts"
-
-/** A function, as its peer describes it. Its schemas are whatever the peer sent. */
-const Description = Schema.Struct({
-  name: Schema.String,
-  kind: Schema.Literals(["function", "command", "rpc"]),
-  description: Schema.optionalKey(Schema.String),
-  args: Schema.optionalKey(Schema.Json),
-  kwargs: Schema.optionalKey(Schema.Json),
-  success: Schema.optionalKey(Schema.Json),
-  error: Schema.optionalKey(Schema.Json),
-  stream: Schema.optionalKey(Schema.Boolean),
-  contract: Schema.optionalKey(Schema.String)
-})
-
-const decode = Schema.decodeUnknownEffect(Schema.Array(Description))
 
 const patience = 10_000
 const mostFunctions = 1_024
@@ -32,12 +18,10 @@ const mostOfAll = 4_194_304
 /** Built into every node, and called by the page itself. */
 const everyNode = new Set(["describe", "get_funcs", "get_peers"])
 
-type Described = typeof Description.Type
-
 const schemas = ["args", "kwargs", "success", "error"] as const
 
 /** What is given of functions that a peer describes. */
-const functionsOf = (described: ReadonlyArray<Described>): ReadonlyArray<Api.Function> => {
+const functionsOf = (described: ReadonlyArray<Described.Description>): ReadonlyArray<Api.Function> => {
   let room = mostOfAll
   return described.slice(0, mostFunctions + everyNode.size).filter(({ name }) =>
     !everyNode.has(name) && !isAgents(name)
@@ -66,7 +50,7 @@ const functionsOf = (described: ReadonlyArray<Described>): ReadonlyArray<Api.Fun
 export const describe = (node: CommandNodeService, name: string) =>
   Effect.map(
     Effect.flatMap(node.target(name, { timeout: patience })("describe"), (answer) =>
-      Effect.mapError(decode(answer), () => ({
+      Effect.mapError(Effect.fromOption(Described.read(answer)), () => ({
         _tag: "NotUnderstood",
         message: "what it says of its functions is not to be understood"
       }))),
