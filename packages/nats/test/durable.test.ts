@@ -1,10 +1,10 @@
 /** Durable topics over a real server: for who was not there, from any place on, by positions, and what a server or a user that lies gets by it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Kvm } from "@nats-io/kv"
-import { Topic } from "@pnet/core"
+import { AllowListTrust, type Packet, Topic } from "@pnet/core"
 import * as Server from "@pnet/lab/nats/server"
 import { DurableTopics, Subjects } from "@pnet/nats"
-import { Effect, Fiber, Option, Schema, Stream } from "effect"
+import { Effect, Fiber, Layer, Option, Schema, Stream } from "effect"
 import * as Base64Url from "effect/encoding/Base64Url"
 import { afterAll, beforeAll } from "vitest"
 import * as Post from "./post.ts"
@@ -158,6 +158,26 @@ describe.skipIf(Server.skipped)("DurableTopics", () => {
       assert.deepStrictEqual(yield* read("c"), [1, 2])
       assert.strictEqual(lines.filter((line) => line.includes("was not written by this node")).length, 2)
       assert.deepStrictEqual(yield* read("a"), [2, 3])
+    }).pipe(Effect.scoped))
+
+  it.live("is of those alone whom the reader's policy trusts, and lets publish on that topic", () =>
+    Effect.gen(function*() {
+      const { alice, bob, eve, of } = yield* world
+      const [atAlice, atEve] = [yield* node("alice", of(alice)), yield* node("eve", of(eve))]
+      for (const topic of ["a.n", "b.n"]) {
+        yield* atAlice.publish(topic, "alice")
+        yield* atEve.publish(topic, "eve")
+      }
+      const trust = Layer.orDie(
+        AllowListTrust.layer([["alice" as Packet.NodeName, alice.publicKey, { publishes: ["a.*"] }]])
+      )
+      const lines: Array<string> = []
+      const atBob = yield* node("bob", { ...of(bob), trust })
+      yield* atBob.publish("b.n", "his own")
+      const kept = yield* Effect.provide(all(atBob.subscribe("*.n", { live: false })), Post.logged(lines))
+      assert.deepStrictEqual(kept.map(({ topic, value }) => [topic, value]), [["a.n", "alice"], ["b.n", "his own"]])
+      assert.isTrue(lines.some((line) => line.includes("its key is not trusted")))
+      assert.isTrue(lines.some((line) => line.includes("it may not publish that")))
     }).pipe(Effect.scoped))
 
   it.live("lives on when the server is gone, its consumers are, and the stream is", () =>

@@ -1,5 +1,5 @@
 /** Nodes with mail and with durable topics, each with a network and keys of its own test. */
-import { CommandNode, Crypto } from "@pnet/core"
+import { CommandNode, Crypto, type Trust } from "@pnet/core"
 import type { KeyPair } from "@pnet/core/Crypto"
 import { DurableTopics, Mail, NatsPnet } from "@pnet/nats"
 import { NodeCrypto, NodePnet } from "@pnet/node"
@@ -10,6 +10,7 @@ export interface Of {
   readonly identity: KeyPair
   readonly network: string
   readonly networkKey?: string | undefined
+  readonly trust?: Layer.Layer<Trust.Trust, never, Crypto.Crypto> | undefined
 }
 
 let networks = 0
@@ -32,7 +33,7 @@ export const world = (tests: string) =>
 
 const under = (
   name: string,
-  { identity, network, networkKey }: Of,
+  { identity, network, networkKey, trust }: Of,
   { credentials, servers }: Pick<Mail.Options, "credentials" | "servers">
 ) =>
   CommandNode.layerWithConfig({
@@ -45,7 +46,7 @@ const under = (
     Layer.provide(
       NatsPnet.layer({ servers: servers!, directory: "ask", ...(credentials === undefined ? {} : { credentials }) })
     ),
-    Layer.provideMerge(NodePnet.layer)
+    Layer.provideMerge(trust === undefined ? NodePnet.layer : NodePnet.layerWithTrust(trust))
   )
 
 /** What a node would log, as lines. */

@@ -6,6 +6,7 @@ import { consoleList } from "./lists/console.ts"
 import { crowdList } from "./lists/crowd.ts"
 import { filesList } from "./lists/files.ts"
 import { handlersList } from "./lists/handlers.ts"
+import { keptList } from "./lists/kept.ts"
 import { linksList } from "./lists/links.ts"
 import { machinesList } from "./lists/machines.ts"
 import { namesList } from "./lists/names.ts"
@@ -37,6 +38,7 @@ export const all: ReadonlyArray<Mutation> = [
   ...filesList,
   ...linksList,
   ...natsLinksList,
+  ...keptList,
   ...natsList,
   ...commandList,
   ...webList

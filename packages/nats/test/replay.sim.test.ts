@@ -1,0 +1,96 @@
+/** Reading from a server that lies about what it gives. */
+import { assert, describe, it } from "@effect/vitest"
+import type { JetStreamClient, JetStreamManager, JsMsg } from "@nats-io/jetstream"
+import { Effect } from "effect"
+import * as Replay from "../src/internal/durable/replay.ts"
+
+interface Said {
+  readonly seq: number
+  readonly number: number
+  readonly nanos?: number
+}
+
+/** A server that gives what it is told to, to one consumer after the other. */
+const lying = (consumers: ReadonlyArray<ReadonlyArray<Said>>) => {
+  const made: Array<{ readonly opt_start_seq?: number; readonly deliver_policy?: string }> = []
+  let deleted = 0
+  const messageOf = ({ nanos = 1_000_000, number, seq }: Said, left: number): JsMsg =>
+    ({
+      subject: "pnet.n.from.topic.t",
+      data: new Uint8Array(1),
+      seq,
+      info: { deliverySequence: number, timestampNanos: nanos, pending: left }
+    }) as unknown as JsMsg
+  const parts = {
+    stream: "s",
+    subject: "pnet.n.*.topic.t",
+    consumerName: () => `c${made.length}`,
+    manager: {
+      consumers: {
+        add: (_: string, config: object) => {
+          made.push(config)
+          return Promise.resolve({ num_pending: consumers[made.length - 1]?.length ?? 0 })
+        }
+      }
+    } as unknown as JetStreamManager,
+    js: {
+      consumers: {
+        get: () => {
+          const left = [...consumers[made.length - 1] ?? []]
+          const take = () => left.length === 0 ? null : messageOf(left.shift()!, left.length)
+          return Promise.resolve({
+            next: () => Promise.resolve(take()),
+            fetch: ({ max_messages }: { readonly max_messages: number }) =>
+              Promise.resolve((async function*() {
+                for (let i = 0; i < max_messages && left.length > 0; i++) yield take()!
+              })()),
+            delete: () => Promise.resolve(++deleted > 0)
+          })
+        }
+      }
+    } as unknown as JetStreamClient
+  }
+  return { parts, made, deleted: () => deleted }
+}
+
+describe("Replay", () => {
+  it.effect("gives nothing that is before what it gave, or that has no number or no time", () =>
+    Effect.gen(function*() {
+      const { parts } = lying([[
+        { seq: 5, number: 1 },
+        { seq: 5, number: 2 },
+        { seq: 3, number: 3 },
+        { seq: NaN, number: 4 },
+        { seq: 2 ** 60, number: 5 },
+        { seq: 7, number: 6, nanos: NaN },
+        { seq: -1, number: 7 },
+        { seq: 9, number: 8 }
+      ]])
+      const replay = new Replay.Replay(parts, { seq: 4 })
+      const { isAll, isBroken, kept } = yield* replay.next
+      assert.deepStrictEqual(kept.map(({ seq }) => seq), [5, 9])
+      assert.deepStrictEqual([isAll, isBroken], [true, false])
+    }))
+
+  it.effect("asks anew, behind the last that came, where the server left something out or gave it twice", () =>
+    Effect.gen(function*() {
+      const { deleted, made, parts } = lying([
+        [{ seq: 1, number: 1 }, { seq: 3, number: 3 }],
+        [{ seq: 2, number: 1 }, { seq: 3, number: 1 }],
+        [{ seq: 3, number: 1 }]
+      ])
+      const replay = new Replay.Replay(parts, { seq: 1 })
+      const seen: Array<ReadonlyArray<number>> = []
+      for (let i = 0; i < 3; i++) {
+        const { isBroken, kept } = yield* replay.next
+        assert.strictEqual(isBroken, i < 2)
+        seen.push(kept.map(({ seq }) => seq))
+      }
+      assert.deepStrictEqual(seen, [[1], [2], [3]])
+      assert.deepStrictEqual(made.map(({ opt_start_seq }) => opt_start_seq), [1, 2, 3])
+      // None of them is left at the server.
+      assert.strictEqual(deleted(), 2)
+      yield* replay.close
+      assert.strictEqual(deleted(), 3)
+    }))
+})
