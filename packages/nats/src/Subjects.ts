@@ -204,8 +204,7 @@ export const mailPermissions = (networkId: string, publicKey: PublicKey): Permis
       `$JS.API.CONSUMER.DELETE.${stream}.${node}_dead`,
       `$JS.ACK.${stream}.${node}.>`,
       `$JS.API.STREAM.INFO.KV_${handled}`,
-      `$JS.API.STREAM.MSG.GET.KV_${handled}`,
-      `$JS.API.DIRECT.GET.KV_${handled}.>`,
+      `$JS.API.DIRECT.GET.KV_${handled}.$KV.${handled}.${node}.>`,
       `$KV.${handled}.${node}.>`
     ],
     subscribe: [`${inboxOf(net, node)}.>`]

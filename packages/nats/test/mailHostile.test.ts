@@ -1,9 +1,10 @@
 /** Mail with senders and servers that mean it badly, and users who are careless. Whoever is hostile has the permissions of a node, and no more. */
 import { assert, describe, it } from "@effect/vitest"
 import { headers } from "@nats-io/nats-core"
+import { AllowListTrust, type Packet } from "@pnet/core"
 import * as Server from "@pnet/lab/nats/server"
 import { Mail, Subjects } from "@pnet/nats"
-import { Clock, Deferred, Effect, Exit, Schedule, Scope } from "effect"
+import { Clock, Deferred, Effect, Exit, Layer, Schedule, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { afterAll, beforeAll } from "vitest"
 import * as Post from "./post.ts"
@@ -123,6 +124,7 @@ describe.skipIf(Server.skipped)("Mail, hostile", () => {
           [`$JS.API.STREAM.MSG.GET.${stream}`, "{\"seq\":1}"],
           [`$JS.API.STREAM.PURGE.${stream}`, ""],
           [`$JS.ACK.${stream}.${to}.1.1.1.1.0`, "+ACK"],
+          [`$JS.API.DIRECT.GET.KV_pnet_handled_${net}.$KV.pnet_handled_${net}.${to}.${from}.order-1`, ""],
           [`$KV.pnet_handled_${net}.${to}.${from}.order-2`, ""]
         ] as const
       ) assert.notStrictEqual(yield* ask(subject, data), "answered", subject)
@@ -207,6 +209,35 @@ describe.skipIf(Server.skipped)("Mail, hostile", () => {
       )
       yield* until("for carol", () => again.length > 0)
       assert.deepStrictEqual(again, ["for carol 2"])
+    }).pipe(Effect.scoped))
+
+  it.live("is handled by one of two processes of a node, and dropped where its sender is not trusted", () =>
+    Effect.gen(function*() {
+      const { alice, bob, eve, of, toBob } = yield* world
+      const trust = Layer.orDie(AllowListTrust.layer([["alice" as Packet.NodeName, alice.publicKey]]))
+      const lines: Array<string> = []
+      const [first, second]: [Array<string>, Array<string>] = [[], []]
+      const held = yield* Deferred.make<void>()
+      for (const texts of [first, second]) {
+        const atBob = yield* node("bob", { ...of(bob), trust })
+        // Each has one, until both have.
+        yield* Effect.provide(
+          handling(
+            atBob,
+            texts,
+            () => first.length + second.length === 1 ? Deferred.await(held) : Deferred.succeed(held, undefined)
+          ),
+          Post.logged(lines)
+        )
+      }
+      yield* (yield* node("eve", of(eve))).post(toBob, "of eve")
+      yield* (yield* node("alice", of(eve))).post(toBob, "of eve, as alice")
+      const atAlice = yield* node("alice", of(alice))
+      for (const text of ["1", "2", "3", "4"]) yield* atAlice.post(toBob, text)
+      yield* until("all", () => first.length + second.length === 4)
+      assert.deepStrictEqual([...first, ...second].sort(), ["1", "2", "3", "4"])
+      assert.isTrue(first.length > 0 && second.length > 0)
+      assert.isTrue(lines.some((line) => line.includes("its key is not trusted")))
     }).pipe(Effect.scoped))
 
   it.live("waits for its time where it is of the future, and is seen among the dead where it is too old", () =>

@@ -6,6 +6,7 @@ import { Subjects } from "@pnet/nats"
 import { NodeCrypto } from "@pnet/node"
 import { Effect, Redacted, Result } from "effect"
 import { NatsBus } from "../src/internal/bus.ts"
+import { concat } from "../src/internal/bytes.ts"
 import * as Items from "../src/internal/durable/item.ts"
 import * as Signature from "../src/internal/durable/signature.ts"
 import * as Letters from "../src/internal/mail/letter.ts"
@@ -147,5 +148,58 @@ describe("vectors of what is kept", () => {
           )
         }))
     }
+  })
+})
+
+describe("what is sealed or signed by somebody who means it badly", () => {
+  layer(NodeCrypto.layer)((it) => {
+    const secretOf = (node: string) => Redacted.make(bytesOfHex(parties[node]!["secret"]!))
+    /** Each shorter one, and each with a byte that is another. */
+    const changed = (body: Uint8Array) =>
+      Array.from({ length: 2 * body.length }, (_, i) => {
+        if (i < body.length) return body.slice(0, i)
+        const other = body.slice()
+        other[i - body.length]! ^= 0xff
+        return other
+      })
+
+    it.effect("is an item or none, whatever it is", () =>
+      Effect.gen(function*() {
+        const crypto = yield* Crypto.Crypto
+        const sealing = { crypto, networkId: "lab" as Packet.NetworkId, networkKeys: [] }
+        const item = bytesOfHex(kept.entries[0]!.item)
+        const [head, body] = [item.slice(0, 41), item.slice(105)]
+        const identity = crypto.keyPair(secretOf("alpha"))
+        const random = new Uint8Array(64)
+        let read = 0
+        for (const bytes of changed(body)) {
+          const signature = Signature.sign(crypto, identity, concat(head, bytes), random)
+          const opened = Items.open(sealing, concat(head, signature, bytes), kept.clock)
+          if (Result.isFailure(opened)) {
+            assert.include(["Malformed", "OtherNetwork"], opened.failure)
+            continue
+          }
+          read++
+          assert.isTrue(Number.isSafeInteger(opened.success.number))
+        }
+        assert.isAbove(read, 0)
+      }))
+
+    it.effect("is a letter or none, whatever it is", () =>
+      Effect.gen(function*() {
+        const crypto = yield* Crypto.Crypto
+        const [alpha, beta] = [crypto.keyPair(secretOf("alpha")), crypto.keyPair(secretOf("beta"))]
+        const sealing = { crypto, identity: beta, networkId: "lab" as Packet.NetworkId, networkKeys: [] }
+        const letter = bytesOfHex(mail.entries[0]!.letter)
+        const [head, nonce] = [letter.slice(0, 57), concat(letter.slice(0, 8), letter.slice(41, 57))]
+        const key = crypto.sharedKey(beta.publicKey, alpha.secretKey)
+        const body = crypto.open(key, nonce, letter.slice(57))!
+        const faults = new Set<string>()
+        for (const bytes of changed(body)) {
+          const opened = Letters.open(sealing, concat(head, crypto.seal(key, nonce, bytes)), mail.clock, mail.maxAge)
+          faults.add(Result.isFailure(opened) ? opened.failure : "none")
+        }
+        assert.deepStrictEqual([...faults].sort(), ["FromTheFuture", "Malformed", "NotForThisNode", "TooOld", "none"])
+      }))
   })
 })

@@ -21,6 +21,7 @@ const reading = of("mail-reading", "packages/nats/src/internal/mail/reading.ts",
     `opened.success.from.publicKey) === ""`,
     "a letter counts under any subject"
   ],
+  "trust": [`if (!(yield* trusted(letter))) {`, `if (false) {`, "letters of who is not trusted are handled"],
   "again": [
     `if ((yield* step(() => handled.get(key))) !== null) return`,
     `if (false) return`,

@@ -48,7 +48,11 @@ export interface SubscribeOptions {
 }
 
 /** As `DurableTopics` has it. */
-export interface Item<out A> extends Pick<Items.Item, "topic" | "from" | "id" | "at"> {
+export interface Item<out A> {
+  readonly topic: string
+  readonly from: Items.Item["from"]
+  readonly id: string
+  readonly at: number
   readonly key: string | undefined
   readonly value: A
   readonly seq: number
