@@ -233,6 +233,7 @@ describe.skipIf(Server.skipped)("DurableTopics", () => {
       const changed = first!.data.slice()
       changed[changed.length - 5]! ^= 1
       // Again, to another topic, as of another, not of this network, nothing, garbage, and in clear.
+      yield* say(alice, "n", second!.data)
       yield* say(alice, "n", first!.data)
       yield* say(alice, "m", second!.data)
       yield* say(eve, "n", second!.data)

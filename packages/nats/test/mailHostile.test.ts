@@ -7,6 +7,7 @@ import { Mail, Subjects } from "@pnet/nats"
 import { Clock, Deferred, Effect, Exit, Layer, Schedule, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { afterAll, beforeAll } from "vitest"
+import { messageIdOf } from "../src/internal/messageId.ts"
 import * as Post from "./post.ts"
 import * as Shared from "./shared.ts"
 import { until } from "./world.ts"
@@ -102,7 +103,8 @@ describe.skipIf(Server.skipped)("Mail, hostile", () => {
       })
       const own = Subjects.make(net, Subjects.ofKey(eve.publicKey), "mail", to)
       const h = headers()
-      h.set("Nats-Msg-Id", `${from}.${to}.order-1`)
+      // What she would have for a letter of that id to that receiver.
+      h.set("Nats-Msg-Id", messageIdOf(eve, "mail", to, "order-1"))
       yield* Effect.promise(() => evil.request(own, new Uint8Array(3), { timeout: 5_000, headers: h }))
       assert.isFalse((yield* atAlice.post(toBob, "the order", { id: "order-1" })).duplicate)
       const texts: Array<string> = []

@@ -1,7 +1,7 @@
 /** Reading from a server that lies about what it gives. */
 import { assert, describe, it } from "@effect/vitest"
 import type { JetStreamClient, JetStreamManager, JsMsg } from "@nats-io/jetstream"
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import * as Replay from "../src/internal/durable/replay.ts"
 
 interface Said {
@@ -36,14 +36,14 @@ const lying = (consumers: ReadonlyArray<ReadonlyArray<Said>>) => {
     js: {
       consumers: {
         get: () => {
-          const left = [...consumers[made.length - 1] ?? []]
-          const take = () => left.length === 0 ? null : messageOf(left.shift()!, left.length)
+          const all = consumers[made.length - 1] ?? []
+          const left = all.map((said, i) => messageOf(said, all.length - i - 1))
           return Promise.resolve({
-            next: () => Promise.resolve(take()),
+            next: () => Promise.resolve(left.shift() ?? null),
             fetch: ({ max_messages }: { readonly max_messages: number }) =>
-              Promise.resolve((async function*() {
-                for (let i = 0; i < max_messages && left.length > 0; i++) yield take()!
-              })()),
+              Promise.resolve(
+                Stream.toAsyncIterable(Stream.fromIterable(left.splice(0, max_messages)))
+              ),
             delete: () => Promise.resolve(++deleted > 0)
           })
         }

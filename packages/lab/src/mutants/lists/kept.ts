@@ -85,10 +85,7 @@ const around = [
     "secret": [
       `concat(Redacted.value(secretKey), label(purpose)`,
       `concat(label(purpose)`,
-      "who knows an id can have another's letter dropped",
-      {
-        equivalent: "that a text cannot be guessed is shown by no text that was guessed"
-      }
+      "who knows an id can have another's letter dropped"
     ]
   }),
   ...of("mail-refusal", "packages/nats/src/internal/refusal.ts", inMail, {
@@ -207,7 +204,10 @@ const places = [
     "end": [
       `Effect.ignore(Effect.timeout(written, "2 seconds"))`,
       `Effect.void`,
-      "what was acknowledged last is not written when a subscription ends"
+      "what was acknowledged last is not written when a subscription ends",
+      {
+        equivalent: "what acknowledges has most often been sent by then, and what was sent is written all the same"
+      }
     ]
   }),
   ...of("kept-replay", "packages/nats/src/internal/durable/replay.ts", suites("nats/replay.sim"), {
@@ -222,7 +222,9 @@ const places = [
   }),
   ...of("kept-keeping", "packages/nats/src/internal/durable/keeping.ts", inTopics, {
     "number": [`if (duplicate) yield* giveBack`, ``, "what was published twice is told as missing"],
-    "large": [`sealed.length > most - 512`, `false`, "what is too long is sent"]
+    "large": [`sealed.length > most - 512`, `false`, "what is too long is sent", {
+      equivalent: "the client of NATS refuses it as well, and is understood"
+    }]
   }),
   ...of("kept-open", "packages/nats/src/DurableTopics.ts", inTopics, {
     "open": [`&& own.open !== true) {`, `&& false) {`, "the server reads topics that nobody said to be open"]
