@@ -163,6 +163,8 @@ describe("receive", () => {
       yield* nodes.bob.node.peers.awaitPeer("dora")
       assert.strictEqual((yield* alice.run("send", "dora", "/home/photos")).code, 0)
       yield* up.says("received")
+      assert.strictEqual((yield* alice.run("send", "dora", "/home/photos")).code, 0)
+      yield* up.says("of which 2 were there")
       const { stdout } = yield* up.interrupt
       assert.include(
         values(stdout).filter(({ event }) => event === "received").map(({ text }) => text),

@@ -82,6 +82,8 @@ describe("what was meant", () => {
       })
       assert.match(yield* hint(2, "cal", "bob", "hello"), /Did you mean this\? call/)
       assert.match(yield* hint(2, "peers", "--wach"), /Did you mean this\? --watch/)
+      // So are those of every command.
+      assert.match(yield* hint(2, "peers", "--jsn"), /Did you mean this\? --json/)
       assert.match(yield* hint(3, "call", "bbo", "hello", "--wait", "1s"), /did you mean "bob"\?/)
       assert.match(yield* hint(3, "call", "bob", "helo", "x"), /did you mean "hello"\? or run: pnet functions bob/)
       assert.match(yield* hint(3, "functions", "bob", "helo"), /did you mean "hello"\?/)

@@ -57,11 +57,12 @@ export const offerOf = ({ bytes, files, folders, from, links, names, note }: Fil
 /** What `up` says of files that have arrived, or not. */
 export const receivedText = (peer: string, result: Result.Result<Summary, { readonly message: string }>) => {
   if (Result.isFailure(result)) return { reason: "failed", text: `files of ${peer}: ${result.failure.message}` }
-  const { bytes, failed, files } = result.success
+  const { bytes, failed, files, hadFiles } = result.success
   const what = `${files} ${files === 1 ? "file" : "files"} of ${peer}, ${sizeOf(bytes)}`
+  const had = hadFiles === 0 ? "" : `, of which ${hadFiles} ${hadFiles === 1 ? "was" : "were"} there`
   return failed === 0
-    ? { reason: "ok", text: `${what}, arrived` }
-    : { reason: "failed", text: `${what}, arrived, and ${failed} did not` }
+    ? { reason: "ok", text: `${what}, arrived${had}` }
+    : { reason: "failed", text: `${what}, arrived${had}, and ${failed} did not` }
 }
 
 const lasting = (left: Duration.Duration): string => {
