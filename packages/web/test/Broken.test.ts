@@ -1,15 +1,12 @@
 /** What becomes of calls and streams when the server is gone in the middle of them, and is there again later at the same port. */
 import { assert, describe, it } from "@effect/vitest"
-import { AdvancedNode, TofuTrust } from "@pnet/core"
+import { AdvancedNode } from "@pnet/core"
 import { heap as heapNow } from "@pnet/lab/harness/memory"
-import { NodeCrypto } from "@pnet/node"
-import { WebReach } from "@pnet/web"
-import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Result, type Scope, Stream } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Result, type Scope, Stream } from "effect"
 import * as Net from "node:net"
 import * as World from "./world.ts"
 
 const networkId = "broken"
-const quiet = Layer.mergeAll(NodeCrypto.layer, TofuTrust.layer(), Logger.layer([]))
 const utf8 = new TextEncoder()
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
 
@@ -63,27 +60,12 @@ const errorIn = <A, E>(exit: Exit.Exit<A, E>): E => {
 /** A node that dials, and a server, with what is between them. */
 const both = Effect.gen(function*() {
   const ran = { page: new Set<number>(), server: new Set<number>() }
-  const listening = yield* Deferred.make<AdvancedNode.AdvancedNode["Service"]>()
-  const served = Layer.effectDiscard(
-    Effect.flatMap(AdvancedNode.AdvancedNode, (node) => Deferred.succeed(listening, node))
-  ).pipe(
-    Layer.provide(AdvancedNode.layer({ name: "server", networkId, functions: functions(ran.server) })),
-    Layer.provide([Layer.orDie(WebReach.layerServer({ path: "/pnet" })), quiet]),
-    Layer.orDie
+  let between: Effect.Success<ReturnType<typeof front>> | undefined
+  const nodes = yield* World.pair(
+    (name) => AdvancedNode.make({ name, networkId, functions: functions(ran[name]) }),
+    (port) => Effect.map(front(port), (made) => (between = made).port)
   )
-  const between = yield* front(yield* Effect.orDie(World.serve(served as never, 0)))
-  const page = Context.get(
-    yield* Layer.build(
-      AdvancedNode.layer({ name: "page", networkId, functions: functions(ran.page) }).pipe(
-        Layer.provide([WebReach.layer({ peers: [`ws://127.0.0.1:${between.port}/pnet`] }), quiet])
-      )
-    ),
-    AdvancedNode.AdvancedNode
-  )
-  const server = yield* Deferred.await(listening)
-  yield* page.peers.awaitPeer("server")
-  yield* server.peers.awaitPeer("page")
-  return { between, page, server, ran }
+  return { ...nodes, between: between!, ran }
 })
 
 const test = (title: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
