@@ -509,6 +509,20 @@ describe("Mux: how streams end", () => {
     }
   })
 
+  it("nothing is said of a stream that is over, whoever gives it up then", () => {
+    const [a, b] = [new Side(), new Side()]
+    const stream = a.open()
+    stream.end()
+    settle(a, b)
+    b.opened[0]!.end()
+    settle(a, b)
+    for (const [side, over] of [[a, stream], [b, b.opened[0]!]] as const) {
+      assert.isTrue(over.closed)
+      over.reset("internal", "too late")
+      assert.deepStrictEqual(side.all(), [])
+    }
+  })
+
   it("frames for a stream that is closed are dropped", () => {
     const [a, b] = [new Side(), new Side()]
     const stream = a.open()
