@@ -330,7 +330,7 @@ const guardWrites = (socket: Socket.Socket, current: () => Net.Socket | undefine
         tryWrite: (bytes) => {
           const connection = current()
           if (connection === undefined || !connection.writable || connection.writableLength > 0) return false
-          if (bytes.length >= connection.writableHighWaterMark) return false
+          if (bytes.length >= lent) return false
           connection.write(Buffer.from(bytes))
           return true
         }

@@ -91,10 +91,10 @@ describe("TCP on loopback", () => {
       const listener = yield* server(0).listen
       yield* Effect.forkScoped(listener.run(() => Effect.never), { startImmediately: true })
       const connection = yield* client.dial(listener.endpoint)
-      const piece = new Uint8Array(32_768)
+      const piece = new Uint8Array(16_000)
       let taken = 0
-      while (taken < 2_048 && connection.tryWrite!(piece)) taken++
-      assert.isBelow(taken, 2_048)
+      while (taken < 4_096 && connection.tryWrite!(piece)) taken++
+      assert.isBelow(taken, 4_096)
       assert.isFalse(connection.tryWrite!(Uint8Array.of(1)))
     }).pipe(Effect.scoped))
 
