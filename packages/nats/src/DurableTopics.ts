@@ -29,6 +29,7 @@ import type * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import { DurableTopicsError, type KeepError, type ReplayError } from "./DurableTopicsError.ts"
 import * as Back from "./internal/back.ts"
+import * as Bounds from "./internal/bounds.ts"
 import * as Client from "./internal/client.ts"
 import * as Keeping from "./internal/durable/keeping.ts"
 import * as Subscribing from "./internal/durable/subscribing.ts"
@@ -229,13 +230,15 @@ const make = (options: NatsOptions.NatsOptions, own: Options) =>
         issue: "the network has no key, so that the NATS server would read what is kept: give it one, or say open: true"
       })
     }
+    yield* Bounds.checked("options of durable topics", { items: own.items, bytes: own.bytes }, { keptFor: own.keptFor })
     const network = Subjects.network(networkId)
     const token = Subjects.ofKey(identity.publicKey)
     const client = yield* Client.connect(options, {
       name: `pnet topics ${token}`,
       inboxPrefix: Subjects.inboxOf(network, token)
     })
-    const { bucket, js, manager } = yield* open(client, network, own)
+    const opening = open(client, network, own)
+    const { bucket, js, manager } = yield* opening
     const sealing = () => ({ crypto, networkId, networkKeys: keyRing.bytesUnsafe() })
     const back = yield* Back.make(client)
     const publish = yield* Keeping.make({
@@ -246,7 +249,8 @@ const make = (options: NatsOptions.NatsOptions, own: Options) =>
       network,
       token,
       sealing,
-      back
+      back,
+      reopen: Effect.asVoid(opening)
     })
     const subscribe = Subscribing.make({
       js,

@@ -35,6 +35,7 @@ import * as Base64Url from "effect/encoding/Base64Url"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Back from "./internal/back.ts"
+import * as Bounds from "./internal/bounds.ts"
 import * as Client from "./internal/client.ts"
 import * as Letters from "./internal/mail/letter.ts"
 import * as Reading from "./internal/mail/reading.ts"
@@ -184,6 +185,15 @@ const kinds = {
   Unsure: "Unsure"
 } as const
 
+const letterOf = ({ from, id, payload, postedAt }: Letters.Letter, attempt: number): Letter => ({
+  id,
+  from,
+  postedAt,
+  data: payload,
+  text: textOf(payload) ?? "",
+  attempt
+})
+
 const make = (options: NatsOptions.NatsOptions, own: Options) =>
   Effect.gen(function*() {
     const config = yield* NodeConfig
@@ -193,6 +203,8 @@ const make = (options: NatsOptions.NatsOptions, own: Options) =>
     const clock = yield* Clock.Clock
     const entropy = yield* Entropy
     const { identity, keyRing, name, networkId } = config
+    const { attempts, bytes, keptFor: kept, retryAfter, waiting } = own
+    yield* Bounds.checked("options of mail", { attempts, bytes, waiting }, { keptFor: kept, retryAfter })
     const network = Subjects.network(networkId)
     const token = Subjects.ofKey(identity.publicKey)
     const keptFor = Duration.toMillis(own.keptFor ?? week)
@@ -245,18 +257,15 @@ const make = (options: NatsOptions.NatsOptions, own: Options) =>
             }),
           catch: (cause) => failed(kinds[refusalOf(cause)], cause)
         })
-        const acknowledged = yield* Back.unlessLost(sent, back, () => failed("Unsure"))
+        const once = Back.unlessLost(sent, back, () => failed("Unsure"))
+        const acknowledged = yield* Effect.catchIf(
+          once,
+          ({ kind }) => kind === "NoMailbox",
+          // Where the stream is gone, and this user may make it.
+          (error) => Effect.andThen(Effect.mapError(opening, () => error), once)
+        )
         return { id, sequence: acknowledged.seq, duplicate: acknowledged.duplicate }
       })
-
-    const letterOf = ({ from, id, payload, postedAt }: Letters.Letter, attempt: number): Letter => ({
-      id,
-      from,
-      postedAt,
-      data: payload,
-      text: textOf(payload) ?? "",
-      attempt
-    })
 
     const parts: Reading.Parts = {
       js: box.js,

@@ -26,6 +26,8 @@ export interface Parts {
   readonly token: string
   readonly sealing: () => Items.Sealing
   readonly back: Back.Back
+  /** Makes the stream, where it is gone and this user may. */
+  readonly reopen: Effect.Effect<void, unknown>
 }
 
 /** As `DurableTopics` has them, which says what each is. */
@@ -44,7 +46,7 @@ export interface Kept {
 const answersWithin = 5_000
 
 /** Publishes for this run of the node. */
-export const make = ({ back, client, identity, js, name, network, sealing, token }: Parts) =>
+export const make = ({ back, client, identity, js, name, network, reopen, sealing, token }: Parts) =>
   Effect.gen(function*() {
     const clock = yield* Clock.Clock
     const entropy = yield* Entropy
@@ -105,10 +107,14 @@ export const make = ({ back, client, identity, js, name, network, sealing, token
         const giveBack = Effect.sync(() => {
           if (numbers.get(called) === number) numbers.set(called, number - 1)
         })
-        const known = Back.unlessLost(sent, back, () => failed("Unsure"))
-        const { duplicate, seq } = yield* Effect.tapError(
-          known,
+        const once = Effect.tapError(
+          Back.unlessLost(sent, back, () => failed("Unsure")),
           ({ kind }) => kind === "Unsure" ? Effect.void : giveBack
+        )
+        const { duplicate, seq } = yield* Effect.catchIf(
+          once,
+          ({ kind }) => kind === "NoStream",
+          (error) => Effect.andThen(Effect.mapError(reopen, () => error), once)
         )
         if (duplicate) yield* giveBack
         return { id, seq, duplicate }
