@@ -1,5 +1,6 @@
 import { NodeServices } from "@effect/platform-node"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as NatsServer from "@pnet/lab/nats/server"
 import * as Programs from "@pnet/lab/processes/programs"
 import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
@@ -9,7 +10,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { execFile } from "node:child_process"
 import { readFileSync } from "node:fs"
-import { mkdtemp, readFile, rm } from "node:fs/promises"
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -27,8 +28,10 @@ import * as Machine from "../src/harness/machine.ts"
 import * as Workers from "../src/harness/workers.ts"
 import * as Idle from "../src/idle.ts"
 import { spreadOver } from "../src/many/measuring.ts"
+import * as Nats from "../src/nats.ts"
 import * as Peers from "../src/peers.ts"
 import * as Figures from "../src/peers/figures.ts"
+import * as Installing from "../src/peers/installing.ts"
 import * as Page from "../src/peers/page.ts"
 import { draw } from "../src/peers/picture.ts"
 import * as Raw from "../src/raw.ts"
@@ -44,6 +47,8 @@ const [main, worker] = Programs.files([
 ])
 // What measures has been loaded here; the processes that are measured load theirs from one file.
 process.env["PNET_BENCH_WORKER"] = worker
+
+const own = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url))
 
 const temporary = Effect.acquireRelease(
   Effect.promise(() => mkdtemp(join(tmpdir(), "pnet-bench-"))),
@@ -185,6 +190,59 @@ describe("bench", () => {
       assert.strictEqual(report.goals.length, 3)
       assert.include(printed, "Effect over TCP")
     }))
+
+  it.live.skipIf(NatsServer.skipped)(
+    "nats measures a node over a server beside the server's own client",
+    () =>
+      Effect.gen(function*() {
+        // Its client is a dependency of this package, too, so that nothing has to be installed.
+        const into = yield* temporary
+        const folder = Installing.folderIn(into)
+        yield* Effect.promise(() => mkdir(folder, { recursive: true }))
+        yield* Effect.promise(() => symlink(own("node_modules"), join(folder, "node_modules")))
+        yield* Effect.promise(() => writeFile(join(folder, ".installed"), ""))
+        const { printed, report } = yield* bench(
+          Nats.Report,
+          { PNET_NATS_SERVER: NatsServer.program! },
+          "nats",
+          "--only",
+          "pnet-typed",
+          "--into",
+          into,
+          "--seconds",
+          "0.02",
+          "--rounds",
+          "1",
+          "--mib",
+          "0",
+          "--at-once",
+          "128"
+        )
+        assert.deepStrictEqual(report.cells.map(({ atOnce, subject }) => [subject, atOnce]), [
+          ["nats", 128],
+          ["pnet-typed", 128]
+        ])
+        for (const { messages, ofNats } of report.cells) {
+          assert.isAbove(messages, 0)
+          assert.isAbove(ofNats, 0)
+        }
+        assert.deepStrictEqual(report.bulk, [])
+        assert.strictEqual(report.goals.length, 1)
+        assert.include(printed, report.goals[0]!.text)
+        const bulk = {
+          title: "pnet, stream function",
+          megabytes: 50,
+          ofNats: 0.5,
+          sendingMicros: 1,
+          receivingMicros: 2,
+          spread: { min: 40, median: 45, max: 50 }
+        }
+        assert.match(
+          Nats.format({ ...report, bulk: [bulk] }),
+          /pnet, stream function +50 +40 \/ 45 \/ 50 +50 % +1 us +2 us/
+        )
+      })
+  )
 
   it.live("commands measures calls by name against Effect's own RPC", () =>
     Effect.gen(function*() {

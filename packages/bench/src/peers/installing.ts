@@ -31,15 +31,21 @@ export const execute = (
     return Effect.sync(() => void child.kill())
   })
 
+const manifests = ["package.json", "package-lock.json"]
+
+/** Where it is installed in a folder, by what is to be installed. */
+export const folderIn = (into: string): string => {
+  const hash = createHash("sha256")
+  for (const name of manifests) hash.update(readFileSync(join(sources, name)))
+  return join(into, hash.digest("hex").slice(0, 16))
+}
+
 /** The folder in which the programs can be run, or why there is none. */
 export const install = (
   into: string
 ): Effect.Effect<{ readonly folder: string } | { readonly reason: string }> =>
   Effect.gen(function*() {
-    const manifests = ["package.json", "package-lock.json"]
-    const hash = createHash("sha256")
-    for (const name of manifests) hash.update(readFileSync(join(sources, name)))
-    const folder = join(into, hash.digest("hex").slice(0, 16))
+    const folder = folderIn(into)
     const done = join(folder, ".installed")
     if (!existsSync(done)) {
       mkdirSync(folder, { recursive: true })
