@@ -51,9 +51,10 @@ class Cable {
         dial: (endpoint) =>
           Effect.map(network.dial(endpoint), (socket) => {
             const pulled = Effect.andThen(Effect.suspend(() => Deferred.await(this.#in)), broken)
-            const reader = Effect.map(socket.reader, (reader) => ({
-              ...reader,
-              pull: Effect.raceFirst(reader.pull, pulled)
+            // Nothing of it goes by another way than this.
+            const reader = Effect.map(socket.reader, ({ pull, upgrade }) => ({
+              pull: Effect.raceFirst(pull, pulled),
+              upgrade
             }))
             return Socket.make({
               reader: Effect.suspend(() => {
