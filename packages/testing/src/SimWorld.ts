@@ -15,6 +15,7 @@ import * as TcpTransport from "@pnet/core/TcpTransport"
 import * as TofuTrust from "@pnet/core/TofuTrust"
 import * as Transport from "@pnet/core/Transport"
 import * as Trust from "@pnet/core/Trust"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -85,9 +86,43 @@ export const dial = (
     return yield* process.run(transport.dial(endpoint))
   })
 
+/** A clock, and when the earliest of its sleeps is over: `Infinity` where there is none. */
+const watched = (clock: Clock.Clock) => {
+  /** When they are over, the latest first. */
+  const ends: Array<number> = []
+  let over = 0
+  const enter = (end: number) => {
+    let low = 0
+    let high = ends.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (ends[middle]! > end) low = middle + 1
+      else high = middle
+    }
+    ends.splice(low, 0, end)
+  }
+  const leave = (end: number) => {
+    over++
+    ends.splice(ends.indexOf(end), 1)
+  }
+  const sleep = (duration: Duration.Duration): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const end = clock.currentTimeMillisUnsafe() + Duration.toMillis(duration)
+      enter(end)
+      return Effect.ensuring(clock.sleep(duration), Effect.sync(() => leave(end)))
+    })
+  // A test under it may adjust it itself.
+  const clockOfIt: Clock.Clock = Object.assign(Object.create(clock), { ...clock, sleep })
+  return { clock: clockOfIt, earliest: () => ends.at(-1) ?? Infinity, over: () => over }
+}
+
+/** Steps in which nothing happened, before more than one is taken at once. */
+const still = 16
+
 /**
  * Runs an effect while virtual time passes, `step` by `step` (default 5 ms), until it is done. An effect that is not done
- * after `limit` of virtual time (default 10 minutes) dies, and so does the test.
+ * after `limit` of virtual time (default 10 minutes) dies, and so does the test. Where everybody sleeps for long, and nothing has happened for some
+ * steps, those until somebody wakes are taken together, some more each time.
  *
  * @category combinators
  * @since 0.1.0
@@ -98,14 +133,24 @@ export const passing =
     Effect.gen(function*() {
       const step = Duration.toMillis(options?.step ?? "5 millis")
       const limit = Duration.toMillis(options?.limit ?? "10 minutes")
-      const fiber = yield* Effect.forkChild(effect, { startImmediately: true })
-      for (let passed = 0; fiber.pollUnsafe() === undefined; passed += step) {
+      const { clock, earliest, over } = watched(yield* Clock.Clock)
+      const fiber = yield* Effect.provideService(effect, Clock.Clock, clock).pipe(
+        Effect.forkChild({ startImmediately: true })
+      )
+      let quiet = 0
+      for (let passed = 0; fiber.pollUnsafe() === undefined;) {
         if (passed > limit) {
           return yield* Effect.die(
             new Error(`not done after ${Duration.format(Duration.millis(limit))} of virtual time`)
           )
         }
-        yield* TestClock.adjust(step)
+        // Nobody wakes before the last of them. What waits for the world outside of the clock is given turns to go on.
+        const free = Math.ceil((earliest() - clock.currentTimeMillisUnsafe()) / step) - 1
+        const steps = quiet < still || free === Infinity ? 1 : Math.max(1, Math.min(free, quiet >> 2))
+        const before = over()
+        yield* TestClock.adjust(steps * step)
+        passed += steps * step
+        quiet = over() === before ? quiet + steps : 0
       }
       return yield* Fiber.join(fiber)
     })
