@@ -91,5 +91,5 @@ it.live.skipIf(process.platform === "win32")(
       )
       assert.deepStrictEqual(outcome, { value: 5 })
     }).pipe(Effect.scoped),
-  90_000
+  300_000
 )
