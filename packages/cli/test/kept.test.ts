@@ -36,14 +36,14 @@ describe.skipIf(Server.skipped)("what a NATS server keeps", () => {
       const shown = yield* bob.pnet("mail read --json")
       assert.deepInclude(shown, { code: 0, stdout: "", stderr: "" })
       const key = yield* bob.key("bob")
-      const posted = yield* alice.pnet(`mail post bob look here --key ${key} --json --id one`)
+      const posted = yield* alice.pnet(`mail post bob look here --key=${key} --json --id one`)
       assert.strictEqual(posted.code, 0, posted.stderr)
       assert.deepInclude(values(posted.stdout)[0], { type: "posted", to: "bob", id: "one", duplicate: false })
       assert.include(
-        (yield* alice.pnet(`mail post bob look here --key ${key} --id one`)).stdout,
+        (yield* alice.pnet(`mail post bob look here --key=${key} --id one`)).stdout,
         "was posted before to bob: one"
       )
-      yield* alice.pnet(`mail post bob - --key ${key}`, { stdin: Uint8Array.of(255, 0) })
+      yield* alice.pnet(`mail post bob - --key=${key}`, { stdin: Uint8Array.of(255, 0) })
       const read = yield* bob.pnet("mail read --json")
       assert.deepStrictEqual(
         values(read.stdout).map(({ attempt, bytes, from, text, type }) => [type, from, text, bytes, attempt]),
@@ -54,10 +54,10 @@ describe.skipIf(Server.skipped)("what a NATS server keeps", () => {
 
       // Once, and followed until Ctrl-C; alice has met bob by then.
       const once = yield* bob.begin("mail read --once")
-      yield* alice.pnet(`mail post bob first --key ${key}`)
+      yield* alice.pnet(`mail post bob first --key=${key}`)
       assert.match((yield* once.end).stdout, /^\d{4}-\d\d-\d\d \d\d:\d\d alice \S+ first\n$/)
       const following = yield* bob.begin("mail read --follow")
-      yield* alice.pnet(`mail post bob second --key ${key}`)
+      yield* alice.pnet(`mail post bob second --key=${key}`)
       yield* following.says("second")
       assert.strictEqual((yield* following.interrupt).code, 130)
     }).pipe(Effect.scoped))
@@ -106,6 +106,7 @@ describe.skipIf(Server.skipped)("what a NATS server keeps", () => {
         [2, "words or a file", "mail post bob hello --file x", {}],
         [2, "cannot be read", "mail post bob --file none", {}],
         [2, "no public key", "mail post bob hello --key x", {}],
+        [2, "no public key", "mail post bob hello --key=-x", {}],
         [2, "both --follow and --once", "mail read --follow --once", {}],
         [2, "read in full", "subscribe n --from new --latest", {}],
         [2, "--no-follow is for", "subscribe n --no-follow", {}],

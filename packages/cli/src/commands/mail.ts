@@ -36,7 +36,9 @@ export const mailPost = Spec.make({
     ),
     key: Flag.String("key").pipe(
       Flag.withMetavar("KEY"),
-      Flag.withDescription("The public key of the peer; default: the one that is known"),
+      Flag.withDescription(
+        "The public key of the peer, --key=KEY where it begins with -; default: the one that is known"
+      ),
       Flag.optional
     ),
     id: Flag.String("id").pipe(
