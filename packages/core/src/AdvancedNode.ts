@@ -36,7 +36,7 @@ import type {
   NotJsonError,
   RemoteError
 } from "./FunctionError.ts"
-import { enginesOf } from "./internal/balance/engines.ts"
+import { enginesOf } from "./internal/balance/enginesOf.ts"
 import { runningOf } from "./internal/balance/limiter.ts"
 import { separate } from "./internal/base/separate.ts"
 import * as Acceptor from "./internal/connect/acceptor.ts"

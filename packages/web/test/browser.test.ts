@@ -41,6 +41,7 @@ withBrowser("a node in a browser", (open) => {
       const size = 2 * 1_048_576
       assert.deepInclude(yield* evaluate<object>(page, `pnet.echo("server", ${size})`), { came: size })
       assert.strictEqual((yield* ask({ do: "echo", peer: "anna", size }))["came"], size)
+      assert.strictEqual(yield* evaluate(page, `pnet.any("whoever")`), "whoever")
       yield* ask({ do: "publish", topic: "news", value: "of the server" })
       assert.strictEqual(yield* evaluate(page, `pnet.hear("news")`), "of the server")
       yield* evaluate(page, `pnet.publish("titles", "of the page")`)

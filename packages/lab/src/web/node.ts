@@ -1,5 +1,6 @@
 // A node in a page, which tests tell what to do by `globalThis.pnet`; what it does by itself, at the start, is said in the page's address.
 import * as CommandNode from "@pnet/core/CommandNode"
+import * as Peers from "@pnet/core/Peers"
 import * as Trust from "@pnet/core/Trust"
 import * as WebPnet from "@pnet/web/WebPnet"
 import * as WebTrust from "@pnet/web/WebTrust"
@@ -16,6 +17,7 @@ import { networkId, Numbers, Page } from "./groups.ts"
 declare const location: { readonly search: string }
 declare const document: { title: string }
 declare const performance: { now(): number; readonly memory?: { readonly usedJSHeapSize: number } }
+declare const TextDecoder: new() => { decode(bytes: Uint8Array): string }
 declare const URLSearchParams: new(
   text: string
 ) => { get(name: string): string | null; getAll(name: string): Array<string> }
@@ -97,6 +99,14 @@ export const pnet = {
         })
         return { came, most, millis: performance.now() - start }
       })
+    ),
+  /** A text there and back, of whichever peer serves that. */
+  any: (text: string) =>
+    withNode((node) =>
+      Effect.map(
+        node.streams.request(Peers.any({ serves: "echo" }), "echo", text),
+        (bytes) => new TextDecoder().decode(bytes)
+      )
     ),
   /** Keeps a value on a topic, for who subscribes later, too. */
   publish: (topic: string, value: unknown) => withNode((node) => node.publish(topic, value, { retain: true })),

@@ -20,7 +20,8 @@ import type { NodeName } from "../../Packet.ts"
 import { Any, type Peer, type Peers, type Where } from "../../Peers.ts"
 import { StreamResetError } from "../../Sessions.ts"
 import type * as Sessions from "../../Sessions.ts"
-import { type Engines, Way } from "../balance/engines.ts"
+import type { Engines } from "../balance/engines.ts"
+import { Way } from "../balance/way.ts"
 import * as AtOnce from "../base/atOnce.ts"
 import { isUnseen, toTraceparent, traceOf } from "../base/trace.ts"
 import { type KnownNow, knownNow } from "../peers/knownNow.ts"
@@ -42,7 +43,7 @@ interface Dependencies {
   /** Bytes of a call, and of an answer. */
   readonly limit: number
   /** The engines of calls of one of several peers. */
-  readonly engines: Engines
+  readonly engines: Pick<Engines, "run" | "stream">
   readonly knownNow: KnownNow
 }
 

@@ -24,7 +24,8 @@ import {
   type Target
 } from "../../Peers.ts"
 import * as Sessions from "../../Sessions.ts"
-import { type Called, type Engines, Way } from "../balance/engines.ts"
+import type { Engines } from "../balance/engines.ts"
+import { type Called, Way } from "../balance/way.ts"
 import * as Given from "../base/given.ts"
 import { toTraceparent } from "../base/trace.ts"
 import { type KnownNow, knownNow } from "../peers/knownNow.ts"
@@ -122,7 +123,7 @@ export interface Node {
   readonly sessions: Sessions.Sessions["Service"]
   readonly peers: Peers["Service"]
   /** The engines of calls of one of several peers. */
-  readonly engines: Engines
+  readonly engines: Pick<Engines, "run" | "stream">
   readonly clock: Clock.Clock
   /** Bytes that are held of one answer where nobody says another limit. */
   readonly callSize: number
