@@ -45,8 +45,12 @@ const Tab = ({ view }: { readonly view: View }) => {
   const ref = useRef<HTMLAnchorElement>(null)
   const isHere = state.route.value.view === view
   useEffect(() => {
-    // On a small screen the tabs are wider than it.
-    if (isHere) ref.current?.scrollIntoView({ block: "nearest", inline: "center" })
+    if (!isHere) return
+    // On a small screen the tabs are wider than it, as they are where it is turned.
+    const show = () => ref.current?.scrollIntoView({ block: "nearest", inline: "center" })
+    show()
+    addEventListener("resize", show)
+    return () => removeEventListener("resize", show)
   }, [isHere])
   return (
     <a class="tab" ref={ref} href={viewLink(view)} aria-current={isHere ? "page" : undefined}>

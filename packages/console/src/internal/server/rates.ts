@@ -32,9 +32,10 @@ interface Series extends Counts {
   readonly kind: string
 }
 
-/** What the console itself asks for all the time. */
+/** What the console itself asks for, all the time and where a peer is looked at. */
+const asks = new Set(["describe", "get_peers"])
 const isOwn = ({ direction, function: name }: { readonly direction: string; readonly function: string }): boolean =>
-  direction === "out" && name === "get_peers" || isAgents(name)
+  direction === "out" && asks.has(name) || isAgents(name)
 
 /** What was counted of calls by now, by series. */
 const counted = Effect.map(Metric.snapshot, (metrics) => {
