@@ -41,12 +41,14 @@ describe.skipIf(Server.skipped)("Mail", () => {
       const got: Array<Mail.Letter> = []
       const scope = yield* Scope.make()
       const atBob = yield* Scope.provide(node("bob", network, bob), scope)
+      assert.deepStrictEqual([yield* atBob.waiting, yield* atAlice.waiting], [2, 0])
       yield* Scope.provide(atBob.handle((letter) => Effect.sync(() => void got.push(letter))), scope)
       yield* until("two letters", () => got.length === 2)
       assert.deepStrictEqual(
         got.map(({ attempt, from, id, text }) => [id, text, from.name as string, from.publicKey, attempt]),
         [[first.id, "hello", "alice", alice.publicKey, 1], ["mine-2", "again", "alice", alice.publicKey, 1]]
       )
+      yield* atBob.waiting.pipe(Effect.repeat({ until: (count) => count === 0 }))
       yield* Scope.close(scope, Exit.void)
       // Bob begins anew, and has nothing to do.
       const later = yield* node("bob", network, bob)

@@ -21,6 +21,11 @@ const reading = of("mail-reading", "packages/nats/src/internal/mail/reading.ts",
     `opened.success.from.publicKey) === ""`,
     "a letter counts under any subject"
   ],
+  "waiting": [
+    `reduce((sum, count) => sum + count, 0)`,
+    `reduce((sum) => sum + 1, 0)`,
+    "letters of one sender count as one"
+  ],
   "trust": [`if (!(yield* trusted(letter))) {`, `if (false) {`, "letters of who is not trusted are handled"],
   "again": [
     `if ((yield* step(() => handled.get(key))) !== null) return`,
