@@ -24,6 +24,11 @@ const fake = (options: Partial<Options> & { readonly port?: number }) =>
 
 const steps = <A>(run: () => Promise<A>) => Effect.promise(run)
 
+/** Drawn, and with everything at the end of its way that has one. */
+const settled = `new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go))).then(() => {
+  for (const one of document.getAnimations()) if (one.effect.getComputedTiming().endTime !== Infinity) one.finish()
+})`
+
 const goes = (page: Page, hash: string) => page.evaluate(`location.hash = ${JSON.stringify(hash)}`)
 
 const text = (page: Page, selector: string) => page.locator(selector).first().innerText()
@@ -360,9 +365,9 @@ withBrowser("the page", (open) => {
           if (name === "calls") await page.click(".recent >> nth=0")
           for (const scheme of ["light", "dark"] as const) {
             await page.click(`[aria-label=${scheme === "light" ? "Light" : "Dark"}]`)
-            // Colours go over into each other, and the pointer is over what was pressed.
+            // The pointer is over what was pressed, and colours go over into each other.
             await page.mouse.move(640, 4)
-            await page.waitForTimeout(200)
+            await page.evaluate(settled)
             await pictured(page, name, scheme)
             // What differs in the dark is colour.
             const rules = scheme === "light" ? "{}" : "{ runOnly: ['color-contrast'] }"
