@@ -25,6 +25,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import { type ListedUrl, parse } from "./internal/listedUrls.ts"
+import { parseUrl } from "./internal/platform.ts"
 import * as UrlDiscovery from "./internal/urlDiscovery.ts"
 import * as WebSocketListener from "./WebSocketListener.ts"
 import * as WebSocketTransport from "./WebSocketTransport.ts"
@@ -66,6 +67,14 @@ const parsed = (peers: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<Liste
     return typeof listed === "string"
       ? Effect.fail(wrong(`peers[${index}]: expected a URL such as wss://example.org/pnet, and ${listed}`))
       : Effect.succeed(listed)
+  })
+
+/** An origin that no browser says in that way would keep all its pages out. */
+const saidByNone = (origins: WebSocketListener.Options["origins"]): string | undefined =>
+  typeof origins !== "object" ? undefined : origins.find((origin) => {
+    const url = parseUrl(origin)
+    // That of pages that came from no site, such as files.
+    return origin !== "null" && (url === undefined || `${url.protocol}//${url.host}` !== origin)
   })
 
 /** How many connections there are to each endpoint. */
@@ -150,6 +159,12 @@ export const layerServer = (options?: ServerOptions): Layer.Layer<Reach.Reach, O
     const listed = yield* parsed(options?.peers ?? [])
     const own = options?.url === undefined ? undefined : parse(options.url)
     if (typeof own === "string") return yield* wrong(`url: expected a URL such as wss://example.org/pnet, and ${own}`)
+    const origin = saidByNone(options?.origins)
+    if (origin !== undefined) {
+      return yield* wrong(
+        `origins: expected origins as browsers say them, such as https://example.org, and got ${origin}`
+      )
+    }
     const { handle, listen } = yield* Effect.mapError(
       Effect.try(() => WebSocketListener.make(options)),
       () => wrong("trustedProxies: expected addresses and networks, such as 10.0.0.1 and 10.0.0.0/8")

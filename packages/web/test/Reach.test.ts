@@ -85,8 +85,13 @@ describe("a node at a URL", () => {
       assert.include(yield* wrong("https://example.org/pnet"), "neither wss: nor ws:")
       assert.include(yield* wrong("wss://me:secret@example.org/pnet"), "a name or a password")
       assert.include(yield* wrong("wss://example.org/pnet#abc"), "no public key")
-      const proxies = Layer.provide(WebReach.layerServer({ trustedProxies: ["proxy"] }), HttpRouter.layer)
-      assert.include((yield* Effect.flip(Effect.scoped(Layer.build(proxies)))).message, "trustedProxies")
+      const server = (options: WebReach.ServerOptions) =>
+        Effect.scoped(Layer.build(Layer.provide(WebReach.layerServer(options), HttpRouter.layer)))
+      assert.include((yield* Effect.flip(server({ trustedProxies: ["proxy"] }))).message, "trustedProxies")
+      yield* server({ origins: ["https://example.org", "http://127.0.0.1:8080", "chrome-extension://abc", "null"] })
+      for (const origin of ["https://example.org/", "https://example.org:443", "https://Example.org", "example.org"]) {
+        assert.include((yield* Effect.flip(server({ origins: [origin] }))).message, `and got ${origin}`)
+      }
       const endpointOf = (url: string) => WebSocketTransport.endpointOf(new URL(url))
       assert.strictEqual(endpointOf("wss://example.org/").port, 443)
       assert.strictEqual(endpointOf("ws://example.org/").port, 80)

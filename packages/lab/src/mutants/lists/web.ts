@@ -61,6 +61,11 @@ const listed = of("web-listed", "packages/web/src/internal/listedUrls.ts", reach
 })
 
 const reach = of("web-reach", "packages/web/src/WebReach.ts", reached, {
+  "origins": [
+    `if (origin !== undefined)`,
+    `if (false)`,
+    "an origin with a slash at its end keeps all its pages out, and nobody says so"
+  ],
   "path": [`options?.path ?? "/pnet"`, `"/pnet"`, "a node listens where it was not told to"]
 })
 
