@@ -114,7 +114,8 @@ export class Life {
         Effect.never
       ))
     return Effect.tap(
-      Effect.raceFirst(session.run(early), lost),
+      // In the one race that the session is: another around it would be two fibers more for each.
+      session.run(early, lost),
       (ending) =>
         Effect.logDebug(`the session with ${quote(session.peer.name)} ended: ${ending.reason}, ${ending.detail}`)
     )

@@ -248,8 +248,8 @@ export class Session {
     }
   }
 
-  /** Runs the session, to its end. `early` is what came behind the handshake. */
-  run(early: ReadonlyArray<Uint8Array>): Effect.Effect<Ending> {
+  /** Runs the session, to its end, with what is run `beside` it. `early` is what came behind the handshake. */
+  run(early: ReadonlyArray<Uint8Array>, ...beside: ReadonlyArray<Effect.Effect<never>>): Effect.Effect<Ending> {
     const { connection } = this.options
     let behind = early
     const takeIn = this.#framing.reader(
@@ -318,7 +318,7 @@ export class Session {
       broken
     )
     // Reading ends when the session does, whatever it waits for; writing gets one more turn, for the last word.
-    return Effect.raceAllFirst([read, write, this.#ended.await]).pipe(
+    return Effect.raceAllFirst([read, write, this.#ended.await, ...beside]).pipe(
       Effect.andThen(Effect.suspend(() => this.#flushNow)),
       Effect.andThen(Effect.suspend(() => this.#saidGoodbye ? this.#letRead : Effect.void)),
       Effect.onExit(() =>

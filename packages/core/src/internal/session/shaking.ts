@@ -23,8 +23,8 @@ type ShakeError = ProtocolError.ProtocolError | PacketStream.Idle | ConnectionCl
 
 /** Wipes the key of a session, which has ended, or never began, when the scope of its handshake closes. */
 const wipe = ({ sharedKey }: Handshake.Established) => Effect.sync(() => Redacted.value(sharedKey).fill(0))
-// Out here, so that what waits for the end of a session keeps nothing else of its handshake.
-const wipeMade = ({ established }: { readonly established: Handshake.Established }) => wipe(established)
+// Out here, so that what waits for the end of a session keeps nothing else of its handshake, as `acquireRelease` keeps what acquired.
+const wiped = (established: Handshake.Established) => Effect.addFinalizer(() => wipe(established))
 
 export interface Shaking {
   /**
@@ -109,9 +109,8 @@ export const make = (host: Host, standing: Standing): Shaking => {
         return yield* one.withPermit(Effect.gen(function*() {
           yield* connection.write(packetOf("msg", initiate))
           const ready = yield* readCommand(stream, "rsp", publicKey)
-          const established = yield* Effect.acquireRelease(
-            Effect.suspend(() => Effect.fromResult(handshake.ready(ready.bytes))),
-            wipe
+          const established = yield* Effect.uninterruptible(
+            Effect.tap(Effect.suspend(() => Effect.fromResult(handshake.ready(ready.bytes))), wiped)
           )
           return { connection, established, origin: standing.origin([welcome.networkKey, ready.networkKey]) }
         }))
@@ -126,9 +125,8 @@ export const make = (host: Host, standing: Standing): Shaking => {
           const peer = yield* Effect.fromResult(handshake.initiate(command.bytes, first.publicKey))
           const origin = standing.origin([first.networkKey, command.networkKey])
           const place = yield* admit(peer)
-          const { command: ready, established } = yield* Effect.acquireRelease(
-            Effect.sync(handshake.ready),
-            wipeMade
+          const { command: ready, established } = yield* Effect.uninterruptible(
+            Effect.tap(Effect.sync(handshake.ready), ({ established }) => wiped(established))
           )
           yield* connection.write(packetOf("rsp", ready))
           return { connection, established, origin, place }

@@ -530,10 +530,8 @@ const shaking = of("sessions", "packages/core/src/internal/session/shaking.ts", 
     { tests: ["Session.wire"] }
   ],
   "client-wiped": [
-    `Effect.suspend(() => Effect.fromResult(handshake.ready(ready.bytes))),
-            wipe`,
-    `Effect.suspend(() => Effect.fromResult(handshake.ready(ready.bytes))),
-            () => Effect.void`,
+    `Effect.fromResult(handshake.ready(ready.bytes))), wiped)`,
+    `Effect.fromResult(handshake.ready(ready.bytes))), () => Effect.void)`,
     "the key of a session that never began stays in memory at the client",
     { tests: ["Session.wire"] }
   ],
