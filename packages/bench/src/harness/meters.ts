@@ -27,8 +27,24 @@ const count = (list: { readonly getEntries: () => ReadonlyArray<{ readonly durat
 const collections = new PerformanceObserver(count)
 collections.observe({ entryTypes: ["gc"] })
 
+/**
+ * The space for what lives shortly grows as enough survives there, to three times 16 MiB by default. A megabyte that is held for a moment,
+ * again and again, does that, and is gone before it is moved to where things stay.
+ */
+const growYoung = Effect.forEach(
+  Array.from({ length: 1_000 }),
+  () =>
+    Effect.sync(() => Array.from({ length: 20_000 }, (_, value) => ({ value })).length).pipe(
+      // Whoever asks for a sign of life in between has it.
+      Effect.tap(Effect.sleep(0))
+    ),
+  { discard: true }
+)
+
 /** What is held, and what is used. */
-export const usage: Handlers<"Memory" | "Usage"> = {
+export const usage: Handlers<"Grow" | "Memory" | "Usage"> = {
+  Grow: () => Effect.as(growYoung, null),
+
   Memory: () =>
     Effect.map(collectGarbage, () => {
       const { arrayBuffers, heapUsed, rss } = process.memoryUsage()
