@@ -276,6 +276,10 @@ describe.skipIf(Server.skipped)("Mail, hostile", () => {
       yield* Effect.promise(() => admin.consumers.delete(stream, Subjects.ofKey(bob.publicKey)))
       yield* atAlice.post(toBob, "1")
       yield* until("the first", () => texts.includes("1"))
+      // When he asks for the next: what is asked for at the very moment is answered by nobody, which takes some seconds to see.
+      yield* Effect.promise(() => admin.consumers.info(stream, Subjects.ofKey(bob.publicKey))).pipe(
+        Effect.repeat({ until: ({ num_waiting }) => num_waiting > 0, schedule: Schedule.spaced("5 millis") })
+      )
       yield* Effect.promise(() => admin.streams.delete(stream))
       // It is made anew by whoever wants it first.
       yield* atAlice.post(toBob, "2")

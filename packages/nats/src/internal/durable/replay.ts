@@ -157,7 +157,11 @@ export class Replay {
         return { kept: [], isAll: true, isBroken: false }
       }
       if (reading.next === -1) reading.next = 1
-      const first = yield* step(() => reading.consumer.next({ expires: askedFor }))
+      const first = yield* Effect.timeout(
+        step(() => reading.consumer.next({ expires: askedFor })),
+        // The server says when the time is up. Where it does not, it has forgotten who asked.
+        askedFor + 1_000
+      )
       if (first === null) return { kept: [], isAll: false, isBroken: false }
       const { pending } = first.info
       const more = Math.min(pending, mostAtOnce, Math.max(1, Math.floor(bytesAtOnce / this.#size)))

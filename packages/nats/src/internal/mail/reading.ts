@@ -151,6 +151,25 @@ const one = <E, R>(parts: Parts, message: JsMsg, handler: Handler<E, R>, dropped
     return yield* worked(parts, message, letter, attempt, key, handler)
   })
 
+/** The next letter, or none in a while. One that comes when nobody waits for it any more is given back. */
+const pulled = (consumer: Consumer): Effect.Effect<JsMsg | null, MailboxError> =>
+  Effect.callback<JsMsg | null, MailboxError>((resume) => {
+    let isWanted = true
+    consumer.next({ expires: askedFor }).then(
+      (message) => isWanted ? resume(Effect.succeed(message)) : message?.nak(),
+      (cause) => resume(Effect.fail(failed(cause)))
+    )
+    return Effect.sync(() => {
+      isWanted = false
+    })
+  }).pipe(
+    // The server says when the time is up. Where it does not, it has forgotten who asked.
+    Effect.timeoutOrElse({
+      duration: askedFor + 1_000,
+      orElse: () => Effect.fail(failed(new Error("the server did not answer")))
+    })
+  )
+
 /** Handles letters, until the scope closes. */
 export const handle = <E, R>(
   parts: Parts,
@@ -166,7 +185,7 @@ export const handle = <E, R>(
     })
     const asked = Effect.flatMap(
       Effect.suspend(() => consumer === undefined ? again : Effect.succeed(consumer)),
-      (consumer) => step(() => consumer.next({ expires: askedFor }))
+      pulled
     ).pipe(
       // What was asked for over a connection that is gone is answered by nobody.
       Effect.raceFirst(Effect.as(parts.back, null))
