@@ -80,6 +80,7 @@ describe("NodeOptions", () => {
           doubts: 8,
           datagrams: 1_024,
           sightings: 4_096,
+          streamCredit: 1_048_576,
           advertStamps: 8_192,
           sessions: 1_024,
           sessionsPerPeer: 8,
