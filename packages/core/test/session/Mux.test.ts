@@ -1093,6 +1093,23 @@ describe("Mux: limits", () => {
       assert.isTrue(side.budget.widen(16 * initialCredit))
     })
 
+    it("it is given back, too, where all else of the stream was", () => {
+      const side = begun()
+      side.opened[0]!.ease(0)
+      granted(side, asItComes(2 * mib))
+      side.take({ type: Type.msg, bytes: resetFrame(1) })
+      assert.strictEqual(side.budget.used, 0)
+      assert.isTrue(side.budget.widen(16 * initialCredit))
+    })
+
+    it("nothing waits in a stream that the other side has reset, whoever holds on to it", () => {
+      const side = begun()
+      side.take(data(65_536))
+      side.take({ type: Type.msg, bytes: resetFrame(1) })
+      const [stream] = side.opened
+      assert.deepStrictEqual([stream!.unread, side.budget.used], [0, 0])
+    })
+
     it("who is not is granted what was read, and so is everybody where the window is no larger", () => {
       const late = begun()
       assert.deepStrictEqual(granted(late, [initialCredit, initialCredit]), [initialCredit, initialCredit])

@@ -323,7 +323,7 @@ export class MuxStream implements Sender, Reader {
 
   // Its credit is owed until nothing more can come and all that came was read.
   #settle(): void {
-    if (this.#owed === 0 || !this.closed) return
+    if (!this.closed) return
     if (this.failure !== undefined) this.#inbox.clear()
     else if (this.#inbox.length > 0) return
     this.#release()
@@ -331,10 +331,12 @@ export class MuxStream implements Sender, Reader {
 
   #release(): void {
     const owed = this.#owed
-    if (owed === 0) return
+    const widened = this.#widened
+    // What is eased to nothing is owed what it was widened by, all the same.
+    if (owed === 0 && widened === 0) return
     const { budget } = this.#mux.options
     budget.release(owed)
-    if (this.#widened > 0) budget.narrow(this.#widened)
+    budget.narrow(widened)
     this.#owed = 0
     this.#widened = 0
     this.#mux.news.roomMade()
