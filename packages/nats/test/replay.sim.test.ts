@@ -2,7 +2,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { JetStreamClient, JetStreamManager, JsMsg } from "@nats-io/jetstream"
 import { Effect, Stream } from "effect"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import * as Acknowledging from "../src/internal/durable/acknowledging.ts"
+import type { Item } from "../src/internal/durable/item.ts"
 import * as Replay from "../src/internal/durable/replay.ts"
+import { Runs } from "../src/internal/durable/runs.ts"
 
 interface Said {
   readonly seq: number
@@ -93,4 +98,55 @@ describe("Replay", () => {
       yield* replay.close
       assert.strictEqual(deleted(), 3)
     }))
+})
+
+describe("what is not acknowledged", () => {
+  const item = (number: number, run = "a", payload = new Uint8Array(0)): Item => ({
+    topic: "t",
+    from: { name: "ann" as Item["from"]["name"], publicKey: "ann" as Item["from"]["publicKey"] },
+    id: `${number}`,
+    at: 0,
+    run,
+    number,
+    key: "",
+    kind: "json",
+    payload
+  })
+
+  it("holds nothing of values, nor of as many as a publisher likes that are none, and goes on behind these", () => {
+    const moved: Array<readonly [number, Runs]> = []
+    const acknowledged = Acknowledging.make(
+      { moved: (_, seq, runs) => moved.push([seq, new Runs(runs.entries(1_000))]) },
+      []
+    )
+    acknowledged.of("made")
+    acknowledged.handed(1, item(1))
+    for (let number = 2; number <= 5_000; number++) acknowledged.skipped(number, item(number))
+    for (let run = 1; run <= 100; run++) acknowledged.skipped(5_000 + run, item(1, `${run}`))
+    acknowledged.handed(5_101, item(5_001))
+    acknowledged.upTo("made", 1)
+    assert.strictEqual(moved.length, 1)
+    const [seq, runs] = moved[0]!
+    assert.strictEqual(seq, 5_100)
+    // Of those behind it no more runs are remembered than with a position.
+    assert.strictEqual(runs.entries(1_000).length, 65)
+    assert.isUndefined(runs.take(item(1, "100")))
+  })
+
+  it("holds none of the values that were handed, or left out", () => {
+    setFlagsFromString("--expose-gc")
+    const collect = runInNewContext("gc") as () => void
+    const held = () => {
+      collect()
+      return process.memoryUsage().arrayBuffers
+    }
+    const acknowledged = Acknowledging.make({ moved: () => {} }, [])
+    const before = held()
+    for (let number = 1; number <= 64; number += 2) {
+      acknowledged.handed(number, item(number, "a", new Uint8Array(131_072)))
+      acknowledged.skipped(number + 1, item(number + 1, "a", new Uint8Array(131_072)))
+    }
+    assert.isBelow(held() - before, 4 * 131_072)
+    acknowledged.upTo("", 64)
+  })
 })

@@ -163,8 +163,8 @@ const subscribing = of("kept-subscribing", "packages/nats/src/internal/durable/s
     "who may not publish on a topic is heard"
   ],
   "value": [
-    `acknowledged.skipped({ seq: kept.seq, item: opened })`,
-    `acknowledged.handed({ seq: kept.seq, item: opened })`,
+    `acknowledged.skipped(kept.seq, opened)`,
+    `acknowledged.handed(kept.seq, opened)`,
     "a thousand values that are none end a position",
     {
       equivalent: "a test of it would publish a thousand values"

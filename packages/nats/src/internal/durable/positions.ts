@@ -32,7 +32,7 @@ type State = typeof State.Type
 const decode = Schema.decodeUnknownOption(Schema.fromJsonString(State))
 
 /** Runs that are kept with a position. */
-const mostRuns = 64
+export const mostRuns = 64
 
 export interface Parts {
   readonly bucket: KV

@@ -10,7 +10,6 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Base64Url from "effect/encoding/Base64Url"
 import * as Exit from "effect/Exit"
-import * as Latch from "effect/Latch"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { ReplayError } from "../../DurableTopicsError.ts"
@@ -19,6 +18,7 @@ import type { Back } from "../back.ts"
 import * as Dropped from "../dropped.ts"
 import { isId } from "../mail/letter.ts"
 import { refusalOf } from "../refusal.ts"
+import * as Acknowledging from "./acknowledging.ts"
 import * as Items from "./item.ts"
 import * as Positions from "./positions.ts"
 import * as Replay from "./replay.ts"
@@ -60,9 +60,6 @@ export interface Item<out A> {
   readonly missed: number
   readonly acknowledge: Effect.Effect<void>
 }
-
-/** The most that wait to be acknowledged. */
-const mostOpen = 1_000
 
 const isTime = (time: number) => Number.isFinite(time) && Math.abs(time) <= 8.64e15
 
@@ -107,48 +104,6 @@ const admitted = ({ identity, sealing, trust }: Parts, kept: Replay.Kept, kind: 
     const rights = trust.rights === undefined ? Rights.named : yield* trust.rights(name, publicKey)
     return Rights.allows(rights.publishes, item.topic) ? item : yield* drop("it may not publish that")
   })
-
-/** An item that was handed and not acknowledged. */
-interface Handed {
-  readonly seq: number
-  readonly item: Items.Item
-}
-
-/** What a subscription has acknowledged, and has not. */
-const acknowledging = (position: Positions.Position | undefined, begun: ReadonlyArray<readonly [string, number]>) => {
-  const runs = new Runs(begun)
-  const room = Latch.makeUnsafe(true)
-  let handed: Array<Handed> = []
-  let stream = ""
-  return {
-    room: room.await,
-    of: (made: string) => {
-      stream = made
-      handed = []
-      room.openUnsafe()
-    },
-    handed: (one: Handed) => {
-      if (position === undefined) return
-      handed.push(one)
-      if (handed.length >= mostOpen) room.closeUnsafe()
-    },
-    /** One that nobody is handed: it is done with when those before it are. */
-    skipped: (one: Handed) => {
-      if (position === undefined) return
-      if (handed.length === 0) runs.take(one.item)
-      else handed.push(one)
-    },
-    /** All up to this number of this stream were handled. */
-    upTo: (made: string, seq: number) => {
-      if (position === undefined || made !== stream || (handed[0]?.seq ?? Infinity) > seq) return
-      const behind = handed.findIndex((one) => one.seq > seq)
-      const done = handed.splice(0, behind < 0 ? handed.length : behind)
-      for (const { item } of done) runs.take(item)
-      room.openUnsafe()
-      position.moved(made, done.at(-1)!.seq, runs)
-    }
-  }
-}
 
 /** Reads the stream on, also where its server was gone, its consumer is, or it was made anew. */
 const reading = (parts: Parts, called: string, begun: Replay.Standing, start: Replay.Start) =>
@@ -202,7 +157,7 @@ const handing = (
   parts: Parts,
   coding: Values.Coding,
   runs: Runs,
-  acknowledged: ReturnType<typeof acknowledging>,
+  acknowledged: Acknowledging.Acknowledging,
   isManual: boolean
 ) => {
   const dropped = Dropped.make()
@@ -218,12 +173,12 @@ const handing = (
       }
       const decoded = yield* Effect.exit(coding.decode(payload))
       if (Exit.isFailure(decoded)) {
-        acknowledged.skipped({ seq: kept.seq, item: opened })
+        acknowledged.skipped(kept.seq, opened)
         const what = `number ${kept.seq} of what is kept on ${JSON.stringify(topic)}, of ${JSON.stringify(from.name)},`
         yield* dropped("value", `${what} is no value of it`)
         return undefined
       }
-      acknowledged.handed({ seq: kept.seq, item: opened })
+      acknowledged.handed(kept.seq, opened)
       return {
         topic,
         from,
@@ -254,7 +209,7 @@ const subscription = (parts: Parts, topic: string | Topic.Any, options: Subscrib
     const known = position?.begun?.stream === standing.made && position.begun.seq > 0 ? position.begun : undefined
     const start = known === undefined ? startOf(options.from, standing) : { seq: known.seq + 1 }
     const { made, onRenewed, read } = yield* reading(parts, called, standing, start)
-    const acknowledged = acknowledging(position, known?.runs ?? [])
+    const acknowledged = Acknowledging.make(position, known?.runs ?? [])
     acknowledged.of(standing.made)
     onRenewed(acknowledged.of)
     const isManual = options.acknowledge === "manual"
