@@ -139,7 +139,7 @@ const batches = (pool: Pool.Pool<Threads.Thread>): Batches => {
     Effect.scoped(Effect.flatMap(Pool.get(pool), (thread) =>
       Effect.uninterruptible(Effect.tap(
         thread.ask(question),
-        (answer) => answer === undefined ? Pool.invalidate(pool, thread) : Effect.void
+        (answer) => answer === undefined || answer === Threads.nothing ? Pool.invalidate(pool, thread) : Effect.void
       ))))
   return {
     look: (paths, follow) =>

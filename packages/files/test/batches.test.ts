@@ -5,10 +5,12 @@ import { SimFileSystem } from "@pnet/testing"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { execFileSync } from "node:child_process"
+import * as realFs from "node:fs"
 import { lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as FileBatches from "../src/FileBatches.ts"
 import * as FileHash from "../src/FileHash.ts"
+import { readBy, toolsOf } from "../src/internal/batchThread.ts"
 import { partialFolder } from "../src/internal/names.ts"
 import { utf8 } from "../src/internal/platform.ts"
 import { batchesOver, bytesOf, offer, receive } from "./engine.ts"
@@ -75,6 +77,50 @@ describe("threads for small files", () => {
       const followed = yield* batches.read([{ path: at("link"), size: 5, mtime: 5_000 }], true)
       assert.strictEqual(Buffer.from(followed[0]!.bytes).toString(), "plain")
     }).pipe(Effect.scoped, Effect.provide([NodeServices.layer, FileBatches.layer({ threads: 1 })])))
+
+  it("begin with whatever options the process has, and where it may have none leave all to the file system", () => {
+    const program = `
+      import * as Effect from "effect/Effect"
+      import { FileBatches, layer } from "${new URL("../src/FileBatches.ts", import.meta.url)}"
+      const all = Effect.gen(function*() {
+        const batches = yield* FileBatches
+        const looked = yield* batches.look([process.execPath], true)
+        const file = { part: "/none/part", final: "/none/final", replace: false, bytes: new Uint8Array(1), digest: new Uint8Array(32), mode: 0o600, seconds: 1 }
+        return [looked[0] !== undefined, yield* batches.land([file], false)]
+      })
+      process.stdout.write(JSON.stringify(await Effect.runPromise(Effect.provide(all, layer()))))`
+    const said = (...options: ReadonlyArray<string>): unknown =>
+      JSON.parse(
+        execFileSync(process.execPath, ["--input-type=module", ...options, "--eval", program], {
+          cwd: import.meta.dirname,
+          encoding: "utf8"
+        })
+      )
+    assert.deepStrictEqual(said(), [true, [false]])
+    assert.deepStrictEqual(said("--permission", "--allow-fs-read=*"), [false, [false]])
+  })
+
+  it("wait for nobody who would write into what is a pipe by the time that it is opened", () => {
+    const size = 4n
+    const looked: Array<number> = []
+    const stat = { isFile: () => true, isDirectory: () => false, size, mode: 0o644n, mtime: { getTime: () => 5_000 } }
+    const fs = {
+      ...realFs,
+      lstatSync: () => stat,
+      openSync: (_: string, flags: number) => {
+        looked.push(flags & realFs.constants.O_NONBLOCK)
+        return realFs.openSync(import.meta.filename, flags)
+      }
+    }
+    const { done } = readBy(toolsOf({ fs: fs as never, sha256: digestOf }))({
+      kind: "read",
+      paths: ["pipe"],
+      numbers: Float64Array.of(Number(size), 5_000),
+      follow: false
+    })
+    assert.deepStrictEqual([...done], [0])
+    assert.deepStrictEqual(looked, [realFs.constants.O_NONBLOCK])
+  })
 })
 
 describe("small files that", () => {

@@ -125,14 +125,14 @@ export const readBy = ({ fill, flags, fs, info, infoOf, none, sha256, went }: To
   let total = 0
   for (let i = 0; i < paths.length; i++) total += numbers[i * 2]!
   const bytes = new Uint8Array(total)
-  const how = follow ? flags("O_RDONLY") : flags("O_RDONLY", "O_NOFOLLOW")
+  const how = flags("O_RDONLY", "O_NONBLOCK", ...follow ? [] : ["O_NOFOLLOW"])
   let at = 0
   paths.forEach((path, index) => {
     const [size, mtime] = [numbers[index * 2]!, numbers[index * 2 + 1]!]
     const isSame = (it: Stat) => it.isFile() && Number(it.size) === size && it.mtime.getTime() === mtime
     const into = bytes.subarray(at, at += size)
     went(() => {
-      // Looked at first: a pipe waits for who writes, and a device may do anything.
+      // Looked at first, since a device may do anything. A pipe that is there behind that waits for nobody who writes.
       if (!isSame(info(path, follow))) return
       const file = fs.openSync(path, how)
       went(() => {

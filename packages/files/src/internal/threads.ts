@@ -11,14 +11,27 @@ interface Worker {
   readonly unref: () => void
 }
 
+/** The answer of one that never began: nothing of it was done. */
+export const nothing: Answer = {
+  done: new Uint8Array(0),
+  numbers: new Float64Array(0),
+  bytes: new Uint8Array(0),
+  digests: new Uint8Array(0)
+}
+
 /** One of them, which is asked for one thing at a time. */
 export interface Thread {
-  /** Asks for something; `undefined` where it has ended. */
+  /** Asks for something; `undefined` where it has ended, and `nothing` where it could not begin. */
   readonly ask: (question: Question) => Effect.Effect<Answer | undefined>
 }
 
 const module = builtIn("node:worker_threads") as
-  | { readonly Worker?: new(text: string, options: { readonly eval: boolean }) => Worker }
+  | {
+    readonly Worker?: new(
+      text: string,
+      options: { readonly eval: boolean; readonly execArgv: ReadonlyArray<string> }
+    ) => Worker
+  }
   | undefined
 
 // A tool that keeps names of functions wraps each in a call of a function of its own.
@@ -35,38 +48,52 @@ parentPort.on("message", (question) => {
   parentPort.postMessage(said, [said.bytes.buffer, said.digests.buffer])
 })`
 
+/** One that has begun, unless the process may have none, as by `--permission`. */
+const begun = (onEnd: () => void): Worker | undefined => {
+  try {
+    // With none of the options of the process: `--input-type` would have it read the text as another language.
+    const worker = new module!.Worker!(text, { eval: true, execArgv: [] })
+    worker.on("error", onEnd)
+    worker.on("exit", onEnd)
+    // It holds up nobody's end.
+    worker.unref()
+    return worker
+  } catch {
+    onEnd()
+    return undefined
+  }
+}
+
 /** Starts one. */
 export const start: Effect.Effect<Thread, never, Scope.Scope> | undefined = module?.Worker === undefined
   ? undefined
   : Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => {
-        let isOver = false
+        let over: Answer | undefined | false = false
+        let hasBegun = false
         let waits: ((answer: Answer | undefined) => void) | undefined
-        const worker = new module.Worker!(text, { eval: true })
         const say = (answer: Answer | undefined) => {
           const say = waits
           waits = undefined
           say?.(answer)
         }
         const end = () => {
-          isOver = true
-          say(undefined)
+          if (over === false) over = hasBegun ? undefined : nothing
+          say(over)
         }
-        worker.on("message", say as (value: never) => void)
-        worker.on("error", end)
-        worker.on("exit", end)
-        // It holds up nobody's end.
-        worker.unref()
+        const worker = begun(end)
+        worker?.on("online", () => hasBegun = true)
+        worker?.on("message", say as (value: never) => void)
         const ask = (question: Question) =>
           Effect.callback<Answer | undefined>((resume) => {
-            if (isOver) return resume(Effect.succeed(undefined))
+            if (over !== false || worker === undefined) return resume(Effect.succeed(over || undefined))
             waits = (answer) => resume(Effect.succeed(answer))
             worker.postMessage(question, "bytes" in question ? [question.bytes.buffer] : [])
           })
         return { worker, thread: { ask } satisfies Thread }
       }),
-      ({ worker }) => Effect.promise(() => worker.terminate())
+      ({ worker }) => worker === undefined ? Effect.void : Effect.promise(() => worker.terminate())
     ),
     ({ thread }) => thread
   )
