@@ -1049,7 +1049,7 @@ describe("Mux: limits", () => {
     side.receive(Type.msg, concat(openFrame(1), openFrame(2)))
     assert.deepStrictEqual(refused(side), [[2, "refused"]])
     assert.strictEqual(side.mux.openStream({ protocol: "command", name: "x" }), "credit")
-    another.open()
+    another.receive(Type.msg, openFrame(1))
     assert.strictEqual(another.mux.openStream({ protocol: "command", name: "x" }), "credit")
     assert.strictEqual(node.used, 3 * initialCredit)
     stream.reset("cancelled", "")
@@ -1058,6 +1058,26 @@ describe("Mux: limits", () => {
     side.mux.failAll({ code: "lost", message: "", remote: false })
     another.mux.failAll({ code: "lost", message: "", remote: false })
     assert.strictEqual(node.used, 0)
+  })
+
+  it("two sides that open all they may at once refuse each other nothing, as each keeps to half of its credit", () => {
+    const sides = [new Side({ credit: 8 * initialCredit }), new Side({ credit: 8 * initialCredit })] as const
+    const opened = sides.map((side) => {
+      const streams: Array<MuxStream> = []
+      for (;;) {
+        const stream = side.mux.openStream({ protocol: "command", name: "x" })
+        if (typeof stream === "string") return streams
+        streams.push(stream)
+      }
+    })
+    assert.deepStrictEqual(opened.map((streams) => streams.length), [4, 4])
+    settle(...sides)
+    assert.deepStrictEqual(opened.flat().map(({ failure }) => failure), Array.from({ length: 8 }, () => undefined))
+    opened[0]![0]!.reset("cancelled", "")
+    settle(...sides)
+    sides[0].open()
+    // However little there is, one has room.
+    new Side({ credit: initialCredit }).open()
   })
 
   describe("more credit", () => {

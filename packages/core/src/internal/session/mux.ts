@@ -97,7 +97,7 @@ export class Mux implements Owner {
     if (length > maxControl) return "too_large"
     const isAside = this.#ownAside === undefined && this.options.isAside?.(open) === true
     if (this.#ownPlaced >= this.options.maxStreams && !isAside || this.#lastOwn === maxField) return "streams"
-    if (!this.options.budget.reserve(Frame.initialCredit)) return "credit"
+    if (!this.options.budget.reserve(Frame.initialCredit, true)) return "credit"
     const stream = new MuxStream(this, ++this.#lastOwn, true, open, Frame.initialCredit)
     this.own.set(stream.id, stream)
     if (isAside) this.#ownAside = stream

@@ -148,7 +148,7 @@ export class MuxStream implements Sender, Reader {
     const eased = this.#owed - bytes
     if (eased <= 0) return
     this.#owed = bytes
-    this.#mux.options.budget.release(eased)
+    this.#mux.options.budget.release(eased, this.own)
     this.#mux.news.roomMade()
   }
 
@@ -335,7 +335,7 @@ export class MuxStream implements Sender, Reader {
     // What is eased to nothing is owed what it was widened by, all the same.
     if (owed === 0 && widened === 0) return
     const { budget } = this.#mux.options
-    budget.release(owed)
+    budget.release(owed, this.own)
     budget.narrow(widened)
     this.#owed = 0
     this.#widened = 0

@@ -175,11 +175,23 @@ const muxSuites = suites("Mux", "Session.wire")
 const budgets = of("mux", "packages/core/src/internal/session/budget.ts", muxSuites, {
   "budget": [`if (this.used + bytes > this.limit) return false`, ``, "peers are owed more than this node has"],
   "budget-parent": [
-    `if (this.parent !== undefined && !this.parent.reserve(bytes)) return false`,
+    `if (this.parent !== undefined && !this.parent.reserve(bytes, own)) return false`,
     ``,
     "peers together are owed more than this node has"
   ],
-  "budget-release": [`this.parent?.release(bytes)`, ``, "what is owed is never paid back, until nothing is left"]
+  "budget-release": [`this.parent?.release(bytes, own)`, ``, "what is owed is never paid back, until nothing is left"],
+  "own-half": [
+    `this.#own + bytes > this.limit / 2`,
+    `this.#own + bytes > this.limit`,
+    "two sides that open all they may refuse each other all of it"
+  ],
+  "own-one": [`own && this.#own > 0 && `, `own && `, "where there is little credit nobody opens a stream"],
+  "own-released": [`if (own) this.#own -= bytes`, ``, "a side that has opened much opens nothing more"],
+  "widen-quarter": [
+    `this.#extra + bytes > this.limit / 4 || `,
+    ``,
+    "streams that are read as they come leave others no credit"
+  ]
 })
 
 const openings = of("sessions", "packages/core/src/internal/session/opening.ts", suites("Headers.sim"), {
