@@ -13,16 +13,17 @@ interface Said {
   readonly seq: number
   readonly number: number
   readonly nanos?: number
+  readonly length?: number
 }
 
 /** A server that gives what it is told to, to one consumer after the other. */
 const lying = (consumers: ReadonlyArray<ReadonlyArray<Said>>) => {
   const made: Array<{ readonly opt_start_seq?: number; readonly deliver_policy?: string }> = []
   let deleted = 0
-  const messageOf = ({ nanos = 1_000_000, number, seq }: Said, left: number): JsMsg =>
+  const messageOf = ({ length = 1, nanos = 1_000_000, number, seq }: Said, left: number): JsMsg =>
     ({
       subject: "pnet.n.from.topic.t",
-      data: new Uint8Array(1),
+      data: new Uint8Array(length),
       seq,
       info: { deliverySequence: number, timestampNanos: nanos, pending: left }
     }) as unknown as JsMsg
@@ -97,6 +98,31 @@ describe("Replay", () => {
       assert.strictEqual(deleted(), 2)
       yield* replay.close
       assert.strictEqual(deleted(), 3)
+    }))
+})
+
+describe("what is read at once", () => {
+  it.effect("is no more than 16 MiB, though what came before was short, and nothing of the rest is left out", () =>
+    Effect.gen(function*() {
+      const short = Array.from({ length: 257 }, (_, i) => i + 1)
+      const long = Array.from({ length: 12 }, (_, i) => 258 + i)
+      const { deleted, made, parts } = lying([
+        [
+          ...short.map((seq) => ({ seq, number: seq })),
+          ...long.map((seq) => ({ seq, number: seq, length: 5 * 1_048_576 }))
+        ],
+        long.slice(5).map((seq, i) => ({ seq, number: i + 1 }))
+      ])
+      const replay = new Replay.Replay(parts, { seq: 1 })
+      const read = Effect.map(replay.next, ({ isAll, isBroken, kept }) => {
+        assert.isFalse(isBroken)
+        return { isAll, seqs: kept.map(({ seq }) => seq) }
+      })
+      assert.deepStrictEqual(yield* read, { isAll: false, seqs: short })
+      assert.deepStrictEqual(yield* read, { isAll: false, seqs: long.slice(0, 5) })
+      assert.strictEqual(deleted(), 1)
+      assert.deepStrictEqual((yield* read).seqs[0], long[5])
+      assert.strictEqual(made.at(-1)!.opt_start_seq, long[5])
     }))
 })
 

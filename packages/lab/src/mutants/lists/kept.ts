@@ -220,10 +220,12 @@ const places = [
     "before": [`seq >= this.#start.seq)`, `seq > 0)`, "a server gives what it gave before"],
     "safe": [`Number.isSafeInteger(seq) && Number.isSafeInteger(time)`, `true`, "a number that is none is gone by"],
     "forgotten": [
-      `if (read.isBroken) yield* forgotten(reading)`,
+      `if (!this.isOpen) yield* forgotten(reading)`,
       ``,
       "consumers that are of no use are left at the server"
-    ]
+    ],
+    "most": [`> mostBytesAtOnce),`, `> Infinity),`, "short items have a reader hold as many long ones at once"],
+    "cut": [`if (isCut) this`, `if (isCut && reading.next < 0) this`, "what was not waited for is left out"]
   }),
   ...of("kept-keeping", "packages/nats/src/internal/durable/keeping.ts", inTopics, {
     "number": [`if (duplicate) yield* giveBack`, ``, "what was published twice is told as missing"],

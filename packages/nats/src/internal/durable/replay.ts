@@ -44,6 +44,8 @@ const nanos = (millis: number) => millis * 1_000_000
 // What one asks for at once.
 const mostAtOnce = 256
 const bytesAtOnce = 1_048_576
+// How long the next ones are is guessed by those before, which a publisher can make short. So many bytes are held at the most, and one more.
+const mostBytesAtOnce = 16 * bytesAtOnce
 
 const step = <A>(run: () => Promise<A>) => Effect.tryPromise(run)
 
@@ -100,7 +102,14 @@ const forgotten = ({ consumer }: Reading) => Effect.ignore(Effect.timeout(step((
 const collected = (consumer: Consumer, count: number) =>
   Effect.flatMap(
     step(() => consumer.fetch({ max_messages: count, expires: 1_000 })),
-    (messages) => Stream.runCollect(Stream.fromAsyncIterable(messages, (cause) => cause))
+    (messages) => {
+      let bytes = 0
+      return Stream.fromAsyncIterable(messages, (cause) => cause).pipe(
+        Stream.takeUntil(({ data }) => (bytes += data.length) > mostBytesAtOnce),
+        Stream.runCollect,
+        Effect.map((some) => ({ some, isCut: bytes > mostBytesAtOnce && some.length < count }))
+      )
+    }
   )
 
 const keptOf = (message: JsMsg): Kept & { readonly number: number; readonly pending: number } => {
@@ -165,9 +174,11 @@ export class Replay {
       if (first === null) return { kept: [], isAll: false, isBroken: false }
       const { pending } = first.info
       const more = Math.min(pending, mostAtOnce, Math.max(1, Math.floor(bytesAtOnce / this.#size)))
-      const messages = more > 0 ? [first, ...(yield* collected(reading.consumer, more))] : [first]
-      const read = this.#take(reading, messages)
-      if (read.isBroken) yield* forgotten(reading)
+      const { isCut, some } = more > 0 ? yield* collected(reading.consumer, more) : { isCut: false, some: [] }
+      const read = this.#take(reading, [first, ...some])
+      // The server takes what was not waited for as given.
+      if (isCut) this.#reading = undefined
+      if (!this.isOpen) yield* forgotten(reading)
       return read
     })
   }
