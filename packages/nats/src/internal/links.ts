@@ -14,8 +14,8 @@ import * as Subjects from "../Subjects.ts"
 import type { Bus, Event, Message } from "./bus.ts"
 import { Pages } from "./pages.ts"
 
-/** Bytes of a message: what a session writes goes into three. The client puts larger ones together of several reads, and smaller ones are more work. */
-const chunk = 61_440
+/** Bytes of a message. The client puts larger ones together of several reads, and copies them, which costs more than there being more of them. */
+const chunk = 16_384
 
 /** What all links together let others send at first: the server gives up a node that is behind by 64 MiB. */
 const inAll = 16_777_216
