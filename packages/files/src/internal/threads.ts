@@ -34,12 +34,13 @@ const module = builtIn("node:worker_threads") as
   }
   | undefined
 
-// A tool that keeps names of functions wraps each in a call of a function of its own.
+// A tool that keeps names of functions wraps each in a call of a function of its own. And one for browsers is not to find that this asks
+// for modules of Node, which it does in threads of Node alone.
 const text = `const __name = (it) => it
-const { parentPort } = require("node:worker_threads")
-const crypto = require("node:crypto")
+const { parentPort } = process.getBuiltinModule("node:worker_threads")
+const crypto = process.getBuiltinModule("node:crypto")
 const tools = (${toolsOf.toString()})({
-  fs: require("node:fs"),
+  fs: process.getBuiltinModule("node:fs"),
   sha256: (bytes) => crypto.createHash("sha256").update(bytes).digest()
 })
 const by = { look: (${lookBy.toString()})(tools), read: (${readBy.toString()})(tools), land: (${landBy.toString()})(tools) }
