@@ -63,13 +63,24 @@ run({
       }
     }
     void read()
+    // One send at a time, as a socket that is full takes no second one.
+    const waiting = []
+    let sending = false
+    const send = async () => {
+      sending = true
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+        await dealer.send(next.parts).catch(next.reject)
+      }
+      sending = false
+    }
     const call = (message) =>
       new Promise((resolve, reject) => {
         const id = last++ >>> 0
         const number = Buffer.allocUnsafe(4)
         number.writeUInt32BE(id)
         open.set(id, resolve)
-        dealer.send([number, message]).catch(reject)
+        waiting.push({ parts: [number, message], reject })
+        if (!sending) void send()
       })
     let before = 0
     return {
