@@ -15,7 +15,7 @@ import {
 import { NodeName } from "@pnet/core/Packet"
 import { NodeCrypto } from "@pnet/node"
 import { TestNetwork } from "@pnet/testing"
-import { Context, Effect, Fiber, Layer, Schema, Stream } from "effect"
+import { Context, Effect, Fiber, Layer, Logger, Schema, Stream } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { consoleOf, watching } from "./harness/desk.ts"
 
@@ -423,8 +423,9 @@ describe("what is wrong", () => {
 })
 
 describe("decisions", () => {
-  it.effect("are refused where the console only shows", () =>
-    Effect.gen(function*() {
+  it.effect("are refused where the console only shows", () => {
+    const logged: Array<string> = []
+    return Effect.gen(function*() {
       const { nodes } = yield* network
       const done: Array<string> = []
       const trust: ConsoleTrust.ConsoleTrust = {
@@ -447,6 +448,7 @@ describe("decisions", () => {
         assert.include(JSON.stringify(exit), "NotActingError")
       }
       assert.deepStrictEqual(done, [])
+      assert.deepStrictEqual(logged, [])
       assert.deepStrictEqual((yield* shows.peer({ key })).can, [])
 
       const acts = yield* consoleOf(nodes.alice.node, { trust, act: true })
@@ -459,5 +461,11 @@ describe("decisions", () => {
       assert.deepStrictEqual(said.map(({ kind }) => kind), ["acted", "acted", "acted", "acted"])
       const wrong = yield* Effect.flip(acts.allow({ name: "bob", key: "no key" }))
       assert.strictEqual(wrong._tag, "FailedError")
-    }))
+      assert.lengthOf(logged, 4)
+      for (const line of logged) assert.match(line, /^the console did: .*(bob|key)/)
+    }).pipe(Effect.provide(Logger.layer([Logger.make<unknown, void>(({ message }) => {
+      const text = String(Array.isArray(message) ? message[0] : message)
+      if (text.startsWith("the console did")) logged.push(text)
+    })])))
+  })
 })
