@@ -86,8 +86,27 @@ describe("base64url", () => {
     }
   })
 
+  it("refuses them where a text is long, too, which the platform reads that takes them", () => {
+    for (const tail of ["", "Zg==", "Zm8="]) {
+      for (let byte = 0; byte < 256; byte++) {
+        for (const place of [0, 3, 257, 1_022, 1_023]) {
+          const text = utf8("A".repeat(1_024) + tail)
+          text[place] = byte
+          const bytes = Base64Url.decode(text)
+          const last = byte === 0x3d && place === 1_023 && tail === ""
+          const expected = last || alphabet.includes(String.fromCharCode(byte))
+          assert.strictEqual(bytes !== undefined, expected, `byte ${byte} at ${place}`)
+          if (bytes !== undefined) assert.deepStrictEqual(Base64Url.encode(bytes), text)
+        }
+      }
+    }
+    for (const text of ["A", "AA", "AAA", "A===", "Zh==", "Zm9=", "==", "\n\n\n\n"]) {
+      assert.isUndefined(Base64Url.decodeString("A".repeat(1_024) + text), text)
+    }
+  })
+
   it("decodes in place", () => {
-    for (const length of [0, 1, 2, 3, 4, 5, 300]) {
+    for (const length of [0, 1, 2, 3, 4, 5, 255, 256, 257, 300, 65_537]) {
       const bytes = Uint8Array.from({ length }, (_, i) => i * 37)
       const within = utf8(`..${Base64Url.encodeString(bytes)}..`)
       const text = within.subarray(2, within.length - 2)
@@ -102,6 +121,10 @@ describe("base64url", () => {
     const out = utf8("..........")
     assert.strictEqual(Base64Url.encodeInto(utf8("foob"), out, 1), 9)
     assert.strictEqual(asciiOf(out), ".Zm9vYg==.")
+    const bytes = Uint8Array.from({ length: 1_001 }, (_, i) => i * 37)
+    const long = utf8(".".repeat(1_340))
+    assert.strictEqual(Base64Url.encodeInto(bytes.subarray(1), long, 1), 1_337)
+    assert.strictEqual(asciiOf(long), `.${Buffer.from(bytes.subarray(1)).toString("base64url")}==...`)
   })
 
   it.prop("decodes what it encodes, and encodes what it decodes", { bytes: Schema.Uint8Array }, ({ bytes }) => {

@@ -1,6 +1,6 @@
 /**
  * The web-standard globals that pnet uses, typed here because the package compiles without any platform's types.
- * Node, Bun, Deno and browsers all have them.
+ * Node, Bun, Deno and browsers all have them. What only some have is used where it is quicker.
  */
 interface Encoder {
   encode(text: string): Uint8Array
@@ -8,7 +8,17 @@ interface Encoder {
 interface Decoder {
   decode(bytes: Uint8Array): string
 }
+/** Bytes of Node's, Bun's and Deno's own class. */
+export interface NativeBytes {
+  toString(encoding: "base64url" | "latin1", start: number, end: number): string
+  write(text: string, offset: number, length: number, encoding: "base64url" | "latin1"): number
+}
+interface NativeBuffer {
+  from(buffer: ArrayBufferLike, byteOffset: number, length: number): NativeBytes
+  isEncoding?(encoding: string): boolean
+}
 interface Globals {
+  readonly Buffer?: NativeBuffer
   readonly TextEncoder: new() => Encoder
   readonly TextDecoder: new(
     label?: string,
@@ -63,3 +73,9 @@ export const fillRandom = (bytes: Uint8Array): void => {
     globals.crypto.getRandomValues(bytes.subarray(offset, offset + 65_536))
   }
 }
+
+/** Views of byte arrays whose base64url is the platform's, or `undefined` where it has none. Reading, it takes nearly anything for base64url. */
+export const nativeBytes: ((bytes: Uint8Array) => NativeBytes) | undefined =
+  globals.Buffer?.isEncoding?.("base64url") === true
+    ? (bytes) => globals.Buffer!.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    : undefined

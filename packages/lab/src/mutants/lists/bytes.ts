@@ -96,6 +96,16 @@ const base64 = of("base64url", "packages/core/src/internal/base/base64url.ts", s
     ``,
     "a text of other characters is taken"
   ],
+  "alphabet": [
+    `if (characters.includes("+") || characters.includes("/")) return undefined`,
+    ``,
+    "a long text of the other alphabet is taken"
+  ],
+  "skipped": [
+    `if (o !== length) return undefined`,
+    ``,
+    "of a long text what is no character is left out"
+  ],
   "padding": [
     `if (length % 4 !== 0) return undefined`,
     `if (length % 4 === 1) return undefined`,
