@@ -156,7 +156,9 @@ export const Limits = Schema.Struct({
   ),
   credit: count(
     268_435_456,
-    "Bytes that all peers together may send before they are read, 262,144 a stream and a quarter of it for one peer. A stream beyond it is reset with refused."
+    "Bytes that all peers together may send before they are read, 262,144 a stream and a quarter of it for one peer. A stream beyond it is reset with refused.",
+    // With less no peer would have room for a stream.
+    1_048_576
   ),
   streamCredit: count(
     1_048_576,

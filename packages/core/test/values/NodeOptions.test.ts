@@ -183,9 +183,10 @@ describe("NodeOptions", () => {
       const { limits } = yield* NodeOptions.make({ name: "alpha" })
       for (const [limit, value] of Object.entries(limits)) {
         const isDuration = Duration.isDuration(value)
+        const fewest = limit === "replayEntries" ? 2 : limit === "credit" ? 1_048_576 : 1
         const wrong = isDuration
           ? [0, -1, "-1 seconds", "soon", null]
-          : [limit === "replayEntries" ? 1 : 0, -1, 1.5, "7", null, Number.NaN, Number.POSITIVE_INFINITY]
+          : [fewest - 1, -1, 1.5, "7", null, Number.NaN, Number.POSITIVE_INFINITY]
         for (const value of wrong) {
           assert.include(
             yield* issue({ name: "alpha", limits: { [limit]: value } }),
@@ -196,8 +197,7 @@ describe("NodeOptions", () => {
         if (limit === "subscriptions") {
           assert.include(yield* issue({ name: "alpha", limits: { [limit]: 257 } }), `["limits"]["${limit}"]`)
         }
-        const least = isDuration ? "1 milli" : limit === "replayEntries" ? 2 : limit === "credit" ? 1_048_576 : 1
-        yield* NodeOptions.make({ name: "alpha", limits: { [limit]: least } })
+        yield* NodeOptions.make({ name: "alpha", limits: { [limit]: isDuration ? "1 milli" : fewest } })
       }
     }))
 

@@ -826,6 +826,15 @@ const rawClient = of("raw-client", "packages/core/src/internal/raw/rawClient.ts"
 const optionSuites = suites("NodeOptions")
 
 const options = of("options", "packages/core/src/NodeOptions.ts", optionSuites, {
+  "credit-least": [
+    `    1_048_576
+  ),
+  streamCredit`,
+    `    1
+  ),
+  streamCredit`,
+    "a node starts whose limits leave no peer room for a stream"
+  ],
   "excess": [
     `onExcessProperty: "error" })`,
     `onExcessProperty: "ignore" })`,
