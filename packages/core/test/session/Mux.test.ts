@@ -1080,6 +1080,42 @@ describe("Mux: limits", () => {
     new Side({ credit: initialCredit }).open()
   })
 
+  it("who is told of room, and opens and writes at once, has no byte ahead of its OPEN in the message that made room", () => {
+    let again: MuxStream | undefined
+    const left: Side = new Side({
+      maxStreams: 1,
+      onClosed: () => {
+        if (again !== undefined) return
+        again = left.open()
+        again.write(Uint8Array.of(1, 2, 3))
+        again.end()
+      }
+    })
+    const right = new Side()
+    left.open().write(new Uint8Array(100))
+    settle(left, right)
+    // The answer is whole before the question is.
+    right.opened[0]!.end()
+    settle(left, right)
+    assert.deepStrictEqual(right.opened.map(({ id }) => id), [1, 2])
+    assert.deepStrictEqual(bytesOf(right.opened[1]!.read()), Uint8Array.of(1, 2, 3))
+    assert.isTrue(again!.localEnded)
+  })
+
+  it("who waits for room is told of it though the message that made it is never used", () => {
+    let told = 0
+    const left: Side = new Side({ onClosed: () => void told++ })
+    const right = new Side()
+    left.open().write(new Uint8Array(100))
+    settle(left, right)
+    right.opened[0]!.end()
+    for (const message of right.all()) left.take(message)
+    left.mux.outgoing.fill(page, new DataView(page.buffer), 0, 1_000)
+    assert.strictEqual(told, 0)
+    left.mux.failAll({ code: "lost", message: "", remote: false })
+    assert.isAbove(told, 0)
+  })
+
   describe("more credit", () => {
     const mib = 1_048_576
     const data = (bytes: number) => ({ type: Type.msg, bytes: frame(Kind.data, 1, new Uint8Array(bytes)) }) as const

@@ -146,6 +146,8 @@ export class Mux implements Owner {
   #last(): ReadonlyArray<MuxStream> {
     this.draining = true
     this.refusing = true
+    // The message that was filled last may never be used.
+    this.news.filled()
     return [...this.own.values(), ...this.theirs.values()].sort((a, b) => a.id - b.id)
   }
 

@@ -259,6 +259,8 @@ export class MuxStream implements Sender, Reader {
     if (this.localEnded && outbox.length === 0 && !this.#endSent && limit - at >= Frame.headerLength) {
       at = writeHeader(view, at, Frame.Kind.end, this.id, 0)
       this.#endSent = true
+      const { news, outgoing } = this.#mux
+      if (this.closed && news.fills()) outgoing.later(news.filled)
       this.#finish()
     }
     return at

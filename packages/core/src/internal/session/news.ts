@@ -20,6 +20,7 @@ export class News<Stream extends Reader> {
   #heard: Array<Stream> | undefined
   #signals: Array<() => void> | undefined
   #roomMade = 0
+  #filling = false
 
   /** `onRoom` is called for each stream that has closed, or holds nothing any more. */
   constructor(onRoom: () => void) {
@@ -47,8 +48,23 @@ export class News<Stream extends Reader> {
 
   /** A stream has closed, or holds nothing any more. */
   roomMade(): void {
-    if (this.#taking) this.#roomMade++
+    if (this.#taking || this.#filling) this.#roomMade++
     else this.#onRoom()
+  }
+
+  /**
+   * A stream may close while a message is filled: who is told of the room opens another at once, whose bytes would go into what is
+   * left of the message, ahead of its OPEN. Whether `filled` is still to be called, when the message has been.
+   */
+  fills(): boolean {
+    if (this.#filling) return false
+    this.#filling = true
+    return true
+  }
+
+  readonly filled = (): void => {
+    this.#filling = false
+    if (!this.#taking) this.#tellRoom()
   }
 
   /** All of the message has been taken: tells whoever waits. */
@@ -76,6 +92,7 @@ export class News<Stream extends Reader> {
   }
 
   #tellRoom(): void {
+    if (this.#filling) return
     for (; this.#roomMade > 0; this.#roomMade--) this.#onRoom()
   }
 }

@@ -294,10 +294,20 @@ const news = of("mux", "packages/core/src/internal/session/news.ts", muxSuites, 
     `new Set([...this.#heard ?? [], ...open])`,
     `new Set(this.#heard ?? [])`,
     "whoever is told of one stream reads from another what a broken message brought"
+  ],
+  "told-filling": [
+    `if (this.#taking || this.#filling) this.#roomMade++`,
+    `if (this.#taking) this.#roomMade++`,
+    "what is opened when there is room goes into the message that made it, ahead of its OPEN"
   ]
 })
 
 const mux = of("mux", "packages/core/src/internal/session/mux.ts", muxSuites, {
+  "filled-last": [
+    `this.news.filled()`,
+    ``,
+    "who waits for room is not told of it where the session ends with a message that was never used"
+  ],
   "last-word": [
     `this.outgoing.sendLast(goAwayFrame(`,
     `this.outgoing.send(Type.msg, goAwayFrame(`,
