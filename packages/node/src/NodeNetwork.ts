@@ -34,6 +34,7 @@ import * as Dgram from "node:dgram"
 import * as Dns from "node:dns"
 import * as Net from "node:net"
 import * as Os from "node:os"
+import * as Young from "./internal/young.ts"
 
 /**
  * How long, in milliseconds, a closed connection may make no progress with the bytes that were written to it. Node looks
@@ -267,6 +268,7 @@ const each = (
       for (const reader of readers) connection.on("readable", reader)
     }
     const onData = (chunk: Uint8Array) => {
+      Young.read(chunk.length)
       try {
         if (take(chunk)) return
       } catch (cause) {

@@ -4,6 +4,7 @@ import { NodeNetwork } from "@pnet/node"
 import { transportSuite, type TransportWorld } from "@pnet/testing/TransportSuite"
 import { Cause, Context, Effect, Exit, identity, Layer, type Scope } from "effect"
 import * as Net from "node:net"
+import { constants, PerformanceObserver } from "node:perf_hooks"
 
 /** Pulls by `each`, a piece at a time, and writes by `tryWrite` what that takes. */
 const withoutFibers = (connection: Transport.Connection): Transport.Connection => {
@@ -83,6 +84,33 @@ describe("TCP on loopback", () => {
       assert.deepStrictEqual(heard, [1, 2, 3])
       yield* connection.write(Uint8Array.of(4))
       assert.deepStrictEqual((yield* connection.pull).map((bytes) => [...bytes]), [[4]])
+    }).pipe(Effect.scoped))
+
+  it.live("the memory that much was read into is collected while it is young", () =>
+    Effect.gen(function*() {
+      const { client, server } = yield* world
+      const listener = yield* server(0).listen
+      const piece = new Uint8Array(65_536)
+      yield* Effect.forkScoped(
+        listener.run((connection) => Effect.ignore(Effect.forever(connection.write(piece)))),
+        { startImmediately: true }
+      )
+      const connection = yield* client.dial(listener.endpoint)
+      let young = 0
+      const observer = new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) {
+          if (
+            (entry as unknown as { readonly detail: { readonly kind: number } }).detail.kind ===
+              constants.NODE_PERFORMANCE_GC_MINOR
+          ) young++
+        }
+      })
+      observer.observe({ entryTypes: ["gc"] })
+      let left = 128 * 1_048_576
+      yield* connection.each!((bytes) => (left -= bytes.length) > 0)
+      observer.disconnect()
+      // Once in as much as the engine has for what is young, twice 16 MiB. What reading itself makes in the heap is a mebibyte or two.
+      assert.isAtLeast(young, 2)
     }).pipe(Effect.scoped))
 
   it.live("takes at once no more than there is room for, of a peer that does not read", () =>

@@ -188,6 +188,11 @@ const sockets = of("node-network", "packages/node/src/NodeNetwork.ts", suites("n
     `        return resume(Effect.succeed(false))`,
     "nobody hears that a function threw what it was given"
   ],
+  "young": [
+    `      Young.read(chunk.length)\n`,
+    ``,
+    "all that lives is marked for each 25 MiB that are read"
+  ],
   "at-once-waits": [
     ` || connection.writableLength > 0) return false`,
     `) return false`,
