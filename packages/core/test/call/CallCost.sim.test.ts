@@ -1,4 +1,4 @@
-/** What a call costs the two nodes, counted and not timed: fibers that are started for it. */
+/** What a call costs the two nodes, counted and not timed: fibers that are started for it, and what is left for the next one. */
 import { assert, describe, it } from "@effect/vitest"
 import { CommandNode } from "@pnet/core"
 import { type Node, startCommand, type Started } from "@pnet/lab/worlds/commandWorld"
@@ -6,6 +6,17 @@ import { type Net, quietly, text } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
 import { Effect, Layer, Logger, Metric, Option, Schema, Tracer } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
+import * as v8 from "node:v8"
+import { kinds, samples } from "../../src/internal/base/shapes.ts"
+import * as Commands from "../../src/internal/call/commandClient.ts"
+import { Answering } from "../../src/internal/call/commandServer.ts"
+import * as Typed from "../../src/internal/call/rpcClientCall.ts"
+import { StreamCall } from "../../src/internal/call/rpcStreamCall.ts"
+import { Budget } from "../../src/internal/session/budget.ts"
+import { Mux } from "../../src/internal/session/mux.ts"
+import { MuxStream } from "../../src/internal/session/muxStream.ts"
+import { SessionStream } from "../../src/internal/session/sessionStream.ts"
+import { IncomingCall } from "../../src/internal/streams/serving.ts"
 
 class Echo extends RpcGroup.make(
   Rpc.make("echo.now", { payload: { n: Schema.Int }, success: Schema.Int }),
@@ -163,4 +174,39 @@ describe("a span that nobody sees", () => {
       assert.deepStrictEqual(made.map((name) => name.replace("call ", "")), ["now", "now", "echo.now", "echo.now"])
     })).pipe(Effect.provideService(Tracer.Tracer, tracer))
   })
+})
+
+describe("what calls are made of", () => {
+  const ignored = () => {}
+
+  it("is there while there are none, in one sample each, as a class that nobody has is forgotten with the code for it", () => {
+    v8.setFlagsFromString("--allow-natives-syntax")
+    const haveOneShape = new Function("a", "b", "return %HaveSameMap(a, b)") as (a: object, b: object) => boolean
+    const mux = new Mux({
+      chunkSize: 16_384,
+      maxStreams: 8,
+      budget: new Budget(1_048_576),
+      onWork: ignored,
+      onOpen: ignored,
+      onPong: ignored,
+      onGoAway: ignored,
+      onClosed: ignored
+    })
+    const stream = mux.openStream({ protocol: "command", name: "add" }) as MuxStream
+    stream.write(new Uint8Array(1))
+    stream.end()
+    const sampleOf = (kind: abstract new(...args: any) => object) => samples.find((one) => one instanceof kind)
+    assert.isTrue(haveOneShape(sampleOf(MuxStream)!, stream))
+    assert.isDefined(sampleOf(SessionStream))
+    assert.isDefined(sampleOf(IncomingCall))
+  })
+
+  it.effect("and is kept by each client and server", () =>
+    quietly(Effect.gen(function*() {
+      const { alice, bob } = yield* world
+      yield* typed(alice.node, bob)
+      for (const kind of [Commands.Call, Answering, Typed.Call, StreamCall]) {
+        assert.isTrue(kinds.has(kind), kind.name)
+      }
+    })))
 })

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { keep } from "./shapes.ts"
 
 const look = Symbol("look")
 
@@ -52,6 +53,8 @@ export const soon = <A, E>(effect: Effect.Effect<A, E>, take: () => A | undefine
   both[taken] = take
   return both
 }
+
+keep(Effect.callback(() => {}), soon(Effect.callback(() => {}), () => undefined), sync(() => undefined))
 
 /** What such an effect gives, in place of running it. */
 export const soonOf = (effect: Effect.Effect<unknown, unknown>): unknown =>

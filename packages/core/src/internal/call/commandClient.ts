@@ -23,6 +23,7 @@ import type * as Sessions from "../../Sessions.ts"
 import type { Engines } from "../balance/engines.ts"
 import { Way } from "../balance/way.ts"
 import * as AtOnce from "../base/atOnce.ts"
+import { keepWith } from "../base/shapes.ts"
 import { isUnseen, toTraceparent, traceOf } from "../base/trace.ts"
 import { type KnownNow, knownNow } from "../peers/knownNow.ts"
 import * as Outcomes from "../peers/outcomes.ts"
@@ -92,7 +93,7 @@ const mapError = (peer: NodeName, name: string, limit: number) =>
 }
 
 /** One call of one peer: in its time, in its span, and measured. */
-class Call {
+export class Call {
   readonly #client: Dependencies
   readonly #name: string
   readonly #to: NodeName
@@ -257,6 +258,8 @@ class Call {
 export const make = (given: Omit<Dependencies, "knownNow">) => {
   const client: Dependencies = { ...given, knownNow: knownNow(given.peers) }
   const { limit, peers } = client
+  const untraced: Trace = { span: undefined, parent: undefined }
+  keepWith(client, new Call(client, "", "", untyped, untraced, { inherited: undefined, own: Infinity }, undefined))
 
   /** One call of one peer, in a fiber. Its span is made where somebody may see it. */
   const callIn = (

@@ -17,10 +17,11 @@ import { full, type Limiter, limiters } from "../balance/limiter.ts"
 import { Interruptible } from "../base/given.ts"
 import { quote } from "../base/quote.ts"
 import * as Seldom from "../base/seldom.ts"
+import { keepWith } from "../base/shapes.ts"
 import { fromTraceparent, watching } from "../base/trace.ts"
 import { namesOfAll } from "../peers/targets.ts"
 import * as Permission from "../session/permission.ts"
-import type { SessionStream as InternalStream } from "../session/sessionStream.ts"
+import { sample, type SessionStream as InternalStream } from "../session/sessionStream.ts"
 import type { CallMemory } from "../streams/callMemory.ts"
 import { weigh } from "../wire/json.ts"
 import { beginOf } from "./begin.ts"
@@ -156,7 +157,7 @@ const runBuiltIn = (
 const short = 65_536
 
 /** One command, from its question to its answer: in its time, in its span, and measured. */
-class Answering {
+export class Answering {
   readonly #server: Dependencies
   readonly #lines: Seldom.Lines
   readonly #stream: InternalStream
@@ -345,6 +346,9 @@ export const make = (dependencies: Omit<Dependencies, "watched">) => {
   const server: Dependencies = { ...dependencies, watched: watching(dependencies.context) }
   const { clock, limits, memory } = server
   const lines = Seldom.lines(clock)
+  const nothing: Wire.Request = { function: "", args: [], kwargs: {} }
+  const answering = new Answering(server, lines, sample, nothing, 0)
+  keepWith(server, answering, new IncomingCall(sample, nothing, answering, server.node))
   const refuse = (stream: SessionStream, code: "invalid_arguments" | "too_large", description: string) =>
     Effect.ignore(stream.write(Wire.encodeError({ code, description })))
 

@@ -15,6 +15,7 @@ import { CurrentDeadline } from "../../Deadline.ts"
 import type { NodeName } from "../../Packet.ts"
 import type { Peer } from "../../Peers.ts"
 import type * as Sessions from "../../Sessions.ts"
+import { keepWith } from "../base/shapes.ts"
 import { isUnseen } from "../base/trace.ts"
 import { type KnownNow, knownNow } from "../peers/knownNow.ts"
 import type { Answer } from "./rpcClientAnswer.ts"
@@ -69,6 +70,7 @@ export class Direct {
 
   constructor(client: Client) {
     this.#client = client
+    keepWith(client, new Call(client, "" as NodeName, undefined as never, undefined as never))
     this.#knownNow = knownNow(client.peers)
   }
 

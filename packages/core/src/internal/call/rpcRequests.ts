@@ -8,8 +8,9 @@ import * as Exit from "effect/Exit"
 import type { SessionStream as PublicStream } from "../../Sessions.ts"
 import { full } from "../balance/limiter.ts"
 import { keptAlive, Pieces } from "../base/pieces.ts"
+import { keepWith } from "../base/shapes.ts"
 import * as Permission from "../session/permission.ts"
-import type { SessionStream } from "../session/sessionStream.ts"
+import { sample, type SessionStream } from "../session/sessionStream.ts"
 import { weightOf } from "../wire/json.ts"
 import { inTime } from "./inTime.ts"
 import type { Memory, Served } from "./rpcServed.ts"
@@ -125,16 +126,20 @@ const readSlowly = (served: Served, stream: SessionStream, first: ReadonlyArray<
 }
 
 /** Serves one stream, for a peer that may call the function. */
-export const onStream = (served: Served) => (given: PublicStream): Effect.Effect<void> => {
-  if (served.limiter === undefined && Permission.granted(given, served.rpc._tag, served.allow)) {
-    return serve(served, given as SessionStream)
+export const onStream = (served: Served) => {
+  const nobodys: Served = { ...served, fromOf: () => undefined as never }
+  keepWith(served, new StreamCall.StreamCall(nobodys, sample, { flags: 0 } as Wire.Request, undefined, undefined))
+  return (given: PublicStream): Effect.Effect<void> => {
+    if (served.limiter === undefined && Permission.granted(given, served.rpc._tag, served.allow)) {
+      return serve(served, given as SessionStream)
+    }
+    const asked = Permission.ask(given, served.rpc._tag, served.allow, served.lines)
+    const stream = given as SessionStream
+    if (asked === undefined) return limited(served, stream)
+    const allowed = (run: () => Effect.Effect<void>): Effect.Effect<void> =>
+      Effect.flatMap(asked, (may) => may ? run() : stream.reset("not_allowed", Permission.refusal))
+    return allowed(() => limited(served, stream, allowed(() => serve(served, stream))))
   }
-  const asked = Permission.ask(given, served.rpc._tag, served.allow, served.lines)
-  const stream = given as SessionStream
-  if (asked === undefined) return limited(served, stream)
-  const allowed = (run: () => Effect.Effect<void>): Effect.Effect<void> =>
-    Effect.flatMap(asked, (may) => may ? run() : stream.reset("not_allowed", Permission.refusal))
-  return allowed(() => limited(served, stream, allowed(() => serve(served, stream))))
 }
 
 /**

@@ -6,6 +6,7 @@
  * while a message is being taken it tells nobody anything, since the message may yet turn out to break a rule (`news`).
  */
 import * as Frame from "../../Frame.ts"
+import { keep } from "../base/shapes.ts"
 import type { Budget } from "./budget.ts"
 import { Inbox, Outbox } from "./credit.ts"
 import { writeHeader } from "./frames.ts"
@@ -344,3 +345,7 @@ export class MuxStream implements Sender, Reader {
     this.#mux.news.roomMade()
   }
 }
+
+/** One of no mux. */
+export const sample = new MuxStream(undefined as never, 0, true, { protocol: "", name: "" }, 0)
+keep(sample)

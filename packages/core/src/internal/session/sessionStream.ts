@@ -13,7 +13,8 @@ import * as Rights from "../../Rights.ts"
 import * as Sessions from "../../Sessions.ts"
 import { concat } from "../base/bytes.ts"
 import { keptAlive, perPiece, Pieces } from "../base/pieces.ts"
-import { type Failure, lowWater, type MuxStream } from "./muxStream.ts"
+import { keep } from "../base/shapes.ts"
+import { type Failure, lowWater, type MuxStream, sample as muxSample } from "./muxStream.ts"
 import type { Session } from "./session.ts"
 
 export class SessionStream implements Sessions.SessionStream {
@@ -291,3 +292,7 @@ export class SessionStream implements Sessions.SessionStream {
     return Effect.suspend(() => this.#stream.failure === undefined ? Effect.void : Effect.fail(this.error()))
   }
 }
+
+/** One of no session. */
+export const sample = new SessionStream(muxSample, { peer: undefined } as unknown as Session)
+keep(sample)

@@ -24,9 +24,10 @@ import * as Given from "../base/given.ts"
 import { textOf } from "../base/platform.ts"
 import { quote } from "../base/quote.ts"
 import * as Seldom from "../base/seldom.ts"
+import { keep } from "../base/shapes.ts"
 import { fromTraceparent } from "../base/trace.ts"
 import * as Permission from "../session/permission.ts"
-import type { SessionStream as InternalStream } from "../session/sessionStream.ts"
+import { sample, type SessionStream as InternalStream } from "../session/sessionStream.ts"
 import type { CallMemory } from "./callMemory.ts"
 import { encodeError } from "./encodeError.ts"
 import * as Headers from "./headers.ts"
@@ -93,6 +94,8 @@ export class IncomingCall<Node> extends Given.Interruptible {
     return this.#stream.deadline
   }
 }
+
+keep(new IncomingCall<unknown>(sample, undefined, undefined as never, 0, undefined))
 
 /** A function, with what it was registered with. */
 interface Registered<Node> {
