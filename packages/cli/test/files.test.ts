@@ -151,20 +151,36 @@ describe("receive", () => {
 
   it.effect("takes from everybody only where somebody has said who that is", () =>
     Effect.gen(function*() {
-      const { alice, network, nodes } = yield* home
-      const dora = yield* desk(network, "dora", SimFileSystem.make().mount().layer)
+      const { alice, network, nodes, own } = yield* home
+      const box = SimFileSystem.make()
+      const dora = yield* desk(network, "dora", box.mount().layer)
       for (const words of [["receive", "/box", "--yes"], ["up", "--receive", "/box"]]) {
         const refused = yield* dora.run(...words)
         assert.strictEqual(refused.code, 2)
         assert.include(refused.stderr, "everybody on the network")
       }
-      const up = yield* dora.start("up", "--receive", "/box", "--open", "--json")
+      const alone = yield* dora.run("up", "--max-bytes", "1MB")
+      assert.strictEqual(alone.code, 2)
+      assert.match(alone.stderr, /--max-bytes is for files that arrive, and none are taken\n .*--receive/)
+      const how = ["--umask", "077", "--keep", "2d", "--silence", "1m", "--collisions", "skip", "--max-bytes", "1kB"]
+      const up = yield* dora.start("up", "--receive", "/box", "--open", "--json", ...how)
       yield* up.says("started")
       yield* nodes.bob.node.peers.awaitPeer("dora")
       assert.strictEqual((yield* alice.run("send", "dora", "/home/photos")).code, 0)
       yield* up.says("received")
       assert.strictEqual((yield* alice.run("send", "dora", "/home/photos")).code, 0)
       yield* up.says("of which 2 were there")
+      assert.strictEqual(box.tree("/box").get("photos/two.jpg")!.mode & 0o077, 0)
+      own.put("/home/photos/two.jpg", "another")
+      own.put("/home/large", new Uint8Array(1_001))
+      assert.strictEqual((yield* alice.run("send", "dora", "/home/photos")).code, 0)
+      assert.strictEqual((yield* alice.run("send", "dora", "/home/large")).code, 4)
+      assert.deepStrictEqual([...box.tree("/box").keys()].filter((path) => !path.startsWith(".")), [
+        "photos",
+        "photos/one.jpg",
+        "photos/two.jpg"
+      ])
+      assert.strictEqual(box.text("/box/photos/two.jpg"), "two!")
       const { stdout } = yield* up.interrupt
       assert.include(
         values(stdout).filter(({ event }) => event === "received").map(({ text }) => text),

@@ -1,8 +1,9 @@
 /** `pnet receive`: files and folders of peers. */
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
-import { Bytes, List, Span, Umask } from "../settings/declare.ts"
+import { List } from "../settings/declare.ts"
 import * as Spec from "../spec.ts"
+import { landing } from "./landing.ts"
 
 export const receive = Spec.make({
   name: "receive",
@@ -42,38 +43,7 @@ export const receive = Spec.make({
       Flag.withDefault(false),
       Flag.withDescription("Ends when something has arrived")
     ),
-    collisions: Flag.Literals("collisions", ["rename", "overwrite", "skip"]).pipe(
-      Flag.withDefault("rename"),
-      Flag.withDescription(
-        "A file whose name is taken: gets a name beside it, takes its place, or is left out; default: rename"
-      )
-    ),
-    maxBytes: Flag.String("max-bytes").pipe(
-      Flag.withMetavar("SIZE"),
-      Flag.withSchema(Bytes),
-      Flag.optional,
-      Flag.withDescription("The most that is taken of one offer, such as 500MB or 2GiB")
-    ),
-    umask: Flag.String("umask").pipe(
-      Flag.withMetavar("BITS"),
-      Flag.withSchema(Umask),
-      Flag.optional,
-      Flag.withDescription("Permissions that nothing that arrives gets, such as 077; default: 002")
-    ),
-    keep: Flag.String("keep").pipe(
-      Flag.withMetavar("TIME"),
-      Flag.withSchema(Span),
-      Flag.optional,
-      Flag.withDescription(
-        "How long what is not complete waits for its sender to go on, since something of it came; default: 14d"
-      )
-    ),
-    silence: Flag.String("silence").pipe(
-      Flag.withMetavar("TIME"),
-      Flag.withSchema(Span),
-      Flag.optional,
-      Flag.withDescription("How long a sender may send nothing before it is broken off; default: 30m")
-    )
+    ...landing
   },
   prints: ["offer", "transfer"]
 })

@@ -1,6 +1,7 @@
 /** `pnet up`: a node in the foreground. */
 import * as Flag from "effect/cli/Flag"
 import * as Spec from "../spec.ts"
+import { landing } from "./landing.ts"
 
 export const up = Spec.make({
   name: "up",
@@ -9,7 +10,8 @@ export const up = Spec.make({
     "Runs a node until Ctrl-C, and prints what happens. With --fn it serves commands of this machine: what a caller sends is the command's standard input, " +
     "and never a part of its text. Arguments that are declared in parentheses are the command's positional parameters, $1 and so on: " +
     "texts, which belong in double quotes, unless they say that they are numbers. A command whose caller gives up is ended with all that it started: on Linux also " +
-    "what has left its process group, unless that has cleared its environment; elsewhere, its group.",
+    "what has left its process group, unless that has cleared its environment; elsewhere, its group. With --receive it takes files without a question, to which " +
+    "--collisions, --max-bytes, --umask, --keep and --silence belong.",
   examples: [
     { command: "pnet up", description: "Is there, and says who comes and goes" },
     {
@@ -18,6 +20,10 @@ export const up = Spec.make({
     },
     { command: "pnet up --fn 'wc=wc -l' --allow-list friends", description: "Serves a command to those on a list" },
     { command: "pnet up --receive inbox", description: "Takes files of whoever has the network's key" },
+    {
+      command: "pnet up --receive inbox --max-bytes 2GB --umask 077",
+      description: "No offer of more, and nothing that others on this machine read"
+    },
     { command: "pnet up --module ./functions.ts --open", description: "Serves what a module exports" },
     { command: "pnet up --json", description: "What happens, as JSON" }
   ],
@@ -47,6 +53,7 @@ export const up = Spec.make({
       Flag.withDescription("Takes the files that peers send with pnet send, and puts them into a folder"),
       Flag.optional
     ),
+    ...landing,
     role: Flag.String("role").pipe(
       Flag.withMetavar("ROLE"),
       Flag.withDescription("A role that it says it has; it may be given several times"),

@@ -11,9 +11,13 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import type { landing } from "../commands/landing.ts"
+import type { receive } from "../commands/receive.ts"
 import type { Shape } from "../output/shapes.ts"
 import { sizeOf } from "../output/units.ts"
+import type { Input } from "../spec.ts"
 import { NodeParts } from "./NodeParts.ts"
 
 /** Sends and receives beside a node, until the scope closes. */
@@ -24,6 +28,17 @@ export const beside = (node: CommandNodeService, options: FileTransfer.Options =
       Layer.build,
       Effect.map((context) => Context.get(context, FileTransfer.FileTransfer))
     ))
+
+/** What the flags say of files that arrive. */
+export const landingOf = (
+  { collisions, keep, maxBytes, silence, umask }: Pick<Input<typeof receive>, keyof typeof landing>
+) => ({
+  collisions: Option.getOrUndefined(collisions),
+  maxBytes: Option.getOrUndefined(maxBytes),
+  umask: Option.getOrUndefined(umask),
+  keepPartial: Option.getOrUndefined(keep),
+  silence: Option.getOrUndefined(silence)
+})
 
 /** What came of a transfer, as it is printed. */
 export const transferOf = (

@@ -12,7 +12,7 @@ import * as Stream from "effect/Stream"
 import type { receive } from "../commands/receive.ts"
 import { failureOf, Problem, Told } from "../errors.ts"
 import { exits } from "../exit.ts"
-import { beside, offerOf, progressText, transferOf } from "../node/files.ts"
+import { beside, landingOf, offerOf, progressText, transferOf } from "../node/files.ts"
 import { guarded } from "../node/guarded.ts"
 import { open } from "../node/open.ts"
 import { failed, Output } from "../output/Output.ts"
@@ -107,7 +107,7 @@ const warnOfNames = Effect.fnUntraced(function*(names: ReadonlyArray<string>) {
 
 export const run = Effect.fnUntraced(function*(input: Input<typeof receive>) {
   const output = yield* Output
-  const { collisions, folder, from, once, yes } = input
+  const { folder, from, once, yes } = input
   if (yes && from.length > 0) {
     return yield* new Problem({ exit: "usage", what: "--yes takes from everybody, so --from names nobody besides" })
   }
@@ -116,12 +116,8 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof receive>) {
   const files = yield* beside(node, {
     receive: {
       folder,
-      collisions,
       accept: yes ? "all" : from.length > 0 ? { names: from } : "ask",
-      maxBytes: Option.getOrUndefined(input.maxBytes),
-      umask: Option.getOrUndefined(input.umask),
-      keepPartial: Option.getOrUndefined(input.keep),
-      silence: Option.getOrUndefined(input.silence)
+      ...landingOf(input)
     }
   })
   if (from.length > 0) yield* warnOfNames(from)

@@ -5,7 +5,9 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { landing } from "../commands/landing.ts"
 import type { up } from "../commands/up.ts"
+import { Problem } from "../errors.ts"
 import { called, eventOf, ownEvent } from "../node/events.ts"
 import { guarded } from "../node/guarded.ts"
 import { open } from "../node/open.ts"
@@ -16,9 +18,14 @@ import { Settings } from "../settings/Settings.ts"
 import type { Input } from "../spec.ts"
 
 /** What arrives is an event when all of it is there. It is loaded where files are received. */
-const receiving = Effect.fnUntraced(function*(node: CommandNodeService, folder: string, say: Say) {
-  const { beside, receivedText } = yield* Effect.promise(() => import("../node/files.ts"))
-  const files = yield* beside(node, { receive: { folder, accept: "all" } })
+const receiving = Effect.fnUntraced(function*(
+  node: CommandNodeService,
+  folder: string,
+  input: Input<typeof up>,
+  say: Say
+) {
+  const { beside, landingOf, receivedText } = yield* Effect.promise(() => import("../node/files.ts"))
+  const files = yield* beside(node, { receive: { folder, accept: "all", ...landingOf(input) } })
   const tell = ({ offer, outcome }: Stream.Success<typeof files.transfers>) =>
     Effect.flatMap(
       Effect.result(outcome),
@@ -54,6 +61,15 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof up>) {
   if (functions.length > 0) yield* guarded("--fn would serve everybody on the network")
   if (input.module.length > 0) yield* guarded("--module would serve everybody on the network")
   if (Option.isSome(input.receive)) yield* guarded("--receive would take files of everybody on the network")
+  const without = Object.keys(landing).find((name) => input[name as keyof typeof landing]._tag === "Some")
+  if (without !== undefined && Option.isNone(input.receive)) {
+    const flag = without.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+    return yield* new Problem({
+      exit: "usage",
+      what: `--${flag} is for files that arrive, and none are taken`,
+      hint: "say into which folder with --receive"
+    })
+  }
   const say: Say = (event) => Effect.flatMap(ownEvent(event), (shape) => output.value("event", shape))
   const { commands, streams } = yield* serve(functions, say)
   const modules = input.module.length === 0 ? undefined : yield* ofModules(input.module, say)
@@ -65,7 +81,7 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof up>) {
   for (const one of streams) yield* node.streams.register(one.name, one.handler, { concurrency: atOnce })
   if (input.measure) yield* node.streams.register(Measure.name, yield* Measure.make, { headers: Measure.Asked })
   if (modules !== undefined) yield* modules.beside(node)
-  if (Option.isSome(input.receive)) yield* receiving(node, input.receive.value, say)
+  if (Option.isSome(input.receive)) yield* receiving(node, input.receive.value, input, say)
   const served = (yield* node.functions).filter((one) => !everyNode.has(one))
   const fingerprint = PublicKey.fingerprint(publicKey)
   yield* say({
