@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Network, TcpTransport, type Transport } from "@pnet/core"
 import { NodeNetwork } from "@pnet/node"
 import { transportSuite, type TransportWorld } from "@pnet/testing/TransportSuite"
-import { Cause, Context, Effect, Exit, identity, Layer, type Scope } from "effect"
+import { Cause, Context, Deferred, Effect, Exit, identity, Layer, Scope } from "effect"
 import * as Net from "node:net"
 import type * as Internal from "../src/internal/young.ts"
 
@@ -115,6 +115,54 @@ describe("TCP on loopback", () => {
       assert.strictEqual(made.size, long)
       assert.isAtLeast(bytes, -8 * long)
       assert.isAtMost(bytes, 0)
+    }).pipe(Effect.scoped))
+
+  it.live("gives no more than half a mebibyte in one turn, so that others have theirs beside a flood", () =>
+    Effect.gen(function*() {
+      const { client, server } = yield* world
+      const listener = yield* server(0).listen
+      const all = Deferred.makeUnsafe<void>()
+      let inTurn = 0
+      let most = 0
+      let sum = 0
+      // One a turn: `forever` yields.
+      const turns = Effect.sync(() => {
+        most = Math.max(most, inTurn)
+        inTurn = 0
+      })
+      yield* Effect.forkScoped(Effect.forever(turns))
+      const take = ({ length }: Uint8Array) => {
+        inTurn += length
+        sum += length
+        if (sum === 16_777_216) Deferred.doneUnsafe(all, Effect.void)
+        return true
+      }
+      yield* Effect.forkScoped(listener.run(({ each }) => Effect.ignore(each!(take))), { startImmediately: true })
+      const connection = yield* client.dial(listener.endpoint)
+      yield* connection.write(new Uint8Array(16_777_216))
+      yield* Deferred.await(all)
+      // What had come when it was over is given, too.
+      assert.isAtMost(most, 524_288 + 4 * 65_536)
+    }).pipe(Effect.scoped))
+
+  it.live("lets go of a connection that is closed in the turn in which something came of it", () =>
+    Effect.gen(function*() {
+      const { client, server } = yield* world
+      const listener = yield* server(0).listen
+      yield* Effect.forkScoped(
+        listener.run(({ write }) => Effect.andThen(Effect.ignore(write(Uint8Array.of(1))), Effect.never)),
+        { startImmediately: true }
+      )
+      for (const wants of [true, false]) {
+        const scope = yield* Scope.make()
+        const connection = yield* Scope.provide(client.dial(listener.endpoint), scope)
+        const exit = yield* Effect.exit(connection.each!(() => {
+          Effect.runSync(Scope.close(scope, Exit.void))
+          return wants
+        }))
+        assert.isTrue(Exit.isFailure(exit))
+        assert.isFalse(connection.tryWrite!(Uint8Array.of(1)))
+      }
     }).pipe(Effect.scoped))
 
   it.live("takes at once no more than there is room for, of a peer that does not read", () =>

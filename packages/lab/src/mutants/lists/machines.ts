@@ -189,9 +189,16 @@ const sockets = of("node-network", "packages/node/src/NodeNetwork.ts", suites("n
     "nobody hears that a function threw what it was given"
   ],
   "young": [
-    `      Young.read(chunk.length)\n`,
+    `        Young.read(chunk.length)\n`,
     ``,
     "all that lives is marked for each 25 MiB that are read"
+  ],
+  "each-turn": [
+    `          if (taken < turn || isStopped) return
+`,
+    `          return
+`,
+    "others wait as long as one connection has something"
   ],
   "at-once-waits": [
     ` || connection.writableLength > 0) return false`,
