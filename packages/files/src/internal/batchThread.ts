@@ -66,13 +66,17 @@ interface Sync {
 interface Here {
   readonly fs: Sync
   readonly sha256: (bytes: Uint8Array) => Uint8Array
+  /** Has all that is on the file system of a path be on its disk, where that can be had; nobody relies on it. */
+  readonly flush: ((path: string) => void) | undefined
+  /** Milliseconds, since some time. */
+  readonly now: () => number
 }
 
 type Tools = ReturnType<typeof toolsOf>
 type Of<Kind extends Question["kind"]> = Extract<Question, { readonly kind: Kind }>
 
 /** What each of them uses. */
-export const toolsOf = ({ fs, sha256 }: Here) => {
+export const toolsOf = ({ flush, fs, now, sha256 }: Here) => {
   const exact = { bigint: true } as const
   /** Whether it went well. */
   const went = (work: () => void): boolean => {
@@ -97,7 +101,9 @@ export const toolsOf = ({ fs, sha256 }: Here) => {
   const flags = (...names: ReadonlyArray<string>) => names.reduce((flags, name) => flags | (fs.constants[name] ?? 0), 0)
   // Made anew for each, since an answer is handed over.
   const none = () => ({ numbers: new Float64Array(0), bytes: new Uint8Array(0), digests: new Uint8Array(0) })
-  return { fs, sha256, went, fill, info, infoOf, flags, none }
+  /** For fewer files no program is run, and for each it may take so long. */
+  const [flushLeast, flushMillis] = [32, 0.5]
+  return { flush, flushLeast, flushMillis, fs, now, sha256, went, fill, info, infoOf, flags, none }
 }
 
 /** Looks at paths. */
@@ -147,9 +153,20 @@ export const readBy = ({ fill, flags, fs, info, infoOf, none, sha256, went }: To
 }
 
 /** Writes files, checks and names them. */
-export const landBy =
-  ({ fill, flags, fs, info, none, sha256, went }: Tools) =>
-  ({ bytes, digests, durable, numbers, paths }: Of<"land">): Answer => {
+export const landBy = ({ fill, flags, flush, flushLeast, flushMillis, fs, info, none, now, sha256, went }: Tools) => {
+  /** So many lots have each file synced alone, and so many the next time that all at once has taken long, as it does where others write much. */
+  let alone = 0
+  let longer = 1
+  /** Has all of them be on the disk by one turn of the disk, and not by one for each. That they are there, each is asked for behind that. */
+  const flushAll = (count: number, path: string) => {
+    if (flush === undefined || count < flushLeast || alone-- > 0) return
+    const began = now()
+    went(() => flush(path))
+    const isLong = now() - began > count * flushMillis
+    alone = isLong ? longer : 0
+    longer = isLong ? Math.min(longer * 2, 256) : 1
+  }
+  return ({ bytes, digests, durable, numbers, paths }: Of<"land">): Answer => {
     const count = digests.length / 32
     const done = new Uint8Array(count)
     const open: Array<number | undefined> = []
@@ -185,6 +202,7 @@ export const landBy =
       at += numbers[index * 5]!
     }
     // When all are written, so that the system has the most to do at once.
+    if (durable) flushAll(open.filter((file) => file !== undefined).length, paths[0]!)
     for (let index = 0; durable && index < count; index++) {
       const file = open[index]
       if (file !== undefined && !went(() => fs.fsyncSync(file))) drop(index, file)
@@ -209,3 +227,4 @@ export const landBy =
     }
     return { ...none(), done }
   }
+}

@@ -86,9 +86,10 @@ const ahead = 1_024
 const askedAtOnce = 128
 /** So many that have come are checked and named at once. */
 const landingAtOnce = 32
-/** So many small files land together at most, and so many lots of them at once. What has come meanwhile goes with the next. */
-const together = 64
-const lotsAtOnce = 4
+/** So many small files, of so many bytes, land together at most, and so many lots of them at once. What has come meanwhile goes with the next. */
+const together = 256
+const togetherBytes = 16 * small
+const lotsAtOnce = 3
 /** What is no longer wanted of a file is read past, up to so many bytes. */
 const passedOver = 1_048_576
 
@@ -513,7 +514,7 @@ class Pulling<E> {
     if (file !== undefined) {
       this.#lot.push({ arriving, file })
       this.#lotBytes += file.bytes.length
-      return this.#lot.length < together && this.#lotBytes < small * 4 ? undefined : this.#landMany
+      return this.#lot.length < together && this.#lotBytes < togetherBytes ? undefined : this.#landMany
     }
     const land = arriving.whole === undefined ? this.#large(arriving, expected) : this.#small(arriving, expected)
     return Effect.flatMap(

@@ -196,6 +196,21 @@ const batches = of("file-batches", "packages/files/src/internal/batchThread.ts",
     `const exact = { bigint: true } as const`,
     `const exact = {} as { readonly bigint: true }`,
     "one of many files has changed where its time is rounded"
+  ],
+  "each-synced": [
+    `if (file !== undefined && !went(() => fs.fsyncSync(file))) drop(index, file)`,
+    ``,
+    "what a program of the system's says nothing about is taken to be on the disk"
+  ],
+  "flush-long": [
+    `const isLong = now() - began > count * flushMillis`,
+    `const isLong = false`,
+    "small files wait for all that others write"
+  ],
+  "flush-durable": [
+    `if (durable) flushAll(`,
+    `flushAll(`,
+    "what nobody wants to be synced is"
   ]
 })
 
