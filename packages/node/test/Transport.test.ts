@@ -104,7 +104,7 @@ describe("TCP on loopback", () => {
       let [left, long] = [1_048_576, 0]
       yield* connection.each!((chunk) => {
         left -= chunk.length
-        if (chunk.length >= 4_096) {
+        if (chunk.length >= 16_384) {
           long++
           made.add(Young.young)
         }

@@ -10,7 +10,7 @@
  */
 
 /** Reads of fewer bytes have as much made for them in the heap as it is. */
-const few = 4_096
+const few = 16_384
 
 /** Bytes that are made for each that was read. */
 const ratio = 2
