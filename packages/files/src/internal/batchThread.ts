@@ -101,9 +101,9 @@ export const toolsOf = ({ flush, fs, now, sha256 }: Here) => {
   const flags = (...names: ReadonlyArray<string>) => names.reduce((flags, name) => flags | (fs.constants[name] ?? 0), 0)
   // Made anew for each, since an answer is handed over.
   const none = () => ({ numbers: new Float64Array(0), bytes: new Uint8Array(0), digests: new Uint8Array(0) })
-  /** For fewer files no program is run, and for each it may take so long. */
-  const [flushLeast, flushMillis] = [32, 0.5]
-  return { flush, flushLeast, flushMillis, fs, now, sha256, went, fill, info, infoOf, flags, none }
+  /** For less no program is run. */
+  const flushMillis = 8
+  return { flush, flushMillis, fs, now, sha256, went, fill, info, infoOf, flags, none }
 }
 
 /** Looks at paths. */
@@ -153,16 +153,23 @@ export const readBy = ({ fill, flags, fs, info, infoOf, none, sha256, went }: To
 }
 
 /** Writes files, checks and names them. */
-export const landBy = ({ fill, flags, flush, flushLeast, flushMillis, fs, info, none, now, sha256, went }: Tools) => {
-  /** So many lots have each file synced alone, and so many the next time that all at once has taken long, as it does where others write much. */
+export const landBy = ({ fill, flags, flush, flushMillis, fs, info, none, now, sha256, went }: Tools) => {
+  /** What a sync of one file takes by itself, and for so many lots it is done so, since for all at once it took longer, as it does where others write much. */
+  let each = 0
   let alone = 0
   let longer = 1
-  /** Has all of them be on the disk by one turn of the disk, and not by one for each. That they are there, each is asked for behind that. */
-  const flushAll = (count: number, path: string) => {
-    if (flush === undefined || count < flushLeast || alone-- > 0) return
+  /** Syncs files; where that is expected to take long the file system is told before to sync all at once, and none is taken to be there by that. */
+  const syncAll = (count: number, path: string, syncEach: () => void) => {
     const began = now()
-    went(() => flush(path))
-    const isLong = now() - began > count * flushMillis
+    const isTogether = flush !== undefined && each * count > flushMillis && alone-- <= 0
+    if (isTogether) went(() => flush(path))
+    syncEach()
+    const took = (now() - began) / count
+    if (!isTogether) {
+      each = took
+      return
+    }
+    const isLong = took > each
     alone = isLong ? longer : 0
     longer = isLong ? Math.min(longer * 2, 256) : 1
   }
@@ -202,11 +209,13 @@ export const landBy = ({ fill, flags, flush, flushLeast, flushMillis, fs, info, 
       at += numbers[index * 5]!
     }
     // When all are written, so that the system has the most to do at once.
-    if (durable) flushAll(open.filter((file) => file !== undefined).length, paths[0]!)
-    for (let index = 0; durable && index < count; index++) {
-      const file = open[index]
-      if (file !== undefined && !went(() => fs.fsyncSync(file))) drop(index, file)
+    const syncEach = () => {
+      for (let index = 0; index < count; index++) {
+        const file = open[index]
+        if (file !== undefined && !went(() => fs.fsyncSync(file))) drop(index, file)
+      }
     }
+    if (durable) syncAll(count, paths[0]!, syncEach)
     const name = (index: number) => {
       const final = paths[index * 2 + 1]!
       if (numbers[index * 5 + 4] === 1) return fs.renameSync(part(index), final)

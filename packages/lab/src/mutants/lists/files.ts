@@ -203,13 +203,18 @@ const batches = of("file-batches", "packages/files/src/internal/batchThread.ts",
     "what a program of the system's says nothing about is taken to be on the disk"
   ],
   "flush-long": [
-    `const isLong = now() - began > count * flushMillis`,
+    `const isLong = took > each`,
     `const isLong = false`,
     "small files wait for all that others write"
   ],
+  "flush-quick": [
+    `each * count > flushMillis && `,
+    ``,
+    "a program is run where a sync takes no time"
+  ],
   "flush-durable": [
-    `if (durable) flushAll(`,
-    `flushAll(`,
+    `if (durable) syncAll(`,
+    `syncAll(`,
     "what nobody wants to be synced is"
   ]
 })
