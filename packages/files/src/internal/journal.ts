@@ -27,7 +27,7 @@ export interface Journal {
   /** What had landed before, by key: the name it has where that is another, or "". */
   readonly landed: ReadonlyMap<string, string>
   /** Notes that something has landed. What is noted is written by and by. */
-  readonly note: (key: Uint8Array, renamed?: string) => void
+  readonly note: (key: string, renamed?: string) => void
   /** Writes what was noted. */
   readonly flush: Effect.Effect<void>
   /** The permissions that the system takes from every file that is made. */
@@ -67,13 +67,16 @@ export const open = (
     const file = yield* fs.open(path, { flag: isWhole ? "a" : "w", mode: 0o666 })
     const { mode } = yield* file.stat
     const out = new Wire.Writer(4_096)
-    const note: Journal["note"] = (key, renamed = "") => void out.raw(key).text(renamed)
+    const note: Journal["note"] = (key, renamed = "") => void out.raw(bytesOf(key)).text(renamed)
     const flush = Effect.suspend(() => out.length === 0 ? Effect.void : Effect.ignore(file.writeAll(out.take())))
-    if (!isWhole) { for (const [key, renamed] of landed) note(bytesOf(key), renamed) }
+    if (!isWhole) { for (const [key, renamed] of landed) note(key, renamed) }
     yield* flush
     yield* Effect.addFinalizer(() => flush)
     return { landed, note, flush, umask: 0o666 & ~mode }
   })
 
-const bytesOf = (hex: string): Uint8Array =>
-  Uint8Array.from({ length: hex.length / 2 }, (_, i) => parseInt(hex.slice(2 * i, 2 * i + 2), 16))
+const bytesOf = (hex: string): Uint8Array => {
+  const bytes = new Uint8Array(hex.length / 2)
+  for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(hex.slice(2 * i, 2 * i + 2), 16)
+  return bytes
+}

@@ -17,7 +17,7 @@ import { FileError } from "../TransferError.ts"
 import { fileError, isNotFound, isTaken, secondsOf, sizeOf } from "./faults.ts"
 import * as Journal from "./journal.ts"
 import { beside, faultOf, faultText, folded, leadsInside, partialFolder, type Rules } from "./names.ts"
-import { hexOf, sameBytes, utf8 } from "./platform.ts"
+import { hexOfHash, sameBytes } from "./platform.ts"
 import { readFully } from "./reading.ts"
 import type * as Wire from "./wire.ts"
 
@@ -57,6 +57,8 @@ interface Entered {
 export interface Folder {
   readonly entered: Entered | undefined
   readonly path: string
+  /** What stands before the names in it. */
+  readonly within: string
   /** Its path as the sender says it. */
   readonly shown: string
   readonly depth: number
@@ -74,7 +76,10 @@ export interface Target {
   readonly shown: string
   readonly final: string
   readonly part: string
-  readonly key: Uint8Array
+  /** What the journal has it by. */
+  readonly key: string
+  /** Where it is to be, as this file system has that. */
+  readonly where: string
   /** Another file of this transfer may have the same name, as this file system has it. */
   readonly ambiguous: boolean
   /** That other one, while it has no name yet. */
@@ -93,6 +98,8 @@ export type Plan =
 export const corrupt = "corrupt"
 
 const scratch = 1_048_576
+
+const within = (paths: Path.Path, folder: string) => paths.join(folder, "a").slice(0, -1)
 const spentName = "spent"
 
 export class Landing {
@@ -102,6 +109,8 @@ export class Landing {
   working = 0
   readonly #journal: Journal.Journal
   readonly #home: string
+  /** What stands before the names of parts. */
+  readonly #parted: string
   /** What the second names of files that have landed become, one after another: to take each away would be two steps instead of one. */
   readonly #spent: string
   /** Parts that were there when it began. */
@@ -115,12 +124,14 @@ export class Landing {
     this.options = options
     this.#foldsCase = foldsCase
     this.#home = home
+    this.#parted = within(options.paths, home)
     this.#spent = options.paths.join(home, spentName)
     this.#journal = journal
     this.#parts = parts
     this.top = {
       entered: undefined,
       path: options.folder,
+      within: within(options.paths, options.folder),
       shown: "",
       depth: 0,
       fresh: false,
@@ -140,10 +151,8 @@ export class Landing {
 
   // --- names -----------------------------------------------------------------------------------------------------------------
 
-  #keyOf(kind: string, shown: string, rest: string): Uint8Array {
-    const hash = this.options.hash()
-    hash.update(utf8(`${kind}\0${shown}\0${rest}`))
-    return hash.digest().subarray(0, Journal.keyLength)
+  #keyOf(kind: string, shown: string, rest: string): string {
+    return hexOfHash(`${kind}\0${shown}\0${rest}`, this.options.hash).slice(0, 2 * Journal.keyLength)
   }
 
   /** Takes a name that the sender says, once. */
@@ -154,7 +163,8 @@ export class Landing {
     if (fault !== undefined) return new FileError({ path: shown, kind: "NameRefused", detail: faultText[fault] })
     if (folder.names.has(name)) return "twice"
     folder.names.add(name)
-    return { shown, path: this.options.paths.join(folder.path, name) }
+    // A name is one segment, and none that leads anywhere.
+    return { shown, path: folder.within + name }
   }
 
   // --- folders and links -----------------------------------------------------------------------------------------------------
@@ -162,7 +172,7 @@ export class Landing {
   enter(folder: Folder, shown: string, path: string, mode: number, mtime: number): Effect.Effect<Folder, FileError> {
     const { fs } = this.options
     const key = this.#keyOf("folder", shown, "")
-    const before = this.#journal.landed.has(hexOf(key))
+    const before = this.#journal.landed.has(key)
     // Noted before, so that it is known for this transfer's whenever the process ends.
     const make = Effect.suspend(() => {
       this.#journal.note(key)
@@ -194,7 +204,16 @@ export class Landing {
         const name = this.options.paths.basename(path)
         const entered: Entered = { above: folder.entered, name, mode, mtime, made: fresh || before }
         this.#folders.push(entered)
-        return { entered, path, shown, depth: folder.depth + 1, fresh, names: new Set(), foldedNames: new Set() }
+        return {
+          entered,
+          path,
+          within: path + this.options.paths.sep,
+          shown,
+          depth: folder.depth + 1,
+          fresh,
+          names: new Set(),
+          foldedNames: new Set()
+        }
       }
     )
   }
@@ -235,22 +254,25 @@ export class Landing {
     const behind = ambiguous ? this.#placing.get(where) : undefined
     const placed = Latch.makeUnsafe()
     this.#placing.set(where, placed)
-    const part = this.options.paths.join(this.#home, `${hexOf(key)}.part`)
-    return { folder, entry, shown, final: path, key, ambiguous, behind, placed, part }
+    const part = `${this.#parted}${key}.part`
+    return { folder, entry, shown, final: path, key, where, ambiguous, behind, placed, part }
   }
 
   /** Nothing more is done about a file. */
-  done(target: Target): void {
-    target.placed.openUnsafe()
-    const fold = this.#foldsCase ? folded(target.entry.name) : target.entry.name.normalize("NFC")
-    const where = `${target.folder.shown}/${fold}`
-    if (this.#placing.get(where) === target.placed) this.#placing.delete(where)
+  done({ placed, where }: Target): void {
+    placed.openUnsafe()
+    if (this.#placing.get(where) === placed) this.#placing.delete(where)
+  }
+
+  /** Nothing can be there of a file, since its folder is new, and nothing was known of it before: it is fetched whole. */
+  isNew({ ambiguous, folder, key }: Target): boolean {
+    return folder.fresh && !ambiguous && !this.#parts.has(`${key}.part`) && !this.#journal.landed.has(key)
   }
 
   plan(target: Target): Effect.Effect<Plan, FileError> {
     const { collisions, fs, paths } = this.options
     const { entry, final, folder, key, shown } = target
-    const renamed = this.#journal.landed.get(hexOf(key))
+    const renamed = this.#journal.landed.get(key)
     const isThere = (path: string) =>
       Effect.map(Effect.option(fs.lstat(path)), (info) => info._tag === "Some" ? info.value : undefined)
     return Effect.gen({ self: this }, function*() {

@@ -33,22 +33,26 @@ const devices = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conou
 const never = /[\0/\p{Surrogate}]/u
 // oxlint-disable-next-line no-control-regex
 const neverOnWindows = /[\x01-\x1f\\:*?"<>|]/
+const plain = /^[ -~]*$/
 // Some file systems take no notice of these in a name, so that two texts are one name.
 const ignorable = /[\p{Default_Ignorable_Code_Point}]/gu
 
 /** What names have in common that may be the same file on a file system that folds case, or knows one form of a character. */
 export const folded = (name: string): string =>
-  // By way of capitals, of which some letters have one: both kinds of a small sigma, and of s.
-  name.replace(ignorable, "").normalize("NFC").toUpperCase().toLowerCase().normalize("NFC")
+  // Most names are of these letters, of which none is like another.
+  plain.test(name) ?
+    name.toLowerCase() :
+    // By way of capitals, of which some letters have one: both kinds of a small sigma, and of s.
+    name.replace(ignorable, "").normalize("NFC").toUpperCase().toLowerCase().normalize("NFC")
 
 /** What keeps a text from being a name under these rules, if anything does. */
 export const faultOf = (name: string, rules: Rules): NameFault | undefined => {
   if (name === "" || name === "." || name === "..") return "NoName"
   if (never.test(name)) return "Character"
-  if (name.length > longestName || utf8(name).length > longestName) return "Long"
+  if (name.length > longestName || name.length * 3 > longestName && utf8(name).length > longestName) return "Long"
   // Windows has it a second time, by the short names that it makes of long ones.
-  const plain = folded(name)
-  if (plain === partialFolder || rules === "windows" && /^pn[^.]{0,4}~[0-9]/.test(plain)) return "Own"
+  const own = folded(name)
+  if (own === partialFolder || rules === "windows" && /^pn[^.]{0,4}~[0-9]/.test(own)) return "Own"
   if (rules === "posix") return undefined
   if (neverOnWindows.test(name)) return "Character"
   if (/[ .]$/.test(name)) return "Reserved"

@@ -43,6 +43,19 @@ export const hexOf = (bytes: Uint8Array): string => {
   return text
 }
 
+const nodeCrypto = builtIn("node:crypto") as { readonly hash?: (name: string, text: string) => string } | undefined
+
+/** The SHA-256 of a text, as `hexOf` has it: by the platform in one step, where it has that, or by what hashes files. */
+export const hexOfHash = (
+  text: string,
+  make: () => { readonly update: (bytes: Uint8Array) => void; readonly digest: () => Uint8Array }
+): string => {
+  if (nodeCrypto?.hash !== undefined) return nodeCrypto.hash("sha256", text)
+  const hash = make()
+  hash.update(utf8(text))
+  return hexOf(hash.digest())
+}
+
 /** Whether two are the same bytes. */
 export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => {
   if (a.length !== b.length) return false

@@ -90,6 +90,7 @@ const landingAtOnce = 32
 const together = 256
 const togetherBytes = 16 * small
 const lotsAtOnce = 3
+const slabBytes = 4 * small
 /** What is no longer wanted of a file is read past, up to so many bytes. */
 const passedOver = 1_048_576
 
@@ -111,6 +112,8 @@ class Pulling<E> {
   /** Small files that have come, and land together. */
   #lot: Array<Landable> = []
   #lotBytes = 0
+  /** Room for the next ones. */
+  #slab: Uint8Array | undefined
   #lots = 0
   readonly #roomForLots = Latch.makeUnsafe(true)
   /** Files that are not decided. */
@@ -280,6 +283,10 @@ class Pulling<E> {
     }
     const target = landing.target(folder, entry, shown, path)
     this.#open++
+    if (landing.isNew(target)) {
+      const wanted: Wanted = { target, file, offset: 0, renamed: false, again: false }
+      return Queue.offerUnsafe(this.#queue, wanted) ? Effect.void : Effect.asVoid(Queue.offer(this.#queue, wanted))
+    }
     return Effect.matchEffect(landing.plan(target), {
       onFailure: (error) =>
         Effect.sync(() => {
@@ -435,6 +442,15 @@ class Pulling<E> {
     return Effect.map(Effect.andThen(close, landing.discard(target)), () => this.#decided(target))
   }
 
+  /** Room for a small file, of what is for many: to have each be memory of its own takes longer than to fill it. */
+  #roomFor(size: number): Uint8Array {
+    if (this.#options.batches === undefined) return new Uint8Array(size)
+    if (this.#slab === undefined || this.#slab.length < size) this.#slab = new Uint8Array(slabBytes)
+    const room = this.#slab.subarray(0, size)
+    this.#slab = this.#slab.subarray(size)
+    return room
+  }
+
   #begin(wanted: Wanted): Effect.Effect<void, Restart> | undefined {
     const { landing } = this.#options
     const { offset, target } = wanted
@@ -446,7 +462,7 @@ class Pulling<E> {
     }
     const none = { whole: undefined, writing: undefined, scope: undefined, file: undefined }
     if (size <= small) {
-      start({ ...none, whole: new Uint8Array(size), failed: false })
+      start({ ...none, whole: this.#roomFor(size), failed: false })
       return undefined
     }
     return Effect.gen({ self: this }, function*() {
@@ -559,7 +575,7 @@ class Pulling<E> {
   }
 
   #landLot(lot: ReadonlyArray<Landable>): Effect.Effect<void> {
-    const { batches, landing } = this.#options
+    const { batches, counts, landing } = this.#options
     const landed = batches!.land(lot.map(({ file }) => file), landing.options.durable)
     return landing.work(Effect.gen({ self: this }, function*() {
       const done = yield* landed
@@ -567,7 +583,8 @@ class Pulling<E> {
         const { target } = arriving.wanted
         if (done?.[index] === true) {
           landing.note(target)
-          yield* this.#settled(arriving, Exit.succeed("landed"))
+          counts.files++
+          this.#decided(target)
           continue
         }
         landing.doubt(target)

@@ -41,7 +41,9 @@ const { parentPort } = process.getBuiltinModule("node:worker_threads")
 const crypto = process.getBuiltinModule("node:crypto")
 const tools = (${toolsOf.toString()})({
   fs: process.getBuiltinModule("node:fs"),
-  sha256: (bytes) => crypto.createHash("sha256").update(bytes).digest(),
+  sha256: crypto.hash === undefined
+    ? (bytes) => crypto.createHash("sha256").update(bytes).digest()
+    : (bytes) => crypto.hash("sha256", bytes, "buffer"),
   now: () => performance.now(),
   flush: process.platform === "linux"
     ? (path) => process.getBuiltinModule("node:child_process").spawnSync("sync", ["-f", path], { stdio: "ignore", env: { PATH: "/usr/bin:/bin" } })
