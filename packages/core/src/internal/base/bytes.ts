@@ -28,6 +28,14 @@ export const equal = (a: Uint8Array, b: Uint8Array): boolean => equalAt(a, 0, a.
 /** Whether bytes begin with others. */
 export const startsWith = (bytes: Uint8Array, head: Uint8Array): boolean => equalAt(bytes, 0, head.length, head)
 
+/** The number that stands in four bytes, big-endian. */
+export const u32 = (bytes: Uint8Array, at: number): number =>
+  bytes[at]! * 0x100_0000 + (bytes[at + 1]! << 16 | bytes[at + 2]! << 8 | bytes[at + 3]!)
+
+/** The same bytes as what the language itself has for them: views of views of a Buffer cost several times as much. */
+export const plain = (bytes: Uint8Array): Uint8Array =>
+  bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
+
 /** Which of two comes first, byte by byte; what the other begins with comes before it. */
 export const compare = (a: Uint8Array, b: Uint8Array): -1 | 0 | 1 => {
   const length = Math.min(a.length, b.length)

@@ -20,6 +20,7 @@ import {
 } from "../../FunctionError.ts"
 import type { NodeName } from "../../Packet.ts"
 import { utf8 } from "../base/platform.ts"
+import { keep } from "../base/shapes.ts"
 import { isObject, lengthUpTo, notJson, parse, weigh } from "../wire/json.ts"
 
 /** The name of the stream that carries a command. */
@@ -32,6 +33,12 @@ export interface Request {
 }
 
 const none = {}
+
+keep(
+  { function: "", args: [], kwargs: {} },
+  JSON.parse("{\"function\":\"\",\"args\":[],\"kwargs\":{}}"),
+  JSON.parse("{\"type\":\"success\",\"value\":null}")
+)
 
 /** Each is an argument of a call of JavaScript, of which the stack takes so many. */
 const maxArgs = 10_000

@@ -26,7 +26,7 @@ import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
-import { concat } from "../base/bytes.ts"
+import { concat, u32 } from "../base/bytes.ts"
 import type { Pieces } from "../base/pieces.ts"
 import { strictTextOf, utf8 } from "../base/platform.ts"
 import { isObject, parse, weigh } from "../wire/json.ts"
@@ -320,9 +320,6 @@ const putU32 = (out: Uint8Array, at: number, value: number): void => {
   out[at + 3] = value
 }
 
-export const getU32 = (bytes: Uint8Array, at: number): number =>
-  ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
-
 // --- requests --------------------------------------------------------------------------------------------------------------
 
 /** What stands between a request's length and its headers or payload. */
@@ -403,7 +400,7 @@ export const decodeRequest = (bytes: Uint8Array): BinaryRequest | string => {
   let headers: Headers.Headers | undefined = Headers.empty
   if ((flags & Flag.headers) !== 0) {
     if (bytes.length < at + 4) return "a request that is too short"
-    const length = getU32(bytes, at)
+    const length = u32(bytes, at)
     at += 4
     if (length > maxHeaders || length > bytes.length - at) return "headers that are too long"
     headers = headersOf(bytes.subarray(at, at + length))
@@ -471,7 +468,7 @@ export const rawElements = (bytes: Uint8Array): Array<Uint8Array> | undefined =>
   const out: Array<Uint8Array> = []
   for (let at = 0; at < bytes.length;) {
     if (bytes.length - at < 4) return undefined
-    const length = getU32(bytes, at)
+    const length = u32(bytes, at)
     at += 4
     if (length > bytes.length - at) return undefined
     out.push(bytes.subarray(at, at + length))
@@ -564,7 +561,7 @@ export const binary: Form = {
   protocol,
   room: maxContract + 6,
   atOnce: (bytes) =>
-    bytes.length <= short && bytes.length > 4 && getU32(bytes, 0) === bytes.length - 4 ? bytes.subarray(4) : undefined,
+    bytes.length <= short && bytes.length > 4 && u32(bytes, 0) === bytes.length - 4 ? bytes.subarray(4) : undefined,
   requests: framed,
   weigh: undefined,
   decodeRequest,

@@ -5,6 +5,7 @@
  * u8 kind   u32 number   u32 limit   payload
  * ```
  */
+import { u32 } from "../base/bytes.ts"
 import { textOf, utf8 } from "../base/platform.ts"
 
 export const headerLength = 9
@@ -32,9 +33,6 @@ const setU32 = (bytes: Uint8Array, at: number, value: number): void => {
   bytes[at + 2] = value >>> 8
   bytes[at + 3] = value
 }
-
-const u32 = (bytes: Uint8Array, at: number): number =>
-  ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
 
 /** A frame with room for so much payload, from `headerLength` on; in the memory that is given for it, or in its own. */
 export const make = (

@@ -12,6 +12,7 @@
 import * as Redacted from "effect/Redacted"
 import { type Boxer, boxOverhead, type Crypto, nonceLength } from "../../Crypto.ts"
 import type { Established } from "../../Handshake.ts"
+import { startsWith } from "../base/bytes.ts"
 import { utf8 } from "../base/platform.ts"
 
 /** The type of the packet: 0 `msg`, 1 `rsp`, 2 `err`. */
@@ -36,8 +37,7 @@ const flagsAt = boxAt + boxOverhead
 export const overhead = flagsAt + 1
 
 /** Whether a command is a MESSAGE by its name. */
-export const isMessage = (command: Uint8Array): boolean =>
-  command.length >= name.length && name.every((byte, i) => command[i] === byte)
+export const isMessage = (command: Uint8Array): boolean => startsWith(command, name)
 
 /** A direction's nonce: its prefix, and a count that goes up by one. The bytes are written in place. */
 class Nonce {

@@ -6,6 +6,7 @@
  * is sent next is `outgoing`'s; who is told of what a message brought, and when, is `news`'.
  */
 import * as Frame from "../../Frame.ts"
+import { u32 } from "../base/bytes.ts"
 import { IntMap } from "../base/intMap.ts"
 import { utf8 } from "../base/platform.ts"
 import * as OpenText from "../wire/openText.ts"
@@ -45,6 +46,9 @@ const brokenOff: Failure = { code: "lost", message: "its peer broke the protocol
 const goAwayFrame = (goAway: Frame.GoAway) => frame(Kind.goaway, 0, utf8(JSON.stringify(goAway)))
 
 const resetCodes: ReadonlySet<string> = new Set(Frame.ResetCode.literals)
+
+// Of frames that carry none.
+const nothing = new Uint8Array(0)
 
 /** Of an OPEN this much is not counted: what it says is held for as long as its stream is. */
 const shortOpen = 1_024
@@ -180,17 +184,17 @@ export class Mux implements Owner {
   }
 
   #take(type: Type, message: Uint8Array, homes: Homes | undefined): string | undefined {
-    const view = new DataView(message.buffer, message.byteOffset, message.byteLength)
     let at = 0
     if (message.length === 0) return "a message without a frame"
     while (at < message.length) {
       if (message.length - at < Frame.headerLength) return "trailing bytes"
-      const kind = view.getUint8(at)
-      const id = view.getUint32(at + 1)
-      const length = view.getUint32(at + 5)
+      const kind = message[at]!
+      const id = u32(message, at + 1)
+      const length = u32(message, at + 5)
       at += Frame.headerLength
       if (length > message.length - at) return "a frame longer than its message"
-      const violation = this.#onFrame(type, kind, id, message.subarray(at, at + length), homes)
+      const payload = length === 0 ? nothing : message.subarray(at, at + length)
+      const violation = this.#onFrame(type, kind, id, payload, homes)
       if (violation !== undefined) return violation
       at += length
     }
@@ -265,7 +269,7 @@ export class Mux implements Owner {
         return stream === undefined || stream.onEnd() ? undefined : "a second END"
       case Kind.credit: {
         if (payload.length !== 4) return "a malformed CREDIT"
-        const bytes = new DataView(payload.buffer, payload.byteOffset, 4).getUint32(0)
+        const bytes = u32(payload, 0)
         return bytes > 0 && (stream === undefined || stream.onCredit(bytes)) ? undefined : "a CREDIT out of bounds"
       }
       default: {

@@ -10,6 +10,7 @@
  * What bites: a record with `homes` is valid until `release`, which must follow before the next `next`.
  */
 import { maxStreamLength } from "../../Packet.ts"
+import { plain, u32 } from "../base/bytes.ts"
 
 const empty: Uint8Array = new Uint8Array(0)
 const header = 4
@@ -43,7 +44,7 @@ export class RecordFramer {
 
   /** Takes the next bytes of the stream. Every record of the bytes before must have been taken. */
   push(chunk: Uint8Array): void {
-    this.#chunk = chunk
+    this.#chunk = plain(chunk)
     this.#offset = 0
   }
 
@@ -75,7 +76,7 @@ export class RecordFramer {
   }
 
   #lengthAt(bytes: Uint8Array, at: number): number | undefined {
-    const length = bytes[at]! * 0x100_0000 + (bytes[at + 1]! << 16 | bytes[at + 2]! << 8 | bytes[at + 3]!)
+    const length = u32(bytes, at)
     if (length > 0 && length <= maxStreamLength) return length
     this.malformed = true
     return undefined
