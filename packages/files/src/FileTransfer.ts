@@ -43,6 +43,7 @@ import { FileHash } from "./FileHash.ts"
 import type { FileOffer, IncomingOffer, Receiving } from "./FileOffer.ts"
 import * as Offering_ from "./internal/offering.ts"
 import * as Receiving_ from "./internal/receiving.ts"
+import { LargeFiles } from "./LargeFiles.ts"
 import type { Progress, Summary } from "./Progress.ts"
 import { type FileError, FolderError, type SourceError } from "./TransferError.ts"
 
@@ -285,6 +286,7 @@ const receiverOf = (
       paths,
       hash: yield* FileHash,
       batches: yield* FileBatches,
+      large: yield* LargeFiles,
       folder,
       perPeer: receive.perPeer ?? false,
       verdict: verdictOf(receive, trust),
@@ -315,6 +317,7 @@ const senderOf = (limits: Limits, node: AdvancedNode["Service"]) =>
       paths: yield* Path.Path,
       hash: yield* FileHash,
       batches: yield* FileBatches,
+      large: yield* LargeFiles,
       limits
     }
     const offerings = new Offering_.Offerings()

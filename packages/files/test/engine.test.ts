@@ -4,7 +4,7 @@ import { SimFileSystem } from "@pnet/testing"
 import * as Effect from "effect/Effect"
 import { partialFolder } from "../src/internal/names.ts"
 import { scripts } from "./corpus.ts"
-import { batchesOver, bytesOf, offer, receive } from "./engine.ts"
+import { batchesOver, bytesOf, largeOver, offer, receive } from "./engine.ts"
 import { random } from "./random.ts"
 
 const home = () => {
@@ -93,12 +93,16 @@ describe("a transfer", () => {
       Effect.gen(function*() {
         const source = SimFileSystem.make()
         grow(source)
-        const sender = yield* offer(source.mount(), ["/out/all"])
+        const senders = [
+          yield* offer(source.mount(), ["/out/all"]),
+          yield* offer(source.mount(), ["/out/all"], { large: largeOver(source.mount().fileSystem) })
+        ]
         const expected = source.tree("/out")
-        const whole = sender.head.bytes
+        const whole = senders[0]!.head.bytes
         let resumed = 0
         for (let seed = 1; seed <= 8; seed++) {
           const next = random(seed)
+          const sender = senders[seed % 2]!
           const target = home()
           const withPower = seed % 3 !== 0
           for (let attempt = 0;; attempt++) {
@@ -114,6 +118,7 @@ describe("a transfer", () => {
             const received = yield* Effect.result(receive(sender, {
               mount,
               ...seed % 4 < 2 ? {} : { batches: batchesOver(mount.fileSystem) },
+              ...seed % 8 < 4 ? {} : { large: largeOver(mount.fileSystem) },
               breakAfter: isLast ? Infinity : seed % 2 === 0 ? next(whole) : Infinity,
               pieces: () => 1 + next(200_000)
             }))

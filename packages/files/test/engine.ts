@@ -3,15 +3,17 @@ import { SimFileSystem } from "@pnet/testing"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
+import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type * as FileBatches from "../src/FileBatches.ts"
 import * as FileHash from "../src/FileHash.ts"
 import * as Landing from "../src/internal/landing.ts"
 import * as Pulling from "../src/internal/pulling.ts"
-import { Reading } from "../src/internal/reading.ts"
+import { readFully, Reading } from "../src/internal/reading.ts"
 import * as Serving from "../src/internal/serving.ts"
 import * as Tree from "../src/internal/tree.ts"
 import type * as Wire from "../src/internal/wire.ts"
+import type * as LargeFiles from "../src/LargeFiles.ts"
 import type { FileError } from "../src/TransferError.ts"
 
 export interface Sender {
@@ -24,7 +26,12 @@ export interface Sender {
 export const offer = (
   mount: Pick<SimFileSystem.Mount, "fileSystem">,
   given: ReadonlyArray<string>,
-  options: { readonly links?: Tree.SourceLinks; readonly hash?: FileHash.Make; readonly shared?: boolean } = {}
+  options: {
+    readonly links?: Tree.SourceLinks
+    readonly hash?: FileHash.Make
+    readonly shared?: boolean
+    readonly large?: LargeFiles.Large
+  } = {}
 ) =>
   Effect.gen(function*() {
     const fs = mount.fileSystem
@@ -42,6 +49,7 @@ export const offer = (
       paths,
       roots: new Map(roots.map(({ name, path }) => [name, path])),
       hash,
+      large: options.large,
       noFollow: true,
       follow: false,
       shared: options.shared ?? false,
@@ -87,6 +95,60 @@ export const batchesOver = (fs: FileSystem.FileSystem): FileBatches.Batches => {
   }
 }
 
+/** Every file that is not small by itself, in the order in which it is asked, on a disk in memory; in pieces of which there are many. */
+export const largeOver = (fs: FileSystem.FileSystem): LargeFiles.Large => {
+  const opened = (path: string, flag: "r" | "r+") =>
+    Effect.map(Effect.option(fs.open(path, { flag })), (file) => {
+      if (file._tag === "None") return undefined
+      const hasher = FileHash.native!()
+      const turn = Semaphore.makeUnsafe(1)
+      const take = (from: number, to: number) => Landing.hashRange(file.value, hasher, from, to)
+      return { file: file.value, hasher, turn, take, digest: turn.withPermit(Effect.sync(() => hasher.digest())) }
+    })
+  return {
+    from: 0,
+    write: ({ path }) =>
+      Effect.map(opened(path, "r+"), (has) => {
+        if (has === undefined) return undefined
+        const { digest, file, take, turn } = has
+        return {
+          take: (to) => turn.withPermit(Effect.asVoid(take(0, to))),
+          buffers: 3,
+          buffer: () => new Uint8Array(40_000),
+          copy: (bytes, buffer, at) => buffer.set(bytes, at),
+          put: (buffer, length, at) =>
+            turn.withPermit(Effect.andThen(
+              file.seek(BigInt(at), "start"),
+              Effect.andThen(file.writeAll(buffer.subarray(0, length)), Effect.asVoid(take(at, at + length)))
+            )),
+          isThrough: () => false,
+          digest
+        }
+      }),
+    read: ({ path }) =>
+      Effect.map(opened(path, "r"), (has) => {
+        if (has === undefined) return undefined
+        let hashed = 0
+        return {
+          get: (bytes, length, at) =>
+            // Another buffer, since that which is handed over is not the caller's any more.
+            has.turn.withPermit(Effect.suspend(() => {
+              const back = new Uint8Array(bytes.length)
+              bytes.fill(0xee)
+              return Effect.map(readFully(has.file, back.subarray(0, length), at), (there) => {
+                if (at === hashed) {
+                  has.hasher.update(back.subarray(0, there))
+                  hashed += there
+                }
+                return { bytes: back, length: there }
+              })
+            })),
+          digest: has.digest
+        }
+      })
+  }
+}
+
 export interface Received {
   readonly counts: Pulling.Counts
   readonly problems: ReadonlyArray<FileError>
@@ -104,6 +166,7 @@ export interface Receiving {
   readonly umask?: number
   readonly hash?: FileHash.Make
   readonly batches?: FileBatches.Batches
+  readonly large?: LargeFiles.Large
   readonly fileSize?: number
   /** The stream of answers fails behind so many bytes. */
   readonly breakAfter?: number
@@ -179,6 +242,7 @@ export const receive = (sender: Sender, receiving: Receiving): Effect.Effect<Rec
       source: receiving.source ?? sourceOf(sender, receiving, sent),
       landing,
       batches: receiving.batches,
+      large: receiving.large,
       depth: 64,
       entries: 200_000,
       fileSize: receiving.fileSize ?? Infinity,

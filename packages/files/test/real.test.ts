@@ -27,6 +27,7 @@ import { join } from "node:path"
 import * as FileBatches from "../src/FileBatches.ts"
 import * as FileTransfer from "../src/FileTransfer.ts"
 import * as Wire from "../src/internal/wire.ts"
+import * as LargeFiles from "../src/LargeFiles.ts"
 import { scripts } from "./corpus.ts"
 import { bytesOf, offer, sourceOf } from "./engine.ts"
 
@@ -42,7 +43,7 @@ const files = (advertisePort: number, name: string, folder: string | undefined, 
   FileTransfer.layer(folder === undefined ? {} : { receive: { folder, accept: "all" } }).pipe(
     Layer.provideMerge(CommandNode.layer({ name, networkId: "files", bindIp: "127.0.0.1", advertisePort, peers })),
     Layer.provide(NodePnet.layerWithTrust(AnyTrust.layer)),
-    Layer.provide(FileBatches.layer()),
+    Layer.provide([FileBatches.layer(), LargeFiles.layer({ from: 1_000_000 })]),
     Layer.provide(Logger.layer([]))
   )
 

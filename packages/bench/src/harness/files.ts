@@ -7,6 +7,7 @@ import * as NodePath from "@effect/platform-node/NodePath"
 import * as AdvancedNode from "@pnet/core/AdvancedNode"
 import * as FileBatches from "@pnet/files/FileBatches"
 import * as FileTransfer from "@pnet/files/FileTransfer"
+import * as LargeFiles from "@pnet/files/LargeFiles"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -33,7 +34,7 @@ export const receiver = (name: string, network: Nodes.NodeNetworkOptions, folder
       Layer.provideMerge(
         AdvancedNode.layer({ ...Nodes.options(name, network), functions: { sink: Nodes.sink, put: put(folder) } })
       ),
-      Layer.provide([NodeFileSystem.layer, NodePath.layer, FileBatches.layer()])
+      Layer.provide([NodeFileSystem.layer, NodePath.layer, FileBatches.layer(), LargeFiles.layer()])
     )
   )
 
@@ -43,7 +44,7 @@ export const sender = (name: string, network: Nodes.NodeNetworkOptions, to: stri
     const context = yield* Layer.build(
       FileTransfer.layer().pipe(
         Layer.provideMerge(AdvancedNode.layer(Nodes.options(name, network))),
-        Layer.provide([NodeFileSystem.layer, NodePath.layer, FileBatches.layer()])
+        Layer.provide([NodeFileSystem.layer, NodePath.layer, FileBatches.layer(), LargeFiles.layer()])
       )
     )
     const node = Context.get(context, AdvancedNode.AdvancedNode)

@@ -114,7 +114,10 @@ export const layer: Layer.Layer<
       trust: (settings) => Layer.provide(trustOf(settings), Layer.succeedContext(context)),
       // Most commands have nothing to do with files.
       files: Layer.unwrap(
-        Effect.map(Effect.promise(() => import("@pnet/files/FileBatches")), ({ layer }) => layer())
+        Effect.map(
+          Effect.promise(() => Promise.all([import("@pnet/files/FileBatches"), import("@pnet/files/LargeFiles")])),
+          ([batches, large]) => Layer.merge(batches.layer(), large.layer())
+        )
       )
     })
   })

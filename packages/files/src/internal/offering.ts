@@ -15,6 +15,7 @@ import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { Batches } from "../FileBatches.ts"
 import type { Make } from "../FileHash.ts"
+import type { Large } from "../LargeFiles.ts"
 import type { Progress, Summary } from "../Progress.ts"
 import {
   DeclinedError,
@@ -40,6 +41,7 @@ export interface Options {
   readonly paths: Path.Path
   readonly hash: Make
   readonly batches: Batches | undefined
+  readonly large: Large | undefined
   readonly limits: { readonly entries: number; readonly depth: number; readonly shared: number }
 }
 
@@ -116,7 +118,7 @@ export class Offering {
   }
 
   #revision(scanned: Tree.Scanned): Revision {
-    const { batches, fs, hash, limits, paths } = this.#options
+    const { batches, fs, hash, large, limits, paths } = this.#options
     const { bytes, digest, files, folders, links, names } = scanned.manifest
     const known = this.#revisions.get(hexOf(digest))
     if (known !== undefined) return known
@@ -126,6 +128,7 @@ export class Offering {
       roots: new Map(this.#roots.map(({ name, path }) => [name, path])),
       hash,
       batches,
+      large,
       follow: this.#offered.links === "follow",
       noFollow: paths.sep === "/" && this.#offered.links !== "follow",
       shared: this.#names.length > 1,

@@ -18,12 +18,13 @@ import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type { Batches, ToLand } from "../FileBatches.ts"
+import type { Large } from "../LargeFiles.ts"
 import { FileError, TransferProtocolError } from "../TransferError.ts"
 import { fileError } from "./faults.ts"
 import { type corrupt, type Folder, hashRange, type Landing, type Target } from "./landing.ts"
 import { small } from "./reading.ts"
 import * as Wire from "./wire.ts"
-import { Writing } from "./writing.ts"
+import { plain, threaded, Writing } from "./writing.ts"
 
 /** Where it is pulled from. */
 export interface Source<E> {
@@ -40,6 +41,8 @@ export interface Options<E> {
   readonly landing: Landing
   /** By which small files are written many at once, where the platform can. */
   readonly batches?: Batches | undefined
+  /** By which large files are written, where the platform can. */
+  readonly large?: Large | undefined
   readonly depth: number
   readonly entries: number
   /** Bytes of the largest file that is taken. */
@@ -475,9 +478,25 @@ class Pulling<E> {
         return start({ ...none, failed: true })
       }
       const file = opened.success
-      const writing = new Writing(file, landing.options.hash(), scope, offset, landing.options.durable)
+      const place = yield* this.#placeOf(target, file, scope)
+      const writing = new Writing(file, place, scope, offset, landing.options.durable)
       yield* writing.begin
       start({ ...none, writing, scope, file, failed: false })
+    })
+  }
+
+  /** By whom a file is written: a thread, where one can be had and it is worth it. */
+  #placeOf(target: Target, file: FileSystem.File, scope: Scope.Scope) {
+    const { landing: { options: { durable, hash } }, large } = this.#options
+    const byFileSystem = Effect.sync(() => plain(file, hash()))
+    if (large === undefined || target.entry.size < large.from) return byFileSystem
+    return Effect.matchEffect(file.stat, {
+      onFailure: () => byFileSystem,
+      onSuccess: (info) =>
+        Effect.flatMap(
+          Scope.provide(large.write({ path: target.part, info }, durable), scope),
+          (writing) => writing === undefined ? byFileSystem : Effect.succeed(threaded(writing))
+        )
     })
   }
 

@@ -11,6 +11,7 @@ import type { PlatformError } from "effect/PlatformError"
 import * as Scope from "effect/Scope"
 import type { Batches } from "../FileBatches.ts"
 import type { Hasher, Make } from "../FileHash.ts"
+import type * as LargeFiles from "../LargeFiles.ts"
 import { codeOf, isNotFound, mtimeOf, sizeOf } from "./faults.ts"
 import type { Located, Manifest } from "./manifest.ts"
 import type * as Wire from "./wire.ts"
@@ -25,6 +26,8 @@ const chunkOf = (size: number): number => size < 64 * 1_048_576 ? small : 524_28
  * what it was given when it asks for what comes two parts later; this is well behind that.
  */
 const ring = 8
+/** So many parts are read before they are sent. */
+const readAhead = 3
 
 /** Why there is no more of a file. */
 export type Broken = "Changed" | { readonly failed: string }
@@ -42,6 +45,8 @@ export interface Options {
   readonly hash: Make
   /** By which small files are read many at once, where the platform can. */
   readonly batches?: Batches | undefined
+  /** By which large files are read, where the platform can. */
+  readonly large?: LargeFiles.Large | undefined
   /** Links are refused where files are to be, by the system itself. */
   readonly noFollow: boolean
   /** Links are sent as what they lead to. */
@@ -81,6 +86,8 @@ class OpenFile {
   readonly #entry: Wire.FileEntry
   readonly #most: number
   readonly #ring: Array<Uint8Array> | undefined
+  /** The thread that reads and hashes it, where it has one. */
+  readonly #thread: LargeFiles.Reading | undefined
   readonly #hasher: Hasher
   #hashed = 0
   #isDigested = false
@@ -96,8 +103,10 @@ class OpenFile {
     entry: Wire.FileEntry,
     options: Options,
     known: Uint8Array | undefined,
-    onDigest: (digest: Uint8Array) => void
+    onDigest: (digest: Uint8Array) => void,
+    thread: LargeFiles.Reading | undefined
   ) {
+    this.#thread = thread
     this.#known = known
     this.#onDigest = onDigest
     this.#file = file
@@ -106,7 +115,7 @@ class OpenFile {
     this.#hasher = options.hash()
     this.chunk = chunkOf(entry.size)
     // The one that is read ahead, and the one that is sent, at the least.
-    this.#most = Math.max(3, options.shared ? Math.floor(options.keep / this.chunk) : 3)
+    this.#most = Math.max(readAhead + 2, options.shared ? Math.floor(options.keep / this.chunk) : 0)
     this.#ring = options.shared ? undefined : []
   }
 
@@ -134,8 +143,13 @@ class OpenFile {
     })
   }
 
-  /** Begins to read a part that is wanted soon. */
+  /** Begins to read the parts that are wanted soon, behind one that is. */
   ahead(index: number): Effect.Effect<unknown> {
+    const next = Array.from({ length: this.#thread === undefined ? 1 : readAhead }, (_, some) => index + 1 + some)
+    return Effect.forEach(next, (some) => this.#ahead(some), { discard: true })
+  }
+
+  #ahead(index: number): Effect.Effect<unknown> {
     return Effect.suspend(() =>
       index * this.chunk >= this.size || this.#chunks.has(index) || this.#reading.has(index)
         ? Effect.void
@@ -155,22 +169,39 @@ class OpenFile {
     const done = Deferred.makeUnsafe<Uint8Array, Broken>()
     this.#reading.set(index, done)
     const start = index * this.chunk
-    const buffer = this.#buffer(index, Math.min(this.chunk, this.size - start))
+    const length = Math.min(this.chunk, this.size - start)
+    const buffer = this.#buffer(index, length)
+    const filled = this.#thread === undefined
+      ? Effect.map(readFully(this.#file, buffer, start), (length) => ({ bytes: buffer, length }))
+      : this.#byThread(this.#thread, index, length)
     const read = Effect.flatMap(
-      Effect.mapError(readFully(this.#file, buffer, start), brokenOf),
-      (length) => length === buffer.length ? Effect.succeed(buffer) : Effect.fail<Broken>("Changed")
+      Effect.mapError(filled, brokenOf),
+      (there) => there.length === length ? Effect.succeed(there.bytes) : Effect.fail<Broken>("Changed")
     )
     return Effect.onExit(Effect.uninterruptible(read), (exit) =>
       Effect.sync(() => {
         this.#reading.delete(index)
-        if (Exit.isSuccess(exit)) this.#keep(index, buffer)
+        if (Exit.isSuccess(exit)) this.#keep(index, exit.value)
         Deferred.doneUnsafe(done, exit)
       }))
   }
 
+  /** Hands the buffer over, and has one back. */
+  #byThread(thread: LargeFiles.Reading, index: number, length: number) {
+    const slot = index % ring
+    const start = index * this.chunk
+    const buffer = this.#ring![slot]!
+    this.#ring![slot] = undefined!
+    return Effect.map(thread.get(buffer, length, start), (there) => {
+      this.#ring![slot] = there.bytes
+      if (start === this.#hashed) this.#hashed += there.length
+      return { bytes: there.bytes.subarray(0, length), length: there.length }
+    })
+  }
+
   #keep(index: number, bytes: Uint8Array): void {
     this.#chunks.set(index, bytes)
-    this.#hashWhatIsThere()
+    if (this.#thread === undefined) this.#hashWhatIsThere()
     for (const old of this.#chunks.keys()) {
       if (this.#chunks.size <= this.#most) break
       this.#chunks.delete(old)
@@ -186,13 +217,23 @@ class OpenFile {
     }
   }
 
+  /** Reads, and hashes, until so many bytes are. */
+  #hashedTo(bytes: number): Effect.Effect<void, Broken> {
+    return Effect.whileLoop({
+      while: () => this.#hashed < bytes,
+      body: () => {
+        const index = Math.floor(this.#hashed / this.chunk)
+        // A thread hashes what it reads.
+        if (this.#thread !== undefined) this.#chunks.delete(index)
+        return this.at(index)
+      },
+      step: () => this.#thread === undefined ? this.#hashWhatIsThere() : undefined
+    })
+  }
+
   /** Has everything before an offset hashed, for what is sent from there on; once, however often it is asked for. */
   hashTo(offset: number): Effect.Effect<void, Broken> {
-    return this.#known !== undefined ? Effect.void : Effect.whileLoop({
-      while: () => this.#hashed + this.chunk <= offset,
-      body: () => this.at(Math.floor(this.#hashed / this.chunk)),
-      step: () => this.#hashWhatIsThere()
-    })
+    return this.#known !== undefined ? Effect.void : this.#hashedTo(offset - offset % this.chunk)
   }
 
   /** The hash of all of it, for who has been sent what is behind an offset. Who is sent all of it has it made of what was sent. */
@@ -200,19 +241,18 @@ class OpenFile {
     return Effect.suspend(() => {
       const known = this.#known
       if (known !== undefined && (offset > 0 || this.#isDigested)) return Effect.as(this.unchanged, known)
-      const whole = Effect.whileLoop({
-        while: () => this.#hashed < this.size,
-        body: () => this.at(Math.floor(this.#hashed / this.chunk)),
-        step: () => this.#hashWhatIsThere()
+      const digest = this.#isDigested
+        ? Effect.succeed(this.#known!)
+        : this.#thread === undefined
+        ? Effect.sync(() => this.#hasher.digest())
+        : Effect.mapError(this.#thread.digest, brokenOf)
+      return Effect.map(Effect.andThen(this.#hashedTo(this.size), Effect.andThen(this.unchanged, digest)), (digest) => {
+        if (!this.#isDigested) {
+          this.#isDigested = true
+          this.#onDigest(this.#known = digest)
+        }
+        return digest
       })
-      return Effect.flatMap(Effect.andThen(whole, this.unchanged), () =>
-        Effect.sync(() => {
-          if (!this.#isDigested) {
-            this.#isDigested = true
-            this.#onDigest(this.#known = this.#hasher.digest())
-          }
-          return this.#known!
-        }))
     })
   }
 }
@@ -355,18 +395,31 @@ export class Reading {
     })
   }
 
+  /** A thread for a file, where one can be had and it is worth it. */
+  #thread(located: Located, file: FileSystem.File) {
+    const { follow, large, shared } = this.#options
+    return large === undefined || shared || located.entry.size < large.from
+      ? Effect.succeed(undefined)
+      : Effect.flatMap(
+        Effect.mapError(file.stat, brokenOf),
+        (info) => large.read({ path: this.#pathOf(located), info }, follow)
+      )
+  }
+
   #openFile(number: number, located: Located): Effect.Effect<OpenFile, Broken> {
     return Effect.gen({ self: this }, function*() {
       const scope = yield* Scope.make()
       return yield* Effect.gen({ self: this }, function*() {
         yield* this.within(located)
+        const opened = yield* this.#opened(located)
         const file = new OpenFile(
-          yield* this.#opened(located),
+          opened,
           scope,
           located.entry,
           this.#options,
           this.#digests.get(number),
-          (digest) => this.#noteDigest(number, digest)
+          (digest) => this.#noteDigest(number, digest),
+          yield* this.#thread(located, opened)
         )
         yield* this.within(located)
         yield* file.unchanged

@@ -20,6 +20,7 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { Batches } from "../FileBatches.ts"
 import type { Make } from "../FileHash.ts"
 import { type FileOffer, type IncomingOffer, type ReceiveError, type Receiving, SenderGone } from "../FileOffer.ts"
+import type { Large } from "../LargeFiles.ts"
 import type { Summary } from "../Progress.ts"
 import { type FileError, TransferProtocolError } from "../TransferError.ts"
 import * as Aging from "./aging.ts"
@@ -41,6 +42,7 @@ export interface Options {
   readonly paths: Path.Path
   readonly hash: Make
   readonly batches: Batches | undefined
+  readonly large: Large | undefined
   readonly folder: string
   readonly perPeer: boolean
   readonly verdict: (offer: FileOffer) => Effect.Effect<Verdict>
@@ -385,6 +387,7 @@ export class Receiver {
         source: this.#sourceOf(offer, head),
         landing,
         batches: this.#options.batches,
+        large: this.#options.large,
         depth: this.#options.limits.depth,
         entries: this.#options.limits.entries,
         fileSize: this.#options.fileSize,

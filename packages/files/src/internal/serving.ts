@@ -244,7 +244,7 @@ class Answering<E> {
         const part = bytes.subarray(at - index * file.chunk)
         sending.at += part.length
         const parts: Parts = [Wire.writeChunkHead(new Wire.Writer(4), part.length).take(), part]
-        return Effect.as(file.ahead(index + 1), parts)
+        return Effect.as(file.ahead(index), parts)
       }
     })
   }

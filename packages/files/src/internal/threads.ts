@@ -55,8 +55,11 @@ parentPort.on("message", (question) => {
   parentPort.postMessage(said, [said.bytes.buffer, said.digests.buffer])
 })`
 
-/** One that has begun, unless the process may have none, as by `--permission`. */
-const begun = (onEnd: () => void): Worker | undefined => {
+/** Whether the platform has threads. */
+export const hasThreads = module?.Worker !== undefined
+
+/** One that has begun with a text, unless the process may have none, as by `--permission`. */
+export const begun = (text: string, onEnd: () => void): Worker | undefined => {
   try {
     // With none of the options of the process: `--input-type` would have it read the text as another language.
     const worker = new module!.Worker!(text, { eval: true, execArgv: [] })
@@ -72,7 +75,7 @@ const begun = (onEnd: () => void): Worker | undefined => {
 }
 
 /** Starts one. */
-export const start: Effect.Effect<Thread, never, Scope.Scope> | undefined = module?.Worker === undefined
+export const start: Effect.Effect<Thread, never, Scope.Scope> | undefined = !hasThreads
   ? undefined
   : Effect.map(
     Effect.acquireRelease(
@@ -89,7 +92,7 @@ export const start: Effect.Effect<Thread, never, Scope.Scope> | undefined = modu
           if (over === false) over = hasBegun ? undefined : nothing
           say(over)
         }
-        const worker = begun(end)
+        const worker = begun(text, end)
         worker?.on("online", () => hasBegun = true)
         worker?.on("message", say as (value: never) => void)
         const ask = (question: Question) =>

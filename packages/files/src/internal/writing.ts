@@ -1,7 +1,7 @@
 /**
  * Writes a large file as it comes, and reads back what was written, whose hash is that of what is on the disk. Both go on while more comes, one buffer
  * after another, of which there are a few. What was there before, of a file that goes on, is read first. Where it is synced, that is done by and by as
- * well, so that little is left to do for the disk at the end.
+ * well, so that little is left to do for the disk at the end. It is done by `FileSystem`, or by a thread.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -10,23 +10,50 @@ import type * as FileSystem from "effect/FileSystem"
 import type { PlatformError } from "effect/PlatformError"
 import type * as Scope from "effect/Scope"
 import type { Hasher } from "../FileHash.ts"
+import type * as LargeFiles from "../LargeFiles.ts"
 import { hashRange } from "./landing.ts"
 
 const unit = 524_288
 /** So many buffers, of which one fills while the others are written and read back: what is done for one takes several turns of the event loop. */
-const buffers = 4
+const count = 4
+
+/** By whom it is written. */
+export interface Place extends LargeFiles.Writing {
+  /** Whether a piece can be given to it before the one before is done. */
+  readonly queues: boolean
+}
+
+/** By `FileSystem`. */
+export const plain = (file: FileSystem.File, hasher: Hasher): Place => ({
+  queues: false,
+  buffers: count,
+  buffer: () => new Uint8Array(unit),
+  copy: (bytes, buffer, at) => buffer.set(bytes, at),
+  take: (to) => Effect.asVoid(hashRange(file, hasher, 0, to)),
+  put: (buffer, length, at) =>
+    Effect.flatMap(
+      file.writeAll(length === buffer.length ? buffer : buffer.subarray(0, length)),
+      // Into the buffer that it came from, since that is not looked at again.
+      () => Effect.asVoid(hashRange(file, hasher, at, at + length, buffer))
+    ),
+  isThrough: () => false,
+  digest: Effect.sync(() => hasher.digest())
+})
+
+/** By a thread. */
+export const threaded = (writing: LargeFiles.Writing): Place => ({ ...writing, queues: true })
 
 /** So many bytes are left to the system before it is told to write them. */
 const syncEvery = 64 * 1_048_576
 
 interface Job {
-  readonly fiber: Fiber.Fiber<unknown, PlatformError>
+  readonly fiber: Fiber.Fiber<void, PlatformError>
   readonly buffer: Uint8Array | undefined
 }
 
 export class Writing {
   readonly #file: FileSystem.File
-  readonly #hasher: Hasher
+  readonly #place: Place
   readonly #scope: Scope.Scope
   /** The one that fills. */
   #buffer: Uint8Array | undefined
@@ -38,26 +65,29 @@ export class Writing {
   #at: number
   /** What is being done, each behind the one before, with the buffer that is free then. */
   readonly #jobs: Array<Job> = []
+  #begun: Fiber.Fiber<void, PlatformError> | undefined
   /** Whether it is synced. */
   readonly #durable: boolean
   #synced: number
   #syncing: Fiber.Fiber<void, PlatformError> | undefined
-  constructor(file: FileSystem.File, hasher: Hasher, scope: Scope.Scope, offset: number, durable: boolean) {
+  constructor(file: FileSystem.File, place: Place, scope: Scope.Scope, offset: number, durable: boolean) {
     this.#durable = durable
     this.#synced = offset
     this.#file = file
-    this.#hasher = hasher
+    this.#place = place
     this.#scope = scope
     this.#at = offset
   }
 
   /** Begins, with what is there. */
   get begin(): Effect.Effect<void> {
-    return this.#at === 0 ? Effect.void : this.#fork(hashRange(this.#file, this.#hasher, 0, this.#at), undefined)
+    return this.#at === 0 ? Effect.void : Effect.map(this.#fork(this.#place.take(this.#at), undefined), () => {
+      this.#begun = this.#jobs[0]!.fiber
+    })
   }
 
-  #fork(work: Effect.Effect<unknown, PlatformError>, buffer: Uint8Array | undefined): Effect.Effect<void> {
-    const before = this.#jobs[this.#jobs.length - 1]?.fiber
+  #fork(work: Effect.Effect<void, PlatformError>, buffer: Uint8Array | undefined): Effect.Effect<void> {
+    const before = this.#place.queues ? this.#begun : this.#jobs[this.#jobs.length - 1]?.fiber
     const next = before === undefined ? work : Effect.andThen(Fiber.join(before), work)
     return Effect.map(
       Effect.forkIn(next, this.#scope, { startImmediately: true }),
@@ -65,22 +95,28 @@ export class Writing {
     )
   }
 
-  /** Waits for the first of them. */
-  get #first(): Effect.Effect<unknown, PlatformError> {
-    const job = this.#jobs[0]
-    return job === undefined ? Effect.void : Effect.map(Fiber.join(job.fiber), () => {
-      this.#jobs.shift()
-      if (job.buffer !== undefined) this.#free.push(job.buffer)
+  /** Waits for the first of them that a buffer is free behind. */
+  get #first(): Effect.Effect<void, PlatformError> {
+    return Effect.suspend(() => {
+      const { buffer, fiber } = this.#jobs[0]!
+      return Effect.flatMap(Fiber.join(fiber), () => {
+        this.#jobs.shift()
+        if (buffer === undefined) return this.#first
+        this.#free.push(buffer)
+        return Effect.void
+      })
     })
   }
 
   /** Takes bytes, which are the caller's again at once. What it gives is to be run before more is taken. */
   write(bytes: Uint8Array): Effect.Effect<void, PlatformError> | undefined {
-    this.#buffer ??= this.#free.pop() ?? new Uint8Array(unit)
-    const part = Math.min(bytes.length, unit - this.#filled)
-    this.#buffer.set(part === bytes.length ? bytes : bytes.subarray(0, part), this.#filled)
+    const buffer = this.#buffer ??= this.#free.pop() ?? this.#place.buffer(this.#made++)
+    // To a place in the file that is a multiple of its length, as all are but where it went on.
+    const room = buffer.length - this.#at % buffer.length - this.#filled
+    const part = Math.min(bytes.length, room)
+    this.#place.copy(part === bytes.length ? bytes : bytes.subarray(0, part), buffer, this.#filled)
     this.#filled += part
-    if (this.#filled < unit) return undefined
+    if (part < room) return undefined
     // The rest is taken before anything is waited for, since the bytes may be another's then.
     const rest = part === bytes.length ? undefined : bytes.slice(part)
     return Effect.flatMap(this.#turn, () => (rest === undefined ? undefined : this.write(rest)) ?? Effect.void)
@@ -89,20 +125,13 @@ export class Writing {
   get #turn(): Effect.Effect<void, PlatformError> {
     return Effect.suspend(() => {
       const full = this.#buffer!
-      const part = full.subarray(0, this.#filled)
+      const length = this.#filled
       const at = this.#at
-      this.#at += part.length
+      this.#at += length
       this.#buffer = undefined
       this.#filled = 0
-      // Into the buffer that it came from, since that is not looked at again.
-      const work = Effect.flatMap(
-        this.#file.writeAll(part),
-        () => hashRange(this.#file, this.#hasher, at, at + part.length, full)
-      )
-      const forked = Effect.andThen(this.#fork(work, full), this.#syncSome)
-      return this.#free.length > 0 || ++this.#made < buffers
-        ? forked
-        : Effect.andThen(forked, Effect.asVoid(this.#first))
+      const forked = Effect.andThen(this.#fork(this.#place.put(full, length, at), full), this.#syncSome)
+      return this.#free.length > 0 || this.#made < this.#place.buffers ? forked : Effect.andThen(forked, this.#first)
     })
   }
 
@@ -111,7 +140,9 @@ export class Writing {
     return Effect.suspend(() => {
       const before = this.#syncing?.pollUnsafe()
       const isFree = this.#syncing === undefined || before !== undefined && Exit.isSuccess(before)
-      if (!this.#durable || this.#at - this.#synced < syncEvery || !isFree) return Effect.void
+      if (!this.#durable || this.#place.isThrough() || this.#at - this.#synced < syncEvery || !isFree) {
+        return Effect.void
+      }
       this.#synced = this.#at
       return Effect.map(
         Effect.forkIn(Effect.uninterruptible(this.#file.sync), this.#scope, { startImmediately: true }),
@@ -122,19 +153,14 @@ export class Writing {
 
   /** The hash of all that is on the disk, when all that came is there. */
   get finish(): Effect.Effect<Uint8Array, PlatformError> {
+    const syncing = Effect.suspend(() => this.#syncing === undefined ? Effect.void : Fiber.join(this.#syncing))
     return Effect.flatMap(
       this.#filled > 0 ? this.#turn : Effect.void,
-      () => {
-        const last = this.#jobs[this.#jobs.length - 1]
-        return Effect.andThen(
-          last === undefined ? Effect.void : Fiber.join(last.fiber),
-          () =>
-            Effect.map(
-              this.#syncing === undefined ? Effect.void : Fiber.join(this.#syncing),
-              () => this.#hasher.digest()
-            )
+      () =>
+        Effect.andThen(
+          Effect.forEach(this.#jobs, ({ fiber }) => Fiber.join(fiber), { discard: true }),
+          Effect.andThen(syncing, this.#place.digest)
         )
-      }
     )
   }
 }

@@ -137,6 +137,42 @@ const writing = of("file-writing", "packages/files/src/internal/writing.ts", sui
   ]
 })
 
+const large = of("file-large", "packages/files/src/internal/largeThread.ts", suites("files/large"), {
+  "which": [
+    `if (info.dev === dev && info.ino === ino) return file`,
+    `if (true) return file`,
+    "a thread reads or writes another file than the one that was looked at"
+  ],
+  "link": [
+    `(follow ? 0 : this.#flag("O_NOFOLLOW"))`,
+    `0`,
+    "a thread follows what has become a link"
+  ],
+  "back": [
+    `this.#hasher.update(back.subarray(0, this.#fill(back, length, at)))`,
+    `this.#hasher.update(part)`,
+    "what is hashed is what was to be written, and not what is on the disk"
+  ],
+  "fault": [
+    `if (this.#fault === undefined || question.kind`,
+    `if (true || question.kind`,
+    "what comes behind a part that could not be written is written"
+  ],
+  "again": [
+    `if (at === this.#hashed) {`,
+    `if (true) {`,
+    "what is read twice is hashed twice"
+  ]
+})
+
+const places = of("file-large-places", "packages/files/src/LargeFiles.ts", suites("files/large"), {
+  "patience": [
+    `const cached = took > patience`,
+    `const cached = false`,
+    "a slow disk is written past the cache, at half of its speed"
+  ]
+})
+
 const receiving = of("file-receiving", "packages/files/src/internal/receiving.ts", suites("files/files.sim"), {
   "running": [
     `this.#running.has(key) ? Effect.void : remove`,
@@ -233,6 +269,8 @@ export const filesList: ReadonlyArray<Mutation> = [
   ...reading,
   ...pulling,
   ...writing,
+  ...large,
+  ...places,
   ...receiving,
   ...aging,
   ...batches,
