@@ -652,6 +652,7 @@ describe("limits", () => {
         failureOf(alice.node.request("bob", "count", "", { timeout: "2 seconds" }))
       )
       late(error2)
+      assert.include((error2 as unknown as Error).message, "as many as limits.streams and limits.credit allow")
       assert.closeTo(waited, 2_000, 100)
       yield* Fiber.interrupt(hanging)
       assert.strictEqual(runs, 0)

@@ -159,16 +159,16 @@ export class Opening implements Pick<Service, "exchange" | "exchangeUnsafe" | "o
   }
 
   /** Its time was up before it could be opened. */
-  #late(peer: Peer, options: Sessions.OpenOptions): Effect.Effect<never, Sessions.StreamResetError> {
+  #late(peer: Peer, options: Sessions.OpenOptions, isFull = false): Effect.Effect<never, Sessions.StreamResetError> {
     return Effect.suspend(() => {
       // It may have waited for the next dial all that time, and the reason for that is what its caller has to know.
       const last = this.#table.get(peer.publicKey)?.dials.get(peer.name)?.last
-      return fail(
-        peer,
-        options,
-        "deadline",
-        `${notSent}${last === undefined ? "" : `; the last attempt to reach its peer failed: ${last.message}`}`
-      )
+      const why = isFull
+        ? "; it waited for one of the streams with its peer to end, of which there were as many as limits.streams and limits.credit allow"
+        : last === undefined
+        ? ""
+        : `; the last attempt to reach its peer failed: ${last.message}`
+      return fail(peer, options, "deadline", `${notSent}${why}`)
     })
   }
 
@@ -185,16 +185,19 @@ export class Opening implements Pick<Service, "exchange" | "exchangeUnsafe" | "o
         const within = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | Sessions.StreamResetError> =>
           deadline === undefined
             ? restore(effect)
-            : restore(Effect.timeoutOrElse(effect, { duration: left(), orElse: () => this.#late(peer, options) }))
+            : restore(
+              Effect.timeoutOrElse(effect, { duration: left(), orElse: () => this.#late(peer, options, isFull) })
+            )
+        let isFull = false
         while (true) {
-          if (left() <= 0) return yield* this.#late(peer, options)
+          if (left() <= 0) return yield* this.#late(peer, options, isFull)
           const session = yield* within(
             Effect.mapError(this.#dialling.acquire(peer, wanted), (error) =>
               error._tag === "ProtocolError" ? ProtocolError.of(peer.name)(error) : error)
           )
           const millis = left()
           if (millis <= 0) {
-            return yield* this.#late(peer, options)
+            return yield* this.#late(peer, options, isFull)
           }
           if (!reads(session, options)) {
             return yield* fail(peer, options, "unsupported", noHeaders)
@@ -210,6 +213,7 @@ export class Opening implements Pick<Service, "exchange" | "exchangeUnsafe" | "o
             continue
           }
           if (typeof opened === "string") {
+            isFull = true
             const state = this.#table.of(peer.publicKey)
             if (opened === "credit") {
               this.#table.starve(state)
