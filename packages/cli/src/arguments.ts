@@ -1,5 +1,6 @@
 /**
- * What is done to the words of the command line before they are parsed: for commands that send on whatever flag they do not know themselves.
+ * What is done to the words of the command line before they are parsed: for commands that send on whatever flag they do not know themselves, and
+ * for public keys that begin with a hyphen.
  */
 import type { Setting } from "./settings/declare.ts"
 import { settingNames, settings } from "./settings/declared.ts"
@@ -26,6 +27,22 @@ interface Own {
 // Settings that are meant wherever they stand: how the answer is shown, and how long it is waited.
 const anywhere = new Set(["--json", "--wait"])
 
+/** One of 64 begins with a hyphen, and is no flags for that. */
+const isKey = (word: string): boolean => /^-[\w-]{42}=$/.test(word)
+
+/** The words with such keys as what they are: the value of the flag before, or an argument. */
+const withKeys = (words: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const end = words.includes("--") ? words.indexOf("--") : words.length
+  const before: Array<string> = []
+  const keys: Array<string> = []
+  for (const word of words.slice(0, end)) {
+    if (!isKey(word)) before.push(word)
+    else if (before.at(-1) === "--key") before.push(`${before.pop()}=${word}`)
+    else keys.push(word)
+  }
+  return keys.length === 0 ? [...before, ...words.slice(end)] : [...before, "--", ...keys, ...words.slice(end + 1)]
+}
+
 /**
  * The words with flags first and arguments behind `--`, so that none is taken for the other, and `--key=value` of an unknown key as
  * `--arg key=value`. `own` are the command's own flags. Behind `after` arguments the keys of settings are nothing special: a function may have a `name`, too.
@@ -39,7 +56,7 @@ const rewrite = (words: ReadonlyArray<string>, own: Own, after: number): Readonl
       operands.push(...words.slice(i + 1))
       break
     }
-    if (!/^-./.test(word) || /^-[\d.]/.test(word)) {
+    if (!/^-./.test(word) || /^-[\d.]/.test(word) || isKey(word)) {
       operands.push(word)
       continue
     }
@@ -72,7 +89,7 @@ export const prepare = (
       continue
     }
     const spec = specs.find(({ alias, name, under }) => under === undefined && (name === word || alias === word))
-    if (spec?.open === undefined) return words
+    if (spec?.open === undefined) return withKeys(words)
     return [word, ...words.slice(0, i), ...rewrite(words.slice(i + 1), ownOf(spec), spec.open)]
   }
   return words

@@ -30,6 +30,15 @@ describe("the words of a call", () => {
     assert.strictEqual(prepared("call bob f --open=true --no-open"), "call --arg=open=true --no-open -- bob f")
   })
 
+  it("that are public keys are no flags, though one of 64 begins with a hyphen", () => {
+    const key = `-S${"d".repeat(41)}=`
+    assert.strictEqual(prepared(`trust allow bob ${key} --roles x`), `trust allow bob --roles x -- ${key}`)
+    assert.strictEqual(prepared(`trust revoke -- ${key}`), `trust revoke -- ${key}`)
+    assert.strictEqual(prepared(`mail post bob hi --key ${key} --json`), `mail post bob hi --key=${key} --json`)
+    assert.strictEqual(prepared(`call bob f ${key} 2 --json`), `call --json -- bob f ${key} 2`)
+    assert.strictEqual(prepared("trust allow -x"), "trust allow -x")
+  })
+
   it("of other commands stay as they are", () => {
     for (
       const line of [

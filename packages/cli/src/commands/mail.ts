@@ -37,7 +37,7 @@ export const mailPost = Spec.make({
     key: Flag.String("key").pipe(
       Flag.withMetavar("KEY"),
       Flag.withDescription(
-        "The public key of the peer, --key=KEY where it begins with -; default: the one that is known"
+        "The public key of the peer; default: the one that is known"
       ),
       Flag.optional
     ),

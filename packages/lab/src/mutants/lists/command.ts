@@ -19,6 +19,14 @@ const open = of(
   }
 )
 
+const words = of("command-words", file("arguments.ts"), suites("cli/arguments"), {
+  "keys": [
+    `return withKeys(words)`,
+    `return words`,
+    "a public key that begins with a hyphen is taken for flags"
+  ]
+})
+
 const up = of("command-up", file("run/up.ts"), suites("cli/commands", "cli/module", "cli/files", "cli/interrupt"), {
   "fn": [
     `  if (functions.length > 0) yield* guarded("--fn would serve everybody on the network")
@@ -262,6 +270,7 @@ const receive = of("command-receive", file("run/receive.ts"), suites("cli/files"
 })
 
 export const commandList: ReadonlyArray<Mutation> = [
+  ...words,
   ...open,
   ...up,
   ...shell,
