@@ -5,7 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Core from "@pnet/core"
 import { Obstacle, Packet, PublicKey, Why } from "@pnet/core"
-import { DurableTopicsError, MailError } from "@pnet/nats"
+import { DurableTopicsError, MailError, NatsError } from "@pnet/nats"
 import * as Node from "@pnet/node"
 import { Duration, Schema } from "effect"
 import { readFileSync } from "node:fs"
@@ -32,7 +32,7 @@ const isErrorClass = (value: unknown): value is ErrorClass =>
 
 const classes = [
   ...new Set(
-    [...Object.values(Core), ...Object.values(Node), DurableTopicsError, MailError].flatMap((module) =>
+    [...Object.values(Core), ...Object.values(Node), DurableTopicsError, MailError, NatsError].flatMap((module) =>
       Object.values(module as Members).filter(isErrorClass)
     )
   )
@@ -57,6 +57,7 @@ const values: Members = {
   publicKey: one,
   publicKeys: [one, other],
   self: true,
+  servers: ["nats://10.0.0.1:4222"],
   sharedBy: [one, other],
   target: { found: 0, atLeast: 1, notGranted: ["carol"], draining: ["carol"], suspect: ["carol"], asks: false },
   differences: ["payload: number here, string at the peer"],

@@ -4,6 +4,7 @@
  *
  * @since 0.2.0
  */
+import * as Why from "@pnet/core/Why"
 import * as Schema from "effect/Schema"
 
 const servers = Schema.Array(Schema.String)
@@ -21,9 +22,12 @@ export class NoServerError extends Schema.TaggedError<NoServerError>("@pnet/nats
   { servers, cause: Schema.optionalKey(Schema.Defect()) }
 ) {
   override get message() {
-    return `no NATS server answers at ${listed(this.servers)}${
-      reason(this.cause)
-    }; see that one runs there and that no firewall is between, or say wait: true for a node that starts without one`
+    return Why.see(
+      `no NATS server answers at ${listed(this.servers)}${
+        reason(this.cause)
+      }; see that one runs there and that no firewall is between, or say wait: true for a node that starts without one`,
+      "way"
+    )
   }
 }
 
@@ -45,13 +49,16 @@ export class NotAuthorizedError
   )
 {
   override get message() {
-    return `the NATS server at ${listed(this.servers)} does not let this node in with ${
-      this.by === "nothing" ? "no credentials" : `these credentials (${this.by})`
-    }${reason(this.cause)}; ${
-      this.by === "nothing"
-        ? "give credentials, or PNET_NATS_CREDS"
-        : "see that the server's configuration has this user, and that it has not expired"
-    }`
+    return Why.see(
+      `the NATS server at ${listed(this.servers)} does not let this node in with ${
+        this.by === "nothing" ? "no credentials" : `these credentials (${this.by})`
+      }${reason(this.cause)}; ${
+        this.by === "nothing"
+          ? "give credentials, or PNET_NATS_CREDS"
+          : "see that the server's configuration has this user, and that it has not expired"
+      }`,
+      "way"
+    )
   }
 }
 
@@ -66,9 +73,12 @@ export class TlsError extends Schema.TaggedError<TlsError>("@pnet/nats/NatsError
   { servers, cause: Schema.optionalKey(Schema.Defect()) }
 ) {
   override get message() {
-    return `no TLS connection to the NATS server at ${listed(this.servers)}${
-      reason(this.cause)
-    }; give the authority that signed its certificate as tls.ca, connect by a name that the certificate has, and say tls only where the server has it`
+    return Why.see(
+      `no TLS connection to the NATS server at ${listed(this.servers)}${
+        reason(this.cause)
+      }; give the authority that signed its certificate as tls.ca, connect by a name that the certificate has, and say tls only where the server has it`,
+      "way"
+    )
   }
 }
 
@@ -89,7 +99,10 @@ export class NotPermittedError extends Schema.TaggedError<NotPermittedError>("@p
   }
 ) {
   override get message() {
-    return `the NATS server does not permit this node to ${this.operation} to ${this.subject}; permit its user to ${this.operation} to ${this.permission}`
+    return Why.see(
+      `the NATS server does not permit this node to ${this.operation} to ${this.subject}; permit its user to ${this.operation} to ${this.permission}`,
+      "way"
+    )
   }
 }
 
@@ -104,9 +117,12 @@ export class MixedServersError extends Schema.TaggedError<MixedServersError>("@p
   { servers }
 ) {
   override get message() {
-    return `cannot connect to ${
-      listed(this.servers)
-    }: a process has its NATS servers all by ws:// or wss://, or all by nats:// or tls://; use the other address of the server`
+    return Why.see(
+      `cannot connect to ${
+        listed(this.servers)
+      }: a process has its NATS servers all by ws:// or wss://, or all by nats:// or tls://; use the other address of the server`,
+      "way"
+    )
   }
 }
 
