@@ -10,6 +10,7 @@ import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
@@ -101,6 +102,31 @@ const nodes = (hub: Hub, count: number, options: Partial<NodeOptions.Input> = {}
     }
     return all
   })
+
+describe("NATS: questions in virtual time", () => {
+  test("are so many at once, and there is room when the time of one is up, or who asks gives up", (hub) =>
+    Effect.gen(function*() {
+      const [asker, silent] = ["a", "b"].map((name) => hub.connect(name.padStart(16, "n"))) as [NatsBus, NatsBus]
+      const ask = (millis: number) =>
+        Effect.forkChild(Effect.flip(asker.request(silent.own, "ask", new Uint8Array(0), millis)), {
+          startImmediately: true
+        })
+      const isFull = Effect.map(ask(Infinity), (fiber) => {
+        const exit = fiber.pollUnsafe()
+        return exit !== undefined && Exit.isSuccess(exit) && exit.value === "Down"
+      })
+      const [hasty, patient] = [yield* ask(1_000), yield* ask(Infinity)]
+      for (let i = 2; i < 16_384; i++) yield* ask(Infinity)
+      assert.isTrue(yield* isFull)
+      yield* Fiber.interrupt(patient)
+      assert.isFalse(yield* isFull)
+      assert.isTrue(yield* isFull)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* Fiber.join(hasty), "Timeout")
+      assert.isFalse(yield* isFull)
+      assert.isTrue(yield* isFull)
+    }))
+})
 
 describe("NATS: discovery in virtual time", () => {
   test("a newcomer knows all within a second, and all know it at once", (hub) =>

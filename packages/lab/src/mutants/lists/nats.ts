@@ -30,6 +30,19 @@ const bus = of("nats-bus", "packages/nats/src/internal/bus.ts", suites("nats/bus
     `} else pending.done(`,
     "anybody answers what one is asked"
   ],
+  "requests": [
+    `      if (this.#pending.size >= mostRequests) return resume(Effect.fail("Down"))
+`,
+    ``,
+    "questions that wait for an answer have no bound",
+    { tests: ["nats/discovery.sim"] }
+  ],
+  "requests-freed": [
+    `return Effect.sync(() => this.#pending.delete(id))`,
+    `return Effect.void`,
+    "questions that nobody answered take the room of others for good",
+    { tests: ["nats/discovery.sim"] }
+  ],
   "outstanding": [
     `if (!this.#up || this.#sent - this.#taken > mostOutstanding) return false`,
     `if (!this.#up) return false`,
