@@ -52,24 +52,23 @@ class VirtualClock implements Clock.Clock {
   sleep(duration: Duration.Duration): Effect.Effect<void> {
     const wait = Duration.toMillis(duration)
     if (wait <= 0) return Effect.yieldNow
-    return Effect.callback<void>((resume) => {
-      const timer: Timer = {
-        time: this.now + wait,
-        sequence: this.#sequence++,
-        run: () => resume(Effect.void)
-      }
-      let low = 0
-      let high = this.#timers.length
-      while (low < high) {
-        const middle = (low + high) >>> 1
-        if (isBefore(timer, this.#timers[middle]!)) low = middle + 1
-        else high = middle
-      }
-      this.#timers.splice(low, 0, timer)
-      return Effect.sync(() => {
-        timer.run = undefined
-      })
-    })
+    return Effect.callback<void>((resume) => Effect.sync(this.alarm(wait, () => resume(Effect.void))))
+  }
+
+  /** What the simulated network asks for where a clock has it. */
+  alarm(millis: number, run: () => void): () => void {
+    const timer: Timer = { time: this.now + millis, sequence: this.#sequence++, run }
+    let low = 0
+    let high = this.#timers.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (isBefore(timer, this.#timers[middle]!)) low = middle + 1
+      else high = middle
+    }
+    this.#timers.splice(low, 0, timer)
+    return () => {
+      timer.run = undefined
+    }
   }
 
   /** Goes on to the next timer; `false` where there is none. */

@@ -22,6 +22,16 @@ export interface Timer {
   next: Timer | undefined
 }
 
+/**
+ * What a clock may have beside Effect's: it calls `ring` when so many milliseconds have passed, in no fiber, unless what it gives back is called
+ * before. A simulation that has such a clock needs no fiber for each time at which something happens, which is a third of what it starts.
+ */
+export interface AlarmClock {
+  readonly alarm: (millis: number, ring: () => void) => () => void
+}
+
+const isAlarmClock = (clock: Clock.Clock): clock is Clock.Clock & AlarmClock => "alarm" in clock
+
 // Times of which the last timer is remembered, so that another one is put behind it. Most events are due at whole milliseconds, and soon.
 const recent = 64
 
@@ -43,8 +53,11 @@ export class Engine {
   #cancelled = 0
   #pumping = false
   #closed = false
-  #alarm: Fiber.Fiber<void> | undefined
+  /** Takes the alarm back. */
+  #disarm: (() => void) | undefined
   #alarmTime = Infinity
+  #readNanos: bigint | undefined
+  #read = 0
   /** Set while the pump runs: every read of the time in one pass sees the same instant. */
   #instant: number | undefined
   #rushing = false
@@ -56,7 +69,14 @@ export class Engine {
   }
 
   now(): number {
-    return this.#instant ?? Number(this.clock.monotonicTimeNanosUnsafe() - this.#origin) / 1e6
+    if (this.#instant !== undefined) return this.#instant
+    // Asked for more often than it changes.
+    const nanos = this.clock.monotonicTimeNanosUnsafe()
+    if (nanos !== this.#readNanos) {
+      this.#readNanos = nanos
+      this.#read = Number(nanos - this.#origin) / 1e6
+    }
+    return this.#read
   }
 
   schedule(time: number, run: () => void): Timer {
@@ -88,25 +108,32 @@ export class Engine {
   close(): void {
     this.#closed = true
     this.#clear()
-    this.#alarm?.interruptUnsafe()
-    this.#alarm = undefined
+    this.#disarm?.()
+    this.#disarm = undefined
   }
 
   #arm(): void {
     const next = this.#heap[0]
     if (this.#closed || next === undefined || next.time >= this.#alarmTime) return
-    this.#alarm?.interruptUnsafe()
+    this.#disarm?.()
     this.#alarmTime = next.time
-    const wait = this.#rushing ? 0 : Math.min(next.time - this.now(), longest)
+    const left = this.#rushing ? 0 : Math.min(next.time - this.now(), longest)
+    // In whole nanoseconds.
+    const wait = Number.isInteger(left) ? left : Math.ceil(left * 1e6) / 1e6
+    if (wait > epsilon && isAlarmClock(this.clock)) {
+      this.#disarm = this.clock.alarm(wait, this.#ring)
+      return
+    }
     // An event that is due already runs in a task of its own, never inside the operation that caused it.
     const pause = wait <= epsilon ? Effect.yieldNow : this.clock.sleep(
-      Number.isInteger(wait) ? Duration.millis(wait) : Duration.nanos(BigInt(Math.ceil(wait * 1e6)))
+      Number.isInteger(wait) ? Duration.millis(wait) : Duration.nanos(BigInt(Math.round(wait * 1e6)))
     )
-    this.#alarm = this.#runFork(Effect.andThen(pause, this.#ring))
+    const fiber = this.#runFork(Effect.andThen(pause, this.#ringing))
+    this.#disarm = () => fiber.interruptUnsafe()
   }
 
-  readonly #ring: Effect.Effect<void> = Effect.sync(() => {
-    this.#alarm = undefined
+  readonly #ring = (): void => {
+    this.#disarm = undefined
     this.#alarmTime = Infinity
     this.#pumping = true
     this.#instant = this.#rushing ? Math.max(this.now(), this.#heap[0]?.time ?? 0) : this.now()
@@ -117,7 +144,11 @@ export class Engine {
       this.#pumping = false
       this.#arm()
     }
-  }).pipe(Effect.catchCause((cause) => Effect.logError("SimNetwork: an event failed", cause)))
+  }
+
+  readonly #ringing: Effect.Effect<void> = Effect.sync(this.#ring).pipe(
+    Effect.catchCause((cause) => Effect.logError("SimNetwork: an event failed", cause))
+  )
 
   #pump(due: number): void {
     let count = 0

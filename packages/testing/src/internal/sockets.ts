@@ -60,6 +60,13 @@ const pullOf = (process: ProcessState, endpoint: StreamEndpoint) =>
     })
   })
 
+/**
+ * Has a scope do something at its end. Effect's own ways keep the context for it, and provide it again, which is a copy of all services: more than the
+ * rest of a short connection costs.
+ */
+const atEnd = (end: () => void): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, Effect.sync(end)))
+
 const makeSocket = (
   process: ProcessState,
   open: Effect.Effect<StreamEndpoint, Socket.SocketError, Scope.Scope>,
@@ -73,14 +80,12 @@ const makeSocket = (
     const endpoint = yield* open
     current = endpoint
     latch.openUnsafe()
-    yield* Effect.addFinalizer(() =>
-      Effect.sync(() => {
-        if (current === endpoint) {
-          current = undefined
-          latch.closeUnsafe()
-        }
-      })
-    )
+    yield* atEnd(() => {
+      if (current === endpoint) {
+        current = undefined
+        latch.closeUnsafe()
+      }
+    })
     return { pull: pullOf(process, endpoint), upgrade: Socket.SocketUpgradeError.unsupported }
   })
 
@@ -136,13 +141,12 @@ const makeSocket = (
     }
     return send(all, () => writeAll(chunks))
   }
-  const writer: Socket.Socket["writer"] = Effect.acquireRelease(
-    Effect.succeed({ write, writeAll }),
-    () =>
-      Effect.sync(() => {
-        const endpoint = current
-        if (endpoint !== undefined && process.alive && !endpoint.gone) endpoint.out.finish()
-      })
+  const writer: Socket.Socket["writer"] = Effect.as(
+    atEnd(() => {
+      const endpoint = current
+      if (endpoint !== undefined && process.alive && !endpoint.gone) endpoint.out.finish()
+    }),
+    { write, writeAll }
   )
   return Socket.make({ reader, writer })
 }
@@ -154,7 +158,7 @@ export const dial = (process: ProcessState, endpoint: Network.Endpoint): Socket.
     Effect.gen(function*() {
       let opened: StreamEndpoint | undefined
       // Registered before connecting, so that no interruption falls between the connection and its release.
-      yield* Effect.addFinalizer(() => Effect.sync(() => close(process, opened)))
+      yield* atEnd(() => close(process, opened))
       yield* process.gate
       return yield* Effect.callback<StreamEndpoint, Socket.SocketError>((resume) => {
         const address = Address.parse(endpoint.host)
@@ -203,14 +207,13 @@ export const listen = Effect.fnUntraced(function*(process: ProcessState, endpoin
       let taken = false
       const socket = makeSocket(
         process,
-        Effect.acquireRelease(
-          Effect.suspend(() => {
-            if (taken) return Effect.fail(closeError(1006))
-            taken = true
-            return accepted.failed === undefined ? Effect.succeed(accepted) : Effect.fail(openError(accepted.failed))
-          }),
-          (accepted) => Effect.sync(() => close(process, accepted))
-        ),
+        Effect.suspend(() => {
+          if (taken) return Effect.fail(closeError(1006))
+          taken = true
+          return accepted.failed === undefined
+            ? Effect.as(atEnd(() => close(process, accepted)), accepted)
+            : Effect.fail(openError(accepted.failed))
+        }),
         accepted
       )
       const remote = NetAddress.inetAddressFromNativeUnsafe(

@@ -252,7 +252,8 @@ export class Sockets {
         const one: Private = {
           ...target,
           endpoint: { host: target.address, port: reader.address.port },
-          send: (payload, address) => Effect.raceFirst(isClosed, writer.write({ payload, address })),
+          // Nearly always it is written at once, and then nothing else is begun.
+          send: (payload, address) => Effect.raceFirst(writer.write({ payload, address }), isClosed),
           post: (payload, { host, port }, done) =>
             runIn(
               Effect.matchEffect(

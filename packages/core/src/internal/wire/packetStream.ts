@@ -64,7 +64,7 @@ export const make = (connection: Connection, options: {
     }
   }
 
-  const incomplete = Effect.fail(ProtocolError.local("ERR_PACKET_INCOMPLETE", "it did not come whole"))
+  const incomplete = () => Effect.fail(ProtocolError.local("ERR_PACKET_INCOMPLETE", "it did not come whole"))
 
   const next: PacketStream["next"] = Effect.suspend(() => {
     const packet = poll()
@@ -104,7 +104,7 @@ export const make = (connection: Connection, options: {
           : began === undefined
           ? Math.max(start, waiting) + idleMillis - at
           : began + packetMillis - at
-        if (left <= 0) return began === undefined ? Effect.fail(new Idle()) : incomplete
+        if (left <= 0) return began === undefined ? Effect.fail(new Idle()) : incomplete()
         // What begins from now on has at least the smaller of the two times.
         const sleep = Math.ceil(Math.min(left, idleMillis, packetMillis))
         return Effect.andThen(options.clock.sleep(Duration.millis(sleep)), look)
