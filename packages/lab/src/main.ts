@@ -1,8 +1,27 @@
-/** The lab: what is run by hand to look after pnet. `pnpm lab --help` lists it. */
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as NodeServices from "@effect/platform-node/NodeServices"
-import * as Command from "effect/cli/Command"
-import * as Effect from "effect/Effect"
-import { lab } from "./lab.ts"
+/**
+ * Starts the lab with the flags that simulations want of Node, which are given where a process starts: the process becomes another one, where the
+ * system has that. Whoever gives one of them himself has it as he says.
+ */
+import { execArgv, execPath } from "node:process"
 
-lab.pipe(Command.run({ version: "0.1.0" }), Effect.provide(NodeServices.layer), NodeRuntime.runMain)
+const flags = [
+  // Nearly all that a simulation makes is gone at once, if it is given room; what collects it is to take no other core.
+  "--single-threaded-gc",
+  "--max-semi-space-size=64",
+  // Of what lives, a third more than there is: by itself V8 lets a large heap double before it looks.
+  "--heap-growing-percent=30"
+]
+
+const nameOf = (flag: string) => flag.split("=")[0]!.replaceAll("_", "-")
+const given = new Set(execArgv.map(nameOf))
+const missing = flags.filter((flag) => !given.has(nameOf(flag)))
+
+if (missing.length > 0 && process.platform !== "win32" && typeof process.execve === "function") {
+  process.execve(execPath, [
+    execPath,
+    ...missing,
+    ...execArgv,
+    ...process.argv.slice(1)
+  ], process.env)
+}
+await import("./run.ts")

@@ -52,4 +52,45 @@ describe("Engine", () => {
       assert.isAtLeast(ran, 25_000)
       engine.close()
     }))
+
+  it("is woken by a clock that can call, and by nothing that it took back", () => {
+    let now = 0
+    const alarms: Array<{ readonly at: number; ring: (() => void) | undefined }> = []
+    const clock = {
+      monotonicTimeNanosUnsafe: () => BigInt(Math.round(now * 1e6)),
+      sleep: () => Effect.die(new Error("nobody sleeps")),
+      alarm: (millis: number, ring: () => void) => {
+        const alarm: typeof alarms[number] = { at: now + millis, ring }
+        alarms.push(alarm)
+        return () => {
+          alarm.ring = undefined
+        }
+      }
+    } as unknown as Clock.Clock
+    const waiting = () => alarms.filter(({ ring }) => ring !== undefined)
+    const until = (time: number) => {
+      for (now = 0.5; now <= time; now += 0.5) {
+        for (const alarm of waiting()) {
+          if (alarm.at > now) continue
+          const { ring } = alarm
+          alarm.ring = undefined
+          ring!()
+        }
+      }
+    }
+    const engine = new Engine(clock, Context.empty())
+    const ran: Array<string> = []
+    engine.schedule(5, () => ran.push("late"))
+    engine.schedule(2.5, () => {
+      ran.push("soon")
+      engine.schedule(4, () => ran.push("next"))
+    })
+    engine.schedule(50, () => ran.push("never"))
+    assert.deepStrictEqual(waiting().map(({ at }) => at), [2.5])
+    until(10)
+    assert.deepStrictEqual(ran, ["soon", "next", "late"])
+    assert.strictEqual(waiting().length, 1)
+    engine.close()
+    assert.strictEqual(waiting().length, 0)
+  })
 })
