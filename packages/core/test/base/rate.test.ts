@@ -24,6 +24,23 @@ describe("a rate", () => {
     assert.isTrue(take("one more"))
     assert.isTrue(take("a"))
   })
+
+  it("is kept of a source for as long as it matters, and no longer", () => {
+    const rates = Rate.bySource(2)
+    assert.deepStrictEqual([0, 900].map((at) => rates.take("a", at)), [true, true])
+    for (let i = 0; i < 500; i++) rates.take(`source ${i}`, 900)
+    // Another window has begun, and those of the one before count still.
+    assert.isTrue(rates.take("b", 1_000))
+    assert.isTrue(rates.take("a", 1_050), "the first of it was a window ago")
+    assert.isFalse(rates.take("a", 1_899))
+    assert.isTrue(rates.take("a", 1_900))
+    rates.forget(2_000)
+    assert.strictEqual(rates.size, 2, "of those that were seen once nothing is left")
+    assert.isTrue(rates.take("a", 2_050))
+    assert.isFalse(rates.take("a", 2_899))
+    rates.forget(4_900)
+    assert.strictEqual(rates.size, 0)
+  })
 })
 
 describe("lines that others can cause", () => {

@@ -30,10 +30,27 @@ const fill = (bucket: Bucket, capacity: number, rate: number, at: number): void 
 export class Allowance {
   readonly #byHost = new Map<string, Bucket>()
   readonly #all: Bucket = { level: perSecond, at: -Infinity }
+  /** Milliseconds after which one is as full as a new one, whatever was taken. */
+  #full = Infinity
+
+  /** Lets go of addresses that have all that there is again: they are as those of which nothing is known. Those that asked last are the last. */
+  forget(at: number): void {
+    for (const [host, one] of this.#byHost) {
+      if (at - one.at < this.#full) return
+      this.#byHost.delete(host)
+    }
+  }
+
+  /** Addresses of which something is known. */
+  get size(): number {
+    return this.#byHost.size
+  }
 
   /** The chance with which each is to answer an address, where so many of `nodes` would. Counts that they do; by a clock in milliseconds. */
   chance(host: string, answers: number, nodes: number, at: number): number {
     const capacity = Math.max(togetherToOne, newcomers * nodes)
+    this.#full = capacity / perSecondToOne * 1_000
+    this.forget(at)
     const one = this.#byHost.get(host) ?? { level: capacity, at }
     remember(this.#byHost, host, one, hostsKept)
     fill(one, capacity, perSecondToOne, at)

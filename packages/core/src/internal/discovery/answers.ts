@@ -84,6 +84,9 @@ export class Answers {
     if (!this.#isToBeTold(source)) return
     if (request === undefined && via !== undefined) {
       const at = now()
+      // Such questions come for as long as there is a crowd, and the others while it starts.
+      this.#bySource.forget(at)
+      this.#allowance.forget(at)
       if (!this.#toldBySocket.take(formatEndpoint(source), at)) return
       if (this.#told.take(at)) this.#send(source, via)
       // So many ask that it is told to all, else each who is not answered would ask by a connection.

@@ -826,7 +826,16 @@ const dial = of(
 )
 
 const rate = of("rate", "packages/core/src/internal/base/rate.ts", suites("rate"), {
-  "sources": [`if (rates.size >= maxSources) rates.clear()`, ``, "every source address is remembered for ever"],
+  "sources": [
+    `else if (this.size >= maxSources) {`,
+    `else if (false) {`,
+    "every source address is remembered for ever"
+  ],
+  "seen lately": [
+    `this.#before = passed < 2 * windowOfSources ? this.#recent : new Map()`,
+    `this.#before = new Map()`,
+    "a source begins anew within its window"
+  ],
   "window": [`if (nowMillis - times[this.#oldest]! < this.#millis) return false`, ``, "a rate bounds nothing"]
 })
 
