@@ -41,6 +41,7 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import { FileBatches } from "./FileBatches.ts"
 import { FileHash } from "./FileHash.ts"
 import type { FileOffer, IncomingOffer, Receiving } from "./FileOffer.ts"
+import * as Folders from "./internal/folders.ts"
 import * as Offering_ from "./internal/offering.ts"
 import * as Receiving_ from "./internal/receiving.ts"
 import { LargeFiles } from "./LargeFiles.ts"
@@ -277,7 +278,7 @@ const receiverOf = (
     const paths = yield* Path.Path
     const trust = yield* Effect.serviceOption(Trust.Trust)
     const folder = yield* Effect.andThen(
-      fs.makeDirectory(receive.folder, { recursive: true }),
+      Folders.ensure(fs, paths, receive.folder),
       fs.realPath(receive.folder)
     ).pipe(Effect.mapError((error) => new FolderError({ folder: receive.folder, detail: error.message })))
     const receiver = yield* Receiving_.make({

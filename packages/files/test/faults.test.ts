@@ -2,6 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { SimFileSystem } from "@pnet/testing"
 import * as Effect from "effect/Effect"
+import * as Path from "effect/Path"
+import * as Folders from "../src/internal/folders.ts"
 import { bytesOf, lengths, offer, receive } from "./engine.ts"
 
 const home = (options?: SimFileSystem.Options) => {
@@ -19,6 +21,32 @@ const kinds = (problems: ReadonlyArray<{ readonly path: string; readonly kind: s
 const seven = bytesOf(700_000, 1)
 
 describe("a disk", () => {
+  it.effect("has a folder made with those that it is in, each by itself, unless something else is there or none can be", () =>
+    Effect.gen(function*() {
+      const disk = home()
+      disk.put("/in/file", "")
+      disk.intercept = ({ method, path }) =>
+        method === "makeDirectory" && path.startsWith("/in/never/") ? "ENOENT" : undefined
+      disk.makeFolder("/in/never")
+      const { fileSystem } = disk.mount()
+      const made: Array<string> = []
+      const fs: typeof fileSystem = {
+        ...fileSystem,
+        makeDirectory: (path, options) => {
+          made.push(path)
+          return options?.recursive === true ? Effect.die("it may never end") : fileSystem.makeDirectory(path, options)
+        }
+      }
+      const paths = yield* Path.Path
+      const ensure = (path: string) => Effect.result(Folders.ensure(fs, paths, path))
+      assert.strictEqual((yield* ensure("/in/a/b/c"))._tag, "Success")
+      assert.strictEqual((yield* ensure("/in/a/b"))._tag, "Success")
+      assert.deepStrictEqual(made.splice(0), ["/in/a", "/in/a/b", "/in/a/b/c"])
+      assert.strictEqual((yield* ensure("/in/file"))._tag, "Failure")
+      assert.strictEqual((yield* ensure("/in/never/a/b"))._tag, "Failure")
+      assert.deepStrictEqual(made, ["/in/file", "/in/never/a"])
+    }).pipe(Effect.provide(Path.layer)))
+
   it.effect("that is full costs the file that has no room, and those behind it arrive", () =>
     Effect.gen(function*() {
       const source = SimFileSystem.make()

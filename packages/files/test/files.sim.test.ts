@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import type * as FileTransfer from "../src/FileTransfer.ts"
 import * as Wire from "../src/internal/wire.ts"
 import * as TransferError from "../src/TransferError.ts"
 import { bytesOf } from "./engine.ts"
@@ -76,10 +77,11 @@ describe("files", () => {
       const [a, b] = [machine(), machine()]
       const large = bytesOf(6_000_000, 3)
       a.disk.put("/home/large.bin", large)
+      let options: FileTransfer.Options = { receive: { folder: "/in", accept: "all" } }
       const { nodes } = yield* TestNetwork.make({
         crypto: NodeCrypto.layer,
         seed: 3,
-        nodes: { alice: node(a), bob: node(b, { receive: { folder: "/in", accept: "all" } }) }
+        nodes: { alice: node(a), bob: node(b, () => options) }
       })
       const fiber = yield* Effect.forkScoped(filesOf(nodes.alice).send("bob", ["/home/large.bin"]))
       // Killed behind the third megabyte.
@@ -91,6 +93,13 @@ describe("files", () => {
       assert.isBelow(there, 6_000_000)
       yield* Effect.sleep("20 seconds")
       const before = a.disk.bytesRead.get("/home/large.bin")!
+      // It is back before it receives.
+      const receives = options
+      options = {}
+      yield* nodes.bob.restart
+      yield* Effect.sleep("20 seconds")
+      yield* nodes.bob.kill
+      options = receives
       yield* nodes.bob.restart
       const summary = yield* Fiber.join(fiber)
       assert.strictEqual(summary.failed, 0)

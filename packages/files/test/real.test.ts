@@ -115,4 +115,16 @@ describe("real files", () => {
       const answers = yield* Stream.runCollect(sourceOf(sender).read(asked))
       assert.deepStrictEqual(answers.flatMap((bytes) => [...bytes]), names.map(() => 3))
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)))
+
+  it.live.skipIf(process.platform !== "linux")(
+    "are refused a folder that cannot be made, where a system's own way has no end",
+    () =>
+      Effect.gen(function*() {
+        for (const folder of ["/proc/none/none", "/proc/version"]) {
+          const error = yield* Effect.flip(Layer.build(files(yield* freePort, "carol", folder, [])))
+          assert.strictEqual(error._tag, "FolderError")
+          assert.include(error.message, folder)
+        }
+      }).pipe(Effect.scoped)
+  )
 })

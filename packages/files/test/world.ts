@@ -19,9 +19,11 @@ export const machine = (options?: SimFileSystem.Options): Machine => {
 }
 
 /** A node that sends, and receives as it is told. */
-export const node = (machine: Machine, options: FileTransfer.Options = {}) =>
+export const node = (machine: Machine, options: FileTransfer.Options | (() => FileTransfer.Options) = {}) =>
   TestNetwork.node({
-    beside: FileTransfer.layer(options),
+    beside: typeof options === "function"
+      ? Layer.unwrap(Effect.sync(() => FileTransfer.layer(options())))
+      : FileTransfer.layer(options),
     services: Layer.unwrap(Effect.sync(() => {
       machine.mount = machine.disk.mount()
       return machine.mount.layer

@@ -297,7 +297,8 @@ const isTransient = (error: SendError | Unfinished): boolean => {
     case "OverloadedError":
       return true
     case "StreamResetError":
-      return error.code !== "not_found" && error.code !== "unsupported"
+      // Who is back may not receive yet.
+      return error.code !== "unsupported"
     case "ProtocolError":
       return true
     case "RemoteError":

@@ -24,6 +24,7 @@ import type { Large } from "../LargeFiles.ts"
 import type { Summary } from "../Progress.ts"
 import { type FileError, TransferProtocolError } from "../TransferError.ts"
 import * as Aging from "./aging.ts"
+import * as Folders from "./folders.ts"
 import * as Landing from "./landing.ts"
 import { faultOf, partialFolder, type Rules } from "./names.ts"
 import { hexOf, utf8 } from "./platform.ts"
@@ -307,7 +308,7 @@ export class Receiver {
       yield* PubSub.publish(this.#begun, { offer, folder: into, progress: shown, outcome: Deferred.await(outcome) })
       yield* Effect.onExit(
         Effect.gen({ self: this }, function*() {
-          yield* Effect.ignore(fs.makeDirectory(into, { recursive: true }))
+          yield* Effect.ignore(Folders.ensure(fs, this.#options.paths, into))
           const opened = yield* Effect.result(
             Effect.scoped(this.#landed(taken, say, tracker, progress))
           )

@@ -205,6 +205,11 @@ const offering = of("file-offering", "packages/files/src/internal/offering.ts", 
     `return this.#revisions.get(hexOf(digest))`,
     "whoever knows its id reads what is offered to another"
   ],
+  "back": [
+    `return error.code !== "unsupported"`,
+    `return error.code !== "unsupported" && error.code !== "not_found"`,
+    "a receiver that is back is given up before it takes offers again"
+  ],
   "reads": [
     `if ((this.#reads.get(publicKey) ?? 0) >= readsOfPeer) {`,
     `if (false) {`,
@@ -255,6 +260,19 @@ const batches = of("file-batches", "packages/files/src/internal/batchThread.ts",
   ]
 })
 
+const folders = of("file-folders", "packages/files/src/internal/folders.ts", suites("files/faults"), {
+  "each": [
+    `fs.makeDirectory(path)`,
+    `fs.makeDirectory(path, { recursive: true })`,
+    "a folder in which none can be made is tried for ever"
+  ],
+  "file": [
+    `is ? Effect.void : Effect.fail(error)`,
+    `Effect.void`,
+    "a file is taken for the folder that is received into"
+  ]
+})
+
 const lots = of("file-lots", "packages/files/src/internal/pulling.ts", suites("files/batches"), {
   "doubt": [
     `landing.doubt(target)`,
@@ -274,6 +292,7 @@ export const filesList: ReadonlyArray<Mutation> = [
   ...receiving,
   ...aging,
   ...batches,
+  ...folders,
   ...lots,
   ...offering
 ]
