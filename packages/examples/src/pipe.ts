@@ -9,7 +9,7 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { AdvancedNode } from "@pnet/core"
 import { NodePnet } from "@pnet/node"
-import { Effect, Layer, Logger, References, Stdio, Stream } from "effect"
+import { Console, Effect, Layer, Logger, References, Stdio, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { fileURLToPath } from "node:url"
 
@@ -44,7 +44,14 @@ const pipe = Effect.gen(function*() {
   yield* node.peers.awaitPeer("remote")
 
   const { stdin, stdout } = yield* Stdio.Stdio
-  yield* Stream.run(node.send("remote", "upper", stdin), stdout())
+  if (process.stdin.isTTY) yield* Console.error("type a line, and it comes back in capitals; Ctrl-D ends it")
+  let isEmpty = true
+  const input = Stream.tap(stdin, () =>
+    Effect.sync(() => {
+      isEmpty = false
+    }))
+  yield* Stream.run(node.send("remote", "upper", input), stdout())
+  if (isEmpty) yield* Console.error("nothing came on standard input; try: echo hello | pnpm pipe")
 })
 
 Effect.flatMap(Stdio.Stdio, (stdio) => Effect.flatMap(stdio.args, ([role]) => role === "remote" ? remote : pipe)).pipe(
