@@ -14,7 +14,7 @@ const names = of("file-names", "packages/files/src/internal/names.ts", suites("f
     "a name is a path"
   ],
   "own-folder": [
-    `if (plain === partialFolder || `,
+    `if (own === partialFolder || `,
     `if (`,
     "a sender writes into what is kept of other transfers"
   ],
