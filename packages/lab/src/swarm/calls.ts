@@ -1,6 +1,6 @@
 /** How a node makes a call of each kind, and what each kind gives where it succeeds. */
 import type { Peer } from "@pnet/core/Peers"
-import { Effect, Stream } from "effect"
+import { Effect, type Scope, Stream } from "effect"
 import { chance } from "../harness/chance.ts"
 import type { Asking } from "./asking.ts"
 import { Check, source } from "./bytes.ts"
@@ -109,32 +109,49 @@ const rpc = (asking: Asking, step: Of<"rpc">): Call => {
   ).pipe(heeding(asking))
 }
 
+/** Who goes from now on, whether it comes back or not. */
+const gone = ({ node }: Asking): Effect.Effect<ReadonlySet<string>, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const names = new Set<string>()
+    yield* Effect.forkScoped(
+      Stream.runForEach(node.peers.changes, (event) =>
+        Effect.sync(() => {
+          if (event._tag === "Left" || event._tag === "Lost") names.add(event.peer.name)
+        })),
+      { startImmediately: true }
+    )
+    return names
+  })
+
 /**
  * Whom "*" of the group has to mean: what peers offer is asked in the time of the call, so those who come or go meanwhile may be among them or
- * not. Whom the policy refuses is not, nor is a stranger under a node's name, who says what it offers and that the group is not in it.
+ * not, and those who go and are back before it is over. Whom the policy refuses is not, nor is a stranger under a node's name, who says what it
+ * offers and that the group is not in it.
  */
 const served = (
   { slot }: Asking,
   before: ReadonlyArray<string>,
   after: ReadonlyArray<Peer>,
+  went: ReadonlySet<string>,
   got: ReadonlyArray<string>
 ): ReadonlyArray<string> => {
   const servesNot = ({ name, offer, publicKey }: Peer) =>
     offer !== undefined && !Object.hasOwn(offer.functions, "ask") || !slot.permits(name, publicKey)
   const known = new Set(after.map(({ name }) => String(name)))
   const others = new Set(after.filter(servesNot).map(({ name }) => String(name)))
-  const stayed = before.filter((name) => known.has(name) && !others.has(name))
+  const stayed = before.filter((name) => known.has(name) && !others.has(name) && !went.has(name))
   return [...new Set([...stayed, ...got.filter((name) => before.includes(name) || known.has(name))])]
 }
 
 const rpcAll = (asking: Asking, step: Of<"rpc all">): Call => {
   const { ballast, node, order, timeout, token } = asking
   return Effect.scoped(Effect.gen(function*() {
+    const went = yield* gone(asking)
     const before = yield* asking.addressed(step.to)
     const client = yield* node.client(Group, asking.namesOf(step.to), { timeout })
     const outcomes = yield* client.ask({ token, order, ballast })
     const got = Object.keys(outcomes)
-    const expected = step.to === "*" ? served(asking, before, yield* node.peers.all, got) : before
+    const expected = step.to === "*" ? served(asking, before, yield* node.peers.all, went, got) : before
     asking.outcomes(expected, Object.entries(outcomes), rpcValue(asking))
   }))
 }
