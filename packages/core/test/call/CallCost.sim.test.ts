@@ -1,5 +1,5 @@
 /** What a call costs the two nodes, counted and not timed: fibers that are started for it, and what is left for the next one. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { CommandNode } from "@pnet/core"
 import { type Node, startCommand, type Started } from "@pnet/lab/worlds/commandWorld"
 import { type Net, quietly, text } from "@pnet/lab/worlds/sessionWorld"
@@ -8,6 +8,7 @@ import { Effect, Layer, Logger, Metric, Option, Schema, Tracer } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import * as v8 from "node:v8"
 import { kinds, samples } from "../../src/internal/base/shapes.ts"
+import { meterOf } from "../../src/internal/call/callMetrics.ts"
 import * as Commands from "../../src/internal/call/commandClient.ts"
 import { Answering } from "../../src/internal/call/commandServer.ts"
 import * as Typed from "../../src/internal/call/rpcClientCall.ts"
@@ -209,4 +210,18 @@ describe("what calls are made of", () => {
         assert.isTrue(kinds.has(kind), kind.name)
       }
     })))
+})
+
+describe("what counts calls", () => {
+  it("knows its series, whoever calls in turns", () => {
+    const ended = (peer: string) => meterOf("in", "command", peer, "counted in turns").ended(1, 2, 3, "DeadlineError")
+    const peers = ["alice", "bob"]
+    peers.forEach(ended)
+    // The name of a series is a JSON text of all its labels.
+    const named = vi.spyOn(JSON, "stringify")
+    for (let turn = 0; turn < 3; turn++) peers.forEach(ended)
+    const times = named.mock.calls.length
+    named.mockRestore()
+    assert.strictEqual(times, 0)
+  })
 })

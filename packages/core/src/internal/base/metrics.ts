@@ -15,13 +15,13 @@ export const contextOf = (context: Context.Context<never>): Context.Context<neve
 }
 
 const counters = (name: string, description: string, label: string) => {
-  const base = Metric.counter(name, { description, incremental: true })
   const byLabel = new Map<string, Metric.Counter<number>>()
   /** Adds one, or as many as there are, under the label's value. The values are pnet's own, never a peer's text, so there are few of them. */
   return (value: string, context: Context.Context<never> = empty, count = 1): void => {
     let metric = byLabel.get(value)
     if (metric === undefined) {
-      metric = Metric.withAttributes(base, { [label]: value }) as Metric.Counter<number>
+      // One of its own: one for all would make the name of its series anew whenever it is another's turn.
+      metric = Metric.counter(name, { description, incremental: true, attributes: { [label]: value } })
       byLabel.set(value, metric)
     }
     metric.updateUnsafe(count, context)

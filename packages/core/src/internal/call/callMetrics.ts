@@ -9,38 +9,53 @@ import * as Metric from "effect/Metric"
 const maxSeries = 2_048
 const other = "other"
 
-const calls = Metric.counter("pnet_calls", { description: "Calls that ended", incremental: true })
-const failures = Metric.counter("pnet_call_failures", { description: "Calls that failed", incremental: true })
-const millis = Metric.histogram("pnet_call_milliseconds", {
-  description: "Time from a call's beginning to its end",
-  boundaries: Metric.exponentialBoundaries({ start: 0.25, factor: 2, count: 18 })
-})
-const sent = Metric.counter("pnet_call_bytes_sent", {
-  description: "Bytes of calls or answers sent",
-  incremental: true
-})
-const received = Metric.counter("pnet_call_bytes_received", {
-  description: "Bytes of calls or answers received",
-  incremental: true
-})
+/**
+ * Each series is a metric of its own. One metric for all, with other attributes each time, remembers one series and makes the name of another anew when it is
+ * that one's turn: of calls of two peers by turns, that took thirty times as long as the counting.
+ */
+type Labels = Record<string, string>
+
+const calls = (attributes: Labels) =>
+  Metric.counter("pnet_calls", { description: "Calls that ended", incremental: true, attributes })
+const failures = (attributes: Labels) =>
+  Metric.counter("pnet_call_failures", { description: "Calls that failed", incremental: true, attributes })
+const boundaries = Metric.exponentialBoundaries({ start: 0.25, factor: 2, count: 18 })
+const millis = (attributes: Labels) =>
+  Metric.histogram("pnet_call_milliseconds", {
+    description: "Time from a call's beginning to its end",
+    boundaries,
+    attributes
+  })
+const sent = (attributes: Labels) =>
+  Metric.counter("pnet_call_bytes_sent", {
+    description: "Bytes of calls or answers sent",
+    incremental: true,
+    attributes
+  })
+const received = (attributes: Labels) =>
+  Metric.counter("pnet_call_bytes_received", {
+    description: "Bytes of calls or answers received",
+    incremental: true,
+    attributes
+  })
 
 const empty = Context.empty()
 
 /** Counts the calls of one function, to or from one peer. */
 export class CallMeter {
-  readonly #labels: Record<string, string>
+  readonly #labels: Labels
   readonly #calls: Metric.Metric<number, any>
   readonly #millis: Metric.Metric<number, any>
   readonly #sent: Metric.Metric<number, any>
   readonly #received: Metric.Metric<number, any>
   readonly #failures = new Map<string, Metric.Metric<number, any>>()
 
-  constructor(labels: Record<string, string>) {
+  constructor(labels: Labels) {
     this.#labels = labels
-    this.#calls = Metric.withAttributes(calls, labels)
-    this.#millis = Metric.withAttributes(millis, labels)
-    this.#sent = Metric.withAttributes(sent, labels)
-    this.#received = Metric.withAttributes(received, labels)
+    this.#calls = calls(labels)
+    this.#millis = millis(labels)
+    this.#sent = sent(labels)
+    this.#received = received(labels)
   }
 
   /** One call ended. `tag` is that of its error, one of pnet's own. */
@@ -52,7 +67,7 @@ export class CallMeter {
     if (tag === undefined) return
     let metric = this.#failures.get(tag)
     if (metric === undefined) {
-      metric = Metric.withAttributes(failures, { ...this.#labels, tag })
+      metric = failures({ ...this.#labels, tag })
       this.#failures.set(tag, metric)
     }
     metric.updateUnsafe(1, empty)
