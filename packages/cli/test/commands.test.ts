@@ -72,6 +72,17 @@ describe("peers", () => {
       )
     })))
 
+  it.effect("shows what they offer as far as it is granted, and says why nothing is", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const functionsOf = ({ stdout }: { readonly stdout: string }) => values(stdout).map(({ functions }) => functions)
+      const unsaid = yield* alice.run("peers", "--offers", "--json")
+      assert.deepStrictEqual(functionsOf(unsaid), [[], []])
+      assert.match(unsaid.stderr, /trust on first use alone grants nobody: .* --open/)
+      const open = yield* alice.run("peers", "--offers", "--json", "--open")
+      assert.include(functionsOf(open)[0], "add")
+      assert.strictEqual(open.stderr, "")
+    })))
+
   it.effect("says who comes and goes until it is interrupted, and leaves then", () =>
     inHome(Effect.fnUntraced(function*(alice) {
       const { bob, carol } = (yield* Home).nodes

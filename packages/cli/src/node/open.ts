@@ -37,6 +37,8 @@ export interface Opened {
   readonly sealed: boolean
   /** Whom it trusts. */
   readonly trust: Trust.Trust["Service"]
+  /** Whether that can grant anybody roles or functions: trust on first use alone does not. */
+  readonly canGrant: boolean
   /** For what stands beside it, and acts as it. */
   readonly context: Context.Context<NodeConfig | Peers | Crypto | Trust.Trust>
   /** Finds out what is wrong with the machine and the network, with the node's own options. */
@@ -158,6 +160,7 @@ export const open = Effect.fnUntraced(function*(options: Options = {}): Effect.f
     publicKey: identity.publicKey,
     sealed: networkKeys.length > 0,
     trust: Context.get(trust, Trust.Trust),
+    canGrant: granting || values.allowList !== undefined || values.authority !== undefined,
     context: Context.merge(Context.merge(machine, trust), context),
     // Its own port is in use, by the node itself.
     diagnose: Effect.suspend(() => Diagnose.run({ ...place, serverPort: 0 } as Diagnose.Options)).pipe(

@@ -26,7 +26,7 @@ const shapeOf = ({ endpoints, name, offer, proved, publicKey, status }: Peer): S
 
 export const run = Effect.fnUntraced(function*({ offers, watch }: Input<typeof peers>) {
   const output = yield* Output
-  const { node } = yield* open()
+  const { canGrant, node } = yield* open()
   if (offers) yield* node.peers.interested
   if (watch) {
     return yield* Stream.runForEach(
@@ -47,4 +47,10 @@ export const run = Effect.fnUntraced(function*({ offers, watch }: Input<typeof p
     )
   )
   yield* output.rows("peer", (yield* node.peers.all).map(shapeOf))
+  if (!canGrant && found.length > 0) {
+    yield* output.note(
+      "they are shown without roles and functions, which trust on first use alone grants nobody: an allow list, an authority, a network key or --open does; " +
+        "pnet functions PEER asks one of them itself"
+    )
+  }
 })
