@@ -9,7 +9,7 @@ const flags = [
   "--single-threaded-gc",
   "--max-semi-space-size=64",
   // Of what lives, a third more than there is: by itself V8 lets a large heap double before it looks.
-  "--heap-growing-percent=30"
+  "--heap-growing-percent=15"
 ]
 
 const nameOf = (flag: string) => flag.split("=")[0]!.replaceAll("_", "-")
