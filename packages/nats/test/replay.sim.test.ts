@@ -14,18 +14,23 @@ interface Said {
   readonly number: number
   readonly nanos?: number
   readonly length?: number
+  /** It is of nobody's stream. */
+  readonly forged?: boolean
 }
 
 /** A server that gives what it is told to, to one consumer after the other. */
 const lying = (consumers: ReadonlyArray<ReadonlyArray<Said>>) => {
   const made: Array<{ readonly opt_start_seq?: number; readonly deliver_policy?: string }> = []
   let deleted = 0
-  const messageOf = ({ length = 1, nanos = 1_000_000, number, seq }: Said, left: number): JsMsg =>
+  const messageOf = ({ forged, length = 1, nanos = 1_000_000, number, seq }: Said, left: number): JsMsg =>
     ({
       subject: "pnet.n.from.topic.t",
       data: new Uint8Array(length),
       seq,
-      info: { deliverySequence: number, timestampNanos: nanos, pending: left }
+      get info() {
+        if (forged) throw new Error("unable to parse delivery info - not a jetstream message")
+        return { deliverySequence: number, timestampNanos: nanos, pending: left }
+      }
     }) as unknown as JsMsg
   const parts = {
     stream: "s",
@@ -99,6 +104,19 @@ describe("Replay", () => {
       yield* replay.close
       assert.strictEqual(deleted(), 3)
     }))
+
+  it.effect("asks anew where somebody sends what is of no stream to where the answers are awaited", () =>
+    Effect.gen(function*() {
+      const [none, second] = [{ seq: 0, number: 0, forged: true }, { seq: 2, number: 1 }]
+      const { parts } = lying([[none], [{ seq: 1, number: 1 }, none, second], [second]])
+      const replay = new Replay.Replay(parts, { seq: 1 })
+      const seen: Array<readonly [boolean, ReadonlyArray<number>]> = []
+      for (let i = 0; i < 3; i++) {
+        const { isBroken, kept } = yield* replay.next
+        seen.push([isBroken, kept.map(({ seq }) => seq)])
+      }
+      assert.deepStrictEqual(seen, [[true, []], [true, [1]], [false, [2]]])
+    }))
 })
 
 describe("what is read at once", () => {
@@ -145,12 +163,13 @@ describe("what is not acknowledged", () => {
       { moved: (_, seq, runs) => moved.push([seq, new Runs(runs.entries(1_000))]) },
       []
     )
-    acknowledged.of("made")
+    const era = { made: "made" }
+    acknowledged.of(era)
     acknowledged.handed(1, item(1))
     for (let number = 2; number <= 5_000; number++) acknowledged.skipped(number, item(number))
     for (let run = 1; run <= 100; run++) acknowledged.skipped(5_000 + run, item(1, `${run}`))
     acknowledged.handed(5_101, item(5_001))
-    acknowledged.upTo("made", 1)
+    acknowledged.upTo(era, 1)
     assert.strictEqual(moved.length, 1)
     const [seq, runs] = moved[0]!
     assert.strictEqual(seq, 5_100)
@@ -173,6 +192,6 @@ describe("what is not acknowledged", () => {
       acknowledged.skipped(number + 1, item(number + 1, "a", new Uint8Array(131_072)))
     }
     assert.isBelow(held() - before, 4 * 131_072)
-    acknowledged.upTo("", 64)
+    acknowledged.upTo({ made: "" }, 64)
   })
 })

@@ -209,6 +209,8 @@ export const generate = (scene: Scene): Section => {
       fails("network", "kept-body", "of another network", sealed({ network: "other" }), "OtherNetwork"),
       fails("name", "kept-body", "a name that is none", sealed({ name: "a@b" }), "Malformed"),
       fails("id", "kept-body", "an id that is none", sealed({ id: "a b" }), "Malformed"),
+      fails("topic", "kept-body", "a topic that is none", sealed({ topic: "readings.*" }), "Malformed"),
+      fails("late", "kept-time", "later than any date", sealed({ at: 8.64e15 + 1 }), "Malformed"),
       fails("kind", "kept-body", "a kind that is none", sealed({ kind: 2 }), "Malformed"),
       fails("version", "kept-item", "another version", flipped(8), "Malformed"),
       fails("short", "kept-item", "as short as its head", sealed().slice(0, 105), "Malformed")

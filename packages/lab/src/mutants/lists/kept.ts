@@ -118,7 +118,9 @@ const items = of("kept-item", "packages/nats/src/internal/durable/item.ts", inVe
   "network": [`if (network !== networkId)`, `if (false)`, "what is of another network is read"],
   "key": [`if (networkKeys.length > 0) {`, `if (false) {`, "what is in clear is read on a network with a key"],
   "head": [`concat(sealed.subarray(0, signatureAt), body)`, `body`, "the key is not signed"],
-  "id": [`|| !isId(id) ||`, `||`, "an id may be any text"]
+  "id": [`|| !isId(id) ||`, `||`, "an id may be any text"],
+  "topic": [`|| Names.wrongWith(topic, false) !== undefined`, ``, "a pattern is the topic of something"],
+  "late": [`at > lastTime ||`, ``, "a time has no date"]
 })
 
 const signatures = of("kept-signature", "packages/nats/src/internal/durable/signature.ts", inVectors, {
@@ -171,8 +173,8 @@ const subscribing = of("kept-subscribing", "packages/nats/src/internal/durable/s
     }
   ],
   "made": [
-    `if (now.made === made) return`,
-    `if (now.made !== "") return`,
+    `now.made === era.made &&`,
+    ``,
     "a stream that was made anew is read from where the old one was"
   ],
   "acknowledged": [
@@ -216,7 +218,7 @@ const places = [
     ]
   }),
   ...of("kept-replay", "packages/nats/src/internal/durable/replay.ts", suites("nats/replay.sim"), {
-    "number": [`if (one.number !== reading.next) {`, `if (false) {`, "what somebody else was given is left out"],
+    "number": [`if (one?.number !== reading.next) {`, `if (false) {`, "what somebody else was given is left out"],
     "before": [`seq >= this.#start.seq)`, `seq > 0)`, "a server gives what it gave before"],
     "safe": [`Number.isSafeInteger(seq) && Number.isSafeInteger(time)`, `true`, "a number that is none is gone by"],
     "forgotten": [
@@ -225,7 +227,20 @@ const places = [
       "consumers that are of no use are left at the server"
     ],
     "most": [`> mostBytesAtOnce),`, `> Infinity),`, "short items have a reader hold as many long ones at once"],
+    "forged": [
+      `Result.isSuccess(Result.try(() => message.info))`,
+      `true`,
+      "who sends something to where answers are awaited ends a subscription"
+    ],
     "cut": [`if (isCut) this`, `if (isCut && reading.next < 0) this`, "what was not waited for is left out"]
+  }),
+  ...of("kept-anew", "packages/nats/src/internal/durable/subscribing.ts", suites("nats/anew.sim"), {
+    "lost": [`&& now.last >= replay.had) return`, `) return`, "numbers that are given again are left out"],
+    "position": [`start, known?.seq ?? 0)`, `start, 0)`, "a position behind the end leaves out what comes up to it"]
+  }),
+  ...of("kept-expired", "packages/nats/src/internal/durable/positions.ts", suites("nats/anew.sim"), {
+    "gone": [`now === null || now.length === 0`, `now?.length === 0`, "a position that nobody has is another's"],
+    "marked": [`now === null || now.length === 0`, `now === null`, "a position that is marked as gone is another's"]
   }),
   ...of("kept-keeping", "packages/nats/src/internal/durable/keeping.ts", inTopics, {
     "number": [`if (duplicate) yield* giveBack`, ``, "what was published twice is told as missing"],

@@ -5,6 +5,7 @@
 import * as Latch from "effect/Latch"
 import type { Item } from "./item.ts"
 import { mostRuns, type Position } from "./positions.ts"
+import type { Era } from "./replay.ts"
 import { type Entry, type Numbered, Runs } from "./runs.ts"
 
 /** The most that wait to be acknowledged. */
@@ -32,11 +33,11 @@ export const make = (position: Pick<Position, "moved"> | undefined, begun: Reado
   const runs = new Runs(begun)
   const room = Latch.makeUnsafe(true)
   let handed: Array<Handed> = []
-  let stream = ""
+  let stream: Era | undefined
   return {
     room: room.await,
-    of: (made: string) => {
-      stream = made
+    of: (era: Era) => {
+      stream = era
       handed = []
       room.openUnsafe()
     },
@@ -55,8 +56,8 @@ export const make = (position: Pick<Position, "moved"> | undefined, begun: Reado
       behind.runs.take(numbered(item))
     },
     /** All up to this number of this stream were handled. */
-    upTo: (made: string, seq: number) => {
-      if (position === undefined || made !== stream || (handed[0]?.seq ?? Infinity) > seq) return
+    upTo: (era: Era, seq: number) => {
+      if (position === undefined || era !== stream || (handed[0]?.seq ?? Infinity) > seq) return
       const next = handed.findIndex((one) => one.seq > seq)
       const done = handed.splice(0, next < 0 ? handed.length : next)
       for (const { behind, item } of done) {
@@ -65,7 +66,7 @@ export const make = (position: Pick<Position, "moved"> | undefined, begun: Reado
       }
       room.openUnsafe()
       const last = done.at(-1)!
-      position.moved(made, last.behind?.seq ?? last.seq, runs)
+      position.moved(era.made, last.behind?.seq ?? last.seq, runs)
     }
   }
 }

@@ -13,6 +13,7 @@ import * as Schema from "effect/Schema"
 import { concat, label, Reader, u64 } from "../bytes.ts"
 import { isId } from "../mail/letter.ts"
 import { utf8 } from "../platform.ts"
+import * as Names from "./names.ts"
 import * as Signature from "./signature.ts"
 
 const prefix = utf8("PnetKEPT")
@@ -89,6 +90,9 @@ export const seal = (
   return networkKey === undefined ? sealed : crypto.fernetEncrypt(networkKey, sealed, at, iv)
 }
 
+/** The last moment that has a date. */
+const lastTime = 8.64e15
+
 const isName = Schema.is(NodeName)
 
 // Making one costs as much as to verify.
@@ -130,9 +134,10 @@ export const open = (
   const number = reader.u64()
   const key = reader.label()
   const kind = kinds[reader.take(1)[0] ?? kinds.length]
-  if (reader.isShort || kind === undefined || !isName(name) || !isId(id) || !Number.isSafeInteger(number)) {
-    return Result.fail("Malformed")
-  }
+  if (
+    reader.isShort || kind === undefined || !isName(name) || !isId(id) || !Number.isSafeInteger(number) ||
+    at > lastTime || Names.wrongWith(topic, false) !== undefined
+  ) return Result.fail("Malformed")
   if (network !== networkId) return Result.fail("OtherNetwork")
   return Result.succeed({ topic, from: { name, publicKey }, id, at, run, number, key, kind, payload: reader.rest() })
 }

@@ -15,6 +15,7 @@ import { isId } from "../mail/letter.ts"
 import { messageIdOf } from "../messageId.ts"
 import { refusalOf } from "../refusal.ts"
 import * as Items from "./item.ts"
+import * as Names from "./names.ts"
 import * as Values from "./values.ts"
 
 export interface Parts {
@@ -67,7 +68,7 @@ export const make = ({ back, client, identity, js, name, network, reopen, sealin
       Effect.gen(function*() {
         const called = typeof topic === "string" ? topic : topic.name
         const id = options?.id ?? Base64Url.encode(drawn(12))
-        const wrong = Values.wrongWith(called, false) ?? (isId(id) ? undefined : "its id is none")
+        const wrong = Names.wrongWith(called, false) ?? (isId(id) ? undefined : "its id is none")
         if (wrong !== undefined) return yield* new Topic.InvalidPublicationError({ topic: called, issue: wrong })
         const coding = Values.codingOf(topic)
         const key = yield* Values.keyOf(called, coding, value, options?.key)

@@ -111,7 +111,11 @@ export const take = (
       const again = (error: ReplayError) =>
         Effect.flatMap(
           step(() => bucket.get(place)),
-          (now) => now !== null && read(now.value)?.owner === next.owner ? put(next, now.revision) : Effect.fail(error)
+          (now) => {
+            // It is kept for a while only, and then nobody's: who had it last has it still.
+            if (now === null || now.length === 0) return put(next, now?.revision ?? 0)
+            return read(now.value)?.owner === next.owner ? put(next, now.revision) : Effect.fail(error)
+          }
         )
       return put(next, revision).pipe(
         Effect.catchIf(({ kind }) => kind === "PositionTaken", again),

@@ -13,6 +13,7 @@ import {
 } from "@nats-io/jetstream"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 
 /** What one message is, as the server says. */
@@ -22,6 +23,11 @@ export interface Kept {
   readonly seq: number
   /** When the server took it, in milliseconds since the epoch. */
   readonly time: number
+}
+
+/** A stream, as it is to who reads it: another when it is made anew, and when it has lost what was read of it, since its numbers are given again. */
+export interface Era {
+  readonly made: string
 }
 
 /** Where to begin. */
@@ -112,7 +118,17 @@ const collected = (consumer: Consumer, count: number) =>
     }
   )
 
-const keptOf = (message: JsMsg): Kept & { readonly number: number; readonly pending: number } => {
+// It throws where there is nothing to read it from.
+const isOfStream = (message: JsMsg): boolean => Result.isSuccess(Result.try(() => message.info))
+
+interface Counted extends Kept {
+  readonly number: number
+  readonly pending: number
+}
+
+/** `undefined`: it is none of the consumer's. Whoever may publish there can send something to where the answers are awaited. */
+const keptOf = (message: JsMsg): Counted | undefined => {
+  if (!isOfStream(message)) return undefined
   const { deliverySequence, pending, timestampNanos } = message.info
   return {
     subject: message.subject,
@@ -139,10 +155,18 @@ export class Replay {
   #start: Start
   #reading: Reading | undefined
   #size = bytesAtOnce / mostAtOnce
+  #had: number
 
-  constructor(parts: Parts, start: Start) {
+  /** `had` is the last that came before, of another replay. */
+  constructor(parts: Parts, start: Start, had = 0) {
     this.#parts = parts
     this.#start = start
+    this.#had = had
+  }
+
+  /** The last number that came; 0: none. */
+  get had(): number {
+    return this.#had
   }
 
   /** Whether it has a consumer. */
@@ -153,6 +177,7 @@ export class Replay {
   /** Begins at another place. */
   restart(start: Start): void {
     this.#start = start
+    this.#had = 0
     this.#reading = undefined
   }
 
@@ -172,7 +197,7 @@ export class Replay {
         askedFor + 1_000
       )
       if (first === null) return { kept: [], isAll: false, isBroken: false }
-      const { pending } = first.info
+      const pending = keptOf(first)?.pending ?? 0
       const more = Math.min(pending, mostAtOnce, Math.max(1, Math.floor(bytesAtOnce / this.#size)))
       const { isCut, some } = more > 0 ? yield* collected(reading.consumer, more) : { isCut: false, some: [] }
       const read = this.#take(reading, [first, ...some])
@@ -188,7 +213,7 @@ export class Replay {
     for (const message of messages) {
       const one = keptOf(message)
       // Somebody else was given what is missing, or it came twice: from the last that came on, all of it comes again.
-      if (one.number !== reading.next) {
+      if (one?.number !== reading.next) {
         this.#reading = undefined
         break
       }
@@ -197,6 +222,7 @@ export class Replay {
       if (!this.#isNext(one)) continue
       this.#size = Math.max(64, (this.#size + one.data.length) / 2)
       this.#start = { seq: one.seq + 1 }
+      this.#had = one.seq
       kept.push(one)
     }
     const isBroken = this.#reading === undefined

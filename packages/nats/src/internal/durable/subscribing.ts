@@ -20,6 +20,7 @@ import { isId } from "../mail/letter.ts"
 import { refusalOf } from "../refusal.ts"
 import * as Acknowledging from "./acknowledging.ts"
 import * as Items from "./item.ts"
+import * as Names from "./names.ts"
 import * as Positions from "./positions.ts"
 import * as Replay from "./replay.ts"
 import { Runs } from "./runs.ts"
@@ -106,11 +107,11 @@ const admitted = ({ identity, sealing, trust }: Parts, kept: Replay.Kept, kind: 
   })
 
 /** Reads the stream on, also where its server was gone, its consumer is, or it was made anew. */
-const reading = (parts: Parts, called: string, begun: Replay.Standing, start: Replay.Start) =>
+const reading = (parts: Parts, called: string, begun: Replay.Standing, start: Replay.Start, had: number) =>
   Effect.gen(function*() {
     const { back, crypto, js, manager, network, stream, token } = parts
-    let { made } = begun
-    let renewed = (_made: string): void => {}
+    let era: Replay.Era = begun
+    let renewed = (_era: Replay.Era): void => {}
     const replay = new Replay.Replay(
       {
         js,
@@ -119,16 +120,17 @@ const reading = (parts: Parts, called: string, begun: Replay.Standing, start: Re
         subject: Subjects.make(network, "*", "topic", Subjects.topic(called)),
         consumerName: () => `${token}_${Base64Url.encode(crypto.randomBytes(12))}`
       },
-      start
+      start,
+      had
     )
     yield* Effect.addFinalizer(() => replay.close)
-    // A stream that was made anew counts from 1, and is another.
+    // A stream that was made anew counts from 1. One that has lost its last, as after a power cut, or by an older backup, gives their numbers again.
     const look = Effect.map(
-      Effect.suspend(() => replay.isOpen ? Effect.succeed({ made }) : Replay.standing(parts)),
+      Effect.suspend(() => replay.isOpen ? Effect.succeed(undefined) : Replay.standing(parts)),
       (now) => {
-        if (now.made === made) return
-        made = now.made
-        renewed(made)
+        if (now === undefined || now.made === era.made && now.last >= replay.had) return
+        era = now
+        renewed(era)
         replay.restart({ seq: 1 })
       }
     )
@@ -145,8 +147,8 @@ const reading = (parts: Parts, called: string, begun: Replay.Standing, start: Re
     )
     return {
       read,
-      made: () => made,
-      onRenewed: (listener: (made: string) => void) => {
+      era: () => era,
+      onRenewed: (listener: (era: Replay.Era) => void) => {
         renewed = listener
       }
     }
@@ -161,7 +163,7 @@ const handing = (
   isManual: boolean
 ) => {
   const dropped = Dropped.make()
-  return (kept: Replay.Kept, made: string): Effect.Effect<Item<unknown> | undefined, never, any> =>
+  return (kept: Replay.Kept, era: Replay.Era): Effect.Effect<Item<unknown> | undefined, never, any> =>
     Effect.gen(function*() {
       const opened = yield* admitted(parts, kept, coding.kind, dropped)
       if (opened === undefined) return undefined
@@ -189,7 +191,7 @@ const handing = (
         seq: kept.seq,
         time: kept.time,
         missed,
-        acknowledge: isManual ? Effect.sync(() => acknowledged.upTo(made, kept.seq)) : Effect.void
+        acknowledge: isManual ? Effect.sync(() => acknowledged.upTo(era, kept.seq)) : Effect.void
       }
     })
 }
@@ -199,7 +201,7 @@ const subscription = (parts: Parts, topic: string | Topic.Any, options: Subscrib
     const called = typeof topic === "string" ? topic : topic.name
     const failed = (cause: unknown) =>
       new ReplayError({ kind: refusalOf(cause) === "NoStream" ? "NoStream" : "NoServer", topic: called, cause })
-    if (Values.wrongWith(called, typeof topic === "string") !== undefined || !isStart(options)) {
+    if (Names.wrongWith(called, typeof topic === "string") !== undefined || !isStart(options)) {
       return yield* new ReplayError({ kind: "InvalidStart", topic: called })
     }
     const standing = yield* Effect.mapError(Replay.standing(parts), ({ cause }) => failed(cause))
@@ -208,9 +210,9 @@ const subscription = (parts: Parts, topic: string | Topic.Any, options: Subscrib
       : yield* Positions.take(parts, called, options.position, standing.made)
     const known = position?.begun?.stream === standing.made && position.begun.seq > 0 ? position.begun : undefined
     const start = known === undefined ? startOf(options.from, standing) : { seq: known.seq + 1 }
-    const { made, onRenewed, read } = yield* reading(parts, called, standing, start)
+    const { era, onRenewed, read } = yield* reading(parts, called, standing, start, known?.seq ?? 0)
     const acknowledged = Acknowledging.make(position, known?.runs ?? [])
-    acknowledged.of(standing.made)
+    acknowledged.of(standing)
     onRenewed(acknowledged.of)
     const isManual = options.acknowledge === "manual"
     const itemOf = handing(parts, Values.codingOf(topic), new Runs(known?.runs), acknowledged, isManual)
@@ -218,19 +220,19 @@ const subscription = (parts: Parts, topic: string | Topic.Any, options: Subscrib
       position === undefined ? effect : Effect.raceFirst(position.lost, effect)
 
     const isLive = options.live !== false
-    const isBehind = ({ seq }: Replay.Kept) => isLive || made() === standing.made && seq <= standing.last
+    const isBehind = ({ seq }: Replay.Kept) => isLive || era().made === standing.made && seq <= standing.last
     let waiting: Array<Replay.Kept> = []
     let isAll = !isLive && standing.last === 0
-    let last: { readonly made: string; readonly seq: number } | undefined
+    let last: { readonly era: Replay.Era; readonly seq: number } | undefined
     const pull: Effect.Effect<[Item<unknown>], ReplayError | Cause.Done, any> = Effect.gen(function*() {
-      if (last !== undefined && !isManual) acknowledged.upTo(last.made, last.seq)
+      if (last !== undefined && !isManual) acknowledged.upTo(last.era, last.seq)
       for (;;) {
         yield* unlessLost(acknowledged.room)
         const kept = waiting.shift()
         if (kept !== undefined) {
-          const item = isBehind(kept) ? yield* itemOf(kept, made()) : undefined
+          const item = isBehind(kept) ? yield* itemOf(kept, era()) : undefined
           if (item === undefined) continue
-          last = { made: made(), seq: item.seq }
+          last = { era: era(), seq: item.seq }
           return [item] as [Item<unknown>]
         }
         if (isAll) return yield* Cause.done()

@@ -68,17 +68,3 @@ export const keyOf = (
       () => invalid(topic, "its key is no text of at most 255 bytes of UTF-8")
     )
   )
-
-/** What is wrong with the name of a topic, or the pattern of several. */
-export const wrongWith = (name: string, mayStand: boolean): string | undefined => {
-  const segments = name.split(".")
-  const plain = mayStand
-    ? segments.map((segment, i) => segment === "*" || segment === ">" && i === segments.length - 1 ? "x" : segment)
-    : segments
-  try {
-    Topic.bytes(plain.join("."))
-    return undefined
-  } catch (error) {
-    return (error as Error).message
-  }
-}
