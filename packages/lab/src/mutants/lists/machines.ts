@@ -212,7 +212,33 @@ const sockets = of("node-network", "packages/node/src/NodeNetwork.ts", suites("n
   ]
 })
 
+const closed = [
+  ...of("node-closed", "packages/node/src/NodeNetwork.ts", suites("node/lingering"), {
+    "lingering": [
+      `  lingering.add(connection)\n`,
+      ``,
+      "closed connections whose peers take nothing hold what they like"
+    ]
+  }),
+  ...of("lingering", "packages/node/src/internal/lingering.ts", suites("node/lingering"), {
+    "count": [
+      `this.#connections.size <= this.#most.connections && `,
+      ``,
+      "as many closed connections are there as peers like"
+    ],
+    "bytes": [` && this.#bytes <= this.#most.bytes`, ``, "closed connections hold as much as peers like"],
+    "end": [`late.addEventListener("abort", cut)`, ``, "a byte now and then keeps a closed connection"],
+    "close": [
+      `      this.#forget(connection)
+    })`,
+      `    })`,
+      "connections that are gone count for those that are there"
+    ]
+  })
+]
+
 export const machinesList = [
+  ...closed,
   ...variables,
   ...table,
   ...accepting,
