@@ -180,19 +180,26 @@ export class Outgoing {
     }
     at = this.#control[type].fill(out, at, limit)
     if (this.#control[type].frames.length > 0 || this.#pong !== undefined) return at
-    const ready = this.#ready[type]
-    // One chunk each, in turn, for as long as there is room.
-    while (ready.length > 0) {
-      const stream = ready[0]!
+    return this.#fillData(this.#ready[type], out, view, at, dataLimit)
+  }
+
+  /** One chunk of each stream, in turn, for as long as there is room. */
+  #fillData(ready: Array<Sender>, out: Uint8Array, view: DataView, offset: number, limit: number): number {
+    let at = offset
+    let had = 0
+    for (; had < ready.length; had++) {
+      const stream = ready[had]!
       if (stream.sendable) {
-        const end = stream.fill(out, view, at, dataLimit)
-        if (end === at) return at
+        const end = stream.fill(out, view, at, limit)
+        if (end === at) break
         at = end
       }
-      ready.shift()
       if (stream.sendable) ready.push(stream)
       else stream.queued = false
     }
+    // Taken out together: one after another from the front moves all others each time.
+    if (had < ready.length) ready.splice(0, had)
+    else for (; had > 0; had--) ready.pop()
     return at
   }
 
