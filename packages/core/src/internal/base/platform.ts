@@ -4,6 +4,7 @@
  */
 interface Encoder {
   encode(text: string): Uint8Array
+  encodeInto(text: string, bytes: Uint8Array): { readonly written: number }
 }
 interface Decoder {
   decode(bytes: Uint8Array): string
@@ -51,6 +52,9 @@ const latin1 = new globals.TextDecoder("latin1")
 
 /** The UTF-8 bytes of a text. */
 export const utf8 = (text: string): Uint8Array => encoder.encode(text)
+
+/** Writes the UTF-8 bytes of a text, as many of its characters as there is room for; how many bytes they are. */
+export const utf8Into = (text: string, bytes: Uint8Array): number => encoder.encodeInto(text, bytes).written
 
 /** The text of UTF-8 bytes; malformed sequences become U+FFFD. */
 export const textOf = (bytes: Uint8Array): string => lenient.decode(bytes)

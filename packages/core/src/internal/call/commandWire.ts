@@ -19,9 +19,11 @@ import {
   UnknownFunctionError
 } from "../../FunctionError.ts"
 import type { NodeName } from "../../Packet.ts"
+import { textBytes } from "../base/arena.ts"
+import { memoized } from "../base/bytes.ts"
 import { utf8 } from "../base/platform.ts"
 import { keep } from "../base/shapes.ts"
-import { isObject, lengthUpTo, notJson, parse, weigh } from "../wire/json.ts"
+import { isObject, lengthUpTo, notJson, parse, type Usual, weigh } from "../wire/json.ts"
 
 /** The name of the stream that carries a command. */
 export const streamName = "handle"
@@ -32,16 +34,40 @@ export interface Request {
   readonly kwargs: Readonly<Record<string, any>>
 }
 
-const none = {}
-
-keep(
-  { function: "", args: [], kwargs: {} },
-  JSON.parse("{\"function\":\"\",\"args\":[],\"kwargs\":{}}"),
-  JSON.parse("{\"type\":\"success\",\"value\":null}")
-)
-
 /** Each is an argument of a call of JavaScript, of which the stack takes so many. */
 const maxArgs = 10_000
+
+// A request without arguments by name, and the value of an answer, as this code writes them and most do: between two texts, of which
+// only what differs is parsed, and written.
+const requestHead = "{\"function\":\""
+const requestMiddle = "\",\"args\":"
+const requestTail = ",\"kwargs\":{}}"
+const successHead = "{\"type\":\"success\",\"value\":"
+const successTail = "}"
+
+/** What stands for itself in JSON. */
+const plainText = /^[^\\\u0000-\u001f]*$/
+
+const usualRequest: Usual = (text) => {
+  if (!text.startsWith(requestHead) || !text.endsWith(requestTail)) return undefined
+  const end = text.indexOf("\"", requestHead.length)
+  const name = text.slice(requestHead.length, end)
+  if (!text.startsWith(requestMiddle, end) || !plainText.test(name)) return undefined
+  // One whole value, or it is no JSON: whatever else stands in between is not taken for a part of it.
+  return { function: name, args: JSON.parse(text.slice(end + requestMiddle.length, -requestTail.length)), kwargs: {} }
+}
+
+const usualSuccess: Usual = (text) =>
+  text.startsWith(successHead) && text.endsWith(successTail)
+    ? { type: "success", value: JSON.parse(text.slice(successHead.length, -successTail.length)) }
+    : undefined
+
+const headOf = memoized((name: string) => `{"function":${JSON.stringify(name)},"args":`)
+
+const isEmpty = (object: object): boolean => {
+  for (const _ in object) return false
+  return true
+}
 
 /** A request's bytes, of which there are no more than `limit`, or why its values cannot be sent. */
 export const encodeRequest = (request: Request, limit: number): Uint8Array | NotJsonError | "too large" => {
@@ -49,28 +75,30 @@ export const encodeRequest = (request: Request, limit: number): Uint8Array | Not
   const fault = notJson(args, "$.args", limit) ?? notJson(kwargs, "$.kwargs", limit)
   if (fault !== undefined) return fault
   // JSON writes them as null, and a parameter's default is for undefined alone.
-  const bytes = utf8(JSON.stringify(
+  const bytes = textBytes(
     args.includes(undefined)
-      ? {
+      ? JSON.stringify({
         function: request.function,
         args,
         kwargs,
         absent: args.flatMap((arg, i) => arg === undefined ? [i] : [])
-      }
-      : { function: request.function, args, kwargs }
-  ))
+      })
+      : isEmpty(kwargs)
+      ? `${headOf(request.function)}${JSON.stringify(args)}${requestTail}`
+      : JSON.stringify({ function: request.function, args, kwargs })
+  )
   return bytes.length <= limit ? bytes : "too large"
 }
 
 /** A peer's request, or what is wrong with it. */
 export const decodeRequest = (bytes: Uint8Array): Request | string => {
-  const parsed = parse(bytes)
+  const parsed = parse(bytes, usualRequest)
   if (typeof parsed === "string") return parsed
   if (!isObject(parsed.value)) return "not an object"
   const { absent, function: name } = parsed.value
   // Many languages write null for what is not there.
   const args = parsed.value.args ?? []
-  const kwargs = parsed.value.kwargs ?? none
+  const kwargs = parsed.value.kwargs ?? {}
   if (typeof name !== "string") return "\"function\" is not a string"
   if (!Array.isArray(args)) return "\"args\" is not an array"
   if (args.length > maxArgs) return `"args" has more than ${maxArgs} elements`
@@ -80,9 +108,8 @@ export const decodeRequest = (bytes: Uint8Array): Request | string => {
   return { function: name, args, kwargs }
 }
 
-const successHead = "{\"type\":\"success\",\"value\":"
-
-export const encodeSuccess = (value: Json): Uint8Array => utf8(`${successHead}${JSON.stringify(value)}}`)
+export const encodeSuccess = (value: Json): Uint8Array =>
+  textBytes(`${successHead}${JSON.stringify(value)}${successTail}`)
 
 /** `encodeSuccess`, or `undefined` where the bytes would be more than `limit`: then they are not made. */
 export const encodeSuccessUpTo = (value: Json, limit: number): Uint8Array | undefined => {
@@ -144,7 +171,7 @@ export const decodeReply = (
       return Effect.fail(new CallTooLargeError({ peer, function: name, limit }))
     }
   }
-  const parsed = parse(bytes)
+  const parsed = parse(bytes, usualSuccess)
   const reply: unknown = typeof parsed === "string" ? undefined : parsed.value
   if (isObject(reply)) {
     if (reply.type === "success") return Effect.succeed((reply.value ?? null) as Json)
@@ -189,3 +216,9 @@ export const decodeReply = (
     })
   )
 }
+
+keep(
+  { function: "", args: [], kwargs: {} },
+  { request: usualRequest(`${requestHead}${requestMiddle}[]${requestTail}`) },
+  { success: usualSuccess(`${successHead}null${successTail}`) }
+)

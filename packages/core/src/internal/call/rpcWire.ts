@@ -26,6 +26,7 @@ import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
+import { allocate } from "../base/arena.ts"
 import { concat, u32 } from "../base/bytes.ts"
 import type { Pieces } from "../base/pieces.ts"
 import { strictTextOf, utf8 } from "../base/platform.ts"
@@ -368,8 +369,12 @@ const requestHead = (request: RequestHead, payloadLength: number): Uint8Array =>
 export const encodeRequest = (
   request: RequestHead & { readonly payload: Uint8Array }
 ): Uint8Array => {
-  const head = requestHead(request, request.payload.length)
-  return concat([head, request.payload], head.length + request.payload.length)
+  const { payload } = request
+  const head = requestHead(request, payload.length)
+  const out = allocate(head.length + payload.length)
+  out.set(head)
+  out.set(payload, head.length)
+  return out
 }
 
 /** Headers of pairs; `undefined` where they are none. */

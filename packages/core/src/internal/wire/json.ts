@@ -217,13 +217,26 @@ const hasInfinite = (value: unknown): boolean => {
   return false
 }
 
+/** What a document says that is written as most are, exactly as `JSON.parse` has it; `undefined` where it is written otherwise. */
+export type Usual = (text: string) => Json | undefined
+
+const valueOf = (text: string, usual: Usual | undefined): Json => {
+  try {
+    const value = usual?.(text)
+    if (value !== undefined) return value
+  } catch {
+    // What is wrong with it is found by reading all of it.
+  }
+  return JSON.parse(text) as Json
+}
+
 /** Parses a peer's JSON; a text says what is wrong with it. */
-export const parse = (bytes: Uint8Array): { readonly value: Json } | string => {
+export const parse = (bytes: Uint8Array, usual?: Usual): { readonly value: Json } | string => {
   if (isDeep(bytes)) return tooDeep
   const text = strictTextOf(bytes)
   if (text === undefined) return "not UTF-8"
   try {
-    const value = JSON.parse(text) as Json
+    const value = valueOf(text, usual)
     return hasInfinite(value) ? "a number that is not finite" : { value }
   } catch {
     return "not JSON"

@@ -45,11 +45,42 @@ const json = of(
   }
 )
 
+const arena = of("arena", "packages/core/src/internal/base/arena.ts", suites("commandWire"), {
+  "overlap": [
+    `offset -= most - length`,
+    `offset -= most`,
+    "the next text is written over this one"
+  ],
+  "room": [`const most = 3 * text.length`, `const most = text.length`, "a text that is not ASCII is cut off"]
+})
+
 const commandWire = of(
   "command-wire",
   "packages/core/src/internal/call/commandWire.ts",
-  suites("Cost.sim", "CommandNode.sim", "commandVectors", "Fuzz", "Limits.sim"),
+  suites("Cost.sim", "CommandNode.sim", "commandVectors", "commandWire", "Fuzz", "Limits.sim"),
   {
+    "usual-end": [
+      `text.startsWith(successHead) && text.endsWith(successTail)`,
+      `text.startsWith(successHead)`,
+      "an answer that is cut off is taken for one that is shorter"
+    ],
+    "usual-name": [
+      `|| !plainText.test(name)) return undefined`,
+      `) return undefined`,
+      "a name is taken as it is written, with its escapes"
+    ],
+    "usual-tail": [
+      `if (!text.startsWith(requestHead) || !text.endsWith(requestTail)) return undefined`,
+      `if (!text.startsWith(requestHead)) return undefined`,
+      "arguments by name are cut off, with the end of those by place"
+    ],
+    "usual-kwargs": [
+      `      : isEmpty(kwargs)
+`,
+      `      : true
+`,
+      "arguments by name are not sent"
+    ],
     "null": [
       `const args = parsed.value.args ?? []`,
       `const { args = [] } = parsed.value`,
@@ -747,6 +778,7 @@ const trace = of("socket", "packages/core/src/PeerSocket.ts", suites("PeerSocket
 export const callsList = [
   ...json,
   ...commandWire,
+  ...arena,
   ...commandServer,
   ...callMemory,
   ...registry,
