@@ -179,7 +179,9 @@ export class Pieces {
       list.push(next.subarray(0, piece.length))
       this.#pinned += next.length
     } else {
-      list.push(piece)
+      // A list that grows has room for sixteen more, and most have two.
+      if (list.length === 1) this.#list = [last, piece]
+      else list.push(piece)
       if (last.buffer !== piece.buffer) this.#pinned += piece.buffer.byteLength
     }
     if (this.#pinned > this.#slack && this.#pinned > 2 * this.length) this.#join()
