@@ -45,14 +45,14 @@ const requestTail = ",\"kwargs\":{}}"
 const successHead = "{\"type\":\"success\",\"value\":"
 const successTail = "}"
 
-/** What stands for itself in JSON. */
-const plainText = /^[^\\\u0000-\u001f]*$/
+/** What does not stand for itself in JSON. */
+const special = /[\\\p{Cc}]/u
 
 const usualRequest: Usual = (text) => {
   if (!text.startsWith(requestHead) || !text.endsWith(requestTail)) return undefined
   const end = text.indexOf("\"", requestHead.length)
   const name = text.slice(requestHead.length, end)
-  if (!text.startsWith(requestMiddle, end) || !plainText.test(name)) return undefined
+  if (!text.startsWith(requestMiddle, end) || special.test(name)) return undefined
   // One whole value, or it is no JSON: whatever else stands in between is not taken for a part of it.
   return { function: name, args: JSON.parse(text.slice(end + requestMiddle.length, -requestTail.length)), kwargs: {} }
 }

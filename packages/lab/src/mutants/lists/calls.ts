@@ -65,7 +65,7 @@ const commandWire = of(
       "an answer that is cut off is taken for one that is shorter"
     ],
     "usual-name": [
-      `|| !plainText.test(name)) return undefined`,
+      `|| special.test(name)) return undefined`,
       `) return undefined`,
       "a name is taken as it is written, with its escapes"
     ],
