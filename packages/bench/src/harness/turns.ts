@@ -73,6 +73,10 @@ export const start = <Name extends string>(
     )
   })
 
+/** What was compiled for many at once is in part thrown away for few, and compiled anew, for some ten thousand calls. */
+const warmAll = (pairs: ReadonlyArray<Pairs.Pair>, atOnce: number, seconds: number) =>
+  Effect.forEach(pairs, (pair) => Pairs.warm(pair, { atOnce, seconds, bytes: messageBytes }), { discard: true })
+
 /** Measures the messages of pairs. `shares` gives what a cell says in comparison: `of` is the subject's rate as a share of another's. */
 export const measure = <Name extends string, Shares>(
   pairs: ReadonlyArray<Pairs.Pair<Name>>,
@@ -80,12 +84,11 @@ export const measure = <Name extends string, Shares>(
   shares: (name: Name, of: (other: Name) => number) => Shares
 ) =>
   Effect.gen(function*() {
-    // Compiled and warm before anything counts.
-    for (const pair of pairs) {
-      yield* Pairs.warm(pair, { atOnce: Math.max(...atOnce), seconds: Math.min(1.5, seconds), bytes: messageBytes })
-    }
+    // Compiled and warm before anything counts: first where most is done in a second.
+    yield* warmAll(pairs, Math.max(...atOnce), Math.min(1.5, seconds))
     const cells: Array<Cell<Name> & Shares> = []
     for (const count of atOnce) {
+      yield* warmAll(pairs, count, Math.min(1, seconds))
       const measured = new Map(pairs.map(({ name }) => [name, [] as Array<Pairs.Measurement<Name>>]))
       for (let round = 0; round < rounds; round++) {
         for (const pair of pairs) {
