@@ -35,7 +35,7 @@ const served = (options: { readonly secret?: Uint8Array; readonly port?: number 
     yield* fs.writeFileString(`${folder}/index.html`, "<!doctype html><title>the page</title>")
     const { door, port } = yield* serve({ port: options.port ?? 0, folder, secret: options.secret, routes })
     const link = door.link(yield* Clock.currentTimeMillis)
-    return { door, port, link, path: link.slice(link.indexOf("/?")) }
+    return { door, folder, port, link, path: link.slice(link.indexOf("/?")) }
   })
 
 /** One whose link was opened. */
@@ -151,6 +151,24 @@ describe("the door of the console", () => {
       yield* look(path)
       isPage(yield* look(path), "This link was used already")
       isPage(yield* look("/?token=<b>"), "This link is of another start of the console")
+    })))
+
+  it.live("says that a page was not built, and where there is nothing, to those it lets in", () =>
+    inside(Effect.gen(function*() {
+      const { cookie, folder, port } = yield* entered
+      const look = (path: string, accept = "text/html") => ask(port, path, { headers: { cookie, accept } })
+      for (const path of ["/none", `/${"x".repeat(300)}`]) {
+        const { body, status } = yield* look(path)
+        assert.strictEqual(status, 404)
+        assert.include(body, "<h1>There is nothing here")
+      }
+      yield* FileSystem.FileSystem.use((fs) => fs.remove(`${folder}/index.html`))
+      for (const path of ["/", "/index.html"]) {
+        const { body, status } = yield* look(path)
+        assert.strictEqual(status, 404)
+        assert.include(body, "<h1>The page of the console is not built")
+        assert.include((yield* look(path, "*/*")).body, "exec node packages/console/buildPage.ts")
+      }
     })))
 
   it.live("answers no other page, though the browser sends the cookie along", () =>

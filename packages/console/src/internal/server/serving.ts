@@ -54,7 +54,12 @@ const isPage = ({ method, url }: HttpServerRequest.HttpServerRequest): boolean =
 const nothing = Effect.map(HttpServerRequest.HttpServerRequest, (request) =>
   isPage(request)
     // In what is published it is.
-    ? told(request, 404, "The page of the console is not built", "Run: `node packages/console/buildPage.ts`")
+    ? told(
+      request,
+      404,
+      "The page of the console is not built",
+      "Run: `npx -y pnpm@12 exec node packages/console/buildPage.ts`"
+    )
     : told(request, 404, "There is nothing here", "The console is at its address without a path."))
 
 // No file has one. To look for it would fail in another way than that it is not there.
@@ -91,7 +96,10 @@ const guarded = (door: Door.Door, app: App) => {
       case "Pass": {
         const path = request.url.split("?", 1)[0]!
         if (longName.test(path)) return yield* nothing
-        return HttpServerResponse.setHeaders(yield* path === rpcPath ? counted : app, Door.headers)
+        const response = yield* path === rpcPath ? counted : app
+        // The router answers what it has no route for, and no file, with a status and nothing to read.
+        if (response.status === 404 && response.body._tag === "Empty") return yield* nothing
+        return HttpServerResponse.setHeaders(response, Door.headers)
       }
     }
   })
