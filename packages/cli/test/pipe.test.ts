@@ -1,6 +1,6 @@
 /** `pipe`: at a machine of a simulated network, and as a process between two others. */
 import { assert, describe, it } from "@effect/vitest"
-import { AdvancedNode } from "@pnet/core"
+import { AdvancedNode, Command } from "@pnet/core"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
 import { Effect, Latch, Schema, Stream } from "effect"
@@ -9,6 +9,8 @@ import { mkdirSync, writeFileSync } from "node:fs"
 import { afterAll } from "vitest"
 import { home } from "./harness/binary.ts"
 import { desk } from "./harness/desk.ts"
+
+const Add = Command.make("add", { args: [Schema.Int, Schema.Int], success: Schema.Int })
 
 class Jammed extends Schema.TaggedError<Jammed>()("Jammed", { tray: Schema.String }) {}
 
@@ -19,6 +21,7 @@ class Home extends TestNetwork.Service<Home>()("test/cli/pipe", {
   seed: 1,
   nodes: {
     bob: TestNetwork.node({
+      commands: [Command.implement(Add, (_call, a, b) => Effect.succeed(a + b))],
       streams: {
         upper: ({ bytes }) => bytes.pipe(Stream.decodeText(), Stream.map((text) => text.toUpperCase())),
         first: ({ bytes }) => Stream.take(bytes, 1),
@@ -93,7 +96,12 @@ describe("pipe", () => {
       const jammed = yield* alice.runWith({ stdin: "half" }, "pipe", "bob", "jam")
       assert.deepInclude(jammed, { code: 5, stdout: "half" })
       assert.include(jammed.stderr, "{\"_tag\":\"Jammed\",\"tray\":\"two\"}")
-      assert.deepInclude(yield* alice.runWith({ stdin: "" }, "pipe", "bob", "nothing"), { code: 3, stdout: "" })
+      const nothing = yield* alice.runWith({ stdin: "" }, "pipe", "bob", "uper")
+      assert.deepInclude(nothing, { code: 3, stdout: "" })
+      assert.include(nothing.stderr, "\"bob\" has no function \"uper\"")
+      const called = yield* alice.runWith({ stdin: "" }, "pipe", "bob", "add")
+      assert.deepInclude(called, { code: 3, stdout: "" })
+      assert.include(called.stderr, "takes arguments, and no bytes\n  call it: pnet call bob add")
       assert.deepInclude(yield* alice.runWith({ stdin: "" }, "pipe", "*", "upper"), { code: 2, stdout: "" })
       assert.deepInclude(yield* alice.runWith({ stdin: "" }, "pipe", "bob", "named"), { code: 2, stdout: "" })
       const late = yield* alice.runWith({ stdin: "" }, "pipe", "bob", "never", "--timeout", "2s")
