@@ -99,7 +99,15 @@ describe("tools", () => {
       assert.match((yield* call("pnet_peers"))[1]!, /^\{"name":"bob","fingerprint":"\S+","status":"online"\}$/)
       const [, functions] = yield* call("pnet_functions", { peer: "bob" })
       assert.deepStrictEqual(JSON.parse(functions!.split("\n")[1]!), { name: "buy", allowed: false })
-      assert.deepStrictEqual((yield* call("pnet_functions", { peer: "dave" })).slice(0, 1), ["error"])
+      // Whoever reads it has no program, and no documents of the library.
+      assert.deepStrictEqual(yield* call("pnet_functions", { peer: "dave" }), [
+        "error",
+        "PeerUnknownError: no peer called \"dave\" is known; known are \"bob\""
+      ])
+      assert.deepStrictEqual(yield* call("pnet_functions"), [
+        "error",
+        "InvalidArgumentsError: peer is the name of a peer, and is missing"
+      ])
     })))
 
   it.effect("are the functions that are allowed, with what they take, called by positions, names and fields", () =>
@@ -351,14 +359,19 @@ describe("mcp", () => {
         { jsonrpc: "2.0", method: "notifications/initialized" },
         { jsonrpc: "2.0", id: 2, method: "tools/list" }
       ]
-      // A line that is no JSON costs those beside it nothing.
-      const stdin = lines.map((line) => `${JSON.stringify(line)}\n`).join("no JSON\n\n")
+      // A line that is no JSON, or no message, costs those beside it nothing.
+      const others = ["{\"id\":{}, \"method\":\"ping\"}", "{\"id\":null,\"method\":\"ping\"}", "{\"a\":1}", "5"]
+      const stdin = lines.map((line) => `${JSON.stringify(line)}\n`).join("no JSON\n\n") + others.join("\n")
       const { code, stderr, stdout } = yield* carol.runWith({ stdin }, "mcp", "--allow", "add@bob")
       assert.strictEqual(code, 0)
       assert.match(stderr, /^carol serves assistants add@bob\n$/)
       const answers = stdout.trim().split("\n").map((line) => JSON.parse(line))
       assert.deepInclude(answers.find(({ id }) => id === 1).result.serverInfo, { name: "pnet" })
-      assert.deepStrictEqual(answers.filter(({ id }) => id === null).map(({ error }) => error.code), [-32_700, -32_700])
+      assert.deepStrictEqual(answers.filter(({ id }) => id === null).map(({ error }) => error.code), [
+        -32_700,
+        -32_700,
+        ...others.map(() => -32_600)
+      ])
       assert.isTrue(answers.find(({ id }) => id === 1).result.capabilities.tools.listChanged)
       assert.includeMembers(answers.find(({ id }) => id === 2).result.tools.map(({ name }: any) => name), [
         "pnet_peers",

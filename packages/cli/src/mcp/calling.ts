@@ -60,7 +60,7 @@ const ofElements = (values: ReadonlyArray<unknown>, because: "all" | "enough" | 
 }
 
 /** What is told of a failure: its kind, the message, and the function's own error. */
-const ofError = (error: unknown): CallToolResult => {
+export const ofError = (error: unknown): CallToolResult => {
   const failure = failureOf(error)
   const own = failure.detail ?? (error as { readonly error?: unknown }).error
   return refused(

@@ -17,7 +17,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { jsonLine } from "../output/harmless.ts"
-import { answered, type Bounds, callTool, refused } from "./calling.ts"
+import { answered, type Bounds, callTool, ofError, refused } from "./calling.ts"
 import { toolInput } from "./input.ts"
 import type { Pattern } from "./patterns.ts"
 import { said, saidName } from "./said.ts"
@@ -246,6 +246,9 @@ const listing = Effect.fnUntraced(function*(
     annotations: Context.empty(),
     handle: (given) => {
       const peer = textIn(given, "peer")
+      if (peer === "") {
+        return Effect.succeed(refused("InvalidArgumentsError: peer is the name of a peer, and is missing"))
+      }
       return described(node, peer).pipe(
         Effect.tap((all) => found(peer, all)),
         Effect.map((all) =>
@@ -268,7 +271,7 @@ const listing = Effect.fnUntraced(function*(
             }).join("\n") || "It serves no functions."
           )
         ),
-        Effect.catch((error) => Effect.succeed(refused(`${error._tag}: ${said(error.message, longestDescription)}`)))
+        Effect.catch((error) => Effect.succeed(ofError(error)))
       )
     }
   })
@@ -309,7 +312,7 @@ const calling = Effect.fnUntraced(function*({ allow, bounds, node }: Options) {
             bounds
           )
         ),
-        Effect.catch((error) => Effect.succeed(refused(`${error._tag}: ${said(error.message, longestDescription)}`)))
+        Effect.catch((error) => Effect.succeed(ofError(error)))
       )
     }
   })
