@@ -78,7 +78,11 @@ export const post: Handler<typeof mailPost> = {
           tag: "PostError",
           what: `no key is known of ${JSON.stringify(input.peer)}; nothing was posted`,
           hint: "give it with --key, or have this machine meet it once, with pnet ping"
-        }))
+        })),
+      Effect.catchIf(
+        (error) => error._tag === "PostError" && error.kind === "InvalidId",
+        () => usage(`--id ${JSON.stringify(Option.getOrThrow(input.id))} is not 1 to 64 of letters, digits, _ and -`)
+      )
     )
     yield* output.value("posted", {
       to: input.peer,
@@ -98,17 +102,20 @@ const letterOf = ({ attempt, data, from, id, postedAt, text }: Letter): Shape<"l
   attempt
 })
 
-/** Beyond so long without a letter those that are left were put off. */
-const quiet = "2 seconds"
+/** How soon the server is asked again how many wait, and how often without a letter: those that are left then were put off. */
+const pause = "200 millis"
+const pauses = 10
 
-/** Ends when nothing waits that is not put off. */
+/** Ends when nothing waits that is not put off. A letter waits until the server has taken down that it was handled, which is after it was printed. */
 const untilNone = (mail: Mail["Service"], came: Queue.Queue<void>, note: (text: string) => Effect.Effect<void>) =>
   Effect.gen(function*() {
-    for (;;) {
+    for (let quiet = 0;;) {
       const waiting = yield* mail.waiting
       if (waiting === 0) return
-      if (Option.isSome(yield* Effect.timeoutOption(Queue.take(came), quiet))) continue
-      return yield* note(`${waiting} ${waiting === 1 ? "letter waits" : "letters wait"} to be handled again later`)
+      if (quiet === pauses) {
+        return yield* note(`${waiting} ${waiting === 1 ? "letter waits" : "letters wait"} to be handled again later`)
+      }
+      quiet = Option.isSome(yield* Effect.timeoutOption(Queue.take(came), pause)) ? 0 : quiet + 1
     }
   })
 
