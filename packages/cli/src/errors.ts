@@ -80,7 +80,11 @@ const spokenOf = [
   [/by Trust\.open/g, "with --open"],
   [/ \(Trust\.open\)/g, " (--open)"],
   [/call get_funcs to see those it has/g, "run pnet functions to see those it has"],
-  [/call describe to see what it takes/g, "run pnet functions to see what it takes"]
+  [/call describe to see what it takes/g, "run pnet functions to see what it takes"],
+  [/the same networkKey, or this one another networkId/g, "the same network key, or this one another --network"],
+  [/the same networkId and networkKey/g, "the same --network and network key"],
+  [/the same networkKey/g, "the same network key"],
+  [/, or say wait: true for a node that starts without one/g, ""]
 ] as const
 
 /** A message of the library as it is said at a command line, without where it is explained. */

@@ -54,6 +54,7 @@ export const exits = {
     meaning: "The peer cannot be reached, has no room, or was lost before it was done.",
     errors: [
       "DialError",
+      "ReachError",
       "PeerLostError",
       "ProtocolError",
       "StreamResetError",

@@ -49,6 +49,8 @@ describe.skipIf(Server.skipped)("what a NATS server keeps", () => {
         values(read.stdout).map(({ attempt, bytes, from, text, type }) => [type, from, text, bytes, attempt]),
         [["letter", "alice", "look here", undefined, 1], ["letter", "alice", undefined, "/wA=", 1]]
       )
+      // The last of them waited until the server had written down that it was handled, and does not any more.
+      assert.strictEqual(read.stderr, "")
       assert.strictEqual((yield* bob.pnet("mail read")).stdout, "")
       assert.deepInclude(yield* bob.pnet("mail dead"), { code: 0, stdout: "" })
 
@@ -94,6 +96,7 @@ describe.skipIf(Server.skipped)("what a NATS server keeps", () => {
   it.live("says what is wrong before it begins, and where nobody is known or nothing is kept", () =>
     Effect.gen(function*() {
       const { alice } = yield* places
+      const key = "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo="
       const none = { PNET_NATS_SERVERS: undefined }
       const cases = [
         [2, "none is said", "mail read", none],
@@ -110,7 +113,10 @@ describe.skipIf(Server.skipped)("what a NATS server keeps", () => {
         [2, "both --follow and --once", "mail read --follow --once", {}],
         [2, "read in full", "subscribe n --from new --latest", {}],
         [2, "--no-follow is for", "subscribe n --no-follow", {}],
-        [2, "from", "subscribe n --from yesterday", {}],
+        [2, "a time such as 2026-05-01T08:00Z, or so long ago", "subscribe n --from yesterday", {}],
+        [2, "without a user at [", "subscribe n --from new", { PNET_NATS_SERVERS: "no:server" }],
+        [6, "no firewall is between\n", "subscribe n --from new", { PNET_NATS_SERVERS: "127.0.0.1:1" }],
+        [2, "--id \"a/b\" is not 1 to 64 of", `mail post bob hello --id a/b --key=${key}`, {}],
         [3, "no key is known of \"nobody\"", "mail post nobody hello", {}]
       ] as const
       for (const [code, text, words, env] of cases) {

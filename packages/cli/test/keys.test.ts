@@ -47,7 +47,9 @@ describe("key network", () => {
         values(ran.stdout).map(({ fingerprint, use }) => `${use} ${fingerprint}`)
       assert.deepInclude(yield* alice.run("key", "network", "export"), { code: 3, stdout: "" })
       assert.deepInclude(yield* alice.run("key", "network", "add"), { code: 2, stdout: "" })
-      const made = values((yield* alice.run("key", "network", "make", "--json")).stdout)[0]!
+      const making = yield* alice.run("key", "network", "make")
+      assert.include(making.stderr, "pnet key network export | ssh MACHINE pnet key network add -")
+      const made = values((yield* alice.run("key", "network", "list", "--json")).stdout)[0]!
       assert.deepInclude(made, { number: 1, network: "pnet", use: "encrypts" })
       assert.strictEqual((yield* fs.stat(made["file"])).mode & 0o777, 0o600)
       assert.deepInclude(yield* alice.run("key", "network", "make"), { code: 8, stdout: "" })

@@ -1,17 +1,43 @@
 /** `pnet subscribe`: hears what is published. */
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { Span } from "../settings/declare.ts"
+import * as SchemaGetter from "effect/SchemaGetter"
+import { invalid, Span } from "../settings/declare.ts"
 import * as Spec from "../spec.ts"
 
-/** Where what is kept is read from. A span is so long ago. */
-const Where = Schema.Union([
+const Place = Schema.Union([
   Schema.Literals(["beginning", "new"]),
   Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThan(0)),
   Span,
   Schema.String.check(Schema.isPattern(/^\d{4}-\d\d-\d\d/)).pipe(Schema.decodeTo(Schema.DateFromString))
 ])
+const placeOf = Schema.decodeUnknownOption(Place)
+
+/** Where what is kept is read from. A span is so long ago. What is none is told of at once, and not once for each that it might be. */
+const Where = Schema.String.pipe(Schema.decodeTo(Schema.toType(Place), {
+  decode: SchemaGetter.transformEffect((text: string, options) =>
+    Option.match(placeOf(text), {
+      onNone: () =>
+        invalid(
+          "expected beginning, new, a number from 1 on, a time such as 2026-05-01T08:00Z, or so long ago, such as 2h",
+          text,
+          options
+        ),
+      onSome: Effect.succeed
+    })
+  ),
+  encode: SchemaGetter.transform((place: typeof Place.Type) =>
+    Duration.isDuration(place)
+      ? `${Duration.toMillis(place)}ms`
+      : place instanceof Date
+      ? place.toISOString()
+      : `${place}`
+  )
+}))
 
 export const subscribe = Spec.make({
   name: "subscribe",

@@ -36,7 +36,8 @@ export const beyond = Effect.fnUntraced(function*<A>(
   )
   const built = yield* Effect.mapError(
     Layer.build(way),
-    ({ message }) => new Problem({ exit: "usage", what: `${sources.nats.where}: ${message}` })
+    ({ message }) =>
+      new Problem({ exit: "usage", what: `${sources.nats.where}: ${message.replaceAll(/\s*\n\s*/g, " ")}` })
   )
   return Context.merge(machine, built)
 })

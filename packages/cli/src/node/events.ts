@@ -18,7 +18,8 @@ const say = (event: PeerEvent): Omit<Event, "time"> | undefined => {
     const what = {
       KeyChanged: `${event.name} came with another key, ${key}, from ${address}: it was refused`,
       SharedName: `several nodes are called ${event.name}, one of key ${key} at ${address}`,
-      OwnName: `another node is called ${event.name}, as this one is: key ${key} at ${address}`,
+      OwnName:
+        `another node is called ${event.name}, as this one is: key ${key} at ${address}; give one of them another name, with --name`,
       OwnKey: `another node has this node's key: ${address}`
     }[event.reason]
     return { event: "conflict", peer: event.name, fingerprint: key, address, reason: event.reason, text: what }

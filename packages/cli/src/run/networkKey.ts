@@ -52,9 +52,9 @@ const changed = (...to: Parameters<typeof KeyFile.change<Problem, Services>>) =>
   Effect.flatMap(KeyFile.change(...to), ({ file, keys }) => show(file, keys))
 
 export const make: Handler<typeof networkMake> = {
-  run: () =>
-    changed(Effect.fnUntraced(function*(file, keys) {
-      const { values } = yield* Settings
+  run: Effect.fnUntraced(function*() {
+    const { values } = yield* Settings
+    yield* changed(Effect.fnUntraced(function*(file, keys) {
       if (keys.length > 0) {
         return yield* new Problem({
           exit: "conflict",
@@ -64,6 +64,13 @@ export const make: Handler<typeof networkMake> = {
       }
       return [yield* generate]
     }))
+    const output = yield* Output
+    if (output.json) return
+    yield* output.note(
+      "nodes that run without it are to be started anew; the other machines get it by: " +
+        "pnet key network export | ssh MACHINE pnet key network add -"
+    )
+  })
 }
 
 export const add: Handler<typeof networkAdd> = {

@@ -55,7 +55,7 @@ export const toggle = (options: Omit<Setting<boolean>, "kind" | "schema" | "fall
   ...options
 })
 
-const invalid = (message: string, text: string, options: any) =>
+export const invalid = (message: string, text: string, options: any) =>
   Effect.fail(new SchemaIssue.InvalidValue({ message }, text, options))
 
 /** `true`, `1`, `yes`, `on` and their opposites. */
