@@ -450,7 +450,13 @@ const serve = <R>(functions: Readonly<Record<string, Handler<unknown, R>>>, allo
     }
     yield* sessions.handle(
       Calling.protocol,
-      Serving.onStream(node, { functions: registered, memory, callSize, clock }),
+      Serving.onStream(node, {
+        functions: registered,
+        memory,
+        callSize,
+        clock,
+        context: yield* Effect.context<never>()
+      }),
       { scoped: false }
     )
     // Before the connections close under them.

@@ -139,7 +139,7 @@ const running = (
 ): (call: Command.Call, handler: () => unknown) => Effect.Effect<unknown, unknown> => {
   const who = Given.titled("the function", name)
   return (call, handler) => {
-    const given = Given.begun(handler, who)
+    const given = Given.begun(handler, undefined, who)
     if (Exit.isExit(given)) return given
     return Given.scoped(Given.runIn(given, call), (scope, current) =>
       context.pipe(

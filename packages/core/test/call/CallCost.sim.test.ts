@@ -17,6 +17,7 @@ import { Budget } from "../../src/internal/session/budget.ts"
 import { Mux } from "../../src/internal/session/mux.ts"
 import { MuxStream } from "../../src/internal/session/muxStream.ts"
 import { SessionStream } from "../../src/internal/session/sessionStream.ts"
+import { Answering as StreamAnswering } from "../../src/internal/streams/answering.ts"
 import { IncomingCall } from "../../src/internal/streams/serving.ts"
 
 class Echo extends RpcGroup.make(
@@ -200,6 +201,7 @@ describe("what calls are made of", () => {
     assert.isTrue(haveOneShape(sampleOf(MuxStream)!, stream))
     assert.isDefined(sampleOf(SessionStream))
     assert.isDefined(sampleOf(IncomingCall))
+    assert.isDefined(sampleOf(StreamAnswering))
   })
 
   it.effect("and is kept by each client and server", () =>

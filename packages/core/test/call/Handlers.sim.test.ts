@@ -6,6 +6,7 @@ import {
   BasicNode,
   Command,
   CommandNode,
+  Deadline,
   PeerSocket,
   PortableCrypto,
   Sessions,
@@ -414,14 +415,14 @@ describe("a function over bytes that gives what it likes", () => {
       yield* alice.node.peers.awaitPeer("bob")
       const parents = new Set<string>()
       let open = 0
+      // An answer is whole when all is given back, however long that takes.
+      const giveBack = Effect.andThen(Effect.sleep("50 millis"), Effect.sync(() => void open--))
+      const held = () => Effect.as(Effect.acquireRelease(Effect.sync(() => void open++), () => giveBack), "x")
       yield* bob.node.register("f", () =>
         Effect.gen(function*() {
           const span = yield* Effect.exit(Effect.currentParentSpan)
           parents.add(Exit.isSuccess(span) ? span.value.spanId : "none")
-          // Its answer is whole when all is given back, however long that takes.
-          const giveBack = Effect.andThen(Effect.sleep("50 millis"), Effect.sync(() => void open--))
-          yield* Effect.acquireRelease(Effect.sync(() => void open++), () => giveBack)
-          return "x"
+          return yield* held()
         })).pipe(Effect.withSpan("setup"))
       for (let i = 0; i < 3; i++) yield* alice.node.request("bob", "f", "x")
       assert.deepStrictEqual([...parents], ["none"])
@@ -445,9 +446,8 @@ describe("a function over bytes that gives what it likes", () => {
         "caller"
       )
       assert.deepStrictEqual([...parents], ["none", own])
+      assert.strictEqual(open, 0)
       // And a command's, and a message's.
-      const held = () =>
-        Effect.as(Effect.acquireRelease(Effect.sync(() => void open++), () => Effect.sync(() => void open--)), "x")
       const carol = yield* startCommand(network, {
         name: "carol",
         functions: { held },
@@ -461,6 +461,71 @@ describe("a function over bytes that gives what it likes", () => {
       yield* dora.node.raw.sendText("carol", "x")
       assert.strictEqual(open, 0)
       void carol
+    })
+  )
+})
+
+describe("a Stream that a function over bytes answers with", () => {
+  test(
+    "runs while its caller reads, and in the scope and the time of the call",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 1, traceCapacity: 0 })
+      let open = 0
+      let poured = 0
+      const given: Array<string> = []
+      const back = (name: string) => Effect.sync(() => void given.push(name))
+      const pour = Stream.take(Stream.forever(Stream.succeed(new Uint8Array(10_000))), 1_000)
+      const bob = yield* start(network, { name: "bob" })
+      const held = Effect.acquireRelease(Effect.sync(() => void open++), () => Effect.sync(() => void open--))
+      yield* bob.node.register("pour", () => Stream.tap(pour, () => Effect.sync(() => void poured++)))
+      // As many parts as that in one go, too.
+      yield* bob.node.register(
+        "parts",
+        () => Stream.fromArray(Array.from({ length: 200 }, (_, i) => new Uint8Array(10_000).fill(i)))
+      )
+      yield* bob.node.register(
+        "held",
+        () =>
+          Effect.as(
+            Effect.addFinalizer(() => back("call")),
+            Stream.make("a", "b").pipe(
+              Stream.mapEffect((part) => Effect.as(held, part)),
+              Stream.tap(() =>
+                Effect.map(Effect.withFiber((fiber) => Effect.succeed(fiber.getRef(Deadline.CurrentDeadline))), (at) =>
+                  assert.isDefined(at))
+              ),
+              Stream.ensuring(back("stream"))
+            )
+          )
+      )
+      const broken = (): Effect.Effect<string, never, Scope.Scope> => Effect.flatMap(held, () => 42 as any)
+      yield* bob.node.register("broken", () => Stream.fromEffect(broken()))
+      yield* bob.node.register("brokenLater", () => Effect.andThen(Effect.sleep("50 millis"), broken()))
+      const alice = yield* start(network, { name: "alice" })
+      yield* alice.node.peers.awaitPeer("bob")
+      const { node } = alice
+      let read = 0
+      yield* Stream.runForEach(node.send("bob", "pour", ""), (bytes) => {
+        const first = read === 0
+        read += bytes.length
+        return first ? Effect.map(Effect.sleep("1 second"), () => assert.isBelow(poured, 300)) : Effect.void
+      })
+      assert.strictEqual(read, 1_000 * 10_000)
+      const parts = yield* Effect.forkChild(node.request("bob", "parts", ""))
+      const bytes = yield* Fiber.join(parts)
+      assert.deepStrictEqual(
+        Array.from({ length: 200 }, (_, i) => bytes[i * 10_000 + 9_999]),
+        Array.from({ length: 200 }, (_, i) => i)
+      )
+      const answer = yield* node.request("bob", "held", "", { timeout: "1 minute" })
+      assert.strictEqual(new TextDecoder().decode(answer), "ab")
+      assert.deepStrictEqual(given, ["stream", "call"])
+      // What is no effect deep inside of one ends its fiber without its finalizers.
+      for (const name of ["broken", "brokenLater"]) {
+        const error = yield* Effect.flip(node.request("bob", name, ""))
+        assert.strictEqual(error._tag === "StreamResetError" && error.code, "internal", name)
+      }
+      assert.strictEqual(open, 0)
     })
   )
 })

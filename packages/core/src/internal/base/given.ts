@@ -117,14 +117,15 @@ export const effectOf = (
     : Exit.succeed(given)
 }
 
-/** What a handler gives, or throws, without running it: where that is a value already, there is nothing to run. */
-export const begun = (
-  handler: () => unknown,
+/** What a handler gives for something, or throws, without running it: where that is a value already, there is nothing to run. */
+export const begun = <A>(
+  handler: (of: A) => unknown,
+  of: A,
   who: () => string,
-  options?: { readonly streams?: boolean }
+  streams = false
 ): Effect.Effect<unknown, unknown> => {
   try {
-    return effectOf(handler(), who, options?.streams)
+    return effectOf(handler(of), who, streams)
   } catch (error) {
     return thrown(error)
   }
@@ -151,7 +152,7 @@ export const run = (
   Effect.withFiber((fiber) => {
     const call = options?.call
     if (call instanceof Interruptible) call.runIn(fiber)
-    return begun(handler, who, options)
+    return begun(handler, undefined, who, options?.streams)
   })
 
 /**
@@ -162,18 +163,28 @@ const end: unknown = Cause.Done()
 
 const isEnd = (reason: Cause.Reason<unknown>): boolean => Cause.isFailReason(reason) && reason.error === end
 
-/** Runs what gives the elements of a stream or a queue to `f`, until the end. An error that looks like an end is none. */
+const ended = <E>(cause: Cause.Cause<E>): Effect.Effect<void, E> =>
+  cause.reasons.some(isEnd) && cause.reasons.every((reason) => isEnd(reason) || Cause.isInterruptReason(reason))
+    ? Effect.void
+    : Effect.failCause(cause)
+
+/** Runs something until it fails with the end of a stream or a queue. An error that looks like an end is none. */
+export const orEnd = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A | void, E, R> =>
+  Effect.catchCause(effect, ended)
+
+/**
+ * Runs what gives the elements of a stream or a queue to `f`, until the end (`orEnd`). What `f` has done when it returns takes no step.
+ */
 export const untilEnd = <A, E, R, E2, R2>(
   pull: Effect.Effect<A, E, R>,
   f: (elements: A) => Effect.Effect<void, E2, R2>
-): Effect.Effect<void, E | E2, R | R2> =>
-  Effect.catchCause(
-    Effect.forever(Effect.flatMap(pull, f), { disableYield: true }),
-    (cause) =>
-      cause.reasons.some(isEnd) && cause.reasons.every((reason) => isEnd(reason) || Cause.isInterruptReason(reason))
-        ? Effect.void
-        : Effect.failCause(cause)
-  )
+): Effect.Effect<void, E | E2, R | R2> => {
+  const next: Effect.Effect<never, E | E2, R | R2> = Effect.flatMap(pull, (elements) => {
+    const taken = f(elements)
+    return taken === Effect.void ? next : Effect.andThen(taken, next)
+  })
+  return orEnd(next)
+}
 
 /** `Stream.runForEachArray`, and a stream that fails with what looks like an end has failed. */
 export const forEachArray = <A, E, R, E2, R2>(

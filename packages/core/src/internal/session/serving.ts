@@ -131,36 +131,50 @@ export const make = (host: Host, handlers: Handlers): Sessions.Sessions["Service
       let ran = 0
 
       const serve = (stream: MuxStream, session: Session) => {
-        const key = session.peer.publicKey
-        if (!running.hasRoom(key)) return stream.reset("refused", "as many calls run here as may at once")
+        if (!running.hasRoom(session.peer.publicKey)) {
+          return stream.reset("refused", "as many calls run here as may at once")
+        }
         const given = new SessionStream(stream, session)
-        const begun = Given.begun(() => handler(given), who)
+        const begun = Given.begun(handler, given, who)
         // Done before it has returned: nothing runs, and takes a place.
         if (Exit.isExit(begun)) return settle(stream, given, fork, begun)
-        running.enter(key)
-        // A handler that ends at once does so before there is anything to take off.
-        let off = () => {}
-        const fiber = fork(
+        const { work } = given
+        const fiber = work === undefined ? run(stream, begun) : Effect.runForkWith(work.context)(begun)
+        work?.runIn(fiber)
+        const exit = fiber.pollUnsafe()
+        if (exit === undefined) return watch(stream, given, fiber)
+        // Likewise, as it waited for nothing.
+        work?.ended(exit)
+        settle(stream, given, fork, exit)
+      }
+
+      const run = (stream: MuxStream, begun: Effect.Effect<unknown, unknown>) =>
+        fork(
           options?.scoped === false ? begun : Given.scoped(begun, (scope) => {
             const own = Context.add(base, Scope.Scope, scope)
             const parent = fromTraceparent(stream.open.traceparent)
             return parent === undefined ? own : Context.add(own, Tracer.ParentSpan, parent)
           })
         )
+
+      /** Has what runs for a stream end with it, and the stream with what runs for it. */
+      const watch = (stream: MuxStream, given: SessionStream, fiber: Fiber.Fiber<unknown, unknown>) => {
+        const key = given.peer.publicKey
+        running.enter(key)
         ran++
+        // A handler is of no use any more when its stream has failed.
+        const off = stream.onFailure(() => {
+          const { failure } = stream
+          const cancelled = failure !== undefined && failure.remote && failure.code === "cancelled"
+          fiber.interruptUnsafe(undefined, cancelled ? options?.cancelled : undefined)
+        })
         // Of the fiber and not in it: what is no effect deep inside of one ends a fiber without its finalizers.
         fiber.addObserver((exit) => {
           ran--
           off()
           running.leave(key)
+          given.work?.ended(exit)
           settle(stream, given, fork, exit)
-        })
-        if (fiber.pollUnsafe() !== undefined) return
-        // A handler is of no use any more when its stream has failed.
-        off = stream.onFailure(() => {
-          const { failure } = stream
-          const cancelled = failure !== undefined && failure.remote && failure.code === "cancelled"
-          fiber.interruptUnsafe(undefined, cancelled ? options?.cancelled : undefined)
         })
         Fiber.runIn(fiber, fibers)
       }

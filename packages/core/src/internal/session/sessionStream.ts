@@ -4,8 +4,11 @@
  */
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import type * as Pull from "effect/Pull"
 import type * as Frame from "../../Frame.ts"
 import { PeerLostError } from "../../Peers.ts"
@@ -17,11 +20,26 @@ import { keep } from "../base/shapes.ts"
 import { type Failure, lowWater, type MuxStream, sample as muxSample } from "./muxStream.ts"
 import type { Session } from "./session.ts"
 
+/** A handler's effect that has a context of its own, and a scope that it closes itself. */
+export interface Work {
+  /** What it is run in. */
+  readonly context: Context.Context<never>
+  /** Told of the fiber, once it runs, or has run. */
+  runIn(fiber: Fiber.Fiber<unknown, unknown>): void
+  /** Told how the fiber ended, before the stream is. */
+  ended(exit: Exit.Exit<unknown, unknown>): void
+}
+
+/** That all has been read. */
+const allRead = Cause.done()
+
 export class SessionStream implements Sessions.SessionStream {
   readonly #stream: MuxStream
   readonly #session: Session
   /** What runs for it, for the log: a command's stream has a name that says less. */
   title: string | undefined
+  /** What its handler's effect does, where that sees to more itself. */
+  work: Work | undefined
   /** When its time is up, by the monotonic clock in milliseconds, counted from when its OPEN was read, or written. */
   readonly expires: number | undefined
   #writers: Set<() => void> | undefined
@@ -30,6 +48,7 @@ export class SessionStream implements Sessions.SessionStream {
     this.#stream = stream
     this.#session = session
     this.title = undefined
+    this.work = undefined
     const { deadline } = stream.open
     this.expires = deadline === undefined ? undefined : session.now() + deadline
   }
@@ -72,7 +91,7 @@ export class SessionStream implements Sessions.SessionStream {
       if (stream.failure !== undefined) return Effect.fail(this.error())
       const parts = stream.read()
       if (parts.length > 0) return Effect.succeed(parts as NonEmptyReadonlyArray<Uint8Array>)
-      return stream.remoteEnded ? Cause.done() : Effect.andThen(this.#readable, this.pull)
+      return stream.remoteEnded ? allRead : Effect.andThen(this.#readable, this.pull)
     })
   }
 
@@ -86,8 +105,15 @@ export class SessionStream implements Sessions.SessionStream {
       const stream = this.#stream
       if (stream.failure !== undefined) return Effect.fail(this.error())
       for (const part of parts) stream.write(part)
-      return stream.buffered < lowWater ? Effect.void : Effect.andThen(this.#writable, this.#settled)
+      return this.#room
     })
+  }
+
+  /** Writes in the step in which it is asked to. What it gives is what has to be waited for then, which is `Effect.void` where nothing has. */
+  writeNow(bytes: Uint8Array): Effect.Effect<void, Sessions.StreamError> {
+    if (this.#stream.failure !== undefined) return Effect.fail(this.error())
+    this.#stream.write(bytes)
+    return this.#room
   }
 
   get end(): Effect.Effect<void> {
@@ -286,6 +312,10 @@ export class SessionStream implements Sessions.SessionStream {
       }
       return Effect.sync(() => writers.delete(writer))
     })
+  }
+
+  get #room(): Effect.Effect<void, Sessions.StreamError> {
+    return this.#stream.buffered < lowWater ? Effect.void : Effect.andThen(this.#writable, this.#settled)
   }
 
   get #settled(): Effect.Effect<void, Sessions.StreamError> {

@@ -10,12 +10,12 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type { Allow, Options } from "../../Allow.ts"
 import type * as Balance from "../../Balance.ts"
-import { CurrentDeadline, nowUnsafe } from "../../Deadline.ts"
+import { nowUnsafe } from "../../Deadline.ts"
 import { DuplicateFunctionError } from "../../FunctionError.ts"
 import type * as Sessions from "../../Sessions.ts"
 import { full, type Limiter, limiterOf } from "../balance/limiter.ts"
@@ -25,9 +25,9 @@ import { textOf } from "../base/platform.ts"
 import { quote } from "../base/quote.ts"
 import * as Seldom from "../base/seldom.ts"
 import { keep } from "../base/shapes.ts"
-import { fromTraceparent } from "../base/trace.ts"
 import * as Permission from "../session/permission.ts"
 import { sample, type SessionStream as InternalStream } from "../session/sessionStream.ts"
+import { Answering } from "./answering.ts"
 import type { CallMemory } from "./callMemory.ts"
 import { encodeError } from "./encodeError.ts"
 import * as Headers from "./headers.ts"
@@ -66,7 +66,7 @@ export class IncomingCall<Node> extends Given.Interruptible {
     return this.#stream.name
   }
   get bytes() {
-    return Stream.fromPull(Effect.sync(() => this.#stream.pull))
+    return Stream.fromPull(Exit.succeed(this.#stream.pull))
   }
   get whole(): Effect.Effect<Uint8Array, Sessions.StreamError> {
     const stream = this.#stream as InternalStream
@@ -171,18 +171,6 @@ export class Functions<Node> {
 
 // --- answers -------------------------------------------------------------------------------------------------------------
 
-const give = (stream: Sessions.SessionStream, part: unknown, who: () => string): Effect.Effect<void, unknown> =>
-  part === undefined
-    ? Effect.void
-    : isWhole(part)
-    ? stream.write(bytesOf(part))
-    : Given.mistaken(who(), Given.describe(part), "bytes or text")
-
-const answer = (stream: Sessions.SessionStream, given: unknown, who: () => string): Effect.Effect<void, unknown> =>
-  Given.isStream(given)
-    ? Given.forEach(given, (part) => give(stream, part, who))
-    : give(stream, given, who)
-
 /** Answers with what a function has given, where that is short and there already; `false` where something has to be run for it. */
 const answerNow = (stream: InternalStream, given: Effect.Effect<unknown, unknown>): boolean => {
   const value = Exit.isExit(given) ? Exit.isSuccess(given) ? given.value : given : AtOnce.soonOf(given)
@@ -228,40 +216,20 @@ export const onStream = <Node>(node: Node, options: {
   /** Bytes that a call may hold whole. */
   readonly callSize: number
   readonly clock: Clock.Clock
+  /** What is logged about them is logged in it. */
+  readonly context: Context.Context<never>
 }) => {
-  const { callSize, clock, functions, memory } = options
+  const { callSize, clock, context, functions, memory } = options
   const lines = Seldom.lines(clock)
 
   const callOf = (stream: Sessions.SessionStream, headers: unknown) =>
     new IncomingCall(stream, node, memory, callSize, headers)
-  const begin = ({ handler, who }: Registered<Node>, call: IncomingCall<Node>) =>
-    Given.begun(() => handler(call), who, { streams: true })
+  const begin = ({ handler, who }: Registered<Node>, call: IncomingCall<Node>) => Given.begun(handler, call, who, true)
+  const failing = (stream: InternalStream) => (cause: Cause.Cause<unknown>) =>
+    Effect.updateContext<void, never, never, never>(fail(stream, cause, lines), () => context)
   const late = (stream: Sessions.SessionStream) => stream.reset("deadline", "its time was up")
   // This process may have been frozen since the call was read.
   const leftOf = (expires: number | undefined) => expires === undefined ? undefined : expires - nowUnsafe(clock)
-
-  /** Runs what the function has given for the call, and answers with that. */
-  const run = (
-    { context, who }: Registered<Node>,
-    stream: InternalStream,
-    call: IncomingCall<Node>,
-    given: Effect.Effect<unknown, unknown>
-  ) =>
-    Given.scoped(
-      Effect.flatMap(given, (given) => answer(stream, given, who)),
-      (scope) => {
-        const { expires } = stream
-        const parent = fromTraceparent(stream.traceparent)
-        const scoped = Context.add(context, Scope.Scope, scope)
-        // The calls that it makes in turn have no more time than it has.
-        const own = expires === undefined ? scoped : Context.add(scoped, CurrentDeadline, expires)
-        return parent === undefined ? own : Context.add(own, Tracer.ParentSpan, parent)
-      },
-      (fiber) => {
-        call.runIn(fiber)
-        fiber.addObserver(() => call.free())
-      }
-    )
 
   /** Ends the stream as what runs for it ends, in the time that it has. */
   const ended = (stream: InternalStream, left: number | undefined, run: Effect.Effect<void, unknown>) =>
@@ -285,7 +253,7 @@ export const onStream = <Node>(node: Node, options: {
     const runWith = (headers: unknown) =>
       Effect.suspend(() => {
         const call = callOf(stream, headers)
-        return run(registered, stream, call, begin(registered, call))
+        return new Answering(registered, stream, call, begin(registered, call)).within
       })
     const runNow = headers === undefined ? runWith(undefined) : Effect.flatMap(
       Effect.result(Effect.provideContext(headers(stream.headers), context)),
@@ -316,6 +284,10 @@ export const onStream = <Node>(node: Node, options: {
     }
     const call = callOf(stream, undefined)
     const begun = begin(registered, call)
-    return answerNow(stream, begun) ? Exit.void : ended(stream, left, run(registered, stream, call, begun))
+    if (answerNow(stream, begun)) return Exit.void
+    const answering = new Answering(registered, stream, call, begun)
+    if (left !== undefined) return ended(stream, left, answering.within)
+    stream.work = answering
+    return Effect.catchCause(answering.effect, failing(stream))
   }
 }

@@ -58,7 +58,7 @@ const served = suites("Handlers.sim", "Sessions.sim")
 
 const serving = of("given", "packages/core/src/internal/session/serving.ts", served, {
   "run": [
-    `const begun = Given.begun(() => handler(given), who)`,
+    `const begun = Given.begun(handler, given, who)`,
     `const begun = handler(given) as Effect.Effect<unknown, unknown>`,
     "a handler that throws before it gives an Effect ends the session"
   ],
@@ -72,8 +72,55 @@ const serving = of("given", "packages/core/src/internal/session/serving.ts", ser
     stream.abandon()`,
     ``,
     "what a handler did not read is held for as long as its session"
+  ],
+  "work-signal": [
+    `work?.runIn(fiber)`,
+    ``,
+    "a function that asked for its signal is not told that its call was given up"
+  ],
+  "work-ended": [
+    `given.work?.ended(exit)`,
+    ``,
+    "a function's fiber that ends without its finalizers keeps what it acquired",
+    { tests: ["Handlers.sim", "AdvancedNode.sim"] }
   ]
 })
+
+const answering = of(
+  "answering",
+  "packages/core/src/internal/streams/answering.ts",
+  suites("Handlers.sim"),
+  {
+    "scope": [
+      `(exit) => Scope.closeUnsafe(this.#scope, exit) as Effect.Effect<void> | undefined`,
+      `() => undefined`,
+      "an answer ends before what its function acquired is given back"
+    ],
+    "scope-broken": [
+      `if (this.#scope.state._tag === "Closed") return`,
+      `return`,
+      "a function's fiber that ends without its finalizers keeps what it acquired"
+    ],
+    "free": [`this.#call.free()`, ``, "calls that are over hold their memory", { tests: ["Cost.sim"] }],
+    "room": [
+      `if (given === Effect.void) continue`,
+      `if (true) continue`,
+      "a function that writes faster than its caller reads has all of it held"
+    ],
+    "asks": [`if (!this.#asks) return`, ``, "what a function gave is lost where it had to wait"],
+    "rest": [
+      `this.#give(parts[this.#next++])`,
+      `this.#give(parts[0])`,
+      "a Stream's first part is sent in place of all"
+    ],
+    "expires": [
+      `expires === undefined ? scoped`,
+      `true ? scoped`,
+      "the calls of a function have more time than it has"
+    ],
+    "parent": [`parent === undefined ? own`, `true ? own`, "a function does not run in its caller's span"]
+  }
+)
 
 const typed = suites("Handlers.sim", "PeerRpc.sim")
 
@@ -101,4 +148,4 @@ const rpcExecute = of("given", "packages/core/src/internal/call/rpcExecute.ts", 
   ]
 })
 
-export const handlersList = [...given, ...serving, ...rpcExecute]
+export const handlersList = [...given, ...serving, ...answering, ...rpcExecute]

@@ -745,9 +745,10 @@ const stream = of(
       { tests: ["Session"] }
     ],
     "low-water": [
-      `return stream.buffered < lowWater ? Effect.void : Effect.andThen(this.#writable, this.#settled)`,
+      `return this.#stream.buffered < lowWater ? Effect.void : Effect.andThen(this.#writable, this.#settled)`,
       `return Effect.void`,
-      "who writes faster than the other reads holds it all"
+      "who writes faster than the other reads holds it all",
+      { tests: ["Handlers.sim"] }
     ],
     "cancelled": [
       `stream.reset("cancelled", "")
