@@ -48,11 +48,16 @@ interface Dependencies {
   readonly knownNow: KnownNow
 }
 
-/** What a call says of its trace. */
-interface Trace {
+/** What a call says of its trace. A class, as what lives as long as a call had better be: see `Exchange` of streams. */
+class Trace {
   /** Its span, where it has one. */
   readonly span: Span | undefined
   readonly parent: string | undefined
+
+  constructor(span: Span | undefined, parent: string | undefined) {
+    this.span = span
+    this.parent = parent
+  }
 }
 
 interface CallOptions {
@@ -258,8 +263,8 @@ export class Call {
 export const make = (given: Omit<Dependencies, "knownNow">) => {
   const client: Dependencies = { ...given, knownNow: knownNow(given.peers) }
   const { limit, peers } = client
-  const untraced: Trace = { span: undefined, parent: undefined }
-  keepWith(client, new Call(client, "", "", untyped, untraced, { inherited: undefined, own: Infinity }, undefined))
+  const untraced = new Trace(undefined, undefined)
+  keepWith(client, untraced, new Call(client, "", "", untyped, untraced, { inherited: undefined, own: Infinity }, undefined))
 
   /** One call of one peer, in a fiber. Its span is made where somebody may see it. */
   const callIn = (
@@ -276,10 +281,10 @@ export const make = (given: Omit<Dependencies, "knownNow">) => {
       : Duration.toMillis(Duration.fromInputUnsafe(options.timeout))
     const run = (trace: Trace) =>
       new Call(client, name, to, coder, trace, { inherited: fiber.getRef(CurrentDeadline), own }, at).run(request)
-    return isUnseen(fiber) ? run({ span: undefined, parent: traceOf(fiber) }) : Effect.useSpan(
+    return isUnseen(fiber) ? run(new Trace(undefined, traceOf(fiber))) : Effect.useSpan(
       `call ${name}`,
       { kind: "client", attributes: { "pnet.peer": to, "pnet.function": name } },
-      (span) => run({ span, parent: toTraceparent(span) })
+      (span) => run(new Trace(span, toTraceparent(span)))
     )
   }
 

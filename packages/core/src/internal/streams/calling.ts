@@ -27,6 +27,7 @@ import * as Sessions from "../../Sessions.ts"
 import type { Engines } from "../balance/engines.ts"
 import { type Called, Way } from "../balance/way.ts"
 import * as Given from "../base/given.ts"
+import { keep } from "../base/shapes.ts"
 import { toTraceparent } from "../base/trace.ts"
 import { type KnownNow, knownNow } from "../peers/knownNow.ts"
 import * as Several from "../peers/outcomes.ts"
@@ -129,15 +130,36 @@ export interface Node {
   readonly callSize: number
 }
 
-/** Bytes for a whole answer. */
-interface Exchange {
+/**
+ * Bytes for a whole answer. A class: where many objects of a literal live through a collection, as those of calls on their way do, V8
+ * makes all that come after them old at once, so that each is there until everything is collected.
+ */
+class Exchange {
   readonly whom: string | Peer
   readonly command: string
   readonly bytes: Uint8Array
   readonly deadline: number
   readonly traceparent: string | undefined
   readonly limit: number
+
+  constructor(
+    whom: string | Peer,
+    command: string,
+    bytes: Uint8Array,
+    deadline: number,
+    traceparent: string | undefined,
+    limit: number
+  ) {
+    this.whom = whom
+    this.command = command
+    this.bytes = bytes
+    this.deadline = deadline
+    this.traceparent = traceparent
+    this.limit = limit
+  }
 }
+
+keep(new Exchange("", "", new Uint8Array(0), Infinity, undefined, 0))
 
 /** Calls functions of peers, from one node. What it gives may be taken off it. */
 export class Calling {
@@ -293,14 +315,14 @@ export class Calling {
     options: Options | undefined
   ): Effect.Effect<Uint8Array, Failures.CallError> {
     return Effect.withFiber<Uint8Array, Failures.CallError>((fiber) => {
-      const exchange: Exchange = {
+      const exchange = new Exchange(
         whom,
         command,
         bytes,
-        deadline: this.#deadlineOf(fiber, options),
-        traceparent: spanOf(fiber),
-        limit: this.#limitOf(options)
-      }
+        this.#deadlineOf(fiber, options),
+        spanOf(fiber),
+        this.#limitOf(options)
+      )
       const peer = typeof whom === "string" ? this.#knownNow(whom) : whom
       return peer !== undefined && exchange.deadline === Infinity && options?.headers === undefined
         ? this.#atOnce(exchange, peer)
