@@ -264,7 +264,11 @@ export const make = (given: Omit<Dependencies, "knownNow">) => {
   const client: Dependencies = { ...given, knownNow: knownNow(given.peers) }
   const { limit, peers } = client
   const untraced = new Trace(undefined, undefined)
-  keepWith(client, untraced, new Call(client, "", "", untyped, untraced, { inherited: undefined, own: Infinity }, undefined))
+  keepWith(
+    client,
+    untraced,
+    new Call(client, "", "", untyped, untraced, { inherited: undefined, own: Infinity }, undefined)
+  )
 
   /** One call of one peer, in a fiber. Its span is made where somebody may see it. */
   const callIn = (
