@@ -94,6 +94,15 @@ export interface Crowd {
 }
 
 /**
+ * When a peer that is at an endpoint was heard last, by whatever way, in milliseconds of `Deadline.nowUnsafe`; `undefined` where no peer with this
+ * key is known to be there.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export type HeardAt = (publicKey: PublicKey, endpoint: Endpoint) => number | undefined
+
+/**
  * Discovery cannot work here.
  *
  * - `PortInUse`: a program that does not share the advertise port holds it
@@ -166,6 +175,8 @@ export class Discovery extends Context.Service<Discovery, {
    * read yet first, until the scope closes. `take` waits for nothing. `sightings` has none meanwhile.
    */
   readonly forEach?: ((take: (sighting: Sighting) => void) => Effect.Effect<void, never, Scope.Scope>) | undefined
+  /** Where it asks for each node by itself: is told, once, by who keeps the peers, when each was heard last, and asks less for those that are heard by other ways. */
+  readonly attend?: ((heardAt: HeardAt) => void) | undefined
   /** Where its nodes all hear each other, so that there can be too many. Sightings of theirs are those `via` `"broadcast"`. */
   readonly crowd?: Crowd | undefined
 }>()("@pnet/core/Discovery") {}
@@ -240,6 +251,10 @@ export const layerMerged = <E1, R1, E2, R2>(
         advertise: (self) => Effect.andThen(a.advertise(self), b.advertise(self)),
         sightings: together(both),
         forEach: (take) => allTo(both, take),
+        attend: (heardAt) => {
+          a.attend?.(heardAt)
+          b.attend?.(heardAt)
+        },
         crowd: a.crowd ?? b.crowd
       }
     })

@@ -230,6 +230,9 @@ const sighted = (ways: NonEmptyReadonlyArray<Way>): Discovery["Service"] => {
     advertise: () => Effect.void,
     sightings: together(all),
     forEach: (take) => allTo(all, take),
+    attend: (heardAt) => {
+      for (const { discovery } of ways) discovery.attend?.(heardAt)
+    },
     crowd: ways.find(({ discovery }) => discovery.crowd !== undefined)?.discovery.crowd
   }
 }

@@ -1,14 +1,17 @@
 /**
  * Asking at listed addresses for the advert of the node there, and what is known of those where none answers: it is worth a word only when
- * it goes on, and of a name only where nobody answers at any of its addresses.
+ * it goes on, and of a name only where nobody answers at any of its addresses. A node that is heard by other ways is asked every fourth time alone, which
+ * finds out whether it can be reached there, and whether it is still the one that is there.
  */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { formatEndpoint } from "../../Advert.ts"
-import type { Sighting } from "../../Discovery.ts"
+import { nowUnsafe } from "../../Deadline.ts"
+import type { HeardAt, Sighting } from "../../Discovery.ts"
 import type { Endpoint } from "../../Network.ts"
 import type { Limits } from "../../NodeOptions.ts"
 import type { ProtocolError } from "../../ProtocolError.ts"
+import type { PublicKey } from "../../PublicKey.ts"
 import type { ConnectionClosedError, DialError, Transport } from "../../Transport.ts"
 import { quote } from "../base/quote.ts"
 import * as AdvertExchange from "../wire/advertExchange.ts"
@@ -17,6 +20,18 @@ import type { Listed, Notes } from "./listed.ts"
 
 // A node that starts is asked before it listens; only that it goes on is worth a word.
 const failuresNoted = 2
+// So often in a row a place is passed over whose node was heard otherwise since its turn came last.
+const mostPassedOver = 3
+// In milliseconds: an answer is entered within that time, and is no other sign of life.
+const ownAnswer = 250
+
+/** Who answered at a place last. */
+interface Answered {
+  readonly publicKey: PublicKey
+  /** What was heard before is nothing new. */
+  since: number
+  passedOver: number
+}
 
 interface Parts {
   readonly transport: Transport["Service"]
@@ -32,13 +47,31 @@ export class Questions {
   readonly #parts: Parts
   /** How often in a row nobody answered at an address. */
   readonly #failures = new Map<string, number>()
+  readonly #answers = new Map<string, Answered>()
+  /** Of who keeps the peers. */
+  heardAt: HeardAt | undefined
 
   constructor(parts: Parts) {
     this.#parts = parts
   }
 
-  /** Asks at an address, as a node that listens at another. */
-  ask(to: Endpoint, from: Endpoint): Effect.Effect<void> {
+  /** It is the turn of an address: asks there, as a node that listens at another, unless the node there was heard anyhow. */
+  turn(to: Endpoint, from: Endpoint): Effect.Effect<void> {
+    return Effect.suspend(() => this.#isHeard(to) ? Effect.void : this.#ask(to, from))
+  }
+
+  /** Whether who answered at an address was heard otherwise since its turn came last, and need not be asked for once. */
+  #isHeard(to: Endpoint): boolean {
+    const last = this.#answers.get(formatEndpoint(to))
+    if (last === undefined || last.passedOver >= mostPassedOver) return false
+    const heard = this.heardAt?.(last.publicKey, to)
+    if (heard === undefined || heard <= last.since) return false
+    last.since = nowUnsafe(this.#parts.clock)
+    last.passedOver++
+    return true
+  }
+
+  #ask(to: Endpoint, from: Endpoint): Effect.Effect<void> {
     const { clock, limits, onSighting, self, transport } = this.#parts
     const place = formatEndpoint(to)
     return AdvertExchange.exchange(transport, self, from, to, { clock, timeout: limits.firstPacketTimeout }).pipe(
@@ -49,7 +82,7 @@ export class Questions {
             this.#failed(place, error)
           ),
         onSuccess: ({ advert, publicKey }) => {
-          this.#answered(place)
+          this.#answered(place, publicKey)
           return publicKey === self.identity.publicKey ? Effect.void : Effect.asVoid(
             onSighting({
               name: advert.name,
@@ -67,17 +100,21 @@ export class Questions {
 
   /** Forgets places that are not listed any more. */
   keep(places: ReadonlyMap<string, unknown>): void {
-    for (const place of this.#failures.keys()) if (!places.has(place)) this.#failures.delete(place)
+    for (const known of [this.#failures, this.#answers]) {
+      for (const place of known.keys()) if (!places.has(place)) known.delete(place)
+    }
   }
 
-  #answered(place: string): void {
-    const { listed, notes } = this.#parts
+  #answered(place: string, publicKey: PublicKey): void {
+    const { clock, listed, notes } = this.#parts
     this.#failures.delete(place)
+    this.#answers.set(place, { publicKey, since: nowUnsafe(clock) + ownAnswer, passedOver: 0 })
     notes.over(place)
     for (const one of listed) if (one.endpoints.has(place)) notes.over(one.text)
   }
 
   #failed(place: string, error: DialError | ConnectionClosedError | ProtocolError): Effect.Effect<void> {
+    this.#answers.delete(place)
     if (error._tag !== "ProtocolError") return this.#noAnswer(place, error)
     switch (error.code) {
       case "ERR_NETWORK_INCORRECT":

@@ -71,7 +71,7 @@ class Rounds {
         yield* FiberMap.remove(this.#asking, place)
       }
       for (const [place, to] of wanted) {
-        const loop = Effect.forever(Effect.andThen(this.#questions.ask(to, this.#from), this.#pause(1)))
+        const loop = Effect.forever(Effect.andThen(this.#questions.turn(to, this.#from), this.#pause(1)))
         yield* FiberMap.run(this.#asking, place, loop, { onlyIfMissing: true })
       }
     })
@@ -141,6 +141,9 @@ export const make = (
           }
           if (addresses.length === 0) yield* rounds.nothing
         }),
-      sightings: Stream.fromQueue(sightings)
+      sightings: Stream.fromQueue(sightings),
+      attend: (heardAt) => {
+        questions.heardAt = heardAt
+      }
     }
   })

@@ -2,10 +2,12 @@
 import * as Deferred from "effect/Deferred"
 import * as Exit from "effect/Exit"
 import type { Sighting } from "../../Discovery.ts"
+import type { Endpoint } from "../../Network.ts"
 import type { Offer } from "../../Offer.ts"
 import type { NodeName } from "../../Packet.ts"
 import type * as Peers from "../../Peers.ts"
 import { type Keeps, kept } from "../base/kept.ts"
+import { sameEndpoint } from "../values/endpoints.ts"
 import type { Addresses } from "./addresses.ts"
 import type { Places } from "./places.ts"
 
@@ -99,6 +101,12 @@ export class Entry {
   static whichKnows(sighting: object, table: object): Entry | undefined {
     const { [kept]: entry } = sighting as Keeps
     return entry instanceof Entry && entry.#said === sighting && entry.table === table ? entry : undefined
+  }
+
+  /** When it was heard last, where it is known to be at an endpoint and is not in doubt. */
+  heardAtWhere(endpoint: Endpoint): number | undefined {
+    const { endpoints, status } = this.peer
+    return status === "Online" && endpoints.some((one) => sameEndpoint(one, endpoint)) ? this.heardAt : undefined
   }
 
   hasName(name: NodeName): boolean {

@@ -171,6 +171,7 @@ export const make = (): Effect.Effect<
     const watch = yield* Liveness.make({ config, self, transport, clock, table, presence, membership, asking, now })
 
     yield* Effect.addFinalizer(() => Effect.sync(() => lookup.close()))
+    discovery.attend?.((publicKey, endpoint) => table.find(publicKey)?.heardAtWhere(endpoint))
     yield* intake(discovery, sightings, { clock, capacity: limits.sightings, fork })
     yield* Effect.forkScoped(watch)
 

@@ -1,0 +1,88 @@
+/** How often nodes are asked at the addresses that are listed: less where they are heard anyhow. */
+import { assert, describe, it } from "@effect/vitest"
+import type { AdvancedNode } from "@pnet/core"
+import { quietly, start } from "@pnet/lab/worlds/sessionWorld"
+import { SimNetwork } from "@pnet/testing"
+import { Clock, Effect, type Scope } from "effect"
+
+const test = (title: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
+  it.effect(title, () => quietly(Effect.orDie(body)))
+
+/** A LAN with bob, and alice, who lists bob's address, and may be on another LAN. */
+const listing = (apart = false) =>
+  Effect.gen(function*() {
+    const network = yield* SimNetwork.make()
+    if (apart) yield* network.intercept(({ protocol }) => protocol === "udp" ? "drop" : "pass")
+    const host = yield* network.host("bob")
+    const bob = yield* start(network, { name: "bob", serverPort: 4000 }, { host })
+    const alice = yield* start(network, { name: "alice", peers: [`${host.address}:4000`] })
+    yield* alice.node.peers.awaitPeer("bob", "1 second")
+    /** Connections to the listed address in that time. */
+    const asked = (seconds: number) =>
+      Effect.gen(function*() {
+        const since = network.trace().length
+        yield* Effect.sleep(`${seconds} seconds`)
+        return network.trace().slice(since).filter(({ from, kind, to }) =>
+          kind === "tcp.connect" && from.startsWith("alice ") && to.includes(`${host.address}:4000`)
+        ).length
+      })
+    return { network, host, bob, alice, asked }
+  })
+
+const told = (node: AdvancedNode.AdvancedNode["Service"], name: string) =>
+  Effect.gen(function*() {
+    const began = yield* Clock.currentTimeMillis
+    yield* Effect.repeat(Effect.sleep("100 millis"), {
+      until: () => Effect.map(node.peers.all, (all) => all.every((peer) => peer.name !== name))
+    })
+    return (yield* Clock.currentTimeMillis) - began
+  })
+
+describe("a node at a listed address", () => {
+  test(
+    "that is heard by broadcast is asked seldom, and every interval when it is not heard any more",
+    Effect.gen(function*() {
+      const { alice, asked, host } = yield* listing()
+      // 30 intervals, of which at most three in a row are passed over; fewer where no broadcast fell into one.
+      const heard = yield* asked(75)
+      assert.isAtLeast(heard, 6)
+      assert.isAtMost(heard, 14)
+      yield* host.setBroadcastAllowed(false)
+      yield* Effect.sleep("8 seconds")
+      assert.isAtLeast(yield* asked(60), 21)
+      const [bob] = yield* alice.node.peers.all
+      assert.strictEqual(bob?.status, "Online")
+    })
+  )
+
+  test(
+    "that answers and is not heard otherwise is asked every interval: its answer is no other sign of life",
+    Effect.gen(function*() {
+      const { asked } = yield* listing(true)
+      assert.isAtLeast(yield* asked(60), 21)
+    })
+  )
+
+  test(
+    "that crashes is lost as soon as one that is asked each time",
+    Effect.gen(function*() {
+      const { alice, host } = yield* listing()
+      yield* Effect.sleep("1 minute")
+      yield* host.crash
+      assert.isAtMost(yield* told(alice.node, "bob"), 12_100)
+    })
+  )
+
+  test(
+    "that took the place of another one is found within four intervals, though it is not heard",
+    Effect.gen(function*() {
+      const { alice, bob, host, network } = yield* listing()
+      yield* Effect.sleep("1 minute")
+      // Neither says anything: alice takes the first one to be there.
+      yield* host.setBroadcastAllowed(false)
+      yield* bob.process.kill
+      yield* start(network, { name: "carol", serverPort: 4000, peers: ["10.0.0.99:4000"] }, { host })
+      yield* alice.node.peers.awaitPeer("carol", "11 seconds")
+    })
+  )
+})
