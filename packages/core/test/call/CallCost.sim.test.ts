@@ -7,6 +7,7 @@ import { SimNetwork } from "@pnet/testing"
 import { Effect, Layer, Logger, Metric, Option, Schema, Tracer } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import * as v8 from "node:v8"
+import { runInNewContext } from "node:vm"
 import { kinds, samples } from "../../src/internal/base/shapes.ts"
 import { meterOf } from "../../src/internal/call/callMetrics.ts"
 import * as Commands from "../../src/internal/call/commandClient.ts"
@@ -212,6 +213,38 @@ describe("what calls are made of", () => {
         assert.isTrue(kinds.has(kind), kind.name)
       }
     })))
+
+  it.effect("keeps nothing of a node that has ended: not its functions, its clients, nor what it was sent", () =>
+    Effect.gen(function*() {
+      v8.setFlagsFromString("--expose-gc")
+      const collect = runInNewContext("gc") as () => void
+      const refs = new Map<string, WeakRef<object>>()
+      const noted = <A extends object>(name: string, value: A): A => {
+        refs.set(name, new WeakRef(value))
+        return value
+      }
+      yield* quietly(Effect.gen(function*() {
+        const network = noted("network", yield* SimNetwork.make({ seed: 1, traceCapacity: 0, link: { latency: 0 } }))
+        const own = noted("state", new Uint8Array(1))
+        const keep = (_: unknown, sent: object) => {
+          noted("sent", sent)
+          return own.length
+        }
+        const bob = yield* counted(network, "bob", { functions: { keep: noted("function", keep) } })
+        const alice = yield* counted(network, "alice", {})
+        yield* alice.node.peers.awaitPeer("bob")
+        noted("node", bob.node)
+        yield* alice.node.target<{ keep(sent: object): number }>("bob").keep(noted("argument", {}))
+        const client = noted("client", yield* typed(alice.node, bob))
+        yield* client["echo.now"]({ n: 1 })
+        yield* client["echo.later"]({ n: 2 })
+      }))
+      // What ran last holds what it was given until the next turn.
+      yield* Effect.promise(() => new Promise((resume) => setImmediate(resume)))
+      collect()
+      assert.strictEqual(refs.size, 7)
+      assert.deepStrictEqual([...refs].flatMap(([name, ref]) => ref.deref() === undefined ? [] : [name]), [])
+    }))
 })
 
 describe("what counts calls", () => {

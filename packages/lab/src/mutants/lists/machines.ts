@@ -237,7 +237,16 @@ const closed = [
   })
 ]
 
+const shapes = of("shapes", "packages/core/src/internal/base/shapes.ts", suites("CallCost.sim"), {
+  "with": [
+    `keptWith.set(owner, [...keptWith.get(owner) ?? [], ...samples])`,
+    `kept.push(owner, ...samples)`,
+    "a node that has ended is kept for good, with its functions"
+  ]
+})
+
 export const machinesList = [
+  ...shapes,
   ...closed,
   ...variables,
   ...table,
