@@ -297,14 +297,14 @@ export interface Client {
  * @since 0.2.0
  */
 export interface Publish {
-  /** Of a topic. */
+  /** JSON, on the topic of a name. */
+  (topic: string, value: unknown, options?: Topic.PublishOptions & Topic.Named): Effect.Effect<void, Topic.PublishError>
+  /** Of a topic. It stands last, since what the compiler says is of the last: what is wrong with a value. */
   <A, RD, RE>(
     topic: Topic.Topic<A, RD, RE>,
     value: NoInfer<A>,
     options?: Topic.PublishOptions
   ): Effect.Effect<void, Topic.PublishError, RE>
-  /** JSON, on the topic of a name. */
-  (topic: string, value: unknown, options?: Topic.PublishOptions & Topic.Named): Effect.Effect<void, Topic.PublishError>
 }
 
 /**
