@@ -122,6 +122,34 @@ describe("TCP on loopback", () => {
       assert.isAtLeast(Math.max(...grown), 131_072)
     }).pipe(Effect.scoped))
 
+  it("makes nothing in a heap that has no room for it, which it looks at for each 8 MiB", () => {
+    const mebibytes = (most: number, used: number, young: number, youngAtMost: number) => {
+      const [a, b, c, d] = [most, used, young, youngAtMost].map((count) => count * 1_048_576) as [
+        number,
+        number,
+        number,
+        number
+      ]
+      return Young.hasRoom({ most: a, used: b, young: c, youngAtMost: d })
+    }
+    // 64 MiB of old, as V8 says it.
+    assert.deepStrictEqual([mebibytes(256, 32, 4, 8), mebibytes(256, 48, 4, 8)], [true, false])
+    assert.deepStrictEqual([mebibytes(256, 12, 1, 16), mebibytes(256, 30, 1, 16)], [true, false])
+    assert.isTrue(mebibytes(4_288, 2_000, 60, 64))
+    const looks = [true, false, true]
+    const read = Young.make(() => looks.shift()!)
+    const before = Young.young
+    read(1_000)
+    assert.deepStrictEqual([looks.length, Young.young === before], [3, true])
+    const makes = () => {
+      const last = Young.young
+      read(4_194_304)
+      return Young.young !== last
+    }
+    assert.deepStrictEqual([makes(), makes(), makes(), makes(), makes()], [true, true, false, false, true])
+    assert.strictEqual(looks.length, 0)
+  })
+
   it.live("gives no more than half a mebibyte in one turn, so that others have theirs beside a flood", () =>
     Effect.gen(function*() {
       const { client, server } = yield* world

@@ -2,12 +2,14 @@
  * Has the engine collect what is young in step with what is read.
  *
  * What sockets read lies outside of V8's heap. As it grows V8 marks all that lives, at 25 MiB or so each time, which takes longer than to
- * read and open them, and finds all of it dead: a collection of the young alone would have given it back, at a fiftieth of the cost. Those
+ * read and open them, and finds all of it dead: a collection of the young alone would have given it back, for a fraction of that. Those
  * come with what is allocated inside of the heap, where reading allocates next to nothing. So for what was read twice as much is: as much
  * would do, but then as many bytes that were read wait to be collected as there is room for the young, which is 32 MiB by default.
  *
- * What bites: it has to be made for real, so it is kept until the next is; and a piece must not be too large for the young.
+ * What bites: it has to be made for real, so it is kept until the next is; and a piece must not be too large for the young. Where the heap is nearly
+ * as large as it may be, V8 does not collect the young alone, and ends the process that fills them: so there nothing is made.
  */
+import * as V8 from "node:v8"
 
 /** Reads of fewer bytes have as much made for them in the heap as it is. */
 const few = 16_384
@@ -19,11 +21,61 @@ const ratio = 2
 const elements = 2_048
 const elementBytes = 8
 
+/** What V8 says that the heap may have counts the young three times, which is 192 MiB where nobody says otherwise. */
+const youngInAll = 201_326_592
+
+/** And some. */
+const spare = 8_388_608
+
+/** Bytes that are read between one look at the heap and the next, which takes some microseconds. */
+const between = 8_388_608
+
 /** What was made last. */
 export let young: ReadonlyArray<unknown> | undefined
 
-/** So many bytes were read, into memory that was made for them. */
-export const read = (bytes: number): void => {
-  if (bytes < few) return
-  for (let left = bytes * ratio; left > 0; left -= elements * elementBytes) young = Array(elements)
+/** Of a process that has room for it, or not, as it is looked at now and then. */
+export const make = (hasRoom: () => boolean) => {
+  let unseen = 0
+  let isMade = false
+  /** So many bytes were read, into memory that was made for them. */
+  return (bytes: number): void => {
+    if (bytes < few) return
+    unseen -= bytes
+    if (unseen <= 0) {
+      unseen = between
+      isMade = hasRoom()
+    }
+    if (!isMade) return
+    for (let left = bytes * ratio; left > 0; left -= elements * elementBytes) young = Array(elements)
+  }
 }
+
+/** Of a heap: what it may have, and has, of that the young; and how much the young may take before they are collected. */
+export interface Heap {
+  readonly most: number
+  readonly used: number
+  readonly young: number
+  readonly youngAtMost: number
+}
+
+/** Whether all that may be young would find room among the old, before V8 has collected any of them: where it would not, V8 marks all that lives. */
+export const hasRoom = ({ most, used, young, youngAtMost }: Heap): boolean =>
+  most - youngInAll - (used - young) >= 2 * youngAtMost + spare
+
+/** The heap of this process. `undefined` where that is not one of V8's, which has no need of it: Bun says that it does not know. */
+const heap = (): Heap | undefined => {
+  const { heap_size_limit: most, used_heap_size: used } = V8.getHeapStatistics()
+  try {
+    const space = V8.getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space")
+    if (space === undefined) return undefined
+    const { space_available_size: left, space_used_size: young } = space
+    return { most, used, young, youngAtMost: young + left }
+  } catch {
+    return undefined
+  }
+}
+
+export const read = make(() => {
+  const now = heap()
+  return now !== undefined && hasRoom(now)
+})

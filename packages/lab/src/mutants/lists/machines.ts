@@ -212,6 +212,15 @@ const sockets = of("node-network", "packages/node/src/NodeNetwork.ts", suites("n
   ]
 })
 
+const young = of("young", "packages/node/src/internal/young.ts", suites("node/Transport"), {
+  "room": [
+    `    if (!isMade) return\n`,
+    ``,
+    "a process whose heap is nearly full is ended by what is made for what it reads"
+  ],
+  "seldom": [`unseen = between`, `unseen = 0`, "the heap is looked at for each read"]
+})
+
 const closed = [
   ...of("node-closed", "packages/node/src/NodeNetwork.ts", suites("node/lingering"), {
     "lingering": [
@@ -246,6 +255,7 @@ const shapes = of("shapes", "packages/core/src/internal/base/shapes.ts", suites(
 })
 
 export const machinesList = [
+  ...young,
   ...shapes,
   ...closed,
   ...variables,
