@@ -4,10 +4,13 @@
  */
 import { execArgv, execPath } from "node:process"
 
+// Networks of a swarm come and go one after another and hold little, so that there is room for more that is young beside them.
+const young = process.argv[2] === "swarm" ? 256 : 64
+
 const flags = [
   // Nearly all that a simulation makes is gone at once, if it is given room; what collects it is to take no other core.
   "--single-threaded-gc",
-  "--max-semi-space-size=64",
+  `--max-semi-space-size=${young}`,
   // Of what lives, a third more than there is: by itself V8 lets a large heap double before it looks.
   "--heap-growing-percent=15"
 ]
