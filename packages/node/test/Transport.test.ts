@@ -1,33 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Network, TcpTransport, type Transport } from "@pnet/core"
+import { Network, TcpTransport } from "@pnet/core"
 import { NodeNetwork } from "@pnet/node"
-import { transportSuite, type TransportWorld } from "@pnet/testing/TransportSuite"
+import { transportSuite, type TransportWorld, withoutFibers } from "@pnet/testing/TransportSuite"
 import { Cause, Context, Deferred, Effect, Exit, identity, Layer, Scope } from "effect"
 import * as Net from "node:net"
 import type * as Internal from "../src/internal/young.ts"
 
 // The package exports no internals, and tsc does not let a static import cross into another project's sources.
 const Young: typeof Internal = await import(new URL("../src/internal/young.ts", import.meta.url).href)
-
-/** Pulls by `each`, a piece at a time, and writes by `tryWrite` what that takes. */
-const withoutFibers = (connection: Transport.Connection): Transport.Connection => {
-  const { each, tryWrite } = connection
-  assert.isDefined(each)
-  assert.isDefined(tryWrite)
-  return {
-    ...connection,
-    pull: Effect.suspend(() => {
-      const pieces: Array<Uint8Array> = []
-      const take = (bytes: Uint8Array) => {
-        pieces.push(bytes)
-        return false
-      }
-      return Effect.as(each(take), pieces as [Uint8Array, ...Array<Uint8Array>])
-    }),
-    // What is kept must not be changed any more, which whoever called `write` may do.
-    write: (bytes) => Effect.suspend(() => tryWrite(bytes.slice()) === false ? connection.write(bytes) : Effect.void)
-  }
-}
 
 const world: Effect.Effect<TransportWorld, never, Scope.Scope> = Effect.gen(function*() {
   const network = Context.get(yield* Layer.build(NodeNetwork.layer), Network.Network)

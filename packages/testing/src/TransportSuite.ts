@@ -59,6 +59,32 @@ export interface TransportWorld {
 }
 
 /**
+ * A connection whose `pull` and `write` go by its `each` and `tryWrite`, a piece at a time, as sessions use them: for a side of a
+ * `TransportWorld` whose transport has both.
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const withoutFibers = (connection: Connection): Connection => {
+  const { each, tryWrite } = connection
+  assert.isDefined(each)
+  assert.isDefined(tryWrite)
+  return {
+    ...connection,
+    pull: Effect.suspend(() => {
+      const pieces: Array<Uint8Array> = []
+      const take = (bytes: Uint8Array) => {
+        pieces.push(bytes)
+        return false
+      }
+      return Effect.as(each(take), pieces as [Uint8Array, ...Array<Uint8Array>])
+    }),
+    // What is kept must not be changed any more, which whoever calls `write` may do.
+    write: (bytes) => Effect.suspend(() => tryWrite(bytes.slice()) === false ? connection.write(bytes) : Effect.void)
+  }
+}
+
+/**
  * How the suite runs a test.
  *
  * @category models

@@ -81,6 +81,12 @@ export class Pipe {
     return this.#finishing
   }
 
+  /** Whether so many bytes would all be on their way at once. */
+  hasRoom(length: number): boolean {
+    return !this.#dead && !this.#finishing && this.#pending.length === 0 &&
+      this.#outstanding + length <= this.#world.streams.window
+  }
+
   /** `true` when all of it is on its way; else `done` is called later. */
   write(bytes: Uint8Array, done: (error?: Error) => void): boolean {
     if (bytes.length === 0) return true

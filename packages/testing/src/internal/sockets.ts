@@ -31,18 +31,48 @@ const close = (process: ProcessState, endpoint: StreamEndpoint | undefined) => {
   if (process.alive) endpoint?.close()
 }
 
-/** Waits for what arrives, or for the end. */
-const pullOf = (process: ProcessState, endpoint: StreamEndpoint) =>
-  Effect.callback<NonEmptyReadonlyArray<Uint8Array>, Socket.SocketError>((resume) => {
+/** What has arrived at once and was not read: the pieces from `next` on. */
+interface Arrived {
+  chunks: ReadonlyArray<Uint8Array>
+  next: number
+}
+
+/**
+ * What arrives, or the end, until `read` says with what that ends. It waits in no fiber: a packet wakes whoever reads as an event wakes a
+ * program.
+ */
+const reading = <A>(
+  process: ProcessState,
+  endpoint: StreamEndpoint,
+  arrived: Arrived,
+  read: (isOver: () => boolean) => Effect.Effect<A> | undefined
+) =>
+  Effect.callback<A, Socket.SocketError>((resume) => {
     let cancel = () => {}
     // Interrupted, it must take nothing any more, also where its wake-up is already on the way.
     let interrupted = false
+    const isOver = () => interrupted
+    const arrives = (): boolean => {
+      // A scope that is closed ends a pull whatever else there is.
+      if (endpoint.closed || process.frozen) return false
+      if (arrived.next < arrived.chunks.length) return true
+      const chunks = endpoint.take()
+      if (chunks === undefined) return false
+      arrived.chunks = chunks
+      arrived.next = 0
+      return true
+    }
     const attempt = (): boolean => {
       if (interrupted) return true
-      // A scope that is closed ends a pull whatever else there is.
-      const chunks = endpoint.closed ? undefined : endpoint.take()
-      if (chunks !== undefined) resume(Effect.succeed(chunks as NonEmptyReadonlyArray<Uint8Array>))
-      else if (endpoint.end !== undefined && !process.frozen) resume(Effect.fail(endError(endpoint.end)))
+      while (arrives()) {
+        const ended = read(isOver)
+        if (ended !== undefined) {
+          resume(ended)
+          return true
+        }
+        if (interrupted) return true
+      }
+      if (endpoint.end !== undefined && !process.frozen) resume(Effect.fail(endError(endpoint.end)))
       else if (endpoint.closed) resume(Effect.fail(closeError(1006)))
       else return false
       return true
@@ -59,6 +89,32 @@ const pullOf = (process: ProcessState, endpoint: StreamEndpoint) =>
       cancel()
     })
   })
+
+/** Pulls, or gives each piece to a function, as the reader of a socket of Node's does. */
+const readerOf = (process: ProcessState, endpoint: StreamEndpoint): Network.EachReader => {
+  const arrived: Arrived = { chunks: [], next: 0 }
+  return {
+    pull: reading(process, endpoint, arrived, () => {
+      const { chunks, next } = arrived
+      arrived.chunks = []
+      arrived.next = 0
+      return Effect.succeed((next === 0 ? chunks : chunks.slice(next)) as NonEmptyReadonlyArray<Uint8Array>)
+    }),
+    each: (take) =>
+      reading(process, endpoint, arrived, (isOver) => {
+        while (arrived.next < arrived.chunks.length && !isOver() && !endpoint.closed) {
+          const chunk = arrived.chunks[arrived.next++]!
+          try {
+            if (!take(chunk)) return Effect.void
+          } catch (defect) {
+            return Effect.die(defect)
+          }
+        }
+        return undefined
+      }),
+    upgrade: Socket.SocketUpgradeError.unsupported
+  }
+}
 
 /**
  * Has a scope do something at its end. Effect's own ways keep the context for it, and provide it again, which is a copy of all services: more than the
@@ -86,7 +142,7 @@ const makeSocket = (
         latch.closeUnsafe()
       }
     })
-    return { pull: pullOf(process, endpoint), upgrade: Socket.SocketUpgradeError.unsupported }
+    return readerOf(process, endpoint)
   })
 
   const send = (bytes: Uint8Array, retry: () => Effect.Effect<void, Socket.SocketError>) =>
@@ -141,12 +197,17 @@ const makeSocket = (
     }
     return send(all, () => writeAll(chunks))
   }
-  const writer: Socket.Socket["writer"] = Effect.as(
+  const tryWrite = (bytes: Uint8Array): boolean => {
+    const endpoint = current
+    if (endpoint === undefined || !process.alive || process.frozen || endpoint.gone || endpoint.closed) return false
+    return endpoint.out.hasRoom(bytes.length) && endpoint.out.write(bytes.slice(), () => {})
+  }
+  const writer: Effect.Effect<Network.TryWriter, never, Scope.Scope> = Effect.as(
     atEnd(() => {
       const endpoint = current
       if (endpoint !== undefined && process.alive && !endpoint.gone) endpoint.out.finish()
     }),
-    { write, writeAll }
+    { write, writeAll, tryWrite }
   )
   return Socket.make({ reader, writer })
 }
