@@ -6,7 +6,7 @@ import { Clock, Context, Deferred, Duration, Effect, Layer, type Scope } from "e
 
 const dialTimeout = Duration.seconds(5)
 
-const world = (options?: SimNetwork.Options): Effect.Effect<TransportWorld, never, Scope.Scope> =>
+const world = (options?: SimNetwork.Options, fibers = true): Effect.Effect<TransportWorld, never, Scope.Scope> =>
   Effect.gen(function*() {
     const network = yield* SimNetwork.make(options)
     const [server, client, silent, broken] = yield* Effect.forEach(
@@ -24,8 +24,9 @@ const world = (options?: SimNetwork.Options): Effect.Effect<TransportWorld, neve
     const onClient = yield* over(client!)
     return {
       server: onServer,
-      // Who dials does without fibers what it can, as sessions do; who listens pulls and writes.
-      client: { ...onClient(0), dial: (endpoint) => Effect.map(onClient(0).dial(endpoint), withoutFibers) },
+      client: fibers
+        ? onClient(0)
+        : { ...onClient(0), dial: (endpoint) => Effect.map(onClient(0).dial(endpoint), withoutFibers) },
       address: server!.address,
       clientAddress: client!.address,
       breaking: Effect.gen(function*() {
@@ -52,18 +53,22 @@ transportSuite("TCP on a simulated network", {
   live: false,
   held: 1_048_576
 })
-transportSuite("TCP on a simulated network without latency", {
-  world: world({ seed: 2, link: { latency: 0 }, streams: { chunking: "joined" } }),
+// Who dials does without fibers what it can, as sessions do; who listens pulls and writes.
+transportSuite("TCP on a simulated network without latency, and without fibers where one dials", {
+  world: world({ seed: 2, link: { latency: 0 }, streams: { chunking: "joined" } }, false),
   run: SimWorld.passing(),
   live: false,
   held: 1_048_576
 })
 transportSuite("TCP on a simulated network with delays, loss and small windows", {
-  world: world({
-    seed: 3,
-    link: { latency: { min: "1 millis", max: "20 millis" }, loss: 0.02 },
-    streams: { window: 50_000, chunking: "random" }
-  }),
+  world: world(
+    {
+      seed: 3,
+      link: { latency: { min: "1 millis", max: "20 millis" }, loss: 0.02 },
+      streams: { window: 50_000, chunking: "random" }
+    },
+    false
+  ),
   run: SimWorld.passing({ step: "10 millis" }),
   live: false,
   held: 262_144
