@@ -303,6 +303,7 @@ describe("partitions", () => {
         crash: ({ far }) => far.crash,
         pauseHost: ({ far }) => far.pause,
         pauseProcess: ({ process }) => process.pause,
+        pauseBoth: ({ far, process }) => Effect.all([process.pause, far.pause, far.resume, far.resume]),
         kill: ({ process }) => process.kill,
         linkDown: ({ far }) => far.setLinkUp("eth0", false),
         linkGone: ({ far }) => far.removeInterface("eth0"),

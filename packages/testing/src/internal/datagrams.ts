@@ -74,7 +74,7 @@ export class DatagramEndpoint implements Held {
     const bound = boundOf(process.host)
     bound.set(port, [...bound.at(port) ?? [], this])
     process.held.add(this)
-    process.host.changes.count++
+    process.host.changes.open(process.host)
   }
 
   /** Takes it off its host, so that nothing arrives any more. */
@@ -84,7 +84,7 @@ export class DatagramEndpoint implements Held {
     this.process.held.delete(this)
     const bound = boundOf(this.process.host)
     bound.set(this.localPort, bound.at(this.localPort)!.filter((other) => other !== this))
-    this.process.host.changes.count++
+    this.process.host.changes.open(this.process.host)
   }
 
   vanish(): void {
@@ -123,9 +123,9 @@ export class DatagramEndpoint implements Held {
     this.#events.onPacket(copy(payload), host, port)
   }
 
-  /** What takes its datagrams when they come, unless its process is frozen. */
+  /** What takes its datagrams when they come, as long as its process is not frozen. */
   get taker(): DatagramOptions["take"] {
-    return this.process.frozen ? undefined : this.#take
+    return this.#take
   }
 
   /** Whether what is sent to an address is for it. */
@@ -283,6 +283,11 @@ interface Header {
   readonly port: number
 }
 
+/** What is known of who hears a datagram at an interface: nothing, so that it is looked at then; that nobody does; or the one socket that does. */
+const unknown = 0
+const nobody = 1
+const taken = 2
+
 /**
  * The interfaces that a datagram goes to. Where it is simple it is known who hears it there, for as long as nothing changes: a broadcast on a LAN of many reaches each of them
  * without a look at its interface, its host and its sockets, all of which are elsewhere in memory.
@@ -290,39 +295,75 @@ interface Header {
 class Audience {
   readonly interfaces: ReadonlyArray<Interface>
   readonly ids: ReadonlyArray<number>
+  readonly hosts: ReadonlyArray<number>
+  readonly names: ReadonlyArray<string>
+  /** What is known of each. */
+  readonly known: Uint8Array
   /** The one socket that hears it at an interface that can be reached, and what takes its datagrams. */
-  readonly sockets: ReadonlyArray<DatagramEndpoint | undefined>
-  readonly takers: ReadonlyArray<DatagramOptions["take"]>
+  readonly sockets: Array<DatagramEndpoint | undefined>
+  readonly takers: Array<DatagramOptions["take"]>
   readonly destination: number
   readonly port: number
+  readonly #world: World
+  readonly #isCut: boolean
   readonly #changes: number
+  /** Up to where it has followed whose sockets came and went. */
+  #opened: number
+  /** The places of a host, made when one is asked for. */
+  #places: Map<HostState, Array<number>> | undefined
 
-  constructor(
-    changes: number,
-    interfaces: ReadonlyArray<Interface>,
-    destination: number,
-    port: number,
-    isCut: boolean
-  ) {
+  constructor(world: World, interfaces: ReadonlyArray<Interface>, destination: number, port: number) {
+    const { changes } = world
     this.interfaces = interfaces
     this.ids = interfaces.map(({ id }) => id)
-    this.sockets = interfaces.map(({ host, up }) => {
-      const all = up && host.up && !isCut ? boundOf(host).at(port)?.filter((one) => one.hears(destination)) : []
-      return all?.length === 1 && all[0]!.taker !== undefined ? all[0] : undefined
-    })
-    this.takers = this.sockets.map((socket) => socket?.taker)
+    this.hosts = interfaces.map(({ host }) => host.id)
+    this.names = interfaces.map(({ host }) => host.name)
+    this.known = new Uint8Array(interfaces.length)
+    this.sockets = interfaces.map(() => undefined)
+    this.takers = interfaces.map(() => undefined)
     this.destination = destination
     this.port = port
-    this.#changes = changes
+    this.#world = world
+    this.#isCut = world.isAnyCut
+    this.#changes = changes.count
+    this.#opened = changes.opened.length
+    for (let place = 0; place < interfaces.length; place++) this.#look(place)
   }
 
   isOf(destination: number, port: number): boolean {
     return this.destination === destination && this.port === port
   }
 
-  /** Whether nothing has changed. */
-  isNow(world: World): boolean {
-    return this.#changes === world.changes.count
+  /** Whether nothing has changed but who listens, which it knows then. */
+  isNow(): boolean {
+    const { changes } = this.#world
+    if (this.#changes !== changes.count) return false
+    if (this.#opened < changes.opened.length) this.#follow(changes.opened)
+    return true
+  }
+
+  #follow(opened: ReadonlyArray<HostState>): void {
+    if (this.#places === undefined) {
+      this.#places = new Map()
+      for (const [place, { host }] of this.interfaces.entries()) {
+        const there = this.#places.get(host)
+        if (there === undefined) this.#places.set(host, [place])
+        else there.push(place)
+      }
+    }
+    for (; this.#opened < opened.length; this.#opened++) {
+      for (const place of this.#places.get(opened[this.#opened]!) ?? []) this.#look(place)
+    }
+  }
+
+  #look(place: number): void {
+    const { host, up } = this.interfaces[place]!
+    const isOpen = up && host.up && !this.#isCut
+    const all = boundOf(host).at(this.port)?.filter((one) => one.hears(this.destination)) ?? []
+    const socket = isOpen && all.length === 1 && all[0]!.taker !== undefined ? all[0] : undefined
+    this.sockets[place] = socket
+    this.takers[place] = socket?.taker
+    this.known[place] = socket !== undefined ? taken : isOpen && all.length === 0 ? nobody : unknown
   }
 }
 
@@ -331,8 +372,8 @@ const audiences = new WeakMap<Lan, Audience>()
 
 const audienceOf = (world: World, lan: Lan, destination: number, port: number): Audience => {
   const last = audiences.get(lan)
-  if (last !== undefined && last.isOf(destination, port) && last.isNow(world)) return last
-  const made = new Audience(world.changes.count, [...lan.interfaces.values()], destination, port, world.isAnyCut)
+  if (last !== undefined && last.isOf(destination, port) && last.isNow()) return last
+  const made = new Audience(world, [...lan.interfaces.values()], destination, port)
   audiences.set(lan, made)
   return made
 }
@@ -394,7 +435,8 @@ class Sent {
     const world = this.#world
     const { trace } = world
     const link = world.linkBetween(via, to)
-    const barrier = audience?.takers[place] === undefined ? world.barrier(via, to) : undefined
+    const isKnown = audience !== undefined && audience.known[place] !== unknown
+    const barrier = isKnown ? undefined : world.barrier(via, to)
     if (barrier !== undefined) return this.#drop(to.host.name, barrier)
     const prng = world.chance(via, to, audience === undefined ? to.id : audience.ids[place]!)
     if (prng.chance(link.loss)) {
@@ -428,18 +470,20 @@ class Sent {
       this.#arrivals.delete(time)
       for (let i = 0; i < all.length; i++) {
         const place = all[i]!
-        const take = audience.takers[place]
-        if (take !== undefined && audience.isNow(world)) this.#handTo(take, audience, place)
+        const known = audience.isNow() ? audience.known[place] : unknown
+        if (known === nobody && audience.hosts[place] !== this.#host.id) {
+          this.#drop(audience.names[place], "no-socket")
+        } else if (known === taken && !world.changes.isFrozen(audience.hosts[place]!)) this.#handTo(audience, place)
         else this.#arrive(via, audience.interfaces[place]!)
       }
     })
   }
 
   /** What `#arrive` comes to where nothing has changed. */
-  #handTo(take: NonNullable<DatagramOptions["take"]>, audience: Audience, place: number): void {
+  #handTo(audience: Audience, place: number): void {
     const { payload, sourcePort } = this.#header
     const { trace } = this.#world
-    if (!isTaken(take, payload, this.#from, sourcePort)) {
+    if (!isTaken(audience.takers[place], payload, this.#from, sourcePort)) {
       audience.sockets[place]!.leave(payload, this.#from, sourcePort)
     }
     trace.stats.delivered++

@@ -47,8 +47,9 @@ export class ProcessState {
   }
 
   set paused(paused: boolean) {
+    if (paused === this.#paused) return
     this.#paused = paused
-    this.host.changes.count++
+    if (this.alive) this.host.changes.freeze(this.host.id, paused ? 1 : -1)
   }
 
   get frozen(): boolean {
@@ -81,6 +82,7 @@ export class ProcessState {
    * it, so that a dying program does not see its own death as a network failure.
    */
   die(): void {
+    if (this.alive && this.#paused) this.host.changes.freeze(this.host.id, -1)
     this.alive = false
     processesOf(this.host).delete(this)
   }

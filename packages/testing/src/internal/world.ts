@@ -64,12 +64,42 @@ export interface Lan {
   next: number
 }
 
+// So many are looked through one by one at most.
+const mostOpened = 4_096
+
 /**
  * How often anything changed that who hears whom depends on: what was found before is so still as long as the number is the same. Whatever changes it is
  * an accessor, so that nobody can forget to count.
  */
 export class Changes {
   count = 0
+  /** The hosts whose datagram sockets came or went, in order; begun anew, with another `count`, where they are too many. */
+  readonly opened: Array<HostState> = []
+  // What is frozen is no change: where many are frozen now and then, nothing would be as it was.
+  #frozen = new Uint32Array(0)
+
+  /** A datagram socket of a host came or went, which is of no concern to what is known of others. */
+  open(host: HostState): void {
+    this.opened.push(host)
+    if (this.opened.length <= mostOpened) return
+    this.opened.length = 0
+    this.count++
+  }
+
+  /** How many there are of what is frozen of a host, itself or a process of it, changes by so many. */
+  freeze(host: number, by: number): void {
+    if (host >= this.#frozen.length) {
+      const more = new Uint32Array(2 * host + 64)
+      more.set(this.#frozen)
+      this.#frozen = more
+    }
+    this.#frozen[host]! += by
+  }
+
+  /** Whether anything of a host is frozen. */
+  isFrozen(host: number): boolean {
+    return host < this.#frozen.length && this.#frozen[host]! > 0
+  }
 }
 
 export class Interface {
@@ -167,8 +197,9 @@ export class HostState {
   }
 
   set paused(paused: boolean) {
+    if (paused === this.#paused) return
     this.#paused = paused
-    this.changes.count++
+    this.changes.freeze(this.id, paused ? 1 : -1)
   }
 
   /** The next port that `taken` does not claim, in order, so that a trace reads well. */
