@@ -34,13 +34,16 @@ const mayHaveRun = (error: { readonly _tag: string; readonly mayHaveRun?: boolea
 /** What a call that may run twice may fail with: that nobody was there, or its time was up. Whatever else happened, another peer was asked. */
 const excuses = new Set(["DeadlineError", "NobodyThereError", "OverloadedError"])
 
-/** Milliseconds after which who joins has work. */
-const soon = 1_000
-
 export class Account {
   readonly #calls = new Map<number, Call>()
   readonly #counts: Record<string, number> = {}
   readonly #problems: Array<string> = []
+  /** Milliseconds after which who joins has work. */
+  readonly #soon: number
+
+  constructor(soon: number) {
+    this.#soon = soon
+  }
 
   count(what: string): void {
     this.#counts[what] = (this.#counts[what] ?? 0) + 1
@@ -66,7 +69,7 @@ export class Account {
 
   joined(server: string, millis: number): void {
     this.count("joined")
-    if (millis > soon) this.#problem(`${server} joined, and got its first call after ${Math.round(millis)} ms`)
+    if (millis > this.#soon) this.#problem(`${server} joined, and got its first call after ${Math.round(millis)} ms`)
   }
 
   /** What each came to, when nothing goes on any more. */

@@ -16,6 +16,8 @@ export interface Options {
   readonly callers: number
   /** Seconds for which calls are made, and something happens. */
   readonly seconds: number
+  /** Milliseconds after which who joins has work. Default 1,000. */
+  readonly soon?: number
 }
 
 /** Milliseconds between two calls of a caller. */
@@ -193,9 +195,9 @@ const cutting = ({ account, hosts, network, random, servers, until }: World): Ef
 
 const live = (options: Options, crypto: Crypto.Crypto["Service"]) =>
   Effect.gen(function*() {
-    const { callers, seed, servers } = options
+    const { callers, seed, servers, soon = 1_000 } = options
     const network = yield* SimNetwork.make({ seed, traceCapacity: 0 })
-    const account = new Account()
+    const account = new Account(soon)
     const world: World = {
       options,
       network,
