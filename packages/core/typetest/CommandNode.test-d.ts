@@ -368,6 +368,11 @@ node.streams.awaitPeers({ subscribes: ["readings", { name: "orders", contract: "
 node.streams.awaitPeers({ subscribes: Readings })
 // @ts-expect-error: no name of a topic
 node.awaitPeers({ subscribes: 7 })
+// A topic's value is its own, whatever a name takes.
+node.publish(Readings, 7)
+node.publish("readings", "warm")
+// @ts-expect-error: the topic has numbers
+node.publish(Readings, "warm")
 
 // --- policies of a client of a service --------------------------------------------------------------------------------
 
