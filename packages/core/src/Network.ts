@@ -105,11 +105,10 @@ export interface EachReader extends Socket.Reader {
  */
 export interface TryWriter extends Socket.Writer {
   /**
-   * Hands the bytes to the system, where nothing waits before them: then they may be overwritten. `"kept"`: it did not take all of them
-   * at once, and what is left waits where it is, so that they must not be. `false`: nothing was taken, and `write` waits, or says why
-   * it cannot.
+   * Hands the bytes to the system, where there is room for them and nothing waits before them: then they may be overwritten. `false`:
+   * nothing was taken, and `write` waits, or says why it cannot.
    */
-  readonly tryWrite?: ((bytes: Uint8Array) => boolean | "kept") | undefined
+  readonly tryWrite?: ((bytes: Uint8Array) => boolean) | undefined
 }
 
 /**

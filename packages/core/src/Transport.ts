@@ -103,10 +103,10 @@ export interface Connection {
    */
   readonly each?: ((take: (bytes: Uint8Array) => boolean) => Effect.Effect<void, ConnectionClosedError>) | undefined
   /**
-   * Where a transport has it: hands the bytes to the system, if nothing waits before them, and then they may be overwritten. `"kept"`: some
-   * of them wait where they are, so that they must not be. `false`: nothing was taken, and `write` waits, or says why it cannot.
+   * Where a transport has it: hands the bytes to the system, if there is room for them and nothing waits before them, and then they may be
+   * overwritten. `false`: nothing was taken, and `write` waits, or says why it cannot.
    */
-  readonly tryWrite?: ((bytes: Uint8Array) => boolean | "kept") | undefined
+  readonly tryWrite?: ((bytes: Uint8Array) => boolean) | undefined
   /** Says that no more bytes will be written. Reading goes on. */
   readonly end: Effect.Effect<void>
   /**

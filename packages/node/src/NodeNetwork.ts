@@ -356,8 +356,8 @@ const guardWrites = (socket: Socket.Socket, current: () => Net.Socket | undefine
           const connection = current()
           if (connection === undefined || !connection.writable || connection.writableLength > 0) return false
           if (bytes.length >= lent) return false
-          connection.write(bytes)
-          return connection.writableLength === 0 || "kept"
+          connection.write(Buffer.from(bytes))
+          return true
         }
       }
     })

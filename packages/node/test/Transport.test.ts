@@ -63,7 +63,7 @@ describe("TCP on loopback", () => {
       yield* connection.each!((bytes) => {
         for (const byte of bytes) heard.push(byte)
         // What is written here comes back while it listens still.
-        return heard.length < 3 && connection.tryWrite!(Uint8Array.of(heard.length + 1)) !== false
+        return heard.length < 3 && connection.tryWrite!(Uint8Array.of(heard.length + 1))
       })
       assert.deepStrictEqual(heard, [1, 2, 3])
       yield* connection.write(Uint8Array.of(4))
@@ -178,49 +178,17 @@ describe("TCP on loopback", () => {
       }
     }).pipe(Effect.scoped))
 
-  it.live("takes at once no more than there is room for, and says of which bytes it has kept some", () =>
+  it.live("takes at once no more than there is room for, of a peer that does not read", () =>
     Effect.gen(function*() {
       const { client, server } = yield* world
       const listener = yield* server(0).listen
-      const full = yield* Deferred.make<void>()
-      const all = yield* Deferred.make<ReadonlyArray<number>>()
-      const size = 16_000
-      let sent = 0
-      yield* Effect.forkScoped(
-        listener.run(({ pull }) =>
-          Effect.gen(function*() {
-            yield* Deferred.await(full)
-            const heard = new Uint8Array(sent * size)
-            for (let at = 0; at < heard.length;) {
-              for (const chunk of yield* pull) {
-                heard.set(chunk, at)
-                at += chunk.length
-              }
-            }
-            const wrong = Array.from({ length: sent }, (_, i) => i).filter((i) =>
-              heard.subarray(i * size, (i + 1) * size).some((byte) => byte !== i % 251)
-            )
-            yield* Deferred.succeed(all, wrong)
-          }).pipe(Effect.ignore)
-        ),
-        { startImmediately: true }
-      )
+      yield* Effect.forkScoped(listener.run(() => Effect.never), { startImmediately: true })
       const connection = yield* client.dial(listener.endpoint)
-      const kept: Array<number> = []
-      let piece = new Uint8Array(size)
-      for (; sent < 4_096; sent++) {
-        piece.fill(sent % 251)
-        const taken = connection.tryWrite!(piece)
-        if (taken === false) break
-        if (taken === "kept") {
-          kept.push(sent)
-          piece = new Uint8Array(size)
-        } else piece.fill(255)
-      }
-      assert.deepStrictEqual(kept, [sent - 1])
+      const piece = new Uint8Array(16_000)
+      let taken = 0
+      while (taken < 4_096 && connection.tryWrite!(piece)) taken++
+      assert.isBelow(taken, 4_096)
       assert.isFalse(connection.tryWrite!(Uint8Array.of(1)))
-      yield* Deferred.succeed(full, undefined)
-      assert.deepStrictEqual(yield* Deferred.await(all), [])
     }).pipe(Effect.scoped))
 
   it.live("a function that throws what it was given is a defect of whoever listens, and of nobody else", () =>

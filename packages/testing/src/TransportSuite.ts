@@ -79,8 +79,7 @@ export const withoutFibers = (connection: Connection): Connection => {
       }
       return Effect.as(each(take), pieces as [Uint8Array, ...Array<Uint8Array>])
     }),
-    // What is kept must not be changed any more, which whoever calls `write` may do.
-    write: (bytes) => Effect.suspend(() => tryWrite(bytes.slice()) === false ? connection.write(bytes) : Effect.void)
+    write: (bytes) => Effect.suspend(() => tryWrite(bytes) ? Effect.void : connection.write(bytes))
   }
 }
 

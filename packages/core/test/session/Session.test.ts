@@ -108,41 +108,6 @@ describe("a session", () => {
       assert.deepStrictEqual(one.lent[0]!.slice(), was)
     }).pipe(Effect.scoped))
 
-  it.effect("does not write over what a connection has kept of it, and does over what was taken", () =>
-    Effect.gen(function*() {
-      const written: Array<Uint8Array> = []
-      let says: true | "kept" = "kept"
-      const { session, turns } = yield* make({
-        overrides: {
-          connection: {
-            remote: undefined,
-            pull: Effect.never,
-            end: Effect.void,
-            write: () => Effect.never,
-            tryWrite: (chunk) => {
-              written.push(chunk)
-              return says
-            }
-          }
-        }
-      })
-      const say = (text: string) =>
-        Effect.suspend(() => {
-          const stream = session.mux.openStream({ protocol: "command", name: "x" }) as MuxStream
-          stream.write(bytes(text))
-          return turns
-        })
-      yield* say("first")
-      const was = written[0]!.slice()
-      says = true
-      yield* say("second")
-      yield* say("third")
-      assert.lengthOf(written, 3)
-      assert.deepStrictEqual(written[0]!.slice(), was)
-      assert.notStrictEqual(written[1]!.buffer, written[0]!.buffer)
-      assert.strictEqual(written[2]!.buffer, written[1]!.buffer)
-    }).pipe(Effect.scoped))
-
   it.effect("sends a call that is alone as it is made, and what more is said in the turn when it ends", () =>
     Effect.gen(function*() {
       const { lent, session, turns } = yield* make()

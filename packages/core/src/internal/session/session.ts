@@ -353,13 +353,10 @@ export class Session {
     while (tryWrite !== undefined && this.ending === undefined) {
       const message = this.#fill()
       if (message === undefined) return true
-      const taken = tryWrite(message)
-      if (taken === false) {
+      if (!tryWrite(message)) {
         this.#unwritten = message
         return false
       }
-      // The page is the connection's.
-      if (taken === "kept") this.#page = undefined
       this.mux.outgoing.wake()
       this.#written()
     }

@@ -205,9 +205,9 @@ const sockets = of("node-network", "packages/node/src/NodeNetwork.ts", suites("n
     `) return false`,
     "bytes wait without end for a peer that does not read"
   ],
-  "at-once-kept": [
-    `return connection.writableLength === 0 || "kept"`,
-    `return true`,
+  "at-once-copied": [
+    `connection.write(Buffer.from(bytes))`,
+    `connection.write(bytes)`,
     "bytes that wait to be sent are overwritten"
   ]
 })

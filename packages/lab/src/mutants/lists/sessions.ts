@@ -106,13 +106,11 @@ const session = of("session", "packages/core/src/internal/session/session.ts", w
     if (this.#page !== undefined) givePage(this.#page)
     this.#page = undefined`,
     `this.#page = undefined`,
-    "a page is made anew for each message"
-  ],
-  "page-kept": [
-    `      if (taken === "kept") this.#page = undefined
-`,
-    ``,
-    "what a connection has kept of a message is written over by the next"
+    "a page is made anew for each message",
+    {
+      equivalent:
+        "it costs memory for a while and no more: pages are shared so that they need not be made, and the collector takes those that are not given back"
+    }
   ],
   "page-early": [
     `this.#liveness.write(this.now())
