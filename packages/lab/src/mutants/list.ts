@@ -17,6 +17,7 @@ import { peersList } from "./lists/peers.ts"
 import { rightsList } from "./lists/rights.ts"
 import { sessionsList } from "./lists/sessions.ts"
 import { severalList } from "./lists/several.ts"
+import { simulatedList } from "./lists/simulated.ts"
 import { topicsList } from "./lists/topics.ts"
 import { webList } from "./lists/web.ts"
 import type { Mutation } from "./mutation.ts"
@@ -33,6 +34,7 @@ export const all: ReadonlyArray<Mutation> = [
   ...crowdList,
   ...offersList,
   ...severalList,
+  ...simulatedList,
   ...topicsList,
   ...consoleList,
   ...filesList,

@@ -200,7 +200,10 @@ const makeSocket = (
   const tryWrite = (bytes: Uint8Array): boolean => {
     const endpoint = current
     if (endpoint === undefined || !process.alive || process.frozen || endpoint.gone || endpoint.closed) return false
-    return endpoint.out.hasRoom(bytes.length) && endpoint.out.write(bytes.slice(), () => {})
+    if (!endpoint.out.hasRoom(bytes.length)) return false
+    // It goes out from now on, also where an interceptor puts so much between that a part of it has to wait.
+    endpoint.out.write(bytes.slice(), () => {})
+    return true
   }
   const writer: Effect.Effect<Network.TryWriter, never, Scope.Scope> = Effect.as(
     atEnd(() => {
