@@ -60,7 +60,7 @@ const name = (text: string) => Packet.NodeName.make(text)
 const setUp = (
   options?: Partial<NodeOptions.Input> & {
     readonly trust?: Trust.Trust["Service"]
-    readonly discovery?: Pick<Discovery.Discovery["Service"], "crowd" | "forEach">
+    readonly discovery?: Pick<Discovery.Discovery["Service"], "attend" | "crowd" | "forEach">
   }
 ) =>
   Effect.gen(function*() {
@@ -819,6 +819,26 @@ describe("Peers: proved", () => {
       yield* peers.proved({ name: name("bob"), publicKey: key("bob"), endpoint: undefined })
       yield* pass("5 seconds")
       assert.deepStrictEqual(told(), ["Suspected bob", "Returned bob Traffic"])
+    }))
+
+  test("tells discovery when a peer was heard, where it is known to be, unless it is in doubt", () =>
+    Effect.gen(function*() {
+      let heardAt: Discovery.HeardAt = () => assert.fail("nobody told")
+      const attend = (told: Discovery.HeardAt) => {
+        heardAt = told
+      }
+      const { key, peers, sight } = yield* setUp({ discovery: { attend } })
+      const heard = (label: string, port: number) => heardAt(key(label), { host: "10.0.0.1", port })
+      yield* sight("bob")
+      const first = heard("bob", 1_000)
+      assert.isDefined(first)
+      assert.deepStrictEqual([heard("bob", 1_001), heard("carol", 1_000)], [undefined, undefined])
+      yield* pass("1 second")
+      yield* sight("bob")
+      assert.strictEqual(heard("bob", 1_000), first! + 1_000)
+      yield* pass("9 seconds")
+      assert.strictEqual((yield* peers.get("bob"))?.status, "Suspect")
+      assert.isUndefined(heard("bob", 1_000))
     }))
 })
 

@@ -529,6 +529,48 @@ const membership = of("peers", "packages/core/src/internal/peers/membership.ts",
   ]
 })
 
+const listed = suites("Listed.sim")
+
+const questions = [
+  ...of("listed", "packages/core/src/internal/discovery/questions.ts", listed, {
+    "most": [
+      ` || last.passedOver >= mostPassedOver`,
+      ``,
+      "who took a place over is not found while the other one is heard"
+    ],
+    "since": [`|| heard <= last.since`, ``, "who was heard once is not asked for three intervals"],
+    "news": [
+      `    last.since = nowUnsafe(this.#parts.clock)
+`,
+      ``,
+      "what was heard once is a sign of life in each interval"
+    ],
+    "own": [`nowUnsafe(clock) + ownAnswer`, `nowUnsafe(clock)`, "an answer is taken for another sign of life"],
+    "failed": [
+      `    this.#answers.delete(place)
+`,
+      ``,
+      "who does not answer and is heard is asked as seldom as who does"
+    ],
+    "gone": [
+      `for (const known of [this.#failures, this.#answers])`,
+      `for (const known of [this.#failures])`,
+      "places that are not listed are kept"
+    ]
+  }),
+  ...of("listed", "packages/core/src/internal/peers/entry.ts", suites("Peers"), {
+    "where": [
+      `endpoints.some((one) => sameEndpoint(one, endpoint)) ?`,
+      `endpoints.length > 0 ?`,
+      "who is heard from somewhere else is not asked where it is listed"
+    ],
+    "online": [`return status === "Online" && `, `return `, "who is in doubt is not asked"]
+  }),
+  ...of("listed", "packages/core/src/internal/discovery/staticDiscovery.ts", listed, {
+    "attend": [`questions.heardAt = heardAt`, ``, "who is heard anyhow is asked in each interval"]
+  })
+]
+
 const bonds = of("peers", "packages/core/src/internal/peers/bonds.ts", suites("Peers"), {
   "bonds-dial": [
     `? kind === "Refused" ? "Refused"`,
@@ -882,6 +924,7 @@ export const peersList = [
   ...table,
   ...addresses,
   ...membership,
+  ...questions,
   ...bonds,
   ...holds,
   ...arrivals,
