@@ -1,6 +1,8 @@
 /** The JSON of commands as most write it, of which only what differs is parsed: it says what all of it says, parsed whole, and is written alike. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import * as v8 from "node:v8"
+import { runInNewContext } from "node:vm"
 import { allocate, textBytes } from "../../src/internal/base/arena.ts"
 import * as Wire from "../../src/internal/call/commandWire.ts"
 import { parse } from "../../src/internal/wire/json.ts"
@@ -91,6 +93,22 @@ describe("A request", () => {
       assert.instanceOf(encoded, Uint8Array)
       assert.strictEqual(textOf(encoded as Uint8Array), JSON.stringify({ function: name, args, kwargs }))
     }
+  })
+
+  it("leaves nothing behind of a name that is long", () => {
+    v8.setFlagsFromString("--expose-gc")
+    const collect = runInNewContext("gc") as () => void
+    const held = () => {
+      collect()
+      return process.memoryUsage().heapUsed
+    }
+    const before = held()
+    // Of 13 MB, and as much again of what is made of them.
+    for (let i = 0; i < 100; i++) {
+      const request = { function: `${i}${"n".repeat(131_072)}`, args: [], kwargs: {} }
+      assert.instanceOf(Wire.encodeRequest(request, 1_000_000), Uint8Array)
+    }
+    assert.isBelow(held() - before, 6_000_000)
   })
 })
 

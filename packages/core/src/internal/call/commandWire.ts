@@ -62,7 +62,11 @@ const usualSuccess: Usual = (text) =>
     ? { type: "success", value: JSON.parse(text.slice(successHead.length, -successTail.length)) }
     : undefined
 
-const headOf = memoized((name: string) => `{"function":${JSON.stringify(name)},"args":`)
+const makeHead = (name: string): string => `{"function":${JSON.stringify(name)},"args":`
+const keptHead = memoized(makeHead)
+/** Longer names are not kept: who takes them from others would hold a thousand of theirs. */
+const longestKept = 256
+const headOf = (name: string): string => name.length > longestKept ? makeHead(name) : keptHead(name)
 
 const isEmpty = (object: object): boolean => {
   for (const _ in object) return false

@@ -74,6 +74,9 @@ const commandWire = of(
       `if (!text.startsWith(requestHead)) return undefined`,
       "arguments by name are cut off, with the end of those by place"
     ],
+    "usual-kept": [`name.length > longestKept ?`, `false ?`, "names of any length are kept", {
+      tests: ["commandWire"]
+    }],
     "usual-kwargs": [
       `      : isEmpty(kwargs)
 `,

@@ -236,6 +236,8 @@ const closed = [
       "as many closed connections are there as peers like"
     ],
     "bytes": [` && this.#bytes <= this.#most.bytes`, ``, "closed connections hold as much as peers like"],
+    "empty": [`bytes === 0 || `, ``, "what the system has all of takes the place of others"],
+    "twice": [` || this.#connections.has(connection)`, ``, "a connection counts as often as it is closed"],
     "end": [`late.addEventListener("abort", cut)`, ``, "a byte now and then keeps a closed connection"],
     "close": [
       `      this.#forget(connection)
