@@ -292,6 +292,26 @@ describe("NATS: discovery in virtual time", () => {
       assert.deepStrictEqual(yield* first.now, ["n1"])
     }))
 
+  test("who begins while it is asked, and says so, is there when nobody has answered", (hub) =>
+    Effect.gen(function*() {
+      const identity = (yield* Crypto).generateKeyPair()
+      const first = yield* node(hub, "first", { broadcastInterval: "10 seconds" })
+      const early = hub.connect(Subjects.ofKey(identity.publicKey))
+      // Who asks for a list is asked who it is: it hears that, and is no node yet.
+      yield* Effect.forkChild(Effect.exit(early.request("all", "any.list", new Uint8Array(0), 1_000)), {
+        startImmediately: true
+      })
+      yield* TestClock.adjust(0)
+      assert.strictEqual(hub.delivered.get("ask"), 1)
+      yield* node(hub, "second", { identity, broadcastInterval: "10 seconds" })
+      const { thereUntil } = first.sighted.at(-1)!
+      const now = Effect.clockWith(({ monotonicTimeNanos }) => monotonicTimeNanos)
+      for (let second = 1; second < 25; second++) {
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(thereUntil!(), Math.floor(Number(yield* now) / 1e6), `${second} s`)
+      }
+    }))
+
   test("nobody is told of while there is no server, and all are at once when it is back", (hub) =>
     Effect.gen(function*() {
       const [first, second, third] = (yield* nodes(hub, 3)) as [Node, Node, Node]

@@ -235,12 +235,16 @@ export class NatsDiscovery {
       if (this.#asked.has(token)) return Effect.void
       this.#asked.add(token)
       const at = now()
+      const before = this.#nodes.get(token)
+      const signs = before?.signs
       return Effect.match(bus.request(token, "ask", empty, Math.max(2 * interval, 1_000)), {
         onSuccess: ({ data }: Answer) => this.#hear(token, data),
         onFailure: (why: Unanswered) => {
           const known = this.#nodes.get(token)
           // It may have said something since.
-          if (known !== undefined && why !== "Down" && known.heardAt <= at) this.#miss(known, why, at, isNews)
+          if (known !== undefined && known === before && known.signs === signs && why !== "Down") {
+            this.#miss(known, why, at, isNews)
+          }
         }
       }).pipe(Effect.ensuring(Effect.sync(() => this.#asked.delete(token))))
     })
@@ -386,12 +390,12 @@ export class NatsDiscovery {
       if (known === undefined || !known.isThere || this.#doubts.has(token)) continue
       this.#doubts.add(token)
       const within = this.#nodes.size / asksPerSecond * 1_000
-      const since = known.heardAt
+      const { signs } = known
       run(
         Effect.sleep(random.nextDoubleUnsafe() * within).pipe(
           Effect.ensuring(Effect.sync(() => this.#doubts.delete(token))),
           Effect.andThen(
-            Effect.suspend(() => known.heardAt > since || !known.isThere ? Effect.void : this.#ask(token, false))
+            Effect.suspend(() => known.signs !== signs || !known.isThere ? Effect.void : this.#ask(token, false))
           )
         )
       )

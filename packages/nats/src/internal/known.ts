@@ -19,6 +19,8 @@ export interface Known {
   timestamp: number
   /** When it gave the last sign of life, in milliseconds. */
   heardAt: number
+  /** How many it has given, since two may come in one millisecond. */
+  signs: number
   /** Whether it answered when it was asked last, if it was. */
   isThere: boolean
   /** Where it is not there: until when it was, as far as that is known. */
@@ -85,6 +87,7 @@ export class Nodes {
       const outcome = known.isThere ? "Again" : "Back"
       known.timestamp = timestamp
       known.heardAt = now
+      known.signs++
       known.isThere = true
       if (isAgain) return { outcome, sighting: known.sighting }
     }
@@ -110,6 +113,7 @@ export class Nodes {
         sighting: said,
         timestamp,
         heardAt: now,
+        signs: 1,
         isThere: true,
         until: now,
         lookedAt: -Infinity,

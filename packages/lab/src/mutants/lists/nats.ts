@@ -127,6 +127,11 @@ const discovery = of("nats-discovery", "packages/nats/src/internal/discovery.ts"
     `at)`,
     "a node that is gone is as one that is slow"
   ],
+  "heard-since": [
+    ` && known === before && known.signs === signs`,
+    ``,
+    "a node that has begun since it was asked is not there"
+  ],
   "down-at": [
     `bus.isUp() ? now() : this.#downAt)`,
     `now())`,
