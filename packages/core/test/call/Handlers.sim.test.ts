@@ -465,6 +465,69 @@ describe("a function over bytes that gives what it likes", () => {
   )
 })
 
+describe("a function over bytes that has answered", () => {
+  test(
+    "does not take what it reads on for all that was said",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 1, traceCapacity: 0 })
+      const outcomes: Array<string> = []
+      const note = (exit: Exit.Exit<Uint8Array, Sessions.StreamError>) => {
+        const error = Exit.isFailure(exit)
+          ? (exit.cause.reasons[0] as Cause.Fail<Sessions.StreamError>).error
+          : undefined
+        outcomes.push(
+          error === undefined
+            ? `all ${Exit.isSuccess(exit) ? exit.value.length : 0}`
+            : error._tag === "StreamResetError"
+            ? `${error.code} ${error.remote}`
+            : error._tag
+        )
+      }
+      type Call = Parameters<AdvancedNode.Handler>[0]
+      const aside =
+        (read: (call: Call) => Effect.Effect<Uint8Array, Sessions.StreamError>, wait?: number) => (call: Call) => {
+          const reading = Effect.map(Effect.exit(read(call)), note)
+          return Effect.as(
+            Effect.forkDetach(wait === undefined ? reading : Effect.delay(reading, wait), { startImmediately: true }),
+            "done"
+          )
+        }
+      const whole = ({ whole }: Call) => whole
+      const collected = ({ bytes }: Call) =>
+        Effect.map(
+          Stream.runCollect(bytes),
+          (parts) => new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
+        )
+      const bob = yield* start(network, {
+        name: "bob",
+        functions: {
+          whole: aside(whole),
+          bytes: aside(collected),
+          late: aside(whole, 100),
+          lateBytes: aside(collected, 100)
+        }
+      })
+      const alice = yield* start(network, { name: "alice" })
+      yield* alice.node.peers.awaitPeer("bob")
+      const ask = (name: string, length: number) =>
+        Effect.gen(function*() {
+          outcomes.length = 0
+          yield* alice.node.request("bob", name, new Uint8Array(length))
+          yield* Effect.sleep("1 second")
+          return outcomes.join(" ")
+        })
+      for (const name of ["whole", "bytes"]) {
+        assert.strictEqual(yield* ask(name, 1_000), "all 1000", name)
+        assert.strictEqual(yield* ask(name, 900_000), "cancelled false", name)
+      }
+      for (const name of ["late", "lateBytes"]) {
+        for (const length of [1_000, 900_000]) assert.strictEqual(yield* ask(name, length), "cancelled false", name)
+      }
+      assert.strictEqual((yield* bob.node.sessions.all)[0]!.streams, 0)
+    })
+  )
+})
+
 describe("a Stream that a function over bytes answers with", () => {
   test(
     "runs while its caller reads, and in the scope and the time of the call",

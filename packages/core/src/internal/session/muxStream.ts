@@ -73,6 +73,8 @@ export class MuxStream implements Sender, Reader {
   #widened = 0
   /** Nobody reads what comes. */
   #abandoned = false
+  /** Not all that the other side said can be read: it was dropped unread, or what still comes is. */
+  isCut = false
 
   /** Whether the message that is being taken has something for it; whether that is END, or a RESET. */
   news = false
@@ -140,8 +142,11 @@ export class MuxStream implements Sender, Reader {
   /** Reads no more: what has come, and what still comes, is dropped. */
   abandon(): void {
     this.#abandoned = true
+    if (!this.remoteEnded || this.#inbox.length > 0) this.isCut = true
     this.#inbox.clear()
     this.#settle()
+    // Whoever waits all the same is not to wait for the END, and take what he has for all there was.
+    if (this.isCut) this.#wakeReader()
   }
 
   /** Where less than its credit can wait to be read here, since it is read at once or dropped: no more than so much stays reserved for it. */

@@ -91,6 +91,7 @@ export class SessionStream implements Sessions.SessionStream {
       if (stream.failure !== undefined) return Effect.fail(this.error())
       const parts = stream.read()
       if (parts.length > 0) return Effect.succeed(parts as NonEmptyReadonlyArray<Uint8Array>)
+      if (stream.isCut) return Effect.fail(this.#cut)
       return stream.remoteEnded ? allRead : Effect.andThen(this.#readable, this.pull)
     })
   }
@@ -178,6 +179,7 @@ export class SessionStream implements Sessions.SessionStream {
         return resume(this.#refuse(pieces, "refused", "no room for so much at once"))
       }
       if (stream.failure !== undefined) resume(Effect.fail(this.error()))
+      else if (stream.isCut) resume(Effect.fail(this.#cut))
       else if (stream.remoteEnded) {
         if (pieces !== undefined) parts = pieces.takeAll()
         resume(Effect.succeed(concat(parts, length)))
@@ -236,7 +238,7 @@ export class SessionStream implements Sessions.SessionStream {
   /** All that the other side says, where it has come and is no more than so many bytes; otherwise nothing is taken. */
   takeWholeUnsafe(limit: number): Uint8Array | undefined {
     const stream = this.#stream
-    if (!stream.remoteEnded || stream.failure !== undefined || stream.unread > limit) return undefined
+    if (!stream.remoteEnded || stream.isCut || stream.failure !== undefined || stream.unread > limit) return undefined
     return concat(stream.read())
   }
 
@@ -275,6 +277,11 @@ export class SessionStream implements Sessions.SessionStream {
       : this.#resetBy(failure.code, failure)
   }
 
+  /** What the other side said is read on when nobody was to read it any more: the rest of it is gone. */
+  get #cut(): Sessions.StreamResetError {
+    return this.#resetBy("cancelled", { message: "what was not read by its end was dropped", remote: false })
+  }
+
   #resetBy(code: Frame.ResetCode, { error, message, remote }: Omit<Failure, "code">) {
     return new Sessions.StreamResetError({
       peer: this.#session.peer.name,
@@ -290,7 +297,9 @@ export class SessionStream implements Sessions.SessionStream {
     return Effect.callback((resume) => {
       const stream = this.#stream
       // It may have come since it was looked for: a fiber can be made to yield in between.
-      if (stream.readable || stream.remoteEnded || stream.failure !== undefined) return resume(Effect.void)
+      if (stream.readable || stream.remoteEnded || stream.isCut || stream.failure !== undefined) {
+        return resume(Effect.void)
+      }
       stream.onReadable = () => resume(Effect.void)
       return Effect.sync(() => {
         stream.onReadable = undefined

@@ -270,6 +270,18 @@ const muxStream = of("mux", "packages/core/src/internal/session/muxStream.ts", m
     "a stream of which one side has ended is over for both"
   ],
   "abandoned": [`if (this.#abandoned) return true`, ``, "what nobody reads is kept"],
+  "cut": [
+    `if (!this.remoteEnded || this.#inbox.length > 0) this.isCut = true`,
+    ``,
+    "who reads on when a call is over takes what he has for all there was",
+    { tests: ["Handlers.sim"] }
+  ],
+  "cut-unread": [
+    `!this.remoteEnded || this.#inbox.length > 0) this.isCut`,
+    `!this.remoteEnded) this.isCut`,
+    "who reads when a call is over is told that nothing was said",
+    { tests: ["Handlers.sim"] }
+  ],
   "taken-back": [
     `if (!this.#ended && this.#failing === undefined) return`,
     `return`,
@@ -748,6 +760,18 @@ const stream = of(
       `return this.#stream.buffered < lowWater ? Effect.void : Effect.andThen(this.#writable, this.#settled)`,
       `return Effect.void`,
       "who writes faster than the other reads holds it all",
+      { tests: ["Handlers.sim"] }
+    ],
+    "cut": [
+      `if (stream.isCut) return Effect.fail(this.#cut)`,
+      ``,
+      "who reads on when a call is over takes what he has for all there was",
+      { tests: ["Handlers.sim"] }
+    ],
+    "cut-whole": [
+      `else if (stream.isCut) resume(Effect.fail(this.#cut))`,
+      ``,
+      "who collects when a call is over takes what he has for all there was",
       { tests: ["Handlers.sim"] }
     ],
     "cancelled": [
