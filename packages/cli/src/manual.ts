@@ -180,6 +180,11 @@ of any size through a function: the slowest of the three, who writes, the functi
 With \`--nats\` a server with JetStream keeps letters for peers that are not there, \`pnet mail\` ([mail](mail.md)), and what is published with \`pnet publish --keep\`, for \`pnet subscribe --from\` and
 \`--position\` ([durable topics](durable-topics.md)). A letter is for the key of a name, and so is a position: read them with the \`--name\` that they are for, while no other node of it runs here.
 
+## Times
+
+On a terminal moments are those of its clock, in the time zone of the machine or of \`TZ\`, and have their date where it is not today's, and where a day begins. In a file or a pipe, which are read later
+and elsewhere, they are in full and in UTC: \`2026-05-01T08:00:00Z\`. With \`--json\` they are that to the millisecond.
+
 ## Completions
 
 The shell completes commands, flags, and the names of peers and functions that commands have met of late, which they keep in the folder for what may be thrown away
@@ -252,7 +257,7 @@ export const manual = Effect.gen(function*() {
     tableOf(["code", "name", "what it means"], codes),
     "## JSON",
     "With `--json` each line of standard output is one JSON value, and everything else goes to standard error. Its `type` says which of these shapes it has. Fields may be added; none goes " +
-    "or changes what it means. Times are milliseconds.",
+    "or changes what it means. Moments are ISO 8601 in UTC, and spans of time are milliseconds.",
     ...(Object.keys(shapes) as ReadonlyArray<keyof typeof shapes>).map(shapeSection)
   ].join("\n\n") + "\n"
 })

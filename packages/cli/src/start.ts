@@ -4,6 +4,7 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -29,6 +30,7 @@ const machine = Layer.sync(Machine, () => ({
   home: homedir(),
   pid: process.pid,
   windows: process.platform === "win32",
+  zone: DateTime.zoneMakeLocal,
   uid: process.geteuid?.()
 }))
 

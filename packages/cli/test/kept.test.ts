@@ -57,7 +57,7 @@ describe.skipIf(Server.skipped)("what a NATS server keeps", () => {
       // Once, and followed until Ctrl-C; alice has met bob by then.
       const once = yield* bob.begin("mail read --once")
       yield* alice.pnet(`mail post bob first --key=${key}`)
-      assert.match((yield* once.end).stdout, /^\d{4}-\d\d-\d\d \d\d:\d\d alice \S+ first\n$/)
+      assert.match((yield* once.end).stdout, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ alice \S+ first\n$/)
       const following = yield* bob.begin("mail read --follow")
       yield* alice.pnet(`mail post bob second --key=${key}`)
       yield* following.says("second")

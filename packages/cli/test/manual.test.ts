@@ -4,6 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { displayWidth } from "effect/cli/CliOutput"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -35,7 +36,15 @@ const nothing = Layer.mergeAll(
       display: () => Effect.void
     })
   ),
-  Layer.succeed(Machine, { env: {}, hostname: "desk", user: "ann", home: "/home/user", pid: 1, windows: false }),
+  Layer.succeed(Machine, {
+    env: {},
+    hostname: "desk",
+    user: "ann",
+    home: "/home/user",
+    pid: 1,
+    windows: false,
+    zone: () => DateTime.zoneMakeOffset(0)
+  }),
   Layer.succeed(NodeParts, {
     machine: Layer.effectContext(noNode),
     hold: () => noNode,

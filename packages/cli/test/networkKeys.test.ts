@@ -1,6 +1,7 @@
 /** Where a network's keys come from. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -37,7 +38,15 @@ const place = Layer.effect(
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
     const home = yield* fs.makeTempDirectoryScoped({ prefix: "pnet-keys-" })
-    return { env: {}, hostname: "desk", user: "ann", home, pid: 1, windows: false }
+    return {
+      env: {},
+      hostname: "desk",
+      user: "ann",
+      home,
+      pid: 1,
+      windows: false,
+      zone: () => DateTime.zoneMakeOffset(0)
+    }
   })
 )
 
@@ -94,6 +103,7 @@ describe("the config file", () => {
           home: "/home/ann",
           pid: 1,
           windows: false,
+          zone: () => DateTime.zoneMakeOffset(0),
           uid: 1000
         }),
         Effect.provide(FileSystem.layerNoop({

@@ -5,6 +5,7 @@ import { TransferError } from "@pnet/files"
 import { displayWidth } from "effect/cli/CliOutput"
 import { failureOf } from "../src/errors.ts"
 import { harmless, harmlessLines, harmlessValue, jsonLine } from "../src/output/harmless.ts"
+import { full } from "../src/output/moments.ts"
 import { quoted } from "../src/output/quoted.ts"
 import { coloured, uncoloured } from "../src/output/style.ts"
 import { type Column, cut, hung, table } from "../src/output/table.ts"
@@ -91,7 +92,7 @@ describe("a command that is said to people", () => {
       arguments: [argument],
       keywords: [argument]
     }
-    const line = views.function.one!(one, uncoloured).split("\n").at(-1)
+    const line = views.function.one!(one, uncoloured, full).split("\n").at(-1)
     assert.strictEqual(line, "  pnet call 'bob; $(id)' '`id`' '$(id)' --'$(id)'=…")
   })
 })

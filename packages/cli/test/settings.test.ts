@@ -1,5 +1,6 @@
 /** Where settings come from: of each of them every place that it can stand in, and which of them holds. */
 import { assert, describe, it } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -14,7 +15,15 @@ const configFile = "/home/ann/.config/pnet/config.json"
 
 const resolved = (flags: Flags, env: Record<string, string>, files: Record<string, object>) =>
   resolve(flags).pipe(Effect.provide(Layer.merge(
-    Layer.succeed(Machine, { env, hostname: "desk.local", user: "ann", home: "/home/ann", pid: 1, windows: false }),
+    Layer.succeed(Machine, {
+      env,
+      hostname: "desk.local",
+      user: "ann",
+      home: "/home/ann",
+      pid: 1,
+      windows: false,
+      zone: () => DateTime.zoneMakeOffset(0)
+    }),
     FileSystem.layerNoop({
       readFileString: (path) =>
         Object.hasOwn(files, path)

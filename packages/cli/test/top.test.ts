@@ -2,8 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
-import { Effect } from "effect"
+import { DateTime, Effect } from "effect"
 import { displayWidth } from "effect/cli/CliOutput"
+import { full, local } from "../src/output/moments.ts"
 import { frame } from "../src/output/screen.ts"
 import type { Shape } from "../src/output/shapes.ts"
 import { coloured, uncoloured } from "../src/output/style.ts"
@@ -75,21 +76,22 @@ describe("the screen", () => {
     calls: { out: 1.5, in: 0, failed: 0, bytesSent: 12_345, bytesReceived: 99 }
   })
   const screen = views.snapshot.screen!
+  const there = local(() => DateTime.zoneMakeOffset(-3_600_000), () => 0)
 
   it("fits every size, says what it has no room for, and draws over what was there", () => {
     const many = snapshot(Array.from({ length: 50 }, (_, i) => peer(`\u65e5\u672c-${i}`, { lost: 3 })))
     for (const [columns, rows] of [[200, 60], [80, 24], [60, 10], [40, 6]] as const) {
-      const lines = screen(many, coloured, { columns, rows })
+      const lines = screen(many, coloured, { columns, rows }, full)
       assert.isAtMost(lines.length, rows)
       assert.isBelow(Math.max(...lines.slice(0, 2).map(displayWidth)), columns)
       if (columns >= 60) assert.isBelow(Math.max(...lines.map(displayWidth)), columns)
       assert.strictEqual(lines.some((line) => line.includes("more")), rows < 50)
     }
-    const text = frame(screen(snapshot([peer("bob")]), uncoloured, { columns: 80, rows: 24 }), {
+    const text = frame(screen(snapshot([peer("bob")]), uncoloured, { columns: 80, rows: 24 }, there), {
       columns: 80,
       rows: 24
     })
-    assert.isTrue(text.startsWith("\u001b[Halice on home: 1 peer  03:04:05\u001b[K\r\n"))
+    assert.isTrue(text.startsWith("\u001b[Halice on home: 1 peer  02:04:05\u001b[K\r\n"))
     assert.isTrue(text.endsWith("q: quit\u001b[K\u001b[J"))
     assert.strictEqual(text.split("\r\n").length, 24)
     assert.match(text, /bob {3}online {2}12\.3 {2}8\.10 {2}1h02 +4 {2}192/)
@@ -97,8 +99,8 @@ describe("the screen", () => {
 
   it("says that nobody is there yet, and who does not answer", () => {
     const size = { columns: 80, rows: 24 }
-    assert.include(screen(snapshot([]), uncoloured, size), "no peers are there yet")
+    assert.include(screen(snapshot([]), uncoloured, size, full), "no peers are there yet")
     const { ms: _, ...silent } = peer("bob", { lost: 2 })
-    assert.match(screen(snapshot([silent]), uncoloured, size).join("\n"), /bob {3}online +- +8\.10 {2}2\/10/)
+    assert.match(screen(snapshot([silent]), uncoloured, size, full).join("\n"), /bob {3}online +- +8\.10 {2}2\/10/)
   })
 })

@@ -6,6 +6,7 @@
  *
  * Notes, warnings and progress go to standard error in both.
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -16,7 +17,9 @@ import * as Stream from "effect/Stream"
 import type * as Terminal from "effect/Terminal"
 import type { Failure } from "../errors.ts"
 import { exits } from "../exit.ts"
+import { Machine } from "../machine.ts"
 import { harmless, harmlessLines, harmlessValue, jsonLine } from "./harmless.ts"
+import * as Moments from "./moments.ts"
 import * as Screen from "./screen.ts"
 import type { Shape, ShapeName } from "./shapes.ts"
 import { hung, table } from "./table.ts"
@@ -84,6 +87,9 @@ const make = (json: boolean) =>
     const context = yield* Effect.context<Stdio.Stdio | Terminal.Terminal>()
     const toTerminal = (yield* width) !== undefined
     const decoder = new TextDecoder()
+    const clock = yield* Clock.Clock
+    const { zone } = yield* Machine
+    const moments = toTerminal ? Moments.local(zone, () => clock.currentTimeMillisUnsafe()) : Moments.full
 
     const forPeople = <Name extends ShapeName>(shape: Name, values: ReadonlyArray<Shape<Name>>, single: boolean) =>
       Effect.gen(function*() {
@@ -97,14 +103,14 @@ const make = (json: boolean) =>
         if (single && view.one !== undefined) {
           return yield* lines(
             "stdout",
-            safe.map((value) => broken(view.one!(value, style)))
+            safe.map((value) => broken(view.one!(value, style, moments)))
           )
         }
         if (safe.length === 0) return yield* lines("stderr", [view.none ?? "there are none"])
         if (view.columns === undefined) {
           return yield* lines(
             "stdout",
-            safe.map((value) => broken(view.one!(value, style)))
+            safe.map((value) => broken(view.one!(value, style, moments)))
           )
         }
         yield* lines("stdout", table(view.columns, safe, style, columns))
@@ -131,12 +137,12 @@ const make = (json: boolean) =>
         json
           ? lines("stderr", [jsonLine({ type: "error", ...failed(failure) })])
           : lines("stderr", [
-            views.error.one!(harmlessValue(failed(failure), harmless), errStyle),
+            views.error.one!(harmlessValue(failed(failure), harmless), errStyle, moments),
             ...(failure.pointed ?? []).map((line) => `  ${harmless(line)}`)
           ]),
       screen: writer.canScreen ? Effect.provideContext(Screen.open(writer), context) : Effect.undefined,
       drawn: (shape, value) => (size) =>
-        (views[shape] as View<typeof value>).screen?.(harmlessValue(value, harmless), style, size) ?? [],
+        (views[shape] as View<typeof value>).screen?.(harmlessValue(value, harmless), style, size, moments) ?? [],
       bytes: (bytes) =>
         print(
           "stdout",
@@ -150,5 +156,5 @@ const make = (json: boolean) =>
   })
 
 /** For people, or with `json` for programs. */
-export const layer = (json: boolean): Layer.Layer<Output, never, Stdio.Stdio | Terminal.Terminal> =>
+export const layer = (json: boolean): Layer.Layer<Output, never, Machine | Stdio.Stdio | Terminal.Terminal> =>
   Layer.effect(Output, make(json))

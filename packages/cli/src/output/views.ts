@@ -1,6 +1,7 @@
 /**
  * What each shape looks like for people. Every text in a value is harmless already when it comes here.
  */
+import type { Moments } from "./moments.ts"
 import { quoted } from "./quoted.ts"
 import type { Size } from "./screen.ts"
 import type { Shape, ShapeName } from "./shapes.ts"
@@ -15,9 +16,9 @@ export interface View<A> {
   /** What is said where there are none. */
   readonly none?: string
   /** One of them. Left out: as a table of one. */
-  readonly one?: (value: A, style: Style) => string
+  readonly one?: (value: A, style: Style, moments: Moments) => string
   /** One of them on the whole screen of a terminal. */
-  readonly screen?: (value: A, style: Style, size: Size) => ReadonlyArray<string>
+  readonly screen?: (value: A, style: Style, size: Size, moments: Moments) => ReadonlyArray<string>
   /** How far the rest of a line is indented that is broken between words, where the terminal is narrower. Left out: lines are as they are. */
   readonly hang?: number
   /** Whether line ends in its texts stay. */
@@ -78,24 +79,26 @@ const looks: Record<string, keyof Style> = {
   stopped: "dim"
 }
 
-const eventLine = ({ event, text, time }: Shape<"event">, style: Style): string =>
-  `${style.dim(time.slice(11, 19))} ${style[looks[event] ?? "bold"](text)}`
+const eventLine = ({ event, text, time }: Shape<"event">, style: Style, { at }: Moments): string =>
+  `${style.dim(at(time))} ${style[looks[event] ?? "bold"](text)}`
 
 const publicationLine = (
   { from, key, missed, retained, time, topic, value }: Shape<"publication">,
-  style: Style
+  style: Style,
+  { at }: Moments
 ): string => {
-  const about = `${style.dim(time.slice(11, 19))} ${style.bold(from)} ${style.cyan(topic)}`
+  const moment = at(time)
+  const about = `${style.dim(moment)} ${style.bold(from)} ${style.cyan(topic)}`
   return [
-    ...(missed > 0 ? [style.yellow(`${time.slice(11, 19)} ${from} ${topic}: ${missed} missed`)] : []),
+    ...(missed > 0 ? [style.yellow(`${moment} ${from} ${topic}: ${missed} missed`)] : []),
     `${about}${key === undefined ? "" : ` [${key}]`}${retained ? style.dim(" (retained)") : ""} ${
       typeof value === "string" ? value : JSON.stringify(value)
     }`
   ].join("\n")
 }
 
-const letterLine = ({ bytes, from, id, text, time }: Shape<"letter">, style: Style): string =>
-  `${style.dim(time.slice(0, 16).replace("T", " "))} ${style.bold(from)} ${style.dim(id)} ${text ?? `(${bytes})`}`
+const letterLine = ({ bytes, from, id, text, time }: Shape<"letter">, style: Style, { dated }: Moments): string =>
+  `${style.dim(dated(time))} ${style.bold(from)} ${style.dim(id)} ${text ?? `(${bytes})`}`
 
 const consoleLine = ({ act, link, mcp, network, node }: Shape<"console">, style: Style): string =>
   [
@@ -190,16 +193,24 @@ const watched: ReadonlyArray<Column<WatchedPeer>> = [
 ]
 
 /** What stands above the peers of a snapshot: the node, and its own calls. */
-const above = ({ calls, network, node, peers, sealed, time }: Shape<"snapshot">): readonly [string, string] => [
+const above = (
+  { calls, network, node, peers, sealed, time }: Shape<"snapshot">,
+  { clock }: Moments
+): readonly [string, string] => [
   `${node} on ${network}${sealed ? "" : ", in clear"}: ${peers.length === 1 ? "1 peer" : `${peers.length} peers`}  ${
-    time.slice(11, 19)
+    clock(time)
   }`,
   `calls ${calls.out.toFixed(1)}/s out, ${calls.in.toFixed(1)}/s in, ${calls.failed} failed; ` +
   `${sizeOf(calls.bytesSent)}/s sent, ${sizeOf(calls.bytesReceived)}/s received`
 ]
 
-const topScreen = (snapshot: Shape<"snapshot">, style: Style, { columns, rows }: Size): ReadonlyArray<string> => {
-  const [node, calls] = above(snapshot)
+const topScreen = (
+  snapshot: Shape<"snapshot">,
+  style: Style,
+  { columns, rows }: Size,
+  moments: Moments
+): ReadonlyArray<string> => {
+  const [node, calls] = above(snapshot, moments)
   // What is cleared behind a line would take its last cell off where there is no other.
   const width = columns - 1
   const lines = table(watched, snapshot.peers, style, width)
@@ -282,8 +293,8 @@ export const views: { readonly [Name in ShapeName]: View<Shape<Name>> } = {
     one: functionLines
   },
   snapshot: {
-    one: (snapshot, style) =>
-      [...above(snapshot).map(style.dim), ...table(watched, snapshot.peers, style, undefined), ""].join("\n"),
+    one: (snapshot, style, moments) =>
+      [...above(snapshot, moments).map(style.dim), ...table(watched, snapshot.peers, style, undefined), ""].join("\n"),
     screen: topScreen
   },
   pong: { one: pongLine },

@@ -14,6 +14,7 @@ import * as Trust from "@pnet/core/Trust"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import type * as SimNetwork from "@pnet/testing/SimNetwork"
 import { TerminalCapabilities } from "effect/cli/TerminalCapabilities"
+import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -64,6 +65,8 @@ export interface How {
   readonly stdin?: string | Uint8Array | Stream.Stream<Uint8Array>
   /** Whether its standard input is typed at a terminal. */
   readonly typed?: boolean
+  /** The milliseconds by which its clock is ahead of UTC. Default 0. */
+  readonly zone?: number
   /** The columns of the terminal that it prints to. Default: it prints to no terminal. */
   readonly columns?: number
   readonly colors?: boolean
@@ -164,7 +167,8 @@ export const desk = Effect.fnUntraced(function*(
         user: undefined,
         home: "/home/user",
         pid: 1,
-        windows: false
+        windows: false,
+        zone: () => DateTime.zoneMakeOffset(how.zone ?? 0)
       }),
       Stdio.layerTest({
         stdout: sink("stdout"),

@@ -3,6 +3,7 @@
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { TerminalCapabilities } from "effect/cli/TerminalCapabilities"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -45,7 +46,8 @@ export const disk = Effect.gen(function*() {
           user: undefined,
           home,
           pid: process.pid,
-          windows: process.platform === "win32"
+          windows: process.platform === "win32",
+          zone: () => DateTime.zoneMakeOffset(0)
         }),
         Layer.succeed(TerminalCapabilities, { canColor: false, canAnimate: false, canPrompt: false })
       ).pipe(
