@@ -17,7 +17,10 @@ export const logger: Effect.Effect<Logger.Logger<unknown, void>, never, Output> 
   const output = yield* Output
   const run = Effect.runForkWith(yield* Effect.context<never>())
   return Logger.make(({ cause, logLevel, message }) => {
-    const parts = [atCommandLine(textOf(message)), cause.reasons.length === 0 ? "" : Cause.pretty(cause)]
+    const text = atCommandLine(textOf(message))
+    // Effect's reader of standard input logs it so where what it read comes when all ends.
+    if (text === "" && cause.reasons.length > 0 && Cause.hasInterruptsOnly(cause)) return
+    const parts = [text, cause.reasons.length === 0 ? "" : Cause.pretty(cause)]
     run(output.log(logLevel, parts.filter((part) => part !== "").join(": ")))
   })
 })

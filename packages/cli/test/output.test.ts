@@ -2,10 +2,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DuplicateFunctionError } from "@pnet/core/FunctionError"
 import { TransferError } from "@pnet/files"
+import { Cause, Effect, Layer, Logger } from "effect"
 import { displayWidth } from "effect/cli/CliOutput"
 import { failureOf } from "../src/errors.ts"
+import { logger } from "../src/log.ts"
 import { harmless, harmlessLines, harmlessValue, jsonLine } from "../src/output/harmless.ts"
 import { full } from "../src/output/moments.ts"
+import { Output } from "../src/output/Output.ts"
 import { quoted } from "../src/output/quoted.ts"
 import { coloured, uncoloured } from "../src/output/style.ts"
 import { type Column, cut, hung, table } from "../src/output/table.ts"
@@ -141,4 +144,22 @@ describe("a table", () => {
     assert.strictEqual(cut("👨‍👩‍👧👨‍👩‍👧", 3), "👨‍👩‍👧…")
     assert.strictEqual(cut("abc", 3), "abc")
   })
+})
+
+describe("the log", () => {
+  it.effect("has what went wrong, and not that something was ended", () =>
+    Effect.gen(function*() {
+      const said: Array<string> = []
+      const output = { log: (_: unknown, text: string) => Effect.sync(() => void said.push(text)) } as Output["Service"]
+      yield* Effect.all([
+        Effect.logError(Cause.interrupt(1)),
+        Effect.logError("a call", Cause.interrupt(1)),
+        Effect.logError(Cause.die("broken"))
+      ], { discard: true }).pipe(
+        Effect.provide(Layer.provide(Logger.layer([logger]), Layer.succeed(Output, output)))
+      )
+      assert.lengthOf(said, 2)
+      assert.match(said[0]!, /^a call: InterruptError/)
+      assert.match(said[1]!, /broken/)
+    }))
 })
