@@ -2,6 +2,7 @@
  * What is done to the words of the command line before they are parsed: for commands that send on whatever flag they do not know themselves, and
  * for public keys that begin with a hyphen.
  */
+import type { LooseFlag } from "./loose.ts"
 import type { Setting } from "./settings/declare.ts"
 import { settingNames, settings } from "./settings/declared.ts"
 import type { Spec } from "./spec.ts"
@@ -43,20 +44,34 @@ const withKeys = (words: ReadonlyArray<string>): ReadonlyArray<string> => {
   return keys.length === 0 ? [...before, ...words.slice(end)] : [...before, "--", ...keys, ...words.slice(end + 1)]
 }
 
+/** The words of a command line as they are parsed, the flags whose value is left open, and all that the command knows. */
+export interface Prepared {
+  readonly words: ReadonlyArray<string>
+  readonly flags: ReadonlyArray<LooseFlag>
+  readonly known: ReadonlyArray<string>
+}
+
+const asTheyAre = (words: ReadonlyArray<string>): Prepared => ({ words, flags: [], known: [] })
+
+/** Whether a word is no flag: an argument, a number below zero, or a key. */
+const isOperand = (word: string): boolean => !/^-./.test(word) || /^-[\d.]/.test(word) || isKey(word)
+
 /**
  * The words with flags first and arguments behind `--`, so that none is taken for the other, and `--key=value` of an unknown key as
- * `--arg key=value`. `own` are the command's own flags. Behind `after` arguments the keys of settings are nothing special: a function may have a `name`, too.
+ * `--arg key=value`; whether `--key value` is one, too, is left open. `own` are the command's own flags. Behind `after` arguments the keys of settings are nothing special: a
+ * function may have a `name`, too.
  */
-const rewrite = (words: ReadonlyArray<string>, own: Own, after: number): ReadonlyArray<string> => {
+const rewrite = (words: ReadonlyArray<string>, own: Own, after: number): Prepared => {
   const flags: Array<string> = []
   const operands: Array<string> = []
+  const loose: Array<LooseFlag> = []
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!
     if (word === "--") {
       operands.push(...words.slice(i + 1))
       break
     }
-    if (!/^-./.test(word) || /^-[\d.]/.test(word) || isKey(word)) {
+    if (isOperand(word)) {
       operands.push(word)
       continue
     }
@@ -67,11 +82,17 @@ const rewrite = (words: ReadonlyArray<string>, own: Own, after: number): Readonl
     if (setting !== undefined || takesValue || own.switches.has(name) || builtIn.has(name)) {
       flags.push(word)
       if (takesValue && rest.length === 0 && i + 1 < words.length) flags.push(words[++i]!)
+    } else if (word.startsWith("--") && rest.length === 0 && i + 1 < words.length && isOperand(words[i + 1]!)) {
+      loose.push({ name: name.slice(2), at: operands.length - after })
     } else if (word.startsWith("--")) {
       flags.push(`--arg=${rest.length > 0 ? word.slice(2) : `${name.slice(2)}=true`}`)
     } else flags.push(word)
   }
-  return [...flags, "--", ...operands]
+  return {
+    words: [...flags, "--", ...operands],
+    flags: loose,
+    known: [...known.keys(), ...own.texts, ...own.switches].filter((flag) => flag.startsWith("--") && flag !== "--arg")
+  }
 }
 
 /** The words as they are parsed. `ownOf` says which flags a command has besides the settings. */
@@ -79,18 +100,19 @@ export const prepare = (
   words: ReadonlyArray<string>,
   specs: ReadonlyArray<Spec>,
   ownOf: (spec: Spec) => Own
-): ReadonlyArray<string> => {
+): Prepared => {
   // The command is the first word that is no flag and no flag's value.
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!
-    if (word === "--") return words
+    if (word === "--") return asTheyAre(words)
     if (word.startsWith("-")) {
       if ((known.get(word)?.kind === "text" || builtInWithValue.has(word)) && !word.includes("=")) i++
       continue
     }
     const spec = specs.find(({ alias, name, under }) => under === undefined && (name === word || alias === word))
-    if (spec?.open === undefined) return withKeys(words)
-    return [word, ...words.slice(0, i), ...rewrite(words.slice(i + 1), ownOf(spec), spec.open)]
+    if (spec?.open === undefined) return asTheyAre(withKeys(words))
+    const prepared = rewrite(words.slice(i + 1), ownOf(spec), spec.open)
+    return { ...prepared, words: [word, ...words.slice(0, i), ...prepared.words] }
   }
-  return words
+  return asTheyAre(words)
 }

@@ -11,6 +11,7 @@ import * as Stream from "effect/Stream"
 import { prepare } from "./arguments.ts"
 import { script } from "./complete/script.ts"
 import { exits } from "./exit.ts"
+import { Loose } from "./loose.ts"
 import { Machine } from "./machine.ts"
 import { presenter } from "./present.ts"
 import { settingNames, settings } from "./settings/declared.ts"
@@ -57,7 +58,8 @@ export const program = Effect.fnUntraced(function*(words: ReadonlyArray<string>)
     const stdio = yield* Stdio.Stdio
     return yield* Effect.as(Effect.ignore(Stream.run(Stream.succeed(`${asked}\n`), stdio.stdout())), exits.ok.code)
   }
-  return yield* parse(prepare(words, specs, ownFlags)).pipe(
+  const { flags, known, words: prepared } = prepare(words, specs, ownFlags)
+  return yield* parse(prepared).pipe(
     Effect.as<number>(exits.ok.code),
     Effect.catchTag("Told", ({ code }) => Effect.succeed(code)),
     // Help that was not asked for is for who gave no command at all; everything else that shows help was a mistake, which was said.
@@ -65,6 +67,7 @@ export const program = Effect.fnUntraced(function*(words: ReadonlyArray<string>)
       "ShowHelp",
       ({ errors }) => Effect.succeed(errors.length === 0 && words.length === 0 ? exits.ok.code : exits.usage.code)
     ),
+    Effect.provideService(Loose, { flags, known }),
     Effect.provideService(CliOutput.Presenter, yield* presenter(json)),
     Effect.provideService(References.MinimumLogLevel, "Warn")
   )

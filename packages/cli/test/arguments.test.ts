@@ -4,7 +4,7 @@ import { prepare } from "../src/arguments.ts"
 import { ownFlags } from "../src/program.ts"
 import { specs } from "../src/tree.ts"
 
-const prepared = (line: string) => prepare(line.split(" "), specs, ownFlags).join(" ")
+const prepared = (line: string) => prepare(line.split(" "), specs, ownFlags).words.join(" ")
 
 describe("the words of a call", () => {
   it("are flags first, whatever the command knows, and then arguments as they are", () => {
@@ -28,6 +28,18 @@ describe("the words of a call", () => {
     )
     assert.strictEqual(prepared("call bob f --name ann"), "call --name ann -- bob f")
     assert.strictEqual(prepared("call bob f --open=true --no-open"), "call --arg=open=true --no-open -- bob f")
+  })
+
+  it("leave open whether an argument behind a flag is its value, and say where that is", () => {
+    const { flags, known, words } = prepare(
+      "call --quiet bob f --a 1 --b -2 --c --d --e=3 x --f".split(" "),
+      specs,
+      ownFlags
+    )
+    assert.strictEqual(words.join(" "), "call --arg=c=true --arg=d=true --arg=e=3 --arg=f=true -- bob f 1 -2 x")
+    assert.deepStrictEqual(flags, [{ name: "quiet", at: -2 }, { name: "a", at: 0 }, { name: "b", at: 1 }])
+    assert.includeMembers([...known], ["--timeout", "--no-check", "--name", "--json"])
+    assert.notInclude(known, "--arg")
   })
 
   it("that are public keys are no flags, though one of 64 begins with a hyphen", () => {

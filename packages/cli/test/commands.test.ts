@@ -210,7 +210,7 @@ describe("call with schemas", () => {
         "  argument 2 (b): expected a whole number, found 2.5",
         "  --round: expected true or false, found \"maybe\"",
         "  --lable: expected one of --label, --round",
-        "  it takes sum(a: number, b: integer, { label?: string, round?: boolean }) → string; --no-check sends them all the same",
+        "  did you mean \"--label\"? it takes sum(a: number, b: integer, { label?: string, round?: boolean }) → string; --no-check sends them all the same",
         "  pnet call bob sum one 2.5 --round=maybe --lable=x",
         "                    ^^^ ^^^ ^^^^^^^^^^^^^ ^^^^^^^^^",
         ""

@@ -50,7 +50,11 @@ class Home extends TestNetwork.Service<Home>()("test/cli/Meant", {
         Command.implement(Hello, ({ kwargs }, name, times) => Effect.succeed(`${name} ${times} ${kwargs.loud}`)),
         Command.implement(Both, ({ kwargs }, name) => Effect.succeed(`${name} ${kwargs.name}`))
       ],
-      functions: { broken: () => Effect.die("no"), failing: () => Effect.fail({ _tag: "Broken" }) }
+      functions: {
+        broken: () => Effect.die("no"),
+        failing: () => Effect.fail({ _tag: "Broken" }),
+        kept: ({ kwargs }) => kwargs as Record<string, string>
+      }
     })
   }
 }) {}
@@ -121,6 +125,67 @@ describe("an argument by name", () => {
         (yield* call("hello", "--name=ann", "--times=x")).stderr,
         "pnet call bob hello --name=ann --times=x\n"
       )
+    })))
+})
+
+describe("a flag that the command has not", () => {
+  it.effect("has the argument behind it as its value where the function takes one, and is a switch where it takes that", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const call = (...words: ReadonlyArray<string>) => alice.run("call", "bob", ...words)
+      assert.deepInclude(yield* call("hello", "ann", "--times", "2"), {
+        code: 0,
+        stdout: "ann 2 undefined\n"
+      })
+      assert.deepInclude(yield* call("hello", "--loud", "ann", "2"), { code: 0, stdout: "ann 2 true\n" })
+      assert.deepInclude(yield* call("hello", "--loud", "false", "ann"), { code: 0, stdout: "ann undefined false\n" })
+      assert.deepInclude(yield* call("count", "--to", "2"), { code: 0, stdout: "1\n2\n" })
+      assert.deepInclude(yield* alice.run("call", "--loud", "bob", "hello", "ann"), {
+        code: 0,
+        stdout: "ann undefined true\n"
+      })
+      const wrong = yield* call("hello", "ann", "--times", "many", "--json")
+      assert.strictEqual(wrong.code, 2)
+      assert.deepStrictEqual(values(wrong.stderr)[0]!["mistakes"], [
+        { where: "argument 2 (times)", expected: "a whole number", found: "\"many\"" }
+      ])
+      const twice = yield* call("hello", "ann", "--times=2", "--times", "3")
+      assert.match(twice.stderr, /"times" is there twice/)
+    })))
+
+  it.effect("is said how to write where the function does not say what it takes", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const { code, stderr } = yield* alice.run("call", "bob", "kept", "--a", "it is", "--json")
+      assert.strictEqual(code, 2)
+      const { hint, message } = values(stderr)[0]!
+      assert.strictEqual(message, "--a 'it is' may be one argument by name, or two arguments")
+      assert.strictEqual(hint, "write '--a=it is', or --a=true 'it is'")
+      assert.deepInclude(yield* alice.run("call", "bob", "kept", "--a=1"), {
+        code: 0,
+        stdout: "{\n  \"a\": 1\n}\n",
+        stderr: ""
+      })
+    })))
+
+  it.effect("may have been one that it has, which is asked", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const said = Effect.fnUntraced(function*(...words: ReadonlyArray<string>) {
+        const { code, stderr } = yield* alice.run(...words, "--json")
+        assert.strictEqual(code, 2, stderr)
+        return values(stderr)[0]!["hint"] as string
+      })
+      assert.match(
+        yield* said("call", "bob", "hello", "ann", "--timout", "5s"),
+        /^did you mean "--timeout"\? it takes hello\(/
+      )
+      assert.match(yield* said("call", "bob", "hello", "ann", "--lod=true"), /^did you mean "--loud"\? it takes/)
+      assert.match(
+        yield* said("call", "bob", "kept", "--timout", "5s"),
+        /^did you mean "--timeout"\? write --timout=5s/
+      )
+      assert.strictEqual(yield* said("call", "--timout", "5s", "bob", "hello", "ann"), "did you mean \"--timeout\"?")
+      const sent = yield* alice.run("call", "bob", "kept", "--timout=5s")
+      assert.strictEqual(sent.code, 0)
+      assert.strictEqual(sent.stderr, "--timout=5s is sent to the function; did you mean \"--timeout\"?\n")
     })))
 })
 

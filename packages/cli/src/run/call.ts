@@ -11,12 +11,13 @@ import * as Stream from "effect/Stream"
 import type { call } from "../commands/call.ts"
 import { failureOf, Problem, Told } from "../errors.ts"
 import { exits } from "../exit.ts"
+import { Loose } from "../loose.ts"
 import { describe, noFunction } from "../node/describe.ts"
 import { awaitOne, gather, parseTarget } from "../node/find.ts"
 import { open } from "../node/open.ts"
 import { failed, Output } from "../output/Output.ts"
 import type { Shape } from "../output/shapes.ts"
-import { checked, read, type Words } from "../schema/given.ts"
+import { checked, doubts, read, type Words } from "../schema/given.ts"
 import { Settings } from "../settings/Settings.ts"
 import type { Input } from "../spec.ts"
 
@@ -45,8 +46,11 @@ const hasNamed = ({ kwargs }: Given): boolean => Object.keys(kwargs).length > 0
 
 /** Arguments of a peer's function that are what it says it takes, and whether it gives a stream. */
 const prepared = Effect.fnUntraced(function*(calling: Calling, peer: string) {
+  const output = yield* Output
   const about = yield* described(calling, peer)
-  const given: Given = yield* checked(calling.words, { peer, name: calling.input.function, described: about })
+  const callee = { peer, name: calling.input.function, described: about }
+  const given: Given = yield* checked(calling.words, callee)
+  yield* Effect.forEach(doubts(calling.words, callee), output.note)
   return { given, stream: about?.kind === "rpc" && about.stream === true }
 })
 
@@ -104,7 +108,7 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof call>) {
   const output = yield* Output
   const { values } = yield* Settings
   const target = yield* parseTarget(input.target)
-  const words = yield* read(input.args, input.kwargs)
+  const words = yield* read(input.args, input.kwargs, yield* Loose)
   const { node } = yield* open()
   const calling = { node, words, input }
   if (target._tag === "One") {

@@ -3,7 +3,7 @@
  */
 import { type JsonObject, listOf, objectOf, own } from "@pnet/console/JsonSchema"
 import { type Mistake, mistakes } from "@pnet/console/Mistakes"
-import { type Described, keywordsOf, signatureOf } from "@pnet/console/Signature"
+import { argumentsOf, type Described, keywordsOf, signatureOf } from "@pnet/console/Signature"
 import { displayWidth } from "effect/cli/CliOutput"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -11,6 +11,8 @@ import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import { Problem } from "../errors.ts"
+import type { Open } from "../loose.ts"
+import { didYouMean } from "../nearest.ts"
 import { quoted } from "../output/quoted.ts"
 import { Settings } from "../settings/Settings.ts"
 
@@ -26,9 +28,17 @@ interface Word {
 export interface Words {
   readonly args: ReadonlyArray<Word>
   readonly kwargs: ReadonlyArray<{ readonly name: string; readonly value: Word }>
+  /** Flags without a value before the argument of that place, which may be it. */
+  readonly loose: ReadonlyArray<{ readonly name: string; readonly at: number }>
+  /** The flags that the command has itself. */
+  readonly known: ReadonlyArray<string>
 }
 
-const wrong = (what: string) => new Problem({ exit: "usage", what })
+const wrong = (what: string, hint?: string) =>
+  new Problem({ exit: "usage", what, ...(hint === undefined ? {} : { hint }) })
+
+/** What a flag without a value says. */
+const on: Word = { written: "true", text: "true" }
 
 const stdinText = Effect.gen(function*() {
   const stdio = yield* Stdio.Stdio
@@ -45,25 +55,32 @@ const stdinText = Effect.gen(function*() {
 /** Reads the words: `-` is standard input, once, and keyword arguments are `KEY=VALUE`. */
 export const read = Effect.fnUntraced(function*(
   args: ReadonlyArray<string>,
-  kwargs: ReadonlyArray<string>
+  kwargs: ReadonlyArray<string>,
+  { flags, known }: Open
 ): Effect.fn.Return<Words, Problem, Stdio.Stdio | Settings> {
   const named: Array<readonly [string, string]> = []
+  // What stands before the peer and its function is the command's rather than theirs.
+  for (const { at, name } of flags) {
+    const meant = at < 0 ? didYouMean(`--${name}`, known) : undefined
+    if (meant !== undefined) return yield* wrong(`call has no flag --${name}`, meant)
+    if (at < 0) named.push([name, on.written])
+  }
   for (const one of kwargs) {
     const at = one.indexOf("=")
     if (at < 1) return yield* wrong(`--arg ${JSON.stringify(one)} is not KEY=VALUE`)
-    const name = one.slice(0, at)
-    if (named.some(([known]) => known === name)) {
-      return yield* wrong(`the argument ${JSON.stringify(name)} is there twice`)
-    }
-    named.push([name, one.slice(at + 1)])
+    named.push([one.slice(0, at), one.slice(at + 1)])
   }
+  const loose = flags.filter(({ at }) => at >= 0)
+  const names = [...named.map(([name]) => name), ...loose.map(({ name }) => name)]
+  const twice = names.find((name, i) => names.indexOf(name) < i)
+  if (twice !== undefined) return yield* wrong(`the argument ${JSON.stringify(twice)} is there twice`)
   const all = [...args, ...named.map(([, value]) => value)]
   if (all.filter((written) => written === "-").length > 1) {
     return yield* wrong("standard input is one argument, and - stands for several")
   }
   const stdin = all.includes("-") ? yield* stdinText : ""
   const word = (written: string): Word => ({ written, text: written === "-" ? stdin : written })
-  return { args: args.map(word), kwargs: named.map(([name, value]) => ({ name, value: word(value) })) }
+  return { args: args.map(word), kwargs: named.map(([name, value]) => ({ name, value: word(value) })), loose, known }
 })
 
 const fromJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Json))
@@ -161,7 +178,7 @@ const placed = (words: Words, args: unknown, kwargs: unknown): Words => {
     positional.push({ ...one.value, named: one.name })
     byName.delete(one.name)
   }
-  return { args: positional, kwargs: [...byName.values()] }
+  return { ...words, args: positional, kwargs: [...byName.values()] }
 }
 
 /** How many arguments there may be. */
@@ -208,9 +225,61 @@ const atItsPlace = (args: unknown, name: string, given: number): string | undefi
   return at < given ? `it once, and it is there as argument ${at + 1}` : `${labelOf(first[given], given)} before it`
 }
 
+/** The question after what was meant by a name that the function has not: an argument of its own, or a flag of the command. */
+const meantBy = ({ known }: Words, name: string, described: Described | undefined): ReadonlyArray<string> => {
+  const theirs = [...keywordsOf(described?.kwargs), ...argumentsOf(described?.args) ?? []].map((one) => `--${one.name}`)
+  return Option.toArray(Option.fromNullishOr(didYouMean(`--${name}`, [...theirs, ...known])))
+}
+
+/** What may have been meant for the command and is sent, as the function does not say what it takes by name. */
+export const doubts = (words: Words, { described }: Callee): ReadonlyArray<string> =>
+  described?.kwargs === undefined
+    ? words.kwargs.flatMap(({ name, value }) =>
+      meantBy(words, name, described).map((meant) =>
+        `${quoted(`--${name}=${value.written}`)} is sent to the function; ${meant}`
+      )
+    )
+    : []
+
+/** Whether the argument behind a flag is its value, by what the function takes under that name; `undefined` where it may be both. */
+const isValue = (described: Described | undefined, name: string, word: Word): boolean | undefined => {
+  const { args, kwargs } = described ?? {}
+  const fields = objectOf(own(objectOf(kwargs), "properties"))
+  const place = listOf(own(objectOf(args), "prefixItems")).find((one) => own(objectOf(one), "title") === name)
+  const schema = own(fields, name) ?? place
+  // What the function has not is wrong either way, which is said with it.
+  if (schema === undefined) return unknownOf(kwargs, name) === undefined ? undefined : true
+  const within = own(fields, name) === undefined ? args : kwargs
+  if (mistakes(schema, true, within).length > 0 || /^(true|false)$/.test(word.text)) return true
+  return valueOf(word, schema, within).wrong.length > 0 ? false : undefined
+}
+
+/** The words with what each flag without a value is: one with the argument behind it, or a switch. */
+const settled = (words: Words, { described }: Callee): Words | Problem => {
+  const taken = new Set<number>()
+  const kwargs = [...words.kwargs]
+  for (const { at, name } of words.loose) {
+    const word = words.args[at]!
+    const value = isValue(described, name, word)
+    if (value === undefined) {
+      const [flag, argument] = [quoted(`--${name}`), quoted(word.written)]
+      return wrong(
+        `${flag} ${argument} may be one argument by name, or two arguments`,
+        [
+          ...meantBy(words, name, described),
+          `write ${quoted(`--${name}=${word.written}`)}, or ${quoted(`--${name}=true`)} ${argument}`
+        ].join(" ")
+      )
+    }
+    if (value) taken.add(at)
+    kwargs.push({ name, value: value ? word : on })
+  }
+  return { ...words, args: words.args.filter((_, i) => !taken.has(i)), kwargs, loose: [] }
+}
+
 /** Arguments and keyword arguments as they are sent, or what is wrong with them. */
 export const checked = (
-  given: Words,
+  read: Words,
   callee: Callee
 ): Effect.Effect<
   { readonly args: ReadonlyArray<Schema.Json>; readonly kwargs: Record<string, Schema.Json> },
@@ -218,10 +287,13 @@ export const checked = (
 > =>
   Effect.suspend(() => {
     const { args, kind, kwargs } = callee.described ?? {}
+    const given = settled(read, callee)
+    if (given instanceof Problem) return Effect.fail(given)
     const words = kind === undefined || kind === "rpc" ? given : placed(given, args, kwargs)
     const schema = objectOf(args)
     const first = listOf(own(schema, "prefixItems"))
     const places: Array<Place> = []
+    const meant: Array<string> = []
     // A typed call has one payload: in flags, or as one value.
     const byFlags = kind === "rpc" && words.args.length === 0
     const count = schema === undefined || byFlags ? undefined : countWrong(schema, words.args.length)
@@ -247,6 +319,7 @@ export const checked = (
         if (unknown === undefined) return
         const expected = atItsPlace(schema, name, sent.length) ?? unknown
         places.push({ where: `--${name}`, expected, at: words.args.length + i })
+        if (expected === unknown) meant.push(...meantBy(words, name, callee.described))
       })
     }
     if (places.length === 0) return Effect.succeed({ args: sent, kwargs: whole })
@@ -260,7 +333,7 @@ export const checked = (
           ...(found === undefined ? {} : { found })
         })),
         pointed: pointed(words, callee, places),
-        hint: `it takes ${signatureOf(callee.described!)}; --no-check sends them all the same`
+        hint: [...meant, `it takes ${signatureOf(callee.described!)}; --no-check sends them all the same`].join(" ")
       })
     )
   })
