@@ -248,6 +248,25 @@ const writeAll = (
   return room && !lends ? Effect.void : taken(connection, !room)
 }
 
+/**
+ * Where what is written at once is copied to, since the system mostly has it when the write returns, and a copy of its own for each is memory
+ * outside of the heap, which every collection of the young has to look through. A connection whose system has not taken all of it keeps this one.
+ */
+let copies: Buffer | undefined = Buffer.allocUnsafeSlow(lent)
+
+/** Writes bytes, fewer than `lent`, that may be overwritten when it returns. */
+const writeCopy = (connection: Net.Socket, bytes: Uint8Array): void => {
+  if (copies === undefined) {
+    connection.write(Buffer.from(bytes))
+    // Only then, so that where writes are never done at once none is made in vain.
+    if (connection.writableLength === 0) copies = Buffer.allocUnsafeSlow(lent)
+    return
+  }
+  copies.set(bytes)
+  connection.write(copies.subarray(0, bytes.length))
+  if (connection.writableLength > 0) copies = undefined
+}
+
 /** After so many bytes of one connection it is the others' turn: Node would go on for two mebibytes. With half as many it costs a tenth more. */
 const turn = 524_288
 
@@ -356,7 +375,7 @@ const guardWrites = (socket: Socket.Socket, current: () => Net.Socket | undefine
           const connection = current()
           if (connection === undefined || !connection.writable || connection.writableLength > 0) return false
           if (bytes.length >= lent) return false
-          connection.write(Buffer.from(bytes))
+          writeCopy(connection, bytes)
           return true
         }
       }

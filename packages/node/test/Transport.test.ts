@@ -85,7 +85,7 @@ describe("TCP on loopback", () => {
       let [left, long] = [1_048_576, 0]
       yield* connection.each!((chunk) => {
         left -= chunk.length
-        if (chunk.length >= 16_384) {
+        if (chunk.length >= 32_768) {
           long++
           made.add(Young.young)
         }
@@ -189,6 +189,54 @@ describe("TCP on loopback", () => {
       while (taken < 4_096 && connection.tryWrite!(piece)) taken++
       assert.isBelow(taken, 4_096)
       assert.isFalse(connection.tryWrite!(Uint8Array.of(1)))
+    }).pipe(Effect.scoped))
+
+  it.live("keeps what the system has not taken of what was written at once, whatever others write meanwhile", () =>
+    Effect.gen(function*() {
+      const { client, server } = yield* world
+      const full = yield* Deferred.make<void>()
+      const size = 16_000
+      /** What comes, as the byte that each piece is made of, or -1 where it is made of several. */
+      const listening = (pieces: () => number) =>
+        Effect.gen(function*() {
+          const listener = yield* server(0).listen
+          const heard = yield* Deferred.make<ReadonlyArray<number>>()
+          yield* Effect.forkScoped(
+            listener.run(({ pull }) =>
+              Effect.gen(function*() {
+                yield* Deferred.await(full)
+                const bytes = new Uint8Array(pieces() * size)
+                for (let at = 0; at < bytes.length;) {
+                  for (const chunk of yield* pull) {
+                    bytes.set(chunk, at)
+                    at += chunk.length
+                  }
+                }
+                const first = Array.from({ length: pieces() }, (_, i) => {
+                  const piece = bytes.subarray(i * size, (i + 1) * size)
+                  return piece.every((byte) => byte === piece[0]) ? piece[0]! : -1
+                })
+                yield* Deferred.succeed(heard, first)
+              }).pipe(Effect.ignore)
+            ),
+            { startImmediately: true }
+          )
+          return { connection: yield* client.dial(listener.endpoint), heard }
+        })
+      const byteOf = (to: number, piece: number) => (piece + 100 * to) % 251
+      const sent: [number, number] = [0, 0]
+      const all = [yield* listening(() => sent[0]), yield* listening(() => sent[1])] as const
+      const piece = new Uint8Array(size)
+      for (const to of [0, 1] as const) {
+        while (all[to].connection.tryWrite!(piece.fill(byteOf(to, sent[to])))) sent[to]++
+      }
+      piece.fill(255)
+      assert.isAbove(Math.min(...sent), 1)
+      yield* Deferred.succeed(full, undefined)
+      for (const to of [0, 1] as const) {
+        const wanted = Array.from({ length: sent[to] }, (_, i) => byteOf(to, i))
+        assert.deepStrictEqual(yield* Deferred.await(all[to].heard), wanted)
+      }
     }).pipe(Effect.scoped))
 
   it.live("a function that throws what it was given is a defect of whoever listens, and of nobody else", () =>

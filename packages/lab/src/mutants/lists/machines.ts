@@ -129,6 +129,11 @@ const writes = of("writes", "packages/node/src/NodeNetwork.ts", suites("node/Tra
     `return room ? Effect.void`,
     "what was lent is overwritten before the system has taken it"
   ],
+  "copies": [
+    `if (connection.writableLength > 0) copies = undefined`,
+    ``,
+    "what was written at once is overwritten before the system has taken it"
+  ],
   "copied": [
     `large || typeof chunk === "string" ? chunk : Buffer.from(chunk)`,
     `chunk`,
