@@ -11,8 +11,8 @@
  */
 import * as V8 from "node:v8"
 
-/** Reads of fewer bytes have as much made for them in the heap as it is. */
-const few = 16_384
+/** Reads of fewer bytes, as those of many short calls are, have as much made for them in the heap as it is. */
+const few = 32_768
 
 /** Bytes that are made for each that was read. */
 const ratio = 2
