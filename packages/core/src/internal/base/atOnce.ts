@@ -3,6 +3,7 @@
  * a fiber for each.
  */
 import * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
 import { keep } from "./shapes.ts"
 
@@ -55,6 +56,15 @@ export const soon = <A, E>(effect: Effect.Effect<A, E>, take: () => A | undefine
 }
 
 keep(Effect.callback(() => {}), soon(Effect.callback(() => {}), () => undefined), sync(() => undefined))
+
+/** An effect as those of `soon`, as one object that knows both ways. */
+export abstract class Soon<A, E = never> extends Effectable.Class<A, E> {
+  /** What it gives, where that is there; otherwise nothing was done. */
+  abstract now(): A | undefined
+  [taken](): A | undefined {
+    return this.now()
+  }
+}
 
 /** What such an effect gives, in place of running it. */
 export const soonOf = (effect: Effect.Effect<unknown, unknown>): unknown =>

@@ -258,7 +258,7 @@ export class Answering {
     const bytes = Wire.encodeSuccessUpTo(value, Math.min(short, this.#server.limits.callSize))
     if (bytes === undefined) return false
     this.#sent = bytes.length
-    this.#stream.answerUnsafe([bytes])
+    this.#stream.answerWholeUnsafe(bytes)
     return true
   }
 

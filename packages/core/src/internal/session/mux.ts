@@ -193,8 +193,10 @@ export class Mux implements Owner {
       const length = u32(message, at + 5)
       at += Frame.headerLength
       if (length > message.length - at) return "a frame longer than its message"
-      const payload = length === 0 ? nothing : message.subarray(at, at + length)
-      const violation = this.#onFrame(type, kind, id, payload, homes)
+      // What is only read where it stands is no object of its own, and nor is what carries nothing.
+      const violation = kind === Kind.open
+        ? type === Type.msg ? this.#onOpen(id, message, at, length) : "an OPEN of the wrong type"
+        : this.#onFrame(type, kind, id, length === 0 ? nothing : message.subarray(at, at + length), homes)
       if (violation !== undefined) return violation
       at += length
     }
@@ -230,8 +232,6 @@ export class Mux implements Owner {
         if (type === Type.rsp) return "a RESET of the wrong type"
         break
       }
-      case Kind.open:
-        return type === Type.msg ? this.#onOpen(id, payload) : "an OPEN of the wrong type"
       case Kind.ping: {
         if (type !== Type.msg || id !== 0 || payload.length !== 8) return "a malformed PING"
         this.outgoing.pong(payload.slice())
@@ -286,29 +286,33 @@ export class Mux implements Owner {
     }
   }
 
-  #onOpen(id: number, payload: Uint8Array): string | undefined {
+  #onOpen(id: number, message: Uint8Array, at: number, length: number): string | undefined {
     if (id <= this.#lastTheirs) return "an OPEN of a stream that was opened before"
     this.#lastTheirs = id
-    const open = OpenText.decode(payload)
+    const open = OpenText.decode(message, at, at + length)
     if (open === undefined) return "a malformed OPEN"
-    const refuse = (code: Frame.ResetCode, message: string) => {
-      this.outgoing.sendReset(id, false, { code, message })
-      return undefined
-    }
-    if (this.refusing) return refuse("refused", "the session is ending")
+    if (this.refusing) return this.#deny(id, "refused", "the session is ending")
     const isAside = this.#theirsAside === undefined && this.options.isAside?.(open) === true
-    if (this.#theirsPlaced >= this.options.maxStreams && !isAside) return refuse("refused", "too many streams")
-    if (open.deadline !== undefined && open.deadline <= 0) return refuse("deadline", "its time was up on arrival")
-    if (open.headers !== undefined && utf8(open.headers).length > Frame.maxHeaders) {
-      return refuse("too_large", `headers of more than ${Frame.maxHeaders} bytes`)
+    if (this.#theirsPlaced >= this.options.maxStreams && !isAside) return this.#deny(id, "refused", "too many streams")
+    if (open.deadline !== undefined && open.deadline <= 0) {
+      return this.#deny(id, "deadline", "its time was up on arrival")
     }
-    const owed = Frame.initialCredit + (payload.length > shortOpen ? payload.length : 0)
-    if (!this.options.budget.reserve(owed)) return refuse("refused", "no credit left")
+    if (open.headers !== undefined && utf8(open.headers).length > Frame.maxHeaders) {
+      return this.#deny(id, "too_large", `headers of more than ${Frame.maxHeaders} bytes`)
+    }
+    const owed = Frame.initialCredit + (length > shortOpen ? length : 0)
+    if (!this.options.budget.reserve(owed)) return this.#deny(id, "refused", "no credit left")
     const stream = new MuxStream(this, id, false, open, owed)
     this.theirs.set(id, stream)
     if (isAside) this.#theirsAside = stream
     const opened = this.#opened ??= []
     opened.push(stream)
+    return undefined
+  }
+
+  /** Says that a stream which the other side opens is none. */
+  #deny(id: number, code: Frame.ResetCode, message: string): undefined {
+    this.outgoing.sendReset(id, false, { code, message })
     return undefined
   }
 }

@@ -24,6 +24,9 @@ export interface Failure {
   readonly remote: boolean
 }
 
+/** Who is told when there is something to read: a function, or an object that is made for it anyhow. */
+export type Waiting = (() => void) | { readonly readable: () => void }
+
 /** What a stream uses of the mux that it belongs to. */
 export interface Owner {
   readonly options: {
@@ -57,7 +60,7 @@ export class MuxStream implements Sender, Reader {
   /** No more will be written. */
   localEnded = false
   /** Called once when there is something to read, or nothing to come. */
-  onReadable: (() => void) | undefined
+  onReadable: Waiting | undefined
   /** Called once when there is room to write, or no point. */
   onWritable: (() => void) | undefined
   #onFailure: Set<() => void> | undefined
@@ -311,15 +314,15 @@ export class MuxStream implements Sender, Reader {
   #wakeReader(): void {
     const { onReadable } = this
     this.onReadable = undefined
-    onReadable?.()
+    if (typeof onReadable === "function") onReadable()
+    else onReadable?.readable()
   }
 
   /** Tells whoever waits that there is nothing more to wait for. */
   #wake(): void {
-    const { onReadable, onWritable } = this
-    this.onReadable = undefined
+    const { onWritable } = this
     this.onWritable = undefined
-    onReadable?.()
+    this.#wakeReader()
     onWritable?.()
   }
 

@@ -5,7 +5,6 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type * as Frame from "../../Frame.ts"
@@ -17,7 +16,7 @@ import type { Host } from "./host.ts"
 import type { MuxStream } from "./muxStream.ts"
 import { nameTooLong, noHeaders, notSent } from "./refused.ts"
 import type { Session } from "./session.ts"
-import { SessionStream } from "./sessionStream.ts"
+import { collect, SessionStream } from "./sessionStream.ts"
 import type { Table } from "./table.ts"
 
 /** A stream that was opened, and the session that it is in. */
@@ -29,7 +28,14 @@ interface Opened {
 // As the protocol takes it; timers overflow beyond.
 const longestDeadline = 2 ** 31 - 1
 
+/** What was opened last with a place alone, since most calls in a row are of one function. */
+let plain: Frame.Open = { protocol: "", name: "" }
+
 const openFrame = (options: Sessions.OpenOptions, millis: number | undefined): Frame.Open => {
+  if (millis === undefined && options.traceparent === undefined && options.headers === undefined) {
+    const { name, protocol } = options
+    return plain.name === name && plain.protocol === protocol ? plain : plain = { protocol, name }
+  }
   const frame = {
     protocol: options.protocol,
     name: options.name,
@@ -44,10 +50,9 @@ const reads = (session: Session, { headers }: Sessions.OpenOptions): boolean =>
   headers === undefined || session.options.established.features.has("headers")
 
 /** Says all there is to say, for whom the answer is all there is to read. */
-const say = (stream: MuxStream, session: Session, data: Uint8Array) => {
+const say = (stream: MuxStream, data: Uint8Array) => {
   stream.write(data)
   stream.end()
-  return new SessionStream(stream, session)
 }
 
 const fail = (
@@ -113,9 +118,12 @@ export class Opening implements Pick<Service, "exchange" | "exchangeUnsafe" | "o
         : undefined
       if (session !== undefined && typeof opened === "object") {
         session.used()
-        if (deadline === undefined) return say(opened, session, data).collect(resume, options.limit)
+        say(opened, data)
+        if (deadline === undefined) return collect(opened, session, resume, options.limit)
         const timer = this.#fork(this.#expire(opened, deadline))
-        return say(opened, session, data).collect(
+        return collect(
+          opened,
+          session,
           (answer) => {
             timer.interruptUnsafe()
             resume(answer)
@@ -138,9 +146,13 @@ export class Opening implements Pick<Service, "exchange" | "exchangeUnsafe" | "o
     session.used()
     for (const part of parts) opened.write(part)
     opened.end()
-    const onWhole = (whole: Effect.Effect<Uint8Array, Sessions.StreamError>) =>
-      answer(whole as Exit.Exit<Uint8Array, Sessions.StreamError>)
-    return new SessionStream(opened, session).collect(onWhole, options.limit)
+    // What is collected is given as an Exit.
+    return collect(
+      opened,
+      session,
+      answer as (whole: Effect.Effect<Uint8Array, Sessions.StreamError>) => void,
+      options.limit
+    )
   }
 
   /** When the time for a stream is up. */
@@ -245,9 +257,10 @@ export class Opening implements Pick<Service, "exchange" | "exchangeUnsafe" | "o
   ): Effect.Effect<Uint8Array, Sessions.OpenError | Sessions.StreamError> {
     return Effect.scoped(
       Effect.flatMap(opening, ({ session, stream }) => {
-        const answer = Effect.callback<Uint8Array, Sessions.StreamError>((resume) =>
-          say(stream, session, data).collect(resume, options.limit)
-        )
+        const answer = Effect.callback<Uint8Array, Sessions.StreamError>((resume) => {
+          say(stream, data)
+          return collect(stream, session, resume, options.limit)
+        })
         return deadline === undefined
           ? answer
           : Effect.andThen(Effect.forkScoped(this.#expire(stream, deadline)), answer)

@@ -7,6 +7,7 @@ import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Pull from "effect/Pull"
@@ -32,6 +33,141 @@ export interface Work {
 
 /** That all has been read. */
 const allRead = Cause.done()
+
+const resetBy = (
+  stream: MuxStream,
+  session: Session,
+  code: Frame.ResetCode,
+  { error, message, remote }: Omit<Failure, "code">
+) =>
+  new Sessions.StreamResetError({
+    peer: session.peer.name,
+    stream: stream.open.name,
+    code,
+    detail: message,
+    remote,
+    ...(error === undefined ? {} : { error })
+  })
+
+/** Why a stream failed. */
+const errorOf = (stream: MuxStream, session: Session): Sessions.StreamError => {
+  const { failure } = stream
+  const { ending, peer } = session
+  return failure === undefined || failure.code === "lost"
+    ? new PeerLostError({
+      peer: peer.name,
+      publicKey: peer.publicKey,
+      reason: ending?.lost ?? (ending?.reason === "dead" ? "NoAnswer" : "Disconnected"),
+      mayHaveRun: true
+    })
+    : resetBy(stream, session, failure.code, failure)
+}
+
+/** What the other side said is read on when nobody was to read it any more: the rest of it is gone. */
+const cutOf = (stream: MuxStream, session: Session) =>
+  resetBy(stream, session, "cancelled", { message: "what was not read by its end was dropped", remote: false })
+
+type Whole = Effect.Effect<Uint8Array, Sessions.StreamError>
+
+/** All that comes of a stream. As an Effect it is what gives the stream up. */
+class Collecting extends Effectable.Class<void> {
+  readonly #stream: MuxStream
+  readonly #session: Session
+  readonly #resume: (whole: Whole) => void
+  readonly #limit: number
+  readonly #onCancel: (() => void) | undefined
+  readonly #room: ((bytes: number) => boolean) | undefined
+  // What comes at once is nearly always all, and is not collected.
+  #pieces: Pieces | undefined
+
+  constructor(
+    stream: MuxStream,
+    session: Session,
+    resume: (whole: Whole) => void,
+    limit: number,
+    onCancel: (() => void) | undefined,
+    room: ((bytes: number) => boolean) | undefined
+  ) {
+    super()
+    this.#stream = stream
+    this.#session = session
+    this.#resume = resume
+    this.#limit = limit
+    this.#onCancel = onCancel
+    this.#room = room
+    this.#pieces = undefined
+  }
+
+  /** Takes what has come, and waits for more where that is not all. */
+  readable(): void {
+    const stream = this.#stream
+    const more = stream.read()
+    let pieces = this.#pieces
+    let parts = more
+    let length = 0
+    let taken = 0
+    if (pieces === undefined && stream.remoteEnded) {
+      for (const part of more) length += part.length
+      taken = length + perPiece * more.length
+    } else {
+      pieces = this.#pieces ??= new Pieces(keptAlive)
+      taken = -pieces.held
+      pieces.addAll(more)
+      taken += pieces.held
+      length = pieces.length
+    }
+    if (length > this.#limit) return this.#refuse("too_large", `more than ${this.#limit} bytes`)
+    const room = this.#room
+    if (room !== undefined && taken !== 0 && !room(taken)) {
+      return this.#refuse("refused", "no room for so much at once")
+    }
+    const resume = this.#resume
+    if (stream.failure !== undefined) resume(Effect.fail(errorOf(stream, this.#session)))
+    else if (stream.isCut) resume(Effect.fail(cutOf(stream, this.#session)))
+    else if (stream.remoteEnded) {
+      if (pieces !== undefined) parts = pieces.takeAll()
+      resume(Effect.succeed(concat(parts, length)))
+    } else stream.onReadable = this
+  }
+
+  /** Gives the stream up for what comes, and holds nothing of it any more. */
+  #refuse(code: Frame.ResetCode, detail: string): void {
+    const stream = this.#stream
+    const resume = this.#resume
+    this.#pieces?.clear()
+    stream.abandon()
+    // What is whole may have closed its stream, which nothing can be said about any more.
+    if (stream.closed && stream.failure === undefined) {
+      return resume(Effect.fail(resetBy(stream, this.#session, code, { message: detail, remote: false })))
+    }
+    stream.reset(code, detail)
+    resume(Effect.fail(errorOf(stream, this.#session)))
+  }
+
+  override asEffect(): Effect.Effect<void> {
+    const onCancel = this.#onCancel
+    onCancel?.()
+    const stream = this.#stream
+    stream.onReadable = undefined
+    stream.reset("cancelled", "")
+    stream.abandon()
+    return Effect.void
+  }
+}
+
+/** `SessionStream.collect` of a stream that nobody has as one. */
+export const collect = (
+  stream: MuxStream,
+  session: Session,
+  resume: (whole: Whole) => void,
+  limit = session.options.callSize,
+  onCancel?: () => void,
+  room?: (bytes: number) => boolean
+): Effect.Effect<void> => {
+  const collecting = new Collecting(stream, session, resume, limit, onCancel, room)
+  collecting.readable()
+  return collecting
+}
 
 export class SessionStream implements Sessions.SessionStream {
   readonly #stream: MuxStream
@@ -91,7 +227,7 @@ export class SessionStream implements Sessions.SessionStream {
       if (stream.failure !== undefined) return Effect.fail(this.error())
       const parts = stream.read()
       if (parts.length > 0) return Effect.succeed(parts as NonEmptyReadonlyArray<Uint8Array>)
-      if (stream.isCut) return Effect.fail(this.#cut)
+      if (stream.isCut) return Effect.fail(cutOf(stream, this.#session))
       return stream.remoteEnded ? allRead : Effect.andThen(this.#readable, this.pull)
     })
   }
@@ -156,59 +292,7 @@ export class SessionStream implements Sessions.SessionStream {
     onCancel?: () => void,
     room?: (bytes: number) => boolean
   ): Effect.Effect<void> {
-    const stream = this.#stream
-    // What comes at once is nearly always all, and is not collected.
-    let pieces: Pieces | undefined
-    const onReadable = () => {
-      const more = stream.read()
-      let parts = more
-      let length = 0
-      let taken = 0
-      if (pieces === undefined && stream.remoteEnded) {
-        for (const part of more) length += part.length
-        taken = length + perPiece * more.length
-      } else {
-        pieces ??= new Pieces(keptAlive)
-        taken = -pieces.held
-        pieces.addAll(more)
-        taken += pieces.held
-        length = pieces.length
-      }
-      if (length > limit) return resume(this.#refuse(pieces, "too_large", `more than ${limit} bytes`))
-      if (room !== undefined && taken !== 0 && !room(taken)) {
-        return resume(this.#refuse(pieces, "refused", "no room for so much at once"))
-      }
-      if (stream.failure !== undefined) resume(Effect.fail(this.error()))
-      else if (stream.isCut) resume(Effect.fail(this.#cut))
-      else if (stream.remoteEnded) {
-        if (pieces !== undefined) parts = pieces.takeAll()
-        resume(Effect.succeed(concat(parts, length)))
-      } else stream.onReadable = onReadable
-    }
-    onReadable()
-    return Effect.sync(() => {
-      onCancel?.()
-      stream.onReadable = undefined
-      stream.reset("cancelled", "")
-      stream.abandon()
-    })
-  }
-
-  /** Gives the stream up for what comes, and holds nothing of it any more. */
-  #refuse(
-    pieces: Pieces | undefined,
-    code: Frame.ResetCode,
-    detail: string
-  ): Effect.Effect<never, Sessions.StreamError> {
-    const stream = this.#stream
-    pieces?.clear()
-    stream.abandon()
-    // What is whole may have closed its stream, which nothing can be said about any more.
-    if (stream.closed && stream.failure === undefined) {
-      return Effect.fail(this.#resetBy(code, { message: detail, remote: false }))
-    }
-    stream.reset(code, detail)
-    return Effect.fail(this.error())
+    return collect(this.#stream, this.#session, resume, limit, onCancel, room)
   }
 
   /** Whether new streams to its peer are opened on another session. */
@@ -257,6 +341,12 @@ export class SessionStream implements Sessions.SessionStream {
     this.#stream.onWritable = listener
   }
 
+  /** Writes a short answer of one part and ends it, in one step. */
+  answerWholeUnsafe(bytes: Uint8Array): void {
+    this.#stream.write(bytes)
+    this.#stream.end()
+  }
+
   /** Writes a short answer and ends it, in one step. */
   answerUnsafe(parts: ReadonlyArray<Uint8Array>): void {
     for (const part of parts) this.#stream.write(part)
@@ -265,32 +355,7 @@ export class SessionStream implements Sessions.SessionStream {
 
   /** Why it failed. */
   error(): Sessions.StreamError {
-    const { failure } = this.#stream
-    const { ending, peer } = this.#session
-    return failure === undefined || failure.code === "lost"
-      ? new PeerLostError({
-        peer: peer.name,
-        publicKey: peer.publicKey,
-        reason: ending?.lost ?? (ending?.reason === "dead" ? "NoAnswer" : "Disconnected"),
-        mayHaveRun: true
-      })
-      : this.#resetBy(failure.code, failure)
-  }
-
-  /** What the other side said is read on when nobody was to read it any more: the rest of it is gone. */
-  get #cut(): Sessions.StreamResetError {
-    return this.#resetBy("cancelled", { message: "what was not read by its end was dropped", remote: false })
-  }
-
-  #resetBy(code: Frame.ResetCode, { error, message, remote }: Omit<Failure, "code">) {
-    return new Sessions.StreamResetError({
-      peer: this.#session.peer.name,
-      stream: this.#stream.open.name,
-      code,
-      detail: message,
-      remote,
-      ...(error === undefined ? {} : { error })
-    })
+    return errorOf(this.#stream, this.#session)
   }
 
   get #readable(): Effect.Effect<void> {
@@ -334,4 +399,4 @@ export class SessionStream implements Sessions.SessionStream {
 
 /** One of no session. */
 export const sample = new SessionStream(muxSample, { peer: undefined } as unknown as Session)
-keep(sample)
+keep(sample, new Collecting(muxSample, undefined as never, () => {}, 0, undefined, undefined))

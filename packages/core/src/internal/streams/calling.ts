@@ -6,6 +6,7 @@ import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
@@ -131,12 +132,13 @@ export interface Node {
 }
 
 /**
- * Bytes for a whole answer. A class: where many objects of a literal live through a collection, as those of calls on their way do, V8
- * makes all that come after them old at once, so that each is there until everything is collected.
+ * Bytes for a whole answer, and what its stream is opened with. A class: where many objects of a literal live through a collection, as those of
+ * calls on their way do, V8 makes all that come after them old at once, so that each is there until everything is collected.
  */
 class Exchange {
+  readonly protocol: typeof protocol
   readonly whom: string | Peer
-  readonly command: string
+  readonly name: string
   readonly bytes: Uint8Array
   readonly deadline: number
   readonly traceparent: string | undefined
@@ -150,8 +152,9 @@ class Exchange {
     traceparent: string | undefined,
     limit: number
   ) {
+    this.protocol = protocol
     this.whom = whom
-    this.command = command
+    this.name = command
     this.bytes = bytes
     this.deadline = deadline
     this.traceparent = traceparent
@@ -160,6 +163,41 @@ class Exchange {
 }
 
 keep(new Exchange("", "", new Uint8Array(0), Infinity, undefined, 0))
+
+type Asked = Effect.Effect<Uint8Array, Failures.CallError>
+
+/** A call that is an exchange, as what its caller runs, as often as it likes. */
+class Request {
+  readonly calling: Calling
+  readonly whom: string | Peer
+  readonly command: string
+  readonly bytes: Uint8Array
+  readonly options: Options | undefined
+
+  constructor(
+    calling: Calling,
+    whom: string | Peer,
+    command: string,
+    bytes: Uint8Array,
+    options: Options | undefined
+  ) {
+    this.calling = calling
+    this.whom = whom
+    this.command = command
+    this.bytes = bytes
+    this.options = options
+  }
+}
+
+Object.setPrototypeOf(
+  Request.prototype,
+  Effectable.Prototype<Request & Asked>({
+    label: "Request",
+    evaluate(fiber) {
+      return this.calling.exchanged(fiber, this)
+    }
+  })
+)
 
 /** Calls functions of peers, from one node. What it gives may be taken off it. */
 export class Calling {
@@ -314,30 +352,35 @@ export class Calling {
     bytes: Uint8Array,
     options: Options | undefined
   ): Effect.Effect<Uint8Array, Failures.CallError> {
-    return Effect.withFiber<Uint8Array, Failures.CallError>((fiber) => {
-      const exchange = new Exchange(
-        whom,
-        command,
-        bytes,
-        this.#deadlineOf(fiber, options),
-        spanOf(fiber),
-        this.#limitOf(options)
-      )
-      const peer = typeof whom === "string" ? this.#knownNow(whom) : whom
-      return peer !== undefined && exchange.deadline === Infinity && options?.headers === undefined
-        ? this.#atOnce(exchange, peer)
-        : this.#slowly(exchange, options)
-    })
+    return new Request(this, whom, command, bytes, options) as unknown as Asked
+  }
+
+  /** What a request runs. */
+  exchanged(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    { bytes, command, options, whom }: Request
+  ): Asked {
+    const exchange = new Exchange(
+      whom,
+      command,
+      bytes,
+      this.#deadlineOf(fiber, options),
+      spanOf(fiber),
+      this.#limitOf(options)
+    )
+    const peer = typeof whom === "string" ? this.#knownNow(whom) : whom
+    return peer !== undefined && exchange.deadline === Infinity && options?.headers === undefined
+      ? this.#atOnce(exchange, peer)
+      : this.#slowly(exchange, options)
   }
 
   /** One step from the call to its answer, where there is a session. */
   #atOnce(exchange: Exchange, peer: Peer): Effect.Effect<Uint8Array, Failures.CallError> {
-    const { bytes, command, limit, traceparent } = exchange
     return Effect.callback((resume) => {
       const cancel = this.#node.sessions.exchangeUnsafe(
         peer,
-        { protocol, name: command, traceparent, limit },
-        [bytes],
+        exchange,
+        [exchange.bytes],
         (exit) => resume(Exit.isSuccess(exit) ? exit : this.#tried(exchange, peer, undefined, exit))
       )
       if (cancel === undefined) resume(this.#slowly(exchange, undefined))
@@ -348,16 +391,16 @@ export class Calling {
   #slowly(exchange: Exchange, options: Options | undefined): Effect.Effect<Uint8Array, Failures.CallError> {
     return this.#addressed(
       exchange.whom,
-      exchange.command,
+      exchange.name,
       options,
       (peer, headers) => this.#tried(exchange, peer, headers, this.#ask(exchange, peer, headers))
     )
   }
 
-  #ask({ bytes, command, deadline, limit, traceparent }: Exchange, peer: Peer, headers: string | undefined) {
+  #ask({ bytes, deadline, limit, name, traceparent }: Exchange, peer: Peer, headers: string | undefined) {
     return this.#node.sessions.exchange(peer, {
       protocol,
-      name: command,
+      name,
       deadline: this.#leftUntil(deadline),
       traceparent,
       headers,
@@ -372,7 +415,7 @@ export class Calling {
     headers: string | undefined,
     first: Effect.Effect<Uint8Array, Sessions.OpenError | Sessions.StreamError>
   ): Effect.Effect<Uint8Array, Failures.CallError> {
-    const { command, deadline, limit, whom } = exchange
+    const { deadline, limit, name, whom } = exchange
     return Effect.catch(first, (error) => {
       // Of several another one is asked.
       if (!isRefused(error) || typeof whom !== "string") return Effect.fail(Failures.ofCall(limit)(error))
@@ -388,7 +431,7 @@ export class Calling {
           Effect.fail(
             new Sessions.StreamResetError({
               peer: peer.name,
-              stream: command,
+              stream: name,
               code: "deadline",
               detail: "",
               remote: false

@@ -36,6 +36,27 @@ import { bytesOf, isWhole } from "./sendable.ts"
 /** What is so short, and has come, is read and answered in one step. */
 const short = 65_536
 
+/** All that has come of a call, at most `limit` bytes. One object, since most handlers make one for each call. */
+class Whole extends AtOnce.Soon<Uint8Array, Sessions.StreamError> {
+  readonly #stream: InternalStream
+  readonly #limit: number
+  readonly #call: { readonly room: (bytes: number) => boolean }
+  constructor(stream: InternalStream, limit: number, call: { readonly room: (bytes: number) => boolean }) {
+    super()
+    this.#stream = stream
+    this.#limit = limit
+    this.#call = call
+  }
+  override asEffect(): Effect.Effect<Uint8Array, Sessions.StreamError> {
+    return this.#stream.wholeUpTo(this.#limit, (bytes) => this.#call.room(bytes))
+  }
+  override now(): Uint8Array | undefined {
+    return this.#stream.takeWholeUnsafe(Math.min(short, this.#limit))
+  }
+}
+
+keep(new Whole(sample, 0, { room: () => false }))
+
 /** A call that came in, to a node. What a handler does not ask for is not made. */
 export class IncomingCall<Node> extends Given.Interruptible {
   readonly #stream: Sessions.SessionStream
@@ -69,14 +90,10 @@ export class IncomingCall<Node> extends Given.Interruptible {
     return Stream.fromPull(Exit.succeed(this.#stream.pull))
   }
   get whole(): Effect.Effect<Uint8Array, Sessions.StreamError> {
-    const stream = this.#stream as InternalStream
-    return AtOnce.soon(
-      stream.wholeUpTo(this.#limit, (bytes) => this.#room(bytes)),
-      () => stream.takeWholeUnsafe(Math.min(short, this.#limit))
-    )
+    return new Whole(this.#stream as InternalStream, this.#limit, this)
   }
   /** Asked for as it is needed: what is short is counted nowhere. */
-  #room(bytes: number): boolean {
+  room(bytes: number): boolean {
     this.#held ??= this.#memory(this.#stream.peer.publicKey)
     return this.#held.room(bytes)
   }
@@ -182,7 +199,7 @@ const answerNow = (stream: InternalStream, given: Effect.Effect<unknown, unknown
   if (!isWhole(value)) return false
   const bytes = bytesOf(value)
   if (bytes.length > short) return false
-  stream.answerUnsafe([bytes])
+  stream.answerWholeUnsafe(bytes)
   return true
 }
 

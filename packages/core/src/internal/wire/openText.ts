@@ -115,26 +115,27 @@ const learn = ({ name, protocol }: Frame.Open, payload: Uint8Array): void => {
   turn = (turn + 1) % maxHeads
 }
 
-/** What a payload says; `undefined` where it is no OPEN's. Headers that are longer than they may be are spaces, one more than may be. */
-export const decode = (payload: Uint8Array): Frame.Open | undefined => {
+/**
+ * What a payload says, which stands in `bytes` from `start` to `stop`; `undefined` where it is no OPEN's. Headers that are longer than they may be are
+ * spaces, one more than may be.
+ */
+export const decode = (bytes: Uint8Array, start = 0, stop = bytes.length): Frame.Open | undefined => {
   for (const { head, open } of heard) {
-    const end = head.length
-    if (!equalAt(payload, 0, end, head)) continue
-    if (payload.length === end + 1 && payload[end] === brace) return open
+    const end = start + head.length
+    if (stop <= end || !equalAt(bytes, start, end, head)) continue
+    if (stop === end + 1 && bytes[end] === brace) return open
     const from = end + traceKey.length
     const to = from + traceLength
-    if (
-      payload.length === to + 2 && payload[to] === quote && payload[to + 1] === brace &&
-      equalAt(payload, end, from, traceKey)
-    ) {
+    if (stop === to + 2 && bytes[to] === quote && bytes[to + 1] === brace && equalAt(bytes, end, from, traceKey)) {
       let valid = true
-      for (let i = from; i < to; i++) if (!isTraceByte(payload[i]!)) valid = false
+      for (let i = from; i < to; i++) if (!isTraceByte(bytes[i]!)) valid = false
       if (valid) {
-        return { protocol: open.protocol, name: open.name, traceparent: asciiOf(payload.subarray(from, to)) }
+        return { protocol: open.protocol, name: open.name, traceparent: asciiOf(bytes.subarray(from, to)) }
       }
     }
     break
   }
+  const payload = bytes.subarray(start, stop)
   const open = read(payload)
   if (open !== undefined) learn(open, payload)
   return open

@@ -336,7 +336,7 @@ const mux = of("mux", "packages/core/src/internal/session/mux.ts", muxSuites, {
     "a CREDIT of nothing is taken"
   ],
   "open-owed": [
-    `Frame.initialCredit + (payload.length > shortOpen ? payload.length : 0)`,
+    `Frame.initialCredit + (length > shortOpen ? length : 0)`,
     `Frame.initialCredit`,
     "the texts of OPENs are held and not counted"
   ],
@@ -346,7 +346,7 @@ const mux = of("mux", "packages/core/src/internal/session/mux.ts", muxSuites, {
     "this side opens more streams than there may be"
   ],
   "streams-theirs": [
-    `if (this.#theirsPlaced >= this.options.maxStreams && !isAside) return refuse("refused", "too many streams")`,
+    `if (this.#theirsPlaced >= this.options.maxStreams && !isAside) return this.#deny(id, "refused", "too many streams")`,
     ``,
     "a peer opens as many streams as it likes"
   ],
@@ -356,7 +356,7 @@ const mux = of("mux", "packages/core/src/internal/session/mux.ts", muxSuites, {
     "a peer has as many streams as it likes beside those that there may be"
   ],
   "credit-theirs": [
-    `if (!this.options.budget.reserve(owed)) return refuse("refused", "no credit left")`,
+    `if (!this.options.budget.reserve(owed)) return this.#deny(id, "refused", "no credit left")`,
     ``,
     "streams of peers are owed more than this node has"
   ],
@@ -371,13 +371,13 @@ const mux = of("mux", "packages/core/src/internal/session/mux.ts", muxSuites, {
     "a frame of a stream that was never opened is taken"
   ],
   "refusing": [
-    `if (this.refusing) return refuse("refused", "the session is ending")`,
+    `if (this.refusing) return this.#deny(id, "refused", "the session is ending")`,
     ``,
     "a stream begins in a session that is over"
   ],
   "deadline": [
-    `if (open.deadline !== undefined && open.deadline <= 0) return`,
-    `if (false) return`,
+    `if (open.deadline !== undefined && open.deadline <= 0) {`,
+    `if (false) {`,
     "a call begins after its time is up"
   ],
   "type-data": [
@@ -391,8 +391,8 @@ const mux = of("mux", "packages/core/src/internal/session/mux.ts", muxSuites, {
     "a RESET comes in a message of the wrong type"
   ],
   "type-open": [
-    `return type === Type.msg ? this.#onOpen(id, payload) : "an OPEN of the wrong type"`,
-    `return this.#onOpen(id, payload)`,
+    `? type === Type.msg ? this.#onOpen(id, message, at, length) : "an OPEN of the wrong type"`,
+    `? this.#onOpen(id, message, at, length)`,
     "an OPEN comes in a message of the wrong type"
   ],
   "ping": [
@@ -742,8 +742,8 @@ const stream = of(
   suites("Exchange.sim", "Sessions.sim", "Limits.sim", "PeerRpc.sim"),
   {
     "limit": [
-      `if (length > limit) return resume(`,
-      `if (false) return resume(`,
+      `if (length > this.#limit) return this.#refuse(`,
+      `if (false) return this.#refuse(`,
       "an answer of any length is held"
     ],
     "room-pieces": [`taken = length + perPiece * more.length`, `taken = length`, "what a view costs is not counted", {
@@ -763,20 +763,20 @@ const stream = of(
       { tests: ["Handlers.sim"] }
     ],
     "cut": [
-      `if (stream.isCut) return Effect.fail(this.#cut)`,
+      `if (stream.isCut) return Effect.fail(cutOf(stream, this.#session))`,
       ``,
       "who reads on when a call is over takes what he has for all there was",
       { tests: ["Handlers.sim"] }
     ],
     "cut-whole": [
-      `else if (stream.isCut) resume(Effect.fail(this.#cut))`,
+      `else if (stream.isCut) resume(Effect.fail(cutOf(stream, this.#session)))`,
       ``,
       "who collects when a call is over takes what he has for all there was",
       { tests: ["Handlers.sim"] }
     ],
     "cancelled": [
       `stream.reset("cancelled", "")
-      stream.abandon()`,
+    stream.abandon()`,
       `stream.abandon()`,
       "a call that was given up goes on at the peer"
     ]
