@@ -112,6 +112,29 @@ describe("A request", () => {
   })
 })
 
+describe("The name of a function that is called", () => {
+  it("holds nothing else of the call", () => {
+    v8.setFlagsFromString("--expose-gc")
+    const collect = runInNewContext("gc") as () => void
+    const heap = () => {
+      collect()
+      return process.memoryUsage().heapUsed
+    }
+    const read = (i: number) => {
+      const args = ["x".repeat(1_000_000)]
+      const bytes = new TextEncoder().encode(
+        JSON.stringify({ function: `a function with a name ${i}`, args, kwargs: {} })
+      )
+      return (Wire.decodeRequest(bytes) as Wire.Request).function
+    }
+    read(0)
+    const before = heap()
+    const names = Array.from({ length: 32 }, (_, i) => read(i))
+    assert.isBelow((heap() - before) / 1_000_000, 8)
+    assert.strictEqual(new Set(names).size, 32)
+  })
+})
+
 describe("An answer", () => {
   it("is read like any other JSON, however close it is to the usual form", () => {
     for (const value of [...values, "1},{\"type\":\"error\"", "1,\"value\":2", "1,\"type\":\"error\""]) {

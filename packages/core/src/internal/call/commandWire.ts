@@ -45,6 +45,9 @@ const requestTail = ",\"kwargs\":{}}"
 const successHead = "{\"type\":\"success\",\"value\":"
 const successTail = "}"
 
+/** A name from a longer text is a copy: otherwise it is a part of it for V8, and who keeps the name, such as what counts calls, keeps all of the call. */
+const longestHeld = 1_024
+
 /** What does not stand for itself in JSON. */
 const special = /[\\\p{Cc}]/u
 
@@ -53,8 +56,9 @@ const usualRequest: Usual = (text) => {
   const end = text.indexOf("\"", requestHead.length)
   const name = text.slice(requestHead.length, end)
   if (!text.startsWith(requestMiddle, end) || special.test(name)) return undefined
+  const own: string = text.length > longestHeld ? JSON.parse(`"${name}"`) : name
   // One whole value, or it is no JSON: whatever else stands in between is not taken for a part of it.
-  return { function: name, args: JSON.parse(text.slice(end + requestMiddle.length, -requestTail.length)), kwargs: {} }
+  return { function: own, args: JSON.parse(text.slice(end + requestMiddle.length, -requestTail.length)), kwargs: {} }
 }
 
 const usualSuccess: Usual = (text) =>

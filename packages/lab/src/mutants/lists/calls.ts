@@ -69,6 +69,12 @@ const commandWire = of(
       `) return undefined`,
       "a name is taken as it is written, with its escapes"
     ],
+    "usual-name-own": [
+      `text.length > longestHeld ? JSON.parse`,
+      `false ? JSON.parse`,
+      "what counts the calls of a function holds all of the first one of each peer",
+      { tests: ["commandWire"] }
+    ],
     "usual-tail": [
       `if (!text.startsWith(requestHead) || !text.endsWith(requestTail)) return undefined`,
       `if (!text.startsWith(requestHead)) return undefined`,
