@@ -4,7 +4,7 @@
  */
 import { CommandNode, Crypto, TofuTrust, Trust } from "@pnet/core"
 import { SimNetwork } from "@pnet/testing"
-import { Clock, Context, Effect, Fiber, Layer, Logger } from "effect"
+import { Clock, Context, Effect, Fiber, Layer, Logger, Random } from "effect"
 import { type Chance, chance } from "../harness/chance.ts"
 import { seeded } from "../worlds/sessionWorld.ts"
 import { Account } from "./account.ts"
@@ -240,4 +240,7 @@ const live = (options: Options, crypto: Crypto.Crypto["Service"]) =>
 
 /** What came of it, and whatever must not be. Time has to pass by a TestClock. */
 export const trouble = (options: Options) =>
-  Effect.scoped(Effect.flatMap(seeded(options.seed), (crypto) => Effect.orDie(live(options, crypto))))
+  Effect.scoped(Effect.flatMap(seeded(options.seed), (crypto) => Effect.orDie(live(options, crypto)))).pipe(
+    // Of the callers' clients, which are made outside of the processes of their nodes.
+    Random.withSeed(options.seed)
+  )

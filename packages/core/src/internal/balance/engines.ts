@@ -3,6 +3,7 @@
  * out and for a minute after.
  */
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -50,14 +51,17 @@ const all = new WeakMap<Peers["Service"], Engines>()
 export class Engines {
   readonly #peers: Peers["Service"]
   readonly #scope: Scope.Scope
+  /** The node's, since whoever calls first makes what others use. */
+  readonly #context: Context.Context<never>
   readonly #clock: Clock.Clock
   readonly #all = new Map<string, Engine>()
   #calls = 0
 
-  constructor(peers: Peers["Service"], scope: Scope.Scope, clock: Clock.Clock) {
+  constructor(peers: Peers["Service"], scope: Scope.Scope, context: Context.Context<never>) {
     this.#peers = peers
     this.#scope = scope
-    this.#clock = clock
+    this.#context = context
+    this.#clock = Context.get(context, Clock.Clock)
   }
 
   /** Engines that there are. */
@@ -203,34 +207,36 @@ export class Engines {
 
   #make(way: Way): Effect.Effect<Engine> {
     const { any, key, policy } = way
-    return Effect.uninterruptible(Effect.gen({ self: this }, function*() {
-      const scope = yield* Scope.fork(this.#scope)
-      const members = yield* Scope.provide(scope)(Members.follow<Failure>({
-        peers: this.#peers,
-        where: any.where,
-        service: `peers ${describe(any.where)}`,
-        policy,
-        settings: yield* Effect.orDie(Balance.settings({ whenNobody: "1 second" })),
-        classify: verdictOf,
-        closed: () => new NodeClosedError({ node: this.#peers.name })
-      }))
-      const engine: Engine = {
-        members,
-        scope,
-        kinds: new Map(),
-        uses: 0,
-        usedAt: this.#calls++,
-        isIdle: false,
-        isClosed: false
-      }
-      // Somebody else may have made one meanwhile: his is closed when it is not used.
-      this.#all.set(key, engine)
-      way.engine = engine
-      // Ends with it, or those of engines that made room for others would pile up.
-      yield* Effect.forkIn(this.#keeping(key, engine), scope)
-      yield* this.#makeRoom
-      return engine
-    }))
+    return Effect.uninterruptible(
+      Effect.gen({ self: this }, function*() {
+        const scope = yield* Scope.fork(this.#scope)
+        const members = yield* Scope.provide(scope)(Members.follow<Failure>({
+          peers: this.#peers,
+          where: any.where,
+          service: `peers ${describe(any.where)}`,
+          policy,
+          settings: yield* Effect.orDie(Balance.settings({ whenNobody: "1 second" })),
+          classify: verdictOf,
+          closed: () => new NodeClosedError({ node: this.#peers.name })
+        }))
+        const engine: Engine = {
+          members,
+          scope,
+          kinds: new Map(),
+          uses: 0,
+          usedAt: this.#calls++,
+          isIdle: false,
+          isClosed: false
+        }
+        // Somebody else may have made one meanwhile: his is closed when it is not used.
+        this.#all.set(key, engine)
+        way.engine = engine
+        // Ends with it, or those of engines that made room for others would pile up.
+        yield* Effect.forkIn(this.#keeping(key, engine), scope)
+        yield* this.#makeRoom
+        return engine
+      }).pipe(Effect.updateContext((): Context.Context<never> => this.#context))
+    )
   }
 
   /** Closes one that was not used from one look to the next. */
@@ -274,7 +280,7 @@ export const enginesOf = (peers: Peers["Service"]): Effect.Effect<Engines, never
   Effect.gen(function*() {
     const known = all.get(peers)
     if (known !== undefined) return known
-    const made = new Engines(peers, yield* Effect.scope, yield* Clock.Clock)
+    const made = new Engines(peers, yield* Effect.scope, yield* Effect.context<never>())
     all.set(peers, made)
     return made
   })

@@ -5,7 +5,7 @@
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Random from "effect/Random"
+import type * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { NodeClosedError } from "../../FunctionError.ts"
@@ -30,6 +30,8 @@ interface Parts {
   readonly lookup: Lookup
   readonly interest: Interest
   readonly trust: Trust["Service"]
+  /** The node's: a simulation that its seed replays draws the same, whoever asks. */
+  readonly random: Random.Random
 }
 
 /** Why peers that are there do not qualify. */
@@ -82,9 +84,7 @@ export class Choice {
       Effect.flatMap(this.#found(wanted), (found) => {
         const [first] = found
         if (first === undefined) return this.#nobody(wanted, { found: 0, atLeast: 1 })
-        return found.length === 1
-          ? Effect.succeed(first)
-          : Effect.map(Random.next, (random) => found[Math.floor(random * found.length)]!)
+        return Effect.sync(() => found[Math.floor(this.#parts.random.nextDoubleUnsafe() * found.length)]!)
       }))
   }
 

@@ -166,7 +166,7 @@ export const make = (): Effect.Effect<
     const arrivals = new Arrivals({ config, table, membership, holds, conflicts, rank, now })
     const lookup = new Lookup({ config, table, presence, conflicts, leftOut, now })
     const interest = new Interest()
-    const choice = new Choice({ table, presence, lookup, interest, trust }, clock)
+    const choice = new Choice({ table, presence, lookup, interest, trust, random }, clock)
     const bonds = new Bonds({ config, table, presence, watchers, lookup, choice })
     const watch = yield* Liveness.make({ config, self, transport, clock, table, presence, membership, asking, now })
 

@@ -106,7 +106,7 @@ export class Dialling {
 
   /** One dial for all who want one now, and for the node itself where it is not `wanted`. */
   #dial(peer: Peer, state: PeerSessions, wanted: boolean): Effect.Effect<Session, Sessions.OpenError> {
-    const { now, scope } = this.#host
+    const { now, random, scope } = this.#host
     // Whoever begins it may be interrupted, and the others still wait for it.
     return Effect.uninterruptibleMask((restore) => {
       const making = state.dialOf(peer.name)
@@ -125,7 +125,8 @@ export class Dialling {
       }).pipe(
         Effect.scoped,
         Effect.retry({ while: isBusy, schedule: busyRetries }),
-        Effect.catch((error) => Effect.sync(() => settle(Exit.fail(error))))
+        Effect.catch((error) => Effect.sync(() => settle(Exit.fail(error)))),
+        Effect.provideService(Random.Random, random)
       )
       return Effect.flatMap(Effect.forkIn(attempt, scope), (fiber) => {
         // Not a part of the attempt, which never begins where the node is closed.

@@ -2,6 +2,7 @@
 import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import { Crypto } from "../../Crypto.ts"
 import { type Limits, NodeConfig } from "../../NodeOptions.ts"
@@ -21,6 +22,8 @@ export interface Host {
   readonly transport: Transport["Service"]
   readonly trust: Trust["Service"]
   readonly clock: Clock.Clock
+  /** The node's, and not of whoever dials. */
+  readonly random: Random.Random
   /** By the monotonic clock, in milliseconds. */
   readonly now: () => number
   /** Lines of the log that others can cause. */
@@ -50,6 +53,7 @@ export const make: Effect.Effect<Host, never, Transport | Peers | Trust | Crypto
         transport: yield* Transport,
         trust: yield* Trust,
         clock,
+        random: yield* Random.Random,
         now: () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n),
         lines: Seldom.lines(clock),
         context,

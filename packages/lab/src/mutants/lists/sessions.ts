@@ -696,6 +696,14 @@ const upkeep = of("sessions", "packages/core/src/internal/session/upkeep.ts", ma
   ]
 })
 
+const chance = of("sessions", "packages/core/src/internal/session/dialling.ts", suites("Chance.sim"), {
+  "chance": [
+    `Effect.provideService(Random.Random, random)`,
+    ``,
+    "when a peer is dialled again is for its caller's seed to say"
+  ]
+})
+
 const waiting = of("sessions", "packages/core/src/internal/session/dialling.ts", suites("Ways.sim"), {
   "next": [
     `if (session === undefined && peer.endpoints.length === 0 && state.isThere(peer.name)) {`,
@@ -914,6 +922,7 @@ export const sessionsList = [
   ...connecting,
   ...accepting,
   ...upkeep,
+  ...chance,
   ...waiting,
   ...keeping,
   ...serving,
