@@ -117,3 +117,7 @@ const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" })
 
 /** The order of names. Of one that is a megabyte its beginning decides. */
 export const compareNames = (a: string, b: string): number => collator.compare(a.slice(0, longest), b.slice(0, longest))
+
+/** Why it is not known at once what a peer serves. */
+export const unheeded =
+  "Under this trust policy what a peer says that it serves does not count, so it is not listed. Its own page asks it."

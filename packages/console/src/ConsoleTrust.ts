@@ -5,7 +5,7 @@
  */
 import type { NodeName } from "@pnet/core/Packet"
 import type { PublicKey } from "@pnet/core/PublicKey"
-import type * as Trust_ from "@pnet/core/Trust"
+import * as Policy from "@pnet/core/Trust"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Trust } from "./ConsoleApi.ts"
@@ -19,6 +19,8 @@ import type { Trust } from "./ConsoleApi.ts"
 export interface ConsoleTrust {
   /** How far a peer is trusted, at once: it is asked for each that is shown. */
   readonly judge: (name: NodeName, publicKey: PublicKey) => Effect.Effect<Trust>
+  /** Whether what a peer says that it serves counts, of any function: at once, too. Left out: it does. */
+  readonly heeds?: ((name: NodeName, publicKey: PublicKey) => Effect.Effect<boolean>) | undefined
   /** From now on a name belongs to a key that somebody has compared. */
   readonly allow?: ((name: NodeName, publicKey: PublicKey) => Effect.Effect<void, unknown>) | undefined
   /** From now on a key is nobody's, whatever it calls itself. */
@@ -33,7 +35,7 @@ export interface ConsoleTrust {
  * @category constructors
  * @since 0.2.0
  */
-export const ofPolicy = (trust: Trust_.Trust["Service"]): ConsoleTrust => ({
+export const ofPolicy = (trust: Policy.Trust["Service"]): ConsoleTrust => ({
   judge: (name, publicKey) =>
     Effect.gen(function*() {
       const refused = yield* Effect.flip(trust.check(name, publicKey)).pipe(Effect.option)
@@ -46,6 +48,7 @@ export const ofPolicy = (trust: Trust_.Trust["Service"]): ConsoleTrust => ({
       const standing = trust.standing === undefined ? undefined : yield* trust.standing(name, publicKey)
       return standing ?? (trust.standing !== undefined || expected === undefined ? "unknown" : "pinned")
     }),
+  heeds: (name, publicKey) => Effect.map(Policy.rightsOf(trust, name, publicKey), ({ serves }) => serves.length > 0),
   allow: trust.pin,
   forget: trust.forget
 })

@@ -359,6 +359,19 @@ describe("how far a peer is trusted", () => {
       assert.strictEqual(yield* judge(bob, one), "revoked")
     }).pipe(Effect.scoped))
 
+  it.effect("has what peers say that they serve count where the policy grants it, and by trust on first use alone not", () =>
+    Effect.gen(function*() {
+      const trust = TofuTrust.make()
+      const opened = yield* Layer.build(Trust.open(Layer.succeed(Trust.Trust, trust)))
+      const listed = yield* AllowListTrust.make([["bob", one, { serves: ["add"] }]])
+      const heeded = (policy: Trust.Trust["Service"]) => ConsoleTrust.ofPolicy(policy).heeds!(bob, one)
+      assert.deepStrictEqual(yield* Effect.all([trust, Context.get(opened, Trust.Trust), listed].map(heeded)), [
+        false,
+        true,
+        true
+      ])
+    }).pipe(Effect.scoped))
+
   it.effect("is said by a list, an authority, and a policy of one's own", () =>
     Effect.gen(function*() {
       const listed = ConsoleTrust.ofPolicy(yield* AllowListTrust.make([["bob", one]]))

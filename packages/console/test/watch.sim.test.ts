@@ -90,6 +90,23 @@ describe("a page of the console", () => {
       ]])
     }))
 
+  it.effect("is told of whom it is not known what they serve, as that does not count, and when it does", () =>
+    Effect.gen(function*() {
+      const { nodes } = yield* network
+      let heeds = false
+      const client = yield* consoleOf(nodes.alice.node, {
+        trust: { judge: () => Effect.succeed("connected"), heeds: () => Effect.sync(() => heeds) }
+      })
+      const shown = yield* watching(client)
+      yield* Effect.sleep("6 seconds")
+      assert.isFalse(shown.named("bob")!.heeded)
+      assert.isTrue(shown.peers.get(0)!.heeded)
+      assert.isFalse((yield* client.peer({ key: shown.named("bob")!.key })).peer.heeded)
+      heeds = true
+      yield* Effect.sleep("6 seconds")
+      assert.isTrue(shown.named("bob")!.heeded)
+    }))
+
   it.effect("that has waited for long is shown each change by itself, since it looks as soon as it is woken", () =>
     Effect.gen(function*() {
       const people = new People(about("self"), 0)

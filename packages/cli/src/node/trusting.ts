@@ -9,12 +9,13 @@ import { Settings } from "../settings/Settings.ts"
 /** What the console shows of the trust policy of the settings, and can do about it. */
 export const trusting = Effect.fnUntraced(function*(trust: Trust.Trust["Service"]) {
   const { values } = yield* Settings
-  const { allow, forget, judge } = ConsoleTrusts.ofPolicy(trust)
+  const { allow, forget, heeds, judge } = ConsoleTrusts.ofPolicy(trust)
   // Certificates are given by whoever has the authority's key, which is not here.
-  if (values.authority !== undefined) return { judge } satisfies ConsoleTrust
+  if (values.authority !== undefined) return { heeds, judge } satisfies ConsoleTrust
   if (values.allowList !== undefined) {
     const store = yield* NodeTrust.allowListStore(values.allowList)
     return {
+      heeds,
       judge,
       allow: (name, publicKey) => store.save({ allowed: [[name, publicKey, undefined]] }),
       forget: (name) => store.save({ removed: [name] }),
@@ -27,6 +28,7 @@ export const trusting = Effect.fnUntraced(function*(trust: Trust.Trust["Service"
   }
   const store = yield* NodeTrust.knownPeersStore(values.knownPeers)
   return {
+    heeds,
     judge,
     allow,
     forget,

@@ -13,7 +13,7 @@ import * as Icon from "../parts/icons.tsx"
 import { write } from "../route.ts"
 import { matches } from "../store/network.ts"
 import { byKey, conflicts, hello, network, now, peerCount, peers, route, spoken } from "../store/state.ts"
-import { count, plain, several } from "../text.ts"
+import { count, plain, several, unheeded } from "../text.ts"
 
 const drawRef = { current: (): void => {} }
 const changedRef = { current: (): void => {} }
@@ -328,7 +328,7 @@ const Panel = ({ id }: { readonly id: number }) => {
       {peer !== undefined && id !== 0 && (
         <div class="panel-end">
           <a class="button main-one" href={peerLink(peer.key)}>Open</a>
-          {peer.functionCount > 0 && (
+          {(peer.functionCount > 0 || !peer.heeded) && (
             <a class="button" href={write("try", undefined, { peer: peer.name })}>Try a function</a>
           )}
         </div>
@@ -368,7 +368,13 @@ const PanelFacts = (
     <dt>Seen by</dt>
     <dd>{several(by, "node")}</dd>
     <dt>Functions</dt>
-    <dd>{peer.offered ? count(peer.functionCount) : <span class="faint">has not said</span>}</dd>
+    <dd>
+      {!peer.heeded
+        ? <span class="faint" title={unheeded}>on its page</span>
+        : peer.offered
+        ? count(peer.functionCount)
+        : <span class="faint">has not said</span>}
+    </dd>
     <dt>Trust</dt>
     <dd>
       <Trust of={peer.trust} />

@@ -426,7 +426,7 @@ const Functions = ({ page, peer }: { readonly peer: Peer; readonly page: PeerPag
             icon={<Icon.List />}
             title={text !== ""
               ? "None is called like that"
-              : described.busy && !peer.offered
+              : described.busy && !(peer.offered && peer.heeded)
               ? "Asking the peer"
               : "It serves no functions"}
           />

@@ -9,7 +9,7 @@ import { useMore } from "../parts/more.tsx"
 import { write } from "../route.ts"
 import { type Column, columns, listed, type Looking } from "../store/network.ts"
 import { conflicts, peerCount, peers, route } from "../store/state.ts"
-import { count, plain, several } from "../text.ts"
+import { count, plain, several, unheeded } from "../text.ts"
 
 const lookingOf = (query: Readonly<Record<string, string>>): Looking => ({
   text: query["q"] ?? "",
@@ -107,7 +107,11 @@ const Row = ({ contested, peer }: { readonly peer: Peer; readonly contested: boo
         </span>
       </td>
       <td class="number column-functions">
-        {peer.offered ? count(peer.functionCount) : <span class="faint" title="It has not said yet">–</span>}
+        {!peer.heeded
+          ? <span class="faint" title={unheeded}>on its page</span>
+          : peer.offered
+          ? count(peer.functionCount)
+          : <span class="faint" title="It has not said yet">–</span>}
       </td>
       <td class="column-trust">{contested ? <span class="badge bad">In conflict</span> : <Trust of={peer.trust} />}</td>
       <td class="number nowrap quiet column-since">

@@ -46,7 +46,7 @@ const askedFor = (target: string, name: string) => {
 /** Whether a peer may have a function: one that has not said all it offers may. */
 const serves = (target: string, name: string) => {
   const peer = target === "*" ? undefined : byName.value.get(target)?.[0]
-  return peer === undefined || !peer.offered || peer.functions.length < peer.functionCount ||
+  return peer === undefined || !peer.offered || !peer.heeded || peer.functions.length < peer.functionCount ||
     peer.functions.includes(name)
 }
 

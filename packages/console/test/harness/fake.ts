@@ -190,6 +190,7 @@ export class Fake {
       topicCount: 1,
       draining: this.#random() < 0.02,
       offered: true,
+      heeded: true,
       trust: this.#pick(["connected", "connected", "pinned", "listed", "unknown"] as const),
       since: now
     }

@@ -116,6 +116,8 @@ export const Peer = Schema.Struct({
   draining: Schema.Boolean,
   /** Whether it has said what it offers: what is empty above is known to be. */
   offered: Schema.Boolean,
+  /** Whether the trust policy counts what it says that it serves. Where it does not, nothing of that is above, whatever it has said; `describe` asks it. */
+  heeded: Schema.Boolean,
   trust: Trust,
   /** Since when it is there, as far as this console has seen. */
   since: Schema.Finite

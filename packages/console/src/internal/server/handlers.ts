@@ -91,7 +91,8 @@ const pageOf = ({ act, node, trust }: Parts, text: string) =>
     const sessions = (yield* node.sessions.all).filter((one) => one.peer.publicKey === publicKey).map((
       { dialled, draining, streams }
     ): Api.PeerPage["sessions"][number] => ({ by: dialled ? "dialled" : "accepted", streams, draining }))
-    const entry = new People.Entry(-1, yield* Clock.currentTimeMillis, peer, judged)
+    const heeded = trust.heeds === undefined || (yield* trust.heeds(name, publicKey))
+    const entry = new People.Entry(-1, yield* Clock.currentTimeMillis, peer, judged, heeded)
     entry.session = sessions[0]
     const can: Array<Api.PeerPage["can"][number]> = ["resolveConflict"]
     for (const one of ["allow", "revoke", "forget"] as const) if (trust[one] !== undefined) can.push(one)
@@ -212,7 +213,7 @@ const acting = ({ act, node, trust }: Parts, hub: Hub.Hub) => {
 /** Everything that the page asks for. */
 export const make = Effect.fnUntraced(function*(parts: Parts) {
   const { node, spans } = parts
-  const hub = yield* Hub.make(node, parts.trust.judge, spans)
+  const hub = yield* Hub.make(node, parts.trust, spans)
   const rates = yield* Rates.make
   const own = People.whoOf(node)
   const [watches, events, counts, traces, tables, calls] = [

@@ -4,7 +4,6 @@
  */
 import { formatEndpoint } from "@pnet/core/Advert"
 import type { CommandNodeService } from "@pnet/core/CommandNode"
-import type { NodeName } from "@pnet/core/Packet"
 import type * as Peers from "@pnet/core/Peers"
 import * as PublicKey from "@pnet/core/PublicKey"
 import * as Clock from "effect/Clock"
@@ -15,14 +14,15 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Api from "../../ConsoleApi.ts"
 import type { ConsoleSpans } from "../../ConsoleSpans.ts"
+import type { ConsoleTrust } from "../../ConsoleTrust.ts"
 import * as KeyWords from "../../KeyWords.ts"
 import { cut } from "./cut.ts"
 import * as Happened from "./happened.ts"
 import { type About, type Entry, People } from "./people.ts"
 import * as Traces from "./traces.ts"
 
-/** Says how far a peer is trusted. */
-export type Judge = (name: NodeName, publicKey: PublicKey.PublicKey) => Effect.Effect<Api.Trust>
+/** Says how far a peer is trusted, and whether what it says that it serves counts. */
+export type Judge = Pick<ConsoleTrust, "judge" | "heeds">
 
 /** Milliseconds from one look at what says nothing of its changes to the next. */
 const times = { sessions: 1_000, health: 5_000, asking: 250 }
@@ -96,6 +96,14 @@ const asking = (node: CommandNodeService, { people }: Watched) =>
     }
   })
 
+/** Enters a peer, or what is known of it now. */
+const put = ({ people }: Watched, { heeds, judge }: Judge, peer: Peers.Peer, at: number) =>
+  Effect.gen(function*() {
+    const { name, publicKey } = peer
+    const trust = yield* judge(name, publicKey)
+    people.put(peer, trust, at, heeds === undefined || (yield* heeds(name, publicKey)))
+  })
+
 /** Follows what happens to peers. */
 const following = (node: CommandNodeService, watched: Watched, judge: Judge) =>
   Stream.runForEach(node.peers.changes, (event) =>
@@ -106,19 +114,20 @@ const following = (node: CommandNodeService, watched: Watched, judge: Judge) =>
       if (event._tag === "KeyConflict") return yield* health(node, watched)
       const { peer } = event
       if (event._tag === "Left" || event._tag === "Lost") return watched.people.remove(peer.publicKey)
-      watched.people.put(peer, yield* judge(peer.name, peer.publicKey), at)
+      yield* put(watched, judge, peer, at)
     }))
 
 /** Looks at all there are: an event may have been missed, and nothing says that somebody is trusted otherwise now. */
-const lookingAtAll = (node: CommandNodeService, { people }: Watched, judge: Judge) =>
+const lookingAtAll = (node: CommandNodeService, watched: Watched, judge: Judge) =>
   Effect.gen(function*() {
+    const { people } = watched
     const all = yield* node.peers.all
     const at = yield* Clock.currentTimeMillis
     const there = new Set<string>(all.map(({ publicKey }) => publicKey))
     for (const key of [...people.byKey.keys(), ...people.unshown]) {
       if (!there.has(key) && key !== node.publicKey) people.remove(key)
     }
-    for (const peer of all) people.put(peer, yield* judge(peer.name, peer.publicKey), at)
+    for (const peer of all) yield* put(watched, judge, peer, at)
     const self = yield* selfOf(node)
     const own = people.byId.get(0)!
     if (JSON.stringify(own.peer) !== JSON.stringify(self)) people.put(self, "pinned", at)

@@ -55,6 +55,8 @@ export class Entry {
   readonly since: number
   peer: About
   trust: Api.Trust
+  /** Whether what it says that it serves counts. */
+  heeded: boolean
   session: Api.Peer["session"]
   /** The numbers of its last changes: of itself, and of whom it sees. */
   version = 0
@@ -67,11 +69,12 @@ export class Entry {
   askAt = 0
   #shown: Api.Peer | undefined
 
-  constructor(id: number, since: number, peer: About, trust: Api.Trust) {
+  constructor(id: number, since: number, peer: About, trust: Api.Trust, heeded = true) {
     this.id = id
     this.since = since
     this.peer = peer
     this.trust = trust
+    this.heeded = heeded
   }
 
   touch(version: number): void {
@@ -103,6 +106,7 @@ export class Entry {
       topicCount: topics.length,
       draining: offer?.draining ?? false,
       offered: offer !== undefined,
+      heeded: this.heeded,
       trust: this.trust,
       since: this.since
     }
@@ -177,7 +181,7 @@ export class People {
   }
 
   /** Enters a peer, or what is known of it now. */
-  put(peer: About, trust: Api.Trust, at: number): void {
+  put(peer: About, trust: Api.Trust, at: number, heeded = true): void {
     const known = this.byKey.get(peer.publicKey)
     if (known === undefined) {
       if (this.byKey.size > mostPeers) {
@@ -186,9 +190,9 @@ export class People {
         })
       }
       this.unshown.delete(peer.publicKey)
-      return this.#enter(new Entry(this.#numberOf(peer.publicKey), at, peer, trust))
+      return this.#enter(new Entry(this.#numberOf(peer.publicKey), at, peer, trust, heeded))
     }
-    if (known.peer === peer && known.trust === trust) return
+    if (known.peer === peer && known.trust === trust && known.heeded === heeded) return
     if (known.peer.name !== peer.name) {
       this.#unnamed(known)
       known.peer = peer
@@ -196,6 +200,7 @@ export class People {
     }
     known.peer = peer
     known.trust = trust
+    known.heeded = heeded
     this.#change((version) => known.touch(version))
   }
 
