@@ -7,13 +7,13 @@
 import { NodeDatagramSocket, NodeRuntime, NodeServices } from "@effect/platform-node"
 import { NetworkKey } from "@pnet/core"
 import { NodeCrypto } from "@pnet/node"
-import { type Cause, Clock, Console, Effect, Queue, Redacted, Schema, Stream } from "effect"
+import { Cause, Clock, Console, Effect, Queue, Redacted, Schema, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { fileURLToPath } from "node:url"
 
 class StepFailed extends Schema.TaggedError<StepFailed>()("StepFailed", { step: Schema.String, seen: Schema.String }) {
   override get message() {
-    return `${this.step}: this did not happen in time. Last seen: ${this.seen}`
+    return `${this.step}: this did not happen as it should, or not in time. Last seen: ${this.seen}`
   }
 }
 
@@ -66,9 +66,8 @@ const spawn = (name: string, environment: Record<string, string>) =>
           }
         }
       }).pipe(Effect.timeoutOrElse({
-        duration: "10 seconds",
-        orElse: () =>
-          Effect.fail(new StepFailed({ step: `${name} waited for ${event} ${peers.join(" and ")}`, seen: last }))
+        duration: "30 seconds",
+        orElse: () => Effect.fail(new StepFailed({ step: [name, "waited for", event, ...peers].join(" "), seen: last }))
       }))
     return {
       name,
@@ -195,7 +194,12 @@ const program = Effect.gen(function*() {
 
 program.pipe(
   Effect.scoped,
-  Effect.timeout("20 seconds"),
+  Effect.timeoutOrElse({
+    duration: "2 minutes",
+    orElse: () => Effect.fail(new StepFailed({ step: "the whole of it", seen: "a node that did not end" }))
+  }),
+  // Whoever runs it wants to know which step it was, and not where in the program.
+  Effect.tapCause((cause) => Console.error(`\n${Cause.prettyErrors(cause).map(({ message }) => message).join("\n")}`)),
   Effect.provide([NodeServices.layer, NodeCrypto.layer]),
-  NodeRuntime.runMain
+  NodeRuntime.runMain({ disableErrorReporting: true })
 )
