@@ -13,7 +13,8 @@ import type { NodeConfig } from "./NodeOptions.ts"
 import type { Transport } from "./Transport.ts"
 
 /**
- * Nodes at known addresses: each is asked for its name and key over TCP, at once and then every broadcast interval. A `host` may be
+ * Nodes at known addresses: each is asked for its name and key over TCP, at once and then every broadcast interval, or every fourth where
+ * its node is heard anyhow, by broadcasts or a session that is used. A `host` may be
  * a host name: it stands for every address that it has, at most `limits.addressesPerName`, and is resolved again every four intervals,
  * or every interval while it does not resolve. What it had last is asked until there is a new answer.
  *

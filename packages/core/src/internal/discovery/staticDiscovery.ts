@@ -1,6 +1,6 @@
 /**
  * Discovery at known addresses (protocol section 7): the name and key behind an address are learned by an exchange of
- * adverts over TCP, again every interval, which is also how the node there stays heard. A host name stands for the addresses it
+ * adverts over TCP, again every interval (every fourth where it is heard otherwise), which is also how the node there stays heard. A host name stands for the addresses it
  * has at the time.
  */
 import * as Clock from "effect/Clock"
