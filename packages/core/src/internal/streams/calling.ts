@@ -199,6 +199,8 @@ Object.setPrototypeOf(
   })
 )
 
+keep(new Request(undefined as never, "", "", new Uint8Array(0), undefined))
+
 /** Calls functions of peers, from one node. What it gives may be taken off it. */
 export class Calling {
   readonly #node: Node
