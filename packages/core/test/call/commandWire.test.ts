@@ -68,6 +68,12 @@ describe("A request", () => {
         }
       }
     }
+    for (
+      const middle of [",\"argz\":", " ,\"args\":", ",\"args\" :", ",\"\":[],\"args\":", ",\"args\":[1],\"args\":"]
+    ) {
+      const text = `{"function":"f"${middle}[2],"kwargs":{}}`
+      assert.deepStrictEqual(Wire.decodeRequest(bytes(text)), whole(text), text)
+    }
   })
 
   it("has arguments by name of its own, which a handler may change", () => {

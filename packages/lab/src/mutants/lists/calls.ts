@@ -75,6 +75,12 @@ const commandWire = of(
       "what counts the calls of a function holds all of the first one of each peer",
       { tests: ["commandWire"] }
     ],
+    "usual-middle": [
+      `if (!text.startsWith(requestMiddle, end) || special`,
+      `if (special`,
+      "what stands under another name is taken for the arguments",
+      { tests: ["commandWire"] }
+    ],
     "usual-tail": [
       `if (!text.startsWith(requestHead) || !text.endsWith(requestTail)) return undefined`,
       `if (!text.startsWith(requestHead)) return undefined`,

@@ -223,6 +223,11 @@ const young = of("young", "packages/node/src/internal/young.ts", suites("node/Tr
     ``,
     "a process whose heap is nearly full is ended by what is made for what it reads"
   ],
+  "old": [
+    `(used - young)`,
+    `used`,
+    "what is young counts for what is old, and nothing is made where there is room"
+  ],
   "seldom": [`unseen = between`, `unseen = 0`, "the heap is looked at for each read"]
 })
 

@@ -58,4 +58,37 @@ const sockets = of("sim-at-once", "packages/testing/src/internal/sockets.ts", he
   ]
 })
 
-export const simulatedList = [...datagrams, ...world, ...process, ...sockets]
+const atOnce = suites("testing/AtOnce")
+
+const reading = of("sim-at-once", "packages/testing/src/internal/sockets.ts", atOnce, {
+  "again": [
+    `(next === 0 ? chunks : chunks.slice(next))`,
+    `chunks`,
+    "what was given to a function comes again to who pulls"
+  ],
+  "closed": [
+    ` && !isOver() && !endpoint.closed) {`,
+    ` && !isOver()) {`,
+    "bytes are given when the connection is closed"
+  ],
+  "over": [
+    ` && !isOver() && !endpoint.closed) {`,
+    ` && !endpoint.closed) {`,
+    "bytes are given to who was interrupted"
+  ],
+  "frozen": [
+    `!process.alive || process.frozen || endpoint.gone`,
+    `!process.alive || endpoint.gone`,
+    "a process that is paused writes"
+  ]
+})
+
+const pipes = of("sim-at-once", "packages/testing/src/internal/pipe.ts", atOnce, {
+  "room": [
+    `this.#outstanding + length <= this.#world.streams.window\n`,
+    `this.#outstanding <= this.#world.streams.window\n`,
+    "more is taken at once than there is room for"
+  ]
+})
+
+export const simulatedList = [...datagrams, ...world, ...process, ...sockets, ...reading, ...pipes]
