@@ -21,9 +21,50 @@ const open = of(
 
 const words = of("command-words", file("arguments.ts"), suites("cli/arguments"), {
   "keys": [
-    `return withKeys(words)`,
-    `return words`,
+    `return asTheyAre(withKeys(words))`,
+    `return asTheyAre(words)`,
     "a public key that begins with a hyphen is taken for flags"
+  ],
+  "loose": [
+    `loose.push({ name: name.slice(2), at: operands.length - after })`,
+    `flags.push(\`--arg=\${name.slice(2)}=true\`)`,
+    "what stands behind a function's flag is never its value"
+  ]
+})
+
+const given = of("command-given", file("schema/given.ts"), suites("cli/meant"), {
+  "taken": [
+    `    if (value) taken.add(at)
+`,
+    ``,
+    "the value of a flag is an argument, too"
+  ],
+  "switch": [
+    `value: value ? word : on`,
+    `value: word`,
+    "a switch has the argument behind it as its value"
+  ]
+})
+
+const moments = of("command-moments", file("output/moments.ts"), suites("cli/moments"), {
+  "day": [
+    `(day === undefined || day === today)`,
+    `true`,
+    "nothing says where a day begins"
+  ],
+  "utmost": [
+    `DateTime.makeUnsafe(Math.min(Math.max(millis, -utmost), utmost))`,
+    `DateTime.makeUnsafe(millis)`,
+    "a peer's last moment of all is a defect where it is shown in a zone"
+  ]
+})
+
+const log = of("command-log", file("log.ts"), suites("cli/output"), {
+  "ended": [
+    `    if (text === "" && cause.reasons.length > 0 && Cause.hasInterruptsOnly(cause)) return
+`,
+    ``,
+    "what was ended where all ends is in the log"
   ]
 })
 
@@ -271,6 +312,9 @@ const receive = of("command-receive", file("run/receive.ts"), suites("cli/files"
 
 export const commandList: ReadonlyArray<Mutation> = [
   ...words,
+  ...given,
+  ...moments,
+  ...log,
   ...open,
   ...up,
   ...shell,
