@@ -362,8 +362,8 @@ export class NoPeerFound extends Schema.TaggedClass<NoPeerFound>("@pnet/core/Fin
   }
   get message() {
     return `no node of network ${quote(this.networkId)} was heard within ${
-      Duration.format(this.listenedFor)
-    } on UDP port ${this.port}`
+      Number(Duration.toSeconds(this.listenedFor).toFixed(1))
+    } s on UDP port ${this.port}`
   }
   get remedy() {
     return "if one is running: compare networkId and advertisePort, run this on its machine, and see whether the network carries broadcasts (guest Wi-Fi, clouds, containers and VPNs do not, and no route leads them to another subnet: list addresses in peers there)"

@@ -51,7 +51,11 @@ const pipe = Effect.gen(function*() {
       isEmpty = false
     }))
   yield* Stream.run(node.send("remote", "upper", input), stdout())
-  if (isEmpty) yield* Console.error("nothing came on standard input; try: echo hello | pnpm pipe")
+  if (isEmpty) {
+    yield* Console.error(
+      "nothing came on standard input; try: echo hello | npx -y pnpm@12 exec node packages/examples/src/pipe.ts"
+    )
+  }
 })
 
 Effect.flatMap(Stdio.Stdio, (stdio) => Effect.flatMap(stdio.args, ([role]) => role === "remote" ? remote : pipe)).pipe(

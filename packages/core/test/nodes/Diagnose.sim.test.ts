@@ -82,6 +82,7 @@ describe("a network that is as it should be", () => {
       const networkKey = yield* key
       const { of, worst } = yield* diagnose(yield* network.host("here"), { networkKey, listenFor: "1 second" })
       assert.deepStrictEqual(Duration.toMillis(of("NoPeerFound")[0]!.listenedFor), 1_000)
+      assert.include(of("NoPeerFound")[0]!.message, "within 1 s on UDP port")
       assert.deepInclude(of("ClockNotCompared")[0], { reason: "NoPeer" })
       assert.strictEqual(worst, "info")
     })
