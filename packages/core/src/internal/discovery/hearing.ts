@@ -18,10 +18,11 @@ import type { ProtocolError } from "../../ProtocolError.ts"
 import * as PublicKey from "../../PublicKey.ts"
 import * as Metrics from "../base/metrics.ts"
 import { quote } from "../base/quote.ts"
-import * as AdvertExchange from "../wire/advertExchange.ts"
+import type * as AdvertExchange from "../wire/advertExchange.ts"
 import * as CrowdPackets from "../wire/crowdPackets.ts"
 import * as Mismatch from "../wire/mismatch.ts"
 import type { Opened as OpenedContent } from "../wire/networkCipher.ts"
+import * as ReadOnce from "../wire/readOnce.ts"
 import * as SameAdvert from "../wire/sameAdvert.ts"
 import type { Answers } from "./answers.ts"
 import type { Crowd } from "./crowd.ts"
@@ -252,7 +253,7 @@ export class Hearing {
   ): Effect.Effect<void> | void {
     const { answers, config, crowd, newcomer, outlet, self, sockets } = this.#parts
     const { subnet } = ear
-    const decoded = Packet.decode(payload, {
+    const decoded = ReadOnce.decode(payload, {
       networkId: self.networkId,
       types: heardTypes,
       maxLength: Packet.maxDatagramLength,
@@ -270,8 +271,8 @@ export class Hearing {
     const { type } = decoded.success
     if (type === "ask") return this.#asked(decoded.success, source)
     const heard: Result.Result<CrowdPackets.Who, ProtocolError> = type === "who"
-      ? CrowdPackets.readWho(self, decoded.success)
-      : AdvertExchange.read(
+      ? ReadOnce.who(self, decoded.success)
+      : ReadOnce.advert(
         self,
         decoded.success,
         last,

@@ -1,6 +1,7 @@
 /** Whether bytes say what an advert said before, which costs no more than to compare them: most adverts say nothing new. */
 import type { NodeName } from "../../Packet.ts"
 import type { PublicKey } from "../../PublicKey.ts"
+import { memoized } from "../base/bytes.ts"
 import { utf8 } from "../base/platform.ts"
 
 /** What an advert said. */
@@ -68,4 +69,4 @@ export const contentOf = (bytes: Uint8Array, head: Uint8Array, said: Said): Uint
 }
 
 /** What stands before the text of an advert of a network. */
-export const headOf = (networkId: string): Uint8Array => utf8(`${networkId}|adv|`)
+export const headOf = memoized((networkId: string): Uint8Array => utf8(`${networkId}|adv|`))
