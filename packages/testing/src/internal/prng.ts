@@ -121,8 +121,8 @@ export class Prngs extends Prng {
     super("")
   }
 
-  /** The generator of an index in a field, which is made when it is first asked for. */
-  of(field: Field, index: number, name: () => string): Prng {
+  /** Becomes the generator of an index in a field, and says whether that was made already; if not, `begin` makes it. */
+  isOf(field: Field, index: number): boolean {
     const at = index * words
     if (at >= field.state.length) {
       const more = new Int32Array(Math.max(2 * field.state.length, at + words))
@@ -133,8 +133,11 @@ export class Prngs extends Prng {
     this.state = state
     this.at = at
     // No generator's state is ever all zeros.
-    if (state[at] === 0 && state[at + 1] === 0 && state[at + 2] === 0 && state[at + 3] === 0) this.seed(name())
-    return this
+    return state[at] !== 0 || state[at + 1] !== 0 || state[at + 2] !== 0 || state[at + 3] !== 0
+  }
+
+  begin(name: string): void {
+    this.seed(name)
   }
 }
 

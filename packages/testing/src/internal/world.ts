@@ -453,11 +453,11 @@ export class World {
 
   /** The chance of one way, until another one's is asked for; `id` is that of the interface that it leads to. */
   chance(from: Interface, to: Interface, id: number): Prng {
-    return this.#chances.of(
-      from.chances,
-      id,
-      () => this.prng.nameOf(`link/${from.host.name}:${from.name}>${to.host.name}:${to.name}`)
-    )
+    const chances = this.#chances
+    if (!chances.isOf(from.chances, id)) {
+      chances.begin(this.prng.nameOf(`link/${from.host.name}:${from.name}>${to.host.name}:${to.name}`))
+    }
+    return chances
   }
 
   /** Where a host sends what goes to `address`; `bound` is the source it insists on. */
