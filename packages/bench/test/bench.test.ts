@@ -578,7 +578,7 @@ describe("bench", () => {
               has[i]!++
             })
           }
-        }, pace({ among: [0], seconds: 0.1, perSecond: null }))
+        }, pace({ among: [0], seconds: 1, perSecond: null }))
       )
       assert.strictEqual(result.published, sent)
       assert.isAbove(result.count, 8)

@@ -223,8 +223,8 @@ const sessions: ReadonlyArray<Deviation> = [
     rule: "stream-types",
     does: "takes an OPEN in any type of message",
     file: "internal/session/mux.ts",
-    find: "return type === Type.msg ? this.#onOpen(id, payload) : \"an OPEN of the wrong type\"",
-    replace: "return this.#onOpen(id, payload)"
+    find: "? type === Type.msg ? this.#onOpen(id, message, at, length) : \"an OPEN of the wrong type\"",
+    replace: "? this.#onOpen(id, message, at, length)"
   },
   {
     rule: "stream-number-used",
