@@ -342,6 +342,30 @@ const telling = of("adverts", "packages/core/src/internal/discovery/telling.ts",
   ]
 })
 
+const readOnce = of("read-once", "packages/core/src/internal/wire/readOnce.ts", suites("readOnce"), {
+  "bytes": [
+    `equal(bytes, last.bytes)`,
+    `bytes.length === last.bytes.length`,
+    "one datagram is taken for another as long"
+  ],
+  "copy": [
+    `const copy = new Uint8Array(bytes)`,
+    `const copy = bytes`,
+    "what has been read changes with the memory that it came in"
+  ],
+  "network": [`last.expected.networkId === expected.networkId && `, ``, "a node takes what is of another network"],
+  "forgets": [
+    `if (packet === lastOf) return`,
+    `if (lastOf !== undefined) return`,
+    "a packet is taken to say what another one says"
+  ],
+  "keyed": [
+    `if (self.cipher.encrypted) return AdvertExchange.read(self, packet, said, opened)`,
+    ``,
+    "a node with a network key takes an advert in clear"
+  ]
+})
+
 const sameAdvert = of("adverts", "packages/core/src/internal/wire/sameAdvert.ts", adverts, {
   "same-name": [
     `let end = textAt(bytes, at, name)`,
@@ -916,6 +940,7 @@ export const peersList = [
   ...answers,
   ...sockets,
   ...telling,
+  ...readOnce,
   ...sameAdvert,
   ...lastHeard,
   ...entry,
