@@ -9,10 +9,20 @@ const isLanguage = (text: string): boolean => {
   }
 }
 
+// In milliseconds: when it is asked for again where the node is gone, twice as long each time.
+const soonest = 500
+const latest = 30_000
+
+const load = (wait = soonest): Promise<typeof uPlot> =>
+  import("uplot").then(
+    (module) => module.default,
+    () => new Promise<void>((resume) => setTimeout(resume, wait)).then(() => load(Math.min(2 * wait, latest)))
+  )
+
 let loaded: Promise<typeof uPlot> | undefined
 
 export const plots = (): Promise<typeof uPlot> => {
   // Browsers that are started without a language of a person say one that is none (`en-US@posix`), over which it would fall.
   if (!isLanguage(navigator.language)) Object.defineProperty(navigator, "language", { value: "en-US" })
-  return loaded ??= import("uplot").then((module) => module.default)
+  return loaded ??= load()
 }
