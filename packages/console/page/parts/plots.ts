@@ -9,7 +9,7 @@ const isLanguage = (text: string): boolean => {
   }
 }
 
-// In milliseconds: when it is asked for again where the node is gone, twice as long each time.
+// In milliseconds: when it is asked for again where the node is gone, twice as long each time. Chromium fails again at once until the page is loaded anew.
 const soonest = 500
 const latest = 30_000
 
