@@ -13,6 +13,16 @@ import { networkId, quietly, start } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
 import { Clock, Context, Effect, Layer, type Scope, Stream } from "effect"
 
+/** Connections of alice to the listed address in so many seconds. */
+const askedOf = (network: SimNetwork.SimNetwork["Service"], host: SimNetwork.Host) => (seconds: number) =>
+  Effect.gen(function*() {
+    const since = network.trace().length
+    yield* Effect.sleep(`${seconds} seconds`)
+    return network.trace().slice(since).filter(({ from, kind, to }) =>
+      kind === "tcp.connect" && from.startsWith("alice ") && to.includes(`${host.address}:4000`)
+    ).length
+  })
+
 const test = (title: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
   it.effect(title, () => quietly(Effect.orDie(body)))
 
@@ -25,15 +35,7 @@ const listing = (apart = false) =>
     const bob = yield* start(network, { name: "bob", serverPort: 4000 }, { host })
     const alice = yield* start(network, { name: "alice", peers: [`${host.address}:4000`] })
     yield* alice.node.peers.awaitPeer("bob", "1 second")
-    /** Connections to the listed address in that time. */
-    const asked = (seconds: number) =>
-      Effect.gen(function*() {
-        const since = network.trace().length
-        yield* Effect.sleep(`${seconds} seconds`)
-        return network.trace().slice(since).filter(({ from, kind, to }) =>
-          kind === "tcp.connect" && from.startsWith("alice ") && to.includes(`${host.address}:4000`)
-        ).length
-      })
+    const asked = askedOf(network, host)
     return { network, host, bob, alice, asked }
   })
 
@@ -125,14 +127,7 @@ const asking = Effect.gen(function*() {
   yield* Effect.forkScoped(run(discovery.advertise({ host: alice.address, port: 4000 })))
   yield* Effect.sleep("1 second")
   assert.isAbove(state.answered, -Infinity)
-  const asked = (seconds: number) =>
-    Effect.gen(function*() {
-      const since = network.trace().length
-      yield* Effect.sleep(`${seconds} seconds`)
-      return network.trace().slice(since).filter(({ from, kind, to }) =>
-        kind === "tcp.connect" && from.startsWith("alice ") && to.includes(`${host.address}:4000`)
-      ).length
-    })
+  const asked = askedOf(network, host)
   return { network, bob, host, elsewhere, state, asked }
 })
 
