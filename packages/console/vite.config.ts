@@ -18,6 +18,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    // One script: what is fetched later may find the node gone, and Chromium asks no second time for a module that it did not get.
+    rolldownOptions: { output: { codeSplitting: false } },
     chunkSizeWarningLimit: 2_000
   }
 })

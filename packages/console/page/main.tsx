@@ -5,7 +5,6 @@ import { App } from "./App.tsx"
 import { follow } from "./go.ts"
 import { keys } from "./keys.ts"
 import { begin } from "./look.ts"
-import { plots } from "./parts/plots.ts"
 import { now } from "./store/state.ts"
 
 begin()
@@ -15,6 +14,4 @@ setInterval(() => {
   if (document.visibilityState === "visible") now.value = Date.now()
 }, 1_000)
 start()
-// What draws the plots is there before they are looked at, and nothing waits for it.
-setTimeout(() => void plots(), 1_000)
 render(<App />, document.querySelector("#app")!)

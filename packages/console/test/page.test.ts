@@ -51,6 +51,9 @@ describe("the page as it is built", () => {
     /\.(js|css|html|svg)$/.test(name)
   )
 
+  it("is one script, as what is fetched later may find the node gone", () =>
+    assert.lengthOf(files.filter((name) => name.endsWith(".js")), 1))
+
   it("is under 300 kB as it travels, and has nothing of other origins in it", () => {
     const size = files.reduce((sum, name) => sum + gzipSync(readFileSync(`${folder}/${name}`)).length, 0)
     assert.isBelow(size, 300_000)

@@ -1,4 +1,4 @@
-/** What draws the plots: loaded once, behind everything else. */
+/** What draws the plots: in the page's own script, and run when it is first asked for. */
 import type uPlot from "uplot"
 
 const isLanguage = (text: string): boolean => {
@@ -9,20 +9,10 @@ const isLanguage = (text: string): boolean => {
   }
 }
 
-// In milliseconds: when it is asked for again where the node is gone, twice as long each time. Chromium fails again at once until the page is loaded anew.
-const soonest = 500
-const latest = 30_000
-
-const load = (wait = soonest): Promise<typeof uPlot> =>
-  import("uplot").then(
-    (module) => module.default,
-    () => new Promise<void>((resume) => setTimeout(resume, wait)).then(() => load(Math.min(2 * wait, latest)))
-  )
-
 let loaded: Promise<typeof uPlot> | undefined
 
 export const plots = (): Promise<typeof uPlot> => {
   // Browsers that are started without a language of a person say one that is none (`en-US@posix`), over which it would fall.
   if (!isLanguage(navigator.language)) Object.defineProperty(navigator, "language", { value: "en-US" })
-  return loaded ??= load()
+  return loaded ??= import("uplot").then((module) => module.default)
 }
