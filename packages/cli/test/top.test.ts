@@ -49,6 +49,20 @@ describe("top", () => {
       yield* watching.says(/"peers":\[\{"name":"bob"[^\]]*\]\]?/)
       assert.strictEqual((yield* watching.interrupt).code, 130)
     }).pipe(Effect.scoped, Effect.provide(Home.layer)))
+
+  it.effect("draws on a terminal what it has heard and asked, and leaves the last of so many snapshots there", () =>
+    Effect.gen(function*() {
+      const { network } = yield* Home
+      const alice = yield* desk(network, "alice")
+      const { code, stderr, stdout } = yield* alice.runWith({ columns: 100 }, "top", "--count", "1")
+      assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
+      const [screen, left] = stdout.split("\u001b[?1049l")
+      assert.include(screen!, "no peers are there yet")
+      const facts = /: 2 peers [^]*\nNAME +STATUS [^]*bob +online +[\d.]+ [^]*carol +online +[\d.]+ /
+      assert.match(screen!, facts)
+      assert.match(left!, facts)
+      assert.notInclude(left!, "q: quit")
+    }).pipe(Effect.scoped, Effect.provide(Home.layer)))
 })
 
 describe("the screen", () => {

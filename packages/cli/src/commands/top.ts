@@ -28,7 +28,9 @@ export const top = Spec.make({
       Flag.withSchema(Count),
       Flag.optional,
       Flag.map(Option.getOrUndefined),
-      Flag.withDescription("Ends after so many snapshots; default: never")
+      Flag.withDescription(
+        "Ends after so many snapshots, the last of which is printed where there was a screen; default: never"
+      )
     )
   },
   prints: ["snapshot"]

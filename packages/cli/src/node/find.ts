@@ -47,14 +47,9 @@ export const awaitOne = Effect.fnUntraced(function*(node: CommandNodeService, na
 // Nodes answer a new one at once. Who is there is known when nobody came for so long.
 const quiet = Duration.millis(400)
 
-/** Whoever is there: it is listened until nobody new came for a while, and no longer than the settings say. */
-export const gather = Effect.fnUntraced(function*(node: CommandNodeService): Effect.fn.Return<
-  ReadonlyArray<Peer>,
-  never,
-  Settings | Output
-> {
+/** Listens until nobody new came for a while, and no longer than the settings say. */
+export const listen = Effect.fnUntraced(function*(node: CommandNodeService): Effect.fn.Return<void, never, Settings> {
   const { values } = yield* Settings
-  const output = yield* Output
   const settled = SubscriptionRef.changes(node.peers.presence).pipe(
     Stream.map((peers) => peers.length),
     Stream.changes,
@@ -62,6 +57,16 @@ export const gather = Effect.fnUntraced(function*(node: CommandNodeService): Eff
     Stream.filter((count) => count > 0),
     Stream.runHead
   )
-  yield* output.during("looking for peers", Effect.timeoutOption(settled, values.wait))
+  yield* Effect.timeoutOption(settled, values.wait)
+})
+
+/** Whoever is there, as soon as it was listened, which is said meanwhile. */
+export const gather = Effect.fnUntraced(function*(node: CommandNodeService): Effect.fn.Return<
+  ReadonlyArray<Peer>,
+  never,
+  Settings | Output
+> {
+  const output = yield* Output
+  yield* output.during("looking for peers", listen(node))
   return yield* node.peers.all
 })

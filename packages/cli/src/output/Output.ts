@@ -12,9 +12,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { LogLevel } from "effect/LogLevel"
 import type * as Scope from "effect/Scope"
-import type * as Stdio from "effect/Stdio"
+import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
-import type * as Terminal from "effect/Terminal"
+import * as Terminal from "effect/Terminal"
 import type { Failure } from "../errors.ts"
 import { exits } from "../exit.ts"
 import { Machine } from "../machine.ts"
@@ -84,7 +84,10 @@ const make = (json: boolean) =>
   Effect.gen(function*() {
     const writer = yield* Writer.make(json)
     const { errStyle, lines, print, progress, style, width } = writer
-    const context = yield* Effect.context<Stdio.Stdio | Terminal.Terminal>()
+    // And not the scope, which is that of whoever takes the screen.
+    const context = Context.pick(Stdio.Stdio, Terminal.Terminal)(
+      yield* Effect.context<Stdio.Stdio | Terminal.Terminal>()
+    )
     const toTerminal = (yield* width) !== undefined
     const decoder = new TextDecoder()
     const clock = yield* Clock.Clock

@@ -13,7 +13,7 @@ import type { top } from "../commands/top.ts"
 import { Told } from "../errors.ts"
 import { exits } from "../exit.ts"
 import { now } from "../node/events.ts"
-import { gather } from "../node/find.ts"
+import { gather, listen } from "../node/find.ts"
 import { open, type Opened } from "../node/open.ts"
 import { Output } from "../output/Output.ts"
 import type { Screen } from "../output/screen.ts"
@@ -153,9 +153,10 @@ const watching = Effect.fnUntraced(function*({ name, node, sealed }: Opened, eve
   })
 })
 
-/** The screen, drawn anew with each snapshot and each size, until somebody quits. */
+/** The screen, drawn anew with each snapshot and each size, until somebody quits. It gives the last of so many snapshots as are asked for. */
 const onScreen = Effect.fnUntraced(function*(
   screen: Screen,
+  heard: Effect.Effect<void, never, Settings>,
   next: Effect.Effect<Snapshot>,
   first: Snapshot,
   every: Duration.Duration,
@@ -166,15 +167,17 @@ const onScreen = Effect.fnUntraced(function*(
   const draw = Effect.suspend(() => screen.draw(output.drawn("snapshot", shown)))
   const redraws = Effect.forever(Effect.andThen(screen.resized, draw))
   const refreshes = Effect.gen(function*() {
+    yield* heard
     for (let i = 0; most === undefined || i < most; i++) {
+      if (i > 0) yield* Effect.sleep(every)
       shown = yield* next
       yield* draw
-      yield* Effect.sleep(every)
     }
-    return "quit" as const
+    return "last" as const
   })
   const ended = yield* Effect.andThen(draw, Effect.raceAllFirst([screen.quit, redraws, refreshes]))
   if (ended === "interrupted") return yield* new Told({ code: exits.interrupted.code })
+  return ended === "last" ? shown : undefined
 })
 
 export const run = Effect.fnUntraced(function*({ count: most, every: given }: Input<typeof top>) {
@@ -183,18 +186,21 @@ export const run = Effect.fnUntraced(function*({ count: most, every: given }: In
   const every = Option.getOrElse(given, () => Duration.seconds(2))
   const opened = yield* open()
   const next = yield* watching(opened, every)
-  const screen = yield* output.screen
-  if (screen !== undefined) {
-    const nothing: Snapshot = {
-      time: yield* now,
-      node: opened.name,
-      network: values.network,
-      sealed: opened.sealed,
-      peers: [],
-      calls: { out: 0, in: 0, failed: 0, bytesSent: 0, bytesReceived: 0 }
-    }
-    return yield* onScreen(screen, next, nothing, every, most)
+  const nothing: Snapshot = {
+    time: yield* now,
+    node: opened.name,
+    network: values.network,
+    sealed: opened.sealed,
+    peers: [],
+    calls: { out: 0, in: 0, failed: 0, bytesSent: 0, bytesReceived: 0 }
   }
+  const drawn = yield* Effect.scoped(Effect.gen(function*() {
+    const screen = yield* output.screen
+    if (screen === undefined) return false
+    return { last: yield* onScreen(screen, listen(opened.node), next, nothing, every, most) }
+  }))
+  // The screen takes with it what was on it.
+  if (drawn !== false) return drawn.last === undefined ? undefined : yield* output.value("snapshot", drawn.last)
   yield* gather(opened.node)
   for (let i = 0; most === undefined || i < most; i++) {
     if (i > 0) yield* Effect.sleep(every)

@@ -13,6 +13,7 @@ import * as TofuTrust from "@pnet/core/TofuTrust"
 import * as Trust from "@pnet/core/Trust"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import type * as SimNetwork from "@pnet/testing/SimNetwork"
+import type * as Cause from "effect/Cause"
 import { TerminalCapabilities } from "effect/cli/TerminalCapabilities"
 import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
@@ -23,6 +24,7 @@ import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
 import * as PlatformError from "effect/PlatformError"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Sink from "effect/Sink"
@@ -157,6 +159,8 @@ export const desk = Effect.fnUntraced(function*(
         )
       )
     const isTerminal = Effect.succeed(how.columns !== undefined)
+    const terminal = <A>(effect: Effect.Effect<A>) =>
+      how.columns === undefined ? Effect.die("there is no terminal") : effect
     const layer = Layer.mergeAll(
       parts,
       disk ?? filesIn(files),
@@ -189,8 +193,8 @@ export const desk = Effect.fnUntraced(function*(
         Terminal.make({
           columns: Effect.succeed(how.columns ?? 0),
           rows: Effect.succeed(24),
-          size: Effect.die("there is no terminal"),
-          readInput: Effect.die("there is no terminal"),
+          size: terminal(Queue.unbounded<Terminal.Size, Cause.Done>()),
+          readInput: terminal(Queue.unbounded<Terminal.UserInput, Cause.Done>()),
           readLine: Effect.die("there is no terminal"),
           display: () => Effect.void
         })
