@@ -2,6 +2,8 @@
  * What is said of a failure: the error's own message, what to do next at a command line, and the exit code.
  */
 import * as Cause from "effect/Cause"
+import * as DateTime from "effect/DateTime"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { type ExitName, exitOf, exits } from "./exit.ts"
 import { didYouMean } from "./nearest.ts"
@@ -37,6 +39,8 @@ export interface Failure {
   readonly message: string
   readonly exit: ExitName
   readonly hint?: string
+  /** A moment in the message, as it stands there, which people read by their own clock. */
+  readonly moment?: string
   /** The command that explains it. */
   readonly see?: string
   readonly mistakes?: ReadonlyArray<{ readonly where: string; readonly expected: string; readonly found?: string }>
@@ -184,7 +188,13 @@ const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
     hint: `it is a fault of the function, and where its node runs it is known why; what it takes: ${functionOf(error)}`
   }),
   ContractError: (error) => ({ hint: `what it says that it gives: ${functionOf(error)}` }),
-  KeyHeldError: () => ({ hint: "stop it, or take another name with --name" }),
+  KeyHeldError: (error) => {
+    const since = field(field(error, "holder"), "since")
+    return {
+      hint: "stop it, or take another name with --name",
+      ...(typeof since === "string" && Option.isSome(DateTime.make(since)) ? { moment: since } : {})
+    }
+  },
   DialError: () => ({ hint: "run pnet doctor" }),
   ProtocolError: (error) => field(error, "code") === "ERR_UNTRUSTED" ? { exit: "refused", hint: refusedThere } : {},
   PeerLostError: (error) => field(error, "reason") === "UntrustedByPeer" ? { exit: "refused", hint: refusedThere } : {}

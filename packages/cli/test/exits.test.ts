@@ -45,7 +45,7 @@ const leading: { readonly [Name in ExitName]: (alice: Desk) => Effect.Effect<Ran
   timeout: (alice) => alice.run("call", "bob", "slow", "--timeout", "1s", "--json"),
   conflict: (alice) =>
     Effect.suspend(() => {
-      alice.held.add("alice")
+      alice.held.set("alice", "1970-01-01T00:00:00.000Z")
       return alice.run("call", "bob", "one", "--name", "alice", "--json")
     }),
   partly: (alice) => alice.run("call", "bob,carol", "one", "--json"),

@@ -4,7 +4,7 @@ import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
 import { DateTime, Effect } from "effect"
 import * as Moments from "../src/output/moments.ts"
-import { desk } from "./harness/desk.ts"
+import { desk, type How } from "./harness/desk.ts"
 
 class Home extends TestNetwork.Service<Home>()("test/cli/Moments", {
   crypto: NodeCrypto.layer,
@@ -65,5 +65,17 @@ describe("what happens", () => {
       assert.match(lines[0]!.at(-1)!, /^1970-01-02 00:00:0\d alice leaves/)
       assert.match(lines[1]![0]!, /^1970-01-01T00:00:0\dZ alice-2 is up/)
       assert.match(lines[1]!.at(-1)!, /^1970-01-01T00:01:0\dZ alice-2 leaves/)
+    }).pipe(Effect.scoped, Effect.provide(Home.layer)))
+
+  it.effect("to a key is said by the clock of the terminal, and elsewhere in full", () =>
+    Effect.gen(function*() {
+      const alice = yield* desk((yield* Home).network, "alice")
+      yield* (yield* alice.start("up", "--name", "amy")).says("is up")
+      const again = (how: How) => alice.runWith(how, "up", "--name", "amy")
+      const since = (text: string) => /process 1 has its key since (.*?);/.exec(text)?.[1]
+      assert.match(since((yield* again({ columns: 80, zone: hour })).stderr)!, /^01:00:0\d$/)
+      assert.match(since((yield* again({ zone: hour })).stderr)!, /^1970-01-01T00:00:0\dZ$/)
+      const held = yield* alice.runWith({ columns: 80, zone: hour }, "up", "--name", "amy", "--json")
+      assert.match(since(held.stderr)!, /^1970-01-01T00:00:0\d\.\d{3}Z$/)
     }).pipe(Effect.scoped, Effect.provide(Home.layer)))
 })

@@ -22,13 +22,13 @@ import type { Settings } from "../settings/Settings.ts"
 export class KeyHeldError
   extends Schema.TaggedError<KeyHeldError>("@pnet/cli/node/NodeParts/KeyHeldError")("KeyHeldError", {
     name: Schema.String,
-    /** Who has it, in words, where that is known. */
-    holder: Schema.optionalKey(Schema.String)
+    /** The process that has it, and since when, as ISO 8601 in UTC, where that is known. */
+    holder: Schema.optionalKey(Schema.Struct({ pid: Schema.Int, since: Schema.String }))
   })
 {
   override get message() {
     return `the node ${JSON.stringify(this.name)} runs already on this machine${
-      this.holder === undefined ? "" : `: ${this.holder}`
+      this.holder === undefined ? "" : `: process ${this.holder.pid} has its key since ${this.holder.since}`
     }; two processes must not run with one key`
   }
 }

@@ -72,7 +72,6 @@ export const layer: Layer.Layer<
     const holderOf = (key: string) =>
       fs.readFileString(fileOf(key)).pipe(
         Effect.flatMap(Schema.decodeUnknownEffect(Holder)),
-        Effect.map(({ pid, since }) => `process ${pid} has its key since ${since}`),
         Effect.orElseSucceed(() => undefined)
       )
     // It only helps people: where it cannot be written, nothing else fails.

@@ -94,6 +94,11 @@ const make = (json: boolean) =>
     const { zone } = yield* Machine
     const moments = toTerminal ? Moments.local(zone, () => clock.currentTimeMillisUnsafe()) : Moments.full
 
+    const byClock = (failure: Failure): Failure => {
+      const { message, moment } = failure
+      return moment === undefined ? failure : { ...failure, message: message.replace(moment, () => moments.at(moment)) }
+    }
+
     const forPeople = <Name extends ShapeName>(shape: Name, values: ReadonlyArray<Shape<Name>>, single: boolean) =>
       Effect.gen(function*() {
         const view = views[shape] as View<Shape<Name>>
@@ -140,7 +145,7 @@ const make = (json: boolean) =>
         json
           ? lines("stderr", [jsonLine({ type: "error", ...failed(failure) })])
           : lines("stderr", [
-            views.error.one!(harmlessValue(failed(failure), harmless), errStyle, moments),
+            views.error.one!(harmlessValue(failed(byClock(failure)), harmless), errStyle, moments),
             ...(failure.pointed ?? []).map((line) => `  ${harmless(line)}`)
           ]),
       screen: writer.canScreen ? Effect.provideContext(Screen.open(writer), context) : Effect.undefined,

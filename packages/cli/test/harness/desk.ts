@@ -122,7 +122,7 @@ export const desk = Effect.fnUntraced(function*(
 ) {
   const host = yield* network.host(name)
   const keys = new Map<string, Crypto.KeyPair>()
-  const held = new Set<string>()
+  const held = new Map<string, string>()
   const files = new Map<string, string>()
   // What one command has learnt of peers the next one knows, as by a file of known peers.
   const known = TofuTrust.make()
@@ -132,8 +132,8 @@ export const desk = Effect.fnUntraced(function*(
     machine: Layer.suspend(() => Layer.merge(Layer.fresh(host.layer), crypto)),
     hold: (of) =>
       Effect.gen(function*() {
-        if (held.has(of)) return yield* new KeyHeldError({ name: of, holder: "process 1 has its key since then" })
-        held.add(of)
+        if (held.has(of)) return yield* new KeyHeldError({ name: of, holder: { pid: 1, since: held.get(of)! } })
+        held.set(of, DateTime.formatIso(yield* DateTime.now))
         yield* Effect.addFinalizer(() => Effect.sync(() => held.delete(of)))
         const pair = keys.get(of) ?? Crypto.Crypto.useSync((made) => made.generateKeyPair())
         const key = Effect.isEffect(pair) ? yield* Effect.provide(pair, crypto) : pair
@@ -266,7 +266,7 @@ export const desk = Effect.fnUntraced(function*(
     host,
     /** Files by their paths, as the command finds them. */
     files,
-    /** Names whose keys are in use. */
+    /** Names whose keys are in use, and since when. */
     held,
     /** The public key of a name that was in use. */
     key: (of: string) => Effect.sync(() => keys.get(of)!.publicKey),
