@@ -2,7 +2,7 @@
  * What is done to the words of the command line before they are parsed: for commands that send on whatever flag they do not know themselves, and
  * for public keys that begin with a hyphen.
  */
-import type { LooseFlag } from "./loose.ts"
+import { type LooseFlag, nothing, type Open } from "./loose.ts"
 import type { Setting } from "./settings/declare.ts"
 import { settingNames, settings } from "./settings/declared.ts"
 import type { Spec } from "./spec.ts"
@@ -26,7 +26,7 @@ interface Own {
 }
 
 // Settings that are meant wherever they stand: how the answer is shown, and how long it is waited.
-const anywhere = new Set(["--json", "--wait"])
+const anywhere = new Set(["--json", "--no-json", "--wait"])
 
 /** One of 64 begins with a hyphen, and is no flags for that. */
 const isKey = (word: string): boolean => /^-[\w-]{42}=$/.test(word)
@@ -44,27 +44,26 @@ const withKeys = (words: ReadonlyArray<string>): ReadonlyArray<string> => {
   return keys.length === 0 ? [...before, ...words.slice(end)] : [...before, "--", ...keys, ...words.slice(end + 1)]
 }
 
-/** The words of a command line as they are parsed, the flags whose value is left open, and all that the command knows. */
-export interface Prepared {
+/** The words of a command line as they are parsed, and what they leave open. */
+export interface Prepared extends Open {
   readonly words: ReadonlyArray<string>
-  readonly flags: ReadonlyArray<LooseFlag>
-  readonly known: ReadonlyArray<string>
 }
 
-const asTheyAre = (words: ReadonlyArray<string>): Prepared => ({ words, flags: [], known: [] })
+const asTheyAre = (words: ReadonlyArray<string>): Prepared => ({ words, ...nothing })
 
 /** Whether a word is no flag: an argument, a number below zero, or a key. */
 const isOperand = (word: string): boolean => !/^-./.test(word) || /^-[\d.]/.test(word) || isKey(word)
 
 /**
  * The words with flags first and arguments behind `--`, so that none is taken for the other, and `--key=value` of an unknown key as
- * `--arg key=value`; whether `--key value` is one, too, is left open. `own` are the command's own flags. Behind `after` arguments the keys of settings are nothing special: a
+ * `--arg key=value`; whether `--key value` is one, too, is left open. `own` are the command's own flags. Behind `after` arguments those of settings are nothing special: a
  * function may have a `name`, too.
  */
 const rewrite = (words: ReadonlyArray<string>, own: Own, after: number): Prepared => {
   const flags: Array<string> = []
   const operands: Array<string> = []
   const loose: Array<LooseFlag> = []
+  const settings: Array<string> = []
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!
     if (word === "--") {
@@ -76,8 +75,9 @@ const rewrite = (words: ReadonlyArray<string>, own: Own, after: number): Prepare
       continue
     }
     const [name, ...rest] = word.split("=") as [string, ...Array<string>]
-    const theirs = operands.length >= after && rest.length > 0 && !anywhere.has(name)
+    const theirs = operands.length >= after && name.startsWith("--") && !anywhere.has(name)
     const setting = theirs ? undefined : known.get(name)
+    if (theirs && known.has(name)) settings.push(name)
     const takesValue = setting?.kind === "text" || own.texts.has(name) || builtInWithValue.has(name)
     if (setting !== undefined || takesValue || own.switches.has(name) || builtIn.has(name)) {
       flags.push(word)
@@ -91,7 +91,8 @@ const rewrite = (words: ReadonlyArray<string>, own: Own, after: number): Prepare
   return {
     words: [...flags, "--", ...operands],
     flags: loose,
-    known: [...known.keys(), ...own.texts, ...own.switches].filter((flag) => flag.startsWith("--") && flag !== "--arg")
+    known: [...known.keys(), ...own.texts, ...own.switches].filter((flag) => flag.startsWith("--") && flag !== "--arg"),
+    settings
   }
 }
 

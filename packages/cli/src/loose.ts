@@ -15,9 +15,13 @@ export interface LooseFlag {
 export interface Open {
   readonly flags: ReadonlyArray<LooseFlag>
   readonly known: ReadonlyArray<string>
+  /** Those that are the function's where they stand, and would be settings before its name. */
+  readonly settings: ReadonlyArray<string>
 }
 
-/** Such flags of this command line, and the flags that the command knows, one of which may have been meant. */
+export const nothing: Open = { flags: [], known: [], settings: [] }
+
+/** Such flags of this command line, and those of the command, one of which may have been meant. */
 export const Loose: Context.Reference<Open> = Context.Reference<Open>("@pnet/cli/Loose", {
-  defaultValue: () => ({ flags: [], known: [] })
+  defaultValue: () => nothing
 })

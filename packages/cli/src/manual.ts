@@ -164,8 +164,8 @@ the file that \`pnet key network\` keeps for the network. Text of peers is made 
 ## Arguments
 
 \`pnet call\` sends an argument that is JSON as it is, and any other as text; where the function says that it takes text, a number is sent as text, too. \`-\` is standard input. Flags that the
-command does not have are keyword arguments, \`--key=value\`, and behind the function's name so are those of settings: \`pnet call bob greet --name=ann\` says a name to
-bob's function, while \`--name ann\`, or a \`--name=ann\` before it, is this node's. \`--arg key=value\` is a keyword argument in any case. \`--key value\` is one where the function says
+command does not have are keyword arguments, \`--key=value\`, and behind the function's name so are those of settings, but for \`--json\` and \`--wait\`: \`pnet call --name ann bob greet --name eve\`
+says a name to bob's function, by a node that is called ann. \`--arg key=value\` is a keyword argument in any case. \`--key value\` is one where the function says
 that it takes such a value under that name, and \`--key\` alone says yes to one that is true or false; of a function that does not say what it takes, write \`--key=value\`. Where the
 function has an argument with a place that is called so, that is what it is. Behind \`--\` everything is an argument. What the peer's function does not take is
 said before anything is sent, with the place that is wrong; \`--no-check\` sends it all the same.

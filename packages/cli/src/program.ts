@@ -58,7 +58,7 @@ export const program = Effect.fnUntraced(function*(words: ReadonlyArray<string>)
     const stdio = yield* Stdio.Stdio
     return yield* Effect.as(Effect.ignore(Stream.run(Stream.succeed(`${asked}\n`), stdio.stdout())), exits.ok.code)
   }
-  const { flags, known, words: prepared } = prepare(words, specs, ownFlags)
+  const { words: prepared, ...open } = prepare(words, specs, ownFlags)
   return yield* parse(prepared).pipe(
     Effect.as<number>(exits.ok.code),
     Effect.catchTag("Told", ({ code }) => Effect.succeed(code)),
@@ -67,7 +67,7 @@ export const program = Effect.fnUntraced(function*(words: ReadonlyArray<string>)
       "ShowHelp",
       ({ errors }) => Effect.succeed(errors.length === 0 && words.length === 0 ? exits.ok.code : exits.usage.code)
     ),
-    Effect.provideService(Loose, { flags, known }),
+    Effect.provideService(Loose, open),
     Effect.provideService(CliOutput.Presenter, yield* presenter(json)),
     Effect.provideService(References.MinimumLogLevel, "Warn")
   )

@@ -20,8 +20,8 @@ export interface Spec<out Config extends Command.Command.Config = Command.Comman
   /** What it prints with `--json`. */
   readonly prints: ReadonlyArray<ShapeName>
   /**
-   * Where flags that are unknown here are a part of what is sent: `--key=value` becomes `--arg key=value`, and behind so many arguments so does that of a
-   * setting. Arguments stay as they are, also where they look like a value of a flag.
+   * Where flags that are unknown here are a part of what is sent: `--key=value` becomes `--arg key=value`, and behind so many arguments so do those of
+   * settings. Arguments stay as they are, also where they look like a value of a flag.
    */
   readonly open?: number
 }

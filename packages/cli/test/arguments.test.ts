@@ -23,11 +23,16 @@ describe("the words of a call", () => {
 
   it("are the function's behind its name, but where they are the command's own, or of how it is shown", () => {
     assert.strictEqual(
-      prepared("--name me call --network=home bob f --name=ann --port=1 --json=true --timeout=5s --wait=1s -n=x"),
-      "call --name me --network=home --arg=name=ann --arg=port=1 --json=true --timeout=5s --wait=1s -n=x -- bob f"
+      prepared("--name me call --network=home bob f --name=ann --port=1 --json=true --timeout=5s --wait 1s -n x"),
+      "call --name me --network=home --arg=name=ann --arg=port=1 --json=true --timeout=5s --wait 1s -n x -- bob f"
     )
-    assert.strictEqual(prepared("call bob f --name ann"), "call --name ann -- bob f")
-    assert.strictEqual(prepared("call bob f --open=true --no-open"), "call --arg=open=true --no-open -- bob f")
+    assert.strictEqual(
+      prepared("call bob f --open=true --no-open --network-key-stdin --json --no-json"),
+      "call --arg=open=true --arg=no-open=true --arg=network-key-stdin=true --json --no-json -- bob f"
+    )
+    const { flags, settings, words } = prepare("call --port 1 bob --open f --name ann".split(" "), specs, ownFlags)
+    assert.strictEqual(words.join(" "), "call --port 1 --open -- bob f ann")
+    assert.deepStrictEqual({ flags, settings }, { flags: [{ name: "name", at: 0 }], settings: ["--name"] })
   })
 
   it("leave open whether an argument behind a flag is its value, and say where that is", () => {

@@ -61,7 +61,7 @@ describe("the command in processes", () => {
           }
 
           // Ctrl-C while it looks for somebody: what was drawn is wiped, and the key is free again.
-          const looking = place.start(["call", "nobody", "x", "--wait", "1m", "--name", "carol"], { columns: 60 })
+          const looking = place.start(["call", "--name", "carol", "nobody", "x", "--wait", "1m"], { columns: 60 })
           yield* says(looking, "looking for nobody")
           looking.type("\u0003")
           const { code, stdout } = yield* ended(looking)

@@ -356,11 +356,11 @@ describe("a name that another node has", () => {
   it.effect("is refused by who met the other first, which says what to do", () =>
     inHome(Effect.fnUntraced(function*(alice) {
       const other = yield* desk((yield* Home).network, "elsewhere")
-      yield* alice.run("call", "bob", "add", "1", "2", "--name", "desk")
-      const refused = yield* other.run("call", "bob", "add", "1", "2", "--name", "desk", "--json")
+      yield* alice.run("call", "--name", "desk", "bob", "add", "1", "2")
+      const refused = yield* other.run("call", "--name", "desk", "bob", "add", "1", "2", "--json")
       assert.strictEqual(refused.code, 4)
       assert.match(values(refused.stderr).at(-1)!["hint"], /take another with --name/)
-      assert.strictEqual((yield* other.run("call", "bob", "add", "1", "2", "--name", "other")).stdout, "3\n")
+      assert.strictEqual((yield* other.run("call", "--name", "other", "bob", "add", "1", "2")).stdout, "3\n")
     })))
 })
 

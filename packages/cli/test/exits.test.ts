@@ -46,7 +46,7 @@ const leading: { readonly [Name in ExitName]: (alice: Desk) => Effect.Effect<Ran
   conflict: (alice) =>
     Effect.suspend(() => {
       alice.held.set("alice", "1970-01-01T00:00:00.000Z")
-      return alice.run("call", "bob", "one", "--name", "alice", "--json")
+      return alice.run("call", "--name", "alice", "bob", "one", "--json")
     }),
   partly: (alice) => alice.run("call", "bob,carol", "one", "--json"),
   doubtful: (alice) => alice.runWith({ env: { PNET_NETWORK_KEY: "x".repeat(43) + "=" } }, "doctor", "--json"),

@@ -152,6 +152,28 @@ describe("a flag that the command has not", () => {
       assert.match(twice.stderr, /"times" is there twice/)
     })))
 
+  it.effect("is the function's behind its name, also where it would be a setting before that, which is said where it fails", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      assert.deepInclude(yield* alice.run("call", "--name", "amy", "bob", "hello", "--name", "ann"), {
+        code: 0,
+        stdout: "ann undefined undefined\n",
+        stderr: ""
+      })
+      const own = (flag: string) => `for this node's own ${flag} put it before the function's name`
+      for (const given of [["--network", "home"], ["--open"]]) {
+        const { code, stderr } = yield* alice.run("call", "bob", "hello", "ann", ...given, "--json")
+        assert.strictEqual(code, 2)
+        assert.include(values(stderr)[0]!["hint"], `${own(given[0]!)}; it takes hello(`)
+      }
+      for (const who of ["dave", "dave,eve"]) {
+        const { code, stderr } = yield* alice.run("call", who, "hello", "--network", "home", "--wait", "1s")
+        assert.strictEqual(code, 3)
+        assert.include(stderr, `--network went to the function; ${own("--network")}\n`)
+      }
+      // One that does not say what it takes is sent it.
+      assert.deepInclude(yield* alice.run("call", "bob", "kept", "--network=home"), { code: 0, stderr: "" })
+    })))
+
   it.effect("is said how to write where the function does not say what it takes", () =>
     inHome(Effect.fnUntraced(function*(alice) {
       const { code, stderr } = yield* alice.run("call", "bob", "kept", "--a", "it is", "--json")

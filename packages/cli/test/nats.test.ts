@@ -19,11 +19,11 @@ it.live.skipIf(Server.skipped)(
       const up = there.start(["up", "--name", "bob", "--fn", "add(a: int, b: int)=echo $(($1 + $2))", "--open"], how)
       yield* Effect.promise(() => up.says("bob is up"))
       const called = yield* Effect.promise(() =>
-        here.run(["call", "bob", "add", "1", "2", "--open", "--wait", "20s"], how)
+        here.run(["call", "--open", "bob", "add", "1", "2", "--wait", "20s"], how)
       )
       assert.strictEqual(called.stdout, "3\n", called.stderr)
       const absent = yield* Effect.promise(() =>
-        here.run(["call", "bob", "add", "1", "2", "--nats", "127.0.0.1:1"], how)
+        here.run(["call", "--nats", "127.0.0.1:1", "bob", "add", "1", "2"], how)
       )
       assert.notStrictEqual(absent.code, 0)
       assert.include(absent.stderr, "no NATS server answers at 127.0.0.1:1")

@@ -9,11 +9,16 @@ export const call = Spec.make({
   summary: "Calls a function of a peer",
   description:
     "Calls a function and prints what it gives. An argument that is JSON is sent as it is, and any other as text. Flags that the command does not have " +
-    "itself are keyword arguments of the function: --key=value; behind the function's name so are those of settings. The elements of a stream are printed as they come.",
+    "itself are keyword arguments of the function: --key=value. Behind the function's name so are settings such as --name, but for --json and --wait; this node's own stand " +
+    "before that. The elements of a stream are printed as they come.",
   examples: [
     { command: "pnet call bob add 1 2", description: "Two numbers" },
     { command: "pnet call bob greet world --loud=true", description: "Text, and a keyword argument" },
     { command: "pnet call '*' uptime", description: "Of everybody: a row for each" },
+    {
+      command: "pnet call --network work bob greet --name ann",
+      description: "A network for this node, a name for greet"
+    },
     { command: "pnet call bob,carol uptime", description: "Of some" },
     { command: "pnet call bob wc - < poem.txt", description: "The argument from standard input" }
   ],

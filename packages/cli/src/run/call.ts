@@ -17,7 +17,7 @@ import { awaitOne, gather, parseTarget } from "../node/find.ts"
 import { open } from "../node/open.ts"
 import { failed, Output } from "../output/Output.ts"
 import type { Shape } from "../output/shapes.ts"
-import { checked, doubts, read, type Words } from "../schema/given.ts"
+import { checked, doubts, misplaced, read, type Words } from "../schema/given.ts"
 import { Settings } from "../settings/Settings.ts"
 import type { Input } from "../spec.ts"
 
@@ -111,8 +111,10 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof call>) {
   const words = yield* read(input.args, input.kwargs, yield* Loose)
   const { node } = yield* open()
   const calling = { node, words, input }
+  const place = misplaced(words)
+  const doubted = place === undefined ? Effect.void : output.note(place)
   if (target._tag === "One") {
-    const peer = yield* awaitOne(node, target.name)
+    const peer = yield* Effect.tapError(awaitOne(node, target.name), () => doubted)
     const { given, stream } = yield* output.during(`asking ${target.name}`, prepared(calling, target.name))
     const waiting = `waiting for ${input.function} of ${target.name}`
     if (stream) return yield* output.during(waiting, printEach(calling, peer, given))
@@ -131,5 +133,7 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof call>) {
   const code = codeOf(
     yield* output.during(`waiting for ${input.function} of ${names.length} peers`, output.each("answer", answers))
   )
-  if (code !== exits.ok.code) return yield* new Told({ code })
+  if (code === exits.ok.code) return
+  yield* doubted
+  return yield* new Told({ code })
 })

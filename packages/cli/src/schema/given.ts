@@ -32,6 +32,8 @@ export interface Words {
   readonly loose: ReadonlyArray<{ readonly name: string; readonly at: number }>
   /** The flags that the command has itself. */
   readonly known: ReadonlyArray<string>
+  /** Those of them that are settings, and are the function's where they stand. */
+  readonly settings: ReadonlyArray<string>
 }
 
 const wrong = (what: string, hint?: string) =>
@@ -56,7 +58,7 @@ const stdinText = Effect.gen(function*() {
 export const read = Effect.fnUntraced(function*(
   args: ReadonlyArray<string>,
   kwargs: ReadonlyArray<string>,
-  { flags, known }: Open
+  { flags, known, settings }: Open
 ): Effect.fn.Return<Words, Problem, Stdio.Stdio | Settings> {
   const named: Array<readonly [string, string]> = []
   // What stands before the peer and its function is the command's rather than theirs.
@@ -80,7 +82,13 @@ export const read = Effect.fnUntraced(function*(
   }
   const stdin = all.includes("-") ? yield* stdinText : ""
   const word = (written: string): Word => ({ written, text: written === "-" ? stdin : written })
-  return { args: args.map(word), kwargs: named.map(([name, value]) => ({ name, value: word(value) })), loose, known }
+  return {
+    args: args.map(word),
+    kwargs: named.map(([name, value]) => ({ name, value: word(value) })),
+    loose,
+    known,
+    settings
+  }
 })
 
 const fromJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Json))
@@ -225,8 +233,21 @@ const atItsPlace = (args: unknown, name: string, given: number): string | undefi
   return at < given ? `it once, and it is there as argument ${at + 1}` : `${labelOf(first[given], given)} before it`
 }
 
+/** Where flags stand that are to be settings. */
+const ownBefore = (flags: ReadonlyArray<string>): string =>
+  `for this node's own ${flags.join(", ")} put ${flags.length === 1 ? "it" : "them"} before the function's name`
+
+/** What is said of a call that failed where settings were given to the function, and may have been meant for this node. */
+export const misplaced = ({ settings }: Words): string | undefined =>
+  settings.length === 0 ? undefined : `${settings.join(", ")} went to the function; ${ownBefore(settings)}`
+
 /** The question after what was meant by a name that the function has not: an argument of its own, or a flag of the command. */
-const meantBy = ({ known }: Words, name: string, described: Described | undefined): ReadonlyArray<string> => {
+const meantBy = (
+  { known, settings }: Words,
+  name: string,
+  described: Described | undefined
+): ReadonlyArray<string> => {
+  if (settings.includes(`--${name}`)) return [`${ownBefore([`--${name}`])};`]
   const theirs = [...keywordsOf(described?.kwargs), ...argumentsOf(described?.args) ?? []].map((one) => `--${one.name}`)
   return Option.toArray(Option.fromNullishOr(didYouMean(`--${name}`, [...theirs, ...known])))
 }
@@ -234,7 +255,7 @@ const meantBy = ({ known }: Words, name: string, described: Described | undefine
 /** What may have been meant for the command and is sent, as the function does not say what it takes by name. */
 export const doubts = (words: Words, { described }: Callee): ReadonlyArray<string> =>
   described?.kwargs === undefined
-    ? words.kwargs.flatMap(({ name, value }) =>
+    ? words.kwargs.filter(({ name }) => !words.settings.includes(`--${name}`)).flatMap(({ name, value }) =>
       meantBy(words, name, described).map((meant) =>
         `${quoted(`--${name}=${value.written}`)} is sent to the function; ${meant}`
       )
