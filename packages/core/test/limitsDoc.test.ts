@@ -627,7 +627,7 @@ const fixed = table(["what is bounded", "bound", "at the bound"], [
   ],
   [
     "Of a WebSocket: a message; its pieces; what the system holds of what was sent, before nothing more is",
-    "65,536 bytes; 256; 1 MiB",
+    "65,536 bytes; 256; 1 MiB, of which 512 bytes for each message",
     "The connection ends; who has more to write waits. What a server holds is known on Node; on another platform the window of the other end bounds it."
   ],
   [

@@ -16,6 +16,8 @@ export const maxMessage = 65_536
  * side grants much more.
  */
 const maxBuffered = 1_048_576
+/** What a message takes that the system holds besides its bytes: so many short ones were measured with 400. */
+const perMessage = 512
 // A WebSocket does not say when it has sent something.
 const lookAgain = "5 millis"
 
@@ -101,9 +103,38 @@ class Outbox {
   }))
 }
 
+/** The messages that the system may hold of what was sent, which says how many bytes it holds, and not of how many messages. */
+class Unsent {
+  readonly #lengths: Array<number> = []
+  #first = 0
+  /** Bytes of those from the first on. */
+  #size = 0
+
+  add(length: number): void {
+    this.#lengths.push(length)
+    this.#size += length
+  }
+
+  /** What is taken by those last sent that are so many bytes. */
+  memory(held: number): number {
+    const lengths = this.#lengths
+    while (this.#first < lengths.length && this.#size - lengths[this.#first]! >= held) {
+      this.#size -= lengths[this.#first++]!
+    }
+    if (this.#first === lengths.length) {
+      lengths.length = this.#first = 0
+    } else if (this.#first >= 64 && this.#first * 2 >= lengths.length) {
+      lengths.splice(0, this.#first)
+      this.#first = 0
+    }
+    return held + perMessage * (lengths.length - this.#first)
+  }
+}
+
 /** Says whether there is room for more than the system holds of what was sent, and tells when there is again. */
 class Valve {
   readonly #held: () => number
+  readonly #unsent = new Unsent()
   readonly #room: () => void
   readonly #fork: (effect: Effect.Effect<void>) => unknown
   #isFull = false
@@ -114,8 +145,10 @@ class Valve {
     this.#fork = fork
   }
 
-  get isOpen(): boolean {
-    if (this.#held() <= maxBuffered) return true
+  /** Whether there is room for more after a message that was sent. */
+  isOpenAfter(message: Uint8Array): boolean {
+    this.#unsent.add(message.length)
+    if (this.#memory <= maxBuffered) return true
     if (!this.#isFull) {
       this.#isFull = true
       this.#fork(this.#drained)
@@ -123,9 +156,13 @@ class Valve {
     return false
   }
 
+  get #memory(): number {
+    return this.#unsent.memory(this.#held())
+  }
+
   readonly #drained = Effect.gen({ self: this }, function*() {
     do yield* Effect.sleep(lookAgain)
-    while (this.#held() > maxBuffered / 2)
+    while (this.#memory > maxBuffered / 2)
     this.#isFull = false
     this.#room()
   })
@@ -172,7 +209,7 @@ export const ofWebSocket = (socket: BrowserSocket): Effect.Effect<Channel, never
       send: (message) => {
         if (isClosed || socket.readyState !== 1) return true
         socket.send(message as Uint8Array<ArrayBuffer>)
-        return valve.isOpen
+        return valve.isOpenAfter(message)
       },
       close
     }
@@ -223,7 +260,7 @@ export const ofSocket = (
       open: (receiver) => inbox.open(receiver),
       send: (message) => {
         outbox.push(message)
-        return valve.isOpen
+        return valve.isOpenAfter(message)
       },
       close: () => outbox.close()
     }

@@ -38,7 +38,19 @@ const listener = of("web-listener", "packages/web/src/WebSocketListener.ts", lis
 
 const channel = of("web-channel", "packages/web/src/internal/channel.ts", listens, {
   "size": [`return bytes.length > maxMessage`, `return false`, "longer messages are taken than may be sent"],
-  "valve": [`if (this.#held() <= maxBuffered) return true`, `return true`, "nobody waits for who does not read"],
+  "valve": [`if (this.#memory <= maxBuffered) return true`, `return true`, "nobody waits for who does not read"],
+  "valve-messages": [
+    `return held + perMessage * (lengths.length - this.#first)`,
+    `return held`,
+    "very many short messages are held for who does not read",
+    { tests: ["web/Channel"] }
+  ],
+  "valve-sent": [
+    `this.#first < lengths.length && this.#size - lengths[this.#first]! >= held`,
+    `false`,
+    "what was sent long ago counts as held",
+    { tests: ["web/Channel"] }
+  ],
   "again": [`    this.#room()\n`, ``, "who has waited once waits for ever"]
 })
 
