@@ -35,7 +35,7 @@ import * as Dns from "node:dns"
 import * as Net from "node:net"
 import * as Os from "node:os"
 import { Lingering } from "./internal/lingering.ts"
-import * as Young from "./internal/young.ts"
+import { readerOf, released } from "./internal/reading.ts"
 
 /**
  * How long, in milliseconds, a closed connection may make no progress with the bytes that were written to it. Node looks
@@ -197,9 +197,6 @@ const canonical = (host: string, port: number): NetAddress.InetAddress | undefin
 
 const writeError = (cause: Error) => new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause }) })
 
-/** Emitted by `release`, so that writes which wait for the peer end with the scope that owned the connection. */
-const released = "pnet:released"
-
 const nothing = new Uint8Array(0)
 
 /**
@@ -267,83 +264,6 @@ const writeCopy = (connection: Net.Socket, bytes: Uint8Array): void => {
   if (connection.writableLength > 0) copies = undefined
 }
 
-/** After so many bytes of one connection it is the others' turn: Node would go on for two mebibytes. With half as many it costs a tenth more. */
-const turn = 524_288
-
-/**
- * Gives what comes to a function, by the `data` of Node's stream in the place of `readable`, which the adapter pulls by: that costs a turn
- * of its queue, and copies, for each read. Meanwhile the adapter's own listeners are off; how the stream ends is what its pull says.
- */
-const each = (
-  connection: Net.Socket,
-  pull: Socket.Reader["pull"]
-): NonNullable<Network.EachReader["each"]> =>
-(take) => {
-  const said = Effect.flatMap(pull, (chunks) => {
-    let more = true
-    for (const chunk of chunks) more = take(chunk as Uint8Array) && more
-    return Effect.succeed(more)
-  })
-  const listen = (later: (task: () => void) => void) =>
-    Effect.callback<boolean, Socket.SocketError>((resume) => {
-      const readers = connection.listeners("readable") as unknown as ReadonlyArray<() => void>
-      let isStopped = false
-      const stop = () => {
-        // Whoever is given bytes may let go of the connection, which stops it, and then ask for no more.
-        if (isStopped) return
-        isStopped = true
-        connection.off("data", onData).off("end", onGone).off("close", onGone).off(released, onGone)
-        connection.pause()
-        for (const reader of readers) connection.on("readable", reader)
-      }
-      let taken = 0
-      const goOn = () => {
-        if (!isStopped) connection.resume()
-      }
-      const onData = (chunk: Uint8Array) => {
-        Young.read(chunk.length)
-        try {
-          if (take(chunk)) {
-            taken += chunk.length
-            if (taken < turn || isStopped) return
-            taken = 0
-            connection.pause()
-            return later(goOn)
-          }
-        } catch (cause) {
-          stop()
-          return resume(Effect.die(cause))
-        }
-        stop()
-        resume(Effect.succeed(false))
-      }
-      const onGone = () => {
-        stop()
-        resume(said)
-      }
-      for (const reader of readers) connection.off("readable", reader)
-      connection.on("data", onData).on("end", onGone).on("close", onGone).on(released, onGone)
-      connection.resume()
-      return Effect.sync(stop)
-    })
-  const listening = Effect.withFiber<boolean, Socket.SocketError>(({ currentDispatcher }) =>
-    listen((task) => currentDispatcher.scheduleTask(task, 0))
-  )
-  const next = Effect.suspend(() =>
-    connection.destroyed || connection.readableEnded || connection.readableLength > 0 ? said : listening
-  )
-  return Effect.suspend(() => {
-    let more = true
-    return Effect.whileLoop({
-      while: () => more,
-      body: () => next,
-      step: (goesOn) => {
-        more = goesOn
-      }
-    })
-  })
-}
-
 /**
  * The adapter's socket with writes of its own while connected: Node answers a write to a connection that is gone with
  * `false`, and the drain for which the adapter would then wait never comes.
@@ -352,7 +272,7 @@ const guardWrites = (socket: Socket.Socket, current: () => Net.Socket | undefine
   Socket.make({
     reader: Effect.map(socket.reader, (reader): Network.EachReader => {
       const connection = current()
-      return connection === undefined ? reader : { ...reader, each: each(connection, reader.pull) }
+      return connection === undefined ? reader : { ...reader, ...readerOf(connection, reader.pull) }
     }),
     writer: Effect.map(socket.writer, (writer): Network.TryWriter => {
       const send = (

@@ -188,23 +188,6 @@ const locks = of("trust-files", "packages/node/src/internal/lockFile.ts", suites
 })
 
 const sockets = of("node-network", "packages/node/src/NodeNetwork.ts", suites("node/Transport"), {
-  "each-throws": [
-    `        return resume(Effect.die(cause))`,
-    `        return resume(Effect.succeed(false))`,
-    "nobody hears that a function threw what it was given"
-  ],
-  "young": [
-    `        Young.read(chunk.length)\n`,
-    ``,
-    "all that lives is marked for each 25 MiB that are read"
-  ],
-  "each-turn": [
-    `          if (taken < turn || isStopped) return
-`,
-    `          return
-`,
-    "others wait as long as one connection has something"
-  ],
   "at-once-waits": [
     ` || connection.writableLength > 0) return false`,
     `) return false`,
@@ -216,6 +199,37 @@ const sockets = of("node-network", "packages/node/src/NodeNetwork.ts", suites("n
     "bytes that wait to be sent are overwritten"
   ]
 })
+
+const reading = [
+  ...of("node-network", "packages/node/src/internal/reading.ts", suites("node/Transport"), {
+    "each-throws": [
+      `        return resume(Effect.die(cause))`,
+      `        return resume(Effect.succeed(false))`,
+      "nobody hears that a function threw what it was given"
+    ],
+    "young": [
+      `        Young.read(chunk.length)\n`,
+      ``,
+      "all that lives is marked for each 25 MiB that are read"
+    ],
+    "each-turn": [
+      `          if (taken < turn || isStopped) return
+`,
+      `          return
+`,
+      "others wait as long as one connection has something"
+    ]
+  }),
+  ...of("node-network", "packages/node/src/internal/reading.ts", suites("node/reading"), {
+    "each-left": [
+      `      if (take(chunks[i] as Uint8Array)) continue
+`,
+      `      if (take(chunks[i] as Uint8Array) || i + 1 < chunks.length) continue
+`,
+      "who wants no more is given what was pulled with it"
+    ]
+  })
+]
 
 const young = of("young", "packages/node/src/internal/young.ts", suites("node/Transport"), {
   "room": [
@@ -280,5 +294,6 @@ export const machinesList = [
   ...keyFiles,
   ...trustFiles,
   ...locks,
-  ...sockets
+  ...sockets,
+  ...reading
 ]
