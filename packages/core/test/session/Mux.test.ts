@@ -822,6 +822,22 @@ describe("Mux: what ends a session", () => {
     assert.strictEqual(side.goAways.length, 0)
   })
 
+  it("and takes nothing back of an answer that was whole before it, which would be read as whole, and empty", () => {
+    const [a, b] = [new Side(), new Side()]
+    const stream = a.open()
+    settle(a, b)
+    b.opened[0]!.write(utf8("answer"))
+    b.opened[0]!.end()
+    for (const message of b.all()) a.take(message)
+    // Nobody has read it, and the question's END has not left.
+    assert.isString(a.receive(Type.rsp, frame(99, stream.id)))
+    a.mux.failAll({ code: "lost", message: "", remote: false })
+    assert.isUndefined(stream.failure)
+    assert.isTrue(stream.remoteEnded)
+    assert.deepStrictEqual(bytesOf(stream.read()), utf8("answer"))
+    assert.strictEqual(a.budget.used, 0)
+  })
+
   it("nor to whoever is told of one stream and reads another, and whoever waits for room", () => {
     const told: Array<string> = []
     const read = (title: string, stream: MuxStream) => {

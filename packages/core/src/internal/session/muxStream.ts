@@ -237,7 +237,8 @@ export class MuxStream implements Sender, Reader {
 
   takeBack(): boolean {
     this.news = false
-    this.#inbox.clear()
+    // Behind an END nothing came: all that waits is of messages before this one, and a whole answer is one.
+    if (this.#ended || !this.remoteEnded) this.#inbox.clear()
     if (!this.#ended && this.#failing === undefined) return false
     if (this.#ended) this.remoteEnded = false
     this.#ended = false
