@@ -1441,6 +1441,18 @@ describe("whoever breaks the rules of typed calls", () => {
       assert.deepStrictEqual(got, [])
     })))
 
+  it.effect("by answering that a call is too large gives the error for that, whatever its caller's limit is", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const { alice } = yield* two(network, served(undefined, { limit: 1_000 }))
+      for (const limit of [Infinity, 1e300, 5_000.5, NaN]) {
+        const client = yield* clientOf(alice, Basics, "bob", { limit })
+        assert.strictEqual(yield* client.hello({ name: "x" }), "Hello, x", `${limit}`)
+        const error = yield* errorOf(client.hello({ name: "x".repeat(2_000) }))
+        assert.strictEqual(error._tag, "CallTooLargeError", `${limit}`)
+      }
+    })))
+
   it.effect("by answering gives its caller a typed error", () =>
     quietly(Effect.gen(function*() {
       const network = yield* SimNetwork.make()

@@ -546,6 +546,11 @@ describe("targets by what peers offer", () => {
       )
       const few = yield* failureOf(peers.awaitPeers({ role: "worker" }, { atLeast: 3, within: "3 seconds" }))
       assert.include(few.message, "2 of 3 peers with the role \"worker\" were there after 3s")
+      for (const atLeast of [2.5, Infinity]) {
+        const half = yield* failureOf(peers.awaitPeers({ role: "worker" }, { atLeast, within: "1 second" }))
+        assert.strictEqual(half._tag, "PeerUnknownError", `${atLeast}`)
+      }
+      assert.strictEqual((yield* peers.awaitPeers({ role: "worker" }, { atLeast: 1.5 })).length, 2)
       const bob = yield* failureOf(peers.awaitPeers(["w1", "bob"], { atLeast: 2, within: "1 second" }))
       assert.include(bob.message, "no peer called \"bob\" is known after 1s")
     })))

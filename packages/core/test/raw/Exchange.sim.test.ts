@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { Sessions } from "@pnet/core"
 import { echo, failureOf, quietly, two } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
 import { Effect, Tracer } from "effect"
@@ -67,6 +68,46 @@ describe("Sessions.exchange", () => {
       assert.deepStrictEqual((yield* sessions.all).map(({ streams }) => streams), [0])
     })))
 
+  it.effect("opens what it is asked for, whatever was opened before", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const { alice, bob } = yield* two(network)
+      const seen: Array<string> = []
+      for (const where of ["rpc", "command"] as const) {
+        for (const name of ["one", "other"]) {
+          yield* bob.node.sessions.handle({ protocol: where, name }, (stream) => {
+            const { deadline, headers, traceparent } = stream
+            const said = [deadline === undefined ? undefined : "deadline", traceparent, headers]
+            return Effect.andThen(
+              Effect.sync(() => seen.push([stream.protocol, stream.name, ...said].join(" ").trim())),
+              stream.end
+            )
+          })
+        }
+      }
+      const peer = yield* alice.node.peers.resolveOne("bob")
+      const { sessions } = alice.node
+      const traceparent = `00-${"1".repeat(32)}-${"2".repeat(16)}-01`
+      const ways: ReadonlyArray<readonly [Partial<Sessions.OpenOptions>, said: string]> = [
+        [{}, ""],
+        [{ traceparent }, ` ${traceparent}`],
+        [{ headers: `{"a":1}` }, ` {"a":1}`],
+        [{ deadline: "1 second" }, " deadline"]
+      ]
+      const expected: Array<string> = []
+      for (const [way, said] of ways) {
+        for (const name of ["one", "other"]) {
+          for (const where of ["rpc", "command"] as const) {
+            for (const [more, also] of [ways[0]!, [way, said] as const, ways[0]!]) {
+              yield* sessions.exchange(peer, { protocol: where, name, ...more }, new Uint8Array(1))
+              expected.push(`${where} ${name}${also}`)
+            }
+          }
+        }
+      }
+      assert.deepStrictEqual(seen.map((line) => line.replace(/ +/g, " ")), expected)
+    })))
+
   it.effect("shows the dial in the trace of the call that waits for it, and only there", () =>
     quietly(Effect.gen(function*() {
       const network = yield* SimNetwork.make()
@@ -90,5 +131,28 @@ describe("Sessions.exchange", () => {
       assert.strictEqual(spans[1]!.attributes.get("pnet.peer"), "bob")
       yield* call
       assert.deepStrictEqual(spans.map(({ name }) => name), ["call", "pnet.session", "call"])
+    })))
+})
+
+describe("the limit of an answer", () => {
+  it.effect("may be any number, and what is too large for the peer is so by each of them", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const { alice } = yield* two(network, {}, {
+        limits: { callSize: 1_000 },
+        functions: { echo, whole: ({ whole }) => whole }
+      })
+      const asked = (name: string, length: number, limit: number) =>
+        alice.node.request("bob", name, new Uint8Array(length), { limit })
+      for (const limit of [Infinity, 1e300, 1_500.5, NaN]) {
+        assert.strictEqual((yield* failureOf(asked("whole", 1_001, limit)))._tag, "CallTooLargeError", `${limit}`)
+        assert.strictEqual((yield* asked("whole", 1_000, limit)).length, 1_000, `${limit}`)
+      }
+      assert.strictEqual((yield* asked("echo", 9_000_000, Infinity)).length, 9_000_000)
+      // What is no number is none, and no limit has a part of a byte.
+      for (const [limit, most] of [[NaN, 8_388_608], [10.9, 10], [0.5, 0], [-1, 0]] as const) {
+        assert.strictEqual((yield* failureOf(asked("echo", most + 1, limit)))._tag, "CallTooLargeError", `${limit}`)
+        assert.strictEqual((yield* asked("echo", most, limit)).length, most, `${limit}`)
+      }
     })))
 })

@@ -93,6 +93,28 @@ describe("the text of OPEN", () => {
     assert.deepStrictEqual(decode(bytes(escaped)), JSON.parse(escaped))
   })
 
+  it("is read where it stands, by nothing of what stands before it and behind it", () => {
+    for (const open of opens.filter(({ name }) => name.length < 256)) {
+      const said = text(encode(open, 0))
+      const around = bytes(`${said}${said}"}}`)
+      const length = bytes(said).length
+      assert.deepStrictEqual(decode(around, length, 2 * length), open)
+      // What it would take to be whole stands behind it.
+      for (let stop = length; stop < 2 * length; stop++) assert.isUndefined(decode(around, length, stop), said)
+      for (let stop = 2 * length + 1; stop <= around.length; stop++) {
+        assert.isUndefined(decode(around, length, stop), said)
+      }
+    }
+  })
+
+  it("is the same object each time that a place is all it says, wherever it stands", () => {
+    const open = { protocol: "rpc", name: "again" }
+    const made = encode(open, 9)
+    const first = decode(made, 9)
+    assert.deepStrictEqual(first, open)
+    assert.strictEqual(decode(made, 9), decode(made.slice(9)))
+  })
+
   it("takes a deadline that is beyond all timers as the longest there is", () => {
     assert.strictEqual(decode(bytes(`{"protocol":"rpc","name":"echo","deadline":1e15}`))?.deadline, 2 ** 31 - 1)
   })

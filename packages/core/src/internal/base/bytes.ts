@@ -15,6 +15,12 @@ export const memoized = <K, A>(f: (key: K) => A): (key: K) => A => {
   }
 }
 
+/** A limit of bytes as somebody gives it, or another: a whole number that an error can say. What is no number is none. */
+export const limitOf = (given: number | undefined, otherwise: number): number =>
+  given === undefined || Number.isNaN(given)
+    ? otherwise
+    : Math.min(Math.max(0, Math.floor(given)), Number.MAX_SAFE_INTEGER)
+
 /** Whether `expected` stands in `bytes` from `start` to `end`, and nothing else. */
 export const equalAt = (bytes: Uint8Array, start: number, end: number, expected: Uint8Array): boolean => {
   if (end - start !== expected.length || end > bytes.length) return false

@@ -15,6 +15,7 @@ import { nowUnsafe } from "../../Deadline.ts"
 import type { NodeName } from "../../Packet.ts"
 import { Peers } from "../../Peers.ts"
 import * as Sessions from "../../Sessions.ts"
+import { limitOf } from "../base/bytes.ts"
 import { Call, type Client, Meters, type RpcError } from "./rpcClientCall.ts"
 import { type CallOptions, Direct, type Make } from "./rpcClientDirect.ts"
 import { Known } from "./rpcClientKnown.ts"
@@ -47,14 +48,14 @@ export const clientOf = (
   write: Client["write"]
 ): Effect.Effect<Client, never, Sessions.Sessions | Peers> =>
   Effect.gen(function*() {
-    const { limit = Wire.defaultLimit, timeout, window = Wire.defaultWindow } = options
+    const { limit, timeout, window = Wire.defaultWindow } = options
     const clock = yield* Clock.Clock
     return {
       sessions: yield* Sessions.Sessions,
       peers: yield* Peers,
       clock,
       known: new Known(() => nowUnsafe(clock)),
-      limit,
+      limit: limitOf(limit, Wire.defaultLimit),
       window: Math.min(255, Math.max(1, window)),
       timeout: timeout === undefined ? Infinity : Duration.toMillis(Duration.fromInputUnsafe(timeout)),
       meters: new Meters(),

@@ -19,6 +19,7 @@ import type { DuplicateFunctionError } from "../../FunctionError.ts"
 import { type Entry, RpcRegistry } from "../../RpcRegistry.ts"
 import { Sessions } from "../../Sessions.ts"
 import { limiterOf, limiters } from "../balance/limiter.ts"
+import { limitOf } from "../base/bytes.ts"
 import * as Seldom from "../base/seldom.ts"
 import { owns } from "../offers/own.ts"
 import { entryOf } from "./rpcEntry.ts"
@@ -55,7 +56,7 @@ export const serve = <Rpcs extends Rpc.Any>(
       lines: Seldom.lines(clock),
       semaphore: typeof concurrency === "number" ? yield* Semaphore.make(concurrency) : undefined,
       limiter: typeof concurrency === "object" ? limiterOf(concurrency) : undefined,
-      limit: options.limit ?? Wire.defaultLimit,
+      limit: limitOf(options.limit, Wire.defaultLimit),
       memory: options.memory ?? plenty
     }
     const entries: Array<Entry> = []

@@ -104,10 +104,12 @@ export class Choice {
   /** Waits until at least so many of those that a target means are there. */
   await(
     target: Target,
-    atLeast: number,
+    least: number,
     within: Duration.Input
   ): Effect.Effect<ReadonlyArray<Peer>, PeerUnknownError | NodeClosedError> {
     const { interest, lookup } = this.#parts
+    // A half of five is no number of peers, and an error says how many they had to be.
+    const atLeast = Math.min(Math.ceil(least), Number.MAX_SAFE_INTEGER)
     const offered = typeof target === "object" && !Array.isArray(target)
     return Effect.gen({ self: this }, function*() {
       const wanted = offered ? yield* wantedOf(target) : undefined

@@ -27,6 +27,7 @@ import {
 import * as Sessions from "../../Sessions.ts"
 import type { Engines } from "../balance/engines.ts"
 import { type Called, Way } from "../balance/way.ts"
+import { limitOf } from "../base/bytes.ts"
 import * as Given from "../base/given.ts"
 import { keep } from "../base/shapes.ts"
 import { toTraceparent } from "../base/trace.ts"
@@ -537,7 +538,7 @@ export class Calling {
   }
 
   #limitOf(options: Options | undefined) {
-    return options?.limit ?? this.#node.callSize
+    return limitOf(options?.limit, this.#node.callSize)
   }
 
   /** When a call's time is up: its own, or that of the work that it is a part of. */

@@ -750,6 +750,12 @@ const serving = of("advanced", "packages/core/src/internal/streams/serving.ts", 
 })
 
 const calling = of("advanced", "packages/core/src/internal/streams/calling.ts", functionsOverStreams, {
+  "limit": [
+    `limitOf(options?.limit, this.#node.callSize)`,
+    `options?.limit ?? this.#node.callSize`,
+    "a peer that says that a call is too large breaks a caller whose limit is no number that an error can say",
+    { tests: ["Exchange.sim"] }
+  ],
   "retry": [
     `while: isRefused,
         schedule: refusedRetries`,

@@ -149,6 +149,11 @@ const following = of("following", "packages/core/src/internal/offers/following.t
 })
 
 const choice = of("choice", "packages/core/src/internal/peers/choice.ts", suites("Following.sim", "Targets.sim"), {
+  "least": [
+    `Math.min(Math.ceil(least), Number.MAX_SAFE_INTEGER)`,
+    `least`,
+    "whoever waits for a half of the peers is broken when they are not there in time"
+  ],
   "draining": [`(drained || peer.offer?.draining !== true)`, `true`, "a peer that is about to leave is chosen"],
   "predicate": [
     `wanted.where(peer) === true`,

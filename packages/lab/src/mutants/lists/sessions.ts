@@ -199,6 +199,12 @@ const openings = of("sessions", "packages/core/src/internal/session/opening.ts",
     `headers === undefined || session.options.established.features.has("headers")`,
     `true`,
     "a function of an older node is run without the headers that it was sent"
+  ],
+  "plain": [
+    `plain.name === name && plain.protocol === protocol`,
+    `plain.name === name`,
+    "a stream is of the protocol of the one that was opened before it",
+    { tests: ["Exchange.sim"] }
   ]
 })
 
@@ -281,6 +287,11 @@ const muxStream = of("mux", "packages/core/src/internal/session/muxStream.ts", m
     `!this.remoteEnded) this.isCut`,
     "who reads when a call is over is told that nothing was said",
     { tests: ["Handlers.sim"] }
+  ],
+  "taken-back-whole": [
+    `if (this.#ended || !this.remoteEnded) this.#inbox.clear()`,
+    `this.#inbox.clear()`,
+    "an answer is read as whole, and empty, whose peer has broken the protocol since"
   ],
   "taken-back": [
     `if (!this.#ended && this.#failing === undefined) return`,
@@ -802,7 +813,17 @@ const openText = of("open", "packages/core/src/internal/wire/openText.ts", suite
     `deadline: deadline as number`,
     "a deadline overflows its timer, and is up at once"
   ],
-  "types": [`if (typeof protocol !== "string" || typeof name !== "string") return undefined`, ``, "a name is no text"]
+  "types": [`if (typeof protocol !== "string" || typeof name !== "string") return undefined`, ``, "a name is no text"],
+  "trace-end": [
+    `if (stop === to + 2 && bytes[to]`,
+    `if (bytes[to]`,
+    "an OPEN ends by what stands behind it"
+  ],
+  "kept": [
+    `const end = start + head.length`,
+    `const end = head.length`,
+    "what each OPEN says is read anew"
+  ]
 })
 
 const packets = of(
