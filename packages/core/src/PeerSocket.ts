@@ -5,7 +5,8 @@
  * A dialled socket opens its stream when its reader is acquired, and closes with that scope. A clean end is a
  * `SocketCloseError` with code 1000, any other end one with 1006; releasing the writer half-closes.
  *
- * What bites: like any `Socket`, writes wait until the reader is acquired.
+ * What bites: like any `Socket`, writes wait until the reader is acquired. And unlike TCP, when the side that was dialled releases its writer the
+ * one that dialled sends no more: what is read on after that ends in order, and may not be all.
  *
  * @since 0.1.0
  */

@@ -133,7 +133,10 @@ export interface SessionStream {
   readonly traceparent: string | undefined
   /** JSON of the object that its opener sent along. */
   readonly headers: string | undefined
-  /** The bytes that have come, at least one; waits for them, and ends with the other side's END. */
+  /**
+   * The bytes that have come, at least one; waits for them, and ends with the other side's END. It fails when the stream does, and with
+   * `cancelled` where its handler is done, or its scope closed, and something was dropped that it had not read.
+   */
   readonly pull: Pull.Pull<NonEmptyReadonlyArray<Uint8Array>, StreamError>
   /**
    * Everything that comes, until the other side says that it is all: `wholeUpTo` of the node's `limits.callSize`. It is held whole;
@@ -148,7 +151,10 @@ export interface SessionStream {
   readonly wholeUpTo: (limit: number, room?: (bytes: number) => boolean) => Effect.Effect<Uint8Array, StreamError>
   /** Hands over bytes, from any fiber, and waits while the other side has no credit to give. Does nothing once the answer is complete. */
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, StreamError>
-  /** Says that no more will be written. */
+  /**
+   * Says that no more will be written. Who opened it stops sending then and says its END, as what is left of a question is not wanted
+   * after its answer: a handler that ends first and reads on cannot tell that END from one of all that there was, so it reads first.
+   */
   readonly end: Effect.Effect<void>
   /** Gives the stream up. */
   readonly reset: (code: Frame.ResetCode, message: string, error?: unknown) => Effect.Effect<void>

@@ -19,6 +19,7 @@ import {
   Cause,
   Context,
   Deferred,
+  type Duration,
   Effect,
   Exit,
   Fiber,
@@ -27,6 +28,7 @@ import {
   Option,
   Queue,
   Result,
+  Schedule,
   Schema,
   type Scope,
   Stream
@@ -524,6 +526,70 @@ describe("a function over bytes that has answered", () => {
         for (const length of [1_000, 900_000]) assert.strictEqual(yield* ask(name, length), "cancelled false", name)
       }
       assert.strictEqual((yield* bob.node.sessions.all)[0]!.streams, 0)
+    })
+  )
+})
+
+describe("what is read of a call that is over", () => {
+  test(
+    "fails where it is not all, but for a handler that ends first and reads on: what its peer gives up to send then ends in order",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 1, traceCapacity: 0 })
+      const bob = yield* start(network, { name: "bob" })
+      const alice = yield* start(network, { name: "alice" })
+      yield* alice.node.peers.awaitPeer("bob")
+      const endless = Stream.schedule(
+        Stream.forever(Stream.succeed(new Uint8Array(1_000))),
+        Schedule.spaced("10 millis")
+      )
+      const three = Stream.take(endless, 3)
+      const slowly = Stream.schedule(Stream.make("a", "b", "c"), Schedule.spaced("100 millis"))
+      const failing = Stream.concat(slowly, Stream.fail(new Missing({ path: "/x" })))
+      /** Reads all that it can, and says how that ended. */
+      const read = (bytes: Stream.Stream<Uint8Array, Sessions.StreamError>) =>
+        Stream.runFold(bytes, () => 0, (length, part) => length + part.length).pipe(
+          Effect.match({
+            onFailure: (error) => error._tag === "StreamResetError" ? `${error.code} ${error.remote}` : error._tag,
+            onSuccess: (length) => `all ${length}`
+          })
+        )
+      /** What a function hears that is sent bytes, and answers with a Stream while something else reads them. */
+      const heard = Effect.fnUntraced(function*(
+        sent: Stream.Stream<Uint8Array>,
+        answer: Stream.Stream<string, Missing>,
+        patience = "1 minute" as Duration.Input
+      ) {
+        const outcome = yield* Deferred.make<string>()
+        yield* bob.node.register("f", ({ bytes }) =>
+          Effect.as(
+            Effect.forkDetach(Deferred.complete(outcome, read(bytes)), { startImmediately: true }),
+            answer
+          ))
+        yield* Effect.exit(Effect.timeoutOption(Stream.runDrain(alice.node.send("bob", "f", sent)), patience))
+        return yield* Deferred.await(outcome)
+      }, Effect.scoped)
+      assert.deepStrictEqual({
+        ended: [yield* heard(endless, slowly), yield* heard(three, slowly)],
+        failed: [yield* heard(endless, failing), yield* heard(three, failing)],
+        givenUp: [yield* heard(endless, Stream.never, "100 millis"), yield* heard(three, Stream.never, "100 millis")]
+      }, {
+        ended: ["cancelled false", "all 3000"],
+        failed: ["failed false", "all 3000"],
+        givenUp: ["cancelled true", "all 3000"]
+      })
+
+      // Of a stream that is handled by hand.
+      const outcome = yield* Deferred.make<string>()
+      yield* bob.node.sessions.handle({ protocol: "socket", name: "s" }, (stream) =>
+        Effect.gen(function*() {
+          yield* Effect.sleep("100 millis")
+          yield* stream.end
+          yield* Deferred.complete(outcome, read(Stream.fromPull(Effect.succeed(stream.pull))))
+        }))
+      const peer = yield* alice.node.peers.awaitPeer("bob")
+      const stream = yield* alice.node.sessions.open(peer, { protocol: "socket", name: "s" })
+      yield* Effect.forkScoped(Stream.runForEach(endless, (part) => stream.write(part)))
+      assert.match(yield* Deferred.await(outcome), /^all [1-9]/)
     })
   )
 })
