@@ -47,12 +47,17 @@ const completionsOf = ([first = "", ...others]: ReadonlyArray<string>): string |
 
 const parse = Command.runWith(tree, { version })
 
+/** Whether what is printed is for programs, as far as that can be said before anything is read. */
+export const isForPrograms = (words: ReadonlyArray<string>, env: Readonly<Record<string, string | undefined>>) => {
+  const end = words.indexOf("--")
+  return (end < 0 ? words : words.slice(0, end)).includes("--json") ||
+    /^(true|1|yes|on)$/i.test(env["PNET_JSON"] ?? "")
+}
+
 /** Runs the command of these words, without the command's own name, and gives the exit code. It shows whatever there is to show. */
 export const program = Effect.fnUntraced(function*(words: ReadonlyArray<string>) {
   const { env } = yield* Machine
-  const end = words.indexOf("--")
-  const json = (end < 0 ? words : words.slice(0, end)).includes("--json") ||
-    /^(true|1|yes|on)$/i.test(env["PNET_JSON"] ?? "")
+  const json = isForPrograms(words, env)
   const asked = completionsOf(words)
   if (asked !== undefined) {
     const stdio = yield* Stdio.Stdio

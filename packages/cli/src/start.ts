@@ -12,7 +12,8 @@ import { homedir, hostname, userInfo } from "node:os"
 import { exits } from "./exit.ts"
 import { Machine } from "./machine.ts"
 import { NodeParts } from "./node/NodeParts.ts"
-import { program } from "./program.ts"
+import { jsonLine } from "./output/harmless.ts"
+import { isForPrograms, program } from "./program.ts"
 
 /** A container may have a user without a name. */
 const userName = (): string | undefined => {
@@ -60,11 +61,28 @@ const parts = Layer.effect(
   })
 )
 
+const words = process.argv.slice(2)
+
 /** Ends the command as SIGTERM does: it says that it leaves. */
 const end = () => process.kill(process.pid, "SIGTERM")
 
 // Whoever reads the output has gone, as `head` does, or the terminal has: there is nobody left to tell anything.
-process.stdout.on("error", end)
+const gone: ReadonlySet<string | undefined> = new Set(["EPIPE", "EIO", "ECONNRESET"])
+
+// What was printed is not where it was to be, as on a disk that is full. However it ends, that was no success.
+let unwritten: NodeJS.ErrnoException | undefined
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (!gone.has(error.code) && unwritten === undefined) {
+    unwritten = error
+    const message = `what it printed could not be written: ${error.message}`
+    process.stderr.write(
+      isForPrograms(words, process.env)
+        ? `${jsonLine({ type: "error", error: "Problem", message, exit: "failed", code: exits.failed.code })}\n`
+        : `pnet: ${message}\n`
+    )
+  }
+  end()
+})
 process.stderr.on("error", end)
 process.on("SIGHUP", end)
 
@@ -75,7 +93,7 @@ process.on("SIGINT", () => {
   asked = true
 })
 
-program(process.argv.slice(2)).pipe(
+program(words).pipe(
   Effect.provide(Layer.provideMerge(
     parts,
     Layer.mergeAll(machine, Layer.provideMerge(TerminalCapabilities.layer, NodeServices.layer))
@@ -85,7 +103,7 @@ program(process.argv.slice(2)).pipe(
     teardown: (exit) => {
       const code = Exit.isSuccess(exit) ? exit.value as number : exits.interrupted.code
       // What was written is on its way; the process waits for nothing else.
-      process.stdout.write("", () => process.exit(code))
+      process.stdout.write("", () => process.exit(unwritten === undefined ? code : exits.failed.code))
     }
   })
 )

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { displayWidth } from "effect/cli/CliOutput"
 import * as Effect from "effect/Effect"
+import { existsSync, writeFileSync } from "node:fs"
 import { afterAll } from "vitest"
 import { version } from "../src/version.ts"
 import { home, type Process, terminals } from "./harness/binary.ts"
@@ -85,6 +86,41 @@ describe("the command in processes", () => {
       }),
     90_000
   )
+
+  it.live.skipIf(!existsSync("/dev/full"))(
+    "says so, and has failed, where what it prints cannot be written",
+    () =>
+      Effect.gen(function*() {
+        const stdout = "/dev/full"
+        const people = yield* run(["config"], { stdout })
+        assert.strictEqual(people.code, 1)
+        assert.match(people.stderr, /^pnet: what it printed could not be written: ENOSPC.*\n$/)
+        const programs = yield* run(["config", "--json"], { stdout })
+        assert.strictEqual(programs.code, 1)
+        assert.deepInclude(values(programs.stderr)[0], { type: "error", exit: "failed", code: 1 })
+      })
+  )
+
+  it.live("has no settings and no keys where its user's home is no folder, as that of some is /dev/null", () =>
+    Effect.gen(function*() {
+      const noFolder = `${place.folder}/file`
+      writeFileSync(noFolder, "")
+      const env = {
+        HOME: noFolder,
+        XDG_CONFIG_HOME: undefined,
+        XDG_DATA_HOME: undefined,
+        XDG_STATE_HOME: undefined
+      }
+      assert.strictEqual((yield* run(["config"], { env })).code, 0)
+      assert.deepInclude(yield* run(["key", "list", "--json"], { env }), { code: 0, stderr: "", stdout: "" })
+      const show = yield* run(["key", "show", "ann"], { env })
+      assert.strictEqual(show.code, 3)
+      assert.include(show.stderr, "\"ann\" has no key yet")
+      assert.include((yield* run(["key", "make", "ann"], { env })).stderr, "could not be created")
+      const trust = yield* run(["trust", "list"], { env })
+      assert.strictEqual(trust.code, 2)
+      assert.include(trust.stderr, "could not be written")
+    }))
 
   it.live("says its version without loading the rest", () =>
     Effect.gen(function*() {

@@ -263,7 +263,7 @@ const read = Effect.fnUntraced(function*(path: string): Effect.fn.Return<
     Effect.asSome,
     Effect.catchTag(
       "PlatformError",
-      (error) => Files.isNotFound(error) ? Effect.succeedNone : Effect.fail(unusable("read")(error))
+      (error) => Files.isAbsent(error) ? Effect.succeedNone : Effect.fail(unusable("read")(error))
     )
   )
   return Option.isNone(text) ? Option.none() : Option.some(yield* parse(text.value))

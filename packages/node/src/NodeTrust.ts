@@ -168,7 +168,7 @@ interface Contents {
 }
 
 const unusable = (operation: TrustFileUnusable["operation"]) => (cause: PlatformError.PlatformError): Reason =>
-  Files.isNotFound(cause) && operation === "read" ? new TrustFileMissing() : new TrustFileUnusable({ operation, cause })
+  Files.isAbsent(cause) && operation === "read" ? new TrustFileMissing() : new TrustFileUnusable({ operation, cause })
 
 /** What is in the file; `undefined` where it is as it was at the stamp. */
 const read = Effect.fnUntraced(function*(

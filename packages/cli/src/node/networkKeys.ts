@@ -10,6 +10,7 @@ import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Result from "effect/Result"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
+import { isAbsent } from "../absent.ts"
 import { Problem } from "../errors.ts"
 import { Machine, placesOf } from "../machine.ts"
 import type { Settings } from "../settings/Settings.ts"
@@ -79,7 +80,7 @@ export const readFile = Effect.fnUntraced(function*(path: string, asked: boolean
   const machine = yield* Machine
   const info = yield* fs.stat(path).pipe(
     Effect.catchTag("PlatformError", (error) =>
-      error.reason._tag === "NotFound" && !asked
+      isAbsent(error) && !asked
         ? Effect.undefined
         : Effect.fail(wrong(`the file with the network key, ${path}, could not be read: ${error.message}`)))
   )

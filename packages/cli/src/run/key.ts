@@ -9,6 +9,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
+import { isAbsent } from "../absent.ts"
 import type { keyFingerprint, keyList, keyMake, keyShow } from "../commands/key.ts"
 import { Problem } from "../errors.ts"
 import type { Handler } from "../handler.ts"
@@ -95,7 +96,7 @@ export const list: Handler<typeof keyList> = {
       fs.readDirectory(values.keys),
       "PlatformError",
       (error) =>
-        error.reason._tag === "NotFound" ? Effect.succeed([]) : Effect.fail(
+        isAbsent(error) ? Effect.succeed([]) : Effect.fail(
           new Problem({ exit: "failed", what: `the keys in ${values.keys} could not be listed: ${error.message}` })
         )
     )

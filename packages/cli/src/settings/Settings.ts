@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { isAbsent } from "../absent.ts"
 import { Problem } from "../errors.ts"
 import { Machine, placesOf } from "../machine.ts"
 import { didYouMean } from "../nearest.ts"
@@ -106,7 +107,7 @@ const read = Effect.fnUntraced(function*(path: string, asked: boolean): Effect.f
   yield* owned(path)
   const text = yield* fs.readFileString(path).pipe(
     Effect.catchTag("PlatformError", (error) =>
-      error.reason._tag === "NotFound" && !asked
+      isAbsent(error) && !asked
         ? Effect.undefined
         : Effect.fail(wrong(`the config file ${path} could not be read: ${error.message}`)))
   )

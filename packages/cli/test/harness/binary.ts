@@ -57,6 +57,8 @@ export interface How {
   /** In a terminal of so many columns. There both outputs are one, `stdout`. */
   readonly columns?: number
   readonly cwd?: string
+  /** A file that its output goes to. */
+  readonly stdout?: string
 }
 
 /** A home of its own: a folder for keys and settings, a network, a port of this machine's loopback. */
@@ -102,7 +104,16 @@ export const home = (port: number): Home => {
     PNET_ADVERTISE_PORT: String(port)
   }
   const start = (words: ReadonlyArray<string>, how: How = {}): Process =>
-    spawned([process.execPath, main, ...words], words, how)
+    spawned(
+      [
+        ...(how.stdout === undefined ? [] : ["sh", "-c", "exec \"$@\" >\"$0\"", how.stdout]),
+        process.execPath,
+        main,
+        ...words
+      ],
+      words,
+      how
+    )
   const spawned = (command: ReadonlyArray<string>, words: ReadonlyArray<string>, how: How): Process => {
     const [program, args] = how.columns === undefined
       ? [command[0]!, command.slice(1)]

@@ -33,6 +33,11 @@ export const strangerOf = (info: FileSystem.File.Info): number | undefined => {
 
 export const isNotFound = (error: PlatformError.PlatformError): boolean => error.reason._tag === "NotFound"
 
+/** Nothing is there, or can be, as a part of its path is no folder: the home of some users of systems is /dev/null. */
+export const isAbsent = (error: PlatformError.PlatformError): boolean =>
+  isNotFound(error) ||
+  "cause" in error.reason && (error.reason.cause as { readonly code?: unknown } | undefined)?.code === "ENOTDIR"
+
 /**
  * Makes a folder for its owner alone, with those above it that are missing. One at a time, since Node's own `recursive` tries for ever
  * where a folder is there and none can be made in it for the reason that there is no such thing, as in /proc.
