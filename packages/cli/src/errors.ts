@@ -195,6 +195,14 @@ const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
       ...(typeof since === "string" && Option.isSome(DateTime.make(since)) ? { moment: since } : {})
     }
   },
+  IdentityFileError: (error) =>
+    tagOf(field(error, "reason")) === "IdentityFileUnusable"
+      ? { hint: "name a folder that you may write with --keys" }
+      : {},
+  TrustFileError: (error) =>
+    tagOf(field(error, "reason")) === "TrustFileUnusable"
+      ? { hint: "name a file that you may read and write with --known-peers, or --allow-list" }
+      : {},
   DialError: () => ({ hint: "run pnet doctor" }),
   ProtocolError: (error) => field(error, "code") === "ERR_UNTRUSTED" ? { exit: "refused", hint: refusedThere } : {},
   PeerLostError: (error) => field(error, "reason") === "UntrustedByPeer" ? { exit: "refused", hint: refusedThere } : {}

@@ -122,6 +122,32 @@ describe("the command in processes", () => {
       assert.include(trust.stderr, "could not be written")
     }))
 
+  it.live.skipIf(process.platform !== "linux")(
+    "says where it cannot make a folder, or needs none",
+    () =>
+      Effect.gen(function*() {
+        const nowhere = "/proc/none"
+        const env = { HOME: nowhere, XDG_CONFIG_HOME: undefined, XDG_DATA_HOME: undefined, XDG_STATE_HOME: undefined }
+        const said = [
+          [["key", "network", "make"], 1, "--network-key-file"],
+          [["peers"], 2, "--keys"],
+          [["trust", "list"], 2, "--known-peers"]
+        ] as const
+        for (const [words, code, flag] of said) {
+          const ran = yield* run(words, { env })
+          assert.strictEqual(ran.code, code, ran.stderr)
+          assert.match(ran.stderr, /^pnet: .* could not be (written|created): .*\/proc\/none.*\n {2}name a f/)
+          assert.include(ran.stderr, flag)
+        }
+        // What may be thrown away is kept nowhere.
+        const up = place.start(["up", "--name", "dora"], { env: { XDG_STATE_HOME: nowhere } })
+        yield* says(up, "dora is up")
+        up.child.kill("SIGINT")
+        assert.strictEqual((yield* ended(up)).code, 130)
+      }),
+    30_000
+  )
+
   it.live("says its version without loading the rest", () =>
     Effect.gen(function*() {
       assert.deepEqual(yield* run(["--version"]), { code: 0, stdout: `pnet ${version}\n`, stderr: "" })

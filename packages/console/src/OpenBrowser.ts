@@ -26,7 +26,7 @@ const openerOf = (file: string): readonly [string, ...ReadonlyArray<string>] => 
 const patience = Duration.seconds(10)
 
 /**
- * Opens a link in the browser, and says whether there is one. It goes by a file in the folder that this user alone can read: other users see the words of commands,
+ * Opens a link in the browser, and says whether there is one. It goes by a file in the folder, which is made in one that is there, that this user alone can read: other users see the words of commands,
  * and whoever opens the link first is let in. The file is gone when the scope closes.
  *
  * @category combinators
@@ -40,7 +40,8 @@ export const openBrowser = (
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const spawner = yield* ChildProcessSpawner
-    yield* fs.makeDirectory(folder, { recursive: true, mode: 0o700 })
+    // Where it is there, which is what is asked of whoever calls this, nothing is made.
+    yield* Effect.ignore(fs.makeDirectory(folder, { mode: 0o700 }))
     const file = path.join(folder, `console-${process.pid}.html`)
     yield* Effect.acquireRelease(
       fs.writeFileString(

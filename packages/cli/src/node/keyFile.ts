@@ -5,12 +5,14 @@ import * as NetworkKey from "@pnet/core/NetworkKey"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
+import type { PlatformError } from "effect/PlatformError"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import { createHash, randomUUID } from "node:crypto"
 import { Problem } from "../errors.ts"
 import { Machine } from "../machine.ts"
 import { Settings } from "../settings/Settings.ts"
+import { makeFolder } from "./makeFolder.ts"
 import { keyFileOf, parse, readFile } from "./networkKeys.ts"
 
 const failed = (what: string, hint?: string) =>
@@ -42,13 +44,20 @@ const header = [
   "# Whoever reads them is on the network. They are changed by: pnet key network"
 ]
 
+const notWritten = (file: string, { message }: PlatformError) =>
+  new Problem({
+    exit: "failed",
+    what: `${file} could not be written: ${message}`,
+    hint: "name a file in a folder that you may write with --network-key-file"
+  })
+
 /** Puts keys into the file, whole, for this user alone. */
 export const save = Effect.fnUntraced(function*(file: string, keys: ReadonlyArray<NetworkKey.NetworkKey>) {
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
   const text = [...header, ...keys.map(Redacted.value), ""].join("\n")
   yield* Effect.gen(function*() {
-    yield* fs.makeDirectory(paths.dirname(file), { recursive: true, mode: 0o700 })
+    yield* makeFolder(paths.dirname(file))
     // A link stays a link to the same place.
     const target = yield* Effect.orElseSucceed(fs.realPath(file), () => file)
     const temporary = `${target}.${randomUUID()}.tmp`
@@ -60,7 +69,7 @@ export const save = Effect.fnUntraced(function*(file: string, keys: ReadonlyArra
       yield* fs.rename(temporary, target)
     }))
   }).pipe(
-    Effect.mapError((error) => new Problem({ exit: "failed", what: `${file} could not be written: ${error.message}` }))
+    Effect.mapError((error) => notWritten(file, error))
   )
 })
 
@@ -81,18 +90,18 @@ export const change = <E, R>(
     const fs = yield* FileSystem.FileSystem
     const paths = yield* Path.Path
     const file = yield* path
-    yield* Effect.ignore(fs.makeDirectory(paths.dirname(file), { recursive: true, mode: 0o700 }))
+    yield* Effect.mapError(makeFolder(paths.dirname(file)), (error) => notWritten(file, error))
     const lock = `${yield* Effect.orElseSucceed(fs.realPath(file), () => file)}.lock`
     const taken = Effect.scoped(fs.open(lock, { flag: "wx", mode: 0o600 })).pipe(
       Effect.retry({ while: ({ reason }) => reason._tag === "AlreadyExists", schedule: patiently }),
-      Effect.mapError(({ message, reason }) =>
-        reason._tag === "AlreadyExists"
+      Effect.mapError((error) =>
+        error.reason._tag === "AlreadyExists"
           ? new Problem({
             exit: "conflict",
             what: `another command changes ${file}`,
             hint: `run it again; where none does, take away ${lock}`
           })
-          : new Problem({ exit: "failed", what: `${file} could not be written: ${message}` })
+          : notWritten(file, error)
       )
     )
     yield* Effect.acquireRelease(taken, () => Effect.ignore(fs.remove(lock, { force: true })))

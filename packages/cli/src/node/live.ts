@@ -21,6 +21,7 @@ import * as Stdio from "effect/Stdio"
 import { Problem } from "../errors.ts"
 import { Machine, placesOf } from "../machine.ts"
 import type { Settings } from "../settings/Settings.ts"
+import { makeFolder } from "./makeFolder.ts"
 import * as NetworkKeys from "./networkKeys.ts"
 import { KeyHeldError, NodeParts, type PartError } from "./NodeParts.ts"
 
@@ -77,7 +78,7 @@ export const layer: Layer.Layer<
     // It only helps people: where it cannot be written, nothing else fails.
     const leave = Effect.fnUntraced(function*(key: string) {
       const since = DateTime.formatIso(yield* DateTime.now)
-      yield* Effect.ignore(fs.makeDirectory(running, { recursive: true, mode: 0o700 }))
+      yield* Effect.ignore(Effect.provideContext(makeFolder(running), context))
       const text = yield* Effect.orDie(Schema.encodeEffect(Holder)({ pid: me.pid, since }))
       yield* Effect.ignore(fs.writeFileString(fileOf(key), `${text}\n`, { mode: 0o600 }))
       yield* Effect.addFinalizer(() => Effect.ignore(fs.remove(fileOf(key))))

@@ -16,6 +16,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { FileSystem } from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import type { Path } from "effect/Path"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { Problem } from "../errors.ts"
@@ -112,7 +113,7 @@ const bindOf = Effect.fnUntraced(function*({ sources, values }: Settings["Servic
 export const open = Effect.fnUntraced(function*(options: Options = {}): Effect.fn.Return<
   Opened,
   OpenError,
-  NodeParts | Settings | Output | Machine | FileSystem | Scope.Scope
+  NodeParts | Settings | Output | Machine | FileSystem | Path | Scope.Scope
 > {
   const parts = yield* NodeParts
   const settings = yield* Settings

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { fileIn, maxLength, merge, read } from "../complete/seen.ts"
 import { Machine, placesOf } from "../machine.ts"
+import { makeFolder } from "./makeFolder.ts"
 
 /** Functions that a command has found at peers, by their names, of each node. */
 const found = new WeakMap<object, Map<string, Set<string>>>()
@@ -43,7 +44,7 @@ const write = Effect.fnUntraced(function*(node: CommandNodeService, network: str
   const seen = merge(read(text), network, met, yield* Clock.currentTimeMillis)
   const next = JSON.stringify(seen)
   if (next.length > maxLength) return
-  yield* fs.makeDirectory(state, { recursive: true, mode: 0o700 })
+  yield* makeFolder(state)
   // Whoever completes a word meanwhile reads one or the other.
   const temporary = `${file}.${machine.pid}.tmp`
   yield* fs.writeFileString(temporary, next, { mode: 0o600 })

@@ -19,6 +19,7 @@ import * as Result from "effect/Result"
 import type { consolePage } from "../commands/console.ts"
 import { Machine, placesOf } from "../machine.ts"
 import { parsePatterns } from "../mcp/patterns.ts"
+import { makeFolder } from "../node/makeFolder.ts"
 import { open } from "../node/open.ts"
 import { trusting } from "../node/trusting.ts"
 import { Output } from "../output/Output.ts"
@@ -44,7 +45,7 @@ const secretOf = Effect.gen(function*() {
   const secret = new Uint8Array(secretBytes)
   fill(secret)
   yield* Effect.ignore(Effect.andThen(
-    fs.makeDirectory(folder, { recursive: true, mode: 0o700 }),
+    makeFolder(folder),
     fs.writeFileString(file, `${Hex.encode(secret)}\n`, { mode: 0o600 })
   ))
   return Redacted.make(secret)
