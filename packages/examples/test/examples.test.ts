@@ -9,16 +9,15 @@ import { fileURLToPath } from "node:url"
 
 const sourceOf = (name: string) => fileURLToPath(new URL(`../src/${name}.ts`, import.meta.url))
 
-/** The file to run for an example: of one its source, as a user would, and of the others one file each, which starts sooner. */
-const fileOf = (name: string) => {
-  if (name === "hello") return sourceOf(name)
-  if (name !== "demo") return Programs.file(new URL(`../src/${name}.ts`, import.meta.url))
-  const [demo, node] = Programs.files([sourceOf(name), sourceOf("demo-node")])
-  // What it starts itself is found beside it, by the name of the source.
-  const beside = join(dirname(demo!), "demo-node.ts")
-  if (!existsSync(beside)) symlinkSync(node!, beside)
-  return demo!
-}
+// One file each, which starts sooner, with what they share beside them.
+const names = ["demo", "demo-node", "copy", "diagnose", "work-queue", "sensors", "gateway", "pipe"]
+const made = new Map(Programs.files(names.map(sourceOf)).map((file, i) => [names[i]!, file]))
+// What the demo starts itself it finds beside it, by the name of the source.
+const beside = join(dirname(made.get("demo")!), "demo-node.ts")
+if (!existsSync(beside)) symlinkSync(made.get("demo-node")!, beside)
+
+/** The file to run for an example: of `hello` its source, as a user would. */
+const fileOf = (name: string) => made.get(name) ?? sourceOf(name)
 
 /** Runs an example in a process of its own. */
 const run = (

@@ -2,13 +2,26 @@
  * Programs that tests start in processes of their own, each made one file with all that it loads: finding, reading and linking some
  * 800 modules is most of what a short program costs, and a test may start fifty.
  *
+ * Making one takes more than a second of processor time, so what was made is kept with when each of its sources was changed, and taken again, by every process,
+ * until one of them was.
+ *
  * What bites: `import.meta.url` is that of the bundle, and where a mutation is to be made (`PNET_MUTATION`) or `PNET_PROGRAMS=sources`
  * asks for it, programs run from their sources, as the mutation is made where those are loaded.
  */
 import { buildSync } from "esbuild"
 import { createHash } from "node:crypto"
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
-import { basename, join } from "node:path"
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync
+} from "node:fs"
+import { basename, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { variable as mutation } from "../mutants/mutation.ts"
 
@@ -20,11 +33,67 @@ const fromSources = process.env[mutation] !== undefined || process.env["PNET_PRO
 // Modules that are CommonJS inside require what Node has.
 const require = `import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);`
 
+const root = fileURLToPath(new URL("../../../../", import.meta.url))
+
+/** What programs are made of besides their sources: how they are made, the packages that they load, and where those of the workspace are. */
+const common = [
+  fileURLToPath(import.meta.url),
+  join(root, "pnpm-lock.yaml"),
+  join(root, "tsconfig.base.json"),
+  ...readdirSync(join(root, "packages")).map((name) => join(root, "packages", name, "package.json"))
+]
+
+const now = () => performance.timeOrigin + performance.now()
+
+/** Gives what was written its name; where another process was faster, what it has made stays. */
+const put = (making: string, path: string) => {
+  try {
+    renameSync(making, path)
+  } catch {
+    rmSync(making, { recursive: true, force: true })
+  }
+}
+
+/** What was made: its folder, and each of its sources with its size and when it was changed. */
+interface Note {
+  readonly folder: string
+  readonly sources: ReadonlyArray<readonly [path: string, changed: number, size: number]>
+}
+
+/** The folder with what was made, where its sources are what they were. */
+const again = (note: string): string | undefined => {
+  try {
+    const { folder, sources }: Note = JSON.parse(readFileSync(note, "utf8"))
+    for (const [path, changed, size] of sources) {
+      const found = statSync(path)
+      if (found.mtimeMs !== changed || found.size !== size) return undefined
+    }
+    // Of today, so that nobody sweeps them up.
+    for (const kept of [folder, note]) utimesSync(kept, now() / 1_000, now() / 1_000)
+    return folder
+  } catch {
+    return undefined
+  }
+}
+
+/** Notes what was made, unless a source was changed since shortly before: it may have been read as it was. */
+const keep = (note: string, folder: string, paths: ReadonlyArray<string>, begun: number) => {
+  const sources = paths.map((path) => {
+    const { mtimeMs, size } = statSync(path)
+    return [path, mtimeMs, size] as const
+  })
+  if (sources.some(([, changed]) => changed > begun - 1_000)) return
+  const making = `${note}.${process.pid}`
+  writeFileSync(making, JSON.stringify({ folder, sources } satisfies Note))
+  put(making, note)
+}
+
 /** What was made by sources of another day. */
 const sweep = () => {
   const yesterday = performance.timeOrigin - 86_400_000
   for (const name of readdirSync(cache)) {
-    if (statSync(join(cache, name)).mtimeMs < yesterday) rmSync(join(cache, name), { recursive: true, force: true })
+    const found = statSync(join(cache, name), { throwIfNoEntry: false })
+    if (found !== undefined && found.mtimeMs < yesterday) rmSync(join(cache, name), { recursive: true, force: true })
   }
 }
 
@@ -38,10 +107,20 @@ export const files = (
 ): ReadonlyArray<string> => {
   const sources = programs.map((program) => typeof program === "string" ? program : fileURLToPath(program))
   if (fromSources) return sources
-  const { outputFiles } = buildSync({
+  const key = createHash("sha256").update(JSON.stringify([sources, without])).digest("hex").slice(0, 16)
+  const note = join(cache, `${key}.json`)
+  const folder = again(note) ?? make(sources, without, note)
+  return sources.map((source, i) => join(folder, `${i}-${basename(source, ".ts")}.mjs`))
+}
+
+/** Makes the programs, and notes what of: the folder that they are in. */
+const make = (sources: ReadonlyArray<string>, without: ReadonlyArray<string>, note: string): string => {
+  const begun = now()
+  const { metafile, outputFiles } = buildSync({
     entryPoints: sources.map((source, i) => ({ in: source, out: `${i}-${basename(source, ".ts")}` })),
     outdir: cache,
     write: false,
+    metafile: true,
     bundle: true,
     splitting: true,
     format: "esm",
@@ -61,15 +140,13 @@ export const files = (
     const making = `${folder}.${process.pid}`
     mkdirSync(making, { recursive: true })
     for (const { path, contents } of outputFiles) writeFileSync(join(making, basename(path)), contents)
-    try {
-      renameSync(making, folder)
-    } catch {
-      // Another process was faster.
-      rmSync(making, { recursive: true, force: true })
-    }
+    put(making, folder)
     sweep()
   }
-  return sources.map((source, i) => join(folder, `${i}-${basename(source, ".ts")}.mjs`))
+  // What is installed changes with the lockfile.
+  const own = Object.keys(metafile.inputs).filter((path) => !path.includes("node_modules/"))
+  keep(note, folder, [...common, ...own.map((path) => resolve(path))], begun)
+  return folder
 }
 
 const made = new Map<string, string>()
