@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Frame, type Handshake, type Packet, type Transport } from "@pnet/core"
 import { bytes, concat, frame, seeded } from "@pnet/lab/worlds/sessionWorld"
-import { Clock, Effect, Fiber, Queue, Redacted } from "effect"
+import { Clock, Deferred, Effect, Fiber, Queue, Redacted } from "effect"
 import { TestClock } from "effect/testing"
 import { perPiece } from "../../src/internal/base/pieces.ts"
 import { Budget } from "../../src/internal/session/budget.ts"
@@ -15,7 +15,12 @@ const { Kind } = Frame
 
 /** A session that was dialled, its peer's box, and what it has given its connection. */
 const make = (
-  options: { readonly key?: number; readonly writes?: boolean; readonly overrides?: Partial<SessionOptions> } = {}
+  options: {
+    readonly key?: number
+    /** Whether, or when, the system takes what it is given. */
+    readonly writes?: boolean | ((count: number) => Effect.Effect<void>)
+    readonly overrides?: Partial<SessionOptions>
+  } = {}
 ) =>
   Effect.gen(function*() {
     const crypto = yield* seeded()
@@ -30,7 +35,8 @@ const make = (
       // What is lent is kept until the write has succeeded, as by a socket whose system takes no more.
       write: (chunk) => {
         lent.push(chunk)
-        return options.writes === false ? Effect.never : Effect.void
+        const { writes = true } = options
+        return typeof writes === "function" ? writes(lent.length) : writes ? Effect.void : Effect.never
       }
     }
     const established = (role: "client" | "server"): Handshake.Established => ({
@@ -323,6 +329,22 @@ describe("a session", () => {
       assert.isFalse(session.mux.refusing)
       yield* hear(1, frame(Kind.pong, 0, ping(1)))
       assert.strictEqual(session.ending!.reason, "closed")
+    }).pipe(Effect.scoped))
+
+  it.effect("has ended when it has drained, though there is more to write and nobody takes it", () =>
+    Effect.gen(function*() {
+      const taken = yield* Deferred.make<void>()
+      const { hear, running, session, turns } = yield* make({
+        writes: (count) => count === 1 ? Deferred.await(taken) : Effect.never
+      })
+      session.drain("renew", "")
+      yield* turns
+      yield* hear(1, frame(Kind.pong, 0, ping(1)))
+      yield* hear(0, frame(Kind.ping, 0, ping(7)))
+      assert.isUndefined(session.ending)
+      yield* Deferred.succeed(taken, undefined)
+      yield* turns
+      assert.deepStrictEqual(running.pollUnsafe()?._tag, "Success")
     }).pipe(Effect.scoped))
 
   it.effect("that was told to go is told once, however often it is said", () =>

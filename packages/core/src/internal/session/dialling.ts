@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
 import type { Peer, PeerLostError } from "../../Peers.ts"
 import type * as Sessions from "../../Sessions.ts"
 import { type Connect, isBusy, lostWhileOpening } from "./connecting.ts"
@@ -18,6 +19,16 @@ import type { Table } from "./table.ts"
 
 // Always the same wait, since an err in clear may be anybody's.
 const busyRetries = Schedule.spaced("200 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 25 }))
+
+/** What it holds in its scope is held by the scope around it where it succeeds, and let go where it does not. */
+const keptIfMade = <A, E, R>(effect: Effect.Effect<A, E, R | Scope.Scope>) =>
+  Effect.flatMap(
+    Effect.flatMap(Effect.scope, Scope.fork),
+    (own) =>
+      Scope.provide(effect, own).pipe(
+        Effect.onExit((exit) => Exit.isFailure(exit) ? Scope.close(own, exit) : Effect.void)
+      )
+  )
 
 export class Dialling {
   readonly #host: Host
@@ -115,16 +126,19 @@ export class Dialling {
       if (wanted) making.wanted = true
       if (before !== undefined) return restore(Deferred.await(before))
       const settle = (exit: Exit.Exit<Session, Sessions.OpenError>) => making.settle(ready, exit, now())
-      const attempt = Effect.gen({ self: this }, function*() {
+      const connect = Effect.gen({ self: this }, function*() {
         const wait = making.notBefore - now()
         // Those who ask again at once wait a little, and longer each time.
         if (wait > 0) yield* Effect.flatMap(Random.next, (random) => Effect.sleep(wait * (0.75 + random * 0.5)))
-        const entered = yield* Effect.raceFirst(this.#connect(peer, () => making.wanted), this.lostMeanwhile(peer))
+        return yield* Effect.raceFirst(this.#connect(peer, () => making.wanted), this.lostMeanwhile(peer))
+      })
+      const attempt = Effect.gen({ self: this }, function*() {
+        // Not around the session too, which would keep what counts the retries as long as it lives.
+        const entered = yield* Effect.retry(keptIfMade(connect), { while: isBusy, schedule: busyRetries })
         settle(Exit.succeed(entered.session))
         yield* this.#life.run(entered)
       }).pipe(
         Effect.scoped,
-        Effect.retry({ while: isBusy, schedule: busyRetries }),
         Effect.catch((error) => Effect.sync(() => settle(Exit.fail(error)))),
         Effect.provideService(Random.Random, random)
       )

@@ -4,8 +4,10 @@
  * Two fibers: one reads, one writes. Everything between them is synchronous: what is queued in one turn leaves as one
  * message, one seal, one write. Time comes from outside, as `tick`, so that an idle session costs no timer.
  */
+import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import type { Crypto } from "../../Crypto.ts"
 import { nowUnsafe } from "../../Deadline.ts"
@@ -107,11 +109,13 @@ export class Session {
   /** A message that the connection did not take at once. */
   #unwritten: Uint8Array | undefined
   readonly #readable = Latch.makeUnsafe(true)
-  readonly #ended = Latch.makeUnsafe(false)
   readonly #framing: Framing.Framing
   readonly #liveness: Liveness
   readonly #pace: Pace
   #later: (task: () => void) => void = () => {}
+  #writer: Fiber.Fiber<unknown, unknown> | undefined
+  /** It has ended, and what is said now is the last. */
+  #isLastTurn = false
   /** A message is being made, which nobody has been given yet. */
   #filling = false
   #saidGoodbye = false
@@ -225,8 +229,8 @@ export class Session {
     this.ending = ending
     const failure: Failure = { code: "lost", message: ending.detail, remote: false }
     this.mux.failAll(failure)
-    this.#ended.openUnsafe()
-    this.#pace.work(true)
+    if (this.#liveness.writing) this.#writer?.interruptUnsafe()
+    else this.#pace.work(true)
     this.#readable.openUnsafe()
   }
 
@@ -308,6 +312,7 @@ export class Session {
     )
     const write = Effect.catch(
       Effect.withFiber((fiber) => {
+        this.#writer = fiber
         this.#later = (task) => fiber.currentDispatcher.scheduleTask(task, 0)
         return Effect.whileLoop({
           while: () => this.ending === undefined,
@@ -317,8 +322,10 @@ export class Session {
       }),
       broken
     )
-    // Reading ends when the session does, whatever it waits for; writing gets one more turn, for the last word.
-    return Effect.raceAllFirst([read, write, this.#ended.await, ...beside]).pipe(
+    // Writing ends when the session does, and has reading end, whatever that waits for; it gets one more turn, for the last word.
+    return Effect.raceAllFirst([read, write, ...beside]).pipe(
+      // That of the writer, which had to wait.
+      Effect.catchCauseIf((cause) => this.ending !== undefined && Cause.hasInterruptsOnly(cause), () => Effect.void),
       Effect.andThen(Effect.suspend(() => this.#flushNow)),
       Effect.andThen(Effect.suspend(() => this.#saidGoodbye ? this.#letRead : Effect.void)),
       Effect.onExit(() =>
@@ -382,6 +389,7 @@ export class Session {
 
   /** Everything that waits, one message after another. */
   readonly #flush: Effect.Effect<void, ConnectionClosedError> = Effect.suspend(() => {
+    if (this.ending !== undefined && !this.#isLastTurn) return Effect.void
     const message = this.#unwritten ?? this.#fill()
     this.#unwritten = undefined
     if (message === undefined) return Effect.void
@@ -396,6 +404,7 @@ export class Session {
 
   /** `#flush` as far as the system takes it without waiting. */
   get #flushNow(): Effect.Effect<void> {
+    this.#isLastTurn = true
     return Effect.ignore(Effect.raceFirst(this.#flush, Effect.yieldNow))
   }
 

@@ -99,21 +99,25 @@ export const make = (host: Host, standing: Standing): Shaking => {
 
   return {
     asClient: (publicKey, connection, stream, { one, promising }) =>
-      Effect.gen(function*() {
-        const handshake = Handshake.client(yield* options, publicKey)
-        yield* Effect.addFinalizer(() => Effect.sync(() => handshake.close()))
-        yield* connection.write(packetOf("msg", handshake.hello()))
-        const welcome = yield* readCommand(stream, "rsp", publicKey)
-        const initiate = yield* Effect.fromResult(handshake.welcome(welcome.bytes))
-        promising()
-        return yield* one.withPermit(Effect.gen(function*() {
-          yield* connection.write(packetOf("msg", initiate))
-          const ready = yield* readCommand(stream, "rsp", publicKey)
-          const established = yield* Effect.uninterruptible(
-            Effect.tap(Effect.suspend(() => Effect.fromResult(handshake.ready(ready.bytes))), wiped)
-          )
-          return { connection, established, origin: standing.origin([welcome.networkKey, ready.networkKey]) }
-        }))
+      Effect.flatMap(options, (own) => {
+        const handshake = Handshake.client(own, publicKey)
+        return Effect.gen(function*() {
+          yield* connection.write(packetOf("msg", handshake.hello()))
+          const welcome = yield* readCommand(stream, "rsp", publicKey)
+          const initiate = yield* Effect.fromResult(handshake.welcome(welcome.bytes))
+          promising()
+          return yield* one.withPermit(Effect.gen(function*() {
+            yield* connection.write(packetOf("msg", initiate))
+            const ready = yield* readCommand(stream, "rsp", publicKey)
+            const established = yield* Effect.uninterruptible(
+              Effect.tap(Effect.suspend(() => Effect.fromResult(handshake.ready(ready.bytes))), wiped)
+            )
+            return { connection, established, origin: standing.origin([welcome.networkKey, ready.networkKey]) }
+          }))
+        }).pipe(
+          // With the handshake, and not with the session's scope, which would keep all of this as long as the session.
+          Effect.ensuring(Effect.sync(() => handshake.close()))
+        )
       }),
     asServer: ({ connection, stream }, first, admit) =>
       Effect.flatMap(options, (own) => {

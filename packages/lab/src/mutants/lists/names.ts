@@ -24,9 +24,9 @@ const peerSessions = of("names", "packages/core/src/internal/session/peerSession
 const shaking = of("names", "packages/core/src/internal/session/shaking.ts", whoIsWho, {
   "dial-proof": [
     `promising()
-        return yield* one.withPermit(`,
+          return yield* one.withPermit(`,
     `promising()
-        return yield* Effect.suspend(() => `,
+          return yield* Effect.suspend(() => `,
     "a peer that is reached by two addresses is left with two sessions"
   ]
 })

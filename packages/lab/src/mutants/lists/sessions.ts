@@ -112,6 +112,16 @@ const session = of("session", "packages/core/src/internal/session/session.ts", w
         "it costs memory for a while and no more: pages are shared so that they need not be made, and the collector takes those that are not given back"
     }
   ],
+  "last-turn": [
+    `if (this.ending !== undefined && !this.#isLastTurn) return Effect.void`,
+    ``,
+    "a session that has ended goes on writing, to a peer that takes nothing"
+  ],
+  "writer-stopped": [
+    `this.#writer?.interruptUnsafe()`,
+    `void this.#writer`,
+    "a session does not end as long as its peer reads nothing"
+  ],
   "page-early": [
     `this.#liveness.write(this.now())
     this.mux.outgoing.wake()`,
@@ -557,14 +567,14 @@ const shaking = of("sessions", "packages/core/src/internal/session/shaking.ts", 
     { tests: ["Session.wire"] }
   ],
   "server-close": [
-    `Effect.ensuring(Effect.sync(() => handshake.close()))`,
-    ``,
+    `place }\n        }).pipe(\n          Effect.ensuring(Effect.sync(() => handshake.close()))`,
+    `place }\n        }).pipe(`,
     "the secrets of a handshake that failed at the server stay in memory",
     { tests: ["Session.wire", "Sessions.sim"] }
   ],
   "client-close": [
-    `yield* Effect.addFinalizer(() => Effect.sync(() => handshake.close()))`,
-    ``,
+    `as long as the session.\n          Effect.ensuring(Effect.sync(() => handshake.close()))`,
+    `as long as the session.`,
     "the secrets of a handshake that failed at the client stay in memory",
     { tests: ["Session.wire", "Sessions.sim"] }
   ],
