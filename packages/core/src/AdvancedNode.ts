@@ -112,7 +112,8 @@ export interface Call<out H = Headers> {
   /**
    * What the caller sends, as it comes. Each part is a view into a buffer that may hold more: its `.buffer` is not it alone, and
    * `part.slice()` is a copy to keep. It ends where the caller has sent all of it. Read on when the answer is complete or has failed, or
-   * the caller gave up, it fails where that was not all: with `cancelled`, or what the call failed with.
+   * the caller gave up, it fails where that was not all: with `cancelled`, or what the call failed with. It is read once,
+   * here or as `whole`: what one reader has taken no other gets.
    */
   readonly bytes: Stream.Stream<Uint8Array, Sessions.StreamError>
   /**

@@ -594,6 +594,48 @@ describe("what is read of a call that is over", () => {
   )
 })
 
+describe("a function over bytes that two of its fibers read", () => {
+  test(
+    "gives each byte to one of them, and has neither wait for ever, nor whoever reads on when another has given up",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 1, traceCapacity: 0 })
+      type Call = Parameters<AdvancedNode.Handler>[0]
+      const whole = ({ whole }: Call) => Effect.map(whole, ({ length }) => length)
+      const bytes = ({ bytes }: Call) => Stream.runFold(bytes, () => 0, (sum, { length }) => sum + length)
+      type Read = typeof whole
+      const both = (...readers: ReadonlyArray<Read>) => (call: Call) =>
+        Effect.map(
+          Effect.all(readers.map((read) => read(call)), { concurrency: "unbounded" }),
+          (read) => String(read.reduce((sum, length) => sum + length, 0))
+        )
+      yield* start(network, {
+        name: "bob",
+        functions: {
+          wholes: both(whole, whole, whole),
+          bytes: both(bytes, bytes, bytes),
+          mixed: both(bytes, whole, bytes),
+          // The first is interrupted when the second waits already.
+          turns: (call) =>
+            Effect.gen(function*() {
+              const first = yield* Effect.forkChild(Effect.exit(bytes(call)), { startImmediately: true })
+              const second = yield* Effect.forkChild(bytes(call), { startImmediately: true })
+              yield* Fiber.interrupt(first)
+              return String(yield* Fiber.join(second))
+            })
+        }
+      })
+      const alice = yield* start(network, { name: "alice" })
+      yield* alice.node.peers.awaitPeer("bob")
+      const parts = Array.from({ length: 9 }, () => new Uint8Array(100_000))
+      for (const name of ["wholes", "bytes", "mixed", "turns"]) {
+        const input = Stream.mapEffect(Stream.fromIterable(parts), (part) => Effect.as(Effect.sleep("10 millis"), part))
+        const answer = yield* alice.node.request("bob", name, input, { timeout: "1 minute" })
+        assert.strictEqual(new TextDecoder().decode(answer), "900000", name)
+      }
+    })
+  )
+})
+
 describe("a Stream that a function over bytes answers with", () => {
   test(
     "runs while its caller reads, and in the scope and the time of the call",

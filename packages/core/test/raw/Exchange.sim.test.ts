@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Sessions } from "@pnet/core"
-import { echo, failureOf, quietly, two } from "@pnet/lab/worlds/sessionWorld"
+import { echo, failureOf, quietly, start, two } from "@pnet/lab/worlds/sessionWorld"
 import { SimNetwork } from "@pnet/testing"
-import { Effect, Tracer } from "effect"
+import { Clock, Duration, Effect, Fiber, Layer, Logger, Tracer } from "effect"
 
 const protocol = "command" as const
 
@@ -50,6 +50,46 @@ describe("Sessions.exchange", () => {
         assert.deepStrictEqual((yield* sessions.all).map(({ streams }) => streams), [0])
       })))
   }
+
+  it.effect("leaves no timer for a deadline that is far, whether it is answered, given up or refused", () =>
+    quietly(Effect.gen(function*() {
+      // Sleeps of alice that are as long as the deadlines.
+      let long = 0
+      const counting = Layer.effect(
+        Clock.Clock,
+        Effect.map(Clock.Clock, (clock): Clock.Clock => ({
+          ...clock,
+          sleep: (duration) => {
+            const counts = Duration.toHours(duration) > 1.9 ? 1 : 0
+            return Effect.suspend(() => {
+              long += counts
+              return Effect.ensuring(clock.sleep(duration), Effect.sync(() => long -= counts))
+            })
+          }
+        }))
+      )
+      const network = yield* SimNetwork.make()
+      yield* start(network, { name: "bob", functions: { echo, never: () => Effect.never } })
+      const alice = yield* start(network, { name: "alice" }, { logger: Layer.merge(counting, Logger.layer([])) })
+      const peer = yield* alice.node.peers.awaitPeer("bob")
+      const ask = (name: string) =>
+        alice.node.sessions.exchange(peer, { protocol, name, deadline: "2 hours" }, new Uint8Array(1))
+      // The first one makes the session.
+      for (let i = 0; i < 2; i++) {
+        yield* ask("echo")
+        yield* Effect.sleep("1 second")
+        assert.strictEqual(long, 0, "answered")
+        yield* failureOf(ask("nothing"))
+        yield* Effect.sleep("1 second")
+        assert.strictEqual(long, 0, "refused")
+      }
+      const given = yield* Effect.forkChild(ask("never"))
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(long, 1)
+      yield* Fiber.interrupt(given)
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(long, 0, "given up")
+    })))
 
   it.effect("holds no more of an answer than it is told to", () =>
     quietly(Effect.gen(function*() {

@@ -1423,6 +1423,35 @@ describe("Mux: turns", () => {
     assert.strictEqual(stream!.failure?.code, "cancelled")
   })
 
+  it("all who wait for the same stream are told, and nobody who waits no more, however often he did", () => {
+    const [a, b] = [new Side(), new Side()]
+    const stream = a.open()
+    settle(a, b)
+    const told: Array<string> = []
+    stream.wait(() => told.push("first"))
+    for (let i = 0; i < 100_000; i++) {
+      const late = () => told.push("late")
+      stream.wait(late)
+      stream.forget(late)
+    }
+    stream.wait(() => {
+      told.push("second")
+      stream.wait(() => told.push("second again"))
+    })
+    b.opened[0]!.write(utf8("x"))
+    settle(a, b)
+    assert.deepStrictEqual(told, ["first", "second"])
+    b.opened[0]!.end()
+    settle(a, b)
+    assert.deepStrictEqual(told, ["first", "second", "second again"])
+    const alone = () => told.push("alone")
+    const other = a.open()
+    other.wait(alone)
+    other.forget(alone)
+    other.reset("internal", "")
+    assert.strictEqual(told.length, 3)
+  })
+
   it("it owes credit from when it is granted until it is sent", () => {
     const side = established()
     side.take({ type: Type.msg, bytes: frame(Kind.data, 1, new Uint8Array(initialCredit / 2)) })

@@ -27,6 +27,22 @@ export interface Failure {
 /** Who is told when there is something to read: a function, or an object that is made for it anyhow. */
 export type Waiting = (() => void) | { readonly readable: () => void }
 
+const wake = (waiting: Waiting | undefined): void => {
+  if (typeof waiting === "function") waiting()
+  else waiting?.readable()
+}
+
+/** Those who wait, where more than one does. */
+class Several {
+  readonly all: Set<Waiting>
+  constructor(...all: ReadonlyArray<Waiting>) {
+    this.all = new Set(all)
+  }
+  readable(): void {
+    for (const waiting of this.all) wake(waiting)
+  }
+}
+
 /** What a stream uses of the mux that it belongs to. */
 export interface Owner {
   readonly options: {
@@ -140,6 +156,21 @@ export class MuxStream implements Sender, Reader {
     this.localEnded = true
     this.#enqueue()
     this.#mux.outgoing.ended(this)
+  }
+
+  /** Tells somebody once there is something to read, or nothing to come, beside whoever waits already, who would wait for ever. */
+  wait(waiting: Waiting): void {
+    const before = this.onReadable
+    if (before === undefined) this.onReadable = waiting
+    else if (before instanceof Several) before.all.add(waiting)
+    else this.onReadable = new Several(before, waiting)
+  }
+
+  /** Somebody waits no more; others do. */
+  forget(waiting: Waiting): void {
+    const { onReadable } = this
+    if (onReadable === waiting) this.onReadable = undefined
+    else if (onReadable instanceof Several) onReadable.all.delete(waiting)
   }
 
   /** Reads no more: what has come, and what still comes, is dropped. */
@@ -315,8 +346,7 @@ export class MuxStream implements Sender, Reader {
   #wakeReader(): void {
     const { onReadable } = this
     this.onReadable = undefined
-    if (typeof onReadable === "function") onReadable()
-    else onReadable?.readable()
+    wake(onReadable)
   }
 
   /** Tells whoever waits that there is nothing more to wait for. */

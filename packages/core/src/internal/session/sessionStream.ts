@@ -127,7 +127,7 @@ class Collecting extends Effectable.Class<void> {
     else if (stream.remoteEnded) {
       if (pieces !== undefined) parts = pieces.takeAll()
       resume(Effect.succeed(concat(parts, length)))
-    } else stream.onReadable = this
+    } else stream.wait(this)
   }
 
   /** Gives the stream up for what comes, and holds nothing of it any more. */
@@ -148,7 +148,7 @@ class Collecting extends Effectable.Class<void> {
     const onCancel = this.#onCancel
     onCancel?.()
     const stream = this.#stream
-    stream.onReadable = undefined
+    stream.forget(this)
     stream.reset("cancelled", "")
     stream.abandon()
     return Effect.void
@@ -365,10 +365,9 @@ export class SessionStream implements Sessions.SessionStream {
       if (stream.readable || stream.remoteEnded || stream.isCut || stream.failure !== undefined) {
         return resume(Effect.void)
       }
-      stream.onReadable = () => resume(Effect.void)
-      return Effect.sync(() => {
-        stream.onReadable = undefined
-      })
+      const told = () => resume(Effect.void)
+      stream.wait(told)
+      return Effect.sync(() => stream.forget(told))
     })
   }
 

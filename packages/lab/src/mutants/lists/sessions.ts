@@ -210,6 +210,21 @@ const openings = of("sessions", "packages/core/src/internal/session/opening.ts",
     `true`,
     "a function of an older node is run without the headers that it was sent"
   ],
+  "timer-answered": [
+    `            timer.interruptUnsafe()
+            resume(answer)`,
+    `            resume(answer)`,
+    "each call that was answered leaves the timer of its deadline",
+    { tests: ["Exchange.sim"] }
+  ],
+  "timer-given-up": [
+    `          () => timer.interruptUnsafe()
+`,
+    `          () => {}
+`,
+    "each call that was given up leaves the timer of its deadline",
+    { tests: ["Exchange.sim"] }
+  ],
   "plain": [
     `plain.name === name && plain.protocol === protocol`,
     `plain.name === name`,
@@ -286,6 +301,17 @@ const muxStream = of("mux", "packages/core/src/internal/session/muxStream.ts", m
     "a stream of which one side has ended is over for both"
   ],
   "abandoned": [`if (this.#abandoned) return true`, ``, "what nobody reads is kept"],
+  "several": [
+    `else this.onReadable = new Several(before, waiting)`,
+    `else this.onReadable = waiting`,
+    "of two that read the same stream one waits for ever",
+    { tests: ["Handlers.sim", "Mux"] }
+  ],
+  "forget": [
+    `else if (onReadable instanceof Several) onReadable.all.delete(waiting)`,
+    ``,
+    "who waits for a stream again and again, beside another, is held each time"
+  ],
   "cut": [
     `if (!this.remoteEnded || this.#inbox.length > 0) this.isCut = true`,
     ``,
