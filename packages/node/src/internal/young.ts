@@ -7,7 +7,8 @@
  * would do, but then as many bytes that were read wait to be collected as there is room for the young, which is 32 MiB by default.
  *
  * What bites: it has to be made for real, so it is kept until the next is; and a piece must not be too large for the young. Where the heap is nearly
- * as large as it may be, V8 does not collect the young alone, and ends the process that fills them: so there nothing is made.
+ * as large as it may be, V8 does not collect the young alone, and ends the process that fills them: so there nothing is made. Nor where the young may take more
+ * than `largest`: they are not full before so much was read that V8 marks anyway, and all that is made costs two to three times of what it was to spare.
  */
 import * as V8 from "node:v8"
 
@@ -26,6 +27,9 @@ const youngInAll = 201_326_592
 
 /** And some. */
 const spare = 8_388_608
+
+/** So much may the young take at the most, so that they are full first: V8 marks for each 75 MiB or so that are read. */
+const largest = 100_663_296
 
 /** Bytes that are read between one look at the heap and the next, which takes some microseconds. */
 const between = 8_388_608
@@ -58,9 +62,12 @@ export interface Heap {
   readonly youngAtMost: number
 }
 
-/** Whether all that may be young would find room among the old, before V8 has collected any of them: where it would not, V8 marks all that lives. */
+/**
+ * Whether V8 collects the young alone for what is made: they are full before it marks for what is read, and all of them would find room among the old, before any is
+ * collected.
+ */
 export const hasRoom = ({ most, used, young, youngAtMost }: Heap): boolean =>
-  most - youngInAll - (used - young) >= 2 * youngAtMost + spare
+  youngAtMost <= largest && most - youngInAll - (used - young) >= 2 * youngAtMost + spare
 
 /** The heap of this process. `undefined` where that is not one of V8's, which has no need of it: Bun says that it does not know. */
 const heap = (): Heap | undefined => {

@@ -242,6 +242,11 @@ const young = of("young", "packages/node/src/internal/young.ts", suites("node/Tr
     `used`,
     "what is young counts for what is old, and nothing is made where there is room"
   ],
+  "large": [
+    `youngAtMost <= largest && `,
+    ``,
+    "more is made than spares anything, where the young are so large that V8 marks before they are full"
+  ],
   "seldom": [`unseen = between`, `unseen = 0`, "the heap is looked at for each read"]
 })
 
