@@ -9,15 +9,19 @@ import { fileURLToPath } from "node:url"
 
 const sourceOf = (name: string) => fileURLToPath(new URL(`../src/${name}.ts`, import.meta.url))
 
-// One file each, which starts sooner, with what they share beside them.
-const names = ["demo", "demo-node", "copy", "diagnose", "work-queue", "sensors", "gateway", "pipe"]
-const made = new Map(Programs.files(names.map(sourceOf)).map((file, i) => [names[i]!, file]))
-// What the demo starts itself it finds beside it, by the name of the source.
-const beside = join(dirname(made.get("demo")!), "demo-node.ts")
-if (!existsSync(beside)) symlinkSync(made.get("demo-node")!, beside)
+const fileIn = (name: string) => Programs.file(new URL(`../src/${name}.ts`, import.meta.url))
 
-/** The file to run for an example: of `hello` its source, as a user would. */
-const fileOf = (name: string) => made.get(name) ?? sourceOf(name)
+/** The file to run for an example: of one its source, as a user would, and of the others one file each, which starts sooner. */
+const fileOf = (name: string) => {
+  if (name === "hello") return sourceOf(name)
+  const file = fileIn(name)
+  if (name === "demo") {
+    // What it starts itself is found beside it, by the name of the source.
+    const beside = join(dirname(file), "demo-node.ts")
+    if (!existsSync(beside)) symlinkSync(fileIn("demo-node"), beside)
+  }
+  return file
+}
 
 /** Runs an example in a process of its own. */
 const run = (

@@ -45,16 +45,8 @@ export interface Harness {
   ) => Effect.Effect<readonly [A, Flooded], E, R>
 }
 
-let made: { readonly [Program in "commandNode" | "attacker"]: string } | undefined
-
-const files = () => {
-  if (made !== undefined) return made
-  const [commandNode, attacker] = Programs.files([
-    new URL("commandNode.ts", import.meta.url),
-    new URL("attacker.ts", import.meta.url)
-  ])
-  return made = { commandNode: commandNode!, attacker: attacker! }
-}
+const commandNode = new URL("commandNode.ts", import.meta.url)
+const attacking = new URL("attacker.ts", import.meta.url)
 
 /** A network of processes. */
 export const make = (
@@ -72,7 +64,7 @@ export const make = (
       Effect.gen(function*() {
         const secret = options?.secret ?? randomBytes(32).toString("hex")
         const started: Start = { name, networkId, advertisePort, secret, networkKey }
-        const process = yield* child(files().commandNode, { HARNESS: JSON.stringify(started) })
+        const process = yield* child(Programs.file(commandNode), { HARNESS: JSON.stringify(started) })
         const { pid, port, publicKey } = (yield* process.ready) as {
           readonly pid: number
           readonly port: number
@@ -96,7 +88,7 @@ export const make = (
     const attacker = yield* Effect.cached(
       Effect.gen(function*() {
         const network: Network = { networkId, advertisePort, networkKey }
-        const process = yield* child(files().attacker, { FLOOD: JSON.stringify(network) })
+        const process = yield* child(Programs.file(attacking), { FLOOD: JSON.stringify(network) })
         yield* process.ready
         return process
       }).pipe(Scope.provide(scope))

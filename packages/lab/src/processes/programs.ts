@@ -149,13 +149,27 @@ const make = (sources: ReadonlyArray<string>, without: ReadonlyArray<string>, no
   return folder
 }
 
+/** The programs of several files of tests. Making all of them takes little longer than making one, and what they share is compiled once. */
+const together = [
+  ...["attacker", "commandNode"].map((name) => `lab/src/processes/${name}`),
+  "lab/src/crowd/hostNode",
+  "lab/src/services/server",
+  "lab/src/web/server",
+  "console/test/harness/node",
+  ...["cluster", "flood", "identity", "networkNode"].map((name) => `node/test/fixtures/${name}`),
+  "node/test/sessionProcess",
+  ...["copy", "demo", "demo-node", "diagnose", "gateway", "pipe", "sensors", "two-sites", "work-queue"]
+    .map((name) => `examples/src/${name}`)
+].map((name) => join(root, "packages", `${name}.ts`))
+
 const made = new Map<string, string>()
 
-/** The file to run for one program. It is made once. */
+/** The file to run for one program. It is made once, with the others of `together` where it is one of them. */
 export const file = (program: URL, without: ReadonlyArray<string> = []): string => {
-  const known = made.get(program.href)
+  const path = fileURLToPath(program)
+  const known = made.get(path)
   if (known !== undefined) return known
-  const [file] = files([program], without)
-  made.set(program.href, file!)
-  return file!
+  const sources = without.length === 0 && together.includes(path) ? together : [path]
+  files(sources, without).forEach((file, i) => made.set(sources[i]!, file))
+  return made.get(path)!
 }
