@@ -85,10 +85,10 @@ export const measure = <Name extends string, Shares>(
 ) =>
   Effect.gen(function*() {
     // Compiled and warm before anything counts: first where most is done in a second.
-    yield* warmAll(pairs, Math.max(...atOnce), Math.min(1.5, seconds))
+    yield* warmAll(pairs, Math.max(...atOnce), Math.min(1.5, seconds * rounds))
     const cells: Array<Cell<Name> & Shares> = []
     for (const count of atOnce) {
-      yield* warmAll(pairs, count, Math.min(1, seconds))
+      yield* warmAll(pairs, count, Math.min(1, seconds * rounds))
       const measured = new Map(pairs.map(({ name }) => [name, [] as Array<Pairs.Measurement<Name>>]))
       for (let round = 0; round < rounds; round++) {
         for (const pair of pairs) {
