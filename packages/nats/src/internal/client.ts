@@ -25,6 +25,7 @@ import {
   TlsError
 } from "../NatsError.ts"
 import { type NatsOptions, serversOf } from "../NatsOptions.ts"
+import { tolerated } from "./headers.ts"
 import { utf8 } from "./platform.ts"
 
 export type Connect = (options: ConnectionOptions) => Promise<NatsConnection>
@@ -123,7 +124,7 @@ export const connect = (
                 ...(tls.handshakeFirst === undefined ? {} : { handshakeFirst: tls.handshakeFirst })
               }
             })
-          }),
+          }).then(tolerated),
         catch: (cause) => errorOf(cause, servers, by)
       }),
       // In order, where the server answers: what was said last has come, and it gives nothing more to whoever is gone.

@@ -196,4 +196,17 @@ const directory = of("nats-directory", "packages/nats/src/internal/directory.ts"
   "most": [`Stream.take(this.#most),`, ``, "a directory is read without end"]
 })
 
-export const natsList: ReadonlyArray<Mutation> = [...bus, ...known, ...discovery, ...directory]
+const headers = of("nats-headers", "packages/nats/src/internal/headers.ts", suites("nats/headers"), {
+  "unreadable": [
+    `message.hdr < 0 || isReadable(data.subarray(0, message.hdr))`,
+    `true`,
+    "a message whose headers cannot be read ends the connection"
+  ],
+  "data": [
+    `take.call(protocol, { ...message, hdr: -1 }, data.subarray(message.hdr))`,
+    `undefined`,
+    "a letter whose headers cannot be read is given again for ever"
+  ]
+})
+
+export const natsList: ReadonlyArray<Mutation> = [...bus, ...known, ...discovery, ...directory, ...headers]
