@@ -227,19 +227,23 @@ describe("TCP on loopback", () => {
           )
           return { connection: yield* client.dial(listener.endpoint), heard }
         })
-      const byteOf = (to: number, piece: number) => (piece + 100 * to) % 251
-      const sent: [number, number] = [0, 0]
-      const all = [yield* listening(() => sent[0]), yield* listening(() => sent[1])] as const
+      const byteOf = (to: number, piece: number) => (piece + 40 * to) % 251
+      // In turns, so that one is full where the write before it was the first that another had no room for.
+      const sent = [0, 0, 0, 0, 0, 0]
+      const all = yield* Effect.forEach(sent, (_, to) => listening(() => sent[to]!))
       const piece = new Uint8Array(size)
-      for (const to of [0, 1] as const) {
-        while (all[to].connection.tryWrite!(piece.fill(byteOf(to, sent[to])))) sent[to]++
+      const open = new Set(sent.keys())
+      while (open.size > 0) {
+        for (const to of open) {
+          if (all[to]!.connection.tryWrite!(piece.fill(byteOf(to, sent[to]!)))) sent[to]!++
+          else open.delete(to)
+        }
       }
       piece.fill(255)
       assert.isAbove(Math.min(...sent), 1)
       yield* Deferred.succeed(full, undefined)
-      for (const to of [0, 1] as const) {
-        const wanted = Array.from({ length: sent[to] }, (_, i) => byteOf(to, i))
-        assert.deepStrictEqual(yield* Deferred.await(all[to].heard), wanted)
+      for (const [to, { heard }] of all.entries()) {
+        assert.deepStrictEqual(yield* Deferred.await(heard), Array.from({ length: sent[to]! }, (_, i) => byteOf(to, i)))
       }
     }).pipe(Effect.scoped))
 
