@@ -6,6 +6,7 @@ import { type Mail, Subjects } from "@pnet/nats"
 import { Effect } from "effect"
 import { afterAll, beforeAll, vi } from "vitest"
 import { Directory } from "../src/internal/directory.ts"
+import { tolerated } from "../src/internal/headers.ts"
 import * as Post from "./post.ts"
 import * as Shared from "./shared.ts"
 import { busOf, until } from "./world.ts"
@@ -15,6 +16,29 @@ const raw = (text: string): MsgHdrs =>
   Object.assign(headers(), { encode: () => new TextEncoder().encode(`NATS/1.0\r\n${text}\r\n\r\n`) })
 
 const unreadable = ["a name: x", "\u0000: x", "ü: x", "KV-Operation: a\nb", "Status : 503"].map(raw)
+
+it("headers of more than 4 KiB, or of more than 64 lines, are none", () => {
+  const headersOf = (...lines: ReadonlyArray<string>) =>
+    new TextEncoder().encode(["NATS/1.0", ...lines, "", ""].join("\r\n"))
+  const seen: Array<readonly [hdr: number, data: string]> = []
+  const processMsg = ({ hdr }: { readonly hdr: number }, data: Uint8Array) =>
+    void seen.push([hdr, new TextDecoder().decode(data.subarray(Math.max(0, hdr)))])
+  const client = tolerated({ protocol: { processMsg } } as never) as unknown as {
+    readonly protocol: { readonly processMsg: typeof processMsg }
+  }
+  const hear = (bytes: Uint8Array) => {
+    client.protocol.processMsg({ hdr: bytes.length }, Buffer.concat([bytes, Buffer.from("data")]))
+    return seen.pop()
+  }
+  const lines = (count: number) => Array.from({ length: count }, (_, i) => `${i}:`)
+  // With the first line, and the empty one.
+  const most = headersOf(...lines(62))
+  assert.deepStrictEqual(hear(most), [most.length, "data"])
+  assert.deepStrictEqual(hear(headersOf(...lines(63))), [-1, "data"])
+  const longest = headersOf(`a:${"b".repeat(4_096 - headersOf("a:").length)}`)
+  assert.deepStrictEqual(hear(longest), [4_096, "data"])
+  assert.deepStrictEqual(hear(headersOf(`a:${"b".repeat(4_097 - headersOf("a:").length)}`)), [-1, "data"])
+})
 
 describe.skipIf(Server.skipped)("headers that cannot be read", () => {
   const shared = Shared.server({ jetstream: true })

@@ -206,7 +206,9 @@ const headers = of("nats-headers", "packages/nats/src/internal/headers.ts", suit
     `take.call(protocol, { ...message, hdr: -1 }, data.subarray(message.hdr))`,
     `undefined`,
     "a letter whose headers cannot be read is given again for ever"
-  ]
+  ],
+  "bytes": [`bytes.length <= mostBytes && `, ``, "headers of any length are read"],
+  "lines": [`hasFewLines(bytes) && `, ``, "headers of many lines take the client longer than all else does"]
 })
 
 export const natsList: ReadonlyArray<Mutation> = [...bus, ...known, ...discovery, ...directory, ...headers]
