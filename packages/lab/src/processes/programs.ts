@@ -36,7 +36,8 @@ const require = `import { createRequire as requireOf } from "node:module"; const
 const root = fileURLToPath(new URL("../../../../", import.meta.url))
 
 /** What programs are made of besides their sources: how they are made, the packages that they load, and where those of the workspace are. */
-const common = [
+const common = () => [
+  // Asked where one is made alone: this file may be a part of one, which is elsewhere.
   fileURLToPath(import.meta.url),
   join(root, "pnpm-lock.yaml"),
   join(root, "tsconfig.base.json"),
@@ -145,7 +146,7 @@ const make = (sources: ReadonlyArray<string>, without: ReadonlyArray<string>, no
   }
   // What is installed changes with the lockfile.
   const own = Object.keys(metafile.inputs).filter((path) => !path.includes("node_modules/"))
-  keep(note, folder, [...common, ...own.map((path) => resolve(path))], begun)
+  keep(note, folder, [...common(), ...own.map((path) => resolve(path))], begun)
   return folder
 }
 
