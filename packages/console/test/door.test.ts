@@ -107,6 +107,15 @@ describe("the door of the console", () => {
       assert.strictEqual((yield* ask(port, "/", { headers: { cookie, host: `localhost:${port}` } })).status, 200)
     })))
 
+  it.live("reads no body of more than a mebibyte", () =>
+    inside(Effect.gen(function*() {
+      const { cookie, port } = yield* entered
+      const post = (bytes: number) =>
+        ask(port, "/mcp", { method: "POST", headers: { cookie }, body: "x".repeat(bytes) })
+      assert.strictEqual((yield* post(1_048_577)).status, 413)
+      assert.notStrictEqual((yield* post(1_048_576)).status, 413)
+    })))
+
   it.live("refuses what is no request of a browser, and breaks at nothing", () =>
     inside(Effect.gen(function*() {
       const { cookie, port } = yield* entered

@@ -31,6 +31,9 @@ export const mostPages = 16
 /** Bytes of a message of the page, and of the body of a request. */
 export const mostBytes = 1_048_576
 
+/** Of a page's connection. What comes in more pieces than a browser makes of it takes hundreds of bytes for each. */
+const websocket = { maxPayload: mostBytes, maxFragments: 256, maxBufferedChunks: 4_096, closeTimeout: 1_000 }
+
 const text = (status: number, said: string) =>
   HttpServerResponse.text(`${said}\n`, { status, headers: { ...Door.headers, "cache-control": "no-store" } })
 
@@ -95,6 +98,10 @@ const guarded = (door: Door.Door, app: App) => {
         return page(entrance, 200, { "set-cookie": verdict.cookie })
       case "Pass": {
         const path = request.url.split("?", 1)[0]!
+        // What says its length is not read. What says none is read no further than that, by who reads it.
+        if (Number(request.headers["content-length"]) > mostBytes) {
+          return told(request, 413, "The body of the request is too large", `At most ${mostBytes} bytes are read.`)
+        }
         if (longName.test(path)) return yield* nothing
         const response = yield* path === rpcPath ? counted : app
         // The router answers what it has no route for, and no file, with a status and nothing to read.
@@ -147,7 +154,7 @@ export const serve = Effect.fnUntraced(function*<E, R>(options: {
       made.maxConnections = mostConnections
       return made
     },
-    { host, port: options.port, gracefulShutdownTimeout: 0, websocket: { maxPayload: mostBytes } }
+    { host, port: options.port, gracefulShutdownTimeout: 0, websocket }
   ).pipe(Effect.mapError(listenError(options.port)))
   const port = server.address._tag === "InetAddressV4" ? server.address.port : options.port
   const random = yield* randomText
