@@ -33,11 +33,12 @@ const make = (
       pull: Effect.map(Queue.take(incoming), (chunk) => [chunk] as const),
       end: Effect.void,
       // What is lent is kept until the write has succeeded, as by a socket whose system takes no more.
-      write: (chunk) => {
-        lent.push(chunk)
-        const { writes = true } = options
-        return typeof writes === "function" ? writes(lent.length) : writes ? Effect.void : Effect.never
-      }
+      write: (chunk) =>
+        Effect.suspend(() => {
+          lent.push(chunk)
+          const { writes = true } = options
+          return typeof writes === "function" ? writes(lent.length) : writes ? Effect.void : Effect.never
+        })
     }
     const established = (role: "client" | "server"): Handshake.Established => ({
       role,
@@ -198,6 +199,27 @@ describe("a session", () => {
         seen[name] = [halfClosed, dropped > 0]
       }
       assert.deepStrictEqual(seen, { leave: [true, true], end: [false, false] })
+    }).pipe(Effect.scoped))
+
+  it.effect("that is ended by whoever a message makes room for writes that message too, without which its last word does not open", () =>
+    Effect.gen(function*() {
+      const counts: Array<number> = []
+      const world: Effect.Success<ReturnType<typeof make>> = yield* make({
+        writes: (written) =>
+          Effect.sync(() => {
+            const message = world.lent[written - 1]!
+            counts.push(new DataView(message.buffer, message.byteOffset).getUint32(16))
+          }),
+        overrides: {
+          onOpen: (stream) => stream.end(),
+          onRoom: () => world.session.leave({ reason: "untrusted", detail: "" }, "untrusted", "")
+        }
+      })
+      const open = JSON.stringify({ protocol: "command", name: "x" })
+      yield* world.hear(0, frame(Kind.open, 1, open), frame(Kind.end, 1))
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Fiber.join(world.running)).reason, "untrusted")
+      assert.deepStrictEqual(counts, [3, 4])
     }).pipe(Effect.scoped))
 
   it.effect("wipes its key when it has ended, however that was", () =>

@@ -395,6 +395,11 @@ export class Session {
     if (message === undefined) return Effect.void
     this.#liveness.write(this.now())
     this.mux.outgoing.wake()
+    // Whoever was woken has ended it, which stops this writer: without this message the peer could not open the last word.
+    if (this.ending !== undefined && !this.#isLastTurn) {
+      this.#unwritten = message
+      return Effect.void
+    }
     return Effect.flatMap(this.options.connection.write(message), () => {
       this.#liveness.written()
       this.#written()

@@ -117,6 +117,15 @@ const session = of("session", "packages/core/src/internal/session/session.ts", w
     ``,
     "a session that has ended goes on writing, to a peer that takes nothing"
   ],
+  "woken-ended": [
+    `    if (this.ending !== undefined && !this.#isLastTurn) {
+      this.#unwritten = message
+      return Effect.void
+    }
+`,
+    ``,
+    "the last word of a session that is ended by whom a message made room for comes to a peer that cannot open it"
+  ],
   "writer-stopped": [
     `this.#writer?.interruptUnsafe()`,
     `void this.#writer`,
