@@ -194,5 +194,11 @@ describe("the limit of an answer", () => {
         assert.strictEqual((yield* failureOf(asked("echo", most + 1, limit)))._tag, "CallTooLargeError", `${limit}`)
         assert.strictEqual((yield* asked("echo", most, limit)).length, most, `${limit}`)
       }
+      // Nor below that, where sessions are asked.
+      const bob = yield* alice.node.peers.awaitPeer("bob")
+      const options = { protocol: "command", name: "echo", limit: NaN } as const
+      const exchanged = (length: number) => alice.node.sessions.exchange(bob, options, new Uint8Array(length))
+      assert.strictEqual((yield* failureOf(exchanged(8_388_609)))._tag, "StreamResetError")
+      assert.strictEqual((yield* exchanged(8_388_608)).length, 8_388_608)
     })))
 })

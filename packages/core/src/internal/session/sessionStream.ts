@@ -15,7 +15,7 @@ import type * as Frame from "../../Frame.ts"
 import { PeerLostError } from "../../Peers.ts"
 import * as Rights from "../../Rights.ts"
 import * as Sessions from "../../Sessions.ts"
-import { concat } from "../base/bytes.ts"
+import { concat, limitOf } from "../base/bytes.ts"
 import { keptAlive, perPiece, Pieces } from "../base/pieces.ts"
 import { keep } from "../base/shapes.ts"
 import { type Failure, lowWater, type MuxStream, sample as muxSample } from "./muxStream.ts"
@@ -160,10 +160,11 @@ export const collect = (
   stream: MuxStream,
   session: Session,
   resume: (whole: Whole) => void,
-  limit = session.options.callSize,
+  given?: number,
   onCancel?: () => void,
   room?: (bytes: number) => boolean
 ): Effect.Effect<void> => {
+  const limit = limitOf(given, session.options.callSize)
   const collecting = new Collecting(stream, session, resume, limit, onCancel, room)
   collecting.readable()
   return collecting
@@ -288,7 +289,7 @@ export class SessionStream implements Sessions.SessionStream {
    */
   collect(
     resume: (whole: Effect.Effect<Uint8Array, Sessions.StreamError>) => void,
-    limit = this.#session.options.callSize,
+    limit?: number,
     onCancel?: () => void,
     room?: (bytes: number) => boolean
   ): Effect.Effect<void> {
