@@ -177,7 +177,7 @@ describe("a question that comes a byte at a time", () => {
     let stream: Parameters<Mux["removeStream"]>[0] | undefined
     mux.receive(Type.msg, frame(Kind.open, 1, JSON.stringify({ protocol: "command", name: "x" })))
     mux.begin()
-    const session = { peer: { name: "mallory" }, ending: undefined } as unknown as Session
+    const session = { peer: { name: "mallory" }, ending: undefined, options: { callSize: limit } } as unknown as Session
     const wrapped = new SessionStream(stream!, session)
     const page = new Uint8Array(131_072)
     const flush = () => mux.outgoing.fill(page, new DataView(page.buffer), 0, page.length)
