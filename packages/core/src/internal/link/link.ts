@@ -37,6 +37,12 @@ export interface Waiting {
 
 const nobody = () => {}
 
+/** Memory of one's own, of which little more is kept: what comes by a port may be shared with who sent it, or be the corner of a gigabyte. */
+const owned = (message: Uint8Array, spare: number): Uint8Array =>
+  message.buffer instanceof ArrayBuffer && message.buffer.byteLength - message.length <= spare
+    ? message
+    : message.slice()
+
 export class Link {
   /** How reading has ended, after what is still to be taken. */
   readEnd: Ended | undefined
@@ -112,8 +118,9 @@ export class Link {
   }
 
   /** A message of the channel, which is the link's from now on. */
-  receive(message: Uint8Array): void {
+  receive(came: Uint8Array): void {
     if (this.over) return
+    const message = owned(came, this.#window)
     if (message.length < headerLength) return this.#fail("a message came that is no frame")
     const number = Frames.numberOf(message)
     if (number !== this.#due) {

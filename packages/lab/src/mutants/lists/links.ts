@@ -2,7 +2,7 @@
 import type { Mutation } from "../mutation.ts"
 import { of, suites } from "./of.ts"
 
-const tests = suites("Link", "linkVectors", "MessageLink")
+const tests = suites("Link", "linkVectors", "MessageLink", "ports")
 
 const link = of("link", "packages/core/src/internal/link/link.ts", tests, {
   "number": [
@@ -12,6 +12,12 @@ const link = of("link", "packages/core/src/internal/link/link.ts", tests, {
   ],
   "number-wraps": [`this.#due = (number + 1) >>> 0`, `this.#due = number + 1`, "a link ends after 2^32 messages"],
   "short": [`if (message.length < headerLength) return`, `if (false) return`, "any message is a frame"],
+  "shared": [
+    `message.buffer instanceof ArrayBuffer && message`,
+    `message`,
+    "what came is changed by who sent it, while it is read"
+  ],
+  "corner": [`message.buffer.byteLength - message.length <= spare`, `true`, "a few bytes keep all memory around them"],
   "limit-less": [`if (raised >= Frames.backwards) return`, `if (false) return`, "credit is taken back"],
   "limit-large": [`if (this.#credit > Frames.maxWindow) return`, `if (false) return`, "any credit is taken"],
   "limit-wraps": [
@@ -101,8 +107,8 @@ const link = of("link", "packages/core/src/internal/link/link.ts", tests, {
   ],
   "last-word": [
     `    if (this.over) return
-    if (message.length`,
-    `    if (message.length`,
+    const message`,
+    `    const message`,
     "something is heard after the last word"
   ],
   "channel": [`    this.#outlet.close()`, ``, "the channel of a link that is over stays"],
