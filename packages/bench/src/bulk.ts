@@ -7,8 +7,7 @@
  *
  * Memory is the growth of a process: the most that was resident in one more transfer, looked at every 10 ms, less what was
  * before, after a garbage collection. Looking takes time, so that transfer's speed does not count. Node's own buffers are in
- * it, for the raw connection as well. V8's space for what lives shortly, which is the process's and of one size in the end, has that
- * size before.
+ * it, for the raw connection as well; V8's space for what lives shortly, which is the process's and of one size in the end, is not.
  */
 import { mebibytes, percent, table } from "@pnet/lab/harness/table"
 import * as Effect from "effect/Effect"
@@ -133,13 +132,6 @@ type Measurement = Effect.Success<ReturnType<typeof measure>>
 
 const watch = ({ client, server, ...pair }: Pairs.Pair<SubjectName>, streams: number, { mib }: Options) =>
   Effect.gen(function*() {
-    // Of little it would be no more than noise either way.
-    if (mib >= 64) {
-      yield* Effect.forEach([client, server], (worker) => worker.call("Grow", null, "1 minute"), {
-        concurrency: 2,
-        discard: true
-      })
-    }
     const senderBefore = yield* client.call("WatchStart", null)
     const receiverBefore = yield* server.call("WatchStart", null)
     yield* transfer({ client, server, ...pair }, mib, streams)

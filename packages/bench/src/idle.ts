@@ -4,8 +4,9 @@
  * One process has an AdvancedNode, the hub. Another has a crowd of nodes, as small as they can be made (no listener, no
  * discovery), each of which calls the hub once and then keeps quiet. Memory is read after a garbage collection in each process,
  * before the first session and after the last, so that a difference is what the sessions hold: of the hub for an accepted
- * one, of the crowd's process for a dialled one. Resident memory has what the system was asked for and has not got back too: so V8's space
- * for what lives shortly, which is the process's and of one size in the end, has that size before.
+ * one, of the crowd's process for a dialled one. Resident memory has what the system was asked for and has not got back too, but not V8's
+ * space for what lives shortly, which is the process's and of one size in the end; and what lives is put together before, so that
+ * pages which are half free are not counted (right after sessions were made they are some 20 KiB for each that was dialled).
  *
  * Then a pair of AdvancedNodes opens and closes streams, and what is left of them on each side is read in the same way.
  */
@@ -90,10 +91,6 @@ const measureSessions = (machine: Machine.Machine, { seconds, sessions }: Omit<O
     const warmUps = Math.max(16, Math.ceil(sessions / 4))
     yield* join(warmUps)
     yield* crowd.call("Crowd", { cryptography, network, hub: found, size: sessions }, "1 minute")
-    // Of a few sessions it would be no more than noise either way.
-    if (sessions >= 100) {
-      yield* Effect.forEach([hub, crowd], (worker) => worker.call("Grow", null, "1 minute"), { discard: true })
-    }
     const hubBefore = yield* memoryOf(hub)
     const crowdBefore = yield* memoryOf(crowd)
     yield* crowd.call("Gather", null, "1 minute")
@@ -184,7 +181,7 @@ export const format = ({ goals, machine, sessions, streams }: Report): string =>
   [
     `${count(sessions.size)} idle sessions, and ${
       count(streams.size)
-    } streams that were opened and closed, 64 at once; after a garbage collection`,
+    } streams that were opened and closed, 64 at once; after a garbage collection that puts together what lives; without V8's space for the young`,
     Machine.describe(machine),
     "",
     table(["KiB", "RSS before", "after", "each", "heap before", "after", "each"], [

@@ -172,8 +172,6 @@ export interface Calls {
   }
   readonly Usage: { readonly payload: null; readonly result: Usage }
   readonly Memory: { readonly payload: null; readonly result: Memory }
-  /** Has V8's space for what lives shortly grow to what it becomes in time, so that it is not taken for memory of what is made next. */
-  readonly Grow: { readonly payload: null; readonly result: null }
   /** Begins to watch the resident memory, after a garbage collection. */
   readonly WatchStart: { readonly payload: null; readonly result: { readonly rssBytes: number } }
   /** The most there was since, and what is left after a garbage collection. */

@@ -11,13 +11,20 @@ import type { Handlers } from "./calls.ts"
 
 // So that workers need no flag to be started with.
 v8.setFlagsFromString("--expose-gc")
-const gc = runInNewContext("gc") as () => void
+const gc = runInNewContext("gc") as (options: {
+  readonly type: "major"
+  readonly execution: "sync"
+  readonly flavor: "last-resort"
+}) => void
 
-/** Twice, with time between for what waits for the first to be let go. */
+/**
+ * As V8 does where memory is short: else what is left lies on pages that are half free, which is neither held nor given back, but used by what
+ * comes next, and is more or less of what came before by chance. Twice, with time between for what waits for the first to be let go.
+ */
 const collectGarbage = Effect.gen(function*() {
-  gc()
+  gc({ type: "major", execution: "sync", flavor: "last-resort" })
   yield* Effect.sleep(50)
-  gc()
+  gc({ type: "major", execution: "sync", flavor: "last-resort" })
 })
 
 let gcMillis = 0
@@ -28,27 +35,20 @@ const collections = new PerformanceObserver(count)
 collections.observe({ entryTypes: ["gc"] })
 
 /**
- * The space for what lives shortly grows as enough survives there, to three times 16 MiB by default. A megabyte that is held for a moment,
- * again and again, does that, and is gone before it is moved to where things stay.
+ * What is resident, less V8's space for what lives shortly: which is the process's, of one size in the end whatever runs, and is given back
+ * where all is collected, or is not, as V8 sees fit.
  */
-const growYoung = Effect.forEach(
-  Array.from({ length: 1_000 }),
-  () =>
-    Effect.sync(() => Array.from({ length: 20_000 }, (_, value) => ({ value })).length).pipe(
-      // Whoever asks for a sign of life in between has it.
-      Effect.tap(Effect.sleep(0))
-    ),
-  { discard: true }
-)
+const residentBytes = (): number => {
+  const young = v8.getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space")
+  return process.memoryUsage.rss() - (young?.physical_space_size ?? 0)
+}
 
 /** What is held, and what is used. */
-export const usage: Handlers<"Grow" | "Memory" | "Usage"> = {
-  Grow: () => Effect.as(growYoung, null),
-
+export const usage: Handlers<"Memory" | "Usage"> = {
   Memory: () =>
     Effect.map(collectGarbage, () => {
-      const { arrayBuffers, heapUsed, rss } = process.memoryUsage()
-      return { rssBytes: rss, heapBytes: heapUsed + arrayBuffers }
+      const { arrayBuffers, heapUsed } = process.memoryUsage()
+      return { rssBytes: residentBytes(), heapBytes: heapUsed + arrayBuffers }
     }),
 
   Usage: () =>
@@ -75,14 +75,14 @@ export const makeWatch = (scope: Scope.Scope): Handlers<"WatchStart" | "WatchSto
   const look = Effect.andThen(
     Effect.sleep(10),
     Effect.sync(() => {
-      if (watch !== undefined) watch.max = Math.max(watch.max, process.memoryUsage.rss())
+      if (watch !== undefined) watch.max = Math.max(watch.max, residentBytes())
     })
   )
   return {
     WatchStart: () =>
       Effect.gen(function*() {
         yield* collectGarbage
-        const rssBytes = process.memoryUsage.rss()
+        const rssBytes = residentBytes()
         watch = { fiber: yield* Effect.forkIn(Effect.forever(look), scope), max: rssBytes }
         return { rssBytes }
       }),
@@ -93,9 +93,9 @@ export const makeWatch = (scope: Scope.Scope): Handlers<"WatchStart" | "WatchSto
         const { fiber, max } = watch
         watch = undefined
         yield* Fiber.interrupt(fiber)
-        const maxBytes = Math.max(max, process.memoryUsage.rss())
+        const maxBytes = Math.max(max, residentBytes())
         yield* collectGarbage
-        return { maxBytes, rssBytes: process.memoryUsage.rss() }
+        return { maxBytes, rssBytes: residentBytes() }
       })
   }
 }
