@@ -6,7 +6,7 @@ import { Cause, Effect, Layer, Logger } from "effect"
 import { displayWidth } from "effect/cli/CliOutput"
 import { failureOf } from "../src/errors.ts"
 import { logger } from "../src/log.ts"
-import { harmless, harmlessLines, harmlessValue, jsonLine } from "../src/output/harmless.ts"
+import { harmless, harmlessLines, harmlessValue, harmlessWhole, jsonLine } from "../src/output/harmless.ts"
 import { full } from "../src/output/moments.ts"
 import { Output } from "../src/output/Output.ts"
 import { quoted } from "../src/output/quoted.ts"
@@ -43,6 +43,29 @@ describe("text of others", () => {
     // Blank letters, and joiners that join nothing, make a name look like another's.
     const blank = ["bob\u3164", "bob\u200d", "b\u200cob", "\u2800bob", "bob\u{e0101}", "bob\u034f"]
     assert.isTrue(blank.every((name) => /\\u/.test(harmless(name))))
+    // So do what shows nothing, by whatever it is made, other blanks than the usual one, and joiners in scripts that know none.
+    const hidden = [
+      "bob\ufe0f",
+      "bob\ufe00",
+      "1\ufe0f",
+      "b\u2065ob",
+      "bob\ufff3",
+      "bob\u{e01f5}",
+      "bob\u00a0",
+      "b\u2009ob"
+    ]
+    const joined = ["\u0431\u200d\u043e", "\u03b1\u200c\u03b2", "\u65e5\u200d\u672c", "e\u0301\u200d\u0301"]
+    assert.deepStrictEqual([...hidden, ...joined].filter((name) => !/\\u/.test(harmless(name))), [])
+    for (const blank of [" bob", "bob "]) assert.match(harmlessWhole(blank), /\\u0020/)
+    for (const blank of ["bob\u3000", "\u3000bob", "b\u3000\u3000ob"]) {
+      assert.match(harmless(blank), /\\u/, JSON.stringify(blank))
+    }
+    const left =
+      "a b \u5c71\u7530\u3000\u592a\u90ce \u2764\ufe0f 1\ufe0f\u20e3 \u{1f441}\ufe0f\u200d\u{1f5e8}\ufe0f \u0915\u094d\u200d\u0937"
+    assert.strictEqual(harmless(left), left)
+    // Marks stand over each other, and many of them over the lines around.
+    assert.strictEqual(harmless(`a${"\u0301".repeat(10)}`), `a${"\u0301".repeat(8)}\\u0301\\u0301`)
+    assert.strictEqual(harmlessLines(`a${"\u0301".repeat(9)}  \n `), `a${"\u0301".repeat(8)}\\u0301  \n `)
     assert.strictEqual(harmlessLines("a\r\nb\tc\u001b[2J\rd"), "a\nb\tc\\u001b[2J\\rd")
     // No character that a terminal acts on is left, whichever it was.
     const all = Array.from({ length: 0x1_0000 }, (_, code) => String.fromCharCode(code)).join(" ")
@@ -136,6 +159,8 @@ describe("a table", () => {
 
   it("leaves out a column that says nothing", () => {
     assert.deepStrictEqual(table(columns, [["a", "", 1]], uncoloured, 80), ["NAME  SIZE", "a        1"])
+    // Nor does a cell look like several.
+    assert.notInclude(table(columns, [["bob  online   2", "", 1]], uncoloured, 80)[1], "bob  online")
   })
 
   it("cuts text between characters, and not in them", () => {

@@ -18,7 +18,7 @@ import * as Terminal from "effect/Terminal"
 import type { Failure } from "../errors.ts"
 import { exits } from "../exit.ts"
 import { Machine } from "../machine.ts"
-import { harmless, harmlessLines, harmlessValue, jsonLine } from "./harmless.ts"
+import { harmless, harmlessLines, harmlessValue, harmlessWhole, jsonLine } from "./harmless.ts"
 import * as Moments from "./moments.ts"
 import * as Screen from "./screen.ts"
 import type { Shape, ShapeName } from "./shapes.ts"
@@ -107,7 +107,7 @@ const make = (json: boolean) =>
           view.hang === undefined || columns === undefined
             ? text
             : text.split("\n").map((line) => hung(line, columns, view.hang!)).join("\n")
-        const safe = harmlessValue(values, view.lines === true && single ? harmlessLines : harmless)
+        const safe = harmlessValue(values, view.lines === true && single ? harmlessLines : harmlessWhole)
         if (single && view.one !== undefined) {
           return yield* lines(
             "stdout",
@@ -150,7 +150,7 @@ const make = (json: boolean) =>
           ]),
       screen: writer.canScreen ? Effect.provideContext(Screen.open(writer), context) : Effect.undefined,
       drawn: (shape, value) => (size) =>
-        (views[shape] as View<typeof value>).screen?.(harmlessValue(value, harmless), style, size, moments) ?? [],
+        (views[shape] as View<typeof value>).screen?.(harmlessValue(value, harmlessWhole), style, size, moments) ?? [],
       bytes: (bytes) =>
         print(
           "stdout",

@@ -3,28 +3,45 @@
  */
 
 // Control characters with escape and the eight-bit ones, line and paragraph separators, what changes the direction, what is not to be seen, and halves of
-// characters; and letters and marks that are blank, with which two names look like one.
+// characters; letters and marks that are blank, and blanks that are none of the keyboard's, with which two names look like one; and marks behind the eighth
+// over one letter, which cover the lines around.
 const acted =
   // oxlint-disable-next-line no-misleading-character-class
-  /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Cs}\p{Co}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\u{e0100}-\u{e01ef}]/gu
+  /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\p{Cs}\p{Co}\u2800]|(?![ \u3000])\p{Zs}|(?<!\S)\u3000|\u3000(?!\S)|(?<=\p{M}{8})\p{M}/gu
 
-// They join letters of some scripts, and pictures, and are nothing but hidden anywhere else.
+// They join letters of some scripts, and pictures, and are nothing but hidden anywhere else; and so it is with what chooses how a picture looks.
 const joiners = new Set(["\u200c", "\u200d"])
-const joined = /^(?!\p{Script=Latin})[\p{L}\p{M}\p{Extended_Pictographic}\p{Emoji_Modifier}]/u
-const joins = /(?!\p{Script=Latin})[\p{L}\p{M}\p{Extended_Pictographic}\p{Emoji_Modifier}]$/u
+const selectors = new Set(["\ufe0e", "\ufe0f"])
+const unjoined =
+  "(?![\\p{Script=Latin}\\p{Script=Greek}\\p{Script=Cyrillic}\\p{Script=Armenian}\\p{Script=Georgian}\\p{Script=Hebrew}\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}\\p{Script=Hangul}\\p{Script=Inherited}])"
+const joined = new RegExp(`^${unjoined}[\\p{L}\\p{M}\\p{Extended_Pictographic}\\p{Emoji_Modifier}]`, "u")
+const joins = new RegExp(`${unjoined}[\\p{L}\\p{Extended_Pictographic}\\p{Emoji_Modifier}]\\p{M}*$`, "u")
+const pictured = /[\p{Extended_Pictographic}\p{Emoji_Modifier}]$/u
+const key = /[0-9#*]$/
+
+const isShown = (character: string, at: number, text: string): boolean => {
+  const before = text.slice(Math.max(0, at - 16), at)
+  const after = text.slice(at + 1, at + 3)
+  return joiners.has(character)
+    ? joins.test(before) && joined.test(after)
+    : selectors.has(character) && (pictured.test(before) || key.test(before) && after.startsWith("\u20e3"))
+}
 
 const escaped = (character: string, at: number, text: string): string => {
-  if (
-    joiners.has(character) && joins.test(text.slice(Math.max(0, at - 2), at)) && joined.test(text.slice(at + 1, at + 3))
-  ) return character
+  if (isShown(character, at, text)) return character
   if (character === "\n") return "\\n"
   if (character === "\t") return "\\t"
   if (character === "\r") return "\\r"
-  return `\\u${character.codePointAt(0)!.toString(16).padStart(4, "0")}`
+  return codes(character)
 }
+
+const codes = (character: string): string => `\\u${character.codePointAt(0)!.toString(16).padStart(4, "0")}`
 
 /** One line of text that only shows. */
 export const harmless = (text: string): string => text.replace(acted, escaped)
+
+/** A value that is one line of text: blanks at its ends show, too, as no name is to look like another. */
+export const harmlessWhole = (text: string): string => harmless(text).replace(/^ | $/g, codes)
 
 /** Text of several lines that only shows: line ends and tabs stay. */
 export const harmlessLines = (text: string): string =>

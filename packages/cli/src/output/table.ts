@@ -80,7 +80,8 @@ export const table = <A>(
   style: Style,
   width: number | undefined
 ): ReadonlyArray<string> => {
-  const texts = rows.map((row) => columns.map((column) => column.cell(row)))
+  // Two blanks are what is between columns, and no cell is to look like several.
+  const texts = rows.map((row) => columns.map((column) => column.cell(row).replace(/(?<= ) /g, "\\u0020")))
   // A column that says nothing of any row is left out.
   const shown = columns.flatMap((column, i) => texts.some((cells) => cells[i] !== "") ? [{ column, i }] : [])
   const wanted = shown.map(({ column, i }) =>

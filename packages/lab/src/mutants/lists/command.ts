@@ -206,10 +206,24 @@ const harmless = of("command-harmless", file("output/harmless.ts"), suites("cli/
     "a peer's text acts on the terminal"
   ],
   "joiners": [
-    `joiners.has(character) && joins.test`,
-    `joiners.has(character) || joins.test`,
+    `    ? joins.test(before) && joined.test(after)`,
+    `    ? true`,
     "two names look like one"
   ],
+  "joiners-scripts": [
+    `p{Script=Cyrillic}`,
+    `p{Script=Inherited}`,
+    "two names in a script without joiners look like one"
+  ],
+  "selectors": [
+    `selectors.has(character) && (pictured.test(before)`,
+    `selectors.has(character) && (true`,
+    "two names look like one"
+  ],
+  "hidden": [`\\p{Default_Ignorable_Code_Point}`, ``, "two names look like one"],
+  "blanks": [`|(?![ \\u3000])\\p{Zs}`, ``, "two names look like one"],
+  "marks": [`|(?<=\\p{M}{8})\\p{M}`, ``, "a peer's text covers the lines around it"],
+  "ends": [`harmless(text).replace(/^ | $/g, codes)`, `harmless(text)`, "two names look like one"],
   "names": [
     `.map(([name, one]) => [make(name), harmlessValue(one, make)])`,
     `.map(([name, one]) => [name, harmlessValue(one, make)])`,
@@ -219,7 +233,7 @@ const harmless = of("command-harmless", file("output/harmless.ts"), suites("cli/
 
 const output = of("command-output", file("output/Output.ts"), suites("cli/commands", "cli/output", "cli/pipe"), {
   "values": [
-    `        const safe = harmlessValue(values, view.lines === true && single ? harmlessLines : harmless)`,
+    `        const safe = harmlessValue(values, view.lines === true && single ? harmlessLines : harmlessWhole)`,
     `        const safe = values`,
     "what peers said is printed as it is"
   ],
