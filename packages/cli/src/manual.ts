@@ -234,7 +234,7 @@ const settingsIntro = `## Settings
 
 A setting is taken from its flag, or else its variable, or else the profile of the config file, or else the file, or else it has its default. \`pnet config\` shows what holds
 and where it comes from. The config file is JSON, \`pnet/config.json\` in the folder for configuration (\`$XDG_CONFIG_HOME\`, or \`~/.config\`); keys and known peers are in that for data
-(\`$XDG_DATA_HOME\`, or \`~/.local/share\`).
+(\`$XDG_DATA_HOME\`, or \`~/.local/share\`). A variable that is empty or no absolute path counts as not set, \`HOME\` too: then the home is the one that the system has for the user.
 
 \`\`\`json
 { "name": "desk", "network": "home", "profiles": { "work": { "network": "office", "allowList": "/home/ann/office-peers" } } }

@@ -19,13 +19,31 @@ export interface Places {
   readonly state: string
 }
 
+/** What is empty or not absolute does not count, says the specification. */
+const counts = (path: string | undefined): path is string => path !== undefined && /^([/\\]|[a-z]:)/i.test(path)
+
 const under = (machine: User, variable: string, windows: string, otherwise: string): string => {
   const { env, home } = machine
   const given = env[variable]
-  // What is not absolute does not count, says the specification.
-  if (given !== undefined && /^([/\\]|[a-z]:)/i.test(given)) return `${given}/pnet`
+  if (counts(given)) return `${given}/pnet`
   const ofWindows = machine.windows ? env[windows] : undefined
-  return ofWindows === undefined ? `${home}/${otherwise}/pnet` : `${ofWindows}/pnet`
+  return counts(ofWindows) ? `${ofWindows}/pnet` : `${home}/${otherwise}/pnet`
+}
+
+/**
+ * The home of the user, asked for in several ways, each of which may throw: the first that counts. Where none does it is what is no folder, and nothing can be
+ * kept below it.
+ */
+export const homeOf = (ways: ReadonlyArray<() => string>, noFolder: string): string => {
+  for (const way of ways) {
+    try {
+      const home = way()
+      if (counts(home)) return home
+    } catch {
+      // A user that the system has no entry of has no home there.
+    }
+  }
+  return noFolder
 }
 
 /** Where the user's files are. */

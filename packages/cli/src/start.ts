@@ -8,11 +8,12 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import { homedir, hostname, userInfo } from "node:os"
+import { devNull, homedir, hostname, userInfo } from "node:os"
 import { exits } from "./exit.ts"
 import { Machine } from "./machine.ts"
 import { NodeParts } from "./node/NodeParts.ts"
 import { jsonLine } from "./output/harmless.ts"
+import { homeOf } from "./places.ts"
 import { isForPrograms, program } from "./program.ts"
 
 /** A container may have a user without a name. */
@@ -28,7 +29,7 @@ const machine = Layer.sync(Machine, () => ({
   env: process.env,
   hostname: hostname(),
   user: userName(),
-  home: homedir(),
+  home: homeOf([homedir, () => userInfo().homedir], devNull),
   pid: process.pid,
   windows: process.platform === "win32",
   zone: DateTime.zoneMakeLocal,

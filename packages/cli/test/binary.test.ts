@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { displayWidth } from "effect/cli/CliOutput"
 import * as Effect from "effect/Effect"
 import { existsSync, writeFileSync } from "node:fs"
+import { userInfo } from "node:os"
 import { afterAll } from "vitest"
 import { version } from "../src/version.ts"
 import { home, type Process, terminals } from "./harness/binary.ts"
@@ -120,6 +121,16 @@ describe("the command in processes", () => {
       const trust = yield* run(["trust", "list"], { env })
       assert.strictEqual(trust.code, 2)
       assert.include(trust.stderr, "could not be written")
+    }))
+
+  it.live("takes the home that the system has for its user where HOME is empty, or no absolute path", () =>
+    Effect.gen(function*() {
+      for (const home of ["", "."]) {
+        const env = { HOME: home, XDG_CONFIG_HOME: "", XDG_DATA_HOME: undefined, XDG_STATE_HOME: undefined }
+        const said = (yield* run(["config", "--json"], { env })).stdout
+        assert.include(said, `${userInfo().homedir}/.config/pnet/config.json`)
+        assert.include(said, `${userInfo().homedir}/.local/share/pnet/keys`)
+      }
     }))
 
   it.live.skipIf(process.platform !== "linux")(

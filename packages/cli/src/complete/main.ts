@@ -3,8 +3,8 @@
  * is wrong there are no names.
  */
 import { readFileSync } from "node:fs"
-import { homedir } from "node:os"
-import { placesOf } from "../places.ts"
+import { devNull, homedir, userInfo } from "node:os"
+import { homeOf, placesOf } from "../places.ts"
 import { candidates } from "./candidates.ts"
 import { fileIn, read } from "./seen.ts"
 
@@ -17,6 +17,7 @@ const textOf = (file: string): string | undefined => {
 }
 
 const { env } = process
-const { state } = placesOf({ env, home: homedir(), windows: process.platform === "win32" })
+const home = homeOf([homedir, () => userInfo().homedir], devNull)
+const { state } = placesOf({ env, home, windows: process.platform === "win32" })
 const names = candidates(process.argv.slice(3), read(textOf(fileIn(state))), env["PNET_NETWORK_ID"])
 process.stdout.write(names.map((name) => `${name}\n`).join(""))

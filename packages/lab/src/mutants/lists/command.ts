@@ -244,6 +244,15 @@ const output = of("command-output", file("output/Output.ts"), suites("cli/comman
   ]
 })
 
+const places = of("command-places", file("places.ts"), suites("cli/places"), {
+  "empty": [
+    `path !== undefined && /^([/\\\\]|[a-z]:)/i.test(path)`,
+    `path !== undefined`,
+    "keys are kept at the root of the disk"
+  ],
+  "none": [`  return noFolder`, `  return ""`, "keys are kept at the root of the disk"]
+})
+
 const quoted = of("command-quoted", file("output/quoted.ts"), suites("cli/output"), {
   "apostrophe": [
     `.replaceAll("'", "'\\\\''")`,
@@ -337,6 +346,7 @@ export const commandList: ReadonlyArray<Mutation> = [
   ...keyFile,
   ...harmless,
   ...output,
+  ...places,
   ...quoted,
   ...patterns,
   ...tools,
