@@ -7,7 +7,7 @@ import { Rpc, RpcGroup, RpcSerialization, RpcServer } from "effect/rpc"
 import { connect } from "node:net"
 import { networkInterfaces } from "node:os"
 import { mostBytes, mostPages, serve } from "../src/internal/server/serving.ts"
-import { type Answer, ask, cookieOf, raw, upgrade } from "./harness/http.ts"
+import { type Answer, ask, cookieOf, inPieces, raw, upgrade } from "./harness/http.ts"
 
 const Group = RpcGroup.make(Rpc.make("ping", { success: Schema.String }))
 
@@ -114,6 +114,19 @@ describe("the door of the console", () => {
         ask(port, "/mcp", { method: "POST", headers: { cookie }, body: "x".repeat(bytes) })
       assert.strictEqual((yield* post(1_048_577)).status, 413)
       assert.notStrictEqual((yield* post(1_048_576)).status, 413)
+      // What says so is answered before anything of it comes, wherever it goes; what says no length, when it was too long.
+      const begins = (path: string, length: string, body = "") =>
+        raw(
+          port,
+          `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nCookie: ${cookie}\r\n${length}\r\n\r\n${body}`
+        ).pipe(Effect.timeout("10 seconds"))
+      assert.strictEqual(yield* begins("/mcp", "Content-Length: 1048577"), 413)
+      assert.strictEqual(yield* begins("/none", "Content-Length: 9007199254740993"), 413)
+      const piece = `80000\r\n${"x".repeat(0x80000)}\r\n`
+      assert.strictEqual(
+        yield* begins("/mcp", "Transfer-Encoding: chunked", `${piece}${piece}1\r\nx\r\n0\r\n\r\n`),
+        413
+      )
     })))
 
   it.live("refuses what is no request of a browser, and breaks at nothing", () =>
@@ -304,6 +317,15 @@ describe("what the console answers", () => {
         })
       assert.strictEqual(yield* sends(10), 0)
       assert.strictEqual(yield* sends(mostBytes), 1009)
+      // And one that sends a message in more pieces than a browser makes of it.
+      const ping = (pieces: number) =>
+        inPieces(port, "/rpc", {
+          headers: { cookie, origin: `http://127.0.0.1:${port}` },
+          pieces,
+          text: `{"_tag":"Ping"}`
+        })
+      assert.strictEqual(yield* ping(256), 0)
+      assert.strictEqual(yield* ping(257), 1008)
       const body = "x".repeat(mostBytes + 1)
       const long = yield* ask(port, "/mcp", { method: "POST", headers: { cookie }, body })
       assert.strictEqual(long.status, 413)

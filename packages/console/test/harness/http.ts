@@ -60,6 +60,47 @@ export const upgrade = (port: number, path: string, headers: Readonly<Record<str
     ({ status }) => status
   )
 
+/** Asks for a WebSocket and sends a text over it in so many pieces: the code that it is ended with, 0 where something is said first. */
+export const inPieces = (
+  port: number,
+  path: string,
+  { headers, pieces, text }: {
+    readonly headers: Readonly<Record<string, string>>
+    readonly pieces: number
+    readonly text: string
+  }
+): Effect.Effect<number> =>
+  Effect.callback((resume) => {
+    const asked = request({
+      host: "127.0.0.1",
+      port,
+      path,
+      headers: {
+        Upgrade: "websocket",
+        Connection: "Upgrade",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version": "13",
+        ...headers
+      }
+    })
+    asked.on("error", (error) => resume(Effect.die(error)))
+    asked.on("upgrade", (_, socket) => {
+      socket.on("error", () => {})
+      // Masked with zeros, and the first holds all of the text.
+      const piece = (first: number, of: string) =>
+        Buffer.concat([Buffer.from([first, 0x80 | of.length, 0, 0, 0, 0]), Buffer.from(of)])
+      for (let i = 0; i < pieces; i++) {
+        const last = i === pieces - 1 ? 0x80 : 0
+        socket.write(piece(last | (i === 0 ? 1 : 0), i === 0 ? text : " "))
+      }
+      socket.once("data", (data: Buffer) => {
+        resume(Effect.succeed(data[0] === 0x88 ? data.readUInt16BE(2) : 0))
+        socket.destroy()
+      })
+    })
+    asked.end()
+  })
+
 /** Sends what may be no request at all: the status of the answer. */
 export const raw = (port: number, text: string): Effect.Effect<number> =>
   Effect.callback((resume) => {

@@ -43,6 +43,12 @@ const door = of("console-door", `${server}/door.ts`, suites("console/door"), {
 const serving = of("console-serving", `${server}/serving.ts`, suites("console/door"), {
   "pages": [`++pages <= mostPages`, `++pages > 0`, "there are any number of pages"],
   "message": [`maxPayload: mostBytes`, `maxPayload: 2 ** 30`, "a page sends any number of bytes at once"],
+  "pieces": [`maxFragments: 256`, `maxFragments: 16_384`, "a page sends a message in thousands of pieces"],
+  "declared": [
+    `if (Number(request.headers["content-length"]) > mostBytes)`,
+    `if (false)`,
+    "a body that says that it is too long is read until it is"
+  ],
   "hosts": [`joinDuplicateHeaders: true`, `joinDuplicateHeaders: false`, "a second host goes with the first"],
   "name": [`if (longName.test(path)) return yield* nothing`, ``, "a name that no file can have breaks the server"],
   "headers": [
