@@ -1,6 +1,6 @@
 /**
  * Deviations that are planted in a node of ours, each of one rule: the kit has to find every one, and say of which rule it is. Nothing is
- * written to a source: a deviation is made where the node's files are bundled, and the kit itself, which has no code of the node's,
+ * written to a source: a deviation is made where the node's files are loaded, and the kit itself, which has no code of the node's,
  * goes on beside it in the same process.
  */
 import type { Kind } from "./own.ts"
