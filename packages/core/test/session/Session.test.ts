@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Frame, type Handshake, type Packet, type Transport } from "@pnet/core"
 import { bytes, concat, frame, seeded } from "@pnet/lab/worlds/sessionWorld"
-import { Clock, Deferred, Effect, Fiber, Queue, Redacted } from "effect"
+import { Clock, Deferred, Effect, Fiber, Queue, Redacted, References } from "effect"
 import { TestClock } from "effect/testing"
 import { perPiece } from "../../src/internal/base/pieces.ts"
 import { Budget } from "../../src/internal/session/budget.ts"
@@ -19,6 +19,7 @@ const make = (
     readonly key?: number
     /** Whether, or when, the system takes what it is given. */
     readonly writes?: boolean | ((count: number) => Effect.Effect<void>)
+    readonly atOnce?: (message: Uint8Array) => boolean
     readonly overrides?: Partial<SessionOptions>
   } = {}
 ) =>
@@ -32,6 +33,7 @@ const make = (
       remote: undefined,
       pull: Effect.map(Queue.take(incoming), (chunk) => [chunk] as const),
       end: Effect.void,
+      tryWrite: options.atOnce,
       // What is lent is kept until the write has succeeded, as by a socket whose system takes no more.
       write: (chunk) =>
         Effect.suspend(() => {
@@ -201,26 +203,45 @@ describe("a session", () => {
       assert.deepStrictEqual(seen, { leave: [true, true], end: [false, false] })
     }).pipe(Effect.scoped))
 
-  it.effect("that is ended by whoever a message makes room for writes that message too, without which its last word does not open", () =>
-    Effect.gen(function*() {
-      const counts: Array<number> = []
-      const world: Effect.Success<ReturnType<typeof make>> = yield* make({
-        writes: (written) =>
-          Effect.sync(() => {
-            const message = world.lent[written - 1]!
-            counts.push(new DataView(message.buffer, message.byteOffset).getUint32(16))
-          }),
-        overrides: {
-          onOpen: (stream) => stream.end(),
-          onRoom: () => world.session.leave({ reason: "untrusted", detail: "" }, "untrusted", "")
+  const lastWords = [
+    { title: "a connection that takes it at once", atOnce: true },
+    { title: "one that is waited for", atOnce: false }
+  ]
+  for (const { atOnce, title } of lastWords) {
+    it.effect(`that is ended by whoever a message makes room for writes that message too, without which its last word does not open: to ${title}`, () =>
+      Effect.gen(function*() {
+        // Wherever the writer's turn is over, and whenever somebody ends it.
+        for (const operations of [2_048, ...Array.from({ length: 8 }, (_, i) => 3 + i)]) {
+          for (let wait = -1; wait < 12; wait++) {
+            const counts: Array<number> = []
+            const taken = (message: Uint8Array) => {
+              counts.push(new DataView(message.buffer, message.byteOffset).getUint32(16))
+            }
+            yield* Effect.gen(function*() {
+              const leave = () => world.session.leave({ reason: "untrusted", detail: "" }, "untrusted", "")
+              const world: Effect.Success<ReturnType<typeof make>> = yield* make({
+                writes: (written) => Effect.sync(() => taken(world.lent[written - 1]!)),
+                ...atOnce ? { atOnce: (message) => (taken(message), true) } : {},
+                overrides: { onOpen: (stream) => stream.end(), onRoom: wait < 0 ? leave : () => {} }
+              })
+              const open = JSON.stringify({ protocol: "command", name: "x" })
+              yield* Effect.forkScoped(world.hear(0, frame(Kind.open, 1, open), frame(Kind.end, 1)))
+              for (let turn = 0; turn < wait; turn++) yield* Effect.yieldNow
+              if (wait >= 0) leave()
+              for (let second = 0; second < 3; second++) yield* TestClock.adjust("1 second")
+              assert.strictEqual((yield* Fiber.join(world.running)).reason, "untrusted")
+            }).pipe(Effect.scoped, Effect.provideService(References.MaxOpsBeforeYield, operations))
+            for (const [i, count] of counts.entries()) {
+              assert.strictEqual(
+                count,
+                3 + i,
+                `a turn of ${operations} operations, ended after ${wait} turns: ${counts}`
+              )
+            }
+          }
         }
-      })
-      const open = JSON.stringify({ protocol: "command", name: "x" })
-      yield* world.hear(0, frame(Kind.open, 1, open), frame(Kind.end, 1))
-      yield* TestClock.adjust("1 second")
-      assert.strictEqual((yield* Fiber.join(world.running)).reason, "untrusted")
-      assert.deepStrictEqual(counts, [3, 4])
-    }).pipe(Effect.scoped))
+      }))
+  }
 
   it.effect("wipes its key when it has ended, however that was", () =>
     Effect.gen(function*() {

@@ -9,6 +9,7 @@ import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
+import * as References from "effect/References"
 import type { Crypto } from "../../Crypto.ts"
 import { nowUnsafe } from "../../Deadline.ts"
 import type * as Frame from "../../Frame.ts"
@@ -321,6 +322,10 @@ export class Session {
         })
       }),
       broken
+    ).pipe(
+      // Between a message's seal and its write nobody else has a turn, who would end the session: the peer could not open the last word
+      // without a message that was not written. It has no more to do than what waits.
+      Effect.provideService(References.PreventSchedulerYield, true)
     )
     // Writing ends when the session does, and has reading end, whatever that waits for; it gets one more turn, for the last word.
     return Effect.raceAllFirst([read, write, ...beside]).pipe(

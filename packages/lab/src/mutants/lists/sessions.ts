@@ -126,6 +126,11 @@ const session = of("session", "packages/core/src/internal/session/session.ts", w
     ``,
     "the last word of a session that is ended by whom a message made room for comes to a peer that cannot open it"
   ],
+  "writer-turn": [
+    `Effect.provideService(References.PreventSchedulerYield, true)`,
+    `Effect.map((nothing) => nothing)`,
+    "the last word of a session that ends while its writer's turn is over comes to a peer that cannot open it"
+  ],
   "writer-stopped": [
     `this.#writer?.interruptUnsafe()`,
     `void this.#writer`,
