@@ -530,6 +530,22 @@ describe("a function over bytes that has answered", () => {
   )
 })
 
+describe("a function over bytes that takes all that was said", () => {
+  test(
+    "is given no more than a call may be, also of what has come at once and is short",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make({ seed: 1, traceCapacity: 0 })
+      const limits = { callSize: 1_000 }
+      yield* start(network, { name: "bob", limits, functions: { all: ({ whole }) => whole } })
+      const alice = yield* start(network, { name: "alice" })
+      yield* alice.node.peers.awaitPeer("bob")
+      const ask = (length: number) => alice.node.request("bob", "all", new Uint8Array(length))
+      assert.lengthOf(yield* ask(1_000), 1_000)
+      assert.strictEqual((yield* Effect.flip(ask(1_001)))._tag, "CallTooLargeError")
+    })
+  )
+})
+
 describe("what is read of a call that is over", () => {
   test(
     "fails where it is not all, but for a handler that ends first and reads on: what its peer gives up to send then ends in order",

@@ -300,6 +300,69 @@ describe("a session", () => {
       assert.isAtLeast(taken, whole.length + perPiece)
     }).pipe(Effect.scoped))
 
+  it.effect("takes at once what is whole, within its limit, and nothing of what was dropped or has failed", () =>
+    Effect.gen(function*() {
+      const opened: Array<MuxStream> = []
+      const { hear, session } = yield* make({ overrides: { onOpen: (stream) => opened.push(stream) } })
+      const open = JSON.stringify({ protocol: "command", name: "x" })
+      yield* hear(0, ...[1, 3, 5].flatMap((id) => [frame(Kind.open, id, open), frame(Kind.data, id, "abc")]))
+      const [whole, dropped, failed] = opened.map((stream) => new SessionStream(stream, session))
+      assert.isUndefined(whole!.takeWholeUnsafe(100))
+      yield* hear(0, ...[1, 3, 5].map((id) => frame(Kind.end, id)))
+      assert.isUndefined(whole!.takeWholeUnsafe(2))
+      assert.strictEqual(new TextDecoder().decode(whole!.takeWholeUnsafe(3)), "abc")
+      opened[1]!.abandon()
+      assert.isUndefined(dropped!.takeWholeUnsafe(100))
+      opened[2]!.reset("failed", "no")
+      assert.isUndefined(failed!.takeWholeUnsafe(100))
+    }).pipe(Effect.scoped))
+
+  it.effect("tells whoever waits that nothing more is read, at whatever step of it that was", () =>
+    Effect.gen(function*() {
+      const opened: Array<MuxStream> = []
+      const { hear, session, turns } = yield* make({ overrides: { onOpen: (stream) => opened.push(stream) } })
+      const open = JSON.stringify({ protocol: "command", name: "x" })
+      // With fewer steps between two yields a fiber goes on for ever.
+      for (let steps = 3; steps <= 12; steps++) {
+        yield* hear(0, frame(Kind.open, 2 * steps - 1, open))
+        const stream = opened.at(-1)!
+        const reading = yield* Effect.forkScoped(
+          Effect.provideService(
+            Effect.flip(new SessionStream(stream, session).pull),
+            References.MaxOpsBeforeYield,
+            steps
+          ),
+          { startImmediately: true }
+        )
+        stream.abandon()
+        yield* turns
+        assert.isDefined(reading.pollUnsafe(), `${steps}`)
+        const error = yield* Fiber.join(reading)
+        assert.strictEqual((error as { readonly code?: string }).code, "cancelled", `${steps}`)
+        stream.reset("cancelled", "")
+      }
+    }).pipe(Effect.scoped))
+
+  it.effect("says that it is too much to who sends more than is wanted, or than a call may be where that is no number", () =>
+    Effect.gen(function*() {
+      for (const limit of [5, Number.NaN]) {
+        const opened: Array<MuxStream> = []
+        const overrides = { callSize: 5, onOpen: (stream: MuxStream) => opened.push(stream) }
+        const { hear, lent, session, turns } = yield* make({ overrides })
+        const open = JSON.stringify({ protocol: "command", name: "x" })
+        yield* hear(0, frame(Kind.open, 1, open), frame(Kind.data, 1, "abc"))
+        const whole = yield* Effect.forkScoped(Effect.flip(new SessionStream(opened[0]!, session).wholeUpTo(limit)))
+        yield* turns
+        assert.isUndefined(whole.pollUnsafe())
+        yield* hear(0, frame(Kind.data, 1, "def"))
+        assert.isDefined(whole.pollUnsafe(), `${limit}`)
+        const error = yield* Fiber.join(whole)
+        assert.strictEqual(error._tag === "StreamResetError" ? error.code : error._tag, "too_large")
+        yield* turns
+        assert.lengthOf(lent, 1)
+      }
+    }).pipe(Effect.scoped))
+
   it.effect("that was frozen gives its peer the whole time to answer the PING that was on its way", () =>
     Effect.gen(function*() {
       const { session } = yield* make()

@@ -135,7 +135,6 @@ class Collecting extends Effectable.Class<void> {
     const stream = this.#stream
     const resume = this.#resume
     this.#pieces?.clear()
-    stream.abandon()
     // What is whole may have closed its stream, which nothing can be said about any more.
     if (stream.closed && stream.failure === undefined) {
       return resume(Effect.fail(resetBy(stream, this.#session, code, { message: detail, remote: false })))

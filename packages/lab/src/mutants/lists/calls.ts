@@ -736,6 +736,12 @@ const rpcJson = of(
 const functionsOverStreams = suites("AdvancedNode.sim", "Limits.sim")
 
 const serving = of("advanced", "packages/core/src/internal/streams/serving.ts", functionsOverStreams, {
+  "whole-limit": [
+    `Math.min(short, this.#limit)`,
+    `short`,
+    "a function is given more at once than a call may be",
+    { tests: ["Handlers.sim"] }
+  ],
   "duplicate": [
     `if (this.#registered.has(name)) return Effect.fail`,
     `if (false) return Effect.fail`,

@@ -193,6 +193,11 @@ const sockets = of("node-network", "packages/node/src/NodeNetwork.ts", suites("n
     `) return false`,
     "bytes wait without end for a peer that does not read"
   ],
+  "at-once-long": [
+    `if (bytes.length >= lent) return false`,
+    ``,
+    "what is longer than the place for its copy throws where it is written"
+  ],
   "at-once-copied": [
     `connection.write(Buffer.from(bytes))`,
     `connection.write(bytes)`,

@@ -338,6 +338,18 @@ const muxStream = of("mux", "packages/core/src/internal/session/muxStream.ts", m
     "who reads when a call is over is told that nothing was said",
     { tests: ["Handlers.sim"] }
   ],
+  "cut-wakes": [
+    `    if (this.isCut) this.#wakeReader()`,
+    ``,
+    "who reads while a call is over waits for an END that may never come",
+    { tests: ["Session"] }
+  ],
+  "read-before-reset": [
+    `      // What came before the RESET is read before it, where somebody waits.
+      this.#wakeReader()`,
+    ``,
+    "what came before a RESET, in its message, is not read"
+  ],
   "taken-back-whole": [
     `if (this.#ended || !this.remoteEnded) this.#inbox.clear()`,
     `this.#inbox.clear()`,
@@ -842,6 +854,43 @@ const stream = of(
       ``,
       "who collects when a call is over takes what he has for all there was",
       { tests: ["Handlers.sim"] }
+    ],
+    "take-cut": [
+      `!stream.remoteEnded || stream.isCut || stream.failure`,
+      `!stream.remoteEnded || stream.failure`,
+      "who takes at once what is left of a call that is over takes nothing for all there was",
+      { tests: ["Session"] }
+    ],
+    "take-failed": [
+      `stream.isCut || stream.failure !== undefined || stream.unread`,
+      `stream.isCut || stream.unread`,
+      "who takes at once what is left of a stream that failed takes nothing for all there was",
+      { tests: ["Session"] }
+    ],
+    "take-limit": [
+      `stream.failure !== undefined || stream.unread > limit) return undefined`,
+      `stream.failure !== undefined) return undefined`,
+      "what is taken at once has no limit",
+      { tests: ["Session"] }
+    ],
+    "readable-cut": [
+      `stream.remoteEnded || stream.isCut || stream.failure !== undefined) {`,
+      `stream.remoteEnded || stream.failure !== undefined) {`,
+      "who reads on in the step in which a call is over waits for what is dropped",
+      { tests: ["Session"] }
+    ],
+    "refuse-reset": [
+      `    stream.reset(code, detail)
+    resume(`,
+      `    resume(`,
+      "who sends too much is not told, and goes on",
+      { tests: ["Session"] }
+    ],
+    "limit-given": [
+      `limitOf(given, session.options.callSize)`,
+      `given ?? session.options.callSize`,
+      "what is no number is no bound",
+      { tests: ["Session"] }
     ],
     "cancelled": [
       `stream.reset("cancelled", "")
