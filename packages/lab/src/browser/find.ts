@@ -3,12 +3,11 @@
  * which is unpacked once into the workspace's cache, with the libraries that it needs and a font. It installs nothing and needs no root.
  */
 import { Effect } from "effect"
-import { execFile } from "node:child_process"
+import { execFileSync } from "node:child_process"
 import {
   accessSync,
   constants,
   existsSync,
-  mkdirSync,
   mkdtempSync,
   readFileSync,
   renameSync,
@@ -18,6 +17,7 @@ import {
 import { arch, platform } from "node:os"
 import { delimiter, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { once } from "../harness/once.ts"
 
 /** A Chromium that can be started. */
 export interface Chromium {
@@ -52,14 +52,6 @@ const unpacking = `
   await Promise.all(process.argv.slice(2).map(inflate))
 `
 
-const run = (program: string, parameters: ReadonlyArray<string>, environment: NodeJS.ProcessEnv) =>
-  Effect.callback<void, Error>((resume) => {
-    const child = execFile(program, parameters, { env: environment }, (error) => {
-      resume(error === null ? Effect.void : Effect.fail(error))
-    })
-    return Effect.sync(() => void child.kill())
-  })
-
 /** Gives a folder its name, unless another process was first. */
 const put = (making: string, folder: string) => {
   try {
@@ -81,22 +73,26 @@ const fontList = (folder: string): string =>
 `
 
 /** The one of the package, unpacked: two seconds the first time. */
-const carried: Effect.Effect<Chromium, Error> = Effect.gen(function*() {
+const carried: Effect.Effect<Chromium, string> = Effect.gen(function*() {
   const module = import.meta.resolve("@sparticuz/chromium")
   const home = dirname(dirname(fileURLToPath(module)))
   const { version } = JSON.parse(readFileSync(join(home, "package.json"), "utf8")) as { readonly version: string }
   const folder = join(cache, version)
-  if (!existsSync(folder)) {
-    mkdirSync(cache, { recursive: true })
-    // Whole or not at all: several processes may begin at once.
-    const making = mkdtempSync(join(cache, "making-"))
-    const packed = ["chromium.br", "al2023.tar.br", "fonts.tar.br"].map((name) => join(home, "bin", name))
-    yield* run(process.execPath, ["--input-type=module", "--eval", unpacking, module, ...packed], {
-      ...process.env,
-      TMPDIR: making
-    })
-    put(making, folder)
-  }
+  yield* Effect.try({
+    try: () =>
+      once(`${folder}.lock`, () => existsSync(folder) ? folder : undefined, () => {
+        // Whole or not at all.
+        const making = mkdtempSync(join(cache, "making-"))
+        const packed = ["chromium.br", "al2023.tar.br", "fonts.tar.br"].map((name) => join(home, "bin", name))
+        execFileSync(process.execPath, ["--input-type=module", "--eval", unpacking, module, ...packed], {
+          env: { ...process.env, TMPDIR: making },
+          stdio: ["ignore", "ignore", "pipe"]
+        })
+        put(making, folder)
+        return folder
+      }),
+    catch: (error) => (error as Error).message
+  })
   // Without a font it shows no text, and falls over some pages. The list of folders that it carries is that of another machine.
   const fonts = join(folder, "fonts.conf")
   if (!existsSync(fonts)) {
@@ -126,7 +122,7 @@ export const find: Effect.Effect<Chromium, string> = Effect.suspend(() => {
   return platform() === "linux" && arch() === "x64"
     ? Effect.mapError(
       carried,
-      ({ message }) => `the Chromium of @sparticuz/chromium could not be unpacked: ${message}; ${remedy}`
+      (message) => `the Chromium of @sparticuz/chromium could not be unpacked: ${message}; ${remedy}`
     )
     : Effect.fail(`there is no Chromium here; ${remedy}`)
 })

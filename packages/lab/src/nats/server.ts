@@ -13,6 +13,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, wr
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { once } from "../harness/once.ts"
 
 const cache = fileURLToPath(new URL("../../../../node_modules/.cache/", import.meta.url))
 const cached = join(cache, "nats-server")
@@ -22,10 +23,7 @@ const onPath = (): string | undefined =>
     existsSync(file)
   )
 
-/**
- * Debian's package, unpacked into the cache. Several at once do it each for themselves, and the last one's has the name: a rename is whole or
- * not at all.
- */
+/** Debian's package, unpacked into the cache, whole or not at all. */
 const fetched = (): string | undefined => {
   mkdirSync(cache, { recursive: true })
   const folder = mkdtempSync(join(cache, "nats-server-"))
@@ -49,7 +47,7 @@ const fetched = (): string | undefined => {
 const find = (): string | undefined => {
   const given = process.env.PNET_NATS_SERVER
   if (given !== undefined && given !== "") return existsSync(given) ? given : undefined
-  return onPath() ?? (existsSync(cached) ? cached : fetched())
+  return onPath() ?? once(`${cached}.lock`, () => existsSync(cached) ? cached : undefined, fetched)
 }
 
 /** The server's program; `undefined` where there is none. */

@@ -23,6 +23,7 @@ import {
 } from "node:fs"
 import { basename, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
+import { once } from "../harness/once.ts"
 import { variable as mutation } from "../mutants/mutation.ts"
 
 // Here `sodium-native` is found, which is an addon and stays outside.
@@ -110,7 +111,7 @@ export const files = (
   if (fromSources) return sources
   const key = createHash("sha256").update(JSON.stringify([sources, without])).digest("hex").slice(0, 16)
   const note = join(cache, `${key}.json`)
-  const folder = again(note) ?? make(sources, without, note)
+  const folder = once(`${note}.lock`, () => again(note), () => make(sources, without, note))
   return sources.map((source, i) => join(folder, `${i}-${basename(source, ".ts")}.mjs`))
 }
 
