@@ -41,12 +41,9 @@ import * as Start from "../src/start.ts"
 import * as Topics from "../src/topics.ts"
 import * as Typed from "../src/typed.ts"
 
-const [main, worker] = Programs.files([
-  fileURLToPath(new URL("../src/main.ts", import.meta.url)),
-  fileURLToPath(new URL("../src/harness/worker.ts", import.meta.url))
-])
+const main = Programs.file(new URL("../src/main.ts", import.meta.url))
 // What measures has been loaded here; the processes that are measured load theirs from one file.
-process.env["PNET_BENCH_WORKER"] = worker
+process.env["PNET_BENCH_WORKER"] = Programs.file(new URL("../src/harness/worker.ts", import.meta.url))
 
 const own = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url))
 
@@ -89,10 +86,15 @@ const here: Run = (args) =>
 /** As `pnpm bench` does. */
 const asProgram: Run = (args) =>
   Effect.callback((resume) => {
-    const env = { ...process.env, PNET_BENCH_FOLDER: fileURLToPath(new URL("../", import.meta.url)) }
+    const env: NodeJS.ProcessEnv = {
+      ...process.env,
+      PNET_BENCH_FOLDER: fileURLToPath(new URL("../", import.meta.url)),
+      // The bundle is elsewhere, and would look for one beside itself.
+      ...(NatsServer.program === undefined ? {} : { PNET_NATS_SERVER: NatsServer.program })
+    }
     const child = execFile(
       process.execPath,
-      [main!, ...args],
+      [main, ...args],
       { env },
       (error, stdout) => resume(error === null ? Effect.succeed(stdout) : Effect.fail(error))
     )

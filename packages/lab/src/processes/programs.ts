@@ -157,6 +157,8 @@ const together = [
   "lab/src/crowd/hostNode",
   "lab/src/services/server",
   "lab/src/web/server",
+  "bench/src/main",
+  "bench/src/harness/worker",
   "console/test/harness/node",
   ...["cluster", "flood", "identity", "networkNode"].map((name) => `node/test/fixtures/${name}`),
   "node/test/sessionProcess",
