@@ -2144,6 +2144,40 @@ describe("peers of a crowd", () => {
     }
   }
 
+  test("are looked at every three intervals where they are many, and meanwhile those alone that are silent", () =>
+    Effect.gen(function*() {
+      const silent = 3
+      const crowd = crowdOf(({ host }) =>
+        Effect.sync(() => {
+          const i = Number(host.split(".").at(-1))
+          if (i >= silent) hear(i)
+          return i >= silent
+        })
+      )
+      const { events, key } = yield* setUp({ discovery: crowd.discovery })
+      const hear = (i: number) =>
+        crowd.hear(`bob ${i}`, key(`bob ${i}`), 1_000, { source: { host: `10.0.1.${i}`, port: 50_000 } })
+      let looks = 0
+      crowd.hear("kept", key("kept"), 1_000, {
+        via: "kept",
+        thereUntil: () => {
+          looks++
+          return Infinity
+        }
+      })
+      for (let seconds = 0; seconds < 60; seconds++) {
+        // Those that are silent were heard last one after another.
+        for (let i = 0; i < 50; i++) if (seconds % 10 === 0 && i >= silent || seconds === 3 * i) hear(i)
+        yield* pass("500 millis")
+        yield* pass("500 millis")
+      }
+      assert.deepStrictEqual(
+        events.flatMap((event) => event._tag === "Suspected" ? [event.peer.name as string] : []),
+        ["bob 0", "bob 1", "bob 2"]
+      )
+      assert.isAtMost(looks, 10)
+    }).pipe(quietly))
+
   for (
     const [how, who] of [
       ["dies", () => Effect.die(new Error("no socket"))],

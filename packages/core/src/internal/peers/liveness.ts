@@ -32,6 +32,8 @@ const suspectAfter = 3
 /** How long a peer may be silent at most, in the intervals in which it is to be heard. */
 export const lostAfter = 6
 const slicesPerInterval = 5
+// Where those that may be silent soon are as many as one of so many, all are looked at and not they alone.
+const manyMore = 8
 // A probe tries this often, this far apart, and is given up after so much time, all in fifths of an interval: seven of
 // them, so that a crash is noticed between 11 and 11.5 seconds after the last sign of life. A single lost SYN costs a second,
 // and who is asked may be frozen for two.
@@ -89,6 +91,9 @@ class Liveness {
       let last = now()
       // Before that nobody can have been silent for too long, whoever comes or is heard meanwhile.
       let next = last
+      // When all are looked at, and who alone can have been silent for too long before that: of many those are few.
+      let nextOfAll = last
+      let few = new Set<Entry>()
       while (true) {
         yield* Effect.sleep(this.#slice)
         const at = now()
@@ -101,20 +106,26 @@ class Liveness {
           // Whoever read that another one is a suspect may have heard of this one, or taken it off.
           if (entry.peer.status !== "Online" || entry.heardAt >= at) continue
           next = at
+          few.add(entry)
           yield* this.#suspect(entry, at - entry.heardAt)
         }
         if (at < next && pardon === 0) continue
-        next = at + suspectAfter * this.#interval
+        const isOfAll = at >= nextOfAll || pardon > 0 || few.size > table.size / manyMore
+        if (isOfAll) nextOfAll = at + suspectAfter * this.#interval
+        next = nextOfAll
+        const soon = new Set<Entry>()
         // Those that broadcast are to be heard as often as each other, however many they are.
         const byBroadcast = asking.interval(undefined)
-        for (const entry of table.entries()) {
+        for (const entry of isOfAll ? table.entries() : few) {
+          if (entry.table !== table) continue
           if (pardon > 0) entry.heardAt = Math.min(at, entry.heardAt + pardon)
           this.#look(entry)
           const { heardAt } = entry
           const interval = entry.places === undefined ? this.#interval : byBroadcast
           const due = heardAt + suspectAfter * interval
           // Most were heard, and there is nothing else to look at.
-          if (due > at && due >= next) continue
+          if (due >= nextOfAll) continue
+          soon.add(entry)
           // Nobody can ask where there is no address, and the session that makes it a peer notices silence itself.
           if (entry.addresses.isEmpty) continue
           if (entry.peer.status === "Online") {
@@ -126,6 +137,7 @@ class Liveness {
             if (lost <= at) membership.lose(entry, "Silent")
           }
         }
+        few = soon
       }
     })
   }
