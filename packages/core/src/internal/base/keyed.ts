@@ -26,16 +26,39 @@ export class Keyed<A> {
 
   /** The key must not be there. */
   push(key: string, value: A): void {
-    const last = this.#last
-    const place: Place<A> = { key, value, before: last, after: undefined }
-    if (last === undefined) this.first = place
-    else last.after = place
-    this.#last = place
+    const place: Place<A> = { key, value, before: undefined, after: undefined }
+    this.#append(place)
     this.#places.set(key, place)
   }
 
   /** The place must be one of these. */
   remove(place: Place<A>): void {
+    this.#unlink(place)
+    this.#places.delete(place.key)
+  }
+
+  /** Puts a place at the end, which must be one of these. */
+  renew(place: Place<A>): void {
+    if (place === this.#last) return
+    this.#unlink(place)
+    this.#append(place)
+  }
+
+  clear(): void {
+    this.#places.clear()
+    this.first = undefined
+    this.#last = undefined
+  }
+
+  #append(place: Place<A>): void {
+    const last = this.#last
+    place.before = last
+    if (last === undefined) this.first = place
+    else last.after = place
+    this.#last = place
+  }
+
+  #unlink(place: Place<A>): void {
     const { after, before } = place
     if (before === undefined) this.first = after
     else before.after = after
@@ -43,12 +66,5 @@ export class Keyed<A> {
     else after.before = before
     place.before = undefined
     place.after = undefined
-    this.#places.delete(place.key)
-  }
-
-  clear(): void {
-    this.#places.clear()
-    this.first = undefined
-    this.#last = undefined
   }
 }

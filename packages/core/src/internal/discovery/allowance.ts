@@ -3,7 +3,7 @@
  * somebody who asked nothing. All hear the same questions, so each can count for all how many would answer, and answers with the
  * chance by which no more do than there is room for.
  */
-import { remember } from "../base/remember.ts"
+import { Keyed } from "../base/keyed.ts"
 import * as CrowdPackets from "../wire/crowdPackets.ts"
 
 // To one address: so many at once, or as many as two newcomers need, and so many a second. A hundred nodes that are no crowd do the same.
@@ -28,16 +28,18 @@ const fill = (bucket: Bucket, capacity: number, rate: number, at: number): void 
 }
 
 export class Allowance {
-  readonly #byHost = new Map<string, Bucket>()
+  /** The one that asked the longest time ago is the first. */
+  readonly #byHost = new Keyed<Bucket>()
   readonly #all: Bucket = { level: perSecond, at: -Infinity }
   /** Milliseconds after which one is as full as a new one, whatever was taken. */
   #full = Infinity
 
-  /** Lets go of addresses that have all that there is again: they are as those of which nothing is known. Those that asked last are the last. */
+  /** Lets go of addresses that have all that there is again: they are as those of which nothing is known. */
   forget(at: number): void {
-    for (const [host, one] of this.#byHost) {
-      if (at - one.at < this.#full) return
-      this.#byHost.delete(host)
+    const byHost = this.#byHost
+    for (let oldest = byHost.first; oldest !== undefined; oldest = byHost.first) {
+      if (at - oldest.value.at < this.#full) return
+      byHost.remove(oldest)
     }
   }
 
@@ -51,8 +53,7 @@ export class Allowance {
     const capacity = Math.max(togetherToOne, newcomers * nodes)
     this.#full = capacity / perSecondToOne * 1_000
     this.forget(at)
-    const one = this.#byHost.get(host) ?? { level: capacity, at }
-    remember(this.#byHost, host, one, hostsKept)
+    const one = this.#of(host) ?? this.#begin(host, { level: capacity, at })
     fill(one, capacity, perSecondToOne, at)
     fill(this.#all, perSecond, perSecond, at)
     const counted = Math.max(leastAnswers, answers)
@@ -60,6 +61,19 @@ export class Allowance {
     one.level -= granted
     this.#all.level -= granted
     return granted / counted
+  }
+
+  #of(host: string): Bucket | undefined {
+    const place = this.#byHost.get(host)
+    if (place !== undefined) this.#byHost.renew(place)
+    return place?.value
+  }
+
+  #begin(host: string, bucket: Bucket): Bucket {
+    const byHost = this.#byHost
+    byHost.push(host, bucket)
+    if (byHost.size > hostsKept) byHost.remove(byHost.first!)
+    return bucket
   }
 }
 
