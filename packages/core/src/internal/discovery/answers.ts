@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import type * as Random from "effect/Random"
 import { formatEndpoint } from "../../Advert.ts"
 import type { Endpoint } from "../../Network.ts"
+import * as AtOnce from "../base/atOnce.ts"
 import * as Metrics from "../base/metrics.ts"
 import * as Rate from "../base/rate.ts"
 import type { Request } from "../wire/crowdPackets.ts"
@@ -56,7 +57,7 @@ export class Answers {
   /** Answers who sent an advert: from the private socket that heard it, else from the interface that shares a subnet with him. */
   answer(source: Endpoint, via: Private | undefined): Effect.Effect<void> {
     const { crowd, random } = this.#parts
-    return Effect.sync(() => {
+    return AtOnce.sync(() => {
       if (!this.#isToBeTold(source)) return
       if (!crowd.isCrowd) return this.#mayAnswer(source.host) ? this.#send(source, via) : this.#tellAll()
       // An advert each, and a question behind it.

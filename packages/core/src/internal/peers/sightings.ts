@@ -9,6 +9,7 @@ import type { NodeConfig } from "../../NodeOptions.ts"
 import type { NodeName } from "../../Packet.ts"
 import type { Peer } from "../../Peers.ts"
 import type { PublicKey } from "../../PublicKey.ts"
+import * as AtOnce from "../base/atOnce.ts"
 import * as Metrics from "../base/metrics.ts"
 import { quote } from "../base/quote.ts"
 import { Addresses, type Rank } from "./addresses.ts"
@@ -137,9 +138,11 @@ export class Sightings {
   /** Answers it, and waits for nothing: how that is done is the discovery's own affair, and others are to be heard meanwhile. */
   #answer(sighting: Sighting): void {
     if (this.#answering >= answersAtOnce) return
+    const { answer } = sighting
+    if (AtOnce.valueOf(answer) !== AtOnce.unknown) return
     this.#answering++
     this.#parts.fork(
-      Effect.suspend(() => sighting.answer).pipe(
+      answer.pipe(
         Effect.catchCause((cause) => Effect.logDebug(`answering the advert of ${quote(sighting.name)} failed`, cause)),
         Effect.ensuring(Effect.sync(() => {
           this.#answering--
