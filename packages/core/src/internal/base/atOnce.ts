@@ -40,11 +40,9 @@ export const match = <A, E, R, A2, E2, R2>(
     ? onSuccess(effect.value as A)
     : Effect.matchEffect(effect, { onSuccess, onFailure })
 
-/** What the effect would give that a function gives, where that can be had without making one. */
-export const valueBy = <A, B>(f: (a: A) => Effect.Effect<B>, a: A): B | typeof unknown => {
-  const found = (f as { readonly [look]?: (a: A) => B })[look]
-  return found === undefined ? unknown : found(a)
-}
+/** What gives what the effects of a function would, where that can be had without making one. */
+export const lookOf = <A, B>(f: (a: A) => Effect.Effect<B>): ((a: A) => B) | undefined =>
+  (f as { readonly [look]?: (a: A) => B })[look]
 
 const taken = Symbol("taken")
 

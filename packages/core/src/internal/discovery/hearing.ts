@@ -75,6 +75,7 @@ export class Hearing {
   readonly #outlet: Outlet
   readonly #context: Context.Context<never>
   readonly #encrypted: boolean
+  readonly #own: PublicKey.PublicKey
   readonly #freshness: Freshness
   readonly #head: Uint8Array
   readonly #ownKey: Uint8Array
@@ -91,6 +92,7 @@ export class Hearing {
     this.#outlet = parts.outlet
     this.#context = parts.context
     this.#encrypted = self.cipher.encrypted
+    this.#own = self.identity.publicKey
     this.#freshness = new Freshness(parts.clock, limits.advertStamps)
     this.#head = SameAdvert.headOf(self.networkId)
     this.#ownKey = PublicKey.toBytes(self.identity.publicKey)
@@ -264,7 +266,7 @@ export class Hearing {
       this.#count(code)
       return code === "ERR_NETWORK_INCORRECT" ? this.#otherNetwork(payload, source) : undefined
     }
-    if (decoded.success.publicKey === self.identity.publicKey && sockets.isOwn(source)) return this.#count("own")
+    if (decoded.success.publicKey === this.#own && sockets.isOwn(source)) return this.#count("own")
     if (subnet !== undefined && !sameSubnet(subnet.address, source.host, subnet.prefixLength)) {
       return this.#count("other_subnet")
     }
@@ -321,7 +323,7 @@ export class Hearing {
     if (asks) return outlet.give(new HeardAsking(said, from))
     const sighting = new Heard(said, from)
     // Whether it is this node's own advert, or another's, depends on more than what it says.
-    if (publicKey === self.identity.publicKey || advert.port === 0) this.#last.delete(source)
+    if (publicKey === this.#own || advert.port === 0) this.#last.delete(source)
     else this.#last.set(sighting)
     outlet.give(sighting)
   }

@@ -54,7 +54,7 @@ interface Parts {
 export class Conflicts {
   readonly #parts: Parts
   // Looked at for each advert.
-  readonly #trust: Trust["Service"]
+  readonly #known: ((name: NodeName) => PublicKey.PublicKey | undefined) | undefined
   readonly #claims = new Map<string, Map<PublicKey.PublicKey, Claim>>()
   /** The operator's decisions that the trust policy has no place for. */
   #decided: Map<string, PublicKey.PublicKey> | undefined
@@ -62,7 +62,8 @@ export class Conflicts {
 
   constructor(parts: Parts) {
     this.#parts = parts
-    this.#trust = parts.trust
+    // Most policies know.
+    this.#known = AtOnce.lookOf(parts.trust.expected)
   }
 
   /** The key that a name belongs to. */
@@ -77,10 +78,8 @@ export class Conflicts {
   expectedUnsafe(name: NodeName): PublicKey.PublicKey | undefined | Effect.Effect<PublicKey.PublicKey | undefined> {
     const decided = this.#decided?.get(name)
     if (decided !== undefined) return decided
-    // Each advert asks this, and most policies know.
-    const known = AtOnce.valueBy(this.#trust.expected, name)
-    if (known !== AtOnce.unknown) return known
-    const asked = this.#trust.expected(name)
+    if (this.#known !== undefined) return this.#known(name)
+    const asked = this.#parts.trust.expected(name)
     const value = AtOnce.valueOf(asked)
     if (value !== AtOnce.unknown) return value
     const fiber = this.#parts.run(asked)

@@ -75,7 +75,7 @@ export class Table {
   }
 
   get size(): number {
-    return this.#proved.size + this.#unproved.size
+    return this.#all.length
   }
 
   /** An entry, so that each has a place from 0 on; which one changes with the table. */

@@ -227,7 +227,7 @@ const hearing = of("adverts", "packages/core/src/internal/discovery/hearing.ts",
     "what comes is heard before what came"
   ],
   "own": [
-    `if (decoded.success.publicKey === self.identity.publicKey && sockets.isOwn(source)) return this.#count("own")`,
+    `if (decoded.success.publicKey === this.#own && sockets.isOwn(source)) return this.#count("own")`,
     ``,
     "a node takes its own adverts for another node with its key"
   ],
