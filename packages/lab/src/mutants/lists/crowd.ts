@@ -272,11 +272,6 @@ const liveness = of("crowd", "packages/core/src/internal/peers/liveness.ts", who
     `if (due <= at && !asking.asksFirst(entry, at)) yield*`,
     `if (due <= at) yield*`,
     "where broadcasts are lost all connect to each other"
-  ],
-  "few": [
-    ` || few.size > table.size / manyMore`,
-    ` || few.size > 0`,
-    "all of many are looked at again and again while one is silent"
   ]
 })
 

@@ -635,6 +635,11 @@ const liveness = of("peers", "packages/core/src/internal/peers/liveness.ts", sui
     ``,
     "silence is noticed as late as the last one who was heard would be missed"
   ],
+  "look-at-few": [
+    ` || few.size > table.size / manyMore`,
+    ` || few.size > 0`,
+    "all of many are looked at again and again while one is silent"
+  ],
   "pardon": [
     `if (pardon > 0) entry.heardAt = Math.min(at, entry.heardAt + pardon)`,
     ``,
