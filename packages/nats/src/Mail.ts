@@ -280,6 +280,7 @@ const make = (options: NatsOptions.NatsOptions, own: Options) =>
       open: (bytes) => Letters.open(sealing(), bytes, clock.currentTimeMillisUnsafe(), keptFor),
       openAnyTime: (bytes) => Letters.open(sealing(), bytes, clock.currentTimeMillisUnsafe(), Infinity, Infinity),
       now: () => clock.currentTimeMillisUnsafe(),
+      deadId: (sequence) => messageIdOf(identity, "dead", streamOf(network), `${sequence}`),
       trusted: ({ from }) => Effect.isSuccess(trust.check(from.name, from.publicKey))
     }
     return Mail.of({

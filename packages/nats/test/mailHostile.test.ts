@@ -181,6 +181,43 @@ describe.skipIf(Server.skipped)("Mail, hostile", () => {
       assert.strictEqual(texts.filter((text) => text.startsWith("poison")).length, 5)
     }).pipe(Effect.scoped))
 
+  it.live("has nobody take a dead letter's place, by what the server tells by that it was put there before", () =>
+    Effect.gen(function*() {
+      const { alice, bob, eve, network, of, toBob } = yield* world
+      const { sequence } = yield* (yield* node("alice", of(alice))).post(toBob, "poison")
+      const [client, net] = [yield* Shared.client(shared.url()), Subjects.network(network)]
+      for (const id of [`dead.${sequence}`, messageIdOf(eve, "dead", Mail.streamOf(net), `${sequence}`)]) {
+        const h = headers()
+        h.set("Nats-Msg-Id", id)
+        const own = Subjects.ofKey(eve.publicKey)
+        yield* Effect.promise(() =>
+          client.request(Subjects.make(net, own, "mail", own), new Uint8Array(1), { timeout: 5_000, headers: h })
+        )
+      }
+      const texts: Array<string> = []
+      const atBob = yield* node("bob", of(bob), { attempts: 1 })
+      yield* handling(atBob, texts, () => Effect.fail("no"))
+      yield* until("it was handled", () => texts.length > 0)
+      yield* Effect.repeat(atBob.waiting, { until: (waiting) => waiting === 0 })
+      assert.deepStrictEqual((yield* atBob.dead).map(({ text }) => text), ["poison"])
+    }).pipe(Effect.scoped))
+
+  it.live("is handled as often as it is to be where it had to wait for its time first", () =>
+    Effect.gen(function*() {
+      const { alice, bob, of, toBob } = yield* world
+      const clock = yield* TestClock.make()
+      yield* clock.setTime((yield* Clock.currentTimeMillis) + 60_000 + 2_000)
+      const atAlice = yield* Effect.provideService(node("alice", of(alice)), Clock.Clock, clock)
+      const lines: Array<string> = []
+      const texts: Array<string> = []
+      const atBob = yield* node("bob", of(bob), { attempts: 1 }, lines)
+      yield* Effect.provide(handling(atBob, texts), Post.logged(lines))
+      yield* atAlice.post(toBob, "early")
+      yield* until("it is put off", () => lines.some((line) => line.includes("of the future")))
+      yield* Effect.repeat(atBob.waiting, { until: (waiting) => waiting === 0 })
+      assert.deepStrictEqual([texts, (yield* atBob.dead).length], [["early"], 0])
+    }).pipe(Effect.scoped))
+
   it.live("is handled by a handler that interrupts itself, posts, or ends with its scope", () =>
     Effect.gen(function*() {
       const { alice, bob, eve, of, toBob } = yield* world

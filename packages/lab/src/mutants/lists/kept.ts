@@ -16,6 +16,16 @@ const letters = of("mail-letter", "packages/nats/src/internal/mail/letter.ts", i
 })
 
 const reading = of("mail-reading", "packages/nats/src/internal/mail/reading.ts", inMail, {
+  "untried": [
+    `message.info.deliveryCount - untried.of(message.seq)`,
+    `message.info.deliveryCount`,
+    "a letter that waited for its time is put with the dead ones, and no handler has had it"
+  ],
+  "dead-id": [
+    `msgID: deadId(message.seq)`,
+    `msgID: \`dead.\${message.seq}\``,
+    "anybody has a letter that failed be lost"
+  ],
   "forged": [
     `opened.success.from.publicKey) !== from`,
     `opened.success.from.publicKey) === ""`,

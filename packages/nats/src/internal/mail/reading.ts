@@ -31,6 +31,8 @@ export interface Parts {
   /** The same, whenever it was posted. */
   readonly openAnyTime: (bytes: Uint8Array) => Result.Result<Letter, Fault>
   readonly now: () => number
+  /** What the server tells by that a letter of this place was put with the dead ones before: nobody else can make it up, and so keep it away. */
+  readonly deadId: (sequence: number) => string
   readonly trusted: (letter: Letter) => Effect.Effect<boolean>
 }
 
@@ -65,12 +67,31 @@ const consumerOf = ({ js, network, stream, token }: Parts): Effect.Effect<Consum
 const senderOf = (subject: string): string => subject.split(".")[2] ?? ""
 
 /** Puts a letter with the dead ones, as it came. Where they are too many it stays where it is, and is tried again. */
-const bury = ({ js, network, token }: Parts, message: JsMsg) =>
-  step(() => js.publish(Subjects.make(network, token, "dead", token), message.data, { msgID: `dead.${message.seq}` }))
+const bury = ({ deadId, js, network, token }: Parts, message: JsMsg) =>
+  step(() => js.publish(Subjects.make(network, token, "dead", token), message.data, { msgID: deadId(message.seq) }))
     .pipe(
       Effect.andThen(Effect.sync(() => message.term())),
       Effect.catchTag("MailboxError", () => Effect.sync(() => message.nak(longestWait)))
     )
+
+// Of so many letters it is known that they came and were not handled. Of more the oldest count as handled.
+const mostUntried = 4_096
+
+/** How often letters came here and were no handler's, as the server counts each time that it gives one: they were of the future, or it was gone. */
+class Untried {
+  readonly #times = new Map<number, number>()
+
+  add({ seq }: JsMsg): void {
+    const times = this.of(seq)
+    this.#times.delete(seq)
+    this.#times.set(seq, times + 1)
+    if (this.#times.size > mostUntried) this.#times.delete(this.#times.keys().next().value!)
+  }
+
+  of(seq: number): number {
+    return this.#times.get(seq) ?? 0
+  }
+}
 
 type Handler<E, R> = (letter: Letter, attempt: number) => Effect.Effect<void, E, R>
 
@@ -127,13 +148,22 @@ const worked = <E, R>(
   )
 
 /** What becomes of one letter. */
-const one = <E, R>(parts: Parts, message: JsMsg, handler: Handler<E, R>, dropped: Dropped.Dropped) =>
+const one = <E, R>(
+  parts: Parts,
+  message: JsMsg,
+  handler: Handler<E, R>,
+  dropped: Dropped.Dropped,
+  untried: Untried
+) =>
   Effect.gen(function*() {
     const { attempts, handled, open, token, trusted } = parts
     const from = senderOf(message.subject)
     const opened = open(message.data)
     const isForged = Result.isSuccess(opened) && Subjects.ofKey(opened.success.from.publicKey) !== from
-    if (Result.isFailure(opened)) return yield* refused(parts, message, from, opened.failure, dropped)
+    if (Result.isFailure(opened)) {
+      if (opened.failure === "FromTheFuture") untried.add(message)
+      return yield* refused(parts, message, from, opened.failure, dropped)
+    }
     if (isForged) return yield* refused(parts, message, from, "Forged", dropped)
     const letter = opened.success
     if (!(yield* trusted(letter))) {
@@ -144,19 +174,25 @@ const one = <E, R>(parts: Parts, message: JsMsg, handler: Handler<E, R>, dropped
       return message.term()
     }
     const key = `${token}.${from}.${letter.id}`
-    if ((yield* step(() => handled.get(key))) !== null) return message.ack()
-    const attempt = message.info.deliveryCount
+    const known = yield* Effect.tapError(step(() => handled.get(key)), () => Effect.sync(() => untried.add(message)))
+    if (known !== null) return message.ack()
+    const attempt = Math.max(1, message.info.deliveryCount - untried.of(message.seq))
     // Whoever handled it the last time never said what came of it: it may be what ends him.
     if (attempt > attempts) return yield* bury(parts, message)
     return yield* worked(parts, message, letter, attempt, key, handler)
   })
 
 /** The next letter, or none in a while. One that comes when nobody waits for it any more is given back. */
-const pulled = (consumer: Consumer): Effect.Effect<JsMsg | null, MailboxError> =>
+const pulled = (consumer: Consumer, untried: Untried): Effect.Effect<JsMsg | null, MailboxError> =>
   Effect.callback<JsMsg | null, MailboxError>((resume) => {
     let isWanted = true
     consumer.next({ expires: askedFor }).then(
-      (message) => isWanted ? resume(Effect.succeed(message)) : message?.nak(),
+      (message) => {
+        if (isWanted) return resume(Effect.succeed(message))
+        if (message === null) return
+        untried.add(message)
+        message.nak()
+      },
       (cause) => resume(Effect.fail(failed(cause)))
     )
     return Effect.sync(() => {
@@ -177,6 +213,7 @@ export const handle = <E, R>(
 ): Effect.Effect<void, MailboxError, R | Scope.Scope> =>
   Effect.gen(function*() {
     const dropped = Dropped.make()
+    const untried = new Untried()
     let consumer: Consumer | undefined = yield* consumerOf(parts)
     const again = Effect.gen(function*() {
       yield* parts.reopen
@@ -185,13 +222,13 @@ export const handle = <E, R>(
     })
     const asked = Effect.flatMap(
       Effect.suspend(() => consumer === undefined ? again : Effect.succeed(consumer)),
-      pulled
+      (from) => pulled(from, untried)
     ).pipe(
       // What was asked for over a connection that is gone is answered by nobody.
       Effect.raceFirst(Effect.as(parts.back, null))
     )
     const next = Effect.flatMap(asked, (message) =>
-      message === null ? Effect.void : one(parts, message, handler, dropped))
+      message === null ? Effect.void : one(parts, message, handler, dropped, untried))
     yield* next.pipe(
       // The server, the stream or the consumer is gone, or does not answer: what was not acknowledged comes again.
       Effect.catchTag("MailboxError", (error) =>
