@@ -38,7 +38,7 @@ const reading = of("mail-reading", "packages/nats/src/internal/mail/reading.ts",
   ],
   "trust": [`if (!(yield* trusted(letter))) {`, `if (false) {`, "letters of who is not trusted are handled"],
   "again": [
-    `if ((yield* step(() => handled.get(key))) !== null) return`,
+    `if (known !== null) return`,
     `if (false) return`,
     "a letter that is given again is handled again"
   ],
