@@ -129,18 +129,20 @@ const makeSocket = (
   /** An accepted connection, which will not be opened again. */
   accepted?: StreamEndpoint
 ): Socket.Socket => {
-  const latch = Latch.makeUnsafe(false)
+  // Made for who has to wait until it is connected, which hardly anybody does.
+  let latch: Latch.Latch | undefined
+  const whenOpen = <A, E>(then: Effect.Effect<A, E>) =>
+    Effect.suspend(() => (latch ??= Latch.makeUnsafe(false)).whenOpen(then))
   let current: StreamEndpoint | undefined
 
   const reader: Socket.Socket["reader"] = Effect.gen(function*() {
     const endpoint = yield* open
     current = endpoint
-    latch.openUnsafe()
+    const waiting = latch
+    latch = undefined
+    waiting?.openUnsafe()
     yield* atEnd(() => {
-      if (current === endpoint) {
-        current = undefined
-        latch.closeUnsafe()
-      }
+      if (current === endpoint) current = undefined
     })
     return readerOf(process, endpoint)
   })
@@ -150,7 +152,7 @@ const makeSocket = (
       // What a dying program still writes goes nowhere.
       if (!process.alive) return Effect.void
       const endpoint = current ?? (accepted?.closed === true || accepted?.gone === true ? accepted : undefined)
-      if (endpoint === undefined) return latch.whenOpen(Effect.suspend(retry))
+      if (endpoint === undefined) return whenOpen(Effect.suspend(retry))
       if (process.frozen) return Effect.andThen(process.gate, Effect.suspend(retry))
       if (endpoint.gone) return Effect.fail(writeError(endpoint.failed ?? failure("EPIPE", "the connection is gone")))
       if (endpoint.closed || endpoint.out.finishing) {
@@ -181,7 +183,7 @@ const makeSocket = (
     return Effect.suspend(() => {
       const endpoint = current
       if (!process.alive) return Effect.void
-      if (endpoint === undefined) return latch.whenOpen(write(chunk))
+      if (endpoint === undefined) return whenOpen(write(chunk))
       endpoint.destroy(chunk.code > 1000 ? new Error(`closed with code ${chunk.code}`) : undefined)
       return Effect.void
     })
