@@ -142,7 +142,8 @@ const connectionOf = (link: Link, { relayed, remote }: Options): Connection => {
         const waiting = link.write(bytes)
         if (waiting === undefined) return ended
         return Effect.callback<void, ConnectionClosedError>((resume) => {
-          waiting.done = () => resume(waiting.at === waiting.bytes.length ? Effect.void : ended)
+          const done = () => resume(waiting.at === waiting.bytes.length ? Effect.void : ended)
+          waiting.done = done
           return Effect.sync(() => link.forsake(waiting))
         })
       }),

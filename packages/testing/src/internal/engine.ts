@@ -129,7 +129,8 @@ export class Engine {
       Number.isInteger(wait) ? Duration.millis(wait) : Duration.nanos(BigInt(Math.round(wait * 1e6)))
     )
     const fiber = this.#runFork(Effect.andThen(pause, this.#ringing))
-    this.#disarm = () => fiber.interruptUnsafe()
+    const interrupt = () => fiber.interruptUnsafe()
+    this.#disarm = interrupt
   }
 
   readonly #ring = (): void => {

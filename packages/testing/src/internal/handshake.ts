@@ -74,17 +74,19 @@ export class Listener implements Held {
     const { engine } = this.process.world
     this.#halfOpen.set(key, endpoint)
     const expiry = engine.schedule(engine.now() + handshakeLimit, () => endpoint.expire())
-    endpoint.onGone = () => {
+    const leave = () => {
       engine.cancel(expiry)
       this.#halfOpen.delete(key)
       const index = this.#queue.indexOf(endpoint)
       if (index >= 0) this.#queue.splice(index, 1)
     }
-    endpoint.onOpen = () => {
+    const enter = () => {
       engine.cancel(expiry)
       this.#halfOpen.delete(key)
       if (this.#open) this.#offer(endpoint)
     }
+    endpoint.onGone = leave
+    endpoint.onOpen = enter
     return endpoint
   }
 
@@ -151,8 +153,9 @@ class Dial {
     this.#where = where
     this.#done = done
     process.held.add(near)
-    // Should its process die, its waiting dial ends.
-    near.onGone = () => this.finish(near.failed ?? failure("ECONNABORTED", where))
+    // Should its process die, its waiting dial ends. Named first: a function that is written where a property takes it is made among the old by V8.
+    const end = () => this.finish(near.failed ?? failure("ECONNABORTED", where))
+    near.onGone = end
   }
 
   finish(result: Dialled): void {

@@ -133,7 +133,8 @@ export class Pool<P> {
     this.#settings = settings
     this.#clock = clock
     this.#context = context
-    this.#random = () => random.nextDoubleUnsafe()
+    const draw = () => random.nextDoubleUnsafe()
+    this.#random = draw
     this.#pick = policy.start()
     this.#onlyLooks = onlyLooking.has(policy)
     this.budget = new Budget(settings)

@@ -217,10 +217,11 @@ class Calls {
         : { ...first, payload: resume(first.payload, { count, last }) } as Request<Rpc.Any>
       return Effect.mapError(
         this.#attempt(known, message, peer, (call) => {
-          call.onElements = (values) => {
+          const seen = (values: ReadonlyArray<unknown>) => {
             count += values.length
             last = values[values.length - 1]
           }
+          call.onElements = seen
           return Effect.andThen(Effect.annotateCurrentSpan("pnet.peer", peer.name), streamed(call))
         }),
         (error): Failure => count === 0 ? error : new Midway(error, resume !== undefined)

@@ -73,7 +73,8 @@ export const layer: Layer.Layer<OwnOffer, never, SessionInside | NodeConfig | Pe
     const scope = yield* Effect.scope
     const runFork = Effect.runForkWith(yield* Effect.context<never>())
     const own = new Own({ meta, roles })
-    handlers.drains = () => own.drains
+    const isDraining = () => own.drains
+    handlers.drains = isDraining
     drains.set(own, drainOf(own, yield* Telling.run(own, handlers), calls, clock))
     const following = new Following({
       peers,

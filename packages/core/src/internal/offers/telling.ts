@@ -98,7 +98,8 @@ export class Telling {
     const { stream } = listener
     if (listener.has === line || stream.failure !== undefined || stream.localEnded) return
     if (stream.buffered >= lowWater) {
-      stream.onWritable = () => this.#tell(listener, this.#current())
+      const again = () => this.#tell(listener, this.#current())
+      stream.onWritable = again
       return
     }
     listener.has = line

@@ -55,7 +55,8 @@ class Search<Closed> {
   run(endpoints: NonEmptyReadonlyArray<Endpoint>): Effect.Effect<readonly [Line, Message], Vain, Scope.Scope> {
     return Effect.gen({ self: this }, function*() {
       const exchange = this.#exchange
-      exchange.onDone = () => this.#done.openUnsafe()
+      const done = () => this.#done.openUnsafe()
+      exchange.onDone = done
       const found = yield* Effect.result(Effect.raceAllFirst([
         DialAny.dialAny(endpoints, (endpoint) => this.#attempt(endpoint), {
           onFailure: (failure) => this.#onFailure(failure),

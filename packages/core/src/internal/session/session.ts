@@ -314,7 +314,9 @@ export class Session {
     const write = Effect.catch(
       Effect.withFiber((fiber) => {
         this.#writer = fiber
-        this.#later = (task) => fiber.currentDispatcher.scheduleTask(task, 0)
+        // A function that is written where a property takes it is made among the old by V8, and keeps all it reaches until that is collected.
+        const later = (task: () => void) => fiber.currentDispatcher.scheduleTask(task, 0)
+        this.#later = later
         return Effect.whileLoop({
           while: () => this.ending === undefined,
           body: () => Effect.andThen(this.#parked, this.#flush),

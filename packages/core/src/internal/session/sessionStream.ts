@@ -379,10 +379,11 @@ export class SessionStream implements Sessions.SessionStream {
       const writers = this.#writers ??= new Set()
       const writer = () => resume(Effect.void)
       writers.add(writer)
-      stream.onWritable = () => {
+      const wake = () => {
         this.#writers = undefined
         for (const each of writers) each()
       }
+      stream.onWritable = wake
       return Effect.sync(() => writers.delete(writer))
     })
   }

@@ -289,7 +289,8 @@ export class Feed implements Owner {
       this.#begin(stream)
       const reading = this.#reading(stream)
       const moving = Effect.callback<void>((resume) => {
-        this.#move = () => resume(Effect.void)
+        const move = () => resume(Effect.void)
+        this.#move = move
       })
       const whole = yield* Effect.raceFirst(Effect.as(reading, true), Effect.as(moving, false))
       if (whole) return

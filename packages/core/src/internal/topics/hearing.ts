@@ -349,10 +349,11 @@ export class Hearing {
       inbound.byIndex.set(index, source)
       source.endedAt = undefined
       source.isGone = false
-      source.onTaken = (seq) => {
+      const taken = (seq: number) => {
         if (inbound.isReading) inbound.taken.set(index, seq)
         else inbound.say(Records.taken(index, seq))
       }
+      source.onTaken = taken
       this.#tell(inbound, source, record, allowed.filter((listener) => this.#listeners.has(listener.interest.id)))
     })
   }

@@ -256,7 +256,8 @@ export class Subscription implements Listener {
         return resume(Effect.void)
       }
       if (this.#events && (this.#before.size > 0 || this.#behind.size > 0)) return resume(Effect.void)
-      this.#resume = () => resume(Effect.void)
+      const wake = () => resume(Effect.void)
+      this.#resume = wake
       return Effect.sync(() => {
         this.#resume = undefined
       })
