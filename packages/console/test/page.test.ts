@@ -14,9 +14,8 @@ import type { Options } from "./harness/fake.ts"
 import { serve } from "./harness/fakeServer.ts"
 import * as World from "./harness/world.ts"
 
-const cache = fileURLToPath(new URL("../../../node_modules/.cache/", import.meta.url))
-const shots = `${cache}console-shots/`
-const folder = await buildPage(`${cache}console-page`)
+const shots = fileURLToPath(new URL("../../../node_modules/.cache/console-shots/", import.meta.url))
+const folder = await buildPage()
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8")
 
 const fake = (options: Partial<Options> & { readonly port?: number }) =>
