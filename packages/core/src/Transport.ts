@@ -169,6 +169,29 @@ const closedError = (error: Socket.SocketError): ConnectionClosedError =>
     ? new ConnectionClosedError({ clean: true })
     : new ConnectionClosedError({ clean: false, cause: "cause" in error.reason ? error.reason.cause : error.reason })
 
+// Once, and not in the function that is called for each connection: a generator's code that is made anew has a map of its own among the old, which
+// keeps all it reaches until all is collected.
+const connect = Effect.fnUntraced(function*(
+  socket: Socket.Socket,
+  remote: Endpoint | undefined,
+  takesBytes: boolean
+): Effect.fn.Return<Connection, Socket.SocketError, Scope.Scope> {
+  const reader: EachReader = yield* socket.reader
+  const pull = yield* Socket.readerBytes(Socket.make({ reader: Effect.succeed(reader), writer: socket.writer }))
+  // The writer has a scope of its own: closing it is how a socket is told to half-close.
+  const writing = yield* Scope.fork(yield* Effect.scope)
+  const writer: TryWriter = yield* Scope.provide(socket.writer, writing)
+  const { each } = reader
+  return {
+    remote,
+    pull: Effect.mapError(pull, closedError),
+    write: (bytes: Uint8Array) => Effect.mapError(writer.write(takesBytes ? bytes : bytes.slice()), closedError),
+    each: each === undefined ? undefined : (take) => Effect.mapError(each(take), closedError),
+    tryWrite: writer.tryWrite,
+    end: Effect.exit(Effect.void).pipe(Effect.flatMap((exit) => Scope.close(writing, exit)))
+  }
+})
+
 /**
  * A connection over an Effect socket: opens it now, closes it with the scope. For writing transports.
  *
@@ -182,24 +205,7 @@ export const fromSocket = (
   socket: Socket.Socket,
   remote?: Endpoint,
   options?: { readonly takesBytes?: boolean | undefined }
-): Effect.Effect<Connection, Socket.SocketError, Scope.Scope> =>
-  Effect.gen(function*() {
-    const reader: EachReader = yield* socket.reader
-    const pull = yield* Socket.readerBytes(Socket.make({ reader: Effect.succeed(reader), writer: socket.writer }))
-    // The writer has a scope of its own: closing it is how a socket is told to half-close.
-    const writing = yield* Scope.fork(yield* Effect.scope)
-    const writer: TryWriter = yield* Scope.provide(socket.writer, writing)
-    const takesBytes = options?.takesBytes === true
-    const { each } = reader
-    return {
-      remote,
-      pull: Effect.mapError(pull, closedError),
-      write: (bytes: Uint8Array) => Effect.mapError(writer.write(takesBytes ? bytes : bytes.slice()), closedError),
-      each: each === undefined ? undefined : (take) => Effect.mapError(each(take), closedError),
-      tryWrite: writer.tryWrite,
-      end: Effect.exit(Effect.void).pipe(Effect.flatMap((exit) => Scope.close(writing, exit)))
-    }
-  })
+): Effect.Effect<Connection, Socket.SocketError, Scope.Scope> => connect(socket, remote, options?.takesBytes === true)
 
 const endpointOf = ({ address, port }: NetAddress.InetAddress): Endpoint => ({
   host: NetAddress.formatIp(address),
@@ -224,11 +230,10 @@ export const fromServer = (
   endpoint,
   run: (handler) =>
     server.run((socket) =>
-      Effect.gen(function*() {
-        const address = yield* RemoteAddress
+      Effect.flatMap(RemoteAddress, (address) => {
         // One address in two forms would have two shares.
         const remote = address && endpointOf(NetAddress.toCanonical(address))
-        return yield* handler(yield* fromSocket(socket, remote, options))
+        return Effect.flatMap(fromSocket(socket, remote, options), handler)
       }).pipe(
         // A connection that was gone before it could be read has nobody left to tell.
         Effect.catchTag("SocketError", () => Effect.void),

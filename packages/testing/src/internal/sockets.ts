@@ -135,16 +135,15 @@ const makeSocket = (
     Effect.suspend(() => (latch ??= Latch.makeUnsafe(false)).whenOpen(then))
   let current: StreamEndpoint | undefined
 
-  const reader: Socket.Socket["reader"] = Effect.gen(function*() {
-    const endpoint = yield* open
+  const reader: Socket.Socket["reader"] = Effect.flatMap(open, (endpoint) => {
     current = endpoint
     const waiting = latch
     latch = undefined
     waiting?.openUnsafe()
-    yield* atEnd(() => {
+    const forget = atEnd(() => {
       if (current === endpoint) current = undefined
     })
-    return readerOf(process, endpoint)
+    return Effect.as(forget, readerOf(process, endpoint))
   })
 
   const send = (bytes: Uint8Array, retry: () => Effect.Effect<void, Socket.SocketError>) =>
@@ -221,12 +220,11 @@ const makeSocket = (
 export const dial = (process: ProcessState, endpoint: Network.Endpoint): Socket.Socket =>
   makeSocket(
     process,
-    Effect.gen(function*() {
+    Effect.suspend(() => {
       let opened: StreamEndpoint | undefined
       // Registered before connecting, so that no interruption falls between the connection and its release.
-      yield* atEnd(() => close(process, opened))
-      yield* process.gate
-      return yield* Effect.callback<StreamEndpoint, Socket.SocketError>((resume) => {
+      const release = atEnd(() => close(process, opened))
+      const connected = Effect.callback<StreamEndpoint, Socket.SocketError>((resume) => {
         const address = Address.parse(endpoint.host)
         if (address === undefined) {
           return resume(Effect.fail(openError(failure("ENETUNREACH", `${endpoint.host} is not an IPv4 address`))))
@@ -238,6 +236,7 @@ export const dial = (process: ProcessState, endpoint: Network.Endpoint): Socket.
         })
         return Effect.sync(cancel)
       })
+      return Effect.andThen(release, Effect.andThen(process.gate, connected))
     })
   )
 

@@ -164,50 +164,53 @@ export class Acceptor {
 
   /** Reads the first packets, and hands the connection to the service that the first message is for. */
   #greet(connection: Connection, listening: Endpoint, proved: () => void) {
-    const { clock, context, limits, self, services } = this.#options
-    return Effect.gen({ self: this }, function*() {
-      const stream = PacketStream.make(connection, { clock, packetTimeout: limits.firstPacketTimeout })
-      let expected: ReadonlyArray<Packet.PacketType> = ["adv", "msg", "err"]
-      while (true) {
-        const bytes = yield* this.#read(stream)
-        const decoded = Packet.decode(bytes, {
-          networkId: self.networkId,
-          types: expected,
-          maxLength: Packet.maxStreamLength
-        })
-        if (Result.isFailure(decoded)) {
-          if (PacketStream.saysErr(bytes)) return
-          yield* this.#note(connection, bytes, decoded.failure)
-          return yield* Effect.fail(refusal(decoded.failure))
-        }
-        const packet = decoded.success
-        if (packet.type === "err") return
-        if (packet.type === "adv") {
-          const heard = AdvertExchange.read(self, packet)
-          if (Result.isFailure(heard)) {
-            yield* this.#note(connection, bytes, heard.failure)
-            return yield* Effect.fail(refusal(heard.failure))
-          }
-          yield* connection.write(AdvertExchange.packet(self, listening))
-          expected = ["msg", "err"]
-          continue
-        }
-        const command = commandOf(self, packet)
-        if (Result.isFailure(command)) {
-          yield* this.#note(connection, bytes, command.failure)
-          return yield* Effect.fail(refusal(command.failure))
-        }
-        const service = services.find((service) => service.accepts(command.success.bytes))
-        if (service === undefined) {
-          return yield* Effect.fail(new Refusal(ProtocolError.local("ERR_HANDSHAKE", "not served here"), true))
-        }
-        Metrics.connections("accepted", context)
-        return service.serve({ connection, stream, proved }, command.success)
-      }
-    }).pipe(
-      // Behind the generator, so that it keeps none of the packets for as long as the connection lives.
-      Effect.flatMap((served) => served ?? Effect.void)
+    // Behind the generator, so that it keeps none of the packets for as long as the connection lives.
+    return Effect.flatMap(
+      Effect.gen(() => this.#first(connection, listening, proved)),
+      (served) => served ?? Effect.void
     )
+  }
+
+  *#first(connection: Connection, listening: Endpoint, proved: () => void) {
+    const { clock, context, limits, self, services } = this.#options
+    const stream = PacketStream.make(connection, { clock, packetTimeout: limits.firstPacketTimeout })
+    let expected: ReadonlyArray<Packet.PacketType> = ["adv", "msg", "err"]
+    while (true) {
+      const bytes = yield* this.#read(stream)
+      const decoded = Packet.decode(bytes, {
+        networkId: self.networkId,
+        types: expected,
+        maxLength: Packet.maxStreamLength
+      })
+      if (Result.isFailure(decoded)) {
+        if (PacketStream.saysErr(bytes)) return
+        yield* this.#note(connection, bytes, decoded.failure)
+        return yield* Effect.fail(refusal(decoded.failure))
+      }
+      const packet = decoded.success
+      if (packet.type === "err") return
+      if (packet.type === "adv") {
+        const heard = AdvertExchange.read(self, packet)
+        if (Result.isFailure(heard)) {
+          yield* this.#note(connection, bytes, heard.failure)
+          return yield* Effect.fail(refusal(heard.failure))
+        }
+        yield* connection.write(AdvertExchange.packet(self, listening))
+        expected = ["msg", "err"]
+        continue
+      }
+      const command = commandOf(self, packet)
+      if (Result.isFailure(command)) {
+        yield* this.#note(connection, bytes, command.failure)
+        return yield* Effect.fail(refusal(command.failure))
+      }
+      const service = services.find((service) => service.accepts(command.success.bytes))
+      if (service === undefined) {
+        return yield* Effect.fail(new Refusal(ProtocolError.local("ERR_HANDSHAKE", "not served here"), true))
+      }
+      Metrics.connections("accepted", context)
+      return service.serve({ connection, stream, proved }, command.success)
+    }
   }
 
   #read(stream: PacketStream.PacketStream) {

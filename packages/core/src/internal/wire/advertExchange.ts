@@ -64,14 +64,20 @@ export const read = (
 }
 
 /** Sends one's own advert to an address and reads the one that is there. */
-export const exchange = (
+export const exchange: (
   transport: Transport["Service"],
   self: Self,
   own: Endpoint,
   to: Endpoint,
   options: { readonly clock: Clock.Clock; readonly timeout: Duration.Duration }
-): Effect.Effect<Heard, DialError | ProtocolError.ProtocolError | ConnectionClosedError> =>
-  Effect.gen(function*() {
+) => Effect.Effect<Heard, DialError | ProtocolError.ProtocolError | ConnectionClosedError> = Effect.fnUntraced(
+  function*(
+    transport,
+    self,
+    own,
+    to,
+    options
+  ) {
     const connection = yield* transport.dial(to)
     yield* connection.write(packet(self, own))
     const stream = PacketStream.make(connection, { clock: options.clock, packetTimeout: options.timeout })
@@ -85,4 +91,6 @@ export const exchange = (
     }))
     if (decoded.type === "err") return yield* Packet.errorOf(decoded)
     return yield* Effect.fromResult(read(self, decoded))
-  }).pipe(Effect.scoped)
+  },
+  Effect.scoped
+)
