@@ -40,7 +40,7 @@ const faked = (
 ) =>
   Effect.gen(function*() {
     const page = yield* open(`${yield* fake(options)}${hash}`)
-    page.setDefaultTimeout(20_000)
+    page.setDefaultTimeout(60_000)
     yield* steps(() => page.waitForSelector(".where"))
     return page
   })
@@ -253,7 +253,7 @@ withBrowser("the page", (open) => {
         })
         assert.deepStrictEqual(page.errors, [])
       })),
-    60_000
+    120_000
   )
 
   it.live("says that the node was started anew, and goes on with what it is now", () =>
