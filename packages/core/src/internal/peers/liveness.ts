@@ -162,30 +162,32 @@ class Liveness {
 
   /** Asks a suspect, and acts on what that comes to. */
   #probe(entry: Entry): Effect.Effect<void> {
+    return Effect.gen(() => this.#probing(entry)).pipe(Effect.scoped, this.#room.withPermit)
+  }
+
+  *#probing(entry: Entry) {
     const { asking, membership, presence, self, table } = this.#parts
-    return Effect.gen({ self: this }, function*() {
-      // It was heard, or taken off, before its turn came.
-      if (entry.peer.status !== "Suspect" || table.find(entry.peer.publicKey) !== entry) return
-      const decided = Deferred.makeUnsafe<Verdict>()
-      entry.probe = decided
-      const tries = yield* this.#tryAll(entry, decided)
-      yield* Effect.forkScoped(Effect.andThen(
-        Effect.sleep(toldAfterSlices * this.#slice),
-        Effect.suspend(() => asking.isDoubted(entry) ? Effect.void : asking.tell(entry))
-      ))
-      const verdict = yield* Deferred.await(decided)
-      entry.probe = undefined
-      if (verdict === "Moot" || entry.peer.status !== "Suspect") return
-      presence.publish({ _tag: "Probed", peer: entry.peer, reason: verdict, tries: tries.count })
-      // An err is in clear: on a network with a key anybody could keep a peer alive by it that has no key any more. So it
-      // only leaves it the time that its silence may last.
-      if (verdict === "Busy" && self.cipher.encrypted) return
-      if (verdict === "Answered" || verdict === "Busy") membership.heard(entry, "Probe")
-      else {
-        membership.lose(entry, verdict)
-        yield* asking.tell(entry)
-      }
-    }).pipe(Effect.scoped, this.#room.withPermit)
+    // It was heard, or taken off, before its turn came.
+    if (entry.peer.status !== "Suspect" || table.find(entry.peer.publicKey) !== entry) return
+    const decided = Deferred.makeUnsafe<Verdict>()
+    entry.probe = decided
+    const tries = yield* this.#tryAll(entry, decided)
+    yield* Effect.forkScoped(Effect.andThen(
+      Effect.sleep(toldAfterSlices * this.#slice),
+      Effect.suspend(() => asking.isDoubted(entry) ? Effect.void : asking.tell(entry))
+    ))
+    const verdict = yield* Deferred.await(decided)
+    entry.probe = undefined
+    if (verdict === "Moot" || entry.peer.status !== "Suspect") return
+    presence.publish({ _tag: "Probed", peer: entry.peer, reason: verdict, tries: tries.count })
+    // An err is in clear: on a network with a key anybody could keep a peer alive by it that has no key any more. So it
+    // only leaves it the time that its silence may last.
+    if (verdict === "Busy" && self.cipher.encrypted) return
+    if (verdict === "Answered" || verdict === "Busy") membership.heard(entry, "Probe")
+    else {
+      membership.lose(entry, verdict)
+      yield* asking.tell(entry)
+    }
   }
 
   /** Asks at one address after another, without waiting for the answers, until it is decided; counts how often. */

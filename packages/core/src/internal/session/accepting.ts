@@ -55,27 +55,26 @@ export const make = (host: Host, parts: {
     )
 
   /** The session that a HELLO begins; `undefined` where there is nobody to tell what came in its way. */
-  const shake = (
+  const shake = Effect.fnUntraced(function*(
     accepted: Acceptor.Accepted,
     first: Acceptor.Command
-  ): Effect.Effect<Entered | undefined, Acceptor.Refusal, Scope.Scope> =>
-    Effect.gen(function*() {
-      const refusal = objection(accepted, first.bytes)
-      if (refusal !== undefined) return yield* Effect.fail(refusal)
-      const completed = yield* shaking.asServer(accepted, first, admit(accepted.connection.remote?.host ?? "")).pipe(
-        Effect.catchTags({
-          // An err is never answered, and who is gone cannot be.
-          ProtocolError: (error) => error.origin === "remote" ? Effect.undefined : Effect.fail(Acceptor.refusal(error)),
-          Idle: () =>
-            Effect.fail(Acceptor.refusal(ProtocolError.local("ERR_PACKET_INCOMPLETE", "the handshake stalled"))),
-          ConnectionClosedError: () => Effect.undefined
-        })
-      )
-      if (completed === undefined) return undefined
-      accepted.proved()
-      yield* peers.proved({ ...completed.established.peer, endpoint: undefined })
-      return { session: yield* life.enter(completed, completed.place), early: accepted.stream.rest() }
-    })
+  ): Effect.fn.Return<Entered | undefined, Acceptor.Refusal, Scope.Scope> {
+    const refusal = objection(accepted, first.bytes)
+    if (refusal !== undefined) return yield* Effect.fail(refusal)
+    const completed = yield* shaking.asServer(accepted, first, admit(accepted.connection.remote?.host ?? "")).pipe(
+      Effect.catchTags({
+        // An err is never answered, and who is gone cannot be.
+        ProtocolError: (error) => error.origin === "remote" ? Effect.undefined : Effect.fail(Acceptor.refusal(error)),
+        Idle: () =>
+          Effect.fail(Acceptor.refusal(ProtocolError.local("ERR_PACKET_INCOMPLETE", "the handshake stalled"))),
+        ConnectionClosedError: () => Effect.undefined
+      })
+    )
+    if (completed === undefined) return undefined
+    accepted.proved()
+    yield* peers.proved({ ...completed.established.peer, endpoint: undefined })
+    return { session: yield* life.enter(completed, completed.place), early: accepted.stream.rest() }
+  })
 
   return {
     accepts: Handshake.isHello,

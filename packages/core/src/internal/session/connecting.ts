@@ -52,22 +52,21 @@ export const make = (host: Host, parts: {
     }))
 
   /** The first address of a peer at which it completes the handshake. */
-  const shakeAny = (peer: Peer) =>
-    Effect.gen(function*() {
-      const { publicKey } = peer
-      // As they are now, in the order that the last dial left.
-      const endpoints = yield* dialable(peers.presence.value.find((other) => other.publicKey === publicKey) ?? peer)
-      return yield* dialAny(endpoints, shake(peer, yield* Semaphore.make(1)), {
-        onFailure: ({ endpoint, error }) => {
-          // An err is in clear and may be anybody's: it changes nothing of the peer.
-          if (error._tag !== "ProtocolError" || error.origin === "local") peers.failedUnsafe(publicKey, endpoint)
-        },
-        // What somebody said tells more than that nobody is there.
-        blame: (failures) =>
-          (failures.find(({ error }) => isBusy(error)) ??
-            failures.find(({ error }) => error._tag !== "DialError") ?? failures[0]!).error
-      })
+  const shakeAny = Effect.fnUntraced(function*(peer: Peer) {
+    const { publicKey } = peer
+    // As they are now, in the order that the last dial left.
+    const endpoints = yield* dialable(peers.presence.value.find((other) => other.publicKey === publicKey) ?? peer)
+    return yield* dialAny(endpoints, shake(peer, yield* Semaphore.make(1)), {
+      onFailure: ({ endpoint, error }) => {
+        // An err is in clear and may be anybody's: it changes nothing of the peer.
+        if (error._tag !== "ProtocolError" || error.origin === "local") peers.failedUnsafe(publicKey, endpoint)
+      },
+      // What somebody said tells more than that nobody is there.
+      blame: (failures) =>
+        (failures.find(({ error }) => isBusy(error)) ??
+          failures.find(({ error }) => error._tag !== "DialError") ?? failures[0]!).error
     })
+  })
 
   /** Tells whoever was dialled that it is not trusted, with the session that it made, and fails. */
   const refuse = (completed: Completed, endpoint: Endpoint, name: Peer["name"], error: UntrustedPeerError) => {
@@ -88,26 +87,25 @@ export const make = (host: Host, parts: {
     return Effect.andThen(Effect.andThen(proof, session.run([])), Effect.fail(error))
   }
 
-  return (peer, isWanted) =>
-    Effect.gen(function*() {
-      const { name, publicKey } = peer
-      // It shows its certificate in the handshake, where it has one, and is judged by that.
-      yield* Effect.catchIf(trust.check(name, publicKey), shownInSession, () => Effect.void)
-      const place = yield* table.reserve(publicKey, "as many sessions as there may be, and none of them idle")
-      const { completed, endpoint, stream } = yield* shakeAny(peer)
-      const actualName = completed.established.peer.name
-      yield* Effect.catch(
-        actualName === name
-          ? trust.proved(
-            name,
-            publicKey,
-            isWanted() ? undefined : endpoint.host,
-            completed.established.credentials
-          )
-          : Effect.fail(new UntrustedPeerError({ kind: "NameMismatch", peer: name, publicKey, actualName })),
-        (error) => refuse(completed, endpoint, name, error)
-      )
-      yield* peers.proved({ name, publicKey, endpoint })
-      return { session: yield* life.enter(completed, place), early: stream.rest() }
-    })
+  return Effect.fnUntraced(function*(peer: Peer, isWanted: () => boolean) {
+    const { name, publicKey } = peer
+    // It shows its certificate in the handshake, where it has one, and is judged by that.
+    yield* Effect.catchIf(trust.check(name, publicKey), shownInSession, () => Effect.void)
+    const place = yield* table.reserve(publicKey, "as many sessions as there may be, and none of them idle")
+    const { completed, endpoint, stream } = yield* shakeAny(peer)
+    const actualName = completed.established.peer.name
+    yield* Effect.catch(
+      actualName === name
+        ? trust.proved(
+          name,
+          publicKey,
+          isWanted() ? undefined : endpoint.host,
+          completed.established.credentials
+        )
+        : Effect.fail(new UntrustedPeerError({ kind: "NameMismatch", peer: name, publicKey, actualName })),
+      (error) => refuse(completed, endpoint, name, error)
+    )
+    yield* peers.proved({ name, publicKey, endpoint })
+    return { session: yield* life.enter(completed, place), early: stream.rest() }
+  })
 }

@@ -77,8 +77,8 @@ export const make = (host: Host, standing: Standing): Shaking => {
     })
 
   /** The next handshake packet's command, from the key that is expected. */
-  const readCommand = (stream: PacketStream.PacketStream, type: "msg" | "rsp", from: PublicKey) =>
-    Effect.gen(function*() {
+  const readCommand = Effect.fnUntraced(
+    function*(stream: PacketStream.PacketStream, type: "msg" | "rsp", from: PublicKey) {
       const bytes = yield* stream.read(limits.firstPacketTimeout)
       const packet = yield* Effect.fromResult(Packet.decode(bytes, {
         networkId: self.networkId,
@@ -95,7 +95,8 @@ export const make = (host: Host, standing: Standing): Shaking => {
       return command === undefined
         ? yield* ProtocolError.local("ERR_HANDSHAKE", "not base64url")
         : { bytes: command, networkKey: opened.key }
-    })
+    }
+  )
 
   return {
     asClient: (publicKey, connection, stream, { one, promising }) =>

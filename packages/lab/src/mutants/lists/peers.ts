@@ -661,8 +661,8 @@ const liveness = of("peers", "packages/core/src/internal/peers/liveness.ts", sui
     "an err in clear keeps a peer alive that has lost the network key"
   ],
   "probes": [
-    `}).pipe(Effect.scoped, this.#room.withPermit)`,
-    `}).pipe(Effect.scoped)`,
+    `this.#probing(entry)).pipe(Effect.scoped, this.#room.withPermit)`,
+    `this.#probing(entry)).pipe(Effect.scoped)`,
     "a network that falls silent is asked all at once"
   ]
 })
@@ -744,7 +744,7 @@ const acceptor = of(
     ],
     "second-advert": [
       `expected = ["msg", "err"]
-          continue`,
+        continue`,
       `continue`,
       "one connection is asked for adverts without end"
     ],

@@ -721,9 +721,9 @@ const dialling = of("sessions", "packages/core/src/internal/session/dialling.ts"
 const connecting = of("sessions", "packages/core/src/internal/session/connecting.ts", many, {
   "client-name": [
     `actualName === name
-          ? trust.proved(`,
+        ? trust.proved(`,
     `true
-          ? trust.proved(`,
+        ? trust.proved(`,
     "a peer that proves another name is called by the one that was dialled"
   ],
   "client-unasked": [
@@ -734,7 +734,7 @@ const connecting = of("sessions", "packages/core/src/internal/session/connecting
   ],
   "client-check": [
     `yield* Effect.catchIf(trust.check(name, publicKey), shownInSession, () => Effect.void)
-      const place`,
+    const place`,
     `const place`,
     "a peer that is not trusted is dialled"
   ]
