@@ -328,8 +328,8 @@ const askers: ReadonlyArray<Deviation> = [
     rule: "handshake-client-trust",
     does: "takes another name than it dialled",
     file: "internal/session/connecting.ts",
-    find: "        actualName === name\n",
-    replace: "        actualName !== \"\"\n"
+    find: "      actualName === name\n",
+    replace: "      actualName !== \"\"\n"
   },
   {
     rule: "deadline-opener",
