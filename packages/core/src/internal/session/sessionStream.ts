@@ -77,7 +77,7 @@ class Collecting extends Effectable.Class<void> {
   readonly #limit: number
   readonly #onCancel: (() => void) | undefined
   readonly #room: ((bytes: number) => boolean) | undefined
-  // What comes at once is nearly always all, and is not collected.
+  // What comes at once is nearly always all, and is not collected, and at first nothing has come.
   #pieces: Pieces | undefined
 
   constructor(
@@ -106,7 +106,7 @@ class Collecting extends Effectable.Class<void> {
     let parts = more
     let length = 0
     let taken = 0
-    if (pieces === undefined && stream.remoteEnded) {
+    if (pieces === undefined && (stream.remoteEnded || more.length === 0)) {
       for (const part of more) length += part.length
       taken = length + perPiece * more.length
     } else {
