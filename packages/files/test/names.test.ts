@@ -1,6 +1,7 @@
 /** Names that a sender may say, and those that it may not. */
 import { assert, describe, it } from "@effect/vitest"
-import { beside, faultOf, folded, leadsInside } from "../src/internal/names.ts"
+import * as FileHash from "../src/FileHash.ts"
+import { beside, faultOf, folded, folderOf, leadsInside } from "../src/internal/names.ts"
 import { hostileLinks, hostileNames, scripts } from "./corpus.ts"
 
 const decoder = new TextEncoder()
@@ -48,6 +49,50 @@ describe("names", () => {
       assert.isUndefined(faultOf(made, "windows"), made)
       assert.notStrictEqual(made, name)
     }
+  })
+})
+
+describe("the folders of peers", () => {
+  const folder = (name: string) => folderOf(name, FileHash.portable)
+
+  it("are told apart on every disk, whoever calls himself like another or like the folder of another", () => {
+    const names = [
+      "alice",
+      "Alice",
+      "ALICE",
+      "al ice",
+      "al.ice",
+      "al_ice",
+      "\u00c5",
+      "\u212b",
+      "\u00e5",
+      "A\u030a",
+      "stra\u00dfe",
+      "strasse",
+      "con",
+      "CON",
+      ".pnet-partial",
+      "..",
+      "a/b",
+      "a\\b",
+      "x".repeat(61),
+      "x".repeat(62)
+    ]
+    // Whoever calls himself as the folder of another is called, and as the folder of that one, and so on.
+    const all = [...names, ...names.map(folder), ...names.map(folder).map(folder)]
+    const byFolder = new Map<string, string>()
+    for (const name of all) {
+      const own = folded(folder(name))
+      assert.include([undefined, name], byFolder.get(own), `${name} is in the folder of another`)
+      byFolder.set(own, name)
+      assert.isUndefined(faultOf(folder(name), "windows"), name)
+    }
+    assert.strictEqual(folder("alice"), "alice")
+    assert.strictEqual(folder("büro-7"), "büro-7")
+  })
+
+  it("have a hash that nobody finds a second name for", () => {
+    assert.match(folder("al ice"), /^_al_ice-[0-9a-f]{32}$/)
   })
 })
 

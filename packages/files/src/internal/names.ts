@@ -5,7 +5,8 @@
  * What bites: what is refused differs between systems. On Windows a name is refused that is fine elsewhere, with a reason, and never changed into
  * another one: two names would become the same.
  */
-import { utf8 } from "./platform.ts"
+import type { Make } from "../FileHash.ts"
+import { hexOfHash, utf8 } from "./platform.ts"
 
 /** How names are on the system that they are made on. */
 export type Rules = "posix" | "windows"
@@ -101,4 +102,15 @@ export const beside = (name: string, count: number): string => {
   // What does not fit loses the end of what stands before the number, by whole characters.
   while (kept.length > 0 && utf8(kept.join("") + mark + end).length > longestName) kept = kept.slice(0, -1)
   return kept.length > 0 ? kept.join("") + mark + end : Array.from(name).slice(0, 60).join("") + mark
+}
+
+/**
+ * The name of a node as that of a folder: one that every system takes, and another for each name. It is the name itself where no disk takes that for
+ * another node's, whether that folds case or not; any other is told apart by a hash, so long that nobody finds a second name that has it.
+ */
+export const folderOf = (name: string, hash: Make): string => {
+  const plain = name.replace(/[^\p{L}\p{N}_-]/gu, "_").slice(0, 60)
+  // Those with a hash begin with a low line, and no others do.
+  const isItself = plain === name && folded(name) === name && !name.startsWith("_")
+  return isItself && faultOf(name, "windows") === undefined ? name : `_${plain}-${hexOfHash(name, hash).slice(0, 32)}`
 }

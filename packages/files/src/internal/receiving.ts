@@ -26,7 +26,7 @@ import { type FileError, TransferProtocolError } from "../TransferError.ts"
 import * as Aging from "./aging.ts"
 import * as Folders from "./folders.ts"
 import * as Landing from "./landing.ts"
-import { faultOf, partialFolder, type Rules } from "./names.ts"
+import { folderOf, partialFolder, type Rules } from "./names.ts"
 import { hexOf, utf8 } from "./platform.ts"
 import * as Pulling from "./pulling.ts"
 import { noCounts, Tracker } from "./tracker.ts"
@@ -100,15 +100,6 @@ const isWithin = (head: Wire.OfferHead, accepted: Wire.OfferHead): boolean =>
   head.bytes <= accepted.bytes * 1.1 + 1_048_576 &&
   (["files", "folders", "links"] as const).every((kind) => head[kind] <= accepted[kind] * 1.1 + 16) &&
   head.names.every((name) => accepted.names.includes(name))
-
-/** The name of a node as that of a folder: one that every system takes, and another for each name. */
-const folderOf = (name: string, hash: Make): string => {
-  const plain = name.replace(/[^\p{L}\p{N}_-]/gu, "_").slice(0, 60)
-  if (plain === name && faultOf(plain, "windows") === undefined) return plain
-  const hasher = hash()
-  hasher.update(utf8(name))
-  return `_${plain}-${hexOf(hasher.digest().subarray(0, 4))}`
-}
 
 export class Receiver {
   readonly #options: Options
