@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as FileHash from "../src/FileHash.ts"
 import type * as FileTransfer from "../src/FileTransfer.ts"
 import * as Wire from "../src/internal/wire.ts"
 import * as TransferError from "../src/TransferError.ts"
@@ -257,6 +258,87 @@ describe("files", () => {
       yield* say({ names: [".bashrc"] })
       yield* say({ names: [".bashrc"], folders: 100 })
       assert.deepStrictEqual(asked.slice(3), [".bashrc: 1000", ".bashrc: 1000"])
+    }))
+
+  it.effect("that were accepted, and are never whole, bring no more than that without being asked about again, and nothing when their sender is declined", () =>
+    Effect.gen(function*() {
+      const b = machine()
+      let receive: FileTransfer.ReceiveOptions = { folder: "/in" }
+      let [goes, size] = [0, 0]
+      const content = () => bytesOf(size, goes)
+      const { nodes } = yield* TestNetwork.make({
+        crypto: NodeCrypto.layer,
+        seed: 10,
+        nodes: {
+          // In a folder that somebody has said yes to it has another file each time, and one that has always changed meanwhile.
+          alice: TestNetwork.node({
+            streams: {
+              "pnet.files.list": () => {
+                const entry = (name: string): Wire.Entry => ({ _tag: "File", name, size, mode: 0o644, mtime: 1 })
+                const out = new Wire.Writer()
+                Wire.writeEntry(out, { _tag: "Folder", name: "photos", mode: 0o755, mtime: 1 })
+                Wire.writeEntry(Wire.writeEntry(out, entry(`${goes}.jpg`)), entry("last"))
+                return Stream.succeed(Wire.writeEntry(Wire.writeEntry(out, { _tag: "Leave" }), { _tag: "End" }).take())
+              },
+              "pnet.files.read": ({ bytes }) => {
+                const hash = FileHash.portable()
+                hash.update(content())
+                const whole = Wire.writeChunkHead(Wire.writeBegin(new Wire.Writer()), size).raw(content())
+                Wire.writeEnd(whole, hash.digest())
+                const answers = [whole.take(), Wire.writeBroken(new Wire.Writer(), "Changed", false).take()]
+                const wants = Wire.wants()
+                let heading = Wire.ofLength
+                return Stream.flatMap(bytes, (part) => {
+                  wants.push(part.subarray(heading))
+                  heading = Math.max(0, heading - part.length)
+                  const wanted: Array<Uint8Array> = []
+                  for (let want = wants.next(); want !== undefined; want = wants.next()) {
+                    wanted.push(answers[want.file]!)
+                  }
+                  return Stream.fromIterable(wanted)
+                })
+              }
+            }
+          }),
+          bob: node(b, () => ({ receive }))
+        }
+      })
+      const says = (id: number) =>
+        Effect.gen(function*() {
+          goes++
+          const head = { digest: new Uint8Array(32), files: 2, folders: 1, links: 0, names: ["photos"], note: "" }
+          const offer = Wire.writeOffer({ ...head, id: new Uint8Array(16).fill(id), bytes: 2 * size })
+          const said = Wire.saids()
+          yield* Stream.runForEach(
+            nodes.alice.node.send("bob", "pnet.files.offer", offer),
+            (bytes) => Effect.sync(() => said.push(bytes))
+          )
+          return said.next()?._tag
+        })
+      /** In which of so many goes somebody was asked. */
+      const askedIn = (id: number, count: number) =>
+        Effect.gen(function*() {
+          const asked: Array<number> = []
+          for (let go = 1; go <= count; go++) if ((yield* says(id)) === "Waiting") asked.push(go)
+          return asked
+        })
+      yield* nodes.alice.node.peers.awaitPeer("bob")
+      yield* Effect.forkScoped(Stream.runForEach(filesOf(nodes.bob).offers, ({ accept }) => accept))
+      size = 600_000
+      assert.deepStrictEqual(yield* askedIn(1, 9), [1, 5, 9])
+      size = 1
+      assert.deepStrictEqual(yield* askedIn(2, 23), [1, 21])
+      // It is known still when the receiver is back, and of no use where the sender's offers are not taken any more.
+      const again = (more: Partial<FileTransfer.ReceiveOptions>) =>
+        Effect.gen(function*() {
+          receive = { folder: "/in", accept: { names: ["carol"] }, ...more }
+          yield* nodes.bob.restart
+          // Until the session with the one before is over.
+          yield* Effect.sleep("20 seconds")
+          return yield* says(2)
+        })
+      assert.strictEqual(yield* again({}), "Accepted")
+      assert.strictEqual(yield* again({ otherwise: "decline" }), "Declined")
     }))
 
   it.effect("are read by nobody but whom they are offered to, and by that one in a few calls at once", () =>

@@ -107,6 +107,8 @@ export class Landing {
   readonly top: Folder
   /** So much is being done here that no sender is to blame for. */
   working = 0
+  /** What has been written, whatever became of it. */
+  readonly brought = { bytes: 0, entries: 0 }
   readonly #journal: Journal.Journal
   readonly #home: string
   /** What stands before the names of parts. */
@@ -176,7 +178,10 @@ export class Landing {
     // Noted before, so that it is known for this transfer's whenever the process ends.
     const make = Effect.suspend(() => {
       this.#journal.note(key)
-      return Effect.as(Effect.andThen(this.#journal.flush, fs.makeDirectory(path)), true)
+      return Effect.map(Effect.andThen(this.#journal.flush, fs.makeDirectory(path)), () => {
+        this.brings(1, 0)
+        return true
+      })
     })
     const there = Effect.flatMap(
       fs.lstat(path),
@@ -228,7 +233,7 @@ export class Landing {
         new FileError({ path: shown, kind: "LinkRefused", detail: "it leads out of what is received" })
       )
     }
-    const make = fs.symlink(target, path)
+    const make = Effect.map(fs.symlink(target, path), () => this.brings(1, 0))
     const taken = Effect.flatMap(
       Effect.option(fs.readLink(path)),
       (there): Effect.Effect<void, FileError | PlatformError> =>
@@ -315,6 +320,12 @@ export class Landing {
       const alone = info.value.nlink._tag === "None" || info.value.nlink.value === 1n
       return size <= entry.size && alone ? size : 0
     })
+  }
+
+  /** So many more have been made, and so many bytes are about to be written. */
+  brings(entries: number, bytes: number): void {
+    this.brought.entries += entries
+    this.brought.bytes += bytes
   }
 
   /** Does something here, however long that takes. */

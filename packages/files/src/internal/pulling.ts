@@ -470,6 +470,7 @@ class Pulling<E> {
     }
     return Effect.gen({ self: this }, function*() {
       const scope = yield* Scope.fork(this.#scope)
+      landing.brings(1, 0)
       const opened = yield* Effect.result(Scope.provide(landing.part(target, offset), scope))
       if (opened._tag === "Failure") {
         yield* Scope.close(scope, Exit.void)
@@ -511,6 +512,7 @@ class Pulling<E> {
       arriving.whole.set(bytes, at)
       return undefined
     }
+    this.#options.landing.brings(0, bytes.length)
     const work = arriving.writing!.write(bytes)
     return work === undefined ? undefined : Effect.catch(work, (error) => this.#abandon(arriving, error))
   }
@@ -595,6 +597,7 @@ class Pulling<E> {
 
   #landLot(lot: ReadonlyArray<Landable>): Effect.Effect<void> {
     const { batches, counts, landing } = this.#options
+    for (const { file } of lot) landing.brings(1, file.bytes.length)
     const landed = batches!.land(lot.map(({ file }) => file), landing.options.durable)
     return landing.work(Effect.gen({ self: this }, function*() {
       const done = yield* landed
@@ -620,6 +623,7 @@ class Pulling<E> {
   #small({ wanted: { target }, whole }: Arriving, expected: Uint8Array) {
     const { landing } = this.#options
     const bytes = whole!
+    landing.brings(1, bytes.length)
     const use = (file: FileSystem.File) => {
       const hasher = landing.options.hash()
       // What is on the disk, and not what was to be written.

@@ -91,6 +91,8 @@ interface Taken {
   readonly offer: FileOffer
   readonly head: Wire.OfferHead
   readonly accepted: Wire.OfferHead
+  /** What it has brought since. */
+  readonly brought: Wire.Brought
   readonly into: string
   readonly key: string
 }
@@ -100,6 +102,12 @@ const isWithin = (head: Wire.OfferHead, accepted: Wire.OfferHead): boolean =>
   head.bytes <= accepted.bytes * 1.1 + 1_048_576 &&
   (["files", "folders", "links"] as const).every((kind) => head[kind] <= accepted[kind] * 1.1 + 16) &&
   head.names.every((name) => accepted.names.includes(name))
+
+/** Whether it has brought no more than was accepted, each time that it went on together: what is never whole could be another each time. */
+const isUnspent = ({ brought, offer: { bytes, files, folders, links } }: Wire.KeptOffer): boolean =>
+  brought.bytes <= bytes * 1.1 + 1_048_576 && brought.entries <= (files + folders + links) * 1.1 + 16
+
+const nothing: Wire.Brought = { bytes: 0, entries: 0 }
 
 export class Receiver {
   readonly #options: Options
@@ -180,13 +188,14 @@ export class Receiver {
       const key = this.#keyOf(from.publicKey, head.id)
       const home = paths.join(into, partialFolder, key)
       const before = yield* Effect.option(fs.readFile(paths.join(home, "offer")))
-      const known = before._tag === "Some" ? Wire.readOffer(before.value) : undefined
+      const known = before._tag === "Some" ? Wire.readKept(before.value) : undefined
+      const goesOn = known !== undefined && isWithin(head, known.offer) && isUnspent(known)
       // It stays what somebody has decided about, so that nothing grows by a little each time.
-      const accepted = known !== undefined && isWithin(head, known) ? known : head
-      const reason = accepted === known ? undefined : yield* this.#decide(offer, say)
+      const { brought, offer: accepted } = goesOn ? known : { brought: nothing, offer: head }
+      const reason = yield* this.#decide(offer, say, goesOn)
       if (reason !== undefined) return yield* say({ _tag: "Declined", reason })
       const receive = Effect.suspend(() =>
-        this.#inTurn(from.publicKey, this.#receive({ offer, head, accepted, into, key }, say))
+        this.#inTurn(from.publicKey, this.#receive({ offer, head, accepted, brought, into, key }, say))
       )
       yield* this.#alone(
         key,
@@ -248,12 +257,14 @@ export class Receiver {
   }
 
   /** Why it is declined; nothing where it is accepted. */
-  #decide(offer: FileOffer, say: Say): Effect.Effect<string | undefined> {
+  #decide(offer: FileOffer, say: Say, wasAccepted: boolean): Effect.Effect<string | undefined> {
     const { decideWithin, limits } = this.#options
     return Effect.gen({ self: this }, function*() {
       const verdict = yield* this.#options.verdict(offer)
       if (verdict === "accept") return undefined
+      // Also where they were taken before.
       if (verdict === "decline") return "offers of this node are not taken"
+      if (wasAccepted) return undefined
       const waiting = SubscriptionRef.getUnsafe(this.#waiting)
       const ofPeer = waiting.filter(({ from }) => from.publicKey === offer.from.publicKey)
       if (waiting.length >= limits.waiting || ofPeer.length >= waitingOfPeer) {
@@ -345,7 +356,7 @@ export class Receiver {
 
   /** Has it all land; gives what to do when nothing is open any more. */
   #landed(
-    { accepted, head, into, key, offer }: Taken,
+    { accepted, brought, head, into, key, offer }: Taken,
     say: Say,
     tracker: Tracker,
     progress: SubscriptionRef.SubscriptionRef<Tracker["progress"]>
@@ -359,7 +370,14 @@ export class Receiver {
         onSuccess: Effect.succeed
       })
       const home = paths.join(into, partialFolder, key)
-      yield* Effect.ignore(fs.writeFile(paths.join(home, "offer"), Wire.writeOffer(accepted)))
+      const keep = Effect.suspend(() => {
+        const all = { bytes: brought.bytes + landing.brought.bytes, entries: brought.entries + landing.brought.entries }
+        return Effect.ignore(
+          fs.writeFile(paths.join(home, "offer"), Wire.writeKept({ offer: accepted, brought: all }))
+        )
+      })
+      yield* keep
+      yield* Effect.addFinalizer(() => keep)
       yield* say({ _tag: "Accepted" })
       const counts: Pulling.Counts = { ...noCounts }
       const problems: Array<FileError> = []

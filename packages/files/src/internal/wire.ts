@@ -237,9 +237,7 @@ export const writeOffer = (offer: OfferHead): Uint8Array => {
   return out.text(offer.note).take()
 }
 
-export const readOffer = (bytes: Uint8Array): OfferHead | undefined => {
-  if (bytes.length > longestOffer) return undefined
-  const cursor = new Cursor(bytes)
+const offerAt = (cursor: Cursor): OfferHead | undefined => {
   if (cursor.u8() !== version) return undefined
   const id = cursor.raw(idLength).slice()
   const digest = cursor.raw(digestLength).slice()
@@ -249,8 +247,35 @@ export const readOffer = (bytes: Uint8Array): OfferHead | undefined => {
   const total = cursor.varint()
   const names = Array.from({ length: cursor.varint(mostNames) }, () => cursor.text(longestText))
   const note = cursor.text(longestText)
-  // What stands behind it is of a later version, and nothing to this one.
   return cursor.fault === undefined ? { id, digest, files, folders, links, bytes: total, names, note } : undefined
+}
+
+/** What stands behind it is of a later version, and nothing to this one. */
+export const readOffer = (bytes: Uint8Array): OfferHead | undefined =>
+  bytes.length > longestOffer ? undefined : offerAt(new Cursor(bytes))
+
+/** What has been written for an offer, each time that it went on. */
+export interface Brought {
+  readonly bytes: number
+  /** Files, folders and links. */
+  readonly entries: number
+}
+
+/** What the receiver keeps of an offer that was accepted: as it was then, and what it has brought since. */
+export interface KeptOffer {
+  readonly offer: OfferHead
+  readonly brought: Brought
+}
+
+export const writeKept = ({ brought, offer }: KeptOffer): Uint8Array =>
+  new Writer().raw(writeOffer(offer)).varint(brought.bytes).varint(brought.entries).take()
+
+export const readKept = (bytes: Uint8Array): KeptOffer | undefined => {
+  const cursor = new Cursor(bytes)
+  const offer = offerAt(cursor)
+  if (offer === undefined) return undefined
+  const brought = { bytes: cursor.varint(), entries: cursor.varint() }
+  return cursor.fault === undefined ? { offer, brought } : undefined
 }
 
 // --- what the receiver says ----------------------------------------------------------------------------------------------------

@@ -32,6 +32,17 @@ const names = of("file-names", "packages/files/src/internal/names.ts", suites("f
     `if (down > 0 || ++up > depth) return false`,
     `if (++up > depth) return false`,
     "a link leads out by way of another one"
+  ],
+  "folder-folded": [
+    ` && folded(name) === name && `,
+    ` && `,
+    "who calls himself Bob has the folder of bob, where the disk folds case"
+  ],
+  "folder-hashed": [` && !name.startsWith("_")`, ``, "who calls himself as another's folder is called has that"],
+  "folder-hash": [
+    `.slice(0, 32)}\``,
+    `.slice(0, 8)}\``,
+    "a second name with the hash of another's folder is found in hours"
   ]
 })
 
@@ -178,6 +189,22 @@ const receiving = of("file-receiving", "packages/files/src/internal/receiving.ts
     `this.#running.has(key) ? Effect.void : remove`,
     `remove`,
     "what is being received is taken away"
+  ],
+  "brought": [
+    ` && isUnspent(known)`,
+    ``,
+    "one yes is for as much as a sender likes, again and again"
+  ],
+  "brought-bytes": [`brought.bytes <= bytes * 1.1 + 1_048_576 && `, ``, "one yes is for any number of bytes"],
+  "brought-entries": [
+    ` && brought.entries <= (files + folders + links) * 1.1 + 16`,
+    ``,
+    "one yes is for any number of files"
+  ],
+  "declined": [
+    `if (verdict === "decline") return`,
+    `if (verdict === "decline" && !wasAccepted) return`,
+    "who was taken off the list goes on"
   ]
 })
 
