@@ -84,10 +84,10 @@ export const batchesOver = (fs: FileSystem.FileSystem): FileBatches.Batches => {
       Effect.scoped(Effect.gen(function*() {
         const all = yield* Effect.forEach(files, (file) => Effect.option(write(file)))
         for (const open of all) if (open._tag === "Some") yield* Effect.ignore(open.value.sync)
-        return yield* Effect.forEach(files, ({ final, part }, index) =>
+        return yield* Effect.forEach(files, ({ final, part, replace }, index) =>
           Effect.gen(function*() {
-            const isLanded = all[index]!._tag === "Some" &&
-              (yield* Effect.exit(fs.link(part, final)))._tag === "Success"
+            const place = replace ? fs.rename(part, final) : fs.link(part, final)
+            const isLanded = all[index]!._tag === "Some" && (yield* Effect.exit(place))._tag === "Success"
             yield* Effect.ignore(fs.remove(part))
             return isLanded
           }))

@@ -4,7 +4,7 @@ import { SimFileSystem } from "@pnet/testing"
 import * as Effect from "effect/Effect"
 import * as Path from "effect/Path"
 import * as Folders from "../src/internal/folders.ts"
-import { bytesOf, lengths, offer, receive } from "./engine.ts"
+import { batchesOver, bytesOf, lengths, offer, receive } from "./engine.ts"
 
 const home = (options?: SimFileSystem.Options) => {
   const disk = SimFileSystem.make(options)
@@ -222,12 +222,16 @@ describe("a name that is taken", () => {
       }
       for (const [name, text] of Object.entries(texts)) source.put(`/out/${name}`, text)
       for (const collisions of ["rename", "overwrite", "skip"] as const) {
-        const target = home({ foldsCase: true })
         const sender = yield* offer(source.mount(), ["/out"])
-        const { isWhole } = yield* receive(sender, { mount: target.mount(), collisions })
-        assert.isTrue(isWhole)
-        const found = [...target.tree("/in/out")].map(([, { bytes }]) => new TextDecoder().decode(bytes))
-        assert.deepStrictEqual(found.sort(), Object.values(texts).sort(), collisions)
+        for (const many of [false, true]) {
+          const target = home({ foldsCase: true })
+          const mount = target.mount()
+          const batches = many ? batchesOver(mount.fileSystem) : undefined
+          const { isWhole } = yield* receive(sender, { mount, collisions, ...(batches && { batches }) })
+          assert.isTrue(isWhole)
+          const found = [...target.tree("/in/out")].map(([, { bytes }]) => new TextDecoder().decode(bytes))
+          assert.deepStrictEqual(found.sort(), Object.values(texts).sort(), collisions)
+        }
       }
     }))
 })

@@ -5,6 +5,7 @@ import { NodeCrypto } from "@pnet/node"
 import { TestNetwork } from "@pnet/testing"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -339,6 +340,52 @@ describe("files", () => {
         })
       assert.strictEqual(yield* again({}), "Accepted")
       assert.strictEqual(yield* again({ otherwise: "decline" }), "Declined")
+    }))
+
+  it.effect("that are more than a receiver takes, or that may wait for a decision, four of one peer, are declined at once", () =>
+    Effect.gen(function*() {
+      const b = machine()
+      const { nodes } = yield* TestNetwork.make({
+        crypto: NodeCrypto.layer,
+        seed: 11,
+        nodes: {
+          alice: TestNetwork.node(),
+          carol: TestNetwork.node(),
+          bob: node(b, {
+            receive: { folder: "/in", maxFiles: 3, maxBytes: 1_000 },
+            limits: { waiting: 6, entries: 10 }
+          })
+        }
+      })
+      yield* nodes.bob.node.peers.awaitPeer("alice")
+      yield* nodes.bob.node.peers.awaitPeer("carol")
+      const head = { digest: new Uint8Array(32), files: 1, folders: 0, links: 0, bytes: 1, names: ["a"], note: "" }
+      let id = 0
+      /** What is said first of an offer, which waits on. */
+      const says = (from: "alice" | "carol", more: Partial<Wire.OfferHead>) =>
+        Effect.gen(function*() {
+          const offer = Wire.writeOffer({ ...head, id: new Uint8Array(16).fill(++id), ...more })
+          const said = Wire.saids()
+          const first = yield* Deferred.make<string>()
+          yield* Effect.forkScoped(
+            Stream.runForEach(nodes[from].node.send("bob", "pnet.files.offer", offer), (bytes) => {
+              said.push(bytes)
+              const one = said.next()!
+              return Deferred.succeed(first, one._tag === "Declined" ? one.reason : one._tag)
+            })
+          )
+          return yield* Deferred.await(first)
+        })
+      assert.include(yield* says("alice", { files: 4 }), "at most 3 are taken")
+      assert.include(yield* says("alice", { bytes: 1_001 }), "at most 1000 are taken")
+      // A folder is one for its end, too.
+      assert.include(yield* says("alice", { folders: 4, links: 2 }), "it has 11 entries")
+      assert.strictEqual(yield* says("alice", { files: 3, folders: 3, links: 1, bytes: 1_000 }), "Waiting")
+      for (let more = 0; more < 3; more++) assert.strictEqual(yield* says("alice", {}), "Waiting")
+      const tooMany = "too many offers wait for a decision; try again later"
+      assert.strictEqual(yield* says("alice", {}), tooMany)
+      for (let more = 0; more < 2; more++) assert.strictEqual(yield* says("carol", {}), "Waiting")
+      assert.strictEqual(yield* says("carol", {}), tooMany)
     }))
 
   it.effect("are read by nobody but whom they are offered to, and by that one in a few calls at once", () =>

@@ -132,9 +132,44 @@ describe("a hostile sender", () => {
           yield* Effect.result(receive(sender, { mount: disk.mount(), folder: "/home/inbox", collisions, source }))
           assert.strictEqual(outside(), before, `tree ${index}, ${collisions}`)
           wholeOrNothing(disk)
+          // Nor does a link that it has made lead there, for whoever reads it later.
+          const paths = yield* Path.Path
+          for (const [path, { bytes, type }] of disk.tree("/home/inbox")) {
+            if (type !== "SymbolicLink" || path === "out" || path === "file") continue
+            const to = paths.resolve("/home/inbox", paths.dirname(path), new TextDecoder().decode(bytes))
+            assert.match(to, /^\/home\/inbox(?:$|\/)/, `tree ${index}, ${collisions}: ${path}`)
+          }
         }
       }
-    }))
+    }).pipe(Effect.provide(Path.layer)))
+
+  it.effect("finds no other place for what is not whole, where somebody has put a link in its place", () =>
+    Effect.gen(function*() {
+      for (const at of [partialFolder, `${partialFolder}/${"0".repeat(4)}`]) {
+        const { disk, outside } = guarded()
+        if (at !== partialFolder) disk.makeFolder(`/home/inbox/${partialFolder}`)
+        disk.makeFolder("/etc/part")
+        disk.link(`/home/inbox/${at}`, "/etc/part")
+        const before = outside()
+        const paths = yield* Path.Path
+        const error = yield* Effect.flip(Effect.scoped(Landing.open({
+          fs: disk.mount().fileSystem,
+          paths,
+          folder: "/home/inbox",
+          rules: "posix",
+          collisions: "rename",
+          links: "inside",
+          modes: true,
+          umask: 0,
+          durable: false,
+          hash: FileHash.portable,
+          key: "0".repeat(4),
+          entries: 100
+        })))
+        assert.strictEqual(error.kind, "InTheWay")
+        assert.strictEqual(outside(), before)
+      }
+    }).pipe(Effect.provide(Path.layer)))
 
   it.effect("has what does not keep to the protocol end the transfer, with its reason", () =>
     Effect.gen(function*() {
@@ -142,6 +177,7 @@ describe("a hostile sender", () => {
         ["has a name twice", [file("a"), file("a")]],
         ["has a name twice", [folder("a"), leave, file("a")]],
         ["longer than what it offered", [file("a"), file("b")], { files: 1 }],
+        ["longer than what it offered", [file("a"), file("b")], { files: 1, links: 1, bytes: 10 }],
         ["longer than what it offered", [file("a"), file("b")], { bytes: 6 }],
         ["longer than what it offered", [folder("a"), leave, folder("b"), leave], { folders: 1 }],
         ["leaves a folder", [leave], { folders: 1 }],
@@ -161,6 +197,29 @@ describe("a hostile sender", () => {
           })
         )
         assert.include(String(error), reason)
+      }
+    }))
+
+  it.effect("has what is too large, or too deep, left out, and the rest arrives", () =>
+    Effect.gen(function*() {
+      const { disk } = guarded()
+      const deep = Array.from({ length: 66 }, () => folder("d"))
+      const { sender, source } = liar([...deep, file("deepest"), ...deep.map(() => leave), file("a")])
+      const received = yield* receive(sender, { mount: disk.mount(), folder: "/home/inbox", source })
+      const path = (depth: number) => Array.from({ length: depth }, () => "d").join("/")
+      assert.deepStrictEqual(received.problems.map(({ kind, path }) => [kind, path]), [["PathTooLong", path(65)]])
+      assert.deepStrictEqual([received.counts.files, received.counts.failed], [1, 3])
+      assert.strictEqual(disk.text("/home/inbox/a"), text)
+      assert.strictEqual(disk.tree(`/home/inbox/${path(63)}`).size, 1)
+      // Of a file as large as may be, and one larger than that.
+      for (const [fileSize, files, failed] of [[text.length, 1, 0], [text.length - 1, 0, 1]] as const) {
+        const { disk } = guarded()
+        const { sender, source } = liar([folder("d"), leave, file("a")])
+        const received = yield* receive(sender, { mount: disk.mount(), folder: "/home/inbox", source, fileSize })
+        assert.deepStrictEqual([received.counts.files, received.counts.failed], [files, failed])
+        assert.strictEqual(disk.tree("/home/inbox").get("a")?.size, files === 1 ? text.length : undefined)
+        assert.strictEqual(disk.tree("/home/inbox").get("d")?.type, "Directory")
+        assert.deepStrictEqual(received.problems.map(({ kind }) => kind), failed === 1 ? ["TooLarge"] : [])
       }
     }))
 

@@ -74,6 +74,23 @@ const landing = of(
           ? Effect.fail(`,
       "files are written through a link that is in the place of a folder"
     ],
+    "inside": [
+      `if (!leadsInside(target, folder.depth, rules)) {`,
+      `if (false) {`,
+      "a link leads out of the folder, for whoever reads it later"
+    ],
+    "own-small": [
+      `if (ambiguous || this.#parts`,
+      `if (this.#parts`,
+      "a small file replaces another of the same transfer, where the disk folds case"
+    ],
+    "partial-link": [
+      `if (type === "Directory") return Effect.void
+`,
+      `return Effect.void
+`,
+      "what is not whole is where a link leads"
+    ],
     "alone": [
       `return size <= entry.size && alone ? size : 0`,
       `return entry.size`,
@@ -117,6 +134,9 @@ const pulling = of(
   "packages/files/src/internal/pulling.ts",
   suites("files/hostile", "files/faults", "files/engine", "files/files.sim"),
   {
+    "files": [`++said.files > head.files || `, `++said.files < 0 || `, "a list has more files than it offered"],
+    "depth": [`if (folder.depth >= depth) {`, `if (false) {`, "folders are in one another without end"],
+    "size": [`if (entry.size > fileSize) {`, `if (false) {`, "a file is larger than what is taken"],
     "total": [
       `if (++said.files > head.files || said.bytes > head.bytes) {`,
       `if (++said.files > head.files) {`,
@@ -190,6 +210,10 @@ const receiving = of("file-receiving", "packages/files/src/internal/receiving.ts
     `remove`,
     "what is being received is taken away"
   ],
+  "waiting": [` || ofPeer.length >= waitingOfPeer`, ``, "one peer has all offers that may wait for a decision"],
+  "waiting-all": [`waiting.length >= limits.waiting || `, ``, "any number of offers wait for a decision"],
+  "files": [`if (head.files > files) return`, `if (false) return`, "a transfer has any number of files"],
+  "entries": [`if (entries > limits.entries) return`, `if (false) return`, "a transfer has any number of entries"],
   "brought": [
     ` && isUnspent(known)`,
     ``,
