@@ -31,6 +31,9 @@ interface Growable extends SharedArrayBuffer {
 const growable = (length: number, maxByteLength: number): Growable =>
   Reflect.construct(SharedArrayBuffer, [length, { maxByteLength }]) as Growable
 
+const resizable = (length: number, maxByteLength: number): ArrayBuffer =>
+  Reflect.construct(ArrayBuffer, [length, { maxByteLength }]) as ArrayBuffer
+
 const frame = (number: number, bytes: ReadonlyArray<number>, memory: ArrayBufferLike, at = 0) => {
   const message = new Uint8Array(memory, at, headerLength + bytes.length)
   make(Kind.data, number, initialWindow, bytes.length, message)
@@ -54,6 +57,18 @@ describe("a link over a port", () => {
       const link = yield* after([new Uint8Array(memory)])
       memory.grow(1_048_576)
       assert.deepStrictEqual(link.take()?.map((chunk) => chunk.length), [3])
+    }))
+
+  it.live("keeps none that has room to grow by much, which is taken of what a process may have at all", () =>
+    Effect.gen(function*() {
+      const memory = resizable(headerLength + 3, 2 ** 30)
+      frame(0, [1, 2, 3], memory)
+      const link = yield* after([new Uint8Array(memory)])
+      const chunks = link.take()!
+      assert.deepStrictEqual(chunks.map((chunk) => [...chunk]), [[1, 2, 3]])
+      for (const { buffer } of chunks) {
+        assert.isAtMost((buffer as { readonly maxByteLength?: number }).maxByteLength!, 64)
+      }
     }))
 
   it.live("keeps no more than three windows of memory, of which a few bytes were sent", () =>

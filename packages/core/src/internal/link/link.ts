@@ -37,9 +37,16 @@ export interface Waiting {
 
 const nobody = () => {}
 
-/** Memory of one's own, of which little more is kept: what comes by a port may be shared with who sent it, or be the corner of a gigabyte. */
+/** How large memory can become, which its own type does not say yet: what may be is taken of what a process can have at all. */
+const reachOf = (memory: ArrayBuffer & { readonly maxByteLength?: number }): number =>
+  memory.maxByteLength ?? memory.byteLength
+
+/**
+ * Memory of one's own, of which little more is kept: what comes by a port may be shared with who sent it, be the corner of a gigabyte, or have been made
+ * so that it may grow to one.
+ */
 const owned = (message: Uint8Array, spare: number): Uint8Array =>
-  message.buffer instanceof ArrayBuffer && message.buffer.byteLength - message.length <= spare
+  message.buffer instanceof ArrayBuffer && reachOf(message.buffer) - message.length <= spare
     ? message
     : message.slice()
 

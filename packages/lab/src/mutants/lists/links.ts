@@ -13,11 +13,12 @@ const link = of("link", "packages/core/src/internal/link/link.ts", tests, {
   "number-wraps": [`this.#due = (number + 1) >>> 0`, `this.#due = number + 1`, "a link ends after 2^32 messages"],
   "short": [`if (message.length < headerLength) return`, `if (false) return`, "any message is a frame"],
   "shared": [
-    `message.buffer instanceof ArrayBuffer && message`,
-    `message`,
+    `message.buffer instanceof ArrayBuffer && reachOf(message.buffer)`,
+    `reachOf(message.buffer as ArrayBuffer)`,
     "what came is changed by who sent it, while it is read"
   ],
-  "corner": [`message.buffer.byteLength - message.length <= spare`, `true`, "a few bytes keep all memory around them"],
+  "corner": [`reachOf(message.buffer) - message.length <= spare`, `true`, "a few bytes keep all memory around them"],
+  "reach": [`memory.maxByteLength ?? memory`, `memory`, "a few bytes keep all memory that theirs may grow to"],
   "limit-less": [`if (raised >= Frames.backwards) return`, `if (false) return`, "credit is taken back"],
   "limit-large": [`if (this.#credit > Frames.maxWindow) return`, `if (false) return`, "any credit is taken"],
   "limit-wraps": [
