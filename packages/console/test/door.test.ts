@@ -6,6 +6,7 @@ import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Rpc, RpcGroup, RpcSerialization, RpcServer } from "effect/rpc"
 import { connect } from "node:net"
 import { networkInterfaces } from "node:os"
+import { cookieFor, Door } from "../src/internal/server/door.ts"
 import { mostBytes, mostPages, serve } from "../src/internal/server/serving.ts"
 import { type Answer, ask, cookieOf, inPieces, raw, upgrade } from "./harness/http.ts"
 
@@ -98,13 +99,59 @@ describe("the door of the console", () => {
     inside(Effect.gen(function*() {
       const { cookie, path, port } = yield* entered
       for (
-        const host of ["evil.example", `evil.example:${port}`, "127.0.0.1.evil.example", "localhost.evil.example:1"]
+        const host of [
+          "evil.example",
+          `evil.example:${port}`,
+          "127.0.0.1.evil.example",
+          "localhost.evil.example:1",
+          "evil.localhost",
+          `evil127.0.0.1:${port}`,
+          "evil@127.0.0.1"
+        ]
       ) {
         refused(yield* ask(port, "/", { headers: { cookie, host } }), /names another host/)
         refused(yield* ask(port, path, { headers: { host } }), /names another host/)
         assert.strictEqual(yield* upgrade(port, "/rpc", { Cookie: cookie, Host: host }), 403)
       }
       assert.strictEqual((yield* ask(port, "/", { headers: { cookie, host: `localhost:${port}` } })).status, 200)
+    })))
+
+  it("takes no link after twelve hours, no cookie after a week, and the key of an assistant from no page", () => {
+    let links = 0
+    const door = new Door(new Uint8Array(32), 7_670, () => `link${++links}`)
+    const judge = (url: string, now: number, headers: Readonly<Record<string, string>> = {}) =>
+      door.judge({ method: "GET", url, headers: { host: "127.0.0.1:7670", ...headers } }, now)
+    const pathOf = (link: string) => link.slice(link.indexOf("/?"))
+    const hours = 3_600_000
+    const [one, other] = [door.link(0), door.link(0)]
+    const entered = judge(pathOf(one), 12 * hours - 1)
+    assert.strictEqual(entered._tag, "Enter")
+    const late = judge(pathOf(other), 12 * hours)
+    assert.match(late._tag === "Refuse" ? late.why : late._tag, /too old/)
+    const cookie = entered._tag === "Enter" ? entered.cookie.split(";", 1)[0]! : ""
+    const until = 12 * hours - 1 + cookieFor
+    assert.strictEqual(judge("/", until - 1, { cookie })._tag, "Pass")
+    assert.strictEqual(judge("/", until, { cookie })._tag, "Refuse")
+    const authorization = `Bearer ${door.assistantKey}`
+    assert.strictEqual(judge("/mcp", 0, { authorization })._tag, "Pass")
+    assert.strictEqual(judge("/mcp", 0, { authorization, origin: "http://127.0.0.1:7670" })._tag, "Refuse")
+  })
+
+  it.live("has no more connections than it may, and room again when one ends", () =>
+    inside(Effect.gen(function*() {
+      const { port } = yield* served()
+      const opened = Array.from({ length: 64 }, () => connect({ host: "127.0.0.1", port }))
+      yield* Effect.addFinalizer(() => Effect.sync(() => opened.forEach((socket) => socket.destroy())))
+      yield* Effect.promise(() =>
+        Promise.all(opened.map((socket) => new Promise((resolve) => socket.once("connect", resolve))))
+      )
+      const answered = Effect.map(
+        raw(port, `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`),
+        (status) => status > 0
+      )
+      assert.isFalse(yield* answered)
+      opened[0]!.destroy()
+      yield* Effect.repeat(answered, { until: (isAnswered) => isAnswered })
     })))
 
   it.live("reads no body of more than a mebibyte", () =>

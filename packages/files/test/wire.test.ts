@@ -115,6 +115,13 @@ describe("wire", () => {
     assert.isUndefined(Wire.readOffer(bytes.subarray(0, -1)))
     assert.isUndefined(Wire.readOffer(new Uint8Array([9, ...bytes.subarray(1)])))
     assert.isUndefined(Wire.readOffer(new Uint8Array(70_000).fill(1)))
+    const padded = (length: number) => new Uint8Array([...bytes, ...new Uint8Array(length - bytes.length)])
+    assert.isDefined(Wire.readOffer(padded(Wire.longestOffer)))
+    assert.isUndefined(Wire.readOffer(padded(Wire.longestOffer + 1)))
+    const kept = Wire.writeKept({ offer, brought: { bytes: 2 ** 41, entries: 7 } })
+    assert.deepStrictEqual(Wire.readKept(kept)?.brought, { bytes: 2 ** 41, entries: 7 })
+    // What is no more than an offer was not kept by this.
+    for (let length = 0; length < kept.length; length++) assert.isUndefined(Wire.readKept(kept.subarray(0, length)))
   })
 
   it("passes over what a later version says, and cuts what is too long to say", () => {

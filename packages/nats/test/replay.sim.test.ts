@@ -1,7 +1,8 @@
 /** Reading from a server that lies about what it gives. */
 import { assert, describe, it } from "@effect/vitest"
 import type { JetStreamClient, JetStreamManager, JsMsg } from "@nats-io/jetstream"
-import { Effect, Stream } from "effect"
+import { Effect, Fiber, Option, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import * as Acknowledging from "../src/internal/durable/acknowledging.ts"
@@ -177,6 +178,26 @@ describe("what is not acknowledged", () => {
     assert.strictEqual(runs.entries(1_000).length, 65)
     assert.isUndefined(runs.take(item(1, "100")))
   })
+
+  it.effect("is a thousand items at the most, and of another stream nothing is acknowledged", () =>
+    Effect.gen(function*() {
+      const moved: Array<number> = []
+      const acknowledged = Acknowledging.make({ moved: (_, seq) => moved.push(seq) }, [])
+      const hasRoom = Effect.map(Effect.timeoutOption(acknowledged.room, 1), Option.isSome)
+      const era = { made: "made" }
+      acknowledged.of(era)
+      for (let number = 1; number <= 999; number++) acknowledged.handed(number, item(number))
+      assert.isTrue(yield* hasRoom)
+      acknowledged.handed(1_000, item(1_000))
+      const waiting = yield* Effect.forkChild(hasRoom, { startImmediately: true })
+      yield* TestClock.adjust(2)
+      assert.isFalse(yield* Fiber.join(waiting))
+      acknowledged.upTo({ made: "before" }, 1_000)
+      assert.deepStrictEqual(moved, [])
+      acknowledged.upTo(era, 1)
+      assert.deepStrictEqual(moved, [1])
+      assert.isTrue(yield* hasRoom)
+    }))
 
   it("holds none of the values that were handed, or left out", () => {
     setFlagsFromString("--expose-gc")

@@ -287,6 +287,87 @@ describe("revocation", () => {
       coarse
     ))
 
+  it.effect("lists are asked for one at a time of a peer, and four of all, and no more of one is read than it may have", () =>
+    inWorld(
+      Effect.gen(function*() {
+        const { node } = yield* world
+        const asked = new Map<string, number>()
+        let [now, most, mostOfOne] = [0, 0, 0]
+        const change = (name: string, by: number) =>
+          Effect.sync(() => {
+            asked.set(name, (asked.get(name) ?? 0) + by)
+            now += by
+            most = Math.max(most, now)
+            mostOfOne = Math.max(mostOfOne, asked.get(name)!)
+          })
+        let long = 0
+        const liars = yield* Effect.forEach(["l1", "l2", "l3", "l4", "l5", "l6"], (name) =>
+          node(name, {
+            policy: (policy) => ({
+              ...policy,
+              credentials: {
+                ...policy.credentials!,
+                shown: Effect.map(policy.credentials!.shown, (shown) => {
+                  const out = shown!.slice()
+                  out.set([0, 0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff])
+                  return out
+                }),
+                give: () =>
+                  Effect.acquireUseRelease(
+                    change(name, 1),
+                    () => Effect.as(Effect.sleep("2 seconds"), new Uint8Array(long)),
+                    () => change(name, -1)
+                  )
+              }
+            })
+          }))
+        const taken: Array<number> = []
+        let limit = 0
+        const bob = yield* node("bob", {
+          policy: (policy) => {
+            limit = policy.credentials!.limit
+            const take: Trust.Credentials["take"] = (what, given) => {
+              taken.push(given.length)
+              return policy.credentials!.take(what, given)
+            }
+            return { ...policy, credentials: { ...policy.credentials!, take } }
+          }
+        })
+        yield* know(bob, ...liars)
+        const showOf = (some: typeof liars) =>
+          Effect.forEach(
+            some,
+            ({ node: { sessions }, policy }) =>
+              Effect.flatMap(policy.credentials!.shown, (shown) =>
+                Effect.exit(sessions.exchange(
+                  { name: bob.node.name, publicKey: bob.node.publicKey, endpoints: [], status: "Online", proved: true },
+                  { protocol: "credentials", name: "certificate" },
+                  Uint8Array.of(0, 0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, ...shown!.subarray(8))
+                ))),
+            { concurrency: "unbounded" }
+          )
+        const showAll = showOf(liars)
+        // While there is room for others, too.
+        for (let round = 0; round < 3; round++) yield* showOf(liars.slice(0, 1))
+        yield* Effect.sleep("20 seconds")
+        assert.deepStrictEqual([most, mostOfOne, now], [1, 1, 0])
+        for (let round = 0; round < 3; round++) yield* showAll
+        yield* Effect.sleep("20 seconds")
+        assert.deepStrictEqual([most, mostOfOne, now], [4, 1, 0])
+        assert.isAtLeast(taken.length, 6)
+        taken.length = 0
+        long = limit + 1
+        yield* showAll
+        yield* Effect.sleep("20 seconds")
+        assert.deepStrictEqual(taken, [])
+        long = limit
+        yield* showAll
+        yield* Effect.sleep("20 seconds")
+        assert.isAtLeast(taken.length, 6)
+      }),
+      coarse
+    ))
+
   it.effect("lists that a peer says it has and has not are asked for seldom, one at a time, and cost no session", () =>
     inWorld(
       Effect.gen(function*() {
@@ -324,9 +405,13 @@ describe("revocation", () => {
         // Of what is shown so often the most is not even read.
         assert.isAtLeast(asked, 1)
         assert.isAtMost(asked, 12)
-        assert.strictEqual((yield* show(new Uint8Array(5_000)))._tag, "Failure")
-        // Who does not say all of it is not waited for.
         yield* Effect.sleep("11 seconds")
+        // Of what is shown 4,096 bytes are read.
+        assert.strictEqual((yield* show(new Uint8Array(4_096)))._tag, "Success")
+        const long = yield* failureOf(Effect.flatten(show(new Uint8Array(4_097))))
+        assert.strictEqual(long._tag, "StreamResetError")
+        assert.include(long.message, "too")
+        // Who does not say all of it is not waited for.
         const begun = yield* Clock.currentTimeMillis
         const endless = yield* Effect.scoped(Effect.gen(function*() {
           const stream = yield* liar.node.sessions.open(

@@ -258,6 +258,13 @@ describe("records of topics", () => {
       assert.isString(Records.toSubscriber(Records.value({ ...published, ...wrong }).subarray(4)))
     }
     assert.isString(Records.toSubscriber(Records.deliver({ ...delivery, group: "a*" }).subarray(4)))
+    for (const more of [0, 1]) {
+      const long = Records.deliver({ ...delivery, body: new Uint8Array(Records.maxPayload + more) }).subarray(4)
+      assert.strictEqual(typeof Records.toSubscriber(long), more === 0 ? "object" : "string")
+      // The last time that a number holds exactly.
+      const late = Records.value({ ...published, at: Number.MAX_SAFE_INTEGER + more }).subarray(4)
+      assert.strictEqual(typeof Records.toSubscriber(late), more === 0 ? "object" : "string")
+    }
   })
 
   it("have a reason of at most 255 bytes, cut between two characters", () => {

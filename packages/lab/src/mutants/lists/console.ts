@@ -25,6 +25,18 @@ const door = of("console-door", `${server}/door.ts`, suites("console/door"), {
     `return true || site === undefined ||`,
     "what another page starts goes on with the cookie"
   ],
+  "name-before": [
+    `const localName = /^(?:127`,
+    `const localName = /(?:127`,
+    "a page whose own server's name ends in this machine's opens the console"
+  ],
+  "week": [` && Number(until) > now`, ``, "a browser that was let in stays so for ever"],
+  "link-old": [`if (now - made >= linkFor) return refused.old`, ``, "a link that was never opened is good for ever"],
+  "assistants-page": [
+    `=== mcpPath && origin === undefined`,
+    `=== mcpPath`,
+    "a page that has the key of an assistant calls its tools"
+  ],
   "assistants": [
     `url.split("?", 1)[0] === mcpPath && origin === undefined`,
     `origin === undefined`,
@@ -41,6 +53,11 @@ const door = of("console-door", `${server}/door.ts`, suites("console/door"), {
 })
 
 const serving = of("console-serving", `${server}/serving.ts`, suites("console/door"), {
+  "connections": [
+    `made.maxConnections = mostConnections`,
+    ``,
+    "whoever is on this machine takes any number of connections"
+  ],
   "pages": [`++pages <= mostPages`, `++pages > 0`, "there are any number of pages"],
   "message": [`maxPayload: mostBytes`, `maxPayload: 2 ** 30`, "a page sends any number of bytes at once"],
   "pieces": [`maxFragments: 256`, `maxFragments: 16_384`, "a page sends a message in thousands of pieces"],

@@ -332,7 +332,17 @@ const lots = of("file-lots", "packages/files/src/internal/pulling.ts", suites("f
   ]
 })
 
+const wire = of("file-wire", "packages/files/src/internal/wire.ts", suites("files/wire"), {
+  "offer": [`bytes.length > longestOffer ? undefined : offerAt`, `offerAt`, "an offer has no bound"],
+  "kept": [
+    `return cursor.fault === undefined ? { offer, brought } : undefined`,
+    `return { offer, brought }`,
+    "what an offer has brought is forgotten with the end of what was kept of it"
+  ]
+})
+
 export const filesList: ReadonlyArray<Mutation> = [
+  ...wire,
   ...names,
   ...landing,
   ...reading,

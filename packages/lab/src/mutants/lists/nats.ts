@@ -211,4 +211,36 @@ const headers = of("nats-headers", "packages/nats/src/internal/headers.ts", suit
   "lines": [`hasFewLines(bytes) && `, ``, "headers of many lines take the client longer than all else does"]
 })
 
-export const natsList: ReadonlyArray<Mutation> = [...bus, ...known, ...discovery, ...directory, ...headers]
+const pages = of("nats-pages", "packages/nats/src/internal/pages.ts", suites("nats/bounds"), {
+  "taken": [
+    `this.#head < sent.length && sent[this.#head]!.at <= taken`,
+    `this.#head < sent.length`,
+    "a message is written over before the server has it"
+  ],
+  "most": [`if (this.#sent.length - this.#head >= most) return`, ``, "all memory of what was sent is kept"]
+})
+
+const rates = of("nats-rates", "packages/nats/src/internal/rate.ts", suites("nats/bounds"), {
+  "sources": [`if (this.#rates.size >= mostSources) this.#rates.clear()`, ``, "who sends is remembered for ever"]
+})
+
+const acknowledging = of(
+  "nats-acknowledging",
+  "packages/nats/src/internal/durable/acknowledging.ts",
+  suites("nats/replay.sim"),
+  {
+    "open": [`if (handed.length >= mostOpen) room.closeUnsafe()`, ``, "any number of items wait to be acknowledged"],
+    "era": [`era !== stream || `, ``, "what was of another stream is acknowledged of this one"]
+  }
+)
+
+export const natsList: ReadonlyArray<Mutation> = [
+  ...pages,
+  ...rates,
+  ...acknowledging,
+  ...bus,
+  ...known,
+  ...discovery,
+  ...directory,
+  ...headers
+]

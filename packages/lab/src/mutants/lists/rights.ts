@@ -144,4 +144,24 @@ const ed25519 = of(
   }
 )
 
-export const rightsList = [...permission, ...policy, ...form, ...ofTopics, ...ed25519]
+const exchanging = of("rights", "packages/core/src/internal/session/credentials.ts", suites("AuthorityTrust.sim"), {
+  "shown": [`stream.wholeUpTo(maxShown)`, `stream.wholeUpTo(1e9)`, "what a peer shows has no bound"],
+  "asking": [
+    ` || this.#asking.has(who.publicKey)`,
+    ``,
+    "one peer is asked for a list as often as it says that it has one"
+  ],
+  "permits": [
+    `return this.#permits.withPermit(`,
+    `return ((effect: Effect.Effect<void>) => effect)(`,
+    "any number of peers are asked for lists at once"
+  ],
+  "list": [`limit: this.#policy.limit }`, `limit: 1e9 }`, "a list has no bound"],
+  "seldom": [
+    `if (!this.#may(peer, this.#host.now())) return`,
+    `if (false) return`,
+    "certificates are verified without end"
+  ]
+})
+
+export const rightsList = [...exchanging, ...permission, ...policy, ...form, ...ofTopics, ...ed25519]

@@ -1050,7 +1050,20 @@ const feed = of("feed", inTopics("feed"), suites("Topics.sim", "Bounds.sim", "Wi
   ]
 })
 
+const records = of("records", inTopics("records"), suites("Records"), {
+  "time": [` && at <= Number.MAX_SAFE_INTEGER`, ``, "a time is read as another"],
+  "delivered": [
+    `  if (record.length - end > maxPayload) return badLength
+  return {
+    kind: "deliver"`,
+    `  return {
+    kind: "deliver"`,
+    "a delivery is longer than a value may be"
+  ]
+})
+
 export const topicsList: ReadonlyArray<Mutation> = [
+  ...records,
   ...groups,
   ...outlet,
   ...retained,
