@@ -3,7 +3,8 @@ import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 
 setFlagsFromString("--expose-gc")
-const collect: () => void = runInNewContext("gc")
+/** Collects garbage. */
+export const collect: () => void = runInNewContext("gc")
 
 /** The heap in bytes. */
 export const heap = (): number => {

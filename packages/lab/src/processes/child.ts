@@ -32,8 +32,8 @@ export const child = (
     let next = 1
     const handle: ChildProcess = yield* Effect.acquireRelease(
       Effect.sync(() => {
-        const handle = spawn(process.execPath, ["--expose-gc", file], {
-          // Compiled once for all of them.
+        const handle = spawn(process.execPath, [file], {
+          // Compiled once for all programs that tests start: what is compiled under another flag is kept apart.
           env: { NODE_COMPILE_CACHE: `${tmpdir()}/pnet-compile-cache`, ...process.env, ...environment },
           stdio: ["pipe", "pipe", "inherit"]
         })
