@@ -24,7 +24,8 @@ export const packet = (
 
 /** What a line says that has the form of a packet; or why it has not. */
 export const parse = (line: Bytes): Packet | string => {
-  const bars = [...line.keys()].filter((at) => line[at] === 0x7c)
+  const bars: Array<number> = []
+  for (let at = line.indexOf(0x7c); at >= 0; at = line.indexOf(0x7c, at + 1)) bars.push(at)
   if (bars.length !== 4) return `${bars.length + 1} sections`
   const [a, b, c, d] = bars as [number, number, number, number]
   const networkId = textOf(line.subarray(0, a))
