@@ -3,8 +3,8 @@
  * between them leads somewhere.
  *
  * Each block becomes a module in a scratch folder, at the line it has in its document, so that an error names the place. All of
- * them are type-checked by one run of the compiler under the workspace's own settings. A block that imports `@effect/vitest`
- * runs as a test file; any other runs as a program, which has to end by itself with exit code 0, and to print what its comments
+ * them are type-checked by one run of the compiler under the workspace's own settings. The tests of a block that imports `@effect/vitest`
+ * are tests here; any other runs as a program, which has to end by itself with exit code 0, and to print what its comments
  * `// prints: …` say. Each is one file by then, with all that it imports (`Programs`), and they take turns in two processes (`Turns`),
  * as what they all load takes most of the time of a short program.
  *
@@ -21,7 +21,7 @@ import { Duration, Effect, Exit, Scope, Semaphore, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
-import { fileURLToPath } from "node:url"
+import { fileURLToPath, pathToFileURL } from "node:url"
 
 const root = fileURLToPath(new URL("../../../", import.meta.url))
 const scratches = join(root, "packages/examples/.docs")
@@ -141,9 +141,25 @@ const runnable = blocks.filter((block) => !isTest(block) && objection(block) ===
 /** What comes of each of them. */
 let ended: ReadonlyArray<Effect.Effect<Turns.Ended>> = []
 
+const alive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
 const write = (name: string, content: string) => writeFileSync(join(scratch, name), content)
 
-const prepare = Effect.gen(function*() {
+const writeAll = Effect.gen(function*() {
+  mkdirSync(scratches, { recursive: true })
+  // What a run that was killed has left.
+  for (const name of readdirSync(scratches)) {
+    if (name === String(process.pid) || !alive(Number(name))) {
+      rmSync(join(scratches, name), { recursive: true, force: true })
+    }
+  }
   mkdirSync(join(scratch, "node_modules/@pnet"), { recursive: true })
   for (const name of readdirSync(join(root, "packages"))) {
     symlinkSync(join(root, "packages", name), join(scratch, "node_modules/@pnet", name), "dir")
@@ -166,15 +182,12 @@ const prepare = Effect.gen(function*() {
     })
   )
   write("package.json", JSON.stringify({ private: true, type: "module" }))
-  // All of them in one worker, which Node loads the modules for: that takes most of the time.
-  write(
-    "vitest.config.mjs",
-    `export default { test: { include: ["*.test.ts"], testTimeout: 20_000, isolate: false, maxWorkers: 1,
-      experimental: { viteModuleRunner: false, nodeLoader: false } } }\n`
-  )
   for (const [index, block] of blocks.entries()) {
     if (objection(block) === undefined) write(fileOf(block), yield* isolated(block, index))
   }
+})
+
+const startAll = Effect.gen(function*() {
   const files = Programs.files(runnable.map((block) => join(scratch, fileOf(block))))
   const turns = [0, 1].map((lane) =>
     Turns.make(files.filter((_, i) => i % 2 === lane).map((file) => ({ file })), {
@@ -186,15 +199,6 @@ const prepare = Effect.gen(function*() {
   for (const { run } of turns) yield* Effect.forkIn(run, running)
   ended = files.map((_, i) => turns[i % 2]!.ended[i >> 1]!)
 })
-
-const alive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
 
 const atOnce = Semaphore.makeUnsafe(2)
 
@@ -237,20 +241,13 @@ const node = (args: ReadonlyArray<string>) =>
 
 const hint = (text: string) => text.replaceAll(scratch, "").trim()
 
+// Here they are before any test runs, as those of blocks are found by loading them.
+await Effect.runPromise(writeAll)
+afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
 describe.concurrent("documents", () => {
-  beforeAll(() => {
-    mkdirSync(scratches, { recursive: true })
-    // What a run that was killed has left.
-    for (const name of readdirSync(scratches)) {
-      if (name === String(process.pid) || !alive(Number(name))) {
-        rmSync(join(scratches, name), { recursive: true, force: true })
-      }
-    }
-    return Effect.runPromise(prepare)
-  })
-  afterAll(() =>
-    Effect.runPromise(Scope.close(running, Exit.void)).then(() => rmSync(scratch, { recursive: true, force: true }))
-  )
+  beforeAll(() => Effect.runPromise(startAll))
+  afterAll(() => Effect.runPromise(Scope.close(running, Exit.void)))
 
   it("have blocks, that say which network they are on and stay on this machine", () => {
     assert.isAbove(blocks.length, 0)
@@ -267,12 +264,6 @@ describe.concurrent("documents", () => {
       ({ code, output }) => assert.strictEqual(code, 0, hint(output))
     ), 120_000)
 
-  it.live("with tests pass them", () =>
-    Effect.map(
-      node([join(root, "node_modules/vitest/vitest.mjs"), "run", "--root", scratch, "--passWithNoTests"]),
-      ({ code, output }) => assert.strictEqual(code, 0, hint(output))
-    ), 120_000)
-
   for (const [i, block] of runnable.entries()) {
     it.live(
       `${block.document}:${block.line} runs`,
@@ -285,5 +276,13 @@ describe.concurrent("documents", () => {
         }),
       60_000
     )
+  }
+})
+
+describe("the tests of documents", () => {
+  for (const block of blocks.filter((block) => isTest(block) && objection(block) === undefined)) {
+    // By the name that this file was loaded by, which is another each time: what was loaded before would find no tests.
+    const { href } = new URL(new URL(import.meta.url).search, pathToFileURL(join(scratch, fileOf(block))))
+    describe(`${block.document}:${block.line}`, () => import(href))
   }
 })
