@@ -1,5 +1,5 @@
 /**
- * The benchmarks of pnet: `pnpm bench raw`, `rpc`, `typed`, `commands`, `bulk`, `peers`, `goals`, `allocations`, `idle`, `contact`, `start`, `crowd`, `nats-crowd`, `service`, `topics`, `files`, `web`, `nats`, `crypto`. Each prints a table
+ * The benchmarks of pnet: `pnpm bench raw`, `rpc`, `typed`, `commands`, `bulk`, `peers`, `goals`, `allocations`, `tail`, `idle`, `contact`, `start`, `crowd`, `nats-crowd`, `service`, `topics`, `files`, `web`, `nats`, `crypto`. Each prints a table
  * and, with `--json FILE`, writes the numbers. Sockets are bound to 127.0.0.1 and broadcasts go to 127.255.255.255 alone.
  */
 import { count, counts, optional } from "@pnet/lab/harness/flags"
@@ -23,6 +23,7 @@ import * as Raw from "./raw.ts"
 import * as Rpc from "./rpc.ts"
 import * as Service from "./service.ts"
 import * as Start from "./start.ts"
+import * as Tail from "./tail.ts"
 import * as Topics from "./topics.ts"
 import * as Typed from "./typed.ts"
 
@@ -155,6 +156,20 @@ const goals = Command.make("goals", {
   json
 }, Goals.main).pipe(
   Command.withDescription("What calls, streams and idle sessions are meant to cost, and whether they do")
+)
+
+const tail = Command.make("tail", {
+  seconds: Flags.seconds(2),
+  atOnce: counts("at-once", [128], "Messages on their way at once", 1_000),
+  only: Flags.only(Tail.subjects, ""),
+  rounds: count("rounds", 3, "How often to measure everything; each round is reported", 1_000),
+  pin,
+  ...conditions,
+  json
+}, Tail.main).pipe(
+  Command.withDescription(
+    "Why the slowest of many calls at once are slow: what the two processes stood still for meanwhile"
+  )
 )
 
 const idle = Command.make("idle", {
@@ -312,6 +327,7 @@ export const bench = Command.make("bench").pipe(
     peers,
     goals,
     allocations,
+    tail,
     idle,
     contact,
     start,

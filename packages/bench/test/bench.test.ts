@@ -25,6 +25,7 @@ import * as CryptoBench from "../src/crypto.ts"
 import * as Files from "../src/files.ts"
 import * as Goals from "../src/goals.ts"
 import * as Machine from "../src/harness/machine.ts"
+import { stoodStill } from "../src/harness/tailing.ts"
 import * as Workers from "../src/harness/workers.ts"
 import * as Idle from "../src/idle.ts"
 import { spreadOver } from "../src/many/measuring.ts"
@@ -38,6 +39,7 @@ import * as Raw from "../src/raw.ts"
 import * as Rpc from "../src/rpc.ts"
 import * as Service from "../src/service.ts"
 import * as Start from "../src/start.ts"
+import * as Tail from "../src/tail.ts"
 import * as Topics from "../src/topics.ts"
 import * as Typed from "../src/typed.ts"
 
@@ -356,6 +358,55 @@ describe("bench", () => {
       }
       assert.include(printed, "RAW message, 16 at once, asking side:")
     }))
+
+  it.live("tail says of the slowest of many calls what both processes stood still for meanwhile", () =>
+    Effect.gen(function*() {
+      const { printed, report } = yield* bench(
+        Tail.Report,
+        "tail",
+        "--seconds",
+        "0.05",
+        "--rounds",
+        "2",
+        "--only",
+        "echo-batched",
+        "--only",
+        "call",
+        "--at-once",
+        "16"
+      )
+      assert.deepStrictEqual(report.cells.map(({ atOnce, round, subject }) => [subject, atOnce, round]), [
+        ["echo-batched", 16, 0],
+        ["call", 16, 0],
+        ["echo-batched", 16, 1],
+        ["call", 16, 1]
+      ])
+      for (const { answering, asking, messages, p50, p99, rest, slowest, took } of report.cells) {
+        assert.strictEqual(slowest, Math.ceil(messages / 100))
+        // Instants are taken from each other in between, and some digits of theirs are lost.
+        const about = 0.001
+        assert.isAtLeast(took + about, p50)
+        assert.isAtLeast(took + about, p99)
+        assert.isAtMost(rest, took + about)
+        for (const { collections, each, garbage, waiting } of [asking, answering]) {
+          for (const value of [collections, each, garbage, waiting]) assert.isAtLeast(value, 0)
+          assert.isAtMost(garbage, took + about)
+        }
+      }
+      assert.match(printed, /^stream function +16 /m)
+    }))
+
+  it("a call's share of a wait is by how much of the time it was on its way, and a pause counts once", () => {
+    const stalls = {
+      pauses: [[10, 12], [18, 30]],
+      waits: [[0, 4, 2], [9, 13, 3], [40, 50, 10]]
+    } as const
+    assert.deepStrictEqual(stoodStill([0, 2], stalls), { garbage: 0, waiting: 1 })
+    // Of three that it waited two may have been in the pause.
+    assert.deepStrictEqual(stoodStill([9, 20], stalls), { garbage: 4, waiting: 1 })
+    assert.deepStrictEqual(stoodStill([30, 40], stalls), { garbage: 0, waiting: 0 })
+    assert.deepStrictEqual(stoodStill([45, 100], stalls), { garbage: 0, waiting: 5 })
+  })
 
   it.live("peers measures what is here, and says in a line what cannot be had", () =>
     Effect.gen(function*() {

@@ -106,6 +106,14 @@ export interface Allocated {
   readonly top: ReadonlyArray<{ readonly name: string; readonly bytes: number }>
 }
 
+/** When a process stood still. Instants and durations are milliseconds. */
+export interface Stalls {
+  /** For the collection of garbage. */
+  readonly pauses: ReadonlyArray<readonly [from: number, to: number]>
+  /** How long for a core, between two moments. */
+  readonly waits: ReadonlyArray<readonly [from: number, to: number, millis: number]>
+}
+
 /** Every call by name. Instants are `process.hrtime` in milliseconds, which is one clock for all processes of a machine. */
 export interface Calls {
   /** Starts the answering side. The port is a raw echo's; nodes find each other. */
@@ -185,6 +193,13 @@ export interface Calls {
   readonly ProfileStart: { readonly payload: null; readonly result: null }
   /** Stops it and writes the profile. */
   readonly ProfileStop: { readonly payload: { readonly file: string }; readonly result: null }
+  /** Starts to watch when the process stands still, and the calls that are measured. */
+  readonly TailStart: { readonly payload: null; readonly result: null }
+  /** Stops it; with the slowest of the calls, one in so many, each from when it was sent to when it was answered. */
+  readonly TailStop: {
+    readonly payload: { readonly oneIn: number }
+    readonly result: Stalls & { readonly calls: ReadonlyArray<readonly [from: number, to: number]> }
+  }
   /** Starts V8's sampling heap profiler, which counts what is collected, too. */
   readonly AllocationsStart: { readonly payload: null; readonly result: null }
   /** Stops it: how many bytes were allocated since, by estimate, and the functions that allocated the most of them. */

@@ -3,6 +3,14 @@
  * store into an array of numbers.
  */
 
+let watcher: ((millis: number) => void) | undefined
+
+/** Calls a function with each latency of any samples, when it is taken, until what it gives is called. */
+export const watch = (each: (millis: number) => void): () => void => {
+  watcher = each
+  return () => void (watcher = undefined)
+}
+
 /** Latencies in milliseconds. */
 export class Samples {
   private values = new Float64Array(65_536)
@@ -23,6 +31,7 @@ export class Samples {
     }
     this.values[this.count++] = millis
     this.sorted = false
+    watcher?.(millis)
   }
 
   /** The value that the share `p` (0 to 1) of all values does not exceed; `NaN` where there are none. */

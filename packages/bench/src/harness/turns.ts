@@ -74,7 +74,7 @@ export const start = <Name extends string>(
   })
 
 /** What was compiled for many at once is in part thrown away for few, and compiled anew, for some ten thousand calls. */
-const warmAll = (pairs: ReadonlyArray<Pairs.Pair>, atOnce: number, seconds: number) =>
+export const warmAll = (pairs: ReadonlyArray<Pairs.Pair>, atOnce: number, seconds: number) =>
   Effect.forEach(pairs, (pair) => Pairs.warm(pair, { atOnce, seconds, bytes: messageBytes }), { discard: true })
 
 /** Measures the messages of pairs. `shares` gives what a cell says in comparison: `of` is the subject's rate as a share of another's. */

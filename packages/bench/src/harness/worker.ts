@@ -17,6 +17,7 @@ import * as Meters from "./meters.ts"
 import * as Neighbouring from "./neighbouring.ts"
 import * as Sides from "./sides.ts"
 import * as Speaking from "./speaking.ts"
+import * as Tailing from "./tailing.ts"
 import * as ToMany from "./toMany.ts"
 
 const message = (bytes: number) => new Uint8Array(bytes).fill(7)
@@ -77,6 +78,7 @@ const handlers = Effect.map(Sides.makePlatform, (platform): Handlers => ({
   ...Meters.makeProfiler(),
   ...Neighbouring.makeNeighbour(platform.scope),
   ...Allocating.makeSampler(),
+  ...Tailing.makeWatcher(platform.scope),
   ...Meeting.makeHost(platform),
   ...Meeting.makeGuest(platform),
   ...Gathering.makeHub(platform),
