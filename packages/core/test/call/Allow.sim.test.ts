@@ -209,6 +209,7 @@ describe("functions of each kind", () => {
             },
             () => Effect.fail({ message: "secret 7" }),
             () => Effect.die("secret 7"),
+            () => Effect.failCause(Cause.empty),
             () => Effect.never,
             () => Promise.reject(new Error("secret 7")),
             () => new Promise(() => {}),

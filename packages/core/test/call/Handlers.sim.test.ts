@@ -170,6 +170,7 @@ const gives: Record<string, readonly [handler: () => any, outcome: string, ...lo
     "\"rejectsProxy\"",
     "boom"
   ],
+  fails: [() => Effect.failCause(Cause.empty), "RemoteDefectError", "\"fails\""],
   proxy: [
     () =>
       new Proxy({}, {

@@ -1,5 +1,5 @@
 /** Answers commands: reads a call, runs its function, and replies. */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -305,7 +305,7 @@ export class Answering {
         () => this.#ended(failure.error.code)
       )
     }
-    if (cause.reasons.every((reason) => reason._tag === "Interrupt")) {
+    if (Cause.hasInterruptsOnly(cause)) {
       this.#ended("Interrupted")
       return this.#stream.reset("going_away", "")
     }

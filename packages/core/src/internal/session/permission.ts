@@ -4,7 +4,7 @@
  *
  * What bites: a predicate is a program's own, and so is a policy. What either throws, never gives, or gives of another shape is no.
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type { Allow, Asking } from "../../Allow.ts"
 import * as Rights from "../../Rights.ts"
@@ -92,7 +92,7 @@ export const ask = (
     {
       onSuccess: (may) => may === true ? Effect.succeed(true) : refused,
       onFailure: (cause): Effect.Effect<boolean> =>
-        cause.reasons.every((reason) => reason._tag === "Interrupt")
+        Cause.hasInterruptsOnly(cause)
           ? Effect.failCause(cause as Cause.Cause<never>)
           : broke(cause)
     }

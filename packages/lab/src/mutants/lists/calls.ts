@@ -149,6 +149,12 @@ const commandServer = of(
   "packages/core/src/internal/call/commandServer.ts",
   suites("Cost.sim", "CommandNode.sim", "Security.sim", "Limits.sim", "Exchange.sim", "Allow.sim", "Busy.sim"),
   {
+    "nothing": [
+      `if (Cause.hasInterruptsOnly(cause)) {`,
+      `if (cause.reasons.every(Cause.isInterruptReason)) {`,
+      "a function that fails with nothing is said to have ended with its session",
+      { tests: ["Handlers.sim"] }
+    ],
     "describe": [
       `if (names.length < args.length) {`,
       `if (false) {`,

@@ -7,6 +7,11 @@ const permission = of("rights", "packages/core/src/internal/session/permission.t
     `false`,
     "a peer calls what the trust policy does not let it"
   ],
+  "nothing": [
+    `Cause.hasInterruptsOnly(cause)`,
+    `cause.reasons.every(Cause.isInterruptReason)`,
+    "a predicate that fails with nothing is not said to be no"
+  ],
   "only-true": [
     `may === true ?`,
     `may ?`,
