@@ -1,11 +1,14 @@
 /** What several processes want is made by one of them. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { spawnSync } from "node:child_process"
-import { existsSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs"
+import { spawn, spawnSync } from "node:child_process"
+import { existsSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { once } from "../src/harness/once.ts"
+
+const alone = fileURLToPath(new URL("../src/harness/alone.ts", import.meta.url))
 
 const nothing = () => undefined
 
@@ -47,4 +50,25 @@ it.effect("is waited for while another makes it, and for no one who is gone or t
     writeFileSync(path, String(gone))
     assert.strictEqual(once(path, nothing, () => 5), 5)
     assert.isFalse(existsSync(path))
+  }).pipe(Effect.scoped))
+
+it.live("is a command, of which one runs at a time, and whose exit code is what it was", () =>
+  Effect.gen(function*() {
+    const path = yield* lock
+    const told = `${path}.txt`
+    once(path, nothing, () => true)
+    const run = (name: string, code: number) =>
+      Effect.callback<number | null>((resume) => {
+        // It begins, and ends when another would have begun meanwhile.
+        const program = `
+          const tell = (word) => require("node:fs").appendFileSync(process.argv[1], word)
+          tell("(")
+          setTimeout(() => { tell(")"); process.exitCode = ${code} }, 1_000)
+        `
+        spawn(process.execPath, [alone, name, process.execPath, "--eval", program, told], { stdio: "inherit" })
+          .on("exit", (code) => resume(Effect.succeed(code)))
+      })
+    const name = `alone-${process.pid}`
+    assert.deepStrictEqual(yield* Effect.all([run(name, 0), run(name, 3)], { concurrency: 2 }), [0, 3])
+    assert.strictEqual(readFileSync(told, "utf8"), "()()")
   }).pipe(Effect.scoped))
