@@ -183,7 +183,7 @@ export const Limits = Schema.Struct({
   ),
   topicRetained: count(
     67_108_864,
-    "Bytes of the values that a node retains of its own topics, and as many that its tables hold of peers, a quarter of them of one peer. A value beyond it is not retained, which the log says."
+    "Bytes of the values that a node retains of its own topics, and as many that its tables hold of peers, with what their JSON is made to, a quarter of them of one peer. A value beyond it is not retained, which the log says."
   ),
   topicDeliveries: count(
     4_096,

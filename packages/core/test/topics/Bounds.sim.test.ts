@@ -106,6 +106,36 @@ describe("bounds of topics", () => {
       assert.isAbove(heard.length, 15)
     })))
 
+  it.effect("limits.topicRetained counts in a table what values are made to, whose JSON holds many times its bytes", () =>
+    quietly(Effect.gen(function*() {
+      const { lines, logger } = logging()
+      const network = yield* SimNetwork.make()
+      const alice = yield* start(network, "alice")
+      const bob = yield* start(network, "bob", { limits: { topicRetained: 8_000_000 } }, { logger })
+      yield* alice.node.awaitPeers(["bob"])
+      const table = yield* bob.node.table("lists.*")
+      yield* Effect.sleep("1 second")
+      // Of 30 KB each, which are 600 KB of empty arrays: three are a quarter of what there is.
+      for (let i = 0; i < 10; i++) {
+        yield* alice.node.publish(`lists.${i}`, Array.from({ length: 10_000 }, () => []), { retain: true })
+      }
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(table.value.size, 3)
+      assert.include(lines.join("\n"), "limits.topicRetained is reached")
+      // All of it is given back.
+      for (let i = 0; i < 3; i++) yield* alice.node.retract(`lists.${i}`)
+      for (let i = 10; i < 13; i++) {
+        yield* alice.node.publish(`lists.${i}`, Array.from({ length: 10_000 }, () => []), { retain: true })
+      }
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(table.value.size, 3)
+      // Bytes and short values count as they did.
+      const small = yield* bob.node.table("short.*")
+      for (let i = 0; i < 100; i++) yield* alice.node.publish(`short.${i}`, { value: i }, { retain: true })
+      yield* Effect.sleep("1 second")
+      assert.strictEqual(small.value.size, 100)
+    })))
+
   it.effect("limits.topicDeliveries: of a group so many wait, and more is given up for it alone, as it is told", () =>
     quietly(Effect.gen(function*() {
       const { alice, bob } = yield* two({ limits: { topicDeliveries: 5 } })

@@ -583,6 +583,7 @@ describe("rows of a table", () => {
       allow: undefined,
       take: (owner, bytes) => owner === "a key" && held.take(bytes),
       give: (owner, bytes) => void (owner === "a key" && held.give(bytes)),
+      weigh: () => 0,
       put: ({ seq }, key) => {
         if (isReadable) rows.set(key, seq)
         return isReadable

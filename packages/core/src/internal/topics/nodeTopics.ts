@@ -10,6 +10,7 @@ import { quote } from "../base/quote.ts"
 import type { Own } from "../offers/own.ts"
 import * as Views from "../peers/views.ts"
 import { isKey, isPattern, isTopicName } from "../values/topicNames.ts"
+import { weigh } from "../wire/json.ts"
 import type { Heard, Origin } from "./said.ts"
 import * as Subscriptions from "./subscription.ts"
 import { make, type PublishError, type Topics } from "./topics.ts"
@@ -233,6 +234,8 @@ export class NodeTopics {
       }
       const { hearing } = this.#topics
       yield* this.#topics.table({ ...this.#asked(coding, options), mode: "latest", size: 65_536 }, {
+        // What is nested without end is not parsed, and is no value.
+        weigh: (body) => coding.contract === "bytes" ? 0 : finite(weigh(body)),
         put: (heard, key) => {
           const { at, origin: { from, topic } } = heard
           const exit = Effect.runSyncExitWith(context)(coding.decode(heard.body!))
@@ -249,6 +252,8 @@ export class NodeTopics {
       return views.ref
     })
 }
+
+const finite = (weight: number): number => weight === Infinity ? 0 : weight
 
 /** The topics of a node, until the scope closes. */
 export const open = (own: Own) =>

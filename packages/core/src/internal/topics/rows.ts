@@ -5,7 +5,7 @@
 import type { Allow } from "../../Allow.ts"
 import type { Interest } from "../../Offer.ts"
 import type { Listener } from "./listener.ts"
-import { bytesOf, type Heard, type Origin } from "./said.ts"
+import { type Heard, type Origin, payloadOf, perItem } from "./said.ts"
 
 /** What one publisher has said on one topic. */
 interface Of {
@@ -17,6 +17,8 @@ export interface Options {
   readonly allow: Allow | undefined
   readonly take: (owner: string, bytes: number) => boolean
   readonly give: (owner: string, bytes: number) => void
+  /** What a value is made to, besides its bytes. */
+  readonly weigh: (body: Uint8Array) => number
   /** A row is another; gives whether it is one. */
   readonly put: (heard: Heard, key: string) => boolean
   readonly remove: (origin: Origin, key: string) => void
@@ -52,9 +54,9 @@ export class Rows implements Listener {
       return
     }
     if (body === undefined) return this.#remove(origin, of, key)
-    const { full, give, put, take } = this.#options
+    const { full, give, put, take, weigh } = this.#options
     const owner = origin.from.publicKey
-    const bytes = bytesOf(heard)
+    const bytes = payloadOf(heard) + Math.max(perItem, weigh(body))
     if (known !== undefined) give(owner, known.bytes)
     // What is there of the key is no longer so, whatever comes of this.
     if (!take(owner, bytes)) {

@@ -219,7 +219,7 @@ export class Topics {
   /** Holds last values, until the scope closes. */
   table(
     asked: Asked,
-    options: Pick<RowsOptions, "full" | "put" | "remove">
+    options: Pick<RowsOptions, "full" | "put" | "remove" | "weigh">
   ): Effect.Effect<Rows, Topic.TopicLimitError | NodeClosedError, Scope.Scope> {
     return this.#listen((id) =>
       new Rows({

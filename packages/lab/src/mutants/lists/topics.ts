@@ -715,6 +715,12 @@ const subscription = of("subscription", inTopics("subscription"), suites("Machin
 })
 
 const rows = of("rows", inTopics("rows"), suites("Machines"), {
+  "weight": [
+    `Math.max(perItem, weigh(body))`,
+    `perItem`,
+    "what values in a table are made to counts for nothing",
+    { tests: ["Bounds.sim"] }
+  ],
   "late": [
     `if (known !== undefined && seq < known.seq) return`,
     `void seq`,
