@@ -336,9 +336,15 @@ describe("a schema that a peer made up", () => {
         { enum: ["\u001b[2J"] },
         { $ref: "#/$defs/nothing" },
         { anyOf: [{ $ref: "http://example.com/schema" }] },
-        { type: "object", properties: wide, description: "x".repeat(1_000_000) }
+        { type: "object", properties: wide, description: "x".repeat(1_000_000) },
+        // Values, names and texts, each short enough, of which there are too many.
+        { enum: Array.from({ length: 2_000 }, (_, i) => i) },
+        { enum: Array.from({ length: 83 }, (_, i) => `${i}${"x".repeat(98)}`) },
+        { anyOf: Array.from({ length: 60 }, () => ({ description: "x".repeat(300) })) }
       ]
     ) assert.deepStrictEqual(of(schema), any)
+    const told = of({ type: "object", properties: { a: { description: "x".repeat(300) } } })
+    assert.isBelow(JSON.stringify(told.schema).length, 300)
     for (const schema of [null, 1, "x", [], { type: 7, properties: [], required: "x", anyOf: {} }]) {
       assert.strictEqual(of(schema).schema.type, "object")
     }

@@ -274,6 +274,33 @@ const patterns = of("command-mcp-allow", file("mcp/patterns.ts"), suites("cli/mc
   ]
 })
 
+const inputs = of("command-mcp-input", file("mcp/input.ts"), suites("cli/mcp"), {
+  "values": [
+    `  value(value: unknown, depth: number): unknown {
+    if (++this.#steps > mostSteps || depth > deepest) throw new Unfit()`,
+    `  value(value: unknown, depth: number): unknown {`,
+    "an assistant is shown any number of values of a peer"
+  ],
+  "characters": [
+    `this.#characters > mostCharacters || harmless`,
+    `harmless`,
+    "an assistant is shown names and values of a peer without end"
+  ],
+  "texts": [
+    `if (this.#characters > mostCharacters) throw new Unfit()`,
+    ``,
+    "an assistant is shown texts of a peer without end"
+  ],
+  "long": [`said(value, longestText)`, `said(value, 1e9)`, "a text of a peer that an assistant is shown has no bound"],
+  "harmless": [` || harmless(text) !== text) throw`, `) throw`, "a name hides what it is"],
+  "steps": [
+    `part: string, depth = 0): unknown {
+    if (++this.#steps > mostSteps || depth > deepest) throw new Unfit()`,
+    `part: string, depth = 0): unknown {`,
+    "a schema of a peer has no end"
+  ]
+})
+
 const tools = of("command-mcp", file("mcp/tools.ts"), suites("cli/mcp"), {
   "listed": [
     `      const wanted = all.filter(({ name }) => allow(peer, name)).slice(0, mostOfPeer)`,
@@ -334,6 +361,7 @@ const receive = of("command-receive", file("run/receive.ts"), suites("cli/files"
 })
 
 export const commandList: ReadonlyArray<Mutation> = [
+  ...inputs,
   ...words,
   ...given,
   ...moments,

@@ -192,4 +192,13 @@ const choice = of("choice", "packages/core/src/internal/peers/choice.ts", suites
   ]
 })
 
-export const offersList: ReadonlyArray<Mutation> = [...telling, ...own, ...text, ...following, ...choice]
+const lines = of("offer-lines", "packages/core/src/internal/offers/lines.ts", suites("Lines"), {
+  "long": [`if (length > maxLength) return false`, ``, "a line that never ends is held"],
+  "begun": [
+    `if (begin >= 0) this.#length = 0`,
+    ``,
+    "what a peer offers begins with the beginning of what it offered before"
+  ]
+})
+
+export const offersList: ReadonlyArray<Mutation> = [...lines, ...telling, ...own, ...text, ...following, ...choice]
