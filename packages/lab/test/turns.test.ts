@@ -48,3 +48,24 @@ it.live("each ends by itself, with what it printed and its code, whatever the on
     assert.match(killed!.output, /^seven\nit was killed$/)
     assert.deepStrictEqual(eighth, { output: "eight\n", code: 0 })
   }).pipe(Effect.scoped))
+
+it.live("are in one process, also where some wait for nothing", () =>
+  Effect.gen(function*() {
+    const cwd = yield* folder
+    const programs = [
+      `console.log(process.pid)`,
+      `console.log(process.pid)`,
+      `await Promise.resolve(); console.log(process.pid)`,
+      `setTimeout(() => console.log(process.pid), 1)`,
+      `console.log(process.pid)`
+    ].map((text, i) => {
+      const file = join(cwd, `${i}.mjs`)
+      writeFileSync(file, text)
+      return { file }
+    })
+    const turns = Turns.make(programs, { cwd, env: process.env, seconds: 20 })
+    yield* turns.run
+    const ended = yield* Effect.all(turns.ended)
+    assert.deepStrictEqual(ended, programs.map(() => ended[0]))
+    assert.match(ended[0]!.output, /^\d+\n$/)
+  }).pipe(Effect.scoped))

@@ -33,6 +33,8 @@ process.on("beforeExit", (code) => {
   process.stdout.write(endOf(settled ? code : 13))
   process.exitCode = undefined
   next()
+  // Where it waits for nothing either, it has ended by now, and Node would not ask again.
+  setImmediate(() => {})
 })
 process.on("exit", (code) => {
   if (at < programs.length) process.stdout.write(endOf(code))
