@@ -391,7 +391,12 @@ describe("what the console answers", () => {
         })
         assert.strictEqual(outcome, "refused")
       }
-      for (let i = 0; i < mostPages; i++) assert.strictEqual(yield* upgrade(port, "/rpc", { Cookie: cookie }), 101)
-      assert.strictEqual(yield* upgrade(port, "/rpc", { Cookie: cookie }), 503)
+      // The router takes one path for another, and each is a page's.
+      const paths = ["/rpc", "/rpc/", "//rpc", "/RPC", "/rpc?x", "/rpc#x", "/rpc;x", "/%72pc"]
+      for (let i = 0; i < mostPages; i++) {
+        const path = i < paths.length - 1 ? paths[i]! : "/rpc"
+        assert.strictEqual(yield* upgrade(port, path, { Cookie: cookie }), 101, path)
+      }
+      for (const path of paths) assert.strictEqual(yield* upgrade(port, path, { Cookie: cookie }), 503, path)
     })))
 })

@@ -103,7 +103,8 @@ const guarded = (door: Door.Door, app: App) => {
           return told(request, 413, "The body of the request is too large", `At most ${mostBytes} bytes are read.`)
         }
         if (longName.test(path)) return yield* nothing
-        const response = yield* path === rpcPath ? counted : app
+        // By what it asks for: the router takes more paths than one for the page's.
+        const response = yield* request.headers["upgrade"] === undefined ? app : counted
         // The router answers what it has no route for, and no file, with a status and nothing to read.
         if (response.status === 404 && response.body._tag === "Empty") return yield* nothing
         return HttpServerResponse.setHeaders(response, Door.headers)

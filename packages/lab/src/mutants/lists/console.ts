@@ -58,6 +58,11 @@ const serving = of("console-serving", `${server}/serving.ts`, suites("console/do
     ``,
     "whoever is on this machine takes any number of connections"
   ],
+  "pages-by-path": [
+    `request.headers["upgrade"] === undefined ? app : counted`,
+    `path === rpcPath ? counted : app`,
+    "by another writing of its path there are any number of pages"
+  ],
   "pages": [`++pages <= mostPages`, `++pages > 0`, "there are any number of pages"],
   "message": [`maxPayload: mostBytes`, `maxPayload: 2 ** 30`, "a page sends any number of bytes at once"],
   "pieces": [`maxFragments: 256`, `maxFragments: 16_384`, "a page sends a message in thousands of pieces"],
