@@ -19,6 +19,7 @@ import type { Rights } from "../../Rights.ts"
 import type { Connection, ConnectionClosedError } from "../../Transport.ts"
 import { quote } from "../base/quote.ts"
 import type { Self } from "../wire/advertExchange.ts"
+import type * as NetworkCipher from "../wire/networkCipher.ts"
 import type { Budget } from "./budget.ts"
 import * as Framing from "./framing.ts"
 import { Liveness } from "./liveness.ts"
@@ -42,6 +43,17 @@ export interface Ending {
   readonly detail: string
   /** How the peer was lost, where that is what ended it: its streams fail as all else does that is bound to the peer. */
   readonly lost?: PeerLostError["reason"]
+}
+
+/** A network key that a packet of a handshake came in under; `undefined` on a network without one. */
+export type NetworkKey = NetworkCipher.Opened["key"]
+
+/** What a session is that was made under a network key that is held no longer. */
+export interface Outdated {
+  /** By the monotonic clock, in milliseconds. */
+  readonly since: number
+  /** Whether the peer has made another session since, under a key that is held. */
+  renewed: boolean
 }
 
 export interface SessionOptions {
@@ -103,6 +115,10 @@ export class Session {
   /** Whether the GOAWAY was the peer's. */
   drainedByPeer = false
   ending: Ending | undefined
+  /** The network keys that the peer's packets of its handshake came in under. */
+  keys: ReadonlyArray<NetworkKey> = []
+  /** Set by `standing`, which looks at both in each half second: so they are here, and in no map. */
+  outdated: Outdated | undefined
 
   readonly #box: MessageBox
   /** What the message that is being written lies in. */

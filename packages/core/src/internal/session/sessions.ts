@@ -53,6 +53,14 @@ export class SessionInside extends Context.Service<SessionInside, {
   readonly introduce: Introduce | undefined
 }>()("@pnet/core/internal/SessionInside") {}
 
+const infosOf = (table: Table): ReadonlyArray<Sessions.SessionInfo> => {
+  const infos: Array<Sessions.SessionInfo> = []
+  for (const { sessions } of table.peers) {
+    for (const session of sessions) infos.push(infoOf(session))
+  }
+  return infos
+}
+
 /** Every stream is reset, and every session gets a turn to say goodbye, and no more than that. */
 const closeAll = (table: Table): Effect.Effect<void> =>
   Effect.gen(function*() {
@@ -125,7 +133,7 @@ const make: Effect.Effect<
       ...opening,
       handle,
       closeAll: closeAll(table),
-      all: Effect.sync(() => table.all().map(([session]) => infoOf(session)))
+      all: Effect.sync(() => infosOf(table))
     }
   }
 })

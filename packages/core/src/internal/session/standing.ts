@@ -6,14 +6,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type * as NetworkCipher from "../wire/networkCipher.ts"
 import type { Host } from "./host.ts"
 import type { PeerSessions } from "./peerSessions.ts"
-import type { Session } from "./session.ts"
+import type { NetworkKey, Session } from "./session.ts"
 import type { Table } from "./table.ts"
-
-/** A network key that a packet of a handshake came in under; `undefined` on a network without one. */
-type NetworkKey = NetworkCipher.Opened["key"]
 
 /** What a session was made by. */
 export interface Origin {
@@ -21,14 +17,6 @@ export interface Origin {
   readonly keys: ReadonlyArray<NetworkKey>
   /** How often the trust policy had changed when it was asked. */
   readonly policy: number
-}
-
-/** A session that was made under a network key that is held no longer. */
-interface Outdated {
-  /** By the monotonic clock, in milliseconds. */
-  readonly since: number
-  /** Whether the peer has made another session since, under a key that is held. */
-  renewed: boolean
 }
 
 export interface Standing {
@@ -50,8 +38,6 @@ export interface Standing {
 
 export const make = (host: Host, table: Table): Standing => {
   const { config, limits, lines, now, self, trust } = host
-  const origins = new WeakMap<Session, Origin>()
-  const outdated = new WeakMap<Session, Outdated>()
   // How often the trust policy has changed.
   let policy = 0
   // A peer has an interval and the time of one dial to make a session under a key that is held.
@@ -59,18 +45,18 @@ export const make = (host: Host, table: Table): Standing => {
     Duration.toMillis(limits.firstPacketTimeout)
 
   const isCurrent = (session: Session): boolean => {
+    const { keys } = session
     const held = self.cipher.keys()
-    const keys = origins.get(session)?.keys ?? []
     return keys.every((key) => key === undefined || held.includes(key))
   }
 
   const outdate = (session: Session, state: PeerSessions) => {
-    if (session.ending !== undefined || outdated.has(session) || isCurrent(session)) return
+    if (session.ending !== undefined || session.outdated !== undefined || isCurrent(session)) return
     // Told apart from a peer that is to show what it has: one that has shown it already, in another session.
     const renewed = [...state.sessions].some((other) =>
       other !== session && other.ending === undefined && isCurrent(other)
     )
-    outdated.set(session, { since: now(), renewed })
+    session.outdated = { since: now(), renewed }
     session.drain("renew", "it was made under a network key that is no longer held here")
   }
 
@@ -101,10 +87,10 @@ export const make = (host: Host, table: Table): Standing => {
   return {
     origin: (keys) => ({ keys, policy }),
     begin: (session, state, origin) => {
-      origins.set(session, origin)
+      session.keys = origin.keys
       if (!isCurrent(session)) return
       for (const older of state.sessions) {
-        const old = outdated.get(older)
+        const old = older.outdated
         if (old !== undefined) old.renewed = true
       }
     },
@@ -113,9 +99,9 @@ export const make = (host: Host, table: Table): Standing => {
       if (origin.policy !== policy) host.fork(judge(session))
     },
     outdate,
-    unproved: (session) => outdated.get(session)?.renewed === false,
+    unproved: (session) => session.outdated?.renewed === false,
     overdue: (session, at) => {
-      const old = outdated.get(session)
+      const old = session.outdated
       return old !== undefined && !old.renewed && at - old.since >= renewalLimit
     },
     watch: Effect.gen(function*() {

@@ -37,7 +37,11 @@ export class Table {
 
   /** Every session as they are now, also while some of them end. */
   all(): ReadonlyArray<readonly [Session, PeerSessions]> {
-    return [...this.#peers.values()].flatMap((state) => [...state.sessions].map((session) => [session, state] as const))
+    const all: Array<readonly [Session, PeerSessions]> = []
+    for (const state of this.#peers.values()) {
+      for (const session of state.sessions) all.push([session, state])
+    }
+    return all
   }
 
   /** Where there is anything to know about the peer. */
