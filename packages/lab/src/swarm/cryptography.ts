@@ -4,11 +4,28 @@ import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import { Context, Effect, Layer, Redacted } from "effect"
 import { chance } from "../harness/chance.ts"
 
+type Service = Crypto.Crypto["Service"]
+
 const remembered = 256
 
+const remember = <K, V>(map: Map<K, V>, key: K, value: V) => {
+  map.set(key, value)
+  if (map.size > remembered) map.delete(map.keys().next().value!)
+}
+
+/** A token that was decrypted, with all that the result depends on. */
+interface Decrypted {
+  readonly keys: ReadonlyArray<string>
+  readonly token: Uint8Array
+  readonly now: number
+  readonly ttlSeconds: number
+  readonly result: ReturnType<Service["fernetDecrypt"]>
+}
+
 /** A broadcast is decrypted by each node that hears it: here that is done once, which changes no result. */
-const remembering = (crypto: Crypto.Crypto["Service"]): Crypto.Crypto["Service"] => {
-  const opened = new Map<string, ReturnType<Crypto.Crypto["Service"]["fernetDecrypt"]>>()
+const decryptingOnce = (crypto: Service): Service["fernetDecrypt"] => {
+  // By a few bytes of the token's end and the time: what is found is compared as a whole.
+  const decrypted = new Map<number, Decrypted>()
   const keyIds = new WeakMap<object, string>()
   const idOf = (key: Redacted.Redacted<Uint8Array>) => {
     let id = keyIds.get(key)
@@ -18,21 +35,57 @@ const remembering = (crypto: Crypto.Crypto["Service"]): Crypto.Crypto["Service"]
     }
     return id
   }
+  return (keys, token, nowMillis, ttlSeconds) => {
+    const at = token.length - 8
+    if (at < 0) return crypto.fernetDecrypt(keys, token, nowMillis, ttlSeconds)
+    const now = Math.floor(nowMillis / 1_000)
+    const end = ((token[at]! * 256 + token[at + 1]!) * 256 + token[at + 2]!) * 256 + token[at + 3]!
+    const id = end * 2 ** 20 + now % 2 ** 20
+    const known = decrypted.get(id)
+    if (
+      known !== undefined && known.now === now && known.ttlSeconds === ttlSeconds &&
+      known.keys.length === keys.length &&
+      keys.every((key, i) => idOf(key) === known.keys[i]) && Buffer.compare(token, known.token) === 0
+    ) return known.result
+    const result = crypto.fernetDecrypt(keys, token, nowMillis, ttlSeconds)
+    remember(decrypted, id, { keys: keys.map(idOf), token: token.slice(), now, ttlSeconds, result })
+    return result
+  }
+}
+
+/** Both sides of a handshake compute the key that they share: here the second is given what the first has, a copy that it may wipe. */
+const sharingOnce = (crypto: Service): Pick<Service, "generateKeyPair" | "keyPair" | "sharedKey"> => {
+  const owners = new WeakMap<object, string>()
+  const waiting = new Map<string, Uint8Array>()
+  const known = (pair: Crypto.KeyPair): Crypto.KeyPair => {
+    owners.set(pair.secretKey, pair.publicKey)
+    return pair
+  }
   return {
-    ...crypto,
-    fernetDecrypt: (keys, token, nowMillis, ttlSeconds) => {
-      const now = Math.floor(nowMillis / 1_000)
-      const text = Buffer.from(token.buffer, token.byteOffset, token.byteLength).toString("latin1")
-      const id = `${now} ${ttlSeconds} ${keys.map(idOf).join("")} ${text}`
-      const known = opened.get(id)
-      if (known !== undefined) return known
-      const result = crypto.fernetDecrypt(keys, token, nowMillis, ttlSeconds)
-      opened.set(id, result)
-      if (opened.size > remembered) opened.delete(opened.keys().next().value!)
-      return result
+    generateKeyPair: () => known(crypto.generateKeyPair()),
+    keyPair: (secretKey) => known(crypto.keyPair(secretKey)),
+    sharedKey: (publicKey, secretKey) => {
+      const owner = owners.get(secretKey)
+      if (owner === undefined) return crypto.sharedKey(publicKey, secretKey)
+      const id = owner < publicKey ? owner + publicKey : publicKey + owner
+      const computed = waiting.get(id)
+      if (computed !== undefined) {
+        waiting.delete(id)
+        return Redacted.make(computed, { label: "shared key" }) as ReturnType<Service["sharedKey"]>
+      }
+      const key = crypto.sharedKey(publicKey, secretKey)
+      remember(waiting, id, Redacted.value(key).slice())
+      return key
     }
   }
 }
+
+/** What several nodes compute alike is computed once, since all of them are in this process. */
+const remembering = (crypto: Service): Service => ({
+  ...crypto,
+  ...sharingOnce(crypto),
+  fernetDecrypt: decryptingOnce(crypto)
+})
 
 const entropy = (seed: number) => {
   const random = chance(seed, "entropy")
