@@ -18,13 +18,16 @@ import type { ProcessState } from "./process.ts"
 import { type End, type StreamEndpoint, streamsOf } from "./streams.ts"
 
 const closeError = (code: number) => new Socket.SocketError({ reason: new Socket.SocketCloseError({ code }) })
+// Each connection ends with one of these, and says no more than that: made once, since a schema looks at all that it is made of.
+const endedInOrder = closeError(1000)
+const closedHere = closeError(1006)
 const readError = (cause: Error) => new Socket.SocketError({ reason: new Socket.SocketReadError({ cause }) })
 const writeError = (cause: Error) => new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause }) })
 const openError = (cause: Error) =>
   new Socket.SocketError({ reason: new Socket.SocketOpenError({ kind: "Unknown", cause }) })
 
 const endError = (end: End): Socket.SocketError =>
-  end._tag === "Finished" ? closeError(1000) : end._tag === "Closed" ? closeError(1006) : readError(end.cause)
+  end._tag === "Finished" ? endedInOrder : end._tag === "Closed" ? closedHere : readError(end.cause)
 
 /** A program that is being killed closes nothing in order; the system does that for it, or the power is gone. */
 const close = (process: ProcessState, endpoint: StreamEndpoint | undefined) => {
@@ -73,7 +76,7 @@ const reading = <A>(
         if (interrupted) return true
       }
       if (endpoint.end !== undefined && !process.frozen) resume(Effect.fail(endError(endpoint.end)))
-      else if (endpoint.closed) resume(Effect.fail(closeError(1006)))
+      else if (endpoint.closed) resume(Effect.fail(closedHere))
       else return false
       return true
     }
@@ -273,7 +276,7 @@ export const listen = Effect.fnUntraced(function*(process: ProcessState, endpoin
       const socket = makeSocket(
         process,
         Effect.suspend(() => {
-          if (taken) return Effect.fail(closeError(1006))
+          if (taken) return Effect.fail(closedHere)
           taken = true
           return accepted.failed === undefined
             ? Effect.as(atEnd(() => close(process, accepted)), accepted)
