@@ -164,11 +164,12 @@ export const raw = [
   check("raw-stamp-last", "a stamp that came already is refused, and an earlier one", (kit) =>
     Effect.gen(function*() {
       const wire = yield* kit.dial
-      const request = yield* kit.request("once")
+      const stamp = yield* kit.stamp
+      const request = yield* kit.request("once", { stamp })
       yield* wire.write(request, "a request")
       yield* kit.answer(yield* wire.packet())
       yield* kit.refused("ERR_REPLAY", Effect.succeed(request), "the same again")
-      yield* kit.refused("ERR_REPLAY", kit.request("earlier", { stampAhead: -1_000_000n }), "an earlier one")
+      yield* kit.refused("ERR_REPLAY", kit.request("earlier", { stamp: stamp - 1n }), "an earlier one")
     })),
 
   check("raw-stamp-last", "stamps are counted for each key by itself", (kit) =>
