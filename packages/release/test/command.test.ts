@@ -39,7 +39,7 @@ describe("the command as it is published", () => {
         const wrong = yield* run(process.execPath, [main, "call"], { cwd: folder })
         assert.strictEqual(wrong.code, 2)
       }),
-    60_000
+    120_000
   )
 
   it.live("is what pnpm runs in the workspace, by the Node that is installed there, whatever the machine has", () =>
