@@ -19,6 +19,7 @@ import type { Follower, Peer, Peers } from "../../Peers.ts"
 import type { PublicKey } from "../../PublicKey.ts"
 import * as Rights from "../../Rights.ts"
 import { rightsOf, type Trust } from "../../Trust.ts"
+import * as Why from "../../Why.ts"
 import { quote } from "../base/quote.ts"
 import { remember } from "../base/remember.ts"
 import type * as Seldom from "../base/seldom.ts"
@@ -397,21 +398,30 @@ export class Following implements Follower {
         const roles = claimed.roles.filter((role) => !offer.roles.includes(role))
         const topics = claimed.topics.filter((interest) => !offer.topics.includes(interest)).map(({ topic }) => topic)
         return Effect.andThen(
-          this.#refused(followed, "roles", "has the role", roles),
-          this.#refused(followed, "topics", "subscribes to", topics)
+          this.#refused(followed, "roles", "has the role", roles, "nobody-offers"),
+          this.#refused(followed, "topics", "subscribes to", topics, "nothing-heard")
         )
       }
     )
   }
 
   /** What a peer says that does not count. */
-  #refused({ name, publicKey }: Followed, subject: string, says: string, what: ReadonlyArray<string>) {
+  #refused(
+    { name, publicKey }: Followed,
+    subject: string,
+    says: string,
+    what: ReadonlyArray<string>,
+    explained: Why.Anchor
+  ) {
     return what.length === 0 ? Effect.void : this.#line(
       `${subject} ${publicKey}`,
       Effect.logWarning(
-        `${quote(name)} says that it ${says} ${
-          what.slice(0, 4).map((each) => quote(each)).join(", ")
-        }, which the trust policy does not grant to it`
+        Why.see(
+          `${quote(name)} says that it ${says} ${
+            what.slice(0, 4).map((each) => quote(each)).join(", ")
+          }, which the trust policy does not grant to it`,
+          explained
+        )
       )
     )
   }

@@ -18,6 +18,7 @@ import type { PublicKey } from "../../PublicKey.ts"
 import * as Rights from "../../Rights.ts"
 import type * as Sessions from "../../Sessions.ts"
 import { rightsOf, type Trust } from "../../Trust.ts"
+import * as Why from "../../Why.ts"
 import { quote } from "../base/quote.ts"
 import * as Rate from "../base/rate.ts"
 import { remember } from "../base/remember.ts"
@@ -529,9 +530,12 @@ export class Hearing {
     if (listener === undefined || !isMeant(listener.interest, topic)) return Effect.void
     return this.#parts.lines(`denied ${from.publicKey} ${topic}`, "topics", (more) =>
       Effect.logWarning(
-        reason === "contract"
-          ? `${quote(from.name)} publishes ${quote(topic)} by another contract than this node subscribes to${more}`
-          : `${quote(from.name)} does not let this node subscribe to ${quote(topic)}${more}`
+        Why.see(
+          reason === "contract"
+            ? `${quote(from.name)} publishes ${quote(topic)} by another contract than this node subscribes to`
+            : `${quote(from.name)} does not let this node subscribe to ${quote(topic)}`,
+          "nothing-heard"
+        ) + more
       ))
   }
 

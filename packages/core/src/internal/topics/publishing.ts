@@ -18,6 +18,7 @@ import type { Interest } from "../../Offer.ts"
 import type { Peer, Peers } from "../../Peers.ts"
 import type { PublicKey } from "../../PublicKey.ts"
 import { rightsOf, type Trust } from "../../Trust.ts"
+import * as Why from "../../Why.ts"
 import { quote } from "../base/quote.ts"
 import type * as Seldom from "../base/seldom.ts"
 import type { Opening } from "../session/opening.ts"
@@ -470,7 +471,10 @@ export class Publishing {
     if (reason === "not_allowed") return
     this.#log(`contract ${feed.peer.publicKey} ${name}`, "topic contract", (more) =>
       Effect.logWarning(
-        `${quote(feed.peer.name)} subscribes to ${quote(name)} by another contract than this node publishes it${more}`
+        Why.see(
+          `${quote(feed.peer.name)} subscribes to ${quote(name)} by another contract than this node publishes it`,
+          "nothing-heard"
+        ) + more
       ))
   }
 
