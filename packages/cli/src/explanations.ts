@@ -27,10 +27,10 @@ const page = (): string => {
   return ""
 }
 
-/** What leads to another section says which, and what leads to another page is its words alone. */
+/** What leads to another section says which, what leads to another page is its words alone, and a program's `diagnose` is this command's doctor. */
 const plain = (text: string): string =>
   text.replace(/\[([^\]]+)\]\(#([a-z-]+)\)/g, "$1 (pnet why $2)").replace(/\[([^\]]+)\]\([^)]*\)/g, "$1")
-    .replaceAll("**", "")
+    .replaceAll("**", "").replaceAll("`diagnose`", "`pnet doctor`")
 
 /** Lines that are one paragraph as one line. */
 const unwrapped = (text: string): string =>

@@ -150,6 +150,10 @@ describe("the command in processes", () => {
           assert.match(ran.stderr, /^pnet: .* could not be (written|created): .*\/proc\/none.*\n {2}name a f/)
           assert.include(ran.stderr, flag)
         }
+        // The system's own words, where Effect has none for it: a disk that may only be read, or is full, or here a name too long.
+        const long = ["key", "network", "make", "--network-key-file", `/tmp/${"x".repeat(300)}/keys`]
+        const ran = yield* run(long, { env })
+        assert.match(ran.stderr, /could not be (?:read|written): ENAMETOOLONG/)
         // What may be thrown away is kept nowhere.
         const up = place.start(["up", "--name", "dora"], { env: { XDG_STATE_HOME: nowhere } })
         yield* says(up, "dora is up")

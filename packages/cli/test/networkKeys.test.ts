@@ -84,7 +84,10 @@ describe("the network's keys", () => {
       yield* refused(keys({ networkKeyStdin: "true" }), /which is a terminal/)
       yield* refused(keys({ networkKeyStdin: "true" }, {}, "\n"), /standard input has no network key/)
       yield* refused(keys({ networkKeyCommand: "exit 3" }), /failed with exit code 3/)
-      yield* refused(keys({ networkKey: two.slice(1) }), /--network-key was refused: /)
+      yield* refused(
+        keys({ networkKey: two.slice(1) }),
+        /--network-key was refused: .*; expected the base64url text of 32 bytes, 44 characters/
+      )
       yield* refused(keys({ networkKey: one, networkKeyStdin: "true" }, {}, two), /one place, and not from/)
       yield* refused(keys({}, { PNET_NETWORK_KEY: "" }), /PNET_NETWORK_KEY/)
     }).pipe(Effect.provide(Layer.provideMerge(place, NodeServices.layer))))

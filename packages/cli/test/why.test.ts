@@ -22,6 +22,8 @@ describe("why", () => {
       assert.match(title, /^Why can't I .*\?$/, topic)
       assert.isAbove(text.length, 100, topic)
       assert.notMatch(text, /\]\(|\*\*|<a id/, topic)
+      // A command of its own is said, and none that it has not.
+      assert.notMatch(text, /`(?:pnet )?diagnose`/, topic)
       // Every topic that it sends to is one.
       for (const [, other] of text.matchAll(/\(pnet why ([a-z-]+)\)/g)) {
         assert.strictEqual(find(all, [other!]).length, 1)

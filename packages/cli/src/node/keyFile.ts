@@ -12,6 +12,7 @@ import { createHash, randomUUID } from "node:crypto"
 import { Problem } from "../errors.ts"
 import { Machine } from "../machine.ts"
 import { Settings } from "../settings/Settings.ts"
+import { systemSays } from "../systemSays.ts"
 import { makeFolder } from "./makeFolder.ts"
 import { keyFileOf, parse, readFile } from "./networkKeys.ts"
 
@@ -44,10 +45,10 @@ const header = [
   "# Whoever reads them is on the network. They are changed by: pnet key network"
 ]
 
-const notWritten = (file: string, { message }: PlatformError) =>
+const notWritten = (file: string, error: PlatformError) =>
   new Problem({
     exit: "failed",
-    what: `${file} could not be written: ${message}`,
+    what: `${file} could not be written: ${systemSays(error)}`,
     hint: "name a file in a folder that you may write with --network-key-file"
   })
 

@@ -14,6 +14,7 @@ import { isAbsent } from "../absent.ts"
 import { Problem } from "../errors.ts"
 import { Machine, placesOf } from "../machine.ts"
 import type { Settings } from "../settings/Settings.ts"
+import { systemSays } from "../systemSays.ts"
 
 const wrong = (what: string, hint?: string) =>
   new Problem({ exit: "usage", what, ...(hint === undefined ? {} : { hint }) })
@@ -31,7 +32,10 @@ export const parse = (text: string, from: string): Effect.Effect<ReadonlyArray<N
   return Effect.forEach(keys, (key) =>
     Result.match(NetworkKey.parse(key), {
       onFailure: (error) =>
-        Effect.fail(wrong(`${from} was refused: ${error.problem}`, "make one with: pnet key network make")),
+        Effect.fail(wrong(
+          `${from} was refused: ${error.problem}; expected the base64url text of 32 bytes, 44 characters`,
+          "make one with: pnet key network make"
+        )),
       onSuccess: Effect.succeed
     }))
 }
@@ -82,7 +86,7 @@ export const readFile = Effect.fnUntraced(function*(path: string, asked: boolean
     Effect.catchTag("PlatformError", (error) =>
       isAbsent(error) && !asked
         ? Effect.undefined
-        : Effect.fail(wrong(`the file with the network key, ${path}, could not be read: ${error.message}`)))
+        : Effect.fail(wrong(`the file with the network key, ${path}, could not be read: ${systemSays(error)}`)))
   )
   if (info === undefined) return undefined
   if (!machine.windows && (info.mode & 0o077) !== 0) {

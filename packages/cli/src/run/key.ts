@@ -18,6 +18,7 @@ import { quoted } from "../output/quoted.ts"
 import type { Shape } from "../output/shapes.ts"
 import { Settings } from "../settings/Settings.ts"
 import type { Input } from "../spec.ts"
+import { systemSays } from "../systemSays.ts"
 
 const nameOf = (text: string): Effect.Effect<NodeName, Problem> =>
   Effect.mapError(
@@ -97,7 +98,7 @@ export const list: Handler<typeof keyList> = {
       "PlatformError",
       (error) =>
         isAbsent(error) ? Effect.succeed([]) : Effect.fail(
-          new Problem({ exit: "failed", what: `the keys in ${values.keys} could not be listed: ${error.message}` })
+          new Problem({ exit: "failed", what: `the keys in ${values.keys} could not be listed: ${systemSays(error)}` })
         )
     )
     const found: Array<Shape<"identity">> = []

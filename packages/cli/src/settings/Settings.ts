@@ -11,6 +11,7 @@ import { Problem } from "../errors.ts"
 import { Machine, placesOf } from "../machine.ts"
 import { didYouMean } from "../nearest.ts"
 import { quoted } from "../output/quoted.ts"
+import { systemSays } from "../systemSays.ts"
 import type { Setting, Surroundings } from "./declare.ts"
 import { type SettingName, settingNames, settings, type Values } from "./declared.ts"
 
@@ -109,7 +110,7 @@ const read = Effect.fnUntraced(function*(path: string, asked: boolean): Effect.f
     Effect.catchTag("PlatformError", (error) =>
       isAbsent(error) && !asked
         ? Effect.undefined
-        : Effect.fail(wrong(`the config file ${path} could not be read: ${error.message}`)))
+        : Effect.fail(wrong(`the config file ${path} could not be read: ${systemSays(error)}`)))
   )
   if (text === undefined) return { path, values: {}, profiles: {} }
   const content = yield* Effect.mapError(
