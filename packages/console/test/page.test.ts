@@ -396,6 +396,26 @@ withBrowser("the page", (open) => {
       assert.deepStrictEqual(page.errors, [])
     })), 90_000)
 
+  it.live("is no wider than a small screen, whichever view is shown", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const page = yield* faked(open, { peers: 24, conflicts: true })
+      yield* steps(async () => {
+        const wrong: Array<string> = []
+        for (const [name, hash] of Object.entries(views)) {
+          await page.setViewportSize(widths.wide)
+          await goes(page, hash)
+          await page.waitForSelector(`.tab[aria-current=page][href^="${hash.split("?")[0]}"]`)
+          await page.setViewportSize(widths.small)
+          await page.evaluate(settled)
+          const [at, width] = await page.evaluate(
+            "[document.scrollingElement.scrollLeft, document.scrollingElement.scrollWidth]"
+          ) as [number, number]
+          if (at !== 0 || width !== widths.small.width) wrong.push(`${name} is at ${at} of ${width}`)
+        }
+        assert.deepStrictEqual(wrong, [])
+      })
+    })), 60_000)
+
   it.live("bears 300 peers with 100 changes a second, and stays still where nothing changes", () =>
     Effect.scoped(Effect.gen(function*() {
       const page = yield* faked(open, { peers: 300, changes: 100, groups: 3 })
