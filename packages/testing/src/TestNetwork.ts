@@ -447,6 +447,12 @@ const prepare = Effect.fnUntraced(function*(
   return { node, launch }
 })
 
+const peersOf = ({ context }: TestNode<any, any>) => Context.get(context as Context.Context<Peers.Peers>, Peers.Peers)
+
+/** What a node knows to be in the way of others, such as clocks. */
+const obstaclesAt = (node: TestNode<any, any>) =>
+  Effect.map(peersOf(node).obstacles, (all) => all.map(({ remedy, what }) => `. At ${node.name}: ${what}: ${remedy}`))
+
 /** Waits until each of the nodes that run knows all others. */
 const awaitAllOf = (testNodes: ReadonlyMap<string, TestNode<any, any>>, timeout: Duration.Input) =>
   Effect.suspend(() => {
@@ -456,7 +462,7 @@ const awaitAllOf = (testNodes: ReadonlyMap<string, TestNode<any, any>>, timeout:
     return Effect.forEach(pairs, ({ by, of }) => {
       const what = `${by.name} does not know ${of.name}`
       missing.add(what)
-      return Context.get(by.context as Context.Context<Peers.Peers>, Peers.Peers).presenceOf(of.name).pipe(
+      return peersOf(by).presenceOf(of.name).pipe(
         Stream.filter((peer) => peer !== undefined && isAt(peer, of)),
         Stream.take(1),
         Stream.runDrain,
@@ -466,14 +472,16 @@ const awaitAllOf = (testNodes: ReadonlyMap<string, TestNode<any, any>>, timeout:
       Effect.timeoutOrElse({
         duration: timeout,
         orElse: () =>
-          Effect.die(
-            new Error(
-              `TestNetwork: ${
-                [...missing].join(", ")
-              }. Nodes find each other when they are called as in "nodes", have the `
-                + `same networkId, networkKey and advertisePort, a bindIp of "0.0.0.0", and no partition between them`
-            )
-          )
+          Effect.flatMap(Effect.forEach(running, obstaclesAt), (obstacles) =>
+            Effect.die(
+              new Error(
+                `TestNetwork: ${
+                  [...missing].join(", ")
+                }. Nodes find each other when they are called as in "nodes", have the `
+                  + `same networkId, networkKey and advertisePort, a bindIp of "0.0.0.0", and no partition between them`
+                  + obstacles.flat().join("")
+              )
+            ))
       })
     )
   })

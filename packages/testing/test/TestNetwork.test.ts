@@ -294,6 +294,15 @@ describe("TestNetwork", () => {
         Exit.isFailure(strangers) ? Cause.pretty(strangers.cause) : "",
         "alice does not know bob, bob does not know alice"
       )
+      // What a node knows to be in the way is said.
+      const networkKey = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="
+      const apart = yield* Effect.exit(Effect.scoped(TestNetwork.make({
+        nodes: {
+          alice: TestNetwork.node({ networkKey }),
+          bob: TestNetwork.node({ networkKey, host: { clockSkew: "5 minutes" } })
+        }
+      })))
+      assert.match(Exit.isFailure(apart) ? Cause.pretty(apart.cause) : "", /\. At alice: .*clock/)
     }))
 
   it.effect("takes programs as they are, with nodes of any type", () =>
