@@ -1,6 +1,6 @@
 /** What the system says of a file that could not be had. */
 import type { PlatformError } from "effect/PlatformError"
 
-/** Errors that Effect has no name for say "Unknown" and nothing of the disk that is full, or may only be read: the system's own words do. */
+/** Effect's own words name its functions, and say "Unknown" of a disk that is full, or may only be read. */
 export const systemSays = ({ message, reason }: PlatformError): string =>
-  reason._tag === "Unknown" && reason.cause instanceof Error ? reason.cause.message : message
+  "cause" in reason && reason.cause instanceof Error ? reason.cause.message : message

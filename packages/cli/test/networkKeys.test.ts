@@ -80,7 +80,7 @@ describe("the network's keys", () => {
 
       yield* fs.chmod(file, 0o640)
       assert.strictEqual(yield* refused(keys({ networkKeyFile: file }), /others than you may read .*keys/), "usage")
-      yield* refused(keys({ networkKeyFile: `${file}.not` }), /could not be read/)
+      yield* refused(keys({ networkKeyFile: `${file}.not` }), /could not be read: ENOENT: no such file/)
       yield* refused(keys({ networkKeyStdin: "true" }), /which is a terminal/)
       yield* refused(keys({ networkKeyStdin: "true" }, {}, "\n"), /standard input has no network key/)
       yield* refused(keys({ networkKeyCommand: "exit 3" }), /failed with exit code 3/)
