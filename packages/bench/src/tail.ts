@@ -165,7 +165,9 @@ export const run = (options: Options): Effect.Effect<Report, Workers.WorkerError
     for (const count of atOnce) {
       yield* Turns.warmAll(pairs, count, Math.min(1.5, seconds * rounds))
       for (let round = 0; round < rounds; round++) {
-        for (const pair of pairs) cells.push(yield* measure(pair, count, round, seconds))
+        for (const pair of pairs) {
+          cells.push(yield* Pairs.withOthersStill(pair, pairs, measure(pair, count, round, seconds)))
+        }
       }
     }
     return { benchmark: "tail" as const, machine, messageBytes: Turns.messageBytes, seconds, cells }

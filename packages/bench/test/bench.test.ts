@@ -25,6 +25,7 @@ import * as CryptoBench from "../src/crypto.ts"
 import * as Files from "../src/files.ts"
 import * as Goals from "../src/goals.ts"
 import * as Machine from "../src/harness/machine.ts"
+import * as Pairs from "../src/harness/pairs.ts"
 import { stoodStill } from "../src/harness/tailing.ts"
 import * as Workers from "../src/harness/workers.ts"
 import * as Idle from "../src/idle.ts"
@@ -394,6 +395,38 @@ describe("bench", () => {
         }
       }
       assert.match(printed, /^stream function +16 /m)
+    }))
+
+  it.effect("who is not measured stands still meanwhile, and goes on then", () =>
+    Effect.gen(function*() {
+      const told: Array<string> = []
+      const tell = (what: string) => Effect.sync(() => void told.push(what))
+      const worker = (name: string): Workers.Worker => ({
+        name,
+        call: () => Effect.die("nothing is asked"),
+        freeze: Effect.acquireRelease(tell(`${name} stops`), () => tell(`${name} goes on`))
+      })
+      const pair = (name: string): Pairs.Pair => ({
+        name,
+        crypto: "none",
+        server: worker(`${name}'s server`),
+        client: worker(`${name}'s client`)
+      })
+      const [a, b, c] = [pair("a"), pair("b"), pair("c")]
+      yield* Pairs.withOthersStill(b, [a, b, c], Effect.suspend(() => tell(`b is measured after ${told.length}`)))
+      assert.deepStrictEqual(told.slice(0, 5).sort(), [
+        "a's client stops",
+        "a's server stops",
+        "b is measured after 4",
+        "c's client stops",
+        "c's server stops"
+      ])
+      assert.deepStrictEqual(told.slice(5).sort(), [
+        "a's client goes on",
+        "a's server goes on",
+        "c's client goes on",
+        "c's server goes on"
+      ])
     }))
 
   it("a call's share of a wait is by how much of the time it was on its way, and a pause counts once", () => {

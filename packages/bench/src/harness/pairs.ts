@@ -31,6 +31,26 @@ export const start = <Name extends string>(
     return { name, crypto, server, client }
   })
 
+/**
+ * Has processes that are started and not measured stand still meanwhile. Left alone for some seconds an engine tidies up, with threads of its own, and
+ * a dozen that do so in turns take a tenth of each core, in slices of milliseconds.
+ */
+export const withOthersStill = <A, E, R>(
+  pair: Pair,
+  pairs: ReadonlyArray<Pair>,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, Exclude<R, Scope.Scope>> =>
+  Effect.scoped(
+    Effect.andThen(
+      Effect.forEach(
+        pairs.filter((other) => other !== pair).flatMap(({ client, server }) => [client, server]),
+        ({ freeze }) => freeze,
+        { discard: true }
+      ),
+      effect
+    )
+  )
+
 const cpuMillis = (before: Usage, after: Usage) => after.cpuMillis - before.cpuMillis
 
 /** What one process had used before something and after it. */

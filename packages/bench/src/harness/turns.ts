@@ -75,7 +75,11 @@ export const start = <Name extends string>(
 
 /** What was compiled for many at once is in part thrown away for few, and compiled anew, for some ten thousand calls. */
 export const warmAll = (pairs: ReadonlyArray<Pairs.Pair>, atOnce: number, seconds: number) =>
-  Effect.forEach(pairs, (pair) => Pairs.warm(pair, { atOnce, seconds, bytes: messageBytes }), { discard: true })
+  Effect.forEach(
+    pairs,
+    (pair) => Pairs.withOthersStill(pair, pairs, Pairs.warm(pair, { atOnce, seconds, bytes: messageBytes })),
+    { discard: true }
+  )
 
 /** Measures the messages of pairs. `shares` gives what a cell says in comparison: `of` is the subject's rate as a share of another's. */
 export const measure = <Name extends string, Shares>(
@@ -93,7 +97,11 @@ export const measure = <Name extends string, Shares>(
       for (let round = 0; round < rounds; round++) {
         for (const pair of pairs) {
           measured.get(pair.name)!.push(
-            yield* Pairs.measure(pair, { atOnce: count, seconds, profile, bytes: messageBytes })
+            yield* Pairs.withOthersStill(
+              pair,
+              pairs,
+              Pairs.measure(pair, { atOnce: count, seconds, profile, bytes: messageBytes })
+            )
           )
         }
       }
