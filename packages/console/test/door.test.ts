@@ -8,7 +8,7 @@ import { connect } from "node:net"
 import { networkInterfaces } from "node:os"
 import { cookieFor, Door } from "../src/internal/server/door.ts"
 import { mostBytes, mostPages, serve } from "../src/internal/server/serving.ts"
-import { type Answer, ask, cookieOf, inPieces, raw, upgrade } from "./harness/http.ts"
+import { type Answer, ask, cookieOf, inPieces, keeping, raw, upgrade } from "./harness/http.ts"
 
 const Group = RpcGroup.make(Rpc.make("ping", { success: Schema.String }))
 
@@ -152,6 +152,13 @@ describe("the door of the console", () => {
       assert.isFalse(yield* answered)
       opened[0]!.destroy()
       yield* Effect.repeat(answered, { until: (isAnswered) => isAnswered })
+    })))
+
+  it.live("lets go of the connection of whoever asked for a WebSocket and got none, whether he does so or not", () =>
+    inside(Effect.gen(function*() {
+      const { cookie, port } = yield* entered
+      assert.strictEqual(yield* keeping(port, "/rpc"), 403)
+      assert.strictEqual(yield* keeping(port, "/none", `Cookie: ${cookie}\r\n`), 404)
     })))
 
   it.live("reads no body of more than a mebibyte", () =>

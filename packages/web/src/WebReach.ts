@@ -21,11 +21,13 @@ import { type Connection, type DialError, Transport } from "@pnet/core/Transport
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
+import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import { type ListedUrl, parse } from "./internal/listedUrls.ts"
 import { parseUrl } from "./internal/platform.ts"
+import { releasedWhenEnded } from "./internal/serverConnection.ts"
 import * as UrlDiscovery from "./internal/urlDiscovery.ts"
 import * as WebSocketListener from "./WebSocketListener.ts"
 import * as WebSocketTransport from "./WebSocketTransport.ts"
@@ -171,8 +173,12 @@ export const layerServer = (options?: ServerOptions): Layer.Layer<Reach.Reach, O
     )
     const endpointOf = ({ identity }: NodeConfig["Service"]): Endpoint =>
       own?.endpoint ?? { host: DerivedHost.ofKey(WebSocketTransport.kind, identity.publicKey), port: 1 }
-    return Layer.merge(
+    return Layer.mergeAll(
       HttpRouter.add("GET", options?.path ?? "/pnet", handle),
+      // Also for what its other routes answer, and where there is none.
+      HttpRouter.middleware((answer) => Effect.andThen(Effect.map(HttpServerRequest, releasedWhenEnded), answer), {
+        global: true
+      }),
       make(listed, options ?? {}, (config) => listen(endpointOf(config)))
     )
   })).pipe(Layer.provide(Socket.layerWebSocketConstructorGlobal))

@@ -28,6 +28,7 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Channel from "./internal/channel.ts"
 import { parseUrl } from "./internal/platform.ts"
+import { connectionOf, releasedWhenEnded } from "./internal/serverConnection.ts"
 
 /**
  * Options for the WebSockets of `NodeHttpServer`: the longest message that it takes, in how many pieces one may come, and how long whoever was told
@@ -104,14 +105,6 @@ const isAllowed = ({ headers }: HttpServerRequest, origins: NonNullable<Options[
   return page !== undefined && host !== undefined && page.host === parseUrl(`${page.protocol}//${host}`)?.host
 }
 
-/** What a server says of the connection that a request came on, where it does. Node's is its socket. */
-const connectionOf = (request: HttpServerRequest) => {
-  const { source } = request as {
-    readonly source?: { readonly socket?: { readonly remotePort?: unknown; readonly writableLength?: unknown } }
-  }
-  return source?.socket
-}
-
 /** The bytes that a server holds of what was written to it. */
 const heldBy = (request: HttpServerRequest): () => number => {
   const connection = connectionOf(request)
@@ -148,6 +141,7 @@ export const make = (options?: Options): WebSocketListener => {
 
   const taken = Effect.gen(function*() {
     const request = yield* HttpServerRequest
+    releasedWhenEnded(request)
     if (request.headers["upgrade"]?.toLowerCase() !== "websocket") {
       return refuse(426, "a node listens here, by WebSocket")
     }

@@ -1,14 +1,14 @@
 /** Who may connect to a node by WebSocket, whom it takes them for, and what ends a connection. */
 import * as NodeWS from "@effect/platform-node/NodeWS"
 import { assert, describe, it } from "@effect/vitest"
-import { DerivedHost } from "@pnet/core"
+import { DerivedHost, Reach } from "@pnet/core"
 import type { Endpoint } from "@pnet/core/Network"
 import type { Connection } from "@pnet/core/Transport"
-import { WebSocketListener } from "@pnet/web"
-import { Deferred, Effect, Fiber, Schedule, type Scope } from "effect"
-import { HttpRouter } from "effect/http"
+import { WebReach, WebSocketListener } from "@pnet/web"
+import { Deferred, Effect, Fiber, Layer, Schedule, type Scope } from "effect"
+import { HttpRouter, HttpServerResponse } from "effect/http"
 import { type OutgoingHttpHeaders, request } from "node:http"
-import type { AddressInfo, Socket } from "node:net"
+import { type AddressInfo, connect, type Socket } from "node:net"
 import * as World from "./world.ts"
 
 const self: Endpoint = { host: DerivedHost.ofUrl("ws", "ws://listener/"), port: 1 }
@@ -66,6 +66,22 @@ const unread = (port: number, headers: OutgoingHttpHeaders = upgrade) =>
     ({ socket }) => Effect.sync(() => void socket.destroy())
   )
 
+/** Asks for another protocol, and keeps the connection when the answer has ended it: the status, when the server has let go of the connection. */
+const keeping = (port: number, path: string, headers: Readonly<Record<string, string>>): Effect.Effect<number> =>
+  Effect.callback((resume) => {
+    const socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true })
+    let answer = ""
+    socket.on("error", () => {})
+    socket.on("data", (data) => answer += data.toString())
+    // Who sends over a connection that is gone is told so.
+    const sendOn = () => void socket.write("x", (error) => error == null && setImmediate(sendOn))
+    socket.once("end", sendOn)
+    socket.once("close", () => resume(Effect.succeed(Number(/^HTTP\/1.1 (\d+)/.exec(answer)?.[1]))))
+    const lines = Object.entries({ host: "127.0.0.1", ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)
+    socket.write(`GET ${path} HTTP/1.1\r\n${lines.join("")}\r\n`)
+    return Effect.sync(() => socket.destroy())
+  })
+
 /** A listener at a server of its own, whose connections are given to the handler. */
 const listening = (
   options: WebSocketListener.Options | undefined,
@@ -115,6 +131,27 @@ describe("a listener for WebSockets", () => {
       assert.deepInclude(error, { _tag: "ListenError", kind: "PortInUse" })
       yield* Fiber.interrupt(running)
       assert.strictEqual(yield* ask(port, upgrade), 503)
+    })
+  )
+
+  test(
+    "lets go of the connection of whoever asked for a WebSocket and got none, whether he does so or not",
+    Effect.gen(function*() {
+      const { port } = yield* listening(undefined, () => Effect.void)
+      assert.strictEqual(yield* keeping(port, "/node", { ...upgrade, origin: "https://example.org" }), 403)
+      assert.strictEqual(yield* keeping(port, "/node", { connection: "upgrade", upgrade: "other" }), 426)
+      const { "sec-websocket-key": _, ...without } = upgrade
+      assert.strictEqual(yield* keeping(port, "/node", without), 400)
+      // Of the other routes of its server, too, and where there is none.
+      const other = yield* World.serve(
+        Layer.merge(
+          HttpRouter.add("GET", "/page", HttpServerResponse.text("a page")),
+          Layer.provide(Layer.effectDiscard(Reach.Reach), WebReach.layerServer()).pipe(Layer.orDie)
+        ),
+        0
+      )
+      assert.strictEqual(yield* keeping(other, "/page", upgrade), 200)
+      assert.strictEqual(yield* keeping(other, "/none", upgrade), 404)
     })
   )
 

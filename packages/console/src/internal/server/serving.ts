@@ -153,6 +153,8 @@ export const serve = Effect.fnUntraced(function*<E, R>(options: {
         joinDuplicateHeaders: true
       })
       made.maxConnections = mostConnections
+      // No time of the server is for one that asked for a WebSocket: what was answered and ended is open for as long as the other end likes.
+      made.on("upgrade", (_, socket) => socket.once("finish", () => socket.destroy()))
       return made
     },
     { host, port: options.port, gracefulShutdownTimeout: 0, websocket }

@@ -58,6 +58,11 @@ const serving = of("console-serving", `${server}/serving.ts`, suites("console/do
     ``,
     "whoever is on this machine takes any number of connections"
   ],
+  "released": [
+    `socket.once("finish", () => socket.destroy())`,
+    `socket`,
+    "whoever is on this machine takes all connections with requests that were refused, and keeps them"
+  ],
   "pages-by-path": [
     `request.headers["upgrade"] === undefined ? app : counted`,
     `path === rpcPath ? counted : app`,

@@ -30,6 +30,11 @@ const listener = of("web-listener", "packages/web/src/WebSocketListener.ts", lis
     `return 0`,
     "who does not read has the server hold as much as it likes"
   ],
+  "released": [
+    `    releasedWhenEnded(request)\n`,
+    ``,
+    "whoever asks for a WebSocket and gets none keeps a connection of the server for ever"
+  ],
   "payload": [`maxPayload: Channel.maxMessage`, `maxPayload: 2 ** 26`, "a message may have any size"],
   "pieces": [`maxFragments: 256`, `maxFragments: 16_384`, "a message may come in thousands of pieces"],
   "deflate": [`  perMessageDeflate: false\n}`, `  perMessageDeflate: true as false\n}`, "messages are compressed"],
@@ -73,6 +78,12 @@ const listed = of("web-listed", "packages/web/src/internal/listedUrls.ts", reach
 })
 
 const reach = of("web-reach", "packages/web/src/WebReach.ts", reached, {
+  "released": [
+    `Effect.andThen(Effect.map(HttpServerRequest, releasedWhenEnded), answer)`,
+    `answer`,
+    "whoever asks another route for a WebSocket keeps a connection of the server for ever",
+    { tests: ["web/Listener"] }
+  ],
   "origins": [
     `if (origin !== undefined)`,
     `if (false)`,
