@@ -28,7 +28,7 @@ import { type Connection, ConnectionClosedError } from "./Transport.ts"
  * @since 0.2.0
  */
 export interface Receiver {
-  /** A message has come. Its bytes are the link's from then on; of memory that is shared with another thread, or of much more than the message, it makes a copy. */
+  /** A message has come. Its bytes are the link's from then on; of memory that is shared with another thread, or of much more than the message, it makes a copy. What is no `Uint8Array` ends the connection. */
   readonly message: (bytes: Uint8Array) => void
   /** There is room again after a `send` that was answered with `false`. */
   readonly room: () => void

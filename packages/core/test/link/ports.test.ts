@@ -80,4 +80,34 @@ describe("a link over a port", () => {
       assert.isAtMost(one.held, 3 * window)
       assert.deepStrictEqual(one.take()?.map((chunk) => [...chunk]), [[1, 2, 3]])
     }))
+
+  it.live("ends by what is no bytes, and by bytes that somebody took away again", () =>
+    Effect.gen(function*() {
+      const bytes = frame(0, [1, 2, 3], new ArrayBuffer(headerLength + 3))
+      const none: ReadonlyArray<unknown> = [
+        undefined,
+        null,
+        "a text that is long enough",
+        7,
+        [...bytes],
+        { length: 12, buffer: bytes.buffer },
+        bytes.buffer,
+        new DataView(bytes.buffer),
+        new Int8Array(bytes),
+        new Uint8ClampedArray(bytes),
+        // As numbers they are a frame whose bytes are no bytes.
+        Float64Array.from(bytes, (byte, at) => at < headerLength ? byte : 0.5),
+        Uint16Array.from(bytes, (byte, at) => at < headerLength ? byte : 300)
+      ]
+      for (const value of none) {
+        const link = yield* after([value as Uint8Array])
+        assert.isTrue(link.over)
+        assert.match(String(link.readEnd?.cause), /no bytes/)
+        assert.isUndefined(link.take())
+      }
+      const link = new Link({ maxMessage: 65_536, send: () => true, close: () => {} }, { window, patience: 3 })
+      structuredClone(bytes.buffer, { transfer: [bytes.buffer as ArrayBuffer] })
+      link.receive(bytes)
+      assert.match(String(link.readEnd?.cause), /no frame/)
+    }))
 })

@@ -127,6 +127,8 @@ export class Link {
   /** A message of the channel, which is the link's from now on. */
   receive(came: Uint8Array): void {
     if (this.over) return
+    // What a port carries may be any value, and another kind of array has elements that are no bytes.
+    if (!(came instanceof Uint8Array)) return this.#fail("a message came that is no bytes")
     const message = owned(came, this.#window)
     if (message.length < headerLength) return this.#fail("a message came that is no frame")
     const number = Frames.numberOf(message)

@@ -11,6 +11,11 @@ const link = of("link", "packages/core/src/internal/link/link.ts", tests, {
     "a message that was lost, repeated or reordered is not noticed"
   ],
   "number-wraps": [`this.#due = (number + 1) >>> 0`, `this.#due = number + 1`, "a link ends after 2^32 messages"],
+  "bytes": [
+    `if (!(came instanceof Uint8Array)) return`,
+    `if (!ArrayBuffer.isView(came)) return`,
+    "numbers that are no bytes are read as some"
+  ],
   "short": [`if (message.length < headerLength) return`, `if (false) return`, "any message is a frame"],
   "shared": [
     `message.buffer instanceof ArrayBuffer && reachOf(message.buffer)`,
