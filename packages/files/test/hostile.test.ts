@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { SimFileSystem } from "@pnet/testing"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Path from "effect/Path"
 import * as Stream from "effect/Stream"
@@ -9,6 +10,7 @@ import * as FileHash from "../src/FileHash.ts"
 import * as Landing from "../src/internal/landing.ts"
 import { partialFolder } from "../src/internal/names.ts"
 import type * as Pulling from "../src/internal/pulling.ts"
+import * as Receiving from "../src/internal/receiving.ts"
 import * as Serving from "../src/internal/serving.ts"
 import * as Wire from "../src/internal/wire.ts"
 import { hostileNames } from "./corpus.ts"
@@ -199,6 +201,60 @@ describe("a hostile sender", () => {
         assert.include(String(error), reason)
       }
     }))
+
+  it.effect("is asked for nothing under a name that has another key by now", () =>
+    Effect.gen(function*() {
+      const { disk } = guarded()
+      const paths = yield* Path.Path
+      const asked: Array<string> = []
+      let now = "the key of bob"
+      // Of the node, what takes an offer uses no more.
+      const node = {
+        publicKey: "our key",
+        peers: { resolveOne: () => Effect.sync(() => ({ name: "bob", publicKey: now })) },
+        send: (_: string, command: string) => {
+          asked.push(command)
+          return Stream.empty
+        }
+      } as unknown as Receiving.Options["node"]
+      const receiver = yield* Receiving.make({
+        node,
+        fs: disk.mount().fileSystem,
+        paths,
+        hash: FileHash.portable,
+        batches: undefined,
+        large: undefined,
+        folder: "/home/inbox",
+        perPeer: false,
+        verdict: () => Effect.succeed("accept"),
+        decideWithin: Duration.minutes(1),
+        keep: Duration.days(1),
+        silence: Duration.minutes(1),
+        bytes: Infinity,
+        files: Infinity,
+        fileSize: Infinity,
+        collisions: "rename",
+        links: "inside",
+        modes: true,
+        umask: 0,
+        durable: false,
+        rules: "posix",
+        limits: { entries: 1_000, depth: 8, waiting: 4, transfers: 4 }
+      })
+      const handle = Stream.runDrain(receiver.handle(
+        {
+          from: { name: "bob", publicKey: "the key of bob" },
+          whole: Effect.succeed(Wire.writeOffer(liar([file("a")]).sender.head))
+        } as unknown as Parameters<typeof receiver.handle>[0]
+      ))
+      now = "another key"
+      const error = yield* Effect.flip(handle)
+      assert.strictEqual((error as { readonly _tag?: string })._tag, "SenderGone")
+      assert.deepStrictEqual(asked, [])
+      now = "the key of bob"
+      yield* Effect.flip(handle)
+      assert.include(asked, Receiving.functions.list)
+    }).pipe(Effect.scoped, Effect.provide(Path.layer)))
 
   it.effect("has what is too large, or too deep, left out, and the rest arrives", () =>
     Effect.gen(function*() {

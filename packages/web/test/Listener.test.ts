@@ -74,7 +74,7 @@ const keeping = (port: number, path: string, headers: Readonly<Record<string, st
     socket.on("error", () => {})
     socket.on("data", (data) => answer += data.toString())
     // Who sends over a connection that is gone is told so.
-    const sendOn = () => void socket.write("x", (error) => error == null && setImmediate(sendOn))
+    const sendOn = () => void socket.write(new Uint8Array(65_536), (error) => error == null && setImmediate(sendOn))
     socket.once("end", sendOn)
     socket.once("close", () => resume(Effect.succeed(Number(/^HTTP\/1.1 (\d+)/.exec(answer)?.[1]))))
     const lines = Object.entries({ host: "127.0.0.1", ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)

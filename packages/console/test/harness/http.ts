@@ -123,7 +123,7 @@ export const keeping = (port: number, path: string, headers = ""): Effect.Effect
     let answer = ""
     socket.on("error", () => {})
     socket.on("data", (data) => answer += data.toString())
-    const sendOn = () => void socket.write("x", (error) => error == null && setImmediate(sendOn))
+    const sendOn = () => void socket.write(new Uint8Array(65_536), (error) => error == null && setImmediate(sendOn))
     socket.once("end", sendOn)
     socket.once("close", () => resume(Effect.succeed(Number(/^HTTP\/1.1 (\d+)/.exec(answer)?.[1]))))
     socket.write(

@@ -100,7 +100,10 @@ describe("NetworkKey", () => {
     }).pipe(Effect.provide(PortableCrypto.layer)))
 
   it("throws for a value whose brand was forged", () => {
-    assert.throws(() => NetworkKey.toBytes(Redacted.make("secret") as NetworkKey.NetworkKey), /no network key/)
+    // Of no bytes, of fewer, and of more than a key has: one half of what is short would be a key that anybody guesses.
+    for (const forged of ["secret", "", "AAAA", text.slice(0, 40), `${text.slice(0, 40)}AAAAAAAA`]) {
+      assert.throws(() => NetworkKey.toBytes(Redacted.make(forged) as NetworkKey.NetworkKey), /no network key/)
+    }
     assert.isFalse(NetworkKey.isNetworkKey(Redacted.make("secret")))
     assert.isFalse(NetworkKey.isNetworkKey(Redacted.make(7)))
     assert.isFalse(NetworkKey.isNetworkKey(text))

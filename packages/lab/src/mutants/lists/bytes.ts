@@ -113,6 +113,14 @@ const base64 = of("base64url", "packages/core/src/internal/base/base64url.ts", s
   ]
 })
 
+const networkKey = of("network-key", "packages/core/src/NetworkKey.ts", suites("NetworkKey"), {
+  "forged": [
+    `bytes?.length !== byteLength`,
+    `bytes === undefined`,
+    "a text that somebody calls a network key is one, however short it is"
+  ]
+})
+
 const publicKey = of("key", "packages/core/src/PublicKey.ts", suites("PublicKey", "vectors"), {
   "low-order": [
     `&& !lowOrder.some((point) => compare(point, bytes) === 0)`,
@@ -616,6 +624,7 @@ export const bytes = [
   ...framer,
   ...records,
   ...base64,
+  ...networkKey,
   ...publicKey,
   ...advert,
   ...crypto,

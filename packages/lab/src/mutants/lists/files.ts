@@ -205,6 +205,12 @@ const places = of("file-large-places", "packages/files/src/LargeFiles.ts", suite
 })
 
 const receiving = of("file-receiving", "packages/files/src/internal/receiving.ts", suites("files/files.sim"), {
+  "key": [
+    `peer.publicKey === from.publicKey`,
+    `peer.publicKey !== ""`,
+    "what was accepted of one node is taken of another, which has its name by then",
+    { tests: ["files/hostile"] }
+  ],
   "running": [
     `this.#running.has(key) ? Effect.void : remove`,
     `remove`,
