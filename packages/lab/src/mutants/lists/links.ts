@@ -113,8 +113,8 @@ const link = of("link", "packages/core/src/internal/link/link.ts", tests, {
   ],
   "last-word": [
     `    if (this.over) return
-    const message`,
-    `    const message`,
+    // What a port`,
+    `    // What a port`,
     "something is heard after the last word"
   ],
   "channel": [`    this.#outlet.close()`, ``, "the channel of a link that is over stays"],
