@@ -5,6 +5,7 @@
  *
  * @since 0.2.0
  */
+import * as Quote from "./internal/base/quote.ts"
 
 /**
  * The page, as a path from `node_modules`.
@@ -117,6 +118,22 @@ export const anchors = [
  * @since 0.2.0
  */
 export type Anchor = (typeof anchors)[number]
+
+/**
+ * A text of others, as a part of a message: in one line, and with nothing in it that a terminal or a log would act on.
+ *
+ * @category conversions
+ * @since 0.2.0
+ */
+export const escape = (text: string): string => Quote.escapeText(text)
+
+/**
+ * A value of others as JSON, as a part of a message: in one line, and with nothing in it that a terminal or a log would act on.
+ *
+ * @category conversions
+ * @since 0.2.0
+ */
+export const quote = (value: unknown): string => Quote.quote(value)
 
 const pointer = new RegExp(`; see ${page}#[a-z-]+`, "g")
 

@@ -5,6 +5,7 @@
  */
 import type { NodeName } from "@pnet/core/Packet"
 import type { PublicKey } from "@pnet/core/PublicKey"
+import * as Why from "@pnet/core/Why"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
@@ -58,9 +59,9 @@ export class SenderGone extends Schema.TaggedError<SenderGone>("@pnet/files/Send
     const why = this.cause === undefined
       ? ""
       : `: ${this.cause instanceof Error ? this.cause.message : String(this.cause)}`
-    return `${
-      JSON.stringify(this.peer)
-    } is gone, or has taken its offer back${why}; what has arrived is kept for when it is offered again`
+    return `${Why.quote(this.peer)} is gone, or has taken its offer back${
+      Why.escape(why)
+    }; what has arrived is kept for when it is offered again`
   }
 }
 

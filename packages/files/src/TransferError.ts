@@ -3,9 +3,10 @@
  *
  * @since 0.2.0
  */
+import * as Why from "@pnet/core/Why"
 import * as Schema from "effect/Schema"
 
-const quoted = (text: string) => JSON.stringify(text)
+const { escape, quote } = Why
 
 /**
  * What kept one file, folder or link from arriving.
@@ -63,7 +64,7 @@ export class FileError extends Schema.TaggedError<FileError>("@pnet/files/FileEr
   detail: Schema.String
 }) {
   override get message() {
-    return `${quoted(this.path)} did not arrive (${this.kind}): ${this.detail}`
+    return `${quote(this.path)} did not arrive (${this.kind}): ${escape(this.detail)}`
   }
 }
 
@@ -88,7 +89,7 @@ export class SourceError extends Schema.TaggedError<SourceError>("@pnet/files/So
         "there is more in it than one transfer takes; send its folders one after another, or raise limits.entries",
       Nothing: "no path was given"
     }[this.kind]
-    return `cannot send ${quoted(this.path)}: ${what}${this.detail === "" ? "" : ` (${this.detail})`}`
+    return `cannot send ${quote(this.path)}: ${what}${this.detail === "" ? "" : ` (${escape(this.detail)})`}`
   }
 }
 
@@ -104,7 +105,7 @@ export class DeclinedError extends Schema.TaggedError<DeclinedError>("@pnet/file
   reason: Schema.String
 }) {
   override get message() {
-    return `${quoted(this.peer)} declined the offer: ${this.reason}`
+    return `${quote(this.peer)} declined the offer: ${escape(this.reason)}`
   }
 }
 
@@ -124,10 +125,10 @@ export class NotReceivingError
   override get message() {
     return this.kind === "NotAllowed"
       ? `${
-        quoted(this.peer)
+        quote(this.peer)
       } does not let this node offer files: its trust policy has to grant it the function pnet.files.offer`
       : `${
-        quoted(this.peer)
+        quote(this.peer)
       } does not receive files: start it with FileTransfer.layer({ receive: { folder } }), or pnet up --receive`
   }
 }
@@ -147,9 +148,9 @@ export class PeerAwayError extends Schema.TaggedError<PeerAwayError>("@pnet/file
 }) {
   override get message() {
     const why = this.cause instanceof Error ? this.cause.message : String(this.cause)
-    return `${
-      quoted(this.peer)
-    } is away, and the transfer is not complete: ${why}. Sending the same again goes on where it was`
+    return `${quote(this.peer)} is away, and the transfer is not complete: ${
+      escape(why)
+    }. Sending the same again goes on where it was`
   }
 }
 
@@ -166,7 +167,9 @@ export class TransferProtocolError
   })
 {
   override get message() {
-    return `the transfer with ${quoted(this.peer)} was ended, since it does not keep to the protocol: ${this.detail}`
+    return `the transfer with ${quote(this.peer)} was ended, since it does not keep to the protocol: ${
+      escape(this.detail)
+    }`
   }
 }
 
@@ -196,6 +199,8 @@ export class FolderError extends Schema.TaggedError<FolderError>("@pnet/files/Fo
   detail: Schema.String
 }) {
   override get message() {
-    return `cannot receive into ${quoted(this.folder)}: ${this.detail}; choose a folder that this user may write into`
+    return `cannot receive into ${quote(this.folder)}: ${
+      escape(this.detail)
+    }; choose a folder that this user may write into`
   }
 }

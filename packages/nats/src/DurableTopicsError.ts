@@ -6,10 +6,10 @@
 import * as Why from "@pnet/core/Why"
 import * as Schema from "effect/Schema"
 
-const quote = (text: string) => JSON.stringify(text)
+const { quote } = Why
 
 /** What a cause says, in brackets. */
-const causeOf = (cause: unknown) => cause instanceof Error ? ` (${cause.message})` : ""
+const causeOf = (cause: unknown) => cause instanceof Error ? ` (${Why.escape(cause.message)})` : ""
 
 /**
  * Something was not kept on a topic.

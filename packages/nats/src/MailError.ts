@@ -37,7 +37,7 @@ export class PostError extends Schema.TaggedError<PostError>("@pnet/nats/MailErr
       NoServer: "there is no NATS server at the moment",
       Unsure: "the NATS server did not say whether it has it; post it again with the same id"
     }[this.kind]
-    return Why.see(`the letter ${this.id} to ${JSON.stringify(this.to)} was not taken: ${why}`, "not-posted")
+    return Why.see(`the letter ${this.id} to ${Why.quote(this.to)} was not taken: ${why}`, "not-posted")
   }
 }
 
@@ -54,7 +54,7 @@ export class MailboxError extends Schema.TaggedError<MailboxError>("@pnet/nats/M
   override get message() {
     return Why.see(
       `there is no mailbox at the NATS server (${
-        this.cause instanceof Error ? this.cause.message : String(this.cause)
+        Why.escape(this.cause instanceof Error ? this.cause.message : String(this.cause))
       }); it needs JetStream, and this user the permissions that Subjects.mailPermissions gives`,
       "no-mailbox"
     )

@@ -9,7 +9,8 @@ import * as Schema from "effect/Schema"
 
 const servers = Schema.Array(Schema.String)
 const listed = (all: ReadonlyArray<string>) => all.join(", ")
-const reason = (cause: unknown) => cause instanceof Error && cause.message !== "" ? `: ${cause.message}` : ""
+const reason = (cause: unknown) =>
+  cause instanceof Error && cause.message !== "" ? `: ${Why.escape(cause.message)}` : ""
 
 /**
  * None of the servers answered.
@@ -100,7 +101,9 @@ export class NotPermittedError extends Schema.TaggedError<NotPermittedError>("@p
 ) {
   override get message() {
     return Why.see(
-      `the NATS server does not permit this node to ${this.operation} to ${this.subject}; permit its user to ${this.operation} to ${this.permission}`,
+      `the NATS server does not permit this node to ${this.operation} to ${
+        Why.escape(this.subject)
+      }; permit its user to ${this.operation} to ${Why.escape(this.permission)}`,
       "way"
     )
   }

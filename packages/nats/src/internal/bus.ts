@@ -153,9 +153,14 @@ export class NatsBus implements Bus {
     ]
   }
 
+  /** Whether it is a subject of the node's network. */
+  isOfNetwork(subject: string): boolean {
+    return subject.startsWith(this.#prefix)
+  }
+
   /** What has to be permitted, for something that was not. */
   permission(subject: string): string {
-    if (!subject.startsWith(this.#prefix)) return subject
+    if (!this.isOfNetwork(subject)) return subject
     const [from, to] = subject.slice(this.#prefix.length).split(".")
     return from === this.own
       ? `${this.#mine}>`
@@ -381,12 +386,12 @@ const open = (bus: NatsBus, client: NatsConnection): Effect.Effect<void, NotPerm
   })
 
 /** What the log says of a connection. */
-const logged = (bus: NatsBus, servers: ReadonlyArray<string>, run: (effect: Effect.Effect<void>) => void) => {
+export const logged = (bus: NatsBus, servers: ReadonlyArray<string>, run: (effect: Effect.Effect<void>) => void) => {
   const said = new Set<string>()
   return bus.watch((event) => {
     if (event._tag === "Denied") {
-      // What JetStream forbids is a help that is not there.
-      if (!event.error.subject.startsWith("pnet.") || said.has(event.error.permission)) return
+      // What JetStream forbids is a help that is not there. What is permitted of the own network has three forms, and whatever else a server says has any number.
+      if (!bus.isOfNetwork(event.error.subject) || said.has(event.error.permission)) return
       said.add(event.error.permission)
       run(Effect.logError(event.error.message))
     } else if (event._tag === "Down") {

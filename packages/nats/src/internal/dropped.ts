@@ -1,8 +1,14 @@
-/** Lines of the log about what others have sent and nobody gets: of each kind one a minute, with how many there were meanwhile. */
+/**
+ * Lines of the log about what others have sent and nobody gets: of each kind one a minute, with how many there were meanwhile. What they name, subjects
+ * too, is the word of a peer or of a server.
+ */
+import * as Why from "@pnet/core/Why"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 
 const every = 60_000
+/** Characters of a line. */
+const longest = 1_000
 
 /** Logs that something was dropped, and why. There are few kinds. */
 export type Dropped = (kind: string, what: string) => Effect.Effect<void>
@@ -18,6 +24,7 @@ export const make = (): Dropped => {
       }
       kinds.set(kind, { at: now, unsaid: 0 })
       const unsaid = last?.unsaid ?? 0
-      return Effect.logWarning(unsaid === 0 ? what : `${what}; and ${unsaid} more such in the minute before`)
+      const said = Why.escape(what.slice(0, longest))
+      return Effect.logWarning(unsaid === 0 ? said : `${said}; and ${unsaid} more such in the minute before`)
     })
 }

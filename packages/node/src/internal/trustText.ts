@@ -7,6 +7,7 @@ import { NodeName } from "@pnet/core/Packet"
 import * as PublicKey from "@pnet/core/PublicKey"
 import * as Rights from "@pnet/core/Rights"
 import * as TofuTrust from "@pnet/core/TofuTrust"
+import * as Why from "@pnet/core/Why"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { isUtf8 } from "node:buffer"
@@ -31,7 +32,7 @@ const listOfItems = new RegExp(`^(?:(?:${quoted}|[^,"]+)(?:,(?:${quoted}|[^,"]+)
 const revokedLine = /^@revoked\s+(\S+)(?:\s+#.*)?$/u
 const fromComment = /^ from (\S+)$/u
 
-const shown = (text: string) => JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)
+const shown = (text: string) => Why.quote(text.length > 80 ? `${text.slice(0, 80)}…` : text)
 
 const unquoted = (text: string): string | undefined =>
   Result.getOrUndefined(Result.try(() => JSON.parse(text) as string))

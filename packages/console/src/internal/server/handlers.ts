@@ -4,6 +4,7 @@ import type { CommandNodeService } from "@pnet/core/CommandNode"
 import { NodeName } from "@pnet/core/Packet"
 import type { Peer } from "@pnet/core/Peers"
 import * as PublicKey from "@pnet/core/PublicKey"
+import * as Why from "@pnet/core/Why"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as RcRef from "effect/RcRef"
@@ -188,7 +189,7 @@ const acting = ({ act, node, trust }: Parts, hub: Hub.Hub) => {
     allow: (input: { readonly name: string; readonly key: string }) =>
       Effect.gen(function*() {
         const [name, key] = [yield* nameOf(input.name), yield* keyOf(input.key)]
-        const what = `the name ${JSON.stringify(name)} belongs to key ${PublicKey.fingerprint(key)} from now on`
+        const what = `the name ${Why.quote(name)} belongs to key ${PublicKey.fingerprint(key)} from now on`
         yield* done("allow", what, trust.allow?.(name, key))
       }),
     revoke: (input: { readonly key: string }) =>
@@ -199,12 +200,12 @@ const acting = ({ act, node, trust }: Parts, hub: Hub.Hub) => {
     forget: (input: { readonly name: string }) =>
       Effect.gen(function*() {
         const name = yield* nameOf(input.name)
-        yield* done("forget", `the name ${JSON.stringify(name)} belongs to nobody from now on`, trust.forget?.(name))
+        yield* done("forget", `the name ${Why.quote(name)} belongs to nobody from now on`, trust.forget?.(name))
       }),
     resolveConflict: (input: { readonly name: string; readonly key: string }) =>
       Effect.gen(function*() {
         const [name, key] = [yield* nameOf(input.name), yield* keyOf(input.key)]
-        const what = `the conflict about ${JSON.stringify(name)} was decided for key ${PublicKey.fingerprint(key)}`
+        const what = `the conflict about ${Why.quote(name)} was decided for key ${PublicKey.fingerprint(key)}`
         yield* done("resolve conflicts", what, node.peers.resolveConflict(name, key))
       })
   }

@@ -204,6 +204,19 @@ const places = of("file-large-places", "packages/files/src/LargeFiles.ts", suite
   ]
 })
 
+const errors = of("file-errors", "packages/files/src/TransferError.ts", suites("files/errors"), {
+  "reason": [
+    `declined the offer: \${escape(this.reason)}`,
+    `declined the offer: \${this.reason}`,
+    "a peer's reason clears the screen of who reads the error"
+  ],
+  "path": [
+    `\${quote(this.path)} did not arrive`,
+    `\${JSON.stringify(this.path)} did not arrive`,
+    "a peer's name of a file turns the line that it is in"
+  ]
+})
+
 const receiving = of("file-receiving", "packages/files/src/internal/receiving.ts", suites("files/files.sim"), {
   "key": [
     `peer.publicKey === from.publicKey`,
@@ -356,6 +369,7 @@ export const filesList: ReadonlyArray<Mutation> = [
   ...writing,
   ...large,
   ...places,
+  ...errors,
   ...receiving,
   ...aging,
   ...batches,

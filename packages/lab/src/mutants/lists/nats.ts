@@ -4,7 +4,31 @@ import { of, suites } from "./of.ts"
 
 const simulated = suites("nats/discovery.sim")
 
+const said = [
+  ...of("nats-dropped", "packages/nats/src/internal/dropped.ts", suites("nats/said"), {
+    "escaped": [
+      `Why.escape(what.slice(0, longest))`,
+      `what.slice(0, longest)`,
+      "a subject clears the screen of who reads the log"
+    ],
+    "long": [`what.slice(0, longest)`, `what`, "a subject fills the log"]
+  }),
+  ...of("nats-errors", "packages/nats/src/NatsError.ts", suites("nats/said"), {
+    "escaped": [
+      `\`: \${Why.escape(cause.message)}\``,
+      `\`: \${cause.message}\``,
+      "a server's error clears the screen of who reads it"
+    ]
+  })
+]
+
 const bus = of("nats-bus", "packages/nats/src/internal/bus.ts", suites("nats/bus", "nats/discovery.sim"), {
+  "forbidden": [
+    `if (!bus.isOfNetwork(event.error.subject) ||`,
+    `if (!event.error.subject.startsWith("pnet.") ||`,
+    "a server has as many lines logged, and kept, as it likes",
+    { tests: ["nats/said"] }
+  ],
   "twin": [`if (from === this.own) return this.#meetTwin()`, ``, "two nodes of one key never learn of each other"],
   "twin-once": [`if (this.#hasTwin) return`, ``, "each message of a node with this one's key is said to all"],
   "nobody": [
@@ -238,6 +262,7 @@ export const natsList: ReadonlyArray<Mutation> = [
   ...pages,
   ...rates,
   ...acknowledging,
+  ...said,
   ...bus,
   ...known,
   ...discovery,

@@ -5,6 +5,7 @@ import type { Crypto, KeyPair } from "@pnet/core/Crypto"
 import * as Rights from "@pnet/core/Rights"
 import type * as Topic from "@pnet/core/Topic"
 import type { Trust } from "@pnet/core/Trust"
+import * as Why from "@pnet/core/Why"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -138,7 +139,7 @@ const reading = (parts: Parts, called: string, begun: Replay.Standing, start: Re
       // What was asked for over a connection that is gone is asked for again by the next.
       Effect.raceFirst(Effect.andThen(back, Effect.fail("the connection is another"))),
       Effect.catch((error) =>
-        Effect.logDebug(`what is kept on ${JSON.stringify(called)} is read again in a moment`, error).pipe(
+        Effect.logDebug(`what is kept on ${Why.quote(called)} is read again in a moment`, error).pipe(
           Effect.andThen(replay.close),
           Effect.as<Replay.Read>({ kept: [], isAll: false, isBroken: true })
         )
@@ -170,13 +171,13 @@ const handing = (
       const { at, from, id, key, payload, topic } = opened
       const missed = runs.take(opened)
       if (missed === undefined) {
-        yield* dropped("again", `number ${kept.seq} of what is kept on ${JSON.stringify(topic)} came before`)
+        yield* dropped("again", `number ${kept.seq} of what is kept on ${Why.quote(topic)} came before`)
         return undefined
       }
       const decoded = yield* Effect.exit(coding.decode(payload))
       if (Exit.isFailure(decoded)) {
         acknowledged.skipped(kept.seq, opened)
-        const what = `number ${kept.seq} of what is kept on ${JSON.stringify(topic)}, of ${JSON.stringify(from.name)},`
+        const what = `number ${kept.seq} of what is kept on ${Why.quote(topic)}, of ${Why.quote(from.name)},`
         yield* dropped("value", `${what} is no value of it`)
         return undefined
       }

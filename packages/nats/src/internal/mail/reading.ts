@@ -4,6 +4,7 @@
  */
 import { AckPolicy, type Consumer, type JetStreamClient, type JsMsg } from "@nats-io/jetstream"
 import type { KV } from "@nats-io/kv"
+import * as Why from "@pnet/core/Why"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
@@ -139,7 +140,7 @@ const worked = <E, R>(
         return message.ack()
       }
       yield* Effect.logWarning(
-        `handling the letter ${letter.id} of ${JSON.stringify(letter.from.name)} failed`,
+        `handling the letter ${letter.id} of ${Why.quote(letter.from.name)} failed`,
         exit.cause
       )
       if (attempt >= parts.attempts) return yield* bury(parts, message)
@@ -169,7 +170,7 @@ const one = <E, R>(
     if (!(yield* trusted(letter))) {
       yield* dropped(
         "untrusted",
-        `a letter from ${JSON.stringify(letter.from.name)} was dropped: its key is not trusted`
+        `a letter from ${Why.quote(letter.from.name)} was dropped: its key is not trusted`
       )
       return message.term()
     }
