@@ -47,6 +47,7 @@ import * as Typed from "../src/typed.ts"
 const main = Programs.file(new URL("../src/main.ts", import.meta.url))
 // What measures has been loaded here; the processes that are measured load theirs from one file.
 process.env["PNET_BENCH_WORKER"] = Programs.file(new URL("../src/harness/worker.ts", import.meta.url))
+process.env["PNET_BENCH_COLLECT"] = "once"
 
 const own = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url))
 
