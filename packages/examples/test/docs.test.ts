@@ -208,8 +208,6 @@ const environment = {
       !/^(VITEST|NODE_ENV|NODE_OPTIONS|FORCE_COLOR|PNET_|TEST$)/.test(name)
     )
   ),
-  // The compiler has memory enough to collect less.
-  GOGC: "300",
   // All programs load the same modules.
   NODE_COMPILE_CACHE: join(scratch, "cache"),
   NO_COLOR: "1"
