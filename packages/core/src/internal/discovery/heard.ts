@@ -4,11 +4,11 @@ import type { Sighting } from "../../Discovery.ts"
 import type { Endpoint } from "../../Network.ts"
 import type { NodeName } from "../../Packet.ts"
 import type { PublicKey } from "../../PublicKey.ts"
-import { hashOf } from "../base/hash.ts"
 import { kept } from "../base/kept.ts"
 import type { Answers } from "./answers.ts"
 import type { Target } from "./interfaces.ts"
 import type { Private } from "./sockets.ts"
+import * as Sources from "./sources.ts"
 
 /** A socket that hears adverts: a private one, or the shared one, which may have to drop what comes from other subnets. */
 export interface Ear {
@@ -17,16 +17,6 @@ export interface Ear {
   readonly answers: Answers
   /** Whether something that it heard is still to be looked at. What comes then has to wait behind it. */
   behind: boolean
-}
-
-// As the keys and names of a process: its nodes hear the same of the same peers, and keep it once.
-const recent: Array<Endpoint | undefined> = Array.from({ length: 8_192 })
-
-const sameAsRecent = (endpoint: Endpoint): Endpoint => {
-  const { host, port } = endpoint
-  const place = hashOf(host, port) & (recent.length - 1)
-  const known = recent[place]
-  return known !== undefined && known.host === host && known.port === port ? known : recent[place] = endpoint
 }
 
 /** There is one for each peer, so it has no more to it than it needs. */
@@ -55,8 +45,8 @@ export class Heard implements Sighting {
   ) {
     this.name = said.name
     this.publicKey = said.publicKey
-    this.endpoint = sameAsRecent(said.endpoint)
-    this.source = sameAsRecent(from.source)
+    this.endpoint = Sources.sameAsRecent(said.endpoint)
+    this.source = Sources.sameAsRecent(from.source)
     this.local = from.local
     this.localAt = from.localAt
     this.ear = from.ear

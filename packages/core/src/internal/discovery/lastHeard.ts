@@ -5,12 +5,15 @@
 import type { Endpoint } from "../../Network.ts"
 import { remember } from "../base/remember.ts"
 import type { Heard } from "./heard.ts"
+import * as Sources from "./sources.ts"
 
 export class LastHeard {
   readonly #capacity: number
   readonly #perHost: number
   /** Most hosts have one node. */
   readonly #byHost = new Map<string, Heard | Map<number, Heard>>()
+  /** Those of hosts that have one, by the numbers of their sources: a shorter way to most of them. */
+  #near: Array<Heard | undefined> = []
   #size = 0
 
   /** Of so many sources, and so many of one host; the oldest are forgotten. */
@@ -20,6 +23,10 @@ export class LastHeard {
   }
 
   get(host: string, port: number): Heard | undefined {
+    return Sources.find(this.#near, host, port) ?? this.#find(host, port)
+  }
+
+  #find(host: string, port: number): Heard | undefined {
     const there = this.#byHost.get(host)
     return there instanceof Map ? there.get(port) : there?.source.port === port ? there : undefined
   }
@@ -28,12 +35,17 @@ export class LastHeard {
     const { host, port } = heard.source
     this.delete(heard.source)
     const there = this.#byHost.get(host)
-    if (there === undefined) this.#byHost.set(host, heard)
-    else if (there instanceof Map) {
+    if (there === undefined) {
+      this.#byHost.set(host, heard)
+      this.#put(heard)
+    } else if (there instanceof Map) {
       this.#size -= there.size
       remember(there, port, heard, this.#perHost)
       this.#size += there.size - 1
-    } else this.#byHost.set(host, new Map([[there.source.port, there], [port, heard]]))
+    } else {
+      this.#drop(there)
+      this.#byHost.set(host, new Map([[there.source.port, there], [port, heard]]))
+    }
     this.#size++
     if (this.#size > this.#capacity) this.#forget()
   }
@@ -44,9 +56,26 @@ export class LastHeard {
     if (there instanceof Map) {
       if (!there.delete(port)) return
       if (there.size === 0) this.#byHost.delete(host)
-    } else if (there.source.port === port) this.#byHost.delete(host)
-    else return
+    } else if (there.source.port === port) {
+      this.#drop(there)
+      this.#byHost.delete(host)
+    } else return
     this.#size--
+  }
+
+  #put(heard: Heard): void {
+    const number = Sources.numberOf(heard.source)
+    if (number >= this.#near.length) {
+      const near = this.#near
+      // As long as it is to become at once: one with many gaps would be a table of its own.
+      this.#near = Array.from({ length: Math.ceil(number * 1.25) + 16 }, (_, i) => near[i])
+    }
+    this.#near[number] = heard
+  }
+
+  #drop(heard: Heard): void {
+    const number = Sources.numberOf(heard.source)
+    if (this.#near[number] === heard) this.#near[number] = undefined
   }
 
   #forget(): void {

@@ -396,16 +396,34 @@ const sameAdvert = of("adverts", "packages/core/src/internal/wire/sameAdvert.ts"
   ]
 })
 
-const lastHeard = of("adverts", "packages/core/src/internal/discovery/lastHeard.ts", adverts, {
-  "last-bound": [
-    `if (this.#size > this.#capacity) this.#forget()`,
-    ``,
-    "every source that ever said something is remembered"
-  ],
-  "last-port": [
-    `there?.source.port === port ? there`,
-    `there !== undefined ? there`,
-    "of two nodes of a host one is taken for the other"
+const lastHeard = of(
+  "adverts",
+  "packages/core/src/internal/discovery/lastHeard.ts",
+  suites("Discovery.udp", "Taking.udp", "Limits.sim", "lastHeard"),
+  {
+    "last-bound": [
+      `if (this.#size > this.#capacity) this.#forget()`,
+      ``,
+      "every source that ever said something is remembered"
+    ],
+    "last-port": [
+      `there?.source.port === port ? there`,
+      `there !== undefined ? there`,
+      "of two nodes of a host one is taken for the other"
+    ],
+    "last-near": [
+      `if (this.#near[number] === heard) this.#near[number] = undefined`,
+      ``,
+      "what was forgotten is found by the shorter way"
+    ]
+  }
+)
+
+const sources = of("adverts", "packages/core/src/internal/discovery/sources.ts", suites("lastHeard"), {
+  "source-number": [
+    `return found !== undefined && found.source === last ? found : undefined`,
+    `return found`,
+    "of two sources that have one number one is taken for the other"
   ]
 })
 
@@ -948,6 +966,7 @@ export const peersList = [
   ...readOnce,
   ...sameAdvert,
   ...lastHeard,
+  ...sources,
   ...entry,
   ...inbox,
   ...sightings,
