@@ -20,4 +20,17 @@ describe("what all nodes of a crowd answer one address", () => {
     assert.strictEqual(allowance.size, 1)
     assert.strictEqual(allowance.chance("10.0.0.1", 1_000, 100, 3_000), 1)
   })
+
+  it("is forgotten sooner where the crowd has become smaller", () => {
+    const allowance = new Allowance()
+    // Of a thousand nodes it comes back in four seconds, and of a hundred in two.
+    allowance.chance("10.0.0.1", 16, 1_000, 0)
+    allowance.chance("10.0.0.2", 16, 1_000, 1_000)
+    allowance.chance("10.0.0.2", 16, 100, 2_500)
+    assert.strictEqual(allowance.size, 1)
+    allowance.forget(4_499)
+    assert.strictEqual(allowance.size, 1)
+    allowance.forget(4_500)
+    assert.strictEqual(allowance.size, 0)
+  })
 })

@@ -33,12 +33,18 @@ export class Allowance {
   readonly #all: Bucket = { level: perSecond, at: -Infinity }
   /** Milliseconds after which one is as full as a new one, whatever was taken. */
   #full = Infinity
+  /** Before that there is none to let go of, so that the first one is not looked at. */
+  #kept = -Infinity
 
   /** Lets go of addresses that have all that there is again: they are as those of which nothing is known. */
   forget(at: number): void {
+    if (at < this.#kept) return
     const byHost = this.#byHost
     for (let oldest = byHost.first; oldest !== undefined; oldest = byHost.first) {
-      if (at - oldest.value.at < this.#full) return
+      if (at - oldest.value.at < this.#full) {
+        this.#kept = oldest.value.at + this.#full
+        return
+      }
       byHost.remove(oldest)
     }
   }
@@ -51,7 +57,9 @@ export class Allowance {
   /** The chance with which each is to answer an address, where so many of `nodes` would. Counts that they do; by a clock in milliseconds. */
   chance(host: string, answers: number, nodes: number, at: number): number {
     const capacity = Math.max(togetherToOne, newcomers * nodes)
-    this.#full = capacity / perSecondToOne * 1_000
+    const full = capacity / perSecondToOne * 1_000
+    if (full < this.#full) this.#kept = -Infinity
+    this.#full = full
     this.forget(at)
     const one = this.#of(host) ?? this.#begin(host, { level: capacity, at })
     fill(one, capacity, perSecondToOne, at)

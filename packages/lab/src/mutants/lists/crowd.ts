@@ -127,7 +127,7 @@ const answers = of("crowd", "packages/core/src/internal/discovery/answers.ts", l
   ]
 })
 
-const allowance = of("crowd", "packages/core/src/internal/discovery/allowance.ts", letter, {
+const allowance = of("crowd", "packages/core/src/internal/discovery/allowance.ts", suites("Crowd.udp", "allowance"), {
   "one": [
     `Math.min(counted, one.level, this.#all.level)`,
     `Math.min(counted, this.#all.level)`,
@@ -142,6 +142,11 @@ const allowance = of("crowd", "packages/core/src/internal/discovery/allowance.ts
     `(at - bucket.at) / 1_000 * rate`,
     `(at - bucket.at) * rate`,
     "what all answer together is bounded a thousand times too high"
+  ],
+  "kept": [
+    `if (full < this.#full) this.#kept = -Infinity`,
+    ``,
+    "an address that has all again is kept where a crowd became smaller"
   ]
 })
 
