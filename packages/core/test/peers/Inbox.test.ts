@@ -1,12 +1,12 @@
 /** The order in which adverts are taken, whatever waits. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect } from "effect"
-import { Inbox } from "../../src/internal/peers/inbox.ts"
+import { Cause, Deferred, Effect } from "effect"
+import { Inbox, type Taker } from "../../src/internal/peers/inbox.ts"
 
 const setUp = (capacity: number) => {
   const taken: Array<string> = []
   const gates = new Map<string, Deferred.Deferred<void>>()
-  const inbox: Inbox<string> = new Inbox({
+  const taker: Taker<string> = {
     take: (one) => {
       taken.push(one)
       // Whoever reads of one at once brings the next.
@@ -17,8 +17,10 @@ const setUp = (capacity: number) => {
       if (one.startsWith("bad")) throw new Error(one)
       const gate = gates.get(one)
       return gate && Deferred.await(gate)
-    },
-    failed: (defect) => Effect.sync(() => void taken.push(`${defect}`)),
+    }
+  }
+  const inbox: Inbox<string> = new Inbox(taker, {
+    failed: (cause) => Effect.sync(() => void taken.push(`${Cause.squash(cause)}`)),
     capacity,
     fork: (effect) => void Effect.runFork(effect)
   })

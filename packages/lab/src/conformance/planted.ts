@@ -142,7 +142,7 @@ const packets: ReadonlyArray<Deviation> = [
     rule: "udp-source",
     does: "believes an advert of another host than it came from",
     file: "internal/discovery/hearing.ts",
-    find: "config.checkAdvertSource",
+    find: "parts.config.checkAdvertSource",
     replace: "false",
     ...basic
   }

@@ -3,10 +3,12 @@
  * many nodes start at once, the newcomers are told all together by two further broadcasts. In a crowd only some answer, by chance, and ask the
  * newcomer back, who knows by that to ask all (`Newcomer`).
  */
+import type * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Random from "effect/Random"
 import { formatEndpoint } from "../../Advert.ts"
+import * as Deadline from "../../Deadline.ts"
 import type { Endpoint } from "../../Network.ts"
 import * as AtOnce from "../base/atOnce.ts"
 import * as Metrics from "../base/metrics.ts"
@@ -36,6 +38,7 @@ interface Parts {
   readonly telling: Telling
   readonly crowd: Crowd
   readonly random: Random.Random
+  readonly clock: Clock.Clock
   readonly now: () => number
   /** Runs what is not waited for. */
   readonly run: (effect: Effect.Effect<void>) => void
@@ -43,6 +46,11 @@ interface Parts {
 
 export class Answers {
   readonly #parts: Parts
+  // What is looked at for each question to all, which every node hears: not in an object elsewhere in memory.
+  readonly #crowd: Crowd
+  readonly #sockets: Sockets
+  readonly #telling: Telling
+  readonly #clock: Clock.Clock
   readonly #all = Rate.make(answersPerSecond)
   readonly #bySource = Rate.bySource(answersPerSource)
   readonly #told = Rate.make(toldPerSecond)
@@ -52,6 +60,10 @@ export class Answers {
 
   constructor(parts: Parts) {
     this.#parts = parts
+    this.#crowd = parts.crowd
+    this.#sockets = parts.sockets
+    this.#telling = parts.telling
+    this.#clock = parts.clock
   }
 
   /** Answers who sent an advert: from the private socket that heard it, else from the interface that shares a subnet with him. */
@@ -70,13 +82,13 @@ export class Answers {
 
   /** Somebody asks; the chance with which this node is to answer, so that not too many do of those that hear it. */
   asked(source: Endpoint, via: Private | undefined, request: Request | undefined): number {
-    return via === undefined ? this.#chance(source, askedBy(request, this.#parts.crowd.size)) : 1
+    return via === undefined ? this.#chance(source, askedBy(request, this.#crowd.size)) : 1
   }
 
   /** Of nodes of this machine nobody else can write the source. */
   #chance(source: Endpoint, answers: number): number {
-    const { crowd: { size }, now, sockets } = this.#parts
-    return sockets.isLocal(source) ? 1 : this.#allowance.chance(source.host, answers, size, now())
+    if (this.#sockets.isLocal(source)) return 1
+    return this.#allowance.chance(source.host, answers, this.#crowd.size, Deadline.nowUnsafe(this.#clock))
   }
 
   /** Tells who asked this node by itself, or all nodes that he does not know; or simply all, by a broadcast. With a chance, that is. */
@@ -114,8 +126,7 @@ export class Answers {
 
   /** Only ever one socket of one node, and only while this node tells of itself. */
   #isToBeTold(source: Endpoint): boolean {
-    const { sockets, telling } = this.#parts
-    return telling.port !== undefined && sockets.isOneSocket(source)
+    return this.#telling.port !== undefined && this.#sockets.isOneSocket(source)
   }
 
   #mayAnswer(host: string): boolean {

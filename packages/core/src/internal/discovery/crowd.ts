@@ -5,10 +5,12 @@
  *
  * What bites: nothing here is believed. Who is named asks to be heard, and who hears a name asks for himself.
  */
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Random from "effect/Random"
 import { formatEndpoint } from "../../Advert.ts"
+import * as Deadline from "../../Deadline.ts"
 import type { Crowd as CrowdOf, Known } from "../../Discovery.ts"
 import type { Endpoint } from "../../Network.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
@@ -43,6 +45,7 @@ interface Parts {
   readonly self: Self
   readonly sockets: Sockets
   readonly random: Random.Random
+  readonly clock: Clock.Clock
   readonly now: () => number
   /** Runs what is not waited for. */
   readonly run: (effect: Effect.Effect<void>) => void
@@ -53,7 +56,8 @@ export class Crowd {
   readonly #interval: number
   /** What is broadcast on the LAN, as far as it is heard: adverts, and names. */
   readonly #adverts: Rate.Rate
-  readonly #now: () => number
+  // All nodes of a process have the same clock, and each a function of its own that asks it: for each advert that is one place in memory more.
+  readonly #clock: Clock.Clock
   readonly #asks: Rate.Rate
   readonly #doubts = new Map<PublicKey, () => boolean>()
   readonly #asksOf: Rate.Rates
@@ -70,7 +74,7 @@ export class Crowd {
     this.#parts = parts
     this.#interval = Duration.toMillis(broadcastInterval)
     this.#adverts = Rate.make(2 * broadcastBudget)
-    this.#now = parts.now
+    this.#clock = parts.clock
     this.#asks = Rate.make(broadcastBudget)
     this.#asksOf = Rate.bySource(Math.ceil(broadcastBudget / sharesOfAsks))
   }
@@ -113,7 +117,7 @@ export class Crowd {
 
   /** An advert was heard by broadcast. */
   counted(): void {
-    const now = this.#now()
+    const now = Deadline.nowUnsafe(this.#clock)
     if (!this.#adverts.take(now)) this.#overAt = now
   }
 

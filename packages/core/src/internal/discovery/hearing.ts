@@ -73,6 +73,10 @@ export class Hearing {
   readonly #sockets: Sockets
   readonly #crowd: Crowd
   readonly #outlet: Outlet
+  readonly #answers: Answers
+  readonly #newcomer: Newcomer
+  readonly #self: AdvertExchange.Self
+  readonly #checksSource: boolean
   readonly #context: Context.Context<never>
   readonly #encrypted: boolean
   readonly #own: PublicKey.PublicKey
@@ -90,6 +94,10 @@ export class Hearing {
     this.#sockets = parts.sockets
     this.#crowd = parts.crowd
     this.#outlet = parts.outlet
+    this.#answers = parts.answers
+    this.#newcomer = parts.newcomer
+    this.#self = self
+    this.#checksSource = parts.config.checkAdvertSource
     this.#context = parts.context
     this.#encrypted = self.cipher.encrypted
     this.#own = self.identity.publicKey
@@ -253,7 +261,10 @@ export class Hearing {
     last: Heard | undefined,
     same: Heard | undefined
   ): Effect.Effect<void> | void {
-    const { answers, config, crowd, newcomer, outlet, self, sockets } = this.#parts
+    const self = this.#self
+    const sockets = this.#sockets
+    const answers = this.#answers
+    const newcomer = this.#newcomer
     const { subnet } = ear
     const decoded = ReadOnce.decode(payload, {
       networkId: self.networkId,
@@ -288,7 +299,7 @@ export class Hearing {
         : undefined
     }
     const { advert, publicKey, request, timestamp } = heard.success
-    if (config.checkAdvertSource && advert.host !== source.host) {
+    if (this.#checksSource && advert.host !== source.host) {
       this.#count("source_mismatch")
       return this.#translated(advert, source)
     }
@@ -310,22 +321,22 @@ export class Hearing {
       if (!CrowdPackets.isFor(request, this.#ownKey)) return this.#count("not_asked")
     }
     this.#count("accepted")
-    if (ear.via === undefined) crowd.counted()
+    if (ear.via === undefined) this.#crowd.counted()
     else if (!asks && last === undefined) newcomer.wasTold()
     if (asks) answers.tell(source, ear.via, request, chance)
     if (asks && request === undefined) newcomer.wasAsked()
     // Of who asks and listens nowhere there is nothing to enter, and it does not leave.
     if (asks && advert.port === 0) return
-    if (same !== undefined && isSame(same, advert, publicKey)) return outlet.give(same)
+    if (same !== undefined && isSame(same, advert, publicKey)) return this.#outlet.give(same)
     const endpoint = { host: advert.host === source.host ? source.host : advert.host, port: advert.port }
     const said = { name: advert.name, publicKey, endpoint }
     const from = { source, local: sockets.isLocal(source), localAt: sockets.changes, ear, place }
-    if (asks) return outlet.give(new HeardAsking(said, from))
+    if (asks) return this.#outlet.give(new HeardAsking(said, from))
     const sighting = new Heard(said, from)
     // Whether it is this node's own advert, or another's, depends on more than what it says.
     if (publicKey === this.#own || advert.port === 0) this.#last.delete(source)
     else this.#last.set(sighting)
-    outlet.give(sighting)
+    this.#outlet.give(sighting)
   }
 
   /** Other nodes are in doubt whether some are there. */

@@ -3,9 +3,11 @@
  * themselves, by unicast. So what it enters was said by who it is about, from its own address. That it is in a crowd it knows by being asked itself: of many
  * only some answer its first advert, and ask it with that.
  */
+import type * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
+import * as Deadline from "../../Deadline.ts"
 import * as Rate from "../base/rate.ts"
 import type { Self } from "../wire/advertExchange.ts"
 import * as CrowdPackets from "../wire/crowdPackets.ts"
@@ -43,11 +45,13 @@ interface Parts {
   readonly sockets: Sockets
   readonly crowd: Crowd
   readonly telling: Telling
-  readonly now: () => number
+  readonly clock: Clock.Clock
 }
 
 export class Newcomer {
   readonly #parts: Parts
+  // As every node hears the questions of all newcomers.
+  readonly #clock: Clock.Clock
   readonly #questions = Rate.make(questionsPerSecond)
   readonly #isInCrowd = Deferred.makeUnsafe<void>()
   /** How many told this node of themselves that it had not heard of. */
@@ -55,6 +59,7 @@ export class Newcomer {
 
   constructor(parts: Parts) {
     this.#parts = parts
+    this.#clock = parts.clock
   }
 
   /** A node asked this one by itself, which is done in a crowd alone. */
@@ -69,7 +74,7 @@ export class Newcomer {
 
   /** A newcomer asks all; whether there is room for another one that does. */
   heardQuestion(): boolean {
-    return this.#questions.take(this.#parts.now())
+    return this.#questions.take(Deadline.nowUnsafe(this.#clock))
   }
 
   /** From the start on: asks all, if there are many. */

@@ -84,11 +84,11 @@ export const make = (): Effect.Effect<
       hearer: (via) => hearing.hearer(hearing.earOf(via, undefined)),
       sent: (outcome) => Metrics.advertsSent(outcome, context)
     }, isTunnel)
-    const crowd = new Crowd({ config, self, sockets, random, now, run })
+    const crowd = new Crowd({ config, self, sockets, random, clock, now, run })
     const telling = new Telling(config, sockets, crowd, self.cipher.encrypted)
     crowd.telling = telling
-    const newcomer = new Newcomer({ self, sockets, crowd, telling, now })
-    const answers = new Answers({ context, sockets, telling, crowd, random, now, run })
+    const newcomer = new Newcomer({ self, sockets, crowd, telling, clock })
+    const answers = new Answers({ context, sockets, telling, crowd, random, clock, now, run })
     const hearing = new Hearing({
       config,
       self,

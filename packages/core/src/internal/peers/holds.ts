@@ -4,6 +4,7 @@
  */
 import type { Peers } from "../../Peers.ts"
 import type { PublicKey } from "../../PublicKey.ts"
+import type { Table } from "./table.ts"
 
 type OnDoubt = Parameters<Peers["Service"]["holdUnsafe"]>[1]
 export type Doubt = Parameters<OnDoubt>[0]
@@ -12,8 +13,12 @@ export class Holds {
   readonly #held = new Map<PublicKey, Set<OnDoubt>>()
   /** Those that said they leave and have not said otherwise since. */
   readonly #leaving = new Set<PublicKey>()
-  /** Whether there may be any: each advert takes its peer off. */
-  #isAnyLeaving = false
+  readonly #table: Table
+
+  /** The table knows whether anybody leaves, as each advert looks at that. */
+  constructor(table: Table) {
+    this.#table = table
+  }
 
   isHeld(publicKey: PublicKey): boolean {
     return this.#held.has(publicKey)
@@ -36,14 +41,14 @@ export class Holds {
   /** A peer with which something is held said that it leaves. */
   leaves(publicKey: PublicKey): void {
     this.#leaving.add(publicKey)
-    this.#isAnyLeaving = true
+    this.#table.isAnyLeaving = true
     this.doubt(publicKey, "leaving")
   }
 
   stays(publicKey: PublicKey): void {
-    if (!this.#isAnyLeaving) return
+    if (!this.#table.isAnyLeaving) return
     this.#leaving.delete(publicKey)
-    this.#isAnyLeaving = this.#leaving.size > 0
+    this.#table.isAnyLeaving = this.#leaving.size > 0
   }
 
   /** Asks whoever holds something with a peer to find out whether it is there. */

@@ -2,11 +2,18 @@
  * Takes one thing after another, at once where nothing waits. Where one has to wait (for a decision, or for a line of the log), those behind
  * it do too, in their order; the oldest are dropped when there are too many.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 
+/** Who takes them: the thing itself and no function that leads to it, which each node has, so that it is one place in memory more for each that is taken. */
+export interface Taker<A> {
+  /** Gives what is still to be waited for, if anything. */
+  readonly take: (one: A) => Effect.Effect<void> | undefined
+}
+
 export class Inbox<A extends object | string> {
-  readonly #take: (one: A) => Effect.Effect<void> | undefined
-  readonly #failed: (defect: unknown) => Effect.Effect<void>
+  readonly #taker: Taker<A>
+  readonly #failed: (cause: Cause.Cause<unknown>) => Effect.Effect<void>
   readonly #capacity: number
   readonly #fork: (effect: Effect.Effect<void>) => void
   /** There is one once something had to wait: most never do. */
@@ -14,16 +21,16 @@ export class Inbox<A extends object | string> {
   /** One is being taken, or waits. Whoever reads of it at once may bring the next one. */
   #busy = false
 
-  /** `take` gives what is still to be waited for, if anything. Where it throws that is the end of one thing, and `failed` says so. */
+  /** Where `take` throws, or what it waits for fails, that is the end of one thing, and `failed` says so. */
   constructor(
+    taker: Taker<A>,
     options: {
-      readonly take: (one: A) => Effect.Effect<void> | undefined
-      readonly failed: (defect: unknown) => Effect.Effect<void>
+      readonly failed: (cause: Cause.Cause<unknown>) => Effect.Effect<void>
       readonly capacity: number
       readonly fork: (effect: Effect.Effect<void>) => void
     }
   ) {
-    this.#take = options.take
+    this.#taker = taker
     this.#failed = options.failed
     this.#capacity = options.capacity
     this.#fork = options.fork
@@ -44,9 +51,10 @@ export class Inbox<A extends object | string> {
 
   #taken(one: A): Effect.Effect<void> | undefined {
     try {
-      return this.#take(one)
+      const wait = this.#taker.take(one)
+      return wait && Effect.catchCause(wait, this.#failed)
     } catch (defect) {
-      return this.#failed(defect)
+      return this.#failed(Cause.die(defect))
     }
   }
 

@@ -12,7 +12,7 @@ import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import { Crypto } from "../../Crypto.ts"
 import * as Deadline from "../../Deadline.ts"
-import { Discovery, type Sighting } from "../../Discovery.ts"
+import { Discovery } from "../../Discovery.ts"
 import type { Endpoint } from "../../Network.ts"
 import { NodeConfig } from "../../NodeOptions.ts"
 import { Any, type Peers, type Where } from "../../Peers.ts"
@@ -58,14 +58,7 @@ const intake = (
       "advert",
       (more) => Effect.logError(`taking an advert failed${more}`, cause)
     )
-  const inbox = new Inbox<Sighting>({
-    ...options,
-    take: (sighting) => {
-      const wait = sightings.take(sighting)
-      return wait && Effect.catchCause(wait, failed)
-    },
-    failed: (defect) => failed(Cause.die(defect))
-  })
+  const inbox = new Inbox(sightings, { ...options, failed })
   return allTo([{ what: "discovery", stream, forEach }], (sighting) => inbox.offer(sighting))
 }
 
@@ -139,7 +132,7 @@ export const make = (): Effect.Effect<
     const presence = yield* Presence.make(limits.peerEvents)
     const table = new Table(limits)
     const watchers = new Watchers()
-    const holds = new Holds()
+    const holds = new Holds(table)
     const leftOut = new LeftOut(config, now)
     const membership = new Membership({
       table,
@@ -161,7 +154,7 @@ export const make = (): Effect.Effect<
     })
     const random = yield* Random.Random
     const asking = new Asking({ config, crowd: discovery.crowd, table, random, now, run: fork })
-    const parts = { config, context, table, membership, holds, conflicts, leftOut, asking, rank, now, fork }
+    const parts = { config, context, table, membership, holds, conflicts, leftOut, asking, rank, clock, now, fork }
     const sightings = new Sightings(parts)
     const arrivals = new Arrivals({ config, table, membership, holds, conflicts, rank, now })
     const lookup = new Lookup({ config, table, presence, conflicts, leftOut, now })

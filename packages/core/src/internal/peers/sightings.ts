@@ -2,8 +2,10 @@
  * What an advert does to the table. Anybody can make one up: it may enter a peer within bounds, add what it says to what others say, and
  * say that a peer leaves; it takes nothing away that was proved, or that another host said.
  */
+import type * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Deadline from "../../Deadline.ts"
 import type { Sighting } from "../../Discovery.ts"
 import type { NodeConfig } from "../../NodeOptions.ts"
 import type { NodeName } from "../../Packet.ts"
@@ -52,6 +54,7 @@ interface Parts {
   readonly leftOut: LeftOut
   readonly asking: Asking
   readonly rank: Rank | undefined
+  readonly clock: Clock.Clock
   readonly now: () => number
   /** Runs what is not waited for, such as answers. */
   readonly fork: (effect: Effect.Effect<void>) => void
@@ -65,7 +68,7 @@ export class Sightings {
   readonly #table: Table
   readonly #conflicts: Conflicts
   readonly #membership: Membership
-  readonly #now: () => number
+  readonly #clock: Clock.Clock
   /** Answers that are being given. */
   #answering = 0
 
@@ -76,7 +79,7 @@ export class Sightings {
     this.#table = parts.table
     this.#conflicts = parts.conflicts
     this.#membership = parts.membership
-    this.#now = parts.now
+    this.#clock = parts.clock
   }
 
   /** Takes an advert, at once; what there still is to wait for: the policy's decision, a line of the log. */
@@ -107,10 +110,12 @@ export class Sightings {
       return this.#conflicts.tell(name, expected, sighting, "KeyChanged")
     }
     const pinned = expected === publicKey
-    const at = this.#now()
+    const at = Deadline.nowUnsafe(this.#clock)
     // Nearly always. A name of several peers is told as long as it is.
     if (entry !== undefined && (!pinned || entry.fixed !== undefined) && entry.isSaidAgain(sighting, at)) {
-      this.#membership.heard(entry, "Advert", at)
+      // What `heard` comes to then, without a look at what is elsewhere in memory.
+      if (entry.peer.status === "Online" && !table.isAnyLeaving) entry.heardAt = at
+      else this.#membership.heard(entry, "Advert", at)
       return expected === undefined && table.isAnyShared ? this.#tellShared(sighting) : undefined
     }
     const { context, leftOut } = this.#parts

@@ -17,6 +17,8 @@ export class Table {
   // Insertion order is age.
   readonly #proved = new Map<PublicKey, Entry>()
   readonly #unproved = new Map<PublicKey, Entry>()
+  /** Whether peers with which something is held said that they leave, and not otherwise since: each advert takes its peer off. `Holds` sees to it. */
+  isAnyLeaving = false
   /** Every entry, in no order: one is drawn without a look at the others. Each knows its place. */
   readonly #all: Array<Entry> = []
   /** A name has one key, and a set of them only where it is shared. */

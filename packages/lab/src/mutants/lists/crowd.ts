@@ -121,7 +121,7 @@ const answers = of("crowd", "packages/core/src/internal/discovery/answers.ts", l
     "questions of newcomers are answered at any rate"
   ],
   "told-chance": [
-    `return via === undefined ? this.#chance(source, askedBy(request, this.#parts.crowd.size)) : 1`,
+    `return via === undefined ? this.#chance(source, askedBy(request, this.#crowd.size)) : 1`,
     `return 1`,
     "a question in a victim's name is answered by all, five times a second"
   ]

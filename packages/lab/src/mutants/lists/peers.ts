@@ -206,7 +206,7 @@ const hearing = of("adverts", "packages/core/src/internal/discovery/hearing.ts",
     "adverts of another network are heard"
   ],
   "source": [
-    `if (config.checkAdvertSource && advert.host !== source.host) {`,
+    `if (this.#checksSource && advert.host !== source.host) {`,
     `if (false) {`,
     "an advert names an address that it does not come from"
   ],
@@ -459,7 +459,7 @@ const inbox = of("peers", "packages/core/src/internal/peers/inbox.ts", suites("I
     "adverts pile up while a policy decides"
   ],
   "inbox-throws": [
-    `return this.#failed(defect)`,
+    `return this.#failed(Cause.die(defect))`,
     `throw defect`,
     "a node is deaf after one advert of which taking it throws"
   ]
