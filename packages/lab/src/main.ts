@@ -4,15 +4,29 @@
  */
 import { execArgv, execPath } from "node:process"
 
-// Networks of a swarm come and go one after another and hold little, so that there is room for more that is young beside them.
-const young = process.argv[2] === "swarm" ? 256 : 64
+interface Heap {
+  /** Of the young, in MiB. */
+  readonly young: number
+  /** By how many hundredths more may live than when it was last marked. By itself V8 lets a large heap double before it looks. */
+  readonly growing: number
+}
+
+const usual: Heap = { young: 64, growing: 15 }
+
+const heaps: Readonly<Record<string, Heap>> = {
+  // Networks of a swarm come and go one after another and hold little, so that there is room for more that is young beside them.
+  swarm: { young: 256, growing: 15 },
+  // A crowd grows to a gigabyte of which nothing dies, and to mark it again and again takes longer than what is found so is worth.
+  membership: { young: 128, growing: 40 }
+}
+
+const { growing, young } = heaps[process.argv[2] ?? ""] ?? usual
 
 const flags = [
   // Nearly all that a simulation makes is gone at once, if it is given room; what collects it is to take no other core.
   "--single-threaded-gc",
   `--max-semi-space-size=${young}`,
-  // Of what lives, a third more than there is: by itself V8 lets a large heap double before it looks.
-  "--heap-growing-percent=15",
+  `--heap-growing-percent=${growing}`,
   // Nobody waits for a simulation while all of it is marked. To mark bit by bit has each write look whether that goes on, and keeps what has died meanwhile.
   "--no-incremental-marking"
 ]
