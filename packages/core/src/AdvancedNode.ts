@@ -329,7 +329,10 @@ export interface AdvancedNodeService extends Omit<BasicNode.BasicNodeService, "s
     data: Data<E, R>,
     options?: CallAllOptions
   ) => Outcomes<Uint8Array, CallError | E, R>
-  /** Publishes bytes, or text as its UTF-8, to whoever subscribes to the topic of that name. */
+  /**
+   * Publishes bytes, or text as its UTF-8, to whoever subscribes to the topic of that name. When it is done the node has them and sends them, and `flush` waits
+   * until they have come; when it fails, nothing was published to anybody.
+   */
   readonly publish: (
     topic: string,
     value: Uint8Array | string,

@@ -412,7 +412,10 @@ export interface CommandNodeService extends
   readonly target: Target
   /** Effect's own RpcClient of a group that a peer serves, or of the service that all are who serve it, for as long as the scope is open. */
   readonly client: Client
-  /** Publishes a value to whoever subscribes to its topic. */
+  /**
+   * Publishes a value to whoever subscribes to its topic. When it is done the node has it and sends it, and `flush` waits until it has come; when it fails, nothing
+   * was published to anybody.
+   */
   readonly publish: Publish
   /** Publishes all that goes into it. */
   readonly publisher: Publisher
