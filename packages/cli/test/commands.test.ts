@@ -284,7 +284,7 @@ describe("config", () => {
         network: "home flag",
         bind: "127.0.0.1 environment",
         networkKey: "(hidden) environment",
-        wait: "2000ms profile",
+        wait: "2s profile",
         peers: "a:1,b:2 profile",
         name: "desk file",
         port: "4000 file",
@@ -294,7 +294,7 @@ describe("config", () => {
       assert.notInclude(JSON.stringify(shown), "hunter2")
       assert.match(
         (yield* alice.run("config", "name", "wait")).stdout,
-        /^SETTING +VALUE +FROM\nname +desk +\S+config\.json\nwait +1000ms/
+        /^SETTING +VALUE +FROM\nname +desk +\S+config\.json\nwait +1s /
       )
     })))
 

@@ -82,6 +82,15 @@ const unitOf = (name: string): number | undefined =>
     day: 86_400_000
   }).find(([unit]) => name === unit || name === `${unit}s`)?.[1]
 
+// The largest first.
+const written = [["d", 86_400_000], ["h", 3_600_000], ["m", 60_000], ["s", 1_000]] as const
+
+/** The largest unit of which it is so many. */
+const spanOf = (millis: number): string => {
+  const unit = written.find(([, each]) => millis !== 0 && millis % each === 0)
+  return unit === undefined ? `${millis}ms` : `${millis / unit[1]}${unit[0]}`
+}
+
 /** A span of time as people write it: `500ms`, `5s`, `2 minutes`. */
 export const Span: Schema.Codec<Duration.Duration, string> = Schema.String.pipe(
   Schema.decodeTo(Schema.toType(Schema.Duration), {
@@ -92,7 +101,7 @@ export const Span: Schema.Codec<Duration.Duration, string> = Schema.String.pipe(
         ? invalid("expected a span of time, such as 500ms, 5s or 2m", text, options)
         : Effect.succeed(Duration.millis(Number(match[1]) * unit))
     }),
-    encode: SchemaGetter.transform((duration: Duration.Duration) => `${Duration.toMillis(duration)}ms`)
+    encode: SchemaGetter.transform((duration: Duration.Duration) => spanOf(Duration.toMillis(duration)))
   })
 )
 
