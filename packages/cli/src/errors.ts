@@ -95,6 +95,10 @@ const spokenOf = [
 export const atCommandLine = (message: string): string =>
   spokenOf.reduce((text, [pattern, words]) => text.replace(pattern, words), message.replaceAll(pointer, ""))
 
+const ofSharedName = {
+  hint: "run pnet peers to see where they are, and pnet trust resolve to say whose name it is"
+} as const
+
 // The messages of the library speak to programmers. Where they say which function to call, this says which command to run.
 const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
   PeerUnknownError: (error) => {
@@ -108,7 +112,8 @@ const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
         hint: `compare the new key with its owner, then run: pnet trust resolve ${quoted(String(peer))} FINGERPRINT`
       }
     }
-    if (field(error, "target") !== undefined || field(error, "sharedBy") !== undefined) return {}
+    if (field(error, "sharedBy") !== undefined) return { exit: "conflict", ...ofSharedName }
+    if (field(error, "target") !== undefined) return {}
     const obstacles = field(error, "obstacles")
     if (Array.isArray(obstacles) && obstacles.length > 0) return { hint: "run pnet doctor" }
     return Array.isArray(known) && known.length > 0
@@ -132,9 +137,7 @@ const spoken: Record<string, (error: unknown) => Partial<Failure>> = {
       `arguments: ${String(field(error, "issue"))}`,
     hint: `run: pnet functions ${quoted(String(field(error, "peer")))} ${quoted(String(field(error, "function")))}`
   }),
-  NameConflictError: () => ({
-    hint: "run pnet trust list to see their keys, and pnet trust resolve to say whose name it is"
-  }),
+  NameConflictError: () => ofSharedName,
   StreamResetError: (error) => {
     const peer = String(field(error, "peer"))
     switch (field(error, "code")) {

@@ -2,10 +2,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Command from "@pnet/core/Command"
 import * as CommandNode from "@pnet/core/CommandNode"
+import type { NodeName } from "@pnet/core/Packet"
+import { NameConflictError, PeerUnknownError } from "@pnet/core/Peers"
+import * as PublicKey from "@pnet/core/PublicKey"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as TestNetwork from "@pnet/testing/TestNetwork"
 import { Effect, Layer, Schema } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
+import { failureOf } from "../src/errors.ts"
 import { desk, values } from "./harness/desk.ts"
 
 const Add = Command.make("sum", {
@@ -264,6 +268,38 @@ describe("ping", () => {
     })).pipe(Effect.scoped))
 })
 
+describe("a name that two peers have", () => {
+  it.effect("is pinged by neither, which says their keys and ends with the code of a conflict, until it is said whose it is", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const { network } = yield* Home
+      const publicKeys: Array<PublicKey.PublicKey> = []
+      for (const where of ["one", "two"]) {
+        const place = yield* desk(network, where)
+        yield* (yield* place.start("up", "--name", "dave")).says("is up")
+        publicKeys.push(yield* place.key("dave"))
+      }
+      const keys = publicKeys.map(PublicKey.fingerprint)
+      for (const target of ["dave", "dave,dave"]) {
+        const both = yield* alice.run("ping", target, "-c", "1")
+        assert.strictEqual(both.code, 8, target)
+        for (const key of keys) assert.include(both.stdout, key)
+        assert.notMatch(both.stdout, /connected|answered/)
+      }
+      const some = yield* alice.run("ping", "bob,dave", "-c", "1", "--json")
+      assert.strictEqual(some.code, 9)
+      assert.deepStrictEqual(
+        values(some.stdout).filter(({ type }) => type === "pong").map(({ failure, peer }) => [peer, failure?.code]),
+        [["dave", 8], ["bob", undefined], ["bob", undefined]]
+      )
+      // Who has heard both before it is asked for the name waits in vain, and ends with the same code.
+      const inVain = failureOf(new PeerUnknownError({ peer: "dave", known: ["dave"], sharedBy: publicKeys }))
+      const { hint } = failureOf(new NameConflictError({ peer: "dave" as NodeName, publicKeys }))
+      assert.deepStrictEqual([inVain.exit, inVain.hint], ["conflict", hint])
+      assert.strictEqual((yield* alice.run("trust", "resolve", "dave", keys[1]!)).code, 0)
+      assert.strictEqual((yield* alice.run("ping", "dave", "-c", "1")).code, 0)
+    })).pipe(Effect.scoped))
+})
+
 describe("config", () => {
   it.effect("shows what holds and where it comes from, nearest first, and no secret", () =>
     inHome(Effect.fnUntraced(function*(alice) {
@@ -296,6 +332,23 @@ describe("config", () => {
         (yield* alice.run("config", "name", "wait")).stdout,
         /^SETTING +VALUE +FROM\nname +desk +\S+config\.json\nwait +1s /
       )
+      for (
+        const [given, read] of [
+          ["90s", "90s"],
+          ["2 minutes", "2m"],
+          ["36h", "36h"],
+          ["2d", "2d"],
+          ["1500ms", "1500ms"],
+          [
+            "0s",
+            "0ms"
+          ],
+          ["0.5s", "500ms"]
+        ] as const
+      ) {
+        const [wait] = values((yield* alice.run("config", "wait", "--wait", given, "--json")).stdout)
+        assert.strictEqual(wait!["value"], read)
+      }
     })))
 
   it.effect("refuses settings that are wrong, and says where", () =>

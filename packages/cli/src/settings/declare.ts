@@ -83,11 +83,11 @@ const unitOf = (name: string): number | undefined =>
   }).find(([unit]) => name === unit || name === `${unit}s`)?.[1]
 
 // The largest first.
-const written = [["d", 86_400_000], ["h", 3_600_000], ["m", 60_000], ["s", 1_000]] as const
+const spans = [["d", 86_400_000], ["h", 3_600_000], ["m", 60_000], ["s", 1_000]] as const
 
 /** The largest unit of which it is so many. */
 const spanOf = (millis: number): string => {
-  const unit = written.find(([, each]) => millis !== 0 && millis % each === 0)
+  const unit = spans.find(([, each]) => millis !== 0 && millis % each === 0)
   return unit === undefined ? `${millis}ms` : `${millis / unit[1]}${unit[0]}`
 }
 
