@@ -67,18 +67,30 @@ export class InterfaceFound extends Schema.TaggedClass<InterfaceFound>("@pnet/co
 export class NoInterface extends Schema.TaggedClass<NoInterface>("@pnet/core/Finding/NoInterface")("NoInterface", {
   bindIp: Schema.String,
   /** The addresses this machine has. */
-  available: Schema.Array(Schema.String)
+  available: Schema.Array(Schema.String),
+  /** `false` where no loopback interface is up either, and programs of this machine do not reach each other. */
+  loopback: Schema.optionalKey(Schema.Boolean)
 }) implements Described {
   get severity(): Severity {
     return "error"
   }
   get message() {
+    if (this.loopback === false && this.bindIp.startsWith("127.")) {
+      return `the loopback interface is not up, and nothing can be sent from or to ${this.bindIp}`
+    }
     return this.bindIp === "0.0.0.0"
-      ? "no network interface but loopback is up"
+      ? this.loopback === false
+        ? "no network interface is up, not even loopback"
+        : "no network interface but loopback is up"
       : `no network interface that is up has the address ${this.bindIp}`
   }
   get remedy() {
     const [first] = this.available
+    if (this.loopback === false && (first === undefined || this.bindIp.startsWith("127."))) {
+      return this.bindIp === "0.0.0.0"
+        ? "connect this machine to a network, or bring loopback up (on Linux: ip link set lo up) for nodes on this machine alone"
+        : "bring it up (on Linux: ip link set lo up)"
+    }
     return first === undefined
       ? "connect this machine to a network, or set bindIp to 127.0.0.1 for nodes on this machine alone"
       : `set bindIp to 0.0.0.0 for every interface, or to an address of this machine: ${this.available.join(", ")}`

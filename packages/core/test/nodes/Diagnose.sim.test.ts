@@ -134,6 +134,30 @@ describe("what is wrong on this machine", () => {
   )
 
   test(
+    "no loopback either, which is said in the place of one that works",
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const over = Layer.effect(
+        Network.Network,
+        Effect.map(Network.Network, (network) => ({
+          ...network,
+          interfaces: Effect.map(network.interfaces, (all) => all.filter(({ loopback }) => !loopback))
+        }))
+      )
+      const bare = yield* network.host("bare", { interfaces: [] })
+      for (const bindIp of ["127.0.0.1", "0.0.0.0"]) {
+        const { of, tags, worst } = yield* diagnose(bare, { bindIp }, over)
+        const [finding] = of("NoInterface")
+        assert.deepInclude(finding, { bindIp, available: [], loopback: false })
+        assert.match(finding!.message, /loopback interface is not up|not even loopback/)
+        assert.include(finding!.remedy, "ip link set lo up")
+        assert.notInclude(tags, "InterfaceFound")
+        assert.strictEqual(worst, "error")
+      }
+    })
+  )
+
+  test(
     "interfaces that cannot be read",
     Effect.gen(function*() {
       const network = yield* SimNetwork.make()

@@ -24,6 +24,12 @@ const findTargets = (
 ): Effect.Effect<ReadonlyArray<Interfaces.Target>> =>
   Effect.gen(function*() {
     if (Interfaces.isLoopback(bindIp)) {
+      // Where the system does not say, it is tried.
+      const all = yield* Effect.orElseSucceed(network.interfaces, () => undefined)
+      if (all !== undefined && !Interfaces.hasLoopback(all)) {
+        find(new Finding.NoInterface({ bindIp, available: Interfaces.addresses(all), loopback: false }))
+        return []
+      }
       const target = Interfaces.loopbackTarget(bindIp)
       find(new Finding.InterfaceFound({ interface: "loopback", address: bindIp, broadcast: target.broadcast }))
       return [target]
@@ -32,8 +38,8 @@ const findTargets = (
     for (const { address } of all) heard.ownAddresses.add(address)
     const chosen = Interfaces.selected(bindIp, all)
     if (chosen.length === 0) {
-      const available = all.filter((one) => one.family === "IPv4" && !one.loopback).map(({ address }) => address)
-      find(new Finding.NoInterface({ bindIp, available }))
+      const down = Interfaces.hasLoopback(all) ? {} : { loopback: false }
+      find(new Finding.NoInterface({ bindIp, available: Interfaces.addresses(all), ...down }))
     }
     for (const one of chosen) find(foundOf(one))
     return chosen.filter(Interfaces.hasBroadcast)

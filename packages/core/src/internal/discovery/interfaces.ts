@@ -14,6 +14,14 @@ export const hasBroadcast = (one: NetworkInterface): boolean => one.family === "
 
 export const isLoopback = (bindIp: string): boolean => bindIp.startsWith("127.")
 
+/** Whether programs of this machine reach each other over IPv4. */
+export const hasLoopback = (all: ReadonlyArray<NetworkInterface>): boolean =>
+  all.some((one) => one.family === "IPv4" && one.loopback)
+
+/** The addresses that other machines may reach. */
+export const addresses = (all: ReadonlyArray<NetworkInterface>): ReadonlyArray<string> =>
+  all.filter((one) => one.family === "IPv4" && !one.loopback).map(({ address }) => address)
+
 /** The interfaces that `bindIp` means, with or without a broadcast address. */
 export const selected = (bindIp: string, all: ReadonlyArray<NetworkInterface>): ReadonlyArray<NetworkInterface> =>
   all.filter((one) => one.family === "IPv4" && !one.loopback && (bindIp === "0.0.0.0" || one.address === bindIp))
