@@ -154,6 +154,24 @@ describe("wire", () => {
     assert.isTrue(answers.malformed)
   })
 
+  it("takes no more names of an offer than are said, however many it claims, and no record beyond its bound", () => {
+    const offerOf = (claimed: number, names: number) => {
+      const out = new Wire.Writer().u8(Wire.version).raw(new Uint8Array(Wire.idLength + Wire.digestLength))
+      out.varint(1).varint(0).varint(0).varint(1).varint(claimed)
+      for (let i = 0; i < names; i++) out.text(`n${i}`)
+      return Wire.readOffer(out.text("").take())
+    }
+    assert.strictEqual(offerOf(64, 64)?.names.length, 64)
+    assert.isUndefined(offerOf(65, 65))
+    const records = new Wire.Records((cursor) => cursor.raw(1_000).length, 100)
+    records.push(new Uint8Array(100))
+    assert.isUndefined(records.next())
+    assert.isFalse(records.malformed)
+    records.push(new Uint8Array(1))
+    assert.isUndefined(records.next())
+    assert.isTrue(records.malformed)
+  })
+
   it("takes any bytes without a throw", () => {
     const next = random(2)
     const good = answerBytes()

@@ -901,6 +901,19 @@ describe("Mux: what ends a session", () => {
     assert.strictEqual(budget.used, 0)
   })
 
+  it("an OPEN whose headers are long is refused, by their bytes and not by their characters", () => {
+    const side = new Side({})
+    for (
+      const [id, a] of [[1, "x".repeat(4_088)], [2, "x".repeat(4_089)], [3, "é".repeat(2_044)], [
+        4,
+        "é".repeat(2_045)
+      ]] as const
+    ) {
+      assert.isUndefined(side.receive(Type.msg, openFrame(id, { headers: { a } })))
+    }
+    assert.deepStrictEqual(side.opened.map(({ id }) => id), [1, 3])
+  })
+
   it("and what does not: gaps in numbers, empty DATA, unknown fields and protocols, the largest credit", () => {
     const side = established()
     const fine = (type: Type, message: Uint8Array) => assert.isUndefined(side.receive(type, message))

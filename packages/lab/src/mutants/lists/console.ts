@@ -99,6 +99,27 @@ const cutting = of("console-cut", `${server}/cut.ts`, suites("console/ask.sim"),
   "text": [`if (text.length <= most) return text`, `return text`, "a peer's texts go to the page however long they are"]
 })
 
+const describing = of("console-describing", `${server}/describing.ts`, suites("console/hostile"), {
+  "functions": [
+    `described.slice(0, mostFunctions + everyNode.size)`,
+    `described`,
+    "a page is sent any number of functions of a peer"
+  ],
+  "schema": [` || size > mostSchema`, ``, "a page is sent a schema of any length"],
+  "room": [` || size > room`, ``, "a page is sent schemas of any length in all"]
+})
+
+const listing = of("console-topics", `${server}/topics.ts`, suites("console/hostile"), {
+  "topics": [` && found.size >= mostTopics`, ` && found.size < 0`, "a page is sent any number of topics"],
+  "subscribers": [
+    `subscribers.slice(0, mostSubscribers)`,
+    `subscribers`,
+    "a page is sent any number of who subscribes"
+  ],
+  "counted": [`this.#rows.size >= mostCounted`, `this.#rows.size < 0`, "any number of rows is kept for a page"],
+  "shown": [`this.#known.size >= mostRows`, `this.#known.size < 0`, "a page is sent any number of rows"]
+})
+
 const people = of("console-people", `${server}/people.ts`, suites("console/crowd.sim"), {
   "most": [`if (this.byKey.size > mostPeers)`, `if (false)`, "any number of peers is shown"]
 })
@@ -178,6 +199,8 @@ export const consoleList: ReadonlyArray<Mutation> = [
   ...serving,
   ...asking,
   ...cutting,
+  ...describing,
+  ...listing,
   ...people,
   ...changing,
   ...pacing,

@@ -204,6 +204,19 @@ const places = of("file-large-places", "packages/files/src/LargeFiles.ts", suite
   ]
 })
 
+const bounds = of("file-bounds", "packages/files/src/internal/wire.ts", suites("files/wire"), {
+  "names": [
+    `cursor.varint(mostNames)`,
+    `cursor.varint(2 ** 30)`,
+    "an offer of a few bytes claims a thousand million names, and has room made for them"
+  ],
+  "record": [
+    `cursor.left + cursor.at - start > this.#longest`,
+    `this.#longest < 0`,
+    "a record that is never whole is held however long it is"
+  ]
+})
+
 const errors = of("file-errors", "packages/files/src/TransferError.ts", suites("files/errors"), {
   "reason": [
     `declined the offer: \${escape(this.reason)}`,
@@ -369,6 +382,7 @@ export const filesList: ReadonlyArray<Mutation> = [
   ...writing,
   ...large,
   ...places,
+  ...bounds,
   ...errors,
   ...receiving,
   ...aging,

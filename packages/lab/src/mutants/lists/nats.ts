@@ -22,6 +22,11 @@ const said = [
   })
 ]
 
+const taken = of("nats-bytes", "packages/nats/src/internal/bytes.ts", suites("nats/bytes"), {
+  "short": [`if (taken.length < length) this.isShort = true`, ``, "a letter that ends in the midst of a name is read"],
+  "text": [`if (text === undefined) this.isShort = true`, ``, "a name that is no text is read as none"]
+})
+
 const bus = of("nats-bus", "packages/nats/src/internal/bus.ts", suites("nats/bus", "nats/discovery.sim"), {
   "forbidden": [
     `if (!bus.isOfNetwork(event.error.subject) ||`,
@@ -263,6 +268,7 @@ export const natsList: ReadonlyArray<Mutation> = [
   ...rates,
   ...acknowledging,
   ...said,
+  ...taken,
   ...bus,
   ...known,
   ...discovery,

@@ -268,6 +268,14 @@ const frames = of("mux", "packages/core/src/internal/session/frames.ts", muxSuit
   ]
 })
 
+const headed = of("mux-open", "packages/core/src/internal/session/mux.ts", muxSuites, {
+  "headers": [
+    `utf8(open.headers).length > Frame.maxHeaders`,
+    `open.headers.length > Frame.maxHeaders`,
+    "headers of other letters than those of ASCII are three times as long as they may be"
+  ]
+})
+
 const credit = of("mux", "packages/core/src/internal/session/credit.ts", muxSuites, {
   "widen": [`!this.#behind && room.widen(more)`, `room.widen(more)`, "who is not read is granted more"],
   "widen-reserve": [
@@ -1028,6 +1036,7 @@ export const sessionsList = [
   ...openings,
   ...headers,
   ...frames,
+  ...headed,
   ...credit,
   ...muxStream,
   ...news,
