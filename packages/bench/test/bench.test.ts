@@ -561,6 +561,16 @@ describe("bench", () => {
       }
     }))
 
+  it("starts who has a core of his own without V8's helpers, which have no other, and anybody else as he is", () => {
+    const [pinned, free] = [
+      Workers.commandOf(1, "worker.ts", ["--max-old-space-size=64"]),
+      Workers.commandOf(undefined, "worker.ts", [])
+    ]
+    assert.deepStrictEqual(pinned.slice(0, 3), ["taskset", "-c", "1"])
+    assert.includeMembers([...pinned], ["--single-threaded-gc", "--max-old-space-size=64"])
+    assert.deepStrictEqual([pinned.at(-1), free], ["worker.ts", [process.execPath, "worker.ts"]])
+  })
+
   it.live("idle measures what sessions hold and streams leave", () =>
     Effect.gen(function*() {
       const { printed, report } = yield* bench(
