@@ -567,7 +567,7 @@ describe("bench", () => {
       Workers.commandOf(undefined, "worker.ts", [])
     ]
     assert.deepStrictEqual(pinned.slice(0, 3), ["taskset", "-c", "1"])
-    assert.includeMembers([...pinned], ["--single-threaded-gc", "--max-old-space-size=64"])
+    assert.includeMembers([...pinned], ["--no-parallel-scavenge", "--max-old-space-size=64"])
     assert.deepStrictEqual([pinned.at(-1), free], ["worker.ts", [process.execPath, "worker.ts"]])
   })
 

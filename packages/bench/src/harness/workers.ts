@@ -66,7 +66,7 @@ export const keep: Effect.Effect<void, never, Scope.Scope> = Effect.acquireRelea
  * V8 has threads that help it to collect, and waits for those that have begun. On a core of its own a process would wait for them to have their turn on it, which makes
  * a millisecond of each collection.
  */
-const alone = ["--single-threaded-gc"]
+const alone = ["--no-parallel-scavenge"]
 
 /** What starts a worker on a core of its own, or on any. */
 export const commandOf = (
