@@ -27,9 +27,32 @@ const page = (): string => {
   return ""
 }
 
+/** What programs call options and functions of the library, and what there is of them at a command line. */
+const spoken: ReadonlyArray<readonly [inPrograms: RegExp, here: string]> = [
+  [/`peers\.awaitPeers?(?:\([^`]*\))?`(?:, `peers\.whileOnline`)?/g, "`--wait`"],
+  [/`peers\.resolveConflict(?:\([^`]*\))?`/g, "`pnet trust resolve`"],
+  [/`node\.target\("bob"\)\("get_funcs"\)`/g, "`pnet functions bob`"],
+  [
+    /`node\.target\("bob"\)\("describe", "buy"\)` gives the JSON Schemas of `buy`/g,
+    "`pnet functions bob` shows what `buy` takes"
+  ],
+  [/`Trust\.open(?:\(…\))?`/g, "`--open`"],
+  [/`AllowListTrust\.layer`/g, "`--allow-list`"],
+  // What is beside other fields of an error is one of them.
+  [/\bin `peers`(?!, and what)/g, "in `--peers`"],
+  [/`networkKey`/g, "network key"],
+  [/`networkId`/g, "`--network`"],
+  [/`advertisePort`/g, "`--advertise-port`"],
+  [/`serverPort`/g, "`--port`"],
+  [/`bindIp`/g, "`--bind`"]
+]
+
 /** What leads to another section says which, what leads to another page is its words alone, and a program's `diagnose` is this command's doctor. */
 const plain = (text: string): string =>
-  text.replace(/\[([^\]]+)\]\(#([a-z-]+)\)/g, "$1 (pnet why $2)").replace(/\[([^\]]+)\]\([^)]*\)/g, "$1")
+  spoken.reduce((said, [inPrograms, here]) => said.replace(inPrograms, here), text).replace(
+    /\[([^\]]+)\]\(#([a-z-]+)\)/g,
+    "$1 (pnet why $2)"
+  ).replace(/\[([^\]]+)\]\([^)]*\)/g, "$1")
     .replaceAll("**", "").replaceAll("`diagnose`", "`pnet doctor`")
 
 /** Lines that are one paragraph as one line. */

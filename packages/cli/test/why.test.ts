@@ -24,11 +24,32 @@ describe("why", () => {
       assert.notMatch(text, /\]\(|\*\*|<a id/, topic)
       // A command of its own is said, and none that it has not.
       assert.notMatch(text, /`(?:pnet )?diagnose`/, topic)
+      // So are its flags and commands, in the place of what programs have.
+      assert.notMatch(
+        text,
+        /bindIp|networkId|serverPort|advertisePort|`networkKey`|resolveConflict|awaitPeer|get_funcs|Trust\.open/,
+        topic
+      )
       // Every topic that it sends to is one.
       for (const [, other] of text.matchAll(/\(pnet why ([a-z-]+)\)/g)) {
         assert.strictEqual(find(all, [other!]).length, 1)
       }
     }
+  })
+
+  it("speaks of flags and commands, where the page speaks of options and functions", () => {
+    const answers = new Map(explanations().map(({ text, topic }) => [topic, text]))
+    assert.include(
+      answers.get("peer-unknown"),
+      "`--bind` at its default of loopback, another `--network` or network key"
+    )
+    assert.include(answers.get("name-shared"), "say which it is with `pnet trust resolve`,")
+    assert.include(
+      [...answers.values()].join(),
+      "- **See it:** `pnet functions bob` lists those it has.".replaceAll("**", "")
+    )
+    // A field of an error is one still.
+    assert.include([...answers.values()].join(), "who is there, in `peers`, and what each offers")
   })
 
   it.effect("explains what an error says that it explains, finds words, and lists what there is", () =>
