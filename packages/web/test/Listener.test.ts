@@ -4,11 +4,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { DerivedHost, Reach } from "@pnet/core"
 import type { Endpoint } from "@pnet/core/Network"
 import type { Connection } from "@pnet/core/Transport"
+import { keeping } from "@pnet/lab/web/keeping"
 import { WebReach, WebSocketListener } from "@pnet/web"
 import { Deferred, Effect, Fiber, Layer, Schedule, type Scope } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { type OutgoingHttpHeaders, request } from "node:http"
-import { type AddressInfo, connect, type Socket } from "node:net"
+import type { AddressInfo, Socket } from "node:net"
 import * as World from "./world.ts"
 
 const self: Endpoint = { host: DerivedHost.ofUrl("ws", "ws://listener/"), port: 1 }
@@ -65,22 +66,6 @@ const unread = (port: number, headers: OutgoingHttpHeaders = upgrade) =>
     }),
     ({ socket }) => Effect.sync(() => void socket.destroy())
   )
-
-/** Asks for another protocol, and keeps the connection when the answer has ended it: the status, when the server has let go of the connection. */
-const keeping = (port: number, path: string, headers: Readonly<Record<string, string>>): Effect.Effect<number> =>
-  Effect.callback((resume) => {
-    const socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true })
-    let answer = ""
-    socket.on("error", () => {})
-    socket.on("data", (data) => answer += data.toString())
-    // Who sends over a connection that is gone is told so.
-    const sendOn = () => void socket.write(new Uint8Array(65_536), (error) => error == null && setImmediate(sendOn))
-    socket.once("end", sendOn)
-    socket.once("close", () => resume(Effect.succeed(Number(/^HTTP\/1.1 (\d+)/.exec(answer)?.[1]))))
-    const lines = Object.entries({ host: "127.0.0.1", ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)
-    socket.write(`GET ${path} HTTP/1.1\r\n${lines.join("")}\r\n`)
-    return Effect.sync(() => socket.destroy())
-  })
 
 /** A listener at a server of its own, whose connections are given to the handler. */
 const listening = (

@@ -113,24 +113,5 @@ export const raw = (port: number, text: string): Effect.Effect<number> =>
     socket.once("close", () => resume(Effect.succeed(0)))
   })
 
-/**
- * Asks for a WebSocket, and keeps the connection when the answer has ended it: the status of the answer, when the server has let go of the connection, as
- * it says to whoever goes on to send something over it.
- */
-export const keeping = (port: number, path: string, headers = ""): Effect.Effect<number> =>
-  Effect.callback((resume) => {
-    const socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true })
-    let answer = ""
-    socket.on("error", () => {})
-    socket.on("data", (data) => answer += data.toString())
-    const sendOn = () => void socket.write(new Uint8Array(65_536), (error) => error == null && setImmediate(sendOn))
-    socket.once("end", sendOn)
-    socket.once("close", () => resume(Effect.succeed(Number(/^HTTP\/1.1 (\d+)/.exec(answer)?.[1]))))
-    socket.write(
-      `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n${headers}\r\n`
-    )
-    return Effect.sync(() => socket.destroy())
-  })
-
 /** The cookie of a link, as a browser would send it. */
 export const cookieOf = (answer: Answer): string => String([answer.headers["set-cookie"]].flat()[0]).split(";", 1)[0]!

@@ -1,0 +1,36 @@
+/** Whoever asks a server for another protocol, and keeps his connection whatever he is answered. */
+import * as Effect from "effect/Effect"
+import { connect } from "node:net"
+
+// Turns of the event loop, which server and client have in common, behind the end of the answer.
+const turns = 1_000
+
+/**
+ * The status of the answer, once the server has let go of the connection, as it says to whoever goes on to send something over it; 0 where it keeps the
+ * connection that its answer has ended.
+ */
+export const keeping = (
+  port: number,
+  path: string,
+  headers: Readonly<Record<string, string>>
+): Effect.Effect<number> =>
+  Effect.callback((resume) => {
+    const socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true })
+    let answer = ""
+    let sent = 0
+    const done = (status: number) => {
+      socket.destroy()
+      resume(Effect.succeed(status))
+    }
+    const sendOn = () => {
+      if (++sent > turns) return done(0)
+      socket.write(Uint8Array.of(0), (error) => error == null && setImmediate(sendOn))
+    }
+    socket.on("error", () => {})
+    socket.on("data", (data) => answer += data.toString())
+    socket.once("end", sendOn)
+    socket.once("close", () => done(Number(/^HTTP\/1.1 (\d+)/.exec(answer)?.[1])))
+    const lines = Object.entries({ host: "127.0.0.1", ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)
+    socket.write(`GET ${path} HTTP/1.1\r\n${lines.join("")}\r\n`)
+    return Effect.sync(() => socket.destroy())
+  })
