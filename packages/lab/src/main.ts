@@ -11,11 +11,10 @@ interface Heap {
   readonly growing: number
 }
 
+// With room for more, a swarm has less to collect, and takes a sixth longer: all of that room is out of the caches before it comes to its turn again.
 const usual: Heap = { young: 64, growing: 15 }
 
 const heaps: Readonly<Record<string, Heap>> = {
-  // Networks of a swarm come and go one after another and hold little, so that there is room for more that is young beside them.
-  swarm: { young: 256, growing: 15 },
   // A crowd grows to a gigabyte of which nothing dies, and to mark it again and again takes longer than what is found so is worth.
   membership: { young: 128, growing: 40 }
 }
