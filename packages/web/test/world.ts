@@ -32,7 +32,8 @@ export const serve = (
         host: "127.0.0.1",
         port,
         websocket: WebSocketListener.serverOptions,
-        disablePreemptiveShutdown: true
+        // Where a connection is left, the test that finds it fails, and does not wait for that connection at its end.
+        gracefulShutdownTimeout: 0
       }))
     )
     const built = yield* Layer.build(Layer.fresh(server)).pipe(
