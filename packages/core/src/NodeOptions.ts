@@ -402,7 +402,7 @@ export const layer = (input: Input): Layer.Layer<NodeConfig, OptionsError, Crypt
               PublicKey.fingerprint(identity.publicKey)
             }): after a restart its ` +
               "peers will not know it, and those that pinned its name will refuse it; NodePnet.layerKeys(folder), in the place of " +
-              "NodePnet.layer, keeps one for each node by its name",
+              "NodePnet.layer, keeps one for each node by its name, and has an option for a trust policy of yours",
             "throwaway-identity"
           )
         )

@@ -65,6 +65,28 @@ const platform: Layer.Layer<Platform> = Layer.mergeAll(
 export const layer: Layer.Layer<Platform | Trust.Trust> = Layer.merge(platform, TofuTrust.layer())
 
 /**
+ * Sockets, cryptography and files, with a trust policy of your own, which may need them. Its nodes have new keys at every start: the option `trust` of `layerKeys` is the same
+ * with keys that are kept.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerWithTrust = <E, R>(
+  trust: Layer.Layer<Trust.Trust, E, R>
+): Layer.Layer<Platform | Trust.Trust, E, Exclude<R, Platform>> => Layer.provideMerge(trust, platform)
+
+/**
+ * Options of `layerKeys`.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface KeysOptions<E = never, R = never> extends NodeIdentity.HoldOptions {
+  /** Whom its nodes trust, by a policy that may need what `layerWithTrust` gives it. Default: trust on first use. */
+  readonly trust?: Layer.Layer<Trust.Trust, E, R> | undefined
+}
+
+/**
  * `layer`, with the identities of nodes kept in a folder, which is made where there is none: the node `alice` has the key in
  * `alice.key` there, is the same node at its next start, and is the only one that runs with that key; see `NodeIdentity.layerFolder`.
  *
@@ -76,24 +98,18 @@ export const layer: Layer.Layer<Platform | Trust.Trust> = Layer.merge(platform, 
  * const Alice = BasicNode.layer({ name: "alice" }).pipe(Layer.provide(NodePnet.layerKeys("keys")))
  * ```
  *
- * @category layers
- * @since 0.1.0
- */
-export const layerKeys = (
-  folder: string,
-  options?: NodeIdentity.HoldOptions
-): Layer.Layer<Platform | Trust.Trust | IdentityStore> =>
-  Layer.provideMerge(NodeIdentity.layerFolder(folder, options), layer)
-
-/**
- * Sockets, cryptography and files, with a trust policy of your own, which may need them.
+ * With `trust` it is `layerWithTrust` with kept keys: `NodePnet.layerKeys("keys", { trust: Trust.open(TofuTrust.layer()) })`.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layerWithTrust = <E, R>(
-  trust: Layer.Layer<Trust.Trust, E, R>
-): Layer.Layer<Platform | Trust.Trust, E, Exclude<R, Platform>> => Layer.provideMerge(trust, platform)
+export const layerKeys = <E = never, R = never>(
+  folder: string,
+  options?: KeysOptions<E, R>
+): Layer.Layer<Platform | Trust.Trust | IdentityStore, E, Exclude<R, Platform>> => {
+  const trust: Layer.Layer<Trust.Trust, E, R> = options?.trust ?? TofuTrust.layer()
+  return Layer.provideMerge(NodeIdentity.layerFolder(folder, options), layerWithTrust(trust))
+}
 
 /**
  * `layer`, with what the environment says about files: `PNET_IDENTITY_FILE` has the node's identity and is made where there is none; or in

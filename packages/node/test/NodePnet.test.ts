@@ -3,6 +3,9 @@ import { assert, layer } from "@effect/vitest"
 import * as BasicNode from "@pnet/core/BasicNode"
 import * as Identity from "@pnet/core/Identity"
 import type * as NodeOptions from "@pnet/core/NodeOptions"
+import { NodeName } from "@pnet/core/Packet"
+import * as Rights from "@pnet/core/Rights"
+import * as TofuTrust from "@pnet/core/TofuTrust"
 import * as Trust from "@pnet/core/Trust"
 import * as NodeCrypto from "@pnet/node/NodeCrypto"
 import * as NodeIdentity from "@pnet/node/NodeIdentity"
@@ -105,6 +108,19 @@ layer(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer), { excludeTestService
 )
 
 layer(NodeServices.layer, { excludeTestServices: true })("NodePnet.layerKeys", (it) => {
+  it.effect("keeps keys beside a trust policy of the program's own", () =>
+    Effect.gen(function*() {
+      const keys = NodePnet.layerKeys(`${yield* folder}/keys`, { trust: Trust.open(TofuTrust.layer()) })
+      const start = Effect.scoped(Effect.gen(function*() {
+        const built = yield* Layer.build(Layer.fresh(Layer.provideMerge(BasicNode.layer({ name: "alice" }), keys)))
+        const { publicKey } = Context.get(built, BasicNode.BasicNode)
+        return { publicKey, rights: yield* Context.get(built, Trust.Trust).rights!(NodeName.make("bob"), publicKey) }
+      }))
+      const first = yield* start
+      assert.strictEqual((yield* start).publicKey, first.publicKey)
+      assert.deepStrictEqual(first.rights, Rights.all)
+    }).pipe(Effect.provide(Logger.layer([]))))
+
   it.effect("keeps a key for each node by its name, says nothing of a throwaway, and lets one node have each", () =>
     Effect.gen(function*() {
       const parent = yield* folder

@@ -53,6 +53,10 @@ expectTypeOf(NodeIdentity.holdFile("alice.key")).toEqualTypeOf<
 expectTypeOf(NodePnet.layerKeys("keys")).toEqualTypeOf<
   Layer.Layer<NodePnet.Platform | Trust.Trust | Identity.IdentityStore>
 >()
+const byList = NodeTrust.layerAllowListFile("peers")
+expectTypeOf(NodePnet.layerKeys("keys", { trust: byList })).toEqualTypeOf<
+  Layer.Layer<NodePnet.Platform | Trust.Trust | Identity.IdentityStore, Layer.Error<typeof byList>>
+>()
 expectTypeOf(BasicNode.layer({ name: "alice" }).pipe(Layer.provide(NodePnet.layerKeys("keys")))).toEqualTypeOf<
   Layer.Layer<BasicNode.BasicNode | Peers.Peers, BasicNode.StartError>
 >()
