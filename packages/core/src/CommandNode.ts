@@ -314,13 +314,13 @@ export interface Publish {
  * @since 0.2.0
  */
 export interface Publisher {
-  /** Of a topic. */
+  /** JSON, on the topic of a name. */
+  (topic: string, options?: Topic.PublishOptions & Topic.Named): Sink.Sink<void, unknown, never, Topic.PublishError>
+  /** Of a topic. It stands last, as `Publish` has it. */
   <A, RD, RE>(
     topic: Topic.Topic<A, RD, RE>,
     options?: Topic.PublishOptions
   ): Sink.Sink<void, A, never, Topic.PublishError, RE>
-  /** JSON, on the topic of a name. */
-  (topic: string, options?: Topic.PublishOptions & Topic.Named): Sink.Sink<void, unknown, never, Topic.PublishError>
 }
 
 /**
@@ -330,16 +330,16 @@ export interface Publisher {
  * @since 0.2.0
  */
 export interface Subscribe {
-  /** To a topic. */
-  <A, RD, RE>(
-    topic: Topic.Topic<A, RD, RE>,
-    options?: Topic.SubscribeOptions
-  ): Stream.Stream<Topic.Publication<A>, Topic.SubscribeError, RD>
   /** To JSON of the topic of a name, or of all that a pattern means: `build.*.failed`, `build.>`. */
   (
     topic: string,
     options?: Topic.SubscribeOptions
   ): Stream.Stream<Topic.Publication<Schema.Json>, Topic.SubscribeError>
+  /** To a topic. It stands last, as `Publish` has it. */
+  <A, RD, RE>(
+    topic: Topic.Topic<A, RD, RE>,
+    options?: Topic.SubscribeOptions
+  ): Stream.Stream<Topic.Publication<A>, Topic.SubscribeError, RD>
 }
 
 /**
@@ -349,13 +349,13 @@ export interface Subscribe {
  * @since 0.2.0
  */
 export interface Watch {
-  /** To a topic. */
+  /** To JSON of the topic of a name, or of all that a pattern means. */
+  (topic: string, options?: Topic.WatchOptions): Stream.Stream<Topic.Event<Schema.Json>, Topic.SubscribeError>
+  /** To a topic. It stands last, as `Publish` has it. */
   <A, RD, RE>(
     topic: Topic.Topic<A, RD, RE>,
     options?: Topic.WatchOptions
   ): Stream.Stream<Topic.Event<A>, Topic.SubscribeError, RD>
-  /** To JSON of the topic of a name, or of all that a pattern means. */
-  (topic: string, options?: Topic.WatchOptions): Stream.Stream<Topic.Event<Schema.Json>, Topic.SubscribeError>
 }
 
 /**
@@ -365,16 +365,16 @@ export interface Watch {
  * @since 0.2.0
  */
 export interface Table {
-  /** Of a topic. */
-  <A, RD, RE>(
-    topic: Topic.Topic<A, RD, RE>,
-    options?: Topic.TableOptions
-  ): Effect.Effect<SubscriptionRef.SubscriptionRef<Topic.Table<A>>, Topic.SubscribeError, RD | Scope.Scope>
   /** Of JSON of the topic of a name, or of all that a pattern means. */
   (
     topic: string,
     options?: Topic.TableOptions
   ): Effect.Effect<SubscriptionRef.SubscriptionRef<Topic.Table<Schema.Json>>, Topic.SubscribeError, Scope.Scope>
+  /** Of a topic. It stands last, as `Publish` has it. */
+  <A, RD, RE>(
+    topic: Topic.Topic<A, RD, RE>,
+    options?: Topic.TableOptions
+  ): Effect.Effect<SubscriptionRef.SubscriptionRef<Topic.Table<A>>, Topic.SubscribeError, RD | Scope.Scope>
 }
 
 /**

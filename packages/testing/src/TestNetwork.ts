@@ -258,7 +258,7 @@ type RequirementsOf<Specs> = {
  * @category models
  * @since 0.1.0
  */
-export type Names<Specs> = keyof Specs & string | ReadonlyArray<keyof Specs & string>
+export type Names<Name extends string> = Name | ReadonlyArray<Name>
 
 /**
  * A network of nodes. The names in its verbs are those of its nodes, and no others.
@@ -273,18 +273,18 @@ export interface TestNetwork<Specs> {
   readonly network: SimNetwork.SimNetwork["Service"]
   /** Cuts nodes from each other, without `to` from all others; with `oneWay` in one direction. What is on its way is lost. */
   readonly partition: (
-    from: Names<Specs>,
-    to?: Names<Specs>,
+    from: Names<keyof Specs & string>,
+    to?: Names<keyof Specs & string>,
     options?: { readonly oneWay?: boolean | undefined }
   ) => Effect.Effect<void>
   /** Takes partitions back; without arguments all of them. */
-  readonly heal: (from?: Names<Specs>, to?: Names<Specs>) => Effect.Effect<void>
+  readonly heal: (from?: Names<keyof Specs & string>, to?: Names<keyof Specs & string>) => Effect.Effect<void>
   /** Changes latency, loss and the rest of the link between all nodes. What is not named stays. */
   readonly setLink: (link: SimNetwork.LinkModel) => Effect.Effect<void>
   /** The same between some nodes, over what `setLink` says; `undefined` takes it back. */
   readonly setPath: (
-    from: Names<Specs>,
-    to: Names<Specs>,
+    from: Names<keyof Specs & string>,
+    to: Names<keyof Specs & string>,
     link: SimNetwork.LinkModel | undefined,
     options?: { readonly oneWay?: boolean | undefined }
   ) => Effect.Effect<void>
