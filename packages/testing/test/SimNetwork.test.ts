@@ -90,6 +90,25 @@ describe("reproducibility", () => {
 })
 
 describe("links", () => {
+  it.effect("have loopback among them, over which nothing goes while it is down", () =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const host = yield* network.host("a")
+      const send = host.run(Effect.gen(function*() {
+        const socket = yield* Effect.flatMap(Network, (own) => own.datagram({ address: "127.0.0.1", port: 0 }))
+        yield* socket.reader
+        const writer = yield* socket.writer
+        return yield* writer.write({ payload: "x", address: inet("127.0.0.1", 9) })
+      }))
+      const names = Effect.map(host.interfaces, (all) => all.map(({ name }) => name))
+      yield* host.setLinkUp("lo", false)
+      assert.deepStrictEqual(yield* names, ["eth0"])
+      assert.strictEqual((yield* Effect.flip(send)).reason._tag, "DatagramSocketWriteError")
+      yield* host.setLinkUp("lo", true)
+      assert.deepStrictEqual(yield* names, ["lo", "eth0"])
+      yield* send
+    }))
+
   it.effect("latency: constant, uniform and normal, rounded up to milliseconds", () =>
     Effect.gen(function*() {
       const network = yield* SimNetwork.make({ link: { latency: "7 millis" } })

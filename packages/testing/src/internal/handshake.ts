@@ -291,8 +291,8 @@ export const connect = (
       cancelled = true
     }
   }
-  if (route === undefined && !host.interfaces.some((i) => i.up)) {
-    return failed("ENETUNREACH", `${where}: ${host.name} has no interface that is up`)
+  if (route === undefined && (Address.isLoopback(address) || !host.interfaces.some((i) => i.up))) {
+    return failed("ENETUNREACH", `${where}: ${host.name} has no interface that is up for it`)
   }
   if (route?.broadcast || port < 1 || port > 65_535) return failed("EACCES", where)
   // An address of no LAN of this host: the request leaves for nowhere, as through a gateway that drops it.

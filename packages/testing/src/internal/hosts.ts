@@ -35,15 +35,17 @@ const describe = (i: Interface): Network.NetworkInterface => ({
   loopback: false
 })
 
+const loopback: Network.NetworkInterface = {
+  name: "lo",
+  family: "IPv4",
+  address: "127.0.0.1",
+  broadcast: "127.255.255.255",
+  prefixLength: 8,
+  loopback: true
+}
+
 const interfacesOf = (host: HostState): ReadonlyArray<Network.NetworkInterface> => [
-  {
-    name: "lo",
-    family: "IPv4",
-    address: "127.0.0.1",
-    broadcast: "127.255.255.255",
-    prefixLength: 8,
-    loopback: true
-  },
+  ...(host.loopbackUp ? [loopback] : []),
   ...host.interfaces.filter((i) => i.up).map(describe)
 ]
 
@@ -234,7 +236,8 @@ const makeLinks = (world: World, state: HostState) => {
       }),
     setLinkUp: (label, up) =>
       Effect.sync(() => {
-        named(label).up = up
+        if (label === "lo") state.loopbackUp = up
+        else named(label).up = up
         world.trace.verb(up ? "link.up" : "link.down", name, label)
       }),
     setBroadcastAllowed: (allowed) =>

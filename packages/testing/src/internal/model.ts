@@ -194,7 +194,7 @@ export interface Host {
   readonly removeInterface: (name: string) => Effect.Effect<void>
   /** Gives an interface another address of its LAN (default: the next free one). What is bound to the old one is stranded. */
   readonly changeAddress: (name: string, address?: string) => Effect.Effect<NetworkInterface>
-  /** Link down and up: an interface that is down keeps its address and carries nothing. */
+  /** Link down and up: an interface that is down keeps its address and carries nothing. That of loopback is `lo`. */
   readonly setLinkUp: (name: string, up: boolean) => Effect.Effect<void>
   /** Whether its system lets anybody send broadcasts, as a firewall may not. At first it does. */
   readonly setBroadcastAllowed: (allowed: boolean) => Effect.Effect<void>

@@ -166,6 +166,7 @@ export class HostState {
   #paused = false
   /** Whether its system lets anybody send broadcasts. */
   broadcasts = true
+  loopbackUp = true
   skew: number
   /** Rate of its clocks against the network's. */
   readonly rate: number
@@ -463,6 +464,7 @@ export class World {
   /** Where a host sends what goes to `address`; `bound` is the source it insists on. */
   route(host: HostState, address: number, bound: number | undefined): Route | undefined {
     if (Address.isLoopback(address)) {
+      if (!host.loopbackUp) return undefined
       return {
         _tag: "Local",
         broadcast: address === Address.loopbackBroadcast,
