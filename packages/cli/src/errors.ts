@@ -81,6 +81,10 @@ const spokenOf = [
   [/with peers\.resolveConflict/g, "with pnet trust resolve"],
   [/list it with AllowListTrust\.layer/g, "list it with --allow-list"],
   [/with peers\.awaitPeers?/g, "with --wait"],
+  [
+    /list the other nodes' addresses in peers, or see what diagnose finds/g,
+    "list the other nodes' addresses in --peers"
+  ],
   [/by Trust\.open/g, "with --open"],
   [/ \(Trust\.open\)/g, " (--open)"],
   [/call get_funcs to see those it has/g, "run pnet functions to see those it has"],

@@ -429,6 +429,19 @@ describe("a machine without a network", () => {
       assert.match(found.stderr, /warning: there is no network now: this machine alone is reached/)
       yield* up.interrupt
     })).pipe(Effect.scoped))
+
+  it.effect("says that nobody is reached where loopback is not up either, and how to bring it up", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      yield* alice.host.removeInterface("eth0")
+      yield* alice.host.setLinkUp("lo", false)
+      const unsaid = { env: { PNET_BIND_IP: undefined } }
+      const { code, stderr, stdout } = yield* alice.runWith(unsaid, "call", "other", "add", "1", "2", "--wait", "1s")
+      assert.deepStrictEqual({ code, stdout }, { code: 3, stdout: "" })
+      assert.match(
+        stderr,
+        /warning: there is no network now, and loopback is not up: nobody is reached; bring it up \(on Linux: ip link set lo up\)/
+      )
+    })))
 })
 
 describe("up", () => {

@@ -17,6 +17,7 @@ import * as Schema from "effect/Schema"
  * - `PinnedKey`: the node at a listed URL has another key than the URL says
  * - `NoAnswer`: nobody answers at an address of the option `peers`, or something that is no node
  * - `NothingListed`: nodes at IPv6 addresses are found by the option `peers` alone, and it is empty
+ * - `NotSent`: adverts cannot be sent from an address of this machine
  *
  * @category schemas
  * @since 0.2.0
@@ -31,7 +32,8 @@ export const Obstacle = Schema.Struct({
     "HostName",
     "PinnedKey",
     "NoAnswer",
-    "NothingListed"
+    "NothingListed",
+    "NotSent"
   ]),
   /** The node's address, or what is listed. */
   where: Schema.String,

@@ -57,6 +57,14 @@ export class Interfaces {
     return this.#unreadable
   }
 
+  /** Whether the system says that no loopback is up. */
+  get loopbackIsDown(): Effect.Effect<boolean> {
+    return this.#network.interfaces.pipe(
+      Effect.map((all) => !hasLoopback(all)),
+      Effect.orElseSucceed(() => false)
+    )
+  }
+
   /** Those that `bindIp` means; where they cannot be read, the ones that are `known`: nothing has changed, as far as anybody knows. */
   read(known: () => ReadonlyArray<Target>): Effect.Effect<ReadonlyArray<Target & { readonly broadcasts: boolean }>> {
     if (isLoopback(this.#bindIp)) return Effect.succeed([{ ...loopbackTarget(this.#bindIp), broadcasts: true }])

@@ -94,7 +94,11 @@ interface Parts {
   /** Runs what is not waited for, as long as a scope is open. */
   readonly runIn: (effect: Effect.Effect<void>, scope: Scope.Scope) => void
   readonly sent: (outcome: "broadcast" | "failed") => void
+  /** Milliseconds of the monotonic clock. */
+  readonly now: () => number
 }
+
+const obstacleOf = (address: string): string => `sent ${address}`
 
 /** The private sockets, each of an interface that is there. */
 export class Sockets {
@@ -196,7 +200,7 @@ export class Sockets {
 
   /** Sends one advert on every interface; how many the system forbade. */
   broadcast(port: number): Effect.Effect<number> {
-    const { sent } = this.#parts
+    const { config, sent } = this.#parts
     return Effect.gen({ self: this }, function*() {
       let forbidden = 0
       for (const one of this.#all.values()) {
@@ -204,6 +208,7 @@ export class Sockets {
           Effect.tap(() =>
             Effect.sync(() => {
               this.#warned.delete(one.address)
+              config.obstacles.over(obstacleOf(one.address))
               sent("broadcast")
             })
           ),
@@ -290,8 +295,20 @@ export class Sockets {
   }
 
   #warn(kind: "BroadcastImpossible" | "Unknown", address: string, cause: unknown): Effect.Effect<void> {
-    const { advertisePort: port } = this.#parts.config
-    return this.#warnOnce(address, new DiscoveryError({ kind, address, port, cause }).message)
+    const { config: { advertisePort: port, obstacles }, interfaces, now } = this.#parts
+    return Effect.flatMap(isLoopback(address) ? interfaces.loopbackIsDown : Effect.succeed(false), (isDown) => {
+      const { message } = new DiscoveryError({ kind, address, port, cause })
+      const what = isDown
+        ? `nothing can be sent from ${address}, as loopback is not up`
+        : kind === "BroadcastImpossible"
+        ? `adverts cannot be sent from ${address}, as the system forbids broadcasts`
+        : `adverts cannot be sent from ${address}: ${cause instanceof Error ? cause.message : "unknown cause"}`
+      const remedy = isDown
+        ? "bring it up (on Linux: ip link set lo up)"
+        : "list the other nodes' addresses in peers, or see what diagnose finds"
+      obstacles.note(obstacleOf(address), now(), { kind: "NotSent", where: address, what, remedy })
+      return this.#warnOnce(address, isDown ? Why.see(`${what}; ${remedy}`, "no-broadcasts") : message)
+    })
   }
 
   /** A state that lasts is said once, not every interval. */

@@ -82,7 +82,8 @@ export const make = (): Effect.Effect<
       scope,
       runIn,
       hearer: (via) => hearing.hearer(hearing.earOf(via, undefined)),
-      sent: (outcome) => Metrics.advertsSent(outcome, context)
+      sent: (outcome) => Metrics.advertsSent(outcome, context),
+      now
     }, isTunnel)
     const crowd = new Crowd({ config, self, sockets, random, clock, now, run })
     const telling = new Telling(config, sockets, crowd, self.cipher.encrypted)

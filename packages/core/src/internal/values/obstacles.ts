@@ -20,7 +20,8 @@ const explained = {
   HostName: "host-name",
   PinnedKey: "key-changed",
   NoAnswer: "cannot-connect",
-  NothingListed: "nothing-listed"
+  NothingListed: "nothing-listed",
+  NotSent: "no-broadcasts"
 } as const
 
 interface Noted {
@@ -93,6 +94,11 @@ export class Obstacles {
     return Effect.logWithLevel(level)(
       `${Why.see(`${obstacle.what}; ${obstacle.remedy}`, explained[obstacle.kind])}${more}`
     )
+  }
+
+  /** Something of this machine's own was met, which whoever met it has said already. */
+  note(key: string, at: number, obstacle: Obstacle): void {
+    this.listed.noted.set(key, { obstacle, subject: "", at, lookedAt: at })
   }
 
   /** It is over: it may be said again when it comes back, or only after its hour. */

@@ -1,0 +1,54 @@
+/** What is said to who waits for a peer where nothing can be sent from this machine. */
+import { assert, describe, it } from "@effect/vitest"
+import { SimNetwork, SimWorld } from "@pnet/testing"
+import { Effect, Layer } from "effect"
+import * as BasicNode from "../../src/BasicNode.ts"
+import * as PortableCrypto from "../../src/PortableCrypto.ts"
+import * as TofuTrust from "../../src/TofuTrust.ts"
+
+const policies = Layer.merge(PortableCrypto.layer, TofuTrust.layer())
+
+describe("a node whose adverts cannot be sent", () => {
+  it.effect("says to who waits for a peer that loopback is not up, and nothing of its options", () =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const bare = yield* network.host("bare", { interfaces: [] })
+      yield* bare.setLinkUp("lo", false)
+      const process = yield* bare.launch(policies)
+      const error = yield* process.run(
+        Effect.gen(function*() {
+          const node = yield* BasicNode.make({ name: "alice", networkId: "home" })
+          return yield* Effect.flip(node.peers.awaitPeer("bob", "5 seconds"))
+        }).pipe(Effect.scoped, Effect.provide(process.context))
+      )
+      assert.include(
+        error.message,
+        "Nothing can be sent from 127.0.0.1, as loopback is not up: bring it up (on Linux: ip link set lo up)"
+      )
+      assert.notInclude(error.message, "networkId")
+    }).pipe(Effect.scoped, SimWorld.passing()))
+
+  it.effect("says that the system forbids broadcasts, as long as it does", () =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const host = yield* network.host("alice")
+      const process = yield* host.launch(policies)
+      yield* process.run(
+        Effect.gen(function*() {
+          const { peers } = yield* BasicNode.make({ name: "alice", networkId: "home", bindIp: "0.0.0.0" })
+          yield* host.setBroadcastAllowed(false)
+          const error = yield* Effect.flip(peers.awaitPeer("bob", "5 seconds"))
+          assert.include(
+            error.message,
+            "Adverts cannot be sent from 10.0.0.1, as the system forbids broadcasts: list the other nodes' addresses in peers"
+          )
+          assert.deepStrictEqual((yield* peers.obstacles).map(({ kind, where }) => ({ kind, where })), [
+            { kind: "NotSent", where: "10.0.0.1" }
+          ])
+          yield* host.setBroadcastAllowed(true)
+          yield* Effect.sleep("5 seconds")
+          assert.deepStrictEqual(yield* peers.obstacles, [])
+        }).pipe(Effect.scoped, Effect.provide(process.context))
+      )
+    }).pipe(Effect.scoped, SimWorld.passing()))
+})
