@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { SimFileSystem } from "@pnet/testing"
 import * as Effect from "effect/Effect"
+import * as Journal from "../src/internal/journal.ts"
 import { partialFolder } from "../src/internal/names.ts"
 import { scripts } from "./corpus.ts"
 import { batchesOver, bytesOf, largeOver, offer, receive } from "./engine.ts"
@@ -146,6 +147,50 @@ describe("a transfer", () => {
         assert.isAbove(resumed, 4)
       })
   )
+
+  it.effect("goes on in no file that has its name, whatever became of that since", () =>
+    Effect.gen(function*() {
+      const source = SimFileSystem.make()
+      source.put("/out", bytesOf(700_000, 1), { mtime: 1 })
+      const sender = yield* offer(source.mount(), ["/out"])
+      const target = home()
+      const mount = target.mount()
+      // It ends when the file has its name, and that of what is not whole as well.
+      target.intercept = ({ method, path }) => {
+        if (method !== "rename" || !path.endsWith("/spent")) return undefined
+        mount.kill()
+        return "EIO"
+      }
+      yield* Effect.exit(receive(sender, { mount }))
+      target.intercept = undefined
+      const { fileSystem: fs } = target.mount()
+      yield* fs.rename("/in/out", "/in/mine")
+      yield* fs.writeFileString("/in/mine", "mine")
+      const names = [...target.tree(`/in/${partialFolder}`).keys()]
+      assert.isTrue(names.some((name) => name.endsWith(".part")))
+      const { isWhole } = yield* receive(sender, { mount: target.mount() })
+      assert.isTrue(isWhole)
+      assert.strictEqual(target.text("/in/mine"), "mine")
+      assert.strictEqual(Buffer.compare(target.tree("/in").get("out")!.bytes, bytesOf(700_000, 1)), 0)
+    }))
+
+  it.effect("has a journal that is begun anew where its end is not whole, so that what comes behind is found again", () =>
+    Effect.gen(function*() {
+      const disk = home()
+      const { fileSystem: fs } = disk.mount()
+      const keys = ["a", "b", "c"].map((letter) => letter.repeat(2 * Journal.keyLength))
+      const opened = <A>(use: (journal: Journal.Journal) => A) =>
+        Effect.scoped(Effect.map(Journal.open(fs, "/in/journal", 100), use))
+      yield* opened(({ note }) => keys.slice(0, 2).forEach((key) => note(key, "renamed")))
+      // In the midst of the last record.
+      yield* fs.writeFile("/in/journal", (yield* fs.readFile("/in/journal")).slice(0, -1))
+      yield* opened(({ landed, note }) => {
+        assert.deepStrictEqual([...landed], [[keys[0], "renamed"]])
+        note(keys[2]!)
+      })
+      const found = yield* opened(({ landed }) => [...landed])
+      assert.deepStrictEqual(found, [[keys[0], "renamed"], [keys[2], ""]])
+    }))
 })
 
 /** Bytes that are neither under a name nor in a part of a large file. */

@@ -30,6 +30,7 @@ export const offer = (
     readonly links?: Tree.SourceLinks
     readonly hash?: FileHash.Make
     readonly shared?: boolean
+    readonly batches?: FileBatches.Batches
     readonly large?: LargeFiles.Large
   } = {}
 ) =>
@@ -49,6 +50,7 @@ export const offer = (
       paths,
       roots: new Map(roots.map(({ name, path }) => [name, path])),
       hash,
+      batches: options.batches,
       large: options.large,
       noFollow: true,
       follow: false,

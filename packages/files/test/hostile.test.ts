@@ -6,6 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Path from "effect/Path"
 import * as Stream from "effect/Stream"
+import type * as FileBatches from "../src/FileBatches.ts"
 import * as FileHash from "../src/FileHash.ts"
 import * as Landing from "../src/internal/landing.ts"
 import { partialFolder } from "../src/internal/names.ts"
@@ -14,7 +15,7 @@ import * as Receiving from "../src/internal/receiving.ts"
 import * as Serving from "../src/internal/serving.ts"
 import * as Wire from "../src/internal/wire.ts"
 import { hostileNames } from "./corpus.ts"
-import { bytesOf, offer, receive, type Sender, sourceOf } from "./engine.ts"
+import { batchesOver, bytesOf, lengths, offer, receive, type Sender, sourceOf } from "./engine.ts"
 import { random } from "./random.ts"
 
 const text = "owned"
@@ -471,6 +472,38 @@ describe("a hostile receiver", () => {
       // What is sent from the start has the hash of what was sent.
       const all = yield* ask({ file: 0, offset: 0 })
       assert.strictEqual(Buffer.compare(all.at(-1)!.slice(-32), hashOf(bytesOf(size, 1))), 0)
+    }))
+
+  it.effect("has few files read ahead of what it takes, and few bytes of them, however much it asks for at once", () =>
+    Effect.gen(function*() {
+      const disk = SimFileSystem.make({ hollow: true })
+      const small = 262_144
+      for (const [name, size] of [["a", 0], ["b", small]] as const) disk.put(`/out/${name}`, size, { mtime: 1 })
+      const lots: Array<{ readonly files: number; readonly bytes: number }> = []
+      const batches: FileBatches.Batches = {
+        ...batchesOver(disk.mount().fileSystem),
+        read: (files) =>
+          Effect.sync(() => {
+            lots.push({ files: files.length, bytes: files.reduce((sum, { size }) => sum + size, 0) })
+            return files.map(() => undefined)
+          })
+      }
+      const sender = yield* offer(disk.mount(), ["/out"], { hash: lengths, batches })
+      for (const [file, files, most] of [[0, 1_000, 64], [1, 100, 4]] as const) {
+        const asked = new Wire.Writer()
+        for (let i = 0; i < files; i++) Wire.writeWant(asked, { file, offset: 0 })
+        const of = Wire.writeOf(sender.head.id, sender.head.digest)
+        yield* Effect.scoped(Effect.gen(function*() {
+          const pull = yield* Stream.toPull(sourceOf(sender).read(Stream.make(of, asked.take())))
+          for (let lot = 1; lot <= files / most; lot++) {
+            yield* pull
+            // The one that has come, and the one behind it.
+            assert.isAtMost(lots.length, lot + 1)
+            for (const { bytes, files } of lots) assert.isTrue(files <= most && bytes <= 4 * small, `${files} files`)
+          }
+        }))
+        lots.length = 0
+      }
     }))
 
   it.effect("is not sent what is elsewhere, where a folder has become a link to it", () =>

@@ -1,7 +1,7 @@
 /** What a channel over a WebSocket takes to be sent, while the system keeps it. */
 import { assert, describe, it } from "@effect/vitest"
 import type { Channel } from "@pnet/core/MessageLink"
-import { Effect, type Scope } from "effect"
+import { Effect, Queue, type Scope } from "effect"
 import * as Socket from "effect/socket/Socket"
 import { TestClock } from "effect/testing"
 import { ofSocket, ofWebSocket } from "../src/internal/channel.ts"
@@ -79,7 +79,64 @@ const fills = (open: typeof taken) =>
     }
   }))
 
+/** What comes over a channel: some before anybody has opened it, and as much again behind that. */
+const comes = [Uint8Array.of(1), "text", Uint8Array.of(2)] as const
+
+const tells = (
+  open: (come: (listener: (data: string | Uint8Array) => void) => void) => Effect.Effect<
+    Channel,
+    Socket.SocketError,
+    Scope.Scope
+  >
+) =>
+  Effect.scoped(Effect.gen(function*() {
+    let come: (data: string | Uint8Array) => void = () => {}
+    const channel = yield* open((listener) => come = listener)
+    const told: Array<number | string> = []
+    const all = Effect.gen(function*() {
+      for (const data of comes) {
+        come(data)
+        yield* TestClock.adjust("1 millis")
+      }
+    })
+    yield* all
+    channel.open({ message: ([byte]) => told.push(byte!), room: () => {}, closed: (cause) => told.push(String(cause)) })
+    yield* all
+    assert.deepStrictEqual(told, [1, "Error: a message of text came, and pnet sends bytes"])
+  }))
+
 describe("a channel over a WebSocket", () => {
+  it.effect("takes nothing that comes behind a message that may not come, though nobody has opened it yet", () =>
+    Effect.gen(function*() {
+      yield* tells((told) =>
+        ofWebSocket({
+          readyState: 1,
+          addEventListener: (event: string, listener: (event: { readonly data: unknown }) => void) => {
+            if (event === "message") told((data) => listener({ data }))
+          },
+          removeEventListener: () => {},
+          close: () => {},
+          send: () => {}
+        } as unknown as BrowserSocket)
+      )
+      yield* tells((told) =>
+        Effect.gen(function*() {
+          const queue = yield* Queue.unbounded<string | Uint8Array>()
+          told((data) => Queue.offerUnsafe(queue, data))
+          return yield* ofSocket(
+            Socket.make({
+              reader: Effect.succeed({
+                pull: Effect.map(Queue.take(queue), (data) => [data] as const),
+                upgrade: Socket.SocketUpgradeError.unsupported
+              }),
+              writer: Effect.succeed({ write: () => Effect.void, writeAll: () => Effect.void })
+            }),
+            () => 0
+          )
+        })
+      )
+    }))
+
   it.effect("has no room while the system holds very many messages, however short, and has it again then", () =>
     fills(dialled))
 

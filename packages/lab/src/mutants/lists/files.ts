@@ -95,9 +95,45 @@ const landing = of(
       `return size <= entry.size && alone ? size : 0`,
       `return entry.size`,
       "a file goes on from where it is not"
+    ],
+    "named": [
+      `size <= entry.size && alone ? size`,
+      `size <= entry.size ? size`,
+      "what somebody makes of a file that has arrived is written over"
     ]
   }
 )
+
+const journal = of("file-journal", "packages/files/src/internal/journal.ts", suites("files/engine"), {
+  "anew": [
+    `isWhole ? "a" : "w"`,
+    `"a"`,
+    "what lands behind the broken end of a journal is forgotten"
+  ],
+  "again": [
+    `if (!isWhole) { for`,
+    `if (false) { for`,
+    "what had landed is forgotten where the end of a journal is broken"
+  ]
+})
+
+const serving = of("file-serving", "packages/files/src/internal/serving.ts", suites("files/hostile"), {
+  "wants": [
+    `this.#queue.length < together`,
+    `true`,
+    "whoever asks for very many files at once has all of them read at once"
+  ],
+  "bytes": [
+    `some.length > 0 && bytes + size > 4 * small`,
+    `false`,
+    "whoever asks for small files at once has many megabytes of them read at once"
+  ],
+  "ahead": [
+    `const lotsAhead = 1`,
+    `const lotsAhead = 16`,
+    "whoever asks for files and takes none has all of them read"
+  ]
+})
 
 const reading = of(
   "file-reading",
@@ -361,6 +397,16 @@ const lots = of("file-lots", "packages/files/src/internal/pulling.ts", suites("f
     `landing.doubt(target)`,
     ``,
     "what is left of one of many files is written to, and is another file by now"
+  ],
+  "files": [
+    `this.#lot.length < together && this.#lotBytes < togetherBytes`,
+    `this.#lotBytes < togetherBytes`,
+    "any number of files is held while the disk is slow"
+  ],
+  "bytes": [
+    `this.#lot.length < together && this.#lotBytes < togetherBytes`,
+    `this.#lot.length < together`,
+    "any number of bytes is held while the disk is slow"
   ]
 })
 
@@ -389,5 +435,7 @@ export const filesList: ReadonlyArray<Mutation> = [
   ...batches,
   ...folders,
   ...lots,
+  ...journal,
+  ...serving,
   ...offering
 ]

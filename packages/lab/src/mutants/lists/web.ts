@@ -43,6 +43,13 @@ const listener = of("web-listener", "packages/web/src/WebSocketListener.ts", lis
 
 const channel = of("web-channel", "packages/web/src/internal/channel.ts", listens, {
   "size": [`return bytes.length > maxMessage`, `return false`, "longer messages are taken than may be sent"],
+  "behind": [
+    `    if (this.#ended !== undefined) return
+    if (this.#receiver === undefined)`,
+    `    if (this.#receiver === undefined)`,
+    "what comes behind a message that may not come is taken",
+    { tests: ["web/Channel"] }
+  ],
   "valve": [`if (this.#memory <= maxBuffered) return true`, `return true`, "nobody waits for who does not read"],
   "valve-messages": [
     `return held + perMessage * (lengths.length - this.#first)`,
