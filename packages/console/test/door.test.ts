@@ -2,6 +2,7 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { keeping } from "@pnet/lab/web/keeping"
+import { trickling } from "@pnet/lab/web/trickling"
 import { Clock, Effect, FileSystem, Layer, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Rpc, RpcGroup, RpcSerialization, RpcServer } from "effect/rpc"
@@ -381,6 +382,8 @@ describe("what the console answers", () => {
         })
       assert.strictEqual(yield* ping(256), 0)
       assert.strictEqual(yield* ping(257), 1008)
+      // Or byte by byte, of which each takes hundreds to be kept.
+      assert.strictEqual(yield* trickling(port, "/rpc", { cookie, origin: `http://127.0.0.1:${port}` }), 1008)
       const body = "x".repeat(mostBytes + 1)
       const long = yield* ask(port, "/mcp", { method: "POST", headers: { cookie }, body })
       assert.strictEqual(long.status, 413)

@@ -5,6 +5,7 @@ import { DerivedHost, Reach } from "@pnet/core"
 import type { Endpoint } from "@pnet/core/Network"
 import type { Connection } from "@pnet/core/Transport"
 import { keeping } from "@pnet/lab/web/keeping"
+import { trickling } from "@pnet/lab/web/trickling"
 import { WebReach, WebSocketListener } from "@pnet/web"
 import { Deferred, Effect, Fiber, Layer, Schedule, type Scope } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
@@ -252,6 +253,14 @@ describe("a listener for WebSockets", () => {
       // Of 65,537 bytes, of which none comes.
       long.write(Buffer.from([binary, 0x80 | 127, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0]))
       assert.strictEqual(yield* codeOf(long), 1009)
+    })
+  )
+
+  test(
+    "ends a connection whose message comes byte by byte, and is not kept until it is whole",
+    Effect.gen(function*() {
+      const { port } = yield* listening(undefined, () => Effect.never)
+      assert.strictEqual(yield* trickling(port, "/node"), 1008)
     })
   )
 

@@ -63,6 +63,11 @@ const serving = of("console-serving", `${server}/serving.ts`, suites("console/do
     `socket`,
     "whoever is on this machine takes all connections with requests that were refused, and keeps them"
   ],
+  "chunks": [
+    `maxBufferedChunks: 4_096`,
+    `maxBufferedChunks: 0`,
+    "a message that a page sends byte by byte takes hundreds of bytes for each"
+  ],
   "pages-by-path": [
     `request.headers["upgrade"] === undefined ? app : counted`,
     `path === rpcPath ? counted : app`,

@@ -37,6 +37,11 @@ const listener = of("web-listener", "packages/web/src/WebSocketListener.ts", lis
   ],
   "payload": [`maxPayload: Channel.maxMessage`, `maxPayload: 2 ** 26`, "a message may have any size"],
   "pieces": [`maxFragments: 256`, `maxFragments: 16_384`, "a message may come in thousands of pieces"],
+  "chunks": [
+    `maxBufferedChunks: 4_096`,
+    `maxBufferedChunks: 0`,
+    "a message that comes byte by byte takes hundreds of bytes for each"
+  ],
   "deflate": [`  perMessageDeflate: false\n}`, `  perMessageDeflate: true as false\n}`, "messages are compressed"],
   "closing": [`closeTimeout: 1_000`, `closeTimeout: 30_000`, "who does not answer an end keeps its socket for long"]
 })
