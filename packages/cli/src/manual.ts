@@ -153,7 +153,8 @@ it. So a second command, such as \`pnet call\` beside \`pnet up\`, takes the nex
 was given by \`--name\` the command fails instead, and says which process has it.
 
 A name is whose key came first: peers that met another node of that name refuse the next. Where two machines have the same name, give one of them another, with \`--name\` or in
-the config file. On a machine without a network a node reaches this machine alone, and says so.
+the config file. Until this node has met one of them, or it was said by \`pnet trust resolve\` whose the name is, commands send neither anything and end with code 8: for that they wait a moment longer where a
+name is new to them. On a machine without a network a node reaches this machine alone, and says so.
 
 ## Whom it trusts
 

@@ -298,6 +298,36 @@ describe("a name that two peers have", () => {
       assert.strictEqual((yield* alice.run("trust", "resolve", "dave", keys[1]!)).code, 0)
       assert.strictEqual((yield* alice.run("ping", "dave", "-c", "1")).code, 0)
     })).pipe(Effect.scoped))
+
+  it.effect("is sent nothing by any command, until it is said whose it is; after that none waits for another", () =>
+    inHome(Effect.fnUntraced(function*(alice) {
+      const { network } = yield* Home
+      const keys: Array<string> = []
+      for (const where of ["one", "two"]) {
+        const place = yield* desk(network, where)
+        yield* (yield* place.start("up", "--name", "dave", "--open", "--fn", `where()=echo ${where}`)).says("is up")
+        keys.push(PublicKey.fingerprint(yield* place.key("dave")))
+      }
+      alice.files.set("/notes.txt", "hello")
+      const commands = [
+        ["functions", "dave"],
+        ["call", "dave", "get_funcs"],
+        ["call", "dave,dave", "get_funcs"],
+        ["measure", "dave", "--count", "1", "--time", "10ms"],
+        ["doctor", "dave"],
+        ["send", "dave", "/notes.txt"],
+        ["pipe", "dave", "anything"]
+      ]
+      for (const words of commands) {
+        const { code, stderr, stdout } = yield* alice.run(...words)
+        assert.strictEqual(code, 8, words.join(" "))
+        for (const key of keys) assert.include(stdout + stderr, key, words.join(" "))
+      }
+      assert.strictEqual((yield* alice.run("trust", "resolve", "dave", keys[1]!)).code, 0)
+      for (const words of commands.slice(0, 4)) {
+        assert.strictEqual((yield* alice.run(...words)).code, 0, words.join(" "))
+      }
+    })).pipe(Effect.scoped))
 })
 
 describe("config", () => {
@@ -441,6 +471,9 @@ describe("a machine without a network", () => {
         stderr,
         /warning: there is no network now, and loopback is not up: nobody is reached; bring it up \(on Linux: ip link set lo up\)/
       )
+      // Nobody was found, as nobody could be asked: a script is not to take that for a network without peers.
+      const { code: asked, stdout: none } = yield* alice.runWith(unsaid, "peers", "--json")
+      assert.deepStrictEqual({ asked, none }, { asked: 6, none: "" })
     })))
 })
 

@@ -7,7 +7,7 @@ export const peers = Spec.make({
   alias: "ls",
   summary: "Who is there",
   description:
-    "Lists the peers that are on the network now. It ends when nobody new was heard of for a moment, or after --wait.",
+    "Lists the peers that are on the network now. It ends when nobody new was heard of for a moment, or after --wait. That nobody is there is no failure: it prints nothing then, and ends with 0; where nobody can be asked it ends with 6.",
   examples: [
     { command: "pnet peers", description: "Who is there now" },
     { command: "pnet peers --watch", description: "Who comes and goes, until Ctrl-C" },

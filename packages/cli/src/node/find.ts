@@ -10,6 +10,7 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 import { Problem } from "../errors.ts"
 import { Output } from "../output/Output.ts"
 import { Settings } from "../settings/Settings.ts"
+import type { Opened } from "./open.ts"
 
 /** Who is meant: one peer, several by their names, or all that are there. */
 export type Target =
@@ -37,13 +38,6 @@ export const parseTarget = (text: string): Effect.Effect<Target, Problem> => {
   )
 }
 
-/** The one peer of a name, for which is waited as long as the settings say. */
-export const awaitOne = Effect.fnUntraced(function*(node: CommandNodeService, name: string) {
-  const { values } = yield* Settings
-  const output = yield* Output
-  return yield* output.during(`looking for ${name}`, node.peers.awaitPeer(name, values.wait))
-})
-
 // Nodes answer a new one at once. Who is there is known when nobody came for so long.
 const quiet = Duration.millis(400)
 
@@ -58,6 +52,24 @@ export const listen = Effect.fnUntraced(function*(node: CommandNodeService): Eff
     Stream.runHead
   )
   yield* Effect.timeoutOption(settled, values.wait)
+})
+
+/**
+ * The one peer of a name, for which is waited as long as the settings say. The first of a name is not the only one yet: where nothing says whose it is, all who
+ * are there are heard before one is taken for it, as which of two came first is chance, and what it is sent may be another's.
+ */
+export const findOne = Effect.fnUntraced(function*({ node, trust }: Pick<Opened, "node" | "trust">, name: string) {
+  const { values } = yield* Settings
+  const first = yield* node.peers.awaitPeer(name, values.wait)
+  if ((yield* trust.expected(first.name)) !== undefined) return first
+  yield* listen(node)
+  return yield* node.peers.resolveOne(name)
+})
+
+/** The same, which is said meanwhile. */
+export const awaitOne = Effect.fnUntraced(function*(opened: Pick<Opened, "node" | "trust">, name: string) {
+  const output = yield* Output
+  return yield* output.during(`looking for ${name}`, findOne(opened, name))
 })
 
 /** Whoever is there, as soon as it was listened, which is said meanwhile. */

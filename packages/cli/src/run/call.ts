@@ -13,12 +13,11 @@ import { failureOf, Problem, Told } from "../errors.ts"
 import { exits } from "../exit.ts"
 import { Loose } from "../loose.ts"
 import { describe, noFunction } from "../node/describe.ts"
-import { awaitOne, gather, parseTarget } from "../node/find.ts"
+import { awaitOne, findOne, gather, parseTarget } from "../node/find.ts"
 import { open } from "../node/open.ts"
 import { failed, Output } from "../output/Output.ts"
 import type { Shape } from "../output/shapes.ts"
 import { checked, doubts, misplaced, read, type Words } from "../schema/given.ts"
-import { Settings } from "../settings/Settings.ts"
 import type { Input } from "../spec.ts"
 
 /** What a call of one peer needs. */
@@ -106,15 +105,15 @@ const codeOf = (answers: ReadonlyArray<Shape<"answer">>): number => {
 
 export const run = Effect.fnUntraced(function*(input: Input<typeof call>) {
   const output = yield* Output
-  const { values } = yield* Settings
   const target = yield* parseTarget(input.target)
   const words = yield* read(input.args, input.kwargs, yield* Loose)
-  const { node } = yield* open()
+  const opened = yield* open()
+  const { node } = opened
   const calling = { node, words, input }
   const place = misplaced(words)
   const doubted = place === undefined ? Effect.void : output.note(place)
   if (target._tag === "One") {
-    const peer = yield* Effect.tapError(awaitOne(node, target.name), () => doubted)
+    const peer = yield* Effect.tapError(awaitOne(opened, target.name), () => doubted)
     const { given, stream } = yield* output.during(`asking ${target.name}`, prepared(calling, target.name))
     const waiting = `waiting for ${input.function} of ${target.name}`
     if (stream) return yield* output.during(waiting, printEach(calling, peer, given))
@@ -122,9 +121,11 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof call>) {
     return yield* output.value("answer", { peer: target.name, value })
   }
   const names = target._tag === "All" ? (yield* gather(node)).map(({ name }) => name as string) : target.names
+  // All were heard already.
+  const found = (name: string) => target._tag === "All" ? node.peers.resolveOne(name) : findOne(opened, name)
   const answers = Stream.fromIterable(names).pipe(
     Stream.mapEffect((name) =>
-      node.peers.awaitPeer(name, values.wait).pipe(
+      found(name).pipe(
         Effect.andThen(callOne(calling, name)),
         Effect.result,
         Effect.map((result) => answerOf(name, result))

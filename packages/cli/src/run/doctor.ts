@@ -10,6 +10,7 @@ import * as Result from "effect/Result"
 import type { doctor } from "../commands/doctor.ts"
 import { atCommandLine, explained, failureOf, Told } from "../errors.ts"
 import { exits } from "../exit.ts"
+import { findOne } from "../node/find.ts"
 import { NodeParts } from "../node/NodeParts.ts"
 import { open } from "../node/open.ts"
 import { Output } from "../output/Output.ts"
@@ -104,10 +105,10 @@ const files = Effect.gen(function*() {
 
 /** Whether a peer can be reached, by a node of its own. */
 const reach = Effect.fnUntraced(function*(name: string) {
-  const { values } = yield* Settings
-  const { node } = yield* open({ taken: "number" })
+  const opened = yield* open({ taken: "number" })
+  const { node } = opened
   const asked = Effect.gen(function*() {
-    const peer = yield* node.peers.awaitPeer(name, values.wait)
+    const peer = yield* findOne(opened, name)
     const began = yield* Clock.currentTimeMillis
     yield* Effect.catchTag(
       node.target(name, { timeout: "10 seconds" })("get_funcs"),

@@ -34,8 +34,9 @@ const shapeOf = (peer: string, described: Description): Shape<"function"> => {
 
 export const run = Effect.fnUntraced(function*({ names, peer }: Input<typeof functions>) {
   const output = yield* Output
-  const { node } = yield* open()
-  yield* awaitOne(node, peer)
+  const opened = yield* open()
+  const { node } = opened
+  yield* awaitOne(opened, peer)
   const found = yield* output.during(`asking ${peer}`, describe(node, peer, ...names))
   const missing = names.filter((name) => !found.some((one) => one.name === name))
   if (missing.length > 0) {

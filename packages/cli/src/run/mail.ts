@@ -12,11 +12,11 @@ import * as Queue from "effect/Queue"
 import type { mailDead, mailPost, mailRead } from "../commands/mail.ts"
 import { Problem } from "../errors.ts"
 import type { Handler } from "../handler.ts"
+import { findOne } from "../node/find.ts"
 import { mailOf, servers } from "../node/kept.ts"
 import { open, type Opened } from "../node/open.ts"
 import { Output } from "../output/Output.ts"
 import type { Shape } from "../output/shapes.ts"
-import { Settings } from "../settings/Settings.ts"
 import type { Input } from "../spec.ts"
 import { stdin, whole } from "../words.ts"
 
@@ -49,16 +49,19 @@ const receiverOf = Effect.fnUntraced(function*(opened: Opened, { key, peer }: In
       ? yield* usage(`--key ${JSON.stringify(key.value)} is no public key`)
       : { name: peer, publicKey } satisfies Receiver
   }
-  const { values } = yield* Settings
   const output = yield* Output
   const isKnown = (yield* opened.trust.expected(peer as NodeName)) !== undefined
   // Whoever is there says so, and proves its key when it is reached.
   if (!isKnown) {
     const found = yield* output.during(
       `looking for ${peer}`,
-      Effect.option(opened.node.peers.awaitPeer(peer, values.wait))
+      Effect.catchIf(
+        findOne(opened, peer),
+        (error) => error._tag === "PeerUnknownError" && error.sharedBy === undefined,
+        () => Effect.undefined
+      )
     )
-    if (Option.isSome(found)) return { name: peer, publicKey: found.value.publicKey } satisfies Receiver
+    if (found !== undefined) return { name: peer, publicKey: found.publicKey } satisfies Receiver
   }
   return peer
 })

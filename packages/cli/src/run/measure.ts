@@ -90,8 +90,9 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof measure>) {
     })
   }
   const { name } = target
-  const { node } = yield* open()
-  yield* awaitOne(node, name)
+  const opened = yield* open()
+  const { node } = opened
+  yield* awaitOne(opened, name)
   const measuring = Effect.gen(function*() {
     const progress = yield* output.progress(`measuring the time to ${name}`)
     const times = yield* latency(node, name, input.count, ms)

@@ -1,10 +1,12 @@
 /** What `pnet peers` does. */
 import { formatEndpoint } from "@pnet/core/Advert"
+import type { CommandNodeService } from "@pnet/core/CommandNode"
 import type { Peer } from "@pnet/core/Peers"
 import * as PublicKey from "@pnet/core/PublicKey"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { peers } from "../commands/peers.ts"
+import { Problem } from "../errors.ts"
 import { eventOf } from "../node/events.ts"
 import { gather } from "../node/find.ts"
 import { open } from "../node/open.ts"
@@ -24,6 +26,13 @@ const shapeOf = ({ endpoints, name, offer, proved, publicKey, status }: Peer): S
   functions: Object.keys(offer?.functions ?? {}).sort()
 })
 
+/** That nobody was heard says who is there only where somebody could be: a node of this machine alone needs its loopback. */
+const couldAsk = Effect.fnUntraced(function*(node: CommandNodeService) {
+  const down = (yield* node.peers.obstacles).find(({ kind, where }) => kind === "NotSent" && where.startsWith("127."))
+  if (down === undefined) return
+  return yield* new Problem({ exit: "unreachable", what: `nobody can be asked: ${down.what}`, hint: down.remedy })
+})
+
 export const run = Effect.fnUntraced(function*({ offers, watch }: Input<typeof peers>) {
   const output = yield* Output
   const { canGrant, node } = yield* open()
@@ -36,6 +45,7 @@ export const run = Effect.fnUntraced(function*({ offers, watch }: Input<typeof p
     )
   }
   const found = yield* gather(node)
+  if (found.length === 0) yield* couldAsk(node)
   if (!offers) return yield* output.rows("peer", found.map(shapeOf))
   // Whoever does not answer in time has its row all the same.
   const { values } = yield* Settings

@@ -7,7 +7,7 @@ import * as Result from "effect/Result"
 import type { ping } from "../commands/ping.ts"
 import { failureOf, Told } from "../errors.ts"
 import { exits } from "../exit.ts"
-import { awaitOne, gather, listen, parseTarget } from "../node/find.ts"
+import { awaitOne, gather, parseTarget } from "../node/find.ts"
 import { open } from "../node/open.ts"
 import { failed, Output } from "../output/Output.ts"
 import type { Shape } from "../output/shapes.ts"
@@ -81,14 +81,14 @@ const pingOne = (node: CommandNodeService, peer: string, input: Input<typeof pin
 
 export const run = Effect.fnUntraced(function*(input: Input<typeof ping>) {
   const target = yield* parseTarget(input.target)
-  const { node } = yield* open()
-  if (target._tag === "One") yield* awaitOne(node, target.name)
-  else if (target._tag === "Several") {
+  const opened = yield* open()
+  const { node } = opened
+  if (target._tag === "One") {
+    yield* Effect.catchTag(awaitOne(opened, target.name), "NameConflictError", () => Effect.void)
+  } else if (target._tag === "Several") {
     // Who does not come is said in its own row.
-    yield* Effect.forEach(target.names, (name) => Effect.ignore(awaitOne(node, name)), { concurrency: "unbounded" })
+    yield* Effect.forEach(target.names, (name) => Effect.ignore(awaitOne(opened, name)), { concurrency: "unbounded" })
   }
-  // The first of a name is not the only one yet: which of several answers is no accident then, and the error names them.
-  if (target._tag !== "All") yield* listen(node)
   const names = target._tag === "One"
     ? [target.name]
     : target._tag === "Several"

@@ -39,8 +39,9 @@ export const run = Effect.fnUntraced(function*(input: Input<typeof pipe>) {
     })
   }
   const headers = yield* pairs("--header", input.headers)
-  const { node } = yield* open()
-  yield* awaitOne(node, target.name)
+  const opened = yield* open()
+  const { node } = opened
+  yield* awaitOne(opened, target.name)
 
   // Where the answer goes to a terminal it is what is to be seen there.
   const progress = (yield* stdio.stdoutIsTerminal)

@@ -13,20 +13,19 @@ import type { send } from "../commands/send.ts"
 import { failureOf, Problem, Told } from "../errors.ts"
 import { exits } from "../exit.ts"
 import { beside, progressText, transferOf } from "../node/files.ts"
-import { awaitOne, gather, parseTarget } from "../node/find.ts"
-import { open } from "../node/open.ts"
+import { awaitOne, findOne, gather, parseTarget } from "../node/find.ts"
+import { open, type Opened } from "../node/open.ts"
 import { failed, Output } from "../output/Output.ts"
 import type { Shape } from "../output/shapes.ts"
-import { Settings } from "../settings/Settings.ts"
 import type { Input } from "../spec.ts"
 
 /** Those it is sent to: of a list, those that come in time, and whose names nobody has are an answer of their own. */
-const namesOf = Effect.fnUntraced(function*(node: CommandNodeService, text: string) {
+const namesOf = Effect.fnUntraced(function*(opened: Opened, text: string) {
+  const { node } = opened
   const target = yield* parseTarget(text)
-  if (target._tag === "One") return [(yield* awaitOne(node, target.name)).name as string]
-  const { values } = yield* Settings
+  if (target._tag === "One") return [(yield* awaitOne(opened, target.name)).name as string]
   if (target._tag === "Several") {
-    yield* Effect.forEach(target.names, (name) => Effect.ignore(node.peers.awaitPeer(name, values.wait)), {
+    yield* Effect.forEach(target.names, (name) => Effect.ignore(findOne(opened, name)), {
       concurrency: "unbounded"
     })
     return target.names
@@ -106,9 +105,9 @@ const checkPaths = Effect.fnUntraced(function*(paths: ReadonlyArray<string>) {
 export const run = Effect.fnUntraced(function*(input: Input<typeof send>) {
   const output = yield* Output
   yield* checkPaths(input.paths)
-  const { node } = yield* open()
-  const names = yield* namesOf(node, input.target)
-  const results = yield* sendTo(node, names, input)
+  const opened = yield* open()
+  const names = yield* namesOf(opened, input.target)
+  const results = yield* sendTo(opened.node, names, input)
   yield* output.rows("transfer", results)
   const codes = results.map((one) => one.failure?.code ?? (one.failed > 0 ? exits.failed.code : exits.ok.code))
   if (codes.every((code) => code === exits.ok.code)) {
