@@ -695,6 +695,13 @@ describe("bench", () => {
       assert.strictEqual(goesOn, "Error: it goes on")
     }))
 
+  it.effect("says what a machine's TCP goes by, where the system does", () =>
+    Effect.gen(function*() {
+      const { congestion: _, ...machine } = yield* Machine.machine({ pin: false })
+      assert.match(Machine.describe({ ...machine, congestion: "reno" }), /^CPU .*, TCP with reno, load/)
+      assert.notMatch(Machine.describe(machine), /TCP/)
+    }))
+
   it.effect("start compares the command with a Node that does nothing", () =>
     Effect.gen(function*() {
       const machine = yield* Machine.machine({ pin: false })

@@ -17,6 +17,8 @@ export const Machine = Schema.Struct({
   cores: Schema.Number,
   node: Schema.String,
   platform: Schema.String,
+  /** How the system's TCP decides how much it sends: some do so by what they have measured, over loopback, too. Absent where the system says nothing of it. */
+  congestion: Schema.optional(Schema.String),
   /** The cores that the answering and the asking process are pinned to; `null` where they are not. */
   pinned: Schema.NullOr(Schema.Tuple([Schema.Number, Schema.Number])),
   /** The load average over a minute before the measurement: above 0.5 or so, something else is running too. */
@@ -28,18 +30,23 @@ export const Machine = Schema.Struct({
 /** What numbers have to be read with. */
 export type Machine = typeof Machine.Type
 
-const allowedCores = (): ReadonlyArray<number> => {
+/** What a file of the system says; nothing where there is none. */
+const said = (file: string): string => {
   try {
-    const list = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? ""
-    return list.split(",").flatMap((range) => {
-      const [first, last = first] = range.split("-").map(Number)
-      return first === undefined || last === undefined || !Number.isInteger(last)
-        ? []
-        : Array.from({ length: last - first + 1 }, (_, i) => first + i)
-    })
+    return readFileSync(file, "utf8")
   } catch {
-    return []
+    return ""
   }
+}
+
+const allowedCores = (): ReadonlyArray<number> => {
+  const list = /^Cpus_allowed_list:\s*(\S+)/m.exec(said("/proc/self/status"))?.[1] ?? ""
+  return list.split(",").flatMap((range) => {
+    const [first, last = first] = range.split("-").map(Number)
+    return first === undefined || last === undefined || !Number.isInteger(last)
+      ? []
+      : Array.from({ length: last - first + 1 }, (_, i) => first + i)
+  })
 }
 
 /** Two different cores that processes can be pinned to with `taskset`; `null` where that is not possible. */
@@ -54,11 +61,13 @@ const coresToPin = (): readonly [number, number] | null => {
 export const machine = (options: { readonly pin: boolean }): Effect.Effect<Machine> =>
   Effect.map(Conditions.Current, (conditions) => {
     const pinned = options.pin ? coresToPin() : null
+    const congestion = said("/proc/sys/net/ipv4/tcp_congestion_control").trim()
     return {
       cpu: cpus()[0]?.model ?? "unknown",
       cores: availableParallelism(),
       node: process.version,
       platform: `${process.platform} ${process.arch}`,
+      ...congestion === "" ? {} : { congestion },
       pinned: pinned !== null && conditions.cores === 1 ? [pinned[0], pinned[0]] : pinned,
       loadBefore: loadavg()[0]!,
       conditions: [
@@ -76,9 +85,9 @@ export const describe = (
   [first, second]: readonly [string, string] = ["the answering process", "the asking one"]
 ): string =>
   [
-    `CPU      ${machine.cpu}, ${machine.cores} cores, ${machine.platform}, load ${
-      machine.loadBefore.toFixed(2)
-    } before`,
+    `CPU      ${machine.cpu}, ${machine.cores} cores, ${machine.platform}${
+      machine.congestion === undefined ? "" : `, TCP with ${machine.congestion}`
+    }, load ${machine.loadBefore.toFixed(2)} before`,
     `Node     ${machine.node}`,
     machine.pinned === null
       ? "Pinning  none: the system moves the processes between cores (no taskset, one core, or --no-pin)"

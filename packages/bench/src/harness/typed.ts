@@ -60,7 +60,8 @@ export const serveTcp = Effect.gen(function*() {
 export const connectTcp = (port: number) =>
   Effect.gen(function*() {
     const context = yield* Layer.build(
-      RpcClient.layerProtocolSocket().pipe(
+      // Who is stopped while others are measured has heard nothing when it goes on, and would give its connection up.
+      RpcClient.layerProtocolSocket({ pingInterval: "1 hour" }).pipe(
         Layer.provide(NodeSocket.layerNet({ host: "127.0.0.1", port })),
         Layer.provide(RpcSerialization.layerSchemaBinary())
       )

@@ -98,7 +98,9 @@ export const tables = (figures: Figures): string => {
   }
   const bulkOf = (name: SubjectName) => bulk.find(({ subject }) => subject === name)
   return [
-    `${machine.cpu}, ${machine.cores} cores, Node ${machine.node.slice(1)}, ${machine.platform}; load ${
+    `${machine.cpu}, ${machine.cores} cores, Node ${machine.node.slice(1)}, ${machine.platform}${
+      machine.congestion === undefined ? "" : `, TCP with ${machine.congestion}`
+    }; load ${
       machine.loadBefore.toFixed(2)
     } before. Messages of ${messageBytes} bytes, ${seconds} s a cell; bulk of ${mebibytes} MiB; the fastest of ${rounds} rounds in turns.`,
     "",
