@@ -1441,6 +1441,33 @@ describe("whoever breaks the rules of typed calls", () => {
       assert.deepStrictEqual(got, [])
     })))
 
+  it.effect("by answering with very many byte arrays of nothing has no more made of them than its caller may have", () =>
+    quietly(Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const bob = yield* start(network, "bob")
+      const alice = yield* start(network, "alice")
+      yield* alice.node.peers.awaitPeer("bob")
+      let elements = 0
+      yield* bob.node.sessions.handle({ protocol: "rpc", name: "bytes" }, (stream) => {
+        const answer = new Uint8Array(5 + 4 * elements + 1)
+        answer[0] = Kind.raw
+        new DataView(answer.buffer).setUint32(1, 4 * elements)
+        answer[answer.length - 1] = Kind.success
+        return Effect.ignore(stream.write(answer))
+      })
+      const client = yield* clientOf(alice, Basics, "bob", { limit: 1_048_576 })
+      let got = 0
+      const bytes = Stream.runForEachArray(client.bytes({ sizes: [] }), (some) => Effect.sync(() => got += some.length))
+      // As many as fill a chunk.
+      elements = 65_536
+      yield* bytes
+      assert.strictEqual(got, elements)
+      // Of which each takes a hundred bytes, and a caller's limit is its value's eightfold.
+      elements = 100_000
+      assert.strictEqual((yield* errorOf(bytes))._tag, "CallTooLargeError")
+      assert.strictEqual(got, 65_536)
+    })))
+
   it.effect("by answering that a call is too large gives the error for that, whatever its caller's limit is", () =>
     quietly(Effect.gen(function*() {
       const network = yield* SimNetwork.make()

@@ -45,9 +45,12 @@ describe("what answers a typed call", () => {
 
   it("has raw elements that fill their chunk, and one at least", () => {
     const one = concat(Wire.lengthOf(3), bytes("abc"))
-    assert.lengthOf(Wire.rawElements(concat(one, one))!, 2)
-    assert.isUndefined(Wire.rawElements(one.subarray(0, 6)))
-    assert.isUndefined(Wire.rawElements(new Uint8Array()))
+    assert.lengthOf(Wire.rawElements(concat(one, one), 2) as Array<Uint8Array>, 2)
+    assert.isUndefined(Wire.rawElements(one.subarray(0, 6), 2))
+    assert.isUndefined(Wire.rawElements(new Uint8Array(), 2))
+    assert.strictEqual(Wire.rawElements(concat(one, one), 1), "too many")
+    // As many as this side sends in one, whatever the limit.
+    assert.strictEqual(Wire.mostRaw(1_000), 65_536)
   })
 })
 

@@ -23,7 +23,8 @@ const give = (call: Call, kind: number, body: any): Effect.Effect<void, RpcError
     return client.write({ _tag: "Chunk", clientId: 0, requestId: message.id, values } as unknown as FromServer<any>)
   }
   if (kind === Wire.Kind.raw) {
-    const elements = wire.isRaw ? Wire.rawElements(body) : undefined
+    const elements = wire.isRaw ? Wire.rawElements(body, Wire.mostRaw(client.limit)) : undefined
+    if (elements === "too many") return Effect.fail<RpcError>(call.tooLarge)
     return elements === undefined ? Effect.fail<RpcError>(call.malformed) : write(elements)
   }
   return Effect.flatMap(Effect.mapError(wire.decodeChunk(body), (): RpcError => call.disagree(undefined, true)), write)

@@ -28,7 +28,7 @@ import type * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
 import { allocate } from "../base/arena.ts"
 import { concat, u32 } from "../base/bytes.ts"
-import type { Pieces } from "../base/pieces.ts"
+import { perPiece, type Pieces } from "../base/pieces.ts"
 import { strictTextOf, utf8 } from "../base/platform.ts"
 import { isObject, parse, weigh } from "../wire/json.ts"
 import * as Contract from "./contract.ts"
@@ -468,10 +468,14 @@ export const contractOf = (body: Uint8Array): { readonly hash: Uint8Array; reado
   return typeof parsed === "string" ? undefined : { hash: body.slice(0, 8), contract: parsed.value }
 }
 
-/** The elements of a raw chunk; `undefined` where they do not fill it. Views, of `bytes`. */
-export const rawElements = (bytes: Uint8Array): Array<Uint8Array> | undefined => {
+/** The elements that a caller with this limit takes in one raw chunk: as many as fill one, and beyond that by what they hold, as of JSON. */
+export const mostRaw = (limit: number): number => Math.max(chunkBytes / 4, 8 * limit / perPiece)
+
+/** The elements of a raw chunk; `undefined` where they do not fill it. Views, of `bytes`, of which each takes a hundred. */
+export const rawElements = (bytes: Uint8Array, most: number): Array<Uint8Array> | "too many" | undefined => {
   const out: Array<Uint8Array> = []
   for (let at = 0; at < bytes.length;) {
+    if (out.length >= most) return "too many"
     if (bytes.length - at < 4) return undefined
     const length = u32(bytes, at)
     at += 4

@@ -138,8 +138,8 @@ export const requestTarget: Target = {
     }
     rule(same(concat(...out), bytes), "what was read in pieces is not what came")
 
-    const elements = RpcWire.rawElements(bytes)
-    if (elements !== undefined) {
+    const elements = RpcWire.rawElements(bytes, Infinity)
+    if (typeof elements === "object") {
       const again = concat(...elements.flatMap((element) => [RpcWire.lengthOf(element.length), element]))
       rule(same(again, bytes), "raw elements are other bytes")
     }

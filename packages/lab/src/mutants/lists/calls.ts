@@ -604,6 +604,12 @@ const rpcClientStream = of(
       `return code === undefined ? Effect.void : stream.reset(code, error.message)`,
       `return Effect.void`,
       "who sends a stream that is no answer is not told why it is given up"
+    ],
+    "raw": [
+      `Wire.mostRaw(client.limit)`,
+      `Infinity`,
+      "byte arrays of nothing take thirty times what a caller may have",
+      { tests: ["PeerRpc.sim"] }
     ]
   }
 )
