@@ -80,8 +80,9 @@ const heardOf = (peers: number, encrypted: boolean) =>
       Effect.gen(function*() {
         const { decode } = TextDecoder.prototype
         const before = { ...counts }
+        // Whoever runs the tests has texts to make, too, in the turns in which what is asked for settles.
         TextDecoder.prototype.decode = function(...args) {
-          counts.texts++
+          if (new Error().stack?.includes("/core/src/") === true) counts.texts++
           return decode.apply(this, args)
         }
         yield* Effect.ensuring(
