@@ -51,4 +51,23 @@ describe("a node whose adverts cannot be sent", () => {
         }).pipe(Effect.scoped, Effect.provide(process.context))
       )
     }).pipe(Effect.scoped, SimWorld.passing()))
+
+  it.effect("says nothing more of an address that it has no longer", () =>
+    Effect.gen(function*() {
+      const network = yield* SimNetwork.make()
+      const host = yield* network.host("alice")
+      const process = yield* host.launch(policies)
+      yield* process.run(
+        Effect.gen(function*() {
+          const { peers } = yield* BasicNode.make({ name: "alice", networkId: "home", bindIp: "0.0.0.0" })
+          yield* host.setBroadcastAllowed(false)
+          yield* Effect.sleep("5 seconds")
+          const wheres = Effect.map(peers.obstacles, (obstacles) => obstacles.map(({ where }) => where))
+          assert.deepStrictEqual(yield* wheres, ["10.0.0.1"])
+          yield* host.changeAddress("eth0", "10.0.0.77")
+          yield* Effect.sleep("15 seconds")
+          assert.deepStrictEqual(yield* wheres, ["10.0.0.77"])
+        }).pipe(Effect.scoped, Effect.provide(process.context))
+      )
+    }).pipe(Effect.scoped, SimWorld.passing()))
 })

@@ -163,7 +163,7 @@ export class Sockets {
 
   /** Opens those of new interfaces, and closes those of interfaces that are gone. */
   get refresh(): Effect.Effect<void> {
-    const { config: { bindIp }, interfaces } = this.#parts
+    const { config: { bindIp, obstacles }, interfaces } = this.#parts
     return Effect.gen({ self: this }, function*() {
       const read = yield* interfaces.read(() => [...this.#all.values()])
       const now = read.filter(({ broadcasts }) => broadcasts)
@@ -175,7 +175,9 @@ export class Sockets {
       }
       for (const target of now) if (!this.#all.has(target.address)) yield* this.#open(target)
       for (const address of this.#warned.keys()) {
-        if (!now.some((target) => target.address === address)) this.#warned.delete(address)
+        if (now.some((target) => target.address === address)) continue
+        this.#warned.delete(address)
+        obstacles.over(obstacleOf(address))
       }
       if (now.length === 0 && !this.#nothingToAdvertiseOn) {
         yield* Effect.logWarning(
