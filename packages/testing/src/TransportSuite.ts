@@ -539,7 +539,8 @@ const broken = (test: Test): void => {
       assert.deepInclude(error, { _tag: "DialError", kind: "Timeout", ...endpoint })
       assert.include(error.message, formatEndpoint(endpoint))
       assert.isAtLeast(took, Duration.toMillis(dialTimeout))
-      assert.isBelow(took, Duration.toMillis(dialTimeout) + 500)
+      // Where time is real, others may have the machine meanwhile.
+      assert.isBelow(took, 4 * Duration.toMillis(dialTimeout) + 500)
     }))
 }
 
