@@ -6,6 +6,7 @@ import type { Endpoint } from "@pnet/core/Network"
 import type { Connection } from "@pnet/core/Transport"
 import { keeping } from "@pnet/lab/web/keeping"
 import { trickling } from "@pnet/lab/web/trickling"
+import { upgrade } from "@pnet/lab/web/upgrade"
 import { WebReach, WebSocketListener } from "@pnet/web"
 import { Deferred, Effect, Fiber, Layer, Schedule, type Scope } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
@@ -29,13 +30,6 @@ const ask = (port: number, headers: Readonly<Record<string, string>>): Effect.Ef
     })
     asked.end()
   })
-
-const upgrade = {
-  connection: "Upgrade",
-  upgrade: "websocket",
-  "sec-websocket-version": "13",
-  "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA=="
-}
 
 /** What a client sends that is no browser: a frame of a WebSocket, whose mask is of zeros. */
 const frame = (first: number, payload: Uint8Array): Buffer => {

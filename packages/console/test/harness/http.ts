@@ -1,4 +1,5 @@
 /** Requests as anybody on this machine may send them, with whatever headers. */
+import { upgrade as asking } from "@pnet/lab/web/upgrade"
 import { Effect } from "effect"
 import { request } from "node:http"
 import { connect } from "node:net"
@@ -39,10 +40,7 @@ export const upgrade = (port: number, path: string, headers: Readonly<Record<str
         const socket = connect({ host: "127.0.0.1", port }, () => {
           const lines = Object.entries({
             Host: `127.0.0.1:${port}`,
-            Upgrade: "websocket",
-            Connection: "Upgrade",
-            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-            "Sec-WebSocket-Version": "13",
+            ...asking,
             ...headers
           }).map(([name, value]) => `${name}: ${value}\r\n`)
           socket.write(`GET ${path} HTTP/1.1\r\n${lines.join("")}\r\n`)
@@ -75,13 +73,7 @@ export const inPieces = (
       host: "127.0.0.1",
       port,
       path,
-      headers: {
-        Upgrade: "websocket",
-        Connection: "Upgrade",
-        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-        "Sec-WebSocket-Version": "13",
-        ...headers
-      }
+      headers: { ...asking, ...headers }
     })
     asked.on("error", (error) => resume(Effect.die(error)))
     asked.on("upgrade", (_, socket) => {

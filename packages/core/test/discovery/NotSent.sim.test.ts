@@ -8,6 +8,19 @@ import * as TofuTrust from "../../src/TofuTrust.ts"
 
 const policies = Layer.merge(PortableCrypto.layer, TofuTrust.layer())
 
+/** The peers of alice, a node on a LAN, in a program of hers. */
+const alice = (
+  program: (peers: BasicNode.BasicNode["Service"]["peers"], host: SimNetwork.Host) => Effect.Effect<void, unknown>
+) =>
+  Effect.gen(function*() {
+    const network = yield* SimNetwork.make()
+    const host = yield* network.host("alice")
+    const process = yield* host.launch(policies)
+    const node = BasicNode.make({ name: "alice", networkId: "home", bindIp: "0.0.0.0" })
+    const running = Effect.flatMap(node, ({ peers }) => program(peers, host))
+    yield* process.run(running.pipe(Effect.scoped, Effect.provide(process.context)))
+  }).pipe(Effect.scoped, SimWorld.passing())
+
 describe("a node whose adverts cannot be sent", () => {
   it.effect("says to who waits for a peer that loopback is not up, and nothing of its options", () =>
     Effect.gen(function*() {
@@ -29,45 +42,33 @@ describe("a node whose adverts cannot be sent", () => {
     }).pipe(Effect.scoped, SimWorld.passing()))
 
   it.effect("says that the system forbids broadcasts, as long as it does", () =>
-    Effect.gen(function*() {
-      const network = yield* SimNetwork.make()
-      const host = yield* network.host("alice")
-      const process = yield* host.launch(policies)
-      yield* process.run(
-        Effect.gen(function*() {
-          const { peers } = yield* BasicNode.make({ name: "alice", networkId: "home", bindIp: "0.0.0.0" })
-          yield* host.setBroadcastAllowed(false)
-          const error = yield* Effect.flip(peers.awaitPeer("bob", "5 seconds"))
-          assert.include(
-            error.message,
-            "Adverts cannot be sent from 10.0.0.1, as the system forbids broadcasts: list the other nodes' addresses in peers"
-          )
-          assert.deepStrictEqual((yield* peers.obstacles).map(({ kind, where }) => ({ kind, where })), [
-            { kind: "NotSent", where: "10.0.0.1" }
-          ])
-          yield* host.setBroadcastAllowed(true)
-          yield* Effect.sleep("5 seconds")
-          assert.deepStrictEqual(yield* peers.obstacles, [])
-        }).pipe(Effect.scoped, Effect.provide(process.context))
-      )
-    }).pipe(Effect.scoped, SimWorld.passing()))
+    alice((peers, host) =>
+      Effect.gen(function*() {
+        yield* host.setBroadcastAllowed(false)
+        const error = yield* Effect.flip(peers.awaitPeer("bob", "5 seconds"))
+        assert.include(
+          error.message,
+          "Adverts cannot be sent from 10.0.0.1, as the system forbids broadcasts: list the other nodes' addresses in peers"
+        )
+        assert.deepStrictEqual((yield* peers.obstacles).map(({ kind, where }) => ({ kind, where })), [
+          { kind: "NotSent", where: "10.0.0.1" }
+        ])
+        yield* host.setBroadcastAllowed(true)
+        yield* Effect.sleep("5 seconds")
+        assert.deepStrictEqual(yield* peers.obstacles, [])
+      })
+    ))
 
   it.effect("says nothing more of an address that it has no longer", () =>
-    Effect.gen(function*() {
-      const network = yield* SimNetwork.make()
-      const host = yield* network.host("alice")
-      const process = yield* host.launch(policies)
-      yield* process.run(
-        Effect.gen(function*() {
-          const { peers } = yield* BasicNode.make({ name: "alice", networkId: "home", bindIp: "0.0.0.0" })
-          yield* host.setBroadcastAllowed(false)
-          yield* Effect.sleep("5 seconds")
-          const wheres = Effect.map(peers.obstacles, (obstacles) => obstacles.map(({ where }) => where))
-          assert.deepStrictEqual(yield* wheres, ["10.0.0.1"])
-          yield* host.changeAddress("eth0", "10.0.0.77")
-          yield* Effect.sleep("15 seconds")
-          assert.deepStrictEqual(yield* wheres, ["10.0.0.77"])
-        }).pipe(Effect.scoped, Effect.provide(process.context))
-      )
-    }).pipe(Effect.scoped, SimWorld.passing()))
+    alice((peers, host) =>
+      Effect.gen(function*() {
+        yield* host.setBroadcastAllowed(false)
+        yield* Effect.sleep("5 seconds")
+        const wheres = Effect.map(peers.obstacles, (obstacles) => obstacles.map(({ where }) => where))
+        assert.deepStrictEqual(yield* wheres, ["10.0.0.1"])
+        yield* host.changeAddress("eth0", "10.0.0.77")
+        yield* Effect.sleep("15 seconds")
+        assert.deepStrictEqual(yield* wheres, ["10.0.0.77"])
+      })
+    ))
 })

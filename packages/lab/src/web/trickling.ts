@@ -1,6 +1,7 @@
 /** Whoever sends a server a message of a WebSocket byte by byte, each of which takes hundreds to be kept until it is whole. */
 import * as Effect from "effect/Effect"
 import { request } from "node:http"
+import { upgrade } from "./upgrade.ts"
 
 // More than a server may keep. Server and client have the turns of the event loop in common, so that each byte comes by itself.
 const turns = 10_000
@@ -16,13 +17,7 @@ export const trickling = (
       host: "127.0.0.1",
       port,
       path,
-      headers: {
-        upgrade: "websocket",
-        connection: "Upgrade",
-        "sec-websocket-version": "13",
-        "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
-        ...headers
-      }
+      headers: { ...upgrade, ...headers }
     })
     asked.on("error", (error) => resume(Effect.die(error)))
     asked.on("upgrade", (_, socket) => {
