@@ -1,5 +1,6 @@
 /** The frames of a session, and the records that they travel in. */
 import { Frame, Packet } from "@pnet/core"
+import { concat as joined } from "@pnet/core/internal/base/bytes"
 import { Budget } from "@pnet/core/internal/session/budget"
 import { Mux } from "@pnet/core/internal/session/mux"
 import type { MuxStream } from "@pnet/core/internal/session/muxStream"
@@ -7,7 +8,7 @@ import { RecordFramer } from "@pnet/core/internal/wire/recordFramer"
 import * as Mutate from "../mutate.ts"
 import { cut, rule, same, type Target } from "../target.ts"
 
-const { concat, readU32 } = Mutate
+const { readU32 } = Mutate
 
 /** A file of frames: messages, each `type:u8 length:u32` and so many bytes of frames. */
 const splitMessages = (bytes: Uint8Array) => {
@@ -194,11 +195,11 @@ export const recordsTarget: Target = {
     const whole = split([bytes])
     const pieces = split(cut(bytes, random))
     rule(
-      whole.malformed === pieces.malformed && same(concat(...whole.out), concat(...pieces.out)) &&
+      whole.malformed === pieces.malformed && same(joined(whole.out), joined(pieces.out)) &&
         whole.out.length === pieces.out.length,
       "records depend on how the bytes came"
     )
-    const again = concat(...whole.out.flatMap((record) => [Mutate.u32(record.length), record]))
+    const again = joined(whole.out.flatMap((record) => [Mutate.u32(record.length), record]))
     rule(same(again, bytes.subarray(0, again.length)), "records are other bytes than those that came")
     return !whole.malformed
   }

@@ -1,4 +1,5 @@
 /** Typed calls: values, requests, and what a peer says its contract is. */
+import { concat as joined } from "@pnet/core/internal/base/bytes"
 import { Pieces } from "@pnet/core/internal/base/pieces"
 import * as Compatible from "@pnet/core/internal/call/contractCompatible"
 import * as Differences from "@pnet/core/internal/call/contractDifferences"
@@ -136,11 +137,11 @@ export const requestTarget: Target = {
         pieces.skip(length)
       } else out.push(pieces.take(length))
     }
-    rule(same(concat(...out), bytes), "what was read in pieces is not what came")
+    rule(same(joined(out), bytes), "what was read in pieces is not what came")
 
     const elements = RpcWire.rawElements(bytes, Infinity)
     if (typeof elements === "object") {
-      const again = concat(...elements.flatMap((element) => [RpcWire.lengthOf(element.length), element]))
+      const again = joined(elements.flatMap((element) => [RpcWire.lengthOf(element.length), element]))
       rule(same(again, bytes), "raw elements are other bytes")
     }
 
