@@ -1,5 +1,5 @@
 /** Requests as anybody on this machine may send them, with whatever headers. */
-import { upgrade as asking } from "@pnet/lab/web/upgrade"
+import { closeCode, upgrade as asking, upgraded } from "@pnet/lab/web/upgrade"
 import { Effect } from "effect"
 import { request } from "node:http"
 import { connect } from "node:net"
@@ -68,29 +68,15 @@ export const inPieces = (
     readonly text: string
   }
 ): Effect.Effect<number> =>
-  Effect.callback((resume) => {
-    const asked = request({
-      host: "127.0.0.1",
-      port,
-      path,
-      headers: { ...asking, ...headers }
-    })
-    asked.on("error", (error) => resume(Effect.die(error)))
-    asked.on("upgrade", (_, socket) => {
-      socket.on("error", () => {})
-      // Masked with zeros, and the first holds all of the text.
-      const piece = (first: number, of: string) =>
-        Buffer.concat([Buffer.from([first, 0x80 | of.length, 0, 0, 0, 0]), Buffer.from(of)])
-      for (let i = 0; i < pieces; i++) {
-        const last = i === pieces - 1 ? 0x80 : 0
-        socket.write(piece(last | (i === 0 ? 1 : 0), i === 0 ? text : " "))
-      }
-      socket.once("data", (data: Buffer) => {
-        resume(Effect.succeed(data[0] === 0x88 ? data.readUInt16BE(2) : 0))
-        socket.destroy()
-      })
-    })
-    asked.end()
+  upgraded(port, path, headers, (socket, done) => {
+    // Masked with zeros, and the first holds all of the text.
+    const piece = (first: number, of: string) =>
+      Buffer.concat([Buffer.from([first, 0x80 | of.length, 0, 0, 0, 0]), Buffer.from(of)])
+    for (let i = 0; i < pieces; i++) {
+      const last = i === pieces - 1 ? 0x80 : 0
+      socket.write(piece(last | (i === 0 ? 1 : 0), i === 0 ? text : " "))
+    }
+    socket.once("data", (data: Buffer) => done(closeCode(data) ?? 0))
   })
 
 /** Sends what may be no request at all: the status of the answer. */

@@ -1,6 +1,7 @@
 /** Whoever asks a server for another protocol, and keeps his connection whatever he is answered. */
 import * as Effect from "effect/Effect"
 import { connect } from "node:net"
+import { byteByByte } from "./upgrade.ts"
 
 // Turns of the event loop, which server and client have in common, behind the end of the answer.
 const turns = 1_000
@@ -17,18 +18,13 @@ export const keeping = (
   Effect.callback((resume) => {
     const socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true })
     let answer = ""
-    let sent = 0
     const done = (status: number) => {
       socket.destroy()
       resume(Effect.succeed(status))
     }
-    const sendOn = () => {
-      if (++sent > turns) return done(0)
-      socket.write(Uint8Array.of(0), (error) => error == null && setImmediate(sendOn))
-    }
     socket.on("error", () => {})
     socket.on("data", (data) => answer += data.toString())
-    socket.once("end", sendOn)
+    socket.once("end", () => byteByByte(socket, turns, () => done(0)))
     socket.once("close", () => done(Number(/^HTTP\/1.1 (\d+)/.exec(answer)?.[1])))
     const lines = Object.entries({ host: "127.0.0.1", ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)
     socket.write(`GET ${path} HTTP/1.1\r\n${lines.join("")}\r\n`)
